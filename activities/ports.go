@@ -1,0 +1,113 @@
+package activities
+
+import (
+	"context"
+	"io"
+	"os"
+	"time"
+
+	"github.com/cogniverse/cogflow/object"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// The interfaces below are all that the activities know of the world. The
+// adapters in internal/ satisfy them without importing this package; workers
+// wires them together.
+
+// Store keeps objects under slash-separated keys, tenant first. A reader sees a
+// whole object or none, also after a crash.
+type Store interface {
+	// Put writes or overwrites an object.
+	Put(ctx context.Context, key string, r io.Reader) (object.Info, error)
+	// Create writes an object durably, or returns object.ErrExists and writes nothing.
+	Create(ctx context.Context, key string, r io.Reader) (object.Info, error)
+	// Replace overwrites durably the object whose content still has the given
+	// SHA-256, or returns object.ErrChanged (object.ErrNotFound if it is gone).
+	Replace(ctx context.Context, key, sha256 string, r io.Reader) (object.Info, error)
+	// Get opens an object. The reader returns object.ErrCorrupt instead of
+	// io.EOF when the bytes do not have the stored SHA-256.
+	Get(ctx context.Context, key string) (io.ReadCloser, object.Info, error)
+	// Stat describes an object without reading it.
+	Stat(ctx context.Context, key string) (object.Info, error)
+	// List yields the objects under a prefix in the order of their keys until
+	// yield returns an error, which it returns.
+	List(ctx context.Context, prefix string, yield func(object.Info) error) error
+	// Delete removes an object; a missing one is no error.
+	Delete(ctx context.Context, key string) error
+}
+
+// Sources finds and opens videos where users keep them.
+type Sources interface {
+	// List yields the URIs of the videos of a directory, prefix or manifest in
+	// a stable order. What cannot be a video is passed over and counted.
+	List(ctx context.Context, t tenant.ID, source string, recursive bool, yield func(uri string) error) (skipped int, err error)
+	// Open returns the local file of a video, fetched if it is remote, and the
+	// name for people. Closing the file releases whatever was fetched.
+	Open(ctx context.Context, t tenant.ID, uri string) (file *os.File, name string, err error)
+}
+
+// Media looks into untrusted video files.
+type Media interface {
+	Probe(ctx context.Context, file *os.File) (video.Media, error)
+	// Extract decodes the file once and calls emit for each kept frame with its
+	// JPEG, in order of time, one call at a time. Thumbnail and sound are left
+	// in dir as thumbnail.jpg and audio.flac if there are any. progress is
+	// called often with the position reached in milliseconds.
+	Extract(ctx context.Context, file *os.File, dir string, s video.Sampling,
+		emit func(f video.Frame, jpeg []byte) error, progress func(ms int64)) (video.Extraction, error)
+}
+
+// Describer writes captions.
+type Describer interface {
+	Describe(ctx context.Context, r video.DescribeRequest) (video.Caption, error)
+}
+
+// Embedder turns texts into vectors, one embedding a text.
+type Embedder interface {
+	EmbedTexts(ctx context.Context, model string, texts []string) ([]video.Embedding, error)
+}
+
+// Index keeps documents and finds them. Search sees published generations only.
+type Index interface {
+	// Upsert stores documents by id; they stay invisible until Publish.
+	Upsert(ctx context.Context, docs []video.Document) error
+	// Publish makes a generation the visible one of its video and profile in
+	// one step and removes the documents of all others. It refuses when the
+	// index does not hold exactly g.Documents documents of the generation.
+	Publish(ctx context.Context, g video.Generation) (removed int, err error)
+	// Published lists visible generations ordered by (profile, name, video),
+	// from the filter's offset on, at most its limit.
+	Published(ctx context.Context, f video.PublishedFilter) ([]video.Generation, error)
+	// Discard removes the documents of a generation that is not published.
+	Discard(ctx context.Context, t tenant.ID, profile string, v video.ID, g video.Fingerprint) (removed int, err error)
+	// DeleteVideo removes a video from a profile (empty = all profiles).
+	DeleteVideo(ctx context.Context, t tenant.ID, profile string, v video.ID) (removed int, err error)
+	Search(ctx context.Context, q video.Query) ([]video.Hit, error)
+}
+
+// Ledger records every paid call: begun before it is made, ended when its
+// answer is stored. What was begun and never ended was in flight when a worker
+// died, and may have been paid for in vain.
+type Ledger interface {
+	// Begin reserves the cost of a call. It returns a budget fault, and
+	// records nothing, when the job's settled and reserved cost would exceed
+	// limitMicroUSD (0 = no limit).
+	Begin(ctx context.Context, c video.Call, limitMicroUSD int64) (id int64, err error)
+	// End settles a call whose answer is stored, or one that was not answered.
+	End(ctx context.Context, id int64, answered bool, costMicroUSD int64) error
+	// Job sums up the calls of a job.
+	Job(ctx context.Context, t tenant.ID, job string) (video.Spend, error)
+}
+
+// Runs asks the Temporal server about workflow executions.
+type Runs interface {
+	// Running reports whether a run is still open. A run that the server no
+	// longer knows is not.
+	Running(ctx context.Context, workflowID, runID string) (bool, error)
+	// Signal sends a signal to the current run of a workflow.
+	Signal(ctx context.Context, workflowID, runID, name string, payload any) error
+}
+
+// Clock is time.Now; tests set it.
+type Clock func() time.Time

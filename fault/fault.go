@@ -1,0 +1,89 @@
+// Package fault classifies what can go wrong. A class says who has to act and
+// whether trying again can help; it is the only thing that decides about
+// retries. Adapters return faults, activities/errors.go alone turns them into
+// Temporal errors, and people read them: what failed, on what, and why.
+package fault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Class is one row of the error table in the design. The zero value stands for
+// an error that nobody classified: a bug or an outage, retried a few times.
+type Class string
+
+// The classes, from "the caller must change something" to "wait".
+const (
+	Input     Class = "input"     // bad media, row or field: never retried
+	Auth      Class = "auth"      // refused or missing credentials: never retried
+	Overload  Class = "overload"  // 429 and 503: waited out, no attempt is used up
+	Capacity  Class = "capacity"  // full disk, blocked feed, no worker: waits, resumes by itself
+	Transport Class = "transport" // reset, timeout, 500, cut answer: retried with jitter
+	Preempted Class = "preempted" // the machine is going away: resumed elsewhere, not counted
+	Budget    Class = "budget"    // the hard limit is reached: pauses before spending
+)
+
+// Error is a classified failure.
+type Error struct {
+	Class      Class
+	Op         string        // what was being done: "probe video"
+	Subject    string        // the file, line, model or key it was done to; empty if none
+	Reason     string        // why, for a person; empty when Err says it
+	RetryAfter time.Duration // the earliest useful moment to try again; 0 = unknown
+	Err        error         // the cause; may be nil
+}
+
+// Error reads "op "subject": reason: cause". The subject is quoted because it
+// can be a hostile file name.
+func (e *Error) Error() string {
+	text := e.Op
+	if e.Subject != "" {
+		text += fmt.Sprintf(" %q", e.Subject)
+	}
+	if e.Reason != "" {
+		text += ": " + e.Reason
+	}
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// New returns a fault without a cause. Packages use it for their sentinels.
+func New(class Class, op, subject, reason string) *Error {
+	return &Error{Class: class, Op: op, Subject: subject, Reason: reason}
+}
+
+// Wrap classifies err. It returns nil for nil, and err unchanged when it is a
+// cancellation (which is no failure) or already classified.
+func Wrap(class Class, op, subject string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, context.Canceled) || ClassOf(err) != "" {
+		return err
+	}
+	return &Error{Class: class, Op: op, Subject: subject, Err: err}
+}
+
+// ClassOf returns the class of the outermost fault in err's chain, or "".
+func ClassOf(err error) Class {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Class
+	}
+	return ""
+}
+
+// RetryAfter returns how long the outermost fault asks to wait; 0 = unknown.
+func RetryAfter(err error) time.Duration {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.RetryAfter
+	}
+	return 0
+}

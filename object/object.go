@@ -1,0 +1,29 @@
+// Package object holds the nouns of the object store, so that the domains and
+// the activities can speak of stored things without knowing a store.
+package object
+
+import (
+	"errors"
+	"time"
+)
+
+// Info describes one stored object.
+type Info struct {
+	Key      string    `json:"key"`    // slash-separated, tenant first
+	Size     int64     `json:"size"`   // bytes
+	SHA256   string    `json:"sha256"` // lower-case hexadecimal, of the content
+	Modified time.Time `json:"modified"`
+}
+
+// What a store answers when the state of a key is not what the caller assumed.
+// They are answers rather than faults: the caller decides what they mean.
+var (
+	// ErrNotFound: there is no such object.
+	ErrNotFound = errors.New("object not found")
+	// ErrExists: a conditional create lost; the object was there already.
+	ErrExists = errors.New("object already exists")
+	// ErrChanged: a conditional replace or delete lost; the content is not the expected one.
+	ErrChanged = errors.New("object has changed")
+	// ErrCorrupt: the bytes read do not have the SHA-256 they were stored with.
+	ErrCorrupt = errors.New("object is corrupt")
+)

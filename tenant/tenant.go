@@ -1,0 +1,31 @@
+// Package tenant names the owners of data and spend.
+package tenant
+
+import (
+	"regexp"
+
+	"github.com/cogniverse/cogflow/fault"
+)
+
+// ID is an owner: "acme" or "org:tenant". It is the first element of every
+// object key, so its alphabet holds no separator of paths.
+type ID string
+
+// Default is the tenant of inputs that name none.
+const Default ID = "default"
+
+const maxLen = 64 // also the limit of a Temporal fairness key
+
+var pattern = regexp.MustCompile(`^[A-Za-z0-9_-]+(:[A-Za-z0-9_-]+)?$`)
+
+// Parse checks s; the empty string is Default.
+func Parse(s string) (ID, error) {
+	if s == "" {
+		return Default, nil
+	}
+	if len(s) > maxLen || !pattern.MatchString(s) {
+		return "", fault.New(fault.Input, "read tenant", s,
+			"want letters, digits, '_' and '-', at most one ':', at most 64 bytes")
+	}
+	return ID(s), nil
+}

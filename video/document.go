@@ -1,0 +1,72 @@
+package video
+
+import "github.com/cogniverse/cogflow/tenant"
+
+// Document is one searchable row: a frame or segment with its caption and
+// embedding. ID is deterministic, so a repeated upsert changes nothing.
+type Document struct {
+	ID           string      `json:"id"`
+	Tenant       tenant.ID   `json:"tenant"`
+	Profile      string      `json:"profile"`
+	Video        ID          `json:"video"`
+	Generation   Fingerprint `json:"generation"`
+	URI          string      `json:"uri"`
+	Name         string      `json:"name"`
+	PTSMS        int64       `json:"pts_ms"`
+	StartMS      int64       `json:"start_ms"`
+	EndMS        int64       `json:"end_ms"`
+	Caption      string      `json:"caption"`
+	OnScreenText string      `json:"on_screen_text,omitempty"`
+	Transcript   string      `json:"transcript,omitempty"`
+	FrameKey     string      `json:"frame_key"` // object key of the JPEG
+	Preview      bool        `json:"preview,omitempty"`
+	Embedding    Embedding   `json:"-"`
+}
+
+// Generation names one complete set of documents of a video in a profile.
+// Search sees exactly one published generation of each video.
+type Generation struct {
+	Tenant     tenant.ID   `json:"tenant"`
+	Profile    string      `json:"profile"`
+	Video      ID          `json:"video"`
+	Generation Fingerprint `json:"generation"`
+	Documents  int         `json:"documents"`
+	URI        string      `json:"uri"`
+	Name       string      `json:"name"`
+	DurationMS int64       `json:"duration_ms"`
+}
+
+// Rank names a way to order hits.
+type Rank string
+
+// The rank profiles of the embedded index.
+const (
+	RankHybrid Rank = "hybrid" // reciprocal rank fusion of the other two
+	RankBM25   Rank = "bm25"   // words only
+	RankVector Rank = "vector" // embedding only: cosine, or MaxSim for multi-vectors
+)
+
+// Query asks an index for the best documents of one tenant and profile.
+type Query struct {
+	Tenant    tenant.ID
+	Profile   string
+	Text      string
+	Embedding Embedding
+	Limit     int // 1 to 1000
+	Rank      Rank
+}
+
+// Hit is one search result, best first.
+type Hit struct {
+	Video    ID      `json:"video"`
+	URI      string  `json:"uri"`
+	Name     string  `json:"name"`
+	PTSMS    int64   `json:"pts_ms"`
+	StartMS  int64   `json:"start_ms"`
+	EndMS    int64   `json:"end_ms"`
+	Score    float64 `json:"score"` // comparable within one answer only
+	Caption  string  `json:"caption"`
+	OnScreen string  `json:"on_screen_text,omitempty"`
+	FrameKey string  `json:"frame_key"`
+	Preview  bool    `json:"preview"`
+}

@@ -1,0 +1,100 @@
+package video
+
+import (
+	"encoding/binary"
+	"math"
+
+	"github.com/cogniverse/cogflow/fault"
+)
+
+// Embedding is one vector (Rows 1) or one vector a patch or token (Rows > 1),
+// either as float32 or as bits (value > 0), most significant bit first.
+// Exactly one of Floats and Bits is set; the zero value is "no embedding".
+type Embedding struct {
+	Dim    int       `json:"dim"`
+	Rows   int       `json:"rows"`
+	Floats []float32 `json:"floats,omitempty"` // Rows × Dim
+	Bits   []byte    `json:"bits,omitempty"`   // Rows × Dim/8
+}
+
+const (
+	embeddingMagic = "COGE"
+	headerLen      = 13 // magic, encoding, rows, dim
+	maxCells       = 1 << 26
+)
+
+// Check reports whether the shape fits and every number is finite.
+func (e Embedding) Check() error {
+	bad := func(reason string) error {
+		return fault.New(fault.Input, "check embedding", "", reason)
+	}
+	switch {
+	case e.Dim <= 0 || e.Rows <= 0 || e.Dim > maxCells/e.Rows:
+		return bad("no rows, no dimensions, or too many")
+	case (e.Floats == nil) == (e.Bits == nil):
+		return bad("want either floats or bits")
+	case e.Floats != nil && len(e.Floats) != e.Rows*e.Dim:
+		return bad("number of floats is not rows × dim")
+	case e.Bits != nil && (e.Dim%8 != 0 || len(e.Bits) != e.Rows*e.Dim/8):
+		return bad("number of bits is not rows × dim")
+	}
+	for _, f := range e.Floats {
+		if math.IsNaN(float64(f)) || math.IsInf(float64(f), 0) {
+			return bad("NaN or infinity")
+		}
+	}
+	return nil
+}
+
+// MarshalBinary writes the stored form: magic, encoding, rows and dim as
+// big-endian uint32, then little-endian floats or packed bits.
+func (e Embedding) MarshalBinary() ([]byte, error) {
+	if err := e.Check(); err != nil {
+		return nil, err
+	}
+	out := make([]byte, 0, headerLen+4*len(e.Floats)+len(e.Bits))
+	out = append(out, embeddingMagic...)
+	if e.Bits != nil {
+		out = append(out, 'b')
+	} else {
+		out = append(out, 'f')
+	}
+	out = binary.BigEndian.AppendUint32(out, uint32(e.Rows))
+	out = binary.BigEndian.AppendUint32(out, uint32(e.Dim))
+	for _, f := range e.Floats {
+		out = binary.LittleEndian.AppendUint32(out, math.Float32bits(f))
+	}
+	return append(out, e.Bits...), nil
+}
+
+// UnmarshalBinary reads the stored form and refuses anything else.
+func (e *Embedding) UnmarshalBinary(data []byte) error {
+	bad := fault.New(fault.Input, "read embedding", "", "not an embedding, or cut short")
+	if len(data) < headerLen || string(data[:4]) != embeddingMagic {
+		return bad
+	}
+	got := Embedding{
+		Rows: int(binary.BigEndian.Uint32(data[5:])),
+		Dim:  int(binary.BigEndian.Uint32(data[9:])),
+	}
+	if got.Rows <= 0 || got.Dim <= 0 || got.Dim > maxCells/got.Rows {
+		return bad
+	}
+	body, cells := data[headerLen:], got.Rows*got.Dim
+	switch {
+	case data[4] == 'b' && len(body)*8 == cells:
+		got.Bits = append([]byte(nil), body...)
+	case data[4] == 'f' && len(body) == 4*cells:
+		got.Floats = make([]float32, cells)
+		for i := range got.Floats {
+			got.Floats[i] = math.Float32frombits(binary.LittleEndian.Uint32(body[4*i:]))
+		}
+	default:
+		return bad
+	}
+	if err := got.Check(); err != nil {
+		return err
+	}
+	*e = got
+	return nil
+}

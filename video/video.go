@@ -1,0 +1,108 @@
+// Package video holds the nouns of ingestion and the pure decisions about them:
+// what identifies a video, what determines a frame, a caption, an embedding and
+// a document, and so what can be reused. It knows no file, network or Temporal.
+package video
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+
+	"github.com/cogniverse/cogflow/fault"
+)
+
+// ID identifies a video by the SHA-256 of its bytes, lower-case hexadecimal,
+// never by its name: two names of one content are one video.
+type ID string
+
+// ParseID checks that s is a whole video id.
+func ParseID(s string) (ID, error) {
+	raw, err := hex.DecodeString(s)
+	if err != nil || len(raw) != sha256.Size || hex.EncodeToString(raw) != s {
+		return "", fault.New(fault.Input, "read video id", s, "want 64 lower-case hexadecimal digits")
+	}
+	return ID(s), nil
+}
+
+// Fingerprint is the hash of everything that determines a stage's output.
+// Equal fingerprint means equal output: it is reused, never computed again.
+type Fingerprint string
+
+// NewFingerprint hashes parts under a kind ("caption", "extract"). Each part is
+// preceded by its length, so that no two lists of parts collide by joining.
+func NewFingerprint(kind string, parts ...string) Fingerprint {
+	h := sha256.New()
+	for _, part := range append([]string{kind}, parts...) {
+		var n [8]byte
+		binary.BigEndian.PutUint64(n[:], uint64(len(part)))
+		h.Write(n[:])
+		h.Write([]byte(part))
+	}
+	return Fingerprint(hex.EncodeToString(h.Sum(nil)))
+}
+
+// Media is what the container says about a video, after rotation is applied.
+type Media struct {
+	Format     string  `json:"format"`                // demuxer: "mov,mp4,…"
+	VideoCodec string  `json:"video_codec"`           // "h264"
+	AudioCodec string  `json:"audio_codec,omitempty"` // empty = no audio stream
+	DurationMS int64   `json:"duration_ms"`           // 0 = the container does not say
+	StartMS    int64   `json:"start_ms,omitempty"`    // first presentation timestamp
+	Width      int     `json:"width"`                 // pixels as shown, rotation applied
+	Height     int     `json:"height"`
+	Rotation   int     `json:"rotation,omitempty"` // degrees clockwise: 0, 90, 180, 270
+	FPS        float64 `json:"fps,omitempty"`      // average; 0 = unknown
+}
+
+// Frame is one still of a video. Times count from the start of the video.
+type Frame struct {
+	PTSMS   int64   `json:"pts_ms"`   // presentation timestamp from the container
+	StartMS int64   `json:"start_ms"` // the range that the frame stands for
+	EndMS   int64   `json:"end_ms"`   // exclusive
+	SHA256  string  `json:"sha256"`   // of the JPEG
+	Bytes   int     `json:"bytes"`
+	Width   int     `json:"width"`
+	Height  int     `json:"height"`
+	DHash   string  `json:"dhash"`  // 64-bit difference hash, 16 hexadecimal digits
+	Motion  float64 `json:"motion"` // mean change of brightness since the sampled frame before, 0 to 1
+	Shot    int     `json:"shot"`   // counts hard cuts among the sampled frames, from 0
+}
+
+// Chunk is the unit of work after extraction: consecutive frames of one video.
+type Chunk struct {
+	Index  int     `json:"index"`
+	Frames []Frame `json:"frames"`
+}
+
+// Extraction says what one extraction yielded. It is the last object written,
+// so whoever can read it can read every frame.
+type Extraction struct {
+	Frames       int    `json:"frames"`                  // kept
+	Chunks       int    `json:"chunks"`                  // of the profile's chunk size
+	Duplicates   int    `json:"duplicates,omitempty"`    // dropped: looked like the last kept frame
+	Capped       bool   `json:"capped,omitempty"`        // max_frames cut the rest off
+	DecodeErrors int    `json:"decode_errors,omitempty"` // damaged places that were skipped
+	DurationMS   int64  `json:"duration_ms"`             // measured: end of the last decoded frame
+	FrameBytes   int64  `json:"frame_bytes"`
+	Thumbnail    string `json:"thumbnail,omitempty"` // object key
+	Audio        string `json:"audio,omitempty"`     // object key of 16 kHz mono FLAC; empty = no audio
+}
+
+// Caption is what a describer wrote about one frame.
+type Caption struct {
+	Text         string `json:"text"`
+	OnScreenText string `json:"on_screen_text,omitempty"`
+	Model        string `json:"model"`
+	Revision     string `json:"revision"`
+	Preview      bool   `json:"preview,omitempty"` // by a built-in preview model
+	PromptTokens int    `json:"prompt_tokens,omitempty"`
+	OutputTokens int    `json:"output_tokens,omitempty"`
+	CostMicroUSD int64  `json:"cost_micro_usd,omitempty"`
+}
+
+// DescribeRequest asks a describer about one frame.
+type DescribeRequest struct {
+	Model  string
+	Prompt string
+	JPEG   []byte
+}

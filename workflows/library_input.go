@@ -1,0 +1,115 @@
+package workflows
+
+import (
+	"time"
+
+	"github.com/cogniverse/cogflow/fault"
+)
+
+// IngestLibraryInput starts IngestLibrary.
+type IngestLibraryInput struct {
+	Common
+	Source      string `json:"source"`                // directory, s3:// prefix, or a manifest file with one URI a line
+	Profile     string `json:"profile,omitempty"`     // default: the configured active one, else local_preview
+	Recursive   bool   `json:"recursive,omitempty"`   // directories: descend
+	MaxVideos   int    `json:"max_videos,omitempty"`  // 0 = all
+	Concurrency int    `json:"concurrency,omitempty"` // videos at a time, default 4
+	Force       bool   `json:"force,omitempty"`       // extract and index again; stored captions are still reused
+	DryRun      bool   `json:"dry_run,omitempty"`     // count and estimate, write nothing
+
+	Resume *libraryResume `json:"resume,omitempty"` // set by continue-as-new only
+
+	invalid error
+}
+
+// UnmarshalJSON decodes strictly; see strict.
+func (in *IngestLibraryInput) UnmarshalJSON(data []byte) error {
+	type plain IngestLibraryInput
+	in.invalid = strict(data, (*plain)(in))
+	return nil
+}
+
+const (
+	defaultConcurrency = 4
+	maxConcurrency     = 256
+)
+
+func (in *IngestLibraryInput) check() error {
+	if in.invalid != nil {
+		return in.invalid
+	}
+	if in.Concurrency == 0 {
+		in.Concurrency = defaultConcurrency
+	}
+	switch {
+	case in.Concurrency < 1 || in.Concurrency > maxConcurrency:
+		return fault.New(fault.Input, "read input", "concurrency", "want 1 to 256")
+	case in.MaxVideos < 0:
+		return fault.New(fault.Input, "read input", "max_videos", "must not be negative")
+	}
+	if err := required("source", in.Source); err != nil {
+		return err
+	}
+	return in.Common.check()
+}
+
+// IngestLibraryResult is what IngestLibrary returns.
+type IngestLibraryResult struct {
+	Videos        int       `json:"videos"`         // looked at
+	Indexed       int       `json:"indexed"`        // newly published
+	Unchanged     int       `json:"unchanged"`      // published before, with equal fingerprints
+	Failed        int       `json:"failed"`         // see Failures
+	Skipped       int       `json:"skipped"`        // files that are no videos by their names
+	Frames        int       `json:"frames"`         // extracted, of the videos newly published
+	Documents     int       `json:"documents"`      // likewise
+	DescribeCalls int       `json:"describe_calls"` // made in this run
+	RepeatedCalls int       `json:"repeated_calls"` // lost in flight with a worker and made again
+	CostUSD       float64   `json:"cost_usd"`
+	Failures      []Failure `json:"failures"` // the first 50; the others are failed child workflows
+	Report        string    `json:"report,omitempty"`
+	Estimate      *Estimate `json:"estimate,omitempty"` // dry run only
+}
+
+// Failure says which video failed, where and why.
+type Failure struct {
+	URI    string `json:"uri"`
+	Stage  string `json:"stage"`
+	Class  string `json:"class"`
+	Reason string `json:"reason"`
+}
+
+// Estimate is the answer of a dry run.
+type Estimate struct {
+	Bytes      int64   `json:"bytes"`
+	DurationMS int64   `json:"duration_ms"`
+	Frames     int     `json:"frames"` // at most: before near-duplicates are dropped
+	CostUSD    float64 `json:"cost_usd"`
+	Seconds    float64 `json:"seconds"` // at the rate measured before, else 0 = unknown
+}
+
+// LibraryProgress answers QueryProgress of IngestLibrary.
+type LibraryProgress struct {
+	Source      string        `json:"source"`
+	Profile     string        `json:"profile"`
+	Tenant      string        `json:"tenant"`
+	Stage       string        `json:"stage"` // list, ingest, report, done
+	Paused      bool          `json:"paused,omitempty"`
+	Concurrency int           `json:"concurrency"`
+	Videos      int           `json:"videos"` // found; 0 while listing
+	Done        int           `json:"done"`   // indexed + unchanged + failed
+	Indexed     int           `json:"indexed"`
+	Unchanged   int           `json:"unchanged"`
+	Failed      int           `json:"failed"`
+	Frames      int           `json:"frames"`
+	Documents   int           `json:"documents"`
+	CostUSD     float64       `json:"cost_usd"`
+	Started     time.Time     `json:"started"`
+	Active      []ActiveVideo `json:"active"` // being ingested now; each answers QueryProgress itself
+	Failures    []Failure     `json:"failures"`
+}
+
+// ActiveVideo is one child at work.
+type ActiveVideo struct {
+	WorkflowID string `json:"workflow_id"`
+	URI        string `json:"uri"`
+}

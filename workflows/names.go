@@ -1,0 +1,42 @@
+// Package workflows holds the deterministic recipes. A recipe names activities
+// and orders them; it does no I/O, and its history holds references and counts,
+// never frames, captions, vectors, secrets or URLs of services.
+package workflows
+
+// Task queues. The model queues exist once for each GPU class.
+const (
+	QueueMain  = "cogflow" // workflows, and activities that touch only metadata
+	QueueMedia = "media"   // fetch, probe, extract
+	QueueIndex = "index"   // the search index
+)
+
+// Stems of the queues that exist once for each GPU class.
+const (
+	StemDescribe   = "describe"
+	StemEmbed      = "embed"
+	StemTranscribe = "transcribe"
+)
+
+// ClassQueue is the queue of a stem for one GPU class: "describe-l40s".
+func ClassQueue(stem, class string) string { return stem + "-" + class }
+
+// Signals, queries and updates that every ingest workflow answers.
+const (
+	SignalPause  = "pause"  // start nothing new
+	SignalResume = "resume" // go on
+
+	QueryProgress = "progress" // LibraryProgress or VideoProgress
+
+	UpdateConcurrency = "set_concurrency" // IngestLibrary: videos at a time, an int
+	UpdateBudget      = "set_budget"      // a new hard limit in USD, a number; 0 = none
+)
+
+// Search attributes, registered by `make up` and the deployment.
+const (
+	AttrTenant  = "CogTenant"  // Keyword
+	AttrKind    = "CogKind"    // Keyword: the workflow type
+	AttrProfile = "CogProfile" // Keyword
+	AttrStage   = "CogStage"   // Keyword
+	AttrFailed  = "CogFailed"  // Int: items that failed
+	AttrCost    = "CogCostUSD" // Double
+)

@@ -1,0 +1,151 @@
+package workflows
+
+import (
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// SearchVideosInput starts SearchVideos.
+type SearchVideosInput struct {
+	Common
+	Query   string `json:"query"`
+	Profile string `json:"profile,omitempty"`
+	Limit   int    `json:"limit,omitempty"` // default 10, at most 1000
+	Rank    string `json:"rank,omitempty"`  // hybrid (default), bm25, vector
+
+	invalid error
+}
+
+// UnmarshalJSON decodes strictly; see strict.
+func (in *SearchVideosInput) UnmarshalJSON(data []byte) error {
+	type plain SearchVideosInput
+	in.invalid = strict(data, (*plain)(in))
+	return nil
+}
+
+const maxQuery = 4096 // bytes; a query is a sentence, not a document
+
+func (in *SearchVideosInput) check() error {
+	if in.invalid != nil {
+		return in.invalid
+	}
+	if in.Limit == 0 {
+		in.Limit = 10
+	}
+	if in.Rank == "" {
+		in.Rank = string(video.RankHybrid)
+	}
+	switch video.Rank(in.Rank) {
+	case video.RankHybrid, video.RankBM25, video.RankVector:
+	default:
+		return fault.New(fault.Input, "read input", "rank", "want hybrid, bm25 or vector")
+	}
+	switch {
+	case in.Limit < 1 || in.Limit > 1000:
+		return fault.New(fault.Input, "read input", "limit", "want 1 to 1000")
+	case len(in.Query) > maxQuery:
+		return fault.New(fault.Input, "read input", "query", "want at most 4096 bytes")
+	}
+	if err := required("query", in.Query); err != nil {
+		return err
+	}
+	return in.Common.check()
+}
+
+// SearchVideosResult is what SearchVideos returns, best hit first.
+type SearchVideosResult struct {
+	Hits []video.Hit `json:"hits"`
+}
+
+// DeleteVideoInput starts DeleteVideo.
+type DeleteVideoInput struct {
+	Common
+	Video   string `json:"video"`             // SHA-256 of the content
+	Profile string `json:"profile,omitempty"` // default: every profile
+
+	invalid error
+}
+
+// UnmarshalJSON decodes strictly; see strict.
+func (in *DeleteVideoInput) UnmarshalJSON(data []byte) error {
+	type plain DeleteVideoInput
+	in.invalid = strict(data, (*plain)(in))
+	return nil
+}
+
+func (in *DeleteVideoInput) check() error {
+	if in.invalid != nil {
+		return in.invalid
+	}
+	if _, err := video.ParseID(in.Video); err != nil {
+		return err
+	}
+	return in.Common.check()
+}
+
+// DeleteVideoResult is what DeleteVideo returns.
+type DeleteVideoResult struct {
+	Documents int `json:"documents"` // removed from the index
+	Objects   int `json:"objects"`   // removed from the store; captions and embeddings stay, they may serve other videos
+}
+
+// ListVideosInput starts ListVideos.
+type ListVideosInput struct {
+	Common
+	Profile string `json:"profile,omitempty"` // default: every profile
+	Video   string `json:"video,omitempty"`   // only this one
+	Offset  int    `json:"offset,omitempty"`
+	Limit   int    `json:"limit,omitempty"` // default 100, at most 500
+
+	invalid error
+}
+
+// UnmarshalJSON decodes strictly; see strict.
+func (in *ListVideosInput) UnmarshalJSON(data []byte) error {
+	type plain ListVideosInput
+	in.invalid = strict(data, (*plain)(in))
+	return nil
+}
+
+func (in *ListVideosInput) check() error {
+	if in.invalid != nil {
+		return in.invalid
+	}
+	if in.Limit == 0 {
+		in.Limit = 100
+	}
+	if in.Limit < 1 || in.Limit > 500 || in.Offset < 0 {
+		return fault.New(fault.Input, "read input", "limit", "want a limit of 1 to 500 and an offset of at least 0")
+	}
+	return in.Common.check()
+}
+
+// ListVideosResult is what ListVideos returns.
+type ListVideosResult struct {
+	Videos []video.Generation `json:"videos"`
+}
+
+// CheckHealthInput starts CheckHealth.
+type CheckHealthInput struct {
+	Common
+	invalid error
+}
+
+// UnmarshalJSON decodes strictly; see strict.
+func (in *CheckHealthInput) UnmarshalJSON(data []byte) error {
+	type plain CheckHealthInput
+	in.invalid = strict(data, (*plain)(in))
+	return nil
+}
+
+// CheckHealthResult is what CheckHealth returns: one row a thing looked at.
+type CheckHealthResult struct {
+	Checks []HealthCheck `json:"checks"`
+}
+
+// HealthCheck says how one part of a worker is.
+type HealthCheck struct {
+	Part   string `json:"part"`   // "pool media", "ffmpeg", "sandbox", "store", "index"
+	Status string `json:"status"` // "ok", "warn", "fail"
+	Detail string `json:"detail"` // version, or what is wrong and how to mend it
+}

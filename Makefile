@@ -1,0 +1,96 @@
+# Everything a person does with this repository. `make` alone prints the list.
+include deploy/tools/versions.mk
+
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+BIN     := $(CURDIR)/bin
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -X main.version=$(VERSION)
+GO      ?= go
+
+# Two packages at a time: tests start servers and ffmpeg processes, and more of
+# them at once would only make each slower on a small machine.
+TEST_FLAGS ?= -race -p 2 -timeout 25m
+
+# Where `make demo` gets its videos; empty means three clips that it makes.
+VIDEOS ?=
+
+# A stamp is void when the program it stands for is gone.
+$(foreach t,temporal golangci-lint workflowcheck govulncheck,\
+  $(shell test -x bin/$t || rm -f bin/.$t-*))
+
+.PHONY: help
+help: ## Print this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: tools
+tools: bin/.system bin/.temporal-$(TEMPORAL_VERSION) ## Install what is missing: ffmpeg, tesseract, a font, the Temporal CLI
+
+.PHONY: build
+build: tools ## Build bin/cogflow and bin/cogflow-worker
+	$(GO) build -ldflags '$(LDFLAGS)' -o bin/cogflow ./starter
+	$(GO) build -ldflags '$(LDFLAGS)' -o bin/cogflow-worker ./workers
+
+.PHONY: demo
+demo: build ## Ingest three clips (or VIDEOS=DIR), search them, print the report
+	@VIDEOS='$(VIDEOS)' deploy/demo/demo.sh
+
+.PHONY: up
+up: build ## Start Temporal, its Web UI and one worker; Ctrl-C drains and stops all
+	@exec bin/cogflow-worker --dev
+
+.PHONY: test
+test: tools ## Run all tests with the race detector
+	$(GO) test $(TEST_FLAGS) ./...
+
+.PHONY: check
+check: lint-tools ## Check format, lint, determinism, modules and known vulnerabilities
+	@RUFF_VERSION=$(RUFF_VERSION) deploy/tools/check.sh
+
+.PHONY: bench
+bench: build ## Measure the goals as ratios from one run
+	$(GO) test -run '^$$' -bench . -benchtime 1x -p 1 -timeout 60m ./...
+
+.PHONY: soak
+soak: build ## Run the tests at full size: hundreds of kills, thousands of videos
+	COGFLOW_SOAK=1 $(GO) test -run 'Soak|Kill|Scale' -count=1 -p 1 -timeout 120m -v ./...
+
+.PHONY: fmt
+fmt: lint-tools ## Format the code
+	$(BIN)/golangci-lint fmt
+
+.PHONY: clean
+clean: ## Remove built programs; keeps .cogflow with its data
+	rm -rf bin
+
+.PHONY: lint-tools
+lint-tools: bin/.golangci-lint-$(GOLANGCI_LINT_VERSION) bin/.workflowcheck-$(WORKFLOWCHECK_VERSION) bin/.govulncheck-$(GOVULNCHECK_VERSION)
+
+bin/.system: deploy/tools/system.sh
+	@deploy/tools/system.sh
+	@mkdir -p bin && touch $@
+
+bin/.temporal-$(TEMPORAL_VERSION): | deploy/tools/temporal.sh
+	@GO='$(GO)' deploy/tools/temporal.sh $(TEMPORAL_VERSION) $(TEMPORAL_SERVER) $(BIN)
+	@touch $@
+
+# $(call install,PROGRAM,PACKAGE@VERSION)
+define install
+	@echo "installing $1 $(lastword $(subst @, ,$2)) (the first build takes minutes)"
+	@rm -f bin/.$1-*
+	@GOBIN='$(BIN)' $(GO) install $2
+	@touch $@
+endef
+
+bin/.golangci-lint-$(GOLANGCI_LINT_VERSION):
+	$(call install,golangci-lint,github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION))
+
+bin/.workflowcheck-$(WORKFLOWCHECK_VERSION):
+	$(call install,workflowcheck,go.temporal.io/sdk/contrib/tools/workflowcheck@$(WORKFLOWCHECK_VERSION))
+
+bin/.govulncheck-$(GOVULNCHECK_VERSION):
+	$(call install,govulncheck,golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION))

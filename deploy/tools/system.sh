@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# Makes sure of the programs that cogflow calls: ffmpeg, tesseract, on Linux
+# bubblewrap, and a font for the demo clips. Installs what is missing with
+# apt-get or brew where that needs no password, else names it and fails.
+set -euo pipefail
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+have_font() {
+	local dir
+	for dir in /usr/share/fonts /usr/local/share/fonts "$HOME/.fonts" "$HOME/.local/share/fonts" \
+		/Library/Fonts "$HOME/Library/Fonts"; do
+		if [ -d "$dir" ] && [ -n "$(find -L "$dir" -name 'DejaVuSans-Bold.ttf' -print -quit 2>/dev/null)" ]; then
+			return 0
+		fi
+	done
+	return 1
+}
+
+# missing prints the packages that are not there, by their names for a manager.
+missing() {
+	local tesseract=tesseract font=dejavu-sans-fonts
+	case $manager in
+	apt) tesseract=tesseract-ocr font=fonts-dejavu-core ;;
+	brew) font=font-dejavu ;;
+	esac
+	{ have ffmpeg && have ffprobe; } || echo ffmpeg
+	have tesseract || echo "$tesseract"
+	[ "$(uname -s)" != Linux ] || have bwrap || echo bubblewrap
+	have_font || echo "$font"
+}
+
+as_root() {
+	if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+if have apt-get; then manager=apt; elif have brew; then manager=brew; else manager=none; fi
+packages=$(missing | xargs)
+[ -n "$packages" ] || exit 0
+
+if [ "$manager" = apt ] && ! as_root true 2>/dev/null; then
+	echo "missing: $packages. Run: sudo apt-get install $packages" >&2
+	exit 1
+fi
+case $manager in
+apt)
+	echo "installing $packages with apt-get"
+	as_root apt-get update -qq
+	# shellcheck disable=SC2086 # one word a package
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages >/dev/null
+	;;
+brew)
+	echo "installing $packages with brew"
+	# shellcheck disable=SC2086 # one word a package
+	brew install --quiet $packages
+	;;
+none)
+	echo "missing: $packages. Install them with your system's package manager (the names may differ)." >&2
+	exit 1
+	;;
+esac
+
+packages=$(missing | xargs)
+if [ -n "$packages" ]; then
+	echo "still missing after the installation: $packages" >&2
+	exit 1
+fi

@@ -1,0 +1,15 @@
+# What `make tools` installs, in versions that were tried together. All of it is
+# Go source from the module proxy, checked against the Go checksum database.
+
+# The Temporal CLI carries the dev server and its Web UI. v1.5.1 is the last
+# release that `go install` can build; it is server 1.29.1. A `temporal` on the
+# PATH with that server or a newer one is used instead.
+TEMPORAL_VERSION      := v1.5.1
+TEMPORAL_SERVER       := 1.29.1
+
+GOLANGCI_LINT_VERSION := v2.15.0
+WORKFLOWCHECK_VERSION := v0.6.0
+GOVULNCHECK_VERSION   := v1.9.0
+
+# Only used when the tree holds Python.
+RUFF_VERSION          := 0.14.5

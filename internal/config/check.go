@@ -1,0 +1,79 @@
+package config
+
+import (
+	"maps"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/cogniverse/cogflow/tenant"
+)
+
+// check looks at the values. Whether programs, directories and servers are
+// there is for the worker to say, which may run on another machine.
+func (c Config) check() (problems Problems) {
+	bad := func(place, text, fix string) {
+		problems = append(problems, Problem{Place: place, Text: text, Fix: fix})
+	}
+	switch u, err := url.Parse(c.Store); {
+	case err != nil:
+		bad("cogflow.store", "not a URL", "write it like file:///var/lib/cogflow/store")
+	case u.Scheme == "":
+		bad("cogflow.store", "a URL without a scheme", "write it like file:///var/lib/cogflow/store")
+	case u.Scheme == "file" && (u.Host != "" || !filepath.IsAbs(u.Path)):
+		bad("cogflow.store", "a file URL needs an absolute path", "write it with three slashes: file:///var/lib/cogflow/store")
+	case u.User != nil:
+		bad("cogflow.store", "a URL with credentials", "give them in the environment of the worker")
+	}
+	if u, err := url.Parse(c.UI); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		bad("cogflow.ui", "not an http address", "write it like http://127.0.0.1:8233")
+	}
+	if c.DescribeConcurrency < 1 || c.DescribeConcurrency > 65536 {
+		bad("cogflow.describe_concurrency", "out of range", "want 1 to 65536")
+	}
+	if c.MaxFetchBytes < 1 {
+		bad("cogflow.fetch.max_bytes", "out of range", "want a positive number of bytes")
+	}
+	problems = append(problems, c.checkSources()...)
+	if _, err := c.Profile(""); err != nil && c.foreign[c.Active()] == (Foreign{}) {
+		bad("cogflow.active_profile", reason(err), "name one of them")
+	}
+	return problems
+}
+
+func (c Config) checkSources() (problems Problems) {
+	for _, name := range slices.Sorted(maps.Keys(c.Sources)) {
+		place := "cogflow.sources." + name
+		if _, err := tenant.Parse(name); err != nil || name == "" {
+			problems = append(problems, Problem{Place: place, Text: "not a tenant", Fix: "write acme or org:tenant"})
+		}
+		for _, root := range c.Sources[name] {
+			if !filepath.IsAbs(root) && !strings.Contains(root, "://") {
+				problems = append(problems, Problem{Place: place, Text: "a relative root", Fix: "write absolute directories or s3:// prefixes"})
+			}
+		}
+	}
+	return problems
+}
+
+// Redacted returns c without what may hide a secret, for printing.
+func (c Config) Redacted() Config {
+	u, err := url.Parse(c.Store)
+	if err != nil {
+		c.Store = "(not a URL)"
+		return c
+	}
+	if u.User != nil {
+		u.User = url.User("redacted")
+	}
+	q := u.Query()
+	for key := range q {
+		if k := strings.ToLower(key); strings.Contains(k, "key") || strings.Contains(k, "secret") || strings.Contains(k, "token") {
+			q.Set(key, "redacted")
+		}
+	}
+	u.RawQuery = q.Encode()
+	c.Store = u.String()
+	return c
+}

@@ -1,0 +1,154 @@
+// Package config reads what the programs in workers/ and starter/ need to know
+// about their surroundings: Cogniverse's own JSON file, in which the section
+// "cogflow" is ours, and environment variables on top of it. It is the only
+// place that reads configuration; everything else gets the values it needs.
+// It holds names of models and places, never secrets.
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"maps"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// EnvFile names the variable that holds the path of the file; without it
+// DefaultFile is read if it exists.
+const (
+	EnvFile     = "COGNIVERSE_CONFIG"
+	DefaultFile = "configs/config.json"
+)
+
+// maxFile bounds what is read; a configuration is written by people.
+const maxFile = 16 << 20 // bytes
+
+// Config is what a file and the environment say, with every default filled in.
+// Paths are absolute, except names of programs, which are found on the PATH.
+type Config struct {
+	File string `json:"file"` // the file that was read; empty = none, all defaults
+
+	Store   string              `json:"store"`   // URL of the object store
+	Index   string              `json:"index"`   // SQLite file of the embedded index
+	Ledger  string              `json:"ledger"`  // SQLite file of the paid calls
+	Scratch string              `json:"scratch"` // directory for temporary files
+	Sources map[string][]string `json:"sources"` // tenant → directories and prefixes it may read; empty = see the sources adapter
+
+	DescribeConcurrency int  `json:"describe_concurrency"` // calls in flight to one describe endpoint
+	RequireSandbox      bool `json:"require_sandbox"`      // refuse to decode media outside a sandbox
+
+	FFmpeg    string `json:"ffmpeg"`
+	FFprobe   string `json:"ffprobe"`
+	Tesseract string `json:"tesseract"`
+
+	MaxFetchBytes int64  `json:"fetch_max_bytes"` // largest video that is taken
+	UI            string `json:"ui"`              // base URL of the Temporal Web UI, for links
+
+	active   string                   // configured active profile; empty = local_preview
+	profiles map[string]video.Profile // runnable, by name; holds local_preview
+	foreign  map[string]Foreign       // of backend.profiles, by name
+}
+
+// Load reads the configuration. The error is an input fault that lists every
+// problem; the Config is then incomplete and good for showing only.
+func Load(getenv func(string) string) (Config, error) {
+	c, problems := Check(getenv)
+	return c, problems.fault(c.File)
+}
+
+// Check reads the configuration and lists everything wrong with it.
+func Check(getenv func(string) string) (Config, Problems) {
+	var s section
+	c := Config{profiles: map[string]video.Profile{}, foreign: map[string]Foreign{}}
+	name, data, problems := read(getenv)
+	c.File = name
+	if data != nil {
+		problems = append(problems, c.decode(data, &s)...)
+	}
+	problems = append(problems, override(&s, getenv)...)
+	problems = append(problems, c.take(s)...)
+	return c, append(problems, c.check()...)
+}
+
+func read(getenv func(string) string) (name string, data []byte, problems Problems) {
+	name = getenv(EnvFile)
+	asked := name != ""
+	if !asked {
+		name = DefaultFile
+	}
+	info, err := os.Stat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && !asked:
+		return "", nil, nil
+	case err != nil:
+		return name, nil, Problems{{Place: EnvFile, Text: err.Error(), Fix: "name a readable JSON file or unset " + EnvFile}}
+	case !info.Mode().IsRegular() || info.Size() > maxFile:
+		return name, nil, Problems{{Place: name, Text: "not a regular file of at most 16 MiB", Fix: "name a JSON file in " + EnvFile}}
+	}
+	if data, err = os.ReadFile(name); err != nil {
+		return name, nil, Problems{{Place: name, Text: err.Error(), Fix: "make the file readable"}}
+	}
+	return name, data, nil
+}
+
+// take fills c from the section and the defaults.
+func (c *Config) take(s section) (problems Problems) {
+	c.Store, c.UI = s.Store, or(s.UI, "http://127.0.0.1:8233")
+	if c.Store == "" {
+		abs, err := filepath.Abs(filepath.Join(".cogflow", "store"))
+		problems = problems.add("cogflow.store", err)
+		c.Store = (&url.URL{Scheme: "file", Path: abs}).String()
+	}
+	for _, path := range []struct {
+		to              *string
+		key, set, unset string
+	}{
+		{&c.Index, "cogflow.index", s.Index, "index.db"},
+		{&c.Ledger, "cogflow.ledger", s.Ledger, "ledger.db"},
+		{&c.Scratch, "cogflow.scratch", s.Scratch, "tmp"},
+	} {
+		abs, err := filepath.Abs(or(path.set, filepath.Join(".cogflow", path.unset)))
+		problems = problems.add(path.key, err)
+		*path.to = abs
+	}
+	c.Sources = s.Sources
+	c.DescribeConcurrency = or(s.DescribeConcurrency, 64)
+	c.RequireSandbox = s.RequireSandbox
+	c.FFmpeg, c.FFprobe, c.Tesseract = or(s.FFmpeg, "ffmpeg"), or(s.FFprobe, "ffprobe"), or(s.Tesseract, "tesseract")
+	c.MaxFetchBytes = or(s.Fetch.MaxBytes, 64<<30)
+	c.active = or(s.ActiveProfile, c.active)
+	preview := video.LocalPreview()
+	c.profiles[preview.Name] = preview
+	for _, name := range slices.Sorted(maps.Keys(s.Profiles)) {
+		p, err := s.Profiles[name].video(name)
+		if name == preview.Name {
+			err = errors.New("this name is taken by the embedded defaults")
+		}
+		if err != nil {
+			problems = append(problems, Problem{Place: "cogflow.profiles." + name, Text: reason(err), Fix: "correct or rename the profile"})
+			continue
+		}
+		c.profiles[name] = p
+	}
+	return problems
+}
+
+func or[T comparable](value, otherwise T) T {
+	var zero T
+	if value == zero {
+		return otherwise
+	}
+	return value
+}
+
+func reason(err error) string {
+	if f, ok := errors.AsType[*fault.Error](err); ok && f.Reason != "" {
+		return f.Reason
+	}
+	return err.Error()
+}

@@ -1,0 +1,190 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cogniverse/cogflow/video"
+)
+
+// section is the key "cogflow" of the file.
+type section struct {
+	Store               string              `json:"store"`
+	Index               string              `json:"index"`
+	Ledger              string              `json:"ledger"`
+	Scratch             string              `json:"scratch"`
+	Sources             map[string][]string `json:"sources"`
+	Profiles            map[string]profile  `json:"profiles"`
+	ActiveProfile       string              `json:"active_profile"`
+	DescribeConcurrency int                 `json:"describe_concurrency"`
+	RequireSandbox      bool                `json:"require_sandbox"`
+	FFmpeg              string              `json:"ffmpeg"`
+	FFprobe             string              `json:"ffprobe"`
+	Tesseract           string              `json:"tesseract"`
+	Fetch               fetch               `json:"fetch"`
+	UI                  string              `json:"ui"`
+}
+
+type fetch struct {
+	MaxBytes int64 `json:"max_bytes"`
+}
+
+// profile is a video.Profile as people write it; see profiles.go.
+type profile struct {
+	Sampling    video.Sampling `json:"sampling"`
+	ChunkFrames int            `json:"chunk_frames"`
+	Describe    stage          `json:"describe"`
+	Embed       stage          `json:"embed"`
+	GPUWait     duration       `json:"gpu_wait"`
+}
+
+type stage struct {
+	Model        string   `json:"model"`
+	Revision     string   `json:"revision"`
+	Prompt       string   `json:"prompt"`
+	Dim          int      `json:"dim"`
+	GPU          []string `json:"gpu"`
+	CostMicroUSD int64    `json:"cost_micro_usd"`
+}
+
+// duration is written "10m".
+type duration time.Duration
+
+// UnmarshalText reads what time.ParseDuration reads.
+func (d *duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	if err == nil && v < 0 {
+		err = errors.New("a duration must not be negative")
+	}
+	*d = duration(v)
+	return err
+}
+
+// decode reads the file: ours strictly, Cogniverse's own keys only as far as
+// they concern us, so that an existing file works unchanged.
+func (c *Config) decode(data []byte, s *section) Problems {
+	var file map[string]json.RawMessage
+	if err := unmarshal(data, &file); err != nil {
+		return Problems{{Place: c.File, Text: err.Error(), Fix: "write one JSON object"}}
+	}
+	problems := c.cogniverse(file)
+	ours, ok := file["cogflow"]
+	if !ok {
+		return problems
+	}
+	problems = append(problems, unknown("cogflow", ours, reflect.TypeFor[section]())...)
+	if err := json.Unmarshal(ours, s); err != nil {
+		place, text := "cogflow", err.Error()
+		if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+			place = strings.TrimSuffix("cogflow."+e.Field, ".")
+			text = fmt.Sprintf("want %s, found %s", kind(e.Type), e.Value)
+		}
+		problems = append(problems, Problem{Place: place, Text: text, Fix: "correct the value"})
+	}
+	return problems
+}
+
+func kind(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Slice:
+		return "a list"
+	case reflect.Map, reflect.Struct:
+		return "an object"
+	default:
+		return "a number (" + t.String() + ")"
+	}
+}
+
+// unmarshal is json.Unmarshal with the line of a syntax error.
+func unmarshal(data []byte, into any) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	err := d.Decode(into)
+	if err == nil {
+		if _, err = d.Token(); err == io.EOF {
+			return nil
+		}
+		return fmt.Errorf("line %d: text after the object", line(data, d.InputOffset()))
+	}
+	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return fmt.Errorf("line %d: %w", line(data, e.Offset), err)
+	}
+	return err
+}
+
+func line(data []byte, offset int64) int {
+	return 1 + bytes.Count(data[:min(int(offset), len(data))], []byte("\n"))
+}
+
+// unknown walks a JSON value beside the type it is for and reports the keys
+// that the type does not have. Values of a wrong shape are left to the decoder.
+func unknown(path string, data json.RawMessage, t reflect.Type) (problems Problems) {
+	var object map[string]json.RawMessage
+	if json.Unmarshal(data, &object) != nil {
+		return nil
+	}
+	fields := map[string]reflect.Type{}
+	if t.Kind() == reflect.Struct {
+		for f := range t.Fields() {
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			fields[name] = f.Type
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(object)) {
+		at := path + "." + key
+		switch field, known := fields[key]; {
+		case t.Kind() == reflect.Map:
+			problems = append(problems, unknown(at, object[key], t.Elem())...)
+		case known:
+			problems = append(problems, unknown(at, object[key], field)...)
+		case t.Kind() == reflect.Struct:
+			problems = append(problems, Problem{Place: at, Text: "unknown key", Fix: suggest(key, slices.Sorted(maps.Keys(fields)))})
+		}
+	}
+	return problems
+}
+
+func suggest(key string, known []string) string {
+	best, distance := "", 3
+	for _, k := range known {
+		if d := edits(strings.ToLower(key), k); d < distance {
+			best, distance = k, d
+		}
+	}
+	if best != "" {
+		return fmt.Sprintf("did you mean %q?", best)
+	}
+	return "known are " + strings.Join(known, ", ")
+}
+
+// edits is the Levenshtein distance.
+func edits(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,40 @@
+package config
+
+import (
+	"encoding/json"
+	"strconv"
+)
+
+// override lays the environment over the file: COGFLOW_<KEY> for each key of
+// the section but the profiles.
+func override(s *section, getenv func(string) string) (problems Problems) {
+	text := map[string]*string{
+		"COGFLOW_STORE": &s.Store, "COGFLOW_INDEX": &s.Index, "COGFLOW_LEDGER": &s.Ledger,
+		"COGFLOW_SCRATCH": &s.Scratch, "COGFLOW_ACTIVE_PROFILE": &s.ActiveProfile,
+		"COGFLOW_FFMPEG": &s.FFmpeg, "COGFLOW_FFPROBE": &s.FFprobe, "COGFLOW_TESSERACT": &s.Tesseract,
+		"COGFLOW_UI": &s.UI,
+	}
+	for name, to := range text {
+		*to = or(getenv(name), *to)
+	}
+	parse(&problems, getenv, "COGFLOW_DESCRIBE_CONCURRENCY", "a whole number", &s.DescribeConcurrency, strconv.Atoi)
+	parse(&problems, getenv, "COGFLOW_REQUIRE_SANDBOX", "true or false", &s.RequireSandbox, strconv.ParseBool)
+	parse(&problems, getenv, "COGFLOW_FETCH_MAX_BYTES", "a number of bytes", &s.Fetch.MaxBytes,
+		func(v string) (int64, error) { return strconv.ParseInt(v, 10, 64) })
+	parse(&problems, getenv, "COGFLOW_SOURCES", `an object like {"acme":["/srv/acme"]}`, &s.Sources,
+		func(v string) (m map[string][]string, err error) { return m, json.Unmarshal([]byte(v), &m) })
+	return problems
+}
+
+func parse[T any](problems *Problems, getenv func(string) string, name, want string, to *T, read func(string) (T, error)) {
+	text := getenv(name)
+	if text == "" {
+		return
+	}
+	v, err := read(text)
+	if err != nil {
+		*problems = append(*problems, Problem{Place: name, Text: "not " + want, Fix: "correct or unset the variable"})
+		return
+	}
+	*to = v
+}

@@ -1,0 +1,65 @@
+// Package blob keeps objects: frames, captions, embeddings, manifests. A store
+// is named by one URL; every implementation passes the suite in blobtest. It
+// knows bytes and keys and nothing of what they mean.
+package blob
+
+import (
+	"context"
+	"io"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/object"
+)
+
+// Store is what the activities ask of an object store. Keys are slash-separated,
+// tenant first; see CheckKey. Missing objects, lost conditions and torn content
+// are answered with the errors of package object, everything else is a fault.
+type Store interface {
+	// Put writes or overwrites an object.
+	Put(ctx context.Context, key string, r io.Reader) (object.Info, error)
+	// Create writes an object durably, or returns object.ErrExists and writes nothing.
+	Create(ctx context.Context, key string, r io.Reader) (object.Info, error)
+	// Replace overwrites durably the object whose content still has the given
+	// SHA-256, or returns object.ErrChanged (object.ErrNotFound if it is gone).
+	Replace(ctx context.Context, key, sha256 string, r io.Reader) (object.Info, error)
+	// Get opens an object. The reader returns object.ErrCorrupt instead of
+	// io.EOF when the bytes do not have the stored SHA-256.
+	Get(ctx context.Context, key string) (io.ReadCloser, object.Info, error)
+	// Stat describes an object without reading it, or returns object.ErrCorrupt
+	// when its size alone shows that it is torn.
+	Stat(ctx context.Context, key string) (object.Info, error)
+	// List yields the objects under a prefix in the order of their keys until
+	// yield returns an error, which it returns. A torn object has no SHA256.
+	List(ctx context.Context, prefix string, yield func(object.Info) error) error
+	// Delete removes an object; a missing one is no error.
+	Delete(ctx context.Context, key string) error
+}
+
+// Open opens the store that rawURL names: file:///absolute/path, whose
+// directory is made if it is missing.
+func Open(ctx context.Context, rawURL string) (Store, error) {
+	bad := func(reason string) error {
+		return fault.New(fault.Input, "open object store", rawURL, reason)
+	}
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return nil, bad("not a URL; want file:///absolute/path")
+	}
+	switch u.Scheme {
+	case "file":
+	case "s3":
+		return nil, bad("s3:// is not in this build; use file:///absolute/path")
+	default:
+		return nil, bad("want file:///absolute/path")
+	}
+	switch {
+	case u.Host != "" && u.Host != "localhost", u.User != nil, u.RawQuery != "", u.Fragment != "", u.Opaque != "":
+		return nil, bad("want file:///absolute/path, with three slashes and nothing after the path")
+	case !strings.HasPrefix(u.Path, "/") || strings.ContainsRune(u.Path, 0):
+		return nil, bad("the path must be absolute")
+	}
+	return openFile(ctx, filepath.Clean(u.Path))
+}

@@ -1,0 +1,128 @@
+package blob
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/cogniverse/cogflow/fault"
+)
+
+const (
+	dirMode   = 0o750
+	fileMode  = 0o640
+	stalePut  = time.Hour // no live writer leaves its temporary file untouched for so long
+	shards    = 256
+	stagedTag = "put-"
+)
+
+// File is a store in a directory of a local file system. An object is a plain
+// file under its key, so people can look at it with their own tools; its
+// SHA-256 is in an extended attribute. Several processes may share a directory.
+type File struct {
+	dir  string
+	root *os.Root // nothing is reached by another way, so no link leads out
+	busy [shards]chan struct{}
+}
+
+func openFile(ctx context.Context, dir string) (*File, error) {
+	const op = "open object store"
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, dirMode); err != nil {
+		return nil, classify(op, dir, err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, classify(op, dir, err)
+	}
+	s := &File{dir: dir, root: root}
+	for i := range s.busy {
+		s.busy[i] = make(chan struct{}, 1)
+	}
+	err = s.root.MkdirAll(tempDir, dirMode)
+	if err == nil {
+		err = s.selfTest()
+	}
+	if err == nil {
+		err = s.sweep(ctx, time.Now().Add(-stalePut))
+	}
+	if err != nil {
+		_ = root.Close() // the reason to give up is the other error
+		return nil, s.fail(op, "", err)
+	}
+	return s, nil
+}
+
+// selfTest finds out at the start what would otherwise break the first job: a
+// file system without extended attributes or hard links, or without permission.
+func (s *File) selfTest() (err error) {
+	name := tempName()
+	f, err := s.root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode)
+	if err != nil {
+		return err
+	}
+	second := tempName()
+	defer func() { err = errors.Join(err, f.Close(), s.remove(name), s.remove(second)) }()
+	want := checksum{size: 0, sha256: strings.Repeat("0", 64)}
+	if err := want.store(f); err != nil {
+		return unsupported(s.dir, "extended attributes (user.*)", err)
+	}
+	if got, err := loadChecksum(f); err != nil || got != want {
+		return unsupported(s.dir, "extended attributes (user.*)", err)
+	}
+	if err := s.root.Link(name, second); err != nil {
+		return unsupported(s.dir, "hard links", err)
+	}
+	return nil
+}
+
+func unsupported(dir, what string, err error) error {
+	if err != nil && !errors.Is(err, unix.ENOTSUP) && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, unix.ENOSYS) {
+		return err
+	}
+	return &fault.Error{
+		Class: fault.Input, Op: "open object store", Subject: dir, Err: err,
+		Reason: "this file system keeps no " + what +
+			"; choose a directory on ext4, xfs, btrfs, zfs, APFS or (Linux 6.6 and later) tmpfs",
+	}
+}
+
+// sweep removes what writers that died have left. Nothing there was visible.
+func (s *File) sweep(ctx context.Context, before time.Time) error {
+	return s.eachName(ctx, tempDir, func(e fs.DirEntry) error {
+		if !strings.HasPrefix(e.Name(), stagedTag) {
+			return nil
+		}
+		name := path.Join(tempDir, e.Name())
+		info, err := s.root.Lstat(name)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil
+		case err != nil:
+			return err
+		case info.ModTime().After(before):
+			return nil
+		}
+		return s.remove(name)
+	})
+}
+
+// remove is Remove, content with a file that is gone already.
+func (s *File) remove(name string) error {
+	if err := s.root.Remove(filepath.FromSlash(name)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+func tempName() string { return path.Join(tempDir, stagedTag+rand.Text()) }

@@ -1,0 +1,126 @@
+package blob
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/cogniverse/cogflow/object"
+)
+
+// List holds at most two windows of names a directory level, however many
+// objects there are.
+func (s *File) List(ctx context.Context, prefix string, yield func(object.Info) error) error {
+	if err := checkPrefix(prefix); err != nil {
+		return err
+	}
+	dir, _ := path.Split(prefix)
+	return s.walk(ctx, strings.TrimSuffix(dir, "/"), prefix, yield)
+}
+
+// window bounds how many names of one directory are sorted at once. A larger
+// directory is read once for each window: slower, but never large in memory.
+const window = 32 << 10
+
+// walk yields the objects below dir. Names are ordered as keys are: a directory
+// counts as if its name ended in a slash, so that "a-b" comes before "a/b".
+func (s *File) walk(ctx context.Context, dir, prefix string, yield func(object.Info) error) error {
+	for after := ""; ; {
+		names, more, err := s.names(ctx, dir, prefix, after)
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			if err := s.visit(ctx, dir, name, yield); err != nil {
+				return err
+			}
+		}
+		if !more {
+			return nil
+		}
+		after = names[len(names)-1]
+	}
+}
+
+func (s *File) visit(ctx context.Context, dir, name string, yield func(object.Info) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	key := path.Join(dir, name)
+	if strings.HasSuffix(name, "/") {
+		return s.walk(ctx, key, "", yield)
+	}
+	info, err := s.Stat(ctx, key)
+	switch {
+	case errors.Is(err, object.ErrNotFound):
+		return nil // deleted meanwhile, or no regular file
+	case errors.Is(err, object.ErrCorrupt):
+		info = object.Info{Key: key}
+	case err != nil:
+		return err
+	}
+	return yield(info)
+}
+
+// names returns the first names of dir, at most a window, in the order of keys,
+// that come after the given one and can lead to the prefix.
+func (s *File) names(ctx context.Context, dir, prefix, after string) (names []string, more bool, err error) {
+	trim := func() {
+		slices.Sort(names)
+		if len(names) > window {
+			names, more = names[:window], true
+		}
+	}
+	err = s.eachName(ctx, dir, func(e fs.DirEntry) error {
+		name := e.Name()
+		if dir == "" && name == "lost+found" {
+			return nil // the store is a whole file system; this belongs to its tools
+		}
+		if e.IsDir() {
+			name += "/"
+		}
+		if name <= after || !strings.HasPrefix(path.Join(dir, e.Name()), prefix) || CheckKey(path.Join(dir, e.Name())) != nil {
+			return nil
+		}
+		if names = append(names, name); len(names) >= 2*window {
+			trim()
+		}
+		return nil
+	})
+	trim()
+	return names, more, err
+}
+
+// eachName calls do for what is in a directory, in no order. A directory that
+// does not exist is empty.
+func (s *File) eachName(ctx context.Context, dir string, do func(fs.DirEntry) error) error {
+	f, err := s.root.OpenFile(path.Join(".", dir), os.O_RDONLY|unix.O_DIRECTORY, 0)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+		return nil
+	}
+	if err != nil {
+		return s.fail("list objects", dir, err)
+	}
+	defer f.Close() //nolint:errcheck // nothing was written
+	for {
+		entries, err := f.ReadDir(1024)
+		if errors.Is(err, io.EOF) || errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return s.fail("list objects", dir, err)
+		}
+		for _, e := range entries {
+			if err := errors.Join(ctx.Err(), do(e)); err != nil {
+				return err
+			}
+		}
+	}
+}

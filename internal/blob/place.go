@@ -26,7 +26,7 @@ func (s *File) place(key string, publish func() error) error {
 
 // settle makes the staged content, every earlier Put and the directory of key
 // durable, in this order of need: a name must not outlive what it names.
-func (s *File) settle(st staged, key string) error {
+func (s *File) settle(st *staged, key string) error {
 	if _, err := s.root.Lstat(path.Dir(key)); err != nil {
 		return err // missing: place makes it and comes back
 	}

@@ -18,12 +18,12 @@ import (
 // Put is atomic but not durable by itself: after a loss of power the object may
 // be torn, which readers notice. The next Create or Replace makes it durable.
 func (s *File) Put(ctx context.Context, key string, r io.Reader) (object.Info, error) {
-	return s.write(ctx, "put object", key, r, func(st staged) error {
+	return s.write(ctx, "put object", key, r, func(st *staged) error {
 		unlock, err := s.lock(ctx, key)
 		if err != nil {
 			return err
 		}
-		return errors.Join(s.place(key, func() error { return s.root.Rename(st.name, key) }), unlock())
+		return errors.Join(s.place(key, func() error { return st.rename(s.root, key) }), unlock())
 	})
 }
 
@@ -37,7 +37,7 @@ func (s *File) Create(ctx context.Context, key string, r io.Reader) (object.Info
 	case !errors.Is(err, object.ErrNotFound):
 		return object.Info{}, err
 	}
-	return s.write(ctx, op, key, r, func(st staged) error {
+	return s.write(ctx, op, key, r, func(st *staged) error {
 		err := s.place(key, func() error {
 			if err := s.settle(st, key); err != nil {
 				return err
@@ -54,7 +54,7 @@ func (s *File) Create(ctx context.Context, key string, r io.Reader) (object.Info
 // Replace also makes every earlier Put durable.
 func (s *File) Replace(ctx context.Context, key, sha256 string, r io.Reader) (object.Info, error) {
 	const op = "replace object"
-	return s.write(ctx, op, key, r, func(st staged) error {
+	return s.write(ctx, op, key, r, func(st *staged) error {
 		if err := syncAll(st.file); err != nil {
 			return err
 		}
@@ -66,14 +66,14 @@ func (s *File) Replace(ctx context.Context, key, sha256 string, r io.Reader) (ob
 	})
 }
 
-func (s *File) swap(ctx context.Context, op, key, sha256 string, st staged) error {
+func (s *File) swap(ctx context.Context, op, key, sha256 string, st *staged) error {
 	switch now, err := s.Stat(ctx, key); {
 	case errors.Is(err, object.ErrCorrupt), err == nil && now.SHA256 != sha256:
 		return answer(op, key, object.ErrChanged)
 	case err != nil:
 		return err
 	}
-	if err := s.root.Rename(st.name, key); err != nil {
+	if err := st.rename(s.root, key); err != nil {
 		return err
 	}
 	return s.syncDir(path.Dir(key))
@@ -81,17 +81,25 @@ func (s *File) swap(ctx context.Context, op, key, sha256 string, st staged) erro
 
 // staged is a whole object that nobody sees yet.
 type staged struct {
-	name string
+	name string // empty once it is renamed
 	file *os.File
+}
+
+func (st *staged) rename(root *os.Root, key string) error {
+	err := root.Rename(st.name, key)
+	if err == nil {
+		st.name = ""
+	}
+	return err
 }
 
 // write stages the content and lets publish make it visible. Whatever happens,
 // the temporary name is gone afterwards.
-func (s *File) write(ctx context.Context, op, key string, r io.Reader, publish func(staged) error) (info object.Info, err error) {
+func (s *File) write(ctx context.Context, op, key string, r io.Reader, publish func(*staged) error) (info object.Info, err error) {
 	if err := errors.Join(CheckKey(key), ctx.Err()); err != nil {
 		return object.Info{}, err
 	}
-	st := staged{name: tempName()}
+	st := &staged{name: tempName()}
 	if st.file, err = s.root.OpenFile(st.name, os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode); err != nil {
 		return object.Info{}, s.fail(op, key, err)
 	}
@@ -102,8 +110,10 @@ func (s *File) write(ctx context.Context, op, key string, r io.Reader, publish f
 	if closing := st.file.Close(); err == nil {
 		err = s.fail(op, key, closing)
 	}
-	if removing := s.remove(st.name); err == nil {
-		err = s.fail(op, key, removing)
+	if st.name != "" {
+		if removing := s.remove(st.name); err == nil {
+			err = s.fail(op, key, removing)
+		}
 	}
 	if err != nil {
 		return object.Info{}, err

@@ -19,10 +19,10 @@ have_font() {
 
 # missing prints the packages that are not there, by their names for a manager.
 missing() {
-	local tesseract=tesseract font=dejavu-sans-fonts
+	local tesseract="tesseract" font="dejavu-sans-fonts"
 	case $manager in
-	apt) tesseract=tesseract-ocr font=fonts-dejavu-core ;;
-	brew) font=font-dejavu ;;
+	apt) tesseract="tesseract-ocr" font="fonts-dejavu-core" ;;
+	brew) font="font-dejavu" ;;
 	esac
 	{ have ffmpeg && have ffprobe; } || echo ffmpeg
 	have tesseract || echo "$tesseract"

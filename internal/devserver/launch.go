@@ -1,0 +1,90 @@
+package devserver
+
+import (
+	"maps"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strconv"
+
+	"github.com/cogniverse/cogflow/fault"
+)
+
+// dynamic is what cogflow relies on, in the spelling of server 1.29, beyond what
+// the CLI sets itself. One host serves everything here, so the limits that keep
+// tenants of a cluster apart would only throttle a library of thousands of videos.
+var dynamic = map[string]string{ //nolint:gochecknoglobals // a constant table
+	"matching.enableFairness":                        "true",
+	"matching.numTaskqueueReadPartitions":            "1", // exact priority and fairness
+	"matching.numTaskqueueWritePartitions":           "1",
+	"matching.rps":                                   "20000",
+	"matching.persistenceMaxQPS":                     "20000",
+	"frontend.rps":                                   "20000",
+	"frontend.namespaceRPS":                          "20000",
+	"frontend.namespaceRPS.visibility":               "1000",
+	"frontend.namespaceCount":                        "10000", // long polls and queries in flight
+	"frontend.persistenceMaxQPS":                     "20000",
+	"history.rps":                                    "20000",
+	"history.persistenceMaxQPS":                      "90000",
+	"system.forceSearchAttributesCacheRefreshOnRead": "true", // a registered attribute is usable at once
+}
+
+func (o *Options) arguments(file string) []string {
+	args := []string{
+		"server", "start-dev",
+		"--ip", loopback, "--port", strconv.Itoa(o.Port),
+		"--db-filename", file,
+		"--sqlite-pragma", "journal_mode=wal",
+		"--sqlite-pragma", "synchronous=normal",
+		"--log-level", "warn",
+	}
+	if o.Headless {
+		args = append(args, "--headless")
+	} else {
+		args = append(args, "--ui-ip", loopback, "--ui-port", strconv.Itoa(o.UIPort))
+	}
+	values := maps.Clone(dynamic)
+	maps.Copy(values, o.Dynamic)
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		args = append(args, "--dynamic-config-value", key+"="+values[key])
+	}
+	return args
+}
+
+// launch starts the process. Linux ties its life to the thread that started it,
+// not to the process, so one goroutine keeps that thread until the end.
+func (s *Server) launch(o Options, file string, lock *os.File) error {
+	output, err := openLog(s.log)
+	if err != nil {
+		return err
+	}
+	s.command = exec.Command(o.Binary, o.arguments(file)...) //nolint:noctx // it lives on when the start's context ends
+	s.command.Stdout, s.command.Stderr = output, output
+	s.command.ExtraFiles = []*os.File{lock} // the lock lasts as long as the server
+	s.command.SysProcAttr = attributes()
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := s.command.Start()
+		output.Close()
+		started <- err
+		if err == nil {
+			s.watch()
+		}
+	}()
+	return fault.Wrap(fault.Input, "start Temporal server", o.Binary, <-started)
+}
+
+func (s *Server) watch() {
+	defer close(s.done)
+	err := s.command.Wait()
+	if s.ending.Load() {
+		return
+	}
+	s.err = &fault.Error{
+		Class: fault.Transport, Op: "run Temporal server", Subject: s.address,
+		Reason: "it ended by itself; see " + s.log + tail(s.log), Err: err,
+	}
+}

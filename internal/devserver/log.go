@@ -1,0 +1,56 @@
+package devserver
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/cogniverse/cogflow/fault"
+)
+
+const (
+	maxLog   = 16 << 20 // at a start, a longer log makes room for a new one
+	tailSize = 2048
+)
+
+// openLog opens the server's log for appending. One older log is kept.
+func openLog(path string) (*os.File, error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, fault.Wrap(fault.Capacity, "open log", path, err)
+	case info.Size() > maxLog:
+		if err := os.Rename(path, path+".1"); err != nil {
+			return nil, fault.Wrap(fault.Capacity, "rotate log", path, err)
+		}
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, fault.Wrap(fault.Capacity, "open log", path, err)
+	}
+	return f, nil
+}
+
+// tail returns the last lines of the log below a line break, for an error's
+// text; nothing if it cannot be read, since the error itself matters more.
+func tail(path string) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.Size() > tailSize {
+		if _, err := f.Seek(-tailSize, io.SeekEnd); err != nil {
+			return ""
+		}
+	}
+	text, err := io.ReadAll(f)
+	text = bytes.TrimSpace(text)
+	if err != nil || len(text) == 0 {
+		return ""
+	}
+	return "\n" + string(text) + "\n"
+}

@@ -1,0 +1,75 @@
+package sandbox
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+func attributes() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+}
+
+// resource pairs a limit with its number and the flag of prlimit(1).
+type resource struct {
+	number int
+	flag   string
+	value  uint64
+}
+
+// resources leaves NPROC out: it counts all processes of the user, not those of
+// the child. Core dumps would write untrusted memory to disk.
+func (l Limits) resources() []resource {
+	all := []resource{
+		{unix.RLIMIT_CORE, "core", 0},
+		{unix.RLIMIT_FSIZE, "fsize", l.FileSize},
+	}
+	if l.Memory > 0 {
+		all = append(all, resource{unix.RLIMIT_AS, "as", l.Memory})
+	}
+	if l.CPU > 0 {
+		all = append(all, resource{unix.RLIMIT_CPU, "cpu", uint64(math.Ceil(l.CPU.Seconds()))})
+	}
+	if l.Files > 0 {
+		all = append(all, resource{unix.RLIMIT_NOFILE, "nofile", l.Files})
+	}
+	return all
+}
+
+// flags are those of prlimit(1), which sets the limits before the child exists.
+func (l Limits) flags() []string {
+	var flags []string
+	for _, r := range l.resources() {
+		flags = append(flags, fmt.Sprintf("--%s=%d:%d", r.flag, r.value, r.value))
+	}
+	return flags
+}
+
+// setLimits limits a process that just started. It repeats what prlimit(1) did
+// where that exists; elsewhere the child lives for an instant without limits,
+// long before it can have opened its input. An error means that it has ended,
+// or that a lower limit already holds.
+func setLimits(pid int, l Limits) {
+	for _, r := range l.resources() {
+		_ = unix.Prlimit(pid, r.number, &unix.Rlimit{Cur: r.value, Max: r.value}, nil)
+	}
+}
+
+func killGroup(p *os.Process) {
+	_ = syscall.Kill(-p.Pid, syscall.SIGKILL) // no such group = it is gone already
+}
+
+// reap waits for the child, and kills what is left of its group while the dead
+// child still occupies the id: afterwards it may belong to somebody else.
+func (p *Process) reap() {
+	for unix.Waitid(unix.P_PID, p.cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR { //nolint:errorlint // a bare errno
+	}
+	p.Kill()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.status = p.cmd.Wait()
+	p.reaped = true
+}

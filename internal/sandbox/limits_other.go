@@ -1,0 +1,28 @@
+//go:build !linux
+
+package sandbox
+
+import (
+	"os"
+	"syscall"
+)
+
+func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
+
+func (l Limits) flags() []string { return nil }
+
+func setLimits(int, Limits) {}
+
+func killGroup(p *os.Process) {
+	_ = syscall.Kill(-p.Pid, syscall.SIGKILL) // no such group = it is gone already
+}
+
+// reap waits for the child, then kills what is left of its group.
+func (p *Process) reap() {
+	status := p.cmd.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	killGroup(p.cmd.Process)
+	p.status = status
+	p.reaped = true
+}

@@ -1,0 +1,235 @@
+package sandbox
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/cogniverse/cogflow/fault"
+)
+
+// ErrWall is the cause when a child exceeded its wall-clock limit.
+var ErrWall = errors.New("wall-clock limit exceeded")
+
+// ErrOutput is returned when a child wrote more than Run was ready to read.
+var ErrOutput = errors.New("output limit exceeded")
+
+// stderrTail is how much of what a child says last is kept.
+const stderrTail = 8 << 10
+
+// Limits bound a child and each of its children. Zero means no limit, except
+// that FileSize 0 means: no file may be written at all.
+type Limits struct {
+	Wall     time.Duration // real time from start to end
+	CPU      time.Duration // processor time
+	Memory   uint64        // bytes of address space
+	FileSize uint64        // bytes a file
+	Files    uint64        // open descriptors
+}
+
+// Command is one child.
+type Command struct {
+	Path   string // absolute
+	Args   []string
+	Stdin  io.Reader  // nil = empty
+	Files  []*os.File // descriptors 3, 4, …; "/dev/fd/3" opens the first
+	Dir    string     // the only directory that it may write, and its working directory; empty = none
+	Limits Limits
+	Stderr func(line string) // told each line that it says, one call at a time; may be nil
+}
+
+// ExitError says how a child failed.
+type ExitError struct {
+	Status string // "exit status 1", "signal: killed"
+	Stderr string // the last 8 KiB that it said
+}
+
+// Error gives the status and what the child said last.
+func (e *ExitError) Error() string {
+	if e.Stderr == "" {
+		return e.Status
+	}
+	return e.Status + ": " + e.Stderr
+}
+
+// Process is a running child. Read Stdout to its end (or Kill), then Wait.
+type Process struct {
+	Stdout io.Reader
+
+	ctx      context.Context //nolint:containedctx // its end is the end of the child
+	release  context.CancelFunc
+	cmd      *exec.Cmd
+	stdout   *os.File
+	stderr   *tail
+	complete chan struct{} // closed when nothing of the child is left
+	status   error         // valid when complete is closed
+
+	mu     sync.Mutex
+	reaped bool // the process id may belong to somebody else
+}
+
+// Start starts a child, which is killed with its whole group when ctx ends.
+func (s *Sandbox) Start(ctx context.Context, c Command) (*Process, error) {
+	argv := s.wrap(c)
+	p := &Process{complete: make(chan struct{}), stderr: &tail{line: c.Stderr}}
+	p.cmd = &exec.Cmd{
+		Path: argv[0], Args: argv, Env: []string{}, Dir: c.Dir,
+		Stdin: c.Stdin, ExtraFiles: c.Files, SysProcAttr: attributes(),
+	}
+	if c.Dir == "" {
+		p.cmd.Dir = "/"
+	}
+	files, err := p.pipes()
+	if err != nil {
+		return nil, fault.Wrap(fault.Capacity, "start process", c.Path, err)
+	}
+	p.release = func() {}
+	p.ctx = ctx
+	if c.Limits.Wall > 0 {
+		p.ctx, p.release = context.WithTimeoutCause(ctx, c.Limits.Wall, ErrWall)
+	}
+	started := make(chan error)
+	go p.run(started, c.Limits, files[0])
+	err = <-started
+	files[1].Close()
+	files[2].Close()
+	if err != nil {
+		p.release()
+		files[0].Close()
+		p.stdout.Close()
+		return nil, startFault(c.Path, err)
+	}
+	return p, nil
+}
+
+// startFault classifies why a child could not be started.
+func startFault(path string, err error) error {
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
+		return fault.Wrap(fault.Input, "start process", path, err)
+	}
+	return fault.Wrap(fault.Capacity, "start process", path, err)
+}
+
+// pipes connects stdout and stderr; it returns the reading end of stderr and
+// the two ends that belong to the child.
+func (p *Process) pipes() ([3]*os.File, error) {
+	out, outChild, err := os.Pipe()
+	if err != nil {
+		return [3]*os.File{}, err
+	}
+	said, saidChild, err := os.Pipe()
+	if err != nil {
+		out.Close()
+		outChild.Close()
+		return [3]*os.File{}, err
+	}
+	p.Stdout, p.stdout = out, out
+	p.cmd.Stdout, p.cmd.Stderr = outChild, saidChild
+	return [3]*os.File{said, outChild, saidChild}, nil
+}
+
+// run owns the child from start to end. Its thread stays locked: the kernel
+// kills the child (parent-death signal) when the thread that started it ends,
+// not when the process does.
+func (p *Process) run(started chan<- error, limits Limits, stderr *os.File) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := p.cmd.Start(); err != nil {
+		started <- err
+		return
+	}
+	setLimits(p.cmd.Process.Pid, limits)
+	stop := context.AfterFunc(p.ctx, p.Kill)
+	silent := make(chan struct{})
+	go func() {
+		defer close(silent)
+		p.stderr.read(stderr)
+	}()
+	started <- nil
+
+	p.reap()
+	stop()
+	// The end of stderr says that every process that held it is gone.
+	select {
+	case <-silent:
+	case <-time.After(2 * time.Second):
+	}
+	stderr.Close()
+	<-silent
+	close(p.complete)
+}
+
+// Kill ends the child and its group at once.
+func (p *Process) Kill() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.reaped {
+		killGroup(p.cmd.Process)
+	}
+}
+
+// Wait returns when nothing of the child is left: nil after exit status 0, the
+// cause if its context ended (ErrWall for the limit), else an *ExitError.
+func (p *Process) Wait() error {
+	<-p.complete
+	p.stdout.Close()
+	defer p.release()
+	if p.status == nil {
+		return nil
+	}
+	if p.ctx.Err() != nil {
+		return context.Cause(p.ctx)
+	}
+	return &ExitError{Status: p.status.Error(), Stderr: p.stderr.String()}
+}
+
+// Run runs a child to its end and returns what it wrote, at most limit bytes.
+func (s *Sandbox) Run(ctx context.Context, c Command, limit int64) ([]byte, error) {
+	p, err := s.Start(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	out, readErr := io.ReadAll(io.LimitReader(p.Stdout, limit+1))
+	if int64(len(out)) > limit {
+		p.Kill()
+		_ = p.Wait() // killed here
+		return nil, fmt.Errorf("%w: %d bytes", ErrOutput, limit)
+	}
+	if err := p.Wait(); err != nil {
+		return nil, err
+	}
+	return out, readErr
+}
+
+// tail keeps the end of what a child says and passes the lines on.
+type tail struct {
+	line func(string)
+	text []byte
+}
+
+func (t *tail) read(r io.Reader) {
+	lines := bufio.NewReaderSize(r, stderrTail)
+	for {
+		line, err := lines.ReadSlice('\n') // an overlong line comes in pieces
+		if len(line) > 0 && t.line != nil {
+			t.line(string(line))
+		}
+		t.text = append(t.text, line...)
+		if cut := len(t.text) - stderrTail; cut > 0 {
+			t.text = append(t.text[:0], t.text[cut:]...)
+		}
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+			return
+		}
+	}
+}
+
+// String is valid when the child is gone.
+func (t *tail) String() string { return string(t.text) }

@@ -1,0 +1,212 @@
+package sandbox
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/fault"
+)
+
+// protections runs a test under process limits only and, where it works, under
+// bubblewrap.
+func protections(t *testing.T, test func(t *testing.T, s *Sandbox)) {
+	t.Helper()
+	for _, off := range []bool{true, false} {
+		s, err := New(t.Context(), Config{Off: off})
+		require.NoError(t, err)
+		t.Run(strings.SplitN(s.Protection().String(), ":", 2)[0], func(t *testing.T) {
+			t.Parallel()
+			if !off && !s.Protection().Bubblewrap {
+				t.Skip(s.Protection().String())
+			}
+			test(t, s)
+		})
+	}
+}
+
+func look(t *testing.T, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	require.NoError(t, err)
+	return path
+}
+
+func shell(t *testing.T, script string, args ...string) Command {
+	t.Helper()
+	return Command{Path: look(t, "sh"), Args: append([]string{"-c", script, "sh"}, args...)}
+}
+
+// living lists the processes of a group that are not waiting to be reaped.
+func living(t *testing.T, group int) []string {
+	t.Helper()
+	if runtime.GOOS != "linux" {
+		t.Skip("needs /proc")
+	}
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	require.NoError(t, err)
+	var found []string
+	for _, path := range stats {
+		stat, err := os.ReadFile(path)
+		if err != nil {
+			continue // it ended meanwhile
+		}
+		fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+		if fields[2] == strconv.Itoa(group) && fields[0] != "Z" {
+			found = append(found, string(stat))
+		}
+	}
+	return found
+}
+
+func TestRunGivesOutputAndDescriptors(t *testing.T) {
+	t.Parallel()
+	name := filepath.Join(t.TempDir(), "-input\n\"")
+	require.NoError(t, os.WriteFile(name, []byte("content"), 0o600))
+	protections(t, func(t *testing.T, s *Sandbox) {
+		file, err := os.Open(name)
+		require.NoError(t, err)
+		defer file.Close()
+		c := shell(t, "cat; cat /dev/fd/3; env | grep -v -e ^PWD= -e ^_= -e ^SHLVL= -e ^OLDPWD=")
+		c.Files = []*os.File{file}
+		c.Stdin = strings.NewReader("stdin ")
+		c.Args[1] += "; true"
+		out, err := s.Run(t.Context(), c, 1000)
+		require.NoError(t, err)
+		require.Equal(t, "stdin content", string(out), "and no environment")
+	})
+}
+
+func TestRunReportsFailure(t *testing.T) {
+	t.Parallel()
+	protections(t, func(t *testing.T, s *Sandbox) {
+		var lines []string
+		c := shell(t, "i=0; while [ $i -lt 2000 ]; do echo line $i >&2; i=$((i+1)); done; exit 3")
+		c.Stderr = func(line string) { lines = append(lines, line) }
+		_, err := s.Run(t.Context(), c, 1000)
+		var exit *ExitError
+		require.ErrorAs(t, err, &exit)
+		require.Equal(t, "exit status 3", exit.Status)
+		require.LessOrEqual(t, len(exit.Stderr), stderrTail)
+		require.True(t, strings.HasSuffix(exit.Stderr, "line 1999\n"))
+		require.Len(t, lines, 2000)
+
+		_, err = s.Run(t.Context(), shell(t, "while :; do echo much; done"), 1000)
+		require.ErrorIs(t, err, ErrOutput)
+	})
+}
+
+func TestStartNamesMissingProgram(t *testing.T) {
+	t.Parallel()
+	s := &Sandbox{}
+	_, err := s.Start(t.Context(), Command{Path: "/nowhere/program"})
+	require.Equal(t, fault.Input, fault.ClassOf(err))
+	require.ErrorContains(t, err, "/nowhere/program")
+}
+
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("limits need Linux")
+	}
+	protections(t, func(t *testing.T, s *Sandbox) {
+		c := shell(t, "ulimit -v; ulimit -t; ulimit -n; ulimit -f; ulimit -c")
+		c.Limits = Limits{Memory: 1 << 30, CPU: 1500 * time.Millisecond, Files: 40}
+		out, err := s.Run(t.Context(), c, 1000)
+		require.NoError(t, err)
+		require.Equal(t, []string{"1048576", "2", "40", "0", "0"}, strings.Fields(string(out)))
+
+		c = shell(t, "echo x > file; cat file")
+		c.Dir = t.TempDir()
+		_, err = s.Run(t.Context(), c, 1000)
+		require.Error(t, err, "no file may be written by default")
+		c.Limits.FileSize = 100
+		out, err = s.Run(t.Context(), c, 1000)
+		require.NoError(t, err)
+		require.Equal(t, "x\n", string(out))
+	})
+}
+
+func TestWallLimitKillsTheGroup(t *testing.T) {
+	t.Parallel()
+	protections(t, func(t *testing.T, s *Sandbox) {
+		c := shell(t, "sleep 1000 & sleep 1000")
+		c.Limits.Wall = 50 * time.Millisecond
+		start := time.Now()
+		_, err := s.Run(t.Context(), c, 1000)
+		require.ErrorIs(t, err, ErrWall)
+		require.Less(t, time.Since(start), 10*time.Second)
+	})
+}
+
+func TestCancelKillsTheGroup(t *testing.T) {
+	t.Parallel()
+	protections(t, func(t *testing.T, s *Sandbox) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		p, err := s.Start(ctx, shell(t, "sleep 1000 & echo ready; sleep 1000"))
+		require.NoError(t, err)
+		ready := make([]byte, 6)
+		_, err = p.Stdout.Read(ready)
+		require.NoError(t, err)
+		pid := p.cmd.Process.Pid
+		cancel()
+		require.ErrorIs(t, p.Wait(), context.Canceled)
+		require.Empty(t, living(t, pid), "the process group is gone")
+	})
+}
+
+// What stays behind when the child ends by itself is killed as well.
+func TestExitKillsWhatStaysBehind(t *testing.T) {
+	t.Parallel()
+	protections(t, func(t *testing.T, s *Sandbox) {
+		p, err := s.Start(t.Context(), shell(t, "sleep 1000 & exit 0"))
+		require.NoError(t, err)
+		pid := p.cmd.Process.Pid
+		require.NoError(t, p.Wait())
+		require.Empty(t, living(t, pid))
+	})
+}
+
+func TestBubblewrapHidesTheMachine(t *testing.T) {
+	t.Parallel()
+	s, err := New(t.Context(), Config{})
+	require.NoError(t, err)
+	if !s.Protection().Bubblewrap {
+		t.Skip(s.Protection().String())
+	}
+	canary := filepath.Join(t.TempDir(), "canary")
+	require.NoError(t, os.WriteFile(canary, []byte("secret"), 0o644))
+	out, err := s.Run(t.Context(), shell(t, `
+		cat "$1" /etc/passwd 2>/dev/null && echo read
+		cat /proc/`+strconv.Itoa(os.Getpid())+`/environ >/dev/null 2>&1 && echo processes
+		grep -q -v -e lo: -e Inter -e face /proc/net/dev && echo network
+		(echo x > /usr/x) 2>/dev/null && echo write
+		echo end`, canary), 1000)
+	require.NoError(t, err)
+	require.Equal(t, "end\n", string(out))
+}
+
+func TestProtection(t *testing.T) {
+	t.Parallel()
+	s, err := New(t.Context(), Config{Bubblewrap: "no-such-bwrap"})
+	require.NoError(t, err)
+	require.Equal(t, "process limits only: bubblewrap is not installed", s.Protection().String())
+
+	_, err = New(t.Context(), Config{Bubblewrap: "no-such-bwrap", Require: true})
+	require.Equal(t, fault.Input, fault.ClassOf(err))
+
+	// A bwrap that cannot make namespaces is as good as none.
+	s, err = New(t.Context(), Config{Bubblewrap: look(t, "false")})
+	require.NoError(t, err)
+	require.False(t, s.Protection().Bubblewrap)
+	require.Contains(t, s.Protection().Reason, "the self-test failed")
+}

@@ -98,6 +98,9 @@ type Ledger interface {
 	End(ctx context.Context, id int64, answered bool, costMicroUSD int64) error
 	// Job sums up the calls of a job.
 	Job(ctx context.Context, t tenant.ID, job string) (video.Spend, error)
+	// Latency is the mean time from begin to end of the last answered calls
+	// of a model; 0 when there are none.
+	Latency(ctx context.Context, model string) (time.Duration, error)
 }
 
 // Runs asks the Temporal server about workflow executions.
@@ -108,6 +111,3 @@ type Runs interface {
 	// Signal sends a signal to the current run of a workflow.
 	Signal(ctx context.Context, workflowID, runID, name string, payload any) error
 }
-
-// Clock is time.Now; tests set it.
-type Clock func() time.Time

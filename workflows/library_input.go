@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/video"
 )
 
 // IngestLibraryInput starts IngestLibrary.
@@ -55,27 +56,10 @@ func (in *IngestLibraryInput) check() error {
 
 // IngestLibraryResult is what IngestLibrary returns.
 type IngestLibraryResult struct {
-	Videos        int       `json:"videos"`         // looked at
-	Indexed       int       `json:"indexed"`        // newly published
-	Unchanged     int       `json:"unchanged"`      // published before, with equal fingerprints
-	Failed        int       `json:"failed"`         // see Failures
-	Skipped       int       `json:"skipped"`        // files that are no videos by their names
-	Frames        int       `json:"frames"`         // extracted, of the videos newly published
-	Documents     int       `json:"documents"`      // likewise
-	DescribeCalls int       `json:"describe_calls"` // made in this run
-	RepeatedCalls int       `json:"repeated_calls"` // lost in flight with a worker and made again
-	CostUSD       float64   `json:"cost_usd"`
-	Failures      []Failure `json:"failures"` // the first 50; the others are failed child workflows
-	Report        string    `json:"report,omitempty"`
-	Estimate      *Estimate `json:"estimate,omitempty"` // dry run only
-}
-
-// Failure says which video failed, where and why.
-type Failure struct {
-	URI    string `json:"uri"`
-	Stage  string `json:"stage"`
-	Class  string `json:"class"`
-	Reason string `json:"reason"`
+	video.Totals
+	Failures []video.Failure `json:"failures"` // the first 50; the others are failed child workflows
+	Report   string          `json:"report,omitempty"`
+	Estimate *Estimate       `json:"estimate,omitempty"` // dry run only
 }
 
 // Estimate is the answer of a dry run.
@@ -89,23 +73,23 @@ type Estimate struct {
 
 // LibraryProgress answers QueryProgress of IngestLibrary.
 type LibraryProgress struct {
-	Source      string        `json:"source"`
-	Profile     string        `json:"profile"`
-	Tenant      string        `json:"tenant"`
-	Stage       string        `json:"stage"` // list, ingest, report, done
-	Paused      bool          `json:"paused,omitempty"`
-	Concurrency int           `json:"concurrency"`
-	Videos      int           `json:"videos"` // found; 0 while listing
-	Done        int           `json:"done"`   // indexed + unchanged + failed
-	Indexed     int           `json:"indexed"`
-	Unchanged   int           `json:"unchanged"`
-	Failed      int           `json:"failed"`
-	Frames      int           `json:"frames"`
-	Documents   int           `json:"documents"`
-	CostUSD     float64       `json:"cost_usd"`
-	Started     time.Time     `json:"started"`
-	Active      []ActiveVideo `json:"active"` // being ingested now; each answers QueryProgress itself
-	Failures    []Failure     `json:"failures"`
+	Source      string          `json:"source"`
+	Profile     string          `json:"profile"`
+	Tenant      string          `json:"tenant"`
+	Stage       string          `json:"stage"` // list, ingest, report, done
+	Paused      bool            `json:"paused,omitempty"`
+	Concurrency int             `json:"concurrency"`
+	Videos      int             `json:"videos"` // found; 0 while listing
+	Done        int             `json:"done"`   // indexed + unchanged + failed
+	Indexed     int             `json:"indexed"`
+	Unchanged   int             `json:"unchanged"`
+	Failed      int             `json:"failed"`
+	Frames      int             `json:"frames"`
+	Documents   int             `json:"documents"`
+	CostUSD     float64         `json:"cost_usd"`
+	Started     time.Time       `json:"started"`
+	Active      []ActiveVideo   `json:"active"` // being ingested now; each answers QueryProgress itself
+	Failures    []video.Failure `json:"failures"`
 }
 
 // ActiveVideo is one child at work.

@@ -24,6 +24,9 @@ func ClassQueue(stem, class string) string { return stem + "-" + class }
 const (
 	SignalPause  = "pause"  // start nothing new
 	SignalResume = "resume" // go on
+	SignalBudget = "budget" // a new hard limit in USD; how a library tells its videos
+
+	SignalVideoDone = "video_done" // from IngestVideo to its library: VideoDone
 
 	QueryProgress = "progress" // LibraryProgress or VideoProgress
 

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -140,12 +141,5 @@ func (in *CheckHealthInput) UnmarshalJSON(data []byte) error {
 
 // CheckHealthResult is what CheckHealth returns: one row a thing looked at.
 type CheckHealthResult struct {
-	Checks []HealthCheck `json:"checks"`
-}
-
-// HealthCheck says how one part of a worker is.
-type HealthCheck struct {
-	Part   string `json:"part"`   // "pool media", "ffmpeg", "sandbox", "store", "index"
-	Status string `json:"status"` // "ok", "warn", "fail"
-	Detail string `json:"detail"` // version, or what is wrong and how to mend it
+	Checks []activities.HealthCheck `json:"checks"`
 }

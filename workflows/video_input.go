@@ -1,6 +1,10 @@
 package workflows
 
-import "time"
+import (
+	"time"
+
+	"github.com/cogniverse/cogflow/activities"
+)
 
 // IngestVideoInput starts IngestVideo.
 type IngestVideoInput struct {
@@ -9,7 +13,8 @@ type IngestVideoInput struct {
 	Profile string `json:"profile,omitempty"`
 	Force   bool   `json:"force,omitempty"`
 
-	Resume *videoResume `json:"resume,omitempty"` // set by continue-as-new only
+	Library *libraryLink `json:"library,omitempty"` // set by IngestLibrary only
+	Resume  *videoResume `json:"resume,omitempty"`  // set by continue-as-new only
 
 	invalid error
 }
@@ -29,6 +34,12 @@ func (in *IngestVideoInput) check() error {
 		return err
 	}
 	return in.Common.check()
+}
+
+// libraryLink ties a video to the library run that started it.
+type libraryLink struct {
+	Job    string            `json:"job"` // what budget and ledger count by
+	Recipe activities.Recipe `json:"recipe"`
 }
 
 // IngestVideoResult is what IngestVideo returns.

@@ -1,0 +1,185 @@
+package activities
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/object"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// ClaimInput asks for the right to publish a video in the recipe's profile.
+type ClaimInput struct {
+	VideoRef
+	Media video.Media `json:"media"`
+	Force bool        `json:"force,omitempty"`
+}
+
+// ClaimResult says what there is to do.
+type ClaimResult struct {
+	Generation video.Fingerprint `json:"generation"`
+	Unchanged  bool              `json:"unchanged,omitempty"` // published already; nothing was claimed
+	Documents  int               `json:"documents,omitempty"` // of the published generation
+	Frames     int               `json:"frames,omitempty"`
+	Expected   int               `json:"expected"` // frames at most, estimated
+}
+
+// claimWait is how often a workflow looks again at a claim that another holds.
+// The wait is Temporal's, so it holds no slot and adds nothing to the history.
+const claimWait = 2 * time.Second
+
+// Claim makes sure that one workflow at a time ingests a video into a profile,
+// whatever ids callers chose. A claim of a workflow that is no longer running
+// is taken over.
+func (a *Ingest) Claim(ctx context.Context, in ClaimInput) (ClaimResult, error) {
+	p, err := a.recipe(ctx, in.Tenant, in.Recipe)
+	if err != nil {
+		return ClaimResult{}, err
+	}
+	out := ClaimResult{Generation: p.Generation(in.Video), Expected: p.Sampling.EstimateFrames(in.Media)}
+	if !in.Force {
+		published, err := a.published(ctx, in.VideoRef, p)
+		if err != nil {
+			return ClaimResult{}, err
+		}
+		if published.Generation.Generation == out.Generation {
+			out.Unchanged = true
+			out.Documents = published.Generation.Documents
+			out.Frames = published.Extraction.Frames
+			return out, nil
+		}
+	}
+	return out, a.take(ctx, video.ClaimKey(in.Tenant, in.Video, p.Name))
+}
+
+// published returns what both the store and the index hold as published; they
+// differ when somebody deleted one of them, and then it has to be done again.
+func (a *Ingest) published(ctx context.Context, ref VideoRef, p video.Profile) (video.Publication, error) {
+	var stored video.Publication
+	err := readJSON(ctx, a.Store, video.PublicationKey(ref.Tenant, ref.Video, p.Name), &stored)
+	if absent(err) {
+		return video.Publication{}, nil
+	}
+	if err != nil {
+		return video.Publication{}, err
+	}
+	indexed, err := a.Index.Published(ctx, video.PublishedFilter{
+		Tenant: ref.Tenant, Profile: p.Name, Video: ref.Video, Limit: 1,
+	})
+	if err != nil {
+		return video.Publication{}, err
+	}
+	if len(indexed) != 1 || indexed[0].Generation != stored.Generation.Generation ||
+		indexed[0].Documents != stored.Generation.Documents {
+		return video.Publication{}, nil
+	}
+	return stored, nil
+}
+
+func (a *Ingest) take(ctx context.Context, key string) error {
+	me := activity.GetInfo(ctx).WorkflowExecution.ID
+	mine, err := json.Marshal(video.Claim{Workflow: me})
+	if err != nil {
+		return err
+	}
+	_, err = a.Store.Create(ctx, key, bytes.NewReader(mine))
+	if !errors.Is(err, object.ErrExists) {
+		return err
+	}
+	held := &fault.Error{
+		Class: fault.Capacity, Op: "claim video", Subject: key,
+		Reason: "another workflow is ingesting it; waiting for that to end", RetryAfter: claimWait,
+	}
+	info, err := a.Store.Stat(ctx, key)
+	if errors.Is(err, object.ErrNotFound) {
+		return held // released this moment
+	}
+	if err != nil {
+		return err
+	}
+	var holder video.Claim
+	switch err := readJSON(ctx, a.Store, key, &holder); {
+	case errors.Is(err, object.ErrNotFound):
+		return held
+	case err != nil && !errors.Is(err, object.ErrCorrupt):
+		return err
+	}
+	if holder.Workflow == me {
+		return nil
+	}
+	if holder.Workflow != "" {
+		running, err := a.Runs.Running(ctx, holder.Workflow, "")
+		if err != nil {
+			return err
+		}
+		if running {
+			held.Reason = "workflow " + holder.Workflow + " is ingesting it; waiting for that to end"
+			return held
+		}
+	}
+	_, err = a.Store.Replace(ctx, key, info.SHA256, bytes.NewReader(mine))
+	if errors.Is(err, object.ErrChanged) || errors.Is(err, object.ErrNotFound) {
+		return held
+	}
+	return err
+}
+
+// release gives a claim back if this workflow holds it.
+func (a *Ingest) release(ctx context.Context, t tenant.ID, v video.ID, profile string) error {
+	key := video.ClaimKey(t, v, profile)
+	var holder video.Claim
+	if err := readJSON(ctx, a.Store, key, &holder); err != nil {
+		if errors.Is(err, object.ErrNotFound) {
+			return nil
+		}
+		return err
+	}
+	if holder.Workflow != activity.GetInfo(ctx).WorkflowExecution.ID {
+		return nil
+	}
+	return a.Store.Delete(ctx, key)
+}
+
+// AbandonInput names a run that ends without publishing.
+type AbandonInput struct {
+	VideoRef
+	Generation video.Fingerprint `json:"generation"`
+}
+
+// Abandon leaves nothing visible of a run that failed or was cancelled: its
+// documents and half an extraction go, the claim is released. Captions and
+// embeddings stay, since they are whole answers that were paid for.
+func (a *Ingest) Abandon(ctx context.Context, in AbandonInput) error {
+	p, err := a.recipe(ctx, in.Tenant, in.Recipe)
+	if err != nil {
+		return err
+	}
+	prefix := video.FramesPrefix(in.Tenant, in.Video, p.ExtractFingerprint(in.Video))
+	if _, err := a.Store.Stat(ctx, video.ExtractionKey(prefix)); absent(err) {
+		if _, err := a.deletePrefix(ctx, prefix); err != nil {
+			return err
+		}
+	}
+	if _, err := a.Index.Discard(ctx, in.Tenant, p.Name, in.Video, in.Generation); err != nil {
+		return err
+	}
+	return a.release(ctx, in.Tenant, in.Video, p.Name)
+}
+
+func (a *Ingest) deletePrefix(ctx context.Context, prefix string) (int, error) {
+	deleted := 0
+	err := a.Store.List(ctx, prefix, func(o object.Info) error {
+		if deleted++; deleted%256 == 0 {
+			activity.RecordHeartbeat(ctx, deleted)
+		}
+		return a.Store.Delete(ctx, o.Key)
+	})
+	return deleted, err
+}

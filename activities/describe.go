@@ -1,0 +1,208 @@
+package activities
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// ChunkInput names one chunk of frames to describe or to embed.
+type ChunkInput struct {
+	VideoRef
+	Chunk         int    `json:"chunk"`
+	Job           string `json:"job"`                       // what the budget and the ledger count by
+	LimitMicroUSD int64  `json:"limit_micro_usd,omitempty"` // of the job; 0 = none
+}
+
+// ChunkResult counts what was done to a chunk.
+type ChunkResult struct {
+	Frames       int   `json:"frames"`
+	Calls        int   `json:"calls,omitempty"` // of the model; the others were stored already
+	BusyMS       int64 `json:"busy_ms"`         // wall clock of the activity
+	CostMicroUSD int64 `json:"cost_micro_usd,omitempty"`
+}
+
+// DescribeChunk writes the caption of each frame of a chunk. Each is stored
+// before the activity reports, so whatever happens no stored one is paid again.
+func (a *Ingest) DescribeChunk(ctx context.Context, in ChunkInput) (ChunkResult, error) {
+	start := time.Now()
+	p, chunk, prefix, err := a.chunk(ctx, in)
+	if err != nil {
+		return ChunkResult{}, err
+	}
+	var done, calls, cost atomic.Int64
+	stop := heartbeat(ctx, func() any { return map[string]int64{"described": done.Load()} })
+	defer stop()
+	err = each(chunk.Frames, func(f video.Frame) error {
+		spent, called, err := a.describeFrame(ctx, in, p, prefix, f)
+		if err != nil {
+			return err
+		}
+		if called {
+			calls.Add(1)
+		}
+		cost.Add(spent)
+		done.Add(1)
+		return nil
+	})
+	return ChunkResult{
+		Frames: len(chunk.Frames), Calls: int(calls.Load()), CostMicroUSD: cost.Load(),
+		BusyMS: time.Since(start).Milliseconds(),
+	}, err
+}
+
+// each runs do for all items at once and returns the first error. After an
+// error nothing new is started, but what is running may finish: its answer is
+// paid for. The model's slots bound how much really runs.
+func each[T any](items []T, do func(T) error) error {
+	var wg sync.WaitGroup
+	var failed atomic.Bool
+	var once sync.Once
+	var first error
+	for _, item := range items {
+		wg.Go(func() {
+			if failed.Load() {
+				return
+			}
+			if err := do(item); err != nil {
+				failed.Store(true)
+				once.Do(func() { first = err })
+			}
+		})
+	}
+	wg.Wait()
+	return first
+}
+
+func (a *Ingest) chunk(ctx context.Context, in ChunkInput) (video.Profile, video.Chunk, string, error) {
+	var chunk video.Chunk
+	p, err := a.recipe(ctx, in.Tenant, in.Recipe)
+	if err != nil {
+		return p, chunk, "", err
+	}
+	prefix := video.FramesPrefix(in.Tenant, in.Video, p.ExtractFingerprint(in.Video))
+	err = readJSON(ctx, a.Store, video.ChunkKey(prefix, in.Chunk), &chunk)
+	return p, chunk, prefix, err
+}
+
+// describeFrame makes sure that the caption of a frame is stored.
+func (a *Ingest) describeFrame(ctx context.Context, in ChunkInput, p video.Profile, prefix string, f video.Frame) (cost int64, called bool, err error) {
+	fingerprint := p.CaptionFingerprint(f)
+	key := video.CaptionKey(in.Tenant, fingerprint)
+	if stored, err := a.storedCaption(ctx, key); stored || err != nil {
+		return 0, false, err
+	}
+	flight := video.Fingerprint(string(in.Tenant) + "/" + string(fingerprint))
+	caption, err := a.calls.do(ctx, flight, func(ctx context.Context) (video.Caption, error) {
+		if stored, err := a.storedCaption(ctx, key); stored || err != nil {
+			return video.Caption{}, err // by the flight before this one
+		}
+		jpeg, err := readAll(ctx, a.Store, video.FrameKey(prefix, f))
+		if err != nil {
+			return video.Caption{}, err
+		}
+		request := video.DescribeRequest{Model: p.Describe.Model, Prompt: p.Describe.Prompt, JPEG: jpeg}
+		return a.callDescriber(ctx, in, p, fingerprint, request)
+	})
+	if err != nil {
+		return 0, false, fmt.Errorf("frame at %d ms: %w", f.PTSMS, err)
+	}
+	return caption.CostMicroUSD, caption.Text != "", nil
+}
+
+// storedCaption reads the whole caption, since only that proves that a crash of
+// the machine did not tear it.
+func (a *Ingest) storedCaption(ctx context.Context, key string) (bool, error) {
+	_, err := readAll(ctx, a.Store, key)
+	if absent(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// callDescriber makes one call, waiting out overload, and stores the answer
+// before it is settled.
+func (a *Ingest) callDescriber(ctx context.Context, in ChunkInput, p video.Profile, fingerprint video.Fingerprint, r video.DescribeRequest) (video.Caption, error) {
+	release, err := a.slot(ctx)
+	if err != nil {
+		return video.Caption{}, err
+	}
+	defer release()
+	for {
+		id, err := a.Ledger.Begin(ctx, video.Call{
+			Tenant: in.Tenant, Job: in.Job, Workflow: activity.GetInfo(ctx).WorkflowExecution.ID,
+			Kind: "describe", Model: r.Model, Fingerprint: fingerprint, CostMicroUSD: p.Describe.CostMicroUSD,
+		}, in.LimitMicroUSD)
+		if err != nil {
+			return video.Caption{}, err
+		}
+		caption, err := a.Describer.Describe(ctx, r)
+		if err == nil {
+			err = storeCaption(ctx, a.Store, in.Tenant, fingerprint, caption)
+		}
+		if err == nil {
+			return caption, a.Ledger.End(ctx, id, true, caption.CostMicroUSD)
+		}
+		// The outcome is recorded even when the caller has gone away.
+		if endErr := a.Ledger.End(context.WithoutCancel(ctx), id, false, 0); endErr != nil {
+			return video.Caption{}, endErr
+		}
+		if fault.ClassOf(err) != fault.Overload {
+			return video.Caption{}, err
+		}
+		if err := wait(ctx, fault.RetryAfter(err)); err != nil {
+			return video.Caption{}, err
+		}
+	}
+}
+
+// storeCaption refuses what is no caption: an empty answer, or the error texts
+// that Cogniverse's service returned in place of descriptions.
+func storeCaption(ctx context.Context, s Store, t tenant.ID, fingerprint video.Fingerprint, c video.Caption) error {
+	text := strings.TrimSpace(c.Text)
+	if text == "" || strings.HasPrefix(text, "Error:") {
+		return fault.New(fault.Transport, "describe frame with", c.Model, "the model answered no caption: "+strconv.Quote(text))
+	}
+	data, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	_, err = s.Put(ctx, video.CaptionKey(t, fingerprint), bytes.NewReader(data))
+	return err
+}
+
+// slot waits for one of the process's calls in flight.
+func (a *Ingest) slot(ctx context.Context) (release func(), err error) {
+	a.once.Do(func() { a.slots = make(chan struct{}, max(a.Slots, 1)) })
+	select {
+	case a.slots <- struct{}{}:
+		return func() { <-a.slots }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// wait sleeps for the time an overloaded service asked for, at least a second
+// and at most a minute.
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(min(max(d, time.Second), time.Minute))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,188 @@
+package activities
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// SignalExtracted tells an IngestVideo run how many chunks can be described
+// while extraction goes on.
+const SignalExtracted = "extracted"
+
+// Extracted is the payload of SignalExtracted. Counts only ever grow.
+type Extracted struct {
+	Chunks int `json:"chunks"`
+	Frames int `json:"frames"`
+}
+
+// ExtractInput asks for the frames of a video.
+type ExtractInput struct {
+	VideoRef
+	URI   string `json:"uri"`
+	Force bool   `json:"force,omitempty"` // decode again even if the frames are stored
+}
+
+// signalEvery bounds what overlap costs: a signal is an event and usually a
+// workflow task, so they come by the second, not by the chunk.
+const signalEvery = time.Second
+
+// uploads is how many frames are on their way to the store at once.
+const uploads = 16
+
+// Extract decodes a video once, stores frames and chunks as they come and the
+// manifest last. A repeated attempt writes the same bytes to the same keys.
+func (a *Ingest) Extract(ctx context.Context, in ExtractInput) (video.Extraction, error) {
+	p, err := a.recipe(ctx, in.Tenant, in.Recipe)
+	if err != nil {
+		return video.Extraction{}, err
+	}
+	prefix := video.FramesPrefix(in.Tenant, in.Video, p.ExtractFingerprint(in.Video))
+	if !in.Force {
+		var done video.Extraction
+		err := readJSON(ctx, a.Store, video.ExtractionKey(prefix), &done)
+		if err == nil || !absent(err) {
+			return done, err
+		}
+	}
+	dir, err := os.MkdirTemp(a.Scratch, "extract-")
+	if err != nil {
+		return video.Extraction{}, fault.Wrap(fault.Capacity, "make scratch directory in", a.Scratch, err)
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // swept at the next start of the worker
+
+	out, err := a.decode(ctx, in, p, prefix, dir)
+	if err != nil {
+		return out, err
+	}
+	if out.Thumbnail, err = a.keep(ctx, prefix, dir, "thumbnail.jpg"); err != nil {
+		return out, err
+	}
+	if out.Audio, err = a.keep(ctx, prefix, dir, "audio.flac"); err != nil {
+		return out, err
+	}
+	return out, writeManifest(ctx, a.Store, video.ExtractionKey(prefix), out)
+}
+
+func (a *Ingest) decode(ctx context.Context, in ExtractInput, p video.Profile, prefix, dir string) (video.Extraction, error) {
+	file, name, err := a.Sources.Open(ctx, in.Tenant, in.URI)
+	if err != nil {
+		return video.Extraction{}, err
+	}
+	defer file.Close() //nolint:errcheck // only read from
+	id, _, err := identify(ctx, file)
+	if err != nil {
+		return video.Extraction{}, fault.Wrap(fault.Transport, "read video", name, err)
+	}
+	if id != in.Video {
+		return video.Extraction{}, fault.New(fault.Input, "extract frames of", name,
+			"the file changed while it was being ingested; start again when it is complete")
+	}
+	c := a.newChunker(ctx, in, p, prefix)
+	var position atomic.Int64
+	stop := heartbeat(ctx, func() any { return map[string]int64{"frames": c.frames.Load(), "ms": position.Load()} })
+	defer stop()
+	out, err := a.Media.Extract(ctx, file, dir, p.Sampling, c.add, position.Store)
+	if flushErr := c.finish(); err == nil {
+		err = flushErr
+	}
+	out.Frames, out.Chunks, out.FrameBytes = int(c.frames.Load()), c.index, c.bytes
+	return out, err
+}
+
+// keep stores a file that extraction left in dir, if it did.
+func (a *Ingest) keep(ctx context.Context, prefix, dir, name string) (key string, err error) {
+	file, err := os.Open(filepath.Join(dir, name)) //nolint:gosec // a name of our own in a directory of our own
+	if os.IsNotExist(err) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	defer file.Close() //nolint:errcheck // only read from
+	_, err = a.Store.Put(ctx, prefix+name, file)
+	return prefix + name, err
+}
+
+// chunker groups frames into chunks. A chunk is stored after all its frames.
+type chunker struct {
+	a      *Ingest
+	ctx    context.Context //nolint:containedctx // lives as long as one activity call
+	prefix string
+	size   int
+	run    activity.Info
+
+	frames   atomic.Int64
+	bytes    int64
+	index    int // chunks stored
+	pending  []video.Frame
+	puts     *errgroup.Group
+	putCtx   context.Context //nolint:containedctx // of puts
+	signaled time.Time
+}
+
+func (a *Ingest) newChunker(ctx context.Context, in ExtractInput, p video.Profile, prefix string) *chunker {
+	c := &chunker{a: a, ctx: ctx, prefix: prefix, size: p.ChunkFrames, run: activity.GetInfo(ctx)}
+	c.fresh()
+	return c
+}
+
+func (c *chunker) fresh() {
+	c.pending = make([]video.Frame, 0, c.size)
+	c.puts, c.putCtx = errgroup.WithContext(c.ctx)
+	c.puts.SetLimit(uploads)
+}
+
+func (c *chunker) add(f video.Frame, jpeg []byte) error {
+	if c.putCtx.Err() != nil {
+		return c.puts.Wait()
+	}
+	ctx := c.putCtx
+	c.puts.Go(func() error {
+		_, err := c.a.Store.Put(ctx, video.FrameKey(c.prefix, f), bytes.NewReader(jpeg))
+		return err
+	})
+	c.pending = append(c.pending, f)
+	c.frames.Add(1)
+	c.bytes += int64(len(jpeg))
+	if len(c.pending) < c.size {
+		return nil
+	}
+	return c.flush()
+}
+
+func (c *chunker) flush() error {
+	if err := c.puts.Wait(); err != nil {
+		return err
+	}
+	chunk := video.Chunk{Index: c.index, Frames: c.pending}
+	if err := writeJSON(c.ctx, c.a.Store, video.ChunkKey(c.prefix, c.index), chunk); err != nil {
+		return err
+	}
+	c.index++
+	c.fresh()
+	if time.Since(c.signaled) >= signalEvery {
+		c.signaled = time.Now()
+		// Only an early start: the result of the activity says it all again, so
+		// a signal that does not arrive costs overlap and nothing else.
+		_ = c.a.Runs.Signal(c.ctx, c.run.WorkflowExecution.ID, c.run.WorkflowExecution.RunID,
+			SignalExtracted, Extracted{Chunks: c.index, Frames: int(c.frames.Load())})
+	}
+	return nil
+}
+
+func (c *chunker) finish() error {
+	if len(c.pending) > 0 {
+		return c.flush()
+	}
+	return c.puts.Wait()
+}

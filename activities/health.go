@@ -1,0 +1,23 @@
+package activities
+
+import "context"
+
+// HealthCheck says how one part of a worker is.
+type HealthCheck struct {
+	Part   string `json:"part"`
+	Status string `json:"status"` // "ok", "warn", "fail"
+	Detail string `json:"detail"`
+}
+
+// HealthInput asks a worker about itself.
+type HealthInput struct{}
+
+// HealthResult is its answer.
+type HealthResult struct {
+	Checks []HealthCheck `json:"checks"`
+}
+
+// Health looks at what this worker needs: programs, sandbox, store and index.
+func (a *Ingest) Health(ctx context.Context, _ HealthInput) (HealthResult, error) {
+	return HealthResult{Checks: a.Checks(ctx)}, nil
+}

@@ -1,0 +1,248 @@
+// Package activities holds the hands of the workflows: each activity does one
+// step in the world and can be repeated. It knows the world only through the
+// interfaces of ports.go.
+package activities
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/object"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// Ingest holds what the ingestion activities work with. A worker sets only the
+// fields that its pools need.
+type Ingest struct {
+	Store     Store
+	Sources   Sources
+	Media     Media
+	Describer Describer
+	Embedder  Embedder
+	Index     Index
+	Ledger    Ledger
+	Runs      Runs
+	Profiles  func(name string) (video.Profile, error) // "" = the configured active one
+	Report    func(w io.Writer, r video.Report) error
+	Thumb     func(jpeg []byte, width int) ([]byte, error)
+	Checks    func(ctx context.Context) []HealthCheck
+	Scratch   string // directory for temporary files
+	Slots     int    // describe calls in flight in this process, at least 1
+
+	calls   flights
+	recipes sync.Map // video.Fingerprint → video.Profile; recipes never change
+	slots   chan struct{}
+	once    sync.Once
+}
+
+// heartbeatEvery is how often a busy activity reports. The SDK passes on at
+// most one in two seconds, and cancellation arrives with the answer.
+const heartbeatEvery = time.Second
+
+// heartbeat reports what details returns until the returned function is called.
+func heartbeat(ctx context.Context, details func() any) (stop func()) {
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		tick := time.NewTicker(heartbeatEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				activity.RecordHeartbeat(ctx, details())
+			}
+		}
+	})
+	return func() { close(done); wg.Wait() }
+}
+
+// VideoRef names a video within a pinned recipe; most activities work on one.
+type VideoRef struct {
+	Tenant tenant.ID         `json:"tenant"`
+	Video  video.ID          `json:"video"`
+	Recipe video.Fingerprint `json:"recipe"`
+}
+
+// ResolveInput asks for a profile by name.
+type ResolveInput struct {
+	Tenant  tenant.ID `json:"tenant"`
+	Profile string    `json:"profile"`
+}
+
+// Recipe is a profile that a run is pinned to: its fingerprint, under which the
+// whole of it is stored, and the parts that a workflow decides by.
+type Recipe struct {
+	Fingerprint  video.Fingerprint `json:"fingerprint"`
+	Profile      string            `json:"profile"`
+	ChunkFrames  int               `json:"chunk_frames"`
+	DescribeGPU  []string          `json:"describe_gpu"`
+	EmbedGPU     []string          `json:"embed_gpu"`
+	GPUWait      time.Duration     `json:"gpu_wait"`
+	CostMicroUSD int64             `json:"cost_micro_usd"` // of one frame: describe and embed
+	Preview      bool              `json:"preview"`
+}
+
+// ResolveProfile pins a run to the profile as it is configured now.
+func (a *Ingest) ResolveProfile(ctx context.Context, in ResolveInput) (Recipe, error) {
+	p, err := a.Profiles(in.Profile)
+	if err != nil {
+		return Recipe{}, err
+	}
+	if err := p.Check(); err != nil {
+		return Recipe{}, err
+	}
+	whole, err := json.Marshal(p)
+	if err != nil {
+		return Recipe{}, err
+	}
+	fingerprint := video.NewFingerprint("recipe", string(whole))
+	if err := writeJSON(ctx, a.Store, video.RecipeKey(in.Tenant, fingerprint), p); err != nil {
+		return Recipe{}, err
+	}
+	return Recipe{
+		Fingerprint: fingerprint, Profile: p.Name, ChunkFrames: p.ChunkFrames,
+		DescribeGPU: p.Describe.GPU, EmbedGPU: p.Embed.GPU, GPUWait: p.GPUWait,
+		CostMicroUSD: p.Describe.CostMicroUSD + p.Embed.CostMicroUSD,
+		Preview:      p.Describe.Preview || p.Embed.Preview,
+	}, nil
+}
+
+// recipe reads a pinned profile, once a process.
+func (a *Ingest) recipe(ctx context.Context, t tenant.ID, f video.Fingerprint) (video.Profile, error) {
+	if p, ok := a.recipes.Load(f); ok {
+		return p.(video.Profile), nil
+	}
+	var p video.Profile
+	if err := readJSON(ctx, a.Store, video.RecipeKey(t, f), &p); err != nil {
+		return p, err
+	}
+	a.recipes.Store(f, p)
+	return p, nil
+}
+
+// InspectInput names a video to look at.
+type InspectInput struct {
+	Tenant tenant.ID `json:"tenant"`
+	URI    string    `json:"uri"`
+	DryRun bool      `json:"dry_run,omitempty"` // write nothing
+}
+
+// Inspect reads a video once to learn its identity and what its container says.
+func (a *Ingest) Inspect(ctx context.Context, in InspectInput) (video.Source, error) {
+	file, name, err := a.Sources.Open(ctx, in.Tenant, in.URI)
+	if err != nil {
+		return video.Source{}, err
+	}
+	defer file.Close() //nolint:errcheck // only read from
+	media, err := a.Media.Probe(ctx, file)
+	if err != nil {
+		return video.Source{}, err
+	}
+	id, size, err := identify(ctx, file)
+	if err != nil {
+		return video.Source{}, fault.Wrap(fault.Transport, "read video", name, err)
+	}
+	source := video.Source{Video: id, URI: in.URI, Name: name, Bytes: size, Media: media}
+	if in.DryRun {
+		return source, nil
+	}
+	return source, writeJSON(ctx, a.Store, video.SourceKey(in.Tenant, id), source)
+}
+
+// identify hashes the whole file, reporting the position as it goes.
+func identify(ctx context.Context, file io.ReadSeeker) (video.ID, int64, error) {
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		return "", 0, err
+	}
+	h, buf, size := sha256.New(), make([]byte, 1<<20), int64(0)
+	for {
+		n, err := file.Read(buf)
+		h.Write(buf[:n])
+		size += int64(n)
+		if err == io.EOF {
+			return video.ID(hex.EncodeToString(h.Sum(nil))), size, nil
+		}
+		if err != nil {
+			return "", size, err
+		}
+		if size%(64<<20) < 1<<20 {
+			activity.RecordHeartbeat(ctx, size)
+		}
+		if ctx.Err() != nil {
+			return "", size, ctx.Err()
+		}
+	}
+}
+
+// writeJSON stores v; a store keeps equal keys equal, so repeats do no harm.
+func writeJSON(ctx context.Context, s Store, key string, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	_, err = s.Put(ctx, key, bytes.NewReader(data))
+	return err
+}
+
+// writeManifest stores v durably: whoever reads it can rely on everything that
+// was stored before.
+func writeManifest(ctx context.Context, s Store, key string, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	for {
+		_, err := s.Create(ctx, key, bytes.NewReader(data))
+		if !errors.Is(err, object.ErrExists) {
+			return err
+		}
+		old, err := s.Stat(ctx, key)
+		if err == nil {
+			_, err = s.Replace(ctx, key, old.SHA256, bytes.NewReader(data))
+		}
+		if !errors.Is(err, object.ErrChanged) && !errors.Is(err, object.ErrNotFound) {
+			return err
+		}
+	}
+}
+
+// readJSON reads what writeJSON wrote. object.ErrNotFound stays recognizable.
+func readJSON(ctx context.Context, s Store, key string, v any) error {
+	data, err := readAll(ctx, s, key)
+	if err != nil {
+		return err
+	}
+	return fault.Wrap(fault.Input, "read object", key, json.Unmarshal(data, v))
+}
+
+func readAll(ctx context.Context, s Store, key string) ([]byte, error) {
+	r, info, err := s.Get(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close() //nolint:errcheck // only read from
+	out := bytes.NewBuffer(make([]byte, 0, info.Size+bytes.MinRead))
+	_, err = out.ReadFrom(r)
+	return out.Bytes(), err
+}
+
+// absent reports whether an object has to be made (again): it is not there, or
+// a crash of the machine tore it.
+func absent(err error) bool {
+	return errors.Is(err, object.ErrNotFound) || errors.Is(err, object.ErrCorrupt)
+}

@@ -1,0 +1,202 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// ListingPage is how many URIs a page of a listing holds.
+const ListingPage = 100
+
+// ListSourceInput asks for a listing of a library.
+type ListSourceInput struct {
+	Tenant    tenant.ID `json:"tenant"`
+	Source    string    `json:"source"`
+	Recursive bool      `json:"recursive,omitempty"`
+	MaxVideos int       `json:"max_videos,omitempty"` // 0 = all
+}
+
+// Listing names a stored listing: what the library held when the run began.
+type Listing struct {
+	Prefix  string `json:"prefix"`
+	Videos  int    `json:"videos"`
+	Skipped int    `json:"skipped"` // files that are no videos by their names
+}
+
+// errEnough ends a listing that has found max_videos.
+var errEnough = errors.New("enough videos")
+
+// ListSource lists a library once and stores the pages, so that a run of days
+// neither holds a million names nor sees the library change under its cursor.
+func (a *Ingest) ListSource(ctx context.Context, in ListSourceInput) (Listing, error) {
+	out := Listing{Prefix: video.ListingPrefix(in.Tenant, activity.GetInfo(ctx).WorkflowExecution.RunID)}
+	var page []string
+	flush := func() error {
+		key := video.ListingKey(out.Prefix, (out.Videos-1)/ListingPage)
+		activity.RecordHeartbeat(ctx, out.Videos)
+		err := writeJSON(ctx, a.Store, key, page)
+		page = page[:0]
+		return err
+	}
+	skipped, err := a.Sources.List(ctx, in.Tenant, in.Source, in.Recursive, func(uri string) error {
+		if in.MaxVideos > 0 && out.Videos == in.MaxVideos {
+			return errEnough
+		}
+		page = append(page, uri)
+		if out.Videos++; len(page) == ListingPage {
+			return flush()
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		return Listing{}, err
+	}
+	out.Skipped = skipped
+	if len(page) > 0 {
+		return out, flush()
+	}
+	return out, nil
+}
+
+// ReadListingInput asks for one page.
+type ReadListingInput struct {
+	Prefix string `json:"prefix"`
+	Page   int    `json:"page"`
+}
+
+// ReadListingResult holds its URIs.
+type ReadListingResult struct {
+	URIs []string `json:"uris"`
+}
+
+// ReadListing returns the URIs of a page.
+func (a *Ingest) ReadListing(ctx context.Context, in ReadListingInput) (ReadListingResult, error) {
+	var out ReadListingResult
+	err := readJSON(ctx, a.Store, video.ListingKey(in.Prefix, in.Page), &out.URIs)
+	return out, err
+}
+
+// DropListing removes a listing that is no longer needed.
+func (a *Ingest) DropListing(ctx context.Context, in Listing) error {
+	_, err := a.deletePrefix(ctx, in.Prefix)
+	return err
+}
+
+// RunningInput names child workflows that a former run started.
+type RunningInput struct {
+	Workflows []string `json:"workflows"`
+}
+
+// RunningResult holds those that are no longer open.
+type RunningResult struct {
+	Closed []string `json:"closed"`
+}
+
+// Running finds children that ended without a word, as terminated ones do.
+func (a *Ingest) Running(ctx context.Context, in RunningInput) (RunningResult, error) {
+	var out RunningResult
+	for _, id := range in.Workflows {
+		running, err := a.Runs.Running(ctx, id, "")
+		if err != nil {
+			return out, err
+		}
+		if !running {
+			out.Closed = append(out.Closed, id)
+		}
+	}
+	return out, nil
+}
+
+// EstimateInput asks what an ingest would do.
+type EstimateInput struct {
+	ListSourceInput
+	Profile string `json:"profile"`
+}
+
+// EstimateResult is the answer.
+type EstimateResult struct {
+	Profile    string          `json:"profile"`
+	Videos     int             `json:"videos"`
+	Skipped    int             `json:"skipped"`
+	Bytes      int64           `json:"bytes"`
+	DurationMS int64           `json:"duration_ms"`
+	Frames     int             `json:"frames"`
+	CostUSD    float64         `json:"cost_usd"`
+	Seconds    float64         `json:"seconds"` // 0 = unknown: the model was never measured
+	Failed     int             `json:"failed"`
+	Failures   []video.Failure `json:"failures"` // the first MaxFailures
+}
+
+// MaxFailures is how many failures a result spells out.
+const MaxFailures = 50
+
+// Estimate looks at every video of a library and writes nothing.
+func (a *Ingest) Estimate(ctx context.Context, in EstimateInput) (EstimateResult, error) {
+	p, err := a.Profiles(in.Profile)
+	if err != nil {
+		return EstimateResult{}, err
+	}
+	if err := p.Check(); err != nil {
+		return EstimateResult{}, err
+	}
+	out := EstimateResult{Profile: p.Name, Failures: []video.Failure{}}
+	stop := heartbeat(ctx, func() any { return nil })
+	defer stop()
+	out.Skipped, err = a.Sources.List(ctx, in.Tenant, in.Source, in.Recursive, func(uri string) error {
+		if in.MaxVideos > 0 && out.Videos == in.MaxVideos {
+			return errEnough
+		}
+		out.Videos++
+		source, err := a.Inspect(ctx, InspectInput{Tenant: in.Tenant, URI: uri, DryRun: true})
+		if err != nil {
+			return out.fail(uri, err)
+		}
+		out.Bytes += source.Bytes
+		out.DurationMS += source.Media.DurationMS
+		out.Frames += p.Sampling.EstimateFrames(source.Media)
+		return nil
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		return EstimateResult{}, err
+	}
+	out.CostUSD = float64(int64(out.Frames)*(p.Describe.CostMicroUSD+p.Embed.CostMicroUSD)) / 1e6
+	latency, err := a.Ledger.Latency(ctx, p.Describe.Model)
+	if err != nil {
+		return EstimateResult{}, err
+	}
+	out.Seconds = (time.Duration(out.Frames) * latency).Seconds() / float64(max(a.Slots, 1))
+	return out, nil
+}
+
+// fail counts a video that could not be looked at; only what concerns the
+// video is its failure, anything else ends the estimate.
+func (r *EstimateResult) fail(uri string, err error) error {
+	class := fault.ClassOf(err)
+	if class != fault.Input {
+		return err
+	}
+	if r.Failed++; len(r.Failures) < MaxFailures {
+		r.Failures = append(r.Failures, video.Failure{
+			URI: uri, Stage: "inspect", Class: string(class), Reason: err.Error(),
+		})
+	}
+	return nil
+}
+
+// SpendInput names a job.
+type SpendInput struct {
+	Tenant tenant.ID `json:"tenant"`
+	Job    string    `json:"job"`
+}
+
+// Spend sums up what a job has cost.
+func (a *Ingest) Spend(ctx context.Context, in SpendInput) (video.Spend, error) {
+	return a.Ledger.Job(ctx, in.Tenant, in.Job)
+}

@@ -1,0 +1,177 @@
+package activities
+
+import (
+	"context"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// IndexInput asks to index chunks that are described and embedded.
+type IndexInput struct {
+	VideoRef
+	Chunks []int `json:"chunks"`
+}
+
+// IndexChunks upserts the documents of chunks; they stay invisible until
+// PublishVideo. Several chunks share a call so that a long video costs few events.
+func (a *Ingest) IndexChunks(ctx context.Context, in IndexInput) (ChunkResult, error) {
+	start := time.Now()
+	var source video.Source
+	if err := readJSON(ctx, a.Store, video.SourceKey(in.Tenant, in.Video), &source); err != nil {
+		return ChunkResult{}, err
+	}
+	var out ChunkResult
+	stop := heartbeat(ctx, func() any { return nil })
+	defer stop()
+	for _, index := range in.Chunks {
+		docs, err := a.documents(ctx, in.VideoRef, source, index)
+		if err != nil {
+			return out, err
+		}
+		if err := a.Index.Upsert(ctx, docs); err != nil {
+			return out, err
+		}
+		out.Frames += len(docs)
+	}
+	out.BusyMS = time.Since(start).Milliseconds()
+	return out, nil
+}
+
+func (a *Ingest) documents(ctx context.Context, ref VideoRef, source video.Source, index int) ([]video.Document, error) {
+	p, chunk, prefix, err := a.chunk(ctx, ChunkInput{VideoRef: ref, Chunk: index})
+	if err != nil {
+		return nil, err
+	}
+	captions, err := a.captions(ctx, ref.Tenant, p, chunk)
+	if err != nil {
+		return nil, err
+	}
+	generation := p.Generation(ref.Video)
+	docs := make([]video.Document, len(chunk.Frames))
+	for i, f := range chunk.Frames {
+		text := p.DocumentText(f, captions[i])
+		vector, err := a.embedding(ctx, ref.Tenant, p, text)
+		if err != nil {
+			return nil, err
+		}
+		docs[i] = video.Document{
+			ID: video.DocumentID(ref.Tenant, generation, f), Tenant: ref.Tenant, Profile: p.Name,
+			Video: ref.Video, Generation: generation, URI: source.URI, Name: source.Name,
+			PTSMS: f.PTSMS, StartMS: f.StartMS, EndMS: f.EndMS,
+			Caption: text, OnScreenText: captions[i].OnScreenText,
+			FrameKey: video.FrameKey(prefix, f), Preview: captions[i].Preview, Embedding: vector,
+		}
+	}
+	return docs, nil
+}
+
+// PublishInput asks to make a generation visible.
+type PublishInput struct {
+	VideoRef
+	Generation video.Fingerprint `json:"generation"`
+	Stages     []video.StageTime `json:"stages"`
+}
+
+// PublishResult counts documents.
+type PublishResult struct {
+	Documents int `json:"documents"`
+	Removed   int `json:"removed"` // of older generations
+}
+
+// PublishVideo switches search to the new generation in one step, records it
+// and releases the claim.
+func (a *Ingest) PublishVideo(ctx context.Context, in PublishInput) (PublishResult, error) {
+	p, err := a.recipe(ctx, in.Tenant, in.Recipe)
+	if err != nil {
+		return PublishResult{}, err
+	}
+	record := video.Publication{Recipe: in.Recipe, Stages: in.Stages}
+	prefix := video.FramesPrefix(in.Tenant, in.Video, p.ExtractFingerprint(in.Video))
+	if err := readJSON(ctx, a.Store, video.ExtractionKey(prefix), &record.Extraction); err != nil {
+		return PublishResult{}, err
+	}
+	if err := readJSON(ctx, a.Store, video.SourceKey(in.Tenant, in.Video), &record.Source); err != nil {
+		return PublishResult{}, err
+	}
+	record.Generation = video.Generation{
+		Tenant: in.Tenant, Profile: p.Name, Video: in.Video, Generation: in.Generation,
+		Documents: record.Extraction.Frames, URI: record.Source.URI, Name: record.Source.Name,
+		DurationMS: record.Extraction.DurationMS,
+	}
+	removed, err := a.Index.Publish(ctx, record.Generation)
+	if err != nil {
+		return PublishResult{}, err
+	}
+	if err := writeManifest(ctx, a.Store, video.PublicationKey(in.Tenant, in.Video, p.Name), record); err != nil {
+		return PublishResult{}, err
+	}
+	return PublishResult{Documents: record.Generation.Documents, Removed: removed},
+		a.release(ctx, in.Tenant, in.Video, p.Name)
+}
+
+// DeleteInput names a video to forget; an empty profile means everywhere.
+type DeleteInput struct {
+	Tenant  tenant.ID `json:"tenant"`
+	Video   video.ID  `json:"video"`
+	Profile string    `json:"profile,omitempty"`
+}
+
+// DeleteResult counts what was removed.
+type DeleteResult struct {
+	Documents int `json:"documents"`
+	Objects   int `json:"objects"`
+}
+
+// DeleteVideo removes the documents first, so that nothing found by a search
+// lacks its frames, then what is stored under the video.
+func (a *Ingest) DeleteVideo(ctx context.Context, in DeleteInput) (DeleteResult, error) {
+	documents, err := a.Index.DeleteVideo(ctx, in.Tenant, in.Profile, in.Video)
+	if err != nil {
+		return DeleteResult{}, err
+	}
+	activity.RecordHeartbeat(ctx)
+	if in.Profile != "" {
+		key := video.PublicationKey(in.Tenant, in.Video, in.Profile)
+		_, err := a.Store.Stat(ctx, key)
+		if err != nil {
+			return DeleteResult{Documents: documents}, ignoreMissing(err)
+		}
+		return DeleteResult{Documents: documents, Objects: 1}, a.Store.Delete(ctx, key)
+	}
+	objects, err := a.deletePrefix(ctx, video.VideoPrefix(in.Tenant, in.Video))
+	return DeleteResult{Documents: documents, Objects: objects}, err
+}
+
+func ignoreMissing(err error) error {
+	if absent(err) {
+		return nil
+	}
+	return err
+}
+
+// ListInput asks for a page of published videos.
+type ListInput struct {
+	Tenant  tenant.ID `json:"tenant"`
+	Profile string    `json:"profile,omitempty"`
+	Video   video.ID  `json:"video,omitempty"`
+	Offset  int       `json:"offset,omitempty"`
+	Limit   int       `json:"limit"`
+}
+
+// ListResult is that page.
+type ListResult struct {
+	Videos []video.Generation `json:"videos"`
+}
+
+// ListVideos lists what is published.
+func (a *Ingest) ListVideos(ctx context.Context, in ListInput) (ListResult, error) {
+	videos, err := a.Index.Published(ctx, video.PublishedFilter(in))
+	if videos == nil {
+		videos = []video.Generation{}
+	}
+	return ListResult{Videos: videos}, err
+}

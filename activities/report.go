@@ -1,0 +1,160 @@
+package activities
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// ReportInput says what a report is about. The pictures are read from the store.
+type ReportInput struct {
+	Kind     string          `json:"kind"` // workflow type
+	Source   string          `json:"source"`
+	Tenant   tenant.ID       `json:"tenant"`
+	Profile  string          `json:"profile"`
+	RunID    string          `json:"run_id"` // first run of the chain
+	Started  time.Time       `json:"started"`
+	Ended    time.Time       `json:"ended"`
+	Preview  bool            `json:"preview"`
+	Totals   video.Totals    `json:"totals"`
+	Videos   []ReportVideo   `json:"videos"` // at most video.MaxReportVideos
+	Failures []video.Failure `json:"failures"`
+}
+
+// ReportVideo names a video and how it ended.
+type ReportVideo struct {
+	Video  video.ID `json:"video"`
+	Status string   `json:"status"`
+	// StartedMS is when its run began, from the start of the whole run.
+	StartedMS int64 `json:"started_ms"`
+}
+
+// ReportResult names the stored report.
+type ReportResult struct {
+	Key string `json:"key"`
+}
+
+// thumbWidth is how wide a contact sheet's pictures are, in pixels.
+const thumbWidth = 240
+
+// WriteReport renders the report of a finished run into the store.
+func (a *Ingest) WriteReport(ctx context.Context, in ReportInput) (ReportResult, error) {
+	stop := heartbeat(ctx, func() any { return nil })
+	defer stop()
+	run := activity.GetInfo(ctx).WorkflowExecution
+	page := video.Report{
+		Kind: in.Kind, Source: in.Source, Tenant: in.Tenant, Profile: in.Profile,
+		WorkflowID: run.ID, RunID: in.RunID, Started: in.Started, Ended: in.Ended,
+		Preview: in.Preview, Totals: in.Totals, Failures: in.Failures,
+		OmittedVideos: max(0, in.Totals.Indexed+in.Totals.Unchanged-len(in.Videos)),
+		MoreFailures:  max(0, in.Totals.Failed-len(in.Failures)),
+	}
+	indexed := 0
+	for _, v := range in.Videos {
+		if v.Status == video.StatusIndexed {
+			indexed++
+		}
+	}
+	for _, v := range in.Videos {
+		one, err := a.reportVideo(ctx, in, v, video.SheetFrames(indexed))
+		if absent(err) {
+			page.OmittedVideos++ // deleted since
+			continue
+		}
+		if err != nil {
+			return ReportResult{}, err
+		}
+		page.Videos = append(page.Videos, one)
+		if v.Status == video.StatusIndexed {
+			page.Stages = video.MergeStages(page.Stages, one.Stages)
+		}
+	}
+	var html bytes.Buffer
+	if err := a.Report(&html, page); err != nil {
+		return ReportResult{}, err
+	}
+	key := video.ReportKey(in.Tenant, run.ID, in.RunID)
+	_, err := a.Store.Put(ctx, key, &html)
+	return ReportResult{Key: key}, err
+}
+
+func (a *Ingest) reportVideo(ctx context.Context, in ReportInput, v ReportVideo, sheet int) (video.VideoReport, error) {
+	var p video.Publication
+	if err := readJSON(ctx, a.Store, video.PublicationKey(in.Tenant, v.Video, in.Profile), &p); err != nil {
+		return video.VideoReport{}, err
+	}
+	out := video.VideoReport{
+		Name: p.Source.Name, URI: p.Source.URI, Video: v.Video, Status: v.Status,
+		DurationMS: p.Extraction.DurationMS, Width: p.Source.Media.Width, Height: p.Source.Media.Height,
+		Frames: p.Extraction.Frames, Documents: p.Generation.Documents, Duplicates: p.Extraction.Duplicates,
+		Capped: p.Extraction.Capped, DecodeErrors: p.Extraction.DecodeErrors,
+	}
+	if v.Status != video.StatusIndexed {
+		return out, nil
+	}
+	for _, s := range p.Stages {
+		s.StartMS, s.EndMS = s.StartMS+v.StartedMS, s.EndMS+v.StartedMS
+		out.Stages = append(out.Stages, s)
+	}
+	return out, a.contactSheet(ctx, in, p, sheet, &out)
+}
+
+// contactSheet picks frames evenly over the video.
+func (a *Ingest) contactSheet(ctx context.Context, in ReportInput, p video.Publication, cells int, out *video.VideoReport) error {
+	recipe, err := a.recipe(ctx, in.Tenant, p.Recipe)
+	if err != nil {
+		return err
+	}
+	prefix := video.FramesPrefix(in.Tenant, p.Source.Video, recipe.ExtractFingerprint(p.Source.Video))
+	if p.Extraction.Thumbnail != "" {
+		if out.Thumbnail, err = a.picture(ctx, p.Extraction.Thumbnail); err != nil {
+			return err
+		}
+	}
+	var chunk video.Chunk
+	chunk.Index = -1
+	for _, position := range video.Spread(p.Extraction.Frames, cells) {
+		if index := position / recipe.ChunkFrames; index != chunk.Index {
+			chunk = video.Chunk{}
+			if err := readJSON(ctx, a.Store, video.ChunkKey(prefix, index), &chunk); err != nil {
+				return err
+			}
+		}
+		at := position % recipe.ChunkFrames
+		if at >= len(chunk.Frames) {
+			return fmt.Errorf("chunk %d of %s has %d frames, not %d", chunk.Index, p.Source.Name, len(chunk.Frames), at+1)
+		}
+		cell, err := a.contactFrame(ctx, in.Tenant, recipe, prefix, chunk.Frames[at])
+		if err != nil {
+			return err
+		}
+		out.Sheet = append(out.Sheet, cell)
+	}
+	return nil
+}
+
+func (a *Ingest) contactFrame(ctx context.Context, t tenant.ID, p video.Profile, prefix string, f video.Frame) (video.ContactFrame, error) {
+	var c video.Caption
+	if err := readJSON(ctx, a.Store, video.CaptionKey(t, p.CaptionFingerprint(f)), &c); err != nil {
+		return video.ContactFrame{}, err
+	}
+	picture, err := a.picture(ctx, video.FrameKey(prefix, f))
+	return video.ContactFrame{
+		PTSMS: f.PTSMS, StartMS: f.StartMS, EndMS: f.EndMS, JPEG: picture,
+		Caption: p.DocumentText(f, c), OnScreenText: c.OnScreenText,
+	}, err
+}
+
+func (a *Ingest) picture(ctx context.Context, key string) ([]byte, error) {
+	jpeg, err := readAll(ctx, a.Store, key)
+	if err != nil {
+		return nil, err
+	}
+	return a.Thumb(jpeg, thumbWidth)
+}

@@ -1,0 +1,117 @@
+package video
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/cogniverse/cogflow/tenant"
+)
+
+// The keys below are the layout of the object store. Everything of a video lies
+// under its id, so that deleting the prefix deletes the video; captions and
+// embeddings lie outside, because several videos can share them.
+
+// VideoPrefix is where everything of one video lies.
+func VideoPrefix(t tenant.ID, v ID) string { return string(t) + "/videos/" + string(v) + "/" }
+
+// SourceKey holds the Source of a video.
+func SourceKey(t tenant.ID, v ID) string { return VideoPrefix(t, v) + "source.json" }
+
+// FramesPrefix is where one extraction lies.
+func FramesPrefix(t tenant.ID, v ID, extract Fingerprint) string {
+	return VideoPrefix(t, v) + "frames/" + string(extract) + "/"
+}
+
+// FrameKey holds the JPEG of one frame.
+func FrameKey(prefix string, f Frame) string {
+	return prefix + strconv.FormatInt(f.PTSMS, 10) + ".jpg"
+}
+
+// ChunkKey holds the Chunk with the given index.
+func ChunkKey(prefix string, index int) string {
+	return fmt.Sprintf("%schunk-%06d.json", prefix, index)
+}
+
+// ExtractionKey holds the Extraction, written last.
+func ExtractionKey(prefix string) string { return prefix + "manifest.json" }
+
+// CaptionKey holds one Caption.
+func CaptionKey(t tenant.ID, f Fingerprint) string {
+	return string(t) + "/captions/" + string(f) + ".json"
+}
+
+// EmbeddingKey holds one Embedding in its binary form.
+func EmbeddingKey(t tenant.ID, f Fingerprint) string {
+	return string(t) + "/embeddings/" + string(f) + ".bin"
+}
+
+// RecipeKey holds the Profile that a run was pinned to.
+func RecipeKey(t tenant.ID, f Fingerprint) string {
+	return string(t) + "/recipes/" + string(f) + ".json"
+}
+
+// PublicationKey holds what is published of a video in a profile.
+func PublicationKey(t tenant.ID, v ID, profile string) string {
+	return VideoPrefix(t, v) + "index/" + profile + ".json"
+}
+
+// ClaimKey holds the claim of the workflow that ingests a video into a profile.
+func ClaimKey(t tenant.ID, v ID, profile string) string {
+	return VideoPrefix(t, v) + "claims/" + profile + ".json"
+}
+
+// ListingPrefix is where the pages of one library run's listing lie.
+func ListingPrefix(t tenant.ID, runID string) string { return string(t) + "/listings/" + runID + "/" }
+
+// ListingKey holds one page of URIs.
+func ListingKey(prefix string, page int) string { return fmt.Sprintf("%s%06d.json", prefix, page) }
+
+// ReportKey holds the HTML report of a run. A workflow id is any text, so it is
+// escaped into one element of the key.
+func ReportKey(t tenant.ID, workflowID, runID string) string {
+	return string(t) + "/reports/" + keyElement(workflowID) + "/" + runID + ".html"
+}
+
+// keyElement keeps letters, digits and "-_.:" and writes everything else as
+// %XX; what would be too long for a file name ends in its hash instead.
+func keyElement(s string) string {
+	const longest = 120
+	var out []byte
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9',
+			c == '-', c == '_', c == ':', c == '.' && i > 0:
+			out = append(out, c)
+		default:
+			out = fmt.Appendf(out, "%%%02X", c)
+		}
+	}
+	if len(out) > longest {
+		return string(out[:longest]) + "-" + string(NewFingerprint("key", s)[:16])
+	}
+	return string(out)
+}
+
+// Source is what is known of a video before anything is extracted.
+type Source struct {
+	Video ID     `json:"video"`
+	URI   string `json:"uri"` // where it was last seen
+	Name  string `json:"name"`
+	Bytes int64  `json:"bytes"`
+	Media Media  `json:"media"`
+}
+
+// Publication is what is published of a video in a profile, and how it came
+// about: the base of reports and of "unchanged".
+type Publication struct {
+	Generation Generation  `json:"generation"`
+	Source     Source      `json:"source"`
+	Recipe     Fingerprint `json:"recipe"`
+	Extraction Extraction  `json:"extraction"`
+	Stages     []StageTime `json:"stages"`
+}
+
+// Claim names the workflow that may publish a video in a profile.
+type Claim struct {
+	Workflow string `json:"workflow"`
+}

@@ -1,0 +1,98 @@
+package workflows
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// call runs an activity. The plain SDK call takes any input; this one does not
+// compile with the wrong one.
+func call[In, Out any](ctx workflow.Context, activity func(context.Context, In) (Out, error), in In) (Out, error) {
+	var out Out
+	err := workflow.ExecuteActivity(ctx, activity, in).Get(ctx, &out)
+	return out, err
+}
+
+// do runs an activity that returns nothing but an error.
+func do[In any](ctx workflow.Context, activity func(context.Context, In) error, in In) error {
+	return workflow.ExecuteActivity(ctx, activity, in).Get(ctx, nil)
+}
+
+// callOnClass runs a model activity on the first GPU class that has a worker.
+func callOnClass[In, Out any](ctx workflow.Context, c caller, stem string, classes []string, wait time.Duration,
+	summary string, activity func(context.Context, In) (Out, error), in In,
+) (Out, error) {
+	last := len(classes) - 1
+	for _, class := range classes[:last] {
+		out, err := call(c.model(ctx, stem, class, summary+" on "+class, wait), activity, in)
+		var timeout *temporal.TimeoutError
+		if !errors.As(err, &timeout) || timeout.TimeoutType() != enums.TIMEOUT_TYPE_SCHEDULE_TO_START {
+			return out, err
+		}
+	}
+	return call(c.model(ctx, stem, classes[last], summary, 0), activity, in)
+}
+
+// typed turns a fault found by a workflow itself into Temporal's error, as
+// activities/errors.go does for those of activities.
+func typed(err error) error {
+	if class := fault.ClassOf(err); class != "" {
+		return temporal.NewNonRetryableApplicationError(err.Error(), string(class), nil)
+	}
+	return err
+}
+
+// classOf returns the class of an error that came through Temporal.
+func classOf(err error) string {
+	var app *temporal.ApplicationError
+	if errors.As(err, &app) {
+		return app.Type()
+	}
+	var timeout *temporal.TimeoutError
+	switch {
+	case temporal.IsCanceledError(err):
+		return "canceled"
+	case errors.As(err, &timeout):
+		return string(fault.Transport)
+	}
+	return ""
+}
+
+// reason is the innermost message: the outer ones repeat what the history says.
+func reason(err error) string {
+	const longest = 500
+	text := err.Error()
+	var app *temporal.ApplicationError
+	if errors.As(err, &app) {
+		text = app.Message()
+	}
+	if len(text) > longest {
+		text = text[:longest] + "…"
+	}
+	return text
+}
+
+// staged says in which stage a run failed. The class and message stay readable
+// for whoever catches it: a person, a library or an agent in another language.
+func staged(stage string, err error) error {
+	if temporal.IsCanceledError(err) {
+		return err
+	}
+	class := classOf(err)
+	if class == "" {
+		class = "internal"
+	}
+	return temporal.NewNonRetryableApplicationError(
+		fmt.Sprintf("%s: %s", stage, reason(err)), class, nil, video.Failure{
+			Stage: stage, Class: class, Reason: reason(err),
+		})
+}

@@ -1,0 +1,50 @@
+package workflows
+
+import (
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/cogniverse/cogflow/activities"
+)
+
+// CheckHealth asks one worker of each pool about itself. A pool that takes
+// nothing within a few seconds is reported as absent.
+func CheckHealth(ctx workflow.Context, in CheckHealthInput) (CheckHealthResult, error) {
+	if in.invalid != nil {
+		return CheckHealthResult{}, typed(in.invalid)
+	}
+	if err := in.Common.check(); err != nil {
+		return CheckHealthResult{}, typed(err)
+	}
+	var out CheckHealthResult
+	var a *activities.Ingest
+	c := newCaller(in.Common)
+	queues := []string{
+		QueueMain, QueueMedia, ClassQueue(StemDescribe, "cpu"), ClassQueue(StemEmbed, "cpu"), QueueIndex,
+	}
+	futures := make([]workflow.Future, len(queues))
+	for i, queue := range queues {
+		ctx := c.with(ctx, queue, "ask pool "+queue, metadataTimeout, 0)
+		options := workflow.GetActivityOptions(ctx)
+		options.ScheduleToStartTimeout = healthWait
+		futures[i] = workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, options), a.Health, activities.HealthInput{})
+	}
+	for i, queue := range queues {
+		var one activities.HealthResult
+		start := workflow.Now(ctx)
+		if err := futures[i].Get(ctx, &one); err != nil {
+			out.Checks = append(out.Checks, activities.HealthCheck{
+				Part: "pool " + queue, Status: "fail", Detail: "no worker answers: " + reason(err) + "; start one with `make up`",
+			})
+			continue
+		}
+		out.Checks = append(out.Checks, activities.HealthCheck{
+			Part: "pool " + queue, Status: "ok", Detail: "answers in " + workflow.Now(ctx).Sub(start).Round(time.Millisecond).String(),
+		})
+		if queue == QueueMedia {
+			out.Checks = append(out.Checks, one.Checks...)
+		}
+	}
+	return out, nil
+}

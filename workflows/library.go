@@ -1,0 +1,252 @@
+package workflows
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// The stages of a library.
+const (
+	stageList   = "list"
+	stageIngest = "ingest"
+)
+
+// libraryResume is what a run hands to the next at continue-as-new.
+type libraryResume struct {
+	Job      string                   `json:"job"`
+	Recipe   activities.Recipe        `json:"recipe"`
+	Listing  activities.Listing       `json:"listing"`
+	Next     int                      `json:"next"`
+	InFlight []child                  `json:"in_flight"`
+	Totals   video.Totals             `json:"totals"`
+	Failures []video.Failure          `json:"failures"`
+	Report   []activities.ReportVideo `json:"report"`
+	Started  time.Time                `json:"started"`
+	Paused   bool                     `json:"paused,omitempty"`
+}
+
+// child is one IngestVideo run that this library waits for.
+type child struct {
+	ID        string `json:"id"`
+	URI       string `json:"uri"`
+	StartedMS int64  `json:"started_ms"` // from the start of the library
+}
+
+// IngestLibrary ingests every video of a source: a window of IngestVideo
+// children that slides over the stored listing and survives continue-as-new.
+func IngestLibrary(ctx workflow.Context, in IngestLibraryInput) (IngestLibraryResult, error) {
+	r := &libraryRun{in: in, started: workflow.Now(ctx)}
+	if err := r.in.check(); err != nil {
+		return IngestLibraryResult{}, typed(err)
+	}
+	if err := r.listen(ctx); err != nil {
+		return IngestLibraryResult{}, err
+	}
+	if in.DryRun {
+		return r.estimate(ctx)
+	}
+	result, err := r.run(ctx)
+	if err != nil && !workflow.IsContinueAsNewError(err) {
+		err = staged(r.stage, err)
+	}
+	return result, err
+}
+
+// libraryRun is the state of one IngestLibrary run.
+type libraryRun struct {
+	caller
+	in          IngestLibraryInput
+	a           *activities.Ingest
+	job         string
+	budget      float64
+	concurrency int
+	paused      bool
+	stage       string
+	started     time.Time
+	recipe      activities.Recipe
+	listing     activities.Listing
+	page        []string // URIs of the page that next lies on
+	pageIndex   int
+	next        int     // the first video that nobody works on
+	inFlight    []child // in the order they were started
+	inherited   int     // of inFlight, started by former runs
+	totals      video.Totals
+	failures    []video.Failure
+	report      []activities.ReportVideo
+	failure     error
+}
+
+// run is the recipe.
+func (r *libraryRun) run(ctx workflow.Context) (IngestLibraryResult, error) {
+	if r.in.Resume == nil {
+		if err := r.begin(ctx); err != nil {
+			return IngestLibraryResult{}, err
+		}
+	} else {
+		r.restore(*r.in.Resume)
+	}
+	if err := r.window(ctx); err != nil {
+		return r.result(), r.cancelChildren(ctx, err)
+	}
+	if r.next < r.listing.Videos || len(r.inFlight) > 0 {
+		return IngestLibraryResult{}, r.continueAsNew(ctx)
+	}
+	return r.finish(ctx)
+}
+
+// begin pins the profile and lists the source.
+func (r *libraryRun) begin(ctx workflow.Context) error {
+	r.stage = stageList
+	var err error
+	r.recipe, err = call(r.metadata(ctx, "pin the profile"), r.a.ResolveProfile,
+		activities.ResolveInput{Tenant: r.tenant(), Profile: r.in.Profile})
+	if err != nil {
+		return err
+	}
+	if err := describeRun(ctx, "IngestLibrary", r.in.Common, r.recipe.Profile); err != nil {
+		return err
+	}
+	r.listing, err = call(r.caller.listing(ctx, "list "+cell(r.in.Source)), r.a.ListSource, r.source())
+	if err != nil {
+		return err
+	}
+	r.totals.Skipped = r.listing.Skipped
+	return r.tell(ctx, stageIngest)
+}
+
+func (r *libraryRun) source() activities.ListSourceInput {
+	return activities.ListSourceInput{
+		Tenant: r.tenant(), Source: r.in.Source, Recursive: r.in.Recursive, MaxVideos: r.in.MaxVideos,
+	}
+}
+
+// finish writes the report and says how it went.
+func (r *libraryRun) finish(ctx workflow.Context) (IngestLibraryResult, error) {
+	r.stage = stageReport
+	spend, err := call(r.metadata(ctx, "sum up the ledger"), r.a.Spend, activities.SpendInput{Tenant: r.tenant(), Job: r.job})
+	if err != nil {
+		return r.result(), err
+	}
+	r.totals.DescribeCalls, r.totals.RepeatedCalls, r.totals.CostUSD = spend.Calls, spend.Repeated, usd(spend.CostMicroUSD)
+	result := r.result()
+	written, err := call(r.media(ctx, "write the report"), r.a.WriteReport, activities.ReportInput{
+		Kind: "IngestLibrary", Source: r.in.Source, Tenant: r.tenant(), Profile: r.recipe.Profile,
+		RunID: workflow.GetInfo(ctx).FirstRunID, Started: r.started, Ended: workflow.Now(ctx),
+		Preview: r.recipe.Preview, Totals: r.totals, Videos: r.report, Failures: r.failures,
+	})
+	if err != nil {
+		return result, err
+	}
+	result.Report = written.Key
+	if err := do(r.metadata(ctx, "drop the listing"), r.a.DropListing, r.listing); err != nil {
+		return result, err
+	}
+	return result, r.tell(ctx, stageDone)
+}
+
+// estimate is a dry run.
+func (r *libraryRun) estimate(ctx workflow.Context) (IngestLibraryResult, error) {
+	r.stage = "estimate"
+	e, err := call(r.media(ctx, "estimate "+cell(r.in.Source)), r.a.Estimate,
+		activities.EstimateInput{ListSourceInput: r.source(), Profile: r.in.Profile})
+	if err != nil {
+		return IngestLibraryResult{}, staged(r.stage, err)
+	}
+	if err := describeRun(ctx, "IngestLibrary", r.in.Common, e.Profile); err != nil {
+		return IngestLibraryResult{}, err
+	}
+	r.totals = video.Totals{Videos: e.Videos, Failed: e.Failed, Skipped: e.Skipped}
+	r.failures = e.Failures
+	result := r.result()
+	result.Estimate = &Estimate{
+		Bytes: e.Bytes, DurationMS: e.DurationMS, Frames: e.Frames, CostUSD: e.CostUSD, Seconds: e.Seconds,
+	}
+	return result, r.tell(ctx, stageDone)
+}
+
+func (r *libraryRun) tenant() tenant.ID { return tenant.ID(r.in.Tenant) }
+
+func (r *libraryRun) result() IngestLibraryResult {
+	failures := r.failures
+	if failures == nil {
+		failures = []video.Failure{}
+	}
+	return IngestLibraryResult{Totals: r.totals, Failures: failures}
+}
+
+func (r *libraryRun) continueAsNew(ctx workflow.Context) error {
+	// Signals that have arrived are handled here; the new run gets later ones.
+	r.drainSignals(ctx)
+	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
+		return err
+	}
+	in := r.in
+	in.Concurrency, in.BudgetUSD = r.concurrency, r.budget
+	in.Resume = &libraryResume{
+		Job: r.job, Recipe: r.recipe, Listing: r.listing, Next: r.next, InFlight: r.inFlight,
+		Totals: r.totals, Failures: r.failures, Report: r.report, Started: r.started, Paused: r.paused,
+	}
+	return workflow.NewContinueAsNewError(ctx, IngestLibrary, in)
+}
+
+func (r *libraryRun) restore(s libraryResume) {
+	r.job, r.recipe, r.listing, r.next, r.inFlight = s.Job, s.Recipe, s.Listing, s.Next, s.InFlight
+	r.totals, r.failures, r.report, r.started, r.paused = s.Totals, s.Failures, s.Report, s.Started, s.Paused
+	r.inherited, r.stage, r.pageIndex = len(s.InFlight), stageIngest, -1
+}
+
+// done records how a child ended. News about a child twice, or about one of
+// another time, changes nothing.
+func (r *libraryRun) done(d VideoDone) {
+	at := slices.IndexFunc(r.inFlight, func(c child) bool { return c.ID == d.WorkflowID })
+	if at < 0 {
+		return
+	}
+	c := r.inFlight[at]
+	if at < r.inherited {
+		r.inherited--
+	}
+	r.inFlight = slices.Delete(r.inFlight, at, at+1)
+	t := &r.totals
+	t.Videos++
+	t.CostUSD += d.Result.CostUSD
+	t.DescribeCalls += d.Result.DescribeCalls
+	if d.Failure != nil {
+		t.Failed++
+		if len(r.failures) < activities.MaxFailures {
+			d.Failure.URI = c.URI
+			r.failures = append(r.failures, *d.Failure)
+		}
+		return
+	}
+	if d.Result.Status == video.StatusUnchanged {
+		t.Unchanged++
+	} else {
+		t.Indexed++
+		t.Frames += d.Result.Frames
+		t.Documents += d.Result.Documents
+	}
+	if len(r.report) < video.MaxReportVideos {
+		r.report = append(r.report, activities.ReportVideo{
+			Video: video.ID(d.Result.Video), Status: d.Result.Status, StartedMS: c.StartedMS,
+		})
+	}
+}
+
+// active is what people see of the children at work.
+func (r *libraryRun) active() []ActiveVideo {
+	out := make([]ActiveVideo, len(r.inFlight))
+	for i, c := range r.inFlight {
+		out[i] = ActiveVideo{WorkflowID: c.ID, URI: c.URI}
+	}
+	return out
+}
+
+func childID(library string, index int) string { return fmt.Sprintf("%s/%06d", library, index) }

@@ -1,0 +1,125 @@
+package workflows
+
+import (
+	"fmt"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/cogniverse/cogflow/fault"
+)
+
+// listen answers queries and takes signals and updates for as long as the run lasts.
+func (r *libraryRun) listen(ctx workflow.Context) error {
+	r.caller, r.budget, r.concurrency = newCaller(r.in.Common), r.in.BudgetUSD, r.in.Concurrency
+	r.job = workflow.GetInfo(ctx).FirstRunID
+	err := workflow.SetQueryHandlerWithOptions(ctx, QueryProgress,
+		func() (LibraryProgress, error) { return r.progress(), nil },
+		workflow.QueryHandlerOptions{Description: "How far the library is, and which videos are at work"})
+	if err != nil {
+		return err
+	}
+	err = workflow.SetUpdateHandlerWithOptions(ctx, UpdateConcurrency,
+		func(ctx workflow.Context, n int) error { r.concurrency = n; r.show(ctx); return nil },
+		workflow.UpdateHandlerOptions{Validator: checkConcurrency, Description: "Videos at a time, 1 to 256"})
+	if err != nil {
+		return err
+	}
+	err = workflow.SetUpdateHandlerWithOptions(ctx, UpdateBudget,
+		func(ctx workflow.Context, usd float64) error {
+			r.budget = usd
+			r.pass(ctx, SignalBudget, usd)
+			return nil
+		},
+		workflow.UpdateHandlerOptions{Validator: checkBudget, Description: "New hard limit in USD, 0 = none"})
+	if err != nil {
+		return err
+	}
+	on(ctx, SignalPause, func(any) { r.paused = true; r.pass(ctx, SignalPause, nil); r.show(ctx) })
+	on(ctx, SignalResume, func(any) { r.paused = false; r.pass(ctx, SignalResume, nil); r.show(ctx) })
+	on(ctx, SignalVideoDone, func(d VideoDone) { r.settle(ctx, d) })
+	return nil
+}
+
+func checkConcurrency(n int) error {
+	if n < 1 || n > maxConcurrency {
+		return typed(fault.New(fault.Input, "set concurrency", "", "want 1 to 256"))
+	}
+	return nil
+}
+
+// pass sends a signal on to the children at work. One that has ended needs none.
+func (r *libraryRun) pass(ctx workflow.Context, name string, payload any) {
+	for _, c := range r.inFlight {
+		workflow.SignalExternalWorkflow(ctx, c.ID, "", name, payload)
+	}
+}
+
+// drainSignals takes what has arrived and was not handled yet.
+func (r *libraryRun) drainSignals(ctx workflow.Context) {
+	var d VideoDone
+	for workflow.GetSignalChannel(ctx, SignalVideoDone).ReceiveAsync(&d) {
+		r.done(d)
+		d = VideoDone{}
+	}
+	for workflow.GetSignalChannel(ctx, SignalPause).ReceiveAsync(nil) {
+		r.paused = true
+	}
+	for workflow.GetSignalChannel(ctx, SignalResume).ReceiveAsync(nil) {
+		r.paused = false
+	}
+}
+
+// settle records the end of a child and shows it.
+func (r *libraryRun) settle(ctx workflow.Context, d VideoDone) {
+	failed := r.totals.Failed
+	r.done(d)
+	r.show(ctx)
+	if r.totals.Failed == failed {
+		return
+	}
+	if err := r.tell(ctx, r.stage); err != nil && r.failure == nil {
+		r.failure = err
+	}
+}
+
+// tell enters a stage: it is shown and can be searched for.
+func (r *libraryRun) tell(ctx workflow.Context, stage string) error {
+	r.stage = stage
+	r.show(ctx)
+	return story(ctx, stage, r.totals.Failed, r.totals.CostUSD)
+}
+
+func (r *libraryRun) progress() LibraryProgress {
+	t := r.totals
+	return LibraryProgress{
+		Source: r.in.Source, Profile: r.recipe.Profile, Tenant: r.in.Tenant, Stage: r.stage,
+		Paused: r.paused, Concurrency: r.concurrency, Videos: r.listing.Videos,
+		Done: t.Indexed + t.Unchanged + t.Failed, Indexed: t.Indexed, Unchanged: t.Unchanged, Failed: t.Failed,
+		Frames: t.Frames, Documents: t.Documents, CostUSD: t.CostUSD, Started: r.started,
+		Active: r.active(), Failures: r.result().Failures,
+	}
+}
+
+// show renders the current details of the Web UI.
+func (r *libraryRun) show(ctx workflow.Context) {
+	const shown = 10
+	p := r.progress()
+	status := p.Stage
+	if p.Paused {
+		status += ", paused (signal `resume` goes on)"
+	}
+	details := fmt.Sprintf("**%s** · %s · profile %s · %d at a time\n\n", cell(p.Source), status, cell(p.Profile), p.Concurrency)
+	details += table([]string{"videos", "", "indexed", "unchanged", "failed", "frames", "USD", "time"}, [][]string{{
+		count(p.Done, p.Videos), bar(p.Done, p.Videos), fmt.Sprint(p.Indexed), fmt.Sprint(p.Unchanged),
+		fmt.Sprint(p.Failed), fmt.Sprint(p.Frames), fmt.Sprintf("%.4f", p.CostUSD),
+		clock(workflow.Now(ctx).Sub(r.started)),
+	}})
+	if len(p.Failures) > 0 {
+		rows := make([][]string, 0, shown)
+		for _, f := range p.Failures[:min(shown, len(p.Failures))] {
+			rows = append(rows, []string{f.URI, f.Stage, f.Class, f.Reason})
+		}
+		details += "\nFailed:\n\n" + table([]string{"video", "stage", "class", "reason"}, rows)
+	}
+	workflow.SetCurrentDetails(ctx, details)
+}

@@ -1,0 +1,187 @@
+package workflows
+
+import (
+	"errors"
+	"path"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// window keeps `concurrency` children at work until the listing is through or
+// the history is long enough for one run.
+func (r *libraryRun) window(ctx workflow.Context) error {
+	if r.inherited > 0 {
+		workflow.Go(ctx, r.lookAfterInherited)
+	}
+	for {
+		err := workflow.Await(ctx, func() bool {
+			return r.failure != nil || r.mustContinue(ctx) || r.canStart() || (r.next == r.listing.Videos && len(r.inFlight) == 0)
+		})
+		if err != nil {
+			return err
+		}
+		if r.failure != nil {
+			return r.failure
+		}
+		if r.mustContinue(ctx) || !r.canStart() {
+			return nil
+		}
+		uri, err := r.uri(ctx, r.next)
+		if err != nil {
+			return err
+		}
+		r.start(ctx, uri)
+	}
+}
+
+func (r *libraryRun) canStart() bool {
+	return r.next < r.listing.Videos && len(r.inFlight) < r.concurrency && !r.paused
+}
+
+func (r *libraryRun) mustContinue(ctx workflow.Context) bool {
+	info := workflow.GetInfo(ctx)
+	return info.GetContinueAsNewSuggested() || info.GetCurrentHistoryLength() > maxEvents
+}
+
+// uri reads the page of the listing that a video is on.
+func (r *libraryRun) uri(ctx workflow.Context, index int) (string, error) {
+	page := index / activities.ListingPage
+	if r.page == nil || page != r.pageIndex {
+		read, err := call(r.metadata(ctx, "read the listing"), r.a.ReadListing,
+			activities.ReadListingInput{Prefix: r.listing.Prefix, Page: page})
+		if err != nil {
+			return "", err
+		}
+		r.page, r.pageIndex = read.URIs, page
+	}
+	return r.page[index%activities.ListingPage], nil
+}
+
+// start begins the next video.
+func (r *libraryRun) start(ctx workflow.Context, uri string) {
+	c := child{
+		ID:  childID(workflow.GetInfo(ctx).WorkflowExecution.ID, r.next),
+		URI: uri, StartedMS: workflow.Now(ctx).Sub(r.started).Milliseconds(),
+	}
+	r.next++
+	r.inFlight = append(r.inFlight, c)
+	in := IngestVideoInput{
+		Common: r.in.Common, URI: uri, Profile: r.recipe.Profile, Force: r.in.Force,
+		Library: &libraryLink{Job: r.job, Recipe: r.recipe},
+	}
+	in.BudgetUSD = r.budget
+	workflow.Go(ctx, func(ctx workflow.Context) { r.watch(ctx, c, in) })
+}
+
+// watch starts a child and notices when it ends without a word, as a terminated
+// one does; the others report by signal, which also reaches a later run.
+func (r *libraryRun) watch(ctx workflow.Context, c child, in IngestVideoInput) {
+	// Children are not cancelled through the context: those of former runs could
+	// not be, and so all are asked in the same way, by cancelChildren.
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	ctx = r.child(ctx, c.ID, cell(path.Base(c.URI)), attributes("IngestVideo", r.in.Common, r.recipe.Profile))
+	for {
+		var result IngestVideoResult
+		err := workflow.ExecuteChildWorkflow(ctx, IngestVideo, in).Get(ctx, &result)
+		var running *temporal.ChildWorkflowExecutionAlreadyStartedError
+		if errors.As(err, &running) {
+			// Left over from a library run that was terminated: its signal counts,
+			// and if it ends in silence the video is started anew.
+			if workflow.Sleep(ctx, lookAfter/6) != nil || !r.waitsFor(c.ID) {
+				return
+			}
+			continue
+		}
+		done := VideoDone{WorkflowID: c.ID, Result: result}
+		if err != nil {
+			done.Failure = failureOf(err)
+		}
+		r.settle(ctx, done)
+		return
+	}
+}
+
+func (r *libraryRun) waitsFor(id string) bool {
+	for _, c := range r.inFlight {
+		if c.ID == id {
+			return true
+		}
+	}
+	return false
+}
+
+// failureOf reads the failure that a child returned.
+func failureOf(err error) *video.Failure {
+	var app *temporal.ApplicationError
+	if errors.As(err, &app) && app.HasDetails() {
+		var f video.Failure
+		if app.Details(&f) == nil && f.Class != "" {
+			return &f
+		}
+	}
+	return &video.Failure{Stage: stageIngest, Class: orInternal(classOf(err)), Reason: reason(err)}
+}
+
+func orInternal(class string) string {
+	if class == "" {
+		return "internal"
+	}
+	return class
+}
+
+// lookAfterInherited asks from time to time whether the children of former runs
+// are still open.
+func (r *libraryRun) lookAfterInherited(ctx workflow.Context) {
+	wait := lookAfter
+	for r.inherited > 0 {
+		if workflow.Sleep(ctx, wait) != nil || r.inherited == 0 {
+			return
+		}
+		wait = min(2*wait, 10*time.Minute)
+		ids := make([]string, r.inherited)
+		for i := range ids {
+			ids[i] = r.inFlight[i].ID
+		}
+		found, err := call(r.metadata(ctx, "look after children of former runs"), r.a.Running,
+			activities.RunningInput{Workflows: ids})
+		if err != nil {
+			if r.failure == nil && !temporal.IsCanceledError(err) {
+				r.failure = err
+			}
+			return
+		}
+		// A child that ended in the meantime has sent its signal first.
+		r.drainSignals(ctx)
+		for _, id := range found.Closed {
+			r.settle(ctx, VideoDone{WorkflowID: id, Failure: &video.Failure{
+				Stage: stageIngest, Class: string(fault.Preempted), Reason: "the workflow of this video was terminated",
+			}})
+		}
+	}
+}
+
+// cancelChildren cancels whatever is in flight, whichever run started it, and
+// waits until all of it has ended.
+func (r *libraryRun) cancelChildren(ctx workflow.Context, cause error) error {
+	free, _ := workflow.NewDisconnectedContext(ctx)
+	for _, c := range r.inFlight {
+		// It may have ended a moment ago; its news is on the way then.
+		_ = workflow.RequestCancelExternalWorkflow(free, c.ID, "").Get(free, nil)
+	}
+	if r.inherited > 0 {
+		workflow.Go(free, r.lookAfterInherited)
+	}
+	if err := workflow.Await(free, func() bool { return len(r.inFlight) == 0 }); err != nil {
+		return err
+	}
+	if err := do(r.metadata(free, "drop the listing"), r.a.DropListing, r.listing); err != nil {
+		return err
+	}
+	return cause
+}

@@ -1,0 +1,100 @@
+package workflows
+
+import (
+	"time"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+)
+
+// All timeouts, heartbeats and retries are on this page. Which errors are
+// retried at all, and how often, is decided by their class: activities/errors.go.
+const (
+	heartbeatTimeout = 10 * time.Second // a dead worker is noticed after this
+	metadataTimeout  = time.Minute      // reads or writes a few small objects
+	mediaTimeout     = 24 * time.Hour   // hashing and decoding the longest video
+	modelTimeout     = 6 * time.Hour    // a chunk, waiting out an overloaded model
+	indexTimeout     = time.Hour
+	listTimeout      = 6 * time.Hour // a million names
+	searchTimeout    = time.Minute
+	healthWait       = 3 * time.Second // a pool that takes nothing within this is absent
+
+	// maxEvents is where a run continues as new, safely below the 4,096 at
+	// which the server asks for it.
+	maxEvents = 3000
+	// chunksInFlight is how many chunks of one video are described at a time:
+	// enough to keep 64 calls in flight when some of the frames are stored.
+	chunksInFlight = 4
+	// lookAfter is how often children of former runs are looked after.
+	lookAfter = 30 * time.Second
+)
+
+// retry never gives up by count: input, auth and budget errors are not retried,
+// others end by their class or last until the world changes.
+func retry() *temporal.RetryPolicy {
+	return &temporal.RetryPolicy{
+		InitialInterval:    time.Second,
+		BackoffCoefficient: 2,
+		MaximumInterval:    time.Minute,
+	}
+}
+
+// caller carries what every activity of a run is scheduled with.
+type caller struct {
+	priority temporal.Priority
+}
+
+func newCaller(c Common) caller {
+	return caller{temporal.Priority{PriorityKey: c.Priority, FairnessKey: c.Tenant}}
+}
+
+func (c caller) with(ctx workflow.Context, queue, summary string, timeout, heartbeat time.Duration) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue:           queue,
+		StartToCloseTimeout: timeout,
+		HeartbeatTimeout:    heartbeat,
+		RetryPolicy:         retry(),
+		WaitForCancellation: true, // a cancelled run ends after its processes have
+		Summary:             summary,
+		Priority:            c.priority,
+	})
+}
+
+func (c caller) metadata(ctx workflow.Context, summary string) workflow.Context {
+	return c.with(ctx, QueueMain, summary, metadataTimeout, 0)
+}
+
+func (c caller) listing(ctx workflow.Context, summary string) workflow.Context {
+	return c.with(ctx, QueueMedia, summary, listTimeout, heartbeatTimeout)
+}
+
+func (c caller) media(ctx workflow.Context, summary string) workflow.Context {
+	return c.with(ctx, QueueMedia, summary, mediaTimeout, heartbeatTimeout)
+}
+
+func (c caller) index(ctx workflow.Context, summary string) workflow.Context {
+	return c.with(ctx, QueueIndex, summary, indexTimeout, heartbeatTimeout)
+}
+
+// model schedules on one GPU class. Every class but the last gives up when no
+// worker takes the task within wait; the retry policy never retries that.
+func (c caller) model(ctx workflow.Context, stem, class, summary string, wait time.Duration) workflow.Context {
+	ctx = c.with(ctx, ClassQueue(stem, class), summary, modelTimeout, heartbeatTimeout)
+	options := workflow.GetActivityOptions(ctx)
+	options.ScheduleToStartTimeout = wait
+	return workflow.WithActivityOptions(ctx, options)
+}
+
+// child starts an IngestVideo run that outlives continue-as-new of its library.
+func (c caller) child(ctx workflow.Context, id, summary string, attributes temporal.SearchAttributes) workflow.Context {
+	return workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
+		WorkflowID:            id,
+		TaskQueue:             QueueMain,
+		ParentClosePolicy:     enums.PARENT_CLOSE_POLICY_ABANDON,
+		WaitForCancellation:   true,
+		StaticSummary:         summary,
+		TypedSearchAttributes: attributes,
+		Priority:              c.priority,
+	})
+}

@@ -1,0 +1,97 @@
+package workflows
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+)
+
+// attributes are what a run is found by in the Web UI and with `list`.
+func attributes(kind string, c Common, profile string) temporal.SearchAttributes {
+	values := []temporal.SearchAttributeUpdate{
+		temporal.NewSearchAttributeKeyKeyword(AttrKind).ValueSet(kind),
+		temporal.NewSearchAttributeKeyKeyword(AttrTenant).ValueSet(c.Tenant),
+	}
+	if profile != "" {
+		values = append(values, temporal.NewSearchAttributeKeyKeyword(AttrProfile).ValueSet(profile))
+	}
+	return temporal.NewSearchAttributes(values...)
+}
+
+// describeRun sets them from inside, for runs that were started without.
+func describeRun(ctx workflow.Context, kind string, c Common, profile string) error {
+	found := workflow.GetTypedSearchAttributes(ctx)
+	key := temporal.NewSearchAttributeKeyKeyword(AttrProfile)
+	if value, ok := found.GetKeyword(key); ok && value == profile {
+		return nil
+	}
+	values := []temporal.SearchAttributeUpdate{
+		temporal.NewSearchAttributeKeyKeyword(AttrKind).ValueSet(kind),
+		temporal.NewSearchAttributeKeyKeyword(AttrTenant).ValueSet(c.Tenant),
+	}
+	if profile != "" {
+		values = append(values, key.ValueSet(profile))
+	}
+	return workflow.UpsertTypedSearchAttributes(ctx, values...)
+}
+
+// story writes where a run stands, for the Web UI and for `list`.
+func story(ctx workflow.Context, stage string, failed int, costUSD float64) error {
+	return workflow.UpsertTypedSearchAttributes(ctx,
+		temporal.NewSearchAttributeKeyKeyword(AttrStage).ValueSet(stage),
+		temporal.NewSearchAttributeKeyInt64(AttrFailed).ValueSet(int64(failed)),
+		temporal.NewSearchAttributeKeyFloat64(AttrCost).ValueSet(costUSD))
+}
+
+// table renders Markdown for the current details.
+func table(head []string, rows [][]string) string {
+	var b strings.Builder
+	line := func(cells []string) {
+		for i, c := range cells {
+			cells[i] = cell(c)
+		}
+		b.WriteString("| " + strings.Join(cells, " | ") + " |\n")
+	}
+	line(head)
+	b.WriteString(strings.Repeat("|---", len(head)) + "|\n")
+	for _, row := range rows {
+		line(row)
+	}
+	return b.String()
+}
+
+// cell keeps hostile names from breaking out of a table.
+func cell(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r < ' ' || r == 0x7f:
+			return ' '
+		case strings.ContainsRune("|`<>[]*_\\", r):
+			return '·'
+		}
+		return r
+	}, s)
+}
+
+// bar draws how far a count has come.
+func bar(done, of int) string {
+	const width = 10
+	if of <= 0 {
+		return ""
+	}
+	full := min(width, width*done/of)
+	return strings.Repeat("█", full) + strings.Repeat("░", width-full)
+}
+
+func count(done, of int) string {
+	if of <= 0 {
+		return fmt.Sprint(done)
+	}
+	return fmt.Sprintf("%d of %d", done, of)
+}
+
+// clock renders a duration as people say it.
+func clock(d time.Duration) string { return d.Round(time.Second).String() }

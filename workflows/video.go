@@ -1,0 +1,223 @@
+package workflows
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// The stages of a video, as people see them.
+const (
+	stageInspect  = "inspect"
+	stageExtract  = "extract"
+	stageDescribe = "describe"
+	stageEmbed    = "embed"
+	stageIndex    = "index"
+	stagePublish  = "publish"
+	stageReport   = "report"
+	stageDone     = "done"
+)
+
+// videoResume is what a run hands to the next at continue-as-new. By then the
+// video is extracted and every chunk before Next is indexed.
+type videoResume struct {
+	Recipe     activities.Recipe      `json:"recipe"`
+	Source     video.Source           `json:"source"`
+	Claim      activities.ClaimResult `json:"claim"`
+	Extraction video.Extraction       `json:"extraction"`
+	Next       int                    `json:"next"`
+	Indexed    int                    `json:"indexed"`
+	Calls      int                    `json:"calls"`
+	CostMicro  int64                  `json:"cost_micro_usd"`
+	Stages     []video.StageTime      `json:"stages"`
+	Started    time.Time              `json:"started"`
+	Paused     bool                   `json:"paused,omitempty"`
+}
+
+// IngestVideo makes one video searchable:
+// inspect → claim → extract → describe and embed by chunks → index → publish.
+func IngestVideo(ctx workflow.Context, in IngestVideoInput) (IngestVideoResult, error) {
+	r := newVideoRun(ctx, in)
+	result, err := r.run(ctx)
+	if workflow.IsContinueAsNewError(err) {
+		return IngestVideoResult{}, err
+	}
+	if err != nil {
+		err = staged(r.progress.Stage, err)
+	}
+	if tellErr := r.tellLibrary(ctx, result, err); tellErr != nil && err == nil {
+		err = tellErr
+	}
+	return result, err
+}
+
+// videoRun is the state of one IngestVideo run.
+type videoRun struct {
+	caller
+	in       IngestVideoInput
+	a        *activities.Ingest
+	job      string
+	budget   float64
+	recipe   activities.Recipe
+	source   video.Source
+	claim    activities.ClaimResult
+	progress VideoProgress
+	stages   []video.StageTime
+	calls    int
+	micro    int64 // settled cost
+	removed  int   // stale documents
+
+	extraction *video.Extraction // nil until extraction has ended
+	available  int               // chunks that can be described
+	next       int               // the first chunk that nobody works on
+	inFlight   int               // chunks between describe and embed
+	embedded   []int             // chunks that can be indexed
+	indexing   bool
+	stopping   bool // this run starts no more chunks: a chunk failed
+	failure    error
+}
+
+func newVideoRun(ctx workflow.Context, in IngestVideoInput) *videoRun {
+	r := &videoRun{in: in}
+	r.progress = VideoProgress{URI: in.URI, Name: in.URI, Stage: stageInspect, Started: workflow.Now(ctx)}
+	return r
+}
+
+// run is the recipe.
+func (r *videoRun) run(ctx workflow.Context) (IngestVideoResult, error) {
+	if err := r.in.check(); err != nil {
+		return IngestVideoResult{}, typed(err)
+	}
+	if err := r.listen(ctx); err != nil {
+		return IngestVideoResult{}, err
+	}
+	if r.in.Resume == nil {
+		if err := r.begin(ctx); err != nil || r.claim.Unchanged {
+			return r.result("unchanged"), err
+		}
+	} else {
+		r.restore(*r.in.Resume)
+	}
+	err := r.pipeline(ctx)
+	if err == nil && r.mustContinue(ctx) && !r.finished() {
+		return IngestVideoResult{}, r.continueAsNew(ctx)
+	}
+	if err == nil {
+		err = r.publish(ctx)
+	}
+	if err != nil {
+		return r.result("failed"), r.abandon(ctx, err)
+	}
+	result := r.result("indexed")
+	if r.in.Library == nil {
+		result.Report, err = r.report(ctx, result)
+	}
+	r.tell(ctx, stageDone)
+	return result, err
+}
+
+// begin finds out what the video is and whether there is anything to do.
+func (r *videoRun) begin(ctx workflow.Context) error {
+	var err error
+	if r.in.Library != nil {
+		r.recipe = r.in.Library.Recipe
+	} else {
+		resolve := activities.ResolveInput{Tenant: r.tenant(), Profile: r.in.Profile}
+		if r.recipe, err = call(r.metadata(ctx, "pin the profile"), r.a.ResolveProfile, resolve); err != nil {
+			return err
+		}
+	}
+	if err := describeRun(ctx, "IngestVideo", r.in.Common, r.recipe.Profile); err != nil {
+		return err
+	}
+	r.progress.Profile = r.recipe.Profile
+	r.source, err = call(r.media(ctx, "fingerprint and probe"), r.a.Inspect,
+		activities.InspectInput{Tenant: r.tenant(), URI: r.in.URI})
+	if err != nil {
+		return err
+	}
+	r.progress.Name, r.progress.Video = r.source.Name, string(r.source.Video)
+	r.claim, err = call(r.metadata(ctx, "claim "+r.name()), r.a.Claim,
+		activities.ClaimInput{VideoRef: r.ref(), Media: r.source.Media, Force: r.in.Force})
+	r.progress.Expected = r.claim.Expected
+	if err == nil && r.claim.Unchanged {
+		r.tell(ctx, stageDone)
+	}
+	return err
+}
+
+// publish switches search to the new documents.
+func (r *videoRun) publish(ctx workflow.Context) error {
+	r.tell(ctx, stagePublish)
+	r.stages = slices.SortedStableFunc(slices.Values(r.stages), func(a, b video.StageTime) int {
+		return int(a.StartMS - b.StartMS)
+	})
+	published, err := call(r.index(ctx, fmt.Sprintf("publish %d documents of %s", r.extraction.Frames, r.name())),
+		r.a.PublishVideo, activities.PublishInput{VideoRef: r.ref(), Generation: r.claim.Generation, Stages: r.stages})
+	r.claim.Documents = published.Documents
+	r.removed = published.Removed
+	return err
+}
+
+func (r *videoRun) report(ctx workflow.Context, result IngestVideoResult) (string, error) {
+	r.progress.Stage = stageReport
+	written, err := call(r.metadata(ctx, "write the report"), r.a.WriteReport, activities.ReportInput{
+		Kind: "IngestVideo", Source: r.in.URI, Tenant: r.tenant(), Profile: r.recipe.Profile,
+		RunID: workflow.GetInfo(ctx).FirstRunID, Started: r.progress.Started, Ended: workflow.Now(ctx),
+		Preview: r.recipe.Preview,
+		Totals: video.Totals{
+			Videos: 1, Indexed: 1, Frames: result.Frames, Documents: result.Documents,
+			DescribeCalls: result.DescribeCalls, CostUSD: result.CostUSD,
+		},
+		Videos: []activities.ReportVideo{{Video: r.source.Video, Status: video.StatusIndexed}},
+	})
+	return written.Key, err
+}
+
+// abandon undoes what must not stay when a run fails or is cancelled. It runs
+// outside the cancelled context, or it would never happen.
+func (r *videoRun) abandon(ctx workflow.Context, cause error) error {
+	if r.claim.Generation == "" || r.claim.Unchanged {
+		return cause
+	}
+	free, _ := workflow.NewDisconnectedContext(ctx)
+	err := do(r.index(free, "remove what is not whole"), r.a.Abandon,
+		activities.AbandonInput{VideoRef: r.ref(), Generation: r.claim.Generation})
+	if err != nil {
+		return temporal.NewNonRetryableApplicationError(
+			reason(cause)+"; and cleaning up failed: "+reason(err), classOf(cause), cause)
+	}
+	return cause
+}
+
+// name is the video's name, fit for a summary.
+func (r *videoRun) name() string { return cell(r.source.Name) }
+
+func (r *videoRun) tenant() tenant.ID { return tenant.ID(r.in.Tenant) }
+
+func (r *videoRun) ref() activities.VideoRef {
+	return activities.VideoRef{Tenant: r.tenant(), Video: r.source.Video, Recipe: r.recipe.Fingerprint}
+}
+
+func (r *videoRun) result(status string) IngestVideoResult {
+	out := IngestVideoResult{
+		Video: string(r.source.Video), Status: status, Name: r.source.Name,
+		Generation: string(r.claim.Generation), Frames: r.claim.Frames, Documents: r.claim.Documents,
+		Removed: r.removed, DescribeCalls: r.calls, CostUSD: usd(r.micro),
+	}
+	if x := r.extraction; x != nil {
+		out.Frames, out.Duplicates, out.Capped, out.DecodeErrors = x.Frames, x.Duplicates, x.Capped, x.DecodeErrors
+	}
+	return out
+}
+
+func usd(micro int64) float64 { return float64(micro) / 1e6 }
+
+func micro(usd float64) int64 { return int64(usd*1e6 + 0.5) }

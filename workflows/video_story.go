@@ -1,0 +1,136 @@
+package workflows
+
+import (
+	"fmt"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// listen answers queries and takes signals and updates for as long as the run lasts.
+func (r *videoRun) listen(ctx workflow.Context) error {
+	r.caller, r.budget = newCaller(r.in.Common), r.in.BudgetUSD
+	r.progress.Tenant = r.in.Tenant
+	r.job = workflow.GetInfo(ctx).FirstRunID
+	if r.in.Library != nil {
+		r.job = r.in.Library.Job
+	}
+	err := workflow.SetQueryHandlerWithOptions(ctx, QueryProgress,
+		func() (VideoProgress, error) { return r.progress, nil },
+		workflow.QueryHandlerOptions{Description: "How far each stage of this video is"})
+	if err != nil {
+		return err
+	}
+	err = workflow.SetUpdateHandlerWithOptions(ctx, UpdateBudget,
+		func(_ workflow.Context, usd float64) error { r.budget = usd; return nil },
+		workflow.UpdateHandlerOptions{Validator: checkBudget, Description: "New hard limit in USD, 0 = none"})
+	if err != nil {
+		return err
+	}
+	on(ctx, SignalPause, func(any) { r.progress.Paused = true; r.show(ctx) })
+	on(ctx, SignalResume, func(any) { r.progress.Paused = false; r.show(ctx) })
+	on(ctx, SignalBudget, func(usd float64) { r.budget = usd })
+	on(ctx, activities.SignalExtracted, func(e activities.Extracted) {
+		if r.extracted() {
+			return
+		}
+		r.available = max(r.available, e.Chunks)
+		r.progress.Extracted = max(r.progress.Extracted, e.Frames)
+		r.show(ctx)
+	})
+	return nil
+}
+
+// on handles each signal of a name until the run ends.
+func on[T any](ctx workflow.Context, name string, handle func(T)) {
+	workflow.GoNamed(ctx, name, func(ctx workflow.Context) {
+		for {
+			var payload T
+			if !workflow.GetSignalChannel(ctx, name).Receive(ctx, &payload) {
+				return
+			}
+			handle(payload)
+		}
+	})
+}
+
+func checkBudget(usd float64) error {
+	if usd < 0 {
+		return typed(fault.New(fault.Input, "set budget", "", "must not be negative; 0 = none"))
+	}
+	return nil
+}
+
+// tell enters a stage: it is shown and can be searched for.
+func (r *videoRun) tell(ctx workflow.Context, stage string) {
+	r.progress.Stage = stage
+	r.show(ctx)
+	failed := 0
+	if r.failure != nil {
+		failed = 1
+	}
+	if err := story(ctx, stage, failed, usd(r.micro)); err != nil {
+		r.fail(err)
+	}
+}
+
+// show renders the current details of the Web UI.
+func (r *videoRun) show(ctx workflow.Context) {
+	p := r.progress
+	status := p.Stage
+	if p.Paused {
+		status += ", paused (signal `resume` goes on)"
+	}
+	if p.Waiting != "" {
+		status += ", waiting for " + p.Waiting + " (update `set_budget` raises it)"
+	}
+	row := func(stage string, done int) []string {
+		return []string{stage, bar(done, p.Expected), count(done, p.Expected)}
+	}
+	details := fmt.Sprintf("**%s** · %s · profile %s\n\n", cell(p.Name), status, cell(p.Profile))
+	details += table([]string{"stage", "", "frames"}, [][]string{
+		row(stageExtract, p.Extracted), row(stageDescribe, p.Described),
+		row(stageEmbed, p.Embedded), row(stageIndex, p.Indexed),
+	})
+	details += fmt.Sprintf("\n%d describe calls, %.4f USD, %s", r.calls, p.CostUSD,
+		clock(workflow.Now(ctx).Sub(p.Started)))
+	workflow.SetCurrentDetails(ctx, details)
+}
+
+// total is the number of frames for a summary, "?" until it is known.
+func (r *videoRun) total() string {
+	if r.progress.Expected > 0 {
+		return fmt.Sprintf("of %d", r.progress.Expected)
+	}
+	return "so far"
+}
+
+// VideoDone tells a library how one of its videos ended.
+type VideoDone struct {
+	WorkflowID string            `json:"workflow_id"`
+	Result     IngestVideoResult `json:"result"`
+	Failure    *video.Failure    `json:"failure,omitempty"`
+}
+
+// tellLibrary reports to the library that started this run, whichever run of
+// its chain that is by now. It also works when this run was cancelled.
+func (r *videoRun) tellLibrary(ctx workflow.Context, result IngestVideoResult, err error) error {
+	parent := workflow.GetInfo(ctx).ParentWorkflowExecution
+	if r.in.Library == nil || parent == nil {
+		return nil
+	}
+	done := VideoDone{WorkflowID: workflow.GetInfo(ctx).WorkflowExecution.ID, Result: result}
+	if err != nil {
+		done.Failure = &video.Failure{URI: r.in.URI, Stage: r.progress.Stage, Class: classOf(err), Reason: reason(err)}
+	}
+	free, _ := workflow.NewDisconnectedContext(ctx)
+	tellErr := workflow.SignalExternalWorkflow(free, parent.ID, "", SignalVideoDone, done).Get(free, nil)
+	if temporal.IsCanceledError(tellErr) {
+		return tellErr
+	}
+	return nil // a library that has ended needs no news
+}

@@ -1,0 +1,113 @@
+// Package dbfile opens the SQLite files that several worker processes share: one
+// writing and many reading connections, WAL, a checked kind and schema version,
+// and SQLite's result codes turned into faults. The index and the ledger stand
+// on it. It knows no table of theirs.
+package dbfile
+
+import (
+	"context"
+	"database/sql"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"time"
+
+	_ "modernc.org/sqlite" // registers the driver "sqlite"
+
+	"github.com/cogniverse/cogflow/fault"
+)
+
+// Kind tells one sort of file from another and how to bring it up to date.
+type Kind struct {
+	Name          string   // for people: "search index"
+	ApplicationID int32    // written into the file's header; never 0
+	Migrations    []string // Migrations[i] turns schema version i into i+1
+}
+
+// DB is an open file. Any number of processes may have it open.
+type DB struct {
+	Write *sql.DB // one connection; each transaction begins IMMEDIATE
+	Read  *sql.DB // cannot write; a transaction sees one snapshot
+	path  string
+}
+
+const (
+	// busyTimeout is how long a writer waits for one of another process.
+	busyTimeout = 10 * time.Second
+	// walLimit is the size to which the WAL shrinks after a large transaction.
+	walLimit = 64 << 20
+)
+
+// Open opens or creates the file and its directory. It refuses what is not of
+// this kind, what a newer build wrote, and what is damaged, and leaves it alone.
+func Open(ctx context.Context, path string, kind Kind) (*DB, error) {
+	op := "open " + kind.Name
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, &fault.Error{Class: fault.Input, Op: op, Subject: path, Err: err}
+	}
+	if err := os.MkdirAll(filepath.Dir(abs), 0o750); err != nil {
+		return nil, &fault.Error{
+			Class: fault.Input, Op: op, Subject: abs,
+			Reason: "its directory cannot be made; check the path and its permissions", Err: err,
+		}
+	}
+	db := &DB{path: abs}
+	if db.Write, err = sql.Open("sqlite", dsn(abs, "_txlock=immediate&_pragma=synchronous(NORMAL)")); err != nil {
+		return nil, db.Fault(op, err)
+	}
+	db.Write.SetMaxOpenConns(1)
+	if err := prepare(ctx, db, op, kind); err != nil {
+		_ = db.Write.Close() // the refusal says more than a failing close
+		return nil, db.Fault(op, err)
+	}
+	if db.Read, err = sql.Open("sqlite", dsn(abs, "_pragma=query_only(1)")); err != nil {
+		_ = db.Write.Close()
+		return nil, db.Fault(op, err)
+	}
+	readers := max(4, 2*runtime.GOMAXPROCS(0))
+	db.Read.SetMaxOpenConns(readers)
+	db.Read.SetMaxIdleConns(readers)
+	return db, nil
+}
+
+// Close waits for running statements and closes the file.
+func (db *DB) Close() error {
+	readErr := db.Read.Close()
+	if err := db.Write.Close(); err != nil {
+		return db.Fault("close", err)
+	}
+	return db.Fault("close", readErr)
+}
+
+// dsn makes a URI, in which a path may hold any character.
+func dsn(path, params string) string {
+	u := url.URL{Scheme: "file", Path: path, RawQuery: params +
+		"&_pragma=busy_timeout(" + strconv.FormatInt(busyTimeout.Milliseconds(), 10) + ")" +
+		"&_pragma=cache_size(-16000)&_pragma=journal_size_limit(" + strconv.Itoa(walLimit) + ")"}
+	return u.String()
+}
+
+// Update runs change in one writing transaction and commits it unless it fails.
+func (db *DB) Update(ctx context.Context, op string, change func(tx *sql.Tx) error) error {
+	return db.within(ctx, db.Write, op, change)
+}
+
+// View runs look on one snapshot of the file.
+func (db *DB) View(ctx context.Context, op string, look func(tx *sql.Tx) error) error {
+	return db.within(ctx, db.Read, op, look)
+}
+
+func (db *DB) within(ctx context.Context, pool *sql.DB, op string, do func(tx *sql.Tx) error) error {
+	tx, err := pool.BeginTx(ctx, nil)
+	if err != nil {
+		return db.Fault(op, err)
+	}
+	if err := do(tx); err != nil {
+		_ = tx.Rollback() // the cause says more than a failing rollback
+		return db.Fault(op, err)
+	}
+	return db.Fault(op, tx.Commit())
+}

@@ -1,0 +1,85 @@
+package dbfile
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/cogniverse/cogflow/fault"
+)
+
+// prepare checks the file, switches it to WAL and migrates it.
+func prepare(ctx context.Context, db *DB, op string, kind Kind) error {
+	refuse := func(reason string) error { return fault.New(fault.Input, op, db.path, reason) }
+	// Looked at first: a file that is not ours must not even change its journal.
+	if _, err := version(ctx, db.Write, kind, refuse); err != nil {
+		return err
+	}
+	mode, err := enterWAL(ctx, db)
+	if err != nil {
+		return err
+	}
+	if mode != "wal" {
+		return refuse("its file system cannot hold a shared SQLite file (journal mode " + mode + "); use a local disk")
+	}
+	return db.Update(ctx, op, func(tx *sql.Tx) error {
+		have, err := version(ctx, tx, kind, refuse) // again: another process may have been faster
+		if err != nil || have == len(kind.Migrations) {
+			return err
+		}
+		for _, migration := range kind.Migrations[have:] {
+			if _, err := tx.ExecContext(ctx, migration); err != nil {
+				return err
+			}
+		}
+		_, err = tx.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id=%d; PRAGMA user_version=%d",
+			kind.ApplicationID, len(kind.Migrations)))
+		return err
+	})
+}
+
+type querier interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// version reads the schema version, 0 for a new file.
+func version(ctx context.Context, q querier, kind Kind, refuse func(string) error) (int, error) {
+	var id int32
+	var have, tables int
+	err := q.QueryRowContext(ctx, `SELECT (SELECT application_id FROM pragma_application_id),
+		(SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_schema)`).Scan(&id, &have, &tables)
+	switch {
+	case err != nil:
+		return 0, err
+	case id == 0 && have == 0 && tables == 0:
+		return 0, nil
+	case id != kind.ApplicationID:
+		return 0, refuse("this is the SQLite file of something else, not a cogflow " + kind.Name + "; name another path")
+	case have > len(kind.Migrations):
+		return 0, refuse("a newer cogflow wrote it (schema " + strconv.Itoa(have) + ", this build knows " +
+			strconv.Itoa(len(kind.Migrations)) + "); run that version or name another path")
+	}
+	return have, nil
+}
+
+// enterWAL retries for as long as a writer would wait: SQLite does not wait by
+// itself when two processes switch a new file at the same moment.
+func enterWAL(ctx context.Context, db *DB) (mode string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, busyTimeout)
+	defer cancel()
+	retry := time.NewTicker(20 * time.Millisecond)
+	defer retry.Stop()
+	for {
+		err = db.Write.QueryRowContext(ctx, "PRAGMA journal_mode=WAL").Scan(&mode)
+		if fault.ClassOf(db.Fault("", err)) != fault.Overload {
+			return mode, err
+		}
+		select {
+		case <-ctx.Done():
+			return "", err
+		case <-retry.C:
+		}
+	}
+}

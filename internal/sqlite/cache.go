@@ -1,0 +1,176 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"slices"
+	"sync"
+
+	"github.com/cogniverse/cogflow/video"
+)
+
+// cacheLimit bounds the memory for embeddings, in bytes. A larger scope is
+// still searched, but read anew each time that another one was searched since.
+const cacheLimit = 1 << 30
+
+// segment is the visible part of one generation. It never changes; when the
+// generation does, its revision differs and another segment takes its place.
+type segment struct {
+	generation, revision int64
+	docs                 []int64  // row ids
+	ids                  []string // document ids
+	vectors              vectors
+}
+
+// view is what one version of a scope shows.
+type view struct {
+	scope, version int64
+	segments       []*segment
+	first          []int32         // position of each segment's first document
+	docs           []int64         // row ids by position
+	ids            []string        // document ids by position
+	position       map[int64]int32 // by row id
+	bytes          int
+}
+
+// cache keeps the last seen view of each scope. Its truth is the version read
+// in the searching transaction, so that another process's writes are seen.
+type cache struct {
+	limit   int
+	loading chan struct{} // holds one token: a cold scope is read once, not by every search
+	mu      sync.Mutex
+	views   []*view // most recently used last
+}
+
+func newCache(limit int) *cache { return &cache{limit: limit, loading: make(chan struct{}, 1)} }
+
+// view returns the scope as the transaction sees it.
+func (c *cache) view(ctx context.Context, tx *sql.Tx, scope, version int64) (*view, error) {
+	if v := c.last(scope); v != nil && v.version == version {
+		return v, nil
+	}
+	select {
+	case c.loading <- struct{}{}:
+		defer func() { <-c.loading }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	last := c.last(scope)
+	if last != nil && last.version == version {
+		return last, nil
+	}
+	v, err := load(ctx, tx, scope, version, last)
+	if err != nil {
+		return nil, err
+	}
+	if last == nil || last.version < version { // else this transaction began before the last one
+		c.keep(v)
+	}
+	return v, nil
+}
+
+func (c *cache) last(scope int64) *view {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	i := slices.IndexFunc(c.views, func(v *view) bool { return v.scope == scope })
+	if i < 0 {
+		return nil
+	}
+	v := c.views[i]
+	c.views = append(slices.Delete(c.views, i, i+1), v)
+	return v
+}
+
+// keep replaces the scope's view and forgets the longest unused ones over the limit.
+func (c *cache) keep(v *view) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.views = append(slices.DeleteFunc(c.views, func(old *view) bool { return old.scope == v.scope }), v)
+	total := 0
+	for _, kept := range c.views {
+		total += kept.bytes
+	}
+	for len(c.views) > 1 && total > c.limit {
+		total -= c.views[0].bytes
+		c.views = slices.Delete(c.views, 0, 1)
+	}
+}
+
+// load reads a scope, taking over the segments of an older view that still stand.
+func load(ctx context.Context, tx *sql.Tx, scope, version int64, old *view) (*view, error) {
+	type key struct{ generation, revision int64 }
+	known := map[key]*segment{}
+	if old != nil {
+		for _, s := range old.segments {
+			known[key{s.generation, s.revision}] = s
+		}
+	}
+	v := &view{scope: scope, version: version}
+	rows, err := tx.QueryContext(ctx,
+		"SELECT id, revision FROM generation WHERE scope=? AND published IS NOT NULL ORDER BY id", scope)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var k key
+		if err := rows.Scan(&k.generation, &k.revision); err != nil {
+			return nil, err
+		}
+		s := known[k]
+		if s == nil {
+			s = &segment{generation: k.generation, revision: k.revision}
+		}
+		v.segments = append(v.segments, s)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	for _, s := range v.segments {
+		if s.docs == nil {
+			if err := s.read(ctx, tx); err != nil {
+				return nil, err
+			}
+		}
+	}
+	v.number()
+	return v, nil
+}
+
+// read fills the segment from the file.
+func (s *segment) read(ctx context.Context, tx *sql.Tx) error {
+	rows, err := tx.QueryContext(ctx, `SELECT d.id, d.doc, d.embedding FROM generation g
+		JOIN document d ON d.generation = g.id AND d.id <= g.published WHERE g.id=? ORDER BY d.doc`, s.generation)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id int64
+		var doc string
+		var stored sql.RawBytes
+		if err := rows.Scan(&id, &doc, &stored); err != nil {
+			return err
+		}
+		var e video.Embedding
+		if err := e.UnmarshalBinary(stored); err != nil {
+			return err
+		}
+		s.docs, s.ids = append(s.docs, id), append(s.ids, doc)
+		s.vectors.add(e)
+	}
+	return rows.Err()
+}
+
+// number gives each document its position.
+func (v *view) number() {
+	v.position = map[int64]int32{}
+	for _, s := range v.segments {
+		v.first = append(v.first, int32(len(v.docs)))
+		for i, id := range s.docs {
+			v.position[id] = int32(len(v.docs) + i)
+		}
+		v.docs, v.ids = append(v.docs, s.docs...), append(v.ids, s.ids...)
+		v.bytes += s.vectors.bytes() + 100*len(s.docs)
+	}
+}

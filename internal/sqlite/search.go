@@ -1,0 +1,213 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"runtime"
+	"slices"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/video"
+)
+
+const (
+	opSearch = "search"
+	maxLimit = 1000
+	// rankConstant is the k of reciprocal rank fusion, from the paper that proposed it.
+	rankConstant = 60
+	// depth is how far down each list fusion looks. It does not depend on the
+	// query's limit, so a smaller limit yields the beginning of the same list.
+	depth = maxLimit
+)
+
+// scored is a document by its position in a view.
+type scored struct {
+	at    int32
+	score float64
+}
+
+// Search finds the best published documents. Equal scores are ordered by
+// document id. A scope without documents yields no hits.
+func (x *Index) Search(ctx context.Context, q video.Query) (hits []video.Hit, err error) {
+	if err := checkQuery(q); err != nil {
+		return nil, err
+	}
+	err = x.db.View(ctx, opSearch, func(tx *sql.Tx) error {
+		scope, version, err := scopeID(ctx, tx, q.Tenant, q.Profile)
+		if err != nil || scope == 0 {
+			return err
+		}
+		v, err := x.cache.view(ctx, tx, scope, version)
+		if err != nil {
+			return err
+		}
+		best, err := rank(ctx, tx, v, q)
+		if err != nil {
+			return err
+		}
+		hits, err = read(ctx, tx, v, best)
+		return err
+	})
+	return hits, err
+}
+
+func checkQuery(q video.Query) error {
+	bad := func(reason string) error { return fault.New(fault.Input, opSearch, q.Text, reason) }
+	switch {
+	case q.Tenant == "" || q.Profile == "":
+		return bad("a query needs a tenant and a profile")
+	case q.Limit < 1 || q.Limit > maxLimit:
+		return bad("limit must be 1 to 1000")
+	case q.Rank == video.RankBM25:
+		return nil
+	case q.Rank != video.RankVector && q.Rank != video.RankHybrid:
+		return bad("unknown rank " + string(q.Rank) + ": want hybrid, bm25 or vector")
+	}
+	if err := q.Embedding.Check(); err != nil {
+		return &fault.Error{Class: fault.Input, Op: opSearch, Subject: q.Text, Err: err}
+	}
+	return nil
+}
+
+func rank(ctx context.Context, tx *sql.Tx, v *view, q video.Query) ([]scored, error) {
+	var words, vector []scored
+	var err error
+	if q.Rank != video.RankVector {
+		if words, err = rankWords(ctx, tx, v, q.Text); err != nil {
+			return nil, err
+		}
+	}
+	if q.Rank != video.RankBM25 {
+		if vector, err = rankVectors(ctx, v, q); err != nil {
+			return nil, err
+		}
+	}
+	switch q.Rank {
+	case video.RankBM25:
+		return v.top(words, q.Limit), nil
+	case video.RankVector:
+		return v.top(vector, q.Limit), nil
+	default:
+		return v.top(fuse(v.top(words, depth), v.top(vector, depth)), q.Limit), nil
+	}
+}
+
+// top returns the n best, best first.
+func (v *view) top(list []scored, n int) []scored {
+	better := func(a, b scored) int {
+		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(v.ids[a.at], v.ids[b.at]))
+	}
+	slices.SortFunc(list, better)
+	return list[:min(n, len(list))]
+}
+
+// fuse adds up 1/(k+rank) over the lists that a document is in.
+func fuse(lists ...[]scored) []scored {
+	sums := map[int32]float64{}
+	for _, list := range lists {
+		for i, s := range list {
+			sums[s.at] += 1 / float64(rankConstant+i+1)
+		}
+	}
+	fused := make([]scored, 0, len(sums))
+	for at, sum := range sums {
+		fused = append(fused, scored{at, sum})
+	}
+	return fused
+}
+
+// blockSize is how many documents one step of a scan compares.
+const blockSize = 512
+
+// rankVectors compares the query with every document of its shape. Documents of
+// another one, from before the profile's model changed, cannot be compared; it
+// is a fault when there are no others.
+func rankVectors(ctx context.Context, v *view, q video.Query) ([]scored, error) {
+	type block struct{ segment, from, to int }
+	query := pack(q.Embedding)
+	var blocks []block
+	found := make([]scored, 0, len(v.docs))
+	for i, s := range v.segments {
+		if s.vectors.encoding != query.encoding || s.vectors.dim != query.dim {
+			continue
+		}
+		for from := 0; from < len(s.docs); from += blockSize {
+			to := min(from+blockSize, len(s.docs))
+			blocks = append(blocks, block{i, from, to})
+			for d := from; d < to; d++ {
+				found = append(found, scored{at: v.first[i] + int32(d)})
+			}
+		}
+	}
+	if len(found) == 0 && len(v.docs) > 0 {
+		i := slices.IndexFunc(v.segments, func(s *segment) bool { return len(s.docs) > 0 })
+		have := v.segments[i].vectors
+		return nil, fault.New(fault.Input, opSearch, q.Profile, "the query's embedding is "+
+			shapeName(query.encoding, query.dim)+", the profile's documents are "+shapeName(have.encoding, have.dim)+
+			"; search with the model that embedded them")
+	}
+	// found lists the blocks' documents in order; each block fills its own part.
+	starts := make([]int, len(blocks))
+	for i, n := 0, 0; i < len(blocks); i++ {
+		starts[i] = n
+		n += blocks[i].to - blocks[i].from
+	}
+	var next atomic.Int64
+	scan := func() error {
+		for i := int(next.Add(1)) - 1; i < len(blocks); i = int(next.Add(1)) - 1 {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			b := blocks[i]
+			part := found[starts[i]:]
+			for d := b.from; d < b.to; d++ {
+				part[d-b.from].score = v.segments[b.segment].vectors.similarity(&query, d)
+			}
+		}
+		return nil
+	}
+	var group errgroup.Group
+	for range min(runtime.GOMAXPROCS(0), len(blocks)) {
+		group.Go(scan)
+	}
+	return found, group.Wait()
+}
+
+// read fetches the documents that were found, in their order.
+func read(ctx context.Context, tx *sql.Tx, v *view, best []scored) ([]video.Hit, error) {
+	ids := make([]int64, len(best))
+	order := make(map[int64]int, len(best))
+	for i, s := range best {
+		ids[i] = v.docs[s.at]
+		order[ids[i]] = i
+	}
+	list, err := json.Marshal(ids)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := tx.QueryContext(ctx, `SELECT d.id, g.video, d.uri, d.name, d.pts_ms, d.start_ms, d.end_ms,
+		d.caption, d.on_screen_text, d.frame_key, d.preview
+		FROM json_each(?) AS wanted JOIN document d ON d.id = wanted.value JOIN generation g ON g.id = d.generation`,
+		string(list))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	hits := make([]video.Hit, len(best))
+	for rows.Next() {
+		var id int64
+		var h video.Hit
+		if err := rows.Scan(&id, &h.Video, &h.URI, &h.Name, &h.PTSMS, &h.StartMS, &h.EndMS,
+			&h.Caption, &h.OnScreen, &h.FrameKey, &h.Preview); err != nil {
+			return nil, err
+		}
+		h.Score = best[order[id]].score
+		hits[order[id]] = h
+	}
+	return hits, rows.Err()
+}

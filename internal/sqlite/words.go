@@ -1,0 +1,67 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+	"unicode"
+)
+
+// maxWords bounds the work of one query; further words are not looked for.
+const maxWords = 64
+
+// matchExpression turns what a person typed into an FTS5 expression that finds
+// any of its words. Only letters, digits and their marks survive, each word in
+// quotes, so that nothing typed can be syntax. It is empty when no word is left.
+func matchExpression(text string) string {
+	var quoted []string
+	seen := map[string]bool{}
+	words := strings.FieldsFuncSeq(strings.ToLower(text), func(r rune) bool {
+		return r == unicode.ReplacementChar || !unicode.In(r, unicode.L, unicode.N, unicode.M)
+	})
+	for word := range words {
+		if seen[word] {
+			continue
+		}
+		seen[word] = true
+		quoted = append(quoted, `"`+word+`"`)
+		if len(quoted) == maxWords {
+			break
+		}
+	}
+	return strings.Join(quoted, " OR ")
+}
+
+// A word in a file name says less of a frame than one in its caption.
+const columnWeights = "1.0, 1.0, 1.0, 0.5" // caption, on-screen text, transcript, name
+
+// rankWords scores the documents of a view that hold any word of the text by
+// BM25; a higher score is better.
+func rankWords(ctx context.Context, tx *sql.Tx, v *view, text string) ([]scored, error) {
+	expression := matchExpression(text)
+	if expression == "" {
+		return nil, nil
+	}
+	table := wordsTable(v.scope)
+	rows, err := tx.QueryContext(ctx, fmt.Sprintf("SELECT rowid, bm25(%[1]s, %[2]s) FROM %[1]s WHERE %[1]s MATCH ?",
+		table, columnWeights), expression)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var found []scored
+	for rows.Next() {
+		var id int64
+		var score float64 // FTS5 makes better smaller
+		if err := rows.Scan(&id, &score); err != nil {
+			return nil, err
+		}
+		at, ok := v.position[id]
+		if !ok {
+			return nil, fmt.Errorf("the words of document %d have no document: the index file is damaged", id)
+		}
+		found = append(found, scored{at: at, score: -score})
+	}
+	return found, rows.Err()
+}

@@ -1,0 +1,219 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	failurepb "go.temporal.io/api/failure/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// state is what `status ID --json` prints.
+type state struct {
+	execution
+	Summary  string          `json:"summary,omitempty"`
+	Progress json.RawMessage `json:"progress,omitempty"` // LibraryProgress or VideoProgress
+	Steps    []step          `json:"steps"`              // what waits, runs or is retried
+	Result   json.RawMessage `json:"result,omitempty"`
+	Failure  *failure        `json:"failure,omitempty"`
+
+	sample *sample
+}
+
+// step is one pending activity, of the job or of a video it works on.
+type step struct {
+	Workflow    string `json:"workflow"`
+	Activity    string `json:"activity"`
+	State       string `json:"state"` // in words
+	Attempt     int    `json:"attempt"`
+	LastFailure string `json:"last_failure,omitempty"`
+	Worker      string `json:"worker,omitempty"`
+}
+
+func (a *app) statusOf(ctx context.Context, c client.Client, id string) error {
+	s, err := a.inspect(ctx, c, id)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.printJSON(s)
+	}
+	a.printState(s)
+	return nil
+}
+
+func (a *app) inspect(ctx context.Context, c client.Client, id string) (state, error) {
+	d, err := c.DescribeWorkflowExecution(ctx, id, "")
+	if err != nil {
+		return state{}, err
+	}
+	s := state{
+		execution: a.execution(d.GetWorkflowExecutionInfo()),
+		Summary:   summaryOf(d), Steps: steps(id, d.GetPendingActivities(), time.Now()),
+	}
+	if d.GetWorkflowExecutionInfo().GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		if err := c.GetWorkflow(ctx, id, s.RunID).Get(ctx, &s.Result); err != nil {
+			if ctx.Err() != nil {
+				return state{}, err
+			}
+			f := explain(err)
+			s.Failure = &f
+		}
+		return s, nil
+	}
+	if sample, ok := take(ctx, c, id); ok {
+		s.sample = &sample
+		if s.Progress, err = progressOf(sample); err != nil {
+			return state{}, err
+		}
+		s.Steps = append(s.Steps, childSteps(ctx, c, sample)...)
+	}
+	return s, nil
+}
+
+func progressOf(s sample) (json.RawMessage, error) {
+	if s.library != nil {
+		return json.Marshal(s.library)
+	}
+	return json.Marshal(s.videos[0])
+}
+
+// childSteps looks at the videos a library works on: that is where steps hang.
+func childSteps(ctx context.Context, c client.Client, s sample) (all []step) {
+	if s.library == nil {
+		return nil
+	}
+	for _, child := range s.library.Active[:min(len(s.library.Active), maxShown)] {
+		// A video that has ended in the meantime has no steps.
+		if d, err := c.DescribeWorkflowExecution(ctx, child.WorkflowID, ""); err == nil {
+			all = append(all, steps(child.WorkflowID, d.GetPendingActivities(), time.Now())...)
+		}
+	}
+	return all
+}
+
+func steps(workflow string, pending []*workflowpb.PendingActivityInfo, now time.Time) []step {
+	all := make([]step, 0, len(pending))
+	for _, p := range pending {
+		all = append(all, step{
+			Workflow: workflow, Activity: p.GetActivityType().GetName(), State: stepState(p, now),
+			Attempt: int(p.GetAttempt()), LastFailure: failureOf(p.GetLastFailure()), Worker: p.GetLastWorkerIdentity(),
+		})
+	}
+	return all
+}
+
+func stepState(p *workflowpb.PendingActivityInfo, now time.Time) string {
+	switch {
+	case p.GetPaused():
+		return "paused"
+	case p.GetState() == enumspb.PENDING_ACTIVITY_STATE_STARTED:
+		return "running for " + span(now.Sub(p.GetLastStartedTime().AsTime()))
+	case p.GetState() == enumspb.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED:
+		return "being cancelled"
+	case p.GetScheduledTime() != nil && p.GetScheduledTime().AsTime().After(now):
+		return "tried again in " + span(p.GetScheduledTime().AsTime().Sub(now))
+	case p.GetNextAttemptScheduleTime() != nil && p.GetNextAttemptScheduleTime().AsTime().After(now):
+		return "tried again in " + span(p.GetNextAttemptScheduleTime().AsTime().Sub(now))
+	default:
+		on := p.GetActivityOptions().GetTaskQueue().GetName()
+		if on != "" {
+			on = " on " + on
+		}
+		return "waiting for a worker" + on + " for " + span(now.Sub(p.GetScheduledTime().AsTime()))
+	}
+}
+
+func failureOf(f *failurepb.Failure) string {
+	if f == nil {
+		return ""
+	}
+	text := f.GetMessage()
+	if class := f.GetApplicationFailureInfo().GetType(); class != "" {
+		text = class + " error: " + text
+	}
+	return text
+}
+
+// summaryOf reads the summary that was set at the start; without one, nothing.
+func summaryOf(d *workflowservice.DescribeWorkflowExecutionResponse) string {
+	payload := d.GetExecutionConfig().GetUserMetadata().GetSummary()
+	var text string
+	if payload == nil || converter.GetDefaultDataConverter().FromPayload(payload, &text) != nil {
+		return ""
+	}
+	return text
+}
+
+func (a *app) printState(s state) {
+	a.say("%s", s.WorkflowID)
+	if s.Summary != "" {
+		a.say("%s", clean(s.Summary))
+	}
+	a.say("%s %s, started %s", s.Kind, s.Status, ago(s.Started, time.Now()))
+	a.say("Web UI: %s", s.UI)
+	switch {
+	case s.Failure != nil:
+		a.say("%s", strings.ReplaceAll(s.Failure.String(), " ID", " "+s.WorkflowID))
+	case s.Result != nil:
+		a.printResult(s)
+	case s.sample == nil:
+		a.say("No worker answers questions about it now; see cogflow status.")
+	default:
+		a.printSample(*s.sample)
+	}
+	if len(s.Steps) > 0 {
+		a.printSteps(s.Steps)
+	}
+}
+
+func (a *app) printResult(s state) {
+	switch s.Kind {
+	case "IngestLibrary":
+		var r workflows.IngestLibraryResult
+		if json.Unmarshal(s.Result, &r) == nil {
+			a.printLibrary(s.WorkflowID, r)
+		}
+	case "IngestVideo":
+		var r workflows.IngestVideoResult
+		if json.Unmarshal(s.Result, &r) == nil {
+			a.printVideo(s.WorkflowID, r)
+		}
+	}
+}
+
+func (a *app) printSample(s sample) {
+	if p := s.library; p != nil {
+		a.say("%s: %d of %d videos (%d indexed, %d unchanged, %d failed), %d at a time, %s",
+			stageText(p.Stage, p.Paused, ""), p.Done, p.Videos, p.Indexed, p.Unchanged, p.Failed, p.Concurrency, dollars(p.CostUSD))
+		defer a.printFailures(p.Failures, p.Failed)
+	}
+	rows := make([][]string, len(s.videos))
+	for i, v := range s.videos {
+		rows[i] = []string{title(v), stageText(v.Stage, v.Paused, v.Waiting), fmt.Sprint(expected(v)),
+			fmt.Sprint(v.Extracted), fmt.Sprint(v.Described), fmt.Sprint(v.Embedded), fmt.Sprint(v.Indexed)}
+	}
+	if len(rows) > 0 {
+		a.say("")
+		a.table([]column{{name: "video"}, {name: "stage"}, {name: "frames", right: true}, {name: "extracted", right: true},
+			{name: "described", right: true}, {name: "embedded", right: true}, {name: "indexed", right: true}}, rows)
+	}
+}
+
+func (a *app) printSteps(all []step) {
+	rows := make([][]string, len(all))
+	for i, s := range all {
+		rows[i] = []string{s.Activity, s.State, fmt.Sprint(s.Attempt), s.LastFailure}
+	}
+	a.say("")
+	a.table([]column{{name: "step"}, {name: "state"}, {name: "attempt", right: true}, {name: "last failure", flex: true}}, rows)
+}

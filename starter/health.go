@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/operatorservice/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// check is one row of `health`.
+type check struct {
+	Part   string `json:"part"`
+	Status string `json:"status"` // "ok", "warn", "fail"
+	Detail string `json:"detail"`
+}
+
+type checks struct {
+	Checks []check `json:"checks"`
+}
+
+func (c *checks) add(part, status, format string, args ...any) {
+	c.Checks = append(c.Checks, check{part, status, fmt.Sprintf(format, args...)})
+}
+
+func (c *checks) failed() bool {
+	for _, row := range c.Checks {
+		if row.Status == "fail" {
+			return true
+		}
+	}
+	return false
+}
+
+func (a *app) healthCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "health",
+		Short: "Check everything between this command and the index",
+		Long: `Health checks the Temporal server, its namespace and search attributes, the workers of
+each queue, and asks a worker about its tools, sandbox, store and index. It ends with exit
+code 1 if anything fails.`,
+		Example: "  cogflow health",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			all, err := a.health(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if err := a.printChecks(all); err != nil {
+				return err
+			}
+			if all.failed() {
+				return &exitError{code: exitFailed}
+			}
+			return nil
+		},
+	}
+}
+
+func (a *app) printChecks(all checks) error {
+	if a.json {
+		return a.printJSON(all)
+	}
+	rows := make([][]string, len(all.Checks))
+	for i, c := range all.Checks {
+		rows[i] = []string{c.Status, c.Part, c.Detail}
+	}
+	a.table([]column{{name: "status"}, {name: "part"}, {name: "detail"}}, rows)
+	return nil
+}
+
+// health checks from near to far; what cannot be asked is not listed.
+func (a *app) health(ctx context.Context) (checks, error) {
+	var all checks
+	if _, err := a.config(); err != nil {
+		all.add("configuration", "fail", "%v", err)
+		return all, nil
+	}
+	all.add("configuration", "ok", "no problems")
+	began := time.Now()
+	c, err := a.connect(ctx)
+	if ctx.Err() != nil {
+		return all, ctx.Err()
+	}
+	if err != nil {
+		all.add("temporal", "fail", "%v", err)
+		return all, nil
+	}
+	connected := time.Since(began)
+	began = time.Now()
+	_, err = c.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: a.where.namespace})
+	all.add("temporal", "ok", "%s, connected in %s, answers in %s", a.where.address, span(connected), time.Since(began).Round(time.Millisecond))
+	if err != nil {
+		all.add("namespace", "fail", "%s: %v", a.where.namespace, err)
+		return all, nil
+	}
+	all.add("namespace", "ok", "%s", a.where.namespace)
+	a.checkAttributes(ctx, c, &all)
+	served, err := a.checkPools(ctx, c, &all)
+	if err != nil {
+		return all, err
+	}
+	if served {
+		err = a.askWorker(ctx, c, &all)
+	}
+	return all, err
+}
+
+func (a *app) checkAttributes(ctx context.Context, c client.Client, all *checks) {
+	r, err := c.OperatorService().ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: a.where.namespace})
+	if err != nil {
+		// Not every account may ask; a start would say what is missing.
+		all.add("search attributes", "warn", "cannot be listed: %v", err)
+		return
+	}
+	var missing []string
+	for _, want := range []struct {
+		name string
+		kind enumspb.IndexedValueType
+	}{
+		{workflows.AttrTenant, enumspb.INDEXED_VALUE_TYPE_KEYWORD},
+		{workflows.AttrKind, enumspb.INDEXED_VALUE_TYPE_KEYWORD},
+		{workflows.AttrProfile, enumspb.INDEXED_VALUE_TYPE_KEYWORD},
+		{workflows.AttrStage, enumspb.INDEXED_VALUE_TYPE_KEYWORD},
+		{workflows.AttrFailed, enumspb.INDEXED_VALUE_TYPE_INT},
+		{workflows.AttrCost, enumspb.INDEXED_VALUE_TYPE_DOUBLE},
+	} {
+		if r.GetCustomAttributes()[want.name] != want.kind {
+			missing = append(missing, fmt.Sprintf("--name %s --type %s", want.name, want.kind))
+		}
+	}
+	if len(missing) > 0 {
+		all.add("search attributes", "fail", "missing: temporal operator search-attribute create %s", strings.Join(missing, " "))
+		return
+	}
+	all.add("search attributes", "ok", "registered")
+}
+
+// checkPools reports whether a worker takes workflows.
+func (a *app) checkPools(ctx context.Context, c client.Client, all *checks) (bool, error) {
+	pools, err := a.pools(ctx, c)
+	if err != nil {
+		return false, err
+	}
+	for _, p := range pools {
+		status, detail := "ok", count(p.Workers, "worker", "workers")
+		if p.Workers == 0 {
+			status, detail = "fail", "no worker serves it: `make up` starts one here"
+		}
+		if p.Backlog > 0 {
+			detail += fmt.Sprintf(", %d tasks wait", p.Backlog)
+		}
+		all.add("queue "+p.Queue, status, "%s", detail)
+	}
+	return pools[0].Workers > 0, nil
+}
+
+// answerTimeout is how long a healthy worker may take to look at itself.
+const answerTimeout = 10 * time.Second
+
+// askWorker has a worker look at its own parts.
+func (a *app) askWorker(ctx context.Context, c client.Client, all *checks) error {
+	in := workflows.CheckHealthInput{Common: workflows.Common{Priority: 1}}
+	if err := normal(&in.Common); err != nil {
+		return err
+	}
+	run, _, err := a.start(ctx, c, job{
+		kind: "CheckHealth", id: "health-" + uuid.NewString(), common: in.Common,
+		summary: "check health", timeout: answerTimeout, input: in,
+	})
+	if err != nil {
+		all.add("worker", "fail", "%s", explain(err).Message)
+		return nil
+	}
+	var r workflows.CheckHealthResult
+	wait, cancel := context.WithTimeout(ctx, answerTimeout+time.Second)
+	defer cancel()
+	if err := run.Get(wait, &r); err != nil {
+		if ctx.Err() != nil {
+			return errors.Join(ctx.Err(), cancelSoon(c, run.GetID()))
+		}
+		all.add("worker", "fail", "%s", explain(err).Message)
+		return nil
+	}
+	for _, row := range r.Checks {
+		all.add(row.Part, row.Status, "%s", row.Detail)
+	}
+	return nil
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"go.temporal.io/sdk/client"
+)
+
+// lines shows a job as plain lines, for logs and pipes: one on a change, at
+// most one a second, and one every few seconds while something is at work.
+type lines struct {
+	out io.Writer
+	now func() time.Time
+
+	meters  meters
+	last    time.Time
+	state   string // what the last line was about
+	failed  int    // failures printed
+	started bool
+}
+
+const (
+	lineMin   = time.Second
+	lineEvery = 5 * time.Second
+)
+
+func (l *lines) sampler(ctx context.Context, c client.Client, id string, to chan<- sample) {
+	poll(ctx, c, id, to)
+}
+
+func (l *lines) note(text string) {
+	fmt.Fprintln(l.out, l.now().Format(time.TimeOnly), clean(text))
+}
+
+func (l *lines) show(s sample) {
+	l.meters.add(s)
+	if s.library != nil {
+		for _, f := range s.library.Failures[min(l.failed, len(s.library.Failures)):] {
+			l.note(failureText(f))
+		}
+		l.failed = max(l.failed, len(s.library.Failures))
+	}
+	state, since := stateOf(s), l.now().Sub(l.last)
+	if l.started && (since < lineMin || (state == l.state && since < lineEvery)) {
+		return
+	}
+	l.started, l.state, l.last = true, state, l.now()
+	l.note(l.text(s))
+}
+
+func (l *lines) end() {}
+
+func (l *lines) text(s sample) string {
+	text := ""
+	if s.library != nil {
+		text = l.meters.libraryText(s.library)
+	}
+	for i, v := range s.videos {
+		if i == 3 {
+			return text + fmt.Sprintf("; and %d more", len(s.videos)-i)
+		}
+		if text != "" {
+			text += "; "
+		}
+		text += title(v) + ": " + l.meters.videoText(v)
+	}
+	return text
+}
+
+// stateOf is what counts as a change: a video done, another stage, a pause.
+func stateOf(s sample) string {
+	state := ""
+	if p := s.library; p != nil {
+		state = fmt.Sprint(p.Stage, p.Done, p.Failed, p.Paused, p.Videos)
+	}
+	for _, v := range s.videos {
+		state += fmt.Sprint("|", v.URI, v.Stage, v.Paused, v.Waiting)
+	}
+	return state
+}

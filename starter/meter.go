@@ -1,0 +1,141 @@
+package main
+
+import (
+	"fmt"
+	"path"
+	"time"
+
+	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// meterWindow is how far back a rate looks: long enough to be calm, short
+// enough to follow a change.
+const meterWindow = 15 * time.Second
+
+// meter measures the rate of one growing count.
+type meter struct{ points []point }
+
+type point struct {
+	at time.Time
+	n  int
+}
+
+func (m *meter) add(at time.Time, n int) {
+	if last := len(m.points) - 1; last >= 0 && n < m.points[last].n {
+		m.points = nil // started again
+	}
+	m.points = append(m.points, point{at, n})
+	for len(m.points) > 2 && at.Sub(m.points[0].at) > meterWindow {
+		m.points = m.points[1:]
+	}
+}
+
+// rate returns the count per second; 0 = unknown or standing still.
+func (m *meter) rate() float64 {
+	if len(m.points) < 2 {
+		return 0
+	}
+	first, last := m.points[0], m.points[len(m.points)-1]
+	seconds := last.at.Sub(first.at).Seconds()
+	if seconds <= 0 {
+		return 0
+	}
+	return float64(last.n-first.n) / seconds
+}
+
+// eta returns how long the rest takes at a rate.
+func eta(rest int, rate float64) string {
+	if rate <= 0 || rest <= 0 {
+		return "-"
+	}
+	return span(time.Duration(float64(rest) / rate * float64(time.Second)).Round(time.Second))
+}
+
+// meters hold the rates of a job and its videos.
+type meters struct {
+	videos meter             // finished videos
+	frames map[string]*meter // described frames, by uri
+}
+
+func (m *meters) add(s sample) {
+	if s.library != nil {
+		m.videos.add(s.at, s.library.Done)
+	}
+	old := m.frames
+	m.frames = make(map[string]*meter, len(s.videos))
+	for _, v := range s.videos {
+		if m.frames[v.URI] = old[v.URI]; m.frames[v.URI] == nil {
+			m.frames[v.URI] = &meter{}
+		}
+		m.frames[v.URI].add(s.at, v.Described)
+	}
+}
+
+func (m *meters) framesPerSecond() (sum float64) {
+	for _, f := range m.frames {
+		sum += f.rate()
+	}
+	return sum
+}
+
+// libraryText describes a library in one line, without its videos.
+func (m *meters) libraryText(p *workflows.LibraryProgress) string {
+	if p.Videos == 0 && p.Done == 0 {
+		return stageText(p.Stage, p.Paused, "")
+	}
+	text := fmt.Sprintf("%d/%d videos", p.Done, p.Videos)
+	if p.Failed > 0 {
+		text += fmt.Sprintf(", %d failed", p.Failed)
+	}
+	if p.Unchanged > 0 {
+		text += fmt.Sprintf(", %d unchanged", p.Unchanged)
+	}
+	text += fmt.Sprintf(", %.1f frames/s, ETA %s", m.framesPerSecond(), eta(p.Videos-p.Done, m.videos.rate()))
+	if p.CostUSD > 0 {
+		text += ", " + dollars(p.CostUSD)
+	}
+	if p.Paused {
+		text += ", paused"
+	}
+	return text
+}
+
+// videoText describes a video in one line, without its name.
+func (m *meters) videoText(v workflows.VideoProgress) string {
+	text := stageText(v.Stage, v.Paused, v.Waiting)
+	if v.Extracted == 0 && v.Described == 0 {
+		return text
+	}
+	rate := 0.0
+	if f := m.frames[v.URI]; f != nil {
+		rate = f.rate()
+	}
+	return fmt.Sprintf("%s %d/%d frames, %.1f frames/s, ETA %s", text, v.Described, expected(v), rate, eta(expected(v)-v.Described, rate))
+}
+
+func expected(v workflows.VideoProgress) int { return max(v.Expected, v.Extracted) }
+
+func stageText(stage string, paused bool, waiting string) string {
+	switch {
+	case paused:
+		return stage + " (paused)"
+	case waiting != "":
+		return stage + " (waits: " + waiting + ")"
+	default:
+		return stage
+	}
+}
+
+func title(v workflows.VideoProgress) string {
+	if v.Name != "" {
+		return v.Name
+	}
+	return baseName(v.URI)
+}
+
+func baseName(uri string) string { return path.Base(uri) }
+
+func failureText(f video.Failure) string {
+	return fmt.Sprintf("failed: %s at %s: %s error: %s", baseName(f.URI), f.Stage, f.Class, f.Reason)
+}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+func (a *app) redriveCommand() *cobra.Command {
+	var wait waiting
+	cmd := &cobra.Command{
+		Use:   "redrive ID",
+		Short: "Run an unfinished job again",
+		Long: `Redrive starts a job again that failed, was cancelled or terminated, or finished with
+some items failed: same id, same input. Everything stored is reused, so only what is
+missing is done and paid for.`,
+		Example:           "  cogflow redrive ingest-default-local_preview-0123456789ab",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeJobs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.redrive(cmd.Context(), args[0], wait)
+		},
+	}
+	wait.flags(cmd, true)
+	return cmd
+}
+
+func (a *app) redrive(ctx context.Context, id string, wait waiting) error {
+	c, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	d, err := c.DescribeWorkflowExecution(ctx, id, "")
+	if err != nil {
+		return err
+	}
+	info := d.GetWorkflowExecutionInfo()
+	switch info.GetStatus() {
+	case enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING:
+		return fmt.Errorf("%s is running: cogflow watch shows it, cogflow cancel ends it", id)
+	case enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED:
+		if whole, err := finishedWhole(ctx, c, id, info.GetExecution().GetRunId()); err != nil {
+			return err
+		} else if whole {
+			a.note("%s finished and nothing failed: there is nothing to redrive.", id)
+			return a.detached(id, info.GetExecution().GetRunId())
+		}
+	}
+	begun, err := firstEvent(ctx, c, id, info.GetExecution().GetRunId())
+	if err != nil {
+		return err
+	}
+	input, common, profile, err := inputOf(begun)
+	if err != nil {
+		return fmt.Errorf("read the input of %s: %w", id, err)
+	}
+	run, attached, err := a.start(ctx, c, job{
+		kind: info.GetType().GetName(), id: id, common: common, profile: profile,
+		summary: summaryOf(d), details: "Started again by `cogflow redrive`.", input: input,
+	})
+	if err != nil {
+		return err
+	}
+	return a.began(ctx, c, run, info.GetType().GetName(), attached, wait)
+}
+
+// finishedWhole reports whether a completed job has no failed items.
+func finishedWhole(ctx context.Context, c client.Client, id, runID string) (bool, error) {
+	var r struct {
+		Failed int `json:"failed"`
+	}
+	err := c.GetWorkflow(ctx, id, runID).Get(ctx, &r)
+	return r.Failed == 0, err
+}
+
+func firstEvent(ctx context.Context, c client.Client, id, runID string) (*historypb.WorkflowExecutionStartedEventAttributes, error) {
+	events := c.GetWorkflowHistory(ctx, id, runID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	if !events.HasNext() {
+		return nil, fmt.Errorf("the history of %s is gone", id)
+	}
+	first, err := events.Next()
+	if err != nil {
+		return nil, err
+	}
+	return first.GetWorkflowExecutionStartedEventAttributes(), nil
+}
+
+// inputOf reads what a job was started with, less what only the run itself and
+// the library that started it knew.
+func inputOf(begun *historypb.WorkflowExecutionStartedEventAttributes) (
+	input map[string]json.RawMessage, common workflows.Common, profile string, err error,
+) {
+	payloads := begun.GetInput().GetPayloads()
+	if len(payloads) != 1 {
+		return nil, common, "", fmt.Errorf("it has %d arguments, want 1", len(payloads))
+	}
+	if err := converter.GetDefaultDataConverter().FromPayload(payloads[0], &input); err != nil {
+		return nil, common, "", err
+	}
+	delete(input, "resume")
+	delete(input, "library")
+	var known struct {
+		workflows.Common
+		Profile string `json:"profile"`
+	}
+	raw, err := json.Marshal(input)
+	if err != nil {
+		return nil, common, "", err
+	}
+	if err := json.Unmarshal(raw, &known); err != nil {
+		return nil, common, "", err
+	}
+	return input, known.Common, known.Profile, normal(&known.Common)
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+func (a *app) searchCommand() *cobra.Command {
+	var in workflows.SearchVideosInput
+	cmd := &cobra.Command{
+		Use:   "search QUERY",
+		Short: "Find moments in ingested videos",
+		Long: `Search finds the frames and segments whose captions, on-screen text or embedding fit
+QUERY best, within one tenant and profile. Captions marked ~ come from a built-in preview
+model.`,
+		Example: `  cogflow search "a red car on a bridge"
+  cogflow search sunset --tenant acme --limit 3 --json
+  cogflow search "EXIT 12" --rank bm25`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			in.Query = args[0]
+			if err := normal(&in.Common); err != nil {
+				return err
+			}
+			var r workflows.SearchVideosResult
+			raw, err := a.ask(cmd.Context(), job{
+				kind: "SearchVideos", id: fmt.Sprintf("search-%s-%s", in.Tenant, uuid.NewString()),
+				common: in.Common, profile: in.Profile, summary: "search " + strconv.Quote(in.Query), input: in,
+			}, &r)
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(raw)
+			}
+			a.printHits(r.Hits)
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&in.Tenant, "tenant", "", `whose videos (default "default")`)
+	f.StringVar(&in.Profile, "profile", "", "searched profile (default: the active one)")
+	f.IntVar(&in.Limit, "limit", 10, "most hits, up to 1000")
+	f.StringVar(&in.Rank, "rank", "hybrid", "hybrid, bm25 or vector")
+	a.completeProfiles(cmd)
+	return cmd
+}
+
+func (a *app) printHits(hits []video.Hit) {
+	if len(hits) == 0 {
+		a.say("Nothing found.")
+		return
+	}
+	rows, preview := make([][]string, len(hits)), false
+	for i, h := range hits {
+		caption := h.Caption
+		if h.Preview {
+			caption, preview = "~ "+caption, true
+		}
+		rows[i] = []string{
+			strconv.Itoa(i + 1), fmt.Sprintf("%.4f", h.Score),
+			clock(h.StartMS) + "–" + clock(h.EndMS), h.Name, caption,
+		}
+	}
+	a.table([]column{
+		{name: "#", right: true}, {name: "score", right: true}, {name: "time"}, {name: "video"}, {name: "caption", flex: true},
+	}, rows)
+	if preview {
+		a.say("~ described by a built-in preview model")
+	}
+}

@@ -1,0 +1,222 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+func (a *app) videosCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "videos",
+		Short: "List, show or delete ingested videos",
+		Long: `A video is named by the SHA-256 of its content; the first 8 digits or more do where they
+are unique.`,
+	}
+	cmd.AddCommand(a.videosListCommand(), a.videosShowCommand(), a.videosDeleteCommand())
+	return cmd
+}
+
+// ownerFlags are the flags that say whose videos.
+func (a *app) ownerFlags(cmd *cobra.Command, in *workflows.ListVideosInput) {
+	cmd.Flags().StringVar(&in.Tenant, "tenant", "", `whose videos (default "default")`)
+	cmd.Flags().StringVar(&in.Profile, "profile", "", "only this profile (default: every one)")
+	a.completeProfiles(cmd)
+}
+
+func (a *app) videosListCommand() *cobra.Command {
+	var in workflows.ListVideosInput
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "List ingested videos",
+		Long:    "List shows the videos that search can find, by profile and name.",
+		Example: "  cogflow videos list --tenant acme\n  cogflow videos list --offset 500 --limit 500 --json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			r, err := a.listVideos(cmd.Context(), in)
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(r)
+			}
+			a.printVideos(r.Videos)
+			return nil
+		},
+	}
+	a.ownerFlags(cmd, &in)
+	cmd.Flags().IntVar(&in.Offset, "offset", 0, "leave out the first so many")
+	cmd.Flags().IntVar(&in.Limit, "limit", 100, "most rows, up to 500")
+	return cmd
+}
+
+func (a *app) listVideos(ctx context.Context, in workflows.ListVideosInput) (r workflows.ListVideosResult, err error) {
+	if err := normal(&in.Common); err != nil {
+		return r, err
+	}
+	_, err = a.ask(ctx, job{
+		kind: "ListVideos", id: fmt.Sprintf("videos-%s-%s", in.Tenant, uuid.NewString()),
+		common: in.Common, profile: in.Profile, summary: "list videos", input: in,
+	}, &r)
+	if r.Videos == nil {
+		r.Videos = []video.Generation{}
+	}
+	return r, err
+}
+
+func (a *app) printVideos(videos []video.Generation) {
+	if len(videos) == 0 {
+		a.say("No videos.")
+		return
+	}
+	rows := make([][]string, len(videos))
+	for i, v := range videos {
+		rows[i] = []string{a.short(string(v.Video)), v.Profile, clock(v.DurationMS), strconv.Itoa(v.Documents), v.Name}
+		if a.wide {
+			rows[i] = append(rows[i], v.URI)
+		}
+	}
+	columns := []column{{name: "video"}, {name: "profile"}, {name: "length", right: true}, {name: "documents", right: true}, {name: "name", flex: !a.wide}}
+	if a.wide {
+		columns = append(columns, column{name: "uri"})
+	}
+	a.table(columns, rows)
+}
+
+const shortDigits = 12
+
+func (a *app) short(id string) string {
+	if a.wide {
+		return id
+	}
+	return id[:min(len(id), shortDigits)]
+}
+
+func (a *app) videosShowCommand() *cobra.Command {
+	var in workflows.ListVideosInput
+	cmd := &cobra.Command{
+		Use:     "show VIDEO",
+		Short:   "Show one ingested video",
+		Long:    "Show prints what is published of one video, in each profile.",
+		Example: "  cogflow videos show 0123456789ab",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			found, err := a.findVideo(cmd.Context(), in, args[0])
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(workflows.ListVideosResult{Videos: found})
+			}
+			for _, v := range found {
+				writeTable(a.out, 0, []column{{name: "video"}, {name: string(v.Video)}}, [][]string{
+					{"name", v.Name}, {"uri", v.URI}, {"tenant", string(v.Tenant)}, {"profile", v.Profile},
+					{"length", clock(v.DurationMS)}, {"documents", strconv.Itoa(v.Documents)}, {"generation", string(v.Generation)},
+				})
+			}
+			return nil
+		},
+	}
+	a.ownerFlags(cmd, &in)
+	return cmd
+}
+
+const minPrefix = 8 // digits; fewer are too easily another video
+
+// findVideo returns what is published of the one video that an id or its
+// beginning names.
+func (a *app) findVideo(ctx context.Context, in workflows.ListVideosInput, id string) ([]video.Generation, error) {
+	if _, err := video.ParseID(id); err == nil {
+		in.Video = id
+	} else if len(id) < minPrefix || strings.Trim(id, "0123456789abcdef") != "" {
+		return nil, usage("%q names no video: want at least %d of its 64 lower-case hexadecimal digits", id, minPrefix)
+	}
+	var found []video.Generation
+	for in.Limit = 500; ; in.Offset += in.Limit {
+		page, err := a.listVideos(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range page.Videos {
+			if strings.HasPrefix(string(v.Video), id) {
+				found = append(found, v)
+			}
+		}
+		if len(page.Videos) < in.Limit {
+			break
+		}
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("no video %s is published; cogflow videos list shows what is", id)
+	}
+	for _, v := range found[1:] {
+		if v.Video != found[0].Video {
+			return nil, fmt.Errorf("%s is the beginning of several videos: %s, %s", id, found[0].Video, v.Video)
+		}
+	}
+	return found, nil
+}
+
+func (a *app) videosDeleteCommand() *cobra.Command {
+	var in workflows.ListVideosInput
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "delete VIDEO",
+		Short: "Delete an ingested video from the index and the store",
+		Long: `Delete removes a video's documents, frames and manifests. Captions and embeddings stay:
+they may serve other videos. The source file is never touched.`,
+		Example: "  cogflow videos delete 0123456789ab --yes",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !yes && !isTerminal(a.in) {
+				return usage("nobody can be asked here: confirm with --yes")
+			}
+			return a.deleteVideo(cmd.Context(), in, args[0], yes)
+		},
+	}
+	a.ownerFlags(cmd, &in)
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	return cmd
+}
+
+func (a *app) deleteVideo(ctx context.Context, in workflows.ListVideosInput, id string, yes bool) error {
+	found, err := a.findVideo(ctx, in, id)
+	if err != nil {
+		return err
+	}
+	v := found[0]
+	if !yes && !a.confirm(fmt.Sprintf("Delete %s (%s) of tenant %s? [y/N] ", v.Name, a.short(string(v.Video)), v.Tenant)) {
+		return &exitError{code: exitFailed, text: "nothing was deleted"}
+	}
+	remove := workflows.DeleteVideoInput{Common: in.Common, Video: string(v.Video), Profile: in.Profile}
+	if err := normal(&remove.Common); err != nil {
+		return err
+	}
+	var r workflows.DeleteVideoResult
+	raw, err := a.ask(ctx, job{
+		kind: "DeleteVideo", id: fmt.Sprintf("delete-%s-%s-%s", remove.Tenant, remove.Profile, v.Video[:shortDigits]),
+		common: remove.Common, profile: in.Profile, summary: "delete " + v.Name, input: remove,
+	}, &r)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.printJSON(raw)
+	}
+	a.say("Deleted %s: %s, %s.", v.Name, count(r.Documents, "document", "documents"), count(r.Objects, "object", "objects"))
+	return nil
+}
+
+func (a *app) confirm(question string) bool {
+	fmt.Fprint(a.err, clean(question)+" ")
+	answer, err := bufio.NewReader(a.in).ReadString('\n')
+	return err == nil && strings.EqualFold(strings.TrimSpace(answer), "y")
+}

@@ -1,0 +1,87 @@
+package preview
+
+import (
+	"context"
+	"image"
+	"strings"
+
+	"github.com/cogniverse/cogflow/video"
+)
+
+// Describer writes captions from what classical vision can tell: on-screen
+// text, colours, light, texture and composition. It recognizes no things and
+// no people. Make one with NewDescriber.
+type Describer struct {
+	reader *reader // nil: no tesseract, no text
+}
+
+// Options say how a Describer reads text. The zero value is a good default.
+type Options struct {
+	// Tesseract is the program to read text with. Empty: the one on the PATH if
+	// there is one. NoTesseract: none.
+	Tesseract string
+	// Languages are tesseract's, joined by '+'. Empty: "eng".
+	Languages string
+}
+
+// NoTesseract makes a Describer that does not look for text.
+const NoTesseract = "none"
+
+// NewDescriber finds tesseract and checks that it works. It is no error when
+// none is installed, only when the one that is named cannot be used.
+func NewDescriber(ctx context.Context, o Options) (*Describer, error) {
+	r, err := findReader(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return &Describer{reader: r}, nil
+}
+
+// Revision identifies what determines the captions, tesseract and its
+// languages included: another revision, another fingerprint.
+func (d *Describer) Revision() string {
+	if d.reader == nil {
+		return lookRevision + "-notext"
+	}
+	return lookRevision + "-" + d.reader.revision
+}
+
+// Describe writes the caption of one frame. The prompt means nothing to it.
+func (d *Describer) Describe(ctx context.Context, r video.DescribeRequest) (video.Caption, error) {
+	if err := checkModel("describe frame", r.Model, DescriberModel); err != nil {
+		return video.Caption{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return video.Caption{}, err
+	}
+	img, err := decode(r.JPEG)
+	if err != nil {
+		return video.Caption{}, err
+	}
+	g := shrink(img)
+	text := ""
+	if d.reader != nil {
+		if text, err = d.reader.read(ctx, img, g); err != nil {
+			return video.Caption{}, err
+		}
+	}
+	return video.Caption{
+		Text:         sentence(img.Bounds(), g, text),
+		OnScreenText: text,
+		Model:        DescriberModel,
+		Revision:     d.Revision(),
+		Preview:      true,
+	}, nil
+}
+
+func sentence(b image.Rectangle, g grid, text string) string {
+	parts := []string{palette(g), light(g), texture(g), composition(g)}
+	if h := horizon(g); h != "" {
+		parts = append(parts, h)
+	}
+	look := strings.Join(append(parts, shape(b.Dx(), b.Dy())), "; ") + "."
+	if text == "" {
+		return look
+	}
+	return "On-screen text: “" + text + "”. " + look
+}

@@ -1,0 +1,163 @@
+package preview
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/cogniverse/cogflow/fault"
+)
+
+const (
+	readTimeout = 60 * time.Second // for one frame; usual are 0.1 to 1 s
+	maxOutput   = 4 << 20          // bytes of one answer
+)
+
+// reader reads text with tesseract, one process a frame.
+type reader struct {
+	program   string
+	languages string
+	revision  string        // "tesseract-5.3.0-eng"
+	slots     chan struct{} // a process is one busy core: more of them only get slower together
+}
+
+var versionLine = regexp.MustCompile(`^tesseract v?([0-9][0-9A-Za-z.\-]*)`)
+
+func findReader(ctx context.Context, o Options) (*reader, error) {
+	const op = "look for tesseract"
+	name := o.Tesseract
+	switch name {
+	case NoTesseract:
+		return nil, nil //nolint:nilnil // "no reader" is one of the answers
+	case "":
+		name = "tesseract"
+	}
+	program, err := exec.LookPath(name)
+	if err != nil {
+		if o.Tesseract == "" && errors.Is(err, exec.ErrNotFound) {
+			return nil, nil //nolint:nilnil // not installed, and nobody insists
+		}
+		return nil, &fault.Error{Class: fault.Input, Op: op, Subject: name, Reason: "install it, correct its path, or set it to \"none\"", Err: err}
+	}
+	if program, err = filepath.Abs(program); err != nil {
+		return nil, fault.Wrap(fault.Input, op, name, err)
+	}
+	r := &reader{program: program, languages: o.Languages, slots: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	if r.languages == "" {
+		r.languages = "eng"
+	}
+	version, err := r.run(ctx, nil, "--version")
+	if err != nil {
+		return nil, err
+	}
+	match := versionLine.FindSubmatch(version)
+	if match == nil {
+		return nil, fault.New(fault.Input, op, program, "it does not say which tesseract it is")
+	}
+	r.revision = "tesseract-" + string(match[1]) + "-" + r.languages
+	// One empty page shows that the languages are there, before the first frame does.
+	if _, err := r.recognize(ctx, plane{w: 32, h: 32, pix: make([]byte, 32*32)}); err != nil {
+		return nil, &fault.Error{Class: fault.Input, Op: op, Subject: program, Reason: "it cannot read; is the language data installed?", Err: err}
+	}
+	return r, nil
+}
+
+const colourful = 0.08 // mean chroma above which brightness alone can hide white text
+
+// read returns the text in a frame, line by line, or "".
+func (r *reader) read(ctx context.Context, img image.RGBA64Image, g grid) (string, error) {
+	p := luma(img)
+	if p.mayHoldText() {
+		if text, err := r.recognize(ctx, p); err != nil || text != "" {
+			return text, err
+		}
+	}
+	chroma := 0.0
+	for _, c := range g.cells {
+		chroma += c.chroma() / float64(len(g.cells))
+	}
+	if chroma < colourful {
+		return "", nil
+	}
+	if p = whiteness(img); !p.mayHoldText() {
+		return "", nil
+	}
+	return r.recognize(ctx, p)
+}
+
+func (r *reader) recognize(ctx context.Context, p plane) (string, error) {
+	p = p.halved()
+	if p.w < smallWidth {
+		p = p.doubled()
+	}
+	// Mode 11 looks for lines anywhere, in no order; the others expect a page.
+	out, err := r.run(ctx, p.pgm(), "stdin", "stdout", "-l", r.languages, "--dpi", "150", "--psm", "11", "tsv")
+	if err != nil {
+		return "", err
+	}
+	return parseTSV(out), nil
+}
+
+// run starts tesseract in a process group of its own, with nothing of our
+// environment, and leaves no process behind.
+func (r *reader) run(ctx context.Context, stdin []byte, args ...string) ([]byte, error) {
+	select {
+	case r.slots <- struct{}{}:
+		defer func() { <-r.slots }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	// The kernel's parent-death signal goes by thread, so this one must stay.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	limited, stop := context.WithTimeout(ctx, readTimeout)
+	defer stop()
+	cmd := exec.CommandContext(limited, r.program, args...)
+	cmd.Env = []string{"OMP_THREAD_LIMIT=1", "LC_ALL=C.UTF-8"}
+	cmd.SysProcAttr = ownGroup()
+	cmd.Cancel = func() error { return killGroup(cmd.Process) }
+	cmd.WaitDelay = time.Second
+	cmd.Stdin = bytes.NewReader(stdin)
+	stdout, stderr := &limitedBuffer{limit: maxOutput}, &limitedBuffer{limit: 4 << 10}
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	err := cmd.Run()
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case limited.Err() != nil:
+		return nil, fault.New(fault.Transport, "read text", "", fmt.Sprintf("tesseract took longer than %s", readTimeout))
+	case err != nil:
+		return nil, &fault.Error{
+			Class: fault.Transport, Op: "read text", Subject: r.program,
+			Reason: strings.ToValidUTF8(strings.TrimSpace(stderr.kept.String()), "?"), Err: err,
+		}
+	case stdout.cut:
+		return nil, fault.New(fault.Input, "read text", "", "tesseract answered more than 4 MiB for one frame")
+	}
+	return stdout.kept.Bytes(), nil
+}
+
+// limitedBuffer keeps the first bytes and drops the others.
+type limitedBuffer struct {
+	kept  bytes.Buffer // not embedded: its ReadFrom would go round the limit
+	limit int
+	cut   bool
+}
+
+// Write implements io.Writer and never fails, so that the process can end.
+func (b *limitedBuffer) Write(p []byte) (int, error) {
+	keep := min(len(p), b.limit-b.kept.Len())
+	if keep < len(p) {
+		b.cut = true
+	}
+	b.kept.Write(p[:keep])
+	return len(p), nil
+}

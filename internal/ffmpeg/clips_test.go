@@ -1,0 +1,144 @@
+package ffmpeg
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/internal/sandbox"
+	"github.com/cogniverse/cogflow/video"
+)
+
+var clips struct { // made once for all tests
+	dir  string
+	mu   sync.Mutex
+	made map[string]*sync.Once
+}
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "cogflow-clips-")
+	if err != nil {
+		panic(err)
+	}
+	clips.dir, clips.made = dir, map[string]*sync.Once{}
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// clip makes a clip by ffmpeg's own means, once.
+func clip(t testing.TB, name string, args ...string) string {
+	t.Helper()
+	if _, err := exec.LookPath("ffmpeg"); err != nil {
+		t.Skip("ffmpeg is not installed")
+	}
+	path := filepath.Join(clips.dir, name)
+	clips.mu.Lock()
+	once := clips.made[name]
+	if once == nil {
+		once = &sync.Once{}
+		clips.made[name] = once
+	}
+	clips.mu.Unlock()
+	once.Do(func() {
+		all := append([]string{"-nostdin", "-y", "-v", "error"}, args...)
+		out, err := exec.Command("ffmpeg", append(all, path)...).CombinedOutput()
+		require.NoError(t, err, string(out))
+	})
+	return path
+}
+
+// moving is a clip whose pictures all differ, with a key frame every 2 seconds
+// and sound.
+func moving(t testing.TB) string {
+	return clip(t, "moving.mp4", "-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=6",
+		"-f", "lavfi", "-i", "sine=440:d=6", "-c:v", "libx264", "-preset", "ultrafast", "-g", "50",
+		"-keyint_min", "50", "-sc_threshold", "0", "-pix_fmt", "yuv420p", "-c:a", "aac")
+}
+
+// cards is a clip of still colours, two seconds each, without sound.
+func cards(t testing.TB) string {
+	return clip(t, "cards.mp4", "-f", "lavfi", "-i", "color=red:s=160x120:r=10:d=2",
+		"-f", "lavfi", "-i", "color=white:s=160x120:r=10:d=2", "-f", "lavfi", "-i", "color=blue:s=160x120:r=10:d=2",
+		"-filter_complex", "[0][1][2]concat=n=3", "-c:v", "libx264", "-g", "600", "-pix_fmt", "yuv420p")
+}
+
+func tool(t testing.TB, c Config) *Tool {
+	t.Helper()
+	if c.Sandbox == nil {
+		s, err := sandbox.New(context.Background(), sandbox.Config{})
+		require.NoError(t, err)
+		c.Sandbox = s
+	}
+	tool, err := New(context.Background(), c)
+	require.NoError(t, err)
+	return tool
+}
+
+func open(t testing.TB, path string) *os.File {
+	t.Helper()
+	file, err := os.Open(path)
+	require.NoError(t, err)
+	t.Cleanup(func() { file.Close() })
+	return file
+}
+
+// extracted is all that came out of an extraction.
+type extracted struct {
+	video.Extraction
+	frames []video.Frame
+	jpegs  [][]byte
+	dir    string
+}
+
+func extract(t testing.TB, path string, s video.Sampling) extracted {
+	t.Helper()
+	e := extracted{dir: t.TempDir()}
+	var err error
+	e.Extraction, err = tool(t, Config{}).Extract(context.Background(), open(t, path), e.dir, s,
+		func(f video.Frame, jpeg []byte) error {
+			e.frames = append(e.frames, f)
+			e.jpegs = append(e.jpegs, jpeg)
+			return nil
+		}, func(int64) {})
+	require.NoError(t, err)
+	e.check(t)
+	return e
+}
+
+// check holds for every extraction.
+func (e extracted) check(t testing.TB) {
+	t.Helper()
+	require.Equal(t, len(e.frames), e.Frames)
+	for i, f := range e.frames {
+		require.Equal(t, f.Bytes, len(e.jpegs[i]))
+		require.Equal(t, "\xff\xd8", string(e.jpegs[i][:2]))
+		require.Less(t, f.StartMS, f.EndMS)
+		if i > 0 {
+			require.Greater(t, f.PTSMS, e.frames[i-1].PTSMS)
+			require.GreaterOrEqual(t, f.Shot, e.frames[i-1].Shot)
+		}
+	}
+	require.FileExists(t, filepath.Join(e.dir, ThumbnailFile))
+}
+
+func (e extracted) times() []int64 {
+	var times []int64
+	for _, f := range e.frames {
+		times = append(times, f.PTSMS)
+	}
+	return times
+}
+
+func (e extracted) ranges() [][2]int64 {
+	var ranges [][2]int64
+	for _, f := range e.frames {
+		ranges = append(ranges, [2]int64{f.StartMS, f.EndMS})
+	}
+	return ranges
+}

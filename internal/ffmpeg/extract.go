@@ -1,0 +1,220 @@
+package ffmpeg
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/video"
+)
+
+const opExtract = "extract frames"
+
+// Names of what Extract leaves in its directory.
+const (
+	ThumbnailFile = "thumbnail.jpg"
+	AudioFile     = "audio.flac"
+)
+
+// extractor is one extraction.
+type extractor struct {
+	tool     *Tool
+	file     *os.File
+	media    video.Media
+	sampling video.Sampling
+	keeper   *keeper
+	said     *complaints
+	refused  error // why ffmpeg gave up, if it did
+	main     *pass
+	progress func(int64)
+	told     time.Time // when progress was called last
+
+	sampled int64    // keyframes: time of the last sample
+	windows []sample // segments: not yet known to be over
+}
+
+// Extract decodes the file once and emits the kept frames in order of time. The
+// sampling's zero values take their defaults. Parts that the strategy leaves
+// without a frame for longer than it allows, and the last window, are looked
+// into by a short second decode. When max_frames cuts the rest off, the sound
+// ends there as well. What Extract left in dir is removed if it fails.
+func (t *Tool) Extract(ctx context.Context, file *os.File, dir string, s video.Sampling,
+	emit func(f video.Frame, jpeg []byte) error, progress func(ms int64),
+) (video.Extraction, error) {
+	media, err := t.Probe(ctx, file)
+	if err != nil {
+		return video.Extraction{}, err
+	}
+	s = video.Profile{Sampling: s}.Normal().Sampling
+	x := &extractor{tool: t, file: file, media: media, sampling: s, said: &complaints{}, progress: progress}
+	p := mainPlan(media, s)
+	w, h := p.size()
+	x.keeper = &keeper{sampling: s, width: w, height: h, emit: emit}
+	x.main = &pass{plan: p, tick: x.tick, sink: x.sink(ctx)}
+
+	out, err := x.run(ctx, dir)
+	if err != nil {
+		for _, name := range []string{ThumbnailFile, AudioFile} {
+			if gone := os.Remove(filepath.Join(dir, name)); gone != nil && !errors.Is(gone, fs.ErrNotExist) {
+				err = errors.Join(err, gone)
+			}
+		}
+		return video.Extraction{}, err
+	}
+	return out, nil
+}
+
+// run decodes, completes what the main pass could not know, and sums up.
+func (x *extractor) run(ctx context.Context, dir string) (video.Extraction, error) {
+	err := x.decodeMain(ctx, dir)
+	if err == nil {
+		err = x.finish(ctx)
+	}
+	capped := errors.Is(err, errCapped)
+	if err != nil && !capped {
+		return video.Extraction{}, err
+	}
+	if x.keeper.frames == 0 {
+		if x.refused != nil {
+			return video.Extraction{}, x.refused
+		}
+		return video.Extraction{}, fault.New(fault.Input, opExtract, x.file.Name(),
+			"no picture of it can be decoded"+because(x.said.first))
+	}
+	if len(x.main.thumb) > 0 {
+		name := filepath.Join(dir, ThumbnailFile)
+		if err := os.WriteFile(name, x.main.thumb, 0o600); err != nil {
+			return video.Extraction{}, diskFault(name, err)
+		}
+	}
+	out := video.Extraction{
+		Frames: x.keeper.frames, Duplicates: x.keeper.duplicates, FrameBytes: x.keeper.bytes,
+		Capped: capped, DecodeErrors: x.said.total(), DurationMS: x.end(capped),
+	}
+	if x.refused != nil && out.DecodeErrors == 0 {
+		out.DecodeErrors = 1
+	}
+	return out, nil
+}
+
+// decodeMain runs the main pass, with the sound going to its file.
+func (x *extractor) decodeMain(ctx context.Context, dir string) error {
+	if !x.main.audio {
+		return x.decode(ctx, x.main, nil)
+	}
+	name := filepath.Join(dir, AudioFile)
+	sound, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return diskFault(name, err)
+	}
+	decoded := x.decode(ctx, x.main, sound)
+	info, err := sound.Stat()
+	if closed := sound.Close(); err == nil {
+		err = closed
+	}
+	if err == nil && info.Size() == 0 {
+		err = os.Remove(name) // the stream was announced but empty
+	}
+	if decoded != nil {
+		return decoded
+	}
+	return diskFault(name, err)
+}
+
+// sink takes samples in the way of the strategy.
+func (x *extractor) sink(ctx context.Context) func(sample) error {
+	switch x.sampling.Strategy {
+	case video.Keyframes:
+		return func(s sample) error {
+			if err := x.fillGap(ctx, s.ptsMS); err != nil {
+				return err
+			}
+			x.sampled = s.ptsMS
+			return x.keeper.add(s)
+		}
+	case video.Segments:
+		return x.window
+	}
+	return func(s sample) error {
+		s.start = 0
+		return x.keeper.add(s)
+	}
+}
+
+// fillGap looks for frames between the last sample and until if they lie too
+// far apart, at even distances.
+func (x *extractor) fillGap(ctx context.Context, until int64) error {
+	from, gap := x.sampled, until-x.sampled
+	if gap <= x.sampling.MaxGapMS {
+		return nil
+	}
+	parts := (gap + x.sampling.MaxGapMS - 1) / x.sampling.MaxGapMS
+	step := (gap + parts - 1) / parts
+	fill := &pass{plan: fillPlan(x.media, x.sampling, from, until, step, step), tick: x.tick}
+	fill.sink = func(s sample) error {
+		if s.ptsMS <= from || s.ptsMS >= until {
+			return nil
+		}
+		return x.keeper.add(s)
+	}
+	return x.decode(ctx, fill, nil)
+}
+
+// finish does what can only be done when the end of the video is known.
+func (x *extractor) finish(ctx context.Context) error {
+	end := x.end(false)
+	switch x.sampling.Strategy {
+	case video.Keyframes:
+		if x.main.line.count > 0 {
+			if err := x.fillGap(ctx, end); err != nil {
+				return err
+			}
+		}
+	case video.Segments:
+		if err := x.lastWindows(ctx, end); err != nil {
+			return err
+		}
+	}
+	return x.keeper.flush(end)
+}
+
+// end is where the video ends: where the last decoded picture does, or where
+// the container says it does if not every picture was decoded.
+func (x *extractor) end(capped bool) int64 {
+	end := x.main.line.end(x.media.FPS)
+	sound := x.said.total() == 0 && x.refused == nil
+	if (x.sampling.Strategy == video.Keyframes && sound) || capped {
+		return max(end, x.media.DurationMS)
+	}
+	return end
+}
+
+// tick reports the position, at most ten times a second.
+func (x *extractor) tick(ms int64) {
+	if now := time.Now(); now.Sub(x.told) >= 100*time.Millisecond {
+		x.told = now
+		x.progress(ms)
+	}
+}
+
+// diskFault classifies a failure to write; nil stays nil.
+func diskFault(name string, err error) error {
+	for _, full := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG} {
+		if errors.Is(err, full) {
+			return fault.Wrap(fault.Capacity, "write", name, err)
+		}
+	}
+	return fault.Wrap(fault.Transport, "write", name, err)
+}
+
+func because(first string) string {
+	if first == "" {
+		return ""
+	}
+	return ": " + first
+}

@@ -1,0 +1,116 @@
+package ffmpeg
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+
+	"github.com/cogniverse/cogflow/video"
+)
+
+// errCapped stops a pass when enough frames are kept.
+var errCapped = errors.New("enough frames")
+
+// sample is a picture that the strategy picked.
+type sample struct {
+	ptsMS int64
+	endMS int64 // segments: end of the window; else 0
+	start int64 // segments: start of the window
+	jpeg  []byte
+	gray  gray
+}
+
+// keeper decides which samples become frames and what range each stands for.
+// It holds one frame back: only the next one says where it ends.
+type keeper struct {
+	sampling      video.Sampling
+	width, height int
+	emit          func(video.Frame, []byte) error
+
+	frame   *video.Frame // held back
+	jpeg    []byte
+	kept    gray // of the last kept frame
+	hash    uint64
+	keptMS  int64
+	before  gray // the sample before
+	afterMS int64
+	shot    int
+	shotWas int // of the last kept frame
+
+	frames     int
+	duplicates int
+	bytes      int64
+}
+
+// add takes the next sample in order of time.
+func (k *keeper) add(s sample) error {
+	motion := 0.0
+	if k.before != nil {
+		motion = s.gray.change(k.before)
+		if s.gray.cut(k.before) {
+			k.shot++
+		}
+	}
+	gap := s.ptsMS - k.afterMS // to the sample before, and likely to the next one
+	first := k.before == nil
+	k.before, k.afterMS = s.gray, s.ptsMS
+	hash := s.gray.hash()
+	if !first && k.duplicate(s, hash, gap) {
+		k.duplicates++
+		if s.endMS > 0 {
+			k.frame.EndMS = s.endMS
+		}
+		return nil
+	}
+	if err := k.flush(s.ptsMS); err != nil {
+		return err
+	}
+	if k.frames >= k.sampling.MaxFrames {
+		return errCapped
+	}
+	k.hold(s, hash, motion)
+	return nil
+}
+
+// duplicate reports a sample that shows nothing new. One is kept all the same
+// if by the next sample too much time would have passed since the last frame.
+func (k *keeper) duplicate(s sample, hash uint64, gap int64) bool {
+	since := s.ptsMS - k.keptMS
+	if since <= 0 {
+		return true // another picture of the same millisecond
+	}
+	return k.sampling.DedupDistance >= 0 && k.shot == k.shotWas && since+gap <= k.sampling.MaxGapMS &&
+		alike(s.gray, k.kept, hash, k.hash, k.sampling.DedupDistance)
+}
+
+// hold makes a frame of a sample.
+func (k *keeper) hold(s sample, hash uint64, motion float64) {
+	sum := sha256.Sum256(s.jpeg)
+	start := s.ptsMS
+	if s.endMS > 0 {
+		start = s.start
+	}
+	k.frame = &video.Frame{
+		PTSMS: s.ptsMS, StartMS: start, EndMS: s.endMS,
+		SHA256: hex.EncodeToString(sum[:]), Bytes: len(s.jpeg), Width: k.width, Height: k.height,
+		DHash: hexHash(hash), Motion: motion, Shot: k.shot,
+	}
+	k.jpeg = s.jpeg
+	k.kept, k.hash, k.keptMS, k.shotWas = s.gray, hash, s.ptsMS, k.shot
+	k.frames++
+	k.bytes += int64(len(s.jpeg))
+}
+
+// flush emits the frame that is held back; unless it stands for a window it
+// ends where the next one starts.
+func (k *keeper) flush(nextMS int64) error {
+	if k.frame == nil {
+		return nil
+	}
+	f := *k.frame
+	if f.EndMS == 0 {
+		f.EndMS = max(nextMS, f.PTSMS+1)
+	}
+	k.frame = nil
+	return k.emit(f, k.jpeg)
+}

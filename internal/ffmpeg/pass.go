@@ -1,0 +1,235 @@
+package ffmpeg
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/sandbox"
+)
+
+// pass is one run of ffmpeg: it puts together what the tracks say about each
+// sample, in order of time.
+type pass struct {
+	plan
+	line  timeline
+	grays []packet // not yet paired
+	jpegs []packet
+	ready []sample // paired, its picture not yet known: on the grid
+	thumb []byte   // the candidate with the most detail
+	sink  func(sample) error
+	tick  func(ms int64)
+}
+
+// packet takes the next packet of the stream.
+func (p *pass) packet(in packet) error {
+	switch in.track {
+	case trackTime:
+		p.line.add(p.fromMS+in.ptsMS, p.grid != nil)
+		p.tick(p.line.last)
+		return p.resolve(false)
+	case trackGray:
+		if len(in.data) == grayWidth*grayHeight {
+			p.grays = append(p.grays, in)
+		}
+	case trackJPEG:
+		p.jpegs = append(p.jpegs, in)
+	case trackThumb:
+		if len(in.data) > len(p.thumb) {
+			p.thumb = in.data
+		}
+	}
+	return p.pair()
+}
+
+// pair matches pictures and grey pictures by time; what lost its other half to
+// an error of an encoder is dropped.
+func (p *pass) pair() error {
+	for len(p.grays) > 0 && len(p.jpegs) > 0 {
+		g, j := p.grays[0], p.jpegs[0]
+		if g.ptsMS <= j.ptsMS {
+			p.grays = p.grays[1:]
+		}
+		if j.ptsMS <= g.ptsMS {
+			p.jpegs = p.jpegs[1:]
+		}
+		if g.ptsMS != j.ptsMS {
+			continue
+		}
+		p.ready = append(p.ready, sample{ptsMS: j.ptsMS, jpeg: j.data, gray: g.data})
+	}
+	return p.resolve(false)
+}
+
+// resolve hands on the samples whose time is known: on a grid, that of the
+// picture shown at the instant, once a later picture or the end has come.
+func (p *pass) resolve(ended bool) error {
+	for len(p.ready) > 0 {
+		s := p.ready[0]
+		if p.grid == nil {
+			s.ptsMS += p.fromMS
+		} else {
+			k := p.grid.index(s.ptsMS)
+			at := p.fromMS + p.grid.target(k)
+			if !ended && p.line.last <= at {
+				return nil
+			}
+			if ended && at >= p.line.end(p.media.FPS) {
+				return nil // the filter rounded the end up
+			}
+			s.ptsMS = p.line.shown(at)
+			s.start = p.grid.period * k // the window, if the strategy has windows
+		}
+		p.ready = p.ready[1:]
+		if err := p.sink(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// decode runs a pass. Damage that leaves something to work with is counted in
+// said and is no error; the sound goes to the file if the plan has any.
+func (x *extractor) decode(ctx context.Context, p *pass, sound *os.File) error {
+	limit := x.tool.wall(x.file, p.plan)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	watch := newStopwatch(limit, func() { cancel(sandbox.ErrWall) })
+	defer watch.stop()
+	sink := p.sink
+	p.sink = func(s sample) error {
+		watch.pause()
+		defer watch.resume()
+		return sink(s)
+	}
+
+	files := []*os.File{x.file}
+	var soundOut, soundIn *os.File
+	if p.audio {
+		var err error
+		if soundOut, soundIn, err = os.Pipe(); err != nil {
+			return fault.Wrap(fault.Capacity, opExtract, x.file.Name(), err)
+		}
+		defer soundOut.Close()
+		files = append(files, soundIn)
+	}
+	limits := x.tool.limits(limit)
+	limits.Wall = 0 // the stopwatch knows when we are the ones to wait for
+	process, err := x.tool.config.Sandbox.Start(ctx, sandbox.Command{
+		Path: x.tool.config.FFmpeg, Args: x.tool.args(p.plan), Files: files, Limits: limits, Stderr: x.said.add,
+	})
+	if soundIn != nil {
+		soundIn.Close()
+	}
+	if err != nil {
+		return err
+	}
+	heard := make(chan error, 1)
+	go func() {
+		if soundOut == nil {
+			heard <- nil
+			return
+		}
+		_, err := writeFLAC(sound, soundOut)
+		if err != nil {
+			process.Kill()
+		}
+		heard <- err
+	}()
+
+	err = p.read(process.Stdout)
+	if err != nil {
+		process.Kill()
+	}
+	status := process.Wait()
+	if soundErr := <-heard; err == nil && soundErr != nil {
+		err = diskFault(sound.Name(), soundErr)
+	}
+	switch {
+	case errors.Is(err, errStream):
+		return fault.Wrap(fault.Transport, opExtract, x.file.Name(), err)
+	case err != nil:
+		return err
+	}
+	return x.verdict(status)
+}
+
+// read takes packets until the stream ends. How it should have ended is known
+// from the exit status.
+func (p *pass) read(r io.Reader) error {
+	d := newDemuxer(r)
+	for {
+		in, err := d.next()
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return p.resolve(true)
+		}
+		if err == nil {
+			err = p.packet(in)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// verdict decides about the exit status: ffmpeg fails on damaged videos of which
+// it decoded a part, and that part counts.
+func (x *extractor) verdict(status error) error {
+	if status == nil {
+		return nil
+	}
+	refused := refusal(opExtract, x.file, status, x.said)
+	if fault.ClassOf(refused) != fault.Input || errors.Is(status, sandbox.ErrWall) {
+		return refused
+	}
+	x.refused = refused
+	return nil
+}
+
+// wall is how long a pass may take. Where the container does not say how long
+// the video is, its size bounds it: 50 kB a second is a poor picture.
+func (t *Tool) wall(file *os.File, p plan) time.Duration {
+	length := time.Duration(p.media.DurationMS) * time.Millisecond
+	if p.untilMS > 0 {
+		length = time.Duration(p.untilMS) * time.Millisecond // a part may be decoded from the start
+	}
+	if length <= 0 {
+		if info, err := file.Stat(); err == nil {
+			length = time.Duration(info.Size()/50_000) * time.Second
+		}
+	}
+	return min(t.config.Wall+time.Duration(t.config.WallFactor)*length, 24*time.Hour)
+}
+
+// stopwatch fires when the time that runs between resume and pause is used up.
+type stopwatch struct {
+	mu      sync.Mutex
+	left    time.Duration
+	since   time.Time
+	timer   *time.Timer
+	stopped bool
+}
+
+func newStopwatch(d time.Duration, fire func()) *stopwatch {
+	return &stopwatch{left: d, since: time.Now(), timer: time.AfterFunc(d, fire)}
+}
+
+func (w *stopwatch) pause() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.timer.Stop()
+	w.left -= time.Since(w.since)
+}
+
+func (w *stopwatch) resume() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.since = time.Now()
+	w.timer.Reset(max(w.left, 0))
+}
+
+func (w *stopwatch) stop() { w.timer.Stop() }

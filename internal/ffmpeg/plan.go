@@ -1,0 +1,145 @@
+package ffmpeg
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/cogniverse/cogflow/video"
+)
+
+// Tracks of the stream that ffmpeg writes, in this order.
+const (
+	trackTime  = iota + 1 // every decoded picture, as 2×2 pixels: the measured timeline
+	trackGray             // sampled pictures, small and grey
+	trackJPEG             // sampled pictures
+	trackThumb            // the first sampled pictures, as thumbnails
+)
+
+const (
+	thumbWidth = 320
+	thumbCount = 64 // candidates for the poster
+)
+
+// plan is one decoding pass over a part of a video.
+type plan struct {
+	media    video.Media
+	sampling video.Sampling
+	filter   string // picks the sampled pictures
+	grid     *grid  // set if the filter moves pictures onto a grid
+	keys     bool   // decode key frames only
+	fromMS   int64  // start of the part
+	untilMS  int64  // its end; 0 = to the end
+	audio    bool
+}
+
+// mainPlan is the pass over the whole video.
+func mainPlan(m video.Media, s video.Sampling) plan {
+	p := plan{media: m, sampling: s, audio: m.AudioCodec != "" && !s.NoAudio}
+	switch s.Strategy {
+	case video.Keyframes:
+		p.keys, p.filter = true, "null"
+	case video.Scene:
+		p.filter = sceneFilter(m, s)
+	case video.Segments:
+		p.grid = &grid{offset: s.WindowMS / 2, period: s.WindowMS - s.OverlapMS, per: 1}
+		p.filter = p.grid.filter()
+	default:
+		p.grid = rateGrid(s.FPS)
+		p.filter = p.grid.filter()
+	}
+	return p
+}
+
+// fillPlan looks into a part that the main pass left without a frame: one
+// picture each step milliseconds, the first after offset.
+func fillPlan(m video.Media, s video.Sampling, from, until, offset, step int64) plan {
+	g := &grid{offset: offset, period: step, per: 1}
+	return plan{media: m, sampling: s, grid: g, filter: g.filter(), fromMS: from, untilMS: until}
+}
+
+// sceneFilter selects the first picture of each shot. The gap is shortened by
+// one picture, because a picture is only seen to be late when it has come.
+func sceneFilter(m video.Media, s video.Sampling) string {
+	gap := float64(s.MaxGapMS) / 1000
+	if m.FPS > 0 {
+		gap = math.Max(gap-1/m.FPS, 0)
+	}
+	return fmt.Sprintf("select='eq(n,0)+gt(scene,%s)+gte(t-prev_selected_t,%s)'",
+		decimal(s.SceneThreshold), decimal(gap))
+}
+
+// args is the argument vector of a pass. The same input and plan give the same
+// bytes: everything is bit-exact, and encoders have one thread each.
+func (t *Tool) args(p plan) []string {
+	args := []string{
+		"-nostdin", "-hide_banner", "-v", "level+error", "-max_error_rate", "1",
+		"-threads", strconv.Itoa(t.config.Threads), "-max_pixels", strconv.Itoa(maxPixels),
+		"-reinit_filter", "0", // the scaler copes with a change of size; the sampler would start again
+	}
+	if p.keys {
+		args = append(args, "-skip_frame", "nokey")
+	}
+	if p.fromMS > 0 {
+		args = append(args, "-ss", decimal(float64(p.fromMS)/1000))
+	}
+	if p.untilMS > 0 {
+		args = append(args, "-t", decimal(float64(p.untilMS-p.fromMS)/1000))
+	}
+	args = append(args, input()...)
+	args = append(args, "-filter_complex", p.graph())
+	for _, pad := range []string{"[time]", "[gray]", "[jpeg]", "[thumb]"} {
+		args = append(args, "-map", pad)
+	}
+	quality := strconv.Itoa(p.sampling.Quality)
+	args = append(args, "-c:v:0", "rawvideo", "-c:v:1", "rawvideo", "-c:v:2", "mjpeg", "-c:v:3", "mjpeg",
+		"-q:v:2", quality, "-q:v:3", quality, "-threads:v", "1",
+		t.sync, "passthrough", "-enc_time_base:v", "1:1000",
+		"-max_interleave_delta", "1000000")
+	args = append(args, output("pipe:1")...)
+	if p.audio {
+		args = append(args, "-map", "0:a:0", "-af",
+			"aresample=16000:async=1:first_pts=0,aformat=sample_fmts=s16:channel_layouts=mono", "-c:a", "flac")
+		args = append(args, output("pipe:4")...)
+	}
+	return args
+}
+
+// output hands packets over as bit-exact Matroska, without anything from the
+// metadata of the input.
+func output(to string) []string {
+	return []string{
+		"-flags", "+bitexact", "-fflags", "+bitexact", "-map_metadata", "-1", "-map_chapters", "-1",
+		"-avoid_negative_ts", "disabled", "-flush_packets", "1", "-f", "matroska", to,
+	}
+}
+
+// graph makes all pictures from one decode: the sampled ones are scaled once,
+// and everything else is made of them.
+func (p plan) graph() string {
+	w, h := p.size()
+	tw, th := fit(w, h, thumbWidth)
+	const exact = "bitexact+accurate_rnd"
+	return strings.Join([]string{
+		"[0:V:0]settb=1/1000,split=2[all][in]",
+		"[all]scale=2:2:flags=neighbor,format=gray[time]",
+		fmt.Sprintf("[in]%s,scale=%d:%d:flags=bicubic+%s:out_range=pc,setsar=1,format=yuvj420p,split=3[jpeg][a][b]",
+			p.filter, w, h, exact),
+		fmt.Sprintf("[a]scale=%d:%d:flags=area+%s,format=gray[gray]", grayWidth, grayHeight, exact),
+		fmt.Sprintf("[b]select='lt(n,%d)',scale=%d:%d:flags=area+%s[thumb]", thumbCount, tw, th, exact),
+	}, ";")
+}
+
+// size is the size of the frames, never larger than the video.
+func (p plan) size() (w, h int) { return fit(p.media.Width, p.media.Height, p.sampling.Width) }
+
+// fit scales w×h to at most width, keeping its shape, to even numbers.
+func fit(w, h, width int) (int, int) {
+	if w > width {
+		w, h = width, int(math.Round(float64(h)*float64(width)/float64(w)))
+	}
+	return max(2, w&^1), max(2, h&^1)
+}
+
+func decimal(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }

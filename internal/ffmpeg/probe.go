@@ -1,0 +1,190 @@
+package ffmpeg
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/sandbox"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// Bounds of what is decoded: a header costs nothing, its pixels do.
+const (
+	maxSide   = 16384 // exclusive
+	maxPixels = 64 << 20
+)
+
+// demuxers are the containers that are read. Playlists (hls, dash, concat),
+// devices, image lists and subtitles are not among them: they name other files.
+// Raw streams are not either: they have no timestamps.
+const demuxers = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,mxf,gif"
+
+// input opens descriptor 3. The options before it say what it may be.
+func input() []string {
+	return []string{
+		"-protocol_whitelist", "file,pipe", "-format_whitelist", demuxers, "-i", "file:/dev/fd/3",
+	}
+}
+
+// Probe reads what the container says. A file that cannot be a video gives an
+// input fault that says why.
+func (t *Tool) Probe(ctx context.Context, file *os.File) (video.Media, error) {
+	const op = "probe video"
+	if err := sniff(op, file); err != nil {
+		return video.Media{}, err
+	}
+	said := &complaints{}
+	args := append([]string{
+		"-hide_banner", "-v", "level+error", "-of", "json",
+		"-show_entries", "format=format_name,duration,start_time" +
+			":stream=codec_type,codec_name,width,height,sample_aspect_ratio,avg_frame_rate,duration,nb_frames" +
+			":stream_disposition=attached_pic:stream_tags=rotate:stream_side_data=rotation",
+	}, input()...)
+	out, err := t.config.Sandbox.Run(ctx, sandbox.Command{
+		Path: t.config.FFprobe, Args: args, Files: []*os.File{file},
+		Limits: t.limits(time.Minute), Stderr: said.add,
+	}, 8<<20)
+	if err != nil {
+		return video.Media{}, refusal(op, file, err, said)
+	}
+	m, err := parseProbe(out)
+	if err != nil {
+		return video.Media{}, &fault.Error{Class: fault.Input, Op: op, Subject: file.Name(), Reason: err.Error()}
+	}
+	return m, nil
+}
+
+// probed is the part of ffprobe's answer that is asked for.
+type probed struct {
+	Format struct {
+		Name     string `json:"format_name"`
+		Duration string `json:"duration"`
+		Start    string `json:"start_time"`
+	} `json:"format"`
+	Streams []stream `json:"streams"`
+}
+
+type stream struct {
+	Type        string `json:"codec_type"`
+	Codec       string `json:"codec_name"`
+	Width       int    `json:"width"`
+	Height      int    `json:"height"`
+	Aspect      string `json:"sample_aspect_ratio"`
+	Rate        string `json:"avg_frame_rate"`
+	Duration    string `json:"duration"`
+	Frames      string `json:"nb_frames"`
+	Disposition struct {
+		AttachedPic int `json:"attached_pic"`
+	} `json:"disposition"`
+	Tags struct {
+		Rotate string `json:"rotate"`
+	} `json:"tags"`
+	SideData []struct {
+		Rotation float64 `json:"rotation"`
+	} `json:"side_data_list"`
+}
+
+// parseProbe reads ffprobe's JSON. Its errors are reasons for people.
+func parseProbe(out []byte) (video.Media, error) {
+	var p probed
+	if err := json.Unmarshal(out, &p); err != nil {
+		return video.Media{}, errors.New("ffprobe gave an unreadable answer")
+	}
+	m := video.Media{
+		Format:     plain(p.Format.Name),
+		DurationMS: milliseconds(p.Format.Duration),
+		StartMS:    milliseconds(p.Format.Start),
+	}
+	var picture *stream
+	for i := range p.Streams {
+		s := &p.Streams[i]
+		switch {
+		case s.Type == "video" && s.Disposition.AttachedPic == 0 && picture == nil:
+			picture = s
+		case s.Type == "audio" && m.AudioCodec == "" && s.Codec != "unknown":
+			m.AudioCodec = plain(s.Codec)
+		}
+	}
+	if picture == nil {
+		return video.Media{}, errors.New("it has no video stream")
+	}
+	return m, picture.describe(&m)
+}
+
+// describe fills in what the video stream says and refuses what cannot be decoded.
+func (s *stream) describe(m *video.Media) error {
+	m.VideoCodec = plain(s.Codec)
+	m.Width, m.Height = s.Width, s.Height
+	switch {
+	case s.Frames == "0" || (m.DurationMS <= 0 && s.Frames == "" && zero(s.Duration)):
+		return errors.New("its video stream is empty")
+	case s.Codec == "" || s.Codec == "unknown":
+		return errors.New("its video codec is unknown")
+	case s.Width <= 0 || s.Height <= 0:
+		return errors.New("it does not say how large its pictures are, or holds none")
+	case s.Width >= maxSide || s.Height >= maxSide || s.Width*s.Height > maxPixels:
+		return errors.New("its pictures of " + strconv.Itoa(s.Width) + "×" + strconv.Itoa(s.Height) +
+			" pixels are too large: at most 67 million pixels and 16383 a side are decoded")
+	}
+	if m.DurationMS < 0 {
+		m.DurationMS = 0
+	}
+	if aspect := ratio(s.Aspect, ":"); aspect > 0.25 && aspect < 4 {
+		m.Width = max(1, int(math.Round(float64(m.Width)*aspect)))
+	}
+	m.FPS = ratio(s.Rate, "/")
+	m.Rotation = s.rotation()
+	if m.Rotation%180 != 0 {
+		m.Width, m.Height = m.Height, m.Width
+	}
+	return nil
+}
+
+// rotation is clockwise; the display matrix counts the other way round, and
+// older versions of ffprobe have a tag instead.
+func (s *stream) rotation() int {
+	degrees, _ := strconv.ParseFloat(s.Tags.Rotate, 64) // an unreadable tag means none
+	for _, side := range s.SideData {
+		if side.Rotation != 0 {
+			degrees = -side.Rotation
+		}
+	}
+	if math.IsNaN(degrees) || math.Abs(degrees) > 1e6 {
+		return 0
+	}
+	quarter := int(math.Round(degrees/90)) % 4
+	return (quarter + 4) % 4 * 90
+}
+
+// zero reports a duration that is given and is nothing.
+func zero(seconds string) bool {
+	d, err := strconv.ParseFloat(seconds, 64)
+	return err == nil && d == 0
+}
+
+// milliseconds reads seconds; what is no number, "N/A", is 0.
+func milliseconds(seconds string) int64 {
+	d, err := strconv.ParseFloat(seconds, 64)
+	if err != nil || math.IsNaN(d) || math.Abs(d) > 1e9 {
+		return 0
+	}
+	return int64(math.Round(d * 1000))
+}
+
+// ratio reads "30000/1001"; 0 = unknown.
+func ratio(s, separator string) float64 {
+	left, right, _ := strings.Cut(s, separator)
+	n, err1 := strconv.ParseFloat(left, 64)
+	d, err2 := strconv.ParseFloat(right, 64)
+	if err1 != nil || err2 != nil || !(n > 0 && d > 0) || n/d > 1e6 {
+		return 0
+	}
+	return n / d
+}

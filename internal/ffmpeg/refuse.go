@@ -1,0 +1,155 @@
+package ffmpeg
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+	"unicode"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/sandbox"
+)
+
+// sniff refuses what needs no child to be refused, and rewinds the file.
+func sniff(op string, file *os.File) error {
+	refuse := func(reason string) error { return fault.New(fault.Input, op, file.Name(), reason) }
+	info, err := file.Stat()
+	switch {
+	case err != nil:
+		return fault.Wrap(fault.Transport, op, file.Name(), err)
+	case info.IsDir():
+		return refuse("it is a directory")
+	case !info.Mode().IsRegular():
+		return refuse("it is not a regular file")
+	case info.Size() == 0:
+		return refuse("it is empty")
+	}
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		return fault.Wrap(fault.Transport, op, file.Name(), err)
+	}
+	head := make([]byte, 1024)
+	n, err := file.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fault.Wrap(fault.Transport, op, file.Name(), err)
+	}
+	if playlist(head[:n]) {
+		return refuse("it is a playlist; playlists are not followed")
+	}
+	return nil
+}
+
+// playlist recognizes the formats that name other files. The allow-list of
+// demuxers keeps them out in any case; this makes the reason clear.
+func playlist(head []byte) bool {
+	head = bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n")
+	for _, start := range []string{"#EXTM3U", "ffconcat", "[playlist]", "RTSPtext", "<smil", "<asx", "<ASX"} {
+		if bytes.HasPrefix(head, []byte(start)) {
+			return true
+		}
+	}
+	return bytes.HasPrefix(head, []byte("<")) && bytes.Contains(head, []byte("<MPD"))
+}
+
+// complaints counts what ffmpeg says at level error, and keeps the first line
+// that says something.
+type complaints struct {
+	mu      sync.Mutex
+	count   int
+	first   string
+	sandbox string // what the sandbox itself complained about
+}
+
+var (
+	lineContext = regexp.MustCompile(`^(\[[^\]]* @ 0x[0-9a-f]+\] )*(\[(error|fatal|panic)\] )?`)
+	// Our own output; its complaints are no damage of the input.
+	muxerContext = regexp.MustCompile(`^\[matroska @ 0x`)
+)
+
+func (c *complaints) add(line string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if strings.HasPrefix(line, "bwrap: ") || strings.HasPrefix(line, "prlimit: ") {
+		c.sandbox = plain(line)
+		return
+	}
+	if muxerContext.MatchString(line) {
+		return
+	}
+	line = lineContext.ReplaceAllString(line, "")
+	line = strings.TrimPrefix(plain(line), "file:/dev/fd/3: ")
+	if line == "" {
+		return
+	}
+	c.count++
+	if c.first == "" {
+		c.first = strings.ReplaceAll(line, "file:/dev/fd/3", "the file")
+	}
+}
+
+// total is how often ffmpeg complained.
+func (c *complaints) total() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.count
+}
+
+// plain makes text from a child fit to be shown: one line of printable
+// characters, at most 300 bytes.
+func plain(text string) string {
+	text = strings.ToValidUTF8(text, "?")
+	text = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, text)
+	text = strings.Join(strings.Fields(text), " ")
+	if len(text) > 300 {
+		text = strings.ToValidUTF8(text[:297], "") + "…"
+	}
+	return text
+}
+
+// refusal turns the failure of a child into a fault: whose fault is it?
+func refusal(op string, file *os.File, err error, said *complaints) error {
+	said.mu.Lock()
+	defer said.mu.Unlock()
+	var exit *sandbox.ExitError
+	switch {
+	case errors.Is(err, sandbox.ErrWall):
+		return fault.New(fault.Input, op, file.Name(), "it took longer than any sound video of its length would")
+	case errors.Is(err, sandbox.ErrOutput):
+		return fault.New(fault.Input, op, file.Name(), "its header is too large")
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	case !errors.As(err, &exit):
+		return fault.Wrap(fault.Transport, op, file.Name(), err)
+	case said.sandbox != "":
+		return fault.New(fault.Capacity, op, file.Name(), "the sandbox does not start: "+said.sandbox)
+	case exit.Status == "signal: killed" || exit.Status == "exit status 137":
+		return fault.New(fault.Capacity, op, file.Name(), "ffmpeg was killed, perhaps for want of memory")
+	}
+	return fault.New(fault.Input, op, file.Name(), reason(said.first, exit.Status))
+}
+
+// reason explains the first complaint to somebody who does not know ffmpeg.
+func reason(first, status string) string {
+	switch {
+	case first == "":
+		return "ffmpeg failed on it and did not say why: " + plain(status)
+	case strings.Contains(first, "moov atom not found"):
+		return "it is cut off, its index is missing: " + first
+	case strings.Contains(first, "not on whitelist"):
+		return "containers of this kind are not read: " + first
+	case strings.Contains(first, "Permission denied"):
+		return "the sandboxed decoder may not read it; make it readable for the user of the worker: " + first
+	case strings.Contains(first, "Invalid data found"):
+		return "it is not a video, or damaged from the start: " + first
+	}
+	return "ffmpeg cannot read it: " + first
+}

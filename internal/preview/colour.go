@@ -51,6 +51,7 @@ var colours = []named{
 	{"dark red", oklab(115, 15, 20)},
 	{"orange", oklab(245, 140, 30)},
 	{"brown", oklab(115, 72, 38)},
+	{"dark brown", oklab(58, 36, 22)},
 	{"beige", oklab(215, 190, 155)},
 	{"yellow", oklab(245, 220, 50)},
 	{"olive", oklab(112, 112, 45)},
@@ -84,33 +85,61 @@ func nameOf(c lab) int {
 }
 
 // palette names the colours that cover most of the frame, largest first: up to
-// three, each at least an eighth of it.
+// three, each at least an eighth of it. Strong colours that cover less, but are
+// not specks, are its accents.
 func palette(g grid) string {
-	counts := make([]int, len(colours))
+	counts, strong := make([]int, len(colours)), make([]int, len(colours))
 	for _, c := range g.cells {
-		counts[nameOf(c)]++
-	}
-	order := make([]int, len(colours))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return counts[b] - counts[a] })
-	names := []string{colours[order[0]].name}
-	for _, i := range order[1:3] {
-		if counts[i]*8 >= len(g.cells) {
-			names = append(names, colours[i].name)
+		i := nameOf(c)
+		counts[i]++
+		if c.chroma() > strongChroma {
+			strong[i]++
 		}
 	}
+	main := largest(counts, len(g.cells)/8)
+	if len(main) == 0 {
+		main = largest(counts, 1)[:1]
+	}
 	word := "Many colours, most of all "
-	switch share := float64(counts[order[0]]) / float64(len(g.cells)); {
+	switch share := float64(counts[main[0]]) / float64(len(g.cells)); {
 	case share > 0.85:
 		word = "Almost all "
 	case share > 0.20:
 		word = "Mostly "
 	}
-	if len(names) == 1 {
-		return word + names[0]
+	for _, i := range main {
+		strong[i] = 0
+	}
+	text := word + enumerate(main)
+	if accents := largest(strong, len(g.cells)/80); len(accents) > 0 {
+		text += ", with some " + enumerate(accents)
+	}
+	return text
+}
+
+// strongChroma is what catches the eye: traffic signs, toys, flowers.
+const strongChroma = 0.11
+
+// largest returns the indices of the three largest counts that reach least.
+func largest(counts []int, least int) []int {
+	var order []int
+	for i, n := range counts {
+		if n >= max(1, least) {
+			order = append(order, i)
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return counts[b] - counts[a] })
+	return order[:min(3, len(order))]
+}
+
+func enumerate(indices []int) string {
+	names := make([]string, len(indices))
+	for i, index := range indices {
+		names[i] = colours[index].name
 	}
 	last := len(names) - 1
-	return word + strings.Join(names[:last], ", ") + " and " + names[last]
+	if last == 0 {
+		return names[0]
+	}
+	return strings.Join(names[:last], ", ") + " and " + names[last]
 }

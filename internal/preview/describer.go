@@ -46,6 +46,9 @@ func (d *Describer) Revision() string {
 	return lookRevision + "-" + d.reader.revision
 }
 
+// ReadsText reports whether tesseract takes part.
+func (d *Describer) ReadsText() bool { return d.reader != nil }
+
 // Describe writes the caption of one frame. The prompt means nothing to it.
 func (d *Describer) Describe(ctx context.Context, r video.DescribeRequest) (video.Caption, error) {
 	if err := checkModel("describe frame", r.Model, DescriberModel); err != nil {
@@ -61,7 +64,7 @@ func (d *Describer) Describe(ctx context.Context, r video.DescribeRequest) (vide
 	g := shrink(img)
 	text := ""
 	if d.reader != nil {
-		if text, err = d.reader.read(ctx, img, g); err != nil {
+		if text, err = d.reader.read(ctx, img); err != nil {
 			return video.Caption{}, err
 		}
 	}

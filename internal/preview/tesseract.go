@@ -64,46 +64,46 @@ func findReader(ctx context.Context, o Options) (*reader, error) {
 	}
 	r.revision = "tesseract-" + string(match[1]) + "-" + r.languages
 	// One empty page shows that the languages are there, before the first frame does.
-	if _, err := r.recognize(ctx, plane{w: 32, h: 32, pix: make([]byte, 32*32)}); err != nil {
+	if _, err := r.recognize(ctx, plane{w: 32, h: 32, pix: make([]byte, 32*32)}, "tessedit_do_invert=0"); err != nil {
 		return nil, &fault.Error{Class: fault.Input, Op: op, Subject: program, Reason: "it cannot read; is the language data installed?", Err: err}
 	}
 	return r, nil
 }
 
-const colourful = 0.08 // mean chroma above which brightness alone can hide white text
-
-// read returns the text in a frame, line by line, or "".
-func (r *reader) read(ctx context.Context, img image.RGBA64Image, g grid) (string, error) {
-	p := luma(img)
-	if p.mayHoldText() {
-		if text, err := r.recognize(ctx, p); err != nil || text != "" {
-			return text, err
+// read returns the text in a frame, or "". It looks twice: for white letters,
+// which may stand on any ground and are most of what is laid over videos, and
+// for all others, which need an even ground.
+func (r *reader) read(ctx context.Context, img image.RGBA64Image) (string, error) {
+	var found [2][]line
+	for i, pass := range []struct {
+		plane
+		invert string
+	}{
+		{whiteness(img), "tessedit_do_invert=0"}, // the letters are black: half the time on noise
+		{luma(img), "tessedit_do_invert=1"},
+	} {
+		if !pass.mayHoldText() {
+			continue
+		}
+		var err error
+		if found[i], err = r.recognize(ctx, pass.plane, pass.invert); err != nil {
+			return "", err
 		}
 	}
-	chroma := 0.0
-	for _, c := range g.cells {
-		chroma += c.chroma() / float64(len(g.cells))
-	}
-	if chroma < colourful {
-		return "", nil
-	}
-	if p = whiteness(img); !p.mayHoldText() {
-		return "", nil
-	}
-	return r.recognize(ctx, p)
+	return merge(found[0], found[1]), nil
 }
 
-func (r *reader) recognize(ctx context.Context, p plane) (string, error) {
+func (r *reader) recognize(ctx context.Context, p plane, option string) ([]line, error) {
 	p = p.halved()
 	if p.w < smallWidth {
 		p = p.doubled()
 	}
 	// Mode 11 looks for lines anywhere, in no order; the others expect a page.
-	out, err := r.run(ctx, p.pgm(), "stdin", "stdout", "-l", r.languages, "--dpi", "150", "--psm", "11", "tsv")
+	out, err := r.run(ctx, p.pgm(), "stdin", "stdout", "-l", r.languages, "--dpi", "150", "--psm", "11", "-c", option, "tsv")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	return parseTSV(out), nil
+	return parseTSV(out, p), nil
 }
 
 // run starts tesseract in a process group of its own, with nothing of our

@@ -17,10 +17,14 @@ func luma(img image.RGBA64Image) plane {
 	return newPlane(img, func(r, g, b uint32) uint32 { return (299*r + 587*g + 114*b) / 1000 })
 }
 
-// whiteness is the smallest component: white text stays bright on it while
-// strong colours of any brightness turn dark.
+// whiteness turns white black and all that is darker or has a colour white:
+// white letters remain, whatever is behind them.
 func whiteness(img image.RGBA64Image) plane {
-	return newPlane(img, func(r, g, b uint32) uint32 { return min(r, g, b) })
+	const none, full = 150, 230
+	return newPlane(img, func(r, g, b uint32) uint32 {
+		v := min(max(min(r, g, b)>>8, none), full) - none
+		return (255 - v*255/(full-none)) << 8
+	})
 }
 
 func newPlane(img image.RGBA64Image, grey func(r, g, b uint32) uint32) plane {

@@ -1,0 +1,87 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/cogniverse/cogflow/fault"
+)
+
+// maxBatch bounds how many entries share a transaction.
+const maxBatch = 256
+
+// entry is one change that waits for the writer.
+type entry struct {
+	// write returns a refusal, having changed nothing, or the failure of the file.
+	write func(ctx context.Context, s statements) (refusal, err error)
+	done  chan error
+}
+
+// enter hands a change to the writer and waits until it is committed. Once the
+// writer has taken it, a cancelled ctx does not cut the wait short: whether the
+// change was written would be unknown, and it is short.
+func (l *Ledger) enter(ctx context.Context, write func(ctx context.Context, s statements) (refusal, err error)) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	e := entry{write: write, done: make(chan error, 1)}
+	select {
+	case l.entries <- e:
+		return <-e.done
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-l.closing:
+		return fault.New(fault.Preempted, "write to ledger", "", "the worker is shutting down")
+	}
+}
+
+// run writes entries until the ledger is closed. All that wait while one
+// transaction is written share the next, so the rate does not depend on how
+// long a transaction takes.
+func (l *Ledger) run() {
+	for {
+		select {
+		case first := <-l.entries:
+			l.commit(l.gather(first))
+		case <-l.closing:
+			return
+		}
+	}
+}
+
+func (l *Ledger) gather(first entry) []entry {
+	batch := []entry{first}
+	for len(batch) < maxBatch {
+		select {
+		case e := <-l.entries:
+			batch = append(batch, e)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// commit writes a batch in one transaction. A refusal concerns one entry; a
+// failure of the file concerns all, and nothing of the batch is written.
+func (l *Ledger) commit(batch []entry) {
+	ctx := context.Background() // the entries of many callers
+	refusals := make([]error, len(batch))
+	failure := l.db.Update(ctx, "write to ledger", func(tx *sql.Tx) error {
+		s := l.statements.in(ctx, tx)
+		for i, e := range batch {
+			var err error
+			if refusals[i], err = e.write(ctx, s); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for i, e := range batch {
+		if failure != nil {
+			e.done <- failure
+		} else {
+			e.done <- refusals[i]
+		}
+	}
+}

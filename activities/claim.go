@@ -157,6 +157,8 @@ type AbandonInput struct {
 // documents and half an extraction go, the claim is released. Captions and
 // embeddings stay, since they are whole answers that were paid for.
 func (a *Ingest) Abandon(ctx context.Context, in AbandonInput) error {
+	stop := heartbeat(ctx, func() any { return nil })
+	defer stop()
 	p, err := a.recipe(ctx, in.Tenant, in.Recipe)
 	if err != nil {
 		return err
@@ -176,9 +178,7 @@ func (a *Ingest) Abandon(ctx context.Context, in AbandonInput) error {
 func (a *Ingest) deletePrefix(ctx context.Context, prefix string) (int, error) {
 	deleted := 0
 	err := a.Store.List(ctx, prefix, func(o object.Info) error {
-		if deleted++; deleted%256 == 0 {
-			activity.RecordHeartbeat(ctx, deleted)
-		}
+		deleted++
 		return a.Store.Delete(ctx, o.Key)
 	})
 	return deleted, err

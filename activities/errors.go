@@ -34,7 +34,7 @@ type Errors struct {
 }
 
 // InterceptActivity is called by the SDK for each activity.
-func (Errors) InterceptActivity(ctx context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
+func (*Errors) InterceptActivity(ctx context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
 	return &errorMapper{interceptor.ActivityInboundInterceptorBase{Next: next}}
 }
 
@@ -42,21 +42,49 @@ type errorMapper struct {
 	interceptor.ActivityInboundInterceptorBase
 }
 
+// drainFor is how long a running activity may go on after its worker was asked
+// to stop: long enough for the calls in flight to be answered and stored.
+const drainFor = 5 * time.Second
+
+var errStopping = &fault.Error{
+	Class: fault.Preempted, Op: "run activity", Reason: "the worker is stopping; another goes on from what is stored",
+}
+
 func (m *errorMapper) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
-	out, err := m.Next.ExecuteActivity(ctx, in)
+	drained, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go cancelOnStop(drained, activity.GetWorkerStopChannel(ctx), cancel)
+	out, err := m.Next.ExecuteActivity(drained, in)
 	if err == nil {
 		return out, nil
 	}
-	return nil, temporalError(err, ctx.Err() != nil, activity.GetInfo(ctx).Attempt)
+	if errors.Is(context.Cause(drained), errStopping) {
+		err = errStopping
+	}
+	return nil, temporalError(err, activity.GetInfo(ctx).Attempt)
 }
 
-func temporalError(err error, canceled bool, attempt int32) error {
-	var app *temporal.ApplicationError
-	if errors.As(err, &app) || temporal.IsCanceledError(err) {
-		return err
+// cancelOnStop ends an activity whose worker is stopping, so that it is retried
+// at once by another instead of being missed after the heartbeat timeout.
+func cancelOnStop(ctx context.Context, stopping <-chan struct{}, cancel context.CancelCauseFunc) {
+	select {
+	case <-ctx.Done():
+		return
+	case <-stopping:
 	}
-	if canceled && errors.Is(err, context.Canceled) {
-		return err // the SDK reports the cancellation itself
+	timer := time.NewTimer(drainFor)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+		cancel(errStopping)
+	}
+}
+
+func temporalError(err error, attempt int32) error {
+	var app *temporal.ApplicationError
+	if errors.As(err, &app) || errors.Is(err, context.Canceled) || temporal.IsCanceledError(err) {
+		return err // already Temporal's, or a cancellation that the SDK reports itself
 	}
 	class := fault.ClassOf(err)
 	options := temporal.ApplicationErrorOptions{NextRetryDelay: fault.RetryAfter(err)}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"go.temporal.io/sdk/activity"
-
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -85,6 +83,8 @@ type PublishResult struct {
 // PublishVideo switches search to the new generation in one step, records it
 // and releases the claim.
 func (a *Ingest) PublishVideo(ctx context.Context, in PublishInput) (PublishResult, error) {
+	stop := heartbeat(ctx, func() any { return nil })
+	defer stop()
 	p, err := a.recipe(ctx, in.Tenant, in.Recipe)
 	if err != nil {
 		return PublishResult{}, err
@@ -129,11 +129,12 @@ type DeleteResult struct {
 // DeleteVideo removes the documents first, so that nothing found by a search
 // lacks its frames, then what is stored under the video.
 func (a *Ingest) DeleteVideo(ctx context.Context, in DeleteInput) (DeleteResult, error) {
+	stop := heartbeat(ctx, func() any { return nil })
+	defer stop()
 	documents, err := a.Index.DeleteVideo(ctx, in.Tenant, in.Profile, in.Video)
 	if err != nil {
 		return DeleteResult{}, err
 	}
-	activity.RecordHeartbeat(ctx)
 	if in.Profile != "" {
 		key := video.PublicationKey(in.Tenant, in.Video, in.Profile)
 		_, err := a.Store.Stat(ctx, key)

@@ -102,11 +102,6 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
-// GPUClasses lists the classes that pools can have, from small to large.
-func GPUClasses() []string {
-	return []string{"cpu", "t4", "l4", "a10g", "l40s", "a100-40gb", "a100-80gb", "h100", "h200", "b200"}
-}
-
 // Check refuses a profile that cannot be run; it wants a Normal one.
 func (p Profile) Check() error {
 	bad := func(reason string) error {

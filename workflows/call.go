@@ -96,3 +96,12 @@ func staged(stage string, err error) error {
 			Stage: stage, Class: class, Reason: reason(err),
 		})
 }
+
+// chain identifies a run across continue-as-new.
+func chain(ctx workflow.Context) string {
+	info := workflow.GetInfo(ctx)
+	if info.FirstRunID == "" { // a test environment has no chains
+		return info.WorkflowExecution.RunID
+	}
+	return info.FirstRunID
+}

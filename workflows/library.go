@@ -138,7 +138,7 @@ func (r *libraryRun) finish(ctx workflow.Context) (IngestLibraryResult, error) {
 	result := r.result()
 	written, err := call(r.media(ctx, "write the report"), r.a.WriteReport, activities.ReportInput{
 		Kind: "IngestLibrary", Source: r.in.Source, Tenant: r.tenant(), Profile: r.recipe.Profile,
-		RunID: workflow.GetInfo(ctx).FirstRunID, Started: r.started, Ended: workflow.Now(ctx),
+		RunID: chain(ctx), Started: r.started, Ended: workflow.Now(ctx),
 		Preview: r.recipe.Preview, Totals: r.totals, Videos: r.report, Failures: r.failures,
 	})
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 // listen answers queries and takes signals and updates for as long as the run lasts.
 func (r *libraryRun) listen(ctx workflow.Context) error {
 	r.caller, r.budget, r.concurrency = newCaller(r.in.Common), r.in.BudgetUSD, r.in.Concurrency
-	r.job = workflow.GetInfo(ctx).FirstRunID
+	r.job = chain(ctx)
 	err := workflow.SetQueryHandlerWithOptions(ctx, QueryProgress,
 		func() (LibraryProgress, error) { return r.progress(), nil },
 		workflow.QueryHandlerOptions{Description: "How far the library is, and which videos are at work"})

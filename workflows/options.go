@@ -16,8 +16,7 @@ const (
 	mediaTimeout     = 24 * time.Hour   // hashing and decoding the longest video
 	modelTimeout     = 6 * time.Hour    // a chunk, waiting out an overloaded model
 	indexTimeout     = time.Hour
-	listTimeout      = 6 * time.Hour // a million names
-	searchTimeout    = time.Minute
+	listTimeout      = 6 * time.Hour   // a million names
 	healthWait       = 3 * time.Second // a pool that takes nothing within this is absent
 
 	// maxEvents is where a run continues as new, safely below the 4,096 at
@@ -75,6 +74,11 @@ func (c caller) media(ctx workflow.Context, summary string) workflow.Context {
 
 func (c caller) index(ctx workflow.Context, summary string) workflow.Context {
 	return c.with(ctx, QueueIndex, summary, indexTimeout, heartbeatTimeout)
+}
+
+// lookup is a short step of the index: a claim, a search.
+func (c caller) lookup(ctx workflow.Context, summary string) workflow.Context {
+	return c.with(ctx, QueueIndex, summary, metadataTimeout, 0)
 }
 
 // model schedules on one GPU class. Every class but the last gives up when no

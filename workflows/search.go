@@ -27,7 +27,7 @@ func SearchVideos(ctx workflow.Context, in SearchVideosInput) (SearchVideosResul
 			return SearchVideosResult{}, staged(stageEmbed, err)
 		}
 	}
-	found, err := call(c.index(ctx, "search"), a.Search, activities.SearchInput{
+	found, err := call(c.lookup(ctx, "search"), a.Search, activities.SearchInput{
 		Tenant: t, Recipe: recipe.Fingerprint, Query: in.Query, Rank: video.Rank(in.Rank), Limit: in.Limit,
 	})
 	if err != nil {
@@ -42,7 +42,7 @@ func ListVideos(ctx workflow.Context, in ListVideosInput) (ListVideosResult, err
 		return ListVideosResult{}, typed(err)
 	}
 	var a *activities.Ingest
-	found, err := call(newCaller(in.Common).index(ctx, "list videos"), a.ListVideos, activities.ListInput{
+	found, err := call(newCaller(in.Common).lookup(ctx, "list videos"), a.ListVideos, activities.ListInput{
 		Tenant: tenant.ID(in.Tenant), Profile: in.Profile, Video: video.ID(in.Video), Offset: in.Offset, Limit: in.Limit,
 	})
 	if err != nil {

@@ -144,7 +144,7 @@ func (r *videoRun) begin(ctx workflow.Context) error {
 		return err
 	}
 	r.progress.Name, r.progress.Video = r.source.Name, string(r.source.Video)
-	r.claim, err = call(r.metadata(ctx, "claim "+r.name()), r.a.Claim,
+	r.claim, err = call(r.lookup(ctx, "claim "+r.name()), r.a.Claim,
 		activities.ClaimInput{VideoRef: r.ref(), Media: r.source.Media, Force: r.in.Force})
 	r.progress.Expected = r.claim.Expected
 	if err == nil && r.claim.Unchanged {
@@ -168,9 +168,9 @@ func (r *videoRun) publish(ctx workflow.Context) error {
 
 func (r *videoRun) report(ctx workflow.Context, result IngestVideoResult) (string, error) {
 	r.progress.Stage = stageReport
-	written, err := call(r.metadata(ctx, "write the report"), r.a.WriteReport, activities.ReportInput{
+	written, err := call(r.media(ctx, "write the report"), r.a.WriteReport, activities.ReportInput{
 		Kind: "IngestVideo", Source: r.in.URI, Tenant: r.tenant(), Profile: r.recipe.Profile,
-		RunID: workflow.GetInfo(ctx).FirstRunID, Started: r.progress.Started, Ended: workflow.Now(ctx),
+		RunID: chain(ctx), Started: r.progress.Started, Ended: workflow.Now(ctx),
 		Preview: r.recipe.Preview,
 		Totals: video.Totals{
 			Videos: 1, Indexed: 1, Frames: result.Frames, Documents: result.Documents,

@@ -15,7 +15,7 @@ import (
 func (r *videoRun) listen(ctx workflow.Context) error {
 	r.caller, r.budget = newCaller(r.in.Common), r.in.BudgetUSD
 	r.progress.Tenant = r.in.Tenant
-	r.job = workflow.GetInfo(ctx).FirstRunID
+	r.job = chain(ctx)
 	if r.in.Library != nil {
 		r.job = r.in.Library.Job
 	}

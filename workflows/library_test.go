@@ -1,0 +1,109 @@
+package workflows_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+func frames(name string, n int) []string {
+	out := make([]string, n)
+	for i := range out {
+		out[i] = fmt.Sprintf("%s %d", name, i)
+	}
+	return out
+}
+
+func (w *world) ingestLibrary(in workflows.IngestLibraryInput) (workflows.IngestLibraryResult, error) {
+	w.t.Helper()
+	env := w.environment()
+	env.ExecuteWorkflow(workflows.IngestLibrary, in)
+	require.True(w.t, env.IsWorkflowCompleted())
+	var out workflows.IngestLibraryResult
+	if err := env.GetWorkflowError(); err != nil {
+		return out, err
+	}
+	require.NoError(w.t, env.GetWorkflowResult(&out))
+	return out, nil
+}
+
+func TestIngestLibrary(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.video("harbour.txt", frames("harbour", 10)...)
+	w.video("market.txt", frames("market", 3)...)
+	w.video("empty.txt")
+	in := workflows.IngestLibraryInput{Source: w.library()}
+
+	out, err := w.ingestLibrary(in)
+	require.NoError(t, err)
+	require.Equal(t, video.Totals{
+		Videos: 3, Indexed: 2, Failed: 1, Frames: 13, Documents: 13, DescribeCalls: 13, CostUSD: 0.013,
+	}, out.Totals)
+	require.Len(t, out.Failures, 1)
+	require.Equal(t, string(fault.Input), out.Failures[0].Class)
+	require.Equal(t, "inspect", out.Failures[0].Stage)
+	require.Contains(t, out.Failures[0].Reason, "empty.txt")
+	require.NotEmpty(t, out.Report)
+	hits := w.search("harbour 7")
+	require.NotEmpty(t, hits)
+	require.Equal(t, int64(7000), hits[0].PTSMS)
+
+	again, err := w.ingestLibrary(in)
+	require.NoError(t, err)
+	require.Equal(t, 2, again.Unchanged)
+	require.Equal(t, 1, w.callsOf("harbour 7"), "a stored caption is never paid again")
+}
+
+func TestForceReusesCaptions(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.video("harbour.txt", frames("harbour", 5)...)
+	in := workflows.IngestLibraryInput{Source: w.library()}
+	_, err := w.ingestLibrary(in)
+	require.NoError(t, err)
+	in.Force = true
+	out, err := w.ingestLibrary(in)
+	require.NoError(t, err)
+	require.Equal(t, 1, out.Indexed)
+	require.Equal(t, 1, w.callsOf("harbour 0"))
+}
+
+func TestChangedPromptRunsDescribeButNotExtract(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.video("harbour.txt", frames("harbour", 5)...)
+	in := workflows.IngestLibraryInput{Source: w.library()}
+	_, err := w.ingestLibrary(in)
+	require.NoError(t, err)
+	w.profile.Describe.Prompt = "be brief" // another recipe, the same frames
+	out, err := w.ingestLibrary(in)
+	require.NoError(t, err)
+	require.Equal(t, 1, out.Indexed)
+	require.Equal(t, 2, w.callsOf("harbour 0"))
+	published, err := w.ingest.Index.Published(t.Context(), video.PublishedFilter{Tenant: tenant.Default})
+	require.NoError(t, err)
+	require.Len(t, published, 1, "the old generation is gone")
+	require.Len(t, w.search("harbour"), 5)
+}
+
+func TestDryRunWritesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.video("harbour.txt", frames("harbour", 5)...)
+	w.video("empty.txt")
+	out, err := w.ingestLibrary(workflows.IngestLibraryInput{Source: w.library(), DryRun: true})
+	require.NoError(t, err)
+	require.Equal(t, 2, out.Videos)
+	require.Equal(t, 1, out.Failed)
+	require.NotNil(t, out.Estimate)
+	require.Positive(t, out.Estimate.Frames)
+	require.Empty(t, w.objects(), "nothing written")
+	require.Zero(t, w.callsOf("harbour 0"))
+}

@@ -1,0 +1,191 @@
+package workflows_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/blob"
+	"github.com/cogniverse/cogflow/internal/ledger"
+	"github.com/cogniverse/cogflow/internal/preview"
+	"github.com/cogniverse/cogflow/internal/report"
+	"github.com/cogniverse/cogflow/internal/sqlite"
+	"github.com/cogniverse/cogflow/object"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// world is everything around the workflows: real store, index, ledger and
+// embedder, and videos that are text files of one line a frame.
+type world struct {
+	t        *testing.T
+	dir      string
+	ingest   *activities.Ingest
+	profile  video.Profile
+	describe func(r video.DescribeRequest) (video.Caption, error) // nil: the frame's own text
+
+	mu    sync.Mutex
+	calls map[string]int // by frame text
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, dir: t.TempDir(), calls: map[string]int{}}
+	store, err := blob.Open(t.Context(), "file://"+filepath.Join(w.dir, "store"))
+	require.NoError(t, err)
+	index, err := sqlite.Open(filepath.Join(w.dir, "index.db"))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, index.Close()) })
+	calls, err := ledger.Open(filepath.Join(w.dir, "ledger.db"))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, calls.Close()) })
+	w.profile = video.LocalPreview()
+	w.profile.ChunkFrames = 4
+	w.profile.Describe.CostMicroUSD = 1000
+	w.ingest = &activities.Ingest{
+		Store: store, Index: index, Ledger: calls, Embedder: preview.Embedder{},
+		Sources: (*textVideos)(w), Media: (*textVideos)(w), Describer: (*textVideos)(w), Runs: nobody{},
+		Profiles: func(string) (video.Profile, error) { return w.profile, nil },
+		Report:   report.Render, Thumb: func(jpeg []byte, _ int) ([]byte, error) { return jpeg, nil },
+		Scratch: w.dir, Slots: 8,
+	}
+	return w
+}
+
+// video writes a video of the given frames.
+func (w *world) video(name string, frames ...string) {
+	w.t.Helper()
+	path := filepath.Join(w.dir, "library", name)
+	require.NoError(w.t, os.MkdirAll(filepath.Dir(path), 0o700))
+	require.NoError(w.t, os.WriteFile(path, []byte(strings.Join(frames, "\n")), 0o600))
+}
+
+func (w *world) library() string { return filepath.Join(w.dir, "library") }
+
+// environment is a test environment with the real workflows and activities.
+func (w *world) environment() *testsuite.TestWorkflowEnvironment {
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestWorkflowEnvironment()
+	env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{&activities.Errors{}}})
+	env.SetTestTimeout(time.Minute)
+	env.RegisterActivity(w.ingest)
+	env.RegisterWorkflow(workflows.IngestLibrary)
+	env.RegisterWorkflow(workflows.IngestVideo)
+	return env
+}
+
+func (w *world) callsOf(frame string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.calls[frame]
+}
+
+func (w *world) search(query string) []video.Hit {
+	w.t.Helper()
+	hits, err := w.ingest.Index.Search(w.t.Context(), video.Query{
+		Tenant: tenant.Default, Profile: w.profile.Name, Text: query, Limit: 10, Rank: video.RankBM25,
+	})
+	require.NoError(w.t, err)
+	return hits
+}
+
+// textVideos is the world of text files.
+type textVideos world
+
+func (v *textVideos) List(_ context.Context, _ tenant.ID, source string, _ bool, yield func(string) error) (int, error) {
+	entries, err := os.ReadDir(source)
+	if err != nil {
+		return 0, fault.Wrap(fault.Input, "list", source, err)
+	}
+	for _, e := range entries {
+		if err := yield(filepath.Join(source, e.Name())); err != nil {
+			return 0, err
+		}
+	}
+	return 0, nil
+}
+
+func (v *textVideos) Open(_ context.Context, _ tenant.ID, uri string) (*os.File, string, error) {
+	f, err := os.Open(uri)
+	return f, filepath.Base(uri), fault.Wrap(fault.Input, "open video", uri, err)
+}
+
+func (v *textVideos) Probe(_ context.Context, f *os.File) (video.Media, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return video.Media{}, err
+	}
+	if info.Size() == 0 {
+		return video.Media{}, fault.New(fault.Input, "probe video", f.Name(), "the file is empty")
+	}
+	return video.Media{Format: "text", DurationMS: info.Size(), Width: 64, Height: 36, FPS: 1000}, nil
+}
+
+func (v *textVideos) Extract(_ context.Context, f *os.File, _ string, _ video.Sampling,
+	emit func(video.Frame, []byte) error, progress func(int64),
+) (video.Extraction, error) {
+	data, err := os.ReadFile(f.Name())
+	if err != nil {
+		return video.Extraction{}, err
+	}
+	lines := strings.Split(string(data), "\n")
+	for i, line := range lines {
+		at := int64(i) * 1000
+		sum := string(video.NewFingerprint("frame", line))
+		frame := video.Frame{PTSMS: at, StartMS: at, EndMS: at + 1000, SHA256: sum, Bytes: len(line), Width: 64, Height: 36}
+		if err := emit(frame, []byte(line)); err != nil {
+			return video.Extraction{}, err
+		}
+		progress(at)
+	}
+	return video.Extraction{DurationMS: int64(len(lines)) * 1000}, nil
+}
+
+func (v *textVideos) Describe(_ context.Context, r video.DescribeRequest) (video.Caption, error) {
+	v.mu.Lock()
+	v.calls[string(r.JPEG)]++
+	describe := v.describe
+	v.mu.Unlock()
+	if describe != nil {
+		return describe(r)
+	}
+	return caption(r), nil
+}
+
+func caption(r video.DescribeRequest) video.Caption {
+	text := string(bytes.ToLower(r.JPEG))
+	return video.Caption{
+		Text: fmt.Sprintf("A frame of %s.", text), Model: r.Model, Revision: "1", Preview: true, CostMicroUSD: 1000,
+	}
+}
+
+// nobody is a server on which nothing runs.
+type nobody struct{}
+
+func (nobody) Running(context.Context, string, string) (bool, error)     { return false, nil }
+func (nobody) Signal(context.Context, string, string, string, any) error { return nil }
+
+// objects lists the keys of the store.
+func (w *world) objects() []string {
+	w.t.Helper()
+	var keys []string
+	require.NoError(w.t, w.ingest.Store.List(w.t.Context(), string(tenant.Default)+"/", func(o object.Info) error {
+		keys = append(keys, o.Key)
+		return nil
+	}))
+	return keys
+}

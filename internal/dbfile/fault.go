@@ -11,6 +11,9 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 )
 
+// ErrDamaged says that what a file holds does not agree with itself.
+var ErrDamaged = errors.New("damaged")
+
 // Fault classifies an error of SQLite and names the file. What is classified
 // already, and a cancellation, comes back unchanged; nil stays nil.
 func (db *DB) Fault(op string, err error) error {
@@ -18,8 +21,11 @@ func (db *DB) Fault(op string, err error) error {
 		return err
 	}
 	f := &fault.Error{Op: op, Subject: db.path, Err: err}
-	if errors.Is(err, context.DeadlineExceeded) {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
 		f.Class = fault.Transport
+	case errors.Is(err, ErrDamaged):
+		f.Class, f.Reason, _ = classify(code.SQLITE_CORRUPT)
 	}
 	if e, ok := errors.AsType[*sqlite.Error](err); ok {
 		f.Class, f.Reason, f.RetryAfter = classify(e.Code())

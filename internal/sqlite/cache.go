@@ -3,9 +3,11 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"slices"
 	"sync"
 
+	"github.com/cogniverse/cogflow/internal/dbfile"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -27,6 +29,7 @@ type view struct {
 	scope, version int64
 	segments       []*segment
 	first          []int32         // position of each segment's first document
+	owner          []int32         // segment by position
 	docs           []int64         // row ids by position
 	ids            []string        // document ids by position
 	position       map[int64]int32 // by row id
@@ -154,7 +157,7 @@ func (s *segment) read(ctx context.Context, tx *sql.Tx) error {
 		}
 		var e video.Embedding
 		if err := e.UnmarshalBinary(stored); err != nil {
-			return err
+			return fmt.Errorf("%w: document %q: %v", dbfile.ErrDamaged, doc, err) //nolint:errorlint // its class is not ours
 		}
 		s.docs, s.ids = append(s.docs, id), append(s.ids, doc)
 		s.vectors.add(e)
@@ -165,10 +168,11 @@ func (s *segment) read(ctx context.Context, tx *sql.Tx) error {
 // number gives each document its position.
 func (v *view) number() {
 	v.position = map[int64]int32{}
-	for _, s := range v.segments {
+	for segment, s := range v.segments {
 		v.first = append(v.first, int32(len(v.docs)))
 		for i, id := range s.docs {
 			v.position[id] = int32(len(v.docs) + i)
+			v.owner = append(v.owner, int32(segment))
 		}
 		v.docs, v.ids = append(v.docs, s.docs...), append(v.ids, s.ids...)
 		v.bytes += s.vectors.bytes() + 100*len(s.docs)

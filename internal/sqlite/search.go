@@ -5,13 +5,11 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"runtime"
+	"fmt"
 	"slices"
-	"sync/atomic"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/dbfile"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -121,63 +119,6 @@ func fuse(lists ...[]scored) []scored {
 	return fused
 }
 
-// blockSize is how many documents one step of a scan compares.
-const blockSize = 512
-
-// rankVectors compares the query with every document of its shape. Documents of
-// another one, from before the profile's model changed, cannot be compared; it
-// is a fault when there are no others.
-func rankVectors(ctx context.Context, v *view, q video.Query) ([]scored, error) {
-	type block struct{ segment, from, to int }
-	query := pack(q.Embedding)
-	var blocks []block
-	found := make([]scored, 0, len(v.docs))
-	for i, s := range v.segments {
-		if s.vectors.encoding != query.encoding || s.vectors.dim != query.dim {
-			continue
-		}
-		for from := 0; from < len(s.docs); from += blockSize {
-			to := min(from+blockSize, len(s.docs))
-			blocks = append(blocks, block{i, from, to})
-			for d := from; d < to; d++ {
-				found = append(found, scored{at: v.first[i] + int32(d)})
-			}
-		}
-	}
-	if len(found) == 0 && len(v.docs) > 0 {
-		i := slices.IndexFunc(v.segments, func(s *segment) bool { return len(s.docs) > 0 })
-		have := v.segments[i].vectors
-		return nil, fault.New(fault.Input, opSearch, q.Profile, "the query's embedding is "+
-			shapeName(query.encoding, query.dim)+", the profile's documents are "+shapeName(have.encoding, have.dim)+
-			"; search with the model that embedded them")
-	}
-	// found lists the blocks' documents in order; each block fills its own part.
-	starts := make([]int, len(blocks))
-	for i, n := 0, 0; i < len(blocks); i++ {
-		starts[i] = n
-		n += blocks[i].to - blocks[i].from
-	}
-	var next atomic.Int64
-	scan := func() error {
-		for i := int(next.Add(1)) - 1; i < len(blocks); i = int(next.Add(1)) - 1 {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			b := blocks[i]
-			part := found[starts[i]:]
-			for d := b.from; d < b.to; d++ {
-				part[d-b.from].score = v.segments[b.segment].vectors.similarity(&query, d)
-			}
-		}
-		return nil
-	}
-	var group errgroup.Group
-	for range min(runtime.GOMAXPROCS(0), len(blocks)) {
-		group.Go(scan)
-	}
-	return found, group.Wait()
-}
-
 // read fetches the documents that were found, in their order.
 func read(ctx context.Context, tx *sql.Tx, v *view, best []scored) ([]video.Hit, error) {
 	ids := make([]int64, len(best))
@@ -198,7 +139,7 @@ func read(ctx context.Context, tx *sql.Tx, v *view, best []scored) ([]video.Hit,
 		return nil, err
 	}
 	defer rows.Close()
-	hits := make([]video.Hit, len(best))
+	hits, found := make([]video.Hit, len(best)), 0
 	for rows.Next() {
 		var id int64
 		var h video.Hit
@@ -208,6 +149,13 @@ func read(ctx context.Context, tx *sql.Tx, v *view, best []scored) ([]video.Hit,
 		}
 		h.Score = best[order[id]].score
 		hits[order[id]] = h
+		found++
 	}
-	return hits, rows.Err()
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	if found != len(best) {
+		return nil, fmt.Errorf("%w: %d documents that were found are missing", dbfile.ErrDamaged, len(best)-found)
+	}
+	return hits, nil
 }

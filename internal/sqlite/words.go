@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+
+	"github.com/cogniverse/cogflow/internal/dbfile"
 )
 
 // maxWords bounds the work of one query; further words are not looked for.
@@ -59,7 +61,7 @@ func rankWords(ctx context.Context, tx *sql.Tx, v *view, text string) ([]scored,
 		}
 		at, ok := v.position[id]
 		if !ok {
-			return nil, fmt.Errorf("the words of document %d have no document: the index file is damaged", id)
+			return nil, fmt.Errorf("%w: words of row %d without a document", dbfile.ErrDamaged, id)
 		}
 		found = append(found, scored{at: at, score: -score})
 	}

@@ -1,0 +1,70 @@
+package sqlite
+
+import (
+	"context"
+	"runtime"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// blockSize is how many documents a scan compares between two looks at the context.
+const blockSize = 512
+
+// rankVectors compares the query with every document of its shape. Documents of
+// another one, from before the profile's model changed, cannot be compared; it
+// is a fault when there are no others.
+func rankVectors(ctx context.Context, v *view, q video.Query) ([]scored, error) {
+	query := pack(q.Embedding)
+	found := v.comparable(&query)
+	if len(found) == 0 && len(v.docs) > 0 {
+		have := v.segments[v.owner[0]].vectors
+		return nil, fault.New(fault.Input, opSearch, q.Profile, "the query's embedding is "+
+			shapeName(query.encoding, query.dim)+", the profile's documents are "+shapeName(have.encoding, have.dim)+
+			"; search with the model that embedded them")
+	}
+	var next atomic.Int64
+	scan := func() error {
+		for {
+			to := int(next.Add(blockSize))
+			from := to - blockSize
+			if from >= len(found) {
+				return nil
+			}
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			for i := range found[from:min(to, len(found))] {
+				s := &found[from+i]
+				s.score = v.similarity(&query, s.at)
+			}
+		}
+	}
+	var group errgroup.Group
+	for range min(runtime.GOMAXPROCS(0), len(found)/blockSize+1) {
+		group.Go(scan)
+	}
+	return found, group.Wait()
+}
+
+// comparable lists the documents whose vectors have the query's shape.
+func (v *view) comparable(query *vectors) []scored {
+	list := make([]scored, 0, len(v.docs))
+	for i, s := range v.segments {
+		if s.vectors.encoding != query.encoding || s.vectors.dim != query.dim {
+			continue
+		}
+		for d := range s.docs {
+			list = append(list, scored{at: v.first[i] + int32(d)})
+		}
+	}
+	return list
+}
+
+func (v *view) similarity(query *vectors, at int32) float64 {
+	owner := v.owner[at]
+	return v.segments[owner].vectors.similarity(query, int(at-v.first[owner]))
+}

@@ -1,0 +1,136 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/tenant"
+)
+
+// videoExtensions decide by name alone what is tried as a video. Playlists are
+// among them so that they are refused by name instead of passed over.
+var videoExtensions = []string{
+	".3g2", ".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg",
+	".mpg", ".mts", ".mxf", ".ogv", ".ts", ".webm", ".wmv",
+	".m3u8", ".mpd",
+}
+
+var manifestExtensions = []string{"", ".list", ".lst", ".manifest", ".txt"}
+
+// List yields file:// URIs. A directory yields its entries with the name of a
+// video, sorted by path; hidden ones and all others are skipped. Whatever has a
+// video's name is yielded, also a directory or a dangling link, so that it
+// fails visibly. Linked directories are not entered. A video yields itself, a
+// text file is read as a manifest.
+func (s *Sources) List(ctx context.Context, t tenant.ID, source string, recursive bool, yield func(uri string) error) (skipped int, err error) {
+	const op = "list source"
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	path, err := parse(op, source)
+	if err != nil {
+		return 0, err
+	}
+	f, err := s.open(op, t, path)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close() //nolint:errcheck // only read from
+	info, err := f.Stat()
+	if err != nil {
+		return 0, explain(op, path, err)
+	}
+	switch extension := strings.ToLower(filepath.Ext(path)); {
+	case info.IsDir():
+		l := lister{sources: s, tenant: t, recursive: recursive, yield: yield}
+		err := l.directory(ctx, f, path)
+		return l.skipped, err
+	case slices.Contains(videoExtensions, extension):
+		return 0, yield(toURI(path))
+	case slices.Contains(manifestExtensions, extension):
+		return 0, readManifest(ctx, f, path, yield)
+	default:
+		return 0, fault.New(fault.Input, op, path, "want a directory, a video ("+
+			strings.Join(videoExtensions, " ")+") or a manifest (.txt .list .lst .manifest)")
+	}
+}
+
+type lister struct {
+	sources   *Sources
+	tenant    tenant.ID
+	recursive bool
+	yield     func(uri string) error
+	skipped   int
+}
+
+func (l *lister) directory(ctx context.Context, f *os.File, dir string) error {
+	names, err := l.names(ctx, f, dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		path := filepath.Join(dir, name)
+		if !strings.HasSuffix(name, "/") {
+			err = l.yield(toURI(path))
+		} else {
+			err = l.below(ctx, path)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// below lists a directory in a directory. One that cannot be read must not stop
+// the others: it is yielded, and opening it then tells why.
+func (l *lister) below(ctx context.Context, path string) error {
+	f, err := l.sources.open("list source", l.tenant, path)
+	if fault.ClassOf(err) == fault.Input {
+		return l.yield(toURI(path))
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close() //nolint:errcheck // only read from
+	return l.directory(ctx, f, path)
+}
+
+// names returns what to yield and, with a slash at the end, where to descend,
+// sorted as paths are.
+func (l *lister) names(ctx context.Context, f *os.File, dir string) ([]string, error) {
+	var names []string
+	for {
+		entries, err := f.ReadDir(1024)
+		if errors.Is(err, io.EOF) {
+			slices.Sort(names)
+			return names, nil
+		}
+		if err != nil {
+			return nil, explain("list source", dir, err)
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			hidden := strings.HasPrefix(e.Name(), ".")
+			switch {
+			case !hidden && slices.Contains(videoExtensions, strings.ToLower(filepath.Ext(e.Name()))):
+				names = append(names, e.Name())
+			case !e.IsDir():
+				l.skipped++
+			case !hidden && l.recursive:
+				names = append(names, e.Name()+"/")
+			}
+		}
+	}
+}

@@ -1,0 +1,81 @@
+package source
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/cogniverse/cogflow/fault"
+)
+
+const (
+	maxManifest = 256 << 20 // bytes
+	maxLine     = 16 << 10  // bytes; a path of the longest kind with every byte escaped
+)
+
+// readManifest yields the URI of each line. A relative path counts from the
+// directory of the manifest. What a line names is not looked at: a video that
+// is missing is that video's failure, only a line that says nothing is the
+// manifest's.
+func readManifest(ctx context.Context, f *os.File, path string, yield func(uri string) error) error {
+	const op = "read manifest"
+	if info, err := f.Stat(); err != nil {
+		return explain(op, path, err)
+	} else if info.Size() > maxManifest {
+		return fault.New(fault.Input, op, path, "larger than 256 MiB; split it")
+	}
+	lines := bufio.NewReaderSize(io.LimitReader(f, maxManifest+1), maxLine) // it may grow while it is read
+	for number, size := 1, 0; ; number++ {
+		line, err := lines.ReadSlice('\n')
+		at := fmt.Sprintf("%s:%d", path, number)
+		if size += len(line); size > maxManifest {
+			return fault.New(fault.Input, op, at, "larger than 256 MiB; split it")
+		}
+		if bytes.IndexByte(line, 0) >= 0 {
+			return fault.New(fault.Input, op, at,
+				"not a text file in UTF-8; a manifest has one path or URI a line, a video needs the extension of one")
+		}
+		if errors.Is(err, bufio.ErrBufferFull) {
+			return fault.New(fault.Input, op, at, "the line is longer than 16 KiB")
+		}
+		if err != nil && !errors.Is(err, io.EOF) {
+			return explain(op, path, err)
+		}
+		if number == 1 {
+			line = bytes.TrimPrefix(line, []byte("\uFEFF"))
+		}
+		if err := yieldLine(ctx, string(bytes.TrimSpace(line)), at, filepath.Dir(path), yield); err != nil {
+			return err
+		}
+		if err != nil {
+			return nil
+		}
+	}
+}
+
+func yieldLine(ctx context.Context, line, at, dir string, yield func(uri string) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if line == "" || line[0] == '#' {
+		return nil
+	}
+	m := scheme.FindStringSubmatch(line)
+	if m != nil && !strings.EqualFold(m[1]+m[2], "file") {
+		return yield(line) // opening it says whether this build can
+	}
+	if m == nil && !filepath.IsAbs(line) {
+		line = filepath.Join(dir, line)
+	}
+	path, err := parse("read manifest", line)
+	if err != nil {
+		return &fault.Error{Class: fault.Input, Op: "read manifest", Subject: at, Err: err}
+	}
+	return yield(toURI(path))
+}

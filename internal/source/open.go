@@ -1,0 +1,160 @@
+package source
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/tenant"
+)
+
+// open opens a regular file or a directory that the tenant may reach. With
+// roots, links are resolved first and the result is opened below its root in a
+// way that follows no link out of it, so that nothing changed in between helps.
+func (s *Sources) open(op string, t tenant.ID, path string) (*os.File, error) {
+	if len(s.config.Roots) == 0 {
+		if !s.config.AnyLocal {
+			return nil, fault.New(fault.Input, op, path, "no directories are configured for sources; set "+configKey)
+		}
+		return openChecked(op, path, path, os.Stat, os.OpenFile)
+	}
+	outside := fault.New(fault.Input, op, path,
+		"it is outside the directories of tenant "+string(t)+"; move it there or add its directory to "+configKey)
+	roots, err := s.roots(op, t, path)
+	if err != nil {
+		return nil, err
+	}
+	if !lexically(path, roots, s.config.Roots[t]) {
+		return nil, outside // without a look whether it exists
+	}
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return nil, explain(op, path, err)
+	}
+	for _, root := range roots {
+		rel, ok := below(root, real)
+		if !ok {
+			continue
+		}
+		dir, err := os.OpenRoot(root)
+		if err != nil {
+			return nil, explain(op, root, err)
+		}
+		defer dir.Close() //nolint:errcheck // only read from
+		return openChecked(op, path, rel, dir.Stat, dir.OpenFile)
+	}
+	return nil, outside
+}
+
+// roots returns the tenant's roots with their own links resolved. One that is
+// not there at the moment is left out: nothing can be below it.
+func (s *Sources) roots(op string, t tenant.ID, path string) ([]string, error) {
+	var real []string
+	for _, root := range s.config.Roots[t] {
+		switch r, err := filepath.EvalSymlinks(root); {
+		case err == nil:
+			real = append(real, r)
+		case !errors.Is(err, fs.ErrNotExist):
+			return nil, explain(op, root, err)
+		}
+	}
+	if len(real) == 0 {
+		return nil, fault.New(fault.Input, op, path, "tenant "+string(t)+" has no existing directory in "+configKey)
+	}
+	return real, nil
+}
+
+func lexically(path string, lists ...[]string) bool {
+	for _, roots := range lists {
+		for _, root := range roots {
+			if _, ok := below(root, path); ok {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// below returns path relative to root if it does not lead out of it.
+func below(root, path string) (string, bool) {
+	rel, err := filepath.Rel(root, path)
+	return rel, err == nil && filepath.IsLocal(rel)
+}
+
+// openChecked looks before it opens, because to open a device can have effects,
+// and again afterwards, because it may have been exchanged. It does not wait
+// for the writer of a FIFO.
+func openChecked(op, path, name string, stat func(string) (os.FileInfo, error),
+	open func(string, int, os.FileMode) (*os.File, error),
+) (*os.File, error) {
+	info, err := stat(name)
+	if err != nil {
+		return nil, explain(op, path, err)
+	}
+	if err := checkMode(op, path, info.Mode()); err != nil {
+		return nil, err
+	}
+	f, err := open(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, explain(op, path, err)
+	}
+	if info, err = f.Stat(); err != nil {
+		err = explain(op, path, err)
+	} else {
+		err = checkMode(op, path, info.Mode())
+	}
+	if err != nil {
+		_ = f.Close() // nothing was written; the reason is the other error
+		return nil, err
+	}
+	return f, nil
+}
+
+func checkMode(op, path string, mode os.FileMode) error {
+	kind := "not a file"
+	switch {
+	case mode.IsRegular() || mode.IsDir():
+		return nil
+	case mode&os.ModeNamedPipe != 0:
+		kind = "a FIFO"
+	case mode&os.ModeSocket != 0:
+		kind = "a socket"
+	case mode&os.ModeDevice != 0:
+		kind = "a device"
+	}
+	return fault.New(fault.Input, op, path, "it is "+kind+"; want a regular file")
+}
+
+// explain says what is wrong with a path and what to do.
+func explain(op, path string, err error) error {
+	class, reason := fault.Transport, ""
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		class, reason = fault.Input, "there is no such file; check the path, and that it is mounted on the worker's machine"
+		if target, linked := os.Readlink(path); linked == nil {
+			reason = "the link leads to nothing: " + printable(target)
+		}
+	case errors.Is(err, fs.ErrPermission):
+		class, reason = fault.Input, "no permission; let the user of the worker read it and enter its directories"
+	case errors.Is(err, syscall.ELOOP):
+		class, reason = fault.Input, "its links lead in a circle"
+	case errors.Is(err, syscall.ENOTDIR):
+		class, reason = fault.Input, "a part of the path is no directory"
+	case errors.Is(err, syscall.ENAMETOOLONG):
+		class, reason = fault.Input, "the path is too long"
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		class, reason = fault.Capacity, "too many open files"
+	}
+	return &fault.Error{Class: class, Op: op, Subject: path, Reason: reason, Err: cause(err)}
+}
+
+// cause leaves the path out, which would be said twice and here unquoted.
+func cause(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	return err
+}

@@ -1,0 +1,56 @@
+package source
+
+import (
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"unicode"
+
+	"github.com/cogniverse/cogflow/fault"
+)
+
+var scheme = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]*)://|^(file):/`)
+
+// parse returns the absolute path that a file:// URI or a path names, byte for
+// byte. A relative path counts from the working directory of the worker.
+func parse(op, uri string) (string, error) {
+	bad := func(reason string) error { return fault.New(fault.Input, op, uri, reason) }
+	path := uri
+	if m := scheme.FindStringSubmatch(uri); m != nil {
+		if !strings.EqualFold(m[1]+m[2], "file") {
+			return "", bad(m[1] + ":// is not in this build; copy the video to a local disk")
+		}
+		u, err := url.Parse(uri)
+		switch {
+		case err != nil:
+			return "", bad("not a URI; write special characters as %XX")
+		case u.Host != "" && u.Host != "localhost":
+			return "", bad("want file:///absolute/path, with three slashes")
+		case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+			return "", bad("write '?' as %3F and '#' as %23")
+		}
+		if path = u.Path; !filepath.IsAbs(path) {
+			return "", bad("want file:///absolute/path")
+		}
+	}
+	if path == "" || strings.ContainsRune(path, 0) {
+		return "", bad("want a path or a file:// URI")
+	}
+	path, err := filepath.Abs(path)
+	return path, fault.Wrap(fault.Input, op, uri, err)
+}
+
+// toURI spells an absolute path as a file:// URI that parse turns back into the
+// same bytes, whatever they are.
+func toURI(path string) string { return (&url.URL{Scheme: "file", Path: path}).String() }
+
+// printable replaces what would break a line, a terminal or JSON.
+func printable(name string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, strings.ToValidUTF8(name, string(unicode.ReplacementChar)))
+}

@@ -192,7 +192,22 @@ func (a *app) askWorker(ctx context.Context, c client.Client, all *checks) error
 		return nil
 	}
 	for _, row := range r.Checks {
-		all.add(row.Part, row.Status, "%s", row.Detail)
+		all.merge(check{row.Part, row.Status, row.Detail})
 	}
 	return nil
+}
+
+// merge adds what a worker says; what it says of a pool joins the row of the queue.
+func (c *checks) merge(row check) {
+	queue, isPool := strings.CutPrefix(row.Part, "pool ")
+	for i := range c.Checks {
+		if known := &c.Checks[i]; isPool && known.Part == "queue "+queue {
+			known.Detail += ", " + row.Detail
+			if known.Status == "ok" {
+				known.Status = row.Status
+			}
+			return
+		}
+	}
+	c.Checks = append(c.Checks, row)
 }

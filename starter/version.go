@@ -7,6 +7,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// version is set by the linker.
+var version = "dev" //nolint:gochecknoglobals // -ldflags can set nothing else
+
 // build says which build this is; the toolchain stamps it.
 type build struct {
 	Version  string `json:"version"`
@@ -17,13 +20,13 @@ type build struct {
 }
 
 func thisBuild() build {
-	b := build{Version: "devel", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	b := build{Version: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return b
 	}
-	if v := info.Main.Version; v != "" && v != "(devel)" {
-		b.Version = v
+	if v := info.Main.Version; version == "dev" && v != "" && v != "(devel)" {
+		b.Version = v // go install
 	}
 	for _, s := range info.Settings {
 		switch s.Key {

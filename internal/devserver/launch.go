@@ -1,6 +1,7 @@
 package devserver
 
 import (
+	"errors"
 	"maps"
 	"os"
 	"os/exec"
@@ -68,8 +69,7 @@ func (s *Server) launch(o Options, file string, lock *os.File) error {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := s.command.Start()
-		output.Close()
-		started <- err
+		started <- errors.Join(err, output.Close())
 		if err == nil {
 			s.watch()
 		}

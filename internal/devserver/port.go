@@ -27,7 +27,7 @@ func choose(ctx context.Context, port *int, what string) error {
 	if err != nil {
 		return taken(ctx, *port, what, err)
 	}
-	*port = listener.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert,errcheck // a TCP listener has no other
+	*port = listener.Addr().(*net.TCPAddr).Port // a TCP listener has no other kind
 	return fault.Wrap(fault.Capacity, "try port", address, listener.Close())
 }
 

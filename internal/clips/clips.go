@@ -1,0 +1,84 @@
+// Package clips makes small videos with ffmpeg: the three of `make demo`, rich
+// enough to search, and tiny ones by the thousand for tests of scale.
+package clips
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/cogniverse/cogflow/fault"
+)
+
+// limit is far beyond what any clip takes: seconds.
+const limit = 2 * time.Minute
+
+// encode calls ffmpeg in dir with inputs and filters, and puts what it writes at
+// path in one step, so that a clip is whole or absent. It goes through Matroska,
+// which every ffmpeg writes with the frames' own times; for MP4 some pad to a
+// constant rate, and the option against that differs between versions.
+func encode(ctx context.Context, ffmpeg, dir, path string, args ...string) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	work, err := os.MkdirTemp(filepath.Dir(path), ".clip-")
+	if err != nil {
+		return fault.Wrap(fault.Capacity, "make clip", path, err)
+	}
+	defer os.RemoveAll(work)
+	timed, whole := filepath.Join(work, "clip.mkv"), filepath.Join(work, "clip.mp4")
+	args = append(args, "-c:v", "libx264", "-pix_fmt", "yuv420p", timed)
+	if err := run(ctx, ffmpeg, dir, args); err != nil {
+		return err
+	}
+	remux := []string{"-i", timed, "-c", "copy", "-fflags", "+bitexact", whole}
+	if err := run(ctx, ffmpeg, dir, remux); err != nil {
+		return err
+	}
+	return fault.Wrap(fault.Capacity, "make clip", path, os.Rename(whole, path))
+}
+
+func run(ctx context.Context, ffmpeg, dir string, args []string) error {
+	args = append([]string{"-nostdin", "-hide_banner", "-loglevel", "error", "-y"}, args...)
+	command := exec.CommandContext(ctx, ffmpeg, args...)
+	command.Dir = dir
+	var stderr bytes.Buffer
+	command.Stderr = &stderr
+	if err := command.Run(); err != nil {
+		return &fault.Error{
+			Class: fault.Input, Op: "make clip with", Subject: ffmpeg, Reason: explain(stderr.String()),
+			Err: errors.Join(err, ctx.Err()),
+		}
+	}
+	return nil
+}
+
+// explain turns what ffmpeg says when it was built without a part into what to do.
+func explain(stderr string) string {
+	text := strings.TrimSpace(stderr)
+	for _, part := range []string{"drawtext", "gradients", "libx264"} {
+		if strings.Contains(text, part) && (strings.Contains(text, "No such filter") || strings.Contains(text, "Unknown encoder")) {
+			return fmt.Sprintf("this ffmpeg has no %s: install a full build of ffmpeg 4.4 or newer (run make tools)", part)
+		}
+	}
+	return text
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// prepare makes dir and returns its absolute path.
+func prepare(dir string) (string, error) {
+	dir, err := filepath.Abs(dir)
+	if err == nil {
+		err = os.MkdirAll(dir, 0o755)
+	}
+	return dir, fault.Wrap(fault.Capacity, "make clips", dir, err)
+}

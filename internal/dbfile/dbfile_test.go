@@ -31,11 +31,11 @@ func open(t *testing.T, path string, k dbfile.Kind) *dbfile.DB {
 	return db
 }
 
-func refused(t *testing.T, path string, k dbfile.Kind, class fault.Class, reason string) {
+func refused(t *testing.T, path string, k dbfile.Kind, reason string) {
 	t.Helper()
 	before, _ := os.ReadFile(path)
 	_, err := dbfile.Open(t.Context(), path, k)
-	require.Equal(t, class, fault.ClassOf(err), "%v", err)
+	require.Equal(t, fault.Input, fault.ClassOf(err), "%v", err)
 	require.ErrorContains(t, err, reason)
 	require.ErrorContains(t, err, filepath.Base(path))
 	after, _ := os.ReadFile(path)
@@ -79,7 +79,7 @@ func TestMigration(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 2, count(t, db))
 	require.NoError(t, db.Close())
-	refused(t, path, kind(first), fault.Input, "a newer cogflow wrote it (schema 2, this build knows 1)")
+	refused(t, path, kind(first), "a newer cogflow wrote it (schema 2, this build knows 1)")
 	require.Equal(t, 2, count(t, open(t, path, second)), "a migration runs once")
 }
 
@@ -99,14 +99,14 @@ func TestRefused(t *testing.T) {
 	db, err := dbfile.Open(t.Context(), filepath.Join(dir, "other.db"), other)
 	require.NoError(t, err)
 	require.NoError(t, db.Close())
-	refused(t, filepath.Join(dir, "other.db"), kind(first), fault.Input, "not a cogflow test file")
+	refused(t, filepath.Join(dir, "other.db"), kind(first), "not a cogflow test file")
 
 	garbage := filepath.Join(dir, "garbage.db")
 	require.NoError(t, os.WriteFile(garbage, []byte(strings.Repeat("no database ", 1000)), 0o600))
-	refused(t, garbage, kind(first), fault.Input, "damaged or no SQLite file")
+	refused(t, garbage, kind(first), "damaged or no SQLite file")
 
-	refused(t, dir, kind(first), fault.Input, "cannot be opened")
-	refused(t, filepath.Join(garbage, "x.db"), kind(first), fault.Input, "directory cannot be made")
+	refused(t, dir, kind(first), "cannot be opened")
+	refused(t, filepath.Join(garbage, "x.db"), kind(first), "directory cannot be made")
 }
 
 func TestDamagedPage(t *testing.T) {

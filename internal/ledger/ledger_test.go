@@ -43,9 +43,9 @@ func begin(t testing.TB, l *Ledger, c video.Call, limit int64) int64 {
 	return id
 }
 
-func spend(t testing.TB, l *Ledger, job string) video.Spend {
+func spend(t testing.TB, l *Ledger) video.Spend {
 	t.Helper()
-	s, err := l.Job(t.Context(), "acme", job)
+	s, err := l.Job(t.Context(), "acme", "job")
 	require.NoError(t, err)
 	return s
 }
@@ -53,7 +53,7 @@ func spend(t testing.TB, l *Ledger, job string) video.Spend {
 func TestSpend(t *testing.T) {
 	t.Parallel()
 	l := openNew(t)
-	require.Zero(t, spend(t, l, "job"))
+	require.Zero(t, spend(t, l))
 
 	a := begin(t, l, call("job", "a", 10), 0)
 	b := begin(t, l, call("job", "b", 10), 0)
@@ -64,7 +64,7 @@ func TestSpend(t *testing.T) {
 	begin(t, l, rival, 0)
 	require.NoError(t, l.End(t.Context(), a, true, 7))
 	require.NoError(t, l.End(t.Context(), b, false, 1))
-	require.Equal(t, video.Spend{Calls: 3, Answered: 1, Open: 1, CostMicroUSD: 8, Reserved: 10}, spend(t, l, "job"))
+	require.Equal(t, video.Spend{Calls: 3, Answered: 1, Open: 1, CostMicroUSD: 8, Reserved: 10}, spend(t, l))
 }
 
 func TestRepeated(t *testing.T) {
@@ -93,7 +93,7 @@ func TestRepeated(t *testing.T) {
 				}
 			}
 			begin(t, l, call("job", "another", 1), 0)
-			require.Equal(t, c.want, spend(t, l, "job").Repeated)
+			require.Equal(t, c.want, spend(t, l).Repeated)
 		})
 	}
 }
@@ -103,10 +103,10 @@ func TestBudget(t *testing.T) {
 	l := openNew(t)
 	refused := func(cost, limit int64) {
 		t.Helper()
-		before := spend(t, l, "job")
+		before := spend(t, l)
 		_, err := l.Begin(t.Context(), call("job", "x", cost), limit)
 		require.Equal(t, fault.Budget, fault.ClassOf(err), "%v", err)
-		require.Equal(t, before, spend(t, l, "job"), "a refusal records nothing")
+		require.Equal(t, before, spend(t, l), "a refusal records nothing")
 	}
 	refused(101, 100)
 	a := begin(t, l, call("job", "a", 100), 100)
@@ -133,12 +133,12 @@ func TestLostReservationsExpire(t *testing.T) {
 	require.Equal(t, fault.Budget, fault.ClassOf(err))
 	pass(lostAfter)
 	begin(t, l, call("job", "a", 100), 100)
-	s := spend(t, l, "job")
+	s := spend(t, l)
 	require.Equal(t, 2, s.Open)
 	require.EqualValues(t, 200, s.Reserved)
 	require.Equal(t, 1, s.Repeated)
 	require.NoError(t, l.End(t.Context(), lost, true, 90), "it was late, not lost")
-	require.EqualValues(t, 90, spend(t, l, "job").CostMicroUSD)
+	require.EqualValues(t, 90, spend(t, l).CostMicroUSD)
 }
 
 // setClock stops the ledger's clock; pass moves it on.
@@ -188,7 +188,7 @@ func TestEnd(t *testing.T) {
 	} {
 		require.Equal(t, fault.Input, fault.ClassOf(err), "%s: %v", name, err)
 	}
-	require.Equal(t, video.Spend{Calls: 1, Answered: 1, CostMicroUSD: 4}, spend(t, l, "job"))
+	require.Equal(t, video.Spend{Calls: 1, Answered: 1, CostMicroUSD: 4}, spend(t, l))
 	begin(t, l, call("job", "b", 1), 5)
 	_, err := l.Begin(t.Context(), call("job", "c", 1), 5)
 	require.Equal(t, fault.Budget, fault.ClassOf(err), "settled once only")
@@ -212,7 +212,7 @@ func TestBadCalls(t *testing.T) {
 	cancel()
 	_, err := l.Begin(ctx, call("job", "a", 1), 0)
 	require.ErrorIs(t, err, context.Canceled)
-	require.Zero(t, spend(t, l, "job"))
+	require.Zero(t, spend(t, l))
 }
 
 // TestBudgetConcurrently lets several handles of one file, as of several
@@ -250,7 +250,7 @@ func TestBudgetConcurrently(t *testing.T) {
 		}
 	}
 	workers.Wait()
-	s := spend(t, open(t, path), "job")
+	s := spend(t, open(t, path))
 	require.EqualValues(t, limit/cost, s.Calls, "the budget is used up and never exceeded")
 	require.EqualValues(t, begun.Load(), s.Calls)
 	require.EqualValues(t, s.Calls*cost, s.CostMicroUSD+s.Reserved)
@@ -267,10 +267,10 @@ func TestSeenByOthers(t *testing.T) {
 	require.NoError(t, dying.End(t.Context(), a, true, 9))
 
 	next := open(t, path)
-	require.Equal(t, video.Spend{Calls: 2, Answered: 1, Open: 1, CostMicroUSD: 9, Reserved: 10}, spend(t, next, "job"))
+	require.Equal(t, video.Spend{Calls: 2, Answered: 1, Open: 1, CostMicroUSD: 9, Reserved: 10}, spend(t, next))
 	b := begin(t, next, call("job", "b", 10), 0)
 	require.NoError(t, next.End(t.Context(), b, true, 9))
-	require.Equal(t, 1, spend(t, dying, "job").Repeated)
+	require.Equal(t, 1, spend(t, dying).Repeated)
 }
 
 func TestClosed(t *testing.T) {
@@ -309,6 +309,6 @@ func BenchmarkBeginEnd(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "pairs/s")
 	b.StopTimer()
 	start := time.Now()
-	spend(b, l, "job")
+	spend(b, l)
 	b.ReportMetric(float64(time.Since(start).Milliseconds()), "job_ms")
 }

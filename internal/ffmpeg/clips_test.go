@@ -68,14 +68,28 @@ func cards(t testing.TB) string {
 		"-filter_complex", "[0][1][2]concat=n=3", "-c:v", "libx264", "-g", "600", "-pix_fmt", "yuv420p")
 }
 
-func tool(t testing.TB, c Config) *Tool {
-	t.Helper()
-	if c.Sandbox == nil {
-		s, err := sandbox.New(context.Background(), sandbox.Config{})
-		require.NoError(t, err)
-		c.Sandbox = s
+var shared = sync.OnceValues(func() (*Tool, error) {
+	s, err := sandbox.New(context.Background(), sandbox.Config{})
+	if err != nil {
+		return nil, err
 	}
-	tool, err := New(context.Background(), c)
+	return New(context.Background(), Config{Sandbox: s})
+})
+
+// tool is the one with the best protection that works here.
+func tool(t testing.TB) *Tool {
+	t.Helper()
+	tool, err := shared()
+	require.NoError(t, err)
+	return tool
+}
+
+// toolIn is one in a sandbox with or without bubblewrap.
+func toolIn(t testing.TB, off bool) *Tool {
+	t.Helper()
+	s, err := sandbox.New(t.Context(), sandbox.Config{Off: off})
+	require.NoError(t, err)
+	tool, err := New(t.Context(), Config{Sandbox: s})
 	require.NoError(t, err)
 	return tool
 }
@@ -100,7 +114,7 @@ func extract(t testing.TB, path string, s video.Sampling) extracted {
 	t.Helper()
 	e := extracted{dir: t.TempDir()}
 	var err error
-	e.Extraction, err = tool(t, Config{}).Extract(context.Background(), open(t, path), e.dir, s,
+	e.Extraction, err = tool(t).Extract(context.Background(), open(t, path), e.dir, s,
 		func(f video.Frame, jpeg []byte) error {
 			e.frames = append(e.frames, f)
 			e.jpegs = append(e.jpegs, jpeg)
@@ -141,4 +155,8 @@ func (e extracted) ranges() [][2]int64 {
 		ranges = append(ranges, [2]int64{f.StartMS, f.EndMS})
 	}
 	return ranges
+}
+
+func samplingOf(strategy string) video.Sampling {
+	return video.Sampling{Strategy: video.Strategy(strategy), WindowMS: 3000, OverlapMS: 500, MaxGapMS: 3000}
 }

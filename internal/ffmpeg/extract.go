@@ -32,9 +32,11 @@ type extractor struct {
 	refused  error // why ffmpeg gave up, if it did
 	main     *pass
 	progress func(int64)
+	thumb    []byte
+	endMS    int64     // where the video ends, as far as is known
 	told     time.Time // when progress was called last
 
-	sampled int64    // keyframes: time of the last sample
+	sampled int64    // keyframes: time of the last sample; -1 = none yet
 	windows []sample // segments: not yet known to be over
 }
 
@@ -51,7 +53,7 @@ func (t *Tool) Extract(ctx context.Context, file *os.File, dir string, s video.S
 		return video.Extraction{}, err
 	}
 	s = video.Profile{Sampling: s}.Normal().Sampling
-	x := &extractor{tool: t, file: file, media: media, sampling: s, said: &complaints{}, progress: progress}
+	x := &extractor{tool: t, file: file, media: media, sampling: s, said: &complaints{}, progress: progress, sampled: -1}
 	p := mainPlan(media, s)
 	w, h := p.size()
 	x.keeper = &keeper{sampling: s, width: w, height: h, emit: emit}
@@ -72,11 +74,15 @@ func (t *Tool) Extract(ctx context.Context, file *os.File, dir string, s video.S
 // run decodes, completes what the main pass could not know, and sums up.
 func (x *extractor) run(ctx context.Context, dir string) (video.Extraction, error) {
 	err := x.decodeMain(ctx, dir)
+	x.endMS = x.main.line.end(x.media)
 	if err == nil {
 		err = x.finish(ctx)
 	}
 	capped := errors.Is(err, errCapped)
-	if err != nil && !capped {
+	switch {
+	case capped:
+		x.endMS = max(x.endMS, x.media.DurationMS)
+	case err != nil:
 		return video.Extraction{}, err
 	}
 	if x.keeper.frames == 0 {
@@ -86,15 +92,15 @@ func (x *extractor) run(ctx context.Context, dir string) (video.Extraction, erro
 		return video.Extraction{}, fault.New(fault.Input, opExtract, x.file.Name(),
 			"no picture of it can be decoded"+because(x.said.first))
 	}
-	if len(x.main.thumb) > 0 {
+	if len(x.thumb) > 0 {
 		name := filepath.Join(dir, ThumbnailFile)
-		if err := os.WriteFile(name, x.main.thumb, 0o600); err != nil {
+		if err := os.WriteFile(name, x.thumb, 0o600); err != nil {
 			return video.Extraction{}, diskFault(name, err)
 		}
 	}
 	out := video.Extraction{
 		Frames: x.keeper.frames, Duplicates: x.keeper.duplicates, FrameBytes: x.keeper.bytes,
-		Capped: capped, DecodeErrors: x.said.total(), DurationMS: x.end(capped),
+		Capped: capped, DecodeErrors: x.said.total(), DurationMS: x.endMS,
 	}
 	if x.refused != nil && out.DecodeErrors == 0 {
 		out.DecodeErrors = 1
@@ -147,51 +153,66 @@ func (x *extractor) sink(ctx context.Context) func(sample) error {
 }
 
 // fillGap looks for frames between the last sample and until if they lie too
-// far apart, at even distances.
+// far apart, at even distances. An edited video may begin between key frames:
+// then its first picture is looked for too.
 func (x *extractor) fillGap(ctx context.Context, until int64) error {
-	from, gap := x.sampled, until-x.sampled
-	if gap <= x.sampling.MaxGapMS {
+	const late = 500 // milliseconds without a first picture
+	headless := x.sampled < 0 && until > late
+	from := max(x.sampled, 0)
+	gap := until - from
+	if gap <= x.sampling.MaxGapMS && !headless {
 		return nil
 	}
 	parts := (gap + x.sampling.MaxGapMS - 1) / x.sampling.MaxGapMS
 	step := (gap + parts - 1) / parts
-	fill := &pass{plan: fillPlan(x.media, x.sampling, from, until, step, step), tick: x.tick}
-	fill.sink = func(s sample) error {
-		if s.ptsMS <= from || s.ptsMS >= until {
+	offset := step
+	if headless {
+		offset = 0
+	}
+	return x.decode(ctx, x.fill(fillPlan(x.media, x.sampling, from, until, offset, step)), nil)
+}
+
+// fill is a pass that adds what lies inside its part and after the last sample.
+func (x *extractor) fill(p plan) *pass {
+	return &pass{plan: p, tick: x.tick, sink: func(s sample) error {
+		if s.ptsMS <= x.sampled || (p.untilMS > 0 && s.ptsMS >= p.untilMS) {
 			return nil
 		}
+		s.start = 0
 		return x.keeper.add(s)
-	}
-	return x.decode(ctx, fill, nil)
+	}}
 }
 
 // finish does what can only be done when the end of the video is known.
 func (x *extractor) finish(ctx context.Context) error {
-	end := x.end(false)
 	switch x.sampling.Strategy {
 	case video.Keyframes:
-		if x.main.line.count > 0 {
-			if err := x.fillGap(ctx, end); err != nil {
-				return err
-			}
+		if err := x.lastGap(ctx); err != nil {
+			return err
 		}
 	case video.Segments:
-		if err := x.lastWindows(ctx, end); err != nil {
+		if err := x.lastWindows(ctx, x.endMS); err != nil {
 			return err
 		}
 	}
-	return x.keeper.flush(end)
+	return x.keeper.flush(x.endMS)
 }
 
-// end is where the video ends: where the last decoded picture does, or where
-// the container says it does if not every picture was decoded.
-func (x *extractor) end(capped bool) int64 {
-	end := x.main.line.end(x.media.FPS)
-	sound := x.said.total() == 0 && x.refused == nil
-	if (x.sampling.Strategy == video.Keyframes && sound) || capped {
-		return max(end, x.media.DurationMS)
+// lastGap looks behind the last key frame. The main pass decoded nothing there,
+// so that the end is known only if the container is sound and gives it.
+func (x *extractor) lastGap(ctx context.Context) error {
+	if x.main.line.count == 0 {
+		return nil
 	}
-	return end
+	if sound := x.said.total() == 0 && x.refused == nil; sound && x.media.DurationMS > x.sampled {
+		x.endMS = x.media.DurationMS
+		return x.fillGap(ctx, x.endMS)
+	}
+	gap := x.sampling.MaxGapMS
+	rest := x.fill(fillPlan(x.media, x.sampling, x.sampled, 0, gap, gap))
+	err := x.decode(ctx, rest, nil)
+	x.endMS = max(rest.line.end(x.media), x.sampled+1)
+	return err
 }
 
 // tick reports the position, at most ten times a second.

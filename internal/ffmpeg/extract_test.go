@@ -1,6 +1,15 @@
 package ffmpeg
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"image"
+	"image/jpeg"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -17,5 +26,220 @@ func TestFixedRateFollowsTheGrid(t *testing.T) {
 	require.Equal(t, [2]int64{5000, 6000}, e.ranges()[5])
 	require.EqualValues(t, 6000, e.DurationMS)
 	require.Zero(t, e.DecodeErrors)
-	require.FileExists(t, e.dir+"/"+AudioFile)
+	require.Equal(t, 320, e.frames[0].Width)
+	require.Equal(t, 180, e.frames[0].Height)
+
+	sound := ffprobe(t, filepath.Join(e.dir, AudioFile), "stream=codec_name,sample_rate,channels,duration")
+	require.Regexp(t, `^flac,16000,1,6\.0`, sound)
+	out, err := exec.Command("ffmpeg", "-v", "error", "-i", filepath.Join(e.dir, AudioFile), "-f", "null", "-").CombinedOutput()
+	require.NoError(t, err)
+	require.Empty(t, string(out))
+}
+
+func ffprobe(t *testing.T, path, entries string) string {
+	t.Helper()
+	out, err := exec.Command("ffprobe", "-v", "error", "-show_entries", entries, "-of", "csv=p=0", path).Output()
+	require.NoError(t, err)
+	return strings.TrimSpace(string(out))
+}
+
+// A frame shown at an instant of the grid can have begun long before.
+func TestVariableRateKeepsTimestamps(t *testing.T) {
+	t.Parallel()
+	path := clip(t, "vfr.mkv", "-f", "lavfi", "-i", "testsrc2=s=160x120:r=100:d=8",
+		"-vf", "select='eq(n,0)+eq(n,13)+eq(n,171)+eq(n,333)+eq(n,334)+eq(n,777)'", "-fps_mode", "passthrough",
+		"-enc_time_base", "1:1000", "-c:v", "libx264", "-bf", "0", "-pix_fmt", "yuv420p")
+	e := extract(t, path, video.Sampling{FPS: 1, DedupDistance: keepAll})
+	// Shown at 0, 1, 2, 3, 4, 5, 6, 7 s; 3330 is never shown at a full second.
+	require.Equal(t, []int64{0, 130, 1710, 3340}, e.times()[:4])
+	e = extract(t, path, video.Sampling{Strategy: video.Scene, SceneThreshold: 0.99, MaxGapMS: 1, DedupDistance: keepAll})
+	require.Equal(t, []int64{0, 130, 1710, 3330, 3340, 7770}, e.times())
+}
+
+func TestOddRates(t *testing.T) {
+	t.Parallel()
+	path := clip(t, "ntsc.mp4", "-f", "lavfi", "-i", "testsrc2=s=160x120:r=30000/1001:d=3", "-c:v", "libx264",
+		"-pix_fmt", "yuv420p")
+	e := extract(t, path, video.Sampling{FPS: 2.5, DedupDistance: keepAll})
+	require.Equal(t, []int64{0, 400, 801 - 34, 1168, 1568, 1969, 2369, 2769}, e.times())
+	e = extract(t, path, video.Sampling{FPS: 1000, DedupDistance: keepAll})
+	require.Len(t, e.frames, 90, "no frame twice")
+}
+
+// ffmpeg 5.1 takes this tag for a quarter turn to the left.
+func TestRotationIsApplied(t *testing.T) {
+	t.Parallel()
+	flat := clip(t, "flat.mp4", "-f", "lavfi", "-i", "color=red:s=80x120:r=10:d=1", "-f", "lavfi", "-i",
+		"color=blue:s=80x120:r=10:d=1", "-filter_complex", "[0][1]hstack", "-c:v", "libx264", "-pix_fmt", "yuv420p")
+	path := clip(t, "rotated.mp4", "-i", flat, "-c", "copy", "-metadata:s:v:0", "rotate=90")
+	m, err := tool(t).Probe(t.Context(), open(t, path))
+	require.NoError(t, err)
+	if m.Rotation == 0 {
+		t.Skip("this ffmpeg does not write the tag")
+	}
+	require.Equal(t, []int{120, 160}, []int{m.Width, m.Height})
+	e := extract(t, path, video.Sampling{})
+	require.Equal(t, []int{120, 160}, []int{e.frames[0].Width, e.frames[0].Height})
+	picture, err := jpeg.Decode(bytes.NewReader(e.jpegs[0]))
+	require.NoError(t, err)
+	require.Equal(t, image.Pt(120, 160), picture.Bounds().Size())
+	top, _, _, _ := picture.At(60, 20).RGBA()
+	bottom, _, _, _ := picture.At(60, 140).RGBA()
+	require.Equal(t, m.Rotation == 90, top > bottom, "turned left, the red half is at the bottom")
+}
+
+func TestSizeIsBoundedAndThumbnailSmall(t *testing.T) {
+	t.Parallel()
+	path := clip(t, "wide.mp4", "-f", "lavfi", "-i", "testsrc2=s=1920x1080:r=5:d=1", "-c:v", "libx264",
+		"-preset", "ultrafast", "-pix_fmt", "yuv420p")
+	e := extract(t, path, video.Sampling{Width: 640})
+	require.Equal(t, []int{640, 360}, []int{e.frames[0].Width, e.frames[0].Height})
+	require.Equal(t, "320,180", ffprobe(t, filepath.Join(e.dir, ThumbnailFile), "stream=width,height"))
+}
+
+func TestSound(t *testing.T) {
+	t.Parallel()
+	e := extract(t, cards(t), video.Sampling{})
+	require.NoFileExists(t, filepath.Join(e.dir, AudioFile), "there is none")
+	e = extract(t, moving(t), video.Sampling{NoAudio: true})
+	require.NoFileExists(t, filepath.Join(e.dir, AudioFile), "none is wanted")
+}
+
+func TestKeyframesFillTheirGaps(t *testing.T) {
+	t.Parallel()
+	e := extract(t, moving(t), video.Sampling{Strategy: video.Keyframes, DedupDistance: keepAll})
+	require.Equal(t, []int64{0, 2000, 4000}, e.times())
+	require.EqualValues(t, 6000, e.frames[2].EndMS)
+
+	e = extract(t, moving(t), video.Sampling{Strategy: video.Keyframes, MaxGapMS: 700, DedupDistance: keepAll})
+	for i, r := range e.ranges() {
+		require.LessOrEqual(t, r[1]-r[0], int64(720), "frame %d of %v", i, e.times())
+	}
+	require.Contains(t, e.times(), int64(4000))
+	require.EqualValues(t, 6000, e.frames[e.Frames-1].EndMS)
+}
+
+func TestSceneFindsCutsAndFillsGaps(t *testing.T) {
+	t.Parallel()
+	e := extract(t, cards(t), video.Sampling{Strategy: video.Scene})
+	require.Equal(t, []int64{0, 2000, 4000}, e.times())
+	require.Equal(t, 2, e.frames[2].Shot)
+
+	e = extract(t, cards(t), video.Sampling{Strategy: video.Scene, MaxGapMS: 1000, DedupDistance: keepAll})
+	require.Equal(t, []int64{0, 1000, 2000, 3000, 4000, 5000}, e.times())
+}
+
+func TestSegments(t *testing.T) {
+	t.Parallel()
+	s := video.Sampling{Strategy: video.Segments, DedupDistance: keepAll}
+	cases := []struct {
+		name            string
+		window, overlap int64
+		times           []int64
+		ranges          [][2]int64
+	}{
+		{"even", 2000, 0, []int64{1000, 3000, 5000}, [][2]int64{{0, 2000}, {2000, 4000}, {4000, 6000}}},
+		{"overlap", 4000, 2000, []int64{2000, 4000}, [][2]int64{{0, 4000}, {2000, 6000}}},
+		{"much overlap", 4000, 3000, []int64{2000, 3000, 4000}, [][2]int64{{0, 4000}, {1000, 5000}, {2000, 6000}}},
+		{"short last one", 2500, 0, []int64{1240, 3720, 5480}, [][2]int64{{0, 2500}, {2500, 5000}, {5000, 6000}}},
+		{"cut last one", 3500, 0, []int64{1720, 5240}, [][2]int64{{0, 3500}, {3500, 6000}}},
+		{"longer than the clip", 30000, 5000, []int64{3000}, [][2]int64{{0, 6000}}},
+		{"nothing worth a window left", 5900, 0, []int64{2920}, [][2]int64{{0, 6000}}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := s
+			s.WindowMS, s.OverlapMS = c.window, c.overlap
+			e := extract(t, moving(t), s)
+			require.Equal(t, c.times, e.times())
+			require.Equal(t, c.ranges, e.ranges())
+		})
+	}
+}
+
+func TestDuplicatesAreDroppedButNotForLong(t *testing.T) {
+	t.Parallel()
+	e := extract(t, cards(t), video.Sampling{FPS: 5})
+	require.Equal(t, []int64{0, 2000, 4000}, e.times())
+	require.Equal(t, [][2]int64{{0, 2000}, {2000, 4000}, {4000, 6000}}, e.ranges())
+	require.Equal(t, 27, e.Duplicates)
+	require.Positive(t, e.frames[1].Motion)
+	require.Equal(t, []int{0, 1, 2}, []int{e.frames[0].Shot, e.frames[1].Shot, e.frames[2].Shot})
+
+	e = extract(t, cards(t), video.Sampling{FPS: 5, MaxGapMS: 1000})
+	require.Equal(t, []int64{0, 1000, 2000, 3000, 4000, 5000}, e.times())
+}
+
+func TestCapIsReported(t *testing.T) {
+	t.Parallel()
+	e := extract(t, moving(t), video.Sampling{FPS: 10, MaxFrames: 3, DedupDistance: keepAll})
+	require.True(t, e.Capped)
+	require.Equal(t, []int64{0, 80, 200}, e.times(), "the picture shown at 0.1 s began at 0.08 s")
+	require.EqualValues(t, 280, e.frames[2].EndMS)
+
+	e = extract(t, moving(t), video.Sampling{FPS: 1, MaxFrames: 6, DedupDistance: keepAll})
+	require.False(t, e.Capped, "exactly as many as allowed")
+}
+
+func TestSameInputSameBytes(t *testing.T) {
+	t.Parallel()
+	for _, s := range []video.Sampling{
+		{FPS: 10, DedupDistance: keepAll}, {Strategy: video.Keyframes, MaxGapMS: 1500}, {Strategy: video.Scene}, {Strategy: video.Segments, WindowMS: 2500},
+	} {
+		one, two := extract(t, moving(t), s), extract(t, moving(t), s)
+		require.Equal(t, one.frames, two.frames)
+		require.Equal(t, one.Extraction, two.Extraction)
+		for i, still := range one.jpegs {
+			sum := sha256.Sum256(still)
+			require.Equal(t, hex.EncodeToString(sum[:]), two.frames[i].SHA256)
+		}
+		for _, name := range []string{ThumbnailFile, AudioFile} {
+			a, err := os.ReadFile(filepath.Join(one.dir, name))
+			require.NoError(t, err)
+			b, err := os.ReadFile(filepath.Join(two.dir, name))
+			require.NoError(t, err)
+			require.Equal(t, sha256.Sum256(a), sha256.Sum256(b))
+		}
+	}
+}
+
+// A container without a duration, and one whose picture size changes on the way.
+func TestUnusualContainers(t *testing.T) {
+	t.Parallel()
+	t.Run("live webm", func(t *testing.T) {
+		t.Parallel()
+		path := clip(t, "live.webm", "-f", "lavfi", "-i", "testsrc2=s=160x120:r=10:d=3", "-c:v", "libvpx",
+			"-deadline", "realtime", "-f", "webm", "-live", "1")
+		m, err := tool(t).Probe(t.Context(), open(t, path))
+		require.NoError(t, err)
+		require.Zero(t, m.DurationMS)
+		e := extract(t, path, video.Sampling{DedupDistance: keepAll})
+		require.Equal(t, []int64{0, 1000, 2000}, e.times())
+		require.EqualValues(t, 3000, e.DurationMS)
+	})
+	t.Run("size changes", func(t *testing.T) {
+		t.Parallel()
+		var both []byte
+		for i, size := range []string{"160x120", "320x180"} {
+			part, err := os.ReadFile(clip(t, "part"+size+".ts", "-f", "lavfi", "-i", "testsrc2=s="+size+":r=10:d=2",
+				"-c:v", "libx264", "-pix_fmt", "yuv420p", "-output_ts_offset", []string{"0", "2"}[i]))
+			require.NoError(t, err)
+			both = append(both, part...)
+		}
+		path := filepath.Join(t.TempDir(), "both.ts")
+		require.NoError(t, os.WriteFile(path, both, 0o600))
+		e := extract(t, path, video.Sampling{DedupDistance: keepAll})
+		require.Equal(t, []int64{0, 1000, 2000, 3000}, e.times())
+	})
+	t.Run("starts late", func(t *testing.T) {
+		t.Parallel()
+		path := clip(t, "late.ts", "-f", "lavfi", "-i", "testsrc2=s=160x120:r=10:d=2", "-c:v", "libx264",
+			"-pix_fmt", "yuv420p", "-output_ts_offset", "100")
+		m, err := tool(t).Probe(t.Context(), open(t, path))
+		require.NoError(t, err)
+		require.Greater(t, m.StartMS, int64(100_000))
+		e := extract(t, path, video.Sampling{DedupDistance: keepAll})
+		require.Equal(t, []int64{0, 1000}, e.times())
+	})
 }

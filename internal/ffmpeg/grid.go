@@ -3,6 +3,8 @@ package ffmpeg
 import (
 	"fmt"
 	"math"
+
+	"github.com/cogniverse/cogflow/video"
 )
 
 // grid is a series of instants: offset + k·period/per milliseconds for k = 0,
@@ -63,17 +65,23 @@ func (l *timeline) add(ms int64, keep bool) {
 	}
 }
 
-// end is where the last picture ends, if it is shown as long as the one before.
-func (l *timeline) end(fps float64) int64 {
-	switch {
-	case l.count == 0:
+// end is where the last picture ends: it is shown as long as the one before, but
+// not beyond the end that the container gives.
+func (l *timeline) end(m video.Media) int64 {
+	if l.count == 0 {
 		return 0
-	case l.step > 0:
-		return l.last + l.step
-	case fps > 0:
-		return l.last + max(1, int64(math.Round(1000/fps)))
 	}
-	return l.last + 40
+	frame := int64(40)
+	if m.FPS > 0 {
+		frame = max(1, int64(math.Round(1000/m.FPS)))
+	}
+	switch {
+	case m.DurationMS > 0 && m.DurationMS <= l.last, l.step == 0:
+		return l.last + frame
+	case m.DurationMS > 0:
+		return min(l.last+l.step, m.DurationMS)
+	}
+	return l.last + l.step
 }
 
 // shown returns the time of the picture shown at an instant that lies before

@@ -78,7 +78,7 @@ func (p *pass) resolve(ended bool) error {
 			if !ended && p.line.last <= at {
 				return nil
 			}
-			if ended && at >= p.line.end(p.media.FPS) {
+			if ended && at >= p.line.end(p.media) {
 				return nil // the filter rounded the end up
 			}
 			s.ptsMS = p.line.shown(at)
@@ -146,6 +146,9 @@ func (x *extractor) decode(ctx context.Context, p *pass, sound *os.File) error {
 		process.Kill()
 	}
 	status := process.Wait()
+	if len(p.thumb) > len(x.thumb) {
+		x.thumb = p.thumb
+	}
 	if soundErr := <-heard; err == nil && soundErr != nil {
 		err = diskFault(sound.Name(), soundErr)
 	}

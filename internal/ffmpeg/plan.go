@@ -60,11 +60,12 @@ func fillPlan(m video.Media, s video.Sampling, from, until, offset, step int64) 
 }
 
 // sceneFilter selects the first picture of each shot. The gap is shortened by
-// one picture, because a picture is only seen to be late when it has come.
+// one picture, because one is only seen to be late when it has come; half a
+// millisecond is for rounding.
 func sceneFilter(m video.Media, s video.Sampling) string {
 	gap := float64(s.MaxGapMS) / 1000
 	if m.FPS > 0 {
-		gap = math.Max(gap-1/m.FPS, 0)
+		gap = math.Max(gap-1/m.FPS+0.0005, 0)
 	}
 	return fmt.Sprintf("select='eq(n,0)+gt(scene,%s)+gte(t-prev_selected_t,%s)'",
 		decimal(s.SceneThreshold), decimal(gap))

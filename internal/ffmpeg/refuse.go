@@ -144,8 +144,10 @@ func reason(first, status string) string {
 		return "ffmpeg failed on it and did not say why: " + plain(status)
 	case strings.Contains(first, "moov atom not found"):
 		return "it is cut off, its index is missing: " + first
+	case strings.Contains(first, "Picture size"):
+		return "its pictures are too large: " + first
 	case strings.Contains(first, "not on whitelist"):
-		return "containers of this kind are not read: " + first
+		return "files of this kind are not read; containers that are: " + demuxers
 	case strings.Contains(first, "Permission denied"):
 		return "the sandboxed decoder may not read it; make it readable for the user of the worker: " + first
 	case strings.Contains(first, "Invalid data found"):

@@ -1,0 +1,125 @@
+package ffmpeg
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/stretchr/testify/require"
+)
+
+func FuzzParseProbe(f *testing.F) {
+	f.Add([]byte(`{"format":{"format_name":"avi","duration":"9.1"},"streams":[{"codec_type":"video","codec_name":"h264",
+		"width":320,"height":240,"avg_frame_rate":"359/12","side_data_list":[{"rotation":-90}]}]}`))
+	f.Add([]byte(`{"format":{"duration":"N/A"},"streams":[{"codec_type":"audio"}]}`))
+	f.Add([]byte(`{"streams":[{"codec_type":"video","codec_name":"x","width":1,"height":1,"avg_frame_rate":"0/0",
+		"sample_aspect_ratio":"1:0","tags":{"rotate":"1e300"},"duration":"NaN","nb_frames":"0"}]}`))
+	f.Fuzz(func(t *testing.T, out []byte) {
+		m, err := parseProbe(out)
+		if err != nil {
+			return
+		}
+		require.NotEmpty(t, m.VideoCodec)
+		require.True(t, m.Width > 0 && m.Height > 0 && m.DurationMS >= 0 && m.FPS >= 0)
+		require.Contains(t, []int{0, 90, 180, 270}, m.Rotation)
+		require.LessOrEqual(t, len(m.Format), 300)
+	})
+}
+
+func FuzzDemuxer(f *testing.F) {
+	f.Add([]byte{
+		0x1A, 0x45, 0xDF, 0xA3, 0x80, 0x18, 0x53, 0x80, 0x67, 0xFF, 0x1F, 0x43, 0xB6, 0x75, 0x88,
+		0xE7, 0x81, 0x05, 0xA3, 0x85, 0x81, 0x00, 0x01, 0x80, 0x2A,
+	})
+	f.Add([]byte{0xA3, 0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF})
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		d := newDemuxer(bytes.NewReader(raw))
+		for total := 0; ; {
+			p, err := d.next()
+			if err != nil {
+				require.True(t, errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, errStream), err)
+				return
+			}
+			total += len(p.data)
+			require.LessOrEqual(t, total, len(raw))
+		}
+	})
+}
+
+func TestDemuxer(t *testing.T) {
+	t.Parallel()
+	d := newDemuxer(bytes.NewReader([]byte{
+		0x1A, 0x45, 0xDF, 0xA3, 0x80, 0x18, 0x53, 0x80, 0x67, 0xFF, 0x1F, 0x43, 0xB6, 0x75, 0x88,
+		0xE7, 0x82, 0x01, 0x05, 0xA3, 0x85, 0x81, 0xFF, 0xFF, 0x80, 0x2A,
+	}))
+	p, err := d.next()
+	require.NoError(t, err)
+	require.Equal(t, packet{track: 1, ptsMS: 0x104, data: []byte{0x2A}}, p, "a timestamp before its cluster's")
+	_, err = d.next()
+	require.Equal(t, io.EOF, err)
+}
+
+func FuzzFLAC(f *testing.F) {
+	f.Add([]byte{0xFF, 0xF8, 0xC5, 0x08, 0x00, 0x01})
+	f.Add([]byte{0xFF, 0xF8, 0x75, 0x08, 0xFE, 0x01})
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		n, err := blockSize(frame)
+		require.True(t, err != nil || (n > 0 && n <= 65536))
+	})
+}
+
+func FuzzComplaints(f *testing.F) {
+	f.Add("[mov,mp4 @ 0x5581] [error] moov atom not found\n")
+	f.Add("[error] file:/dev/fd/3: Invalid\x1b[31m data\u202e\n")
+	f.Fuzz(func(t *testing.T, line string) {
+		c := &complaints{}
+		c.add(line)
+		require.LessOrEqual(t, len(c.first), 303)
+		require.Negative(t, strings.IndexFunc(c.first, func(r rune) bool { return !unicode.IsPrint(r) }))
+	})
+}
+
+func TestGrayPictures(t *testing.T) {
+	t.Parallel()
+	plain, bright, ramp := make(gray, grayWidth*grayHeight), make(gray, grayWidth*grayHeight), make(gray, grayWidth*grayHeight)
+	for i := range ramp {
+		bright[i] = 255
+		ramp[i] = byte(i % grayWidth * 7)
+	}
+	require.Zero(t, plain.hash())
+	require.Equal(t, ^uint64(0), ramp.hash())
+	require.InDelta(t, 1, plain.change(bright), 1e-9)
+	require.True(t, plain.cut(bright))
+	require.False(t, plain.cut(plain))
+	require.False(t, alike(plain, bright, 0, 0, 2), "plain pictures all have the same hash")
+}
+
+// The real clips, where they are.
+func TestRealClips(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../../../shared/media/*.*")
+	require.NoError(t, err)
+	for _, path := range files {
+		if filepath.Ext(path) == ".md" {
+			continue
+		}
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			t.Parallel()
+			m, err := tool(t).Probe(t.Context(), open(t, path))
+			require.NoError(t, err)
+			for _, s := range []string{"fps", "keyframes", "scene", "segments"} {
+				e := extract(t, path, samplingOf(s))
+				require.Zero(t, e.DecodeErrors)
+				require.InDelta(t, m.DurationMS, e.DurationMS, 400)
+				_, err := os.Stat(filepath.Join(e.dir, AudioFile))
+				require.Equal(t, m.AudioCodec != "", err == nil)
+				t.Log(s, m, e.Extraction, e.times())
+			}
+		})
+	}
+}

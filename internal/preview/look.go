@@ -8,10 +8,14 @@ import (
 // light says how bright and how contrasted a frame is.
 func light(g grid) string {
 	var sum, squares, chroma float64
+	coloured := 0
 	for _, c := range g.cells {
 		sum += c.l
 		squares += float64(c.l * c.l)
 		chroma += c.chroma()
+		if c.chroma() > greyChroma {
+			coloured++
+		}
 	}
 	n := float64(len(g.cells))
 	mean := sum / n
@@ -33,10 +37,10 @@ func light(g grid) string {
 	case spread < 0.07:
 		words = append(words, "low contrast")
 	}
-	switch mean := chroma / n; {
-	case mean < 0.012:
+	switch {
+	case coloured <= len(g.cells)/200:
 		words = append(words, "black and white")
-	case mean > 0.11:
+	case chroma/n > 0.11:
 		words = append(words, "colourful")
 	}
 	return strings.Join(words, ", ")

@@ -134,30 +134,34 @@ func (r *reader) run(ctx context.Context, stdin []byte, args ...string) ([]byte,
 		return nil, ctx.Err()
 	case limited.Err() != nil:
 		return nil, fault.New(fault.Transport, "read text", "", fmt.Sprintf("tesseract took longer than %s", readTimeout))
+	case stdout.cut:
+		return nil, fault.New(fault.Input, "read text", "", "tesseract answered more than 4 MiB for one frame")
 	case err != nil:
 		return nil, &fault.Error{
 			Class: fault.Transport, Op: "read text", Subject: r.program,
 			Reason: strings.ToValidUTF8(strings.TrimSpace(stderr.kept.String()), "?"), Err: err,
 		}
-	case stdout.cut:
-		return nil, fault.New(fault.Input, "read text", "", "tesseract answered more than 4 MiB for one frame")
 	}
 	return stdout.kept.Bytes(), nil
 }
 
-// limitedBuffer keeps the first bytes and drops the others.
+// limitedBuffer keeps the first bytes. Then it fails, which closes the pipe, so
+// that an endless answer ends.
 type limitedBuffer struct {
 	kept  bytes.Buffer // not embedded: its ReadFrom would go round the limit
 	limit int
 	cut   bool
 }
 
-// Write implements io.Writer and never fails, so that the process can end.
+var errTooLong = errors.New("too long")
+
+// Write implements io.Writer.
 func (b *limitedBuffer) Write(p []byte) (int, error) {
 	keep := min(len(p), b.limit-b.kept.Len())
+	b.kept.Write(p[:keep])
 	if keep < len(p) {
 		b.cut = true
+		return keep, errTooLong
 	}
-	b.kept.Write(p[:keep])
-	return len(p), nil
+	return keep, nil
 }

@@ -7,14 +7,17 @@ package dbfile
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"syscall"
 	"time"
 
 	_ "modernc.org/sqlite" // registers the driver "sqlite"
+	code "modernc.org/sqlite/lib"
 
 	"github.com/cogniverse/cogflow/fault"
 )
@@ -49,10 +52,14 @@ func Open(ctx context.Context, path string, kind Kind) (*DB, error) {
 		return nil, &fault.Error{Class: fault.Input, Op: op, Subject: path, Err: err}
 	}
 	if err := os.MkdirAll(filepath.Dir(abs), 0o750); err != nil {
-		return nil, &fault.Error{
+		f := &fault.Error{
 			Class: fault.Input, Op: op, Subject: abs,
 			Reason: "its directory cannot be made; check the path and its permissions", Err: err,
 		}
+		if errors.Is(err, syscall.ENOSPC) {
+			f.Class, f.Reason, _ = classify(code.SQLITE_FULL)
+		}
+		return nil, f
 	}
 	db := &DB{path: abs}
 	if db.Write, err = sql.Open("sqlite", dsn(abs, "_txlock=immediate&_pragma=synchronous(NORMAL)")); err != nil {

@@ -1,0 +1,276 @@
+package report
+
+import (
+	"bytes"
+	_ "embed"
+	"errors"
+	"flag"
+	"fmt"
+	"image"
+	"image/jpeg"
+	"io"
+	"math"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/net/html"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/video"
+)
+
+//go:embed testdata/dot.jpg
+var dot []byte
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func render(t testing.TB, r video.Report) string {
+	t.Helper()
+	var out bytes.Buffer
+	require.NoError(t, Render(&out, r))
+	return out.String()
+}
+
+// sample is a small run in which everything happens once. Its picture is a
+// constant, so that the golden file does not depend on a JPEG encoder.
+func sample() video.Report {
+	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	stages := []video.StageTime{
+		{Name: "extract", Frames: 30, BusyMS: 2000, StartMS: 100, EndMS: 2100},
+		{Name: "describe", Frames: 30, Calls: 30, BusyMS: 9000, StartMS: 900, EndMS: 3900},
+	}
+	return video.Report{
+		Kind: "IngestLibrary", Source: "file:///videos/holiday", Tenant: "default", Profile: "local_preview",
+		WorkflowID: "ingest-holiday", RunID: "0198c1f2", Started: start, Ended: start.Add(5 * time.Second), Preview: true,
+		Versions: []video.Version{{Name: "cogflow", Value: "1.2.3"}},
+		Totals: video.Totals{
+			Videos: 3, Indexed: 1, Unchanged: 1, Failed: 1, Skipped: 2, Frames: 30, Documents: 30,
+			DescribeCalls: 31, RepeatedCalls: 1, CostUSD: 0.25,
+		},
+		Stages: stages,
+		Videos: []video.VideoReport{
+			{
+				Name: "bangkok.mp4", URI: "file:///videos/holiday/bangkok.mp4", Video: "4f2a", Status: video.StatusIndexed,
+				DurationMS: 30_000, Width: 1280, Height: 720, Frames: 30, Documents: 30, Duplicates: 4, Capped: true, DecodeErrors: 1,
+				Thumbnail: dot, Stages: stages, TakenMS: []int64{0, 1000, 29_000},
+				Sheet: []video.ContactFrame{
+					{PTSMS: 0, EndMS: 1000, JPEG: dot, Caption: "A street at night", OnScreenText: "BANGKOK & <more>"},
+					{PTSMS: 29_000, StartMS: 29_000, EndMS: 30_000},
+				},
+			},
+			{Name: "old.mp4", URI: "file:///videos/holiday/old.mp4", Status: video.StatusUnchanged, DurationMS: 61_000, Frames: 61, Documents: 61},
+		},
+		OmittedVideos: 3,
+		Failures:      []video.Failure{{URI: "file:///videos/holiday/broken.mp4", Stage: "inspect", Class: "input", Reason: "no video stream"}},
+		MoreFailures:  2,
+	}
+}
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	if *update {
+		require.NoError(t, os.WriteFile(name, got, 0o600))
+	}
+	want, err := os.ReadFile(name)
+	require.NoError(t, err, "run the test with -update")
+	assert.Equal(t, string(want), string(got), "if the change is meant, run the test with -update")
+}
+
+func TestGolden(t *testing.T) {
+	t.Parallel()
+	golden(t, "testdata/sample.html", []byte(render(t, sample())))
+	golden(t, "testdata/empty.html", []byte(render(t, video.Report{})))
+}
+
+func TestRenderIsDeterministic(t *testing.T) {
+	t.Parallel()
+	r := sample()
+	for i := range 20 { // more stages than colours
+		r.Stages = append(r.Stages, video.StageTime{Name: fmt.Sprintf("stage %d", i), EndMS: 10})
+	}
+	assert.Equal(t, render(t, r), render(t, r))
+}
+
+func TestOutcome(t *testing.T) {
+	t.Parallel()
+	for want, totals := range map[string]video.Totals{
+		"No videos found":    {},
+		"Complete":           {Videos: 2, Indexed: 1, Unchanged: 1},
+		"Up to date":         {Videos: 2, Unchanged: 2},
+		"Failed":             {Videos: 2, Failed: 2},
+		"Finished, 1 failed": {Videos: 2, Unchanged: 1, Failed: 1},
+	} {
+		assert.Contains(t, render(t, video.Report{Totals: totals}), ">"+want+"</span>")
+	}
+	r := sample()
+	assert.Contains(t, render(t, r), "Captions by the built-in preview models")
+	r.Preview = false
+	assert.NotContains(t, render(t, r), "built-in preview models")
+}
+
+func TestAdviceForEachClass(t *testing.T) {
+	t.Parallel()
+	seen := map[string]fault.Class{}
+	for _, class := range []fault.Class{
+		"", fault.Input, fault.Auth, fault.Overload, fault.Capacity, fault.Transport, fault.Preempted, fault.Budget,
+	} {
+		text := advice(class)
+		assert.NotContains(t, seen, text, class)
+		seen[text] = class
+	}
+}
+
+// hostile puts text into every field that can come from outside.
+func hostile(text string, data []byte) video.Report {
+	stages := []video.StageTime{{Name: text, Frames: -1, Calls: math.MaxInt, BusyMS: math.MinInt64, StartMS: -5, EndMS: math.MaxInt64}}
+	v := video.VideoReport{
+		Name: text, URI: text, Video: video.ID(text), Status: text, DurationMS: math.MaxInt64, Width: math.MaxInt, Height: 1,
+		Frames: math.MinInt, Thumbnail: data, Stages: stages, TakenMS: []int64{math.MinInt64, math.MaxInt64},
+		Sheet: []video.ContactFrame{{PTSMS: math.MinInt64, EndMS: math.MaxInt64, JPEG: data, Caption: text, OnScreenText: text}},
+	}
+	same := v
+	same.Status = video.StatusUnchanged
+	return video.Report{
+		Title: text, Kind: text, Source: text, Profile: text, WorkflowID: text, RunID: text,
+		Versions: []video.Version{{Name: text, Value: text}}, Totals: video.Totals{Failed: -1, Videos: math.MaxInt, CostUSD: math.NaN()},
+		Stages: stages, Videos: []video.VideoReport{v, same}, OmittedVideos: -1, MoreFailures: -1,
+		Failures: []video.Failure{{URI: text, Stage: text, Class: text, Reason: text}},
+	}
+}
+
+// What a page is made of. Nothing here runs anything, and nothing fetches
+// anything but the attributes that checkSelfContained looks at.
+const (
+	elements = "html head meta link title style body header main section footer h1 h2 p div span strong b i small code pre br bdi mark " +
+		"a img ul ol li dl dt dd table thead tbody tr th td details summary figure figcaption svg rect line text path"
+	attributes = "lang charset http-equiv content name rel href class dir width height role aria-label aria-labelledby x y x1 x2 y1 y2 rx d " +
+		"text-anchor viewbox preserveaspectratio scope data-label id open src alt decoding title style"
+)
+
+// checkSelfContained reads the page as a browser does and fails for anything
+// that a browser would fetch or run.
+func checkSelfContained(t testing.TB, page string) {
+	t.Helper()
+	require.Contains(t, page, `content="default-src 'none'; img-src data:; style-src 'unsafe-inline'"`)
+	root, err := html.Parse(strings.NewReader(page))
+	require.NoError(t, err)
+	for n := range root.Descendants() {
+		if n.Type != html.ElementNode {
+			require.NotEqual(t, html.CommentNode, n.Type)
+			continue
+		}
+		require.Contains(t, strings.Fields(elements), n.Data)
+		for _, a := range n.Attr {
+			require.Contains(t, strings.Fields(attributes), strings.ToLower(a.Key), "of %s", n.Data)
+			switch a.Key {
+			case "src":
+				require.True(t, strings.HasPrefix(a.Val, "data:image/jpeg;base64,"), "%.80q", a.Val)
+			case "href":
+				require.True(t, strings.HasPrefix(a.Val, "#video-") || a.Val == "data:,", "%.80q", a.Val)
+			case "style":
+				require.Regexp(t, `^--ratio: [0-9.]+$`, a.Val)
+			}
+		}
+		if n.Data == "style" {
+			require.NotNil(t, n.FirstChild)
+			require.Equal(t, style, n.FirstChild.Data)
+			require.NotRegexp(t, `url\(|@import|image-set`, style)
+		}
+	}
+}
+
+func TestHostileText(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `' onmouseover='alert(1)`, `</style><b>x`, `</title></textarea><b>x`,
+		`javascript:alert(1)`, `https://evil.example/x.png`, `{{.CSS}}`, `<!-- -->`, `]]><b>x`, "\x00<b>x", "<\x00script>", "\u202e<b>x", "url(//evil.example)",
+	} {
+		page := render(t, hostile(text, []byte("GIF89a")))
+		checkSelfContained(t, page)
+		for _, raw := range []string{"<script", "<img src=x", "<b>x", "</style><b", "\x00", "\u202e"} {
+			require.NotContains(t, page, raw, "%q", text)
+		}
+	}
+}
+
+func TestHostileLength(t *testing.T) {
+	t.Parallel()
+	long := render(t, hostile(strings.Repeat("A", 10_000)+"\u202e", nil))
+	assert.Less(t, len(long), 60_000)
+	assert.NotContains(t, long, strings.Repeat("A", maxReason+1))
+}
+
+func TestNoSecrets(t *testing.T) {
+	t.Parallel()
+	uri := "https://ann:hunter2@host/a.mp4?sig=hunter2"
+	page := render(t, video.Report{Source: uri, Videos: []video.VideoReport{{URI: uri}}, Failures: []video.Failure{{URI: uri}}})
+	assert.NotContains(t, page, "hunter2")
+	assert.Contains(t, page, "a.mp4")
+}
+
+func FuzzRender(f *testing.F) {
+	f.Add("<script>", dot)
+	f.Add("\u202e\x00'\"`=", []byte("\xff\xd8"))
+	f.Fuzz(func(t *testing.T, text string, data []byte) {
+		page := render(t, hostile(text, data))
+		checkSelfContained(t, page)
+		require.NotContains(t, page, "\x00")
+		require.True(t, strings.HasSuffix(page, "</html>\n"))
+	})
+}
+
+func TestSelfContained(t *testing.T) {
+	t.Parallel()
+	checkSelfContained(t, render(t, sample()))
+	checkSelfContained(t, render(t, video.Report{}))
+}
+
+// TestSize renders the most that a report shows, of the worst pictures: noise.
+func TestSize(t *testing.T) {
+	t.Parallel()
+	img, rng := image.NewGray(image.Rect(0, 0, 640, 360)), rand.New(rand.NewPCG(1, 2))
+	for i := range img.Pix {
+		img.Pix[i] = byte(rng.IntN(256))
+	}
+	var noise bytes.Buffer
+	require.NoError(t, jpeg.Encode(&noise, img, nil))
+	small, err := Thumb(noise.Bytes(), ThumbWidth)
+	require.NoError(t, err)
+
+	r := sample()
+	v := r.Videos[0]
+	v.DurationMS, v.Frames, v.Thumbnail, v.TakenMS = 20_000_000, 20_000, small, nil
+	for i := range 20_000 {
+		v.TakenMS = append(v.TakenMS, int64(i)*1000)
+	}
+	v.Sheet = nil
+	for range video.SheetFrames(video.MaxReportVideos) {
+		v.Sheet = append(v.Sheet, video.ContactFrame{PTSMS: 7, JPEG: small, Caption: strings.Repeat("word ", 100)})
+	}
+	r.Videos = nil
+	for range video.MaxReportVideos {
+		r.Videos = append(r.Videos, v)
+	}
+	page := render(t, r)
+	t.Logf("%d videos: %d bytes, thumbnail %d bytes", len(r.Videos), len(page), len(small))
+	assert.Less(t, len(page), 14_000_000)
+	assert.NotContains(t, page, " open>", "many videos are folded")
+}
+
+type broken struct{ err error }
+
+func (b broken) Write([]byte) (int, error) { return 0, b.err }
+
+func TestRenderPassesOnWriteErrors(t *testing.T) {
+	t.Parallel()
+	err := Render(broken{io.ErrShortWrite}, sample())
+	require.ErrorIs(t, err, io.ErrShortWrite)
+	assert.Equal(t, fault.Transport, fault.ClassOf(err))
+	full := fault.New(fault.Capacity, "write object", "k", "disk full")
+	assert.True(t, errors.Is(Render(broken{full}, sample()), full))
+}

@@ -1,0 +1,191 @@
+package report
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"image/jpeg"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// openVideos is up to how many videos show their sheets without a click.
+const openVideos = 12
+
+type videoView struct {
+	Anchor      string
+	Name, Place string
+	ID          string
+	Status      string
+	Tone        string
+	Length      string
+	Size        string
+	Frames      string
+	Documents   string
+	Thumb       template.URL
+	Ratio       float64 // width by height of the cells
+	Open        bool
+	Chips       []string
+	Warnings    []warning
+	Bars        []bar
+	BarsLabel   string
+	Stages      []stageLine
+	Strip       *strip
+	Sheet       []cell
+	Omitted     int
+}
+
+type stageLine struct {
+	Color      int
+	Name, Text string
+}
+
+type cell struct {
+	Image    template.URL
+	At       string
+	Alt      string
+	Caption  string
+	OnScreen string
+}
+
+func newVideo(v video.VideoReport, n int, total int64, c *colors) videoView {
+	view := videoView{
+		Anchor: fmt.Sprintf("video-%d", n), Name: videoName(v), Place: place(v.URI),
+		ID: clean(string(v.Video), maxName), Status: clean(v.Status, maxLabel), Tone: tone(v.Status),
+		Length: absent, Frames: count(v.Frames), Documents: count(v.Documents),
+		Thumb: picture(v.Thumbnail, miniWidth), Ratio: ratio(v.Width, v.Height),
+		Warnings: warnings(v), Bars: bars(v.Stages, total, c), Strip: newStrip(v), Omitted: v.Omitted(),
+	}
+	if v.DurationMS > 0 {
+		view.Length = span(v.DurationMS)
+		view.Chips = append(view.Chips, view.Length)
+	}
+	if v.Width > 0 && v.Height > 0 {
+		view.Size = fmt.Sprintf("%d × %d", v.Width, v.Height)
+		view.Chips = append(view.Chips, view.Size)
+	}
+	view.Chips = append(view.Chips, plural(v.Frames, "frame"))
+	for _, s := range v.Stages {
+		line := stageLine{Color: c.of(s.Name), Name: clean(s.Name, maxLabel), Text: span(s.WallMS())}
+		if s.Frames > 0 && s.WallMS() > 0 {
+			line.Text += ", " + rate(s.FramesPerSecond()) + " frames/s"
+		}
+		view.Stages = append(view.Stages, line)
+	}
+	view.BarsLabel = fmt.Sprintf("When the stages of %s ran within the whole run", view.Name)
+	for _, f := range v.Sheet {
+		view.Sheet = append(view.Sheet, newCell(f))
+		if view.Thumb == "" {
+			view.Thumb = picture(f.JPEG, miniWidth)
+		}
+	}
+	return view
+}
+
+func newCell(f video.ContactFrame) cell {
+	return cell{
+		Image: picture(f.JPEG, ThumbWidth), At: stamp(f.PTSMS), Alt: "Frame at " + stamp(f.PTSMS),
+		Caption: clean(f.Caption, maxCaption), OnScreen: clean(f.OnScreenText, maxCaption),
+	}
+}
+
+func videoName(v video.VideoReport) string {
+	if name := cleanPath(v.Name, maxName); name != "" {
+		return name
+	}
+	if name := base(place(v.URI)); name != "" {
+		return name
+	}
+	return "(no name)"
+}
+
+func tone(status string) string {
+	switch status {
+	case video.StatusIndexed:
+		return "good"
+	case video.StatusFailed:
+		return "bad"
+	}
+	return "calm"
+}
+
+// picture is a data URI of a JPEG at most width pixels wide and high, or empty
+// when it is none: the page then says that there is no picture.
+func picture(data []byte, width int) template.URL {
+	head, err := jpeg.DecodeConfig(bytes.NewReader(data))
+	if err == nil && max(head.Width, head.Height) > width {
+		data, err = Thumb(data, width)
+	}
+	if err != nil {
+		return ""
+	}
+	return template.URL("data:image/jpeg;base64," + base64.StdEncoding.EncodeToString(data))
+}
+
+// ratio keeps upright videos from making very tall cells.
+func ratio(w, h int) float64 {
+	if w <= 0 || h <= 0 {
+		return 16.0 / 9
+	}
+	return min(2.4, max(0.8, float64(w)/float64(h)))
+}
+
+type warning struct{ Tone, Text string }
+
+func warnings(v video.VideoReport) []warning {
+	var out []warning
+	if v.Capped {
+		out = append(out, warning{"warn", "Cut off after " + plural(v.Frames, "frame") +
+			": the profile's max_frames was reached, and what comes later cannot be found."})
+	}
+	if v.DecodeErrors > 0 {
+		out = append(out, warning{"warn", plural(v.DecodeErrors, "damaged place") + " could not be decoded."})
+	}
+	if v.Duplicates > 0 {
+		out = append(out, warning{"calm", plural(v.Duplicates, "near-duplicate frame") + " dropped: each looked like the frame kept before it."})
+	}
+	return out
+}
+
+type failureRow struct{ Name, Place, Stage, Class, Reason, Advice string }
+
+func failures(list []video.Failure) []failureRow {
+	out := make([]failureRow, 0, len(list))
+	for _, f := range list {
+		row := failureRow{
+			Place: place(f.URI), Stage: clean(f.Stage, maxLabel), Class: clean(f.Class, maxLabel),
+			Reason: clean(f.Reason, maxReason), Advice: advice(fault.Class(f.Class)),
+		}
+		if row.Name = base(row.Place); row.Name == "" {
+			row.Name = "(no name)"
+		}
+		if row.Class == "" {
+			row.Class = "unclassified"
+		}
+		out = append(out, row)
+	}
+	return out
+}
+
+// advice is what a person can do about a class of failure.
+func advice(class fault.Class) string {
+	switch class {
+	case fault.Input:
+		return "The file or request itself is at fault and was not tried again. Repair or replace it, then ingest again; finished videos are passed over."
+	case fault.Auth:
+		return "A credential is missing or was refused. Set or renew the one that the reason names, then redrive."
+	case fault.Overload:
+		return "The service had too much to do. Redrive later, or with a lower concurrency."
+	case fault.Capacity:
+		return "Room ran out. Free disk space or start a worker of the wanted class, then redrive."
+	case fault.Transport:
+		return "The service could not be reached or broke off. Check it with cogflow health, then redrive."
+	case fault.Preempted:
+		return "The machine was taken away. Redrive: it carries on from what is stored."
+	case fault.Budget:
+		return "The budget is used up. Raise it, then redrive; what is stored is not paid for again."
+	}
+	return "Nobody has classified this: look at the workflow in the Temporal Web UI, and report it if it looks like a bug."
+}

@@ -1,0 +1,159 @@
+package video
+
+import (
+	"time"
+
+	"github.com/cogniverse/cogflow/tenant"
+)
+
+// Report is all that the page about one finished ingest run shows. It holds
+// pictures, so it is put together where it is rendered and never is a payload.
+type Report struct {
+	Title      string // empty = named after Source
+	Kind       string // workflow type: "IngestLibrary" or "IngestVideo"
+	Source     string // the URI that was asked for
+	Tenant     tenant.ID
+	Profile    string
+	WorkflowID string
+	RunID      string
+	Started    time.Time
+	Ended      time.Time
+	Versions   []Version // what ran, in the order to show
+	Preview    bool      // captions by the built-in preview models
+	Totals     Totals
+	Stages     []StageTime // of the whole run, in the order of the pipeline
+
+	Videos        []VideoReport
+	OmittedVideos int // more videos than shown
+	Failures      []Failure
+	MoreFailures  int // more failures than shown
+}
+
+// Version names one thing that took part in a run: "cogflow" "1.2.0",
+// "describe" "cogflow/preview-describer 1".
+type Version struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Totals counts what a run did.
+type Totals struct {
+	Videos        int     `json:"videos"`         // looked at
+	Indexed       int     `json:"indexed"`        // newly published
+	Unchanged     int     `json:"unchanged"`      // published before, with equal fingerprints
+	Failed        int     `json:"failed"`         //
+	Skipped       int     `json:"skipped"`        // files that are no videos by their names
+	Frames        int     `json:"frames"`         // of the videos newly published
+	Documents     int     `json:"documents"`      // likewise
+	DescribeCalls int     `json:"describe_calls"` // made in this run
+	RepeatedCalls int     `json:"repeated_calls"` // lost in flight with a worker and made again
+	CostUSD       float64 `json:"cost_usd"`
+}
+
+// StageTime says when a stage was at work and how hard. Offsets count from the
+// start of the run.
+type StageTime struct {
+	Name    string `json:"name"`             // "extract", "describe", "embed", "index"
+	Frames  int    `json:"frames,omitempty"` // passed through
+	Calls   int    `json:"calls,omitempty"`  // of a model
+	BusyMS  int64  `json:"busy_ms"`          // summed over everything that ran at once
+	StartMS int64  `json:"start_ms"`         // when the first one began
+	EndMS   int64  `json:"end_ms"`           // when the last one ended
+}
+
+// WallMS is the time from the first start to the last end.
+func (s StageTime) WallMS() int64 { return max(0, s.EndMS-s.StartMS) }
+
+// Parallel is how many activities of the stage ran at once on average; 0 = unknown.
+func (s StageTime) Parallel() float64 {
+	if s.WallMS() == 0 {
+		return 0
+	}
+	return float64(s.BusyMS) / float64(s.WallMS())
+}
+
+// FramesPerSecond is the throughput while the stage was at work; 0 = unknown.
+func (s StageTime) FramesPerSecond() float64 {
+	if s.WallMS() == 0 {
+		return 0
+	}
+	return float64(s.Frames) * 1000 / float64(s.WallMS())
+}
+
+// The outcomes of one video.
+const (
+	StatusIndexed   = "indexed"
+	StatusUnchanged = "unchanged"
+	StatusFailed    = "failed"
+)
+
+// VideoReport is one video of a report.
+type VideoReport struct {
+	Name         string
+	URI          string
+	Video        ID
+	Status       string
+	DurationMS   int64 // 0 = unknown
+	Width        int   // pixels; 0 = unknown
+	Height       int
+	Frames       int // kept
+	Documents    int
+	Duplicates   int  // dropped: looked like the last kept frame
+	Capped       bool // max_frames cut the rest off
+	DecodeErrors int  // damaged places that were skipped
+	Thumbnail    []byte
+	Stages       []StageTime
+	TakenMS      []int64 // presentation timestamps of all kept frames; nil = those of Sheet
+	Sheet        []ContactFrame
+}
+
+// Omitted is how many kept frames the contact sheet leaves out.
+func (v VideoReport) Omitted() int { return max(0, v.Frames-len(v.Sheet)) }
+
+// ContactFrame is one cell of a contact sheet.
+type ContactFrame struct {
+	PTSMS        int64
+	StartMS      int64
+	EndMS        int64
+	JPEG         []byte // small; empty = no picture
+	Caption      string
+	OnScreenText string
+}
+
+// Failure says which video failed, where and why.
+type Failure struct {
+	URI    string `json:"uri"`
+	Stage  string `json:"stage"`
+	Class  string `json:"class"` // a fault.Class; empty = unclassified
+	Reason string `json:"reason"`
+}
+
+// What a report shows at most, so that it stays a page that opens at once.
+const (
+	MaxReportVideos   = 200
+	MaxReportFailures = 200
+	maxReportFrames   = 200
+	maxSheetFrames    = 24
+)
+
+// SheetFrames is how many frames of each video a report of that many shows.
+func SheetFrames(videos int) int {
+	return min(maxSheetFrames, max(1, maxReportFrames/max(1, videos)))
+}
+
+// Spread picks at most k of n positions, evenly from the first to the last;
+// one alone is the middle.
+func Spread(n, k int) []int {
+	k = min(n, k)
+	if k <= 0 {
+		return nil
+	}
+	if k == 1 {
+		return []int{n / 2}
+	}
+	out := make([]int, k)
+	for i := range out {
+		out[i] = i * (n - 1) / (k - 1)
+	}
+	return out
+}

@@ -37,7 +37,8 @@ build: tools ## Build bin/cogflow and bin/cogflow-worker
 
 .PHONY: demo
 demo: build ## Ingest three clips (or VIDEOS=DIR), search them, print the report
-	@VIDEOS='$(VIDEOS)' deploy/demo/demo.sh
+	$(GO) build -o bin/cogflow-demo ./deploy/demo
+	@VIDEOS='$(VIDEOS)' bin/cogflow-demo
 
 .PHONY: up
 up: build ## Start Temporal, its Web UI and one worker; Ctrl-C drains and stops all

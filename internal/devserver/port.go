@@ -46,7 +46,7 @@ func taken(ctx context.Context, port int, what string, cause error) error {
 	}
 	return &fault.Error{
 		Class: fault.Input, Op: "start Temporal server", Subject: address, Err: cause,
-		Reason: reason + fmt.Sprintf(" or choose other ports: COGFLOW_PORT=%d make up", port+100),
+		Reason: reason + " or choose other ports: COGFLOW_PORT=7333 COGFLOW_UI_PORT=8333 make up",
 	}
 }
 

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"time"
+
+	"github.com/cogniverse/cogflow/internal/clips"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+type demo struct {
+	out          io.Writer
+	bin          string // where the programs are
+	videos       string // a directory; empty = the clips that the demo makes
+	port, uiPort string // of the stack; empty = the usual ones
+	stay         bool   // a person watches: leave the stack running at the end
+}
+
+func (d *demo) say(format string, args ...any) {
+	fmt.Fprintf(d.out, "\n── "+format+"\n", args...)
+}
+
+func (d *demo) line(name, value string) { fmt.Fprintf(d.out, "   %-15s %s\n", name, value) }
+
+func (d *demo) ui() string {
+	port := d.uiPort
+	if port == "" {
+		port = "8233"
+	}
+	return "http://127.0.0.1:" + port
+}
+
+const exitSomeFailed = 3 // of cogflow: finished, and some items failed
+
+// cogflow runs the command line and decodes its answer; progress goes to the
+// terminal. code is 0 or exitSomeFailed.
+func (d *demo) cogflow(ctx context.Context, into any, args ...string) (code int, err error) {
+	cmd := d.command(ctx, append(args, "--json")...)
+	cmd.Stderr = os.Stderr
+	answer, err := cmd.Output()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() == exitSomeFailed {
+		code, err = exitSomeFailed, nil
+	}
+	switch {
+	case ctx.Err() != nil:
+		return 0, ctx.Err()
+	case err != nil:
+		return 0, fmt.Errorf("cogflow %s: %w", args[0], err)
+	}
+	if err := json.Unmarshal(answer, into); err != nil {
+		return 0, fmt.Errorf("cogflow %s answered no JSON: %w", args[0], err)
+	}
+	return code, nil
+}
+
+func (d *demo) command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, filepath.Join(d.bin, "cogflow"), args...)
+	if d.port != "" {
+		cmd.Env = append(os.Environ(), "TEMPORAL_ADDRESS=127.0.0.1:"+d.port, "COGFLOW_UI="+d.ui()) //nolint:forbidigo // a child gets all of it
+	}
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 10 * time.Second
+	return cmd
+}
+
+func (d *demo) ingest(ctx context.Context, source string) (report string, err error) {
+	var r workflows.IngestLibraryResult
+	code, err := d.cogflow(ctx, &r, "ingest", source)
+	if err != nil {
+		return "", err
+	}
+	d.line("videos", fmt.Sprintf("%d: %d indexed now, %d unchanged, %d failed", r.Videos, r.Indexed, r.Unchanged, r.Failed))
+	d.line("frames", fmt.Sprint(r.Frames))
+	d.line("describe_calls", fmt.Sprint(r.DescribeCalls))
+	for _, f := range r.Failures {
+		d.line("failed", fmt.Sprintf("%q at %s: %s", f.URI, f.Stage, f.Reason))
+	}
+	if code != 0 && d.videos == "" {
+		return "", errors.New("a clip was not ingested")
+	}
+	return r.Report, nil
+}
+
+// search is one question and, if the answer is known, where it must be first.
+type search struct {
+	query          string
+	clip           string // empty: any answer will do
+	fromMS, tillMS int64
+}
+
+// scripted are questions about the text cards of the clips.
+func scripted() []search {
+	wanted := map[string]string{
+		"WELCOME TO BANGKOK": "welcome to bangkok",
+		"STAGE SEPARATION":   "stage separation",
+		"SPEED LIMIT 60":     "speed limit 60",
+	}
+	var all []search
+	for _, clip := range clips.Scripts() {
+		for i, scene := range clip.Scenes {
+			if query := wanted[scene.Text]; query != "" {
+				all = append(all, search{query, clip.Name, clip.StartMS(i), clip.EndMS(i)})
+			}
+		}
+	}
+	return all
+}
+
+// generic are questions that the preview models can say something about.
+func generic() []search {
+	return []search{{query: "bright colorful scene"}, {query: "dark scene"}, {query: "text on screen"}}
+}
+
+func (d *demo) search(ctx context.Context, s search) error {
+	var r workflows.SearchVideosResult
+	if _, err := d.cogflow(ctx, &r, "search", s.query, "--limit", "3"); err != nil {
+		return err
+	}
+	if len(r.Hits) == 0 {
+		return fmt.Errorf("search %q found nothing", s.query)
+	}
+	best := r.Hits[0]
+	at := time.Duration(best.PTSMS) * time.Millisecond
+	fmt.Fprintf(d.out, "   %-24q %s at %s\n", s.query, best.Name, at.Round(100*time.Millisecond))
+	if s.clip != "" && (path.Base(best.URI) != s.clip || best.PTSMS < s.fromMS || best.PTSMS >= s.tillMS) {
+		return fmt.Errorf("search %q: want %s between %d and %d ms first, got %s at %d ms",
+			s.query, s.clip, s.fromMS, s.tillMS, best.URI, best.PTSMS)
+	}
+	return nil
+}

@@ -72,8 +72,8 @@ func TestDescribeLook(t *testing.T) {
 			full(640, 360, white), patch{image.Rect(80, 130, 180, 230), red}),
 		"Mostly light blue and dark green; medium bright; smooth; subject in the lower middle; horizon low, brighter above; portrait.": frame(t, 360, 640,
 			full(360, 640, sky), patch{image.Rect(0, 420, 360, 640), grass}),
-		"Mostly black and white; medium bright, high contrast, black and white; very detailed; subject in the centre; landscape.": encode(t, board),
-		"Almost all red; medium bright, low contrast, colourful; smooth; plain, no subject; square.":                              frame(t, 1, 1, full(1, 1, red)),
+		"Mostly grey, dark grey and light grey; medium bright, high contrast, black and white; very detailed; subject in the centre; landscape.": encode(t, board),
+		"Almost all red; medium bright, low contrast, colourful; smooth; plain, no subject; square.":                                             frame(t, 1, 1, full(1, 1, red)),
 	} {
 		c, err := blind(t).Describe(t.Context(), video.DescribeRequest{Model: preview.DescriberModel, JPEG: data})
 		require.NoError(t, err)

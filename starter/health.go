@@ -98,7 +98,7 @@ func (a *app) health(ctx context.Context) (checks, error) {
 	connected := time.Since(began)
 	began = time.Now()
 	_, err = c.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: a.where.namespace})
-	all.add("temporal", "ok", "%s, connected in %s, answers in %s", a.where.address, span(connected), time.Since(began).Round(time.Millisecond))
+	all.add("temporal", "ok", "%s, connected in %s, answers in %s", a.where.address, connected.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
 	if err != nil {
 		all.add("namespace", "fail", "%s: %v", a.where.namespace, err)
 		return all, nil
@@ -157,7 +157,7 @@ func (a *app) checkPools(ctx context.Context, c client.Client, all *checks) (boo
 			status, detail = "fail", "no worker serves it: `make up` starts one here"
 		}
 		if p.Backlog > 0 {
-			detail += fmt.Sprintf(", %d tasks wait", p.Backlog)
+			detail += ", " + count(int(p.Backlog), "task waits", "tasks wait")
 		}
 		all.add("queue "+p.Queue, status, "%s", detail)
 	}

@@ -85,7 +85,7 @@ func (a *app) locate(ctx context.Context, id, key string) (reported, error) {
 	if err != nil {
 		return reported{}, err
 	}
-	store, err := blob.Open(ctx, cfg.Store)
+	store, err := a.store(ctx)
 	if err != nil {
 		return reported{}, err
 	}
@@ -98,6 +98,14 @@ func (a *app) locate(ctx context.Context, id, key string) (reported, error) {
 		return reported{}, err
 	}
 	return reported{WorkflowID: id, Report: key, Path: filepath.Join(u.Path, filepath.FromSlash(key)), Bytes: info.Size}, nil
+}
+
+func (a *app) store(ctx context.Context) (blob.Store, error) {
+	cfg, err := a.config()
+	if err != nil {
+		return nil, err
+	}
+	return blob.Open(ctx, cfg.Store)
 }
 
 func openFile(ctx context.Context, path string) error {

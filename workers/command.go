@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/cogniverse/cogflow/internal/config"
+)
+
+// flags are what the command line says.
+type flags struct {
+	pools          []string
+	gpu            string
+	dev            bool
+	requireSandbox bool
+	logLevel       string
+}
+
+// run is main without the process: tests start it with their own surroundings.
+func run(ctx context.Context, args []string, getenv func(string) string, stderr io.Writer) error {
+	var f flags
+	cmd := &cobra.Command{
+		Use:   "cogflow-worker",
+		Short: "Serve cogflow's task queues",
+		Long: "cogflow-worker polls Temporal for the work of its pools. The Temporal server is named\n" +
+			"by TEMPORAL_ADDRESS and the other variables of the temporal CLI, or by temporal.toml;\n" +
+			"what it works with by COGNIVERSE_CONFIG and COGFLOW_… variables (see `cogflow config show`).",
+		Example: "  cogflow-worker --dev                              # everything on this machine\n" +
+			"  cogflow-worker --pools media,index                # on a CPU host\n" +
+			"  cogflow-worker --pools describe,embed --gpu l40s  # beside a model server",
+		Version:       version,
+		Args:          cobra.NoArgs,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return f.start(cmd.Context(), args, getenv, stderr)
+		},
+	}
+	cmd.Flags().StringSliceVar(&f.pools, "pools", []string{"all"}, "pools to serve: "+strings.Join(poolNames(), ", ")+" or all")
+	cmd.Flags().StringVar(&f.gpu, "gpu", "auto", "GPU class of this host's model queues: auto, none or a class such as l40s")
+	cmd.Flags().BoolVar(&f.dev, "dev", false, "also run a Temporal dev server with its Web UI, and restart the worker when it dies")
+	cmd.Flags().BoolVar(&f.requireSandbox, "require-sandbox", false, "refuse to start where media cannot be decoded in bubblewrap")
+	cmd.Flags().StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
+	cmd.SetArgs(args)
+	cmd.SetOut(stderr)
+	cmd.SetErr(stderr)
+	return cmd.ExecuteContext(ctx)
+}
+
+func (f flags) start(ctx context.Context, args []string, getenv func(string) string, stderr io.Writer) error {
+	logger, err := newLogger(f.logLevel, stderr)
+	if err != nil {
+		return err
+	}
+	defer logger.Sync() //nolint:errcheck // stderr cannot be synced everywhere
+	c, err := config.Load(getenv)
+	if err != nil {
+		return err
+	}
+	c.RequireSandbox = c.RequireSandbox || f.requireSandbox
+	if f.dev {
+		return supervise(ctx, args, getenv, stderr, logger)
+	}
+	pools, err := choosePools(f.pools)
+	if err != nil {
+		return err
+	}
+	class, err := gpuClass(ctx, f.gpu)
+	if err != nil {
+		return err
+	}
+	return serve(ctx, c, pools, class, logger)
+}
+
+func newLogger(level string, out io.Writer) (*zap.Logger, error) {
+	parsed, err := zapcore.ParseLevel(level)
+	if err != nil {
+		return nil, err
+	}
+	encoder := zap.NewProductionEncoderConfig()
+	encoder.EncodeTime = zapcore.ISO8601TimeEncoder
+	return zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(encoder), zapcore.Lock(zapcore.AddSync(out)), parsed)), nil
+}

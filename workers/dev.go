@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/devserver"
+)
+
+// stateDir is where --dev keeps the server's state, beside the other defaults.
+const stateDir = ".cogflow"
+
+// restartAfter is the pause before a dead worker is started again.
+const restartAfter = time.Second
+
+// supervise runs a Temporal dev server, unless one is named, and one worker
+// process, which it starts again when that dies. The worker is a process of its
+// own so that killing it shows what a killed worker costs: nothing.
+func supervise(ctx context.Context, args []string, getenv func(string) string, stderr io.Writer, logger *zap.Logger) (err error) {
+	env := os.Environ()
+	if getenv("TEMPORAL_ADDRESS") == "" && getenv("TEMPORAL_CONFIG_FILE") == "" && getenv("TEMPORAL_PROFILE") == "" {
+		server, err := startServer(ctx, getenv)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, server.Stop()) }()
+		env = append(env, "TEMPORAL_ADDRESS="+server.Address())
+		fmt.Fprintf(stderr, "Temporal  %s\nWeb UI    %s\nStop with Ctrl-C; `make up` carries on where this ends.\n", server.Address(), server.UI())
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		go func() { <-server.Done(); cancel() }()
+	}
+	for ctx.Err() == nil {
+		err := runWorker(ctx, args, env, stderr)
+		if ctx.Err() != nil {
+			return err
+		}
+		logger.Warn("the worker process ended; starting it again", zap.Error(err))
+		select {
+		case <-time.After(restartAfter):
+		case <-ctx.Done():
+		}
+	}
+	return nil
+}
+
+func startServer(ctx context.Context, getenv func(string) string) (*devserver.Server, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	binary, err := devserver.Find(filepath.Dir(self))
+	if err != nil {
+		return nil, err
+	}
+	o := devserver.Options{Binary: binary, Dir: stateDir, Port: devserver.DefaultPort, UIPort: devserver.DefaultUIPort}
+	for name, port := range map[string]*int{"COGFLOW_PORT": &o.Port, "COGFLOW_UI_PORT": &o.UIPort} {
+		if text := getenv(name); text != "" {
+			if *port, err = strconv.Atoi(text); err != nil {
+				return nil, fault.New(fault.Input, "read", name, "want a port number, not "+strconv.Quote(text))
+			}
+		}
+	}
+	return devserver.Start(ctx, o)
+}
+
+// runWorker runs this program without --dev until it ends or ctx does; then it
+// is asked to drain. It has a process group of its own, so that Ctrl-C on a
+// terminal reaches it once, from here.
+func runWorker(ctx context.Context, args, env []string, stderr io.Writer) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	args = slices.DeleteFunc(slices.Clone(args), func(a string) bool { return a == "--dev" || strings.HasPrefix(a, "--dev=") })
+	cmd := exec.CommandContext(ctx, self, args...) //nolint:gosec // this very program
+	cmd.Env, cmd.Stdout, cmd.Stderr = env, stderr, stderr
+	cmd.SysProcAttr = childAttributes()
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 2 * stopGrace
+	return onOneThread(cmd.Run)
+}

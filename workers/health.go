@@ -1,0 +1,92 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"syscall"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/internal/config"
+	"github.com/cogniverse/cogflow/internal/ffmpeg"
+	"github.com/cogniverse/cogflow/internal/preview"
+	"github.com/cogniverse/cogflow/internal/sandbox"
+	"github.com/cogniverse/cogflow/tenant"
+)
+
+// health looks at what this worker works with.
+type health struct {
+	ingest    *activities.Ingest
+	config    config.Config
+	describer *preview.Describer
+	sandbox   *sandbox.Sandbox // nil: the media pool is not served here
+	ffmpeg    *ffmpeg.Tool     // likewise
+}
+
+const (
+	statusOK   = "ok"
+	statusWarn = "warn"
+	statusFail = "fail"
+	lowDisk    = 5 << 30 // bytes
+)
+
+func (h *health) checks(ctx context.Context) []activities.HealthCheck {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	out := []activities.HealthCheck{{Part: "worker", Status: statusOK, Detail: fmt.Sprintf("cogflow %s on %s, process %d", version, host, os.Getpid())}}
+	if h.ffmpeg != nil {
+		out = append(out, activities.HealthCheck{Part: "ffmpeg", Status: statusOK, Detail: h.ffmpeg.Version()}, h.protection())
+	}
+	return append(out, h.text(), h.store(ctx), h.disk())
+}
+
+func (h *health) protection() activities.HealthCheck {
+	p := h.sandbox.Protection()
+	status := statusOK
+	if !p.Bubblewrap {
+		status = statusWarn
+	}
+	return activities.HealthCheck{Part: "sandbox", Status: status, Detail: p.String()}
+}
+
+func (h *health) text() activities.HealthCheck {
+	if !h.describer.ReadsText() {
+		return activities.HealthCheck{
+			Part: "tesseract", Status: statusWarn,
+			Detail: "not installed: preview captions hold no on-screen text; apt-get install tesseract-ocr, or brew install tesseract",
+		}
+	}
+	return activities.HealthCheck{Part: "tesseract", Status: statusOK, Detail: h.describer.Revision()}
+}
+
+// store writes, reads and deletes one small object.
+func (h *health) store(ctx context.Context) activities.HealthCheck {
+	key := string(tenant.Default) + fmt.Sprintf("/health/%d", os.Getpid())
+	_, err := h.ingest.Store.Put(ctx, key, bytes.NewReader([]byte("cogflow")))
+	if err == nil {
+		_, err = h.ingest.Store.Stat(ctx, key)
+	}
+	if err == nil {
+		err = h.ingest.Store.Delete(ctx, key)
+	}
+	if err != nil {
+		return activities.HealthCheck{Part: "store", Status: statusFail, Detail: err.Error()}
+	}
+	return activities.HealthCheck{Part: "store", Status: statusOK, Detail: h.config.Store}
+}
+
+func (h *health) disk() activities.HealthCheck {
+	var s syscall.Statfs_t
+	if err := syscall.Statfs(h.ingest.Scratch, &s); err != nil {
+		return activities.HealthCheck{Part: "disk", Status: statusFail, Detail: err.Error()}
+	}
+	free := s.Bavail * uint64(s.Bsize)
+	status := statusOK
+	if free < lowDisk {
+		status = statusWarn
+	}
+	return activities.HealthCheck{Part: "disk", Status: status, Detail: fmt.Sprintf("%.1f GiB free for temporary files", float64(free)/(1<<30))}
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+
+	"github.com/cogniverse/cogflow/internal/clips"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+func atoi(t *testing.T, s string) int {
+	t.Helper()
+	n, err := strconv.Atoi(s)
+	require.NoError(t, err)
+	return n
+}
+
+// demo makes the demo clips in a directory of the test.
+func demo(t *testing.T) string {
+	t.Helper()
+	ffmpeg, err := exec.LookPath("ffmpeg")
+	require.NoError(t, err, "run make tools")
+	dir := filepath.Join(t.TempDir(), "videos")
+	_, err = clips.Demo(t.Context(), ffmpeg, dir)
+	require.NoError(t, err)
+	return dir
+}
+
+// execute starts a workflow and waits for its result.
+func execute[Out any](s *stack, id, kind string, in any) (Out, error) {
+	s.t.Helper()
+	var out Out
+	ctx, cancel := context.WithTimeout(s.t.Context(), 5*time.Minute)
+	defer cancel()
+	run, err := s.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: id, TaskQueue: workflows.QueueMain}, kind, in)
+	require.NoError(s.t, err)
+	err = run.Get(ctx, &out)
+	return out, err
+}
+
+func search(s *stack, query string) workflows.SearchVideosResult {
+	s.t.Helper()
+	out, err := execute[workflows.SearchVideosResult](s, "search-"+query, "SearchVideos", workflows.SearchVideosInput{Query: query})
+	require.NoError(s.t, err)
+	return out
+}
+
+func TestIngestAndSearch(t *testing.T) {
+	t.Parallel()
+	dir := demo(t)
+	s := newStack(t, nil)
+	s.worker(nil)
+	in := workflows.IngestLibraryInput{Source: dir}
+
+	first, err := execute[workflows.IngestLibraryResult](s, "demo", "IngestLibrary", in)
+	require.NoError(t, err)
+	require.Empty(t, first.Failures)
+	require.Equal(t, 3, first.Indexed)
+	require.Positive(t, first.DescribeCalls)
+	require.Zero(t, first.RepeatedCalls)
+	require.NotEmpty(t, first.Report)
+
+	for _, clip := range clips.Scripts() {
+		for i, scene := range clip.Scenes {
+			hits := search(s, scene.Text).Hits
+			require.NotEmpty(t, hits, scene.Text)
+			require.Equal(t, clip.Name, hits[0].Name, scene.Text)
+			require.GreaterOrEqual(t, hits[0].PTSMS, clip.StartMS(i), scene.Text)
+			require.Less(t, hits[0].PTSMS, clip.EndMS(i), scene.Text)
+		}
+	}
+
+	again, err := execute[workflows.IngestLibraryResult](s, "demo", "IngestLibrary", in)
+	require.NoError(t, err)
+	require.Equal(t, 3, again.Unchanged)
+	require.Zero(t, again.DescribeCalls, "a finished job does no work")
+}

@@ -1,0 +1,25 @@
+// Command cogflow-worker serves pools of task queues: it is the only place where
+// adapters are built and wired to activities. With --dev it also owns a Temporal
+// dev server and restarts its worker process when that dies.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// version is set by the linker.
+var version = "dev" //nolint:gochecknoglobals // -ldflags can set nothing else
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Getenv, os.Stderr)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "cogflow-worker:", err)
+		os.Exit(1)
+	}
+}

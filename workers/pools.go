@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// pool is a set of workers on one task queue.
+type pool struct {
+	name     string
+	class    bool // one queue a GPU class
+	slots    int  // activities at a time
+	register func(r worker.Registry, a *activities.Ingest)
+}
+
+func (p pool) queue(class string) string {
+	if p.class {
+		return workflows.ClassQueue(p.name, class)
+	}
+	return p.name
+}
+
+// pools lists what this build serves.
+func pools() []pool {
+	return []pool{
+		{name: workflows.QueueMain, slots: 64, register: registerMain},
+		{name: workflows.QueueMedia, slots: max(2, runtime.NumCPU()), register: registerMedia},
+		// More activities than calls in flight keep the calls full: some frames
+		// of a chunk are stored already, and the last calls of a chunk dwindle.
+		{name: workflows.StemDescribe, class: true, slots: 16, register: registerDescribe},
+		{name: workflows.StemEmbed, class: true, slots: 8, register: registerEmbed},
+		{name: workflows.QueueIndex, slots: 8, register: registerIndex},
+	}
+}
+
+func registerMain(r worker.Registry, a *activities.Ingest) {
+	for name, w := range map[string]any{
+		"IngestLibrary": workflows.IngestLibrary, "IngestVideo": workflows.IngestVideo,
+		"DeleteVideo": workflows.DeleteVideo, "SearchVideos": workflows.SearchVideos,
+		"ListVideos": workflows.ListVideos, "CheckHealth": workflows.CheckHealth,
+	} {
+		r.RegisterWorkflowWithOptions(w, workflow.RegisterOptions{Name: name})
+	}
+	register(r, map[string]any{
+		"ResolveProfile": a.ResolveProfile, "ReadListing": a.ReadListing, "DropListing": a.DropListing,
+		"Running": a.Running, "Spend": a.Spend, "Health": a.Health,
+	})
+}
+
+func registerMedia(r worker.Registry, a *activities.Ingest) {
+	register(r, map[string]any{
+		"ListSource": a.ListSource, "Estimate": a.Estimate, "Inspect": a.Inspect,
+		"Extract": a.Extract, "WriteReport": a.WriteReport, "Health": a.Health,
+	})
+}
+
+func registerDescribe(r worker.Registry, a *activities.Ingest) {
+	register(r, map[string]any{"DescribeChunk": a.DescribeChunk, "Health": a.Health})
+}
+
+func registerEmbed(r worker.Registry, a *activities.Ingest) {
+	register(r, map[string]any{"EmbedChunk": a.EmbedChunk, "EmbedQuery": a.EmbedQuery, "Health": a.Health})
+}
+
+func registerIndex(r worker.Registry, a *activities.Ingest) {
+	register(r, map[string]any{
+		"Claim": a.Claim, "Abandon": a.Abandon, "IndexChunks": a.IndexChunks, "PublishVideo": a.PublishVideo,
+		"DeleteVideo": a.DeleteVideo, "ListVideos": a.ListVideos, "Search": a.Search, "Health": a.Health,
+	})
+}
+
+// register names activities explicitly, so that code can move and histories stay valid.
+func register(r worker.Registry, byName map[string]any) {
+	for name, a := range byName {
+		r.RegisterActivityWithOptions(a, activity.RegisterOptions{Name: name})
+	}
+}
+
+// poolNames lists the pools by name.
+func poolNames() []string {
+	var names []string
+	for _, p := range pools() {
+		names = append(names, p.name)
+	}
+	return names
+}
+
+// choosePools picks pools by name.
+func choosePools(names []string) ([]pool, error) {
+	if slices.Contains(names, "all") {
+		return pools(), nil
+	}
+	var chosen []pool
+	for _, name := range names {
+		at := slices.IndexFunc(pools(), func(p pool) bool { return p.name == name })
+		if at < 0 {
+			return nil, fault.New(fault.Input, "choose pools", name,
+				"this build serves "+strings.Join(poolNames(), ", ")+" or all")
+		}
+		chosen = append(chosen, pools()[at])
+	}
+	return chosen, nil
+}
+
+// gpuClass is the class that the host's model queues are named by. auto asks
+// the NVIDIA driver's own tool and is cpu where there is none.
+func gpuClass(ctx context.Context, asked string) (string, error) {
+	switch {
+	case asked == "none" || asked == "":
+		return "cpu", nil
+	case slices.Contains(video.GPUClasses(), asked):
+		return asked, nil
+	case asked != "auto":
+		return "", fault.New(fault.Input, "choose GPU class", asked,
+			"want auto, none or one of "+strings.Join(video.GPUClasses(), ", "))
+	}
+	out, err := exec.CommandContext(ctx, "nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits").Output()
+	if err != nil {
+		return "cpu", nil //nolint:nilerr // no driver, no GPU
+	}
+	first, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+	class := video.GPUClassOf(first)
+	if class == "" {
+		return "", fault.New(fault.Input, "recognize GPU", first, "name its class with --gpu, or --gpu none")
+	}
+	return class, nil
+}

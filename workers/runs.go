@@ -1,0 +1,33 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+
+	"github.com/cogniverse/cogflow/fault"
+)
+
+// runs answers the activities' questions about workflow executions.
+type runs struct{ client client.Client }
+
+// Running reports whether a run is still open; "" = the current one.
+func (r runs) Running(ctx context.Context, workflowID, runID string) (bool, error) {
+	d, err := r.client.DescribeWorkflowExecution(ctx, workflowID, runID)
+	if _, gone := errors.AsType[*serviceerror.NotFound](err); gone {
+		return false, nil
+	}
+	if err != nil {
+		return false, fault.Wrap(fault.Transport, "describe workflow", workflowID, err)
+	}
+	return d.WorkflowExecutionInfo.Status == enums.WORKFLOW_EXECUTION_STATUS_RUNNING, nil
+}
+
+// Signal sends a signal.
+func (r runs) Signal(ctx context.Context, workflowID, runID, name string, payload any) error {
+	err := r.client.SignalWorkflow(ctx, workflowID, runID, name, payload)
+	return fault.Wrap(fault.Transport, "signal workflow", workflowID, err)
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/worker"
+	"go.uber.org/zap"
+	"go.uber.org/zap/exp/zapslog"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/config"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+const (
+	// heartbeatThrottle bounds how late a cancellation reaches an activity.
+	heartbeatThrottle = 2 * time.Second
+	// stopGrace is how long running activities may take to come to a good end
+	// when the worker is asked to stop; see activities.Errors.
+	stopGrace = 15 * time.Second
+	// cachedWorkflows bounds the memory that idle workflows take.
+	cachedWorkflows = 256
+)
+
+// serve polls the queues of the pools until ctx ends, then drains.
+func serve(ctx context.Context, c config.Config, pools []pool, class string, logger *zap.Logger) (err error) {
+	options, err := envconfig.LoadDefaultClientOptions()
+	if err != nil {
+		return fault.Wrap(fault.Input, "read the Temporal configuration", "", err)
+	}
+	options.Logger = log.NewStructuredLogger(slog.New(zapslog.NewHandler(logger.Core())))
+	temporal, err := client.DialContext(ctx, options)
+	if err != nil {
+		return fault.Wrap(fault.Transport, "reach the Temporal server at", options.HostPort, err)
+	}
+	defer temporal.Close()
+	ingest, closeAll, err := wire(ctx, c, pools, temporal, loopback(options.HostPort))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeAll()) }()
+
+	worker.SetStickyWorkflowCacheSize(cachedWorkflows)
+	fatal := make(chan error, len(pools))
+	var started []worker.Worker
+	for _, p := range pools {
+		w := worker.New(temporal, p.queue(class), workerOptions(p, fatal))
+		p.register(w, ingest)
+		if err := w.Start(); err != nil {
+			stopAll(started)
+			return fault.Wrap(fault.Transport, "serve queue", p.queue(class), err)
+		}
+		started = append(started, w)
+		logger.Info("serving", zap.String("queue", p.queue(class)), zap.Int("slots", p.slots))
+	}
+	select {
+	case <-ctx.Done():
+		logger.Info("draining", zap.Duration("at_most", stopGrace))
+	case err = <-fatal:
+	}
+	stopAll(started)
+	return err
+}
+
+func workerOptions(p pool, fatal chan<- error) worker.Options {
+	return worker.Options{
+		MaxConcurrentActivityExecutionSize: p.slots,
+		ActivityTaskPollerBehavior:         worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{MaximumNumberOfPollers: 16}),
+		WorkflowTaskPollerBehavior:         worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{MaximumNumberOfPollers: 16}),
+		DisableWorkflowWorker:              p.name != workflows.QueueMain,
+		WorkerStopTimeout:                  stopGrace,
+		MaxHeartbeatThrottleInterval:       heartbeatThrottle,
+		DefaultHeartbeatThrottleInterval:   heartbeatThrottle,
+		Interceptors:                       []interceptor.WorkerInterceptor{&activities.Errors{}},
+		OnFatalError:                       func(err error) { fatal <- err },
+	}
+}
+
+// stopAll drains the workers together: each waits for its own activities.
+func stopAll(workers []worker.Worker) {
+	done := make(chan struct{})
+	for _, w := range workers {
+		go func() { w.Stop(); done <- struct{}{} }()
+	}
+	for range workers {
+		<-done
+	}
+}

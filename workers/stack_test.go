@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+
+	"github.com/cogniverse/cogflow/internal/devserver"
+)
+
+// asWorker makes the test binary be the worker itself: tests start, drain and
+// kill real worker processes, with the race detector in them.
+const asWorker = "COGFLOW_TEST_AS_WORKER"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asWorker) == "" {
+		os.Exit(m.Run())
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Getenv, os.Stderr); err != nil {
+		os.Stderr.WriteString(err.Error() + "\n")
+		os.Exit(1)
+	}
+}
+
+// stack is a Temporal server, a state directory and worker processes.
+type stack struct {
+	t       *testing.T
+	dir     string
+	options devserver.Options
+	server  *devserver.Server
+	client  client.Client
+	env     []string
+}
+
+func newStack(t *testing.T, dynamic map[string]string) *stack {
+	t.Helper()
+	binary, err := devserver.Find("../bin")
+	require.NoError(t, err)
+	s := &stack{t: t, dir: t.TempDir()}
+	s.options = devserver.Options{Binary: binary, Dir: filepath.Join(s.dir, "temporal"), Headless: true, Dynamic: dynamic}
+	s.start()
+	t.Cleanup(func() { _ = s.server.Stop() })
+	s.client, err = client.DialContext(t.Context(), client.Options{HostPort: s.server.Address()})
+	require.NoError(t, err)
+	t.Cleanup(s.client.Close)
+	return s
+}
+
+// start starts the server; a second time, on the file and port of the first.
+func (s *stack) start() {
+	s.t.Helper()
+	server, err := devserver.Start(s.t.Context(), s.options)
+	require.NoError(s.t, err)
+	s.server = server
+	_, port, _ := strings.Cut(server.Address(), ":")
+	s.options.Port = atoi(s.t, port)
+}
+
+// killServer ends the server as a crash would.
+func (s *stack) killServer() {
+	s.t.Helper()
+	require.NoError(s.t, s.server.Kill())
+}
+
+// workerProcess is one worker.
+type workerProcess struct {
+	t    *testing.T
+	cmd  *exec.Cmd
+	done chan error
+}
+
+// worker starts a worker process with the given flags and extra environment.
+func (s *stack) worker(args []string, env ...string) *workerProcess {
+	s.t.Helper()
+	log, err := os.OpenFile(filepath.Join(s.dir, "worker.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	require.NoError(s.t, err)
+	cmd := exec.Command(os.Args[0], append([]string{"--gpu", "none"}, args...)...)
+	cmd.Dir = s.dir
+	cmd.Env = append(os.Environ(),
+		asWorker+"=1", "TEMPORAL_ADDRESS="+s.server.Address(), "COGNIVERSE_CONFIG=",
+		"COGFLOW_STORE=file://"+filepath.Join(s.dir, "store"), "COGFLOW_INDEX="+filepath.Join(s.dir, "index.db"),
+		"COGFLOW_LEDGER="+filepath.Join(s.dir, "ledger.db"), "COGFLOW_SCRATCH="+filepath.Join(s.dir, "tmp"))
+	cmd.Env = append(append(cmd.Env, s.env...), env...)
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	require.NoError(s.t, cmd.Start())
+	w := &workerProcess{t: s.t, cmd: cmd, done: make(chan error, 1)}
+	go func() { w.done <- cmd.Wait(); log.Close() }()
+	s.t.Cleanup(func() { w.kill() })
+	s.t.Cleanup(func() {
+		if s.t.Failed() {
+			if out, err := os.ReadFile(filepath.Join(s.dir, "worker.log")); err == nil {
+				s.t.Logf("worker log:\n%s", tailOf(out, 6000))
+			}
+		}
+	})
+	return w
+}
+
+// kill ends the worker as a crash would and waits for its end.
+func (w *workerProcess) kill() {
+	w.signal(syscall.SIGKILL)
+}
+
+// drain asks the worker to stop and waits.
+func (w *workerProcess) drain() {
+	w.signal(syscall.SIGTERM)
+}
+
+func (w *workerProcess) signal(s syscall.Signal) {
+	_ = w.cmd.Process.Signal(s)
+	select {
+	case err := <-w.done:
+		w.done <- err
+	case <-time.After(60 * time.Second):
+		w.t.Error("the worker does not end")
+	}
+}
+
+func tailOf(b []byte, n int) []byte { return b[max(0, len(b)-n):] }

@@ -64,7 +64,7 @@ func (d *demo) cogflow(ctx context.Context, into any, args ...string) (code int,
 func (d *demo) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, filepath.Join(d.bin, "cogflow"), args...)
 	if d.port != "" {
-		cmd.Env = append(os.Environ(), "TEMPORAL_ADDRESS=127.0.0.1:"+d.port, "COGFLOW_UI="+d.ui()) //nolint:forbidigo // a child gets all of it
+		cmd.Env = append(os.Environ(), "TEMPORAL_ADDRESS=127.0.0.1:"+d.port, "COGFLOW_UI="+d.ui())
 	}
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second

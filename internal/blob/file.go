@@ -9,7 +9,6 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -19,7 +18,6 @@ import (
 const (
 	dirMode   = 0o750
 	fileMode  = 0o640
-	stalePut  = time.Hour // no live writer leaves its temporary file untouched for so long
 	shards    = 256
 	stagedTag = "put-"
 )
@@ -31,6 +29,8 @@ type File struct {
 	dir  string
 	root *os.Root // nothing is reached by another way, so no link leads out
 	busy [shards]chan struct{}
+
+	window int // names of one directory that are sorted at once; see List
 }
 
 func openFile(ctx context.Context, dir string) (*File, error) {
@@ -45,7 +45,7 @@ func openFile(ctx context.Context, dir string) (*File, error) {
 	if err != nil {
 		return nil, classify(op, dir, err)
 	}
-	s := &File{dir: dir, root: root}
+	s := &File{dir: dir, root: root, window: 32 << 10}
 	for i := range s.busy {
 		s.busy[i] = make(chan struct{}, 1)
 	}
@@ -54,7 +54,7 @@ func openFile(ctx context.Context, dir string) (*File, error) {
 		err = s.selfTest()
 	}
 	if err == nil {
-		err = s.sweep(ctx, time.Now().Add(-stalePut))
+		err = s.sweep(ctx)
 	}
 	if err != nil {
 		_ = root.Close() // the reason to give up is the other error
@@ -97,24 +97,52 @@ func unsupported(dir, what string, err error) error {
 	}
 }
 
-// sweep removes what writers that died have left. Nothing there was visible.
-func (s *File) sweep(ctx context.Context, before time.Time) error {
+// sweep removes what writers that died have left: a writer that lives holds a
+// lock. Nothing there was visible.
+func (s *File) sweep(ctx context.Context) error {
 	return s.eachName(ctx, tempDir, func(e fs.DirEntry) error {
 		if !strings.HasPrefix(e.Name(), stagedTag) {
 			return nil
 		}
 		name := path.Join(tempDir, e.Name())
-		info, err := s.root.Lstat(name)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			return nil
-		case err != nil:
-			return err
-		case info.ModTime().After(before):
+		f, err := s.root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
+		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
-		return s.remove(name)
+		if err != nil {
+			return err
+		}
+		if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
+			err = s.remove(name)
+		}
+		return errors.Join(err, f.Close())
 	})
+}
+
+// stage makes a temporary file that no sweep takes for a dead writer's.
+func (s *File) stage() (*staged, error) {
+	for {
+		st := &staged{name: tempName()}
+		var err error
+		if st.file, err = s.root.OpenFile(st.name, os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode); err != nil {
+			return nil, err
+		}
+		var stat unix.Stat_t
+		fd := int(st.file.Fd())
+		if err = unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err == nil {
+			err = unix.Fstat(fd, &stat)
+		}
+		if err == nil && stat.Nlink > 0 {
+			return st, nil
+		}
+		// A sweep came between the making and the lock; it removes the file.
+		if closing := st.file.Close(); closing != nil {
+			return nil, closing
+		}
+		if err != nil && !errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, errors.Join(os.NewSyscallError("flock", err), s.remove(st.name))
+		}
+	}
 }
 
 // remove is Remove, content with a file that is gone already.

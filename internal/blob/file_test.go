@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -120,20 +119,20 @@ func overwrite(path, text string) error {
 func TestNoTemporaryFileIsLeft(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	old := filepath.Join(dir, ".tmp", "put-OLD")
-	young := filepath.Join(dir, ".tmp", "put-YOUNG")
-	require.NoError(t, os.MkdirAll(filepath.Dir(old), 0o700))
-	require.NoError(t, os.WriteFile(old, nil, 0o600))
-	require.NoError(t, os.WriteFile(young, nil, 0o600))
-	before := time.Now().Add(-2 * time.Hour)
-	require.NoError(t, os.Chtimes(old, before, before))
-
+	dead := filepath.Join(dir, ".tmp", "put-DEAD")
+	require.NoError(t, os.MkdirAll(filepath.Dir(dead), 0o700))
+	require.NoError(t, os.WriteFile(dead, nil, 0o600))
 	s := open(t, dir)
-	require.NoFileExists(t, old)
-	require.FileExists(t, young, "it may belong to a writer that lives")
-	require.NoError(t, os.Remove(young))
+	require.NoFileExists(t, dead)
 
-	_, err := s.Put(t.Context(), "acme/a", strings.NewReader("1"))
+	// A store that opens while another writes leaves it alone.
+	_, err := s.Put(t.Context(), "acme/slow", readerFunc(func([]byte) (int, error) {
+		open(t, dir)
+		return 0, io.EOF
+	}))
+	require.NoError(t, err)
+
+	_, err = s.Put(t.Context(), "acme/a", strings.NewReader("1"))
 	require.NoError(t, err)
 	_, err = s.Create(t.Context(), "acme/a", strings.NewReader("2"))
 	require.Error(t, err)
@@ -164,6 +163,10 @@ func TestLinksDoNotLeadOut(t *testing.T) {
 	require.NoError(t, s.Delete(t.Context(), "link")) // the link, not what it names
 	require.FileExists(t, filepath.Join(outside, "secret"))
 }
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 type alternating struct {
 	mu     sync.Mutex

@@ -16,7 +16,8 @@ import (
 )
 
 // List holds at most two windows of names a directory level, however many
-// objects there are.
+// objects there are. A directory with more names is read once for each window:
+// slower, but never large in memory.
 func (s *File) List(ctx context.Context, prefix string, yield func(object.Info) error) error {
 	if err := checkPrefix(prefix); err != nil {
 		return err
@@ -24,10 +25,6 @@ func (s *File) List(ctx context.Context, prefix string, yield func(object.Info) 
 	dir, _ := path.Split(prefix)
 	return s.walk(ctx, strings.TrimSuffix(dir, "/"), prefix, yield)
 }
-
-// window bounds how many names of one directory are sorted at once. A larger
-// directory is read once for each window: slower, but never large in memory.
-const window = 32 << 10
 
 // walk yields the objects below dir. Names are ordered as keys are: a directory
 // counts as if its name ended in a slash, so that "a-b" comes before "a/b".
@@ -74,8 +71,8 @@ func (s *File) visit(ctx context.Context, dir, name string, yield func(object.In
 func (s *File) names(ctx context.Context, dir, prefix, after string) (names []string, more bool, err error) {
 	trim := func() {
 		slices.Sort(names)
-		if len(names) > window {
-			names, more = names[:window], true
+		if len(names) > s.window {
+			names, more = names[:s.window], true
 		}
 	}
 	err = s.eachName(ctx, dir, func(e fs.DirEntry) error {
@@ -89,7 +86,7 @@ func (s *File) names(ctx context.Context, dir, prefix, after string) (names []st
 		if name <= after || !strings.HasPrefix(path.Join(dir, e.Name()), prefix) || CheckKey(path.Join(dir, e.Name())) != nil {
 			return nil
 		}
-		if names = append(names, name); len(names) >= 2*window {
+		if names = append(names, name); len(names) >= 2*s.window {
 			trim()
 		}
 		return nil

@@ -10,7 +10,7 @@ import (
 // directory when publish finds it missing. A concurrent Delete may remove it
 // again in between, so that this can take several turns.
 func (s *File) place(key string, publish func() error) error {
-	const turns = 1000 // far more than deletes can win; a bug must not spin forever
+	const turns = 100 // far more than deletes can win; a bug must not spin forever
 	var err error
 	for range turns {
 		if err = publish(); !errors.Is(err, fs.ErrNotExist) {

@@ -99,8 +99,8 @@ func (s *File) write(ctx context.Context, op, key string, r io.Reader, publish f
 	if err := errors.Join(CheckKey(key), ctx.Err()); err != nil {
 		return object.Info{}, err
 	}
-	st := &staged{name: tempName()}
-	if st.file, err = s.root.OpenFile(st.name, os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode); err != nil {
+	st, err := s.stage()
+	if err != nil {
 		return object.Info{}, s.fail(op, key, err)
 	}
 	info, err = s.fill(ctx, op, key, st.file, r)

@@ -127,22 +127,25 @@ func part(ms, total int64) float64 {
 
 func percent(part float64) string { return strconv.FormatFloat(100*part, 'f', 2, 64) + "%" }
 
-// steps are distances between ticks that people count in, in milliseconds.
-var steps = []int64{
-	1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 10e3, 15e3, 30e3, 60e3, 120e3, 300e3, 600e3, 900e3,
-	1800e3, 3600e3, 7200e3, 14_400e3, 21_600e3, 43_200e3, 86_400e3,
+// stride is a distance between ticks that people count in, in milliseconds.
+func stride(total int64) int64 {
+	const day = 86_400_000
+	for _, s := range []int64{
+		1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 10e3, 15e3, 30e3, 60e3, 120e3, 300e3, 600e3, 900e3,
+		1800e3, 3600e3, 7200e3, 14_400e3, 21_600e3, 43_200e3, day,
+	} {
+		if total/s < maxTicks {
+			return s
+		}
+	}
+	return day * (total/day/maxTicks + 1)
 }
 
 func ticks(total int64) []tick {
 	if total <= 0 {
 		return nil
 	}
-	step := steps[len(steps)-1]
-	if i := slices.IndexFunc(steps, func(s int64) bool { return total/s < maxTicks }); i >= 0 {
-		step = steps[i]
-	} else {
-		step *= total/step/maxTicks + 1
-	}
+	step := stride(total)
 	var out []tick
 	for n := range total/step + 1 {
 		at := part(n*step, total)
@@ -197,10 +200,14 @@ func newStrip(v video.VideoReport) *strip {
 	if end <= 0 || len(shown)+len(kept) == 0 {
 		return nil
 	}
+	label := plural(len(kept), "frame") + " taken"
+	if len(kept) == 0 {
+		label = "The frames below were taken"
+	}
 	return &strip{
 		Shown: marks(shown, end), Kept: marks(kept, end), Half: stamp(end / 2), End: stamp(end),
-		Label: fmt.Sprintf("%s taken between %s and %s of %s",
-			plural(max(v.Frames, len(kept), len(shown)), "frame"), edge(kept, shown, slices.Min[[]int64]), edge(kept, shown, slices.Max[[]int64]), stamp(end)),
+		Label: fmt.Sprintf("%s between %s and %s of %s", label,
+			edge(kept, shown, slices.Min[[]int64]), edge(kept, shown, slices.Max[[]int64]), stamp(end)),
 	}
 }
 

@@ -30,16 +30,18 @@ var pageText string
 //go:embed video.gohtml
 var videoText string
 
-var templates = template.Must(template.Must(template.New("page").Parse(pageText)).New("video").Parse(videoText))
-
 // Render writes r as a whole HTML document. Texts in r may be hostile and
 // pictures broken; neither is an error. Errors of w are passed on: a fault as it
 // is, any other as transport.
 func Render(w io.Writer, r video.Report) error {
-	var out bytes.Buffer
-	if err := templates.ExecuteTemplate(&out, "page", newPage(r)); err != nil {
+	page, err := template.New("page").Parse(videoText + pageText)
+	if err != nil {
 		return fault.Wrap("", "render report", r.WorkflowID, err)
 	}
-	_, err := w.Write(out.Bytes())
+	var out bytes.Buffer
+	if err := page.Execute(&out, newPage(r)); err != nil {
+		return fault.Wrap("", "render report", r.WorkflowID, err)
+	}
+	_, err = w.Write(out.Bytes())
 	return fault.Wrap(fault.Transport, "write report", r.WorkflowID, err)
 }

@@ -47,7 +47,7 @@ func clip(t testing.TB, name string, args ...string) string {
 	clips.mu.Unlock()
 	once.Do(func() {
 		all := append([]string{"-nostdin", "-y", "-v", "error"}, args...)
-		out, err := exec.Command("ffmpeg", append(all, path)...).CombinedOutput()
+		out, err := exec.CommandContext(context.Background(), "ffmpeg", append(all, path)...).CombinedOutput()
 		require.NoError(t, err, string(out))
 	})
 	return path
@@ -98,7 +98,7 @@ func open(t testing.TB, path string) *os.File {
 	t.Helper()
 	file, err := os.Open(path)
 	require.NoError(t, err)
-	t.Cleanup(func() { file.Close() })
+	t.Cleanup(func() { require.NoError(t, file.Close()) })
 	return file
 }
 
@@ -114,7 +114,7 @@ func extract(t testing.TB, path string, s video.Sampling) extracted {
 	t.Helper()
 	e := extracted{dir: t.TempDir()}
 	var err error
-	e.Extraction, err = tool(t).Extract(context.Background(), open(t, path), e.dir, s,
+	e.Extraction, err = tool(t).Extract(t.Context(), open(t, path), e.dir, s,
 		func(f video.Frame, jpeg []byte) error {
 			e.frames = append(e.frames, f)
 			e.jpegs = append(e.jpegs, jpeg)

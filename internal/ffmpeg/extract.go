@@ -48,9 +48,12 @@ type extractor struct {
 func (t *Tool) Extract(ctx context.Context, file *os.File, dir string, s video.Sampling,
 	emit func(f video.Frame, jpeg []byte) error, progress func(ms int64),
 ) (video.Extraction, error) {
-	media, err := t.Probe(ctx, file)
-	if err != nil {
-		return video.Extraction{}, err
+	media, ok := t.known.get(file)
+	if !ok {
+		var err error
+		if media, err = t.Probe(ctx, file); err != nil {
+			return video.Extraction{}, err
+		}
 	}
 	s = video.Profile{Sampling: s}.Normal().Sampling
 	x := &extractor{tool: t, file: file, media: media, sampling: s, said: &complaints{}, progress: progress, sampled: -1}
@@ -145,10 +148,11 @@ func (x *extractor) sink(ctx context.Context) func(sample) error {
 		}
 	case video.Segments:
 		return x.window
-	}
-	return func(s sample) error {
-		s.start = 0
-		return x.keeper.add(s)
+	default:
+		return func(s sample) error {
+			s.start = 0
+			return x.keeper.add(s)
+		}
 	}
 }
 
@@ -185,15 +189,16 @@ func (x *extractor) fill(p plan) *pass {
 
 // finish does what can only be done when the end of the video is known.
 func (x *extractor) finish(ctx context.Context) error {
+	var err error
 	switch x.sampling.Strategy {
 	case video.Keyframes:
-		if err := x.lastGap(ctx); err != nil {
-			return err
-		}
+		err = x.lastGap(ctx)
 	case video.Segments:
-		if err := x.lastWindows(ctx, x.endMS); err != nil {
-			return err
-		}
+		err = x.lastWindows(ctx, x.endMS)
+	default: // all is known
+	}
+	if err != nil {
+		return err
 	}
 	return x.keeper.flush(x.endMS)
 }

@@ -31,14 +31,14 @@ func TestFixedRateFollowsTheGrid(t *testing.T) {
 
 	sound := ffprobe(t, filepath.Join(e.dir, AudioFile), "stream=codec_name,sample_rate,channels,duration")
 	require.Regexp(t, `^flac,16000,1,6\.0`, sound)
-	out, err := exec.Command("ffmpeg", "-v", "error", "-i", filepath.Join(e.dir, AudioFile), "-f", "null", "-").CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), "ffmpeg", "-v", "error", "-i", filepath.Join(e.dir, AudioFile), "-f", "null", "-").CombinedOutput()
 	require.NoError(t, err)
 	require.Empty(t, string(out))
 }
 
 func ffprobe(t *testing.T, path, entries string) string {
 	t.Helper()
-	out, err := exec.Command("ffprobe", "-v", "error", "-show_entries", entries, "-of", "csv=p=0", path).Output()
+	out, err := exec.CommandContext(t.Context(), "ffprobe", "-v", "error", "-show_entries", entries, "-of", "csv=p=0", path).Output()
 	require.NoError(t, err)
 	return strings.TrimSpace(string(out))
 }

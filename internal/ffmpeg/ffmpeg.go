@@ -35,6 +35,7 @@ type Tool struct {
 	config  Config
 	version string
 	sync    string // the flag that turns frame duplication off: its name changed in 5.1
+	known   memory
 }
 
 var versionLine = regexp.MustCompile(`^ffmpeg version (\S+)`)

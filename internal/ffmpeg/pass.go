@@ -95,6 +95,9 @@ func (p *pass) resolve(ended bool) error {
 // decode runs a pass. Damage that leaves something to work with is counted in
 // said and is no error; the sound goes to the file if the plan has any.
 func (x *extractor) decode(ctx context.Context, p *pass, sound *os.File) error {
+	if _, err := x.file.Seek(0, io.SeekStart); err != nil { // where a descriptor's copies share its position
+		return fault.Wrap(fault.Transport, opExtract, x.file.Name(), err)
+	}
 	limit := x.tool.wall(x.file, p.plan)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -123,7 +126,7 @@ func (x *extractor) decode(ctx context.Context, p *pass, sound *os.File) error {
 		Path: x.tool.config.FFmpeg, Args: x.tool.args(p.plan), Files: files, Limits: limits, Stderr: x.said.add,
 	})
 	if soundIn != nil {
-		soundIn.Close()
+		_ = soundIn.Close() // the child has its own
 	}
 	if err != nil {
 		return err
@@ -210,11 +213,10 @@ func (t *Tool) wall(file *os.File, p plan) time.Duration {
 
 // stopwatch fires when the time that runs between resume and pause is used up.
 type stopwatch struct {
-	mu      sync.Mutex
-	left    time.Duration
-	since   time.Time
-	timer   *time.Timer
-	stopped bool
+	mu    sync.Mutex
+	left  time.Duration
+	since time.Time
+	timer *time.Timer
 }
 
 func newStopwatch(d time.Duration, fire func()) *stopwatch {

@@ -15,6 +15,8 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
+const opProbe = "probe video"
+
 // Bounds of what is decoded: a header costs nothing, its pixels do.
 const (
 	maxSide   = 16384 // exclusive
@@ -36,8 +38,7 @@ func input() []string {
 // Probe reads what the container says. A file that cannot be a video gives an
 // input fault that says why.
 func (t *Tool) Probe(ctx context.Context, file *os.File) (video.Media, error) {
-	const op = "probe video"
-	if err := sniff(op, file); err != nil {
+	if err := sniff(opProbe, file); err != nil {
 		return video.Media{}, err
 	}
 	said := &complaints{}
@@ -52,12 +53,13 @@ func (t *Tool) Probe(ctx context.Context, file *os.File) (video.Media, error) {
 		Limits: t.limits(time.Minute), Stderr: said.add,
 	}, 8<<20)
 	if err != nil {
-		return video.Media{}, refusal(op, file, err, said)
+		return video.Media{}, refusal(opProbe, file, err, said)
 	}
 	m, err := parseProbe(out)
 	if err != nil {
-		return video.Media{}, &fault.Error{Class: fault.Input, Op: op, Subject: file.Name(), Reason: err.Error()}
+		return video.Media{}, &fault.Error{Class: fault.Input, Op: opProbe, Subject: file.Name(), Reason: err.Error()}
 	}
+	t.known.add(file, m)
 	return m, nil
 }
 

@@ -91,6 +91,20 @@ func TestBadInputsAreRefusedByName(t *testing.T) {
 	})
 }
 
+// The worker opened the file, but inside of the sandbox root has no privilege.
+func TestForeignFileNamesTheWayOut(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() != 0 || !tool(t).config.Sandbox.Protection().Bubblewrap {
+		t.Skip("needs root and bubblewrap")
+	}
+	path := filepath.Join(t.TempDir(), "foreign.mp4")
+	require.NoError(t, os.WriteFile(path, []byte("content"), 0o600))
+	require.NoError(t, os.Chown(path, 65534, 65534))
+	_, err := tool(t).Probe(t.Context(), open(t, path))
+	require.Equal(t, fault.Input, fault.ClassOf(err))
+	require.ErrorContains(t, err, "make it readable for the user of the worker")
+}
+
 // The name of a file is never part of a command line.
 func TestHostileNamesWork(t *testing.T) {
 	t.Parallel()
@@ -219,7 +233,7 @@ func children(t *testing.T, dir string) []string {
 // The limit counts the time of the child, not that of a slow taker.
 func TestWallLimit(t *testing.T) {
 	t.Parallel()
-	x := *tool(t)
+	x := toolIn(t, false)
 	x.config.Wall, x.config.WallFactor = time.Millisecond, 0
 	_, err := x.Extract(t.Context(), open(t, moving(t)), t.TempDir(), video.Sampling{},
 		func(video.Frame, []byte) error { return nil }, func(int64) {})

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -65,7 +66,9 @@ func killGroup(p *os.Process) {
 // reap waits for the child, and kills what is left of its group while the dead
 // child still occupies the id: afterwards it may belong to somebody else.
 func (p *Process) reap() {
-	for unix.Waitid(unix.P_PID, p.cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR { //nolint:errorlint // a bare errno
+	for interrupted := true; interrupted; {
+		err := unix.Waitid(unix.P_PID, p.cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		interrupted = errors.Is(err, unix.EINTR)
 	}
 	p.Kill()
 	p.mu.Lock()

@@ -86,7 +86,7 @@ func (s *Sandbox) Start(ctx context.Context, c Command) (*Process, error) {
 	if c.Dir == "" {
 		p.cmd.Dir = "/"
 	}
-	files, err := p.pipes()
+	files, err := p.pipes() // the reading end of stderr, then what belongs to the child
 	if err != nil {
 		return nil, fault.Wrap(fault.Capacity, "start process", c.Path, err)
 	}
@@ -98,12 +98,10 @@ func (s *Sandbox) Start(ctx context.Context, c Command) (*Process, error) {
 	started := make(chan error)
 	go p.run(started, c.Limits, files[0])
 	err = <-started
-	files[1].Close()
-	files[2].Close()
+	shut(files[1:]...)
 	if err != nil {
 		p.release()
-		files[0].Close()
-		p.stdout.Close()
+		shut(files[0], p.stdout)
 		return nil, startFault(c.Path, err)
 	}
 	return p, nil
@@ -119,25 +117,32 @@ func startFault(path string, err error) error {
 
 // pipes connects stdout and stderr; it returns the reading end of stderr and
 // the two ends that belong to the child.
-func (p *Process) pipes() ([3]*os.File, error) {
+func (p *Process) pipes() ([]*os.File, error) {
 	out, outChild, err := os.Pipe()
 	if err != nil {
-		return [3]*os.File{}, err
+		return nil, err
 	}
 	said, saidChild, err := os.Pipe()
 	if err != nil {
-		out.Close()
-		outChild.Close()
-		return [3]*os.File{}, err
+		shut(out, outChild)
+		return nil, err
 	}
 	p.Stdout, p.stdout = out, out
 	p.cmd.Stdout, p.cmd.Stderr = outChild, saidChild
-	return [3]*os.File{said, outChild, saidChild}, nil
+	return []*os.File{said, outChild, saidChild}, nil
+}
+
+// shut closes ends of pipes, which have nothing left to fail.
+func shut(files ...*os.File) {
+	for _, file := range files {
+		_ = file.Close()
+	}
 }
 
 // run owns the child from start to end. Its thread stays locked: the kernel
 // kills the child (parent-death signal) when the thread that started it ends,
-// not when the process does.
+// not when the process does. Children of the child get that signal only under
+// bubblewrap; ffmpeg has none.
 func (p *Process) run(started chan<- error, limits Limits, stderr *os.File) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -161,7 +166,7 @@ func (p *Process) run(started chan<- error, limits Limits, stderr *os.File) {
 	case <-silent:
 	case <-time.After(2 * time.Second):
 	}
-	stderr.Close()
+	shut(stderr)
 	<-silent
 	close(p.complete)
 }
@@ -179,7 +184,7 @@ func (p *Process) Kill() {
 // cause if its context ended (ErrWall for the limit), else an *ExitError.
 func (p *Process) Wait() error {
 	<-p.complete
-	p.stdout.Close()
+	shut(p.stdout)
 	defer p.release()
 	if p.status == nil {
 		return nil

@@ -142,10 +142,11 @@ func bubble(c Command) []string {
 	for _, path := range []string{"/etc/alternatives", "/etc/ld.so.cache", "/nix/store"} {
 		flags = append(flags, "--ro-bind-try", path, path)
 	}
-	if real, err := filepath.EvalSymlinks(c.Path); err == nil && !strings.HasPrefix(real, "/usr/") {
-		flags = append(flags, "--ro-bind", filepath.Dir(real), filepath.Dir(real))
-		if dir := filepath.Dir(c.Path); dir != filepath.Dir(real) && !strings.HasPrefix(dir, "/usr/") {
-			flags = append(flags, "--ro-bind-try", dir, dir)
+	if program, err := filepath.EvalSymlinks(c.Path); err == nil {
+		for _, dir := range []string{filepath.Dir(program), filepath.Dir(c.Path)} {
+			if !strings.HasPrefix(dir+"/", "/usr/") && !slices.Contains(flags, dir) {
+				flags = append(flags, "--ro-bind", dir, dir)
+			}
 		}
 	}
 	flags = append(flags, "--proc", "/proc", "--dev", "/dev")

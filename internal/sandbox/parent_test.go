@@ -1,0 +1,83 @@
+package sandbox
+
+import (
+	"bufio"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+var parentOff = flag.String("sandbox.parent", "", "internal: be the parent of TestParentDeath; the length of a sleep")
+
+// The kernel kills children when the process that started them is killed.
+func TestParentDeathKillsChildren(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("the parent-death signal needs Linux")
+	}
+	for i, off := range []string{"bubblewrap", "off"} {
+		mark := "7654" + strconv.Itoa(i) + "." + strconv.Itoa(os.Getpid())
+		parent := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestBeParent$", "-sandbox.parent", off+" "+mark)
+		out, err := parent.StdoutPipe()
+		require.NoError(t, err)
+		require.NoError(t, parent.Start())
+		line, err := bufio.NewReader(out).ReadString('\n')
+		require.NoError(t, err)
+		require.Equal(t, "ready\n", line)
+		require.NotEmpty(t, running(t, mark))
+		require.NoError(t, parent.Process.Kill())
+		require.Eventually(t, func() bool { return len(running(t, mark)) == 0 }, 5*time.Second, 10*time.Millisecond)
+		require.Error(t, parent.Wait())
+	}
+}
+
+// TestBeParent starts a child that outlives it, unless somebody kills it. Many
+// goroutines come and go meanwhile, and threads with them: that must not.
+func TestBeParent(t *testing.T) {
+	if *parentOff == "" {
+		t.Skip("only for TestParentDeathKillsChildren")
+	}
+	off, mark, _ := strings.Cut(*parentOff, " ")
+	s, err := New(t.Context(), Config{Off: off == "off"})
+	require.NoError(t, err)
+	script := "echo ready; sleep " + mark + " & wait"
+	if off == "off" { // without bubblewrap the signal reaches the child, not children of its own
+		script = "echo ready; exec sleep " + mark
+	}
+	p, err := s.Start(t.Context(), shell(t, script))
+	require.NoError(t, err)
+	for range 100 {
+		done := make(chan struct{})
+		go func() {
+			runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+			close(done)
+		}()
+		<-done
+	}
+	_, err = bufio.NewReader(p.Stdout).WriteTo(os.Stdout)
+	require.NoError(t, err)
+	require.NoError(t, p.Wait())
+}
+
+// running lists the processes whose command line holds mark, but for the parent's.
+func running(t *testing.T, mark string) []string {
+	t.Helper()
+	paths, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	require.NoError(t, err)
+	var found []string
+	for _, path := range paths {
+		if line, err := os.ReadFile(path); err == nil && strings.Contains(string(line), mark) &&
+			!strings.Contains(string(line), "sandbox.parent") {
+			found = append(found, string(line))
+		}
+	}
+	return found
+}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/object"
 )
 
 const (
@@ -66,35 +67,36 @@ func openFile(ctx context.Context, dir string) (*File, error) {
 // selfTest finds out at the start what would otherwise break the first job: a
 // file system without extended attributes or hard links, or without permission.
 func (s *File) selfTest() (err error) {
-	name := tempName()
-	f, err := s.root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode)
+	st, err := s.stage()
 	if err != nil {
 		return err
 	}
 	second := tempName()
-	defer func() { err = errors.Join(err, f.Close(), s.remove(name), s.remove(second)) }()
+	defer func() { err = errors.Join(err, st.file.Close(), s.remove(st.name), s.remove(second)) }()
 	want := checksum{size: 0, sha256: strings.Repeat("0", 64)}
-	if err := want.store(f); err != nil {
+	if err := want.store(st.file); err != nil {
 		return unsupported(s.dir, "extended attributes (user.*)", err)
 	}
-	if got, err := loadChecksum(f); err != nil || got != want {
+	if got, err := loadChecksum(st.file); err != nil || got != want {
 		return unsupported(s.dir, "extended attributes (user.*)", err)
 	}
-	if err := s.root.Link(name, second); err != nil {
+	if err := s.root.Link(st.name, second); err != nil {
 		return unsupported(s.dir, "hard links", err)
 	}
 	return nil
 }
 
 func unsupported(dir, what string, err error) error {
-	if err != nil && !errors.Is(err, unix.ENOTSUP) && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, unix.ENOSYS) {
-		return err
+	for _, sign := range []error{nil, unix.ENOTSUP, unix.ENOSYS, fs.ErrPermission, object.ErrCorrupt} {
+		if errors.Is(err, sign) {
+			return &fault.Error{
+				Class: fault.Input, Op: "open object store", Subject: dir, Err: err,
+				Reason: "this file system keeps no " + what +
+					"; choose a directory on ext4, xfs, btrfs, zfs, APFS or (Linux 6.6 and later) tmpfs",
+			}
+		}
 	}
-	return &fault.Error{
-		Class: fault.Input, Op: "open object store", Subject: dir, Err: err,
-		Reason: "this file system keeps no " + what +
-			"; choose a directory on ext4, xfs, btrfs, zfs, APFS or (Linux 6.6 and later) tmpfs",
-	}
+	return err
 }
 
 // sweep removes what writers that died have left: a writer that lives holds a

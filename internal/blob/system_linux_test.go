@@ -78,6 +78,7 @@ func TestKilledProcesses(t *testing.T) {
 		cmd.Env = append(os.Environ(), "BLOB_TEST_CHILD="+dir)
 		out, err := cmd.StdoutPipe()
 		require.NoError(t, err)
+		cmd.Stderr = os.Stderr
 		require.NoError(t, cmd.Start())
 		processes[i], outputs[i] = cmd, bufio.NewScanner(out)
 	}

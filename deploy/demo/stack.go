@@ -100,7 +100,10 @@ func (s *stack) stop() error {
 	}
 	select {
 	case <-s.done:
-		return s.err
+		if s.err != nil {
+			return fmt.Errorf("the stack did not stop in order (%w); see %s", s.err, s.log)
+		}
+		return nil
 	case <-time.After(drainLimit):
 		return fmt.Errorf("the stack (process %d) does not end; see %s", s.cmd.Process.Pid, s.log)
 	}

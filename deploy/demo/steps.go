@@ -86,7 +86,16 @@ func (d *demo) ingest(ctx context.Context, source string) (report string, err er
 	if code != 0 && d.videos == "" {
 		return "", errors.New("a clip was not ingested")
 	}
-	return r.Report, nil
+	return d.reportFile(ctx, r.Report)
+}
+
+// reportFile finds the file behind <tenant>/reports/<workflow>/<run>.html.
+func (d *demo) reportFile(ctx context.Context, key string) (string, error) {
+	var r struct {
+		Path string `json:"path"`
+	}
+	_, err := d.cogflow(ctx, &r, "report", path.Base(path.Dir(key)))
+	return r.Path, err
 }
 
 // search is one question and, if the answer is known, where it must be first.

@@ -37,6 +37,7 @@ type Ingest struct {
 	Report    func(w io.Writer, r video.Report) error
 	Thumb     func(jpeg []byte, width int) ([]byte, error)
 	Checks    func(ctx context.Context) []HealthCheck
+	Version   string // of this build, for reports
 	Scratch   string // directory for temporary files
 	Slots     int    // describe calls in flight in this process, at least 1
 
@@ -95,6 +96,8 @@ type Recipe struct {
 	GPUWait      time.Duration     `json:"gpu_wait"`
 	CostMicroUSD int64             `json:"cost_micro_usd"` // of one frame: describe and embed
 	Preview      bool              `json:"preview"`
+	Describe     string            `json:"describe"` // model and revision, for people
+	Embed        string            `json:"embed"`
 }
 
 // ResolveProfile pins a run to the profile as it is configured now.
@@ -119,6 +122,7 @@ func (a *Ingest) ResolveProfile(ctx context.Context, in ResolveInput) (Recipe, e
 		DescribeGPU: p.Describe.GPU, EmbedGPU: p.Embed.GPU, GPUWait: p.GPUWait,
 		CostMicroUSD: p.Describe.CostMicroUSD + p.Embed.CostMicroUSD,
 		Preview:      p.Describe.Preview || p.Embed.Preview,
+		Describe:     p.Describe.String(), Embed: p.Embed.String(),
 	}, nil
 }
 

@@ -3,7 +3,6 @@ package activities
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -17,11 +16,10 @@ type ReportInput struct {
 	Kind     string          `json:"kind"` // workflow type
 	Source   string          `json:"source"`
 	Tenant   tenant.ID       `json:"tenant"`
-	Profile  string          `json:"profile"`
 	RunID    string          `json:"run_id"` // first run of the chain
 	Started  time.Time       `json:"started"`
 	Ended    time.Time       `json:"ended"`
-	Preview  bool            `json:"preview"`
+	Recipe   Recipe          `json:"recipe"`
 	Totals   video.Totals    `json:"totals"`
 	Videos   []ReportVideo   `json:"videos"` // at most video.MaxReportVideos
 	Failures []video.Failure `json:"failures"`
@@ -43,18 +41,29 @@ type ReportResult struct {
 // thumbWidth is how wide a contact sheet's pictures are, in pixels.
 const thumbWidth = 240
 
+// versions says what took part.
+func (in ReportInput) versions(build string) []video.Version {
+	return []video.Version{
+		{Name: "cogflow", Value: build},
+		{Name: "describe", Value: in.Recipe.Describe},
+		{Name: "embed", Value: in.Recipe.Embed},
+		{Name: "recipe", Value: string(in.Recipe.Fingerprint)},
+	}
+}
+
 // WriteReport renders the report of a finished run into the store.
 func (a *Ingest) WriteReport(ctx context.Context, in ReportInput) (ReportResult, error) {
 	stop := heartbeat(ctx, func() any { return nil })
 	defer stop()
 	run := activity.GetInfo(ctx).WorkflowExecution
 	page := video.Report{
-		Kind: in.Kind, Source: in.Source, Tenant: in.Tenant, Profile: in.Profile,
+		Kind: in.Kind, Source: in.Source, Tenant: in.Tenant, Profile: in.Recipe.Profile,
 		WorkflowID: run.ID, RunID: in.RunID, Started: in.Started, Ended: in.Ended,
-		Preview: in.Preview, Totals: in.Totals, Failures: in.Failures,
+		Preview: in.Recipe.Preview, Totals: in.Totals, Failures: in.Failures,
 		OmittedVideos: max(0, in.Totals.Indexed+in.Totals.Unchanged-len(in.Videos)),
 		MoreFailures:  max(0, in.Totals.Failed-len(in.Failures)),
 	}
+	page.Versions = in.versions(a.Version)
 	indexed := 0
 	for _, v := range in.Videos {
 		if v.Status == video.StatusIndexed {
@@ -86,7 +95,7 @@ func (a *Ingest) WriteReport(ctx context.Context, in ReportInput) (ReportResult,
 
 func (a *Ingest) reportVideo(ctx context.Context, in ReportInput, v ReportVideo, sheet int) (video.VideoReport, error) {
 	var p video.Publication
-	if err := readJSON(ctx, a.Store, video.PublicationKey(in.Tenant, v.Video, in.Profile), &p); err != nil {
+	if err := readJSON(ctx, a.Store, video.PublicationKey(in.Tenant, v.Video, in.Recipe.Profile), &p); err != nil {
 		return video.VideoReport{}, err
 	}
 	out := video.VideoReport{
@@ -117,26 +126,34 @@ func (a *Ingest) contactSheet(ctx context.Context, in ReportInput, p video.Publi
 			return err
 		}
 	}
-	var chunk video.Chunk
-	chunk.Index = -1
-	for _, position := range video.Spread(p.Extraction.Frames, cells) {
-		if index := position / recipe.ChunkFrames; index != chunk.Index {
-			chunk = video.Chunk{}
-			if err := readJSON(ctx, a.Store, video.ChunkKey(prefix, index), &chunk); err != nil {
-				return err
-			}
-		}
-		at := position % recipe.ChunkFrames
-		if at >= len(chunk.Frames) {
-			return fmt.Errorf("chunk %d of %s has %d frames, not %d", chunk.Index, p.Source.Name, len(chunk.Frames), at+1)
-		}
-		cell, err := a.contactFrame(ctx, in.Tenant, recipe, prefix, chunk.Frames[at])
+	frames, err := a.frames(ctx, prefix, p.Extraction)
+	if err != nil {
+		return err
+	}
+	for _, f := range frames {
+		out.TakenMS = append(out.TakenMS, f.PTSMS)
+	}
+	for _, position := range video.Spread(len(frames), cells) {
+		cell, err := a.contactFrame(ctx, in.Tenant, recipe, prefix, frames[position])
 		if err != nil {
 			return err
 		}
 		out.Sheet = append(out.Sheet, cell)
 	}
 	return nil
+}
+
+// frames reads what is known of every frame of an extraction.
+func (a *Ingest) frames(ctx context.Context, prefix string, x video.Extraction) ([]video.Frame, error) {
+	out := make([]video.Frame, 0, x.Frames)
+	for index := range x.Chunks {
+		var chunk video.Chunk
+		if err := readJSON(ctx, a.Store, video.ChunkKey(prefix, index), &chunk); err != nil {
+			return nil, err
+		}
+		out = append(out, chunk.Frames...)
+	}
+	return out, nil
 }
 
 func (a *Ingest) contactFrame(ctx context.Context, t tenant.ID, p video.Profile, prefix string, f video.Frame) (video.ContactFrame, error) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
@@ -49,6 +50,9 @@ type Stage struct {
 	GPU          []string `json:"gpu,omitempty"`            // classes in order of preference, default cpu
 	CostMicroUSD int64    `json:"cost_micro_usd,omitempty"` // price of one call, for estimates and budgets
 }
+
+// String names the model and its revision.
+func (s Stage) String() string { return strings.TrimSpace(s.Model + " " + s.Revision) }
 
 // Profile is a named recipe for ingestion. A run pins the whole of it at its
 // start, so a changed configuration never mixes within one generation.

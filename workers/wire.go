@@ -47,7 +47,7 @@ func wire(ctx context.Context, c config.Config, pools []pool, temporal client.Cl
 	}
 	a := &activities.Ingest{
 		Runs: runs{temporal}, Report: report.Render, Thumb: report.Thumb,
-		Embedder: preview.Embedder{}, Slots: runtime.NumCPU(),
+		Embedder: preview.Embedder{}, Slots: runtime.NumCPU(), Version: version,
 	}
 	h := &health{ingest: a, config: c}
 	a.Checks = h.checks

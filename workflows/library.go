@@ -137,9 +137,9 @@ func (r *libraryRun) finish(ctx workflow.Context) (IngestLibraryResult, error) {
 	r.totals.DescribeCalls, r.totals.RepeatedCalls, r.totals.CostUSD = spend.Calls, spend.Repeated, usd(spend.CostMicroUSD)
 	result := r.result()
 	written, err := call(r.media(ctx, "write the report"), r.a.WriteReport, activities.ReportInput{
-		Kind: "IngestLibrary", Source: r.in.Source, Tenant: r.tenant(), Profile: r.recipe.Profile,
+		Kind: "IngestLibrary", Source: r.in.Source, Tenant: r.tenant(), Recipe: r.recipe,
 		RunID: chain(ctx), Started: r.started, Ended: workflow.Now(ctx),
-		Preview: r.recipe.Preview, Totals: r.totals, Videos: r.report, Failures: r.failures,
+		Totals: r.totals, Videos: r.report, Failures: r.failures,
 	})
 	if err != nil {
 		return result, err

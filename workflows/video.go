@@ -169,9 +169,8 @@ func (r *videoRun) publish(ctx workflow.Context) error {
 func (r *videoRun) report(ctx workflow.Context, result IngestVideoResult) (string, error) {
 	r.progress.Stage = stageReport
 	written, err := call(r.media(ctx, "write the report"), r.a.WriteReport, activities.ReportInput{
-		Kind: "IngestVideo", Source: r.in.URI, Tenant: r.tenant(), Profile: r.recipe.Profile,
+		Kind: "IngestVideo", Source: r.in.URI, Tenant: r.tenant(), Recipe: r.recipe,
 		RunID: chain(ctx), Started: r.progress.Started, Ended: workflow.Now(ctx),
-		Preview: r.recipe.Preview,
 		Totals: video.Totals{
 			Videos: 1, Indexed: 1, Frames: result.Frames, Documents: result.Documents,
 			DescribeCalls: result.DescribeCalls, CostUSD: result.CostUSD,

@@ -34,7 +34,7 @@ type Errors struct {
 }
 
 // InterceptActivity is called by the SDK for each activity.
-func (*Errors) InterceptActivity(ctx context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
+func (*Errors) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
 	return &errorMapper{interceptor.ActivityInboundInterceptorBase{Next: next}}
 }
 

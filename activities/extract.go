@@ -58,7 +58,7 @@ func (a *Ingest) Extract(ctx context.Context, in ExtractInput) (video.Extraction
 	if err != nil {
 		return video.Extraction{}, fault.Wrap(fault.Capacity, "make scratch directory in", a.Scratch, err)
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // swept at the next start of the worker
+	defer os.RemoveAll(dir) // what a crash leaves, the next start of the worker sweeps
 
 	out, err := a.decode(ctx, in, p, prefix, dir)
 	if err != nil {
@@ -78,7 +78,7 @@ func (a *Ingest) decode(ctx context.Context, in ExtractInput, p video.Profile, p
 	if err != nil {
 		return video.Extraction{}, err
 	}
-	defer file.Close() //nolint:errcheck // only read from
+	defer file.Close()
 	id, _, err := identify(ctx, file)
 	if err != nil {
 		return video.Extraction{}, fault.Wrap(fault.Transport, "read video", name, err)
@@ -87,7 +87,7 @@ func (a *Ingest) decode(ctx context.Context, in ExtractInput, p video.Profile, p
 		return video.Extraction{}, fault.New(fault.Input, "extract frames of", name,
 			"the file changed while it was being ingested; start again when it is complete")
 	}
-	c := a.newChunker(ctx, in, p, prefix)
+	c := a.newChunker(ctx, p, prefix)
 	var position atomic.Int64
 	stop := heartbeat(ctx, func() any { return map[string]int64{"frames": c.frames.Load(), "ms": position.Load()} })
 	defer stop()
@@ -108,7 +108,7 @@ func (a *Ingest) keep(ctx context.Context, prefix, dir, name string) (key string
 	if err != nil {
 		return "", err
 	}
-	defer file.Close() //nolint:errcheck // only read from
+	defer file.Close()
 	_, err = a.Store.Put(ctx, prefix+name, file)
 	return prefix + name, err
 }
@@ -130,7 +130,7 @@ type chunker struct {
 	signaled time.Time
 }
 
-func (a *Ingest) newChunker(ctx context.Context, in ExtractInput, p video.Profile, prefix string) *chunker {
+func (a *Ingest) newChunker(ctx context.Context, p video.Profile, prefix string) *chunker {
 	c := &chunker{a: a, ctx: ctx, prefix: prefix, size: p.ChunkFrames, run: activity.GetInfo(ctx)}
 	c.fresh()
 	return c

@@ -152,7 +152,7 @@ func (a *Ingest) Inspect(ctx context.Context, in InspectInput) (video.Source, er
 	if err != nil {
 		return video.Source{}, err
 	}
-	defer file.Close() //nolint:errcheck // only read from
+	defer file.Close()
 	media, err := a.Media.Probe(ctx, file)
 	if err != nil {
 		return video.Source{}, err
@@ -178,7 +178,7 @@ func identify(ctx context.Context, file io.ReadSeeker) (video.ID, int64, error) 
 		n, err := file.Read(buf)
 		h.Write(buf[:n])
 		size += int64(n)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return video.ID(hex.EncodeToString(h.Sum(nil))), size, nil
 		}
 		if err != nil {
@@ -239,7 +239,7 @@ func readAll(ctx context.Context, s Store, key string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close() //nolint:errcheck // only read from
+	defer r.Close()
 	out := bytes.NewBuffer(make([]byte, 0, info.Size+bytes.MinRead))
 	_, err = out.ReadFrom(r)
 	return out.Bytes(), err

@@ -143,7 +143,7 @@ func (a *Ingest) DeleteVideo(ctx context.Context, in DeleteInput) (DeleteResult,
 		}
 		return DeleteResult{Documents: documents, Objects: 1}, a.Store.Delete(ctx, key)
 	}
-	objects, err := a.deletePrefix(ctx, video.VideoPrefix(in.Tenant, in.Video))
+	objects, err := a.deletePrefix(ctx, video.Prefix(in.Tenant, in.Video))
 	return DeleteResult{Documents: documents, Objects: objects}, err
 }
 

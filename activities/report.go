@@ -93,12 +93,12 @@ func (a *Ingest) WriteReport(ctx context.Context, in ReportInput) (ReportResult,
 	return ReportResult{Key: key}, err
 }
 
-func (a *Ingest) reportVideo(ctx context.Context, in ReportInput, v ReportVideo, sheet int) (video.VideoReport, error) {
+func (a *Ingest) reportVideo(ctx context.Context, in ReportInput, v ReportVideo, sheet int) (video.Section, error) {
 	var p video.Publication
 	if err := readJSON(ctx, a.Store, video.PublicationKey(in.Tenant, v.Video, in.Recipe.Profile), &p); err != nil {
-		return video.VideoReport{}, err
+		return video.Section{}, err
 	}
-	out := video.VideoReport{
+	out := video.Section{
 		Name: p.Source.Name, URI: p.Source.URI, Video: v.Video, Status: v.Status,
 		DurationMS: p.Extraction.DurationMS, Width: p.Source.Media.Width, Height: p.Source.Media.Height,
 		Frames: p.Extraction.Frames, Documents: p.Generation.Documents, Duplicates: p.Extraction.Duplicates,
@@ -115,7 +115,7 @@ func (a *Ingest) reportVideo(ctx context.Context, in ReportInput, v ReportVideo,
 }
 
 // contactSheet picks frames evenly over the video.
-func (a *Ingest) contactSheet(ctx context.Context, in ReportInput, p video.Publication, cells int, out *video.VideoReport) error {
+func (a *Ingest) contactSheet(ctx context.Context, in ReportInput, p video.Publication, cells int, out *video.Section) error {
 	recipe, err := a.recipe(ctx, in.Tenant, p.Recipe)
 	if err != nil {
 		return err

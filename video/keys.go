@@ -11,15 +11,15 @@ import (
 // under its id, so that deleting the prefix deletes the video; captions and
 // embeddings lie outside, because several videos can share them.
 
-// VideoPrefix is where everything of one video lies.
-func VideoPrefix(t tenant.ID, v ID) string { return string(t) + "/videos/" + string(v) + "/" }
+// Prefix is where everything of one video lies.
+func Prefix(t tenant.ID, v ID) string { return string(t) + "/videos/" + string(v) + "/" }
 
 // SourceKey holds the Source of a video.
-func SourceKey(t tenant.ID, v ID) string { return VideoPrefix(t, v) + "source.json" }
+func SourceKey(t tenant.ID, v ID) string { return Prefix(t, v) + "source.json" }
 
 // FramesPrefix is where one extraction lies.
 func FramesPrefix(t tenant.ID, v ID, extract Fingerprint) string {
-	return VideoPrefix(t, v) + "frames/" + string(extract) + "/"
+	return Prefix(t, v) + "frames/" + string(extract) + "/"
 }
 
 // FrameKey holds the JPEG of one frame.
@@ -52,12 +52,12 @@ func RecipeKey(t tenant.ID, f Fingerprint) string {
 
 // PublicationKey holds what is published of a video in a profile.
 func PublicationKey(t tenant.ID, v ID, profile string) string {
-	return VideoPrefix(t, v) + "index/" + profile + ".json"
+	return Prefix(t, v) + "index/" + profile + ".json"
 }
 
 // ClaimKey holds the claim of the workflow that ingests a video into a profile.
 func ClaimKey(t tenant.ID, v ID, profile string) string {
-	return VideoPrefix(t, v) + "claims/" + profile + ".json"
+	return Prefix(t, v) + "claims/" + profile + ".json"
 }
 
 // ListingPrefix is where the pages of one library run's listing lie.

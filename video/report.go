@@ -23,7 +23,7 @@ type Report struct {
 	Totals     Totals
 	Stages     []StageTime // of the whole run, in the order of the pipeline
 
-	Videos        []VideoReport
+	Videos        []Section
 	OmittedVideos int // more videos than shown
 	Failures      []Failure
 	MoreFailures  int // more failures than shown
@@ -87,8 +87,8 @@ const (
 	StatusFailed    = "failed"
 )
 
-// VideoReport is one video of a report.
-type VideoReport struct {
+// Section is one video of a report.
+type Section struct {
 	Name         string
 	URI          string
 	Video        ID
@@ -108,7 +108,7 @@ type VideoReport struct {
 }
 
 // Omitted is how many kept frames the contact sheet leaves out.
-func (v VideoReport) Omitted() int { return max(0, v.Frames-len(v.Sheet)) }
+func (v Section) Omitted() int { return max(0, v.Frames-len(v.Sheet)) }
 
 // ContactFrame is one cell of a contact sheet.
 type ContactFrame struct {

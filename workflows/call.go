@@ -34,8 +34,8 @@ func callOnClass[In, Out any](ctx workflow.Context, c caller, stem string, class
 	last := len(classes) - 1
 	for _, class := range classes[:last] {
 		out, err := call(c.model(ctx, stem, class, summary+" on "+class, wait), activity, in)
-		var timeout *temporal.TimeoutError
-		if !errors.As(err, &timeout) || timeout.TimeoutType() != enums.TIMEOUT_TYPE_SCHEDULE_TO_START {
+		timeout, ok := errors.AsType[*temporal.TimeoutError](err)
+		if !ok || timeout.TimeoutType() != enums.TIMEOUT_TYPE_SCHEDULE_TO_START {
 			return out, err
 		}
 	}
@@ -53,15 +53,13 @@ func typed(err error) error {
 
 // classOf returns the class of an error that came through Temporal.
 func classOf(err error) string {
-	var app *temporal.ApplicationError
-	if errors.As(err, &app) {
+	if app, ok := errors.AsType[*temporal.ApplicationError](err); ok {
 		return app.Type()
 	}
-	var timeout *temporal.TimeoutError
-	switch {
-	case temporal.IsCanceledError(err):
+	if temporal.IsCanceledError(err) {
 		return "canceled"
-	case errors.As(err, &timeout):
+	}
+	if temporal.IsTimeoutError(err) {
 		return string(fault.Transport)
 	}
 	return ""
@@ -71,8 +69,7 @@ func classOf(err error) string {
 func reason(err error) string {
 	const longest = 500
 	text := err.Error()
-	var app *temporal.ApplicationError
-	if errors.As(err, &app) {
+	if app, ok := errors.AsType[*temporal.ApplicationError](err); ok {
 		text = app.Message()
 	}
 	if len(text) > longest {

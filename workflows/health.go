@@ -14,7 +14,7 @@ func CheckHealth(ctx workflow.Context, in CheckHealthInput) (CheckHealthResult, 
 	if in.invalid != nil {
 		return CheckHealthResult{}, typed(in.invalid)
 	}
-	if err := in.Common.check(); err != nil {
+	if err := in.check(); err != nil {
 		return CheckHealthResult{}, typed(err)
 	}
 	var out CheckHealthResult

@@ -89,8 +89,7 @@ func (r *libraryRun) watch(ctx workflow.Context, c child, in IngestVideoInput) {
 	for {
 		var result IngestVideoResult
 		err := workflow.ExecuteChildWorkflow(ctx, IngestVideo, in).Get(ctx, &result)
-		var running *temporal.ChildWorkflowExecutionAlreadyStartedError
-		if errors.As(err, &running) {
+		if _, running := errors.AsType[*temporal.ChildWorkflowExecutionAlreadyStartedError](err); running {
 			// Left over from a library run that was terminated: its signal counts,
 			// and if it ends in silence the video is started anew.
 			if workflow.Sleep(ctx, lookAfter/6) != nil || !r.waitsFor(c.ID) {
@@ -118,8 +117,7 @@ func (r *libraryRun) waitsFor(id string) bool {
 
 // failureOf reads the failure that a child returned.
 func failureOf(err error) *video.Failure {
-	var app *temporal.ApplicationError
-	if errors.As(err, &app) && app.HasDetails() {
+	if app, ok := errors.AsType[*temporal.ApplicationError](err); ok && app.HasDetails() {
 		var f video.Failure
 		if app.Details(&f) == nil && f.Class != "" {
 			return &f

@@ -80,7 +80,6 @@ type videoRun struct {
 	inFlight   int               // chunks between describe and embed
 	embedded   []int             // chunks that can be indexed
 	indexing   bool
-	stopping   bool // this run starts no more chunks: a chunk failed
 	failure    error
 }
 

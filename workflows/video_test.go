@@ -15,7 +15,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-func (w *world) uri(name string) string { return w.library() + "/" + name }
+func (w *world) harbour() string { return w.library() + "/harbour.txt" }
 
 func videoResult(t *testing.T, env *testsuite.TestWorkflowEnvironment) workflows.IngestVideoResult {
 	t.Helper()
@@ -31,7 +31,7 @@ func TestIngestVideoWritesItsReport(t *testing.T) {
 	w := newWorld(t)
 	w.video("harbour.txt", frames("harbour", 9)...)
 	env := w.environment()
-	env.ExecuteWorkflow(workflows.IngestVideo, workflows.IngestVideoInput{URI: w.uri("harbour.txt")})
+	env.ExecuteWorkflow(workflows.IngestVideo, workflows.IngestVideoInput{URI: w.harbour()})
 	out := videoResult(t, env)
 	require.Equal(t, video.StatusIndexed, out.Status)
 	require.Equal(t, 9, out.Documents)
@@ -56,7 +56,7 @@ func TestBudgetPausesUntilRaised(t *testing.T) {
 			OnComplete: func(_ any, err error) { require.NoError(t, err) },
 		}, 1.0)
 	}, time.Hour)
-	in := workflows.IngestVideoInput{URI: w.uri("harbour.txt")}
+	in := workflows.IngestVideoInput{URI: w.harbour()}
 	in.BudgetUSD = 0.004
 	env.ExecuteWorkflow(workflows.IngestVideo, in)
 	out := videoResult(t, env)
@@ -77,7 +77,7 @@ func TestPauseStartsNothingNew(t *testing.T) {
 		require.Zero(t, w.callsOf("harbour 9"))
 		env.SignalWorkflow(workflows.SignalResume, nil)
 	}, time.Hour)
-	env.ExecuteWorkflow(workflows.IngestVideo, workflows.IngestVideoInput{URI: w.uri("harbour.txt")})
+	env.ExecuteWorkflow(workflows.IngestVideo, workflows.IngestVideoInput{URI: w.harbour()})
 	require.Equal(t, 10, videoResult(t, env).Documents)
 }
 
@@ -94,7 +94,7 @@ func TestNoCaptionIsNeverIndexed(t *testing.T) {
 				return c, nil
 			}
 			env := w.environment()
-			env.ExecuteWorkflow(workflows.IngestVideo, workflows.IngestVideoInput{URI: w.uri("harbour.txt")})
+			env.ExecuteWorkflow(workflows.IngestVideo, workflows.IngestVideoInput{URI: w.harbour()})
 			require.ErrorContains(t, env.GetWorkflowError(), "the model answered no caption")
 			require.Empty(t, w.search("harbour"))
 		})
@@ -112,7 +112,7 @@ func TestRefusedFrameFailsTheVideoWithItsTime(t *testing.T) {
 		return caption(r), nil
 	}
 	env := w.environment()
-	env.ExecuteWorkflow(workflows.IngestVideo, workflows.IngestVideoInput{URI: w.uri("harbour.txt")})
+	env.ExecuteWorkflow(workflows.IngestVideo, workflows.IngestVideoInput{URI: w.harbour()})
 	err := env.GetWorkflowError()
 	require.ErrorContains(t, err, "describe: frame at 6000 ms")
 	var app *temporal.ApplicationError
@@ -134,7 +134,7 @@ func TestOverloadIsWaitedOut(t *testing.T) {
 		return caption(r), nil
 	}
 	env := w.environment()
-	env.ExecuteWorkflow(workflows.IngestVideo, workflows.IngestVideoInput{URI: w.uri("harbour.txt")})
+	env.ExecuteWorkflow(workflows.IngestVideo, workflows.IngestVideoInput{URI: w.harbour()})
 	require.Equal(t, 1, videoResult(t, env).Documents)
 	require.Equal(t, 2, w.callsOf("harbour 0"))
 }
@@ -151,7 +151,7 @@ func TestCancelLeavesNothingVisible(t *testing.T) {
 		}
 		return caption(r), nil
 	}
-	env.ExecuteWorkflow(workflows.IngestVideo, workflows.IngestVideoInput{URI: w.uri("harbour.txt")})
+	env.ExecuteWorkflow(workflows.IngestVideo, workflows.IngestVideoInput{URI: w.harbour()})
 	require.True(t, temporal.IsCanceledError(errors.Unwrap(env.GetWorkflowError())) || temporal.IsCanceledError(env.GetWorkflowError()))
 	require.Empty(t, w.search("harbour"))
 	for _, key := range w.objects() {

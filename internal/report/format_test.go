@@ -78,15 +78,15 @@ func TestTicks(t *testing.T) {
 
 func TestStrip(t *testing.T) {
 	t.Parallel()
-	assert.Nil(t, newStrip(video.VideoReport{DurationMS: 5}))
-	s := newStrip(video.VideoReport{
+	assert.Nil(t, newStrip(video.Section{DurationMS: 5}))
+	s := newStrip(video.Section{
 		DurationMS: 10_000, Frames: 3, TakenMS: []int64{0, 5000, 9000},
 		Sheet: []video.ContactFrame{{PTSMS: 5000, EndMS: 7000}},
 	})
 	assert.Equal(t, "M500 0v16", s.Shown)
 	assert.Equal(t, "M0 0v16M500 0v16M900 0v16", s.Kept)
 	assert.Equal(t, "3 frames taken between 00:00.000 and 00:09.000 of 00:10.000", s.Label)
-	s = newStrip(video.VideoReport{DurationMS: 10_000, Frames: 9, Sheet: []video.ContactFrame{{PTSMS: 5000}}})
+	s = newStrip(video.Section{DurationMS: 10_000, Frames: 9, Sheet: []video.ContactFrame{{PTSMS: 5000}}})
 	assert.Empty(t, s.Kept)
 	assert.Equal(t, "The frames below were taken between 00:05.000 and 00:05.000 of 00:10.000", s.Label)
 }

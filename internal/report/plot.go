@@ -186,7 +186,7 @@ type strip struct {
 	Label       string
 }
 
-func newStrip(v video.VideoReport) *strip {
+func newStrip(v video.Section) *strip {
 	var shown []int64
 	end := v.DurationMS
 	for _, f := range v.Sheet {

@@ -53,7 +53,7 @@ func sample() video.Report {
 			DescribeCalls: 31, RepeatedCalls: 1, CostUSD: 0.25,
 		},
 		Stages: stages,
-		Videos: []video.VideoReport{
+		Videos: []video.Section{
 			{
 				Name: "bangkok.mp4", URI: "file:///videos/holiday/bangkok.mp4", Video: "4f2a", Status: video.StatusIndexed,
 				DurationMS: 30_000, Width: 1280, Height: 720, Frames: 30, Documents: 30, Duplicates: 4, Capped: true, DecodeErrors: 1,
@@ -128,7 +128,7 @@ func TestAdviceForEachClass(t *testing.T) {
 // hostile puts text into every field that can come from outside.
 func hostile(text string, data []byte) video.Report {
 	stages := []video.StageTime{{Name: text, Frames: -1, Calls: math.MaxInt, BusyMS: math.MinInt64, StartMS: -5, EndMS: math.MaxInt64}}
-	v := video.VideoReport{
+	v := video.Section{
 		Name: text, URI: text, Video: video.ID(text), Status: text, DurationMS: math.MaxInt64, Width: math.MaxInt, Height: 1,
 		Frames: math.MinInt, Thumbnail: data, Stages: stages, TakenMS: []int64{math.MinInt64, math.MaxInt64},
 		Sheet: []video.ContactFrame{{PTSMS: math.MinInt64, EndMS: math.MaxInt64, JPEG: data, Caption: text, OnScreenText: text}},
@@ -138,7 +138,7 @@ func hostile(text string, data []byte) video.Report {
 	return video.Report{
 		Title: text, Kind: text, Source: text, Profile: text, WorkflowID: text, RunID: text,
 		Versions: []video.Version{{Name: text, Value: text}}, Totals: video.Totals{Failed: -1, Videos: math.MaxInt, CostUSD: math.NaN()},
-		Stages: stages, Videos: []video.VideoReport{v, same}, OmittedVideos: -1, MoreFailures: -1,
+		Stages: stages, Videos: []video.Section{v, same}, OmittedVideos: -1, MoreFailures: -1,
 		Failures: []video.Failure{{URI: text, Stage: text, Class: text, Reason: text}},
 	}
 }
@@ -208,7 +208,7 @@ func TestHostileLength(t *testing.T) {
 func TestNoSecrets(t *testing.T) {
 	t.Parallel()
 	uri := "https://ann:hunter2@host/a.mp4?sig=hunter2"
-	page := render(t, video.Report{Source: uri, Videos: []video.VideoReport{{URI: uri}}, Failures: []video.Failure{{URI: uri}}})
+	page := render(t, video.Report{Source: uri, Videos: []video.Section{{URI: uri}}, Failures: []video.Failure{{URI: uri}}})
 	assert.NotContains(t, page, "hunter2")
 	assert.Contains(t, page, "a.mp4")
 }

@@ -50,7 +50,7 @@ type cell struct {
 	OnScreen string
 }
 
-func newVideo(v video.VideoReport, n int, total int64, c *colors) videoView {
+func newVideo(v video.Section, n int, total int64, c *colors) videoView {
 	view := videoView{
 		Anchor: fmt.Sprintf("video-%d", n), Name: videoName(v), Place: place(v.URI),
 		ID: clean(string(v.Video), maxName), Status: clean(v.Status, maxLabel), Tone: tone(v.Status),
@@ -91,7 +91,7 @@ func newCell(f video.ContactFrame) cell {
 	}
 }
 
-func videoName(v video.VideoReport) string {
+func videoName(v video.Section) string {
 	if name := cleanPath(v.Name, maxName); name != "" {
 		return name
 	}
@@ -134,7 +134,7 @@ func ratio(w, h int) float64 {
 
 type warning struct{ Tone, Text string }
 
-func warnings(v video.VideoReport) []warning {
+func warnings(v video.Section) []warning {
 	var out []warning
 	if v.Capped {
 		out = append(out, warning{"warn", "Cut off after " + plural(v.Frames, "frame") +

@@ -26,6 +26,7 @@ if [ -n "$found" ] && new_enough "$(server_of "$found")"; then
 	exit 0
 fi
 echo "building the Temporal CLI $version into bin/ (3 to 5 minutes, once)"
+rm -f "$bin/temporal" # go install writes through a link, into what is not ours
 module=github.com/temporalio/cli
 GOBIN=$bin "${GO:-go}" install \
 	-ldflags "-s -w -X $module/temporalcli.Version=${version#v}" "$module/cmd/temporal@$version"

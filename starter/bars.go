@@ -37,6 +37,7 @@ func newBars(out io.Writer) *bars {
 	return &bars{
 		progress: mpb.New(mpb.WithOutput(out), mpb.WithWidth(30), mpb.WithRefreshRate(150*time.Millisecond)),
 		videos:   map[string]*bar{},
+		meters:   newMeters(),
 	}
 }
 

@@ -199,13 +199,22 @@ func (a *app) printSample(s sample) {
 	}
 	rows := make([][]string, len(s.videos))
 	for i, v := range s.videos {
-		rows[i] = []string{title(v), stageText(v.Stage, v.Paused, v.Waiting), fmt.Sprint(expected(v)),
-			fmt.Sprint(v.Extracted), fmt.Sprint(v.Described), fmt.Sprint(v.Embedded), fmt.Sprint(v.Indexed)}
+		rows[i] = []string{
+			title(v), stageText(v.Stage, v.Paused, v.Waiting), fmt.Sprint(expected(v)),
+			fmt.Sprint(v.Extracted), fmt.Sprint(v.Described), fmt.Sprint(v.Embedded), fmt.Sprint(v.Indexed),
+		}
 	}
 	if len(rows) > 0 {
 		a.say("")
-		a.table([]column{{name: "video"}, {name: "stage"}, {name: "frames", right: true}, {name: "extracted", right: true},
-			{name: "described", right: true}, {name: "embedded", right: true}, {name: "indexed", right: true}}, rows)
+		a.table([]column{
+			{name: "video"},
+			{name: "stage"},
+			{name: "frames", right: true},
+			{name: "extracted", right: true},
+			{name: "described", right: true},
+			{name: "embedded", right: true},
+			{name: "indexed", right: true},
+		}, rows)
 	}
 }
 

@@ -23,7 +23,7 @@ type lines struct {
 }
 
 const (
-	lineMin   = time.Second
+	lineAfter = time.Second
 	lineEvery = 5 * time.Second
 )
 
@@ -44,7 +44,7 @@ func (l *lines) show(s sample) {
 		l.failed = max(l.failed, len(s.library.Failures))
 	}
 	state, since := stateOf(s), l.now().Sub(l.last)
-	if l.started && (since < lineMin || (state == l.state && since < lineEvery)) {
+	if l.started && (since < lineAfter || (state == l.state && since < lineEvery)) {
 		return
 	}
 	l.started, l.state, l.last = true, state, l.now()

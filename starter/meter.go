@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/url"
 	"path"
 	"time"
 
@@ -9,12 +10,18 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-// meterWindow is how far back a rate looks: long enough to be calm, short
-// enough to follow a change.
-const meterWindow = 15 * time.Second
+// How far back rates look: long enough to be calm, short enough to follow a
+// change. Videos end less often than frames.
+const (
+	frameWindow = 20 * time.Second
+	videoWindow = 5 * time.Minute
+)
 
 // meter measures the rate of one growing count.
-type meter struct{ points []point }
+type meter struct {
+	window time.Duration
+	points []point
+}
 
 type point struct {
 	at time.Time
@@ -22,11 +29,12 @@ type point struct {
 }
 
 func (m *meter) add(at time.Time, n int) {
-	if last := len(m.points) - 1; last >= 0 && n < m.points[last].n {
-		m.points = nil // started again
+	// What is in flight leaves one count a moment before it enters the next.
+	if last := len(m.points) - 1; last >= 0 {
+		n = max(n, m.points[last].n)
 	}
 	m.points = append(m.points, point{at, n})
-	for len(m.points) > 2 && at.Sub(m.points[0].at) > meterWindow {
+	for len(m.points) > 2 && at.Sub(m.points[0].at) > m.window {
 		m.points = m.points[1:]
 	}
 }
@@ -44,6 +52,13 @@ func (m *meter) rate() float64 {
 	return float64(last.n-first.n) / seconds
 }
 
+func rateText(rate float64) string {
+	if rate <= 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f", rate)
+}
+
 // eta returns how long the rest takes at a rate.
 func eta(rest int, rate float64) string {
 	if rate <= 0 || rest <= 0 {
@@ -55,28 +70,31 @@ func eta(rest int, rate float64) string {
 // meters hold the rates of a job and its videos.
 type meters struct {
 	videos meter             // finished videos
+	all    meter             // frames of finished videos and described frames of the others
 	frames map[string]*meter // described frames, by uri
 }
 
+func newMeters() meters {
+	return meters{videos: meter{window: videoWindow}, all: meter{window: frameWindow}}
+}
+
 func (m *meters) add(s sample) {
-	if s.library != nil {
-		m.videos.add(s.at, s.library.Done)
+	if p := s.library; p != nil {
+		m.videos.add(s.at, p.Done)
+		all := p.Frames
+		for _, v := range s.videos {
+			all += v.Described
+		}
+		m.all.add(s.at, all)
 	}
 	old := m.frames
 	m.frames = make(map[string]*meter, len(s.videos))
 	for _, v := range s.videos {
 		if m.frames[v.URI] = old[v.URI]; m.frames[v.URI] == nil {
-			m.frames[v.URI] = &meter{}
+			m.frames[v.URI] = &meter{window: frameWindow}
 		}
 		m.frames[v.URI].add(s.at, v.Described)
 	}
-}
-
-func (m *meters) framesPerSecond() (sum float64) {
-	for _, f := range m.frames {
-		sum += f.rate()
-	}
-	return sum
 }
 
 // libraryText describes a library in one line, without its videos.
@@ -91,7 +109,7 @@ func (m *meters) libraryText(p *workflows.LibraryProgress) string {
 	if p.Unchanged > 0 {
 		text += fmt.Sprintf(", %d unchanged", p.Unchanged)
 	}
-	text += fmt.Sprintf(", %.1f frames/s, ETA %s", m.framesPerSecond(), eta(p.Videos-p.Done, m.videos.rate()))
+	text += fmt.Sprintf(", %s frames/s, ETA %s", rateText(m.all.rate()), eta(p.Videos-p.Done, m.videos.rate()))
 	if p.CostUSD > 0 {
 		text += ", " + dollars(p.CostUSD)
 	}
@@ -111,7 +129,7 @@ func (m *meters) videoText(v workflows.VideoProgress) string {
 	if f := m.frames[v.URI]; f != nil {
 		rate = f.rate()
 	}
-	return fmt.Sprintf("%s %d/%d frames, %.1f frames/s, ETA %s", text, v.Described, expected(v), rate, eta(expected(v)-v.Described, rate))
+	return fmt.Sprintf("%s %d/%d frames, %s frames/s, ETA %s", text, v.Described, expected(v), rateText(rate), eta(expected(v)-v.Described, rate))
 }
 
 func expected(v workflows.VideoProgress) int { return max(v.Expected, v.Extracted) }
@@ -129,12 +147,18 @@ func stageText(stage string, paused bool, waiting string) string {
 
 func title(v workflows.VideoProgress) string {
 	if v.Name != "" {
-		return v.Name
+		return baseName(v.Name)
 	}
 	return baseName(v.URI)
 }
 
-func baseName(uri string) string { return path.Base(uri) }
+// baseName is the last element of a path or URI, for people.
+func baseName(uri string) string {
+	if u, err := url.Parse(uri); err == nil && u.Scheme != "" && u.Path != "" {
+		uri = u.Path
+	}
+	return path.Base(uri)
+}
 
 func failureText(f video.Failure) string {
 	return fmt.Sprintf("failed: %s at %s: %s error: %s", baseName(f.URI), f.Stage, f.Class, f.Reason)

@@ -44,7 +44,7 @@ func (a *app) redrive(ctx context.Context, id string, wait waiting) error {
 	}
 	info := d.GetWorkflowExecutionInfo()
 	switch info.GetStatus() {
-	case enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING:
+	case enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED:
 		return fmt.Errorf("%s is running: cogflow watch shows it, cogflow cancel ends it", id)
 	case enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED:
 		if whole, err := finishedWhole(ctx, c, id, info.GetExecution().GetRunId()); err != nil {
@@ -53,6 +53,7 @@ func (a *app) redrive(ctx context.Context, id string, wait waiting) error {
 			a.note("%s finished and nothing failed: there is nothing to redrive.", id)
 			return a.detached(id, info.GetExecution().GetRunId())
 		}
+	default: // it ended before it was finished
 	}
 	begun, err := firstEvent(ctx, c, id, info.GetExecution().GetRunId())
 	if err != nil {

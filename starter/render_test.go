@@ -31,9 +31,9 @@ func golden(t *testing.T, name, got string) {
 
 const hostile = "a\x1b[2J\u202egpj\nb\x9b31m \xff.mp4"
 
-func printed(print func(a *app)) string {
+func printed(show func(a *app)) string {
 	var out bytes.Buffer
-	print(&app{out: &out, err: &out})
+	show(&app{out: &out, err: &out})
 	return out.String()
 }
 
@@ -102,7 +102,7 @@ func TestLinesGolden(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	var out bytes.Buffer
-	l := &lines{out: &out, now: func() time.Time { return now }}
+	l := &lines{out: &out, now: func() time.Time { return now }, meters: newMeters()}
 	library := workflows.LibraryProgress{Stage: "list", Source: "/v"}
 	show := func(after time.Duration, done, described int, failures ...video.Failure) {
 		now = now.Add(after)

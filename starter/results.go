@@ -1,7 +1,6 @@
 package main
 
 import (
-	"path"
 	"strconv"
 	"time"
 
@@ -74,7 +73,7 @@ func (a *app) printFailures(failures []video.Failure, total int) {
 	for i, f := range failures {
 		name := f.URI
 		if !a.wide {
-			name = path.Base(name)
+			name = baseName(name)
 		}
 		rows[i] = []string{name, f.Stage, f.Class, f.Reason}
 	}

@@ -88,10 +88,10 @@ func cut(columns []column, rows [][]string, width int) {
 	}
 }
 
-// terminalWidth returns 0 when w is no terminal.
+// terminalWidth returns 0 when w is no terminal, or one that says no size.
 func terminalWidth(w io.Writer) int {
 	if f, ok := w.(*os.File); ok {
-		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
+		if width, height, err := term.GetSize(int(f.Fd())); err == nil && height > 0 {
 			return width
 		}
 	}

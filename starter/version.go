@@ -8,7 +8,7 @@ import (
 )
 
 // version is set by the linker.
-var version = "dev" //nolint:gochecknoglobals // -ldflags can set nothing else
+var version = "dev"
 
 // build says which build this is; the toolchain stamps it.
 type build struct {

@@ -118,8 +118,13 @@ func (a *app) videosShowCommand() *cobra.Command {
 			}
 			for _, v := range found {
 				writeTable(a.out, 0, []column{{name: "video"}, {name: string(v.Video)}}, [][]string{
-					{"name", v.Name}, {"uri", v.URI}, {"tenant", string(v.Tenant)}, {"profile", v.Profile},
-					{"length", clock(v.DurationMS)}, {"documents", strconv.Itoa(v.Documents)}, {"generation", string(v.Generation)},
+					{"name", v.Name},
+					{"uri", v.URI},
+					{"tenant", string(v.Tenant)},
+					{"profile", v.Profile},
+					{"length", clock(v.DurationMS)},
+					{"documents", strconv.Itoa(v.Documents)},
+					{"generation", string(v.Generation)},
 				})
 			}
 			return nil

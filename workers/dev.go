@@ -92,5 +92,9 @@ func runWorker(ctx context.Context, args, env []string, stderr io.Writer) error 
 	cmd.SysProcAttr = childAttributes()
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 2 * stopGrace
-	return onOneThread(cmd.Run)
+	err = onOneThread(cmd.Run)
+	if ctx.Err() != nil && cmd.ProcessState != nil && cmd.ProcessState.Success() {
+		return nil // it drained, as it was asked to
+	}
+	return err
 }

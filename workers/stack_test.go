@@ -41,13 +41,16 @@ type stack struct {
 	server  *devserver.Server
 	client  client.Client
 	env     []string
+
+	program string              // what worker processes run: this test binary
+	user    *syscall.Credential // nil: the tests' own; see dropRoot
 }
 
 func newStack(t *testing.T, dynamic map[string]string) *stack {
 	t.Helper()
 	binary, err := devserver.Find("../bin")
 	require.NoError(t, err)
-	s := &stack{t: t, dir: t.TempDir()}
+	s := &stack{t: t, dir: t.TempDir(), program: os.Args[0]}
 	s.options = devserver.Options{Binary: binary, Dir: filepath.Join(s.dir, "temporal"), Headless: true, Dynamic: dynamic}
 	s.start()
 	t.Cleanup(func() { _ = s.server.Stop() })
@@ -85,15 +88,15 @@ func (s *stack) worker(args []string, env ...string) *workerProcess {
 	s.t.Helper()
 	log, err := os.OpenFile(filepath.Join(s.dir, "worker.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	require.NoError(s.t, err)
-	cmd := exec.Command(os.Args[0], append([]string{"--gpu", "none"}, args...)...)
+	cmd := exec.Command(s.program, append([]string{"--gpu", "none"}, args...)...)
 	cmd.Dir = s.dir
 	cmd.Env = append(os.Environ(),
-		asWorker+"=1", "TEMPORAL_ADDRESS="+s.server.Address(), "COGNIVERSE_CONFIG=",
+		asWorker+"=1", "HOME="+s.dir, "TEMPORAL_ADDRESS="+s.server.Address(), "COGNIVERSE_CONFIG=",
 		"COGFLOW_STORE=file://"+filepath.Join(s.dir, "store"), "COGFLOW_INDEX="+filepath.Join(s.dir, "index.db"),
 		"COGFLOW_LEDGER="+filepath.Join(s.dir, "ledger.db"), "COGFLOW_SCRATCH="+filepath.Join(s.dir, "tmp"))
 	cmd.Env = append(append(cmd.Env, s.env...), env...)
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: s.user}
 	require.NoError(s.t, cmd.Start())
 	w := &workerProcess{t: s.t, cmd: cmd, done: make(chan error, 1)}
 	go func() { w.done <- cmd.Wait(); log.Close() }()

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// watchOpen lets the kernel tell whether anybody opens a file from now on.
+func watchOpen(t *testing.T, path string) (opened func() bool) {
+	t.Helper()
+	fd, err := unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	_, err = unix.InotifyAddWatch(fd, path, unix.IN_OPEN|unix.IN_ACCESS)
+	require.NoError(t, err)
+	return func() bool {
+		n, err := unix.Read(fd, make([]byte, 4096))
+		if err == unix.EAGAIN { //nolint:errorlint // a system call's own answer
+			return false
+		}
+		require.NoError(t, err)
+		return n > 0
+	}
+}
+
+func TestWatchOpenSeesAReader(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(path, []byte("x"), 0o600))
+	opened := watchOpen(t, path)
+	require.False(t, opened())
+	_, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.True(t, opened())
+}
+
+// A full disk is waited out: the run says what it waits for and goes on by
+// itself when there is room, without a failure.
+func TestFullDiskIsWaitedOut(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can mount a small file system")
+	}
+	dir := videos(t)
+	tiny(t, filepath.Join(dir, "good.mp4"), 20)
+	s := newStack(t, nil)
+	store := filepath.Join(s.dir, "store")
+	require.NoError(t, os.Mkdir(store, 0o755))
+	require.NoError(t, unix.Mount("tmpfs", store, "tmpfs", 0, "size=4m,mode=0755"))
+	t.Cleanup(func() { require.NoError(t, unix.Unmount(store, unix.MNT_DETACH)) })
+	s.worker(nil, noText)
+	_, err := execute[map[string]any](s, "health", "CheckHealth", map[string]any{})
+	require.NoError(t, err)
+	ballast := fill(t, store)
+
+	run, err := s.client.ExecuteWorkflow(t.Context(), startOptions("full"), "IngestLibrary", workflows.IngestLibraryInput{Source: dir})
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return s.waitsFor("full", fault.Capacity, "disk full") }, 60*time.Second, 100*time.Millisecond)
+	require.NoError(t, os.Remove(ballast))
+	var out workflows.IngestLibraryResult
+	require.NoError(t, run.Get(t.Context(), &out))
+	require.Equal(t, 1, out.Indexed)
+	require.Empty(t, out.Failures)
+}
+
+// fill leaves no room in a file system.
+func fill(t *testing.T, dir string) (path string) {
+	t.Helper()
+	path = filepath.Join(dir, "ballast")
+	f, err := os.Create(path)
+	require.NoError(t, err)
+	defer f.Close()
+	for page := make([]byte, 4096); err == nil; {
+		_, err = f.Write(page)
+	}
+	require.ErrorIs(t, err, unix.ENOSPC)
+	return path
+}
+
+// waitsFor reports whether an activity of a run is between two attempts because
+// of a fault that says text.
+func (s *stack) waitsFor(id string, class fault.Class, text string) bool {
+	d, err := s.client.DescribeWorkflowExecution(s.t.Context(), id, "")
+	require.NoError(s.t, err)
+	for _, a := range d.PendingActivities {
+		f := a.GetLastFailure()
+		if f.GetApplicationFailureInfo().GetType() == string(class) {
+			require.Contains(s.t, f.GetMessage(), text)
+			return true
+		}
+	}
+	return false
+}

@@ -50,6 +50,7 @@ type app struct {
 	printed bool          // the JSON document is out
 	conn    client.Client // see connect
 	where   endpoint
+	job     string // the id that advice is about; empty = none
 }
 
 // run is the program: it returns the exit code.
@@ -116,7 +117,7 @@ func (a *app) exit(ctx context.Context, err error) int {
 	}
 	f := failure{Message: text}
 	if code == exitFailed && text == "" {
-		f = explain(err)
+		f = a.explain(err)
 	}
 	if f.Message != "" {
 		a.note("cogflow: %s", f)

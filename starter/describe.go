@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -13,8 +12,6 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
-
-	"github.com/cogniverse/cogflow/workflows"
 )
 
 // state is what `status ID --json` prints.
@@ -47,11 +44,11 @@ func (a *app) statusOf(ctx context.Context, c client.Client, id string) error {
 	if a.json {
 		return a.printJSON(s)
 	}
-	a.printState(s)
-	return nil
+	return a.printState(s)
 }
 
 func (a *app) inspect(ctx context.Context, c client.Client, id string) (state, error) {
+	a.job = id
 	d, err := c.DescribeWorkflowExecution(ctx, id, "")
 	if err != nil {
 		return state{}, err
@@ -65,18 +62,29 @@ func (a *app) inspect(ctx context.Context, c client.Client, id string) (state, e
 			if ctx.Err() != nil {
 				return state{}, err
 			}
-			f := explain(err)
+			f := a.explain(err)
 			s.Failure = &f
 		}
 		return s, nil
+	}
+	var children []string
+	for _, child := range d.GetPendingChildren() {
+		children = append(children, child.GetWorkflowId())
 	}
 	if sample, ok := take(ctx, c, id); ok {
 		s.sample = &sample
 		if s.Progress, err = progressOf(sample); err != nil {
 			return state{}, err
 		}
-		s.Steps = append(s.Steps, childSteps(ctx, c, sample)...)
+		// The job knows more: also those that an earlier run of it began.
+		if sample.library != nil {
+			children = nil
+			for _, child := range sample.library.Active {
+				children = append(children, child.WorkflowID)
+			}
+		}
 	}
+	s.Steps = append(s.Steps, childSteps(ctx, c, children)...)
 	return s, nil
 }
 
@@ -88,14 +96,11 @@ func progressOf(s sample) (json.RawMessage, error) {
 }
 
 // childSteps looks at the videos a library works on: that is where steps hang.
-func childSteps(ctx context.Context, c client.Client, s sample) (all []step) {
-	if s.library == nil {
-		return nil
-	}
-	for _, child := range s.library.Active[:min(len(s.library.Active), maxShown)] {
+func childSteps(ctx context.Context, c client.Client, children []string) (all []step) {
+	for _, id := range children[:min(len(children), maxShown)] {
 		// A video that has ended in the meantime has no steps.
-		if d, err := c.DescribeWorkflowExecution(ctx, child.WorkflowID, ""); err == nil {
-			all = append(all, steps(child.WorkflowID, d.GetPendingActivities(), time.Now())...)
+		if d, err := c.DescribeWorkflowExecution(ctx, id, ""); err == nil {
+			all = append(all, steps(id, d.GetPendingActivities(), time.Now())...)
 		}
 	}
 	return all
@@ -154,7 +159,7 @@ func summaryOf(d *workflowservice.DescribeWorkflowExecutionResponse) string {
 	return text
 }
 
-func (a *app) printState(s state) {
+func (a *app) printState(s state) error {
 	a.say("%s", s.WorkflowID)
 	if s.Summary != "" {
 		a.say("%s", clean(s.Summary))
@@ -163,9 +168,9 @@ func (a *app) printState(s state) {
 	a.say("Web UI: %s", s.UI)
 	switch {
 	case s.Failure != nil:
-		a.say("%s", strings.ReplaceAll(s.Failure.String(), " ID", " "+s.WorkflowID))
+		a.say("%s", s.Failure)
 	case s.Result != nil:
-		a.printResult(s)
+		return a.printResult(s.Kind, s.WorkflowID, s.Result)
 	case s.sample == nil:
 		a.say("No worker answers questions about it now; see cogflow status.")
 	default:
@@ -174,21 +179,7 @@ func (a *app) printState(s state) {
 	if len(s.Steps) > 0 {
 		a.printSteps(s.Steps)
 	}
-}
-
-func (a *app) printResult(s state) {
-	switch s.Kind {
-	case "IngestLibrary":
-		var r workflows.IngestLibraryResult
-		if json.Unmarshal(s.Result, &r) == nil {
-			a.printLibrary(s.WorkflowID, r)
-		}
-	case "IngestVideo":
-		var r workflows.IngestVideoResult
-		if json.Unmarshal(s.Result, &r) == nil {
-			a.printVideo(s.WorkflowID, r)
-		}
-	}
+	return nil
 }
 
 func (a *app) printSample(s sample) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/temporal"
@@ -27,6 +28,15 @@ func (f failure) String() string {
 		text += "\n" + f.Advice
 	}
 	return text
+}
+
+// explain is explain with the job that is spoken of in the advice.
+func (a *app) explain(err error) failure {
+	f := explain(err)
+	if a.job != "" {
+		f.Advice = strings.ReplaceAll(f.Advice, " ID", " "+clean(a.job))
+	}
+	return f
 }
 
 // explain puts an error of a command or a workflow into words.
@@ -88,9 +98,6 @@ func advice(c fault.Class) string {
 		return ""
 	}
 }
-
-// exitPartially ends with code 3, everything being said.
-func exitPartially() error { return &exitError{code: exitPartial} }
 
 func interrupted(format string, args ...any) error {
 	return &exitError{code: exitInterrupted, text: fmt.Sprintf(format, args...)}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"math"
 	"path/filepath"
 	"strings"
 	"unicode/utf8"
@@ -91,8 +92,8 @@ func normal(c *workflows.Common) error {
 	if c.Priority < 1 || c.Priority > 5 {
 		return usage("--priority wants 1 to 5")
 	}
-	if c.BudgetUSD < 0 {
-		return usage("--budget must not be negative")
+	if !(c.BudgetUSD >= 0) || math.IsInf(c.BudgetUSD, 0) {
+		return usage("--budget wants an amount in USD, not negative")
 	}
 	return nil
 }
@@ -175,6 +176,7 @@ func (a *app) detached(id, runID string) error {
 
 // finish watches a job to its end and prints its result.
 func (a *app) finish(ctx context.Context, c client.Client, run client.WorkflowRun, kind string, wait waiting) error {
+	a.job = run.GetID()
 	raw, err := a.follow(ctx, c, run, a.view())
 	if ctx.Err() != nil {
 		return a.left(c, run.GetID(), wait)
@@ -195,38 +197,25 @@ func (a *app) left(c client.Client, id string, wait waiting) error {
 	return interrupted("cancelled; cogflow redrive %s finishes it.", id)
 }
 
-// result prints what a finished job returned.
+// result prints what a finished job returned; failed items make exit code 3.
 func (a *app) result(kind, id string, raw json.RawMessage) error {
+	var counts struct {
+		Failed int `json:"failed"`
+	}
+	if err := json.Unmarshal(raw, &counts); err != nil {
+		return fmt.Errorf("read the result of %s: %w", id, err)
+	}
+	var err error
 	if a.json {
-		if err := a.printJSON(raw); err != nil {
-			return err
-		}
+		err = a.printJSON(raw)
+	} else {
+		err = a.printResult(kind, id, raw)
 	}
-	switch kind {
-	case "IngestLibrary":
-		var r workflows.IngestLibraryResult
-		if err := json.Unmarshal(raw, &r); err != nil {
-			return fmt.Errorf("read the result of %s: %w", id, err)
-		}
-		if !a.json {
-			a.printLibrary(id, r)
-		}
-		if r.Failed > 0 {
-			return exitPartially()
-		}
-		return nil
-	case "IngestVideo":
-		var r workflows.IngestVideoResult
-		if err := json.Unmarshal(raw, &r); err != nil {
-			return fmt.Errorf("read the result of %s: %w", id, err)
-		}
-		if !a.json {
-			a.printVideo(id, r)
-		}
-		return nil
+	if err != nil {
+		return err
 	}
-	if !a.json {
-		return writeJSON(a.out, raw)
+	if counts.Failed > 0 {
+		return &exitError{code: exitPartial}
 	}
 	return nil
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding/json"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -9,6 +11,27 @@ import (
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows"
 )
+
+// printResult prints the result of a workflow for people.
+func (a *app) printResult(kind, id string, raw json.RawMessage) error {
+	switch kind {
+	case "IngestLibrary":
+		var r workflows.IngestLibraryResult
+		if err := json.Unmarshal(raw, &r); err != nil {
+			return fmt.Errorf("read the result of %s: %w", id, err)
+		}
+		a.printLibrary(id, r)
+	case "IngestVideo":
+		var r workflows.IngestVideoResult
+		if err := json.Unmarshal(raw, &r); err != nil {
+			return fmt.Errorf("read the result of %s: %w", id, err)
+		}
+		a.printVideo(id, r)
+	default:
+		return writeJSON(a.out, raw)
+	}
+	return nil
+}
 
 func (a *app) printLibrary(id string, r workflows.IngestLibraryResult) {
 	if r.Estimate != nil {

@@ -15,12 +15,12 @@ type Call struct {
 
 // Spend sums up the calls of a job.
 type Spend struct {
-	Calls        int   // begun
-	Answered     int   // ended with a stored answer
-	Open         int   // begun and never ended: in flight, or lost with a worker
-	Repeated     int   // begun again although an earlier one of the same fingerprint was answered or lost
-	CostMicroUSD int64 // settled
-	Reserved     int64 // micro-USD of open calls
+	Calls        int   `json:"calls"`              // begun
+	Answered     int   `json:"answered"`           // ended with a stored answer
+	Open         int   `json:"open"`               // begun and never ended: in flight, or lost with a worker
+	Repeated     int   `json:"repeated"`           // begun again although an earlier one of the same fingerprint was answered or lost
+	CostMicroUSD int64 `json:"cost_micro_usd"`     // settled
+	Reserved     int64 `json:"reserved_micro_usd"` // micro-USD of open calls
 }
 
 // PublishedFilter narrows a listing of published generations. Zero fields match

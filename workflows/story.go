@@ -69,7 +69,7 @@ func cell(s string) string {
 		switch {
 		case r < ' ' || r == 0x7f:
 			return ' '
-		case strings.ContainsRune("|`<>[]*_\\", r):
+		case strings.ContainsRune("|`<>[]*\\", r):
 			return '·'
 		}
 		return r

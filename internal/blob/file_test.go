@@ -65,7 +65,7 @@ func read(s blob.Store, key string) error {
 	if err != nil {
 		return err
 	}
-	defer r.Close() //nolint:errcheck // read only
+	defer r.Close()
 	_, err = io.Copy(io.Discard, r)
 	return err
 }
@@ -204,6 +204,7 @@ func (a *alternating) Stat(ctx context.Context, key string) (object.Info, error)
 func (a *alternating) List(ctx context.Context, prefix string, yield func(object.Info) error) error {
 	return a.next().List(ctx, prefix, yield)
 }
+
 func (a *alternating) Delete(ctx context.Context, key string) error { return a.next().Delete(ctx, key) }
 
 // BenchmarkPut writes 500-byte objects, the size of a caption, from 64 goroutines.

@@ -84,7 +84,7 @@ func (s *File) names(ctx context.Context, dir, prefix, after string) (names []st
 			name += "/"
 		}
 		if name <= after || !strings.HasPrefix(path.Join(dir, e.Name()), prefix) || CheckKey(path.Join(dir, e.Name())) != nil {
-			return nil
+			return nil //nolint:nilerr // CheckKey says that this is no object of ours
 		}
 		if names = append(names, name); len(names) >= 2*s.window {
 			trim()
@@ -105,7 +105,7 @@ func (s *File) eachName(ctx context.Context, dir string, do func(fs.DirEntry) er
 	if err != nil {
 		return s.fail("list objects", dir, err)
 	}
-	defer f.Close() //nolint:errcheck // nothing was written
+	defer f.Close()
 	for {
 		entries, err := f.ReadDir(1024)
 		if errors.Is(err, io.EOF) || errors.Is(err, fs.ErrNotExist) {

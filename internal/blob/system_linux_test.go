@@ -58,7 +58,7 @@ func text(ctx context.Context, s blob.Store, key string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer r.Close() //nolint:errcheck // read only
+	defer r.Close()
 	data, err := io.ReadAll(r)
 	return string(data), err
 }

@@ -121,7 +121,8 @@ func (s *File) write(ctx context.Context, op, key string, r io.Reader, publish f
 	return info, nil
 }
 
-var buffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
+// buffers keeps a store of many small objects from making garbage.
+var buffers = sync.Pool{New: func() any { return new([64 << 10]byte) }} //nolint:gochecknoglobals // a pool is global by nature
 
 // fill copies r and stores the checksum. Errors of r are the caller's own and
 // keep their class.
@@ -138,7 +139,7 @@ func (s *File) fill(ctx context.Context, op, key string, f *os.File, r io.Reader
 			}
 			size += int64(n)
 		}
-		if reading == io.EOF { //nolint:errorlint // a wrapped EOF is a failure, not the end
+		if reading == io.EOF { // a wrapped EOF is a failure, not the end
 			break
 		}
 		if reading != nil {

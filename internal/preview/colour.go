@@ -41,7 +41,7 @@ type named struct {
 }
 
 // colours are the words for colours that people search with.
-var colours = []named{
+var colours = []named{ //nolint:gochecknoglobals // a constant table
 	{"black", oklab(8, 8, 8)},
 	{"dark grey", oklab(64, 64, 64)},
 	{"grey", oklab(128, 128, 128)},

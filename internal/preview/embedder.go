@@ -140,9 +140,9 @@ func hash(s string) uint64 {
 
 // frequent words tell texts hardly apart. The last line is what the describer
 // writes into nearly every caption.
-var frequent = func() map[string]bool {
+var frequent = func() map[string]bool { //nolint:gochecknoglobals // a constant table
 	set := map[string]bool{}
-	for _, w := range strings.Fields(`
+	for w := range strings.FieldsSeq(`
 		a an and are as at be but by for from has have he her his i in is it its of on or
 		she that the their there they this to was we were what where which who will with you your
 		mostly on screen text shot subject landscape portrait contrast detail detailed medium`) {

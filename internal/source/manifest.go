@@ -54,7 +54,7 @@ func readManifest(ctx context.Context, f *os.File, path string, yield func(uri s
 			return err
 		}
 		if err != nil {
-			return nil
+			return nil //nolint:nilerr // io.EOF: the last line had no end
 		}
 	}
 }

@@ -30,12 +30,12 @@ func (s *Sources) open(op string, t tenant.ID, path string) (*os.File, error) {
 	if !lexically(path, roots, s.config.Roots[t]) {
 		return nil, outside // without a look whether it exists
 	}
-	real, err := filepath.EvalSymlinks(path)
+	resolved, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return nil, explain(op, path, err)
 	}
 	for _, root := range roots {
-		rel, ok := below(root, real)
+		rel, ok := below(root, resolved)
 		if !ok {
 			continue
 		}
@@ -43,7 +43,7 @@ func (s *Sources) open(op string, t tenant.ID, path string) (*os.File, error) {
 		if err != nil {
 			return nil, explain(op, root, err)
 		}
-		defer dir.Close() //nolint:errcheck // only read from
+		defer dir.Close()
 		return openChecked(op, path, rel, dir.Stat, dir.OpenFile)
 	}
 	return nil, outside
@@ -52,19 +52,19 @@ func (s *Sources) open(op string, t tenant.ID, path string) (*os.File, error) {
 // roots returns the tenant's roots with their own links resolved. One that is
 // not there at the moment is left out: nothing can be below it.
 func (s *Sources) roots(op string, t tenant.ID, path string) ([]string, error) {
-	var real []string
+	var resolved []string
 	for _, root := range s.config.Roots[t] {
 		switch r, err := filepath.EvalSymlinks(root); {
 		case err == nil:
-			real = append(real, r)
+			resolved = append(resolved, r)
 		case !errors.Is(err, fs.ErrNotExist):
 			return nil, explain(op, root, err)
 		}
 	}
-	if len(real) == 0 {
+	if len(resolved) == 0 {
 		return nil, fault.New(fault.Input, op, path, "tenant "+string(t)+" has no existing directory in "+configKey)
 	}
-	return real, nil
+	return resolved, nil
 }
 
 func lexically(path string, lists ...[]string) bool {

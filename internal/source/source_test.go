@@ -183,7 +183,7 @@ func TestOpen(t *testing.T) {
 
 	socket, err := (&net.ListenConfig{}).Listen(t.Context(), "unix", filepath.Join(dir, "s.mp4"))
 	require.NoError(t, err)
-	defer socket.Close() //nolint:errcheck // ends with the test
+	defer socket.Close()
 	require.NoError(t, syscall.Mkfifo(filepath.Join(dir, "fifo.mp4"), 0o600))
 	require.NoError(t, os.Symlink("loop.mp4", filepath.Join(dir, "loop.mp4")))
 	require.NoError(t, os.Symlink("no\nwhere", filepath.Join(dir, "dangling.mp4")))

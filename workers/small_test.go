@@ -1,0 +1,50 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// small makes n videos of the given number of frames, all of them different.
+func small(t *testing.T, n, frames int) string {
+	t.Helper()
+	dir := t.TempDir()
+	for i := range n {
+		source := fmt.Sprintf("color=gray:s=16x9:r=1,noise=alls=100:allf=t+u:all_seed=%d,scale=64:36:flags=neighbor", 100+i)
+		out, err := exec.CommandContext(t.Context(), "ffmpeg", "-v", "error", "-f", "lavfi", "-i", source,
+			"-frames:v", fmt.Sprint(frames), "-preset", "ultrafast", "-pix_fmt", "yuv420p",
+			filepath.Join(dir, fmt.Sprintf("small-%d.mp4", i))).CombinedOutput()
+		require.NoError(t, err, string(out))
+	}
+	return dir
+}
+
+// smallProfile ingests in chunks of a few frames, so that a short video goes
+// through all stages at once.
+const smallProfile = `{"cogflow": {"active_profile": "small", "profiles": {"small": {
+	"sampling": {"strategy": "fps", "fps": 1}, "chunk_frames": 8}}}}`
+
+// newSmallStack is a stack whose workers use smallProfile, and whose child
+// processes can be told from all others by their command lines.
+func newSmallStack(t *testing.T, dynamic map[string]string) *stack {
+	t.Helper()
+	s := newStack(t, dynamic)
+	file := filepath.Join(s.dir, "config.json")
+	require.NoError(t, os.WriteFile(file, []byte(smallProfile), 0o600))
+	s.env = append(s.env, "COGNIVERSE_CONFIG="+file)
+	for variable, program := range map[string]string{
+		"COGFLOW_FFMPEG": "ffmpeg", "COGFLOW_FFPROBE": "ffprobe", "COGFLOW_TESSERACT": "tesseract",
+	} {
+		path, err := exec.LookPath(program)
+		require.NoError(t, err, "run make tools")
+		link := filepath.Join(s.dir, program)
+		require.NoError(t, os.Symlink(path, link))
+		s.env = append(s.env, variable+"="+link)
+	}
+	return s
+}

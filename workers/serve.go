@@ -48,17 +48,12 @@ func serve(ctx context.Context, c config.Config, pools []pool, class string, log
 	}
 	defer func() { err = errors.Join(err, closeAll()) }()
 
-	worker.SetStickyWorkflowCacheSize(cachedWorkflows)
 	fatal := make(chan error, len(pools))
-	var started []worker.Worker
+	started, err := startPools(temporal, pools, class, ingest, fatal)
+	if err != nil {
+		return err
+	}
 	for _, p := range pools {
-		w := worker.New(temporal, p.queue(class), workerOptions(p, fatal))
-		p.register(w, ingest)
-		if err := w.Start(); err != nil {
-			stopAll(started)
-			return fault.Wrap(fault.Transport, "serve queue", p.queue(class), err)
-		}
-		started = append(started, w)
 		logger.Info("serving", zap.String("queue", p.queue(class)), zap.Int("slots", p.slots))
 	}
 	select {
@@ -68,6 +63,22 @@ func serve(ctx context.Context, c config.Config, pools []pool, class string, log
 	}
 	stopAll(started)
 	return err
+}
+
+// startPools starts polling for every pool, or for none.
+func startPools(temporal client.Client, pools []pool, class string, a *activities.Ingest, fatal chan<- error) ([]worker.Worker, error) {
+	worker.SetStickyWorkflowCacheSize(cachedWorkflows)
+	var started []worker.Worker
+	for _, p := range pools {
+		w := worker.New(temporal, p.queue(class), workerOptions(p, fatal))
+		p.register(w, a)
+		if err := w.Start(); err != nil {
+			stopAll(started)
+			return nil, fault.Wrap(fault.Transport, "serve queue", p.queue(class), err)
+		}
+		started = append(started, w)
+	}
+	return started, nil
 }
 
 func workerOptions(p pool, fatal chan<- error) worker.Options {

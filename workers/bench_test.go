@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/log"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/cogniverse/cogflow/internal/clips"
+	"github.com/cogniverse/cogflow/internal/config"
+	"github.com/cogniverse/cogflow/internal/devserver"
+	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// endpoint is a simulated describe service: so many calls at once, each taking
+// so long, as a vision model with continuous batching does.
+type endpoint struct {
+	slots   chan struct{}
+	latency time.Duration
+}
+
+func newEndpoint() *endpoint {
+	return &endpoint{slots: make(chan struct{}, 64), latency: 200 * time.Millisecond}
+}
+
+func (e *endpoint) Describe(ctx context.Context, r video.DescribeRequest) (video.Caption, error) {
+	e.slots <- struct{}{}
+	defer func() { <-e.slots }()
+	select {
+	case <-time.After(e.latency):
+	case <-ctx.Done():
+		return video.Caption{}, ctx.Err()
+	}
+	f := video.NewFingerprint("simulated", string(r.JPEG))
+	return video.Caption{Text: "A simulated caption " + string(f[:12]) + ".", Model: r.Model, Revision: "1"}, nil
+}
+
+// alone measures the endpoint with nothing around it: frames a second with all
+// its slots in use.
+func (e *endpoint) alone(b *testing.B, frames int) float64 {
+	b.Helper()
+	start := time.Now()
+	var wg sync.WaitGroup
+	next := make(chan int)
+	for range cap(e.slots) {
+		wg.Go(func() {
+			for range next {
+				_, _ = e.Describe(b.Context(), video.DescribeRequest{JPEG: []byte{1}})
+			}
+		})
+	}
+	for i := range frames {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+	return float64(frames) / time.Since(start).Seconds()
+}
+
+// BenchmarkPipeline ingests one video of 10,000 tiny frames with a simulated
+// endpoint of 64 slots and 200 ms. Everything else is real and in this process,
+// the Temporal server excepted.
+//
+//	efficiency   frames/s of the whole ingest ÷ frames/s of the endpoint alone (goal 0.95)
+//	events/1k    Temporal events per 1,000 frames (goal 330)
+//	KB/1k        bytes of history per 1,000 frames (goal 100)
+func BenchmarkPipeline(b *testing.B) {
+	frames := 10_000
+	ffmpeg, err := exec.LookPath("ffmpeg")
+	require.NoError(b, err)
+	path, err := clips.Tiny(b.Context(), ffmpeg, filepath.Join(b.TempDir(), "videos"), frames)
+	require.NoError(b, err)
+	for b.Loop() {
+		e := newEndpoint()
+		alone := e.alone(b, frames)
+		c, in := benchStack(b, e), workflows.IngestVideoInput{URI: path}
+		start := time.Now()
+		run, err := c.ExecuteWorkflow(b.Context(), client.StartWorkflowOptions{ID: "bench", TaskQueue: workflows.QueueMain}, "IngestVideo", in)
+		require.NoError(b, err)
+		first := run.GetRunID()
+		var out workflows.IngestVideoResult
+		require.NoError(b, run.Get(b.Context(), &out))
+		whole := float64(out.Frames) / time.Since(start).Seconds()
+		require.Equal(b, frames, out.Documents)
+		events, bytes, longest := historySize(b, c, "bench", first)
+		b.ReportMetric(whole, "frames/s")
+		b.ReportMetric(whole/alone, "efficiency")
+		b.ReportMetric(float64(events)*1000/float64(frames), "events/1k")
+		b.ReportMetric(float64(bytes)/1024*1000/float64(frames), "KB/1k")
+		b.ReportMetric(float64(longest), "events/run")
+	}
+}
+
+// benchStack is a server and, in this process, workers with the endpoint.
+func benchStack(b *testing.B, e *endpoint) client.Client {
+	b.Helper()
+	dir := b.TempDir()
+	binary, err := devserver.Find("../bin")
+	require.NoError(b, err)
+	server, err := devserver.Start(b.Context(), devserver.Options{Binary: binary, Dir: filepath.Join(dir, "temporal"), Headless: true})
+	require.NoError(b, err)
+	b.Cleanup(func() { _ = server.Stop() })
+	c, err := client.DialContext(b.Context(), client.Options{HostPort: server.Address(), Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
+	require.NoError(b, err)
+	b.Cleanup(c.Close)
+	settings, err := config.Load(func(name string) string {
+		return map[string]string{
+			"COGFLOW_STORE": "file://" + filepath.Join(dir, "store"), "COGFLOW_INDEX": filepath.Join(dir, "index.db"),
+			"COGFLOW_LEDGER": filepath.Join(dir, "ledger.db"), "COGFLOW_SCRATCH": filepath.Join(dir, "tmp"), "COGFLOW_TESSERACT": "none",
+		}[name]
+	})
+	require.NoError(b, err)
+	ingest, closeAll, err := wire(b.Context(), settings, pools(), c, true)
+	require.NoError(b, err)
+	b.Cleanup(func() { _ = closeAll() })
+	ingest.Describer, ingest.Slots = e, cap(e.slots)
+	ingest.Profiles = func(string) (video.Profile, error) {
+		p := video.LocalPreview()
+		p.Describe = video.Stage{Model: "simulated", Revision: "1", GPU: []string{"cpu"}}
+		return p, nil
+	}
+	workers, err := startPools(c, pools(), "cpu", ingest, make(chan error, 9))
+	require.NoError(b, err)
+	b.Cleanup(func() { stopAll(workers) })
+	return c
+}
+
+// historySize adds up the runs of a chain: events, bytes, and the longest run.
+func historySize(b *testing.B, c client.Client, id, run string) (events, bytes, longest int) {
+	b.Helper()
+	for run != "" {
+		at, n := c.GetWorkflowHistory(b.Context(), id, run, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT), 0
+		next := ""
+		for at.HasNext() {
+			event, err := at.Next()
+			require.NoError(b, err)
+			n++
+			bytes += proto.Size(event)
+			if a := event.GetWorkflowExecutionContinuedAsNewEventAttributes(); a != nil {
+				next = a.NewExecutionRunId
+			}
+		}
+		events, longest, run = events+n, max(longest, n), next
+	}
+	return events, bytes, longest
+}

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"context"
+	"time"
+
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/history/v1"
@@ -11,6 +14,15 @@ import (
 
 func startOptions(id string) client.StartWorkflowOptions {
 	return client.StartWorkflowOptions{ID: id, TaskQueue: workflows.QueueMain}
+}
+
+// await returns the result of a run that must succeed within a time.
+func await[Out any](s *stack, run client.WorkflowRun, limit time.Duration) (out Out) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), limit)
+	defer cancel()
+	require.NoError(s.t, run.Get(ctx, &out))
+	return out
 }
 
 // history reads the events of one run; an empty run is the latest.

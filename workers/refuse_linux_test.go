@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,33 +43,44 @@ func TestWatchOpenSeesAReader(t *testing.T) {
 	require.True(t, opened())
 }
 
-// A full disk is waited out: the run says what it waits for and goes on by
-// itself when there is room, without a failure.
+// A disk that fills up in the middle of an extraction is waited out: the run
+// says what it waits for and goes on by itself when there is room.
 func TestFullDiskIsWaitedOut(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("only root can mount a small file system")
 	}
+	const frames = 400
 	dir := videos(t)
-	tiny(t, filepath.Join(dir, "good.mp4"), 20)
+	tiny(t, filepath.Join(dir, "good.mp4"), frames)
 	s := newStack(t, nil)
-	store := filepath.Join(s.dir, "store")
-	require.NoError(t, os.Mkdir(store, 0o755))
-	require.NoError(t, unix.Mount("tmpfs", store, "tmpfs", 0, "size=4m,mode=0755"))
-	t.Cleanup(func() { require.NoError(t, unix.Unmount(store, unix.MNT_DETACH)) })
-	s.worker(nil, noText)
+	disk := filepath.Join(s.dir, "disk")
+	require.NoError(t, os.Mkdir(disk, 0o755))
+	require.NoError(t, unix.Mount("tmpfs", disk, "tmpfs", 0, "size=32m,mode=0755"))
+	t.Cleanup(func() { require.NoError(t, unix.Unmount(disk, unix.MNT_DETACH)) })
+	s.worker(nil, noText, "COGFLOW_STORE=file://"+filepath.Join(disk, "store"), "COGFLOW_INDEX="+filepath.Join(disk, "index.db"),
+		"COGFLOW_LEDGER="+filepath.Join(disk, "ledger.db"))
 	_, err := execute[map[string]any](s, "health", "CheckHealth", map[string]any{})
 	require.NoError(t, err)
-	ballast := fill(t, store)
+	ballast := fill(t, disk)
+	require.NoError(t, os.Truncate(ballast, size(t, ballast)-256<<10)) // room for some of the frames
 
 	run, err := s.client.ExecuteWorkflow(t.Context(), startOptions("full"), "IngestLibrary", workflows.IngestLibraryInput{Source: dir})
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return s.waitsFor("full", fault.Capacity, "disk full") }, 60*time.Second, 100*time.Millisecond)
+	require.Eventually(t, func() bool { return s.waitsFor("full/000000", "Extract", fault.Capacity, "disk full") }, time.Minute, 100*time.Millisecond)
 	require.NoError(t, os.Remove(ballast))
-	var out workflows.IngestLibraryResult
-	require.NoError(t, run.Get(t.Context(), &out))
-	require.Equal(t, 1, out.Indexed)
+	out := await[workflows.IngestLibraryResult](s, run, 2*time.Minute)
 	require.Empty(t, out.Failures)
+	require.Equal(t, 1, out.Indexed)
+	require.Equal(t, frames, out.Documents)
+	require.Equal(t, frames, out.DescribeCalls)
+}
+
+func size(t *testing.T, path string) int64 {
+	t.Helper()
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	return info.Size()
 }
 
 // fill leaves no room in a file system.
@@ -87,14 +99,15 @@ func fill(t *testing.T, dir string) (path string) {
 
 // waitsFor reports whether an activity of a run is between two attempts because
 // of a fault that says text.
-func (s *stack) waitsFor(id string, class fault.Class, text string) bool {
+func (s *stack) waitsFor(id, activity string, class fault.Class, text string) bool {
 	d, err := s.client.DescribeWorkflowExecution(s.t.Context(), id, "")
-	require.NoError(s.t, err)
+	if err != nil {
+		return false // not started yet
+	}
 	for _, a := range d.PendingActivities {
 		f := a.GetLastFailure()
-		if f.GetApplicationFailureInfo().GetType() == string(class) {
-			require.Contains(s.t, f.GetMessage(), text)
-			return true
+		if a.GetActivityType().GetName() == activity && f.GetApplicationFailureInfo().GetType() == string(class) {
+			return strings.Contains(f.GetMessage(), text)
 		}
 	}
 	return false

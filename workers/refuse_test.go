@@ -134,6 +134,7 @@ func TestBadVideosFailAlone(t *testing.T) {
 		name := filepath.Base(f.URI)
 		require.Equal(t, "inspect", f.Stage, name)
 		require.Equal(t, string(fault.Input), f.Class, name)
+		require.True(t, strings.HasPrefix(f.Reason, "open video") || strings.HasPrefix(f.Reason, "probe video"), f.Reason)
 		require.Contains(t, f.Reason, name)
 		require.Contains(t, want, name)
 		require.Contains(t, f.Reason, want[name], name)
@@ -216,16 +217,17 @@ func TestBadStartsFailTyped(t *testing.T) {
 	}
 }
 
-// What the server refuses never becomes a workflow.
+// What the server refuses never becomes a workflow, and the caller is told why.
 func TestFiveMegabytesOfInput(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, nil)
-	in := workflows.IngestLibraryInput{Source: strings.Repeat("x", 5<<20)}
-	_, err := s.client.ExecuteWorkflow(t.Context(), startOptions("large"), "IngestLibrary", in)
-	require.Error(t, err)
-	t.Log(err)
-	_, err = s.client.DescribeWorkflowExecution(t.Context(), "large", "")
-	require.ErrorContains(t, err, "not found")
+	for size, want := range map[int]string{3 << 20: "exceeds limit", 5 << 20: "larger than max"} {
+		in := workflows.IngestLibraryInput{Source: strings.Repeat("x", size)}
+		_, err := s.client.ExecuteWorkflow(t.Context(), startOptions("large"), "IngestLibrary", in)
+		require.ErrorContains(t, err, want)
+		_, err = s.client.DescribeWorkflowExecution(t.Context(), "large", "")
+		require.ErrorContains(t, err, "not found")
+	}
 }
 
 func TestNoPermissionOnTheStore(t *testing.T) {

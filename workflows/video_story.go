@@ -125,7 +125,8 @@ func (r *videoRun) tellLibrary(ctx workflow.Context, result IngestVideoResult, e
 	}
 	done := VideoDone{WorkflowID: workflow.GetInfo(ctx).WorkflowExecution.ID, Result: result}
 	if err != nil {
-		done.Failure = &video.Failure{URI: r.in.URI, Stage: r.progress.Stage, Class: classOf(err), Reason: reason(err)}
+		done.Failure = failureOf(err) // the library sees the same, however it hears of it
+		done.Failure.URI, done.Failure.Stage = r.in.URI, r.progress.Stage
 	}
 	free, _ := workflow.NewDisconnectedContext(ctx)
 	tellErr := workflow.SignalExternalWorkflow(free, parent.ID, "", SignalVideoDone, done).Get(free, nil)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"path"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -163,16 +164,32 @@ func (a *Ingest) Abandon(ctx context.Context, in AbandonInput) error {
 	if err != nil {
 		return err
 	}
-	prefix := video.FramesPrefix(in.Tenant, in.Video, p.ExtractFingerprint(in.Video))
-	if _, err := a.Store.Stat(ctx, video.ExtractionKey(prefix)); absent(err) {
-		if _, err := a.deletePrefix(ctx, prefix); err != nil {
-			return err
-		}
+	if err := a.dropHalfExtraction(ctx, in.VideoRef, p); err != nil {
+		return err
 	}
 	if _, err := a.Index.Discard(ctx, in.Tenant, p.Name, in.Video, in.Generation); err != nil {
 		return err
 	}
 	return a.release(ctx, in.Tenant, in.Video, p.Name)
+}
+
+// dropHalfExtraction deletes frames without a manifest, unless another profile
+// is at the same video: it may be extracting the same frames right now.
+func (a *Ingest) dropHalfExtraction(ctx context.Context, ref VideoRef, p video.Profile) error {
+	prefix := video.FramesPrefix(ref.Tenant, ref.Video, p.ExtractFingerprint(ref.Video))
+	if _, err := a.Store.Stat(ctx, video.ExtractionKey(prefix)); !absent(err) {
+		return err
+	}
+	mine, others := video.ClaimKey(ref.Tenant, ref.Video, p.Name), false
+	err := a.Store.List(ctx, path.Dir(mine)+"/", func(o object.Info) error {
+		others = others || o.Key != mine
+		return nil
+	})
+	if err != nil || others {
+		return err
+	}
+	_, err = a.deletePrefix(ctx, prefix)
+	return err
 }
 
 func (a *Ingest) deletePrefix(ctx context.Context, prefix string) (int, error) {

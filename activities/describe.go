@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -135,37 +136,39 @@ func (a *Ingest) storedCaption(ctx context.Context, key string) (bool, error) {
 // callDescriber makes one call, waiting out overload, and stores the answer
 // before it is settled.
 func (a *Ingest) callDescriber(ctx context.Context, in ChunkInput, p video.Profile, fingerprint video.Fingerprint, r video.DescribeRequest) (video.Caption, error) {
-	release, err := a.slot(ctx)
-	if err != nil {
-		return video.Caption{}, err
-	}
-	defer release()
 	for {
-		id, err := a.Ledger.Begin(ctx, video.Call{
-			Tenant: in.Tenant, Job: in.Job, Workflow: activity.GetInfo(ctx).WorkflowExecution.ID,
-			Kind: "describe", Model: r.Model, Fingerprint: fingerprint, CostMicroUSD: p.Describe.CostMicroUSD,
-		}, in.LimitMicroUSD)
-		if err != nil {
-			return video.Caption{}, err
-		}
-		caption, err := a.Describer.Describe(ctx, r)
-		if err == nil {
-			err = storeCaption(ctx, a.Store, in.Tenant, fingerprint, caption)
-		}
-		if err == nil {
-			return caption, a.Ledger.End(ctx, id, true, caption.CostMicroUSD)
-		}
-		// The outcome is recorded even when the caller has gone away.
-		if endErr := a.Ledger.End(context.WithoutCancel(ctx), id, false, 0); endErr != nil {
-			return video.Caption{}, endErr
-		}
+		caption, err := a.paidCall(ctx, in, p, fingerprint, r)
 		if fault.ClassOf(err) != fault.Overload {
-			return video.Caption{}, err
+			return caption, err
 		}
 		if err := wait(ctx, fault.RetryAfter(err)); err != nil {
 			return video.Caption{}, err
 		}
 	}
+}
+
+// paidCall makes one call within the ledger.
+func (a *Ingest) paidCall(ctx context.Context, in ChunkInput, p video.Profile, fingerprint video.Fingerprint, r video.DescribeRequest) (video.Caption, error) {
+	release, err := a.slot(ctx)
+	if err != nil {
+		return video.Caption{}, err
+	}
+	id, err := a.Ledger.Begin(ctx, video.Call{
+		Tenant: in.Tenant, Job: in.Job, Workflow: activity.GetInfo(ctx).WorkflowExecution.ID,
+		Kind: "describe", Model: r.Model, Fingerprint: fingerprint, CostMicroUSD: p.Describe.CostMicroUSD,
+	}, in.LimitMicroUSD)
+	if err != nil {
+		release()
+		return video.Caption{}, err
+	}
+	caption, err := a.Describer.Describe(ctx, r)
+	release() // the slot is the model's: storing the answer must not idle it
+	if err == nil {
+		err = storeCaption(ctx, a.Store, in.Tenant, fingerprint, caption)
+	}
+	// The outcome is recorded even when the caller has gone away.
+	settled := a.Ledger.End(context.WithoutCancel(ctx), id, err == nil, caption.CostMicroUSD)
+	return caption, errors.Join(err, settled)
 }
 
 // storeCaption refuses what is no caption: an empty answer, or the error texts

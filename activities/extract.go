@@ -36,6 +36,10 @@ type ExtractInput struct {
 // workflow task, so they come by the second, not by the chunk.
 const signalEvery = time.Second
 
+// fullWindow is how many chunks keep a describe endpoint busy; the first signal
+// starts it, the one at this count fills it.
+const fullWindow = 4
+
 // uploads is how many frames are on their way to the store at once.
 const uploads = 16
 
@@ -170,7 +174,7 @@ func (c *chunker) flush() error {
 	}
 	c.index++
 	c.fresh()
-	if time.Since(c.signaled) >= signalEvery {
+	if c.index == 1 || c.index == fullWindow || time.Since(c.signaled) >= signalEvery {
 		c.signaled = time.Now()
 		// Only an early start: the result of the activity says it all again, so
 		// a signal that does not arrive costs overlap and nothing else.

@@ -148,6 +148,8 @@ type InspectInput struct {
 
 // Inspect reads a video once to learn its identity and what its container says.
 func (a *Ingest) Inspect(ctx context.Context, in InspectInput) (video.Source, error) {
+	stop := heartbeat(ctx, func() any { return nil })
+	defer stop()
 	file, name, err := a.Sources.Open(ctx, in.Tenant, in.URI)
 	if err != nil {
 		return video.Source{}, err
@@ -168,7 +170,7 @@ func (a *Ingest) Inspect(ctx context.Context, in InspectInput) (video.Source, er
 	return source, writeJSON(ctx, a.Store, video.SourceKey(in.Tenant, id), source)
 }
 
-// identify hashes the whole file, reporting the position as it goes.
+// identify hashes the whole file.
 func identify(ctx context.Context, file io.ReadSeeker) (video.ID, int64, error) {
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return "", 0, err
@@ -183,9 +185,6 @@ func identify(ctx context.Context, file io.ReadSeeker) (video.ID, int64, error) 
 		}
 		if err != nil {
 			return "", size, err
-		}
-		if size%(64<<20) < 1<<20 {
-			activity.RecordHeartbeat(ctx, size)
 		}
 		if ctx.Err() != nil {
 			return "", size, ctx.Err()

@@ -36,11 +36,12 @@ var errEnough = errors.New("enough videos")
 // ListSource lists a library once and stores the pages, so that a run of days
 // neither holds a million names nor sees the library change under its cursor.
 func (a *Ingest) ListSource(ctx context.Context, in ListSourceInput) (Listing, error) {
+	stop := heartbeat(ctx, func() any { return nil })
+	defer stop()
 	out := Listing{Prefix: video.ListingPrefix(in.Tenant, activity.GetInfo(ctx).WorkflowExecution.RunID)}
 	var page []string
 	flush := func() error {
 		key := video.ListingKey(out.Prefix, (out.Videos-1)/ListingPage)
-		activity.RecordHeartbeat(ctx, out.Videos)
 		err := writeJSON(ctx, a.Store, key, page)
 		page = page[:0]
 		return err

@@ -1,0 +1,227 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/common/v1"
+	"go.temporal.io/api/history/v1"
+	"go.temporal.io/api/proxy"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/cogniverse/cogflow/internal/clips"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// mostEvents is where the server asks a run to continue as new. A run that gets
+// there has waited for that instead of planning for it.
+const mostEvents = 4096
+
+// TestScaleManyFrames ingests one long video.
+func TestScaleManyFrames(t *testing.T) {
+	const frames = 10_000
+	path, err := clips.Tiny(t.Context(), "ffmpeg", t.TempDir(), frames)
+	require.NoError(t, err)
+	s := newStack(t, nil)
+	m := s.measure("long")
+	run, err := s.client.ExecuteWorkflow(t.Context(), startOptions("long"), "IngestVideo", workflows.IngestVideoInput{URI: path})
+	require.NoError(t, err)
+	out := await[workflows.IngestVideoResult](s, run, 15*time.Minute)
+	m.end()
+	require.Equal(t, frames, out.Documents)
+	require.Equal(t, frames, out.DescribeCalls)
+
+	cost := s.cost("long", run.GetRunID())
+	t.Logf("per 1,000 frames: %d events, %d bytes of payload, %d bytes of history",
+		cost.events*1000/frames, cost.payload*1000/frames, cost.bytes*1000/frames)
+	require.LessOrEqual(t, cost.events*1000/frames, 330, "events per 1,000 frames")
+	require.LessOrEqual(t, cost.payload*1000/frames, 100_000, "bytes of payload per 1,000 frames")
+}
+
+// TestScaleManyVideos ingests a library: 200 videos, or 2,000 with COGFLOW_SOAK=1.
+func TestScaleManyVideos(t *testing.T) {
+	videos := 200
+	if os.Getenv("COGFLOW_SOAK") != "" {
+		videos = 2000
+	}
+	dir := t.TempDir()
+	_, err := clips.Library(t.Context(), "ffmpeg", dir, videos)
+	require.NoError(t, err)
+	s := newStack(t, nil)
+	m := s.measure("library")
+	run, err := s.client.ExecuteWorkflow(t.Context(), startOptions("library"), "IngestLibrary", workflows.IngestLibraryInput{Source: dir})
+	require.NoError(t, err)
+	out := await[workflows.IngestLibraryResult](s, run, time.Duration(videos)*time.Second)
+	m.end()
+	require.Equal(t, videos, out.Indexed)
+	require.Equal(t, 2*videos, out.Documents)
+	require.Equal(t, 2, out.DescribeCalls, "equal frames are described once")
+	cost := s.cost("library", run.GetRunID())
+	t.Logf("per video: %d events, %d bytes of payload", cost.events/videos, cost.payload/videos)
+}
+
+// historyCost is what a chain of runs leaves in the server.
+type historyCost struct{ runs, events, longest, payload, bytes int }
+
+// cost adds up the histories of a chain, none of which may be too long.
+func (s *stack) cost(id, first string) (c historyCost) {
+	s.t.Helper()
+	for _, events := range s.chain(id, first) {
+		c.runs++
+		c.events += len(events)
+		c.longest = max(c.longest, len(events))
+		for _, event := range events {
+			c.payload += payload(s.t, event)
+			c.bytes += proto.Size(event)
+		}
+	}
+	s.t.Logf("%s: %d runs, %d events, at most %d in a run", id, c.runs, c.events, c.longest)
+	require.Less(s.t, c.longest, mostEvents)
+	return c
+}
+
+// payload is how many bytes of inputs, results and details an event holds.
+func payload(t *testing.T, event *history.HistoryEvent) (bytes int) {
+	t.Helper()
+	err := proxy.VisitPayloads(context.Background(), event, proxy.VisitPayloadsOptions{
+		Visitor: func(_ *proxy.VisitPayloadsContext, found []*common.Payload) ([]*common.Payload, error) {
+			for _, p := range found {
+				bytes += len(p.GetData())
+			}
+			return found, nil
+		},
+	})
+	require.NoError(t, err)
+	return bytes
+}
+
+// meter watches a worker while it works: its memory, and whether the run it
+// works on answers queries.
+type meter struct {
+	s       *stack
+	id      string
+	worker  *workerProcess
+	started time.Time
+	stop    context.CancelFunc
+	done    sync.WaitGroup
+	rss     []int // MiB, as the kernel counts
+	answers int
+	slowest time.Duration
+	err     error
+}
+
+// measure starts a worker and watches it at work on a workflow.
+func (s *stack) measure(id string) *meter {
+	s.t.Helper()
+	ctx, stop := context.WithCancel(s.t.Context())
+	s.t.Cleanup(stop)
+	m := &meter{s: s, id: id, worker: s.worker(nil, noText, "GODEBUG=gctrace=1"), started: time.Now(), stop: stop}
+	m.done.Go(func() { m.watchMemory(ctx) })
+	m.done.Go(func() { m.query(ctx) })
+	return m
+}
+
+func (m *meter) watchMemory(ctx context.Context) {
+	tick := time.NewTicker(500 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			m.rss = append(m.rss, m.worker.rss())
+		}
+	}
+}
+
+// rss is what the kernel counts as the worker's memory, in MiB; 0 = unknown.
+func (w *workerProcess) rss() int {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", w.cmd.Process.Pid))
+	if err != nil {
+		return 0
+	}
+	found := regexp.MustCompile(`VmRSS:\s*(\d+) kB`).FindSubmatch(status)
+	if found == nil {
+		return 0
+	}
+	kib, _ := strconv.Atoi(string(found[1])) // digits
+	return kib >> 10
+}
+
+// query asks the run again and again; each answer must come within 5 s.
+func (m *meter) query(ctx context.Context) {
+	for ctx.Err() == nil {
+		_, err := m.s.client.DescribeWorkflowExecution(ctx, m.id, "")
+		if err == nil {
+			m.ask(ctx)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(250 * time.Millisecond):
+		}
+	}
+}
+
+func (m *meter) ask(ctx context.Context) {
+	limited, stop := context.WithTimeout(ctx, 5*time.Second)
+	defer stop()
+	start := time.Now()
+	_, err := m.s.client.QueryWorkflow(limited, m.id, "", workflows.QueryProgress)
+	if ctx.Err() != nil {
+		return
+	}
+	if err != nil && m.err == nil {
+		m.err = fmt.Errorf("a query after %s: %w", time.Since(m.started), err)
+	}
+	m.answers++
+	m.slowest = max(m.slowest, time.Since(start))
+}
+
+// end stops watching and checks: memory is flat, every query was answered.
+func (m *meter) end() {
+	t := m.s.t
+	t.Helper()
+	took := time.Since(m.started)
+	m.stop()
+	m.done.Wait()
+	require.NoError(t, m.err)
+	heap := m.heap()
+	middle, last := window(heap, 0.4, 0.6), window(heap, 0.8, 1)
+	t.Logf("%s in %s: heap %.1f MiB in the middle, %.1f at the end (×%.2f); memory %d MiB in the middle, %d at the end, %d at most",
+		m.id, took.Round(time.Second), middle, last, last/middle, int(window(m.rss, 0.4, 0.6)), int(window(m.rss, 0.8, 1)), slices.Max(m.rss))
+	t.Logf("%s: %d queries answered, the slowest in %s", m.id, m.answers, m.slowest.Round(time.Millisecond))
+	require.Positive(t, m.answers)
+	require.Less(t, last, middle*1.5+8, "the heap grows")
+	require.Less(t, window(m.rss, 0.8, 1), window(m.rss, 0.4, 0.6)*1.5, "memory grows")
+}
+
+// heap is what was alive after each garbage collection, in MiB, as the worker's
+// runtime tells in its log.
+func (m *meter) heap() (live []int) {
+	for _, line := range regexp.MustCompile(`(?m)^gc \d+ @.* \d+->\d+->(\d+) MB`).FindAllStringSubmatch(m.s.log(), -1) {
+		n, err := strconv.Atoi(line[1])
+		require.NoError(m.s.t, err)
+		live = append(live, n)
+	}
+	require.NotEmpty(m.s.t, live)
+	return live
+}
+
+// window is the mean of a part of a series.
+func window(series []int, from, to float64) float64 {
+	n := float64(len(series))
+	part := series[int(n*from):max(int(n*to), int(n*from)+1)]
+	sum := 0
+	for _, v := range part {
+		sum += v
+	}
+	return float64(sum) / float64(len(part))
+}

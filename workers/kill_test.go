@@ -17,16 +17,14 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-const (
-	killsPerRun = 10
-	soakRuns    = 20
-)
+// soakRuns times ten kills of workers take less than an hour.
+const soakRuns = 20
 
-// TestKillWorkers kills worker processes at random moments of a library's
-// ingest. COGFLOW_SOAK=1 does it many times.
-func TestKillWorkers(t *testing.T) {
+// TestKill kills workers, the server and both at random moments of a library's
+// ingest and compares with an undisturbed one. COGFLOW_SOAK=1 does it many times.
+func TestKill(t *testing.T) {
 	t.Parallel()
-	const videos, frames = 6, 32
+	const videos, frames = 6, 20
 	dir := small(t, videos, frames)
 	want := undisturbed(t, dir)
 	require.Len(t, want.visible, videos*frames)
@@ -34,19 +32,30 @@ func TestKillWorkers(t *testing.T) {
 	if os.Getenv("COGFLOW_SOAK") != "" {
 		runs = soakRuns
 	}
-	for range runs {
-		seed := rand.Uint64()
-		t.Logf("seed %d", seed)
-		k := &killer{stack: newSmallStack(t, nil), random: rand.New(rand.NewPCG(seed, 0))}
-		k.workers = []*workerProcess{k.worker(nil), k.worker(nil)}
-		job := k.begin("library", workflows.IngestLibraryInput{Source: dir})
-		for _, calls := range k.moments(videos * frames) {
-			k.await(calls, job)
-			k.killWorker()
-		}
-		result := job.wait(t)
-		k.drain()
-		k.check(want, result)
+	everything := [][]string{nil, nil}
+	divided := [][]string{{"--pools", "cogflow,index"}, {"--pools", "media"}, {"--pools", "describe,embed"}}
+	for name, c := range map[string]struct {
+		pools [][]string
+		kills int
+		kill  func(k *killer)
+	}{
+		"workers": {everything, 10, (*killer).killWorker},
+		"server":  {divided, 3, (*killer).killServer},
+		"both":    {divided, 2, (*killer).killAll},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for range runs {
+				k := newKiller(t, c.pools)
+				job := k.begin("library", workflows.IngestLibraryInput{Source: dir})
+				for _, calls := range k.moments(c.kills, videos*frames) {
+					k.await(calls, job)
+					c.kill(k)
+				}
+				result := job.wait(t)
+				k.drain()
+				k.check(want, result)
+			}
+		})
 	}
 }
 
@@ -74,8 +83,20 @@ func undisturbed(t *testing.T, dir string) outcome {
 type killer struct {
 	*stack
 	random  *rand.Rand
+	pools   [][]string // flags of each worker
 	workers []*workerProcess
 	kills   int // of workers
+}
+
+func newKiller(t *testing.T, pools [][]string) *killer {
+	t.Helper()
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	k := &killer{stack: newSmallStack(t, nil), random: rand.New(rand.NewPCG(seed, 0)), pools: pools}
+	for _, flags := range pools {
+		k.workers = append(k.workers, k.worker(flags))
+	}
+	return k
 }
 
 // job is a workflow that the test does not wait for yet.
@@ -117,8 +138,8 @@ func (j *job) wait(t *testing.T) workflows.IngestLibraryResult {
 }
 
 // moments picks describe calls of the run at which something is killed.
-func (k *killer) moments(calls int) []int {
-	out := make([]int, killsPerRun)
+func (k *killer) moments(kills, calls int) []int {
+	out := make([]int, kills)
 	for i := range out {
 		out[i] = k.random.IntN(calls)
 	}
@@ -150,7 +171,29 @@ func (k *killer) killWorker() {
 	k.kills++
 	survivors := slices.Delete(slices.Clone(k.workers), victim, victim+1)
 	k.noOrphans(2*time.Second, survivors...)
-	k.workers[victim] = k.worker(nil)
+	k.workers[victim] = k.worker(k.pools[victim])
+}
+
+// killServer kills the server and starts it again from its file.
+func (k *killer) killServer() {
+	k.t.Helper()
+	k.stack.killServer()
+	k.start()
+}
+
+// killAll is a power failure, but for what the disks remember.
+func (k *killer) killAll() {
+	k.t.Helper()
+	k.stack.killServer()
+	for _, w := range k.workers {
+		w.kill()
+		k.kills++
+	}
+	k.noOrphans(2 * time.Second)
+	k.start()
+	for i, flags := range k.pools {
+		k.workers[i] = k.worker(flags)
+	}
 }
 
 func (k *killer) drain() {

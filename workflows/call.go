@@ -102,3 +102,24 @@ func chain(ctx workflow.Context) string {
 	}
 	return info.FirstRunID
 }
+
+// yield lets everything else in this run go as far as it can. A signal that has
+// arrived is then handled: the SDK may have handed it to its waiting coroutine,
+// where nobody else finds it, before that coroutine had its turn.
+func yield(ctx workflow.Context) error {
+	last := false
+	workflow.Go(ctx, func(workflow.Context) { last = true })
+	return workflow.Await(ctx, func() bool { return last })
+}
+
+// settleDown comes before continue-as-new: what has arrived is handled by this
+// run, and a cancellation is not left behind with it.
+func settleDown(ctx workflow.Context) error {
+	if err := yield(ctx); err != nil {
+		return err
+	}
+	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
+		return err
+	}
+	return ctx.Err()
+}

@@ -92,11 +92,14 @@ func (r *libraryRun) run(ctx workflow.Context) (IngestLibraryResult, error) {
 	} else {
 		r.restore(*r.in.Resume)
 	}
-	if err := r.window(ctx); err != nil {
-		return r.result(), r.cancelChildren(ctx, err)
+	err := r.window(ctx)
+	if err == nil && r.unfinished() {
+		if err = r.continueAsNew(ctx); workflow.IsContinueAsNewError(err) {
+			return IngestLibraryResult{}, err
+		}
 	}
-	if r.next < r.listing.Videos || len(r.inFlight) > 0 {
-		return IngestLibraryResult{}, r.continueAsNew(ctx)
+	if err != nil {
+		return r.result(), r.cancelChildren(ctx, err)
 	}
 	return r.finish(ctx)
 }
@@ -171,6 +174,8 @@ func (r *libraryRun) estimate(ctx workflow.Context) (IngestLibraryResult, error)
 	return result, r.tell(ctx, stageDone)
 }
 
+func (r *libraryRun) unfinished() bool { return r.next < r.listing.Videos || len(r.inFlight) > 0 }
+
 func (r *libraryRun) tenant() tenant.ID { return tenant.ID(r.in.Tenant) }
 
 func (r *libraryRun) result() IngestLibraryResult {
@@ -182,9 +187,8 @@ func (r *libraryRun) result() IngestLibraryResult {
 }
 
 func (r *libraryRun) continueAsNew(ctx workflow.Context) error {
-	// Signals that have arrived are handled here; the new run gets later ones.
-	r.drainSignals(ctx)
-	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
+	// Signals that have arrived are handled by this run; the new one gets later ones.
+	if err := settleDown(ctx); err != nil {
 		return err
 	}
 	in := r.in

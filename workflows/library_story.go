@@ -54,21 +54,6 @@ func (r *libraryRun) pass(ctx workflow.Context, name string, payload any) {
 	}
 }
 
-// drainSignals takes what has arrived and was not handled yet.
-func (r *libraryRun) drainSignals(ctx workflow.Context) {
-	var d VideoDone
-	for workflow.GetSignalChannel(ctx, SignalVideoDone).ReceiveAsync(&d) {
-		r.done(d)
-		d = VideoDone{}
-	}
-	for workflow.GetSignalChannel(ctx, SignalPause).ReceiveAsync(nil) {
-		r.paused = true
-	}
-	for workflow.GetSignalChannel(ctx, SignalResume).ReceiveAsync(nil) {
-		r.paused = false
-	}
-}
-
 // settle records the end of a child and shows it.
 func (r *libraryRun) settle(ctx workflow.Context, d VideoDone) {
 	failed := r.totals.Failed

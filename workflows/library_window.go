@@ -155,7 +155,9 @@ func (r *libraryRun) lookAfterInherited(ctx workflow.Context) {
 			return
 		}
 		// A child that ended in the meantime has sent its signal first.
-		r.drainSignals(ctx)
+		if yield(ctx) != nil {
+			return
+		}
 		for _, id := range found.Closed {
 			r.settle(ctx, VideoDone{WorkflowID: id, Failure: &video.Failure{
 				Stage: stageIngest, Class: string(fault.Preempted), Reason: "the workflow of this video was terminated",

@@ -77,7 +77,8 @@ type videoRun struct {
 	extraction *video.Extraction // nil until extraction has ended
 	available  int               // chunks that can be described
 	next       int               // the first chunk that nobody works on
-	inFlight   int               // chunks between describe and embed
+	describing int               // chunks at the describer; its endpoint must not wait for the others
+	inFlight   int               // chunks at the describer or the embedder
 	embedded   []int             // chunks that can be indexed
 	indexing   bool
 	failure    error
@@ -106,7 +107,9 @@ func (r *videoRun) run(ctx workflow.Context) (IngestVideoResult, error) {
 	}
 	err := r.pipeline(ctx)
 	if err == nil && r.mustContinue(ctx) && !r.finished() {
-		return IngestVideoResult{}, r.continueAsNew(ctx)
+		if err = r.continueAsNew(ctx); workflow.IsContinueAsNewError(err) {
+			return IngestVideoResult{}, err
+		}
 	}
 	if err == nil {
 		err = r.publish(ctx)

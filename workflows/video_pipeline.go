@@ -35,6 +35,7 @@ func (r *videoRun) pipeline(ctx workflow.Context) error {
 		chunk := r.next
 		r.next++
 		r.inFlight++
+		r.describing++
 		workflow.Go(ctx, func(ctx workflow.Context) { r.chunk(ctx, chunk) })
 	}
 	if r.failure == nil {
@@ -51,7 +52,7 @@ func (r *videoRun) pipeline(ctx workflow.Context) error {
 
 // canStart: there is a chunk to describe, and room for it.
 func (r *videoRun) canStart(ctx workflow.Context) bool {
-	return r.next < r.available && r.inFlight < chunksInFlight && !r.progress.Paused && !r.mustContinue(ctx)
+	return r.next < r.available && r.describing < chunksInFlight && r.inFlight < 2*chunksInFlight && !r.progress.Paused && !r.mustContinue(ctx)
 }
 
 // drained: nothing is at work, and nothing more will be started in this run.
@@ -94,6 +95,7 @@ func (r *videoRun) chunk(ctx workflow.Context, index int) {
 	defer func() { r.inFlight-- }()
 	in := activities.ChunkInput{VideoRef: r.ref(), Chunk: index, Job: r.job}
 	described, err := r.model(ctx, stageDescribe, in)
+	r.describing--
 	if err != nil {
 		return
 	}
@@ -197,10 +199,7 @@ func (r *videoRun) mustContinue(ctx workflow.Context) bool {
 }
 
 func (r *videoRun) continueAsNew(ctx workflow.Context) error {
-	// What is still in the channel says less than the extraction's result.
-	for workflow.GetSignalChannel(ctx, activities.SignalExtracted).ReceiveAsync(nil) {
-	}
-	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
+	if err := settleDown(ctx); err != nil {
 		return err
 	}
 	in := r.in

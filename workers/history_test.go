@@ -38,12 +38,18 @@ func (s *stack) history(id, run string) (events []*history.HistoryEvent) {
 }
 
 // chain reads the histories of all runs of a workflow, the first run first.
-func (s *stack) chain(id, first string) (runs [][]*history.HistoryEvent) {
+func (s *stack) chain(id string) (runs [][]*history.HistoryEvent) {
 	s.t.Helper()
-	for run := first; run != ""; {
+	for run := s.first(id); run != ""; {
 		events := s.history(id, run)
 		runs = append(runs, events)
 		run = events[len(events)-1].GetWorkflowExecutionContinuedAsNewEventAttributes().GetNewExecutionRunId()
 	}
 	return runs
+}
+
+// first is the first run of a chain.
+func (s *stack) first(id string) string {
+	s.t.Helper()
+	return s.history(id, "")[0].GetWorkflowExecutionStartedEventAttributes().GetFirstExecutionRunId()
 }

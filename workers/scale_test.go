@@ -39,7 +39,7 @@ func TestScaleManyFrames(t *testing.T) {
 	require.Equal(t, frames, out.Documents)
 	require.Equal(t, frames, out.DescribeCalls)
 
-	cost := s.cost("long", run.GetRunID())
+	cost := s.cost("long")
 	t.Logf("per 1,000 frames: %d events, %d bytes of payload, %d bytes of history",
 		cost.events*1000/frames, cost.payload*1000/frames, cost.bytes*1000/frames)
 	require.LessOrEqual(t, cost.events*1000/frames, 330, "events per 1,000 frames")
@@ -64,7 +64,7 @@ func TestScaleManyVideos(t *testing.T) {
 	require.Equal(t, videos, out.Indexed)
 	require.Equal(t, 2*videos, out.Documents)
 	require.Equal(t, 2, out.DescribeCalls, "equal frames are described once")
-	cost := s.cost("library", run.GetRunID())
+	cost := s.cost("library")
 	t.Logf("per video: %d events, %d bytes of payload", cost.events/videos, cost.payload/videos)
 }
 
@@ -72,9 +72,9 @@ func TestScaleManyVideos(t *testing.T) {
 type historyCost struct{ runs, events, longest, payload, bytes int }
 
 // cost adds up the histories of a chain, none of which may be too long.
-func (s *stack) cost(id, first string) (c historyCost) {
+func (s *stack) cost(id string) (c historyCost) {
 	s.t.Helper()
-	for _, events := range s.chain(id, first) {
+	for _, events := range s.chain(id) {
 		c.runs++
 		c.events += len(events)
 		c.longest = max(c.longest, len(events))

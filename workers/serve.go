@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -17,6 +19,7 @@ import (
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/config"
+	"github.com/cogniverse/cogflow/internal/devserver"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
@@ -42,6 +45,13 @@ func serve(ctx context.Context, c config.Config, pools []pool, class string, log
 		return fault.Wrap(fault.Transport, "reach the Temporal server at", options.HostPort, err)
 	}
 	defer temporal.Close()
+	if slices.ContainsFunc(pools, func(p pool) bool { return p.name == workflows.QueueMain }) {
+		// A workflow task that sets an unknown search attribute is retried for
+		// ever, so a server that lacks them is noticed here.
+		if err := devserver.Register(ctx, temporal, options.Namespace); err != nil {
+			return fmt.Errorf("%w; an operator can do it: `cogflow health` prints the command", err)
+		}
+	}
 	ingest, closeAll, err := wire(ctx, c, pools, temporal, loopback(options.HostPort))
 	if err != nil {
 		return err

@@ -94,6 +94,15 @@ func staged(stage string, err error) error {
 		})
 }
 
+// ended makes a run that was asked to stop end as cancelled, whatever the step
+// that was interrupted says.
+func ended(ctx workflow.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}
+
 // chain identifies a run across continue-as-new.
 func chain(ctx workflow.Context) string {
 	info := workflow.GetInfo(ctx)

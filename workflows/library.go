@@ -53,8 +53,14 @@ func IngestLibrary(ctx workflow.Context, in IngestLibraryInput) (IngestLibraryRe
 		return r.estimate(ctx)
 	}
 	result, err := r.run(ctx)
-	if err != nil && !workflow.IsContinueAsNewError(err) {
-		err = staged(r.stage, err)
+	if workflow.IsContinueAsNewError(err) {
+		return result, err
+	}
+	if dropErr := r.dropListing(ctx); err == nil {
+		err = dropErr
+	}
+	if err != nil {
+		err = staged(r.stage, ended(ctx, err))
 	}
 	return result, err
 }
@@ -77,6 +83,7 @@ type libraryRun struct {
 	next        int     // the first video that nobody works on
 	inFlight    []child // in the order they were started
 	inherited   int     // of inFlight, started by former runs
+	starting    int     // of inFlight, not known to run yet
 	totals      video.Totals
 	failures    []video.Failure
 	report      []activities.ReportVideo
@@ -148,10 +155,16 @@ func (r *libraryRun) finish(ctx workflow.Context) (IngestLibraryResult, error) {
 		return result, err
 	}
 	result.Report = written.Key
-	if err := do(r.metadata(ctx, "drop the listing"), r.a.DropListing, r.listing); err != nil {
-		return result, err
-	}
 	return result, r.tell(ctx, stageDone)
+}
+
+// dropListing runs also when the run is cancelled.
+func (r *libraryRun) dropListing(ctx workflow.Context) error {
+	if r.listing.Prefix == "" {
+		return nil
+	}
+	free, _ := workflow.NewDisconnectedContext(ctx)
+	return do(r.metadata(free, "drop the listing"), r.a.DropListing, r.listing)
 }
 
 // estimate is a dry run.
@@ -187,6 +200,9 @@ func (r *libraryRun) result() IngestLibraryResult {
 }
 
 func (r *libraryRun) continueAsNew(ctx workflow.Context) error {
+	if err := r.childrenBegun(ctx); err != nil {
+		return err
+	}
 	// Signals that have arrived are handled by this run; the new one gets later ones.
 	if err := settleDown(ctx); err != nil {
 		return err

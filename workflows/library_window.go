@@ -76,6 +76,7 @@ func (r *libraryRun) start(ctx workflow.Context, uri string) {
 		Library: &libraryLink{Job: r.job, Recipe: r.recipe},
 	}
 	in.BudgetUSD = r.budget
+	r.starting++
 	workflow.Go(ctx, func(ctx workflow.Context) { r.watch(ctx, c, in) })
 }
 
@@ -85,10 +86,18 @@ func (r *libraryRun) watch(ctx workflow.Context, c child, in IngestVideoInput) {
 	// Children are not cancelled through the context: those of former runs could
 	// not be, and so all are asked in the same way, by cancelChildren.
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
-	ctx = r.child(ctx, c.ID, cell(path.Base(c.URI)), attributes("IngestVideo", r.in.Common, r.recipe.Profile))
-	for {
+	ctx = r.child(ctx, c.ID, cell(path.Base(c.URI)), "`"+cell(c.URI)+"`", attributes("IngestVideo", r.in.Common, r.recipe.Profile))
+	for begun := false; ; {
 		var result IngestVideoResult
-		err := workflow.ExecuteChildWorkflow(ctx, IngestVideo, in).Get(ctx, &result)
+		future := workflow.ExecuteChildWorkflow(ctx, IngestVideo, in)
+		err := future.GetChildWorkflowExecution().Get(ctx, nil)
+		if !begun {
+			begun = true
+			r.starting--
+		}
+		if err == nil {
+			err = future.Get(ctx, &result)
+		}
 		if _, running := errors.AsType[*temporal.ChildWorkflowExecutionAlreadyStartedError](err); running {
 			// Left over from a library run that was terminated: its signal counts,
 			// and if it ends in silence the video is started anew.
@@ -104,6 +113,13 @@ func (r *libraryRun) watch(ctx workflow.Context, c child, in IngestVideoInput) {
 		r.settle(ctx, done)
 		return
 	}
+}
+
+// childrenBegun waits until the server has started every child. A child that is asked
+// for is never started when its parent ends or continues as new before that,
+// and cannot be cancelled.
+func (r *libraryRun) childrenBegun(ctx workflow.Context) error {
+	return workflow.Await(ctx, func() bool { return r.starting == 0 })
 }
 
 func (r *libraryRun) waitsFor(id string) bool {
@@ -170,6 +186,9 @@ func (r *libraryRun) lookAfterInherited(ctx workflow.Context) {
 // waits until all of it has ended.
 func (r *libraryRun) cancelChildren(ctx workflow.Context, cause error) error {
 	free, _ := workflow.NewDisconnectedContext(ctx)
+	if err := r.childrenBegun(free); err != nil {
+		return err
+	}
 	for _, c := range r.inFlight {
 		// It may have ended a moment ago; its news is on the way then.
 		_ = workflow.RequestCancelExternalWorkflow(free, c.ID, "").Get(free, nil)
@@ -178,9 +197,6 @@ func (r *libraryRun) cancelChildren(ctx workflow.Context, cause error) error {
 		workflow.Go(free, r.lookAfterInherited)
 	}
 	if err := workflow.Await(free, func() bool { return len(r.inFlight) == 0 }); err != nil {
-		return err
-	}
-	if err := do(r.metadata(free, "drop the listing"), r.a.DropListing, r.listing); err != nil {
 		return err
 	}
 	return cause

@@ -91,13 +91,14 @@ func (c caller) model(ctx workflow.Context, stem, class, summary string, wait ti
 }
 
 // child starts an IngestVideo run that outlives continue-as-new of its library.
-func (c caller) child(ctx workflow.Context, id, summary string, attributes temporal.SearchAttributes) workflow.Context {
+func (c caller) child(ctx workflow.Context, id, summary, details string, attributes temporal.SearchAttributes) workflow.Context {
 	return workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
 		WorkflowID:            id,
 		TaskQueue:             QueueMain,
 		ParentClosePolicy:     enums.PARENT_CLOSE_POLICY_ABANDON,
 		WaitForCancellation:   true,
 		StaticSummary:         summary,
+		StaticDetails:         details,
 		TypedSearchAttributes: attributes,
 		Priority:              c.priority,
 	})

@@ -100,7 +100,7 @@ func (r *videoRun) run(ctx workflow.Context) (IngestVideoResult, error) {
 	}
 	if r.in.Resume == nil {
 		if err := r.begin(ctx); err != nil || r.claim.Unchanged {
-			return r.result("unchanged"), err
+			return r.result("unchanged"), ended(ctx, err)
 		}
 	} else {
 		r.restore(*r.in.Resume)
@@ -115,7 +115,7 @@ func (r *videoRun) run(ctx workflow.Context) (IngestVideoResult, error) {
 		err = r.publish(ctx)
 	}
 	if err != nil {
-		return r.result("failed"), r.abandon(ctx, err)
+		return r.result("failed"), r.abandon(ctx, ended(ctx, err))
 	}
 	result := r.result("indexed")
 	if r.in.Library == nil {
@@ -190,7 +190,7 @@ func (r *videoRun) abandon(ctx workflow.Context, cause error) error {
 	}
 	free, _ := workflow.NewDisconnectedContext(ctx)
 	err := do(r.index(free, "remove what is not whole"), r.a.Abandon,
-		activities.AbandonInput{VideoRef: r.ref(), Generation: r.claim.Generation})
+		r.ref())
 	if err != nil {
 		return temporal.NewNonRetryableApplicationError(
 			reason(cause)+"; and cleaning up failed: "+reason(err), classOf(cause), cause)

@@ -135,39 +135,42 @@ func (a *Ingest) take(ctx context.Context, key string) error {
 // release gives a claim back if this workflow holds it.
 func (a *Ingest) release(ctx context.Context, t tenant.ID, v video.ID, profile string) error {
 	key := video.ClaimKey(t, v, profile)
-	var holder video.Claim
-	if err := readJSON(ctx, a.Store, key, &holder); err != nil {
-		if errors.Is(err, object.ErrNotFound) {
-			return nil
-		}
+	if mine, err := a.holds(ctx, key); !mine {
 		return err
-	}
-	if holder.Workflow != activity.GetInfo(ctx).WorkflowExecution.ID {
-		return nil
 	}
 	return a.Store.Delete(ctx, key)
 }
 
-// AbandonInput names a run that ends without publishing.
-type AbandonInput struct {
-	VideoRef
-	Generation video.Fingerprint `json:"generation"`
+// holds reports whether this workflow holds a claim.
+func (a *Ingest) holds(ctx context.Context, key string) (bool, error) {
+	var holder video.Claim
+	err := readJSON(ctx, a.Store, key, &holder)
+	if absent(err) {
+		return false, nil // a torn claim is nobody's: the next workflow replaces it
+	}
+	return err == nil && holder.Workflow == activity.GetInfo(ctx).WorkflowExecution.ID, err
 }
 
 // Abandon leaves nothing visible of a run that failed or was cancelled: its
 // documents and half an extraction go, the claim is released. Captions and
 // embeddings stay, since they are whole answers that were paid for.
-func (a *Ingest) Abandon(ctx context.Context, in AbandonInput) error {
+//
+// Without the claim there is nothing to undo: a former attempt has released it,
+// and another workflow may be at work by now.
+func (a *Ingest) Abandon(ctx context.Context, in VideoRef) error {
 	stop := heartbeat(ctx, func() any { return nil })
 	defer stop()
 	p, err := a.recipe(ctx, in.Tenant, in.Recipe)
 	if err != nil {
 		return err
 	}
-	if err := a.dropHalfExtraction(ctx, in.VideoRef, p); err != nil {
+	if mine, err := a.holds(ctx, video.ClaimKey(in.Tenant, in.Video, p.Name)); !mine {
 		return err
 	}
-	if _, err := a.Index.Discard(ctx, in.Tenant, p.Name, in.Video, in.Generation); err != nil {
+	if err := a.dropHalfExtraction(ctx, in, p); err != nil {
+		return err
+	}
+	if _, err := a.Index.Discard(ctx, in.Tenant, p.Name, in.Video, p.Generation(in.Video)); err != nil {
 		return err
 	}
 	return a.release(ctx, in.Tenant, in.Video, p.Name)

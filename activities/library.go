@@ -57,7 +57,8 @@ func (a *Ingest) ListSource(ctx context.Context, in ListSourceInput) (Listing, e
 		return nil
 	})
 	if err != nil && !errors.Is(err, errEnough) {
-		return Listing{}, err
+		// The run will not hear of what is listed so far.
+		return Listing{}, errors.Join(err, a.DropListing(context.WithoutCancel(ctx), out))
 	}
 	out.Skipped = skipped
 	if len(page) > 0 {

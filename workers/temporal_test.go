@@ -1,0 +1,197 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// temporalCLI runs the stock temporal command and returns what it prints.
+func (s *stack) temporalCLI(args ...string) string {
+	s.t.Helper()
+	cmd := exec.CommandContext(s.t.Context(), s.options.Binary, append(args, "--address", s.server.Address())...)
+	cmd.Env = append(os.Environ(), "HOME="+s.dir)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	require.NoError(s.t, err, "%v: %s", args, stderr.String())
+	return string(out)
+}
+
+// inputFile writes the input of a start.
+func inputFile(t *testing.T, in any) string {
+	t.Helper()
+	content, err := json.Marshal(in)
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), "input.json")
+	require.NoError(t, os.WriteFile(path, content, 0o600))
+	return path
+}
+
+func decode[T any](t *testing.T, text string) (out T) {
+	t.Helper()
+	require.NoError(t, json.Unmarshal([]byte(text), &out), text)
+	return out
+}
+
+// listed are the ids that a query of the visibility store finds.
+func (s *stack) listed(query string) (ids []string) {
+	type found struct {
+		Execution struct {
+			WorkflowID string `json:"workflowId"`
+		} `json:"execution"`
+	}
+	for _, f := range decode[[]found](s.t, s.temporalCLI("workflow", "list", "--query", query, "--output", "json")) {
+		ids = append(ids, f.Execution.WorkflowID)
+	}
+	return ids
+}
+
+// TestTemporalCLI does with the stock command what the README shows.
+func TestTemporalCLI(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	tiny(t, filepath.Join(dir, "a.mp4"), 3)
+	tiny(t, filepath.Join(dir, "b.mp4"), 4)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "bad.mp4"), nil, 0o600))
+	input := inputFile(t, map[string]any{"source": dir, "tenant": "acme:films"})
+	s := newStack(t, nil)
+	s.worker(nil, noText)
+
+	start := []string{"--task-queue", "cogflow", "--type", "IngestLibrary", "--input-file", input}
+	s.temporalCLI(append([]string{"workflow", "start", "--workflow-id", "cli"}, start...)...)
+	type outcome struct {
+		Status string                        `json:"status"`
+		Result workflows.IngestLibraryResult `json:"result"`
+	}
+	result := func(id string) outcome {
+		return decode[outcome](t, s.temporalCLI("workflow", "result", "--workflow-id", id, "--output", "json"))
+	}
+	first := result("cli")
+	require.Equal(t, "COMPLETED", first.Status)
+	require.Equal(t, 2, first.Result.Indexed)
+	require.Equal(t, 1, first.Result.Failed)
+
+	const query = `CogKind = "IngestLibrary" AND CogTenant = "acme:films" AND CogProfile = "local_preview" ` +
+		`AND CogStage = "done" AND CogFailed = 1 AND CogCostUSD = 0`
+	require.Eventually(t, func() bool { return len(s.listed(query)) == 1 }, 10*time.Second, 100*time.Millisecond)
+	require.Equal(t, []string{"cli"}, s.listed(query))
+	require.ElementsMatch(t, []string{"cli/000000", "cli/000001", "cli/000002"}, s.listed(`CogKind = "IngestVideo" AND CogTenant = "acme:films"`))
+	described := s.temporalCLI("workflow", "describe", "--workflow-id", "cli", "--output", "json")
+	require.Contains(t, described, "CogStage")
+	progress := s.temporalCLI("workflow", "query", "--workflow-id", "cli", "--type", "progress", "--output", "json")
+	require.Contains(t, progress, `"indexed": 2`)
+
+	s.temporalCLI("workflow", "reset", "--workflow-id", "cli", "--type", "FirstWorkflowTask", "--reason", "once more")
+	again := result("cli")
+	require.Equal(t, "COMPLETED", again.Status)
+	require.Equal(t, 2, again.Result.Unchanged, "nothing is done twice")
+	require.Equal(t, 1, again.Result.Failed)
+
+	s.temporalCLI(append([]string{"schedule", "create", "--schedule-id", "nightly", "--cron", "0 3 * * *",
+		"--overlap-policy", "Skip", "--workflow-id", "nightly"}, start...)...)
+	s.temporalCLI("schedule", "trigger", "--schedule-id", "nightly")
+	const scheduled = `TemporalScheduledById = "nightly" AND CogStage = "done"`
+	require.Eventually(t, func() bool { return len(s.listed(scheduled)) == 1 }, 30*time.Second, 200*time.Millisecond)
+	require.Equal(t, 2, result(s.listed(scheduled)[0]).Result.Unchanged)
+}
+
+// TestTemporalCLIControls steers a long run with the stock command.
+func TestTemporalCLIControls(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	tiny(t, filepath.Join(dir, "long.mp4"), 3000)
+	s := newStack(t, nil)
+	s.worker(nil, noText)
+	s.temporalCLI("workflow", "start", "--task-queue", "cogflow", "--type", "IngestLibrary", "--workflow-id", "long",
+		"--input-file", inputFile(t, map[string]any{"source": dir}))
+	query := func(id string) string {
+		return s.temporalCLI("workflow", "query", "--workflow-id", id, "--type", "progress", "--output", "json")
+	}
+	require.Eventually(t, func() bool { return s.waitsOn("long/000000", "DescribeChunk") }, 30*time.Second, 100*time.Millisecond)
+	require.Contains(t, query("long"), `"videos": 1`)
+	require.Contains(t, query("long/000000"), `"expected": 3000`)
+	s.temporalCLI("workflow", "update", "execute", "--workflow-id", "long", "--name", "set_concurrency", "--input", "9")
+	require.Contains(t, query("long"), `"concurrency": 9`)
+	s.temporalCLI("workflow", "signal", "--workflow-id", "long", "--name", "pause")
+	require.Eventually(t, func() bool { return bytes.Contains([]byte(query("long/000000")), []byte(`"paused": true`)) }, 10*time.Second, 100*time.Millisecond)
+	s.temporalCLI("workflow", "signal", "--workflow-id", "long", "--name", "resume")
+	s.temporalCLI("workflow", "cancel", "--workflow-id", "long")
+	for _, id := range []string{"long", "long/000000"} {
+		require.Eventually(t, func() bool {
+			return len(s.listed(`WorkflowId = "`+id+`" AND ExecutionStatus = "Canceled"`)) == 1
+		}, 30*time.Second, 200*time.Millisecond, id)
+	}
+	require.Empty(t, search(s, "frame").Hits, "nothing of a cancelled run is visible")
+}
+
+// waitsOn reports whether an activity of a run is at work.
+func (s *stack) waitsOn(id, activity string) bool {
+	d, err := s.client.DescribeWorkflowExecution(s.t.Context(), id, "")
+	if err != nil {
+		return false // not started yet
+	}
+	for _, a := range d.PendingActivities {
+		if a.GetActivityType().GetName() == activity {
+			return true
+		}
+	}
+	return false
+}
+
+// TestCogflowCLI runs the command line against a worker of its own.
+func TestCogflowCLI(t *testing.T) {
+	t.Parallel()
+	program := filepath.Join(t.TempDir(), "cogflow")
+	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../starter").CombinedOutput()
+	require.NoError(t, err, string(out))
+	dir := t.TempDir()
+	tiny(t, filepath.Join(dir, "a.mp4"), 3)
+	s := newStack(t, nil)
+	s.worker(nil, noText)
+	cogflow := func(args ...string) (code int, stdout string) {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), program, args...)
+		cmd.Dir = s.dir
+		cmd.Env = append(os.Environ(), "HOME="+s.dir, "TEMPORAL_ADDRESS="+s.server.Address(), "COGNIVERSE_CONFIG=",
+			"COGFLOW_STORE=file://"+filepath.Join(s.dir, "store"))
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		out, err := cmd.Output()
+		var exit *exec.ExitError
+		if err != nil && !errors.As(err, &exit) {
+			require.NoError(t, err)
+		}
+		t.Logf("cogflow %q: exit %d\n%s%s", args, cmd.ProcessState.ExitCode(), out, stderr.String())
+		return cmd.ProcessState.ExitCode(), string(out)
+	}
+
+	code, text := cogflow("ingest", dir, "--json")
+	require.Zero(t, code)
+	require.Equal(t, 1, decode[workflows.IngestLibraryResult](t, text).Indexed)
+	code, text = cogflow("search", "frame", "--json")
+	require.Zero(t, code)
+	require.Equal(t, "a.mp4", decode[workflows.SearchVideosResult](t, text).Hits[0].Name)
+	code, text = cogflow("health", "--json")
+	require.Zero(t, code, text)
+
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "bad.mp4"), nil, 0o600))
+	code, text = cogflow("ingest", dir, "--json")
+	require.Equal(t, 3, code, "some items failed")
+	require.Len(t, decode[workflows.IngestLibraryResult](t, text).Failures, 1)
+	code, _ = cogflow("ingest", dir, "--profile", "no_such", "--json")
+	require.Equal(t, 1, code, "failed")
+	code, _ = cogflow("ingest")
+	require.Equal(t, 2, code, "usage")
+	code, _ = cogflow("ingest", dir, "--no-such-flag")
+	require.Equal(t, 2, code, "usage")
+}

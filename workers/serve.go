@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,7 +49,7 @@ func serve(ctx context.Context, c config.Config, pools []pool, class string, log
 	if slices.ContainsFunc(pools, func(p pool) bool { return p.name == workflows.QueueMain }) {
 		// A workflow task that sets an unknown search attribute is retried for
 		// ever, so a server that lacks them is noticed here.
-		if err := devserver.Register(ctx, temporal, options.Namespace); err != nil {
+		if err := devserver.Register(ctx, temporal, cmp.Or(options.Namespace, client.DefaultNamespace)); err != nil {
 			return fmt.Errorf("%w; an operator can do it: `cogflow health` prints the command", err)
 		}
 	}

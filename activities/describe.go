@@ -43,11 +43,13 @@ func (a *Ingest) DescribeChunk(ctx context.Context, in ChunkInput) (ChunkResult,
 	if err != nil {
 		return ChunkResult{}, err
 	}
+	a.once.Do(a.makeGates)
+	d := describer{a: a, in: in, profile: p, prefix: prefix, ticket: a.tickets.Add(1)}
 	var done, calls, cost atomic.Int64
 	stop := heartbeat(ctx, func() any { return map[string]int64{"described": done.Load()} })
 	defer stop()
 	err = each(chunk.Frames, func(f video.Frame) error {
-		spent, called, err := a.describeFrame(ctx, in, p, prefix, f)
+		spent, called, err := d.frame(ctx, f)
 		if err != nil {
 			return err
 		}
@@ -98,24 +100,32 @@ func (a *Ingest) chunk(ctx context.Context, in ChunkInput) (video.Profile, video
 	return p, chunk, prefix, err
 }
 
-// describeFrame makes sure that the caption of a frame is stored.
-func (a *Ingest) describeFrame(ctx context.Context, in ChunkInput, p video.Profile, prefix string, f video.Frame) (cost int64, called bool, err error) {
-	fingerprint := p.CaptionFingerprint(f)
-	key := video.CaptionKey(in.Tenant, fingerprint)
-	if stored, err := a.storedCaption(ctx, key); stored || err != nil {
+// describer describes the frames of one chunk.
+type describer struct {
+	a       *Ingest
+	in      ChunkInput
+	profile video.Profile
+	prefix  string
+	ticket  int64 // see gate
+}
+
+// frame makes sure that the caption of a frame is stored.
+func (d *describer) frame(ctx context.Context, f video.Frame) (cost int64, called bool, err error) {
+	fingerprint := d.profile.CaptionFingerprint(f)
+	key := video.CaptionKey(d.in.Tenant, fingerprint)
+	if stored, err := d.stored(ctx, key); stored || err != nil {
 		return 0, false, err
 	}
-	flight := video.Fingerprint(string(in.Tenant) + "/" + string(fingerprint))
-	caption, err := a.calls.do(ctx, flight, func(ctx context.Context) (video.Caption, error) {
-		if stored, err := a.storedCaption(ctx, key); stored || err != nil {
+	flight := video.Fingerprint(string(d.in.Tenant) + "/" + string(fingerprint))
+	caption, err := d.a.calls.do(ctx, flight, func(ctx context.Context) (video.Caption, error) {
+		if stored, err := d.stored(ctx, key); stored || err != nil {
 			return video.Caption{}, err // by the flight before this one
 		}
-		jpeg, err := readAll(ctx, a.Store, video.FrameKey(prefix, f))
+		jpeg, err := readAll(ctx, d.a.Store, video.FrameKey(d.prefix, f))
 		if err != nil {
 			return video.Caption{}, err
 		}
-		request := video.DescribeRequest{Model: p.Describe.Model, Prompt: p.Describe.Prompt, JPEG: jpeg}
-		return a.callDescriber(ctx, in, p, fingerprint, request)
+		return d.patiently(ctx, fingerprint, jpeg)
 	})
 	if err != nil {
 		return 0, false, fmt.Errorf("frame at %d ms: %w", f.PTSMS, err)
@@ -123,21 +133,20 @@ func (a *Ingest) describeFrame(ctx context.Context, in ChunkInput, p video.Profi
 	return caption.CostMicroUSD, caption.Text != "", nil
 }
 
-// storedCaption reads the whole caption, since only that proves that a crash of
-// the machine did not tear it.
-func (a *Ingest) storedCaption(ctx context.Context, key string) (bool, error) {
-	_, err := readAll(ctx, a.Store, key)
+// stored reads the whole caption, since only that proves that a crash of the
+// machine did not tear it.
+func (d *describer) stored(ctx context.Context, key string) (bool, error) {
+	_, err := readAll(ctx, d.a.Store, key)
 	if absent(err) {
 		return false, nil
 	}
 	return err == nil, err
 }
 
-// callDescriber makes one call, waiting out overload, and stores the answer
-// before it is settled.
-func (a *Ingest) callDescriber(ctx context.Context, in ChunkInput, p video.Profile, fingerprint video.Fingerprint, r video.DescribeRequest) (video.Caption, error) {
+// patiently calls until the model is not overloaded.
+func (d *describer) patiently(ctx context.Context, fingerprint video.Fingerprint, jpeg []byte) (video.Caption, error) {
 	for {
-		caption, err := a.paidCall(ctx, in, p, fingerprint, r)
+		caption, err := d.call(ctx, fingerprint, jpeg)
 		if fault.ClassOf(err) != fault.Overload {
 			return caption, err
 		}
@@ -147,24 +156,27 @@ func (a *Ingest) callDescriber(ctx context.Context, in ChunkInput, p video.Profi
 	}
 }
 
-// paidCall makes one call within the ledger.
-func (a *Ingest) paidCall(ctx context.Context, in ChunkInput, p video.Profile, fingerprint video.Fingerprint, r video.DescribeRequest) (video.Caption, error) {
-	release, err := a.slot(ctx)
-	if err != nil {
+// call makes one call: begun in the ledger, answered, stored, settled.
+func (d *describer) call(ctx context.Context, fingerprint video.Fingerprint, jpeg []byte) (video.Caption, error) {
+	a, stage := d.a, d.profile.Describe
+	if err := a.open.enter(ctx, d.ticket); err != nil {
 		return video.Caption{}, err
 	}
+	defer a.open.leave()
 	id, err := a.Ledger.Begin(ctx, video.Call{
-		Tenant: in.Tenant, Job: in.Job, Workflow: activity.GetInfo(ctx).WorkflowExecution.ID,
-		Kind: "describe", Model: r.Model, Fingerprint: fingerprint, CostMicroUSD: p.Describe.CostMicroUSD,
-	}, in.LimitMicroUSD)
+		Tenant: d.in.Tenant, Job: d.in.Job, Workflow: activity.GetInfo(ctx).WorkflowExecution.ID,
+		Kind: "describe", Model: stage.Model, Fingerprint: fingerprint, CostMicroUSD: stage.CostMicroUSD,
+	}, d.in.LimitMicroUSD)
 	if err != nil {
-		release()
 		return video.Caption{}, err
 	}
-	caption, err := a.Describer.Describe(ctx, r)
-	release() // the slot is the model's: storing the answer must not idle it
+	var caption video.Caption
+	if err = a.slots.enter(ctx, d.ticket); err == nil {
+		caption, err = a.Describer.Describe(ctx, video.DescribeRequest{Model: stage.Model, Prompt: stage.Prompt, JPEG: jpeg})
+		a.slots.leave()
+	}
 	if err == nil {
-		err = storeCaption(ctx, a.Store, in.Tenant, fingerprint, caption)
+		err = storeCaption(ctx, a.Store, d.in.Tenant, fingerprint, caption)
 	}
 	// The outcome is recorded even when the caller has gone away.
 	settled := a.Ledger.End(context.WithoutCancel(ctx), id, err == nil, caption.CostMicroUSD)
@@ -186,15 +198,12 @@ func storeCaption(ctx context.Context, s Store, t tenant.ID, fingerprint video.F
 	return err
 }
 
-// slot waits for one of the process's calls in flight.
-func (a *Ingest) slot(ctx context.Context) (release func(), err error) {
-	a.once.Do(func() { a.slots = make(chan struct{}, max(a.Slots, 1)) })
-	select {
-	case a.slots <- struct{}{}:
-		return func() { <-a.slots }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+// makeGates sizes the gates. A slot is the model's alone: a few calls more are
+// open in the ledger, so that beginning one and storing another never idle it.
+// How many are open bounds what a killed worker can lose.
+func (a *Ingest) makeGates() {
+	slots := max(a.Slots, 1)
+	a.slots.free, a.open.free = slots, slots+slots/4
 }
 
 // wait sleeps for the time an overloaded service asked for, at least a second

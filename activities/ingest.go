@@ -12,6 +12,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -42,9 +43,11 @@ type Ingest struct {
 	Slots     int    // describe calls in flight in this process, at least 1
 
 	calls   flights
-	recipes sync.Map // video.Fingerprint → video.Profile; recipes never change
-	slots   chan struct{}
-	once    sync.Once
+	recipes sync.Map  // video.Fingerprint → video.Profile; recipes never change
+	once    sync.Once // makeGates
+	slots   gate      // calls at the model
+	open    gate      // calls begun and not ended
+	tickets atomic.Int64
 }
 
 // heartbeatEvery is how often a busy activity reports. The SDK passes on at

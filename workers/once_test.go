@@ -1,0 +1,93 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+
+	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// TestOneIngest starts two runs of one content under different ids and names:
+// one does the work, the other finds it done.
+func TestOneIngest(t *testing.T) {
+	t.Parallel()
+	const frames = 10
+	dir := small(t, 1, frames)
+	name := filepath.Join(dir, "small-0.mp4")
+	require.NoError(t, os.Link(name, filepath.Join(dir, "same.mp4")))
+	s := newSmallStack(t, nil)
+	s.worker(nil)
+	s.worker(nil)
+	var runs []client.WorkflowRun
+	for id, file := range map[string]string{"one": name, "two": filepath.Join(dir, "same.mp4")} {
+		run, err := s.client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: workflows.QueueMain},
+			"IngestVideo", workflows.IngestVideoInput{URI: file})
+		require.NoError(t, err)
+		runs = append(runs, run)
+	}
+	ended := map[string]int{}
+	for _, run := range runs {
+		var out workflows.IngestVideoResult
+		require.NoError(t, run.Get(t.Context(), &out))
+		require.Equal(t, frames, out.Documents)
+		ended[out.Status]++
+	}
+	require.Equal(t, map[string]int{video.StatusIndexed: 1, video.StatusUnchanged: 1}, ended)
+	require.Equal(t, frames, s.calls())
+	require.Len(t, s.visible(), frames)
+}
+
+// TestAttach starts a library twice: there is one run.
+func TestAttach(t *testing.T) {
+	t.Parallel()
+	dir := small(t, 1, 2)
+	s := newSmallStack(t, nil)
+	options := client.StartWorkflowOptions{
+		ID: "library", TaskQueue: workflows.QueueMain,
+		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+	}
+	in := workflows.IngestLibraryInput{Source: dir}
+	first, err := s.client.ExecuteWorkflow(t.Context(), options, "IngestLibrary", in)
+	require.NoError(t, err)
+	second, err := s.client.ExecuteWorkflow(t.Context(), options, "IngestLibrary", in)
+	require.NoError(t, err)
+	require.Equal(t, first.GetRunID(), second.GetRunID())
+	s.worker(nil)
+	var out workflows.IngestLibraryResult
+	require.NoError(t, second.Get(t.Context(), &out))
+	require.Equal(t, 1, out.Indexed)
+}
+
+// TestDrain stops a worker in the middle: what it has paid for is stored, and
+// another goes on at once.
+func TestDrain(t *testing.T) {
+	t.Parallel()
+	const videos, frames = 2, 30
+	dir := small(t, videos, frames)
+	s := newSmallStack(t, nil)
+	first := s.worker(nil)
+	job := s.begin("library", workflows.IngestLibraryInput{Source: dir})
+	s.poll(func() bool { return s.calls() > frames/2 })
+	asked := time.Now()
+	first.drain()
+	require.Less(t, time.Since(asked), stopGrace)
+	require.True(t, first.cmd.ProcessState.Success(), first.cmd.ProcessState)
+	require.Less(t, s.calls(), videos*frames, "the job should not be done yet")
+	require.Empty(t, s.children())
+	require.Empty(t, s.temporary())
+	open := "SELECT count(*) FROM call WHERE ended_ms IS NULL"
+	require.Zero(t, s.number("ledger.db", open))
+
+	s.worker(nil)
+	out := job.wait(t)
+	require.Equal(t, videos, out.Indexed)
+	require.Zero(t, out.RepeatedCalls)
+	require.Len(t, s.visible(), videos*frames)
+}

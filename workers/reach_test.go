@@ -1,0 +1,76 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// TestCancelReachesInherited cancels a library whose children were started by
+// the run before its continue-as-new.
+func TestCancelReachesInherited(t *testing.T) {
+	t.Parallel()
+	const videos, frames = 3, 4
+	dir := small(t, videos, frames)
+	s := newSmallStack(t, soon("60"))
+	s.worker([]string{"--pools", "cogflow,media,embed,index"}) // nobody describes: the children wait
+	in := workflows.IngestLibraryInput{Source: dir, Concurrency: videos}
+	job := s.begin("library", in)
+	require.Eventually(t, func() bool { return s.stage("library/000002") == "describe" }, time.Minute, 50*time.Millisecond)
+
+	first := job.run.GetRunID()
+	for n := 1; s.run("library") == first; n++ {
+		require.Less(t, n, 100, "the library does not continue as new")
+		s.concurrency("library", 1+n%videos)
+	}
+	require.NoError(t, s.client.CancelWorkflow(t.Context(), "library", ""))
+	job.cancelled(t)
+	s.nothingOf("default")
+	for _, id := range []string{"library/000000", "library/000001", "library/000002"} {
+		d, err := s.client.DescribeWorkflowExecution(t.Context(), id, "")
+		require.NoError(t, err)
+		require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_CANCELED, d.WorkflowExecutionInfo.Status, id)
+	}
+
+	s.worker([]string{"--pools", "describe"})
+	again, err := execute[workflows.IngestLibraryResult](s, "library", "IngestLibrary", in)
+	require.NoError(t, err)
+	require.Equal(t, videos, again.Indexed)
+	require.Len(t, s.visible(), videos*frames)
+}
+
+// run is the current run of a workflow.
+func (s *stack) run(id string) string {
+	s.t.Helper()
+	d, err := s.client.DescribeWorkflowExecution(s.t.Context(), id, "")
+	require.NoError(s.t, err)
+	return d.WorkflowExecutionInfo.Execution.RunId
+}
+
+// stage asks a video how far it is; empty if it is not there yet.
+func (s *stack) stage(id string) string {
+	s.t.Helper()
+	answer, err := s.client.QueryWorkflow(s.t.Context(), id, "", workflows.QueryProgress)
+	if err != nil {
+		return ""
+	}
+	var progress workflows.VideoProgress
+	require.NoError(s.t, answer.Get(&progress))
+	return progress.Stage
+}
+
+// concurrency changes how many videos a library works on.
+func (s *stack) concurrency(id string, n int) {
+	s.t.Helper()
+	handle, err := s.client.UpdateWorkflow(s.t.Context(), client.UpdateWorkflowOptions{
+		WorkflowID: id, UpdateName: workflows.UpdateConcurrency, Args: []any{n},
+		WaitForStage: client.WorkflowUpdateStageCompleted,
+	})
+	require.NoError(s.t, err)
+	require.NoError(s.t, handle.Get(s.t.Context(), nil))
+}

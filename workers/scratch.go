@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -9,15 +10,13 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 )
 
-// scratch is a directory for the temporary files of one worker process. Its
-// lock ends with the process, however that ends, so the next worker can tell
-// what nobody uses any more and removes it.
+// scratch is a directory for the temporary files of one worker process. The
+// directory itself is locked, and the lock ends with the process, however that
+// ends, so the next worker can tell what nobody uses any more and removes it.
 type scratch struct {
 	dir  string
 	lock *os.File
 }
-
-const lockName = "lock"
 
 func openScratch(root string) (*scratch, error) {
 	if err := os.MkdirAll(root, 0o700); err != nil {
@@ -28,37 +27,62 @@ func openScratch(root string) (*scratch, error) {
 		return nil, fault.Wrap(fault.Capacity, "read scratch directory", root, err)
 	}
 	for _, e := range entries {
+		if matched, _ := filepath.Match(scratchName+"*", e.Name()); !matched {
+			continue // not ours
+		}
 		if err := sweep(filepath.Join(root, e.Name())); err != nil {
 			return nil, err
 		}
 	}
-	dir, err := os.MkdirTemp(root, "worker-"+strconv.Itoa(os.Getpid())+"-")
+	for {
+		dir, err := os.MkdirTemp(root, scratchName+strconv.Itoa(os.Getpid())+"-")
+		if err != nil {
+			return nil, fault.Wrap(fault.Capacity, "make scratch directory in", root, err)
+		}
+		lock, err := lockDir(dir)
+		if err != nil {
+			return nil, fault.Wrap(fault.Capacity, "lock scratch directory", dir, err)
+		}
+		if lock == nil {
+			continue // another worker's sweep came between the two, and removes it
+		}
+		return &scratch{dir: dir, lock: lock}, nil
+	}
+}
+
+const scratchName = "worker-"
+
+// lockDir locks a directory that exists; nil if somebody else has it.
+func lockDir(dir string) (*os.File, error) {
+	lock, err := os.Open(dir)
+	if os.IsNotExist(err) {
+		return nil, nil //nolint:nilnil // somebody else has it
+	}
 	if err != nil {
-		return nil, fault.Wrap(fault.Capacity, "make scratch directory in", root, err)
+		return nil, err
 	}
-	lock, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, fault.Wrap(fault.Capacity, "lock scratch directory", dir, err)
+	switch err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); {
+	case errors.Is(err, syscall.EWOULDBLOCK):
+		return nil, lock.Close()
+	case err != nil:
+		return nil, errors.Join(err, lock.Close())
 	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return nil, fault.Wrap(fault.Capacity, "lock scratch directory", dir, err)
+	if _, err := os.Stat(dir); os.IsNotExist(err) {
+		return nil, lock.Close() // removed between opening and locking
 	}
-	return &scratch{dir: dir, lock: lock}, nil
+	return lock, nil
 }
 
 // sweep removes what a dead worker left behind.
 func sweep(dir string) error {
-	lock, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR, 0)
-	if os.IsNotExist(err) {
-		return nil // just being made, or not ours
-	}
+	lock, err := lockDir(dir)
 	if err != nil {
 		return fault.Wrap(fault.Capacity, "look at scratch directory", dir, err)
 	}
-	defer lock.Close()
-	if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil {
-		return nil // in use
+	if lock == nil {
+		return nil // in use, or being removed
 	}
+	defer lock.Close() //nolint:errcheck // only read from
 	return fault.Wrap(fault.Capacity, "remove scratch directory", dir, os.RemoveAll(dir))
 }
 

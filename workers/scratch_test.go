@@ -1,0 +1,41 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestScratch(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	foreign := filepath.Join(root, "somebody's.txt")
+	require.NoError(t, os.WriteFile(foreign, nil, 0o600))
+	// A worker that died just after it made its directory, and one that died at work.
+	require.NoError(t, os.Mkdir(filepath.Join(root, "worker-1-1"), 0o700))
+	require.NoError(t, os.MkdirAll(filepath.Join(root, "worker-2-2", "extract-1"), 0o700))
+
+	var workers [8]*scratch
+	var wg sync.WaitGroup
+	for i := range workers {
+		wg.Go(func() {
+			var err error
+			if workers[i], err = openScratch(root); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	left, err := os.ReadDir(root)
+	require.NoError(t, err)
+	require.Len(t, left, len(workers)+1, "theirs, ours and nothing of the dead")
+	for _, w := range workers {
+		require.DirExists(t, w.dir)
+		require.NoError(t, w.close())
+		require.NoDirExists(t, w.dir)
+	}
+	require.FileExists(t, foreign)
+}

@@ -21,8 +21,21 @@ func await[Out any](s *stack, run client.WorkflowRun, limit time.Duration) (out 
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), limit)
 	defer cancel()
-	require.NoError(s.t, run.Get(ctx, &out))
+	err := run.Get(ctx, &out)
+	if err != nil {
+		s.tellEnd(run.GetID())
+	}
+	require.NoError(s.t, err)
 	return out
+}
+
+// tellEnd logs how far a run has come, for a test that fails.
+func (s *stack) tellEnd(id string) {
+	s.t.Helper()
+	events := s.history(id, "")
+	for _, event := range events[max(0, len(events)-25):] {
+		s.t.Logf("%s: %.300s", id, event)
+	}
 }
 
 // history reads the events of one run; an empty run is the latest.

@@ -1,0 +1,63 @@
+package workflows_test
+
+import (
+	"compress/gzip"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/history/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// TestReplay runs today's workflows on recorded histories. A failure means that
+// jobs which are running while workers are upgraded would get stuck: keep what
+// the histories did behind workflow.GetVersion and add new histories beside the
+// old ones. Recording again in place of old histories only hides the damage.
+//
+// `COGFLOW_RECORD=1 go test -run TestRecord ./workers` records.
+func TestReplay(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/*.json.gz")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".json.gz"), func(t *testing.T) {
+			t.Parallel()
+			replayer := worker.NewWorkflowReplayer()
+			for _, w := range []any{
+				workflows.IngestLibrary, workflows.IngestVideo, workflows.DeleteVideo,
+				workflows.SearchVideos, workflows.ListVideos, workflows.CheckHealth,
+			} {
+				replayer.RegisterWorkflow(w)
+			}
+			logger := log.NewStructuredLogger(slog.New(slog.DiscardHandler))
+			h := recorded(t, file)
+			began := h.Events[0].GetWorkflowExecutionStartedEventAttributes()
+			require.NoError(t, replayer.ReplayWorkflowHistoryWithOptions(logger, h, worker.ReplayWorkflowHistoryOptions{
+				// The ids of children come from that of their library.
+				OriginalExecution: workflow.Execution{ID: began.WorkflowId, RunID: began.OriginalExecutionRunId},
+			}))
+		})
+	}
+}
+
+func recorded(t *testing.T, file string) *history.History {
+	t.Helper()
+	f, err := os.Open(file)
+	require.NoError(t, err)
+	defer f.Close()
+	text, err := gzip.NewReader(f)
+	require.NoError(t, err)
+	h, err := client.HistoryFromJSON(text, client.HistoryJSONOptions{})
+	require.NoError(t, err)
+	return h
+}

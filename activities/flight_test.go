@@ -29,7 +29,7 @@ func TestFlightIsShared(t *testing.T) {
 	t.Parallel()
 	var fs flights
 	land, calls := make(chan struct{}), make(chan struct{}, 9)
-	call := func(context.Context) (video.Caption, error) {
+	call := func(context.Context) (video.Caption, error) { //nolint:unparam // the type of a call
 		calls <- struct{}{}
 		<-land
 		return video.Caption{Text: "one"}, nil

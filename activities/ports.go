@@ -92,7 +92,8 @@ type Index interface {
 type Ledger interface {
 	// Begin reserves the cost of a call. It returns a budget fault, and
 	// records nothing, when the job's settled and reserved cost would exceed
-	// limitMicroUSD (0 = no limit).
+	// limitMicroUSD (0 = no limit); and an overload fault while another worker
+	// makes the same call, or has made it a moment ago.
 	Begin(ctx context.Context, c video.Call, limitMicroUSD int64) (id int64, err error)
 	// End settles a call whose answer is stored, or one that was not answered.
 	End(ctx context.Context, id int64, answered bool, costMicroUSD int64) error

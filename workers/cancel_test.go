@@ -21,7 +21,7 @@ import (
 
 // TestCancel cancels a library while its video is in each stage, with the
 // program or the file that the stage works on hanging.
-func TestCancel(t *testing.T) {
+func TestCancel(t *testing.T) { //nolint:tparallel // its parts share a stack
 	t.Parallel()
 	const frames = 12
 	dir := small(t, 1, frames)
@@ -170,12 +170,12 @@ func hangIndex(documents int) func(s *stack, tenant string) (release func()) {
 		db, err := sql.Open("sqlite", "file:"+filepath.Join(s.dir, "index.db")+"?mode=rw&_txlock=immediate")
 		require.NoError(s.t, err)
 		s.poll(func() bool {
-			tx, err := db.Begin()
+			tx, err := db.BeginTx(s.t.Context(), nil)
 			if err != nil {
 				return false // busy
 			}
 			var hidden int
-			err = tx.QueryRow(`SELECT count(*) FROM document d JOIN generation g ON g.id = d.generation
+			err = tx.QueryRowContext(s.t.Context(), `SELECT count(*) FROM document d JOIN generation g ON g.id = d.generation
 				WHERE g.published IS NULL`).Scan(&hidden)
 			if err == nil && hidden == documents {
 				release = func() { _ = tx.Rollback(); _ = db.Close() }

@@ -22,7 +22,7 @@ const soakRuns = 20
 
 // TestKill kills workers, the server and both at random moments of a library's
 // ingest and compares with an undisturbed one. COGFLOW_SOAK=1 does it many times.
-func TestKill(t *testing.T) {
+func TestKill(t *testing.T) { //nolint:tparallel // its parts would slow each other down
 	t.Parallel()
 	const videos, frames = 6, 20
 	dir := small(t, videos, frames)

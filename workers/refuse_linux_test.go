@@ -24,7 +24,7 @@ func watchOpen(t *testing.T, path string) (opened func() bool) {
 	require.NoError(t, err)
 	return func() bool {
 		n, err := unix.Read(fd, make([]byte, 4096))
-		if err == unix.EAGAIN { //nolint:errorlint // a system call's own answer
+		if err == unix.EAGAIN {
 			return false
 		}
 		require.NoError(t, err)

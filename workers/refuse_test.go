@@ -272,7 +272,7 @@ func (s *stack) takeAway(dir string) {
 		return err
 	}))
 	s.t.Cleanup(func() {
-		_ = filepath.Walk(dir, func(path string, info os.FileInfo, _ error) error { return os.Chmod(path, 0o755) })
+		_ = filepath.Walk(dir, func(path string, _ os.FileInfo, _ error) error { return os.Chmod(path, 0o755) })
 	})
 }
 

@@ -82,7 +82,7 @@ func sweep(dir string) error {
 	if lock == nil {
 		return nil // in use, or being removed
 	}
-	defer lock.Close() //nolint:errcheck // only read from
+	defer lock.Close()
 	return fault.Wrap(fault.Capacity, "remove scratch directory", dir, os.RemoveAll(dir))
 }
 

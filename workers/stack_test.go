@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -28,7 +29,7 @@ func TestMain(m *testing.M) {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Getenv, os.Stderr); err != nil {
-		os.Stderr.WriteString(err.Error() + "\n")
+		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
@@ -88,7 +89,7 @@ func (s *stack) worker(args []string, env ...string) *workerProcess {
 	s.t.Helper()
 	log, err := os.OpenFile(filepath.Join(s.dir, "worker.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	require.NoError(s.t, err)
-	cmd := exec.Command(s.program, append([]string{"--gpu", "none"}, args...)...)
+	cmd := exec.Command(s.program, append([]string{"--gpu", "none"}, args...)...) //nolint:noctx // the test ends it in its own way
 	cmd.Dir = s.dir
 	cmd.Env = append(os.Environ(),
 		asWorker+"=1", "HOME="+s.dir, "TEMPORAL_ADDRESS="+s.server.Address(), "COGNIVERSE_CONFIG=",
@@ -99,7 +100,7 @@ func (s *stack) worker(args []string, env ...string) *workerProcess {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: s.user}
 	require.NoError(s.t, cmd.Start())
 	w := &workerProcess{t: s.t, cmd: cmd, done: make(chan error, 1)}
-	go func() { w.done <- cmd.Wait(); log.Close() }()
+	go func() { w.done <- cmd.Wait(); _ = log.Close() }()
 	s.t.Cleanup(func() { w.kill() })
 	s.t.Cleanup(func() {
 		if s.t.Failed() {

@@ -97,8 +97,10 @@ func TestTemporalCLI(t *testing.T) {
 	require.Equal(t, 2, again.Result.Unchanged, "nothing is done twice")
 	require.Equal(t, 1, again.Result.Failed)
 
-	s.temporalCLI(append([]string{"schedule", "create", "--schedule-id", "nightly", "--cron", "0 3 * * *",
-		"--overlap-policy", "Skip", "--workflow-id", "nightly"}, start...)...)
+	s.temporalCLI(append([]string{
+		"schedule", "create", "--schedule-id", "nightly", "--cron", "0 3 * * *",
+		"--overlap-policy", "Skip", "--workflow-id", "nightly",
+	}, start...)...)
 	s.temporalCLI("schedule", "trigger", "--schedule-id", "nightly")
 	const scheduled = `TemporalScheduledById = "nightly" AND CogStage = "done"`
 	require.Eventually(t, func() bool { return len(s.listed(scheduled)) == 1 }, 30*time.Second, 200*time.Millisecond)

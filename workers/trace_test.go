@@ -19,7 +19,7 @@ func (s *stack) rows(file, query string) (out []string) {
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(s.dir, file)+"?mode=rw&_pragma=busy_timeout(10000)")
 	require.NoError(s.t, err)
 	defer db.Close()
-	found, err := db.Query(query)
+	found, err := db.QueryContext(s.t.Context(), query)
 	require.NoError(s.t, err)
 	defer found.Close()
 	columns, err := found.Columns()

@@ -53,6 +53,12 @@ func (h *health) protection() activities.HealthCheck {
 }
 
 func (h *health) text() activities.HealthCheck {
+	if h.config.Tesseract == preview.NoTesseract {
+		return activities.HealthCheck{
+			Part: "tesseract", Status: statusWarn,
+			Detail: "switched off by configuration: preview captions hold no on-screen text; unset COGFLOW_TESSERACT",
+		}
+	}
 	if !h.describer.ReadsText() {
 		return activities.HealthCheck{
 			Part: "tesseract", Status: statusWarn,

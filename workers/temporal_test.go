@@ -185,6 +185,7 @@ func TestCogflowCLI(t *testing.T) {
 	require.Equal(t, "a.mp4", decode[workflows.SearchVideosResult](t, text).Hits[0].Name)
 	code, text = cogflow("health", "--json")
 	require.Zero(t, code, text)
+	require.Contains(t, text, "switched off by configuration", "what the test does to tesseract")
 
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "bad.mp4"), nil, 0o600))
 	code, text = cogflow("ingest", dir, "--json")

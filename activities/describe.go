@@ -118,9 +118,6 @@ func (d *describer) frame(ctx context.Context, f video.Frame) (cost int64, calle
 	}
 	flight := video.Fingerprint(string(d.in.Tenant) + "/" + string(fingerprint))
 	caption, err := d.a.calls.do(ctx, flight, func(ctx context.Context) (video.Caption, error) {
-		if stored, err := d.stored(ctx, key); stored || err != nil {
-			return video.Caption{}, err // by the flight before this one
-		}
 		jpeg, err := readAll(ctx, d.a.Store, video.FrameKey(d.prefix, f))
 		if err != nil {
 			return video.Caption{}, err
@@ -156,13 +153,17 @@ func (d *describer) patiently(ctx context.Context, fingerprint video.Fingerprint
 	}
 }
 
-// call makes one call: begun in the ledger, answered, stored, settled.
+// call makes one call: begun in the ledger, answered, stored, settled. It makes
+// none, and returns no caption, when somebody else has stored it by now.
 func (d *describer) call(ctx context.Context, fingerprint video.Fingerprint, jpeg []byte) (video.Caption, error) {
 	a, stage := d.a, d.profile.Describe
 	if err := a.open.enter(ctx, d.ticket); err != nil {
 		return video.Caption{}, err
 	}
 	defer a.open.leave()
+	if stored, err := d.stored(ctx, video.CaptionKey(d.in.Tenant, fingerprint)); stored || err != nil {
+		return video.Caption{}, err
+	}
 	id, err := a.Ledger.Begin(ctx, video.Call{
 		Tenant: d.in.Tenant, Job: d.in.Job, Workflow: activity.GetInfo(ctx).WorkflowExecution.ID,
 		Kind: "describe", Model: stage.Model, Fingerprint: fingerprint, CostMicroUSD: stage.CostMicroUSD,
@@ -176,9 +177,10 @@ func (d *describer) call(ctx context.Context, fingerprint video.Fingerprint, jpe
 		a.slots.leave()
 	}
 	if err == nil {
-		err = storeCaption(ctx, a.Store, d.in.Tenant, fingerprint, caption)
+		// What was paid for is kept, and the outcome recorded, even when the
+		// caller has gone away.
+		err = storeCaption(context.WithoutCancel(ctx), a.Store, d.in.Tenant, fingerprint, caption)
 	}
-	// The outcome is recorded even when the caller has gone away.
 	settled := a.Ledger.End(context.WithoutCancel(ctx), id, err == nil, caption.CostMicroUSD)
 	return caption, errors.Join(err, settled)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -89,5 +90,28 @@ func TestDrain(t *testing.T) {
 	out := job.wait(t)
 	require.Equal(t, videos, out.Indexed)
 	require.Zero(t, out.RepeatedCalls)
+	require.Len(t, s.visible(), videos*frames)
+}
+
+// TestOneCall ingests videos with equal frames at the same time, with several
+// processes that describe: each frame is described by one of them.
+func TestOneCall(t *testing.T) {
+	t.Parallel()
+	const videos, frames = 4, 16
+	dir := small(t, 1, frames)
+	content, err := os.ReadFile(filepath.Join(dir, "small-0.mp4"))
+	require.NoError(t, err)
+	for i := 1; i < videos; i++ {
+		box := append(content, 0, 0, 0, 9, 'f', 'r', 'e', 'e', byte(i)) // players skip it
+		require.NoError(t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("copy-%d.mp4", i)), box, 0o600))
+	}
+	s := newSmallStack(t, nil)
+	s.worker([]string{"--pools", "cogflow,media,index"})
+	s.worker([]string{"--pools", "describe,embed"})
+	s.worker([]string{"--pools", "describe,embed"})
+	out := s.begin("library", workflows.IngestLibraryInput{Source: dir, Concurrency: videos}).wait(t)
+	require.Equal(t, videos, out.Indexed)
+	require.Zero(t, out.RepeatedCalls)
+	require.Equal(t, frames, s.calls())
 	require.Len(t, s.visible(), videos*frames)
 }

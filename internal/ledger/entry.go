@@ -14,7 +14,7 @@ import (
 
 // statements are those of the writer, prepared once.
 type statements struct {
-	spent, insert, finish, settle, ended *sql.Stmt
+	rival, beat, spent, insert, finish, settle, ended *sql.Stmt
 }
 
 func prepare(ctx context.Context, db *sql.DB) (s statements, err error) {
@@ -22,10 +22,14 @@ func prepare(ctx context.Context, db *sql.DB) (s statements, err error) {
 		into  **sql.Stmt
 		query string
 	}{
+		{&s.rival, `SELECT EXISTS (SELECT 1 FROM call c JOIN process p ON p.id = c.process
+			WHERE c.tenant=?1 AND c.fingerprint=?2 AND c.process<>?3
+			AND (c.ended_ms IS NULL AND p.seen_ms>?4 OR c.answered AND c.ended_ms>?4))`},
+		{&s.beat, "INSERT INTO process (id, seen_ms) VALUES (?, ?) ON CONFLICT DO UPDATE SET seen_ms=excluded.seen_ms"},
 		{&s.spent, `SELECT coalesce((SELECT settled FROM spend WHERE tenant=?1 AND job=?2), 0),
 			coalesce((SELECT sum(cost) FROM call WHERE tenant=?1 AND job=?2 AND ended_ms IS NULL AND begun_ms>?3), 0)`},
-		{&s.insert, `INSERT INTO call (tenant, job, workflow, kind, model, fingerprint, begun_ms, cost)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?)`},
+		{&s.insert, `INSERT INTO call (tenant, job, workflow, kind, model, fingerprint, begun_ms, cost, process)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`},
 		{&s.finish, `UPDATE call SET ended_ms=?2, answered=?3, cost=?4 WHERE id=?1 AND ended_ms IS NULL
 			RETURNING tenant, job`},
 		{&s.settle, `INSERT INTO spend (tenant, job, settled) VALUES (?, ?, ?)
@@ -42,6 +46,8 @@ func prepare(ctx context.Context, db *sql.DB) (s statements, err error) {
 // in returns the statements within a transaction.
 func (s statements) in(ctx context.Context, tx *sql.Tx) statements {
 	return statements{
+		rival:  tx.StmtContext(ctx, s.rival),
+		beat:   tx.StmtContext(ctx, s.beat),
 		spent:  tx.StmtContext(ctx, s.spent),
 		insert: tx.StmtContext(ctx, s.insert),
 		finish: tx.StmtContext(ctx, s.finish),
@@ -50,10 +56,22 @@ func (s statements) in(ctx context.Context, tx *sql.Tx) statements {
 	}
 }
 
-// begin returns a refusal, having written nothing, if the budget is reached.
+// begin returns a refusal, having written nothing, if another process is at the
+// same call or the budget is reached.
 func (s statements) begin(
-	ctx context.Context, c video.Call, limit int64, now time.Time,
+	ctx context.Context, c video.Call, limit int64, process string, now time.Time,
 ) (id int64, refusal, err error) {
+	var rival bool
+	err = s.rival.QueryRowContext(ctx, string(c.Tenant), string(c.Fingerprint), process, now.Add(-aliveFor).UnixMilli()).Scan(&rival)
+	if err != nil {
+		return 0, nil, err
+	}
+	if rival {
+		return 0, &fault.Error{
+			Class: fault.Overload, Op: "begin call", Subject: c.Model, RetryAfter: time.Second,
+			Reason: "another worker is making or has just made the very same call; waiting for its answer",
+		}, nil
+	}
 	if limit > 0 {
 		var settled, reserved int64
 		err := s.spent.QueryRowContext(ctx, string(c.Tenant), c.Job, now.Add(-lostAfter).UnixMilli()).
@@ -68,7 +86,7 @@ func (s statements) begin(
 		}
 	}
 	done, err := s.insert.ExecContext(ctx, string(c.Tenant), c.Job, c.Workflow, c.Kind, c.Model,
-		string(c.Fingerprint), now.UnixMilli(), c.CostMicroUSD)
+		string(c.Fingerprint), now.UnixMilli(), c.CostMicroUSD, process)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -6,6 +6,7 @@ package ledger
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"sync"
 	"time"
@@ -47,9 +48,31 @@ CREATE TABLE spend (
 ) STRICT, WITHOUT ROWID;
 `
 
+// owners is the step to version 2: the process that makes a call, and when each
+// was last known to live. While a process lives its open calls are in flight,
+// so that no other process makes them as well.
+const owners = `
+ALTER TABLE call ADD COLUMN process TEXT NOT NULL DEFAULT '';
+CREATE INDEX call_fingerprint ON call (tenant, fingerprint);
+CREATE TABLE process (
+	id      TEXT PRIMARY KEY,
+	seen_ms INTEGER NOT NULL -- Unix time
+) STRICT, WITHOUT ROWID;
+`
+
+const (
+	beatEvery = 2 * time.Second // how often a process with open calls says that it lives
+	// aliveFor is shorter than the heartbeat timeout of activities: when a call
+	// of a dead worker is due again, it is known to be lost.
+	aliveFor = 3 * beatEvery
+)
+
 // Ledger is an open ledger file.
 type Ledger struct {
 	db         *dbfile.DB
+	process    string             // this one
+	open       map[int64]struct{} // calls of this process in flight; the writer's
+	seen       time.Time          // when this process last said that it lives; the writer's
 	statements statements
 	now        func() time.Time
 	entries    chan entry    // unbuffered: what is sent was taken by the writer
@@ -63,18 +86,33 @@ func Open(path string) (*Ledger, error) {
 	db, err := dbfile.Open(context.Background(), path, dbfile.Kind{
 		Name:          "call ledger",
 		ApplicationID: 0x434f474c, // "COGL"
-		Migrations:    []string{schema},
+		Migrations:    []string{schema, owners},
 	})
 	if err != nil {
 		return nil, err
 	}
-	l := &Ledger{db: db, now: time.Now, entries: make(chan entry), closing: make(chan struct{})}
+	l := &Ledger{
+		db: db, process: rand.Text(), open: map[int64]struct{}{}, now: time.Now,
+		entries: make(chan entry), closing: make(chan struct{}),
+	}
+	if err := l.forget(context.Background()); err != nil {
+		_ = db.Close() // the cause says more than a failing close
+		return nil, err
+	}
 	if l.statements, err = prepare(context.Background(), db.Write); err != nil {
 		_ = db.Close() // the cause says more than a failing close
 		return nil, db.Fault("open call ledger", err)
 	}
 	l.writer.Go(l.run)
 	return l, nil
+}
+
+// forget removes the names of processes that have ended long ago.
+func (l *Ledger) forget(ctx context.Context) error {
+	return l.db.Update(ctx, "open call ledger", func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "DELETE FROM process WHERE seen_ms<?", l.now().Add(-lostAfter).UnixMilli())
+		return err
+	})
 }
 
 // Close waits until what the writer has taken is written and closes the file.
@@ -92,14 +130,22 @@ func (l *Ledger) Close() error {
 // the job has settled and reserved would then exceed limitMicroUSD (0 = no
 // limit) it returns a budget fault and records nothing. Reservations of calls
 // begun more than an hour ago no longer count: their worker is dead.
+//
+// While another living process has a call of the same tenant and fingerprint
+// open, or has ended it with an answer a moment ago, it returns an overload
+// fault: look for the stored answer before the next try.
 func (l *Ledger) Begin(ctx context.Context, c video.Call, limitMicroUSD int64) (id int64, err error) {
 	if c.Tenant == "" || c.Job == "" || c.Fingerprint == "" || c.CostMicroUSD < 0 || limitMicroUSD < 0 {
 		return 0, fault.New(fault.Input, "begin call", c.Model,
 			"a call needs a tenant, a job, a fingerprint, and a cost and limit that are not negative")
 	}
 	err = l.enter(ctx, func(ctx context.Context, s statements) (refusal, err error) {
-		id, refusal, err = s.begin(ctx, c, limitMicroUSD, l.now())
-		return refusal, err
+		id, refusal, err = s.begin(ctx, c, limitMicroUSD, l.process, l.now())
+		if refusal != nil || err != nil {
+			return refusal, err
+		}
+		l.open[id] = struct{}{}
+		return nil, l.beat(ctx, s)
 	})
 	if err != nil {
 		return 0, err
@@ -113,6 +159,7 @@ func (l *Ledger) End(ctx context.Context, id int64, answered bool, costMicroUSD 
 		return fault.New(fault.Input, "end call", "", "its cost is negative")
 	}
 	return l.enter(ctx, func(ctx context.Context, s statements) (refusal, err error) {
+		delete(l.open, id)
 		return s.end(ctx, id, answered, costMicroUSD, l.now())
 	})
 }

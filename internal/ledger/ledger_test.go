@@ -268,9 +268,61 @@ func TestSeenByOthers(t *testing.T) {
 
 	next := open(t, path)
 	require.Equal(t, video.Spend{Calls: 2, Answered: 1, Open: 1, CostMicroUSD: 9, Reserved: 10}, spend(t, next))
+	later(next, 2*aliveFor)
 	b := begin(t, next, call("job", "b", 10), 0)
 	require.NoError(t, next.End(t.Context(), b, true, 9))
 	require.Equal(t, 1, spend(t, dying).Repeated)
+}
+
+// later sets the clock of a ledger that nobody uses yet.
+func later(l *Ledger, d time.Duration) { l.now = func() time.Time { return time.Now().Add(d) } }
+
+// TestRival lets two processes want the same calls.
+func TestRival(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	one, other := open(t, path), open(t, path)
+	refused := func(l *Ledger, c video.Call) {
+		t.Helper()
+		before := spend(t, one)
+		_, err := l.Begin(t.Context(), c, 0)
+		require.Equal(t, fault.Overload, fault.ClassOf(err), err)
+		require.Positive(t, fault.RetryAfter(err))
+		require.Equal(t, before, spend(t, one), "a refused call leaves nothing")
+	}
+	id := begin(t, one, call("job", "a", 1), 0)
+	refused(other, call("job", "a", 1))
+	refused(other, call("another job", "a", 1))
+	rival := call("job", "a", 1)
+	rival.Tenant = "rival"
+	begin(t, other, rival, 0)
+	begin(t, other, call("job", "b", 1), 0)
+
+	require.NoError(t, one.End(t.Context(), id, false, 0))
+	id = begin(t, other, call("job", "a", 1), 0)
+	refused(one, call("job", "a", 1))
+	require.NoError(t, other.End(t.Context(), id, true, 1))
+	refused(one, call("job", "a", 1)) // it looked for the answer too early
+
+	afterwards := open(t, path)
+	later(afterwards, 2*aliveFor)
+	begin(t, afterwards, call("job", "a", 1), 0) // the answer has been lost since
+	begin(t, afterwards, call("job", "b", 1), 0) // the other process has died
+}
+
+// TestBeat keeps a call that takes long from being taken for lost.
+func TestBeat(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	busy, other := open(t, path), open(t, path)
+	begin(t, busy, call("job", "a", 1), 0)
+	seen := func() (ms int64) {
+		err := other.db.Read.QueryRowContext(t.Context(), "SELECT seen_ms FROM process").Scan(&ms)
+		require.NoError(t, err)
+		return ms
+	}
+	first := seen()
+	require.Eventually(t, func() bool { return seen() > first }, 5*beatEvery, 50*time.Millisecond)
 }
 
 func TestClosed(t *testing.T) {

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"database/sql"
+	"time"
 
 	"github.com/cogniverse/cogflow/fault"
 )
@@ -39,14 +40,38 @@ func (l *Ledger) enter(ctx context.Context, write func(ctx context.Context, s st
 // transaction is written share the next, so the rate does not depend on how
 // long a transaction takes.
 func (l *Ledger) run() {
+	tick := time.NewTicker(beatEvery)
+	defer tick.Stop()
 	for {
 		select {
 		case first := <-l.entries:
 			l.commit(l.gather(first))
+		case <-tick.C:
+			if len(l.open) > 0 {
+				// A beat that fails is made up for by the next.
+				l.commit([]entry{{write: l.alive, done: make(chan error, 1)}})
+			}
 		case <-l.closing:
 			return
 		}
 	}
+}
+
+func (l *Ledger) alive(ctx context.Context, s statements) (refusal, err error) {
+	return nil, l.beat(ctx, s)
+}
+
+// beat says that this process lives, unless it has just said so.
+func (l *Ledger) beat(ctx context.Context, s statements) error {
+	now := l.now()
+	if now.Sub(l.seen) < beatEvery/2 {
+		return nil
+	}
+	_, err := s.beat.ExecContext(ctx, l.process, now.UnixMilli())
+	if err == nil {
+		l.seen = now
+	}
+	return err
 }
 
 func (l *Ledger) gather(first entry) []entry {

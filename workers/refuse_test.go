@@ -42,7 +42,7 @@ func (s *stack) dropRoot() {
 	s.user = &syscall.Credential{Uid: nobody, Gid: nobody}
 }
 
-// make runs ffmpeg.
+// makeClip runs ffmpeg.
 func makeClip(t *testing.T, path string, args ...string) {
 	t.Helper()
 	args = append([]string{"-v", "error", "-y"}, append(args, "file:"+path)...)

@@ -44,6 +44,7 @@ func TestKill(t *testing.T) { //nolint:tparallel // its parts would slow each ot
 		"both":    {divided, 2, (*killer).killAll},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			for range runs {
 				k := newKiller(t, c.pools)
 				job := k.begin("library", workflows.IngestLibraryInput{Source: dir})
@@ -232,7 +233,8 @@ func (k *killer) check(want outcome, result workflows.IngestLibraryResult) {
 	repeated := k.number("ledger.db", `SELECT count(*) FROM call a WHERE a.answered AND EXISTS
 		(SELECT 1 FROM call b WHERE b.fingerprint = a.fingerprint AND b.id < a.id AND b.ended_ms IS NULL)`)
 	k.t.Logf("%d kills, %d calls lost, %d repeated", k.kills, lost, result.RepeatedCalls)
-	require.LessOrEqual(k.t, lost, k.kills*runtime.NumCPU(), "more calls were lost than can be in flight")
+	inFlight := runtime.NumCPU() + runtime.NumCPU()/4 // of a worker; see activities
+	require.LessOrEqual(k.t, lost, k.kills*inFlight, "more calls were lost than can be in flight")
 	require.LessOrEqual(k.t, result.RepeatedCalls, lost)
 	require.GreaterOrEqual(k.t, result.RepeatedCalls, repeated)
 }

@@ -16,7 +16,8 @@ type ReportInput struct {
 	Kind     string          `json:"kind"` // workflow type
 	Source   string          `json:"source"`
 	Tenant   tenant.ID       `json:"tenant"`
-	RunID    string          `json:"run_id"` // first run of the chain
+	RunID    string          `json:"run_id"`        // first run of the chain
+	Job      string          `json:"job,omitempty"` // whose repeated calls are to be counted; empty = Totals says
 	Started  time.Time       `json:"started"`
 	Ended    time.Time       `json:"ended"`
 	Recipe   Recipe          `json:"recipe"`
@@ -35,7 +36,8 @@ type ReportVideo struct {
 
 // ReportResult names the stored report.
 type ReportResult struct {
-	Key string `json:"key"`
+	Key           string `json:"key"`
+	RepeatedCalls int    `json:"repeated_calls,omitempty"` // of the job that was asked for
 }
 
 // thumbWidth is how wide a contact sheet's pictures are, in pixels.
@@ -64,6 +66,13 @@ func (a *Ingest) WriteReport(ctx context.Context, in ReportInput) (ReportResult,
 		MoreFailures:  max(0, in.Totals.Failed-len(in.Failures)),
 	}
 	page.Versions = in.versions(a.Version)
+	if in.Job != "" {
+		spend, err := a.Ledger.Job(ctx, in.Tenant, in.Job)
+		if err != nil {
+			return ReportResult{}, err
+		}
+		page.Totals.DescribeCalls, page.Totals.RepeatedCalls = spend.Calls, spend.Repeated
+	}
 	indexed := 0
 	for _, v := range in.Videos {
 		if v.Status == video.StatusIndexed {
@@ -90,7 +99,7 @@ func (a *Ingest) WriteReport(ctx context.Context, in ReportInput) (ReportResult,
 	}
 	key := video.ReportKey(in.Tenant, run.ID, in.RunID)
 	_, err := a.Store.Put(ctx, key, &html)
-	return ReportResult{Key: key}, err
+	return ReportResult{Key: key, RepeatedCalls: page.Totals.RepeatedCalls}, err
 }
 
 func (a *Ingest) reportVideo(ctx context.Context, in ReportInput, v ReportVideo, sheet int) (video.Section, error) {

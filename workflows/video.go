@@ -119,7 +119,7 @@ func (r *videoRun) run(ctx workflow.Context) (IngestVideoResult, error) {
 	}
 	result := r.result("indexed")
 	if r.in.Library == nil {
-		result.Report, err = r.report(ctx, result)
+		err = r.report(ctx, &result)
 	}
 	r.tell(ctx, stageDone)
 	return result, err
@@ -168,18 +168,23 @@ func (r *videoRun) publish(ctx workflow.Context) error {
 	return err
 }
 
-func (r *videoRun) report(ctx workflow.Context, result IngestVideoResult) (string, error) {
+// report writes the report of a run that no library reports on, and learns what
+// the ledger knows of its calls.
+func (r *videoRun) report(ctx workflow.Context, result *IngestVideoResult) error {
 	r.progress.Stage = stageReport
 	written, err := call(r.media(ctx, "write the report"), r.a.WriteReport, activities.ReportInput{
 		Kind: "IngestVideo", Source: r.in.URI, Tenant: r.tenant(), Recipe: r.recipe,
-		RunID: chain(ctx), Started: r.progress.Started, Ended: workflow.Now(ctx),
+		RunID: chain(ctx), Job: r.job, Started: r.progress.Started, Ended: workflow.Now(ctx),
 		Totals: video.Totals{
 			Videos: 1, Indexed: 1, Frames: result.Frames, Documents: result.Documents,
 			DescribeCalls: result.DescribeCalls, CostUSD: result.CostUSD,
 		},
 		Videos: []activities.ReportVideo{{Video: r.source.Video, Status: video.StatusIndexed}},
 	})
-	return written.Key, err
+	if err == nil {
+		result.Report, result.RepeatedCalls = written.Key, written.RepeatedCalls
+	}
+	return err
 }
 
 // abandon undoes what must not stay when a run fails or is cancelled. It runs
@@ -189,8 +194,7 @@ func (r *videoRun) abandon(ctx workflow.Context, cause error) error {
 		return cause
 	}
 	free, _ := workflow.NewDisconnectedContext(ctx)
-	err := do(r.index(free, "remove what is not whole"), r.a.Abandon,
-		r.ref())
+	err := do(r.index(free, "remove what is not whole"), r.a.Abandon, r.ref())
 	if err != nil {
 		return temporal.NewNonRetryableApplicationError(
 			reason(cause)+"; and cleaning up failed: "+reason(err), classOf(cause), cause)

@@ -55,7 +55,7 @@ type IngestVideoResult struct {
 	Capped        bool    `json:"capped"` // max_frames cut the video
 	DecodeErrors  int     `json:"decode_errors"`
 	DescribeCalls int     `json:"describe_calls"`
-	RepeatedCalls int     `json:"repeated_calls"`
+	RepeatedCalls int     `json:"repeated_calls"` // 0 within a library, which counts for all its videos
 	CostUSD       float64 `json:"cost_usd"`
 	Report        string  `json:"report,omitempty"` // when started by itself
 }

@@ -14,7 +14,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/workflow/v1"
-	"go.temporal.io/sdk/temporal"
 
 	"github.com/cogniverse/cogflow/workflows"
 )
@@ -79,18 +78,6 @@ func (s *stack) of(rows []string, tenant string) (out []string) {
 		}
 	}
 	return out
-}
-
-// cancelled waits for the end that a cancel brings about.
-func (j *job) cancelled(t *testing.T) {
-	t.Helper()
-	select {
-	case <-j.done:
-	case <-time.After(30 * time.Second):
-		require.Fail(t, "the cancelled workflow does not end")
-	}
-	var canceled *temporal.CanceledError
-	require.ErrorAs(t, j.err, &canceled)
 }
 
 // nothingOf makes sure that nothing of a tenant can be found, or stands in the

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -11,8 +10,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/temporal"
 
 	"github.com/cogniverse/cogflow/workflows"
 )
@@ -22,7 +19,7 @@ const soakRuns = 20
 
 // TestKill kills workers, the server and both at random moments of a library's
 // ingest and compares with an undisturbed one. COGFLOW_SOAK=1 does it many times.
-func TestKill(t *testing.T) { //nolint:tparallel // its parts would slow each other down
+func TestKill(t *testing.T) {
 	t.Parallel()
 	const videos, frames = 6, 20
 	dir := small(t, videos, frames)
@@ -98,44 +95,6 @@ func newKiller(t *testing.T, pools [][]string) *killer {
 		k.workers = append(k.workers, k.worker(flags))
 	}
 	return k
-}
-
-// job is a workflow that the test does not wait for yet.
-type job struct {
-	run  client.WorkflowRun
-	done chan struct{}
-	err  error
-	out  workflows.IngestLibraryResult
-}
-
-// begin starts a library. Its result is awaited through deaths of the server.
-func (s *stack) begin(id string, in workflows.IngestLibraryInput) *job {
-	s.t.Helper()
-	run, err := s.client.ExecuteWorkflow(s.t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: workflows.QueueMain}, "IngestLibrary", in)
-	require.NoError(s.t, err)
-	j := &job{run: run, done: make(chan struct{})}
-	go func() {
-		defer close(j.done)
-		for {
-			j.err = run.Get(s.t.Context(), &j.out)
-			var ended *temporal.WorkflowExecutionError
-			if j.err == nil || errors.As(j.err, &ended) || s.t.Context().Err() != nil {
-				return
-			}
-		}
-	}()
-	return j
-}
-
-func (j *job) wait(t *testing.T) workflows.IngestLibraryResult {
-	t.Helper()
-	select {
-	case <-j.done:
-	case <-time.After(5 * time.Minute):
-		require.Fail(t, "the workflow does not end")
-	}
-	require.NoError(t, j.err)
-	return j.out
 }
 
 // moments picks describe calls of the run at which something is killed.

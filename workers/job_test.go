@@ -1,0 +1,63 @@
+package main
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// job is a workflow that the test does not wait for yet.
+type job struct {
+	run  client.WorkflowRun
+	done chan struct{}
+	err  error
+	out  workflows.IngestLibraryResult
+}
+
+// begin starts a library. Its result is awaited through deaths of the server.
+func (s *stack) begin(id string, in workflows.IngestLibraryInput) *job {
+	s.t.Helper()
+	run, err := s.client.ExecuteWorkflow(s.t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: workflows.QueueMain}, "IngestLibrary", in)
+	require.NoError(s.t, err)
+	j := &job{run: run, done: make(chan struct{})}
+	go func() {
+		defer close(j.done)
+		for {
+			j.err = run.Get(s.t.Context(), &j.out)
+			var ended *temporal.WorkflowExecutionError
+			if j.err == nil || errors.As(j.err, &ended) || s.t.Context().Err() != nil {
+				return
+			}
+		}
+	}()
+	return j
+}
+
+func (j *job) wait(t *testing.T) workflows.IngestLibraryResult {
+	t.Helper()
+	select {
+	case <-j.done:
+	case <-time.After(10 * time.Minute):
+		require.Fail(t, "the workflow does not end")
+	}
+	require.NoError(t, j.err)
+	return j.out
+}
+
+// cancelled waits for the end that a cancel brings about.
+func (j *job) cancelled(t *testing.T) {
+	t.Helper()
+	select {
+	case <-j.done:
+	case <-time.After(30 * time.Second):
+		require.Fail(t, "the cancelled workflow does not end")
+	}
+	var canceled *temporal.CanceledError
+	require.ErrorAs(t, j.err, &canceled)
+}

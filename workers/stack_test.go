@@ -97,10 +97,22 @@ func (s *stack) worker(args []string, env ...string) *workerProcess {
 		"COGFLOW_LEDGER="+filepath.Join(s.dir, "ledger.db"), "COGFLOW_SCRATCH="+filepath.Join(s.dir, "tmp"))
 	cmd.Env = append(append(cmd.Env, s.env...), env...)
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: s.user}
-	require.NoError(s.t, cmd.Start())
+	cmd.SysProcAttr = childAttributes() // a test that is killed leaves no worker
+	cmd.SysProcAttr.Credential = s.user
 	w := &workerProcess{t: s.t, cmd: cmd, done: make(chan error, 1)}
-	go func() { w.done <- cmd.Wait(); _ = log.Close() }()
+	started := make(chan error)
+	go func() {
+		w.done <- onOneThread(func() error {
+			err := cmd.Start()
+			started <- err
+			if err != nil {
+				return err
+			}
+			return cmd.Wait()
+		})
+		_ = log.Close()
+	}()
+	require.NoError(s.t, <-started)
 	s.t.Cleanup(func() { w.kill() })
 	s.t.Cleanup(func() {
 		if s.t.Failed() {

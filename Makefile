@@ -54,7 +54,7 @@ check: lint-tools ## Check format, lint, determinism, modules and known vulnerab
 
 .PHONY: bench
 bench: build ## Measure the goals as ratios from one run
-	$(GO) test -run '^$$' -bench . -benchtime 1x -p 1 -timeout 60m ./...
+	$(GO) test -run '^$$' -bench . -benchtime 3x -p 1 -timeout 60m ./...
 
 .PHONY: soak
 soak: build ## Run the tests at full size: hundreds of kills, thousands of videos

@@ -34,9 +34,8 @@ func TestMain(m *testing.M) {
 // clip makes a clip by ffmpeg's own means, once.
 func clip(t testing.TB, name string, args ...string) string {
 	t.Helper()
-	if _, err := exec.LookPath("ffmpeg"); err != nil {
-		t.Skip("ffmpeg is not installed")
-	}
+	_, err := exec.LookPath("ffmpeg")
+	require.NoError(t, err, "run make tools")
 	path := filepath.Join(clips.dir, name)
 	clips.mu.Lock()
 	once := clips.made[name]

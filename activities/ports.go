@@ -50,22 +50,39 @@ type Sources interface {
 // Media looks into untrusted video files.
 type Media interface {
 	Probe(ctx context.Context, file *os.File) (video.Media, error)
-	// Extract decodes the file once and calls emit for each kept frame with its
-	// JPEG, in order of time, one call at a time. Thumbnail and sound are left
-	// in dir as thumbnail.jpg and audio.flac if there are any. progress is
-	// called often with the position reached in milliseconds.
+	// Extract decodes the file once and calls emit for each kept frame or
+	// segment, in order of time, one call at a time. Thumbnail and sound are
+	// left in dir as thumbnail.jpg and audio-000000.flac, audio-000001.flac, …
+	// (video.AudioPieceMS each) if there are any. progress is called often with
+	// the position reached in milliseconds.
 	Extract(ctx context.Context, file *os.File, dir string, s video.Sampling,
-		emit func(f video.Frame, jpeg []byte) error, progress func(ms int64)) (video.Extraction, error)
+		emit func(p video.Picture) error, progress func(ms int64)) (video.Extraction, error)
+}
+
+// Limits says how many calls an endpoint takes at once. It is learned, so it
+// changes; activities ask before each call and never have more of them open.
+type Limits interface {
+	Limit(model string) int // at least 1
 }
 
 // Describer writes captions.
 type Describer interface {
+	Limits
 	Describe(ctx context.Context, r video.DescribeRequest) (video.Caption, error)
 }
 
-// Embedder turns texts into vectors, one embedding a text.
+// Embedder turns texts and pictures into vectors.
 type Embedder interface {
-	EmbedTexts(ctx context.Context, model string, texts []string) ([]video.Embedding, error)
+	Limits
+	// EmbedTexts returns one embedding a text, in their order.
+	EmbedTexts(ctx context.Context, r video.TextRequest) ([]video.Embedding, error)
+	EmbedPictures(ctx context.Context, r video.PictureRequest) (video.Embedding, error)
+}
+
+// Transcriber writes down what is said.
+type Transcriber interface {
+	Limits
+	Transcribe(ctx context.Context, r video.TranscribeRequest) (video.Transcript, error)
 }
 
 // Index keeps documents and finds them. Search sees published generations only.

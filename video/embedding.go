@@ -46,23 +46,83 @@ func (e Embedding) Check() error {
 	return nil
 }
 
+// Binary returns e as bits: value > 0, most significant bit first, as numpy's
+// packbits does. Dim must be a multiple of 8.
+func (e Embedding) Binary() Embedding {
+	if e.Bits != nil {
+		return e
+	}
+	out := Embedding{Dim: e.Dim, Rows: e.Rows, Bits: make([]byte, len(e.Floats)/8)}
+	for i, f := range e.Floats {
+		if f > 0 {
+			out.Bits[i/8] |= 0x80 >> (i % 8)
+		}
+	}
+	return out
+}
+
+// Kept returns e as a profile keeps it.
+func (e Embedding) Kept(k Keep) Embedding {
+	switch k {
+	case KeepBits:
+		return e.Binary()
+	case KeepBFloat16:
+		if e.Floats == nil {
+			return e
+		}
+		out := Embedding{Dim: e.Dim, Rows: e.Rows, Floats: make([]float32, len(e.Floats))}
+		for i, f := range e.Floats {
+			out.Floats[i] = math.Float32frombits(uint32(BFloat16(f)) << 16)
+		}
+		return out
+	default:
+		return e
+	}
+}
+
+// BFloat16 is the upper half of a float32, rounded to nearest even. f must be a
+// number; what is too large becomes infinite.
+func BFloat16(f float32) uint16 {
+	bits := math.Float32bits(f)
+	return uint16((bits + 0x7fff + bits>>16&1) >> 16)
+}
+
+// half reports whether every float fits into 16 bits as it is.
+func (e Embedding) half() bool {
+	for _, f := range e.Floats {
+		if math.Float32bits(f)&0xffff != 0 {
+			return false
+		}
+	}
+	return e.Floats != nil
+}
+
 // MarshalBinary writes the stored form: magic, encoding, rows and dim as
-// big-endian uint32, then little-endian floats or packed bits.
+// big-endian uint32, then little-endian floats (32 bits, or their upper 16
+// where the lower are all zero) or packed bits.
 func (e Embedding) MarshalBinary() ([]byte, error) {
 	if err := e.Check(); err != nil {
 		return nil, err
 	}
 	out := make([]byte, 0, headerLen+4*len(e.Floats)+len(e.Bits))
 	out = append(out, embeddingMagic...)
-	if e.Bits != nil {
+	half := e.half()
+	switch {
+	case e.Bits != nil:
 		out = append(out, 'b')
-	} else {
+	case half:
+		out = append(out, 'h')
+	default:
 		out = append(out, 'f')
 	}
 	out = binary.BigEndian.AppendUint32(out, uint32(e.Rows))
 	out = binary.BigEndian.AppendUint32(out, uint32(e.Dim))
 	for _, f := range e.Floats {
-		out = binary.LittleEndian.AppendUint32(out, math.Float32bits(f))
+		if half {
+			out = binary.LittleEndian.AppendUint16(out, uint16(math.Float32bits(f)>>16))
+		} else {
+			out = binary.LittleEndian.AppendUint32(out, math.Float32bits(f))
+		}
 	}
 	return append(out, e.Bits...), nil
 }
@@ -88,6 +148,11 @@ func (e *Embedding) UnmarshalBinary(data []byte) error {
 		got.Floats = make([]float32, cells)
 		for i := range got.Floats {
 			got.Floats[i] = math.Float32frombits(binary.LittleEndian.Uint32(body[4*i:]))
+		}
+	case data[4] == 'h' && len(body) == 2*cells:
+		got.Floats = make([]float32, cells)
+		for i := range got.Floats {
+			got.Floats[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(body[2*i:])) << 16)
 		}
 	default:
 		return bad

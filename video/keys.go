@@ -23,8 +23,16 @@ func FramesPrefix(t tenant.ID, v ID, extract Fingerprint) string {
 }
 
 // FrameKey holds the JPEG of one frame.
-func FrameKey(prefix string, f Frame) string {
-	return prefix + strconv.FormatInt(f.PTSMS, 10) + ".jpg"
+func FrameKey(prefix string, f Frame) string { return PictureKey(prefix, f.PTSMS) }
+
+// PictureKey holds the JPEG of whatever was sampled at a time.
+func PictureKey(prefix string, ptsMS int64) string {
+	return prefix + strconv.FormatInt(ptsMS, 10) + ".jpg"
+}
+
+// AudioKey holds one piece of the sound.
+func AudioKey(prefix string, piece int) string {
+	return fmt.Sprintf("%saudio-%06d.flac", prefix, piece)
 }
 
 // ChunkKey holds the Chunk with the given index.
@@ -38,6 +46,11 @@ func ExtractionKey(prefix string) string { return prefix + "manifest.json" }
 // CaptionKey holds one Caption.
 func CaptionKey(t tenant.ID, f Fingerprint) string {
 	return string(t) + "/captions/" + string(f) + ".json"
+}
+
+// TranscriptKey holds one Transcript.
+func TranscriptKey(t tenant.ID, f Fingerprint) string {
+	return string(t) + "/transcripts/" + string(f) + ".json"
 }
 
 // EmbeddingKey holds one Embedding in its binary form.

@@ -2,12 +2,10 @@ package video
 
 import (
 	"encoding/json"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/tenant"
 )
 
@@ -30,6 +28,7 @@ type Sampling struct {
 	SceneThreshold float64  `json:"scene_threshold,omitempty"` // scene: 0 to 1, default 0.3
 	WindowMS       int64    `json:"window_ms,omitempty"`       // segments: default 30 s
 	OverlapMS      int64    `json:"overlap_ms,omitempty"`      // segments: default 0
+	Stills         int      `json:"stills,omitempty"`          // segments: stills a window, evenly spaced, for models that look at a clip; 0 = the middle frame only
 	MaxFrames      int      `json:"max_frames,omitempty"`      // default 20 000; what it cuts is reported
 	DedupDistance  int      `json:"dedup_distance,omitempty"`  // drop frames within this dHash distance of the last kept one; default 2, -1 keeps all
 	Width          int      `json:"width,omitempty"`           // longest frame width in pixels, default 1280; never enlarged
@@ -38,14 +37,45 @@ type Sampling struct {
 }
 
 // extractorVersion changes whenever the same sampling would yield other bytes.
-const extractorVersion = "1"
+const extractorVersion = "2"
 
-// Stage is one model stage of a profile: which model, and where it may run.
+// Of says what an embedding model is given.
+type Of string
+
+// What can be embedded.
+const (
+	OfCaption Of = ""        // the text of a document; the default
+	OfFrame   Of = "frame"   // the frame's picture
+	OfSegment Of = "segment" // the stills of a segment, in order of time
+)
+
+// Keep says how much of each number of an embedding is stored.
+type Keep string
+
+// The ways to keep embeddings. Bits of an embedding (value > 0) are the same
+// whichever of them is chosen.
+const (
+	KeepFloat    Keep = ""         // 32 bits; the default
+	KeepBFloat16 Keep = "bfloat16" // the upper 16, rounded to nearest even
+	KeepBits     Keep = "bits"     // the sign only
+)
+
+// Stage is one model stage of a profile: which model, what it is asked, and
+// where it may run. An empty model leaves the stage out. Zero fields take the
+// defaults of the adapter.
 type Stage struct {
 	Model        string   `json:"model"`
 	Revision     string   `json:"revision,omitempty"`
-	Prompt       string   `json:"prompt,omitempty"`
-	Dim          int      `json:"dim,omitempty"`            // embed: cells a row
+	Prompt       string   `json:"prompt,omitempty"`         // describe
+	Structured   bool     `json:"structured,omitempty"`     // describe: ask for JSON with caption, on-screen text, objects and actions
+	MaxTokens    int      `json:"max_tokens,omitempty"`     // describe: longest answer
+	Temperature  float64  `json:"temperature,omitempty"`    // describe
+	MaxPixels    int      `json:"max_pixels,omitempty"`     // describe, embed: pictures are scaled down to so many pixels
+	Language     string   `json:"language,omitempty"`       // transcribe: ISO 639-1; empty = the model finds out
+	Of           Of       `json:"of,omitempty"`             // embed
+	Multi        bool     `json:"multi,omitempty"`          // embed: one vector a patch or token, not one in all
+	Dim          int      `json:"dim,omitempty"`            // embed: cells a vector
+	Keep         Keep     `json:"keep,omitempty"`           // embed
 	Preview      bool     `json:"preview,omitempty"`        // a built-in preview model
 	GPU          []string `json:"gpu,omitempty"`            // classes in order of preference, default cpu
 	CostMicroUSD int64    `json:"cost_micro_usd,omitempty"` // price of one call, for estimates and budgets
@@ -60,6 +90,7 @@ type Profile struct {
 	Name        string        `json:"name"`
 	Sampling    Sampling      `json:"sampling"`
 	ChunkFrames int           `json:"chunk_frames"` // frames a chunk, default 64
+	Transcribe  Stage         `json:"transcribe,omitzero"`
 	Describe    Stage         `json:"describe"`
 	Embed       Stage         `json:"embed"`
 	GPUWait     time.Duration `json:"gpu_wait,omitempty"` // how long to wait for a class before the next, default 10 min
@@ -91,8 +122,8 @@ func (p Profile) Normal() Profile {
 	setDefault(&s.Quality, 4)
 	setDefault(&p.ChunkFrames, 64)
 	setDefault(&p.GPUWait, 10*time.Minute)
-	for _, stage := range []*Stage{&p.Describe, &p.Embed} {
-		if len(stage.GPU) == 0 {
+	for _, stage := range []*Stage{&p.Transcribe, &p.Describe, &p.Embed} {
+		if len(stage.GPU) == 0 && stage.Model != "" {
 			stage.GPU = []string{"cpu"}
 		}
 	}
@@ -106,38 +137,6 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
-// Check refuses a profile that cannot be run; it wants a Normal one.
-func (p Profile) Check() error {
-	bad := func(reason string) error {
-		return fault.New(fault.Input, "check profile", p.Name, reason)
-	}
-	s := p.Sampling
-	switch {
-	case p.Name == "":
-		return bad("it has no name")
-	case !slices.Contains([]Strategy{FixedRate, Keyframes, Scene, Segments}, s.Strategy):
-		return bad("unknown strategy " + strconv.Quote(string(s.Strategy)) + ": want fps, keyframes, scene or segments")
-	case !(s.FPS > 0 && s.FPS <= 1000):
-		return bad("fps must be above 0 and at most 1000")
-	case s.MaxGapMS < 0 || s.WindowMS <= 0 || s.OverlapMS < 0 || s.OverlapMS >= s.WindowMS:
-		return bad("gap, window and overlap must be positive and the overlap shorter than the window")
-	case !(s.SceneThreshold > 0 && s.SceneThreshold < 1):
-		return bad("scene_threshold must lie between 0 and 1")
-	case s.MaxFrames < 1 || s.Width < 16 || s.Width > 16384 || s.Quality < 2 || s.Quality > 31:
-		return bad("max_frames, width or quality is out of range")
-	case p.ChunkFrames < 1 || p.ChunkFrames > 1024:
-		return bad("chunk_frames must be 1 to 1024")
-	case p.Describe.Model == "" || p.Embed.Model == "":
-		return bad("describe and embed need a model")
-	}
-	for _, class := range slices.Concat(p.Describe.GPU, p.Embed.GPU) {
-		if !slices.Contains(GPUClasses(), class) {
-			return bad("unknown GPU class " + strconv.Quote(class))
-		}
-	}
-	return nil
-}
-
 // ExtractFingerprint determines the frames of a video.
 func (p Profile) ExtractFingerprint(v ID) Fingerprint {
 	return NewFingerprint("extract", extractorVersion, string(v), canonical(p.Sampling), strconv.Itoa(p.ChunkFrames))
@@ -146,12 +145,28 @@ func (p Profile) ExtractFingerprint(v ID) Fingerprint {
 // CaptionFingerprint determines the caption of a frame: the same frame in
 // another video has the same one.
 func (p Profile) CaptionFingerprint(f Frame) Fingerprint {
-	return NewFingerprint("caption", p.Describe.Model, p.Describe.Revision, p.Describe.Prompt, f.SHA256)
+	return NewFingerprint("caption", append(p.Describe.asked(), f.SHA256)...)
 }
 
 // EmbedFingerprint determines the embedding of one text.
 func (p Profile) EmbedFingerprint(text string) Fingerprint {
-	return NewFingerprint("embedding", p.Embed.Model, p.Embed.Revision, strconv.Itoa(p.Embed.Dim), text)
+	return NewFingerprint("embedding", append(p.Embed.vectors(), text)...)
+}
+
+// PictureFingerprint determines the embedding of a frame's picture or, for
+// models that look at a clip, of a segment's stills.
+func (p Profile) PictureFingerprint(f Frame) Fingerprint {
+	parts := append(p.Embed.vectors(), string(p.Embed.Of))
+	for _, s := range f.Pictures(p.Embed.Of) {
+		parts = append(parts, s.SHA256)
+	}
+	return NewFingerprint("embedding", parts...)
+}
+
+// TranscriptFingerprint determines the transcript of one piece of a video's sound.
+func (p Profile) TranscriptFingerprint(v ID, piece int) Fingerprint {
+	return NewFingerprint("transcript", p.Transcribe.Model, p.Transcribe.Revision, p.Transcribe.Language,
+		string(p.ExtractFingerprint(v)), strconv.Itoa(piece))
 }
 
 // schemaVersion changes whenever documents get other fields or other ids.
@@ -159,9 +174,36 @@ const schemaVersion = "1"
 
 // Generation determines the whole set of documents of a video.
 func (p Profile) Generation(v ID) Fingerprint {
-	return NewFingerprint("index", schemaVersion, p.Name, string(p.ExtractFingerprint(v)),
-		p.Describe.Model, p.Describe.Revision, p.Describe.Prompt,
-		p.Embed.Model, p.Embed.Revision, strconv.Itoa(p.Embed.Dim))
+	parts := []string{schemaVersion, p.Name, string(p.ExtractFingerprint(v))}
+	parts = append(append(parts, p.Describe.asked()...), p.Embed.vectors()...)
+	if p.Embed.Of != OfCaption {
+		parts = append(parts, string(p.Embed.Of))
+	}
+	if p.Transcribe.Model != "" {
+		parts = append(parts, p.Transcribe.Model, p.Transcribe.Revision, p.Transcribe.Language)
+	}
+	return NewFingerprint("index", parts...)
+}
+
+// asked lists what determines an answer of a describer. What most profiles
+// leave out is no part of it, so that it could be added later.
+func (s Stage) asked() []string {
+	parts := []string{s.Model, s.Revision, s.Prompt}
+	if s.Structured || s.MaxTokens != 0 || s.Temperature != 0 || s.MaxPixels != 0 {
+		parts = append(parts, canonical(Stage{
+			Structured: s.Structured, MaxTokens: s.MaxTokens, Temperature: s.Temperature, MaxPixels: s.MaxPixels,
+		}))
+	}
+	return parts
+}
+
+// vectors lists what determines the vectors of an embedder.
+func (s Stage) vectors() []string {
+	parts := []string{s.Model, s.Revision, strconv.Itoa(s.Dim)}
+	if s.Multi || s.Keep != KeepFloat || s.MaxPixels != 0 {
+		parts = append(parts, canonical(Stage{Multi: s.Multi, Keep: s.Keep, MaxPixels: s.MaxPixels}))
+	}
+	return parts
 }
 
 // DocumentID is unique for a frame within a generation of a tenant's profile.
@@ -169,8 +211,7 @@ func DocumentID(t tenant.ID, generation Fingerprint, f Frame) string {
 	return string(t) + ":" + string(generation[:32]) + ":" + strconv.FormatInt(f.PTSMS, 10)
 }
 
-// DocumentText is what a document says of a frame, and what is embedded: the
-// caption and, for a preview model, what extraction knows that the still alone
+// DocumentText is what a document says of a frame: the caption and, for a preview model, what extraction knows that the still alone
 // does not show. That is kept out of the caption so that the same frame in
 // another video needs no second call.
 func (p Profile) DocumentText(f Frame, c Caption) string {

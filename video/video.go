@@ -63,9 +63,32 @@ type Frame struct {
 	Bytes   int     `json:"bytes"`
 	Width   int     `json:"width"`
 	Height  int     `json:"height"`
-	DHash   string  `json:"dhash"`  // 64-bit difference hash, 16 hexadecimal digits
-	Motion  float64 `json:"motion"` // mean change of brightness since the sampled frame before, 0 to 1
-	Shot    int     `json:"shot"`   // counts hard cuts among the sampled frames, from 0
+	DHash   string  `json:"dhash"`            // 64-bit difference hash, 16 hexadecimal digits
+	Motion  float64 `json:"motion"`           // mean change of brightness since the sampled frame before, 0 to 1
+	Shot    int     `json:"shot"`             // counts hard cuts among the sampled frames, from 0
+	Stills  []Still `json:"stills,omitempty"` // of a segment, in order of time
+}
+
+// Still is one picture of a segment.
+type Still struct {
+	PTSMS  int64  `json:"pts_ms"`
+	SHA256 string `json:"sha256"` // of the JPEG
+}
+
+// Pictures lists what a model looks at: the stills of a segment if it wants
+// them and there are any, else the frame itself.
+func (f Frame) Pictures(of Of) []Still {
+	if of == OfSegment && len(f.Stills) > 0 {
+		return f.Stills
+	}
+	return []Still{{PTSMS: f.PTSMS, SHA256: f.SHA256}}
+}
+
+// Picture is an extracted frame with its bytes.
+type Picture struct {
+	Frame  Frame
+	JPEG   []byte
+	Stills [][]byte // JPEGs in the order of Frame.Stills
 }
 
 // Chunk is the unit of work after extraction: consecutive frames of one video.
@@ -84,25 +107,67 @@ type Extraction struct {
 	DecodeErrors int    `json:"decode_errors,omitempty"` // damaged places that were skipped
 	DurationMS   int64  `json:"duration_ms"`             // measured: end of the last decoded frame
 	FrameBytes   int64  `json:"frame_bytes"`
-	Thumbnail    string `json:"thumbnail,omitempty"` // object key
-	Audio        string `json:"audio,omitempty"`     // object key of 16 kHz mono FLAC; empty = no audio
+	Thumbnail    string `json:"thumbnail,omitempty"`    // object key
+	AudioPieces  int    `json:"audio_pieces,omitempty"` // 16 kHz mono FLAC, AudioPieceMS each, see AudioKey; 0 = no sound
+}
+
+// AudioPieceMS is the length of one piece of sound. It keeps a piece below the
+// 25 MB that hosted transcription services take.
+const AudioPieceMS = 600_000
+
+// Segment is a stretch of speech.
+type Segment struct {
+	StartMS int64  `json:"start_ms"`
+	EndMS   int64  `json:"end_ms"` // exclusive
+	Text    string `json:"text"`
+}
+
+// Transcript is what was said in one piece of sound. Times count from the start
+// of the piece.
+type Transcript struct {
+	Segments     []Segment `json:"segments"` // empty = nobody speaks
+	Language     string    `json:"language,omitempty"`
+	Model        string    `json:"model"`
+	CostMicroUSD int64     `json:"cost_micro_usd,omitempty"`
+}
+
+// TranscribeRequest asks what is said in one piece of sound.
+type TranscribeRequest struct {
+	Stage Stage
+	FLAC  []byte
 }
 
 // Caption is what a describer wrote about one frame.
 type Caption struct {
-	Text         string `json:"text"`
-	OnScreenText string `json:"on_screen_text,omitempty"`
-	Model        string `json:"model"`
-	Revision     string `json:"revision"`
-	Preview      bool   `json:"preview,omitempty"` // by a built-in preview model
-	PromptTokens int    `json:"prompt_tokens,omitempty"`
-	OutputTokens int    `json:"output_tokens,omitempty"`
-	CostMicroUSD int64  `json:"cost_micro_usd,omitempty"`
+	Text         string   `json:"text"`
+	OnScreenText string   `json:"on_screen_text,omitempty"`
+	Objects      []string `json:"objects,omitempty"` // of a structured answer
+	Actions      []string `json:"actions,omitempty"`
+	Model        string   `json:"model"`
+	Revision     string   `json:"revision"`
+	Preview      bool     `json:"preview,omitempty"` // by a built-in preview model
+	PromptTokens int      `json:"prompt_tokens,omitempty"`
+	OutputTokens int      `json:"output_tokens,omitempty"`
+	CostMicroUSD int64    `json:"cost_micro_usd,omitempty"`
 }
 
 // DescribeRequest asks a describer about one frame.
 type DescribeRequest struct {
-	Model  string
-	Prompt string
-	JPEG   []byte
+	Stage Stage
+	JPEG  []byte
+}
+
+// TextRequest asks for one embedding a text. Models that tell documents from
+// queries are told which.
+type TextRequest struct {
+	Stage Stage
+	Query bool
+	Texts []string
+}
+
+// PictureRequest asks for the embedding of one picture, or of the pictures of
+// one segment in order of time.
+type PictureRequest struct {
+	Stage Stage
+	JPEGs [][]byte
 }

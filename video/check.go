@@ -1,0 +1,76 @@
+package video
+
+import (
+	"slices"
+	"strconv"
+
+	"github.com/cogniverse/cogflow/fault"
+)
+
+// Check refuses a profile that cannot be run; it wants a Normal one.
+func (p Profile) Check() error {
+	if p.Name == "" {
+		return p.bad("it has no name")
+	}
+	if p.ChunkFrames < 1 || p.ChunkFrames > 1024 {
+		return p.bad("chunk_frames must be 1 to 1024")
+	}
+	if err := p.checkSampling(); err != nil {
+		return err
+	}
+	if err := p.checkStages(); err != nil {
+		return err
+	}
+	for _, class := range slices.Concat(p.Transcribe.GPU, p.Describe.GPU, p.Embed.GPU) {
+		if !slices.Contains(GPUClasses(), class) {
+			return p.bad("unknown GPU class " + strconv.Quote(class))
+		}
+	}
+	return nil
+}
+
+func (p Profile) bad(reason string) error {
+	return fault.New(fault.Input, "check profile", p.Name, reason)
+}
+
+func (p Profile) checkSampling() error {
+	s := p.Sampling
+	switch {
+	case !slices.Contains([]Strategy{FixedRate, Keyframes, Scene, Segments}, s.Strategy):
+		return p.bad("unknown strategy " + strconv.Quote(string(s.Strategy)) + ": want fps, keyframes, scene or segments")
+	case !(s.FPS > 0 && s.FPS <= 1000):
+		return p.bad("fps must be above 0 and at most 1000")
+	case s.MaxGapMS < 0 || s.WindowMS <= 0 || s.OverlapMS < 0 || s.OverlapMS >= s.WindowMS:
+		return p.bad("gap, window and overlap must be positive and the overlap shorter than the window")
+	case !(s.SceneThreshold > 0 && s.SceneThreshold < 1):
+		return p.bad("scene_threshold must lie between 0 and 1")
+	case s.MaxFrames < 1 || s.Width < 16 || s.Width > 16384 || s.Quality < 2 || s.Quality > 31:
+		return p.bad("max_frames, width or quality is out of range")
+	case s.Stills < 0 || s.Stills > 256 || s.Stills > 1 && s.Strategy != Segments:
+		return p.bad("stills must be at most 256, and want the strategy segments")
+	}
+	return nil
+}
+
+func (p Profile) checkStages() error {
+	d, e := p.Describe, p.Embed
+	switch {
+	case e.Model == "":
+		return p.bad("embed needs a model")
+	case d.Model == "" && e.Of == OfCaption:
+		return p.bad("captions are to be embedded, but describe has no model")
+	case !slices.Contains([]Of{OfCaption, OfFrame, OfSegment}, e.Of):
+		return p.bad("unknown embed.of " + strconv.Quote(string(e.Of)) + `: want "frame", "segment" or nothing for the caption`)
+	case e.Of == OfSegment && p.Sampling.Strategy != Segments:
+		return p.bad("segments are to be embedded: want the strategy segments")
+	case !slices.Contains([]Keep{KeepFloat, KeepBFloat16, KeepBits}, e.Keep):
+		return p.bad("unknown embed.keep " + strconv.Quote(string(e.Keep)) + `: want "bfloat16", "bits" or nothing for 32 bits`)
+	case e.Dim < 1 || e.Dim > 1<<16:
+		return p.bad("embed.dim must be 1 to 65536")
+	case e.Keep == KeepBits && e.Dim%8 != 0:
+		return p.bad("embed.dim must be a multiple of 8 to be kept as bits")
+	case d.MaxTokens < 0 || d.Temperature < 0 || d.Temperature > 2 || d.MaxPixels < 0 || e.MaxPixels < 0:
+		return p.bad("max_tokens, temperature or max_pixels is out of range")
+	}
+	return nil
+}

@@ -3,8 +3,8 @@ package activities
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -14,16 +14,59 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// reads is how many objects of a chunk are fetched at once.
-const reads = 16
+const (
+	reads = 16 // objects of a chunk that are fetched at once
+	batch = 64 // texts a call of a text embedder
+)
 
-// EmbedChunk makes sure that the embedding of each frame's text is stored.
+// EmbedChunk makes sure that the embedding of each frame is stored: of its
+// caption, its picture or the stills of its segment, as the profile says.
 func (a *Ingest) EmbedChunk(ctx context.Context, in ChunkInput) (ChunkResult, error) {
-	start := time.Now()
-	p, chunk, _, err := a.chunk(ctx, in)
+	p, chunk, prefix, err := a.chunk(ctx, in)
 	if err != nil {
 		return ChunkResult{}, err
 	}
+	if p.Embed.Of == video.OfCaption {
+		return a.embedCaptions(ctx, in, p, chunk)
+	}
+	k := a.newAsker(in, "embed", p.Embed, a.Embedder)
+	return k.askAll(ctx, chunk.Frames, func(f video.Frame) question {
+		fingerprint := p.PictureFingerprint(f)
+		key := video.EmbeddingKey(in.Tenant, fingerprint)
+		return question{
+			fingerprint: fingerprint,
+			stored:      func(ctx context.Context) (bool, error) { return a.whole(ctx, key) },
+			ask: func(ctx context.Context) (func(context.Context) error, int64, error) {
+				vector, err := a.lookAt(ctx, p, prefix, f)
+				if err != nil {
+					return nil, 0, err
+				}
+				keep := func(ctx context.Context) error { return a.storeEmbedding(ctx, key, vector.Kept(p.Embed.Keep)) }
+				return keep, p.Embed.CostMicroUSD, nil
+			},
+		}
+	})
+}
+
+// lookAt has the pictures of a frame or segment embedded.
+func (a *Ingest) lookAt(ctx context.Context, p video.Profile, prefix string, f video.Frame) (video.Embedding, error) {
+	var jpegs [][]byte
+	for _, s := range f.Pictures(p.Embed.Of) {
+		jpeg, err := readAll(ctx, a.Store, video.PictureKey(prefix, s.PTSMS))
+		if err != nil {
+			return video.Embedding{}, err
+		}
+		jpegs = append(jpegs, jpeg)
+	}
+	vector, err := a.Embedder.EmbedPictures(ctx, video.PictureRequest{Stage: p.Embed, JPEGs: jpegs})
+	if err != nil {
+		return video.Embedding{}, err
+	}
+	return vector, p.Embed.CheckVector(vector)
+}
+
+func (a *Ingest) embedCaptions(ctx context.Context, in ChunkInput, p video.Profile, chunk video.Chunk) (ChunkResult, error) {
+	start := time.Now()
 	stop := heartbeat(ctx, func() any { return nil })
 	defer stop()
 	texts, err := a.texts(ctx, in.Tenant, p, chunk)
@@ -37,68 +80,103 @@ func (a *Ingest) EmbedChunk(ctx context.Context, in ChunkInput) (ChunkResult, er
 			continue
 		}
 		seen[text] = true
-		_, err := a.embedding(ctx, in.Tenant, p, text)
+		_, err := a.embedding(ctx, in.Tenant, p.EmbedFingerprint(text))
 		if absent(err) {
 			missing = append(missing, text)
 		} else if err != nil {
 			return ChunkResult{}, err
 		}
 	}
-	if err := a.embed(ctx, in.Tenant, p, missing); err != nil {
-		return ChunkResult{}, err
-	}
+	cost, err := a.embedTexts(ctx, in, p, missing)
 	return ChunkResult{
-		Frames: len(texts), Calls: len(missing), BusyMS: time.Since(start).Milliseconds(),
-	}, nil
+		Frames: len(texts), Calls: len(missing), CostMicroUSD: cost, BusyMS: time.Since(start).Milliseconds(),
+	}, err
 }
 
-// embed computes and stores embeddings. A wrong number, shape or dimension is
-// a failure of the model, never something to index.
-func (a *Ingest) embed(ctx context.Context, t tenant.ID, p video.Profile, texts []string) error {
-	if len(texts) == 0 {
-		return nil
+// embedTexts computes and stores the embeddings of documents' texts. A preview
+// model costs nothing, so its calls are not in the ledger.
+func (a *Ingest) embedTexts(ctx context.Context, in ChunkInput, p video.Profile, texts []string) (cost int64, err error) {
+	k := a.newAsker(in, "embed", p.Embed, a.Embedder)
+	for some := range slices.Chunk(texts, batch) {
+		ask := func(ctx context.Context) (func(context.Context) error, int64, error) {
+			vectors, err := a.vectors(ctx, p.Embed, false, some)
+			return func(ctx context.Context) error {
+				for i, v := range vectors {
+					key := video.EmbeddingKey(in.Tenant, p.EmbedFingerprint(some[i]))
+					if err := a.storeEmbedding(ctx, key, v.Kept(p.Embed.Keep)); err != nil {
+						return err
+					}
+				}
+				return nil
+			}, int64(len(some)) * p.Embed.CostMicroUSD, err
+		}
+		if p.Embed.Preview {
+			keep, _, err := ask(ctx)
+			if err == nil {
+				err = keep(ctx)
+			}
+			if err != nil {
+				return cost, err
+			}
+			continue
+		}
+		out, err := k.answered(ctx, question{
+			fingerprint: video.NewFingerprint("embeddings", append([]string{p.Embed.Model}, some...)...),
+			stored:      func(context.Context) (bool, error) { return false, nil }, // only what is missing is asked
+			ask:         ask,
+		})
+		if cost += out.cost; err != nil {
+			return cost, err
+		}
 	}
-	vectors, err := a.Embedder.EmbedTexts(ctx, p.Embed.Model, texts)
+	return cost, nil
+}
+
+// vectors asks for the embeddings of texts. A wrong number, shape or dimension
+// is a failure of the model, never something to index.
+func (a *Ingest) vectors(ctx context.Context, stage video.Stage, query bool, texts []string) ([]video.Embedding, error) {
+	vectors, err := a.Embedder.EmbedTexts(ctx, video.TextRequest{Stage: stage, Query: query, Texts: texts})
+	if err != nil {
+		return nil, err
+	}
+	if len(vectors) != len(texts) {
+		return nil, fault.New(fault.Transport, "embed with", stage.Model,
+			fmt.Sprintf("%d embeddings for %d texts", len(vectors), len(texts)))
+	}
+	for _, v := range vectors {
+		if err := stage.CheckVector(v); err != nil {
+			return nil, err
+		}
+	}
+	return vectors, nil
+}
+
+func (a *Ingest) storeEmbedding(ctx context.Context, key string, v video.Embedding) error {
+	data, err := v.MarshalBinary()
 	if err != nil {
 		return err
 	}
-	if len(vectors) != len(texts) {
-		return fault.New(fault.Transport, "embed with", p.Embed.Model,
-			fmt.Sprintf("%d embeddings for %d texts", len(vectors), len(texts)))
-	}
-	for i, v := range vectors {
-		if err := v.Check(); err != nil {
-			return err
-		}
-		if v.Dim != p.Embed.Dim {
-			return fault.New(fault.Input, "embed with", p.Embed.Model,
-				fmt.Sprintf("%d dimensions where the profile says %d", v.Dim, p.Embed.Dim))
-		}
-		data, err := v.MarshalBinary()
-		if err != nil {
-			return err
-		}
-		key := video.EmbeddingKey(t, p.EmbedFingerprint(texts[i]))
-		if _, err := a.Store.Put(ctx, key, bytes.NewReader(data)); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err = a.Store.Put(ctx, key, bytes.NewReader(data))
+	return err
 }
 
 // embedding reads a stored embedding.
-func (a *Ingest) embedding(ctx context.Context, t tenant.ID, p video.Profile, text string) (video.Embedding, error) {
+func (a *Ingest) embedding(ctx context.Context, t tenant.ID, f video.Fingerprint) (video.Embedding, error) {
 	var v video.Embedding
-	data, err := readAll(ctx, a.Store, video.EmbeddingKey(t, p.EmbedFingerprint(text)))
+	data, err := readAll(ctx, a.Store, video.EmbeddingKey(t, f))
 	if err != nil {
 		return v, err
 	}
 	return v, v.UnmarshalBinary(data)
 }
 
-// captions reads the stored captions of a chunk, in its order.
+// captions reads the stored captions of a chunk, in its order; all are empty
+// when the profile has no describer.
 func (a *Ingest) captions(ctx context.Context, t tenant.ID, p video.Profile, chunk video.Chunk) ([]video.Caption, error) {
 	out := make([]video.Caption, len(chunk.Frames))
+	if p.Describe.Model == "" {
+		return out, nil
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(reads)
 	for i, f := range chunk.Frames {
@@ -119,63 +197,4 @@ func (a *Ingest) texts(ctx context.Context, t tenant.ID, p video.Profile, chunk 
 		texts[i] = p.DocumentText(chunk.Frames[i], c)
 	}
 	return texts, nil
-}
-
-// EmbedQueryInput asks for the embedding of a search query.
-type EmbedQueryInput struct {
-	Tenant tenant.ID         `json:"tenant"`
-	Recipe video.Fingerprint `json:"recipe"`
-	Query  string            `json:"query"`
-}
-
-// EmbedQueryResult names the stored embedding.
-type EmbedQueryResult struct {
-	Cached bool `json:"cached"`
-}
-
-// EmbedQuery makes sure that the embedding of a query is stored.
-func (a *Ingest) EmbedQuery(ctx context.Context, in EmbedQueryInput) (EmbedQueryResult, error) {
-	p, err := a.recipe(ctx, in.Tenant, in.Recipe)
-	if err != nil {
-		return EmbedQueryResult{}, err
-	}
-	_, err = a.embedding(ctx, in.Tenant, p, in.Query)
-	if err == nil || !absent(err) {
-		return EmbedQueryResult{Cached: err == nil}, err
-	}
-	return EmbedQueryResult{}, a.embed(ctx, in.Tenant, p, []string{in.Query})
-}
-
-// SearchInput asks for the best documents.
-type SearchInput struct {
-	Tenant tenant.ID         `json:"tenant"`
-	Recipe video.Fingerprint `json:"recipe"`
-	Query  string            `json:"query"`
-	Rank   video.Rank        `json:"rank"`
-	Limit  int               `json:"limit"`
-}
-
-// SearchResult holds them, best first.
-type SearchResult struct {
-	Hits []video.Hit `json:"hits"`
-}
-
-// Search looks a query up in the index.
-func (a *Ingest) Search(ctx context.Context, in SearchInput) (SearchResult, error) {
-	p, err := a.recipe(ctx, in.Tenant, in.Recipe)
-	if err != nil {
-		return SearchResult{}, err
-	}
-	q := video.Query{Tenant: in.Tenant, Profile: p.Name, Text: in.Query, Limit: in.Limit, Rank: in.Rank}
-	if in.Rank != video.RankBM25 {
-		q.Embedding, err = a.embedding(ctx, in.Tenant, p, in.Query)
-		if err != nil {
-			return SearchResult{}, errors.Join(errors.New("read the query's embedding"), err)
-		}
-	}
-	hits, err := a.Index.Search(ctx, q)
-	if hits == nil {
-		hits = []video.Hit{}
-	}
-	return SearchResult{Hits: hits}, err
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -71,8 +72,15 @@ func (a *Ingest) Extract(ctx context.Context, in ExtractInput) (video.Extraction
 	if out.Thumbnail, err = a.keep(ctx, prefix, dir, "thumbnail.jpg"); err != nil {
 		return out, err
 	}
-	if out.Audio, err = a.keep(ctx, prefix, dir, "audio.flac"); err != nil {
-		return out, err
+	for more := true; more; {
+		name := strings.TrimPrefix(video.AudioKey(prefix, out.AudioPieces), prefix)
+		key, err := a.keep(ctx, prefix, dir, name)
+		if err != nil {
+			return out, err
+		}
+		if more = key != ""; more {
+			out.AudioPieces++
+		}
 	}
 	return out, writeManifest(ctx, a.Store, video.ExtractionKey(prefix), out)
 }
@@ -127,7 +135,8 @@ type chunker struct {
 
 	frames   atomic.Int64
 	bytes    int64
-	index    int // chunks stored
+	index    int   // chunks stored
+	stillsTo int64 // stills up to this time are stored or on their way
 	pending  []video.Frame
 	puts     *errgroup.Group
 	putCtx   context.Context //nolint:containedctx // of puts
@@ -135,7 +144,7 @@ type chunker struct {
 }
 
 func (a *Ingest) newChunker(ctx context.Context, p video.Profile, prefix string) *chunker {
-	c := &chunker{a: a, ctx: ctx, prefix: prefix, size: p.ChunkFrames, run: activity.GetInfo(ctx)}
+	c := &chunker{a: a, ctx: ctx, prefix: prefix, size: p.ChunkFrames, stillsTo: -1, run: activity.GetInfo(ctx)}
 	c.fresh()
 	return c
 }
@@ -146,22 +155,35 @@ func (c *chunker) fresh() {
 	c.puts.SetLimit(uploads)
 }
 
-func (c *chunker) add(f video.Frame, jpeg []byte) error {
+func (c *chunker) add(p video.Picture) error {
 	if c.putCtx.Err() != nil {
 		return c.puts.Wait()
 	}
-	ctx := c.putCtx
-	c.puts.Go(func() error {
-		_, err := c.a.Store.Put(ctx, video.FrameKey(c.prefix, f), bytes.NewReader(jpeg))
-		return err
-	})
-	c.pending = append(c.pending, f)
+	c.put(p.Frame.PTSMS, p.JPEG)
+	for i, still := range p.Frame.Stills {
+		// Windows that overlap share stills, and the frame may be one of them.
+		if still.PTSMS > c.stillsTo && still.PTSMS != p.Frame.PTSMS {
+			c.put(still.PTSMS, p.Stills[i])
+		}
+	}
+	if n := len(p.Frame.Stills); n > 0 {
+		c.stillsTo = max(c.stillsTo, p.Frame.Stills[n-1].PTSMS)
+	}
+	c.pending = append(c.pending, p.Frame)
 	c.frames.Add(1)
-	c.bytes += int64(len(jpeg))
 	if len(c.pending) < c.size {
 		return nil
 	}
 	return c.flush()
+}
+
+func (c *chunker) put(ptsMS int64, jpeg []byte) {
+	ctx := c.putCtx
+	c.puts.Go(func() error {
+		_, err := c.a.Store.Put(ctx, video.PictureKey(c.prefix, ptsMS), bytes.NewReader(jpeg))
+		return err
+	})
+	c.bytes += int64(len(jpeg))
 }
 
 func (c *chunker) flush() error {

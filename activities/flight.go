@@ -23,14 +23,14 @@ type flight struct {
 	done    chan struct{}
 	cancel  context.CancelFunc
 	waiting int
-	caption video.Caption
+	result  outcome
 	err     error
 }
 
 // do returns the result of call for f, which is running at most once at a time.
 // call's context is cancelled when every caller's context is; the last caller
 // then waits for call to end.
-func (fs *flights) do(ctx context.Context, f video.Fingerprint, call func(context.Context) (video.Caption, error)) (video.Caption, error) {
+func (fs *flights) do(ctx context.Context, f video.Fingerprint, call func(context.Context) (outcome, error)) (outcome, error) {
 	fs.mu.Lock()
 	one := fs.by[f]
 	if one == nil {
@@ -40,14 +40,14 @@ func (fs *flights) do(ctx context.Context, f video.Fingerprint, call func(contex
 	fs.mu.Unlock()
 	select {
 	case <-one.done:
-		return one.caption, one.err
+		return one.result, one.err
 	case <-ctx.Done():
 	}
 	if fs.leave(f, one) {
 		// The call ends before its activity does, and so before its worker.
 		<-one.done
 	}
-	return video.Caption{}, ctx.Err()
+	return outcome{}, ctx.Err()
 }
 
 // leave cancels the flight when nobody waits for it any more.
@@ -66,7 +66,7 @@ func (fs *flights) leave(f video.Fingerprint, one *flight) (last bool) {
 }
 
 // start begins a flight; fs.mu is held.
-func (fs *flights) start(ctx context.Context, f video.Fingerprint, call func(context.Context) (video.Caption, error)) *flight {
+func (fs *flights) start(ctx context.Context, f video.Fingerprint, call func(context.Context) (outcome, error)) *flight {
 	detached, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	one := &flight{done: make(chan struct{}), cancel: cancel}
 	if fs.by == nil {
@@ -74,7 +74,7 @@ func (fs *flights) start(ctx context.Context, f video.Fingerprint, call func(con
 	}
 	fs.by[f] = one
 	go func() {
-		one.caption, one.err = call(detached)
+		one.result, one.err = call(detached)
 		cancel()
 		fs.mu.Lock()
 		if fs.by[f] == one {

@@ -29,20 +29,20 @@ func TestFlightIsShared(t *testing.T) {
 	t.Parallel()
 	var fs flights
 	land, calls := make(chan struct{}), make(chan struct{}, 9)
-	call := func(context.Context) (video.Caption, error) { //nolint:unparam // the type of a call
+	call := func(context.Context) (outcome, error) { //nolint:unparam // the type of a call
 		calls <- struct{}{}
 		<-land
-		return video.Caption{Text: "one"}, nil
+		return outcome{cost: 1}, nil
 	}
 	first, cancel := context.WithCancel(t.Context())
-	results := make(chan video.Caption, 2)
-	go func() { _, _ = fs.do(first, "f", call); results <- video.Caption{} }()
+	results := make(chan outcome, 2)
+	go func() { _, _ = fs.do(first, "f", call); results <- outcome{} }()
 	go func() { c, _ := fs.do(t.Context(), "f", call); results <- c }()
 	require.Eventually(t, func() bool { return fs.waitingFor("f") == 2 }, waitLimit, tick)
 	cancel() // the attempt that was taken for dead
-	require.Empty(t, (<-results).Text)
+	require.Zero(t, <-results)
 	close(land)
-	require.Equal(t, "one", (<-results).Text, "the other still gets the answer")
+	require.Equal(t, outcome{cost: 1}, <-results, "the other still gets the answer")
 	require.Len(t, calls, 1)
 }
 
@@ -54,10 +54,10 @@ func TestFlightEndsWhenNobodyWaits(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_, _ = fs.do(ctx, "f", func(ctx context.Context) (video.Caption, error) {
+		_, _ = fs.do(ctx, "f", func(ctx context.Context) (outcome, error) {
 			<-ctx.Done()
 			ended <- ctx.Err()
-			return video.Caption{}, ctx.Err()
+			return outcome{}, ctx.Err()
 		})
 	}()
 	require.Eventually(t, func() bool { return fs.waitingFor("f") == 1 }, waitLimit, tick)

@@ -9,11 +9,13 @@ import (
 // gate lets so many in at once and, of those that wait, first who holds the
 // lowest ticket. The frames of a chunk share a ticket, so chunks that began
 // together do not end together, which would leave the model without work until
-// the next ones have begun. (golang.org/x/sync/semaphore knows one order only:
-// of arrival.)
+// the next ones have begun. Its size may change at any time. The zero value
+// lets nobody in. (golang.org/x/sync/semaphore knows one order only: of
+// arrival, and one size.)
 type gate struct {
 	mu      sync.Mutex
-	free    int
+	size    int
+	used    int // may exceed size for a while after it shrank
 	waiting waiters
 }
 
@@ -23,10 +25,18 @@ type waiter struct {
 	gone            bool
 }
 
+// resize changes how many may be in at once.
+func (g *gate) resize(size int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.size = size
+	g.admit()
+}
+
 func (g *gate) enter(ctx context.Context, ticket int64) error {
 	g.mu.Lock()
-	if g.free > 0 {
-		g.free--
+	if g.used < g.size {
+		g.used++
 		g.mu.Unlock()
 		return nil
 	}
@@ -43,6 +53,7 @@ func (g *gate) enter(ctx context.Context, ticket int64) error {
 	defer g.mu.Unlock()
 	select {
 	case <-w.admitted: // in the same moment: pass it on
+		g.used--
 		g.admit()
 	default:
 		w.gone = true
@@ -53,18 +64,18 @@ func (g *gate) enter(ctx context.Context, ticket int64) error {
 func (g *gate) leave() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.used--
 	g.admit()
 }
 
-// admit gives a free place to who is next; g.mu is held.
+// admit fills free places with who is next; g.mu is held.
 func (g *gate) admit() {
-	for len(g.waiting.line) > 0 {
+	for g.used < g.size && len(g.waiting.line) > 0 {
 		if w := heap.Pop(&g.waiting).(*waiter); !w.gone {
+			g.used++
 			close(w.admitted)
-			return
 		}
 	}
-	g.free++
 }
 
 // waiters is a heap by ticket, then by arrival.

@@ -10,7 +10,7 @@ import (
 
 func TestGateAdmitsByTicket(t *testing.T) {
 	t.Parallel()
-	g := gate{free: 1}
+	g := gate{size: 1}
 	require.NoError(t, g.enter(t.Context(), 0))
 	var mu sync.Mutex
 	var order []int64
@@ -33,17 +33,40 @@ func TestGateAdmitsByTicket(t *testing.T) {
 	g.leave()
 	wg.Wait()
 	require.Equal(t, []int64{1, 1, 2, 3}, order)
-	require.Equal(t, 1, g.free)
+	require.Zero(t, g.used)
 }
 
 func TestGateForgetsWhoLeft(t *testing.T) {
 	t.Parallel()
-	g := gate{free: 1}
+	g := gate{size: 1}
 	require.NoError(t, g.enter(t.Context(), 0))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.ErrorIs(t, g.enter(ctx, 1), context.Canceled)
 	g.leave()
-	require.Equal(t, 1, g.free, "the place is free again, not given to somebody who left")
+	require.Zero(t, g.used, "the place is free again, not given to somebody who left")
 	require.NoError(t, g.enter(t.Context(), 2))
+}
+
+func TestGateChangesSize(t *testing.T) {
+	t.Parallel()
+	g := gate{size: 2}
+	require.NoError(t, g.enter(t.Context(), 0))
+	require.NoError(t, g.enter(t.Context(), 0))
+	g.resize(1)
+	g.leave()
+	ctx, cancel := context.WithCancel(t.Context())
+	entered := make(chan error, 1)
+	go func() { entered <- g.enter(ctx, 1) }()
+	require.Eventually(t, func() bool {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return len(g.waiting.line) == 1
+	}, waitLimit, tick, "one is in, and one place is left of two")
+	g.resize(2)
+	require.NoError(t, <-entered)
+	cancel()
+	g.leave()
+	g.leave()
+	require.Zero(t, g.used)
 }

@@ -26,27 +26,25 @@ import (
 // Ingest holds what the ingestion activities work with. A worker sets only the
 // fields that its pools need.
 type Ingest struct {
-	Store     Store
-	Sources   Sources
-	Media     Media
-	Describer Describer
-	Embedder  Embedder
-	Index     Index
-	Ledger    Ledger
-	Runs      Runs
-	Profiles  func(name string) (video.Profile, error) // "" = the configured active one
-	Report    func(w io.Writer, r video.Report) error
-	Thumb     func(jpeg []byte, width int) ([]byte, error)
-	Checks    func(ctx context.Context) []HealthCheck
-	Version   string // of this build, for reports
-	Scratch   string // directory for temporary files
-	Slots     int    // describe calls in flight in this process, at least 1
+	Store       Store
+	Sources     Sources
+	Media       Media
+	Describer   Describer
+	Embedder    Embedder
+	Transcriber Transcriber
+	Index       Index
+	Ledger      Ledger
+	Runs        Runs
+	Profiles    func(name string) (video.Profile, error) // "" = the configured active one
+	Report      func(w io.Writer, r video.Report) error
+	Thumb       func(jpeg []byte, width int) ([]byte, error)
+	Checks      func(ctx context.Context) []HealthCheck
+	Version     string // of this build, for reports
+	Scratch     string // directory for temporary files
 
 	calls   flights
-	recipes sync.Map  // video.Fingerprint → video.Profile; recipes never change
-	once    sync.Once // makeGates
-	slots   gate      // calls at the model
-	open    gate      // calls begun and not ended
+	recipes sync.Map // video.Fingerprint → video.Profile; recipes never change
+	gates   sync.Map // kind and model → *gates
 	tickets atomic.Int64
 }
 
@@ -91,16 +89,18 @@ type ResolveInput struct {
 // Recipe is a profile that a run is pinned to: its fingerprint, under which the
 // whole of it is stored, and the parts that a workflow decides by.
 type Recipe struct {
-	Fingerprint  video.Fingerprint `json:"fingerprint"`
-	Profile      string            `json:"profile"`
-	ChunkFrames  int               `json:"chunk_frames"`
-	DescribeGPU  []string          `json:"describe_gpu"`
-	EmbedGPU     []string          `json:"embed_gpu"`
-	GPUWait      time.Duration     `json:"gpu_wait"`
-	CostMicroUSD int64             `json:"cost_micro_usd"` // of one frame: describe and embed
-	Preview      bool              `json:"preview"`
-	Describe     string            `json:"describe"` // model and revision, for people
-	Embed        string            `json:"embed"`
+	Fingerprint   video.Fingerprint `json:"fingerprint"`
+	Profile       string            `json:"profile"`
+	ChunkFrames   int               `json:"chunk_frames"`
+	DescribeGPU   []string          `json:"describe_gpu"`
+	EmbedGPU      []string          `json:"embed_gpu"`
+	TranscribeGPU []string          `json:"transcribe_gpu,omitempty"`
+	GPUWait       time.Duration     `json:"gpu_wait"`
+	CostMicroUSD  int64             `json:"cost_micro_usd"` // of one frame: describe and embed
+	Preview       bool              `json:"preview"`
+	Describe      string            `json:"describe"` // model and revision, for people; empty = no captions
+	Embed         string            `json:"embed"`
+	Transcribe    string            `json:"transcribe,omitempty"` // empty = no transcript
 }
 
 // ResolveProfile pins a run to the profile as it is configured now.
@@ -126,6 +126,7 @@ func (a *Ingest) ResolveProfile(ctx context.Context, in ResolveInput) (Recipe, e
 		CostMicroUSD: p.Describe.CostMicroUSD + p.Embed.CostMicroUSD,
 		Preview:      p.Describe.Preview || p.Embed.Preview,
 		Describe:     p.Describe.String(), Embed: p.Embed.String(),
+		TranscribeGPU: p.Transcribe.GPU, Transcribe: p.Transcribe.String(),
 	}, nil
 }
 

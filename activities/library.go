@@ -169,11 +169,15 @@ func (a *Ingest) Estimate(ctx context.Context, in EstimateInput) (EstimateResult
 		return EstimateResult{}, err
 	}
 	out.CostUSD = float64(int64(out.Frames)*(p.Describe.CostMicroUSD+p.Embed.CostMicroUSD)) / 1e6
-	latency, err := a.Ledger.Latency(ctx, p.Describe.Model)
+	slowest, limits := p.Describe, Limits(a.Describer)
+	if p.Describe.Model == "" {
+		slowest, limits = p.Embed, a.Embedder
+	}
+	latency, err := a.Ledger.Latency(ctx, slowest.Model)
 	if err != nil {
 		return EstimateResult{}, err
 	}
-	out.Seconds = (time.Duration(out.Frames) * latency).Seconds() / float64(max(a.Slots, 1))
+	out.Seconds = (time.Duration(out.Frames) * latency).Seconds() / float64(max(limits.Limit(slowest.Model), 1))
 	return out, nil
 }
 

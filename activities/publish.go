@@ -48,11 +48,19 @@ func (a *Ingest) documents(ctx context.Context, ref VideoRef, source video.Sourc
 	if err != nil {
 		return nil, err
 	}
+	speech, err := a.chunkSpeech(ctx, ref, p, prefix, chunk)
+	if err != nil {
+		return nil, err
+	}
 	generation := p.Generation(ref.Video)
 	docs := make([]video.Document, len(chunk.Frames))
 	for i, f := range chunk.Frames {
 		text := p.DocumentText(f, captions[i])
-		vector, err := a.embedding(ctx, ref.Tenant, p, text)
+		fingerprint := p.EmbedFingerprint(text)
+		if p.Embed.Of != video.OfCaption {
+			fingerprint = p.PictureFingerprint(f)
+		}
+		vector, err := a.embedding(ctx, ref.Tenant, fingerprint)
 		if err != nil {
 			return nil, err
 		}
@@ -60,11 +68,27 @@ func (a *Ingest) documents(ctx context.Context, ref VideoRef, source video.Sourc
 			ID: video.DocumentID(ref.Tenant, generation, f), Tenant: ref.Tenant, Profile: p.Name,
 			Video: ref.Video, Generation: generation, URI: source.URI, Name: source.Name,
 			PTSMS: f.PTSMS, StartMS: f.StartMS, EndMS: f.EndMS,
-			Caption: text, OnScreenText: captions[i].OnScreenText,
+			Caption: text, OnScreenText: captions[i].OnScreenText, Transcript: said(speech, f),
 			FrameKey: video.FrameKey(prefix, f), Preview: captions[i].Preview, Embedding: vector,
 		}
 	}
 	return docs, nil
+}
+
+// chunkSpeech reads what is said during a chunk.
+func (a *Ingest) chunkSpeech(ctx context.Context, ref VideoRef, p video.Profile, prefix string, chunk video.Chunk) ([]video.Segment, error) {
+	if p.Transcribe.Model == "" || len(chunk.Frames) == 0 {
+		return nil, nil
+	}
+	var x video.Extraction
+	if err := readJSON(ctx, a.Store, video.ExtractionKey(prefix), &x); err != nil {
+		return nil, err
+	}
+	start, end := chunk.Frames[0].StartMS, int64(0)
+	for _, f := range chunk.Frames {
+		end = max(end, f.EndMS)
+	}
+	return a.speech(ctx, ref.Tenant, p, ref.Video, x.AudioPieces, start, end)
 }
 
 // PublishInput asks to make a generation visible.

@@ -45,12 +45,18 @@ const thumbWidth = 240
 
 // versions says what took part.
 func (in ReportInput) versions(build string) []video.Version {
-	return []video.Version{
-		{Name: "cogflow", Value: build},
+	out := []video.Version{{Name: "cogflow", Value: build}}
+	for _, stage := range []video.Version{
+		{Name: "transcribe", Value: in.Recipe.Transcribe},
 		{Name: "describe", Value: in.Recipe.Describe},
 		{Name: "embed", Value: in.Recipe.Embed},
 		{Name: "recipe", Value: string(in.Recipe.Fingerprint)},
+	} {
+		if stage.Value != "" {
+			out = append(out, stage)
+		}
 	}
+	return out
 }
 
 // WriteReport renders the report of a finished run into the store.
@@ -167,8 +173,10 @@ func (a *Ingest) frames(ctx context.Context, prefix string, x video.Extraction) 
 
 func (a *Ingest) contactFrame(ctx context.Context, t tenant.ID, p video.Profile, prefix string, f video.Frame) (video.ContactFrame, error) {
 	var c video.Caption
-	if err := readJSON(ctx, a.Store, video.CaptionKey(t, p.CaptionFingerprint(f)), &c); err != nil {
-		return video.ContactFrame{}, err
+	if p.Describe.Model != "" {
+		if err := readJSON(ctx, a.Store, video.CaptionKey(t, p.CaptionFingerprint(f)), &c); err != nil {
+			return video.ContactFrame{}, err
+		}
 	}
 	picture, err := a.picture(ctx, video.FrameKey(prefix, f))
 	return video.ContactFrame{

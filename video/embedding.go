@@ -2,6 +2,7 @@ package video
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math"
 
 	"github.com/cogniverse/cogflow/fault"
@@ -95,6 +96,24 @@ func (e Embedding) half() bool {
 		}
 	}
 	return e.Floats != nil
+}
+
+// CheckVector reports whether a model answered what the stage says it would. A
+// wrong dimension is the profile's mistake; the rest is the model's.
+func (s Stage) CheckVector(e Embedding) error {
+	bad := func(class fault.Class, reason string) error {
+		return fault.New(class, "embed with", s.Model, reason)
+	}
+	if err := e.Check(); err != nil {
+		return &fault.Error{Class: fault.Transport, Op: "embed with", Subject: s.Model, Err: err}
+	}
+	switch {
+	case e.Dim != s.Dim:
+		return bad(fault.Input, fmt.Sprintf("%d dimensions where the profile says %d", e.Dim, s.Dim))
+	case !s.Multi && e.Rows != 1:
+		return bad(fault.Input, fmt.Sprintf("%d vectors where the profile says one; set embed.multi for such a model", e.Rows))
+	}
+	return nil
 }
 
 // MarshalBinary writes the stored form: magic, encoding, rows and dim as

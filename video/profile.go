@@ -153,6 +153,12 @@ func (p Profile) EmbedFingerprint(text string) Fingerprint {
 	return NewFingerprint("embedding", append(p.Embed.vectors(), text)...)
 }
 
+// QueryFingerprint determines the embedding of a search query: models may treat
+// it unlike a document of the same words, and it is kept in full.
+func (p Profile) QueryFingerprint(text string) Fingerprint {
+	return NewFingerprint("query", append(p.Embed.vectors(), text)...)
+}
+
 // PictureFingerprint determines the embedding of a frame's picture or, for
 // models that look at a clip, of a segment's stills.
 func (p Profile) PictureFingerprint(f Frame) Fingerprint {
@@ -216,7 +222,7 @@ func DocumentID(t tenant.ID, generation Fingerprint, f Frame) string {
 // another video needs no second call.
 func (p Profile) DocumentText(f Frame, c Caption) string {
 	if !p.Describe.Preview {
-		return c.Text
+		return c.words()
 	}
 	motion := "still"
 	switch {

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"strings"
 
 	"github.com/cogniverse/cogflow/fault"
 )
@@ -149,6 +150,20 @@ type Caption struct {
 	PromptTokens int      `json:"prompt_tokens,omitempty"`
 	OutputTokens int      `json:"output_tokens,omitempty"`
 	CostMicroUSD int64    `json:"cost_micro_usd,omitempty"`
+}
+
+// words is the text with what a structured answer says besides.
+func (c Caption) words() string {
+	text := c.Text
+	for _, list := range []struct {
+		name  string
+		items []string
+	}{{"Objects", c.Objects}, {"Actions", c.Actions}} {
+		if len(list.items) > 0 {
+			text += " " + list.name + ": " + strings.Join(list.items, ", ") + "."
+		}
+	}
+	return text
 }
 
 // DescribeRequest asks a describer about one frame.

@@ -33,6 +33,8 @@ func newEndpoint() *endpoint {
 	return &endpoint{slots: make(chan struct{}, 64), latency: 200 * time.Millisecond}
 }
 
+func (e *endpoint) Limit(string) int { return cap(e.slots) }
+
 func (e *endpoint) Describe(ctx context.Context, r video.DescribeRequest) (video.Caption, error) {
 	e.slots <- struct{}{}
 	defer func() { <-e.slots }()
@@ -42,7 +44,7 @@ func (e *endpoint) Describe(ctx context.Context, r video.DescribeRequest) (video
 		return video.Caption{}, ctx.Err()
 	}
 	f := video.NewFingerprint("simulated", string(r.JPEG))
-	return video.Caption{Text: "A simulated caption " + string(f[:12]) + ".", Model: r.Model, Revision: "1"}, nil
+	return video.Caption{Text: "A simulated caption " + string(f[:12]) + ".", Model: r.Stage.Model, Revision: "1"}, nil
 }
 
 // alone measures the endpoint with nothing around it: frames a second with all
@@ -123,7 +125,7 @@ func benchStack(b *testing.B, e *endpoint) client.Client {
 	ingest, closeAll, err := wire(b.Context(), settings, pools(), c, true)
 	require.NoError(b, err)
 	b.Cleanup(func() { _ = closeAll() })
-	ingest.Describer, ingest.Slots = e, cap(e.slots)
+	ingest.Describer = e
 	ingest.Profiles = func(string) (video.Profile, error) {
 		p := video.LocalPreview()
 		p.Describe = video.Stage{Model: "simulated", Revision: "1", GPU: []string{"cpu"}}

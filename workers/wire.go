@@ -6,7 +6,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 
 	"go.temporal.io/sdk/client"
@@ -47,7 +46,7 @@ func wire(ctx context.Context, c config.Config, pools []pool, temporal client.Cl
 	}
 	a := &activities.Ingest{
 		Runs: runs{temporal}, Report: report.Render, Thumb: report.Thumb,
-		Embedder: preview.Embedder{}, Slots: runtime.NumCPU(), Version: version,
+		Embedder: preview.Embedder{}, Version: version,
 	}
 	h := &health{ingest: a, config: c}
 	a.Checks = h.checks

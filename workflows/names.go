@@ -12,8 +12,9 @@ const (
 
 // Stems of the queues that exist once for each GPU class.
 const (
-	StemDescribe = "describe"
-	StemEmbed    = "embed"
+	StemTranscribe = "transcribe"
+	StemDescribe   = "describe"
+	StemEmbed      = "embed"
 )
 
 // ClassQueue is the queue of a stem for one GPU class: "describe-l40s".

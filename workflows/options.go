@@ -6,6 +6,8 @@ import (
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
+
+	"github.com/cogniverse/cogflow/fault"
 )
 
 // All timeouts, heartbeats and retries are on this page. Which errors are
@@ -25,6 +27,10 @@ const (
 	// chunksInFlight is how many chunks of one video are described at a time:
 	// enough to keep 64 calls in flight when some of the frames are stored.
 	chunksInFlight = 4
+	// How long a run waits before it tries an index without room again: first
+	// and, doubling, at most. An outage of a day adds some thousand events.
+	blockedAtFirst = 30 * time.Second
+	blockedAtMost  = 10 * time.Minute
 	// lookAfter is how often children of former runs are looked after.
 	lookAfter = 30 * time.Second
 )
@@ -74,6 +80,14 @@ func (c caller) media(ctx workflow.Context, summary string) workflow.Context {
 
 func (c caller) index(ctx workflow.Context, summary string) workflow.Context {
 	return c.with(ctx, QueueIndex, summary, indexTimeout, heartbeatTimeout)
+}
+
+// feed writes to the index. Of an index without room the run itself hears.
+func (c caller) feed(ctx workflow.Context, summary string) workflow.Context {
+	ctx = c.index(ctx, summary)
+	options := workflow.GetActivityOptions(ctx)
+	options.RetryPolicy.NonRetryableErrorTypes = []string{string(fault.Capacity)}
+	return workflow.WithActivityOptions(ctx, options)
 }
 
 // lookup is a short step of the index: a claim, a search.

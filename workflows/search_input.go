@@ -1,6 +1,8 @@
 package workflows
 
 import (
+	"strings"
+
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/video"
@@ -36,10 +38,8 @@ func (in *SearchVideosInput) check() error {
 	if in.Rank == "" {
 		in.Rank = string(video.RankHybrid)
 	}
-	switch video.Rank(in.Rank) {
-	case video.RankHybrid, video.RankBM25, video.RankVector:
-	default:
-		return fault.New(fault.Input, "read input", "rank", "want hybrid, bm25 or vector")
+	if !isName(in.Rank) { // the index knows which it has
+		return fault.New(fault.Input, "read input", "rank", "want hybrid, bm25, vector or a rank profile of the index")
 	}
 	switch {
 	case in.Limit < 1 || in.Limit > 1000:
@@ -51,6 +51,12 @@ func (in *SearchVideosInput) check() error {
 		return err
 	}
 	return in.Common.check()
+}
+
+// isName: the form of a rank profile's name.
+func isName(s string) bool {
+	const longest = 64
+	return len(s) <= longest && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
 }
 
 // SearchVideosResult is what SearchVideos returns, best hit first.

@@ -15,30 +15,33 @@ import (
 
 // The stages of a video, as people see them.
 const (
-	stageInspect  = "inspect"
-	stageExtract  = "extract"
-	stageDescribe = "describe"
-	stageEmbed    = "embed"
-	stageIndex    = "index"
-	stagePublish  = "publish"
-	stageReport   = "report"
-	stageDone     = "done"
+	stageInspect    = "inspect"
+	stageExtract    = "extract"
+	stageTranscribe = "transcribe"
+	stageDescribe   = "describe"
+	stageEmbed      = "embed"
+	stageIndex      = "index"
+	stagePublish    = "publish"
+	stageReport     = "report"
+	stageDone       = "done"
+	stageBlocked    = "blocked" // the index has no room; goes on by itself
 )
 
 // videoResume is what a run hands to the next at continue-as-new. By then the
 // video is extracted and every chunk before Next is indexed.
 type videoResume struct {
-	Recipe     activities.Recipe      `json:"recipe"`
-	Source     video.Source           `json:"source"`
-	Claim      activities.ClaimResult `json:"claim"`
-	Extraction video.Extraction       `json:"extraction"`
-	Next       int                    `json:"next"`
-	Indexed    int                    `json:"indexed"`
-	Calls      int                    `json:"calls"`
-	CostMicro  int64                  `json:"cost_micro_usd"`
-	Stages     []video.StageTime      `json:"stages"`
-	Started    time.Time              `json:"started"`
-	Paused     bool                   `json:"paused,omitempty"`
+	Recipe      activities.Recipe      `json:"recipe"`
+	Source      video.Source           `json:"source"`
+	Claim       activities.ClaimResult `json:"claim"`
+	Extraction  video.Extraction       `json:"extraction"`
+	Next        int                    `json:"next"`
+	Indexed     int                    `json:"indexed"`
+	Calls       int                    `json:"calls"`
+	CostMicro   int64                  `json:"cost_micro_usd"`
+	Stages      []video.StageTime      `json:"stages"`
+	Started     time.Time              `json:"started"`
+	Paused      bool                   `json:"paused,omitempty"`
+	Transcribed bool                   `json:"transcribed,omitempty"`
 }
 
 // IngestVideo makes one video searchable:
@@ -74,14 +77,17 @@ type videoRun struct {
 	micro    int64 // settled cost
 	removed  int   // stale documents
 
-	extraction *video.Extraction // nil until extraction has ended
-	available  int               // chunks that can be described
-	next       int               // the first chunk that nobody works on
-	describing int               // chunks at the describer; its endpoint must not wait for the others
-	inFlight   int               // chunks at the describer or the embedder
-	embedded   []int             // chunks that can be indexed
-	indexing   bool
-	failure    error
+	extraction   *video.Extraction // nil until extraction has ended
+	available    int               // chunks that can be described
+	next         int               // the first chunk that nobody works on
+	describing   int               // chunks at the describer; its endpoint must not wait for the others
+	inFlight     int               // chunks at the describer or the embedder
+	embedded     []int             // chunks that can be indexed
+	indexing     bool
+	blocked      bool // the index has no room
+	transcribing bool
+	transcribed  bool // or nothing is to be
+	failure      error
 }
 
 func newVideoRun(ctx workflow.Context, in IngestVideoInput) *videoRun {
@@ -139,7 +145,7 @@ func (r *videoRun) begin(ctx workflow.Context) error {
 	if err := describeRun(ctx, "IngestVideo", r.in.Common, r.recipe.Profile); err != nil {
 		return err
 	}
-	r.progress.Profile = r.recipe.Profile
+	r.progress.Profile, r.transcribed = r.recipe.Profile, r.recipe.Transcribe == ""
 	r.source, err = call(r.media(ctx, "fingerprint and probe"), r.a.Inspect,
 		activities.InspectInput{Tenant: r.tenant(), URI: r.in.URI})
 	if err != nil {
@@ -161,8 +167,12 @@ func (r *videoRun) publish(ctx workflow.Context) error {
 	r.stages = slices.SortedStableFunc(slices.Values(r.stages), func(a, b video.StageTime) int {
 		return int(a.StartMS - b.StartMS)
 	})
-	published, err := call(r.index(ctx, fmt.Sprintf("publish %d documents of %s", r.extraction.Frames, r.name())),
-		r.a.PublishVideo, activities.PublishInput{VideoRef: r.ref(), Generation: r.claim.Generation, Stages: r.stages})
+	var published activities.PublishResult
+	err := r.whenRoom(ctx, func() (err error) {
+		published, err = call(r.feed(ctx, fmt.Sprintf("publish %d documents of %s", r.extraction.Frames, r.name())),
+			r.a.PublishVideo, activities.PublishInput{VideoRef: r.ref(), Generation: r.claim.Generation, Stages: r.stages})
+		return err
+	})
 	r.claim.Documents = published.Documents
 	r.removed = published.Removed
 	return err

@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"fmt"
+	"time"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -22,6 +23,9 @@ func (r *videoRun) pipeline(ctx workflow.Context) error {
 	defer cancel()
 	if r.extraction == nil {
 		workflow.Go(ctx, r.extract)
+	}
+	if r.extracted() && !r.transcribed {
+		workflow.Go(ctx, r.transcribe)
 	}
 	workflow.Go(ctx, r.indexer)
 	for {
@@ -44,7 +48,7 @@ func (r *videoRun) pipeline(ctx workflow.Context) error {
 	// One stage failed: the others end before anything is cleaned up.
 	cancel()
 	free, _ := workflow.NewDisconnectedContext(ctx)
-	if err := workflow.Await(free, func() bool { return r.inFlight == 0 && !r.indexing && r.extracted() }); err != nil {
+	if err := workflow.Await(free, func() bool { return r.inFlight == 0 && !r.indexing && !r.transcribing && r.extracted() }); err != nil {
 		return err
 	}
 	return r.failure
@@ -52,12 +56,13 @@ func (r *videoRun) pipeline(ctx workflow.Context) error {
 
 // canStart: there is a chunk to describe, and room for it.
 func (r *videoRun) canStart(ctx workflow.Context) bool {
-	return r.next < r.available && r.describing < chunksInFlight && r.inFlight < 2*chunksInFlight && !r.progress.Paused && !r.mustContinue(ctx)
+	return r.next < r.available && r.describing < chunksInFlight && r.inFlight < 2*chunksInFlight &&
+		!r.progress.Paused && !r.blocked && !r.mustContinue(ctx)
 }
 
 // drained: nothing is at work, and nothing more will be started in this run.
 func (r *videoRun) drained(ctx workflow.Context) bool {
-	return r.extracted() && r.inFlight == 0 && len(r.embedded) == 0 && !r.indexing &&
+	return r.extracted() && r.transcribed && r.inFlight == 0 && len(r.embedded) == 0 && !r.indexing &&
 		(r.next == r.available || r.mustContinue(ctx))
 }
 
@@ -85,35 +90,77 @@ func (r *videoRun) extract(ctx workflow.Context) {
 	r.took(video.StageTime{
 		Name: stageExtract, Frames: out.Frames, BusyMS: r.elapsed(ctx) - start, StartMS: start, EndMS: r.elapsed(ctx),
 	})
-	if r.failure == nil {
-		r.tell(ctx, stageDescribe)
+	if r.failure != nil {
+		return
 	}
+	r.tell(ctx, r.firstModel())
+	if !r.transcribed {
+		workflow.Go(ctx, r.transcribe)
+	}
+}
+
+// firstModel is the stage that follows extraction.
+func (r *videoRun) firstModel() string {
+	if r.recipe.Describe == "" {
+		return stageEmbed
+	}
+	return stageDescribe
 }
 
 // chunk describes and embeds one chunk.
 func (r *videoRun) chunk(ctx workflow.Context, index int) {
 	defer func() { r.inFlight-- }()
 	in := activities.ChunkInput{VideoRef: r.ref(), Chunk: index, Job: r.job}
-	described, err := r.model(ctx, stageDescribe, in)
-	r.describing--
-	if err != nil {
-		return
+	if r.recipe.Describe != "" {
+		described, err := r.model(ctx, stageDescribe, in)
+		r.describing--
+		if err != nil {
+			return
+		}
+		r.progress.Described += described.Frames
+		r.calls += described.Calls
+		r.pay(ctx, described)
 	}
-	r.progress.Described += described.Frames
-	r.calls += described.Calls
-	r.micro += described.CostMicroUSD
-	r.progress.CostUSD = usd(r.micro)
-	r.show(ctx)
 	embedded, err := r.model(ctx, stageEmbed, in)
+	if r.recipe.Describe == "" {
+		r.describing--
+	}
 	if err != nil {
 		return
 	}
 	r.progress.Embedded += embedded.Frames
 	r.embedded = append(r.embedded, index)
+	r.pay(ctx, embedded)
+}
+
+// pay adds what a model stage has cost.
+func (r *videoRun) pay(ctx workflow.Context, done activities.ChunkResult) {
+	r.micro += done.CostMicroUSD
+	r.progress.CostUSD = usd(r.micro)
 	r.show(ctx)
 }
 
-// model runs one model stage of a chunk and waits out a used-up budget.
+// transcribe writes down what is said. Nothing is indexed before: a document
+// holds the speech of its time.
+func (r *videoRun) transcribe(ctx workflow.Context) {
+	if r.extraction.AudioPieces == 0 {
+		r.transcribed = true
+		return
+	}
+	r.transcribing = true
+	defer func() { r.transcribing = false }()
+	summary := fmt.Sprintf("transcribe %s of %s", clock(time.Duration(r.extraction.DurationMS)*time.Millisecond), r.name())
+	out, err := r.affordable(ctx, stageTranscribe, func(limit int64) (activities.ChunkResult, error) {
+		return callOnClass(ctx, r.caller, StemTranscribe, r.recipe.TranscribeGPU, r.recipe.GPUWait, summary, r.a.Transcribe,
+			activities.TranscribeInput{VideoRef: r.ref(), Job: r.job, LimitMicroUSD: limit})
+	})
+	if err == nil {
+		r.transcribed = true
+		r.pay(ctx, out)
+	}
+}
+
+// model runs one model stage of a chunk.
 func (r *videoRun) model(ctx workflow.Context, stage string, in activities.ChunkInput) (activities.ChunkResult, error) {
 	stem, classes, activity := StemDescribe, r.recipe.DescribeGPU, r.a.DescribeChunk
 	if stage == stageEmbed {
@@ -122,10 +169,18 @@ func (r *videoRun) model(ctx workflow.Context, stage string, in activities.Chunk
 	from := in.Chunk * r.recipe.ChunkFrames
 	summary := fmt.Sprintf("%s frames %d–%d %s, %s", stage, from,
 		min(from+r.recipe.ChunkFrames, max(r.progress.Expected, from+1))-1, r.total(), r.name())
+	return r.affordable(ctx, stage, func(limit int64) (activities.ChunkResult, error) {
+		in.LimitMicroUSD = limit
+		return callOnClass(ctx, r.caller, stem, classes, r.recipe.GPUWait, summary, activity, in)
+	})
+}
+
+// affordable runs a model stage within the budget and waits out a used-up one.
+func (r *videoRun) affordable(ctx workflow.Context, stage string, run func(limitMicroUSD int64) (activities.ChunkResult, error)) (activities.ChunkResult, error) {
 	for {
-		in.LimitMicroUSD = micro(r.budget)
+		limit := micro(r.budget)
 		start := r.elapsed(ctx)
-		out, err := callOnClass(ctx, r.caller, stem, classes, r.recipe.GPUWait, summary, activity, in)
+		out, err := run(limit)
 		if err == nil {
 			r.took(video.StageTime{
 				Name: stage, Frames: out.Frames, Calls: out.Calls, BusyMS: out.BusyMS,
@@ -134,17 +189,22 @@ func (r *videoRun) model(ctx workflow.Context, stage string, in activities.Chunk
 			return out, nil
 		}
 		if classOf(err) != string(fault.Budget) {
-			if !temporal.IsCanceledError(err) && r.failure == nil {
-				r.progress.Stage = stage
-			}
-			r.fail(err)
+			r.failedIn(stage, err)
 			return out, err
 		}
-		if err := r.awaitBudget(ctx, micro(r.budget)); err != nil {
+		if err := r.awaitBudget(ctx, limit); err != nil {
 			r.fail(err)
 			return out, err
 		}
 	}
+}
+
+// failedIn notes the first failure and the stage it happened in.
+func (r *videoRun) failedIn(stage string, err error) {
+	if !temporal.IsCanceledError(err) && r.failure == nil {
+		r.progress.Stage = stage
+	}
+	r.fail(err)
 }
 
 // awaitBudget pauses until the limit is no longer the one that was reached.
@@ -159,20 +219,21 @@ func (r *videoRun) awaitBudget(ctx workflow.Context, reached int64) error {
 // indexer indexes whatever is embedded, several chunks at once when it lags.
 func (r *videoRun) indexer(ctx workflow.Context) {
 	for {
-		if workflow.Await(ctx, func() bool { return len(r.embedded) > 0 }) != nil {
+		if workflow.Await(ctx, func() bool { return len(r.embedded) > 0 && r.transcribed }) != nil {
 			return
 		}
 		chunks := r.embedded
 		r.embedded, r.indexing = nil, true
 		start := r.elapsed(ctx)
-		out, err := call(r.index(ctx, fmt.Sprintf("index %d chunks of %s", len(chunks), r.name())), r.a.IndexChunks,
-			activities.IndexInput{VideoRef: r.ref(), Chunks: chunks})
+		var out activities.ChunkResult
+		err := r.whenRoom(ctx, func() (err error) {
+			out, err = call(r.feed(ctx, fmt.Sprintf("index %d chunks of %s", len(chunks), r.name())), r.a.IndexChunks,
+				activities.IndexInput{VideoRef: r.ref(), Chunks: chunks})
+			return err
+		})
 		r.indexing = false
 		if err != nil {
-			if !temporal.IsCanceledError(err) && r.failure == nil {
-				r.progress.Stage = stageIndex
-			}
-			r.fail(err)
+			r.failedIn(stageIndex, err)
 			return
 		}
 		r.progress.Indexed += out.Frames
@@ -180,6 +241,32 @@ func (r *videoRun) indexer(ctx workflow.Context) {
 			Name: stageIndex, Frames: out.Frames, BusyMS: out.BusyMS, StartMS: start, EndMS: r.elapsed(ctx),
 		})
 		r.show(ctx)
+	}
+}
+
+// whenRoom feeds the index. One without room is no failure: the run starts
+// nothing new, says so where people look, and tries again until there is room.
+func (r *videoRun) whenRoom(ctx workflow.Context, feed func() error) error {
+	for wait := blockedAtFirst; ; wait = min(2*wait, blockedAtMost) {
+		err := feed()
+		if classOf(err) != string(fault.Capacity) {
+			if r.blocked {
+				r.blocked, r.progress.Waiting = false, ""
+				r.tell(ctx, r.progress.Stage)
+			}
+			return err
+		}
+		if !r.blocked {
+			r.blocked = true
+			if err := story(ctx, stageBlocked, 0, usd(r.micro)); err != nil {
+				return err
+			}
+		}
+		r.progress.Waiting = "room in the index: " + reason(err)
+		r.show(ctx)
+		if err := workflow.Sleep(ctx, wait); err != nil {
+			return err
+		}
 	}
 }
 
@@ -207,7 +294,7 @@ func (r *videoRun) continueAsNew(ctx workflow.Context) error {
 	in.Resume = &videoResume{
 		Recipe: r.recipe, Source: r.source, Claim: r.claim, Extraction: *r.extraction,
 		Next: r.next, Indexed: r.progress.Indexed, Calls: r.calls, CostMicro: r.micro,
-		Stages: r.stages, Started: r.progress.Started, Paused: r.progress.Paused,
+		Stages: r.stages, Started: r.progress.Started, Paused: r.progress.Paused, Transcribed: r.transcribed,
 	}
 	return workflow.NewContinueAsNewError(ctx, IngestVideo, in)
 }
@@ -216,7 +303,8 @@ func (r *videoRun) restore(s videoResume) {
 	r.recipe, r.source, r.claim, r.extraction = s.Recipe, s.Source, s.Claim, &s.Extraction
 	r.next, r.available, r.calls, r.micro, r.stages = s.Next, s.Extraction.Chunks, s.Calls, s.CostMicro, s.Stages
 	p := &r.progress
-	p.Name, p.Video, p.Profile, p.Stage = s.Source.Name, string(s.Source.Video), s.Recipe.Profile, stageDescribe
+	r.transcribed = s.Transcribed || s.Recipe.Transcribe == ""
+	p.Name, p.Video, p.Profile, p.Stage = s.Source.Name, string(s.Source.Video), s.Recipe.Profile, r.firstModel()
 	p.Expected, p.Extracted, p.Started, p.Paused = s.Extraction.Frames, s.Extraction.Frames, s.Started, s.Paused
 	p.Described, p.Embedded, p.Indexed, p.CostUSD = s.Indexed, s.Indexed, s.Indexed, usd(s.CostMicro)
 }

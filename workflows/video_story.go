@@ -85,17 +85,22 @@ func (r *videoRun) show(ctx workflow.Context) {
 	if p.Paused {
 		status += ", paused (signal `resume` goes on)"
 	}
-	if p.Waiting != "" {
-		status += ", waiting for " + p.Waiting + " (update `set_budget` raises it)"
+	switch p.Waiting {
+	case "":
+	case string(fault.Budget):
+		status += ", waiting for budget (update `set_budget` raises it)"
+	default:
+		status += ", **waiting for " + cell(p.Waiting) + "**"
 	}
 	row := func(stage string, done int) []string {
 		return []string{stage, bar(done, p.Expected), count(done, p.Expected)}
 	}
 	details := fmt.Sprintf("**%s** · %s · profile %s\n\n", cell(p.Name), status, cell(p.Profile))
-	details += table([]string{"stage", "", "frames"}, [][]string{
-		row(stageExtract, p.Extracted), row(stageDescribe, p.Described),
-		row(stageEmbed, p.Embedded), row(stageIndex, p.Indexed),
-	})
+	rows := [][]string{row(stageExtract, p.Extracted)}
+	if r.recipe.Describe != "" {
+		rows = append(rows, row(stageDescribe, p.Described))
+	}
+	details += table([]string{"stage", "", "frames"}, append(rows, row(stageEmbed, p.Embedded), row(stageIndex, p.Indexed)))
 	details += fmt.Sprintf("\n%d describe calls, %.4f USD, %s", r.calls, p.CostUSD,
 		clock(workflow.Now(ctx).Sub(p.Started)))
 	workflow.SetCurrentDetails(ctx, details)

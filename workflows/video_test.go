@@ -107,7 +107,7 @@ func TestRefusedFrameFailsTheVideoWithItsTime(t *testing.T) {
 	w.video("harbour.txt", frames("harbour", 8)...)
 	w.describe = func(r video.DescribeRequest) (video.Caption, error) {
 		if string(r.JPEG) == "harbour 6" {
-			return video.Caption{}, fault.New(fault.Input, "describe frame with", r.Model, "it will not look at this")
+			return video.Caption{}, fault.New(fault.Input, "describe frame with", r.Stage.Model, "it will not look at this")
 		}
 		return caption(r), nil
 	}

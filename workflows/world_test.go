@@ -61,7 +61,7 @@ func newWorld(t *testing.T) *world {
 		Sources: (*textVideos)(w), Media: (*textVideos)(w), Describer: (*textVideos)(w), Runs: nobody{},
 		Profiles: func(string) (video.Profile, error) { return w.profile, nil },
 		Report:   report.Render, Thumb: func(jpeg []byte, _ int) ([]byte, error) { return jpeg, nil },
-		Scratch: w.dir, Slots: 8,
+		Scratch: w.dir,
 	}
 	return w
 }
@@ -136,7 +136,7 @@ func (v *textVideos) Probe(_ context.Context, f *os.File) (video.Media, error) {
 }
 
 func (v *textVideos) Extract(_ context.Context, f *os.File, _ string, _ video.Sampling,
-	emit func(video.Frame, []byte) error, progress func(int64),
+	emit func(video.Picture) error, progress func(int64),
 ) (video.Extraction, error) {
 	data, err := os.ReadFile(f.Name())
 	if err != nil {
@@ -147,13 +147,15 @@ func (v *textVideos) Extract(_ context.Context, f *os.File, _ string, _ video.Sa
 		at := int64(i) * 1000
 		sum := string(video.NewFingerprint("frame", line))
 		frame := video.Frame{PTSMS: at, StartMS: at, EndMS: at + 1000, SHA256: sum, Bytes: len(line), Width: 64, Height: 36}
-		if err := emit(frame, []byte(line)); err != nil {
+		if err := emit(video.Picture{Frame: frame, JPEG: []byte(line)}); err != nil {
 			return video.Extraction{}, err
 		}
 		progress(at)
 	}
 	return video.Extraction{DurationMS: int64(len(lines)) * 1000}, nil
 }
+
+func (v *textVideos) Limit(string) int { return 8 }
 
 func (v *textVideos) Describe(_ context.Context, r video.DescribeRequest) (video.Caption, error) {
 	v.mu.Lock()
@@ -169,7 +171,7 @@ func (v *textVideos) Describe(_ context.Context, r video.DescribeRequest) (video
 func caption(r video.DescribeRequest) video.Caption {
 	text := string(bytes.ToLower(r.JPEG))
 	return video.Caption{
-		Text: fmt.Sprintf("A frame of %s.", text), Model: r.Model, Revision: "1", Preview: true, CostMicroUSD: 1000,
+		Text: fmt.Sprintf("A frame of %s.", text), Model: r.Stage.Model, Revision: "1", Preview: true, CostMicroUSD: 1000,
 	}
 }
 

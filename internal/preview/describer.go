@@ -3,6 +3,7 @@ package preview
 import (
 	"context"
 	"image"
+	"runtime"
 	"strings"
 
 	"github.com/cogniverse/cogflow/video"
@@ -49,9 +50,12 @@ func (d *Describer) Revision() string {
 // ReadsText reports whether tesseract takes part.
 func (d *Describer) ReadsText() bool { return d.reader != nil }
 
+// Limit is one call a processor: nothing here waits for another machine.
+func (d *Describer) Limit(string) int { return runtime.NumCPU() }
+
 // Describe writes the caption of one frame. The prompt means nothing to it.
 func (d *Describer) Describe(ctx context.Context, r video.DescribeRequest) (video.Caption, error) {
-	if err := checkModel("describe frame", r.Model, DescriberModel); err != nil {
+	if err := checkModel("describe frame", r.Stage.Model, DescriberModel); err != nil {
 		return video.Caption{}, err
 	}
 	if err := ctx.Err(); err != nil {

@@ -75,7 +75,7 @@ func TestDescribeLook(t *testing.T) {
 		"Mostly grey, dark grey and light grey; medium bright, high contrast, black and white; very detailed; subject in the centre; landscape.": encode(t, board),
 		"Almost all red; medium bright, low contrast, colourful; smooth; plain, no subject; square.":                                             frame(t, 1, 1, full(1, 1, red)),
 	} {
-		c, err := blind(t).Describe(t.Context(), video.DescribeRequest{Model: preview.DescriberModel, JPEG: data})
+		c, err := blind(t).Describe(t.Context(), video.DescribeRequest{Stage: video.Stage{Model: preview.DescriberModel}, JPEG: data})
 		require.NoError(t, err)
 		require.Equal(t, want, c.Text)
 		require.Empty(t, c.OnScreenText)
@@ -136,7 +136,7 @@ func TestDescribeRefuses(t *testing.T) {
 		require.Equal(t, fault.Input, fault.ClassOf(err), "%s: %v", name, err)
 		require.Empty(t, c)
 	}
-	_, err := blind(t).Describe(t.Context(), video.DescribeRequest{Model: "gpt", JPEG: good})
+	_, err := blind(t).Describe(t.Context(), video.DescribeRequest{Stage: video.Stage{Model: "gpt"}, JPEG: good})
 	require.Equal(t, fault.Input, fault.ClassOf(err))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"hash/fnv"
 	"math"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,13 +25,22 @@ const (
 // embedded alike.
 type Embedder struct{}
 
+// Limit is one call a processor.
+func (Embedder) Limit(string) int { return runtime.NumCPU() }
+
+// EmbedPictures refuses: this model reads texts only.
+func (Embedder) EmbedPictures(_ context.Context, r video.PictureRequest) (video.Embedding, error) {
+	return video.Embedding{}, fault.New(fault.Input, "embed picture", r.Stage.Model,
+		"the built-in embedder reads texts only; leave embed.of empty, or name a model for pictures")
+}
+
 // EmbedTexts returns one normalized row of 256 floats for each text.
-func (Embedder) EmbedTexts(ctx context.Context, model string, texts []string) ([]video.Embedding, error) {
-	if err := checkModel("embed text", model, EmbedderModel); err != nil {
+func (Embedder) EmbedTexts(ctx context.Context, r video.TextRequest) ([]video.Embedding, error) {
+	if err := checkModel("embed text", r.Stage.Model, EmbedderModel); err != nil {
 		return nil, err
 	}
-	out := make([]video.Embedding, 0, len(texts))
-	for i, text := range texts {
+	out := make([]video.Embedding, 0, len(r.Texts))
+	for i, text := range r.Texts {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}

@@ -10,11 +10,12 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/preview"
+	"github.com/cogniverse/cogflow/video"
 )
 
 func embed(t testing.TB, texts ...string) [][]float32 {
 	t.Helper()
-	all, err := preview.Embedder{}.EmbedTexts(t.Context(), preview.EmbedderModel, texts)
+	all, err := preview.Embedder{}.EmbedTexts(t.Context(), video.TextRequest{Stage: video.Stage{Model: preview.EmbedderModel}, Texts: texts})
 	require.NoError(t, err)
 	require.Len(t, all, len(texts))
 	out := make([][]float32, len(all))
@@ -83,11 +84,11 @@ func TestEmbedStable(t *testing.T) {
 func TestEmbedRefuses(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"", " \n\t"} {
-		_, err := preview.Embedder{}.EmbedTexts(t.Context(), "", []string{"good", text})
+		_, err := preview.Embedder{}.EmbedTexts(t.Context(), video.TextRequest{Texts: []string{"good", text}})
 		require.Equal(t, fault.Input, fault.ClassOf(err))
 		require.ErrorContains(t, err, `"2"`)
 	}
-	_, err := preview.Embedder{}.EmbedTexts(t.Context(), "other", []string{"good"})
+	_, err := preview.Embedder{}.EmbedTexts(t.Context(), video.TextRequest{Stage: video.Stage{Model: "other"}, Texts: []string{"good"}})
 	require.Equal(t, fault.Input, fault.ClassOf(err))
 }
 
@@ -97,7 +98,7 @@ func FuzzEmbed(f *testing.F) {
 	f.Add("a a a a")
 	f.Add("ÅÄÖ 日本語 12")
 	f.Fuzz(func(t *testing.T, text string) {
-		all, err := preview.Embedder{}.EmbedTexts(t.Context(), "", []string{text})
+		all, err := preview.Embedder{}.EmbedTexts(t.Context(), video.TextRequest{Texts: []string{text}})
 		if err != nil {
 			require.Equal(t, fault.Input, fault.ClassOf(err))
 			return

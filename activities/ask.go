@@ -1,0 +1,186 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// question is what one call of a model is to answer. However often it is asked,
+// by whatever worker, after whatever crash: an answer that is stored is never
+// asked for again.
+type question struct {
+	fingerprint video.Fingerprint // of the answer
+	// stored reports whether the whole answer is in the store.
+	stored func(ctx context.Context) (bool, error)
+	// ask calls the model. keep stores what it answered.
+	ask func(ctx context.Context) (keep func(ctx context.Context) error, costMicroUSD int64, err error)
+}
+
+// outcome is what asking came to.
+type outcome struct {
+	cost   int64 // micro-USD
+	called bool  // false: the answer was stored already
+}
+
+// asker asks the questions of one activity call.
+type asker struct {
+	a      *Ingest
+	in     ChunkInput
+	kind   string // "describe", "embed", "transcribe"
+	stage  video.Stage
+	limits Limits
+	gates  *gates
+	ticket int64
+}
+
+// gates bound the calls of one model in this process. A slot is the model's
+// alone: a few calls more are open in the ledger, so that beginning one and
+// storing another never idle it. How many are open bounds what a killed worker
+// can lose.
+type gates struct{ slots, open gate }
+
+func (g *gates) resize(limit int) {
+	g.slots.resize(limit)
+	g.open.resize(limit + limit/4)
+}
+
+func (a *Ingest) newAsker(in ChunkInput, kind string, stage video.Stage, limits Limits) *asker {
+	shared, _ := a.gates.LoadOrStore(kind+" "+stage.Model, &gates{})
+	k := &asker{a: a, in: in, kind: kind, stage: stage, limits: limits, gates: shared.(*gates), ticket: a.tickets.Add(1)}
+	k.gates.resize(max(limits.Limit(stage.Model), 1))
+	return k
+}
+
+// answered makes sure that the answer is stored.
+func (k *asker) answered(ctx context.Context, q question) (outcome, error) {
+	if stored, err := q.stored(ctx); stored || err != nil {
+		return outcome{}, err
+	}
+	flight := video.Fingerprint(string(k.in.Tenant) + "/" + string(q.fingerprint))
+	return k.a.calls.do(ctx, flight, func(ctx context.Context) (outcome, error) { return k.patiently(ctx, q) })
+}
+
+// patiently calls until the model is not overloaded.
+func (k *asker) patiently(ctx context.Context, q question) (outcome, error) {
+	for {
+		out, err := k.call(ctx, q)
+		if fault.ClassOf(err) != fault.Overload {
+			return out, err
+		}
+		if err := wait(ctx, fault.RetryAfter(err)); err != nil {
+			return outcome{}, err
+		}
+	}
+}
+
+// call makes one call: begun in the ledger, answered, stored, settled. It makes
+// none when somebody else has stored the answer by now.
+func (k *asker) call(ctx context.Context, q question) (outcome, error) {
+	if err := k.gates.open.enter(ctx, k.ticket); err != nil {
+		return outcome{}, err
+	}
+	defer k.gates.open.leave()
+	if stored, err := q.stored(ctx); stored || err != nil {
+		return outcome{}, err
+	}
+	id, err := k.a.Ledger.Begin(ctx, video.Call{
+		Tenant: k.in.Tenant, Job: k.in.Job, Workflow: activity.GetInfo(ctx).WorkflowExecution.ID,
+		Kind: k.kind, Model: k.stage.Model, Fingerprint: q.fingerprint, CostMicroUSD: k.stage.CostMicroUSD,
+	}, k.in.LimitMicroUSD)
+	if err != nil {
+		return outcome{}, err
+	}
+	var keep func(context.Context) error
+	var cost int64
+	if err = k.gates.slots.enter(ctx, k.ticket); err == nil {
+		keep, cost, err = q.ask(ctx)
+		k.gates.slots.leave()
+		k.gates.resize(max(k.limits.Limit(k.stage.Model), 1))
+	}
+	if err == nil {
+		// What was paid for is kept, and the outcome recorded, even when the
+		// caller has gone away.
+		err = keep(context.WithoutCancel(ctx))
+	}
+	settled := k.a.Ledger.End(context.WithoutCancel(ctx), id, err == nil, cost)
+	return outcome{cost: cost, called: true}, errors.Join(err, settled)
+}
+
+// askAll has the questions about the frames of a chunk answered, as many at
+// once as the model takes, and counts.
+func (k *asker) askAll(ctx context.Context, frames []video.Frame, about func(video.Frame) question) (ChunkResult, error) {
+	start := time.Now()
+	var done, calls, cost atomic.Int64
+	stop := heartbeat(ctx, func() any { return map[string]int64{"answered": done.Load()} })
+	defer stop()
+	err := each(frames, func(f video.Frame) error {
+		out, err := k.answered(ctx, about(f))
+		if err != nil {
+			return fmt.Errorf("frame at %d ms: %w", f.PTSMS, err)
+		}
+		if out.called {
+			calls.Add(1)
+		}
+		cost.Add(out.cost)
+		done.Add(1)
+		return nil
+	})
+	return ChunkResult{
+		Frames: len(frames), Calls: int(calls.Load()), CostMicroUSD: cost.Load(), BusyMS: time.Since(start).Milliseconds(),
+	}, err
+}
+
+// each runs do for all items at once and returns the first error. After an
+// error nothing new is started, but what is running may finish: its answer is
+// paid for. The model's slots bound how much really runs.
+func each[T any](items []T, do func(T) error) error {
+	var wg sync.WaitGroup
+	var failed atomic.Bool
+	var once sync.Once
+	var first error
+	for _, item := range items {
+		wg.Go(func() {
+			if failed.Load() {
+				return
+			}
+			if err := do(item); err != nil {
+				failed.Store(true)
+				once.Do(func() { first = err })
+			}
+		})
+	}
+	wg.Wait()
+	return first
+}
+
+// whole reports whether the store has the whole of an object. It is read, since
+// only that proves that a crash of the machine did not tear it.
+func (a *Ingest) whole(ctx context.Context, key string) (bool, error) {
+	_, err := readAll(ctx, a.Store, key)
+	if absent(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// wait sleeps for the time an overloaded service asked for, at least a second
+// and at most a minute.
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(min(max(d, time.Second), time.Minute))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

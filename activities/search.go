@@ -1,0 +1,73 @@
+package activities
+
+import (
+	"context"
+	"errors"
+
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// EmbedQueryInput asks for the embedding of a search query.
+type EmbedQueryInput struct {
+	Tenant tenant.ID         `json:"tenant"`
+	Recipe video.Fingerprint `json:"recipe"`
+	Query  string            `json:"query"`
+}
+
+// EmbedQueryResult names the stored embedding.
+type EmbedQueryResult struct {
+	Cached bool `json:"cached"`
+}
+
+// EmbedQuery makes sure that the embedding of a query is stored.
+func (a *Ingest) EmbedQuery(ctx context.Context, in EmbedQueryInput) (EmbedQueryResult, error) {
+	p, err := a.recipe(ctx, in.Tenant, in.Recipe)
+	if err != nil {
+		return EmbedQueryResult{}, err
+	}
+	fingerprint := p.QueryFingerprint(in.Query)
+	_, err = a.embedding(ctx, in.Tenant, fingerprint)
+	if err == nil || !absent(err) {
+		return EmbedQueryResult{Cached: err == nil}, err
+	}
+	vectors, err := a.vectors(ctx, p.Embed, true, []string{in.Query})
+	if err != nil {
+		return EmbedQueryResult{}, err
+	}
+	return EmbedQueryResult{}, a.storeEmbedding(ctx, video.EmbeddingKey(in.Tenant, fingerprint), vectors[0])
+}
+
+// SearchInput asks for the best documents.
+type SearchInput struct {
+	Tenant tenant.ID         `json:"tenant"`
+	Recipe video.Fingerprint `json:"recipe"`
+	Query  string            `json:"query"`
+	Rank   video.Rank        `json:"rank"`
+	Limit  int               `json:"limit"`
+}
+
+// SearchResult holds them, best first.
+type SearchResult struct {
+	Hits []video.Hit `json:"hits"`
+}
+
+// Search looks a query up in the index.
+func (a *Ingest) Search(ctx context.Context, in SearchInput) (SearchResult, error) {
+	p, err := a.recipe(ctx, in.Tenant, in.Recipe)
+	if err != nil {
+		return SearchResult{}, err
+	}
+	q := video.Query{Tenant: in.Tenant, Profile: p.Name, Text: in.Query, Limit: in.Limit, Rank: in.Rank}
+	if in.Rank != video.RankBM25 {
+		q.Embedding, err = a.embedding(ctx, in.Tenant, p.QueryFingerprint(in.Query))
+		if err != nil {
+			return SearchResult{}, errors.Join(errors.New("read the query's embedding"), err)
+		}
+	}
+	hits, err := a.Index.Search(ctx, q)
+	if hits == nil {
+		hits = []video.Hit{}
+	}
+	return SearchResult{Hits: hits}, err
+}

@@ -1,0 +1,84 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// TranscribeInput names a video whose sound is to be written down.
+type TranscribeInput struct {
+	VideoRef
+	Job           string `json:"job"`
+	LimitMicroUSD int64  `json:"limit_micro_usd,omitempty"`
+}
+
+// Transcribe writes down what is said in a video, piece by piece; each is
+// stored before the next step relies on it. Frames in the result counts pieces.
+func (a *Ingest) Transcribe(ctx context.Context, in TranscribeInput) (ChunkResult, error) {
+	p, err := a.recipe(ctx, in.Tenant, in.Recipe)
+	if err != nil {
+		return ChunkResult{}, err
+	}
+	prefix := video.FramesPrefix(in.Tenant, in.Video, p.ExtractFingerprint(in.Video))
+	var x video.Extraction
+	if err := readJSON(ctx, a.Store, video.ExtractionKey(prefix), &x); err != nil {
+		return ChunkResult{}, err
+	}
+	pieces := make([]video.Frame, x.AudioPieces)
+	for i := range pieces {
+		pieces[i].PTSMS = int64(i) * video.AudioPieceMS
+	}
+	asked := ChunkInput{VideoRef: in.VideoRef, Job: in.Job, LimitMicroUSD: in.LimitMicroUSD}
+	k := a.newAsker(asked, "transcribe", p.Transcribe, a.Transcriber)
+	return k.askAll(ctx, pieces, func(f video.Frame) question {
+		piece := int(f.PTSMS / video.AudioPieceMS)
+		fingerprint := p.TranscriptFingerprint(in.Video, piece)
+		key := video.TranscriptKey(in.Tenant, fingerprint)
+		return question{
+			fingerprint: fingerprint,
+			stored:      func(ctx context.Context) (bool, error) { return a.whole(ctx, key) },
+			ask: func(ctx context.Context) (func(context.Context) error, int64, error) {
+				flac, err := readAll(ctx, a.Store, video.AudioKey(prefix, piece))
+				if err != nil {
+					return nil, 0, err
+				}
+				said, err := a.Transcriber.Transcribe(ctx, video.TranscribeRequest{Stage: p.Transcribe, FLAC: flac})
+				keep := func(ctx context.Context) error { return writeJSON(ctx, a.Store, key, said) }
+				return keep, said.CostMicroUSD, err
+			},
+		}
+	})
+}
+
+// speech reads what is said in a range of a video, times counted from its start.
+func (a *Ingest) speech(ctx context.Context, t tenant.ID, p video.Profile, v video.ID, pieces int, startMS, endMS int64) ([]video.Segment, error) {
+	var out []video.Segment
+	first, last := int(startMS/video.AudioPieceMS), int(max(endMS-1, startMS)/video.AudioPieceMS)
+	for piece := first; piece <= last && piece < pieces; piece++ {
+		var said video.Transcript
+		if err := readJSON(ctx, a.Store, video.TranscriptKey(t, p.TranscriptFingerprint(v, piece)), &said); err != nil {
+			return nil, fmt.Errorf("transcript of piece %d: %w", piece, err)
+		}
+		offset := int64(piece) * video.AudioPieceMS
+		for _, s := range said.Segments {
+			out = append(out, video.Segment{StartMS: s.StartMS + offset, EndMS: s.EndMS + offset, Text: s.Text})
+		}
+	}
+	return out, nil
+}
+
+// said joins the segments that a frame's range overlaps: each document holds
+// what is said while it is seen, not the speech of the whole video.
+func said(speech []video.Segment, f video.Frame) string {
+	var texts []string
+	for _, s := range speech {
+		if s.StartMS < max(f.EndMS, f.StartMS+1) && s.EndMS > f.StartMS {
+			texts = append(texts, strings.TrimSpace(s.Text))
+		}
+	}
+	return strings.Join(texts, " ")
+}

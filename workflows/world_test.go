@@ -36,6 +36,7 @@ type world struct {
 	dir      string
 	ingest   *activities.Ingest
 	profile  video.Profile
+	sound    []string // pieces of sound of every video; the text is what is said
 	describe func(r video.DescribeRequest) (video.Caption, error) // nil: the frame's own text
 
 	mu    sync.Mutex
@@ -135,7 +136,7 @@ func (v *textVideos) Probe(_ context.Context, f *os.File) (video.Media, error) {
 	return video.Media{Format: "text", DurationMS: info.Size(), Width: 64, Height: 36, FPS: 1000}, nil
 }
 
-func (v *textVideos) Extract(_ context.Context, f *os.File, _ string, _ video.Sampling,
+func (v *textVideos) Extract(_ context.Context, f *os.File, dir string, _ video.Sampling,
 	emit func(video.Picture) error, progress func(int64),
 ) (video.Extraction, error) {
 	data, err := os.ReadFile(f.Name())
@@ -143,6 +144,12 @@ func (v *textVideos) Extract(_ context.Context, f *os.File, _ string, _ video.Sa
 		return video.Extraction{}, err
 	}
 	lines := strings.Split(string(data), "\n")
+	for i, piece := range v.sound {
+		name := fmt.Sprintf("audio-%06d.flac", i)
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(piece), 0o600); err != nil {
+			return video.Extraction{}, err
+		}
+	}
 	for i, line := range lines {
 		at := int64(i) * 1000
 		sum := string(video.NewFingerprint("frame", line))

@@ -1,0 +1,165 @@
+package workflows_test
+
+import (
+	"context"
+	"math"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// looker embeds pictures: two rows, by the length and the first letter of the
+// text that stands for a picture.
+type looker struct {
+	activities.Embedder
+	mu    sync.Mutex
+	calls int
+}
+
+func (l *looker) EmbedPictures(_ context.Context, r video.PictureRequest) (video.Embedding, error) {
+	l.mu.Lock()
+	l.calls++
+	l.mu.Unlock()
+	out := video.Embedding{Dim: 8, Rows: len(r.JPEGs) + 1, Floats: make([]float32, 8*(len(r.JPEGs)+1))}
+	for i, jpeg := range r.JPEGs {
+		angle := float64(len(jpeg)) + float64(jpeg[0])
+		out.Floats[8*i], out.Floats[8*i+1] = float32(math.Cos(angle)), float32(math.Sin(angle))
+	}
+	out.Floats[8*len(r.JPEGs)+7] = 1
+	return out, nil
+}
+
+// TestPicturesWithoutCaptions is a profile that looks at the frames themselves
+// and asks no describer.
+func TestPicturesWithoutCaptions(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	l := &looker{Embedder: w.ingest.Embedder}
+	w.ingest.Embedder = l
+	w.profile.Describe = video.Stage{}
+	w.profile.Embed = video.Stage{
+		Model: "look", Of: video.OfFrame, Multi: true, Dim: 8, Keep: video.KeepBits, GPU: []string{"cpu"}, CostMicroUSD: 500,
+	}
+	w.video("harbour.txt", frames("harbour", 9)...)
+	env := w.environment()
+	env.ExecuteWorkflow(workflows.IngestVideo, workflows.IngestVideoInput{URI: w.harbour()})
+	out := videoResult(t, env)
+	require.Equal(t, 9, out.Documents)
+	require.Zero(t, out.DescribeCalls)
+	require.Equal(t, 9, l.calls)
+	require.InDelta(t, 0.0045, out.CostUSD, 1e-9)
+	for _, key := range w.objects() {
+		require.NotContains(t, key, "/captions/")
+	}
+
+	// Again, into another profile with the same model: the frames are known.
+	w.profile.Name = "again"
+	env = w.environment()
+	env.ExecuteWorkflow(workflows.IngestVideo, workflows.IngestVideoInput{URI: w.harbour()})
+	require.Equal(t, 9, videoResult(t, env).Documents)
+	require.Equal(t, 9, l.calls)
+}
+
+// echo transcribes a piece to two segments: its words in the first second, and
+// a word that lasts from the third to the fifth.
+type echo struct {
+	mu    sync.Mutex
+	calls int
+}
+
+func (e *echo) Limit(string) int { return 2 }
+
+func (e *echo) Transcribe(_ context.Context, r video.TranscribeRequest) (video.Transcript, error) {
+	e.mu.Lock()
+	e.calls++
+	e.mu.Unlock()
+	return video.Transcript{Model: r.Stage.Model, CostMicroUSD: 7000, Segments: []video.Segment{
+		{StartMS: 0, EndMS: 1000, Text: " " + string(r.FLAC)}, {StartMS: 2500, EndMS: 4500, Text: "lighthouse "},
+	}}, nil
+}
+
+func TestSpeechLiesOnTheFramesThatItOverlaps(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	e := &echo{}
+	w.ingest.Transcriber, w.sound = e, []string{"welcome aboard", "never reached"}
+	w.profile.Transcribe = video.Stage{Model: "ears", Language: "en", GPU: []string{"cpu"}, CostMicroUSD: 9000}
+	w.video("harbour.txt", frames("harbour", 9)...)
+	env := w.environment()
+	env.ExecuteWorkflow(workflows.IngestVideo, workflows.IngestVideoInput{URI: w.harbour()})
+	out := videoResult(t, env)
+	require.Equal(t, 9, out.Documents)
+	require.Equal(t, 2, e.calls)
+	require.InDelta(t, 9*0.001+2*0.007, out.CostUSD, 1e-9)
+
+	var starts []int64
+	for _, hit := range w.search("lighthouse") {
+		starts = append(starts, hit.StartMS)
+	}
+	require.ElementsMatch(t, []int64{2000, 3000, 4000}, starts)
+	require.Len(t, w.search("aboard"), 1)
+
+	// A changed describer asks nothing about the sound again.
+	w.profile.Describe.Prompt = "be brief"
+	env = w.environment()
+	env.ExecuteWorkflow(workflows.IngestVideo, workflows.IngestVideoInput{URI: w.harbour()})
+	require.Equal(t, 9, videoResult(t, env).Removed)
+	require.Equal(t, 2, e.calls)
+}
+
+// fullIndex has no room for the first calls.
+type fullIndex struct {
+	activities.Index
+	mu   sync.Mutex
+	full int // calls that are refused yet
+	seen int
+}
+
+func (x *fullIndex) Upsert(ctx context.Context, docs []video.Document) error {
+	x.mu.Lock()
+	x.seen++
+	refused := x.seen <= x.full
+	x.mu.Unlock()
+	if refused {
+		return fault.New(fault.Capacity, "feed document", docs[0].ID, "the disk of node 3 is full")
+	}
+	return x.Index.Upsert(ctx, docs)
+}
+
+// TestFullIndexIsWaitedOut: an index that blocks feeding pauses the run, which
+// says so, starts nothing new meanwhile, and goes on by itself.
+func TestFullIndexIsWaitedOut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	x := &fullIndex{Index: w.ingest.Index, full: 3}
+	w.ingest.Index = x
+	w.video("harbour.txt", frames("harbour", 120)...)
+	env := w.environment()
+	looked := false
+	env.RegisterDelayedCallback(func() {
+		value, err := env.QueryWorkflow(workflows.QueryProgress)
+		require.NoError(t, err)
+		var p workflows.VideoProgress
+		require.NoError(t, value.Get(&p))
+		require.Contains(t, p.Waiting, "the disk of node 3 is full")
+		require.Less(t, p.Described, 120, "nothing new is paid for")
+		looked = true
+	}, time.Minute)
+	env.ExecuteWorkflow(workflows.IngestVideo, workflows.IngestVideoInput{URI: w.harbour()})
+	require.Equal(t, 120, videoResult(t, env).Documents)
+	require.True(t, looked)
+	indexed, err := x.Published(t.Context(), video.PublishedFilter{Tenant: tenant.Default})
+	require.NoError(t, err)
+	require.Equal(t, 120, indexed[0].Documents)
+	for _, calls := range w.calls {
+		require.Equal(t, 1, calls)
+	}
+}

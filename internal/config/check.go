@@ -29,14 +29,11 @@ func (c Config) check() (problems Problems) {
 	if u, err := url.Parse(c.UI); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 		bad("cogflow.ui", "not an http address", "write it like http://127.0.0.1:8233")
 	}
-	if c.DescribeConcurrency < 1 || c.DescribeConcurrency > 65536 {
-		bad("cogflow.describe_concurrency", "out of range", "want 1 to 65536")
-	}
 	if c.MaxFetchBytes < 1 {
 		bad("cogflow.fetch.max_bytes", "out of range", "want a positive number of bytes")
 	}
 	problems = append(problems, c.checkSources()...)
-	if _, err := c.Profile(""); err != nil && c.foreign[c.Active()] == (Foreign{}) {
+	if _, err := c.Profile(""); err != nil && c.foreign[c.Active()].Name == "" {
 		bad("cogflow.active_profile", reason(err), "name one of them")
 	}
 	return problems

@@ -8,13 +8,12 @@ package config
 import (
 	"errors"
 	"io/fs"
-	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -33,14 +32,16 @@ const maxFile = 16 << 20 // bytes
 type Config struct {
 	File string `json:"file"` // the file that was read; empty = none, all defaults
 
-	Store   string              `json:"store"`   // URL of the object store
-	Index   string              `json:"index"`   // SQLite file of the embedded index
+	Store   string              `json:"store"` // URL of the object store
+	Index   string              `json:"index"` // SQLite file of the embedded index; empty = Vespa
+	Vespa   *Vespa              `json:"vespa,omitempty"`
 	Ledger  string              `json:"ledger"`  // SQLite file of the paid calls
 	Scratch string              `json:"scratch"` // directory for temporary files
 	Sources map[string][]string `json:"sources"` // tenant → directories and prefixes it may read; empty = see the sources adapter
 
-	DescribeConcurrency int  `json:"describe_concurrency"` // calls in flight to one describe endpoint
-	RequireSandbox      bool `json:"require_sandbox"`      // refuse to decode media outside a sandbox
+	Endpoints []Endpoint `json:"endpoints,omitempty"` // model servers, by name
+
+	RequireSandbox bool `json:"require_sandbox"` // refuse to decode media outside a sandbox
 
 	FFmpeg    string `json:"ffmpeg"`
 	FFprobe   string `json:"ffprobe"`
@@ -50,8 +51,17 @@ type Config struct {
 	UI            string `json:"ui"`              // base URL of the Temporal Web UI, for links
 
 	active   string                   // configured active profile; empty = local_preview
+	vlmURL   string                   // Cogniverse's vlm_endpoint_url
 	profiles map[string]video.Profile // runnable, by name; holds local_preview
-	foreign  map[string]Foreign       // of backend.profiles, by name
+	theirs   map[string]video.Profile // of backend.profiles, translated
+	foreign  map[string]Foreign       // of backend.profiles, what cannot be run
+}
+
+// Vespa is where the search cluster is.
+type Vespa struct {
+	URL       string   `json:"url"`        // of the containers: documents and queries
+	ConfigURL string   `json:"config_url"` // of the config server: deployment
+	Tenants   []string `json:"tenants"`    // whose schemas are deployed
 }
 
 // Load reads the configuration. The error is an input fault that lists every
@@ -64,7 +74,7 @@ func Load(getenv func(string) string) (Config, error) {
 // Check reads the configuration and lists everything wrong with it.
 func Check(getenv func(string) string) (Config, Problems) {
 	var s section
-	c := Config{profiles: map[string]video.Profile{}, foreign: map[string]Foreign{}}
+	c := newConfig()
 	name, data, problems := read(getenv)
 	c.File = name
 	if data != nil {
@@ -73,6 +83,10 @@ func Check(getenv func(string) string) (Config, Problems) {
 	problems = append(problems, override(&s, getenv)...)
 	problems = append(problems, c.take(s)...)
 	return c, append(problems, c.check()...)
+}
+
+func newConfig() Config {
+	return Config{profiles: map[string]video.Profile{}, theirs: map[string]video.Profile{}, foreign: map[string]Foreign{}}
 }
 
 func read(getenv func(string) string) (name string, data []byte, problems Problems) {
@@ -117,25 +131,37 @@ func (c *Config) take(s section) (problems Problems) {
 		*path.to = abs
 	}
 	c.Sources = s.Sources
-	c.DescribeConcurrency = or(s.DescribeConcurrency, 64)
 	c.RequireSandbox = s.RequireSandbox
 	c.FFmpeg, c.FFprobe, c.Tesseract = or(s.FFmpeg, "ffmpeg"), or(s.FFprobe, "ffprobe"), or(s.Tesseract, "tesseract")
 	c.MaxFetchBytes = or(s.Fetch.MaxBytes, 64<<30)
 	c.active = or(s.ActiveProfile, c.active)
-	preview := video.LocalPreview()
-	c.profiles[preview.Name] = preview
-	for _, name := range slices.Sorted(maps.Keys(s.Profiles)) {
-		p, err := s.Profiles[name].video(name)
-		if name == preview.Name {
-			err = errors.New("this name is taken by the embedded defaults")
+	problems = append(problems, c.takeIndex(s)...)
+	problems = append(problems, c.takeEndpoints(s)...)
+	return append(problems, c.takeProfiles(s)...)
+}
+
+// takeIndex: a file of our own wins over the Vespa of Cogniverse's "backend".
+func (c *Config) takeIndex(s section) (problems Problems) {
+	if s.Vespa.URL != "" || s.Vespa.ConfigURL != "" {
+		v, err := vespaAt(s.Vespa.URL, 0)
+		if c.Vespa != nil && s.Vespa.URL == "" {
+			v, err = c.Vespa, nil
 		}
 		if err != nil {
-			problems = append(problems, Problem{Place: "cogflow.profiles." + name, Text: reason(err), Fix: "correct or rename the profile"})
-			continue
+			return problems.add("cogflow.vespa.url", err)
 		}
-		c.profiles[name] = p
+		v.ConfigURL = or(s.Vespa.ConfigURL, v.ConfigURL)
+		c.Vespa = v
 	}
-	return problems
+	if s.Index != "" || c.Vespa == nil {
+		c.Vespa = nil
+		return nil
+	}
+	c.Index = ""
+	if c.Vespa.Tenants = s.Vespa.Tenants; len(c.Vespa.Tenants) == 0 {
+		c.Vespa.Tenants = []string{string(tenant.Default)}
+	}
+	return nil
 }
 
 func or[T comparable](value, otherwise T) T {

@@ -43,7 +43,6 @@ func TestDefaults(t *testing.T) {
 	assert.Equal(t, filepath.Join(here, ".cogflow/index.db"), c.Index)
 	assert.Equal(t, filepath.Join(here, ".cogflow/ledger.db"), c.Ledger)
 	assert.Equal(t, filepath.Join(here, ".cogflow/tmp"), c.Scratch)
-	assert.Equal(t, 64, c.DescribeConcurrency)
 	p, err := c.Profile("")
 	require.NoError(t, err)
 	assert.Equal(t, video.LocalPreview(), p)
@@ -56,12 +55,13 @@ func TestCogniverseFileWorksUnchanged(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "video_colpali_smol500_mv_frame", c.Active())
 	assert.Len(t, c.Foreign(), 2)
+	assert.Equal(t, &Vespa{URL: "http://localhost:8080", ConfigURL: "http://localhost:19071", Tenants: []string{"default"}}, c.Vespa)
 	assert.Equal(t, "vidore/colsmol-500m", c.Foreign()[0].Model)
 
 	// The preview models never stand in for a real one that was asked for.
 	_, err = c.Profile("")
 	assert.Equal(t, fault.Input, fault.ClassOf(err))
-	require.ErrorContains(t, err, `no adapter for its embedding model "vidore/colsmol-500m"`)
+	require.ErrorContains(t, err, `no endpoint serves its embedding model "vidore/colsmol-500m"`)
 
 	_, err = c.Profile("local_preview")
 	require.NoError(t, err)
@@ -74,6 +74,7 @@ func TestSection(t *testing.T) {
 	c, err := Load(file(t, `{"active_video_profile":"x","cogflow":{
 		"store":"file:///srv/store","index":"/srv/i.db","sources":{"acme":["/srv/acme","s3://b/p"],"a:b":["/srv/ab"]},
 		"active_profile":"shots","fetch":{"max_bytes":5},"require_sandbox":true,
+		"endpoints":{"vlm":{"kind":"openai","url":"http://127.0.0.1:8000/v1","models":["org/vlm"],"api_key_env":"VLM_KEY"}},
 		"profiles":{"shots":{"sampling":{"strategy":"scene"},"chunk_frames":8,"gpu_wait":"90s",
 			"describe":{"model":"org/vlm","revision":"7","gpu":["l4","cpu"]}}}}}`))
 	require.NoError(t, err)
@@ -93,14 +94,13 @@ func TestSection(t *testing.T) {
 
 func TestEnvironmentOverrides(t *testing.T) {
 	t.Parallel()
-	from := file(t, `{"cogflow":{"store":"file:///srv/store","describe_concurrency":3}}`)
+	from := file(t, `{"cogflow":{"store":"file:///srv/store"}}`)
 	c, err := Load(func(name string) string {
-		return or(env("COGFLOW_STORE", "file:///other", "COGFLOW_DESCRIBE_CONCURRENCY", "9",
+		return or(env("COGFLOW_STORE", "file:///other",
 			"COGFLOW_REQUIRE_SANDBOX", "true", "COGFLOW_SOURCES", `{"acme":["/a"]}`)(name), from(name))
 	})
 	require.NoError(t, err)
 	assert.Equal(t, "file:///other", c.Store)
-	assert.Equal(t, 9, c.DescribeConcurrency)
 	assert.True(t, c.RequireSandbox)
 	assert.Equal(t, map[string][]string{"acme": {"/a"}}, c.Sources)
 }
@@ -124,7 +124,12 @@ func TestProblems(t *testing.T) {
 		"no such active":  {`{"cogflow":{"active_profile":"p"}}`, "cogflow.active_profile: no such profile"},
 		"bad tenant":      {`{"cogflow":{"sources":{"a/b":["/x"]}}}`, "cogflow.sources.a/b: not a tenant"},
 		"relative source": {`{"cogflow":{"sources":{"a":["x"]}}}`, "cogflow.sources.a: a relative root"},
-		"concurrency":     {`{"cogflow":{"describe_concurrency":-1}}`, "cogflow.describe_concurrency: out of range"},
+		"kind":            {`{"cogflow":{"endpoints":{"x":{"kind":"grpc","url":"http://h","models":["m"]}}}}`, "cogflow.endpoints.x.kind: unknown"},
+		"endpoint url":    {`{"cogflow":{"endpoints":{"x":{"kind":"openai","url":"http://k:s@h","models":["m"]}}}}`, "cogflow.endpoints.x.url: holds credentials"},
+		"no models":       {`{"cogflow":{"endpoints":{"x":{"kind":"openai","url":"http://h"}}}}`, "cogflow.endpoints.x.models: empty"},
+		"key in file":     {`{"cogflow":{"endpoints":{"x":{"kind":"openai","url":"http://h","models":["m"],"api_key_env":"sk-123"}}}}`, "cogflow.endpoints.x.api_key_env: not the name of a variable"},
+		"not served":      {`{"cogflow":{"profiles":{"p":{"describe":{"model":"org/vlm"}}}}}`, `no endpoint serves its describe model "org/vlm"`},
+		"vespa url":       {`{"cogflow":{"vespa":{"url":"vespa"}}}`, "cogflow.vespa.url: not an http address"},
 		"ui":              {`{"cogflow":{"ui":"javascript:1"}}`, "cogflow.ui: not an http address"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -138,7 +143,7 @@ func TestProblems(t *testing.T) {
 
 func TestEveryProblemIsListed(t *testing.T) {
 	t.Parallel()
-	_, problems := Check(file(t, `{"cogflow":{"stor":"x","store":"x","describe_concurrency":-1,"fetch":{"max_bytes":-5}}}`))
+	_, problems := Check(file(t, `{"cogflow":{"stor":"x","store":"x","ui":"x","fetch":{"max_bytes":-5}}}`))
 	assert.Len(t, problems, 4)
 }
 
@@ -148,8 +153,8 @@ func TestMissingFile(t *testing.T) {
 	require.ErrorContains(t, err, EnvFile)
 	_, err = Load(env(EnvFile, t.TempDir()))
 	require.ErrorContains(t, err, "not a regular file")
-	_, err = Load(env("COGFLOW_DESCRIBE_CONCURRENCY", "many"))
-	require.ErrorContains(t, err, "COGFLOW_DESCRIBE_CONCURRENCY: not a whole number")
+	_, err = Load(env("COGFLOW_FETCH_MAX_BYTES", "many"))
+	require.ErrorContains(t, err, "COGFLOW_FETCH_MAX_BYTES: not a number of bytes")
 }
 
 func TestRedacted(t *testing.T) {
@@ -169,7 +174,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"cogflow":null,"backend":{"profiles":[]},"active_video_profile":7}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var s section
-		c := Config{profiles: map[string]video.Profile{}, foreign: map[string]Foreign{}}
+		c := newConfig()
 		problems := c.decode(data, &s)
 		problems = append(problems, c.take(s)...)
 		if problems = append(problems, c.check()...); len(problems) > 0 {

@@ -17,20 +17,21 @@ import (
 
 // section is the key "cogflow" of the file.
 type section struct {
-	Store               string              `json:"store"`
-	Index               string              `json:"index"`
-	Ledger              string              `json:"ledger"`
-	Scratch             string              `json:"scratch"`
-	Sources             map[string][]string `json:"sources"`
-	Profiles            map[string]profile  `json:"profiles"`
-	ActiveProfile       string              `json:"active_profile"`
-	DescribeConcurrency int                 `json:"describe_concurrency"`
-	RequireSandbox      bool                `json:"require_sandbox"`
-	FFmpeg              string              `json:"ffmpeg"`
-	FFprobe             string              `json:"ffprobe"`
-	Tesseract           string              `json:"tesseract"`
-	Fetch               fetch               `json:"fetch"`
-	UI                  string              `json:"ui"`
+	Store          string              `json:"store"`
+	Index          string              `json:"index"`
+	Ledger         string              `json:"ledger"`
+	Scratch        string              `json:"scratch"`
+	Sources        map[string][]string `json:"sources"`
+	Profiles       map[string]profile  `json:"profiles"`
+	ActiveProfile  string              `json:"active_profile"`
+	RequireSandbox bool                `json:"require_sandbox"`
+	FFmpeg         string              `json:"ffmpeg"`
+	FFprobe        string              `json:"ffprobe"`
+	Tesseract      string              `json:"tesseract"`
+	Fetch          fetch               `json:"fetch"`
+	Endpoints      map[string]endpoint `json:"endpoints"`
+	Vespa          vespa               `json:"vespa"`
+	UI             string              `json:"ui"`
 }
 
 type fetch struct {
@@ -41,18 +42,36 @@ type fetch struct {
 type profile struct {
 	Sampling    video.Sampling `json:"sampling"`
 	ChunkFrames int            `json:"chunk_frames"`
+	Transcribe  stage          `json:"transcribe"`
 	Describe    stage          `json:"describe"`
 	Embed       stage          `json:"embed"`
 	GPUWait     duration       `json:"gpu_wait"`
 }
 
+// stage is a video.Stage as people write it.
 type stage struct {
-	Model        string   `json:"model"`
-	Revision     string   `json:"revision"`
-	Prompt       string   `json:"prompt"`
-	Dim          int      `json:"dim"`
-	GPU          []string `json:"gpu"`
-	CostMicroUSD int64    `json:"cost_micro_usd"`
+	Off          bool       `json:"off"` // leave the stage out
+	Model        string     `json:"model"`
+	Revision     string     `json:"revision"`
+	Prompt       string     `json:"prompt"`
+	Structured   bool       `json:"structured"`
+	MaxTokens    int        `json:"max_tokens"`
+	Temperature  float64    `json:"temperature"`
+	MaxPixels    int        `json:"max_pixels"`
+	Language     string     `json:"language"`
+	Of           video.Of   `json:"of"`
+	Multi        bool       `json:"multi"`
+	Keep         video.Keep `json:"keep"`
+	Dim          int        `json:"dim"`
+	GPU          []string   `json:"gpu"`
+	CostMicroUSD int64      `json:"cost_micro_usd"`
+}
+
+// vespa overrides where Cogniverse's "backend" says Vespa is.
+type vespa struct {
+	URL       string   `json:"url"`
+	ConfigURL string   `json:"config_url"`
+	Tenants   []string `json:"tenants"`
 }
 
 // duration is written "10m".

@@ -6,18 +6,17 @@ import (
 )
 
 // override lays the environment over the file: COGFLOW_<KEY> for each key of
-// the section but the profiles.
+// the section but profiles and endpoints.
 func override(s *section, getenv func(string) string) (problems Problems) {
 	text := map[string]*string{
 		"COGFLOW_STORE": &s.Store, "COGFLOW_INDEX": &s.Index, "COGFLOW_LEDGER": &s.Ledger,
 		"COGFLOW_SCRATCH": &s.Scratch, "COGFLOW_ACTIVE_PROFILE": &s.ActiveProfile,
 		"COGFLOW_FFMPEG": &s.FFmpeg, "COGFLOW_FFPROBE": &s.FFprobe, "COGFLOW_TESSERACT": &s.Tesseract,
-		"COGFLOW_UI": &s.UI,
+		"COGFLOW_UI": &s.UI, "COGFLOW_VESPA_URL": &s.Vespa.URL, "COGFLOW_VESPA_CONFIG_URL": &s.Vespa.ConfigURL,
 	}
 	for name, to := range text {
 		*to = or(getenv(name), *to)
 	}
-	parse(&problems, getenv, "COGFLOW_DESCRIBE_CONCURRENCY", "a whole number", &s.DescribeConcurrency, strconv.Atoi)
 	parse(&problems, getenv, "COGFLOW_REQUIRE_SANDBOX", "true or false", &s.RequireSandbox, strconv.ParseBool)
 	parse(&problems, getenv, "COGFLOW_FETCH_MAX_BYTES", "a number of bytes", &s.Fetch.MaxBytes,
 		func(v string) (int64, error) { return strconv.ParseInt(v, 10, 64) })

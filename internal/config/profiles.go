@@ -2,6 +2,7 @@ package config
 
 import (
 	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
 	"strconv"
@@ -12,21 +13,25 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// Foreign is a profile of Cogniverse's backend.profiles. This build can name
-// it, but has nothing to run its models with.
+// Foreign is a profile of Cogniverse's backend.profiles that this
+// configuration cannot run.
 type Foreign struct {
 	Name      string `json:"name"`
 	Model     string `json:"model,omitempty"`          // embedding_model
 	Embedding string `json:"embedding_type,omitempty"` // "frame_based", "video_chunks", …
+	why       string
 }
 
 // Missing says what it takes to run the profile.
-func (f Foreign) Missing() string {
-	model := "its embedding model"
-	if f.Model != "" {
-		model += " " + strconv.Quote(f.Model)
-	}
-	return "this build has no adapter for " + model
+func (f Foreign) Missing() string { return f.why }
+
+// MarshalJSON adds why.
+func (f Foreign) MarshalJSON() ([]byte, error) {
+	type plain Foreign
+	return json.Marshal(struct {
+		plain
+		Missing string `json:"missing"`
+	}{plain(f), f.why})
 }
 
 // Profile returns the profile of a name, or for "" the active one. Unknown
@@ -66,49 +71,109 @@ func (c Config) Foreign() []Foreign {
 	return out
 }
 
-// cogniverse reads the keys of Cogniverse's own that say something here.
-func (c *Config) cogniverse(file map[string]json.RawMessage) (problems Problems) {
-	if raw, ok := file["active_video_profile"]; ok && json.Unmarshal(raw, &c.active) != nil {
-		problems = append(problems, Problem{Place: "active_video_profile", Text: "not a string", Fix: "name a profile"})
-	}
-	var backend struct {
-		Profiles map[string]json.RawMessage `json:"profiles"`
-	}
-	if raw, ok := file["backend"]; ok && json.Unmarshal(raw, &backend) != nil {
-		problems = append(problems, Problem{Place: "backend.profiles", Text: "not an object of profiles", Fix: "correct the section"})
-	}
-	for name, raw := range backend.Profiles {
-		var p struct {
-			Model     string `json:"embedding_model"`
-			Embedding string `json:"embedding_type"`
+// takeProfiles builds every profile: ours, Cogniverse's, and ours laid over
+// Cogniverse's of the same name.
+func (c *Config) takeProfiles(s section) (problems Problems) {
+	preview := video.LocalPreview()
+	c.profiles[preview.Name] = preview
+	for _, name := range slices.Sorted(maps.Keys(s.Profiles)) {
+		base, known := c.theirs[name]
+		if !known {
+			base = video.Profile{Name: name, Describe: preview.Describe, Embed: preview.Embed}
 		}
-		if json.Unmarshal(raw, &p) != nil {
-			p.Model = "" // another shape than ours to know; the name is enough to list it
+		p := s.Profiles[name].over(base)
+		err := p.Check()
+		if name == preview.Name {
+			err = errors.New("this name is taken by the embedded defaults")
 		}
-		c.foreign[name] = Foreign{Name: name, Model: p.Model, Embedding: p.Embedding}
+		if err == nil {
+			err = c.served(p)
+		}
+		if err != nil {
+			problems = append(problems, Problem{Place: "cogflow.profiles." + name, Text: reason(err), Fix: "correct or rename the profile"})
+			continue
+		}
+		c.profiles[name] = p
+		delete(c.foreign, name)
+	}
+	for name, p := range c.theirs {
+		if _, done := c.profiles[name]; done || s.has(name) {
+			continue
+		}
+		p = p.Normal()
+		err := p.Check()
+		if err == nil {
+			err = c.served(p)
+		}
+		if err != nil {
+			f := c.foreign[name]
+			f.why = reason(err)
+			c.foreign[name] = f
+			continue
+		}
+		c.profiles[name] = p
+		delete(c.foreign, name)
 	}
 	return problems
 }
 
-// video completes a profile: stages that name no model take the preview models.
-func (p profile) video(name string) (video.Profile, error) {
-	preview := video.LocalPreview()
-	out := video.Profile{
-		Name: name, Sampling: p.Sampling, ChunkFrames: p.ChunkFrames,
-		Describe: p.Describe.video(preview.Describe), Embed: p.Embed.video(preview.Embed),
-		GPUWait: time.Duration(p.GPUWait),
-	}.Normal()
-	return out, out.Check()
+func (s section) has(name string) bool { _, ok := s.Profiles[name]; return ok }
+
+// served reports whether every stage of a profile has a model to run on. A
+// preview model never stands in for one that was asked for.
+func (c Config) served(p video.Profile) error {
+	missing := func(what string, s video.Stage) error {
+		return fault.New(fault.Input, "check profile", p.Name, "no endpoint serves its "+what+" model "+strconv.Quote(s.Model)+
+			"; add one to cogflow.endpoints, or name another model for the stage in cogflow.profiles."+p.Name)
+	}
+	if _, ok := c.Embedder(p.Embed); !ok && !p.Embed.Preview {
+		return missing("embedding", p.Embed)
+	}
+	if _, ok := c.Describer(p.Describe); !ok && !p.Describe.Preview && p.Describe.Model != "" {
+		return missing("describe", p.Describe)
+	}
+	if _, ok := c.Transcriber(p.Transcribe); !ok && p.Transcribe.Model != "" {
+		return missing("transcribe", p.Transcribe)
+	}
+	return nil
 }
 
-func (s stage) video(preview video.Stage) video.Stage {
-	out := video.Stage{
-		Model: or(s.Model, preview.Model), Revision: s.Revision, Prompt: s.Prompt, Dim: s.Dim,
-		GPU: s.GPU, CostMicroUSD: s.CostMicroUSD,
+// over lays what people wrote over a base.
+func (p profile) over(base video.Profile) video.Profile {
+	preview := video.LocalPreview()
+	out := base
+	if p.Sampling != (video.Sampling{}) {
+		out.Sampling = p.Sampling
 	}
+	out.ChunkFrames, out.GPUWait = or(p.ChunkFrames, base.ChunkFrames), or(time.Duration(p.GPUWait), base.GPUWait)
+	out.Transcribe = p.Transcribe.over(base.Transcribe)
+	out.Describe = p.Describe.over(base.Describe)
+	out.Embed = p.Embed.over(base.Embed)
 	// A preview model is one by its name; no file may say otherwise.
-	if out.Model == preview.Model {
-		out.Revision, out.Dim, out.Preview = preview.Revision, preview.Dim, true
+	for _, stage := range []struct{ to, preview *video.Stage }{{&out.Describe, &preview.Describe}, {&out.Embed, &preview.Embed}} {
+		stage.to.Preview = stage.to.Model == stage.preview.Model
+		if stage.to.Preview {
+			stage.to.Revision, stage.to.Dim = stage.preview.Revision, stage.preview.Dim
+		}
+	}
+	return out.Normal()
+}
+
+func (s stage) over(base video.Stage) video.Stage {
+	if s.Off {
+		return video.Stage{}
+	}
+	out := base
+	if s.Model != "" && s.Model != base.Model {
+		out = video.Stage{Model: s.Model}
+	}
+	out.Revision, out.Prompt, out.Language = or(s.Revision, out.Revision), or(s.Prompt, out.Prompt), or(s.Language, out.Language)
+	out.Structured, out.Multi = out.Structured || s.Structured, out.Multi || s.Multi
+	out.MaxTokens, out.Temperature, out.MaxPixels = or(s.MaxTokens, out.MaxTokens), or(s.Temperature, out.Temperature), or(s.MaxPixels, out.MaxPixels)
+	out.Of, out.Keep, out.Dim = or(s.Of, out.Of), or(s.Keep, out.Keep), or(s.Dim, out.Dim)
+	out.CostMicroUSD = or(s.CostMicroUSD, out.CostMicroUSD)
+	if len(s.GPU) > 0 {
+		out.GPU = s.GPU
 	}
 	return out
 }

@@ -1,0 +1,147 @@
+package config
+
+import (
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cogniverse/cogflow/video"
+)
+
+// Kind is a protocol that model servers speak.
+type Kind string
+
+// The kinds of endpoints.
+const (
+	OpenAI         Kind = "openai"         // chat with images: vLLM, SGLang, Ollama, OpenAI, …
+	CogniverseVLM  Kind = "cogniverse"     // Cogniverse's own VLM service
+	Pooling        Kind = "pooling"        // vLLM's /pooling, and cogflow's embedder: vectors of pictures and queries
+	Embeddings     Kind = "embeddings"     // OpenAI's /v1/embeddings: vectors of texts
+	Transcriptions Kind = "transcriptions" // OpenAI's /v1/audio/transcriptions
+)
+
+// The kinds that can serve each stage of a profile.
+func (k Kind) describes() bool   { return k == OpenAI || k == CogniverseVLM }
+func (k Kind) transcribes() bool { return k == Transcriptions }
+func (k Kind) embeds(of video.Of) bool {
+	return k == Pooling || k == Embeddings && of == video.OfCaption
+}
+
+// Endpoint is one model server. Its key is the value of the environment
+// variable KeyVariable in the worker's environment, never in a file.
+type Endpoint struct {
+	Name             string        `json:"name"`
+	Kind             Kind          `json:"kind"`
+	URL              string        `json:"url"`
+	Models           []string      `json:"models"` // as profiles name them
+	KeyVariable      string        `json:"api_key_env,omitempty"`
+	Timeout          time.Duration `json:"timeout,omitempty"`       // of one call; 0 = the adapter's default
+	MaxInFlight      int           `json:"max_in_flight,omitempty"` // calls at once; 0 = discovered
+	Batch            int           `json:"batch,omitempty"`         // cogniverse: frames a call; 0 or 1 = one
+	InputUSDPerMTok  float64       `json:"input_usd_per_mtok,omitempty"`
+	OutputUSDPerMTok float64       `json:"output_usd_per_mtok,omitempty"`
+}
+
+// endpoint is an Endpoint as people write it.
+type endpoint struct {
+	Kind             Kind     `json:"kind"`
+	URL              string   `json:"url"`
+	Models           []string `json:"models"`
+	KeyVariable      string   `json:"api_key_env"`
+	Timeout          duration `json:"timeout"`
+	MaxInFlight      int      `json:"max_in_flight"`
+	Batch            int      `json:"batch"`
+	InputUSDPerMTok  float64  `json:"input_usd_per_mtok"`
+	OutputUSDPerMTok float64  `json:"output_usd_per_mtok"`
+}
+
+// Endpoint returns the endpoint that serves a model in a stage, the first by
+// name; kinds says which protocols will do.
+func (c Config) endpoint(model string, kinds func(Kind) bool) (Endpoint, bool) {
+	at := slices.IndexFunc(c.Endpoints, func(e Endpoint) bool {
+		return kinds(e.Kind) && slices.Contains(e.Models, model)
+	})
+	if at < 0 {
+		return Endpoint{}, false
+	}
+	return c.Endpoints[at], true
+}
+
+// Describer returns the endpoint of a describe stage.
+func (c Config) Describer(s video.Stage) (Endpoint, bool) {
+	return c.endpoint(s.Model, Kind.describes)
+}
+
+// Embedder returns the endpoint of an embed stage.
+func (c Config) Embedder(s video.Stage) (Endpoint, bool) {
+	return c.endpoint(s.Model, func(k Kind) bool { return k.embeds(s.Of) })
+}
+
+// Transcriber returns the endpoint of a transcribe stage.
+func (c Config) Transcriber(s video.Stage) (Endpoint, bool) {
+	return c.endpoint(s.Model, Kind.transcribes)
+}
+
+// defaultVLM is what Cogniverse's VLM service serves.
+const defaultVLM = "Qwen/Qwen2-VL-7B-Instruct"
+
+// takeEndpoints completes the endpoints: ours, and Cogniverse's own VLM service
+// where the file names it.
+func (c *Config) takeEndpoints(s section) (problems Problems) {
+	all := maps.Clone(s.Endpoints)
+	if all == nil {
+		all = map[string]endpoint{}
+	}
+	if c.vlmURL != "" {
+		const name = "vlm_endpoint_url"
+		kind := CogniverseVLM
+		if strings.Contains(c.vlmURL, "/v1") {
+			kind = OpenAI
+		}
+		if _, taken := all[name]; !taken {
+			all[name] = endpoint{Kind: kind, URL: c.vlmURL, Models: []string{defaultVLM}}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		e := all[name]
+		c.Endpoints = append(c.Endpoints, Endpoint{
+			Name: name, Kind: e.Kind, URL: strings.TrimSuffix(e.URL, "/"), Models: e.Models, KeyVariable: e.KeyVariable,
+			Timeout: time.Duration(e.Timeout), MaxInFlight: e.MaxInFlight, Batch: e.Batch,
+			InputUSDPerMTok: e.InputUSDPerMTok, OutputUSDPerMTok: e.OutputUSDPerMTok,
+		})
+		for _, p := range e.check() {
+			p.Place = "cogflow.endpoints." + name + "." + p.Place
+			problems = append(problems, p)
+		}
+	}
+	return problems
+}
+
+func (e endpoint) check() (problems Problems) {
+	bad := func(place, text, fix string) {
+		problems = append(problems, Problem{Place: place, Text: text, Fix: fix})
+	}
+	kinds := []Kind{OpenAI, CogniverseVLM, Pooling, Embeddings, Transcriptions}
+	if !slices.Contains(kinds, e.Kind) {
+		bad("kind", "unknown", "want openai, cogniverse, pooling, embeddings or transcriptions")
+	}
+	switch u, err := url.Parse(e.URL); {
+	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "":
+		bad("url", "not an http address", "write it like http://127.0.0.1:8000/v1")
+	case u.User != nil || u.RawQuery != "":
+		bad("url", "holds credentials or a query", "name the variable that holds the key in api_key_env")
+	}
+	if len(e.Models) == 0 {
+		bad("models", "empty", "list the models that it serves, as profiles name them")
+	}
+	if strings.Trim(e.KeyVariable, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != "" {
+		bad("api_key_env", "not the name of a variable", "write the variable's name, like VLM_API_KEY; a key itself belongs in no file")
+	}
+	if e.MaxInFlight < 0 || e.MaxInFlight > 65536 || e.Batch < 0 || e.Batch > 500 ||
+		e.InputUSDPerMTok < 0 || e.OutputUSDPerMTok < 0 {
+		bad("max_in_flight", "this, batch or a price is out of range", "want 0 to 65536, 0 to 500, and prices of at least 0")
+	}
+	return problems
+}

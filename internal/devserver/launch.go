@@ -88,3 +88,6 @@ func (s *Server) watch() {
 		Reason: "it ended by itself; see " + s.log + tail(s.log), Err: err,
 	}
 }
+
+// DynamicConfig is what cogflow relies on of a server, for those that set one up.
+func DynamicConfig() map[string]string { return maps.Clone(dynamic) }

@@ -1,0 +1,10 @@
+# The embedding server, with CUDA from torch's own wheels.
+FROM python:3.11-slim-bookworm
+RUN pip install --no-cache-dir uv==0.13.9
+WORKDIR /app
+COPY pyproject.toml uv.lock README.md ./
+COPY src ./src
+RUN uv sync --frozen --no-dev
+ENV PATH=/app/.venv/bin:$PATH HF_HUB_DISABLE_TELEMETRY=1
+EXPOSE 8091
+ENTRYPOINT ["python", "-m", "embedder", "--host", "0.0.0.0"]

@@ -40,7 +40,8 @@ func pools() []pool {
 		// More activities than calls in flight keep the calls full: some frames
 		// of a chunk are stored already, and the last calls of a chunk dwindle.
 		{name: workflows.StemDescribe, class: true, slots: 16, register: registerDescribe},
-		{name: workflows.StemEmbed, class: true, slots: 8, register: registerEmbed},
+		{name: workflows.StemEmbed, class: true, slots: 16, register: registerEmbed},
+		{name: workflows.StemTranscribe, class: true, slots: 4, register: registerTranscribe},
 		{name: workflows.QueueIndex, slots: 8, register: registerIndex},
 	}
 }
@@ -72,6 +73,10 @@ func registerDescribe(r worker.Registry, a *activities.Ingest) {
 
 func registerEmbed(r worker.Registry, a *activities.Ingest) {
 	register(r, map[string]any{"EmbedChunk": a.EmbedChunk, "EmbedQuery": a.EmbedQuery, "Health": a.Health})
+}
+
+func registerTranscribe(r worker.Registry, a *activities.Ingest) {
+	register(r, map[string]any{"Transcribe": a.Transcribe, "Health": a.Health})
 }
 
 func registerIndex(r worker.Registry, a *activities.Ingest) {

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -42,8 +43,10 @@ func CheckHealth(ctx workflow.Context, in CheckHealthInput) (CheckHealthResult, 
 		out.Checks = append(out.Checks, activities.HealthCheck{
 			Part: "pool " + queue, Status: "ok", Detail: "answers in " + workflow.Now(ctx).Sub(start).Round(time.Millisecond).String(),
 		})
-		if queue == QueueMedia {
-			out.Checks = append(out.Checks, one.Checks...)
+		for _, check := range one.Checks { // one process may serve several pools
+			if !slices.Contains(out.Checks, check) {
+				out.Checks = append(out.Checks, check)
+			}
 		}
 	}
 	return out, nil

@@ -36,7 +36,7 @@ type world struct {
 	dir      string
 	ingest   *activities.Ingest
 	profile  video.Profile
-	sound    []string // pieces of sound of every video; the text is what is said
+	sound    []string                                             // pieces of sound of every video; the text is what is said
 	describe func(r video.DescribeRequest) (video.Caption, error) // nil: the frame's own text
 
 	mu    sync.Mutex

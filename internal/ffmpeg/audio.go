@@ -5,47 +5,179 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"math/bits"
 	"os"
+	"path/filepath"
+	"unicode/utf8"
+
+	"github.com/cogniverse/cogflow/video"
 )
 
 // streamInfoEnd is where the first metadata block of a FLAC file ends.
 const streamInfoEnd = 4 + 4 + 34
 
-// writeFLAC makes a FLAC file of the packets that ffmpeg writes to a pipe, and
-// returns how many samples it holds. It writes here and not in the child, so
-// that the child need not write any file. A stream that ends early gives the
-// file of what came.
-func writeFLAC(file *os.File, r io.Reader) (samples uint64, err error) {
+// pieceFrames is how many FLAC frames a piece of sound holds: the encoder is
+// told to put soundFrame samples into each.
+const (
+	soundRate   = 16000
+	soundFrame  = soundRate / 4
+	pieceFrames = video.AudioPieceMS / 1000 * soundRate / soundFrame
+)
+
+// AudioFile is the name of one piece of sound in Extract's directory.
+func AudioFile(piece int) string { return fmt.Sprintf("audio-%06d.flac", piece) }
+
+// soundWriter makes FLAC files of the packets that ffmpeg writes to a pipe. It
+// writes here and not in the child, so that the child need not write any file.
+type soundWriter struct {
+	dir    string
+	pieces int
+
+	file    *os.File // the piece being written; nil = none
+	header  []byte
+	frames  int // in it
+	samples uint64
+}
+
+// write takes the whole stream. One that ends early gives the files of what came.
+func (w *soundWriter) write(r io.Reader) (err error) {
 	d := newDemuxer(r)
+	defer func() { err = errors.Join(err, w.finish()) }()
 	for {
 		p, err := d.next()
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			break
+			return nil
 		}
 		if err != nil {
-			return samples, err
+			return err
 		}
-		if samples == 0 {
+		if w.header == nil {
 			if len(d.private) < streamInfoEnd || string(d.private[:4]) != "fLaC" {
-				return 0, fmt.Errorf("%w: sound without a FLAC header", errStream)
+				return fmt.Errorf("%w: sound without a FLAC header", errStream)
 			}
-			if _, err := file.Write(d.private); err != nil {
-				return 0, err
-			}
+			w.header = d.private
 		}
-		n, err := blockSize(p.data)
-		if err != nil {
-			return samples, err
-		}
-		samples += n
-		if _, err := file.Write(p.data); err != nil {
-			return samples, err
+		if err := w.frame(p.data); err != nil {
+			return err
 		}
 	}
-	if samples == 0 {
-		return 0, nil
+}
+
+// frame adds one FLAC frame, numbered from the start of its piece.
+func (w *soundWriter) frame(data []byte) error {
+	n, err := blockSize(data)
+	if err != nil {
+		return err
 	}
-	return samples, writeTotal(file, d.private, samples)
+	if w.frames == pieceFrames {
+		if err := w.finish(); err != nil {
+			return err
+		}
+	}
+	if w.file == nil {
+		name := filepath.Join(w.dir, AudioFile(w.pieces))
+		if w.file, err = os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600); err != nil {
+			return err
+		}
+		w.pieces++
+		if _, err := w.file.Write(w.header); err != nil {
+			return err
+		}
+	}
+	if w.pieces > 1 { // the first piece is as it came
+		if data, err = renumber(data, w.frames); err != nil {
+			return err
+		}
+	}
+	w.frames++
+	w.samples += n
+	_, err = w.file.Write(data)
+	return err
+}
+
+// finish completes the piece being written.
+func (w *soundWriter) finish() error {
+	if w.file == nil {
+		return nil
+	}
+	err := writeTotal(w.file, w.header, w.samples)
+	err = errors.Join(err, w.file.Close())
+	w.file, w.frames, w.samples = nil, 0, 0
+	return err
+}
+
+// remove deletes what was written.
+func (w *soundWriter) remove() (err error) {
+	for piece := range w.pieces {
+		gone := os.Remove(filepath.Join(w.dir, AudioFile(piece)))
+		if gone != nil && !errors.Is(gone, fs.ErrNotExist) {
+			err = errors.Join(err, gone)
+		}
+	}
+	return err
+}
+
+// renumber gives a FLAC frame another number and makes its two checksums right
+// again. Decoders go by the numbers: a file that does not begin with 0 would
+// begin with silence in some of them.
+func renumber(frame []byte, number int) ([]byte, error) {
+	old := utf8Length(frame[4])
+	rest := 4 + old // block size and rate, if they are spelled out
+	switch frame[2] >> 4 {
+	case 6:
+		rest++
+	case 7:
+		rest += 2
+	}
+	switch frame[2] & 0x0F {
+	case 12:
+		rest++
+	case 13, 14:
+		rest += 2
+	}
+	if len(frame) < rest+3 {
+		return nil, fmt.Errorf("%w: a damaged FLAC frame", errStream)
+	}
+	out := append([]byte(nil), frame[:4]...)
+	out = utf8.AppendRune(out, rune(number)) // at most 2,400: FLAC numbers as UTF-8 does
+	out = append(out, frame[4+old:rest]...)
+	out = append(out, crc8(out))
+	out = append(out, frame[rest+1:len(frame)-2]...)
+	return binary.BigEndian.AppendUint16(out, crc16(out)), nil
+}
+
+// utf8Length is how many bytes a number takes that begins with this one.
+func utf8Length(first byte) int {
+	n := bits.LeadingZeros8(^first)
+	return max(n, 1)
+}
+
+// crc8 and crc16 are the checksums of the FLAC format (RFC 9639, 9.1.8 and 9.3).
+func crc8(data []byte) (sum byte) {
+	for _, b := range data {
+		sum ^= b
+		for range 8 {
+			carry := sum&0x80 != 0
+			if sum <<= 1; carry {
+				sum ^= 0x07
+			}
+		}
+	}
+	return sum
+}
+
+func crc16(data []byte) (sum uint16) {
+	for _, b := range data {
+		sum ^= uint16(b) << 8
+		for range 8 {
+			carry := sum&0x8000 != 0
+			if sum <<= 1; carry {
+				sum ^= 0x8005
+			}
+		}
+	}
+	return sum
 }
 
 // writeTotal puts the number of samples, 36 bits, into the header. The encoder

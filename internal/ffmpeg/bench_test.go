@@ -25,7 +25,7 @@ func run(b *testing.B, path string, s video.Sampling) time.Duration {
 	require.NoError(b, err)
 	start := time.Now()
 	out, err := t.Extract(b.Context(), file, dir, s,
-		func(video.Frame, []byte) error { return nil }, func(int64) {})
+		func(video.Picture) error { return nil }, func(int64) {})
 	require.NoError(b, err)
 	took := time.Since(start)
 	require.GreaterOrEqual(b, out.Frames, 29)

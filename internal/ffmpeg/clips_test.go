@@ -106,6 +106,7 @@ type extracted struct {
 	video.Extraction
 	frames []video.Frame
 	jpegs  [][]byte
+	stills [][][]byte
 	dir    string
 }
 
@@ -114,9 +115,10 @@ func extract(t testing.TB, path string, s video.Sampling) extracted {
 	e := extracted{dir: t.TempDir()}
 	var err error
 	e.Extraction, err = tool(t).Extract(t.Context(), open(t, path), e.dir, s,
-		func(f video.Frame, jpeg []byte) error {
-			e.frames = append(e.frames, f)
-			e.jpegs = append(e.jpegs, jpeg)
+		func(p video.Picture) error {
+			e.frames = append(e.frames, p.Frame)
+			e.jpegs = append(e.jpegs, p.JPEG)
+			e.stills = append(e.stills, p.Stills)
 			return nil
 		}, func(int64) {})
 	require.NoError(t, err)
@@ -132,6 +134,7 @@ func (e extracted) check(t testing.TB) {
 		require.Equal(t, f.Bytes, len(e.jpegs[i]))
 		require.Equal(t, "\xff\xd8", string(e.jpegs[i][:2]))
 		require.Less(t, f.StartMS, f.EndMS)
+		require.Len(t, e.stills[i], len(f.Stills))
 		if i > 0 {
 			require.Greater(t, f.PTSMS, e.frames[i-1].PTSMS)
 			require.GreaterOrEqual(t, f.Shot, e.frames[i-1].Shot)

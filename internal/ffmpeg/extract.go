@@ -15,11 +15,8 @@ import (
 
 const opExtract = "extract frames"
 
-// Names of what Extract leaves in its directory.
-const (
-	ThumbnailFile = "thumbnail.jpg"
-	AudioFile     = "audio.flac"
-)
+// ThumbnailFile is the name of the poster in Extract's directory.
+const ThumbnailFile = "thumbnail.jpg"
 
 // extractor is one extraction.
 type extractor struct {
@@ -38,6 +35,8 @@ type extractor struct {
 
 	sampled int64    // keyframes: time of the last sample; -1 = none yet
 	windows []sample // segments: not yet known to be over
+	opened  int64    // segments with stills: start of the next window
+	sound   soundWriter
 }
 
 // Extract decodes the file once and emits the kept frames in order of time. The
@@ -46,7 +45,7 @@ type extractor struct {
 // into by a short second decode. When max_frames cuts the rest off, the sound
 // ends there as well. What Extract left in dir is removed if it fails.
 func (t *Tool) Extract(ctx context.Context, file *os.File, dir string, s video.Sampling,
-	emit func(f video.Frame, jpeg []byte) error, progress func(ms int64),
+	emit func(p video.Picture) error, progress func(ms int64),
 ) (video.Extraction, error) {
 	media, ok := t.known.get(file)
 	if !ok {
@@ -56,7 +55,11 @@ func (t *Tool) Extract(ctx context.Context, file *os.File, dir string, s video.S
 		}
 	}
 	s = video.Profile{Sampling: s}.Normal().Sampling
+	if s.Stills > 1 {
+		s.DedupDistance = -1 // a segment is more than its middle
+	}
 	x := &extractor{tool: t, file: file, media: media, sampling: s, said: &complaints{}, progress: progress, sampled: -1}
+	x.sound.dir = dir
 	p := mainPlan(media, s)
 	w, h := p.size()
 	x.keeper = &keeper{sampling: s, width: w, height: h, emit: emit}
@@ -64,10 +67,11 @@ func (t *Tool) Extract(ctx context.Context, file *os.File, dir string, s video.S
 
 	out, err := x.run(ctx, dir)
 	if err != nil {
-		for _, name := range []string{ThumbnailFile, AudioFile} {
-			if gone := os.Remove(filepath.Join(dir, name)); gone != nil && !errors.Is(gone, fs.ErrNotExist) {
-				err = errors.Join(err, gone)
-			}
+		if gone := os.Remove(filepath.Join(dir, ThumbnailFile)); gone != nil && !errors.Is(gone, fs.ErrNotExist) {
+			err = errors.Join(err, gone)
+		}
+		if gone := x.sound.remove(); gone != nil {
+			err = errors.Join(err, gone)
 		}
 		return video.Extraction{}, err
 	}
@@ -76,7 +80,7 @@ func (t *Tool) Extract(ctx context.Context, file *os.File, dir string, s video.S
 
 // run decodes, completes what the main pass could not know, and sums up.
 func (x *extractor) run(ctx context.Context, dir string) (video.Extraction, error) {
-	err := x.decodeMain(ctx, dir)
+	err := x.decode(ctx, x.main, &x.sound)
 	x.endMS = x.main.line.end(x.media)
 	if err == nil {
 		err = x.finish(ctx)
@@ -111,30 +115,6 @@ func (x *extractor) run(ctx context.Context, dir string) (video.Extraction, erro
 	return out, nil
 }
 
-// decodeMain runs the main pass, with the sound going to its file.
-func (x *extractor) decodeMain(ctx context.Context, dir string) error {
-	if !x.main.audio {
-		return x.decode(ctx, x.main, nil)
-	}
-	name := filepath.Join(dir, AudioFile)
-	sound, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return diskFault(name, err)
-	}
-	decoded := x.decode(ctx, x.main, sound)
-	info, err := sound.Stat()
-	if closed := sound.Close(); err == nil {
-		err = closed
-	}
-	if err == nil && info.Size() == 0 {
-		err = os.Remove(name) // the stream was announced but empty
-	}
-	if decoded != nil {
-		return decoded
-	}
-	return diskFault(name, err)
-}
-
 // sink takes samples in the way of the strategy.
 func (x *extractor) sink(ctx context.Context) func(sample) error {
 	switch x.sampling.Strategy {
@@ -147,6 +127,9 @@ func (x *extractor) sink(ctx context.Context) func(sample) error {
 			return x.keeper.add(s)
 		}
 	case video.Segments:
+		if x.sampling.Stills > 1 {
+			return x.still
+		}
 		return x.window
 	default:
 		return func(s sample) error {

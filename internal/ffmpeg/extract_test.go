@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"image"
 	"image/jpeg"
 	"os"
@@ -29,9 +30,9 @@ func TestFixedRateFollowsTheGrid(t *testing.T) {
 	require.Equal(t, 320, e.frames[0].Width)
 	require.Equal(t, 180, e.frames[0].Height)
 
-	sound := ffprobe(t, filepath.Join(e.dir, AudioFile), "stream=codec_name,sample_rate,channels,duration")
+	sound := ffprobe(t, filepath.Join(e.dir, AudioFile(0)), "stream=codec_name,sample_rate,channels,duration")
 	require.Regexp(t, `^flac,16000,1,6\.0`, sound)
-	out, err := exec.CommandContext(t.Context(), "ffmpeg", "-v", "error", "-i", filepath.Join(e.dir, AudioFile), "-f", "null", "-").CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), "ffmpeg", "-v", "error", "-i", filepath.Join(e.dir, AudioFile(0)), "-f", "null", "-").CombinedOutput()
 	require.NoError(t, err)
 	require.Empty(t, string(out))
 }
@@ -100,9 +101,9 @@ func TestSizeIsBoundedAndThumbnailSmall(t *testing.T) {
 func TestSound(t *testing.T) {
 	t.Parallel()
 	e := extract(t, cards(t), video.Sampling{})
-	require.NoFileExists(t, filepath.Join(e.dir, AudioFile), "there is none")
+	require.NoFileExists(t, filepath.Join(e.dir, AudioFile(0)), "there is none")
 	e = extract(t, moving(t), video.Sampling{NoAudio: true})
-	require.NoFileExists(t, filepath.Join(e.dir, AudioFile), "none is wanted")
+	require.NoFileExists(t, filepath.Join(e.dir, AudioFile(0)), "none is wanted")
 }
 
 func TestKeyframesFillTheirGaps(t *testing.T) {
@@ -158,6 +159,64 @@ func TestSegments(t *testing.T) {
 	}
 }
 
+// TestStills: a segment comes with its stills, evenly spaced, and segments that
+// overlap share them.
+func TestStills(t *testing.T) {
+	t.Parallel()
+	instants := func(f video.Frame) (at []int64) {
+		for _, s := range f.Stills {
+			at = append(at, s.PTSMS)
+		}
+		return at
+	}
+	e := extract(t, moving(t), video.Sampling{Strategy: video.Segments, WindowMS: 4000, OverlapMS: 2000, Stills: 4})
+	require.Equal(t, [][2]int64{{0, 4000}, {2000, 6000}}, e.ranges())
+	require.Equal(t, []int64{480, 1480, 2480, 3480}, instants(e.frames[0]))
+	require.Equal(t, []int64{2480, 3480, 4480, 5480}, instants(e.frames[1]))
+	require.Equal(t, []int64{2480, 4480}, e.times(), "the picture is the middle still")
+	require.Equal(t, e.stills[0][2], e.stills[1][0])
+	for i, f := range e.frames {
+		for j, s := range f.Stills {
+			sum := sha256.Sum256(e.stills[i][j])
+			require.Equal(t, hex.EncodeToString(sum[:]), s.SHA256)
+		}
+	}
+
+	e = extract(t, moving(t), video.Sampling{Strategy: video.Segments, WindowMS: 3500, Stills: 7})
+	require.Equal(t, [][2]int64{{0, 3500}, {3500, 6000}}, e.ranges(), "the last one is cut")
+	require.Len(t, e.frames[0].Stills, 7)
+	require.Len(t, e.frames[1].Stills, 5)
+
+	e = extract(t, cards(t), video.Sampling{Strategy: video.Segments, WindowMS: 1500, Stills: 3})
+	require.Equal(t, [][2]int64{{0, 1500}, {1500, 3000}, {3000, 4500}, {4500, 6000}}, e.ranges(), "a still picture is no reason to drop a segment")
+}
+
+// TestLongSoundComesInPieces: each is a file of its own, and together they are
+// the sound of the video, sample by sample.
+func TestLongSoundComesInPieces(t *testing.T) {
+	t.Parallel()
+	path := clip(t, "long.mkv", "-f", "lavfi", "-i", "color=c=red:s=32x32:r=1:d=1201", "-f", "lavfi", "-i", "sine=frequency=300:sample_rate=16000:d=1201",
+		"-c:v", "mjpeg", "-c:a", "pcm_s16le", "-shortest")
+	e := extract(t, path, video.Sampling{Strategy: video.Keyframes, MaxGapMS: 600_000})
+	pcm := func(args ...string) []byte {
+		cmd := exec.CommandContext(t.Context(), "ffmpeg", append(append([]string{"-v", "error", "-nostdin"}, args...), "-f", "s16le", "-ac", "1", "-ar", "16000", "-")...)
+		var complaints bytes.Buffer
+		cmd.Stderr = &complaints
+		out, err := cmd.Output()
+		require.NoError(t, err)
+		require.Empty(t, complaints.String())
+		return out
+	}
+	var pieces []byte
+	for piece, seconds := range []float64{600, 600, 1} {
+		name := filepath.Join(e.dir, AudioFile(piece))
+		require.Contains(t, ffprobe(t, name, "format=start_time,duration"), fmt.Sprintf("%.6f", seconds))
+		pieces = append(pieces, pcm("-i", name)...)
+	}
+	require.NoFileExists(t, filepath.Join(e.dir, AudioFile(3)))
+	require.True(t, bytes.Equal(pcm("-i", path), pieces))
+}
+
 func TestDuplicatesAreDroppedButNotForLong(t *testing.T) {
 	t.Parallel()
 	e := extract(t, cards(t), video.Sampling{FPS: 5})
@@ -194,7 +253,7 @@ func TestSameInputSameBytes(t *testing.T) {
 			sum := sha256.Sum256(still)
 			require.Equal(t, hex.EncodeToString(sum[:]), two.frames[i].SHA256)
 		}
-		for _, name := range []string{ThumbnailFile, AudioFile} {
+		for _, name := range []string{ThumbnailFile, AudioFile(0)} {
 			a, err := os.ReadFile(filepath.Join(one.dir, name))
 			require.NoError(t, err)
 			b, err := os.ReadFile(filepath.Join(two.dir, name))

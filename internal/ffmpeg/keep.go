@@ -16,8 +16,11 @@ type sample struct {
 	ptsMS int64
 	endMS int64 // segments: end of the window; else 0
 	start int64 // segments: start of the window
+	atMS  int64 // on a grid: the instant, which the picture may be older than
 	jpeg  []byte
 	gray  gray
+
+	stills []sample // segments with stills: all of the window
 }
 
 // keeper decides which samples become frames and what range each stands for.
@@ -25,10 +28,10 @@ type sample struct {
 type keeper struct {
 	sampling      video.Sampling
 	width, height int
-	emit          func(video.Frame, []byte) error
+	emit          func(video.Picture) error
 
 	frame   *video.Frame // held back
-	jpeg    []byte
+	held    sample
 	kept    gray // of the last kept frame
 	hash    uint64
 	keptMS  int64
@@ -95,7 +98,11 @@ func (k *keeper) hold(s sample, hash uint64, motion float64) {
 		SHA256: hex.EncodeToString(sum[:]), Bytes: len(s.jpeg), Width: k.width, Height: k.height,
 		DHash: hexHash(hash), Motion: motion, Shot: k.shot,
 	}
-	k.jpeg = s.jpeg
+	for _, still := range s.stills {
+		sum := sha256.Sum256(still.jpeg)
+		k.frame.Stills = append(k.frame.Stills, video.Still{PTSMS: still.ptsMS, SHA256: hex.EncodeToString(sum[:])})
+	}
+	k.held = s
 	k.kept, k.hash, k.keptMS, k.shotWas = s.gray, hash, s.ptsMS, k.shot
 	k.frames++
 	k.bytes += int64(len(s.jpeg))
@@ -111,6 +118,10 @@ func (k *keeper) flush(nextMS int64) error {
 	if f.EndMS == 0 {
 		f.EndMS = max(nextMS, f.PTSMS+1)
 	}
-	k.frame = nil
-	return k.emit(f, k.jpeg)
+	p := video.Picture{Frame: f, JPEG: k.held.jpeg}
+	for _, still := range k.held.stills {
+		p.Stills = append(p.Stills, still.jpeg)
+	}
+	k.frame, k.held = nil, sample{}
+	return k.emit(p)
 }

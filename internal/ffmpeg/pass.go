@@ -81,7 +81,7 @@ func (p *pass) resolve(ended bool) error {
 			if ended && at >= p.line.end(p.media) {
 				return nil // the filter rounded the end up
 			}
-			s.ptsMS = p.line.shown(at)
+			s.ptsMS, s.atMS = p.line.shown(at), at
 			s.start = p.grid.period * k // the window, if the strategy has windows
 		}
 		p.ready = p.ready[1:]
@@ -93,8 +93,8 @@ func (p *pass) resolve(ended bool) error {
 }
 
 // decode runs a pass. Damage that leaves something to work with is counted in
-// said and is no error; the sound goes to the file if the plan has any.
-func (x *extractor) decode(ctx context.Context, p *pass, sound *os.File) error {
+// said and is no error; the sound goes to its files if the plan has any.
+func (x *extractor) decode(ctx context.Context, p *pass, sound *soundWriter) error {
 	if _, err := x.file.Seek(0, io.SeekStart); err != nil { // where a descriptor's copies share its position
 		return fault.Wrap(fault.Transport, opExtract, x.file.Name(), err)
 	}
@@ -137,7 +137,7 @@ func (x *extractor) decode(ctx context.Context, p *pass, sound *os.File) error {
 			heard <- nil
 			return
 		}
-		_, err := writeFLAC(sound, soundOut)
+		err := sound.write(soundOut)
 		if err != nil {
 			process.Kill()
 		}
@@ -153,7 +153,7 @@ func (x *extractor) decode(ctx context.Context, p *pass, sound *os.File) error {
 		x.thumb = p.thumb
 	}
 	if soundErr := <-heard; err == nil && soundErr != nil {
-		err = diskFault(sound.Name(), soundErr)
+		err = diskFault(sound.dir, soundErr)
 	}
 	switch {
 	case errors.Is(err, errStream):

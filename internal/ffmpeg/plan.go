@@ -44,6 +44,9 @@ func mainPlan(m video.Media, s video.Sampling) plan {
 		p.filter = sceneFilter(m, s)
 	case video.Segments:
 		p.grid = &grid{offset: s.WindowMS / 2, period: s.WindowMS - s.OverlapMS, per: 1}
+		if s.Stills > 1 {
+			p.grid = &grid{offset: s.WindowMS / int64(2*s.Stills), period: s.WindowMS, per: int64(s.Stills)}
+		}
 		p.filter = p.grid.filter()
 	default:
 		p.grid = rateGrid(s.FPS)
@@ -101,7 +104,7 @@ func (t *Tool) args(p plan) []string {
 	args = append(args, output("pipe:1")...)
 	if p.audio {
 		args = append(args, "-map", "0:a:0", "-af",
-			"aresample=16000:async=1:first_pts=0,aformat=sample_fmts=s16:channel_layouts=mono", "-c:a", "flac")
+			"aresample=16000:async=1:first_pts=0,aformat=sample_fmts=s16:channel_layouts=mono", "-c:a", "flac", "-frame_size", strconv.Itoa(soundFrame))
 		args = append(args, output("pipe:4")...)
 	}
 	return args

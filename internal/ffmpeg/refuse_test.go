@@ -179,7 +179,7 @@ func TestDamageIsSurvivedAndCounted(t *testing.T) {
 		require.NoError(t, os.WriteFile(path, raw, 0o600))
 		dir := t.TempDir()
 		_, err := tool(t).Extract(t.Context(), open(t, path), dir, video.Sampling{},
-			func(video.Frame, []byte) error { return nil }, func(int64) {})
+			func(video.Picture) error { return nil }, func(int64) {})
 		require.Equal(t, fault.Input, fault.ClassOf(err), "%v", err)
 		left, err := os.ReadDir(dir)
 		require.NoError(t, err)
@@ -195,13 +195,13 @@ func TestAbort(t *testing.T) {
 		x := toolIn(t, off)
 		dir := t.TempDir()
 		_, err := x.Extract(t.Context(), open(t, moving(t)), dir, video.Sampling{FPS: 25, DedupDistance: keepAll},
-			func(video.Frame, []byte) error { return enough }, func(int64) {})
+			func(video.Picture) error { return enough }, func(int64) {})
 		require.ErrorIs(t, err, enough)
 
 		ctx, cancel := context.WithCancel(t.Context())
 		var at time.Time
 		_, err = x.Extract(ctx, open(t, moving(t)), dir, video.Sampling{FPS: 25, DedupDistance: keepAll},
-			func(video.Frame, []byte) error {
+			func(video.Picture) error {
 				at = time.Now()
 				cancel()
 				<-ctx.Done()
@@ -236,7 +236,7 @@ func TestWallLimit(t *testing.T) {
 	x := toolIn(t, false)
 	x.config.Wall, x.config.WallFactor = time.Millisecond, 0
 	_, err := x.Extract(t.Context(), open(t, moving(t)), t.TempDir(), video.Sampling{},
-		func(video.Frame, []byte) error { return nil }, func(int64) {})
+		func(video.Picture) error { return nil }, func(int64) {})
 	require.Equal(t, fault.Input, fault.ClassOf(err))
 	require.ErrorContains(t, err, "took longer")
 
@@ -254,10 +254,10 @@ func TestFullDiskIsCapacity(t *testing.T) {
 	err := diskFault("/dir/audio.flac", fmt.Errorf("write: %w", syscall.ENOSPC))
 	require.Equal(t, fault.Capacity, fault.ClassOf(err))
 
-	full := filepath.Join(t.TempDir(), AudioFile)
+	full := filepath.Join(t.TempDir(), AudioFile(0))
 	require.NoError(t, os.Symlink("/dev/full", full))
 	_, err = tool(t).Extract(t.Context(), open(t, moving(t)), filepath.Dir(full), video.Sampling{},
-		func(video.Frame, []byte) error { return nil }, func(int64) {})
+		func(video.Picture) error { return nil }, func(int64) {})
 	require.Equal(t, fault.Capacity, fault.ClassOf(err), "%v", err)
 }
 

@@ -16,7 +16,7 @@ func TestMemoryIsFlat(t *testing.T) {
 	var early, late uint64
 	frames := 0
 	out, err := tool(t).Extract(t.Context(), open(t, path), t.TempDir(), video.Sampling{FPS: 50, DedupDistance: keepAll},
-		func(video.Frame, []byte) error {
+		func(video.Picture) error {
 			frames++
 			if frames%1000 == 0 {
 				var m runtime.MemStats

@@ -7,7 +7,31 @@ import "context"
 func (x *extractor) window(s sample) error {
 	s.endMS = s.start + x.sampling.WindowMS
 	x.windows = append(x.windows, s)
-	for len(x.windows) > 0 && x.main.line.last > x.windows[0].endMS+x.tolerance() {
+	return x.passOn(x.main.line.last)
+}
+
+// still adds a picture to the windows that its instant lies in. A window's
+// picture is the middle one of its stills.
+func (x *extractor) still(s sample) error {
+	for ; x.opened <= s.atMS; x.opened += x.sampling.WindowMS - x.sampling.OverlapMS {
+		x.windows = append(x.windows, sample{start: x.opened, endMS: x.opened + x.sampling.WindowMS})
+	}
+	for i := range x.windows {
+		w := &x.windows[i]
+		held := len(w.stills) > 0 && w.stills[len(w.stills)-1].ptsMS == s.ptsMS
+		if s.atMS < w.endMS && !held {
+			w.stills = append(w.stills, s)
+			middle := w.stills[len(w.stills)/2]
+			w.ptsMS, w.jpeg, w.gray = middle.ptsMS, middle.jpeg, middle.gray
+		}
+	}
+	return x.passOn(s.atMS)
+}
+
+// passOn passes windows on that end before an instant and behind which the
+// video goes on.
+func (x *extractor) passOn(atMS int64) error {
+	for len(x.windows) > 0 && atMS >= x.windows[0].endMS && x.main.line.last > x.windows[0].endMS+x.tolerance() {
 		s := x.windows[0]
 		x.windows = x.windows[1:]
 		if err := x.keeper.add(s); err != nil {
@@ -32,6 +56,9 @@ func (x *extractor) lastWindows(ctx context.Context, end int64) error {
 		next, covered = x.keeper.frame.EndMS-x.sampling.OverlapMS, x.keeper.frame.EndMS
 	}
 	for _, s := range x.windows {
+		if s.jpeg == nil {
+			continue // it begins behind the last picture
+		}
 		if covered > 0 && end-covered <= x.tolerance() {
 			break
 		}

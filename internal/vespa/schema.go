@@ -1,0 +1,131 @@
+// Package vespa keeps documents in a Vespa application and finds them there:
+// the application package, the feed, publication of whole generations, and
+// search. It speaks /document/v1, /search/ and /application/v2 only.
+package vespa
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"regexp"
+	"strings"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// Namespace is the namespace of every document id.
+const Namespace = "video"
+
+// SchemaName is the document type of a profile's frames, <profile>_<tenant> as
+// Cogniverse names it. Tenants whose name is not plain get a part of its hash,
+// because "acme:eu" and "acme_eu" must not share a type.
+func SchemaName(profile string, t tenant.ID) string { return word(profile) + "_" + tenantName(t) }
+
+// GenerationType is the document type of a tenant's generations, the parents
+// of its frames.
+func GenerationType(t tenant.ID) string { return "generation_" + tenantName(t) }
+
+func tenantName(t tenant.ID) string {
+	if regexp.MustCompile(`^[A-Za-z0-9]+(:[A-Za-z0-9]+)?$`).MatchString(string(t)) {
+		return word(string(t))
+	}
+	sum := sha256.Sum256([]byte(t))
+	return word(string(t)) + "_" + hex.EncodeToString(sum[:4])
+}
+
+// word replaces whatever a schema name cannot hold.
+func word(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '_'
+	}, s)
+}
+
+// schema is the document type of one profile of one tenant.
+type schema struct {
+	Name    string
+	Parent  string // type of the generations
+	Tenant  tenant.ID
+	Profile string
+	Dim     int
+	Multi   bool
+	Float   string // cell type of the field embedding; empty = only bits are kept
+	Binary  bool   // there is a field embedding_binary
+}
+
+func newSchema(p video.Profile, t tenant.ID) *schema {
+	s := &schema{
+		Name: SchemaName(p.Name, t), Parent: GenerationType(t), Tenant: t, Profile: p.Name,
+		Dim: p.Embed.Dim, Multi: p.Embed.Multi, Binary: p.Embed.Dim%8 == 0,
+	}
+	switch {
+	case p.Embed.Keep == video.KeepBits:
+	case p.Embed.Multi || p.Embed.Keep == video.KeepBFloat16:
+		s.Float = "bfloat16"
+	default:
+		s.Float = "float"
+	}
+	return s
+}
+
+// Bytes is the length of one row of bits.
+func (s *schema) Bytes() int { return s.Dim / 8 }
+
+// layout is every schema of a deployment.
+type layout struct {
+	tenants []tenant.ID
+	schemas []*schema // tenant by tenant, profiles in their order
+	byName  map[string]*schema
+}
+
+// newLayout refuses names that two tenants or profiles would share.
+func newLayout(tenants []tenant.ID, profiles []video.Profile) (*layout, error) {
+	bad := func(subject, reason string) error {
+		return fault.New(fault.Input, "lay out vespa schemas", subject, reason)
+	}
+	l := &layout{tenants: tenants, byName: map[string]*schema{}}
+	taken := map[string]string{}
+	take := func(name, owner string) error {
+		if other, ok := taken[name]; ok {
+			return bad(owner, "its schema "+name+" is that of "+other+" too; rename the profile")
+		}
+		taken[name] = owner
+		return nil
+	}
+	for _, t := range tenants {
+		if _, err := tenant.Parse(string(t)); err != nil || t == "" {
+			return nil, bad(string(t), "no name of a tenant")
+		}
+		if err := take(GenerationType(t), "tenant "+string(t)); err != nil {
+			return nil, err
+		}
+		for _, p := range profiles {
+			s := newSchema(p, t)
+			switch {
+			case p.Name == "" || s.Name[0] >= '0' && s.Name[0] <= '9' || s.Name[0] == '_':
+				return nil, bad(p.Name, "a profile kept in Vespa needs a name that begins with a letter")
+			case s.Dim < 1 || s.Float == "" && !s.Binary:
+				return nil, bad(p.Name, "embed.dim must be at least 1, and a multiple of 8 to be kept as bits")
+			}
+			if err := take(s.Name, "profile "+p.Name+" of tenant "+string(t)); err != nil {
+				return nil, err
+			}
+			l.schemas = append(l.schemas, s)
+			l.byName[s.Name] = s
+		}
+	}
+	return l, nil
+}
+
+// of finds the schema of a profile, nil if it is not deployed.
+func (l *layout) of(t tenant.ID, profile string) *schema {
+	for _, s := range l.schemas {
+		if s.Tenant == t && s.Profile == profile {
+			return s
+		}
+	}
+	return nil
+}

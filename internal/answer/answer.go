@@ -1,0 +1,270 @@
+// Package answer calls model servers over HTTP and reads what they answer, with
+// suspicion: servers report errors with status 200, cut answers short, drip them
+// for hours, or send the error page of a proxy. Whatever is not the JSON object
+// that was asked for is a fault whose class says whether to ask again.
+package answer
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cogniverse/cogflow/fault"
+)
+
+// Client calls one server. Make one with New.
+type Client struct {
+	options Options
+	http    *http.Client
+}
+
+// Options of a Client.
+type Options struct {
+	Op          string        // what calls are for, in messages: "describe frame"
+	Key         string        // bearer token; empty = none
+	KeyVariable string        // the variable that it came from, for messages
+	Timeout     time.Duration // of one call, body included; 0 = 2 min
+	MaxBytes    int64         // of one answer; 0 = 1 MiB
+	Connections int           // kept open; 0 = 1024
+}
+
+// New makes a Client. It follows no redirect, since a server that moves must be
+// configured anew, and uses no proxy of the environment.
+func New(o Options) *Client {
+	if o.Timeout <= 0 {
+		o.Timeout = 2 * time.Minute
+	}
+	if o.MaxBytes <= 0 {
+		o.MaxBytes = 1 << 20
+	}
+	if o.Connections <= 0 {
+		o.Connections = 1024
+	}
+	transport := &http.Transport{
+		DialContext:         (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+		MaxIdleConnsPerHost: o.Connections,
+		IdleConnTimeout:     90 * time.Second,
+		TLSHandshakeTimeout: 10 * time.Second,
+		ForceAttemptHTTP2:   true,
+		DisableCompression:  true,
+	}
+	return &Client{options: o, http: &http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
+// HTTP returns a client with the same transport whose answers are checked and
+// bounded in the same way, for libraries that bring their own requests.
+func (c *Client) HTTP() *http.Client {
+	return &http.Client{Transport: (*checked)(c), CheckRedirect: c.http.CheckRedirect}
+}
+
+// checked is the transport of HTTP: it answers with 200 and a whole body, or
+// not at all.
+type checked Client
+
+// RoundTrip implements http.RoundTripper.
+func (c *checked) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, header, err := (*Client)(c).do(r)
+	if err != nil {
+		return nil, err
+	}
+	return &http.Response{
+		Status: "200 OK", StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: header,
+		Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)), Request: r,
+	}, nil
+}
+
+// Post sends body as JSON and decodes the answer into out, a pointer.
+func (c *Client) Post(ctx context.Context, url string, body, out any) error {
+	data, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(data))
+	if err != nil {
+		return c.fault(fault.Input, url, "", err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	return c.decode(r, out)
+}
+
+// Get asks for a document and decodes it into out, a pointer.
+func (c *Client) Get(ctx context.Context, url string, out any) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return c.fault(fault.Input, url, "", err)
+	}
+	return c.decode(r, out)
+}
+
+func (c *Client) decode(r *http.Request, out any) error {
+	if c.options.Key != "" {
+		r.Header.Set("Authorization", "Bearer "+c.options.Key)
+	}
+	data, _, err := c.do(r)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, out); err != nil {
+		return c.fault(fault.Transport, r.URL.Host, "the answer is not what was asked for", err)
+	}
+	return nil
+}
+
+// do makes a call and returns a whole JSON object without an error in it.
+func (c *Client) do(r *http.Request) ([]byte, http.Header, error) {
+	host := r.URL.Host
+	ctx, cancel := context.WithTimeoutCause(r.Context(), c.options.Timeout, errSlow)
+	defer cancel()
+	response, err := c.http.Transport.RoundTrip(r.WithContext(ctx))
+	if err != nil {
+		return nil, nil, c.broken(ctx, r.Context(), host, err)
+	}
+	defer response.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(response.Body, c.options.MaxBytes+1))
+	if err != nil {
+		return nil, nil, c.broken(ctx, r.Context(), host, err)
+	}
+	if response.StatusCode != http.StatusOK {
+		return nil, nil, c.status(response, data)
+	}
+	switch {
+	case int64(len(data)) > c.options.MaxBytes:
+		return nil, nil, c.fault(fault.Transport, host, fmt.Sprintf("the answer is longer than %d bytes", c.options.MaxBytes), nil)
+	case !json.Valid(data):
+		return nil, nil, c.fault(fault.Transport, host, "the answer is not JSON: "+excerpt(data), nil)
+	}
+	if text, class := reported(data); text != "" {
+		return nil, nil, c.fault(class, host, "the server answers 200 with an error: "+text, nil)
+	}
+	return data, response.Header, nil
+}
+
+var errSlow = errors.New("no whole answer in time")
+
+// broken classifies a call that was not answered.
+func (c *Client) broken(ctx, caller context.Context, host string, err error) error {
+	switch {
+	case caller.Err() != nil:
+		return caller.Err()
+	case errors.Is(context.Cause(ctx), errSlow):
+		return &fault.Error{
+			Class: fault.Transport, Op: c.options.Op, Subject: host,
+			Reason: "no whole answer within " + c.options.Timeout.String(), Err: ErrTimeout,
+		}
+	}
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		err = e.Err // without the address, which may be long
+	}
+	return c.fault(fault.Transport, host, "", err)
+}
+
+// ErrTimeout marks a call that the server did not answer in time: for the limit
+// of calls in flight the same as a refusal.
+var ErrTimeout = errors.New("timeout")
+
+// status classifies an HTTP status.
+func (c *Client) status(r *http.Response, body []byte) error {
+	f := c.fault(fault.Transport, r.Request.URL.Host, fmt.Sprintf("status %d: %s", r.StatusCode, message(body)), nil)
+	f.RetryAfter = RetryAfter(r.Header.Get("Retry-After"), time.Now())
+	switch code := r.StatusCode; {
+	case code == http.StatusUnauthorized || code == http.StatusForbidden:
+		f.Class = fault.Auth
+		f.Reason += "; check the key"
+		if c.options.KeyVariable != "" {
+			f.Reason += " in " + c.options.KeyVariable
+		}
+	case code == http.StatusTooManyRequests || code == http.StatusServiceUnavailable:
+		f.Class = fault.Overload
+	case code == http.StatusInsufficientStorage:
+		f.Class = fault.Capacity
+	case code == http.StatusRequestTimeout || code == http.StatusTooEarly || code == http.StatusConflict || code >= 500:
+	default: // redirects too: they are not followed
+		f.Class = fault.Input
+	}
+	return f
+}
+
+func (c *Client) fault(class fault.Class, subject, reason string, err error) *fault.Error {
+	return &fault.Error{Class: class, Op: c.options.Op, Subject: subject, Reason: reason, Err: err}
+}
+
+// RetryAfter reads the header of that name, seconds or a date; at most 10 min,
+// 0 = none.
+func RetryAfter(value string, now time.Time) time.Duration {
+	const most = 10 * time.Minute
+	if seconds, err := strconv.ParseFloat(value, 64); err == nil && seconds > 0 {
+		return time.Duration(min(seconds, most.Seconds()) * float64(time.Second))
+	}
+	if at, err := http.ParseTime(value); err == nil && at.After(now) {
+		return min(at.Sub(now), most)
+	}
+	return 0
+}
+
+// reported finds an error that is told with status 200: {"error": …}, or vLLM's
+// {"object": "error"}.
+func reported(data []byte) (text string, class fault.Class) {
+	var answer struct {
+		Object string          `json:"object"`
+		Error  json.RawMessage `json:"error"`
+	}
+	if json.Unmarshal(data, &answer) != nil {
+		return "", ""
+	}
+	if string(answer.Error) == "null" {
+		answer.Error = nil
+	}
+	if answer.Object != "error" && len(answer.Error) == 0 {
+		return "", ""
+	}
+	return message(data), fault.Transport
+}
+
+// message finds what a server says in the shapes that servers say it.
+func message(data []byte) string {
+	var shapes struct {
+		Error   json.RawMessage `json:"error"`
+		Message string          `json:"message"`
+		Detail  json.RawMessage `json:"detail"`
+	}
+	if json.Unmarshal(data, &shapes) != nil {
+		return excerpt(data)
+	}
+	var inner struct {
+		Message string `json:"message"`
+	}
+	var text string
+	switch {
+	case json.Unmarshal(shapes.Error, &inner) == nil && inner.Message != "":
+		return excerpt([]byte(inner.Message))
+	case json.Unmarshal(shapes.Error, &text) == nil && text != "":
+		return excerpt([]byte(text))
+	case shapes.Message != "":
+		return excerpt([]byte(shapes.Message))
+	case json.Unmarshal(shapes.Detail, &text) == nil && text != "":
+		return excerpt([]byte(text))
+	}
+	return excerpt(data)
+}
+
+// excerpt is the beginning of a text, on one line.
+func excerpt(data []byte) string {
+	const longest = 300
+	text := strings.Join(strings.Fields(strings.ToValidUTF8(string(data[:min(len(data), longest)]), "·")), " ")
+	if text == "" {
+		return "(empty)"
+	}
+	return strconv.Quote(text)
+}

@@ -1,0 +1,120 @@
+package vlm
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"encoding/base64"
+	"fmt"
+	"time"
+
+	"github.com/cogniverse/cogflow/fault"
+)
+
+// gather is how long a frame waits for others to share a call with.
+const gather = 50 * time.Millisecond
+
+// waiting is one frame on its way into a batch.
+type waiting struct {
+	ctx  context.Context //nolint:containedctx // lives as long as one call
+	jpeg []byte
+	text string
+	err  error
+	done chan struct{}
+}
+
+// enqueue puts a frame into the next batch and waits for its text.
+func (d *Cogniverse) enqueue(ctx context.Context, jpeg []byte) (string, error) {
+	w := &waiting{ctx: ctx, jpeg: jpeg, done: make(chan struct{})}
+	d.mu.Lock()
+	d.waiting = append(d.waiting, w)
+	switch {
+	case len(d.waiting) >= d.options.Batch:
+		d.send()
+	case len(d.waiting) == 1:
+		d.timer = time.AfterFunc(gather, func() {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			d.send()
+		})
+	}
+	d.mu.Unlock()
+	select {
+	case <-w.done:
+		return w.text, w.err
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
+
+// send makes a call of what waits; d.mu is held.
+func (d *Cogniverse) send() {
+	batch := d.waiting
+	d.waiting = nil
+	d.timer.Stop()
+	if len(batch) == 0 {
+		return
+	}
+	go func() {
+		// The frames of others are in it: the call ends when nobody waits.
+		ctx, cancel := context.WithCancel(context.WithoutCancel(batch[0].ctx))
+		defer cancel()
+		go func() {
+			for _, w := range batch {
+				select {
+				case <-w.ctx.Done():
+				case <-ctx.Done():
+					return
+				}
+			}
+			cancel()
+		}()
+		texts, err := measured(ctx, d.limit, func(ctx context.Context) (map[string]string, error) { return d.many(ctx, batch) })
+		for i, w := range batch {
+			w.text, w.err = texts[frameKey(i)], err
+			if err == nil && w.text == "" {
+				w.err = fault.New(fault.Transport, op, "", "the answer leaves this frame of the batch out")
+			}
+			close(w.done)
+		}
+	}()
+}
+
+func frameKey(i int) string { return fmt.Sprintf("frame-%04d", i) }
+
+// many describes a batch. An answer with frames that were not sent is nobody's
+// to trust; one that lacks some keeps the others.
+func (d *Cogniverse) many(ctx context.Context, batch []*waiting) (map[string]string, error) {
+	var archive bytes.Buffer
+	w := zip.NewWriter(&archive)
+	mapping := map[string]string{}
+	for i, frame := range batch {
+		name := frameKey(i) + ".jpg" // flat: only top-level *.jpg and *.png are looked at
+		file, err := w.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store})
+		if err != nil {
+			return nil, err
+		}
+		if _, err := file.Write(frame.jpeg); err != nil {
+			return nil, err
+		}
+		mapping[name] = frameKey(i)
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	var out struct {
+		Descriptions map[string]string `json:"descriptions"`
+	}
+	err := d.client.Post(ctx, d.batch, map[string]any{
+		"zip_data": base64.StdEncoding.EncodeToString(archive.Bytes()), "frame_mapping": mapping,
+	}, &out)
+	if err != nil {
+		return nil, err
+	}
+	for key := range out.Descriptions {
+		if _, sent := mapping[key+".jpg"]; !sent {
+			return nil, fault.New(fault.Transport, op, "", fmt.Sprintf("the answer describes %q, which was not sent", key))
+		}
+	}
+	return out.Descriptions, nil
+}

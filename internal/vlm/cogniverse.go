@@ -1,0 +1,109 @@
+package vlm
+
+import (
+	"context"
+	"encoding/base64"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/answer"
+	"github.com/cogniverse/cogflow/internal/limit"
+	"github.com/cogniverse/cogflow/internal/picture"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// Cogniverse describes frames by Cogniverse's own VLM service, one frame a call
+// or many. The service answers every failure with status 200, and in a batch the
+// failure of a frame stands where its description belongs; both are faults here.
+type Cogniverse struct {
+	options       Options
+	single, batch string
+	client        *answer.Client
+	limit         *limit.Limit
+
+	mu      sync.Mutex
+	waiting []*waiting // for the next batch
+	timer   *time.Timer
+}
+
+// The names of the endpoints. Deployments have them in the host's name, with
+// hyphens, or as paths.
+const (
+	singleName = "generate_description"
+	batchName  = "upload_and_process_frames"
+)
+
+// NewCogniverse makes a Cogniverse. The URL is that of generate_description, as
+// Cogniverse's vlm_endpoint_url is, or the base of both endpoints.
+func NewCogniverse(o Options) *Cogniverse {
+	d := &Cogniverse{options: o, client: o.client(), limit: o.limit()}
+	url := strings.TrimSuffix(o.URL, "/")
+	hyphened := strings.NewReplacer("_", "-")
+	switch {
+	case strings.Contains(url, hyphened.Replace(singleName)):
+		d.single = url
+		d.batch = strings.Replace(url, hyphened.Replace(singleName), hyphened.Replace(batchName), 1)
+	case strings.Contains(url, singleName):
+		d.single, d.batch = url, strings.Replace(url, singleName, batchName, 1)
+	default:
+		d.single, d.batch = url+"/"+singleName, url+"/"+batchName
+	}
+	return d
+}
+
+// Limit is how many frames the service takes at once, as far as is known. With
+// batches it is that many batches full.
+func (d *Cogniverse) Limit(string) int { return d.limit.Limit() * max(d.options.Batch, 1) }
+
+// Describe writes the caption of one frame. A prompt of the profile's own goes
+// to the single endpoint, since the other takes none.
+func (d *Cogniverse) Describe(ctx context.Context, r video.DescribeRequest) (video.Caption, error) {
+	jpeg, err := picture.Fit(r.JPEG, or(r.Stage.MaxPixels, defaultPixels))
+	if err != nil {
+		return video.Caption{}, err
+	}
+	if r.Stage.Structured {
+		return video.Caption{}, fault.New(fault.Input, op, r.Stage.Model,
+			"Cogniverse's VLM service gives no structured answers; unset describe.structured, or serve the model by an OpenAI endpoint")
+	}
+	var text string
+	if d.options.Batch > 1 && r.Stage.Prompt == "" {
+		text, err = d.enqueue(ctx, jpeg)
+	} else {
+		text, err = measured(ctx, d.limit, func(ctx context.Context) (string, error) { return d.one(ctx, jpeg, r.Stage.Prompt) })
+	}
+	if err != nil {
+		return video.Caption{}, err
+	}
+	if text, err = checkText(r.Stage.Model, text); err != nil {
+		return video.Caption{}, err
+	}
+	return d.options.caption(r.Stage, text), nil
+}
+
+func (d *Cogniverse) one(ctx context.Context, jpeg []byte, prompt string) (string, error) {
+	request := map[string]string{"frame_base64": base64.StdEncoding.EncodeToString(jpeg), "prompt": or(prompt, DefaultPrompt)}
+	var out struct {
+		Description *string `json:"description"`
+	}
+	if err := d.client.Post(ctx, d.single, request, &out); err != nil {
+		return "", err
+	}
+	if out.Description == nil {
+		return "", fault.New(fault.Transport, op, "", "the answer has no description")
+	}
+	return *out.Description, nil
+}
+
+// Check asks whether the service answers. It lists no models, and a description
+// costs a call, so this is all there is to ask without one.
+func (d *Cogniverse) Check(ctx context.Context, _ []string) error {
+	var out map[string]any
+	err := d.client.Get(ctx, d.single, &out)
+	if class := fault.ClassOf(err); class == fault.Input || class == fault.Transport && strings.Contains(err.Error(), "status 405") {
+		return nil // it is there, and wants a POST
+	}
+	return err
+}

@@ -1,0 +1,176 @@
+package vespa
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/cogniverse/cogflow/fault"
+)
+
+const (
+	compressAbove = 512      // bytes; below, gzip costs more than it saves
+	answerLimit   = 64 << 20 // bytes of one answer
+)
+
+// client speaks HTTP to a container, over HTTP/2 on connections of its own:
+// with prior knowledge where there is no TLS, as Vespa wants it.
+type client struct {
+	base    string
+	timeout time.Duration
+	conns   []*conn
+}
+
+type conn struct {
+	http http.Client
+	busy atomic.Int64
+}
+
+func newClient(base string, connections int, timeout time.Duration) (*client, error) {
+	u, err := url.Parse(base)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil {
+		return nil, fault.New(fault.Input, "open vespa", "", "want a URL such as http://localhost:8080, without credentials")
+	}
+	c := &client{base: strings.TrimSuffix(base, "/"), timeout: timeout}
+	for range connections {
+		protocols := new(http.Protocols)
+		protocols.SetHTTP2(true)
+		protocols.SetUnencryptedHTTP2(true)
+		c.conns = append(c.conns, &conn{http: http.Client{Transport: &http.Transport{
+			Protocols: protocols, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12},
+			IdleConnTimeout: 2 * time.Minute, DisableCompression: false,
+			HTTP2: &http.HTTP2Config{SendPingTimeout: 20 * time.Second, PingTimeout: 10 * time.Second},
+		}}})
+	}
+	return c, nil
+}
+
+func (c *client) close() {
+	for _, conn := range c.conns {
+		conn.http.CloseIdleConnections()
+	}
+}
+
+// answer is a whole HTTP answer.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// do sends one request on the least busy connection. An error means that no
+// whole answer came.
+func (c *client) do(ctx context.Context, method, path string, body []byte) (*answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	zipped := len(body) > compressAbove
+	if zipped {
+		var out bytes.Buffer
+		w, err := gzip.NewWriterLevel(&out, gzip.BestSpeed)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := w.Write(body); err != nil {
+			return nil, err
+		}
+		if err := w.Close(); err != nil {
+			return nil, err
+		}
+		body = out.Bytes()
+	}
+	r, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	if len(body) > 0 {
+		r.Header.Set("Content-Type", "application/json; charset=utf-8")
+	}
+	if zipped {
+		r.Header.Set("Content-Encoding", "gzip")
+	}
+	conn := c.conns[0]
+	for _, other := range c.conns[1:] {
+		if other.busy.Load() < conn.busy.Load() {
+			conn = other
+		}
+	}
+	conn.busy.Add(1)
+	defer conn.busy.Add(-1)
+	reply, err := conn.http.Do(r)
+	if err != nil {
+		return nil, withoutURL(err)
+	}
+	defer reply.Body.Close()
+	got, err := io.ReadAll(io.LimitReader(reply.Body, answerLimit))
+	if err != nil {
+		return nil, err
+	}
+	return &answer{status: reply.StatusCode, header: reply.Header, body: got}, nil
+}
+
+// withoutURL drops the URL, which holds document ids and adds nothing.
+func withoutURL(err error) error {
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		return e.Err
+	}
+	return err
+}
+
+// fail turns an answer that is no success into a fault.
+func (a *answer) fail(op, subject string) error {
+	e := &fault.Error{Op: op, Subject: subject, Reason: "Vespa answers " + strconv.Itoa(a.status) + message(a.body)}
+	if seconds, err := strconv.Atoi(a.header.Get("Retry-After")); err == nil && seconds > 0 {
+		e.RetryAfter = time.Duration(seconds) * time.Second
+	}
+	switch {
+	case a.status == http.StatusUnauthorized || a.status == http.StatusForbidden:
+		e.Class = fault.Auth
+	case a.status == http.StatusTooManyRequests || a.status == http.StatusServiceUnavailable:
+		e.Class = fault.Overload
+	case a.status == http.StatusInsufficientStorage:
+		e.Class = fault.Capacity
+		e.Reason += "; the cluster is out of disk or memory: remove videos or add nodes"
+		if e.RetryAfter == 0 {
+			e.RetryAfter = time.Minute
+		}
+	case a.status >= 400 && a.status < 500:
+		e.Class = fault.Input
+	default:
+		e.Class = fault.Transport
+	}
+	return e
+}
+
+// message finds what Vespa says about a failure.
+func message(body []byte) string {
+	var said struct {
+		Message string `json:"message"`
+		Root    struct {
+			Errors []struct {
+				Summary string `json:"summary"`
+				Message string `json:"message"`
+			} `json:"errors"`
+		} `json:"root"`
+	}
+	if json.Unmarshal(body, &said) != nil {
+		return ""
+	}
+	text := said.Message
+	for _, e := range said.Root.Errors {
+		text += " " + e.Summary + ": " + e.Message
+	}
+	if text = strings.TrimSpace(text); text == "" {
+		return ""
+	}
+	return ": " + clean(text[:min(len(text), 500)])
+}

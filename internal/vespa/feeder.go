@@ -1,0 +1,202 @@
+package vespa
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/cogniverse/cogflow/fault"
+)
+
+// operation is one write of /document/v1.
+type operation struct {
+	op      string // what it is for, for errors
+	method  string // POST puts, PUT updates, DELETE removes
+	id      string
+	path    string
+	body    []byte
+	subject string
+}
+
+// feeder writes documents as Vespa's feed client does: many at once, as many
+// as the server takes, and one at a time for each document id.
+type feeder struct {
+	client   *client
+	throttle *throttle
+	breaker  *breaker
+	attempts int
+	pause    func(ctx context.Context, attempt int) error
+
+	mu   sync.Mutex
+	last map[string]chan struct{} // by document id: closed when its last operation has ended
+}
+
+const maxAttempts = 10
+
+func newFeeder(c *client) *feeder {
+	return &feeder{
+		client: c, throttle: newThrottle(len(c.conns), time.Now), breaker: newBreaker(time.Now),
+		attempts: maxAttempts, pause: backOff, last: map[string]chan struct{}{},
+	}
+}
+
+// feed performs operations and returns the error of each, in their order.
+// Operations on one document happen in the order given, over all calls.
+func (f *feeder) feed(ctx context.Context, ops []operation) []error {
+	errs := make([]error, len(ops))
+	var running sync.WaitGroup
+	for i, op := range ops {
+		before, mine := f.enqueue(op.id)
+		running.Go(func() {
+			defer f.leave(op.id, mine)
+			if before != nil {
+				<-before // it ends when its context does
+			}
+			errs[i] = f.perform(ctx, op)
+		})
+	}
+	running.Wait()
+	return errs
+}
+
+func (f *feeder) enqueue(id string) (before, mine chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	before, mine = f.last[id], make(chan struct{})
+	f.last[id] = mine
+	return before, mine
+}
+
+func (f *feeder) leave(id string, mine chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	close(mine)
+	if f.last[id] == mine {
+		delete(f.last, id)
+	}
+}
+
+// perform sends one operation until it is done, refused or given up.
+func (f *feeder) perform(ctx context.Context, op operation) error {
+	for failures, waits := 0, 0; ; {
+		err, again := f.attempt(ctx, op)
+		if err == nil || !again {
+			return err
+		}
+		if ctx.Err() == nil {
+			if throttled(err) {
+				waits++
+			} else if failures++; failures >= f.attempts {
+				return err
+			}
+			if f.pause(ctx, failures+min(waits, 6)) == nil {
+				continue
+			}
+		}
+		if errors.Is(ctx.Err(), context.Canceled) {
+			return ctx.Err()
+		}
+		return err
+	}
+}
+
+func throttled(err error) bool {
+	f, ok := errors.AsType[*refusal](err)
+	return ok && f.status == http.StatusTooManyRequests
+}
+
+// refusal keeps the status of an answer.
+type refusal struct {
+	status int
+	error
+}
+
+func (r *refusal) Unwrap() error { return r.error }
+
+// attempt sends an operation once; again says whether to try another time.
+func (f *feeder) attempt(ctx context.Context, op operation) (err error, again bool) { //nolint:revive // the pair reads in this order
+	if err := f.throttle.acquire(ctx); err != nil {
+		return err, false
+	}
+	done := false
+	defer func() { f.throttle.release(done) }()
+	proceed, err := f.breaker.enter(ctx)
+	if err != nil {
+		return err, false
+	}
+	defer proceed()
+	a, err := f.client.do(ctx, op.method, op.path, op.body)
+	if err == nil && a.status == http.StatusOK {
+		err = checkEcho(a.body, op.id)
+	}
+	switch {
+	case ctx.Err() != nil && err != nil:
+		return ctx.Err(), false
+	case err != nil:
+		f.breaker.failure()
+		return fault.Wrap(fault.Transport, op.op, op.subject, err), true
+	case a.status == http.StatusTooManyRequests:
+		f.throttle.throttled()
+		return &refusal{a.status, a.fail(op.op, op.subject)}, true
+	case a.status >= 500:
+		f.breaker.failure()
+		return &refusal{a.status, a.fail(op.op, op.subject)}, a.status == http.StatusServiceUnavailable
+	}
+	f.breaker.success()
+	done = a.status == http.StatusOK
+	if !done {
+		return &refusal{a.status, a.fail(op.op, op.subject)}, false
+	}
+	return f.checkIgnored(ctx, a.header, op), false
+}
+
+// checkEcho refuses an answer that is cut or about something else.
+func checkEcho(body []byte, id string) error {
+	var said struct {
+		ID string `json:"id"`
+	}
+	if err := json.Unmarshal(body, &said); err != nil {
+		return errors.New("the answer is no JSON, or cut short")
+	}
+	if said.ID != id {
+		return errors.New("the answer is about another document")
+	}
+	return nil
+}
+
+// checkIgnored refuses a write of which Vespa kept a part or nothing. What it
+// kept is removed, so that no incomplete document stays.
+func (f *feeder) checkIgnored(ctx context.Context, h http.Header, op operation) error {
+	if h.Get("X-Vespa-Ignored-Operation") == "true" {
+		return fault.New(fault.Input, op.op, op.subject, "Vespa's routing drops this document; look at services.xml")
+	}
+	if h.Get("X-Vespa-Ignored-Fields") != "true" {
+		return nil
+	}
+	a, err := f.client.do(ctx, http.MethodDelete, op.path, nil)
+	switch {
+	case err != nil:
+		return fault.Wrap(fault.Transport, "remove an incomplete document", op.subject, err)
+	case a.status != http.StatusOK:
+		return a.fail("remove an incomplete document", op.subject)
+	}
+	return fault.New(fault.Input, op.op, op.subject,
+		"the deployed schema lacks a field of this document, which was removed again; run cogflow vespa deploy")
+}
+
+// backOff waits 20 ms, doubling up to 5 s, with jitter.
+func backOff(ctx context.Context, attempt int) error {
+	wait := min(20*time.Millisecond<<min(attempt, 10), 5*time.Second)
+	timer := time.NewTimer(wait/2 + rand.N(wait/2))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}

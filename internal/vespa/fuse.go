@@ -1,0 +1,55 @@
+package vespa
+
+import (
+	"slices"
+
+	"github.com/cogniverse/cogflow/video"
+)
+
+// superseded lists the generations that are older than another of their video
+// in the same answer.
+func superseded(lists [][]candidate) []string {
+	newest := map[video.ID]candidate{}
+	for _, c := range slices.Concat(lists...) {
+		n, ok := newest[c.Video]
+		if !ok || c.created > n.created || c.created == n.created && c.generation > n.generation {
+			newest[c.Video] = c
+		}
+	}
+	var older []string
+	for _, c := range slices.Concat(lists...) {
+		if c.generation != newest[c.Video].generation && !slices.Contains(older, c.generation) {
+			older = append(older, c.generation)
+		}
+	}
+	return older
+}
+
+// hits is the one list, or the fusion of lists: the sum of 1/(k+rank) over the
+// lists that a document is in.
+func hits(lists [][]candidate, limit int, fuse bool) []video.Hit {
+	all := slices.Concat(lists...)
+	if fuse {
+		all = nil
+		sums := map[string]candidate{}
+		for _, list := range lists {
+			for i, c := range list {
+				sum, ok := sums[c.id]
+				if !ok {
+					sum, sum.Score = c, 0
+				}
+				sum.Score += 1 / float64(rankConstant+i+1)
+				sums[c.id] = sum
+			}
+		}
+		for _, c := range sums {
+			all = append(all, c)
+		}
+		slices.SortFunc(all, best)
+	}
+	out := make([]video.Hit, min(limit, len(all)))
+	for i := range out {
+		out[i] = all[i].Hit
+	}
+	return out
+}

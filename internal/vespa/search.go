@@ -1,0 +1,245 @@
+package vespa
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/video"
+)
+
+const (
+	opSearch     = "search"
+	maxLimit     = 1000
+	maxWords     = 64 // of one query; further words are not looked for
+	rankConstant = 60 // of reciprocal rank fusion, from the paper that proposed it
+)
+
+// candidate is a hit with what decides between two generations.
+type candidate struct {
+	video.Hit
+	id, generation string
+	created        int64
+}
+
+// Search finds the best published documents. Equal scores are ordered by
+// document id where the rank profile has one phase. video.RankHybrid fuses the
+// other two here and not in Vespa's global phase, where a document without any
+// word of the query would have a rank among the words too. Any rank profile of
+// the schema may be named.
+func (x *Index) Search(ctx context.Context, q video.Query) ([]video.Hit, error) {
+	s, err := x.schemaOf(opSearch, q.Tenant, q.Profile)
+	if err != nil {
+		return nil, err
+	}
+	lists, err := s.lists(q)
+	if err != nil {
+		return nil, err
+	}
+	var exclude []string
+	for range 5 {
+		var ranked [][]candidate
+		for _, l := range lists {
+			found, err := x.list(ctx, s, q, l, exclude)
+			if err != nil {
+				return nil, err
+			}
+			ranked = append(ranked, found)
+		}
+		older := superseded(ranked)
+		if len(older) == 0 {
+			return hits(ranked, q.Limit, q.Rank == video.RankHybrid), nil
+		}
+		// A generation is being published: ask again without the older one.
+		exclude = append(exclude, older...)
+	}
+	return nil, fault.New(fault.Overload, opSearch, q.Text, "generations change faster than the search can be repeated")
+}
+
+// listing is one ranked list of a query.
+type listing struct {
+	profile rankProfile
+	words   []string
+	hits    int
+}
+
+// lists says which lists answer a query and refuses what the schema cannot.
+func (s *schema) lists(q video.Query) ([]listing, error) {
+	bad := func(reason string) error { return fault.New(fault.Input, opSearch, q.Text, reason) }
+	if q.Limit < 1 || q.Limit > maxLimit {
+		return nil, bad("limit must be 1 to 1000")
+	}
+	names, depth := []string{string(q.Rank)}, q.Limit
+	switch q.Rank {
+	case video.RankBM25:
+		names[0] = "bm25_only"
+	case video.RankVector:
+		names[0] = vectorProfile
+	case video.RankHybrid:
+		names, depth = []string{"bm25_only", vectorProfile}, rankDepth
+	}
+	var out []listing
+	for _, name := range names {
+		p, ok := s.rank(name)
+		if !ok {
+			return nil, bad("unknown rank " + string(q.Rank) + ": want hybrid, bm25, vector or a rank profile of " + s.Name)
+		}
+		if err := s.checkQuery(p, q); err != nil {
+			return nil, err
+		}
+		l := listing{profile: p, words: words(q.Text), hits: depth}
+		if !p.Text || len(l.words) > 0 {
+			out = append(out, l)
+		}
+	}
+	return out, nil
+}
+
+func (s *schema) checkQuery(p rankProfile, q video.Query) error {
+	if !p.Float && !p.Binary {
+		return nil
+	}
+	e := q.Embedding
+	if err := e.Check(); err != nil {
+		return &fault.Error{Class: fault.Input, Op: opSearch, Subject: q.Text, Err: err}
+	}
+	switch {
+	case e.Dim != s.Dim || !s.Multi && e.Rows != 1:
+		return fault.New(fault.Input, opSearch, q.Text, "the query's embedding has not the shape of schema "+s.Name)
+	case e.Floats == nil && (p.Float || s.Float != ""):
+		return fault.New(fault.Input, opSearch, q.Text, "rank "+p.Name+" wants an embedding of floats, not bits")
+	}
+	return nil
+}
+
+// words splits a text into what can be looked for: letters, digits and marks
+// only, so that nothing typed can be syntax.
+func words(text string) []string {
+	var out []string
+	text = norm.NFKC.String(strings.ToValidUTF8(text, " "))
+	for word := range strings.FieldsFuncSeq(strings.ToLower(text), func(r rune) bool {
+		return r == unicode.ReplacementChar || !unicode.In(r, unicode.L, unicode.N, unicode.M)
+	}) {
+		if !slices.Contains(out, word) && strings.ContainsFunc(word, func(r rune) bool { return !unicode.Is(unicode.M, r) }) {
+			out = append(out, word)
+		}
+		if len(out) == maxWords {
+			break
+		}
+	}
+	return out
+}
+
+// list asks for one ranked list.
+func (x *Index) list(ctx context.Context, s *schema, q video.Query, l listing, exclude []string) ([]candidate, error) {
+	parameters := map[string]any{"tenant": string(q.Tenant)}
+	filter := "published = 1 and late = 0 and tenant contains @tenant"
+	for i, generation := range exclude {
+		parameters[fmt.Sprintf("x%d", i)] = generation
+		filter += fmt.Sprintf(" and !(generation contains @x%d)", i)
+	}
+	terms := make([]string, len(l.words))
+	for i, word := range l.words {
+		parameters[fmt.Sprintf("w%d", i)] = word
+		terms[i] = fmt.Sprintf("default contains @w%d", i)
+	}
+	where := filter
+	switch {
+	case l.profile.Text:
+		where = "(" + strings.Join(terms, " or ") + ") and " + filter
+	case len(terms) > 0:
+		where = "rank(" + filter + ", " + strings.Join(terms, ", ") + ")"
+	}
+	s.bind(parameters, l.profile, q.Embedding)
+	ask := query{
+		op: opSearch, subject: q.Text, yql: "select * from " + s.Name + " where " + where, parameters: parameters,
+		hits: l.hits, profile: l.profile.Name, summary: "hit",
+	}
+	if l.profile.Second == "" { // sorting and a second phase do not go together
+		ask.sorting = "-[relevance] +raw(doc_id)"
+	}
+	answer, err := x.ask(ctx, ask)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]candidate, len(answer.hits))
+	for i, h := range answer.hits {
+		if out[i], err = h.candidate(q); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortStableFunc(out, best)
+	return out, nil
+}
+
+func best(a, b candidate) int { return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(a.id, b.id)) }
+
+// bind adds the query tensors that a profile needs.
+func (s *schema) bind(parameters map[string]any, p rankProfile, e video.Embedding) {
+	if p.Float {
+		parameters["input.query(qt)"] = tensor(s, e.Rows, s.Dim, func(i int) float32 { return e.Floats[i] })
+	}
+	if p.Binary {
+		bits := e.Binary().Bits
+		parameters["input.query(qtb)"] = tensor(s, e.Rows, s.Bytes(), func(i int) int8 { return int8(bits[i]) })
+	}
+}
+
+// tensor is a query tensor in JSON: a list of cells, or one for each token.
+func tensor[T any](s *schema, rows, cells int, cell func(int) T) any {
+	tokens := map[string][]T{}
+	for row := range rows {
+		list := make([]T, cells)
+		for i := range list {
+			list[i] = cell(row*cells + i)
+		}
+		if !s.Multi {
+			return list
+		}
+		tokens[fmt.Sprint(row)] = list
+	}
+	return tokens
+}
+
+// candidate reads a hit and checks that it is the tenant's.
+func (h foundHit) candidate(q video.Query) (candidate, error) {
+	var f struct {
+		frameFields
+		Created int64 `json:"creation_timestamp"`
+	}
+	if err := h.decode(opSearch, &f); err != nil {
+		return candidate{}, err
+	}
+	if f.Tenant != string(q.Tenant) || f.DocID == "" || f.VideoID == "" {
+		return candidate{}, fault.New(fault.Transport, opSearch, q.Text, "a hit is not the tenant's, or has no id")
+	}
+	c := candidate{id: f.DocID, generation: f.Generation, created: f.Created, Hit: video.Hit{
+		Video: video.ID(f.VideoID), PTSMS: f.PTSMS, Score: h.score, Preview: f.Preview,
+		StartMS: milliseconds(f.StartTime), EndMS: milliseconds(f.EndTime),
+	}}
+	for _, text := range []struct {
+		field, stored string
+		into          *string
+	}{
+		{"uri", f.URI, &c.URI},
+		{"name", f.Name, &c.Name},
+		{"segment_description", f.Description, &c.Caption},
+		{"on_screen_text", f.OnScreenText, &c.OnScreen},
+		{"frame_key", f.FrameKey, &c.FrameKey},
+	} {
+		exact, err := unverbatim(f.Verbatim, text.field, text.stored)
+		if err != nil {
+			return candidate{}, err
+		}
+		*text.into = exact
+	}
+	return c, nil
+}
+
+func milliseconds(seconds float64) int64 { return int64(seconds*1000 + 0.5) }

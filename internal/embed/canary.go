@@ -1,0 +1,77 @@
+package embed
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"image/color"
+	"image/jpeg"
+	"math"
+
+	stdimage "image"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// canary embeds two pictures that nobody can mistake for each other, and a query
+// for each. A model in order finds the right one; vectors without meaning find
+// one of them for both.
+func (p *Pooling) canary(ctx context.Context, s video.Stage) error {
+	colours := []struct {
+		query  string
+		colour color.RGBA
+	}{{"a plain red picture", color.RGBA{220, 20, 20, 255}}, {"a plain blue picture", color.RGBA{20, 20, 220, 255}}}
+	var queries, pictures [2]video.Embedding
+	for i, c := range colours {
+		found, err := p.EmbedTexts(ctx, video.TextRequest{Stage: s, Query: true, Texts: []string{c.query}})
+		if err != nil {
+			return err
+		}
+		queries[i] = found[0]
+		if pictures[i], err = p.EmbedPictures(ctx, video.PictureRequest{Stage: s, JPEGs: [][]byte{plain(c.colour)}}); err != nil {
+			return err
+		}
+	}
+	for i, q := range queries {
+		// A row is nearest to itself, so a query's score with itself counts its rows.
+		if self := maxSim(q, q); math.Abs(self-float64(q.Rows)) > unitSlack*float64(q.Rows) {
+			return fault.New(fault.Transport, "check endpoint", s.Model, fmt.Sprintf("a query of %d vectors scores %.2f with itself", q.Rows, self))
+		}
+		if right, wrong := maxSim(q, pictures[i]), maxSim(q, pictures[1-i]); right <= wrong {
+			return fault.New(fault.Input, "check endpoint", s.Model, fmt.Sprintf(
+				"for %q it finds the picture of the other colour (%.3f against %.3f): its vectors mean nothing; is a base model served without its adapter?",
+				colours[i].query, wrong, right))
+		}
+	}
+	return nil
+}
+
+func plain(c color.RGBA) []byte {
+	const side = 224
+	m := stdimage.NewRGBA(stdimage.Rect(0, 0, side, side))
+	for i := range side * side {
+		m.SetRGBA(i%side, i/side, c)
+	}
+	var out bytes.Buffer
+	if err := jpeg.Encode(&out, m, nil); err != nil {
+		panic("embed: a plain picture always encodes: " + err.Error())
+	}
+	return out.Bytes()
+}
+
+// maxSim is the sum over the query's rows of the best dot product.
+func maxSim(query, doc video.Embedding) (sum float64) {
+	for q := range query.Rows {
+		best := math.Inf(-1)
+		for d := range doc.Rows {
+			dot := 0.0
+			for i := range query.Dim {
+				dot += float64(query.Floats[q*query.Dim+i]) * float64(doc.Floats[d*doc.Dim+i])
+			}
+			best = max(best, dot)
+		}
+		sum += best
+	}
+	return sum
+}

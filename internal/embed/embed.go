@@ -1,0 +1,85 @@
+// Package embed has pictures and texts turned into vectors by model servers:
+// vLLM's /pooling, which cogflow's own embedder speaks too, and OpenAI's
+// /v1/embeddings. What comes back is checked before anybody sees it: a vector
+// that is not of unit length, not of the right dimension or not there at all
+// would be found by no search, and nobody would know why.
+package embed
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/answer"
+	"github.com/cogniverse/cogflow/internal/limit"
+	"github.com/cogniverse/cogflow/video"
+)
+
+const op = "embed with"
+
+// Options of an endpoint.
+type Options struct {
+	URL              string // Pooling: the base without /pooling; Texts: the base that ends in /v1
+	Key, KeyVariable string
+	Timeout          time.Duration
+	MaxInFlight      int // calls at once; 0 = discovered
+}
+
+const maxAnswer = 256 << 20 // bytes; a batch of texts, or 20,000 rows of 1,024 floats in base64
+
+func (o Options) client() *answer.Client {
+	return answer.New(answer.Options{Op: op, Key: o.Key, KeyVariable: o.KeyVariable, Timeout: o.Timeout, MaxBytes: maxAnswer})
+}
+
+func (o Options) limit() *limit.Limit {
+	return limit.New(limit.Options{Max: o.MaxInFlight, Fixed: o.MaxInFlight > 0})
+}
+
+func outcome(err error) limit.Outcome {
+	switch {
+	case err == nil:
+		return limit.Answered
+	case fault.ClassOf(err) == fault.Overload, errors.Is(err, answer.ErrTimeout):
+		return limit.Refused
+	default:
+		return limit.Failed
+	}
+}
+
+const (
+	maxRows   = 20_000
+	unitSlack = 0.02 // how far from 1 the length of a vector may be: bfloat16 models
+)
+
+// check refuses vectors that a model in order does not give. Rows of zeros are
+// padding that the server forgot to drop: as bits they would look like vectors.
+func check(s video.Stage, e video.Embedding) error {
+	bad := func(format string, args ...any) error {
+		return fault.New(fault.Transport, op, s.Model, fmt.Sprintf(format, args...))
+	}
+	if err := s.CheckVector(e); err != nil {
+		return err
+	}
+	if e.Rows > maxRows {
+		return bad("%d vectors for one input", e.Rows)
+	}
+	for row := range e.Rows {
+		switch length := norm(e.Floats[row*e.Dim : (row+1)*e.Dim]); {
+		case length == 0:
+			return bad("vector %d of %d is all zeros: padding that the server did not drop", row+1, e.Rows)
+		case math.Abs(length-1) > unitSlack:
+			return bad("vector %d of %d has the length %.3g instead of 1: the model is not the one that was asked for, or its last layer is missing", row+1, e.Rows, length)
+		}
+	}
+	return nil
+}
+
+func norm(row []float32) float64 {
+	sum := 0.0
+	for _, f := range row {
+		sum += float64(f) * float64(f)
+	}
+	return math.Sqrt(sum)
+}

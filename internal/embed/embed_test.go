@@ -1,0 +1,187 @@
+package embed_test
+
+import (
+	"bytes"
+	"context"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"math"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/embed"
+	"github.com/cogniverse/cogflow/internal/embed/embedtest"
+	"github.com/cogniverse/cogflow/video"
+)
+
+func multi() video.Stage {
+	return video.Stage{Model: "test/multi", Of: video.OfFrame, Multi: true, Dim: 128}
+}
+
+func single() video.Stage { return video.Stage{Model: "test/single", Of: video.OfSegment, Dim: 64} }
+
+func plain(t testing.TB, c color.RGBA) []byte {
+	t.Helper()
+	m := image.NewRGBA(image.Rect(0, 0, 64, 36))
+	for i := range 64 * 36 {
+		m.SetRGBA(i%64, i/64, c)
+	}
+	var out bytes.Buffer
+	require.NoError(t, jpeg.Encode(&out, m, nil))
+	return out.Bytes()
+}
+
+func red() color.RGBA { return color.RGBA{220, 0, 0, 255} }
+
+func TestPooling(t *testing.T) {
+	t.Parallel()
+	for name, floats := range map[string]bool{"base64": false, "floats": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := embedtest.Start(t)
+			if floats {
+				s.AnswerFloats()
+			}
+			p := embed.NewPooling(embed.Options{URL: s.URL})
+			one, err := p.EmbedPictures(t.Context(), video.PictureRequest{Stage: multi(), JPEGs: [][]byte{plain(t, red())}})
+			require.NoError(t, err)
+			require.Equal(t, 4, one.Rows)
+			require.Equal(t, 128, one.Dim)
+			again, err := p.EmbedPictures(t.Context(), video.PictureRequest{Stage: multi(), JPEGs: [][]byte{plain(t, red())}})
+			require.NoError(t, err)
+			require.Equal(t, one, again)
+
+			stills := [][]byte{plain(t, red()), plain(t, color.RGBA{0, 0, 220, 255})}
+			segment, err := p.EmbedPictures(t.Context(), video.PictureRequest{Stage: single(), JPEGs: stills})
+			require.NoError(t, err)
+			require.Equal(t, 1, segment.Rows)
+			require.Equal(t, 3, s.Answered(), "the stills of a segment are one call")
+
+			queries, err := p.EmbedTexts(t.Context(), video.TextRequest{Stage: multi(), Query: true, Texts: []string{"a red tram", "night"}})
+			require.NoError(t, err)
+			require.Equal(t, []int{3, 1}, []int{queries[0].Rows, queries[1].Rows})
+		})
+	}
+}
+
+func TestTexts(t *testing.T) {
+	t.Parallel()
+	s := embedtest.Start(t)
+	e := embed.NewTexts(embed.Options{URL: s.URL + "/v1"})
+	st := video.Stage{Model: "nomic-embed-text", Dim: 768}
+	out, err := e.EmbedTexts(t.Context(), video.TextRequest{Stage: st, Texts: []string{"a red tram", "a blue bus", "a red tram"}})
+	require.NoError(t, err)
+	require.Equal(t, out[0], out[2])
+	require.NotEqual(t, out[0], out[1])
+	require.NoError(t, e.Check(t.Context(), st))
+	_, err = e.EmbedTexts(t.Context(), video.TextRequest{Stage: st, Texts: []string{"x", " "}})
+	require.ErrorContains(t, err, "text 2 is empty")
+	_, err = e.EmbedPictures(t.Context(), video.PictureRequest{Stage: st})
+	require.Equal(t, fault.Input, fault.ClassOf(err))
+
+	for name, body := range map[string]string{
+		"too few":    `{"data":[{"index":0,"embedding":[1]}]}`,
+		"twice":      `{"data":[{"index":0,"embedding":[1]},{"index":0,"embedding":[1]}]}`,
+		"wrong":      `{"data":[{"index":0,"embedding":[1]},{"index":7,"embedding":[1]}]}`,
+		"not a list": `{"data":3}`,
+	} {
+		s.Next(embedtest.Status(200, body))
+		st := video.Stage{Model: "m", Dim: 1}
+		_, err := e.EmbedTexts(t.Context(), video.TextRequest{Stage: st, Texts: []string{"a", "b"}})
+		require.Equal(t, fault.Transport, fault.ClassOf(err), name)
+	}
+}
+
+// TestNothingWrongIsTaken: vectors that no model in order gives are faults.
+func TestNothingWrongIsTaken(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		distort func(rows [][]float32) [][]float32
+		class   fault.Class
+		text    string
+	}{
+		"padding":      {func(r [][]float32) [][]float32 { return append(r, make([]float32, 128)) }, fault.Transport, "all zeros"},
+		"not a unit":   {func(r [][]float32) [][]float32 { r[1][0] += 3; return r }, fault.Transport, "length"},
+		"not a number": {func(r [][]float32) [][]float32 { r[0][5] = float32(math.NaN()); return r }, fault.Transport, "NaN"},
+		"no rows":      {func([][]float32) [][]float32 { return nil }, fault.Transport, "base64"},
+		"other model": {func(r [][]float32) [][]float32 {
+			for i := range r {
+				r[i] = r[i][:100]
+			}
+			return r
+		}, fault.Input, "128"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := embedtest.Start(t)
+			s.Distort(c.distort)
+			p := embed.NewPooling(embed.Options{URL: s.URL})
+			_, err := p.EmbedPictures(t.Context(), video.PictureRequest{Stage: multi(), JPEGs: [][]byte{plain(t, red())}})
+			require.Equal(t, c.class, fault.ClassOf(err), "%v", err)
+			require.ErrorContains(t, err, c.text)
+		})
+	}
+}
+
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		answer func(w http.ResponseWriter)
+		class  fault.Class
+	}{
+		"429":       {embedtest.Status(429, `{}`, "Retry-After", "3"), fault.Overload},
+		"503":       {embedtest.Status(503, `busy`), fault.Overload},
+		"500":       {embedtest.Status(500, `{"error":{"message":"CUDA out of memory"}}`), fault.Transport},
+		"401":       {embedtest.Status(401, `{}`), fault.Auth},
+		"400":       {embedtest.Status(400, `{"error":{"message":"cannot identify image"}}`), fault.Input},
+		"reset":     {embedtest.Reset, fault.Transport},
+		"cut":       {embedtest.Status(200, `{"data":[{"data":"AAA`), fault.Transport},
+		"200 error": {embedtest.Status(200, `{"error":"model is loading"}`), fault.Transport},
+		"two":       {embedtest.Status(200, `{"data":[{"data":[[1]]},{"data":[[1]]}]}`), fault.Transport},
+		"none":      {embedtest.Status(200, `{"data":[]}`), fault.Transport},
+		"ragged":    {embedtest.Status(200, `{"data":[{"data":[[1,0],[1]]}]}`), fault.Transport},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := embedtest.Start(t)
+			p := embed.NewPooling(embed.Options{URL: s.URL, Timeout: 5 * time.Second})
+			s.Next(c.answer)
+			request := video.PictureRequest{Stage: multi(), JPEGs: [][]byte{plain(t, red())}}
+			_, err := p.EmbedPictures(t.Context(), request)
+			require.Equal(t, c.class, fault.ClassOf(err), "%v", err)
+			_, err = p.EmbedPictures(t.Context(), request)
+			require.NoError(t, err)
+			require.Equal(t, 1, s.Answered())
+		})
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	p := embed.NewPooling(embed.Options{URL: embedtest.Start(t).URL})
+	_, err := p.EmbedPictures(ctx, video.PictureRequest{Stage: multi(), JPEGs: [][]byte{plain(t, red())}})
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+// TestCanary: a base model that is served without its adapter has vectors of the
+// right shape which mean nothing, and is found out.
+func TestCanary(t *testing.T) {
+	t.Parallel()
+	s := embedtest.Start(t)
+	p := embed.NewPooling(embed.Options{URL: s.URL})
+	require.NoError(t, p.Check(t.Context(), multi()))
+	require.NoError(t, p.Check(t.Context(), single()))
+	require.ErrorContains(t, p.Check(t.Context(), video.Stage{Model: "other", Dim: 3}), "it serves")
+	s.Distort(func(rows [][]float32) [][]float32 {
+		for i := range rows { // unit vectors, all alike
+			clear(rows[i])
+			rows[i][0] = 1
+		}
+		return rows
+	})
+	err := p.Check(t.Context(), multi())
+	require.ErrorContains(t, err, "served without its adapter")
+}

@@ -1,0 +1,200 @@
+package embed
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/answer"
+	"github.com/cogniverse/cogflow/internal/limit"
+	"github.com/cogniverse/cogflow/internal/picture"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// Pooling embeds pictures, segments and queries by vLLM's /pooling: one input a
+// call, vectors as base64 of little-endian float32.
+type Pooling struct {
+	url    string
+	client *answer.Client
+	limit  *limit.Limit
+}
+
+// NewPooling makes a Pooling.
+func NewPooling(o Options) *Pooling {
+	return &Pooling{url: o.URL, client: o.client(), limit: o.limit()}
+}
+
+// Limit is how many calls the endpoint takes at once, as far as is known.
+func (p *Pooling) Limit(string) int { return p.limit.Limit() }
+
+// The request of /pooling; see vLLM's PoolingChatRequest and
+// PoolingCompletionRequest.
+type poolingRequest struct {
+	Model      string    `json:"model"`
+	Task       string    `json:"task"`
+	Input      string    `json:"input,omitempty"`
+	Messages   []message `json:"messages,omitempty"`
+	Encoding   string    `json:"encoding_format"`
+	Type       string    `json:"embed_dtype"`
+	Endianness string    `json:"endianness"`
+}
+
+type message struct {
+	Role    string `json:"role"`
+	Content []part `json:"content"`
+}
+
+type part struct {
+	Type  string `json:"type"`
+	Text  string `json:"text,omitempty"`
+	Image *image `json:"image_url,omitempty"`
+}
+
+type image struct {
+	URL string `json:"url"`
+}
+
+type poolingResponse struct {
+	Data []struct {
+		Data json.RawMessage `json:"data"`
+	} `json:"data"`
+}
+
+func request(s video.Stage) poolingRequest {
+	r := poolingRequest{Model: s.Model, Task: "embed", Encoding: "base64", Type: "float32", Endianness: "little"}
+	if s.Multi {
+		r.Task = "token_embed"
+	}
+	return r
+}
+
+// EmbedPictures embeds one picture, or the stills of one segment in one message.
+func (p *Pooling) EmbedPictures(ctx context.Context, r video.PictureRequest) (video.Embedding, error) {
+	m := message{Role: "user"}
+	for _, jpeg := range r.JPEGs {
+		small, err := picture.Fit(jpeg, r.Stage.MaxPixels)
+		if err != nil {
+			return video.Embedding{}, err
+		}
+		m.Content = append(m.Content, part{Type: "image_url", Image: &image{"data:image/jpeg;base64," + base64.StdEncoding.EncodeToString(small)}})
+	}
+	if len(m.Content) == 0 {
+		return video.Embedding{}, fault.New(fault.Input, op, r.Stage.Model, "no picture to embed")
+	}
+	m.Content = append(m.Content, part{Type: "text", Text: "Describe the image."}) // what these models were trained with
+	body := request(r.Stage)
+	body.Messages = []message{m}
+	return p.ask(ctx, r.Stage, body)
+}
+
+// EmbedTexts embeds queries, a call each.
+func (p *Pooling) EmbedTexts(ctx context.Context, r video.TextRequest) ([]video.Embedding, error) {
+	out := make([]video.Embedding, len(r.Texts))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(p.limit.Limit())
+	for i, text := range r.Texts {
+		group.Go(func() (err error) {
+			if strings.TrimSpace(text) == "" {
+				return fault.New(fault.Input, op, r.Stage.Model, fmt.Sprintf("text %d is empty", i+1))
+			}
+			body := request(r.Stage)
+			body.Input = text
+			out[i], err = p.ask(ctx, r.Stage, body)
+			return err
+		})
+	}
+	return out, group.Wait()
+}
+
+func (p *Pooling) ask(ctx context.Context, s video.Stage, body poolingRequest) (video.Embedding, error) {
+	var answer poolingResponse
+	done := p.limit.Begin()
+	err := p.client.Post(ctx, p.url+"/pooling", body, &answer)
+	done(outcome(err))
+	if err != nil {
+		return video.Embedding{}, err
+	}
+	if len(answer.Data) != 1 {
+		return video.Embedding{}, fault.New(fault.Transport, op, s.Model, fmt.Sprintf("%d answers for one input", len(answer.Data)))
+	}
+	e, err := decode(s, answer.Data[0].Data)
+	if err != nil {
+		return video.Embedding{}, err
+	}
+	return e, check(s, e)
+}
+
+// decode reads vectors as base64, as rows, or as one row.
+func decode(s video.Stage, data json.RawMessage) (video.Embedding, error) {
+	bad := func(reason string) (video.Embedding, error) {
+		return video.Embedding{}, fault.New(fault.Transport, op, s.Model, reason)
+	}
+	var text string
+	var rows [][]float32
+	var row []float32
+	switch {
+	case json.Unmarshal(data, &text) == nil:
+		raw, err := base64.StdEncoding.DecodeString(text)
+		if err != nil || len(raw) == 0 || len(raw)%4 != 0 {
+			return bad("the answer is not base64 of whole numbers")
+		}
+		row = make([]float32, len(raw)/4)
+		for i := range row {
+			row[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
+		}
+		if len(row)%s.Dim != 0 {
+			return video.Embedding{}, fault.New(fault.Input, op, s.Model,
+				fmt.Sprintf("%d numbers are no whole vectors of %d dimensions, as the profile says", len(row), s.Dim))
+		}
+		return video.Embedding{Dim: s.Dim, Rows: len(row) / s.Dim, Floats: row}, nil
+	case json.Unmarshal(data, &rows) == nil && len(rows) > 0:
+		e := video.Embedding{Dim: len(rows[0]), Rows: len(rows)}
+		for _, r := range rows {
+			if len(r) != e.Dim {
+				return bad("its vectors differ in dimension")
+			}
+			e.Floats = append(e.Floats, r...)
+		}
+		return e, nil
+	case json.Unmarshal(data, &row) == nil && len(row) > 0:
+		return video.Embedding{Dim: len(row), Rows: 1, Floats: row}, nil
+	}
+	return bad("the answer holds no vectors")
+}
+
+// models asks which models a server serves; its URL is without /v1.
+func (p *Pooling) models(ctx context.Context) ([]string, error) {
+	var list struct {
+		Data []struct {
+			ID string `json:"id"`
+		} `json:"data"`
+	}
+	err := p.client.Get(ctx, strings.TrimSuffix(p.url, "/v1")+"/v1/models", &list)
+	var ids []string
+	for _, m := range list.Data {
+		ids = append(ids, m.ID)
+	}
+	return ids, err
+}
+
+// Check asks whether the endpoint serves the model of a stage, and whether it is
+// the whole model: one that is served without its adapter answers with vectors
+// of the right shape that mean nothing.
+func (p *Pooling) Check(ctx context.Context, s video.Stage) error {
+	served, err := p.models(ctx)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(served, s.Model) {
+		return fault.New(fault.Input, "check endpoint", s.Model, "the server does not serve it; it serves "+strings.Join(served, ", "))
+	}
+	return p.canary(ctx, s)
+}

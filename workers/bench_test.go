@@ -122,7 +122,7 @@ func benchStack(b *testing.B, e *endpoint) client.Client {
 		}[name]
 	})
 	require.NoError(b, err)
-	ingest, closeAll, err := wire(b.Context(), settings, pools(), c, true)
+	ingest, closeAll, err := wire(b.Context(), settings, func(string) string { return "" }, pools(), c, true)
 	require.NoError(b, err)
 	b.Cleanup(func() { _ = closeAll() })
 	ingest.Describer = e

@@ -74,7 +74,7 @@ func (f flags) start(ctx context.Context, args []string, getenv func(string) str
 	if err != nil {
 		return err
 	}
-	return serve(ctx, c, pools, class, logger)
+	return serve(ctx, c, getenv, pools, class, logger)
 }
 
 func newLogger(level string, out io.Writer) (*zap.Logger, error) {

@@ -5,13 +5,17 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
+	"sync"
 	"syscall"
+	"time"
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/ffmpeg"
 	"github.com/cogniverse/cogflow/internal/preview"
 	"github.com/cogniverse/cogflow/internal/sandbox"
+	"github.com/cogniverse/cogflow/internal/vespa"
 	"github.com/cogniverse/cogflow/tenant"
 )
 
@@ -20,6 +24,8 @@ type health struct {
 	ingest    *activities.Ingest
 	config    config.Config
 	describer *preview.Describer
+	models    *models
+	vespa     *vespa.Index     // nil: the embedded index, or the index pool is not served here
 	sandbox   *sandbox.Sandbox // nil: the media pool is not served here
 	ffmpeg    *ffmpeg.Tool     // likewise
 }
@@ -29,6 +35,8 @@ const (
 	statusWarn = "warn"
 	statusFail = "fail"
 	lowDisk    = 5 << 30 // bytes
+
+	endpointPatience = 20 * time.Second
 )
 
 func (h *health) checks(ctx context.Context) []activities.HealthCheck {
@@ -40,7 +48,34 @@ func (h *health) checks(ctx context.Context) []activities.HealthCheck {
 	if h.ffmpeg != nil {
 		out = append(out, activities.HealthCheck{Part: "ffmpeg", Status: statusOK, Detail: h.ffmpeg.Version()}, h.protection())
 	}
-	return append(out, h.text(), h.store(ctx), h.disk())
+	out = append(out, h.text(), h.store(ctx), h.disk())
+	if h.vespa != nil {
+		out = append(out, verdict("vespa", h.config.Vespa.URL, h.vespa.Check(ctx)))
+	}
+	return append(out, h.endpoints(ctx)...)
+}
+
+// endpoints asks every model server, all at once.
+func (h *health) endpoints(ctx context.Context) []activities.HealthCheck {
+	ctx, cancel := context.WithTimeout(ctx, endpointPatience)
+	defer cancel()
+	out := make([]activities.HealthCheck, len(h.models.checks))
+	var wg sync.WaitGroup
+	for i, c := range h.models.checks {
+		wg.Go(func() {
+			e := c.endpoint
+			out[i] = verdict("endpoint "+e.Name, strings.Join(e.Models, ", ")+" at "+e.URL, c.ask(ctx))
+		})
+	}
+	wg.Wait()
+	return out
+}
+
+func verdict(part, detail string, err error) activities.HealthCheck {
+	if err != nil {
+		return activities.HealthCheck{Part: part, Status: statusFail, Detail: err.Error()}
+	}
+	return activities.HealthCheck{Part: part, Status: statusOK, Detail: detail}
 }
 
 func (h *health) protection() activities.HealthCheck {

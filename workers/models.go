@@ -3,12 +3,16 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/asr"
 	"github.com/cogniverse/cogflow/internal/config"
+	"github.com/cogniverse/cogflow/internal/embed"
 	"github.com/cogniverse/cogflow/internal/preview"
+	"github.com/cogniverse/cogflow/internal/vlm"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -19,6 +23,7 @@ type models struct {
 	embedders    map[string]activities.Embedder // by model, and the kind of input it takes
 	transcribers map[string]activities.Transcriber
 	checks       []modelCheck
+	profiles     []video.Profile
 }
 
 // modelCheck asks an endpoint whether it can do its work.
@@ -31,7 +36,7 @@ func newModels(c config.Config, getenv func(string) string, describer *preview.D
 	m := &models{
 		describers:   map[string]activities.Describer{preview.DescriberModel: describer},
 		embedders:    map[string]activities.Embedder{preview.EmbedderModel: preview.Embedder{}},
-		transcribers: map[string]activities.Transcriber{},
+		transcribers: map[string]activities.Transcriber{}, profiles: c.Profiles(),
 	}
 	for _, e := range c.Endpoints {
 		key := ""
@@ -122,4 +127,70 @@ func (m transcribing) Transcribe(ctx context.Context, r video.TranscribeRequest)
 		return video.Transcript{}, unserved("transcribe", r.Stage.Model)
 	}
 	return t.Transcribe(ctx, r)
+}
+
+// connect makes the adapter of an endpoint.
+func (m *models) connect(e config.Endpoint, key string) error {
+	var check func(ctx context.Context) error
+	switch e.Kind {
+	case config.OpenAI, config.CogniverseVLM:
+		o := vlm.Options{
+			URL: e.URL, Key: key, KeyVariable: e.KeyVariable, Timeout: e.Timeout, MaxInFlight: e.MaxInFlight, Batch: e.Batch,
+			InputUSDPerMTok: e.InputUSDPerMTok, OutputUSDPerMTok: e.OutputUSDPerMTok,
+		}
+		var d interface {
+			activities.Describer
+			Check(ctx context.Context, models []string) error
+		} = vlm.NewOpenAI(o)
+		if e.Kind == config.CogniverseVLM {
+			d = vlm.NewCogniverse(o)
+		}
+		serveBy(m.describers, e.Models, activities.Describer(d))
+		check = func(ctx context.Context) error { return d.Check(ctx, e.Models) }
+	case config.Transcriptions:
+		t := asr.New(asr.Options{URL: e.URL, Key: key, KeyVariable: e.KeyVariable, Timeout: e.Timeout, MaxInFlight: e.MaxInFlight})
+		serveBy(m.transcribers, e.Models, activities.Transcriber(t))
+		check = func(ctx context.Context) error { return t.Check(ctx, e.Models) }
+	case config.Pooling, config.Embeddings:
+		o := embed.Options{URL: e.URL, Key: key, KeyVariable: e.KeyVariable, Timeout: e.Timeout, MaxInFlight: e.MaxInFlight}
+		var x interface {
+			activities.Embedder
+			Check(ctx context.Context, s video.Stage) error
+		} = embed.NewPooling(o)
+		kinds := []video.Of{video.OfFrame, video.OfCaption}
+		if e.Kind == config.Embeddings {
+			x, kinds = embed.NewTexts(o), []video.Of{video.OfCaption}
+		}
+		for _, kind := range kinds {
+			for _, model := range e.Models {
+				serveBy(m.embedders, []string{of(model, kind)}, activities.Embedder(x))
+			}
+		}
+		check = func(ctx context.Context) error { return m.checkStages(ctx, e, x.Check) }
+	default:
+		return fault.New(fault.Input, "connect endpoint", e.Name, "unknown kind "+strconv.Quote(string(e.Kind)))
+	}
+	m.checks = append(m.checks, modelCheck{e, check})
+	return nil
+}
+
+// serveBy notes who serves which models; the first endpoint wins.
+func serveBy[T any](to map[string]T, names []string, by T) {
+	for _, name := range names {
+		if _, taken := to[name]; !taken {
+			to[name] = by
+		}
+	}
+}
+
+// checkStages checks an embedder with each stage that profiles use it for.
+func (m *models) checkStages(ctx context.Context, e config.Endpoint, check func(context.Context, video.Stage) error) error {
+	for _, p := range m.profiles {
+		if slices.Contains(e.Models, p.Embed.Model) {
+			if err := check(ctx, p.Embed); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

@@ -35,7 +35,7 @@ const (
 )
 
 // serve polls the queues of the pools until ctx ends, then drains.
-func serve(ctx context.Context, c config.Config, pools []pool, class string, logger *zap.Logger) (err error) {
+func serve(ctx context.Context, c config.Config, getenv func(string) string, pools []pool, class string, logger *zap.Logger) (err error) {
 	options, err := envconfig.LoadDefaultClientOptions()
 	if err != nil {
 		return fault.Wrap(fault.Input, "read the Temporal configuration", "", err)
@@ -53,7 +53,7 @@ func serve(ctx context.Context, c config.Config, pools []pool, class string, log
 			return fmt.Errorf("%w; an operator can do it: `cogflow health` prints the command", err)
 		}
 	}
-	ingest, closeAll, err := wire(ctx, c, pools, temporal, loopback(options.HostPort))
+	ingest, closeAll, err := wire(ctx, c, getenv, pools, temporal, loopback(options.HostPort))
 	if err != nil {
 		return err
 	}

@@ -21,13 +21,14 @@ import (
 	"github.com/cogniverse/cogflow/internal/sandbox"
 	"github.com/cogniverse/cogflow/internal/source"
 	"github.com/cogniverse/cogflow/internal/sqlite"
+	"github.com/cogniverse/cogflow/internal/vespa"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
 // wire builds the adapters that the pools need and hands them to the activities.
-func wire(ctx context.Context, c config.Config, pools []pool, temporal client.Client, local bool) (_ *activities.Ingest, closeAll func() error, err error) {
+func wire(ctx context.Context, c config.Config, getenv func(string) string, pools []pool, temporal client.Client, local bool) (_ *activities.Ingest, closeAll func() error, err error) {
 	var closers []func() error
 	closeAll = func() error {
 		var errs []error
@@ -45,8 +46,7 @@ func wire(ctx context.Context, c config.Config, pools []pool, temporal client.Cl
 		return slices.ContainsFunc(pools, func(p pool) bool { return slices.Contains(names, p.name) })
 	}
 	a := &activities.Ingest{
-		Runs: runs{temporal}, Report: report.Render, Thumb: report.Thumb,
-		Embedder: preview.Embedder{}, Version: version,
+		Runs: runs{temporal}, Report: report.Render, Thumb: report.Thumb, Version: version,
 	}
 	h := &health{ingest: a, config: c}
 	a.Checks = h.checks
@@ -56,7 +56,11 @@ func wire(ctx context.Context, c config.Config, pools []pool, temporal client.Cl
 	if h.describer, err = preview.NewDescriber(ctx, preview.Options{Tesseract: tesseract(c)}); err != nil {
 		return nil, nil, err
 	}
-	a.Describer, a.Profiles = h.describer, profiles(c, h.describer)
+	if h.models, err = newModels(c, getenv, h.describer); err != nil {
+		return nil, nil, err
+	}
+	a.Describer, a.Embedder, a.Transcriber = describing{h.models}, embedding{h.models}, transcribing{h.models}
+	a.Profiles = profiles(c, h.describer)
 	scratch, err := openScratch(c.Scratch)
 	if err != nil {
 		return nil, nil, err
@@ -74,10 +78,7 @@ func wire(ctx context.Context, c config.Config, pools []pool, temporal client.Cl
 		a.Ledger, closers = l, append(closers, l.Close)
 	}
 	if serves(workflows.QueueIndex) {
-		if err := os.MkdirAll(filepath.Dir(c.Index), 0o700); err != nil {
-			return nil, nil, fault.Wrap(fault.Capacity, "make directory of the index", c.Index, err)
-		}
-		x, err := sqlite.Open(c.Index)
+		x, err := h.openIndex(c)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -93,6 +94,29 @@ func wire(ctx context.Context, c config.Config, pools []pool, temporal client.Cl
 		}
 	}
 	return a, closeAll, nil
+}
+
+// index is a search index that has to be closed.
+type index interface {
+	activities.Index
+	Close() error
+}
+
+// openIndex opens the embedded index, or Vespa where the configuration says so.
+func (h *health) openIndex(c config.Config) (index, error) {
+	if c.Vespa == nil {
+		if err := os.MkdirAll(filepath.Dir(c.Index), 0o700); err != nil {
+			return nil, fault.Wrap(fault.Capacity, "make directory of the index", c.Index, err)
+		}
+		return sqlite.Open(c.Index)
+	}
+	tenants := make([]tenant.ID, len(c.Vespa.Tenants))
+	for i, t := range c.Vespa.Tenants {
+		tenants[i] = tenant.ID(t)
+	}
+	x, err := vespa.Open(vespa.Options{URL: c.Vespa.URL, Tenants: tenants, Profiles: c.Profiles()})
+	h.vespa = x
+	return x, err
 }
 
 // media makes what decodes untrusted files.

@@ -20,6 +20,10 @@ const blockSize = 512
 func rankVectors(ctx context.Context, v *view, q video.Query) ([]scored, error) {
 	query := pack(q.Embedding)
 	found := v.comparable(&query)
+	if len(found) == 0 && q.Embedding.Bits == nil && q.Embedding.Dim%8 == 0 {
+		query = pack(q.Embedding.Binary()) // the documents may be kept as bits
+		found = v.comparable(&query)
+	}
 	if len(found) == 0 && len(v.docs) > 0 {
 		have := v.segments[v.owner[0]].vectors
 		return nil, fault.New(fault.Input, opSearch, q.Profile, "the query's embedding is "+

@@ -210,7 +210,7 @@ func allowed(r rune) bool {
 	case r >= 0xfdd0 && r <= 0xfddf:
 		return false
 	default:
-		return r != 0x7f && r&0xfffe != 0xfffe && utf8.ValidRune(r)
+		return r&0xfffe != 0xfffe && utf8.ValidRune(r)
 	}
 }
 

@@ -6,9 +6,15 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
+// edition is one generation of one video.
+type edition struct {
+	video      video.ID
+	generation string
+}
+
 // superseded lists the generations that are older than another of their video
 // in the same answer.
-func superseded(lists [][]candidate) []string {
+func superseded(lists [][]candidate) []edition {
 	newest := map[video.ID]candidate{}
 	for _, c := range slices.Concat(lists...) {
 		n, ok := newest[c.Video]
@@ -16,10 +22,11 @@ func superseded(lists [][]candidate) []string {
 			newest[c.Video] = c
 		}
 	}
-	var older []string
+	var older []edition
 	for _, c := range slices.Concat(lists...) {
-		if c.generation != newest[c.Video].generation && !slices.Contains(older, c.generation) {
-			older = append(older, c.generation)
+		e := edition{c.Video, c.generation}
+		if c.generation != newest[c.Video].generation && !slices.Contains(older, e) {
+			older = append(older, e)
 		}
 	}
 	return older

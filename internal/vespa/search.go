@@ -42,7 +42,7 @@ func (x *Index) Search(ctx context.Context, q video.Query) ([]video.Hit, error) 
 	if err != nil {
 		return nil, err
 	}
-	var exclude []string
+	var exclude []edition
 	for range 5 {
 		var ranked [][]candidate
 		for _, l := range lists {
@@ -137,12 +137,12 @@ func words(text string) []string {
 }
 
 // list asks for one ranked list.
-func (x *Index) list(ctx context.Context, s *schema, q video.Query, l listing, exclude []string) ([]candidate, error) {
+func (x *Index) list(ctx context.Context, s *schema, q video.Query, l listing, exclude []edition) ([]candidate, error) {
 	parameters := map[string]any{"tenant": string(q.Tenant)}
 	filter := "published = 1 and late = 0 and tenant contains @tenant"
-	for i, generation := range exclude {
-		parameters[fmt.Sprintf("x%d", i)] = generation
-		filter += fmt.Sprintf(" and !(generation contains @x%d)", i)
+	for i, e := range exclude {
+		parameters[fmt.Sprintf("v%d", i)], parameters[fmt.Sprintf("g%d", i)] = string(e.video), e.generation
+		filter += fmt.Sprintf(" and !(video_id contains @v%[1]d and generation contains @g%[1]d)", i)
 	}
 	terms := make([]string, len(l.words))
 	for i, word := range l.words {

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cogniverse/cogflow/internal/vespa"
+	"github.com/cogniverse/cogflow/internal/vespa/vespatest"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// exchange is one request as it was sent, and what the stand-in answered.
+type exchange struct {
+	Method string `json:"method"`
+	Path   string `json:"path"` // with its query
+	Body   string `json:"body,omitempty"`
+	Status int    `json:"status"`
+	Answer string `json:"answer"`
+}
+
+// recording is what the index of one profile sends.
+type recording struct {
+	Schema    string     `json:"schema"`
+	Exchanges []exchange `json:"exchanges"`
+}
+
+// recorder passes requests on to a stand-in and keeps those to the two APIs
+// that documents go through.
+type recorder struct {
+	next http.Handler
+	mu   sync.Mutex
+	kept []exchange
+}
+
+func (r *recorder) ServeHTTP(w http.ResponseWriter, q *http.Request) {
+	sent, err := io.ReadAll(q.Body)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	q.Body = io.NopCloser(bytes.NewReader(sent))
+	answer := httptest.NewRecorder()
+	r.next.ServeHTTP(answer, q)
+	if q.Header.Get("Content-Encoding") == "gzip" {
+		if sent, err = gunzip(sent); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+	}
+	if strings.HasPrefix(q.URL.Path, "/document/v1/") || q.URL.Path == "/search/" {
+		r.mu.Lock()
+		r.kept = append(r.kept, exchange{q.Method, q.RequestURI, string(sent), answer.Code, answer.Body.String()})
+		r.mu.Unlock()
+	}
+	for name, values := range answer.Header() {
+		w.Header()[name] = values
+	}
+	w.WriteHeader(answer.Code)
+	_, _ = w.Write(answer.Body.Bytes()) // the client sees a cut answer and fails
+}
+
+func gunzip(data []byte) ([]byte, error) {
+	r, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(r)
+}
+
+// listen serves a handler on loopback over HTTP/1.1 and h2c.
+func listen(ctx context.Context, h http.Handler) (url string, closeServer func() error, err error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, err
+	}
+	server := &http.Server{Handler: h, ReadHeaderTimeout: time.Minute, Protocols: new(http.Protocols)}
+	server.Protocols.SetHTTP1(true)
+	server.Protocols.SetUnencryptedHTTP2(true)
+	go func() { _ = server.Serve(l) }() // ends with Close
+	return "http://" + l.Addr().String(), server.Close, nil
+}
+
+// open deploys a package to a new stand-in and opens an index there.
+func open(
+	ctx context.Context, t tenant.ID, p video.Profile, files []vespa.File,
+) (index *vespa.Index, r *recorder, url string, done func(), err error) {
+	r = &recorder{next: vespatest.New()}
+	url, closeServer, err := listen(ctx, r)
+	if err != nil {
+		return nil, nil, "", nil, err
+	}
+	if _, err = vespa.Deploy(ctx, url, files); err == nil {
+		index, err = vespa.Open(vespa.Options{URL: url, Tenants: []tenant.ID{t}, Profiles: []video.Profile{p}})
+	}
+	if err != nil {
+		return nil, nil, "", nil, errors.Join(err, closeServer())
+	}
+	return index, r, url, func() { _ = index.Close(); _ = closeServer() }, nil
+}
+
+// record runs the life of a video through the index.
+func record(ctx context.Context, t tenant.ID, p video.Profile, files []vespa.File) (*recording, error) {
+	index, r, _, done, err := open(ctx, t, p, files)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	docs, g := documents(t, p, 6)
+	if err := index.Upsert(ctx, docs[:5]); err != nil {
+		return nil, err
+	}
+	g.Documents = 5
+	if _, err := index.Publish(ctx, g); err != nil {
+		return nil, err
+	}
+	// One document comes late, and is woken by the next publication.
+	if err := index.Upsert(ctx, docs[5:]); err != nil {
+		return nil, err
+	}
+	g.Documents = 6
+	if _, err := index.Publish(ctx, g); err != nil {
+		return nil, err
+	}
+	if err := search(ctx, index, p, docs); err != nil {
+		return nil, err
+	}
+	if _, err := index.DeleteVideo(ctx, t, p.Name, g.Video); err != nil {
+		return nil, err
+	}
+	return &recording{Schema: vespa.SchemaName(p.Name, t), Exchanges: r.kept}, nil
+}
+
+// search asks in every rank profile that scores vectors.
+func search(ctx context.Context, index *vespa.Index, p video.Profile, docs []video.Document) error {
+	ranks := []video.Rank{"default", "binary_binary", "float_binary", "vector"}
+	if p.Embed.Keep != video.KeepBits {
+		ranks = append(ranks, "float_float", "phased")
+	}
+	for _, rank := range ranks {
+		hits, err := index.Search(ctx, video.Query{
+			Tenant: docs[0].Tenant, Profile: p.Name, Embedding: embedding(p, 3, 1000), Limit: 10, Rank: rank,
+		})
+		if err != nil {
+			return fmt.Errorf("rank %s: %w", rank, err)
+		}
+		if len(hits) != len(docs) {
+			return fmt.Errorf("rank %s: found %d of %d documents", rank, len(hits), len(docs))
+		}
+	}
+	return nil
+}
+
+// documents makes documents whose texts hold what is hard to transport.
+func documents(t tenant.ID, p video.Profile, n int) ([]video.Document, video.Generation) {
+	const id video.ID = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+	generation := p.Generation(id)
+	texts := []string{
+		"A red car turns left.", "quotes \" and \\ and </script>", "日本語の字幕 und Straße", "emoji 🎬 and\ttab\nline",
+		"refused by Vespa: \x00 \uffff end", "",
+	}
+	docs := make([]video.Document, n)
+	for i := range docs {
+		f := video.Frame{PTSMS: int64(i) * 1000}
+		docs[i] = video.Document{
+			ID: video.DocumentID(t, generation, f), Tenant: t, Profile: p.Name, Video: id, Generation: generation,
+			URI: "s3://library/a clip%20.mp4", Name: "a clip.mp4", PTSMS: f.PTSMS, StartMS: f.PTSMS, EndMS: f.PTSMS + 1000,
+			Caption: texts[i%len(texts)], OnScreenText: texts[(i+1)%len(texts)], Transcript: texts[(i+2)%len(texts)],
+			FrameKey: fmt.Sprintf("%s/videos/%s/frames/%d.jpg", t, id, f.PTSMS), Embedding: embedding(p, 4, int64(i)).Kept(p.Embed.Keep),
+		}
+	}
+	return docs, video.Generation{
+		Tenant: t, Profile: p.Name, Video: id, Generation: generation, Documents: n,
+		URI: docs[0].URI, Name: docs[0].Name, DurationMS: int64(n) * 1000,
+	}
+}
+
+// embedding is a reproducible one of a profile's shape, with zeros and
+// negative numbers.
+func embedding(p video.Profile, rows int, seed int64) video.Embedding {
+	if !p.Embed.Multi {
+		rows = 1
+	}
+	e := video.Embedding{Dim: p.Embed.Dim, Rows: rows, Floats: make([]float32, rows*p.Embed.Dim)}
+	state := uint64(seed)*2862933555777941757 + 3037000493
+	for i := range e.Floats {
+		state = state*6364136223846793005 + 1442695040888963407
+		if i%17 != 0 {
+			e.Floats[i] = float32(int32(state>>32)) / (1 << 31)
+		}
+	}
+	return e
+}

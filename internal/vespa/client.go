@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -29,6 +30,7 @@ type client struct {
 	base    string
 	timeout time.Duration
 	conns   []*conn
+	zippers sync.Pool // of *gzip.Writer
 }
 
 type conn struct {
@@ -75,18 +77,10 @@ func (c *client) do(ctx context.Context, method, path string, body []byte) (*ans
 	defer cancel()
 	zipped := len(body) > compressAbove
 	if zipped {
-		var out bytes.Buffer
-		w, err := gzip.NewWriterLevel(&out, gzip.BestSpeed)
-		if err != nil {
+		var err error
+		if body, err = c.zip(body); err != nil {
 			return nil, err
 		}
-		if _, err := w.Write(body); err != nil {
-			return nil, err
-		}
-		if err := w.Close(); err != nil {
-			return nil, err
-		}
-		body = out.Bytes()
 	}
 	r, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
 	if err != nil {
@@ -116,6 +110,28 @@ func (c *client) do(ctx context.Context, method, path string, body []byte) (*ans
 		return nil, err
 	}
 	return &answer{status: reply.StatusCode, header: reply.Header, body: got}, nil
+}
+
+// zip compresses a body; a writer is a megabyte, so it is used again.
+func (c *client) zip(body []byte) ([]byte, error) {
+	var out bytes.Buffer
+	w, ok := c.zippers.Get().(*gzip.Writer)
+	if ok {
+		w.Reset(&out)
+	} else {
+		var err error
+		if w, err = gzip.NewWriterLevel(&out, gzip.BestSpeed); err != nil {
+			return nil, err
+		}
+	}
+	defer c.zippers.Put(w)
+	if _, err := w.Write(body); err != nil {
+		return nil, err
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
 }
 
 // withoutURL drops the URL, which holds document ids and adds nothing.

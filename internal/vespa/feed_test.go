@@ -315,3 +315,32 @@ func BenchmarkFeed(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "docs/s")
 }
+
+// BenchmarkFeedPatches feeds documents of 832 patches with 128 bits each.
+func BenchmarkFeedPatches(b *testing.B) {
+	server, url := vespatest.Start(b)
+	profile := video.Profile{Name: "patches", Embed: video.Stage{Multi: true, Dim: 128, Keep: video.KeepBits}}
+	files, err := vespa.Package([]tenant.ID{"acme"}, []video.Profile{profile}, vespa.PackageOptions{})
+	require.NoError(b, err)
+	_, err = vespa.Deploy(b.Context(), url, files)
+	require.NoError(b, err)
+	x, err := vespa.Open(vespa.Options{URL: url, Tenants: []tenant.ID{"acme"}, Profiles: []video.Profile{profile}})
+	require.NoError(b, err)
+	bits := make([]byte, 832*16)
+	for i := range bits {
+		bits[i] = byte(i * i >> 3)
+	}
+	list := docs("g", 64)
+	for i := range list {
+		list[i].Profile, list[i].Embedding = "patches", video.Embedding{Dim: 128, Rows: 832, Bits: bits}
+	}
+	put, err := vespa.EncodeDocument(profile, list[0])
+	require.NoError(b, err)
+	b.SetBytes(int64(len(put.Body)))
+	b.ResetTimer()
+	for done := 0; done < b.N; done += len(list) {
+		require.NoError(b, x.Upsert(b.Context(), list[:min(len(list), b.N-done)]))
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "docs/s")
+	require.Positive(b, server.Writes())
+}

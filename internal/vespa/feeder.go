@@ -83,7 +83,7 @@ func (f *feeder) leave(id string, mine chan struct{}) {
 // perform sends one operation until it is done, refused or given up.
 func (f *feeder) perform(ctx context.Context, op operation) error {
 	for failures, waits := 0, 0; ; {
-		err, again := f.attempt(ctx, op)
+		again, err := f.attempt(ctx, op)
 		if err == nil || !again {
 			return err
 		}
@@ -105,28 +105,28 @@ func (f *feeder) perform(ctx context.Context, op operation) error {
 }
 
 func throttled(err error) bool {
-	f, ok := errors.AsType[*refusal](err)
+	f, ok := errors.AsType[*statusError](err)
 	return ok && f.status == http.StatusTooManyRequests
 }
 
-// refusal keeps the status of an answer.
-type refusal struct {
+// statusError keeps the status of an answer.
+type statusError struct {
 	status int
 	error
 }
 
-func (r *refusal) Unwrap() error { return r.error }
+func (e *statusError) Unwrap() error { return e.error }
 
 // attempt sends an operation once; again says whether to try another time.
-func (f *feeder) attempt(ctx context.Context, op operation) (err error, again bool) { //nolint:revive // the pair reads in this order
+func (f *feeder) attempt(ctx context.Context, op operation) (again bool, err error) {
 	if err := f.throttle.acquire(ctx); err != nil {
-		return err, false
+		return false, err
 	}
 	done := false
 	defer func() { f.throttle.release(done) }()
 	proceed, err := f.breaker.enter(ctx)
 	if err != nil {
-		return err, false
+		return false, err
 	}
 	defer proceed()
 	a, err := f.client.do(ctx, op.method, op.path, op.body)
@@ -135,23 +135,23 @@ func (f *feeder) attempt(ctx context.Context, op operation) (err error, again bo
 	}
 	switch {
 	case ctx.Err() != nil && err != nil:
-		return ctx.Err(), false
+		return false, ctx.Err()
 	case err != nil:
 		f.breaker.failure()
-		return fault.Wrap(fault.Transport, op.op, op.subject, err), true
+		return true, fault.Wrap(fault.Transport, op.op, op.subject, err)
 	case a.status == http.StatusTooManyRequests:
 		f.throttle.throttled()
-		return &refusal{a.status, a.fail(op.op, op.subject)}, true
+		return true, &statusError{a.status, a.fail(op.op, op.subject)}
 	case a.status >= 500:
 		f.breaker.failure()
-		return &refusal{a.status, a.fail(op.op, op.subject)}, a.status == http.StatusServiceUnavailable
+		return a.status == http.StatusServiceUnavailable, &statusError{a.status, a.fail(op.op, op.subject)}
 	}
 	f.breaker.success()
 	done = a.status == http.StatusOK
 	if !done {
-		return &refusal{a.status, a.fail(op.op, op.subject)}, false
+		return false, &statusError{a.status, a.fail(op.op, op.subject)}
 	}
-	return f.checkIgnored(ctx, a.header, op), false
+	return false, f.checkIgnored(ctx, a.header, op)
 }
 
 // checkEcho refuses an answer that is cut or about something else.

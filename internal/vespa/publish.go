@@ -172,7 +172,7 @@ func (x *Index) ids(ctx context.Context, op string, s *schema, what selection, n
 // it thereby: the next page is the first again, so no page is deep and a call
 // that was cut off goes on where it stopped.
 func (x *Index) each(
-	ctx context.Context, op string, s *schema, what selection, make func(id string) operation, done func(n int),
+	ctx context.Context, op string, s *schema, what selection, operate func(id string) operation, done func(n int),
 ) error {
 	seen := map[string]bool{}
 	for {
@@ -186,7 +186,7 @@ func (x *Index) each(
 				seen[id] = true
 				fresh++
 			}
-			ops = append(ops, make(id))
+			ops = append(ops, operate(id))
 		}
 		if fresh == 0 {
 			return fault.New(fault.Transport, op, s.Name, "Vespa still finds documents that it has acknowledged to be gone")

@@ -57,8 +57,8 @@ func (x *Index) generations(ctx context.Context, op string, t tenant.ID, f video
 	where := "published = 1 and tenant contains @tenant"
 	parameters := map[string]any{"tenant": string(t)}
 	if f.Profile != "" {
-		where += " and profile contains @profile"
-		parameters["profile"] = f.Profile
+		where += " and profile contains @of"
+		parameters["of"] = f.Profile
 	}
 	if f.Video != "" {
 		where += " and video_id contains @video"

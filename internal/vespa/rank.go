@@ -2,7 +2,7 @@ package vespa
 
 import "fmt"
 
-// RankVector, the profile that video.RankVector means: exact cosine of single
+// vectorProfile is the rank profile that video.RankVector means: exact cosine of single
 // vectors, MaxSim of multi-vectors.
 const vectorProfile = "vector"
 

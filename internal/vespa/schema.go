@@ -26,8 +26,10 @@ func SchemaName(profile string, t tenant.ID) string { return word(profile) + "_"
 // of its frames.
 func GenerationType(t tenant.ID) string { return "generation_" + tenantName(t) }
 
+var plain = regexp.MustCompile(`^[A-Za-z0-9]+(:[A-Za-z0-9]+)?$`)
+
 func tenantName(t tenant.ID) string {
-	if regexp.MustCompile(`^[A-Za-z0-9]+(:[A-Za-z0-9]+)?$`).MatchString(string(t)) {
+	if plain.MatchString(string(t)) {
 		return word(string(t))
 	}
 	sum := sha256.Sum256([]byte(t))

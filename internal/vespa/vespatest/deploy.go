@@ -17,7 +17,7 @@ const (
 	content  = "application/default/environment/prod/region/default/instance/default/content/"
 )
 
-var documentLine = regexp.MustCompile(`<document type="(\w+)" mode="index"( global="true")?/>`) //nolint:gochecknoglobals // constant
+var documentLine = regexp.MustCompile(`<document type="(\w+)" mode="index"( global="true")?/>`)
 
 // application serves deployment and the content of what is deployed.
 func (s *Server) application(w http.ResponseWriter, r *http.Request) {

@@ -38,13 +38,13 @@ type rankProfile struct {
 }
 
 var (
-	fieldLine  = regexp.MustCompile(`^field (\w+) type (.+) \{$`)                                                                                                                                                                                                                                                                //nolint:gochecknoglobals // constant
-	importLine = regexp.MustCompile(`^import field (\w+)\.(\w+) as (\w+) \{\}$`)                                                                                                                                                                                                                                                 //nolint:gochecknoglobals // constant
-	rankLine   = regexp.MustCompile(`^rank-profile (\w+)(?: inherits (\w+))? \{$`)                                                                                                                                                                                                                                               //nolint:gochecknoglobals // constant
-	inputLine  = regexp.MustCompile(`^query\((\w+)\) (tensor.+)$`)                                                                                                                                                                                                                                                               //nolint:gochecknoglobals // constant
-	tensorType = regexp.MustCompile(`^tensor<(\w+)>\((?:(\w+)\{\}, )?v\[(\d+)\]\)$`)                                                                                                                                                                                                                                             //nolint:gochecknoglobals // constant
-	refType    = regexp.MustCompile(`^reference<(\w+)>$`)                                                                                                                                                                                                                                                                        //nolint:gochecknoglobals // constant
-	otherLine  = regexp.MustCompile(`^(document \w+ \{|attribute( \{|: fast-search)|index( \{|: enable-bm25)|hnsw \{|inputs \{|match: cased|rank: filter|dictionary \{|hash|cased|sorting \{|function: raw|stemming: none|distance-metric: (angular|hamming)|max-links-per-node: \d+|neighbors-to-explore-at-insert: \d+|\}|)$`) //nolint:gochecknoglobals // constant
+	fieldLine  = regexp.MustCompile(`^field (\w+) type (.+) \{$`)
+	importLine = regexp.MustCompile(`^import field (\w+)\.(\w+) as (\w+) \{\}$`)
+	rankLine   = regexp.MustCompile(`^rank-profile (\w+)(?: inherits (\w+))? \{$`)
+	inputLine  = regexp.MustCompile(`^query\((\w+)\) (tensor.+)$`)
+	tensorType = regexp.MustCompile(`^tensor<(\w+)>\((?:(\w+)\{\}, )?v\[(\d+)\]\)$`)
+	refType    = regexp.MustCompile(`^reference<(\w+)>$`)
+	otherLine  = regexp.MustCompile(`^(document \w+ \{|attribute( \{|: fast-search)|index( \{|: enable-bm25)|hnsw \{|inputs \{|match: cased|rank: filter|dictionary \{|hash|cased|sorting \{|function: raw|stemming: none|distance-metric: (angular|hamming)|max-links-per-node: \d+|neighbors-to-explore-at-insert: \d+|\}|)$`)
 )
 
 // parseSchema reads a schema of the form that package vespa generates and

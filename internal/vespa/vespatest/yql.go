@@ -16,7 +16,7 @@ type condition struct {
 	terms []string
 }
 
-var yqlToken = regexp.MustCompile(`^\s*(@\w+|\w+|[(),!=*])`) //nolint:gochecknoglobals // constant
+var yqlToken = regexp.MustCompile(`^\s*(@\w+|\w+|[(),!=*])`)
 
 // parser reads the YQL that package vespa writes: select * from T where …,
 // with and, or, !(…), rank(…), field contains @name and field = number.

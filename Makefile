@@ -20,7 +20,7 @@ TEST_FLAGS ?= -race -p 2 -timeout 25m
 VIDEOS ?=
 
 # A stamp is void when the program it stands for is gone.
-$(foreach t,temporal golangci-lint workflowcheck govulncheck,\
+$(foreach t,temporal versitygw golangci-lint workflowcheck govulncheck,\
   $(shell test -x bin/$t || rm -f bin/.$t-*))
 
 .PHONY: help
@@ -28,7 +28,7 @@ help: ## Print this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: tools
-tools: bin/.system bin/.temporal-$(TEMPORAL_VERSION) ## Install what is missing: ffmpeg, tesseract, a font, the Temporal CLI
+tools: bin/.system bin/.temporal-$(TEMPORAL_VERSION) bin/.versitygw-$(VERSITYGW_VERSION) ## Install what is missing: ffmpeg, tesseract, a font, the Temporal CLI, an S3 server for tests
 
 .PHONY: build
 build: tools ## Build bin/cogflow and bin/cogflow-worker
@@ -89,6 +89,9 @@ endef
 
 bin/.golangci-lint-$(GOLANGCI_LINT_VERSION):
 	$(call install,golangci-lint,github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION))
+
+bin/.versitygw-$(VERSITYGW_VERSION):
+	$(call install,versitygw,github.com/versity/versitygw/cmd/versitygw@$(VERSITYGW_VERSION))
 
 bin/.workflowcheck-$(WORKFLOWCHECK_VERSION):
 	$(call install,workflowcheck,go.temporal.io/sdk/contrib/tools/workflowcheck@$(WORKFLOWCHECK_VERSION))

@@ -11,5 +11,9 @@ GOLANGCI_LINT_VERSION := v2.15.0
 WORKFLOWCHECK_VERSION := v0.6.0
 GOVULNCHECK_VERSION   := v1.9.0
 
+# The S3 server of the tests (posix backend). It keeps If-Match and
+# If-None-Match on PUT atomic.
+VERSITYGW_VERSION     := v1.8.0
+
 # Only used when the tree holds Python.
 RUFF_VERSION          := 0.14.5

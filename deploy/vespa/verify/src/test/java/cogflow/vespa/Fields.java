@@ -1,0 +1,49 @@
+package cogflow.vespa;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.Map;
+import java.util.TreeSet;
+
+/** Compares the fields of a put with those that Vespa returns. */
+final class Fields {
+
+    private Fields() { }
+
+    static void assertEqual(JsonNode sent, JsonNode got) {
+        assertEquals(names(sent), names(got), "names of the fields");
+        for (Map.Entry<String, JsonNode> field : sent.properties()) {
+            JsonNode want = field.getValue(), have = got.get(field.getKey());
+            if (want.isNumber()) {
+                assertEquals(0, want.decimalValue().compareTo(have.decimalValue()), field.getKey() + ": " + want + ", got " + have);
+            } else if (want.isObject()) {
+                assertTensor(field.getKey(), want, have);
+            } else {
+                assertEquals(want, have, field.getKey());
+            }
+        }
+    }
+
+    /** Hexadecimal blocks or values; Vespa writes their digits in upper case. */
+    private static void assertTensor(String name, JsonNode want, JsonNode have) {
+        assertNotNull(have.get("type"), name);
+        if (want.has("values")) {
+            assertTrue(want.get("values").textValue().equalsIgnoreCase(have.path("values").asText()), name + ": " + have);
+            return;
+        }
+        assertEquals(names(want.get("blocks")), names(have.get("blocks")), name + ": labels");
+        for (Map.Entry<String, JsonNode> block : want.get("blocks").properties()) {
+            String digits = have.get("blocks").get(block.getKey()).textValue();
+            assertTrue(block.getValue().textValue().equalsIgnoreCase(digits), name + " block " + block.getKey() + ": " + digits);
+        }
+    }
+
+    private static TreeSet<String> names(JsonNode object) {
+        TreeSet<String> names = new TreeSet<>();
+        object.fieldNames().forEachRemaining(names::add);
+        return names;
+    }
+}

@@ -1,0 +1,71 @@
+package cogflow.vespa;
+
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.DynamicTest.dynamicTest;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.api.TestReporter;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Vespa builds and validates every package, and refuses packages that were broken on purpose. */
+class PackagesTest {
+
+    @TestFactory
+    Stream<DynamicTest> builds(TestReporter reporter) throws IOException {
+        return Export.packages().stream().map(dir -> dynamicTest("builds " + dir.getFileName(), () -> {
+            long start = System.nanoTime();
+            var model = Application.build(dir).model();
+            reporter.publishEntry(model.getSearchClusters().get(0).getDocumentDbs().size() + " schemas, "
+                    + (System.nanoTime() - start) / 1_000_000 + " ms");
+        }));
+    }
+
+    /** One change to the package of a profile, and a part of what Vespa says to it. */
+    private record Break(String what, String file, String from, String to, String says) { }
+
+    @TestFactory
+    Stream<DynamicTest> refuses(@TempDir Path tmp) {
+        String schema = "schemas/video_colpali_smol500_mv_frame_acme.sd";
+        return Stream.of(
+                new Break("a schema with a typing error", schema, "fieldset default {", "fieldset default (", "fieldset"),
+                new Break("a rank expression without its end", schema, "max, patch), querytoken)", "max, patch", "xpression"),
+                new Break("a rank expression on an unknown function", schema, "expression: binary_similarity", "expression: no_such_function", "no_such_function"),
+                new Break("a query tensor of another size", schema, "query(qt) tensor<float>(querytoken{}, v[128])", "query(qt) tensor<float>(querytoken{}, v[127])", "v["),
+                new Break("a tensor of no known cell type", schema, "tensor<bfloat16>(patch{}, v[128])", "tensor<int4>(patch{}, v[128])", "int4"),
+                new Break("a mapped field without hamming's cells", schema, "tensor<int8>(patch{}, v[16])", "tensor<float>(patch{}, v[16])", "int8"),
+                new Break("a parent that is not global", "services.xml", " global=\"true\"", "", "global"),
+                new Break("an import of an unknown field", schema, "generation_ref.published", "generation_ref.publishd", "publishd"),
+                new Break("a summary of an unknown field", schema, "summary doc_id {}", "summary dock_id {}", "dock_id"),
+                new Break("an element that services.xml has not", "services.xml", "<document-api/>", "<dokument-api/>", "dokument-api")
+        ).map(b -> dynamicTest("refuses " + b.what, () -> {
+            Path dir = copy(Export.dir().resolve("packages/video_colpali_smol500_mv_frame"), tmp.resolve(b.what.replaceAll("[^a-z]", "_")));
+            Path file = dir.resolve(b.file);
+            String text = Files.readString(file);
+            assertTrue(text.contains(b.from), file + " does not hold " + b.from);
+            Files.writeString(file, text.replace(b.from, b.to));
+            String said = messages(assertThrows(Exception.class, () -> Application.build(dir)));
+            assertTrue(said.contains(b.says), "Vespa refuses it for another reason: " + said);
+        }));
+    }
+
+    private static String messages(Throwable e) {
+        return e == null ? "" : e.getMessage() + "\n" + messages(e.getCause());
+    }
+
+    private static Path copy(Path from, Path to) throws IOException {
+        try (Stream<Path> files = Files.walk(from)) {
+            for (Path file : files.toList()) {
+                Path target = to.resolve(from.relativize(file).toString());
+                if (Files.isDirectory(file)) Files.createDirectories(target);
+                else Files.copy(file, target);
+            }
+        }
+        return to;
+    }
+}

@@ -69,7 +69,7 @@ func (a *Ingest) documents(ctx context.Context, ref VideoRef, source video.Sourc
 			Video: ref.Video, Generation: generation, URI: source.URI, Name: source.Name,
 			PTSMS: f.PTSMS, StartMS: f.StartMS, EndMS: f.EndMS,
 			Caption: text, OnScreenText: captions[i].OnScreenText, Transcript: said(speech, f),
-			FrameKey: video.FrameKey(prefix, f), Preview: captions[i].Preview, Embedding: vector,
+			FrameKey: video.FrameKey(prefix, f), Preview: captions[i].Preview, Multi: p.Embed.Multi, Embedding: vector,
 		}
 	}
 	return docs, nil

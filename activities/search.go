@@ -58,7 +58,7 @@ func (a *Ingest) Search(ctx context.Context, in SearchInput) (SearchResult, erro
 	if err != nil {
 		return SearchResult{}, err
 	}
-	q := video.Query{Tenant: in.Tenant, Profile: p.Name, Text: in.Query, Limit: in.Limit, Rank: in.Rank}
+	q := video.Query{Tenant: in.Tenant, Profile: p.Name, Text: in.Query, Multi: p.Embed.Multi, Limit: in.Limit, Rank: in.Rank}
 	if in.Rank != video.RankBM25 {
 		q.Embedding, err = a.embedding(ctx, in.Tenant, p.QueryFingerprint(in.Query))
 		if err != nil {

@@ -20,6 +20,7 @@ type Document struct {
 	Transcript   string      `json:"transcript,omitempty"`
 	FrameKey     string      `json:"frame_key"` // object key of the JPEG
 	Preview      bool        `json:"preview,omitempty"`
+	Multi        bool        `json:"multi,omitempty"` // one vector a patch or token; see Stage
 	Embedding    Embedding   `json:"-"`
 }
 
@@ -51,6 +52,7 @@ type Query struct {
 	Tenant    tenant.ID
 	Profile   string
 	Text      string
+	Multi     bool // as in Document
 	Embedding Embedding
 	Limit     int // 1 to 1000
 	Rank      Rank

@@ -22,7 +22,7 @@ func (x *extractor) still(s sample) error {
 		if s.atMS < w.endMS && !held {
 			w.stills = append(w.stills, s)
 			middle := w.stills[len(w.stills)/2]
-			w.ptsMS, w.jpeg, w.gray = middle.ptsMS, middle.jpeg, middle.gray
+			w.ptsMS, w.atMS, w.jpeg, w.gray = middle.ptsMS, middle.atMS, middle.jpeg, middle.gray
 		}
 	}
 	return x.passOn(s.atMS)
@@ -34,11 +34,21 @@ func (x *extractor) passOn(atMS int64) error {
 	for len(x.windows) > 0 && atMS >= x.windows[0].endMS && x.main.line.last > x.windows[0].endMS+x.tolerance() {
 		s := x.windows[0]
 		x.windows = x.windows[1:]
-		if err := x.keeper.add(s); err != nil {
+		if err := x.keeper.add(x.distinct(s)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// distinct gives a segment the time of its own instant when its middle picture
+// is the one of the segment before, held on the screen: documents are told apart
+// by their times.
+func (x *extractor) distinct(s sample) sample {
+	if len(s.stills) > 0 && x.keeper.frames > 0 && s.ptsMS <= x.keeper.keptMS {
+		s.ptsMS = s.atMS
+	}
+	return s
 }
 
 // tolerance is how much of the end of a video goes to the window before instead
@@ -65,7 +75,7 @@ func (x *extractor) lastWindows(ctx context.Context, end int64) error {
 		if end-s.endMS <= x.tolerance() {
 			s.endMS = end
 		}
-		if err := x.keeper.add(s); err != nil {
+		if err := x.keeper.add(x.distinct(s)); err != nil {
 			return err
 		}
 		next, covered = s.start+step, s.endMS

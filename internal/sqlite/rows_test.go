@@ -23,13 +23,13 @@ func TestManyVectorsGivenInFull(t *testing.T) {
 	id, generation := video.NewFingerprint("video"), video.NewFingerprint("generation")
 	docs := make([]video.Document, 30)
 	for i := range docs {
-		e := video.Embedding{Dim: 64, Rows: 3 + i%4}
+		e := video.Embedding{Dim: 64, Rows: 1 + i%4}
 		for range e.Rows * e.Dim {
 			e.Floats = append(e.Floats, float32(random.NormFloat64()))
 		}
 		docs[i] = video.Document{
 			ID: fmt.Sprint(i), Tenant: "acme", Profile: "p", Video: video.ID(id), Generation: generation,
-			URI: "file:///v.mp4", Name: "v.mp4", PTSMS: int64(i), StartMS: int64(i), EndMS: int64(i) + 1, FrameKey: fmt.Sprint(i), Embedding: e,
+			URI: "file:///v.mp4", Name: "v.mp4", PTSMS: int64(i), StartMS: int64(i), EndMS: int64(i) + 1, FrameKey: fmt.Sprint(i), Multi: true, Embedding: e,
 		}
 	}
 	require.NoError(t, x.Upsert(t.Context(), docs))
@@ -38,9 +38,9 @@ func TestManyVectorsGivenInFull(t *testing.T) {
 	})
 	require.NoError(t, err)
 	for i, d := range docs {
-		for _, rows := range []int{1, 2} {
+		for rows := 1; rows <= min(2, d.Embedding.Rows); rows++ {
 			q := video.Embedding{Dim: 64, Rows: rows, Floats: d.Embedding.Floats[:rows*64]}
-			hits, err := x.Search(t.Context(), video.Query{Tenant: "acme", Profile: "p", Embedding: q, Limit: 3, Rank: video.RankVector})
+			hits, err := x.Search(t.Context(), video.Query{Tenant: "acme", Profile: "p", Multi: true, Embedding: q, Limit: 3, Rank: video.RankVector})
 			require.NoError(t, err)
 			require.EqualValues(t, i, hits[0].PTSMS)
 			require.InDelta(t, rows, hits[0].Score, 1e-9)

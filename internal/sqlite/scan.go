@@ -18,12 +18,11 @@ const blockSize = 512
 // another one, from before the profile's model changed, cannot be compared; it
 // is a fault when there are no others.
 func rankVectors(ctx context.Context, v *view, q video.Query) ([]scored, error) {
+	if q.Multi && q.Embedding.Dim%8 == 0 {
+		q.Embedding = q.Embedding.Binary() // as its documents are kept
+	}
 	query := pack(q.Embedding)
 	found := v.comparable(&query)
-	if len(found) == 0 && q.Embedding.Bits == nil && q.Embedding.Dim%8 == 0 {
-		query = pack(q.Embedding.Binary()) // the documents may be kept as bits
-		found = v.comparable(&query)
-	}
 	if len(found) == 0 && len(v.docs) > 0 {
 		have := v.segments[v.owner[0]].vectors
 		return nil, fault.New(fault.Input, opSearch, q.Profile, "the query's embedding is "+

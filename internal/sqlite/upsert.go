@@ -109,7 +109,7 @@ func (b *batch) prepare(ctx context.Context) (err error) {
 }
 
 func (b *batch) put(ctx context.Context, d video.Document) error {
-	if d.Embedding.Rows > 1 && d.Embedding.Dim%8 == 0 {
+	if d.Multi && d.Embedding.Dim%8 == 0 {
 		d.Embedding = d.Embedding.Binary() // many vectors are kept as bits: 32 times smaller, and ranked alike
 	}
 	g, err := b.generation(ctx, d)

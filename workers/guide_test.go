@@ -1,0 +1,199 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/internal/asr/asrtest"
+	"github.com/cogniverse/cogflow/internal/config"
+	"github.com/cogniverse/cogflow/internal/embed/embedtest"
+	"github.com/cogniverse/cogflow/internal/vlm/vlmtest"
+	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// services stand in for every model server that a configuration names.
+type services struct {
+	vlm   *vlmtest.Server
+	embed *embedtest.Server
+	asr   *asrtest.Server
+}
+
+func startServices(t *testing.T) *services {
+	t.Helper()
+	s := &services{vlmtest.Start(t), embedtest.Start(t), asrtest.Start(t)}
+	s.vlm.Models = append(s.vlm.Models, "llava:7b", "Qwen/Qwen2-VL-2B-Instruct")
+	return s
+}
+
+// redirect writes a configuration in which every address is that of a stand-in,
+// and nothing else is changed. It returns the file and the variables of keys.
+func (s *services) redirect(t *testing.T, file, dir string) (path string, env []string) {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	require.NoError(t, err)
+	var c map[string]any
+	require.NoError(t, json.Unmarshal(data, &c))
+	if _, named := c["vlm_endpoint_url"]; named {
+		c["vlm_endpoint_url"] = s.vlm.URL
+	}
+	ours := c["cogflow"].(map[string]any)
+	delete(ours, "store")
+	delete(ours, "sources")
+	endpoints, _ := ours["endpoints"].(map[string]any)
+	for _, e := range endpoints {
+		e := e.(map[string]any)
+		e["url"] = map[config.Kind]string{
+			config.OpenAI: s.vlm.URL + "/v1", config.Pooling: s.embed.URL, config.Embeddings: s.embed.URL + "/v1",
+			config.Transcriptions: s.asr.URL + "/v1", config.CogniverseVLM: s.vlm.URL,
+		}[config.Kind(e["kind"].(string))]
+		if name, ok := e["api_key_env"].(string); ok {
+			env = append(env, name+"=secret-of-"+name)
+		}
+	}
+	profiles, _ := ours["profiles"].(map[string]any)
+	for _, p := range profiles {
+		p.(map[string]any)["gpu_wait"] = "1s" // for a class that no worker here has
+	}
+	data, err = json.Marshal(c)
+	require.NoError(t, err)
+	path = filepath.Join(dir, filepath.Base(file))
+	require.NoError(t, os.WriteFile(path, data, 0o600))
+	return path, env
+}
+
+// colours makes a clip of a red, a green and a blue scene, four seconds each,
+// with a tone.
+func colours(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	args := []string{"-v", "error"}
+	for _, colour := range []string{"red", "lime", "blue"} { // of different brightness: that is what cuts are known by
+		args = append(args, "-f", "lavfi", "-i", "color="+colour+":s=192x108:r=10:d=4")
+	}
+	args = append(args, "-f", "lavfi", "-i", "sine=440:d=12", "-filter_complex", "[0][1][2]concat=n=3[v]",
+		"-map", "[v]", "-map", "3:a", "-pix_fmt", "yuv420p", "-preset", "ultrafast", filepath.Join(dir, "colours.mp4"))
+	out, err := exec.CommandContext(t.Context(), "ffmpeg", args...).CombinedOutput()
+	require.NoError(t, err, string(out))
+	return dir
+}
+
+// TestGuideConfigurations ingests a clip with every profile of every example
+// configuration. The model servers are stand-ins; all else is real.
+func TestGuideConfigurations(t *testing.T) {
+	t.Parallel()
+	dir := colours(t)
+	files, err := filepath.Glob("../examples/configs/*.json")
+	require.NoError(t, err)
+	require.Len(t, files, 3)
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
+			t.Parallel()
+			s := newStack(t, nil)
+			models := startServices(t)
+			path, env := models.redirect(t, file, s.dir)
+			s.env = append(append(s.env, "COGNIVERSE_CONFIG="+path), env...)
+			s.worker(nil)
+			s.worker([]string{"--pools", "describe", "--gpu", "a10g"}) // the last choice of one of them
+			c, err := config.Load(func(name string) string { return map[string]string{config.EnvFile: path}[name] })
+			require.NoError(t, err)
+			for _, p := range c.Profiles() {
+				s.ingestsColours(p, dir)
+			}
+			require.Empty(t, models.repeated(), "no picture is described twice")
+			s.noSecrets(env)
+		})
+	}
+}
+
+// ingestsColours ingests the clip with a profile and finds its scenes.
+func (s *stack) ingestsColours(p video.Profile, dir string) {
+	s.t.Helper()
+	in := workflows.IngestLibraryInput{Source: dir, Profile: p.Name}
+	out, err := execute[workflows.IngestLibraryResult](s, "ingest-"+p.Name, "IngestLibrary", in)
+	require.NoError(s.t, err, p.Name)
+	require.Empty(s.t, out.Failures, p.Name)
+	require.Equal(s.t, 1, out.Indexed, p.Name)
+	require.NotZero(s.t, out.Documents, p.Name)
+	if p.Embed.Of != video.OfFrame {
+		return
+	}
+	for i, colour := range []string{"red", "green", "blue"} {
+		found, err := execute[workflows.SearchVideosResult](s, "search-"+p.Name+colour, "SearchVideos",
+			workflows.SearchVideosInput{Query: colour, Profile: p.Name, Rank: "vector"})
+		require.NoError(s.t, err)
+		at := found.Hits[0].PTSMS
+		require.Equal(s.t, int64(i), at/4000, "%s finds %s at %d ms", p.Name, colour, at)
+	}
+	if p.Transcribe.Model != "" {
+		found, err := execute[workflows.SearchVideosResult](s, "search-said-"+p.Name, "SearchVideos",
+			workflows.SearchVideosInput{Query: "lanterns", Profile: p.Name, Rank: "bm25"})
+		require.NoError(s.t, err)
+		require.NotEmpty(s.t, found.Hits)
+		for _, h := range found.Hits {
+			require.Greater(s.t, h.EndMS, int64(2500), "it is said from 2.5 s on")
+		}
+	}
+}
+
+// repeated lists pictures that were described more than once.
+func (s *services) repeated() (out []string) {
+	for picture, times := range s.vlm.Answered() {
+		if times > 1 {
+			out = append(out, picture)
+		}
+	}
+	return out
+}
+
+// noSecrets looks for the values of keys in everything that was written.
+func (s *stack) noSecrets(env []string) {
+	s.t.Helper()
+	for _, variable := range env {
+		_, secret, _ := strings.Cut(variable, "=")
+		out, err := exec.CommandContext(s.t.Context(), "grep", "-rl", "--binary-files=text", secret, s.dir).Output()
+		if err == nil {
+			require.Empty(s.t, string(out), "a key was written")
+		}
+	}
+}
+
+// TestHealthNamesWhatIsWrong: every endpoint is asked, and the one that does not
+// do its work is named with the reason.
+func TestHealthNamesWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, nil)
+	models := startServices(t)
+	path, env := models.redirect(t, "../examples/configs/all-local.json", s.dir)
+	s.env = append(append(s.env, "COGNIVERSE_CONFIG="+path), env...)
+	models.vlm.Models = []string{"llava:34b"}
+	models.embed.Distort(func(rows [][]float32) [][]float32 {
+		for i := range rows {
+			clear(rows[i])
+			rows[i][0] = 1
+		}
+		return rows
+	})
+	s.worker(nil)
+	status := map[string]string{}
+	require.Eventually(t, func() bool { // until every pool answers
+		out, err := execute[workflows.CheckHealthResult](s, "health", "CheckHealth", workflows.CheckHealthInput{})
+		require.NoError(t, err)
+		for _, c := range out.Checks {
+			status[c.Part] = c.Status + ": " + c.Detail
+		}
+		return strings.HasPrefix(status["pool media"], "ok")
+	}, time.Minute, time.Second)
+	require.Contains(t, status["endpoint ollama"], "fail")
+	require.Contains(t, status["endpoint ollama"], "it serves llava:34b")
+	require.Contains(t, status["endpoint embedder"], "served without its adapter")
+	require.Contains(t, status["endpoint whisper"], "ok: Systran/faster-whisper-base")
+	require.Contains(t, status["endpoint ollama-text"], "ok")
+}

@@ -80,27 +80,35 @@ func (f *feeder) leave(id string, mine chan struct{}) {
 	}
 }
 
-// perform sends one operation until it is done, refused or given up.
+// perform sends one operation until it is done, refused or given up. When the
+// time is over it returns the last refusal, which says why it took so long.
 func (f *feeder) perform(ctx context.Context, op operation) error {
+	var last error
 	for failures, waits := 0, 0; ; {
 		again, err := f.attempt(ctx, op)
-		if err == nil || !again {
+		switch {
+		case errors.Is(ctx.Err(), context.Canceled):
+			return ctx.Err()
+		case ctx.Err() != nil && err != nil && last != nil:
+			return last
+		case ctx.Err() != nil && err != nil:
+			return fault.Wrap(fault.Transport, op.op, op.subject, err)
+		case err == nil || !again:
 			return err
-		}
-		if ctx.Err() == nil {
-			if throttled(err) {
-				waits++
-			} else if failures++; failures >= f.attempts {
+		case throttled(err):
+			waits++
+		default:
+			if failures++; failures >= f.attempts {
 				return err
 			}
-			if f.pause(ctx, failures+min(waits, 6)) == nil {
-				continue
-			}
 		}
-		if errors.Is(ctx.Err(), context.Canceled) {
+		last = err
+		if f.pause(ctx, failures+min(waits, 6)) != nil && errors.Is(ctx.Err(), context.Canceled) {
 			return ctx.Err()
 		}
-		return err
+		if ctx.Err() != nil {
+			return last
+		}
 	}
 }
 

@@ -56,6 +56,10 @@ check: lint-tools ## Check format, lint, determinism, modules and known vulnerab
 bench: build ## Measure the goals as ratios from one run
 	$(GO) test -run '^$$' -bench . -benchtime 3x -p 1 -timeout 60m ./...
 
+.PHONY: verify-vespa
+verify-vespa: ## Show Vespa packages, requests and scores to Vespa's own code (JDK 17, Maven)
+	@GO='$(GO)' deploy/vespa/verify/run.sh
+
 .PHONY: soak
 soak: build ## Run the tests at full size: hundreds of kills, thousands of videos
 	COGFLOW_SOAK=1 $(GO) test -run 'Soak|Kill|Scale' -count=1 -p 1 -timeout 120m -v ./...

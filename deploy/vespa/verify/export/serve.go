@@ -30,6 +30,18 @@ type served struct {
 	Seconds   []float64 `json:"seconds"`
 }
 
+// handshake answers the dry run by which Vespa's feed client begins.
+func handshake(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("dryRun") != "true" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+		_, _ = io.WriteString(w, `{"pathId":"`+r.URL.Path+`"}`) // a client that is gone needs none
+	})
+}
+
 // serve feeds a stand-in, writes the same puts to DIR/feed.json for the other
 // feeder, and serves on until standard input ends.
 func serve(ctx context.Context, dir string) error {
@@ -39,7 +51,7 @@ func serve(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	url, closeServer, err := listen(ctx, vespatest.New())
+	url, closeServer, err := listen(ctx, handshake(vespatest.New()))
 	if err != nil {
 		return err
 	}

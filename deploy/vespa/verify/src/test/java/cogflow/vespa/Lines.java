@@ -1,5 +1,6 @@
 package cogflow.vespa;
 
+import com.yahoo.component.Vtag;
 import java.util.Map;
 import java.util.TreeMap;
 import org.junit.platform.engine.TestExecutionResult;
@@ -18,6 +19,7 @@ public final class Lines implements TestExecutionListener {
     @Override
     public void testPlanExecutionStarted(TestPlan started) {
         plan = started;
+        System.out.println("Vespa " + Vtag.currentVersion + ", JDK " + Runtime.version().feature());
     }
 
     @Override

@@ -20,10 +20,16 @@ class PackagesTest {
     Stream<DynamicTest> builds(TestReporter reporter) throws IOException {
         return Export.packages().stream().map(dir -> dynamicTest("builds " + dir.getFileName(), () -> {
             long start = System.nanoTime();
-            var model = Application.build(dir).model();
+            var model = check(dir).model();
             reporter.publishEntry(model.getSearchClusters().get(0).getDocumentDbs().size() + " schemas, "
                     + (System.nanoTime() - start) / 1_000_000 + " ms");
         }));
+    }
+
+    private static Application check(Path dir) throws Exception {
+        Application application = Application.build(dir);
+        Names.check(dir);
+        return application;
     }
 
     /** One change to the package of a profile, and a part of what Vespa says to it. */
@@ -36,6 +42,7 @@ class PackagesTest {
                 new Break("a schema with a typing error", schema, "fieldset default {", "fieldset default (", "fieldset"),
                 new Break("a rank expression without its end", schema, "max, patch), querytoken)", "max, patch", "xpression"),
                 new Break("a rank expression on an unknown function", schema, "expression: binary_similarity", "expression: no_such_function", "no_such_function"),
+                new Break("bm25 of a field without it", schema, "bm25(video_title)", "bm25(frame_key)", "frame_key"),
                 new Break("a query tensor of another size", schema, "query(qt) tensor<float>(querytoken{}, v[128])", "query(qt) tensor<float>(querytoken{}, v[127])", "v["),
                 new Break("a tensor of no known cell type", schema, "tensor<bfloat16>(patch{}, v[128])", "tensor<int4>(patch{}, v[128])", "int4"),
                 new Break("a mapped field without hamming's cells", schema, "tensor<int8>(patch{}, v[16])", "tensor<float>(patch{}, v[16])", "int8"),
@@ -49,7 +56,7 @@ class PackagesTest {
             String text = Files.readString(file);
             assertTrue(text.contains(b.from), file + " does not hold " + b.from);
             Files.writeString(file, text.replace(b.from, b.to));
-            String said = messages(assertThrows(Exception.class, () -> Application.build(dir)));
+            String said = messages(assertThrows(Exception.class, () -> check(dir)));
             assertTrue(said.contains(b.says), "Vespa refuses it for another reason: " + said);
         }));
     }

@@ -6,9 +6,11 @@ import com.yahoo.document.datatypes.TensorFieldValue;
 import com.yahoo.schema.ApplicationBuilder;
 import com.yahoo.schema.RankProfile;
 import com.yahoo.schema.Schema;
+import com.yahoo.searchlib.rankingexpression.RankingExpression;
 import com.yahoo.searchlib.rankingexpression.evaluation.MapContext;
 import com.yahoo.searchlib.rankingexpression.evaluation.TensorValue;
 import com.yahoo.searchlib.rankingexpression.evaluation.Value;
+import com.yahoo.searchlib.rankingexpression.parser.ParseException;
 import com.yahoo.tensor.Tensor;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -69,19 +71,35 @@ final class Ranking {
         return last(profile).function().getBody().evaluate(context).asDouble();
     }
 
-    /** Values by name; a function of the profile is evaluated when it is asked for. */
+    /**
+     * Values by name; a function of the profile is evaluated when it is asked for.
+     *
+     * <p>Vespa's Java evaluator cannot divide a number by a tensor, as its native
+     * one can ("Cannot perform divide on tensor"). The number is made a tensor
+     * without dimensions here, which means the same.
+     */
     private static final class Functions extends MapContext {
 
         private final Map<String, RankProfile.RankingExpressionFunction> functions;
 
         Functions(RankProfile profile) {
             functions = profile.getFunctions();
+            put("one", new TensorValue(Tensor.from("{1}")));
+        }
+
+        private static RankingExpression divisible(RankingExpression body) {
+            String text = body.getRoot().toString();
+            try {
+                return text.contains("1 / (") ? new RankingExpression(text.replace("1 / (", "one / (")) : body;
+            } catch (ParseException e) {
+                throw new IllegalArgumentException(text, e);
+            }
         }
 
         @Override
         public Value get(String name) {
             var f = functions.get(name);
-            return f != null ? f.function().getBody().evaluate(this) : super.get(name);
+            return f != null ? divisible(f.function().getBody()).evaluate(this) : super.get(name);
         }
     }
 }

@@ -57,7 +57,8 @@ class RequestsTest {
     private DynamicTest request(String profile, Documents documents, JsonNode e, TestReporter reporter) {
         String method = e.get("method").textValue(), path = e.get("path").textValue();
         String body = e.path("body").asText("");
-        String shown = profile + "  " + method + " " + path.replaceFirst("/document/v1/video/", "").replaceFirst("/docid/", " ");
+        String shown = profile + "  " + method + " " + path.replaceFirst("/document/v1/video/", "").replaceFirst("/docid/", " ")
+                .replaceAll("([0-9a-f]{8})[0-9a-f]{24,}", "$1…");
         return dynamicTest(shown, () -> {
             Documents.Answer answer = documents.send(method, path, body);
             assertEquals(e.get("status").intValue(), answer.status(), "status; Vespa says " + answer.body());
@@ -71,7 +72,8 @@ class RequestsTest {
                 note += "  " + body.length() + " bytes, " + sent.size() + " fields read back equal";
             } else if (method.equals("GET") && answer.status() == 200) {
                 JsonNode recorded = Export.JSON.readTree(e.get("answer").textValue());
-                Fields.assertEqual(recorded.get("fields"), answer.body().get("fields"));
+                // The access in memory returns whole documents whatever fieldSet says.
+                Fields.assertHolds(recorded.get("fields"), answer.body().get("fields"));
                 assertEquals(recorded.get("id"), answer.body().get("id"));
             }
             reporter.publishEntry(note);
@@ -86,7 +88,8 @@ class RequestsTest {
         return dynamicTest(profile + "  damaged puts are refused", () -> {
             String path = put.get("path").textValue(), body = put.get("body").textValue();
             assertEquals(400, documents.send("POST", path, body.substring(0, body.length() / 2)).status(), "cut");
-            String wrong = body.replaceFirst("([0-9a-f])\"}+$", "\"}}}}".substring(0, body.length() - body.replaceFirst("}+$", "").length() + 1));
+            String wrong = body.replaceFirst("[0-9a-f](\"}+)$", "$1");
+            assertTrue(wrong.length() == body.length() - 1, "the body does not end with a tensor");
             assertEquals(400, documents.send("POST", path, wrong).status(), "a hexadecimal digit less");
             ObjectNode more = (ObjectNode) Export.JSON.readTree(body);
             ((ObjectNode) more.get("fields")).put("no_such_field", 1);

@@ -46,7 +46,25 @@ type asker struct {
 // alone: a few calls more are open in the ledger, so that beginning one and
 // storing another never idle it. How many are open bounds what a killed worker
 // can lose.
-type gates struct{ slots, open gate }
+type gates struct {
+	slots, open gate
+	quiet       atomic.Int64 // until when the service asked to be left alone, in Unix nanoseconds
+}
+
+// hush leaves the service alone for as long as it asks.
+func (g *gates) hush(d time.Duration) {
+	until := time.Now().Add(min(d, maxWait)).UnixNano()
+	for old := g.quiet.Load(); old < until && !g.quiet.CompareAndSwap(old, until); old = g.quiet.Load() {
+	}
+}
+
+// awaitQuiet waits for the end of that time.
+func (g *gates) awaitQuiet(ctx context.Context) error {
+	if d := time.Until(time.Unix(0, g.quiet.Load())); d > 0 {
+		return sleep(ctx, d)
+	}
+	return ctx.Err()
+}
 
 func (g *gates) resize(limit int) {
 	g.slots.resize(limit)
@@ -76,7 +94,10 @@ func (k *asker) patiently(ctx context.Context, q question) (outcome, error) {
 		if fault.ClassOf(err) != fault.Overload {
 			return out, err
 		}
-		if err := wait(ctx, fault.RetryAfter(err)); err != nil {
+		if d := fault.RetryAfter(err); d > 0 {
+			k.gates.hush(d)
+		}
+		if err := sleep(ctx, max(fault.RetryAfter(err), time.Second)); err != nil {
 			return outcome{}, err
 		}
 	}
@@ -85,6 +106,9 @@ func (k *asker) patiently(ctx context.Context, q question) (outcome, error) {
 // call makes one call: begun in the ledger, answered, stored, settled. It makes
 // none when somebody else has stored the answer by now.
 func (k *asker) call(ctx context.Context, q question) (outcome, error) {
+	if err := k.gates.awaitQuiet(ctx); err != nil {
+		return outcome{}, err
+	}
 	if err := k.gates.open.enter(ctx, k.ticket); err != nil {
 		return outcome{}, err
 	}
@@ -172,10 +196,11 @@ func (a *Ingest) whole(ctx context.Context, key string) (bool, error) {
 	return err == nil, err
 }
 
-// wait sleeps for the time an overloaded service asked for, at least a second
-// and at most a minute.
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(min(max(d, time.Second), time.Minute))
+// maxWait bounds what an overloaded service may ask for.
+const maxWait = time.Minute
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(min(d, maxWait))
 	defer timer.Stop()
 	select {
 	case <-timer.C:

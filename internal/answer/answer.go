@@ -37,8 +37,9 @@ type Options struct {
 	Connections int           // kept open; 0 = 1024
 }
 
-// New makes a Client. It follows no redirect, since a server that moves must be
-// configured anew, and uses no proxy of the environment.
+// New makes a Client. It uses no proxy of the environment, and follows redirects
+// on the same host only: services answer long calls with one to where the result
+// will be, but a key must not travel to another host.
 func New(o Options) *Client {
 	if o.Timeout <= 0 {
 		o.Timeout = 2 * time.Minute
@@ -58,8 +59,14 @@ func New(o Options) *Client {
 		DisableCompression:  true,
 	}
 	return &Client{options: o, http: &http.Client{
-		Transport:     transport,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: transport,
+		CheckRedirect: func(r *http.Request, via []*http.Request) error {
+			const most = 50 // of long polls
+			if r.URL.Scheme != via[0].URL.Scheme || r.URL.Host != via[0].URL.Host || len(via) > most {
+				return http.ErrUseLastResponse
+			}
+			return nil
+		},
 	}}
 }
 
@@ -127,7 +134,7 @@ func (c *Client) do(r *http.Request) ([]byte, http.Header, error) {
 	host := r.URL.Host
 	ctx, cancel := context.WithTimeoutCause(r.Context(), c.options.Timeout, errSlow)
 	defer cancel()
-	response, err := c.http.Transport.RoundTrip(r.WithContext(ctx))
+	response, err := c.http.Do(r.WithContext(ctx)) //nolint:bodyclose // closed below
 	if err != nil {
 		return nil, nil, c.broken(ctx, r.Context(), host, err)
 	}
@@ -176,16 +183,19 @@ var ErrTimeout = errors.New("timeout")
 
 // status classifies an HTTP status.
 func (c *Client) status(r *http.Response, body []byte) error {
-	f := c.fault(fault.Transport, r.Request.URL.Host, fmt.Sprintf("status %d: %s", r.StatusCode, message(body)), nil)
+	said := message(body)
+	f := c.fault(fault.Transport, r.Request.URL.Host, fmt.Sprintf("status %d: %s", r.StatusCode, said), nil)
 	f.RetryAfter = RetryAfter(r.Header.Get("Retry-After"), time.Now())
 	switch code := r.StatusCode; {
 	case code == http.StatusUnauthorized || code == http.StatusForbidden:
 		f.Class = fault.Auth
-		f.Reason += "; check the key"
+		f.Reason = fmt.Sprintf("status %d: the key is refused or missing", r.StatusCode) // what it says may repeat the key
 		if c.options.KeyVariable != "" {
-			f.Reason += " in " + c.options.KeyVariable
+			f.Reason += "; check " + c.options.KeyVariable
 		}
-	case code == http.StatusTooManyRequests || code == http.StatusServiceUnavailable:
+	case code == http.StatusPaymentRequired || strings.Contains(said, "insufficient_quota"):
+		f.Class = fault.Auth // no waiting helps: the account is empty
+	case code == http.StatusTooManyRequests || code == http.StatusServiceUnavailable || code == 529: // 529 is Anthropic's "overloaded"
 		f.Class = fault.Overload
 	case code == http.StatusInsufficientStorage:
 		f.Class = fault.Capacity
@@ -196,7 +206,11 @@ func (c *Client) status(r *http.Response, body []byte) error {
 	return f
 }
 
+// fault makes one. A server may repeat what it was sent: never the key.
 func (c *Client) fault(class fault.Class, subject, reason string, err error) *fault.Error {
+	if c.options.Key != "" {
+		reason = strings.ReplaceAll(reason, c.options.Key, "[key]")
+	}
 	return &fault.Error{Class: class, Op: c.options.Op, Subject: subject, Reason: reason, Err: err}
 }
 
@@ -244,10 +258,14 @@ func message(data []byte) string {
 	}
 	var inner struct {
 		Message string `json:"message"`
+		Code    any    `json:"code"`
 	}
 	var text string
 	switch {
 	case json.Unmarshal(shapes.Error, &inner) == nil && inner.Message != "":
+		if code, ok := inner.Code.(string); ok && code != "" {
+			return excerpt([]byte(code + ": " + inner.Message))
+		}
 		return excerpt([]byte(inner.Message))
 	case json.Unmarshal(shapes.Error, &text) == nil && text != "":
 		return excerpt([]byte(text))

@@ -37,7 +37,7 @@ type Options struct {
 const (
 	defaultStart = 4
 	defaultMax   = 1024
-	leastWindow  = 12   // answers that a decision rests on
+	leastWindow  = 24   // answers that a decision rests on
 	tolerance    = 1.5  // latency, over that of an idle service, that counts as waiting
 	safe         = 0.95 // of where the service refused, where it is left in peace
 	probeEvery   = 6    // windows between steps towards where it refused
@@ -56,8 +56,15 @@ type Limit struct {
 	calm     int     // windows since it was last refused or probed
 
 	idle   tally // latencies while nothing waited
+	shrunk shrink
 	window tally // latencies of calls begun in this epoch
 	full   int   // how many of them found the limit used up
+}
+
+// shrink remembers where the limit was when calls began to wait.
+type shrink struct {
+	limit float64 // 0 = they do not wait
+	mean  float64 // of the latencies then
 }
 
 // tally is a geometric mean: latencies of models are about lognormal.
@@ -150,7 +157,17 @@ func (l *Limit) answered(latency time.Duration, epoch int, full bool) {
 
 // decide looks at a whole window of answers.
 func (l *Limit) decide() {
+	if by := math.Log(l.shrunk.limit / l.limit); l.shrunk.limit > 0 && by > 0.6 && l.shrunk.mean-l.window.mean() < by/3 {
+		// Fewer calls did not make it faster, so they were not waiting: the
+		// service has become slower by itself. Begin anew from here.
+		l.idle, l.doubling, l.shrunk = tally{}, true, shrink{}
+	}
 	waits := l.idle.n > 0 && l.window.mean() > l.idle.mean()+math.Log(tolerance)
+	if !waits {
+		l.shrunk = shrink{}
+	} else if l.shrunk.limit == 0 {
+		l.shrunk = shrink{l.limit, l.window.mean()}
+	}
 	if !waits && (l.doubling || l.idle.n < 1000) {
 		l.idle.n += l.window.n
 		l.idle.sum += l.window.sum

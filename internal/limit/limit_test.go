@@ -16,6 +16,7 @@ type service struct {
 	slots   int
 	refuses bool
 	sigma   float64
+	factor  float64 // of latency; 0 = 1
 	random  *rand.Rand
 
 	now    time.Duration
@@ -44,7 +45,7 @@ func (e *events) Pop() any {
 }
 
 func (s *service) latency() time.Duration {
-	return time.Duration(2e9 * math.Exp(s.sigma*s.random.NormFloat64()))
+	return time.Duration(max(s.factor, 1) * 2e9 * math.Exp(s.sigma*s.random.NormFloat64()))
 }
 
 func (s *service) call(done func(Outcome)) {
@@ -145,6 +146,20 @@ func TestIdleIsNoReason(t *testing.T) {
 		s.step()
 	}
 	require.Equal(t, 16, l.Limit())
+}
+
+// TestSlowerServiceIsNoQueue: prompts become longer, and every call takes three
+// times as long. Calls do not wait then, and the limit stays what it was.
+func TestSlowerServiceIsNoQueue(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(10) {
+		s := newService(64, false, 0.5, seed)
+		l := New(Options{Now: func() time.Time { return time.Unix(0, int64(s.now)) }})
+		before, _ := s.drive(l, 600, 2000)
+		s.factor = 3
+		after, _ := s.drive(l, 1500, 2000)
+		require.GreaterOrEqual(t, 3*after/before, 0.9)
+	}
 }
 
 func TestRefusalHalvesOnce(t *testing.T) {

@@ -1,0 +1,122 @@
+package answer_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/answer"
+)
+
+func serve(t *testing.T, h http.HandlerFunc) string {
+	t.Helper()
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+func client(o answer.Options) *answer.Client {
+	o.Op = "ask"
+	return answer.New(o)
+}
+
+func TestStatuses(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		status int
+		body   string
+		class  fault.Class
+		text   string
+	}{
+		"bad request": {400, `{"error":{"message":"no"}}`, fault.Input, `status 400: "no"`},
+		"too large":   {413, `{"detail":"too large"}`, fault.Input, "too large"},
+		"moved":       {301, ``, fault.Input, "301"},
+		"key":         {401, `{"error":{"message":"Incorrect API key provided: sk-hush"}}`, fault.Auth, "check MY_KEY"},
+		"no money":    {429, `{"error":{"code":"insufficient_quota","message":"You exceeded your quota"}}`, fault.Auth, "insufficient_quota"},
+		"busy":        {429, `{}`, fault.Overload, "429"},
+		"overloaded":  {529, `{}`, fault.Overload, "529"},
+		"disk":        {507, `{}`, fault.Capacity, "507"},
+		"bug":         {500, "<html>sk-hush</html>", fault.Transport, "[key]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			at := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(c.status)
+				_, _ = w.Write([]byte(c.body))
+			})
+			var out any
+			err := client(answer.Options{Key: "sk-hush", KeyVariable: "MY_KEY"}).Post(t.Context(), at, 1, &out)
+			require.Equal(t, c.class, fault.ClassOf(err), "%v", err)
+			require.ErrorContains(t, err, c.text)
+			require.NotContains(t, err.Error(), "sk-hush")
+		})
+	}
+}
+
+// TestRedirects: a long call is answered with the place of its result, on the
+// same host; the key goes nowhere else.
+func TestRedirects(t *testing.T) {
+	t.Parallel()
+	elsewhere := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("the key travelled") })
+	at := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/long":
+			http.Redirect(w, r, "/result", http.StatusSeeOther)
+		case "/away":
+			http.Redirect(w, r, elsewhere, http.StatusTemporaryRedirect)
+		default:
+			_, _ = w.Write([]byte(`{"ok":"` + r.Header.Get("Authorization") + `"}`))
+		}
+	})
+	c := client(answer.Options{Key: "k"})
+	var out map[string]string
+	require.NoError(t, c.Post(t.Context(), at+"/long", 1, &out))
+	require.Equal(t, "Bearer k", out["ok"])
+	require.Equal(t, fault.Input, fault.ClassOf(c.Post(t.Context(), at+"/away", 1, &out)))
+}
+
+func TestTooLong(t *testing.T) {
+	t.Parallel()
+	at := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(`"` + strings.Repeat("x", 200) + `"`))
+	})
+	var out any
+	require.ErrorContains(t, client(answer.Options{MaxBytes: 100}).Get(t.Context(), at, &out), "longer than 100 bytes")
+}
+
+func TestRetryAfter(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	for value, want := range map[string]time.Duration{
+		"": 0, "3": 3 * time.Second, "0.5": 500 * time.Millisecond, "-1": 0, "soon": 0, "1e9": 10 * time.Minute, "NaN": 0,
+		"Tue, 24 Nov 2026 12:00:07 GMT": 7 * time.Second, "Tue, 24 Nov 2026 11:00:00 GMT": 0,
+	} {
+		require.Equal(t, want, answer.RetryAfter(value, now), value)
+	}
+}
+
+// FuzzAnswer: whatever a server sends, it is an answer or a classified fault.
+func FuzzAnswer(f *testing.F) {
+	for _, seed := range []string{`{"a":1}`, `{"error":"x"}`, `{"error":null}`, `{"error":{"message":"m","code":3}}`, `{"object":"error"}`, "", "<html>", `{"detail":[1]}`} {
+		f.Add(200, seed)
+		f.Add(500, seed)
+	}
+	f.Fuzz(func(t *testing.T, status int, body string) {
+		if status < 200 || status > 599 {
+			return
+		}
+		at := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			_, _ = w.Write([]byte(body))
+		})
+		var out any
+		if err := client(answer.Options{}).Get(t.Context(), at, &out); err != nil {
+			require.NotEmpty(t, fault.ClassOf(err), "%v", err)
+		}
+	})
+}

@@ -1,0 +1,1 @@
+"""An HTTP server for embedding models that vLLM does not serve."""

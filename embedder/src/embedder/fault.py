@@ -1,0 +1,19 @@
+"""Failures that a caller is told of."""
+
+
+class Fault(Exception):
+    """A failure with the HTTP status and the code that the answer carries."""
+
+    def __init__(self, status: int, code: str, message: str, retry_after: int = 0):
+        super().__init__(message)
+        self.status, self.code, self.retry_after = status, code, retry_after
+
+    def body(self) -> dict:
+        """The answer, as OpenAI's servers write it."""
+        kind = "server_error" if self.status >= 500 else "invalid_request_error"
+        return {"error": {"message": str(self), "type": kind, "code": self.code}}
+
+
+def bad(message: str, code: str = "invalid_request") -> Fault:
+    """What the caller must change."""
+    return Fault(400, code, message)

@@ -18,5 +18,5 @@ mkdir -p "$target/export"
 (cd ../../.. && "${GO:-go}" build -o "$target/export-program" ./deploy/vespa/verify/export)
 "$target/export-program" "$target/export"
 # Vespa's test driver complains of the one before it; nothing else is left out.
-MAVEN_OPTS=${MAVEN_OPTS:--Xmx1g} mvn -q -B -Dstyle.color=never test "$@" |
+MAVEN_OPTS=${MAVEN_OPTS:--Xmx1g} mvn -q -B -Dstyle.color=never test "$@" 2>&1 |
 	grep --line-buffered -v '^WARNING: initVespaLogging called twice'

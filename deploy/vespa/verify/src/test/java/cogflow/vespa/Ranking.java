@@ -1,11 +1,11 @@
 package cogflow.vespa;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import com.yahoo.document.Document;
 import com.yahoo.document.datatypes.TensorFieldValue;
 import com.yahoo.schema.ApplicationBuilder;
 import com.yahoo.schema.RankProfile;
 import com.yahoo.schema.Schema;
+import com.yahoo.search.Query;
 import com.yahoo.searchlib.rankingexpression.RankingExpression;
 import com.yahoo.searchlib.rankingexpression.evaluation.MapContext;
 import com.yahoo.searchlib.rankingexpression.evaluation.TensorValue;
@@ -54,15 +54,11 @@ final class Ranking {
         return profile.getSecondPhase() != null ? profile.getSecondPhase() : profile.getFirstPhase();
     }
 
-    double score(String name, JsonNode query, Document document) {
+    double score(String name, Query query, Document document) {
         RankProfile profile = profile(name);
         Functions context = new Functions(profile);
-        profile.inputs().forEach((reference, input) -> {
-            JsonNode value = query.get("input." + reference);
-            if (value != null) {
-                context.put(reference.toString(), new TensorValue(Tensor.from(input.type().tensorType(), value.toString())));
-            }
-        });
+        profile.inputs().keySet().forEach(input -> query.getRanking().getFeatures().getTensor(input.toString())
+                .ifPresent(tensor -> context.put(input.toString(), new TensorValue(tensor))));
         for (String field : new String[] {"embedding", "embedding_binary"}) {
             if (document.getField(field) != null && document.getFieldValue(field) instanceof TensorFieldValue value) {
                 context.put("attribute(" + field + ")", new TensorValue(value.getTensor().orElseThrow()));

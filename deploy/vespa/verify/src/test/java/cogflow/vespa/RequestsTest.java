@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.DynamicTest.dynamicTest;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.yahoo.search.Query;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -36,15 +37,20 @@ class RequestsTest {
             String profile = file.getFileName().toString().replace(".json", "");
             Path dir = Export.dir().resolve("packages").resolve(profile);
             JsonNode recording = Export.read(file);
-            var documents = new Documents(Application.build(dir).model());
+            var model = Application.build(dir).model();
+            var documents = new Documents(model);
+            var queries = new Queries(model);
             var ranking = new Ranking(dir, recording.get("schema").textValue());
             List<DynamicNode> tests = new ArrayList<>();
             for (JsonNode e : recording.get("exchanges")) {
                 String path = e.get("path").textValue();
                 if (path.startsWith("/document/v1/")) {
                     tests.add(request(profile, documents, e, reporter));
-                } else if (ranking.scores(search(e).path("ranking.profile").asText())) {
-                    tests.add(scores(profile, documents, ranking, e, reporter));
+                    continue;
+                }
+                tests.add(query(profile, queries, e, reporter));
+                if (ranking.scores(search(e).path("ranking.profile").asText())) {
+                    tests.add(scores(profile, documents, ranking, queries, e, reporter));
                 }
             }
             tests.add(refusals(profile, documents, recording));
@@ -102,10 +108,28 @@ class RequestsTest {
         return Export.JSON.readTree(e.get("body").textValue());
     }
 
-    private DynamicTest scores(String profile, Documents documents, Ranking ranking, JsonNode e, TestReporter reporter) throws IOException {
-        JsonNode query = search(e);
-        String rank = query.get("ranking.profile").textValue();
+    /** Vespa's container understands the query: its YQL, its values, its fields. */
+    private DynamicTest query(String profile, Queries queries, JsonNode e, TestReporter reporter) throws IOException {
+        JsonNode body = search(e);
+        return dynamicTest(profile + "  query " + body.get("ranking.profile").textValue(), () -> {
+            Query query = queries.read(e.get("body").textValue());
+            String tree = query.getModel().getQueryTree().getRoot().toString();
+            for (String name : List.of("tenant", "video", "generation")) {
+                if (body.get("yql").textValue().contains("@" + name)) {
+                    assertTrue(tree.contains(body.get(name).textValue()), name + " is not bound in " + tree);
+                }
+            }
+            assertEquals(body.get("hits").intValue(), query.getHits());
+            assertEquals(body.get("ranking.profile").textValue(), query.getRanking().getProfile());
+            reporter.publishEntry(tree.replaceAll("([0-9a-f]{8})[0-9a-f]{24,}", "$1…"));
+        });
+    }
+
+    private DynamicTest scores(String profile, Documents documents, Ranking ranking, Queries queries,
+                               JsonNode e, TestReporter reporter) throws IOException {
+        String rank = search(e).get("ranking.profile").textValue();
         return dynamicTest(profile + "  score " + rank, () -> {
+            Query query = queries.read(e.get("body").textValue());
             JsonNode hits = Export.JSON.readTree(e.get("answer").textValue()).at("/root/children");
             double worst = 0, previous = Double.POSITIVE_INFINITY;
             for (JsonNode hit : hits) {

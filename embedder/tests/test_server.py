@@ -1,14 +1,19 @@
 import base64
 import io
+import threading
+from concurrent import futures
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import torch
 from peft import LoraConfig, get_peft_model
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from starlette.testclient import TestClient
 
 from embedder import models
+from embedder.batch import Batcher
 from embedder.server import create
 
 
@@ -98,7 +103,7 @@ def test_models_and_health(client):
         (ask("file:///etc/passwd"), "not_a_data_uri"),
         (ask("data:image/png;base64,####"), "bad_base64"),
         (ask("data:image/png;base64,AAAA"), "bad_picture"),
-        (ask(uri((300, 300))[:400]), "bad_picture"),
+        (ask(uri((300, 300))[:422]), "bad_picture"),
         (ask(uri((9000, 9000))), "too_many_pixels"),
     ],
 )

@@ -97,7 +97,7 @@ Ctrl-C stops watching, not the job.`,
 		a.ingestCommand(), a.searchCommand(), a.videosCommand(),
 		a.statusCommand(), a.watchCommand(), a.listCommand(),
 		a.cancelCommand(), a.pauseCommand(), a.resumeCommand(), a.tuneCommand(), a.redriveCommand(),
-		a.reportCommand(), a.profilesCommand(), a.healthCommand(), a.configCommand(), a.versionCommand(),
+		a.reportCommand(), a.profilesCommand(), a.vespaCommand(), a.healthCommand(), a.configCommand(), a.versionCommand(),
 	)
 	return root
 }

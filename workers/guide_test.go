@@ -14,21 +14,27 @@ import (
 	"github.com/cogniverse/cogflow/internal/asr/asrtest"
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/embed/embedtest"
+	"github.com/cogniverse/cogflow/internal/vespa"
+	"github.com/cogniverse/cogflow/internal/vespa/vespatest"
 	"github.com/cogniverse/cogflow/internal/vlm/vlmtest"
+	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-// services stand in for every model server that a configuration names.
+// services stand in for every server that a configuration names.
 type services struct {
 	vlm   *vlmtest.Server
 	embed *embedtest.Server
 	asr   *asrtest.Server
+	vespa *vespatest.Server
+	at    string // the URL of that
 }
 
 func startServices(t *testing.T) *services {
 	t.Helper()
-	s := &services{vlmtest.Start(t), embedtest.Start(t), asrtest.Start(t)}
+	s := &services{vlm: vlmtest.Start(t), embed: embedtest.Start(t), asr: asrtest.Start(t)}
+	s.vespa, s.at = vespatest.Start(t)
 	s.vlm.Models = append(s.vlm.Models, "llava:7b", "Qwen/Qwen2-VL-2B-Instruct")
 	return s
 }
@@ -45,6 +51,12 @@ func (s *services) redirect(t *testing.T, file, dir string) (path string, env []
 		c["vlm_endpoint_url"] = s.vlm.URL
 	}
 	ours := c["cogflow"].(map[string]any)
+	if backend, ok := c["backend"].(map[string]any); ok {
+		backend["url"] = s.at
+		delete(backend, "port")
+		ours["vespa"] = map[string]any{"config_url": s.at}
+		env = append(env, "COGFLOW_INDEX=") // of the stack
+	}
 	delete(ours, "store")
 	delete(ours, "sources")
 	endpoints, _ := ours["endpoints"].(map[string]any)
@@ -67,6 +79,20 @@ func (s *services) redirect(t *testing.T, file, dir string) (path string, env []
 	path = filepath.Join(dir, filepath.Base(file))
 	require.NoError(t, os.WriteFile(path, data, 0o600))
 	return path, env
+}
+
+// deploy deploys the application package of a configuration that names Vespa.
+func (s *services) deploy(t *testing.T, path string) {
+	t.Helper()
+	c, err := config.Load(func(name string) string { return map[string]string{config.EnvFile: path}[name] })
+	require.NoError(t, err)
+	if c.Vespa == nil {
+		return
+	}
+	files, err := vespa.Package([]tenant.ID{tenant.Default}, c.Profiles(), vespa.PackageOptions{})
+	require.NoError(t, err)
+	_, err = vespa.Deploy(t.Context(), c.Vespa.ConfigURL, files)
+	require.NoError(t, err)
 }
 
 // colours makes a clip of a red, a green and a blue scene, four seconds each,
@@ -100,6 +126,7 @@ func TestGuideConfigurations(t *testing.T) {
 			models := startServices(t)
 			path, env := models.redirect(t, file, s.dir)
 			s.env = append(append(s.env, "COGNIVERSE_CONFIG="+path), env...)
+			models.deploy(t, path)
 			s.worker(nil)
 			s.worker([]string{"--pools", "describe", "--gpu", "a10g"}) // the last choice of one of them
 			c, err := config.Load(func(name string) string { return map[string]string{config.EnvFile: path}[name] })
@@ -158,6 +185,9 @@ func (s *stack) noSecrets(env []string) {
 	s.t.Helper()
 	for _, variable := range env {
 		_, secret, _ := strings.Cut(variable, "=")
+		if secret == "" {
+			continue
+		}
 		out, err := exec.CommandContext(s.t.Context(), "grep", "-rl", "--binary-files=text", secret, s.dir).Output()
 		if err == nil {
 			require.Empty(s.t, string(out), "a key was written")

@@ -2,6 +2,7 @@ package cogflow.vespa;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.DynamicContainer.dynamicContainer;
 import static org.junit.jupiter.api.DynamicTest.dynamicTest;
@@ -54,6 +55,7 @@ class RequestsTest {
                 }
             }
             tests.add(refusals(profile, documents, recording));
+            tests.add(refusals(profile, queries, recording));
             return tests.stream();
         } catch (Exception e) {
             throw new IllegalStateException(file + ": " + e, e);
@@ -106,6 +108,27 @@ class RequestsTest {
 
     private static JsonNode search(JsonNode e) throws IOException {
         return Export.JSON.readTree(e.get("body").textValue());
+    }
+
+    /**
+     * Vespa refuses the first query with a vector when its YQL is damaged or its
+     * vector too long. (It fills one that is too short with zeros.)
+     */
+    private DynamicTest refusals(String profile, Queries queries, JsonNode recording) throws IOException {
+        String body = null;
+        for (JsonNode e : recording.get("exchanges")) {
+            if (body == null && e.path("body").asText().contains("\"input.query(qt")) body = e.get("body").textValue();
+        }
+        String good = body;
+        return dynamicTest(profile + "  damaged queries are refused", () -> {
+            for (String[] damage : new String[][] {
+                    {"tenant contains", "tenamt contains"}, {"published = 1", "published == 1"}, {"@tenant", "@nobody"},
+                    {"(\"input[^\\[]*\\[)[^,]*,", "$1 1, 2,"}}) {
+                String bad = good.replaceFirst(damage[0], damage[1]);
+                assertFalse(bad.equals(good), "nothing to damage: " + damage[0]);
+                assertThrows(RuntimeException.class, () -> queries.read(bad), damage[1]);
+            }
+        });
     }
 
     /** Vespa's container understands the query: its YQL, its values, its fields. */

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"net/http"
+	"path/filepath"
+	"sort"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/workflowservice/v1"
+
+	"github.com/cogniverse/cogflow/internal/asr/asrtest"
+	"github.com/cogniverse/cogflow/internal/embed/embedtest"
+	"github.com/cogniverse/cogflow/internal/vespa/vespatest"
+	"github.com/cogniverse/cogflow/internal/vlm/vlmtest"
+	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+const faultProfile = "video_colpali_smol500_mv_frame"
+
+// result is what an ingest left behind that a search can tell.
+type result struct {
+	hits    []video.Hit
+	objects []string
+	answers map[string]int
+}
+
+// ingestWith ingests the clip with captions, vectors and speech into the Vespa
+// stand-in, while the services behave as trouble says.
+func ingestWith(t *testing.T, dir string, trouble func(s *stack, m *services)) result {
+	t.Helper()
+	s := newStack(t, nil)
+	models := startServices(t)
+	path, env := models.redirect(t, "../examples/configs/all-remote.json", s.dir)
+	s.env = append(append(s.env, "COGNIVERSE_CONFIG="+path), env...)
+	models.deploy(t, path)
+	s.worker(nil)
+	run, err := s.client.ExecuteWorkflow(t.Context(), startOptions("library"), "IngestLibrary",
+		workflows.IngestLibraryInput{Source: dir, Profile: faultProfile})
+	require.NoError(t, err)
+	trouble(s, models)
+	out := await[workflows.IngestLibraryResult](s, run, 4*time.Minute)
+	require.Empty(t, out.Failures)
+	require.Equal(t, 1, out.Indexed)
+	require.Zero(t, out.RepeatedCalls)
+	found, err := execute[workflows.SearchVideosResult](s, "search", "SearchVideos",
+		workflows.SearchVideosInput{Query: "a picture of red", Profile: faultProfile, Rank: "hybrid", Limit: 100})
+	require.NoError(t, err)
+	sort.Slice(found.Hits, func(i, j int) bool { return found.Hits[i].PTSMS < found.Hits[j].PTSMS })
+	r := result{hits: found.Hits, answers: models.vlm.Answered()}
+	for _, object := range s.objects() {
+		key, _, _ := strings.Cut(object, " ")
+		if !strings.Contains(key, "/listings/") {
+			r.objects = append(r.objects, object)
+		}
+	}
+	return r
+}
+
+// TestFaultRun: services that fail in every way they are known to fail change
+// nothing about the result; no answer is asked for twice, and nothing that is no
+// answer is indexed.
+func TestFaultRun(t *testing.T) {
+	t.Parallel()
+	dir := colours(t)
+	want := ingestWith(t, dir, func(*stack, *services) {})
+	require.Len(t, want.hits, 3)
+	got := ingestWith(t, dir, func(s *stack, m *services) {
+		m.vlm.Next(append(vlmtest.Faults(), vlmtest.TooMany, vlmtest.Down)...)
+		m.embed.Next(
+			embedtest.Status(http.StatusTooManyRequests, `{}`, "Retry-After", "1"), embedtest.Reset,
+			embedtest.Status(http.StatusOK, `{"data":[{"data":"AAA`), embedtest.Status(http.StatusOK, `{"error":"loading"}`),
+			embedtest.Status(http.StatusInternalServerError, `CUDA error`), embedtest.Status(http.StatusOK, `{"data":[]}`))
+		m.asr.Next(asrtest.Reset, asrtest.Status(http.StatusServiceUnavailable, `busy`), asrtest.Status(http.StatusOK, `{"error":"x"}`))
+		m.vespa.Block(true)
+		var calls atomic.Int64
+		m.vespa.Script(func(*http.Request) vespatest.Fault {
+			return []vespatest.Fault{
+				{Status: http.StatusTooManyRequests}, {}, {Status: http.StatusServiceUnavailable}, {}, {Reset: true}, {}, {Lost: true}, {}, {Truncate: true}, {}, {},
+			}[min(calls.Add(1)-1, 10)]
+		})
+		s.untilBlocked()
+		m.vespa.Block(false)
+	})
+	for picture, times := range got.answers {
+		if !strings.HasPrefix(picture, "A picture") || times != 1 {
+			require.Fail(t, "asked twice, or no answer", "%s: %d", picture, times)
+		}
+	}
+	require.Equal(t, want.answers, got.answers)
+	for i := range want.hits {
+		want.hits[i].Score, got.hits[i].Score = 0, 0 // BM25 depends on what else was fed on the way
+	}
+	require.Equal(t, want.hits, got.hits)
+	require.Equal(t, want.objects, got.objects)
+}
+
+// untilBlocked waits until the ingest says that the index has no room, both to
+// whoever asks it and to whoever lists workflows.
+func (s *stack) untilBlocked() {
+	s.t.Helper()
+	require.Eventually(s.t, func() bool {
+		out, err := s.client.ListWorkflow(s.t.Context(), listing(`CogStage = "blocked"`))
+		return err == nil && len(out.Executions) == 1
+	}, 2*time.Minute, 100*time.Millisecond)
+	out, err := s.client.ListWorkflow(s.t.Context(), listing(`CogStage = "blocked"`))
+	require.NoError(s.t, err)
+	var p workflows.VideoProgress
+	value, err := s.client.QueryWorkflow(s.t.Context(), out.Executions[0].Execution.WorkflowId, "", workflows.QueryProgress)
+	require.NoError(s.t, err)
+	require.NoError(s.t, value.Get(&p))
+	require.Contains(s.t, p.Waiting, "room in the index")
+}
+
+// TestIgnoredFieldsAreNoSuccess: Vespa takes a document of which its schema does
+// not know a field, without that field. Such a document must not stay.
+func TestIgnoredFieldsAreNoSuccess(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, nil)
+	models := startServices(t)
+	path, env := models.redirect(t, "../examples/configs/all-remote.json", s.dir)
+	s.env = append(append(s.env, "COGNIVERSE_CONFIG="+path), env...)
+	models.deploy(t, path)
+	models.vespa.Script(func(r *http.Request) vespatest.Fault {
+		return vespatest.Fault{IgnoredFields: r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, "/document/")}
+	})
+	s.worker(nil)
+	out, err := execute[workflows.IngestLibraryResult](s, "library", "IngestLibrary",
+		workflows.IngestLibraryInput{Source: filepath.Clean(colours(t)), Profile: faultProfile})
+	require.NoError(t, err)
+	require.Len(t, out.Failures, 1)
+	require.Equal(t, "input", out.Failures[0].Class)
+	require.Contains(t, out.Failures[0].Reason, "the deployed schema lacks a field")
+	found, err := execute[workflows.SearchVideosResult](s, "search", "SearchVideos",
+		workflows.SearchVideosInput{Query: "picture", Profile: faultProfile, Rank: "bm25"})
+	require.NoError(t, err)
+	require.Empty(t, found.Hits)
+}
+
+func listing(query string) *workflowservice.ListWorkflowExecutionsRequest {
+	return &workflowservice.ListWorkflowExecutionsRequest{Query: query}
+}

@@ -1,0 +1,161 @@
+package report
+
+import (
+	"fmt"
+	"html/template"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/cogniverse/cogflow/eval"
+)
+
+// maxAnswers is how many queries a page lists; the JSON document has all.
+const maxAnswers = 1000
+
+// evalPage is what the template prints. Every string in it is clean already.
+type evalPage struct {
+	CSS         template.CSS
+	Title       string
+	Badge       string
+	Facts       []pair
+	K           int
+	Ranks       []rankRow
+	Plot        *scorePlot
+	Answers     []answerRow
+	MoreAnswers int
+	Again       string
+}
+
+type rankRow struct {
+	Name              string
+	Color             int
+	NDCG, Recall, MRR string
+	Found             string // queries with a relevant hit
+	Best              bool
+}
+
+// answerRow is one query; it has a cell for each rank.
+type answerRow struct {
+	Query string
+	Cells []answerCell
+}
+
+type answerCell struct {
+	NDCG, Note string
+	Best       bool // better than another rank
+}
+
+func newEvalPage(r eval.Report) evalPage {
+	queries := 0
+	for _, rank := range r.Ranks {
+		queries = max(queries, len(rank.Queries))
+	}
+	p := evalPage{
+		CSS: template.CSS(style), Title: base(place(r.Queries)), Badge: queryCount(queries), K: r.K,
+		Ranks: rankRows(r.Ranks), Plot: newScorePlot(r), Again: evalAgain(r),
+		MoreAnswers: max(0, queries-maxAnswers),
+	}
+	if p.Title == "" {
+		p.Title = "Search quality"
+	}
+	p.Facts = known([]pair{
+		{"Queries", place(r.Queries)},
+		{"Tenant", clean(r.Tenant, maxName)},
+		{"Profile", clean(r.Profile, maxName)},
+		{"Hits judged", "the first " + count(r.K) + " of each query"},
+	})
+	for i := range min(queries, maxAnswers) {
+		p.Answers = append(p.Answers, newAnswer(r.Ranks, i))
+	}
+	return p
+}
+
+func queryCount(n int) string {
+	if n == 1 {
+		return "1 query"
+	}
+	return count(n) + " queries"
+}
+
+func rankRows(ranks []eval.RankScores) []rankRow {
+	var rows []rankRow
+	best := math.Inf(-1)
+	for _, r := range ranks {
+		best = max(best, r.NDCG)
+	}
+	for i, r := range ranks {
+		found := 0
+		for _, q := range r.Queries {
+			if q.First > 0 {
+				found++
+			}
+		}
+		rows = append(rows, rankRow{
+			Name: rankName(r), Color: i % palette, NDCG: score(r.NDCG), Recall: score(r.Recall), MRR: score(r.MRR),
+			Found: count(found) + " of " + count(len(r.Queries)), Best: len(ranks) > 1 && r.NDCG == best,
+		})
+	}
+	return rows
+}
+
+func rankName(r eval.RankScores) string { return clean(string(r.Rank), 2*maxLabel) }
+
+// newAnswer is what each rank made of query i. All ranks have the same queries.
+func newAnswer(ranks []eval.RankScores, i int) answerRow {
+	var row answerRow
+	var scores []float64
+	for _, r := range ranks {
+		if i >= len(r.Queries) {
+			row.Cells = append(row.Cells, answerCell{NDCG: absent})
+			scores = append(scores, math.NaN())
+			continue
+		}
+		q := r.Queries[i]
+		row.Query = clean(q.Query, maxCaption)
+		note := "not found"
+		if q.First > 0 {
+			note = "first at " + count(q.First) + ", recall " + score(q.Recall)
+		}
+		row.Cells = append(row.Cells, answerCell{NDCG: score(q.NDCG), Note: note})
+		scores = append(scores, q.NDCG)
+	}
+	if len(scores) == 0 {
+		return row
+	}
+	best, worst := slices.Max(scores), slices.Min(scores)
+	for j, s := range scores {
+		row.Cells[j].Best = s == best && best > worst
+	}
+	return row
+}
+
+// score shows a number from 0 to 1.
+func score(v float64) string {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return absent
+	}
+	return strconv.FormatFloat(v, 'f', 3, 64)
+}
+
+// evalAgain is the command that measures the same again; empty when it cannot
+// be shown as it is.
+func evalAgain(r eval.Report) string {
+	var ranks []string
+	for _, rank := range r.Ranks {
+		ranks = append(ranks, string(rank.Rank))
+	}
+	out := "cogflow eval"
+	for _, flag := range []pair{
+		{"queries", r.Queries}, {"tenant", r.Tenant}, {"profile", r.Profile}, {"rank", strings.Join(ranks, ",")}, {"k", strconv.Itoa(r.K)},
+	} {
+		if clean(flag.Value, maxReason) != flag.Value {
+			return ""
+		}
+		if flag.Value != "" {
+			out += fmt.Sprintf(" --%s=%s", flag.Name, quote(flag.Value))
+		}
+	}
+	return out
+}

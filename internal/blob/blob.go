@@ -39,23 +39,22 @@ type Store interface {
 }
 
 // Open opens the store that rawURL names: file:///absolute/path, whose
-// directory is made if it is missing.
+// directory is made if it is missing, or s3://bucket/prefix with the parameters
+// region, endpoint and path_style; credentials come from the environment.
 func Open(ctx context.Context, rawURL string) (Store, error) {
+	if strings.HasPrefix(rawURL, "s3:") {
+		return openS3(ctx, rawURL)
+	}
 	bad := func(reason string) error {
 		return fault.New(fault.Input, "open object store", rawURL, reason)
 	}
 	u, err := url.Parse(rawURL)
 	if err != nil {
-		return nil, bad("not a URL; want file:///absolute/path")
-	}
-	switch u.Scheme {
-	case "file":
-	case "s3":
-		return nil, bad("s3:// is not in this build; use file:///absolute/path")
-	default:
-		return nil, bad("want file:///absolute/path")
+		return nil, bad("not a URL; want file:///absolute/path or s3://bucket/prefix")
 	}
 	switch {
+	case u.Scheme != "file":
+		return nil, bad("want file:///absolute/path or s3://bucket/prefix")
 	case u.Host != "" && u.Host != "localhost", u.User != nil, u.RawQuery != "", u.Fragment != "", u.Opaque != "":
 		return nil, bad("want file:///absolute/path, with three slashes and nothing after the path")
 	case !strings.HasPrefix(u.Path, "/") || strings.ContainsRune(u.Path, 0):

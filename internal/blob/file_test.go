@@ -44,7 +44,9 @@ func TestFileShared(t *testing.T) {
 func TestOpenRefuses(t *testing.T) {
 	t.Parallel()
 	for url, want := range map[string]string{
-		"s3://bucket/prefix":   "not in this build",
+		"s3://Bucket":          "lower-case",
+		"s3://bucket/../x":     `".."`,
+		"s3:bucket":            "%3F",
 		"":                     "want file:///absolute/path",
 		"/plain/path":          "want file:///absolute/path",
 		"file://relative/path": "three slashes",

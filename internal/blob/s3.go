@@ -1,0 +1,181 @@
+package blob
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"
+	transfer "github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager/types"
+	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/s3"
+	"github.com/cogniverse/cogflow/object"
+)
+
+const (
+	sumName   = "cogflow-sha256" // metadata: the SHA-256 of the content
+	nonceName = "cogflow-write"  // metadata: one random value for each write
+	partSize  = 8 << 20          // bytes; also what an upload keeps in memory, three times
+	parted    = 16 << 20         // bytes; a larger object is uploaded in parts
+	abortTime = 10 * time.Second // to take back the parts of an upload that failed
+)
+
+// S3 is a store in a bucket. An object is a plain object under the prefix; its
+// SHA-256 is in its metadata. Several processes may share a bucket.
+type S3 struct {
+	client *sdk.Client
+	parts  *transfermanager.Client
+	bucket string
+	prefix string // empty, or ends in a slash
+}
+
+func openS3(ctx context.Context, rawURL string) (Store, error) {
+	place, err := s3.Parse(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	prefix := strings.TrimSuffix(place.Prefix, "/")
+	if prefix != "" {
+		if err := CheckKey(prefix); err != nil {
+			return nil, err
+		}
+		prefix += "/"
+	}
+	client, err := place.Client(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &S3{client: client, bucket: place.Bucket, prefix: prefix}
+	s.parts = transfermanager.New(client, func(o *transfermanager.Options) {
+		o.PartSizeBytes, o.MultipartUploadThreshold, o.Concurrency = partSize, partSize, 2
+		o.FailTimeout, o.ChecksumAlgorithm = abortTime, transfer.ChecksumAlgorithmCrc32
+	})
+	if err := s.selfTest(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// selfTest finds out at the start what would otherwise break the first job: a
+// missing bucket or permission, or a server that takes a conditional write for
+// an ordinary one, with which two workers would both win a claim.
+func (s *S3) selfTest(ctx context.Context) error {
+	const op = "open object store"
+	key := tempName()
+	body, err := newSpool(ctx, op, key, strings.NewReader("self-test"))
+	if err != nil {
+		return err
+	}
+	test := func(match, noneMatch *string) (conflict bool, err error) {
+		u := upload{op: op, key: key, nonce: rand.Text(), body: body, ifMatch: match, ifNoneMatch: noneMatch}
+		conflict, _, err = s.send(ctx, u)
+		return conflict, err
+	}
+	if _, err := test(nil, aws.String("*")); err != nil {
+		return err
+	}
+	ignored := ""
+	if conflict, err := test(nil, aws.String("*")); err != nil {
+		return err
+	} else if !conflict {
+		ignored = "If-None-Match"
+	}
+	if conflict, err := test(aws.String(`"`+strings.Repeat("0", 32)+`"`), nil); err != nil {
+		return err
+	} else if !conflict {
+		ignored = "If-Match"
+	}
+	if _, err := s.head(ctx, op, key); err != nil {
+		return err
+	}
+	if err := s.remove(ctx, op, key); err != nil {
+		return err
+	}
+	if ignored != "" {
+		return fault.New(fault.Input, op, s.name(""),
+			"this server ignores conditional writes ("+ignored+"); use a newer version of it, or another one")
+	}
+	return nil
+}
+
+// name is what a person can look at: s3://bucket/prefix/key.
+func (s *S3) name(key string) string { return "s3://" + s.bucket + "/" + s.prefix + key }
+
+func (s *S3) fail(ctx context.Context, op, key string, err error) error {
+	return s3.Fault(ctx, op, s.name(key), err)
+}
+
+// stored is what is known about an object without reading it.
+type stored struct {
+	info  object.Info
+	etag  string
+	nonce string
+}
+
+// describeStored returns object.ErrCorrupt for an object that was not written by a store.
+func describeStored(key string, metadata map[string]string, size *int64, etag *string, modified *time.Time) (stored, error) {
+	sum := metadata[sumName]
+	raw, err := hex.DecodeString(sum)
+	if err != nil || len(raw) != 32 || size == nil {
+		return stored{etag: aws.ToString(etag)}, object.ErrCorrupt
+	}
+	return stored{
+		info: object.Info{Key: key, Size: *size, SHA256: sum, Modified: aws.ToTime(modified)},
+		etag: aws.ToString(etag), nonce: metadata[nonceName],
+	}, nil
+}
+
+// head asks for what is stored about an object.
+func (s *S3) head(ctx context.Context, op, key string) (stored, error) {
+	out, err := s.client.HeadObject(ctx, &sdk.HeadObjectInput{Bucket: &s.bucket, Key: aws.String(s.prefix + key)})
+	if s3.Missing(err) {
+		return stored{}, answer(op, key, object.ErrNotFound)
+	}
+	if err != nil {
+		return stored{}, s.fail(ctx, op, key, err)
+	}
+	now, err := describeStored(key, out.Metadata, out.ContentLength, out.ETag, out.LastModified)
+	if err != nil {
+		return now, answer(op, key, err)
+	}
+	return now, nil
+}
+
+// Stat implements Store.
+func (s *S3) Stat(ctx context.Context, key string) (object.Info, error) {
+	if err := errors.Join(CheckKey(key), ctx.Err()); err != nil {
+		return object.Info{}, err
+	}
+	now, err := s.head(ctx, "look at object", key)
+	return now.info, err
+}
+
+// Delete implements Store.
+func (s *S3) Delete(ctx context.Context, key string) error {
+	if err := errors.Join(CheckKey(key), ctx.Err()); err != nil {
+		return err
+	}
+	return s.remove(ctx, "delete object", key)
+}
+
+func (s *S3) remove(ctx context.Context, op, key string) error {
+	_, err := s.client.DeleteObject(ctx, &sdk.DeleteObjectInput{Bucket: &s.bucket, Key: aws.String(s.prefix + key)})
+	if s3.Missing(err) {
+		return nil
+	}
+	return s.fail(ctx, op, key, err)
+}
+
+// conflicts reports whether an answer to a conditional write says that the
+// condition did not hold, or that another write was under way.
+func conflicts(err error) bool {
+	return slices.Contains([]int{http.StatusPreconditionFailed, http.StatusConflict}, s3.Status(err))
+}

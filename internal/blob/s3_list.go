@@ -1,0 +1,94 @@
+package blob
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/cogniverse/cogflow/object"
+)
+
+const looks = 16 // HEAD requests in flight
+
+// List asks for each object's metadata, since a listing has no SHA-256.
+func (s *S3) List(ctx context.Context, prefix string, yield func(object.Info) error) error {
+	if err := errors.Join(checkPrefix(prefix), ctx.Err()); err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	queue := make(chan (<-chan found), looks-2) // one more is made, one more is waited for
+	ended := make(chan error, 1)
+	go func() {
+		defer close(queue)
+		ended <- s.pages(ctx, prefix, queue)
+	}()
+	err := s.collect(queue, yield)
+	stop()
+	for next := range queue {
+		<-next
+	}
+	if listing := <-ended; err == nil {
+		err = listing
+	}
+	return err
+}
+
+type found struct {
+	key  string
+	info object.Info
+	err  error
+}
+
+// pages lists keys and queues a look at each, in their order.
+func (s *S3) pages(ctx context.Context, prefix string, queue chan<- (<-chan found)) error {
+	pages := sdk.NewListObjectsV2Paginator(s.client, &sdk.ListObjectsV2Input{
+		Bucket: &s.bucket, Prefix: aws.String(s.prefix + prefix),
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return s.fail(ctx, "list objects", prefix, err)
+		}
+		for _, o := range page.Contents {
+			key, ours := strings.CutPrefix(aws.ToString(o.Key), s.prefix)
+			if !ours || CheckKey(key) != nil {
+				continue // a marker of a directory, or of a store with a longer prefix that tests itself
+			}
+			look := make(chan found, 1)
+			go func() {
+				now, err := s.head(ctx, "list objects", key)
+				look <- found{key, now.info, err}
+			}()
+			select {
+			case queue <- look:
+			case <-ctx.Done():
+				<-look
+				return ctx.Err()
+			}
+		}
+	}
+	return nil
+}
+
+// collect yields what the looks find.
+func (s *S3) collect(queue <-chan (<-chan found), yield func(object.Info) error) error {
+	for next := range queue {
+		f := <-next
+		switch {
+		case errors.Is(f.err, object.ErrNotFound):
+			continue // deleted meanwhile
+		case errors.Is(f.err, object.ErrCorrupt):
+			f.info, f.err = object.Info{Key: f.key}, nil
+		}
+		if f.err != nil {
+			return f.err
+		}
+		if err := yield(f.info); err != nil {
+			return err
+		}
+	}
+	return nil
+}

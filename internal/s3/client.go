@@ -1,0 +1,102 @@
+package s3
+
+import (
+	"context"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/cogniverse/cogflow/fault"
+)
+
+const (
+	attempts    = 4               // of one request, the first included
+	maxBackoff  = 5 * time.Second // between two of them
+	answerAfter = 2 * time.Minute // until the head of an answer must be there
+	idle        = 64              // connections kept for the next request
+)
+
+// Client makes a client that retries a few times what is worth it. Missing
+// credentials show at once, as an auth fault.
+func (p Place) Client(ctx context.Context) (*s3.Client, error) {
+	const op = "reach S3"
+	options := []func(*config.LoadOptions) error{
+		config.WithRetryer(retryer),
+		config.WithHTTPClient(awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+			t.ResponseHeaderTimeout = answerAfter
+			t.MaxIdleConnsPerHost = idle
+		})),
+	}
+	if p.Region != "" {
+		options = append(options, config.WithRegion(p.Region))
+	}
+	c, err := config.LoadDefaultConfig(ctx, options...)
+	if err != nil {
+		return nil, &fault.Error{
+			Class: fault.Input, Op: op, Subject: p.Bucket, Err: err,
+			Reason: "the AWS configuration cannot be read; look at AWS_PROFILE and ~/.aws/config",
+		}
+	}
+	if c.Region == "" && p.Endpoint == "" {
+		return nil, fault.New(fault.Input, op, p.Bucket, "no region; add ?region=… to the URL or set AWS_REGION")
+	}
+	if c.Region == "" {
+		c.Region = "us-east-1" // what servers of others expect in a signature
+	}
+	keys := &credentials{chain: c.Credentials}
+	if _, err := keys.Retrieve(ctx); err != nil {
+		return nil, err
+	}
+	c.Credentials = keys
+	return s3.NewFromConfig(c, func(o *s3.Options) {
+		o.UsePathStyle = p.PathStyle
+		if p.Endpoint != "" {
+			o.BaseEndpoint = aws.String(p.Endpoint)
+		}
+		// The SHA-256 of the store covers more than the checksums of the SDK,
+		// which some servers of others do not know.
+		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
+		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
+	}), nil
+}
+
+// retryer also repeats what was damaged on its way to the server.
+func retryer() aws.Retryer {
+	standard := retry.NewStandard(func(o *retry.StandardOptions) {
+		o.MaxAttempts, o.MaxBackoff = attempts, maxBackoff
+	})
+	return retry.AddWithErrorCodes(standard, damaged()...)
+}
+
+// credentials gives the failures of the SDK's chain a class, so that no text of
+// theirs has to be understood.
+type credentials struct {
+	chain aws.CredentialsProvider
+	had   atomic.Bool // there were some: a failure to renew them passes
+}
+
+// Retrieve implements aws.CredentialsProvider.
+func (c *credentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	keys, err := c.chain.Retrieve(ctx)
+	switch {
+	case err == nil:
+		c.had.Store(true)
+		return keys, nil
+	case ctx.Err() != nil:
+		return keys, ctx.Err()
+	case c.had.Load():
+		return keys, &fault.Error{
+			Class: fault.Transport, Op: "renew S3 credentials", Err: err,
+		}
+	}
+	return keys, &fault.Error{
+		Class: fault.Auth, Op: "find S3 credentials", Err: err,
+		Reason: "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the machine a role",
+	}
+}

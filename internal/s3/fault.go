@@ -1,0 +1,99 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/cogniverse/cogflow/fault"
+)
+
+const maxRetryAfter = time.Hour
+
+// damaged are the codes of a body that did not arrive as it was sent.
+func damaged() []string {
+	return []string{"BadDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch", "IncompleteBody"}
+}
+
+// Status returns the HTTP status of the answer behind err; 0 if there was none.
+func Status(err error) int {
+	if e, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
+		return e.HTTPStatusCode()
+	}
+	return 0
+}
+
+// Code returns the code of the S3 error behind err, such as "NoSuchKey".
+func Code(err error) string {
+	if e, ok := errors.AsType[smithy.APIError](err); ok {
+		return e.ErrorCode()
+	}
+	return ""
+}
+
+// Missing reports whether the answer is that there is no such object.
+func Missing(err error) bool {
+	return Status(err) == http.StatusNotFound && !slices.Contains([]string{"NoSuchBucket", "NoSuchUpload"}, Code(err))
+}
+
+// Fault classifies an error of the client by the status and the code of the
+// answer: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html.
+// When ctx has ended that is the error, whatever the client made of it.
+func Fault(ctx context.Context, op, subject string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("%s %q: %w", op, subject, ctx.Err())
+	}
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		return f
+	}
+	f := &fault.Error{Op: op, Subject: subject, Err: err}
+	f.Class, f.Reason = classify(Status(err), Code(err))
+	if e, ok := errors.AsType[*smithyhttp.ResponseError](err); ok && e.Response != nil {
+		if s, err := strconv.Atoi(e.Response.Header.Get("Retry-After")); err == nil && s > 0 {
+			f.RetryAfter = min(time.Duration(min(s, 1<<20))*time.Second, maxRetryAfter)
+		}
+	}
+	return f
+}
+
+func classify(status int, code string) (class fault.Class, reason string) {
+	switch code {
+	case "SlowDown", "SlowDownRead", "SlowDownWrite", "ServiceUnavailable", "Busy",
+		"TooManyRequests", "RequestLimitExceeded", "Throttling", "ThrottlingException":
+		return fault.Overload, "the server asks to slow down"
+	case "QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded":
+		return fault.Capacity, "the object store is full; make room or raise its quota"
+	case "NoSuchBucket":
+		return fault.Input, "there is no such bucket; create it, or correct the URL"
+	case "PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException":
+		return fault.Input, "the bucket is in another region or at another endpoint; correct region= and endpoint="
+	case "RequestTimeTooSkewed":
+		return fault.Auth, "the clock of this machine is wrong; set it"
+	case "RequestTimeout", "InvalidPart", "InvalidPartOrder", "NoSuchUpload", "OperationAborted", "ConditionalRequestConflict":
+		return fault.Transport, ""
+	}
+	switch {
+	case slices.Contains(damaged(), code):
+		return fault.Transport, "the content was damaged on its way"
+	case status == http.StatusServiceUnavailable, status == http.StatusTooManyRequests:
+		return fault.Overload, "the server asks to slow down"
+	case status == http.StatusInsufficientStorage:
+		return fault.Capacity, "the object store is full; make room or raise its quota"
+	case status == http.StatusUnauthorized, status == http.StatusForbidden,
+		code == "ExpiredToken", code == "InvalidToken", code == "TokenRefreshRequired":
+		return fault.Auth, "access denied; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, and what they may do"
+	case status >= 300 && status < 500 && status != http.StatusRequestTimeout:
+		return fault.Input, "the server refuses the request"
+	}
+	return fault.Transport, ""
+}

@@ -94,7 +94,7 @@ Ctrl-C stops watching, not the job.`,
 	flags.BoolVar(&a.wide, "wide", false, "cut nothing in tables")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "show no progress")
 	root.AddCommand(
-		a.ingestCommand(), a.searchCommand(), a.videosCommand(),
+		a.ingestCommand(), a.searchCommand(), a.evalCommand(), a.videosCommand(),
 		a.statusCommand(), a.watchCommand(), a.listCommand(),
 		a.cancelCommand(), a.pauseCommand(), a.resumeCommand(), a.tuneCommand(), a.redriveCommand(),
 		a.reportCommand(), a.profilesCommand(), a.vespaCommand(), a.healthCommand(), a.configCommand(), a.versionCommand(),

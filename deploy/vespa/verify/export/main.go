@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"time"
 
 	"github.com/cogniverse/cogflow/internal/vespa"
 	"github.com/cogniverse/cogflow/tenant"
@@ -59,7 +60,7 @@ func profiles() []video.Profile {
 }
 
 // export writes one package a profile, and one of all profiles for tenants whose
-// names differ in a separator only, on two hosts.
+// names differ in a separator only, on two hosts, with a validation override.
 func export(ctx context.Context, dir string) error {
 	const owner tenant.ID = "acme"
 	for _, p := range profiles() {
@@ -82,8 +83,11 @@ func export(ctx context.Context, dir string) error {
 			return err
 		}
 	}
-	all, err := vespa.Package([]tenant.ID{owner, "acme:eu", "acme_eu"}, profiles(),
-		vespa.PackageOptions{Hosts: []string{"vespa-0", "vespa-1"}, Redundancy: 2})
+	odd := video.Profile{Name: "odd", Embed: video.Stage{Model: "odd", Dim: 100}}.Normal() // no field of bits
+	all, err := vespa.Package([]tenant.ID{owner, "acme:eu", "acme_eu"}, append(profiles(), odd), vespa.PackageOptions{
+		Hosts: []string{"vespa-0", "vespa-1"}, Redundancy: 2,
+		Allow: []string{"field-type-change"}, AllowUntil: time.Now().AddDate(0, 0, 20).Format(time.DateOnly),
+	})
 	if err != nil {
 		return err
 	}

@@ -61,6 +61,9 @@ func openS3(ctx context.Context, rawURL string) (Store, error) {
 	if err := s.selfTest(ctx); err != nil {
 		return nil, err
 	}
+	if err := s.sweep(ctx, orphaned); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 

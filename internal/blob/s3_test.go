@@ -12,17 +12,6 @@ import (
 	"github.com/cogniverse/cogflow/internal/blob/s3test"
 )
 
-// serve starts an S3 server for a test and sets the credentials of it.
-func serve(t *testing.T) (url string) {
-	t.Helper()
-	at, env := s3test.Start(t)
-	for _, variable := range append(env, "AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=/none", "AWS_SHARED_CREDENTIALS_FILE=/none") {
-		name, value, _ := strings.Cut(variable, "=")
-		t.Setenv(name, value)
-	}
-	return at
-}
-
 // below adds a prefix to the URL of a bucket.
 func below(t *testing.T, at, prefix string) string {
 	t.Helper()
@@ -39,7 +28,7 @@ func openS3(t *testing.T, at string) blob.Store {
 }
 
 func TestS3(t *testing.T) {
-	at := serve(t)
+	at := s3test.Serve(t)
 	blobtest.Run(t, func(t *testing.T) blob.Store {
 		return openS3(t, below(t, at, strings.ReplaceAll(t.Name(), "/", "-")+"/a b"))
 	})

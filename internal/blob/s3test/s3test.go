@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,4 +50,17 @@ func Start(tb testing.TB) (url string, env []string) {
 	}, 20*time.Second, 20*time.Millisecond, "versitygw does not listen on %s", address)
 	return "s3://" + bucket + "?region=us-east-1&path_style=true&endpoint=http%3A%2F%2F" + address,
 		[]string{"AWS_ACCESS_KEY_ID=" + access, "AWS_SECRET_ACCESS_KEY=" + secret}
+}
+
+// Serve is Start for a test whose own process is the client: it sets the
+// environment, and keeps configuration files and the services of a cloud out.
+func Serve(t *testing.T) (url string) {
+	t.Helper()
+	url, env := Start(t)
+	for _, variable := range append(env, "AWS_EC2_METADATA_DISABLED=true",
+		"AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull) {
+		name, value, _ := strings.Cut(variable, "=")
+		t.Setenv(name, value)
+	}
+	return url
 }

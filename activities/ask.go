@@ -54,7 +54,10 @@ type gates struct {
 // hush leaves the service alone for as long as it asks.
 func (g *gates) hush(d time.Duration) {
 	until := time.Now().Add(min(d, maxWait)).UnixNano()
-	for old := g.quiet.Load(); old < until && !g.quiet.CompareAndSwap(old, until); old = g.quiet.Load() {
+	for {
+		if old := g.quiet.Load(); old >= until || g.quiet.CompareAndSwap(old, until) {
+			return
+		}
 	}
 }
 

@@ -154,16 +154,17 @@ type Caption struct {
 
 // words is the text with what a structured answer says besides.
 func (c Caption) words() string {
-	text := c.Text
+	var text strings.Builder
+	text.WriteString(c.Text)
 	for _, list := range []struct {
 		name  string
 		items []string
 	}{{"Objects", c.Objects}, {"Actions", c.Actions}} {
 		if len(list.items) > 0 {
-			text += " " + list.name + ": " + strings.Join(list.items, ", ") + "."
+			text.WriteString(" " + list.name + ": " + strings.Join(list.items, ", ") + ".")
 		}
 	}
-	return text
+	return text.String()
 }
 
 // DescribeRequest asks a describer about one frame.

@@ -134,7 +134,7 @@ func (c *Client) do(r *http.Request) ([]byte, http.Header, error) {
 	host := r.URL.Host
 	ctx, cancel := context.WithTimeoutCause(r.Context(), c.options.Timeout, errSlow)
 	defer cancel()
-	response, err := c.http.Do(r.WithContext(ctx)) //nolint:bodyclose // closed below
+	response, err := c.http.Do(r.WithContext(ctx))
 	if err != nil {
 		return nil, nil, c.broken(ctx, r.Context(), host, err)
 	}

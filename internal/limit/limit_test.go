@@ -113,10 +113,15 @@ func TestDiscovery(t *testing.T) {
 		refuses bool
 		sigma   float64
 	}{
-		{"queues", 64, false, 0.5}, {"refuses", 64, true, 0.5},
-		{"queues, narrow", 64, false, 0.1}, {"refuses, narrow", 64, true, 0.1},
-		{"queues, wide", 64, false, 0.8}, {"refuses, wide", 64, true, 0.8},
-		{"one slot", 1, false, 0.5}, {"few slots", 8, false, 0.5}, {"few slots, refuses", 8, true, 0.5},
+		{"queues", 64, false, 0.5},
+		{"refuses", 64, true, 0.5},
+		{"queues, narrow", 64, false, 0.1},
+		{"refuses, narrow", 64, true, 0.1},
+		{"queues, wide", 64, false, 0.8},
+		{"refuses, wide", 64, true, 0.8},
+		{"one slot", 1, false, 0.5},
+		{"few slots", 8, false, 0.5},
+		{"few slots, refuses", 8, true, 0.5},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -37,19 +37,23 @@ func TestEncodeBytes(t *testing.T) {
 		tail  string
 	}{
 		"patches": {
-			video.Stage{Multi: true, Dim: 8, Keep: video.KeepBFloat16}, multi,
+			video.Stage{Multi: true, Dim: 8, Keep: video.KeepBFloat16},
+			multi,
 			`"embedding":{"blocks":{"0":"3f80bf803f803f8200004049bf004000"}},"embedding_binary":{"blocks":{"0":"b5"}}}}`,
 		},
 		"bits": {
-			video.Stage{Multi: true, Dim: 8, Keep: video.KeepBits}, video.Embedding{Dim: 8, Rows: 2, Bits: []byte{0xff, 0x0a}},
+			video.Stage{Multi: true, Dim: 8, Keep: video.KeepBits},
+			video.Embedding{Dim: 8, Rows: 2, Bits: []byte{0xff, 0x0a}},
 			`"embedding_binary":{"blocks":{"0":"ff","1":"0a"}}}}`,
 		},
 		"single": {
-			video.Stage{Dim: 8}, multi,
+			video.Stage{Dim: 8},
+			multi,
 			`"embedding":{"values":"3f800000bf8000003f8080003f8180000000000040490fdbbf00000040000000"},"embedding_binary":{"values":"b5"}}}`,
 		},
 		"no bits": {
-			video.Stage{Dim: 2}, video.Embedding{Dim: 2, Rows: 1, Floats: []float32{1, 2}},
+			video.Stage{Dim: 2},
+			video.Embedding{Dim: 2, Rows: 1, Floats: []float32{1, 2}},
 			`"embedding":{"values":"3f80000040000000"}}}`,
 		},
 	} {

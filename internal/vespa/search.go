@@ -139,22 +139,23 @@ func words(text string) []string {
 // list asks for one ranked list.
 func (x *Index) list(ctx context.Context, s *schema, q video.Query, l listing, exclude []edition) ([]candidate, error) {
 	parameters := map[string]any{"tenant": string(q.Tenant)}
-	filter := "published = 1 and late = 0 and tenant contains @tenant"
+	var filter strings.Builder
+	filter.WriteString("published = 1 and late = 0 and tenant contains @tenant")
 	for i, e := range exclude {
 		parameters[fmt.Sprintf("v%d", i)], parameters[fmt.Sprintf("g%d", i)] = string(e.video), e.generation
-		filter += fmt.Sprintf(" and !(video_id contains @v%[1]d and generation contains @g%[1]d)", i)
+		fmt.Fprintf(&filter, " and !(video_id contains @v%[1]d and generation contains @g%[1]d)", i)
 	}
 	terms := make([]string, len(l.words))
 	for i, word := range l.words {
 		parameters[fmt.Sprintf("w%d", i)] = word
 		terms[i] = fmt.Sprintf("default contains @w%d", i)
 	}
-	where := filter
+	where := filter.String()
 	switch {
 	case l.profile.Text:
-		where = "(" + strings.Join(terms, " or ") + ") and " + filter
+		where = "(" + strings.Join(terms, " or ") + ") and " + filter.String()
 	case len(terms) > 0:
-		where = "rank(" + filter + ", " + strings.Join(terms, ", ") + ")"
+		where = "rank(" + filter.String() + ", " + strings.Join(terms, ", ") + ")"
 	}
 	s.bind(parameters, l.profile, q.Embedding)
 	ask := query{

@@ -185,7 +185,7 @@ func BenchmarkSaturation(b *testing.B) {
 		}
 		took := time.Since(start)
 		for range open {
-			<-ended
+			require.NoError(b, <-ended)
 		}
 		return frames / took.Seconds()
 	}

@@ -249,7 +249,7 @@ func colourRow(sum [3]float64, dim int) []float32 {
 // textRows is a row for each word.
 func textRows(text string, dim int) (rows [][]float32) {
 	colours := map[string][3]float64{"red": {1, 0, 0}, "green": {0, 1, 0}, "blue": {0, 0, 1}}
-	for _, word := range strings.Fields(strings.ToLower(text)) {
+	for word := range strings.FieldsSeq(strings.ToLower(text)) {
 		if c, ok := colours[word]; ok {
 			rows = append(rows, colourRow(c, dim))
 			continue

@@ -26,7 +26,10 @@ type document struct {
 func (s *Server) documentV1(w http.ResponseWriter, r *http.Request) {
 	n := s.inFlight.Add(1)
 	defer s.inFlight.Add(-1)
-	for peak := s.peak.Load(); n > peak && !s.peak.CompareAndSwap(peak, n); peak = s.peak.Load() {
+	for {
+		if peak := s.peak.Load(); n <= peak || s.peak.CompareAndSwap(peak, n) {
+			break
+		}
 	}
 	fail := func(status int, format string, args ...any) {
 		reply(w, status, map[string]any{"pathId": r.URL.Path, "message": fmt.Sprintf(format, args...)})

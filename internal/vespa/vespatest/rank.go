@@ -72,7 +72,7 @@ func newRanker(d *docType, p *rankProfile, terms []string, docs map[string]*docu
 // The similarities are computed by their names, not from their expressions.
 func (r *ranker) evaluate(expression string, x *document) (float64, error) {
 	sum := 0.0
-	for _, term := range strings.Split(expression, " + ") {
+	for term := range strings.SplitSeq(expression, " + ") {
 		factor := 1.0
 		if number, rest, ok := strings.Cut(term, " * "); ok {
 			parsed, err := strconv.ParseFloat(number, 64)

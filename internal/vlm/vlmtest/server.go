@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"image/jpeg"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -105,11 +106,7 @@ func (s *Server) Work(slots int, latency func() time.Duration, refuse bool) {
 func (s *Server) Answered() map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := map[string]int{}
-	for k, v := range s.answered {
-		out[k] = v
-	}
-	return out
+	return maps.Clone(s.answered)
 }
 
 // Calls counts the calls that arrived.

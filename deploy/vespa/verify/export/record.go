@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -63,9 +64,7 @@ func (r *recorder) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 		r.kept = append(r.kept, exchange{q.Method, q.RequestURI, string(sent), answer.Code, answer.Body.String()})
 		r.mu.Unlock()
 	}
-	for name, values := range answer.Header() {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), answer.Header())
 	w.WriteHeader(answer.Code)
 	_, _ = w.Write(answer.Body.Bytes()) // the client sees a cut answer and fails
 }

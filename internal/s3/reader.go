@@ -1,0 +1,132 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/cogniverse/cogflow/fault"
+)
+
+const (
+	resumes = 3                // of a body that breaks
+	stall   = 60 * time.Second // without a byte, after which a body counts as broken
+	readOp  = "read object"
+)
+
+// Reader reads an object. A body that breaks is resumed where it broke, as long
+// as the object is the same. Its errors are faults, or that its context ended.
+type Reader struct {
+	Size     int64             // bytes
+	ETag     string            // as the server spells it, with its quotes
+	Metadata map[string]string // names in lower case
+	Modified time.Time
+
+	ctx         context.Context //nolint:containedctx // an io.Reader has no other way to hear of a cancel
+	client      *s3.Client
+	bucket, key string
+	offset      int64 // bytes read
+	resumes     int   // left
+	body        io.ReadCloser
+	stop        context.CancelFunc // ends the request that body belongs to
+}
+
+// Get opens an object. Its errors are those of the client, for Missing and Fault.
+func Get(ctx context.Context, client *s3.Client, bucket, key string) (*Reader, error) {
+	r := &Reader{ctx: ctx, client: client, bucket: bucket, key: key, resumes: resumes}
+	out, err := r.request(&s3.GetObjectInput{})
+	if err != nil {
+		return nil, err
+	}
+	if out.ContentLength == nil || *out.ContentLength < 0 {
+		_ = r.Close() // nothing was read
+		return nil, r.broken("the server does not tell the size", nil)
+	}
+	r.Size, r.ETag, r.Metadata, r.Modified = *out.ContentLength, aws.ToString(out.ETag), out.Metadata, aws.ToTime(out.LastModified)
+	return r, nil
+}
+
+// request opens the body. It has a context of its own, so that a stalled one can be ended.
+func (r *Reader) request(in *s3.GetObjectInput) (*s3.GetObjectOutput, error) {
+	ctx, stop := context.WithCancel(r.ctx)
+	in.Bucket, in.Key = &r.bucket, &r.key
+	out, err := r.client.GetObject(ctx, in)
+	if err != nil {
+		stop()
+		return nil, err
+	}
+	r.body, r.stop = out.Body, stop
+	return out, nil
+}
+
+// Read implements io.Reader. It never goes beyond Size, whatever the server sends.
+func (r *Reader) Read(p []byte) (int, error) {
+	for {
+		if err := r.ctx.Err(); err != nil {
+			return 0, err
+		}
+		if r.offset == r.Size {
+			return 0, io.EOF
+		}
+		n, err := r.read(p[:min(int64(len(p)), r.Size-r.offset)])
+		r.offset += int64(n)
+		if n > 0 || err == nil {
+			return n, nil
+		}
+		if err := r.resume(err); err != nil {
+			return 0, err
+		}
+	}
+}
+
+func (r *Reader) read(p []byte) (int, error) {
+	timer := time.AfterFunc(stall, r.stop)
+	defer timer.Stop()
+	return r.body.Read(p)
+}
+
+// resume opens the rest of a body that ended with err.
+func (r *Reader) resume(err error) error {
+	if ended := r.ctx.Err(); ended != nil {
+		return ended
+	}
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	if errors.Is(err, context.Canceled) {
+		err = errors.New("no data for " + stall.String())
+	}
+	if r.resumes == 0 {
+		return r.broken("", err)
+	}
+	r.resumes--
+	_ = r.Close() // it is broken already
+	out, err := r.request(&s3.GetObjectInput{IfMatch: &r.ETag, Range: aws.String(fmt.Sprintf("bytes=%d-", r.offset))})
+	switch {
+	case err == nil && out.ContentRange != nil && aws.ToInt64(out.ContentLength) == r.Size-r.offset:
+		return nil
+	case err == nil:
+		return r.broken("the server does not send the range that was asked for", nil)
+	case Status(err) == http.StatusPreconditionFailed, Missing(err):
+		return r.broken("the object changed while it was read; read it again", nil)
+	}
+	return Fault(r.ctx, readOp, r.name(), err)
+}
+
+func (r *Reader) broken(reason string, err error) error {
+	return &fault.Error{Class: fault.Transport, Op: readOp, Subject: r.name(), Reason: reason, Err: err}
+}
+
+func (r *Reader) name() string { return "s3://" + r.bucket + "/" + r.key }
+
+// Close implements io.Closer. What was read is not affected by its errors.
+func (r *Reader) Close() error {
+	r.stop()
+	return r.body.Close()
+}

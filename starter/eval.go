@@ -119,8 +119,11 @@ func (a *app) printEval(r eval.Report) error {
 		}
 	}
 	a.table([]column{
-		{name: "rank"}, {name: fmt.Sprintf("ndcg@%d", r.K), right: true}, {name: fmt.Sprintf("recall@%d", r.K), right: true},
-		{name: "mrr", right: true}, {name: "found", right: true},
+		{name: "rank"},
+		{name: fmt.Sprintf("ndcg@%d", r.K), right: true},
+		{name: fmt.Sprintf("recall@%d", r.K), right: true},
+		{name: "mrr", right: true},
+		{name: "found", right: true},
 	}, rows)
 	return nil
 }
@@ -135,7 +138,7 @@ func (a *app) writeEval(name string, r eval.Report) error {
 	if err := report.RenderEval(&page, r); err != nil {
 		return err
 	}
-	if err := os.WriteFile(name, page.Bytes(), 0o600); err != nil {
+	if err := os.WriteFile(name, page.Bytes(), 0o644); err != nil {
 		return fault.Wrap(fault.Capacity, "write report", name, err)
 	}
 	if !a.json && !a.quiet {

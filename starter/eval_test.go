@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -52,6 +53,25 @@ func TestEvalRefuses(t *testing.T) {
 		assert.Equal(t, c.code, code, errors)
 		assert.Contains(t, errors, c.want)
 	}
+}
+
+func TestCounter(t *testing.T) {
+	t.Parallel()
+	count := func(v view) {
+		c := newCounter(v, 3, "searches")
+		for range 3 {
+			c.last = time.Time{} // the last line was long ago
+			c.add()
+		}
+		c.end()
+	}
+	now := func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
+	var log, quiet, terminal output
+	count(&lines{out: &log, now: now, meters: newMeters()})
+	assert.Equal(t, "03:04:05 1/3 searches\n03:04:05 2/3 searches\n03:04:05 3/3 searches\n", log.String())
+	count(&silent{out: &quiet})
+	assert.Empty(t, quiet.String())
+	count(newBars(&terminal)) // ends, with a full bar too
 }
 
 // TestEval runs against a real server; each search finds one moment of b.mp4.

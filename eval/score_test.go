@@ -3,6 +3,7 @@ package eval
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -45,7 +46,9 @@ func TestScore(t *testing.T) {
 		// One hit finds both, and gains as much as the better: 3 / (3 + 1·0.63093) = 0.82624.
 		"covers two": {
 			Query{Relevant: []Judged{{Video: "a", EndMS: 5, Grade: 1}, {Video: "a", StartMS: 5, EndMS: 9, Grade: 2}}},
-			[]video.Hit{frame("a", 0, 30)}, 10, Scores{0.82624, 1, 1, 1},
+			[]video.Hit{frame("a", 0, 30)},
+			10,
+			Scores{0.82624, 1, 1, 1},
 		},
 		"nothing judged": {Query{}, []video.Hit{frame("a", 0, 1)}, 10, Scores{}},
 	} {
@@ -118,7 +121,7 @@ func TestScoreAgainstDefinitions(t *testing.T) {
 			require.True(t, score >= 0 && score <= 1, "%+v", got)
 		}
 		// What nobody judged changes nothing below the others.
-		require.Equal(t, got, Score(q, append(hits[:len(hits):len(hits)], frame("nobody", 0, 1)), k))
+		require.Equal(t, got, Score(q, append(slices.Clip(hits), frame("nobody", 0, 1)), k))
 	}
 }
 

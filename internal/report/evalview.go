@@ -1,7 +1,6 @@
 package report
 
 import (
-	"fmt"
 	"html/template"
 	"math"
 	"slices"
@@ -81,9 +80,9 @@ func queryCount(n int) string {
 
 func rankRows(ranks []eval.RankScores) []rankRow {
 	var rows []rankRow
-	best := math.Inf(-1)
+	best, worst := math.Inf(-1), math.Inf(1)
 	for _, r := range ranks {
-		best = max(best, r.NDCG)
+		best, worst = max(best, r.NDCG), min(worst, r.NDCG)
 	}
 	for i, r := range ranks {
 		found := 0
@@ -94,7 +93,7 @@ func rankRows(ranks []eval.RankScores) []rankRow {
 		}
 		rows = append(rows, rankRow{
 			Name: rankName(r), Color: i % palette, NDCG: score(r.NDCG), Recall: score(r.Recall), MRR: score(r.MRR),
-			Found: count(found) + " of " + count(len(r.Queries)), Best: len(ranks) > 1 && r.NDCG == best,
+			Found: count(found) + " of " + count(len(r.Queries)), Best: r.NDCG == best && best > worst,
 		})
 	}
 	return rows
@@ -146,7 +145,7 @@ func evalAgain(r eval.Report) string {
 	for _, rank := range r.Ranks {
 		ranks = append(ranks, string(rank.Rank))
 	}
-	out := "cogflow eval"
+	args := []string{"cogflow", "eval"}
 	for _, flag := range []pair{
 		{"queries", r.Queries}, {"tenant", r.Tenant}, {"profile", r.Profile}, {"rank", strings.Join(ranks, ",")}, {"k", strconv.Itoa(r.K)},
 	} {
@@ -154,8 +153,8 @@ func evalAgain(r eval.Report) string {
 			return ""
 		}
 		if flag.Value != "" {
-			out += fmt.Sprintf(" --%s=%s", flag.Name, quote(flag.Value))
+			args = append(args, "--"+flag.Name+"="+quote(flag.Value))
 		}
 	}
-	return out
+	return strings.Join(args, " ")
 }

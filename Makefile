@@ -25,7 +25,7 @@ $(foreach t,temporal versitygw golangci-lint workflowcheck govulncheck,\
 
 .PHONY: help
 help: ## Print this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: tools
 tools: bin/.system bin/.temporal-$(TEMPORAL_VERSION) bin/.versitygw-$(VERSITYGW_VERSION) ## Install what is missing: ffmpeg, tesseract, a font, the Temporal CLI, an S3 server for tests

@@ -94,7 +94,13 @@ func (c *Client) redirect(r *http.Request, via []*http.Request) error {
 	if via[len(via)-1].URL.Scheme == "https" && r.URL.Scheme != "https" {
 		return fault.New(fault.Input, op, Printable(r.URL), "a redirect leads from https to "+r.URL.Scheme)
 	}
-	return c.check(r.URL)
+	if err := c.check(r.URL); err != nil {
+		return err
+	}
+	if permit, ok := r.Context().Value(permitKey{}).(func(*url.URL) error); ok {
+		return permit(r.URL)
+	}
+	return nil
 }
 
 func (c *Client) allowed(u *url.URL) bool {

@@ -7,21 +7,49 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
 )
 
+// Request says what to fetch. All but the URL may be left out.
+type Request struct {
+	URL string
+	// Permit refuses where a request leads, beyond what the client refuses: it
+	// is asked for the URL and for the target of each redirect.
+	Permit func(*url.URL) error
+	// Offset and ETag ask for the rest of a body, as long as it is the same. A
+	// server may start over all the same; Begin hears of it.
+	Offset int64  // bytes that are there already
+	ETag   string // strong; what Info told
+	// Begin is called before the body is written: with the offset at which it
+	// starts and the size of the whole, -1 if the server does not tell.
+	Begin func(offset, size int64) error
+}
+
 // Get writes the body of a URL to w, once. A body that is cut, too long or too
 // slow is an error; w then holds a part of it. Errors of w keep their class.
 func (c *Client) Get(ctx context.Context, rawURL string, w io.Writer) (Info, error) {
-	u, err := url.Parse(rawURL)
+	return c.Do(ctx, Request{URL: rawURL}, w)
+}
+
+// Do is Get with all that a Request can ask for. After a body that broke, Info
+// is that of its beginning.
+func (c *Client) Do(ctx context.Context, ask Request, w io.Writer) (Info, error) {
+	u, err := url.Parse(ask.URL)
 	if err != nil {
 		return Info{}, fault.New(fault.Input, op, "", "not a URL")
 	}
 	if err := c.check(u); err != nil {
 		return Info{}, err
+	}
+	if ask.Permit != nil {
+		if err := ask.Permit(u); err != nil {
+			return Info{}, err
+		}
+		ctx = context.WithValue(ctx, permitKey{}, ask.Permit)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, c.options.Timeout,
 		fault.New(fault.Transport, op, Printable(u), "it took longer than "+c.options.Timeout.String()))
@@ -33,67 +61,94 @@ func (c *Client) Get(ctx context.Context, rawURL string, w io.Writer) (Info, err
 		return Info{}, fault.New(fault.Input, op, Printable(u), "not a URL")
 	}
 	request.Header.Set("Accept-Encoding", "identity")
+	if ask.Offset > 0 && strings.HasPrefix(ask.ETag, `"`) { // a weak one does not say that the bytes are the same
+		request.Header.Set("Range", fmt.Sprintf("bytes=%d-", ask.Offset))
+		request.Header.Set("If-Range", ask.ETag)
+	}
 	response, err := c.http.Do(request)
 	if err != nil {
 		return Info{}, fail(ctx, u, err)
 	}
 	defer response.Body.Close()
 	u = response.Request.URL
-	if err := c.accept(u, response); err != nil {
+	offset, err := c.accept(u, response, request.Header.Get("Range") != "", ask.Offset)
+	if err != nil {
 		return Info{}, err
 	}
+	if ask.Begin != nil {
+		if err := ask.Begin(offset, whole(offset, response.ContentLength)); err != nil {
+			return Info{}, err
+		}
+	}
 	info := Info{URL: Printable(u), ETag: response.Header.Get("ETag"), Type: response.Header.Get("Content-Type")}
-	info.Size, err = c.copy(ctx, stop, u, w, response.Body)
+	info.Size, err = c.copy(ctx, stop, u, w, response.Body, offset)
 	return info, err
 }
 
-// accept refuses a response by its head.
-func (c *Client) accept(u *url.URL, r *http.Response) error {
+type permitKey struct{}
+
+func whole(offset, rest int64) int64 {
+	if rest < 0 {
+		return -1
+	}
+	return offset + rest
+}
+
+// accept refuses a response by its head, and tells where its body starts.
+func (c *Client) accept(u *url.URL, r *http.Response, ranged bool, offset int64) (int64, error) {
 	f := &fault.Error{Class: fault.Input, Op: op, Subject: Printable(u), Reason: "the server answered " + r.Status}
 	switch code := r.StatusCode; {
 	case code == http.StatusOK:
+		offset = 0
+	case code == http.StatusPartialContent && ranged:
+		if !strings.HasPrefix(r.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-", offset)) {
+			f.Class, f.Reason = fault.Transport, "the server does not send the range that was asked for"
+			return 0, f
+		}
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
 		f.Class = fault.Auth
-		return f
+		return 0, f
 	case code == http.StatusTooManyRequests, code == http.StatusServiceUnavailable:
 		f.Class = fault.Overload
 		if s, err := strconv.Atoi(r.Header.Get("Retry-After")); err == nil && s > 0 {
 			f.RetryAfter = time.Duration(min(s, 3600)) * time.Second
 		}
-		return f
+		return 0, f
 	case code == http.StatusInsufficientStorage:
 		f.Class = fault.Capacity
-		return f
+		return 0, f
 	case code >= 500, code == http.StatusRequestTimeout:
 		f.Class = fault.Transport
-		return f
+		return 0, f
 	default:
-		return f
+		return 0, f
 	}
 	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
 		f.Reason = "the body is compressed, which was not asked for"
-		return f
+		return 0, f
 	}
-	if r.ContentLength > c.options.MaxBytes {
+	if r.ContentLength > c.options.MaxBytes-offset {
 		f.Reason = c.tooLarge()
-		return f
+		return 0, f
 	}
-	return nil
+	return offset, nil
 }
 
 func (c *Client) tooLarge() string {
 	return fmt.Sprintf("larger than the configured maximum of %d bytes", c.options.MaxBytes)
 }
 
-// copy ends with the body, or when a window passes in which too little came.
-func (c *Client) copy(ctx context.Context, stop context.CancelCauseFunc, u *url.URL, w io.Writer, body io.Reader) (int64, error) {
+// copy ends with the body, or when a window passes in which too little came. It
+// returns the size of the whole: what was there already counts.
+func (c *Client) copy(ctx context.Context, stop context.CancelCauseFunc, u *url.URL, w io.Writer, body io.Reader, offset int64) (int64, error) {
 	var got atomic.Int64
+	got.Store(offset)
 	ended := make(chan struct{})
 	defer close(ended)
 	go func() {
 		tick := time.NewTicker(c.options.Stall)
 		defer tick.Stop()
-		for last := int64(0); ; {
+		for last := offset; ; {
 			select {
 			case <-ended:
 				return

@@ -23,15 +23,21 @@ var videoExtensions = []string{ //nolint:gochecknoglobals // a constant table
 
 var manifestExtensions = []string{"", ".list", ".lst", ".manifest", ".txt"} //nolint:gochecknoglobals // a constant table
 
-// List yields file:// URIs. A directory yields its entries with the name of a
+// List yields URIs: of files, file://. A directory yields its entries with the name of a
 // video, sorted by path; hidden ones and all others are skipped. Whatever has a
 // video's name is yielded, also a directory or a dangling link, so that it
 // fails visibly. Linked directories are not entered. A video yields itself, a
-// text file is read as a manifest.
+// text file is read as a manifest. A prefix of a bucket, which ends in a slash,
+// is listed as a directory is; a web server has no directories.
 func (s *Sources) List(ctx context.Context, t tenant.ID, source string, recursive bool, yield func(uri string) error) (skipped int, err error) {
 	const op = "list source"
 	if err := ctx.Err(); err != nil {
 		return 0, err
+	}
+	if at, remote, err := parseRemote(op, source); err != nil {
+		return 0, err
+	} else if remote {
+		return s.listRemote(ctx, t, at, recursive, yield)
 	}
 	path, err := parse(op, source)
 	if err != nil {
@@ -54,7 +60,7 @@ func (s *Sources) List(ctx context.Context, t tenant.ID, source string, recursiv
 	case slices.Contains(videoExtensions, extension):
 		return 0, yield(toURI(path))
 	case slices.Contains(manifestExtensions, extension):
-		return 0, readManifest(ctx, f, path, yield)
+		return 0, readManifest(ctx, f, path, besides(path), yield)
 	default:
 		return 0, fault.New(fault.Input, op, path, "want a directory, a video ("+
 			strings.Join(videoExtensions, " ")+") or a manifest (.txt .list .lst .manifest)")

@@ -19,11 +19,11 @@ const (
 	maxLine     = 16 << 10  // bytes; a path of the longest kind with every byte escaped
 )
 
-// readManifest yields the URI of each line. A relative path counts from the
-// directory of the manifest. What a line names is not looked at: a video that
+// readManifest yields the URI of each line, as resolve understands it. A relative
+// path counts from the directory of the manifest. What a line names is not looked at: a video that
 // is missing is that video's failure, only a line that says nothing is the
 // manifest's.
-func readManifest(ctx context.Context, f *os.File, path string, yield func(uri string) error) error {
+func readManifest(ctx context.Context, f *os.File, path string, resolve func(line string) (string, error), yield func(uri string) error) error {
 	const op = "read manifest"
 	if info, err := f.Stat(); err != nil {
 		return explain(op, path, err)
@@ -50,7 +50,7 @@ func readManifest(ctx context.Context, f *os.File, path string, yield func(uri s
 		if number == 1 {
 			line = bytes.TrimPrefix(line, []byte("\uFEFF"))
 		}
-		if err := yieldLine(ctx, string(bytes.TrimSpace(line)), at, filepath.Dir(path), yield); err != nil {
+		if err := yieldLine(ctx, string(bytes.TrimSpace(line)), at, resolve, yield); err != nil {
 			return err
 		}
 		if err != nil {
@@ -59,23 +59,31 @@ func readManifest(ctx context.Context, f *os.File, path string, yield func(uri s
 	}
 }
 
-func yieldLine(ctx context.Context, line, at, dir string, yield func(uri string) error) error {
+func yieldLine(ctx context.Context, line, at string, resolve func(string) (string, error), yield func(uri string) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if line == "" || line[0] == '#' {
 		return nil
 	}
-	m := scheme.FindStringSubmatch(line)
-	if m != nil && !strings.EqualFold(m[1]+m[2], "file") {
-		return yield(line) // opening it says whether this build can
-	}
-	if m == nil && !filepath.IsAbs(line) {
-		line = filepath.Join(dir, line)
-	}
-	path, err := parse("read manifest", line)
+	uri, err := resolve(line)
 	if err != nil {
 		return &fault.Error{Class: fault.Input, Op: "read manifest", Subject: at, Err: err}
 	}
-	return yield(toURI(path))
+	return yield(uri)
+}
+
+// besides resolves the lines of a manifest on a local disk.
+func besides(path string) func(line string) (string, error) {
+	return func(line string) (string, error) {
+		m := scheme.FindStringSubmatch(line)
+		if m != nil && !strings.EqualFold(m[1]+m[2], "file") {
+			return line, nil // opening it says whether that is possible
+		}
+		if m == nil && !filepath.IsAbs(line) {
+			line = filepath.Join(filepath.Dir(path), line)
+		}
+		file, err := parse("read manifest", line)
+		return toURI(file), err
+	}
 }

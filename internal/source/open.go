@@ -27,7 +27,7 @@ func (s *Sources) open(op string, t tenant.ID, path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !lexically(path, roots, s.config.Roots[t]) {
+	if !lexically(path, roots, s.local[t]) {
 		return nil, outside // without a look whether it exists
 	}
 	resolved, err := filepath.EvalSymlinks(path)
@@ -53,7 +53,7 @@ func (s *Sources) open(op string, t tenant.ID, path string) (*os.File, error) {
 // not there at the moment is left out: nothing can be below it.
 func (s *Sources) roots(op string, t tenant.ID, path string) ([]string, error) {
 	var resolved []string
-	for _, root := range s.config.Roots[t] {
+	for _, root := range s.local[t] {
 		switch r, err := filepath.EvalSymlinks(root); {
 		case err == nil:
 			resolved = append(resolved, r)

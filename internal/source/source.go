@@ -1,6 +1,6 @@
 // Package source finds and opens the videos that users name: files, directories
-// and manifests on local disks. It decides what a tenant may reach; it does not
-// look into files, which is for the media tools.
+// and manifests on local disks, in S3 and on web servers. It decides what a
+// tenant may reach; it does not look into files, which is for the media tools.
 package source
 
 import (
@@ -9,19 +9,31 @@ import (
 	"path/filepath"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/fetch"
 	"github.com/cogniverse/cogflow/tenant"
 )
 
 // Config says what may be reached.
 type Config struct {
-	// Roots are the directories of each tenant, absolute. With any root
+	// Roots are the directories of each tenant, absolute, and its places
+	// elsewhere: s3://bucket/prefix and https://host/prefix. With any root
 	// configured every tenant is confined to its own, after links are resolved.
 	Roots map[tenant.ID][]string
-	// AnyLocal allows every local path where no roots are configured. It is for
-	// a worker that only its own user can reach.
+	// AnyLocal allows every local path, bucket and host of the public internet
+	// where no roots are configured. It is for a worker that only its own user
+	// can reach.
 	AnyLocal bool
 	// MaxBytes is the size of the largest video. 0 = 100 GiB.
 	MaxBytes int64
+	// Scratch is the directory for downloads; their files have no name there.
+	// Empty = the system's directory for temporary files.
+	Scratch string
+	// S3Query tells how to reach s3:// sources, as the parameters of a store's
+	// URL do: region=…&endpoint=…&path_style=true. Credentials come from the
+	// environment.
+	S3Query string
+	// Fetch tells how to reach https:// sources. MaxBytes above overrides its own.
+	Fetch fetch.Options
 }
 
 const (
@@ -30,32 +42,66 @@ const (
 )
 
 // Sources lists and opens videos. Make one with New.
-type Sources struct{ config Config }
+type Sources struct {
+	config Config
+	local  map[tenant.ID][]string   // directories
+	remote map[tenant.ID][]location // and the rest of the roots
+	s3     *bucketReader
+	web    *fetch.Client
+}
 
 // New checks a configuration. Roots need not exist yet: they may be mounted later.
 func New(c Config) (*Sources, error) {
+	if c.MaxBytes <= 0 {
+		c.MaxBytes = defaultMaxBytes
+	}
+	if c.Scratch == "" {
+		c.Scratch = os.TempDir()
+	}
+	c.Fetch.MaxBytes = c.MaxBytes
+	s := &Sources{
+		config: c, local: map[tenant.ID][]string{}, remote: map[tenant.ID][]location{}, web: fetch.New(c.Fetch),
+	}
+	var err error
+	if s.s3, err = newBucketReader(c.S3Query); err != nil {
+		return nil, err
+	}
 	for t, roots := range c.Roots {
 		if id, err := tenant.Parse(string(t)); err != nil || id != t {
 			return nil, fault.New(fault.Input, "read "+configKey, string(t), "not a tenant")
 		}
 		for _, root := range roots {
-			if !filepath.IsAbs(root) {
-				return nil, fault.New(fault.Input, "read "+configKey, root, "a root must be an absolute path")
+			if filepath.IsAbs(root) {
+				s.local[t] = append(s.local[t], root)
+				continue
 			}
+			at, remote, err := parseRemote("read "+configKey, root)
+			if err != nil {
+				return nil, err
+			}
+			if !remote {
+				return nil, fault.New(fault.Input, "read "+configKey, root,
+					"a root must be an absolute path, s3://bucket/prefix or https://host/prefix")
+			}
+			s.remote[t] = append(s.remote[t], at)
 		}
 	}
-	if c.MaxBytes <= 0 {
-		c.MaxBytes = defaultMaxBytes
-	}
-	return &Sources{config: c}, nil
+	return s, nil
 }
 
-// Open returns the file of a video, given as a file:// URI or a path, and its
-// name for people: printable and valid UTF-8.
+// Open returns the file of a video and its name for people: printable and valid
+// UTF-8. A video is given as a path or a file://, s3:// or https:// URI; one
+// from elsewhere is downloaded whole, and its space is free when it is closed.
 func (s *Sources) Open(ctx context.Context, t tenant.ID, uri string) (*os.File, string, error) {
 	const op = "open video"
 	if err := ctx.Err(); err != nil {
 		return nil, "", err
+	}
+	if at, remote, err := parseRemote(op, uri); err != nil {
+		return nil, "", err
+	} else if remote {
+		f, err := s.download(ctx, op, t, at, s.config.MaxBytes)
+		return f, printable(at.base()), err
 	}
 	path, err := parse(op, uri)
 	if err != nil {

@@ -19,7 +19,7 @@ func parse(op, uri string) (string, error) {
 	path := uri
 	if m := scheme.FindStringSubmatch(uri); m != nil {
 		if !strings.EqualFold(m[1]+m[2], "file") {
-			return "", bad(m[1] + ":// is not in this build; copy the video to a local disk")
+			return "", bad(printable(m[1]) + ":// is not known; want a path, file://, s3:// or https://")
 		}
 		u, err := url.Parse(uri)
 		switch {

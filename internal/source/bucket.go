@@ -1,0 +1,116 @@
+package source
+
+import (
+	"context"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/s3"
+)
+
+// bucketReader reaches S3. It looks for credentials when it is first used, so
+// that a worker that reads local files needs none.
+type bucketReader struct {
+	place s3.Place
+
+	mu     sync.Mutex
+	client *sdk.Client
+}
+
+func newBucketReader(query string) (*bucketReader, error) {
+	place, err := s3.Parse("s3://sources?" + query)
+	return &bucketReader{place: place}, err
+}
+
+// reach does not keep a failure: credentials may come later.
+func (b *bucketReader) reach(ctx context.Context) (*sdk.Client, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.client != nil {
+		return b.client, nil
+	}
+	client, err := b.place.Client(ctx)
+	if err == nil {
+		b.client = client
+	}
+	return client, err
+}
+
+// open opens an object.
+func (b *bucketReader) open(ctx context.Context, op string, at location) (*s3.Reader, error) {
+	client, err := b.reach(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r, err := s3.Get(ctx, client, at.host, at.path)
+	if s3.Missing(err) {
+		return nil, fault.New(fault.Input, op, at.String(),
+			"there is no such object; check the key, and end a prefix with a slash")
+	}
+	return r, s3.Fault(ctx, op, at.String(), err)
+}
+
+// list yields the objects with the name of a video, in the order of their keys.
+func (b *bucketReader) list(ctx context.Context, at location, recursive bool, yield func(uri string) error) (skipped int, err error) {
+	const op = "list source"
+	client, err := b.reach(ctx)
+	if err != nil {
+		return 0, err
+	}
+	in := &sdk.ListObjectsV2Input{Bucket: &at.host, Prefix: &at.path}
+	if !recursive {
+		in.Delimiter = aws.String("/")
+	}
+	anything := false
+	for pages := sdk.NewListObjectsV2Paginator(client, in); pages.HasMorePages(); {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return skipped, s3.Fault(ctx, op, at.String(), err)
+		}
+		anything = anything || len(page.Contents)+len(page.CommonPrefixes) > 0
+		for _, o := range page.Contents {
+			if err := ctx.Err(); err != nil {
+				return skipped, err
+			}
+			key := aws.ToString(o.Key)
+			switch name(strings.TrimPrefix(key, at.path)) {
+			case other:
+				skipped++
+			case video:
+				if err := yield(location{scheme: "s3", host: at.host, path: key}.uri()); err != nil {
+					return skipped, err
+				}
+			}
+		}
+	}
+	if !anything {
+		return 0, fault.New(fault.Input, op, at.String(), "there is nothing under this prefix")
+	}
+	return skipped, nil
+}
+
+type kind int
+
+const (
+	nothing kind = iota // the mark of a directory, or below a hidden one
+	other
+	video
+)
+
+// name tells what a key below a listed prefix is, by the rules for files.
+func name(key string) kind {
+	dir, file := path.Split(key)
+	switch {
+	case file == "" || strings.HasPrefix(dir, ".") || strings.Contains(dir, "/."):
+		return nothing
+	case !strings.HasPrefix(file, ".") && slices.Contains(videoExtensions, strings.ToLower(path.Ext(file))):
+		return video
+	}
+	return other
+}

@@ -1,0 +1,147 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"syscall"
+
+	"github.com/dustin/go-humanize"
+	"golang.org/x/sys/unix"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/fetch"
+	"github.com/cogniverse/cogflow/tenant"
+)
+
+// reserve is what a download leaves free for others, in bytes.
+const reserve = 64 << 20
+
+// download copies what a tenant may reach to a file without a name, and returns
+// it at its start. A connection that breaks is taken up again.
+func (s *Sources) download(ctx context.Context, op string, t tenant.ID, at location, most int64) (*os.File, error) {
+	if err := s.permit(op, t, at); err != nil {
+		return nil, err
+	}
+	f, err := os.CreateTemp(s.config.Scratch, "cogflow-source-*")
+	if err != nil {
+		return nil, s.scratchFault(op, err)
+	}
+	err = s.scratchFault(op, os.Remove(f.Name()))
+	to := &scratch{sources: s, op: op, subject: at.String(), file: f, most: most}
+	switch {
+	case err != nil:
+	case at.scheme == "s3":
+		err = s.copyObject(ctx, op, at, to)
+	default:
+		err = s.copyPage(ctx, op, t, at, to)
+	}
+	if err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+		err = s.scratchFault(op, err)
+	}
+	if err != nil {
+		_ = f.Close() // it is gone with that; the reason is the other error
+		return nil, err
+	}
+	return f, nil
+}
+
+func (s *Sources) copyObject(ctx context.Context, op string, at location, to *scratch) error {
+	r, err := s.s3.open(ctx, op, at)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if err := to.begin(0, r.Size); err != nil {
+		return err
+	}
+	_, err = io.Copy(to, r)
+	return err
+}
+
+// copyPage asks a second time for what is missing when the connection breaks.
+func (s *Sources) copyPage(ctx context.Context, op string, t tenant.ID, at location, to *scratch) error {
+	ask := fetch.Request{URL: at.uri(), Begin: to.begin, Permit: func(u *url.URL) error {
+		target, _, err := parseRemote(op, u.String())
+		if err != nil {
+			return err
+		}
+		return s.permit(op, t, target)
+	}}
+	info, err := s.web.Do(ctx, ask, to)
+	if fault.ClassOf(err) == fault.Transport && ctx.Err() == nil {
+		ask.Offset, ask.ETag = to.size, info.ETag
+		_, err = s.web.Do(ctx, ask, to)
+	}
+	return err
+}
+
+// scratch is a download under way.
+type scratch struct {
+	sources     *Sources
+	op, subject string
+	file        *os.File
+	size        int64 // bytes written
+	most        int64
+}
+
+// begin refuses what is too large or has no room, before it is there.
+func (w *scratch) begin(offset, size int64) error {
+	if size > w.most {
+		return w.tooLarge()
+	}
+	if offset != w.size {
+		if err := w.file.Truncate(offset); err != nil {
+			return w.sources.scratchFault(w.op, err)
+		}
+		if _, err := w.file.Seek(offset, io.SeekStart); err != nil {
+			return w.sources.scratchFault(w.op, err)
+		}
+		w.size = offset
+	}
+	var disk unix.Statfs_t
+	if err := unix.Fstatfs(int(w.file.Fd()), &disk); err != nil {
+		return w.sources.scratchFault(w.op, err)
+	}
+	free, need := disk.Bavail*uint64(disk.Bsize), uint64(max(size-offset, 0))+reserve //nolint:gosec // sizes are not negative
+	if free < need {
+		return fault.New(fault.Capacity, w.op, w.subject, fmt.Sprintf("needs %s in %s, where %s are free; make room there",
+			humanize.IBytes(need), w.sources.config.Scratch, humanize.IBytes(free)))
+	}
+	return nil
+}
+
+// Write implements io.Writer.
+func (w *scratch) Write(p []byte) (int, error) {
+	if w.size+int64(len(p)) > w.most {
+		return 0, w.tooLarge()
+	}
+	n, err := w.file.Write(p)
+	w.size += int64(n)
+	return n, w.sources.scratchFault(w.op, err)
+}
+
+func (w *scratch) tooLarge() error {
+	return fault.New(fault.Input, w.op, w.subject, "larger than the maximum of "+humanize.IBytes(uint64(w.most))) //nolint:gosec // never negative
+}
+
+// scratchFault classifies an error of the directory for downloads.
+func (s *Sources) scratchFault(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	f := &fault.Error{Class: fault.Transport, Op: op, Subject: s.config.Scratch, Err: cause(err)}
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		f.Class, f.Reason = fault.Capacity, "disk full; make room in the directory for downloads"
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		f.Class, f.Reason = fault.Capacity, "too many open files"
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, os.ErrPermission):
+		f.Class, f.Reason = fault.Input, "the directory for downloads is missing or not writable"
+	}
+	return f
+}

@@ -10,7 +10,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from embedder.models import ColIdefics3
+from embedder.idefics3 import ColIdefics3
 
 
 def build(folder):

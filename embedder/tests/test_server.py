@@ -1,5 +1,4 @@
 import base64
-import io
 import threading
 from concurrent import futures
 from concurrent.futures import ThreadPoolExecutor
@@ -11,21 +10,11 @@ from peft import LoraConfig, get_peft_model
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from starlette.testclient import TestClient
+from wire import ask, rows, uri
 
 from embedder import models
 from embedder.batch import Batcher
 from embedder.server import create
-
-
-def uri(size=(64, 64), colour="red"):
-    out = io.BytesIO()
-    Image.new("RGB", size, colour).save(out, "PNG")
-    return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()
-
-
-def ask(*uris, **more):
-    parts = [{"type": "image_url", "image_url": {"url": u}} for u in uris]
-    return {"messages": [{"role": "user", "content": parts}], "task": "token_embed", **more}
 
 
 @pytest.fixture(scope="module")
@@ -51,11 +40,6 @@ def adapt(tiny, tmp_path, drop=()):
     file = tmp_path / "adapter_model.safetensors"
     weights = {k: v for k, v in load_file(file).items() if not any(d in k for d in drop)}
     save_file(weights, file)
-
-
-def rows(response):
-    assert response.status_code == 200, response.text
-    return np.array(response.json()["data"][0]["data"])
 
 
 def test_batch_equals_single(encoder):

@@ -6,7 +6,8 @@ import sys
 import torch
 import uvicorn
 
-from .models import Refused, load
+from .encoder import Refused
+from .models import load
 from .server import create
 
 
@@ -17,6 +18,7 @@ def main() -> int:
     p.add_argument("--base", default="", help="folder or id of an adapter's base model")
     p.add_argument("--base-revision", default="", help="its commit")
     p.add_argument("--merged", action="store_true", help="the adapter is merged into the weights")
+    p.add_argument("--pool-frames", type=int, default=1, help="VideoPrism: frames of one mean")
     p.add_argument("--name", default="", help="what requests call it; default the model")
     p.add_argument("--host", default="127.0.0.1")
     p.add_argument("--port", type=int, default=8091)
@@ -27,7 +29,9 @@ def main() -> int:
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        encoder = load(a.model, a.revision, a.base, a.base_revision, a.merged).to(device, a.dtype)
+        encoder = load(a.model, a.revision, a.base, a.base_revision, a.merged, a.pool_frames).to(
+            device, a.dtype
+        )
     except Refused as e:
         print(f"embedder: {e}", file=sys.stderr)
         return 64

@@ -13,10 +13,12 @@ from starlette.routing import Route
 from . import pictures
 from .batch import Batcher
 from .fault import Fault, bad
+from .videoprism import spread
 
 MAX_BODY = 64 << 20  # bytes of one request
 MAX_TEXT = 32 << 10  # characters of one query
 MAX_PICTURES = 256  # stills of one segment
+TASKS = {"multi": ("token_embed", "many vectors"), "single": ("embed", "one vector")}
 
 
 async def _body(request: Request) -> dict:
@@ -65,26 +67,53 @@ def create(encoder, model: str, revision: str, batcher: Batcher | None = None) -
     """The application that serves one model."""
     batcher = batcher or Batcher(encoder)
 
+    async def pictures_of(uris: list) -> list:
+        """Embed the stills of a segment: as one clip, or one after the other."""
+        if encoder.frames:
+            chosen = spread(len(uris), encoder.frames)
+            stills = {i: await run_in_threadpool(prepared, uris[i]) for i in sorted(set(chosen))}
+            clip = np.stack([stills[i] for i in chosen])
+            return [await batcher.submit("clip", 1, clip)]
+        rows = []
+        for uri in uris:  # one at a time: decoded pictures are large
+            picture = await run_in_threadpool(prepared, uri)
+            measure = picture.width * picture.height
+            rows.append(await batcher.submit("picture", measure, picture))
+        return rows
+
+    def prepared(uri: str) -> object:
+        return encoder.prepare(pictures.read(uri))
+
+    async def text_of(text: object) -> np.ndarray:
+        if not isinstance(text, str) or not text.strip() or len(text) > MAX_TEXT:
+            raise bad(f"input must be a text of 1 to {MAX_TEXT} characters")
+        tokens = encoder.tokens(text) if encoder.max_tokens else 0
+        if tokens > encoder.max_tokens:
+            raise bad(
+                f"the text has {tokens} tokens, the model takes {encoder.max_tokens}: shorten it",
+                "context_length_exceeded",
+            )
+        return await batcher.submit("query", len(text), text)
+
     async def pooling(request: Request) -> JSONResponse:
         body = await _body(request)
         if body.get("model", model) != model:
             raise Fault(404, "model_not_found", f"this server serves {model} alone")
-        if body.get("task", "token_embed") != "token_embed":
-            raise bad("this model yields many vectors: want task token_embed", "bad_task")
+        task, many = TASKS[encoder.kind]
+        if body.get("task", task) != task:
+            raise bad(f"this model yields {many}: want task {task}", "bad_task")
+        refusal = encoder.no_pictures if "messages" in body else encoder.no_text
+        if refusal:
+            raise bad(refusal, "no_pictures" if "messages" in body else "no_text")
         if "messages" in body:
-            rows = []
-            for uri in _uris(body):  # one at a time: decoded pictures are large
-                picture = await run_in_threadpool(pictures.read, uri)
-                measure = picture.width * picture.height
-                rows.append(await batcher.submit("picture", measure, picture))
+            rows = await pictures_of(_uris(body))
         else:
-            text = body.get("input")
-            if not isinstance(text, str) or not text.strip() or len(text) > MAX_TEXT:
-                raise bad(f"input must be a text of 1 to {MAX_TEXT} characters")
-            rows = [await batcher.submit("query", len(text), text)]
+            rows = [await text_of(body.get("input"))]
         out = np.concatenate(rows)
         if not np.isfinite(out).all():
             raise Fault(500, "not_finite", "the model answered NaN or infinity")
+        if encoder.kind == "single":
+            out = out[0]
         item = {"index": 0, "object": "pooling", **_encode(out, body)}
         return JSONResponse({"object": "list", "model": model, "data": [item]})
 

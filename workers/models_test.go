@@ -1,0 +1,142 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/internal/blob/s3test"
+	"github.com/cogniverse/cogflow/internal/vespa/vespatest"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// pythonServer starts a server of the embedder's environment and waits until it
+// answers. The test is skipped where the environment is not there.
+func pythonServer(t *testing.T, program, health string, args ...string) (url string) {
+	t.Helper()
+	free, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	port := strconv.Itoa(free.Addr().(*net.TCPAddr).Port)
+	require.NoError(t, free.Close())
+	server := exec.CommandContext(t.Context(), inVenv(t, program), append(args, "--host", "127.0.0.1", "--port", port)...)
+	server.Env = pythonEnv()
+	server.SysProcAttr = childAttributes()
+	var log bytes.Buffer
+	server.Stdout, server.Stderr = &log, &log
+	done := make(chan error, 1)
+	started := make(chan error)
+	go func() {
+		done <- onOneThread(func() error {
+			err := server.Start()
+			started <- err
+			if err != nil {
+				return err
+			}
+			return server.Wait()
+		})
+	}()
+	require.NoError(t, <-started)
+	t.Cleanup(func() { <-done }) // the test's context is over by now: it is killed
+	url = "http://127.0.0.1:" + port
+	require.Eventually(t, func() bool {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+health, nil)
+		if err != nil {
+			return false
+		}
+		answer, err := http.DefaultClient.Do(r)
+		return err == nil && answer.Body.Close() == nil && answer.StatusCode == http.StatusOK
+	}, 2*time.Minute, 200*time.Millisecond, "%s does not answer", program)
+	return url
+}
+
+func inVenv(t *testing.T, program string) string {
+	t.Helper()
+	path, err := filepath.Abs("../embedder/.venv/bin/" + program)
+	require.NoError(t, err)
+	if _, err := os.Stat(path); err != nil {
+		t.Skip("the Python environment is missing: run `make test-python`")
+	}
+	return path
+}
+
+func pythonEnv() []string {
+	return append(os.Environ(), "HF_HUB_OFFLINE=1", "CUDA_VISIBLE_DEVICES=", "PYTHONDONTWRITEBYTECODE=1", "PYTHONPATH=../embedder/src:../embedder/tests")
+}
+
+// python runs a script of the environment.
+func python(t *testing.T, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), inVenv(t, "python"), args...)
+	cmd.Env = pythonEnv()
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+}
+
+// TestRealModels ingests real clips with models that really compute, of the
+// real architectures and with random weights: a Qwen2-VL behind `transformers
+// serve`, a ColIdefics3 behind the embedder. The store is a real S3 server, the
+// index a stand-in for Vespa.
+func TestRealModels(t *testing.T) {
+	t.Parallel()
+	if _, err := os.Stat(realMedia); err != nil {
+		t.Skip("no real clips on this machine")
+	}
+	dir := t.TempDir()
+	describer, embedder := filepath.Join(dir, "vlm"), filepath.Join(dir, "embedder")
+	python(t, "../embedder/tests/tiny_vlm.py", describer)
+	python(t, "-c", "import sys; from conftest import build; build(sys.argv[1])", embedder)
+	vlm := pythonServer(t, "transformers", "/health", "serve", "--device", "cpu", describer)
+	vectors := pythonServer(t, "python", "/health", "-m", "embedder", "--model", embedder, "--revision", "1", "--merged", "--name", "tiny/colidefics3")
+	vespa, at := vespatest.Start(t)
+	store, storeEnv := s3test.Start(t)
+
+	s := newStack(t, nil)
+	file := filepath.Join(s.dir, "config.json")
+	text, err := json.Marshal(map[string]any{
+		"backend": map[string]any{"type": "vespa", "url": at},
+		"cogflow": map[string]any{
+			"store": store, "active_profile": "tiny", "vespa": map[string]any{"config_url": at},
+			"endpoints": map[string]any{
+				"vlm":      map[string]any{"kind": "openai", "url": vlm + "/v1", "models": []string{describer}},
+				"embedder": map[string]any{"kind": "pooling", "url": vectors, "models": []string{"tiny/colidefics3"}},
+			},
+			"profiles": map[string]any{"tiny": map[string]any{
+				"sampling": map[string]any{"strategy": "scene", "max_gap_ms": 4000, "max_frames": 6},
+				"describe": map[string]any{"model": describer, "revision": "1", "max_tokens": 12, "max_pixels": 12544},
+				"embed":    map[string]any{"model": "tiny/colidefics3", "revision": "1", "of": "frame", "multi": true, "dim": 128, "keep": "bfloat16"},
+			}},
+		},
+	})
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(file, text, 0o600))
+	s.env = append(append(s.env, storeEnv...), "COGNIVERSE_CONFIG="+file, "COGFLOW_INDEX=", "COGFLOW_STORE="+store)
+	(&services{vespa: vespa, at: at}).deploy(t, file)
+	s.worker(nil)
+	here, err := os.Getwd()
+	require.NoError(t, err)
+	run, err := s.client.ExecuteWorkflow(t.Context(), startOptions("real"), "IngestLibrary", workflows.IngestLibraryInput{Source: here + "/" + realMedia})
+	require.NoError(t, err)
+	out := await[workflows.IngestLibraryResult](s, run, 8*time.Minute)
+	require.Empty(t, out.Failures)
+	require.Equal(t, 4, out.Indexed)
+	require.Equal(t, out.Documents, vespa.Documents("tiny_default"))
+	found, err := execute[workflows.SearchVideosResult](s, "search", "SearchVideos", workflows.SearchVideosInput{Query: "a red tram", Rank: "binary_binary", Limit: 100})
+	require.NoError(t, err)
+	require.Len(t, found.Hits, out.Documents, "every document has bits to compare")
+	for _, h := range found.Hits {
+		require.NotEmpty(t, h.Caption)
+	}
+	again, err := execute[workflows.IngestLibraryResult](s, "again", "IngestLibrary", workflows.IngestLibraryInput{Source: here + "/" + realMedia, Force: true})
+	require.NoError(t, err)
+	require.Equal(t, 4, again.Indexed)
+	require.Equal(t, out.Documents, vespa.Documents("tiny_default"))
+}

@@ -44,6 +44,9 @@ func (b *bucketReader) reach(ctx context.Context) (*sdk.Client, error) {
 
 // open opens an object.
 func (b *bucketReader) open(ctx context.Context, op string, at location) (*s3.Reader, error) {
+	if at.path == "" || strings.HasSuffix(at.path, "/") {
+		return nil, fault.New(fault.Input, op, at.String(), "it is a prefix, not an object")
+	}
 	client, err := b.reach(ctx)
 	if err != nil {
 		return nil, err
@@ -54,6 +57,19 @@ func (b *bucketReader) open(ctx context.Context, op string, at location) (*s3.Re
 			"there is no such object; check the key, and end a prefix with a slash")
 	}
 	return r, s3.Fault(ctx, op, at.String(), err)
+}
+
+// exists reports whether there is an object, or else only a prefix.
+func (b *bucketReader) exists(ctx context.Context, op string, at location) (bool, error) {
+	client, err := b.reach(ctx)
+	if err != nil {
+		return false, err
+	}
+	_, err = client.HeadObject(ctx, &sdk.HeadObjectInput{Bucket: &at.host, Key: &at.path})
+	if s3.Missing(err) {
+		return false, nil
+	}
+	return err == nil, s3.Fault(ctx, op, at.String(), err)
 }
 
 // list yields the objects with the name of a video, in the order of their keys.

@@ -105,6 +105,15 @@ func (s *Sources) listRemote(ctx context.Context, t tenant.ID, at location, recu
 		return 0, err
 	}
 	directory := at.path == "" || strings.HasSuffix(at.path, "/")
+	if !directory && at.scheme == "s3" && at.extension() == "" {
+		exists, err := s.s3.exists(ctx, op, at)
+		if err != nil {
+			return 0, err
+		}
+		if directory = !exists; directory {
+			at.path += "/"
+		}
+	}
 	switch {
 	case directory && at.scheme != "s3":
 		return 0, fault.New(fault.Input, op, at.String(), "a web server has no listing; name a video or a manifest")
@@ -124,8 +133,9 @@ func (s *Sources) listRemote(ctx context.Context, t tenant.ID, at location, recu
 	return 0, readManifest(ctx, f, at.String(), at.besides, yield)
 }
 
-// besides resolves the lines of a manifest. One from elsewhere must not name
-// local files: who wrote it may not be who asked for it.
+// besides resolves the lines of a manifest: in a bucket they are keys, on a web
+// server references by RFC 3986. One from elsewhere must not name local files:
+// who wrote it may not be who asked for it.
 func (l location) besides(line string) (string, error) {
 	const op = "read manifest"
 	switch m := scheme.FindStringSubmatch(line); {
@@ -134,6 +144,14 @@ func (l location) besides(line string) (string, error) {
 	case m != nil:
 		return line, nil
 	}
-	l.path, l.query = path.Join(path.Dir("/"+l.path), line)[1:], ""
-	return l.uri(), nil
+	if l.scheme == "s3" {
+		l.path = path.Join(path.Dir("/"+l.path), line)[1:]
+		return l.uri(), nil
+	}
+	reference, err := url.Parse(line)
+	if err != nil {
+		return "", fault.New(fault.Input, op, "", "not a URL; write special characters as %XX")
+	}
+	base := url.URL{Scheme: l.scheme, Host: l.host, Path: "/" + l.path}
+	return base.ResolveReference(reference).String(), nil
 }

@@ -1,0 +1,331 @@
+package source_test
+
+import (
+	"context"
+	"io"
+	"math"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/blob"
+	"github.com/cogniverse/cogflow/internal/blob/s3test"
+	"github.com/cogniverse/cogflow/internal/fetch"
+	"github.com/cogniverse/cogflow/internal/source"
+	"github.com/cogniverse/cogflow/tenant"
+)
+
+// fill puts objects into a bucket, whose content is "of " and their key.
+func fill(t *testing.T, at string, keys map[string]string) {
+	t.Helper()
+	s, err := blob.Open(t.Context(), at)
+	require.NoError(t, err)
+	for key, text := range keys {
+		_, err := s.Put(t.Context(), key, strings.NewReader(text))
+		require.NoError(t, err)
+	}
+}
+
+func query(t *testing.T, at string) (bucket, query string) {
+	t.Helper()
+	u, err := url.Parse(at)
+	require.NoError(t, err)
+	return u.Host, u.RawQuery
+}
+
+func uris(t *testing.T, s *source.Sources, id tenant.ID, src string, recursive bool) (got []string, skipped int) {
+	t.Helper()
+	skipped, err := s.List(t.Context(), id, src, recursive, func(uri string) error {
+		got = append(got, uri)
+		return nil
+	})
+	require.NoError(t, err)
+	return got, skipped
+}
+
+// content opens a video, and wants nothing of it to be left in the scratch directory.
+func content(t *testing.T, s *source.Sources, id tenant.ID, uri, scratch string) (text, name string) {
+	t.Helper()
+	f, name, err := s.Open(t.Context(), id, uri)
+	require.NoError(t, err)
+	empty(t, scratch)
+	data, err := io.ReadAll(f)
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+	return string(data), name
+}
+
+func empty(t *testing.T, dir string) {
+	t.Helper()
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
+func TestS3(t *testing.T) {
+	at := s3test.Serve(t)
+	fill(t, at, map[string]string{
+		"in/b.mp4": "b", "in/a ü%.MKV": "a", "in/notes.md": "", "in/.hidden.mp4": "", "in/sub/c.webm": "c",
+		"in/.trash/d.mp4": "", "in/list.txt": "# two\nb.mp4\nsub/c.webm\nhttps://example.org/v.mp4\n",
+		"in/bad.txt": "/etc/passwd\n", "inside.mp4": "x", "other/o.mp4": "o",
+	})
+	bucket, how := query(t, at)
+	base, scratch := "s3://"+bucket+"/", t.TempDir()
+	s, err := source.New(source.Config{
+		Roots:   map[tenant.ID][]string{"acme": {"/nowhere", base + "in"}, "all": {base}},
+		S3Query: how, Scratch: scratch, MaxBytes: 3 << 20,
+	})
+	require.NoError(t, err)
+
+	for _, src := range []string{base + "in/", base + "in"} {
+		got, skipped := uris(t, s, "acme", src, false)
+		require.Equal(t, []string{base + "in/a%20%C3%BC%25.MKV", base + "in/b.mp4"}, got)
+		require.Equal(t, 4, skipped) // the notes, the hidden one and the manifests
+	}
+	got, _ := uris(t, s, "acme", base+"in/", true)
+	require.Equal(t, []string{base + "in/a%20%C3%BC%25.MKV", base + "in/b.mp4", base + "in/sub/c.webm"}, got)
+	got, _ = uris(t, s, "acme", base+"in/list.txt", true)
+	require.Equal(t, []string{base + "in/b.mp4", base + "in/sub/c.webm", "https://example.org/v.mp4"}, got)
+	got, _ = uris(t, s, "acme", base+"in/b.mp4", false)
+	require.Equal(t, []string{base + "in/b.mp4"}, got)
+
+	text, name := content(t, s, "acme", base+"in/a%20%C3%BC%25.MKV", scratch)
+	require.Equal(t, "a", text)
+	require.Equal(t, "a ü%.MKV", name)
+	for id, src := range map[tenant.ID]string{"acme": base + "other/o.mp4", "stranger": base + "in/b.mp4"} {
+		_, _, err = s.Open(t.Context(), id, src)
+		refused(t, err, "outside", string(id), "cogflow.sources")
+		_, err = s.List(t.Context(), id, src, false, func(string) error { return nil })
+		refused(t, err, "outside")
+	}
+	for _, src := range []string{base + "inside.mp4", "s3://elsewhere/in/b.mp4", "https://example.org/in/b.mp4", base} {
+		_, _, err = s.Open(t.Context(), "acme", src)
+		refused(t, err, "outside")
+	}
+	for src, want := range map[string]string{base + "in/bad.txt": "local files", base + "none/": "nothing", base + "none": "nothing"} {
+		_, err = s.List(t.Context(), "all", src, false, func(string) error { return nil })
+		refused(t, err, want)
+	}
+	_, _, err = s.Open(t.Context(), "all", base+"none.mp4")
+	refused(t, err, "no such object")
+	_, _, err = s.Open(t.Context(), "all", base+"in/")
+	refused(t, err, "prefix")
+	fill(t, at, map[string]string{"large.mp4": strings.Repeat("x", 3<<20+1)})
+	_, _, err = s.Open(t.Context(), "all", base+"large.mp4")
+	refused(t, err, "larger than")
+	empty(t, scratch)
+}
+
+// TestS3Breaks reads a video whose connection breaks, and one that always does.
+func TestS3Breaks(t *testing.T) {
+	at := s3test.Serve(t)
+	want := strings.Repeat("video ", 100<<10)
+	fill(t, at, map[string]string{"v.mp4": want})
+	proxy, at := s3test.NewProxy(t, at)
+	bucket, how := query(t, at)
+	s, err := source.New(source.Config{AnyLocal: true, S3Query: how, Scratch: t.TempDir()})
+	require.NoError(t, err)
+	var left atomic.Int32
+	left.Store(1)
+	proxy.Set(func(_ http.ResponseWriter, _ *http.Request, next func(func(*http.Response))) bool {
+		if left.Add(-1) < 0 {
+			return false
+		}
+		next(func(r *http.Response) { r.Body = s3test.CutAfter(r.Body, 1000) })
+		return true
+	})
+	f, _, err := s.Open(t.Context(), tenant.Default, "s3://"+bucket+"/v.mp4")
+	require.NoError(t, err)
+	data, err := io.ReadAll(f)
+	require.NoError(t, err)
+	require.True(t, want == string(data))
+	require.NoError(t, f.Close())
+	left.Store(math.MaxInt32)
+	_, _, err = s.Open(t.Context(), tenant.Default, "s3://"+bucket+"/v.mp4")
+	require.Equal(t, fault.Transport, fault.ClassOf(err), "%v", err)
+}
+
+// web serves h as the host video.example.
+func web(t *testing.T, h http.HandlerFunc, change func(*source.Config)) (s *source.Sources, at, scratch string) {
+	t.Helper()
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	u, err := url.Parse(server.URL)
+	require.NoError(t, err)
+	host := net.JoinHostPort("video.example", u.Port())
+	scratch = t.TempDir()
+	c := source.Config{AnyLocal: true, Scratch: scratch, Fetch: fetch.Options{
+		AllowHTTP: true, Allowed: []string{host},
+		Lookup: func(context.Context, string) ([]netip.Addr, error) {
+			return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
+		},
+	}}
+	at = "http://" + host
+	if c.MaxBytes = 1 << 20; change != nil {
+		change(&c)
+	}
+	for id, roots := range c.Roots {
+		for i := range roots {
+			c.Roots[id][i] = strings.ReplaceAll(roots[i], "HOST", at)
+		}
+	}
+	s, err = source.New(c)
+	require.NoError(t, err)
+	return s, at, scratch
+}
+
+func TestWeb(t *testing.T) {
+	t.Parallel()
+	s, at, scratch := web(t, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/in/list.txt":
+			_, _ = io.WriteString(w, "a%20b.mp4\nsub/c.mp4\ns3://bucket/k.mp4\n")
+		case "/in/local.txt":
+			_, _ = io.WriteString(w, "file:///etc/passwd\n")
+		case "/in/large.mp4":
+			_, _ = w.Write(make([]byte, 1<<20+1))
+		case "/in/moved.mp4":
+			http.Redirect(w, r, "/in/b.mp4", http.StatusFound)
+		case "/in/out.mp4":
+			http.Redirect(w, r, "/other/secret.mp4", http.StatusFound)
+		case "/in/denied.mp4":
+			http.Error(w, "", http.StatusForbidden)
+		case "/in/none.mp4":
+			http.NotFound(w, r)
+		default:
+			_, _ = io.WriteString(w, "of "+r.URL.Path+r.URL.RawQuery)
+		}
+	}, func(c *source.Config) { c.Roots = map[tenant.ID][]string{"acme": {"HOST/in/"}} })
+	text, name := content(t, s, "acme", at+"/in/a%20b.mp4?token=1", scratch)
+	require.Equal(t, "of /in/a b.mp4token=1", text)
+	require.Equal(t, "a b.mp4", name)
+	text, _ = content(t, s, "acme", at+"/in/moved.mp4", scratch)
+	require.Equal(t, "of /in/b.mp4", text)
+	got, _ := uris(t, s, "acme", at+"/in/list.txt", false)
+	require.Equal(t, []string{at + "/in/a%20b.mp4", at + "/in/sub/c.mp4", "s3://bucket/k.mp4"}, got)
+	got, _ = uris(t, s, "acme", at+"/in/v.mp4?x=1", false)
+	require.Equal(t, []string{at + "/in/v.mp4?x=1"}, got)
+
+	for path, want := range map[string]string{
+		"/other/secret.mp4": "outside", "/in/out.mp4": "outside", "/inside.mp4": "outside", "/in/../other/x.mp4": `".."`,
+		"/in/%2e%2e/other/x.mp4": `".."`, "/in/large.mp4": "larger", "/in/none.mp4": "404",
+	} {
+		_, _, err := s.Open(t.Context(), "acme", at+path)
+		refused(t, err, want)
+	}
+	_, err := s.List(t.Context(), "acme", at+"/in/local.txt", false, func(string) error { return nil })
+	refused(t, err, "local files", "local.txt:1")
+	_, _, err = s.Open(t.Context(), "acme", at+"/in/denied.mp4?canary")
+	require.Equal(t, fault.Auth, fault.ClassOf(err))
+	require.NotContains(t, err.Error(), "canary")
+	empty(t, scratch)
+}
+
+// TestWebBreaks breaks the first answer after half of it. The second one goes on
+// where it broke, if the server can and the video is the same.
+func TestWebBreaks(t *testing.T) {
+	t.Parallel()
+	want := strings.Repeat("video ", 50<<10)
+	for name, c := range map[string]struct {
+		etag  string
+		later string // the ETag of the second answer
+		from  string // what the second request asks for
+		cuts  int32
+	}{
+		"resumes":     {`"a"`, `"a"`, "bytes=", 1},
+		"changed":     {`"a"`, `"b"`, "bytes=", 1},
+		"weak":        {`W/"a"`, `W/"a"`, "", 1},
+		"none":        {"", "", "", 1},
+		"breaks more": {`"a"`, `"a"`, "bytes=", 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var n atomic.Int32
+			s, at, scratch := web(t, func(w http.ResponseWriter, r *http.Request) {
+				turn, etag := n.Add(1), c.etag
+				if turn > 1 {
+					etag = c.later
+					if !strings.HasPrefix(r.Header.Get("Range"), c.from) || c.from == "" && r.Header.Get("Range") != "" {
+						t.Errorf("range %q", r.Header.Get("Range"))
+					}
+				}
+				if etag != "" {
+					w.Header().Set("ETag", etag)
+				}
+				if turn <= c.cuts {
+					w = &half{ResponseWriter: w, left: len(want) / 4}
+				}
+				http.ServeContent(w, r, "", time.Time{}, strings.NewReader(want))
+			}, nil)
+			f, _, err := s.Open(t.Context(), tenant.Default, at+"/v.mp4")
+			empty(t, scratch)
+			if c.cuts > 1 {
+				require.Equal(t, fault.Transport, fault.ClassOf(err), "%v", err)
+				return
+			}
+			require.NoError(t, err)
+			data, err := io.ReadAll(f)
+			require.NoError(t, err)
+			require.NoError(t, f.Close())
+			require.True(t, want == string(data), "%d bytes", len(data))
+		})
+	}
+}
+
+// half cuts the connection after some bytes.
+type half struct {
+	http.ResponseWriter
+	left int
+}
+
+func (h *half) Write(p []byte) (int, error) {
+	if h.left -= len(p); h.left < 0 {
+		_ = http.NewResponseController(h.ResponseWriter).Flush()
+		panic(http.ErrAbortHandler)
+	}
+	return h.ResponseWriter.Write(p)
+}
+
+// TestNoRoom offers a video that no disk can hold.
+func TestNoRoom(t *testing.T) {
+	t.Parallel()
+	s, at, scratch := web(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "4611686018427387904") // 4 EiB
+	}, func(c *source.Config) { c.MaxBytes = math.MaxInt64 })
+	_, _, err := s.Open(t.Context(), tenant.Default, at+"/v.mp4")
+	require.Equal(t, fault.Capacity, fault.ClassOf(err), "%v", err)
+	require.ErrorContains(t, err, "4.0 EiB")
+	require.ErrorContains(t, err, scratch)
+	empty(t, scratch)
+}
+
+func TestRemoteNeedsLeave(t *testing.T) {
+	t.Parallel()
+	s, err := source.New(source.Config{})
+	require.NoError(t, err)
+	for _, uri := range []string{"https://example.org/v.mp4", "s3://bucket/v.mp4"} {
+		_, _, err = s.Open(t.Context(), tenant.Default, uri)
+		refused(t, err, "cogflow.sources")
+	}
+	s = anyLocal(t)
+	_, _, err = s.Open(t.Context(), tenant.Default, "https://127.0.0.1/v.mp4")
+	refused(t, err, "public internet")
+	_, _, err = s.Open(t.Context(), tenant.Default, "http://example.org/v.mp4")
+	refused(t, err, "https://")
+	for _, root := range []string{"gs://bucket", "s3://Bucket", "s3://bucket/../x", "https://u@host"} {
+		_, err = source.New(source.Config{Roots: map[tenant.ID][]string{"a": {root}}})
+		require.Equal(t, fault.Input, fault.ClassOf(err), root)
+	}
+	_, err = source.New(source.Config{S3Query: "secret=x"})
+	refused(t, err, "unknown parameter")
+}

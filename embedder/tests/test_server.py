@@ -139,3 +139,21 @@ def test_refused_models(tiny, tmp_path):
     (tmp_path / "config.json").write_text('{"auto_map": {}, "model_type": "idefics3"}')
     with pytest.raises(models.Refused, match="never trusted"):
         models.load(str(tmp_path), "1", merged=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "adapter", "text"),
+    [("qwen2_vl", True, "names end in -hf"), ("llama", False, "this server knows idefics3")],
+)
+def test_unknown_types(tmp_path, kind, adapter, text):
+    (tmp_path / "model.safetensors").write_bytes(b"x")
+    (tmp_path / "config.json").write_text(f'{{"model_type": "{kind}"}}')
+    if adapter:
+        (tmp_path / "adapter_config.json").write_text("{}")
+    with pytest.raises(models.Refused, match=text):
+        models.load(str(tmp_path), "1", base=str(tmp_path))
+
+
+def test_pool_frames_is_for_videoprism(tiny):
+    with pytest.raises(models.Refused, match="leave it out"):
+        models.load(str(tiny), "1", merged=True, pool_frames=2)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from huggingface_hub import snapshot_download
 
-from . import idefics3, videoprism
+from . import colvision, idefics3, videoprism
 from .encoder import Encoder, Refused
 
-KNOWN = "idefics3 (ColIdefics3), videoprism_vision_model, videoprism"
+KNOWN = "idefics3 (ColIdefics3), colpali, colqwen2, videoprism_vision_model, videoprism"
 
 
 def folder(model: str, revision: str) -> Path:
@@ -56,7 +56,12 @@ def load(
             )
         return idefics3.load(model, path, below)
     if below:
-        raise Refused(f"{model} is an adapter of {kind!r}: serve a checkpoint with it merged in")
+        raise Refused(
+            f"{model} is an adapter of {kind!r}: serve a checkpoint that has it merged in "
+            "(of ColPali and ColQwen2 their names end in -hf)"
+        )
+    if kind in colvision.CLASSES:
+        return colvision.load(model, path, kind)
     if kind in ("videoprism", "videoprism_vision_model"):
         return videoprism.load(model, path, config, pool_frames)
     raise Refused(f"{model} is of type {kind!r}; this server knows {KNOWN}")

@@ -65,10 +65,16 @@ const always = 1 << 30
 
 type operation func(ctx context.Context, s blob.Store, key string) error
 
-// TestS3Faults does one operation under one fault. Afterwards the object is
-// whole and the new or the old one, as the operation said.
-func TestS3Faults(t *testing.T) {
+func TestS3Faults(t *testing.T) { //nolint:tparallel // it sets the environment
 	server := s3test.Serve(t)
+	brokenWrites(t, server)
+	brokenAnswers(t, server)
+}
+
+// brokenWrites does one operation under one fault. Afterwards the object is
+// whole and the new or the old one, as the operation said.
+func brokenWrites(t *testing.T, server string) {
+	t.Helper()
 	small, large := strings.Repeat("small ", 64<<10), strings.Repeat("large ", 3<<20)
 	put := func(text string) operation {
 		return func(ctx context.Context, s blob.Store, key string) error {
@@ -149,9 +155,9 @@ func TestS3Faults(t *testing.T) {
 	}
 }
 
-// TestS3BrokenAnswers reads under faults: the content is right or an error.
-func TestS3BrokenAnswers(t *testing.T) {
-	server := s3test.Serve(t)
+// brokenAnswers reads under faults: the content is right or an error.
+func brokenAnswers(t *testing.T, server string) {
+	t.Helper()
 	content := strings.Repeat("content ", 64<<10)
 	for name, c := range map[string]struct {
 		fault s3test.Fault
@@ -168,7 +174,7 @@ func TestS3BrokenAnswers(t *testing.T) {
 		"not found":      {first(1, "GET", "", refuse(404, "NoSuchKey")), object.ErrNotFound, ""},
 		"without bucket": {first(1, "GET", "", refuse(404, "NoSuchBucket")), nil, fault.Input},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run("get, "+name, func(t *testing.T) {
 			t.Parallel()
 			proxy, at := s3test.NewProxy(t, server)
 			s := openS3(t, at)

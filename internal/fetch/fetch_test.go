@@ -190,3 +190,48 @@ func TestBusyAndCancelled(t *testing.T) {
 	_, err = c.Get(ctx, at, io.Discard)
 	require.ErrorIs(t, err, context.Canceled)
 }
+
+// TestDo asks for the rest of a body, which the server sends as long as it is
+// the same, and asks for leave at each redirect.
+func TestDo(t *testing.T) {
+	t.Parallel()
+	c, at := start(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/moved" {
+			http.Redirect(w, r, "/v.mp4", http.StatusFound)
+			return
+		}
+		w.Header().Set("ETag", `"a"`)
+		http.ServeContent(w, r, "", time.Time{}, strings.NewReader("0123456789"))
+	}, func(o *fetch.Options) { o.MaxBytes = 10 })
+	body, err := get(t, c, at+"/v.mp4")
+	require.NoError(t, err)
+	require.Equal(t, "0123456789", body)
+	for etag, want := range map[string]string{`"a"`: "6789", `"b"`: "0123456789", `W/"a"`: "0123456789", "": "0123456789"} {
+		var b bytes.Buffer
+		var from, size int64
+		info, err := c.Do(t.Context(), fetch.Request{
+			URL: at + "/moved", Offset: 6, ETag: etag,
+			Begin: func(offset, whole int64) error { from, size = offset, whole; return nil },
+		}, &b)
+		require.NoError(t, err)
+		require.Equal(t, want, b.String())
+		require.Equal(t, int64(10-len(want)), from)
+		require.Equal(t, int64(10), size)
+		require.Equal(t, int64(10), info.Size)
+	}
+	no := fault.New(fault.Input, "test", "", "no")
+	for _, ask := range []fetch.Request{
+		{URL: at + "/moved", Permit: func(u *url.URL) error {
+			if u.Path == "/v.mp4" {
+				return no
+			}
+			return nil
+		}},
+		{URL: at + "/v.mp4", Begin: func(int64, int64) error { return no }},
+	} {
+		var b bytes.Buffer
+		_, err := c.Do(t.Context(), ask, &b)
+		require.ErrorIs(t, err, no)
+		require.Empty(t, b.String())
+	}
+}

@@ -171,7 +171,7 @@ func (c *Client) copy(ctx context.Context, stop context.CancelCauseFunc, u *url.
 		if _, err := w.Write(buf[:n]); err != nil {
 			return got.Load(), err
 		}
-		if err == io.EOF { //nolint:errorlint // a wrapped EOF is a cut body
+		if err == io.EOF { // a wrapped EOF is a cut body
 			return got.Load(), nil
 		}
 		if err != nil {

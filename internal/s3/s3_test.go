@@ -98,7 +98,7 @@ func TestClientWithout(t *testing.T) {
 }
 
 // TestFault asks a server for an object that answers with each kind of error.
-func TestFault(t *testing.T) {
+func TestFault(t *testing.T) { //nolint:tparallel // it sets the environment
 	isolate(t, "canary")
 	for name, c := range map[string]struct {
 		status int

@@ -96,6 +96,7 @@ func (b *bucketReader) list(ctx context.Context, at location, recursive bool, yi
 			}
 			key := aws.ToString(o.Key)
 			switch name(strings.TrimPrefix(key, at.path)) {
+			case nothing:
 			case other:
 				skipped++
 			case video:

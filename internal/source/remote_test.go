@@ -18,34 +18,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cogniverse/cogflow/fault"
-	"github.com/cogniverse/cogflow/internal/blob"
-	"github.com/cogniverse/cogflow/internal/blob/s3test"
 	"github.com/cogniverse/cogflow/internal/fetch"
 	"github.com/cogniverse/cogflow/internal/source"
 	"github.com/cogniverse/cogflow/tenant"
 )
 
-// fill puts objects into a bucket, whose content is "of " and their key.
-func fill(t *testing.T, at string, keys map[string]string) {
+// uris lists for tenant acme.
+func uris(t *testing.T, s *source.Sources, src string, recursive bool) (got []string, skipped int) {
 	t.Helper()
-	s, err := blob.Open(t.Context(), at)
-	require.NoError(t, err)
-	for key, text := range keys {
-		_, err := s.Put(t.Context(), key, strings.NewReader(text))
-		require.NoError(t, err)
-	}
-}
-
-func query(t *testing.T, at string) (bucket, query string) {
-	t.Helper()
-	u, err := url.Parse(at)
-	require.NoError(t, err)
-	return u.Host, u.RawQuery
-}
-
-func uris(t *testing.T, s *source.Sources, id tenant.ID, src string, recursive bool) (got []string, skipped int) {
-	t.Helper()
-	skipped, err := s.List(t.Context(), id, src, recursive, func(uri string) error {
+	skipped, err := s.List(t.Context(), "acme", src, recursive, func(uri string) error {
 		got = append(got, uri)
 		return nil
 	})
@@ -70,89 +51,6 @@ func empty(t *testing.T, dir string) {
 	left, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Empty(t, left)
-}
-
-func TestS3(t *testing.T) {
-	at := s3test.Serve(t)
-	fill(t, at, map[string]string{
-		"in/b.mp4": "b", "in/a ü%.MKV": "a", "in/notes.md": "", "in/.hidden.mp4": "", "in/sub/c.webm": "c",
-		"in/.trash/d.mp4": "", "in/list.txt": "# two\nb.mp4\nsub/c.webm\nhttps://example.org/v.mp4\n",
-		"in/bad.txt": "/etc/passwd\n", "inside.mp4": "x", "other/o.mp4": "o",
-	})
-	bucket, how := query(t, at)
-	base, scratch := "s3://"+bucket+"/", t.TempDir()
-	s, err := source.New(source.Config{
-		Roots:   map[tenant.ID][]string{"acme": {"/nowhere", base + "in"}, "all": {base}},
-		S3Query: how, Scratch: scratch, MaxBytes: 3 << 20,
-	})
-	require.NoError(t, err)
-
-	for _, src := range []string{base + "in/", base + "in"} {
-		got, skipped := uris(t, s, "acme", src, false)
-		require.Equal(t, []string{base + "in/a%20%C3%BC%25.MKV", base + "in/b.mp4"}, got)
-		require.Equal(t, 4, skipped) // the notes, the hidden one and the manifests
-	}
-	got, _ := uris(t, s, "acme", base+"in/", true)
-	require.Equal(t, []string{base + "in/a%20%C3%BC%25.MKV", base + "in/b.mp4", base + "in/sub/c.webm"}, got)
-	got, _ = uris(t, s, "acme", base+"in/list.txt", true)
-	require.Equal(t, []string{base + "in/b.mp4", base + "in/sub/c.webm", "https://example.org/v.mp4"}, got)
-	got, _ = uris(t, s, "acme", base+"in/b.mp4", false)
-	require.Equal(t, []string{base + "in/b.mp4"}, got)
-
-	text, name := content(t, s, "acme", base+"in/a%20%C3%BC%25.MKV", scratch)
-	require.Equal(t, "a", text)
-	require.Equal(t, "a ü%.MKV", name)
-	for id, src := range map[tenant.ID]string{"acme": base + "other/o.mp4", "stranger": base + "in/b.mp4"} {
-		_, _, err = s.Open(t.Context(), id, src)
-		refused(t, err, "outside", string(id), "cogflow.sources")
-		_, err = s.List(t.Context(), id, src, false, func(string) error { return nil })
-		refused(t, err, "outside")
-	}
-	for _, src := range []string{base + "inside.mp4", "s3://elsewhere/in/b.mp4", "https://example.org/in/b.mp4", base} {
-		_, _, err = s.Open(t.Context(), "acme", src)
-		refused(t, err, "outside")
-	}
-	for src, want := range map[string]string{base + "in/bad.txt": "local files", base + "none/": "nothing", base + "none": "nothing"} {
-		_, err = s.List(t.Context(), "all", src, false, func(string) error { return nil })
-		refused(t, err, want)
-	}
-	_, _, err = s.Open(t.Context(), "all", base+"none.mp4")
-	refused(t, err, "no such object")
-	_, _, err = s.Open(t.Context(), "all", base+"in/")
-	refused(t, err, "prefix")
-	fill(t, at, map[string]string{"large.mp4": strings.Repeat("x", 3<<20+1)})
-	_, _, err = s.Open(t.Context(), "all", base+"large.mp4")
-	refused(t, err, "larger than")
-	empty(t, scratch)
-}
-
-// TestS3Breaks reads a video whose connection breaks, and one that always does.
-func TestS3Breaks(t *testing.T) {
-	at := s3test.Serve(t)
-	want := strings.Repeat("video ", 100<<10)
-	fill(t, at, map[string]string{"v.mp4": want})
-	proxy, at := s3test.NewProxy(t, at)
-	bucket, how := query(t, at)
-	s, err := source.New(source.Config{AnyLocal: true, S3Query: how, Scratch: t.TempDir()})
-	require.NoError(t, err)
-	var left atomic.Int32
-	left.Store(1)
-	proxy.Set(func(_ http.ResponseWriter, _ *http.Request, next func(func(*http.Response))) bool {
-		if left.Add(-1) < 0 {
-			return false
-		}
-		next(func(r *http.Response) { r.Body = s3test.CutAfter(r.Body, 1000) })
-		return true
-	})
-	f, _, err := s.Open(t.Context(), tenant.Default, "s3://"+bucket+"/v.mp4")
-	require.NoError(t, err)
-	data, err := io.ReadAll(f)
-	require.NoError(t, err)
-	require.True(t, want == string(data))
-	require.NoError(t, f.Close())
-	left.Store(math.MaxInt32)
-	_, _, err = s.Open(t.Context(), tenant.Default, "s3://"+bucket+"/v.mp4")
-	require.Equal(t, fault.Transport, fault.ClassOf(err), "%v", err)
 }
 
 // web serves h as the host video.example.
@@ -211,9 +109,9 @@ func TestWeb(t *testing.T) {
 	require.Equal(t, "a b.mp4", name)
 	text, _ = content(t, s, "acme", at+"/in/moved.mp4", scratch)
 	require.Equal(t, "of /in/b.mp4", text)
-	got, _ := uris(t, s, "acme", at+"/in/list.txt", false)
+	got, _ := uris(t, s, at+"/in/list.txt", false)
 	require.Equal(t, []string{at + "/in/a%20b.mp4", at + "/in/sub/c.mp4", "s3://bucket/k.mp4"}, got)
-	got, _ = uris(t, s, "acme", at+"/in/v.mp4?x=1", false)
+	got, _ = uris(t, s, at+"/in/v.mp4?x=1", false)
 	require.Equal(t, []string{at + "/in/v.mp4?x=1"}, got)
 
 	for path, want := range map[string]string{

@@ -14,6 +14,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/blob"
 	"github.com/cogniverse/cogflow/internal/config"
+	"github.com/cogniverse/cogflow/internal/fetch"
 	"github.com/cogniverse/cogflow/internal/ffmpeg"
 	"github.com/cogniverse/cogflow/internal/ledger"
 	"github.com/cogniverse/cogflow/internal/preview"
@@ -89,7 +90,7 @@ func wire(ctx context.Context, c config.Config, getenv func(string) string, pool
 			return nil, nil, err
 		}
 		a.Media = h.ffmpeg
-		if a.Sources, err = source.New(sources(c, local)); err != nil {
+		if a.Sources, err = source.New(sources(c, local, scratch.dir)); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -153,8 +154,11 @@ func profiles(c config.Config, d *preview.Describer) func(string) (video.Profile
 // sources confines reading to the configured roots. Without any, every local
 // path may be read, but only by a worker whose Temporal server is on loopback:
 // nobody else can ask it to.
-func sources(c config.Config, local bool) source.Config {
-	out := source.Config{Roots: map[tenant.ID][]string{}, MaxBytes: c.MaxFetchBytes, AnyLocal: len(c.Sources) == 0 && local}
+func sources(c config.Config, local bool, scratch string) source.Config {
+	out := source.Config{
+		Roots: map[tenant.ID][]string{}, MaxBytes: c.MaxFetchBytes, AnyLocal: len(c.Sources) == 0 && local,
+		Scratch: scratch, S3Query: c.FetchS3, Fetch: fetch.Options{Allowed: c.FetchAllowed},
+	}
 	for t, roots := range c.Sources {
 		out.Roots[tenant.ID(t)] = roots
 	}

@@ -47,8 +47,10 @@ type Config struct {
 	FFprobe   string `json:"ffprobe"`
 	Tesseract string `json:"tesseract"`
 
-	MaxFetchBytes int64  `json:"fetch_max_bytes"` // largest video that is taken
-	UI            string `json:"ui"`              // base URL of the Temporal Web UI, for links
+	MaxFetchBytes int64    `json:"fetch_max_bytes"`         // largest video that is taken
+	FetchS3       string   `json:"fetch_s3,omitempty"`      // how to reach s3:// sources: region=…&endpoint=…; default: as the store
+	FetchAllowed  []string `json:"fetch_allowed,omitempty"` // host:port of private servers that https:// sources may name
+	UI            string   `json:"ui"`                      // base URL of the Temporal Web UI, for links
 
 	active   string                   // configured active profile; empty = local_preview
 	vlmURL   string                   // Cogniverse's vlm_endpoint_url
@@ -133,7 +135,10 @@ func (c *Config) take(s section) (problems Problems) {
 	c.Sources = s.Sources
 	c.RequireSandbox = s.RequireSandbox
 	c.FFmpeg, c.FFprobe, c.Tesseract = or(s.FFmpeg, "ffmpeg"), or(s.FFprobe, "ffprobe"), or(s.Tesseract, "tesseract")
-	c.MaxFetchBytes = or(s.Fetch.MaxBytes, 64<<30)
+	c.MaxFetchBytes, c.FetchS3, c.FetchAllowed = or(s.Fetch.MaxBytes, 64<<30), s.Fetch.S3, s.Fetch.Allowed
+	if u, err := url.Parse(c.Store); err == nil && u.Scheme == "s3" && c.FetchS3 == "" {
+		c.FetchS3 = u.RawQuery
+	}
 	c.active = or(s.ActiveProfile, c.active)
 	problems = append(problems, c.takeIndex(s)...)
 	problems = append(problems, c.takeEndpoints(s)...)

@@ -111,7 +111,7 @@ func TestProblems(t *testing.T) {
 		"unknown key":     {`{"cogflow":{"stor":"x"}}`, `cogflow.stor: unknown key, did you mean "store"?`},
 		"wrong case":      {`{"cogflow":{"Store":"file:///x"}}`, `cogflow.Store: unknown key, did you mean "store"?`},
 		"unknown deeper":  {`{"cogflow":{"profiles":{"p":{"sampling":{"strateggy":"fps"}}}}}`, `cogflow.profiles.p.sampling.strateggy: unknown key, did you mean "strategy"?`},
-		"far from known":  {`{"cogflow":{"fetch":{"speed":1}}}`, `cogflow.fetch.speed: unknown key, known are max_bytes`},
+		"far from known":  {`{"cogflow":{"fetch":{"speed":1}}}`, `cogflow.fetch.speed: unknown key, known are allowed, max_bytes, s3`},
 		"wrong type":      {`{"cogflow":{"store":5}}`, `cogflow.store: want a string, found number`},
 		"wrong duration":  {`{"cogflow":{"profiles":{"p":{"gpu_wait":"soon"}}}}`, `invalid duration "soon"`},
 		"syntax":          {"{\n\"a\": 1,\n}", "line 3: invalid character"},

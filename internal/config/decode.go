@@ -35,7 +35,9 @@ type section struct {
 }
 
 type fetch struct {
-	MaxBytes int64 `json:"max_bytes"`
+	MaxBytes int64    `json:"max_bytes"`
+	S3       string   `json:"s3"`
+	Allowed  []string `json:"allowed"`
 }
 
 // profile is a video.Profile as people write it; see profiles.go.

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/internal/blob"
+	"github.com/cogniverse/cogflow/internal/blob/s3test"
+	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// TestS3 ingests from one prefix of a real S3 server into another, with a worker
+// killed on the way; what is stored is found again by the next run.
+func TestS3(t *testing.T) { //nolint:paralleltest // sets the environment that the SDK reads
+	store := s3test.Serve(t)
+	library, err := url.Parse(store)
+	require.NoError(t, err)
+	library.Path = "/library"
+	opened, err := blob.Open(t.Context(), library.String())
+	require.NoError(t, err)
+	for _, name := range []string{"small-0.mp4", "small-1.mp4"} {
+		file, err := os.Open(filepath.Join(small(t, 2, 20), name))
+		require.NoError(t, err)
+		_, err = opened.Put(t.Context(), "clips/"+name, file)
+		require.NoError(t, err)
+		require.NoError(t, file.Close())
+	}
+	s := newSmallStack(t, nil)
+	s.env = append(s.env, "COGFLOW_STORE="+store)
+	w := s.worker(nil)
+	in := workflows.IngestLibraryInput{Source: "s3://" + library.Host + "/library/clips/"}
+	job := s.begin("library", in)
+	require.Eventually(t, func() bool { return s.calls() > 10 }, time.Minute, 20*time.Millisecond)
+	w.kill()
+	s.worker(nil)
+	out := job.wait(t)
+	require.Empty(t, out.Failures)
+	require.Equal(t, 2, out.Indexed)
+	require.Equal(t, 40, out.Documents)
+	require.Len(t, s.visible(), 40)
+
+	again, err := execute[workflows.IngestLibraryResult](s, "again", "IngestLibrary", in)
+	require.NoError(t, err)
+	require.Equal(t, 2, again.Unchanged)
+	hits := search(s, "on screen grey").Hits
+	require.NotEmpty(t, hits)
+	require.True(t, strings.HasPrefix(hits[0].URI, in.Source))
+	require.NotEqual(t, video.ID(""), hits[0].Video)
+}

@@ -5,10 +5,13 @@ from pathlib import Path
 
 from huggingface_hub import snapshot_download
 
-from . import colvision, idefics3, videoprism
+from . import colvision, idefics3, sentences, videoprism
 from .encoder import Encoder, Refused
 
-KNOWN = "idefics3 (ColIdefics3), colpali, colqwen2, videoprism_vision_model, videoprism"
+KNOWN = (
+    "idefics3 (ColIdefics3), colpali, colqwen2, videoprism_vision_model, videoprism, "
+    "and whatever has sentence-transformers' modules.json"
+)
 
 
 def folder(model: str, revision: str) -> Path:
@@ -60,6 +63,8 @@ def load(
             f"{model} is an adapter of {kind!r}: serve a checkpoint that has it merged in "
             "(of ColPali and ColQwen2 their names end in -hf)"
         )
+    if (path / "modules.json").is_file():
+        return sentences.load(model, path)
     if kind in colvision.CLASSES:
         return colvision.load(model, path, kind)
     if kind in ("videoprism", "videoprism_vision_model"):

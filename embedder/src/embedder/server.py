@@ -1,4 +1,4 @@
-"""The HTTP contract: /pooling as vLLM's, /v1/models and /health."""
+"""The HTTP contract: /pooling as vLLM's, /v1/embeddings as OpenAI's, /v1/models, /health."""
 
 import base64
 import json
@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from . import pictures
+from . import openai, pictures
 from .batch import Batcher
 from .fault import Fault, bad
 from .videoprism import spread
@@ -93,12 +93,21 @@ def create(encoder, model: str, revision: str, batcher: Batcher | None = None) -
                 f"the text has {tokens} tokens, the model takes {encoder.max_tokens}: shorten it",
                 "context_length_exceeded",
             )
-        return await batcher.submit("query", len(text), text)
+        return finite(await batcher.submit("query", len(text), text))
 
-    async def pooling(request: Request) -> JSONResponse:
+    async def asked(request: Request) -> dict:
         body = await _body(request)
         if body.get("model", model) != model:
             raise Fault(404, "model_not_found", f"this server serves {model} alone")
+        return body
+
+    def finite(rows: np.ndarray) -> np.ndarray:
+        if not np.isfinite(rows).all():
+            raise Fault(500, "not_finite", "the model answered NaN or infinity")
+        return rows
+
+    async def pooling(request: Request) -> JSONResponse:
+        body = await asked(request)
         task, many = TASKS[encoder.kind]
         if body.get("task", task) != task:
             raise bad(f"this model yields {many}: want task {task}", "bad_task")
@@ -109,13 +118,15 @@ def create(encoder, model: str, revision: str, batcher: Batcher | None = None) -
             rows = await pictures_of(_uris(body))
         else:
             rows = [await text_of(body.get("input"))]
-        out = np.concatenate(rows)
-        if not np.isfinite(out).all():
-            raise Fault(500, "not_finite", "the model answered NaN or infinity")
+        out = finite(np.concatenate(rows))
         if encoder.kind == "single":
             out = out[0]
         item = {"index": 0, "object": "pooling", **_encode(out, body)}
         return JSONResponse({"object": "list", "model": model, "data": [item]})
+
+    async def embeddings(request: Request) -> JSONResponse:
+        body = await asked(request)
+        return JSONResponse(await openai.answer(text_of, encoder, model, body))
 
     async def models(_: Request) -> JSONResponse:
         one = {"id": model, "object": "model", "dim": encoder.dim, "kind": encoder.kind}
@@ -132,6 +143,7 @@ def create(encoder, model: str, revision: str, batcher: Batcher | None = None) -
     return Starlette(
         routes=[
             Route("/pooling", pooling, methods=["POST"]),
+            Route("/v1/embeddings", embeddings, methods=["POST"]),
             Route("/v1/models", models),
             Route("/health", health),
         ],

@@ -1,0 +1,54 @@
+"""OpenAI's /v1/embeddings, for models that yield one vector a text."""
+
+import asyncio
+import base64
+from collections.abc import Awaitable, Callable
+
+import numpy as np
+
+from .fault import bad
+
+MAX_INPUTS = 2048  # of one request, as OpenAI's
+AT_ONCE = 32  # of them that wait for the model together, so that one request cannot fill the queue
+
+
+def texts(body: dict) -> list:
+    """The texts of a request."""
+    given = body.get("input")
+    inputs = [given] if isinstance(given, str) else given
+    if not isinstance(inputs, list) or not 1 <= len(inputs) <= MAX_INPUTS:
+        raise bad(f"input must be a text or a list of 1 to {MAX_INPUTS} texts")
+    if not all(isinstance(i, str) for i in inputs):
+        raise bad("input must hold texts; token ids are not taken")
+    return inputs
+
+
+def check(encoder, body: dict) -> None:
+    """Refuse what the model cannot answer."""
+    if encoder.kind != "single":
+        raise bad("this model yields many vectors: ask /pooling with task token_embed", "bad_task")
+    if body.get("dimensions", encoder.dim) not in (encoder.dim, None):
+        raise bad(f"the vectors have {encoder.dim} dimensions: leave dimensions out")
+    if body.get("encoding_format", "float") not in ("float", "base64"):
+        raise bad("encoding_format must be float or base64")
+
+
+async def answer(embed: Callable[[str], Awaitable], encoder, model: str, body: dict) -> dict:
+    """Embed the texts of a request, in its order."""
+    check(encoder, body)
+    inputs = texts(body)
+    found: list = []
+    for i in range(0, len(inputs), AT_ONCE):
+        found += await asyncio.gather(*(embed(t) for t in inputs[i : i + AT_ONCE]))
+    form = _base64 if body.get("encoding_format") == "base64" else np.ndarray.tolist
+    data = [
+        {"object": "embedding", "index": i, "embedding": form(rows[0])}
+        for i, rows in enumerate(found)
+    ]
+    tokens = sum(encoder.tokens(t) for t in inputs)
+    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+    return {"object": "list", "model": model, "data": data, "usage": usage}
+
+
+def _base64(vector: np.ndarray) -> str:
+    return base64.b64encode(vector.astype("<f4").tobytes()).decode()

@@ -1,0 +1,130 @@
+import base64
+
+import numpy as np
+import pytest
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+from starlette.testclient import TestClient
+from tokenizers import Tokenizer, pre_tokenizers, processors
+from tokenizers import models as tokens
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+from wire import ask, refusal, rows, uri
+
+from embedder import models
+from embedder.encoder import Refused
+from embedder.server import create
+
+DIM, LONGEST = 16, 32
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    bert, folder = tmp_path_factory.mktemp("bert"), tmp_path_factory.mktemp("sentences")
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+    vocabulary = {t: i for i, t in enumerate(special + [chr(c) for c in range(32, 127)])}
+    raw = Tokenizer(tokens.WordLevel(vocabulary, unk_token="[UNK]"))
+    raw.pre_tokenizer = pre_tokenizers.Split("", "isolated")
+    raw.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    PreTrainedTokenizerFast(
+        tokenizer_object=raw, pad_token="[PAD]", unk_token="[UNK]", model_max_length=LONGEST
+    ).save_pretrained(bert)
+    torch.manual_seed(4)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=DIM,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        max_position_embeddings=LONGEST,
+    )
+    BertModel(config).save_pretrained(bert)
+    modules = [Transformer(str(bert), max_seq_length=LONGEST), Pooling(DIM)]
+    SentenceTransformer(modules=modules).save_pretrained(str(folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def client(folder):
+    encoder = models.load(str(folder), "1")
+    return TestClient(create(encoder, "words", "1"), raise_server_exceptions=False)
+
+
+def post(client, given, **more):
+    return client.post("/v1/embeddings", json={"model": "words", "input": given, **more})
+
+
+def vectors(response):
+    assert response.status_code == 200, response.text
+    data = response.json()["data"]
+    assert [d["index"] for d in data] == list(range(len(data)))
+    assert {d["object"] for d in data} == {"embedding"}
+    return [d["embedding"] for d in data]
+
+
+def test_order_and_values(client, folder):
+    texts = ["a longer text by far"] + [f"text {i}" for i in range(70)]
+    got = np.array(vectors(post(client, texts)))
+    want = SentenceTransformer(str(folder), device="cpu").encode(texts, normalize_embeddings=True)
+    assert got.shape == (71, DIM)
+    np.testing.assert_allclose(got, want, atol=1e-4)
+
+
+def test_one_text_and_usage(client):
+    response = post(client, "abc")
+    assert len(vectors(response)) == 1
+    assert response.json()["object"] == "list"
+    assert response.json()["usage"] == {"prompt_tokens": 5, "total_tokens": 5}
+    assert post(client, ["abc", "d"]).json()["usage"]["prompt_tokens"] == 8
+
+
+def test_base64(client):
+    (plain,) = vectors(post(client, "abc"))
+    (packed,) = vectors(post(client, "abc", encoding_format="base64", dimensions=DIM))
+    np.testing.assert_allclose(np.frombuffer(base64.b64decode(packed), "<f4"), plain, atol=1e-6)
+
+
+def test_pooling_answers_the_same(client):
+    (plain,) = vectors(post(client, "abc"))
+    got = rows(client.post("/pooling", json={"input": "abc", "task": "embed"}))
+    np.testing.assert_allclose(got, plain, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "text"),
+    [
+        ({"input": []}, "invalid_request", "1 to 2048"),
+        ({"input": ["a", ""]}, "invalid_request", "1 to 32768 characters"),
+        ({"input": [[1, 2]]}, "invalid_request", "token ids"),
+        ({"input": "a", "encoding_format": "hex"}, "invalid_request", "float or base64"),
+        ({"input": "a", "dimensions": 4}, "invalid_request", "leave dimensions out"),
+        ({"input": "a" * 31}, "context_length_exceeded", "has 33 tokens, the model takes 32"),
+    ],
+)
+def test_refusals(client, body, code, text):
+    found, message = refusal(client.post("/v1/embeddings", json=body))
+    assert found == code
+    assert text in message
+
+
+def test_wrong_model_and_pictures(client, tiny):
+    assert refusal(post(client, "a", model="other"), 404)[0] == "model_not_found"
+    body = ask(uri(), task="embed")
+    assert refusal(client.post("/pooling", json=body))[0] == "no_pictures"
+    many = create(models.load(str(tiny), "1", merged=True), "tiny", "1")
+    code, message = refusal(TestClient(many).post("/v1/embeddings", json={"input": "a"}))
+    assert (code, "/pooling" in message) == ("bad_task", True)
+
+
+def test_refused_folders(folder, tmp_path):
+    network = SentenceTransformer(str(folder), device="cpu")
+    network.save_pretrained(str(tmp_path))
+    inner = network[0].auto_model
+    weights = {k: v for k, v in inner.state_dict().items() if "encoder.layer.0.output" not in k}
+    inner.save_pretrained(tmp_path, state_dict=weights)
+    with pytest.raises(Refused, match="lacks weights"):
+        models.load(str(tmp_path), "1")
+    modules = (tmp_path / "modules.json").read_text()
+    (tmp_path / "modules.json").write_text(modules.replace("sentence_transformers.", "mine."))
+    with pytest.raises(Refused, match="own code"):
+        models.load(str(tmp_path), "1")

@@ -136,6 +136,7 @@ func brokenWrites(t *testing.T, server string) {
 			require.NoError(t, put("old")(t.Context(), s, old))
 			proxy.Set(c.fault)
 			err := c.do(t.Context(), s, old)
+			require.Equal(t, c.fault != nil, proxy.Hits() > 0)
 			if strings.HasSuffix(c.key, "-new") {
 				require.NotErrorIs(t, err, object.ErrExists)
 			}
@@ -182,6 +183,7 @@ func brokenAnswers(t *testing.T, server string) {
 			require.NoError(t, err)
 			proxy.Set(c.fault)
 			got, err := text(t.Context(), s, "a")
+			require.Positive(t, proxy.Hits())
 			switch {
 			case c.want != nil:
 				require.ErrorIs(t, err, c.want)

@@ -19,7 +19,7 @@ import (
 type Proxy struct {
 	mu    sync.Mutex
 	fault Fault
-	seen  []string
+	hits  int
 }
 
 // Fault answers a request in place of the server, or returns false. next passes
@@ -43,26 +43,42 @@ func NewProxy(tb testing.TB, at string) (*Proxy, string) {
 	return p, u.String()
 }
 
-// Set sets the fault of the requests to come and forgets those that were seen.
+// Set sets the fault of the requests to come; nil = none.
 func (p *Proxy) Set(f Fault) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.fault, p.seen = f, nil
+	p.fault, p.hits = f, 0
 }
 
-// Seen returns the methods and queries of the requests since Set.
-func (p *Proxy) Seen() []string {
+// Hits returns how many requests since Set the fault was applied to.
+func (p *Proxy) Hits() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return append([]string(nil), p.seen...)
+	return p.hits
+}
+
+// apply reports whether the fault answered; one that cuts the connection panics.
+func (p *Proxy) apply(w http.ResponseWriter, r *http.Request, next func(func(*http.Response))) bool {
+	p.mu.Lock()
+	fault := p.fault
+	p.mu.Unlock()
+	if fault == nil {
+		return false
+	}
+	passed := false
+	defer func() {
+		if !passed {
+			p.mu.Lock()
+			p.hits++
+			p.mu.Unlock()
+		}
+	}()
+	passed = !fault(w, r, next)
+	return !passed
 }
 
 func (p *Proxy) handler(backend *url.URL) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		p.mu.Lock()
-		fault := p.fault
-		p.seen = append(p.seen, r.Method+" "+r.URL.RawQuery)
-		p.mu.Unlock()
 		next := func(change func(*http.Response)) {
 			proxy := &httputil.ReverseProxy{
 				Rewrite: func(r *httputil.ProxyRequest) {
@@ -80,7 +96,7 @@ func (p *Proxy) handler(backend *url.URL) http.Handler {
 			}
 			proxy.ServeHTTP(w, r)
 		}
-		if fault == nil || !fault(w, r, next) {
+		if !p.apply(w, r, next) {
 			next(nil)
 		}
 	})

@@ -152,7 +152,9 @@ func (m *models) connect(e config.Endpoint, key string) error {
 		serveBy(m.transcribers, e.Models, activities.Transcriber(t))
 		check = func(ctx context.Context) error { return t.Check(ctx, e.Models) }
 	case config.Pooling, config.Embeddings:
-		o := embed.Options{URL: e.URL, Key: key, KeyVariable: e.KeyVariable, Timeout: e.Timeout, MaxInFlight: e.MaxInFlight}
+		o := embed.Options{
+			URL: e.URL, Key: key, KeyVariable: e.KeyVariable, Timeout: e.Timeout, MaxInFlight: e.MaxInFlight, NoCanary: e.NoCanary,
+		}
 		var x interface {
 			activities.Embedder
 			Check(ctx context.Context, s video.Stage) error

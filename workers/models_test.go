@@ -107,7 +107,7 @@ func TestRealModels(t *testing.T) {
 			"store": store, "active_profile": "tiny", "vespa": map[string]any{"config_url": at},
 			"endpoints": map[string]any{
 				"vlm":      map[string]any{"kind": "openai", "url": vlm + "/v1", "models": []string{describer}},
-				"embedder": map[string]any{"kind": "pooling", "url": vectors, "models": []string{"tiny/colidefics3"}},
+				"embedder": map[string]any{"kind": "pooling", "url": vectors, "models": []string{"tiny/colidefics3"}, "no_canary": true},
 			},
 			"profiles": map[string]any{"tiny": map[string]any{
 				"sampling": map[string]any{"strategy": "scene", "max_gap_ms": 4000, "max_frames": 6},

@@ -77,36 +77,35 @@ func (s *S3) selfTest(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	test := func(match, noneMatch *string) (conflict bool, err error) {
-		u := upload{op: op, key: key, nonce: rand.Text(), body: body, ifMatch: match, ifNoneMatch: noneMatch}
-		conflict, _, err = s.send(ctx, u)
-		return conflict, err
-	}
-	if _, err := test(nil, aws.String("*")); err != nil {
+	u := upload{op: op, key: key, nonce: rand.Text(), body: body, ifNoneMatch: aws.String("*")}
+	if _, _, err := s.send(ctx, u); err != nil {
 		return err
 	}
-	ignored := ""
-	if conflict, err := test(nil, aws.String("*")); err != nil {
-		return err
-	} else if !conflict {
-		ignored = "If-None-Match"
+	err = s.testConditions(ctx, u)
+	if removing := s.remove(ctx, op, key); err == nil {
+		err = removing
 	}
-	if conflict, err := test(aws.String(`"`+strings.Repeat("0", 32)+`"`), nil); err != nil {
-		return err
-	} else if !conflict {
-		ignored = "If-Match"
-	}
-	if _, err := s.head(ctx, op, key); err != nil {
-		return err
-	}
-	if err := s.remove(ctx, op, key); err != nil {
+	return err
+}
+
+// testConditions makes two writes over that of u, both of which must lose.
+func (s *S3) testConditions(ctx context.Context, u upload) error {
+	u.nonce = rand.Text()
+	created, _, err := s.send(ctx, u)
+	if err != nil {
 		return err
 	}
-	if ignored != "" {
-		return fault.New(fault.Input, op, s.name(""),
-			"this server ignores conditional writes ("+ignored+"); use a newer version of it, or another one")
+	u.nonce, u.ifNoneMatch, u.ifMatch = rand.Text(), nil, aws.String(`"`+strings.Repeat("0", 32)+`"`)
+	replaced, _, err := s.send(ctx, u)
+	if err != nil {
+		return err
 	}
-	return nil
+	if !created || !replaced {
+		return fault.New(fault.Input, u.op, s.name(""),
+			"this server ignores conditional writes (If-None-Match, If-Match); use a newer version of it, or another one")
+	}
+	_, err = s.head(ctx, u.op, u.key) // that the server keeps metadata
+	return err
 }
 
 // name is what a person can look at: s3://bucket/prefix/key.

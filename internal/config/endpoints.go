@@ -40,6 +40,7 @@ type Endpoint struct {
 	Timeout          time.Duration `json:"timeout,omitempty"`       // of one call; 0 = the adapter's default
 	MaxInFlight      int           `json:"max_in_flight,omitempty"` // calls at once; 0 = discovered
 	Batch            int           `json:"batch,omitempty"`         // cogniverse: frames a call; 0 or 1 = one
+	NoCanary         bool          `json:"no_canary,omitempty"`     // pooling: trust the model without asking whether red is red
 	InputUSDPerMTok  float64       `json:"input_usd_per_mtok,omitempty"`
 	OutputUSDPerMTok float64       `json:"output_usd_per_mtok,omitempty"`
 }
@@ -53,6 +54,7 @@ type endpoint struct {
 	Timeout          duration `json:"timeout"`
 	MaxInFlight      int      `json:"max_in_flight"`
 	Batch            int      `json:"batch"`
+	NoCanary         bool     `json:"no_canary"`
 	InputUSDPerMTok  float64  `json:"input_usd_per_mtok"`
 	OutputUSDPerMTok float64  `json:"output_usd_per_mtok"`
 }
@@ -108,7 +110,7 @@ func (c *Config) takeEndpoints(s section) (problems Problems) {
 		e := all[name]
 		c.Endpoints = append(c.Endpoints, Endpoint{
 			Name: name, Kind: e.Kind, URL: strings.TrimSuffix(e.URL, "/"), Models: e.Models, KeyVariable: e.KeyVariable,
-			Timeout: time.Duration(e.Timeout), MaxInFlight: e.MaxInFlight, Batch: e.Batch,
+			Timeout: time.Duration(e.Timeout), MaxInFlight: e.MaxInFlight, Batch: e.Batch, NoCanary: e.NoCanary,
 			InputUSDPerMTok: e.InputUSDPerMTok, OutputUSDPerMTok: e.OutputUSDPerMTok,
 		})
 		for _, p := range e.check() {

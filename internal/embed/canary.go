@@ -7,6 +7,7 @@ import (
 	"image/color"
 	"image/jpeg"
 	"math"
+	"sync"
 
 	stdimage "image"
 
@@ -23,15 +24,26 @@ func (p *Pooling) canary(ctx context.Context, s video.Stage) error {
 		colour color.RGBA
 	}{{"a plain red picture", color.RGBA{220, 20, 20, 255}}, {"a plain blue picture", color.RGBA{20, 20, 220, 255}}}
 	var queries, pictures [2]video.Embedding
+	blind := false
 	for i, c := range colours {
 		found, err := p.EmbedTexts(ctx, video.TextRequest{Stage: s, Query: true, Texts: []string{c.query}})
-		if err != nil {
+		switch {
+		case fault.ClassOf(err) == fault.Input:
+			blind = true // a model of pictures alone, without a text tower
+		case err != nil:
+			return err
+		default:
+			queries[i] = found[0]
+		}
+		if pictures[i], err = p.embedPictures(ctx, video.PictureRequest{Stage: s, JPEGs: [][]byte{plain(c.colour)}}); err != nil {
 			return err
 		}
-		queries[i] = found[0]
-		if pictures[i], err = p.EmbedPictures(ctx, video.PictureRequest{Stage: s, JPEGs: [][]byte{plain(c.colour)}}); err != nil {
-			return err
+	}
+	if blind {
+		if same, other := maxSim(pictures[0], pictures[0]), maxSim(pictures[0], pictures[1]); other > (1-unitSlack)*same {
+			return fault.New(fault.Input, "check endpoint", s.Model, "a red and a blue picture are the same to it: its vectors mean nothing")
 		}
+		return nil
 	}
 	for i, q := range queries {
 		// A row is nearest to itself, so a query's score with itself counts its rows.
@@ -74,4 +86,32 @@ func maxSim(query, doc video.Embedding) (sum float64) {
 		sum += best
 	}
 	return sum
+}
+
+// canaries remembers which models have shown that they are whole.
+type canaries struct {
+	off bool
+	mu  sync.Mutex
+	ok  map[string]bool
+}
+
+// sing asks the canary of a model that has not been asked, once at a time.
+func (c *canaries) sing(ctx context.Context, s video.Stage, ask func(context.Context) error) error {
+	if c.off {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := fmt.Sprint(s.Model, s.Revision, s.Dim, s.Multi)
+	if c.ok[key] {
+		return nil
+	}
+	if err := ask(ctx); err != nil {
+		return err
+	}
+	if c.ok == nil {
+		c.ok = map[string]bool{}
+	}
+	c.ok[key] = true
+	return nil
 }

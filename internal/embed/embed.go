@@ -24,7 +24,8 @@ type Options struct {
 	URL              string // Pooling: the base without /pooling; Texts: the base that ends in /v1
 	Key, KeyVariable string
 	Timeout          time.Duration
-	MaxInFlight      int // calls at once; 0 = discovered
+	MaxInFlight      int  // calls at once; 0 = discovered
+	NoCanary         bool // Pooling: trust the model without the canary
 }
 
 const maxAnswer = 256 << 20 // bytes; a batch of texts, or 20,000 rows of 1,024 floats in base64

@@ -36,6 +36,11 @@ func plain(t testing.TB, c color.RGBA) []byte {
 	return out.Bytes()
 }
 
+// pooling trusts the service, so that each call is one call.
+func pooling(s *embedtest.Server) *embed.Pooling {
+	return embed.NewPooling(embed.Options{URL: s.URL, Timeout: 5 * time.Second, NoCanary: true})
+}
+
 func red() color.RGBA { return color.RGBA{220, 0, 0, 255} }
 
 func TestPooling(t *testing.T) {
@@ -47,7 +52,7 @@ func TestPooling(t *testing.T) {
 			if floats {
 				s.AnswerFloats()
 			}
-			p := embed.NewPooling(embed.Options{URL: s.URL})
+			p := pooling(s)
 			one, err := p.EmbedPictures(t.Context(), video.PictureRequest{Stage: multi(), JPEGs: [][]byte{plain(t, red())}})
 			require.NoError(t, err)
 			require.Equal(t, 4, one.Rows)
@@ -120,7 +125,7 @@ func TestNothingWrongIsTaken(t *testing.T) {
 			t.Parallel()
 			s := embedtest.Start(t)
 			s.Distort(c.distort)
-			p := embed.NewPooling(embed.Options{URL: s.URL})
+			p := pooling(s)
 			_, err := p.EmbedPictures(t.Context(), video.PictureRequest{Stage: multi(), JPEGs: [][]byte{plain(t, red())}})
 			require.Equal(t, c.class, fault.ClassOf(err), "%v", err)
 			require.ErrorContains(t, err, c.text)
@@ -149,7 +154,7 @@ func TestFaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := embedtest.Start(t)
-			p := embed.NewPooling(embed.Options{URL: s.URL, Timeout: 5 * time.Second})
+			p := pooling(s)
 			s.Next(c.answer)
 			request := video.PictureRequest{Stage: multi(), JPEGs: [][]byte{plain(t, red())}}
 			_, err := p.EmbedPictures(t.Context(), request)
@@ -161,7 +166,7 @@ func TestFaults(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	p := embed.NewPooling(embed.Options{URL: embedtest.Start(t).URL})
+	p := pooling(embedtest.Start(t))
 	_, err := p.EmbedPictures(ctx, video.PictureRequest{Stage: multi(), JPEGs: [][]byte{plain(t, red())}})
 	require.ErrorIs(t, err, context.Canceled)
 }
@@ -171,7 +176,7 @@ func TestFaults(t *testing.T) {
 func TestCanary(t *testing.T) {
 	t.Parallel()
 	s := embedtest.Start(t)
-	p := embed.NewPooling(embed.Options{URL: s.URL})
+	p := pooling(s)
 	require.NoError(t, p.Check(t.Context(), multi()))
 	require.NoError(t, p.Check(t.Context(), single()))
 	require.ErrorContains(t, p.Check(t.Context(), video.Stage{Model: "other", Dim: 3}), "it serves")
@@ -184,4 +189,18 @@ func TestCanary(t *testing.T) {
 	})
 	err := p.Check(t.Context(), multi())
 	require.ErrorContains(t, err, "served without its adapter")
+
+	// Nor is anything taken from it: the first picture asks the canary.
+	before := s.Answered()
+	fresh := embed.NewPooling(embed.Options{URL: s.URL})
+	_, err = fresh.EmbedPictures(t.Context(), video.PictureRequest{Stage: multi(), JPEGs: [][]byte{plain(t, red())}})
+	require.ErrorContains(t, err, "served without its adapter")
+	require.Equal(t, fault.Input, fault.ClassOf(err))
+	require.Equal(t, before+4, s.Answered())
+	s.Distort(nil)
+	for range 2 {
+		_, err = fresh.EmbedPictures(t.Context(), video.PictureRequest{Stage: multi(), JPEGs: [][]byte{plain(t, red())}})
+		require.NoError(t, err)
+	}
+	require.Equal(t, before+4+4+2, s.Answered(), "it is asked once")
 }

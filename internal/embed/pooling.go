@@ -25,11 +25,12 @@ type Pooling struct {
 	url    string
 	client *answer.Client
 	limit  *limit.Limit
+	birds  canaries
 }
 
 // NewPooling makes a Pooling.
 func NewPooling(o Options) *Pooling {
-	return &Pooling{url: o.URL, client: o.client(), limit: o.limit()}
+	return &Pooling{url: o.URL, client: o.client(), limit: o.limit(), birds: canaries{off: o.NoCanary}}
 }
 
 // Limit is how many calls the endpoint takes at once, as far as is known.
@@ -77,7 +78,16 @@ func request(s video.Stage) poolingRequest {
 }
 
 // EmbedPictures embeds one picture, or the stills of one segment in one message.
+// Before the first of a model in this process, the canary is asked.
 func (p *Pooling) EmbedPictures(ctx context.Context, r video.PictureRequest) (video.Embedding, error) {
+	err := p.birds.sing(ctx, r.Stage, func(ctx context.Context) error { return p.canary(ctx, r.Stage) })
+	if err != nil {
+		return video.Embedding{}, err
+	}
+	return p.embedPictures(ctx, r)
+}
+
+func (p *Pooling) embedPictures(ctx context.Context, r video.PictureRequest) (video.Embedding, error) {
 	m := message{Role: "user"}
 	for _, jpeg := range r.JPEGs {
 		small, err := picture.Fit(jpeg, r.Stage.MaxPixels)

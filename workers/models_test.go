@@ -45,7 +45,7 @@ func pythonServer(t *testing.T, program, health string, args ...string) (url str
 		})
 	}()
 	require.NoError(t, <-started)
-	t.Cleanup(func() { _ = <-done }) // the test's context is over by now: it is killed
+	t.Cleanup(func() { t.Log(program, "ended: ", <-done) }) // the test's context is over by now: it is killed
 	url = "http://127.0.0.1:" + port
 	require.Eventually(t, func() bool {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+health, nil)

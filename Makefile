@@ -20,7 +20,7 @@ TEST_FLAGS ?= -race -p 2 -timeout 25m
 VIDEOS ?=
 
 # A stamp is void when the program it stands for is gone.
-$(foreach t,temporal versitygw golangci-lint workflowcheck govulncheck,\
+$(foreach t,temporal versitygw golangci-lint workflowcheck govulncheck uv,\
   $(shell test -x bin/$t || rm -f bin/.$t-*))
 
 .PHONY: help
@@ -45,8 +45,12 @@ up: build ## Start Temporal, its Web UI and one worker; Ctrl-C drains and stops 
 	@exec bin/cogflow-worker --dev
 
 .PHONY: test
-test: tools ## Run all tests with the race detector
+test: tools test-python ## Run all tests, those of Go with the race detector
 	$(GO) test $(TEST_FLAGS) ./...
+
+.PHONY: test-python
+test-python: embedder/.venv/.synced ## Run the tests of the embedder; the first time brings torch
+	cd embedder && .venv/bin/python -m pytest -q
 
 .PHONY: check
 check: lint-tools ## Check format, lint, determinism, modules and known vulnerabilities
@@ -65,8 +69,9 @@ soak: build ## Run the tests at full size: hundreds of kills, thousands of video
 	COGFLOW_SOAK=1 $(GO) test -run 'Soak|Kill|Scale' -count=1 -p 1 -timeout 120m -v ./...
 
 .PHONY: fmt
-fmt: lint-tools ## Format the code
+fmt: lint-tools bin/.uv-$(UV_VERSION) ## Format the code
 	$(BIN)/golangci-lint fmt
+	$(BIN)/uv tool run ruff@$(RUFF_VERSION) format .
 
 .PHONY: clean
 clean: ## Remove built programs; keeps .cogflow with its data
@@ -102,3 +107,15 @@ bin/.workflowcheck-$(WORKFLOWCHECK_VERSION):
 
 bin/.govulncheck-$(GOVULNCHECK_VERSION):
 	$(call install,govulncheck,golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION))
+
+bin/.uv-$(UV_VERSION):
+	@echo "installing uv $(UV_VERSION)"
+	@rm -rf bin/.uv-* bin/uv bin/uv-venv
+	@python3 -m venv bin/uv-venv && bin/uv-venv/bin/pip install -q 'uv==$(UV_VERSION)'
+	@ln -s uv-venv/bin/uv bin/uv && touch $@
+
+# The stamp lies in the environment, so it goes with it.
+embedder/.venv/.synced: embedder/uv.lock | bin/.uv-$(UV_VERSION)
+	@echo "installing the embedder's packages (the first time loads 2.5 GB)"
+	$(BIN)/uv sync --frozen --project embedder
+	@touch $@

@@ -1,5 +1,5 @@
-# What `make tools` installs, in versions that were tried together. All of it is
-# Go source from the module proxy, checked against the Go checksum database.
+# What `make` installs, in versions that were tried together. Unless said otherwise
+# it is Go source from the module proxy, checked against the Go checksum database.
 
 # The Temporal CLI carries the dev server and its Web UI. v1.5.1 is the last
 # release that `go install` can build; it is server 1.29.1. A `temporal` on the
@@ -15,5 +15,7 @@ GOVULNCHECK_VERSION   := v1.9.0
 # If-None-Match on PUT atomic.
 VERSITYGW_VERSION     := v1.8.0
 
-# Only used when the tree holds Python.
+# For Python. uv is a wheel from PyPI; it brings what embedder/uv.lock pins, hashes
+# included.
+UV_VERSION            := 0.13.9
 RUFF_VERSION          := 0.14.5

@@ -51,7 +51,7 @@ func (s *S3) Create(ctx context.Context, key string, r io.Reader) (object.Info, 
 func (s *S3) Replace(ctx context.Context, key, sha256 string, r io.Reader) (object.Info, error) {
 	return s.write(ctx, "replace object", key, r, func(u upload) error {
 		for range turns {
-			now, err := s.head(ctx, u.op, key)
+			now, err := s.steady(ctx, u.op, key)
 			if errors.Is(err, object.ErrCorrupt) || err == nil && now.info.SHA256 != sha256 {
 				return answer(u.op, key, object.ErrChanged)
 			}
@@ -65,6 +65,24 @@ func (s *S3) Replace(ctx context.Context, key, sha256 string, r io.Reader) (obje
 		}
 		return s.busy(u)
 	})
+}
+
+// steady is head for an answer that must be of one moment. S3 gives such, but
+// gateways to file systems (versitygw 1.8) read the metadata and the ETag one
+// after the other: the ETag of a newer object would let an update be lost. When
+// nothing changed between two answers, the first one is of one moment.
+func (s *S3) steady(ctx context.Context, op, key string) (stored, error) {
+	now, err := s.head(ctx, op, key)
+	for range turns {
+		if err != nil {
+			return now, err
+		}
+		first := now
+		if now, err = s.head(ctx, op, key); err == nil && now.nonce == first.nonce && now.etag == first.etag {
+			return now, nil
+		}
+	}
+	return now, s.busy(upload{op: op, key: key})
 }
 
 // turns bounds how often a write starts again because another one was under

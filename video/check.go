@@ -66,7 +66,7 @@ func (p Profile) checkStages() error {
 	case !slices.Contains([]Keep{KeepFloat, KeepBFloat16, KeepBits}, e.Keep):
 		return p.bad("unknown embed.keep " + strconv.Quote(string(e.Keep)) + `: want "bfloat16", "bits" or nothing for 32 bits`)
 	case e.Dim < 1 || e.Dim > 1<<16:
-		return p.bad("embed.dim must be 1 to 65536")
+		return p.bad("embed.dim must be 1 to 65536 (in a profile of Cogniverse: schema_config.embedding_dim)")
 	case e.Keep == KeepBits && e.Dim%8 != 0:
 		return p.bad("embed.dim must be a multiple of 8 to be kept as bits")
 	case d.MaxTokens < 0 || d.Temperature < 0 || d.Temperature > 2 || d.MaxPixels < 0 || e.MaxPixels < 0:

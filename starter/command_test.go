@@ -291,5 +291,5 @@ func TestConfigCommands(t *testing.T) {
 	code, out = run(map[string]string{"COGNIVERSE_CONFIG": "../internal/config/testdata/cogniverse.json"}, "profiles")
 	assert.Equal(t, exitDone, code)
 	assert.Contains(t, out, "*  video_colpali_smol500_mv_frame")
-	assert.Contains(t, out, `no adapter for its embedding model "vidore/colsmol-500m"`)
+	assert.Contains(t, out, `no endpoint serves its embedding model "vidore/colsmol-500m"`)
 }

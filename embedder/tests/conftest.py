@@ -13,7 +13,8 @@ from transformers import (
 from embedder.idefics3 import ColIdefics3
 
 
-def build(folder):
+def build(folder, **text):
+    """Write the model to a folder; text changes the configuration of its language model."""
     special = ["<pad>", "<unk>", "<image>", "<fake_token_around_image>", "<global-img>"]
     special += ["<end_of_utterance>", "<|im_start|>"]
     special += [f"<row_{r}_col_{c}>" for r in range(1, 7) for c in range(1, 7)]
@@ -49,6 +50,7 @@ def build(folder):
             "num_attention_heads": 2,
             "num_key_value_heads": 2,
             "pad_token_id": 0,
+            **text,
         },
         scale_factor=2,
         image_token_id=2,

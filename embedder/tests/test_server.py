@@ -61,6 +61,17 @@ def test_segment_is_its_stills(client):
     assert len(both) > len(one)
 
 
+def test_many_stills_keep_their_order(client):
+    uris = [
+        uri(s, c)
+        for c in ("red", "blue", "green", "white")
+        for s in [(64, 64), (128, 64), (20, 30)]
+    ]
+    alone = np.concatenate([rows(client.post("/pooling", json=ask(u))) for u in uris])
+    together = rows(client.post("/pooling", json=ask(*uris)))
+    np.testing.assert_allclose(together, alone, atol=1e-4)
+
+
 @pytest.mark.parametrize(("order", "mark"), [("little", "<"), ("big", ">")])
 def test_base64(client, order, mark):
     more = {"encoding_format": "base64", "embed_dtype": "float32", "endianness": order}

@@ -1,5 +1,6 @@
 """The HTTP contract: /pooling as vLLM's, /v1/embeddings as OpenAI's, /v1/models, /health."""
 
+import asyncio
 import base64
 import json
 
@@ -18,6 +19,7 @@ from .videoprism import spread
 MAX_BODY = 64 << 20  # bytes of one request
 MAX_TEXT = 32 << 10  # characters of one query
 MAX_PICTURES = 256  # stills of one segment
+AT_ONCE = 8  # stills of one segment that are decoded and wait together
 TASKS = {"multi": ("token_embed", "many vectors"), "single": ("embed", "one vector")}
 
 
@@ -75,11 +77,13 @@ def create(encoder, model: str, revision: str, batcher: Batcher | None = None) -
             clip = np.stack([stills[i] for i in chosen])
             return [await batcher.submit("clip", 1, clip)]
         rows = []
-        for uri in uris:  # one at a time: decoded pictures are large
-            picture = await run_in_threadpool(prepared, uri)
-            measure = picture.width * picture.height
-            rows.append(await batcher.submit("picture", measure, picture))
+        for i in range(0, len(uris), AT_ONCE):  # not all at once: decoded pictures are large
+            rows += await asyncio.gather(*(picture_of(u) for u in uris[i : i + AT_ONCE]))
         return rows
+
+    async def picture_of(uri: str) -> np.ndarray:
+        picture = await run_in_threadpool(prepared, uri)
+        return await batcher.submit("picture", picture.width * picture.height, picture)
 
     def prepared(uri: str) -> object:
         return encoder.prepare(pictures.read(uri))

@@ -35,7 +35,7 @@ type outcome struct {
 type asker struct {
 	a      *Ingest
 	in     ChunkInput
-	kind   string // "describe", "embed", "transcribe"
+	kind   string // of the call, see video.KindDescribe
 	stage  video.Stage
 	limits Limits
 	gates  *gates
@@ -144,13 +144,17 @@ func (k *asker) call(ctx context.Context, q question) (outcome, error) {
 
 // askAll has the questions about the frames of a chunk answered, as many at
 // once as the model takes, and counts.
-func (k *asker) askAll(ctx context.Context, frames []video.Frame, about func(video.Frame) question) (ChunkResult, error) {
+// Where refused is given, it takes the frames that the model refuses.
+func (k *asker) askAll(ctx context.Context, frames []video.Frame, refused *refusals, about func(video.Frame) question) (ChunkResult, error) {
 	start := time.Now()
 	var done, calls, cost atomic.Int64
 	stop := heartbeat(ctx, func() any { return map[string]int64{"answered": done.Load()} })
 	defer stop()
 	err := each(frames, func(f video.Frame) error {
 		out, err := k.answered(ctx, about(f))
+		if err != nil && refused != nil {
+			err = refused.take(f, err)
+		}
 		if err != nil {
 			return fmt.Errorf("frame at %d ms: %w", f.PTSMS, err)
 		}

@@ -26,6 +26,7 @@ type ChunkResult struct {
 	Calls        int   `json:"calls,omitempty"` // of the model; the others were stored already
 	BusyMS       int64 `json:"busy_ms"`         // wall clock of the activity
 	CostMicroUSD int64 `json:"cost_micro_usd,omitempty"`
+	Refused      int   `json:"refused,omitempty"` // frames that the model refused, and that are left out
 }
 
 // DescribeChunk writes the caption of each frame of a chunk. Each is stored
@@ -35,8 +36,9 @@ func (a *Ingest) DescribeChunk(ctx context.Context, in ChunkInput) (ChunkResult,
 	if err != nil {
 		return ChunkResult{}, err
 	}
-	k := a.newAsker(in, "describe", p.Describe, a.Describer)
-	return k.askAll(ctx, chunk.Frames, func(f video.Frame) question {
+	k := a.newAsker(in, video.KindDescribe, p.Describe, a.Describer)
+	var refused refusals
+	out, err := k.askAll(ctx, chunk.Frames, &refused, func(f video.Frame) question {
 		fingerprint := p.CaptionFingerprint(f)
 		key := video.CaptionKey(in.Tenant, fingerprint)
 		return question{
@@ -53,6 +55,11 @@ func (a *Ingest) DescribeChunk(ctx context.Context, in ChunkInput) (ChunkResult,
 			},
 		}
 	})
+	if err != nil {
+		return out, err
+	}
+	out.Refused = len(refused.reasons)
+	return out, refused.settle(ctx, a.Store, p.RefusedKey(prefix, video.KindDescribe, in.Chunk), len(chunk.Frames))
 }
 
 func (a *Ingest) chunk(ctx context.Context, in ChunkInput) (video.Profile, video.Chunk, string, error) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -27,10 +28,14 @@ func (a *Ingest) EmbedChunk(ctx context.Context, in ChunkInput) (ChunkResult, er
 		return ChunkResult{}, err
 	}
 	if p.Embed.Of == video.OfCaption {
-		return a.embedCaptions(ctx, in, p, chunk)
+		if chunk, err = a.kept(ctx, p, prefix, chunk); err != nil {
+			return ChunkResult{}, err
+		}
+		return a.embedCaptions(ctx, in, p, prefix, chunk)
 	}
-	k := a.newAsker(in, "embed", p.Embed, a.Embedder)
-	return k.askAll(ctx, chunk.Frames, func(f video.Frame) question {
+	k := a.newAsker(in, video.KindEmbed, p.Embed, a.Embedder)
+	var refused refusals
+	out, err := k.askAll(ctx, chunk.Frames, &refused, func(f video.Frame) question {
 		fingerprint := p.PictureFingerprint(f)
 		key := video.EmbeddingKey(in.Tenant, fingerprint)
 		return question{
@@ -46,6 +51,11 @@ func (a *Ingest) EmbedChunk(ctx context.Context, in ChunkInput) (ChunkResult, er
 			},
 		}
 	})
+	if err != nil {
+		return out, err
+	}
+	out.Refused = len(refused.reasons)
+	return out, refused.settle(ctx, a.Store, p.RefusedKey(prefix, video.KindEmbed, in.Chunk), len(chunk.Frames))
 }
 
 // lookAt has the pictures of a frame or segment embedded.
@@ -65,11 +75,11 @@ func (a *Ingest) lookAt(ctx context.Context, p video.Profile, prefix string, f v
 	return vector, p.Embed.CheckVector(vector)
 }
 
-func (a *Ingest) embedCaptions(ctx context.Context, in ChunkInput, p video.Profile, chunk video.Chunk) (ChunkResult, error) {
+func (a *Ingest) embedCaptions(ctx context.Context, in ChunkInput, p video.Profile, prefix string, chunk video.Chunk) (ChunkResult, error) {
 	start := time.Now()
 	stop := heartbeat(ctx, func() any { return nil })
 	defer stop()
-	texts, err := a.texts(ctx, in.Tenant, p, chunk)
+	texts, err := a.texts(ctx, in.Tenant, p, prefix, chunk)
 	if err != nil {
 		return ChunkResult{}, err
 	}
@@ -96,7 +106,7 @@ func (a *Ingest) embedCaptions(ctx context.Context, in ChunkInput, p video.Profi
 // embedTexts computes and stores the embeddings of documents' texts. A preview
 // model costs nothing, so its calls are not in the ledger.
 func (a *Ingest) embedTexts(ctx context.Context, in ChunkInput, p video.Profile, texts []string) (cost int64, err error) {
-	k := a.newAsker(in, "embed", p.Embed, a.Embedder)
+	k := a.newAsker(in, video.KindEmbed, p.Embed, a.Embedder)
 	for some := range slices.Chunk(texts, batch) {
 		ask := func(ctx context.Context) (func(context.Context) error, int64, error) {
 			vectors, err := a.vectors(ctx, p.Embed, false, some)
@@ -170,16 +180,23 @@ func (a *Ingest) embedding(ctx context.Context, t tenant.ID, f video.Fingerprint
 	return v, v.UnmarshalBinary(data)
 }
 
-// captions reads the stored captions of a chunk, in its order; all are empty
-// when the profile has no describer.
-func (a *Ingest) captions(ctx context.Context, t tenant.ID, p video.Profile, chunk video.Chunk) ([]video.Caption, error) {
+// captions reads the stored captions of a chunk, in its order. Those of frames
+// that the describer refused are empty, and all when the profile has none.
+func (a *Ingest) captions(ctx context.Context, t tenant.ID, p video.Profile, prefix string, chunk video.Chunk) ([]video.Caption, error) {
 	out := make([]video.Caption, len(chunk.Frames))
 	if p.Describe.Model == "" {
 		return out, nil
 	}
+	refused, err := a.refused(ctx, p.RefusedKey(prefix, video.KindDescribe, chunk.Index))
+	if err != nil {
+		return nil, err
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(reads)
 	for i, f := range chunk.Frames {
+		if _, none := refused[strconv.FormatInt(f.PTSMS, 10)]; none {
+			continue
+		}
 		group.Go(func() error {
 			return readJSON(ctx, a.Store, video.CaptionKey(t, p.CaptionFingerprint(f)), &out[i])
 		})
@@ -187,8 +204,8 @@ func (a *Ingest) captions(ctx context.Context, t tenant.ID, p video.Profile, chu
 	return out, group.Wait()
 }
 
-func (a *Ingest) texts(ctx context.Context, t tenant.ID, p video.Profile, chunk video.Chunk) ([]string, error) {
-	captions, err := a.captions(ctx, t, p, chunk)
+func (a *Ingest) texts(ctx context.Context, t tenant.ID, p video.Profile, prefix string, chunk video.Chunk) ([]string, error) {
+	captions, err := a.captions(ctx, t, p, prefix, chunk)
 	if err != nil {
 		return nil, err
 	}

@@ -44,7 +44,10 @@ func (a *Ingest) documents(ctx context.Context, ref VideoRef, source video.Sourc
 	if err != nil {
 		return nil, err
 	}
-	captions, err := a.captions(ctx, ref.Tenant, p, chunk)
+	if chunk, err = a.kept(ctx, p, prefix, chunk); err != nil {
+		return nil, err
+	}
+	captions, err := a.captions(ctx, ref.Tenant, p, prefix, chunk)
 	if err != nil {
 		return nil, err
 	}
@@ -121,9 +124,13 @@ func (a *Ingest) PublishVideo(ctx context.Context, in PublishInput) (PublishResu
 	if err := readJSON(ctx, a.Store, video.SourceKey(in.Tenant, in.Video), &record.Source); err != nil {
 		return PublishResult{}, err
 	}
+	lost, err := a.lost(ctx, p, prefix)
+	if err != nil {
+		return PublishResult{}, err
+	}
 	record.Generation = video.Generation{
 		Tenant: in.Tenant, Profile: p.Name, Video: in.Video, Generation: in.Generation,
-		Documents: record.Extraction.Frames, URI: record.Source.URI, Name: record.Source.Name,
+		Documents: record.Extraction.Frames - lost, URI: record.Source.URI, Name: record.Source.Name,
 		DurationMS: record.Extraction.DurationMS,
 	}
 	removed, err := a.Index.Publish(ctx, record.Generation)

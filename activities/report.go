@@ -174,7 +174,10 @@ func (a *Ingest) frames(ctx context.Context, prefix string, x video.Extraction) 
 func (a *Ingest) contactFrame(ctx context.Context, t tenant.ID, p video.Profile, prefix string, f video.Frame) (video.ContactFrame, error) {
 	var c video.Caption
 	if p.Describe.Model != "" {
-		if err := readJSON(ctx, a.Store, video.CaptionKey(t, p.CaptionFingerprint(f)), &c); err != nil {
+		err := readJSON(ctx, a.Store, video.CaptionKey(t, p.CaptionFingerprint(f)), &c)
+		if absent(err) { // the model refused this frame
+			c = video.Caption{Text: "(the model refused this frame)"}
+		} else if err != nil {
 			return video.ContactFrame{}, err
 		}
 	}

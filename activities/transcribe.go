@@ -33,8 +33,8 @@ func (a *Ingest) Transcribe(ctx context.Context, in TranscribeInput) (ChunkResul
 		pieces[i].PTSMS = int64(i) * video.AudioPieceMS
 	}
 	asked := ChunkInput{VideoRef: in.VideoRef, Job: in.Job, LimitMicroUSD: in.LimitMicroUSD}
-	k := a.newAsker(asked, "transcribe", p.Transcribe, a.Transcriber)
-	return k.askAll(ctx, pieces, func(f video.Frame) question {
+	k := a.newAsker(asked, video.KindTranscribe, p.Transcribe, a.Transcriber)
+	return k.askAll(ctx, pieces, nil, func(f video.Frame) question {
 		piece := int(f.PTSMS / video.AudioPieceMS)
 		fingerprint := p.TranscriptFingerprint(in.Video, piece)
 		key := video.TranscriptKey(in.Tenant, fingerprint)

@@ -48,6 +48,28 @@ func CaptionKey(t tenant.ID, f Fingerprint) string {
 	return string(t) + "/captions/" + string(f) + ".json"
 }
 
+// The kinds of model calls, as the ledger and the keys of refusals name them.
+const (
+	KindDescribe   = "describe"
+	KindEmbed      = "embed"
+	KindTranscribe = "transcribe"
+)
+
+// RefusedKey holds which frames of a chunk a model refused, and why: an object
+// from presentation timestamp to reason. There is none when it refused none.
+func (p Profile) RefusedKey(prefix, kind string, chunk int) string {
+	return fmt.Sprintf("%s%06d.json", p.RefusedPrefix(prefix, kind), chunk)
+}
+
+// RefusedPrefix is where those of all chunks lie.
+func (p Profile) RefusedPrefix(prefix, kind string) string {
+	parts := p.Describe.asked()
+	if kind == KindEmbed {
+		parts = append(p.Embed.vectors(), string(p.Embed.Of))
+	}
+	return fmt.Sprintf("%srefused-%s-%s-", prefix, kind, NewFingerprint(kind, parts...)[:16])
+}
+
 // TranscriptKey holds one Transcript.
 func TranscriptKey(t tenant.ID, f Fingerprint) string {
 	return string(t) + "/transcripts/" + string(f) + ".json"

@@ -38,15 +38,16 @@ type Version struct {
 
 // Totals counts what a run did.
 type Totals struct {
-	Videos        int     `json:"videos"`         // looked at
-	Indexed       int     `json:"indexed"`        // newly published
-	Unchanged     int     `json:"unchanged"`      // published before, with equal fingerprints
-	Failed        int     `json:"failed"`         //
-	Skipped       int     `json:"skipped"`        // files that are no videos by their names
-	Frames        int     `json:"frames"`         // of the videos newly published
-	Documents     int     `json:"documents"`      // likewise
-	DescribeCalls int     `json:"describe_calls"` // made in this run
-	RepeatedCalls int     `json:"repeated_calls"` // lost in flight with a worker and made again
+	Videos        int     `json:"videos"`            // looked at
+	Indexed       int     `json:"indexed"`           // newly published
+	Unchanged     int     `json:"unchanged"`         // published before, with equal fingerprints
+	Failed        int     `json:"failed"`            //
+	Skipped       int     `json:"skipped"`           // files that are no videos by their names
+	Frames        int     `json:"frames"`            // of the videos newly published
+	Documents     int     `json:"documents"`         // likewise
+	Refused       int     `json:"refused,omitempty"` // frames that a model refused
+	DescribeCalls int     `json:"describe_calls"`    // made in this run
+	RepeatedCalls int     `json:"repeated_calls"`    // lost in flight with a worker and made again
 	CostUSD       float64 `json:"cost_usd"`
 }
 

@@ -251,6 +251,7 @@ func (r *libraryRun) done(d VideoDone) {
 	} else {
 		t.Indexed++
 		t.Frames += d.Result.Frames
+		t.Refused += d.Result.Refused
 		t.Documents += d.Result.Documents
 	}
 	if len(r.report) < video.MaxReportVideos {

@@ -38,6 +38,7 @@ type videoResume struct {
 	Indexed     int                    `json:"indexed"`
 	Calls       int                    `json:"calls"`
 	CostMicro   int64                  `json:"cost_micro_usd"`
+	Refused     int                    `json:"refused,omitempty"`
 	Stages      []video.StageTime      `json:"stages"`
 	Started     time.Time              `json:"started"`
 	Paused      bool                   `json:"paused,omitempty"`
@@ -76,6 +77,7 @@ type videoRun struct {
 	calls    int
 	micro    int64 // settled cost
 	removed  int   // stale documents
+	refused  int   // frames that a model refused
 
 	extraction   *video.Extraction // nil until extraction has ended
 	available    int               // chunks that can be described
@@ -225,7 +227,7 @@ func (r *videoRun) result(status string) IngestVideoResult {
 	out := IngestVideoResult{
 		Video: string(r.source.Video), Status: status, Name: r.source.Name,
 		Generation: string(r.claim.Generation), Frames: r.claim.Frames, Documents: r.claim.Documents,
-		Removed: r.removed, DescribeCalls: r.calls, CostUSD: usd(r.micro),
+		Removed: r.removed, Refused: r.refused, DescribeCalls: r.calls, CostUSD: usd(r.micro),
 	}
 	if x := r.extraction; x != nil {
 		out.Frames, out.Duplicates, out.Capped, out.DecodeErrors = x.Frames, x.Duplicates, x.Capped, x.DecodeErrors

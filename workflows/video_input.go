@@ -54,6 +54,7 @@ type IngestVideoResult struct {
 	Duplicates    int     `json:"duplicates"`
 	Capped        bool    `json:"capped"` // max_frames cut the video
 	DecodeErrors  int     `json:"decode_errors"`
+	Refused       int     `json:"refused,omitempty"` // frames that a model refused; they are left out, or have no caption
 	DescribeCalls int     `json:"describe_calls"`
 	RepeatedCalls int     `json:"repeated_calls"` // 0 within a library, which counts for all its videos
 	CostUSD       float64 `json:"cost_usd"`

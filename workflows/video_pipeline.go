@@ -136,6 +136,7 @@ func (r *videoRun) chunk(ctx workflow.Context, index int) {
 // pay adds what a model stage has cost.
 func (r *videoRun) pay(ctx workflow.Context, done activities.ChunkResult) {
 	r.micro += done.CostMicroUSD
+	r.refused += done.Refused
 	r.progress.CostUSD = usd(r.micro)
 	r.show(ctx)
 }
@@ -293,7 +294,7 @@ func (r *videoRun) continueAsNew(ctx workflow.Context) error {
 	in.BudgetUSD = r.budget
 	in.Resume = &videoResume{
 		Recipe: r.recipe, Source: r.source, Claim: r.claim, Extraction: *r.extraction,
-		Next: r.next, Indexed: r.progress.Indexed, Calls: r.calls, CostMicro: r.micro,
+		Next: r.next, Indexed: r.progress.Indexed, Calls: r.calls, CostMicro: r.micro, Refused: r.refused,
 		Stages: r.stages, Started: r.progress.Started, Paused: r.progress.Paused, Transcribed: r.transcribed,
 	}
 	return workflow.NewContinueAsNewError(ctx, IngestVideo, in)
@@ -303,6 +304,7 @@ func (r *videoRun) restore(s videoResume) {
 	r.recipe, r.source, r.claim, r.extraction = s.Recipe, s.Source, s.Claim, &s.Extraction
 	r.next, r.available, r.calls, r.micro, r.stages = s.Next, s.Extraction.Chunks, s.Calls, s.CostMicro, s.Stages
 	p := &r.progress
+	r.refused = s.Refused
 	r.transcribed = s.Transcribed || s.Recipe.Transcribe == ""
 	p.Name, p.Video, p.Profile, p.Stage = s.Source.Name, string(s.Source.Video), s.Recipe.Profile, r.firstModel()
 	p.Expected, p.Extracted, p.Started, p.Paused = s.Extraction.Frames, s.Extraction.Frames, s.Started, s.Paused

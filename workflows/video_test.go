@@ -101,7 +101,9 @@ func TestNoCaptionIsNeverIndexed(t *testing.T) {
 	}
 }
 
-func TestRefusedFrameFailsTheVideoWithItsTime(t *testing.T) {
+// TestPoisonFrameIsLeftOut: one frame that a model will not look at costs that
+// frame, not the video, and is reported.
+func TestPoisonFrameIsLeftOut(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.video("harbour.txt", frames("harbour", 8)...)
@@ -113,8 +115,37 @@ func TestRefusedFrameFailsTheVideoWithItsTime(t *testing.T) {
 	}
 	env := w.environment()
 	env.ExecuteWorkflow(workflows.IngestVideo, workflows.IngestVideoInput{URI: w.harbour()})
+	out := videoResult(t, env)
+	require.Equal(t, 8, out.Frames)
+	require.Equal(t, 7, out.Documents)
+	require.Equal(t, 1, out.Refused)
+	require.Len(t, w.search("harbour"), 7)
+	require.Equal(t, 1, w.callsOf("harbour 6"))
+
+	// Asked again and answered, it is there.
+	w.describe = nil
+	env = w.environment()
+	env.ExecuteWorkflow(workflows.IngestVideo, workflows.IngestVideoInput{URI: w.harbour(), Force: true})
+	out = videoResult(t, env)
+	require.Equal(t, 8, out.Documents)
+	require.Zero(t, out.Refused)
+	require.Equal(t, 1, out.DescribeCalls, "the others are stored")
+}
+
+func TestManyRefusedFramesFailTheVideoWithTheirTime(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.video("harbour.txt", frames("harbour", 8)...)
+	w.describe = func(r video.DescribeRequest) (video.Caption, error) {
+		if string(r.JPEG) == "harbour 6" || string(r.JPEG) == "harbour 7" {
+			return video.Caption{}, fault.New(fault.Input, "describe frame with", r.Stage.Model, "it will not look at this")
+		}
+		return caption(r), nil
+	}
+	env := w.environment()
+	env.ExecuteWorkflow(workflows.IngestVideo, workflows.IngestVideoInput{URI: w.harbour()})
 	err := env.GetWorkflowError()
-	require.ErrorContains(t, err, "describe: frame at 6000 ms")
+	require.ErrorContains(t, err, "describe: frame at ")
 	var app *temporal.ApplicationError
 	require.ErrorAs(t, err, &app)
 	require.Equal(t, string(fault.Input), app.Type())

@@ -1,0 +1,97 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/object"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// A model may refuse a frame: its content filter does, or it cannot read that
+// one picture. Such a frame is left out and reported instead of failing the
+// video, as long as it is one of few. When many are refused it is the model or
+// the profile that is wrong, and the stage fails with the first reason.
+const refusedAtMost = 10 // percent of a chunk, but one frame if there are others
+
+// refusals gathers the frames of a chunk that a model refuses.
+type refusals struct {
+	mu      sync.Mutex
+	reasons map[string]string // by presentation timestamp in milliseconds
+	first   error
+}
+
+// take returns nil for an error that concerns one frame only.
+func (r *refusals) take(f video.Frame, err error) error {
+	if fault.ClassOf(err) != fault.Input {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.first == nil {
+		r.first = fmt.Errorf("frame at %d ms: %w", f.PTSMS, err)
+	}
+	if r.reasons == nil {
+		r.reasons = map[string]string{}
+	}
+	r.reasons[strconv.FormatInt(f.PTSMS, 10)] = err.Error()
+	return nil
+}
+
+// settle records the refused frames of a chunk, or fails if they are too many.
+func (r *refusals) settle(ctx context.Context, s Store, key string, frames int) error {
+	refused := len(r.reasons)
+	switch {
+	case refused == 0:
+		return ignoreMissing(s.Delete(ctx, key)) // of a former attempt
+	case refused == frames || refused > max(1, frames*refusedAtMost/100):
+		return r.first
+	}
+	return writeJSON(ctx, s, key, r.reasons)
+}
+
+// refused reads which frames of a chunk were left out by a stage.
+func (a *Ingest) refused(ctx context.Context, key string) (map[string]string, error) {
+	var out map[string]string
+	err := readJSON(ctx, a.Store, key, &out)
+	if absent(err) {
+		return nil, nil
+	}
+	return out, err
+}
+
+// kept drops the frames of a chunk that get no document: those without a vector,
+// and those without a caption where the caption is what is embedded.
+func (a *Ingest) kept(ctx context.Context, p video.Profile, prefix string, chunk video.Chunk) (video.Chunk, error) {
+	key := p.RefusedKey(prefix, video.KindEmbed, chunk.Index)
+	if p.Embed.Of == video.OfCaption {
+		key = p.RefusedKey(prefix, video.KindDescribe, chunk.Index)
+	}
+	refused, err := a.refused(ctx, key)
+	if err != nil || len(refused) == 0 {
+		return chunk, err
+	}
+	chunk.Frames = slices.DeleteFunc(slices.Clone(chunk.Frames), func(f video.Frame) bool {
+		_, out := refused[strconv.FormatInt(f.PTSMS, 10)]
+		return out
+	})
+	return chunk, nil
+}
+
+// lost counts the frames of a video that got no document.
+func (a *Ingest) lost(ctx context.Context, p video.Profile, prefix string) (n int, err error) {
+	kind := video.KindEmbed
+	if p.Embed.Of == video.OfCaption {
+		kind = video.KindDescribe
+	}
+	err = a.Store.List(ctx, p.RefusedPrefix(prefix, kind), func(o object.Info) error {
+		refused, err := a.refused(ctx, o.Key)
+		n += len(refused)
+		return err
+	})
+	return n, err
+}

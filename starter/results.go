@@ -44,6 +44,7 @@ func (a *app) printLibrary(id string, r workflows.IngestLibraryResult) {
 	if r.Skipped > 0 {
 		a.say("%s passed over: no videos by their names", count(r.Skipped, "file", "files"))
 	}
+	a.printRefused(r.Refused)
 	a.printFailures(r.Failures, r.Failed)
 	if r.Report != "" {
 		a.say("Report: cogflow report %s", id)
@@ -76,6 +77,7 @@ func (a *app) printVideo(id string, r workflows.IngestVideoResult) {
 	if r.Duplicates > 0 {
 		a.say("%s dropped: they look like the one before", count(r.Duplicates, "frame", "frames"))
 	}
+	a.printRefused(r.Refused)
 	if r.Capped {
 		a.say("The profile's max_frames cut the rest of the video off.")
 	}
@@ -84,6 +86,12 @@ func (a *app) printVideo(id string, r workflows.IngestVideoResult) {
 	}
 	if r.Report != "" {
 		a.say("Report: cogflow report %s", id)
+	}
+}
+
+func (a *app) printRefused(n int) {
+	if n > 0 {
+		a.say("%s refused by a model and left out, or without a caption", count(n, "frame", "frames"))
 	}
 }
 

@@ -116,7 +116,7 @@ func (h *health) store(ctx context.Context) activities.HealthCheck {
 	if err != nil {
 		return activities.HealthCheck{Part: "store", Status: statusFail, Detail: err.Error()}
 	}
-	return activities.HealthCheck{Part: "store", Status: statusOK, Detail: h.config.Store}
+	return activities.HealthCheck{Part: "store", Status: statusOK, Detail: h.config.Redacted().Store}
 }
 
 func (h *health) disk() activities.HealthCheck {

@@ -206,7 +206,8 @@ func TestBadStartsFailTyped(t *testing.T) {
 	}{
 		"video-no-uri":   {"IngestVideo", map[string]any{}, `"uri" is required`},
 		"video-unknown":  {"IngestVideo", map[string]any{"uri": "x.mp4", "url": "y"}, `"url"`},
-		"video-scheme":   {"IngestVideo", map[string]any{"uri": "https://example.org/x.mp4"}, "not in this build"},
+		"video-scheme":   {"IngestVideo", map[string]any{"uri": "ftp://example.org/x.mp4"}, "is not known"},
+		"video-private":  {"IngestVideo", map[string]any{"uri": "https://169.254.169.254/latest/x.mp4"}, "private"},
 		"search-unknown": {"SearchVideos", map[string]any{"query": "x", "top": 3}, `"top"`},
 		"delete-nothing": {"DeleteVideo", map[string]any{}, "video"},
 	} {

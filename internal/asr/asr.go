@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -62,13 +61,13 @@ func (t *Transcriber) Transcribe(ctx context.Context, r video.TranscribeRequest)
 	if err != nil {
 		return video.Transcript{}, err
 	}
-	done := t.limit.Begin()
-	said, err := t.client.CreateTranscription(ctx, openai.AudioRequest{
-		Model: r.Stage.Model, Reader: bytes.NewReader(r.FLAC), FilePath: "audio.flac", Language: r.Stage.Language,
-		Format:                 openai.AudioResponseFormatVerboseJSON,
-		TimestampGranularities: []openai.TranscriptionTimestampGranularity{openai.TranscriptionTimestampGranularitySegment},
+	said, err := answer.Measure(t.limit, func() (openai.AudioResponse, error) {
+		return t.client.CreateTranscription(ctx, openai.AudioRequest{
+			Model: r.Stage.Model, Reader: bytes.NewReader(r.FLAC), FilePath: "audio.flac", Language: r.Stage.Language,
+			Format:                 openai.AudioResponseFormatVerboseJSON,
+			TimestampGranularities: []openai.TranscriptionTimestampGranularity{openai.TranscriptionTimestampGranularitySegment},
+		})
 	})
-	done(outcome(err))
 	if err != nil {
 		return video.Transcript{}, fault.Wrap(fault.Transport, op, r.Stage.Model, err)
 	}
@@ -106,23 +105,7 @@ func (t *Transcriber) Check(ctx context.Context, models []string) error {
 	for _, m := range list.Models {
 		served = append(served, m.ID)
 	}
-	for _, model := range models {
-		if !slices.Contains(served, model) {
-			return fault.New(fault.Input, "check endpoint", model, "the server does not serve it; it serves "+strings.Join(served, ", "))
-		}
-	}
-	return nil
-}
-
-func outcome(err error) limit.Outcome {
-	switch {
-	case err == nil:
-		return limit.Answered
-	case fault.ClassOf(err) == fault.Overload, errors.Is(err, answer.ErrTimeout):
-		return limit.Refused
-	default:
-		return limit.Failed
-	}
+	return answer.CheckServed(served, models)
 }
 
 // length reads how many milliseconds a FLAC file lasts from its STREAMINFO

@@ -6,7 +6,6 @@
 package embed
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -36,17 +35,6 @@ func (o Options) client() *answer.Client {
 
 func (o Options) limit() *limit.Limit {
 	return limit.New(limit.Options{Max: o.MaxInFlight, Fixed: o.MaxInFlight > 0})
-}
-
-func outcome(err error) limit.Outcome {
-	switch {
-	case err == nil:
-		return limit.Answered
-	case fault.ClassOf(err) == fault.Overload, errors.Is(err, answer.ErrTimeout):
-		return limit.Refused
-	default:
-		return limit.Failed
-	}
 }
 
 const (

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -125,17 +124,17 @@ func (p *Pooling) EmbedTexts(ctx context.Context, r video.TextRequest) ([]video.
 }
 
 func (p *Pooling) ask(ctx context.Context, s video.Stage, body poolingRequest) (video.Embedding, error) {
-	var answer poolingResponse
-	done := p.limit.Begin()
-	err := p.client.Post(ctx, p.url+"/pooling", body, &answer)
-	done(outcome(err))
+	said, err := answer.Measure(p.limit, func() (out poolingResponse, err error) {
+		err = p.client.Post(ctx, p.url+"/pooling", body, &out)
+		return out, err
+	})
 	if err != nil {
 		return video.Embedding{}, err
 	}
-	if len(answer.Data) != 1 {
-		return video.Embedding{}, fault.New(fault.Transport, op, s.Model, fmt.Sprintf("%d answers for one input", len(answer.Data)))
+	if len(said.Data) != 1 {
+		return video.Embedding{}, fault.New(fault.Transport, op, s.Model, fmt.Sprintf("%d answers for one input", len(said.Data)))
 	}
-	e, err := decode(s, answer.Data[0].Data)
+	e, err := decode(s, said.Data[0].Data)
 	if err != nil {
 		return video.Embedding{}, err
 	}
@@ -203,8 +202,8 @@ func (p *Pooling) Check(ctx context.Context, s video.Stage) error {
 	if err != nil {
 		return err
 	}
-	if !slices.Contains(served, s.Model) {
-		return fault.New(fault.Input, "check endpoint", s.Model, "the server does not serve it; it serves "+strings.Join(served, ", "))
+	if err := answer.CheckServed(served, []string{s.Model}); err != nil {
+		return err
 	}
 	return p.canary(ctx, s)
 }

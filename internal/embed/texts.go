@@ -9,6 +9,7 @@ import (
 	"github.com/sashabaranov/go-openai"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/answer"
 	"github.com/cogniverse/cogflow/internal/limit"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -44,19 +45,19 @@ func (t *Texts) EmbedTexts(ctx context.Context, r video.TextRequest) ([]video.Em
 			return nil, fault.New(fault.Input, op, s.Model, fmt.Sprintf("text %d is empty", i+1))
 		}
 	}
-	done := t.limit.Begin()
-	answer, err := t.client.CreateEmbeddings(ctx, openai.EmbeddingRequestStrings{
-		Input: r.Texts, Model: openai.EmbeddingModel(s.Model), EncodingFormat: openai.EmbeddingEncodingFormatFloat,
+	said, err := answer.Measure(t.limit, func() (openai.EmbeddingResponse, error) {
+		return t.client.CreateEmbeddings(ctx, openai.EmbeddingRequestStrings{
+			Input: r.Texts, Model: openai.EmbeddingModel(s.Model), EncodingFormat: openai.EmbeddingEncodingFormatFloat,
+		})
 	})
-	done(outcome(err))
 	if err != nil {
 		return nil, fault.Wrap(fault.Transport, op, s.Model, err)
 	}
-	if len(answer.Data) != len(r.Texts) {
-		return nil, fault.New(fault.Transport, op, s.Model, fmt.Sprintf("%d embeddings for %d texts", len(answer.Data), len(r.Texts)))
+	if len(said.Data) != len(r.Texts) {
+		return nil, fault.New(fault.Transport, op, s.Model, fmt.Sprintf("%d embeddings for %d texts", len(said.Data), len(r.Texts)))
 	}
 	out := make([]video.Embedding, len(r.Texts))
-	for _, d := range answer.Data {
+	for _, d := range said.Data {
 		if d.Index < 0 || d.Index >= len(out) || out[d.Index].Floats != nil {
 			return nil, fault.New(fault.Transport, op, s.Model, fmt.Sprintf("the answer has no embedding or two for a text: index %d", d.Index))
 		}

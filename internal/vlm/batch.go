@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/answer"
 )
 
 // gather is how long a frame waits for others to share a call with.
@@ -69,7 +70,7 @@ func (d *Cogniverse) send() {
 			}
 			cancel()
 		}()
-		texts, err := measured(ctx, d.limit, func(ctx context.Context) (map[string]string, error) { return d.many(ctx, batch) })
+		texts, err := answer.Measure(d.limit, func() (map[string]string, error) { return d.many(ctx, batch) })
 		for i, w := range batch {
 			w.text, w.err = texts[frameKey(i)], err
 			if err == nil && w.text == "" {

@@ -72,7 +72,7 @@ func (d *Cogniverse) Describe(ctx context.Context, r video.DescribeRequest) (vid
 	if d.options.Batch > 1 && r.Stage.Prompt == "" {
 		text, err = d.enqueue(ctx, jpeg)
 	} else {
-		text, err = measured(ctx, d.limit, func(ctx context.Context) (string, error) { return d.one(ctx, jpeg, r.Stage.Prompt) })
+		text, err = answer.Measure(d.limit, func() (string, error) { return d.one(ctx, jpeg, r.Stage.Prompt) })
 	}
 	if err != nil {
 		return video.Caption{}, err

@@ -10,6 +10,7 @@ import (
 	"github.com/sashabaranov/go-openai"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/answer"
 	"github.com/cogniverse/cogflow/internal/limit"
 	"github.com/cogniverse/cogflow/internal/picture"
 	"github.com/cogniverse/cogflow/video"
@@ -46,13 +47,13 @@ func (d *OpenAI) Describe(ctx context.Context, r video.DescribeRequest) (video.C
 	if err != nil {
 		return video.Caption{}, err
 	}
-	answer, err := measured(ctx, d.limit, func(ctx context.Context) (openai.ChatCompletionResponse, error) {
+	said, err := answer.Measure(d.limit, func() (openai.ChatCompletionResponse, error) {
 		return d.client.CreateChatCompletion(ctx, request)
 	})
 	if err != nil {
 		return video.Caption{}, explain(r.Stage.Model, err)
 	}
-	return d.read(r.Stage, answer)
+	return d.read(r.Stage, said)
 }
 
 func (d *OpenAI) request(r video.DescribeRequest) (openai.ChatCompletionRequest, error) {
@@ -94,14 +95,14 @@ type structured struct {
 	Actions  []string `json:"actions"`
 }
 
-func (d *OpenAI) read(s video.Stage, answer openai.ChatCompletionResponse) (video.Caption, error) {
+func (d *OpenAI) read(s video.Stage, said openai.ChatCompletionResponse) (video.Caption, error) {
 	bad := func(class fault.Class, reason string) (video.Caption, error) {
 		return video.Caption{}, fault.New(class, op, s.Model, reason)
 	}
-	if len(answer.Choices) != 1 {
+	if len(said.Choices) != 1 {
 		return bad(fault.Transport, "the answer has no choice, or several")
 	}
-	choice := answer.Choices[0]
+	choice := said.Choices[0]
 	switch choice.FinishReason {
 	case openai.FinishReasonContentFilter:
 		return bad(fault.Input, "the model's filter refuses this frame")
@@ -125,7 +126,7 @@ func (d *OpenAI) read(s video.Stage, answer openai.ChatCompletionResponse) (vide
 		return video.Caption{}, err
 	}
 	out.Text = text
-	out.PromptTokens, out.OutputTokens = answer.Usage.PromptTokens, answer.Usage.CompletionTokens
+	out.PromptTokens, out.OutputTokens = said.Usage.PromptTokens, said.Usage.CompletionTokens
 	out.CostMicroUSD = d.options.cost(out.PromptTokens, out.OutputTokens, s.CostMicroUSD)
 	return out, nil
 }
@@ -150,12 +151,7 @@ func (d *OpenAI) Check(ctx context.Context, models []string) error {
 	for _, m := range list.Models {
 		served = append(served, m.ID)
 	}
-	for _, model := range models {
-		if !slices.Contains(served, model) {
-			return fault.New(fault.Input, "check endpoint", model, "the server does not serve it; it serves "+strings.Join(served, ", "))
-		}
-	}
-	return nil
+	return answer.CheckServed(served, models)
 }
 
 // explain keeps faults of the transport and classifies what the library says.

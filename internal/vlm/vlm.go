@@ -5,9 +5,7 @@
 package vlm
 
 import (
-	"context"
 	"encoding/base64"
-	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -45,18 +43,6 @@ func (o Options) limit() *limit.Limit {
 	return limit.New(limit.Options{})
 }
 
-// outcome tells the limit how a call ended.
-func outcome(err error) limit.Outcome {
-	switch {
-	case err == nil:
-		return limit.Answered
-	case fault.ClassOf(err) == fault.Overload, errors.Is(err, answer.ErrTimeout):
-		return limit.Refused
-	default:
-		return limit.Failed
-	}
-}
-
 // checkText refuses what is no caption. Cogniverse's service put the errors of
 // single frames where their descriptions belong.
 func checkText(model, text string) (string, error) {
@@ -90,12 +76,4 @@ func (o Options) cost(prompt, output int, otherwise int64) int64 {
 
 func dataURI(jpeg []byte) string {
 	return "data:image/jpeg;base64," + base64.StdEncoding.EncodeToString(jpeg)
-}
-
-// measured makes a call within the view of the limit.
-func measured[T any](ctx context.Context, l *limit.Limit, call func(context.Context) (T, error)) (T, error) {
-	done := l.Begin()
-	out, err := call(ctx)
-	done(outcome(err))
-	return out, err
 }

@@ -1,0 +1,36 @@
+package answer
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/limit"
+)
+
+// Measure makes a call within the view of a limit: refusals and answers that do
+// not come in time say that the service has enough.
+func Measure[T any](l *limit.Limit, call func() (T, error)) (T, error) {
+	done := l.Begin()
+	out, err := call()
+	switch {
+	case err == nil:
+		done(limit.Answered)
+	case fault.ClassOf(err) == fault.Overload, errors.Is(err, ErrTimeout):
+		done(limit.Refused)
+	default:
+		done(limit.Failed)
+	}
+	return out, err
+}
+
+// CheckServed reports which of the models a server does not serve.
+func CheckServed(served, models []string) error {
+	for _, model := range models {
+		if !slices.Contains(served, model) {
+			return fault.New(fault.Input, "check endpoint", model, "the server does not serve it; it serves "+strings.Join(served, ", "))
+		}
+	}
+	return nil
+}

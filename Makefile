@@ -115,7 +115,8 @@ bin/.uv-$(UV_VERSION):
 	@ln -s uv-venv/bin/uv bin/uv && touch $@
 
 # The stamp lies in the environment, so it goes with it.
-embedder/.venv/.synced: embedder/uv.lock | bin/.uv-$(UV_VERSION)
+embedder/.venv/.synced: embedder/requirements-dev.txt | bin/.uv-$(UV_VERSION)
 	@echo "installing the embedder's packages (the first time loads 2.5 GB)"
-	$(BIN)/uv sync --frozen --project embedder
+	$(BIN)/uv venv -q --allow-existing embedder/.venv
+	$(BIN)/uv pip sync -q --require-hashes -p embedder/.venv embedder/requirements-dev.txt
 	@touch $@

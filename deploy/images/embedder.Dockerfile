@@ -2,9 +2,9 @@
 FROM python:3.11-slim-bookworm
 RUN pip install --no-cache-dir uv==0.13.9
 WORKDIR /app
-COPY pyproject.toml uv.lock README.md ./
+COPY requirements.txt ./
+RUN uv pip install --system --require-hashes -r requirements.txt
 COPY src ./src
-RUN uv sync --frozen --no-dev
-ENV PATH=/app/.venv/bin:$PATH HF_HUB_DISABLE_TELEMETRY=1
+ENV PYTHONPATH=/app/src HF_HUB_DISABLE_TELEMETRY=1
 EXPOSE 8091
 ENTRYPOINT ["python", "-m", "embedder", "--host", "0.0.0.0"]

@@ -15,7 +15,7 @@ GOVULNCHECK_VERSION   := v1.9.0
 # If-None-Match on PUT atomic.
 VERSITYGW_VERSION     := v1.8.0
 
-# For Python. uv is a wheel from PyPI; it brings what embedder/uv.lock pins, hashes
+# For Python. uv is a wheel from PyPI; it brings what embedder/requirements-dev.txt pins, hashes
 # included.
 UV_VERSION            := 0.13.9
 RUFF_VERSION          := 0.14.5

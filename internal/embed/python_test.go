@@ -27,7 +27,7 @@ func python(t *testing.T) string {
 	path, err := filepath.Abs("../../embedder/.venv/bin/python")
 	require.NoError(t, err)
 	if _, err := os.Stat(path); err != nil {
-		t.Skip("the Python environment is missing: run `uv sync --frozen` in embedder/")
+		t.Skip("the Python environment is missing: run `make test-python`")
 	}
 	return path
 }

@@ -19,8 +19,7 @@ import (
 // asked for again.
 type question struct {
 	fingerprint video.Fingerprint // of the answer
-	// stored reports whether the whole answer is in the store.
-	stored func(ctx context.Context) (bool, error)
+	key         string            // where the answer is stored; empty = in several objects, and asked only for what is missing
 	// ask calls the model. keep stores what it answered.
 	ask func(ctx context.Context) (keep func(ctx context.Context) error, costMicroUSD int64, err error)
 }
@@ -83,7 +82,7 @@ func (a *Ingest) newAsker(in ChunkInput, kind string, stage video.Stage, limits 
 
 // answered makes sure that the answer is stored.
 func (k *asker) answered(ctx context.Context, q question) (outcome, error) {
-	if stored, err := q.stored(ctx); stored || err != nil {
+	if stored, err := k.a.whole(ctx, q.key); stored || err != nil {
 		return outcome{}, err
 	}
 	flight := video.Fingerprint(string(k.in.Tenant) + "/" + string(q.fingerprint))
@@ -116,7 +115,7 @@ func (k *asker) call(ctx context.Context, q question) (outcome, error) {
 		return outcome{}, err
 	}
 	defer k.gates.open.leave()
-	if stored, err := q.stored(ctx); stored || err != nil {
+	if stored, err := k.a.whole(ctx, q.key); stored || err != nil {
 		return outcome{}, err
 	}
 	id, err := k.a.Ledger.Begin(ctx, video.Call{
@@ -196,6 +195,9 @@ func each[T any](items []T, do func(T) error) error {
 // whole reports whether the store has the whole of an object. It is read, since
 // only that proves that a crash of the machine did not tear it.
 func (a *Ingest) whole(ctx context.Context, key string) (bool, error) {
+	if key == "" {
+		return false, nil
+	}
 	_, err := readAll(ctx, a.Store, key)
 	if absent(err) {
 		return false, nil

@@ -43,7 +43,7 @@ func (a *Ingest) DescribeChunk(ctx context.Context, in ChunkInput) (ChunkResult,
 		key := video.CaptionKey(in.Tenant, fingerprint)
 		return question{
 			fingerprint: fingerprint,
-			stored:      func(ctx context.Context) (bool, error) { return a.whole(ctx, key) },
+			key:         key,
 			ask: func(ctx context.Context) (func(context.Context) error, int64, error) {
 				jpeg, err := readAll(ctx, a.Store, video.FrameKey(prefix, f))
 				if err != nil {

@@ -40,7 +40,7 @@ func (a *Ingest) EmbedChunk(ctx context.Context, in ChunkInput) (ChunkResult, er
 		key := video.EmbeddingKey(in.Tenant, fingerprint)
 		return question{
 			fingerprint: fingerprint,
-			stored:      func(ctx context.Context) (bool, error) { return a.whole(ctx, key) },
+			key:         key,
 			ask: func(ctx context.Context) (func(context.Context) error, int64, error) {
 				vector, err := a.lookAt(ctx, p, prefix, f)
 				if err != nil {
@@ -132,7 +132,6 @@ func (a *Ingest) embedTexts(ctx context.Context, in ChunkInput, p video.Profile,
 		}
 		out, err := k.answered(ctx, question{
 			fingerprint: video.NewFingerprint("embeddings", append([]string{p.Embed.Model}, some...)...),
-			stored:      func(context.Context) (bool, error) { return false, nil }, // only what is missing is asked
 			ask:         ask,
 		})
 		if cost += out.cost; err != nil {

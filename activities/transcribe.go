@@ -40,7 +40,7 @@ func (a *Ingest) Transcribe(ctx context.Context, in TranscribeInput) (ChunkResul
 		key := video.TranscriptKey(in.Tenant, fingerprint)
 		return question{
 			fingerprint: fingerprint,
-			stored:      func(ctx context.Context) (bool, error) { return a.whole(ctx, key) },
+			key:         key,
 			ask: func(ctx context.Context) (func(context.Context) error, int64, error) {
 				flac, err := readAll(ctx, a.Store, video.AudioKey(prefix, piece))
 				if err != nil {

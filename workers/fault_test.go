@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/workflowservice/v1"
 
-	"github.com/cogniverse/cogflow/internal/asr/asrtest"
+	"github.com/cogniverse/cogflow/internal/answer/answertest"
 	"github.com/cogniverse/cogflow/internal/embed/embedtest"
 	"github.com/cogniverse/cogflow/internal/vespa/vespatest"
 	"github.com/cogniverse/cogflow/internal/vlm/vlmtest"
@@ -72,10 +72,10 @@ func TestFaultRun(t *testing.T) {
 	got := ingestWith(t, dir, func(s *stack, m *services) {
 		m.vlm.Next(append(vlmtest.Faults(), vlmtest.TooMany, vlmtest.Down)...)
 		m.embed.Next(
-			embedtest.Status(http.StatusTooManyRequests, `{}`, "Retry-After", "1"), embedtest.Reset,
-			embedtest.Status(http.StatusOK, `{"data":[{"data":"AAA`), embedtest.Status(http.StatusOK, `{"error":"loading"}`),
-			embedtest.Status(http.StatusInternalServerError, `CUDA error`), embedtest.Status(http.StatusOK, `{"data":[]}`))
-		m.asr.Next(asrtest.Reset, asrtest.Status(http.StatusServiceUnavailable, `busy`), asrtest.Status(http.StatusOK, `{"error":"x"}`))
+			answertest.Status(http.StatusTooManyRequests, `{}`, "Retry-After", "1"), answertest.Reset,
+			answertest.Status(http.StatusOK, `{"data":[{"data":"AAA`), answertest.Status(http.StatusOK, `{"error":"loading"}`),
+			answertest.Status(http.StatusInternalServerError, `CUDA error`), answertest.Status(http.StatusOK, `{"data":[]}`))
+		m.asr.Next(answertest.Reset, answertest.Status(http.StatusServiceUnavailable, `busy`), answertest.Status(http.StatusOK, `{"error":"x"}`))
 		m.vespa.Block(true)
 		var calls atomic.Int64
 		m.vespa.Script(func(*http.Request) vespatest.Fault {

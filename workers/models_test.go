@@ -20,7 +20,7 @@ import (
 )
 
 // pythonServer starts a server of the embedder's environment and waits until it
-// answers. The test is skipped where the environment is not there.
+// answers.
 func pythonServer(t *testing.T, program, health string, args ...string) (url string) {
 	t.Helper()
 	free, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -62,9 +62,7 @@ func inVenv(t *testing.T, program string) string {
 	t.Helper()
 	path, err := filepath.Abs("../embedder/.venv/bin/" + program)
 	require.NoError(t, err)
-	if _, err := os.Stat(path); err != nil {
-		t.Skip("the Python environment is missing: run `make test-python`")
-	}
+	require.FileExists(t, path, "run `make test-python`, which makes the Python environment")
 	return path
 }
 
@@ -81,14 +79,17 @@ func python(t *testing.T, args ...string) {
 	require.NoError(t, err, string(out))
 }
 
-// TestRealModels ingests real clips with models that really compute, of the
+// TestRealModels ingests clips, real ones where there are any, with models that really compute, of the
 // real architectures and with random weights: a Qwen2-VL behind `transformers
 // serve`, a ColIdefics3 behind the embedder. The store is a real S3 server, the
 // index a stand-in for Vespa.
 func TestRealModels(t *testing.T) {
 	t.Parallel()
-	if _, err := os.Stat(realMedia); err != nil {
-		t.Skip("no real clips on this machine")
+	clips, videos := colours(t), 1
+	if _, err := os.Stat(realMedia); err == nil {
+		here, err := os.Getwd()
+		require.NoError(t, err)
+		clips, videos = here+"/"+realMedia, 4
 	}
 	dir := t.TempDir()
 	describer, embedder := filepath.Join(dir, "vlm"), filepath.Join(dir, "embedder")
@@ -121,13 +122,11 @@ func TestRealModels(t *testing.T) {
 	s.env = append(append(s.env, storeEnv...), "COGNIVERSE_CONFIG="+file, "COGFLOW_INDEX=", "COGFLOW_STORE="+store)
 	(&services{vespa: vespa, at: at}).deploy(t, file)
 	s.worker(nil)
-	here, err := os.Getwd()
-	require.NoError(t, err)
-	run, err := s.client.ExecuteWorkflow(t.Context(), startOptions("real"), "IngestLibrary", workflows.IngestLibraryInput{Source: here + "/" + realMedia})
+	run, err := s.client.ExecuteWorkflow(t.Context(), startOptions("real"), "IngestLibrary", workflows.IngestLibraryInput{Source: clips})
 	require.NoError(t, err)
 	out := await[workflows.IngestLibraryResult](s, run, 8*time.Minute)
 	require.Empty(t, out.Failures)
-	require.Equal(t, 4, out.Indexed)
+	require.Equal(t, videos, out.Indexed)
 	require.Equal(t, out.Documents, vespa.Documents("tiny_default"))
 	found, err := execute[workflows.SearchVideosResult](s, "search", "SearchVideos", workflows.SearchVideosInput{Query: "a red tram", Rank: "binary_binary", Limit: 100})
 	require.NoError(t, err)
@@ -135,8 +134,8 @@ func TestRealModels(t *testing.T) {
 	for _, h := range found.Hits {
 		require.NotEmpty(t, h.Caption)
 	}
-	again, err := execute[workflows.IngestLibraryResult](s, "again", "IngestLibrary", workflows.IngestLibraryInput{Source: here + "/" + realMedia, Force: true})
+	again, err := execute[workflows.IngestLibraryResult](s, "again", "IngestLibrary", workflows.IngestLibraryInput{Source: clips, Force: true})
 	require.NoError(t, err)
-	require.Equal(t, 4, again.Indexed)
+	require.Equal(t, videos, again.Indexed)
 	require.Equal(t, out.Documents, vespa.Documents("tiny_default"))
 }

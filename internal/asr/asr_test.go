@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/answer/answertest"
 	"github.com/cogniverse/cogflow/internal/asr"
 	"github.com/cogniverse/cogflow/internal/asr/asrtest"
 	"github.com/cogniverse/cogflow/video"
@@ -43,7 +44,7 @@ func TestTranscribe(t *testing.T) {
 	require.NoError(t, a.Check(t.Context(), []string{"test/asr"}))
 	require.ErrorContains(t, a.Check(t.Context(), []string{"other"}), "it serves test/asr")
 
-	s.Next(asrtest.Status(200, `{"text":" all of it "}`), asrtest.Status(200, `{"text":"","segments":[]}`))
+	s.Next(answertest.Status(200, `{"text":" all of it "}`), answertest.Status(200, `{"text":"","segments":[]}`))
 	out, err = a.Transcribe(t.Context(), request(sound(6)))
 	require.NoError(t, err)
 	require.Equal(t, []video.Segment{{EndMS: 6000, Text: "all of it"}}, out.Segments, "a server without segments")
@@ -67,16 +68,16 @@ func TestFaults(t *testing.T) {
 		answer func(w http.ResponseWriter)
 		class  fault.Class
 	}{
-		"429":       {asrtest.Status(429, `{}`, "Retry-After", "3"), fault.Overload},
-		"503":       {asrtest.Status(503, `busy`), fault.Overload},
-		"500":       {asrtest.Status(500, `{"error":{"message":"CUDA out of memory"}}`), fault.Transport},
-		"401":       {asrtest.Status(401, `{}`), fault.Auth},
-		"413":       {asrtest.Status(413, `{"error":{"message":"Maximum content size limit exceeded"}}`), fault.Input},
-		"reset":     {asrtest.Reset, fault.Transport},
-		"cut":       {asrtest.Status(200, `{"segments":[{"start":0`), fault.Transport},
-		"200 error": {asrtest.Status(200, `{"error":"model is loading"}`), fault.Transport},
-		"page":      {asrtest.Status(200, `<html>`), fault.Transport},
-		"backwards": {asrtest.Status(200, `{"text":"x","segments":[{"start":4,"end":2,"text":"x"}]}`), fault.Transport},
+		"429":       {answertest.Status(429, `{}`, "Retry-After", "3"), fault.Overload},
+		"503":       {answertest.Status(503, `busy`), fault.Overload},
+		"500":       {answertest.Status(500, `{"error":{"message":"CUDA out of memory"}}`), fault.Transport},
+		"401":       {answertest.Status(401, `{}`), fault.Auth},
+		"413":       {answertest.Status(413, `{"error":{"message":"Maximum content size limit exceeded"}}`), fault.Input},
+		"reset":     {answertest.Reset, fault.Transport},
+		"cut":       {answertest.Status(200, `{"segments":[{"start":0`), fault.Transport},
+		"200 error": {answertest.Status(200, `{"error":"model is loading"}`), fault.Transport},
+		"page":      {answertest.Status(200, `<html>`), fault.Transport},
+		"backwards": {answertest.Status(200, `{"text":"x","segments":[{"start":4,"end":2,"text":"x"}]}`), fault.Transport},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

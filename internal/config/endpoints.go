@@ -59,7 +59,7 @@ type endpoint struct {
 	OutputUSDPerMTok float64  `json:"output_usd_per_mtok"`
 }
 
-// Endpoint returns the endpoint that serves a model in a stage, the first by
+// endpoint returns the endpoint that serves a model in a stage, the first by
 // name; kinds says which protocols will do.
 func (c Config) endpoint(model string, kinds func(Kind) bool) (Endpoint, bool) {
 	at := slices.IndexFunc(c.Endpoints, func(e Endpoint) bool {

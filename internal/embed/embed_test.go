@@ -1,11 +1,8 @@
 package embed_test
 
 import (
-	"bytes"
 	"context"
-	"image"
 	"image/color"
-	"image/jpeg"
 	"math"
 	"net/http"
 	"testing"
@@ -14,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/answer/answertest"
 	"github.com/cogniverse/cogflow/internal/embed"
 	"github.com/cogniverse/cogflow/internal/embed/embedtest"
 	"github.com/cogniverse/cogflow/video"
@@ -24,17 +22,6 @@ func multi() video.Stage {
 }
 
 func single() video.Stage { return video.Stage{Model: "test/single", Of: video.OfSegment, Dim: 64} }
-
-func plain(t testing.TB, c color.RGBA) []byte {
-	t.Helper()
-	m := image.NewRGBA(image.Rect(0, 0, 64, 36))
-	for i := range 64 * 36 {
-		m.SetRGBA(i%64, i/64, c)
-	}
-	var out bytes.Buffer
-	require.NoError(t, jpeg.Encode(&out, m, nil))
-	return out.Bytes()
-}
 
 // pooling trusts the service, so that each call is one call.
 func pooling(s *embedtest.Server) *embed.Pooling {
@@ -53,15 +40,15 @@ func TestPooling(t *testing.T) {
 				s.AnswerFloats()
 			}
 			p := pooling(s)
-			one, err := p.EmbedPictures(t.Context(), video.PictureRequest{Stage: multi(), JPEGs: [][]byte{plain(t, red())}})
+			one, err := p.EmbedPictures(t.Context(), video.PictureRequest{Stage: multi(), JPEGs: [][]byte{embedtest.Picture(t, red())}})
 			require.NoError(t, err)
 			require.Equal(t, 4, one.Rows)
 			require.Equal(t, 128, one.Dim)
-			again, err := p.EmbedPictures(t.Context(), video.PictureRequest{Stage: multi(), JPEGs: [][]byte{plain(t, red())}})
+			again, err := p.EmbedPictures(t.Context(), video.PictureRequest{Stage: multi(), JPEGs: [][]byte{embedtest.Picture(t, red())}})
 			require.NoError(t, err)
 			require.Equal(t, one, again)
 
-			stills := [][]byte{plain(t, red()), plain(t, color.RGBA{0, 0, 220, 255})}
+			stills := [][]byte{embedtest.Picture(t, red()), embedtest.Picture(t, color.RGBA{0, 0, 220, 255})}
 			segment, err := p.EmbedPictures(t.Context(), video.PictureRequest{Stage: single(), JPEGs: stills})
 			require.NoError(t, err)
 			require.Equal(t, 1, segment.Rows)
@@ -95,7 +82,7 @@ func TestTexts(t *testing.T) {
 		"wrong":      `{"data":[{"index":0,"embedding":[1]},{"index":7,"embedding":[1]}]}`,
 		"not a list": `{"data":3}`,
 	} {
-		s.Next(embedtest.Status(200, body))
+		s.Next(answertest.Status(200, body))
 		st := video.Stage{Model: "m", Dim: 1}
 		_, err := e.EmbedTexts(t.Context(), video.TextRequest{Stage: st, Texts: []string{"a", "b"}})
 		require.Equal(t, fault.Transport, fault.ClassOf(err), name)
@@ -126,7 +113,7 @@ func TestNothingWrongIsTaken(t *testing.T) {
 			s := embedtest.Start(t)
 			s.Distort(c.distort)
 			p := pooling(s)
-			_, err := p.EmbedPictures(t.Context(), video.PictureRequest{Stage: multi(), JPEGs: [][]byte{plain(t, red())}})
+			_, err := p.EmbedPictures(t.Context(), video.PictureRequest{Stage: multi(), JPEGs: [][]byte{embedtest.Picture(t, red())}})
 			require.Equal(t, c.class, fault.ClassOf(err), "%v", err)
 			require.ErrorContains(t, err, c.text)
 		})
@@ -139,24 +126,24 @@ func TestFaults(t *testing.T) {
 		answer func(w http.ResponseWriter)
 		class  fault.Class
 	}{
-		"429":       {embedtest.Status(429, `{}`, "Retry-After", "3"), fault.Overload},
-		"503":       {embedtest.Status(503, `busy`), fault.Overload},
-		"500":       {embedtest.Status(500, `{"error":{"message":"CUDA out of memory"}}`), fault.Transport},
-		"401":       {embedtest.Status(401, `{}`), fault.Auth},
-		"400":       {embedtest.Status(400, `{"error":{"message":"cannot identify image"}}`), fault.Input},
-		"reset":     {embedtest.Reset, fault.Transport},
-		"cut":       {embedtest.Status(200, `{"data":[{"data":"AAA`), fault.Transport},
-		"200 error": {embedtest.Status(200, `{"error":"model is loading"}`), fault.Transport},
-		"two":       {embedtest.Status(200, `{"data":[{"data":[[1]]},{"data":[[1]]}]}`), fault.Transport},
-		"none":      {embedtest.Status(200, `{"data":[]}`), fault.Transport},
-		"ragged":    {embedtest.Status(200, `{"data":[{"data":[[1,0],[1]]}]}`), fault.Transport},
+		"429":       {answertest.Status(429, `{}`, "Retry-After", "3"), fault.Overload},
+		"503":       {answertest.Status(503, `busy`), fault.Overload},
+		"500":       {answertest.Status(500, `{"error":{"message":"CUDA out of memory"}}`), fault.Transport},
+		"401":       {answertest.Status(401, `{}`), fault.Auth},
+		"400":       {answertest.Status(400, `{"error":{"message":"cannot identify image"}}`), fault.Input},
+		"reset":     {answertest.Reset, fault.Transport},
+		"cut":       {answertest.Status(200, `{"data":[{"data":"AAA`), fault.Transport},
+		"200 error": {answertest.Status(200, `{"error":"model is loading"}`), fault.Transport},
+		"two":       {answertest.Status(200, `{"data":[{"data":[[1]]},{"data":[[1]]}]}`), fault.Transport},
+		"none":      {answertest.Status(200, `{"data":[]}`), fault.Transport},
+		"ragged":    {answertest.Status(200, `{"data":[{"data":[[1,0],[1]]}]}`), fault.Transport},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := embedtest.Start(t)
 			p := pooling(s)
 			s.Next(c.answer)
-			request := video.PictureRequest{Stage: multi(), JPEGs: [][]byte{plain(t, red())}}
+			request := video.PictureRequest{Stage: multi(), JPEGs: [][]byte{embedtest.Picture(t, red())}}
 			_, err := p.EmbedPictures(t.Context(), request)
 			require.Equal(t, c.class, fault.ClassOf(err), "%v", err)
 			_, err = p.EmbedPictures(t.Context(), request)
@@ -167,7 +154,7 @@ func TestFaults(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	p := pooling(embedtest.Start(t))
-	_, err := p.EmbedPictures(ctx, video.PictureRequest{Stage: multi(), JPEGs: [][]byte{plain(t, red())}})
+	_, err := p.EmbedPictures(ctx, video.PictureRequest{Stage: multi(), JPEGs: [][]byte{embedtest.Picture(t, red())}})
 	require.ErrorIs(t, err, context.Canceled)
 }
 
@@ -193,13 +180,13 @@ func TestCanary(t *testing.T) {
 	// Nor is anything taken from it: the first picture asks the canary.
 	before := s.Answered()
 	fresh := embed.NewPooling(embed.Options{URL: s.URL})
-	_, err = fresh.EmbedPictures(t.Context(), video.PictureRequest{Stage: multi(), JPEGs: [][]byte{plain(t, red())}})
+	_, err = fresh.EmbedPictures(t.Context(), video.PictureRequest{Stage: multi(), JPEGs: [][]byte{embedtest.Picture(t, red())}})
 	require.ErrorContains(t, err, "served without its adapter")
 	require.Equal(t, fault.Input, fault.ClassOf(err))
 	require.Equal(t, before+4, s.Answered())
 	s.Distort(nil)
 	for range 2 {
-		_, err = fresh.EmbedPictures(t.Context(), video.PictureRequest{Stage: multi(), JPEGs: [][]byte{plain(t, red())}})
+		_, err = fresh.EmbedPictures(t.Context(), video.PictureRequest{Stage: multi(), JPEGs: [][]byte{embedtest.Picture(t, red())}})
 		require.NoError(t, err)
 	}
 	require.Equal(t, before+4+4+2, s.Answered(), "it is asked once")

@@ -26,9 +26,7 @@ func python(t *testing.T) string {
 	t.Helper()
 	path, err := filepath.Abs("../../embedder/.venv/bin/python")
 	require.NoError(t, err)
-	if _, err := os.Stat(path); err != nil {
-		t.Skip("the Python environment is missing: run `make test-python`")
-	}
+	require.FileExists(t, path, "run `make test-python`, which makes the Python environment")
 	return path
 }
 

@@ -80,7 +80,7 @@ func (d *Cogniverse) Describe(ctx context.Context, r video.DescribeRequest) (vid
 	if text, err = checkText(r.Stage.Model, text); err != nil {
 		return video.Caption{}, err
 	}
-	return d.options.caption(r.Stage, text), nil
+	return caption(r.Stage, text), nil
 }
 
 func (d *Cogniverse) one(ctx context.Context, jpeg []byte, prompt string) (string, error) {

@@ -112,7 +112,7 @@ func (d *OpenAI) read(s video.Stage, said openai.ChatCompletionResponse) (video.
 		}
 	default:
 	}
-	out := d.options.caption(s, choice.Message.Content)
+	out := caption(s, choice.Message.Content)
 	if s.Structured {
 		var parts structured
 		if err := json.Unmarshal([]byte(choice.Message.Content), &parts); err != nil {

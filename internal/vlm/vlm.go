@@ -61,7 +61,7 @@ func checkText(model, text string) (string, error) {
 	return strings.ToValidUTF8(text, "�"), nil
 }
 
-func (o Options) caption(s video.Stage, text string) video.Caption {
+func caption(s video.Stage, text string) video.Caption {
 	return video.Caption{Text: text, Model: s.Model, Revision: s.Revision, CostMicroUSD: s.CostMicroUSD}
 }
 

@@ -7,19 +7,20 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"sync"
 	"testing"
+
+	"github.com/cogniverse/cogflow/internal/answer/answertest"
 )
 
 // Server is the service.
 type Server struct {
+	answertest.Script
 	URL    string // OpenAI's base is URL + "/v1"
 	Models []string
 
 	mu       sync.Mutex
-	next     []func(w http.ResponseWriter)
 	answered int
 }
 
@@ -27,20 +28,8 @@ type Server struct {
 func Start(tb testing.TB) *Server {
 	tb.Helper()
 	s := &Server{Models: []string{"test/asr", "whisper-large-v3", "Systran/faster-whisper-base"}}
-	h := httptest.NewServer(s)
-	tb.Cleanup(func() {
-		h.CloseClientConnections()
-		h.Close()
-	})
-	s.URL = h.URL
+	s.URL = answertest.Serve(tb, s)
 	return s
-}
-
-// Next has the next calls answered by these, in this order.
-func (s *Server) Next(answers ...func(w http.ResponseWriter)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.next = append(s.next, answers...)
 }
 
 // Answered counts the transcripts given.
@@ -49,20 +38,6 @@ func (s *Server) Answered() int {
 	defer s.mu.Unlock()
 	return s.answered
 }
-
-// Status answers with a status and a body.
-func Status(code int, body string, header ...string) func(http.ResponseWriter) {
-	return func(w http.ResponseWriter) {
-		for i := 0; i+1 < len(header); i += 2 {
-			w.Header().Set(header[i], header[i+1])
-		}
-		w.WriteHeader(code)
-		_, _ = io.WriteString(w, body)
-	}
-}
-
-// Reset breaks the connection.
-func Reset(http.ResponseWriter) { panic(http.ErrAbortHandler) }
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -79,12 +54,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	s.mu.Lock()
-	var scripted func(http.ResponseWriter)
-	if len(s.next) > 0 {
-		scripted, s.next = s.next[0], s.next[1:]
-	}
-	s.mu.Unlock()
+	scripted := s.Take()
 	file, header, err := r.FormFile("file")
 	if err != nil {
 		http.Error(w, `{"error":{"message":"no file"}}`, http.StatusBadRequest)

@@ -15,10 +15,11 @@ import (
 	"io"
 	"math"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/cogniverse/cogflow/internal/answer/answertest"
 )
 
 // Model is what the service serves: vectors of a dimension, one or many.
@@ -29,11 +30,11 @@ type Model struct {
 
 // Server is the service.
 type Server struct {
+	answertest.Script
 	URL    string // Pooling takes this; Texts takes URL + "/v1"
 	Models map[string]Model
 
 	mu       sync.Mutex
-	next     []func(w http.ResponseWriter)
 	distort  func(rows [][]float32) [][]float32
 	answered int
 	floats   bool
@@ -48,20 +49,8 @@ func Start(tb testing.TB) *Server {
 		"videoprism_public_v1_base_hf": {768, true}, "videoprism_public_v1_large_hf": {1024, true},
 		"videoprism_lvt_public_v1_base": {768, false}, "videoprism_lvt_public_v1_large": {1024, false},
 	}}
-	h := httptest.NewServer(s)
-	tb.Cleanup(func() {
-		h.CloseClientConnections()
-		h.Close()
-	})
-	s.URL = h.URL
+	s.URL = answertest.Serve(tb, s)
 	return s
-}
-
-// Next has the next calls answered by these, in this order.
-func (s *Server) Next(answers ...func(w http.ResponseWriter)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.next = append(s.next, answers...)
 }
 
 // Distort changes the vectors of every answer; nil = not.
@@ -85,20 +74,6 @@ func (s *Server) Answered() int {
 	return s.answered
 }
 
-// Status answers with a status and a body.
-func Status(code int, body string, header ...string) func(http.ResponseWriter) {
-	return func(w http.ResponseWriter) {
-		for i := 0; i+1 < len(header); i += 2 {
-			w.Header().Set(header[i], header[i+1])
-		}
-		w.WriteHeader(code)
-		_, _ = io.WriteString(w, body)
-	}
-}
-
-// Reset breaks the connection.
-func Reset(http.ResponseWriter) { panic(http.ErrAbortHandler) }
-
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	handlers := map[string]http.HandlerFunc{"/pooling": s.pooling, "/v1/embeddings": s.embeddings, "/v1/models": s.models}
@@ -107,13 +82,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	s.mu.Lock()
-	var scripted func(http.ResponseWriter)
-	if r.URL.Path != "/v1/models" && len(s.next) > 0 {
-		scripted, s.next = s.next[0], s.next[1:]
+	if r.URL.Path == "/v1/models" {
+		handle(w, r)
+		return
 	}
-	s.mu.Unlock()
-	if scripted != nil {
+	if scripted := s.Take(); scripted != nil {
 		_, _ = io.Copy(io.Discard, r.Body)
 		scripted(w)
 		return

@@ -14,12 +14,13 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/cogniverse/cogflow/internal/answer/answertest"
 )
 
 // Fault is a way to fail.
@@ -71,12 +72,7 @@ type Server struct {
 func Start(tb testing.TB) *Server {
 	tb.Helper()
 	s := &Server{Models: []string{"test/vlm", "Qwen/Qwen2-VL-7B-Instruct"}, answered: map[string]int{}}
-	h := httptest.NewServer(s)
-	tb.Cleanup(func() {
-		h.CloseClientConnections()
-		h.Close()
-	})
-	s.URL = h.URL
+	s.URL = answertest.Serve(tb, s)
 	return s
 }
 

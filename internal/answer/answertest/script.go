@@ -1,0 +1,64 @@
+// Package answertest has what the stand-ins for model servers share: answers
+// that a test writes down beforehand.
+package answertest
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+)
+
+// Answer writes one answer.
+type Answer = func(w http.ResponseWriter)
+
+// Script is a queue of answers. The zero value is empty.
+type Script struct {
+	mu   sync.Mutex
+	next []Answer
+}
+
+// Next has the next calls answered by these, in this order.
+func (s *Script) Next(answers ...Answer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.next = append(s.next, answers...)
+}
+
+// Take returns the answer of this call; nil = the server's own.
+func (s *Script) Take() Answer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.next) == 0 {
+		return nil
+	}
+	first := s.next[0]
+	s.next = s.next[1:]
+	return first
+}
+
+// Status answers with a status, a body, and headers as name and value.
+func Status(code int, body string, header ...string) Answer {
+	return func(w http.ResponseWriter) {
+		for i := 0; i+1 < len(header); i += 2 {
+			w.Header().Set(header[i], header[i+1])
+		}
+		w.WriteHeader(code)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+// Reset breaks the connection.
+func Reset(http.ResponseWriter) { panic(http.ErrAbortHandler) }
+
+// Serve serves h until the test ends, and does not wait for open connections.
+func Serve(tb testing.TB, h http.Handler) (url string) {
+	tb.Helper()
+	s := httptest.NewServer(h)
+	tb.Cleanup(func() {
+		s.CloseClientConnections()
+		s.Close()
+	})
+	return s.URL
+}

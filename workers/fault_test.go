@@ -13,7 +13,6 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/cogniverse/cogflow/internal/answer/answertest"
-	"github.com/cogniverse/cogflow/internal/embed/embedtest"
 	"github.com/cogniverse/cogflow/internal/vespa/vespatest"
 	"github.com/cogniverse/cogflow/internal/vlm/vlmtest"
 	"github.com/cogniverse/cogflow/video"

@@ -1,0 +1,126 @@
+package training
+
+import "github.com/cogniverse/cogflow/fault"
+
+// Job is the document that a trainer process reads (trainer/PROTOCOL.md).
+type Job struct {
+	Version           int      `json:"version"` // ProtocolVersion
+	Job               string   `json:"job"`
+	Method            Method   `json:"method"`
+	Model             Model    `json:"model"`
+	Train             File     `json:"train"`
+	Eval              *File    `json:"eval,omitempty"` // nil = nothing is held out
+	WorkDir           string   `json:"work_dir"`       // absolute; the trainer writes below it only
+	Resume            string   `json:"resume,omitempty"`
+	Seed              int64    `json:"seed"`
+	Numerics          Numerics `json:"numerics"`
+	Device            string   `json:"device"` // "cpu" or "cuda"
+	MicroBatch        int      `json:"micro_batch"`
+	Accumulation      int      `json:"accumulation"` // micro_batch × accumulation is the same in every attempt
+	Config            Config   `json:"config"`
+	LoRA              *LoRA    `json:"lora,omitempty"`
+	CheckpointSeconds float64  `json:"checkpoint_seconds"`
+	Finish            bool     `json:"finish,omitempty"` // train no more: evaluate and write out the best so far
+}
+
+// ProtocolVersion is the version of both documents.
+const ProtocolVersion = 1
+
+// Kinds of events.
+const (
+	EventPhase      = "phase"      // what is being done now
+	EventDevice     = "device"     // what it runs on
+	EventData       = "data"       // what the tokenizer made of the dataset
+	EventStep       = "step"       // one optimizer step is done
+	EventEval       = "eval"       // the held-out rows were evaluated
+	EventCheckpoint = "checkpoint" // a whole checkpoint lies on the disk
+	EventDone       = "done"
+	EventError      = "error"
+)
+
+// What an evaluation was of.
+const (
+	OfBase    = "base"    // the model before training
+	OfCurrent = "current" // in the course of training
+	OfBest    = "best"    // what is published
+)
+
+// Event is one line that a trainer process writes on descriptor 3. Fields that
+// do not belong to its kind are zero. Paths are relative to the job's work_dir.
+type Event struct {
+	Event string `json:"event"`
+	Phase string `json:"phase,omitempty"` // load, data, evaluate, train, save
+
+	Device      string            `json:"device,omitempty"`       // device: "cpu" or the GPU's name
+	MemoryBytes int64             `json:"memory_bytes,omitempty"` // device: what it has; step: peak of this process, on the GPU or (CPU) resident
+	Versions    map[string]string `json:"versions,omitempty"`     // device: torch, transformers, …
+
+	Data *DataStats `json:"data,omitempty"`
+
+	Step            int                `json:"step,omitempty"` // optimizer steps done
+	Total           int                `json:"total,omitempty"`
+	Epoch           float64            `json:"epoch,omitempty"`
+	Loss            *float64           `json:"loss,omitempty"` // null = not a number
+	LearningRate    float64            `json:"learning_rate,omitempty"`
+	Tokens          int64              `json:"tokens,omitempty"` // trained on since step 0, over all attempts
+	TokensPerSecond float64            `json:"tokens_per_second,omitempty"`
+	Metrics         map[string]float64 `json:"metrics,omitempty"` // step: grad_norm, …; eval, done: see PROTOCOL.md
+
+	Of       string `json:"of,omitempty"`        // eval
+	Rows     string `json:"rows,omitempty"`      // eval: file with one JSON object a held-out row
+	Path     string `json:"path,omitempty"`      // checkpoint: its directory; done: "output"
+	BestStep int    `json:"best_step,omitempty"` // checkpoint, done
+
+	Class   string `json:"class,omitempty"` // error: input, out_of_memory, diverged, internal
+	Message string `json:"message,omitempty"`
+}
+
+// DataStats is what the tokenizer found, exact where a check before had to guess.
+type DataStats struct {
+	Rows          int   `json:"rows"`
+	EvalRows      int   `json:"eval_rows"`
+	Tokens        int64 `json:"tokens"` // of one epoch, after truncation
+	P50           int   `json:"p50"`    // tokens a row, before truncation
+	P90           int   `json:"p90"`
+	P99           int   `json:"p99"`
+	Max           int   `json:"max"`
+	Truncated     int   `json:"truncated"` // rows that max_seq_length cuts
+	Dropped       int   `json:"dropped"`   // rows whose prompt alone leaves no room for an answer
+	StepsPerEpoch int   `json:"steps_per_epoch"`
+}
+
+// How a trainer process ends other than well. They come from the adapter that
+// runs it, by its exit code.
+var (
+	// ErrStopped: it was asked to stop, has written a checkpoint and ended (75).
+	ErrStopped = fault.New(fault.Preempted, "train", "", "stopped at a checkpoint")
+	// ErrOutOfMemory: the micro-batch does not fit the device (71).
+	ErrOutOfMemory = fault.New(fault.Capacity, "train", "", "the GPU is out of memory")
+)
+
+// Exit codes of the trainer process.
+const (
+	ExitDone        = 0
+	ExitBadJob      = 64
+	ExitInternal    = 70
+	ExitOutOfMemory = 71
+	ExitStopped     = 75
+)
+
+// CheckpointManifest is manifest.json of a checkpoint, written last, both by
+// the trainer on its disk and by the worker in the object store.
+type CheckpointManifest struct {
+	Version  int              `json:"version"`
+	Job      string           `json:"job"`
+	Step     int              `json:"step"`
+	BestStep int              `json:"best_step"`
+	Tokens   int64            `json:"tokens"`
+	Files    []CheckpointFile `json:"files"` // sorted by name
+}
+
+// CheckpointFile is one file of a checkpoint, or of an adapter.
+type CheckpointFile struct {
+	Name   string `json:"name"` // relative, slash-separated
+	Size   int64  `json:"size"`
+	SHA256 string `json:"sha256"`
+}

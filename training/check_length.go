@@ -64,4 +64,3 @@ func echoes(row Row) bool {
 	}
 	return false
 }
-

@@ -309,7 +309,7 @@ func (e *endless) Read(p []byte) (int, error) {
 }
 
 // TestPrepareHoldsNoFile runs alone, because it measures the heap.
-func TestPrepareHoldsNoFile(t *testing.T) { //nolint:tparallel // it measures the heap
+func TestPrepareHoldsNoFile(t *testing.T) {
 	filler := strings.Repeat("so many words ", 300)
 	for name, head := range map[string]string{"jsonl": "", "json": "["} {
 		var before runtime.MemStats

@@ -1,0 +1,29 @@
+package training
+
+// StoredCheckpoint is the manifest of a checkpoint in the object store. Its files
+// lie below the token of the attempt that stored them, so that an attempt that
+// was given up for dead cannot overwrite those of its successor.
+type StoredCheckpoint struct {
+	CheckpointManifest
+	Token string `json:"token"`
+}
+
+// EventsName is the file of a stored checkpoint, and of an output, that holds
+// the events up to its step, one a line.
+const EventsName = "events.jsonl"
+
+// Output is the manifest of what a job came to, written last.
+type Output struct {
+	Version int              `json:"version"`
+	Job     string           `json:"job"`
+	Token   string           `json:"token"`
+	Outcome Outcome          `json:"outcome"`
+	Files   []CheckpointFile `json:"files"` // best/…, last/…, merged/…, evals/…, events.jsonl
+}
+
+// Folders of an output.
+const (
+	BestFolder   = "best/"
+	LastFolder   = "last/"
+	MergedFolder = "merged/"
+)

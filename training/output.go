@@ -26,4 +26,5 @@ const (
 	BestFolder   = "best/"
 	LastFolder   = "last/"
 	MergedFolder = "merged/"
+	EvalsFolder  = "evals/"
 )

@@ -74,7 +74,7 @@ func (l *LoRASettings) UnmarshalJSON(data []byte) error {
 // Extras is what settings say that is no part of the trainer's Config.
 type Extras struct {
 	Numerics          Numerics `json:"numerics,omitempty"`           // asked for; "" = by the GPU classes, see PinNumerics
-	ValidationSplit   *float64 `json:"validation_split,omitempty"`   // share of the rows to hold out; nil = see HoldOut
+	ValidationSplit   *float64 `json:"validation_split,omitempty"`   // share of the rows to hold out; nil = not said, see ValidationShare
 	AllowDropped      float64  `json:"allow_dropped,omitempty"`      // bad rows that may be left out: a number, or below 1 a share
 	MinRows           int      `json:"min_rows"`                     // fewer are refused
 	CheckpointSeconds float64  `json:"checkpoint_seconds,omitempty"` // 0 = as the worker is configured
@@ -82,27 +82,14 @@ type Extras struct {
 	Ignored           []string `json:"ignored,omitempty"`            // keys of Cogniverse that mean nothing here, sorted
 }
 
-// mostHeldOut bounds what is held out unasked: more rows would tell little
-// more, and they are evaluated at least once an epoch.
-const mostHeldOut = 1000
-
-// HoldOut returns how many of rows to hold out for evaluation when no dataset
-// for it is given: what validation_split says, else, as in Cogniverse, a tenth
-// of more than 100. At least one row is left for training.
-func (e Extras) HoldOut(rows int) int {
+// ValidationShare is validation_split as dataset checks want it: 0 = their
+// default, negative = nothing is held out.
+func (e Extras) ValidationShare() float64 {
 	switch {
-	case e.ValidationSplit != nil:
-		return max(min(int(*e.ValidationSplit*float64(rows)), rows-1), 0)
-	case rows > 100:
-		return min(rows/10, mostHeldOut)
+	case e.ValidationSplit == nil:
+		return 0
+	case *e.ValidationSplit == 0:
+		return -1
 	}
-	return 0
-}
-
-// MayDrop returns how many bad ones of rows may be left out.
-func (e Extras) MayDrop(rows int) int {
-	if e.AllowDropped < 1 {
-		return int(e.AllowDropped * float64(rows))
-	}
-	return int(e.AllowDropped)
+	return *e.ValidationSplit
 }

@@ -166,18 +166,12 @@ func TestSettingsRoundTrip(t *testing.T) {
 	assert.Equal(t, training.Settings{}, settingsOf(t, `{"epochs": null}`))
 }
 
-func TestHoldOut(t *testing.T) {
+func TestValidationShare(t *testing.T) {
 	t.Parallel()
-	share := 0.5
-	said := training.Extras{ValidationSplit: &share}
-	assert.Equal(t, 0, training.Extras{}.HoldOut(100))
-	assert.Equal(t, 10, training.Extras{}.HoldOut(101))
-	assert.Equal(t, 1000, training.Extras{}.HoldOut(1_000_000))
-	assert.Equal(t, 5, said.HoldOut(10))
-	assert.Equal(t, 0, said.HoldOut(1))
-	assert.Equal(t, 0, said.HoldOut(0))
-	assert.Equal(t, 5, training.Extras{AllowDropped: 0.05}.MayDrop(100))
-	assert.Equal(t, 7, training.Extras{AllowDropped: 7}.MayDrop(100))
+	none, half := 0.0, 0.5
+	assert.Zero(t, training.Extras{}.ValidationShare(), "the default")
+	assert.Negative(t, training.Extras{ValidationSplit: &none}.ValidationShare(), "none")
+	assert.InDelta(t, 0.5, training.Extras{ValidationSplit: &half}.ValidationShare(), 0)
 }
 
 // FuzzSettings: what is taken can be said again, and resolved or refused.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -30,7 +31,7 @@ type heard struct {
 // and goes on reading so that the process does not wait for a reader.
 func (p *process) listen(job string, on func(training.Event) error, quit chan<- struct{}, grace time.Duration) heard {
 	defer shut(p.events)
-	lines := bufio.NewScanner(p.events)
+	lines := bufio.NewScanner(p)
 	lines.Buffer(make([]byte, 0, 64<<10), longestLine)
 	lines.Split(splitLines)
 	var h heard
@@ -42,7 +43,7 @@ func (p *process) listen(job string, on func(training.Event) error, quit chan<- 
 	}
 	if h.err != nil {
 		close(quit)
-		_, _ = io.Copy(io.Discard, p.events) // whatever ends it
+		_, _ = io.Copy(io.Discard, p) // whatever ends it
 		return h
 	}
 	// No more events: the process is about to end. One that is not is of no use.
@@ -96,6 +97,13 @@ func decode(line []byte) (training.Event, error) {
 	if err := json.Unmarshal(line, &e); err != nil {
 		return e, err
 	}
+	var nullable struct {
+		Metrics map[string]*float64 `json:"metrics"`
+	}
+	if err := json.Unmarshal(line, &nullable); err != nil {
+		return e, err
+	}
+	maps.DeleteFunc(e.Metrics, func(name string, _ float64) bool { return nullable.Metrics[name] == nil }) // not a number, and so not 0
 	needsPath := e.Event == training.EventCheckpoint || e.Event == training.EventDone
 	switch {
 	case e.Event == "":

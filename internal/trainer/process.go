@@ -2,6 +2,8 @@ package trainer
 
 import (
 	"context"
+	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"runtime"
@@ -19,10 +21,14 @@ const (
 // left its group holds them as long as it likes.
 const linger = 2 * time.Second
 
+// pipeBytes is more than a pipe holds.
+const pipeBytes = 4 << 20
+
 // process is a running trainer with its group.
 type process struct {
 	cmd    *exec.Cmd
 	events *os.File
+	late   int // bytes that are still read when the process is long dead
 	stderr tail
 	ended  chan struct{} // closed when the process is dead and its group killed
 	gone   chan struct{} // closed when what it said is read as well
@@ -35,10 +41,7 @@ type process struct {
 
 // start starts cmd as the leader of a process group, with events on descriptor
 // 3. What it prints goes with what it logs.
-func start(ctx context.Context, cmd *exec.Cmd) (*process, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, context.Cause(ctx)
-	}
+func start(cmd *exec.Cmd) (*process, error) {
 	events, eventsChild, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -48,7 +51,7 @@ func start(ctx context.Context, cmd *exec.Cmd) (*process, error) {
 		shut(events, eventsChild)
 		return nil, err
 	}
-	p := &process{cmd: cmd, events: events, ended: make(chan struct{}), gone: make(chan struct{})}
+	p := &process{cmd: cmd, events: events, late: pipeBytes, ended: make(chan struct{}), gone: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles, cmd.SysProcAttr = saidChild, saidChild, []*os.File{eventsChild}, attributes()
 	started := make(chan error)
 	go p.run(started, said)
@@ -86,17 +89,32 @@ func (p *process) run(started chan<- error, said *os.File) {
 	started <- nil
 
 	p.reap()
+	_ = p.events.SetReadDeadline(time.Now().Add(linger)) // of a pipe, which has deadlines
+	_ = said.SetReadDeadline(time.Now().Add(linger))
 	close(p.ended)
-	late := time.NewTimer(linger)
-	defer late.Stop()
-	select {
-	case <-silent:
-	case <-late.C:
-	}
-	_ = p.events.SetReadDeadline(time.Now().Add(linger)) // listen ends, unless it has
-	shut(said)
 	<-silent
+	shut(said)
 	close(p.gone)
+}
+
+// Read reads events. After the death of the process it ends when nothing more
+// comes, though somebody may hold the other end; the reader may have been busy
+// meanwhile, so what lies in the pipe is read whatever the time.
+func (p *process) Read(b []byte) (int, error) {
+	n, err := p.events.Read(b)
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		return n, err
+	}
+	b = b[:min(len(b), p.late)]
+	_ = p.events.SetReadDeadline(time.Now().Add(linger / 20))
+	if len(b) > 0 {
+		n, err = p.events.Read(b)
+	}
+	p.late -= n
+	if n == 0 || errors.Is(err, os.ErrDeadlineExceeded) {
+		return n, io.EOF
+	}
+	return n, err
 }
 
 // watch ends the process when it is no longer wanted: softly after stop or quit,

@@ -38,6 +38,12 @@ func New(o Options) *Runner {
 	if o.Python == "" {
 		o.Python = filepath.Join(o.Dir, ".venv", "bin", "python")
 	}
+	if path, err := exec.LookPath(o.Python); err == nil { // if not, the start will say so
+		o.Python = path
+	}
+	if path, err := filepath.Abs(o.Python); err == nil {
+		o.Python = path // the process starts in another directory
+	}
 	if o.Grace <= 0 {
 		o.Grace = time.Minute
 	}
@@ -58,12 +64,15 @@ func New(o Options) *Runner {
 // it was asked to stop and went; training.ErrOutOfMemory when the micro-batch is
 // too big for the GPU or the host; else a fault by its class.
 func (r *Runner) Run(ctx context.Context, job training.Job, devices string, stop <-chan struct{}, on func(training.Event) error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	path, err := write(job)
 	if err != nil {
 		return err
 	}
 	kills, counted := r.oomKills()
-	p, err := start(ctx, r.command(job.WorkDir, devices, "-m", "trainer", path))
+	p, err := start(r.command(job.WorkDir, devices, "-m", "trainer", path))
 	if err != nil {
 		return r.startFault(err)
 	}

@@ -122,7 +122,7 @@ func (r *trainRun) keepSpeed(ctx context.Context) error {
 	}
 	return writeJSON(ctx, r.a.Store, key, training.Speed{
 		Model: r.in.Spec.Model, Method: r.in.Spec.Method, Class: r.in.Class, Numerics: r.in.Spec.Numerics,
-		LoRA: r.in.Spec.LoRA != nil, TokensPerSecond: p.Report.TokensPerSecond, PeakBytes: p.Report.MemoryBytes,
+		LoRA: r.in.Spec.LoRA != nil, TokensPerSecond: p.Report.TokensPerSecond,
 		StartupSeconds: r.startup.Seconds(),
 	})
 }

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -102,10 +103,15 @@ func (r *sweepRun) prepare(parent string) error {
 	}
 	for i, overrides := range combinations {
 		var input map[string]any
-		if err := json.Unmarshal(r.in.Train, &input); err != nil || input == nil {
+		decoder := json.NewDecoder(bytes.NewReader(r.in.Train))
+		decoder.UseNumber()
+		if err := decoder.Decode(&input); err != nil || input == nil {
 			return fault.New(fault.Input, "read input", "train", "want the object that starts "+workflowOf(r.in.Method))
 		}
 		input["tenant"], input["priority"] = r.in.Tenant, r.in.Priority
+		if r.in.BudgetUSD > 0 { // equal shares: the runs do not know of each other
+			input["budget_usd"] = r.in.BudgetUSD / float64(len(combinations))
+		}
 		for _, name := range workflow.DeterministicKeys(overrides) {
 			if err := override(input, name, overrides[name]); err != nil {
 				return err

@@ -272,7 +272,7 @@ func (r *trainRun) biggerClass() error {
 // following is the next class that the estimate does not rule out; -1 = none.
 func (r *trainRun) following() int {
 	for next := r.Class + 1; next < len(r.Plan.Estimate.Classes); next++ {
-		if r.Plan.Estimate.Classes[next].Fits {
+		if usable(r.Plan.Estimate.Classes[next]) {
 			return next
 		}
 	}
@@ -288,13 +288,16 @@ func (r *trainRun) advance() bool {
 	return next >= 0
 }
 
-// class is the one at hand; at first the first that fits.
+// class is the one at hand; at first the first that is usable. The plan has one,
+// or it would have been refused.
 func (r *trainRun) class() training.ClassEstimate {
-	if !r.Plan.Estimate.Classes[r.Class].Fits {
-		r.Class = slices.IndexFunc(r.Plan.Estimate.Classes, func(c training.ClassEstimate) bool { return c.Fits })
+	if !usable(r.Plan.Estimate.Classes[r.Class]) {
+		r.Class = slices.IndexFunc(r.Plan.Estimate.Classes, usable)
 	}
 	return r.Plan.Estimate.Classes[r.Class]
 }
+
+func usable(c training.ClassEstimate) bool { return c.Fits && c.WithinBudget }
 
 // setDeadline starts the clock of timeout. When it ends, the best so far is kept.
 func (r *trainRun) setDeadline(ctx workflow.Context) {

@@ -1,18 +1,10 @@
 package activities
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"path"
-	"time"
 
-	"go.temporal.io/sdk/activity"
-
-	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/object"
-	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -31,10 +23,6 @@ type ClaimResult struct {
 	Frames     int               `json:"frames,omitempty"`
 	Expected   int               `json:"expected"` // frames at most, estimated
 }
-
-// claimWait is how often a workflow looks again at a claim that another holds.
-// The wait is Temporal's, so it holds no slot and adds nothing to the history.
-const claimWait = 2 * time.Second
 
 // Claim makes sure that one workflow at a time ingests a video into a profile,
 // whatever ids callers chose. A claim of a workflow that is no longer running
@@ -57,7 +45,7 @@ func (a *Ingest) Claim(ctx context.Context, in ClaimInput) (ClaimResult, error) 
 			return out, nil
 		}
 	}
-	return out, a.take(ctx, video.ClaimKey(in.Tenant, in.Video, p.Name))
+	return out, a.claims().take(ctx, video.ClaimKey(in.Tenant, in.Video, p.Name))
 }
 
 // published returns what both the store and the index hold as published; they
@@ -84,73 +72,6 @@ func (a *Ingest) published(ctx context.Context, ref VideoRef, p video.Profile) (
 	return stored, nil
 }
 
-func (a *Ingest) take(ctx context.Context, key string) error {
-	me := activity.GetInfo(ctx).WorkflowExecution.ID
-	mine, err := json.Marshal(video.Claim{Workflow: me})
-	if err != nil {
-		return err
-	}
-	_, err = a.Store.Create(ctx, key, bytes.NewReader(mine))
-	if !errors.Is(err, object.ErrExists) {
-		return err
-	}
-	held := &fault.Error{
-		Class: fault.Capacity, Op: "claim video", Subject: key,
-		Reason: "another workflow is ingesting it; waiting for that to end", RetryAfter: claimWait,
-	}
-	info, err := a.Store.Stat(ctx, key)
-	if errors.Is(err, object.ErrNotFound) {
-		return held // released this moment
-	}
-	if err != nil {
-		return err
-	}
-	var holder video.Claim
-	switch err := readJSON(ctx, a.Store, key, &holder); {
-	case errors.Is(err, object.ErrNotFound):
-		return held
-	case err != nil && !errors.Is(err, object.ErrCorrupt):
-		return err
-	}
-	if holder.Workflow == me {
-		return nil
-	}
-	if holder.Workflow != "" {
-		running, err := a.Runs.Running(ctx, holder.Workflow, "")
-		if err != nil {
-			return err
-		}
-		if running {
-			held.Reason = "workflow " + holder.Workflow + " is ingesting it; waiting for that to end"
-			return held
-		}
-	}
-	_, err = a.Store.Replace(ctx, key, info.SHA256, bytes.NewReader(mine))
-	if errors.Is(err, object.ErrChanged) || errors.Is(err, object.ErrNotFound) {
-		return held
-	}
-	return err
-}
-
-// release gives a claim back if this workflow holds it.
-func (a *Ingest) release(ctx context.Context, t tenant.ID, v video.ID, profile string) error {
-	key := video.ClaimKey(t, v, profile)
-	if mine, err := a.holds(ctx, key); !mine {
-		return err
-	}
-	return a.Store.Delete(ctx, key)
-}
-
-// holds reports whether this workflow holds a claim.
-func (a *Ingest) holds(ctx context.Context, key string) (bool, error) {
-	var holder video.Claim
-	err := readJSON(ctx, a.Store, key, &holder)
-	if absent(err) {
-		return false, nil // a torn claim is nobody's: the next workflow replaces it
-	}
-	return err == nil && holder.Workflow == activity.GetInfo(ctx).WorkflowExecution.ID, err
-}
-
 // Abandon leaves nothing visible of a run that failed or was cancelled: its
 // documents and half an extraction go, the claim is released. Captions and
 // embeddings stay, since they are whole answers that were paid for.
@@ -164,7 +85,7 @@ func (a *Ingest) Abandon(ctx context.Context, in VideoRef) error {
 	if err != nil {
 		return err
 	}
-	if mine, err := a.holds(ctx, video.ClaimKey(in.Tenant, in.Video, p.Name)); !mine {
+	if mine, err := a.claims().holds(ctx, video.ClaimKey(in.Tenant, in.Video, p.Name)); !mine {
 		return err
 	}
 	if err := a.dropHalfExtraction(ctx, in, p); err != nil {
@@ -173,7 +94,7 @@ func (a *Ingest) Abandon(ctx context.Context, in VideoRef) error {
 	if _, err := a.Index.Discard(ctx, in.Tenant, p.Name, in.Video, p.Generation(in.Video)); err != nil {
 		return err
 	}
-	return a.release(ctx, in.Tenant, in.Video, p.Name)
+	return a.claims().release(ctx, video.ClaimKey(in.Tenant, in.Video, p.Name))
 }
 
 // dropHalfExtraction deletes frames without a manifest, unless another profile
@@ -191,15 +112,6 @@ func (a *Ingest) dropHalfExtraction(ctx context.Context, ref VideoRef, p video.P
 	if err != nil || others {
 		return err
 	}
-	_, err = a.deletePrefix(ctx, prefix)
+	_, err = deletePrefix(ctx, a.Store, prefix)
 	return err
-}
-
-func (a *Ingest) deletePrefix(ctx context.Context, prefix string) (int, error) {
-	deleted := 0
-	err := a.Store.List(ctx, prefix, func(o object.Info) error {
-		deleted++
-		return a.Store.Delete(ctx, o.Key)
-	})
-	return deleted, err
 }

@@ -87,7 +87,7 @@ func (a *Ingest) ReadListing(ctx context.Context, in ReadListingInput) (ReadList
 
 // DropListing removes a listing that is no longer needed.
 func (a *Ingest) DropListing(ctx context.Context, in Listing) error {
-	_, err := a.deletePrefix(ctx, in.Prefix)
+	_, err := deletePrefix(ctx, a.Store, in.Prefix)
 	return err
 }
 

@@ -141,7 +141,7 @@ func (a *Ingest) PublishVideo(ctx context.Context, in PublishInput) (PublishResu
 		return PublishResult{}, err
 	}
 	return PublishResult{Documents: record.Generation.Documents, Removed: removed},
-		a.release(ctx, in.Tenant, in.Video, p.Name)
+		a.claims().release(ctx, video.ClaimKey(in.Tenant, in.Video, p.Name))
 }
 
 // DeleteInput names a video to forget; an empty profile means everywhere.
@@ -174,7 +174,7 @@ func (a *Ingest) DeleteVideo(ctx context.Context, in DeleteInput) (DeleteResult,
 		}
 		return DeleteResult{Documents: documents, Objects: 1}, a.Store.Delete(ctx, key)
 	}
-	objects, err := a.deletePrefix(ctx, video.Prefix(in.Tenant, in.Video))
+	objects, err := deletePrefix(ctx, a.Store, video.Prefix(in.Tenant, in.Video))
 	return DeleteResult{Documents: documents, Objects: objects}, err
 }
 

@@ -1,0 +1,77 @@
+package activities
+
+import (
+	"context"
+	"io"
+	"os"
+
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/training"
+)
+
+// Documents opens the files that users name as datasets.
+type Documents interface {
+	// Open returns the local file, fetched if it is remote; closing it releases
+	// whatever was fetched.
+	Open(ctx context.Context, t tenant.ID, uri string) (file *os.File, name string, err error)
+}
+
+// BaseModels finds base models on this worker's disk.
+type BaseModels interface {
+	Find(ctx context.Context, name string) (training.Model, error)
+	Shape(ctx context.Context, m training.Model) (training.Shape, error)
+}
+
+// Trainer runs one trainer process.
+type Trainer interface {
+	// Run returns nil when the job is done, training.ErrStopped after a
+	// checkpoint that closing stop asked for, training.ErrOutOfMemory, or what
+	// else went wrong. devices are those that the process may see; empty = none.
+	// on is told every event in order; its error stops the process.
+	Run(ctx context.Context, job training.Job, devices string, stop <-chan struct{}, on func(training.Event) error) error
+}
+
+// GPUs are the devices of this worker, leased so that no two processes share one.
+type GPUs interface {
+	// Lease waits for n devices. devices names them; empty on a host without.
+	Lease(ctx context.Context, n int) (devices string, release func(), err error)
+}
+
+// Serving puts adapters into model servers.
+type Serving interface {
+	// Serves reports whether a server of this worker takes adapters of a base model.
+	Serves(base string) bool
+	// Load makes a server serve the adapter that lies in dir under a name, and
+	// proves it by a request. Loading again is no error.
+	Load(ctx context.Context, base, name, dir string) error
+	Unload(ctx context.Context, base, name string) error
+	// Dir is where the server of a base model looks for adapters.
+	Dir(base string) string
+}
+
+// TrainReports render pages about training.
+type TrainReports struct {
+	Train func(w io.Writer, r training.Report) error
+	Sweep func(w io.Writer, r training.SweepReport) error
+}
+
+// Train holds what the training activities work with. A worker sets only the
+// fields that its pools need.
+type Train struct {
+	Store     Store
+	Documents Documents
+	Models    BaseModels
+	Trainer   Trainer
+	GPUs      GPUs
+	Ledger    Ledger
+	Runs      Runs
+	Serving   Serving
+	Prices    training.Prices
+	Reports   TrainReports
+	Class     string  // GPU class of this worker
+	Scratch   string  // directory for temporary files
+	Version   string  // of this build, for lineage
+	SaveEvery float64 // seconds between checkpoints
+}
+
+func (a *Train) claims() claims { return claims{a.Store, a.Runs, "training job"} }

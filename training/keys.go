@@ -1,0 +1,77 @@
+package training
+
+import (
+	"fmt"
+	"regexp"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/tenant"
+)
+
+// The keys below are the layout of the object store for training.
+
+// DatasetKey holds canonical rows, one JSON object a line.
+func DatasetKey(t tenant.ID, sha256 string) string {
+	return string(t) + "/datasets/" + sha256 + ".jsonl"
+}
+
+// UploadKey holds a dataset as somebody uploaded it, in whatever form.
+func UploadKey(t tenant.ID, sha256 string) string {
+	return string(t) + "/datasets/" + sha256 + ".upload"
+}
+
+// CheckKey holds what was found when a dataset was checked.
+func CheckKey(t tenant.ID, job string) string { return JobPrefix(t, job) + "check.json" }
+
+// JobPrefix is where everything of one training job lies.
+func JobPrefix(t tenant.ID, job string) string { return string(t) + "/training/" + job + "/" }
+
+// ClaimKey holds the claim of the workflow that runs a job.
+func ClaimKey(t tenant.ID, job string) string { return JobPrefix(t, job) + "claim.json" }
+
+// CheckpointsPrefix is where a job's checkpoints lie.
+func CheckpointsPrefix(t tenant.ID, job string) string { return JobPrefix(t, job) + "checkpoints/" }
+
+// CheckpointPrefix is where the checkpoint of one step lies. Steps sort as text.
+func CheckpointPrefix(t tenant.ID, job string, step int) string {
+	return fmt.Sprintf("%s%08d/", CheckpointsPrefix(t, job), step)
+}
+
+// OutputPrefix is where the outcome of a job lies, in the form that adapters are
+// published from.
+func OutputPrefix(t tenant.ID, job string) string { return JobPrefix(t, job) + "output/" }
+
+// ManifestName is the last object written under a prefix.
+const ManifestName = "manifest.json"
+
+// SpeedKey holds how fast a model was trained in one way on one class of GPU.
+func SpeedKey(t tenant.ID, s Spec, class string) (string, error) {
+	job, err := Spec{
+		Method: s.Method, Model: s.Model, Revision: s.Revision, Numerics: s.Numerics, LoRA: s.LoRA,
+		Config: Config{MaxSeqLength: s.Config.MaxSeqLength, Packing: s.Config.Packing, BatchSize: s.Config.BatchSize},
+	}.JobID()
+	return string(t) + "/training/speeds/" + job + "-" + class + ".json", err
+}
+
+// AdaptersPrefix is where the published adapters of a tenant lie.
+func AdaptersPrefix(t tenant.ID) string { return string(t) + "/adapters/" }
+
+// AdapterPrefix is where one version of an adapter lies.
+func AdapterPrefix(t tenant.ID, name string, version int) string {
+	return fmt.Sprintf("%s%s/%d/", AdaptersPrefix(t), name, version)
+}
+
+// RoleKey holds which adapter serves a role.
+func RoleKey(t tenant.ID, role string) string { return AdaptersPrefix(t) + "_roles/" + role + ".json" }
+
+// namePattern keeps names out of paths' way; an underscore in front is ours.
+var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
+
+// CheckName checks the name of an adapter or a role.
+func CheckName(field, name string) error {
+	if !namePattern.MatchString(name) {
+		return fault.New(fault.Input, "read "+field, name,
+			"want 1 to 100 letters, digits, '.', '_' and '-', beginning with a letter or digit")
+	}
+	return nil
+}

@@ -1,0 +1,51 @@
+package training
+
+// StoredCheckpoint is the manifest of a checkpoint in the object store. Its files
+// lie below the token of the attempt that stored them, so that an attempt that
+// was given up for dead cannot overwrite those of its successor.
+type StoredCheckpoint struct {
+	CheckpointManifest
+	Token string `json:"token"`
+}
+
+// EventsName is the file of a stored checkpoint, and of an output, that holds
+// the events up to its step, one a line.
+const EventsName = "events.jsonl"
+
+// Output is the manifest of what a job came to, written last.
+type Output struct {
+	Version int              `json:"version"`
+	Job     string           `json:"job"`
+	Token   string           `json:"token"`
+	Outcome Outcome          `json:"outcome"`
+	Files   []CheckpointFile `json:"files"` // best/…, last/…, merged/…, evals/…, events.jsonl
+}
+
+// Folders of an output.
+const (
+	BestFolder   = "best/"
+	LastFolder   = "last/"
+	MergedFolder = "merged/"
+	EvalsFolder  = "evals/"
+)
+
+// Primary is the metric by which runs of a method are compared, and whether a
+// lower value is the better one.
+func Primary(m Method) (metric string, lower bool) {
+	if m == Embedding {
+		return "ndcg", false
+	}
+	return "loss", true
+}
+
+// MetricsBetter reports whether a beats b in the primary metric of a method. What
+// has no such figure loses.
+func MetricsBetter(m Method, a, b map[string]float64) bool {
+	name, lower := Primary(m)
+	x, ok := a[name]
+	if !ok {
+		return false
+	}
+	y, ok := b[name]
+	return !ok || lower && x < y || !lower && x > y
+}

@@ -1,0 +1,56 @@
+package training
+
+import (
+	"time"
+
+	"github.com/cogniverse/cogflow/tenant"
+)
+
+// Report is all that the page about one training run shows.
+type Report struct {
+	Adapter  Adapter // version 0: nothing was published
+	Tenant   tenant.ID
+	Workflow string
+	Run      string
+	Started  time.Time
+	Ended    time.Time
+	Status   string // of the result: "trained", "unchanged", "stopped"
+	Plan     Estimate
+	Check    Check
+	Events   []Event // steps, evaluations and checkpoints of the whole job, each step once
+	Samples  []Sample
+}
+
+// Sample is a held-out row with what the base and the best made of it.
+type Sample struct {
+	Row  int
+	Text string // of the row, cut
+	Base float64
+	Best float64
+}
+
+// SweepReport is all that the page about a sweep shows.
+type SweepReport struct {
+	Tenant   tenant.ID
+	Method   Method
+	Workflow string
+	Run      string
+	Started  time.Time
+	Ended    time.Time
+	Varied   []string // names of what was varied, sorted
+	Runs     []SweepLine
+	Best     int // index; -1 = none
+}
+
+// SweepLine is one run of a sweep.
+type SweepLine struct {
+	Values   []string // of what was varied, in the order of Varied
+	Workflow string
+	Adapter  string
+	Version  int
+	Metrics  map[string]float64
+	Better   bool // than its base
+	CostUSD  float64
+	Seconds  float64
+	Failure  string // empty = it has a result
+}

@@ -1,0 +1,101 @@
+package workflows
+
+import (
+	"github.com/cogniverse/cogflow/training"
+)
+
+// ListAdaptersInput starts ListAdapters.
+type ListAdaptersInput struct {
+	Common
+	Name string `json:"name,omitempty"` // all versions of this one; empty = all adapters
+	Role string `json:"role,omitempty"`
+
+	invalid error
+}
+
+// UnmarshalJSON decodes strictly; see strict.
+func (in *ListAdaptersInput) UnmarshalJSON(data []byte) error {
+	type plain ListAdaptersInput
+	in.invalid = strict(data, (*plain)(in))
+	return nil
+}
+
+// ShowAdapterInput starts ShowAdapter.
+type ShowAdapterInput struct {
+	Common
+	Name    string `json:"name"`
+	Version int    `json:"version,omitempty"` // 0 = the active one, else the latest
+
+	invalid error
+}
+
+// UnmarshalJSON decodes strictly; see strict.
+func (in *ShowAdapterInput) UnmarshalJSON(data []byte) error {
+	type plain ShowAdapterInput
+	in.invalid = strict(data, (*plain)(in))
+	return nil
+}
+
+// ActivateAdapterInput starts ActivateAdapter, DeactivateAdapter and RollbackAdapter.
+type ActivateAdapterInput struct {
+	Common
+	Name    string `json:"name,omitempty"`    // activate: required
+	Version int    `json:"version,omitempty"` // activate: 0 = the latest
+	Role    string `json:"role,omitempty"`    // deactivate, roll back: required; activate: default the adapter's own
+	Force   bool   `json:"force,omitempty"`   // activate although it was not shown to be better than its base
+
+	invalid error
+}
+
+// UnmarshalJSON decodes strictly; see strict.
+func (in *ActivateAdapterInput) UnmarshalJSON(data []byte) error {
+	type plain ActivateAdapterInput
+	in.invalid = strict(data, (*plain)(in))
+	return nil
+}
+
+// ActivateAdapterResult says what serves the role now.
+type ActivateAdapterResult struct {
+	training.Role
+	Loaded string `json:"loaded,omitempty"` // name under which a model server serves it; empty = none is configured
+}
+
+func (in *ListAdaptersInput) check() error {
+	if in.invalid != nil {
+		return in.invalid
+	}
+	if in.Name != "" {
+		if err := training.CheckName("name", in.Name); err != nil {
+			return err
+		}
+	}
+	return in.Common.check()
+}
+
+func (in *ShowAdapterInput) check() error {
+	if in.invalid != nil {
+		return in.invalid
+	}
+	if err := training.CheckName("name", in.Name); err != nil {
+		return err
+	}
+	return in.Common.check()
+}
+
+// check wants one of the names; the other may be left out.
+func (in *ActivateAdapterInput) check(field, value string) error {
+	if in.invalid != nil {
+		return in.invalid
+	}
+	if err := required(field, value); err != nil {
+		return err
+	}
+	for _, n := range []struct{ field, value string }{{"name", in.Name}, {"role", in.Role}} {
+		if n.value != "" {
+			if err := training.CheckName(n.field, n.value); err != nil {
+				return err
+			}
+		}
+	}
+	return in.Common.check()
+}

@@ -1,0 +1,202 @@
+package workflows
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// TrainInput starts TrainSFT, TrainDPO and TrainEmbedding.
+type TrainInput struct {
+	Common
+	Name        string                 `json:"name,omitempty"`         // of the adapter; default: method and base model
+	Role        string                 `json:"role,omitempty"`         // what the adapter is for; default: its name
+	BaseModel   string                 `json:"base_model"`             // as cogflow.training.models names it
+	Dataset     activities.Dataset     `json:"dataset"`                // {"uri"} or {"rows"}
+	EvalDataset *activities.Dataset    `json:"eval_dataset,omitempty"` // default: a share of dataset is held out
+	SFT         *training.Settings     `json:"sft_config,omitempty"`
+	DPO         *training.Settings     `json:"dpo_config,omitempty"`
+	Embedding   *training.Settings     `json:"embedding_config,omitempty"`
+	LoRA        *training.LoRASettings `json:"lora,omitempty"`
+	Seed        *int64                 `json:"seed,omitempty"`     // default 42
+	GPU         []string               `json:"gpu,omitempty"`      // classes in order; default ["cpu"]
+	GPUWait     string                 `json:"gpu_wait,omitempty"` // how long to wait for a worker of each class but the last; default "10m"
+	Timeout     string                 `json:"timeout,omitempty"`  // of training; then the best so far is kept. Default: none
+	Activate    bool                   `json:"activate,omitempty"` // make it the active adapter of its role, if it is better than the base
+	DryRun      bool                   `json:"dry_run,omitempty"`  // check and estimate only
+
+	Resume *trainState `json:"resume,omitempty"` // set by continue-as-new only
+
+	method  training.Method
+	gpuWait time.Duration
+	timeout time.Duration
+	invalid error
+}
+
+// UnmarshalJSON decodes strictly; see strict.
+func (in *TrainInput) UnmarshalJSON(data []byte) error {
+	type plain TrainInput
+	in.invalid = strict(data, (*plain)(in))
+	return nil
+}
+
+const (
+	defaultSeed    = 42
+	defaultGPUWait = 10 * time.Minute
+	// maxInlineRows bounds the rows in an input: a history is no place for more.
+	maxInlineRows = 256 << 10 // bytes
+)
+
+func (in *TrainInput) check(method training.Method) error {
+	if in.invalid != nil {
+		return in.invalid
+	}
+	in.method = method
+	if err := required("base_model", in.BaseModel); err != nil {
+		return err
+	}
+	if in.Name == "" {
+		in.Name = string(method) + "-" + in.BaseModel[strings.LastIndexByte(in.BaseModel, '/')+1:]
+	}
+	if in.Role == "" {
+		in.Role = in.Name
+	}
+	if in.Seed == nil {
+		seed := int64(defaultSeed)
+		in.Seed = &seed
+	}
+	if len(in.GPU) == 0 {
+		in.GPU = []string{"cpu"}
+	}
+	for _, check := range []func() error{
+		func() error { return training.CheckName("name", in.Name) },
+		func() error { return training.CheckName("role", in.Role) },
+		func() error { return checkDataset("dataset", in.Dataset) },
+		in.checkEval, in.checkGPU, in.checkSettings,
+		func() error { return duration("gpu_wait", in.GPUWait, defaultGPUWait, &in.gpuWait) },
+		func() error { return duration("timeout", in.Timeout, 0, &in.timeout) },
+		in.Common.check,
+	} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkDataset(field string, d activities.Dataset) error {
+	switch {
+	case d.URI == "" && len(d.Rows) == 0:
+		return fault.New(fault.Input, "read input", field, `want {"uri": …} or {"rows": […]}`)
+	case d.URI != "" && len(d.Rows) > 0:
+		return fault.New(fault.Input, "read input", field, "has both uri and rows; want one")
+	}
+	size := 0
+	for _, row := range d.Rows {
+		size += len(row)
+	}
+	if size > maxInlineRows {
+		return fault.New(fault.Input, "read input", field+".rows", "more than 256 KiB; upload a file and name its uri")
+	}
+	return nil
+}
+
+func (in *TrainInput) checkEval() error {
+	if in.EvalDataset == nil {
+		return nil
+	}
+	return checkDataset("eval_dataset", *in.EvalDataset)
+}
+
+func (in *TrainInput) checkGPU() error {
+	for i, class := range in.GPU {
+		if !slices.Contains(video.GPUClasses(), class) {
+			return fault.New(fault.Input, "read input", "gpu", "unknown class "+class+"; want "+strings.Join(video.GPUClasses(), ", "))
+		}
+		if slices.Contains(in.GPU[:i], class) {
+			return fault.New(fault.Input, "read input", "gpu", class+" stands there twice")
+		}
+	}
+	return nil
+}
+
+// settings returns the configuration of this method; that of another is a mistake.
+func (in *TrainInput) settings() *training.Settings {
+	return map[training.Method]*training.Settings{
+		training.SFT: in.SFT, training.DPO: in.DPO, training.Embedding: in.Embedding,
+	}[in.method]
+}
+
+func (in *TrainInput) checkSettings() error {
+	for _, other := range []struct {
+		method training.Method
+		set    *training.Settings
+	}{{training.SFT, in.SFT}, {training.DPO, in.DPO}, {training.Embedding, in.Embedding}} {
+		if other.set != nil && other.method != in.method {
+			return fault.New(fault.Input, "read input", string(other.method)+"_config",
+				"this is a run of "+string(in.method)+"; want "+string(in.method)+"_config")
+		}
+	}
+	return nil
+}
+
+func duration(field, text string, otherwise time.Duration, to *time.Duration) error {
+	*to = otherwise
+	if text == "" {
+		return nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d <= 0 {
+		return fault.New(fault.Input, "read input", field, `want a time such as "90s", "10m" or "8h"`)
+	}
+	*to = d
+	return nil
+}
+
+// TrainResult is what the three return.
+type TrainResult struct {
+	Job         string               `json:"job"` // what decides the result has this name
+	Method      training.Method      `json:"method"`
+	Adapter     string               `json:"adapter,omitempty"` // empty after a dry run
+	Version     int                  `json:"version,omitempty"`
+	Role        string               `json:"role,omitempty"`
+	Status      string               `json:"status"` // "trained", "unchanged" (no work was done), "stopped" (the best so far), "dry_run"
+	Active      bool                 `json:"active"`
+	Better      bool                 `json:"better"` // than the base, on held-out rows, by a paired test
+	Metrics     map[string]float64   `json:"metrics,omitempty"`
+	BaseMetrics map[string]float64   `json:"base_metrics,omitempty"`
+	Comparison  *training.Comparison `json:"comparison,omitempty"`
+	GPU         string               `json:"gpu,omitempty"`
+	Device      string               `json:"device,omitempty"`
+	Steps       int                  `json:"steps,omitempty"`
+	Redone      int                  `json:"redone_steps"`
+	Tokens      int64                `json:"tokens,omitempty"`
+	Seconds     float64              `json:"seconds,omitempty"`
+	CostUSD     float64              `json:"cost_usd"`
+	Report      string               `json:"report,omitempty"`
+	Plan        *activities.Plan     `json:"plan,omitempty"`    // of a dry run
+	Check       *training.Check      `json:"check,omitempty"`   // of a dry run
+	Ignored     []string             `json:"ignored,omitempty"` // settings of Cogniverse that mean nothing here
+}
+
+// TrainProgress answers QueryProgress of a training run.
+type TrainProgress struct {
+	Method  training.Method `json:"method"`
+	Name    string          `json:"name"`
+	Base    string          `json:"base_model"`
+	Tenant  string          `json:"tenant"`
+	Job     string          `json:"job,omitempty"`
+	Stage   string          `json:"stage"` // check, plan, train, evaluate, publish, report, done
+	Paused  bool            `json:"paused,omitempty"`
+	Waiting string          `json:"waiting,omitempty"` // why nothing moves: "budget", "paused", "a GPU"
+	GPU     string          `json:"gpu,omitempty"`
+	CostUSD float64         `json:"cost_usd"`
+	Started time.Time       `json:"started"`
+
+	activities.TrainReport
+}

@@ -33,9 +33,9 @@ func scriptTokens(r rune) float64 {
 	case r >= 0x0900 && r < 0x0e00: // scripts of India
 		return 1.05
 	case r >= 0x3040 && r < 0x3100: // kana
-		return 0.65
+		return 0.6
 	case r >= 0x3400 && r < 0xa000: // Chinese characters
-		return 0.75
+		return 0.7
 	case r >= 0xac00 && r < 0xd7b0: // hangul
 		return 0.9
 	default:

@@ -14,7 +14,7 @@ import (
 )
 
 // Source opens a dataset at its beginning. Prepare calls it up to three times,
-// so that a file of any size takes no more memory than some 60 bytes a row.
+// so that a file of any size takes no more memory than some 100 bytes a row.
 type Source func() (io.ReadCloser, error)
 
 // Prepare checks a dataset and writes it as canonical rows (trainer/PROTOCOL.md):

@@ -289,7 +289,7 @@ type endless struct {
 }
 
 func (e *endless) Read(p []byte) (int, error) {
-	if e.reads++; e.reads%512 == 0 {
+	if e.reads++; e.reads%256 == 0 {
 		runtime.GC()
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
@@ -318,7 +318,7 @@ func TestPrepareHoldsNoFile(t *testing.T) {
 		var peak uint64
 		check, err := Prepare(t.Context(), CheckOptions{Method: SFT}, func() (io.ReadCloser, error) {
 			return io.NopCloser(io.MultiReader(strings.NewReader(head), &endless{
-				left: 40 << 20, peak: &peak, row: func(n int) []byte {
+				left: 10 << 20, peak: &peak, row: func(n int) []byte {
 					comma := ""
 					if head != "" && n > 1 {
 						comma = ","
@@ -328,8 +328,8 @@ func TestPrepareHoldsNoFile(t *testing.T) {
 			}, strings.NewReader(strings.ReplaceAll(head, "[", "]")))), nil
 		}, nil, io.Discard, io.Discard)
 		require.NoError(t, err, name)
-		assert.Greater(t, check.Train.Bytes, int64(40<<20))
-		assert.Less(t, peak, before.HeapAlloc+16<<20, "%s: %d rows", name, check.Train.Rows)
+		assert.Greater(t, check.Train.Bytes, int64(10<<20))
+		assert.Less(t, peak, before.HeapAlloc+4<<20, "%s: %d rows", name, check.Train.Rows)
 	}
 }
 

@@ -1,0 +1,81 @@
+package training
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// TestEstimateTokens compares with what Qwen's tokenizer makes of the texts.
+func TestEstimateTokens(t *testing.T) {
+	t.Parallel()
+	for text, tokens := range map[string]int{
+		"The quick brown fox jumps over the lazy dog, and then it sleeps for the rest of the afternoon.":         21,
+		"func main() {\n\tfor i := range 10 {\n\t\tfmt.Println(\"row\", i*i)\n\t}\n}\n":                          24,
+		"Die Bundesregierung hat am Mittwoch beschlossen, die Förderung für erneuerbare Energien zu verlängern.": 28,
+		"Сегодня вечером мы пойдём в театр, а потом поужинаем в небольшом ресторане на набережной.":              32,
+		"今天下午我们去公园散步,然后在附近的餐厅吃晚饭。":                                                                               14,
+		"今日は天気がいいので、公園まで散歩に行きました。":                                                                               13,
+		"In 2024 it was 1,234,567.89 of 9,876,543.21 units (12.5 %).":                                            43,
+		"": 0,
+	} {
+		assert.InDelta(t, tokens, EstimateTokens(text), 0.35*float64(tokens), text)
+	}
+}
+
+func TestLengthOf(t *testing.T) {
+	t.Parallel()
+	ten := strings.TrimSpace(strings.Repeat("word ", 10))
+	for _, c := range []struct {
+		row            Row
+		tokens, prompt int
+	}{
+		{promptRow(ten, ten), 20, 10},
+		{Row{[]Part{{Key: keyPrompt, Text: ten}, {Key: keyChosen, Text: ten}, {Key: keyRejected, Text: ten + " " + ten}}}, 30, 10},
+		{Row{[]Part{{Key: keyAnchor, Text: ten}, {Key: keyPositive, Text: ten + " " + ten}, {Key: keyNegative, Text: ten}}}, 20, 0},
+		{Row{[]Part{{Key: keyText, Text: ten}}}, 10, 0},
+		{messagesRow([]Message{{RoleUser, ten}, {RoleAssistant, ten}, {RoleUser, ten}, {RoleAssistant, ten}}), 40 + 4*turnTokens, 30 + 3*turnTokens},
+	} {
+		got := lengthOf(c.row)
+		assert.Equal(t, c.tokens, got.tokens, c.row.shape())
+		assert.Equal(t, c.prompt, got.prompt, c.row.shape())
+	}
+}
+
+func TestSpreadOf(t *testing.T) {
+	t.Parallel()
+	var lengths []uint32
+	for i := range uint32(200) {
+		lengths = append(lengths, 200-i)
+	}
+	assert.Equal(t, Spread{P50: 100, P90: 180, P99: 198, Max: 200, Total: 20100}, spreadOf(lengths))
+	assert.Equal(t, Spread{7, 7, 7, 7, 7}, spreadOf([]uint32{7}))
+	assert.Zero(t, spreadOf(nil))
+}
+
+func TestSecret(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"-----BEGIN OPENSSH PRIVATE KEY-----\nb3Blb": "a private key",
+		"id AKIAABCDEFGH1234567Z!":                   "an AWS access key",
+		"use sk-proj-abc123abc123abc123abc123":       "an API key",
+		"the task-abc123abc123abc123abc123abc123":    "",
+		"sk-learn is a library":                      "",
+		"ghp_" + strings.Repeat("a1", 18):            "a GitHub token",
+	} {
+		assert.Equal(t, want, secret(text), text)
+	}
+}
+
+func TestNormal(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, normal("What is  2+2?"), normal(" what is 2+2\n"))
+	assert.NotEqual(t, normal("2+2"), normal("2-2"))
+}
+
+func TestProblemString(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, `line 9, row 3, field "chosen": it is empty; fill it in`, Problem{Line: 9, Row: 3, Field: "chosen", Reason: "it is empty", Fix: "fill it in"}.String())
+	assert.Equal(t, "it has no rows", Problem{Reason: "it has no rows"}.String())
+}

@@ -96,3 +96,17 @@ func FuzzReader(f *testing.F) {
 		}
 	})
 }
+
+// FuzzFormats holds that no row makes it panic, whatever format it is said to have.
+func FuzzFormats(f *testing.F) {
+	for _, row := range []string{goodPrompt, goodPair, goodTriplet, goodChat, `{"instruction": "a", "output": "b", "history": [["a", "b"], [1]]}`, `{"query": "a", "pos": [], "neg": {}}`, `{"prompt": [], "completion": {}, "chosen": [{}], "rejected": {"from": "gpt"}}`, `{"conversations": {}, "chosen": {}, "rejected": []}`} {
+		f.Add([]byte(row))
+	}
+	f.Fuzz(func(t *testing.T, row []byte) {
+		for _, format := range Formats() {
+			check, err := Prepare(t.Context(), CheckOptions{Format: format, Method: format.Method()}, sourceOf(string(row)), nil, io.Discard, io.Discard)
+			require.Equal(t, err == nil, check.OK)
+			require.True(t, err == nil || fault.ClassOf(err) == fault.Input)
+		}
+	})
+}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -26,62 +27,73 @@ const UploadScheme = "dataset:"
 
 // PrepareInput asks for datasets to be checked and brought into canonical form.
 type PrepareInput struct {
-	Tenant  tenant.ID             `json:"tenant"`
-	Train   Dataset               `json:"dataset"`
-	Eval    *Dataset              `json:"eval_dataset,omitempty"`
-	Options training.CheckOptions `json:"options"`
+	Tenant          tenant.ID       `json:"tenant"`
+	Method          training.Method `json:"method"`
+	Train           Dataset         `json:"dataset"`
+	Eval            *Dataset        `json:"eval_dataset,omitempty"`
+	Seed            int64           `json:"seed"`
+	MaxSeqLength    int             `json:"max_seq_length"`
+	ValidationShare *float64        `json:"validation_split,omitempty"` // nil = the default; 0 = hold out nothing
+	AllowDropped    float64         `json:"allow_dropped,omitempty"`
+	MinRows         int             `json:"min_rows,omitempty"`
 }
 
-// Prepared names the canonical rows and says what was found.
-type Prepared struct {
-	Train training.File  `json:"train"`
-	Eval  *training.File `json:"eval,omitempty"`
-	Check training.Check `json:"check"`
+func (in PrepareInput) options(name, evalName string) training.CheckOptions {
+	o := training.CheckOptions{
+		Name: name, EvalName: evalName, Method: in.Method, MaxSeqLength: in.MaxSeqLength,
+		AllowDropped: in.AllowDropped, Seed: in.Seed,
+	}
+	if in.ValidationShare != nil {
+		if o.ValidationShare = *in.ValidationShare; o.ValidationShare == 0 {
+			o.ValidationShare = -1
+		}
+	}
+	return o
 }
 
 // PrepareDataset checks a dataset before any GPU is taken, and stores its rows
 // under their hash in the one form that the trainer reads.
-func (a *Train) PrepareDataset(ctx context.Context, in PrepareInput) (Prepared, error) {
+func (a *Train) PrepareDataset(ctx context.Context, in PrepareInput) (training.Check, error) {
 	stop := heartbeat(ctx, func() any { return nil })
 	defer stop()
-	dir, err := os.MkdirTemp(a.Scratch, "dataset-")
-	if err != nil {
-		return Prepared{}, fault.Wrap(fault.Capacity, "prepare dataset", "", err)
-	}
-	defer os.RemoveAll(dir)
 	source, name, closeSource, err := a.document(ctx, in.Tenant, in.Train)
 	if err != nil {
-		return Prepared{}, err
+		return training.Check{}, err
 	}
 	defer closeSource()
 	var held training.Source
+	evalName := ""
 	if in.Eval != nil {
-		open, evalName, closeEval, err := a.document(ctx, in.Tenant, *in.Eval)
+		open, of, closeEval, err := a.document(ctx, in.Tenant, *in.Eval)
 		if err != nil {
-			return Prepared{}, err
+			return training.Check{}, err
 		}
 		defer closeEval()
-		held = training.Source{Name: evalName, Open: open}
+		held, evalName = open, of
 	}
+	dir, err := os.MkdirTemp(a.Scratch, "dataset-")
+	if err != nil {
+		return training.Check{}, fault.Wrap(fault.Capacity, "prepare dataset", "", err)
+	}
+	defer os.RemoveAll(dir)
 	train, eval, err := scratchFiles(dir)
 	if err != nil {
-		return Prepared{}, err
+		return training.Check{}, err
 	}
 	defer train.Close()
 	defer eval.Close()
-	check, err := training.Prepare(ctx, training.Source{Name: name, Open: source}, held, in.Options, train, eval)
+	check, err := training.Prepare(ctx, in.options(name, evalName), source, held, train, eval)
 	if err != nil {
-		return Prepared{}, err
+		return training.Check{}, err
 	}
-	out := Prepared{Check: check, Train: check.TrainFile}
-	if err := a.keepRows(ctx, in.Tenant, train, out.Train); err != nil {
-		return Prepared{}, err
+	if rows := check.TrainFile.Rows; rows < in.MinRows {
+		return training.Check{}, fault.New(fault.Input, "check dataset", name,
+			fmt.Sprintf("%d rows to train on, but min_rows asks for %d", rows, in.MinRows))
 	}
-	if check.EvalFile != nil {
-		out.Eval = check.EvalFile
-		err = a.keepRows(ctx, in.Tenant, eval, *out.Eval)
+	if err := a.keepRows(ctx, in.Tenant, train, *check.TrainFile); err != nil || check.EvalFile == nil {
+		return check, err
 	}
-	return out, err
+	return check, a.keepRows(ctx, in.Tenant, eval, *check.EvalFile)
 }
 
 func scratchFiles(dir string) (train, eval *os.File, err error) {
@@ -92,7 +104,7 @@ func scratchFiles(dir string) (train, eval *os.File, err error) {
 }
 
 // document opens what a dataset names. It can be read several times.
-func (a *Train) document(ctx context.Context, t tenant.ID, d Dataset) (open func() (io.ReadCloser, error), name string, closeAll func(), err error) {
+func (a *Train) document(ctx context.Context, t tenant.ID, d Dataset) (open training.Source, name string, closeAll func(), err error) {
 	nothing := func() {}
 	if len(d.Rows) > 0 {
 		rows, err := json.Marshal(d.Rows)
@@ -116,7 +128,7 @@ func (a *Train) document(ctx context.Context, t tenant.ID, d Dataset) (open func
 }
 
 // upload opens a dataset that lies in the store already.
-func (a *Train) upload(ctx context.Context, t tenant.ID, uri, sum string) (open func() (io.ReadCloser, error), name string, closeAll func(), err error) {
+func (a *Train) upload(ctx context.Context, t tenant.ID, uri, sum string) (open training.Source, name string, closeAll func(), err error) {
 	nothing := func() {}
 	if len(sum) != 64 || strings.Trim(sum, "0123456789abcdef") != "" {
 		return nil, "", nothing, fault.New(fault.Input, "read dataset", uri, "want dataset: and 64 hexadecimal digits")

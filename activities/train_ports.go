@@ -49,6 +49,12 @@ type Serving interface {
 	Dir(base string) string
 }
 
+// TrainReports render pages about training.
+type TrainReports struct {
+	Train func(w io.Writer, r training.Report) error
+	Sweep func(w io.Writer, r training.SweepReport) error
+}
+
 // Train holds what the training activities work with. A worker sets only the
 // fields that its pools need.
 type Train struct {
@@ -61,7 +67,7 @@ type Train struct {
 	Runs      Runs
 	Serving   Serving
 	Prices    training.Prices
-	Report    func(w io.Writer, r training.Report) error
+	Reports   TrainReports
 	Class     string  // GPU class of this worker
 	Scratch   string  // directory for temporary files
 	Version   string  // of this build, for lineage

@@ -24,9 +24,8 @@ type CheckOptions struct {
 	Name     string // what problems call the dataset; empty = "dataset"
 	EvalName string // the same of held-out rows; empty = "eval dataset"
 
-	Method    Method // empty = what Choose says of the rows
-	Format    Format // empty = found out from the first rows
-	PlainText bool   // text is trained on as it stands: no markers of turns are looked for in it
+	Method Method // empty = what Choose says of the rows
+	Format Format // empty = found out from the first rows; FormatText = texts as they stand, markers of turns included
 
 	MaxSeqLength int // tokens, to estimate what is cut off; 0 = no estimate
 

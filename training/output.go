@@ -26,4 +26,26 @@ const (
 	BestFolder   = "best/"
 	LastFolder   = "last/"
 	MergedFolder = "merged/"
+	EvalsFolder  = "evals/"
 )
+
+// Primary is the metric by which runs of a method are compared, and whether a
+// lower value is the better one.
+func Primary(m Method) (metric string, lower bool) {
+	if m == Embedding {
+		return "ndcg", false
+	}
+	return "loss", true
+}
+
+// MetricsBetter reports whether a beats b in the primary metric of a method. What
+// has no such figure loses.
+func MetricsBetter(m Method, a, b map[string]float64) bool {
+	name, lower := Primary(m)
+	x, ok := a[name]
+	if !ok {
+		return false
+	}
+	y, ok := b[name]
+	return !ok || lower && x < y || !lower && x > y
+}

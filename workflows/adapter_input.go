@@ -20,29 +20,6 @@ func (in *ListAdaptersInput) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// ListAdaptersResult is what it returns: by name, the latest version first, at most
-// activities.MaxAdapters.
-type ListAdaptersResult struct {
-	Adapters []AdapterView `json:"adapters"`
-	More     bool          `json:"more,omitempty"` // there are more than these
-}
-
-// AdapterView is a line of the list of adapters.
-type AdapterView struct {
-	Name    string             `json:"name"`
-	Version int                `json:"version"`
-	Role    string             `json:"role"`
-	Status  string             `json:"status"` // "active", "inactive", "deprecated" (was active once)
-	Kind    string             `json:"kind"`
-	Method  training.Method    `json:"method"`
-	Base    string             `json:"base_model"`
-	Better  bool               `json:"better"`
-	Metrics map[string]float64 `json:"metrics,omitempty"`
-	Job     string             `json:"job"`
-	Bytes   int64              `json:"bytes"`
-	Created string             `json:"created"` // RFC 3339
-}
-
 // ShowAdapterInput starts ShowAdapter.
 type ShowAdapterInput struct {
 	Common
@@ -57,13 +34,6 @@ func (in *ShowAdapterInput) UnmarshalJSON(data []byte) error {
 	type plain ShowAdapterInput
 	in.invalid = strict(data, (*plain)(in))
 	return nil
-}
-
-// ShowAdapterResult is what it returns.
-type ShowAdapterResult struct {
-	training.Adapter
-	Status string `json:"status"`
-	Prefix string `json:"prefix"` // where its files lie in the store
 }
 
 // ActivateAdapterInput starts ActivateAdapter, DeactivateAdapter and RollbackAdapter.
@@ -88,4 +58,44 @@ func (in *ActivateAdapterInput) UnmarshalJSON(data []byte) error {
 type ActivateAdapterResult struct {
 	training.Role
 	Loaded string `json:"loaded,omitempty"` // name under which a model server serves it; empty = none is configured
+}
+
+func (in *ListAdaptersInput) check() error {
+	if in.invalid != nil {
+		return in.invalid
+	}
+	if in.Name != "" {
+		if err := training.CheckName("name", in.Name); err != nil {
+			return err
+		}
+	}
+	return in.Common.check()
+}
+
+func (in *ShowAdapterInput) check() error {
+	if in.invalid != nil {
+		return in.invalid
+	}
+	if err := training.CheckName("name", in.Name); err != nil {
+		return err
+	}
+	return in.Common.check()
+}
+
+// check wants one of the names; the other may be left out.
+func (in *ActivateAdapterInput) check(field, value string) error {
+	if in.invalid != nil {
+		return in.invalid
+	}
+	if err := required(field, value); err != nil {
+		return err
+	}
+	for _, n := range []struct{ field, value string }{{"name", in.Name}, {"role", in.Role}} {
+		if n.value != "" {
+			if err := training.CheckName(n.field, n.value); err != nil {
+				return err
+			}
+		}
+	}
+	return in.Common.check()
 }

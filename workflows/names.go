@@ -15,20 +15,22 @@ const (
 	StemTranscribe = "transcribe"
 	StemDescribe   = "describe"
 	StemEmbed      = "embed"
+	StemTrain      = "train"
 )
 
 // ClassQueue is the queue of a stem for one GPU class: "describe-l40s".
 func ClassQueue(stem, class string) string { return stem + "-" + class }
 
-// Signals, queries and updates that every ingest workflow answers.
+// Signals, queries and updates that workflows answer.
 const (
 	SignalPause  = "pause"  // start nothing new
 	SignalResume = "resume" // go on
 	SignalBudget = "budget" // a new hard limit in USD; how a library tells its videos
+	SignalStop   = "stop"   // training: enough; keep the best so far
 
 	SignalVideoDone = "video_done" // from IngestVideo to its library: VideoDone
 
-	QueryProgress = "progress" // LibraryProgress or VideoProgress
+	QueryProgress = "progress" // LibraryProgress, VideoProgress or TrainProgress
 
 	UpdateConcurrency = "set_concurrency" // IngestLibrary: videos at a time, an int
 	UpdateBudget      = "set_budget"      // a new hard limit in USD, a number; 0 = none

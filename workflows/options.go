@@ -20,6 +20,9 @@ const (
 	indexTimeout     = time.Hour
 	listTimeout      = 6 * time.Hour   // a million names
 	healthWait       = 3 * time.Second // a pool that takes nothing within this is absent
+	// trainTimeout bounds one attempt of training; a longer one goes on in the next.
+	trainTimeout = 30 * 24 * time.Hour
+	copyTimeout  = 12 * time.Hour // copies the weights of a model within the store
 
 	// maxEvents is where a run continues as new, safely below the 4,096 at
 	// which the server asks for it.
@@ -102,6 +105,19 @@ func (c caller) model(ctx workflow.Context, stem, class, summary string, wait ti
 	options := workflow.GetActivityOptions(ctx)
 	options.ScheduleToStartTimeout = wait
 	return workflow.WithActivityOptions(ctx, options)
+}
+
+// train schedules a training process; see model about wait.
+func (c caller) train(ctx workflow.Context, class, summary string, wait time.Duration) workflow.Context {
+	ctx = c.with(ctx, ClassQueue(StemTrain, class), summary, trainTimeout, heartbeatTimeout)
+	options := workflow.GetActivityOptions(ctx)
+	options.ScheduleToStartTimeout = wait
+	return workflow.WithActivityOptions(ctx, options)
+}
+
+// copying moves weights within the store.
+func (c caller) copying(ctx workflow.Context, summary string) workflow.Context {
+	return c.with(ctx, QueueMain, summary, copyTimeout, heartbeatTimeout)
 }
 
 // child starts an IngestVideo run that outlives continue-as-new of its library.

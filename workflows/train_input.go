@@ -1,7 +1,6 @@
 package workflows
 
 import (
-	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -180,8 +179,9 @@ type TrainResult struct {
 	Seconds     float64              `json:"seconds,omitempty"`
 	CostUSD     float64              `json:"cost_usd"`
 	Report      string               `json:"report,omitempty"`
-	Plan        *activities.Plan     `json:"plan,omitempty"`  // of a dry run
-	Check       *training.Check      `json:"check,omitempty"` // of a dry run
+	Plan        *activities.Plan     `json:"plan,omitempty"`    // of a dry run
+	Check       *training.Check      `json:"check,omitempty"`   // of a dry run
+	Ignored     []string             `json:"ignored,omitempty"` // settings of Cogniverse that mean nothing here
 }
 
 // TrainProgress answers QueryProgress of a training run.
@@ -199,40 +199,4 @@ type TrainProgress struct {
 	Started time.Time       `json:"started"`
 
 	activities.TrainReport
-}
-
-// SweepInput starts TrainSweep: one training run for each combination.
-type SweepInput struct {
-	Common
-	Method      training.Method              `json:"method"`
-	Train       json.RawMessage              `json:"train"`                 // a TrainInput without what is varied
-	Grid        map[string][]json.RawMessage `json:"grid,omitempty"`        // "sft_config.learning_rate": [1e-4, 2e-4]; every combination runs
-	Runs        []map[string]json.RawMessage `json:"runs,omitempty"`        // or these overrides, one run each
-	Concurrency int                          `json:"concurrency,omitempty"` // runs at a time, default 2
-
-	invalid error
-}
-
-// UnmarshalJSON decodes strictly; see strict.
-func (in *SweepInput) UnmarshalJSON(data []byte) error {
-	type plain SweepInput
-	in.invalid = strict(data, (*plain)(in))
-	return nil
-}
-
-// SweepResult is what TrainSweep returns.
-type SweepResult struct {
-	Runs    []SweepRun `json:"runs"`   // in the order of the grid
-	Best    int        `json:"best"`   // index of the best by the method's primary metric; -1 = none
-	Failed  int        `json:"failed"` // runs that ended without a result
-	CostUSD float64    `json:"cost_usd"`
-	Report  string     `json:"report,omitempty"`
-}
-
-// SweepRun is one run of a sweep.
-type SweepRun struct {
-	Overrides  map[string]json.RawMessage `json:"overrides"`
-	WorkflowID string                     `json:"workflow_id"`
-	Result     *TrainResult               `json:"result,omitempty"` // without plan and check
-	Failure    *video.Failure             `json:"failure,omitempty"`
 }

@@ -1,0 +1,88 @@
+package activities
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/object"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/training"
+)
+
+// RoleInput changes what serves a role.
+type RoleInput struct {
+	Tenant  tenant.ID `json:"tenant"`
+	Role    string    `json:"role"`
+	Do      string    `json:"do"` // DoActivate, DoDeactivate, DoRollback
+	Name    string    `json:"name,omitempty"`
+	Version int       `json:"version,omitempty"`
+	// Seen is what served the role when the caller looked: a rollback that is
+	// repeated after a lost answer does not roll back twice. nil = nothing.
+	Seen *training.Activation `json:"seen,omitempty"`
+}
+
+// What RoleInput can do.
+const (
+	DoActivate   = "activate"
+	DoDeactivate = "deactivate"
+	DoRollback   = "rollback"
+)
+
+// ReadRole says what serves a role.
+func (a *Train) ReadRole(ctx context.Context, in RoleInput) (training.Role, error) {
+	role, _, err := a.role(ctx, in.Tenant, in.Role)
+	return role, err
+}
+
+// ChangeRole activates, deactivates or rolls back, in one step that others see
+// whole. Whoever changes at the same time is not overwritten.
+func (a *Train) ChangeRole(ctx context.Context, in RoleInput) (training.Role, error) {
+	for {
+		role, seen, err := a.role(ctx, in.Tenant, in.Role)
+		if err != nil {
+			return role, err
+		}
+		now := time.Now().UTC()
+		switch in.Do {
+		case DoActivate:
+			role.Activate(in.Name, in.Version, now)
+		case DoDeactivate:
+			role.Deactivate()
+		case DoRollback:
+			if !sameActivation(role.Active, in.Seen) {
+				return role, nil // done by an attempt whose answer was lost
+			}
+			err = role.Rollback(now)
+		default:
+			err = fault.New(fault.Input, "change role", in.Role, "unknown: "+in.Do)
+		}
+		if err != nil {
+			return role, err
+		}
+		data, err := json.Marshal(role)
+		if err != nil {
+			return role, err
+		}
+		key := training.RoleKey(in.Tenant, in.Role)
+		if seen == "" {
+			_, err = a.Store.Create(ctx, key, bytes.NewReader(data))
+		} else {
+			_, err = a.Store.Replace(ctx, key, seen, bytes.NewReader(data))
+		}
+		if errors.Is(err, object.ErrExists) || errors.Is(err, object.ErrChanged) || errors.Is(err, object.ErrNotFound) {
+			continue
+		}
+		return role, err
+	}
+}
+
+func sameActivation(x, y *training.Activation) bool {
+	if x == nil || y == nil {
+		return x == y
+	}
+	return x.Name == y.Name && x.Version == y.Version && x.Since.Equal(y.Since)
+}

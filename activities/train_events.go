@@ -1,0 +1,97 @@
+package activities
+
+import (
+	"context"
+	"path/filepath"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/training"
+)
+
+// take notes what the trainer says. It is called in order, one event at a time.
+func (r *trainRun) take(e training.Event) error {
+	switch e.Event {
+	case training.EventCheckpoint:
+		return r.takeCheckpoint(e)
+	case training.EventPhase:
+		r.update(func(p *trainPulse) { p.Report.Phase = e.Phase })
+		return nil
+	case training.EventError: // the trainer's end says the same
+		return nil
+	}
+	r.update(func(p *trainPulse) {
+		r.events = append(r.events, e)
+		switch e.Event {
+		case training.EventDevice:
+			p.Report.Device = e.Device
+		case training.EventStep:
+			r.takeStep(p, e)
+		case training.EventEval:
+			if e.Of == training.OfBase {
+				p.Report.BaseMetrics = e.Metrics
+			} else {
+				p.Report.Metrics = e.Metrics
+			}
+		}
+	})
+	return nil
+}
+
+func (r *trainRun) takeStep(p *trainPulse, e training.Event) {
+	now := time.Now()
+	if r.firstStep.IsZero() {
+		r.firstStep, r.resumed, r.startup = now, e.Step, now.Sub(r.launched)
+	}
+	p.Report.ETASeconds = 0
+	if done := e.Step - r.resumed; done > 0 {
+		p.Report.ETASeconds = now.Sub(r.firstStep).Seconds() / float64(done) * float64(e.Total-e.Step)
+	}
+	p.Tally.Reached = max(p.Tally.Reached, e.Step)
+	p.Report.Step, p.Report.Total, p.Report.Epoch = e.Step, e.Total, e.Epoch
+	p.Report.Loss, p.Report.LearningRate = e.Loss, e.LearningRate
+	p.Report.Tokens, p.Report.TokensPerSecond = e.Tokens, e.TokensPerSecond
+	p.Report.MemoryBytes = max(p.Report.MemoryBytes, e.MemoryBytes)
+}
+
+func (r *trainRun) takeCheckpoint(e training.Event) error {
+	if !filepath.IsLocal(filepath.FromSlash(e.Path)) {
+		return fault.New(fault.Input, "read event of the trainer", e.Path, "a checkpoint outside its directory")
+	}
+	var c localCheckpoint
+	r.update(func(p *trainPulse) {
+		r.events = append(r.events, e)
+		p.Report.BestStep = e.BestStep
+		// The slice is only ever appended to, so the part up to here stays as it is.
+		c = localCheckpoint{dir: filepath.Join(r.work, filepath.FromSlash(e.Path)), step: e.Step, events: r.events}
+	})
+	r.saver.save(c)
+	return nil
+}
+
+// How often a workflow is told where its run stands: often at first, then each
+// fiftieth of the time gone, so that a run of days does not fill its history.
+// Whoever wants to know better reads the heartbeat.
+const (
+	tellAtFirst = 2 * time.Second
+	tellPart    = 50
+)
+
+// tell signals the workflow now and then.
+func (r *trainRun) tell(ctx context.Context, done <-chan struct{}) {
+	run := activity.GetInfo(ctx).WorkflowExecution
+	began := time.Now()
+	for {
+		timer := time.NewTimer(max(tellAtFirst, time.Since(began)/tellPart))
+		select {
+		case <-done:
+			timer.Stop()
+			return
+		case <-timer.C:
+		}
+		// The next one says more, and the end of the activity says it all.
+		_ = r.a.Runs.Signal(ctx, run.ID, run.RunID, SignalTraining, r.snapshot().Report)
+	}
+}

@@ -1,0 +1,128 @@
+package activities
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/training"
+)
+
+// keepOutput stores what the job came to: weights, evaluations, events, and the
+// manifest last. The checkpoints are not needed any more then.
+func (r *trainRun) keepOutput(ctx context.Context, job training.Job) error {
+	prefix := training.OutputPrefix(r.in.Tenant, r.in.Job)
+	out := training.Output{Version: training.ProtocolVersion, Job: r.in.Job, Token: r.token}
+	for _, folder := range []string{"output", "evals"} {
+		within := ""
+		if folder == "evals" {
+			within = training.EvalsFolder
+		}
+		dir := filepath.Join(r.work, folder)
+		if _, err := os.Stat(dir); os.IsNotExist(err) && folder == "evals" {
+			continue // nothing was held out
+		}
+		files, err := storeTree(ctx, r.a.Store, dir, prefix+r.token+"/"+within)
+		if err != nil {
+			return err
+		}
+		for _, f := range files {
+			f.Name = within + f.Name
+			out.Files = append(out.Files, f)
+		}
+	}
+	events, err := storeEvents(ctx, r.a.Store, prefix+r.token+"/"+training.EventsName, r.events)
+	if err != nil {
+		return err
+	}
+	out.Files = append(out.Files, events)
+	if out.Outcome, err = r.figures(job); err != nil {
+		return err
+	}
+	if err := writeManifest(ctx, r.a.Store, prefix+training.ManifestName, out); err != nil {
+		return err
+	}
+	if out.Outcome.Ended != training.EndedDone {
+		return nil // somebody may want to train on
+	}
+	if err := r.keepSpeed(ctx); err != nil {
+		return err
+	}
+	return r.a.prune(ctx, r.in.Tenant, r.in.Job, 0)
+}
+
+// figures sums up the job from its events.
+func (r *trainRun) figures(job training.Job) (training.Outcome, error) {
+	p := r.snapshot()
+	o := training.Outcome{
+		Ended: training.EndedDone, Steps: p.Report.Step, Total: p.Report.Total, Tokens: p.Report.Tokens,
+		Seconds: p.Tally.Seconds, CostUSD: float64(p.Tally.CostMicroUSD) / 1e6, GPU: r.in.Class, Device: p.Report.Device,
+		MemoryBytes: p.Report.MemoryBytes, MicroBatch: job.MicroBatch, Attempts: p.Tally.Attempts, Redone: p.Tally.Redone,
+	}
+	if r.in.Finish {
+		o.Ended = training.EndedStopped
+	}
+	var base, best string
+	for _, e := range r.events {
+		switch e.Event {
+		case training.EventDevice:
+			o.Versions = e.Versions
+		case training.EventData:
+			o.Data = e.Data
+		case training.EventStep: // of the former attempts, if this one did none
+			o.Steps, o.Total, o.Tokens = e.Step, e.Total, e.Tokens
+		case training.EventDone:
+			o.BestStep = e.BestStep
+		case training.EventEval:
+			switch e.Of {
+			case training.OfBase:
+				o.BaseMetrics, base = e.Metrics, e.Rows
+			case training.OfBest:
+				o.Metrics, best = e.Metrics, e.Rows
+			}
+		}
+	}
+	if base == "" || best == "" {
+		return o, nil
+	}
+	comparison, err := r.compare(base, best)
+	o.Comparison = &comparison
+	return o, err
+}
+
+func (r *trainRun) compare(base, best string) (training.Comparison, error) {
+	var rows [2][]training.RowValues
+	for i, name := range []string{base, best} {
+		if !filepath.IsLocal(filepath.FromSlash(name)) {
+			return training.Comparison{}, fault.New(fault.Input, "read evaluation", name, "a file outside its directory")
+		}
+		file, err := os.Open(filepath.Join(r.work, filepath.FromSlash(name)))
+		if err != nil {
+			return training.Comparison{}, fault.Wrap("", "read evaluation", name, err)
+		}
+		rows[i], err = training.ReadRowValues(file)
+		_ = file.Close()
+		if err != nil {
+			return training.Comparison{}, err
+		}
+	}
+	return training.Compare(r.in.Spec.Method, rows[0], rows[1])
+}
+
+// keepSpeed remembers how fast this was, for the next estimate.
+func (r *trainRun) keepSpeed(ctx context.Context) error {
+	p := r.snapshot()
+	if p.Report.TokensPerSecond <= 0 || p.Tally.Attempts != 1 {
+		return nil // an interrupted run tells little
+	}
+	key, err := training.SpeedKey(r.in.Tenant, r.in.Spec, r.in.Class)
+	if err != nil {
+		return err
+	}
+	return writeJSON(ctx, r.a.Store, key, training.Speed{
+		Model: r.in.Spec.Model, Method: r.in.Spec.Method, Class: r.in.Class, Numerics: r.in.Spec.Numerics,
+		LoRA: r.in.Spec.LoRA != nil, TokensPerSecond: p.Report.TokensPerSecond,
+		StartupSeconds: r.startup.Seconds(),
+	})
+}

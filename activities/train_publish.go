@@ -1,0 +1,155 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/training"
+)
+
+// PublishAdapterInput asks for what a job came to, to be published.
+type PublishAdapterInput struct {
+	JobInput
+	Name  string         `json:"name"`
+	Role  string         `json:"role"`
+	Spec  training.Spec  `json:"spec"`
+	Base  training.Model `json:"base"`
+	Tally Tally          `json:"tally"`
+	GPU   string         `json:"gpu"`
+	Check training.Check `json:"check"`
+}
+
+// PublishedAdapter is the version that holds it.
+type PublishedAdapter struct {
+	Name    string           `json:"name"`
+	Version int              `json:"version"`
+	Outcome training.Outcome `json:"outcome"`
+}
+
+// PublishAdapter makes a new version of an adapter from what a job came to, or
+// from the best of its newest checkpoint if it was cancelled. One job has one
+// version under a name, however often it is published.
+func (a *Train) PublishAdapter(ctx context.Context, in PublishAdapterInput) (PublishedAdapter, error) {
+	stop := heartbeat(ctx, func() any { return nil })
+	defer stop()
+	from, outcome, err := a.toPublish(ctx, in)
+	if err != nil {
+		return PublishedAdapter{}, err
+	}
+	version, done, err := a.reserveVersion(ctx, in, outcome)
+	if err != nil || done {
+		return PublishedAdapter{Name: in.Name, Version: version, Outcome: outcome}, err
+	}
+	prefix := training.AdapterPrefix(in.Tenant, in.Name, version)
+	m := training.Adapter{
+		Name: in.Name, Version: version, Role: in.Role, Kind: training.KindAdapter,
+		Job: in.Job, Workflow: activity.GetInfo(ctx).WorkflowExecution.ID, Spec: in.Spec, Base: in.Base,
+		Created: time.Now().UTC(), Outcome: outcome,
+	}
+	if in.Spec.LoRA == nil {
+		m.Kind = training.KindModel
+	}
+	for _, f := range from.files {
+		if err := copyObject(ctx, a.Store, from.prefix+f.Name, prefix+f.to(), f.SHA256); err != nil {
+			return PublishedAdapter{}, err
+		}
+		m.Files = append(m.Files, training.CheckpointFile{Name: f.to(), Size: f.Size, SHA256: f.SHA256})
+	}
+	card, err := a.Store.Put(ctx, prefix+cardName, strings.NewReader(a.card(ctx, in, m)))
+	if err != nil {
+		return PublishedAdapter{}, err
+	}
+	m.Files = append(m.Files, training.CheckpointFile{Name: cardName, Size: card.Size, SHA256: card.SHA256})
+	slices.SortFunc(m.Files, func(x, y training.CheckpointFile) int { return strings.Compare(x.Name, y.Name) })
+	if err := writeManifest(ctx, a.Store, prefix+training.ManifestName, m); err != nil {
+		return PublishedAdapter{}, err
+	}
+	return PublishedAdapter{Name: in.Name, Version: version, Outcome: outcome}, nil
+}
+
+const cardName = "README.md"
+
+// source is where the files to publish lie.
+type publishSource struct {
+	prefix string
+	files  []publishFile
+}
+
+type publishFile struct{ training.CheckpointFile }
+
+// to is where a file goes: the best is the adapter itself, the rest lies beside it.
+func (f publishFile) to() string { return strings.TrimPrefix(f.Name, training.BestFolder) }
+
+// toPublish finds what there is: the output of the job, else the best of its
+// newest whole checkpoint.
+func (a *Train) toPublish(ctx context.Context, in PublishAdapterInput) (publishSource, training.Outcome, error) {
+	out, err := a.output(ctx, in.Tenant, in.Job)
+	if err != nil {
+		return publishSource{}, training.Outcome{}, err
+	}
+	if out != nil {
+		from := publishSource{prefix: training.OutputPrefix(in.Tenant, in.Job) + out.Token + "/"}
+		for _, f := range out.Files {
+			if publishable(f.Name) {
+				from.files = append(from.files, publishFile{f})
+			}
+		}
+		return from, out.Outcome, nil
+	}
+	whole, _, err := a.checkpoints(ctx, in.Tenant, in.Job)
+	if err != nil {
+		return publishSource{}, training.Outcome{}, err
+	}
+	for _, prefix := range whole {
+		var m training.StoredCheckpoint
+		if err := readJSON(ctx, a.Store, prefix+training.ManifestName, &m); absent(err) {
+			continue
+		} else if err != nil {
+			return publishSource{}, training.Outcome{}, err
+		}
+		from := publishSource{prefix: prefix + m.Token + "/"}
+		for _, f := range m.Files {
+			if strings.HasPrefix(f.Name, training.BestFolder) {
+				from.files = append(from.files, publishFile{f})
+			}
+		}
+		return from, training.Outcome{
+			Ended: training.EndedStopped, Steps: m.Step, BestStep: m.BestStep, Tokens: m.Tokens, GPU: in.GPU,
+			Seconds: in.Tally.Seconds, CostUSD: float64(in.Tally.CostMicroUSD) / 1e6,
+			Attempts: in.Tally.Attempts, Redone: in.Tally.Redone,
+		}, nil
+	}
+	return publishSource{}, training.Outcome{}, fault.New(fault.Input, "publish adapter", in.Name,
+		"the job has neither an outcome nor a checkpoint, so there is nothing to publish")
+}
+
+func publishable(name string) bool {
+	return strings.HasPrefix(name, training.BestFolder) || strings.HasPrefix(name, training.LastFolder) ||
+		strings.HasPrefix(name, training.MergedFolder)
+}
+
+// card renders the model card.
+func (a *Train) card(ctx context.Context, in PublishAdapterInput, m training.Adapter) string {
+	o := m.Outcome
+	c := training.Card{
+		Name: m.Name, Version: fmt.Sprint(m.Version), Tenant: string(in.Tenant), Spec: m.Spec, Job: m.Job,
+		Workflow: m.Workflow, Run: activity.GetInfo(ctx).WorkflowExecution.RunID, Repo: m.Base.Repo,
+		Dropped: in.Check.Train.Dropped, Device: o.Device, Class: o.GPU, Versions: o.Versions,
+		Steps: o.Steps, BestStep: o.BestStep, Tokens: o.Tokens, Seconds: o.Seconds, CostUSD: o.CostUSD,
+		Preemptions: max(0, o.Attempts-1), Base: o.BaseMetrics, Best: o.Metrics, Comparison: o.Comparison,
+		Created: m.Created.Format(time.RFC3339),
+	}
+	if in.Check.TrainFile != nil {
+		c.Rows = in.Check.TrainFile.Rows
+	}
+	if in.Check.EvalFile != nil {
+		c.EvalRows = in.Check.EvalFile.Rows
+	}
+	return c.Markdown()
+}

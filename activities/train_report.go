@@ -1,0 +1,89 @@
+package activities
+
+import (
+	"bytes"
+	"context"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// TrainReportInput says what a report of training is about.
+type TrainReportInput struct {
+	JobInput
+	Name     string            `json:"name"`
+	Version  int               `json:"version"`
+	Status   string            `json:"status"`
+	RunID    string            `json:"run_id"` // first run of the chain
+	Started  time.Time         `json:"started"`
+	Ended    time.Time         `json:"ended"`
+	Check    training.Check    `json:"check"`
+	Estimate training.Estimate `json:"estimate"`
+}
+
+// WriteTrainReport renders the report of a training run into the store.
+func (a *Train) WriteTrainReport(ctx context.Context, in TrainReportInput) (ReportResult, error) {
+	stop := heartbeat(ctx, func() any { return nil })
+	defer stop()
+	run := activity.GetInfo(ctx).WorkflowExecution
+	m, _, err := a.adapter(ctx, in.Tenant, in.Name, in.Version)
+	if err != nil {
+		return ReportResult{}, err
+	}
+	page := training.Report{
+		Adapter: m, Tenant: in.Tenant, Workflow: run.ID, Run: in.RunID, Started: in.Started, Ended: in.Ended,
+		Status: in.Status, Plan: in.Estimate, Check: in.Check,
+	}
+	if page.Events, err = a.history(ctx, in.Tenant, in.Job); err != nil {
+		return ReportResult{}, err
+	}
+	var html bytes.Buffer
+	if err := a.Reports.Train(&html, page); err != nil {
+		return ReportResult{}, err
+	}
+	out := ReportResult{Key: video.ReportKey(in.Tenant, run.ID, in.RunID)}
+	_, err = a.Store.Put(ctx, out.Key, &html)
+	return out, err
+}
+
+// history reads the events of a job: of its outcome, or of its newest checkpoint.
+func (a *Train) history(ctx context.Context, t tenant.ID, job string) ([]training.Event, error) {
+	out, err := a.output(ctx, t, job)
+	if err != nil {
+		return nil, err
+	}
+	if out != nil {
+		return readEvents(ctx, a.Store, training.OutputPrefix(t, job)+out.Token+"/"+training.EventsName)
+	}
+	whole, _, err := a.checkpoints(ctx, t, job)
+	if err != nil || len(whole) == 0 {
+		return nil, err
+	}
+	var m training.StoredCheckpoint
+	if err := readJSON(ctx, a.Store, whole[0]+training.ManifestName, &m); err != nil {
+		return nil, err
+	}
+	return readEvents(ctx, a.Store, whole[0]+m.Token+"/"+training.EventsName)
+}
+
+// SweepReportInput is what the page about a sweep shows.
+type SweepReportInput struct {
+	RunID  string               `json:"run_id"`
+	Report training.SweepReport `json:"report"`
+}
+
+// WriteSweepReport renders the report of a sweep into the store.
+func (a *Train) WriteSweepReport(ctx context.Context, in SweepReportInput) (ReportResult, error) {
+	in.Report.Workflow, in.Report.Run = activity.GetInfo(ctx).WorkflowExecution.ID, in.RunID
+	var html bytes.Buffer
+	if err := a.Reports.Sweep(&html, in.Report); err != nil {
+		return ReportResult{}, err
+	}
+	out := ReportResult{Key: video.ReportKey(in.Report.Tenant, in.Report.Workflow, in.RunID)}
+	_, err := a.Store.Put(ctx, out.Key, &html)
+	return out, err
+}

@@ -1,0 +1,183 @@
+package activities
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/object"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/training"
+)
+
+// checkpoints lists the steps that have a whole checkpoint, the newest first,
+// and the prefixes of all, whole or not.
+func (a *Train) checkpoints(ctx context.Context, t tenant.ID, job string) (whole []string, all []string, err error) {
+	err = a.Store.List(ctx, training.CheckpointsPrefix(t, job), func(o object.Info) error {
+		rest := strings.TrimPrefix(o.Key, training.CheckpointsPrefix(t, job))
+		step, _, _ := strings.Cut(rest, "/")
+		prefix := training.CheckpointsPrefix(t, job) + step + "/"
+		if len(all) == 0 || all[len(all)-1] != prefix {
+			all = append(all, prefix)
+		}
+		if path.Base(o.Key) == training.ManifestName && o.Key == prefix+training.ManifestName {
+			whole = append(whole, prefix)
+		}
+		return nil
+	})
+	slices.Reverse(whole)
+	return whole, all, err
+}
+
+// prune removes all checkpoints older than the newest few. The manifest goes
+// first, so that half a checkpoint never looks whole.
+func (a *Train) prune(ctx context.Context, t tenant.ID, job string, keep int) error {
+	whole, all, err := a.checkpoints(ctx, t, job)
+	if err != nil || len(whole) <= keep {
+		return err
+	}
+	oldest := "~" // after every step
+	if keep > 0 {
+		oldest = whole[keep-1]
+	}
+	for _, prefix := range all {
+		if keep > 0 && prefix >= oldest {
+			continue
+		}
+		if err := a.Store.Delete(ctx, prefix+training.ManifestName); err != nil {
+			return err
+		}
+		if _, err := deletePrefix(ctx, a.Store, prefix); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// resume fetches the newest checkpoint that is whole; "" = there is none. One
+// that is damaged is passed over.
+func (r *trainRun) resume(ctx context.Context) (string, error) {
+	whole, _, err := r.a.checkpoints(ctx, r.in.Tenant, r.in.Job)
+	if err != nil {
+		return "", err
+	}
+	for _, prefix := range whole {
+		dir, step, events, err := r.fetchCheckpoint(ctx, prefix)
+		if absent(err) {
+			continue // torn by a crash of the machine, or removed this moment
+		}
+		if err != nil {
+			return "", err
+		}
+		r.begin(step, events)
+		return dir, nil
+	}
+	r.begin(0, nil)
+	return "", nil
+}
+
+// begin notes where this attempt goes on, and how much is computed again.
+func (r *trainRun) begin(step int, events []training.Event) {
+	r.update(func(p *trainPulse) {
+		p.Tally.Redone += max(0, p.Tally.Reached-step)
+		p.Tally.Reached = step
+		p.Report.Step, p.Report.Checkpoint = step, step
+		r.resumed, r.events, r.firstStep = step, events, time.Time{}
+	})
+}
+
+func (r *trainRun) fetchCheckpoint(ctx context.Context, prefix string) (dir string, step int, events []training.Event, err error) {
+	var m training.StoredCheckpoint
+	if err := readJSON(ctx, r.a.Store, prefix+training.ManifestName, &m); err != nil {
+		return "", 0, nil, err
+	}
+	if dir, err = os.MkdirTemp(r.dir, "resume-"); err != nil {
+		return "", 0, nil, fault.Wrap(fault.Capacity, "resume training", r.in.Job, err)
+	}
+	dir = filepath.Join(dir, fmt.Sprintf("%08d", m.Step))
+	for _, f := range m.Files {
+		if f.Name == training.EventsName {
+			events, err = readEvents(ctx, r.a.Store, prefix+m.Token+"/"+f.Name)
+		} else {
+			err = fetchFile(ctx, r.a.Store, prefix+m.Token+"/", f, dir)
+		}
+		if err != nil {
+			return "", 0, nil, err
+		}
+	}
+	return dir, m.Step, events, nil
+}
+
+// fetchFile fetches one file of a manifest and compares its hash.
+func fetchFile(ctx context.Context, s Store, prefix string, f training.CheckpointFile, dir string) error {
+	if !filepath.IsLocal(filepath.FromSlash(f.Name)) {
+		return fault.New(fault.Input, "read manifest", prefix, "it names a file outside: "+f.Name)
+	}
+	info, err := s.Stat(ctx, prefix+f.Name)
+	if err == nil && info.SHA256 != f.SHA256 {
+		err = object.ErrCorrupt
+	}
+	if err != nil {
+		return err
+	}
+	to := filepath.Join(dir, filepath.FromSlash(f.Name))
+	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+		return fault.Wrap(fault.Capacity, "fetch file", to, err)
+	}
+	return fetchObject(ctx, s, prefix+f.Name, to)
+}
+
+// fetchObject copies an object to a file, which is there whole or not at all.
+func fetchObject(ctx context.Context, s Store, key, to string) error {
+	in, _, err := s.Get(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.Create(to + ".part")
+	if err != nil {
+		return fault.Wrap(fault.Capacity, "fetch object", key, err)
+	}
+	_, err = io.Copy(out, in)
+	if closeErr := out.Close(); err == nil {
+		err = fault.Wrap(fault.Capacity, "fetch object", key, closeErr)
+	}
+	if err != nil {
+		_ = os.Remove(out.Name())
+		return err
+	}
+	return fault.Wrap(fault.Capacity, "fetch object", key, os.Rename(out.Name(), to))
+}
+
+func readEvents(ctx context.Context, s Store, key string) ([]training.Event, error) {
+	data, err := readAll(ctx, s, key)
+	if err != nil {
+		return nil, err
+	}
+	var out []training.Event
+	for line := range bytes.Lines(data) {
+		var e training.Event
+		if err := json.Unmarshal(line, &e); err != nil {
+			return nil, fault.Wrap(fault.Input, "read events", key, err)
+		}
+		out = append(out, e)
+	}
+	return out, nil
+}
+
+func readLocalJSON(name string, v any) error {
+	data, err := os.ReadFile(name)
+	if err == nil {
+		err = json.Unmarshal(data, v)
+	}
+	return fault.Wrap(fault.Transport, "read file", name, err)
+}

@@ -1,0 +1,342 @@
+package activities
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// TrainRunInput asks for a job to be trained on, from wherever it stands.
+type TrainRunInput struct {
+	Tenant        tenant.ID      `json:"tenant"`
+	Job           string         `json:"job"`
+	Spec          training.Spec  `json:"spec"`
+	Train         training.File  `json:"train"`
+	Eval          *training.File `json:"eval,omitempty"`
+	Class         string         `json:"class"`
+	MicroBatch    int            `json:"micro_batch"`
+	Accumulation  int            `json:"accumulation"`
+	SaveSeconds   float64        `json:"checkpoint_seconds,omitempty"` // 0 = as the worker is configured
+	Finish        bool           `json:"finish,omitempty"`             // train no more: evaluate and keep the best so far
+	Ledger        string         `json:"ledger"`                       // job that the ledger counts by
+	LimitMicroUSD int64          `json:"limit_micro_usd,omitempty"`
+	Before        Tally          `json:"before"` // what former runs of this job came to
+}
+
+// Tally adds up the attempts of a job. It survives the death of a worker in the
+// details of the heartbeat.
+type Tally struct {
+	Attempts     int     `json:"attempts"`     // trainer processes started
+	Reached      int     `json:"reached"`      // the furthest step
+	Redone       int     `json:"redone_steps"` // steps computed again
+	Seconds      float64 `json:"seconds"`      // with a GPU in hand
+	CostMicroUSD int64   `json:"cost_micro_usd"`
+	MicroBatch   int     `json:"micro_batch,omitempty"` // that fits; 0 = not found out
+	Accumulation int     `json:"accumulation,omitempty"`
+	Slice        int64   `json:"slice,omitempty"`      // open entry of the ledger
+	SliceMicro   int64   `json:"slice_cost,omitempty"` // what it reserves
+}
+
+// TrainReport is where a run stands, for people.
+type TrainReport struct {
+	Phase           string             `json:"phase,omitempty"` // load, data, evaluate, train, save
+	Step            int                `json:"step"`
+	Total           int                `json:"total"`
+	Epoch           float64            `json:"epoch,omitempty"`
+	Loss            *float64           `json:"loss,omitempty"`
+	LearningRate    float64            `json:"learning_rate,omitempty"`
+	Tokens          int64              `json:"tokens,omitempty"`
+	TokensPerSecond float64            `json:"tokens_per_second,omitempty"`
+	MemoryBytes     int64              `json:"memory_bytes,omitempty"`
+	Device          string             `json:"device,omitempty"`
+	Checkpoint      int                `json:"checkpoint,omitempty"` // step of the last one that is stored
+	BestStep        int                `json:"best_step,omitempty"`
+	Metrics         map[string]float64 `json:"metrics,omitempty"`      // of the last evaluation
+	BaseMetrics     map[string]float64 `json:"base_metrics,omitempty"` // of the base model
+	ETASeconds      float64            `json:"eta_seconds,omitempty"`
+	Trouble         string             `json:"trouble,omitempty"` // what fails at the moment and is tried again
+}
+
+// TrainRun says how a run of the trainer ended. Only faults that are worth a
+// retry are errors; the rest are outcomes that the workflow acts on.
+type TrainRun struct {
+	Ended  string      `json:"ended"` // training.EndedDone, …
+	Report TrainReport `json:"report"`
+	Tally  Tally       `json:"tally"`
+}
+
+// trainPulse is the detail of a heartbeat.
+type trainPulse struct {
+	Tally  Tally       `json:"tally"`
+	Report TrainReport `json:"report"`
+}
+
+// SignalTraining tells a training workflow where its run stands: a TrainReport.
+const SignalTraining = "training"
+
+// trainRun is one call of RunTraining.
+type trainRun struct {
+	a       *Train
+	in      TrainRunInput
+	token   string // of this attempt: fences what it stores
+	dir     string // its files
+	devices string
+	model   training.Model
+
+	mu        sync.Mutex
+	pulse     trainPulse
+	events    []training.Event // of the whole job up to now
+	resumed   int              // step that this process began at
+	firstStep time.Time        // when the process had done its first step
+	work      string           // work_dir of the process
+	launched  time.Time        // when the process was started
+	startup   time.Duration    // from there to its first step
+
+	stopping chan struct{} // closed to stop the trainer
+	stopOnce sync.Once
+	why      error // valid when stopping is closed
+	saver    *saver
+}
+
+// Why a run is stopped.
+var (
+	errCancelled = errors.New("cancelled")
+	errBudget    = errors.New("budget")
+)
+
+// RunTraining trains with a GPU in hand until the job is done, or is asked to
+// stop, or the money is spent. Whatever happens, it goes on from the newest
+// whole checkpoint.
+func (a *Train) RunTraining(ctx context.Context, in TrainRunInput) (TrainRun, error) {
+	r := &trainRun{a: a, in: in, stopping: make(chan struct{}), token: attemptToken(ctx)}
+	r.pulse.Tally = in.Before
+	if activity.HasHeartbeatDetails(ctx) {
+		if err := activity.GetHeartbeatDetails(ctx, &r.pulse); err != nil {
+			return TrainRun{}, fault.Wrap(fault.Input, "read heartbeat of", in.Job, err)
+		}
+	}
+	beat := heartbeat(ctx, func() any { return r.snapshot() })
+	defer beat()
+	done, err := a.output(ctx, in.Tenant, in.Job)
+	if err != nil {
+		return TrainRun{}, err
+	}
+	if done != nil && done.Outcome.Ended == training.EndedDone {
+		return r.outcome(training.EndedDone), nil // stored, but the answer was lost
+	}
+	devices, release, err := a.GPUs.Lease(ctx, 1)
+	if err != nil {
+		return TrainRun{}, err
+	}
+	defer release()
+	r.devices = devices
+	if r.dir, err = os.MkdirTemp(a.Scratch, "train-"); err != nil {
+		return TrainRun{}, fault.Wrap(fault.Capacity, "train", in.Job, err)
+	}
+	defer os.RemoveAll(r.dir)
+	return r.train(ctx)
+}
+
+func attemptToken(ctx context.Context) string {
+	info := activity.GetInfo(ctx)
+	sum := video.NewFingerprint("attempt", info.WorkflowExecution.RunID, info.ActivityID, fmt.Sprint(info.Attempt))
+	return hex.EncodeToString([]byte(sum[:6]))
+}
+
+func (r *trainRun) snapshot() trainPulse {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.pulse
+}
+
+// update changes the pulse.
+func (r *trainRun) update(change func(p *trainPulse)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	change(&r.pulse)
+}
+
+func (r *trainRun) outcome(ended string) TrainRun {
+	p := r.snapshot()
+	return TrainRun{Ended: ended, Report: p.Report, Tally: p.Tally}
+}
+
+// stop asks the trainer to stop; the first reason counts.
+func (r *trainRun) stop(why error) {
+	r.stopOnce.Do(func() { r.why = why; close(r.stopping) })
+}
+
+// watch stops the trainer when the workflow or the worker wants it to. A worker
+// that stops gives it all the time it has: nothing waits for the interceptor.
+func (r *trainRun) watch(ctx context.Context, done <-chan struct{}) {
+	select {
+	case <-done:
+	case <-activity.GetWorkerStopChannel(ctx):
+		r.stop(errStopping)
+	case <-ctx.Done():
+		r.stop(errCancelled)
+	}
+}
+
+// train prepares the files and runs trainer processes until one of them settles it.
+func (r *trainRun) train(ctx context.Context) (TrainRun, error) {
+	started := time.Now()
+	before := r.snapshot().Tally.Seconds
+	defer func() { r.update(func(p *trainPulse) { p.Tally.Seconds = before + time.Since(started).Seconds() }) }()
+	if err := r.findModel(ctx); err != nil {
+		return TrainRun{}, err
+	}
+	job, err := r.job(ctx)
+	if err != nil {
+		return TrainRun{}, err
+	}
+	meter, err := r.a.newMeter(ctx, r)
+	if err != nil {
+		return r.settle(err)
+	}
+	done := make(chan struct{})
+	var aside sync.WaitGroup
+	aside.Go(func() { r.watch(ctx, done) })
+	aside.Go(func() { meter.run(ctx, done) })
+	aside.Go(func() { r.tell(ctx, done) })
+	r.saver = newSaver(r)
+	err = r.processes(ctx, job)
+	err = errors.Join(err, r.saver.flush())
+	close(done)
+	aside.Wait()
+	r.update(func(p *trainPulse) { p.Tally.Seconds = before + time.Since(started).Seconds() })
+	if err == nil {
+		err = r.keepOutput(context.WithoutCancel(ctx), job)
+	}
+	return r.settle(errors.Join(err, meter.err))
+}
+
+// processes runs the trainer, with a smaller micro-batch each time that the GPU
+// has no room for it.
+func (r *trainRun) processes(ctx context.Context, job training.Job) error {
+	for {
+		r.update(func(p *trainPulse) { p.Tally.Attempts++; r.launched = time.Now() })
+		// The trainer's end is asked for by r.stopping: it must have the time to
+		// write a checkpoint, which the end of ctx would not give it.
+		err := r.a.Trainer.Run(context.WithoutCancel(ctx), job, r.devices, r.stopping, r.take)
+		if !errors.Is(err, training.ErrOutOfMemory) {
+			return err
+		}
+		micro, accumulation, ok := job.Config.SmallerBatch(job.MicroBatch, job.Accumulation)
+		if !ok {
+			return err
+		}
+		if err := r.saver.flush(); err != nil {
+			return err
+		}
+		r.update(func(p *trainPulse) { p.Tally.MicroBatch, p.Tally.Accumulation = micro, accumulation })
+		if job, err = r.job(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// settle turns the end of the trainer into an outcome or an error.
+func (r *trainRun) settle(err error) (TrainRun, error) {
+	switch {
+	case err == nil:
+		return r.outcome(training.EndedDone), nil
+	case errors.Is(err, training.ErrOutOfMemory):
+		return r.outcome(training.EndedOutOfMemory), nil
+	case fault.ClassOf(err) == fault.Budget || r.stopped(errBudget):
+		return r.outcome(training.EndedBudget), nil
+	case r.stopped(errCancelled):
+		return r.outcome(training.EndedStopped), nil
+	case r.stopped(errStopping):
+		return TrainRun{}, errStopping
+	}
+	return TrainRun{}, err
+}
+
+func (r *trainRun) stopped(why error) bool {
+	select {
+	case <-r.stopping:
+		return errors.Is(r.why, why)
+	default:
+		return false
+	}
+}
+
+func (r *trainRun) findModel(ctx context.Context) error {
+	model, err := r.a.Models.Find(ctx, r.in.Spec.Model)
+	if err != nil {
+		return err
+	}
+	if model.Revision != r.in.Spec.Revision {
+		return fault.New(fault.Input, "train", r.in.Spec.Model,
+			"this worker has revision "+model.Revision+" of the base model, the job wants "+r.in.Spec.Revision+
+				"; give all workers the same files")
+	}
+	r.model = model
+	return nil
+}
+
+// job writes down what the trainer is to do: its data, and where to go on.
+func (r *trainRun) job(ctx context.Context) (training.Job, error) {
+	tally := r.snapshot().Tally
+	work, err := os.MkdirTemp(r.dir, "work-")
+	if err != nil {
+		return training.Job{}, fault.Wrap(fault.Capacity, "train", r.in.Job, err)
+	}
+	r.work = work
+	job := training.Job{
+		Version: training.ProtocolVersion, Job: r.in.Job, Method: r.in.Spec.Method, Model: r.model,
+		WorkDir: work, Seed: r.in.Spec.Seed, Numerics: r.in.Spec.Numerics, Device: "cuda",
+		MicroBatch: r.in.MicroBatch, Accumulation: r.in.Accumulation, Config: r.in.Spec.Config, LoRA: r.in.Spec.LoRA,
+		CheckpointSeconds: r.in.SaveSeconds, Finish: r.in.Finish,
+	}
+	if r.in.Class == "cpu" {
+		job.Device = "cpu"
+	}
+	if job.CheckpointSeconds == 0 {
+		job.CheckpointSeconds = r.a.SaveEvery
+	}
+	if tally.MicroBatch > 0 && tally.MicroBatch < job.MicroBatch {
+		job.MicroBatch, job.Accumulation = tally.MicroBatch, tally.Accumulation
+	}
+	if job.Train, err = r.rows(ctx, r.in.Train, "train.jsonl"); err != nil {
+		return training.Job{}, err
+	}
+	if r.in.Eval != nil {
+		eval, err := r.rows(ctx, *r.in.Eval, "eval.jsonl")
+		if err != nil {
+			return training.Job{}, err
+		}
+		job.Eval = &eval
+	}
+	job.Resume, err = r.resume(ctx)
+	if err == nil && job.Resume == "" && job.Finish {
+		err = fault.New(fault.Input, "finish training", r.in.Job, "there is no checkpoint yet, so there is nothing to keep")
+	}
+	return job, err
+}
+
+// rows fetches a dataset, once.
+func (r *trainRun) rows(ctx context.Context, f training.File, name string) (training.File, error) {
+	f.Path = filepath.Join(r.dir, name)
+	if _, err := os.Stat(f.Path); err == nil {
+		return f, nil
+	}
+	err := fetchObject(ctx, r.a.Store, training.DatasetKey(r.in.Tenant, f.SHA256), f.Path)
+	if absent(err) {
+		err = fault.Wrap(fault.Input, "read dataset", f.SHA256, err)
+	}
+	return f, err
+}

@@ -1,0 +1,64 @@
+package trainer
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cogniverse/cogflow/fault"
+)
+
+// question asks Python what is installed without loading it, which would take
+// half a minute.
+const question = `import importlib.metadata as m, importlib.util as u, json, os, platform
+versions = {"python": platform.python_version()}
+missing = [] if u.find_spec("trainer") else ["trainer"]
+for name in ("torch", "transformers", "accelerate", "peft", "trl", "sentence-transformers", "datasets"):
+    try:
+        versions[name] = m.version(name)
+    except m.PackageNotFoundError:
+        missing.append(name)
+os.write(3, json.dumps({"versions": versions, "missing": missing}).encode())
+`
+
+// Check says quickly what the trainer would run with: the versions of Python and
+// of the libraries. The fault says what is not installed.
+func (r *Runner) Check(ctx context.Context) (map[string]string, error) {
+	const checkOp = "check the trainer"
+	limited, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	dir, err := os.MkdirTemp("", "cogflow-check-")
+	if err != nil {
+		return nil, fault.Wrap(fault.Capacity, checkOp, "", err)
+	}
+	defer os.RemoveAll(dir)
+	p, err := start(r.command(dir, "", "-c", question))
+	if err != nil {
+		return nil, r.startFault(err)
+	}
+	go p.watch(limited, r.options.Grace, nil, nil)
+	out, _ := io.ReadAll(io.LimitReader(p, 64<<10)) // if cut, no JSON
+	shut(p.events)
+	<-p.gone
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	var found struct {
+		Versions map[string]string `json:"versions"`
+		Missing  []string          `json:"missing"`
+	}
+	if err := json.Unmarshal(out, &found); err != nil || p.code() != 0 {
+		return nil, fault.New(fault.Input, checkOp, r.options.Python, withTail("this Python does not work; "+install, p.stderr.String()))
+	}
+	if len(found.Missing) > 0 {
+		slices.Sort(found.Missing)
+		return nil, fault.New(fault.Input, checkOp, filepath.Clean(r.options.Python),
+			"not installed: "+strings.Join(found.Missing, ", ")+"; "+install)
+	}
+	return found.Versions, nil
+}

@@ -1,0 +1,83 @@
+package trainer
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/training"
+)
+
+// TestMain checks after all tests that no goroutine of this package and no child
+// is left. With a variable set it is the parent of TestParentDeath instead.
+func TestMain(m *testing.M) {
+	if dir := os.Getenv("TRAINER_TEST_PARENT"); dir != "" {
+		beParent(dir)
+	}
+	code := m.Run()
+	if left := leftovers(); code == 0 && left != "" {
+		fmt.Fprintln(os.Stderr, "left after the tests:\n"+left)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// leftovers waits a moment for what is just ending.
+func leftovers() (left string) {
+	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); runtime.Gosched() {
+		left = ""
+		stacks := make([]byte, 1<<20)
+		for stack := range strings.SplitSeq(string(stacks[:runtime.Stack(stacks, true)]), "\n\n") {
+			if strings.Contains(stack, "internal/trainer.(*") {
+				left += stack + "\n"
+			}
+		}
+		children, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", os.Getpid()))
+		for _, path := range children {
+			if pids, _ := os.ReadFile(path); len(pids) > 0 {
+				left += "children " + string(pids) + "\n"
+			}
+		}
+		if left == "" {
+			return ""
+		}
+	}
+	return left
+}
+
+// python finds the interpreter itself: a version manager's stand-in for it needs
+// an environment.
+func python(t testing.TB) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "python3", "-c", "import sys; print(sys.executable)").Output()
+	require.NoError(t, err, "the tests of the runner need python3")
+	return strings.TrimSpace(string(out))
+}
+
+// runner runs the stand-in of testdata.
+func runner(t testing.TB, o Options) *Runner {
+	t.Helper()
+	dir, err := filepath.Abs("testdata")
+	require.NoError(t, err)
+	o.Python, o.Dir = python(t), dir
+	return New(o)
+}
+
+// job has the stand-in do something.
+func job(t testing.TB, what string) training.Job {
+	t.Helper()
+	return training.Job{Version: training.ProtocolVersion, Job: what, Method: training.SFT, WorkDir: t.TempDir(), Device: "cpu"}
+}
+
+// alive says whether a process runs; the dead whom nobody has buried do not.
+func alive(pid string) bool {
+	line, err := os.ReadFile("/proc/" + pid + "/cmdline")
+	return err == nil && len(line) > 0
+}

@@ -1,0 +1,44 @@
+package trainer
+
+import (
+	"os"
+	"path"
+	"strconv"
+	"strings"
+)
+
+// oomKills counts how often the kernel killed a process for its memory: in the
+// control group of this process, which the trainer's is too, or on the whole
+// host. It is the only witness: to its parent a process looks the same when
+// somebody else killed it, and half a micro-batch would not help that one.
+func oomKills() (kills int64, known bool) {
+	if text, err := os.ReadFile("/proc/self/cgroup"); err == nil {
+		for line := range strings.Lines(string(text)) {
+			group, found := strings.CutPrefix(strings.TrimSpace(line), "0::")
+			if !found {
+				continue
+			}
+			if events, err := os.ReadFile(path.Join("/sys/fs/cgroup", group, "memory.events")); err == nil {
+				return counter(string(events))
+			}
+		}
+	}
+	vmstat, err := os.ReadFile("/proc/vmstat")
+	if err != nil {
+		return 0, false // not Linux
+	}
+	return counter(string(vmstat))
+}
+
+// counter finds the line "oom_kill 3".
+func counter(text string) (int64, bool) {
+	for line := range strings.Lines(text) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if name != "oom_kill" {
+			continue
+		}
+		n, err := strconv.ParseInt(value, 10, 64)
+		return n, err == nil
+	}
+	return 0, false
+}

@@ -1,0 +1,66 @@
+package trainer
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/training"
+)
+
+// TestParentDeath: the kernel kills the trainer of a worker that was killed.
+func TestParentDeath(t *testing.T) {
+	t.Parallel()
+	parent := exec.CommandContext(t.Context(), os.Args[0])
+	parent.Env = append(os.Environ(), "TRAINER_TEST_PARENT="+t.TempDir(), "TRAINER_TEST_PYTHON="+python(t))
+	out, err := parent.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, parent.Start())
+	line, err := bufio.NewReader(out).ReadString('\n')
+	require.NoError(t, err)
+	trainer := strings.TrimSpace(line)
+	require.True(t, alive(trainer))
+	require.NoError(t, parent.Process.Kill())
+	require.Error(t, parent.Wait())
+	require.Eventually(t, func() bool { return !alive(trainer) }, 5*time.Second, 10*time.Millisecond)
+}
+
+// beParent runs a trainer until somebody kills it. Goroutines come and go
+// meanwhile, and threads with them, which must not be its end.
+func beParent(dir string) {
+	stand, err := filepath.Abs("testdata")
+	if err != nil {
+		panic(err)
+	}
+	r := New(Options{Python: os.Getenv("TRAINER_TEST_PYTHON"), Dir: stand})
+	err = r.Run(context.Background(), training.Job{Job: "unready", WorkDir: dir}, "", nil, func(training.Event) error {
+		for range 100 {
+			done := make(chan struct{})
+			go func() {
+				runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+				close(done)
+			}()
+			<-done
+		}
+		children, err := filepath.Glob("/proc/self/task/*/children")
+		if err != nil {
+			return err
+		}
+		for _, path := range children {
+			if pid, err := os.ReadFile(path); err == nil && len(pid) > 0 {
+				fmt.Println(string(pid)) //nolint:forbidigo // the test reads it
+			}
+		}
+		return nil
+	})
+	panic(err)
+}

@@ -1,0 +1,178 @@
+package trainer
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	sigTerm = syscall.SIGTERM
+	sigKill = syscall.SIGKILL
+)
+
+// linger is how long the pipes of a dead process may stay open: a child that
+// left its group holds them as long as it likes.
+const linger = 2 * time.Second
+
+// pipeBytes is more than a pipe holds.
+const pipeBytes = 4 << 20
+
+// process is a running trainer with its group.
+type process struct {
+	cmd    *exec.Cmd
+	events *os.File
+	late   int // bytes that are still read when the process is long dead
+	stderr tail
+	ended  chan struct{} // closed when the process is dead and its group killed
+	gone   chan struct{} // closed when what it said is read as well
+
+	mu     sync.Mutex
+	reaped bool // the process id may belong to somebody else
+	asked  bool // we sent SIGTERM
+	killed bool // we sent SIGKILL while it ran
+}
+
+// start starts cmd as the leader of a process group, with events on descriptor
+// 3. What it prints goes with what it logs.
+func start(cmd *exec.Cmd) (*process, error) {
+	events, eventsChild, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	said, saidChild, err := os.Pipe()
+	if err != nil {
+		shut(events, eventsChild)
+		return nil, err
+	}
+	p := &process{cmd: cmd, events: events, late: pipeBytes, ended: make(chan struct{}), gone: make(chan struct{})}
+	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles, cmd.SysProcAttr = saidChild, saidChild, []*os.File{eventsChild}, attributes()
+	started := make(chan error)
+	go p.run(started, said)
+	err = <-started
+	shut(eventsChild, saidChild)
+	if err != nil {
+		shut(events, said)
+		return nil, err
+	}
+	return p, nil
+}
+
+func shut(files ...*os.File) {
+	for _, file := range files {
+		_ = file.Close() // of a pipe: nothing is left to fail
+	}
+}
+
+// run owns the process from start to end. Its thread stays locked: the kernel
+// kills the process (parent-death signal) when the thread that started it ends,
+// not when this process does.
+func (p *process) run(started chan<- error, said *os.File) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := p.cmd.Start(); err != nil {
+		started <- err
+		return
+	}
+	prefer(p.cmd.Process.Pid)
+	silent := make(chan struct{})
+	go func() {
+		defer close(silent)
+		p.stderr.read(said)
+	}()
+	started <- nil
+
+	p.reap()
+	_ = p.events.SetReadDeadline(time.Now().Add(linger)) // of a pipe, which has deadlines
+	_ = said.SetReadDeadline(time.Now().Add(linger))
+	close(p.ended)
+	<-silent
+	shut(said)
+	close(p.gone)
+}
+
+// Read reads events. After the death of the process it ends when nothing more
+// comes, though somebody may hold the other end; the reader may have been busy
+// meanwhile, so what lies in the pipe is read whatever the time.
+func (p *process) Read(b []byte) (int, error) {
+	n, err := p.events.Read(b)
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		return n, err
+	}
+	b = b[:min(len(b), p.late)]
+	_ = p.events.SetReadDeadline(time.Now().Add(linger / 20))
+	if len(b) > 0 {
+		n, err = p.events.Read(b)
+	}
+	p.late -= n
+	if n == 0 || errors.Is(err, os.ErrDeadlineExceeded) {
+		return n, io.EOF
+	}
+	return n, err
+}
+
+// watch ends the process when it is no longer wanted: softly after stop or quit,
+// at once after ctx or the grace.
+func (p *process) watch(ctx context.Context, grace time.Duration, stop, quit <-chan struct{}) {
+	select {
+	case <-p.ended:
+		return
+	case <-ctx.Done():
+		p.kill()
+		return
+	case <-stop:
+	case <-quit:
+	}
+	p.terminate()
+	patience := time.NewTimer(grace)
+	defer patience.Stop()
+	select {
+	case <-p.ended:
+		return
+	case <-ctx.Done():
+	case <-patience.C:
+	}
+	p.kill()
+}
+
+// terminate asks the process to write a checkpoint and end. Its children are not
+// told: a data loader whose worker dies of SIGTERM fails before the checkpoint.
+func (p *process) terminate() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.reaped {
+		p.asked = true
+		_ = syscall.Kill(p.cmd.Process.Pid, sigTerm) // it may be dead already
+	}
+}
+
+// kill ends the process and its group at once.
+func (p *process) kill() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.reaped {
+		p.killed = true
+		p.killGroup()
+	}
+}
+
+func (p *process) killGroup() {
+	_ = syscall.Kill(-p.cmd.Process.Pid, sigKill) // no such group = it is gone already
+}
+
+// signal is what the process died of; 0 = it exited. Valid when it is gone.
+func (p *process) signal() syscall.Signal {
+	if status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return status.Signal()
+	}
+	return 0
+}
+
+// code is the exit code, -1 after a signal. Valid when the process is gone.
+func (p *process) code() int { return p.cmd.ProcessState.ExitCode() }

@@ -1,0 +1,170 @@
+"""A stand-in for the trainer: it trains nothing, and speaks the protocol or breaks it, as the
+job's id says."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+
+with open(sys.argv[1], encoding="utf-8") as f:
+    job = json.load(f)
+stopped = False
+
+
+def say(event, **fields):
+    os.write(3, (json.dumps({"event": event, **fields}) + "\n").encode())
+
+
+def raw(data):
+    while data:
+        data = data[os.write(3, data) :]
+
+
+def done():
+    say("done", step=3, best_step=2, path="output", metrics={"loss": 0.5})
+
+
+def on_sigterm(*_):
+    global stopped
+    stopped = True
+
+
+def until_sigterm():
+    """Say that the handler stands, and wait for the signal without missing it."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    signal.signal(signal.SIGTERM, on_sigterm)
+    say("phase", phase="train")
+    signal.sigwait({signal.SIGTERM})
+
+
+def child(**options):
+    """A child that lives for ever; the event tells its process id."""
+    p = subprocess.Popen(["sleep", "86400"], pass_fds=(3,), **options)
+    say("device", device="cpu", versions={"child": str(p.pid)})
+
+
+def forever():
+    while True:
+        signal.pause()
+
+
+def whole():
+    say("phase", phase="load")
+    say("device", device="cpu", memory_bytes=1, versions={"torch": "2.11.0"})
+    say("data", data={"rows": 4, "steps_per_epoch": 2})
+    for step in (1, 2, 3):
+        say("step", step=step, total=3, loss=1.5 / step)
+    say("checkpoint", step=3, path="checkpoints/00000003", best_step=2)
+    done()
+
+
+def stop():
+    until_sigterm()
+    say("checkpoint", step=7, path="checkpoints/00000007", best_step=7)
+    sys.exit(75)
+
+
+def deaf():
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    child()
+    say("phase", phase="train")
+    forever()
+
+
+def unready():
+    say("phase", phase="load")
+    forever()
+
+
+def orphans():
+    child()
+    child()
+    done()
+
+
+def escaped():
+    child(start_new_session=True)
+    done()
+
+
+def busy():
+    for step in range(1, 501):
+        say("step", step=step, total=500, loss=0.5)
+    done()
+
+
+def environment():
+    descriptors = sorted(int(d) for d in os.listdir("/proc/self/fd") if d not in "012")
+    say("device", device="cpu", versions={
+        "cwd": os.getcwd(), "argv": sys.argv[1], "group": str(os.getpgid(0) == os.getpid()),
+        "fd3": str(3 in descriptors), **dict(os.environ)})
+    done()
+
+
+def noise():
+    print("printed")
+    for i in range(20000):
+        print("line", i, "of very much that nobody reads", file=sys.stderr)
+    print("10%\r 20%\rthe last words", file=sys.stderr)
+    say("error", **{"class": "internal", "message": "it broke"})
+    sys.exit(70)
+
+
+def cut(code):
+    os.write(3, b'{"event": "done", "pa')
+    if code == signal.SIGKILL:
+        os.kill(os.getpid(), code)
+    sys.exit(code)
+
+
+def broken(line):
+    raw(line + b"\n")
+    until_sigterm()
+    raw(b"x" * (1 << 20))  # nobody may wait for a reader
+    sys.exit(75)
+
+
+def error(kind, code):
+    say("error", **{"class": kind, "message": f"a message for {kind}"})
+    sys.exit(code)
+
+
+def die(number):
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.kill(os.getpid(), number)
+
+
+def closes(then):
+    say("phase", phase="train")
+    os.close(3)
+    then()
+
+
+{
+    "whole": whole, "stop": stop, "deaf": deaf, "unready": unready, "orphans": orphans,
+    "escaped": escaped, "busy": busy, "environment": environment, "noise": noise,
+    "cut": lambda: cut(0), "cut-killed": lambda: cut(signal.SIGKILL),
+    "garbage": lambda: broken(b"not an event"),
+    "nan": lambda: broken(b'{"event": "step", "loss": NaN}'),
+    "list": lambda: broken(b"[]"),
+    "kindless": lambda: broken(b'{"step": 3}'),
+    "typed": lambda: broken(b'{"event": "step", "step": "three"}'),
+    "pathless": lambda: broken(b'{"event": "checkpoint", "step": 3}'),
+    "dataless": lambda: broken(b'{"event": "data"}'),
+    "outside": lambda: broken(b'{"event": "checkpoint", "path": "../../etc"}'),
+    "empty-line": lambda: broken(b""),
+    "endless": lambda: broken(b'{"event": "phase", "phase": "' + b"x" * (2 << 20) + b'"}'),
+    "long": lambda: (say("phase", phase="x" * 900_000), done()),
+    "newer": lambda: (raw(b'{"event": "phase", "phase": "train", "mood": "good"}\n{"event": "song"}\n'), done()),
+    "nulls": lambda: (say("step", step=1, loss=None, metrics={"loss": None, "margin": 0.0}), done()),
+    "input": lambda: error("input", 64), "diverged": lambda: error("diverged", 70),
+    "internal": lambda: error("internal", 70), "memory": lambda: error("out_of_memory", 71),
+    "silent-64": lambda: sys.exit(64), "silent-71": lambda: sys.exit(71), "stopped-itself": lambda: sys.exit(75),
+    "exit-3": lambda: sys.exit(3), "undone": lambda: say("phase", phase="train"),
+    "no-torch": lambda: __import__("torch_that_is_absent"),
+    "sigkill": lambda: die(signal.SIGKILL), "sigsegv": lambda: die(signal.SIGSEGV), "sigterm": lambda: die(signal.SIGTERM),
+    "closes": lambda: closes(lambda: None), "closes-and-stays": lambda: closes(forever),
+    "fails-after-done": lambda: (done(), sys.exit(70)),
+}[job["job"]]()

@@ -1,0 +1,395 @@
+package trainer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/training"
+)
+
+func ignore(training.Event) error { return nil }
+
+func TestRun(t *testing.T) {
+	t.Parallel()
+	j := job(t, "whole")
+	j.Config.LearningRate = 1e-4
+	var kinds []string
+	var last training.Event
+	require.NoError(t, runner(t, Options{}).Run(t.Context(), j, "", nil, func(e training.Event) error {
+		kinds = append(kinds, e.Event)
+		last = e
+		return nil
+	}))
+	require.Equal(t, "phase device data step step step checkpoint done", strings.Join(kinds, " "))
+	require.Equal(t, training.Event{
+		Event: "done", Step: 3, BestStep: 2, Path: "output", Metrics: map[string]float64{"loss": 0.5},
+	}, last)
+	text, err := os.ReadFile(filepath.Join(j.WorkDir, "job.json"))
+	require.NoError(t, err)
+	var got training.Job
+	require.NoError(t, json.Unmarshal(text, &got))
+	require.Equal(t, j, got)
+}
+
+// TestEnds: how each end of the process is told.
+func TestEnds(t *testing.T) {
+	t.Parallel()
+	for mode, want := range map[string]struct {
+		class    fault.Class
+		sentinel error
+		says     []string
+	}{
+		"stopped-itself":   {fault.Preempted, training.ErrStopped, nil},
+		"memory":           {fault.Capacity, training.ErrOutOfMemory, []string{"a message for out_of_memory"}},
+		"silent-71":        {fault.Capacity, training.ErrOutOfMemory, nil},
+		"input":            {fault.Input, nil, []string{"a message for input"}},
+		"silent-64":        {fault.Input, nil, []string{"refuses the job"}},
+		"diverged":         {fault.Input, nil, []string{"a message for diverged", "learning_rate"}},
+		"internal":         {"", nil, []string{"a message for internal"}},
+		"noise":            {"", nil, []string{"it broke", "the last words"}},
+		"exit-3":           {"", nil, []string{"exit code 3"}},
+		"undone":           {"", nil, []string{"without being done"}},
+		"no-torch":         {fault.Input, nil, []string{"make trainer", "torch_that_is_absent"}},
+		"sigsegv":          {"", nil, []string{"segmentation fault"}},
+		"sigterm":          {fault.Preempted, nil, []string{"somebody ended it"}},
+		"cut":              {"", nil, []string{"line 1", `{\"event\": \"done\", \"pa`}},
+		"closes":           {"", nil, []string{"without being done"}},
+		"fails-after-done": {"", nil, []string{"exit code 70"}},
+	} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			err := runner(t, Options{}).Run(t.Context(), job(t, mode), "", nil, ignore)
+			require.Error(t, err)
+			require.Equal(t, want.class, fault.ClassOf(err), "%v", err)
+			if want.sentinel != nil {
+				require.ErrorIs(t, err, want.sentinel)
+			} else {
+				require.NotErrorIs(t, err, training.ErrStopped)
+				require.NotErrorIs(t, err, training.ErrOutOfMemory)
+			}
+			for _, s := range want.says {
+				require.ErrorContains(t, err, s)
+			}
+			require.Less(t, len(err.Error()), 8<<10, "what goes into a message is bounded")
+		})
+	}
+}
+
+// TestKilled: by whom tells whether half the micro-batch would help.
+func TestKilled(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		before, after int64
+		known         bool
+		class         fault.Class
+		oom           bool
+	}{
+		"by the kernel for memory": {3, 4, true, fault.Capacity, true},
+		"by somebody":              {3, 3, true, fault.Transport, false},
+		"no witness":               {0, 0, false, fault.Capacity, true},
+	} {
+		for _, mode := range []string{"sigkill", "cut-killed"} {
+			t.Run(name+"/"+mode, func(t *testing.T) {
+				t.Parallel()
+				r := runner(t, Options{})
+				kills := []int64{c.before, c.after}
+				r.oomKills = func() (n int64, known bool) {
+					n, kills = kills[0], kills[1:]
+					return n, c.known
+				}
+				if !c.known {
+					r.oomKills = func() (int64, bool) { return 0, false }
+				}
+				err := r.Run(t.Context(), job(t, mode), "", nil, ignore)
+				require.Equal(t, c.class, fault.ClassOf(err), "%v", err)
+				require.Equal(t, c.oom, errors.Is(err, training.ErrOutOfMemory))
+			})
+		}
+	}
+	for text, want := range map[string]int64{"low 0\noom 2\noom_kill 7\noom_group_kill 9\n": 7, "oom_kill 0": 0} {
+		n, known := counter(text)
+		require.True(t, known)
+		require.Equal(t, want, n)
+	}
+	_, known := counter("oom_kill_ 1\n")
+	require.False(t, known)
+}
+
+// TestBrokenEvents: what is no event is an error that shows it, and the process
+// is stopped, not waited for.
+func TestBrokenEvents(t *testing.T) {
+	t.Parallel()
+	for mode, says := range map[string]string{
+		"garbage": `line 1 of its events is no event: "not an event"`, "nan": "NaN", "list": "[]", "kindless": "no kind",
+		"typed": "three", "pathless": "no path", "dataless": "no data", "outside": "out of the work_dir", "empty-line": "line 1",
+		"endless": "longer than 1048576 bytes",
+	} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			told := 0
+			err := runner(t, Options{}).Run(t.Context(), job(t, mode), "", nil, func(training.Event) error {
+				told++
+				return nil
+			})
+			require.ErrorContains(t, err, says)
+			require.Empty(t, fault.ClassOf(err))
+			require.Zero(t, told, "nothing is told after a broken line")
+		})
+	}
+}
+
+// TestOddEvents are not broken: long ones, those of a newer trainer, and numbers
+// that are none.
+func TestOddEvents(t *testing.T) {
+	t.Parallel()
+	events := func(mode string) (all []training.Event) {
+		require.NoError(t, runner(t, Options{}).Run(t.Context(), job(t, mode), "", nil, func(e training.Event) error {
+			all = append(all, e)
+			return nil
+		}))
+		return all
+	}
+	require.Len(t, events("long")[0].Phase, 900_000)
+	newer := events("newer")
+	require.Equal(t, "train", newer[0].Phase)
+	require.Equal(t, "song", newer[1].Event, "what to do with a kind is the listener's business")
+	nulls := events("nulls")[0]
+	require.Nil(t, nulls.Loss)
+	require.Equal(t, map[string]float64{"margin": 0}, nulls.Metrics, "what is not a number is not 0")
+}
+
+// TestStop: asked to stop, the process writes a checkpoint, which is told.
+func TestStop(t *testing.T) {
+	t.Parallel()
+	stop := make(chan struct{})
+	var last training.Event
+	err := runner(t, Options{}).Run(t.Context(), job(t, "stop"), "", stop, func(e training.Event) error {
+		if e.Event == training.EventPhase {
+			close(stop)
+		}
+		last = e
+		return nil
+	})
+	require.ErrorIs(t, err, training.ErrStopped)
+	require.Equal(t, "checkpoints/00000007", last.Path)
+}
+
+// TestStopBeforeItBegan: Python dies of SIGTERM until the trainer has a handler.
+func TestStopBeforeItBegan(t *testing.T) {
+	t.Parallel()
+	stop := make(chan struct{})
+	err := runner(t, Options{}).Run(t.Context(), job(t, "unready"), "", stop, func(training.Event) error {
+		close(stop)
+		return nil
+	})
+	require.ErrorIs(t, err, training.ErrStopped)
+	require.Equal(t, fault.Preempted, fault.ClassOf(err))
+	require.ErrorContains(t, err, "not begun")
+
+	err = runner(t, Options{}).Run(t.Context(), job(t, "unready"), "", stop, ignore)
+	require.ErrorIs(t, err, training.ErrStopped, "already closed")
+}
+
+// TestDeaf: who does not hear SIGTERM is killed after the grace, with children.
+func TestDeaf(t *testing.T) {
+	t.Parallel()
+	stop := make(chan struct{})
+	var child string
+	err := runner(t, Options{Grace: 50 * time.Millisecond}).Run(t.Context(), job(t, "deaf"), "", stop, func(e training.Event) error {
+		if e.Event == training.EventDevice {
+			child = e.Versions["child"]
+			require.True(t, alive(child))
+		} else {
+			close(stop)
+		}
+		return nil
+	})
+	require.ErrorIs(t, err, training.ErrStopped)
+	require.ErrorContains(t, err, "did not write a checkpoint in time")
+	require.NotEmpty(t, child)
+	require.Eventually(t, func() bool { return !alive(child) }, 5*time.Second, time.Millisecond)
+}
+
+// TestCancel: the end of the context is the end of the process, at once.
+func TestCancel(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	why := errors.New("the job was cancelled")
+	var child string
+	err := runner(t, Options{Grace: time.Hour}).Run(ctx, job(t, "deaf"), "", nil, func(e training.Event) error {
+		if e.Event == training.EventDevice {
+			child = e.Versions["child"]
+		} else {
+			cancel(why)
+		}
+		return nil
+	})
+	require.Equal(t, why, err)
+	require.Eventually(t, func() bool { return !alive(child) }, 5*time.Second, time.Millisecond)
+
+	j := job(t, "whole")
+	require.Equal(t, why, runner(t, Options{}).Run(ctx, j, "", nil, ignore), "it is not even started")
+	require.NoFileExists(t, filepath.Join(j.WorkDir, "job.json"))
+}
+
+// TestCancelDuringGrace: nobody waits for the checkpoint any more.
+func TestCancelDuringGrace(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	stop := make(chan struct{})
+	err := runner(t, Options{Grace: time.Hour}).Run(ctx, job(t, "deaf"), "", stop, func(e training.Event) error {
+		if e.Event == training.EventDevice {
+			close(stop)
+		} else {
+			cancel()
+		}
+		return nil
+	})
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+// TestListenerFails: the process is stopped as if asked, and the error returned.
+func TestListenerFails(t *testing.T) {
+	t.Parallel()
+	full := fault.New(fault.Capacity, "store checkpoint", "", "the disk is full")
+	told := 0
+	err := runner(t, Options{}).Run(t.Context(), job(t, "stop"), "", nil, func(training.Event) error {
+		told++
+		return full
+	})
+	require.Equal(t, error(full), err)
+	require.Equal(t, 1, told)
+}
+
+// TestNoChildIsLeft: the group dies with its leader.
+func TestNoChildIsLeft(t *testing.T) {
+	t.Parallel()
+	var children []string
+	err := runner(t, Options{}).Run(t.Context(), job(t, "orphans"), "", nil, func(e training.Event) error {
+		if child, ok := e.Versions["child"]; ok {
+			children = append(children, child)
+		}
+		return nil
+	})
+	require.NoError(t, err)
+	require.Len(t, children, 2)
+	for _, child := range children {
+		require.Eventually(t, func() bool { return !alive(child) }, 5*time.Second, time.Millisecond)
+	}
+}
+
+// TestEscapedChild holds the pipes and is not waited for.
+func TestEscapedChild(t *testing.T) {
+	t.Parallel()
+	var child int
+	err := runner(t, Options{}).Run(t.Context(), job(t, "escaped"), "", nil, func(e training.Event) error {
+		if text, ok := e.Versions["child"]; ok {
+			_, err := fmt.Sscan(text, &child)
+			return err
+		}
+		return nil
+	})
+	require.NoError(t, err)
+	escaped, err := os.FindProcess(child)
+	require.NoError(t, err)
+	require.NoError(t, escaped.Kill(), "this test ends what the runner cannot")
+}
+
+// TestSlowListener: what the process said before its death is told, however late.
+func TestSlowListener(t *testing.T) {
+	t.Parallel()
+	j := job(t, "busy")
+	steps := 0
+	err := runner(t, Options{}).Run(t.Context(), j, "", nil, func(training.Event) error {
+		if steps++; steps == 2 {
+			wait := time.NewTimer(linger + linger/2)
+			defer wait.Stop()
+			<-wait.C
+		}
+		return nil
+	})
+	require.NoError(t, err)
+	require.Equal(t, 501, steps)
+}
+
+// TestClosedEvents: who tells nothing any more is of no use.
+func TestClosedEvents(t *testing.T) {
+	t.Parallel()
+	err := runner(t, Options{Grace: 50 * time.Millisecond}).Run(t.Context(), job(t, "closes-and-stays"), "", nil, ignore)
+	require.ErrorContains(t, err, "closed its events and did not end")
+}
+
+// TestEnvironment: the process gets what the list says, and nothing of ours.
+func TestEnvironment(t *testing.T) {
+	t.Parallel()
+	r := runner(t, Options{Env: []string{"LD_LIBRARY_PATH=/opt/cuda/lib", "HOME=/elsewhere"}})
+	j := job(t, "environment")
+	var got map[string]string
+	require.NoError(t, r.Run(t.Context(), j, "GPU-1,GPU-2", nil, func(e training.Event) error {
+		if e.Event == training.EventDevice {
+			got = e.Versions
+		}
+		return nil
+	}))
+	want := map[string]string{
+		"cwd": j.WorkDir, "argv": filepath.Join(j.WorkDir, "job.json"), "group": "True", "fd3": "True",
+		"HOME": j.WorkDir, "CUDA_VISIBLE_DEVICES": "GPU-1,GPU-2", "LD_LIBRARY_PATH": "/opt/cuda/lib",
+		"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1",
+	}
+	for name, value := range want {
+		require.Equal(t, value, got[name], name)
+	}
+	allowed := map[string]bool{"LC_CTYPE": true} // Python's own
+	for _, v := range r.environment(j.WorkDir, "") {
+		name, _, _ := strings.Cut(v, "=")
+		allowed[name] = true
+	}
+	for name := range got {
+		require.True(t, allowed[name] || want[name] != "", "%s is ours, not the trainer's", name)
+	}
+}
+
+func TestNotInstalled(t *testing.T) {
+	t.Parallel()
+	absent := New(Options{Dir: t.TempDir()})
+	err := absent.Run(t.Context(), job(t, "whole"), "", nil, ignore)
+	require.Equal(t, fault.Input, fault.ClassOf(err), "%v", err)
+	require.ErrorContains(t, err, "make trainer")
+	_, err = absent.Check(t.Context())
+	require.ErrorContains(t, err, "make trainer")
+
+	empty := New(Options{Python: python(t), Dir: t.TempDir()})
+	err = empty.Run(t.Context(), job(t, "whole"), "", nil, ignore)
+	require.Equal(t, fault.Input, fault.ClassOf(err), "%v", err)
+	require.ErrorContains(t, err, "make trainer")
+	require.ErrorContains(t, err, "No module named trainer")
+}
+
+func TestBadJob(t *testing.T) {
+	t.Parallel()
+	j := job(t, "whole")
+	j.WorkDir = "relative"
+	require.Equal(t, fault.Input, fault.ClassOf(runner(t, Options{}).Run(t.Context(), j, "", nil, ignore)))
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	j.WorkDir = filepath.Join(file, "below")
+	require.Equal(t, fault.Capacity, fault.ClassOf(runner(t, Options{}).Run(t.Context(), j, "", nil, ignore)))
+}
+
+func TestTail(t *testing.T) {
+	t.Parallel()
+	var said tail
+	said.read(strings.NewReader(strings.Repeat("x", 3*tailBytes) + "\n 1%\r99%\n\xff\nend\r\n"))
+	require.Len(t, said.text, tailBytes)
+	require.True(t, strings.HasSuffix(said.String(), "x\n99%\n·\nend"), said.String()[tailBytes-40:])
+}

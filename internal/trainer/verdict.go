@@ -1,0 +1,104 @@
+package trainer
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/training"
+)
+
+// verdict says how a process ended. oom: the kernel killed it for its memory.
+func verdict(ctx context.Context, job training.Job, p *process, said heard, oom bool) error {
+	code := p.code()
+	switch {
+	case said.err == nil && code == training.ExitDone && said.done:
+		return nil // also when somebody wanted to stop it in that moment
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case said.err != nil:
+		return said.err
+	case p.signal() != 0:
+		return ofSignal(job, p, oom)
+	}
+	end := func(class fault.Class, reason string, err error) error {
+		return &fault.Error{Class: class, Op: op, Subject: job.Job, Reason: reason, Err: err}
+	}
+	message := clip(said.failure.Message)
+	stderr := p.stderr.String()
+	switch {
+	case code == training.ExitStopped:
+		return training.ErrStopped
+	case code == training.ExitOutOfMemory:
+		return end(fault.Capacity, message, training.ErrOutOfMemory)
+	case said.failure.Class == "diverged":
+		return end(fault.Input, message+"; "+diverged, nil)
+	case code == training.ExitBadJob:
+		return end(fault.Input, or(message, withTail("the trainer refuses the job", stderr)), nil)
+	case code == training.ExitDone && said.cut != nil:
+		return said.cut
+	case code == training.ExitDone:
+		return end("", withTail("it ended without being done", stderr), nil)
+	case missing(stderr):
+		return end(fault.Input, withTail("the trainer is not installed whole; "+install, stderr), nil)
+	default:
+		return end("", withTail(or(message, fmt.Sprintf("exit code %d", code)), stderr), nil)
+	}
+}
+
+// diverged is the advice when the loss is no number any more.
+const diverged = "try a lower learning_rate, a longer warmup_steps or a smaller max_grad_norm, or look for damaged rows"
+
+// ofSignal says what a signal means that the process died of. One that crashes
+// by itself (SIGSEGV, SIGABRT) will do so again: it has no class, which is
+// retried only a few times.
+func ofSignal(job training.Job, p *process, oom bool) error {
+	end := func(class fault.Class, reason string, err error) error {
+		return &fault.Error{Class: class, Op: op, Subject: job.Job, Reason: reason, Err: err}
+	}
+	signal := p.signal()
+	switch {
+	case p.killed:
+		return end(fault.Preempted, "it did not write a checkpoint in time and was killed; the one before stands", training.ErrStopped)
+	case p.asked && signal == sigTerm:
+		return end(fault.Preempted, "it had not begun; there is nothing new to keep", training.ErrStopped)
+	case signal == sigTerm:
+		return end(fault.Preempted, "somebody ended it before it had begun", nil)
+	case oom:
+		return end(fault.Capacity, "the kernel killed it because the host is out of memory", training.ErrOutOfMemory)
+	case signal == sigKill:
+		return end(fault.Transport, "somebody killed it", nil)
+	default:
+		return end("", withTail("it crashed: signal: "+signal.String(), p.stderr.String()), nil)
+	}
+}
+
+// clip bounds what goes into a message.
+func clip(text string) string {
+	const longest = 2 << 10
+	text = strings.TrimSpace(text)
+	if len(text) > longest {
+		text = strings.ToValidUTF8(text[:longest], "") + "…"
+	}
+	return text
+}
+
+// withTail adds what the process said last.
+func withTail(reason, stderr string) string {
+	const longest = 2 << 10
+	if stderr == "" {
+		return reason
+	}
+	if cut := len(stderr) - longest; cut > 0 {
+		stderr = "…" + strings.ToValidUTF8(stderr[cut:], "")
+	}
+	return reason + "; it said last: " + stderr
+}
+
+func or(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return text
+}

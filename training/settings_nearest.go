@@ -1,0 +1,73 @@
+package training
+
+import (
+	"fmt"
+	"strings"
+)
+
+// settingAliases are what other tools call our settings.
+func settingAliases() [][2]string {
+	return [][2]string{
+		{"num_train_epochs", "epochs"}, {"n_epochs", "epochs"}, {"num_epochs", "epochs"},
+		{"lr", "learning_rate"}, {"per_device_train_batch_size", "batch_size"}, {"micro_batch_size", "batch_size"},
+		{"max_length", "max_seq_length"}, {"cutoff_len", "max_seq_length"}, {"sequence_len", "max_seq_length"},
+		{"lr_scheduler_type", "lr_scheduler"}, {"bf16", "numerics"}, {"margin", "triplet_margin"},
+		{"r", "lora_r"}, {"alpha", "lora_alpha"}, {"dropout", "lora_dropout"}, {"rank", "lora_r"},
+		{"lora_target_modules", "target_modules"}, {"lora_target", "target_modules"},
+		{"lora_rank", "lora_r"}, {"patience", "early_stopping_patience"}, {"loss_type", "loss"},
+	}
+}
+
+// nearestSetting names the known key that was probably meant.
+func nearestSetting(key string, fields []settingField) string {
+	lower := strings.ToLower(key)
+	known := make([]string, len(fields))
+	for i, f := range fields {
+		known[i] = f.key
+	}
+	switch lower {
+	case "seed", "base_model", "gpu", "timeout", "name", "dataset", "lora":
+		return "it stands beside this object, in the input itself"
+	case "load_in_4bit", "load_in_8bit", "qlora":
+		return "quantized bases are not offered"
+	}
+	for _, alias := range settingAliases() {
+		for _, k := range known {
+			if alias[0] == lower && alias[1] == k {
+				return fmt.Sprintf("did you mean %q?", k)
+			}
+		}
+	}
+	best, distance := "", 1+max(2, len(key)/3)
+	for _, k := range known {
+		if d := settingDistance(lower, k); d < distance {
+			best, distance = k, d
+		}
+	}
+	if best != "" {
+		return fmt.Sprintf("did you mean %q?", best)
+	}
+	return "known are " + strings.Join(known, ", ")
+}
+
+// settingDistance is the Levenshtein distance.
+func settingDistance(a, b string) int {
+	a = a[:min(len(a), 64)]
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
+}

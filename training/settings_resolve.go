@@ -1,0 +1,213 @@
+package training
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/cogniverse/cogflow/fault"
+)
+
+// allLinear as a target module stands for every linear layer but the output.
+const allLinear = "all-linear"
+
+// Resolve fills in the defaults of a method, which are Cogniverse's, and
+// refuses settings that contradict each other. LoRA is nil when all weights
+// are to be trained.
+func Resolve(method Method, s Settings, l LoRASettings) (Config, *LoRA, Extras, error) {
+	var p settingProblems
+	c, ok := defaultConfig(method)
+	if !ok {
+		return Config{}, nil, Extras{}, fault.New(fault.Input, "read settings", string(method), "unknown method; known are sft, dpo, embedding")
+	}
+	p.foreign(method, s)
+	setTo(&c.Epochs, s.Epochs)
+	setTo(&c.BatchSize, s.BatchSize)
+	setTo(&c.Accumulation, s.Accumulation)
+	setTo(&c.LearningRate, s.LearningRate)
+	setTo(&c.Scheduler, s.Scheduler)
+	setTo(&c.WarmupSteps, s.WarmupSteps)
+	setTo(&c.WeightDecay, s.WeightDecay)
+	setTo(&c.MaxGradNorm, s.MaxGradNorm)
+	setTo(&c.MaxSeqLength, s.MaxSeqLength)
+	setTo(&c.EvalSteps, p.same("eval_steps", s.EvalSteps, "evaluation_steps", s.EvaluationSteps))
+	setTo(&c.SaveSteps, s.SaveSteps)
+	setTo(&c.Patience, s.Patience)
+	setTo(&c.Packing, s.Packing)
+	setTo(&c.AssistantOnly, s.AssistantOnly)
+	setTo(&c.MergeWeights, s.MergeWeights)
+	setTo(&c.Beta, s.Beta)
+	p.promptLength(&c, s)
+	setTo(&c.Loss, s.Loss)
+	p.distance(&c, s)
+	lora, defaults := p.lora(method, s, l)
+	if lora == nil && c.MergeWeights {
+		p.add("merge: without LoRA there is no adapter to merge; what is published is the whole model already")
+	}
+	extras := p.extras(method, s)
+	extras.DefaultTargets = defaults
+	return c, lora, extras, p.fault(method)
+}
+
+func defaultConfig(method Method) (Config, bool) {
+	c := Config{
+		Epochs: 3, BatchSize: 4, Accumulation: 4, Scheduler: "linear", WarmupSteps: 100,
+		MaxGradNorm: 1, MaxSeqLength: 512, EvalSteps: 500, Patience: 3,
+	}
+	switch method {
+	case SFT:
+		c.LearningRate = 2e-4
+	case DPO:
+		c.LearningRate, c.Beta, c.MaxPromptLength = 5e-5, 0.1, 256
+	case Embedding:
+		c.BatchSize, c.Accumulation, c.LearningRate, c.WeightDecay = 16, 1, 2e-5, 0.01
+		c.Loss, c.DistanceMetric, c.TripletMargin = "triplet", "cosine", 0.5
+	default:
+		return Config{}, false
+	}
+	return c, true
+}
+
+func setTo[T any](to, from *T) {
+	if from != nil {
+		*to = *from
+	}
+}
+
+// settingProblems collects, so that all are told at once.
+type settingProblems []string
+
+func (p *settingProblems) add(format string, args ...any) {
+	*p = append(*p, fmt.Sprintf(format, args...))
+}
+
+func (p *settingProblems) fault(method Method) error {
+	if len(*p) == 0 {
+		return nil
+	}
+	return fault.New(fault.Input, "read settings", string(method)+"_config", strings.Join(*p, "; "))
+}
+
+// foreign refuses what belongs to another method: whoever wrote it expects an
+// effect.
+func (p *settingProblems) foreign(method Method, s Settings) {
+	for _, f := range []struct {
+		key  string
+		of   Method
+		said bool
+	}{
+		{"packing", SFT, s.Packing != nil},
+		{"assistant_only_loss", SFT, s.AssistantOnly != nil},
+		{"beta", DPO, s.Beta != nil},
+		{"max_prompt_length", DPO, s.MaxPromptLength != nil},
+		{"loss", Embedding, s.Loss != nil},
+		{"distance_metric", Embedding, s.DistanceMetric != nil},
+		{"triplet_margin", Embedding, s.TripletMargin != nil},
+	} {
+		if f.said && f.of != method {
+			p.add("%q is a setting of %s", f.key, f.of)
+		}
+	}
+}
+
+// same returns what is said under either of two names.
+func (p *settingProblems) same(name string, a *int, other string, b *int) *int {
+	if a == nil {
+		return b
+	}
+	if b != nil && *a != *b {
+		p.add("%s is %d and %s is %d, and both mean the same", name, *a, other, *b)
+	}
+	return a
+}
+
+func (p *settingProblems) promptLength(c *Config, s Settings) {
+	if c.MaxPromptLength == 0 {
+		return
+	}
+	if s.MaxPromptLength == nil { // the default is half of Cogniverse's default length
+		c.MaxPromptLength = min(c.MaxPromptLength, c.MaxSeqLength/2)
+		return
+	}
+	if c.MaxPromptLength = *s.MaxPromptLength; c.MaxPromptLength >= c.MaxSeqLength {
+		p.add("max_prompt_length %d leaves no room for an answer in max_seq_length %d", c.MaxPromptLength, c.MaxSeqLength)
+	}
+}
+
+func (p *settingProblems) distance(c *Config, s Settings) {
+	setTo(&c.DistanceMetric, s.DistanceMetric)
+	setTo(&c.TripletMargin, s.TripletMargin)
+	switch {
+	case c.Loss == "mnr" && (s.DistanceMetric != nil || s.TripletMargin != nil):
+		p.add("distance_metric and triplet_margin belong to the triplet loss, and loss is mnr")
+	case c.Loss == "mnr":
+		c.DistanceMetric, c.TripletMargin = "", 0
+	case c.DistanceMetric == "cosine" && c.TripletMargin >= 2:
+		p.add("triplet_margin %v can never be reached: cosine distances lie between 0 and 2; want > 0 and < 2", c.TripletMargin)
+	}
+}
+
+// lora joins the two places that may describe the adapter.
+func (p *settingProblems) lora(method Method, s Settings, l LoRASettings) (lora *LoRA, defaults bool) {
+	if s.UseLoRA != nil && !*s.UseLoRA {
+		if l.R != nil || l.Alpha != nil || l.Dropout != nil || l.TargetModules != nil {
+			p.add("use_lora is false, and lora describes an adapter")
+		}
+		return nil, false // Cogniverse's files have the lora_… keys even then
+	}
+	lora = &LoRA{R: 8, Alpha: 16, Dropout: 0.1}
+	setTo(&lora.R, p.same("lora.r", l.R, "lora_r", s.LoRAR))
+	setTo(&lora.Alpha, p.same("lora.alpha", l.Alpha, "lora_alpha", s.LoRAAlpha))
+	if l.Dropout != nil && s.LoRADropout != nil && *l.Dropout != *s.LoRADropout {
+		p.add("lora.dropout is %v and lora_dropout is %v, and both mean the same", *l.Dropout, *s.LoRADropout)
+	}
+	setTo(&lora.Dropout, s.LoRADropout)
+	setTo(&lora.Dropout, l.Dropout)
+	switch a, b := l.TargetModules, s.TargetModules; {
+	case a != nil && b != nil && !slices.Equal(a, b):
+		p.add("lora.target_modules and target_modules differ, and both mean the same")
+	case a != nil:
+		lora.TargetModules = slices.Clone(a)
+	case b != nil:
+		lora.TargetModules = slices.Clone(b)
+	case method == Embedding:
+		lora.TargetModules, defaults = []string{"q_proj", "v_proj"}, true
+	default:
+		lora.TargetModules, defaults = []string{"k_proj", "o_proj", "q_proj", "v_proj"}, true
+	}
+	return lora, defaults
+}
+
+func (p *settingProblems) extras(method Method, s Settings) Extras {
+	e := Extras{MinRows: map[Method]int{SFT: 50, DPO: 20, Embedding: 100}[method], ValidationSplit: s.ValidationSplit}
+	setTo(&e.MinRows, s.MinRows)
+	setTo(&e.CheckpointSeconds, s.CheckpointSeconds)
+	setTo(&e.AllowDropped, s.AllowDropped)
+	if e.AllowDropped > 1 && e.AllowDropped != float64(int64(e.AllowDropped)) {
+		p.add("allow_dropped is %v; want a number of rows, or a share below 1", e.AllowDropped)
+	}
+	if s.FP16 != nil && !*s.FP16 {
+		e.Numerics = FP32
+	}
+	if s.Numerics != nil {
+		e.Numerics = Numerics(*s.Numerics)
+		if s.FP16 != nil && *s.FP16 != (e.Numerics != FP32) {
+			p.add("fp16 is %v and numerics is %s, which contradict each other", *s.FP16, e.Numerics)
+		}
+	}
+	for _, f := range []struct {
+		key  string
+		said bool
+	}{
+		{"dataset_text_field", s.DatasetTextField != nil},
+		{"format", s.Format != nil},
+		{"logging_steps", s.LoggingSteps != nil},
+		{"output_dir", s.OutputDir != nil},
+		{"save_total_limit", s.SaveTotalLimit != nil},
+	} {
+		if f.said {
+			e.Ignored = append(e.Ignored, f.key)
+		}
+	}
+	return e
+}

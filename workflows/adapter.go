@@ -1,0 +1,146 @@
+package workflows
+
+import (
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/training"
+)
+
+// ListAdapters lists what was trained and published.
+func ListAdapters(ctx workflow.Context, in ListAdaptersInput) (activities.AdapterList, error) {
+	if err := in.check(); err != nil {
+		return activities.AdapterList{}, typed(err)
+	}
+	var a *activities.Train
+	out, err := call(newCaller(in.Common).metadata(ctx, "list adapters"), a.ListAdapters,
+		activities.ListAdaptersInput{Tenant: tenant.ID(in.Tenant), Name: in.Name, Role: in.Role})
+	return out, stagedIf("list", err)
+}
+
+// ShowAdapter describes one adapter.
+func ShowAdapter(ctx workflow.Context, in ShowAdapterInput) (activities.AdapterDetail, error) {
+	if err := in.check(); err != nil {
+		return activities.AdapterDetail{}, typed(err)
+	}
+	out, err := showAdapter(ctx, newCaller(in.Common), in.Tenant, in.Name, in.Version)
+	return out, stagedIf("show", err)
+}
+
+func showAdapter(ctx workflow.Context, c caller, t, name string, version int) (activities.AdapterDetail, error) {
+	var a *activities.Train
+	return call(c.metadata(ctx, "find adapter "+cell(name)), a.ShowAdapter,
+		activities.AdapterInput{Tenant: tenant.ID(t), Name: name, Version: version})
+}
+
+// ActivateAdapter makes a version the one that serves its role, and loads it
+// into the model server where one is configured.
+func ActivateAdapter(ctx workflow.Context, in ActivateAdapterInput) (ActivateAdapterResult, error) {
+	if err := in.check("name", in.Name); err != nil {
+		return ActivateAdapterResult{}, typed(err)
+	}
+	c := newCaller(in.Common)
+	found, err := showAdapter(ctx, c, in.Tenant, in.Name, in.Version)
+	if err != nil {
+		return ActivateAdapterResult{}, staged("find", err)
+	}
+	if !found.Outcome.Better() && !in.Force {
+		return ActivateAdapterResult{}, typed(fault.New(fault.Input, "activate adapter", in.Name,
+			"held-out rows do not show it to be better than its base model; force activates it all the same"))
+	}
+	role := in.Role
+	if role == "" {
+		role = found.Role
+	}
+	out, err := activate(ctx, c, activities.RoleInput{
+		Tenant: tenant.ID(in.Tenant), Role: role, Do: activities.DoActivate, Name: found.Name, Version: found.Version,
+	}, found.Base.Name)
+	return out, stagedIf("activate", err)
+}
+
+// DeactivateAdapter leaves a role without an adapter.
+func DeactivateAdapter(ctx workflow.Context, in ActivateAdapterInput) (ActivateAdapterResult, error) {
+	return changeRole(ctx, in, activities.DoDeactivate)
+}
+
+// RollbackAdapter makes the adapter active that served the role before.
+func RollbackAdapter(ctx workflow.Context, in ActivateAdapterInput) (ActivateAdapterResult, error) {
+	return changeRole(ctx, in, activities.DoRollback)
+}
+
+func changeRole(ctx workflow.Context, in ActivateAdapterInput, what string) (ActivateAdapterResult, error) {
+	if err := in.check("role", in.Role); err != nil {
+		return ActivateAdapterResult{}, typed(err)
+	}
+	var a *activities.Train
+	c := newCaller(in.Common)
+	change := activities.RoleInput{Tenant: tenant.ID(in.Tenant), Role: in.Role, Do: what}
+	before, err := call(c.metadata(ctx, "what serves "+cell(in.Role)), a.ReadRole, change)
+	if err != nil {
+		return ActivateAdapterResult{}, staged(what, err)
+	}
+	change.Seen = before.Active
+	next, base := activities.AdapterDetail{}, ""
+	if what == activities.DoRollback && len(before.History) > 0 {
+		next, err = showAdapter(ctx, c, in.Tenant, before.History[0].Name, before.History[0].Version)
+		base = next.Base.Name
+	} else if before.Active != nil {
+		next, err = showAdapter(ctx, c, in.Tenant, before.Active.Name, before.Active.Version)
+		base = next.Base.Name
+	}
+	if err != nil {
+		return ActivateAdapterResult{}, staged(what, err)
+	}
+	out, err := activate(ctx, c, change, base)
+	return out, stagedIf(what, err)
+}
+
+// activate loads what is to serve, switches the role, and only then unloads
+// what served before: there is always one that answers.
+func activate(ctx workflow.Context, c caller, change activities.RoleInput, base string) (ActivateAdapterResult, error) {
+	var a *activities.Train
+	before, err := call(c.metadata(ctx, "what serves "+cell(change.Role)), a.ReadRole, change)
+	if err != nil {
+		return ActivateAdapterResult{}, err
+	}
+	next := after(before, change)
+	var out ActivateAdapterResult
+	if next != nil && base != "" {
+		served, err := call(c.copying(ctx, "load "+cell(next.Name)), a.ServeAdapter, activities.ServeInput{
+			AdapterInput: activities.AdapterInput{Tenant: change.Tenant, Name: next.Name, Version: next.Version}, Base: base,
+		})
+		if err != nil {
+			return out, err
+		}
+		out.Loaded = served.Name
+	}
+	if out.Role, err = call(c.metadata(ctx, change.Do+" "+cell(change.Role)), a.ChangeRole, change); err != nil {
+		return out, err
+	}
+	if old := before.Active; old != nil && base != "" && (next == nil || old.Name != next.Name || old.Version != next.Version) {
+		_, err = call(c.copying(ctx, "unload "+cell(old.Name)), a.ServeAdapter, activities.ServeInput{
+			AdapterInput: activities.AdapterInput{Tenant: change.Tenant, Name: old.Name, Version: old.Version}, Base: base, Stop: true,
+		})
+	}
+	return out, err
+}
+
+// after is what will serve a role after a change; nil = nothing.
+func after(before training.Role, change activities.RoleInput) *training.Activation {
+	switch {
+	case change.Do == activities.DoActivate:
+		return &training.Activation{Name: change.Name, Version: change.Version}
+	case change.Do == activities.DoRollback && len(before.History) > 0:
+		return &before.History[0]
+	}
+	return nil
+}
+
+func stagedIf(stage string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return staged(stage, err)
+}

@@ -1,0 +1,194 @@
+package workflows
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/training"
+)
+
+const (
+	defaultSweepConcurrency = 2
+	// maxSweep keeps the history of a sweep in one run.
+	maxSweep = 64
+)
+
+// sweepRun is the state of one TrainSweep run.
+type sweepRun struct {
+	caller
+	in      SweepInput
+	started time.Time
+	runs    []SweepRun
+	inputs  []json.RawMessage
+	done    int
+}
+
+// TrainSweep trains once for each combination of overrides and says which was best.
+func TrainSweep(ctx workflow.Context, in SweepInput) (SweepResult, error) {
+	r := &sweepRun{in: in, started: workflow.Now(ctx)}
+	result, err := r.run(ctx)
+	if err != nil {
+		err = staged(stageTrain, ended(ctx, err))
+	}
+	return result, err
+}
+
+func (r *sweepRun) run(ctx workflow.Context) (SweepResult, error) {
+	if err := r.in.check(); err != nil {
+		return SweepResult{}, typed(err)
+	}
+	if err := r.prepare(workflow.GetInfo(ctx).WorkflowExecution.ID); err != nil {
+		return SweepResult{}, typed(err)
+	}
+	r.caller = newCaller(r.in.Common)
+	if err := describeRun(ctx, "TrainSweep", r.in.Common, ""); err != nil {
+		return SweepResult{}, err
+	}
+	err := workflow.SetQueryHandlerWithOptions(ctx, QueryProgress, func() (SweepResult, error) { return r.result(), nil },
+		workflow.QueryHandlerOptions{Description: "The runs so far"})
+	if err != nil {
+		return SweepResult{}, err
+	}
+	if err := story(ctx, stageTrain, 0, 0); err != nil {
+		return SweepResult{}, err
+	}
+	r.show(ctx)
+	slots := workflow.NewSemaphore(ctx, int64(r.in.Concurrency))
+	group := workflow.NewWaitGroup(ctx)
+	for i := range r.runs {
+		if err := slots.Acquire(ctx, 1); err != nil {
+			break // cancelled: so are the children
+		}
+		group.Add(1)
+		workflow.Go(ctx, func(ctx workflow.Context) {
+			defer group.Done()
+			defer slots.Release(1)
+			r.child(ctx, i)
+		})
+	}
+	free, _ := workflow.NewDisconnectedContext(ctx)
+	group.Wait(free)
+	if ctx.Err() != nil {
+		return SweepResult{}, ctx.Err()
+	}
+	return r.report(ctx)
+}
+
+// child runs one combination. A bad one does not stop the others.
+func (r *sweepRun) child(ctx workflow.Context, i int) {
+	one := &r.runs[i]
+	ctx = workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
+		WorkflowID: one.WorkflowID, TaskQueue: QueueMain, WaitForCancellation: true,
+		ParentClosePolicy:     enums.PARENT_CLOSE_POLICY_REQUEST_CANCEL,
+		StaticSummary:         "sweep: " + cell(describe(one.Overrides)),
+		TypedSearchAttributes: attributes(workflowOf(r.in.Method), r.in.Common, ""),
+		Priority:              r.priority,
+	})
+	var result TrainResult
+	if err := workflow.ExecuteChildWorkflow(ctx, workflowOf(r.in.Method), r.inputs[i]).Get(ctx, &result); err != nil {
+		one.Failure = failureOf(err)
+	} else {
+		result.Plan, result.Check = nil, nil
+		one.Result = &result
+	}
+	r.done++
+	r.show(ctx)
+}
+
+func workflowOf(m training.Method) string {
+	return map[training.Method]string{training.SFT: "TrainSFT", training.DPO: "TrainDPO", training.Embedding: "TrainEmbedding"}[m]
+}
+
+// result sums up the runs so far.
+func (r *sweepRun) result() SweepResult {
+	out := SweepResult{Runs: r.runs, Best: -1}
+	for i, run := range r.runs {
+		switch {
+		case run.Failure != nil:
+			out.Failed++
+		case run.Result != nil:
+			out.CostUSD += run.Result.CostUSD
+			if out.Best < 0 || training.MetricsBetter(r.in.Method, run.Result.Metrics, r.runs[out.Best].Result.Metrics) {
+				out.Best = i
+			}
+		}
+	}
+	return out
+}
+
+func (r *sweepRun) show(ctx workflow.Context) {
+	rows := make([][]string, len(r.runs))
+	for i, run := range r.runs {
+		status := "…"
+		switch {
+		case run.Failure != nil:
+			status = "failed: " + run.Failure.Reason
+		case run.Result != nil:
+			status = fmt.Sprintf("%s@%d", run.Result.Adapter, run.Result.Version)
+			for _, name := range workflow.DeterministicKeys(run.Result.Metrics) {
+				status += fmt.Sprintf(", %s %.4f", name, run.Result.Metrics[name])
+			}
+		}
+		rows[i] = []string{describe(run.Overrides), status}
+	}
+	workflow.SetCurrentDetails(ctx, fmt.Sprintf("**sweep of %s** · %s\n\n", r.in.Method, count(r.done, len(r.runs)))+
+		table([]string{"run", "result"}, rows))
+}
+
+func (r *sweepRun) report(ctx workflow.Context) (SweepResult, error) {
+	out := r.result()
+	page := training.SweepReport{
+		Tenant: tenant.ID(r.in.Tenant), Method: r.in.Method, Started: r.started, Ended: workflow.Now(ctx), Best: out.Best,
+	}
+	for _, run := range r.runs {
+		for _, name := range workflow.DeterministicKeys(run.Overrides) {
+			page.Varied = appendNew(page.Varied, name)
+		}
+	}
+	for _, run := range r.runs {
+		line := training.SweepLine{Workflow: run.WorkflowID}
+		for _, name := range page.Varied {
+			line.Values = append(line.Values, string(run.Overrides[name]))
+		}
+		if t := run.Result; t != nil {
+			line.Adapter, line.Version, line.Metrics, line.Better = t.Adapter, t.Version, t.Metrics, t.Better
+			line.CostUSD, line.Seconds = t.CostUSD, t.Seconds
+		} else {
+			line.Failure = run.Failure.Reason
+		}
+		page.Runs = append(page.Runs, line)
+	}
+	var a *activities.Train
+	written, err := call(r.media(ctx, "write the report"), a.WriteSweepReport, activities.SweepReportInput{RunID: chain(ctx), Report: page})
+	if err != nil {
+		return out, err
+	}
+	out.Report = written.Key
+	return out, story(ctx, stageDone, out.Failed, out.CostUSD)
+}
+
+// describe is one line for people: "learning_rate=1e-4, seed=7".
+func describe(overrides map[string]json.RawMessage) string {
+	var parts []string
+	for _, name := range workflow.DeterministicKeys(overrides) {
+		short := name[strings.LastIndexByte(name, '.')+1:]
+		parts = append(parts, short+"="+string(overrides[name]))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func appendNew(list []string, s string) []string {
+	for _, old := range list {
+		if old == s {
+			return list
+		}
+	}
+	return append(list, s)
+}

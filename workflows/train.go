@@ -1,0 +1,356 @@
+package workflows
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/training"
+)
+
+// The stages of a training run, as people see them. Evaluation is a part of
+// training: it needs the same GPU.
+const (
+	stageCheck = "check"
+	stagePlan  = "plan"
+	stageTrain = "train"
+)
+
+// The statuses of a result.
+const (
+	statusTrained   = "trained"
+	statusUnchanged = "unchanged"
+	statusStopped   = "stopped"
+	statusDryRun    = "dry_run"
+)
+
+// TrainSFT fine-tunes a language model on answers.
+func TrainSFT(ctx workflow.Context, in TrainInput) (TrainResult, error) {
+	return train(ctx, training.SFT, in)
+}
+
+// TrainDPO fine-tunes a language model on pairs of a preferred and a rejected answer.
+func TrainDPO(ctx workflow.Context, in TrainInput) (TrainResult, error) {
+	return train(ctx, training.DPO, in)
+}
+
+// TrainEmbedding fine-tunes a text encoder on triplets or pairs.
+func TrainEmbedding(ctx workflow.Context, in TrainInput) (TrainResult, error) {
+	return train(ctx, training.Embedding, in)
+}
+
+// trainState is what a run knows; continue-as-new hands it on.
+type trainState struct {
+	Check    training.Check         `json:"check"`
+	Plan     activities.Plan        `json:"plan"`
+	Ignored  []string               `json:"ignored,omitempty"`
+	Save     float64                `json:"checkpoint_seconds,omitempty"`
+	Class    int                    `json:"class"` // index into the plan's classes
+	Tally    activities.Tally       `json:"tally"`
+	Report   activities.TrainReport `json:"report"`
+	Budget   float64                `json:"budget"`
+	Paused   bool                   `json:"paused,omitempty"`
+	Finish   bool                   `json:"finish,omitempty"` // enough: keep the best so far
+	Started  time.Time              `json:"started"`
+	Deadline time.Time              `json:"deadline,omitzero"` // of training; zero = none
+	Chain    string                 `json:"chain"`
+}
+
+// trainRun is the state of one training workflow.
+type trainRun struct {
+	caller
+	trainState
+	in      TrainInput
+	a       *activities.Train
+	stage   string
+	waiting string
+	limit   float64 // budget that the trainer was last started with
+}
+
+func train(ctx workflow.Context, method training.Method, in TrainInput) (TrainResult, error) {
+	r := &trainRun{in: in, stage: stageCheck}
+	r.Started, r.Chain = workflow.Now(ctx), chain(ctx)
+	result, err := r.run(ctx, method)
+	if err != nil && !workflow.IsContinueAsNewError(err) {
+		err = staged(r.stage, ended(ctx, err))
+	}
+	return result, err
+}
+
+// run is the recipe.
+func (r *trainRun) run(ctx workflow.Context, method training.Method) (TrainResult, error) {
+	if err := r.in.check(method); err != nil {
+		return TrainResult{}, typed(err)
+	}
+	if err := r.listen(ctx); err != nil {
+		return TrainResult{}, err
+	}
+	if r.in.Resume != nil {
+		r.trainState = *r.in.Resume
+	} else if err := r.plan(ctx); err != nil {
+		return TrainResult{}, err
+	}
+	if r.in.DryRun {
+		return r.dryRun(ctx)
+	}
+	done, err := call(r.metadata(ctx, "claim the job"), r.a.ClaimJob, r.job())
+	if err != nil {
+		return TrainResult{}, err
+	}
+	status := statusUnchanged
+	if done == nil || done.Ended != training.EndedDone {
+		status, err = r.train(ctx)
+	}
+	if workflow.IsContinueAsNewError(err) {
+		return TrainResult{}, err
+	}
+	var result TrainResult
+	if err == nil {
+		result, err = r.publish(ctx, status)
+	}
+	if err != nil {
+		return TrainResult{}, r.abandon(ctx, err)
+	}
+	return result, do(r.metadata(ctx, "release the job"), r.a.ReleaseJob, r.job())
+}
+
+// plan checks the data and finds out what the job is and needs, before any GPU is taken.
+func (r *trainRun) plan(ctx workflow.Context) error {
+	kind := workflow.GetInfo(ctx).WorkflowType.Name
+	if err := describeRun(ctx, kind, r.in.Common, ""); err != nil {
+		return err
+	}
+	config, lora, extras, err := r.in.resolve()
+	if err != nil {
+		return typed(err)
+	}
+	r.Ignored, r.Save = extras.Ignored, extras.CheckpointSeconds
+	if err := r.tell(ctx, stageCheck); err != nil {
+		return err
+	}
+	r.Check, err = call(r.media(ctx, "check the dataset"), r.a.PrepareDataset, activities.PrepareInput{
+		Tenant: r.tenant(), Method: r.in.method, Train: r.in.Dataset, Eval: r.in.EvalDataset, Seed: *r.in.Seed,
+		MaxSeqLength: config.MaxSeqLength, ValidationShare: extras.ValidationSplit,
+		AllowDropped: extras.AllowDropped, MinRows: extras.MinRows,
+	})
+	if err != nil {
+		return err
+	}
+	if err := r.tell(ctx, stagePlan); err != nil {
+		return err
+	}
+	r.Plan, err = call(r.metadata(ctx, "estimate memory, time and cost"), r.a.PlanTraining, activities.PlanInput{
+		Tenant: r.tenant(), Method: r.in.method, BaseModel: r.in.BaseModel, Config: config, LoRA: lora, Extras: extras,
+		Seed: *r.in.Seed, Train: *r.Check.TrainFile, Eval: r.Check.EvalFile,
+		Lengths: r.Check.Train.Tokens, Rows: r.Check.Train.Kept, GPU: r.in.GPU, BudgetUSD: r.Budget,
+	})
+	return err
+}
+
+// train gets the job done on one class after another, through pauses, limits
+// and lost workers. It returns the status of the result.
+func (r *trainRun) train(ctx workflow.Context) (string, error) {
+	r.setDeadline(ctx)
+	for {
+		if err := r.mayRun(ctx); err != nil {
+			return "", err
+		}
+		run, err := r.once(ctx)
+		if err != nil {
+			if !r.nextClass(err) {
+				return "", err
+			}
+			continue
+		}
+		r.Tally, r.Report = run.Tally, run.Report
+		switch {
+		case ctx.Err() != nil:
+			return "", ctx.Err()
+		case run.Ended == training.EndedDone && r.Finish:
+			return statusStopped, nil
+		case run.Ended == training.EndedDone:
+			return statusTrained, nil
+		case run.Ended == training.EndedOutOfMemory:
+			if err := r.biggerClass(); err != nil {
+				return "", err
+			}
+		case run.Ended == training.EndedBudget && r.Finish:
+			return statusStopped, nil // no money to evaluate it: the best is kept as it is
+		case run.Ended == training.EndedBudget:
+			r.waiting = string(fault.Budget)
+		}
+	}
+}
+
+// mayRun waits until nothing keeps the run from having a GPU.
+func (r *trainRun) mayRun(ctx workflow.Context) error {
+	if r.mustContinue(ctx) {
+		return r.continueAsNew(ctx)
+	}
+	if r.Paused {
+		r.waiting = "somebody to resume it"
+	}
+	if err := r.tell(ctx, stageTrain); err != nil {
+		return err
+	}
+	err := workflow.Await(ctx, func() bool {
+		return r.Finish || !r.Paused && (r.waiting != string(fault.Budget) || r.Budget != r.limit)
+	})
+	if err != nil {
+		return err
+	}
+	if r.Finish && r.Report.Checkpoint == 0 {
+		return typed(fault.New(fault.Input, "stop training", r.in.Name, "there is no checkpoint yet, so there is nothing to keep"))
+	}
+	r.waiting, r.limit = "a worker of queue "+ClassQueue(StemTrain, r.class().Class), r.Budget
+	return r.tell(ctx, stageTrain)
+}
+
+// once runs the trainer on the class at hand until it ends or somebody wants
+// something else. An interrupted trainer writes a checkpoint first.
+func (r *trainRun) once(ctx workflow.Context) (activities.TrainRun, error) {
+	class := r.class()
+	wait := r.in.gpuWait
+	if r.following() < 0 {
+		wait = 0
+	}
+	summary := "train " + cell(r.in.Name) + " on " + class.Class
+	if r.Finish {
+		summary = "evaluate the best of " + cell(r.in.Name) + " on " + class.Class
+	}
+	running, cancel := workflow.WithCancel(r.caller.train(ctx, class.Class, summary, wait))
+	future := workflow.ExecuteActivity(running, r.a.RunTraining, activities.TrainRunInput{
+		Tenant: r.tenant(), Job: r.Plan.Job, Spec: r.Plan.Spec, Train: *r.Check.TrainFile, Eval: r.Check.EvalFile,
+		Class: class.Class, MicroBatch: class.MicroBatch, Accumulation: class.Accumulation, SaveSeconds: r.Save,
+		Finish: r.Finish, Ledger: r.Chain, LimitMicroUSD: micro(r.limit), Before: r.Tally,
+	})
+	finishing := r.Finish
+	interrupted := func() bool {
+		lowered := r.Budget > 0 && (r.limit == 0 || r.Budget < r.limit)
+		return lowered || !finishing && (r.Paused || r.Finish)
+	}
+	if err := workflow.Await(ctx, func() bool { return future.IsReady() || interrupted() }); err == nil && !future.IsReady() {
+		cancel()
+	}
+	var out activities.TrainRun
+	err := future.Get(ctx, &out)
+	if temporal.IsCanceledError(err) && ctx.Err() == nil {
+		// It was not running yet, so there is nothing new.
+		return activities.TrainRun{Ended: training.EndedStopped, Tally: r.Tally, Report: r.Report}, nil
+	}
+	return out, err
+}
+
+// nextClass moves on when no worker of a class took the run in time.
+func (r *trainRun) nextClass(err error) bool {
+	timeout, ok := errors.AsType[*temporal.TimeoutError](err)
+	if !ok || timeout.TimeoutType() != enums.TIMEOUT_TYPE_SCHEDULE_TO_START {
+		return false
+	}
+	return r.advance()
+}
+
+// biggerClass moves on when not even one row at a time fits.
+func (r *trainRun) biggerClass() error {
+	class := r.class().Class
+	r.Tally.MicroBatch, r.Tally.Accumulation = 0, 0
+	if !r.advance() {
+		return typed(fault.New(fault.Input, "train", r.in.Name,
+			"not even one row at a time fits the memory of "+class+", and no larger class is listed in gpu; "+
+				"add one, or lower max_seq_length or lora.r"))
+	}
+	return nil
+}
+
+// following is the next class that the estimate does not rule out; -1 = none.
+func (r *trainRun) following() int {
+	for next := r.Class + 1; next < len(r.Plan.Estimate.Classes); next++ {
+		if usable(r.Plan.Estimate.Classes[next]) {
+			return next
+		}
+	}
+	return -1
+}
+
+// advance goes there.
+func (r *trainRun) advance() bool {
+	next := r.following()
+	if next >= 0 {
+		r.Class = next
+	}
+	return next >= 0
+}
+
+// class is the one at hand; at first the first that is usable. The plan has one,
+// or it would have been refused.
+func (r *trainRun) class() training.ClassEstimate {
+	if !usable(r.Plan.Estimate.Classes[r.Class]) {
+		r.Class = slices.IndexFunc(r.Plan.Estimate.Classes, usable)
+	}
+	return r.Plan.Estimate.Classes[r.Class]
+}
+
+func usable(c training.ClassEstimate) bool { return c.Fits && c.WithinBudget }
+
+// setDeadline starts the clock of timeout. When it ends, the best so far is kept.
+func (r *trainRun) setDeadline(ctx workflow.Context) {
+	if r.in.timeout == 0 {
+		return
+	}
+	if r.Deadline.IsZero() {
+		r.Deadline = workflow.Now(ctx).Add(r.in.timeout)
+	}
+	workflow.GoNamed(ctx, "deadline", func(ctx workflow.Context) {
+		if workflow.Sleep(ctx, max(0, r.Deadline.Sub(workflow.Now(ctx)))) == nil {
+			r.Finish = true
+		}
+	})
+}
+
+// abandon ends a run that failed or was cancelled: the best so far is published
+// (of a cancelled one), and the claim is given back. It runs outside the
+// cancelled context, or it would never happen.
+func (r *trainRun) abandon(ctx workflow.Context, cause error) error {
+	free, _ := workflow.NewDisconnectedContext(ctx)
+	var err error
+	if temporal.IsCanceledError(cause) && r.Report.Checkpoint > 0 {
+		_, err = call(r.copying(free, "keep the best so far"), r.a.PublishAdapter, r.publishInput())
+	}
+	err = errors.Join(err, do(r.metadata(free, "release the job"), r.a.ReleaseJob, r.job()))
+	if err != nil {
+		return temporal.NewNonRetryableApplicationError(
+			reason(cause)+"; and cleaning up failed: "+err.Error(), classOf(cause), cause)
+	}
+	return cause
+}
+
+// mustContinue: pauses and raised limits have made the history long.
+func (r *trainRun) mustContinue(ctx workflow.Context) bool {
+	info := workflow.GetInfo(ctx)
+	return info.GetContinueAsNewSuggested() || info.GetCurrentHistoryLength() > maxEvents
+}
+
+func (r *trainRun) continueAsNew(ctx workflow.Context) error {
+	if err := settleDown(ctx); err != nil {
+		return err
+	}
+	in := r.in
+	in.BudgetUSD = r.Budget
+	in.Dataset, in.EvalDataset = activities.Dataset{URI: activities.UploadScheme + r.Check.TrainFile.SHA256}, nil
+	state := r.trainState
+	in.Resume = &state
+	return workflow.NewContinueAsNewError(ctx, workflow.GetInfo(ctx).WorkflowType.Name, in)
+}
+
+func (r *trainRun) tenant() tenant.ID { return tenant.ID(r.in.Tenant) }
+
+func (r *trainRun) job() activities.JobInput {
+	return activities.JobInput{Tenant: r.tenant(), Job: r.Plan.Job}
+}

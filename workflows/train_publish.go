@@ -1,0 +1,76 @@
+package workflows
+
+import (
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/training"
+)
+
+// resolve fills in the defaults of the method.
+func (in *TrainInput) resolve() (training.Config, *training.LoRA, training.Extras, error) {
+	var settings training.Settings
+	if s := in.settings(); s != nil {
+		settings = *s
+	}
+	var lora training.LoRASettings
+	if in.LoRA != nil {
+		lora = *in.LoRA
+	}
+	return training.Resolve(in.method, settings, lora)
+}
+
+// dryRun answers what would be done. Only the dataset was stored.
+func (r *trainRun) dryRun(ctx workflow.Context) (TrainResult, error) {
+	plan, check := r.Plan, r.Check
+	return TrainResult{
+		Job: r.Plan.Job, Method: r.in.method, Status: statusDryRun, Plan: &plan, Check: &check, Ignored: r.Ignored,
+	}, r.tell(ctx, stageDone)
+}
+
+// publish makes the outcome a version of the adapter, activates it if that was
+// asked for and it is better than its base, and writes the report.
+func (r *trainRun) publish(ctx workflow.Context, status string) (TrainResult, error) {
+	if err := r.tell(ctx, stagePublish); err != nil {
+		return TrainResult{}, err
+	}
+	published, err := call(r.copying(ctx, "publish "+cell(r.in.Name)), r.a.PublishAdapter, r.publishInput())
+	if err != nil {
+		return TrainResult{}, err
+	}
+	o := published.Outcome
+	result := TrainResult{
+		Job: r.Plan.Job, Method: r.in.method, Adapter: published.Name, Version: published.Version, Role: r.in.Role,
+		Status: status, Better: o.Better(), Metrics: o.Metrics, BaseMetrics: o.BaseMetrics, Comparison: o.Comparison,
+		GPU: o.GPU, Device: o.Device, Steps: o.Steps, Redone: o.Redone, Tokens: o.Tokens, Seconds: o.Seconds,
+		CostUSD: usd(r.Tally.CostMicroUSD), Ignored: r.Ignored,
+	}
+	if r.in.Activate && o.Better() {
+		changed, err := activate(ctx, r.caller, activities.RoleInput{
+			Tenant: r.tenant(), Role: r.in.Role, Do: activities.DoActivate, Name: published.Name, Version: published.Version,
+		}, r.in.BaseModel)
+		if err != nil {
+			return TrainResult{}, err
+		}
+		result.Active = changed.Active != nil
+	}
+	if err := r.tell(ctx, stageReport); err != nil {
+		return TrainResult{}, err
+	}
+	written, err := call(r.media(ctx, "write the report"), r.a.WriteTrainReport, activities.TrainReportInput{
+		JobInput: r.job(), Name: published.Name, Version: published.Version, Status: status, RunID: r.Chain,
+		Started: r.Started, Ended: workflow.Now(ctx), Check: r.Check, Estimate: r.Plan.Estimate,
+	})
+	if err != nil {
+		return TrainResult{}, err
+	}
+	result.Report = written.Key
+	return result, r.tell(ctx, stageDone)
+}
+
+func (r *trainRun) publishInput() activities.PublishAdapterInput {
+	return activities.PublishAdapterInput{
+		JobInput: r.job(), Name: r.in.Name, Role: r.in.Role, Spec: r.Plan.Spec, Base: r.Plan.Base,
+		Tally: r.Tally, GPU: r.class().Class, Check: r.Check,
+	}
+}

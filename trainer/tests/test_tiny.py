@@ -12,9 +12,7 @@ CAUSAL = ["llama", "smollm3", "qwen3"]
 
 def digests(folder):
     files = [f for f in folder.rglob("*") if f.is_file()]
-    return {
-        str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files
-    }
+    return {str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
 
 
 @pytest.mark.parametrize("kind", [*CAUSAL, "encoder"])
@@ -42,9 +40,7 @@ def test_causal_models_load_and_speak_their_template(kind, tmp_path):
     assert model.dtype == torch.float32
     tokenizer = AutoTokenizer.from_pretrained(tmp_path)
     chat = [{"role": "user", "content": "Grüße 👋"}, {"role": "assistant", "content": "Yes."}]
-    both = tokenizer.apply_chat_template(
-        chat, return_dict=True, return_assistant_tokens_mask=True
-    )
+    both = tokenizer.apply_chat_template(chat, return_dict=True, return_assistant_tokens_mask=True)
     assert tokenizer.decode(both["input_ids"]).startswith("<|im_start|>user\nGrüße 👋<|im_end|>")
     said = [i for i, m in zip(both["input_ids"], both["assistant_masks"], strict=True) if m]
     assert tokenizer.decode(said) == "Yes.<|im_end|>"

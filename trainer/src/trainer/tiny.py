@@ -1,4 +1,4 @@
-"""Whole model folders that are small enough to make on the spot: for tests, examples and benchmarks.
+"""Whole model folders small enough to make on the spot: for tests, examples and benchmarks.
 
     python -m trainer.tiny llama DIR --hidden 64 --layers 2 --train-steps 300
 
@@ -6,7 +6,6 @@ The architectures are real; only sizes and weights are toys. Equal arguments giv
 """
 
 import argparse
-import random
 from importlib import resources
 from pathlib import Path
 from typing import Literal, get_args
@@ -49,6 +48,15 @@ CHATML = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 
+CAUSAL_TOKENS = {"pad_token": "<|endoftext|>", "eos_token": "<|im_end|>"}
+ENCODER_TOKENS = {
+    "pad_token": "[PAD]",
+    "unk_token": "[UNK]",
+    "cls_token": "[CLS]",
+    "sep_token": "[SEP]",
+    "mask_token": "[MASK]",
+}
+
 LONGEST = {"causal": 4096, "encoder": 512}
 
 
@@ -80,9 +88,8 @@ def _causal(kind, path, hidden, layers, vocab, seed, train_steps):
     tokenizer = _tokenizer(vocab, ["<|endoftext|>", "<|im_start|>", "<|im_end|>"])
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
-        pad_token="<|endoftext|>",
-        eos_token="<|im_end|>",
         additional_special_tokens=["<|im_start|>"],
+        **CAUSAL_TOKENS,
         model_max_length=LONGEST["causal"],
         chat_template=CHATML,
     )
@@ -115,16 +122,11 @@ def _encoder(path, hidden, layers, vocab, seed, train_steps):
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
 
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    tokenizer = _tokenizer(vocab, special)
+    tokenizer = _tokenizer(vocab, list(ENCODER_TOKENS.values()))
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
-        pad_token="[PAD]",
-        unk_token="[UNK]",
-        cls_token="[CLS]",
-        sep_token="[SEP]",
-        mask_token="[MASK]",
+        **ENCODER_TOKENS,
         model_max_length=LONGEST["encoder"],
     )
     config = BertConfig(
@@ -198,12 +200,12 @@ def _masked(mask):
 
 def _train(model, stream, steps, seed, loss, rows=16, length=64):
     """A plain loop over random windows of the stream."""
-    choose = random.Random(seed)
+    choose = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.1, total_iters=steps)
     model.train()
     for _ in range(steps):
-        starts = [choose.randrange(len(stream) - length) for _ in range(rows)]
+        starts = torch.randint(len(stream) - length, (rows,), generator=choose).tolist()
         loss(model, torch.stack([stream[s : s + length] for s in starts])).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()

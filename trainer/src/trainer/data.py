@@ -24,9 +24,7 @@ def read(job: Job) -> tuple[list[Row], list[Row]]:
         raise Input(f"train: {job.train.path} has no rows")
     held_out = [] if job.eval is None else _read("eval", job.eval, job.method)
     if held_out and set(held_out[0]) != set(train[0]):
-        raise Input(
-            f"eval: rows have {_keys(held_out[0])}, those of train have {_keys(train[0])}"
-        )
+        raise Input(f"eval: rows have {_keys(held_out[0])}, those of train have {_keys(train[0])}")
     return train, held_out
 
 

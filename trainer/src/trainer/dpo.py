@@ -6,7 +6,6 @@ has an adapter TRL would copy it as the reference, and a resumed run would move 
 switches every dropout off for DPO, that of the adapter included.
 """
 
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -119,12 +118,8 @@ class Method(SFT):
         """Reward of the chosen answer less that of the rejected one, of each pair."""
         batch = {k: v.to(self._trainer.args.device) for k, v in self._collate(pairs).items()}
         policy = [x.float() for x in self._policy(batch)]
-        reference = [x.float() for x in self._trainer.compute_ref_log_probs(self.model, batch)]
-        if self._trainer.ref_model is not None:
-            reference = [
-                x.float()
-                for x in self._trainer.compute_ref_log_probs(self._trainer.ref_model, batch)
-            ]
+        other = self._trainer.ref_model or self.model  # itself with the adapter off
+        reference = [x.float() for x in self._trainer.compute_ref_log_probs(other, batch)]
         chosen, rejected = (p - r for p, r in zip(policy, reference, strict=True))
         return self._job.config.beta * (chosen - rejected)
 

@@ -53,6 +53,10 @@ class Durable:
         self._grad_norm = super()._get_grad_norm(model, grad_norm=grad_norm)
         return self._grad_norm
 
+    def loss_so_far(self) -> float:
+        """Loss of the step in progress."""
+        return float(self._loss)
+
     def take_step(self) -> tuple[float, int, float | None, dict[str, float]]:
         """Loss, tokens, gradient norm and the library's metrics of the step; counts anew."""
         loss, tokens = float(self._loss), int(self._tokens)

@@ -34,9 +34,7 @@ def checked(job: Job) -> Path:
     folder = Path(job.model.path)
     if not folder.is_absolute() or not folder.is_dir():
         raise Input(f"model {job.model.name}: {folder} is no folder on this machine")
-    names = sorted(
-        Path(root) / name for root, _, files in os.walk(folder) for name in files
-    )
+    names = sorted(Path(root) / name for root, _, files in os.walk(folder) for name in files)
     for path in names:
         if path.suffix.lower() in _REFUSED:
             raise Input(

@@ -87,9 +87,7 @@ class Encoder:
             return ids, [True] * len(ids)
         if self._template is None:
             self._template = self._marked_template()
-        out = self._chat(
-            messages, chat_template=self._template, return_assistant_tokens_mask=True
-        )
+        out = self._chat(messages, chat_template=self._template, return_assistant_tokens_mask=True)
         return out["input_ids"], [bool(x) for x in out["assistant_masks"]]
 
     def _marked_template(self) -> str:

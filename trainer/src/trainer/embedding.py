@@ -64,6 +64,7 @@ class Method:
         job = dataclasses.replace(self._job, lora=lora)
         model.check_targets(job, inner)
         self.model.requires_grad_(False)  # also the modules after the transformer
+        inner.name_or_path = job.model.id  # PEFT takes the base's name from here
         self.model[0].model = get_peft_model(inner, model.lora(job, "FEATURE_EXTRACTION"))
 
     def prepare(self, train: list[Row], held_out: list[Row]) -> Stats:

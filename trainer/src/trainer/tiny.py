@@ -12,9 +12,9 @@ from typing import Literal, get_args
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from torch.nn import functional
 from transformers import (
     BertConfig,
-    BertForMaskedLM,
     BertModel,
     LlamaConfig,
     LlamaForCausalLM,
@@ -140,10 +140,7 @@ def _encoder(path, hidden, layers, vocab, seed, train_steps):
     )
     model = BertModel(config)
     if train_steps:
-        teacher = BertForMaskedLM(config)
-        _train(teacher, _stream(fast, text()), train_steps, seed, _masked(fast.mask_token_id))
-        # The pooler, which mean pooling does not use, is not part of what was trained.
-        model.load_state_dict(teacher.bert.state_dict(), strict=False)
+        _train(model, _stream(fast, text()), train_steps, seed, _neighbours)
     # Written where it stays: sentence-transformers reads the parts of a model from a folder.
     model.eval().save_pretrained(path)
     fast.save_pretrained(path)
@@ -189,13 +186,11 @@ def _next_token(model, rows):
     return model(input_ids=rows, labels=rows).loss
 
 
-def _masked(mask):
-    def loss(model, rows):
-        hidden = torch.rand(rows.shape) < 0.15
-        labels = rows.masked_fill(~hidden, -100)
-        return model(input_ids=rows.masked_fill(hidden, mask), labels=labels).loss
-
-    return loss
+def _neighbours(model, rows):
+    """The two halves of a window find each other among those of the others."""
+    halves = [model(input_ids=half).last_hidden_state.mean(1) for half in rows.chunk(2, dim=1)]
+    first, second = (functional.normalize(half) for half in halves)
+    return functional.cross_entropy(20 * first @ second.T, torch.arange(len(rows)))
 
 
 def _train(model, stream, steps, seed, loss, rows=16, length=64):

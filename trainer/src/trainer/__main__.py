@@ -1,5 +1,6 @@
 """python -m trainer JOB.json 3>events"""
 
+import contextlib
 import os
 import signal
 import sys
@@ -46,7 +47,8 @@ def main(arguments: list[str]) -> int:
 def _fail(events: Events, kind: str, message: str, code: int) -> int:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the end is near and has its reason
     print(f"trainer: {message}", file=sys.stderr)
-    events.write("error", **{"class": kind}, message=message)
+    with contextlib.suppress(OSError):  # whoever read them may be gone
+        events.write("error", **{"class": kind}, message=message)
     return code
 
 

@@ -143,7 +143,7 @@ def _put_back(out: Any, at: torch.Tensor, size: int) -> None:
     """
     here = at[:, :-1]
     known = (at[:, 1:] >= 0) & (here >= 0)
-    flat = (here - here.div(size, rounding_mode="floor")).clamp(min=0)
+    flat = (here - here.div(size, rounding_mode="floor")).masked_fill(~known, 0)
     for name in _FIELDS:
         value = getattr(out, name)
         if value is not None:

@@ -15,6 +15,8 @@ from .job import Job
 from .method import Method
 from .stop import Stop
 
+# Names of schedules in transformers; each begins with a warm-up.
+_SCHEDULERS = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
 # Modules by job.method; each is imported only when it is wanted.
 _METHODS = {"sft": ".sft", "dpo": ".dpo", "embedding": ".embedding"}
 
@@ -118,9 +120,7 @@ def arguments(job: Job) -> dict[str, Any]:
         "gradient_accumulation_steps": job.accumulation,
         "num_train_epochs": c.epochs,
         "learning_rate": c.learning_rate,
-        "lr_scheduler_type": "constant_with_warmup"
-        if c.lr_scheduler == "constant"
-        else c.lr_scheduler,
+        "lr_scheduler_type": _SCHEDULERS[c.lr_scheduler],
         "weight_decay": c.weight_decay,
         "max_grad_norm": c.max_grad_norm,
         "optim": "adamw_torch_fused" if gpu else "adamw_torch",

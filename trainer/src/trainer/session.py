@@ -41,7 +41,7 @@ class State:
     base: dict[str, float] | None = None  # metrics before the first step
 
 
-@dataclass
+@dataclass(eq=False)
 class Session(TrainerCallback):
     """Follows the training as its callback. total is the number of steps of the job."""
 
@@ -109,8 +109,6 @@ class Session(TrainerCallback):
         if self._evaluation_due():
             with self.stop.at_once():
                 metrics = self.evaluate("current", f"{s.step:08d}")
-            if not metrics:
-                raise Input("eval: no held-out row can be scored within max_seq_length")
             score = self.method.score(metrics)
             s.evaluated = s.step
             if s.best_step == 0 or score > s.best_score:
@@ -136,6 +134,8 @@ class Session(TrainerCallback):
         with torch.no_grad(), torch.random.fork_rng(devices):
             result = self.method.evaluate()
         model.train(was)
+        if not result.metrics:
+            raise Input("eval: no held-out row can be scored within max_seq_length")
         folder = self.work_dir / "evals"
         folder.mkdir(exist_ok=True)
         lines = [json.dumps(finite(row), allow_nan=False) + "\n" for row in result.rows]
@@ -221,6 +221,6 @@ def restore(folder: Path, job: Job) -> State:
     if state.rows_per_step != rows:
         raise Input(
             f"resume: {folder} was trained with {state.rows_per_step} rows a step, "
-            f"micro_batch × accumulation is {rows}"
+            f"micro_batch * accumulation is {rows}"
         )
     return state

@@ -86,9 +86,10 @@ class Method:
 
     def evaluate(self) -> Evaluation:
         nll = tokens = right = 0.0
-        rows: list[dict[str, Any]] = []
-        for i, row in enumerate(self._held_out):
-            rows.append({"row": i, "loss": None, "accuracy": None, "tokens": 0})
+        rows: list[dict[str, Any]] = [
+            {"row": i, "loss": None, "accuracy": None, "tokens": 0}
+            for i in range(len(self._held_out))
+        ]
         known = [i for i, row in enumerate(self._held_out) if row is not None]
         step = self._job.micro_batch
         for start in range(0, len(known), step):

@@ -163,7 +163,7 @@ type shelf struct {
 func (s *shelf) Serves(base string) bool { return base == "tiny/llama" }
 func (s *shelf) Dir(string) string       { return s.dir }
 
-func (s *shelf) Load(_ context.Context, _, name, dir string) error {
+func (s *shelf) Load(_ context.Context, _, name, dir string, _ bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.said = append(s.said, "load "+name)

@@ -1,33 +1,199 @@
 package training
 
-// Card is what a model card says: the whole lineage of an adapter.
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Card is the whole lineage of an adapter, for people and for machines. Zero
+// values are left out of the text.
 type Card struct {
-	Name        string             `json:"name"`
-	Version     string             `json:"version"`
-	Tenant      string             `json:"tenant"`
-	Spec        Spec               `json:"spec"`
-	Job         string             `json:"job"`
-	Workflow    string             `json:"workflow"`
-	Run         string             `json:"run"`
-	Repo        string             `json:"repo"` // of the base model
-	Rows        int                `json:"rows"`
-	EvalRows    int                `json:"eval_rows"`
-	Dropped     int                `json:"dropped"`
-	Device      string             `json:"device"` // as seen
-	Class       string             `json:"class"`
-	Versions    map[string]string  `json:"versions"`
-	Steps       int                `json:"steps"`
-	BestStep    int                `json:"best_step"`
-	Tokens      int64              `json:"tokens"`
-	Seconds     float64            `json:"seconds"`
-	CostUSD     float64            `json:"cost_usd"`
-	Checkpoints int                `json:"checkpoints"`
-	Preemptions int                `json:"preemptions"`
-	Base        map[string]float64 `json:"base,omitempty"` // metrics before
-	Best        map[string]float64 `json:"best,omitempty"` // metrics of what is published
-	Comparison  *Comparison        `json:"comparison,omitempty"`
-	Created     string             `json:"created"` // RFC 3339
+	Name     string `json:"name"`
+	Version  string `json:"version"`
+	Tenant   string `json:"tenant"`
+	Job      string `json:"job"`
+	Workflow string `json:"workflow"`
+	Run      string `json:"run"`
+	Created  string `json:"created"` // RFC 3339
+
+	Spec     Spec   `json:"spec"`           // what decided the result
+	Repo     string `json:"repo,omitempty"` // of the base model on Hugging Face; empty = it has none, Spec.Model is our name for it
+	Rows     int    `json:"rows"`
+	EvalRows int    `json:"eval_rows"`
+	Dropped  int    `json:"dropped,omitempty"` // bad rows that were left out
+
+	Device   string            `json:"device"` // as the trainer saw it
+	Class    string            `json:"class"`  // that it was leased as
+	Versions map[string]string `json:"versions,omitempty"`
+
+	Steps       int     `json:"steps"`
+	BestStep    int     `json:"best_step"` // what is published
+	Tokens      int64   `json:"tokens"`
+	Seconds     float64 `json:"seconds"` // on the device, in all attempts
+	CostUSD     float64 `json:"cost_usd"`
+	CostKnown   bool    `json:"cost_known"`         // false: the class has no known price
+	Estimate    float64 `json:"estimate,omitempty"` // USD, before the start
+	Checkpoints int     `json:"checkpoints"`
+	Preemptions int     `json:"preemptions"`
+
+	Base       map[string]float64 `json:"base,omitempty"` // metrics of the base model
+	Best       map[string]float64 `json:"best,omitempty"` // metrics of what is published
+	Comparison *Comparison        `json:"comparison,omitempty"`
 }
 
 // Markdown renders README.md of the adapter, with Hugging Face's front matter.
-func (c Card) Markdown() string { panic("skeleton") }
+// Whatever text the card holds stays text: it cannot become markup or a link.
+func (c Card) Markdown() string {
+	var b strings.Builder
+	c.frontMatter(&b)
+	fmt.Fprintf(&b, "# %s, version %s\n\n", plainText(c.Name), plainText(c.Version))
+	fmt.Fprintf(&b, "%s of %s by cogflow.\n\n", c.kind(), plainText(c.repo()))
+	c.result(&b)
+	table(&b, "Lineage", c.lineage())
+	table(&b, "Run", c.run())
+	c.settings(&b)
+	c.use(&b)
+	return b.String()
+}
+
+func (c Card) repo() string {
+	if c.Repo != "" {
+		return c.Repo
+	}
+	return c.Spec.Model
+}
+
+func (c Card) kind() string {
+	what := map[Method]string{
+		SFT: "Supervised fine-tuning", DPO: "Direct preference optimization", Embedding: "Contrastive fine-tuning",
+	}[c.Spec.Method]
+	if c.Spec.LoRA != nil {
+		return what + " (LoRA)"
+	}
+	return what + " (all weights)"
+}
+
+func (c Card) frontMatter(b *strings.Builder) {
+	library, task, relation := "peft", "text-generation", "adapter"
+	if c.Spec.LoRA == nil {
+		library, relation = "transformers", "finetune"
+	}
+	if c.Spec.Method == Embedding {
+		task = "sentence-similarity"
+		if c.Spec.LoRA == nil {
+			library = "sentence-transformers"
+		}
+	}
+	b.WriteString("---\n")
+	fmt.Fprintf(b, "base_model: %s\nbase_model_relation: %s\nlibrary_name: %s\npipeline_tag: %s\n", quoted(c.repo()), relation, library, task)
+	fmt.Fprintf(b, "tags:\n  - cogflow\n  - %s\n", quoted(string(c.Spec.Method)))
+	if c.Spec.LoRA != nil {
+		b.WriteString("  - lora\n")
+	}
+	b.WriteString("---\n\n")
+}
+
+func (c Card) result(b *strings.Builder) {
+	b.WriteString("## Result\n\n")
+	switch {
+	case c.Comparison != nil:
+		fmt.Fprintf(b, "%s.\n\n", plainText(capital(c.Comparison.Verdict)))
+	default:
+		b.WriteString("Not compared with its base.\n\n")
+	}
+	if len(c.Best) == 0 {
+		return
+	}
+	b.WriteString("| Metric on held-out rows | Base | This |\n|---|---|---|\n")
+	for _, name := range slices.Sorted(maps.Keys(c.Best)) {
+		base := "–"
+		if v, ok := c.Base[name]; ok {
+			base = number(v)
+		}
+		fmt.Fprintf(b, "| %s | %s | %s |\n", plainText(name), base, number(c.Best[name]))
+	}
+	if c.Comparison != nil && c.Comparison.Test != "" {
+		fmt.Fprintf(b, "\nTest: %s, on %d pairs.\n", plainText(c.Comparison.Test), c.Comparison.N)
+	}
+	b.WriteString("\n")
+}
+
+func (c Card) lineage() [][2]string {
+	rows := [][2]string{
+		{"Base model", c.repo()},
+		{"Base revision", c.Spec.Revision},
+		{"Dataset (SHA-256)", c.Spec.Dataset},
+		{"Rows", strconv.Itoa(c.Rows)},
+		{"Rows left out", optional(c.Dropped)},
+		{"Held-out rows", optional(c.EvalRows)},
+		{"Held-out rows (SHA-256)", c.Spec.Evaluation},
+		{"Job", c.Job},
+		{"Workflow", c.Workflow},
+		{"Workflow run", c.Run},
+		{"Tenant", c.Tenant},
+		{"Created", c.Created},
+	}
+	return rows
+}
+
+func (c Card) run() [][2]string {
+	cost := "not known"
+	if c.CostKnown {
+		cost = fmt.Sprintf("%.4f USD", c.CostUSD)
+	}
+	if c.Estimate > 0 {
+		cost += fmt.Sprintf(" (estimated %.4f USD)", c.Estimate)
+	}
+	rows := [][2]string{
+		{"Device", c.Device},
+		{"Class", c.Class},
+		{"Numerics", string(c.Spec.Numerics)},
+		{"Seed", strconv.FormatInt(c.Spec.Seed, 10)},
+		{"Steps", strconv.Itoa(c.Steps)},
+		{"Published step", strconv.Itoa(c.BestStep)},
+		{"Tokens trained on", strconv.FormatInt(c.Tokens, 10)},
+		{"Time on the device", time.Duration(c.Seconds * float64(time.Second)).Round(time.Second).String()},
+		{"Cost", cost},
+		{"Checkpoints", strconv.Itoa(c.Checkpoints)},
+		{"Preemptions", strconv.Itoa(c.Preemptions)},
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Versions)) {
+		rows = append(rows, [2]string{name, c.Versions[name]})
+	}
+	return rows
+}
+
+func (c Card) settings(b *strings.Builder) {
+	b.WriteString("## Settings\n\n```json\n")
+	text, err := json.MarshalIndent(struct {
+		Config Config `json:"config"`
+		LoRA   *LoRA  `json:"lora"`
+	}{c.Spec.Config, c.Spec.LoRA}, "", "  ")
+	if err != nil { // a number that JSON does not have; Resolve lets none through
+		text = []byte(quoted(err.Error()))
+	}
+	b.WriteString(strings.ReplaceAll(string(text), "`", `\u0060`))
+	b.WriteString("\n```\n\n")
+}
+
+func (c Card) use(b *strings.Builder) {
+	if c.Spec.LoRA == nil {
+		return
+	}
+	base := `"path/of/the/base/model"`
+	if c.Repo != "" {
+		base = fmt.Sprintf("%s, revision=%s", quoted(c.Repo), quoted(c.Spec.Revision))
+	}
+	b.WriteString("## Use\n\n```python\n")
+	if c.Spec.Method == Embedding {
+		fmt.Fprintf(b, "from sentence_transformers import SentenceTransformer\n\nmodel = SentenceTransformer(%s)\nmodel.load_adapter(\"path/of/this/folder\")\n", base)
+	} else {
+		fmt.Fprintf(b, "from peft import PeftModel\nfrom transformers import AutoModelForCausalLM\n\nbase = AutoModelForCausalLM.from_pretrained(%s)\nmodel = PeftModel.from_pretrained(base, \"path/of/this/folder\")\n", base)
+	}
+	b.WriteString("```\n")
+}

@@ -67,6 +67,7 @@ type Check struct {
 	EvalFile  *File `json:"eval_file,omitempty"` // nil also if nothing is held out
 	HeldOut   int   `json:"held_out,omitempty"`  // rows split off, if no evaluation dataset was given
 
+	Errors      int            `json:"errors"`   // problems that stand against it, all of them
 	Problems    []Problem      `json:"problems"` // the first 50, errors before warnings
 	Counts      map[string]int `json:"counts"`   // problems by code, all of them
 	Suggestions []string       `json:"suggestions"`
@@ -152,25 +153,21 @@ func (c Check) Err() error {
 	if c.OK {
 		return nil
 	}
-	name, named, errs := c.Train.Name, []string{}, 0
-	for _, p := range c.Problems {
-		if p.Severity != SeverityError {
-			continue
-		}
-		if errs == 0 {
-			name = p.File
-		}
-		if errs++; errs > maxNamed {
-			continue
+	name, named := c.Train.Name, []string{}
+	for i, p := range c.Problems {
+		if p.Severity != SeverityError || len(named) == maxNamed {
+			break // the worst come first
 		}
 		text := p.String()
-		if p.File != name {
+		if i == 0 {
+			name = p.File
+		} else if p.File != name {
 			text = p.File + ": " + text
 		}
 		named = append(named, text)
 	}
-	if errs > maxNamed {
-		named = append(named, fmt.Sprintf("and %d more", errs-maxNamed))
+	if more := c.Errors - len(named); more > 0 {
+		named = append(named, fmt.Sprintf("and %d more", more))
 	}
 	return fault.New(fault.Input, "check dataset", name, strings.Join(named, "\n  "))
 }

@@ -19,7 +19,8 @@ func (p *preparation) judge() {
 	if p.eval != nil {
 		p.check.Eval = &p.eval.survey
 	}
-	p.check.OK = !p.failed && len(p.log.fatals) == 0
+	p.check.Errors += len(p.log.fatals)
+	p.check.OK = p.check.Errors == 0
 	p.check.Problems, p.check.Counts = p.log.list(), p.log.counts
 	if p.check.Counts == nil {
 		p.check.Counts = map[string]int{}
@@ -35,7 +36,7 @@ func (p *preparation) dropped(s *surveyor) {
 	}
 	switch {
 	case n > allowed:
-		p.failed = true
+		p.check.Errors += n
 		if p.o.AllowDropped > 0 {
 			p.log.say(SeverityError, s.survey.Name, "too_many_dropped",
 				fmt.Sprintf("%d of %d rows have errors, %d may be left out", n, rows, allowed), "correct them, or allow more")
@@ -84,7 +85,7 @@ func (p *preparation) method() {
 	}
 	choice, err := Choose(counts, p.o.Thresholds)
 	if err != nil {
-		if !p.failed {
+		if p.check.Errors == 0 {
 			p.log.say(SeverityError, s.Name, "too_few_rows", reasonOf(err), "")
 		}
 		return
@@ -110,7 +111,7 @@ func rework(have, want Method) string {
 
 // split decides what is held out.
 func (p *preparation) split() {
-	if p.eval != nil || p.failed || len(p.log.fatals) > 0 || p.o.ValidationShare < 0 {
+	if p.eval != nil || p.check.Errors > 0 || len(p.log.fatals) > 0 || p.o.ValidationShare < 0 {
 		return
 	}
 	p.held, p.check.HeldOut = Split(p.train.questions, p.o.ValidationShare, p.o.Seed)

@@ -2,14 +2,12 @@ package training
 
 import (
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
 const (
-	longRow       = 32_768 // tokens from which on a row is called long
-	turnTokens    = 5      // what a chat template adds to a message
-	asciiWordSize = 6.0
+	longRow    = 32_768 // tokens from which on a row is called long
+	turnTokens = 5      // what a chat template adds to a message
 )
 
 // rowLength is how long the longest sequence is that a trainer makes of a row.
@@ -65,15 +63,4 @@ func echoes(row Row) bool {
 		}
 	}
 	return false
-}
-
-// EstimateTokens guesses how many tokens a text has.
-func EstimateTokens(text string) int {
-	n := 0.0
-	for _, r := range text {
-		if unicode.IsLetter(r) {
-			n += 1 / asciiWordSize
-		}
-	}
-	return int(n)
 }

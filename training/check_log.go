@@ -13,6 +13,7 @@ type problemLog struct {
 	drops  []Problem
 	notes  []*notedProblem
 	counts map[string]int
+	listed map[string]int // errors of rows by file
 }
 
 // notedProblem is a warning and the number of rows that gave it.
@@ -44,7 +45,10 @@ func (l *problemLog) fatal(file string, f *flaw) {
 // drop is about a row that is left out.
 func (l *problemLog) drop(file string, f *flaw, raw rawRow) {
 	l.count(f.code)
-	if len(l.drops) < maxProblems {
+	if l.listed == nil {
+		l.listed = map[string]int{}
+	}
+	if l.listed[file]++; l.listed[file] <= maxProblems {
 		l.drops = append(l.drops, problemOf(file, f, raw))
 	}
 }

@@ -75,6 +75,13 @@ func Choose(c Counts, t Thresholds) (Choice, error) {
 	}
 	return Choice{}, fault.New(fault.Input, "choose method", "", fmt.Sprintf(
 		"too little to choose a method: %d of %d preference pairs (DPO), %d of %d examples (SFT), %d of %d triplets (embedding); "+
-			"add %d pairs or %d examples, or name the method",
-		c.Pairs, t.Pairs, c.Examples, t.Examples, c.Triplets, t.Triplets, t.Pairs-c.Pairs, t.Examples-c.Examples))
+			"add %s or %s, or name the method",
+		c.Pairs, t.Pairs, c.Examples, t.Examples, c.Triplets, t.Triplets, someOf(t.Pairs-c.Pairs, "pair"), someOf(t.Examples-c.Examples, "example")))
+}
+
+func someOf(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
 }

@@ -84,7 +84,6 @@ type preparation struct {
 
 	train, eval *surveyor       // eval = nil: none was given
 	held        map[uint64]bool // questions that are split off
-	failed      bool
 }
 
 // look goes through the files.

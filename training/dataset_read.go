@@ -159,6 +159,12 @@ func (d *datasetReader) next() (rawRow, error) {
 		}
 		if text = bytes.Trim(text, " \t\r\n"); len(text) > 0 {
 			d.row++
+			if string(text) == "{" {
+				return rawRow{}, &flaw{
+					code: "not_json", reason: "a JSON object begins on this line and goes on on the next ones",
+					fix: "put each object on one line, or all of them in one array", fatal: true, line: at, row: d.row,
+				}
+			}
 			return rawRow{line: at, row: d.row, text: text, cut: !whole}, nil
 		}
 		if !whole {

@@ -128,12 +128,13 @@ func (p Plan) class(name string, e Estimate) (ClassEstimate, error) {
 	if name == classCPU {
 		c.HasBytes = p.CPUBytes
 	}
-	for more := true; ; {
+	for {
 		c.NeedBytes = p.need(gpu, c.MicroBatch, e.LoRAParameters)
 		if c.Fits = c.HasBytes == 0 || c.NeedBytes <= c.HasBytes; c.Fits {
 			break
 		}
-		if c.MicroBatch, c.Accumulation, more = p.Config.SmallerBatch(c.MicroBatch, c.Accumulation); !more {
+		var smaller bool
+		if c.MicroBatch, c.Accumulation, smaller = p.Config.SmallerBatch(c.MicroBatch, c.Accumulation); !smaller {
 			c.Reason = fmt.Sprintf("needs %s with a micro-batch of %d and has %s", gib(c.NeedBytes), c.MicroBatch, gib(c.HasBytes))
 			return c, nil
 		}

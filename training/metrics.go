@@ -1,12 +1,88 @@
 package training
 
-import "io"
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"strings"
 
-// RowValues are the metrics of one held-out row.
+	"github.com/cogniverse/cogflow/fault"
+)
+
+// Names of metrics (PROTOCOL.md).
+const (
+	MetricLoss     = "loss"
+	MetricAccuracy = "accuracy"
+	MetricMargin   = "margin"
+	MetricNDCG     = "ndcg"
+	MetricMRR      = "mrr"
+)
+
+// LowerIsBetter reports whether a smaller value of a metric is better.
+func LowerIsBetter(metric string) bool { return metric == MetricLoss }
+
+// PrimaryMetrics lists the metrics by which a method is judged: the first that
+// every row has decides.
+func PrimaryMetrics(method Method) []string {
+	if method == Embedding {
+		return []string{MetricNDCG, MetricAccuracy}
+	}
+	return []string{MetricLoss}
+}
+
+// RowValues are the metrics of one held-out row. A metric that was not a finite
+// number is NaN.
 type RowValues struct {
 	Row    int
 	Values map[string]float64
 }
 
-// ReadRowValues reads the file that an evaluation writes (PROTOCOL.md).
-func ReadRowValues(r io.Reader) ([]RowValues, error) { panic("skeleton") }
+// maxRowLine bounds a line of an evaluation's file, bytes.
+const maxRowLine = 64 << 10
+
+// ReadRowValues reads the file that an evaluation writes (PROTOCOL.md): one
+// object a line, numbered from 0 without a gap.
+func ReadRowValues(r io.Reader) ([]RowValues, error) {
+	const op = "read evaluation"
+	var rows []RowValues
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, maxRowLine)
+	for lines.Scan() {
+		var fields map[string]*float64
+		line := fmt.Sprintf("line %d", len(rows)+1)
+		if err := json.Unmarshal(lines.Bytes(), &fields); err != nil {
+			return nil, fault.Wrap(fault.Input, op, line, err)
+		}
+		if row := fields["row"]; row == nil || *row != float64(len(rows)) {
+			return nil, fault.New(fault.Input, op, line, fmt.Sprintf("want row %d", len(rows)))
+		}
+		delete(fields, "row")
+		v := RowValues{Row: len(rows), Values: make(map[string]float64, len(fields))}
+		for name, value := range fields {
+			if v.Values[name] = math.NaN(); value != nil {
+				v.Values[name] = *value
+			}
+		}
+		rows = append(rows, v)
+	}
+	return rows, fault.Wrap(fault.Input, op, "", lines.Err())
+}
+
+// chooseMetric returns the first primary metric that every row has.
+func chooseMetric(method Method, sides ...[]RowValues) (string, error) {
+	names := PrimaryMetrics(method)
+next:
+	for _, name := range names {
+		for _, rows := range sides {
+			for _, r := range rows {
+				if _, ok := r.Values[name]; !ok {
+					continue next
+				}
+			}
+		}
+		return name, nil
+	}
+	return "", fault.New(fault.Input, "compare models", string(method), "the evaluations have no "+strings.Join(names, " or "))
+}

@@ -19,7 +19,7 @@ import (
 type Prices map[string]float64
 
 //go:embed prices.json
-var shippedPrices []byte //nolint:gochecknoglobals // go:embed needs a variable; nothing writes it
+var shippedPrices []byte
 
 // PriceList is a table of prices with its origin.
 type PriceList struct {

@@ -23,14 +23,14 @@ type settingField struct {
 // they are there to catch slips.
 func (s *Settings) fields() []settingField {
 	return []settingField{
-		{"epochs", realSetting(&s.Epochs, above(0), 1000)},
+		{"epochs", realSetting(&s.Epochs, positive, 1000)},
 		{"batch_size", wholeSetting(&s.BatchSize, 1, 4096)},
 		{"gradient_accumulation_steps", wholeSetting(&s.Accumulation, 1, 65536)},
-		{"learning_rate", realSetting(&s.LearningRate, above(0), 1)},
+		{"learning_rate", realSetting(&s.LearningRate, positive, 1)},
 		{"lr_scheduler", wordSetting(&s.Scheduler, "linear", "cosine", "constant")},
 		{"warmup_steps", wholeSetting(&s.WarmupSteps, 0, 1_000_000)},
-		{"weight_decay", realSetting(&s.WeightDecay, from(0), 1)},
-		{"max_grad_norm", realSetting(&s.MaxGradNorm, from(0), 1e6)},
+		{"weight_decay", realSetting(&s.WeightDecay, notNegative, 1)},
+		{"max_grad_norm", realSetting(&s.MaxGradNorm, notNegative, 1e6)},
 		{"max_seq_length", wholeSetting(&s.MaxSeqLength, 8, 1<<20)},
 		{"eval_steps", wholeSetting(&s.EvalSteps, 1, 10_000_000)},
 		{"evaluation_steps", wholeSetting(&s.EvaluationSteps, 1, 10_000_000)},
@@ -39,22 +39,22 @@ func (s *Settings) fields() []settingField {
 		{"packing", switchSetting(&s.Packing)},
 		{"assistant_only_loss", switchSetting(&s.AssistantOnly)},
 		{"merge", switchSetting(&s.MergeWeights)},
-		{"beta", realSetting(&s.Beta, above(0), 100)},
+		{"beta", realSetting(&s.Beta, positive, 100)},
 		{"max_prompt_length", wholeSetting(&s.MaxPromptLength, 1, 1<<20)},
 		{"loss", wordSetting(&s.Loss, "triplet", "mnr")},
 		{"distance_metric", wordSetting(&s.DistanceMetric, "cosine", "euclidean", "manhattan")},
-		{"triplet_margin", realSetting(&s.TripletMargin, above(0), 1e6)},
+		{"triplet_margin", realSetting(&s.TripletMargin, positive, 1e6)},
 		{"use_lora", switchSetting(&s.UseLoRA)},
 		{"lora_r", wholeSetting(&s.LoRAR, 1, 4096)},
 		{"lora_alpha", wholeSetting(&s.LoRAAlpha, 1, 65536)},
-		{"lora_dropout", realSetting(&s.LoRADropout, from(0), 0.99)},
+		{"lora_dropout", realSetting(&s.LoRADropout, notNegative, 0.99)},
 		{"target_modules", modulesSetting(&s.TargetModules)},
 		{"fp16", switchSetting(&s.FP16)},
 		{"numerics", wordSetting(&s.Numerics, string(FP32), string(FP16), string(BF16))},
-		{"validation_split", realSetting(&s.ValidationSplit, from(0), 0.9)},
-		{"allow_dropped", realSetting(&s.AllowDropped, from(0), 1e9)},
+		{"validation_split", realSetting(&s.ValidationSplit, notNegative, 0.9)},
+		{"allow_dropped", realSetting(&s.AllowDropped, notNegative, 1e9)},
 		{"min_rows", wholeSetting(&s.MinRows, 1, 1_000_000_000)},
-		{"checkpoint_seconds", realSetting(&s.CheckpointSeconds, above(0), 86400)},
+		{"checkpoint_seconds", realSetting(&s.CheckpointSeconds, positive, 86400)},
 		{"output_dir", ignoredSetting(&s.OutputDir)},
 		{"save_total_limit", ignoredSetting(&s.SaveTotalLimit)},
 		{"logging_steps", ignoredSetting(&s.LoggingSteps)},
@@ -67,7 +67,7 @@ func (l *LoRASettings) fields() []settingField {
 	return []settingField{
 		{"r", wholeSetting(&l.R, 1, 4096)},
 		{"alpha", wholeSetting(&l.Alpha, 1, 65536)},
-		{"dropout", realSetting(&l.Dropout, from(0), 0.99)},
+		{"dropout", realSetting(&l.Dropout, notNegative, 0.99)},
 		{"target_modules", modulesSetting(&l.TargetModules)},
 	}
 }
@@ -90,7 +90,7 @@ func decodeSettings(what string, data []byte, fields []settingField) error {
 		if err != nil {
 			return fault.Wrap(fault.Input, op, "", err)
 		}
-		name := key.(string) //nolint:errcheck,forcetypeassert // keys of an object are strings
+		name := key.(string) // keys of an object are strings
 		var text json.RawMessage
 		if err := d.Decode(&text); err != nil {
 			return fault.Wrap(fault.Input, op, name, err)
@@ -122,24 +122,19 @@ func readSetting(name string, text json.RawMessage, fields []settingField, seen 
 	return fields[i].read(text)
 }
 
-// bound is the lower end of a range.
-type bound struct {
-	value float64
-	open  bool // the value itself does not belong to the range
-}
+// lowEnd is the lower end of a range.
+type lowEnd string
 
-func above(v float64) bound { return bound{v, true} }
-func from(v float64) bound  { return bound{v, false} }
+const (
+	positive    lowEnd = "> 0"
+	notNegative lowEnd = "≥ 0"
+)
 
-func realSetting(to **float64, low bound, high float64) func(json.RawMessage) error {
-	sign := "≥"
-	if low.open {
-		sign = ">"
-	}
+func realSetting(to **float64, low lowEnd, high float64) func(json.RawMessage) error {
 	return func(text json.RawMessage) error {
 		v, err := strconv.ParseFloat(string(text), 64)
-		if err != nil || math.IsNaN(v) || v < low.value || low.open && v == low.value || v > high {
-			return fmt.Errorf("is %.40s; want a number %s %v and ≤ %v", text, sign, low.value, high)
+		if err != nil || math.IsNaN(v) || v < 0 || v == 0 && low == positive || v > high {
+			return fmt.Errorf("is %.40s; want a number %s and ≤ %v", text, low, high)
 		}
 		*to = &v
 		return nil

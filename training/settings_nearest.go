@@ -8,13 +8,27 @@ import (
 // settingAliases are what other tools call our settings.
 func settingAliases() [][2]string {
 	return [][2]string{
-		{"num_train_epochs", "epochs"}, {"n_epochs", "epochs"}, {"num_epochs", "epochs"},
-		{"lr", "learning_rate"}, {"per_device_train_batch_size", "batch_size"}, {"micro_batch_size", "batch_size"},
-		{"max_length", "max_seq_length"}, {"cutoff_len", "max_seq_length"}, {"sequence_len", "max_seq_length"},
-		{"lr_scheduler_type", "lr_scheduler"}, {"bf16", "numerics"}, {"margin", "triplet_margin"},
-		{"r", "lora_r"}, {"alpha", "lora_alpha"}, {"dropout", "lora_dropout"}, {"rank", "lora_r"},
-		{"lora_target_modules", "target_modules"}, {"lora_target", "target_modules"},
-		{"lora_rank", "lora_r"}, {"patience", "early_stopping_patience"}, {"loss_type", "loss"},
+		{"num_train_epochs", "epochs"},
+		{"n_epochs", "epochs"},
+		{"num_epochs", "epochs"},
+		{"lr", "learning_rate"},
+		{"per_device_train_batch_size", "batch_size"},
+		{"micro_batch_size", "batch_size"},
+		{"max_length", "max_seq_length"},
+		{"cutoff_len", "max_seq_length"},
+		{"sequence_len", "max_seq_length"},
+		{"lr_scheduler_type", "lr_scheduler"},
+		{"bf16", "numerics"},
+		{"margin", "triplet_margin"},
+		{"r", "lora_r"},
+		{"alpha", "lora_alpha"},
+		{"dropout", "lora_dropout"},
+		{"rank", "lora_r"},
+		{"lora_target_modules", "target_modules"},
+		{"lora_target", "target_modules"},
+		{"lora_rank", "lora_r"},
+		{"patience", "early_stopping_patience"},
+		{"loss_type", "loss"},
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/cogniverse/cogflow/fault"
 )
@@ -157,6 +156,8 @@ func readModelConfig(config []byte) (Shape, error) {
 		return bad("its sizes make no sense")
 	case s.Architecture == "" || len(s.Architecture) > 64:
 		return bad("it has no model_type")
+	case len(c.AutoMap) > 0 && string(c.AutoMap) != "null" && !ownArchitecture(s.Architecture):
+		return bad(fmt.Sprintf("its architecture %q needs code from its own repository (auto_map), which is never run", s.Architecture))
 	case len(c.Quantization) > 0 && string(c.Quantization) != "null":
 		return bad("the weights are quantized, and quantized weights cannot be trained; name the model that they were made from")
 	}
@@ -176,6 +177,18 @@ func (c modelConfig) tied() bool {
 	return true
 }
 
+// ownArchitecture reports whether transformers has the architecture itself.
+// Repositories keep their auto_map from before it had.
+func ownArchitecture(kind string) bool {
+	switch kind {
+	case "llama", "mistral", "mixtral", "qwen2", "qwen3", "qwen2_moe", "qwen3_moe", "smollm3", "gemma", "gemma2", "gemma3", "gemma3_text",
+		"phi", "phi3", "olmo", "olmo2", "falcon", "gpt2", "gpt_neox", "gpt_bigcode", "starcoder2", "granite", "cohere", "cohere2", "stablelm",
+		"bert", "roberta", "xlm-roberta", "camembert", "distilbert", "mpnet", "electra", "deberta-v2", "albert", "modernbert", "nomic_bert", "jina_embeddings_v3":
+		return true
+	}
+	return false
+}
+
 func firstSet(values ...int) int {
 	for _, v := range values {
 		if v != 0 {
@@ -183,11 +196,4 @@ func firstSet(values ...int) int {
 		}
 	}
 	return 0
-}
-
-// RemoteCode reports whether a config.json asks for code from the model's own
-// folder, which is never run.
-func RemoteCode(config []byte) bool {
-	var c modelConfig
-	return json.Unmarshal(config, &c) == nil && len(c.AutoMap) > 0 && !strings.EqualFold(string(c.AutoMap), "null")
 }

@@ -48,7 +48,7 @@ func trained(n int) training.Report {
 				},
 				Metrics: map[string]float64{"loss": 1.214, "accuracy": 0.6931}, BaseMetrics: map[string]float64{"loss": 1.905, "accuracy": 0.5712},
 				Comparison: &training.Comparison{
-					Metric: "loss", LowerIs: true, Base: 1.905, Best: 1.214, Difference: -0.691, CILow: -0.742, CIHigh: -0.64, PValue: 1e-5, N: 319, Better: true,
+					Metric: "loss", LowerIsBetter: true, Base: 1.905, Best: 1.214, Difference: -0.691, CILow: -0.742, CIHigh: -0.64, PValue: 1e-5, N: 319, Better: true,
 					Test: "paired sign-flip permutation test",
 				},
 			},

@@ -236,7 +236,7 @@ type sampleRow struct{ Row, Text, Base, Best, Change, Tone string }
 const maxSamples = 20
 
 func sampleRows(r training.Report) []sampleRow {
-	lower := r.Adapter.Outcome.Comparison != nil && r.Adapter.Outcome.Comparison.LowerIs
+	lower := r.Adapter.Outcome.Comparison != nil && r.Adapter.Outcome.Comparison.LowerIsBetter
 	var out []sampleRow
 	for _, s := range r.Samples[:min(len(r.Samples), maxSamples)] {
 		row := sampleRow{Row: count(s.Row), Text: clean(s.Text, maxCaption), Base: figure(s.Base), Best: figure(s.Best), Change: absent}

@@ -105,7 +105,7 @@ func plainWords(method training.Method, o training.Outcome) (verdict, detail str
 	if c.Difference > 0 {
 		how = "higher"
 	}
-	wanted := (c.Difference < 0) == c.LowerIs
+	wanted := (c.Difference < 0) == c.LowerIsBetter
 	verdict = fmt.Sprintf("On %s the mean %s is %s %s than the base model's (%s instead of %s).", plural(c.N, "held-out row"), metric,
 		figure(math.Abs(c.Difference)), how, figure(c.Best), figure(c.Base))
 	switch {

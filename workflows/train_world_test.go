@@ -1,0 +1,356 @@
+package workflows_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/internal/blob"
+	"github.com/cogniverse/cogflow/internal/ledger"
+	"github.com/cogniverse/cogflow/object"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// gym is everything around the training workflows: real store and ledger, and a
+// trainer whose model is a running hash, so that a step that is lost, repeated
+// or done on other data shows in the outcome.
+type gym struct {
+	t       *testing.T
+	dir     string
+	train   *activities.Train
+	trainer *hashTrainer
+	serving *shelf
+}
+
+func newGym(t *testing.T) *gym {
+	t.Helper()
+	g := &gym{t: t, dir: t.TempDir(), trainer: &hashTrainer{steps: 12, saveEvery: 5, fits: 64}, serving: &shelf{dir: t.TempDir()}}
+	store, err := blob.Open(t.Context(), "file://"+filepath.Join(g.dir, "store"))
+	require.NoError(t, err)
+	calls, err := ledger.Open(filepath.Join(g.dir, "ledger.db"))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, calls.Close()) })
+	g.train = &activities.Train{
+		Store: store, Ledger: calls, Documents: (*textVideos)(nil), Models: oneModel{}, Trainer: g.trainer,
+		GPUs: freeGPUs{}, Runs: nobody{}, Serving: g.serving, Prices: training.Prices{"cpu": 0, "h100": 36, "t4": 3.6},
+		Reports: activities.TrainReports{
+			Train: func(w io.Writer, r training.Report) error { return json.NewEncoder(w).Encode(r.Status) },
+			Sweep: func(w io.Writer, r training.SweepReport) error { return json.NewEncoder(w).Encode(r.Best) },
+		},
+		Scratch: g.dir, SaveEvery: 300, Version: "test",
+	}
+	return g
+}
+
+func (g *gym) environment() *testsuite.TestWorkflowEnvironment {
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestWorkflowEnvironment()
+	env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{&activities.Errors{}}})
+	env.SetTestTimeout(time.Minute)
+	env.RegisterActivity(g.train)
+	for _, w := range []any{
+		workflows.TrainSFT, workflows.TrainDPO, workflows.TrainEmbedding, workflows.TrainSweep, workflows.ListAdapters,
+		workflows.ShowAdapter, workflows.ActivateAdapter, workflows.DeactivateAdapter, workflows.RollbackAdapter,
+	} {
+		env.RegisterWorkflow(w)
+	}
+	return env
+}
+
+// answers makes an input with rows that are told apart by tag.
+func answers(tag string, rows int) workflows.TrainInput {
+	in := workflows.TrainInput{BaseModel: "tiny/llama", Name: "routing"}
+	for i := range rows {
+		row := fmt.Sprintf(`{"prompt":"%s question %d","completion":"answer %d"}`, tag, i, i)
+		in.Dataset.Rows = append(in.Dataset.Rows, json.RawMessage(row))
+	}
+	return in
+}
+
+// run trains and returns what came of it.
+func (g *gym) run(in workflows.TrainInput) (workflows.TrainResult, error) {
+	env := g.environment()
+	env.ExecuteWorkflow(workflows.TrainSFT, in)
+	return trainResult(g.t, env)
+}
+
+func trainResult(t *testing.T, env *testsuite.TestWorkflowEnvironment) (workflows.TrainResult, error) {
+	t.Helper()
+	require.True(t, env.IsWorkflowCompleted())
+	var out workflows.TrainResult
+	if err := env.GetWorkflowError(); err != nil {
+		return out, err
+	}
+	return out, env.GetWorkflowResult(&out)
+}
+
+// weights reads the published weights of a version.
+func (g *gym) weights(name string, version int) string {
+	g.t.Helper()
+	return g.object(training.AdapterPrefix(tenant.Default, name, version) + "adapter_model.safetensors")
+}
+
+func (g *gym) object(key string) string {
+	g.t.Helper()
+	r, _, err := g.train.Store.Get(g.t.Context(), key)
+	require.NoError(g.t, err)
+	defer r.Close()
+	data, err := io.ReadAll(r)
+	require.NoError(g.t, err)
+	return string(data)
+}
+
+// keys lists the objects below a prefix of the default tenant.
+func (g *gym) keys(prefix string) []string {
+	g.t.Helper()
+	var keys []string
+	require.NoError(g.t, g.train.Store.List(g.t.Context(), "default/"+prefix, func(o object.Info) error {
+		keys = append(keys, strings.TrimPrefix(o.Key, "default/"))
+		return nil
+	}))
+	return keys
+}
+
+// oneModel is a disk with one base model.
+type oneModel struct{}
+
+func (oneModel) Find(_ context.Context, name string) (training.Model, error) {
+	return training.Model{Name: name, Repo: "tiny/llama", Revision: strings.Repeat("a", 40), Path: "/models/llama"}, nil
+}
+
+func (oneModel) Shape(context.Context, training.Model) (training.Shape, error) {
+	return training.Shape{
+		Architecture: "llama", Parameters: 1000, WeightBytes: 4000, Layers: 2, Hidden: 64, Intermediate: 128, Heads: 4,
+		KVHeads: 2, Vocab: 256, MaxPositions: 2048, Linear: []training.Linear{
+			{Name: "model.layers.*.self_attn.k_proj", In: 64, Out: 32, Count: 2},
+			{Name: "model.layers.*.self_attn.o_proj", In: 64, Out: 64, Count: 2},
+			{Name: "model.layers.*.self_attn.q_proj", In: 64, Out: 64, Count: 2},
+			{Name: "model.layers.*.self_attn.v_proj", In: 64, Out: 32, Count: 2},
+		},
+	}, nil
+}
+
+// freeGPUs are always there.
+type freeGPUs struct{}
+
+func (freeGPUs) Lease(context.Context, int) (string, func(), error) { return "", func() {}, nil }
+
+// shelf is a model server that remembers what it serves.
+type shelf struct {
+	dir  string
+	mu   sync.Mutex
+	said []string
+}
+
+func (s *shelf) Serves(base string) bool { return base == "tiny/llama" }
+func (s *shelf) Dir(string) string       { return s.dir }
+
+func (s *shelf) Load(_ context.Context, _, name, dir string, _ bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.said = append(s.said, "load "+name)
+	_, err := os.Stat(filepath.Join(dir, "adapter_config.json"))
+	return err
+}
+
+func (s *shelf) Unload(_ context.Context, _, name string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.said = append(s.said, "unload "+name)
+	return nil
+}
+
+// hashTrainer trains a hash: each step hashes the state with the whole dataset,
+// the seed and the product of micro-batch and accumulation.
+type hashTrainer struct {
+	steps     int
+	saveEvery int
+	fits      int  // micro-batch that the memory holds
+	worse     bool // what it makes is no better than its base
+
+	mu   sync.Mutex
+	step func(step int, stop <-chan struct{}) // told after each step; may block
+	jobs []training.Job                       // that were run
+	done int                                  // steps computed in all attempts
+}
+
+func (h *hashTrainer) attempts() []training.Job {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return append([]training.Job(nil), h.jobs...)
+}
+
+func (h *hashTrainer) computed() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.done
+}
+
+func (h *hashTrainer) Run(_ context.Context, job training.Job, _ string, stop <-chan struct{}, on func(training.Event) error) error {
+	h.mu.Lock()
+	h.jobs = append(h.jobs, job)
+	h.mu.Unlock()
+	if job.MicroBatch > h.fits {
+		return training.ErrOutOfMemory
+	}
+	s := &hashState{h: h, job: job, on: on}
+	if err := s.load(); err != nil {
+		return err
+	}
+	for !job.Finish && s.Step < h.steps {
+		select {
+		case <-stop:
+			return s.save(training.ErrStopped)
+		default:
+		}
+		if err := s.advance(stop); err != nil {
+			return err
+		}
+	}
+	return s.finish()
+}
+
+type hashState struct {
+	h     *hashTrainer
+	job   training.Job
+	on    func(training.Event) error
+	Step  int
+	State string
+}
+
+func (s *hashState) load() error {
+	if err := s.on(training.Event{Event: training.EventDevice, Device: "abacus", Versions: map[string]string{"abacus": "1"}}); err != nil {
+		return err
+	}
+	if s.job.Resume != "" {
+		data, err := os.ReadFile(filepath.Join(s.job.Resume, "state.json"))
+		if err != nil {
+			return err
+		}
+		if err := json.Unmarshal(data, s); err != nil {
+			return err
+		}
+	} else if s.job.Eval != nil {
+		return s.evaluate(training.OfBase, 2)
+	}
+	return nil
+}
+
+func (s *hashState) advance(stop <-chan struct{}) error {
+	rows, err := os.ReadFile(s.job.Train.Path)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s|%s|%d|%d", s.State, rows, s.job.Seed, s.job.MicroBatch*s.job.Accumulation))
+	s.State = hex.EncodeToString(sum[:])
+	s.Step++
+	s.h.mu.Lock()
+	s.h.done++
+	step := s.h.step
+	s.h.mu.Unlock()
+	loss := 2 / float64(s.Step)
+	err = s.on(training.Event{Event: training.EventStep, Step: s.Step, Total: s.h.steps, Loss: &loss, Tokens: int64(s.Step) * 100, TokensPerSecond: 1000})
+	if err == nil && s.Step%s.h.saveEvery == 0 && s.Step < s.h.steps {
+		err = s.save(nil)
+	}
+	if step != nil {
+		step(s.Step, stop)
+	}
+	return err
+}
+
+func (s *hashState) save(then error) error {
+	dir := filepath.Join(s.job.WorkDir, "checkpoints", fmt.Sprintf("%08d", s.Step))
+	state, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	m := training.CheckpointManifest{Version: 1, Job: s.job.Job, Step: s.Step, BestStep: s.Step, Tokens: int64(s.Step) * 100}
+	for name, text := range map[string]string{
+		"best/adapter_config.json": "{}", "best/adapter_model.safetensors": s.State, "state.json": string(state),
+	} {
+		if err := write(filepath.Join(dir, name), text); err != nil {
+			return err
+		}
+		sum := sha256.Sum256([]byte(text))
+		m.Files = append(m.Files, training.CheckpointFile{Name: name, Size: int64(len(text)), SHA256: hex.EncodeToString(sum[:])})
+	}
+	manifest, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	if err := write(filepath.Join(dir, training.ManifestName), string(manifest)); err != nil {
+		return err
+	}
+	rel := "checkpoints/" + filepath.Base(dir)
+	if err := s.on(training.Event{Event: training.EventCheckpoint, Step: s.Step, Path: rel, BestStep: s.Step}); err != nil {
+		return err
+	}
+	return then
+}
+
+// evaluate writes a loss for each held-out row.
+func (s *hashState) evaluate(of string, loss float64) error {
+	var rows bytes.Buffer
+	for i := range s.job.Eval.Rows {
+		fmt.Fprintf(&rows, "{\"row\":%d,\"loss\":%g,\"accuracy\":0.5}\n", i, loss+float64(i%7)/100)
+	}
+	name := "evals/" + of + ".jsonl"
+	if err := write(filepath.Join(s.job.WorkDir, name), rows.String()); err != nil {
+		return err
+	}
+	return s.on(training.Event{
+		Event: training.EventEval, Of: of, Step: s.Step, Rows: name, Metrics: map[string]float64{"loss": loss, "accuracy": 0.5},
+	})
+}
+
+func (s *hashState) finish() error {
+	for name, text := range map[string]string{
+		"best/adapter_config.json": "{}", "best/adapter_model.safetensors": s.State,
+		"last/adapter_config.json": "{}", "last/adapter_model.safetensors": s.State,
+	} {
+		if err := write(filepath.Join(s.job.WorkDir, "output", name), text); err != nil {
+			return err
+		}
+	}
+	if s.job.Eval != nil {
+		loss := 1.0
+		if s.h.worse {
+			loss = 2
+		}
+		if s.job.Resume != "" {
+			if err := s.evaluate(training.OfBase, 2); err != nil {
+				return err
+			}
+		}
+		if err := s.evaluate(training.OfBest, loss); err != nil {
+			return err
+		}
+	}
+	return s.on(training.Event{Event: training.EventDone, Step: s.Step, BestStep: s.Step, Path: "output"})
+}
+
+func write(name, text string) error {
+	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(name, []byte(text), 0o600)
+}

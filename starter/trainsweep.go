@@ -128,7 +128,7 @@ func gridValues(text string) []any {
 		}
 	}
 	var out []any
-	for _, part := range strings.SplitSeq(text, ",") {
+	for part := range strings.SplitSeq(text, ",") {
 		out = append(out, jsonValue(part))
 	}
 	return out

@@ -54,7 +54,7 @@ same again attaches to it; a finished job does no work.`,
 			`Auto counts the rows of a local file: enough preference pairs mean dpo, else enough examples
 mean sft, triplets mean embedding. Too little of everything is refused.`,
 			"  cogflow train auto --dataset data.jsonl --base-model HuggingFaceTB/SmolLM3-3B"),
-		a.sweepCommand(),
+		a.sweepCommand(), a.trainCheckCommand(),
 	)
 	return cmd
 }

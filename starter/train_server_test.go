@@ -109,7 +109,7 @@ func someTraining() workflows.TrainResult {
 	return workflows.TrainResult{
 		Job: "0123456789abcdef01234567", Method: training.SFT, Adapter: "support", Version: 3, Role: "support", Status: "trained", Better: true,
 		Metrics: map[string]float64{"loss": 1.214, "accuracy": 0.6931}, BaseMetrics: map[string]float64{"loss": 1.905, "accuracy": 0.5712},
-		Comparison: &training.Comparison{Metric: "loss", LowerIs: true, Better: true, Verdict: "loss is lower by 0.6910 (95 % interval 0.6400 to 0.7420)"},
+		Comparison: &training.Comparison{Metric: "loss", LowerIsBetter: true, Better: true, Verdict: "loss is lower by 0.6910 (95 % interval 0.6400 to 0.7420)"},
 		GPU:        "a10g", Device: "NVIDIA A10G", Steps: 540, Redone: 7, Tokens: 1_834_221, Seconds: 2412, CostUSD: 0.74, Report: "default/reports/x/y.html",
 	}
 }

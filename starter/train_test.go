@@ -329,7 +329,7 @@ func TestTrainGolden(t *testing.T) {
 	plan := workflows.TrainResult{
 		Job: "0123456789abcdef01234567", Method: training.SFT, Status: "dry_run",
 		Plan: &activities.Plan{
-			Spec: training.Spec{Model: "HuggingFaceTB/SmolLM3-3B"},
+			Spec: training.Spec{Model: "HuggingFaceTB/SmolLM3-3B", Config: training.Config{MaxSeqLength: 512}},
 			Estimate: training.Estimate{
 				Parameters: 3_075_098_624, LoRAParameters: 3_784_704, Numerics: training.BF16, Tokens: 1_834_221, Steps: 540,
 				Classes: []training.ClassEstimate{
@@ -340,7 +340,7 @@ func TestTrainGolden(t *testing.T) {
 			},
 		},
 		Check: &training.Check{
-			OK: true, HeldOut: 319,
+			OK: true, Method: training.SFT, HeldOut: 319, TrainFile: &training.File{Rows: 2872}, EvalFile: &training.File{Rows: 319},
 			Train: training.Survey{
 				Name: "support.jsonl", Format: training.FormatAlpaca, Container: "jsonl", Rows: 3204, Kept: 3191, Dropped: 13, Duplicates: 41,
 				Tokens: training.Spread{P50: 188, P90: 401, P99: 603, Max: 1210}, Truncated: 212,

@@ -66,11 +66,7 @@ func (a *app) method(ctx context.Context, name string, o trainOptions) (training
 	case remote(o.dataset):
 		return "", usage("auto counts the rows of a local file; name the method of %s", o.dataset)
 	}
-	source := func() (io.ReadCloser, error) {
-		file, err := os.Open(o.dataset)
-		return file, fault.Wrap(fault.Input, "read dataset", o.dataset, err)
-	}
-	check, err := training.Prepare(ctx, training.CheckOptions{Name: o.dataset}, source, nil, io.Discard, io.Discard)
+	check, err := training.Prepare(ctx, training.CheckOptions{Name: o.dataset}, localRows(o.dataset), nil, io.Discard, io.Discard)
 	if err != nil {
 		return "", err
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"math"
-	"strconv"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -46,8 +45,9 @@ func (a *app) printPlan(r workflows.TrainResult) {
 		{name: "speed is"},
 		{name: "why", flex: true},
 	}, rows)
+	a.say("")
 	if r.Check != nil {
-		a.printData(*r.Check)
+		a.printCheck(*r.Check, r.Plan.Spec.Config.MaxSeqLength)
 	}
 	a.printIgnored(r.Ignored)
 	a.say("Nothing was trained.")
@@ -101,34 +101,4 @@ func costText(usd *float64) string {
 		return "unknown"
 	}
 	return dollars(*usd)
-}
-
-// printData prints what the check of a dataset found.
-func (a *app) printData(c training.Check) {
-	s := c.Train
-	held := strconv.Itoa(c.HeldOut) + " split off"
-	if c.Eval != nil {
-		held = fmt.Sprintf("%d of %s", c.Eval.Kept, c.Eval.Name)
-	}
-	rows := [][]string{
-		{"file", s.Name},
-		{"form", string(s.Format) + ", " + s.Container},
-		{"rows", fmt.Sprintf("%d, %d kept, %d dropped", s.Rows, s.Kept, s.Dropped)},
-		{"held out", held},
-		{"duplicates", strconv.Itoa(s.Duplicates)},
-		{"tokens a row, estimated", fmt.Sprintf("half at most %d, 90 %% at most %d, 99 %% at most %d, longest %d", s.Tokens.P50, s.Tokens.P90, s.Tokens.P99, s.Tokens.Max)},
-		{"cut, estimated", count(s.Truncated, "row", "rows")},
-	}
-	a.say("")
-	writeTable(a.out, 0, []column{{name: "dataset"}, {name: ""}}, rows)
-	a.say("")
-	for _, p := range c.Problems[:min(len(c.Problems), maxShown)] {
-		a.say("%s: %s", p.Severity, p)
-	}
-	if more := len(c.Problems) - maxShown; more > 0 {
-		a.say("and %d more", more)
-	}
-	for _, text := range c.Suggestions {
-		a.say("Suggestion: %s", text)
-	}
 }

@@ -98,7 +98,7 @@ func (p *sweepPage) runs(r training.SweepReport) {
 	}
 	names := metricNames(sets...)
 	primary := primaryOf(r.Method, names)
-	p.Primary, p.Lower = metricTitle(r.Method, primary), primary == "loss"
+	p.Primary, p.Lower = metricTitle(r.Method, primary), training.LowerIsBetter(primary)
 	names = slices.DeleteFunc(names, func(name string) bool { return name == primary })
 	for _, name := range names {
 		p.Others = append(p.Others, metricTitle(r.Method, name))

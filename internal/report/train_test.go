@@ -140,6 +140,10 @@ func TestTrainVerdicts(t *testing.T) {
 			c := r.Adapter.Outcome.Comparison
 			c.Better, c.Difference, c.CILow, c.CIHigh = false, 0.5, 0.4, 0.6
 		}, []string{">Not better than its base</span>", "It got worse, and not by chance"}},
+		"nothing comparable": {func(r *training.Report) {
+			*r.Adapter.Outcome.Comparison = training.Comparison{Metric: "loss", PValue: 1, Missing: 3, Verdict: "not compared: no rows were held out"}
+		}, []string{">Not better than its base</span>", "No verdict: not compared: no rows"}},
+		"missing":      {func(r *training.Report) { r.Adapter.Outcome.Comparison.Missing = 2 }, []string{"On 2 more rows a model gave no finite value."}},
 		"not compared": {func(r *training.Report) { r.Adapter.Outcome.Comparison = nil }, []string{">Not compared with its base</span>", "Nothing was held out"}},
 		"stopped": {func(r *training.Report) {
 			r.Status, r.Adapter.Outcome.Ended, r.Adapter.Outcome.Steps = "stopped", training.EndedStopped, 12

@@ -33,7 +33,7 @@ func metricRows(method training.Method, o training.Outcome) []metricRow {
 			row.Change = signed(best - base)
 			if best != base {
 				row.Tone = "bad"
-				if (best < base) == (name == "loss") {
+				if (best < base) == training.LowerIsBetter(name) {
 					row.Tone = "good"
 				}
 			}

@@ -100,6 +100,9 @@ func plainWords(method training.Method, o training.Outcome) (verdict, detail str
 	if c == nil {
 		return "Nothing was held out, so nobody knows whether this is better than its base. Give an evaluation dataset, or hold out a share of the rows.", ""
 	}
+	if c.N == 0 {
+		return "No verdict: " + or(clean(c.Verdict, maxReason), "no held-out row has a finite value of both models") + ".", ""
+	}
 	metric := lower(metricTitle(method, c.Metric))
 	how := "lower"
 	if c.Difference > 0 {
@@ -123,6 +126,9 @@ func plainWords(method training.Method, o training.Outcome) (verdict, detail str
 	detail = fmt.Sprintf("Difference %s, 95 %% interval %s to %s, %s", signed(c.Difference), signed(c.CILow), signed(c.CIHigh), chance(c.PValue))
 	if test := clean(c.Test, maxName); test != "" {
 		detail += ", " + test
+	}
+	if c.Missing > 0 {
+		verdict += " On " + plural(c.Missing, "more row") + " a model gave no finite value."
 	}
 	return verdict, detail + ". Base and trained model were asked about the same rows, and the differences row by row were tested."
 }

@@ -58,7 +58,7 @@ def _prepare(job: Job, events: Events, stop: Stop) -> session.Session:
     stats = method.prepare(train, held_out)
     trainer = method.trainer(arguments(job))
     batches = len(trainer.get_train_dataloader())
-    per_epoch = math.ceil(batches / job.accumulation)
+    per_epoch = math.ceil(batches / trainer.args.gradient_accumulation_steps)
     total = math.ceil(job.config.epochs * per_epoch)
     # Known only now; a warm-up that a small job never leaves would train nothing.
     trainer.args.warmup_steps = min(job.config.warmup_steps, total // 10)

@@ -1,4 +1,4 @@
-"""Whole model folders that are small enough to make on the spot: for tests, examples and benchmarks.
+"""Whole model folders small enough to make on the spot: for tests, examples and benchmarks.
 
     python -m trainer.tiny llama DIR --hidden 64 --layers 2 --train-steps 300
 
@@ -6,16 +6,15 @@ The architectures are real; only sizes and weights are toys. Equal arguments giv
 """
 
 import argparse
-import random
 from importlib import resources
 from pathlib import Path
 from typing import Literal, get_args
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from torch.nn import functional
 from transformers import (
     BertConfig,
-    BertForMaskedLM,
     BertModel,
     LlamaConfig,
     LlamaForCausalLM,
@@ -49,6 +48,15 @@ CHATML = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 
+CAUSAL_TOKENS = {"pad_token": "<|endoftext|>", "eos_token": "<|im_end|>"}
+ENCODER_TOKENS = {
+    "pad_token": "[PAD]",
+    "unk_token": "[UNK]",
+    "cls_token": "[CLS]",
+    "sep_token": "[SEP]",
+    "mask_token": "[MASK]",
+}
+
 LONGEST = {"causal": 4096, "encoder": 512}
 
 
@@ -80,9 +88,8 @@ def _causal(kind, path, hidden, layers, vocab, seed, train_steps):
     tokenizer = _tokenizer(vocab, ["<|endoftext|>", "<|im_start|>", "<|im_end|>"])
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
-        pad_token="<|endoftext|>",
-        eos_token="<|im_end|>",
         additional_special_tokens=["<|im_start|>"],
+        **CAUSAL_TOKENS,
         model_max_length=LONGEST["causal"],
         chat_template=CHATML,
     )
@@ -115,16 +122,11 @@ def _encoder(path, hidden, layers, vocab, seed, train_steps):
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
 
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    tokenizer = _tokenizer(vocab, special)
+    tokenizer = _tokenizer(vocab, list(ENCODER_TOKENS.values()))
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
-        pad_token="[PAD]",
-        unk_token="[UNK]",
-        cls_token="[CLS]",
-        sep_token="[SEP]",
-        mask_token="[MASK]",
+        **ENCODER_TOKENS,
         model_max_length=LONGEST["encoder"],
     )
     config = BertConfig(
@@ -138,10 +140,7 @@ def _encoder(path, hidden, layers, vocab, seed, train_steps):
     )
     model = BertModel(config)
     if train_steps:
-        teacher = BertForMaskedLM(config)
-        _train(teacher, _stream(fast, text()), train_steps, seed, _masked(fast.mask_token_id))
-        # The pooler, which mean pooling does not use, is not part of what was trained.
-        model.load_state_dict(teacher.bert.state_dict(), strict=False)
+        _train(model, _stream(fast, text()), train_steps, seed, _neighbours)
     # Written where it stays: sentence-transformers reads the parts of a model from a folder.
     model.eval().save_pretrained(path)
     fast.save_pretrained(path)
@@ -187,23 +186,21 @@ def _next_token(model, rows):
     return model(input_ids=rows, labels=rows).loss
 
 
-def _masked(mask):
-    def loss(model, rows):
-        hidden = torch.rand(rows.shape) < 0.15
-        labels = rows.masked_fill(~hidden, -100)
-        return model(input_ids=rows.masked_fill(hidden, mask), labels=labels).loss
-
-    return loss
+def _neighbours(model, rows):
+    """The two halves of a window find each other among those of the others."""
+    halves = [model(input_ids=half).last_hidden_state.mean(1) for half in rows.chunk(2, dim=1)]
+    first, second = (functional.normalize(half) for half in halves)
+    return functional.cross_entropy(20 * first @ second.T, torch.arange(len(rows)))
 
 
 def _train(model, stream, steps, seed, loss, rows=16, length=64):
     """A plain loop over random windows of the stream."""
-    choose = random.Random(seed)
+    choose = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.1, total_iters=steps)
     model.train()
     for _ in range(steps):
-        starts = [choose.randrange(len(stream) - length) for _ in range(rows)]
+        starts = torch.randint(len(stream) - length, (rows,), generator=choose).tolist()
         loss(model, torch.stack([stream[s : s + length] for s in starts])).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()

@@ -127,7 +127,7 @@ func (p *preparation) size() {
 		return
 	}
 	if least := p.o.Thresholds.of(s.Format.Method()); p.check.Choice == nil && s.Kept < least && p.check.Method != "" {
-		reason := fmt.Sprintf("%d rows are few for %s: %d are advised", s.Kept, p.check.Method, least)
+		reason := fmt.Sprintf("%d rows are few for %s; %d are advised", s.Kept, p.check.Method, least)
 		if s.Kept == 1 {
 			reason = "there is only one row: the model will learn it by heart"
 		}
@@ -152,11 +152,11 @@ func (p *preparation) suggestions() (list []string) {
 	if 10*s.Truncated > s.Kept {
 		add("--set max_seq_length=%d would cut off about 1 row of 100 (longest: about %d tokens).", roundUp(s.Tokens.P99), s.Tokens.Max)
 	}
-	if enough := roundUp(s.Tokens.Max * 5 / 4); limit >= 2*enough {
+	if enough := max(roundUp(s.Tokens.Max*5/4), 128); limit >= 2*enough && s.Kept >= minSplitRows {
 		add("--set max_seq_length=%d would be enough and take less memory: the longest row has about %d tokens.", enough, s.Tokens.Max)
 	}
 	if s.Duplicates > 0 {
-		add("Remove %d rows that repeat another: each of them counts twice.", s.Duplicates)
+		add("Remove the duplicates (%d): the model would see them more often than other rows.", s.Duplicates)
 	}
 	answers := 0
 	for turns, n := range s.Turns {

@@ -21,7 +21,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 )
 
-var rewriteRows = flag.Bool("rewrite-rows", false, "rewrite the golden rows")
+var rewriteRows = flag.Bool("update", false, "rewrite the golden files")
 
 func sourceOf(text string) Source {
 	return func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }

@@ -84,10 +84,7 @@ func newSweepPage(r training.SweepReport) sweepPage {
 
 // primaryOf is the metric that a sweep is judged by, of those that are there.
 func primaryOf(method training.Method, names []string) string {
-	want := "accuracy"
-	if method == training.SFT {
-		want = "loss"
-	}
+	want, _ := training.Primary(method)
 	if slices.Contains(names, want) || len(names) == 0 {
 		return want
 	}

@@ -156,8 +156,8 @@ func readModelConfig(config []byte) (Shape, error) {
 		return bad("its sizes make no sense")
 	case s.Architecture == "" || len(s.Architecture) > 64:
 		return bad("it has no model_type")
-	case len(c.AutoMap) > 0 && string(c.AutoMap) != "null" && !ownArchitecture(s.Architecture):
-		return bad(fmt.Sprintf("its architecture %q needs code from its own repository (auto_map), which is never run", s.Architecture))
+	case len(c.AutoMap) > 0:
+		return bad("it asks to run code of its own (auto_map), which is never done; use a model that transformers knows, or remove the key if it is one")
 	case len(c.Quantization) > 0 && string(c.Quantization) != "null":
 		return bad("the weights are quantized, and quantized weights cannot be trained; name the model that they were made from")
 	}
@@ -175,18 +175,6 @@ func (c modelConfig) tied() bool {
 		return false
 	}
 	return true
-}
-
-// ownArchitecture reports whether transformers has the architecture itself.
-// Repositories keep their auto_map from before it had.
-func ownArchitecture(kind string) bool {
-	switch kind {
-	case "llama", "mistral", "mixtral", "qwen2", "qwen3", "qwen2_moe", "qwen3_moe", "smollm3", "gemma", "gemma2", "gemma3", "gemma3_text",
-		"phi", "phi3", "olmo", "olmo2", "falcon", "gpt2", "gpt_neox", "gpt_bigcode", "starcoder2", "granite", "cohere", "cohere2", "stablelm",
-		"bert", "roberta", "xlm-roberta", "camembert", "distilbert", "mpnet", "electra", "deberta-v2", "albert", "modernbert", "nomic_bert", "jina_embeddings_v3":
-		return true
-	}
-	return false
 }
 
 func firstSet(values ...int) int {

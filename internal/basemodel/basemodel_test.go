@@ -41,7 +41,7 @@ func safetensors(t *testing.T, shapes map[string][]int64) string {
 func tiny(t *testing.T) map[string]string {
 	t.Helper()
 	return map[string]string{
-		"config.json": tinyConfig, "tokenizer.json": "{}", "README.md": "hello",
+		"config.json": tinyConfig, "tokenizer.json": "{}", "tokenizer_config.json": "{}", "README.md": "hello",
 		"model.safetensors": safetensors(t, map[string][]int64{
 			"model.embed_tokens.weight": {16, 4}, "model.layers.0.self_attn.q_proj.weight": {4, 4}, "model.layers.0.self_attn.v_proj.weight": {2, 4},
 		}),
@@ -185,7 +185,28 @@ func TestRefused(t *testing.T) {
 			f := without(tiny(t), "model.safetensors")
 			f["pytorch_model.bin"] = "x"
 			return f
-		}, "its weights are pickle files (pytorch_model.bin), which can run code"},
+		}, `"pytorch_model.bin" may hold pickled code`},
+		"pickle beside": {func(t *testing.T) map[string]string {
+			f := tiny(t)
+			f["old/training_args.BIN"] = "x"
+			return f
+		}, `"old/training_args.BIN" may hold pickled code; convert the weights to safetensors`},
+		"no tokenizer_config": {func(t *testing.T) map[string]string { return without(tiny(t), "tokenizer_config.json") }, "has no tokenizer_config.json"},
+		"remote code": {func(t *testing.T) map[string]string {
+			f := tiny(t)
+			f["tokenizer_config.json"] = `{"auto_map":{"AutoTokenizer":"x.y"}}`
+			return f
+		}, `"tokenizer_config.json" asks to run code of its own`},
+		"no JSON": {func(t *testing.T) map[string]string {
+			f := tiny(t)
+			f["config.json"] = "{"
+			return f
+		}, `"config.json" is no JSON object`},
+		"deep": {func(t *testing.T) map[string]string {
+			f := tiny(t)
+			f["a/b/c/d/e/f/x.json"] = "{}"
+			return f
+		}, "its folder is too deep"},
 		"weights of a module only": {func(t *testing.T) map[string]string {
 			f := tiny(t)
 			f["2_Dense/model.safetensors"] = f["model.safetensors"]
@@ -208,7 +229,7 @@ func TestShapeRefused(t *testing.T) {
 		want   string
 	}{
 		"broken weights": {func(f map[string]string) { f["model.safetensors"] = "PK\x03\x04 and more" }, "it is no safetensors file"},
-		"broken config":  {func(f map[string]string) { f["config.json"] = "{" }, "it is not as transformers writes it"},
+		"broken config":  {func(f map[string]string) { f["config.json"] = `{"hidden_size":"x"}` }, "it is not as transformers writes it"},
 		"no index": {func(f map[string]string) {
 			f["adapter_model.safetensors"] = f["model.safetensors"]
 			delete(f, "model.safetensors")

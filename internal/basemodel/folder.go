@@ -1,6 +1,7 @@
 package basemodel
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -18,18 +19,19 @@ import (
 // Bounds of what a model's folder may hold.
 const (
 	maxText  = 32 << 20 // of config.json and of the index of weights, bytes
-	maxFiles = 2000
+	maxFiles = 2000     // of one folder
+	maxDepth = 4
 )
 
 // folder is the open folder of a model. Its files are reached through root, so
 // that no link leads out of it, whatever changes meanwhile.
 type folder struct {
-	name  string // of the model, for errors
-	path  string // links resolved
-	root  *os.Root
-	rel   string // of the folder below root
-	files []file // that decide what the model is, sorted by name
-	other []string
+	name   string // of the model, for errors
+	path   string // links resolved
+	root   *os.Root
+	rel    string // of the folder below root
+	files  []file // that decide what the model is, sorted by name
+	pickle string // a file that torch or numpy could unpickle; empty = none
 }
 
 type file struct {
@@ -43,7 +45,7 @@ func (f *folder) bad(reason string, args ...any) error {
 	return fault.New(fault.Input, opFind, f.name, fmt.Sprintf(reason, args...))
 }
 
-// list finds the files, also one level down, where sentence-transformers keeps
+// list finds the files, also below the folder, where sentence-transformers keeps
 // its modules.
 func (f *folder) list() error {
 	if err := f.listIn("."); err != nil {
@@ -67,26 +69,24 @@ func (f *folder) listIn(dir string) error {
 	}
 	for _, e := range entries {
 		name := path.Join(dir, e.Name())
-		if strings.HasPrefix(e.Name(), ".") {
-			continue
-		}
 		info, err := f.root.Stat(filepath.Join(f.rel, name)) // follows links, but not out
 		switch {
 		case err != nil:
 			return f.broken(name, err)
 		case info.IsDir():
-			if dir == "." && !slices.Contains([]string{"onnx", "openvino", "original", "gguf"}, e.Name()) {
-				if err := f.listIn(name); err != nil {
-					return err
-				}
+			if strings.Count(name, "/") > maxDepth {
+				return f.bad("its folder is too deep at %q", name)
 			}
-		case decides(e.Name()):
+			if err := f.listIn(name); err != nil {
+				return err
+			}
+		case isPickle(name):
+			f.pickle = name
+		case decides(name):
 			if !info.Mode().IsRegular() {
 				return f.bad("%q is no regular file", name)
 			}
 			f.files = append(f.files, file{name, info})
-		default:
-			f.other = append(f.other, name)
 		}
 	}
 	return nil
@@ -112,13 +112,18 @@ func (f *folder) broken(name string, err error) error {
 	return fault.Wrap(fault.Transport, opFind, f.name, err)
 }
 
-// decides reports whether a file takes part in what the model computes.
+// decides reports whether a file takes part in what the model computes. Hidden
+// files do not, nor do the exports for other programs.
 func decides(name string) bool {
+	first, _, _ := strings.Cut(name, "/")
+	if strings.HasPrefix(name, ".") || strings.Contains(name, "/.") || slices.Contains([]string{"onnx", "openvino", "original"}, first) {
+		return false
+	}
 	switch path.Ext(name) {
 	case ".safetensors", ".json", ".jinja", ".model":
 		return true
 	}
-	return name == "vocab.txt" || name == "merges.txt"
+	return path.Base(name) == "vocab.txt" || path.Base(name) == "merges.txt"
 }
 
 func (f *folder) has(names ...string) bool {
@@ -130,21 +135,47 @@ func (f *folder) check() error {
 	if !f.has("config.json") {
 		return f.bad("its folder %s has no config.json", f.path)
 	}
+	if f.pickle != "" {
+		return f.bad("%.100q may hold pickled code; convert the weights to safetensors and keep nothing else in the folder", f.pickle)
+	}
 	if len(f.weights()) == 0 {
-		if i := slices.IndexFunc(f.other, isPickle); i >= 0 {
-			return f.bad("its weights are pickle files (%.100s), which can run code when they are read; convert them to safetensors", f.other[i])
-		}
 		return f.bad("its folder %s has no safetensors weights", f.path)
+	}
+	if !f.has("tokenizer_config.json") {
+		return f.bad("its folder %s has no tokenizer_config.json", f.path)
 	}
 	if !f.has("tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.txt", "vocab.json") {
 		return f.bad("its folder %s has no tokenizer (tokenizer.json, tokenizer.model, vocab.txt)", f.path)
 	}
+	for _, name := range []string{"config.json", "tokenizer_config.json"} {
+		if err := f.noCode(name); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
-// isPickle knows the names of torch's own formats.
+// noCode refuses a folder that asks to run code of its own.
+func (f *folder) noCode(name string) error {
+	text, err := f.text(name)
+	if err != nil {
+		return err
+	}
+	var keys map[string]json.RawMessage
+	if err := json.Unmarshal(text, &keys); err != nil {
+		return f.bad("%q is no JSON object: %s", name, err)
+	}
+	if _, ok := keys["auto_map"]; ok {
+		return f.bad("%q asks to run code of its own (auto_map), which is never done; use a model that transformers knows, or remove the key if it is one", name)
+	}
+	return nil
+}
+
+// isPickle knows the names of formats that run code when they are read, and of
+// weights that are no safetensors: the trainer refuses a folder that has any.
 func isPickle(name string) bool {
-	return slices.Contains([]string{".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt"}, path.Ext(name))
+	refused := []string{".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz", ".h5"}
+	return slices.Contains(refused, strings.ToLower(path.Ext(name)))
 }
 
 // weights returns the safetensors files at the top of the folder, all of them;

@@ -47,8 +47,8 @@ def load(job: Job) -> SentenceTransformer:
             "can be trained"
         )
     # sentence-transformers fills lacking weights with random ones and does not say so: ask again.
-    inner = type(m[0].model)
-    _, info = inner.from_pretrained(folder, output_loading_info=True, **SAFE)
+    inner, ask = type(m[0].model), {"device_map": "meta", "output_loading_info": True}
+    _, info = inner.from_pretrained(folder, **ask, **SAFE)
     lacking = sorted(k for k in info["missing_keys"] if not k.startswith("pooler."))
     if lacking:
         raise Input(f"model {job.model.name}: its files lack the weights {lacking[0]} …")

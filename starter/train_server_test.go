@@ -48,6 +48,12 @@ func standInTrain(ctx workflow.Context, method training.Method, in workflows.Tra
 	switch in.Name {
 	case "weak":
 		r.Better, r.Comparison.Better, r.Comparison.Verdict = false, false, "no difference that chance does not explain"
+	case "continue": // as a run does that was paused often: it knows its rows in another form then
+		if in.Role != "again" {
+			in.Role, in.BudgetUSD, in.Dataset.URI = "again", 50, "dataset:other"
+			return r, workflow.NewContinueAsNewError(ctx, "TrainSFT", in)
+		}
+		return r, temporal.NewNonRetryableApplicationError("diverged", "input", nil)
 	case "broken":
 		return r, temporal.NewNonRetryableApplicationError("line 3: chosen = rejected", "input", nil)
 	case "wait":

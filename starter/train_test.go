@@ -144,6 +144,15 @@ func testTrainResults(t *testing.T, b *bench) {
 	code, _, errors = train("sft", "broken")
 	assert.Equal(t, exitFailed, code)
 	assert.Contains(t, errors, "input error: line 3: chosen = rejected")
+	code, _, errors = train("sft", "continue", "--id", "continued", "--budget", "9")
+	assert.Equal(t, exitFailed, code, errors)
+	code, out, errors = b.run("redrive", "continued", "--detach", "--json")
+	require.Equal(t, exitDone, code, errors)
+	begun, err := firstEvent(t.Context(), b.client, "continued", decode[started](t, out).RunID)
+	require.NoError(t, err)
+	_, uri := rows(t, b.dir, 60)
+	assert.JSONEq(t, `{"tenant": "default", "priority": 3, "budget_usd": 50, "name": "continue", "base_model": "org/base", "dataset": {"uri": "`+uri+`"}}`,
+		string(begun.GetInput().GetPayloads()[0].GetData()), "the input of the first run, and the budget of the last")
 	code, _, errors = b.run("stop", "train-nobody")
 	assert.Equal(t, exitFailed, code, errors)
 }

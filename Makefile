@@ -49,8 +49,9 @@ test: tools test-python ## Run all tests, those of Go with the race detector
 	$(GO) test $(TEST_FLAGS) ./...
 
 .PHONY: test-python
-test-python: embedder/.venv/.synced ## Run the tests of the embedder; the first time brings torch
+test-python: embedder/.venv/.synced trainer/.venv/.synced ## Run the tests of the embedder and the trainer; the first time brings torch
 	cd embedder && .venv/bin/python -m pytest -q
+	cd trainer && .venv/bin/python -m pytest -q
 
 .PHONY: check
 check: lint-tools ## Check format, lint, determinism, modules and known vulnerabilities
@@ -114,9 +115,10 @@ bin/.uv-$(UV_VERSION):
 	@python3 -m venv bin/uv-venv && bin/uv-venv/bin/pip install -q 'uv==$(UV_VERSION)'
 	@ln -s uv-venv/bin/uv bin/uv && touch $@
 
-# The stamp lies in the environment, so it goes with it.
-embedder/.venv/.synced: embedder/requirements-dev.txt | bin/.uv-$(UV_VERSION)
-	@echo "installing the embedder's packages (the first time loads 2.5 GB)"
-	$(BIN)/uv venv -q --allow-existing embedder/.venv
-	$(BIN)/uv pip sync -q --require-hashes -p embedder/.venv embedder/requirements-dev.txt
+# The stamp lies in the environment, so it goes with it. What both projects pin is the same
+# and is loaded once.
+%/.venv/.synced: %/requirements-dev.txt | bin/.uv-$(UV_VERSION)
+	@echo "installing the packages of $* (the first time loads 2.5 GB)"
+	$(BIN)/uv venv -q --allow-existing $*/.venv
+	$(BIN)/uv pip sync -q --require-hashes -p $*/.venv $*/requirements-dev.txt
 	@touch $@

@@ -49,7 +49,7 @@ func (a *Train) ServeAdapter(ctx context.Context, in ServeInput) (Served, error)
 	if err := a.unpack(ctx, m, training.AdapterPrefix(in.Tenant, in.Name, in.Version), dir); err != nil {
 		return Served{}, err
 	}
-	return Served{Name: name}, a.Serving.Load(ctx, in.Base, name, dir)
+	return Served{Name: name}, a.Serving.Load(ctx, in.Base, name, dir, m.Spec.Method == training.Embedding)
 }
 
 // unpack writes the adapter itself (not what lies beside it) to a directory that

@@ -52,7 +52,7 @@ func (a *Train) PlanTraining(ctx context.Context, in PlanInput) (Plan, error) {
 	}
 	lora := in.LoRA
 	if lora != nil {
-		adapted, err := shape.Adapt(*lora, in.Extras.DefaultTargets)
+		adapted, err := shape.Adapt(*lora)
 		if err != nil {
 			return Plan{}, err
 		}

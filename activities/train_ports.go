@@ -42,8 +42,9 @@ type Serving interface {
 	// Serves reports whether a server of this worker takes adapters of a base model.
 	Serves(base string) bool
 	// Load makes a server serve the adapter that lies in dir under a name, and
-	// proves it by a request. Loading again is no error.
-	Load(ctx context.Context, base, name, dir string) error
+	// proves it by a request: for a vector of an embedding model, else for text.
+	// Loading again is no error.
+	Load(ctx context.Context, base, name, dir string, embedding bool) error
 	Unload(ctx context.Context, base, name string) error
 	// Dir is where the server of a base model looks for adapters.
 	Dir(base string) string
@@ -68,7 +69,6 @@ type Train struct {
 	Serving   Serving
 	Prices    training.Prices
 	Reports   TrainReports
-	Class     string  // GPU class of this worker
 	Scratch   string  // directory for temporary files
 	Version   string  // of this build, for lineage
 	SaveEvery float64 // seconds between checkpoints

@@ -234,7 +234,7 @@ func (r *trainRun) processes(ctx context.Context, job training.Job) error {
 		if !errors.Is(err, training.ErrOutOfMemory) {
 			return err
 		}
-		micro, accumulation, ok := job.Config.SmallerBatch(job.MicroBatch, job.Accumulation)
+		micro, accumulation, ok := training.SmallerBatch(job.MicroBatch, job.Accumulation)
 		if !ok {
 			return err
 		}

@@ -71,14 +71,16 @@ func (a *app) close() {
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "cogflow",
-		Short: "Ingest and search videos, durably, on your own machines",
-		Long: `cogflow turns folders of videos into a searchable index. The work runs as Temporal
-workflows on your own workers and survives the death of any of them.
+		Short: "Ingest and search videos and train models, durably, on your own machines",
+		Long: `cogflow turns folders of videos into a searchable index and datasets into adapters of
+language and embedding models. The work runs as Temporal workflows on your own workers and
+survives the death of any of them.
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 finished with some items failed, 130 interrupted.
 Ctrl-C stops watching, not the job.`,
 		Example: `  cogflow ingest ~/videos
   cogflow search "a red car on a bridge"
+  cogflow train sft --dataset chats.jsonl --base-model HuggingFaceTB/SmolLM3-3B
   cogflow status`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -96,7 +98,8 @@ Ctrl-C stops watching, not the job.`,
 	root.AddCommand(
 		a.ingestCommand(), a.searchCommand(), a.evalCommand(), a.videosCommand(),
 		a.statusCommand(), a.watchCommand(), a.listCommand(),
-		a.cancelCommand(), a.pauseCommand(), a.resumeCommand(), a.tuneCommand(), a.redriveCommand(),
+		a.trainCommand(), a.adaptersCommand(),
+		a.cancelCommand(), a.pauseCommand(), a.resumeCommand(), a.stopCommand(), a.tuneCommand(), a.redriveCommand(),
 		a.reportCommand(), a.profilesCommand(), a.vespaCommand(), a.healthCommand(), a.configCommand(), a.versionCommand(),
 	)
 	return root

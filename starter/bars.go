@@ -14,13 +14,14 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-// bars shows a job as bars on a terminal: one for the library, one for each
-// video at work.
+// bars shows a job as bars on a terminal: one for the library or the sweep, one
+// for each video or training run at work.
 type bars struct {
 	progress *mpb.Progress
 	meters   meters
 	library  *bar
 	videos   map[string]*bar // by uri
+	trains   map[string]*bar // by workflow id
 	failed   int             // failures printed
 }
 
@@ -86,6 +87,7 @@ func (b *bars) show(s sample) {
 		b.failed = max(b.failed, len(p.Failures))
 	}
 	b.showVideos(s.videos)
+	b.showTraining(s)
 }
 
 func (b *bars) showVideos(videos []workflows.VideoProgress) {
@@ -108,6 +110,9 @@ func (b *bars) showVideos(videos []workflows.VideoProgress) {
 // end removes the bars; the result takes their place.
 func (b *bars) end() {
 	for _, line := range b.videos {
+		line.Abort(true)
+	}
+	for _, line := range b.trains {
 		line.Abort(true)
 	}
 	if b.library != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"go.temporal.io/sdk/client"
@@ -50,10 +51,28 @@ func (a *app) cancelCommand() *cobra.Command {
 
 func (a *app) pauseCommand() *cobra.Command {
 	return a.steer("pause ID", "Let a job start nothing new",
-		"Pause lets what is in flight finish and starts nothing new, until cogflow resume.",
+		`Pause lets what is in flight finish and starts nothing new, until cogflow resume. A
+training run writes a checkpoint first and gives its GPU back.`,
 		"  cogflow pause ID",
 		func(ctx context.Context, c client.Client, id string) (string, error) {
 			return "Paused " + id + ". cogflow resume " + id + " goes on.", c.SignalWorkflow(ctx, id, "", workflows.SignalPause, nil)
+		})
+}
+
+func (a *app) stopCommand() *cobra.Command {
+	return a.steer("stop ID", "Let a training run end with the best so far",
+		`Stop ends training after a checkpoint, evaluates the best adapter so far and publishes it,
+marked as stopped. cogflow redrive trains on from there.`,
+		"  cogflow stop train-default-support-0123456789ab",
+		func(ctx context.Context, c client.Client, id string) (string, error) {
+			d, err := c.DescribeWorkflow(ctx, id, "")
+			if err != nil {
+				return "", err
+			}
+			if kind := d.WorkflowType.Name; !strings.HasPrefix(kind, "Train") || kind == "TrainSweep" {
+				return "", usage("%s is %s, and stop is for one training run: cogflow pause or cogflow cancel", id, kind)
+			}
+			return "Stopping " + id + ". cogflow watch " + id + " shows it end.", c.SignalWorkflow(ctx, id, "", workflows.SignalStop, nil)
 		})
 }
 
@@ -69,7 +88,7 @@ func (a *app) tuneCommand() *cobra.Command {
 	var budget float64
 	var cmd *cobra.Command
 	cmd = a.steer("tune ID", "Change how many videos at a time or how much money a running job may use",
-		"Tune changes a running job: videos at a time, and the hard limit in USD. A job that waits\nfor its budget goes on when the limit is raised.",
+		"Tune changes a running job: videos at a time of an ingest, and the hard limit in USD. A job\nthat waits for its budget goes on when the limit is raised.",
 		"  cogflow tune ID --concurrency 16\n  cogflow tune ID --budget 50",
 		func(ctx context.Context, c client.Client, id string) (string, error) {
 			flags := cmd.Flags()

@@ -54,7 +54,7 @@ func (l *lines) show(s sample) {
 func (l *lines) end() {}
 
 func (l *lines) text(s sample) string {
-	text := ""
+	text := trainingText(s)
 	if s.library != nil {
 		text = l.meters.libraryText(s.library)
 	}
@@ -78,6 +78,12 @@ func stateOf(s sample) string {
 	}
 	for _, v := range s.videos {
 		state += fmt.Sprint("|", v.URI, v.Stage, v.Paused, v.Waiting)
+	}
+	if s.sweep != nil {
+		state += fmt.Sprint(sweepDone(s.sweep))
+	}
+	for _, t := range s.trains {
+		state += t.state()
 	}
 	return state
 }

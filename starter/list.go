@@ -20,11 +20,14 @@ import (
 // jobsQuery finds what people started: no children, and not the short
 // workflows that only answer a question.
 const jobsQuery = "TaskQueue = '" + workflows.QueueMain + "' AND ParentWorkflowId IS NULL" +
-	" AND WorkflowType IN ('IngestLibrary', 'IngestVideo', 'DeleteVideo')"
+	" AND WorkflowType IN ('IngestLibrary', 'IngestVideo', 'DeleteVideo', 'TrainSFT', 'TrainDPO', 'TrainEmbedding', 'TrainSweep')"
 
 // kinds are the workflow types, as `list --kind` takes them.
 func kinds() []string {
-	return []string{"IngestLibrary", "IngestVideo", "DeleteVideo", "SearchVideos", "ListVideos", "CheckHealth"}
+	return []string{
+		"IngestLibrary", "IngestVideo", "DeleteVideo", "SearchVideos", "ListVideos", "CheckHealth",
+		"TrainSFT", "TrainDPO", "TrainEmbedding", "TrainSweep", "ListAdapters", "ShowAdapter", "ActivateAdapter", "DeactivateAdapter", "RollbackAdapter",
+	}
 }
 
 // statuses maps what people say to what the server says.
@@ -57,7 +60,8 @@ func (a *app) listCommand() *cobra.Command {
 		Use:   "list",
 		Short: "List jobs, running ones first",
 		Long: `List shows workflows of cogflow, running ones first, then the newest. Without filters it
-leaves out the videos of a library and short questions such as searches.`,
+leaves out the videos of a library, the runs of a sweep and short questions such as
+searches.`,
 		Example: `  cogflow list --kind IngestVideo --status failed
   cogflow list --tenant acme --json`,
 		Args: cobra.NoArgs,

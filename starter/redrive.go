@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 	enumspb "go.temporal.io/api/enums/v1"
@@ -20,8 +21,8 @@ func (a *app) redriveCommand() *cobra.Command {
 		Use:   "redrive ID",
 		Short: "Run an unfinished job again",
 		Long: `Redrive starts a job again that failed, was cancelled or terminated, or finished with
-some items failed: same id, same input. Everything stored is reused, so only what is
-missing is done and paid for.`,
+some items failed, or a training run that was stopped: same id, same input. Everything
+stored is reused, so only what is missing is done and paid for.`,
 		Example:           "  cogflow redrive ingest-default-local_preview-0123456789ab",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeJobs,
@@ -55,13 +56,9 @@ func (a *app) redrive(ctx context.Context, id string, wait waiting) error {
 		}
 	default: // it ended before it was finished
 	}
-	begun, err := firstEvent(ctx, c, id, info.GetExecution().GetRunId())
+	input, common, profile, err := begunWith(ctx, c, id, info.GetExecution().GetRunId())
 	if err != nil {
 		return err
-	}
-	input, common, profile, err := inputOf(begun)
-	if err != nil {
-		return fmt.Errorf("read the input of %s: %w", id, err)
 	}
 	run, attached, err := a.start(ctx, c, job{
 		kind: info.GetType().GetName(), id: id, common: common, profile: profile,
@@ -76,10 +73,40 @@ func (a *app) redrive(ctx context.Context, id string, wait waiting) error {
 // finishedWhole reports whether a completed job has no failed items.
 func finishedWhole(ctx context.Context, c client.Client, id, runID string) (bool, error) {
 	var r struct {
-		Failed int `json:"failed"`
+		Failed int    `json:"failed"`
+		Status string `json:"status"` // of a training run
 	}
 	err := c.GetWorkflow(ctx, id, runID).Get(ctx, &r)
-	return r.Failed == 0, err
+	return r.Failed == 0 && r.Status != "stopped", err
+}
+
+// begunWith reads what a job was started with. A training run that was continued
+// knows its dataset in another form, which would make another job: what counts is
+// the input of its first run, and the budget as it is now.
+func begunWith(ctx context.Context, c client.Client, id, runID string) (
+	input map[string]json.RawMessage, common workflows.Common, profile string, err error,
+) {
+	begun, err := firstEvent(ctx, c, id, runID)
+	if err != nil {
+		return nil, common, "", err
+	}
+	if input, common, profile, err = inputOf(begun); err != nil {
+		return nil, common, "", fmt.Errorf("read the input of %s: %w", id, err)
+	}
+	first := begun.GetFirstExecutionRunId()
+	if !strings.HasPrefix(begun.GetWorkflowType().GetName(), "Train") || first == "" || first == runID {
+		return input, common, profile, nil
+	}
+	if begun, err = firstEvent(ctx, c, id, first); err != nil {
+		return nil, common, "", err
+	}
+	budget := common.BudgetUSD
+	if input, common, profile, err = inputOf(begun); err != nil {
+		return nil, common, "", fmt.Errorf("read the input of %s: %w", id, err)
+	}
+	common.BudgetUSD = budget
+	input["budget_usd"], err = json.Marshal(budget)
+	return input, common, profile, err
 }
 
 func firstEvent(ctx context.Context, c client.Client, id, runID string) (*historypb.WorkflowExecutionStartedEventAttributes, error) {

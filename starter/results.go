@@ -27,6 +27,18 @@ func (a *app) printResult(kind, id string, raw json.RawMessage) error {
 			return fmt.Errorf("read the result of %s: %w", id, err)
 		}
 		a.printVideo(id, r)
+	case "TrainSFT", "TrainDPO", "TrainEmbedding":
+		var r workflows.TrainResult
+		if err := json.Unmarshal(raw, &r); err != nil {
+			return fmt.Errorf("read the result of %s: %w", id, err)
+		}
+		a.printTrain(id, r)
+	case "TrainSweep":
+		var r workflows.SweepResult
+		if err := json.Unmarshal(raw, &r); err != nil {
+			return fmt.Errorf("read the result of %s: %w", id, err)
+		}
+		a.printSweep(id, r)
 	default:
 		return writeJSON(a.out, raw)
 	}

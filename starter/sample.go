@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"go.temporal.io/api/workflowservice/v1"
@@ -16,6 +17,8 @@ type sample struct {
 	at      time.Time
 	library *workflows.LibraryProgress // nil when the job is one video
 	videos  []workflows.VideoProgress  // at work now
+	sweep   *workflows.SweepResult     // nil when the job is no sweep
+	trains  []trainSample              // training runs at work now
 }
 
 // querier is the part of the client that samples are taken with.
@@ -59,15 +62,33 @@ func take(ctx context.Context, q querier, id string) (sample, bool) {
 	if err != nil {
 		return sample{}, false
 	}
-	// A video says its uri, a library its source.
+	// A video says its uri, a library its source, a training run its base model, a sweep its runs.
 	var both struct {
 		workflows.LibraryProgress
-		URI *string `json:"uri"`
+		URI  *string         `json:"uri"`
+		Base *string         `json:"base_model"`
+		Runs json.RawMessage `json:"runs"`
 	}
 	if value.Get(&both) != nil {
 		return sample{}, false
 	}
 	s := sample{at: time.Now()}
+	if both.Runs != nil {
+		s.sweep = new(workflows.SweepResult)
+		if value.Get(s.sweep) != nil {
+			return sample{}, false
+		}
+		s.trains = takeSweep(ctx, q, *s.sweep)
+		return s, true
+	}
+	if both.Base != nil {
+		var p workflows.TrainProgress
+		if value.Get(&p) != nil {
+			return sample{}, false
+		}
+		s.trains = []trainSample{takeTrain(ctx, q, id, p)}
+		return s, true
+	}
 	if both.URI != nil {
 		var v workflows.VideoProgress
 		if value.Get(&v) != nil {

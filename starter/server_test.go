@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/worker"
@@ -106,6 +107,10 @@ func decode[T any](t *testing.T, out string) (v T) {
 func (b *bench) serve() {
 	b.t.Helper()
 	w := worker.New(b.client, workflows.QueueMain, worker.Options{})
+	for name, stand := range trainStandIns() {
+		w.RegisterWorkflowWithOptions(stand, workflow.RegisterOptions{Name: name})
+	}
+	w.RegisterActivityWithOptions(standInTraining, activity.RegisterOptions{Name: "RunTraining"})
 	for name, stand := range map[string]any{
 		"IngestLibrary": standInLibrary, "SearchVideos": standInSearch, "ListVideos": standInList,
 		"DeleteVideo": standInDelete, "CheckHealth": standInHealth,

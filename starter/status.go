@@ -11,6 +11,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
+	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
@@ -95,6 +96,16 @@ func (a *app) pools(ctx context.Context, c client.Client) ([]pool, error) {
 		}
 		if out[i], err = a.askPool(ctx, c, name, kind); err != nil {
 			return nil, err
+		}
+	}
+	// Any job may name any class to train on: those count that are used.
+	for _, class := range video.GPUClasses() {
+		p, err := a.askPool(ctx, c, workflows.ClassQueue(workflows.StemTrain, class), enumspb.TASK_QUEUE_TYPE_ACTIVITY)
+		if err != nil {
+			return nil, err
+		}
+		if p.Workers > 0 || p.Backlog > 0 {
+			out = append(out, p)
 		}
 	}
 	return out, nil

@@ -134,7 +134,7 @@ func (p Plan) class(name string, e Estimate) (ClassEstimate, error) {
 			break
 		}
 		var smaller bool
-		if c.MicroBatch, c.Accumulation, smaller = p.Config.SmallerBatch(c.MicroBatch, c.Accumulation); !smaller {
+		if c.MicroBatch, c.Accumulation, smaller = SmallerBatch(c.MicroBatch, c.Accumulation); !smaller {
 			c.Reason = fmt.Sprintf("needs %s with a micro-batch of %d and has %s", gib(c.NeedBytes), c.MicroBatch, gib(c.HasBytes))
 			return c, nil
 		}
@@ -199,11 +199,10 @@ func (p Plan) steps() int {
 }
 
 // SmallerBatch returns the next smaller micro-batch with the accumulation that
-// keeps their product; false = there is none. Multiple negatives ranking takes
-// the negatives of a row from its micro-batch, so that another size would be
-// another loss.
-func (c Config) SmallerBatch(micro, accumulation int) (int, int, bool) {
-	if micro < 2 || c.Loss == "mnr" {
+// keeps their product; false = there is none. It changes what fits, not the
+// result: the trainer weighs the rows of a step alike, however they are cut.
+func SmallerBatch(micro, accumulation int) (int, int, bool) {
+	if micro < 2 {
 		return micro, accumulation, false
 	}
 	factor := 2

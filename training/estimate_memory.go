@@ -74,7 +74,7 @@ func (p Plan) state(l load, loraParameters int64) memory {
 	}
 	m := memory{weights: n * 4, trained: n * (bytesTrained - 4)} // weights stay in fp32
 	if p.Method == DPO {
-		m.weights += n * l.width // the reference is a model of its own
+		m.weights += n * 4 // the reference is a model of its own
 	}
 	return m
 }
@@ -104,7 +104,7 @@ func (p Plan) logits(l load, chunk float64) float64 {
 	case SFT:
 		return 10 * min(l.tokens(), chunk) * vocab
 	case DPO:
-		return 14 * l.tokens() * vocab
+		return 14 * min(l.tokens(), chunk) * vocab
 	case Embedding:
 	}
 	return 0

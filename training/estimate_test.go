@@ -58,7 +58,7 @@ func TestEstimate(t *testing.T) {
 func TestEstimateMicroBatch(t *testing.T) {
 	t.Parallel()
 	p := planOf(t, llama32of3B(), training.DPO, "a10g")
-	p.Config.BatchSize, p.Config.Accumulation, p.Config.MaxSeqLength, p.Longest = 16, 2, 1024, 0
+	p.Config.BatchSize, p.Config.Accumulation, p.Config.MaxSeqLength, p.Longest = 16, 2, 4096, 0
 	e, err := p.Estimate()
 	require.NoError(t, err)
 	c := e.Classes[0]
@@ -93,7 +93,7 @@ func TestEstimateEmbedding(t *testing.T) {
 	t.Parallel()
 	p := planOf(t, smolLM135M(), training.Embedding, "cpu")
 	p.Shape = bertBase(t)
-	lora, err := p.Shape.Adapt(*p.LoRA, true)
+	lora, err := p.Shape.Adapt(*p.LoRA)
 	require.NoError(t, err)
 	p.LoRA = &lora
 	e, err := p.Estimate()
@@ -140,9 +140,6 @@ func TestEstimateRefused(t *testing.T) {
 		"empty":         {func(p *training.Plan) { p.Tokens = 0 }, fault.Input, "the dataset is empty"},
 		"too long":      {func(p *training.Plan) { p.Config.MaxSeqLength = 1 << 18 }, fault.Input, "max_seq_length 262144 is more than the 131072 positions"},
 		"modules":       {func(p *training.Plan) { p.LoRA.TargetModules = []string{"query"} }, fault.Input, "no such module"},
-		"negatives": {func(p *training.Plan) {
-			p.Method, p.Config.Loss, p.Config.BatchSize, p.Classes = training.Embedding, "mnr", 4096, []string{"a10g"}
-		}, fault.Input, "with a micro-batch of 4096"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -162,17 +159,13 @@ func TestEstimateRefused(t *testing.T) {
 
 func TestSmallerBatch(t *testing.T) {
 	t.Parallel()
-	var c training.Config
 	for _, want := range [][2]int{{6, 8}, {3, 16}, {1, 48}} {
-		micro, accumulation, ok := c.SmallerBatch(12, 4)
+		micro, accumulation, ok := training.SmallerBatch(12, 4)
 		for micro > want[0] && ok {
-			micro, accumulation, ok = c.SmallerBatch(micro, accumulation)
+			micro, accumulation, ok = training.SmallerBatch(micro, accumulation)
 		}
 		assert.Equal(t, want, [2]int{micro, accumulation})
 	}
-	_, _, ok := c.SmallerBatch(1, 48)
+	_, _, ok := training.SmallerBatch(1, 48)
 	assert.False(t, ok)
-	c.Loss = "mnr"
-	_, _, ok = c.SmallerBatch(16, 1)
-	assert.False(t, ok, "the micro-batch is where its negatives come from")
 }

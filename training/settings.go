@@ -78,7 +78,6 @@ type Extras struct {
 	AllowDropped      float64  `json:"allow_dropped,omitempty"`      // bad rows that may be left out: a number, or below 1 a share
 	MinRows           int      `json:"min_rows"`                     // fewer are refused
 	CheckpointSeconds float64  `json:"checkpoint_seconds,omitempty"` // 0 = as the worker is configured
-	DefaultTargets    bool     `json:"default_targets,omitempty"`    // target_modules were not said: see Shape.Adapt
 	Ignored           []string `json:"ignored,omitempty"`            // keys of Cogniverse that mean nothing here, sorted
 }
 

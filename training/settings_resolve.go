@@ -13,7 +13,7 @@ const allLinear = "all-linear"
 
 // Resolve fills in the defaults of a method, which are Cogniverse's, and
 // refuses settings that contradict each other. LoRA is nil when all weights
-// are to be trained.
+// are to be trained; Shape.Adapt fits its target modules to the model.
 func Resolve(method Method, s Settings, l LoRASettings) (Config, *LoRA, Extras, error) {
 	var p settingProblems
 	c, ok := defaultConfig(method)
@@ -40,12 +40,11 @@ func Resolve(method Method, s Settings, l LoRASettings) (Config, *LoRA, Extras, 
 	p.promptLength(&c, s)
 	setTo(&c.Loss, s.Loss)
 	p.distance(&c, s)
-	lora, defaults := p.lora(method, s, l)
+	lora := p.lora(method, s, l)
 	if lora == nil && c.MergeWeights {
 		p.add("merge: without LoRA there is no adapter to merge; what is published is the whole model already")
 	}
 	extras := p.extras(method, s)
-	extras.DefaultTargets = defaults
 	return c, lora, extras, p.fault(method)
 }
 
@@ -148,14 +147,14 @@ func (p *settingProblems) distance(c *Config, s Settings) {
 }
 
 // lora joins the two places that may describe the adapter.
-func (p *settingProblems) lora(method Method, s Settings, l LoRASettings) (lora *LoRA, defaults bool) {
+func (p *settingProblems) lora(method Method, s Settings, l LoRASettings) *LoRA {
 	if s.UseLoRA != nil && !*s.UseLoRA {
 		if l.R != nil || l.Alpha != nil || l.Dropout != nil || l.TargetModules != nil {
 			p.add("use_lora is false, and lora describes an adapter")
 		}
-		return nil, false // Cogniverse's files have the lora_… keys even then
+		return nil // Cogniverse's files have the lora_… keys even then
 	}
-	lora = &LoRA{R: 8, Alpha: 16, Dropout: 0.1}
+	lora := &LoRA{R: 8, Alpha: 16, Dropout: 0.1}
 	setTo(&lora.R, p.same("lora.r", l.R, "lora_r", s.LoRAR))
 	setTo(&lora.Alpha, p.same("lora.alpha", l.Alpha, "lora_alpha", s.LoRAAlpha))
 	if l.Dropout != nil && s.LoRADropout != nil && *l.Dropout != *s.LoRADropout {
@@ -171,11 +170,11 @@ func (p *settingProblems) lora(method Method, s Settings, l LoRASettings) (lora 
 	case b != nil:
 		lora.TargetModules = slices.Clone(b)
 	case method == Embedding:
-		lora.TargetModules, defaults = []string{"q_proj", "v_proj"}, true
+		lora.TargetModules = []string{"q_proj", "v_proj"}
 	default:
-		lora.TargetModules, defaults = []string{"k_proj", "o_proj", "q_proj", "v_proj"}, true
+		lora.TargetModules = []string{"k_proj", "o_proj", "q_proj", "v_proj"}
 	}
-	return lora, defaults
+	return lora
 }
 
 func (p *settingProblems) extras(method Method, s Settings) Extras {

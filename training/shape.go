@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/cogniverse/cogflow/fault"
 )
@@ -157,6 +156,8 @@ func readModelConfig(config []byte) (Shape, error) {
 		return bad("its sizes make no sense")
 	case s.Architecture == "" || len(s.Architecture) > 64:
 		return bad("it has no model_type")
+	case len(c.AutoMap) > 0:
+		return bad("it asks to run code of its own (auto_map), which is never done; use a model that transformers knows, or remove the key if it is one")
 	case len(c.Quantization) > 0 && string(c.Quantization) != "null":
 		return bad("the weights are quantized, and quantized weights cannot be trained; name the model that they were made from")
 	}
@@ -183,11 +184,4 @@ func firstSet(values ...int) int {
 		}
 	}
 	return 0
-}
-
-// RemoteCode reports whether a config.json asks for code from the model's own
-// folder, which is never run.
-func RemoteCode(config []byte) bool {
-	var c modelConfig
-	return json.Unmarshal(config, &c) == nil && len(c.AutoMap) > 0 && !strings.EqualFold(string(c.AutoMap), "null")
 }

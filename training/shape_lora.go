@@ -9,46 +9,41 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 )
 
-// Adapt returns l with target modules that the model has. Names that the input
-// said must be there; the default ones (Extras.DefaultTargets) are translated
-// for architectures that name the attention's matrices otherwise.
-func (s Shape) Adapt(l LoRA, defaults bool) (LoRA, error) {
-	if defaults && !s.hasAll(l.TargetModules) {
-		if names := s.translate(l.TargetModules); len(names) > 0 {
-			l.TargetModules = names
-		}
+// Adapt returns l with target modules that the model has. The usual names of
+// the attention's matrices stand for what this architecture calls them; other
+// names that it does not have are refused.
+func (s Shape) Adapt(l LoRA) (LoRA, error) {
+	var names []string
+	for _, target := range l.TargetModules {
+		names = append(names, s.moduleFor(target))
 	}
+	slices.Sort(names)
+	l.TargetModules = slices.Compact(names)
 	_, err := s.LoRAParameters(l)
 	return l, err
 }
 
-// translate finds the matrices that do the work of the named ones.
-func (s Shape) translate(targets []string) (names []string) {
+// moduleFor returns the name by which the model has a matrix, else the name as it is.
+func (s Shape) moduleFor(target string) string {
 	same := map[string][]string{
-		"q_proj": {"query", "q_lin", "q", "query_key_value", "qkv_proj", "Wqkv", "c_attn", "mixer.Wqkv"},
-		"k_proj": {"key", "k_lin", "k", "query_key_value", "qkv_proj", "Wqkv", "c_attn"},
-		"v_proj": {"value", "v_lin", "v", "query_key_value", "qkv_proj", "Wqkv", "c_attn"},
-		"o_proj": {"attention.output.dense", "out_lin", "o", "attention.dense", "self_attn.dense", "out_proj", "attn.Wo", "attn.c_proj"},
+		"q_proj": {"query", "q_lin", "attn.q", "SelfAttention.q", "Wqkv", "qkv_proj", "query_key_value", "c_attn"},
+		"k_proj": {"key", "k_lin", "attn.k", "SelfAttention.k", "Wqkv", "qkv_proj", "query_key_value", "c_attn"},
+		"v_proj": {"value", "v_lin", "attn.v", "SelfAttention.v", "Wqkv", "qkv_proj", "query_key_value", "c_attn"},
+		"o_proj": {"attention.output.dense", "out_lin", "attn.o", "SelfAttention.o", "attn.Wo", "out_proj", "attention.dense", "self_attn.dense", "attn.c_proj"},
 	}
-	for _, target := range targets {
-		for _, name := range append([]string{target}, same[target]...) {
-			if s.hasAll([]string{name}) {
-				names = append(names, name)
-				break
-			}
+	if target == allLinear || s.has(target) {
+		return target
+	}
+	for _, name := range same[target] {
+		if s.has(name) {
+			return name
 		}
 	}
-	slices.Sort(names)
-	return slices.Compact(names)
+	return target
 }
 
-func (s Shape) hasAll(targets []string) bool {
-	for _, target := range targets {
-		if !slices.ContainsFunc(s.Linear, func(l Linear) bool { return l.matches(target) > 0 }) {
-			return false
-		}
-	}
-	return true
+func (s Shape) has(target string) bool {
+	return slices.ContainsFunc(s.Linear, func(l Linear) bool { return l.matches(target) > 0 })
 }
 
 // LoRAParameters counts the weights of an adapter exactly. Target modules that

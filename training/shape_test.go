@@ -204,16 +204,15 @@ func TestEncoder(t *testing.T) {
 	t.Parallel()
 	s := bertBase(t)
 	assert.EqualValues(t, 109_482_240, s.Parameters)
-	l := training.LoRA{R: 8, TargetModules: []string{"q_proj", "v_proj"}}
-	_, err := s.Adapt(l, false)
-	require.ErrorContains(t, err, "no such module; target_modules can be all-linear, dense, key, query, value")
-	l, err = s.Adapt(l, true)
+	_, err := s.Adapt(training.LoRA{R: 8, TargetModules: []string{"q_proj", "gate_proj"}})
+	require.ErrorContains(t, err, `place LoRA "gate_proj": the model (bert) has no such module; target_modules can be all-linear, dense, key, query, value`)
+	l, err := s.Adapt(training.LoRA{R: 8, TargetModules: []string{"q_proj", "v_proj"}})
 	require.NoError(t, err)
 	assert.Equal(t, []string{"query", "value"}, l.TargetModules)
 	n, err := s.LoRAParameters(l)
 	require.NoError(t, err)
 	assert.EqualValues(t, 12*2*8*(768+768), n)
-	l, err = s.Adapt(training.LoRA{R: 8, TargetModules: []string{"k_proj", "o_proj", "q_proj", "v_proj"}}, true)
+	l, err = s.Adapt(training.LoRA{R: 8, TargetModules: []string{"k_proj", "o_proj", "q_proj", "v_proj"}})
 	require.NoError(t, err)
 	assert.Equal(t, []string{"attention.output.dense", "key", "query", "value"}, l.TargetModules)
 }
@@ -243,6 +242,7 @@ func TestShapeRefused(t *testing.T) {
 		"empty":       {`{}`, []training.WeightFile{good}, "a hidden size of 0"},
 		"negative":    {`{"hidden_size":8,"num_hidden_layers":-1}`, []training.WeightFile{good}, "a number of layers of -1"},
 		"quantized":   {`{"model_type":"llama","hidden_size":8,"num_hidden_layers":1,"num_attention_heads":1,"vocab_size":8,"quantization_config":{}}`, []training.WeightFile{good}, "quantized"},
+		"remote code": {`{"model_type":"NewModel","hidden_size":8,"num_hidden_layers":1,"num_attention_heads":1,"vocab_size":8,"auto_map":{"AutoModel":"x.y"}}`, []training.WeightFile{good}, "asks to run code of its own"},
 		"same twice":  {string(m.config()), []training.WeightFile{good, good}, "is in another file too"},
 		"no type":     {`{"hidden_size":8,"num_hidden_layers":1,"num_attention_heads":1,"vocab_size":8}`, []training.WeightFile{good}, "no model_type"},
 		"kv of heads": {`{"model_type":"llama","hidden_size":8,"num_hidden_layers":1,"num_attention_heads":1,"num_key_value_heads":3,"vocab_size":8}`, []training.WeightFile{good}, "make no sense"},
@@ -271,6 +271,7 @@ func TestBrokenWeights(t *testing.T) {
 	}{
 		"empty":     {training.WeightFile{Data: hollow(nil)}, "it is 0 bytes long"},
 		"pickle":    {training.WeightFile{Data: hollow(pickle), Size: 104}, "its header claims 67324752 bytes of 104"},
+		"pointer":   {training.WeightFile{Data: hollow("version https://git-lfs.github.com/spec/v1\n"), Size: 130}, "pointer of Git LFS"},
 		"claim":     {training.WeightFile{Data: hollow(huge), Size: 8}, "its header claims"},
 		"cut":       {training.WeightFile{Data: hollow(binary.LittleEndian.AppendUint64(nil, 50)), Size: 100}, "it ends in its header"},
 		"not JSON":  {rawWeights("xx", 0), "its header is not JSON"},
@@ -330,6 +331,5 @@ func FuzzShape(f *testing.F) {
 		n, err := s.LoRAParameters(training.LoRA{R: 8, TargetModules: []string{"all-linear"}})
 		require.NoError(t, err)
 		require.GreaterOrEqual(t, n, int64(0))
-		training.RemoteCode(config)
 	})
 }

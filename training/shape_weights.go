@@ -42,6 +42,9 @@ func readTensors(file WeightFile) ([]tensor, error) {
 		}
 		return nil, fault.Wrap(fault.Transport, readShape, file.Name, err)
 	}
+	if string(length[:]) == "version " {
+		return bad("it is a pointer of Git LFS; fetch the file itself (git lfs pull)")
+	}
 	size := binary.LittleEndian.Uint64(length[:])
 	if size < 2 || size > maxHeader || int64(size) > file.Size-8 { //nolint:gosec // size is at most 32 MiB in the last comparison
 		return bad("its header claims %d bytes of %d", size, file.Size)

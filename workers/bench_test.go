@@ -122,16 +122,16 @@ func benchStack(b *testing.B, e *endpoint) client.Client {
 		}[name]
 	})
 	require.NoError(b, err)
-	ingest, closeAll, err := wire(b.Context(), settings, func(string) string { return "" }, pools(), c, true)
+	h, closeAll, err := wire(b.Context(), settings, func(string) string { return "" }, pools(), "cpu", c, true)
 	require.NoError(b, err)
 	b.Cleanup(func() { _ = closeAll() })
-	ingest.Describer = e
-	ingest.Profiles = func(string) (video.Profile, error) {
+	h.ingest.Describer = e
+	h.ingest.Profiles = func(string) (video.Profile, error) {
 		p := video.LocalPreview()
 		p.Describe = video.Stage{Model: "simulated", Revision: "1", GPU: []string{"cpu"}}
 		return p, nil
 	}
-	workers, err := startPools(c, pools(), "cpu", ingest, make(chan error, 9))
+	workers, err := startPools(c, pools(), "cpu", h, make(chan error, 9))
 	require.NoError(b, err)
 	b.Cleanup(func() { stopAll(workers) })
 	return c

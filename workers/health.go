@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -15,6 +17,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/ffmpeg"
 	"github.com/cogniverse/cogflow/internal/preview"
 	"github.com/cogniverse/cogflow/internal/sandbox"
+	"github.com/cogniverse/cogflow/internal/trainer"
 	"github.com/cogniverse/cogflow/internal/vespa"
 	"github.com/cogniverse/cogflow/tenant"
 )
@@ -25,6 +28,7 @@ type health struct {
 	config    config.Config
 	describer *preview.Describer
 	models    *models
+	trainer   *trainer.Runner  // nil: the train pool is not served here
 	vespa     *vespa.Index     // nil: the embedded index, or the index pool is not served here
 	sandbox   *sandbox.Sandbox // nil: the media pool is not served here
 	ffmpeg    *ffmpeg.Tool     // likewise
@@ -49,6 +53,9 @@ func (h *health) checks(ctx context.Context) []activities.HealthCheck {
 		out = append(out, activities.HealthCheck{Part: "ffmpeg", Status: statusOK, Detail: h.ffmpeg.Version()}, h.protection())
 	}
 	out = append(out, h.text(), h.store(ctx), h.disk())
+	if h.trainer != nil {
+		out = append(out, h.libraries(ctx))
+	}
 	if h.vespa != nil {
 		out = append(out, verdict("vespa", "every schema is deployed", h.vespa.Check(ctx)))
 	}
@@ -76,6 +83,22 @@ func verdict(part, detail string, err error) activities.HealthCheck {
 		return activities.HealthCheck{Part: part, Status: statusFail, Detail: err.Error()}
 	}
 	return activities.HealthCheck{Part: part, Status: statusOK, Detail: detail}
+}
+
+// libraries says what the trainer would run on. That it is not installed is only
+// a warning: most workers never train.
+func (h *health) libraries(ctx context.Context) activities.HealthCheck {
+	ctx, cancel := context.WithTimeout(ctx, endpointPatience)
+	defer cancel()
+	versions, err := h.trainer.Check(ctx)
+	if err != nil {
+		return activities.HealthCheck{Part: "trainer", Status: statusWarn, Detail: err.Error()}
+	}
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(versions)) {
+		parts = append(parts, name+" "+versions[name])
+	}
+	return activities.HealthCheck{Part: "trainer", Status: statusOK, Detail: strings.Join(parts, ", ")}
 }
 
 func (h *health) protection() activities.HealthCheck {

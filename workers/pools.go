@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/worker"
@@ -17,12 +18,19 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
+// hands hold what the pools do.
+type hands struct {
+	ingest *activities.Ingest
+	train  *activities.Train
+}
+
 // pool is a set of workers on one task queue.
 type pool struct {
 	name     string
 	class    bool // one queue a GPU class
 	slots    int  // activities at a time
-	register func(r worker.Registry, a *activities.Ingest)
+	register func(r worker.Registry, h hands)
+	grace    time.Duration // for what runs when the worker is asked to stop; 0 = stopGrace
 }
 
 func (p pool) queue(class string) string {
@@ -43,14 +51,21 @@ func pools() []pool {
 		{name: workflows.StemEmbed, class: true, slots: 16, register: registerEmbed},
 		{name: workflows.StemTranscribe, class: true, slots: 4, register: registerTranscribe},
 		{name: workflows.QueueIndex, slots: 8, register: registerIndex},
+		// As many as there are devices to lease, see serve.
+		{name: workflows.StemTrain, class: true, slots: 1, register: registerTrain},
 	}
 }
 
-func registerMain(r worker.Registry, a *activities.Ingest) {
+func registerMain(r worker.Registry, h hands) {
+	a := h.ingest
 	for name, w := range map[string]any{
 		"IngestLibrary": workflows.IngestLibrary, "IngestVideo": workflows.IngestVideo,
 		"DeleteVideo": workflows.DeleteVideo, "SearchVideos": workflows.SearchVideos,
 		"ListVideos": workflows.ListVideos, "CheckHealth": workflows.CheckHealth,
+		"TrainSFT": workflows.TrainSFT, "TrainDPO": workflows.TrainDPO, "TrainEmbedding": workflows.TrainEmbedding,
+		"TrainSweep": workflows.TrainSweep, "ListAdapters": workflows.ListAdapters, "ShowAdapter": workflows.ShowAdapter,
+		"ActivateAdapter": workflows.ActivateAdapter, "DeactivateAdapter": workflows.DeactivateAdapter,
+		"RollbackAdapter": workflows.RollbackAdapter,
 	} {
 		r.RegisterWorkflowWithOptions(w, workflow.RegisterOptions{Name: name})
 	}
@@ -58,32 +73,51 @@ func registerMain(r worker.Registry, a *activities.Ingest) {
 		"ResolveProfile": a.ResolveProfile, "ReadListing": a.ReadListing, "DropListing": a.DropListing,
 		"Running": a.Running, "Spend": a.Spend, "Health": a.Health,
 	})
+	t := h.train
+	register(r, map[string]any{
+		"PlanTraining": t.PlanTraining, "ClaimJob": t.ClaimJob, "ReleaseJob": t.ReleaseJob, "PublishAdapter": t.PublishAdapter,
+		"ListAdapters": t.ListAdapters, "ShowAdapter": t.ShowAdapter, "ReadRole": t.ReadRole, "ChangeRole": t.ChangeRole,
+		"ServeAdapter": t.ServeAdapter,
+	})
 }
 
-func registerMedia(r worker.Registry, a *activities.Ingest) {
+func registerMedia(r worker.Registry, h hands) {
+	a := h.ingest
 	register(r, map[string]any{
 		"ListSource": a.ListSource, "Estimate": a.Estimate, "Inspect": a.Inspect,
 		"Extract": a.Extract, "WriteReport": a.WriteReport, "Health": a.Health,
 	})
+	t := h.train
+	register(r, map[string]any{
+		"PrepareDataset": t.PrepareDataset, "WriteTrainReport": t.WriteTrainReport, "WriteSweepReport": t.WriteSweepReport,
+	})
 }
 
-func registerDescribe(r worker.Registry, a *activities.Ingest) {
+func registerDescribe(r worker.Registry, h hands) {
+	a := h.ingest
 	register(r, map[string]any{"DescribeChunk": a.DescribeChunk, "Health": a.Health})
 }
 
-func registerEmbed(r worker.Registry, a *activities.Ingest) {
+func registerEmbed(r worker.Registry, h hands) {
+	a := h.ingest
 	register(r, map[string]any{"EmbedChunk": a.EmbedChunk, "EmbedQuery": a.EmbedQuery, "Health": a.Health})
 }
 
-func registerTranscribe(r worker.Registry, a *activities.Ingest) {
+func registerTranscribe(r worker.Registry, h hands) {
+	a := h.ingest
 	register(r, map[string]any{"Transcribe": a.Transcribe, "Health": a.Health})
 }
 
-func registerIndex(r worker.Registry, a *activities.Ingest) {
+func registerIndex(r worker.Registry, h hands) {
+	a := h.ingest
 	register(r, map[string]any{
 		"Claim": a.Claim, "Abandon": a.Abandon, "IndexChunks": a.IndexChunks, "PublishVideo": a.PublishVideo,
 		"DeleteVideo": a.DeleteVideo, "ListVideos": a.ListVideos, "Search": a.Search, "Health": a.Health,
 	})
+}
+
+func registerTrain(r worker.Registry, h hands) {
+	register(r, map[string]any{"RunTraining": h.train.RunTraining, "Health": h.ingest.Health})
 }
 
 // register names activities explicitly, so that code can move and histories stay valid.

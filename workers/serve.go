@@ -53,14 +53,14 @@ func serve(ctx context.Context, c config.Config, getenv func(string) string, poo
 			return fmt.Errorf("%w; an operator can do it: `cogflow health` prints the command", err)
 		}
 	}
-	ingest, closeAll, err := wire(ctx, c, getenv, pools, temporal, loopback(options.HostPort))
+	h, closeAll, err := wire(ctx, c, getenv, pools, class, temporal, loopback(options.HostPort))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeAll()) }()
 
 	fatal := make(chan error, len(pools))
-	started, err := startPools(temporal, pools, class, ingest, fatal)
+	started, err := startPools(temporal, pools, class, h, fatal)
 	if err != nil {
 		return err
 	}
@@ -77,12 +77,12 @@ func serve(ctx context.Context, c config.Config, getenv func(string) string, poo
 }
 
 // startPools starts polling for every pool, or for none.
-func startPools(temporal client.Client, pools []pool, class string, a *activities.Ingest, fatal chan<- error) ([]worker.Worker, error) {
+func startPools(temporal client.Client, pools []pool, class string, h hands, fatal chan<- error) ([]worker.Worker, error) {
 	worker.SetStickyWorkflowCacheSize(cachedWorkflows)
 	var started []worker.Worker
 	for _, p := range pools {
 		w := worker.New(temporal, p.queue(class), workerOptions(p, fatal))
-		p.register(w, a)
+		p.register(w, h)
 		if err := w.Start(); err != nil {
 			stopAll(started)
 			return nil, fault.Wrap(fault.Transport, "serve queue", p.queue(class), err)
@@ -98,7 +98,7 @@ func workerOptions(p pool, fatal chan<- error) worker.Options {
 		ActivityTaskPollerBehavior:         worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{MaximumNumberOfPollers: 16}),
 		WorkflowTaskPollerBehavior:         worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{MaximumNumberOfPollers: 16}),
 		DisableWorkflowWorker:              p.name != workflows.QueueMain,
-		WorkerStopTimeout:                  stopGrace,
+		WorkerStopTimeout:                  cmp.Or(p.grace, stopGrace),
 		MaxHeartbeatThrottleInterval:       heartbeatThrottle,
 		DefaultHeartbeatThrottleInterval:   heartbeatThrottle,
 		Interceptors:                       []interceptor.WorkerInterceptor{&activities.Errors{}},

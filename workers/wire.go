@@ -29,7 +29,7 @@ import (
 )
 
 // wire builds the adapters that the pools need and hands them to the activities.
-func wire(ctx context.Context, c config.Config, getenv func(string) string, pools []pool, temporal client.Client, local bool) (_ *activities.Ingest, closeAll func() error, err error) {
+func wire(ctx context.Context, c config.Config, getenv func(string) string, pools []pool, class string, temporal client.Client, local bool) (_ hands, closeAll func() error, err error) {
 	var closers []func() error
 	closeAll = func() error {
 		var errs []error
@@ -52,49 +52,53 @@ func wire(ctx context.Context, c config.Config, getenv func(string) string, pool
 	h := &health{ingest: a, config: c}
 	a.Checks = h.checks
 	if a.Store, err = blob.Open(ctx, c.Store); err != nil {
-		return nil, nil, err
+		return hands{}, nil, err
 	}
 	if h.describer, err = preview.NewDescriber(ctx, preview.Options{Tesseract: tesseract(c)}); err != nil {
-		return nil, nil, err
+		return hands{}, nil, err
 	}
 	if h.models, err = newModels(c, getenv, h.describer); err != nil {
-		return nil, nil, err
+		return hands{}, nil, err
 	}
 	a.Describer, a.Embedder, a.Transcriber = describing{h.models}, embedding{h.models}, transcribing{h.models}
 	a.Profiles = profiles(c, h.describer)
 	scratch, err := openScratch(c.Scratch)
 	if err != nil {
-		return nil, nil, err
+		return hands{}, nil, err
 	}
 	closers = append(closers, scratch.close)
 	a.Scratch = scratch.dir
-	if serves(workflows.QueueMain, workflows.QueueMedia, workflows.StemDescribe) {
+	if serves(workflows.QueueMain, workflows.QueueMedia, workflows.StemDescribe, workflows.StemTrain) {
 		if err := os.MkdirAll(filepath.Dir(c.Ledger), 0o700); err != nil {
-			return nil, nil, fault.Wrap(fault.Capacity, "make directory of the ledger", c.Ledger, err)
+			return hands{}, nil, fault.Wrap(fault.Capacity, "make directory of the ledger", c.Ledger, err)
 		}
 		l, err := ledger.Open(c.Ledger)
 		if err != nil {
-			return nil, nil, err
+			return hands{}, nil, err
 		}
 		a.Ledger, closers = l, append(closers, l.Close)
 	}
 	if serves(workflows.QueueIndex) {
 		x, err := h.openIndex(c)
 		if err != nil {
-			return nil, nil, err
+			return hands{}, nil, err
 		}
 		a.Index, closers = x, append(closers, x.Close)
 	}
 	if serves(workflows.QueueMedia) {
 		if err := h.media(ctx, c); err != nil {
-			return nil, nil, err
+			return hands{}, nil, err
 		}
 		a.Media = h.ffmpeg
 		if a.Sources, err = source.New(sources(c, local, scratch.dir)); err != nil {
-			return nil, nil, err
+			return hands{}, nil, err
 		}
 	}
-	return a, closeAll, nil
+	t, err := h.training(ctx, c, getenv, pools, class)
+	if err != nil {
+		return hands{}, nil, err
+	}
+	return hands{ingest: a, train: t}, closeAll, nil
 }
 
 // index is a search index that has to be closed.

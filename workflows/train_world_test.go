@@ -163,7 +163,7 @@ type shelf struct {
 func (s *shelf) Serves(base string) bool { return base == "tiny/llama" }
 func (s *shelf) Dir(string) string       { return s.dir }
 
-func (s *shelf) Load(_ context.Context, _, name, dir string) error {
+func (s *shelf) Load(_ context.Context, _, name, dir string, _ bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.said = append(s.said, "load "+name)
@@ -186,16 +186,22 @@ type hashTrainer struct {
 	fits      int  // micro-batch that the memory holds
 	worse     bool // what it makes is no better than its base
 
-	mu     sync.Mutex
-	step   func(step int) // told after each step; may block or panic
-	jobs   []training.Job // that were run
-	steps0 int            // steps computed in all attempts
+	mu   sync.Mutex
+	step func(step int, stop <-chan struct{}) // told after each step; may block
+	jobs []training.Job                       // that were run
+	done int                                  // steps computed in all attempts
 }
 
 func (h *hashTrainer) attempts() []training.Job {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return append([]training.Job(nil), h.jobs...)
+}
+
+func (h *hashTrainer) computed() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.done
 }
 
 func (h *hashTrainer) Run(_ context.Context, job training.Job, _ string, stop <-chan struct{}, on func(training.Event) error) error {
@@ -215,7 +221,7 @@ func (h *hashTrainer) Run(_ context.Context, job training.Job, _ string, stop <-
 			return s.save(training.ErrStopped)
 		default:
 		}
-		if err := s.advance(); err != nil {
+		if err := s.advance(stop); err != nil {
 			return err
 		}
 	}
@@ -248,7 +254,7 @@ func (s *hashState) load() error {
 	return nil
 }
 
-func (s *hashState) advance() error {
+func (s *hashState) advance(stop <-chan struct{}) error {
 	rows, err := os.ReadFile(s.job.Train.Path)
 	if err != nil {
 		return err
@@ -257,7 +263,7 @@ func (s *hashState) advance() error {
 	s.State = hex.EncodeToString(sum[:])
 	s.Step++
 	s.h.mu.Lock()
-	s.h.steps0++
+	s.h.done++
 	step := s.h.step
 	s.h.mu.Unlock()
 	loss := 2 / float64(s.Step)
@@ -266,7 +272,7 @@ func (s *hashState) advance() error {
 		err = s.save(nil)
 	}
 	if step != nil {
-		step(s.Step)
+		step(s.Step, stop)
 	}
 	return err
 }

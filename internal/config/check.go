@@ -33,6 +33,7 @@ func (c Config) check() (problems Problems) {
 		bad("cogflow.fetch.max_bytes", "out of range", "want a positive number of bytes")
 	}
 	problems = append(problems, c.checkSources()...)
+	problems = append(problems, c.Training.check()...)
 	if _, err := c.Profile(""); err != nil && c.foreign[c.Active()].Name == "" {
 		bad("cogflow.active_profile", reason(err), "name one of them")
 	}

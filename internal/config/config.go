@@ -43,6 +43,8 @@ type Config struct {
 
 	RequireSandbox bool `json:"require_sandbox"` // refuse to decode media outside a sandbox
 
+	Training Training `json:"training"`
+
 	FFmpeg    string `json:"ffmpeg"`
 	FFprobe   string `json:"ffprobe"`
 	Tesseract string `json:"tesseract"`
@@ -140,6 +142,7 @@ func (c *Config) take(s section) (problems Problems) {
 		c.FetchS3 = u.RawQuery
 	}
 	c.active = or(s.ActiveProfile, c.active)
+	problems = append(problems, c.takeTraining(s.Training)...)
 	problems = append(problems, c.takeIndex(s)...)
 	problems = append(problems, c.takeEndpoints(s)...)
 	return append(problems, c.takeProfiles(s)...)

@@ -32,6 +32,7 @@ type section struct {
 	Endpoints      map[string]endpoint `json:"endpoints"`
 	Vespa          vespa               `json:"vespa"`
 	UI             string              `json:"ui"`
+	Training       trainingSection     `json:"training"`
 }
 
 type fetch struct {

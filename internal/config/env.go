@@ -6,7 +6,8 @@ import (
 )
 
 // override lays the environment over the file: COGFLOW_<KEY> for each key of
-// the section but profiles and endpoints.
+// the section but profiles and endpoints, and COGFLOW_TRAINING_<KEY> for those of
+// its training but models and serving.
 func override(s *section, getenv func(string) string) (problems Problems) {
 	text := map[string]*string{
 		"COGFLOW_STORE": &s.Store, "COGFLOW_INDEX": &s.Index, "COGFLOW_LEDGER": &s.Ledger,
@@ -22,7 +23,7 @@ func override(s *section, getenv func(string) string) (problems Problems) {
 		func(v string) (int64, error) { return strconv.ParseInt(v, 10, 64) })
 	parse(&problems, getenv, "COGFLOW_SOURCES", `an object like {"acme":["/srv/acme"]}`, &s.Sources,
 		func(v string) (m map[string][]string, err error) { return m, json.Unmarshal([]byte(v), &m) })
-	return problems
+	return append(problems, overrideTraining(&s.Training, getenv)...)
 }
 
 func parse[T any](problems *Problems, getenv func(string) string, name, want string, to *T, read func(string) (T, error)) {

@@ -1,0 +1,164 @@
+package config
+
+import (
+	"encoding/json"
+	"errors"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cogniverse/cogflow/training"
+)
+
+// Training says what a worker needs to train models. Paths are absolute.
+type Training struct {
+	Models    map[string]BaseModel `json:"models,omitempty"`     // by the names that inputs use
+	ModelsDir string               `json:"models_dir,omitempty"` // folder in which other names are looked up
+
+	// The trainer's project and the interpreter of its environment; empty =
+	// none was found, and this worker cannot train.
+	TrainerDir string `json:"trainer_dir,omitempty"`
+	Python     string `json:"python,omitempty"`
+
+	GPUs       []string        `json:"gpus,omitempty"` // devices to train on, by number or UUID; empty = all that are seen
+	Prices     training.Prices `json:"prices"`         // USD per hour, by class
+	PricesDate string          `json:"prices_date"`    // of the shipped ones among them
+
+	CheckpointSeconds float64       `json:"checkpoint_seconds"` // between checkpoints, unless a job says otherwise
+	Grace             time.Duration `json:"grace"`              // for the last checkpoint of a process that is asked to stop
+
+	Serving []Server `json:"serving,omitempty"` // sorted by base model
+}
+
+// BaseModel is where a base model lies on the workers' disks.
+type BaseModel struct {
+	Path     string `json:"path"`
+	Repo     string `json:"repo,omitempty"`     // on Hugging Face
+	Revision string `json:"revision,omitempty"` // commit; empty = the hash of the files
+}
+
+// Server is a vLLM server into which active adapters of a base model are loaded.
+type Server struct {
+	BaseModel   string `json:"base_model"`
+	URL         string `json:"url"`                   // as its clients use it, with /v1
+	KeyVariable string `json:"api_key_env,omitempty"` // environment variable that holds its key
+	AdaptersDir string `json:"adapters_dir"`          // folder that the worker writes and the server reads
+}
+
+// trainingSection is Training as people write it.
+type trainingSection struct {
+	Models            map[string]BaseModel `json:"models"`
+	ModelsDir         string               `json:"models_dir"`
+	Python            string               `json:"python"`
+	TrainerDir        string               `json:"trainer_dir"`
+	GPUs              []device             `json:"gpus"`
+	Prices            training.Prices      `json:"prices"`
+	CheckpointSeconds float64              `json:"checkpoint_seconds"`
+	GraceSeconds      float64              `json:"grace_seconds"`
+	Serving           map[string]server    `json:"serving"`
+}
+
+type server struct {
+	URL         string `json:"url"`
+	KeyVariable string `json:"api_key_env"`
+	AdaptersDir string `json:"adapters_dir"`
+}
+
+// device is written 0 or "GPU-1b2c…".
+type device string
+
+// UnmarshalJSON reads a number or a string.
+func (d *device) UnmarshalJSON(data []byte) error {
+	if text := strings.TrimSpace(string(data)); !strings.HasPrefix(text, `"`) {
+		*d = device(text)
+		return nil
+	}
+	return json.Unmarshal(data, (*string)(d))
+}
+
+// takeTraining fills in the defaults.
+func (c *Config) takeTraining(s trainingSection) (problems Problems) {
+	t := Training{
+		CheckpointSeconds: or(s.CheckpointSeconds, 300),
+		Grace:             time.Duration(or(s.GraceSeconds, 60) * float64(time.Second)),
+	}
+	abs := func(place, path string) string {
+		if path == "" {
+			return ""
+		}
+		p, err := filepath.Abs(path)
+		problems = problems.add(place, err)
+		return p
+	}
+	t.ModelsDir = abs("cogflow.training.models_dir", s.ModelsDir)
+	t.TrainerDir = abs("cogflow.training.trainer_dir", or(s.TrainerDir, findTrainer()))
+	t.Python = s.Python
+	if strings.Contains(t.Python, "/") {
+		t.Python = abs("cogflow.training.python", t.Python)
+	}
+	if t.Python == "" && t.TrainerDir != "" {
+		t.Python = filepath.Join(t.TrainerDir, ".venv", "bin", "python")
+	}
+	for _, d := range s.GPUs {
+		t.GPUs = append(t.GPUs, string(d))
+	}
+	list, err := training.DefaultPrices()
+	problems = problems.add("cogflow.training.prices", err)
+	t.Prices, t.PricesDate = list.Prices.With(s.Prices), list.Date
+	for _, name := range slices.Sorted(maps.Keys(s.Models)) {
+		m := s.Models[name]
+		m.Path = abs("cogflow.training.models."+name+".path", m.Path)
+		if t.Models == nil {
+			t.Models = map[string]BaseModel{}
+		}
+		t.Models[name] = m
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Serving)) {
+		v := s.Serving[name]
+		t.Serving = append(t.Serving, Server{
+			BaseModel: name, URL: strings.TrimSuffix(v.URL, "/"), KeyVariable: v.KeyVariable,
+			AdaptersDir: abs("cogflow.training.serving."+name+".adapters_dir", v.AdaptersDir),
+		})
+	}
+	c.Training = t
+	return problems
+}
+
+// findTrainer returns the trainer's project: in the working directory, where a
+// checkout has it, or beside the folder of the program.
+func findTrainer() string {
+	places := []string{"trainer"}
+	if self, err := os.Executable(); err == nil {
+		places = append(places, filepath.Join(filepath.Dir(filepath.Dir(self)), "trainer"))
+	}
+	for _, place := range places {
+		if info, err := os.Stat(filepath.Join(place, "pyproject.toml")); err == nil && info.Mode().IsRegular() {
+			return place
+		}
+	}
+	return ""
+}
+
+// overrideTraining lays the environment over the section.
+func overrideTraining(s *trainingSection, getenv func(string) string) (problems Problems) {
+	s.ModelsDir = or(getenv("COGFLOW_TRAINING_MODELS_DIR"), s.ModelsDir)
+	s.Python = or(getenv("COGFLOW_TRAINING_PYTHON"), s.Python)
+	s.TrainerDir = or(getenv("COGFLOW_TRAINING_TRAINER_DIR"), s.TrainerDir)
+	parse(&problems, getenv, "COGFLOW_TRAINING_GPUS", "a list like 0,1", &s.GPUs, func(v string) (all []device, err error) {
+		for d := range strings.SplitSeq(v, ",") {
+			if d = strings.TrimSpace(d); d == "" {
+				return nil, errors.New("an empty entry")
+			}
+			all = append(all, device(d))
+		}
+		return all, nil
+	})
+	parse(&problems, getenv, "COGFLOW_TRAINING_PRICES", `an object like {"a10g":1.1}`, &s.Prices,
+		func(v string) (p training.Prices, err error) { return p, json.Unmarshal([]byte(v), &p) })
+	parse(&problems, getenv, "COGFLOW_TRAINING_CHECKPOINT_SECONDS", "a number of seconds", &s.CheckpointSeconds, seconds)
+	parse(&problems, getenv, "COGFLOW_TRAINING_GRACE_SECONDS", "a number of seconds", &s.GraceSeconds, seconds)
+	return problems
+}

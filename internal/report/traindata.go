@@ -1,0 +1,134 @@
+package report
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/cogniverse/cogflow/training"
+)
+
+// dataView is what is known of the rows.
+type dataView struct {
+	Facts    []pair
+	Lengths  []lengthBar
+	Exact    bool   // counted by the tokenizer, not estimated
+	Limit    string // where max_seq_length is; empty = right of everything
+	LimitAt  string // what it is
+	Height   int
+	Dropped  []pair
+	Problems []problemRow
+	More     int // problems that are not listed
+	Advice   []string
+}
+
+type lengthBar struct {
+	Y, TextY           int
+	Width, Name, Value string
+	Over               bool // longer than max_seq_length
+}
+
+type problemRow struct{ Tone, Severity, Where, Reason, Fix string }
+
+const (
+	maxProblems = 15
+	lengthStep  = 24
+)
+
+func newDataView(r training.Report) *dataView {
+	t, d := r.Check.Train, r.Adapter.Outcome.Data
+	if t.Rows == 0 && d == nil {
+		return nil
+	}
+	v := &dataView{}
+	lengths := t.Tokens
+	held := r.Check.HeldOut
+	if r.Check.Eval != nil {
+		held = r.Check.Eval.Kept
+	}
+	kept := max(0, t.Kept-r.Check.HeldOut)
+	truncated, noRoom, total := t.Truncated, t.NoRoom, ""
+	if d != nil {
+		v.Exact = true
+		lengths = training.Spread{P50: d.P50, P90: d.P90, P99: d.P99, Max: d.Max}
+		kept, held, truncated, noRoom = d.Rows, d.EvalRows, d.Truncated, d.Dropped
+		total = large(d.Tokens)
+	}
+	v.Facts = known([]pair{
+		{"Dataset", place(t.Name)},
+		{"Form", clean(strings.Trim(string(t.Format)+", "+t.Container, ", "), maxName)},
+		{"Rows in the file", nonzero(t.Rows)},
+		{"Trained on", count(kept)},
+		{"Held out", count(held)},
+		{"Tokens an epoch", total},
+		{"Dropped", count(t.Dropped)},
+		{"Without room for an answer", nonzero(noRoom)},
+		{"Cut to max_seq_length", count(truncated)},
+		{"Duplicates", count(t.Duplicates)},
+		{"Repeated prompts", nonzero(t.RepeatedPrompts)},
+	})
+	v.layLengths(lengths, r.Adapter.Spec.Config.MaxSeqLength)
+	for _, code := range slices.Sorted(maps.Keys(t.DroppedBy)) {
+		v.Dropped = append(v.Dropped, pair{clean(code, 2*maxLabel), plural(t.DroppedBy[code], "row")})
+	}
+	v.Dropped = v.Dropped[:min(len(v.Dropped), maxProblems)]
+	v.problems(r.Check)
+	return v
+}
+
+func nonzero(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return count(n)
+}
+
+// layLengths draws the lengths of rows as bars from 0 to the longest.
+func (v *dataView) layLengths(s training.Spread, limit int) {
+	if s.Max <= 0 {
+		return
+	}
+	end := float64(max(s.Max, s.P50, s.P90, s.P99))
+	for i, b := range []struct {
+		name string
+		n    int
+	}{{"half are at most", s.P50}, {"90 % are at most", s.P90}, {"99 % are at most", s.P99}, {"the longest", s.Max}} {
+		v.Lengths = append(v.Lengths, lengthBar{
+			Y: i * lengthStep, TextY: i*lengthStep + 13, Width: percent(unit(float64(b.n) / end)),
+			Name: b.name, Value: count(b.n), Over: limit > 0 && b.n > limit,
+		})
+	}
+	v.Height = len(v.Lengths) * lengthStep
+	if limit > 0 {
+		v.LimitAt = count(limit)
+		if at := float64(limit) / end; at <= 1 {
+			v.Limit = percent(at)
+		}
+	}
+}
+
+func (v *dataView) problems(c training.Check) {
+	for _, p := range c.Problems[:min(len(c.Problems), maxProblems)] {
+		tone := map[training.Severity]string{training.SeverityError: "bad", training.SeverityWarning: "warn"}[p.Severity]
+		where := ""
+		if p.Line > 0 {
+			where = fmt.Sprintf("line %s", count(p.Line))
+		}
+		if p.Field != "" {
+			where = strings.TrimPrefix(where+", "+p.Field, ", ")
+		}
+		v.Problems = append(v.Problems, problemRow{
+			Tone: or(tone, "calm"), Severity: clean(string(p.Severity), maxLabel), Where: clean(where, maxName),
+			Reason: clean(p.Reason, maxCaption), Fix: clean(p.Fix, maxCaption),
+		})
+	}
+	all := 0
+	for _, n := range c.Counts {
+		all += max(0, n)
+	}
+	v.More = max(0, all-len(v.Problems))
+	for _, text := range c.Suggestions[:min(len(c.Suggestions), maxProblems)] {
+		v.Advice = append(v.Advice, clean(text, maxReason))
+	}
+}

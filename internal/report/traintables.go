@@ -1,0 +1,255 @@
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/cogniverse/cogflow/training"
+)
+
+// metricRow is one metric before and after.
+type metricRow struct {
+	Name, Base, Best, Change, Tone string
+}
+
+func metricRows(method training.Method, o training.Outcome) []metricRow {
+	var rows []metricRow
+	for _, name := range metricNames(o.Metrics, o.BaseMetrics) {
+		best, trained := o.Metrics[name]
+		base, before := o.BaseMetrics[name]
+		row := metricRow{Name: metricTitle(method, name), Base: absent, Best: absent, Change: absent}
+		if before {
+			row.Base = figure(base)
+		}
+		if trained {
+			row.Best = figure(best)
+		}
+		if before && trained && finite(best-base) {
+			row.Change = signed(best - base)
+			if best != base {
+				row.Tone = "bad"
+				if (best < base) == training.LowerIsBetter(name) {
+					row.Tone = "good"
+				}
+			}
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// interval is the confidence interval of the difference, drawn around zero.
+type interval struct {
+	X, Width, Mean, Zero string
+	Low, High, Label     string
+	Tone                 string
+}
+
+func newInterval(c training.Comparison) *interval {
+	if !finite(c.CILow) || !finite(c.CIHigh) || !finite(c.Difference) || c.CILow > c.CIHigh {
+		return nil
+	}
+	low, high := min(0, c.CILow, c.Difference), max(0, c.CIHigh, c.Difference)
+	room := max((high-low)*0.08, 1e-12)
+	low, high = low-room, high+room
+	at := func(v float64) float64 { return min(1, max(0, (v-low)/(high-low))) }
+	i := &interval{
+		X: percent(at(c.CILow)), Width: percent(at(c.CIHigh) - at(c.CILow)), Mean: percent(at(c.Difference)), Zero: percent(at(0)),
+		Low: signed(c.CILow), High: signed(c.CIHigh), Tone: "warn",
+	}
+	if c.Better {
+		i.Tone = "good"
+	}
+	i.Label = fmt.Sprintf("Difference %s, 95 %% interval %s to %s", signed(c.Difference), i.Low, i.High)
+	return i
+}
+
+// pointTable lists evaluations and checkpoints by step.
+type pointTable struct {
+	Metrics []string
+	Rows    []pointRow
+	Omitted int
+}
+
+type pointRow struct {
+	Step  string
+	Cells []string
+	Kept  bool // a checkpoint was written
+	Best  bool
+}
+
+const maxPoints = 60
+
+func newPoints(method training.Method, s story, o training.Outcome) pointTable {
+	evals := map[int]map[string]float64{}
+	steps := map[int]bool{} // true = a checkpoint
+	var sets []map[string]float64
+	for _, e := range s.evals {
+		evals[e.Step] = e.Metrics
+		steps[e.Step] = false
+		sets = append(sets, e.Metrics)
+	}
+	for _, step := range s.checkpoints {
+		steps[step] = true
+	}
+	var t pointTable
+	names := metricNames(sets...)
+	for _, name := range names {
+		t.Metrics = append(t.Metrics, metricTitle(method, name))
+	}
+	order := slices.Sorted(maps.Keys(steps))
+	if len(order) > maxPoints { // first what was measured, then what was only kept
+		kept := slices.DeleteFunc(slices.Clone(order), func(step int) bool { return evals[step] == nil })
+		if len(kept) > maxPoints {
+			every := len(kept)/maxPoints + 1
+			last := kept[len(kept)-1]
+			i := -1
+			kept = slices.DeleteFunc(kept, func(step int) bool { i++; return i%every != 0 && step != o.BestStep && step != last })
+		}
+		t.Omitted = len(order) - len(kept)
+		order = kept
+	}
+	for _, step := range order {
+		row := pointRow{Step: count(step), Kept: steps[step], Best: step == o.BestStep && step > 0}
+		for _, name := range names {
+			cell := absent
+			if v, ok := evals[step][name]; ok {
+				cell = figure(v)
+			}
+			row.Cells = append(row.Cells, cell)
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
+}
+
+// planRow sets what was estimated beside what was measured.
+type planRow struct{ Name, Planned, Measured, Share string }
+
+func planRows(r training.Report) (rows []planRow, note string) {
+	o := r.Adapter.Outcome
+	i := slices.IndexFunc(r.Plan.Classes, func(c training.ClassEstimate) bool { return c.Class == o.GPU })
+	if i < 0 {
+		return nil, ""
+	}
+	c := r.Plan.Classes[i]
+	row := func(name, planned, measured, share string) {
+		rows = append(rows, planRow{name, planned, measured, share})
+	}
+	row("Memory", size(c.NeedBytes), size(o.MemoryBytes), times(float64(o.MemoryBytes), float64(c.NeedBytes)))
+	row("Time", seconds(c.Seconds), seconds(o.Seconds), times(o.Seconds, c.Seconds))
+	planned, share := absent, absent
+	if c.CostUSD != nil {
+		planned, share = usd(*c.CostUSD), times(o.CostUSD, *c.CostUSD)
+	}
+	row("Cost", planned, usd(o.CostUSD), share)
+	row("Tokens", large(r.Plan.Tokens), large(o.Tokens), times(float64(o.Tokens), float64(r.Plan.Tokens)))
+	row("Steps", count(r.Plan.Steps), count(o.Steps), times(float64(o.Steps), float64(r.Plan.Steps)))
+	if o.Seconds > 0 {
+		row("Tokens/s", rate(c.TokensPerSecond), rate(float64(o.Tokens)/o.Seconds), times(float64(o.Tokens)/o.Seconds, c.TokensPerSecond))
+	}
+	switch c.Source {
+	case training.Measured:
+		note = "The speed was known from an earlier run of the same kind."
+	case training.Formula:
+		note = "The speed was computed from the model's size and the GPU's data sheet; the next run of this kind will know better."
+	}
+	return rows, note
+}
+
+// settings lists every key of the configuration, as inputs spell them.
+func settings(s training.Spec) []pair {
+	var out []pair
+	add := func(prefix string, v any) {
+		text, err := json.Marshal(v)
+		if err != nil {
+			return // a number that is not finite: no run began with it
+		}
+		var keys map[string]json.RawMessage
+		if json.Unmarshal(text, &keys) != nil {
+			return
+		}
+		for _, key := range slices.Sorted(maps.Keys(keys)) {
+			value := strings.Trim(string(keys[key]), `"`)
+			if n, err := strconv.ParseFloat(value, 64); err == nil {
+				value = settingNumber(n)
+			}
+			out = append(out, pair{prefix + key, clean(value, maxName)})
+		}
+	}
+	add("", s.Config)
+	if s.LoRA != nil {
+		add("lora.", s.LoRA)
+	}
+	return out
+}
+
+func settingNumber(v float64) string {
+	if a := math.Abs(v); v != 0 && (a < 1e-3 || a >= 1e9) {
+		return power(v, 4)
+	}
+	return strconv.FormatFloat(v, 'f', -1, 64)
+}
+
+func lineage(r training.Report) []pair {
+	a, s := r.Adapter, r.Adapter.Spec
+	lora := "none: all weights are trained"
+	if s.LoRA != nil {
+		lora = fmt.Sprintf("r %d, alpha %d", s.LoRA.R, s.LoRA.Alpha)
+		if n := r.Plan.LoRAParameters; n > 0 {
+			lora += ", " + large(n) + " weights"
+		}
+	}
+	kind := a.Kind
+	if kind == training.KindAdapter {
+		kind = "adapter (LoRA weights for the base model)"
+	}
+	return known([]pair{
+		{"Base repository", clean(or(a.Base.Repo, s.Model), maxName)},
+		{"Base revision", clean(s.Revision, maxName)},
+		{"Base parameters", or(map[bool]string{true: large(r.Plan.Parameters)}[r.Plan.Parameters > 0], absent)},
+		{"Dataset, SHA-256", clean(s.Dataset, maxName)},
+		{"Evaluation dataset, SHA-256", clean(s.Evaluation, maxName)},
+		{"Seed", strconv.FormatInt(s.Seed, 10)},
+		{"Numerics", clean(string(s.Numerics), maxLabel)},
+		{"LoRA", lora},
+		{"Published as", clean(kind, maxName)},
+	})
+}
+
+func versions(v map[string]string) []pair {
+	var out []pair
+	for _, name := range slices.Sorted(maps.Keys(v)) {
+		out = append(out, pair{clean(name, maxLabel), clean(v[name], maxName)})
+	}
+	return known(out[:min(len(out), maxPoints)])
+}
+
+// sampleRow is one held-out row before and after.
+type sampleRow struct{ Row, Text, Base, Best, Change, Tone string }
+
+const maxSamples = 20
+
+func sampleRows(r training.Report) []sampleRow {
+	lower := r.Adapter.Outcome.Comparison != nil && r.Adapter.Outcome.Comparison.LowerIsBetter
+	var out []sampleRow
+	for _, s := range r.Samples[:min(len(r.Samples), maxSamples)] {
+		row := sampleRow{Row: count(s.Row), Text: clean(s.Text, maxCaption), Base: figure(s.Base), Best: figure(s.Best), Change: absent}
+		if finite(s.Best - s.Base) {
+			row.Change = signed(s.Best - s.Base)
+			if s.Best != s.Base {
+				row.Tone = "bad"
+				if (s.Best < s.Base) == lower {
+					row.Tone = "good"
+				}
+			}
+		}
+		out = append(out, row)
+	}
+	return out
+}

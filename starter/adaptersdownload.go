@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/blob"
+	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// downloaded is what `adapters download --json` prints.
+type downloaded struct {
+	Name    string `json:"name"`
+	Version int    `json:"version"`
+	Path    string `json:"path"`
+	Files   int    `json:"files"`
+	Bytes   int64  `json:"bytes"`
+}
+
+func (a *app) adaptersDownloadCommand() *cobra.Command {
+	var in workflows.ShowAdapterInput
+	var to string
+	cmd := &cobra.Command{
+		Use:   "download NAME[@VERSION]",
+		Short: "Fetch the files of an adapter, every one checked",
+		Long: `Download fetches every file of an adapter from the object store into a new directory and
+checks size and SHA-256 against the manifest. The directory appears when all of it is
+there. What exists already is never overwritten.`,
+		Example: "  cogflow adapters download support@3 --to ./support",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if _, _, err := parseAdapter(args[0]); err != nil {
+				return err
+			}
+			d, _, err := a.showAdapter(cmd.Context(), in, args[0])
+			if err != nil {
+				return err
+			}
+			if to == "" {
+				to = fmt.Sprintf("%s-%d", d.Name, d.Version)
+			}
+			done, err := a.download(cmd.Context(), d, to)
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(done)
+			}
+			a.say("%s: %s, %s, every SHA-256 as the manifest has it", done.Path, count(done.Files, "file", "files"), bytesText(done.Bytes))
+			return nil
+		},
+	}
+	tenantFlag(cmd, &in.Common)
+	cmd.Flags().StringVar(&to, "to", "", "new directory (default: NAME-VERSION)")
+	return cmd
+}
+
+// download makes the directory to from the files of d, all or nothing.
+func (a *app) download(ctx context.Context, d activities.AdapterDetail, to string) (downloaded, error) {
+	to, err := filepath.Abs(to)
+	if err != nil {
+		return downloaded{}, err
+	}
+	done := downloaded{Name: d.Name, Version: d.Version, Path: to, Files: len(d.Files)}
+	if _, err := os.Lstat(to); !errors.Is(err, fs.ErrNotExist) {
+		return done, fault.New(fault.Input, "download adapter", to, "it exists already, and nothing is overwritten; name another with --to")
+	}
+	if len(d.Files) == 0 {
+		return done, fault.New(fault.Input, "download adapter", adapterRef(d.Name, d.Version), "its manifest names no files")
+	}
+	store, err := a.store(ctx)
+	if err != nil {
+		return done, err
+	}
+	// A sibling, so that the rename at the end stays on one file system.
+	temporary, err := os.MkdirTemp(filepath.Dir(to), "."+filepath.Base(to)+"-")
+	if err != nil {
+		return done, fault.Wrap(fault.Capacity, "download adapter", to, err)
+	}
+	defer os.RemoveAll(temporary)
+	root, err := os.OpenRoot(temporary)
+	if err != nil {
+		return done, fault.Wrap(fault.Capacity, "download adapter", to, err)
+	}
+	defer root.Close()
+	v := a.view()
+	defer v.end()
+	for _, f := range d.Files {
+		if err := a.fetchFile(ctx, v, store, root, d.Prefix, f); err != nil {
+			return done, err
+		}
+		done.Bytes += f.Size
+	}
+	if err := os.Chmod(temporary, 0o755); err != nil { // model servers of other users read it
+		return done, fault.Wrap(fault.Capacity, "download adapter", to, err)
+	}
+	// Should somebody have made it meanwhile, this fails, unless it is empty.
+	return done, fault.Wrap(fault.Capacity, "download adapter", to, os.Rename(temporary, to))
+}
+
+// fetchFile copies one file of the manifest below root and checks it.
+func (a *app) fetchFile(ctx context.Context, v view, store blob.Store, root *os.Root, prefix string, f training.CheckpointFile) error {
+	bad := func(reason string) error { return fault.New(fault.Input, "download adapter", prefix+f.Name, reason) }
+	local := filepath.FromSlash(f.Name)
+	if !filepath.IsLocal(local) {
+		return bad("the manifest names a file outside the adapter; nothing of it is kept")
+	}
+	if err := root.MkdirAll(filepath.Dir(local), 0o755); err != nil {
+		return fault.Wrap(fault.Capacity, "download adapter", f.Name, err)
+	}
+	from, _, err := store.Get(ctx, prefix+f.Name)
+	if err != nil {
+		return fault.Wrap(fault.Input, "download adapter", prefix+f.Name, err)
+	}
+	defer from.Close()
+	file, err := root.OpenFile(local, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return fault.Wrap(fault.Capacity, "download adapter", f.Name, err)
+	}
+	defer file.Close()
+	sum := sha256.New()
+	// One byte more than there should be shows a file that is too long.
+	limited := io.LimitReader(a.moving(ctx, v, from, "fetch "+baseName(f.Name), f.Size), f.Size+1)
+	n, err := io.Copy(io.MultiWriter(file, sum), limited)
+	if err != nil {
+		return moved("download adapter", f.Name, err)
+	}
+	if n != f.Size || hex.EncodeToString(sum.Sum(nil)) != f.SHA256 {
+		return bad("its content is not what the manifest says; nothing was kept")
+	}
+	if err := file.Sync(); err != nil {
+		return fault.Wrap(fault.Capacity, "download adapter", f.Name, err)
+	}
+	return fault.Wrap(fault.Capacity, "download adapter", f.Name, file.Close())
+}

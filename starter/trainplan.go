@@ -1,0 +1,104 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// printPlan prints what a dry run found: what each class needs, and the data.
+func (a *app) printPlan(r workflows.TrainResult) {
+	e := r.Plan.Estimate
+	a.say("Dry run of %s on %s, job %s", r.Method, r.Plan.Spec.Model, r.Job)
+	weights := largeText(e.Parameters) + " weights, all of them trained"
+	if e.LoRAParameters > 0 {
+		weights = largeText(e.Parameters) + " weights, of LoRA " + largeText(e.LoRAParameters) + " more, which are trained"
+	}
+	a.say("%s; %s tokens in %s, %s", weights, humanize.Comma(e.Tokens), count(e.Steps, "step", "steps"), e.Numerics)
+	a.say("")
+	rows := make([][]string, len(e.Classes))
+	for i, c := range e.Classes {
+		batch := "-"
+		if c.MicroBatch > 0 {
+			batch = fmt.Sprintf("%d × %d", c.MicroBatch, c.Accumulation)
+		}
+		rows[i] = []string{
+			c.Class, classFits(c), bytesText(c.NeedBytes), bytesText(c.HasBytes), batch,
+			speedText(c.TokensPerSecond), secondsText(c.Seconds), costText(c.CostUSD), cmp.Or(c.Source, "-"), c.Reason,
+		}
+	}
+	a.table([]column{
+		{name: "gpu"},
+		{name: "fits"},
+		{name: "needs", right: true},
+		{name: "has", right: true},
+		{name: "batch", right: true},
+		{name: "tokens/s", right: true},
+		{name: "time", right: true},
+		{name: "cost", right: true},
+		{name: "speed is"},
+		{name: "why", flex: true},
+	}, rows)
+	a.say("")
+	if r.Check != nil {
+		a.printCheck(*r.Check, r.Plan.Spec.Config.MaxSeqLength)
+	}
+	a.printIgnored(r.Ignored)
+	a.say("Nothing was trained.")
+}
+
+func largeText(n int64) string {
+	switch {
+	case n >= 1e9:
+		return fmt.Sprintf("%.2f billion", float64(n)/1e9)
+	case n >= 1e6:
+		return fmt.Sprintf("%.2f million", float64(n)/1e6)
+	default:
+		return humanize.Comma(n)
+	}
+}
+
+func classFits(c training.ClassEstimate) string {
+	switch {
+	case !c.Fits:
+		return "no"
+	case !c.WithinBudget:
+		return "over budget"
+	default:
+		return "yes"
+	}
+}
+
+func bytesText(n int64) string {
+	if n <= 0 {
+		return "-"
+	}
+	return humanize.IBytes(uint64(n))
+}
+
+func speedText(tokens float64) string {
+	if tokens <= 0 {
+		return "-"
+	}
+	return humanize.Comma(int64(math.Round(tokens)))
+}
+
+func secondsText(seconds float64) string {
+	if seconds <= 0 || seconds > math.MaxInt64/1e10 {
+		return "-"
+	}
+	return span(time.Duration(seconds * float64(time.Second)))
+}
+
+func costText(usd *float64) string {
+	if usd == nil {
+		return "unknown"
+	}
+	return dollars(*usd)
+}

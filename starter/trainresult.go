@@ -1,0 +1,186 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+func (a *app) printTrain(id string, r workflows.TrainResult) {
+	if r.Plan != nil {
+		a.printPlan(r)
+		return
+	}
+	a.say("%s: %s, %s", adapterRef(r.Adapter, r.Version), trainStatus(r.Status), betterText(r.Better, r.Comparison))
+	text := fmt.Sprintf("%s (%d redone), %s tokens in %s, %s", count(r.Steps, "step", "steps"), r.Redone, humanize.Comma(r.Tokens), secondsText(r.Seconds), dollars(r.CostUSD))
+	if r.GPU != "" {
+		text += " on " + r.GPU
+	}
+	if r.Device != "" && r.Device != r.GPU {
+		text += " (" + r.Device + ")"
+	}
+	a.say("%s", text)
+	a.printMetrics(r)
+	if c := r.Comparison; c != nil && c.Verdict != "" {
+		a.say("%s", c.Verdict)
+	}
+	a.printIgnored(r.Ignored)
+	switch {
+	case r.Active:
+		a.say("It is the active adapter of the role %s.", r.Role)
+	case r.Better:
+		a.say("Activate it: cogflow adapters activate %s", adapterRef(r.Adapter, r.Version))
+	default:
+		a.say("It was published, but not shown to be better: cogflow adapters activate %s --force takes it all the same.", adapterRef(r.Adapter, r.Version))
+	}
+	if r.Report != "" {
+		a.say("Report: cogflow report %s", id)
+	}
+}
+
+func adapterRef(name string, version int) string { return name + "@" + strconv.Itoa(version) }
+
+func trainStatus(status string) string {
+	switch status {
+	case "unchanged":
+		return "unchanged, trained before"
+	case "stopped":
+		return "stopped, the best so far is kept"
+	default:
+		return status
+	}
+}
+
+func betterText(better bool, c *training.Comparison) string {
+	switch {
+	case c == nil:
+		return "not compared with its base (nothing was held out)"
+	case better:
+		return "better than its base"
+	default:
+		return "not better than its base"
+	}
+}
+
+// metricText is a metric with the digits that matter.
+func metricText(v float64) string {
+	if v != 0 && math.Abs(v) < 0.001 {
+		return strconv.FormatFloat(v, 'g', 3, 64)
+	}
+	return strconv.FormatFloat(v, 'f', 4, 64)
+}
+
+func (a *app) printMetrics(r workflows.TrainResult) {
+	all := maps.Clone(r.Metrics)
+	if all == nil {
+		all = map[string]float64{}
+	}
+	maps.Copy(all, r.BaseMetrics)
+	if len(all) == 0 {
+		return
+	}
+	known := func(set map[string]float64, name string) string {
+		if v, ok := set[name]; ok {
+			return metricText(v)
+		}
+		return "-"
+	}
+	var rows [][]string
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		change := "-"
+		best, trained := r.Metrics[name]
+		base, before := r.BaseMetrics[name]
+		if trained && before {
+			change = metricText(best - base)
+			if best > base {
+				change = "+" + change
+			}
+		}
+		rows = append(rows, []string{name, known(r.BaseMetrics, name), known(r.Metrics, name), change})
+	}
+	a.say("")
+	a.table([]column{{name: "held out"}, {name: "base", right: true}, {name: "trained", right: true}, {name: "change", right: true}}, rows)
+	a.say("")
+}
+
+func (a *app) printIgnored(names []string) {
+	if len(names) > 0 {
+		a.say("Without meaning here, and ignored: %s", strings.Join(names, ", "))
+	}
+}
+
+func (a *app) printSweep(id string, r workflows.SweepResult) {
+	a.say("%s, %d failed, %s", count(len(r.Runs), "run", "runs"), r.Failed, dollars(r.CostUSD))
+	var varied, metrics []string
+	for _, run := range r.Runs {
+		varied = append(varied, names(run.Overrides)...)
+		if run.Result != nil {
+			metrics = append(metrics, names(run.Result.Metrics)...)
+		}
+	}
+	varied, metrics = distinct(varied), distinct(metrics)
+	columns := []column{{name: ""}}
+	for _, name := range varied {
+		columns = append(columns, column{name: name[strings.LastIndexByte(name, '.')+1:]})
+	}
+	for _, name := range metrics {
+		columns = append(columns, column{name: name, right: true})
+	}
+	columns = append(columns, column{name: "than its base"}, column{name: "cost", right: true}, column{name: "adapter", flex: true})
+	rows := make([][]string, len(r.Runs))
+	for i, run := range r.Runs {
+		rows[i] = sweepRow(run, i == r.Best, varied, metrics)
+	}
+	a.table(columns, rows)
+	if r.Best >= 0 && r.Best < len(r.Runs) && r.Runs[r.Best].Result != nil {
+		best := r.Runs[r.Best].Result
+		a.say("* the best: cogflow adapters activate %s", adapterRef(best.Adapter, best.Version))
+	}
+	if r.Report != "" {
+		a.say("Report: cogflow report %s", id)
+	}
+}
+
+func distinct(names []string) []string {
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func sweepRow(run workflows.SweepRun, best bool, varied, metrics []string) []string {
+	row := []string{""}
+	if best {
+		row[0] = "*"
+	}
+	for _, name := range varied {
+		row = append(row, strings.Trim(cmp.Or(string(run.Overrides[name]), "-"), `"`))
+	}
+	for _, name := range metrics {
+		cell := "-"
+		if run.Result != nil {
+			if v, ok := run.Result.Metrics[name]; ok {
+				cell = metricText(v)
+			}
+		}
+		row = append(row, cell)
+	}
+	switch {
+	case run.Failure != nil:
+		return append(row, "failed", "-", fmt.Sprintf("%s error at %s: %s", run.Failure.Class, run.Failure.Stage, run.Failure.Reason))
+	case run.Result == nil:
+		return append(row, "-", "-", "not finished: "+run.WorkflowID)
+	case run.Result.Better:
+		row = append(row, "better")
+	default:
+		row = append(row, "not better")
+	}
+	return append(row, dollars(run.Result.CostUSD), adapterRef(run.Result.Adapter, run.Result.Version))
+}

@@ -1,0 +1,86 @@
+"""Canonical rows: read, hashed and checked, one JSON object a line."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from .fault import Input
+from .job import File, Job
+from .method import Row
+
+# Which keys a row of a method may have; the first set that fits the first row holds for all.
+_SHAPES: dict[str, list[tuple[set[str], set[str]]]] = {
+    "sft": [({"messages"}, set()), ({"prompt", "completion"}, set()), ({"text"}, set())],
+    "dpo": [({"prompt", "chosen", "rejected"}, set())],
+    "embedding": [({"anchor", "positive"}, {"negative"})],
+}
+
+
+def read(job: Job) -> tuple[list[Row], list[Row]]:
+    """The rows to train on and those held out (none without job.eval)."""
+    train = _read("train", job.train, job.method)
+    if not train:
+        raise Input(f"train: {job.train.path} has no rows")
+    held_out = [] if job.eval is None else _read("eval", job.eval, job.method)
+    if held_out and set(held_out[0]) != set(train[0]):
+        raise Input(f"eval: rows have {_keys(held_out[0])}, those of train have {_keys(train[0])}")
+    return train, held_out
+
+
+def _keys(row: Row) -> str:
+    return ", ".join(sorted(row))
+
+
+def _read(what: str, file: File, method: str) -> list[Row]:
+    try:
+        data = Path(file.path).read_bytes()
+    except OSError as e:
+        raise Input(f"{what}: cannot read {file.path}: {e}") from e
+    found = hashlib.sha256(data).hexdigest()
+    if found != file.sha256:
+        raise Input(f"{what}: {file.path} has SHA-256 {found}, the job says {file.sha256}")
+    rows: list[Row] = []
+    lines = data.removesuffix(b"\n").split(b"\n") if data else []
+    for number, line in enumerate(lines, 1):
+        where = f"{what} line {number}"
+        try:
+            row = json.loads(line.decode("utf-8"))
+        except (ValueError, RecursionError) as e:
+            raise Input(f"{where}: no JSON: {e}") from e
+        _check(row, method, where)
+        if rows and set(row) != set(rows[0]):
+            raise Input(f"{where}: has {_keys(row)}, the first row has {_keys(rows[0])}")
+        rows.append(row)
+    if len(rows) != file.rows:
+        raise Input(f"{what}: {file.path} has {len(rows)} rows, the job says {file.rows}")
+    return rows
+
+
+def _check(row: Any, method: str, where: str) -> None:
+    if not isinstance(row, dict):
+        raise Input(f"{where}: want an object, got {type(row).__name__}")
+    keys = set(row)
+    if not any(need <= keys <= need | may for need, may in _SHAPES[method]):
+        want = " or ".join(", ".join(sorted(need)) for need, _ in _SHAPES[method])
+        raise Input(f"{where}: has the keys {_keys(row)}; {method} wants {want}")
+    for key, value in row.items():
+        if isinstance(value, list) and (key == "messages" or method == "dpo"):
+            _check_messages(value, f"{where}: {key}")
+        elif not isinstance(value, str) or key == "messages":
+            kind = "a list of messages" if key == "messages" else "a text"
+            raise Input(f"{where}: {key} is {type(value).__name__}, want {kind}")
+        elif not value and key != "prompt":
+            raise Input(f"{where}: {key} is empty")
+    if method == "dpo" and len({isinstance(v, list) for v in row.values()}) > 1:
+        raise Input(f"{where}: prompt, chosen and rejected must all be texts or all be messages")
+
+
+def _check_messages(messages: list[Any], where: str) -> None:
+    if not messages:
+        raise Input(f"{where}: no messages")
+    for i, m in enumerate(messages):
+        if not isinstance(m, dict) or set(m) != {"role", "content"}:
+            raise Input(f"{where}[{i}]: want an object with role and content")
+        if not isinstance(m["role"], str) or not isinstance(m["content"], str):
+            raise Input(f"{where}[{i}]: role and content must be texts")

@@ -1,0 +1,60 @@
+"""What a run computes on, made to give the same bits each time."""
+
+import importlib.metadata
+import os
+import resource
+
+import torch
+
+from .fault import Fault
+
+_PACKAGES = (
+    "torch",
+    "transformers",
+    "trl",
+    "peft",
+    "accelerate",
+    "sentence-transformers",
+    "datasets",
+    "safetensors",
+    "tokenizers",
+)
+
+
+def use(name: str) -> None:
+    """Set up "cpu" or "cuda".
+
+    On the CPU the same build, instruction set and thread count give the same bits, so
+    there is one thread. On a GPU operations that have no exact form are allowed: there
+    two runs agree within rounding.
+    """
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True, warn_only=name == "cuda")
+    # Memory that was never written is never read; filling it would only cost time.
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    if name == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if count != 1:
+            raise Fault(
+                f"device cuda: torch sees {count} GPUs, want one; CUDA_VISIBLE_DEVICES names it"
+            )
+
+
+def describe(name: str) -> dict[str, object]:
+    """The fields of the device event."""
+    versions = {p: importlib.metadata.version(p) for p in _PACKAGES}
+    if name == "cuda":
+        properties = torch.cuda.get_device_properties(0)
+        versions["cuda"] = str(torch.version.cuda)
+        title, memory = properties.name, properties.total_memory
+    else:
+        title = "cpu"
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {"device": title, "memory_bytes": memory, "versions": versions}
+
+
+def peak(name: str) -> int:
+    """Most memory so far in bytes: reserved on the GPU, or resident."""
+    if name == "cuda":
+        return torch.cuda.max_memory_reserved()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

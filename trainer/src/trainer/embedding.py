@@ -1,0 +1,229 @@
+"""Contrastive training of text encoders, by sentence-transformers."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from peft import get_peft_model
+from sentence_transformers import (
+    SentenceTransformer,
+    SentenceTransformerTrainer,
+    SentenceTransformerTrainingArguments,
+)
+from sentence_transformers.base.sampler import DefaultBatchSampler, NoDuplicatesBatchSampler
+from sentence_transformers.sentence_transformer.losses import (
+    CachedMultipleNegativesRankingLoss,
+    MultipleNegativesRankingLoss,
+    TripletLoss,
+)
+from transformers import set_seed
+
+from . import encoder, model, retrieval
+from .durable import Durable
+from .fault import Input
+from .job import Job
+from .method import Evaluation, Row, Stats
+from .tokens import tally
+
+COLUMNS = ("anchor", "positive", "negative")  # in the order that the losses take them in
+
+
+class Method:
+    """See method.py. What is found in an evaluation are the positives of the held-out rows."""
+
+    def __init__(self, job: Job):
+        self._job = job
+        c = job.config
+        if c.loss == "triplet" and not 0 < c.triplet_margin:
+            raise Input(f"job.config.triplet_margin: {c.triplet_margin} is not above 0")
+        if c.loss == "triplet" and c.distance_metric == "cosine" and c.triplet_margin >= 2:
+            raise Input(
+                f"job.config.triplet_margin: {c.triplet_margin} is not below 2, the largest "
+                "cosine distance, so no triplet could ever reach it"
+            )
+        # Of the ranking loss a batch is what its anchors are told apart from. It stays as it
+        # was asked for, whatever part of it fits the memory at a time.
+        self._batch, self._accumulation = job.micro_batch, job.accumulation
+        if c.loss == "mnr":
+            self._batch, self._accumulation = c.batch_size, c.gradient_accumulation_steps
+            if self._batch * self._accumulation != job.micro_batch * job.accumulation:
+                raise Input(
+                    f"job: micro_batch {job.micro_batch} x accumulation {job.accumulation} are "
+                    f"not the {self._batch} x {self._accumulation} rows of job.config"
+                )
+        set_seed(job.seed)  # an adapter begins with random numbers
+        self.model = encoder.load(job)
+        own = self.model[0].max_seq_length or c.max_seq_length
+        self.model[0].max_seq_length = min(own, c.max_seq_length)
+        if job.lora is not None:
+            self._adapt()
+
+    def _adapt(self) -> None:
+        inner = self.model[0].model
+        lora = dataclasses.replace(self._job.lora, target_modules=encoder.targets(self._job, inner))
+        job = dataclasses.replace(self._job, lora=lora)
+        model.check_targets(job, inner)
+        self.model.requires_grad_(False)  # also the modules after the transformer
+        inner.name_or_path = job.model.id  # PEFT takes the base's name from here
+        self.model[0].model = get_peft_model(inner, model.lora(job, "FEATURE_EXTRACTION"))
+
+    def prepare(self, train: list[Row], held_out: list[Row]) -> Stats:
+        c = self._job.config
+        if c.loss == "triplet" and "negative" not in train[0]:
+            raise Input('the triplet loss needs rows with a negative; set loss to "mnr" for pairs')
+        self._columns = [k for k in COLUMNS if k in train[0]]
+        self._train = Dataset.from_dict({k: [r[k] for r in train] for k in self._columns})
+        self._held_out = held_out
+        prompts, limit = self._prompts(), self.model[0].max_seq_length
+        longest, tokens = [0] * len(train), 0
+        for k in self._columns:
+            texts = [prompts[k] + r[k] for r in train]
+            ids = self.model.tokenizer(texts, truncation=False, verbose=False)["input_ids"]
+            longest = [max(n, len(i)) for n, i in zip(longest, ids, strict=True)]
+            tokens += sum(min(len(i), limit) for i in ids)
+        # A row's length is that of its longest text: that is what the limit cuts.
+        return tally(longest, tokens, sum(n > limit for n in longest), 0, len(held_out))
+
+    def _prompts(self) -> dict[str, str]:
+        """What the model wants before a text, as its encode_query and encode_document do."""
+        known = self.model.prompts
+        default = known.get(self.model.default_prompt_name or "") or ""
+        names = [n for n in ("document", "passage", "corpus") if n in known]
+        document = known[names[0]] if names else default
+        query = known.get("query", default)
+        return {"anchor": query or "", "positive": document or "", "negative": document or ""}
+
+    def trainer(self, arguments: dict[str, Any]) -> "Trainer":
+        arguments = {
+            **arguments,
+            "per_device_train_batch_size": self._batch,
+            "gradient_accumulation_steps": self._accumulation,
+            "prompts": {k: p for k, p in self._prompts().items() if p and k in self._columns},
+        }
+        self._trainer = Trainer(
+            model=self.model,
+            args=SentenceTransformerTrainingArguments(**arguments),
+            train_dataset=self._train,
+            loss=self._loss(),
+        )
+        self._trainer.apart = self._job.config.loss == "mnr"
+        return self._trainer
+
+    def _loss(self) -> torch.nn.Module:
+        c = self._job.config
+        if c.loss == "triplet":
+            return TripletLoss(
+                self.model, retrieval.PAIRWISE[c.distance_metric], triplet_margin=c.triplet_margin
+            )
+        if self._job.micro_batch < self._batch:
+            return CachedMultipleNegativesRankingLoss(
+                self.model, scale=retrieval.SCALE, mini_batch_size=self._job.micro_batch
+            )
+        return MultipleNegativesRankingLoss(self.model, scale=retrieval.SCALE)
+
+    def evaluate(self) -> Evaluation:
+        vectors = {k: self._encode(k) for k in self._columns}
+        pool = retrieval.Pool.of(self._held_out)
+        corpus = vectors["positive"][pool.documents]
+        rows: list[dict[str, Any]] = [{"row": i} for i in range(len(self._held_out))]
+        c = self._job.config
+        # The ranking loss knows cosine only.
+        metric = c.distance_metric if c.loss == "triplet" else "cosine"
+        if "negative" in vectors:
+            _add(rows, retrieval.triplets(metric, *(vectors[k] for k in COLUMNS)))
+        if c.loss == "triplet":
+            _add(rows, [{"loss": max(0.0, c.triplet_margin - r["margin"])} for r in rows])
+        else:
+            also = vectors.get("negative")
+            _add(rows, retrieval.ranking_losses(vectors["anchor"], corpus, pool, also))
+        _add(rows, retrieval.rank(metric, vectors["anchor"], corpus, pool))
+        names = [k for k in rows[0] if k != "row"]
+        return Evaluation({k: sum(r[k] for r in rows) / len(rows) for k in names}, rows)
+
+    def _encode(self, column: str) -> torch.Tensor:
+        encode = self.model.encode_query if column == "anchor" else self.model.encode_document
+        with self._trainer.accelerator.autocast():
+            return encode(
+                [r[column] for r in self._held_out],
+                batch_size=self._job.micro_batch,
+                convert_to_tensor=True,
+                show_progress_bar=False,
+            ).float()
+
+    def score(self, metrics: dict[str, float]) -> float:
+        return -metrics["loss"]
+
+    def save(self, folder: Path) -> None:
+        if self._job.lora is not None:
+            model.save_adapter(self._job, self.model[0].model, folder)
+        else:
+            self._save_whole(folder)
+
+    def _save_whole(self, folder: Path) -> None:
+        self.model.save_pretrained(str(folder), create_model_card=False)
+        # The base's own, with its own limit of tokens instead of the job's.
+        model.copy_tokenizer(self._job, folder)
+
+    def load(self, folder: Path) -> None:
+        if self._job.lora is not None:
+            model.load_adapter(self.model[0].model, folder)
+        else:
+            # By hand and strictly: the library's own way back keeps the last weights and only
+            # logs when it fails.
+            whole = SentenceTransformer(str(folder), device="cpu", **encoder.SAFE)
+            self.model.load_state_dict(whole.state_dict(), strict=True)
+
+    def merge(self, folder: Path) -> None:
+        self.model[0].model = self.model[0].model.merge_and_unload(safe_merge=True)
+        self._save_whole(folder)
+
+
+def _add(rows: list[dict[str, Any]], more: list[dict[str, Any]]) -> None:
+    for row, values in zip(rows, more, strict=True):
+        row.update(values)
+
+
+class Trainer(Durable, SentenceTransformerTrainer):
+    """The library's trainer that stops and goes on without a trace, and to whom every row of an
+    optimizer step weighs alike, however micro-batches cut it."""
+
+    apart = False  # no text twice in a batch
+
+    def __init__(self, *arguments: Any, **named: Any):
+        super().__init__(*arguments, **named)
+        self.model_accepts_loss_kwargs = True  # compute_loss does the division
+
+    def add_model_card_callback(self, *_: Any) -> None:
+        """Nothing: the caller writes the card, and this one reads the dataset through."""
+
+    def get_batch_sampler(self, dataset: Any, batch_size: int, drop_last: bool, **_: Any) -> Any:
+        """The library's samplers know no seed, and its plain one goes on after a resume as if
+        the first epoch began."""
+        if not self.apart:
+            return Shuffled(dataset, batch_size, drop_last, seed=self.args.seed)
+        return NoDuplicatesBatchSampler(
+            dataset, batch_size, drop_last, generator=torch.Generator(), seed=self.args.seed
+        )
+
+    def _get_num_items_in_batch(self, batch_samples: list, device: Any) -> int:
+        return sum(_rows(inputs) for inputs in batch_samples)
+
+    def compute_loss(self, model: Any, inputs: Any, *_: Any, num_items_in_batch: int) -> Any:
+        share = _rows(inputs) / num_items_in_batch
+        return super().compute_loss(model, inputs) * share
+
+
+class Shuffled(DefaultBatchSampler):
+    """Batches in an order that follows from seed and epoch alone, and not from their size."""
+
+    def __iter__(self):
+        generator = torch.Generator().manual_seed(self.seed + self.epoch)
+        order = torch.randperm(len(self.sampler), generator=generator).tolist()
+        for start in range(0, len(order), self.batch_size):
+            yield order[start : start + self.batch_size]
+
+
+def _rows(inputs: dict[str, Any]) -> int:
+    return next(len(v) for k, v in inputs.items() if k.endswith("_input_ids"))

@@ -1,0 +1,73 @@
+"""The text encoder on the disk, and what an adapter attaches to in it."""
+
+from typing import Any
+
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Transformer
+
+from . import model
+from .fault import Input
+from .job import Job
+
+# What the usual names of attention's layers are called elsewhere (BERT, MPNet, T5, DistilBERT,
+# ModernBERT, …). A name with dots is the end of a path.
+_ALIASES = {
+    "q_proj": ("query", "q_lin", "attn.q", "SelfAttention.q", "Wqkv", "qkv_proj"),
+    "k_proj": ("key", "k_lin", "attn.k", "SelfAttention.k", "Wqkv", "qkv_proj"),
+    "v_proj": ("value", "v_lin", "attn.v", "SelfAttention.v", "Wqkv", "qkv_proj"),
+    "o_proj": (
+        "attention.output.dense",
+        "out_lin",
+        "attn.o",
+        "SelfAttention.o",
+        "attn.Wo",
+        "out_proj",
+    ),
+}
+
+# Nothing is fetched and no code of a folder is run.
+SAFE: dict[str, Any] = {
+    "local_files_only": True,
+    "trust_remote_code": False,
+}
+
+
+def load(job: Job) -> SentenceTransformer:
+    """The encoder, fresh from its folder. A folder of transformers alone gets mean pooling."""
+    folder = model.checked(job)
+    weights = {"dtype": model.dtype(job), "use_safetensors": True}
+    try:
+        m = SentenceTransformer(str(folder), device=job.device, model_kwargs=weights, **SAFE)
+    except (OSError, ValueError, KeyError, ImportError) as e:
+        raise Input(f"model {job.model.name}: {folder} does not load: {e}") from e
+    if not isinstance(m[0], Transformer):
+        raise Input(
+            f"model {job.model.name}: it begins with {type(m[0]).__name__}; only transformers "
+            "can be trained"
+        )
+    # sentence-transformers fills lacking weights with random ones and does not say so: ask again.
+    inner, ask = type(m[0].model), {"device_map": "meta", "output_loading_info": True}
+    _, info = inner.from_pretrained(folder, **ask, **SAFE)
+    lacking = sorted(k for k in info["missing_keys"] if not k.startswith("pooler."))
+    if lacking:
+        raise Input(f"model {job.model.name}: its files lack the weights {lacking[0]} …")
+    return m
+
+
+def targets(job: Job, inner: torch.nn.Module) -> list[str]:
+    """target_modules by the names of this architecture: query for q_proj in BERT.
+
+    A name that the model has stays; one that is known by no other name stays too, for
+    model.check_targets to refuse.
+    """
+    paths = ["." + n for n, x in inner.named_modules() if isinstance(x, torch.nn.Linear)]
+
+    def has(name: str) -> bool:
+        return any(p.endswith("." + name) for p in paths)
+
+    found: list[str] = []
+    for name in job.lora.target_modules:
+        others = [a for a in _ALIASES.get(name, ()) if has(a)]
+        found.append(name if has(name) or not others else others[0])
+    return list(dict.fromkeys(found))

@@ -1,0 +1,36 @@
+"""The lines on descriptor 3."""
+
+import json
+import math
+import os
+from typing import Any
+
+
+class Events:
+    """Writes one JSON object a line. A reader that went away ends the run by SIGPIPE or EPIPE:
+    without it nobody would keep what is trained."""
+
+    def __init__(self, descriptor: int):
+        self._descriptor = descriptor
+
+    def write(self, event: str, **fields: Any) -> None:
+        """One event; numbers that are not finite become null."""
+        line = json.dumps(finite({"event": event, **fields}), allow_nan=False) + "\n"
+        data = line.encode()
+        while data:
+            data = data[os.write(self._descriptor, data) :]
+
+    def phase(self, name: str) -> None:
+        """What is being done now: load, data, evaluate, train, save."""
+        self.write("phase", phase=name)
+
+
+def finite(value: Any) -> Any:
+    """The value with null in place of numbers that JSON does not have."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {k: finite(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(v) for v in value]
+    return value

@@ -1,0 +1,89 @@
+"""What a method module (sft.py, dpo.py, embedding.py) must provide.
+
+Each has one class named Method with the members below, built and used by run.py in
+this order:
+
+    m = Method(job)                      # phase "load": tokenizer and model from job.model.path
+    stats = m.prepare(train, held_out)   # phase "data": tokens; rows are checked canonical rows
+    trainer = m.trainer(arguments)       # a transformers Trainer with durable.Durable mixed in
+    m.evaluate()                         # phase "evaluate", any number of times
+    trainer.train(…)                     # phase "train"; run.Session calls evaluate and save in it
+    m.save(folder); m.load(folder); m.merge(folder)   # phase "save"; merge is the last call
+
+Rules. Load nothing but job.model.path (model.checked says what is refused there). Write
+nowhere but the folder given. Leave the model's mode and the random numbers of an
+evaluation to the caller: it sets eval() and no_grad() and forks the generators, so an
+evaluation never changes the training that goes on after it. Raise fault.Input for what a
+person must change. A method's weights that change in training are the parameters with
+requires_grad; durable.Durable saves and restores those, so build the same model from the
+base each time and never from a checkpoint.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from .job import Job
+
+# A canonical row as PROTOCOL.md says, checked by data.py.
+Row = dict[str, Any]
+
+
+@dataclass
+class Stats:
+    """What the tokenizer made of the data: training.DataStats without steps_per_epoch."""
+
+    rows: int = 0
+    eval_rows: int = 0
+    tokens: int = 0  # of one epoch, after truncation
+    p50: int = 0  # tokens a row, before truncation
+    p90: int = 0
+    p99: int = 0
+    max: int = 0
+    truncated: int = 0
+    dropped: int = 0
+
+
+@dataclass
+class Evaluation:
+    """The held-out rows under the weights as they are.
+
+    rows has one object a held-out row, in their order: {"row": 0, "loss": …}. A row that
+    could not be scored has null there and does not count in metrics.
+    """
+
+    metrics: dict[str, float]
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Method(Protocol):
+    """One way to train. model is what the trainer trains (a PeftModel with job.lora)."""
+
+    model: Any
+
+    def __init__(self, job: Job): ...
+
+    def prepare(self, train: list[Row], held_out: list[Row]) -> Stats:
+        """Tokenize; held_out is empty where the job has none."""
+
+    def trainer(self, arguments: dict[str, Any]) -> Any:
+        """The trainer, with arguments that suit any transformers.TrainingArguments.
+
+        They fix output_dir, batch, accumulation, epochs, optimizer, schedule, seed, device
+        and number formats; add what is the method's own and change none of them.
+        """
+
+    def evaluate(self) -> Evaluation:
+        """Score the held-out rows. Called with gradients off and the model in eval()."""
+
+    def score(self, metrics: dict[str, float]) -> float:
+        """What best and patience go by; greater is better."""
+
+    def save(self, folder: Path) -> None:
+        """Write what is published: PEFT layout with job.lora, else the whole model."""
+
+    def load(self, folder: Path) -> None:
+        """Take the weights of a folder that save wrote."""
+
+    def merge(self, folder: Path) -> None:
+        """Write the base with the adapter merged in. Only with job.lora; the model is spent."""

@@ -1,0 +1,195 @@
+"""The base model on the disk: what is accepted, and what is written in its name."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, set_peft_model_state_dict
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
+
+from .fault import Input, OutOfMemory, is_out_of_memory
+from .job import Job
+
+# Formats that run code when they are read, and weights that are no safetensors.
+_REFUSED = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz", ".h5"}
+_TOKENIZER = (
+    "tokenizer*",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab*",
+    "merges.txt",
+    "*.jinja",
+    "*.model",
+    "sentencepiece*",
+)
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+def checked(job: Job) -> Path:
+    """The folder of the base model, or fault.Input that says what is wrong with it."""
+    folder = Path(job.model.path)
+    if not folder.is_absolute() or not folder.is_dir():
+        raise Input(f"model {job.model.name}: {folder} is no folder on this machine")
+    names = sorted(Path(root) / name for root, _, files in os.walk(folder) for name in files)
+    for path in names:
+        if path.suffix.lower() in _REFUSED:
+            raise Input(
+                f"model {job.model.name}: {path} may hold pickled code; "
+                "keep safetensors only in this folder"
+            )
+    if not any(p.suffix == ".safetensors" for p in names):
+        raise Input(f"model {job.model.name}: {folder} holds no .safetensors file")
+    for name in ("config.json", "tokenizer_config.json"):
+        if "auto_map" in _json(folder / name, job):
+            raise Input(
+                f"model {job.model.name}: {folder / name} asks to run code of its own "
+                "(auto_map); use a model that transformers knows"
+            )
+    return folder
+
+
+def _json(path: Path, job: Job) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as e:
+        raise Input(f"model {job.model.name}: cannot read {path}: {e}") from e
+    if not isinstance(document, dict):
+        raise Input(f"model {job.model.name}: {path} is no JSON object")
+    return document
+
+
+def unreadable(job: Job, what: str, e: Exception) -> Exception:
+    """What to raise where loading failed: the folder is wrong unless memory ran out."""
+    if is_out_of_memory(e):
+        return OutOfMemory(f"out of memory while loading {what}: {e}")
+    return Input(f"model {job.model.name}: {what} does not load: {type(e).__name__}: {e}")
+
+
+def dtype(job: Job) -> torch.dtype:
+    """What the base is loaded in.
+
+    With an adapter the base is frozen and takes the job's format, while the adapter
+    stays fp32 (PEFT's own choice). Where all weights are trained they stay fp32 and
+    only the arithmetic is in the job's format: updates vanish in 8 bits of mantissa.
+    """
+    return DTYPES[job.numerics] if job.lora is not None else torch.float32
+
+
+def tokenizer(job: Job) -> PreTrainedTokenizerBase:
+    """The model's tokenizer, with an end token. Without a pad token it pads with the end
+    token, which no mask ever lets through."""
+    folder = checked(job)
+    try:
+        t = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except Exception as e:  # the library names no type for a broken file
+        raise unreadable(job, "its tokenizer", e) from e
+    if t.eos_token is None:
+        raise Input(
+            f"model {job.model.name}: its tokenizer has no end token (eos_token), so the model "
+            "could never learn to stop"
+        )
+    if t.pad_token is None:
+        t.pad_token = t.eos_token
+    t.padding_side = "right"
+    return t
+
+
+def causal(job: Job) -> Any:
+    """The base model, fresh from its folder, on the job's device."""
+    folder = checked(job)
+    try:
+        m, info = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=dtype(job),
+            attn_implementation="sdpa",
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+        )
+    except Exception as e:
+        raise unreadable(job, str(folder), e) from e
+    if lacking := sorted(info["missing_keys"]):
+        raise Input(f"model {job.model.name}: its files lack the weights {lacking[0]} …")
+    m.config.use_cache = False
+    return m.to(job.device)
+
+
+def lora(job: Job, task: str) -> LoraConfig | None:
+    """PEFT's form of job.lora; task is CAUSAL_LM or FEATURE_EXTRACTION."""
+    if job.lora is None:
+        return None
+    modules: Any = list(job.lora.target_modules)
+    if modules == ["all-linear"]:
+        modules = "all-linear"
+    return LoraConfig(
+        task_type=task,
+        r=job.lora.r,
+        lora_alpha=job.lora.alpha,
+        lora_dropout=job.lora.dropout,
+        target_modules=modules,
+        base_model_name_or_path=job.model.id,
+        revision=job.model.revision or None,
+    )
+
+
+def check_targets(job: Job, m: Any) -> None:
+    """Refuse target_modules that the base does not have, before PEFT half-applies them."""
+    if job.lora is None or job.lora.target_modules == ["all-linear"]:
+        return
+    linear = {n.rsplit(".", 1)[-1] for n, x in m.named_modules() if isinstance(x, torch.nn.Linear)}
+    paths = {n for n, x in m.named_modules() if isinstance(x, torch.nn.Linear)}
+    for name in job.lora.target_modules:
+        if name not in linear and not any(p.endswith("." + name) for p in paths):
+            raise Input(
+                f"job.lora.target_modules: {job.model.name} has no linear layer {name!r}; "
+                f"it has {', '.join(sorted(linear))}"
+            )
+
+
+def save_adapter(job: Job, m: Any, folder: Path) -> None:
+    """PEFT layout. The base is named by repository and revision: the path on this machine
+    means nothing elsewhere."""
+    config = m.peft_config["default"]
+    config.base_model_name_or_path = job.model.id
+    config.revision = job.model.revision or None
+    m.save_pretrained(folder, save_embedding_layers=False)
+    (folder / "README.md").unlink(missing_ok=True)  # PEFT's empty card; the caller writes one
+
+
+def load_adapter(m: Any, folder: Path) -> None:
+    """Take the adapter that save_adapter wrote, exactly."""
+    tensors = load_file(folder / "adapter_model.safetensors")
+    result = set_peft_model_state_dict(m, tensors)
+    lacking = [k for k in result.missing_keys if "lora_" in k]
+    if result.unexpected_keys or lacking:
+        raise ValueError(f"{folder} is an adapter of another model")
+
+
+def save_whole(job: Job, m: Any, folder: Path) -> None:
+    """All weights with configuration and tokenizer, as a base model is laid out."""
+    m.save_pretrained(folder)
+    copy_tokenizer(job, folder)
+
+
+def load_whole(m: Any, folder: Path) -> None:
+    """Take the weights that save_whole wrote, exactly."""
+    tensors: dict[str, torch.Tensor] = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        tensors |= load_file(path)
+    result = m.load_state_dict(tensors, strict=False)
+    tied = set(getattr(m, "all_tied_weights_keys", None) or ())
+    if result.unexpected_keys or set(result.missing_keys) - tied:
+        raise ValueError(f"{folder} holds another model")
+
+
+def copy_tokenizer(job: Job, folder: Path) -> None:
+    """The base's tokenizer files, byte for byte."""
+    source = Path(job.model.path)
+    for pattern in _TOKENIZER:
+        for path in source.glob(pattern):
+            shutil.copyfile(path, folder / path.name)

@@ -1,0 +1,149 @@
+"""Supervised fine-tuning on answers, conversations or texts, by TRL."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from trl import SFTConfig, SFTTrainer
+from trl.data_utils import pack_dataset
+from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
+
+from . import apart, model
+from .durable import Durable
+from .fault import Input
+from .job import Job
+from .method import Evaluation, Row, Stats
+from .tokens import Encoder, tally
+
+
+class Trainer(Durable, SFTTrainer):
+    """TRL's trainer that stops and goes on without a trace."""
+
+
+class Method:
+    """See method.py."""
+
+    def __init__(self, job: Job):
+        self._job = job
+        self._tokenizer = model.tokenizer(job)
+        self.model = model.causal(job)
+        model.check_targets(job, self.model)
+        self._apart = apart.keeps_apart(self.model)
+        if job.config.packing and not self._apart:
+            raise Input(
+                f"packing: {job.model.name} does not keep samples of one sequence apart; "
+                "set packing to false"
+            )
+
+    def prepare(self, train: list[Row], held_out: list[Row]) -> Stats:
+        c = self._job.config
+        encoder = Encoder(
+            self._tokenizer, self._job.model.name, c.max_seq_length, c.assistant_only_loss
+        )
+        encoded = [encoder.sft(row) for row in train]
+        kept = [row for row, _ in encoded if row is not None]
+        lengths = [length for _, length in encoded]
+        if not kept:
+            raise Input(
+                f"no row has anything to learn within max_seq_length {c.max_seq_length}: "
+                "prompts fill it"
+            )
+        self._train = Dataset.from_list(kept)
+        if c.packing:
+            options = {"keep_in_memory": True}
+            self._train = pack_dataset(self._train, c.max_seq_length, "bfd", options)
+        self._held_out = [encoder.sft(row)[0] for row in held_out]
+        return tally(
+            lengths,
+            sum(len(row["input_ids"]) for row in kept),
+            sum(n > c.max_seq_length for n in lengths),
+            len(encoded) - len(kept),
+            len(held_out),
+        )
+
+    def trainer(self, arguments: dict[str, Any]) -> Trainer:
+        self._collate = Collator(self._tokenizer.pad_token_id)
+        t = Trainer(
+            model=self.model,
+            args=SFTConfig(
+                **arguments,
+                max_length=None,
+                packing=False,
+                dataset_kwargs={"skip_prepare_dataset": True},
+            ),
+            train_dataset=self._train,
+            processing_class=self._tokenizer,
+            data_collator=self._collate,
+            peft_config=model.lora(self._job, "CAUSAL_LM"),
+        )
+        self.model = t.model
+        if self._apart:
+            base = t.model.get_base_model() if self._job.lora else t.model
+            apart.compact(base)
+        self._trainer = t
+        return t
+
+    def evaluate(self) -> Evaluation:
+        nll = tokens = right = 0.0
+        rows: list[dict[str, Any]] = [
+            {"row": i, "loss": None, "accuracy": None, "tokens": 0}
+            for i in range(len(self._held_out))
+        ]
+        known = [i for i, row in enumerate(self._held_out) if row is not None]
+        step = self._job.micro_batch
+        for start in range(0, len(known), step):
+            some = known[start : start + step]
+            batch = self._collate([self._held_out[i] for i in some])
+            batch = {k: v.to(self._trainer.args.device) for k, v in batch.items()}
+            with self._trainer.accelerator.autocast():
+                out = self.model(**batch, use_cache=False, fused_lm_head=True)
+            sums = torch.stack(
+                [-out.log_probs.float().sum(1), out.is_top1.sum(1), out.label_mask.sum(1)], 1
+            ).tolist()
+            for i, (a, b, n) in zip(some, sums, strict=True):
+                rows[i] = {"row": i, "loss": a / n, "accuracy": b / n, "tokens": int(n)}
+                nll, right, tokens = nll + a, right + b, tokens + n
+        metrics = {"loss": nll / tokens, "accuracy": right / tokens} if tokens else {}
+        return Evaluation(metrics, rows)
+
+    def score(self, metrics: dict[str, float]) -> float:
+        return -metrics["loss"]
+
+    def save(self, folder: Path) -> None:
+        if self._job.lora:
+            model.save_adapter(self._job, self.model, folder)
+        else:
+            model.save_whole(self._job, self.model, folder)
+
+    def load(self, folder: Path) -> None:
+        if self._job.lora:
+            model.load_adapter(self.model, folder)
+        else:
+            model.load_whole(self.model, folder)
+
+    def merge(self, folder: Path) -> None:
+        merged = self.model.merge_and_unload(safe_merge=True)
+        model.save_whole(self._job, merged, folder)
+
+
+class Collator:
+    """Pads the samples of a micro-batch, those of packed rows one by one."""
+
+    def __init__(self, pad: int):
+        self._pad = DataCollatorForLanguageModeling(pad_token_id=pad)
+
+    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        return self._pad([sample for row in rows for sample in _samples(row)])
+
+
+def _samples(row: dict[str, Any]) -> list[dict[str, Any]]:
+    lengths = row.get("seq_lengths")
+    if lengths is None:
+        return [{"input_ids": row["input_ids"], "labels": row["labels"]}]
+    samples, start = [], 0
+    for n in lengths:
+        part = slice(start, start + n)
+        samples.append({"input_ids": row["input_ids"][part], "labels": row["labels"][part]})
+        start += n
+    return samples

@@ -1,0 +1,157 @@
+"""Rows become tokens and labels; what is cut or left out is counted.
+
+The tokens are those that TRL's own preparation makes (a test compares them). It is done
+here because TRL drops rows without saying so and keeps no order to score rows by.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from jinja2 import TemplateError
+from transformers import PreTrainedTokenizerBase
+from trl.chat_template_utils import get_training_chat_template, has_generation_markers
+
+from .fault import Input
+from .method import Row, Stats
+
+IGNORED = -100  # label of a token that the loss does not see
+
+
+class Encoder:
+    """Turns canonical rows into tokens for one model."""
+
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, name: str, limit: int, assistant_only: bool
+    ):
+        """limit is max_seq_length; name is the model's, for messages."""
+        self._tokenizer, self._name, self._limit = tokenizer, name, limit
+        self._assistant_only, self._template = assistant_only, None
+
+    def sft(self, row: Row) -> tuple[dict[str, list[int]] | None, int]:
+        """input_ids and labels of a row, and its length before it was cut; None if the cut
+        leaves nothing to learn."""
+        if "messages" in row:
+            ids, counted = self._messages(row["messages"])
+        elif "text" in row:
+            ids = self._text(self._ended(row["text"]))
+            counted = [True] * len(ids)
+        else:
+            start = self._text(row["prompt"])
+            ids = self._text(row["prompt"] + self._ended(row["completion"]))
+            common = _common(start, ids)
+            counted = [False] * common + [True] * (len(ids) - common)
+        length, ids = len(ids), ids[: self._limit]
+        # Nothing predicts the first token.
+        pairs = zip(ids, counted, strict=False)
+        labels = [t if c and i else IGNORED for i, (t, c) in enumerate(pairs)]
+        if all(label == IGNORED for label in labels):
+            return None, length
+        return {"input_ids": ids, "labels": labels}, length
+
+    def dpo(self, row: Row, prompt_limit: int) -> tuple[dict[str, list[int]] | None, int, bool]:
+        """prompt_ids, chosen_ids and rejected_ids, the length of the longer side before it
+        was cut, and whether anything was cut. A prompt above prompt_limit (0 = none) keeps
+        its end; None if it leaves no room for an answer."""
+        if isinstance(row["prompt"], list):
+            start = self._chat(row["prompt"], add_generation_prompt=True)["input_ids"]
+            sides = [
+                self._chat(row["prompt"] + row[k])["input_ids"] for k in ("chosen", "rejected")
+            ]
+        else:
+            start = self._text(row["prompt"])
+            sides = [
+                self._text(row["prompt"] + self._ended(row[k])) for k in ("chosen", "rejected")
+            ]
+        common = min(_common(start, s) for s in sides)
+        prompt, answers = start[:common], [s[common:] for s in sides]
+        length = common + max(len(a) for a in answers)
+        if prompt_limit:
+            prompt = prompt[-prompt_limit:]
+        room = self._limit - len(prompt)
+        if room <= 0 or not all(answers):
+            return None, length, False
+        cut = len(prompt) < common or any(len(a) > room for a in answers)
+        chosen, rejected = (a[:room] for a in answers)
+        return {"prompt_ids": prompt, "chosen_ids": chosen, "rejected_ids": rejected}, length, cut
+
+    def _text(self, text: str) -> list[int]:
+        return self._tokenizer(text=text)["input_ids"]
+
+    def _ended(self, text: str) -> str:
+        end = self._tokenizer.eos_token
+        return text if text.endswith(end) else text + end
+
+    def _messages(self, messages: list[dict[str, str]]) -> tuple[list[int], list[bool]]:
+        if not self._assistant_only:
+            ids = self._chat(messages)["input_ids"]
+            return ids, [True] * len(ids)
+        if self._template is None:
+            self._template = self._marked_template()
+        out = self._chat(messages, chat_template=self._template, return_assistant_tokens_mask=True)
+        return out["input_ids"], [bool(x) for x in out["assistant_masks"]]
+
+    def _marked_template(self) -> str:
+        """A chat template that says which tokens are the assistant's: the model's own, or
+        the one that TRL has for it."""
+        own = self._own_template()
+        if has_generation_markers(own):
+            return own
+        try:
+            return get_training_chat_template(self._tokenizer)
+        except (ValueError, TemplateError) as e:
+            raise Input(
+                f"assistant_only_loss: the chat template of {self._name} does not mark what the "
+                "assistant says ({% generation %}), and TRL knows no marked form of it; set "
+                "assistant_only_loss to false, or add the markers to the model's chat template"
+            ) from e
+
+    def _own_template(self) -> str:
+        template = self._tokenizer.chat_template
+        if isinstance(template, dict):
+            template = template.get("default")
+        if not template:
+            raise Input(
+                f"the tokenizer of {self._name} has no chat template, so conversations cannot be "
+                "written as it expects them; use prompt/completion rows or an instruct model"
+            )
+        return template
+
+    def _chat(self, messages: list[dict[str, str]], **options: Any) -> dict[str, list[int]]:
+        self._own_template()
+        try:
+            return self._tokenizer.apply_chat_template(
+                messages, tokenize=True, return_dict=True, **options
+            )
+        except (TemplateError, ValueError, TypeError) as e:
+            raise Input(f"the chat template of {self._name} refuses a conversation: {e}") from e
+
+
+def _common(a: Sequence[int], b: Sequence[int]) -> int:
+    """How many tokens two sequences begin with in common: a prompt alone may end in another
+    token than the same prompt with its answer."""
+    n = 0
+    for x, y in zip(a, b, strict=False):
+        if x != y:
+            break
+        n += 1
+    return n
+
+
+def tally(lengths: list[int], tokens: int, truncated: int, dropped: int, eval_rows: int) -> Stats:
+    """Stats of the rows of training; lengths are those before the cut."""
+    ordered = sorted(lengths)
+
+    def percentile(p: int) -> int:
+        return ordered[min(len(ordered) - 1, (len(ordered) * p) // 100)] if ordered else 0
+
+    return Stats(
+        rows=len(lengths),
+        eval_rows=eval_rows,
+        tokens=tokens,
+        p50=percentile(50),
+        p90=percentile(90),
+        p99=percentile(99),
+        max=ordered[-1] if ordered else 0,
+        truncated=truncated,
+        dropped=dropped,
+    )

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/basemodel"
+	"github.com/cogniverse/cogflow/internal/config"
+	"github.com/cogniverse/cogflow/internal/lease"
+	"github.com/cogniverse/cogflow/internal/report"
+	"github.com/cogniverse/cogflow/internal/serving"
+	"github.com/cogniverse/cogflow/internal/trainer"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// training builds what the training activities work with, beside what those of
+// ingestion do.
+func (h *health) training(ctx context.Context, c config.Config, getenv func(string) string, pools []pool, class string) (*activities.Train, error) {
+	a := h.ingest
+	t := &activities.Train{
+		Store: a.Store, Documents: a.Sources, Ledger: a.Ledger, Runs: a.Runs, Scratch: a.Scratch, Version: version,
+		Prices: c.Training.Prices, SaveEvery: c.Training.CheckpointSeconds,
+		Reports: activities.TrainReports{Train: report.RenderTrain, Sweep: report.RenderSweep},
+	}
+	places := map[string]basemodel.Place{}
+	for name, m := range c.Training.Models {
+		places[name] = basemodel.Place{Path: m.Path, Repo: m.Repo, Revision: m.Revision}
+	}
+	t.Models = basemodel.New(places, c.Training.ModelsDir)
+	servers, err := newServers(c.Training.Serving, getenv)
+	if err != nil {
+		return nil, err
+	}
+	t.Serving = servers
+	at := slices.IndexFunc(pools, func(p pool) bool { return p.name == workflows.StemTrain })
+	if at < 0 {
+		return t, nil
+	}
+	h.trainer = trainer.New(trainer.Options{Python: c.Training.Python, Dir: c.Training.TrainerDir, Grace: c.Training.Grace})
+	t.Trainer = h.trainer
+	table, err := leases(ctx, c.Training.GPUs, class)
+	if err != nil {
+		return nil, err
+	}
+	t.GPUs = gpus{table}
+	// One activity a device: what waits for a GPU waits on the server, where
+	// another worker can take it.
+	pools[at].slots = table.Total()
+	pools[at].grace = c.Training.Grace + uploadGrace
+	return t, nil
+}
+
+// uploadGrace is for the checkpoint of a trainer that was stopped, on its way to the store.
+const uploadGrace = 30 * time.Second
+
+// leases makes the table of this host's devices: those that are configured, else
+// all that the driver lists; without GPUs one training at a time.
+func leases(ctx context.Context, configured []string, class string) (*lease.Table, error) {
+	if class == "cpu" {
+		return lease.Slots(1), nil
+	}
+	if len(configured) > 0 {
+		return lease.New(configured), nil
+	}
+	found, err := lease.Discover(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 {
+		return nil, fault.New(fault.Input, "serve queue", workflows.ClassQueue(workflows.StemTrain, class),
+			"this host shows no GPU; start the worker with --gpu none, or name its devices in cogflow.training.gpus")
+	}
+	var names []string
+	for _, gpu := range found {
+		names = append(names, gpu.UUID)
+	}
+	return lease.New(names), nil
+}
+
+// gpus is a lease table as the activities see it.
+type gpus struct{ table *lease.Table }
+
+func (g gpus) Lease(ctx context.Context, n int) (string, func(), error) {
+	l, release, err := g.table.Lease(ctx, n)
+	return l.Devices, release, err
+}
+
+// servers are the model servers that take adapters, by base model.
+type servers map[string]servingServer
+
+type servingServer struct {
+	*serving.Server
+	dir string
+}
+
+func newServers(configured []config.Server, getenv func(string) string) (servers, error) {
+	out := servers{}
+	for _, s := range configured {
+		key := ""
+		if s.KeyVariable != "" {
+			if key = getenv(s.KeyVariable); key == "" {
+				return nil, fault.New(fault.Auth, "read key of server", s.BaseModel,
+					"the variable "+s.KeyVariable+" is not set in the environment of this worker")
+			}
+		}
+		out[s.BaseModel] = servingServer{serving.New(serving.Options{URL: s.URL, Key: key, KeyVariable: s.KeyVariable}), s.AdaptersDir}
+	}
+	return out, nil
+}
+
+func (s servers) Serves(base string) bool { _, ok := s[base]; return ok }
+
+func (s servers) Dir(base string) string { return s[base].dir }
+
+func (s servers) Load(ctx context.Context, base, name, dir string, embedding bool) error {
+	return s[base].Server.Load(ctx, serving.LoadRequest{Base: base, Name: name, Dir: dir, Embedding: embedding})
+}
+
+func (s servers) Unload(ctx context.Context, base, name string) error {
+	return s[base].Server.Unload(ctx, name)
+}

@@ -1,0 +1,299 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// tinyModels makes base models of random weights, once for all tests: a folder
+// with tiny/llama and tiny/encoder.
+var tinyModels = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "cogflow-models-")
+	if err != nil {
+		return "", err
+	}
+	for _, kind := range []string{"llama", "encoder"} {
+		cmd := exec.Command(trainerPython, "-m", "trainer.tiny", kind, filepath.Join(dir, "tiny", kind)) //nolint:noctx // ends by itself
+		cmd.Env = append(os.Environ(), "PYTHONPATH="+filepath.Join("..", "trainer", "src"))
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return "", fmt.Errorf("make a tiny %s (is the trainer installed? make test-python): %w: %s", kind, err, out)
+		}
+	}
+	return dir, nil
+})
+
+const trainerPython = "../trainer/.venv/bin/python"
+
+// newTrainStack is a stack whose workers can train.
+func newTrainStack(t *testing.T) (s *stack, models string) {
+	t.Helper()
+	models, err := tinyModels()
+	require.NoError(t, err)
+	s = newStack(t, nil)
+	trainer, err := filepath.Abs("../trainer")
+	require.NoError(t, err)
+	s.env = []string{
+		noText, "COGFLOW_TRAINING_MODELS_DIR=" + models, "COGFLOW_TRAINING_TRAINER_DIR=" + trainer,
+		"COGFLOW_TRAINING_GRACE_SECONDS=20",
+	}
+	return s, models
+}
+
+// lesson writes a dataset of questions and answers.
+func lesson(t *testing.T, dir string, rows int) string {
+	t.Helper()
+	var lines strings.Builder
+	for i := range rows {
+		fmt.Fprintf(&lines, "{\"prompt\":\"How many lamps are in hall %d?\",\"completion\":\"There are %d lamps in hall %d, and %d of them are lit.\"}\n",
+			i, 3*i+1, i, i)
+	}
+	path := filepath.Join(dir, "lesson.jsonl")
+	require.NoError(t, os.WriteFile(path, []byte(lines.String()), 0o600))
+	return path
+}
+
+// drilled is a job with everything that a death could spoil: several epochs,
+// accumulation, dropout, evaluations, a learning rate that changes.
+func drilled(dataset string) workflows.TrainInput {
+	var settings training.Settings
+	if err := json.Unmarshal([]byte(`{"epochs":3,"batch_size":2,"gradient_accumulation_steps":2,"save_steps":2,
+		"eval_steps":5,"lora_dropout":0.1,"early_stopping_patience":0,"max_seq_length":96}`), &settings); err != nil {
+		panic(err)
+	}
+	return workflows.TrainInput{
+		Name: "lamps", BaseModel: "tiny/llama", Dataset: activities.Dataset{URI: dataset}, SFT: &settings,
+	}
+}
+
+// adapter is what is published of a version: the hash of each file but the card,
+// which tells of the run, and the figures that must not depend on it.
+type adapter struct {
+	files   map[string]string
+	metrics map[string]float64
+	losses  []float64
+}
+
+func (s *stack) adapter(job string, version int) adapter {
+	s.t.Helper()
+	out := adapter{files: map[string]string{}}
+	var m training.Adapter
+	base := filepath.Join(s.dir, "store", "default", "adapters", "lamps", fmt.Sprint(version))
+	s.readJSON(filepath.Join(base, "manifest.json"), &m)
+	for _, f := range m.Files {
+		data, err := os.ReadFile(filepath.Join(base, filepath.FromSlash(f.Name)))
+		require.NoError(s.t, err)
+		sum := sha256.Sum256(data)
+		require.Equal(s.t, f.SHA256, hex.EncodeToString(sum[:]), f.Name)
+		if f.Name != "README.md" {
+			out.files[f.Name] = f.SHA256
+		}
+	}
+	out.metrics = m.Outcome.Metrics
+	events, err := filepath.Glob(filepath.Join(s.dir, "store", "default", "training", job, "output", "*", "events.jsonl"))
+	require.NoError(s.t, err)
+	require.Len(s.t, events, 1)
+	text, err := os.ReadFile(events[0])
+	require.NoError(s.t, err)
+	for line := range strings.Lines(string(text)) {
+		var e training.Event
+		require.NoError(s.t, json.Unmarshal([]byte(line), &e))
+		if e.Event == training.EventStep {
+			require.Equal(s.t, len(out.losses)+1, e.Step, "each step stands there once")
+			out.losses = append(out.losses, *e.Loss)
+		}
+	}
+	return out
+}
+
+func (s *stack) readJSON(path string, v any) {
+	s.t.Helper()
+	data, err := os.ReadFile(path)
+	require.NoError(s.t, err)
+	require.NoError(s.t, json.Unmarshal(data, v))
+}
+
+// sight waits until a file of a pattern is there, and returns all of them.
+func (s *stack) sight(pattern string) []string {
+	s.t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	limit := time.After(4 * time.Minute)
+	for {
+		found, err := filepath.Glob(filepath.Join(s.dir, pattern))
+		require.NoError(s.t, err)
+		if len(found) > 0 {
+			return found
+		}
+		select {
+		case <-tick.C:
+		case <-limit:
+			require.Fail(s.t, "nothing comes in sight", pattern)
+		}
+	}
+}
+
+// stored waits until the checkpoint of a step, or of a later one, is in the store.
+func (s *stack) stored(step int) {
+	s.t.Helper()
+	for at := step; ; {
+		found, err := filepath.Glob(filepath.Join(s.dir, "store/default/training/*/checkpoints/*/manifest.json"))
+		require.NoError(s.t, err)
+		if slices.ContainsFunc(found, func(path string) bool { return atoi(s.t, filepath.Base(filepath.Dir(path))) >= at }) {
+			return
+		}
+		done, err := filepath.Glob(filepath.Join(s.dir, "store/default/training/*/output/manifest.json"))
+		require.NoError(s.t, err)
+		require.Empty(s.t, done, "the job ended before step %d was seen", step)
+		<-time.After(2 * time.Millisecond)
+	}
+}
+
+func (s *stack) startTraining(id string, in workflows.TrainInput) client.WorkflowRun {
+	s.t.Helper()
+	run, err := s.client.ExecuteWorkflow(s.t.Context(), startOptions(id), "TrainSFT", in)
+	require.NoError(s.t, err)
+	return run
+}
+
+// TestTrainKill kills the worker, and with it the trainer, at every kind of
+// moment there is, and compares with an undisturbed run bit for bit.
+func TestTrainKill(t *testing.T) {
+	t.Parallel()
+	calm, _ := newTrainStack(t)
+	calm.worker(nil)
+	in := drilled(lesson(t, calm.dir, 44)) // 4 held out: 10 steps an epoch, 30 in all
+	undisturbed := await[workflows.TrainResult](calm, calm.startTraining("lamps", in), 5*time.Minute)
+	require.Equal(t, 30, undisturbed.Steps)
+	require.Zero(t, undisturbed.Redone)
+	want := calm.adapter(undisturbed.Job, undisturbed.Version)
+	require.Len(t, want.losses, 30)
+
+	for name, moments := range map[string][]func(s *stack){
+		// Between two checkpoints, in the first epoch, at the border of two, and later.
+		"between": {
+			func(s *stack) { s.stored(4) },
+			func(s *stack) { s.stored(10) },
+			func(s *stack) { s.stored(16) },
+		},
+		// While a checkpoint is written; after the last step, before anything is stored.
+		"writing": {
+			func(s *stack) { s.stored(12); s.sight("tmp/*/train-*/work-*/checkpoints/.*") },
+			func(s *stack) { s.sight("tmp/*/train-*/work-*/output/last") },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, _ := newTrainStack(t)
+			w := s.worker(nil)
+			in := drilled(lesson(t, s.dir, 44))
+			run := s.startTraining("lamps", in)
+			for _, moment := range moments {
+				moment(s)
+				w.kill()
+				s.noOrphans(2 * time.Second)
+				w = s.worker(nil)
+			}
+			out := await[workflows.TrainResult](s, run, 5*time.Minute)
+			require.Equal(t, undisturbed.Job, out.Job)
+			require.Equal(t, want, s.adapter(out.Job, out.Version))
+			require.Equal(t, undisturbed.Metrics, out.Metrics)
+			require.Equal(t, undisturbed.Comparison, out.Comparison)
+			// A checkpoint that was written but not yet stored is lost as well.
+			require.LessOrEqual(t, out.Redone, len(moments)*2*2, "more than what lay between two checkpoints")
+			w.drain()
+			require.Empty(t, s.temporary())
+			require.Empty(t, s.children())
+		})
+	}
+}
+
+// TestTrainElsewhere drains the worker in mid-training; another one, with an
+// empty disk and its models at another path, goes on.
+func TestTrainElsewhere(t *testing.T) {
+	t.Parallel()
+	calm, models := newTrainStack(t)
+	calm.worker(nil)
+	in := drilled(lesson(t, calm.dir, 44))
+	undisturbed := await[workflows.TrainResult](calm, calm.startTraining("lamps", in), 5*time.Minute)
+	want := calm.adapter(undisturbed.Job, undisturbed.Version)
+
+	s, _ := newTrainStack(t)
+	first := s.worker(nil)
+	run := s.startTraining("lamps", drilled(lesson(t, s.dir, 44)))
+	s.stored(6)
+	first.drain()
+	require.Empty(t, s.children(), "it waited for its trainer")
+	require.Empty(t, s.temporary())
+
+	elsewhere := filepath.Join(s.dir, "elsewhere")
+	require.NoError(t, os.CopyFS(filepath.Join(elsewhere, "models"), os.DirFS(models)))
+	s.worker(nil, "COGFLOW_SCRATCH="+filepath.Join(elsewhere, "tmp"), "COGFLOW_TRAINING_MODELS_DIR="+filepath.Join(elsewhere, "models"))
+	out := await[workflows.TrainResult](s, run, 5*time.Minute)
+	require.Equal(t, want, s.adapter(out.Job, out.Version))
+	require.Zero(t, out.Redone, "whoever is asked to stop loses no step")
+}
+
+// TestTrainCancel leaves no process, no claim and no file behind, and keeps the best.
+func TestTrainCancel(t *testing.T) {
+	t.Parallel()
+	s, _ := newTrainStack(t)
+	w := s.worker(nil)
+	run := s.startTraining("lamps", drilled(lesson(t, s.dir, 44)))
+	s.stored(4)
+	require.NoError(t, s.client.CancelWorkflow(t.Context(), "lamps", ""))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	require.Error(t, run.Get(ctx, nil))
+	s.noOrphans(10*time.Second, w)
+	require.Empty(t, s.sightNow("store/default/training/*/claim.json"))
+	require.NotEmpty(t, s.sightNow("store/default/adapters/lamps/1/manifest.json"), "the best so far")
+	w.drain()
+	require.Empty(t, s.temporary())
+}
+
+func (s *stack) sightNow(pattern string) []string {
+	found, err := filepath.Glob(filepath.Join(s.dir, pattern))
+	require.NoError(s.t, err)
+	return found
+}
+
+// TestTrainExamples starts each type by the temporal CLI from the examples.
+func TestTrainExamples(t *testing.T) {
+	t.Parallel()
+	s, _ := newTrainStack(t)
+	s.worker(nil)
+	for _, name := range []string{"sft", "dpo", "embedding", "sweep"} {
+		file, err := filepath.Abs("../examples/train-" + name + ".json")
+		require.NoError(t, err)
+		kind := map[string]string{"sft": "TrainSFT", "dpo": "TrainDPO", "embedding": "TrainEmbedding", "sweep": "TrainSweep"}[name]
+		s.temporalCLI("workflow", "start", "--task-queue", "cogflow", "--type", kind, "--workflow-id", name, "--input-file", file)
+		if name == "sweep" {
+			out := await[workflows.SweepResult](s, s.client.GetWorkflow(t.Context(), name, ""), 5*time.Minute)
+			require.Zero(t, out.Failed)
+			require.NotEmpty(t, out.Report)
+			continue
+		}
+		out := await[workflows.TrainResult](s, s.client.GetWorkflow(t.Context(), name, ""), 5*time.Minute)
+		require.Equal(t, "trained", out.Status)
+		require.Equal(t, 1, out.Version)
+		require.NotEmpty(t, out.Metrics)
+	}
+}

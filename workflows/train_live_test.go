@@ -1,0 +1,309 @@
+package workflows_test
+
+import (
+	"context"
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/worker"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/devserver"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// live is a gym on a real server: only that one waits for activities that are
+// asked to end, and gives up on queues that nobody serves.
+type live struct {
+	*gym
+	client client.Client
+}
+
+// newLive serves the workflows, and training on the given classes.
+func newLive(t *testing.T, classes ...string) *live {
+	t.Helper()
+	binary, err := devserver.Find("../bin")
+	require.NoError(t, err)
+	server, err := devserver.Start(t.Context(), devserver.Options{Binary: binary, Dir: t.TempDir(), Headless: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = server.Stop() })
+	l := &live{gym: newGym(t)}
+	l.client, err = client.DialContext(t.Context(), client.Options{HostPort: server.Address()})
+	require.NoError(t, err)
+	t.Cleanup(l.client.Close)
+	l.train.Runs = liveRuns{l.client}
+	queues := []string{workflows.QueueMain, workflows.QueueMedia}
+	for _, class := range classes {
+		queues = append(queues, workflows.ClassQueue(workflows.StemTrain, class))
+	}
+	for _, queue := range queues {
+		w := worker.New(l.client, queue, worker.Options{
+			Interceptors:                 []interceptor.WorkerInterceptor{&activities.Errors{}},
+			MaxHeartbeatThrottleInterval: time.Second,
+		})
+		w.RegisterActivity(l.train)
+		for _, workflow := range []any{workflows.TrainSFT, workflows.TrainSweep} {
+			w.RegisterWorkflow(workflow)
+		}
+		require.NoError(t, w.Start())
+		t.Cleanup(w.Stop)
+	}
+	return l
+}
+
+// liveRuns asks the server.
+type liveRuns struct{ client client.Client }
+
+func (r liveRuns) Running(ctx context.Context, workflowID, runID string) (bool, error) {
+	d, err := r.client.DescribeWorkflowExecution(ctx, workflowID, runID)
+	if err != nil {
+		return false, err
+	}
+	return d.WorkflowExecutionInfo.Status == enums.WORKFLOW_EXECUTION_STATUS_RUNNING, nil
+}
+
+func (r liveRuns) Signal(ctx context.Context, workflowID, runID, name string, payload any) error {
+	return r.client.SignalWorkflow(ctx, workflowID, runID, name, payload)
+}
+
+func (l *live) start(kind string, in any) client.WorkflowRun {
+	l.t.Helper()
+	run, err := l.client.ExecuteWorkflow(l.t.Context(), client.StartWorkflowOptions{ID: "job", TaskQueue: workflows.QueueMain}, kind, in)
+	require.NoError(l.t, err)
+	return run
+}
+
+func (l *live) signal(name string) {
+	if err := l.client.SignalWorkflow(l.t.Context(), "job", "", name, nil); err != nil {
+		l.t.Error(err)
+	}
+}
+
+func (l *live) result(run client.WorkflowRun) workflows.TrainResult {
+	l.t.Helper()
+	var out workflows.TrainResult
+	require.NoError(l.t, run.Get(l.t.Context(), &out))
+	return out
+}
+
+// until waits for what the run says of itself.
+func (l *live) until(what func(p workflows.TrainProgress) bool) {
+	l.t.Helper()
+	require.Eventually(l.t, func() bool {
+		value, err := l.client.QueryWorkflow(l.t.Context(), "job", "", workflows.QueryProgress)
+		if err != nil {
+			return false
+		}
+		var p workflows.TrainProgress
+		return value.Get(&p) == nil && what(p)
+	}, 30*time.Second, 50*time.Millisecond)
+}
+
+// during calls do once while the trainer computes a step, and has the trainer
+// wait at the next until it is stopped.
+func (l *live) during(step int, do func()) {
+	asked := false
+	l.trainer.step = func(at int, stop <-chan struct{}) {
+		if at == step && !asked {
+			asked = true
+			do()
+			<-stop
+		}
+	}
+}
+
+// undisturbedWeights trains the same elsewhere with nothing going wrong.
+func undisturbedWeights(t *testing.T, in workflows.TrainInput) string {
+	t.Helper()
+	g := newGym(t)
+	_, err := g.run(in)
+	require.NoError(t, err)
+	return g.weights("routing", 1)
+}
+
+func TestTrainPauseAndResume(t *testing.T) {
+	t.Parallel()
+	in := answers("a", 120)
+	want := undisturbedWeights(t, in)
+	l := newLive(t, "cpu")
+	l.during(7, func() { l.signal(workflows.SignalPause) })
+	run := l.start("TrainSFT", in)
+	l.until(func(p workflows.TrainProgress) bool {
+		return p.Paused && p.Step == 7 && p.Checkpoint == 7 && p.Waiting != ""
+	})
+	l.signal(workflows.SignalResume)
+	out := l.result(run)
+	require.Len(t, l.trainer.attempts(), 2)
+	require.Zero(t, out.Redone)
+	require.Equal(t, 12, l.trainer.computed(), "a pause costs no step")
+	require.Equal(t, want, l.weights("routing", 1))
+}
+
+func TestTrainStopKeepsTheBest(t *testing.T) {
+	t.Parallel()
+	in := answers("a", 120)
+	l := newLive(t, "cpu")
+	l.during(7, func() { l.signal(workflows.SignalStop) })
+	out := l.result(l.start("TrainSFT", in))
+	require.Equal(t, "stopped", out.Status)
+	require.True(t, out.Better, "it was evaluated")
+	require.Equal(t, 7, out.Steps)
+
+	l.trainer.step = nil
+	whole := l.result(l.start("TrainSFT", in))
+	require.Equal(t, "trained", whole.Status, "a stopped job can be trained on")
+	require.Equal(t, 2, whole.Version)
+	require.Equal(t, 12, l.trainer.computed())
+	require.Equal(t, undisturbedWeights(t, in), l.weights("routing", 2))
+}
+
+func TestTrainTimeoutKeepsTheBest(t *testing.T) {
+	t.Parallel()
+	in := answers("a", 120)
+	in.Timeout = "2s"
+	l := newLive(t, "cpu")
+	l.during(7, func() {})
+	out := l.result(l.start("TrainSFT", in))
+	require.Equal(t, "stopped", out.Status)
+	require.Equal(t, 7, out.Steps)
+}
+
+func TestTrainCancelKeepsTheBest(t *testing.T) {
+	t.Parallel()
+	l := newLive(t, "cpu")
+	l.during(7, func() {
+		if err := l.client.CancelWorkflow(t.Context(), "job", ""); err != nil {
+			t.Error(err)
+		}
+	})
+	err := l.start("TrainSFT", answers("a", 120)).Get(t.Context(), nil)
+	var cancelled *temporal.CanceledError
+	require.ErrorAs(t, err, &cancelled)
+	found, err := l.train.ShowAdapter(t.Context(), activities.AdapterInput{Tenant: tenant.Default, Name: "routing"})
+	require.NoError(t, err)
+	require.Equal(t, training.EndedStopped, found.Outcome.Ended)
+	require.Equal(t, 7, found.Outcome.Steps)
+	require.False(t, found.Outcome.Better(), "it was not evaluated")
+	require.NotContains(t, l.keys("training/"), "training/"+found.Job+"/claim.json")
+}
+
+func TestTrainFallsBackToAnOlderCheckpoint(t *testing.T) {
+	t.Parallel()
+	in := answers("a", 120)
+	want := undisturbedWeights(t, in)
+	l := newLive(t, "cpu")
+	l.trainer.saveEvery = 3
+	l.during(8, func() { l.signal(workflows.SignalPause) })
+	run := l.start("TrainSFT", in)
+	l.until(func(p workflows.TrainProgress) bool { return p.Paused && p.Checkpoint == 8 })
+	newest := ""
+	for _, key := range l.keys("training/") {
+		if strings.HasSuffix(key, "state.json") {
+			newest = "default/" + key
+		}
+	}
+	require.NoError(t, l.train.Store.Delete(t.Context(), newest))
+	l.signal(workflows.SignalResume)
+	out := l.result(run)
+	require.Equal(t, 2, out.Redone, "the steps since the older one")
+	require.Equal(t, want, l.weights("routing", 1))
+}
+
+func TestTrainTakesTheNextClass(t *testing.T) {
+	t.Parallel()
+	in := answers("a", 120)
+	in.GPU, in.GPUWait = []string{"t4", "h100"}, "1s"
+	l := newLive(t, "h100")
+	out := l.result(l.start("TrainSFT", in))
+	require.Equal(t, "h100", out.GPU, "nobody serves t4")
+	require.Positive(t, out.CostUSD)
+}
+
+func TestTrainBudgetIsRaised(t *testing.T) {
+	t.Parallel()
+	in := answers("a", 120)
+	in.GPU = []string{"h100"}
+	in.BudgetUSD = 1
+	l := newLive(t, "h100")
+	l.during(7, func() { l.budget(0.0001) })
+	run := l.start("TrainSFT", in)
+	l.until(func(p workflows.TrainProgress) bool { return p.Waiting == string(fault.Budget) && p.Checkpoint == 7 })
+	l.budget(5)
+	require.Equal(t, "trained", l.result(run).Status)
+	require.Equal(t, 12, l.trainer.computed())
+}
+
+func (l *live) budget(usd float64) {
+	handle, err := l.client.UpdateWorkflow(l.t.Context(), client.UpdateWorkflowOptions{
+		WorkflowID: "job", UpdateName: workflows.UpdateBudget, Args: []any{usd}, WaitForStage: client.WorkflowUpdateStageCompleted,
+	})
+	if err == nil {
+		err = handle.Get(l.t.Context(), nil)
+	}
+	if err != nil {
+		l.t.Error(err)
+	}
+}
+
+func TestTrainTwoStartsAreOneJob(t *testing.T) {
+	t.Parallel()
+	in := answers("a", 120)
+	l := newLive(t, "cpu")
+	other := in
+	other.Name = "second"
+	l.trainer.step = func(int, <-chan struct{}) { <-time.After(20 * time.Millisecond) } // long enough to meet
+	first := l.start("TrainSFT", in)
+	second, err := l.client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "other", TaskQueue: workflows.QueueMain}, "TrainSFT", other)
+	require.NoError(t, err)
+	require.ElementsMatch(t, []string{"trained", "unchanged"}, []string{l.result(first).Status, l.result(second).Status})
+	require.Equal(t, 12, l.trainer.computed())
+	require.Equal(t, l.weights("routing", 1), l.weights("second", 1))
+}
+
+func TestTrainSweep(t *testing.T) {
+	t.Parallel()
+	l := newLive(t, "cpu")
+	in := answers("a", 120)
+	train, err := json.Marshal(in)
+	require.NoError(t, err)
+	run := l.start("TrainSweep", workflows.SweepInput{
+		Method: training.SFT, Train: train, Concurrency: 2, Grid: map[string][]json.RawMessage{
+			"sft_config.learning_rate": {json.RawMessage("1e-4"), json.RawMessage("2e-4")},
+			"seed":                     {json.RawMessage("1"), json.RawMessage("2")},
+		},
+	})
+	var out workflows.SweepResult
+	require.NoError(t, run.Get(t.Context(), &out))
+	require.Len(t, out.Runs, 4)
+	require.Zero(t, out.Failed)
+	require.GreaterOrEqual(t, out.Best, 0)
+	require.JSONEq(t, "2e-4", string(out.Runs[1].Overrides["sft_config.learning_rate"]), "the last name varies fastest")
+	versions := map[int]bool{}
+	for _, r := range out.Runs {
+		versions[r.Result.Version] = true
+	}
+	require.Len(t, versions, 4)
+	require.Contains(t, l.keys("reports/"), strings.TrimPrefix(filepath.ToSlash(out.Report), "default/"))
+}
+
+// A workflow that waits for a GPU says so.
+func TestTrainSaysWhatItWaitsFor(t *testing.T) {
+	t.Parallel()
+	l := newLive(t)
+	l.start("TrainSFT", answers("a", 120))
+	l.until(func(p workflows.TrainProgress) bool { return p.Waiting == "a worker of queue train-cpu" })
+	d, err := l.client.DescribeWorkflowExecution(t.Context(), "job", "")
+	require.NoError(t, err)
+	require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_RUNNING, d.WorkflowExecutionInfo.Status)
+}

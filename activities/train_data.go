@@ -86,9 +86,9 @@ func (a *Train) PrepareDataset(ctx context.Context, in PrepareInput) (training.C
 	if err != nil {
 		return training.Check{}, err
 	}
-	if rows := check.TrainFile.Rows; rows < in.MinRows {
+	if rows := check.Train.Kept; rows < in.MinRows {
 		return training.Check{}, fault.New(fault.Input, "check dataset", name,
-			fmt.Sprintf("%d rows to train on, but min_rows asks for %d", rows, in.MinRows))
+			fmt.Sprintf("it has %d rows, and so few teach little; add more, or set min_rows (now %d)", rows, in.MinRows))
 	}
 	if err := a.keepRows(ctx, in.Tenant, train, *check.TrainFile); err != nil || check.EvalFile == nil {
 		return check, err

@@ -105,10 +105,9 @@ func (a *app) printAdapters(r activities.AdapterList) {
 		if l.Better {
 			better = "better"
 		}
-		metric, _ := training.Primary(l.Method)
 		value := "-"
-		if v, ok := l.Metrics[metric]; ok {
-			value = metric + " " + metricText(v)
+		if metric := training.PrimaryMetric(l.Method, l.Metrics); metric != "" {
+			value = metric + " " + metricText(l.Metrics[metric])
 		}
 		rows[i] = []string{
 			adapterRef(l.Name, l.Version), l.Status, l.Role, string(l.Method), value, better, bytesText(l.Bytes),

@@ -29,23 +29,30 @@ const (
 	EvalsFolder  = "evals/"
 )
 
-// Primary is the metric by which runs of a method are compared, and whether a
-// lower value is the better one.
-func Primary(m Method) (metric string, lower bool) {
-	if m == Embedding {
-		return "ndcg", false
+// PrimaryMetric is the metric that decides among what there is of a method; ""
+// = there is none.
+func PrimaryMetric(m Method, metrics map[string]float64) string {
+	for _, name := range PrimaryMetrics(m) {
+		if _, ok := metrics[name]; ok {
+			return name
+		}
 	}
-	return "loss", true
+	return ""
 }
 
-// MetricsBetter reports whether a beats b in the primary metric of a method. What
-// has no such figure loses.
+// MetricsBetter reports whether a beats b in the primary metric of a method.
+// What has none loses.
 func MetricsBetter(m Method, a, b map[string]float64) bool {
-	name, lower := Primary(m)
-	x, ok := a[name]
-	if !ok {
+	name := PrimaryMetric(m, a)
+	if name == "" {
 		return false
 	}
 	y, ok := b[name]
-	return !ok || lower && x < y || !lower && x > y
+	if !ok {
+		return true
+	}
+	if LowerIsBetter(name) {
+		return a[name] < y
+	}
+	return a[name] > y
 }

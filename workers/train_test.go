@@ -75,7 +75,7 @@ func lesson(t *testing.T, dir string, rows int) string {
 func drilled(dataset string) workflows.TrainInput {
 	var settings training.Settings
 	if err := json.Unmarshal([]byte(`{"epochs":3,"batch_size":2,"gradient_accumulation_steps":2,"save_steps":2,
-		"eval_steps":5,"lora_dropout":0.1,"early_stopping_patience":0,"max_seq_length":96}`), &settings); err != nil {
+		"eval_steps":5,"lora_dropout":0.1,"early_stopping_patience":0,"max_seq_length":96,"min_rows":10}`), &settings); err != nil {
 		panic(err)
 	}
 	return workflows.TrainInput{
@@ -153,7 +153,9 @@ func (s *stack) sight(pattern string) []string {
 // stored waits until the checkpoint of a step, or of a later one, is in the store.
 func (s *stack) stored(step int) {
 	s.t.Helper()
+	limit := time.Now().Add(4 * time.Minute)
 	for at := step; ; {
+		require.True(s.t, time.Now().Before(limit), "no checkpoint of step %d", step)
 		found, err := filepath.Glob(filepath.Join(s.dir, "store/default/training/*/checkpoints/*/manifest.json"))
 		require.NoError(s.t, err)
 		if slices.ContainsFunc(found, func(path string) bool { return atoi(s.t, filepath.Base(filepath.Dir(path))) >= at }) {

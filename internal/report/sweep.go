@@ -84,9 +84,13 @@ func newSweepPage(r training.SweepReport) sweepPage {
 
 // primaryOf is the metric that a sweep is judged by, of those that are there.
 func primaryOf(method training.Method, names []string) string {
-	want, _ := training.Primary(method)
-	if slices.Contains(names, want) || len(names) == 0 {
-		return want
+	for _, want := range training.PrimaryMetrics(method) {
+		if slices.Contains(names, want) {
+			return want
+		}
+	}
+	if len(names) == 0 {
+		return training.PrimaryMetrics(method)[0]
 	}
 	return names[0]
 }

@@ -37,7 +37,7 @@ type Sampling struct {
 }
 
 // extractorVersion changes whenever the same sampling would yield other bytes.
-const extractorVersion = "2"
+const extractorVersion = "3"
 
 // Of says what an embedding model is given.
 type Of string

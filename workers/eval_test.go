@@ -21,7 +21,7 @@ const evalQueries = "../examples/eval-demo.jsonl"
 // TestEvalOnBothIndexes measures the demo's clips with one file of judged
 // queries on the embedded index and through the Vespa adapter. What the command
 // prints equals the formulas, worked out here from the hits of each search.
-func TestEvalOnBothIndexes(t *testing.T) {
+func TestEvalOnBothIndexes(t *testing.T) { //nolint:tparallel // the group ends when its parallel subtests have
 	t.Parallel()
 	dir := demo(t)
 	names := []string{"embedded", "vespa"}

@@ -164,13 +164,17 @@ func (k *asker) askAll(ctx context.Context, frames []video.Frame, refused *refus
 	var done, calls, cost atomic.Int64
 	stop := heartbeat(ctx, func() any { return progress{done.Load(), k.waitsFor()} })
 	defer stop()
+	noun := "frame"
+	if k.kind == video.KindTranscribe {
+		noun = "sound"
+	}
 	err := each(frames, func(f video.Frame) error {
 		out, err := k.answered(ctx, about(f))
 		if err != nil && refused != nil {
-			err = refused.take(f, err)
+			err = refused.take(noun, f, err)
 		}
 		if err != nil {
-			return fmt.Errorf("frame at %d ms: %w", f.PTSMS, err)
+			return fmt.Errorf("%s at %d ms: %w", noun, f.PTSMS, err)
 		}
 		if out.called {
 			calls.Add(1)

@@ -131,8 +131,6 @@ func TestWeb(t *testing.T) {
 	empty(t, scratch)
 }
 
-// TestWebBreaks breaks the first answer after half of it. The second one goes on
-// where it broke, if the server can and the video is the same.
 // TestKept: what was downloaded to be inspected is not downloaded again to be
 // decoded, and nobody gets what somebody else downloaded, or an older content.
 func TestKept(t *testing.T) {
@@ -170,6 +168,8 @@ func TestKept(t *testing.T) {
 	refused(t, err, "outside")
 }
 
+// TestWebBreaks breaks the first answer after half of it. The second one goes on
+// where it broke, if the server can and the video is the same.
 func TestWebBreaks(t *testing.T) {
 	t.Parallel()
 	want := strings.Repeat("video ", 50<<10)

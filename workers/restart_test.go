@@ -33,7 +33,7 @@ func TestModelServersRestart(t *testing.T) {
 			})
 			m.vlm.Stop()
 			m.vlm.Decide(nil)
-			for name, site := range map[string]*answertest.Site{"describer": m.vlm.Site, "transcriber": m.asr.Site} {
+			for name, site := range map[string]*answertest.Site{"describer": &m.vlm.Site, "transcriber": &m.asr.Site} {
 				require.Eventually(t, func() bool { return s.waitsForHost(site.Address()) }, time.Minute, 100*time.Millisecond, name)
 			}
 			m.vlm.Start()

@@ -11,7 +11,7 @@ import (
 )
 
 // Site is where a server is. The server can go away from there and come back, as
-// it does when it is restarted.
+// it does when it is restarted. The zero value is nowhere yet.
 type Site struct {
 	URL string
 
@@ -21,16 +21,15 @@ type Site struct {
 }
 
 // Serve serves h until the test ends, and does not wait for open connections.
-func Serve(tb testing.TB, h http.Handler) *Site {
+func (s *Site) Serve(tb testing.TB, h http.Handler) {
 	tb.Helper()
-	s := &Site{tb: tb, handler: h, server: httptest.NewServer(h)}
+	s.tb, s.handler, s.server = tb, h, httptest.NewServer(h)
 	s.URL = s.server.URL
 	tb.Cleanup(func() {
 		if s.server != nil {
 			s.Stop()
 		}
 	})
-	return s
 }
 
 // Stop closes the port and breaks every connection.

@@ -55,8 +55,8 @@ func Faults() []Fault {
 
 // Server is the service.
 type Server struct {
-	*answertest.Site // without a path; OpenAI's base is URL + "/v1"
-	Models           []string
+	answertest.Site // without a path; OpenAI's base is URL + "/v1"
+	Models          []string
 
 	mu       sync.Mutex
 	script   []Fault              // of the next calls
@@ -73,7 +73,7 @@ type Server struct {
 func Start(tb testing.TB) *Server {
 	tb.Helper()
 	s := &Server{Models: []string{"test/vlm", "Qwen/Qwen2-VL-7B-Instruct"}, answered: map[string]int{}}
-	s.Site = answertest.Serve(tb, s)
+	s.Serve(tb, s)
 	return s
 }
 

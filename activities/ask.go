@@ -39,6 +39,8 @@ type asker struct {
 	limits Limits
 	gates  *gates
 	ticket int64
+
+	waiting atomic.Value // string: what the model was last waited for; for whoever looks at the activity
 }
 
 // gates bound the calls of one model in this process. A slot is the model's
@@ -94,8 +96,10 @@ func (k *asker) patiently(ctx context.Context, q question) (outcome, error) {
 	for {
 		out, err := k.call(ctx, q)
 		if fault.ClassOf(err) != fault.Overload {
+			k.waiting.Store("")
 			return out, err
 		}
+		k.waiting.Store(err.Error())
 		if d := fault.RetryAfter(err); d > 0 {
 			k.gates.hush(d)
 		}
@@ -141,21 +145,36 @@ func (k *asker) call(ctx context.Context, q question) (outcome, error) {
 	return outcome{cost: cost, called: true}, errors.Join(err, settled)
 }
 
+// progress is what a heartbeat of askAll tells.
+type progress struct {
+	Answered int64  `json:"answered"`
+	Waiting  string `json:"waiting,omitempty"` // for what, as when a model server is down
+}
+
+func (k *asker) waitsFor() string {
+	text, _ := k.waiting.Load().(string)
+	return text
+}
+
 // askAll has the questions about the frames of a chunk answered, as many at
 // once as the model takes, and counts.
 // Where refused is given, it takes the frames that the model refuses.
 func (k *asker) askAll(ctx context.Context, frames []video.Frame, refused *refusals, about func(video.Frame) question) (ChunkResult, error) {
 	start := time.Now()
 	var done, calls, cost atomic.Int64
-	stop := heartbeat(ctx, func() any { return map[string]int64{"answered": done.Load()} })
+	stop := heartbeat(ctx, func() any { return progress{done.Load(), k.waitsFor()} })
 	defer stop()
+	noun := "frame"
+	if k.kind == video.KindTranscribe {
+		noun = "sound"
+	}
 	err := each(frames, func(f video.Frame) error {
 		out, err := k.answered(ctx, about(f))
 		if err != nil && refused != nil {
-			err = refused.take(f, err)
+			err = refused.take(noun, f, err)
 		}
 		if err != nil {
-			return fmt.Errorf("frame at %d ms: %w", f.PTSMS, err)
+			return fmt.Errorf("%s at %d ms: %w", noun, f.PTSMS, err)
 		}
 		if out.called {
 			calls.Add(1)

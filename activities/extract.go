@@ -86,7 +86,7 @@ func (a *Ingest) Extract(ctx context.Context, in ExtractInput) (video.Extraction
 }
 
 func (a *Ingest) decode(ctx context.Context, in ExtractInput, p video.Profile, prefix, dir string) (video.Extraction, error) {
-	file, name, err := a.Sources.Open(ctx, in.Tenant, in.URI)
+	file, name, err := a.Sources.Reopen(ctx, in.Tenant, in.URI, in.Video)
 	if err != nil {
 		return video.Extraction{}, err
 	}

@@ -171,6 +171,7 @@ func (a *Ingest) Inspect(ctx context.Context, in InspectInput) (video.Source, er
 	if in.DryRun {
 		return source, nil
 	}
+	a.Sources.Keep(in.Tenant, in.URI, id, file)
 	return source, writeJSON(ctx, a.Store, video.SourceKey(in.Tenant, id), source)
 }
 

@@ -45,6 +45,11 @@ type Sources interface {
 	// Open returns the local file of a video, fetched if it is remote, and the
 	// name for people. Closing the file releases whatever was fetched.
 	Open(ctx context.Context, t tenant.ID, uri string) (file *os.File, name string, err error)
+	// Keep may keep what Open fetched, for a Reopen that follows soon.
+	Keep(t tenant.ID, uri string, id video.ID, file *os.File)
+	// Reopen is Open for a video whose content is known. Whether it still has
+	// that content is for the caller to see.
+	Reopen(ctx context.Context, t tenant.ID, uri string, id video.ID) (file *os.File, name string, err error)
 }
 
 // Media looks into untrusted video files.

@@ -12,13 +12,14 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// A model may refuse a frame: its content filter does, or it cannot read that
-// one picture. Such a frame is left out and reported instead of failing the
+// A model may refuse a frame or a piece of sound: its content filter does, or it
+// cannot read that one. Such a frame is left out and reported instead of failing the
 // video, as long as it is one of few. When many are refused it is the model or
 // the profile that is wrong, and the stage fails with the first reason.
 const refusedAtMost = 10 // percent of a chunk, but one frame if there are others
 
-// refusals gathers the frames of a chunk that a model refuses.
+// refusals gathers the frames of a chunk, or the pieces of sound of a video, that
+// a model refuses.
 type refusals struct {
 	mu      sync.Mutex
 	reasons map[string]string // by presentation timestamp in milliseconds
@@ -26,14 +27,14 @@ type refusals struct {
 }
 
 // take returns nil for an error that concerns one frame only.
-func (r *refusals) take(f video.Frame, err error) error {
+func (r *refusals) take(noun string, f video.Frame, err error) error {
 	if fault.ClassOf(err) != fault.Input {
 		return err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.first == nil {
-		r.first = fmt.Errorf("frame at %d ms: %w", f.PTSMS, err)
+		r.first = fmt.Errorf("%s at %d ms: %w", noun, f.PTSMS, err)
 	}
 	if r.reasons == nil {
 		r.reasons = map[string]string{}

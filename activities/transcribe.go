@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/cogniverse/cogflow/tenant"
@@ -17,7 +18,8 @@ type TranscribeInput struct {
 }
 
 // Transcribe writes down what is said in a video, piece by piece; each is
-// stored before the next step relies on it. Frames in the result counts pieces.
+// stored before the next step relies on it. Frames in the result counts pieces,
+// and Refused those that the model refuses: what is said there is left out.
 func (a *Ingest) Transcribe(ctx context.Context, in TranscribeInput) (ChunkResult, error) {
 	p, err := a.recipe(ctx, in.Tenant, in.Recipe)
 	if err != nil {
@@ -34,7 +36,8 @@ func (a *Ingest) Transcribe(ctx context.Context, in TranscribeInput) (ChunkResul
 	}
 	asked := ChunkInput{VideoRef: in.VideoRef, Job: in.Job, LimitMicroUSD: in.LimitMicroUSD}
 	k := a.newAsker(asked, video.KindTranscribe, p.Transcribe, a.Transcriber)
-	return k.askAll(ctx, pieces, nil, func(f video.Frame) question {
+	var refused refusals
+	out, err := k.askAll(ctx, pieces, &refused, func(f video.Frame) question {
 		piece := int(f.PTSMS / video.AudioPieceMS)
 		fingerprint := p.TranscriptFingerprint(in.Video, piece)
 		key := video.TranscriptKey(in.Tenant, fingerprint)
@@ -52,13 +55,26 @@ func (a *Ingest) Transcribe(ctx context.Context, in TranscribeInput) (ChunkResul
 			},
 		}
 	})
+	if err != nil {
+		return out, err
+	}
+	out.Refused = len(refused.reasons)
+	return out, refused.settle(ctx, a.Store, p.RefusedKey(prefix, video.KindTranscribe, 0), len(pieces))
 }
 
 // speech reads what is said in a range of a video, times counted from its start.
 func (a *Ingest) speech(ctx context.Context, t tenant.ID, p video.Profile, v video.ID, pieces int, startMS, endMS int64) ([]video.Segment, error) {
 	var out []video.Segment
+	prefix := video.FramesPrefix(t, v, p.ExtractFingerprint(v))
+	refused, err := a.refused(ctx, p.RefusedKey(prefix, video.KindTranscribe, 0))
+	if err != nil {
+		return nil, err
+	}
 	first, last := int(startMS/video.AudioPieceMS), int(max(endMS-1, startMS)/video.AudioPieceMS)
 	for piece := first; piece <= last && piece < pieces; piece++ {
+		if _, silent := refused[strconv.FormatInt(int64(piece)*video.AudioPieceMS, 10)]; silent {
+			continue
+		}
 		var said video.Transcript
 		if err := readJSON(ctx, a.Store, video.TranscriptKey(t, p.TranscriptFingerprint(v, piece)), &said); err != nil {
 			return nil, fmt.Errorf("transcript of piece %d: %w", piece, err)

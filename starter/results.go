@@ -103,7 +103,7 @@ func (a *app) printVideo(id string, r workflows.IngestVideoResult) {
 
 func (a *app) printRefused(n int) {
 	if n > 0 {
-		a.say("%s refused by a model and left out, or without a caption", count(n, "frame", "frames"))
+		a.say("%s refused by a model: left out, or without a caption or words", count(n, "frame or piece of sound", "frames or pieces of sound"))
 	}
 }
 

@@ -55,8 +55,9 @@ const (
 	KindTranscribe = "transcribe"
 )
 
-// RefusedKey holds which frames of a chunk a model refused, and why: an object
-// from presentation timestamp to reason. There is none when it refused none.
+// RefusedKey holds which frames of a chunk, or pieces of the sound of a video, a
+// model refused, and why: an object from presentation timestamp to reason. There
+// is none when it refused none.
 func (p Profile) RefusedKey(prefix, kind string, chunk int) string {
 	return fmt.Sprintf("%s%06d.json", p.RefusedPrefix(prefix, kind), chunk)
 }
@@ -64,8 +65,11 @@ func (p Profile) RefusedKey(prefix, kind string, chunk int) string {
 // RefusedPrefix is where those of all chunks lie.
 func (p Profile) RefusedPrefix(prefix, kind string) string {
 	parts := p.Describe.asked()
-	if kind == KindEmbed {
+	switch kind {
+	case KindEmbed:
 		parts = append(p.Embed.vectors(), string(p.Embed.Of))
+	case KindTranscribe:
+		parts = p.Transcribe.heard()
 	}
 	return fmt.Sprintf("%srefused-%s-%s-", prefix, kind, NewFingerprint(kind, parts...)[:16])
 }

@@ -37,7 +37,7 @@ type Sampling struct {
 }
 
 // extractorVersion changes whenever the same sampling would yield other bytes.
-const extractorVersion = "2"
+const extractorVersion = "3"
 
 // Of says what an embedding model is given.
 type Of string
@@ -171,9 +171,11 @@ func (p Profile) PictureFingerprint(f Frame) Fingerprint {
 
 // TranscriptFingerprint determines the transcript of one piece of a video's sound.
 func (p Profile) TranscriptFingerprint(v ID, piece int) Fingerprint {
-	return NewFingerprint("transcript", p.Transcribe.Model, p.Transcribe.Revision, p.Transcribe.Language,
-		string(p.ExtractFingerprint(v)), strconv.Itoa(piece))
+	return NewFingerprint("transcript", append(p.Transcribe.heard(), string(p.ExtractFingerprint(v)), strconv.Itoa(piece))...)
 }
+
+// heard is what a transcript depends on, but for the sound.
+func (s Stage) heard() []string { return []string{s.Model, s.Revision, s.Language} }
 
 // schemaVersion changes whenever documents get other fields or other ids.
 const schemaVersion = "1"

@@ -29,19 +29,21 @@ type result struct {
 }
 
 // ingestWith ingests the clip with captions, vectors and speech into the Vespa
-// stand-in, while the services behave as trouble says.
-func ingestWith(t *testing.T, dir string, trouble func(s *stack, m *services)) result {
+// stand-in, while the services behave as trouble says. It is told when the run
+// has begun by a call of what it returns.
+func ingestWith(t *testing.T, dir string, trouble func(s *stack, m *services) (begun func())) result {
 	t.Helper()
 	s := newStack(t, nil)
 	models := startServices(t)
 	path, env := models.redirect(t, "../examples/configs/all-remote.json", s.dir)
 	s.env = append(append(s.env, "COGNIVERSE_CONFIG="+path), env...)
 	models.deploy(t, path)
+	begun := trouble(s, models)
 	s.worker(nil)
 	run, err := s.client.ExecuteWorkflow(t.Context(), startOptions("library"), "IngestLibrary",
 		workflows.IngestLibraryInput{Source: dir, Profile: faultProfile})
 	require.NoError(t, err)
-	trouble(s, models)
+	begun()
 	out := await[workflows.IngestLibraryResult](s, run, 4*time.Minute)
 	require.Empty(t, out.Failures)
 	require.Equal(t, 1, out.Indexed)
@@ -66,9 +68,9 @@ func ingestWith(t *testing.T, dir string, trouble func(s *stack, m *services)) r
 func TestFaultRun(t *testing.T) {
 	t.Parallel()
 	dir := colours(t)
-	want := ingestWith(t, dir, func(*stack, *services) {})
+	want := ingestWith(t, dir, calm)
 	require.Len(t, want.hits, 3)
-	got := ingestWith(t, dir, func(s *stack, m *services) {
+	got := ingestWith(t, dir, func(s *stack, m *services) func() {
 		m.vlm.Next(append(vlmtest.Faults(), vlmtest.TooMany, vlmtest.Down)...)
 		m.embed.Next(
 			answertest.Status(http.StatusTooManyRequests, `{}`, "Retry-After", "1"), answertest.Reset,
@@ -82,20 +84,30 @@ func TestFaultRun(t *testing.T) {
 				{Status: http.StatusTooManyRequests}, {}, {Status: http.StatusServiceUnavailable}, {}, {Reset: true}, {}, {Lost: true}, {}, {Truncate: true}, {}, {},
 			}[min(calls.Add(1)-1, 10)]
 		})
-		s.untilBlocked()
-		m.vespa.Block(false)
+		return func() {
+			s.untilBlocked()
+			m.vespa.Block(false)
+		}
 	})
-	for picture, times := range got.answers {
+	got.equals(t, want)
+}
+
+func calm(*stack, *services) func() { return func() {} }
+
+// equals compares with an undisturbed run: nothing was asked twice.
+func (r result) equals(t *testing.T, want result) {
+	t.Helper()
+	for picture, times := range r.answers {
 		if !strings.HasPrefix(picture, "A picture") || times != 1 {
 			require.Fail(t, "asked twice, or no answer", "%s: %d", picture, times)
 		}
 	}
-	require.Equal(t, want.answers, got.answers)
+	require.Equal(t, want.answers, r.answers)
 	for i := range want.hits {
-		want.hits[i].Score, got.hits[i].Score = 0, 0 // BM25 depends on what else was fed on the way
+		want.hits[i].Score, r.hits[i].Score = 0, 0 // BM25 depends on what else was fed on the way
 	}
-	require.Equal(t, want.hits, got.hits)
-	require.Equal(t, want.objects, got.objects)
+	require.Equal(t, want.hits, r.hits)
+	require.Equal(t, want.objects, r.objects)
 }
 
 // untilBlocked waits until the ingest says that the index has no room, both to

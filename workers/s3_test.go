@@ -1,10 +1,12 @@
 package main
 
 import (
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,8 +34,16 @@ func TestS3(t *testing.T) { //nolint:paralleltest // sets the environment that t
 		require.NoError(t, err)
 		require.NoError(t, file.Close())
 	}
+	proxy, through := s3test.NewProxy(t, store)
+	var downloads atomic.Int64
+	proxy.Set(func(_ http.ResponseWriter, r *http.Request, _ func(func(*http.Response))) bool {
+		if r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/library/clips/") && strings.HasSuffix(r.URL.Path, ".mp4") {
+			downloads.Add(1)
+		}
+		return false
+	})
 	s := newSmallStack(t, nil)
-	s.env = append(s.env, "COGFLOW_STORE="+store)
+	s.env = append(s.env, "COGFLOW_STORE="+through)
 	w := s.worker(nil)
 	in := workflows.IngestLibraryInput{Source: "s3://" + library.Host + "/library/clips/"}
 	job := s.begin("library", in)
@@ -49,6 +59,12 @@ func TestS3(t *testing.T) { //nolint:paralleltest // sets the environment that t
 	again, err := execute[workflows.IngestLibraryResult](s, "again", "IngestLibrary", in)
 	require.NoError(t, err)
 	require.Equal(t, 2, again.Unchanged)
+	before := downloads.Load()
+	in.Force = true
+	forced, err := execute[workflows.IngestLibraryResult](s, "forced", "IngestLibrary", in)
+	require.NoError(t, err)
+	require.Equal(t, 2, forced.Indexed)
+	require.EqualValues(t, 2, downloads.Load()-before, "each video is downloaded once to be inspected and decoded")
 	hits := search(s, "on screen grey").Hits
 	require.NotEmpty(t, hits)
 	require.True(t, strings.HasPrefix(hits[0].URI, in.Source))

@@ -150,32 +150,38 @@ func (s *stack) waitsOn(id, activity string) bool {
 	return false
 }
 
-// TestCogflowCLI runs the command line against a worker of its own.
-func TestCogflowCLI(t *testing.T) {
-	t.Parallel()
-	program := filepath.Join(t.TempDir(), "cogflow")
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../starter").CombinedOutput()
-	require.NoError(t, err, string(out))
-	dir := t.TempDir()
-	tiny(t, filepath.Join(dir, "a.mp4"), 3)
-	s := newStack(t, nil)
-	s.worker(nil, noText)
-	cogflow := func(args ...string) (code int, stdout string) {
-		t.Helper()
-		cmd := exec.CommandContext(t.Context(), program, args...)
+// cogflow builds the command line and returns what runs it against the stack.
+func (s *stack) cogflow() func(args ...string) (code int, stdout string) {
+	s.t.Helper()
+	program := filepath.Join(s.t.TempDir(), "cogflow")
+	out, err := exec.CommandContext(s.t.Context(), "go", "build", "-o", program, "../starter").CombinedOutput()
+	require.NoError(s.t, err, string(out))
+	return func(args ...string) (code int, stdout string) {
+		s.t.Helper()
+		cmd := exec.CommandContext(s.t.Context(), program, args...)
 		cmd.Dir = s.dir
-		cmd.Env = append(os.Environ(), "HOME="+s.dir, "TEMPORAL_ADDRESS="+s.server.Address(), "COGNIVERSE_CONFIG=",
-			"COGFLOW_STORE=file://"+filepath.Join(s.dir, "store"))
+		cmd.Env = append(append(os.Environ(), "HOME="+s.dir, "TEMPORAL_ADDRESS="+s.server.Address(), "COGNIVERSE_CONFIG=",
+			"COGFLOW_STORE=file://"+filepath.Join(s.dir, "store")), s.env...)
 		var stderr bytes.Buffer
 		cmd.Stderr = &stderr
 		out, err := cmd.Output()
 		var exit *exec.ExitError
 		if err != nil && !errors.As(err, &exit) {
-			require.NoError(t, err)
+			require.NoError(s.t, err)
 		}
-		t.Logf("cogflow %q: exit %d\n%s%s", args, cmd.ProcessState.ExitCode(), out, stderr.String())
+		s.t.Logf("cogflow %q: exit %d\n%s%s", args, cmd.ProcessState.ExitCode(), out, stderr.String())
 		return cmd.ProcessState.ExitCode(), string(out)
 	}
+}
+
+// TestCogflowCLI runs the command line against a worker of its own.
+func TestCogflowCLI(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	tiny(t, filepath.Join(dir, "a.mp4"), 3)
+	s := newStack(t, nil)
+	s.worker(nil, noText)
+	cogflow := s.cogflow()
 
 	code, text := cogflow("ingest", dir, "--json")
 	require.Zero(t, code)

@@ -71,8 +71,9 @@ func TestPicturesWithoutCaptions(t *testing.T) {
 // echo transcribes a piece to two segments: its words in the first second, and
 // a word that lasts from the third to the fifth.
 type echo struct {
-	mu    sync.Mutex
-	calls int
+	mu      sync.Mutex
+	calls   int
+	refuses string // sound that it will not listen to
 }
 
 func (e *echo) Limit(string) int { return 2 }
@@ -81,6 +82,9 @@ func (e *echo) Transcribe(_ context.Context, r video.TranscribeRequest) (video.T
 	e.mu.Lock()
 	e.calls++
 	e.mu.Unlock()
+	if string(r.FLAC) == e.refuses {
+		return video.Transcript{}, fault.New(fault.Input, "transcribe", r.Stage.Model, "it will not listen to this")
+	}
 	return video.Transcript{Model: r.Stage.Model, CostMicroUSD: 7000, Segments: []video.Segment{
 		{StartMS: 0, EndMS: 1000, Text: " " + string(r.FLAC)}, {StartMS: 2500, EndMS: 4500, Text: "lighthouse "},
 	}}, nil
@@ -113,6 +117,39 @@ func TestSpeechLiesOnTheFramesThatItOverlaps(t *testing.T) {
 	env.ExecuteWorkflow(workflows.IngestVideo, workflows.IngestVideoInput{URI: w.harbour()})
 	require.Equal(t, 9, videoResult(t, env).Removed)
 	require.Equal(t, 2, e.calls)
+}
+
+// TestPoisonSoundIsLeftOut: a piece of sound that the model refuses costs the
+// words in it, and is reported; when it refuses all, the model is wrong.
+func TestPoisonSoundIsLeftOut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.ingest.Transcriber, w.sound = &echo{refuses: "noise"}, []string{"welcome aboard", "noise"}
+	w.profile.Transcribe = video.Stage{Model: "ears", GPU: []string{"cpu"}}
+	w.video("harbour.txt", frames("harbour", 9)...)
+	ingest := func() (workflows.IngestVideoResult, error) {
+		env := w.environment()
+		env.ExecuteWorkflow(workflows.IngestVideo, workflows.IngestVideoInput{URI: w.harbour(), Force: true})
+		if err := env.GetWorkflowError(); err != nil {
+			return workflows.IngestVideoResult{}, err
+		}
+		return videoResult(t, env), nil
+	}
+	out, err := ingest()
+	require.NoError(t, err)
+	require.Equal(t, 9, out.Documents)
+	require.Equal(t, 1, out.Refused)
+	require.Len(t, w.search("aboard"), 1)
+
+	w.ingest.Transcriber = &echo{}
+	out, err = ingest()
+	require.NoError(t, err)
+	require.Zero(t, out.Refused, "it listens now")
+
+	w.ingest.Transcriber, w.profile.Transcribe.Model = &echo{refuses: "hum"}, "other ears"
+	w.sound = []string{"hum", "hum"}
+	_, err = ingest()
+	require.ErrorContains(t, err, "it will not listen to this")
 }
 
 // fullIndex has no room for the first calls.

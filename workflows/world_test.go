@@ -125,6 +125,12 @@ func (v *textVideos) Open(_ context.Context, _ tenant.ID, uri string) (*os.File,
 	return f, filepath.Base(uri), fault.Wrap(fault.Input, "open video", uri, err)
 }
 
+func (v *textVideos) Keep(tenant.ID, string, video.ID, *os.File) {}
+
+func (v *textVideos) Reopen(ctx context.Context, t tenant.ID, uri string, _ video.ID) (*os.File, string, error) {
+	return v.Open(ctx, t, uri)
+}
+
 func (v *textVideos) Probe(_ context.Context, f *os.File) (video.Media, error) {
 	info, err := f.Stat()
 	if err != nil {

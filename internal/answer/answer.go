@@ -1,7 +1,8 @@
 // Package answer calls model servers over HTTP and reads what they answer, with
 // suspicion: servers report errors with status 200, cut answers short, drip them
 // for hours, or send the error page of a proxy. Whatever is not the JSON object
-// that was asked for is a fault whose class says whether to ask again.
+// that was asked for is a fault whose class says whether to ask again. A server
+// that does not answer at all is left alone until it does; see circuit.go.
 package answer
 
 import (
@@ -16,15 +17,18 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/circuit"
 )
 
 // Client calls one server. Make one with New.
 type Client struct {
-	options Options
-	http    *http.Client
+	options  Options
+	http     *http.Client
+	circuits sync.Map // by host: *circuit.Breaker
 }
 
 // Options of a Client.
@@ -35,6 +39,8 @@ type Options struct {
 	Timeout     time.Duration // of one call, body included; 0 = 2 min
 	MaxBytes    int64         // of one answer; 0 = 1 MiB
 	Connections int           // kept open; 0 = 1024
+
+	Now func() time.Time // nil = time.Now
 }
 
 // New makes a Client. It uses no proxy of the environment, and follows redirects
@@ -132,19 +138,23 @@ func (c *Client) decode(r *http.Request, out any) error {
 // do makes a call and returns a whole JSON object without an error in it.
 func (c *Client) do(r *http.Request) ([]byte, http.Header, error) {
 	host := r.URL.Host
+	breaker := c.circuit(host)
+	if err := c.enter(r, breaker); err != nil {
+		return nil, nil, err
+	}
 	ctx, cancel := context.WithTimeoutCause(r.Context(), c.options.Timeout, errSlow)
 	defer cancel()
-	response, err := c.http.Do(r.WithContext(ctx))
+	got, err := c.call(r.WithContext(ctx))
 	if err != nil {
+		if r.Context().Err() == nil {
+			breaker.Fail(circuit.Pass{})
+		}
 		return nil, nil, c.broken(ctx, r.Context(), host, err)
 	}
-	defer response.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(response.Body, c.options.MaxBytes+1))
-	if err != nil {
-		return nil, nil, c.broken(ctx, r.Context(), host, err)
-	}
-	if response.StatusCode != http.StatusOK {
-		return nil, nil, c.status(response, data)
+	tell(breaker, got.status)
+	data := got.body
+	if got.status != http.StatusOK {
+		return nil, nil, c.status(host, got)
 	}
 	switch {
 	case int64(len(data)) > c.options.MaxBytes:
@@ -155,7 +165,24 @@ func (c *Client) do(r *http.Request) ([]byte, http.Header, error) {
 	if text, class := reported(data); text != "" {
 		return nil, nil, c.fault(class, host, "the server answers 200 with an error: "+text, nil)
 	}
-	return data, response.Header, nil
+	return data, got.header, nil
+}
+
+// reply is what came back, of whatever status.
+type reply struct {
+	status int
+	header http.Header
+	body   []byte // at most one byte more than is allowed
+}
+
+func (c *Client) call(r *http.Request) (reply, error) {
+	response, err := c.http.Do(r)
+	if err != nil {
+		return reply{}, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, c.options.MaxBytes+1))
+	return reply{response.StatusCode, response.Header, body}, err
 }
 
 var errSlow = errors.New("no whole answer in time")
@@ -182,14 +209,14 @@ func (c *Client) broken(ctx, caller context.Context, host string, err error) err
 var ErrTimeout = errors.New("timeout")
 
 // status classifies an HTTP status.
-func (c *Client) status(r *http.Response, body []byte) error {
-	said := message(body)
-	f := c.fault(fault.Transport, r.Request.URL.Host, fmt.Sprintf("status %d: %s", r.StatusCode, said), nil)
-	f.RetryAfter = RetryAfter(r.Header.Get("Retry-After"), time.Now())
-	switch code := r.StatusCode; {
+func (c *Client) status(host string, r reply) error {
+	said := message(r.body)
+	f := c.fault(fault.Transport, host, fmt.Sprintf("status %d: %s", r.status, said), nil)
+	f.RetryAfter = RetryAfter(r.header.Get("Retry-After"), time.Now())
+	switch code := r.status; {
 	case code == http.StatusUnauthorized || code == http.StatusForbidden:
 		f.Class = fault.Auth
-		f.Reason = fmt.Sprintf("status %d: the key is refused or missing", r.StatusCode) // what it says may repeat the key
+		f.Reason = fmt.Sprintf("status %d: the key is refused or missing", r.status) // what it says may repeat the key
 		if c.options.KeyVariable != "" {
 			f.Reason += "; check " + c.options.KeyVariable
 		}

@@ -6,17 +6,21 @@ import (
 	"strings"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/circuit"
 	"github.com/cogniverse/cogflow/internal/limit"
 )
 
 // Measure makes a call within the view of a limit: refusals and answers that do
-// not come in time say that the service has enough.
+// not come in time say that the service has enough. A call that was not made,
+// since the service is down, says nothing.
 func Measure[T any](l *limit.Limit, call func() (T, error)) (T, error) {
 	done := l.Begin()
 	out, err := call()
 	switch {
 	case err == nil:
 		done(limit.Answered)
+	case errors.Is(err, circuit.ErrOpen):
+		done(limit.Failed)
 	case fault.ClassOf(err) == fault.Overload, errors.Is(err, ErrTimeout):
 		done(limit.Refused)
 	default:

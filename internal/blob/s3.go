@@ -42,6 +42,10 @@ func openS3(ctx context.Context, rawURL string) (Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	return openPlace(ctx, place)
+}
+
+func openPlace(ctx context.Context, place s3.Place) (Store, error) {
 	prefix := strings.TrimSuffix(place.Prefix, "/")
 	if prefix != "" {
 		if err := CheckKey(prefix); err != nil {

@@ -130,6 +130,18 @@ func TestSceneFindsCutsAndFillsGaps(t *testing.T) {
 	require.Equal(t, []int64{0, 1000, 2000, 3000, 4000, 5000}, e.times())
 }
 
+// TestCutBetweenColoursOfEqualBrightness: what differs in colour alone is no
+// duplicate, and another shot.
+func TestCutBetweenColoursOfEqualBrightness(t *testing.T) {
+	t.Parallel()
+	path := clip(t, "hues.mp4", "-f", "lavfi", "-i", "color=gray:s=160x120:r=10:d=6", "-filter_complex",
+		"geq=lum=120:cb='if(lt(T,2),90,if(lt(T,4),128,170))':cr='if(lt(T,2),170,if(lt(T,4),128,100))'", "-pix_fmt", "yuv420p")
+	e := extract(t, path, video.Sampling{Strategy: video.FixedRate, FPS: 1})
+	require.Equal(t, []int64{0, 2000, 4000}, e.times())
+	require.Equal(t, 3, e.Duplicates, "the second picture of each")
+	require.Equal(t, 2, e.frames[2].Shot)
+}
+
 func TestSegments(t *testing.T) {
 	t.Parallel()
 	s := video.Sampling{Strategy: video.Segments, DedupDistance: keepAll}

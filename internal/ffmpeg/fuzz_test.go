@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -84,12 +85,12 @@ func FuzzComplaints(f *testing.F) {
 	})
 }
 
-func TestGrayPictures(t *testing.T) {
+func TestSmallPictures(t *testing.T) {
 	t.Parallel()
-	plain, bright, ramp := make(gray, grayWidth*grayHeight), make(gray, grayWidth*grayHeight), make(gray, grayWidth*grayHeight)
-	for i := range ramp {
+	plain, bright, ramp := make(small, smallBytes), make(small, smallBytes), make(small, smallBytes)
+	for i := range smallPixels {
 		bright[i] = 255
-		ramp[i] = byte(i % grayWidth * 7)
+		ramp[i] = byte(i % smallWidth * 7)
 	}
 	require.Zero(t, plain.hash())
 	require.Equal(t, ^uint64(0), ramp.hash())
@@ -97,6 +98,19 @@ func TestGrayPictures(t *testing.T) {
 	require.True(t, plain.cut(bright))
 	require.False(t, plain.cut(plain))
 	require.False(t, alike(plain, bright, 0, 0, 2), "plain pictures all have the same hash")
+
+	tinted := slices.Clone(plain)
+	for i := range tinted.chroma() {
+		tinted.chroma()[i] = 5
+	}
+	require.Zero(t, plain.change(tinted))
+	require.InDelta(t, 10.0/255, plain.recolour(tinted), 1e-9)
+	require.True(t, alike(plain, tinted, 0, 0, 2), "the noise of an encoder")
+	for i := range tinted.chroma() {
+		tinted.chroma()[i] = 40
+	}
+	require.False(t, alike(plain, tinted, 0, 0, 2))
+	require.True(t, plain.cut(tinted))
 }
 
 // The real clips, where they are.

@@ -18,7 +18,7 @@ type sample struct {
 	start int64 // segments: start of the window
 	atMS  int64 // on a grid: the instant, which the picture may be older than
 	jpeg  []byte
-	gray  gray
+	small small
 
 	stills []sample // segments with stills: all of the window
 }
@@ -32,10 +32,10 @@ type keeper struct {
 
 	frame   *video.Frame // held back
 	held    sample
-	kept    gray // of the last kept frame
+	kept    small // of the last kept frame
 	hash    uint64
 	keptMS  int64
-	before  gray // the sample before
+	before  small // the sample before
 	afterMS int64
 	shot    int
 	shotWas int // of the last kept frame
@@ -49,15 +49,15 @@ type keeper struct {
 func (k *keeper) add(s sample) error {
 	motion := 0.0
 	if k.before != nil {
-		motion = s.gray.change(k.before)
-		if s.gray.cut(k.before) {
+		motion = s.small.change(k.before)
+		if s.small.cut(k.before) {
 			k.shot++
 		}
 	}
 	gap := s.ptsMS - k.afterMS // to the sample before, and likely to the next one
 	first := k.before == nil
-	k.before, k.afterMS = s.gray, s.ptsMS
-	hash := s.gray.hash()
+	k.before, k.afterMS = s.small, s.ptsMS
+	hash := s.small.hash()
 	if !first && k.duplicate(s, hash, gap) {
 		k.duplicates++
 		if s.endMS > 0 {
@@ -83,7 +83,7 @@ func (k *keeper) duplicate(s sample, hash uint64, gap int64) bool {
 		return true // another picture of the same millisecond
 	}
 	return k.sampling.DedupDistance >= 0 && k.shot == k.shotWas && since+gap <= k.sampling.MaxGapMS &&
-		alike(s.gray, k.kept, hash, k.hash, k.sampling.DedupDistance)
+		alike(s.small, k.kept, hash, k.hash, k.sampling.DedupDistance)
 }
 
 // hold makes a frame of a sample.
@@ -103,7 +103,7 @@ func (k *keeper) hold(s sample, hash uint64, motion float64) {
 		k.frame.Stills = append(k.frame.Stills, video.Still{PTSMS: still.ptsMS, SHA256: hex.EncodeToString(sum[:])})
 	}
 	k.held = s
-	k.kept, k.hash, k.keptMS, k.shotWas = s.gray, hash, s.ptsMS, k.shot
+	k.kept, k.hash, k.keptMS, k.shotWas = s.small, hash, s.ptsMS, k.shot
 	k.frames++
 	k.bytes += int64(len(s.jpeg))
 }

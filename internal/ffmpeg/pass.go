@@ -16,13 +16,13 @@ import (
 // sample, in order of time.
 type pass struct {
 	plan
-	line  timeline
-	grays []packet // not yet paired
-	jpegs []packet
-	ready []sample // paired, its picture not yet known: on the grid
-	thumb []byte   // the candidate with the most detail
-	sink  func(sample) error
-	tick  func(ms int64)
+	line   timeline
+	smalls []packet // not yet paired
+	jpegs  []packet
+	ready  []sample // paired, its picture not yet known: on the grid
+	thumb  []byte   // the candidate with the most detail
+	sink   func(sample) error
+	tick   func(ms int64)
 }
 
 // packet takes the next packet of the stream.
@@ -32,9 +32,9 @@ func (p *pass) packet(in packet) error {
 		p.line.add(p.fromMS+in.ptsMS, p.grid != nil)
 		p.tick(p.line.last)
 		return p.resolve(false)
-	case trackGray:
-		if len(in.data) == grayWidth*grayHeight {
-			p.grays = append(p.grays, in)
+	case trackSmall:
+		if len(in.data) == smallBytes {
+			p.smalls = append(p.smalls, in)
 		}
 	case trackJPEG:
 		p.jpegs = append(p.jpegs, in)
@@ -46,13 +46,13 @@ func (p *pass) packet(in packet) error {
 	return p.pair()
 }
 
-// pair matches pictures and grey pictures by time; what lost its other half to
+// pair matches pictures and small pictures by time; what lost its other half to
 // an error of an encoder is dropped.
 func (p *pass) pair() error {
-	for len(p.grays) > 0 && len(p.jpegs) > 0 {
-		g, j := p.grays[0], p.jpegs[0]
+	for len(p.smalls) > 0 && len(p.jpegs) > 0 {
+		g, j := p.smalls[0], p.jpegs[0]
 		if g.ptsMS <= j.ptsMS {
-			p.grays = p.grays[1:]
+			p.smalls = p.smalls[1:]
 		}
 		if j.ptsMS <= g.ptsMS {
 			p.jpegs = p.jpegs[1:]
@@ -60,7 +60,7 @@ func (p *pass) pair() error {
 		if g.ptsMS != j.ptsMS {
 			continue
 		}
-		p.ready = append(p.ready, sample{ptsMS: j.ptsMS, jpeg: j.data, gray: g.data})
+		p.ready = append(p.ready, sample{ptsMS: j.ptsMS, jpeg: j.data, small: g.data})
 	}
 	return p.resolve(false)
 }

@@ -12,7 +12,7 @@ import (
 // Tracks of the stream that ffmpeg writes, in this order.
 const (
 	trackTime  = iota + 1 // every decoded picture, as 2×2 pixels: the measured timeline
-	trackGray             // sampled pictures, small and grey
+	trackSmall            // sampled pictures, small and grey
 	trackJPEG             // sampled pictures
 	trackThumb            // the first sampled pictures, as thumbnails
 )
@@ -93,7 +93,7 @@ func (t *Tool) args(p plan) []string {
 	}
 	args = append(args, input()...)
 	args = append(args, "-filter_complex", p.graph())
-	for _, pad := range []string{"[time]", "[gray]", "[jpeg]", "[thumb]"} {
+	for _, pad := range []string{"[time]", "[small]", "[jpeg]", "[thumb]"} {
 		args = append(args, "-map", pad)
 	}
 	quality := strconv.Itoa(p.sampling.Quality)
@@ -130,7 +130,7 @@ func (p plan) graph() string {
 		"[all]scale=2:2:flags=neighbor,format=gray[time]",
 		fmt.Sprintf("[in]%s,scale=%d:%d:flags=bicubic+%s:out_range=pc,setsar=1,format=yuvj420p,split=3[jpeg][a][b]",
 			p.filter, w, h, exact),
-		fmt.Sprintf("[a]scale=%d:%d:flags=area+%s,format=gray[gray]", grayWidth, grayHeight, exact),
+		fmt.Sprintf("[a]scale=%d:%d:flags=area+%s,format=yuvj420p[small]", smallWidth, smallHeight, exact),
 		fmt.Sprintf("[b]select='lt(n,%d)',scale=%d:%d:flags=area+%s[thumb]", thumbCount, tw, th, exact),
 	}, ";")
 }

@@ -22,7 +22,7 @@ func (x *extractor) still(s sample) error {
 		if s.atMS < w.endMS && !held {
 			w.stills = append(w.stills, s)
 			middle := w.stills[len(w.stills)/2]
-			w.ptsMS, w.atMS, w.jpeg, w.gray = middle.ptsMS, middle.atMS, middle.jpeg, middle.gray
+			w.ptsMS, w.atMS, w.jpeg, w.small = middle.ptsMS, middle.atMS, middle.jpeg, middle.small
 		}
 	}
 	return x.passOn(s.atMS)

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"sync/atomic"
@@ -18,6 +19,7 @@ import (
 const (
 	attempts    = 4               // of one request, the first included
 	maxBackoff  = 5 * time.Second // between two of them
+	stall       = time.Minute     // without a byte, after which a body counts as broken
 	answerAfter = 2 * time.Minute // until the head of an answer must be there
 	idle        = 64              // connections kept for the next request
 )
@@ -29,7 +31,7 @@ func (p Place) Client(ctx context.Context) (*s3.Client, error) {
 	options := []func(*config.LoadOptions) error{
 		config.WithRetryer(retryer),
 		config.WithHTTPClient(awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
-			t.ResponseHeaderTimeout = answerAfter
+			bound(t, cmp.Or(p.Stall, stall), cmp.Or(p.Answer, answerAfter))
 			t.MaxIdleConnsPerHost = idle
 		})),
 	}

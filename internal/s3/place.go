@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/cogniverse/cogflow/fault"
 )
@@ -19,6 +20,9 @@ type Place struct {
 	Region    string // empty = AWS_REGION or the profile's
 	Endpoint  string // http://host:port of a server; empty = Amazon
 	PathStyle bool   // the bucket is in the path, not in the host's name
+
+	Stall  time.Duration // without a byte of a request's body, after which it counts as broken; 0 = 1 min
+	Answer time.Duration // until the head of an answer must be there; 0 = 2 min
 }
 
 // bucketName is the rule of Amazon, which also keeps a bucket from naming

@@ -15,8 +15,7 @@ import (
 )
 
 const (
-	resumes = 3                // of a body that breaks
-	stall   = 60 * time.Second // without a byte, after which a body counts as broken
+	resumes = 3 // of a body that breaks
 	readOp  = "read object"
 )
 

@@ -99,7 +99,7 @@ func (b *bucketReader) list(ctx context.Context, at location, recursive bool, yi
 			case nothing:
 			case other:
 				skipped++
-			case video:
+			case clip:
 				if err := yield(location{scheme: "s3", host: at.host, path: key}.uri()); err != nil {
 					return skipped, err
 				}
@@ -117,7 +117,7 @@ type kind int
 const (
 	nothing kind = iota // the mark of a directory, or below a hidden one
 	other
-	video
+	clip
 )
 
 // name tells what a key below a listed prefix is, by the rules for files.
@@ -127,7 +127,7 @@ func name(key string) kind {
 	case file == "" || strings.HasPrefix(dir, ".") || strings.Contains(dir, "/."):
 		return nothing
 	case !strings.HasPrefix(file, ".") && slices.Contains(videoExtensions, strings.ToLower(path.Ext(file))):
-		return video
+		return clip
 	}
 	return other
 }

@@ -103,16 +103,25 @@ func (w *scratch) begin(offset, size int64) error {
 		}
 		w.size = offset
 	}
-	var disk unix.Statfs_t
-	if err := unix.Fstatfs(int(w.file.Fd()), &disk); err != nil {
+	need := uint64(max(size-offset, 0)) + reserve //nolint:gosec // sizes are not negative
+	free, err := w.free()
+	if err == nil && free < need && w.sources.shelf.clear() {
+		free, err = w.free()
+	}
+	if err != nil {
 		return w.sources.scratchFault(w.op, err)
 	}
-	free, need := disk.Bavail*uint64(disk.Bsize), uint64(max(size-offset, 0))+reserve //nolint:gosec // sizes are not negative
 	if free < need {
 		return fault.New(fault.Capacity, w.op, w.subject, fmt.Sprintf("needs %s in %s, where %s are free; make room there",
 			humanize.IBytes(need), w.sources.config.Scratch, humanize.IBytes(free)))
 	}
 	return nil
+}
+
+func (w *scratch) free() (uint64, error) {
+	var disk unix.Statfs_t
+	err := unix.Fstatfs(int(w.file.Fd()), &disk)
+	return disk.Bavail * uint64(disk.Bsize), err //nolint:gosec // sizes are not negative
 }
 
 // Write implements io.Writer.

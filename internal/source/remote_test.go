@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -21,6 +22,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/fetch"
 	"github.com/cogniverse/cogflow/internal/source"
 	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/video"
 )
 
 // uris lists for tenant acme.
@@ -127,6 +129,43 @@ func TestWeb(t *testing.T) {
 	require.Equal(t, fault.Auth, fault.ClassOf(err))
 	require.NotContains(t, err.Error(), "canary")
 	empty(t, scratch)
+}
+
+// TestKept: what was downloaded to be inspected is not downloaded again to be
+// decoded, and nobody gets what somebody else downloaded, or an older content.
+func TestKept(t *testing.T) {
+	t.Parallel()
+	var downloads atomic.Int64
+	s, at, scratch := web(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, strconv.FormatInt(downloads.Add(1), 10))
+	}, func(c *source.Config) { c.Roots = map[tenant.ID][]string{"acme": {"HOST/"}, "other": {"HOST/"}} })
+	uri := at + "/v.mp4"
+	keep := func() {
+		f, _, err := s.Open(t.Context(), "acme", uri)
+		require.NoError(t, err)
+		_, err = io.ReadAll(f)
+		require.NoError(t, err)
+		s.Keep("acme", uri, "first", f)
+		require.NoError(t, f.Close())
+		empty(t, scratch)
+	}
+	reopen := func(id tenant.ID, uri string, v video.ID) string {
+		f, name, err := s.Reopen(t.Context(), id, uri, v)
+		require.NoError(t, err)
+		require.Equal(t, "v.mp4", name)
+		data, err := io.ReadAll(f)
+		require.NoError(t, err)
+		require.NoError(t, f.Close())
+		return string(data)
+	}
+	keep()
+	require.Equal(t, "2", reopen("acme", uri, "second"), "another content")
+	require.Equal(t, "3", reopen("other", uri, "first"), "another tenant")
+	require.Equal(t, "4", reopen("acme", uri+"?x", "first"), "another address")
+	require.Equal(t, "1", reopen("acme", uri, "first"))
+	require.Equal(t, "5", reopen("acme", uri, "first"), "once")
+	_, _, err := s.Reopen(t.Context(), "stranger", uri, "first")
+	refused(t, err, "outside")
 }
 
 // TestWebBreaks breaks the first answer after half of it. The second one goes on

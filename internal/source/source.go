@@ -7,6 +7,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/fetch"
@@ -48,6 +49,7 @@ type Sources struct {
 	remote map[tenant.ID][]location // and the rest of the roots
 	s3     *bucketReader
 	web    *fetch.Client
+	shelf  shelf
 }
 
 // New checks a configuration. Roots need not exist yet: they may be mounted later.
@@ -61,6 +63,7 @@ func New(c Config) (*Sources, error) {
 	c.Fetch.MaxBytes = c.MaxBytes
 	s := &Sources{
 		config: c, local: map[tenant.ID][]string{}, remote: map[tenant.ID][]location{}, web: fetch.New(c.Fetch),
+		shelf: shelf{most: shelfBytes, after: time.AfterFunc},
 	}
 	var err error
 	if s.s3, err = newBucketReader(c.S3Query); err != nil {

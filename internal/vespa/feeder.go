@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/circuit"
 )
 
 // operation is one write of /document/v1.
@@ -27,7 +28,7 @@ type operation struct {
 type feeder struct {
 	client   *client
 	throttle *throttle
-	breaker  *breaker
+	circuit  *circuit.Breaker
 	attempts int
 	pause    func(ctx context.Context, attempt int) error
 
@@ -35,11 +36,16 @@ type feeder struct {
 	last map[string]chan struct{} // by document id: closed when its last operation has ended
 }
 
-const maxAttempts = 10
+const (
+	maxAttempts = 10
+	grace       = 10 * time.Second // without a success, after which one operation at a time tries the server
+	doom        = time.Minute      // after which the others are given back, to be waited out by whoever sent them
+)
 
 func newFeeder(c *client) *feeder {
 	return &feeder{
-		client: c, throttle: newThrottle(len(c.conns), time.Now), breaker: newBreaker(time.Now),
+		client: c, throttle: newThrottle(len(c.conns), time.Now),
+		circuit:  circuit.New(circuit.Options{Grace: grace, Most: grace}),
 		attempts: maxAttempts, pause: backOff, last: map[string]chan struct{}{},
 	}
 }
@@ -95,7 +101,7 @@ func (f *feeder) perform(ctx context.Context, op operation) error {
 			return fault.Wrap(fault.Transport, op.op, op.subject, err)
 		case err == nil || !again:
 			return err
-		case throttled(err):
+		case throttled(err), errors.Is(err, circuit.ErrOpen):
 			waits++
 		default:
 			if failures++; failures >= f.attempts {
@@ -132,29 +138,34 @@ func (f *feeder) attempt(ctx context.Context, op operation) (again bool, err err
 	}
 	done := false
 	defer func() { f.throttle.release(done) }()
-	proceed, err := f.breaker.enter(ctx)
-	if err != nil {
-		return false, err
+	pass, wait := f.circuit.Enter()
+	if wait > 0 {
+		down := f.circuit.Down()
+		return down < doom, &fault.Error{
+			Class: fault.Overload, Op: op.op, Subject: op.subject, RetryAfter: wait,
+			Reason: "Vespa has taken nothing for " + down.Round(time.Second).String(), Err: circuit.ErrOpen,
+		}
 	}
-	defer proceed()
 	a, err := f.client.do(ctx, op.method, op.path, op.body)
 	if err == nil && a.status == http.StatusOK {
 		err = checkEcho(a.body, op.id)
 	}
 	switch {
 	case ctx.Err() != nil && err != nil:
+		f.circuit.Leave(pass)
 		return false, ctx.Err()
 	case err != nil:
-		f.breaker.failure()
+		f.circuit.Fail(pass)
 		return true, fault.Wrap(fault.Transport, op.op, op.subject, err)
 	case a.status == http.StatusTooManyRequests:
+		f.circuit.Leave(pass)
 		f.throttle.throttled()
 		return true, &statusError{a.status, a.fail(op.op, op.subject)}
 	case a.status >= 500:
-		f.breaker.failure()
+		f.circuit.Fail(pass)
 		return a.status == http.StatusServiceUnavailable, &statusError{a.status, a.fail(op.op, op.subject)}
 	}
-	f.breaker.success()
+	f.circuit.Succeed(pass)
 	done = a.status == http.StatusOK
 	if !done {
 		return false, &statusError{a.status, a.fail(op.op, op.subject)}

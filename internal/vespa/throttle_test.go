@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/cogniverse/cogflow/fault"
 )
 
 // clock is a time that moves when it is told to.
@@ -61,33 +59,4 @@ func TestThrottleWaitEndsWithContext(t *testing.T) {
 	require.ErrorIs(t, h.acquire(ctx), context.Canceled)
 	h.release(true)
 	require.NoError(t, h.acquire(t.Context()))
-}
-
-func TestBreaker(t *testing.T) {
-	t.Parallel()
-	c := &clock{t: time.Unix(1, 0)}
-	b := newBreaker(c.now)
-	enter := func() func() {
-		leave, err := b.enter(t.Context())
-		require.NoError(t, err)
-		return leave
-	}
-	b.failure()
-	enter()
-	enter() // within grace any number may try
-	c.t = c.t.Add(breakerGrace + time.Second)
-	leave := enter()
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	_, err := b.enter(ctx)
-	require.ErrorIs(t, err, context.Canceled, "then one at a time")
-	leave()
-
-	c.t = c.t.Add(breakerDoom)
-	enter()()
-	_, err = b.enter(t.Context())
-	require.Equal(t, fault.Transport, fault.ClassOf(err), "then one in each grace: %v", err)
-	b.success()
-	enter()
-	enter()
 }

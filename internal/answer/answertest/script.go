@@ -5,9 +5,7 @@ package answertest
 import (
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"sync"
-	"testing"
 )
 
 // Answer writes one answer.
@@ -51,14 +49,3 @@ func Status(code int, body string, header ...string) Answer {
 
 // Reset breaks the connection.
 func Reset(http.ResponseWriter) { panic(http.ErrAbortHandler) }
-
-// Serve serves h until the test ends, and does not wait for open connections.
-func Serve(tb testing.TB, h http.Handler) (url string) {
-	tb.Helper()
-	s := httptest.NewServer(h)
-	tb.Cleanup(func() {
-		s.CloseClientConnections()
-		s.Close()
-	})
-	return s.URL
-}

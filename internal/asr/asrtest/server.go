@@ -17,8 +17,8 @@ import (
 // Server is the service.
 type Server struct {
 	answertest.Script
-	URL    string // OpenAI's base is URL + "/v1"
-	Models []string
+	answertest.Site // OpenAI's base is URL + "/v1"
+	Models          []string
 
 	mu       sync.Mutex
 	answered int
@@ -28,7 +28,7 @@ type Server struct {
 func Start(tb testing.TB) *Server {
 	tb.Helper()
 	s := &Server{Models: []string{"test/asr", "whisper-large-v3", "Systran/faster-whisper-base"}}
-	s.URL = answertest.Serve(tb, s)
+	s.Serve(tb, s)
 	return s
 }
 

@@ -31,8 +31,8 @@ type Model struct {
 // Server is the service.
 type Server struct {
 	answertest.Script
-	URL    string // Pooling takes this; Texts takes URL + "/v1"
-	Models map[string]Model
+	answertest.Site // Pooling takes this; Texts takes URL + "/v1"
+	Models          map[string]Model
 
 	mu       sync.Mutex
 	distort  func(rows [][]float32) [][]float32
@@ -49,7 +49,7 @@ func Start(tb testing.TB) *Server {
 		"videoprism_public_v1_base_hf": {768, true}, "videoprism_public_v1_large_hf": {1024, true},
 		"videoprism_lvt_public_v1_base": {768, false}, "videoprism_lvt_public_v1_large": {1024, false},
 	}}
-	s.URL = answertest.Serve(tb, s)
+	s.Serve(tb, s)
 	return s
 }
 

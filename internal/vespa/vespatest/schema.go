@@ -44,7 +44,7 @@ var (
 	inputLine  = regexp.MustCompile(`^query\((\w+)\) (tensor.+)$`)
 	tensorType = regexp.MustCompile(`^tensor<(\w+)>\((?:(\w+)\{\}, )?v\[(\d+)\]\)$`)
 	refType    = regexp.MustCompile(`^reference<(\w+)>$`)
-	otherLine  = regexp.MustCompile(`^(document \w+ \{|attribute( \{|: fast-search)|index( \{|: enable-bm25)|hnsw \{|inputs \{|match: cased|rank: filter|dictionary \{|hash|cased|sorting \{|function: raw|stemming: none|distance-metric: (angular|hamming)|max-links-per-node: \d+|neighbors-to-explore-at-insert: \d+|\}|)$`)
+	otherLine  = regexp.MustCompile(`^(document \w+ \{|attribute( \{|: fast-search)|index( \{|: enable-bm25)|inputs \{|match: cased|rank: filter|dictionary \{|hash|cased|sorting \{|function: raw|stemming: none|distance-metric: (angular|hamming)|\}|)$`)
 )
 
 // parseSchema reads a schema of the form that package vespa generates and

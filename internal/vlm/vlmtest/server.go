@@ -36,6 +36,7 @@ const (
 	Denied     Fault = "401"            //
 	Reset      Fault = "reset"          // the connection breaks
 	Cut        Fault = "cut"            // half the JSON
+	Hang       Fault = "hang"           // no answer, ever
 	Drip       Fault = "drip"           // a byte now and then, for ever
 	OKError    Fault = "200 error"      // {"error": …} with status 200
 	ErrorText  Fault = "Error: caption" // a caption that is an error
@@ -54,8 +55,8 @@ func Faults() []Fault {
 
 // Server is the service.
 type Server struct {
-	URL    string // without a path; OpenAI's base is URL + "/v1"
-	Models []string
+	answertest.Site // without a path; OpenAI's base is URL + "/v1"
+	Models          []string
 
 	mu       sync.Mutex
 	script   []Fault              // of the next calls
@@ -72,7 +73,7 @@ type Server struct {
 func Start(tb testing.TB) *Server {
 	tb.Helper()
 	s := &Server{Models: []string{"test/vlm", "Qwen/Qwen2-VL-7B-Instruct"}, answered: map[string]int{}}
-	s.URL = answertest.Serve(tb, s)
+	s.Serve(tb, s)
 	return s
 }
 
@@ -207,6 +208,9 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, f Fault) bool {
 	case f == Cut:
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = io.WriteString(w, `{"choices":[{"message":{"content":"A pic`)
+	case f == Hang:
+		_, _ = io.Copy(io.Discard, r.Body) // before that nobody notices that the caller went away
+		<-r.Context().Done()
 	case f == Drip:
 		for {
 			if _, err := io.WriteString(w, " "); err != nil {

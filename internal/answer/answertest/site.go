@@ -1,0 +1,59 @@
+package answertest
+
+import (
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Site is where a server is. The server can go away from there and come back, as
+// it does when it is restarted. The zero value is nowhere yet.
+type Site struct {
+	URL string
+
+	tb      testing.TB
+	handler http.Handler
+	server  *httptest.Server // nil while it is away
+}
+
+// Serve serves h until the test ends, and does not wait for open connections.
+func (s *Site) Serve(tb testing.TB, h http.Handler) {
+	tb.Helper()
+	s.tb, s.handler, s.server = tb, h, httptest.NewServer(h)
+	s.URL = s.server.URL
+	tb.Cleanup(func() {
+		if s.server != nil {
+			s.Stop()
+		}
+	})
+}
+
+// Stop closes the port and breaks every connection.
+func (s *Site) Stop() {
+	_ = s.server.Listener.Close() // first, so that nobody comes back
+	s.server.CloseClientConnections()
+	s.server.Close()
+	s.server = nil
+}
+
+// Start begins to serve again, at the same address.
+func (s *Site) Start() {
+	s.tb.Helper()
+	var listener net.Listener
+	require.Eventually(s.tb, func() (ok bool) { // somebody may have the port for a moment
+		var err error
+		listener, err = (&net.ListenConfig{}).Listen(s.tb.Context(), "tcp", s.Address())
+		return err == nil
+	}, 30*time.Second, 20*time.Millisecond, "%s is taken", s.URL)
+	s.server = httptest.NewUnstartedServer(s.handler)
+	_ = s.server.Listener.Close() // the one that it brings
+	s.server.Listener = listener
+	s.server.Start()
+}
+
+// Address is the host and port.
+func (s *Site) Address() string { return s.URL[len("http://"):] }

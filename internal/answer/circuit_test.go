@@ -1,0 +1,167 @@
+package answer_test
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/answer"
+	"github.com/cogniverse/cogflow/internal/circuit"
+	"github.com/cogniverse/cogflow/internal/limit"
+)
+
+// clock is a time that moves when it is told to.
+type clock struct{ at atomic.Int64 }
+
+func (c *clock) now() time.Time          { return time.Unix(0, c.at.Load()) }
+func (c *clock) advance(d time.Duration) { c.at.Add(int64(d)) }
+
+// flaky is a server that answers calls, or breaks off every connection.
+type flaky struct {
+	away         atomic.Int64 // status of a proxy before it; 0 = it answers; -1 = nobody answers
+	posts, tries atomic.Int64
+}
+
+func (f *flaky) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodGet {
+		f.tries.Add(1)
+	} else {
+		f.posts.Add(1)
+	}
+	switch away := f.away.Load(); {
+	case away < 0:
+		panic(http.ErrAbortHandler)
+	case away > 0:
+		w.WriteHeader(int(away))
+	case r.Method == http.MethodGet:
+		w.WriteHeader(http.StatusMethodNotAllowed)
+	default:
+		_, _ = w.Write([]byte(`{}`))
+	}
+}
+
+// TestOutage: a server that goes away costs five calls and then a try now and
+// then, however many ask; when it is back, everybody is served.
+func TestOutage(t *testing.T) {
+	t.Parallel()
+	for name, away := range map[string]int64{"resets": -1, "bad gateway": 502, "gateway timeout": 504} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f, c := &flaky{}, &clock{}
+			at := serve(t, f.ServeHTTP)
+			ask := client(answer.Options{Now: c.now})
+			post := func() error {
+				var out any
+				return ask.Post(t.Context(), at, 1, &out)
+			}
+			require.NoError(t, post())
+			f.away.Store(away)
+			for range 5 {
+				require.Equal(t, fault.Transport, fault.ClassOf(post()))
+			}
+			for range 600 { // ten minutes
+				err := post()
+				require.Equal(t, fault.Overload, fault.ClassOf(err), "uses up no attempt: %v", err)
+				require.ErrorIs(t, err, circuit.ErrOpen)
+				require.ErrorContains(t, err, "does not answer")
+				require.Positive(t, fault.RetryAfter(err))
+				require.LessOrEqual(t, fault.RetryAfter(err), 10*time.Second)
+				c.advance(time.Second)
+			}
+			require.EqualValues(t, 6, f.posts.Load(), "calls are not tries")
+			require.LessOrEqual(t, f.tries.Load(), int64(64))
+			f.away.Store(0)
+			c.advance(10 * time.Second)
+			require.NoError(t, post())
+			require.NoError(t, post())
+			require.EqualValues(t, 8, f.posts.Load())
+		})
+	}
+}
+
+// TestOthersAreServed: what is down is one host, not the client, nor its limit.
+func TestOthersAreServed(t *testing.T) {
+	t.Parallel()
+	f := &flaky{}
+	f.away.Store(-1)
+	dead, alive := serve(t, f.ServeHTTP), serve(t, (&flaky{}).ServeHTTP)
+	ask := client(answer.Options{Now: (&clock{}).now})
+	l := limit.New(limit.Options{Start: 8})
+	post := func(at string) error {
+		_, err := answer.Measure(l, func() (out any, err error) { return out, ask.Post(t.Context(), at, 1, &out) })
+		return err
+	}
+	for range 10 {
+		require.Error(t, post(dead))
+	}
+	require.EqualValues(t, 5, f.posts.Load())
+	require.NoError(t, post(alive))
+	require.Equal(t, 8, l.Limit(), "calls that were not made say nothing about room")
+}
+
+// TestHalfOpen: a server whose host takes connections and never answers costs
+// five deadlines; the call after them ends at once.
+func TestHalfOpen(t *testing.T) {
+	t.Parallel()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0") // the kernel accepts; nobody reads
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = listener.Close() })
+	c := &clock{}
+	ask := client(answer.Options{Timeout: 50 * time.Millisecond, Now: c.now})
+	var wg sync.WaitGroup
+	for range 5 {
+		wg.Go(func() {
+			var out any
+			if err := ask.Post(t.Context(), "http://"+listener.Addr().String(), 1, &out); fault.ClassOf(err) != fault.Transport {
+				t.Errorf("want a timeout: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	var out any
+	err = ask.Post(t.Context(), "http://"+listener.Addr().String(), 1, &out)
+	require.ErrorIs(t, err, circuit.ErrOpen)
+
+	// A caller that goes away while it tries leaves the try to the next.
+	c.advance(time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	require.ErrorIs(t, ask.Post(ctx, "http://"+listener.Addr().String(), 1, &out), context.DeadlineExceeded)
+	again := &http.Server{Handler: &flaky{}, ReadHeaderTimeout: time.Minute}
+	go func() { _ = again.Serve(listener) }()
+	t.Cleanup(func() { _ = again.Close() })
+	require.NoError(t, ask.Post(t.Context(), "http://"+listener.Addr().String(), 1, &out))
+}
+
+// TestPoison: a call that always breaks its server is no outage, since the
+// server is there when it is tried: the call fails as transport, which ends by
+// count, and does not wait for ever.
+func TestPoison(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/poison" && r.Method == http.MethodPost {
+			panic(http.ErrAbortHandler)
+		}
+		_, _ = w.Write([]byte(`{}`))
+	}))
+	t.Cleanup(s.Close)
+	c := &clock{}
+	ask := client(answer.Options{Now: c.now})
+	var counted int
+	for range 25 {
+		var out any
+		if err := ask.Post(t.Context(), s.URL+"/poison", 1, &out); fault.ClassOf(err) == fault.Transport {
+			counted++
+		}
+		c.advance(time.Second)
+	}
+	require.Equal(t, 25, counted)
+}

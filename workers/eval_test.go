@@ -1,0 +1,138 @@
+package main
+
+import (
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/eval"
+	"github.com/cogniverse/cogflow/internal/vespa/vespatest"
+	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+const evalQueries = "../examples/eval-demo.jsonl"
+
+// TestEvalOnBothIndexes measures the demo's clips with one file of judged
+// queries on the embedded index and through the Vespa adapter. What the command
+// prints equals the formulas, worked out here from the hits of each search.
+func TestEvalOnBothIndexes(t *testing.T) { //nolint:tparallel // the group ends when its parallel subtests have
+	t.Parallel()
+	dir := demo(t)
+	names := []string{"embedded", "vespa"}
+	figures := make([]map[video.Rank]eval.RankScores, len(names))
+	t.Run("on", func(t *testing.T) {
+		for i, on := range names {
+			t.Run(on, func(t *testing.T) {
+				t.Parallel()
+				figures[i] = evalDemo(t, dir, on == "vespa")
+			})
+		}
+	})
+	for rank, embedded := range figures[0] {
+		vespa := figures[1][rank]
+		t.Logf("%-7s embedded nDCG %.4f recall %.4f MRR %.4f; vespa nDCG %.4f recall %.4f MRR %.4f", rank,
+			embedded.NDCG, embedded.Recall, embedded.MRR, vespa.NDCG, vespa.Recall, vespa.MRR)
+		switch rank {
+		case video.RankVector:
+			require.Equal(t, embedded, vespa, "the same vectors, compared with all")
+		default: // their words are split and weighed in different ways
+			require.InDelta(t, embedded.NDCG, vespa.NDCG, 0.1, rank)
+		}
+	}
+}
+
+// evalDemo ingests the demo's clips, runs the command and checks its figures.
+func evalDemo(t *testing.T, dir string, onVespa bool) map[video.Rank]eval.RankScores {
+	t.Helper()
+	s := newStack(t, nil)
+	if onVespa {
+		s.useVespa()
+	}
+	s.worker(nil)
+	out, err := execute[workflows.IngestLibraryResult](s, "ingest", "IngestLibrary", workflows.IngestLibraryInput{Source: dir})
+	require.NoError(t, err)
+	require.Equal(t, 3, out.Indexed)
+	file, err := filepath.Abs(evalQueries)
+	require.NoError(t, err)
+	code, text := s.cogflow()("eval", "--queries", file, "--json")
+	require.Zero(t, code, text)
+	figures := map[video.Rank]eval.RankScores{}
+	for _, got := range decode[eval.Report](t, text).Ranks {
+		figures[got.Rank] = got
+		s.equalsFormulas(got)
+		require.Greater(t, got.NDCG, 0.85, "by %s: the demo's queries are easy", got.Rank)
+	}
+	require.Len(t, figures, 3)
+	return figures
+}
+
+// useVespa has the workers of a stack index into a stand-in.
+func (s *stack) useVespa() {
+	s.t.Helper()
+	server, at := vespatest.Start(s.t)
+	text, err := json.Marshal(map[string]any{
+		"backend": map[string]any{"type": "vespa", "url": at},
+		"cogflow": map[string]any{"vespa": map[string]any{"config_url": at}},
+	})
+	require.NoError(s.t, err)
+	file := filepath.Join(s.dir, "config.json")
+	require.NoError(s.t, os.WriteFile(file, text, 0o600))
+	s.env = append(s.env, "COGNIVERSE_CONFIG="+file, "COGFLOW_INDEX=")
+	(&services{vespa: server, at: at}).deploy(s.t, file)
+}
+
+// equalsFormulas asks each query of the file and works out the figures by their
+// definitions: at each place the best grade that is found there first, 2^grade−1
+// discounted by log2(place+1), over the same of the best order.
+func (s *stack) equalsFormulas(got eval.RankScores) {
+	s.t.Helper()
+	file, err := os.Open(evalQueries)
+	require.NoError(s.t, err)
+	defer file.Close()
+	queries, err := eval.ParseQueries(file, evalQueries)
+	require.NoError(s.t, err)
+	var ndcg, recall, mrr float64
+	for i, q := range queries {
+		in := workflows.SearchVideosInput{Query: q.Query, Rank: string(got.Rank), Limit: 10}
+		found, err := execute[workflows.SearchVideosResult](s, "check-"+string(got.Rank)+q.Query, "SearchVideos", in)
+		require.NoError(s.t, err)
+		at := map[int]int{} // the best grade by place
+		first, grades := 0, []int{}
+		for _, want := range q.Relevant {
+			grades = append(grades, want.Grade)
+			place := 1 + slices.IndexFunc(found.Hits, func(h video.Hit) bool {
+				return h.Name == want.Video && (want.EndMS == 0 || h.StartMS < want.EndMS && h.EndMS > want.StartMS)
+			})
+			if place == 0 {
+				continue
+			}
+			at[place] = max(at[place], want.Grade)
+			recall += 1 / float64(len(q.Relevant)*len(queries))
+			if first == 0 || place < first {
+				first = place
+			}
+		}
+		require.Equal(s.t, first, got.Queries[i].First, q.Query)
+		slices.Sort(grades)
+		dcg, ideal := 0.0, 0.0
+		for p := 1; p <= 10; p++ {
+			dcg += (math.Exp2(float64(at[p])) - 1) / math.Log2(float64(p)+1)
+			if p <= len(grades) {
+				ideal += (math.Exp2(float64(grades[len(grades)-p])) - 1) / math.Log2(float64(p)+1)
+			}
+		}
+		ndcg += dcg / ideal / float64(len(queries))
+		if first > 0 {
+			mrr += 1 / float64(first) / float64(len(queries))
+		}
+	}
+	require.InDelta(s.t, ndcg, got.NDCG, 1e-9)
+	require.InDelta(s.t, recall, got.Recall, 1e-9)
+	require.InDelta(s.t, mrr, got.MRR, 1e-9)
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/internal/answer/answertest"
+	"github.com/cogniverse/cogflow/internal/vlm/vlmtest"
+)
+
+// TestModelServersRestart: the model servers go away, one with calls in its
+// hands, and come back when the run has noticed. Nothing is lost or paid twice,
+// and no attempt of an activity is used up by waiting.
+func TestModelServersRestart(t *testing.T) {
+	t.Parallel()
+	dir := colours(t)
+	want := ingestWith(t, dir, calm)
+	got := ingestWith(t, dir, func(s *stack, m *services) func() {
+		m.vlm.Decide(func(call int) vlmtest.Fault {
+			if call == 1 {
+				return vlmtest.None
+			}
+			return vlmtest.Hang
+		})
+		m.asr.Stop()
+		m.embed.Stop()
+		return func() {
+			s.poll(func() bool {
+				return s.calls() > 1 && s.number("ledger.db", "SELECT count(*) FROM call WHERE answered AND kind = 'describe'") == 1
+			})
+			m.vlm.Stop()
+			m.vlm.Decide(nil)
+			for name, site := range map[string]*answertest.Site{"describer": &m.vlm.Site, "transcriber": &m.asr.Site} {
+				require.Eventually(t, func() bool { return s.waitsForHost(site.Address()) }, time.Minute, 100*time.Millisecond, name)
+			}
+			m.vlm.Start()
+			m.asr.Start()
+			require.Eventually(t, func() bool { return s.waitsForHost(m.embed.Address()) }, time.Minute, 100*time.Millisecond)
+			m.embed.Start()
+		}
+	})
+	got.equals(t, want)
+}
+
+// waitsForHost reports whether an activity says in its heartbeats that it waits
+// for a host that does not answer.
+func (s *stack) waitsForHost(host string) bool {
+	open, err := s.client.ListWorkflow(s.t.Context(), listing(`ExecutionStatus = "Running"`))
+	if err != nil {
+		return false
+	}
+	for _, w := range open.Executions {
+		d, err := s.client.DescribeWorkflowExecution(s.t.Context(), w.Execution.WorkflowId, w.Execution.RunId)
+		if err != nil {
+			return false
+		}
+		for _, a := range d.PendingActivities {
+			for _, p := range a.GetHeartbeatDetails().GetPayloads() {
+				if bytes.Contains(p.Data, []byte(host)) && bytes.Contains(p.Data, []byte("does not answer")) {
+					return a.Attempt < 10
+				}
+			}
+		}
+	}
+	return false
+}

@@ -11,6 +11,7 @@ from sentence_transformers import SentenceTransformer
 from topics import pairs, triplets
 
 from trainer import embedding, tiny
+from trainer.encoder import prompts
 from trainer.fault import Input
 
 TRAIN, HELD_OUT = triplets(320, 1), triplets(64, 2)
@@ -202,14 +203,30 @@ def test_prompts_of_the_model_are_applied(run, prompted, calm):
     _, without = run(rows=TRAIN[:32], held_out=[], base=calm, **shape)
     assert losses(by_model) == pytest.approx(losses(by_hand), rel=1e-4)
     assert losses(by_model)[0] != pytest.approx(losses(without)[0], rel=1e-3)
-    model = SentenceTransformer(str(prompted), device="cpu")
-    a = model.encode_query([r["anchor"] for r in HELD_OUT[:9]], convert_to_tensor=True)
-    p, n = (
-        model.encode_document([r[k] for r in HELD_OUT[:9]], convert_to_tensor=True)
-        for k in embedding.COLUMNS[1:]
+    model = SentenceTransformer(str(calm), device="cpu")
+    a, p, n = (
+        model.encode([before[k] + r[k] for r in HELD_OUT[:9]], convert_to_tensor=True)
+        for k in embedding.COLUMNS
     )
     want = (torch.cosine_similarity(a, p) - torch.cosine_similarity(a, n)).mean().item()
     assert metrics(by_model, "base")["margin"] == pytest.approx(want, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("configured", "default", "want"),
+    [
+        ({"query": "q: ", "document": "d: ", "passage": "p: "}, None, ("q: ", "d: ")),
+        ({"query": "q: ", "passage": "p: "}, None, ("q: ", "p: ")),
+        ({"query": "q: "}, "query", ("q: ", "")),
+        ({"sts": "s: "}, "sts", ("s: ", "s: ")),
+        ({"sts": "s: "}, None, ("", "")),
+    ],
+)
+def test_which_prompts(encoder, configured, default, want):
+    model = SentenceTransformer(
+        str(encoder), device="cpu", prompts=configured, default_prompt_name=default
+    )
+    assert prompts(model) == want
 
 
 @pytest.mark.parametrize(

@@ -158,3 +158,27 @@ def out_of_memory() -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
     durable.Durable.training_step = f
+
+
+def stop_while_loading() -> None:
+    from trainer import data
+
+    def read(job):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    data.read = read
+
+
+def stop_in_second_evaluation() -> None:
+    """The first is that of the base."""
+    from trainer.sft import Method
+
+    evaluate, seen = Method.evaluate, [0]
+
+    def f(self):
+        seen[0] += 1
+        if seen[0] == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return evaluate(self)
+
+    Method.evaluate = f

@@ -70,7 +70,9 @@ def differences(work, events, other_work, other_events):
         ends = [checkpoints(w)[-1] / name for w in (work, other_work)]
         if ends[0].read_bytes() != ends[1].read_bytes():
             found.append(name)
-    states = [json.loads((checkpoints(w)[-1] / "state.json").read_text()) for w in (work, other_work)]
+    states = [
+        json.loads((checkpoints(w)[-1] / "state.json").read_text()) for w in (work, other_work)
+    ]
     if states[0] != states[1]:
         found.append("state.json")
     mine, others = losses(events), losses(other_events)
@@ -158,7 +160,11 @@ def test_other_micro_batch_goes_on_with_the_same_rows(undisturbed, tmp_path):
     """As after a run that was out of memory."""
     whole_work, whole_events = undisturbed("sft")
     document = undisturbed.document("sft", tmp_path)
-    document |= {"micro_batch": 1, "accumulation": 4, "resume": f"{whole_work}/checkpoints/00000002"}
+    document |= {
+        "micro_batch": 1,
+        "accumulation": 4,
+        "resume": f"{whole_work}/checkpoints/00000002",
+    }
     code, events = attempt(document)
     assert code == 0
     mine, whole = losses(events), losses(whole_events)

@@ -11,7 +11,7 @@ from peft import LoraConfig, set_peft_model_state_dict
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
-from .fault import Input
+from .fault import Input, OutOfMemory, is_out_of_memory
 from .job import Job
 
 # Formats that run code when they are read, and weights that are no safetensors.
@@ -62,6 +62,13 @@ def _json(path: Path, job: Job) -> dict[str, Any]:
     return document
 
 
+def unreadable(job: Job, what: str, e: Exception) -> Exception:
+    """What to raise where loading failed: the folder is wrong unless memory ran out."""
+    if is_out_of_memory(e):
+        return OutOfMemory(f"out of memory while loading {what}: {e}")
+    return Input(f"model {job.model.name}: {what} does not load: {type(e).__name__}: {e}")
+
+
 def dtype(job: Job) -> torch.dtype:
     """What the base is loaded in.
 
@@ -78,8 +85,8 @@ def tokenizer(job: Job) -> PreTrainedTokenizerBase:
     folder = checked(job)
     try:
         t = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as e:
-        raise Input(f"model {job.model.name}: its tokenizer does not load: {e}") from e
+    except Exception as e:  # the library names no type for a broken file
+        raise unreadable(job, "its tokenizer", e) from e
     if t.eos_token is None:
         raise Input(
             f"model {job.model.name}: its tokenizer has no end token (eos_token), so the model "
@@ -104,8 +111,8 @@ def causal(job: Job) -> Any:
             trust_remote_code=False,
             output_loading_info=True,
         )
-    except (OSError, ValueError, KeyError) as e:
-        raise Input(f"model {job.model.name}: {folder} does not load: {e}") from e
+    except Exception as e:
+        raise unreadable(job, str(folder), e) from e
     if lacking := sorted(info["missing_keys"]):
         raise Input(f"model {job.model.name}: its files lack the weights {lacking[0]} …")
     m.config.use_cache = False

@@ -1,0 +1,153 @@
+"""Rows and model folders: what is wrong is refused by name, before anything is loaded."""
+
+import json
+import shutil
+
+import jobs as make
+import pytest
+
+from trainer import data, model
+from trainer import job as jobs
+from trainer.fault import Input
+
+
+def read(tmp_path, method, lines, **changes):
+    d = make.document(tmp_path, tmp_path, method, [])
+    d["train"] = make.write_rows(tmp_path / "t", [])
+    text = lines if isinstance(lines, bytes) else "".join(x + "\n" for x in lines).encode()
+    import hashlib
+
+    (tmp_path / "t").write_bytes(text)
+    d["train"] |= {"sha256": hashlib.sha256(text).hexdigest(), "rows": text.count(b"\n")}
+    d["train"] |= changes
+    return data.read(jobs.parse(json.dumps(d)))
+
+
+CHAT = '{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]}'
+
+
+@pytest.mark.parametrize(
+    ("method", "row"),
+    [
+        ("sft", CHAT),
+        ("sft", '{"prompt":"","completion":"b"}'),
+        ("sft", '{"text":"a\\u2028b"}'),
+        ("dpo", '{"prompt":"a","chosen":"b","rejected":"c"}'),
+        (
+            "dpo",
+            '{"prompt":[{"role":"user","content":"a"}],"chosen":[{"role":"assistant",'
+            '"content":"b"}],"rejected":[{"role":"assistant","content":"c"}]}',
+        ),
+        ("embedding", '{"anchor":"a","positive":"b"}'),
+        ("embedding", '{"anchor":"a","positive":"b","negative":"c"}'),
+    ],
+)
+def test_canonical_rows_are_read(tmp_path, method, row):
+    train, held_out = read(tmp_path, method, [row, row])
+    assert train == [json.loads(row)] * 2 and held_out == []
+
+
+@pytest.mark.parametrize(
+    ("method", "lines", "says"),
+    [
+        ("sft", [], "has no rows"),
+        ("sft", [CHAT, "{"], "train line 2: no JSON"),
+        ("sft", [CHAT, ""], "train line 2: no JSON"),
+        ("sft", b'{"text":"\xff"}\n', "line 1: no JSON"),
+        ("sft", ["[1]"], "want an object"),
+        ("sft", ['{"text":"a","extra":1}'], "sft wants messages or completion, prompt or text"),
+        ("sft", ['{"text":""}'], "text is empty"),
+        ("sft", ['{"text":5}'], "text is int"),
+        ("sft", [CHAT, '{"text":"a"}'], "line 2: has text, the first row has messages"),
+        ("sft", ['{"messages":[]}'], "no messages"),
+        ("sft", ['{"messages":"hello"}'], "want a list of messages"),
+        ("sft", ['{"messages":[{"role":"user"}]}'], "messages[0]: want an object with role"),
+        ("sft", ['{"messages":[{"role":"user","content":[1]}]}'], "must be texts"),
+        ("sft", ["[" * 100000], "no JSON"),
+        ("dpo", ['{"prompt":"a","chosen":"b"}'], "dpo wants chosen, prompt, rejected"),
+        (
+            "dpo",
+            ['{"prompt":"a","chosen":"b","rejected":[{"role":"assistant","content":"c"}]}'],
+            "all be texts or all be messages",
+        ),
+        ("embedding", ['{"anchor":"a","positive":["b"]}'], "positive is list"),
+    ],
+)
+def test_bad_rows_are_named(tmp_path, method, lines, says):
+    with pytest.raises(Input) as e:
+        read(tmp_path, method, lines)
+    assert says in str(e.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"sha256": "0" * 64}, "the job says 000"),
+        ({"rows": 3}, "has 1 rows, the job says 3"),
+        ({"path": "/nowhere/rows"}, "cannot read /nowhere/rows"),
+    ],
+)
+def test_other_file_than_the_job_names_is_refused(tmp_path, changes, says):
+    with pytest.raises(Input) as e:
+        read(tmp_path, "sft", [CHAT], **changes)
+    assert says in str(e.value)
+
+
+def broken(folder, what):
+    if what == "pickle":
+        (folder / "pytorch_model.bin").write_bytes(b"x")
+    elif what == "nested":
+        (folder / "sub").mkdir()
+        (folder / "sub/weights.pkl").write_bytes(b"x")
+    elif what == "no weights":
+        (folder / "model.safetensors").unlink()
+    elif what == "code":
+        config = json.loads((folder / "config.json").read_text())
+        config["auto_map"] = {"AutoModelForCausalLM": "evil.Model"}
+        (folder / "config.json").write_text(json.dumps(config))
+    elif what == "no config":
+        (folder / "config.json").unlink()
+    elif what == "unknown":
+        (folder / "config.json").write_text('{"model_type": "no-such-model"}')
+    elif what == "cut":
+        data = (folder / "model.safetensors").read_bytes()
+        (folder / "model.safetensors").write_bytes(data[:100])
+    elif what == "lacking":
+        from safetensors.torch import load_file, save_file
+
+        tensors = load_file(folder / "model.safetensors")
+        del tensors["model.layers.0.mlp.up_proj.weight"]
+        save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+@pytest.mark.parametrize(
+    ("what", "says"),
+    [
+        ("pickle", "pytorch_model.bin may hold pickled code"),
+        ("nested", "weights.pkl may hold pickled code"),
+        ("no weights", "holds no .safetensors file"),
+        ("code", "asks to run code of its own"),
+        ("no config", "cannot read"),
+        ("unknown", "does not load"),
+        ("cut", "does not load"),
+        ("lacking", "lack the weights model.layers.0.mlp.up_proj.weight"),
+    ],
+)
+def test_bad_models_are_refused(tmp_path, random_model, what, says):
+    folder = tmp_path / "model"
+    shutil.copytree(random_model, folder)
+    broken(folder, what)
+    job = jobs.parse(json.dumps(make.document(tmp_path, folder, "sft", make.chats(1))))
+    with pytest.raises(Input) as e:
+        model.causal(job)
+    assert says in str(e.value)
+
+
+def test_missing_model_and_unknown_layers_are_named(tmp_path, random_model):
+    d = make.document(tmp_path, tmp_path / "none", "sft", make.chats(1))
+    with pytest.raises(Input, match="is no folder"):
+        model.checked(jobs.parse(json.dumps(d)))
+    d = make.document(tmp_path, random_model, "sft", make.chats(1), target_modules=["query"])
+    job = jobs.parse(json.dumps(d))
+    with pytest.raises(Input, match=r"no linear layer 'query'; it has .*q_proj"):
+        model.check_targets(job, model.causal(job))

@@ -1,0 +1,152 @@
+"""Both documents: strict in, samples shared with the Go side."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from trainer import job as jobs
+from trainer.events import Events, finite
+from trainer.fault import Input
+
+SAMPLES = Path(__file__).parent.parent / "testdata"
+SFT = json.loads((SAMPLES / "job-sft.json").read_text())
+
+
+@pytest.mark.parametrize("name", ["sft", "dpo", "embedding"])
+def test_samples_parse(name):
+    job = jobs.read(str(SAMPLES / f"job-{name}.json"))
+    assert job.method == name
+    assert job.lora is None or job.lora.target_modules
+    assert job.config.epochs == 3.0 and isinstance(job.config.epochs, float)
+
+
+def test_repository_names_the_base():
+    assert jobs.Model("n", "r", "/p").id == "n"
+    assert jobs.Model("n", "r", "/p", "org/n").id == "org/n"
+
+
+def changed(path, value):
+    document = json.loads(json.dumps(SFT))
+    *parents, last = path.split(".")
+    place = document
+    for p in parents:
+        place = place[p]
+    if value is KeyError:
+        del place[last]
+    else:
+        place[last] = value
+    return json.dumps(document)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "says"),
+    [
+        ("version", 2, "version is 2"),
+        ("surprise", 1, "unknown key 'surprise'"),
+        ("config.surprise", 1, "job.config: unknown key"),
+        ("model.path", KeyError, "job.model: path is missing"),
+        ("seed", KeyError, "seed is missing"),
+        ("seed", 1.5, "job.seed: want a whole number"),
+        ("seed", True, "job.seed: want a whole number"),
+        ("seed", -1, "job.seed: -1 is not in"),
+        ("method", "ppo", "none of sft, dpo, embedding"),
+        ("numerics", "fp8", "none of fp32"),
+        ("work_dir", "work", "not absolute"),
+        ("resume", "../x", "not absolute"),
+        ("finish", True, "without resume"),
+        ("micro_batch", 0, "job.micro_batch: 0"),
+        ("train.sha256", "ABC", "no SHA-256"),
+        ("config.learning_rate", 1e400, "not finite"),
+        ("config.learning_rate", "1e-4", "want a number"),
+        ("config.epochs", 0, "not above 0"),
+        ("config.lr_scheduler", "step", "none of linear"),
+        ("config.packing", 1, "true or false"),
+        ("lora.r", 0, "job.lora.r"),
+        ("lora.dropout", 1.0, "not in [0, 1)"),
+        ("lora.target_modules", [], "is empty"),
+        ("lora.target_modules", ["q", 1], "target_modules[1]: want a text"),
+        ("lora", 5, "job.lora: want an object"),
+        ("checkpoint_seconds", -1, "checkpoint_seconds"),
+    ],
+)
+def test_refusals_name_the_key(path, value, says):
+    text = changed(path, value).replace("Infinity", "1e400")
+    with pytest.raises(Input) as e:
+        jobs.parse(text)
+    assert says in str(e.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{", "no JSON"),
+        ("[]", "want an object"),
+        ('{"version": 1, "version": 1}', "twice"),
+        ('{"version": 1, "seed": NaN}', "NaN"),
+    ],
+)
+def test_what_is_no_document_is_refused(text, says):
+    with pytest.raises(Input) as e:
+        jobs.parse(text)
+    assert says in str(e.value)
+
+
+def test_fp16_is_refused_on_the_cpu():
+    text = changed("device", "cpu").replace('"bf16"', '"fp16"')
+    with pytest.raises(Input, match="fp16 needs a GPU"):
+        jobs.parse(text)
+
+
+def test_null_is_absent():
+    assert jobs.parse(changed("lora", None)).lora is None
+
+
+def test_events_are_json_lines(tmp_path):
+    with open(tmp_path / "e", "wb") as f:
+        events = Events(f.fileno())
+        events.phase("load")
+        events.write("step", loss=float("nan"), metrics={"grad_norm": float("inf"), "a": 1.5})
+    lines = (tmp_path / "e").read_text().splitlines()
+    assert json.loads(lines[0]) == {"event": "phase", "phase": "load"}
+    assert json.loads(lines[1])["loss"] is None
+    assert json.loads(lines[1])["metrics"] == {"grad_norm": None, "a": 1.5}
+    assert finite([1, (2.0, float("-inf"))]) == [1, [2.0, None]]
+
+
+FIELDS = {
+    "phase": {"phase"},
+    "device": {"device", "memory_bytes", "versions"},
+    "data": {"data"},
+    "step": {
+        "step",
+        "total",
+        "epoch",
+        "loss",
+        "learning_rate",
+        "tokens",
+        "tokens_per_second",
+        "memory_bytes",
+        "metrics",
+    },
+    "eval": {"of", "step", "metrics", "rows"},
+    "checkpoint": {"step", "path", "best_step"},
+    "done": {"step", "best_step", "path", "metrics"},
+    "error": {"class", "message"},
+}
+STATS = {"rows", "eval_rows", "tokens", "p50", "p90", "p99", "max", "truncated", "dropped"}
+
+
+def check_events(events):
+    """Events have the fields of the protocol and no others."""
+    for e in events:
+        assert set(e) - {"event"} == FIELDS[e["event"]]
+        if e["event"] == "data":
+            assert set(e["data"]) == STATS | {"steps_per_epoch"}
+
+
+def test_sample_events_have_the_fields_of_the_protocol():
+    lines = (SAMPLES / "events.jsonl").read_text().splitlines()
+    events = [json.loads(line) for line in lines]
+    check_events(events)
+    assert {e["event"] for e in events} == set(FIELDS)

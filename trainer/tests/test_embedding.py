@@ -136,6 +136,27 @@ def test_a_smaller_micro_batch_trains_the_same(run, calm, loss, rows):
         assert other == pytest.approx(ends[0], rel=1e-3)
 
 
+@pytest.mark.parametrize("lora", [{"lora": None}, {}])
+def test_recomputing_activations_changes_nothing(run, calm, lora, monkeypatch):
+    """As on a GPU, where memory is short."""
+    from trainer import run as whole
+
+    plain = losses(run(TRAIN[:32], [], calm, **SHORT | lora)[1])
+    arguments, recomputed = whole.arguments, []
+    asked = {"gradient_checkpointing": True}
+    monkeypatch.setattr(whole, "arguments", lambda job: arguments(job) | asked)
+    build = embedding.Method.trainer
+
+    def trainer(method, given):
+        built = build(method, given)
+        recomputed.append(method.model[0].model.is_gradient_checkpointing)
+        return built
+
+    monkeypatch.setattr(embedding.Method, "trainer", trainer)
+    assert losses(run(TRAIN[:32], [], calm, **SHORT | lora)[1]) == pytest.approx(plain, rel=1e-5)
+    assert recomputed == [True]
+
+
 def test_reloaded_and_merged_adapters_say_the_same(run, encoder):
     work, events = run(**SHORT, merge=True)
     output = work / "output"

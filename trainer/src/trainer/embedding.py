@@ -95,6 +95,9 @@ class Method:
             "gradient_accumulation_steps": self._accumulation,
             "prompts": {k: p for k, p in self._prompts.items() if p},
         }
+        if arguments.pop("gradient_checkpointing", False):
+            # The two libraries do not agree on how one asks the other for it.
+            self.model[0].model.gradient_checkpointing_enable({"use_reentrant": False})
         self._trainer = Trainer(
             model=self.model,
             args=SentenceTransformerTrainingArguments(**arguments),

@@ -18,6 +18,7 @@ from sentence_transformers.sentence_transformer.losses import (
     MultipleNegativesRankingLoss,
     TripletLoss,
 )
+from transformers import set_seed
 
 from . import encoder, model, retrieval
 from .durable import Durable
@@ -30,7 +31,7 @@ COLUMNS = ("anchor", "positive", "negative")  # in the order that the losses tak
 
 
 class Method:
-    """See method.py. A positive that several rows share is one document of the evaluation."""
+    """See method.py. What is found in an evaluation are the positives of the held-out rows."""
 
     def __init__(self, job: Job):
         self._job = job
@@ -52,9 +53,12 @@ class Method:
                     f"job: micro_batch {job.micro_batch} x accumulation {job.accumulation} are "
                     f"not the {self._batch} x {self._accumulation} rows of job.config"
                 )
+        set_seed(job.seed)  # an adapter begins with random numbers
         self.model = encoder.load(job)
         own = self.model[0].max_seq_length or c.max_seq_length
         self.model[0].max_seq_length = min(own, c.max_seq_length)
+        query, document = encoder.prompts(self.model)
+        self._prompts = {"anchor": query, "positive": document, "negative": document}
         if job.lora is not None:
             self._adapt()
 
@@ -74,32 +78,26 @@ class Method:
         self._columns = [k for k in COLUMNS if k in train[0]]
         self._train = Dataset.from_dict({k: [r[k] for r in train] for k in self._columns})
         self._held_out = held_out
-        prompts, limit = self._prompts(), self.model[0].max_seq_length
+        limit = self.model[0].max_seq_length
         longest, tokens = [0] * len(train), 0
         for k in self._columns:
-            texts = [prompts[k] + r[k] for r in train]
+            texts = [self._prompts[k] + r[k] for r in train]
             ids = self.model.tokenizer(texts, truncation=False, verbose=False)["input_ids"]
             longest = [max(n, len(i)) for n, i in zip(longest, ids, strict=True)]
             tokens += sum(min(len(i), limit) for i in ids)
         # A row's length is that of its longest text: that is what the limit cuts.
         return tally(longest, tokens, sum(n > limit for n in longest), 0, len(held_out))
 
-    def _prompts(self) -> dict[str, str]:
-        """What the model wants before a text, as its encode_query and encode_document do."""
-        known = self.model.prompts
-        default = known.get(self.model.default_prompt_name or "") or ""
-        names = [n for n in ("document", "passage", "corpus") if n in known]
-        document = known[names[0]] if names else default
-        query = known.get("query", default)
-        return {"anchor": query or "", "positive": document or "", "negative": document or ""}
-
     def trainer(self, arguments: dict[str, Any]) -> "Trainer":
         arguments = {
             **arguments,
             "per_device_train_batch_size": self._batch,
             "gradient_accumulation_steps": self._accumulation,
-            "prompts": {k: p for k, p in self._prompts().items() if p and k in self._columns},
+            "prompts": {k: p for k, p in self._prompts.items() if p},
         }
+        if arguments.pop("gradient_checkpointing", False):
+            # The two libraries do not agree on how one asks the other for it.
+            self.model[0].model.gradient_checkpointing_enable({"use_reentrant": False})
         self._trainer = Trainer(
             model=self.model,
             args=SentenceTransformerTrainingArguments(**arguments),
@@ -123,48 +121,33 @@ class Method:
 
     def evaluate(self) -> Evaluation:
         vectors = {k: self._encode(k) for k in self._columns}
-        documents = list(dict.fromkeys(r["positive"] for r in self._held_out))
-        place = {text: i for i, text in enumerate(documents)}
-        own = [place[r["positive"]] for r in self._held_out]
-        answers: dict[str, list[int]] = {}
-        for r, i in zip(self._held_out, own, strict=True):
-            answers.setdefault(r["anchor"], []).append(i)
-        relevant = [sorted(set(answers[r["anchor"]])) for r in self._held_out]
-        first = {i: row for row, i in reversed(list(enumerate(own)))}
-        corpus = vectors["positive"][[first[i] for i in range(len(documents))]]
-        rows: list[dict[str, Any]] = [{"row": i} for i in range(len(own))]
-        self._add_losses(rows, vectors, corpus, own, relevant)
-        metric = self._metric()
-        if "negative" in vectors:
-            _merge(rows, retrieval.triplets(metric, *(vectors[k] for k in COLUMNS)))
-        _merge(rows, retrieval.rank(metric, vectors["anchor"], corpus, relevant))
-        names = [k for k in rows[0] if k != "row"] if rows else []
-        return Evaluation({k: sum(r[k] for r in rows) / len(rows) for k in names}, rows)
-
-    def _metric(self) -> str:
-        """The distance of evaluations: the ranking loss knows cosine only."""
+        pool = retrieval.Pool.of(self._held_out)
+        corpus = vectors["positive"][pool.documents]
+        rows: list[dict[str, Any]] = [{"row": i} for i in range(len(self._held_out))]
         c = self._job.config
-        return c.distance_metric if c.loss == "triplet" else "cosine"
+        # The ranking loss knows cosine only.
+        metric = c.distance_metric if c.loss == "triplet" else "cosine"
+        if "negative" in vectors:
+            _add(rows, retrieval.triplets(metric, *(vectors[k] for k in COLUMNS)))
+        if c.loss == "triplet":
+            _add(rows, [{"loss": max(0.0, c.triplet_margin - r["margin"])} for r in rows])
+        else:
+            also = vectors.get("negative")
+            _add(rows, retrieval.ranking_losses(vectors["anchor"], corpus, pool, also))
+        _add(rows, retrieval.rank(metric, vectors["anchor"], corpus, pool))
+        names = [k for k in rows[0] if k != "row"]
+        return Evaluation({k: sum(r[k] for r in rows) / len(rows) for k in names}, rows)
 
     def _encode(self, column: str) -> torch.Tensor:
         encode = self.model.encode_query if column == "anchor" else self.model.encode_document
         with self._trainer.accelerator.autocast():
             return encode(
                 [r[column] for r in self._held_out],
+                prompt=self._prompts[column],
                 batch_size=self._job.micro_batch,
                 convert_to_tensor=True,
                 show_progress_bar=False,
             ).float()
-
-    def _add_losses(self, rows, vectors, corpus, own, relevant) -> None:
-        if self._job.config.loss == "mnr":
-            losses = retrieval.ranking_losses(
-                vectors["anchor"], corpus, own, relevant, vectors.get("negative")
-            )
-        else:
-            margins = retrieval.triplets(self._metric(), *(vectors[k] for k in COLUMNS))
-            losses = [max(0.0, self._job.config.triplet_margin - m["margin"]) for m in margins]
-        _merge(rows, [{"loss": x} for x in losses])
 
     def score(self, metrics: dict[str, float]) -> float:
         return -metrics["loss"]
@@ -194,7 +177,7 @@ class Method:
         self._save_whole(folder)
 
 
-def _merge(rows: list[dict[str, Any]], more: list[dict[str, Any]]) -> None:
+def _add(rows: list[dict[str, Any]], more: list[dict[str, Any]]) -> None:
     for row, values in zip(rows, more, strict=True):
         row.update(values)
 

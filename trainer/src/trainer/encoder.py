@@ -47,12 +47,27 @@ def load(job: Job) -> SentenceTransformer:
             "can be trained"
         )
     # sentence-transformers fills lacking weights with random ones and does not say so: ask again.
-    inner = type(m[0].model)
-    _, info = inner.from_pretrained(folder, output_loading_info=True, **SAFE)
+    inner, ask = type(m[0].model), {"device_map": "meta", "output_loading_info": True}
+    _, info = inner.from_pretrained(folder, **ask, **SAFE)
     lacking = sorted(k for k in info["missing_keys"] if not k.startswith("pooler."))
     if lacking:
         raise Input(f"model {job.model.name}: its files lack the weights {lacking[0]} …")
     return m
+
+
+def prompts(m: SentenceTransformer) -> tuple[str, str]:
+    """What the model's configuration puts before a query and before a document.
+
+    The library's encode_document overlooks "passage" and "corpus", because it always finds an
+    empty "document". The default prompt counts where neither side has one of its own.
+    """
+    query = m.prompts.get("query") or ""
+    names = ("document", "passage", "corpus")
+    document = next((m.prompts[n] for n in names if m.prompts.get(n)), "")
+    if query or document:
+        return query, document
+    default = m.prompts.get(m.default_prompt_name or "") or ""
+    return default, default
 
 
 def targets(job: Job, inner: torch.nn.Module) -> list[str]:

@@ -4,6 +4,7 @@ The libraries' evaluators give means only, which no paired test can use.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -30,6 +31,28 @@ _CROSS: dict[str, Distance] = {
 }
 
 
+@dataclass(frozen=True)
+class Pool:
+    """What the anchors of rows are looked for in: their positives, each text once."""
+
+    documents: list[int]  # the row that each document is first met in
+    own: list[int]  # of each row, the place of its positive
+    relevant: list[list[int]]  # of each row, the places of all positives of its anchor
+
+    @classmethod
+    def of(cls, rows: list[dict[str, str]]) -> "Pool":
+        """The pool of canonical rows."""
+        places: dict[str, int] = {}
+        documents, answers = [], {}
+        for i, row in enumerate(rows):
+            if row["positive"] not in places:
+                places[row["positive"]] = len(documents)
+                documents.append(i)
+            answers.setdefault(row["anchor"], set()).add(places[row["positive"]])
+        own = [places[row["positive"]] for row in rows]
+        return cls(documents, own, [sorted(answers[row["anchor"]]) for row in rows])
+
+
 def triplets(metric: str, anchor, positive, negative) -> list[dict[str, float]]:
     """Whether the positive is nearer than the negative, and by how much."""
     distance = PAIRWISE[metric]
@@ -37,15 +60,15 @@ def triplets(metric: str, anchor, positive, negative) -> list[dict[str, float]]:
     return [{"accuracy": float(m > 0), "margin": m} for m in margins]
 
 
-def rank(metric: str, queries, corpus, relevant: list[list[int]]) -> list[dict[str, float]]:
-    """nDCG@10 and MRR@10 of each query; relevant holds the places in the corpus of what is right.
+def rank(metric: str, queries, corpus, pool: Pool) -> list[dict[str, float]]:
+    """nDCG@10 and MRR@10 of each row's anchor.
 
     Of equally near documents the wrong ones come first: a model that says the same of
     everything finds nothing.
     """
     rows = []
     for start in range(0, len(queries), _CHUNK):
-        some = relevant[start : start + _CHUNK]
+        some = pool.relevant[start : start + _CHUNK]
         away = _CROSS[metric](queries[start : start + _CHUNK], corpus)
         right = _marks(some, away)
         wrong_first = right.int().argsort(dim=1, stable=True)
@@ -64,25 +87,25 @@ def rank(metric: str, queries, corpus, relevant: list[list[int]]) -> list[dict[s
     return rows
 
 
-def ranking_losses(queries, corpus, own: list[int], relevant, negatives=None) -> list[float]:
-    """The loss of multiple-negatives ranking where each query meets the whole corpus.
+def ranking_losses(queries, corpus, pool: Pool, negatives=None) -> list[dict[str, float]]:
+    """The loss of multiple-negatives ranking where each row's anchor meets the whole corpus.
 
-    own is the place of a query's positive; its other right documents are no negatives.
-    negatives holds one more document for each query, or nothing.
+    Other positives of an anchor are no negatives of it. negatives holds one more document
+    for each row, or nothing.
     """
-    losses = []
+    losses: list[float] = []
     for start in range(0, len(queries), _CHUNK):
         part = slice(start, start + _CHUNK)
         scores = SCALE * (1 - _CROSS["cosine"](queries[part], corpus))
-        places = torch.tensor(own[part], device=scores.device)[:, None]
+        places = torch.tensor(pool.own[part], device=scores.device)[:, None]
         positive = scores.gather(1, places)
-        scores = scores.masked_fill(_marks(relevant[part], scores), -torch.inf)
+        scores = scores.masked_fill(_marks(pool.relevant[part], scores), -torch.inf)
         scores = scores.scatter(1, places, positive)
         if negatives is not None:
             also = SCALE * F.cosine_similarity(queries[part], negatives[part])
             scores = torch.cat([scores, also[:, None]], dim=1)
         losses += (scores.logsumexp(1) - positive[:, 0]).tolist()
-    return losses
+    return [{"loss": x} for x in losses]
 
 
 def _marks(places: list[list[int]], like) -> torch.Tensor:

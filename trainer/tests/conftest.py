@@ -31,7 +31,7 @@ def random_model(tmp_path_factory):
 @pytest.fixture(scope="session")
 def model(tmp_path_factory):
     """A Llama that has learnt its text, so that an adapter has something to turn."""
-    return tiny.make("llama", tmp_path_factory.mktemp("trained"), hidden=64, train_steps=150)
+    return tiny.make("llama", tmp_path_factory.mktemp("trained"), hidden=96, train_steps=150)
 
 
 @pytest.fixture

@@ -149,5 +149,5 @@ def test_missing_model_and_unknown_layers_are_named(tmp_path, random_model):
         model.checked(jobs.parse(json.dumps(d)))
     d = make.document(tmp_path, random_model, "sft", make.chats(1), target_modules=["query"])
     job = jobs.parse(json.dumps(d))
-    with pytest.raises(Input, match="no linear layer 'query'; it has .*q_proj"):
+    with pytest.raises(Input, match=r"no linear layer 'query'; it has .*q_proj"):
         model.check_targets(job, model.causal(job))

@@ -30,7 +30,7 @@ def answer(model, tokenizer, row):
 
 def test_learns_by_heart_and_publishes_it(tmp_path, model, rows, train):
     d = make.document(
-        tmp_path, model, "sft", rows, rows, **LEARN, micro_batch=8, epochs=100, merge=True
+        tmp_path, model, "sft", rows, rows, **LEARN, micro_batch=8, epochs=50, merge=True
     )
     d["model"]["repo"] = "test/repository"
     events = train(d)

@@ -57,6 +57,8 @@ class Method:
         self.model = encoder.load(job)
         own = self.model[0].max_seq_length or c.max_seq_length
         self.model[0].max_seq_length = min(own, c.max_seq_length)
+        query, document = encoder.prompts(self.model)
+        self._prompts = {"anchor": query, "positive": document, "negative": document}
         if job.lora is not None:
             self._adapt()
 
@@ -76,32 +78,26 @@ class Method:
         self._columns = [k for k in COLUMNS if k in train[0]]
         self._train = Dataset.from_dict({k: [r[k] for r in train] for k in self._columns})
         self._held_out = held_out
-        prompts, limit = self._prompts(), self.model[0].max_seq_length
+        limit = self.model[0].max_seq_length
         longest, tokens = [0] * len(train), 0
         for k in self._columns:
-            texts = [prompts[k] + r[k] for r in train]
+            texts = [self._prompts[k] + r[k] for r in train]
             ids = self.model.tokenizer(texts, truncation=False, verbose=False)["input_ids"]
             longest = [max(n, len(i)) for n, i in zip(longest, ids, strict=True)]
             tokens += sum(min(len(i), limit) for i in ids)
         # A row's length is that of its longest text: that is what the limit cuts.
         return tally(longest, tokens, sum(n > limit for n in longest), 0, len(held_out))
 
-    def _prompts(self) -> dict[str, str]:
-        """What the model wants before a text, as its encode_query and encode_document do."""
-        known = self.model.prompts
-        default = known.get(self.model.default_prompt_name or "") or ""
-        names = [n for n in ("document", "passage", "corpus") if n in known]
-        document = known[names[0]] if names else default
-        query = known.get("query", default)
-        return {"anchor": query or "", "positive": document or "", "negative": document or ""}
-
     def trainer(self, arguments: dict[str, Any]) -> "Trainer":
         arguments = {
             **arguments,
             "per_device_train_batch_size": self._batch,
             "gradient_accumulation_steps": self._accumulation,
-            "prompts": {k: p for k, p in self._prompts().items() if p and k in self._columns},
+            "prompts": {k: p for k, p in self._prompts.items() if p},
         }
+        if arguments.pop("gradient_checkpointing", False):
+            # The two libraries do not agree on how one asks the other for it.
+            self.model[0].model.gradient_checkpointing_enable({"use_reentrant": False})
         self._trainer = Trainer(
             model=self.model,
             args=SentenceTransformerTrainingArguments(**arguments),
@@ -147,6 +143,7 @@ class Method:
         with self._trainer.accelerator.autocast():
             return encode(
                 [r[column] for r in self._held_out],
+                prompt=self._prompts[column],
                 batch_size=self._job.micro_batch,
                 convert_to_tensor=True,
                 show_progress_bar=False,

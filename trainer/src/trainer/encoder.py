@@ -55,6 +55,21 @@ def load(job: Job) -> SentenceTransformer:
     return m
 
 
+def prompts(m: SentenceTransformer) -> tuple[str, str]:
+    """What the model's configuration puts before a query and before a document.
+
+    The library's encode_document overlooks "passage" and "corpus", because it always finds an
+    empty "document". The default prompt counts where neither side has one of its own.
+    """
+    query = m.prompts.get("query") or ""
+    names = ("document", "passage", "corpus")
+    document = next((m.prompts[n] for n in names if m.prompts.get(n)), "")
+    if query or document:
+        return query, document
+    default = m.prompts.get(m.default_prompt_name or "") or ""
+    return default, default
+
+
 def targets(job: Job, inner: torch.nn.Module) -> list[str]:
     """target_modules by the names of this architecture: query for q_proj in BERT.
 

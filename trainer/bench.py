@@ -1,0 +1,184 @@
+"""Tokens a second and memory beside a plain TRL script: python bench.py [sft|dpo] [tiny|mid]
+
+Both train the same LoRA on the same rows of the same random model with one thread, each
+in a process of its own, one after the other, ROUNDS times; medians are compared, and a
+run that shares its machine is only good for the ratios. "plain" is TRL with its defaults;
+"plain fp32" is the same without bf16, which a CPU without instructions for it is slow at.
+Tokens are those that are no padding. The goal is 2.0 over "plain" at equal or lower memory.
+"""
+
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parent
+SIZES = {"tiny": {"hidden": 64, "layers": 2}, "mid": {"hidden": 256, "layers": 8}}
+SIDES = ("plain", "plain fp32", "ours", "ours packed")
+ROUNDS, ROWS, BATCH, LIMIT, SKIP = 3, 192, 8, 1024, 2
+TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj"]
+
+
+def main(method: str, size: str) -> None:
+    from trainer import tiny
+
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        tiny.make("llama", folder / "model", **SIZES[size])
+        (folder / "rows.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows(method)))
+        sides = [s for s in SIDES if method == "sft" or s != "ours packed"]
+        found = {s: [] for s in sides}
+        for _ in range(ROUNDS):
+            for side in sides:
+                found[side].append(measure(method, side, folder))
+    report(method, size, found)
+
+
+def rows(method: str) -> list[dict[str, str]]:
+    """Lengths as in instruction data: half are short, few are long."""
+    r = random.Random(1)
+    words = "red green blue small large old new fast slow warm cold dark light".split()
+
+    def text(median: float) -> str:
+        return " ".join(r.choices(words, k=min(400, 1 + int(r.lognormvariate(0, 1) * median))))
+
+    if method == "dpo":
+        return [
+            {"prompt": text(15), "chosen": " " + text(40), "rejected": " " + text(40) + " no"}
+            for _ in range(ROWS)
+        ]
+    return [{"prompt": text(15), "completion": " " + text(40)} for _ in range(ROWS)]
+
+
+def measure(method: str, side: str, folder: Path) -> dict[str, float]:
+    command = [sys.executable, __file__, method, side, str(folder)]
+    out = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return json.loads(out.splitlines()[-1])
+
+
+def report(method: str, size: str, found: dict[str, list[dict[str, float]]]) -> None:
+    middle = {
+        side: {k: statistics.median(r[k] for r in runs) for k in runs[0]}
+        for side, runs in found.items()
+    }
+    print(f"{method}, {size} model, {ROWS} rows, batch {BATCH}, median of {ROUNDS}")
+    print(f"{'':12} {'tokens/s':>9} {'ratio':>6} {'peak MB':>8} {'of it training':>15}")
+    for side, m in middle.items():
+        ratio = m["speed"] / middle["plain"]["speed"]
+        print(
+            f"{side:12} {m['speed']:9.0f} {ratio:6.2f} {m['peak'] / 1e6:8.0f} "
+            f"{(m['peak'] - m['before']) / 1e6:15.0f}"
+        )
+
+
+def one(method: str, side: str, folder: Path) -> None:
+    """Train once in this process and print what it took."""
+    import resource
+
+    import torch
+
+    torch.set_num_threads(1)
+    times: list[tuple[float, int]] = []
+    before = plain if side.startswith("plain") else ours
+    peak = before(method, side, folder, times)
+    (start, first), (end, last) = times[SKIP - 1], times[-1]
+    print(
+        json.dumps(
+            {
+                "speed": (last - first) / (end - start),
+                "before": peak,
+                "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            }
+        )
+    )
+
+
+def resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def plain(method: str, side: str, folder: Path, times: list) -> int:
+    """What TRL's documentation shows."""
+    import datasets
+    from peft import LoraConfig
+    from transformers import TrainerCallback
+    from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
+
+    config, kind = {"sft": (SFTConfig, SFTTrainer), "dpo": (DPOConfig, DPOTrainer)}[method]
+    more = {"bf16": False} if side == "plain fp32" else {}
+
+    class Clock(TrainerCallback):
+        def on_step_end(self, *_, **__):
+            times.append((time.perf_counter(), trainer._total_train_tokens))
+
+    lines = (folder / "rows.jsonl").read_text().splitlines()
+    dataset = datasets.Dataset.from_list([json.loads(x) for x in lines])
+    before = resident()
+    trainer = kind(
+        model=str(folder / "model"),
+        args=config(
+            output_dir=str(folder / "out"),
+            num_train_epochs=1,
+            report_to="none",
+            use_cpu=True,
+            save_strategy="no",
+            disable_tqdm=True,
+            **more,
+        ),
+        train_dataset=dataset,
+        peft_config=LoraConfig(r=8, lora_alpha=16, target_modules=TARGETS),
+        callbacks=[Clock()],
+    )
+    assert trainer.args.per_device_train_batch_size == BATCH
+    trainer.train()
+    return before
+
+
+def ours(method: str, side: str, folder: Path, times: list) -> int:
+    """The same job through run.run."""
+    import importlib
+
+    from jobs import document
+
+    from trainer import job, run, stop
+
+    importlib.import_module(f"trainer.{method}")
+
+    class Clock:
+        def write(self, event, **fields):
+            if event == "step":
+                times.append((time.perf_counter(), fields["tokens"]))
+
+        def phase(self, name):
+            pass
+
+    lines = [json.loads(x) for x in (folder / "rows.jsonl").read_text().splitlines()]
+    packed = side == "ours packed"
+    d = document(
+        folder / side,
+        folder / "model",
+        method,
+        lines,
+        # As many tokens a step as the others have on average.
+        micro_batch=1 if packed else BATCH,
+        packing=packed,
+        max_seq_length=LIMIT,
+        target_modules=TARGETS,
+    )
+    before = resident()
+    run.run(job.parse(json.dumps(d)), Clock(), stop.Stop())
+    return before
+
+
+if __name__ == "__main__":
+    os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "OMP_NUM_THREADS": "1"}
+    sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
+    if len(sys.argv) == 4:
+        one(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
+    else:
+        main(*(sys.argv[1:] + ["sft", "mid"][len(sys.argv) - 1 :]))

@@ -134,7 +134,7 @@ def plain(method: str, side: str, folder: Path, times: list) -> int:
         peft_config=LoraConfig(r=8, lora_alpha=16, target_modules=TARGETS),
         callbacks=[Clock()],
     )
-    assert trainer.args.per_device_train_batch_size == BATCH  # noqa: S101
+    assert trainer.args.per_device_train_batch_size == BATCH
     trainer.train()
     return before
 

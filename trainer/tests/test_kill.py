@@ -184,7 +184,7 @@ def test_checkpoint_of_another_job_is_refused(undisturbed, tmp_path):
 
 def test_dpo_reference_does_not_move(undisturbed):
     """The base is scored against itself by every attempt, and its margins are 0."""
-    work, events = undisturbed("dpo")
+    _, events = undisturbed("dpo")
     first, *rest = [e for e in events if e["event"] == "step"]
     assert first["loss"] == pytest.approx(0.693147, abs=1e-5)
     assert first["metrics"]["rewards/margins"] == pytest.approx(0, abs=1e-5)

@@ -49,8 +49,12 @@ test: tools test-python ## Run all tests, those of Go with the race detector
 	$(GO) test $(TEST_FLAGS) ./...
 
 .PHONY: test-python
-test-python: embedder/.venv/.synced ## Run the tests of the embedder; the first time brings torch
+test-python: embedder/.venv/.synced prompt/conformance/.venv/.synced ## Run the tests of the embedder; the first time brings torch
 	cd embedder && .venv/bin/python -m pytest -q
+
+.PHONY: test-conformance
+test-conformance: prompt/conformance/.venv/.synced ## Compare prompts, files and searches with real DSPy and Optuna
+	$(GO) test -count=1 ./prompt/conformance
 
 .PHONY: check
 check: lint-tools ## Check format, lint, determinism, modules and known vulnerabilities
@@ -119,4 +123,10 @@ embedder/.venv/.synced: embedder/requirements-dev.txt | bin/.uv-$(UV_VERSION)
 	@echo "installing the embedder's packages (the first time loads 2.5 GB)"
 	$(BIN)/uv venv -q --allow-existing embedder/.venv
 	$(BIN)/uv pip sync -q --require-hashes -p embedder/.venv embedder/requirements-dev.txt
+	@touch $@
+
+prompt/conformance/.venv/.synced: prompt/conformance/requirements.txt | bin/.uv-$(UV_VERSION)
+	@echo "installing DSPy and Optuna, to compare with (the first time loads 100 MB)"
+	$(BIN)/uv venv -q --allow-existing prompt/conformance/.venv
+	$(BIN)/uv pip sync -q --require-hashes -p prompt/conformance/.venv prompt/conformance/requirements.txt
 	@touch $@

@@ -193,11 +193,12 @@ func (p *parser) notAnObject(o *python.Object, start int) (any, bool) {
 	if o.Len() > 0 || p.i-start <= 2 {
 		return nil, false
 	}
-	whole := string(p.s[start:min(p.i, len(p.s))])
-	body := strings.TrimSuffix(whole, "}")
+	body := string(p.s[start:min(p.i-1, len(p.s))])
 	if p.at(-1) == '}' && python.Strip(stripComments(body)) == "" {
 		return nil, false
 	}
+	// One character more than the braces: json_repair looks at it too.
+	body = strings.TrimSuffix(string(p.s[start:min(p.i+1, len(p.s))]), "}")
 	trimmed := strings.TrimLeftFunc(body, python.IsSpace)
 	for _, quote := range []string{`\"`, `\'`} {
 		if strings.HasPrefix(trimmed, quote) && strings.Contains(trimmed, quote+":") {

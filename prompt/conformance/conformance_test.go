@@ -33,12 +33,14 @@ func ask(t *testing.T, into any, stdin []byte, script string, args ...string) {
 	require.FileExists(t, interpreter, "run `make test-conformance`, which makes the Python environment")
 	cmd := exec.CommandContext(t.Context(), interpreter, append([]string{script}, args...)...)
 	cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1", "HF_HUB_OFFLINE=1", "LITELLM_LOCAL_MODEL_COST_MAP=True",
-		"DSPY_CACHEDIR="+t.TempDir(), "OMP_NUM_THREADS=1", noAVX512, "PYTHONHASHSEED=0")
+		"DSPY_CACHEDIR="+t.TempDir(), "OMP_NUM_THREADS=1", "TQDM_DISABLE=1", noAVX512, "PYTHONHASHSEED=0")
 	cmd.Stdin = bytes.NewReader(stdin)
 	var out, log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &log
-	require.NoError(t, cmd.Run(), log.String())
-	require.NoError(t, json.Unmarshal(out.Bytes(), into), log.String())
+	err = cmd.Run()
+	end := log.String()[max(0, log.Len()-4000):]
+	require.NoError(t, err, end)
+	require.NoError(t, json.Unmarshal(out.Bytes(), into), end)
 }
 
 // predictor reads a predictor by way of a program file, as users do.

@@ -3,6 +3,7 @@ package conformance_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"testing"
 
@@ -67,9 +68,7 @@ func jobs(t *testing.T) []runJob {
 	}
 	small := func(more map[string]any) map[string]any {
 		s := map[string]any{"auto": "none", "num_candidates": 5, "num_trials": 13, "minibatch_size": 8, "minibatch_full_eval_steps": 4}
-		for k, v := range more {
-			s[k] = v
-		}
+		maps.Copy(s, more)
 		return s
 	}
 	variants := []map[string]any{
@@ -89,9 +88,7 @@ func jobs(t *testing.T) []runJob {
 	for i, p := range []*prompt.Program{all[0], all[2], all[3]} {
 		for seed, variant := range variants {
 			settings := map[string]any{"seed": seed + 1}
-			for k, v := range variant {
-				settings[k] = v
-			}
+			maps.Copy(settings, variant)
 			job := runJob{
 				Name: fmt.Sprintf("program %d, seed %d", i+1, seed+1), Program: p, Source: p.Source(),
 				Train: examples(uint64(100*i+seed), 26), Val: examples(uint64(1000+100*i+seed), 24),

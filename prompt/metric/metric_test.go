@@ -69,6 +69,7 @@ func TestJudgeAndCommand(t *testing.T) {
 	m, err := metric.Read([]byte(`{"kind": "mean", "parts": [{"kind": "exact", "field": "agent"}, `+judge+`, {"kind": "command", "command": "lint"}]}`),
 		program(t), columns())
 	require.NoError(t, err)
+	require.Equal(t, 1, m.Questions())
 	s := m.Start(object(t, `{"q": "?", "agent": "a"}`), object(t, `{"agent": "a"}`), prompt.Server{})
 	require.False(t, s.Done())
 	require.Contains(t, s.Question().Messages[1].Content, "[[ ## predicted_agent ## ]]\na")

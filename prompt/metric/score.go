@@ -80,6 +80,19 @@ func verdict(judge *prompt.Execution) float64 {
 	return min(max(f, 0), 1)
 }
 
+// Questions is how many calls of a model one scoring makes, when all answers can
+// be read.
+func (m *Metric) Questions() int {
+	if m.Kind == Judge {
+		return len(m.Program.Predictors)
+	}
+	n := 0
+	for _, part := range m.Parts {
+		n += part.Questions()
+	}
+	return n
+}
+
 // Question returns what the judge must be asked now; nil = nothing.
 func (s *Scoring) Question() *prompt.Request {
 	if s.judge == nil {

@@ -1,6 +1,7 @@
 package mipro
 
 import (
+	"math"
 	"slices"
 
 	"github.com/cogniverse/cogflow/prompt"
@@ -110,6 +111,10 @@ func checkNumbers(s *Settings, p *Plan) error {
 		return refuse("at most 1000 candidates and 10000 trials are taken")
 	case p.boot < 0 || p.labeled < 0 || p.boot > 1000 || p.labeled > 1000:
 		return refuse("max_bootstrapped_demos and max_labeled_demos are from 0 to 1000")
+	case s.Seed < 0 || s.Seed > math.MaxUint32:
+		return refuse("seed is %d; it is from 0 to %d, and 0 means 9", s.Seed, uint32(math.MaxUint32))
+	case s.InitTemperature != nil && (*s.InitTemperature < 0 || *s.InitTemperature > 5):
+		return refuse("init_temperature is %v; it is from 0 to 5", *s.InitTemperature)
 	case s.MinibatchSize < 0 || s.MinibatchFullEvalSteps < 0 || s.ViewDataBatchSize < 0 || s.MetricThreshold < 0:
 		return refuse("minibatch_size, minibatch_full_eval_steps, view_data_batch_size and metric_threshold are not below 0")
 	case p.job.Program == nil || p.job.Metric == nil:

@@ -63,6 +63,7 @@ LONGEST = {"causal": 4096, "encoder": 512}
 def make(kind: Kind, path, *, hidden=64, layers=2, vocab=512, seed=0, train_steps=0) -> Path:
     """Write a model of this kind to a folder, which need not exist, and return the folder.
 
+    vocab is the number of tokens; beyond what that text yields, tokens have no text of their own.
     The weights are random, or, with train_steps, trained for so many steps on the text that
     lies beside this module: a frozen random base caps what an adapter can learn.
     The encoder is a folder of sentence-transformers: BERT, mean pooling.
@@ -96,7 +97,7 @@ def _causal(kind, path, hidden, layers, vocab, seed, train_steps):
     configure, build, more = CAUSAL[kind]
     heads = _heads(hidden)
     config = configure(
-        vocab_size=len(fast),
+        vocab_size=max(len(fast), vocab),
         hidden_size=hidden,
         intermediate_size=hidden * 3,
         num_hidden_layers=layers,
@@ -130,7 +131,7 @@ def _encoder(path, hidden, layers, vocab, seed, train_steps):
         model_max_length=LONGEST["encoder"],
     )
     config = BertConfig(
-        vocab_size=len(fast),
+        vocab_size=max(len(fast), vocab),
         hidden_size=hidden,
         intermediate_size=hidden * 4,
         num_hidden_layers=layers,

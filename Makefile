@@ -49,7 +49,7 @@ test: tools test-python ## Run all tests, those of Go with the race detector
 	$(GO) test $(TEST_FLAGS) ./...
 
 .PHONY: test-python
-test-python: embedder/.venv/.synced trainer/.venv/.synced prompt/conformance/.venv/.synced ## Run the tests of the embedder and the trainer; the first time brings torch
+test-python: embedder/.venv/.synced trainer/.venv/.synced prompt/conformance/.venv/.synced ## Run the tests of the embedder and the trainer, and bring DSPy; the first time brings torch
 	cd embedder && .venv/bin/python -m pytest -q
 	cd trainer && .venv/bin/python -m pytest -q
 
@@ -128,7 +128,7 @@ bin/.uv-$(UV_VERSION):
 	@touch $@
 
 prompt/conformance/.venv/.synced: prompt/conformance/requirements.txt | bin/.uv-$(UV_VERSION)
-	@echo "installing DSPy and Optuna, to compare with (the first time loads 100 MB)"
+	@echo "installing DSPy and Optuna"
 	$(BIN)/uv venv -q --allow-existing prompt/conformance/.venv
 	$(BIN)/uv pip sync -q --require-hashes -p prompt/conformance/.venv prompt/conformance/requirements.txt
 	@touch $@

@@ -47,7 +47,7 @@ type runResult struct {
 }
 
 func examples(seed uint64, n int) []*prompt.Object {
-	rng := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // test data
+	rng := rand.New(rand.NewPCG(seed, 1))
 	agents := []string{"video_search", "image_search", "text_search"}
 	rows := make([]*prompt.Object, n)
 	for i := range rows {
@@ -173,7 +173,7 @@ func compareRun(t *testing.T, job runJob, want runResult) {
 		}
 		known[question(t, a.Messages, rollout, a.Temperature)] = a.Text
 	}
-	rng := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the order of answers
+	rng := rand.New(rand.NewPCG(1, 2))
 	calls := 0
 
 	boot := mipro.NewBootstrap(plan)

@@ -10,6 +10,9 @@
 // evaluation when every combination had one, too many failed examples, an
 // answer of the proposer that cannot be read. Then the run goes on, as the
 // comments at these places say. A call whose answer DSPy throws away is not made.
+//
+// Race is another search, which finds better programs in fewer calls, and Confirm
+// says whether one may be shipped; neither is in DSPy.
 package mipro
 
 import (

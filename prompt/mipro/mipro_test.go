@@ -53,11 +53,12 @@ func model(call mipro.Call, refuse string) string {
 	fmt.Fprint(h, call.Request.Messages, call.Rollout)
 	n := h.Sum64()
 	last := call.Request.Messages[len(call.Request.Messages)-1].Content
-	if refuse != "" && (strings.Contains(last, "`[[ ## "+refuse+" ## ]]`") || strings.Contains(last, "`"+refuse+"`")) {
+	wanted := last[strings.LastIndex(last, "Respond with"):]
+	if refuse != "" && (strings.Contains(wanted, "`[[ ## "+refuse+" ## ]]`") || strings.Contains(wanted, "`"+refuse+"`")) {
 		return "no"
 	}
 	values := &prompt.Object{}
-	for _, m := range regexp.MustCompile("`(?:\\[\\[ ## )?(\\w+)(?: ## \\]\\])?`").FindAllStringSubmatch(last[strings.LastIndex(last, "Respond with"):], -1) {
+	for _, m := range regexp.MustCompile("`(?:\\[\\[ ## )?(\\w+)(?: ## \\]\\])?`").FindAllStringSubmatch(wanted, -1) {
 		if m[1] == "answer" {
 			topic := 0
 			if match := regexp.MustCompile(`topic (\d+)`).FindAllStringSubmatch(last, -1); match != nil {
@@ -87,7 +88,7 @@ type stage interface {
 // play answers a stage in an order that depends on seed, and counts the calls.
 func play(t *testing.T, s stage, seed uint64, refuse string) int {
 	t.Helper()
-	rng := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // the order of answers
+	rng := rand.New(rand.NewPCG(seed, 0))
 	asked := map[string]bool{}
 	for calls := s.Calls(); len(calls) > 0; calls = s.Calls() {
 		rng.Shuffle(len(calls), func(i, j int) { calls[i], calls[j] = calls[j], calls[i] })

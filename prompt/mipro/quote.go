@@ -17,11 +17,7 @@ type Quote struct {
 // assumes that no example scores; as a rule it needs far fewer.
 func (p *Plan) Quote() Quote {
 	predictors := len(p.job.Program.Predictors)
-	runs := p.Trials * len(p.Val)
-	if p.Minibatch > 0 {
-		runs = p.Trials*min(p.Minibatch, len(p.Val)) + len(p.Val)*((p.Trials+p.FullEvery-1)/p.FullEvery)
-	}
-	runs += len(p.Val) // the program as it is
+	runs := p.runs()
 	teacher := 0
 	for _, set := range p.sets {
 		if set.kind == bootstrappedSet && set.boot > 0 {
@@ -44,6 +40,15 @@ func (p *Plan) Quote() Quote {
 	q.Retries = q.Student*retries(p.job.Student) + q.Teacher*retries(p.job.Tutor) +
 		q.Proposer*retries(p.job.Proposer) + q.Judge*retries(p.job.Judge)
 	return q
+}
+
+// runs is how many runs of the program the search makes at most.
+func (p *Plan) runs() int {
+	all := len(p.Val) // the program as it is
+	if p.Minibatch > 0 {
+		return all + p.Trials*min(p.Minibatch, len(p.Val)) + len(p.Val)*((p.Trials+p.FullEvery-1)/p.FullEvery)
+	}
+	return all + p.Trials*len(p.Val)
 }
 
 // retries is how often one question may be asked again.

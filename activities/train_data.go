@@ -88,7 +88,7 @@ func (a *Train) PrepareDataset(ctx context.Context, in PrepareInput) (training.C
 	}
 	if rows := check.Train.Kept; rows < in.MinRows {
 		return training.Check{}, fault.New(fault.Input, "check dataset", name,
-			fmt.Sprintf("it has %d rows, and so few teach little; add more, or set min_rows (now %d)", rows, in.MinRows))
+			fmt.Sprintf("too few rows to teach much: %d; add more, or set min_rows (now %d)", rows, in.MinRows))
 	}
 	if err := a.keepRows(ctx, in.Tenant, train, *check.TrainFile); err != nil || check.EvalFile == nil {
 		return check, err
@@ -118,13 +118,25 @@ func (a *Train) document(ctx context.Context, t tenant.ID, d Dataset) (open trai
 	}
 	file, name, err := a.Documents.Open(ctx, t, d.URI)
 	if err != nil {
-		return nil, "", nothing, err
+		return nil, "", nothing, ofDataset(err)
 	}
 	open = func() (io.ReadCloser, error) {
 		_, err := file.Seek(0, io.SeekStart)
 		return io.NopCloser(file), fault.Wrap(fault.Transport, "read dataset", name, err)
 	}
 	return open, name, func() { _ = file.Close() }, nil
+}
+
+// ofDataset makes a fault of a file that could not be opened one of the dataset:
+// whoever opens files speaks of videos.
+func ofDataset(err error) error {
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok {
+		return err
+	}
+	about := *f
+	about.Op, about.Reason = "read dataset", strings.ReplaceAll(f.Reason, "video file", "file")
+	return &about
 }
 
 // upload opens a dataset that lies in the store already.

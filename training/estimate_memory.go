@@ -18,32 +18,55 @@ func (m memory) peak() int64 {
 	return int64(m.slack * (m.weights + m.trained + m.activations + m.logits + m.fixed))
 }
 
-// load is what a micro-batch puts on the model.
+// load is what the fullest micro-batch puts on the model.
 type load struct {
-	sequences float64 // in one forward pass
-	length    float64 // tokens, padded
-	width     float64 // bytes a number
+	tokens float64 // of all sequences of a forward pass, with the padding that is computed
+	length float64 // of the longest sequence
+	width  float64 // bytes a number
 }
 
-func (l load) tokens() float64 { return l.sequences * l.length }
-
+// load: SFT and DPO lay the rows of a micro-batch end to end, so that padding
+// costs nothing, and the fullest has the longest row and a few long ones. Texts
+// of an embedding model are padded.
 func (p Plan) load(micro int) load {
-	length := p.Config.MaxSeqLength
-	if p.Longest > 0 && !p.Config.Packing {
-		length = min(length, p.Longest)
-	}
-	l := load{sequences: float64(micro), length: float64(length), width: 2}
+	longest, mean := p.longest(), p.mean()
+	l := load{length: longest, width: 2}
 	if p.Numerics == FP32 {
 		l.width = 4
 	}
+	row := longest
 	switch p.Method {
 	case DPO:
-		l.sequences *= 2 // chosen and rejected
+		row *= 2 // chosen and rejected
 	case Embedding:
-		l.sequences *= 3 // anchor, positive, negative
+		l.tokens = float64(micro) * p.paddedRow()
+		return l
 	case SFT:
 	}
+	if p.Config.Packing {
+		mean = row
+	}
+	l.tokens = row + float64(micro-1)*(min(mean, row)+row)/2
 	return l
+}
+
+// longest sequence, in tokens.
+func (p Plan) longest() float64 {
+	if p.Longest > 0 && !p.Config.Packing {
+		return float64(min(p.Config.MaxSeqLength, p.Longest))
+	}
+	return float64(p.Config.MaxSeqLength)
+}
+
+// mean tokens of a row.
+func (p Plan) mean() float64 { return float64(p.Tokens) / float64(p.Rows) }
+
+// paddedRow is what a triplet of an embedding model takes: positive and
+// negative are padded to the longest in the micro-batch, anchors are short
+// unless the rows are longer than that.
+func (p Plan) paddedRow() float64 {
+	longest := p.longest()
+	return min(3*longest, max(2.1*longest, 1.05*p.mean()))
 }
 
 // need returns the peak memory with a micro-batch.
@@ -56,7 +79,7 @@ func (p Plan) need(gpu GPU, micro int, loraParameters int64) int64 {
 }
 
 // memoryGPU: on GPUs the trainer recomputes activations (gradient
-// checkpointing), and SFT makes its logits in chunks.
+// checkpointing).
 func (p Plan) memoryGPU(l load, loraParameters int64) memory {
 	m := p.state(l, loraParameters)
 	m.activations = checkpointed(p.Shape, l)
@@ -65,6 +88,32 @@ func (p Plan) memoryGPU(l load, loraParameters int64) memory {
 	m.fixed, m.slack = 1e9, 1.1
 	return m
 }
+
+// memoryCPU is the resident size of the process, by the runs in
+// testdata/cpu-runs.json. Nothing is recomputed there.
+func (p Plan) memoryCPU(l load, loraParameters int64) memory {
+	m := p.state(l, loraParameters)
+	perLayer := cpuHidden*float64(p.Shape.Hidden) + 4*float64(p.Shape.Intermediate)
+	if p.LoRA != nil {
+		perLayer += cpuLoRA * float64(p.Shape.Hidden)
+	}
+	if p.Method == Embedding { // encoders have dropout in their attention, which keeps its square
+		perLayer += cpuSquare * float64(p.Shape.Heads) * l.length
+	}
+	m.activations = l.tokens * l.width * float64(p.Shape.Layers) * perLayer
+	m.logits = p.logits(l, chunkTokens)
+	m.fixed, m.slack = cpuFixed, 1
+	return m
+}
+
+// What a process on the CPU keeps of a token in a layer, in numbers, and what
+// it takes by itself.
+const (
+	cpuHidden = 16 // times the hidden size
+	cpuLoRA   = 6  // more with adapters: their inputs after dropout
+	cpuSquare = 3.6
+	cpuFixed  = 0.97e9 // bytes: Python, torch and the libraries
+)
 
 // state is the memory of the weights and of what trains them.
 func (p Plan) state(l load, loraParameters int64) memory {
@@ -81,40 +130,26 @@ func (p Plan) state(l load, loraParameters int64) memory {
 
 // checkpointed activations: the input of every layer, and all of one layer.
 func checkpointed(s Shape, l load) float64 {
-	return l.tokens() * float64(s.Hidden) * l.width * (float64(s.Layers) + layerActivations)
+	return l.tokens * float64(s.Hidden) * l.width * (float64(s.Layers) + layerActivations)
 }
 
-// kept activations: all of every layer.
-func kept(s Shape, l load) float64 {
-	return l.tokens() * float64(s.Hidden) * l.width * float64(s.Layers) * layerActivations
-}
-
-// layerActivations is how many numbers a layer keeps, in multiples of the hidden
-// size, when attention does not keep its square.
+// layerActivations is how many numbers a layer keeps on a GPU, in multiples of
+// the hidden size, when attention does not keep its square.
 const layerActivations = 17
 
-// chunkTokens is how many tokens' logits SFT holds at a time.
+// chunkTokens is how many tokens' logits the trainer holds at a time.
 const chunkTokens = 256
 
 // logits: bytes an entry are those of the logits, their gradient and fp32
-// copies. DPO holds those of the model and of its reference for either answer.
+// copies. DPO holds those of the model and of its reference.
 func (p Plan) logits(l load, chunk float64) float64 {
 	vocab := float64(p.Shape.Vocab)
 	switch p.Method {
 	case SFT:
-		return 10 * min(l.tokens(), chunk) * vocab
+		return 10 * min(l.tokens, chunk) * vocab
 	case DPO:
-		return 14 * min(l.tokens(), chunk) * vocab
+		return 14 * min(l.tokens, chunk) * vocab
 	case Embedding:
 	}
 	return 0
-}
-
-// memoryCPU is the resident size of the process.
-func (p Plan) memoryCPU(l load, loraParameters int64) memory {
-	m := p.state(l, loraParameters)
-	m.activations = kept(p.Shape, l)
-	m.logits = p.logits(l, l.tokens())
-	m.fixed, m.slack = 0.7e9, 1
-	return m
 }

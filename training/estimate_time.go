@@ -5,7 +5,7 @@ import "math"
 // time fills in speed, seconds and where they come from.
 func (p Plan) time(gpu GPU, c *ClassEstimate, e Estimate) {
 	startup := p.startup(gpu)
-	c.TokensPerSecond, c.Source = p.formulaSpeed(gpu), Formula
+	c.TokensPerSecond, c.Source = p.formulaSpeed(gpu, c.MicroBatch), Formula
 	for _, s := range p.Speeds {
 		if s.Model == p.Model && s.Method == p.Method && s.Class == gpu.Class && s.Numerics == p.Numerics && s.LoRA == (p.LoRA != nil) && s.TokensPerSecond > 0 {
 			c.TokensPerSecond, c.Source = s.TokensPerSecond, Measured
@@ -20,7 +20,11 @@ func (p Plan) time(gpu GPU, c *ClassEstimate, e Estimate) {
 // evaluations of the held-out rows: of the base and of the best, and in the
 // course of training at least once an epoch.
 func (p Plan) evaluations(e Estimate) float64 {
-	return 2 + max(math.Ceil(p.Config.Epochs), math.Floor(float64(e.Steps)/float64(p.Config.EvalSteps)))
+	n := 2 + math.Ceil(p.Config.Epochs)
+	if p.Config.EvalSteps > 0 {
+		n += math.Floor(float64(e.Steps) / float64(p.Config.EvalSteps))
+	}
+	return n
 }
 
 // passes counts the passes over the model that a training token costs, in
@@ -50,8 +54,9 @@ func (p Plan) evalShare(gpu GPU) float64 {
 }
 
 // flops of a forward pass of one token: a multiplication and an addition for
-// every weight of a matrix. The embedding table is looked up, not multiplied,
-// but where it is the output layer too.
+// every weight of a matrix and, in attention, for every token before and after.
+// The embedding table is looked up, not multiplied, but where it is the output
+// layer too.
 func (p Plan) flops() float64 {
 	var n float64
 	for _, l := range p.Shape.Linear {
@@ -60,29 +65,54 @@ func (p Plan) flops() float64 {
 	if p.Shape.Tied && p.Method != Embedding {
 		n += float64(p.Shape.Vocab) * float64(p.Shape.Hidden)
 	}
-	return 2 * n
+	return 2*n + 4*float64(p.Shape.Hidden)*p.longest()*float64(p.Shape.Layers)
 }
 
-// formulaSpeed guesses tokens a second from the best that the class can do.
-func (p Plan) formulaSpeed(gpu GPU) float64 {
+// formulaSpeed guesses tokens a second.
+func (p Plan) formulaSpeed(gpu GPU, micro int) float64 {
+	perStep := float64(micro) * p.mean() // tokens
+	computed := perStep                  // with padding
+	if p.Method == Embedding {
+		computed = float64(micro) * p.paddedRow()
+	}
+	work := computed * p.passes(gpu) * p.flops()
+	if gpu.Class == classCPU {
+		return perStep / (cpuStepSeconds + work/cpuFLOPS + p.squareSeconds(computed))
+	}
 	best := gpu.TFLOPS16
 	if p.Numerics == FP32 {
 		best = gpu.TFLOPS32
 	}
-	reached := best * gpu.MFU * 1e12
-	if gpu.Class == classCPU {
-		reached = cpuFLOPS
-	}
-	return reached / (p.passes(gpu) * p.flops())
+	// A model too small to fill the GPU waits for its kernels to be started.
+	launch := float64(p.Shape.Layers) * p.passes(gpu) * launchSeconds
+	return perStep / max(work/(best*gpu.MFU*1e12), launch)
 }
 
-// cpuFLOPS is what training reached on two cores of a current server.
-const cpuFLOPS = 40e9
+// squareSeconds is what the dropout in an encoder's attention costs on the CPU.
+func (p Plan) squareSeconds(tokens float64) float64 {
+	if p.Method != Embedding {
+		return 0
+	}
+	return tokens * float64(p.Shape.Heads*p.Shape.Layers) * p.longest() * cpuSquareSeconds
+}
+
+// Speeds of the trainer on the CPU, where it computes in one thread so that its
+// results can be repeated, by the runs in testdata/cpu-runs.json.
+const (
+	cpuFLOPS         = 70e9
+	cpuSquareSeconds = 24e-9 // an entry of attention's square
+	cpuStepSeconds   = 0.04  // a micro-batch, besides its arithmetic
+	cpuStartup       = 16    // seconds, with the first step's and the last save's
+)
+
+// launchSeconds of a layer's kernels in one pass, without compilation.
+const launchSeconds = 0.6e-3
 
 // startup is the time until the first step: libraries, the GPU's context, the weights.
 func (p Plan) startup(gpu GPU) float64 {
+	load := float64(p.Shape.WeightBytes) / 1e9
 	if gpu.Class == classCPU {
-		return 15 + float64(p.Shape.WeightBytes)/1e9
+		return cpuStartup + load
 	}
-	return 30 + float64(p.Shape.WeightBytes)/1e9
+	return 30 + load
 }

@@ -252,10 +252,11 @@ func TestKey(t *testing.T) {
 	require.Equal(t, fault.Auth, fault.ClassOf(serving.New(serving.Options{URL: s.URL, KeyVariable: "VLLM_KEY"}).Unload(t.Context(), "x")))
 
 	var elsewhere atomic.Int64
-	other := answertest.Serve(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) }))
+	var other answertest.Site
+	other.Serve(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) }))
 	server := serving.New(serving.Options{URL: s.URL, Key: s.Key})
 	for _, route := range []string{"models", "load_lora_adapter", "completions"} {
-		s.Next(route, answertest.Status(http.StatusTemporaryRedirect, "", "Location", other+"/v1/"+route))
+		s.Next(route, answertest.Status(http.StatusTemporaryRedirect, "", "Location", other.URL+"/v1/"+route))
 		err := server.Load(t.Context(), request(adapter(t, nil)))
 		require.Equal(t, fault.Input, fault.ClassOf(err), "%v", err)
 	}

@@ -43,7 +43,9 @@ type Server struct {
 func Start(tb testing.TB) *Server {
 	tb.Helper()
 	s := &Server{Base: "test/base", MaxRank: 16, loaded: map[string]string{}, next: map[string]*answertest.Script{}}
-	s.URL = answertest.Serve(tb, s) + "/v1"
+	var site answertest.Site
+	site.Serve(tb, s)
+	s.URL = site.URL + "/v1"
 	return s
 }
 

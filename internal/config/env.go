@@ -7,7 +7,7 @@ import (
 
 // override lays the environment over the file: COGFLOW_<KEY> for each key of
 // the section but profiles and endpoints, and COGFLOW_TRAINING_<KEY> for those of
-// its training but models and serving.
+// its training but models.
 func override(s *section, getenv func(string) string) (problems Problems) {
 	text := map[string]*string{
 		"COGFLOW_STORE": &s.Store, "COGFLOW_INDEX": &s.Index, "COGFLOW_LEDGER": &s.Ledger,

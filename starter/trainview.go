@@ -99,8 +99,12 @@ func (t trainSample) title() string {
 // text describes a training run in one line, without its name.
 func (t trainSample) text() string {
 	stage := t.Stage
-	if t.Stage == "train" && t.Phase != "" && t.Phase != "train" {
+	switch {
+	case t.Stage != "train" || t.Phase == "train":
+	case t.Phase != "":
 		stage += ": " + t.Phase
+	case t.Waiting == "" && !t.Paused: // Python loads its libraries before it says a word
+		stage += ": start"
 	}
 	text := stageText(stage, t.Paused, t.Waiting)
 	if t.Total > 0 {

@@ -228,6 +228,9 @@ func (a *Optimize) gather(ctx context.Context, in PrepareOptimizeInput) (optimiz
 			return j, err
 		}
 	}
+	if len(j.Train) == 0 {
+		return j, fault.New(fault.Input, "read trainset", "", "it has no examples")
+	}
 	if len(j.Confirm) == 0 { // part of what the search would score by, or of all there is
 		from := &j.Train
 		if len(j.Val) > 0 {

@@ -85,8 +85,8 @@ func (r *optimizeRun) run(ctx workflow.Context) (OptimizeResult, error) {
 	if err != nil {
 		return OptimizeResult{}, err
 	}
-	if len(done) > 0 {
-		return r.unchanged(ctx, done)
+	if len(done.Result) > 0 {
+		return r.unchanged(ctx, done.Result)
 	}
 	result, err := r.optimize(ctx)
 	if workflow.IsContinueAsNewError(err) {
@@ -119,7 +119,9 @@ func (r *optimizeRun) prepare(ctx workflow.Context) error {
 		Tenant: tenant.ID(r.in.Tenant), Name: r.in.Name, Program: r.in.Program, Trainset: r.in.Trainset, Valset: r.in.Valset,
 		Testset: r.in.Testset, Metric: r.in.Metric, Mode: r.in.Mode, Settings: r.in.Settings, BudgetUSD: r.Budget,
 	})
-	r.Stage = stageBootstrap
+	if err == nil {
+		r.Stage = stageBootstrap
+	}
 	return err
 }
 

@@ -35,13 +35,16 @@ build: tools ## Build bin/cogflow and bin/cogflow-worker
 	$(GO) build -ldflags '$(LDFLAGS)' -o bin/cogflow ./starter
 	$(GO) build -ldflags '$(LDFLAGS)' -o bin/cogflow-worker ./workers
 
+.PHONY: trainer
+trainer: trainer/.venv/.synced ## Install what `cogflow train` runs on, into trainer/.venv (2.5 GB of torch, once)
+
 .PHONY: demo
 demo: build ## Ingest three clips (or VIDEOS=DIR), search them, print the report
 	$(GO) build -o bin/cogflow-demo ./deploy/demo
 	@VIDEOS='$(VIDEOS)' bin/cogflow-demo
 
 .PHONY: up
-up: build ## Start Temporal, its Web UI and one worker; Ctrl-C drains and stops all
+up: build ## Start Temporal, its Web UI and one worker (which trains after `make trainer`); Ctrl-C drains and stops all
 	@exec bin/cogflow-worker --dev
 
 .PHONY: test
@@ -49,7 +52,7 @@ test: tools test-python ## Run all tests, those of Go with the race detector
 	$(GO) test $(TEST_FLAGS) ./...
 
 .PHONY: test-python
-test-python: embedder/.venv/.synced trainer/.venv/.synced prompt/conformance/.venv/.synced ## Run the tests of the embedder and the trainer, and bring DSPy; the first time brings torch
+test-python: embedder/.venv/.synced trainer prompt/conformance/.venv/.synced ## Run the tests of the embedder and the trainer, and bring DSPy; the first time brings torch
 	cd embedder && .venv/bin/python -m pytest -q
 	cd trainer && .venv/bin/python -m pytest -q
 

@@ -17,9 +17,9 @@ import (
 )
 
 // load reads the compose file as docker compose does, with every profile.
-func load(t *testing.T) *types.Project {
+func load(t *testing.T, environment ...string) *types.Project {
 	t.Helper()
-	options, err := cli.NewProjectOptions([]string{"../docker-compose.yml"}, cli.WithProfiles([]string{"*"}), cli.WithResolvedPaths(true))
+	options, err := cli.NewProjectOptions([]string{"../docker-compose.yml"}, cli.WithEnv(environment), cli.WithProfiles([]string{"*"}), cli.WithResolvedPaths(true))
 	require.NoError(t, err)
 	project, err := options.LoadProject(t.Context())
 	require.NoError(t, err)
@@ -47,7 +47,7 @@ func TestComposeWorkersAreConfined(t *testing.T) {
 	t.Parallel()
 	seen := 0
 	for name, s := range load(t).Services {
-		if s.Image != "cogflow-worker" {
+		if s.Image != "cogflow-worker" && s.Image != "cogflow-trainer" {
 			continue
 		}
 		seen++
@@ -56,19 +56,24 @@ func TestComposeWorkersAreConfined(t *testing.T) {
 		require.Equal(t, []string{"ALL"}, s.CapDrop, name)
 		require.Contains(t, s.SecurityOpt, "no-new-privileges:true", name)
 	}
-	require.Equal(t, 4, seen)
+	require.Equal(t, 6, seen)
 }
 
-// TestComposeServesEveryPool: together the workers serve what workflows use.
+// TestComposeServesEveryPool: together the workers serve what workflows use, and
+// who did not ask for training builds no image of 9 GB.
 func TestComposeServesEveryPool(t *testing.T) {
 	t.Parallel()
-	var served []string
+	served := map[string][]string{} // by profile
 	for _, s := range load(t).Services {
 		if at := slices.Index(s.Command, "--pools"); at >= 0 {
-			served = append(served, strings.Split(s.Command[at+1], ",")...)
+			profiles := strings.Join(s.Profiles, ",")
+			served[profiles] = append(served[profiles], strings.Split(s.Command[at+1], ",")...)
 		}
 	}
-	require.ElementsMatch(t, []string{"cogflow", "media", "describe", "embed", "transcribe", "index"}, served)
+	require.ElementsMatch(t, []string{"cogflow", "media", "describe", "embed", "transcribe", "index"}, served[""])
+	require.Equal(t, []string{"train"}, served["gpu,train"])
+	require.Equal(t, []string{"train"}, served["train-cpu"])
+	require.Len(t, served, 3)
 }
 
 // TestComposeConfiguration: what the containers are told is a configuration

@@ -99,8 +99,12 @@ func (t trainSample) title() string {
 // text describes a training run in one line, without its name.
 func (t trainSample) text() string {
 	stage := t.Stage
-	if t.Stage == "train" && t.Phase != "" && t.Phase != "train" {
+	switch {
+	case t.Stage != "train" || t.Phase == "train":
+	case t.Phase != "":
 		stage += ": " + t.Phase
+	case t.Waiting == "" && !t.Paused: // Python loads its libraries before it says a word
+		stage += ": start"
 	}
 	text := stageText(stage, t.Paused, t.Waiting)
 	if t.Total > 0 {
@@ -199,8 +203,11 @@ func (a *app) printTraining(s sample) {
 	}
 	for _, t := range s.trains {
 		a.say("%s, %s of %s: %s", t.title(), t.Method, t.Base, t.text())
-		if t.Checkpoint > 0 {
+		switch {
+		case t.Checkpoint > 0 && t.BestStep > 0:
 			a.say("The checkpoint of step %d is stored; the best so far is step %d.", t.Checkpoint, t.BestStep)
+		case t.Checkpoint > 0: // it goes on from there, and has not said more yet
+			a.say("The checkpoint of step %d is stored.", t.Checkpoint)
 		}
 		if t.Device != "" {
 			a.say("It runs on %s, peak memory %s.", t.Device, bytesText(t.MemoryBytes))

@@ -7,8 +7,8 @@ import (
 
 // override lays the environment over the file: COGFLOW_<KEY> for each key of
 // the section but profiles and endpoints, COGFLOW_TRAINING_<KEY> for those of its
-// training but models and serving, and COGFLOW_OPTIMIZE_<KEY> for those of its
-// optimize but metrics.
+// training but models, and COGFLOW_OPTIMIZE_<KEY> for those of its optimize but
+// metrics.
 func override(s *section, getenv func(string) string) (problems Problems) {
 	text := map[string]*string{
 		"COGFLOW_STORE": &s.Store, "COGFLOW_INDEX": &s.Index, "COGFLOW_LEDGER": &s.Ledger,

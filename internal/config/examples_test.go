@@ -23,6 +23,11 @@ func TestExamples(t *testing.T) {
 			assert.Empty(t, c.Foreign(), "every profile can be run")
 			_, err := c.Profile("")
 			require.NoError(t, err)
+			trains := c.Training
+			assert.True(t, trains.ModelsDir != "" || len(trains.Models) > 0, "it can train")
+			for _, s := range trains.Serving {
+				assert.Contains(t, trains.Models, s.BaseModel, "adapters are served of what is trained")
+			}
 		})
 	}
 }

@@ -69,7 +69,7 @@ func TestTrainingEnvironment(t *testing.T) {
 	from := file(t, `{"cogflow":{"training":{"gpus":[5],"prices":{"t4":9,"l4":9}}}}`)
 	over := env("COGFLOW_TRAINING_GPUS", "0, 1", "COGFLOW_TRAINING_MODELS_DIR", "/m", "COGFLOW_TRAINING_PYTHON", "/p/python",
 		"COGFLOW_TRAINING_TRAINER_DIR", "/t", "COGFLOW_TRAINING_CHECKPOINT_SECONDS", "1.5", "COGFLOW_TRAINING_GRACE_SECONDS", "2",
-		"COGFLOW_TRAINING_PRICES", `{"t4":0.1}`)
+		"COGFLOW_TRAINING_PRICES", `{"t4":0.1}`, "COGFLOW_TRAINING_SERVING", `{"a/b":{"url":"http://llm:8000/v1","adapters_dir":"/adapters"}}`)
 	c, err := Load(func(name string) string { return or(over(name), from(name)) })
 	require.NoError(t, err)
 	assert.Equal(t, []string{"0", "1"}, c.Training.GPUs)
@@ -79,7 +79,10 @@ func TestTrainingEnvironment(t *testing.T) {
 	assert.InDelta(t, 1.5, c.Training.CheckpointSeconds, 0)
 	assert.Equal(t, 2*time.Second, c.Training.Grace)
 	assert.InDelta(t, 0.1, c.Training.Prices["t4"], 0)
+	assert.Equal(t, []Server{{BaseModel: "a/b", URL: "http://llm:8000/v1", AdaptersDir: "/adapters"}}, c.Training.Serving)
 
+	_, err = Load(env("COGFLOW_TRAINING_SERVING", `{"a/b":{"uri":"http://llm"}}`))
+	require.ErrorContains(t, err, "COGFLOW_TRAINING_SERVING: not an object like")
 	_, err = Load(env("COGFLOW_TRAINING_GRACE_SECONDS", "soon", "COGFLOW_TRAINING_GPUS", "0,,1"))
 	require.ErrorContains(t, err, "COGFLOW_TRAINING_GRACE_SECONDS: not a number of seconds")
 	require.ErrorContains(t, err, "COGFLOW_TRAINING_GPUS: not a list like 0,1")

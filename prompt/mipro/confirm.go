@@ -38,22 +38,12 @@ func SetAside(examples []*prompt.Object, seed int64) (search, confirm []*prompt.
 	return search, confirm
 }
 
-// Verdict says whether a program is better than the one it would replace.
-type Verdict struct {
-	Examples int     `json:"examples"`
-	Before   float64 `json:"before"` // mean score, from 0 to 1
-	After    float64 `json:"after"`
-	Bound    float64 `json:"bound"`   // the gain is above it in 95 of 100 cases
-	Chance   float64 `json:"chance"`  // how often so much is gained when neither is better
-	Promote  bool    `json:"promote"` // the gain is no accident, by both measures
-}
-
 // Confirm compares two programs by their scores on the same examples, which no
 // search has seen. The chance is that of a test which exchanges the two programs'
 // scores at random, and assumes nothing about how scores are distributed.
-func Confirm(before, after []float64, seed int64) Verdict {
+func Confirm(before, after []float64, seed int64) prompt.Verdict {
 	n := min(len(before), len(after))
-	v := Verdict{Examples: n, Chance: 1, Bound: math.Inf(-1)}
+	v := prompt.Verdict{Examples: n, Chance: 1, Bound: math.Inf(-1)}
 	if n < 2 {
 		v.Bound = -1
 		return v

@@ -17,7 +17,7 @@ type Quote struct {
 // assumes that no example scores; as a rule it needs far fewer.
 func (p *Plan) Quote() Quote {
 	predictors := len(p.job.Program.Predictors)
-	runs := p.runs()
+	runs := p.Runs()
 	teacher := 0
 	for _, set := range p.sets {
 		if set.kind == bootstrappedSet && set.boot > 0 {
@@ -42,8 +42,8 @@ func (p *Plan) Quote() Quote {
 	return q
 }
 
-// runs is how many runs of the program the search makes at most.
-func (p *Plan) runs() int {
+// Runs is how many runs of the program a search makes, at most.
+func (p *Plan) Runs() int {
 	all := len(p.Val) // the program as it is
 	if p.Minibatch > 0 {
 		return all + p.Trials*min(p.Minibatch, len(p.Val)) + len(p.Val)*((p.Trials+p.FullEvery-1)/p.FullEvery)

@@ -45,7 +45,7 @@ func NewRace(plan *Plan, sets [][][]*prompt.Object, instructions [][]string, bud
 	if err != nil {
 		return nil, err
 	}
-	r := &Race{plan: plan, search: search, counts: map[string]int{}, budget: or(budget, plan.runs()), trials: slices.Clone(made)}
+	r := &Race{plan: plan, search: search, counts: map[string]int{}, budget: or(budget, plan.Runs()), trials: slices.Clone(made)}
 	for i, candidates := range instructions {
 		names := [2]string{instructionOf(i)}
 		r.counts[names[0]] = len(candidates)

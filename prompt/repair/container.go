@@ -28,6 +28,7 @@ func (p *parser) object() any {
 		if _, twice := o.Get(key); twice && p.within(inArray) && !isValue && p.beginsNext(keyAt) {
 			p.i = keyAt - 1 // another object, whose brace is missing
 			p.s = slices.Insert(p.s, keyAt, '{')
+			p.work += len(p.s) / 16
 			break
 		}
 		p.skipSpaceAndComments()

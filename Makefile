@@ -52,9 +52,13 @@ test: tools test-python ## Run all tests, those of Go with the race detector
 	$(GO) test $(TEST_FLAGS) ./...
 
 .PHONY: test-python
-test-python: embedder/.venv/.synced trainer ## Run the tests of the embedder and the trainer; the first time brings torch
+test-python: embedder/.venv/.synced trainer prompt/conformance/.venv/.synced ## Run the tests of the embedder and the trainer, and bring DSPy; the first time brings torch
 	cd embedder && .venv/bin/python -m pytest -q
 	cd trainer && .venv/bin/python -m pytest -q
+
+.PHONY: test-conformance
+test-conformance: prompt/conformance/.venv/.synced ## Compare prompts, files and searches with real DSPy and Optuna
+	$(GO) test -count=1 ./prompt/conformance
 
 .PHONY: check
 check: lint-tools ## Check format, lint, determinism, modules and known vulnerabilities
@@ -124,4 +128,10 @@ bin/.uv-$(UV_VERSION):
 	@echo "installing the packages of $* (the first time loads 2.5 GB)"
 	$(BIN)/uv venv -q --allow-existing $*/.venv
 	$(BIN)/uv pip sync -q --require-hashes -p $*/.venv $*/requirements-dev.txt
+	@touch $@
+
+prompt/conformance/.venv/.synced: prompt/conformance/requirements.txt | bin/.uv-$(UV_VERSION)
+	@echo "installing DSPy and Optuna"
+	$(BIN)/uv venv -q --allow-existing prompt/conformance/.venv
+	$(BIN)/uv pip sync -q --require-hashes -p prompt/conformance/.venv prompt/conformance/requirements.txt
 	@touch $@

@@ -3,92 +3,18 @@ package activities
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
-	"github.com/cogniverse/cogflow/object"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
 )
 
-// reservation says which job a version of an adapter is of. It is created
-// conditionally, so that two jobs never write into one version.
-type reservation struct {
-	Job   string `json:"job"`
-	Ended string `json:"ended"`
-	Steps int    `json:"steps"`
-}
-
-const reservationName = "job.json"
-
-// reserveVersion finds the version of a job, or takes the next. done says that
-// it is published already.
-func (a *Train) reserveVersion(ctx context.Context, in PublishAdapterInput, o training.Outcome) (version int, done bool, err error) {
-	mine := reservation{Job: in.Job, Ended: o.Ended, Steps: o.Steps}
-	for {
-		last := 0
-		versions, err := a.versions(ctx, in.Tenant, in.Name)
-		if err != nil {
-			return 0, false, err
-		}
-		for _, v := range versions {
-			last = max(last, v.number)
-			var of reservation
-			key := training.AdapterPrefix(in.Tenant, in.Name, v.number) + reservationName
-			if err := readJSON(ctx, a.Store, key, &of); err != nil && !absent(err) {
-				return 0, false, err
-			}
-			if of == mine {
-				return v.number, v.whole, nil
-			}
-		}
-		key := training.AdapterPrefix(in.Tenant, in.Name, last+1) + reservationName
-		err = createJSON(ctx, a.Store, key, mine)
-		if !errors.Is(err, object.ErrExists) {
-			return last + 1, false, err
-		}
-	}
-}
-
-type adapterVersion struct {
-	name   string
-	number int
-	whole  bool // has its manifest
-}
-
-// versions lists the versions of an adapter (empty = of all), ascending by name and number.
-func (a *Train) versions(ctx context.Context, t tenant.ID, name string) ([]adapterVersion, error) {
-	var out []adapterVersion
-	prefix := training.AdaptersPrefix(t)
-	under := prefix
-	if name != "" {
-		under += name + "/"
-	}
-	err := a.Store.List(ctx, under, func(o object.Info) error {
-		parts := strings.Split(strings.TrimPrefix(o.Key, prefix), "/")
-		if len(parts) != 3 || (parts[2] != training.ManifestName && parts[2] != reservationName) {
-			return nil // a file of an adapter, or a role
-		}
-		n, err := strconv.Atoi(parts[1])
-		if err != nil {
-			return nil //nolint:nilerr // not one of ours
-		}
-		v := adapterVersion{name: parts[0], number: n, whole: parts[2] == training.ManifestName}
-		if i := slices.IndexFunc(out, func(x adapterVersion) bool { return x.name == v.name && x.number == n }); i >= 0 {
-			out[i].whole = out[i].whole || v.whole
-			return nil
-		}
-		out = append(out, v)
-		return nil
-	})
-	slices.SortFunc(out, func(x, y adapterVersion) int {
-		return cmp.Or(strings.Compare(x.name, y.name), x.number-y.number)
-	})
-	return out, err
+func (a *Train) adapters(t tenant.ID) registry {
+	return registry{a.Store, training.AdaptersPrefix(t)}
 }
 
 // ListAdaptersInput asks for the published adapters of a tenant.
@@ -127,11 +53,11 @@ const MaxAdapters = 500
 // ListAdapters lists what is published.
 func (a *Train) ListAdapters(ctx context.Context, in ListAdaptersInput) (AdapterList, error) {
 	out := AdapterList{Adapters: []AdapterLine{}}
-	versions, err := a.versions(ctx, in.Tenant, in.Name)
+	versions, err := a.adapters(in.Tenant).versions(ctx, in.Name)
 	if err != nil {
 		return out, err
 	}
-	slices.SortStableFunc(versions, func(x, y adapterVersion) int {
+	slices.SortStableFunc(versions, func(x, y publishedVersion) int {
 		return cmp.Or(strings.Compare(x.name, y.name), y.number-x.number)
 	})
 	for _, v := range versions {
@@ -181,7 +107,7 @@ type AdapterDetail struct {
 
 // ShowAdapter describes one version.
 func (a *Train) ShowAdapter(ctx context.Context, in AdapterInput) (AdapterDetail, error) {
-	versions, err := a.versions(ctx, in.Tenant, in.Name)
+	versions, err := a.adapters(in.Tenant).versions(ctx, in.Name)
 	if err != nil {
 		return AdapterDetail{}, err
 	}
@@ -227,7 +153,7 @@ func (a *Train) adapter(ctx context.Context, t tenant.ID, name string, version i
 	if err != nil {
 		return m, "", err
 	}
-	role, _, err := a.role(ctx, t, m.Role)
+	role, _, err := readRole(ctx, a.Store, training.RoleKey(t, m.Role), m.Role)
 	if err != nil {
 		return m, "", err
 	}
@@ -239,18 +165,4 @@ func (a *Train) adapter(ctx context.Context, t tenant.ID, name string, version i
 		return m, statusDeprecated, nil
 	}
 	return m, statusInactive, nil
-}
-
-// role reads a role; its hash is empty when there is none yet.
-func (a *Train) role(ctx context.Context, t tenant.ID, name string) (training.Role, string, error) {
-	role := training.Role{Role: name, History: []training.Activation{}}
-	key := training.RoleKey(t, name)
-	info, err := a.Store.Stat(ctx, key)
-	if errors.Is(err, object.ErrNotFound) {
-		return role, "", nil
-	}
-	if err == nil {
-		err = readJSON(ctx, a.Store, key, &role)
-	}
-	return role, info.SHA256, err
 }

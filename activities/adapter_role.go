@@ -34,15 +34,33 @@ const (
 
 // ReadRole says what serves a role.
 func (a *Train) ReadRole(ctx context.Context, in RoleInput) (training.Role, error) {
-	role, _, err := a.role(ctx, in.Tenant, in.Role)
+	role, _, err := readRole(ctx, a.Store, training.RoleKey(in.Tenant, in.Role), in.Role)
 	return role, err
 }
 
-// ChangeRole activates, deactivates or rolls back, in one step that others see
-// whole. Whoever changes at the same time is not overwritten.
+// ChangeRole activates, deactivates or rolls back.
 func (a *Train) ChangeRole(ctx context.Context, in RoleInput) (training.Role, error) {
+	return changeRole(ctx, a.Store, training.RoleKey(in.Tenant, in.Role), in)
+}
+
+// readRole reads a role; its hash is empty when there is none yet.
+func readRole(ctx context.Context, s Store, key, name string) (training.Role, string, error) {
+	role := training.Role{Role: name, History: []training.Activation{}}
+	info, err := s.Stat(ctx, key)
+	if errors.Is(err, object.ErrNotFound) {
+		return role, "", nil
+	}
+	if err == nil {
+		err = readJSON(ctx, s, key, &role)
+	}
+	return role, info.SHA256, err
+}
+
+// changeRole changes a role in one step that others see whole. Whoever changes
+// it at the same time is not overwritten.
+func changeRole(ctx context.Context, s Store, key string, in RoleInput) (training.Role, error) {
 	for {
-		role, seen, err := a.role(ctx, in.Tenant, in.Role)
+		role, seen, err := readRole(ctx, s, key, in.Role)
 		if err != nil {
 			return role, err
 		}
@@ -67,11 +85,10 @@ func (a *Train) ChangeRole(ctx context.Context, in RoleInput) (training.Role, er
 		if err != nil {
 			return role, err
 		}
-		key := training.RoleKey(in.Tenant, in.Role)
 		if seen == "" {
-			_, err = a.Store.Create(ctx, key, bytes.NewReader(data))
+			_, err = s.Create(ctx, key, bytes.NewReader(data))
 		} else {
-			_, err = a.Store.Replace(ctx, key, seen, bytes.NewReader(data))
+			_, err = s.Replace(ctx, key, seen, bytes.NewReader(data))
 		}
 		if errors.Is(err, object.ErrExists) || errors.Is(err, object.ErrChanged) || errors.Is(err, object.ErrNotFound) {
 			continue

@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -32,8 +33,10 @@ type outcome struct {
 
 // asker asks the questions of one activity call.
 type asker struct {
-	a      *Ingest
-	in     ChunkInput
+	store  Store
+	ledger Ledger
+	calls  *flights
+	client client
 	kind   string // of the call, see video.KindDescribe
 	stage  video.Stage
 	limits Limits
@@ -75,20 +78,42 @@ func (g *gates) resize(limit int) {
 	g.open.resize(limit + limit/4)
 }
 
+// desk is where all that asks models in this process meets: calls for the same
+// answer join, and a model has one bound however many activities ask it.
+type desk struct {
+	calls   flights
+	gates   sync.Map // kind and model → *gates
+	tickets atomic.Int64
+}
+
+// client is who asks, and at whose expense.
+type client struct {
+	tenant tenant.ID
+	job    string // that the ledger counts by
+	limit  int64  // micro-USD; 0 = none
+}
+
 func (a *Ingest) newAsker(in ChunkInput, kind string, stage video.Stage, limits Limits) *asker {
-	shared, _ := a.gates.LoadOrStore(kind+" "+stage.Model, &gates{})
-	k := &asker{a: a, in: in, kind: kind, stage: stage, limits: limits, gates: shared.(*gates), ticket: a.tickets.Add(1)}
+	return newAsker(a.Store, a.Ledger, &a.desk, client{in.Tenant, in.Job, in.LimitMicroUSD}, kind, stage, limits)
+}
+
+func newAsker(s Store, l Ledger, d *desk, who client, kind string, stage video.Stage, limits Limits) *asker {
+	shared, _ := d.gates.LoadOrStore(kind+" "+stage.Model, &gates{})
+	k := &asker{
+		store: s, ledger: l, calls: &d.calls, client: who, kind: kind, stage: stage, limits: limits,
+		gates: shared.(*gates), ticket: d.tickets.Add(1),
+	}
 	k.gates.resize(max(limits.Limit(stage.Model), 1))
 	return k
 }
 
 // answered makes sure that the answer is stored.
 func (k *asker) answered(ctx context.Context, q question) (outcome, error) {
-	if stored, err := k.a.whole(ctx, q.key); stored || err != nil {
+	if stored, err := whole(ctx, k.store, q.key); stored || err != nil {
 		return outcome{}, err
 	}
-	flight := video.Fingerprint(string(k.in.Tenant) + "/" + string(q.fingerprint))
-	return k.a.calls.do(ctx, flight, func(ctx context.Context) (outcome, error) { return k.patiently(ctx, q) })
+	flight := video.Fingerprint(string(k.client.tenant) + "/" + string(q.fingerprint))
+	return k.calls.do(ctx, flight, func(ctx context.Context) (outcome, error) { return k.patiently(ctx, q) })
 }
 
 // patiently calls until the model is not overloaded.
@@ -119,13 +144,13 @@ func (k *asker) call(ctx context.Context, q question) (outcome, error) {
 		return outcome{}, err
 	}
 	defer k.gates.open.leave()
-	if stored, err := k.a.whole(ctx, q.key); stored || err != nil {
+	if stored, err := whole(ctx, k.store, q.key); stored || err != nil {
 		return outcome{}, err
 	}
-	id, err := k.a.Ledger.Begin(ctx, video.Call{
-		Tenant: k.in.Tenant, Job: k.in.Job, Workflow: activity.GetInfo(ctx).WorkflowExecution.ID,
+	id, err := k.ledger.Begin(ctx, video.Call{
+		Tenant: k.client.tenant, Job: k.client.job, Workflow: activity.GetInfo(ctx).WorkflowExecution.ID,
 		Kind: k.kind, Model: k.stage.Model, Fingerprint: q.fingerprint, CostMicroUSD: k.stage.CostMicroUSD,
-	}, k.in.LimitMicroUSD)
+	}, k.client.limit)
 	if err != nil {
 		return outcome{}, err
 	}
@@ -141,7 +166,7 @@ func (k *asker) call(ctx context.Context, q question) (outcome, error) {
 		// caller has gone away.
 		err = keep(context.WithoutCancel(ctx))
 	}
-	settled := k.a.Ledger.End(context.WithoutCancel(ctx), id, err == nil, cost)
+	settled := k.ledger.End(context.WithoutCancel(ctx), id, err == nil, cost)
 	return outcome{cost: cost, called: true}, errors.Join(err, settled)
 }
 
@@ -213,11 +238,11 @@ func each[T any](items []T, do func(T) error) error {
 
 // whole reports whether the store has the whole of an object. It is read, since
 // only that proves that a crash of the machine did not tear it.
-func (a *Ingest) whole(ctx context.Context, key string) (bool, error) {
+func whole(ctx context.Context, s Store, key string) (bool, error) {
 	if key == "" {
 		return false, nil
 	}
-	_, err := readAll(ctx, a.Store, key)
+	_, err := readAll(ctx, s, key)
 	if absent(err) {
 		return false, nil
 	}

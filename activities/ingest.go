@@ -12,7 +12,6 @@ import (
 	"errors"
 	"io"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -42,10 +41,8 @@ type Ingest struct {
 	Version     string // of this build, for reports
 	Scratch     string // directory for temporary files
 
-	calls   flights
+	desk    desk
 	recipes sync.Map // video.Fingerprint → video.Profile; recipes never change
-	gates   sync.Map // kind and model → *gates
-	tickets atomic.Int64
 }
 
 // heartbeatEvery is how often a busy activity reports. The SDK passes on at

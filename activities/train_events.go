@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"path/filepath"
+	"reflect"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -83,6 +84,7 @@ const (
 func (r *trainRun) tell(ctx context.Context, done <-chan struct{}) {
 	run := activity.GetInfo(ctx).WorkflowExecution
 	began := time.Now()
+	var told TrainReport
 	for {
 		timer := time.NewTimer(max(tellAtFirst, time.Since(began)/tellPart))
 		select {
@@ -91,7 +93,13 @@ func (r *trainRun) tell(ctx context.Context, done <-chan struct{}) {
 			return
 		case <-timer.C:
 		}
+		now := r.snapshot().Report
+		if reflect.DeepEqual(now, told) {
+			continue
+		}
 		// The next one says more, and the end of the activity says it all.
-		_ = r.a.Runs.Signal(ctx, run.ID, run.RunID, SignalTraining, r.snapshot().Report)
+		if r.a.Runs.Signal(ctx, run.ID, run.RunID, SignalTraining, now) == nil {
+			told = now
+		}
 	}
 }

@@ -42,7 +42,8 @@ func (a *Train) PublishAdapter(ctx context.Context, in PublishAdapterInput) (Pub
 	if err != nil {
 		return PublishedAdapter{}, err
 	}
-	version, done, err := a.reserveVersion(ctx, in, outcome)
+	version, done, err := a.adapters(in.Tenant).reserve(ctx, in.Name,
+		reservation{Job: in.Job, Ended: outcome.Ended, Steps: outcome.Steps})
 	if err != nil || done {
 		return PublishedAdapter{Name: in.Name, Version: version, Outcome: outcome}, err
 	}

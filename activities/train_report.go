@@ -41,6 +41,9 @@ func (a *Train) WriteTrainReport(ctx context.Context, in TrainReportInput) (Repo
 	if page.Events, err = a.history(ctx, in.Tenant, in.Job); err != nil {
 		return ReportResult{}, err
 	}
+	if page.Samples, err = a.samples(ctx, in.JobInput, m.Spec); err != nil {
+		return ReportResult{}, err
+	}
 	var html bytes.Buffer
 	if err := a.Reports.Train(&html, page); err != nil {
 		return ReportResult{}, err
@@ -69,6 +72,47 @@ func (a *Train) history(ctx context.Context, t tenant.ID, job string) ([]trainin
 	}
 	return readEvents(ctx, a.Store, whole[0]+m.Token+"/"+training.EventsName)
 }
+
+// sampledEach is how many held-out rows a report shows of those that gained
+// most, and of those that lost most.
+const sampledEach = 5
+
+// samples picks held-out rows that say most about what changed.
+func (a *Train) samples(ctx context.Context, in JobInput, s training.Spec) ([]training.Sample, error) {
+	out, err := a.output(ctx, in.Tenant, in.Job)
+	if err != nil || out == nil || s.Evaluation == "" || out.Outcome.Comparison == nil {
+		return nil, err // a cancelled job was not evaluated
+	}
+	prefix := training.OutputPrefix(in.Tenant, in.Job) + out.Token + "/" + training.EvalsFolder
+	var values [2][]training.RowValues
+	for i, of := range []string{training.OfBase, training.OfBest} {
+		data, err := readAll(ctx, a.Store, prefix+of+".jsonl")
+		if err != nil {
+			return nil, err
+		}
+		if values[i], err = training.ReadRowValues(bytes.NewReader(data)); err != nil {
+			return nil, err
+		}
+	}
+	samples := training.Samples(out.Outcome.Comparison.Metric, values[0], values[1], sampledEach)
+	rows, err := readAll(ctx, a.Store, training.DatasetKey(in.Tenant, s.Evaluation))
+	if err != nil {
+		return nil, err
+	}
+	number := 0
+	for line := range bytes.Lines(rows) {
+		for i := range samples {
+			if samples[i].Row == number {
+				samples[i].Text = string(bytes.TrimSpace(line[:min(len(line), maxSampleText)]))
+			}
+		}
+		number++
+	}
+	return samples, nil
+}
+
+// maxSampleText bounds what of a row is shown, in bytes.
+const maxSampleText = 2000
 
 // SweepReportInput is what the page about a sweep shows.
 type SweepReportInput struct {

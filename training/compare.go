@@ -50,8 +50,8 @@ func Compare(method Method, base, best []RowValues) (Comparison, error) {
 		a, b := base[i].Values[metric], best[i].Values[metric]
 		if !isFinite(a) || !isFinite(b) {
 			c.Missing++
-			if !isFinite(b) {
-				broken++
+			if isFinite(a) && !isFinite(b) {
+				broken++ // what neither can score says nothing of either
 			}
 			continue
 		}

@@ -101,8 +101,8 @@ func (p Plan) squareSeconds(tokens float64) float64 {
 const (
 	cpuFLOPS         = 70e9
 	cpuSquareSeconds = 24e-9 // an entry of attention's square
-	cpuStepSeconds   = 0.02  // a micro-batch, besides its arithmetic
-	cpuStartup       = 17    // seconds, with the first step's and the last save's
+	cpuStepSeconds   = 0.04  // a micro-batch, besides its arithmetic
+	cpuStartup       = 16    // seconds, with the first step's and the last save's
 )
 
 // launchSeconds of a layer's kernels in one pass, without compilation.

@@ -1,6 +1,8 @@
 package training
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/cogniverse/cogflow/tenant"
@@ -27,6 +29,28 @@ type Sample struct {
 	Text string // of the row, cut
 	Base float64
 	Best float64
+}
+
+// Samples picks the rows whose metric changed most, at most each in either
+// direction: those that got better first. Their texts are for the caller.
+func Samples(metric string, base, best []RowValues, each int) []Sample {
+	sign := 1.0
+	if LowerIsBetter(metric) {
+		sign = -1
+	}
+	gain := func(s Sample) float64 { return sign * (s.Best - s.Base) }
+	var all []Sample
+	for i := range min(len(base), len(best)) {
+		s := Sample{Row: base[i].Row, Base: base[i].Values[metric], Best: best[i].Values[metric]}
+		if isFinite(gain(s)) {
+			all = append(all, s)
+		}
+	}
+	slices.SortStableFunc(all, func(x, y Sample) int { return cmp.Compare(gain(y), gain(x)) })
+	if len(all) <= 2*each {
+		return all
+	}
+	return slices.Concat(all[:each], all[len(all)-each:])
 }
 
 // SweepReport is all that the page about a sweep shows.

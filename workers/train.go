@@ -92,7 +92,7 @@ func (g gpus) Lease(ctx context.Context, n int) (string, func(), error) {
 type servers map[string]servingServer
 
 type servingServer struct {
-	*serving.Server
+	at  *serving.Server
 	dir string
 }
 
@@ -116,9 +116,9 @@ func (s servers) Serves(base string) bool { _, ok := s[base]; return ok }
 func (s servers) Dir(base string) string { return s[base].dir }
 
 func (s servers) Load(ctx context.Context, base, name, dir string, embedding bool) error {
-	return s[base].Server.Load(ctx, serving.LoadRequest{Base: base, Name: name, Dir: dir, Embedding: embedding})
+	return s[base].at.Load(ctx, serving.LoadRequest{Base: base, Name: name, Dir: dir, Embedding: embedding})
 }
 
 func (s servers) Unload(ctx context.Context, base, name string) error {
-	return s[base].Server.Unload(ctx, name)
+	return s[base].at.Unload(ctx, name)
 }

@@ -31,7 +31,7 @@ var tinyModels = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	for _, kind := range []string{"llama", "encoder"} {
-		cmd := exec.Command(trainerPython, "-m", "trainer.tiny", kind, filepath.Join(dir, "tiny", kind)) //nolint:noctx // ends by itself
+		cmd := exec.Command(trainerPython, "-m", "trainer.tiny", kind, filepath.Join(dir, "tiny", kind))
 		cmd.Env = append(os.Environ(), "PYTHONPATH="+filepath.Join("..", "trainer", "src"))
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return "", fmt.Errorf("make a tiny %s (is the trainer installed? make test-python): %w: %s", kind, err, out)
@@ -58,8 +58,9 @@ func newTrainStack(t *testing.T) (s *stack, models string) {
 }
 
 // lesson writes a dataset of questions and answers.
-func lesson(t *testing.T, dir string, rows int) string {
+func lesson(t *testing.T, dir string) string {
 	t.Helper()
+	const rows = 44 // 4 are held out: 10 steps an epoch
 	var lines strings.Builder
 	for i := range rows {
 		fmt.Fprintf(&lines, "{\"prompt\":\"How many lamps are in hall %d?\",\"completion\":\"There are %d lamps in hall %d, and %d of them are lit.\"}\n",
@@ -130,8 +131,8 @@ func (s *stack) readJSON(path string, v any) {
 	require.NoError(s.t, json.Unmarshal(data, v))
 }
 
-// sight waits until a file of a pattern is there, and returns all of them.
-func (s *stack) sight(pattern string) []string {
+// sight waits until a file of a pattern is there.
+func (s *stack) sight(pattern string) {
 	s.t.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
@@ -140,7 +141,7 @@ func (s *stack) sight(pattern string) []string {
 		found, err := filepath.Glob(filepath.Join(s.dir, pattern))
 		require.NoError(s.t, err)
 		if len(found) > 0 {
-			return found
+			return
 		}
 		select {
 		case <-tick.C:
@@ -168,9 +169,9 @@ func (s *stack) stored(step int) {
 	}
 }
 
-func (s *stack) startTraining(id string, in workflows.TrainInput) client.WorkflowRun {
+func (s *stack) startTraining(in workflows.TrainInput) client.WorkflowRun {
 	s.t.Helper()
-	run, err := s.client.ExecuteWorkflow(s.t.Context(), startOptions(id), "TrainSFT", in)
+	run, err := s.client.ExecuteWorkflow(s.t.Context(), startOptions("lamps"), "TrainSFT", in)
 	require.NoError(s.t, err)
 	return run
 }
@@ -181,8 +182,8 @@ func TestTrainKill(t *testing.T) {
 	t.Parallel()
 	calm, _ := newTrainStack(t)
 	calm.worker(nil)
-	in := drilled(lesson(t, calm.dir, 44)) // 4 held out: 10 steps an epoch, 30 in all
-	undisturbed := await[workflows.TrainResult](calm, calm.startTraining("lamps", in), 5*time.Minute)
+	in := drilled(lesson(t, calm.dir)) // 10 steps an epoch
+	undisturbed := await[workflows.TrainResult](calm, calm.startTraining(in), 5*time.Minute)
 	require.Equal(t, 30, undisturbed.Steps)
 	require.Zero(t, undisturbed.Redone)
 	want := calm.adapter(undisturbed.Job, undisturbed.Version)
@@ -205,8 +206,8 @@ func TestTrainKill(t *testing.T) {
 			t.Parallel()
 			s, _ := newTrainStack(t)
 			w := s.worker(nil)
-			in := drilled(lesson(t, s.dir, 44))
-			run := s.startTraining("lamps", in)
+			in := drilled(lesson(t, s.dir))
+			run := s.startTraining(in)
 			for _, moment := range moments {
 				moment(s)
 				w.kill()
@@ -233,13 +234,13 @@ func TestTrainElsewhere(t *testing.T) {
 	t.Parallel()
 	calm, models := newTrainStack(t)
 	calm.worker(nil)
-	in := drilled(lesson(t, calm.dir, 44))
-	undisturbed := await[workflows.TrainResult](calm, calm.startTraining("lamps", in), 5*time.Minute)
+	in := drilled(lesson(t, calm.dir))
+	undisturbed := await[workflows.TrainResult](calm, calm.startTraining(in), 5*time.Minute)
 	want := calm.adapter(undisturbed.Job, undisturbed.Version)
 
 	s, _ := newTrainStack(t)
 	first := s.worker(nil)
-	run := s.startTraining("lamps", drilled(lesson(t, s.dir, 44)))
+	run := s.startTraining(drilled(lesson(t, s.dir)))
 	s.stored(6)
 	first.drain()
 	require.Empty(t, s.children(), "it waited for its trainer")
@@ -258,7 +259,7 @@ func TestTrainCancel(t *testing.T) {
 	t.Parallel()
 	s, _ := newTrainStack(t)
 	w := s.worker(nil)
-	run := s.startTraining("lamps", drilled(lesson(t, s.dir, 44)))
+	run := s.startTraining(drilled(lesson(t, s.dir)))
 	s.stored(4)
 	require.NoError(t, s.client.CancelWorkflow(t.Context(), "lamps", ""))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

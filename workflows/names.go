@@ -8,6 +8,7 @@ const (
 	QueueMain  = "cogflow" // workflows, and activities that touch only metadata
 	QueueMedia = "media"   // fetch, probe, extract
 	QueueIndex = "index"   // the search index
+	QueueLM    = "lm"      // calls of teacher and student
 )
 
 // Stems of the queues that exist once for each GPU class.
@@ -34,6 +35,7 @@ const (
 
 	UpdateConcurrency = "set_concurrency" // IngestLibrary: videos at a time, an int
 	UpdateBudget      = "set_budget"      // a new hard limit in USD, a number; 0 = none
+	UpdateApprove     = "approve"         // OptimizePrompts: true promotes what waits for approval
 )
 
 // Search attributes, registered by `make up` and the deployment.

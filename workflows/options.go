@@ -115,6 +115,11 @@ func (c caller) train(ctx workflow.Context, class, summary string, wait time.Dur
 	return workflow.WithActivityOptions(ctx, options)
 }
 
+// asking has language models answer, waiting out overloaded ones.
+func (c caller) asking(ctx workflow.Context, summary string) workflow.Context {
+	return c.with(ctx, QueueLM, summary, modelTimeout, heartbeatTimeout)
+}
+
 // copying moves weights within the store.
 func (c caller) copying(ctx workflow.Context, summary string) workflow.Context {
 	return c.with(ctx, QueueMain, summary, copyTimeout, heartbeatTimeout)

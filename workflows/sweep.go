@@ -3,6 +3,7 @@ package workflows
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -149,7 +150,9 @@ func (r *sweepRun) report(ctx workflow.Context) (SweepResult, error) {
 	}
 	for _, run := range r.runs {
 		for _, name := range workflow.DeterministicKeys(run.Overrides) {
-			page.Varied = appendNew(page.Varied, name)
+			if !slices.Contains(page.Varied, name) {
+				page.Varied = append(page.Varied, name)
+			}
 		}
 	}
 	for _, run := range r.runs {
@@ -182,13 +185,4 @@ func describe(overrides map[string]json.RawMessage) string {
 		parts = append(parts, short+"="+string(overrides[name]))
 	}
 	return strings.Join(parts, ", ")
-}
-
-func appendNew(list []string, s string) []string {
-	for _, old := range list {
-		if old == s {
-			return list
-		}
-	}
-	return append(list, s)
 }

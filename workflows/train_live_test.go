@@ -134,7 +134,7 @@ func undisturbedWeights(t *testing.T, in workflows.TrainInput) string {
 
 func TestTrainPauseAndResume(t *testing.T) {
 	t.Parallel()
-	in := answers("a", 120)
+	in := answers("a")
 	want := undisturbedWeights(t, in)
 	l := newLive(t, "cpu")
 	l.during(7, func() { l.signal(workflows.SignalPause) })
@@ -152,7 +152,7 @@ func TestTrainPauseAndResume(t *testing.T) {
 
 func TestTrainStopKeepsTheBest(t *testing.T) {
 	t.Parallel()
-	in := answers("a", 120)
+	in := answers("a")
 	l := newLive(t, "cpu")
 	l.during(7, func() { l.signal(workflows.SignalStop) })
 	out := l.result(l.start("TrainSFT", in))
@@ -170,7 +170,7 @@ func TestTrainStopKeepsTheBest(t *testing.T) {
 
 func TestTrainTimeoutKeepsTheBest(t *testing.T) {
 	t.Parallel()
-	in := answers("a", 120)
+	in := answers("a")
 	in.Timeout = "2s"
 	l := newLive(t, "cpu")
 	l.during(7, func() {})
@@ -187,7 +187,7 @@ func TestTrainCancelKeepsTheBest(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	err := l.start("TrainSFT", answers("a", 120)).Get(t.Context(), nil)
+	err := l.start("TrainSFT", answers("a")).Get(t.Context(), nil)
 	var cancelled *temporal.CanceledError
 	require.ErrorAs(t, err, &cancelled)
 	found, err := l.train.ShowAdapter(t.Context(), activities.AdapterInput{Tenant: tenant.Default, Name: "routing"})
@@ -200,7 +200,7 @@ func TestTrainCancelKeepsTheBest(t *testing.T) {
 
 func TestTrainFallsBackToAnOlderCheckpoint(t *testing.T) {
 	t.Parallel()
-	in := answers("a", 120)
+	in := answers("a")
 	want := undisturbedWeights(t, in)
 	l := newLive(t, "cpu")
 	l.trainer.saveEvery = 3
@@ -222,7 +222,7 @@ func TestTrainFallsBackToAnOlderCheckpoint(t *testing.T) {
 
 func TestTrainTakesTheNextClass(t *testing.T) {
 	t.Parallel()
-	in := answers("a", 120)
+	in := answers("a")
 	in.GPU, in.GPUWait = []string{"t4", "h100"}, "1s"
 	l := newLive(t, "h100")
 	out := l.result(l.start("TrainSFT", in))
@@ -232,7 +232,7 @@ func TestTrainTakesTheNextClass(t *testing.T) {
 
 func TestTrainBudgetIsRaised(t *testing.T) {
 	t.Parallel()
-	in := answers("a", 120)
+	in := answers("a")
 	in.GPU = []string{"h100"}
 	in.BudgetUSD = 1
 	l := newLive(t, "h100")
@@ -258,7 +258,7 @@ func (l *live) budget(usd float64) {
 
 func TestTrainTwoStartsAreOneJob(t *testing.T) {
 	t.Parallel()
-	in := answers("a", 120)
+	in := answers("a")
 	l := newLive(t, "cpu")
 	other := in
 	other.Name = "second"
@@ -274,7 +274,7 @@ func TestTrainTwoStartsAreOneJob(t *testing.T) {
 func TestTrainSweep(t *testing.T) {
 	t.Parallel()
 	l := newLive(t, "cpu")
-	in := answers("a", 120)
+	in := answers("a")
 	train, err := json.Marshal(in)
 	require.NoError(t, err)
 	run := l.start("TrainSweep", workflows.SweepInput{
@@ -301,7 +301,7 @@ func TestTrainSweep(t *testing.T) {
 func TestTrainSaysWhatItWaitsFor(t *testing.T) {
 	t.Parallel()
 	l := newLive(t)
-	l.start("TrainSFT", answers("a", 120))
+	l.start("TrainSFT", answers("a"))
 	l.until(func(p workflows.TrainProgress) bool { return p.Waiting == "a worker of queue train-cpu" })
 	d, err := l.client.DescribeWorkflowExecution(t.Context(), "job", "")
 	require.NoError(t, err)

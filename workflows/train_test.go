@@ -13,7 +13,7 @@ import (
 func TestTrainPublishesAnAdapter(t *testing.T) {
 	t.Parallel()
 	g := newGym(t)
-	out, err := g.run(answers("a", 120))
+	out, err := g.run(answers("a"))
 	require.NoError(t, err)
 	require.Equal(t, "trained", out.Status)
 	require.Equal(t, 1, out.Version)
@@ -26,13 +26,13 @@ func TestTrainPublishesAnAdapter(t *testing.T) {
 	require.Empty(t, g.keys("training/"+out.Job+"/checkpoints/"), "a finished job needs none")
 	require.NotContains(t, g.keys("training/"), "training/"+out.Job+"/claim.json")
 
-	again, err := g.run(answers("a", 120))
+	again, err := g.run(answers("a"))
 	require.NoError(t, err)
 	require.Equal(t, "unchanged", again.Status)
 	require.Equal(t, out.Version, again.Version)
 	require.Len(t, g.trainer.attempts(), 1, "a finished job does no work")
 
-	other := answers("a", 120)
+	other := answers("a")
 	other.Name = "second"
 	renamed, err := g.run(other)
 	require.NoError(t, err)
@@ -45,7 +45,7 @@ func TestTrainOutOfMemory(t *testing.T) {
 	t.Parallel()
 	t.Run("a smaller micro-batch", func(t *testing.T) {
 		t.Parallel()
-		in := answers("a", 120)
+		in := answers("a")
 		want := undisturbedWeights(t, in)
 		g := newGym(t)
 		g.trainer.fits = 1
@@ -62,7 +62,7 @@ func TestTrainOutOfMemory(t *testing.T) {
 		t.Parallel()
 		g := newGym(t)
 		g.trainer.fits = 0
-		in := answers("a", 120)
+		in := answers("a")
 		in.GPU = []string{"a10g", "h100"}
 		g.train.Prices["a10g"] = 1
 		_, err := g.run(in)
@@ -74,7 +74,7 @@ func TestTrainOutOfMemory(t *testing.T) {
 func TestTrainBudgetIsKept(t *testing.T) {
 	t.Parallel()
 	g := newGym(t)
-	in := answers("a", 120)
+	in := answers("a")
 	in.GPU, in.BudgetUSD = []string{"h100"}, 0.01
 	_, err := g.run(in)
 	require.ErrorContains(t, err, "the budget is 0.01")
@@ -93,14 +93,14 @@ func TestTrainBudgetIsKept(t *testing.T) {
 func TestTrainActivation(t *testing.T) {
 	t.Parallel()
 	g := newGym(t)
-	in := answers("a", 120)
+	in := answers("a")
 	in.Activate = true
 	out, err := g.run(in)
 	require.NoError(t, err)
 	require.True(t, out.Active)
 	require.Equal(t, []string{"load default/routing@1"}, g.serving.said)
 
-	in = answers("b", 120)
+	in = answers("b")
 	in.Activate = true
 	g.trainer.worse = true
 	out, err = g.run(in)
@@ -141,7 +141,7 @@ func TestTrainActivation(t *testing.T) {
 func TestTrainDryRun(t *testing.T) {
 	t.Parallel()
 	g := newGym(t)
-	in := answers("a", 120)
+	in := answers("a")
 	in.DryRun, in.GPU = true, []string{"t4", "h100"}
 	out, err := g.run(in)
 	require.NoError(t, err)

@@ -76,9 +76,9 @@ func (g *gym) environment() *testsuite.TestWorkflowEnvironment {
 }
 
 // answers makes an input with rows that are told apart by tag.
-func answers(tag string, rows int) workflows.TrainInput {
+func answers(tag string) workflows.TrainInput {
 	in := workflows.TrainInput{BaseModel: "tiny/llama", Name: "routing"}
-	for i := range rows {
+	for i := range 120 {
 		row := fmt.Sprintf(`{"prompt":"%s question %d","completion":"answer %d"}`, tag, i, i)
 		in.Dataset.Rows = append(in.Dataset.Rows, json.RawMessage(row))
 	}

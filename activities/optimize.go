@@ -1,0 +1,346 @@
+package activities
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/metric"
+	"github.com/cogniverse/cogflow/prompt/mipro"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// LM asks language models. What a model writes is its answer, whatever it is;
+// what a server or the network did is a fault, and never a score.
+type LM interface {
+	Limits
+	Complete(ctx context.Context, c prompt.Completion) (prompt.CompletionAnswer, error)
+}
+
+// Judges runs the metric commands that a worker's configuration names.
+type Judges interface {
+	Score(ctx context.Context, command string, example, outputs *prompt.Object) (float64, error)
+	Has(command string) bool
+}
+
+// Cast are the models of an optimization, as this worker is configured.
+type Cast struct {
+	Student  prompt.Model `json:"student"`
+	Teacher  prompt.Model `json:"teacher"`
+	Proposer prompt.Model `json:"proposer"`
+	Judge    prompt.Model `json:"judge"`
+}
+
+// Optimize holds what the activities of prompt optimization work with.
+type Optimize struct {
+	Store     Store
+	Documents Documents
+	Ledger    Ledger
+	Runs      Runs
+	LM        LM
+	Judges    Judges
+	Cast      func() (Cast, error)
+	Report    func(w io.Writer, r prompt.Report) error
+	Version   string
+
+	desk desk
+	jobs sync.Map // key of the job → *optimization; jobs never change
+}
+
+func (a *Optimize) claims() claims { return claims{a.Store, a.Runs, "optimization"} }
+
+func (a *Optimize) programs(t tenant.ID) registry {
+	return registry{a.Store, string(t) + "/programs/"}
+}
+
+// The modes.
+const (
+	ModeCompat   = "compat"   // DSPy's decisions
+	ModeImproved = "improved" // ours
+)
+
+// PrepareOptimizeInput asks for an optimization to be checked and planned.
+type PrepareOptimizeInput struct {
+	Tenant    tenant.ID       `json:"tenant"`
+	Name      string          `json:"name,omitempty"`
+	Program   json.RawMessage `json:"program"` // the program, or {"uri"}
+	Trainset  json.RawMessage `json:"trainset"`
+	Valset    json.RawMessage `json:"valset,omitempty"`
+	Testset   json.RawMessage `json:"testset,omitempty"` // that only the confirmation sees; default: a part of the others
+	Metric    json.RawMessage `json:"metric,omitempty"`  // default: exact match of every output
+	Mode      string          `json:"mode"`
+	Settings  mipro.Settings  `json:"settings"`
+	BudgetUSD float64         `json:"budget_usd,omitempty"`
+}
+
+// OptimizePlan is a job before its first call.
+type OptimizePlan struct {
+	Job        string        `json:"job"`
+	Name       string        `json:"name"`
+	Predictors int           `json:"predictors"`
+	Train      int           `json:"train"`
+	Val        int           `json:"val"`
+	Confirm    int           `json:"confirm"`
+	Trials     int           `json:"trials"`   // of the search, about
+	Quote      mipro.Quote   `json:"quote"`    // calls at most
+	CostUSD    float64       `json:"cost_usd"` // at most; 0 = free, or unknown
+	Priced     bool          `json:"priced"`   // every model has a price
+	Models     prompt.Models `json:"models"`
+}
+
+// optimizeJob is the document that says what a job is; its hash names the job.
+type optimizeJob struct {
+	Version  int              `json:"version"`
+	Program  json.RawMessage  `json:"program"`
+	Metric   json.RawMessage  `json:"metric"`
+	Train    []*prompt.Object `json:"train"`
+	Val      []*prompt.Object `json:"val"`
+	Confirm  []*prompt.Object `json:"confirm"`
+	Mode     string           `json:"mode"`
+	Settings mipro.Settings   `json:"settings"`
+	Cast     Cast             `json:"cast"`
+}
+
+// optimization is a job as the stages work on it.
+type optimization struct {
+	optimizeJob
+	job  *mipro.Job
+	plan *mipro.Plan
+}
+
+func (j optimizeJob) open() (*optimization, error) {
+	program, err := prompt.Read(j.Program)
+	if err != nil {
+		return nil, err
+	}
+	var columns []string
+	if len(j.Train) > 0 {
+		columns = j.Train[0].Keys()
+	}
+	m, err := metric.Read(j.Metric, program, columns)
+	if err != nil {
+		return nil, err
+	}
+	job := &mipro.Job{
+		Settings: j.Settings, Program: program, Train: j.Train, Val: j.Val, Metric: m,
+		Student: j.Cast.Student.Server, Tutor: j.Cast.Teacher.Server, Proposer: j.Cast.Proposer.Server, Judge: j.Cast.Judge.Server,
+	}
+	plan, err := mipro.NewPlan(job)
+	if err != nil {
+		return nil, err
+	}
+	return &optimization{optimizeJob: j, job: job, plan: plan}, nil
+}
+
+func optimizePrefix(t tenant.ID, job string) string { return string(t) + "/optimize/" + job + "/" }
+
+// optimization reads a job, once a process.
+func (a *Optimize) optimization(ctx context.Context, t tenant.ID, job string) (*optimization, error) {
+	key := optimizePrefix(t, job) + "job.json"
+	if o, ok := a.jobs.Load(key); ok {
+		return o.(*optimization), nil
+	}
+	var j optimizeJob
+	if err := readJSON(ctx, a.Store, key, &j); err != nil {
+		return nil, err
+	}
+	o, err := j.open()
+	if err == nil {
+		a.jobs.Store(key, o)
+	}
+	return o, err
+}
+
+// maxExamples bounds what one optimization reads, in bytes and rows.
+const (
+	maxExamplesBytes = 256 << 20
+	maxExamples      = 100_000
+)
+
+// PrepareOptimize reads program, examples and metric, refuses what cannot be
+// optimized before any call is paid, and stores the job under its hash.
+func (a *Optimize) PrepareOptimize(ctx context.Context, in PrepareOptimizeInput) (OptimizePlan, error) {
+	stop := heartbeat(ctx, func() any { return nil })
+	defer stop()
+	j, err := a.gather(ctx, in)
+	if err != nil {
+		return OptimizePlan{}, err
+	}
+	o, err := j.open()
+	if err != nil {
+		return OptimizePlan{}, err
+	}
+	for _, name := range o.job.Metric.Commands() {
+		if !a.Judges.Has(name) {
+			return OptimizePlan{}, fault.New(fault.Input, "read metric", name,
+				"this worker's configuration has no metric command of that name; add it to cogflow.optimize.metrics")
+		}
+	}
+	text, err := json.Marshal(j)
+	if err != nil {
+		return OptimizePlan{}, fault.Wrap(fault.Input, "store optimization", in.Name, err)
+	}
+	out := o.quote()
+	out.Job = string(video.NewFingerprint("optimize", string(text)))[:24]
+	if out.Name = in.Name; out.Name == "" {
+		out.Name = o.job.Program.Name
+	}
+	if in.BudgetUSD > 0 && !out.Priced {
+		return OptimizePlan{}, fault.New(fault.Budget, "plan optimization", out.Name,
+			"a model has no price under a hard limit; set input_usd_per_mtok and output_usd_per_mtok of its endpoint")
+	}
+	_, err = a.Store.Put(ctx, optimizePrefix(in.Tenant, out.Job)+"job.json", bytes.NewReader(text))
+	return out, err
+}
+
+// gather reads everything that an input names.
+func (a *Optimize) gather(ctx context.Context, in PrepareOptimizeInput) (optimizeJob, error) {
+	j := optimizeJob{Version: 1, Mode: in.Mode, Settings: in.Settings, Metric: in.Metric}
+	var err error
+	if j.Cast, err = a.Cast(); err != nil {
+		return j, err
+	}
+	if j.Program, err = a.text(ctx, in.Tenant, "program", in.Program); err != nil {
+		return j, err
+	}
+	program, err := prompt.Read(j.Program)
+	if err != nil {
+		return j, err
+	}
+	if len(j.Metric) == 0 {
+		if j.Metric, err = json.Marshal(metric.Default(program)); err != nil {
+			return j, err
+		}
+	}
+	for _, set := range []struct {
+		name string
+		from json.RawMessage
+		to   *[]*prompt.Object
+	}{{"trainset", in.Trainset, &j.Train}, {"valset", in.Valset, &j.Val}, {"testset", in.Testset, &j.Confirm}} {
+		if *set.to, err = a.examples(ctx, in.Tenant, set.name, set.from); err != nil {
+			return j, err
+		}
+	}
+	if len(j.Confirm) == 0 { // part of what the search would score by, or of all there is
+		from := &j.Train
+		if len(j.Val) > 0 {
+			from = &j.Val
+		}
+		*from, j.Confirm = mipro.SetAside(*from, in.Settings.Seed)
+	}
+	return j, nil
+}
+
+// text returns what stands in an input, or what it names by {"uri"}.
+func (a *Optimize) text(ctx context.Context, t tenant.ID, what string, raw json.RawMessage) (json.RawMessage, error) {
+	var at struct {
+		URI string `json:"uri"`
+	}
+	if len(raw) == 0 || json.Unmarshal(raw, &at) != nil || at.URI == "" {
+		return raw, nil
+	}
+	train := &Train{Store: a.Store, Documents: a.Documents}
+	open, name, closeAll, err := train.document(ctx, t, Dataset{URI: at.URI})
+	if err != nil {
+		return nil, err
+	}
+	defer closeAll()
+	r, err := open()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	data, err := io.ReadAll(io.LimitReader(r, maxExamplesBytes+1))
+	if err == nil && len(data) > maxExamplesBytes {
+		err = fault.New(fault.Input, "read "+what, name, "more than 256 MiB")
+	}
+	return data, fault.Wrap(fault.Transport, "read "+what, name, err)
+}
+
+// examples reads a JSON array of objects, or one object a line.
+func (a *Optimize) examples(ctx context.Context, t tenant.ID, what string, raw json.RawMessage) ([]*prompt.Object, error) {
+	text, err := a.text(ctx, t, what, raw)
+	if err != nil || len(bytes.TrimSpace(text)) == 0 {
+		return nil, err
+	}
+	var out []*prompt.Object
+	bad := func(place int, err error) error {
+		return fault.Wrap(fault.Input, "read "+what, fmt.Sprintf("example %d", place), err)
+	}
+	if bytes.TrimSpace(text)[0] == '[' {
+		if err := json.Unmarshal(text, &out); err != nil {
+			return nil, bad(len(out), err)
+		}
+	} else {
+		d := json.NewDecoder(bytes.NewReader(text))
+		for {
+			o := &prompt.Object{}
+			err := d.Decode(o)
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				return nil, bad(len(out)+1, err)
+			}
+			out = append(out, o)
+		}
+	}
+	for i, o := range out {
+		if o == nil || o.Len() == 0 {
+			return nil, bad(i+1, errors.New("want an object with the program's inputs and what is expected"))
+		}
+	}
+	if len(out) > maxExamples {
+		return nil, fault.New(fault.Input, "read "+what, "", fmt.Sprintf("%d examples; want at most %d", len(out), maxExamples))
+	}
+	return out, nil
+}
+
+// quote says what the job may cost before the first call.
+func (o *optimization) quote() OptimizePlan {
+	q := o.plan.Quote()
+	out := OptimizePlan{
+		Predictors: len(o.job.Program.Predictors), Train: len(o.plan.Train), Val: len(o.plan.Val), Confirm: len(o.Confirm),
+		Trials: o.plan.Trials, Priced: true,
+		Models: prompt.Models{Student: o.Cast.Student.Name, Teacher: o.Cast.Teacher.Name, Proposer: o.Cast.Proposer.Name},
+	}
+	q.Student += 2 * len(o.Confirm) * out.Predictors
+	if q.Judge > 0 {
+		q.Judge += 2 * len(o.Confirm) * o.job.Metric.Questions()
+		out.Models.Judge = o.Cast.Judge.Name
+	}
+	out.Quote = q
+	for _, of := range []struct {
+		model prompt.Model
+		calls int
+	}{{o.Cast.Student, q.Student}, {o.Cast.Teacher, q.Teacher}, {o.Cast.Proposer, q.Proposer}, {o.Cast.Judge, q.Judge}} {
+		if of.calls == 0 {
+			continue
+		}
+		if of.model.Price == nil {
+			out.Priced = false
+			continue
+		}
+		out.CostUSD += float64(of.calls) * float64(of.model.Price.Cost(tokensACall, answerTokens(of.model))) / 1e6
+	}
+	return out
+}
+
+// tokensACall is what a prompt with its demos holds, for a quote. The budget
+// itself counts each call by what it really holds.
+const tokensACall = 1500
+
+func answerTokens(m prompt.Model) int {
+	const unbounded = 1000
+	if m.MaxTokens == 0 {
+		return unbounded
+	}
+	return m.MaxTokens
+}

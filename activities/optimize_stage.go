@@ -1,0 +1,262 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/mipro"
+)
+
+// How much of its own the improved mode does.
+const (
+	reflectExamples = 24 // of the training set, on which failures are looked for
+	reflectVariants = 2  // new instructions a predictor
+)
+
+// begin reads the job and beats while the stage goes on.
+func (a *Optimize) begin(ctx context.Context, s Spender) (*crowd, func(), error) {
+	o, err := a.optimization(ctx, s.Tenant, s.Job)
+	if err != nil {
+		return nil, nil, err
+	}
+	c := a.crowd(o, s)
+	return c, heartbeat(ctx, func() any { return c.asked() }), nil
+}
+
+func never() bool { return false }
+
+func (a *Optimize) stored(s Spender, name string) string {
+	return optimizePrefix(s.Tenant, s.Job) + name
+}
+
+// Bootstrap makes the demo sets by runs of the teacher.
+func (a *Optimize) Bootstrap(ctx context.Context, in Spender) (Asked, error) {
+	c, stop, err := a.begin(ctx, in)
+	if err != nil {
+		return Asked{}, err
+	}
+	defer stop()
+	s := mipro.NewBootstrap(c.o.plan)
+	if err := c.play(ctx, s, never); err != nil {
+		return c.asked(), err
+	}
+	return c.asked(), writeJSON(ctx, a.Store, a.stored(in, "sets.json"), s.Sets())
+}
+
+// Propose has the proposer write instructions.
+func (a *Optimize) Propose(ctx context.Context, in Spender) (Asked, error) {
+	c, stop, err := a.begin(ctx, in)
+	if err != nil {
+		return Asked{}, err
+	}
+	defer stop()
+	sets, err := a.sets(ctx, in)
+	if err != nil {
+		return Asked{}, err
+	}
+	s := mipro.NewPropose(c.o.plan, sets)
+	if err := c.play(ctx, s, never); err != nil {
+		return c.asked(), err
+	}
+	return c.asked(), writeJSON(ctx, a.Store, a.stored(in, "instructions.json"), s.Instructions())
+}
+
+func (a *Optimize) sets(ctx context.Context, s Spender) (sets [][][]*prompt.Object, err error) {
+	err = readJSON(ctx, a.Store, a.stored(s, "sets.json"), &sets)
+	return sets, err
+}
+
+// SearchStep asks for the next trials.
+type SearchStep struct {
+	Spender
+	Made  int  `json:"made"`  // trials that the workflow knows of
+	Final bool `json:"final"` // improved mode: after the reflection, with the whole budget
+}
+
+// TrialLine is a trial as a workflow knows it.
+type TrialLine struct {
+	Number int             `json:"number"`
+	Kind   mipro.TrialKind `json:"kind"`
+	Choice string          `json:"choice"` // the same text = the same candidate
+	Rows   int             `json:"rows"`
+	Score  float64         `json:"score"` // in percent
+}
+
+// Searched is what a step came to.
+type Searched struct {
+	Asked
+	Trials []TrialLine `json:"trials"` // new ones
+	Done   bool        `json:"done"`
+}
+
+// searcher is a Search or a Race.
+type searcher interface {
+	stage
+	Trials() []mipro.Trial
+}
+
+// Search makes the next trial, or in improved mode the next heats of the race,
+// and stores all trials so far.
+func (a *Optimize) Search(ctx context.Context, in SearchStep) (Searched, error) {
+	c, stop, err := a.begin(ctx, in.Spender)
+	if err != nil {
+		return Searched{}, err
+	}
+	defer stop()
+	s, err := a.searcher(ctx, c.o, in)
+	if err != nil {
+		return Searched{}, err
+	}
+	if len(s.Trials()) <= in.Made { // else the answer of the attempt that made more was lost
+		if err := c.play(ctx, s, func() bool { return len(s.Trials()) > in.Made }); err != nil {
+			return Searched{Asked: c.asked()}, err
+		}
+		if err := writeJSON(ctx, a.Store, a.stored(in.Spender, "trials.json"), s.Trials()); err != nil {
+			return Searched{}, err
+		}
+	}
+	out := Searched{Asked: c.asked(), Done: len(s.Calls()) == 0}
+	for _, t := range s.Trials()[min(in.Made, len(s.Trials())):] {
+		out.Trials = append(out.Trials, trialLine(t))
+	}
+	return out, nil
+}
+
+func trialLine(t mipro.Trial) TrialLine {
+	l := TrialLine{Number: t.Number, Kind: t.Kind, Rows: len(t.Rows), Score: t.Score, Choice: choiceText(t.Choice)}
+	if l.Score == 0 && len(t.Scores) > 0 {
+		sum := 0.0
+		for _, s := range t.Scores {
+			sum += s
+		}
+		l.Score = 100 * sum / float64(len(t.Scores))
+	}
+	return l
+}
+
+// choiceText is a choice as one word: "0i2 0d1".
+func choiceText(choice map[string]int) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(choice)) {
+		short := strings.NewReplacer("_predictor_instruction", "i", "_predictor_demos", "d").Replace(name)
+		parts = append(parts, fmt.Sprintf("%s%d", short, choice[name]))
+	}
+	return strings.Join(parts, " ")
+}
+
+// searcher goes on from the trials that are stored.
+func (a *Optimize) searcher(ctx context.Context, o *optimization, in SearchStep) (searcher, error) {
+	sets, err := a.sets(ctx, in.Spender)
+	if err != nil {
+		return nil, err
+	}
+	var instructions [][]string
+	if err := readJSON(ctx, a.Store, a.stored(in.Spender, "instructions.json"), &instructions); err != nil {
+		return nil, err
+	}
+	var made []mipro.Trial
+	if err := readJSON(ctx, a.Store, a.stored(in.Spender, "trials.json"), &made); err != nil && !absent(err) {
+		return nil, err
+	}
+	if o.Mode == ModeCompat {
+		return mipro.NewSearch(o.plan, sets, instructions, made)
+	}
+	budget := o.plan.Runs()
+	if !in.Final {
+		budget /= 2 // the rest is for what the reflection finds
+	}
+	if in.Final {
+		var learned [][]string
+		if err := readJSON(ctx, a.Store, a.stored(in.Spender, "reflected.json"), &learned); err != nil {
+			return nil, err
+		}
+		for i := range instructions {
+			instructions[i] = append(instructions[i], learned[i]...)
+		}
+	}
+	return mipro.NewRace(o.plan, sets, instructions, budget, made)
+}
+
+// Reflect has new instructions written from failures of the best so far.
+func (a *Optimize) Reflect(ctx context.Context, in SearchStep) (Asked, error) {
+	c, stop, err := a.begin(ctx, in.Spender)
+	if err != nil {
+		return Asked{}, err
+	}
+	defer stop()
+	best, _, err := a.best(ctx, c.o, in)
+	if err != nil {
+		return Asked{}, err
+	}
+	s := mipro.NewReflect(c.o.plan, best, reflectExamples, reflectVariants)
+	if err := c.play(ctx, s, never); err != nil {
+		return c.asked(), err
+	}
+	return c.asked(), writeJSON(ctx, a.Store, a.stored(in.Spender, "reflected.json"), s.Instructions())
+}
+
+// best is the program that the trials so far speak for, and its choice; without
+// a choice it is the program as it was.
+func (a *Optimize) best(ctx context.Context, o *optimization, in SearchStep) (*prompt.Program, map[string]int, error) {
+	s, err := a.searcher(ctx, o, in)
+	if err != nil {
+		return nil, nil, err
+	}
+	switch s := s.(type) {
+	case *mipro.Race:
+		program, choice := s.Best()
+		return program, choice, nil
+	case *mipro.Search:
+		program, trial := s.Best()
+		return program, trial.Choice, nil
+	}
+	return o.job.Program, nil, nil
+}
+
+// Confirmed says whether the best is better on rows that no search has seen.
+type Confirmed struct {
+	Asked
+	Verdict prompt.Verdict `json:"verdict"`
+	Changed bool           `json:"changed"` // the best is not the program as it was
+	Score   float64        `json:"score"`   // of the best, in percent, as far as is known
+	Default float64        `json:"default_score"`
+}
+
+// confirmation is what Confirm stores for the report.
+type confirmation struct {
+	Before []float64        `json:"before"`
+	After  []float64        `json:"after"`
+	OutsA  []*prompt.Object `json:"before_outputs"`
+	OutsB  []*prompt.Object `json:"after_outputs"`
+}
+
+// Confirm runs the program as it was and the best on the rows that were set aside.
+func (a *Optimize) Confirm(ctx context.Context, in SearchStep) (Confirmed, error) {
+	c, stop, err := a.begin(ctx, in.Spender)
+	if err != nil {
+		return Confirmed{}, err
+	}
+	defer stop()
+	best, _, err := a.best(ctx, c.o, in)
+	if err != nil {
+		return Confirmed{}, err
+	}
+	out := Confirmed{Changed: best != c.o.job.Program}
+	before := mipro.NewEvaluation(c.o.plan, c.o.job.Program, c.o.Confirm)
+	after := mipro.NewEvaluation(c.o.plan, best, c.o.Confirm)
+	for _, s := range []stage{before, after} {
+		if err := c.play(ctx, s, never); err != nil {
+			return Confirmed{Asked: c.asked()}, err
+		}
+	}
+	out.Verdict = mipro.Confirm(before.Scores(), after.Scores(), c.o.Settings.Seed)
+	out.Verdict.Promote = out.Verdict.Promote && out.Changed
+	out.Default, out.Score, out.Asked = 100*out.Verdict.Before, 100*out.Verdict.After, c.asked()
+	return out, writeJSON(ctx, a.Store, a.stored(in.Spender, "confirmation.json"), confirmation{
+		Before: before.Scores(), After: after.Scores(), OutsA: before.Outputs(), OutsB: after.Outputs(),
+	})
+}

@@ -1,0 +1,90 @@
+"""Makes real DSPy signatures and modules out of the project's program files."""
+
+import typing
+
+import dspy
+import pydantic
+
+KINDS = {"str": str, "int": int, "float": float, "bool": bool}
+
+
+def annotation(spec: dict, classes: dict):
+    kind = spec.get("type") or "str"
+    items = annotation(spec["items"], classes) if spec.get("items") else None
+    if kind == "literal":
+        return typing.Literal[tuple(spec["options"])]
+    if kind == "list":
+        return list if items is None else list[items]
+    if kind != "object":
+        return KINDS[kind]
+    if not spec.get("fields"):
+        return dict[str, typing.Any if items is None else items]
+    name = spec["class"]
+    if name not in classes:
+        members = {}
+        for f in spec["fields"]:
+            extra = {"description": f["desc"]} if f.get("desc") else {}
+            members[f["name"]] = (annotation(f, classes), pydantic.Field(**extra))
+        classes[name] = pydantic.create_model(name, **members)
+    return classes[name]
+
+
+def signature(spec: dict) -> type[dspy.Signature]:
+    classes, fields = {}, {}
+    for side, make in (("inputs", dspy.InputField), ("outputs", dspy.OutputField)):
+        for f in spec[side]:
+            extra = {key: f[key] for key in ("desc", "prefix") if f.get(key)}
+            fields[f["name"]] = (annotation(f, classes), make(**extra))
+    return dspy.Signature(fields, spec.get("instructions") or None)
+
+
+def predictor(spec: dict) -> dspy.Module:
+    cot = spec.get("module") == "chain_of_thought"
+    return (dspy.ChainOfThought if cot else dspy.Predict)(signature(spec))
+
+
+def inner(module: dspy.Module) -> dspy.Predict:
+    """The Predict that makes a module's calls."""
+    return module.predict if isinstance(module, dspy.ChainOfThought) else module
+
+
+class Pipeline(dspy.Module):
+    """What a program file means, as a DSPy module."""
+
+    def __init__(self, spec: dict):
+        super().__init__()
+        self._spec = spec
+        for p in spec["predictors"]:
+            setattr(self, p["name"], predictor(p))
+
+    def forward(self, **values):
+        outputs = {}
+        for p in self._spec["predictors"]:
+            inputs = {}
+            for f in p["inputs"]:
+                source = p.get("reads", {}).get(f["name"], f["name"])
+                if source in values:
+                    inputs[f["name"]] = values[source]
+            prediction = getattr(self, p["name"])(**inputs)
+            for key, value in prediction.items():
+                values[key] = values[f"{p['name']}.{key}"] = value
+                outputs.pop(key, None)
+                outputs[key] = value
+        return dspy.Prediction(**outputs)
+
+
+def program(spec: dict) -> dspy.Module:
+    if spec["predictors"][0]["name"] == "self":
+        return predictor(spec["predictors"][0])
+    return Pipeline(spec)
+
+
+def plain(value):
+    """A value as JSON: instances of classes become dicts."""
+    if isinstance(value, pydantic.BaseModel):
+        return {k: plain(v) for k, v in value}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if isinstance(value, dict):
+        return {k: plain(v) for k, v in value.items()}
+    return value

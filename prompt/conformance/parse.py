@@ -1,0 +1,70 @@
+"""Prints what DSPy reads in each answer, or null where it reads nothing."""
+
+import functools
+import json
+import math
+import sys
+
+import dspy
+from build import inner, plain, predictor
+from cases import CLIP_VALUE, ROUTING, TYPES, bare_answers, field, whole_answers
+
+
+def finite(value):
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"float": repr(value)}
+    if isinstance(value, list):
+        return [finite(v) for v in value]
+    if isinstance(value, dict):
+        return {k: finite(v) for k, v in value.items()}
+    return value
+
+
+def read(adapter, signature, answer):
+    if not answer:
+        return None  # DSPy does not show an empty answer to its parser
+    try:
+        return finite(plain(adapter.parse(signature, answer)))
+    except Exception:
+        return None
+
+
+@functools.cache
+def signature(spec):
+    return inner(predictor(json.loads(spec))).signature
+
+
+def main():
+    out = []
+
+    def add(spec, adapter, answer):
+        make = {"chat": dspy.ChatAdapter, "json": dspy.JSONAdapter}[adapter]
+        outputs = read(make(), signature(json.dumps(spec)), answer)
+        out.append(
+            {
+                "predictor": spec,
+                "adapter": adapter,
+                "answer": answer,
+                "outputs": outputs,
+            }
+        )
+
+    for kind in TYPES:
+        spec = {"name": "p", "inputs": [field("q")], "outputs": [kind]}
+        values = [
+            *bare_answers(),
+            json.dumps(CLIP_VALUE),
+            json.dumps([CLIP_VALUE]),
+            str(CLIP_VALUE),
+        ]
+        for value in values:
+            add(spec, "chat", f"[[ ## x ## ]]\n{value}\n\n[[ ## completed ## ]]")
+            add(spec, "json", '{"x": ' + (value or '""') + "}")
+    for answer in whole_answers():
+        add(ROUTING, "chat", answer)
+        add(ROUTING, "json", answer)
+    json.dump(out, sys.stdout, ensure_ascii=False)
+    print()
+
+
+main()

@@ -1,0 +1,146 @@
+package prompt
+
+import (
+	"fmt"
+
+	"github.com/cogniverse/cogflow/prompt/python"
+)
+
+// Server says what a model's server can force upon an answer.
+type Server struct {
+	JSON   bool `json:"json,omitempty"`   // it takes response_format
+	Schema bool `json:"schema,omitempty"` // with a JSON schema, too
+}
+
+// Request is one question to a model. Which model, how hot and how often is for
+// whoever asks.
+type Request struct {
+	Messages []Message `json:"messages"`
+	Format   *Object   `json:"response_format,omitempty"` // nil = free
+}
+
+// attempt is one way to ask the same.
+type attempt struct {
+	adapter Adapter
+	format  *Object
+}
+
+// attempts lists the ways in the order in which they are tried. Only an answer
+// that cannot be read leads to the next; a failure of the server never does.
+func attempts(s Signature, server Server) []attempt {
+	object := attempt{JSON, python.NewObject("type", "json_object")}
+	if !server.JSON {
+		return []attempt{{Chat, nil}, {JSON, nil}}
+	}
+	schema, ok := AnswerSchema(s.Outputs)
+	if !ok || !server.Schema {
+		return []attempt{{Chat, nil}, object}
+	}
+	forced := python.NewObject("type", "json_schema", "json_schema",
+		python.NewObject("name", "DSPyProgramOutputs", "schema", schema, "strict", true))
+	return []attempt{{Chat, nil}, {JSON, forced}, object}
+}
+
+// Step is one call within a run of a program that went well.
+type Step struct {
+	Predictor int // its place in the program
+	Inputs    *Object
+	Outputs   *Object
+}
+
+// Demo is the step as an example to follow.
+func (s Step) Demo() *Object {
+	demo := python.NewObject("augmented", true)
+	for _, o := range []*Object{s.Inputs, s.Outputs} {
+		for _, k := range o.Keys() {
+			v, _ := o.Get(k)
+			demo.Set(k, v)
+		}
+	}
+	return demo
+}
+
+// Execution is one run of a program, which says what it must ask next and takes
+// the answer. It is a function of the program, the inputs and the answers, so
+// that it can be made again from them at any time.
+type Execution struct {
+	program *Program
+	server  Server
+	values  *Object // inputs and outputs so far, under all their names
+	outputs *Object
+	trace   []Step
+	at      int // predictor
+	tries   []attempt
+	inputs  *Object // of the predictor
+	next    *Request
+	err     error
+}
+
+// Start begins a run. Inputs beyond the program's are of no effect.
+func (p *Program) Start(inputs *Object, server Server) *Execution {
+	e := &Execution{program: p, server: server, values: inputs.Copy(), outputs: &Object{}}
+	e.prepare()
+	return e
+}
+
+// prepare readies the predictor at hand.
+func (e *Execution) prepare() {
+	e.next = nil
+	if e.at == len(e.program.Predictors) {
+		return
+	}
+	p := e.program.Predictors[e.at]
+	e.inputs = p.gather(e.values)
+	e.tries = attempts(p.Signature(), e.server)
+	e.write()
+}
+
+func (e *Execution) write() {
+	p := e.program.Predictors[e.at]
+	messages, err := Render(e.tries[0].adapter, p.Signature(), p.Demos, e.inputs)
+	if err != nil { // no adapter could
+		e.next, e.err = nil, fmt.Errorf("predictor %q: %w", p.Name, err)
+		return
+	}
+	e.next = &Request{Messages: messages, Format: e.tries[0].format}
+}
+
+// Next returns the question to ask now; nil = the run is over.
+func (e *Execution) Next() *Request { return e.next }
+
+// Take takes the answer to Next's question. Without one it does nothing.
+func (e *Execution) Take(answer string) {
+	if e.next == nil {
+		return
+	}
+	p := e.program.Predictors[e.at]
+	outputs, err := Parse(e.tries[0].adapter, p.Signature(), answer)
+	if err != nil {
+		if e.tries = e.tries[1:]; len(e.tries) > 0 {
+			e.write()
+			return
+		}
+		e.next, e.err = nil, fmt.Errorf("predictor %q: %w", p.Name, err)
+		return
+	}
+	e.trace = append(e.trace, Step{e.at, e.inputs, outputs})
+	p.publish(e.values, outputs)
+	for _, k := range outputs.Keys() {
+		v, _ := outputs.Get(k)
+		e.outputs.Delete(k) // of two of one name, the later counts
+		e.outputs.Set(k, v)
+	}
+	e.at++
+	e.prepare()
+}
+
+// Result returns the outputs of a run that is over, or why it has none.
+func (e *Execution) Result() (*Object, error) {
+	if e.err != nil {
+		return nil, e.err
+	}
+	return e.outputs, nil
+}
+
+// Trace lists the calls that went well.
+func (e *Execution) Trace() []Step { return e.trace }

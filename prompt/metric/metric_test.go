@@ -1,0 +1,125 @@
+package metric_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/metric"
+	"github.com/cogniverse/cogflow/prompt/python"
+)
+
+func program(t *testing.T) *prompt.Program {
+	t.Helper()
+	p, err := prompt.Read([]byte(`{"name": "p", "predictors": [{"name": "route", "inputs": [{"name": "q"}], "outputs": [{"name": "agent"},
+		{"name": "n", "type": "float"}, {"name": "confidence", "type": "float"}, {"name": "any", "type": "object"},
+		{"name": "decision", "type": "object", "class": "D", "fields": [{"name": "kind"}]}]}]}`))
+	require.NoError(t, err)
+	return p
+}
+
+func columns() []string { return []string{"q", "agent", "n", "decision", "answers"} }
+
+func object(t *testing.T, text string) *prompt.Object {
+	t.Helper()
+	o := &prompt.Object{}
+	require.NoError(t, o.UnmarshalJSON([]byte(text)))
+	return o
+}
+
+func TestScores(t *testing.T) {
+	t.Parallel()
+	example := object(t, `{"q": "?", "agent": "The Video, search!", "n": 10, "decision": {"kind": "a"}, "answers": ["x y", "z"]}`)
+	outputs := object(t, `{"agent": "video search", "n": 10.5, "confidence": 0.8, "any": {"x": {"y": 10}}, "decision": {"kind": "a"}}`)
+	for text, want := range map[string]float64{
+		`{"kind": "exact", "field": "agent"}`:                                                                                   0,
+		`{"kind": "exact", "field": "agent", "normalize": true}`:                                                                1,
+		`{"kind": "exact", "field": "decision"}`:                                                                                1,
+		`{"kind": "exact", "field": "decision.kind", "weight": 3}`:                                                              1,
+		`{"kind": "exact", "field": "any.x.y", "expected": "n"}`:                                                                1,
+		`{"kind": "exact", "field": "any.x.z", "expected": "n"}`:                                                                0,
+		`{"kind": "exact", "field": "agent", "expected": "answers"}`:                                                            0,
+		`{"kind": "f1", "field": "agent"}`:                                                                                      1,
+		`{"kind": "f1", "field": "agent", "expected": "answers"}`:                                                               0,
+		`{"kind": "contains", "field": "agent", "expected": "q"}`:                                                               0,
+		`{"kind": "contains", "field": "agent", "normalize": true}`:                                                             1,
+		`{"kind": "numeric", "field": "n"}`:                                                                                     0,
+		`{"kind": "numeric", "field": "n", "tolerance": 0.5}`:                                                                   1,
+		`{"kind": "numeric", "field": "n", "relative": 0.04}`:                                                                   0,
+		`{"kind": "numeric", "field": "agent", "expected": "n"}`:                                                                0,
+		`{"kind": "calibrated", "field": "agent", "confidence": "confidence"}`:                                                  1 - 0.8*0.8,
+		`{"kind": "calibrated", "field": "agent", "normalize": true, "confidence": "confidence"}`:                               1 - 0.2*0.2,
+		`{"kind": "mean", "parts": [{"kind": "exact", "field": "agent"}, {"kind": "exact", "field": "decision", "weight": 3}]}`: 0.75,
+	} {
+		m, err := metric.Read([]byte(text), program(t), columns())
+		require.NoError(t, err, text)
+		s := m.Start(example, outputs, prompt.Server{})
+		require.True(t, s.Done())
+		require.InDelta(t, want, s.Score(), 1e-12, text)
+	}
+}
+
+// TestJudgeAndCommand: what needs an answer says so, one after the other.
+func TestJudgeAndCommand(t *testing.T) {
+	t.Parallel()
+	judge := `{"kind": "judge", "weight": 2, "program": {"name": "j", "predictors": [{"name": "j",
+		"inputs": [{"name": "q"}, {"name": "predicted_agent"}], "outputs": [{"name": "score", "type": "float"}]}]}}`
+	m, err := metric.Read([]byte(`{"kind": "mean", "parts": [{"kind": "exact", "field": "agent"}, `+judge+`, {"kind": "command", "command": "lint"}]}`),
+		program(t), columns())
+	require.NoError(t, err)
+	require.Equal(t, 1, m.Questions())
+	s := m.Start(object(t, `{"q": "?", "agent": "a"}`), object(t, `{"agent": "a"}`), prompt.Server{})
+	require.False(t, s.Done())
+	require.Contains(t, s.Question().Messages[1].Content, "[[ ## predicted_agent ## ]]\na")
+	require.Empty(t, s.Command())
+	s.Answer("I like it")
+	require.Contains(t, s.Question().Messages[1].Content, "JSON object")
+	s.Answer(`{"score": 1.5}`)
+	require.Nil(t, s.Question())
+	require.Equal(t, "lint", s.Command())
+	s.Scored(0.5)
+	require.True(t, s.Done())
+	require.InDelta(t, (1+2+0.5)/4, s.Score(), 1e-12)
+	s.Answer("late")
+	s.Scored(1)
+
+	m, err = metric.Read([]byte(judge), program(t), columns())
+	require.NoError(t, err)
+	s = m.Start(&prompt.Object{}, python.NewObject("agent", "a"), prompt.Server{})
+	for s.Question() != nil {
+		s.Answer("no")
+	}
+	require.Zero(t, s.Score(), "a judge that says nothing readable")
+}
+
+func TestReadRefuses(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`{"kind": "exact", "field": "agent"} x`:              "text after",
+		`{"kind": "exact", "fild": "agent"}`:                 `unknown field "fild"`,
+		`{"kind": "best"}`:                                   `kind "best" is none of`,
+		`{"kind": "exact"}`:                                  "names no field",
+		`{"kind": "exact", "field": "agnt"}`:                 `no output "agnt"`,
+		`{"kind": "exact", "field": "agent.x"}`:              "no object",
+		`{"kind": "exact", "field": "decision.x"}`:           `class D has no field "x"`,
+		`{"kind": "exact", "field": "confidence"}`:           `no column "confidence"; they have q, agent`,
+		`{"kind": "exact", "field": "agent", "weight": -1}`:  "below 0",
+		`{"kind": "numeric", "field": "n", "tolerance": -1}`: "not below 0",
+		`{"kind": "calibrated", "field": "agent"}`:           "names no field",
+		`{"kind": "command", "command": "/bin/sh"}`:          "by its name",
+		`{"kind": "mean"}`:                                   "1 to 64 parts",
+		`{"kind": "mean", "parts": [null]}`:                  "part 1 is null",
+		`{"kind": "mean", "parts": [{"kind": "mean"}]}`:      "stands at the top",
+		`{"kind": "judge"}`:                                  "needs a program",
+		`{"kind": "judge", "program": {"name": "j"}}`:        "no predictors",
+		`{"kind": "judge", "program": {"name": "j", "predictors": [{"name": "j", "inputs": [{"name": "q"}], "outputs": [{"name": "s"}]}]}}`:                               `no output "score"`,
+		`{"kind": "judge", "program": {"name": "j", "predictors": [{"name": "j", "inputs": [{"name": "x"}], "outputs": [{"name": "score", "type": "float"}]}]}}`:          `reads "x"`,
+		`{"kind": "judge", "program": {"name": "j", "predictors": [{"name": "j", "inputs": [{"name": "predicted_x"}], "outputs": [{"name": "score", "type": "bool"}]}]}}`: `reads "predicted_x"`,
+	} {
+		_, err := metric.Read([]byte(text), program(t), columns())
+		require.ErrorContains(t, err, want, text)
+		require.Equal(t, fault.Input, fault.ClassOf(err))
+	}
+}

@@ -1,0 +1,255 @@
+package metric
+
+import (
+	"math"
+	"math/big"
+	"strings"
+
+	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/python"
+)
+
+// Scoring is the scoring of one output. It is a function of the metric, the
+// example, the outputs and the answers it took.
+type Scoring struct {
+	example, outputs *prompt.Object
+	server           prompt.Server
+	parts            []*Metric
+	total, weight    float64
+	judge            *prompt.Execution // of the first part, if that is a judge
+}
+
+// Start begins a scoring; server is the judge's.
+func (m *Metric) Start(example, outputs *prompt.Object, server prompt.Server) *Scoring {
+	s := &Scoring{example: example, outputs: outputs, server: server, parts: []*Metric{m}}
+	if m.Kind == Mean {
+		s.parts = m.Parts
+	}
+	s.advance()
+	return s
+}
+
+// advance scores every part that needs nobody, up to one that does.
+func (s *Scoring) advance() {
+	for len(s.parts) > 0 {
+		switch m := s.parts[0]; m.Kind {
+		case Command:
+			return
+		case Judge:
+			if s.judge == nil {
+				s.judge = m.Program.Start(s.judged(), s.server)
+			}
+			if s.judge.Next() != nil {
+				return
+			}
+			s.add(verdict(s.judge))
+		default:
+			s.add(m.score(s.example, s.outputs))
+		}
+	}
+}
+
+func (s *Scoring) add(score float64) {
+	w := s.parts[0].weight()
+	s.total += w * score
+	s.weight += w
+	s.parts, s.judge = s.parts[1:], nil
+}
+
+// judged is what a judge may read.
+func (s *Scoring) judged() *prompt.Object {
+	values := s.example.Copy()
+	for _, k := range s.outputs.Keys() {
+		v, _ := s.outputs.Get(k)
+		values.Set(predicted+k, v)
+	}
+	return values
+}
+
+// verdict reads what a judge said; one that said nothing readable scores 0.
+func verdict(judge *prompt.Execution) float64 {
+	outputs, err := judge.Result()
+	if err != nil {
+		return 0
+	}
+	v, _ := outputs.Get(scoreField)
+	f, ok := number(v)
+	if !ok {
+		return 0
+	}
+	return min(max(f, 0), 1)
+}
+
+// Questions is how many calls of a model one scoring makes, when all answers can
+// be read.
+func (m *Metric) Questions() int {
+	if m.Kind == Judge {
+		return len(m.Program.Predictors)
+	}
+	n := 0
+	for _, part := range m.Parts {
+		n += part.Questions()
+	}
+	return n
+}
+
+// Question returns what the judge must be asked now; nil = nothing.
+func (s *Scoring) Question() *prompt.Request {
+	if s.judge == nil {
+		return nil
+	}
+	return s.judge.Next()
+}
+
+// Answer takes the judge's answer to Question.
+func (s *Scoring) Answer(text string) {
+	if s.judge != nil {
+		s.judge.Take(text)
+		s.advance()
+	}
+}
+
+// Command returns the name of the command whose score is needed now, to which
+// the example and the outputs are shown; "" = none.
+func (s *Scoring) Command() string {
+	if len(s.parts) > 0 && s.parts[0].Kind == Command {
+		return s.parts[0].Command
+	}
+	return ""
+}
+
+// Scored takes the score that Command's command gave, from 0 to 1.
+func (s *Scoring) Scored(score float64) {
+	if s.Command() != "" {
+		if math.IsNaN(score) {
+			score = 0
+		}
+		s.add(min(max(score, 0), 1))
+		s.advance()
+	}
+}
+
+// Done says whether nothing is needed any more.
+func (s *Scoring) Done() bool { return len(s.parts) == 0 }
+
+// Score is the score of a scoring that is done. A single metric's weight is of no
+// effect, and a mean's parts that all weigh nothing score nothing.
+func (s *Scoring) Score() float64 {
+	if s.weight == 0 {
+		return 0
+	}
+	return s.total / s.weight
+}
+
+// score scores a part that needs nobody.
+func (m *Metric) score(example, outputs *prompt.Object) float64 {
+	got, ok1 := lookup(outputs, m.Field)
+	want, ok2 := lookup(example, m.expected())
+	if !ok1 || !ok2 {
+		return 0
+	}
+	switch m.Kind {
+	case F1:
+		return best(want, func(w any) float64 { return f1(python.Str(got), python.Str(w)) })
+	case Contains:
+		return best(want, func(w any) float64 { return b2f(m.contains(python.Str(got), python.Str(w))) })
+	case Numeric:
+		return m.near(got, want)
+	case Calibrated:
+		v, _ := lookup(outputs, m.Confidence)
+		confidence, ok := number(v)
+		if !ok {
+			return 0
+		}
+		miss := min(max(confidence, 0), 1) - b2f(m.equal(got, want))
+		return 1 - miss*miss
+	default:
+		return b2f(m.equal(got, want))
+	}
+}
+
+// equal compares; of a list of texts where a text came, any may be meant.
+func (m *Metric) equal(got, want any) bool {
+	if text, ok := got.(string); ok {
+		if list, many := want.([]any); many {
+			for _, w := range list {
+				if m.equal(text, w) {
+					return true
+				}
+			}
+			return false
+		}
+		if w, isText := want.(string); isText && m.Normalize {
+			return normalize(text) == normalize(w)
+		}
+	}
+	return python.Equal(got, want)
+}
+
+func (m *Metric) contains(text, part string) bool {
+	if m.Normalize {
+		text, part = normalize(text), normalize(part)
+	}
+	return strings.Contains(text, part)
+}
+
+func (m *Metric) near(got, want any) float64 {
+	g, ok1 := number(got)
+	w, ok2 := number(want)
+	if !ok1 || !ok2 {
+		return 0
+	}
+	return b2f(math.Abs(g-w) <= max(m.Tolerance, m.Relative*math.Abs(w)))
+}
+
+func number(v any) (float64, bool) {
+	switch x := v.(type) {
+	case bool:
+		return b2f(x), true
+	case int64:
+		return float64(x), true
+	case *big.Int:
+		f, _ := new(big.Float).SetInt(x).Float64()
+		return f, true
+	case float64:
+		return x, !math.IsNaN(x)
+	}
+	return 0, false
+}
+
+// best is the greatest score against one of several right answers.
+func best(want any, score func(any) float64) float64 {
+	list, ok := want.([]any)
+	if !ok {
+		return score(want)
+	}
+	top := 0.0
+	for _, w := range list {
+		top = max(top, score(w))
+	}
+	return top
+}
+
+// lookup follows a path of names through objects.
+func lookup(o *prompt.Object, path string) (any, bool) {
+	if v, ok := o.Get(path); ok {
+		return v, true
+	}
+	name, rest, deeper := strings.Cut(path, ".")
+	if !deeper {
+		return nil, false
+	}
+	v, _ := o.Get(name)
+	inner, ok := v.(*prompt.Object)
+	if !ok {
+		return nil, false
+	}
+	return lookup(inner, rest)
+}
+
+func b2f(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,203 @@
+package mipro
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/python"
+)
+
+// Bootstrap makes the demo sets: examples on which a run of the teacher scores
+// become demos of every predictor. Sets do not depend on each other, and within
+// a set as many examples run at once as will be needed for certain, so that no
+// call is made that a run one by one would not make.
+type Bootstrap struct {
+	plan  *Plan
+	board board
+	runs  []*bootstrapRun // by set; nil = it needs no runs
+}
+
+// NewBootstrap begins the first stage.
+func NewBootstrap(plan *Plan) *Bootstrap {
+	b := &Bootstrap{plan: plan, runs: make([]*bootstrapRun, len(plan.sets))}
+	for i, set := range plan.sets {
+		if set.kind == bootstrappedSet {
+			b.runs[i] = newBootstrapRun(plan, i, set)
+			b.runs[i].advance(&b.board)
+		}
+	}
+	return b
+}
+
+// Calls lists the answers that are needed now; none = the stage is over.
+func (b *Bootstrap) Calls() []Call { return b.board.calls() }
+
+// Take takes an answer.
+func (b *Bootstrap) Take(id string, answer Answer) error {
+	if err := b.board.take(id, answer); err != nil {
+		return err
+	}
+	for _, run := range b.runs {
+		if run != nil {
+			run.advance(&b.board)
+		}
+	}
+	return nil
+}
+
+// Sets returns the demo sets, by predictor and set, of a stage that is over.
+func (b *Bootstrap) Sets() [][][]*prompt.Object {
+	sets := make([][][]*prompt.Object, len(b.plan.job.Program.Predictors))
+	for i, set := range b.plan.sets {
+		var demos [][]*prompt.Object
+		switch set.kind {
+		case emptySet:
+			demos = make([][]*prompt.Object, len(sets))
+		case labeledSet:
+			demos = b.plan.labels(set.order)
+		case bootstrappedSet:
+			demos = b.runs[i].demos()
+		}
+		for p := range sets {
+			sets[p] = append(sets[p], demos[p])
+		}
+	}
+	return sets
+}
+
+// labels draws examples as they are for every predictor.
+func (p *Plan) labels(order []int) [][]*prompt.Object {
+	rng := python.NewRandom(0)
+	demos := make([][]*prompt.Object, len(p.job.Program.Predictors))
+	for i := range demos {
+		demos[i] = pick(pick(p.Train, order), rng.Sample(len(order), min(p.labeled, len(order))))
+	}
+	return demos
+}
+
+// bootstrapRun walks one set's examples.
+type bootstrapRun struct {
+	plan    *Plan
+	number  int
+	set     setPlan
+	teacher *prompt.Program // its demos are the labels, if any
+	labeled bool            // they are
+	next    int             // the place in the order that is judged next
+	started int             // the place that is run next
+	rows    map[int]*row
+	good    map[int]bool
+	traces  [][]*prompt.Object // by predictor
+}
+
+func newBootstrapRun(plan *Plan, number int, set setPlan) *bootstrapRun {
+	r := &bootstrapRun{
+		plan: plan, number: number, set: set, teacher: plan.teacher().Copy(), labeled: plan.labeled > 0,
+		rows: map[int]*row{}, good: map[int]bool{}, traces: make([][]*prompt.Object, len(plan.job.Program.Predictors)),
+	}
+	if r.labeled {
+		for i, demos := range plan.labels(set.order) {
+			r.teacher.Predictors[i].Demos = demos
+		}
+	}
+	return r
+}
+
+// advance judges what is done, in order, and starts what will be needed.
+func (r *bootstrapRun) advance(b *board) {
+	for {
+		current := r.rows[r.next]
+		if current == nil || !current.done() {
+			break
+		}
+		b.remove(r.name(r.next))
+		r.judge(current)
+		delete(r.rows, r.next)
+		r.next++
+	}
+	for r.started < len(r.set.order) && r.started-r.next < r.set.boot-len(r.good) {
+		if r.started > r.next && r.unsafe() {
+			return
+		}
+		example := r.example(r.started)
+		current := newRow(Teacher, r.without(example), r.plan.job.Tutor, r.plan.inputs(example), example, r.plan.job)
+		r.rows[r.started] = current
+		b.add(r.name(r.started), current)
+		r.started++
+		if r.started == r.next+1 && current.done() { // nothing needed asking
+			r.advance(b)
+			return
+		}
+	}
+}
+
+func (r *bootstrapRun) name(place int) string { return fmt.Sprintf("demos/%d/%d", r.number, place) }
+
+func (r *bootstrapRun) example(place int) *prompt.Object { return r.plan.Train[r.set.order[place]] }
+
+// unsafe says whether an example that runs now is among the teacher's demos.
+// Should its run fail, DSPy forgets to put that demo back, and all later runs go
+// without it.
+func (r *bootstrapRun) unsafe() bool {
+	for place := r.next; place < r.started; place++ {
+		if r.shows(r.example(place)) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *bootstrapRun) shows(example *prompt.Object) bool {
+	return r.labeled && slices.ContainsFunc(r.teacher.Predictors, func(p *prompt.Predictor) bool {
+		return slices.ContainsFunc(p.Demos, func(d *prompt.Object) bool { return python.Equal(d, example) })
+	})
+}
+
+// without is the teacher without the example among its demos.
+func (r *bootstrapRun) without(example *prompt.Object) *prompt.Program {
+	if !r.shows(example) {
+		return r.teacher
+	}
+	teacher := r.teacher.Copy()
+	for _, p := range teacher.Predictors {
+		p.Demos = slices.DeleteFunc(slices.Clone(p.Demos), func(d *prompt.Object) bool { return python.Equal(d, example) })
+	}
+	return teacher
+}
+
+// judge keeps the calls of a run that scored. Any number of failures is bearable;
+// DSPy gives up at the tenth.
+func (r *bootstrapRun) judge(current *row) {
+	if current.failed {
+		r.teacher = r.without(r.example(r.next))
+		return
+	}
+	score, threshold := current.score(), r.plan.job.Settings.MetricThreshold
+	if score == 0 || threshold > 0 && score < threshold {
+		return
+	}
+	r.good[r.next] = true
+	for _, step := range current.run.Trace() {
+		r.traces[step.Predictor] = append(r.traces[step.Predictor], step.Demo())
+	}
+}
+
+// demos are the runs that scored, filled up with labels.
+func (r *bootstrapRun) demos() [][]*prompt.Object {
+	var rest []*prompt.Object
+	for place := range r.set.order {
+		if !r.good[place] {
+			rest = append(rest, r.example(place))
+		}
+	}
+	python.NewRandom(0).Shuffle(len(rest), func(i, j int) { rest[i], rest[j] = rest[j], rest[i] })
+	rng := python.NewRandom(0)
+	demos := make([][]*prompt.Object, len(r.traces))
+	for i, traces := range r.traces {
+		traces = traces[:min(len(traces), r.set.boot)]
+		size := max(0, min(r.plan.labeled-len(traces), len(rest)))
+		rest = pick(rest, rng.Sample(len(rest), size)) // the next predictor draws from these, as in DSPy 3.3
+		demos[i] = slices.Concat(traces, rest)
+	}
+	return demos
+}

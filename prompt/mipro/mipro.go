@@ -1,0 +1,103 @@
+// Package mipro optimizes the instructions and demos of a program as DSPy's
+// MIPROv2 does: it bootstraps demos, proposes instructions, and searches for the
+// best choice of both. Each of the three says which answers it needs next and
+// takes them in any order; none asks a model itself. What comes out is a
+// function of the job and the answers alone, so that a stage can be made again
+// from answers that were stored.
+//
+// With the same answers, every decision equals DSPy 3.3's, but for what makes
+// DSPy stop with an error: labeled demos without bootstrapped ones, a full
+// evaluation when every combination had one, too many failed examples, an
+// answer of the proposer that cannot be read. Then the run goes on, as the
+// comments at these places say. A call whose answer DSPy throws away is not made.
+//
+// Race is another search, which finds better programs in fewer calls, and Confirm
+// says whether one may be shipped; neither is in DSPy.
+package mipro
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/metric"
+)
+
+// Settings are MIPROv2's own, by its names. The zero value is its defaults.
+type Settings struct {
+	Auto                   string   `json:"auto,omitempty"` // "light" (""), "medium", "heavy"; "none" = by num_candidates and num_trials
+	NumCandidates          int      `json:"num_candidates,omitempty"`
+	NumTrials              int      `json:"num_trials,omitempty"`
+	MaxBootstrappedDemos   *int     `json:"max_bootstrapped_demos,omitempty"` // nil = 4
+	MaxLabeledDemos        *int     `json:"max_labeled_demos,omitempty"`      // nil = 4
+	MetricThreshold        float64  `json:"metric_threshold,omitempty"`       // 0 = a demo is good if it scores anything
+	Minibatch              *bool    `json:"minibatch,omitempty"`              // nil = true; auto decides by the size of the validation set
+	MinibatchSize          int      `json:"minibatch_size,omitempty"`         // 0 = 35
+	MinibatchFullEvalSteps int      `json:"minibatch_full_eval_steps,omitempty"`
+	ProgramAwareProposer   *bool    `json:"program_aware_proposer,omitempty"` // this and the next three: nil = true
+	DataAwareProposer      *bool    `json:"data_aware_proposer,omitempty"`
+	TipAwareProposer       *bool    `json:"tip_aware_proposer,omitempty"`
+	FewshotAwareProposer   *bool    `json:"fewshot_aware_proposer,omitempty"`
+	ViewDataBatchSize      int      `json:"view_data_batch_size,omitempty"` // 0 = 10
+	InitTemperature        *float64 `json:"init_temperature,omitempty"`     // nil = 1
+	Seed                   int64    `json:"seed,omitempty"`                 // 0 = 9, as in DSPy
+}
+
+// Job is all that a run depends on, besides the answers.
+type Job struct {
+	Settings Settings
+	Program  *prompt.Program
+	Teacher  *prompt.Program  // whose runs become demos; nil = Program
+	Train    []*prompt.Object // examples: the program's inputs and what the metric expects
+	Val      []*prompt.Object // nil = the last four fifths of Train
+	Metric   *metric.Metric
+	Student  prompt.Server // what answers the program
+	Tutor    prompt.Server // what answers the teacher
+	Proposer prompt.Server
+	Judge    prompt.Server
+}
+
+const startOptimization = "start optimization"
+
+func refuse(reason string, values ...any) error {
+	return fault.New(fault.Input, startOptimization, "", fmt.Sprintf(reason, values...))
+}
+
+// auto modes: how many candidates, and how many validation examples at most.
+func autoMode(name string) (candidates, validation int, err error) {
+	switch name {
+	case "", "light":
+		return 6, 100, nil
+	case "medium":
+		return 12, 300, nil
+	case "heavy":
+		return 18, 1000, nil
+	}
+	return 0, 0, refuse("auto is %q; it is light, medium, heavy or none", name)
+}
+
+// autoTrials is how many trials suit a number of candidates.
+func autoTrials(predictors, candidates int, zeroShot bool) int {
+	variables := float64(predictors)
+	if !zeroShot {
+		variables *= 2
+	}
+	n := float64(candidates)
+	return int(max(2*variables*math.Log2(n), 1.5*n))
+}
+
+func or[T comparable](value, otherwise T) T {
+	var zero T
+	if value == zero {
+		return otherwise
+	}
+	return value
+}
+
+func deref[T any](value *T, otherwise T) T {
+	if value == nil {
+		return otherwise
+	}
+	return *value
+}

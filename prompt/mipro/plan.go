@@ -1,0 +1,241 @@
+package mipro
+
+import (
+	"math"
+	"slices"
+
+	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/python"
+)
+
+// Plan is what a job comes to before the first answer: the data split, how much
+// of everything, and all random draws that precede the search. None of them
+// depends on an answer.
+type Plan struct {
+	Train []*prompt.Object
+	Val   []*prompt.Object // drawn, in the order in which they are scored
+
+	Sets         int // demo sets a predictor
+	Instructions int // a predictor, the original one included
+	Trials       int // of the search, not counting full evaluations between them
+	Minibatch    int // examples a trial; 0 = all of Val
+	FullEvery    int // trials between full evaluations of the best so far
+	ZeroShot     bool
+
+	job       *Job
+	boot      int // bootstrapped demos a set, at most
+	labeled   int
+	sets      []setPlan
+	proposals [][]proposal // by predictor; the first is never made
+	seed      int64
+	words     uint64 // drawn of the generator before the search
+}
+
+// setPlan is how one demo set is made.
+type setPlan struct {
+	kind  setKind
+	order []int // of Train
+	boot  int
+}
+
+type setKind int
+
+const (
+	emptySet setKind = iota
+	labeledSet
+	bootstrappedSet
+)
+
+// proposal is how one instruction is proposed.
+type proposal struct {
+	tip     string // "" = none
+	rollout int64  // makes a repeated question a new one
+}
+
+// demosThatInform is how many demos a zero-shot run bootstraps for the proposer,
+// and how many a proposal shows.
+const demosThatInform = 3
+
+// NewPlan checks a job and plans it.
+func NewPlan(job *Job) (*Plan, error) {
+	s := &job.Settings
+	p := &Plan{
+		job: job, boot: deref(s.MaxBootstrappedDemos, 4), labeled: deref(s.MaxLabeledDemos, 4),
+		FullEvery: or(s.MinibatchFullEvalSteps, 5), seed: or(s.Seed, 9),
+		Sets: s.NumCandidates, Instructions: s.NumCandidates, Trials: s.NumTrials,
+	}
+	if err := checkNumbers(s, p); err != nil {
+		return nil, err
+	}
+	p.ZeroShot = p.boot == 0 && p.labeled == 0
+	if err := p.split(); err != nil {
+		return nil, err
+	}
+	if err := p.checkColumns(); err != nil {
+		return nil, err
+	}
+	rng := python.NewRandom(p.seed)
+	minibatch := deref(s.Minibatch, true)
+	if s.Auto != "none" {
+		candidates, most, err := autoMode(s.Auto)
+		if err != nil {
+			return nil, err
+		}
+		p.Val = pick(p.Val, rng.Sample(len(p.Val), min(most, len(p.Val))))
+		minibatch = len(p.Val) > 50
+		p.Sets, p.Instructions = candidates, candidates
+		if !p.ZeroShot {
+			p.Instructions = candidates / 2
+		}
+		p.Trials = autoTrials(len(job.Program.Predictors), candidates, p.ZeroShot)
+	}
+	if minibatch {
+		p.Minibatch = or(s.MinibatchSize, 35)
+		if p.Minibatch > len(p.Val) {
+			return nil, refuse("a minibatch has %d examples and the validation set only %d", p.Minibatch, len(p.Val))
+		}
+	}
+	p.drawSets(rng)
+	p.drawProposals(rng)
+	p.words = rng.Words()
+	return p, nil
+}
+
+func checkNumbers(s *Settings, p *Plan) error {
+	switch {
+	case s.Auto == "none" && (s.NumCandidates <= 0 || s.NumTrials <= 0):
+		return refuse("without auto, num_candidates and num_trials are both needed")
+	case s.Auto != "none" && (s.NumCandidates != 0 || s.NumTrials != 0):
+		return refuse("auto sets num_candidates and num_trials; leave them out, or set auto to none")
+	case s.NumCandidates > 1000 || s.NumTrials > 10_000:
+		return refuse("at most 1000 candidates and 10000 trials are taken")
+	case p.boot < 0 || p.labeled < 0 || p.boot > 1000 || p.labeled > 1000:
+		return refuse("max_bootstrapped_demos and max_labeled_demos are from 0 to 1000")
+	case s.Seed < 0 || s.Seed > math.MaxUint32:
+		return refuse("seed is %d; it is from 0 to %d, and 0 means 9", s.Seed, uint32(math.MaxUint32))
+	case s.InitTemperature != nil && (*s.InitTemperature < 0 || *s.InitTemperature > 5):
+		return refuse("init_temperature is %v; it is from 0 to 5", *s.InitTemperature)
+	case s.MinibatchSize < 0 || s.MinibatchFullEvalSteps < 0 || s.ViewDataBatchSize < 0 || s.MetricThreshold < 0:
+		return refuse("minibatch_size, minibatch_full_eval_steps, view_data_batch_size and metric_threshold are not below 0")
+	case p.job.Program == nil || p.job.Metric == nil:
+		return refuse("a job needs a program and a metric")
+	case p.job.Teacher != nil && len(p.job.Teacher.Predictors) != len(p.job.Program.Predictors):
+		return refuse("the teacher has %d predictors and the program %d", len(p.job.Teacher.Predictors), len(p.job.Program.Predictors))
+	}
+	return nil
+}
+
+// split sets the validation examples aside.
+func (p *Plan) split() error {
+	train, val := p.job.Train, p.job.Val
+	switch {
+	case len(train) == 0:
+		return refuse("the training set is empty")
+	case val == nil && len(train) < 2:
+		return refuse("the training set has one example; without a validation set it needs two")
+	case val != nil && len(val) == 0:
+		return refuse("the validation set is empty")
+	case val == nil:
+		size := min(1000, max(1, int(float64(len(train))*0.80)))
+		train, val = train[:len(train)-size], train[len(train)-size:]
+	}
+	p.Train, p.Val = train, val
+	return nil
+}
+
+// checkColumns finds an example that lacks an input.
+func (p *Plan) checkColumns() error {
+	for _, rows := range []struct {
+		name     string
+		examples []*prompt.Object
+	}{{"training", p.Train}, {"validation", p.Val}} {
+		for i, example := range rows.examples {
+			for _, f := range p.job.Program.Inputs() {
+				if _, ok := example.Get(f.Name); !ok {
+					return refuse("%s example %d lacks the program's input %q", rows.name, i+1, f.Name)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// drawSets plans the demo sets: none, labels alone, runs in the given order, and
+// runs in random orders.
+func (p *Plan) drawSets(rng *python.Random) {
+	boot := p.boot
+	if p.ZeroShot {
+		boot = demosThatInform
+	}
+	for s := -3; s < p.Sets-3; s++ {
+		set := setPlan{kind: bootstrappedSet, boot: boot, order: make([]int, len(p.Train))}
+		for i := range set.order {
+			set.order[i] = i
+		}
+		switch {
+		case s == -3:
+			set.kind = emptySet
+		case s == -2 && p.labeled > 0:
+			set.kind = labeledSet
+		case s == -1:
+		default:
+			rng.Shuffle(len(set.order), func(i, j int) { set.order[i], set.order[j] = set.order[j], set.order[i] })
+			if boot > 0 { // with labels alone DSPy draws from 1 to 0 and fails; here the set has labels alone
+				set.boot = rng.Int(1, boot)
+			}
+		}
+		p.sets = append(p.sets, set)
+	}
+}
+
+func (p *Plan) drawProposals(rng *python.Random) {
+	tips := deref(p.job.Settings.TipAwareProposer, true)
+	for range p.job.Program.Predictors {
+		var drawn []proposal
+		for range min(p.Instructions, max(p.Sets, 1)) {
+			next := proposal{}
+			if tips {
+				next.tip = tipTexts[rng.Choice(len(tipTexts))]
+			}
+			next.rollout = int64(rng.Int(0, 1_000_000_000))
+			drawn = append(drawn, next)
+		}
+		p.proposals = append(p.proposals, drawn)
+	}
+}
+
+// random returns the generator as it is when the search begins.
+func (p *Plan) random() *python.Random {
+	rng := python.NewRandom(p.seed)
+	rng.Skip(p.words)
+	return rng
+}
+
+// teacher is the program whose runs become demos.
+func (p *Plan) teacher() *prompt.Program {
+	if p.job.Teacher != nil {
+		return p.job.Teacher
+	}
+	return p.job.Program
+}
+
+// inputs are an example's columns that the program may read.
+func (p *Plan) inputs(example *prompt.Object) *prompt.Object {
+	fields := p.job.Program.Inputs()
+	inputs := &prompt.Object{}
+	for _, k := range example.Keys() {
+		if slices.ContainsFunc(fields, func(f prompt.Field) bool { return f.Name == k }) {
+			v, _ := example.Get(k)
+			inputs.Set(k, v)
+		}
+	}
+	return inputs
+}
+
+func pick[T any](from []T, places []int) []T {
+	picked := make([]T, len(places))
+	for i, place := range places {
+		picked[i] = from[place]
+	}
+	return picked
+}

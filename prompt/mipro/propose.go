@@ -1,0 +1,234 @@
+package mipro
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/python"
+)
+
+// Propose makes the instructions: it has the training examples summed up, then
+// every instruction written, by itself, from that summary, the program, demos
+// and a tip.
+type Propose struct {
+	plan    *Plan
+	sets    [][][]*prompt.Object
+	board   board
+	summary *summary    // nil = without
+	writers [][]*writer // by predictor; nil = not begun
+}
+
+const summaryName = "summary"
+
+// NewPropose begins the second stage with the demo sets of the first.
+func NewPropose(plan *Plan, sets [][][]*prompt.Object) *Propose {
+	p := &Propose{plan: plan, sets: sets}
+	if deref(plan.job.Settings.DataAwareProposer, true) {
+		p.summary = newSummary(plan)
+		p.board.add(summaryName, p.summary)
+	}
+	p.advance()
+	return p
+}
+
+// Calls lists the answers that are needed now; none = the stage is over.
+func (p *Propose) Calls() []Call { return p.board.calls() }
+
+// Take takes an answer.
+func (p *Propose) Take(id string, answer Answer) error {
+	if err := p.board.take(id, answer); err != nil {
+		return err
+	}
+	p.advance()
+	return nil
+}
+
+// advance begins to write when the summary is there. The first instruction of
+// each predictor is not written: DSPy does, and throws it away.
+func (p *Propose) advance() {
+	if p.writers != nil || p.summary != nil && !p.summary.done() {
+		return
+	}
+	p.writers = [][]*writer{}
+	for predictor, proposals := range p.plan.proposals {
+		p.writers = append(p.writers, nil)
+		for i := 1; i < len(proposals); i++ {
+			w := p.newWriter(predictor, i)
+			p.writers[predictor] = append(p.writers[predictor], w)
+			p.board.add(fmt.Sprintf("instruction/%d/%d", predictor, i), w)
+		}
+	}
+}
+
+// Instructions returns them by predictor, the original one first, of a stage
+// that is over.
+func (p *Propose) Instructions() [][]string {
+	all := make([][]string, len(p.writers))
+	for predictor, writers := range p.writers {
+		all[predictor] = []string{p.plan.job.Program.Predictors[predictor].Signature().Objective()}
+		for _, w := range writers {
+			all[predictor] = append(all[predictor], w.instruction)
+		}
+	}
+	return all
+}
+
+// writer writes one instruction: it has the program described, then the
+// predictor, then asks for the instruction.
+type writer struct {
+	p         *Propose
+	predictor int
+	proposal  proposal
+	demos     string
+	step      writing
+	run       *prompt.Execution
+
+	program, module, role string // descriptions
+	instruction           string
+}
+
+type writing int
+
+const (
+	describingProgram writing = iota
+	describingModule
+	writingInstruction
+	written
+)
+
+func (p *Propose) newWriter(predictor, i int) *writer {
+	w := &writer{
+		p: p, predictor: predictor, proposal: p.plan.proposals[predictor][i], demos: p.demos(predictor, i),
+		program: "Not available", module: "Not provided", role: "Not provided",
+	}
+	if deref(p.plan.job.Settings.ProgramAwareProposer, true) {
+		w.run = ask(describeProgram, []prompt.Field{field("program_code", codeText), field("program_example", exampleText)},
+			"program_description", "Describe what task the program is designed to solve, and how it goes about solving this task.",
+		).Start(python.NewObject("program_code", p.source(), "program_example", w.demos), p.plan.job.Proposer)
+	} else {
+		w.write()
+	}
+	return w
+}
+
+func (p *Propose) source() string { return p.plan.job.Program.Source() }
+
+// demos shows up to three bootstrapped demos of the predictor, of its own set
+// first.
+func (p *Propose) demos(predictor, own int) string {
+	const none = "No task demos provided."
+	if !deref(p.plan.job.Settings.FewshotAwareProposer, true) {
+		return none
+	}
+	fields := p.plan.job.Program.Predictors[predictor].Signature().Fields()
+	var shown []string
+	sets := p.sets[predictor]
+	for k := range sets {
+		for _, demo := range sets[(own+k)%len(sets)] {
+			if _, ok := demo.Get("augmented"); !ok || len(shown) == demosThatInform {
+				continue
+			}
+			lines := make([]string, len(fields))
+			for i, f := range fields {
+				v, _ := demo.Get(f.Name)
+				lines[i] = f.Label() + " " + f.Show(v)
+			}
+			shown = append(shown, strings.Join(lines, "\n"))
+		}
+	}
+	if text := strings.Join(shown, "\n\n") + "\n\n"; python.Strip(text) != "" {
+		return text
+	}
+	return none
+}
+
+func (w *writer) call() *Call {
+	if w.run == nil || w.run.Next() == nil {
+		return nil
+	}
+	temperature := deref(w.p.plan.job.Settings.InitTemperature, 1)
+	return &Call{Role: Proposer, Request: w.run.Next(), Temperature: &temperature, Rollout: w.proposal.rollout}
+}
+
+func (w *writer) take(answer Answer) {
+	w.run.Take(answer.Text)
+	if w.run.Next() != nil {
+		return
+	}
+	outputs, err := w.run.Result()
+	switch {
+	case w.step == writingInstruction:
+		w.finish(outputs, err)
+	case err != nil: // it is written without the descriptions that are missing
+		w.write()
+	case w.step == describingProgram:
+		w.program = stripPrefix(textOf(outputs, "program_description"))
+		w.describe()
+	default:
+		w.role = textOf(outputs, "module_description")
+		w.write()
+	}
+}
+
+func (w *writer) describe() {
+	w.step = describingModule
+	signature := w.p.plan.job.Program.Predictors[w.predictor].Signature()
+	w.module = "Predict(" + names(signature.Inputs) + ") -> " + names(signature.Outputs)
+	w.run = ask(describeModule, []prompt.Field{
+		field("program_code", codeText), field("program_example", exampleText),
+		field("program_description", "Summary of the task the program is designed to solve, and how it goes about solving it."),
+		field("module", "The module in the program that we want to describe."),
+	}, "module_description", "Description of the module's role in the broader program.",
+	).Start(python.NewObject("program_code", w.p.source(), "program_description", w.program,
+		"program_example", w.demos, "module", w.module), w.p.plan.job.Proposer)
+}
+
+func names(fields []prompt.Field) string {
+	all := make([]string, len(fields))
+	for i, f := range fields {
+		all[i] = f.Name
+	}
+	return strings.Join(all, ", ")
+}
+
+// write asks for the instruction.
+func (w *writer) write() {
+	w.step = writingInstruction
+	var inputs []prompt.Field
+	values := &prompt.Object{}
+	give := func(name, desc, value string) {
+		inputs = append(inputs, field(name, desc))
+		values.Set(name, value)
+	}
+	if s := w.p.summary; s != nil && !s.failed {
+		give("dataset_description", "A description of the dataset that we are using.", s.text)
+	}
+	if deref(w.p.plan.job.Settings.ProgramAwareProposer, true) {
+		give("program_code", "Language model program designed to solve a particular task.", w.p.source())
+		give("program_description", "Summary of the task the program is designed to solve, and how it goes about solving it.", w.program)
+		give("module", "The module to create an instruction for.", w.module)
+		give("module_description", "Description of the module to create an instruction for.", w.role)
+	}
+	give("task_demos", "Example inputs/outputs of our module.", w.demos)
+	give("basic_instruction", "Basic instruction.", w.basic())
+	if w.proposal.tip != "" {
+		give("tip", "A suggestion for how to go about generating the new instruction.", w.proposal.tip)
+	}
+	w.run = ask(generate, inputs, "proposed_instruction",
+		"Propose an instruction that will be used to prompt a Language Model to perform this task.",
+	).Start(values, w.p.plan.job.Proposer)
+}
+
+func (w *writer) basic() string {
+	return w.p.plan.job.Program.Predictors[w.predictor].Signature().Objective()
+}
+
+// finish keeps the instruction. An answer that cannot be read, of which DSPy
+// dies, leaves the original one.
+func (w *writer) finish(outputs *prompt.Object, err error) {
+	w.step, w.instruction = written, w.basic()
+	if err == nil {
+		w.instruction = stripPrefix(stripPrefix(textOf(outputs, "proposed_instruction")))
+	}
+}

@@ -1,0 +1,60 @@
+package mipro
+
+import "github.com/cogniverse/cogflow/prompt"
+
+// Quote is at most how many calls a run makes, by who is asked. Every question
+// may be asked again when its answer cannot be read: Retries counts those, at
+// worst, which seldom happen. Commands are not counted, they cost nothing.
+type Quote struct {
+	Student  int `json:"student"`
+	Teacher  int `json:"teacher"`
+	Proposer int `json:"proposer"`
+	Judge    int `json:"judge"`
+	Retries  int `json:"retries"`
+}
+
+// Quote says what the run may cost before its first call. The teacher's share
+// assumes that no example scores; as a rule it needs far fewer.
+func (p *Plan) Quote() Quote {
+	predictors := len(p.job.Program.Predictors)
+	runs := p.Runs()
+	teacher := 0
+	for _, set := range p.sets {
+		if set.kind == bootstrappedSet && set.boot > 0 {
+			teacher += len(set.order)
+		}
+	}
+	q := Quote{Student: runs * predictors, Teacher: teacher * predictors, Judge: (runs + teacher) * p.job.Metric.Questions()}
+	for _, proposals := range p.proposals {
+		each := 1
+		if deref(p.job.Settings.ProgramAwareProposer, true) {
+			each = 3
+		}
+		q.Proposer += max(len(proposals)-1, 0) * each
+	}
+	if deref(p.job.Settings.DataAwareProposer, true) {
+		size := or(p.job.Settings.ViewDataBatchSize, 10)
+		batches := (len(p.Train) + size - 1) / size
+		q.Proposer += 1 + min(batches-1, mostBatches) + 1
+	}
+	q.Retries = q.Student*retries(p.job.Student) + q.Teacher*retries(p.job.Tutor) +
+		q.Proposer*retries(p.job.Proposer) + q.Judge*retries(p.job.Judge)
+	return q
+}
+
+// Runs is how many runs of the program a search makes, at most.
+func (p *Plan) Runs() int {
+	all := len(p.Val) // the program as it is
+	if p.Minibatch > 0 {
+		return all + p.Trials*min(p.Minibatch, len(p.Val)) + len(p.Val)*((p.Trials+p.FullEvery-1)/p.FullEvery)
+	}
+	return all + p.Trials*len(p.Val)
+}
+
+// retries is how often one question may be asked again.
+func retries(server prompt.Server) int {
+	if server.JSON && server.Schema {
+		return 2
+	}
+	return 1
+}

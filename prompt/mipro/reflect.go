@@ -1,0 +1,184 @@
+package mipro
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/python"
+)
+
+// How much a reflection looks at and shows.
+const (
+	failuresShown = 8
+	longestShown  = 2000 // characters of one value
+)
+
+const (
+	reflect = "I gave an assistant the current instruction to perform a task for me. Below are examples on which it went wrong, each with the " +
+		"inputs that the assistant was given, what it answered, and what the whole program should have produced. Find what the examples " +
+		"have in common: facts about the task and rules that the instruction does not state and the assistant could not know. Then write " +
+		"a new instruction that states them, keeps what was right about the current one, and does not mention single examples."
+	failuresText = "Examples on which the assistant went wrong."
+	newText      = "A new instruction for the assistant: the whole text, and nothing else."
+)
+
+// Reflect proposes instructions from failures: it runs a program on training
+// examples and shows a model those that score badly. It is not in DSPy. The
+// examples are of the training set, so that what is learned from them can be
+// judged on others.
+type Reflect struct {
+	plan     *Plan
+	program  *prompt.Program
+	variants int
+	board    board
+	rows     []*row
+	writers  [][]*reflection // by predictor; nil = the examples still run
+}
+
+// NewReflect begins a reflection on at most so many training examples, which
+// writes so many variants of each predictor's instruction.
+func NewReflect(plan *Plan, program *prompt.Program, examples, variants int) *Reflect {
+	r := &Reflect{plan: plan, program: program, variants: variants}
+	for _, i := range python.NewRandom(plan.seed).Sample(len(plan.Train), min(examples, len(plan.Train))) {
+		example := plan.Train[i]
+		r.rows = append(r.rows, newRow(Student, program, plan.job.Student, plan.inputs(example), example, plan.job))
+		r.board.add(fmt.Sprintf("reflect/%d", i), r.rows[len(r.rows)-1])
+	}
+	r.advance()
+	return r
+}
+
+// Calls lists the answers that are needed now; none = the reflection is over.
+func (r *Reflect) Calls() []Call { return r.board.calls() }
+
+// Take takes an answer.
+func (r *Reflect) Take(id string, answer Answer) error {
+	if err := r.board.take(id, answer); err != nil {
+		return err
+	}
+	r.advance()
+	return nil
+}
+
+// Instructions returns the new ones by predictor, each but once. There are none
+// if nothing went wrong.
+func (r *Reflect) Instructions() [][]string {
+	all := make([][]string, len(r.program.Predictors))
+	for predictor, writers := range r.writers {
+		for _, w := range writers {
+			current := r.program.Predictors[predictor].Signature().Objective()
+			if w.text != "" && w.text != current && !slices.Contains(all[predictor], w.text) {
+				all[predictor] = append(all[predictor], w.text)
+			}
+		}
+	}
+	return all
+}
+
+// advance begins to write when all examples have run.
+func (r *Reflect) advance() {
+	if r.writers != nil || slices.ContainsFunc(r.rows, func(x *row) bool { return !x.done() }) {
+		return
+	}
+	r.writers = make([][]*reflection, len(r.program.Predictors))
+	failed := slices.DeleteFunc(slices.Clone(r.rows), func(x *row) bool { return x.score() >= 1 })
+	slices.SortStableFunc(failed, func(a, b *row) int {
+		switch {
+		case a.score() < b.score():
+			return -1
+		case a.score() > b.score():
+			return 1
+		}
+		return 0
+	})
+	failed = failed[:min(len(failed), failuresShown)]
+	if len(failed) == 0 {
+		return
+	}
+	for predictor := range r.program.Predictors {
+		for v := range r.variants {
+			w := newReflection(r, predictor, v, failed)
+			r.writers[predictor] = append(r.writers[predictor], w)
+			r.board.add(fmt.Sprintf("reflection/%d/%d", predictor, v), w)
+		}
+	}
+}
+
+// reflection writes one instruction.
+type reflection struct {
+	plan    *Plan
+	run     *prompt.Execution
+	variant int
+	text    string
+}
+
+func newReflection(r *Reflect, predictor, variant int, failed []*row) *reflection {
+	signature := r.program.Predictors[predictor].Signature()
+	shown := make([]string, len(failed))
+	for i, x := range failed {
+		shown[i] = fmt.Sprintf("Example %d, score %s\n%s", i+1, python.Repr(percent([]float64{x.score()})), x.describe(r.plan, predictor))
+	}
+	program := ask(reflect, []prompt.Field{
+		field("program_code", codeText), field("module", "The module whose instruction is to be written."),
+		field("current_instruction", "The current instruction."), field("failures", failuresText),
+	}, "new_instruction", newText)
+	return &reflection{plan: r.plan, variant: variant, run: program.Start(python.NewObject(
+		"program_code", r.program.Source(),
+		"module", r.program.Predictors[predictor].Name+"("+names(signature.Inputs)+") -> "+names(signature.Outputs),
+		"current_instruction", signature.Objective(), "failures", strings.Join(shown, "\n\n")), r.plan.job.Proposer)}
+}
+
+// describe shows what a predictor was given and said, and what was expected.
+func (r *row) describe(plan *Plan, predictor int) string {
+	var b strings.Builder
+	said := false
+	for _, step := range r.run.Trace() {
+		if step.Predictor == predictor {
+			said = true
+			section(&b, "given", step.Inputs, nil)
+			section(&b, "answered", step.Outputs, nil)
+		}
+	}
+	if !said {
+		section(&b, "given", plan.inputs(r.example), nil)
+		b.WriteString("answered: nothing that could be read\n")
+	}
+	section(&b, "expected of the program", r.example, plan.inputs(r.example))
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// section lists the members of an object that are not in another.
+func section(b *strings.Builder, title string, o, without *prompt.Object) {
+	b.WriteString(title + ":\n")
+	for _, k := range o.Keys() {
+		if _, skip := without.Get(k); skip || strings.HasPrefix(k, "dspy_") {
+			continue
+		}
+		v, _ := o.Get(k)
+		text := python.Str(v)
+		if short := firstRunes(text, longestShown); short != text {
+			text = short + " …"
+		}
+		fmt.Fprintf(b, "  %s: %s\n", k, text)
+	}
+}
+
+func (w *reflection) call() *Call {
+	if w.run.Next() == nil {
+		return nil
+	}
+	temperature := deref(w.plan.job.Settings.InitTemperature, 1)
+	return &Call{Role: Proposer, Request: w.run.Next(), Temperature: &temperature, Rollout: int64(w.variant + 1)}
+}
+
+func (w *reflection) take(answer Answer) {
+	w.run.Take(answer.Text)
+	if w.run.Next() != nil {
+		return
+	}
+	if outputs, err := w.run.Result(); err == nil {
+		w.text = prompt.Normalize(stripPrefix(textOf(outputs, "new_instruction")))
+	}
+}

@@ -1,0 +1,49 @@
+package mipro_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/prompt/mipro"
+)
+
+// TestReflect: failures of the training set are shown, and become instructions.
+func TestReflect(t *testing.T) {
+	t.Parallel()
+	j := job(t, twoSteps, small)
+	plan, err := mipro.NewPlan(j)
+	require.NoError(t, err)
+	r := mipro.NewReflect(plan, j.Program, 12, 3)
+	var shown []string
+	for calls := r.Calls(); len(calls) > 0; calls = r.Calls() {
+		for _, call := range calls {
+			if call.Role == mipro.Proposer {
+				shown = append(shown, call.Request.Messages[1].Content)
+			}
+			require.NoError(t, r.Take(call.ID, mipro.Answer{Text: model(call, "")}))
+		}
+	}
+	require.Len(t, shown, 6, "three for each of two predictors")
+	require.Contains(t, shown[0], "Example 1, score 0.0\ngiven:\n  query: topic ")
+	require.Contains(t, shown[0], "\nexpected of the program:\n  answer: ")
+	require.LessOrEqual(t, strings.Count(shown[0], "Example "), 8)
+	for _, example := range j.Val {
+		query, _ := example.Get("query")
+		require.NotContains(t, shown[0], query.(string)+"\n", "what is judged by is not shown")
+	}
+	for _, instructions := range r.Instructions() {
+		require.Len(t, instructions, 3)
+	}
+
+	r = mipro.NewReflect(plan, j.Program, 12, 2)
+	play(t, r, 1, "answer")
+	require.Len(t, r.Instructions()[0], 2, "runs without an answer are failures too")
+	r = mipro.NewReflect(plan, j.Program, 12, 2)
+	play(t, r, 1, "new_instruction")
+	require.Equal(t, [][]string{nil, nil}, r.Instructions())
+	r = mipro.NewReflect(plan, j.Program, 0, 2)
+	require.Empty(t, r.Calls())
+	require.Equal(t, [][]string{nil, nil}, r.Instructions())
+}

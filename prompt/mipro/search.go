@@ -1,0 +1,274 @@
+package mipro
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/python"
+	"github.com/cogniverse/cogflow/prompt/tpe"
+)
+
+// TrialKind says what a trial was for.
+type TrialKind string
+
+// The kinds.
+const (
+	DefaultTrial TrialKind = "default" // the program as it was, on all examples
+	SearchTrial  TrialKind = "search"  // a proposed choice, on a minibatch or all
+	FullTrial    TrialKind = "full"    // the best choice so far, on all examples
+)
+
+// Trial is one scored candidate.
+type Trial struct {
+	Number int            `json:"number"` // Optuna's, from 0
+	Kind   TrialKind      `json:"kind"`
+	Choice map[string]int `json:"choice"` // by 0_predictor_instruction, 0_predictor_demos, …
+	Rows   []int          `json:"rows"`   // of Plan.Val
+	Scores []float64      `json:"scores"` // of the rows, from 0 to 1
+	Score  float64        `json:"score"`  // their mean in percent, to two places
+}
+
+// Search finds the best choice of an instruction and a demo set per predictor.
+type Search struct {
+	plan         *Plan
+	sets         [][][]*prompt.Object // nil in a zero-shot run
+	instructions [][]string
+	study        *tpe.Study
+	rng          *python.Random
+	board        board
+	rows         []*row
+	trials       []Trial
+	now          *Trial // under way; nil = the search is over
+	searched     int    // search trials begun
+	full         map[string]bool
+	best         int // trial
+}
+
+// NewSearch begins the third stage after the trials that were made already; with
+// none, at the beginning.
+func NewSearch(plan *Plan, sets [][][]*prompt.Object, instructions [][]string, made []Trial) (*Search, error) {
+	s := &Search{plan: plan, sets: sets, instructions: instructions, rng: plan.random(), full: map[string]bool{}}
+	if plan.ZeroShot {
+		s.sets = nil
+	}
+	var params []tpe.Param
+	for i, candidates := range instructions {
+		params = append(params, tpe.Param{Name: instructionOf(i), Choices: len(candidates)})
+		if s.sets != nil {
+			params = append(params, tpe.Param{Name: demosOf(i), Choices: len(s.sets[i])})
+		}
+	}
+	var err error
+	if s.study, err = tpe.New(uint32(plan.seed), params); err != nil {
+		return nil, err
+	}
+	choice := map[string]int{}
+	for _, p := range params {
+		choice[p.Name] = 0
+	}
+	s.begin(DefaultTrial, choice, nil)
+	for i, trial := range made {
+		if s.now == nil || s.now.Kind != trial.Kind || !maps.Equal(s.now.Choice, trial.Choice) || !slices.Equal(s.now.Rows, trial.Rows) {
+			return nil, fault.New(fault.Input, "resume search", "", fmt.Sprintf("trial %d is not of this search", i))
+		}
+		s.finish(trial.Scores)
+	}
+	s.start()
+	return s, nil
+}
+
+func instructionOf(predictor int) string { return strconv.Itoa(predictor) + "_predictor_instruction" }
+func demosOf(predictor int) string       { return strconv.Itoa(predictor) + "_predictor_demos" }
+
+// Calls lists the answers that are needed now; none = the search is over.
+func (s *Search) Calls() []Call { return s.board.calls() }
+
+// Take takes an answer.
+func (s *Search) Take(id string, answer Answer) error {
+	if err := s.board.take(id, answer); err != nil {
+		return err
+	}
+	s.settle()
+	return nil
+}
+
+// Trials lists the trials that are complete.
+func (s *Search) Trials() []Trial { return s.trials }
+
+// begin says which trial is next; nil rows = all.
+func (s *Search) begin(kind TrialKind, choice map[string]int, rows []int) {
+	if rows == nil {
+		rows = make([]int, len(s.plan.Val))
+		for i := range rows {
+			rows[i] = i
+		}
+	}
+	s.now = &Trial{Number: len(s.trials), Kind: kind, Choice: choice, Rows: rows}
+}
+
+// start begins to run the trial that is next.
+func (s *Search) start() {
+	if s.now == nil {
+		return
+	}
+	candidate := s.plan.job.Program
+	if s.now.Kind != DefaultTrial {
+		candidate = s.Candidate(s.now.Choice)
+	}
+	s.board, s.rows = board{}, nil
+	for _, i := range s.now.Rows {
+		example := s.plan.Val[i]
+		r := newRow(Student, candidate, s.plan.job.Student, s.plan.inputs(example), example, s.plan.job)
+		s.rows = append(s.rows, r)
+		s.board.add(fmt.Sprintf("trial/%d/%d", s.now.Number, i), r)
+	}
+	s.settle()
+}
+
+// settle closes the trial when all its rows are done, and starts the next.
+func (s *Search) settle() {
+	for s.now != nil && !slices.ContainsFunc(s.rows, func(r *row) bool { return !r.done() }) {
+		scores := make([]float64, len(s.rows))
+		for i, r := range s.rows {
+			scores[i] = r.score()
+		}
+		s.finish(scores)
+		s.board, s.rows = board{}, nil
+		s.start()
+	}
+}
+
+// finish records the trial at hand and says which is next.
+func (s *Search) finish(scores []float64) {
+	trial := *s.now
+	trial.Scores, trial.Score = scores, percent(scores)
+	s.trials = append(s.trials, trial)
+	s.now = nil
+	// The choice is valid by construction and a score is never NaN.
+	_ = s.study.Add(tpe.Trial{Choice: trial.Choice, Value: trial.Score})
+	if whole := trial.Kind == FullTrial || s.plan.Minibatch == 0; whole && trial.Score > s.trials[s.best].Score {
+		s.best = len(s.trials) - 1
+	}
+	if trial.Kind == FullTrial {
+		s.full[key(trial.Choice)] = true
+	}
+	if trial.Kind == SearchTrial && s.fullIsDue(trial.Number+1) {
+		if choice := s.promising(); choice != nil {
+			s.begin(FullTrial, choice, nil)
+			return
+		}
+	}
+	if s.searched == s.plan.Trials {
+		return
+	}
+	s.searched++
+	choice := s.study.Suggest()
+	var rows []int
+	if s.plan.Minibatch > 0 && s.plan.Minibatch < len(s.plan.Val) {
+		rows = s.rng.Sample(len(s.plan.Val), s.plan.Minibatch)
+	}
+	s.begin(SearchTrial, choice, rows)
+}
+
+// fullIsDue says whether a full evaluation follows the trial of that number,
+// counted from 1.
+func (s *Search) fullIsDue(number int) bool {
+	if s.plan.Minibatch == 0 {
+		return false
+	}
+	trials, every := s.plan.Trials, s.plan.FullEvery
+	all := trials + trials/every + 1
+	if trials%every != 0 {
+		all++
+	}
+	return number%(every+1) == 0 || number == all-1
+}
+
+// promising returns the choice with the best mean of its minibatch scores that
+// has no full evaluation yet; of equal ones the first. nil = all have one, where
+// DSPy stops with an error.
+func (s *Search) promising() map[string]int {
+	type candidate struct {
+		choice map[string]int
+		sum    float64
+		n      float64
+	}
+	var order []*candidate
+	known := map[string]*candidate{}
+	for _, trial := range s.trials {
+		if trial.Kind != SearchTrial {
+			continue
+		}
+		c := known[key(trial.Choice)]
+		if c == nil {
+			c = &candidate{choice: trial.Choice}
+			known[key(trial.Choice)] = c
+			order = append(order, c)
+		}
+		c.sum += trial.Score
+		c.n++
+	}
+	slices.SortStableFunc(order, func(a, b *candidate) int {
+		switch ma, mb := a.sum/a.n, b.sum/b.n; {
+		case ma > mb:
+			return -1
+		case ma < mb:
+			return 1
+		}
+		return 0
+	})
+	for _, c := range order {
+		if !s.full[key(c.choice)] {
+			return c.choice
+		}
+	}
+	return nil
+}
+
+func key(choice map[string]int) string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(choice)) {
+		fmt.Fprintf(&b, "%s=%d ", name, choice[name])
+	}
+	return b.String()
+}
+
+// Candidate is the program with a choice of instructions and demos.
+func (s *Search) Candidate(choice map[string]int) *prompt.Program {
+	candidate := s.plan.job.Program.Copy()
+	for i, p := range candidate.Predictors {
+		p.Instructions = s.instructions[i][choice[instructionOf(i)]]
+		if s.sets != nil {
+			p.Demos = s.sets[i][choice[demosOf(i)]]
+		}
+	}
+	return candidate
+}
+
+// Best returns the best program so far and its trial: the program as it was,
+// unless a full evaluation was strictly better.
+func (s *Search) Best() (*prompt.Program, Trial) {
+	trial := s.trials[s.best]
+	if trial.Kind == DefaultTrial {
+		return s.plan.job.Program, trial
+	}
+	return s.Candidate(trial.Choice), trial
+}
+
+// percent is the mean in percent, rounded to two places as Python does.
+func percent(scores []float64) float64 {
+	sum := 0.0
+	for _, score := range scores {
+		sum += score
+	}
+	rounded, err := strconv.ParseFloat(strconv.FormatFloat(100*sum/float64(len(scores)), 'f', 2, 64), 64)
+	if err != nil {
+		return 0 // it was just written
+	}
+	return rounded
+}

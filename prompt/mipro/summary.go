@@ -1,0 +1,154 @@
+package mipro
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/python"
+)
+
+const (
+	mostBatches = 9 // after the first
+	mostSkips   = 5
+	complete    = "COMPLETE"
+)
+
+// summary describes the training examples in two or three sentences: it observes
+// batch after batch and sums up.
+type summary struct {
+	plan         *Plan
+	run          *prompt.Execution // the question at hand; nil = none
+	observations string
+	batch, skips int
+	summing      bool
+	text         string // the result; "" with failed
+	failed       bool   // proposals go without
+}
+
+func newSummary(plan *Plan) *summary {
+	s := &summary{plan: plan}
+	s.run = ask(observeTrends+fmt.Sprintf(dataHints, "conciseness"), []prompt.Field{field("examples", samplesText)},
+		"observations", "Somethings that holds true for most or all of the data you observed",
+	).Start(python.NewObject("examples", s.examples()), plan.job.Proposer)
+	return s
+}
+
+func (s *summary) batchSize() int { return or(s.plan.job.Settings.ViewDataBatchSize, 10) }
+
+// examples shows a batch as Python shows a list of them.
+func (s *summary) examples() string {
+	rows := s.plan.Train[s.batch*s.batchSize() : min((s.batch+1)*s.batchSize(), len(s.plan.Train))]
+	names := make([]string, 0, len(s.plan.job.Program.Inputs()))
+	for _, f := range s.plan.job.Program.Inputs() {
+		names = append(names, python.Repr(f.Name))
+	}
+	slices.Sort(names)
+	shown := make([]string, len(rows))
+	for i, row := range rows {
+		visible := &prompt.Object{}
+		for _, k := range row.Keys() {
+			if v, _ := row.Get(k); !strings.HasPrefix(k, "dspy_") {
+				visible.Set(k, v)
+			}
+		}
+		shown[i] = fmt.Sprintf("Example(%s) (input_keys={%s})", python.Repr(visible), strings.Join(names, ", "))
+	}
+	return sortInputKeys("[" + strings.Join(shown, ", ") + "]")
+}
+
+var inputKeys = regexp.MustCompile(`input_keys=\{([^}]+)\}`)
+
+// sortInputKeys puts names in order wherever they are listed, in the examples'
+// own texts too.
+func sortInputKeys(text string) string {
+	return inputKeys.ReplaceAllStringFunc(text, func(match string) string {
+		keys := strings.Split(inputKeys.FindStringSubmatch(match)[1], ",")
+		for i := range keys {
+			keys[i] = python.Strip(keys[i])
+		}
+		slices.Sort(keys)
+		return "input_keys={" + strings.Join(keys, ", ") + "}"
+	})
+}
+
+func (s *summary) call() *Call {
+	if s.run == nil || s.run.Next() == nil {
+		return nil
+	}
+	hot := 1.0
+	return &Call{Role: Proposer, Request: s.run.Next(), Temperature: &hot}
+}
+
+func (s *summary) take(answer Answer) {
+	s.run.Take(answer.Text)
+	if s.run.Next() != nil {
+		return
+	}
+	outputs, err := s.run.Result()
+	s.run = nil
+	switch {
+	case s.summing && err == nil:
+		s.text = stripPrefix(textOf(outputs, "summary"))
+	case s.summing || err != nil && s.batch == 0:
+		s.failed = true
+	case err != nil: // what was observed so far must do
+		s.sumUp()
+	default:
+		s.observe(textOf(outputs, "observations"))
+	}
+}
+
+// observe adds what was observed and goes on to the next batch.
+func (s *summary) observe(text string) {
+	if s.batch > 0 && strings.HasPrefix(strings.ToUpper(firstRunes(text, len(complete))), complete) {
+		if s.skips++; s.skips >= mostSkips {
+			s.sumUp()
+			return
+		}
+	} else {
+		s.observations += text
+	}
+	if s.batch++; s.batch > mostBatches || s.batch*s.batchSize() >= len(s.plan.Train) {
+		s.sumUp()
+		return
+	}
+	s.run = ask(observeTrends+addOwn+fmt.Sprintf(dataHints, "conciceness"),
+		[]prompt.Field{field("examples", samplesText), field("prior_observations", "Some prior observations I made about the data")},
+		"observations", "Somethings that holds true for most or all of the data you observed or COMPLETE if you have nothing to add",
+	).Start(python.NewObject("examples", s.examples(), "prior_observations", s.observations), s.plan.job.Proposer)
+}
+
+func (s *summary) sumUp() {
+	s.summing = true
+	s.run = ask(summarize, []prompt.Field{field("observations", "Observations I have made about my dataset")},
+		"summary", "Two to Three sentence summary of only the most significant highlights of my observations",
+	).Start(python.NewObject("observations", s.observations), s.plan.job.Proposer)
+}
+
+func (s *summary) done() bool { return s.run == nil }
+
+func textOf(outputs *prompt.Object, name string) string {
+	v, _ := outputs.Get(name)
+	text, _ := v.(string) // an output of the proposer is text
+	return text
+}
+
+func firstRunes(text string, n int) string {
+	runes := []rune(text)
+	return string(runes[:min(n, len(runes))])
+}
+
+const (
+	space = `[\s\x0b\x1c-\x1f\x{85}\p{Z}]`
+	word  = `[\p{L}\p{N}_'\-]+`
+)
+
+var prefix = regexp.MustCompile(`^(?:\*|` + space + `)*(?:(?:` + word + space + `+){0,4}` + word + `):` + space + `*`)
+
+// stripPrefix removes a label of up to five words, and quotes around the text.
+func stripPrefix(text string) string {
+	return strings.Trim(prefix.ReplaceAllString(text, ""), `"`)
+}

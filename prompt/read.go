@@ -1,0 +1,234 @@
+package prompt
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/prompt/python"
+)
+
+// Bounds of a program file. A prompt beyond them would be paid for thousands of
+// times before anybody read it.
+const (
+	MaxProgramBytes      = 4 << 20
+	MaxInstructionBytes  = 100_000
+	MaxPredictors        = 64
+	MaxFields            = 128 // of one predictor
+	MaxTypeDepth         = 16
+	readProgram          = "read program"
+	maxDescriptionBytes  = 20_000
+	maxOptionsOfALiteral = 1000
+)
+
+// Read reads and checks a program file. An error names the predictor and field.
+func Read(text []byte) (*Program, error) {
+	if len(text) > MaxProgramBytes {
+		return nil, fault.New(fault.Input, readProgram, "", fmt.Sprintf(
+			"the file has %d bytes; at most %d are taken", len(text), MaxProgramBytes))
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	p := &Program{}
+	if err := d.Decode(p); err != nil {
+		return nil, fault.Wrap(fault.Input, readProgram, p.Name, readableJSON(err))
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, fault.New(fault.Input, readProgram, p.Name, "there is text after the program's JSON object")
+	}
+	if err := p.check(); err != nil {
+		return nil, fault.Wrap(fault.Input, readProgram, p.Name, err)
+	}
+	return p, nil
+}
+
+func readableJSON(err error) error {
+	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		where, want := e.Field, e.Type.Kind().String()
+		if where == "" {
+			where = "the file"
+		}
+		if name, ok := map[string]string{"struct": "object", "ptr": "object", "slice": "list"}[want]; ok {
+			want = name
+		}
+		return fmt.Errorf("%s holds JSON %s where %s belongs", where, e.Value, want)
+	}
+	return errors.New(strings.TrimPrefix(err.Error(), "json: "))
+}
+
+// normalize makes integers of the whole numbers among a literal's options,
+// which encoding/json reads as floats.
+func (t *Type) normalize() {
+	for i, o := range t.Options {
+		if f, ok := o.(float64); ok && f == float64(int64(f)) {
+			t.Options[i] = int64(f)
+		}
+	}
+	if t.Items != nil {
+		t.Items.normalize()
+	}
+	for i := range t.Fields {
+		t.Fields[i].normalize()
+	}
+}
+
+var (
+	fieldName     = regexp.MustCompile(`^[A-Za-z]\w*$`)
+	predictorName = regexp.MustCompile(`^[A-Za-z_]\w*(\[\d+\]|\['[^'\]]+'\]|\.[A-Za-z_]\w*)*$`)
+)
+
+// check completes the program and finds what is wrong with it.
+func (p *Program) check() error {
+	switch {
+	case p.Name == "":
+		return errors.New("the program has no name")
+	case len(p.Predictors) == 0:
+		return errors.New("the program has no predictors")
+	case len(p.Predictors) > MaxPredictors:
+		return fmt.Errorf("the program has %d predictors; at most %d are taken", len(p.Predictors), MaxPredictors)
+	}
+	names := map[string]bool{}
+	for i, predictor := range p.Predictors {
+		if predictor == nil {
+			return fmt.Errorf("predictor %d is null", i+1)
+		}
+		if names[predictor.Name] {
+			return fmt.Errorf("two predictors are named %q", predictor.Name)
+		}
+		names[predictor.Name] = true
+		if predictor.Name == "self" && len(p.Predictors) > 1 {
+			return errors.New(`the name "self" is for a program of one predictor`)
+		}
+		if err := predictor.check(); err != nil {
+			return fmt.Errorf("predictor %q: %w", predictor.Name, err)
+		}
+	}
+	return p.checkOrder()
+}
+
+// checkOrder refuses a predictor that reads its own output or a later one's.
+func (p *Program) checkOrder() error {
+	made := map[string]bool{}
+	for i, predictor := range p.Predictors {
+		later := map[string]string{} // what is made from here on, and by whom
+		for _, other := range p.Predictors[i:] {
+			for _, f := range other.Signature().Outputs {
+				later[other.Name+"."+f.Name] = other.Name
+				if _, ok := later[f.Name]; !ok {
+					later[f.Name] = other.Name
+				}
+			}
+		}
+		for _, f := range predictor.Inputs {
+			source := predictor.source(f.Name)
+			maker, ok := later[source]
+			switch {
+			case made[source]:
+			case ok && maker == predictor.Name:
+				return fmt.Errorf("predictor %q reads its own output %q: a program cannot be recursive", predictor.Name, source)
+			case ok:
+				return fmt.Errorf("predictor %q reads %q, which %q makes only after it", predictor.Name, source, maker)
+			case strings.Contains(source, "."):
+				return fmt.Errorf("predictor %q reads %q, which no predictor before it makes", predictor.Name, source)
+			}
+		}
+		for _, f := range predictor.Signature().Outputs {
+			made[f.Name], made[predictor.Name+"."+f.Name] = true, true
+		}
+	}
+	return nil
+}
+
+func (p *Predictor) check() error {
+	if !predictorName.MatchString(p.Name) {
+		return errors.New(`its name must be a Python attribute such as route, steps[0] or inner.route`)
+	}
+	switch p.Module {
+	case "":
+		p.Module = Predict
+	case Predict, ChainOfThought:
+	default:
+		return fmt.Errorf("module %q is neither %q nor %q", p.Module, Predict, ChainOfThought)
+	}
+	if len(p.Instructions) > MaxInstructionBytes {
+		return fmt.Errorf("its instructions have %d bytes; at most %d are taken", len(p.Instructions), MaxInstructionBytes)
+	}
+	if len(p.Inputs) == 0 || len(p.Outputs) == 0 {
+		return errors.New("it needs at least one input and one output")
+	}
+	if len(p.Inputs)+len(p.Outputs) > MaxFields {
+		return fmt.Errorf("it has %d fields; at most %d are taken", len(p.Inputs)+len(p.Outputs), MaxFields)
+	}
+	if err := p.checkFields(); err != nil {
+		return err
+	}
+	if p.Instructions == "" {
+		p.Instructions = defaultInstructions(p.Inputs, p.Outputs)
+	}
+	if p.Module == ChainOfThought { // made from another signature, whose instructions were read once already
+		p.Instructions = python.CleanDoc(p.Instructions)
+	}
+	for input := range p.Reads {
+		if !hasField(p.Inputs, input) {
+			return fmt.Errorf("reads names the input %q, which it does not have", input)
+		}
+	}
+	return p.checkDemos()
+}
+
+func (p *Predictor) checkFields() error {
+	seen := map[string]bool{}
+	classes := map[string]*Type{}
+	for _, fields := range [][]Field{p.Inputs, p.Outputs} {
+		for i := range fields {
+			f := &fields[i]
+			switch {
+			case !fieldName.MatchString(f.Name):
+				return fmt.Errorf("field %q: a name is letters, digits and underscores, a letter first", f.Name)
+			case seen[f.Name]:
+				return fmt.Errorf("it has two fields named %q", f.Name)
+			case len(f.Desc) > maxDescriptionBytes || len(f.Prefix) > maxDescriptionBytes:
+				return fmt.Errorf("field %q: its description has over %d bytes", f.Name, maxDescriptionBytes)
+			}
+			seen[f.Name] = true
+			if err := f.checkType(classes, MaxTypeDepth); err != nil {
+				return fmt.Errorf("field %q: %w", f.Name, err)
+			}
+			f.normalize()
+		}
+	}
+	return nil
+}
+
+func (p *Predictor) checkDemos() error {
+	signature := p.Signature()
+	for i, demo := range p.Demos {
+		if demo == nil {
+			return fmt.Errorf("demo %d is null", i+1)
+		}
+		known := 0
+		for _, f := range signature.Fields() {
+			if _, ok := demo.Get(f.Name); ok {
+				known++
+			}
+		}
+		if known == 0 {
+			return fmt.Errorf("demo %d has none of the predictor's fields: %s", i+1, python.Dumps(demo))
+		}
+	}
+	return nil
+}
+
+func hasField(fields []Field, name string) bool {
+	for _, f := range fields {
+		if f.Name == name {
+			return true
+		}
+	}
+	return false
+}

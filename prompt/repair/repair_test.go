@@ -1,0 +1,60 @@
+package repair_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/prompt/python"
+	"github.com/cogniverse/cogflow/prompt/repair"
+)
+
+// What json_repair 0.64 says; prompt/conformance asks it thousands more.
+func TestLoads(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`{"a": 1,}`:                           `{"a": 1}`,
+		`{a: 'b', c: True}`:                   `{"a": "b", "c": true}`,
+		`{"a": [1, 2`:                         `{"a": [1, 2]}`,
+		`{"a": "he said "hi" to me"}`:         `{"a": "he said \"hi\" to me"}`,
+		"```json\n{\"a\": 1}\n```":            `{"a": 1}`,
+		`Here: {"a": 1} // done`:              `{"a": 1}`,
+		"{\"a\": \"x\", # why\n \"b\": None}": `{"a": "x", "b": null}`,
+		`{"a": 1}{"a": 2}`:                    `{"a": 2}`,
+		`{"a": 1} {"b": 2}`:                   `[{"a": 1}, {"b": 2}]`,
+		`{"a", "b"}`:                          `["a", "b"]`,
+		`(1, 2)`:                              `[1, 2]`,
+		`five`:                                `""`,
+		`"a": 1}`:                             `{"a": 1}`,
+	} {
+		v, err := repair.Loads(text)
+		require.NoError(t, err, text)
+		require.Equal(t, want, python.Dumps(v), text)
+	}
+}
+
+// Hostile text costs little and never panics.
+func TestHostile(t *testing.T) {
+	t.Parallel()
+	_, err := repair.Loads(strings.Repeat(`{"a":[`, 5_000))
+	require.ErrorContains(t, err, "nested too deeply")
+	_, err = repair.Loads("{" + strings.Repeat("x", 1<<19))
+	require.ErrorContains(t, err, "too long")
+	start := time.Now()
+	for _, part := range []string{`"`, `{"a": "b, `, `,`, `\`, `{`, `:`, `["`, `'"`, "`", `"a" `, "}", "(", "#"} {
+		_, err := repair.Loads(`{"a": "x` + strings.Repeat(part, 3000/len(part)))
+		_ = err // any answer is right that comes soon
+	}
+	require.Less(t, time.Since(start), 20*time.Second)
+}
+
+func FuzzLoads(f *testing.F) {
+	f.Add(`{"a": [1, 'b', {c: d}]}`)
+	f.Add("```json\n{\"a\": \"b\n```")
+	f.Fuzz(func(_ *testing.T, text string) {
+		_, err := repair.Loads(text[:min(len(text), 2000)])
+		_ = err
+	})
+}

@@ -1,0 +1,146 @@
+package prompt
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/cogniverse/cogflow/prompt/python"
+)
+
+// Source is the program as Python source, which tells a model that proposes
+// instructions what the program does: the text that came with it, or one written
+// from its predictors.
+func (p *Program) Source() string {
+	if p.Text != "" {
+		return p.Text
+	}
+	var b strings.Builder
+	for _, predictor := range p.Predictors {
+		predictor.writeClass(&b)
+	}
+	inputs := make([]string, 0, len(p.Inputs()))
+	for _, f := range p.Inputs() {
+		inputs = append(inputs, f.Name)
+	}
+	fmt.Fprintf(&b, "class %s(dspy.Module):\n    def __init__(self):\n        super().__init__()\n", pascal(p.Name))
+	for _, predictor := range p.Predictors {
+		module := "Predict"
+		if predictor.Module == ChainOfThought {
+			module = "ChainOfThought"
+		}
+		fmt.Fprintf(&b, "        self.%s = dspy.%s(%s)\n", predictor.Name, module, pascal(predictor.Name))
+	}
+	fmt.Fprintf(&b, "\n    def forward(self, %s):\n", strings.Join(inputs, ", "))
+	makers := map[string]string{}
+	for _, predictor := range p.Predictors {
+		arguments := make([]string, len(predictor.Inputs))
+		for i, f := range predictor.Inputs {
+			source := predictor.source(f.Name)
+			if maker, ok := makers[source]; ok {
+				source = maker
+			}
+			arguments[i] = f.Name + "=" + source
+		}
+		result := snake(predictor.Name)
+		fmt.Fprintf(&b, "        %s = self.%s(%s)\n", result, predictor.Name, strings.Join(arguments, ", "))
+		for _, f := range predictor.Signature().Outputs {
+			makers[f.Name] = result + "." + f.Name
+			makers[predictor.Name+"."+f.Name] = result + "." + f.Name
+		}
+	}
+	outputs := make([]string, 0, len(p.Outputs()))
+	for _, f := range p.Outputs() {
+		outputs = append(outputs, f.Name+"="+makers[f.Name])
+	}
+	fmt.Fprintf(&b, "        return dspy.Prediction(%s)\n", strings.Join(outputs, ", "))
+	return b.String()
+}
+
+// writeClass writes the signature that the predictor was made of.
+func (p *Predictor) writeClass(b *strings.Builder) {
+	fmt.Fprintf(b, "class %s(dspy.Signature):\n    \"\"\"%s\"\"\"\n\n", pascal(p.Name),
+		strings.ReplaceAll(p.Signature().Objective(), "\n", "\n    "))
+	for _, side := range []struct {
+		name   string
+		fields []Field
+	}{{"InputField", p.Inputs}, {"OutputField", p.Outputs}} {
+		for _, f := range side.fields {
+			desc := ""
+			if text := f.description(); text != "" {
+				desc = "desc=" + python.Repr(text)
+			}
+			fmt.Fprintf(b, "    %s: %s = dspy.%s(%s)\n", f.Name, f.Annotation(), side.name, desc)
+		}
+	}
+	b.WriteString("\n\n")
+}
+
+var wordStart = regexp.MustCompile(`[A-Za-z0-9]+`)
+
+// pascal makes a class name of a name.
+func pascal(name string) string {
+	words := wordStart.FindAllString(name, -1)
+	for i, w := range words {
+		words[i] = strings.ToUpper(w[:1]) + w[1:]
+	}
+	if len(words) == 0 {
+		return "Program"
+	}
+	return strings.Join(words, "")
+}
+
+// snake makes a variable's name of a predictor's.
+func snake(name string) string {
+	return strings.ToLower(strings.Join(wordStart.FindAllString(name, -1), "_")) + "_result"
+}
+
+// Show is str(value) of a field's value in Python, where an object with fields
+// is an instance of its class.
+func (t *Type) Show(v any) string {
+	dict, ok := v.(*Object)
+	if !ok || t.kind() != Dict || len(t.Fields) == 0 {
+		if text, isText := v.(string); isText {
+			return text
+		}
+		return t.repr(v)
+	}
+	return strings.Join(t.members(dict), " ")
+}
+
+func (t *Type) members(dict *Object) []string {
+	parts := make([]string, 0, len(t.Fields))
+	for i := range t.Fields {
+		f := &t.Fields[i]
+		member, _ := dict.Get(f.Name)
+		parts = append(parts, f.Name+"="+f.repr(member))
+	}
+	return parts
+}
+
+// repr is Python's repr of a value of the type.
+func (t *Type) repr(v any) string {
+	switch x := v.(type) {
+	case *Object:
+		if t.kind() == Dict && len(t.Fields) > 0 {
+			return t.Class + "(" + strings.Join(t.members(x), ", ") + ")"
+		}
+		if t.kind() == Dict && t.Items != nil {
+			parts := make([]string, 0, x.Len())
+			for _, k := range x.Keys() {
+				member, _ := x.Get(k)
+				parts = append(parts, python.Repr(k)+": "+t.Items.repr(member))
+			}
+			return "{" + strings.Join(parts, ", ") + "}"
+		}
+	case []any:
+		if t.kind() == List && t.Items != nil {
+			parts := make([]string, len(x))
+			for i, item := range x {
+				parts[i] = t.Items.repr(item)
+			}
+			return "[" + strings.Join(parts, ", ") + "]"
+		}
+	}
+	return python.Repr(v)
+}

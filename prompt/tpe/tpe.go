@@ -1,0 +1,166 @@
+// Package tpe proposes what to try next among categories, from what was tried:
+// the multivariate tree-structured Parzen estimator of Optuna, with its defaults
+// and its random numbers. A study is a value; it calls nothing and knows nothing
+// of prompts.
+package tpe
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/prompt/python"
+)
+
+// Optuna's defaults.
+const (
+	startup    = 10 // trials before which it draws at random
+	candidates = 24 // drawn, of which the most promising is proposed
+	gammaLimit = 25 // at most so many trials are taken for good ones
+	recent     = 25 // trials that count in full; older ones count less
+)
+
+// Param is one thing to choose.
+type Param struct {
+	Name    string `json:"name"`
+	Choices int    `json:"choices"` // at least 1
+}
+
+// Trial is a choice of every parameter, by number from 0, and how good it was.
+// More is better.
+type Trial struct {
+	Choice map[string]int `json:"choice"`
+	Value  float64        `json:"value"`
+}
+
+// Study proposes trials. Make it with New.
+type Study struct {
+	params  []Param // in the order in which Optuna is asked for them
+	sorted  []Param // by name, those with more than one choice
+	trials  []Trial // complete ones, in the order of their numbers
+	startRG *python.RandomState
+	tpeRG   *python.RandomState
+	seed    uint32
+}
+
+// State is all that a study needs, besides its parameters and trials, to go on
+// as if it had never stopped: how many numbers it drew of each generator.
+type State struct {
+	Seed    uint32 `json:"seed"`
+	Startup uint64 `json:"startup"`
+	TPE     uint64 `json:"tpe"`
+}
+
+// New returns a study without trials.
+func New(seed uint32, params []Param) (*Study, error) {
+	return Resume(State{Seed: seed}, params, nil)
+}
+
+// Resume returns the study that had the state after the trials.
+func Resume(state State, params []Param, trials []Trial) (*Study, error) {
+	s := &Study{
+		params: params, seed: state.Seed,
+		startRG: python.NewRandomState(state.Seed), tpeRG: python.NewRandomState(state.Seed),
+	}
+	s.startRG.Skip(state.Startup)
+	s.tpeRG.Skip(state.TPE)
+	names := map[string]bool{}
+	for _, p := range params {
+		if p.Choices < 1 || names[p.Name] {
+			return nil, fault.New(fault.Input, "start search", p.Name, fmt.Sprintf(
+				"a parameter has a name of its own and at least one choice, not %d", p.Choices))
+		}
+		names[p.Name] = true
+		if p.Choices > 1 {
+			s.sorted = append(s.sorted, p)
+		}
+	}
+	slices.SortFunc(s.sorted, func(a, b Param) int { return cmp.Compare(a.Name, b.Name) })
+	for _, trial := range trials {
+		if err := s.Add(trial); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// State returns the study's state, for Resume.
+func (s *Study) State() State {
+	return State{Seed: s.seed, Startup: s.startRG.Drawn(), TPE: s.tpeRG.Drawn()}
+}
+
+// Add records a complete trial.
+func (s *Study) Add(trial Trial) error {
+	for _, p := range s.params {
+		if c, ok := trial.Choice[p.Name]; !ok || c < 0 || c >= p.Choices {
+			return fault.New(fault.Input, "record trial", p.Name, fmt.Sprintf("choice %d is not one of %d", c, p.Choices))
+		}
+	}
+	if math.IsNaN(trial.Value) {
+		return fault.New(fault.Input, "record trial", "", "its value is not a number")
+	}
+	s.trials = append(s.trials, Trial{Choice: maps.Clone(trial.Choice), Value: trial.Value})
+	return nil
+}
+
+// Suggest proposes a choice of every parameter and draws from the generators.
+func (s *Study) Suggest() map[string]int {
+	choice := make(map[string]int, len(s.params))
+	if len(s.trials) < startup || len(s.sorted) == 0 {
+		for _, p := range s.params {
+			choice[p.Name] = 0
+			if p.Choices > 1 {
+				choice[p.Name] = argmax(s.startRG.Floats(p.Choices))
+			}
+		}
+		return choice
+	}
+	below, above := s.split()
+	good, bad := newMixture(s.sorted, below), newMixture(s.sorted, above)
+	points := good.sample(s.tpeRG, candidates)
+	promise := make([]float64, len(points))
+	for i, x := range points {
+		promise[i] = good.logDensity(x) - bad.logDensity(x)
+	}
+	best := points[argmax(promise)]
+	for _, p := range s.params {
+		choice[p.Name] = 0
+	}
+	for d, p := range s.sorted {
+		choice[p.Name] = best[d]
+	}
+	return choice
+}
+
+// split parts the trials into the few best and the others, each by number.
+func (s *Study) split() (below, above []Trial) {
+	order := make([]int, len(s.trials))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(s.trials[b].Value, s.trials[a].Value) })
+	n := min(int(math.Ceil(0.1*float64(len(order)))), gammaLimit)
+	pick := func(numbers []int) []Trial {
+		numbers = slices.Sorted(slices.Values(numbers))
+		trials := make([]Trial, len(numbers))
+		for i, number := range numbers {
+			trials[i] = s.trials[number]
+		}
+		return trials
+	}
+	return pick(order[:n]), pick(order[n:])
+}
+
+// argmax returns the place of the first of the greatest.
+func argmax(values []float64) int {
+	best := 0
+	for i, v := range values {
+		if v > values[best] {
+			best = i
+		}
+	}
+	return best
+}

@@ -1,0 +1,334 @@
+package workflows
+
+import (
+	"encoding/json"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/tenant"
+)
+
+// The stages of an optimization, as people see them.
+const (
+	stagePrepare   = "prepare"
+	stageBootstrap = "bootstrap"
+	stagePropose   = "propose"
+	stageSearch    = "search"
+	stageReflect   = "reflect"
+	stageConfirm   = "confirm"
+)
+
+// Statuses and waits of an optimization.
+const (
+	statusOptimized = "optimized"
+	waitApproval    = "approval"
+)
+
+// optimizeState is what a run knows; continue-as-new hands it on.
+type optimizeState struct {
+	Plan    activities.OptimizePlan `json:"plan"`
+	Stage   string                  `json:"stage"` // to go on with
+	Trials  []activities.TrialLine  `json:"trials"`
+	Final   bool                    `json:"final,omitempty"` // the reflection is done
+	Asked   activities.Asked        `json:"asked"`
+	Budget  float64                 `json:"budget"`
+	Paused  bool                    `json:"paused,omitempty"`
+	Enough  bool                    `json:"enough,omitempty"` // stop searching, keep the best
+	Started time.Time               `json:"started"`
+	Chain   string                  `json:"chain"`
+}
+
+// optimizeRun is the state of one OptimizePrompts run.
+type optimizeRun struct {
+	caller
+	optimizeState
+	in       OptimizeInput
+	a        *activities.Optimize
+	waiting  string
+	approval *bool // what a person said
+}
+
+// OptimizePrompts finds better instructions and demos for a program:
+// prepare → bootstrap → propose → search (→ reflect → search) → confirm → publish.
+func OptimizePrompts(ctx workflow.Context, in OptimizeInput) (OptimizeResult, error) {
+	r := &optimizeRun{in: in}
+	r.Started, r.Chain, r.Stage = workflow.Now(ctx), chain(ctx), stagePrepare
+	result, err := r.run(ctx)
+	if err != nil && !workflow.IsContinueAsNewError(err) {
+		err = staged(r.Stage, ended(ctx, err))
+	}
+	return result, err
+}
+
+// run is the recipe.
+func (r *optimizeRun) run(ctx workflow.Context) (OptimizeResult, error) {
+	if err := r.in.check(); err != nil {
+		return OptimizeResult{}, typed(err)
+	}
+	if err := r.listen(ctx); err != nil {
+		return OptimizeResult{}, err
+	}
+	if r.in.Resume != nil {
+		r.optimizeState = *r.in.Resume
+	} else if err := r.prepare(ctx); err != nil {
+		return OptimizeResult{}, err
+	}
+	if r.in.DryRun {
+		plan := r.Plan
+		return OptimizeResult{Program: r.Plan.Name, Job: r.Plan.Job, Status: statusDryRun, Plan: &plan}, r.enter(ctx, stageDone)
+	}
+	done, err := call(r.metadata(ctx, "claim the job"), r.a.ClaimOptimize, r.job())
+	if err != nil {
+		return OptimizeResult{}, err
+	}
+	if len(done) > 0 {
+		return r.unchanged(ctx, done)
+	}
+	result, err := r.optimize(ctx)
+	if workflow.IsContinueAsNewError(err) {
+		return OptimizeResult{}, err
+	}
+	if err != nil {
+		free, _ := workflow.NewDisconnectedContext(ctx)
+		if released := r.finish(free, nil); released != nil {
+			return OptimizeResult{}, temporal.NewNonRetryableApplicationError(
+				reason(err)+"; and cleaning up failed: "+reason(released), classOf(err), err)
+		}
+		return OptimizeResult{}, err
+	}
+	if result.Status == statusStopped {
+		return result, r.finish(ctx, nil) // somebody may want to search on
+	}
+	return result, r.finish(ctx, &result)
+}
+
+// prepare checks everything and quotes the cost before the first call.
+func (r *optimizeRun) prepare(ctx workflow.Context) error {
+	if err := describeRun(ctx, "OptimizePrompts", r.in.Common, ""); err != nil {
+		return err
+	}
+	if err := r.enter(ctx, stagePrepare); err != nil {
+		return err
+	}
+	var err error
+	r.Plan, err = call(r.media(ctx, "check the program and its examples"), r.a.PrepareOptimize, activities.PrepareOptimizeInput{
+		Tenant: tenant.ID(r.in.Tenant), Name: r.in.Name, Program: r.in.Program, Trainset: r.in.Trainset, Valset: r.in.Valset,
+		Testset: r.in.Testset, Metric: r.in.Metric, Mode: r.in.Mode, Settings: r.in.Settings, BudgetUSD: r.Budget,
+	})
+	r.Stage = stageBootstrap
+	return err
+}
+
+// optimize goes through the stages from the one at hand on.
+func (r *optimizeRun) optimize(ctx workflow.Context) (OptimizeResult, error) {
+	if r.Stage == stageBootstrap {
+		if err := r.ask(ctx, stageBootstrap, "bootstrap demos with the teacher", func(ctx workflow.Context) (activities.Asked, error) {
+			return call(ctx, r.a.Bootstrap, r.spender())
+		}); err != nil {
+			return OptimizeResult{}, err
+		}
+		r.Stage = stagePropose
+	}
+	if r.Stage == stagePropose {
+		if err := r.ask(ctx, stagePropose, "propose instructions", func(ctx workflow.Context) (activities.Asked, error) {
+			return call(ctx, r.a.Propose, r.spender())
+		}); err != nil {
+			return OptimizeResult{}, err
+		}
+		r.Stage = stageSearch
+	}
+	if err := r.search(ctx); err != nil {
+		return OptimizeResult{}, err
+	}
+	return r.publish(ctx)
+}
+
+// search makes trial after trial; in improved mode it learns from failures in between.
+func (r *optimizeRun) search(ctx workflow.Context) error {
+	for r.Stage == stageSearch && !(r.Enough && len(r.Trials) > 0) {
+		var step activities.Searched
+		err := r.ask(ctx, stageSearch, r.nextTrial(), func(ctx workflow.Context) (activities.Asked, error) {
+			var err error
+			step, err = call(ctx, r.a.Search, r.step())
+			return step.Asked, err
+		})
+		if err != nil {
+			return err
+		}
+		r.Trials = append(r.Trials, step.Trials...)
+		r.show(ctx)
+		if !step.Done {
+			continue
+		}
+		if r.in.Mode != activities.ModeImproved || r.Final {
+			return nil
+		}
+		if err := r.ask(ctx, stageReflect, "learn from failures of the best so far", func(ctx workflow.Context) (activities.Asked, error) {
+			return call(ctx, r.a.Reflect, r.step())
+		}); err != nil {
+			return err
+		}
+		r.Final, r.Stage = true, stageSearch
+	}
+	return nil
+}
+
+// ask runs an activity that pays for answers: when nothing keeps it from it, and
+// again when a limit that stopped it is raised. What was answered is stored, so
+// the second time costs only the rest.
+func (r *optimizeRun) ask(ctx workflow.Context, stage, summary string, do func(workflow.Context) (activities.Asked, error)) error {
+	for {
+		if r.mustContinue(ctx) {
+			return r.continueAsNew(ctx)
+		}
+		if err := r.enter(ctx, stage); err != nil {
+			return err
+		}
+		if err := workflow.Await(ctx, func() bool { return !r.Paused || r.Enough }); err != nil {
+			return err
+		}
+		limit := r.Budget
+		asked, err := do(r.asking(ctx, summary))
+		r.Asked.Answers += asked.Answers
+		r.Asked.Calls += asked.Calls
+		r.Asked.CostMicroUSD += asked.CostMicroUSD
+		if err == nil || classOf(err) != string(fault.Budget) {
+			return err
+		}
+		r.waiting = string(fault.Budget)
+		r.show(ctx)
+		if err := workflow.Await(ctx, func() bool { return r.Budget != limit }); err != nil {
+			return err
+		}
+		r.waiting = ""
+	}
+}
+
+// publish confirms on rows that no search saw, makes a version, and promotes it
+// if it is better and, where that was asked for, somebody approves.
+func (r *optimizeRun) publish(ctx workflow.Context) (OptimizeResult, error) {
+	var confirmed activities.Confirmed
+	err := r.ask(ctx, stageConfirm, "confirm on rows that the search never saw", func(ctx workflow.Context) (activities.Asked, error) {
+		var err error
+		confirmed, err = call(ctx, r.a.Confirm, r.step())
+		return confirmed.Asked, err
+	})
+	if err != nil {
+		return OptimizeResult{}, err
+	}
+	status := statusOptimized
+	if r.Enough {
+		status = statusStopped
+	}
+	if err := r.enter(ctx, stagePublish); err != nil {
+		return OptimizeResult{}, err
+	}
+	published, err := call(r.copying(ctx, "publish "+cell(r.Plan.Name)), r.a.PublishProgram, activities.PublishProgramInput{
+		SearchStep: r.step(), Name: r.Plan.Name, Confirmed: confirmed, Calls: r.Asked.Calls,
+		CostUSD: usd(r.Asked.CostMicroUSD), Stopped: r.Enough, Models: r.Plan.Models,
+	})
+	if err != nil {
+		return OptimizeResult{}, err
+	}
+	result := OptimizeResult{
+		Program: published.Name, Version: published.Version, Job: r.Plan.Job, Status: status, Verdict: confirmed.Verdict,
+		DefaultScore: confirmed.Default, Score: confirmed.Score, Trials: len(r.Trials), Calls: r.Asked.Calls,
+		Repeated: published.Repeated, CostUSD: usd(r.Asked.CostMicroUSD),
+	}
+	if result.Promoted, err = r.promote(ctx, published, confirmed.Verdict.Promote); err != nil {
+		return OptimizeResult{}, err
+	}
+	if err := r.enter(ctx, stageReport); err != nil {
+		return OptimizeResult{}, err
+	}
+	written, err := call(r.media(ctx, "write the report"), r.a.WriteOptimizeReport, activities.OptimizeReportInput{
+		SearchStep: r.step(), Name: published.Name, Version: published.Version, Promoted: result.Promoted,
+		RunID: r.Chain, Started: r.Started, Ended: workflow.Now(ctx),
+	})
+	if err != nil {
+		return OptimizeResult{}, err
+	}
+	result.Report = written.Key
+	return result, r.enter(ctx, stageDone)
+}
+
+// promote makes a better program the active one.
+func (r *optimizeRun) promote(ctx workflow.Context, p activities.PublishedProgram, better bool) (bool, error) {
+	if !better {
+		return false, nil // never ship a regression
+	}
+	if r.in.Approve {
+		r.waiting = waitApproval
+		r.show(ctx)
+		if err := workflow.Await(ctx, func() bool { return r.approval != nil }); err != nil {
+			return false, err
+		}
+		r.waiting = ""
+		if !*r.approval {
+			return false, nil
+		}
+	}
+	_, err := call(r.metadata(ctx, "promote "+cell(p.Name)), r.a.ChangeProgram, activities.RoleInput{
+		Tenant: tenant.ID(r.in.Tenant), Role: p.Name, Do: activities.DoActivate, Name: p.Name, Version: p.Version,
+	})
+	return err == nil, err
+}
+
+// unchanged answers with the result of the job as it was found.
+func (r *optimizeRun) unchanged(ctx workflow.Context, done json.RawMessage) (OptimizeResult, error) {
+	var result OptimizeResult
+	if err := json.Unmarshal(done, &result); err != nil {
+		return result, err
+	}
+	result.Status, result.Calls, result.Repeated, result.CostUSD = statusUnchanged, 0, 0, 0
+	if err := r.enter(ctx, stageDone); err != nil {
+		return result, err
+	}
+	return result, r.finish(ctx, nil)
+}
+
+// finish keeps the result (nil = there is none to keep) and gives the claim back.
+func (r *optimizeRun) finish(ctx workflow.Context, result *OptimizeResult) error {
+	in := activities.FinishInput{JobInput: r.job()}
+	if result != nil {
+		var err error
+		if in.Result, err = json.Marshal(result); err != nil {
+			return err
+		}
+	}
+	return do(r.metadata(ctx, "release the job"), r.a.FinishOptimize, in)
+}
+
+func (r *optimizeRun) job() activities.JobInput {
+	return activities.JobInput{Tenant: tenant.ID(r.in.Tenant), Job: r.Plan.Job}
+}
+
+func (r *optimizeRun) spender() activities.Spender {
+	return activities.Spender{
+		Tenant: tenant.ID(r.in.Tenant), Job: r.Plan.Job, Ledger: r.Chain, LimitMicroUSD: micro(r.Budget),
+	}
+}
+
+func (r *optimizeRun) step() activities.SearchStep {
+	return activities.SearchStep{Spender: r.spender(), Made: len(r.Trials), Final: r.Final}
+}
+
+func (r *optimizeRun) mustContinue(ctx workflow.Context) bool {
+	info := workflow.GetInfo(ctx)
+	return info.GetContinueAsNewSuggested() || info.GetCurrentHistoryLength() > maxEvents
+}
+
+func (r *optimizeRun) continueAsNew(ctx workflow.Context) error {
+	if err := settleDown(ctx); err != nil {
+		return err
+	}
+	in := r.in
+	in.BudgetUSD = r.Budget
+	state := r.optimizeState
+	in.Resume = &state
+	return workflow.NewContinueAsNewError(ctx, OptimizePrompts, in)
+}

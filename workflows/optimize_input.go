@@ -1,0 +1,163 @@
+package workflows
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/mipro"
+	"github.com/cogniverse/cogflow/training"
+)
+
+// OptimizeInput starts OptimizePrompts. What is not said here goes by MIPROv2's
+// own names.
+type OptimizeInput struct {
+	Common
+	Name           string          `json:"name,omitempty"`    // default: the program's
+	Program        json.RawMessage `json:"program"`           // the program, or {"uri"}
+	Trainset       json.RawMessage `json:"trainset"`          // examples, or {"uri"}
+	Valset         json.RawMessage `json:"valset,omitempty"`  // default: the last four fifths of trainset
+	Testset        json.RawMessage `json:"testset,omitempty"` // rows that decide about promotion; default: three in ten of the others
+	Metric         json.RawMessage `json:"metric,omitempty"`  // default: every output equals the example's column of its name
+	Mode           string          `json:"mode,omitempty"`    // "improved" (default) or "compat"
+	Approve        bool            `json:"approve,omitempty"` // a better program waits for the update `approve`
+	DryRun         bool            `json:"dry_run,omitempty"` // check and quote only
+	mipro.Settings                 // auto, num_candidates, …, seed
+
+	Resume *optimizeState `json:"resume,omitempty"` // set by continue-as-new only
+
+	invalid error
+}
+
+// UnmarshalJSON decodes strictly; see strict.
+func (in *OptimizeInput) UnmarshalJSON(data []byte) error {
+	type plain OptimizeInput
+	in.invalid = strict(data, (*plain)(in))
+	return nil
+}
+
+// maxInlineExamples bounds what an input holds: a history is no place for more.
+const maxInlineExamples = 256 << 10 // bytes
+
+const defaultOptimizeSeed = 9 // DSPy's
+
+func (in *OptimizeInput) check() error {
+	if in.invalid != nil {
+		return in.invalid
+	}
+	if in.Mode == "" {
+		in.Mode = activities.ModeImproved
+	}
+	if in.Seed == 0 {
+		in.Seed = defaultOptimizeSeed
+	}
+	switch {
+	case len(in.Program) == 0:
+		return required("program", "")
+	case len(in.Trainset) == 0:
+		return required("trainset", "")
+	case in.Mode != activities.ModeImproved && in.Mode != activities.ModeCompat:
+		return fault.New(fault.Input, "read input", "mode", "want improved or compat")
+	case len(in.Trainset)+len(in.Valset)+len(in.Testset) > maxInlineExamples:
+		return fault.New(fault.Input, "read input", "trainset", "more than 256 KiB of examples; upload a file and name its uri")
+	}
+	if in.Name != "" {
+		if err := training.CheckName("name", in.Name); err != nil {
+			return err
+		}
+	}
+	return in.Common.check()
+}
+
+// OptimizeResult is what OptimizePrompts returns.
+type OptimizeResult struct {
+	Program      string                   `json:"program"`
+	Version      int                      `json:"version"` // 0 after a dry run
+	Job          string                   `json:"job"`
+	Status       string                   `json:"status"` // "optimized", "unchanged", "stopped", "dry_run"
+	Promoted     bool                     `json:"promoted"`
+	DefaultScore float64                  `json:"default_score"` // in percent, on rows that no search saw
+	Score        float64                  `json:"score"`
+	Verdict      prompt.Verdict           `json:"verdict"`
+	Trials       int                      `json:"trials"`
+	Calls        int                      `json:"calls"`
+	Repeated     int                      `json:"repeated_calls"`
+	CostUSD      float64                  `json:"cost_usd"`
+	Report       string                   `json:"report,omitempty"`
+	Plan         *activities.OptimizePlan `json:"plan,omitempty"` // of a dry run
+}
+
+// OptimizeProgress answers QueryProgress of OptimizePrompts.
+type OptimizeProgress struct {
+	Name    string                 `json:"name"`
+	Tenant  string                 `json:"tenant"`
+	Mode    string                 `json:"mode"`
+	Job     string                 `json:"job,omitempty"`
+	Stage   string                 `json:"stage"` // prepare, bootstrap, propose, search, reflect, confirm, publish, report, done
+	Paused  bool                   `json:"paused,omitempty"`
+	Waiting string                 `json:"waiting,omitempty"` // "budget", "approval"
+	Trials  []activities.TrialLine `json:"trials"`
+	Planned int                    `json:"planned"` // trials, about
+	Best    float64                `json:"best"`    // score of a trial on all rows so far, in percent
+	Default float64                `json:"default"`
+	Answers int                    `json:"answers"` // taken
+	Calls   int                    `json:"calls"`   // paid
+	CostUSD float64                `json:"cost_usd"`
+	Started time.Time              `json:"started"`
+}
+
+// ListProgramsInput starts ListPrograms.
+type ListProgramsInput struct {
+	Common
+	Name string `json:"name,omitempty"` // all versions of this one; empty = all programs
+
+	invalid error
+}
+
+// UnmarshalJSON decodes strictly; see strict.
+func (in *ListProgramsInput) UnmarshalJSON(data []byte) error {
+	type plain ListProgramsInput
+	in.invalid = strict(data, (*plain)(in))
+	return nil
+}
+
+// ProgramInput starts ShowProgram, PromoteProgram and RollbackProgram.
+type ProgramInput struct {
+	Common
+	Name    string `json:"name"`
+	Version int    `json:"version,omitempty"` // show: 0 = the active one, else the latest; promote: 0 = the latest
+	Force   bool   `json:"force,omitempty"`   // promote although it was not confirmed to be better
+
+	invalid error
+}
+
+// UnmarshalJSON decodes strictly; see strict.
+func (in *ProgramInput) UnmarshalJSON(data []byte) error {
+	type plain ProgramInput
+	in.invalid = strict(data, (*plain)(in))
+	return nil
+}
+
+func (in *ListProgramsInput) check() error {
+	if in.invalid != nil {
+		return in.invalid
+	}
+	if in.Name != "" {
+		if err := training.CheckName("name", in.Name); err != nil {
+			return err
+		}
+	}
+	return in.Common.check()
+}
+
+func (in *ProgramInput) check() error {
+	if in.invalid != nil {
+		return in.invalid
+	}
+	if err := training.CheckName("name", in.Name); err != nil {
+		return err
+	}
+	return in.Common.check()
+}

@@ -1,0 +1,76 @@
+package workflows
+
+import (
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/training"
+)
+
+// ListPrograms lists what was optimized and published.
+func ListPrograms(ctx workflow.Context, in ListProgramsInput) (activities.ProgramList, error) {
+	if err := in.check(); err != nil {
+		return activities.ProgramList{}, typed(err)
+	}
+	var a *activities.Optimize
+	out, err := call(newCaller(in.Common).metadata(ctx, "list programs"), a.ListPrograms,
+		activities.ListAdaptersInput{Tenant: tenant.ID(in.Tenant), Name: in.Name})
+	return out, stagedIf("list", err)
+}
+
+// ShowProgram describes one version of a program, its text included.
+func ShowProgram(ctx workflow.Context, in ProgramInput) (activities.ProgramDetail, error) {
+	if err := in.check(); err != nil {
+		return activities.ProgramDetail{}, typed(err)
+	}
+	out, err := showProgram(ctx, in)
+	return out, stagedIf("show", err)
+}
+
+func showProgram(ctx workflow.Context, in ProgramInput) (activities.ProgramDetail, error) {
+	var a *activities.Optimize
+	return call(newCaller(in.Common).metadata(ctx, "find program "+cell(in.Name)), a.ShowProgram,
+		activities.AdapterInput{Tenant: tenant.ID(in.Tenant), Name: in.Name, Version: in.Version})
+}
+
+// PromoteProgram makes a version the active one.
+func PromoteProgram(ctx workflow.Context, in ProgramInput) (training.Role, error) {
+	if err := in.check(); err != nil {
+		return training.Role{}, typed(err)
+	}
+	if in.Version == 0 {
+		return training.Role{}, typed(required("version", ""))
+	}
+	found, err := showProgram(ctx, in)
+	if err != nil {
+		return training.Role{}, staged("find", err)
+	}
+	if !found.Verdict.Promote && !in.Force {
+		return training.Role{}, typed(fault.New(fault.Input, "promote program", in.Name,
+			"rows that no search saw do not show it to be better than the default; force promotes it all the same"))
+	}
+	var a *activities.Optimize
+	out, err := call(newCaller(in.Common).metadata(ctx, "promote "+cell(in.Name)), a.ChangeProgram, activities.RoleInput{
+		Tenant: tenant.ID(in.Tenant), Role: in.Name, Do: activities.DoActivate, Name: in.Name, Version: found.Version,
+	})
+	return out, stagedIf("promote", err)
+}
+
+// RollbackProgram makes the version active again that was before.
+func RollbackProgram(ctx workflow.Context, in ProgramInput) (training.Role, error) {
+	if err := in.check(); err != nil {
+		return training.Role{}, typed(err)
+	}
+	var a *activities.Optimize
+	c := newCaller(in.Common)
+	change := activities.RoleInput{Tenant: tenant.ID(in.Tenant), Role: in.Name, Do: activities.DoRollback}
+	before, err := call(c.metadata(ctx, "what is active of "+cell(in.Name)), a.ReadProgramRole, change)
+	if err != nil {
+		return training.Role{}, staged("roll back", err)
+	}
+	change.Seen = before.Active
+	out, err := call(c.metadata(ctx, "roll back "+cell(in.Name)), a.ChangeProgram, change)
+	return out, stagedIf("roll back", err)
+}

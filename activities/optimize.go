@@ -27,7 +27,7 @@ type LM interface {
 // Judges runs the metric commands that a worker's configuration names.
 type Judges interface {
 	Score(ctx context.Context, command string, example, outputs *prompt.Object) (float64, error)
-	Has(command string) bool
+	Has(command string) error // nil = it can be asked
 }
 
 // Cast are the models of an optimization, as this worker is configured.
@@ -178,9 +178,8 @@ func (a *Optimize) PrepareOptimize(ctx context.Context, in PrepareOptimizeInput)
 		return OptimizePlan{}, err
 	}
 	for _, name := range o.job.Metric.Commands() {
-		if !a.Judges.Has(name) {
-			return OptimizePlan{}, fault.New(fault.Input, "read metric", name,
-				"this worker's configuration has no metric command of that name; add it to cogflow.optimize.metrics")
+		if err := a.Judges.Has(name); err != nil {
+			return OptimizePlan{}, err
 		}
 	}
 	text, err := json.Marshal(j)

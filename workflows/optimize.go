@@ -129,7 +129,7 @@ func (r *optimizeRun) prepare(ctx workflow.Context) error {
 func (r *optimizeRun) optimize(ctx workflow.Context) (OptimizeResult, error) {
 	if r.Stage == stageBootstrap {
 		if err := r.ask(ctx, stageBootstrap, "bootstrap demos with the teacher", func(ctx workflow.Context) (activities.Asked, error) {
-			return call(ctx, r.a.Bootstrap, r.spender())
+			return call(ctx, r.a.BootstrapDemos, r.spender())
 		}); err != nil {
 			return OptimizeResult{}, err
 		}
@@ -137,7 +137,7 @@ func (r *optimizeRun) optimize(ctx workflow.Context) (OptimizeResult, error) {
 	}
 	if r.Stage == stagePropose {
 		if err := r.ask(ctx, stagePropose, "propose instructions", func(ctx workflow.Context) (activities.Asked, error) {
-			return call(ctx, r.a.Propose, r.spender())
+			return call(ctx, r.a.ProposeInstructions, r.spender())
 		}); err != nil {
 			return OptimizeResult{}, err
 		}
@@ -155,7 +155,7 @@ func (r *optimizeRun) search(ctx workflow.Context) error {
 		var step activities.Searched
 		err := r.ask(ctx, stageSearch, r.nextTrial(), func(ctx workflow.Context) (activities.Asked, error) {
 			var err error
-			step, err = call(ctx, r.a.Search, r.step())
+			step, err = call(ctx, r.a.SearchTrials, r.step())
 			return step.Asked, err
 		})
 		if err != nil {
@@ -170,7 +170,7 @@ func (r *optimizeRun) search(ctx workflow.Context) error {
 			return nil
 		}
 		if err := r.ask(ctx, stageReflect, "learn from failures of the best so far", func(ctx workflow.Context) (activities.Asked, error) {
-			return call(ctx, r.a.Reflect, r.step())
+			return call(ctx, r.a.ReflectOnFailures, r.step())
 		}); err != nil {
 			return err
 		}
@@ -216,7 +216,7 @@ func (r *optimizeRun) publish(ctx workflow.Context) (OptimizeResult, error) {
 	var confirmed activities.Confirmed
 	err := r.ask(ctx, stageConfirm, "confirm on rows that the search never saw", func(ctx workflow.Context) (activities.Asked, error) {
 		var err error
-		confirmed, err = call(ctx, r.a.Confirm, r.step())
+		confirmed, err = call(ctx, r.a.ConfirmBest, r.step())
 		return confirmed.Asked, err
 	})
 	if err != nil {

@@ -116,8 +116,11 @@ func readable(path string, args []string) (dirs []string) {
 	return dirs
 }
 
-// Has says why a metric cannot be used here; nil = it can.
-func (s *Scorer) Has(name string) error {
+// Has says whether a command can be run here.
+func (s *Scorer) Has(name string) bool { return s.Check(name) == nil }
+
+// Check says why a command cannot be run here; nil = it can.
+func (s *Scorer) Check(name string) error {
 	c, ok := s.commands[name]
 	if !ok {
 		known := "none is"
@@ -131,7 +134,7 @@ func (s *Scorer) Has(name string) error {
 
 // Score runs a command on an example and what a program made of it.
 func (s *Scorer) Score(ctx context.Context, name string, example, outputs *prompt.Object) (float64, error) {
-	if err := s.Has(name); err != nil {
+	if err := s.Check(name); err != nil {
 		return 0, err
 	}
 	question, err := json.Marshal(map[string]*prompt.Object{"example": example, "outputs": outputs})

@@ -52,7 +52,7 @@ func TestScore(t *testing.T) {
 		}})
 		a, o := example()
 		for name, want := range map[string]float64{"same": 1, "half": 0.5, "deaf": 0.1} {
-			require.NoError(t, s.Has(name))
+			require.True(t, s.Has(name))
 			got, err := s.Score(t.Context(), name, a, o)
 			require.NoError(t, err, name)
 			assert.InDelta(t, want, got, 0, name)
@@ -146,7 +146,8 @@ func TestNotThere(t *testing.T) {
 	} {
 		_, err := s.Score(t.Context(), name, a, o)
 		require.ErrorContains(t, err, want)
-		require.Equal(t, err.Error(), s.Has(name).Error())
+		require.EqualError(t, s.Check(name), err.Error())
+		require.False(t, s.Has(name))
 		require.Equal(t, fault.Input, fault.ClassOf(err))
 	}
 }

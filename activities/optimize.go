@@ -27,7 +27,8 @@ type LM interface {
 // Judges runs the metric commands that a worker's configuration names.
 type Judges interface {
 	Score(ctx context.Context, command string, example, outputs *prompt.Object) (float64, error)
-	Has(command string) error // nil = it can be asked
+	// Check says why a command cannot be asked; nil = it can.
+	Check(command string) error
 }
 
 // Cast are the models of an optimization, as this worker is configured.
@@ -178,7 +179,7 @@ func (a *Optimize) PrepareOptimize(ctx context.Context, in PrepareOptimizeInput)
 		return OptimizePlan{}, err
 	}
 	for _, name := range o.job.Metric.Commands() {
-		if err := a.Judges.Has(name); err != nil {
+		if err := a.Judges.Check(name); err != nil {
 			return OptimizePlan{}, err
 		}
 	}

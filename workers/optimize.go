@@ -14,11 +14,10 @@ import (
 // what those of ingestion do.
 func (h *health) optimizing(ctx context.Context, c config.Config, getenv func(string) string) (*activities.Optimize, error) {
 	a := h.ingest
-	lms, err := newLMs(c, getenv)
-	if err != nil {
-		return nil, err
-	}
+	lms := newLMs(c, getenv)
+	h.models.checks = append(h.models.checks, lms.checks...)
 	if h.sandbox == nil {
+		var err error
 		if h.sandbox, err = sandbox.New(ctx, sandbox.Config{Require: c.RequireSandbox}); err != nil {
 			return nil, err
 		}
@@ -26,22 +25,7 @@ func (h *health) optimizing(ctx context.Context, c config.Config, getenv func(st
 	return &activities.Optimize{
 		Store: a.Store, Documents: a.Sources, Ledger: a.Ledger, Runs: a.Runs, LM: lms, Version: version,
 		Judges: scorer.New(scorer.Options{Sandbox: h.sandbox, Commands: c.Optimize.Metrics}),
-		Cast:   func() (activities.Cast, error) { return cast(c) },
+		Cast:   lms.Cast,
 		Report: report.RenderOptimize,
 	}, nil
-}
-
-// cast asks the configuration who plays which role.
-func cast(c config.Config) (out activities.Cast, err error) {
-	if out.Student, err = c.Student(""); err != nil {
-		return out, err
-	}
-	if out.Teacher, err = c.Teacher(); err != nil {
-		return out, err
-	}
-	if out.Proposer, err = c.Proposer(); err != nil {
-		return out, err
-	}
-	out.Judge, err = c.Judge()
-	return out, err
 }

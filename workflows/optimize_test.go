@@ -60,7 +60,7 @@ func newSchool(t *testing.T) *school {
 
 type noJudges struct{}
 
-func (noJudges) Has(name string) error { return fault.New(fault.Input, "score", name, "unknown") }
+func (noJudges) Check(name string) error { return fault.New(fault.Input, "score", name, "unknown") }
 func (noJudges) Score(context.Context, string, *prompt.Object, *prompt.Object) (float64, error) {
 	return 0, fault.New(fault.Input, "score", "", "there are no commands")
 }

@@ -183,7 +183,8 @@ func optimizeTiles(r prompt.Report) []tile {
 		after.Note = points((v.Score - v.Default) / 100)
 	}
 	return []tile{
-		{Value: percentage(v.Default), Label: "score before"}, after,
+		{Value: percentage(v.Default), Label: "score before"},
+		after,
 		{Value: count(v.Trials), Label: "trials"},
 		{Value: count(v.Calls), Label: "calls paid"},
 		repeated,

@@ -1,6 +1,9 @@
 package diff
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // maxCells bounds the table of an alignment: 32 MiB.
 const maxCells = 16 << 20
@@ -35,9 +38,9 @@ func align(a, b []string) []Part {
 	}
 	width := len(y) + 1
 	longest := make([]uint16, (len(x)+1)*width) // of x[i:] and y[j:]
-	for i := len(x) - 1; i >= 0; i-- {
-		for j := len(y) - 1; j >= 0; j-- {
-			if x[i] == y[j] {
+	for i, was := range slices.Backward(x) {
+		for j, is := range slices.Backward(y) {
+			if was == is {
 				longest[i*width+j] = longest[(i+1)*width+j+1] + 1
 			} else {
 				longest[i*width+j] = max(longest[(i+1)*width+j], longest[i*width+j+1])

@@ -117,7 +117,7 @@ func (c *classroom) published() map[string]string {
 	return out
 }
 
-func (c *classroom) start1(in workflows.OptimizeInput) client.WorkflowRun {
+func (c *classroom) optimize(in workflows.OptimizeInput) client.WorkflowRun {
 	c.t.Helper()
 	run, err := c.client.ExecuteWorkflow(c.t.Context(), startOptions("quiz"), "OptimizePrompts", in)
 	require.NoError(c.t, err)
@@ -134,7 +134,7 @@ func TestOptimizeKill(t *testing.T) {
 			in := quizzes(mode)
 			calm := newClassroom(t)
 			calm.worker(nil)
-			want := await[workflows.OptimizeResult](calm.stack, calm.start1(in), 5*time.Minute)
+			want := await[workflows.OptimizeResult](calm.stack, calm.optimize(in), 5*time.Minute)
 			require.Zero(t, want.Repeated)
 			for _, n := range calm.lm.Answered() {
 				require.Equal(t, 1, n)
@@ -143,7 +143,7 @@ func TestOptimizeKill(t *testing.T) {
 
 			c := newClassroom(t)
 			w := c.worker(nil)
-			run := c.start1(in)
+			run := c.optimize(in)
 			kills, workers := 10, 0
 			if os.Getenv("COGFLOW_SOAK") != "" {
 				kills = 100

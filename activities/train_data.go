@@ -33,6 +33,7 @@ type PrepareInput struct {
 	Eval            *Dataset        `json:"eval_dataset,omitempty"`
 	Seed            int64           `json:"seed"`
 	MaxSeqLength    int             `json:"max_seq_length"`
+	Loss            string          `json:"loss,omitempty"`             // of embedding
 	ValidationShare *float64        `json:"validation_split,omitempty"` // nil = the default; 0 = hold out nothing
 	AllowDropped    float64         `json:"allow_dropped,omitempty"`
 	MinRows         int             `json:"min_rows,omitempty"`
@@ -86,14 +87,26 @@ func (a *Train) PrepareDataset(ctx context.Context, in PrepareInput) (training.C
 	if err != nil {
 		return training.Check{}, err
 	}
-	if rows := check.Train.Kept; rows < in.MinRows {
-		return training.Check{}, fault.New(fault.Input, "check dataset", name,
-			fmt.Sprintf("it has %d rows, and so few teach little; add more, or set min_rows (now %d)", rows, in.MinRows))
+	if err := in.enough(check, name); err != nil {
+		return training.Check{}, err
 	}
 	if err := a.keepRows(ctx, in.Tenant, train, *check.TrainFile); err != nil || check.EvalFile == nil {
 		return check, err
 	}
 	return check, a.keepRows(ctx, in.Tenant, eval, *check.EvalFile)
+}
+
+// enough refuses rows that are good, but too few or not what the loss needs.
+func (in PrepareInput) enough(check training.Check, name string) error {
+	switch rows := check.Train.Kept; {
+	case rows < in.MinRows:
+		return fault.New(fault.Input, "check dataset", name,
+			fmt.Sprintf("too few rows to teach much: %d; add more, or set min_rows (now %d)", rows, in.MinRows))
+	case in.Loss == "triplet" && check.Train.Format == training.FormatPair:
+		return fault.New(fault.Input, "check dataset", name,
+			`its rows have no "negative", which the triplet loss needs; add one to each, or set loss to "mnr"`)
+	}
+	return nil
 }
 
 func scratchFiles(dir string) (train, eval *os.File, err error) {
@@ -118,13 +131,25 @@ func (a *Train) document(ctx context.Context, t tenant.ID, d Dataset) (open trai
 	}
 	file, name, err := a.Documents.Open(ctx, t, d.URI)
 	if err != nil {
-		return nil, "", nothing, err
+		return nil, "", nothing, ofDataset(err)
 	}
 	open = func() (io.ReadCloser, error) {
 		_, err := file.Seek(0, io.SeekStart)
 		return io.NopCloser(file), fault.Wrap(fault.Transport, "read dataset", name, err)
 	}
 	return open, name, func() { _ = file.Close() }, nil
+}
+
+// ofDataset makes a fault of a file that could not be opened one of the dataset:
+// whoever opens files speaks of videos.
+func ofDataset(err error) error {
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok {
+		return err
+	}
+	about := *f
+	about.Op, about.Reason = "read dataset", strings.ReplaceAll(f.Reason, "video file", "file")
+	return &about
 }
 
 // upload opens a dataset that lies in the store already.

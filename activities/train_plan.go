@@ -46,6 +46,9 @@ func (a *Train) PlanTraining(ctx context.Context, in PlanInput) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
+	if err := shape.Serves(in.Method); err != nil {
+		return Plan{}, err
+	}
 	numerics, err := training.PinNumerics(in.GPU, in.Extras.Numerics)
 	if err != nil {
 		return Plan{}, err

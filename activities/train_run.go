@@ -212,7 +212,7 @@ func (r *trainRun) train(ctx context.Context) (TrainRun, error) {
 	aside.Go(func() { meter.run(ctx, done) })
 	aside.Go(func() { r.tell(ctx, done) })
 	r.saver = newSaver(r)
-	err = r.processes(ctx, job)
+	job, err = r.processes(ctx, job)
 	err = errors.Join(err, r.saver.flush())
 	close(done)
 	aside.Wait()
@@ -224,26 +224,26 @@ func (r *trainRun) train(ctx context.Context) (TrainRun, error) {
 }
 
 // processes runs the trainer, with a smaller micro-batch each time that the GPU
-// has no room for it.
-func (r *trainRun) processes(ctx context.Context, job training.Job) error {
+// has no room for it. It returns the job as the last process had it.
+func (r *trainRun) processes(ctx context.Context, job training.Job) (training.Job, error) {
 	for {
 		r.update(func(p *trainPulse) { p.Tally.Attempts++; r.launched = time.Now() })
 		// The trainer's end is asked for by r.stopping: it must have the time to
 		// write a checkpoint, which the end of ctx would not give it.
 		err := r.a.Trainer.Run(context.WithoutCancel(ctx), job, r.devices, r.stopping, r.take)
 		if !errors.Is(err, training.ErrOutOfMemory) {
-			return err
+			return job, err
 		}
 		micro, accumulation, ok := training.SmallerBatch(job.MicroBatch, job.Accumulation)
 		if !ok {
-			return err
+			return job, err
 		}
 		if err := r.saver.flush(); err != nil {
-			return err
+			return job, err
 		}
 		r.update(func(p *trainPulse) { p.Tally.MicroBatch, p.Tally.Accumulation = micro, accumulation })
 		if job, err = r.job(ctx); err != nil {
-			return err
+			return job, err
 		}
 	}
 }

@@ -83,14 +83,18 @@ func (c Completion) Check() error {
 	return nil
 }
 
-// Fingerprint is the hash of all that determines the answer. It is the same in
-// every process and release, for a Completion that Check accepts.
+// Fingerprint names the answer, as Request's does; "" for a Completion that Check
+// refuses because JSON cannot hold it.
 func (c Completion) Fingerprint() video.Fingerprint {
-	text, err := json.Marshal(c)
-	if err != nil { // Check refuses what JSON cannot hold
+	request := Request{Messages: c.Messages, Format: c.Format}
+	name, err := request.Fingerprint(Sampling{
+		Model: c.Model, Revision: c.Revision, Temperature: c.Temperature, MaxTokens: c.MaxTokens,
+		Thinking: c.Thinking, Stop: c.Stop, Seed: c.Seed, Rollout: c.Rollout,
+	})
+	if err != nil {
 		return ""
 	}
-	return video.NewFingerprint("completion", string(text))
+	return video.Fingerprint(name)
 }
 
 // Price of a model's tokens, in USD a million.

@@ -15,6 +15,8 @@ type Sampling struct {
 	Temperature *float64 `json:"temperature,omitempty"` // nil = the server's own
 	MaxTokens   int      `json:"max_tokens,omitempty"`  // 0 = the server's own
 	Thinking    *bool    `json:"thinking,omitempty"`    // of models that can leave it out; nil = the model's own
+	Stop        []string `json:"stop,omitempty"`        // texts before which the answer ends
+	Seed        *int64   `json:"seed,omitempty"`        // of the server's draws; nil = none is sent
 	Rollout     int64    `json:"rollout,omitempty"`     // tells apart what would be the same question; the server never sees it
 }
 

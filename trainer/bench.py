@@ -1,7 +1,7 @@
-"""Tokens a second and memory beside a plain TRL script: python bench.py [sft|dpo] [tiny|mid]
+"""Speed and memory beside a plain TRL script: python bench.py [sft|dpo] [tiny|mid] [ROUNDS]
 
 Both train the same LoRA on the same rows of the same random model with one thread, each
-in a process of its own, one after the other, ROUNDS times; medians are compared, and a
+in a process of its own, one after the other, ROUNDS times (3); medians are compared, and a
 run that shares its machine is only good for the ratios. "plain" is TRL with its defaults;
 "plain fp32" is the same without bf16, which a CPU without instructions for it is slow at.
 Tokens are those that are no padding. The goal is 2.0 over "plain" at equal or lower memory.
@@ -20,11 +20,11 @@ from pathlib import Path
 ROOT = Path(__file__).parent
 SIZES = {"tiny": {"hidden": 64, "layers": 2}, "mid": {"hidden": 256, "layers": 8}}
 SIDES = ("plain", "plain fp32", "ours", "ours packed")
-ROUNDS, ROWS, BATCH, LIMIT, SKIP = 3, 192, 8, 1024, 2
+ROWS, BATCH, LIMIT, SKIP = 192, 8, 1024, 2
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj"]
 
 
-def main(method: str, size: str) -> None:
+def main(method: str = "sft", size: str = "mid", rounds: str = "3") -> None:
     from trainer import tiny
 
     with tempfile.TemporaryDirectory() as place:
@@ -33,7 +33,7 @@ def main(method: str, size: str) -> None:
         (folder / "rows.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows(method)))
         sides = [s for s in SIDES if method == "sft" or s != "ours packed"]
         found = {s: [] for s in sides}
-        for _ in range(ROUNDS):
+        for _ in range(int(rounds)):
             for side in sides:
                 found[side].append(measure(method, side, folder))
     report(method, size, found)
@@ -56,7 +56,7 @@ def rows(method: str) -> list[dict[str, str]]:
 
 
 def measure(method: str, side: str, folder: Path) -> dict[str, float]:
-    command = [sys.executable, __file__, method, side, str(folder)]
+    command = [sys.executable, __file__, "--one", method, side, str(folder)]
     out = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     return json.loads(out.splitlines()[-1])
 
@@ -66,7 +66,7 @@ def report(method: str, size: str, found: dict[str, list[dict[str, float]]]) -> 
         side: {k: statistics.median(r[k] for r in runs) for k in runs[0]}
         for side, runs in found.items()
     }
-    print(f"{method}, {size} model, {ROWS} rows, batch {BATCH}, median of {ROUNDS}")
+    print(f"{method}, {size} model, {ROWS} rows, batch {BATCH}, median of {len(found['plain'])}")
     print(f"{'':12} {'tokens/s':>9} {'ratio':>6} {'peak MB':>8} {'of it training':>15}")
     for side, m in middle.items():
         ratio = m["speed"] / middle["plain"]["speed"]
@@ -84,14 +84,14 @@ def one(method: str, side: str, folder: Path) -> None:
 
     torch.set_num_threads(1)
     times: list[tuple[float, int]] = []
-    before = plain if side.startswith("plain") else ours
-    peak = before(method, side, folder, times)
+    train = plain if side.startswith("plain") else ours
+    before = train(method, side, folder, times)
     (start, first), (end, last) = times[SKIP - 1], times[-1]
     print(
         json.dumps(
             {
                 "speed": (last - first) / (end - start),
-                "before": peak,
+                "before": before,
                 "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
             }
         )
@@ -178,7 +178,7 @@ def ours(method: str, side: str, folder: Path, times: list) -> int:
 if __name__ == "__main__":
     os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "OMP_NUM_THREADS": "1"}
     sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
-    if len(sys.argv) == 4:
-        one(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
+    if sys.argv[1:2] == ["--one"]:
+        one(sys.argv[2], sys.argv[3], Path(sys.argv[4]))
     else:
-        main(*(sys.argv[1:] + ["sft", "mid"][len(sys.argv) - 1 :]))
+        main(*sys.argv[1:])

@@ -22,10 +22,10 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 # hidden, layers, vocabulary: (rows of a micro-batch, tokens of a row, LoRA or all weights) …
 GRID = {
-    (64, 2, 512): [(8, 256, True), (8, 256, False)],
-    (256, 6, 8_000): [(1, 128, True), (8, 256, True), (8, 256, False), (4, 1024, True)],
-    (512, 8, 32_000): [(4, 128, True), (8, 256, True), (8, 256, False)],
-    (768, 12, 32_000): [(4, 128, True), (8, 256, True), (2, 512, False)],
+    (64, 2, 512): [(8, 256, True)],
+    (256, 6, 8_000): [(8, 256, True), (4, 1024, True), (1, 128, False)],
+    (512, 8, 32_000): [(4, 128, True), (8, 256, False)],
+    (768, 12, 32_000): [(4, 256, True)],
 }
 LORA = {"r": 8, "alpha": 16, "dropout": 0.1}
 LORA["target_modules"] = ["q_proj", "k_proj", "v_proj", "o_proj"]

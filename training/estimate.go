@@ -154,7 +154,7 @@ func (p Plan) class(name string, e Estimate) (ClassEstimate, error) {
 func (p Plan) judge(c *ClassEstimate) {
 	switch {
 	case c.CostUSD == nil:
-		c.Reason = "its price is not known, and budget_usd is a hard limit; set cogflow.training.prices"
+		c.Reason = "has no known price, and budget_usd is a hard limit; set cogflow.training.prices"
 	case *c.CostUSD > p.BudgetUSD:
 		c.Reason = fmt.Sprintf("costs about %.2f USD, and the budget is %.2f", *c.CostUSD, p.BudgetUSD)
 	default:

@@ -134,7 +134,7 @@ func TestEstimateRefused(t *testing.T) {
 		"nothing fits":  {func(p *training.Plan) { p.Classes, p.LoRA = []string{"t4", "l4"}, nil }, fault.Input, `fit the job on a GPU "m": t4 needs `},
 		"hint":          {func(p *training.Plan) { p.Classes, p.LoRA = []string{"t4"}, nil }, fault.Input, "make max_seq_length smaller or use LoRA"},
 		"over budget":   {func(p *training.Plan) { p.BudgetUSD = 0.001 }, fault.Budget, "a100-80gb costs about 0."},
-		"unknown price": {func(p *training.Plan) { p.Classes, p.BudgetUSD = []string{"h200"}, 100 }, fault.Budget, "its price is not known, and budget_usd is a hard limit"},
+		"unknown price": {func(p *training.Plan) { p.Classes, p.BudgetUSD = []string{"h200"}, 100 }, fault.Budget, "h200 has no known price, and budget_usd is a hard limit"},
 		"no class":      {func(p *training.Plan) { p.Classes = nil }, fault.Input, "no class is named"},
 		"unknown class": {func(p *training.Plan) { p.Classes = []string{"v100"} }, fault.Input, "no such class"},
 		"empty":         {func(p *training.Plan) { p.Tokens = 0 }, fault.Input, "the dataset is empty"},

@@ -137,7 +137,7 @@ func (r *trainRun) plan(ctx workflow.Context) error {
 	}
 	r.Check, err = call(r.media(ctx, "check the dataset"), r.a.PrepareDataset, activities.PrepareInput{
 		Tenant: r.tenant(), Method: r.in.method, Train: r.in.Dataset, Eval: r.in.EvalDataset, Seed: *r.in.Seed,
-		MaxSeqLength: config.MaxSeqLength, ValidationShare: extras.ValidationSplit,
+		MaxSeqLength: config.MaxSeqLength, Loss: config.Loss, ValidationShare: extras.ValidationSplit,
 		AllowDropped: extras.AllowDropped, MinRows: extras.MinRows,
 	})
 	if err != nil {

@@ -57,6 +57,7 @@ func TestTrainOutOfMemory(t *testing.T) {
 		}
 		require.Equal(t, [][2]int{{4, 4}, {2, 8}, {1, 16}}, tried)
 		require.Equal(t, want, g.weights("routing", 1), "the effective batch is the same")
+		require.Contains(t, g.object("default/adapters/routing/1/manifest.json"), `"micro_batch":1,`, "what fits is told")
 	})
 	t.Run("the next class", func(t *testing.T) {
 		t.Parallel()

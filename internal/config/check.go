@@ -34,6 +34,7 @@ func (c Config) check() (problems Problems) {
 	}
 	problems = append(problems, c.checkSources()...)
 	problems = append(problems, c.Training.check()...)
+	problems = append(problems, c.Optimize.check()...)
 	if _, err := c.Profile(""); err != nil && c.foreign[c.Active()].Name == "" {
 		bad("cogflow.active_profile", reason(err), "name one of them")
 	}

@@ -6,6 +6,7 @@
 package config
 
 import (
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"net/url"
@@ -13,6 +14,7 @@ import (
 	"path/filepath"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -44,6 +46,7 @@ type Config struct {
 	RequireSandbox bool `json:"require_sandbox"` // refuse to decode media outside a sandbox
 
 	Training Training `json:"training"`
+	Optimize Optimize `json:"optimize"`
 
 	FFmpeg    string `json:"ffmpeg"`
 	FFprobe   string `json:"ffprobe"`
@@ -59,6 +62,10 @@ type Config struct {
 	profiles map[string]video.Profile // runnable, by name; holds local_preview
 	theirs   map[string]video.Profile // of backend.profiles, translated
 	foreign  map[string]Foreign       // of backend.profiles, what cannot be run
+
+	file       map[string]json.RawMessage // the sections of the file
+	prices     map[string]prompt.Price    // of cogflow.optimize
+	ownStudent bool                       // cogflow.optimize names the student
 }
 
 // Vespa is where the search cluster is.
@@ -145,6 +152,7 @@ func (c *Config) take(s section) (problems Problems) {
 	problems = append(problems, c.takeTraining(s.Training)...)
 	problems = append(problems, c.takeIndex(s)...)
 	problems = append(problems, c.takeEndpoints(s)...)
+	problems = append(problems, c.takeOptimize(s.Optimize)...)
 	return append(problems, c.takeProfiles(s)...)
 }
 

@@ -33,6 +33,7 @@ type section struct {
 	Vespa          vespa               `json:"vespa"`
 	UI             string              `json:"ui"`
 	Training       trainingSection     `json:"training"`
+	Optimize       optimizeSection     `json:"optimize"`
 }
 
 type fetch struct {
@@ -98,6 +99,7 @@ func (c *Config) decode(data []byte, s *section) Problems {
 		return Problems{{Place: c.File, Text: err.Error(), Fix: "write one JSON object"}}
 	}
 	problems := c.cogniverse(file)
+	c.file = file
 	ours, ok := file["cogflow"]
 	if !ok {
 		return problems

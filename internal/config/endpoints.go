@@ -43,7 +43,17 @@ type Endpoint struct {
 	NoCanary         bool          `json:"no_canary,omitempty"`     // pooling: trust the model without asking whether red is red
 	InputUSDPerMTok  float64       `json:"input_usd_per_mtok,omitempty"`
 	OutputUSDPerMTok float64       `json:"output_usd_per_mtok,omitempty"`
+
+	// Of language models that optimize prompts:
+	Names               map[string]string `json:"names,omitempty"`                 // how the server calls its models, where that differs
+	Dialect             string            `json:"dialect,omitempty"`               // "anthropic": its compatible endpoint; empty = OpenAI's protocol as it is
+	MaxCompletionTokens bool              `json:"max_completion_tokens,omitempty"` // max_tokens by its newer name, as OpenAI's reasoning models want it
+	Format              string            `json:"response_format,omitempty"`       // that it can be made to keep: json, schema; empty or none = none
+	Thinking            *bool             `json:"enable_thinking,omitempty"`       // Qwen3's and SmolLM3's switch; nil = the template's own
 }
+
+// served is how the server calls a model.
+func (e Endpoint) served(model string) string { return or(e.Names[model], model) }
 
 // endpoint is an Endpoint as people write it.
 type endpoint struct {
@@ -57,6 +67,11 @@ type endpoint struct {
 	NoCanary         bool     `json:"no_canary"`
 	InputUSDPerMTok  float64  `json:"input_usd_per_mtok"`
 	OutputUSDPerMTok float64  `json:"output_usd_per_mtok"`
+
+	Dialect             string `json:"dialect"`
+	MaxCompletionTokens bool   `json:"max_completion_tokens"`
+	Format              string `json:"response_format"`
+	Thinking            *bool  `json:"enable_thinking"`
 }
 
 // endpoint returns the endpoint that serves a model in a stage, the first by
@@ -112,6 +127,7 @@ func (c *Config) takeEndpoints(s section) (problems Problems) {
 			Name: name, Kind: e.Kind, URL: strings.TrimSuffix(e.URL, "/"), Models: e.Models, KeyVariable: e.KeyVariable,
 			Timeout: time.Duration(e.Timeout), MaxInFlight: e.MaxInFlight, Batch: e.Batch, NoCanary: e.NoCanary,
 			InputUSDPerMTok: e.InputUSDPerMTok, OutputUSDPerMTok: e.OutputUSDPerMTok,
+			Dialect: e.Dialect, MaxCompletionTokens: e.MaxCompletionTokens, Format: e.Format, Thinking: e.Thinking,
 		})
 		for _, p := range e.check() {
 			p.Place = "cogflow.endpoints." + name + "." + p.Place
@@ -144,6 +160,15 @@ func (e endpoint) check() (problems Problems) {
 	if e.MaxInFlight < 0 || e.MaxInFlight > 65536 || e.Batch < 0 || e.Batch > 500 ||
 		e.InputUSDPerMTok < 0 || e.OutputUSDPerMTok < 0 {
 		bad("max_in_flight", "this, batch or a price is out of range", "want 0 to 65536, 0 to 500, and prices of at least 0")
+	}
+	if !knownFormat(e.Format) {
+		bad("response_format", "unknown", "want none, json or schema")
+	}
+	switch {
+	case e.Dialect != "" && e.Dialect != DialectAnthropic:
+		bad("dialect", "unknown", "want anthropic, or leave it out")
+	case e.Dialect != "" && (e.Thinking != nil || forces(e.Format).JSON):
+		bad("dialect", "Anthropic's endpoint heeds neither response_format nor enable_thinking", "leave them out")
 	}
 	return problems
 }

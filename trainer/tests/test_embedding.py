@@ -203,6 +203,20 @@ def test_what_the_tokenizer_found(run):
     assert tokens[-1] == data["tokens"]
 
 
+def test_rows_that_would_meet_themselves_are_left_out_and_counted(run):
+    rows = [{k: f"{k[0]}{i}" for k in TRAIN[0]} for i in range(16)]
+    often = [r | {"anchor": "the same"} for r in rows[:8]]
+    shape = SHORT | {"epochs": 2, "loss": "mnr", "batch_size": 4, "micro_batch": 4}
+    _, events = run([*often, *rows[8:]], HELD_OUT[:4], **shape)
+    (data,) = (e["data"] for e in events if e["event"] == "data")
+    # The 8 share 4 batches with the others; each takes one of them.
+    assert data["dropped"] == 4
+    assert [e["epoch"] for e in events if e["event"] == "step"][3::4] == [1, 2]
+    _, events = run(rows, HELD_OUT[:4], **shape)
+    (data,) = (e["data"] for e in events if e["event"] == "data")
+    assert data["dropped"] == 0
+
+
 @pytest.fixture
 def prompted(calm, tmp_path):
     """The calm encoder with prompts in its configuration."""

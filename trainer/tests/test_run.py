@@ -159,11 +159,13 @@ def test_stop_in_an_evaluation_leaves_it_to_the_next(tmp_path, random_model):
     assert code == 75 and events[-1]["event"] == "checkpoint" and events[-1]["step"] == 2
     d["resume"] = str(tmp_path / "stopped/checkpoints/00000002")
     d["work_dir"] = str(tmp_path / "resumed")
+    (tmp_path / "resumed/checkpoints/.00000002.1").mkdir(parents=True)  # of a killed attempt
     code, rest = attempt(d)
     assert code == 0
     assert [e["step"] for e in of(rest, "eval")] == [0, 2, 4, 4]
     assert of(rest, "eval") == of(whole, "eval")
     assert rest[-1] == whole[-1]
+    assert not list((tmp_path / "resumed/checkpoints").glob(".*"))
 
 
 def test_bad_job_ends_with_64(tmp_path, random_model):

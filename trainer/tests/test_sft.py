@@ -10,6 +10,10 @@ from peft import PeftModel
 from test_job import check_events
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from trainer import job as jobs
+from trainer import model as models
+from trainer import tiny
+
 LEARN = {"r": 16, "target_modules": ["all-linear"], "learning_rate": 1e-2, "max_seq_length": 64}
 
 
@@ -100,6 +104,25 @@ def test_whole_model_is_published_as_one(tmp_path, random_model, rows, train):
     assert any(not torch.equal(v, before[k]) for k, v in fresh.state_dict().items())
     assert AutoTokenizer.from_pretrained(output).chat_template
     assert events[-1]["event"] == "done"
+
+
+@pytest.mark.parametrize("kind", ["llama", "qwen3"])
+def test_whole_model_is_taken_back_as_it_was(tmp_path, kind):
+    """With an output layer of its own, and with one that is the embedding."""
+    base = tiny.make(kind, tmp_path / "base", hidden=32)
+    job = jobs.parse(json.dumps(make.document(tmp_path, base, "sft", make.chats(1), lora=None)))
+    m, other = models.causal(job), models.causal(job)
+    with torch.no_grad():
+        for p in m.parameters():
+            p.add_(0.25)
+    (tmp_path / "saved").mkdir()
+    models.save_whole(job, m, tmp_path / "saved")
+    models.load_whole(other, tmp_path / "saved")
+    for (name, p), q in zip(m.named_parameters(), other.parameters(), strict=True):
+        assert torch.equal(p, q), name
+    with pytest.raises(ValueError, match="holds another model"):
+        wrong = tiny.make(kind, tmp_path / "wrong", hidden=32, layers=1)
+        models.load_whole(other, wrong)
 
 
 @pytest.mark.parametrize("lora", [True, False])

@@ -1,6 +1,7 @@
 """Contrastive training of text encoders, by sentence-transformers."""
 
 import dataclasses
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,16 @@ class Method:
             longest = [max(n, len(i)) for n, i in zip(longest, ids, strict=True)]
             tokens += sum(min(len(i), limit) for i in ids)
         # A row's length is that of its longest text: that is what the limit cuts.
-        return tally(longest, tokens, sum(n > limit for n in longest), 0, len(held_out))
+        cut = sum(n > limit for n in longest)
+        return tally(longest, tokens, cut, self._left_out(), len(held_out))
+
+    def _left_out(self) -> int:
+        """Rows that the first epoch has no batch for, because their texts occur so often that
+        they would meet themselves; another epoch leaves out others."""
+        if self._job.config.loss != "mnr":
+            return 0
+        batches = apart(self._train, self._batch, self._job.seed)
+        return len(self._train) - sum(map(len, itertools.islice(batches, len(batches))))
 
     def trainer(self, arguments: dict[str, Any]) -> "Trainer":
         arguments = {
@@ -104,7 +114,7 @@ class Method:
             train_dataset=self._train,
             loss=self._loss(),
         )
-        self._trainer.apart = self._job.config.loss == "mnr"
+        self._trainer.ranks = self._job.config.loss == "mnr"
         return self._trainer
 
     def _loss(self) -> torch.nn.Module:
@@ -186,7 +196,7 @@ class Trainer(Durable, SentenceTransformerTrainer):
     """The library's trainer that stops and goes on without a trace, and to whom every row of an
     optimizer step weighs alike, however micro-batches cut it."""
 
-    apart = False  # no text twice in a batch
+    ranks = False  # rows of a batch are each other's negatives
 
     def __init__(self, *arguments: Any, **named: Any):
         super().__init__(*arguments, **named)
@@ -198,11 +208,9 @@ class Trainer(Durable, SentenceTransformerTrainer):
     def get_batch_sampler(self, dataset: Any, batch_size: int, drop_last: bool, **_: Any) -> Any:
         """The library's samplers know no seed, and its plain one goes on after a resume as if
         the first epoch began."""
-        if not self.apart:
-            return Shuffled(dataset, batch_size, drop_last, seed=self.args.seed)
-        return NoDuplicatesBatchSampler(
-            dataset, batch_size, drop_last, generator=torch.Generator(), seed=self.args.seed
-        )
+        if self.ranks:
+            return apart(dataset, batch_size, self.args.seed)
+        return Shuffled(dataset, batch_size, drop_last, seed=self.args.seed)
 
     def _get_num_items_in_batch(self, batch_samples: list, device: Any) -> int:
         return sum(_rows(inputs) for inputs in batch_samples)
@@ -210,6 +218,11 @@ class Trainer(Durable, SentenceTransformerTrainer):
     def compute_loss(self, model: Any, inputs: Any, *_: Any, num_items_in_batch: int) -> Any:
         share = _rows(inputs) / num_items_in_batch
         return super().compute_loss(model, inputs) * share
+
+
+def apart(rows: Dataset, batch_size: int, seed: int) -> NoDuplicatesBatchSampler:
+    """Batches in which no text is twice."""
+    return NoDuplicatesBatchSampler(rows, batch_size, False, generator=torch.Generator(), seed=seed)
 
 
 class Shuffled(DefaultBatchSampler):

@@ -115,6 +115,12 @@ def causal(job: Job) -> Any:
         raise unreadable(job, str(folder), e) from e
     if lacking := sorted(info["missing_keys"]):
         raise Input(f"model {job.model.name}: its files lack the weights {lacking[0]} …")
+    longest = getattr(m.config.get_text_config(), "max_position_embeddings", None)
+    if longest is not None and job.config.max_seq_length > longest:
+        raise Input(
+            f"job.config.max_seq_length: {job.config.max_seq_length} is more than the {longest} "
+            f"tokens that {job.model.name} takes"
+        )
     m.config.use_cache = False
     return m.to(job.device)
 
@@ -132,8 +138,6 @@ def lora(job: Job, task: str) -> LoraConfig | None:
         lora_alpha=job.lora.alpha,
         lora_dropout=job.lora.dropout,
         target_modules=modules,
-        base_model_name_or_path=job.model.id,
-        revision=job.model.revision or None,
     )
 
 
@@ -142,8 +146,14 @@ def check_targets(job: Job, m: Any) -> None:
     if job.lora is None or job.lora.target_modules == ["all-linear"]:
         return
     linear = {n.rsplit(".", 1)[-1] for n, x in m.named_modules() if isinstance(x, torch.nn.Linear)}
+    head = next((n for n, x in m.named_modules() if x is m.get_output_embeddings()), None)
     paths = {n for n, x in m.named_modules() if isinstance(x, torch.nn.Linear)}
     for name in job.lora.target_modules:
+        if name == head:
+            raise Input(
+                f"job.lora.target_modules: {name} is the output layer, which takes no adapter: "
+                "the loss is computed from its weights directly"
+            )
         if name not in linear and not any(p.endswith("." + name) for p in paths):
             raise Input(
                 f"job.lora.target_modules: {job.model.name} has no linear layer {name!r}; "

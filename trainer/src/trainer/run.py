@@ -51,6 +51,8 @@ def _prepare(job: Job, events: Events, stop: Stop) -> session.Session:
     work_dir = Path(job.work_dir)
     for name in ("best", "evals", "output"):  # of an earlier attempt in the same place
         shutil.rmtree(work_dir / name, ignore_errors=True)
+    for draft in work_dir.glob("checkpoints/.*"):  # of one that was killed
+        shutil.rmtree(draft, ignore_errors=True)
     events.phase("load")
     train, held_out = data.read(job)
     method: Method = importlib.import_module(_METHODS[job.method], __package__).Method(job)

@@ -1,0 +1,273 @@
+package config
+
+import (
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/prompt"
+)
+
+// Optimize says which language models prompts are optimized with: ours, of the
+// section cogflow.optimize, else those of Cogniverse's llm_config and
+// optimization.
+type Optimize struct {
+	// Endpoints of Cogniverse's own sections, by the place that names them. They
+	// are connected when a model of theirs is asked for the first time.
+	Endpoints []Endpoint `json:"endpoints,omitempty"`
+
+	Student  LM `json:"student"`  // runs candidates
+	Teacher  LM `json:"teacher"`  // runs the program for demos; unset: the student
+	Proposer LM `json:"proposer"` // writes instructions; unset: the teacher
+	Judge    LM `json:"judge"`    // scores, where a metric says so; unset: the teacher
+
+	Components map[string]LM `json:"components,omitempty"` // students of llm_config.overrides, by component
+
+	Metrics map[string][]string `json:"metrics,omitempty"` // commands that score, as argument vectors, by the name that inputs use
+
+	// Settings of Cogniverse's optimization.settings, for inputs that say
+	// nothing; 0 = it says nothing either.
+	NumExamples   int `json:"num_examples,omitempty"`
+	NumCandidates int `json:"num_candidates,omitempty"`
+	NumTrials     int `json:"num_trials,omitempty"`
+}
+
+// LM is a language model in a role. Its name is that of the model in inputs,
+// ledger and reports.
+type LM struct {
+	prompt.Model
+	Endpoint string `json:"endpoint,omitempty"` // that serves it, by name
+	From     string `json:"from,omitempty"`     // the place in the file that says so
+	Missing  string `json:"missing,omitempty"`  // what it takes to use it; empty = nothing
+}
+
+// What Cogniverse's language models do when the file says nothing.
+const (
+	defaultHeat         = 0.1
+	defaultTokens       = 1000
+	defaultThoughtfully = 16000 // of a model that thinks first; DSPy asks for as many
+	maxTokens           = 1 << 20
+)
+
+// Student returns the model that runs the programs of a component, which
+// llm_config.overrides may name; "" = of any other.
+func (c Config) Student(component string) (prompt.Model, error) {
+	if m, ok := c.Optimize.Components[component]; ok && !c.ownStudent {
+		return m.usable("student")
+	}
+	return c.Optimize.Student.usable("student")
+}
+
+// Teacher returns the model that runs programs for demos.
+func (c Config) Teacher() (prompt.Model, error) { return c.Optimize.Teacher.usable("teacher") }
+
+// Proposer returns the model that writes instructions.
+func (c Config) Proposer() (prompt.Model, error) { return c.Optimize.Proposer.usable("proposer") }
+
+// Judge returns the model that scores.
+func (c Config) Judge() (prompt.Model, error) { return c.Optimize.Judge.usable("judge") }
+
+func (m LM) usable(role string) (prompt.Model, error) {
+	if m.Missing != "" {
+		return prompt.Model{}, fault.New(fault.Input, "choose language model", role, m.Missing)
+	}
+	return m.Model, nil
+}
+
+// optimizeSection is Optimize as people write it.
+type optimizeSection struct {
+	Student  role                    `json:"student"`
+	Teacher  role                    `json:"teacher"`
+	Proposer role                    `json:"proposer"`
+	Judge    role                    `json:"judge"`
+	Metrics  map[string][]string     `json:"metrics"`
+	Prices   map[string]prompt.Price `json:"prices"` // of models, by name; a model without one is unpriced
+}
+
+// role is written as the name of a model, or as an object.
+type role struct {
+	Model       string   `json:"model"` // that an endpoint of kind openai serves
+	Revision    string   `json:"revision"`
+	Temperature *float64 `json:"temperature"`
+	MaxTokens   int      `json:"max_tokens"`
+	Thinking    *bool    `json:"enable_thinking"`
+	Seeded      bool     `json:"seeded"`
+	Format      string   `json:"response_format"` // none, json or schema
+}
+
+// UnmarshalJSON reads a string or an object.
+func (r *role) UnmarshalJSON(data []byte) error {
+	if strings.HasPrefix(strings.TrimSpace(string(data)), `"`) {
+		return json.Unmarshal(data, &r.Model)
+	}
+	type plain role
+	return json.Unmarshal(data, (*plain)(r))
+}
+
+// takeOptimize finds the model of every role.
+func (c *Config) takeOptimize(s optimizeSection) (problems Problems) {
+	lms := cogniverseLMs{config: c}
+	problems = append(problems, lms.read(c.file)...)
+	o := &c.Optimize
+	o.Metrics, o.NumExamples, o.NumCandidates, o.NumTrials = s.Metrics, lms.settings.NumExamples, lms.settings.NumCandidates, lms.settings.NumTrials
+	student, teacher := lms.student(), lms.teacher()
+	o.Components = lms.components()
+	c.ownStudent = s.Student.Model != ""
+	for _, r := range []struct {
+		name      string
+		role      role
+		to        *LM
+		otherwise func() LM
+	}{
+		{"student", s.Student, &o.Student, func() LM { return student }},
+		{"teacher", s.Teacher, &o.Teacher, func() LM {
+			if teacher.From == "" { // as in DSPy
+				return o.Student
+			}
+			return teacher
+		}},
+		{"proposer", s.Proposer, &o.Proposer, func() LM { return o.Teacher }},
+		{"judge", s.Judge, &o.Judge, func() LM { return o.Teacher }},
+	} {
+		if r.role.Model == "" {
+			*r.to = r.otherwise()
+			if !r.role.empty() {
+				problems = append(problems, Problem{Place: "cogflow.optimize." + r.name + ".model", Text: "missing", Fix: "name a model that an endpoint of kind openai serves"})
+			}
+			continue
+		}
+		m, bad := c.lm("cogflow.optimize."+r.name, r.role)
+		*r.to = m
+		problems = append(problems, bad...)
+	}
+	return append(problems, c.takePrices(s.Prices)...)
+}
+
+func (r role) empty() bool {
+	return r.Revision == "" && r.Temperature == nil && r.MaxTokens == 0 && r.Thinking == nil && !r.Seeded && r.Format == ""
+}
+
+// lm is the model of a role that our section names.
+func (c *Config) lm(place string, r role) (LM, Problems) {
+	e, ok := c.chat(r.Model)
+	if !ok {
+		return LM{}, Problems{{Place: place, Text: "no endpoint serves the model " + r.Model, Fix: "list it in the models of one of cogflow.endpoints of kind openai"}}
+	}
+	m := LM{From: place, Endpoint: e.Name, Model: prompt.Model{
+		Name: r.Model, Revision: r.Revision, Temperature: r.Temperature, MaxTokens: r.MaxTokens,
+		Thinking: r.Thinking, Seeded: r.Seeded, Server: forces(or(r.Format, e.Format)),
+	}}
+	if m.Thinking == nil {
+		m.Thinking = e.Thinking
+	}
+	m.complete(e.served(r.Model))
+	return m, checkLM(place, e, m, r.Format)
+}
+
+// complete fills in the defaults; a model that thinks before it answers takes no
+// temperature, and needs room to think.
+func (m *LM) complete(served string) {
+	thinks := slices.ContainsFunc([]string{"o1", "o3", "o4", "gpt-5", "gpt-6"}, func(p string) bool { return strings.HasPrefix(served, p) })
+	if m.Temperature == nil && !thinks {
+		m.Temperature = new(defaultHeat)
+	}
+	if m.MaxTokens == 0 {
+		m.MaxTokens = defaultTokens
+		if thinks {
+			m.MaxTokens = defaultThoughtfully
+		}
+	}
+}
+
+// chat returns the endpoint that a model is asked at.
+func (c Config) chat(model string) (Endpoint, bool) {
+	for _, all := range [][]Endpoint{c.Endpoints, c.Optimize.Endpoints} {
+		for _, e := range all {
+			if e.Kind == OpenAI && slices.Contains(e.Models, model) {
+				return e, true
+			}
+		}
+	}
+	return Endpoint{}, false
+}
+
+// Chat lists the endpoints at which language models are asked.
+func (c Config) Chat() (all []Endpoint) {
+	for _, e := range c.Endpoints {
+		if e.Kind == OpenAI {
+			all = append(all, e)
+		}
+	}
+	return append(all, c.Optimize.Endpoints...)
+}
+
+// Price returns what a model's tokens cost; nil = that is unknown.
+func (c Config) Price(model string) *prompt.Price {
+	e, ok := c.chat(model)
+	for _, name := range []string{model, e.served(model)} {
+		if p, priced := c.prices[name]; priced {
+			return &p
+		}
+	}
+	if ok && (e.InputUSDPerMTok != 0 || e.OutputUSDPerMTok != 0) {
+		return &prompt.Price{Input: e.InputUSDPerMTok, Output: e.OutputUSDPerMTok}
+	}
+	return nil
+}
+
+// takePrices gives every role's model its price.
+func (c *Config) takePrices(prices map[string]prompt.Price) (problems Problems) {
+	c.prices = prices
+	var known []string
+	for _, e := range c.Chat() {
+		for _, m := range e.Models {
+			known = append(known, m, e.served(m))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(prices)) {
+		place := "cogflow.optimize.prices." + name
+		if err := checkPrice(prices[name]); err != nil {
+			problems = append(problems, Problem{Place: place, Text: err.Error(), Fix: "write USD for a million tokens; 0 for what costs nothing"})
+		}
+		if !slices.Contains(known, name) {
+			problems = append(problems, Problem{Place: place, Text: "no endpoint serves this model", Fix: suggest(name, known)})
+		}
+	}
+	o := &c.Optimize
+	for _, m := range []*LM{&o.Student, &o.Teacher, &o.Proposer, &o.Judge} {
+		m.Price = c.Price(m.Name)
+	}
+	for name, m := range o.Components {
+		m.Price = c.Price(m.Name)
+		o.Components[name] = m
+	}
+	return problems
+}
+
+func checkPrice(p prompt.Price) error {
+	const most = 100_000
+	for _, v := range []float64{p.Input, p.Output} {
+		if !(v >= 0 && v <= most) {
+			return errors.New("a price is out of range")
+		}
+	}
+	return nil
+}
+
+// overrideOptimize lays the environment over the section: the name of a model
+// replaces a role whole.
+func overrideOptimize(problems *Problems, s *optimizeSection, getenv func(string) string) {
+	for name, to := range map[string]*role{
+		"COGFLOW_OPTIMIZE_STUDENT": &s.Student, "COGFLOW_OPTIMIZE_TEACHER": &s.Teacher,
+		"COGFLOW_OPTIMIZE_PROPOSER": &s.Proposer, "COGFLOW_OPTIMIZE_JUDGE": &s.Judge,
+	} {
+		if model := getenv(name); model != "" {
+			*to = role{Model: model}
+		}
+	}
+	parse(problems, getenv, "COGFLOW_OPTIMIZE_PRICES", `an object like {"gpt-4o":{"input_usd_per_mtok":2.5,"output_usd_per_mtok":10}}`, &s.Prices,
+		func(v string) (p map[string]prompt.Price, err error) { return p, json.Unmarshal([]byte(v), &p) })
+}

@@ -1,0 +1,71 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/cogniverse/cogflow/prompt"
+)
+
+// How servers force the form of an answer, as the file says it.
+const (
+	formatNone   = "none"   // not at all
+	formatJSON   = "json"   // response_format json_object
+	formatSchema = "schema" // and json_schema
+)
+
+// forces says what a server that is said to force a form can force.
+func forces(format string) prompt.Server {
+	return prompt.Server{JSON: format == formatJSON || format == formatSchema, Schema: format == formatSchema}
+}
+
+func knownFormat(format string) bool {
+	return slices.Contains([]string{"", formatNone, formatJSON, formatSchema}, format)
+}
+
+const metricSyntax = `^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`
+
+// checkLM looks at the values of a role.
+func checkLM(place string, e Endpoint, m LM, format string) (problems Problems) {
+	bad := func(key, text, fix string) {
+		problems = append(problems, Problem{Place: place + "." + key, Text: text, Fix: fix})
+	}
+	if t := m.Temperature; t != nil && !(*t >= 0 && *t <= 2) {
+		bad("temperature", "out of range", "want 0 to 2")
+	}
+	if m.MaxTokens < 1 || m.MaxTokens > maxTokens {
+		bad("max_tokens", "out of range", fmt.Sprintf("want 1 to %d", maxTokens))
+	}
+	if !knownFormat(format) {
+		bad("response_format", "unknown", "want none, json or schema")
+	}
+	if m.Thinking != nil && e.Dialect == DialectAnthropic {
+		bad("enable_thinking", "Anthropic has no such switch", "leave it out")
+	}
+	return problems
+}
+
+// check looks at the commands; the worker says whether they are there.
+func (o Optimize) check() (problems Problems) {
+	name := regexp.MustCompile(metricSyntax)
+	for _, key := range slices.Sorted(maps.Keys(o.Metrics)) {
+		bad := func(text, fix string) {
+			problems = append(problems, Problem{Place: "cogflow.optimize.metrics." + key, Text: text, Fix: fix})
+		}
+		argv := o.Metrics[key]
+		switch {
+		case !name.MatchString(key):
+			bad("not a metric's name", "use letters, digits, dots, hyphens and underscores")
+		case len(argv) == 0 || argv[0] == "":
+			bad("no program", `write the program and its arguments, like ["/opt/metrics/score", "--strict"]`)
+		case len(argv) > 64 || strings.ContainsRune(strings.Join(argv, ""), 0):
+			bad("not an argument vector", "want at most 64 texts without zero bytes")
+		case strings.Contains(argv[0], "/") && !strings.HasPrefix(argv[0], "/"):
+			bad("a relative path", "write an absolute path, or the name of a program on the PATH")
+		}
+	}
+	return problems
+}

@@ -1,0 +1,237 @@
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/cogniverse/cogflow/prompt"
+)
+
+// Cogniverse's own file, as far as it concerns language models: llm_config,
+// inference.modal_endpoint and optimization. What is wrong with it is told when
+// somebody wants to use it, since it may be there for other parts of Cogniverse;
+// only a key that is written out is told at once.
+
+// llm is a language model as Cogniverse writes one. The provider is that of the
+// deployment guide; without it, the model's name begins with litellm's.
+type llm struct {
+	Provider    string   `json:"provider"`
+	Model       string   `json:"model"`
+	APIBase     string   `json:"api_base"`
+	Key         string   `json:"api_key"` // the name of a variable, as litellm writes it, or nothing of worth
+	KeyVariable string   `json:"api_key_env"`
+	Temperature *float64 `json:"temperature"`
+	MaxTokens   int      `json:"max_tokens"`
+	Extra       struct {
+		Template struct {
+			Thinking *bool `json:"enable_thinking"`
+		} `json:"chat_template_kwargs"`
+	} `json:"extra_body"`
+}
+
+// over lays what l says over another, key by key, as Cogniverse does.
+func (l llm) over(base llm) llm {
+	prefix, _, _ := strings.Cut(l.Model, "/")
+	if _, known := findProvider(prefix); known {
+		base.Provider = "" // it is said in the name
+	}
+	base.Provider, base.Model = or(l.Provider, base.Provider), or(l.Model, base.Model)
+	base.APIBase, base.Key, base.KeyVariable = or(l.APIBase, base.APIBase), or(l.Key, base.Key), or(l.KeyVariable, base.KeyVariable)
+	base.MaxTokens = or(l.MaxTokens, base.MaxTokens)
+	if l.Temperature != nil {
+		base.Temperature = l.Temperature
+	}
+	if l.Extra.Template.Thinking != nil {
+		base.Extra = l.Extra
+	}
+	return base
+}
+
+// cogniverseLMs reads the sections.
+type cogniverseLMs struct {
+	config *Config
+	llm    struct {
+		Primary   json.RawMessage            `json:"primary"`
+		Teacher   json.RawMessage            `json:"teacher"`
+		Overrides map[string]json.RawMessage `json:"overrides"`
+	}
+	inference struct {
+		Modal string `json:"modal_endpoint"`
+	}
+	optimization struct {
+		Teacher  json.RawMessage `json:"teacher"`
+		Student  json.RawMessage `json:"student"`
+		Settings json.RawMessage `json:"settings"`
+	}
+	settings struct {
+		NumExamples   int `json:"num_examples"`
+		NumCandidates int `json:"num_candidates"`
+		NumTrials     int `json:"num_trials"`
+	}
+	broken map[string]string // sections that are no objects, and why
+}
+
+func (s *cogniverseLMs) read(file map[string]json.RawMessage) (problems Problems) {
+	s.broken = map[string]string{}
+	for place, to := range map[string]any{"llm_config": &s.llm, "inference": &s.inference, "optimization": &s.optimization} {
+		raw := file[place]
+		if len(raw) == 0 {
+			continue
+		}
+		problems = append(problems, literalKeys(place, raw)...)
+		if err := json.Unmarshal(raw, to); err != nil {
+			s.broken[place] = err.Error()
+		}
+	}
+	if len(s.optimization.Settings) > 0 && json.Unmarshal(s.optimization.Settings, &s.settings) != nil {
+		s.settings.NumExamples, s.settings.NumCandidates, s.settings.NumTrials = 0, 0, 0 // of no known shape, and only defaults
+	}
+	slices.SortFunc(problems, func(a, b Problem) int { return strings.Compare(a.Place, b.Place) })
+	return problems
+}
+
+// literalKeys finds keys that are written out.
+func literalKeys(place string, raw json.RawMessage) (problems Problems) {
+	var object map[string]json.RawMessage
+	if json.Unmarshal(raw, &object) != nil {
+		return nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		at := place + "." + name
+		if name != "api_key" {
+			problems = append(problems, literalKeys(at, object[name])...)
+			continue
+		}
+		var key string
+		if json.Unmarshal(object[name], &key) == nil && keyVariable(key) == "" && !placeholder(key) {
+			problems = append(problems, Problem{
+				Place: at, Text: "a key is written into the file", Fix: `take it out, put it into an environment variable of the worker and name that: "api_key_env": "LM_API_KEY"`,
+			})
+		}
+	}
+	return problems
+}
+
+// keyVariable reads litellm's "os.environ/NAME".
+func keyVariable(key string) string {
+	name, ok := strings.CutPrefix(key, "os.environ/")
+	if !ok || strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != "" {
+		return ""
+	}
+	return name
+}
+
+// placeholder: what people write where a server wants no key.
+func placeholder(key string) bool {
+	return slices.Contains([]string{"", "empty", "none", "ollama", "not-needed", "no-key", "***"}, strings.ToLower(strings.TrimSpace(key)))
+}
+
+func (s *cogniverseLMs) student() LM {
+	return s.either("student", s.optimization.Student, "primary", s.llm.Primary)
+}
+
+func (s *cogniverseLMs) teacher() LM {
+	return s.either("teacher", s.optimization.Teacher, "teacher", s.llm.Teacher)
+}
+
+// either is the model that optimization names, else that of llm_config; one that
+// both name is as both say.
+func (s *cogniverseLMs) either(theirs string, optimization json.RawMessage, key string, config json.RawMessage) LM {
+	l, place, missing := s.entry("optimization", theirs, optimization)
+	base, basePlace, baseMissing := s.entry("llm_config", key, config)
+	switch {
+	case place == "" && basePlace == "":
+		return LM{Missing: "no language model is configured; name one in cogflow.optimize." + theirs + " or llm_config." + key}
+	case place == "" || l.Model == "" && missing == "":
+		return s.lm(basePlace, base, baseMissing)
+	case l.Model == base.Model:
+		return s.lm(place, l.over(base), missing)
+	}
+	return s.lm(place, l, missing)
+}
+
+// components are students of their own: what they say over llm_config.primary.
+func (s *cogniverseLMs) components() map[string]LM {
+	out := map[string]LM{}
+	base, _, _ := s.entry("llm_config", "primary", s.llm.Primary)
+	for _, name := range slices.Sorted(maps.Keys(s.llm.Overrides)) {
+		if l, place, missing := s.entry("llm_config", "overrides."+name, s.llm.Overrides[name]); place != "" {
+			out[name] = s.lm(place, l.over(base), missing)
+		}
+	}
+	return out
+}
+
+// entry reads one model; a place of "" = there is none.
+func (s *cogniverseLMs) entry(section, key string, raw json.RawMessage) (l llm, place, missing string) {
+	place = section + "." + key
+	if why := s.broken[section]; why != "" {
+		return l, place, section + " is not written as Cogniverse's is: " + why
+	}
+	if len(raw) == 0 || string(raw) == "null" || string(raw) == "{}" {
+		return l, "", ""
+	}
+	if err := json.Unmarshal(raw, &l); err != nil {
+		return l, place, place + " is not written as Cogniverse's is: " + err.Error()
+	}
+	return l, place, ""
+}
+
+// lm translates a model, and adds it to its endpoint.
+func (s *cogniverseLMs) lm(place string, l llm, missing string) LM {
+	out := LM{From: place, Missing: missing, Model: prompt.Model{Temperature: l.Temperature, MaxTokens: l.MaxTokens, Thinking: l.Extra.Template.Thinking}}
+	if missing != "" {
+		return out
+	}
+	at, err := s.resolve(l)
+	if err == nil {
+		out.Name, out.Server = at.name, forces(at.format)
+		out.complete(at.served)
+		out.Endpoint, err = s.config.addChat(place, at)
+	}
+	if problems := checkLM(place, Endpoint{Dialect: at.dialect}, out, ""); err == nil && len(problems) > 0 {
+		err = fmt.Errorf("%s", problems[0])
+	}
+	if err != nil {
+		out.Missing = place + ": " + strings.TrimPrefix(err.Error(), place+".")
+	}
+	return out
+}
+
+// addChat finds the endpoint of a model, or adds one; models that are asked at
+// the same address with the same key share its limit.
+func (c *Config) addChat(place string, at address) (string, error) {
+	if e, ok := c.chat(at.name); ok {
+		if e.URL != at.url || e.KeyVariable != at.key {
+			return "", fmt.Errorf("%s has the model %s at another address or with another key; name the one that is meant in cogflow.optimize", e.Name, at.name)
+		}
+		return e.Name, nil
+	}
+	o := &c.Optimize
+	for i, e := range o.Endpoints {
+		if e.URL == at.url && e.KeyVariable == at.key && e.Dialect == at.dialect {
+			o.Endpoints[i].Models = append(e.Models, at.name)
+			o.Endpoints[i].Names[at.name] = at.served
+			return e.Name, nil
+		}
+	}
+	o.Endpoints = append(o.Endpoints, Endpoint{
+		Name: place, Kind: OpenAI, URL: at.url, KeyVariable: at.key, Models: []string{at.name}, Names: map[string]string{at.name: at.served},
+		Dialect: at.dialect, MaxCompletionTokens: at.official, Format: at.format,
+	})
+	return place, nil
+}
+
+func checkAddress(text string) error {
+	switch u, err := url.Parse(text); {
+	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "":
+		return fmt.Errorf("its address is no http address; write it like http://127.0.0.1:8000/v1")
+	case u.User != nil || u.RawQuery != "":
+		return fmt.Errorf("its address holds credentials or a query; name the variable that holds the key in api_key_env")
+	}
+	return nil
+}

@@ -1,0 +1,134 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// DialectAnthropic is Endpoint.Dialect of Anthropic's compatible endpoint.
+const DialectAnthropic = "anthropic"
+
+// provider is what litellm's prefixes, and the deployment guide's "provider",
+// stand for.
+type provider struct {
+	base    string // where it is, unless an api_base says otherwise; empty = that must be said
+	key     string // variable that litellm takes its key from, there
+	dialect string
+	format  string
+}
+
+func findProvider(name string) (provider, bool) {
+	local := provider{format: formatSchema}
+	p, ok := map[string]provider{ // which of them force the form of an answer is known only for these
+		"openai":        {base: "https://api.openai.com/v1", key: "OPENAI_API_KEY", format: formatSchema},
+		"anthropic":     {base: "https://api.anthropic.com/v1", key: "ANTHROPIC_API_KEY", dialect: DialectAnthropic},
+		"ollama":        {base: "http://localhost:11434/v1", format: formatSchema},
+		"ollama_chat":   {base: "http://localhost:11434/v1", format: formatSchema},
+		"hosted_vllm":   local,
+		"vllm":          local,
+		"modal":         local, // at inference.modal_endpoint
+		"lm_studio":     {},
+		"litellm_proxy": {},
+		"openai_like":   {},
+		"custom_openai": {},
+	}[name]
+	return p, ok
+}
+
+// address is where and how a model is asked.
+type address struct {
+	name     string // in inputs and reports: litellm's, with the provider
+	served   string // as the server calls it
+	url, key string
+	dialect  string
+	format   string
+	official bool // OpenAI itself
+}
+
+// resolve finds a model's server.
+func (s *cogniverseLMs) resolve(l llm) (address, error) {
+	if l.Model == "" {
+		return address{}, errors.New("it names no model")
+	}
+	name, served := s.provider(l)
+	p, known := findProvider(name)
+	base := l.APIBase
+	if name == "modal" {
+		base = or(base, s.inference.Modal)
+		for _, end := range []string{"/", "/generate", "/chat"} { // of the service's own endpoints; OpenAI's are beside them
+			base = strings.TrimSuffix(base, end)
+		}
+		if base == "" {
+			return address{}, errors.New("its provider is modal and nothing says where that is; set inference.modal_endpoint or its api_base")
+		}
+	}
+	official := base == ""
+	base = or(base, p.base)
+	switch {
+	case base == "" && known:
+		return address{}, errors.New("nothing says where its server is; set its api_base")
+	case base == "":
+		return address{}, fmt.Errorf("the provider %q is not one that cogflow knows (openai, anthropic, ollama, ollama_chat, hosted_vllm, modal); set the api_base of an OpenAI-compatible server", or(name, l.Model))
+	}
+	a := address{name: served, served: served, dialect: p.dialect, format: p.format, official: official && name == "openai"}
+	if name != "" {
+		a.name = name + "/" + served
+	}
+	if name == "openai" && !official { // some server that speaks as OpenAI does, and maybe not all of it
+		a.format = ""
+	}
+	a.url = withV1(base, known && name != "openai")
+	a.key = or(l.KeyVariable, keyVariable(l.Key))
+	if a.key == "" && official {
+		a.key = p.key
+	}
+	if strings.Trim(a.key, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != "" {
+		return address{}, errors.New("its api_key_env is not the name of a variable; a key itself belongs in no file")
+	}
+	return a, checkAddress(a.url)
+}
+
+// provider splits a model's name. Without a provider's name, litellm knows some
+// models by theirs; any other is at its api_base, or on Modal.
+func (s *cogniverseLMs) provider(l llm) (name, served string) {
+	prefix, rest, split := strings.Cut(l.Model, "/")
+	if l.Provider != "" {
+		if split && prefix == l.Provider {
+			return l.Provider, rest
+		}
+		return l.Provider, l.Model
+	}
+	if _, known := findProvider(prefix); known && split {
+		return prefix, rest
+	}
+	begins := func(all ...string) bool {
+		return slices.ContainsFunc(all, func(p string) bool { return strings.HasPrefix(l.Model, p) })
+	}
+	switch {
+	case l.APIBase != "":
+		return "", l.Model
+	case begins("claude"):
+		return "anthropic", l.Model
+	case begins("gpt-", "chatgpt-", "o1", "o3", "o4"):
+		return "openai", l.Model
+	case s.inference.Modal != "":
+		return "modal", l.Model
+	case split:
+		return prefix, rest
+	}
+	return "", l.Model
+}
+
+// withV1 ends an address in /v1, which is often left out: always if it is no more
+// than a host, and where the provider's own protocol has it elsewhere.
+func withV1(base string, elsewhere bool) string {
+	base = strings.TrimSuffix(base, "/")
+	u, err := url.Parse(base)
+	if err != nil || u.Path != "" && !elsewhere || slices.Contains(strings.Split(u.Path, "/"), "v1") {
+		return base
+	}
+	return base + "/v1"
+}

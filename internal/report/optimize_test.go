@@ -1,0 +1,209 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/python"
+	"github.com/cogniverse/cogflow/tenant"
+)
+
+func renderOptimize(t testing.TB, r prompt.Report) string {
+	t.Helper()
+	var out bytes.Buffer
+	require.NoError(t, RenderOptimize(&out, r))
+	return out.String()
+}
+
+// optimized is a search of one predictor that found something better.
+func optimized() prompt.Report {
+	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	decision := python.NewObject("search_modality", "video", "generation_type", "summary")
+	demo := func(query string) *prompt.Object {
+		return python.NewObject("conversation_history", "", "user_query", query, "routing_decision", decision)
+	}
+	predictor := prompt.Predictor{
+		Name: "route", Module: prompt.Predict, Instructions: "Route the user's query.\nSay which search and which answer fit.",
+		Inputs: []prompt.Field{{Name: "conversation_history"}, {Name: "user_query"}}, Demos: []*prompt.Object{demo("show me the keynote")},
+	}
+	better := predictor
+	better.Instructions = "Read the conversation, then route the user's query.\nSay which search and which answer fit. Invoices are text, even if \"shown\"."
+	better.Demos = []*prompt.Object{demo("show me the keynote"), demo("summarise the talk on <video> search")}
+	r := prompt.Report{
+		Tenant: "acme", Run: "0198c1f2", Started: start, Ended: start.Add(11 * time.Minute), Promoted: true,
+		Before: &prompt.Program{Name: "agentic-router", Predictors: []*prompt.Predictor{&predictor}},
+		After:  &prompt.Program{Name: "agentic-router", Predictors: []*prompt.Predictor{&better}},
+		Release: prompt.Release{
+			Name: "agentic-router", Version: 4, Job: "0123456789abcdef01234567", Workflow: "optimize-acme-agentic-router-0123456789ab", Mode: "improved",
+			Default: 52.2, Score: 71.1, Trials: 22, Calls: 1834, Repeated: 3, CostUSD: 0.74,
+			Choice:  map[string]int{"0_predictor_instruction": 2, "0_predictor_demos": 1},
+			Verdict: prompt.Verdict{Examples: 45, Before: 0.522, After: 0.711, Bound: 0.098, Chance: 0.0021, Promote: true},
+			Models:  prompt.Models{Student: "smollm3-3b", Teacher: "gpt-4o", Proposer: "gpt-4o"},
+		},
+		Rows: []prompt.ReportRow{
+			{Example: demo("find the invoice of May"), Before: python.NewObject("routing_decision", decision), After: python.NewObject("routing_decision", python.NewObject("search_modality", "text")), BeforeScore: 0.5, AfterScore: 1},
+			{Example: demo("what did she say?"), Before: nil, After: python.NewObject("routing_decision", decision), BeforeScore: 0, AfterScore: 0.5},
+			{Example: demo("list the slides"), Before: python.NewObject("routing_decision", decision), After: nil, BeforeScore: 1, AfterScore: 0},
+			{Example: demo("hm"), Before: python.NewObject("routing_decision", decision), After: python.NewObject("routing_decision", decision), BeforeScore: 0.5, AfterScore: 0.5},
+		},
+	}
+	best := 0.0
+	for i := range 22 {
+		trial := prompt.ReportTrial{Number: i, Kind: "search", Choice: fmt.Sprintf("0d%d 0i%d", i%3, i%5), Rows: 35, Score: 50 + 20*math.Sin(float64(i)*12.9898)}
+		switch {
+		case i == 0:
+			trial.Kind, trial.Choice, trial.Rows, trial.Score = "default", "0d0 0i0", 100, 51
+		case i%6 == 0:
+			trial.Kind, trial.Choice, trial.Rows, trial.Score = "full", "0d1 0i2", 100, 55+float64(i)/2
+		}
+		if trial.Rows == 100 {
+			best = max(best, trial.Score)
+		}
+		trial.Best = best
+		r.Trials = append(r.Trials, trial)
+	}
+	return r
+}
+
+func TestOptimizeGolden(t *testing.T) {
+	t.Parallel()
+	page := renderOptimize(t, optimized())
+	checkSelfContained(t, page)
+	golden(t, "testdata/optimize.html", []byte(page))
+	empty := renderOptimize(t, prompt.Report{})
+	checkSelfContained(t, empty)
+	golden(t, "testdata/optimize_empty.html", []byte(empty))
+	assert.Equal(t, page, renderOptimize(t, optimized()), "the same report gives the same bytes")
+}
+
+func TestOptimizeSays(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change func(r *prompt.Report)
+		want   []string
+	}{
+		"better": {func(*prompt.Report) {}, []string{
+			">Better than the default</span>", ">Promoted</span>", "On 45 rows that no search saw the mean score is 71.1 % instead of 52.2 %. That is more than chance explains.",
+			"above &#43;9.8 points", "<ins>conversation, then route the </ins>", "<del>Route</del>", ">wrong → right<", ">right → wrong<", ">still wrong<", ">better<",
+			"no answer that could be read", "programs export agentic-router@4 --tenant acme --to ./agentic-router<", "2 demos, before it had 1", "0d1 0i2 <span class=\"badge good\">chosen",
+			"summarise the talk on &lt;video&gt; search",
+		}},
+		"not approved": {func(r *prompt.Report) { r.Promoted = false }, []string{
+			">Not promoted</span>", "nobody approved it", "programs promote agentic-router@4 --tenant acme<",
+		}},
+		"chance": {func(r *prompt.Report) {
+			r.Promoted, r.Release.Verdict = false, prompt.Verdict{Examples: 9, Before: 0.5, After: 0.6, Bound: -0.1, Chance: 0.3}
+		}, []string{">Not shown to be better</span>", "Chance alone may well", "promote agentic-router@4 --tenant acme --force<", "above −10.0 points", "9 rows to confirm on are few"}},
+		"worse": {func(r *prompt.Report) {
+			r.Promoted, r.Release.Verdict = false, prompt.Verdict{Examples: 45, Before: 0.5, After: 0.4, Bound: -0.2, Chance: 1}
+		}, []string{"did not get better where it had not been searched"}},
+		"nothing found": {func(r *prompt.Report) {
+			r.Promoted, r.After, r.Release.Choice, r.Release.Verdict.Promote = false, r.Before, nil, false
+		}, []string{"found nothing better than the program as it was", "same instructions"}},
+		"no rows left": {func(r *prompt.Report) { r.Release.Verdict = prompt.Verdict{} }, []string{"nobody knows whether this is better"}},
+		"stopped":      {func(r *prompt.Report) { r.Release.Stopped = true }, []string{">Stopped, the best so far is kept</span>"}},
+		"a race":       {func(r *prompt.Report) { r.Trials[3].Kind = "race" }, []string{"a heat of the race"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := optimized()
+			c.change(&r)
+			page := renderOptimize(t, r)
+			checkSelfContained(t, page)
+			for _, want := range c.want {
+				assert.Contains(t, page, want)
+			}
+		})
+	}
+}
+
+func TestSpread(t *testing.T) {
+	t.Parallel()
+	rows, omitted := spreadRows([]prompt.ReportTrial{
+		{Choice: "a", Rows: 10, Score: 20}, {Choice: "a", Rows: 30, Score: 60}, {Choice: "b", Rows: 5, Score: 55}, {Choice: "c", Score: 99}, {Choice: "d", Rows: 1, Score: math.NaN()},
+	}, nil)
+	require.Len(t, rows, 2)
+	assert.Zero(t, omitted)
+	assert.Equal(t, spreadRow{
+		Choice: "b", Trials: "1", Rows: "5", Low: "55.0 %", Mean: "55.0 %", High: "55.0 %", X: "55.00%", Width: "0.40%", At: "55.00%",
+		Label: "between 55.0 % and 55.0 %, mean 55.0 %",
+	}, rows[0])
+	assert.Equal(t, "50.0 %", rows[1].Mean, "weighed by rows")
+	many := make([]prompt.ReportTrial, 40)
+	for i := range many {
+		many[i] = prompt.ReportTrial{Choice: fmt.Sprint(i), Rows: 1, Score: float64(50 - i)}
+	}
+	many[39].Choice = "0i7"
+	rows, omitted = spreadRows(many, map[string]int{"0_predictor_instruction": 7})
+	assert.Len(t, rows, maxCandidates+1)
+	assert.True(t, rows[maxCandidates].Won, "the chosen one is always listed")
+	assert.Equal(t, 15, omitted)
+}
+
+func TestCleanText(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, "One.\n\nTwo <b>.", cleanText("  One.\u202e\r\n\n\n\n\n Two\t<b>.\x00\n", 100))
+	assert.Equal(t, "One.\nTw…", cleanText("One.\nTwo.", 7))
+	assert.Equal(t, "abc…", cleanText("abcdef", 3))
+	assert.Empty(t, cleanText("", 3))
+}
+
+func hostileOptimize(text string) prompt.Report {
+	wild := math.Inf(1)
+	o := python.NewObject(text, text, "n", math.NaN(), "deep", []any{text, python.NewObject(text, wild)})
+	program := func(more string) *prompt.Program {
+		return &prompt.Program{Name: text, Predictors: []*prompt.Predictor{
+			{Name: text, Module: prompt.Module(text), Instructions: text + more, Demos: []*prompt.Object{o, nil, {}}},
+			{Name: text + more, Instructions: more + "\n" + text},
+		}}
+	}
+	return prompt.Report{
+		Tenant: tenant.ID(text), Run: text, Before: program("x"), After: program(" y"),
+		Release: prompt.Release{
+			Name: text, Version: 1, Job: text, Workflow: text, Mode: text, Default: wild, Score: math.NaN(), Trials: -1, Calls: math.MinInt, Repeated: -1, CostUSD: math.NaN(),
+			Choice: map[string]int{text: -1}, Verdict: prompt.Verdict{Examples: 3, Before: wild, After: math.NaN(), Bound: -wild, Chance: 7},
+			Models: prompt.Models{Student: text, Teacher: text, Proposer: text, Judge: text},
+		},
+		Trials: []prompt.ReportTrial{
+			{Number: -1, Kind: text, Choice: text, Rows: -1, Score: wild, Best: math.NaN()},
+			{Number: math.MaxInt, Kind: text, Choice: text, Rows: math.MaxInt, Score: -1e9, Best: wild},
+			{Number: 1, Kind: "full", Choice: text, Rows: math.MaxInt, Score: 1e250, Best: 1},
+		},
+		Rows: []prompt.ReportRow{{Example: o, Before: nil, After: o, BeforeScore: wild, AfterScore: math.NaN()}, {}},
+	}
+}
+
+func FuzzRenderOptimize(f *testing.F) {
+	for _, text := range []string{
+		`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, "</style><b>x", "{{.CSS}}", "\u202e\x00'`", strings.Repeat("A", 99_999), "a$(b)", "", "</ins><script>",
+		"a\n\n\n\n\nb",
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		page := renderOptimize(t, hostileOptimize(text))
+		checkSelfContained(t, page)
+		require.NotContains(t, page, "\x00")
+		require.NotContains(t, page, "\u202e")
+		require.NotContains(t, page, "<script")
+		require.NotContains(t, page, strings.Repeat("A", maxInstructions+1))
+		require.True(t, strings.HasSuffix(page, "</html>\n"))
+	})
+}
+
+func TestRenderOptimizePassesOnWriteErrors(t *testing.T) {
+	t.Parallel()
+	err := RenderOptimize(broken{io.ErrShortWrite}, optimized())
+	require.ErrorIs(t, err, io.ErrShortWrite)
+	assert.Equal(t, fault.Transport, fault.ClassOf(err))
+}

@@ -1,0 +1,159 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/cogniverse/cogflow/prompt"
+)
+
+// trialPlot is the plot of scores by trial: a dot for each, larger if it was
+// scored on all rows, and a line of the best so far.
+type trialPlot struct {
+	*curve
+	Dots []trialDot
+	Keys []key
+}
+
+type trialDot struct{ X, Y, R, Class, Name string }
+
+// maxTrials is how many dots a plot has; a search seldom makes a hundred.
+const maxTrials = 2000
+
+// trialKinds are the kinds of trials, their colours and what they were for.
+func trialKinds() []struct{ kind, class, says string } {
+	return []struct{ kind, class, says string }{
+		{"default", "2", "the program as it was"},
+		{"search", "0", "a candidate, on a part of the rows"},
+		{"race", "1", "a heat of the race"},
+		{"full", "3", "the best so far, on all rows"},
+	}
+}
+
+func newTrialPlot(trials []prompt.ReportTrial) *trialPlot {
+	trials = trials[:min(len(trials), maxTrials)]
+	var scores, best []xy
+	most := 0
+	for i, t := range trials {
+		if finite(t.Score) {
+			scores = append(scores, xy{float64(i), t.Score})
+		}
+		if finite(t.Best) && t.Best > 0 {
+			best = append(best, xy{float64(i), t.Best})
+		}
+		most = max(most, t.Rows)
+	}
+	if len(scores) == 0 {
+		return nil
+	}
+	p := &trialPlot{curve: newCurve("Score by trial, in percent", "", curveHigh+50, float64(len(trials)-1), scores, best)}
+	p.line("s4", "the best so far, as known from all rows", stairs(best))
+	seen := map[string]bool{}
+	for i, t := range trials {
+		if !finite(t.Score) {
+			continue
+		}
+		class, kind := "5", clean(t.Kind, maxLabel)
+		for _, k := range trialKinds() {
+			if k.kind == t.Kind {
+				class, kind = k.class, k.says
+			}
+		}
+		d := trialDot{
+			X: percent(p.xAt(float64(i))), Y: p.yAt(t.Score), R: "3.5", Class: "s" + class,
+			Name: fmt.Sprintf("trial %s, %s: %s on %s", count(t.Number), kind, percentage(t.Score), plural(t.Rows, "row")),
+		}
+		if choice := clean(t.Choice, maxName); choice != "" {
+			d.Name += ", " + choice
+		}
+		if t.Rows == most {
+			d.R = "5.5"
+		}
+		p.Dots = append(p.Dots, d)
+		if !seen[class] {
+			seen[class] = true
+			p.Keys = append(p.Keys, key{"dot c" + class, kind})
+		}
+	}
+	p.Label = fmt.Sprintf("%s; the highest score is %s.", plural(len(trials), "trial"), percentage(slices.MaxFunc(scores, func(x, y xy) int { return cmp.Compare(x.y, y.y) }).y))
+	return p
+}
+
+// stairs makes a line that stays until it steps.
+func stairs(points []xy) []xy {
+	var out []xy
+	for i, p := range points {
+		if i > 0 && p.y != points[i-1].y {
+			out = append(out, xy{p.x, points[i-1].y})
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// spreadRow is a candidate and the scores of its trials.
+type spreadRow struct {
+	Choice              string
+	Trials, Rows        string
+	Low, Mean, High     string
+	X, Width, At, Label string
+	Won                 bool
+}
+
+const maxCandidates = 24
+
+// spreadRows are the candidates, the best mean first. A mean weighs each trial
+// by its rows.
+func spreadRows(trials []prompt.ReportTrial, won map[string]int) (rows []spreadRow, omitted int) {
+	type candidate struct {
+		choice          string
+		trials, rows    int
+		low, high, mean float64
+	}
+	found := map[string]*candidate{}
+	var all []*candidate
+	for _, t := range trials {
+		if !finite(t.Score) || t.Rows <= 0 {
+			continue
+		}
+		c := found[t.Choice]
+		if c == nil {
+			c = &candidate{choice: t.Choice, low: math.Inf(1), high: math.Inf(-1)}
+			found[t.Choice] = c
+			all = append(all, c)
+		}
+		c.mean = (c.mean*float64(c.rows) + t.Score*float64(t.Rows)) / (float64(c.rows) + float64(t.Rows))
+		c.trials, c.rows = c.trials+1, c.rows+t.Rows
+		c.low, c.high = min(c.low, t.Score), max(c.high, t.Score)
+	}
+	slices.SortStableFunc(all, func(x, y *candidate) int { return cmp.Compare(y.mean, x.mean) })
+	winner := choiceText(won)
+	for _, c := range all {
+		is := c.choice == winner && winner != ""
+		if len(rows) >= maxCandidates && !is {
+			omitted++
+			continue
+		}
+		low, high := min(1, max(0, c.low/100)), min(1, max(0, c.high/100))
+		rows = append(rows, spreadRow{
+			Choice: or(clean(c.choice, maxName), "as it was"), Trials: count(c.trials), Rows: count(c.rows), Low: percentage(c.low), Mean: percentage(c.mean), High: percentage(c.high),
+			X: percent(low), Width: percent(max(0.004, high-low)), At: percent(min(1, max(0, c.mean/100))), Won: is,
+			Label: fmt.Sprintf("between %s and %s, mean %s", percentage(c.low), percentage(c.high), percentage(c.mean)),
+		})
+	}
+	return rows, omitted
+}
+
+// choiceText is a choice as trials name it: "0i2 0d1".
+func choiceText(choice map[string]int) string {
+	var parts []string
+	short := strings.NewReplacer("_predictor_instruction", "i", "_predictor_demos", "d")
+	for _, name := range slices.Sorted(maps.Keys(choice)) {
+		parts = append(parts, fmt.Sprintf("%s%d", short.Replace(name), choice[name]))
+	}
+	return clean(strings.Join(parts, " "), maxName)
+}

@@ -1,0 +1,166 @@
+package report
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/diff"
+	"github.com/cogniverse/cogflow/prompt/python"
+)
+
+const (
+	maxInstructions = 20_000 // runes of one predictor that are shown
+	maxPredictors   = 64
+	maxDemos        = 32
+	maxFields       = 24
+	maxRowsShown    = 60
+)
+
+// predictorView is one predictor before and now.
+type predictorView struct {
+	Name          string
+	Module        string
+	Same          bool // the instructions
+	Before, After []piece
+	Kept          string // about the demos
+	Demos         []demoView
+	MoreDemos     int
+}
+
+// piece is a part of a text; Changed ones are highlighted.
+type piece struct {
+	Text    string
+	Changed bool
+}
+
+type demoView struct {
+	New    bool
+	Fields []pair
+}
+
+func predictorViews(before, after *prompt.Program) (views []predictorView, more int) {
+	if after == nil {
+		return nil, 0
+	}
+	old := map[string]*prompt.Predictor{}
+	if before != nil {
+		for _, p := range before.Predictors {
+			old[p.Name] = p
+		}
+	}
+	changes := diff.Programs(before, after)
+	for i, p := range after.Predictors {
+		if i == maxPredictors {
+			return views, len(after.Predictors) - i
+		}
+		was := old[p.Name]
+		if was == nil {
+			was = &prompt.Predictor{}
+		}
+		v := predictorView{Name: clean(p.Name, maxName), Module: clean(string(p.Module), maxLabel)}
+		v.Before, v.After, v.Same = instructions(was.Instructions, p.Instructions)
+		c := changes[i]
+		v.Kept = plural(c.DemosAfter, "demo") + ", before it had " + count(c.DemosBefore)
+		fresh := map[*prompt.Object]bool{}
+		for _, d := range c.DemosAdded {
+			fresh[d] = true
+		}
+		for j, d := range p.Demos {
+			if j == maxDemos {
+				v.MoreDemos = len(p.Demos) - j
+				break
+			}
+			v.Demos = append(v.Demos, demoView{New: fresh[d], Fields: fields(d)})
+		}
+		views = append(views, v)
+	}
+	return views, 0
+}
+
+// instructions cleans two texts, then compares them, so that what is invisible
+// makes no difference to look for.
+func instructions(before, after string) (left, right []piece, same bool) {
+	a, b := cleanText(before, maxInstructions), cleanText(after, maxInstructions)
+	for _, p := range diff.Words(a, b) {
+		if p.Op != diff.Added {
+			left = append(left, piece{p.Text, p.Op == diff.Removed})
+		}
+		if p.Op != diff.Removed {
+			right = append(right, piece{p.Text, p.Op == diff.Added})
+		}
+	}
+	return left, right, a == b
+}
+
+// cleanText is clean for texts of several lines.
+func cleanText(text string, limit int) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	empty, size := 0, 0
+	var out []string
+	for _, line := range lines {
+		line = tidy(line)
+		if line == "" {
+			if empty++; empty > 1 { // a page of nothing hides what stands below it
+				continue
+			}
+		} else {
+			empty = 0
+		}
+		out = append(out, line)
+		if size += utf8.RuneCountInString(line) + 1; size > limit+1 {
+			break
+		}
+	}
+	text = strings.Join(out, "\n")
+	if runes := []rune(text); len(runes) > limit {
+		return string(runes[:limit]) + "…"
+	}
+	return text
+}
+
+// fields are the values of an example, a demo or an answer.
+func fields(o *prompt.Object) []pair {
+	var out []pair
+	for i, name := range o.Keys() {
+		if i == maxFields {
+			out = append(out, pair{"…", "and " + count(o.Len()-i) + " more"})
+			break
+		}
+		v, _ := o.Get(name)
+		out = append(out, pair{clean(name, maxName), or(clean(python.Str(v), maxReason), absent)})
+	}
+	return out
+}
+
+// rowView is a confirmed row before and now.
+type rowView struct {
+	Tone, Change  string
+	Example       []pair
+	Before, After []pair // empty = the answer could not be read
+	Was, Is       string // scores
+}
+
+func rowViews(rows []prompt.ReportRow) []rowView {
+	var out []rowView
+	for _, r := range rows[:min(len(rows), maxRowsShown)] {
+		v := rowView{
+			Tone: "calm", Change: "still wrong", Example: fields(r.Example), Before: fields(r.Before), After: fields(r.After),
+			Was: ofOne(r.BeforeScore), Is: ofOne(r.AfterScore),
+		}
+		switch {
+		case r.AfterScore >= 1 && r.BeforeScore < r.AfterScore:
+			v.Tone, v.Change = "good", "wrong → right"
+		case r.AfterScore > r.BeforeScore:
+			v.Tone, v.Change = "good", "better"
+		case r.BeforeScore >= 1 && r.AfterScore < r.BeforeScore:
+			v.Tone, v.Change = "bad", "right → wrong"
+		case r.AfterScore < r.BeforeScore:
+			v.Tone, v.Change = "bad", "worse"
+		case r.AfterScore >= 1:
+			v.Change = "right"
+		}
+		out = append(out, v)
+	}
+	return out
+}

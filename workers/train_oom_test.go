@@ -1,0 +1,279 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// confined stands where the worker looks for Python: it runs the trainer below a
+// limit of address space, where there is one, and has it watched. One arena of
+// the allocator makes the sizes of two runs comparable.
+const confined = `#!/bin/sh
+test "$2" = trainer || exec %[1]q "$@"
+export MALLOC_ARENA_MAX=1
+if test -f %[2]q/limit; then ulimit -v "$(cat %[2]q/limit)"; fi
+exec %[1]q %[2]q/watch.py %[2]q/attempts "$3"
+`
+
+// watching runs the trainer unchanged and notes, beside what it was asked for,
+// the most address space that it had had after each step and at its end.
+const watching = `import json, os, runpy, sys
+
+def peak():
+    with open("/proc/self/status") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmPeak:"))
+
+from trainer.events import Events
+
+log, path = sys.argv[1:]
+sys.argv = ["trainer", path]
+with open(path) as f:
+    job = json.load(f)
+steps, write, code = [], Events.write, None
+
+def told(self, event, **fields):
+    write(self, event, **fields)
+    if event == "step":
+        steps.append({"step": fields["step"], "peak": peak()})
+
+Events.write = told
+try:
+    runpy.run_module("trainer", run_name="__main__", alter_sys=True)
+except SystemExit as e:
+    code = e.code
+    raise
+finally:
+    line = {"micro_batch": job["micro_batch"], "accumulation": job["accumulation"], "code": code, "steps": steps, "peak": peak()}
+    with open(log, "a") as f:
+        f.write(json.dumps(line) + "\n")
+`
+
+// confinement is the directory of such a Python.
+type confinement struct {
+	t   *testing.T
+	dir string
+}
+
+// attempt is one trainer process as it was watched. Sizes are KiB of address space.
+type attempt struct {
+	MicroBatch   int  `json:"micro_batch"`
+	Accumulation int  `json:"accumulation"`
+	Code         *int `json:"code"`
+	Steps        []struct {
+		Step int   `json:"step"`
+		Peak int64 `json:"peak"`
+	} `json:"steps"`
+	Peak int64 `json:"peak"`
+}
+
+// confine makes the workers that start from now on run their trainers so.
+func (s *stack) confine() confinement {
+	s.t.Helper()
+	python, err := filepath.Abs(trainerPython)
+	require.NoError(s.t, err)
+	c := confinement{t: s.t, dir: filepath.Join(s.dir, "confined")}
+	require.NoError(s.t, os.Mkdir(c.dir, 0o700))
+	stand := filepath.Join(c.dir, "python")
+	require.NoError(s.t, os.WriteFile(stand, fmt.Appendf(nil, confined, python, c.dir), 0o700)) //nolint:gosec // it is run
+	require.NoError(s.t, os.WriteFile(filepath.Join(c.dir, "watch.py"), []byte(watching), 0o600))
+	s.env = append(s.env, "COGFLOW_TRAINING_PYTHON="+stand)
+	return c
+}
+
+// limit holds for the trainers that start from now on.
+func (c confinement) limit(kib int64) {
+	c.t.Helper()
+	require.NoError(c.t, os.WriteFile(filepath.Join(c.dir, "limit"), []byte(strconv.FormatInt(kib, 10)), 0o600))
+}
+
+// attempts are the processes that have ended since the last call.
+func (c confinement) attempts() (all []attempt) {
+	c.t.Helper()
+	log, err := os.Open(filepath.Join(c.dir, "attempts"))
+	require.NoError(c.t, err)
+	defer log.Close()
+	for lines := bufio.NewScanner(log); lines.Scan(); {
+		var a attempt
+		require.NoError(c.t, json.Unmarshal(lines.Bytes(), &a))
+		all = append(all, a)
+	}
+	require.NoError(c.t, os.Remove(log.Name()))
+	return all
+}
+
+// unevenLesson has 35 short rows and 5 of some 1,800 tokens at its end. The seed
+// puts one of them into the first two steps, and the four others together into
+// one micro-batch of four of the third: where memory ends, it does so in mid-run.
+func unevenLesson(t *testing.T, dir string) string {
+	t.Helper()
+	var lines strings.Builder
+	for i := range 40 {
+		lamps := 1
+		if i >= 35 {
+			lamps = 200
+		}
+		writeLamps(&lines, i, lamps)
+	}
+	path := filepath.Join(dir, "uneven.jsonl")
+	require.NoError(t, os.WriteFile(path, []byte(lines.String()), 0o600))
+	return path
+}
+
+const unevenSeed = 102692
+
+func writeLamps(to *strings.Builder, hall, lamps int) {
+	var said strings.Builder
+	for lamp := range lamps {
+		fmt.Fprintf(&said, " Lamp %d is lit.", hall*lamp%97)
+	}
+	fmt.Fprintf(to, "{\"prompt\":\"Which lamps of hall %d are lit?\",\"completion\":\"I look.%s\"}\n", hall, said.String())
+}
+
+func unevenJob(t *testing.T, tenant, dataset, settings string) workflows.TrainInput {
+	t.Helper()
+	seed := int64(unevenSeed)
+	in := workflows.TrainInput{
+		Name: "lamps", BaseModel: "tiny/llama", Dataset: activities.Dataset{URI: dataset}, Seed: &seed, SFT: &training.Settings{},
+	}
+	in.Tenant = tenant
+	require.NoError(t, json.Unmarshal([]byte(settings), in.SFT))
+	return in
+}
+
+// TestTrainOutOfMemory: torch's allocator really fails in the middle of a run.
+// The same run goes on from its last checkpoint with half the micro-batch, and
+// half of that; where not even one row fits, the next class is asked for.
+func TestTrainOutOfMemory(t *testing.T) {
+	t.Parallel()
+	s, _ := newTrainStack(t)
+	c := s.confine()
+	s.worker(nil)
+	// Without dropout: its masks are drawn for each micro-batch, so that other
+	// micro-batches drop other activations, and no two losses could be compared.
+	const settings = `{"epochs":1,"batch_size":4,"gradient_accumulation_steps":2,"save_steps":1,"lora_dropout":0,
+		"max_seq_length":4096,"min_rows":10,"validation_split":0,"early_stopping_patience":0}`
+	dataset := unevenLesson(t, s.dir)
+
+	// With all the memory there is, to see what it takes: one long row at a time
+	// in the first two steps, four in the third.
+	roomy, err := execute[workflows.TrainResult](s, "roomy", "TrainSFT", unevenJob(t, "roomy", dataset, settings))
+	require.NoError(t, err)
+	want := s.lampsOf("roomy", roomy)
+	require.Len(t, want.losses, 5)
+	all := c.attempts()
+	require.Len(t, all, 1)
+	one, four := all[0].Steps[1].Peak, all[0].Peak
+	require.Greater(t, four-one, int64(300<<10), "four long rows at once are to take much more than one: does the seed still put them together?")
+
+	// With too little for two of them.
+	c.limit(one + (four-one)/6)
+	narrow, err := execute[workflows.TrainResult](s, "narrow", "TrainSFT", unevenJob(t, "narrow", dataset, settings))
+	require.NoError(t, err)
+	require.Equal(t, "trained", narrow.Status)
+	require.Equal(t, roomy.Job, narrow.Job)
+	all = c.attempts()
+	require.Len(t, all, 3)
+	for i, at := range [][2]int{{4, 2}, {2, 4}, {1, 8}} {
+		require.Equal(t, at, [2]int{all[i].MicroBatch, all[i].Accumulation}, "the effective batch is the same")
+		require.NotNil(t, all[i].Code)
+	}
+	require.Equal(t, []int{training.ExitOutOfMemory, training.ExitOutOfMemory, training.ExitDone}, []int{*all[0].Code, *all[1].Code, *all[2].Code})
+	require.Len(t, all[0].Steps, 2, "the first two steps fit, and stand")
+	require.Empty(t, all[1].Steps, "it goes on with the third, which does not fit")
+	require.Len(t, all[2].Steps, 3)
+	require.Zero(t, narrow.Redone)
+	require.Equal(t, []string{"train-cpu"}, s.queues("narrow"), "it is settled within one activity")
+
+	// Not bit for bit: sums of other parts are rounded otherwise, and each step
+	// goes on from the rounding of those before.
+	got := s.lampsOf("narrow", narrow)
+	require.InDeltaSlice(t, want.losses, got.losses, 1e-4)
+	require.Equal(t, 4, want.manifest.Outcome.MicroBatch)
+	require.Equal(t, 1, got.manifest.Outcome.MicroBatch)
+	require.Equal(t, 3, got.manifest.Outcome.Attempts)
+	require.Equal(t, want.manifest.Outcome.Tokens, got.manifest.Outcome.Tokens)
+
+	// And too little for one row that is as long as four.
+	var lines strings.Builder
+	for i := range 4 {
+		writeLamps(&lines, i, 800)
+	}
+	long := filepath.Join(s.dir, "long.jsonl")
+	require.NoError(t, os.WriteFile(long, []byte(lines.String()), 0o600))
+	in := unevenJob(t, "nowhere", long, strings.NewReplacer(`"batch_size":4`, `"batch_size":1`, `"min_rows":10`, `"min_rows":2`).Replace(settings))
+	_, err = execute[workflows.TrainResult](s, "nowhere", "TrainSFT", in)
+	class, _ := failedWith(t, err)
+	require.Equal(t, string(fault.Input), class)
+	require.ErrorContains(t, err, "not even one row at a time fits the memory of cpu, and no larger class is listed in gpu")
+	require.Len(t, c.attempts(), 1)
+
+	in.GPU = []string{"cpu", "t4"}
+	next, err := s.client.ExecuteWorkflow(t.Context(), startOptions("next"), "TrainSFT", in)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return len(s.queues("next")) == 2 }, 5*time.Minute, 200*time.Millisecond)
+	require.Equal(t, []string{"train-cpu", "train-t4"}, s.queues("next"))
+	require.Len(t, c.attempts(), 1)
+	require.Contains(t, s.temporalCLI("workflow", "query", "--workflow-id", "next", "--type", "progress", "--output", "json"), "a worker of queue train-t4")
+	require.NoError(t, s.client.CancelWorkflow(t.Context(), "next", ""))
+	require.Error(t, next.Get(t.Context(), nil))
+	require.Empty(t, s.sightNow("store/*/training/*/claim.json"))
+	require.Empty(t, s.sightNow("store/nowhere/adapters"))
+}
+
+// lamps is a published version with the losses of its job.
+type lamps struct {
+	manifest training.Adapter
+	losses   []float64
+}
+
+func (s *stack) lampsOf(tenant string, r workflows.TrainResult) (l lamps) {
+	s.t.Helper()
+	s.readJSON(filepath.Join(s.dir, "store", tenant, "adapters", r.Adapter, strconv.Itoa(r.Version), "manifest.json"), &l.manifest)
+	l.losses = s.losses(filepath.Join(tenant, "training", r.Job))
+	return l
+}
+
+// losses are those of every step of a job, each of which stands there once.
+func (s *stack) losses(job string) (out []float64) {
+	s.t.Helper()
+	events := s.sightNow(filepath.Join("store", job, "output", "*", "events.jsonl"))
+	require.Len(s.t, events, 1)
+	text, err := os.ReadFile(events[0])
+	require.NoError(s.t, err)
+	for line := range strings.Lines(string(text)) {
+		var e training.Event
+		require.NoError(s.t, json.Unmarshal([]byte(line), &e))
+		if e.Event == training.EventStep {
+			require.Equal(s.t, len(out)+1, e.Step)
+			require.NotNil(s.t, e.Loss)
+			out = append(out, *e.Loss)
+		}
+	}
+	return out
+}
+
+// queues are those that a run has asked for a GPU on, in order.
+func (s *stack) queues(id string) (queues []string) {
+	s.t.Helper()
+	for _, event := range s.history(id, "") {
+		a := event.GetActivityTaskScheduledEventAttributes()
+		if a.GetActivityType().GetName() == "RunTraining" {
+			queues = append(queues, a.GetTaskQueue().GetName())
+		}
+	}
+	return queues
+}

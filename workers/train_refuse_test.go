@@ -1,0 +1,301 @@
+package main
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf16"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/common/v1"
+	"go.temporal.io/sdk/converter"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// badStart is a start of training that must be refused. What it does not say is
+// as in a start that is fine.
+type badStart struct {
+	name   string
+	kind   string // of workflow; "" = TrainSFT
+	file   string // content of the dataset; "" = rows that are fine
+	change input  // nil for a key: it is left out
+	want   string // part of the error
+	class  fault.Class
+}
+
+type (
+	input = map[string]any
+	raw   = json.RawMessage
+)
+
+// Rows that are fine.
+const (
+	fineRow     = `{"prompt": "a", "completion": "b"}` + "\n"
+	finePair    = `{"prompt": "a", "chosen": "b", "rejected": "c"}` + "\n"
+	fineTriplet = `{"anchor": "a", "positive": "b", "negative": "c"}` + "\n"
+	fineChat    = `{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}` + "\n"
+)
+
+// badDatasets are files that cannot be trained on.
+func badDatasets() []badStart {
+	chat := func(messages string) string { return fineChat + `{"messages": [` + messages + `]}` }
+	return []badStart{
+		{name: "not UTF-8", file: fineRow + "{\"prompt\": \"caf\xe9\", \"completion\": \"b\"}\n", want: "line 2: byte 16 is not UTF-8; save the file as UTF-8"},
+		{name: "UTF-16", file: utf16Text("\ufeff" + fineRow), want: "it is UTF-16 or UTF-32; save it as UTF-8"},
+		{name: "cut off", file: fineRow + `{"prompt": "a", "comp`, want: "line 2: the JSON object is not closed; the file is cut off"},
+		{name: "array cut off", file: "[" + strings.TrimSpace(fineRow) + ",", want: "the closing ] is missing"},
+		{name: "key twice", file: fineRow + `{"prompt": "a", "prompt": "b", "completion": "c"}`, want: `line 2, field "prompt": the key is there twice`},
+		{name: "line of 10 MB", file: fineRow + `{"prompt": "` + strings.Repeat("x", 10<<20) + `", "completion": "b"}`, want: "line 2: the row is longer than 8 MiB"},
+		{name: "empty assistant", file: chat(`{"role": "user", "content": "a"}, {"role": "assistant", "content": " "}`), want: `line 2, field "messages[1]": the message of the assistant is empty`},
+		{name: "roles out of order", file: chat(`{"role": "assistant", "content": "b"}, {"role": "user", "content": "a"}`), want: `line 2, field "messages[0]": want a message of the user`},
+		{name: "chosen is rejected", kind: "TrainDPO", file: finePair + `{"prompt": "a", "chosen": "b", "rejected": "b"}`, want: `line 2, field "rejected": it equals chosen`},
+		{name: "anchor is negative", kind: "TrainEmbedding", file: fineTriplet + `{"anchor": "a", "positive": "b", "negative": "a"}`, want: `line 2, field "negative": it equals anchor`},
+		{name: "mixed formats", file: fineRow + fineRow + fineChat, want: "line 3: the row is of the format messages, the first rows are of prompt_completion"},
+		{name: "other method", kind: "TrainDPO", file: fineRow, want: "rows of the format prompt_completion train with sft, not with dpo"},
+		{name: "unknown format", file: `{"question": "a", "answer": "b"}`, want: `rename "question" to "prompt" and "answer" to "completion"`},
+		{name: "NaN in a row", file: fineRow + `{"prompt": "a", "completion": NaN}`, want: "JSON has no NaN and no Infinity"},
+		{name: "CSV", file: "prompt,completion\na,b\n", want: "it is neither JSON lines nor a JSON array"},
+		{name: "gzip", file: "\x1f\x8b\x08\x00\x00\x00", want: "it is a gzip file; unpack it"},
+		{name: "pairs for triplets", kind: "TrainEmbedding", file: pairs(120), want: `its rows have no "negative", which the triplet loss needs; add one to each, or set loss to "mnr"`},
+		{name: "nothing in it", file: "\n", want: "it has no rows"},
+		{name: "too few rows", file: fineRow, want: "too few rows to teach much: 1; add more, or set min_rows (now 50)"},
+		{
+			name: "too many dropped", file: strings.Repeat(fineRow, 9) + "{}\n{}\n", change: input{"sft_config": input{"allow_dropped": 1}},
+			want: "2 of 11 rows have errors, 1 may be left out; correct them, or allow more",
+		},
+		{
+			name: "held out is trained on", file: fineRow, change: input{"eval_dataset": input{"rows": []raw{raw(fineRow)}}},
+			want: "the same row is trained on (line 1 of",
+		},
+	}
+}
+
+func pairs(n int) string {
+	var lines strings.Builder
+	for i := range n {
+		fmt.Fprintf(&lines, `{"anchor": "hall %d", "positive": "lamps of hall %d"}`+"\n", i, i)
+	}
+	return lines.String()
+}
+
+func utf16Text(text string) string {
+	var out []byte
+	for _, unit := range utf16.Encode([]rune(text)) {
+		out = binary.LittleEndian.AppendUint16(out, unit)
+	}
+	return string(out)
+}
+
+// badPlaces are datasets that are not where the input says, or not this tenant's.
+func badPlaces(dir string) []badStart {
+	at := func(uri string) input { return input{"dataset": input{"uri": uri}} }
+	theirs := filepath.Join(dir, "theirs", "rows.jsonl")
+	const outside = "it is outside the directories of tenant"
+	return []badStart{
+		{name: "no such file", change: at(filepath.Join(dir, "mine", "none.jsonl")), want: `none.jsonl": there is no such file; check the path`},
+		{name: "a directory", change: at(filepath.Join(dir, "mine")), want: `mine": it is a directory, not a file`},
+		{name: "outside the roots", change: at(theirs), want: outside},
+		{name: "dots out of the roots", change: at(filepath.Join(dir, "mine") + "/../theirs/rows.jsonl"), want: outside},
+		{name: "link out of the roots", change: at(filepath.Join(dir, "mine", "link.jsonl")), want: outside},
+		{name: "tenant with other roots", change: input{"tenant": "acme"}, want: outside},
+		{name: "unknown upload", change: at("dataset:" + strings.Repeat("0", 64)), want: "nothing was uploaded under this hash for tenant default"},
+		{name: "upload that is a path", change: at("dataset:../../etc/passwd"), want: "want dataset: and 64 hexadecimal digits"},
+		{name: "scheme", change: at("ftp://example.org/rows.jsonl"), want: "is not known"},
+		{name: "no dataset", change: input{"dataset": nil}, want: `want {"uri": …} or {"rows": […]}`},
+		{name: "uri and rows", change: input{"dataset": input{"uri": "x.jsonl", "rows": []raw{raw(fineRow)}}}, want: "has both uri and rows; want one"},
+		{name: "rows that are a text", change: input{"dataset": input{"rows": "many"}}, want: "dataset.rows"},
+	}
+}
+
+// badInputs are wrong in themselves.
+func badInputs() []badStart {
+	sft := func(key, value string) input { return input{"sft_config": input{key: raw(value)}} }
+	return []badStart{
+		{name: "infinite learning rate", change: sft("learning_rate", "1e999"), want: `"learning_rate" is 1e999; want a number > 0 and ≤ 1`},
+		{name: "NaN as a text", change: sft("learning_rate", `"NaN"`), want: `"learning_rate" is "NaN"; want a number > 0 and ≤ 1`},
+		{name: "learning rate 0", change: sft("learning_rate", "0"), want: `"learning_rate" is 0; want a number > 0`},
+		{name: "epochs -1", change: sft("epochs", "-1"), want: `"epochs" is -1; want a number > 0`},
+		{name: "half a batch", change: sft("batch_size", "0.5"), want: `want a whole number from 1 to 4096`},
+		{name: "slip in a setting", change: sft("learning_rat", "1e-4"), want: `"learning_rat" is no setting; did you mean "learning_rate"?`},
+		{name: "another tool's setting", change: sft("per_device_train_batch_size", "4"), want: `did you mean "batch_size"?`},
+		{name: "setting of another method", change: sft("beta", "0.1"), want: `"beta" is a setting of dpo`},
+		{name: "config of another method", kind: "TrainDPO", change: input{"sft_config": input{"epochs": 1}}, want: "this is a run of dpo; want dpo_config"},
+		{
+			name: "margin of 3", kind: "TrainEmbedding", file: fineTriplet, change: input{"embedding_config": input{"triplet_margin": 3}},
+			want: "triplet_margin 3 can never be reached: cosine distances lie between 0 and 2",
+		},
+		{name: "slip in lora", change: input{"lora": input{"alhpa": 8}}, want: `"alhpa" is no setting; did you mean "alpha"?`},
+		{name: "unknown field", change: input{"datasets": "x"}, want: `unknown field "datasets"`},
+		{name: "unknown class", change: input{"gpu": []string{"h1000"}}, want: "unknown class h1000; want cpu, t4"},
+		{name: "class twice", change: input{"gpu": []string{"cpu", "l4", "cpu"}}, want: "cpu stands there twice"},
+		{name: "wait for ever", change: input{"gpu_wait": "a while"}, want: `want a time such as "90s", "10m" or "8h"`},
+		{name: "negative timeout", change: input{"timeout": "-1h"}, want: `want a time such as "90s", "10m" or "8h"`},
+		{name: "name that is a path", change: input{"name": "../../escape"}, want: "want 1 to 100 letters, digits"},
+		{name: "role that is a path", change: input{"role": "a/b"}, want: "want 1 to 100 letters, digits"},
+		{name: "tenant that is a path", change: input{"tenant": "../x"}, want: "../x"},
+		{name: "negative budget", change: input{"budget_usd": -1}, want: "must not be negative"},
+		{name: "numerics that a class lacks", change: input{"gpu": []string{"t4"}, "sft_config": input{"numerics": "bf16"}}, want: "t4 cannot compute in bfloat16"},
+		{name: "unknown price", change: input{"gpu": []string{"h200"}, "budget_usd": 5}, want: "h200 has no known price, and budget_usd is a hard limit", class: fault.Budget},
+		{name: "too dear", change: input{"gpu": []string{"h100"}, "budget_usd": 0.01}, want: "and the budget is 0.01", class: fault.Budget},
+	}
+}
+
+// badModels cannot be trained, or are not there.
+func badModels() []badStart {
+	of := func(name any) input { return input{"base_model": name} }
+	return []badStart{
+		{name: "no model", change: of(nil), want: `"base_model" is required`},
+		{name: "unknown model", change: of("org/none"), want: "this worker has no such model; known are"},
+		{name: "model that is a path", change: of("../../etc"), want: "that is no name of a model"},
+		{name: "pickle", change: of("org/pickle"), want: `"pytorch_model.bin" may hold pickled code; convert the weights to safetensors`},
+		{name: "broken header", change: of("org/broken"), want: "it is no safetensors file"},
+		{name: "no tokenizer", change: of("org/mute"), want: "has no tokenizer"},
+		{name: "code of its own", change: of("org/code"), want: "asks to run code of its own"},
+		{name: "link out of the models", change: of("org/link"), want: "its folder is a link that leads out of the folder of models"},
+		{name: "encoder that should answer", change: of("org/encoder"), want: "it is an encoder, which reads text and writes none, so sft cannot train it"},
+		{name: "encoder that should prefer", kind: "TrainDPO", file: strings.Repeat(finePair, 30), change: of("org/encoder"), want: "so dpo cannot train it"},
+		{name: "unknown target", change: input{"lora": input{"target_modules": []string{"x_proj"}}}, want: "the model (llama) has no such module; target_modules can be all-linear, "},
+		{name: "too long for the model", change: input{"sft_config": input{"max_seq_length": 4096}}, want: "max_seq_length 4096 is more than the 1024 positions that the model has"},
+		{name: "too large for a class", change: input{"base_model": "org/giant", "gpu": []string{"t4", "l4"}}, want: "name a larger class in gpu, or make max_seq_length smaller"},
+	}
+}
+
+// headersOnly writes a model that is fine to look at: what decides before
+// training are the configuration and the headers of the weights.
+func headersOnly(t *testing.T, dir string, change map[string]string) {
+	t.Helper()
+	tensors, at := map[string]any{}, 0
+	for _, name := range []string{"q_proj", "k_proj", "v_proj", "o_proj"} {
+		tensors["model.layers.0.self_attn."+name+".weight"] = map[string]any{"dtype": "F32", "shape": []int{4, 4}, "data_offsets": []int{at, at + 64}}
+		at += 64
+	}
+	header, err := json.Marshal(tensors)
+	require.NoError(t, err)
+	files := map[string]string{
+		"config.json": `{"model_type":"llama","hidden_size":4,"intermediate_size":8,"num_hidden_layers":1,"num_attention_heads":2,
+			"num_key_value_heads":2,"vocab_size":16,"max_position_embeddings":1024,"tie_word_embeddings":true}`,
+		"tokenizer.json": "{}", "tokenizer_config.json": "{}",
+		"model.safetensors": string(binary.LittleEndian.AppendUint64(nil, uint64(len(header)))) + string(header) + string(make([]byte, at)),
+	}
+	maps.Copy(files, change)
+	require.NoError(t, os.MkdirAll(dir, 0o700))
+	for name, content := range files {
+		if content != "" {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
+		}
+	}
+}
+
+// hostileModels is a folder of models of which one is fine.
+func hostileModels(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	org := filepath.Join(dir, "models", "org")
+	headersOnly(t, filepath.Join(org, "fine"), nil)
+	headersOnly(t, filepath.Join(org, "pickle"), map[string]string{"model.safetensors": "", "pytorch_model.bin": "x"})
+	headersOnly(t, filepath.Join(org, "encoder"), map[string]string{"config.json": `{"model_type":"bert","architectures":["BertModel"],"hidden_size":4,
+		"intermediate_size":8,"num_hidden_layers":1,"num_attention_heads":2,"vocab_size":16,"max_position_embeddings":1024}`})
+	headersOnly(t, filepath.Join(org, "broken"), map[string]string{"model.safetensors": "PK\x03\x04, and more"})
+	headersOnly(t, filepath.Join(org, "mute"), map[string]string{"tokenizer.json": ""})
+	headersOnly(t, filepath.Join(org, "code"), map[string]string{"tokenizer_config.json": `{"auto_map":{"AutoTokenizer":"x.y"}}`})
+	headersOnly(t, filepath.Join(org, "giant"), map[string]string{"config.json": `{"model_type":"llama","hidden_size":1048576,
+		"num_hidden_layers":10000,"num_attention_heads":2,"vocab_size":16,"max_position_embeddings":1024,"tie_word_embeddings":true}`})
+	headersOnly(t, filepath.Join(dir, "elsewhere"), nil)
+	require.NoError(t, os.Symlink(filepath.Join(dir, "elsewhere"), filepath.Join(org, "link")))
+	return filepath.Join(dir, "models")
+}
+
+// TestTrainRefused: nothing that is wrong with a start costs a GPU. The workers
+// of this test have none, and no trainer either.
+func TestTrainRefused(t *testing.T) { //nolint:tparallel // the group of starts ends before what it left behind is looked at
+	t.Parallel()
+	sources := t.TempDir()
+	mine, theirs := filepath.Join(sources, "mine"), filepath.Join(sources, "theirs")
+	for _, dir := range []string{mine, theirs} {
+		require.NoError(t, os.Mkdir(dir, 0o700))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "rows.jsonl"), []byte(strings.Repeat(fineRow, 60)), 0o600))
+	}
+	require.NoError(t, os.Symlink(filepath.Join(theirs, "rows.jsonl"), filepath.Join(mine, "link.jsonl")))
+	fine := filepath.Join(mine, "rows.jsonl")
+	s := newStack(t, nil)
+	w := s.worker([]string{"--pools", "cogflow,media"}, noText, "COGFLOW_TRAINING_MODELS_DIR="+hostileModels(t),
+		fmt.Sprintf(`COGFLOW_SOURCES={"default":[%q],"acme":[%q]}`, mine, theirs))
+
+	starts := badDatasets()
+	starts = append(starts, badPlaces(sources)...)
+	starts = append(starts, badInputs()...)
+	starts = append(starts, badModels()...)
+	require.GreaterOrEqual(t, len(starts), 25)
+	t.Run("start", func(t *testing.T) {
+		for i, c := range starts {
+			t.Run(c.name, func(t *testing.T) {
+				t.Parallel()
+				s := s.within(t)
+				in := input{"name": "lamps", "base_model": "org/fine", "dataset": input{"uri": fine}}
+				if c.file != "" {
+					path := filepath.Join(mine, fmt.Sprintf("%d.jsonl", i))
+					require.NoError(t, os.WriteFile(path, []byte(c.file), 0o600))
+					in["dataset"] = input{"uri": path}
+				}
+				s.refuses(c, fmt.Sprintf("bad-%d", i), in)
+			})
+		}
+	})
+
+	// A number that JSON does not have, as Python writes it unless told otherwise.
+	nan := &common.Payload{
+		Metadata: map[string][]byte{converter.MetadataEncoding: []byte(converter.MetadataEncodingJSON)},
+		Data:     fmt.Appendf(nil, `{"base_model":"org/fine","dataset":{"uri":%q},"sft_config":{"learning_rate":NaN}}`, fine),
+	}
+	_, err := execute[workflows.TrainResult](s, "nan", "TrainSFT", converter.NewRawValue(nan))
+	require.ErrorContains(t, err, "invalid character 'N'")
+
+	// What is wrong may be left out, if the user says so, and is counted.
+	dropping := filepath.Join(mine, "dropping.jsonl")
+	require.NoError(t, os.WriteFile(dropping, []byte(strings.Repeat(fineRow, 60)+"{}\n{\"prompt\": \"a\", \"completion\": \" \"}\n"), 0o600))
+	out, err := execute[workflows.TrainResult](s, "dropping", "TrainSFT", input{
+		"base_model": "org/fine", "dataset": input{"uri": dropping}, "dry_run": true, "sft_config": input{"allow_dropped": 0.1},
+	})
+	require.NoError(t, err)
+	require.Equal(t, "dry_run", out.Status)
+	require.Equal(t, 2, out.Check.Train.Dropped)
+	require.Equal(t, map[string]int{"missing_field": 1, "empty": 1}, out.Check.Train.DroppedBy)
+	require.Equal(t, 60, out.Check.Train.Kept)
+
+	require.Empty(t, s.sightNow("store/*/training"))
+	require.Empty(t, s.sightNow("store/*/adapters"))
+	require.NoDirExists(t, filepath.Join(s.dir, "escape"))
+	require.Empty(t, s.children(w), "nobody has started a trainer")
+}
+
+// refuses starts what is bad, and wants one clear error of its class.
+func (s *stack) refuses(c badStart, id string, in input) {
+	s.t.Helper()
+	for key, value := range c.change {
+		if in[key] = value; value == nil {
+			delete(in, key)
+		}
+	}
+	kind := c.kind
+	if kind == "" {
+		kind = "TrainSFT"
+	}
+	_, err := execute[workflows.TrainResult](s, id, kind, in)
+	class, f := failedWith(s.t, err)
+	s.t.Log(f.Reason)
+	if c.class == "" {
+		c.class = fault.Input
+	}
+	require.Equal(s.t, string(c.class), class, f.Reason)
+	require.Contains(s.t, f.Reason, c.want)
+	require.Contains(s.t, []string{"check", "plan"}, f.Stage)
+	require.Less(s.t, len(f.Reason), 600)
+	require.Empty(s.t, s.queues(id), "no GPU is asked for")
+}

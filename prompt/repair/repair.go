@@ -16,7 +16,7 @@ import (
 const (
 	maxRunes = 1 << 18 // of broken text
 	maxDepth = 200
-	maxWork  = 1 << 26 // characters looked at: the search for a lost quote looks ahead again and again
+	maxWork  = 1 << 24 // characters looked at: the search for a lost quote looks ahead again and again
 )
 
 // Why a text is not read at all.

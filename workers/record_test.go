@@ -38,6 +38,7 @@ func TestRecord(t *testing.T) {
 	t.Run("whole", recordWhole)
 	t.Run("continued", recordContinued)
 	t.Run("training", recordTraining)
+	t.Run("steered", recordSteered)
 	t.Run("optimization", recordOptimization)
 }
 

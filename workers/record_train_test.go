@@ -55,22 +55,26 @@ func recordTraining(t *testing.T) {
 		s.record(r.name, s.history(r.name, ""))
 	}
 	s.record("train-of-sweep", s.history("train-sweep/000", ""))
-	recordSteered(t, s, in)
 }
 
-// recordSteered records a run that is paused, resumed and stopped, and one that is cancelled.
-func recordSteered(t *testing.T, s *stack, in workflows.TrainInput) {
-	t.Helper()
-	for i, name := range []string{"train-stopped", "train-cancelled"} {
+// recordSteered records a run that is cancelled, and one that is paused, resumed and stopped.
+func recordSteered(t *testing.T) {
+	dir := filepath.Join(recordSource, "steered")
+	require.NoError(t, os.MkdirAll(dir, 0o755))
+	s, _ := newTrainStack(t)
+	s.worker(nil)
+	in := drilled(lesson(t, dir))
+	for i, name := range []string{"train-cancelled", "train-stopped"} {
 		seed := int64(10 + i)
 		in.Seed = &seed
 		_, err := s.client.ExecuteWorkflow(t.Context(), startOptions(name), "TrainSFT", in)
 		require.NoError(t, err)
-		s.trained(name, 4)
 		if name == "train-cancelled" {
+			s.sight("store/default/training/*/checkpoints/*/manifest.json")
 			s.temporalCLI("workflow", "cancel", "--workflow-id", name)
 			require.Error(t, s.client.GetWorkflow(t.Context(), name, "").Get(t.Context(), nil))
 		} else {
+			s.trained(name, 4)
 			s.temporalCLI("workflow", "signal", "--workflow-id", name, "--name", "pause")
 			require.Eventually(t, func() bool { return s.progress(name).Paused && s.progress(name).Checkpoint >= 4 }, time.Minute, 100*time.Millisecond)
 			s.temporalCLI("workflow", "update", "execute", "--workflow-id", name, "--name", "set_budget", "--input", "1.5")

@@ -70,7 +70,7 @@ func TestComposeServesEveryPool(t *testing.T) {
 			served[profiles] = append(served[profiles], strings.Split(s.Command[at+1], ",")...)
 		}
 	}
-	require.ElementsMatch(t, []string{"cogflow", "media", "describe", "embed", "transcribe", "index"}, served[""])
+	require.ElementsMatch(t, []string{"cogflow", "media", "describe", "embed", "transcribe", "lm", "index"}, served[""])
 	require.Equal(t, []string{"train"}, served["gpu,train"])
 	require.Equal(t, []string{"train"}, served["train-cpu"])
 	require.Len(t, served, 3)

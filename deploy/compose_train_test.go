@@ -146,7 +146,9 @@ func TestImages(t *testing.T) {
 			}
 		}
 	}
-	build := func(name string) string { return text[name][strings.Index(text[name], "FROM "):strings.Index(text[name], "\n\n")] }
+	build := func(name string) string {
+		return text[name][strings.Index(text[name], "FROM "):strings.Index(text[name], "\n\n")]
+	}
 	require.Equal(t, build("worker.Dockerfile"), build("trainer.Dockerfile"), "built once, for both")
 	for _, name := range []string{"worker.Dockerfile", "trainer.Dockerfile"} {
 		require.Contains(t, text[name], "\nUSER 10001:10001\n")

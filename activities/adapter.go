@@ -96,6 +96,7 @@ type AdapterInput struct {
 	Tenant  tenant.ID `json:"tenant"`
 	Name    string    `json:"name"`
 	Version int       `json:"version,omitempty"` // 0 = the active one of its role, else the latest
+	Latest  bool      `json:"latest,omitempty"`  // 0 = the latest, active or not
 }
 
 // AdapterDetail is all that is known of one.
@@ -120,7 +121,7 @@ func (a *Train) ShowAdapter(ctx context.Context, in AdapterInput) (AdapterDetail
 		if err != nil {
 			return AdapterDetail{}, err
 		}
-		if chosen.Version == 0 || status == statusActive && chosen.Status != statusActive {
+		if chosen.Version == 0 || status == statusActive && chosen.Status != statusActive && !in.Latest {
 			chosen = AdapterDetail{Adapter: m, Status: status, Prefix: training.AdapterPrefix(in.Tenant, m.Name, m.Version)}
 		}
 	}

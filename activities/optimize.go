@@ -27,7 +27,8 @@ type LM interface {
 // Judges runs the metric commands that a worker's configuration names.
 type Judges interface {
 	Score(ctx context.Context, command string, example, outputs *prompt.Object) (float64, error)
-	Has(command string) bool
+	// Check says why a command cannot be asked; nil = it can.
+	Check(command string) error
 }
 
 // Cast are the models of an optimization, as this worker is configured.
@@ -178,9 +179,8 @@ func (a *Optimize) PrepareOptimize(ctx context.Context, in PrepareOptimizeInput)
 		return OptimizePlan{}, err
 	}
 	for _, name := range o.job.Metric.Commands() {
-		if !a.Judges.Has(name) {
-			return OptimizePlan{}, fault.New(fault.Input, "read metric", name,
-				"this worker's configuration has no metric command of that name; add it to cogflow.optimize.metrics")
+		if err := a.Judges.Check(name); err != nil {
+			return OptimizePlan{}, err
 		}
 	}
 	text, err := json.Marshal(j)
@@ -227,6 +227,9 @@ func (a *Optimize) gather(ctx context.Context, in PrepareOptimizeInput) (optimiz
 		if *set.to, err = a.examples(ctx, in.Tenant, set.name, set.from); err != nil {
 			return j, err
 		}
+	}
+	if len(j.Train) == 0 {
+		return j, fault.New(fault.Input, "read trainset", "", "it has no examples")
 	}
 	if len(j.Confirm) == 0 { // part of what the search would score by, or of all there is
 		from := &j.Train

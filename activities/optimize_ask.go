@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"sync/atomic"
+	"time"
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/prompt"
@@ -115,10 +116,11 @@ func (c *crowd) answer(ctx context.Context, call mipro.Call) (mipro.Answer, erro
 	out, err := k.answered(ctx, question{
 		fingerprint: fingerprint, key: key,
 		ask: func(ctx context.Context) (func(context.Context) error, int64, error) {
-			answer, err := c.a.LM.Complete(ctx, completion)
-			if errors.Is(err, prompt.ErrTooLong) {
+			answer, err := c.complete(ctx, completion)
+			if errors.Is(err, prompt.ErrTooLong) || errors.Is(err, prompt.ErrNoText) {
 				// A candidate whose demos do not fit is a bad candidate, not a bad
-				// run: it has no answer that could be read.
+				// run: it has no answer that could be read. The same holds of a model
+				// that has nothing to say, however often it is asked.
 				answer, err = prompt.CompletionAnswer{Reason: err.Error()}, nil
 			}
 			if err != nil {
@@ -140,6 +142,22 @@ func (c *crowd) answer(ctx context.Context, call mipro.Call) (mipro.Answer, erro
 	}
 	c.cost.Add(out.cost)
 	return mipro.Answer{Text: stored.Text}, nil
+}
+
+// emptyAttempts is how often a model that answers nothing is asked again: a
+// server that starts answers so as well.
+const emptyAttempts = 3
+
+func (c *crowd) complete(ctx context.Context, completion prompt.Completion) (answer prompt.CompletionAnswer, err error) {
+	for range emptyAttempts {
+		if answer, err = c.a.LM.Complete(ctx, completion); !errors.Is(err, prompt.ErrNoText) {
+			return answer, err
+		}
+		if err := sleep(ctx, time.Second); err != nil {
+			return answer, err
+		}
+	}
+	return answer, err
 }
 
 // command scores by a configured command. Its score is stored as well: a command

@@ -135,16 +135,21 @@ type FinishInput struct {
 
 // ClaimOptimize makes sure that one workflow at a time works on a job. It
 // returns the result of one that is done.
-func (a *Optimize) ClaimOptimize(ctx context.Context, in JobInput) (json.RawMessage, error) {
+func (a *Optimize) ClaimOptimize(ctx context.Context, in JobInput) (ClaimedJob, error) {
 	if err := a.claims().take(ctx, optimizePrefix(in.Tenant, in.Job)+"claim.json"); err != nil {
-		return nil, err
+		return ClaimedJob{}, err
 	}
 	var done json.RawMessage
 	err := readJSON(ctx, a.Store, optimizePrefix(in.Tenant, in.Job)+"result.json", &done)
 	if absent(err) {
-		return nil, nil
+		return ClaimedJob{}, nil
 	}
-	return done, err
+	return ClaimedJob{Result: done}, err
+}
+
+// ClaimedJob holds the result of a job that is done; empty = there is work to do.
+type ClaimedJob struct {
+	Result json.RawMessage `json:"result,omitempty"`
 }
 
 // ProgramList is the list of programs: by name, the latest version first.

@@ -33,8 +33,8 @@ func (a *Optimize) stored(s Spender, name string) string {
 	return optimizePrefix(s.Tenant, s.Job) + name
 }
 
-// Bootstrap makes the demo sets by runs of the teacher.
-func (a *Optimize) Bootstrap(ctx context.Context, in Spender) (Asked, error) {
+// BootstrapDemos makes the demo sets by runs of the teacher.
+func (a *Optimize) BootstrapDemos(ctx context.Context, in Spender) (Asked, error) {
 	c, stop, err := a.begin(ctx, in)
 	if err != nil {
 		return Asked{}, err
@@ -47,8 +47,8 @@ func (a *Optimize) Bootstrap(ctx context.Context, in Spender) (Asked, error) {
 	return c.asked(), writeJSON(ctx, a.Store, a.stored(in, "sets.json"), s.Sets())
 }
 
-// Propose has the proposer write instructions.
-func (a *Optimize) Propose(ctx context.Context, in Spender) (Asked, error) {
+// ProposeInstructions has the proposer write instructions.
+func (a *Optimize) ProposeInstructions(ctx context.Context, in Spender) (Asked, error) {
 	c, stop, err := a.begin(ctx, in)
 	if err != nil {
 		return Asked{}, err
@@ -99,9 +99,9 @@ type searcher interface {
 	Trials() []mipro.Trial
 }
 
-// Search makes the next trial, or in improved mode the next heats of the race,
+// SearchTrials makes the next trial, or in improved mode the next heats of the race,
 // and stores all trials so far.
-func (a *Optimize) Search(ctx context.Context, in SearchStep) (Searched, error) {
+func (a *Optimize) SearchTrials(ctx context.Context, in SearchStep) (Searched, error) {
 	c, stop, err := a.begin(ctx, in.Spender)
 	if err != nil {
 		return Searched{}, err
@@ -181,8 +181,8 @@ func (a *Optimize) searcher(ctx context.Context, o *optimization, in SearchStep)
 	return mipro.NewRace(o.plan, sets, instructions, budget, made)
 }
 
-// Reflect has new instructions written from failures of the best so far.
-func (a *Optimize) Reflect(ctx context.Context, in SearchStep) (Asked, error) {
+// ReflectOnFailures has new instructions written from failures of the best so far.
+func (a *Optimize) ReflectOnFailures(ctx context.Context, in SearchStep) (Asked, error) {
 	c, stop, err := a.begin(ctx, in.Spender)
 	if err != nil {
 		return Asked{}, err
@@ -226,7 +226,7 @@ type Confirmed struct {
 	Default float64        `json:"default_score"`
 }
 
-// confirmation is what Confirm stores for the report.
+// confirmation is what ConfirmBest stores for the report.
 type confirmation struct {
 	Before []float64        `json:"before"`
 	After  []float64        `json:"after"`
@@ -234,8 +234,8 @@ type confirmation struct {
 	OutsB  []*prompt.Object `json:"after_outputs"`
 }
 
-// Confirm runs the program as it was and the best on the rows that were set aside.
-func (a *Optimize) Confirm(ctx context.Context, in SearchStep) (Confirmed, error) {
+// ConfirmBest runs the program as it was and the best on the rows that were set aside.
+func (a *Optimize) ConfirmBest(ctx context.Context, in SearchStep) (Confirmed, error) {
 	c, stop, err := a.begin(ctx, in.Spender)
 	if err != nil {
 		return Confirmed{}, err

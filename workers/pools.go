@@ -20,8 +20,9 @@ import (
 
 // hands hold what the pools do.
 type hands struct {
-	ingest *activities.Ingest
-	train  *activities.Train
+	ingest   *activities.Ingest
+	train    *activities.Train
+	optimize *activities.Optimize
 }
 
 // pool is a set of workers on one task queue.
@@ -51,6 +52,7 @@ func pools() []pool {
 		{name: workflows.StemEmbed, class: true, slots: 16, register: registerEmbed},
 		{name: workflows.StemTranscribe, class: true, slots: 4, register: registerTranscribe},
 		{name: workflows.QueueIndex, slots: 8, register: registerIndex},
+		{name: workflows.QueueLM, slots: 16, register: registerLM},
 		// As many as there are devices to lease, see serve.
 		{name: workflows.StemTrain, class: true, slots: 1, register: registerTrain},
 	}
@@ -66,6 +68,8 @@ func registerMain(r worker.Registry, h hands) {
 		"TrainSweep": workflows.TrainSweep, "ListAdapters": workflows.ListAdapters, "ShowAdapter": workflows.ShowAdapter,
 		"ActivateAdapter": workflows.ActivateAdapter, "DeactivateAdapter": workflows.DeactivateAdapter,
 		"RollbackAdapter": workflows.RollbackAdapter,
+		"OptimizePrompts": workflows.OptimizePrompts, "ListPrograms": workflows.ListPrograms, "ShowProgram": workflows.ShowProgram,
+		"PromoteProgram": workflows.PromoteProgram, "RollbackProgram": workflows.RollbackProgram,
 	} {
 		r.RegisterWorkflowWithOptions(w, workflow.RegisterOptions{Name: name})
 	}
@@ -79,6 +83,12 @@ func registerMain(r worker.Registry, h hands) {
 		"ListAdapters": t.ListAdapters, "ShowAdapter": t.ShowAdapter, "ReadRole": t.ReadRole, "ChangeRole": t.ChangeRole,
 		"ServeAdapter": t.ServeAdapter,
 	})
+	o := h.optimize
+	register(r, map[string]any{
+		"ClaimOptimize": o.ClaimOptimize, "FinishOptimize": o.FinishOptimize, "PublishProgram": o.PublishProgram,
+		"ListPrograms": o.ListPrograms, "ShowProgram": o.ShowProgram, "ReadProgramRole": o.ReadProgramRole,
+		"ChangeProgram": o.ChangeProgram,
+	})
 }
 
 func registerMedia(r worker.Registry, h hands) {
@@ -91,6 +101,8 @@ func registerMedia(r worker.Registry, h hands) {
 	register(r, map[string]any{
 		"PrepareDataset": t.PrepareDataset, "WriteTrainReport": t.WriteTrainReport, "WriteSweepReport": t.WriteSweepReport,
 	})
+	o := h.optimize
+	register(r, map[string]any{"PrepareOptimize": o.PrepareOptimize, "WriteOptimizeReport": o.WriteOptimizeReport})
 }
 
 func registerDescribe(r worker.Registry, h hands) {
@@ -113,6 +125,14 @@ func registerIndex(r worker.Registry, h hands) {
 	register(r, map[string]any{
 		"Claim": a.Claim, "Abandon": a.Abandon, "IndexChunks": a.IndexChunks, "PublishVideo": a.PublishVideo,
 		"DeleteVideo": a.DeleteVideo, "ListVideos": a.ListVideos, "Search": a.Search, "Health": a.Health,
+	})
+}
+
+func registerLM(r worker.Registry, h hands) {
+	o := h.optimize
+	register(r, map[string]any{
+		"BootstrapDemos": o.BootstrapDemos, "ProposeInstructions": o.ProposeInstructions, "SearchTrials": o.SearchTrials,
+		"ReflectOnFailures": o.ReflectOnFailures, "ConfirmBest": o.ConfirmBest, "Health": h.ingest.Health,
 	})
 }
 

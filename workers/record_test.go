@@ -37,6 +37,8 @@ func TestRecord(t *testing.T) {
 	require.NoError(t, os.MkdirAll(recordings, 0o755))
 	t.Run("whole", recordWhole)
 	t.Run("continued", recordContinued)
+	t.Run("training", recordTraining)
+	t.Run("optimization", recordOptimization)
 }
 
 // recordWhole records runs that end in each of the ways there are.

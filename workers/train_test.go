@@ -278,11 +278,16 @@ func (s *stack) sightNow(pattern string) []string {
 	return found
 }
 
-// TestTrainExamples starts each type by the temporal CLI from the examples.
+// TestTrainExamples starts each type by the temporal CLI from the examples, with
+// tiny models under the names of those that the examples train.
 func TestTrainExamples(t *testing.T) {
 	t.Parallel()
-	s, _ := newTrainStack(t)
-	s.worker(nil)
+	s, models := newTrainStack(t)
+	config := filepath.Join(s.dir, "config.json")
+	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, `{"cogflow":{"training":{"models":{
+		"HuggingFaceTB/SmolLM-135M":{"path":%q},"BAAI/bge-small-en-v1.5":{"path":%q}}}}}`,
+		filepath.Join(models, "tiny", "llama"), filepath.Join(models, "tiny", "encoder")), 0o600))
+	s.worker(nil, "COGNIVERSE_CONFIG="+config)
 	for _, name := range []string{"sft", "dpo", "embedding", "sweep"} {
 		file, err := filepath.Abs("../examples/train-" + name + ".json")
 		require.NoError(t, err)

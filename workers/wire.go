@@ -68,7 +68,7 @@ func wire(ctx context.Context, c config.Config, getenv func(string) string, pool
 	}
 	closers = append(closers, scratch.close)
 	a.Scratch = scratch.dir
-	if serves(workflows.QueueMain, workflows.QueueMedia, workflows.StemDescribe, workflows.StemTrain) {
+	if serves(workflows.QueueMain, workflows.QueueMedia, workflows.StemDescribe, workflows.StemTrain, workflows.QueueLM) {
 		if err := os.MkdirAll(filepath.Dir(c.Ledger), 0o700); err != nil {
 			return hands{}, nil, fault.Wrap(fault.Capacity, "make directory of the ledger", c.Ledger, err)
 		}
@@ -98,7 +98,11 @@ func wire(ctx context.Context, c config.Config, getenv func(string) string, pool
 	if err != nil {
 		return hands{}, nil, err
 	}
-	return hands{ingest: a, train: t}, closeAll, nil
+	o, err := h.optimizing(ctx, c, getenv)
+	if err != nil {
+		return hands{}, nil, err
+	}
+	return hands{ingest: a, train: t, optimize: o}, closeAll, nil
 }
 
 // index is a search index that has to be closed.

@@ -42,7 +42,9 @@ func ActivateAdapter(ctx workflow.Context, in ActivateAdapterInput) (ActivateAda
 		return ActivateAdapterResult{}, typed(err)
 	}
 	c := newCaller(in.Common)
-	found, err := showAdapter(ctx, c, in.Tenant, in.Name, in.Version)
+	var a *activities.Train
+	found, err := call(c.metadata(ctx, "find adapter "+cell(in.Name)), a.ShowAdapter,
+		activities.AdapterInput{Tenant: tenant.ID(in.Tenant), Name: in.Name, Version: in.Version, Latest: true})
 	if err != nil {
 		return ActivateAdapterResult{}, staged("find", err)
 	}

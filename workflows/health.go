@@ -22,7 +22,7 @@ func CheckHealth(ctx workflow.Context, in CheckHealthInput) (CheckHealthResult, 
 	var a *activities.Ingest
 	c := newCaller(in.Common)
 	queues := []string{
-		QueueMain, QueueMedia, ClassQueue(StemDescribe, "cpu"), ClassQueue(StemEmbed, "cpu"), QueueIndex,
+		QueueMain, QueueMedia, ClassQueue(StemDescribe, "cpu"), ClassQueue(StemEmbed, "cpu"), QueueIndex, QueueLM,
 	}
 	futures := make([]workflow.Future, len(queues))
 	for i, queue := range queues {

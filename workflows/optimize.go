@@ -85,8 +85,8 @@ func (r *optimizeRun) run(ctx workflow.Context) (OptimizeResult, error) {
 	if err != nil {
 		return OptimizeResult{}, err
 	}
-	if len(done) > 0 {
-		return r.unchanged(ctx, done)
+	if len(done.Result) > 0 {
+		return r.unchanged(ctx, done.Result)
 	}
 	result, err := r.optimize(ctx)
 	if workflow.IsContinueAsNewError(err) {
@@ -119,7 +119,9 @@ func (r *optimizeRun) prepare(ctx workflow.Context) error {
 		Tenant: tenant.ID(r.in.Tenant), Name: r.in.Name, Program: r.in.Program, Trainset: r.in.Trainset, Valset: r.in.Valset,
 		Testset: r.in.Testset, Metric: r.in.Metric, Mode: r.in.Mode, Settings: r.in.Settings, BudgetUSD: r.Budget,
 	})
-	r.Stage = stageBootstrap
+	if err == nil {
+		r.Stage = stageBootstrap
+	}
 	return err
 }
 
@@ -127,7 +129,7 @@ func (r *optimizeRun) prepare(ctx workflow.Context) error {
 func (r *optimizeRun) optimize(ctx workflow.Context) (OptimizeResult, error) {
 	if r.Stage == stageBootstrap {
 		if err := r.ask(ctx, stageBootstrap, "bootstrap demos with the teacher", func(ctx workflow.Context) (activities.Asked, error) {
-			return call(ctx, r.a.Bootstrap, r.spender())
+			return call(ctx, r.a.BootstrapDemos, r.spender())
 		}); err != nil {
 			return OptimizeResult{}, err
 		}
@@ -135,7 +137,7 @@ func (r *optimizeRun) optimize(ctx workflow.Context) (OptimizeResult, error) {
 	}
 	if r.Stage == stagePropose {
 		if err := r.ask(ctx, stagePropose, "propose instructions", func(ctx workflow.Context) (activities.Asked, error) {
-			return call(ctx, r.a.Propose, r.spender())
+			return call(ctx, r.a.ProposeInstructions, r.spender())
 		}); err != nil {
 			return OptimizeResult{}, err
 		}
@@ -153,7 +155,7 @@ func (r *optimizeRun) search(ctx workflow.Context) error {
 		var step activities.Searched
 		err := r.ask(ctx, stageSearch, r.nextTrial(), func(ctx workflow.Context) (activities.Asked, error) {
 			var err error
-			step, err = call(ctx, r.a.Search, r.step())
+			step, err = call(ctx, r.a.SearchTrials, r.step())
 			return step.Asked, err
 		})
 		if err != nil {
@@ -168,7 +170,7 @@ func (r *optimizeRun) search(ctx workflow.Context) error {
 			return nil
 		}
 		if err := r.ask(ctx, stageReflect, "learn from failures of the best so far", func(ctx workflow.Context) (activities.Asked, error) {
-			return call(ctx, r.a.Reflect, r.step())
+			return call(ctx, r.a.ReflectOnFailures, r.step())
 		}); err != nil {
 			return err
 		}
@@ -214,7 +216,7 @@ func (r *optimizeRun) publish(ctx workflow.Context) (OptimizeResult, error) {
 	var confirmed activities.Confirmed
 	err := r.ask(ctx, stageConfirm, "confirm on rows that the search never saw", func(ctx workflow.Context) (activities.Asked, error) {
 		var err error
-		confirmed, err = call(ctx, r.a.Confirm, r.step())
+		confirmed, err = call(ctx, r.a.ConfirmBest, r.step())
 		return confirmed.Asked, err
 	})
 	if err != nil {

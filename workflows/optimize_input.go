@@ -54,9 +54,9 @@ func (in *OptimizeInput) check() error {
 		in.Seed = defaultOptimizeSeed
 	}
 	switch {
-	case len(in.Program) == 0:
+	case missing(in.Program):
 		return required("program", "")
-	case len(in.Trainset) == 0:
+	case missing(in.Trainset):
 		return required("trainset", "")
 	case in.Mode != activities.ModeImproved && in.Mode != activities.ModeCompat:
 		return fault.New(fault.Input, "read input", "mode", "want improved or compat")
@@ -70,6 +70,8 @@ func (in *OptimizeInput) check() error {
 	}
 	return in.Common.check()
 }
+
+func missing(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }
 
 // OptimizeResult is what OptimizePrompts returns.
 type OptimizeResult struct {

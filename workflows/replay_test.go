@@ -36,6 +36,9 @@ func TestReplay(t *testing.T) {
 			for _, w := range []any{
 				workflows.IngestLibrary, workflows.IngestVideo, workflows.DeleteVideo,
 				workflows.SearchVideos, workflows.ListVideos, workflows.CheckHealth,
+				workflows.TrainSFT, workflows.TrainDPO, workflows.TrainEmbedding, workflows.TrainSweep,
+				workflows.ListAdapters, workflows.ShowAdapter, workflows.ActivateAdapter, workflows.DeactivateAdapter, workflows.RollbackAdapter,
+				workflows.OptimizePrompts, workflows.ListPrograms, workflows.ShowProgram, workflows.PromoteProgram, workflows.RollbackProgram,
 			} {
 				replayer.RegisterWorkflow(w)
 			}

@@ -41,6 +41,7 @@ type Command struct {
 	Stdin  io.Reader  // nil = empty
 	Files  []*os.File // descriptors 3, 4, …; "/dev/fd/3" opens the first
 	Dir    string     // the only directory that it may write, and its working directory; empty = none
+	Read   []string   // absolute directories that it may read besides /usr and that of its program
 	Limits Limits
 	Stderr func(line string) // told each line that it says, one call at a time; may be nil
 }

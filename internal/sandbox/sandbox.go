@@ -149,6 +149,9 @@ func bubble(c Command) []string {
 			}
 		}
 	}
+	for _, dir := range c.Read {
+		flags = append(flags, "--ro-bind", dir, dir)
+	}
 	flags = append(flags, "--proc", "/proc", "--dev", "/dev")
 	if c.Dir != "" {
 		return append(flags, "--bind", c.Dir, "/work", "--chdir", "/work")

@@ -28,6 +28,7 @@ func (p *parser) object() any {
 		if _, twice := o.Get(key); twice && p.within(inArray) && !isValue && p.beginsNext(keyAt) {
 			p.i = keyAt - 1 // another object, whose brace is missing
 			p.s = slices.Insert(p.s, keyAt, '{')
+			p.work += len(p.s) / 16
 			break
 		}
 		p.skipSpaceAndComments()
@@ -193,6 +194,7 @@ func (p *parser) notAnObject(o *python.Object, start int) (any, bool) {
 	if o.Len() > 0 || p.i-start <= 2 {
 		return nil, false
 	}
+	p.work += p.i - start
 	body := string(p.s[start:min(p.i-1, len(p.s))])
 	if p.at(-1) == '}' && python.Strip(stripComments(body)) == "" {
 		return nil, false

@@ -111,7 +111,7 @@ func (s *str) quote() (stop bool, c rune) {
 }
 
 func (s *str) nextQuote(off int) int {
-	for c := s.at(off); c != eof && c != s.right && c != s.left; c = s.at(off) {
+	for c := s.at(off); c != eof && c != s.right && c != s.left && s.spend(); c = s.at(off) {
 		off++
 	}
 	return off
@@ -123,7 +123,7 @@ func (s *str) nextStop() int {
 	commaEnds := true
 	for off := 1; ; off++ {
 		c := s.at(off)
-		if c == eof || c == s.right || c == s.left {
+		if c == eof || c == s.right || c == s.left || !s.spend() {
 			return off
 		}
 		commaEnds = commaEnds && !unicode.IsLetter(c)

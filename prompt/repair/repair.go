@@ -14,14 +14,16 @@ import (
 )
 
 const (
-	maxRunes = 1 << 18 // of broken text: the search for a lost quote looks ahead again and again
+	maxRunes = 1 << 18 // of broken text
 	maxDepth = 200
+	maxWork  = 1 << 24 // characters looked at: the search for a lost quote looks ahead again and again
 )
 
 // Why a text is not read at all.
 var (
 	errTooLong = errors.New("repair: the broken JSON is too long")
 	errTooDeep = errors.New("repair: the broken JSON is nested too deeply")
+	errTooHard = errors.New("repair: the broken JSON is too broken")
 )
 
 // Loads returns the value in text, as python values; "" when there is none.
@@ -55,6 +57,7 @@ type parser struct {
 	deferred []where // to be entered with the next value: an object turned out to be a set
 	tried    bool    // the rest was once read as good JSON
 	depth    int
+	work     int
 	err      error
 }
 

@@ -37,11 +37,22 @@ func (p *parser) skipSpace() {
 	}
 }
 
+// spend counts a character that is looked at ahead of its turn. When there were
+// too many, the rest of the text is given up.
+func (p *parser) spend() bool {
+	if p.work++; p.work <= maxWork {
+		return true
+	}
+	p.err = errTooHard
+	p.i = len(p.s)
+	return false
+}
+
 // skipTo returns the first offset from off on at which an unescaped target
 // stands; the end of the text if none does.
 func (p *parser) skipTo(off int, targets ...rune) int {
 	slashes := 0
-	for i := p.i + off; i < len(p.s); i++ {
+	for i := p.i + off; i < len(p.s) && p.spend(); i++ {
 		c := p.s[i]
 		if c == '\\' {
 			slashes++
@@ -193,7 +204,7 @@ func (p *parser) skipContainer(off int) (int, bool) {
 	stack := []rune{closer(p.at(off))}
 	for off++; ; off++ {
 		switch c := p.at(off); {
-		case c == eof:
+		case c == eof || !p.spend():
 			return 0, false
 		case isQuote(c):
 			end := closingQuote(c)

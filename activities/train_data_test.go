@@ -1,0 +1,41 @@
+package activities
+
+import (
+	"errors"
+	"io"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/training"
+)
+
+func TestEnoughRows(t *testing.T) {
+	t.Parallel()
+	check := func(rows int, format training.Format) training.Check {
+		return training.Check{Train: training.Survey{Kept: rows, Format: format}}
+	}
+	in := PrepareInput{MinRows: 50}
+	require.NoError(t, in.enough(check(50, training.FormatMessages), "d"))
+	require.EqualError(t, in.enough(check(1, training.FormatMessages), "d"),
+		`check dataset "d": too few rows to teach much: 1; add more, or set min_rows (now 50)`)
+
+	in.Loss = "triplet"
+	require.NoError(t, in.enough(check(50, training.FormatTriplet), "d"))
+	require.ErrorContains(t, in.enough(check(50, training.FormatPair), "d"), `its rows have no "negative"`)
+	in.Loss = "mnr"
+	require.NoError(t, in.enough(check(50, training.FormatPair), "d"))
+}
+
+func TestFaultsOfDatasets(t *testing.T) {
+	t.Parallel()
+	opened := &fault.Error{Class: fault.Input, Op: "open video", Subject: "rows", Reason: "it is a directory, not a video file", Err: io.EOF}
+	err := ofDataset(opened)
+	require.EqualError(t, err, `read dataset "rows": it is a directory, not a file: EOF`)
+	require.Equal(t, fault.Input, fault.ClassOf(err))
+	require.ErrorIs(t, err, io.EOF)
+	require.Equal(t, "open video", opened.Op, "it may be somebody else's")
+	strange := errors.New("strange")
+	require.Equal(t, strange, ofDataset(strange))
+}

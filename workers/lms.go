@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/config"
+	"github.com/cogniverse/cogflow/internal/lm"
+	"github.com/cogniverse/cogflow/prompt"
+)
+
+// lms sends each completion to the endpoint that serves its model.
+type lms struct {
+	config  config.Config
+	byModel map[string]completer
+	checks  []modelCheck // of the endpoints that models does not check
+}
+
+// completer asks an endpoint, or says why it cannot.
+type completer struct {
+	*lm.LM
+	missing error
+}
+
+// newLMs connects the endpoints of language models. A key that is missing is
+// told when its endpoint is asked: Cogniverse's file names models for other
+// parts as well, of which this worker needs none.
+func newLMs(c config.Config, getenv func(string) string) *lms {
+	out := &lms{config: c, byModel: map[string]completer{}}
+	for _, e := range c.Chat() {
+		one := completer{}
+		key := ""
+		if e.KeyVariable != "" {
+			if key = getenv(e.KeyVariable); key == "" {
+				one.missing = fault.New(fault.Auth, "read key of endpoint", e.Name,
+					"the variable "+e.KeyVariable+" is not set in the environment of this worker")
+			}
+		}
+		prices := map[string]prompt.Price{}
+		for _, m := range e.Models {
+			if p := c.Price(m); p != nil {
+				prices[m] = *p
+			}
+		}
+		one.LM = lm.New(lm.Options{
+			URL: e.URL, Key: key, KeyVariable: e.KeyVariable, Timeout: e.Timeout, MaxInFlight: e.MaxInFlight,
+			Dialect: lm.Dialect(e.Dialect), MaxCompletionTokens: e.MaxCompletionTokens, Names: e.Names, Prices: prices,
+		})
+		serveBy(out.byModel, e.Models, one)
+		ours := slices.ContainsFunc(c.Endpoints, func(o config.Endpoint) bool { return o.Name == e.Name })
+		if !ours || e.Dialect != "" {
+			out.checks = append(out.checks, modelCheck{e, func(ctx context.Context) error { return one.check(ctx, e.Models) }})
+		}
+	}
+	return out
+}
+
+func (c completer) check(ctx context.Context, models []string) error {
+	if c.missing != nil {
+		return c.missing
+	}
+	return c.Check(ctx, models)
+}
+
+// Limit is how many calls of a model may be open, as far as is known.
+func (l *lms) Limit(model string) int {
+	if one, ok := l.byModel[model]; ok {
+		return one.Limit(model)
+	}
+	return 1
+}
+
+// Complete asks the model once.
+func (l *lms) Complete(ctx context.Context, c prompt.Completion) (prompt.CompletionAnswer, error) {
+	one, ok := l.byModel[c.Model]
+	switch {
+	case !ok:
+		return prompt.CompletionAnswer{}, unserved("ask model", c.Model)
+	case one.missing != nil:
+		return prompt.CompletionAnswer{}, one.missing
+	}
+	return one.Complete(ctx, c)
+}
+
+// Cast returns the models of an optimization, or why there are none: nothing is
+// asked of one while the key of another is missing.
+func (l *lms) Cast() (activities.Cast, error) {
+	var out activities.Cast
+	var errs []error
+	for _, r := range []struct {
+		to   *prompt.Model
+		role func() (prompt.Model, error)
+	}{
+		{&out.Student, func() (prompt.Model, error) { return l.config.Student("") }},
+		{&out.Teacher, l.config.Teacher},
+		{&out.Proposer, l.config.Proposer},
+		{&out.Judge, l.config.Judge},
+	} {
+		m, err := r.role()
+		if err == nil {
+			err = l.byModel[m.Name].missing
+		}
+		*r.to = m
+		if err != nil && !slices.ContainsFunc(errs, func(e error) bool { return e.Error() == err.Error() }) {
+			errs = append(errs, err)
+		}
+	}
+	return out, errors.Join(errs...)
+}

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+
+	"github.com/cogniverse/cogflow/internal/lm/lmtest"
+	"github.com/cogniverse/cogflow/prompt/mipro"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// classroom is a stack with language models that are stood in for: a teacher that
+// knows everything, and a student that an instruction can help.
+type classroom struct {
+	*stack
+	lm *lmtest.Server
+}
+
+func newClassroom(t *testing.T) *classroom {
+	t.Helper()
+	c := &classroom{stack: newStack(t, nil), lm: lmtest.Start(t)}
+	c.lm.Models, c.lm.Say = []string{"student", "teacher"}, quiz
+	c.lm.Latency = func() time.Duration { return 5 * time.Millisecond }
+	config := map[string]any{"cogflow": map[string]any{
+		"endpoints": map[string]any{"school": map[string]any{
+			"kind": "openai", "url": c.lm.URL + "/v1", "models": c.lm.Models,
+		}},
+		"optimize": map[string]any{"student": "student", "teacher": "teacher"},
+	}}
+	text, err := json.Marshal(config)
+	require.NoError(t, err)
+	path := filepath.Join(c.dir, "config.json")
+	require.NoError(t, os.WriteFile(path, text, 0o600))
+	c.env = []string{noText, "COGNIVERSE_CONFIG=" + path}
+	return c
+}
+
+var (
+	wantedField = regexp.MustCompile("`(?:\\[\\[ ## )?(\\w+)(?: ## \\]\\])?`")
+	topicAsked  = regexp.MustCompile(`topic (\d+)`)
+	ruleGiven   = regexp.MustCompile(`Rule number (\d)`)
+)
+
+func hashOf(text string) uint64 {
+	h := fnv.New64a()
+	fmt.Fprint(h, text)
+	return h.Sum64()
+}
+
+// quiz answers as DSPy's chat adapter reads it. Proposers write rules by number; a
+// higher number helps the student more.
+func quiz(c lmtest.Call) lmtest.Reply {
+	last := c.Question()
+	var b strings.Builder
+	for _, m := range wantedField.FindAllStringSubmatch(last[max(0, strings.LastIndex(last, "Respond with")):], -1) {
+		value := fmt.Sprintf("Rule number %d.", hashOf(last)%10)
+		switch m[1] {
+		case "completed":
+			value = ""
+		case "answer":
+			topics := topicAsked.FindAllStringSubmatch(last, -1)
+			topic, _ := strconv.Atoi(topics[len(topics)-1][1])
+			skill := uint64(30)
+			if rule := ruleGiven.FindStringSubmatch(c.Messages[0].Content); rule != nil {
+				n, _ := strconv.Atoi(rule[1])
+				skill += uint64(7 * n)
+			}
+			if value = "none"; c.Model == "teacher" || hashOf(fmt.Sprint(topic))%100 < skill {
+				value = strconv.Itoa(topic % 7)
+			}
+		}
+		fmt.Fprintf(&b, "[[ ## %s ## ]]\n%s\n\n", m[1], value)
+	}
+	return lmtest.Reply{Text: b.String()}
+}
+
+// quizzes is an input with rows to learn from.
+func quizzes(mode string) workflows.OptimizeInput {
+	var rows []string
+	for i := range 120 {
+		rows = append(rows, fmt.Sprintf(`{"query":"topic %d","answer":"%d"}`, i, i%7))
+	}
+	return workflows.OptimizeInput{
+		Program:  json.RawMessage(`{"name":"quiz","predictors":[{"name":"self","inputs":[{"name":"query"}],"outputs":[{"name":"answer"}]}]}`),
+		Trainset: json.RawMessage("[" + strings.Join(rows, ",") + "]"), Mode: mode,
+		Settings: mipro.Settings{Auto: "none", NumCandidates: 5, NumTrials: 12, MinibatchSize: 15, MinibatchFullEvalSteps: 4},
+	}
+}
+
+// published is every file of the program's first version but the manifest, which
+// tells of the run.
+func (c *classroom) published() map[string]string {
+	c.t.Helper()
+	out := map[string]string{}
+	for _, path := range c.sightNow("store/default/programs/quiz/1/*") {
+		data, err := os.ReadFile(path)
+		require.NoError(c.t, err)
+		if name := filepath.Base(path); name != "manifest.json" {
+			out[name] = string(data)
+		}
+	}
+	require.Len(c.t, out, 5) // with the reservation
+	return out
+}
+
+func (c *classroom) optimize(in workflows.OptimizeInput) client.WorkflowRun {
+	c.t.Helper()
+	run, err := c.client.ExecuteWorkflow(c.t.Context(), startOptions("quiz"), "OptimizePrompts", in)
+	require.NoError(c.t, err)
+	return run
+}
+
+// TestOptimizeKill kills workers and the server at random moments. The program
+// that is published is the same to the byte, and no stored answer is paid again.
+func TestOptimizeKill(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"compat", "improved"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			in := quizzes(mode)
+			calm := newClassroom(t)
+			calm.worker(nil)
+			want := await[workflows.OptimizeResult](calm.stack, calm.optimize(in), 5*time.Minute)
+			require.Zero(t, want.Repeated)
+			for _, n := range calm.lm.Answered() {
+				require.Equal(t, 1, n)
+			}
+			calls := len(calm.lm.Calls())
+
+			c := newClassroom(t)
+			w := c.worker(nil)
+			run := c.optimize(in)
+			kills, workers := 10, 0
+			if os.Getenv("COGFLOW_SOAK") != "" {
+				kills = 100
+			}
+			for _, moment := range moments(kills, calls) {
+				c.asked(moment)
+				if workers%2 == 0 {
+					w.kill()
+					w = c.worker(nil)
+				} else {
+					c.killServer()
+					c.start()
+				}
+				workers++
+			}
+			out := await[workflows.OptimizeResult](c.stack, run, 10*time.Minute)
+			require.Equal(t, calm.published(), c.published())
+			require.Equal(t, want.Verdict, out.Verdict)
+			again := 0
+			for _, n := range c.lm.Answered() {
+				again += n - 1
+			}
+			require.Equal(t, slices.Sorted(maps.Keys(calm.lm.Answered())), slices.Sorted(maps.Keys(c.lm.Answered())))
+			t.Logf("%d kills, %d answers, %d of them again, %d reported", kills, len(c.lm.Answered()), again, out.Repeated)
+			require.LessOrEqual(t, again, out.Repeated, "every call that was made again is reported")
+		})
+	}
+}
+
+// moments picks calls at which something is killed.
+func moments(kills, calls int) []int {
+	out := make([]int, kills)
+	for i := range out {
+		out[i] = rand.IntN(max(1, calls*9/10))
+	}
+	slices.Sort(out)
+	return out
+}
+
+// asked waits until so many calls were made.
+func (c *classroom) asked(calls int) {
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	limit := time.After(3 * time.Minute)
+	for len(c.lm.Calls()) < calls {
+		select {
+		case <-tick.C:
+		case <-limit:
+			require.Fail(c.t, "the calls do not come")
+		}
+	}
+}

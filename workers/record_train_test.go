@@ -1,0 +1,125 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// recordTraining records runs of training that end in each of the ways there are,
+// and what is done with adapters.
+func recordTraining(t *testing.T) {
+	dir := filepath.Join(recordSource, "lessons")
+	require.NoError(t, os.MkdirAll(dir, 0o755))
+	s, _ := newTrainStack(t)
+	s.worker(nil)
+	in := drilled(lesson(t, dir))
+	dry := in
+	dry.DryRun = true
+	bad := in
+	bad.BaseModel = "tiny/unknown"
+	force := workflows.ActivateAdapterInput{Name: "lamps", Force: true}
+	second := drilled(in.Dataset.URI)
+	second.Seed = new(int64)
+	sweep, err := json.Marshal(in)
+	require.NoError(t, err)
+	for _, r := range []struct {
+		name, kind string
+		in         any
+	}{
+		{"train-dry-run", "TrainSFT", dry},
+		{"train", "TrainSFT", in},
+		{"train-unchanged", "TrainSFT", in},
+		{"train-failed", "TrainSFT", bad},
+		{"adapter-activate", "ActivateAdapter", force},
+		{"train-second", "TrainSFT", second},
+		{"adapter-activate-second", "ActivateAdapter", force},
+		{"adapter-rollback", "RollbackAdapter", workflows.ActivateAdapterInput{Role: "lamps"}},
+		{"adapter-deactivate", "DeactivateAdapter", workflows.ActivateAdapterInput{Role: "lamps"}},
+		{"adapter-list", "ListAdapters", workflows.ListAdaptersInput{}},
+		{"adapter-show", "ShowAdapter", workflows.ShowAdapterInput{Name: "lamps"}},
+		{"train-sweep", "TrainSweep", workflows.SweepInput{
+			Method: training.SFT, Train: sweep, Grid: map[string][]json.RawMessage{"seed": {json.RawMessage("3"), json.RawMessage("4")}},
+		}},
+	} {
+		_, err := execute[map[string]any](s, r.name, r.kind, r.in)
+		require.Equal(t, strings.HasSuffix(r.name, "-failed"), err != nil, "%s: %v", r.name, err)
+		s.record(r.name, s.history(r.name, ""))
+	}
+	s.record("train-of-sweep", s.history("train-sweep/000", ""))
+	recordSteered(t, s, in)
+}
+
+// recordSteered records a run that is paused, resumed and stopped, and one that is cancelled.
+func recordSteered(t *testing.T, s *stack, in workflows.TrainInput) {
+	t.Helper()
+	for i, name := range []string{"train-stopped", "train-cancelled"} {
+		seed := int64(10 + i)
+		in.Seed = &seed
+		_, err := s.client.ExecuteWorkflow(t.Context(), startOptions(name), "TrainSFT", in)
+		require.NoError(t, err)
+		s.trained(name, 4)
+		if name == "train-cancelled" {
+			s.temporalCLI("workflow", "cancel", "--workflow-id", name)
+			require.Error(t, s.client.GetWorkflow(t.Context(), name, "").Get(t.Context(), nil))
+		} else {
+			s.temporalCLI("workflow", "signal", "--workflow-id", name, "--name", "pause")
+			require.Eventually(t, func() bool { return s.progress(name).Paused && s.progress(name).Checkpoint >= 4 }, time.Minute, 100*time.Millisecond)
+			s.temporalCLI("workflow", "update", "execute", "--workflow-id", name, "--name", "set_budget", "--input", "1.5")
+			s.temporalCLI("workflow", "signal", "--workflow-id", name, "--name", "resume")
+			s.temporalCLI("workflow", "signal", "--workflow-id", name, "--name", "stop")
+			require.NoError(t, s.client.GetWorkflow(t.Context(), name, "").Get(t.Context(), nil))
+		}
+		s.record(name, s.history(name, ""))
+	}
+}
+
+// trained waits for a step of a run.
+func (s *stack) trained(id string, step int) {
+	s.t.Helper()
+	require.Eventually(s.t, func() bool { return s.progress(id).Step >= step }, 2*time.Minute, 20*time.Millisecond)
+}
+
+func (s *stack) progress(id string) (p workflows.TrainProgress) {
+	value, err := s.client.QueryWorkflow(s.t.Context(), id, "", workflows.QueryProgress)
+	if err == nil {
+		_ = value.Get(&p) // not yet
+	}
+	return p
+}
+
+// recordOptimization records runs of both modes and what is done with programs.
+func recordOptimization(t *testing.T) {
+	c := newClassroom(t)
+	c.worker(nil)
+	dry := quizzes("improved")
+	dry.DryRun = true
+	bad := quizzes("compat")
+	bad.Metric = json.RawMessage(`{"kind":"exact","field":"colour"}`)
+	for _, r := range []struct {
+		name, kind string
+		in         any
+	}{
+		{"optimize-dry-run", "OptimizePrompts", dry},
+		{"optimize-compat", "OptimizePrompts", quizzes("compat")},
+		{"optimize-improved", "OptimizePrompts", quizzes("improved")},
+		{"optimize-unchanged", "OptimizePrompts", quizzes("improved")},
+		{"optimize-failed", "OptimizePrompts", bad},
+		{"program-promote", "PromoteProgram", workflows.ProgramInput{Name: "quiz", Version: 1, Force: true}},
+		{"program-rollback", "RollbackProgram", workflows.ProgramInput{Name: "quiz"}},
+		{"program-list", "ListPrograms", workflows.ListProgramsInput{}},
+		{"program-show", "ShowProgram", workflows.ProgramInput{Name: "quiz"}},
+	} {
+		_, err := execute[map[string]any](c.stack, r.name, r.kind, r.in)
+		require.Equal(t, strings.HasSuffix(r.name, "-failed"), err != nil, "%s: %v", r.name, err)
+		c.record(r.name, c.history(r.name, ""))
+	}
+}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// printed is how a command ended and what it said.
+type printed struct {
+	code           int
+	stdout, stderr string
+}
+
+// commandLine builds cogflow and returns what runs it against the stack.
+func (s *stack) commandLine() func(args ...string) printed {
+	s.t.Helper()
+	program := filepath.Join(s.t.TempDir(), "cogflow")
+	out, err := exec.CommandContext(s.t.Context(), "go", "build", "-o", program, "../starter").CombinedOutput()
+	require.NoError(s.t, err, string(out))
+	return func(args ...string) printed {
+		s.t.Helper()
+		cmd := exec.CommandContext(s.t.Context(), program, args...)
+		cmd.Dir = s.dir
+		cmd.Env = append(append(os.Environ(), "HOME="+s.dir, "TEMPORAL_ADDRESS="+s.server.Address(), "COGNIVERSE_CONFIG=",
+			"COGFLOW_STORE=file://"+filepath.Join(s.dir, "store")), s.env...)
+		var stdout, stderr bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &stdout, &stderr
+		err := cmd.Run()
+		if _, ended := errors.AsType[*exec.ExitError](err); !ended {
+			require.NoError(s.t, err)
+		}
+		p := printed{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+		s.t.Logf("cogflow %q: exit %d\n%s%s", args, p.code, p.stdout, p.stderr)
+		return p
+	}
+}
+
+// lessons are small datasets of each method.
+func lessons(t *testing.T, dir string) (sft, dpo, embedding string) {
+	t.Helper()
+	write := func(name, row string) string {
+		var lines strings.Builder
+		for i := range 24 {
+			fmt.Fprintf(&lines, row+"\n", i, i+1)
+		}
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, []byte(lines.String()), 0o600))
+		return path
+	}
+	return write("sft.jsonl", `{"prompt": "How many lamps are in hall %d?", "completion": "There are %d lamps."}`),
+		write("dpo.jsonl", `{"prompt": "Is hall %[1]d lit?", "chosen": "Yes, by %[2]d lamps.", "rejected": "Nobody knows %[2]d."}`),
+		write("embedding.jsonl", `{"anchor": "hall %[1]d", "positive": "the lamps of hall %[1]d", "negative": "a boat on lake %[2]d"}`)
+}
+
+// TestTrainCLI goes the way of a person with three small datasets: train by each
+// method, look at what came of it, and take it home.
+func TestTrainCLI(t *testing.T) {
+	t.Parallel()
+	s, _ := newTrainStack(t)
+	s.worker(nil)
+	cogflow := s.commandLine()
+	sft, dpo, embedding := lessons(t, s.dir)
+	few := []string{"--set", "epochs=2", "--set", "min_rows=10", "--set", "max_seq_length=96", "--set", "batch_size=4", "--set", "gradient_accumulation_steps=1"}
+	train := func(method, dataset, model string, more ...string) printed {
+		t.Helper()
+		args := append([]string{"train", method, "--dataset", dataset, "--base-model", model, "--name", "halls-" + method}, few...)
+		return cogflow(append(args, more...)...)
+	}
+
+	for name, args := range map[string][]string{
+		"learning_rate": {"--set", "learning_rat=1"}, "wants a time": {"--gpu-wait", "soon"}, "unknown flag": {"--epochs", "1"},
+	} {
+		p := train("sft", sft, "tiny/llama", args...)
+		require.Equal(t, 2, p.code, "usage")
+		require.Contains(t, p.stderr, name)
+	}
+	p := train("sft", sft, "tiny/none")
+	require.Equal(t, 1, p.code)
+	require.Contains(t, p.stderr, `input error: plan: find base model "tiny/none": this worker has no such model; known are tiny/encoder, tiny/llama`)
+	p = train("sft", dpo, "tiny/llama")
+	require.Equal(t, 1, p.code)
+	require.Contains(t, p.stderr, "rows of the format preference train with dpo, not with sft")
+	p = train("sft", sft, "tiny/llama", "--dry-run")
+	require.Zero(t, p.code)
+	require.Contains(t, p.stdout, "cpu")
+	require.Empty(t, s.sightNow("store/default/training"), "nothing was begun")
+
+	// Started and left alone; the same again is the same job, and is watched.
+	p = train("sft", sft, "tiny/llama", "--detach", "--json")
+	require.Zero(t, p.code)
+	id := decode[struct {
+		ID string `json:"workflow_id"`
+	}](t, p.stdout).ID
+	require.True(t, strings.HasPrefix(id, "train-default-halls-sft-"), id)
+	p = train("sft", sft, "tiny/llama")
+	require.Zero(t, p.code)
+	require.Contains(t, p.stderr, id+" is running already")
+	require.Regexp(t, `(?m)^\d\d:\d\d:\d\d .*step`, p.stderr, "progress")
+	require.Contains(t, p.stdout, "halls-sft@1: trained")
+	require.Regexp(t, `HELD OUT +BASE +TRAINED +CHANGE`, p.stdout)
+	require.Regexp(t, `(?m)^loss +\d`, p.stdout)
+	p = train("sft", sft, "tiny/llama", "--json")
+	require.Zero(t, p.code)
+	again := decode[workflows.TrainResult](t, p.stdout)
+	require.Equal(t, "unchanged", again.Status, "a finished job does no work")
+	require.Equal(t, 1, again.Version)
+
+	p = train("dpo", dpo, "tiny/llama", "--json")
+	require.Zero(t, p.code)
+	out := decode[workflows.TrainResult](t, p.stdout)
+	require.Equal(t, "trained", out.Status)
+	require.Contains(t, out.Metrics, "margin")
+	require.NotContains(t, p.stdout, "Started", "only the document")
+	p = train("embedding", embedding, "tiny/encoder", "--json")
+	require.Zero(t, p.code)
+	require.Contains(t, decode[workflows.TrainResult](t, p.stdout).Metrics, "accuracy")
+
+	p = cogflow("adapters", "list", "--json")
+	require.Zero(t, p.code)
+	var names []string
+	for _, a := range decode[activities.AdapterList](t, p.stdout).Adapters {
+		names = append(names, fmt.Sprint(a.Name, "@", a.Version))
+	}
+	require.ElementsMatch(t, []string{"halls-sft@1", "halls-dpo@1", "halls-embedding@1"}, names)
+
+	p = cogflow("report", id, "--json")
+	require.Zero(t, p.code)
+	page, err := os.ReadFile(decode[struct{ Path string }](t, p.stdout).Path)
+	require.NoError(t, err)
+	require.Contains(t, string(page), "<svg", "curves")
+	require.Contains(t, string(page), "halls-sft")
+
+	home := filepath.Join(s.dir, "home")
+	p = cogflow("adapters", "download", "halls-sft@1", "--to", home)
+	require.Zero(t, p.code)
+	require.Contains(t, p.stdout, "every SHA-256 as the manifest has it")
+	require.FileExists(t, filepath.Join(home, "adapter_model.safetensors"))
+	require.FileExists(t, filepath.Join(home, "adapter_config.json"))
+
+	// Somebody has touched the weights in the store.
+	weights := filepath.Join(s.dir, "store", "default", "adapters", "halls-sft", "1", "adapter_model.safetensors")
+	content, err := os.ReadFile(weights)
+	require.NoError(t, err)
+	content[len(content)/2] ^= 1
+	require.NoError(t, os.WriteFile(weights, content, 0o600))
+	p = cogflow("adapters", "download", "halls-sft@1", "--to", home+"-again")
+	require.Equal(t, 1, p.code)
+	require.Contains(t, p.stderr, "adapter_model.safetensors")
+	require.NoDirExists(t, home+"-again")
+}

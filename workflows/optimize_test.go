@@ -1,0 +1,382 @@
+package workflows_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/blob"
+	"github.com/cogniverse/cogflow/internal/ledger"
+	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/mipro"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// school is everything around OptimizePrompts: real store and ledger, and models
+// that follow a rule: an instruction with a higher number helps the student more.
+type school struct {
+	t        *testing.T
+	optimize *activities.Optimize
+	pupils   *pupils
+}
+
+func newSchool(t *testing.T) *school {
+	t.Helper()
+	dir := t.TempDir()
+	store, err := blob.Open(t.Context(), "file://"+filepath.Join(dir, "store"))
+	require.NoError(t, err)
+	calls, err := ledger.Open(filepath.Join(dir, "ledger.db"))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, calls.Close()) })
+	s := &school{t: t, pupils: &pupils{asked: map[string]int{}, helps: true}}
+	price := &prompt.Price{Input: 1, Output: 1}
+	s.optimize = &activities.Optimize{
+		Store: store, Ledger: calls, Runs: nobody{}, LM: s.pupils, Documents: (*textVideos)(nil), Judges: noJudges{},
+		Cast: func() (activities.Cast, error) {
+			m := func(name string) prompt.Model { return prompt.Model{Name: name, MaxTokens: 100, Price: price} }
+			return activities.Cast{Student: m("student"), Teacher: m("teacher"), Proposer: m("proposer"), Judge: m("judge")}, nil
+		},
+		Report: func(w io.Writer, r prompt.Report) error { return json.NewEncoder(w).Encode(r.Release) }, Version: "test",
+	}
+	return s
+}
+
+type noJudges struct{}
+
+func (noJudges) Check(name string) error { return fault.New(fault.Input, "score", name, "unknown") }
+func (noJudges) Score(context.Context, string, *prompt.Object, *prompt.Object) (float64, error) {
+	return 0, fault.New(fault.Input, "score", "", "there are no commands")
+}
+
+func (s *school) environment() *testsuite.TestWorkflowEnvironment {
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestWorkflowEnvironment()
+	env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{&activities.Errors{}}})
+	env.SetTestTimeout(time.Minute)
+	env.RegisterActivity(s.optimize)
+	for _, w := range []any{
+		workflows.OptimizePrompts, workflows.ListPrograms, workflows.ShowProgram, workflows.PromoteProgram, workflows.RollbackProgram,
+	} {
+		env.RegisterWorkflow(w)
+	}
+	return env
+}
+
+func (s *school) run(in workflows.OptimizeInput) (workflows.OptimizeResult, error) {
+	env := s.environment()
+	env.ExecuteWorkflow(workflows.OptimizePrompts, in)
+	return optimized(s.t, env)
+}
+
+func optimized(t *testing.T, env *testsuite.TestWorkflowEnvironment) (workflows.OptimizeResult, error) {
+	t.Helper()
+	require.True(t, env.IsWorkflowCompleted())
+	var out workflows.OptimizeResult
+	if err := env.GetWorkflowError(); err != nil {
+		return out, err
+	}
+	return out, env.GetWorkflowResult(&out)
+}
+
+// lessons is an input with rows to learn from.
+func lessons(mode string) workflows.OptimizeInput {
+	var rows []string
+	for i := range 160 {
+		rows = append(rows, fmt.Sprintf(`{"query":"topic %d","answer":"%d"}`, i, i%7))
+	}
+	return workflows.OptimizeInput{
+		Program:  json.RawMessage(`{"name":"quiz","predictors":[{"name":"self","inputs":[{"name":"query"}],"outputs":[{"name":"answer"}]}]}`),
+		Trainset: json.RawMessage("[" + strings.Join(rows, ",") + "]"), Mode: mode,
+		Settings: mipro.Settings{Auto: "none", NumCandidates: 5, NumTrials: 8, MinibatchSize: 12, MinibatchFullEvalSteps: 4},
+	}
+}
+
+// pupils are the models.
+type pupils struct {
+	mu    sync.Mutex
+	asked map[string]int // by fingerprint
+	helps bool           // instructions differ in how much they help
+	fail  func(c prompt.Completion) error
+}
+
+func (p *pupils) Limit(string) int { return 8 }
+
+func (p *pupils) Complete(_ context.Context, c prompt.Completion) (prompt.CompletionAnswer, error) {
+	p.mu.Lock()
+	fail := p.fail
+	p.mu.Unlock()
+	if fail != nil {
+		if err := fail(c); err != nil {
+			return prompt.CompletionAnswer{}, err
+		}
+	}
+	p.mu.Lock()
+	p.asked[string(c.Fingerprint())]++
+	p.mu.Unlock()
+	return prompt.CompletionAnswer{Text: p.answer(c), Finish: prompt.FinishStop, CostMicroUSD: 10}, nil
+}
+
+func (p *pupils) count() (distinct, all int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, n := range p.asked {
+		all += n
+	}
+	return len(p.asked), all
+}
+
+func hash(text string) uint64 {
+	h := fnv.New64a()
+	fmt.Fprint(h, text)
+	return h.Sum64()
+}
+
+var wanted = regexp.MustCompile("`(?:\\[\\[ ## )?(\\w+)(?: ## \\]\\])?`")
+
+func (p *pupils) answer(c prompt.Completion) string {
+	last := c.Messages[len(c.Messages)-1].Content
+	var b strings.Builder
+	for _, m := range wanted.FindAllStringSubmatch(last[strings.LastIndex(last, "Respond with"):], -1) {
+		value := fmt.Sprintf("Rule number %d.", hash(last+fmt.Sprint(c.Rollout))%10)
+		switch m[1] {
+		case "completed":
+			value = ""
+		case "answer":
+			value = p.quiz(c, last)
+		}
+		fmt.Fprintf(&b, "[[ ## %s ## ]]\n%s\n\n", m[1], value)
+	}
+	return b.String()
+}
+
+// quiz answers a topic rightly more often when the instruction helps.
+func (p *pupils) quiz(c prompt.Completion, last string) string {
+	topics := regexp.MustCompile(`topic (\d+)`).FindAllStringSubmatch(last, -1)
+	topic, _ := strconv.Atoi(topics[len(topics)-1][1])
+	skill := uint64(30)
+	if rule := regexp.MustCompile(`Rule number (\d)`).FindStringSubmatch(c.Messages[0].Content); rule != nil && p.helps {
+		n, _ := strconv.Atoi(rule[1])
+		skill += uint64(7 * n)
+	}
+	if c.Model == "teacher" || hash(fmt.Sprint(topic))%100 < skill {
+		return strconv.Itoa(topic % 7)
+	}
+	return "none"
+}
+
+func TestOptimize(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{activities.ModeCompat, activities.ModeImproved} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			s := newSchool(t)
+			out, err := s.run(lessons(mode))
+			require.NoError(t, err)
+			require.Equal(t, "optimized", out.Status)
+			require.True(t, out.Promoted, "%+v", out)
+			require.Greater(t, out.Score, out.DefaultScore)
+			require.Equal(t, 48, out.Verdict.Examples, "three in ten are set aside")
+			distinct, all := s.pupils.count()
+			require.Equal(t, distinct, all, "no answer is asked for twice")
+			require.Equal(t, all, out.Calls)
+			require.Positive(t, out.CostUSD)
+
+			again, err := s.run(lessons(mode))
+			require.NoError(t, err)
+			require.Equal(t, "unchanged", again.Status)
+			require.Equal(t, out.Version, again.Version)
+			_, after := s.pupils.count()
+			require.Equal(t, all, after, "a finished job asks nothing")
+
+			detail, err := s.optimize.ShowProgram(t.Context(), activities.AdapterInput{Tenant: tenant.Default, Name: "quiz"})
+			require.NoError(t, err)
+			require.Equal(t, "active", detail.Status)
+			program, err := prompt.Read(detail.Program)
+			require.NoError(t, err)
+			require.Contains(t, program.Predictors[0].Instructions, "Rule number")
+		})
+	}
+}
+
+func TestOptimizeNeverShipsARegression(t *testing.T) {
+	t.Parallel()
+	s := newSchool(t)
+	s.pupils.helps = false
+	out, err := s.run(lessons(activities.ModeImproved))
+	require.NoError(t, err)
+	require.False(t, out.Promoted)
+	require.False(t, out.Verdict.Promote)
+	env := s.environment()
+	env.ExecuteWorkflow(workflows.PromoteProgram, workflows.ProgramInput{Name: "quiz", Version: 1})
+	require.ErrorContains(t, env.GetWorkflowError(), "force")
+}
+
+// What servers do wrong changes no score: the result is that of a calm run.
+func TestOptimizeFaultsAreNoScores(t *testing.T) {
+	t.Parallel()
+	calm := newSchool(t)
+	want, err := calm.run(lessons(activities.ModeCompat))
+	require.NoError(t, err)
+	s := newSchool(t)
+	var mu sync.Mutex
+	seen := map[string]int{}
+	s.pupils.fail = func(c prompt.Completion) error {
+		mu.Lock()
+		defer mu.Unlock()
+		f := string(c.Fingerprint())
+		seen[f]++
+		switch {
+		case hash(f)%20 == 0 && seen[f] == 1:
+			return &fault.Error{Class: fault.Overload, Op: "ask model", Reason: "429", RetryAfter: time.Millisecond}
+		case hash(f)%97 == 1 && seen[f] == 1:
+			return fault.New(fault.Transport, "ask model", c.Model, "the connection broke")
+		}
+		return nil
+	}
+	out, err := s.run(lessons(activities.ModeCompat))
+	require.NoError(t, err)
+	require.Equal(t, want.Job, out.Job)
+	require.Equal(t, want.Score, out.Score)
+	require.Equal(t, want.Verdict, out.Verdict)
+	distinct, all := s.pupils.count()
+	require.Equal(t, distinct, all)
+}
+
+func TestOptimizeBudget(t *testing.T) {
+	t.Parallel()
+	s := newSchool(t)
+	in := lessons(activities.ModeCompat)
+	in.BudgetUSD = 0.002
+	env := s.environment()
+	env.RegisterDelayedCallback(func() {
+		value, err := env.QueryWorkflow(workflows.QueryProgress)
+		require.NoError(t, err)
+		var p workflows.OptimizeProgress
+		require.NoError(t, value.Get(&p))
+		require.Equal(t, string(fault.Budget), p.Waiting)
+		_, all := s.pupils.count()
+		require.LessOrEqual(t, float64(all)*10/1e6, 0.002)
+		env.UpdateWorkflow(workflows.UpdateBudget, "", &testsuite.TestUpdateCallback{
+			OnAccept: func() {}, OnReject: func(err error) { require.NoError(t, err) },
+			OnComplete: func(_ any, err error) { require.NoError(t, err) },
+		}, 5.0)
+	}, time.Hour)
+	env.ExecuteWorkflow(workflows.OptimizePrompts, in)
+	out, err := optimized(t, env)
+	require.NoError(t, err)
+	require.Equal(t, "optimized", out.Status)
+	distinct, all := s.pupils.count()
+	require.Equal(t, distinct, all, "the limit cost no answer")
+}
+
+func TestOptimizeApproval(t *testing.T) {
+	t.Parallel()
+	s := newSchool(t)
+	in := lessons(activities.ModeImproved)
+	in.Approve = true
+	env := s.environment()
+	answered := false
+	env.RegisterDelayedCallback(func() {
+		env.UpdateWorkflow(workflows.UpdateApprove, "", &testsuite.TestUpdateCallback{
+			OnAccept: func() { answered = true }, OnReject: func(err error) { require.NoError(t, err) },
+			OnComplete: func(any, error) {},
+		}, false)
+	}, time.Hour)
+	env.ExecuteWorkflow(workflows.OptimizePrompts, in)
+	out, err := optimized(t, env)
+	require.NoError(t, err)
+	require.True(t, answered)
+	require.True(t, out.Verdict.Promote)
+	require.False(t, out.Promoted, "somebody said no")
+}
+
+func TestOptimizeStopKeepsTheBest(t *testing.T) {
+	t.Parallel()
+	s := newSchool(t)
+	env := s.environment()
+	var once sync.Once
+	s.pupils.fail = func(c prompt.Completion) error {
+		if c.Model == "student" {
+			once.Do(func() { env.SignalWorkflow(workflows.SignalStop, nil) })
+		}
+		return nil
+	}
+	env.ExecuteWorkflow(workflows.OptimizePrompts, lessons(activities.ModeCompat))
+	out, err := optimized(t, env)
+	require.NoError(t, err)
+	require.Equal(t, "stopped", out.Status)
+	require.Less(t, out.Trials, 8)
+
+	s.pupils.fail = nil
+	whole, err := s.run(lessons(activities.ModeCompat))
+	require.NoError(t, err)
+	require.Equal(t, "optimized", whole.Status, "a stopped job can be searched on")
+	require.Equal(t, 2, whole.Version)
+	distinct, all := s.pupils.count()
+	require.Equal(t, distinct, all)
+}
+
+func TestOptimizeRefuses(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change func(in *workflows.OptimizeInput)
+		says   string
+	}{
+		"no program":    {func(in *workflows.OptimizeInput) { in.Program = nil }, `"program" is required`},
+		"no rows":       {func(in *workflows.OptimizeInput) { in.Trainset = json.RawMessage(`[]`) }, "train"},
+		"one row":       {func(in *workflows.OptimizeInput) { in.Trainset = json.RawMessage(`[{"query":"topic 1","answer":"1"}]`) }, ""},
+		"unknown field": {func(in *workflows.OptimizeInput) { in.Program = json.RawMessage(`{"name":"x","predictorz":[]}`) }, "predictorz"},
+		"metric on nothing": {func(in *workflows.OptimizeInput) {
+			in.Metric = json.RawMessage(`{"kind":"exact","field":"colour"}`)
+		}, "colour"},
+		"unknown command": {func(in *workflows.OptimizeInput) {
+			in.Metric = json.RawMessage(`{"kind":"command","command":"house"}`)
+		}, "house"},
+		"a minibatch too large": {func(in *workflows.OptimizeInput) { in.MinibatchSize = 4000 }, "minibatch"},
+		"mode":                  {func(in *workflows.OptimizeInput) { in.Mode = "magic" }, "improved or compat"},
+		"auto and trials":       {func(in *workflows.OptimizeInput) { in.Auto = "light" }, "auto"},
+		"a huge instruction": {func(in *workflows.OptimizeInput) {
+			in.Program = json.RawMessage(`{"name":"x","predictors":[{"name":"self","instructions":"` + strings.Repeat("a", 1<<20) +
+				`","inputs":[{"name":"query"}],"outputs":[{"name":"answer"}]}]}`)
+		}, "instructions"},
+		"a row that is no object": {func(in *workflows.OptimizeInput) { in.Trainset = json.RawMessage(`[1, 2]`) }, "example"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSchool(t)
+			in := lessons(activities.ModeCompat)
+			c.change(&in)
+			_, err := s.run(in)
+			require.ErrorContains(t, err, c.says)
+			require.ErrorContains(t, err, "type: input")
+			_, all := s.pupils.count()
+			require.Zero(t, all, "nothing is paid before it is refused")
+		})
+	}
+	s := newSchool(t)
+	s.optimize.Cast = func() (activities.Cast, error) {
+		m := prompt.Model{Name: "m"}
+		return activities.Cast{Student: m, Teacher: m, Proposer: m, Judge: m}, nil
+	}
+	in := lessons(activities.ModeCompat)
+	in.BudgetUSD = 1
+	_, err := s.run(in)
+	require.ErrorContains(t, err, "no price")
+}

@@ -13,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/blob"
 	"github.com/cogniverse/cogflow/training"
@@ -51,7 +50,7 @@ there. What exists already is never overwritten.`,
 			if to == "" {
 				to = fmt.Sprintf("%s-%d", d.Name, d.Version)
 			}
-			done, err := a.download(cmd.Context(), d, to)
+			done, err := a.download(cmd.Context(), wares{"download adapter", d.Name, d.Version, d.Prefix, d.Files}, to)
 			if err != nil {
 				return err
 			}
@@ -67,18 +66,27 @@ there. What exists already is never overwritten.`,
 	return cmd
 }
 
-// download makes the directory to from the files of d, all or nothing.
-func (a *app) download(ctx context.Context, d activities.AdapterDetail, to string) (downloaded, error) {
+// wares are published files on their way here.
+type wares struct {
+	op      string // "download adapter"
+	name    string
+	version int
+	prefix  string // in the store
+	files   []training.CheckpointFile
+}
+
+// download makes the directory to from the files of w, all or nothing.
+func (a *app) download(ctx context.Context, w wares, to string) (downloaded, error) {
 	to, err := filepath.Abs(to)
 	if err != nil {
 		return downloaded{}, err
 	}
-	done := downloaded{Name: d.Name, Version: d.Version, Path: to, Files: len(d.Files)}
+	done := downloaded{Name: w.name, Version: w.version, Path: to, Files: len(w.files)}
 	if _, err := os.Lstat(to); !errors.Is(err, fs.ErrNotExist) {
-		return done, fault.New(fault.Input, "download adapter", to, "it exists already, and nothing is overwritten; name another with --to")
+		return done, fault.New(fault.Input, w.op, to, "it exists already, and nothing is overwritten; name another with --to")
 	}
-	if len(d.Files) == 0 {
-		return done, fault.New(fault.Input, "download adapter", adapterRef(d.Name, d.Version), "its manifest names no files")
+	if len(w.files) == 0 {
+		return done, fault.New(fault.Input, w.op, adapterRef(w.name, w.version), "its manifest names no files")
 	}
 	store, err := a.store(ctx)
 	if err != nil {
@@ -87,47 +95,47 @@ func (a *app) download(ctx context.Context, d activities.AdapterDetail, to strin
 	// A sibling, so that the rename at the end stays on one file system.
 	temporary, err := os.MkdirTemp(filepath.Dir(to), "."+filepath.Base(to)+"-")
 	if err != nil {
-		return done, fault.Wrap(fault.Capacity, "download adapter", to, err)
+		return done, fault.Wrap(fault.Capacity, w.op, to, err)
 	}
 	defer os.RemoveAll(temporary)
 	root, err := os.OpenRoot(temporary)
 	if err != nil {
-		return done, fault.Wrap(fault.Capacity, "download adapter", to, err)
+		return done, fault.Wrap(fault.Capacity, w.op, to, err)
 	}
 	defer root.Close()
 	v := a.view()
 	defer v.end()
-	for _, f := range d.Files {
-		if err := a.fetchFile(ctx, v, store, root, d.Prefix, f); err != nil {
+	for _, f := range w.files {
+		if err := a.fetchFile(ctx, v, store, root, w, f); err != nil {
 			return done, err
 		}
 		done.Bytes += f.Size
 	}
 	if err := os.Chmod(temporary, 0o755); err != nil { // model servers of other users read it
-		return done, fault.Wrap(fault.Capacity, "download adapter", to, err)
+		return done, fault.Wrap(fault.Capacity, w.op, to, err)
 	}
 	// Should somebody have made it meanwhile, this fails, unless it is empty.
-	return done, fault.Wrap(fault.Capacity, "download adapter", to, os.Rename(temporary, to))
+	return done, fault.Wrap(fault.Capacity, w.op, to, os.Rename(temporary, to))
 }
 
 // fetchFile copies one file of the manifest below root and checks it.
-func (a *app) fetchFile(ctx context.Context, v view, store blob.Store, root *os.Root, prefix string, f training.CheckpointFile) error {
-	bad := func(reason string) error { return fault.New(fault.Input, "download adapter", prefix+f.Name, reason) }
+func (a *app) fetchFile(ctx context.Context, v view, store blob.Store, root *os.Root, w wares, f training.CheckpointFile) error {
+	bad := func(reason string) error { return fault.New(fault.Input, w.op, w.prefix+f.Name, reason) }
 	local := filepath.FromSlash(f.Name)
 	if !filepath.IsLocal(local) {
-		return bad("the manifest names a file outside the adapter; nothing of it is kept")
+		return bad("the manifest names a file outside the directory; nothing of it is kept")
 	}
 	if err := root.MkdirAll(filepath.Dir(local), 0o755); err != nil {
-		return fault.Wrap(fault.Capacity, "download adapter", f.Name, err)
+		return fault.Wrap(fault.Capacity, w.op, f.Name, err)
 	}
-	from, _, err := store.Get(ctx, prefix+f.Name)
+	from, _, err := store.Get(ctx, w.prefix+f.Name)
 	if err != nil {
-		return fault.Wrap(fault.Input, "download adapter", prefix+f.Name, err)
+		return fault.Wrap(fault.Input, w.op, w.prefix+f.Name, err)
 	}
 	defer from.Close()
 	file, err := root.OpenFile(local, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
-		return fault.Wrap(fault.Capacity, "download adapter", f.Name, err)
+		return fault.Wrap(fault.Capacity, w.op, f.Name, err)
 	}
 	defer file.Close()
 	sum := sha256.New()
@@ -135,13 +143,13 @@ func (a *app) fetchFile(ctx context.Context, v view, store blob.Store, root *os.
 	limited := io.LimitReader(a.moving(ctx, v, from, "fetch "+baseName(f.Name), f.Size), f.Size+1)
 	n, err := io.Copy(io.MultiWriter(file, sum), limited)
 	if err != nil {
-		return moved("download adapter", f.Name, err)
+		return moved(w.op, f.Name, err)
 	}
 	if n != f.Size || hex.EncodeToString(sum.Sum(nil)) != f.SHA256 {
 		return bad("its content is not what the manifest says; nothing was kept")
 	}
 	if err := file.Sync(); err != nil {
-		return fault.Wrap(fault.Capacity, "download adapter", f.Name, err)
+		return fault.Wrap(fault.Capacity, w.op, f.Name, err)
 	}
-	return fault.Wrap(fault.Capacity, "download adapter", f.Name, file.Close())
+	return fault.Wrap(fault.Capacity, w.op, f.Name, file.Close())
 }

@@ -71,9 +71,9 @@ func (a *app) close() {
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "cogflow",
-		Short: "Ingest and search videos and train models, durably, on your own machines",
-		Long: `cogflow turns folders of videos into a searchable index and datasets into adapters of
-language and embedding models. The work runs as Temporal workflows on your own workers and
+		Short: "Ingest and search videos, train models and optimize prompts, durably, on your own machines",
+		Long: `cogflow turns folders of videos into a searchable index, datasets into adapters of language
+and embedding models, and examples into better prompts. The work runs as Temporal workflows on your own workers and
 survives the death of any of them.
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 finished with some items failed, 130 interrupted.
@@ -81,6 +81,7 @@ Ctrl-C stops watching, not the job.`,
 		Example: `  cogflow ingest ~/videos
   cogflow search "a red car on a bridge"
   cogflow train sft --dataset chats.jsonl --base-model HuggingFaceTB/SmolLM3-3B
+  cogflow optimize --program router.json --trainset queries.jsonl
   cogflow status`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -99,6 +100,7 @@ Ctrl-C stops watching, not the job.`,
 		a.ingestCommand(), a.searchCommand(), a.evalCommand(), a.videosCommand(),
 		a.statusCommand(), a.watchCommand(), a.listCommand(),
 		a.trainCommand(), a.adaptersCommand(),
+		a.optimizeCommand(), a.programsCommand(), a.approveCommand(),
 		a.cancelCommand(), a.pauseCommand(), a.resumeCommand(), a.stopCommand(), a.tuneCommand(), a.redriveCommand(),
 		a.reportCommand(), a.profilesCommand(), a.vespaCommand(), a.healthCommand(), a.configCommand(), a.versionCommand(),
 	)

@@ -14,7 +14,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-// bars shows a job as bars on a terminal: one for the library or the sweep, one
+// bars shows a job as bars on a terminal: one for the library, the sweep or the optimization, one
 // for each video or training run at work.
 type bars struct {
 	progress *mpb.Progress
@@ -88,6 +88,7 @@ func (b *bars) show(s sample) {
 	}
 	b.showVideos(s.videos)
 	b.showTraining(s)
+	b.showOptimize(s)
 }
 
 func (b *bars) showVideos(videos []workflows.VideoProgress) {

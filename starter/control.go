@@ -60,17 +60,18 @@ training run writes a checkpoint first and gives its GPU back.`,
 }
 
 func (a *app) stopCommand() *cobra.Command {
-	return a.steer("stop ID", "Let a training run end with the best so far",
+	return a.steer("stop ID", "Let a training run or an optimization end with the best so far",
 		`Stop ends training after a checkpoint, evaluates the best adapter so far and publishes it,
-marked as stopped. cogflow redrive trains on from there.`,
+marked as stopped. An optimization makes no more trials and confirms the best so far.
+cogflow redrive goes on from there.`,
 		"  cogflow stop train-default-support-0123456789ab",
 		func(ctx context.Context, c client.Client, id string) (string, error) {
 			d, err := c.DescribeWorkflow(ctx, id, "")
 			if err != nil {
 				return "", err
 			}
-			if kind := d.WorkflowType.Name; !strings.HasPrefix(kind, "Train") || kind == "TrainSweep" {
-				return "", usage("%s is %s, and stop is for one training run: cogflow pause or cogflow cancel", id, kind)
+			if kind := d.WorkflowType.Name; kind != kindOptimize && !strings.HasPrefix(kind, "Train") || kind == "TrainSweep" {
+				return "", usage("%s is %s, and stop is for one training run or optimization: cogflow pause or cogflow cancel", id, kind)
 			}
 			return "Stopping " + id + ". cogflow watch " + id + " shows it end.", c.SignalWorkflow(ctx, id, "", workflows.SignalStop, nil)
 		})

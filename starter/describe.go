@@ -18,7 +18,7 @@ import (
 type state struct {
 	execution
 	Summary  string          `json:"summary,omitempty"`
-	Progress json.RawMessage `json:"progress,omitempty"` // LibraryProgress, VideoProgress, TrainProgress or SweepResult
+	Progress json.RawMessage `json:"progress,omitempty"` // LibraryProgress, VideoProgress, TrainProgress, SweepResult or OptimizeProgress
 	Steps    []step          `json:"steps"`              // what waits, runs or is retried
 	Result   json.RawMessage `json:"result,omitempty"`
 	Failure  *failure        `json:"failure,omitempty"`
@@ -91,6 +91,9 @@ func (a *app) inspect(ctx context.Context, c client.Client, id string) (state, e
 func progressOf(s sample) (json.RawMessage, error) {
 	if s.sweep != nil || len(s.trains) > 0 {
 		return progressOfTraining(s)
+	}
+	if s.optimize != nil {
+		return json.Marshal(s.optimize.OptimizeProgress)
 	}
 	if s.library != nil {
 		return json.Marshal(s.library)
@@ -187,6 +190,7 @@ func (a *app) printState(s state) error {
 
 func (a *app) printSample(s sample) {
 	a.printTraining(s)
+	a.printOptimizing(s)
 	if p := s.library; p != nil {
 		a.say("%s: %d of %d videos (%d indexed, %d unchanged, %d failed), %d at a time, %s",
 			stageText(p.Stage, p.Paused, ""), p.Done, p.Videos, p.Indexed, p.Unchanged, p.Failed, p.Concurrency, dollars(p.CostUSD))

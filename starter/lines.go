@@ -54,7 +54,7 @@ func (l *lines) show(s sample) {
 func (l *lines) end() {}
 
 func (l *lines) text(s sample) string {
-	text := trainingText(s)
+	text := trainingText(s) + optimizeText(s)
 	if s.library != nil {
 		text = l.meters.libraryText(s.library)
 	}
@@ -84,6 +84,9 @@ func stateOf(s sample) string {
 	}
 	for _, t := range s.trains {
 		state += t.state()
+	}
+	if s.optimize != nil {
+		state += s.optimize.state()
 	}
 	return state
 }

@@ -20,13 +20,14 @@ import (
 // jobsQuery finds what people started: no children, and not the short
 // workflows that only answer a question.
 const jobsQuery = "TaskQueue = '" + workflows.QueueMain + "' AND ParentWorkflowId IS NULL" +
-	" AND WorkflowType IN ('IngestLibrary', 'IngestVideo', 'DeleteVideo', 'TrainSFT', 'TrainDPO', 'TrainEmbedding', 'TrainSweep')"
+	" AND WorkflowType IN ('IngestLibrary', 'IngestVideo', 'DeleteVideo', 'TrainSFT', 'TrainDPO', 'TrainEmbedding', 'TrainSweep', 'OptimizePrompts')"
 
 // kinds are the workflow types, as `list --kind` takes them.
 func kinds() []string {
 	return []string{
 		"IngestLibrary", "IngestVideo", "DeleteVideo", "SearchVideos", "ListVideos", "CheckHealth",
 		"TrainSFT", "TrainDPO", "TrainEmbedding", "TrainSweep", "ListAdapters", "ShowAdapter", "ActivateAdapter", "DeactivateAdapter", "RollbackAdapter",
+		"OptimizePrompts", "ListPrograms", "ShowProgram", "PromoteProgram", "RollbackProgram",
 	}
 }
 

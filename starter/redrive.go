@@ -21,7 +21,7 @@ func (a *app) redriveCommand() *cobra.Command {
 		Use:   "redrive ID",
 		Short: "Run an unfinished job again",
 		Long: `Redrive starts a job again that failed, was cancelled or terminated, or finished with
-some items failed, or a training run that was stopped: same id, same input. Everything
+some items failed, or a training run or optimization that was stopped: same id, same input. Everything
 stored is reused, so only what is missing is done and paid for.`,
 		Example:           "  cogflow redrive ingest-default-local_preview-0123456789ab",
 		Args:              cobra.ExactArgs(1),
@@ -74,7 +74,7 @@ func (a *app) redrive(ctx context.Context, id string, wait waiting) error {
 func finishedWhole(ctx context.Context, c client.Client, id, runID string) (bool, error) {
 	var r struct {
 		Failed int    `json:"failed"`
-		Status string `json:"status"` // of a training run
+		Status string `json:"status"` // of a training run or an optimization
 	}
 	err := c.GetWorkflow(ctx, id, runID).Get(ctx, &r)
 	return r.Failed == 0 && r.Status != "stopped", err

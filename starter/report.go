@@ -30,7 +30,8 @@ func (a *app) reportCommand() *cobra.Command {
 		Short: "Find or open the report of a finished job",
 		Long: `Report prints where the HTML report of a job is, in one file: of an ingest a contact sheet
 with captions and timestamps, stage timings and failures; of training the curves, the
-comparison with the base model and the lineage.`,
+comparison with the base model and the lineage; of an optimization the scores by trial,
+the prompt before and now, and rows that changed.`,
 		Example:           "  cogflow report ingest-default-local_preview-0123456789ab --open",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeJobs,

@@ -39,6 +39,12 @@ func (a *app) printResult(kind, id string, raw json.RawMessage) error {
 			return fmt.Errorf("read the result of %s: %w", id, err)
 		}
 		a.printSweep(id, r)
+	case kindOptimize:
+		var r workflows.OptimizeResult
+		if err := json.Unmarshal(raw, &r); err != nil {
+			return fmt.Errorf("read the result of %s: %w", id, err)
+		}
+		a.printOptimize(id, r)
 	default:
 		return writeJSON(a.out, raw)
 	}

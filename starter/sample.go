@@ -14,11 +14,12 @@ import (
 
 // sample is what a job said of itself at one moment.
 type sample struct {
-	at      time.Time
-	library *workflows.LibraryProgress // nil when the job is one video
-	videos  []workflows.VideoProgress  // at work now
-	sweep   *workflows.SweepResult     // nil when the job is no sweep
-	trains  []trainSample              // training runs at work now
+	at       time.Time
+	library  *workflows.LibraryProgress // nil when the job is one video
+	videos   []workflows.VideoProgress  // at work now
+	sweep    *workflows.SweepResult     // nil when the job is no sweep
+	trains   []trainSample              // training runs at work now
+	optimize *optimizeSample            // nil when the job is no optimization
 }
 
 // querier is the part of the client that samples are taken with.
@@ -62,12 +63,14 @@ func take(ctx context.Context, q querier, id string) (sample, bool) {
 	if err != nil {
 		return sample{}, false
 	}
-	// A video says its uri, a library its source, a training run its base model, a sweep its runs.
+	// A video says its uri, a library its source, a training run its base model, a sweep its runs, an
+	// optimization how many trials it plans.
 	var both struct {
 		workflows.LibraryProgress
-		URI  *string         `json:"uri"`
-		Base *string         `json:"base_model"`
-		Runs json.RawMessage `json:"runs"`
+		URI     *string         `json:"uri"`
+		Base    *string         `json:"base_model"`
+		Runs    json.RawMessage `json:"runs"`
+		Planned *int            `json:"planned"`
 	}
 	if value.Get(&both) != nil {
 		return sample{}, false
@@ -79,6 +82,14 @@ func take(ctx context.Context, q querier, id string) (sample, bool) {
 			return sample{}, false
 		}
 		s.trains = takeSweep(ctx, q, *s.sweep)
+		return s, true
+	}
+	if both.Planned != nil {
+		var p workflows.OptimizeProgress
+		if value.Get(&p) != nil {
+			return sample{}, false
+		}
+		s.optimize = takeOptimize(ctx, q, id, p)
 		return s, true
 	}
 	if both.Base != nil {

@@ -107,8 +107,10 @@ func decode[T any](t *testing.T, out string) (v T) {
 func (b *bench) serve() {
 	b.t.Helper()
 	w := worker.New(b.client, workflows.QueueMain, worker.Options{})
-	for name, stand := range trainStandIns() {
-		w.RegisterWorkflowWithOptions(stand, workflow.RegisterOptions{Name: name})
+	for _, stands := range []map[string]any{trainStandIns(), optimizeStandIns()} {
+		for name, stand := range stands {
+			w.RegisterWorkflowWithOptions(stand, workflow.RegisterOptions{Name: name})
+		}
 	}
 	w.RegisterActivityWithOptions(standInTraining, activity.RegisterOptions{Name: "RunTraining"})
 	for name, stand := range map[string]any{

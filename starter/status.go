@@ -98,9 +98,14 @@ func (a *app) pools(ctx context.Context, c client.Client) ([]pool, error) {
 			return nil, err
 		}
 	}
-	// Any job may name any class to train on: those count that are used.
+	// Any job may name any class to train on, or ask language models: those count
+	// that are used.
+	used := []string{workflows.QueueLM}
 	for _, class := range video.GPUClasses() {
-		p, err := a.askPool(ctx, c, workflows.ClassQueue(workflows.StemTrain, class), enumspb.TASK_QUEUE_TYPE_ACTIVITY)
+		used = append(used, workflows.ClassQueue(workflows.StemTrain, class))
+	}
+	for _, name := range used {
+		p, err := a.askPool(ctx, c, name, enumspb.TASK_QUEUE_TYPE_ACTIVITY)
 		if err != nil {
 			return nil, err
 		}

@@ -239,7 +239,7 @@ func testDownload(t *testing.T, b *bench) {
 	code, _, errors = b.run("adapters", "download", "support@3", "--to", to)
 	assert.Equal(t, exitFailed, code)
 	assert.Contains(t, errors, "nothing is overwritten")
-	for name, want := range map[string]string{"wrong": "not what the manifest says", "escape": "outside the adapter"} {
+	for name, want := range map[string]string{"wrong": "not what the manifest says", "escape": "outside the directory"} {
 		code, _, errors = b.run("adapters", "download", name, "--to", to+name)
 		assert.Equal(t, exitFailed, code)
 		assert.Contains(t, errors, want)

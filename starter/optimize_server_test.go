@@ -1,0 +1,161 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/mipro"
+	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+func optimizeStandIns() map[string]any {
+	return map[string]any{
+		kindOptimize: standInOptimize, "ListPrograms": standInPrograms, "ShowProgram": standInProgram,
+		"PromoteProgram": standInPromote, "RollbackProgram": standInPromote,
+	}
+}
+
+func someOptimizing() workflows.OptimizeProgress {
+	return workflows.OptimizeProgress{
+		Name: "agentic-router", Tenant: "default", Mode: "improved", Stage: "search", Planned: 21, Best: 64, Default: 51, Answers: 834, Calls: 800, CostUSD: 0.31,
+		Trials: []activities.TrialLine{
+			{Kind: mipro.DefaultTrial, Choice: "0d0 0i0", Rows: 100, Score: 51}, {Number: 1, Kind: mipro.RaceTrial, Choice: "0d1 0i2", Rows: 35, Score: 64},
+		},
+	}
+}
+
+func someOptimized() workflows.OptimizeResult {
+	return workflows.OptimizeResult{
+		Program: "agentic-router", Version: 4, Job: "0123456789abcdef01234567", Status: "optimized", Promoted: true, DefaultScore: 52.2, Score: 71.1,
+		Verdict: prompt.Verdict{Examples: 45, Before: 0.522, After: 0.711, Bound: 0.098, Chance: 0.0021, Promote: true},
+		Trials:  22, Calls: 1834, Repeated: 3, CostUSD: 0.74, Report: "default/reports/x/y.html",
+	}
+}
+
+func someQuote() workflows.OptimizeResult {
+	return workflows.OptimizeResult{Job: "0123456789abcdef01234567", Status: "dry_run", Plan: &activities.OptimizePlan{
+		Job: "0123456789abcdef01234567", Name: "agentic-router", Predictors: 1, Train: 20, Val: 80, Confirm: 43, Trials: 21, CostUSD: 1.94, Priced: true,
+		Quote:  mipro.Quote{Student: 1234, Teacher: 100, Proposer: 24, Judge: 50, Retries: 1358},
+		Models: prompt.Models{Student: "smollm3-3b", Teacher: "gpt-4o", Proposer: "gpt-4o", Judge: "gpt-4o"},
+	}}
+}
+
+// standInOptimize ends as the name of its program says.
+func standInOptimize(ctx workflow.Context, in workflows.OptimizeInput) (workflows.OptimizeResult, error) {
+	progress := someOptimizing()
+	err := workflow.SetQueryHandler(ctx, workflows.QueryProgress, func() (workflows.OptimizeProgress, error) { return progress, nil })
+	if err != nil {
+		return workflows.OptimizeResult{}, err
+	}
+	r := someOptimized()
+	if in.DryRun {
+		return someQuote(), nil
+	}
+	switch in.Name {
+	case "broken":
+		return r, temporal.NewNonRetryableApplicationError("the examples have no column \"agent\"", "input", nil)
+	case "wait":
+		stop := workflow.GetSignalChannel(ctx, workflows.SignalStop)
+		if err := workflow.Await(ctx, func() bool { return stop.ReceiveAsync(nil) }); err != nil {
+			return r, err
+		}
+		r.Status = "stopped"
+	case "approve":
+		progress.Stage, progress.Waiting = "publish", "approval"
+		var said *bool
+		err := workflow.SetUpdateHandler(ctx, workflows.UpdateApprove, func(_ workflow.Context, yes bool) error { said = &yes; return nil })
+		if err != nil {
+			return r, err
+		}
+		if err := workflow.Await(ctx, func() bool { return said != nil }); err != nil {
+			return r, err
+		}
+		r.Promoted = *said
+	}
+	return r, nil
+}
+
+func programText(instructions string, demos ...string) json.RawMessage {
+	list := make([]string, len(demos))
+	for i, d := range demos {
+		list[i] = `{"query": "` + d + `", "agent": "text"}`
+	}
+	return json.RawMessage(`{"name": "agentic-router", "predictors": [{"name": "route", "instructions": "` + instructions + `",
+		"inputs": [{"name": "query"}], "outputs": [{"name": "agent"}], "demos": [` + strings.Join(list, ", ") + `]}]}`)
+}
+
+// programFiles are the files of the program that the stand-ins know.
+func programFiles() map[string]string {
+	return map[string]string{"program.json": `{"route": {}}`, "state.json": `{}`, "source.json": `{"name": "agentic-router"}`, "trials.jsonl": "{}\n"}
+}
+
+func someProgram() activities.ProgramDetail {
+	r := someOptimized()
+	d := activities.ProgramDetail{
+		Status: "active", Prefix: "default/programs/agentic-router/4/",
+		Program: programText("Route the query to an agent.\\nInvoices are text.", "show me the keynote", "sum up the talk"),
+	}
+	d.Release = prompt.Release{
+		Name: "agentic-router", Version: 4, Job: r.Job, Workflow: "optimize-default-agentic-router-0123456789ab", Mode: "improved",
+		Created: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Default: 52.2, Score: 71.1, Verdict: r.Verdict, Trials: 22, Calls: 1834, Repeated: 3, CostUSD: 0.74,
+		Models: prompt.Models{Student: "smollm3-3b", Teacher: "gpt-4o", Proposer: "gpt-4o"},
+	}
+	for _, name := range []string{"program.json", "source.json", "state.json", "trials.jsonl"} {
+		text := programFiles()[name]
+		sum := sha256.Sum256([]byte(text))
+		d.Files = append(d.Files, training.CheckpointFile{Name: name, Size: int64(len(text)), SHA256: hex.EncodeToString(sum[:])})
+	}
+	return d
+}
+
+func somePrograms() activities.ProgramList {
+	d := someProgram()
+	l := activities.ProgramLine{
+		Name: d.Name, Version: 4, Status: "active", Mode: d.Mode, Default: d.Default, Score: d.Score, Promote: true, Calls: d.Calls, CostUSD: d.CostUSD, Created: d.Created,
+	}
+	old := l
+	old.Version, old.Status, old.Promote, old.Score = 3, "deprecated", false, 52.0
+	return activities.ProgramList{Programs: []activities.ProgramLine{l, old}}
+}
+
+func standInPrograms(_ workflow.Context, in workflows.ListProgramsInput) (activities.ProgramList, error) {
+	if in.Name != "" && in.Name != "agentic-router" {
+		return activities.ProgramList{Programs: []activities.ProgramLine{}}, nil
+	}
+	return somePrograms(), nil
+}
+
+func standInProgram(_ workflow.Context, in workflows.ProgramInput) (activities.ProgramDetail, error) {
+	d := someProgram()
+	switch {
+	case in.Name == "wrong":
+		d.Files[0].SHA256 = d.Files[1].SHA256
+	case in.Name == "less":
+		d.Files = d.Files[1:]
+	case in.Name != d.Name || in.Version > 4:
+		return d, temporal.NewNonRetryableApplicationError("find program: there is none", "input", nil)
+	case in.Version == 3:
+		d.Version, d.Score, d.Program = 3, 52, programText("Route the query.", "show me the keynote", "a demo that goes")
+	}
+	return d, nil
+}
+
+func standInPromote(_ workflow.Context, in workflows.ProgramInput) (training.Role, error) {
+	if in.Version == 3 && !in.Force {
+		return training.Role{}, temporal.NewNonRetryableApplicationError("not better; force promotes it all the same", "input", nil)
+	}
+	version := in.Version
+	if version == 0 {
+		version = 2
+	}
+	return training.Role{Role: in.Name, Active: &training.Activation{Name: in.Name, Version: version}}, nil
+}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/metric"
+	"github.com/cogniverse/cogflow/prompt/mipro"
+	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+type plainOptimize workflows.OptimizeInput
+
+// TestOptimizeExample does with the example what a run does before its first call.
+func TestOptimizeExample(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile("../examples/optimize.json")
+	require.NoError(t, err)
+	var in plainOptimize
+	strictly(t, data, &in)
+	require.NoError(t, training.CheckName("name", in.Name))
+	program, err := prompt.Read(in.Program)
+	require.NoError(t, err)
+	var all []*prompt.Object
+	require.NoError(t, json.Unmarshal(in.Trainset, &all))
+	m, err := metric.Read(in.Metric, program, all[0].Keys())
+	require.NoError(t, err)
+	search, confirm := mipro.SetAside(all, in.Seed)
+	assert.GreaterOrEqual(t, len(confirm), 10, "enough for a verdict")
+	plan, err := mipro.NewPlan(&mipro.Job{Settings: in.Settings, Program: program, Train: search, Metric: m})
+	require.NoError(t, err)
+	assert.Positive(t, plan.Trials)
+	assert.Positive(t, plan.Quote().Student)
+	for i, example := range all {
+		for _, f := range append(program.Inputs(), program.Outputs()...) {
+			_, ok := example.Get(f.Name)
+			assert.True(t, ok, "example %d has no %s", i+1, f.Name)
+		}
+	}
+
+	alone, err := os.ReadFile("../examples/programs/agentic-router.json")
+	require.NoError(t, err)
+	var inline, file bytes.Buffer
+	require.NoError(t, json.Compact(&inline, in.Program))
+	require.NoError(t, json.Compact(&file, alone))
+	assert.Equal(t, file.String(), inline.String(), "the example's program is the one in examples/programs")
+}
+
+// The programs of the examples are fit, and known to DSPy under the keys that
+// Cogniverse loads.
+func TestProgramExamples(t *testing.T) {
+	t.Parallel()
+	for name, key := range map[string]string{"agentic-router": "route", "modality-routing": "route.predict"} {
+		data, err := os.ReadFile(filepath.Join("../examples/programs", name+".json"))
+		require.NoError(t, err)
+		program, err := prompt.Read(data)
+		require.NoError(t, err, name)
+		assert.Equal(t, name, program.Name)
+		require.NoError(t, training.CheckName("name", program.Name))
+		assert.Equal(t, []string{key}, program.State().Keys())
+		loaded, err := program.Load(program.File())
+		require.NoError(t, err)
+		assert.Equal(t, program.Predictors[0].Instructions, loaded.Predictors[0].Instructions)
+	}
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+func (a *app) printOptimize(id string, r workflows.OptimizeResult) {
+	if r.Plan != nil {
+		a.printQuote(r)
+		return
+	}
+	a.say("%s: %s", adapterRef(r.Program, r.Version), optimizeStatus(r))
+	if v := r.Verdict; v.Examples > 0 {
+		a.say("On %s that no search saw: %s before, %s now (the gain is above %s in 95 of 100 cases)",
+			count(v.Examples, "row", "rows"), percentText(100*v.Before), percentText(100*v.After), signedPoints(100*v.Bound))
+	} else {
+		a.say("No rows were left to confirm it on: give --testset, or at least ten examples.")
+	}
+	a.say("%s, %s (%d repeated), %s", count(r.Trials, "trial", "trials"), count(r.Calls, "call", "calls"), r.Repeated, dollars(r.CostUSD))
+	at := adapterRef(r.Program, r.Version)
+	switch {
+	case r.Promoted:
+		a.say("It is the active version. Export it: cogflow programs export %s", at)
+	case r.Verdict.Promote:
+		a.say("It was not promoted. Promote it: cogflow programs promote %s", at)
+	default:
+		a.say("It was published, but not shown to be better: cogflow programs promote %s --force takes it all the same.", at)
+	}
+	if r.Report != "" {
+		a.say("Report: cogflow report %s", id)
+	}
+}
+
+func optimizeStatus(r workflows.OptimizeResult) string {
+	text := r.Status
+	switch r.Status {
+	case "unchanged":
+		text = "unchanged, optimized before"
+	case "stopped":
+		text = "stopped, the best so far is kept"
+	}
+	switch {
+	case r.Promoted:
+		return text + ", better than the default, promoted"
+	case r.Verdict.Promote:
+		return text + ", better than the default, not promoted"
+	case r.Verdict.Examples == 0:
+		return text + ", not confirmed"
+	default:
+		return text + ", not better than the default"
+	}
+}
+
+func percentText(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) + " %" }
+
+func signedPoints(v float64) string { return fmt.Sprintf("%+.1f points", v) }
+
+// printQuote prints what a dry run found: who is asked how often, at most, and
+// what that costs.
+func (a *app) printQuote(r workflows.OptimizeResult) {
+	p := r.Plan
+	a.say("Dry run of %s, job %s: %s, %s", p.Name, r.Job, count(p.Predictors, "predictor", "predictors"), count(p.Trials, "trial", "trials"))
+	a.say("Rows: %s to learn from, %s to score by, %s to confirm on", humanize.Comma(int64(p.Train)), humanize.Comma(int64(p.Val)), humanize.Comma(int64(p.Confirm)))
+	if p.Confirm == 0 {
+		a.say("Nothing is left to confirm on, so nothing can be promoted: give --testset, or at least ten examples.")
+	}
+	a.say("")
+	q := p.Quote
+	rows := [][]string{
+		{"student", p.Models.Student, humanize.Comma(int64(q.Student))},
+		{"teacher", p.Models.Teacher, humanize.Comma(int64(q.Teacher))},
+		{"proposer", p.Models.Proposer, humanize.Comma(int64(q.Proposer))},
+	}
+	if q.Judge > 0 {
+		rows = append(rows, []string{"judge", p.Models.Judge, humanize.Comma(int64(q.Judge))})
+	}
+	rows = append(rows, []string{"all", "", humanize.Comma(int64(q.Student + q.Teacher + q.Proposer + q.Judge))})
+	a.table([]column{{name: "asked"}, {name: "model"}, {name: "calls at most", right: true}}, rows)
+	a.say("")
+	switch {
+	case !p.Priced:
+		a.say("Cost: unknown, a model has no price (input_usd_per_mtok and output_usd_per_mtok of its endpoint).")
+	default:
+		a.say("Cost: at most about %s", dollars(p.CostUSD))
+	}
+	a.say("Answers that cannot be read are asked for again, at worst %s more. What is stored is not asked at all.", count(q.Retries, "call", "calls"))
+	a.say("Nothing was asked.")
+}

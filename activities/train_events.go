@@ -50,7 +50,7 @@ func (r *trainRun) takeStep(p *trainPulse, e training.Event) {
 	if done := e.Step - r.resumed; done > 0 {
 		p.Report.ETASeconds = now.Sub(r.firstStep).Seconds() / float64(done) * float64(e.Total-e.Step)
 	}
-	p.Tally.Reached = max(p.Tally.Reached, e.Step)
+	p.Tally.Reached, p.Tally.Failures = max(p.Tally.Reached, e.Step), 0
 	p.Report.Step, p.Report.Total, p.Report.Epoch = e.Step, e.Total, e.Epoch
 	p.Report.Loss, p.Report.LearningRate = e.Loss, e.LearningRate
 	p.Report.Tokens, p.Report.TokensPerSecond = e.Tokens, e.TokensPerSecond

@@ -72,6 +72,8 @@ func (r *trainRun) figures(job training.Job) (training.Outcome, error) {
 			o.Data = e.Data
 		case training.EventStep: // of the former attempts, if this one did none
 			o.Steps, o.Total, o.Tokens = e.Step, e.Total, e.Tokens
+		case training.EventCheckpoint:
+			o.Checkpoints++
 		case training.EventDone:
 			o.BestStep = e.BestStep
 		case training.EventEval:

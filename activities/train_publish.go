@@ -30,6 +30,7 @@ type PublishedAdapter struct {
 	Name    string           `json:"name"`
 	Version int              `json:"version"`
 	Outcome training.Outcome `json:"outcome"`
+	Active  bool             `json:"active,omitempty"` // it serves its role already
 }
 
 // PublishAdapter makes a new version of an adapter from what a job came to, or
@@ -44,8 +45,12 @@ func (a *Train) PublishAdapter(ctx context.Context, in PublishAdapterInput) (Pub
 	}
 	version, done, err := a.adapters(in.Tenant).reserve(ctx, in.Name,
 		reservation{Job: in.Job, Ended: outcome.Ended, Steps: outcome.Steps})
-	if err != nil || done {
-		return PublishedAdapter{Name: in.Name, Version: version, Outcome: outcome}, err
+	if err != nil {
+		return PublishedAdapter{}, err
+	}
+	if done {
+		_, status, err := a.adapter(ctx, in.Tenant, in.Name, version)
+		return PublishedAdapter{Name: in.Name, Version: version, Outcome: outcome, Active: status == statusActive}, err
 	}
 	prefix := training.AdapterPrefix(in.Tenant, in.Name, version)
 	m := training.Adapter{
@@ -94,15 +99,6 @@ func (a *Train) toPublish(ctx context.Context, in PublishAdapterInput) (publishS
 	if err != nil {
 		return publishSource{}, training.Outcome{}, err
 	}
-	if out != nil {
-		from := publishSource{prefix: training.OutputPrefix(in.Tenant, in.Job) + out.Token + "/"}
-		for _, f := range out.Files {
-			if publishable(f.Name) {
-				from.files = append(from.files, publishFile{f})
-			}
-		}
-		return from, out.Outcome, nil
-	}
 	whole, _, err := a.checkpoints(ctx, in.Tenant, in.Job)
 	if err != nil {
 		return publishSource{}, training.Outcome{}, err
@@ -113,6 +109,9 @@ func (a *Train) toPublish(ctx context.Context, in PublishAdapterInput) (publishS
 			continue
 		} else if err != nil {
 			return publishSource{}, training.Outcome{}, err
+		}
+		if out != nil && out.Outcome.Steps >= m.Step {
+			break // the outcome of a job that was stopped and trained on since is older
 		}
 		from := publishSource{prefix: prefix + m.Token + "/"}
 		for _, f := range m.Files {
@@ -125,6 +124,15 @@ func (a *Train) toPublish(ctx context.Context, in PublishAdapterInput) (publishS
 			Seconds: in.Tally.Seconds, CostUSD: float64(in.Tally.CostMicroUSD) / 1e6,
 			Attempts: in.Tally.Attempts, Redone: in.Tally.Redone,
 		}, nil
+	}
+	if out != nil {
+		from := publishSource{prefix: training.OutputPrefix(in.Tenant, in.Job) + out.Token + "/"}
+		for _, f := range out.Files {
+			if publishable(f.Name) {
+				from.files = append(from.files, publishFile{f})
+			}
+		}
+		return from, out.Outcome, nil
 	}
 	return publishSource{}, training.Outcome{}, fault.New(fault.Input, "publish adapter", in.Name,
 		"the job has neither an outcome nor a checkpoint, so there is nothing to publish")
@@ -143,7 +151,7 @@ func (a *Train) card(ctx context.Context, in PublishAdapterInput, m training.Ada
 		Workflow: m.Workflow, Run: activity.GetInfo(ctx).WorkflowExecution.RunID, Repo: m.Base.Repo,
 		Dropped: in.Check.Train.Dropped, Device: o.Device, Class: o.GPU, Versions: o.Versions,
 		Steps: o.Steps, BestStep: o.BestStep, Tokens: o.Tokens, Seconds: o.Seconds, CostUSD: o.CostUSD,
-		Preemptions: max(0, o.Attempts-1), Base: o.BaseMetrics, Best: o.Metrics, Comparison: o.Comparison,
+		CostKnown: true, Checkpoints: o.Checkpoints, Preemptions: max(0, o.Attempts-1), Base: o.BaseMetrics, Best: o.Metrics, Comparison: o.Comparison,
 		Created: m.Created.Format(time.RFC3339),
 	}
 	if in.Check.TrainFile != nil {

@@ -42,7 +42,7 @@ func (a *Train) checkpoints(ctx context.Context, t tenant.ID, job string) (whole
 // first, so that half a checkpoint never looks whole.
 func (a *Train) prune(ctx context.Context, t tenant.ID, job string, keep int) error {
 	whole, all, err := a.checkpoints(ctx, t, job)
-	if err != nil || len(whole) <= keep {
+	if err != nil || keep > 0 && len(whole) <= keep {
 		return err
 	}
 	oldest := "~" // after every step
@@ -92,6 +92,16 @@ func (r *trainRun) begin(step int, events []training.Event) {
 		p.Tally.Reached = step
 		p.Report.Step, p.Report.Checkpoint = step, step
 		r.resumed, r.events, r.firstStep = step, events, time.Time{}
+		for _, e := range events {
+			switch {
+			case e.Event == training.EventCheckpoint:
+				p.Report.BestStep = e.BestStep
+			case e.Event == training.EventEval && e.Of == training.OfBase:
+				p.Report.BaseMetrics = e.Metrics
+			case e.Event == training.EventEval:
+				p.Report.Metrics = e.Metrics
+			}
+		}
 	})
 }
 

@@ -38,10 +38,11 @@ type TrainRunInput struct {
 // Tally adds up the attempts of a job. It survives the death of a worker in the
 // details of the heartbeat.
 type Tally struct {
-	Attempts     int     `json:"attempts"`     // trainer processes started
-	Reached      int     `json:"reached"`      // the furthest step
-	Redone       int     `json:"redone_steps"` // steps computed again
-	Seconds      float64 `json:"seconds"`      // with a GPU in hand
+	Attempts     int     `json:"attempts"`           // trainer processes started
+	Reached      int     `json:"reached"`            // the furthest step
+	Redone       int     `json:"redone_steps"`       // steps computed again
+	Failures     int     `json:"failures,omitempty"` // of the network or a process, since a step was last gained
+	Seconds      float64 `json:"seconds"`            // with a GPU in hand
 	CostMicroUSD int64   `json:"cost_micro_usd"`
 	MicroBatch   int     `json:"micro_batch,omitempty"` // that fits; 0 = not found out
 	Accumulation int     `json:"accumulation,omitempty"`
@@ -204,7 +205,7 @@ func (r *trainRun) train(ctx context.Context) (TrainRun, error) {
 	}
 	meter, err := r.a.newMeter(ctx, r)
 	if err != nil {
-		return r.settle(err)
+		return r.settle(ctx, err)
 	}
 	done := make(chan struct{})
 	var aside sync.WaitGroup
@@ -220,7 +221,7 @@ func (r *trainRun) train(ctx context.Context) (TrainRun, error) {
 	if err == nil {
 		err = r.keepOutput(context.WithoutCancel(ctx), job)
 	}
-	return r.settle(errors.Join(err, meter.err))
+	return r.settle(ctx, errors.Join(err, meter.err))
 }
 
 // processes runs the trainer, with a smaller micro-batch each time that the GPU
@@ -249,7 +250,7 @@ func (r *trainRun) processes(ctx context.Context, job training.Job) (training.Jo
 }
 
 // settle turns the end of the trainer into an outcome or an error.
-func (r *trainRun) settle(err error) (TrainRun, error) {
+func (r *trainRun) settle(ctx context.Context, err error) (TrainRun, error) {
 	switch {
 	case err == nil:
 		return r.outcome(training.EndedDone), nil
@@ -262,7 +263,22 @@ func (r *trainRun) settle(err error) (TrainRun, error) {
 	case r.stopped(errStopping):
 		return TrainRun{}, errStopping
 	}
-	return TrainRun{}, err
+	return TrainRun{}, r.again(ctx, err)
+}
+
+// again has what may pass tried again for as long as training gets on. Temporal
+// counts attempts, and preemptions among them, so the count here is our own.
+func (r *trainRun) again(ctx context.Context, err error) error {
+	if fault.ClassOf(err) != fault.Transport {
+		return err
+	}
+	r.update(func(p *trainPulse) { p.Tally.Failures++ })
+	activity.RecordHeartbeat(ctx, r.snapshot())
+	again := &fault.Error{Class: fault.Preempted, Op: "train", Subject: r.in.Job, Reason: "it is tried again from the last checkpoint", Err: err}
+	if r.snapshot().Tally.Failures >= transportAttempts {
+		again.Class, again.Reason = fault.Input, "it failed again and again without gaining a step"
+	}
+	return again
 }
 
 func (r *trainRun) stopped(why error) bool {

@@ -46,6 +46,7 @@ type Outcome struct {
 	MemoryBytes int64              `json:"memory_bytes"`
 	MicroBatch  int                `json:"micro_batch"` // of the last attempt
 	Attempts    int                `json:"attempts"`
+	Checkpoints int                `json:"checkpoints"`  // written
 	Redone      int                `json:"redone_steps"` // steps that were computed again after a death
 	Versions    map[string]string  `json:"versions,omitempty"`
 	Data        *DataStats         `json:"data,omitempty"`

@@ -101,7 +101,9 @@ func (p Plan) memoryCPU(l load, loraParameters int64) memory {
 		perLayer += cpuSquare * float64(p.Shape.Heads) * l.length
 	}
 	m.activations = l.tokens * l.width * float64(p.Shape.Layers) * perLayer
-	m.logits = p.logits(l, chunkTokens)
+	if p.Method != Embedding {
+		m.logits = cpuHead * min(l.tokens, cpuHeadTokens) * min(float64(p.Shape.Vocab), cpuHeadVocab)
+	}
 	m.fixed, m.slack = cpuFixed, 1
 	return m
 }
@@ -112,7 +114,14 @@ const (
 	cpuHidden = 16 // times the hidden size
 	cpuLoRA   = 6  // more with adapters: their inputs after dropout
 	cpuSquare = 3.6
+	cpuHead   = 30     // bytes a token and entry of the vocabulary: without a GPU's kernels the head's tiles stay
 	cpuFixed  = 0.97e9 // bytes: Python, torch and the libraries
+)
+
+// The size of the head's tiles, in tokens and entries.
+const (
+	cpuHeadTokens = 4096
+	cpuHeadVocab  = 32768
 )
 
 // state is the memory of the weights and of what trains them.

@@ -29,7 +29,7 @@ const restartAfter = time.Second
 // supervise runs a Temporal dev server, unless one is named, and one worker
 // process, which it starts again when that dies. The worker is a process of its
 // own so that killing it shows what a killed worker costs: nothing.
-func supervise(ctx context.Context, args []string, getenv func(string) string, stderr io.Writer, logger *zap.Logger) (err error) {
+func supervise(ctx context.Context, args []string, getenv func(string) string, patience time.Duration, stderr io.Writer, logger *zap.Logger) (err error) {
 	env := os.Environ()
 	if getenv("TEMPORAL_ADDRESS") == "" && getenv("TEMPORAL_CONFIG_FILE") == "" && getenv("TEMPORAL_PROFILE") == "" {
 		server, err := startServer(ctx, getenv)
@@ -45,7 +45,7 @@ func supervise(ctx context.Context, args []string, getenv func(string) string, s
 		go func() { <-server.Done(); cancel() }()
 	}
 	for ctx.Err() == nil {
-		err := runWorker(ctx, args, env, stderr)
+		err := runWorker(ctx, args, env, patience, stderr)
 		if ctx.Err() != nil {
 			return err
 		}
@@ -81,7 +81,7 @@ func startServer(ctx context.Context, getenv func(string) string) (*devserver.Se
 // runWorker runs this program without --dev until it ends or ctx does; then it
 // is asked to drain. It has a process group of its own, so that Ctrl-C on a
 // terminal reaches it once, from here.
-func runWorker(ctx context.Context, args, env []string, stderr io.Writer) error {
+func runWorker(ctx context.Context, args, env []string, patience time.Duration, stderr io.Writer) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -91,7 +91,7 @@ func runWorker(ctx context.Context, args, env []string, stderr io.Writer) error 
 	cmd.Env, cmd.Stdout, cmd.Stderr = env, stderr, stderr
 	cmd.SysProcAttr = childAttributes()
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = 2 * stopGrace
+	cmd.WaitDelay = patience
 	err = onOneThread(cmd.Run)
 	if ctx.Err() != nil && cmd.ProcessState != nil && cmd.ProcessState.Success() {
 		return nil // it drained, as it was asked to

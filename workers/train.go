@@ -30,11 +30,7 @@ func (h *health) training(ctx context.Context, c config.Config, getenv func(stri
 		places[name] = basemodel.Place{Path: m.Path, Repo: m.Repo, Revision: m.Revision}
 	}
 	t.Models = basemodel.New(places, c.Training.ModelsDir)
-	servers, err := newServers(c.Training.Serving, getenv)
-	if err != nil {
-		return nil, err
-	}
-	t.Serving = servers
+	t.Serving = newServers(c.Training.Serving, getenv)
 	at := slices.IndexFunc(pools, func(p pool) bool { return p.name == workflows.StemTrain })
 	if at < 0 {
 		return t, nil
@@ -92,23 +88,25 @@ func (g gpus) Lease(ctx context.Context, n int) (string, func(), error) {
 type servers map[string]servingServer
 
 type servingServer struct {
-	at  *serving.Server
-	dir string
+	at      *serving.Server
+	dir     string
+	missing error // its key; told when it is asked, since few workers ever ask
 }
 
-func newServers(configured []config.Server, getenv func(string) string) (servers, error) {
+func newServers(configured []config.Server, getenv func(string) string) servers {
 	out := servers{}
 	for _, s := range configured {
-		key := ""
+		one, key := servingServer{dir: s.AdaptersDir}, ""
 		if s.KeyVariable != "" {
 			if key = getenv(s.KeyVariable); key == "" {
-				return nil, fault.New(fault.Auth, "read key of server", s.BaseModel,
+				one.missing = fault.New(fault.Auth, "read key of server", s.BaseModel,
 					"the variable "+s.KeyVariable+" is not set in the environment of this worker")
 			}
 		}
-		out[s.BaseModel] = servingServer{serving.New(serving.Options{URL: s.URL, Key: key, KeyVariable: s.KeyVariable}), s.AdaptersDir}
+		one.at = serving.New(serving.Options{URL: s.URL, Key: key, KeyVariable: s.KeyVariable})
+		out[s.BaseModel] = one
 	}
-	return out, nil
+	return out
 }
 
 func (s servers) Serves(base string) bool { _, ok := s[base]; return ok }
@@ -116,9 +114,15 @@ func (s servers) Serves(base string) bool { _, ok := s[base]; return ok }
 func (s servers) Dir(base string) string { return s[base].dir }
 
 func (s servers) Load(ctx context.Context, base, name, dir string, embedding bool) error {
+	if err := s[base].missing; err != nil {
+		return err
+	}
 	return s[base].at.Load(ctx, serving.LoadRequest{Base: base, Name: name, Dir: dir, Embedding: embedding})
 }
 
 func (s servers) Unload(ctx context.Context, base, name string) error {
+	if err := s[base].missing; err != nil {
+		return err
+	}
 	return s[base].at.Unload(ctx, name)
 }

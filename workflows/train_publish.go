@@ -43,9 +43,9 @@ func (r *trainRun) publish(ctx workflow.Context, status string) (TrainResult, er
 		Job: r.Plan.Job, Method: r.in.method, Adapter: published.Name, Version: published.Version, Role: r.in.Role,
 		Status: status, Better: o.Better(), Metrics: o.Metrics, BaseMetrics: o.BaseMetrics, Comparison: o.Comparison,
 		GPU: o.GPU, Device: o.Device, Steps: o.Steps, Redone: o.Redone, Tokens: o.Tokens, Seconds: o.Seconds,
-		CostUSD: usd(r.Tally.CostMicroUSD), Ignored: r.Ignored,
+		CostUSD: usd(r.Tally.CostMicroUSD), Ignored: r.Ignored, Active: published.Active,
 	}
-	if r.in.Activate && o.Better() {
+	if r.in.Activate && o.Better() && !published.Active {
 		changed, err := activate(ctx, r.caller, activities.RoleInput{
 			Tenant: r.tenant(), Role: r.in.Role, Do: activities.DoActivate, Name: published.Name, Version: published.Version,
 		}, r.in.BaseModel)

@@ -75,7 +75,7 @@ def document(folder: Path, model: Path, method: str, train, held_out=None, **cha
         "version": 1,
         "job": "test",
         "method": method,
-        "model": {"name": "test/tiny", "revision": "r1", "path": str(model)},
+        "model": {"name": "test/tiny", "revision": "a" * 40, "path": str(model)},
         "train": write_rows(folder / "rows/train.jsonl", train),
         "work_dir": str(folder / "work"),
         "seed": 7,

@@ -58,7 +58,7 @@ def test_learns_by_heart_and_publishes_it(tmp_path, model, rows, train):
         torch.testing.assert_close(merged(ids).logits, expected, atol=1e-4, rtol=1e-4)
     config = json.loads((output / "best/adapter_config.json").read_text())
     assert config["base_model_name_or_path"] == "test/repository"
-    assert config["revision"] == "r1"
+    assert config["revision"] == "a" * 40
     assert AutoTokenizer.from_pretrained(output / "merged")("red") == tokenizer("red")
     assert {p.name for p in (output / "best").iterdir()} == {
         "adapter_config.json",

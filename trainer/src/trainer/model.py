@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -166,7 +167,9 @@ def save_adapter(job: Job, m: Any, folder: Path) -> None:
     means nothing elsewhere."""
     config = m.peft_config["default"]
     config.base_model_name_or_path = job.model.id
-    config.revision = job.model.revision or None
+    # Only a commit is a revision to other libraries; the hash of files is ours alone.
+    commit = re.fullmatch("[0-9a-f]{40}", job.model.revision or "")
+    config.revision = job.model.revision if commit else None
     m.save_pretrained(folder, save_embedding_layers=False)
     (folder / "README.md").unlink(missing_ok=True)  # PEFT's empty card; the caller writes one
 

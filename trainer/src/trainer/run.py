@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors.torch import load_file
+from transformers import set_seed
 
 from . import checkpoint, data, device, durable, session
 from .events import Events
@@ -54,6 +55,7 @@ def _prepare(job: Job, events: Events, stop: Stop) -> session.Session:
     for draft in work_dir.glob("checkpoints/.*"):  # of one that was killed
         shutil.rmtree(draft, ignore_errors=True)
     events.phase("load")
+    set_seed(job.seed)  # an adapter begins with random numbers
     train, held_out = data.read(job)
     method: Method = importlib.import_module(_METHODS[job.method], __package__).Method(job)
     events.phase("data")

@@ -151,7 +151,7 @@ func (r *optimizeRun) optimize(ctx workflow.Context) (OptimizeResult, error) {
 
 // search makes trial after trial; in improved mode it learns from failures in between.
 func (r *optimizeRun) search(ctx workflow.Context) error {
-	for r.Stage == stageSearch && !(r.Enough && len(r.Trials) > 0) {
+	for r.Stage == stageSearch && (!r.Enough || len(r.Trials) == 0) {
 		var step activities.Searched
 		err := r.ask(ctx, stageSearch, r.nextTrial(), func(ctx workflow.Context) (activities.Asked, error) {
 			var err error

@@ -26,9 +26,9 @@ func optimizeStandIns() map[string]any {
 
 func someOptimizing() workflows.OptimizeProgress {
 	return workflows.OptimizeProgress{
-		Name: "agentic-router", Tenant: "default", Mode: "improved", Stage: "search", Planned: 21, Best: 64, Default: 51, Answers: 834, Calls: 800, CostUSD: 0.31,
+		Name: "agentic-router", Tenant: "default", Mode: "improved", Stage: "search", Planned: 21, Default: 51, Answers: 834, Calls: 800, CostUSD: 0.31,
 		Trials: []activities.TrialLine{
-			{Kind: mipro.DefaultTrial, Choice: "0d0 0i0", Rows: 100, Score: 51}, {Number: 1, Kind: mipro.RaceTrial, Choice: "0d1 0i2", Rows: 35, Score: 64},
+			{Kind: mipro.DefaultTrial, Choice: "0d0 0i0", Rows: 100, Score: 51}, {Number: 1, Kind: mipro.RaceTrial, Choice: "0d1 0i2", Rows: 100, Score: 64},
 		},
 	}
 }

@@ -312,9 +312,9 @@ func TestOptimizeLinesGolden(t *testing.T) {
 		l.show(s)
 		b.show(s)
 	}
-	p := workflows.OptimizeProgress{Name: "agentic-router", Stage: "prepare"}
+	p := workflows.OptimizeProgress{Stage: "prepare"}
 	show(0, p)
-	p.Stage, p.Planned, p.Answers, p.Calls = "bootstrap", 21, 1, 1
+	p.Name, p.Stage, p.Planned, p.Answers, p.Calls = "agentic-router", "bootstrap", 21, 1, 1
 	show(2*time.Second, p)
 	p.Answers = 9
 	show(2*time.Second, p) // nothing new

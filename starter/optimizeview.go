@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/sdk/converter"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/prompt/mipro"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
@@ -44,6 +45,23 @@ func (o *optimizeSample) planned() int {
 	return max(o.Planned+1, len(o.Trials))
 }
 
+// title names what is optimized, once the run knows.
+func (o *optimizeSample) title() string {
+	if o.Name == "" {
+		return "optimization"
+	}
+	return o.Name
+}
+
+// best is the score of the best candidate so far.
+func (o *optimizeSample) best() (best float64) {
+	var s mipro.Standing
+	for _, t := range o.Trials {
+		best = s.Add(t.Kind, t.Choice, t.Rows, t.Score)
+	}
+	return best
+}
+
 // text describes an optimization in one line, without its name.
 func (o *optimizeSample) text() string {
 	waiting := o.Waiting
@@ -57,8 +75,8 @@ func (o *optimizeSample) text() string {
 	if n := o.planned(); n > 0 {
 		text += fmt.Sprintf(" %d/%d trials", len(o.Trials), n)
 	}
-	if o.Best > 0 || o.Default > 0 {
-		text += fmt.Sprintf(", best %s, default %s", percentText(o.Best), percentText(o.Default))
+	if len(o.Trials) > 0 {
+		text += fmt.Sprintf(", best %s, default %s", percentText(o.best()), percentText(o.Default))
 	}
 	if o.Answers > 0 {
 		text += fmt.Sprintf(", %s, %s", count(o.Answers, "answer", "answers"), count(o.Calls, "call", "calls"))
@@ -78,7 +96,7 @@ func optimizeText(s sample) string {
 	if s.optimize == nil {
 		return ""
 	}
-	return s.optimize.Name + ": " + s.optimize.text()
+	return s.optimize.title() + ": " + s.optimize.text()
 }
 
 // showOptimize draws the bar of an optimization.
@@ -88,7 +106,7 @@ func (b *bars) showOptimize(s sample) {
 		return
 	}
 	if b.library == nil {
-		b.library = b.add(o.Name, 0)
+		b.library = b.add(o.title(), 0)
 	}
 	b.library.set(len(o.Trials), o.planned(), o.text())
 }
@@ -101,7 +119,7 @@ func (a *app) printOptimizing(s sample) {
 	if o == nil {
 		return
 	}
-	a.say("%s, %s: %s", o.Name, o.Mode, o.text())
+	a.say("%s, %s: %s", o.title(), o.Mode, o.text())
 	last := o.Trials[max(0, len(o.Trials)-shownTrials):]
 	if len(last) == 0 {
 		return

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/mipro"
 )
 
 // trialPlot is the plot of scores by trial: a dot for each, larger if it was
@@ -38,12 +39,11 @@ func newTrialPlot(trials []prompt.ReportTrial) *trialPlot {
 	trials = trials[:min(len(trials), maxTrials)]
 	var scores, best []xy
 	most := 0
+	var standing mipro.Standing
 	for i, t := range trials {
 		if finite(t.Score) {
 			scores = append(scores, xy{float64(i), t.Score})
-		}
-		if finite(t.Best) && t.Best > 0 {
-			best = append(best, xy{float64(i), t.Best})
+			best = append(best, xy{float64(i), standing.Add(mipro.TrialKind(t.Kind), t.Choice, t.Rows, t.Score)})
 		}
 		most = max(most, t.Rows)
 	}
@@ -51,7 +51,7 @@ func newTrialPlot(trials []prompt.ReportTrial) *trialPlot {
 		return nil
 	}
 	p := &trialPlot{curve: newCurve("Score by trial, in percent", "", curveHigh+50, float64(len(trials)-1), scores, best)}
-	p.line("s4", "the best so far, as known from all rows", stairs(best))
+	p.line("s4", "the best so far, on the most rows", stairs(best))
 	seen := map[string]bool{}
 	for i, t := range trials {
 		if !finite(t.Score) {

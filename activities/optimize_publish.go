@@ -155,6 +155,7 @@ type ClaimedJob struct {
 // ProgramList is the list of programs: by name, the latest version first.
 type ProgramList struct {
 	Programs []ProgramLine `json:"programs"`
+	More     bool          `json:"more,omitempty"` // there are more than MaxAdapters
 }
 
 // ProgramLine is a line of it.
@@ -185,8 +186,12 @@ func (a *Optimize) ListPrograms(ctx context.Context, in ListAdaptersInput) (Prog
 		return y.number - x.number
 	})
 	for _, v := range versions {
-		if !v.whole || len(out.Programs) == MaxAdapters {
+		if !v.whole {
 			continue
+		}
+		if len(out.Programs) == MaxAdapters {
+			out.More = true
+			break
 		}
 		d, err := a.program(ctx, in.Tenant, v.name, v.number)
 		if err != nil {
@@ -210,7 +215,7 @@ type ProgramDetail struct {
 
 // ShowProgram describes one version; 0 = the active one, else the latest.
 func (a *Optimize) ShowProgram(ctx context.Context, in AdapterInput) (ProgramDetail, error) {
-	if in.Version == 0 {
+	if in.Version == 0 && !in.Latest {
 		role, _, err := readRole(ctx, a.Store, programRole(in.Tenant, in.Name), in.Name)
 		if err != nil {
 			return ProgramDetail{}, err
@@ -315,14 +320,12 @@ func (a *Optimize) WriteOptimizeReport(ctx context.Context, in OptimizeReportInp
 	if err := readJSON(ctx, a.Store, a.stored(in.Spender, "trials.json"), &trials); err != nil {
 		return ReportResult{}, err
 	}
-	best := 0.0
+	var standing mipro.Standing
 	for _, t := range trials {
 		l := trialLine(t)
-		if t.Kind == mipro.DefaultTrial || t.Kind == mipro.FullTrial || len(t.Rows) == len(o.plan.Val) {
-			best = max(best, l.Score)
-		}
 		page.Trials = append(page.Trials, prompt.ReportTrial{
-			Number: l.Number, Kind: string(l.Kind), Choice: l.Choice, Rows: l.Rows, Score: l.Score, Best: best,
+			Number: l.Number, Kind: string(l.Kind), Choice: l.Choice, Rows: l.Rows, Score: l.Score,
+			Best: standing.Add(l.Kind, l.Choice, l.Rows, l.Score),
 		})
 	}
 	if page.Rows, err = a.reportRows(ctx, o, in.Spender); err != nil {

@@ -49,13 +49,12 @@ func (r *optimizeRun) progress() OptimizeProgress {
 		Trials: r.Trials, Planned: r.Plan.Trials, Answers: r.Asked.Answers, Calls: r.Asked.Calls,
 		CostUSD: usd(r.Asked.CostMicroUSD), Started: r.Started,
 	}
+	var standing mipro.Standing
 	for _, t := range r.Trials {
 		if t.Kind == mipro.DefaultTrial {
 			p.Default = t.Score
 		}
-		if t.Rows >= r.Plan.Val {
-			p.Best = max(p.Best, t.Score)
-		}
+		p.Best = standing.Add(t.Kind, t.Choice, t.Rows, t.Score)
 	}
 	return p
 }

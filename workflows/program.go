@@ -40,10 +40,9 @@ func PromoteProgram(ctx workflow.Context, in ProgramInput) (training.Role, error
 	if err := in.check(); err != nil {
 		return training.Role{}, typed(err)
 	}
-	if in.Version == 0 {
-		return training.Role{}, typed(required("version", ""))
-	}
-	found, err := showProgram(ctx, in)
+	var a *activities.Optimize
+	found, err := call(newCaller(in.Common).metadata(ctx, "find program "+cell(in.Name)), a.ShowProgram,
+		activities.AdapterInput{Tenant: tenant.ID(in.Tenant), Name: in.Name, Version: in.Version, Latest: true})
 	if err != nil {
 		return training.Role{}, staged("find", err)
 	}
@@ -51,7 +50,6 @@ func PromoteProgram(ctx workflow.Context, in ProgramInput) (training.Role, error
 		return training.Role{}, typed(fault.New(fault.Input, "promote program", in.Name,
 			"rows that no search saw do not show it to be better than the default; force promotes it all the same"))
 	}
-	var a *activities.Optimize
 	out, err := call(newCaller(in.Common).metadata(ctx, "promote "+cell(in.Name)), a.ChangeProgram, activities.RoleInput{
 		Tenant: tenant.ID(in.Tenant), Role: in.Name, Do: activities.DoActivate, Name: in.Name, Version: found.Version,
 	})

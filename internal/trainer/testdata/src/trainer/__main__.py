@@ -97,9 +97,17 @@ def busy():
 
 def environment():
     descriptors = sorted(int(d) for d in os.listdir("/proc/self/fd") if d not in "012")
-    say("device", device="cpu", versions={
-        "cwd": os.getcwd(), "argv": sys.argv[1], "group": str(os.getpgid(0) == os.getpid()),
-        "fd3": str(3 in descriptors), **dict(os.environ)})
+    say(
+        "device",
+        device="cpu",
+        versions={
+            "cwd": os.getcwd(),
+            "argv": sys.argv[1],
+            "group": str(os.getpgid(0) == os.getpid()),
+            "fd3": str(3 in descriptors),
+            **dict(os.environ),
+        },
+    )
     done()
 
 
@@ -143,9 +151,17 @@ def closes(then):
 
 
 {
-    "whole": whole, "stop": stop, "deaf": deaf, "unready": unready, "orphans": orphans,
-    "escaped": escaped, "busy": busy, "environment": environment, "noise": noise,
-    "cut": lambda: cut(0), "cut-killed": lambda: cut(signal.SIGKILL),
+    "whole": whole,
+    "stop": stop,
+    "deaf": deaf,
+    "unready": unready,
+    "orphans": orphans,
+    "escaped": escaped,
+    "busy": busy,
+    "environment": environment,
+    "noise": noise,
+    "cut": lambda: cut(0),
+    "cut-killed": lambda: cut(signal.SIGKILL),
     "garbage": lambda: broken(b"not an event"),
     "nan": lambda: broken(b'{"event": "step", "loss": NaN}'),
     "list": lambda: broken(b"[]"),
@@ -155,16 +171,34 @@ def closes(then):
     "dataless": lambda: broken(b'{"event": "data"}'),
     "outside": lambda: broken(b'{"event": "checkpoint", "path": "../../etc"}'),
     "empty-line": lambda: broken(b""),
-    "endless": lambda: broken(b'{"event": "phase", "phase": "' + b"x" * (2 << 20) + b'"}'),
+    "endless": lambda: broken(
+        b'{"event": "phase", "phase": "' + b"x" * (2 << 20) + b'"}'
+    ),
     "long": lambda: (say("phase", phase="x" * 900_000), done()),
-    "newer": lambda: (raw(b'{"event": "phase", "phase": "train", "mood": "good"}\n{"event": "song"}\n'), done()),
-    "nulls": lambda: (say("step", step=1, loss=None, metrics={"loss": None, "margin": 0.0}), done()),
-    "input": lambda: error("input", 64), "diverged": lambda: error("diverged", 70),
-    "internal": lambda: error("internal", 70), "memory": lambda: error("out_of_memory", 71),
-    "silent-64": lambda: sys.exit(64), "silent-71": lambda: sys.exit(71), "stopped-itself": lambda: sys.exit(75),
-    "exit-3": lambda: sys.exit(3), "undone": lambda: say("phase", phase="train"),
+    "newer": lambda: (
+        raw(
+            b'{"event": "phase", "phase": "train", "mood": "good"}\n{"event": "song"}\n'
+        ),
+        done(),
+    ),
+    "nulls": lambda: (
+        say("step", step=1, loss=None, metrics={"loss": None, "margin": 0.0}),
+        done(),
+    ),
+    "input": lambda: error("input", 64),
+    "diverged": lambda: error("diverged", 70),
+    "internal": lambda: error("internal", 70),
+    "memory": lambda: error("out_of_memory", 71),
+    "silent-64": lambda: sys.exit(64),
+    "silent-71": lambda: sys.exit(71),
+    "stopped-itself": lambda: sys.exit(75),
+    "exit-3": lambda: sys.exit(3),
+    "undone": lambda: say("phase", phase="train"),
     "no-torch": lambda: __import__("torch_that_is_absent"),
-    "sigkill": lambda: die(signal.SIGKILL), "sigsegv": lambda: die(signal.SIGSEGV), "sigterm": lambda: die(signal.SIGTERM),
-    "closes": lambda: closes(lambda: None), "closes-and-stays": lambda: closes(forever),
+    "sigkill": lambda: die(signal.SIGKILL),
+    "sigsegv": lambda: die(signal.SIGSEGV),
+    "sigterm": lambda: die(signal.SIGTERM),
+    "closes": lambda: closes(lambda: None),
+    "closes-and-stays": lambda: closes(forever),
     "fails-after-done": lambda: (done(), sys.exit(70)),
 }[job["job"]]()

@@ -116,9 +116,6 @@ func readable(path string, args []string) (dirs []string) {
 	return dirs
 }
 
-// Has says whether a command can be run here.
-func (s *Scorer) Has(name string) bool { return s.Check(name) == nil }
-
 // Check says why a command cannot be run here; nil = it can.
 func (s *Scorer) Check(name string) error {
 	c, ok := s.commands[name]

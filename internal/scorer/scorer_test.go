@@ -52,7 +52,7 @@ func TestScore(t *testing.T) {
 		}})
 		a, o := example()
 		for name, want := range map[string]float64{"same": 1, "half": 0.5, "deaf": 0.1} {
-			require.True(t, s.Has(name))
+			require.NoError(t, s.Check(name))
 			got, err := s.Score(t.Context(), name, a, o)
 			require.NoError(t, err, name)
 			assert.InDelta(t, want, got, 0, name)
@@ -147,7 +147,7 @@ func TestNotThere(t *testing.T) {
 		_, err := s.Score(t.Context(), name, a, o)
 		require.ErrorContains(t, err, want)
 		require.EqualError(t, s.Check(name), err.Error())
-		require.False(t, s.Has(name))
+		require.Error(t, s.Check(name))
 		require.Equal(t, fault.Input, fault.ClassOf(err))
 	}
 }

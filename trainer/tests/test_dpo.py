@@ -54,7 +54,7 @@ def test_learns_and_swapped_labels_reverse_it(tmp_path, model, train):
     assert steps(found["right"])[-1]["metrics"]["rewards/margins"] > 0.5
     # The best of the swapped run is the least bad one; the last shows where it went.
     assert wrong["margin"] < 0 and wrong["accuracy"] < 0.5
-    lines = (tmp_path / "right/work/evals/best.jsonl").read_text().splitlines()
+    lines = (tmp_path / "right" / "work" / "evals" / "best.jsonl").read_text().splitlines()
     rows = [json.loads(x) for x in lines]
     assert [r["row"] for r in rows] == list(range(12))
     assert right["margin"] == pytest.approx(sum(r["margin"] for r in rows) / 12)

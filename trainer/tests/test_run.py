@@ -112,7 +112,7 @@ def test_out_of_memory(tmp_path, random_model):
         tmp_path / "real", random_model, "sft", rows, micro_batch=64, max_seq_length=4096
     )
     code, events = attempt(d, memory=400 << 20)
-    assert code == 71, (tmp_path / "real/work/stderr.txt").read_text()
+    assert code == 71, (tmp_path / "real" / "work" / "stderr.txt").read_text()
     assert events[-1]["class"] == "out_of_memory"
 
 

@@ -1,0 +1,97 @@
+package activities
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/mipro"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// OptimizeReportInput says what a report is about.
+type OptimizeReportInput struct {
+	SearchStep
+	Name     string    `json:"name"`
+	Version  int       `json:"version"`
+	Promoted bool      `json:"promoted"`
+	RunID    string    `json:"run_id"`
+	Started  time.Time `json:"started"`
+	Ended    time.Time `json:"ended"`
+}
+
+// reportedRows is how many rows a report shows.
+const reportedRows = 24
+
+// WriteOptimizeReport renders the page about an optimization into the store.
+func (a *Optimize) WriteOptimizeReport(ctx context.Context, in OptimizeReportInput) (ReportResult, error) {
+	o, err := a.optimization(ctx, in.Tenant, in.Job)
+	if err != nil {
+		return ReportResult{}, err
+	}
+	d, err := a.program(ctx, in.Tenant, in.Name, in.Version)
+	if err != nil {
+		return ReportResult{}, err
+	}
+	run := activity.GetInfo(ctx).WorkflowExecution
+	page := prompt.Report{
+		Release: d.Release, Tenant: in.Tenant, Run: in.RunID, Started: in.Started, Ended: in.Ended,
+		Promoted: in.Promoted, Before: o.job.Program,
+	}
+	if page.After, err = prompt.Read(d.Program); err != nil {
+		return ReportResult{}, err
+	}
+	var trials []mipro.Trial
+	if err := readJSON(ctx, a.Store, a.stored(in.Spender, "trials.json"), &trials); err != nil {
+		return ReportResult{}, err
+	}
+	var standing mipro.Standing
+	for _, t := range trials {
+		l := trialLine(t)
+		page.Trials = append(page.Trials, prompt.ReportTrial{
+			Number: l.Number, Kind: string(l.Kind), Choice: l.Choice, Rows: l.Rows, Score: l.Score,
+			Best: standing.Add(l.Kind, l.Choice, l.Rows, l.Score),
+		})
+	}
+	if page.Rows, err = a.reportRows(ctx, o, in.Spender); err != nil {
+		return ReportResult{}, err
+	}
+	var html bytes.Buffer
+	if err := a.Report(&html, page); err != nil {
+		return ReportResult{}, err
+	}
+	out := ReportResult{Key: video.ReportKey(in.Tenant, run.ID, in.RunID)}
+	_, err = a.Store.Put(ctx, out.Key, &html)
+	return out, err
+}
+
+// reportRows picks rows that tell most: those that changed, then those that are
+// still wrong.
+func (a *Optimize) reportRows(ctx context.Context, o *optimization, s Spender) ([]prompt.ReportRow, error) {
+	var c confirmation
+	if err := readJSON(ctx, a.Store, a.stored(s, "confirmation.json"), &c); err != nil {
+		if absent(err) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	if len(c.Before) != len(o.Confirm) || len(c.After) != len(o.Confirm) {
+		return nil, errors.New("the confirmation is of other rows")
+	}
+	var changed, wrong []prompt.ReportRow
+	for i, example := range o.Confirm {
+		row := prompt.ReportRow{Example: example, Before: c.OutsA[i], After: c.OutsB[i], BeforeScore: c.Before[i], AfterScore: c.After[i]}
+		switch {
+		case row.BeforeScore != row.AfterScore:
+			changed = append(changed, row)
+		case row.AfterScore < 1:
+			wrong = append(wrong, row)
+		}
+	}
+	rows := append(changed, wrong...)
+	return rows[:min(len(rows), reportedRows)], nil
+}

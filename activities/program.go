@@ -1,0 +1,147 @@
+package activities
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/training"
+)
+
+// ProgramList is the list of programs: by name, the latest version first.
+type ProgramList struct {
+	Programs []ProgramLine `json:"programs"`
+	More     bool          `json:"more,omitempty"` // there are more than MaxAdapters
+}
+
+// ProgramLine is a line of it.
+type ProgramLine struct {
+	Name    string    `json:"name"`
+	Version int       `json:"version"`
+	Status  string    `json:"status"` // "active", "deprecated", "inactive"
+	Mode    string    `json:"mode"`
+	Default float64   `json:"default_score"`
+	Score   float64   `json:"score"`
+	Promote bool      `json:"confirmed"` // better than the default on rows that no search saw
+	Calls   int       `json:"calls"`
+	CostUSD float64   `json:"cost_usd"`
+	Created time.Time `json:"created"`
+}
+
+// ListPrograms lists what was published.
+func (a *Optimize) ListPrograms(ctx context.Context, in ListAdaptersInput) (ProgramList, error) {
+	out := ProgramList{Programs: []ProgramLine{}}
+	versions, err := a.programs(in.Tenant).versions(ctx, in.Name)
+	if err != nil {
+		return out, err
+	}
+	slices.SortStableFunc(versions, func(x, y publishedVersion) int {
+		if c := strings.Compare(x.name, y.name); c != 0 {
+			return c
+		}
+		return y.number - x.number
+	})
+	for _, v := range versions {
+		if !v.whole {
+			continue
+		}
+		if len(out.Programs) == MaxAdapters {
+			out.More = true
+			break
+		}
+		d, err := a.program(ctx, in.Tenant, v.name, v.number)
+		if err != nil {
+			return out, err
+		}
+		out.Programs = append(out.Programs, ProgramLine{
+			Name: d.Name, Version: d.Version, Status: d.Status, Mode: d.Mode, Default: d.Default, Score: d.Score,
+			Promote: d.Verdict.Promote, Calls: d.Calls, CostUSD: d.CostUSD, Created: d.Created,
+		})
+	}
+	return out, nil
+}
+
+// ProgramDetail is all that is known of a version.
+type ProgramDetail struct {
+	prompt.Release
+	Status  string          `json:"status"`
+	Prefix  string          `json:"prefix"` // where its files lie in the store
+	Program json.RawMessage `json:"program"`
+}
+
+// ShowProgram describes one version; 0 = the active one, else the latest.
+func (a *Optimize) ShowProgram(ctx context.Context, in AdapterInput) (ProgramDetail, error) {
+	if in.Version == 0 && !in.Latest {
+		role, _, err := readRole(ctx, a.Store, programRole(in.Tenant, in.Name), in.Name)
+		if err != nil {
+			return ProgramDetail{}, err
+		}
+		if role.Active != nil {
+			in.Version = role.Active.Version
+		}
+	}
+	versions, err := a.programs(in.Tenant).versions(ctx, in.Name)
+	if err != nil {
+		return ProgramDetail{}, err
+	}
+	for _, v := range slices.Backward(versions) {
+		if v.whole && (in.Version == 0 || v.number == in.Version) {
+			return a.program(ctx, in.Tenant, in.Name, v.number)
+		}
+	}
+	return ProgramDetail{}, noProgram(in.Name, in.Version)
+}
+
+func noProgram(name string, version int) error {
+	if version != 0 {
+		name = fmt.Sprintf("%s@%d", name, version)
+	}
+	return fault.New(fault.Input, "find program", name, "there is none; `cogflow programs list` shows what there is")
+}
+
+func programRole(t tenant.ID, name string) string {
+	return string(t) + "/programs/_roles/" + name + ".json"
+}
+
+func (a *Optimize) program(ctx context.Context, t tenant.ID, name string, version int) (ProgramDetail, error) {
+	d := ProgramDetail{Prefix: a.programs(t).at(name, version), Status: statusInactive}
+	err := readJSON(ctx, a.Store, d.Prefix+training.ManifestName, &d.Release)
+	if absent(err) {
+		return d, noProgram(name, version)
+	}
+	if err == nil {
+		err = readJSON(ctx, a.Store, d.Prefix+sourceFile, &d.Program)
+	}
+	if err != nil {
+		return d, err
+	}
+	role, _, err := readRole(ctx, a.Store, programRole(t, name), name)
+	if role.Active != nil && role.Active.Version == version {
+		d.Status = statusActive
+	} else if slices.ContainsFunc(role.History, func(x training.Activation) bool { return x.Version == version }) {
+		d.Status = statusDeprecated
+	}
+	return d, err
+}
+
+// ChangeProgram promotes a version or rolls back to the one before.
+func (a *Optimize) ChangeProgram(ctx context.Context, in RoleInput) (training.Role, error) {
+	if in.Do == DoActivate {
+		if _, err := a.program(ctx, in.Tenant, in.Name, in.Version); err != nil {
+			return training.Role{}, err
+		}
+	}
+	return changeRole(ctx, a.Store, programRole(in.Tenant, in.Role), in)
+}
+
+// ReadProgramRole says which version is active.
+func (a *Optimize) ReadProgramRole(ctx context.Context, in RoleInput) (training.Role, error) {
+	role, _, err := readRole(ctx, a.Store, programRole(in.Tenant, in.Role), in.Role)
+	return role, err
+}

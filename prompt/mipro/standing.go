@@ -1,5 +1,7 @@
 package mipro
 
+import "slices"
+
 // Standing follows a search trial by trial and knows the score of the best
 // candidate so far. A search scores on all rows at once. In a race a candidate
 // meets new rows trial by trial: its score is the mean over those that it met,
@@ -8,12 +10,13 @@ package mipro
 type Standing struct {
 	whole int // rows of the trial of the program as it was
 	best  float64
-	met   map[string]meeting // by choice
+	met   []meeting // a workflow keeps it, so nothing here depends on the order of a map
 }
 
 type meeting struct {
-	rows int
-	mean float64
+	choice string
+	rows   int
+	mean   float64
 }
 
 // Add takes the next trial and returns the best so far, in percent. The same
@@ -33,13 +36,14 @@ func (s *Standing) Add(kind TrialKind, choice string, rows int, score float64) f
 }
 
 func (s *Standing) race(choice string, rows int, score float64) {
-	if s.met == nil {
-		s.met = map[string]meeting{}
+	at := slices.IndexFunc(s.met, func(m meeting) bool { return m.choice == choice })
+	if at < 0 {
+		at = len(s.met)
+		s.met = append(s.met, meeting{choice: choice})
 	}
-	m := s.met[choice]
+	m := &s.met[at]
 	m.mean = (m.mean*float64(m.rows) + score*float64(rows)) / float64(m.rows+rows)
 	m.rows += rows
-	s.met[choice] = m
 	most := 0
 	for _, m := range s.met {
 		most = max(most, m.rows)

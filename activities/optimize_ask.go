@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -144,18 +145,25 @@ func (c *crowd) answer(ctx context.Context, call mipro.Call) (mipro.Answer, erro
 	return mipro.Answer{Text: stored.Text}, nil
 }
 
-// emptyAttempts is how often a model that answers nothing is asked again: a
-// server that starts answers so as well.
-const emptyAttempts = 3
+// How often a question is asked again when the network or the server breaks off,
+// before the whole activity begins again from what is stored; and how long it
+// waits first, doubling.
+const (
+	completeAttempts = 6
+	completeWait     = 200 * time.Millisecond
+)
 
+// complete asks until there is an answer, or something that asking again does not mend.
 func (c *crowd) complete(ctx context.Context, completion prompt.Completion) (answer prompt.CompletionAnswer, err error) {
-	for range emptyAttempts {
-		if answer, err = c.a.LM.Complete(ctx, completion); !errors.Is(err, prompt.ErrNoText) {
+	wait := completeWait
+	for range completeAttempts {
+		if answer, err = c.a.LM.Complete(ctx, completion); fault.ClassOf(err) != fault.Transport {
 			return answer, err
 		}
-		if err := sleep(ctx, time.Second); err != nil {
+		if err := sleep(ctx, wait+rand.N(wait)); err != nil {
 			return answer, err
 		}
+		wait *= 2
 	}
 	return answer, err
 }

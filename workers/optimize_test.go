@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"maps"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -18,6 +19,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
 
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/answer/answertest"
 	"github.com/cogniverse/cogflow/internal/lm/lmtest"
 	"github.com/cogniverse/cogflow/prompt/mipro"
 	"github.com/cogniverse/cogflow/workflows"
@@ -171,6 +174,65 @@ func TestOptimizeKill(t *testing.T) {
 			require.LessOrEqual(t, again, out.Repeated, "every call that was made again is reported")
 		})
 	}
+}
+
+// TestOptimizeFaults has servers fail in every way there is: bursts of 429, 5xx,
+// broken and cut answers, errors with status 200. None of it is a score.
+func TestOptimizeFaults(t *testing.T) {
+	t.Parallel()
+	in := quizzes("compat")
+	calm := newClassroom(t)
+	calm.worker(nil)
+	want := await[workflows.OptimizeResult](calm.stack, calm.optimize(in), 5*time.Minute)
+
+	c := newClassroom(t)
+	var passing []lmtest.Fault
+	for _, f := range lmtest.Faults() {
+		if f.Class == fault.Overload || f.Class == fault.Transport {
+			passing = append(passing, f)
+		}
+	}
+	c.lm.Decide = func(call int) lmtest.Answer {
+		if call%11 == 0 || call/40%4 == 1 && call%3 == 0 { // now and then, and in bursts
+			return passing[call%len(passing)].Answer
+		}
+		return nil
+	}
+	c.worker(nil)
+	out := await[workflows.OptimizeResult](c.stack, c.optimize(in), 10*time.Minute)
+	require.Equal(t, calm.published(), c.published())
+	require.Equal(t, want.Verdict, out.Verdict)
+	require.Equal(t, calm.lm.Answered(), c.lm.Answered(), "each question was answered once")
+}
+
+// A server that refuses for good ends the run with what to do about it.
+func TestOptimizeRefusedByTheTeacher(t *testing.T) {
+	t.Parallel()
+	c := newClassroom(t)
+	c.lm.Decide = func(int) lmtest.Answer {
+		return answertest.Status(http.StatusUnauthorized, `{"error":{"message":"Incorrect API key provided"}}`)
+	}
+	c.worker(nil)
+	_, err := execute[workflows.OptimizeResult](c.stack, "quiz", "OptimizePrompts", quizzes("compat"))
+	require.ErrorContains(t, err, "bootstrap: ")
+	require.ErrorContains(t, err, "type: auth")
+}
+
+// TestOptimizeExample starts the example by the temporal CLI. Models that never
+// answer readably score nothing, end the run in good order, and change nothing.
+func TestOptimizeExample(t *testing.T) {
+	t.Parallel()
+	c := newClassroom(t)
+	c.lm.Say = func(lmtest.Call) lmtest.Reply { return lmtest.Reply{Text: "I would rather not say."} }
+	c.worker(nil)
+	file, err := filepath.Abs("../examples/optimize.json")
+	require.NoError(t, err)
+	c.temporalCLI("workflow", "start", "--task-queue", "cogflow", "--type", "OptimizePrompts", "--workflow-id", "example", "--input-file", file)
+	out := await[workflows.OptimizeResult](c.stack, c.client.GetWorkflow(t.Context(), "example", ""), 5*time.Minute)
+	require.Equal(t, "optimized", out.Status)
+	require.False(t, out.Promoted)
+	require.Zero(t, out.Score)
+	require.NotEmpty(t, out.Report)
 }
 
 // moments picks calls at which something is killed.

@@ -87,10 +87,12 @@ type OptimizePlan struct {
 	Train      int           `json:"train"`
 	Val        int           `json:"val"`
 	Confirm    int           `json:"confirm"`
-	Trials     int           `json:"trials"`   // of the search, about
-	Quote      mipro.Quote   `json:"quote"`    // calls at most
-	CostUSD    float64       `json:"cost_usd"` // at most; 0 = free, or unknown
-	Priced     bool          `json:"priced"`   // every model has a price
+	Trials     int           `json:"trials"`     // of the search, about
+	Quote      mipro.Quote   `json:"quote"`      // calls at most
+	TokensIn   int64         `json:"tokens_in"`  // of prompts, at most about
+	TokensOut  int64         `json:"tokens_out"` // of answers, at most about
+	CostUSD    float64       `json:"cost_usd"`   // at most; 0 = free, or unknown
+	Priced     bool          `json:"priced"`     // every model has a price
 	Models     prompt.Models `json:"models"`
 }
 
@@ -219,6 +221,8 @@ func (o *optimization) quote() OptimizePlan {
 		if of.calls == 0 {
 			continue
 		}
+		out.TokensIn += int64(of.calls) * tokensACall
+		out.TokensOut += int64(of.calls) * int64(answerTokens(of.model))
 		if of.model.Price == nil {
 			out.Priced = false
 			continue

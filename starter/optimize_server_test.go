@@ -43,7 +43,7 @@ func someOptimized() workflows.OptimizeResult {
 
 func someQuote() workflows.OptimizeResult {
 	return workflows.OptimizeResult{Job: "0123456789abcdef01234567", Status: "dry_run", Plan: &activities.OptimizePlan{
-		Job: "0123456789abcdef01234567", Name: "agentic-router", Predictors: 1, Train: 20, Val: 80, Confirm: 43, Trials: 21, CostUSD: 1.94, Priced: true,
+		Job: "0123456789abcdef01234567", Name: "agentic-router", Predictors: 1, Train: 20, Val: 80, Confirm: 43, Trials: 21, TokensIn: 2_112_000, TokensOut: 140_800, CostUSD: 1.94, Priced: true,
 		Quote:  mipro.Quote{Student: 1234, Teacher: 100, Proposer: 24, Judge: 50, Retries: 1358},
 		Models: prompt.Models{Student: "smollm3-3b", Teacher: "gpt-4o", Proposer: "gpt-4o", Judge: "gpt-4o"},
 	}}

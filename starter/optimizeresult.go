@@ -82,6 +82,7 @@ func (a *app) printQuote(r workflows.OptimizeResult) {
 	rows = append(rows, []string{"all", "", humanize.Comma(int64(q.Student + q.Teacher + q.Proposer + q.Judge))})
 	a.table([]column{{name: "asked"}, {name: "model"}, {name: "calls at most", right: true}}, rows)
 	a.say("")
+	a.say("Tokens: at most about %s in prompts, %s in answers", humanize.Comma(p.TokensIn), humanize.Comma(p.TokensOut))
 	switch {
 	case !p.Priced:
 		a.say("Cost: unknown, a model has no price (input_usd_per_mtok and output_usd_per_mtok of its endpoint).")

@@ -47,15 +47,19 @@ func (a *Train) newMeter(ctx context.Context, r *trainRun) (*meter, error) {
 	return m, m.begin(ctx)
 }
 
-// begin reserves a slice.
+// begin reserves a slice within the limit.
 func (m *meter) begin(ctx context.Context) error {
+	return m.reserve(ctx, m.r.in.LimitMicroUSD)
+}
+
+func (m *meter) reserve(ctx context.Context, limit int64) error {
 	m.slot++
 	cost := int64(m.rate * sliceTime.Seconds())
 	id, err := m.r.a.Ledger.Begin(ctx, video.Call{
 		Tenant: m.r.in.Tenant, Job: m.r.in.Ledger, Workflow: activity.GetInfo(ctx).WorkflowExecution.ID,
 		Kind: "train", Model: m.r.in.Spec.Model + " on " + m.r.in.Class, CostMicroUSD: cost,
 		Fingerprint: video.NewFingerprint("train", m.r.in.Job, m.r.token, fmt.Sprint(m.slot)),
-	}, m.r.in.LimitMicroUSD)
+	}, limit)
 	if err != nil {
 		return err
 	}
@@ -105,9 +109,35 @@ func (m *meter) run(ctx context.Context, done <-chan struct{}) {
 		}
 		if fault.ClassOf(m.err) == fault.Budget {
 			m.r.stop(errBudget)
+			m.lastCheckpoint(context.WithoutCancel(ctx), done)
 		} else {
 			m.r.stop(m.err)
 		}
 		return
+	}
+}
+
+// lastCheckpoint books the time that a stopped trainer still takes: a step and a
+// checkpoint. It is beyond the limit, but it is spent, so it is told.
+func (m *meter) lastCheckpoint(ctx context.Context, done <-chan struct{}) {
+	for {
+		if err := m.reserve(ctx, 0); err != nil {
+			m.err = err
+			return
+		}
+		timer := time.NewTimer(sliceTime)
+		select {
+		case <-done:
+			timer.Stop()
+			if err := m.end(ctx); err != nil {
+				m.err = err
+			}
+			return
+		case <-timer.C:
+		}
+		if err := m.end(ctx); err != nil {
+			m.err = err
+			return
+		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -57,6 +58,19 @@ type Server struct {
 // only. A taken port or a second server on the same directory is an input fault
 // that says what to do.
 func Start(ctx context.Context, o Options) (*Server, error) {
+	for attempt := 1; ; attempt++ {
+		s, err := start(ctx, o)
+		// A port that was free when it was chosen, and those beside it that the
+		// server chooses for itself, can be somebody else's a moment later.
+		if err == nil || o.Port != 0 || attempt == portAttempts || !strings.Contains(err.Error(), "address already in use") {
+			return s, err
+		}
+	}
+}
+
+const portAttempts = 3
+
+func start(ctx context.Context, o Options) (*Server, error) {
 	version, err := ServerVersion(ctx, o.Binary)
 	if err != nil {
 		return nil, err

@@ -14,7 +14,7 @@ GO      ?= go
 
 # Two packages at a time: tests start servers and ffmpeg processes, and more of
 # them at once would only make each slower on a small machine.
-TEST_FLAGS ?= -race -p 2 -timeout 40m
+TEST_FLAGS ?= -race -p 2 -timeout 60m
 
 # Where `make demo` gets its videos; empty means three clips that it makes.
 VIDEOS ?=

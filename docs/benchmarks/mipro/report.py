@@ -213,21 +213,33 @@ def plot(cells):
     )
 
 
+def cell_of(methods):
+    rival = methods["DSPy"]
+    return {
+        "seeds": len(rival),
+        "default": mean(r["default"] for r in rival),
+        "optimum": mean(r["optimum"] for r in rival),
+        "default_by_seed": [round(r["default"], 4) for r in rival],
+        "methods": {name: summarize(runs, rival) for name, runs in methods.items()},
+    }
+
+
 def main():
-    cells = {}
-    for (world, auto), methods in gather(Path(sys.argv[1])).items():
-        rival = methods["DSPy"]
-        cells[world, auto] = {
-            "seeds": len(rival),
-            "default": mean(r["default"] for r in rival),
-            "optimum": mean(r["optimum"] for r in rival),
-            "default_by_seed": [round(r["default"], 4) for r in rival],
-            "methods": {name: summarize(runs, rival) for name, runs in methods.items()},
-        }
-    named = [{"world": w, "auto": a} | cell for (w, a), cell in cells.items()]
-    (HERE / "results.json").write_text(json.dumps(named, indent=1) + "\n")
+    runs = gather(Path(sys.argv[1]))
+    cells = {key: cell_of(methods) for key, methods in runs.items()}
+    together = {}
+    for auto in dict.fromkeys(auto for _, auto in runs):
+        methods = defaultdict(list)
+        for (_, of), made in runs.items():
+            for name, list_ in made.items() if of == auto else ():
+                methods[name] += list_
+        together["all three", auto] = cell_of(methods)
+    lines = [
+        json.dumps({"world": w, "auto": a} | cell) for (w, a), cell in cells.items()
+    ]
+    (HERE / "results.json").write_text("[\n" + ",\n".join(lines) + "\n]\n")
     (HERE / "results.svg").write_text(plot(cells))
-    print(table(cells))
+    print(table(cells | together))
 
 
 if __name__ == "__main__":

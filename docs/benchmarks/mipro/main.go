@@ -1,0 +1,212 @@
+// Command mipro drives the improved mode of prompt/mipro for the experiment beside
+// it. It reads jobs from stdin, a JSON object each, and writes what it needs
+// answered to stdout, for which it then reads the answers: the model is the
+// experiment's, the same that DSPy asks. Stages follow each other as the
+// activities of an optimization do.
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/metric"
+	"github.com/cogniverse/cogflow/prompt/mipro"
+)
+
+// The activities' own numbers.
+const (
+	reflectExamples = 24
+	reflectVariants = 2
+)
+
+type job struct {
+	Program  json.RawMessage  `json:"program"`
+	Metric   json.RawMessage  `json:"metric"`
+	Train    []*prompt.Object `json:"train"`
+	Val      []*prompt.Object `json:"val"`
+	Settings mipro.Settings   `json:"settings"`
+	Runs     int              `json:"runs"`    // of the student that search and reflection may make; 0 = as many as DSPy's search
+	Confirm  bool             `json:"confirm"` // runs of the confirmation count against Runs too
+	Reflect  bool             `json:"reflect"`
+}
+
+type call struct {
+	Stage    string           `json:"stage"`
+	Role     mipro.Role       `json:"role"`
+	Messages []prompt.Message `json:"messages"`
+	Rollout  int64            `json:"rollout"`
+}
+
+type found struct {
+	Instruction string           `json:"instruction"`
+	Demos       []*prompt.Object `json:"demos"`
+	Changed     bool             `json:"changed"`
+	Confirmed   prompt.Verdict   `json:"verdict"`
+}
+
+// line is what is written: calls to answer, or the end of a job.
+type line struct {
+	Calls []call `json:"calls,omitempty"`
+	Found *found `json:"found,omitempty"`
+}
+
+func main() {
+	if err := run(os.Stdin, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(in io.Reader, out io.Writer) error {
+	d := &driver{in: json.NewDecoder(in), out: json.NewEncoder(out)}
+	for {
+		var j job
+		err := d.in.Decode(&j)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read job: %w", err)
+		}
+		f, err := d.optimize(j)
+		if err != nil {
+			return err
+		}
+		if err := d.out.Encode(line{Found: f}); err != nil {
+			return err
+		}
+	}
+}
+
+type driver struct {
+	in  *json.Decoder
+	out *json.Encoder
+}
+
+type stage interface {
+	Calls() []mipro.Call
+	Take(id string, answer mipro.Answer) error
+}
+
+// play has the questions of a stage answered.
+func (d *driver) play(name string, s stage) error {
+	for needed := s.Calls(); len(needed) > 0; needed = s.Calls() {
+		var l line
+		for _, c := range needed {
+			l.Calls = append(l.Calls, call{name, c.Role, c.Request.Messages, c.Rollout})
+		}
+		if err := d.out.Encode(l); err != nil {
+			return err
+		}
+		var answers []string
+		if err := d.in.Decode(&answers); err != nil {
+			return fmt.Errorf("read answers: %w", err)
+		}
+		if len(answers) != len(needed) {
+			return fmt.Errorf("%d answers to %d questions", len(answers), len(needed))
+		}
+		for i, c := range needed {
+			if err := s.Take(c.ID, mipro.Answer{Text: answers[i]}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// optimize is what the activities of an optimization do in improved mode.
+func (d *driver) optimize(j job) (*found, error) {
+	program, err := prompt.Read(j.Program)
+	if err != nil {
+		return nil, err
+	}
+	m, err := metric.Read(j.Metric, program, j.Train[0].Keys())
+	if err != nil {
+		return nil, err
+	}
+	val, confirm := mipro.SetAside(j.Val, j.Settings.Seed)
+	plan, err := mipro.NewPlan(&mipro.Job{Settings: j.Settings, Program: program, Train: j.Train, Val: val, Metric: m})
+	if err != nil {
+		return nil, err
+	}
+	budget := j.Runs
+	if budget == 0 {
+		budget = plan.Runs()
+	}
+	if j.Reflect {
+		budget -= reflectExamples
+	}
+	if j.Confirm {
+		budget -= 2 * len(confirm)
+	}
+	if budget < 1 {
+		return nil, fmt.Errorf("%d runs leave none for the race", j.Runs)
+	}
+	best, err := d.search(plan, budget, j.Reflect)
+	if err != nil {
+		return nil, err
+	}
+	return d.confirm(plan, program, best, confirm, j.Settings.Seed)
+}
+
+// search is bootstrap, proposals, and the race, with a reflection at half of its
+// budget.
+func (d *driver) search(plan *mipro.Plan, budget int, reflect bool) (*prompt.Program, error) {
+	boot := mipro.NewBootstrap(plan)
+	if err := d.play("bootstrap", boot); err != nil {
+		return nil, err
+	}
+	propose := mipro.NewPropose(plan, boot.Sets())
+	if err := d.play("propose", propose); err != nil {
+		return nil, err
+	}
+	instructions := propose.Instructions()
+	var trials []mipro.Trial
+	if reflect {
+		race, err := mipro.NewRace(plan, boot.Sets(), instructions, max(budget/2, 1), nil)
+		if err != nil {
+			return nil, err
+		}
+		if err := d.play("race", race); err != nil {
+			return nil, err
+		}
+		best, _ := race.Best()
+		r := mipro.NewReflect(plan, best, reflectExamples, reflectVariants)
+		if err := d.play("reflect", r); err != nil {
+			return nil, err
+		}
+		for i, learned := range r.Instructions() {
+			instructions[i] = append(instructions[i], learned...)
+		}
+		trials = race.Trials()
+	}
+	race, err := mipro.NewRace(plan, boot.Sets(), instructions, budget, trials)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.play("race", race); err != nil {
+		return nil, err
+	}
+	best, _ := race.Best()
+	return best, nil
+}
+
+// confirm compares the best with the program as it was on rows that no search saw.
+func (d *driver) confirm(plan *mipro.Plan, program, best *prompt.Program, rows []*prompt.Object, seed int64) (*found, error) {
+	before, after := mipro.NewEvaluation(plan, program, rows), mipro.NewEvaluation(plan, best, rows)
+	for _, s := range []stage{before, after} {
+		if err := d.play("confirm", s); err != nil {
+			return nil, err
+		}
+	}
+	f := &found{
+		Instruction: best.Predictors[0].Signature().Objective(), Demos: best.Predictors[0].Demos, Changed: best != program,
+		Confirmed: mipro.Confirm(before.Scores(), after.Scores(), seed),
+	}
+	f.Confirmed.Promote = f.Confirmed.Promote && f.Changed
+	return f, nil
+}

@@ -165,7 +165,9 @@ func (a *Optimize) searcher(ctx context.Context, o *optimization, in SearchStep)
 	if o.Mode == ModeCompat {
 		return mipro.NewSearch(o.plan, sets, instructions, made)
 	}
-	budget := o.plan.Runs()
+	// What the reflection runs is paid from the same purse, so that a job makes no
+	// more runs of the student than DSPy's would.
+	budget := max(o.plan.Runs()-min(reflectExamples, len(o.plan.Train)), len(o.plan.Val))
 	if !in.Final {
 		budget /= 2 // the rest is for what the reflection finds
 	}

@@ -61,13 +61,14 @@ func (r *trainRun) takeCheckpoint(e training.Event) error {
 	if !filepath.IsLocal(filepath.FromSlash(e.Path)) {
 		return fault.New(fault.Input, "read event of the trainer", e.Path, "a checkpoint outside its directory")
 	}
-	var c localCheckpoint
 	r.update(func(p *trainPulse) {
 		r.events = append(r.events, e)
 		p.Report.BestStep = e.BestStep
-		// The slice is only ever appended to, so the part up to here stays as it is.
-		c = localCheckpoint{dir: filepath.Join(r.work, filepath.FromSlash(e.Path)), step: e.Step, events: r.events}
 	})
+	c, err := r.keep(filepath.Join(r.work, filepath.FromSlash(e.Path)), e.Step)
+	if err != nil {
+		return err
+	}
 	r.saver.save(c)
 	return nil
 }

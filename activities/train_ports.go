@@ -70,6 +70,7 @@ type Train struct {
 	Prices    training.Prices
 	Reports   TrainReports
 	Scratch   string  // directory for temporary files
+	Kept      string  // directory that outlives this process, on the same disk as Scratch
 	Version   string  // of this build, for lineage
 	SaveEvery float64 // seconds between checkpoints
 }

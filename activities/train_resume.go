@@ -66,6 +66,9 @@ func (a *Train) prune(ctx context.Context, t tenant.ID, job string, keep int) er
 // resume fetches the newest checkpoint that is whole; "" = there is none. One
 // that is damaged is passed over.
 func (r *trainRun) resume(ctx context.Context) (string, error) {
+	if err := r.rescue(ctx); err != nil {
+		return "", err
+	}
 	whole, _, err := r.a.checkpoints(ctx, r.in.Tenant, r.in.Job)
 	if err != nil {
 		return "", err
@@ -173,6 +176,10 @@ func readEvents(ctx context.Context, s Store, key string) ([]training.Event, err
 	if err != nil {
 		return nil, err
 	}
+	return decodeEvents(key, data)
+}
+
+func decodeEvents(key string, data []byte) ([]training.Event, error) {
 	var out []training.Event
 	for line := range bytes.Lines(data) {
 		var e training.Event

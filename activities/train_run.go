@@ -146,6 +146,7 @@ func (a *Train) RunTraining(ctx context.Context, in TrainRunInput) (TrainRun, er
 		return TrainRun{}, fault.Wrap(fault.Capacity, "train", in.Job, err)
 	}
 	defer os.RemoveAll(r.dir)
+	defer r.tidy()
 	return r.train(ctx)
 }
 

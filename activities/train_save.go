@@ -32,11 +32,11 @@ type saver struct {
 	err  error // of the last one; nil = it is stored
 }
 
-// localCheckpoint is a whole checkpoint on this worker's disk.
+// localCheckpoint is a whole checkpoint on this worker's disk, with the events up
+// to its step in it.
 type localCheckpoint struct {
-	dir    string
-	step   int
-	events []training.Event // up to its step
+	dir  string
+	step int
 }
 
 func newSaver(r *trainRun) *saver {
@@ -122,14 +122,11 @@ func (r *trainRun) storeCheckpoint(ctx context.Context, c localCheckpoint) error
 	}
 	for _, f := range local.Files {
 		if !slices.Contains(files, f) {
-			return fault.New(fault.Transport, "store checkpoint", f.Name, "it is not what the trainer's manifest says")
+			return &fault.Error{Class: fault.Transport, Op: "store checkpoint", Subject: f.Name,
+				Reason: "it is not what the trainer's manifest says", Err: object.ErrCorrupt}
 		}
 	}
-	events, err := storeEvents(ctx, r.a.Store, prefix+r.token+"/"+training.EventsName, c.events)
-	if err != nil {
-		return err
-	}
-	stored.Files = append(files, events)
+	stored.Files = files
 	err = createJSON(ctx, r.a.Store, prefix+training.ManifestName, stored)
 	if err != nil && !errors.Is(err, object.ErrExists) {
 		return err
@@ -165,15 +162,24 @@ func storeTree(ctx context.Context, s Store, dir, prefix string) ([]training.Che
 }
 
 func storeEvents(ctx context.Context, s Store, key string, events []training.Event) (training.CheckpointFile, error) {
+	lines, err := encodeEvents(events)
+	if err != nil {
+		return training.CheckpointFile{}, err
+	}
+	info, err := s.Put(ctx, key, bytes.NewReader(lines))
+	return training.CheckpointFile{Name: training.EventsName, Size: info.Size, SHA256: info.SHA256}, err
+}
+
+// encodeEvents writes events, one a line.
+func encodeEvents(events []training.Event) ([]byte, error) {
 	var lines bytes.Buffer
 	encoder := json.NewEncoder(&lines)
 	for _, e := range events {
 		if err := encoder.Encode(e); err != nil {
-			return training.CheckpointFile{}, err
+			return nil, err
 		}
 	}
-	info, err := s.Put(ctx, key, &lines)
-	return training.CheckpointFile{Name: training.EventsName, Size: info.Size, SHA256: info.SHA256}, err
+	return lines.Bytes(), nil
 }
 
 // createJSON writes v durably unless the key is taken.

@@ -21,7 +21,7 @@ import (
 func (h *health) training(ctx context.Context, c config.Config, getenv func(string) string, pools []pool, class string) (*activities.Train, error) {
 	a := h.ingest
 	t := &activities.Train{
-		Store: a.Store, Documents: a.Sources, Ledger: a.Ledger, Runs: a.Runs, Scratch: a.Scratch, Version: version,
+		Store: a.Store, Documents: a.Sources, Ledger: a.Ledger, Runs: a.Runs, Scratch: a.Scratch, Kept: c.Scratch, Version: version,
 		Prices: c.Training.Prices, SaveEvery: c.Training.CheckpointSeconds,
 		Reports: activities.TrainReports{Train: report.RenderTrain, Sweep: report.RenderSweep},
 	}

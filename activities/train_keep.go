@@ -1,0 +1,126 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/object"
+	"github.com/cogniverse/cogflow/training"
+)
+
+// A checkpoint that is whole on this disk but not yet in the store is kept where
+// it outlives the worker: one that is killed and started again on the same disk
+// loses no more than the steps since the trainer last wrote one.
+
+// keptName begins the names of the directories of Kept, one a job.
+const keptName = "kept-"
+
+// keptFor is how long a checkpoint waits for its job to come back to this disk.
+const keptFor = 24 * time.Hour
+
+func (r *trainRun) keptDir() string {
+	return filepath.Join(r.a.Kept, keptName+string(r.in.Tenant)+"-"+r.in.Job)
+}
+
+// keep moves a whole checkpoint to where it outlives this process, with the
+// events up to its step. The name tells the attempts of a job apart, since one
+// that is given up for dead may still be at work beside its successor.
+func (r *trainRun) keep(dir string, step int) (localCheckpoint, error) {
+	c := localCheckpoint{dir: filepath.Join(r.keptDir(), fmt.Sprintf("%08d-%s", step, r.token)), step: step}
+	lines, err := encodeEvents(r.events)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, training.EventsName), lines, 0o600)
+	}
+	if err == nil {
+		err = os.MkdirAll(r.keptDir(), 0o700)
+	}
+	if err == nil {
+		err = os.RemoveAll(c.dir) // of a process of this attempt that ran out of memory later
+	}
+	if err == nil {
+		err = os.Rename(dir, c.dir)
+	}
+	return c, fault.Wrap(fault.Capacity, "keep checkpoint", c.dir, err)
+}
+
+// rescue stores the newest checkpoint that a former attempt has left on this
+// disk, if the store has none as new, and removes them all.
+func (r *trainRun) rescue(ctx context.Context) error {
+	left, err := os.ReadDir(r.keptDir())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fault.Wrap(fault.Capacity, "look for checkpoints in", r.keptDir(), err)
+	}
+	whole, _, err := r.a.checkpoints(ctx, r.in.Tenant, r.in.Job)
+	if err != nil {
+		return err
+	}
+	slices.Reverse(left) // the newest first
+	for _, entry := range left {
+		number, _, _ := strings.Cut(entry.Name(), "-")
+		step, err := strconv.Atoi(number)
+		if err != nil {
+			continue // nothing of ours
+		}
+		if len(whole) > 0 && training.CheckpointPrefix(r.in.Tenant, r.in.Job, step) <= whole[0] {
+			break
+		}
+		err = r.storeLeft(ctx, localCheckpoint{dir: filepath.Join(r.keptDir(), entry.Name()), step: step})
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, object.ErrCorrupt) {
+			return err
+		}
+	}
+	return fault.Wrap(fault.Capacity, "remove", r.keptDir(), os.RemoveAll(r.keptDir()))
+}
+
+// storeLeft stores what was left. A machine that lost its power may have torn it:
+// then it is corrupt.
+func (r *trainRun) storeLeft(ctx context.Context, c localCheckpoint) error {
+	name := filepath.Join(c.dir, training.EventsName)
+	lines, err := os.ReadFile(name)
+	if err != nil {
+		return fmt.Errorf("%w: %w", object.ErrCorrupt, err)
+	}
+	events, err := decodeEvents(name, lines)
+	if err == nil && (len(events) == 0 || events[len(events)-1].Step != c.step) {
+		err = errors.New("the events do not end with the checkpoint")
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %s: %w", object.ErrCorrupt, name, err)
+	}
+	var m training.CheckpointManifest
+	if err := readLocalJSON(filepath.Join(c.dir, training.ManifestName), &m); err != nil {
+		return fmt.Errorf("%w: %w", object.ErrCorrupt, err)
+	}
+	return r.storeCheckpoint(ctx, c)
+}
+
+// tidy removes what nobody will come back for: this job's directory if all of it
+// is stored, and those of jobs that went on elsewhere long ago.
+func (r *trainRun) tidy() {
+	_ = os.Remove(r.keptDir()) // not if something is in it
+	entries, err := os.ReadDir(r.a.Kept)
+	if err != nil {
+		return // whoever writes there next says so
+	}
+	for _, entry := range entries {
+		info, err := entry.Info()
+		if err == nil && strings.HasPrefix(entry.Name(), keptName) && time.Since(info.ModTime()) > keptFor {
+			_ = os.RemoveAll(filepath.Join(r.a.Kept, entry.Name()))
+		}
+	}
+}

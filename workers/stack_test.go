@@ -24,7 +24,9 @@ const asWorker = "COGFLOW_TEST_AS_WORKER"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asWorker) == "" {
-		os.Exit(m.Run())
+		code := m.Run()
+		_ = os.RemoveAll(tinyModelsDir)
+		os.Exit(code)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()

@@ -31,6 +31,7 @@ var tinyModels = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	tinyModelsDir = dir
 	for _, kind := range []string{"llama", "encoder"} {
 		cmd := exec.Command(trainerPython, "-m", "trainer.tiny", kind, filepath.Join(dir, "tiny", kind))
 		cmd.Env = append(os.Environ(), "PYTHONPATH="+filepath.Join("..", "trainer", "src"))
@@ -40,6 +41,9 @@ var tinyModels = sync.OnceValues(func() (string, error) {
 	}
 	return dir, nil
 })
+
+// tinyModelsDir is where tinyModels made them; TestMain removes it.
+var tinyModelsDir string
 
 const trainerPython = "../trainer/.venv/bin/python"
 
@@ -214,9 +218,11 @@ func TestTrainKill(t *testing.T) {
 			func(s *stack) { s.stored(10) },
 			func(s *stack) { s.stored(16) },
 		},
-		// While a checkpoint is written; after the last step, before anything is stored.
+		// While a checkpoint is written; on its way to the store; after the last step,
+		// before anything of the outcome is stored.
 		"writing": {
 			func(s *stack) { s.stored(12); s.sight("tmp/*/train-*/work-*/checkpoints/.*") },
+			func(s *stack) { s.stored(18); s.sight("tmp/kept-*/*") },
 			func(s *stack) { s.sight("tmp/*/train-*/work-*/output/last") },
 		},
 	} {

@@ -2,6 +2,7 @@ package activities
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,7 +19,8 @@ import (
 
 // Dataset names rows: a place, or the rows themselves where they are few.
 type Dataset struct {
-	URI  string            `json:"uri,omitempty"` // path, file://, s3://, https://, or dataset:<sha256> of an upload
+	URI  string            `json:"uri,omitempty"`  // path, file://, s3://, https://, or dataset:<sha256> of an upload
+	Name string            `json:"name,omitempty"` // of the file that was uploaded, for messages; empty = URI
 	Rows []json.RawMessage `json:"rows,omitempty"`
 }
 
@@ -127,7 +129,8 @@ func (a *Train) document(ctx context.Context, t tenant.ID, d Dataset) (open trai
 		return func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(rows)), nil }, "rows of the input", nothing, nil
 	}
 	if sum, ok := strings.CutPrefix(d.URI, UploadScheme); ok {
-		return a.upload(ctx, t, d.URI, sum)
+		open, err := a.upload(ctx, t, d.URI, sum)
+		return open, cmp.Or(d.Name, d.URI), nothing, err
 	}
 	file, name, err := a.Documents.Open(ctx, t, d.URI)
 	if err != nil {
@@ -153,19 +156,18 @@ func ofDataset(err error) error {
 }
 
 // upload opens a dataset that lies in the store already.
-func (a *Train) upload(ctx context.Context, t tenant.ID, uri, sum string) (open training.Source, name string, closeAll func(), err error) {
-	nothing := func() {}
+func (a *Train) upload(ctx context.Context, t tenant.ID, uri, sum string) (training.Source, error) {
 	if len(sum) != 64 || strings.Trim(sum, "0123456789abcdef") != "" {
-		return nil, "", nothing, fault.New(fault.Input, "read dataset", uri, "want dataset: and 64 hexadecimal digits")
+		return nil, fault.New(fault.Input, "read dataset", uri, "want dataset: and 64 hexadecimal digits")
 	}
 	key := training.UploadKey(t, sum)
 	if _, err := a.Store.Stat(ctx, key); errors.Is(err, object.ErrNotFound) {
 		key = training.DatasetKey(t, sum)
 		if _, err := a.Store.Stat(ctx, key); errors.Is(err, object.ErrNotFound) {
-			return nil, "", nothing, fault.New(fault.Input, "read dataset", uri, "nothing was uploaded under this hash for tenant "+string(t))
+			return nil, fault.New(fault.Input, "read dataset", uri, "nothing was uploaded under this hash for tenant "+string(t))
 		}
 	}
-	return func() (io.ReadCloser, error) { r, _, err := a.Store.Get(ctx, key); return r, err }, uri, nothing, nil
+	return func() (io.ReadCloser, error) { r, _, err := a.Store.Get(ctx, key); return r, err }, nil
 }
 
 // keepRows stores canonical rows. Equal rows have one key, so a repeat is harmless.

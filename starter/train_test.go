@@ -68,7 +68,7 @@ func testTrainStart(t *testing.T, b *bench) {
 	begun, err := firstEvent(t.Context(), b.client, first.WorkflowID, first.RunID)
 	require.NoError(t, err)
 	assert.Equal(t, "TrainSFT", begun.GetWorkflowType().GetName())
-	assert.JSONEq(t, `{"tenant": "acme", "priority": 3, "name": "wait", "base_model": "org/base", "dataset": {"uri": "`+uri+`"},
+	assert.JSONEq(t, `{"tenant": "acme", "priority": 3, "name": "wait", "base_model": "org/base", "dataset": {"uri": "`+uri+`", "name": "rows-60.jsonl"},
 		"eval_dataset": {"uri": "s3://bucket/eval.jsonl"}, "sft_config": {"epochs": 2, "learning_rate": 1e-4, "lr_scheduler": "cosine"},
 		"lora": {"r": 16, "alpha": 8}, "seed": 7, "gpu": ["a10g", "a100-40gb"]}`, string(begun.GetInput().GetPayloads()[0].GetData()))
 
@@ -151,7 +151,7 @@ func testTrainResults(t *testing.T, b *bench) {
 	begun, err := firstEvent(t.Context(), b.client, "continued", decode[started](t, out).RunID)
 	require.NoError(t, err)
 	_, uri := rows(t, b.dir, 60)
-	assert.JSONEq(t, `{"tenant": "default", "priority": 3, "budget_usd": 50, "name": "continue", "base_model": "org/base", "dataset": {"uri": "`+uri+`"}}`,
+	assert.JSONEq(t, `{"tenant": "default", "priority": 3, "budget_usd": 50, "name": "continue", "base_model": "org/base", "dataset": {"uri": "`+uri+`", "name": "rows-60.jsonl"}}`,
 		string(begun.GetInput().GetPayloads()[0].GetData()), "the input of the first run, and the budget of the last")
 	code, _, errors = b.run("stop", "train-nobody")
 	assert.Equal(t, exitFailed, code, errors)
@@ -187,7 +187,7 @@ func testSweepCommand(t *testing.T, b *bench) {
 	begun, err := firstEvent(t.Context(), b.client, id, "")
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"tenant": "default", "priority": 3, "budget_usd": 9, "method": "sft", "concurrency": 3,
-		"train": {"name": "support", "base_model": "org/base", "dataset": {"uri": "`+uri+`"}, "sft_config": {"epochs": 1}},
+		"train": {"name": "support", "base_model": "org/base", "dataset": {"uri": "`+uri+`", "name": "rows-60.jsonl"}, "sft_config": {"epochs": 1}},
 		"grid": {"sft_config.learning_rate": [1e-4, 2e-4, 5e-3], "lora.r": [8]}}`, string(begun.GetInput().GetPayloads()[0].GetData()))
 }
 

@@ -198,7 +198,7 @@ func (a *app) uploads(ctx context.Context, in *workflows.TrainInput, o trainOpti
 			return activities.Dataset{URI: dataset}, nil
 		}
 		uri, err := a.upload(ctx, in.Tenant, dataset)
-		return activities.Dataset{URI: uri}, err
+		return activities.Dataset{URI: uri, Name: baseName(dataset)}, err
 	}
 	var err error
 	if in.Dataset, err = name(o.dataset); err != nil || o.eval == "" {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/fault"
@@ -49,7 +50,8 @@ const (
 	defaultSeed    = 42
 	defaultGPUWait = 10 * time.Minute
 	// maxInlineRows bounds the rows in an input: a history is no place for more.
-	maxInlineRows = 256 << 10 // bytes
+	maxInlineRows  = 256 << 10 // bytes
+	maxDatasetName = 255       // bytes: what file systems allow
 )
 
 func (in *TrainInput) check(method training.Method) error {
@@ -95,6 +97,8 @@ func checkDataset(field string, d activities.Dataset) error {
 		return fault.New(fault.Input, "read input", field, `want {"uri": …} or {"rows": […]}`)
 	case d.URI != "" && len(d.Rows) > 0:
 		return fault.New(fault.Input, "read input", field, "has both uri and rows; want one")
+	case len(d.Name) > maxDatasetName || strings.ContainsFunc(d.Name, unicode.IsControl):
+		return fault.New(fault.Input, "read input", field+".name", "want at most 255 bytes without control characters")
 	}
 	size := 0
 	for _, row := range d.Rows {

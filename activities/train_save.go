@@ -122,8 +122,10 @@ func (r *trainRun) storeCheckpoint(ctx context.Context, c localCheckpoint) error
 	}
 	for _, f := range local.Files {
 		if !slices.Contains(files, f) {
-			return &fault.Error{Class: fault.Transport, Op: "store checkpoint", Subject: f.Name,
-				Reason: "it is not what the trainer's manifest says", Err: object.ErrCorrupt}
+			return &fault.Error{
+				Class: fault.Transport, Op: "store checkpoint", Subject: f.Name,
+				Reason: "it is not what the trainer's manifest says", Err: object.ErrCorrupt,
+			}
 		}
 	}
 	stored.Files = files

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/agnivade/levenshtein"
 )
 
 // rowInput is a row on its way to canonical rows.
@@ -157,26 +159,5 @@ func similar(a, b string) bool {
 			return true
 		}
 	}
-	return len(a) <= maxQuoted && a != b && distance(strings.ToLower(a), b) <= 2
-}
-
-// distance is Levenshtein's.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		before := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := before
-			if a[i] != b[j] {
-				cost++
-			}
-			before = row[j+1]
-			row[j+1] = min(cost, row[j]+1, before+1)
-		}
-	}
-	return row[len(b)]
+	return len(a) <= maxQuoted && a != b && levenshtein.ComputeDistance(strings.ToLower(a), b) <= 2
 }

@@ -3,6 +3,8 @@ package training
 import (
 	"fmt"
 	"strings"
+
+	"github.com/agnivade/levenshtein"
 )
 
 // settingAliases are what other tools call our settings.
@@ -34,7 +36,7 @@ func settingAliases() [][2]string {
 
 // nearestSetting names the known key that was probably meant.
 func nearestSetting(key string, fields []settingField) string {
-	lower := strings.ToLower(key)
+	lower := strings.ToLower(key[:min(len(key), 64)])
 	known := make([]string, len(fields))
 	for i, f := range fields {
 		known[i] = f.key
@@ -54,7 +56,7 @@ func nearestSetting(key string, fields []settingField) string {
 	}
 	best, distance := "", 1+max(2, len(key)/3)
 	for _, k := range known {
-		if d := settingDistance(lower, k); d < distance {
+		if d := levenshtein.ComputeDistance(lower, k); d < distance {
 			best, distance = k, d
 		}
 	}
@@ -62,26 +64,4 @@ func nearestSetting(key string, fields []settingField) string {
 		return fmt.Sprintf("did you mean %q?", best)
 	}
 	return "known are " + strings.Join(known, ", ")
-}
-
-// settingDistance is the Levenshtein distance.
-func settingDistance(a, b string) int {
-	a = a[:min(len(a), 64)]
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
 }

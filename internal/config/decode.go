@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/agnivade/levenshtein"
+
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -182,7 +184,7 @@ func unknown(path string, data json.RawMessage, t reflect.Type) (problems Proble
 func suggest(key string, known []string) string {
 	best, distance := "", 3
 	for _, k := range known {
-		if d := edits(strings.ToLower(key), k); d < distance {
+		if d := levenshtein.ComputeDistance(strings.ToLower(key), k); d < distance {
 			best, distance = k, d
 		}
 	}
@@ -190,25 +192,4 @@ func suggest(key string, known []string) string {
 		return fmt.Sprintf("did you mean %q?", best)
 	}
 	return "known are " + strings.Join(known, ", ")
-}
-
-// edits is the Levenshtein distance.
-func edits(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
 }

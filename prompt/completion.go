@@ -1,6 +1,8 @@
 package prompt
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -83,18 +85,33 @@ func (c Completion) Check() error {
 	return nil
 }
 
-// Fingerprint names the answer, as Request's does; "" for a Completion that Check
-// refuses because JSON cannot hold it.
+// Fingerprint names the answer: equal fingerprints are asked once. It is "" for a
+// Completion that Check refuses because JSON cannot hold it. Stored answers are
+// found by it, so what is hashed keeps its form.
 func (c Completion) Fingerprint() video.Fingerprint {
-	request := Request{Messages: c.Messages, Format: c.Format}
-	name, err := request.Fingerprint(Sampling{
+	type sampling struct {
+		Model       string   `json:"model"`
+		Revision    string   `json:"revision,omitempty"`
+		Temperature *float64 `json:"temperature,omitempty"`
+		MaxTokens   int      `json:"max_tokens,omitempty"`
+		Thinking    *bool    `json:"thinking,omitempty"`
+		Stop        []string `json:"stop,omitempty"`
+		Seed        *int64   `json:"seed,omitempty"`
+		Rollout     int64    `json:"rollout,omitempty"`
+	}
+	text, err := json.Marshal(struct {
+		Version  int      `json:"version"`
+		Request  Request  `json:"request"`
+		Sampling sampling `json:"sampling"`
+	}{1, Request{Messages: c.Messages, Format: c.Format}, sampling{
 		Model: c.Model, Revision: c.Revision, Temperature: c.Temperature, MaxTokens: c.MaxTokens,
 		Thinking: c.Thinking, Stop: c.Stop, Seed: c.Seed, Rollout: c.Rollout,
-	})
+	}})
 	if err != nil {
 		return ""
 	}
-	return video.Fingerprint(name)
+	sum := sha256.Sum256(text)
+	return video.Fingerprint(hex.EncodeToString(sum[:]))
 }
 
 // Price of a model's tokens, in USD a million.

@@ -17,11 +17,13 @@ import (
 type RoleInput struct {
 	Tenant  tenant.ID `json:"tenant"`
 	Role    string    `json:"role"`
-	Do      string    `json:"do"` // DoActivate, DoDeactivate, DoRollback
+	Do      string    `json:"do"` // DoActivate, …
 	Name    string    `json:"name,omitempty"`
 	Version int       `json:"version,omitempty"`
-	// Seen is what served the role when the caller looked: a rollback that is
-	// repeated after a lost answer does not roll back twice. nil = nothing.
+	Share   int       `json:"share,omitempty"` // of a canary, in percent
+	// Seen is what served the role, or was its canary, when the caller looked: a
+	// rollback that is repeated after a lost answer does not roll back twice, and
+	// the end of one canary does not end the next. nil = nothing.
 	Seen *training.Activation `json:"seen,omitempty"`
 }
 
@@ -30,6 +32,8 @@ const (
 	DoActivate   = "activate"
 	DoDeactivate = "deactivate"
 	DoRollback   = "rollback"
+	DoCanary     = "canary"     // of programs
+	DoEndCanary  = "end canary" // of programs
 )
 
 // ReadRole says what serves a role.
@@ -64,21 +68,7 @@ func changeRole(ctx context.Context, s Store, key string, in RoleInput) (trainin
 		if err != nil {
 			return role, err
 		}
-		now := time.Now().UTC()
-		switch in.Do {
-		case DoActivate:
-			role.Activate(in.Name, in.Version, now)
-		case DoDeactivate:
-			role.Deactivate()
-		case DoRollback:
-			if !sameActivation(role.Active, in.Seen) {
-				return role, nil // done by an attempt whose answer was lost
-			}
-			err = role.Rollback(now)
-		default:
-			err = fault.New(fault.Input, "change role", in.Role, "unknown: "+in.Do)
-		}
-		if err != nil {
+		if done, err := in.apply(&role); done || err != nil {
 			return role, err
 		}
 		data, err := json.Marshal(role)
@@ -95,6 +85,33 @@ func changeRole(ctx context.Context, s Store, key string, in RoleInput) (trainin
 		}
 		return role, err
 	}
+}
+
+// apply makes the change; done says that an attempt whose answer was lost made it
+// before.
+func (in RoleInput) apply(role *training.Role) (done bool, err error) {
+	now := time.Now().UTC()
+	switch in.Do {
+	case DoActivate:
+		role.Activate(in.Name, in.Version, now)
+	case DoDeactivate:
+		role.Deactivate()
+	case DoRollback:
+		if !sameActivation(role.Active, in.Seen) {
+			return true, nil
+		}
+		err = role.Rollback(now)
+	case DoCanary:
+		err = role.StartCanary(in.Name, in.Version, in.Share, now)
+	case DoEndCanary:
+		if role.Canary == nil || !sameActivation(&role.Canary.Activation, in.Seen) {
+			return true, nil
+		}
+		role.Canary = nil
+	default:
+		err = fault.New(fault.Input, "change role", in.Role, "unknown: "+in.Do)
+	}
+	return false, err
 }
 
 func sameActivation(x, y *training.Activation) bool {

@@ -24,7 +24,8 @@ type ProgramList struct {
 type ProgramLine struct {
 	Name    string    `json:"name"`
 	Version int       `json:"version"`
-	Status  string    `json:"status"` // "active", "deprecated", "inactive"
+	Status  string    `json:"status"`          // "active", "canary", "deprecated", "inactive"
+	Share   int       `json:"share,omitempty"` // of a canary: percent of the keys that get it
 	Mode    string    `json:"mode"`
 	Default float64   `json:"default_score"`
 	Score   float64   `json:"score"`
@@ -59,10 +60,14 @@ func (a *Optimize) ListPrograms(ctx context.Context, in ListAdaptersInput) (Prog
 		if err != nil {
 			return out, err
 		}
-		out.Programs = append(out.Programs, ProgramLine{
+		line := ProgramLine{
 			Name: d.Name, Version: d.Version, Status: d.Status, Mode: d.Mode, Default: d.Default, Score: d.Score,
 			Promote: d.Verdict.Promote, Calls: d.Calls, CostUSD: d.CostUSD, Created: d.Created,
-		})
+		}
+		if d.Status == statusCanary {
+			line.Share = d.Canary.Share
+		}
+		out.Programs = append(out.Programs, line)
 	}
 	return out, nil
 }
@@ -70,9 +75,11 @@ func (a *Optimize) ListPrograms(ctx context.Context, in ListAdaptersInput) (Prog
 // ProgramDetail is all that is known of a version.
 type ProgramDetail struct {
 	prompt.Release
-	Status  string          `json:"status"`
-	Prefix  string          `json:"prefix"` // where its files lie in the store
-	Program json.RawMessage `json:"program"`
+	Status  string               `json:"status"` // as in ProgramLine
+	Prefix  string               `json:"prefix"` // where its files lie in the store
+	Program json.RawMessage      `json:"program"`
+	Active  *training.Activation `json:"active,omitempty"` // of all versions; nil = none
+	Canary  *training.Canary     `json:"canary,omitempty"` // of all versions; nil = none
 }
 
 // ShowProgram describes one version; 0 = the active one, else the latest.
@@ -105,6 +112,9 @@ func noProgram(name string, version int) error {
 	return fault.New(fault.Input, "find program", name, "there is none; `cogflow programs list` shows what there is")
 }
 
+// statusCanary is of a version that a share of all keys gets.
+const statusCanary = "canary"
+
 func programRole(t tenant.ID, name string) string {
 	return string(t) + "/programs/_roles/" + name + ".json"
 }
@@ -122,17 +132,21 @@ func (a *Optimize) program(ctx context.Context, t tenant.ID, name string, versio
 		return d, err
 	}
 	role, _, err := readRole(ctx, a.Store, programRole(t, name), name)
+	d.Active, d.Canary = role.Active, role.Canary
 	if role.Active != nil && role.Active.Version == version {
 		d.Status = statusActive
+	} else if role.Canary != nil && role.Canary.Version == version {
+		d.Status = statusCanary
 	} else if slices.ContainsFunc(role.History, func(x training.Activation) bool { return x.Version == version }) {
 		d.Status = statusDeprecated
 	}
 	return d, err
 }
 
-// ChangeProgram promotes a version or rolls back to the one before.
+// ChangeProgram promotes a version, rolls back to the one before, or starts and
+// ends a canary.
 func (a *Optimize) ChangeProgram(ctx context.Context, in RoleInput) (training.Role, error) {
-	if in.Do == DoActivate {
+	if in.Do == DoActivate || in.Do == DoCanary {
 		if _, err := a.program(ctx, in.Tenant, in.Name, in.Version); err != nil {
 			return training.Role{}, err
 		}
@@ -140,7 +154,7 @@ func (a *Optimize) ChangeProgram(ctx context.Context, in RoleInput) (training.Ro
 	return changeRole(ctx, a.Store, programRole(in.Tenant, in.Role), in)
 }
 
-// ReadProgramRole says which version is active.
+// ReadProgramRole says which version is active, and which is the canary.
 func (a *Optimize) ReadProgramRole(ctx context.Context, in RoleInput) (training.Role, error) {
 	role, _, err := readRole(ctx, a.Store, programRole(in.Tenant, in.Role), in.Role)
 	return role, err

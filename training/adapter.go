@@ -66,10 +66,12 @@ const (
 // Better reports whether held-out rows show the adapter to be better than its base.
 func (o Outcome) Better() bool { return o.Comparison != nil && o.Comparison.Better }
 
-// Role says which adapter serves a role, and which did before.
+// Role says which adapter or program serves a role, and which did before.
+// Whatever changes the active one ends the canary, which was on trial against it.
 type Role struct {
 	Role    string       `json:"role"`
 	Active  *Activation  `json:"active,omitempty"` // nil = none
+	Canary  *Canary      `json:"canary,omitempty"` // of programs only; nil = none
 	History []Activation `json:"history"`          // former ones, the latest first, at most maxActivations
 }
 
@@ -90,7 +92,7 @@ func (r *Role) Activate(name string, version int, now time.Time) {
 		}
 		r.retire()
 	}
-	r.Active = &Activation{Name: name, Version: version, Since: now}
+	r.Active, r.Canary = &Activation{Name: name, Version: version, Since: now}, nil
 }
 
 // Deactivate leaves the role without an adapter.
@@ -104,18 +106,18 @@ func (r *Role) Deactivate() {
 // is not remembered, or the next rollback would bring it back.
 func (r *Role) Rollback(now time.Time) error {
 	if len(r.History) == 0 {
-		return fault.New(fault.Input, "roll back role", r.Role, "no adapter served it before")
+		return fault.New(fault.Input, "roll back role", r.Role, "nothing served it before")
 	}
 	former := r.History[0]
 	r.History = r.History[1:]
-	r.Active = &Activation{Name: former.Name, Version: former.Version, Since: now}
+	r.Active, r.Canary = &Activation{Name: former.Name, Version: former.Version, Since: now}, nil
 	return nil
 }
 
 func (r *Role) retire() {
 	r.History = append([]Activation{*r.Active}, r.History...)
 	r.History = r.History[:min(len(r.History), maxActivations)]
-	r.Active = nil
+	r.Active, r.Canary = nil, nil
 }
 
 // ParseVersion reads "3" or "v3".

@@ -70,6 +70,7 @@ func registerMain(r worker.Registry, h hands) {
 		"RollbackAdapter": workflows.RollbackAdapter,
 		"OptimizePrompts": workflows.OptimizePrompts, "ListPrograms": workflows.ListPrograms, "ShowProgram": workflows.ShowProgram,
 		"PromoteProgram": workflows.PromoteProgram, "RollbackProgram": workflows.RollbackProgram,
+		"CanaryProgram": workflows.CanaryProgram,
 	} {
 		r.RegisterWorkflowWithOptions(w, workflow.RegisterOptions{Name: name})
 	}

@@ -125,12 +125,13 @@ func (in *ListProgramsInput) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// ProgramInput starts ShowProgram, PromoteProgram and RollbackProgram.
+// ProgramInput starts ShowProgram, PromoteProgram, RollbackProgram and CanaryProgram.
 type ProgramInput struct {
 	Common
 	Name    string `json:"name"`
-	Version int    `json:"version,omitempty"` // show: 0 = the active one, else the latest; promote: 0 = the latest
-	Force   bool   `json:"force,omitempty"`   // promote although it was not confirmed to be better
+	Version int    `json:"version,omitempty"` // show: 0 = the active one, else the latest; promote, canary: 0 = the latest
+	Force   bool   `json:"force,omitempty"`   // promote, canary: although it was not confirmed to be better
+	Share   int    `json:"share,omitempty"`   // canary: percent of the keys that get it; 0 = end the canary
 
 	invalid error
 }
@@ -154,9 +155,25 @@ func (in *ListProgramsInput) check() error {
 	return in.Common.check()
 }
 
+// check refuses a share: who wants a canary shall not promote for everybody.
 func (in *ProgramInput) check() error {
+	if err := in.checkCanary(); err != nil {
+		return err
+	}
+	if in.Share != 0 {
+		return fault.New(fault.Input, "read input", "share", "only CanaryProgram takes one")
+	}
+	return nil
+}
+
+func (in *ProgramInput) checkCanary() error {
 	if in.invalid != nil {
 		return in.invalid
+	}
+	if in.Share != 0 {
+		if err := training.CheckShare(in.Share); err != nil {
+			return err
+		}
 	}
 	if err := training.CheckName("name", in.Name); err != nil {
 		return err

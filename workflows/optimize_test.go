@@ -72,7 +72,7 @@ func (s *school) environment() *testsuite.TestWorkflowEnvironment {
 	env.SetTestTimeout(time.Minute)
 	env.RegisterActivity(s.optimize)
 	for _, w := range []any{
-		workflows.OptimizePrompts, workflows.ListPrograms, workflows.ShowProgram, workflows.PromoteProgram, workflows.RollbackProgram,
+		workflows.OptimizePrompts, workflows.ListPrograms, workflows.ShowProgram, workflows.PromoteProgram, workflows.RollbackProgram, workflows.CanaryProgram,
 	} {
 		env.RegisterWorkflow(w)
 	}

@@ -1,6 +1,8 @@
 package workflows
 
 import (
+	"fmt"
+
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/cogniverse/cogflow/activities"
@@ -40,20 +42,32 @@ func PromoteProgram(ctx workflow.Context, in ProgramInput) (training.Role, error
 	if err := in.check(); err != nil {
 		return training.Role{}, typed(err)
 	}
-	var a *activities.Optimize
-	found, err := call(newCaller(in.Common).metadata(ctx, "find program "+cell(in.Name)), a.ShowProgram,
-		activities.AdapterInput{Tenant: tenant.ID(in.Tenant), Name: in.Name, Version: in.Version, Latest: true})
+	c := newCaller(in.Common)
+	found, err := better(ctx, c, in, "promote program", "force promotes it all the same")
 	if err != nil {
-		return training.Role{}, staged("find", err)
+		return training.Role{}, err
 	}
-	if !found.Verdict.Promote && !in.Force {
-		return training.Role{}, typed(fault.New(fault.Input, "promote program", in.Name,
-			"rows that no search saw do not show it to be better than the default; force promotes it all the same"))
-	}
-	out, err := call(newCaller(in.Common).metadata(ctx, "promote "+cell(in.Name)), a.ChangeProgram, activities.RoleInput{
+	var a *activities.Optimize
+	out, err := call(c.metadata(ctx, "promote "+cell(in.Name)), a.ChangeProgram, activities.RoleInput{
 		Tenant: tenant.ID(in.Tenant), Role: in.Name, Do: activities.DoActivate, Name: in.Name, Version: found.Version,
 	})
 	return out, stagedIf("promote", err)
+}
+
+// better finds the version that an input names (0 = the latest) and refuses one
+// that was not shown to be better, unless it is forced.
+func better(ctx workflow.Context, c caller, in ProgramInput, op, forced string) (activities.ProgramDetail, error) {
+	var a *activities.Optimize
+	found, err := call(c.metadata(ctx, "find program "+cell(in.Name)), a.ShowProgram,
+		activities.AdapterInput{Tenant: tenant.ID(in.Tenant), Name: in.Name, Version: in.Version, Latest: true})
+	if err != nil {
+		return found, staged("find", err)
+	}
+	if !found.Verdict.Promote && !in.Force {
+		return found, typed(fault.New(fault.Input, op, in.Name,
+			"rows that no search saw do not show it to be better than the default; "+forced))
+	}
+	return found, nil
 }
 
 // RollbackProgram makes the version active again that was before.
@@ -71,4 +85,41 @@ func RollbackProgram(ctx workflow.Context, in ProgramInput) (training.Role, erro
 	change.Seen = before.Active
 	out, err := call(c.metadata(ctx, "roll back "+cell(in.Name)), a.ChangeProgram, change)
 	return out, stagedIf("roll back", err)
+}
+
+// CanaryProgram has a share of all keys get a version in place of the active one,
+// or ends that.
+func CanaryProgram(ctx workflow.Context, in ProgramInput) (training.Role, error) {
+	if err := in.checkCanary(); err != nil {
+		return training.Role{}, typed(err)
+	}
+	c := newCaller(in.Common)
+	if in.Share == 0 {
+		out, err := endCanary(ctx, c, in)
+		return out, stagedIf("canary", err)
+	}
+	found, err := better(ctx, c, in, "start canary", "force makes it the canary all the same")
+	if err != nil {
+		return training.Role{}, err
+	}
+	var a *activities.Optimize
+	out, err := call(c.metadata(ctx, "canary of "+cell(in.Name)), a.ChangeProgram, activities.RoleInput{
+		Tenant: tenant.ID(in.Tenant), Role: in.Name, Do: activities.DoCanary, Name: in.Name, Version: found.Version, Share: in.Share,
+	})
+	return out, stagedIf("canary", err)
+}
+
+func endCanary(ctx workflow.Context, c caller, in ProgramInput) (training.Role, error) {
+	var a *activities.Optimize
+	change := activities.RoleInput{Tenant: tenant.ID(in.Tenant), Role: in.Name, Do: activities.DoEndCanary}
+	before, err := call(c.metadata(ctx, "what is the canary of "+cell(in.Name)), a.ReadProgramRole, change)
+	if err != nil || before.Canary == nil {
+		return before, err
+	}
+	if in.Version != 0 && in.Version != before.Canary.Version {
+		return before, typed(fault.New(fault.Input, "end canary", in.Name,
+			fmt.Sprintf("the canary is version %d, not %d", before.Canary.Version, in.Version)))
+	}
+	change.Seen = &before.Canary.Activation
+	return call(c.metadata(ctx, "end the canary of "+cell(in.Name)), a.ChangeProgram, change)
 }

@@ -38,7 +38,7 @@ func TestReplay(t *testing.T) {
 				workflows.SearchVideos, workflows.ListVideos, workflows.CheckHealth,
 				workflows.TrainSFT, workflows.TrainDPO, workflows.TrainEmbedding, workflows.TrainSweep,
 				workflows.ListAdapters, workflows.ShowAdapter, workflows.ActivateAdapter, workflows.DeactivateAdapter, workflows.RollbackAdapter,
-				workflows.OptimizePrompts, workflows.ListPrograms, workflows.ShowProgram, workflows.PromoteProgram, workflows.RollbackProgram,
+				workflows.OptimizePrompts, workflows.ListPrograms, workflows.ShowProgram, workflows.PromoteProgram, workflows.RollbackProgram, workflows.CanaryProgram,
 			} {
 				replayer.RegisterWorkflow(w)
 			}

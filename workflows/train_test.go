@@ -125,7 +125,7 @@ func TestTrainActivation(t *testing.T) {
 	require.Equal(t, 1, now.Active.Version)
 	env = g.environment()
 	env.ExecuteWorkflow(workflows.RollbackAdapter, workflows.ActivateAdapterInput{Role: "routing"})
-	require.ErrorContains(t, env.GetWorkflowError(), "no adapter served it before")
+	require.ErrorContains(t, env.GetWorkflowError(), "nothing served it before")
 	env = g.environment()
 	env.ExecuteWorkflow(workflows.DeactivateAdapter, workflows.ActivateAdapterInput{Role: "routing"})
 	require.NoError(t, env.GetWorkflowError())

@@ -1,0 +1,154 @@
+package workflows_test
+
+import (
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// role runs a workflow that changes what is active.
+func (s *school) role(workflow any, in workflows.ProgramInput) (training.Role, error) {
+	env := s.environment()
+	env.ExecuteWorkflow(workflow, in)
+	var out training.Role
+	if err := env.GetWorkflowError(); err != nil {
+		return out, err
+	}
+	return out, env.GetWorkflowResult(&out)
+}
+
+// versions lists the versions of quiz with what they are, the latest first.
+func (s *school) versions() (out []string) {
+	env := s.environment()
+	env.ExecuteWorkflow(workflows.ListPrograms, workflows.ListProgramsInput{Name: "quiz"})
+	var list activities.ProgramList
+	require.NoError(s.t, env.GetWorkflowError())
+	require.NoError(s.t, env.GetWorkflowResult(&list))
+	for _, l := range list.Programs {
+		out = append(out, l.Status)
+		require.Equal(s.t, l.Status == "canary", l.Share > 0)
+	}
+	return out
+}
+
+func TestCanaryProgram(t *testing.T) {
+	t.Parallel()
+	s := newSchool(t)
+	for _, mode := range []string{activities.ModeCompat, activities.ModeImproved} {
+		out, err := s.run(lessons(mode))
+		require.NoError(t, err)
+		require.True(t, out.Promoted)
+	}
+	require.Equal(t, []string{"active", "deprecated"}, s.versions())
+	canary := func(version, share int) (training.Role, error) {
+		return s.role(workflows.CanaryProgram, workflows.ProgramInput{Name: "quiz", Version: version, Share: share})
+	}
+	for _, bad := range []struct {
+		in   workflows.ProgramInput
+		want string
+	}{
+		{workflows.ProgramInput{Name: "quiz", Version: 1, Share: 101}, "from 1 to 100"},
+		{workflows.ProgramInput{Name: "quiz", Version: 1, Share: -1}, "from 1 to 100"},
+		{workflows.ProgramInput{Name: "quiz", Version: 2, Share: 10}, `"quiz@2": it is the active version`},
+		{workflows.ProgramInput{Name: "quiz", Share: 10}, `"quiz@2": it is the active version`}, // the latest
+		{workflows.ProgramInput{Name: "quiz", Version: 9, Share: 10}, `"quiz@9": there is none`},
+		{workflows.ProgramInput{Name: "nothing", Version: 1, Share: 10}, `"nothing@1": there is none`},
+		{workflows.ProgramInput{Share: 10}, "name"},
+	} {
+		_, err := s.role(workflows.CanaryProgram, bad.in)
+		require.ErrorContains(t, err, bad.want)
+		require.ErrorContains(t, err, "type: input")
+	}
+	_, err := s.role(workflows.PromoteProgram, workflows.ProgramInput{Name: "quiz", Version: 1, Share: 10})
+	require.ErrorContains(t, err, "only CanaryProgram takes one", "a slip of somebody who wanted a canary promotes nothing")
+
+	role, err := canary(1, 10)
+	require.NoError(t, err)
+	require.Equal(t, 2, role.Active.Version)
+	require.Equal(t, 1, role.Canary.Version)
+	require.Equal(t, []string{"active", "canary"}, s.versions())
+	shown, err := s.optimize.ShowProgram(t.Context(), activities.AdapterInput{Tenant: "default", Name: "quiz"})
+	require.NoError(t, err)
+	require.Equal(t, 2, shown.Version, "what is active is not the canary")
+	require.Equal(t, 10, shown.Canary.Share)
+	require.Equal(t, 2, shown.Active.Version)
+
+	_, err = canary(2, 0)
+	require.ErrorContains(t, err, "the canary is version 1, not 2")
+	for range 2 { // once more ends nothing
+		role, err = canary(0, 0)
+		require.NoError(t, err)
+		require.Nil(t, role.Canary)
+		require.Equal(t, []string{"active", "deprecated"}, s.versions())
+	}
+
+	_, err = canary(1, 100)
+	require.NoError(t, err)
+	role, err = s.role(workflows.PromoteProgram, workflows.ProgramInput{Name: "quiz", Version: 1})
+	require.NoError(t, err)
+	require.Nil(t, role.Canary, "it is active now")
+	require.Equal(t, []string{"deprecated", "active"}, s.versions())
+	_, err = canary(2, 30)
+	require.NoError(t, err)
+	role, err = s.role(workflows.RollbackProgram, workflows.ProgramInput{Name: "quiz"})
+	require.NoError(t, err)
+	require.Equal(t, 2, role.Active.Version)
+	require.Nil(t, role.Canary)
+}
+
+// A version that is not better wants force, and one program of all is needed that
+// is active.
+func TestCanaryOfWhatIsNotBetter(t *testing.T) {
+	t.Parallel()
+	s := newSchool(t)
+	s.pupils.helps = false
+	for _, mode := range []string{activities.ModeCompat, activities.ModeImproved} {
+		out, err := s.run(lessons(mode))
+		require.NoError(t, err)
+		require.False(t, out.Promoted)
+	}
+	in := workflows.ProgramInput{Name: "quiz", Version: 2, Share: 10}
+	_, err := s.role(workflows.CanaryProgram, in)
+	require.ErrorContains(t, err, "force makes it the canary all the same")
+	in.Force = true
+	_, err = s.role(workflows.CanaryProgram, in)
+	require.ErrorContains(t, err, "no version is active")
+	_, err = s.role(workflows.PromoteProgram, workflows.ProgramInput{Name: "quiz", Version: 1, Force: true})
+	require.NoError(t, err)
+	role, err := s.role(workflows.CanaryProgram, in)
+	require.NoError(t, err)
+	require.Equal(t, 2, role.Canary.Version)
+}
+
+// TestCanaryAtOnce: people who change a program at the same time overwrite nobody.
+func TestCanaryAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newSchool(t)
+	for _, mode := range []string{activities.ModeCompat, activities.ModeImproved} {
+		_, err := s.run(lessons(mode))
+		require.NoError(t, err)
+	}
+	var all sync.WaitGroup
+	roles := make([]training.Role, 16)
+	for i := range roles {
+		all.Go(func() {
+			workflow, share := any(workflows.PromoteProgram), 0
+			if i%2 == 0 {
+				workflow, share = workflows.CanaryProgram, 1+i
+			}
+			roles[i], _ = s.role(workflow, workflows.ProgramInput{Name: "quiz", Version: 1 + i/2%2, Share: share})
+		})
+	}
+	all.Wait()
+	for _, r := range roles {
+		require.False(t, r.Canary != nil && r.Canary.Version == r.Active.Version, "%v", r)
+	}
+	now, err := s.optimize.ReadProgramRole(t.Context(), activities.RoleInput{Tenant: "default", Role: "quiz"})
+	require.NoError(t, err)
+	require.False(t, now.Canary != nil && now.Canary.Version == now.Active.Version, "%v", now)
+}

@@ -50,7 +50,9 @@ there. What exists already is never overwritten.`,
 			if to == "" {
 				to = fmt.Sprintf("%s-%d", d.Name, d.Version)
 			}
-			done, err := a.download(cmd.Context(), wares{"download adapter", d.Name, d.Version, d.Prefix, d.Files}, to)
+			done, err := a.download(cmd.Context(), wares{
+				op: "download adapter", name: d.Name, version: d.Version, prefix: d.Prefix, files: d.Files,
+			}, to)
 			if err != nil {
 				return err
 			}
@@ -73,6 +75,9 @@ type wares struct {
 	version int
 	prefix  string // in the store
 	files   []training.CheckpointFile
+	under   string            // directory of the files in what is made; empty = the top
+	beside  []wares           // that lie in the same directory
+	notes   map[string][]byte // files that are written and not fetched, by name
 }
 
 // download makes the directory to from the files of w, all or nothing.
@@ -81,7 +86,7 @@ func (a *app) download(ctx context.Context, w wares, to string) (downloaded, err
 	if err != nil {
 		return downloaded{}, err
 	}
-	done := downloaded{Name: w.name, Version: w.version, Path: to, Files: len(w.files)}
+	done := downloaded{Name: w.name, Version: w.version, Path: to}
 	if _, err := os.Lstat(to); !errors.Is(err, fs.ErrNotExist) {
 		return done, fault.New(fault.Input, w.op, to, "it exists already, and nothing is overwritten; name another with --to")
 	}
@@ -105,11 +110,21 @@ func (a *app) download(ctx context.Context, w wares, to string) (downloaded, err
 	defer root.Close()
 	v := a.view()
 	defer v.end()
-	for _, f := range w.files {
-		if err := a.fetchFile(ctx, v, store, root, w, f); err != nil {
-			return done, err
+	for _, part := range append([]wares{w}, w.beside...) {
+		for _, f := range part.files {
+			if err := a.fetchFile(ctx, v, store, root, part, f); err != nil {
+				return done, err
+			}
+			done.Files++
+			done.Bytes += f.Size
 		}
-		done.Bytes += f.Size
+	}
+	for name, text := range w.notes {
+		if err := root.WriteFile(name, text, 0o644); err != nil {
+			return done, fault.Wrap(fault.Capacity, w.op, name, err)
+		}
+		done.Files++
+		done.Bytes += int64(len(text))
 	}
 	if err := os.Chmod(temporary, 0o755); err != nil { // model servers of other users read it
 		return done, fault.Wrap(fault.Capacity, w.op, to, err)
@@ -121,7 +136,7 @@ func (a *app) download(ctx context.Context, w wares, to string) (downloaded, err
 // fetchFile copies one file of the manifest below root and checks it.
 func (a *app) fetchFile(ctx context.Context, v view, store blob.Store, root *os.Root, w wares, f training.CheckpointFile) error {
 	bad := func(reason string) error { return fault.New(fault.Input, w.op, w.prefix+f.Name, reason) }
-	local := filepath.FromSlash(f.Name)
+	local := filepath.Join(w.under, filepath.FromSlash(f.Name))
 	if !filepath.IsLocal(local) {
 		return bad("the manifest names a file outside the directory; nothing of it is kept")
 	}

@@ -27,7 +27,7 @@ func kinds() []string {
 	return []string{
 		"IngestLibrary", "IngestVideo", "DeleteVideo", "SearchVideos", "ListVideos", "CheckHealth",
 		"TrainSFT", "TrainDPO", "TrainEmbedding", "TrainSweep", "ListAdapters", "ShowAdapter", "ActivateAdapter", "DeactivateAdapter", "RollbackAdapter",
-		"OptimizePrompts", "ListPrograms", "ShowProgram", "PromoteProgram", "RollbackProgram",
+		"OptimizePrompts", "ListPrograms", "ShowProgram", "PromoteProgram", "RollbackProgram", "CanaryProgram",
 	}
 }
 

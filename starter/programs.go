@@ -21,12 +21,13 @@ import (
 func (a *app) programsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "programs",
-		Short: "List, show, compare, promote or export optimized programs",
+		Short: "List, show, compare, promote, try out or export optimized programs",
 		Long: `Every optimization publishes a version of its program, named NAME@VERSION: @3 or @v3. Without
-a version the active one is meant, else the latest. One version of a program is active.`,
+a version the active one is meant, else the latest. One version of a program is active, and
+another may be its canary, which a share of all keys gets.`,
 	}
 	cmd.AddCommand(a.programsListCommand(), a.programsShowCommand(), a.programsDiffCommand(), a.programsPromoteCommand(),
-		a.programsRollbackCommand(), a.programsExportCommand())
+		a.programsRollbackCommand(), a.programsCanaryCommand(), a.programsExportCommand())
 	return cmd
 }
 
@@ -89,7 +90,7 @@ func (a *app) printPrograms(r activities.ProgramList) {
 			better = "better"
 		}
 		rows[i] = []string{
-			adapterRef(l.Name, l.Version), l.Status, l.Mode, percentText(l.Default), percentText(l.Score), better,
+			adapterRef(l.Name, l.Version), programStatus(l.Status, l.Share), l.Mode, percentText(l.Default), percentText(l.Score), better,
 			fmt.Sprint(l.Calls), dollars(l.CostUSD), l.Created.UTC().Format(time.DateOnly),
 		}
 	}
@@ -108,14 +109,19 @@ func (a *app) printPrograms(r activities.ProgramList) {
 
 func (a *app) programsShowCommand() *cobra.Command {
 	var in workflows.ProgramInput
+	var key string
 	cmd := &cobra.Command{
-		Use:     "show NAME[@VERSION]",
-		Short:   "Show one version: scores, instructions, demos",
-		Long:    "Show prints how good a version is and the prompt itself. With --json it is the whole\nmanifest with the program.",
-		Example: "  cogflow programs show agentic-router\n  cogflow programs show agentic-router@3 --wide",
-		Args:    cobra.ExactArgs(1),
+		Use:   "show NAME[@VERSION]",
+		Short: "Show one version: scores, instructions, demos",
+		Long: `Show prints how good a version is and the prompt itself. With --json it is the whole
+manifest with the program. With --key it is the version that a request, session or user of
+that id gets: the canary or the active one.`,
+		Example: `  cogflow programs show agentic-router
+  cogflow programs show agentic-router@3 --wide
+  cogflow programs show agentic-router --key session-17`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			d, raw, err := a.showProgram(cmd.Context(), in, args[0])
+			d, raw, err := a.programFor(cmd.Context(), in, args[0], key)
 			if err != nil {
 				return err
 			}
@@ -126,6 +132,7 @@ func (a *app) programsShowCommand() *cobra.Command {
 		},
 	}
 	programTenant(cmd, &in.Common)
+	keyFlag(cmd, &key)
 	return cmd
 }
 
@@ -156,9 +163,11 @@ func (a *app) printProgram(d activities.ProgramDetail) error {
 	if v.Promote {
 		better = "better than the default"
 	}
-	writeTable(a.out, 0, []column{{name: "program"}, {name: ""}}, [][]string{
-		{"name", adapterRef(d.Name, d.Version)},
-		{"status", d.Status + ", " + better},
+	rows := [][]string{{"name", adapterRef(d.Name, d.Version)}, {"status", d.Status + ", " + better}}
+	if c := d.Canary; c != nil {
+		rows = append(rows, []string{"canary", canaryText(c)})
+	}
+	rows = append(rows, [][]string{
 		{"confirmed", confirmed},
 		{"mode", d.Mode},
 		{"search", fmt.Sprintf("%s, %s (%d repeated), %s", count(d.Trials, "trial", "trials"), count(d.Calls, "call", "calls"), d.Repeated, dollars(d.CostUSD))},
@@ -169,7 +178,8 @@ func (a *app) printProgram(d activities.ProgramDetail) error {
 		{"job", d.Job},
 		{"workflow", d.Workflow},
 		{"files in the store", d.Prefix},
-	})
+	}...)
+	writeTable(a.out, 0, []column{{name: "program"}, {name: ""}}, rows)
 	for _, p := range program.Predictors {
 		a.say("")
 		a.say("%s (%s)", p.Name, p.Module)
@@ -236,7 +246,7 @@ func (a *app) programsRollbackCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "rollback NAME",
 		Short:   "Make the former version active again",
-		Long:    "Rollback makes the version active that was so before the one that is now.",
+		Long:    "Rollback makes the version active that was so before the one that is now. A canary of the\nprogram ends; to end only that: cogflow programs canary NAME --off",
 		Example: "  cogflow programs rollback agentic-router --tenant acme",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -271,5 +281,8 @@ func (a *app) changeProgram(ctx context.Context, kind, what string, in workflows
 		return nil
 	}
 	a.say("%s is active.", adapterRef(r.Active.Name, r.Active.Version))
+	if r.Canary != nil {
+		a.say("Canary: %s.", canaryText(r.Canary))
+	}
 	return nil
 }

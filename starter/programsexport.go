@@ -1,11 +1,15 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/workflows"
@@ -15,30 +19,43 @@ import (
 // and the program as `optimize --program` reads it.
 func exportedFiles() []string { return []string{"program.json", "state.json", "source.json"} }
 
+// servingFile says which version is active and which the canary, as Cogniverse's
+// agents read it.
+const servingFile = "artefact_state.json"
+
+const exportOp = "export program"
+
 func (a *app) programsExportCommand() *cobra.Command {
 	var in workflows.ProgramInput
-	var to string
+	var to, key string
 	cmd := &cobra.Command{
 		Use:   "export NAME[@VERSION]",
 		Short: "Write a program as DSPy loads it, every file checked",
 		Long: `Export writes program.json (for DSPy's load), state.json (for load_state) and source.json
 (for optimize --program) into a new directory and checks size and SHA-256 against the
 manifest. The directory appears when all of it is there. What exists already is never
-overwritten.`,
-		Example: "  cogflow programs export agentic-router --to ./router\n  cogflow programs export agentic-router@3 --json",
-		Args:    cobra.ExactArgs(1),
+overwritten.
+
+While the program has a canary, its files lie beside, in canary/, and artefact_state.json
+says which version is which and what share of the keys gets the canary. With --key only the
+version is written that a request, session or user of that id gets.`,
+		Example: `  cogflow programs export agentic-router --to ./router
+  cogflow programs export agentic-router@3 --json
+  cogflow programs export agentic-router --key session-17`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			d, _, err := a.showProgram(cmd.Context(), in, args[0])
+			d, _, err := a.programFor(cmd.Context(), in, args[0], key)
 			if err != nil {
 				return err
 			}
-			w := wares{op: "export program", name: d.Name, version: d.Version, prefix: d.Prefix}
-			for _, name := range exportedFiles() {
-				i := slices.IndexFunc(d.Files, func(f training.CheckpointFile) bool { return f.Name == name })
-				if i < 0 {
-					return fault.New(fault.Input, w.op, adapterRef(d.Name, d.Version), "its manifest names no "+name)
+			w, err := programWares(d)
+			if err != nil {
+				return err
+			}
+			if _, version, _ := parseAdapter(args[0]); version == 0 && key == "" && d.Canary != nil {
+				if err := a.addCanary(cmd.Context(), in, d, &w); err != nil {
+					return err
 				}
-				w.files = append(w.files, d.Files[i])
 			}
 			if to == "" {
 				to = fmt.Sprintf("%s-%d", d.Name, d.Version)
@@ -50,11 +67,58 @@ overwritten.`,
 			if a.json {
 				return a.printJSON(done)
 			}
-			a.say("%s: %s, %s, every SHA-256 as the manifest has it", done.Path, count(done.Files, "file", "files"), bytesText(done.Bytes))
+			a.say("%s: %s, %s, %s, every SHA-256 as the manifest has it", done.Path, adapterRef(d.Name, d.Version),
+				count(done.Files, "file", "files"), bytesText(done.Bytes))
 			return nil
 		},
 	}
 	programTenant(cmd, &in.Common)
 	cmd.Flags().StringVar(&to, "to", "", "new directory (default: NAME-VERSION)")
+	keyFlag(cmd, &key)
 	return cmd
+}
+
+func programWares(d activities.ProgramDetail) (wares, error) {
+	w := wares{op: exportOp, name: d.Name, version: d.Version, prefix: d.Prefix}
+	for _, name := range exportedFiles() {
+		i := slices.IndexFunc(d.Files, func(f training.CheckpointFile) bool { return f.Name == name })
+		if i < 0 {
+			return w, fault.New(fault.Input, w.op, adapterRef(d.Name, d.Version), "its manifest names no "+name)
+		}
+		w.files = append(w.files, d.Files[i])
+	}
+	return w, nil
+}
+
+// addCanary puts the canary of a program beside its active version.
+func (a *app) addCanary(ctx context.Context, in workflows.ProgramInput, active activities.ProgramDetail, w *wares) error {
+	d, _, err := a.showProgram(ctx, in, adapterRef(active.Canary.Name, active.Canary.Version))
+	if err != nil {
+		return err
+	}
+	canary, err := programWares(d)
+	if err != nil {
+		return err
+	}
+	canary.under = "canary"
+	text, err := json.MarshalIndent(serving{
+		Active:  serves{active.Active.Version, active.Active.Since, 0},
+		Canary:  serves{active.Canary.Version, active.Canary.Since, active.Canary.Share},
+		Retired: []serves{},
+	}, "", "  ")
+	w.beside, w.notes = []wares{canary}, map[string][]byte{servingFile: append(text, '\n')}
+	return err
+}
+
+// serving is the file of its name, with Cogniverse's keys.
+type serving struct {
+	Active  serves   `json:"active"`
+	Canary  serves   `json:"canary"`
+	Retired []serves `json:"retired"`
+}
+
+type serves struct {
+	Version int       `json:"version"`
+	Since   time.Time `json:"promoted_at"`
+	Share   int       `json:"traffic_pct,omitempty"`
 }

@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/metric"
 	"github.com/cogniverse/cogflow/prompt/mipro"
+	"github.com/cogniverse/cogflow/prompt/yaml"
 	"github.com/cogniverse/cogflow/tenant"
 )
 
@@ -24,6 +26,9 @@ func (a *Optimize) gather(ctx context.Context, in PrepareOptimizeInput) (optimiz
 	}
 	if j.Program, err = a.text(ctx, in.Tenant, "program", in.Program); err != nil {
 		return j, err
+	}
+	if j.Program, err = yaml.JSON(j.Program, reflect.TypeFor[prompt.Program]()); err != nil {
+		return j, fault.Wrap(fault.Input, "read program", in.Name, err)
 	}
 	program, err := prompt.Read(j.Program)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"reflect"
 	"strings"
 
 	"github.com/cogniverse/cogflow/activities"
@@ -14,6 +15,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/metric"
 	"github.com/cogniverse/cogflow/prompt/mipro"
+	"github.com/cogniverse/cogflow/prompt/yaml"
 	"github.com/cogniverse/cogflow/training"
 )
 
@@ -29,7 +31,7 @@ func (a *app) optimizeInput(ctx context.Context, o *optimizeOptions) (name strin
 	}
 	switch {
 	case o.program == "":
-		return "", usage("--program wants a JSON file, s3://… or https://…")
+		return "", usage("--program wants a JSON or YAML file, s3://… or https://…")
 	case o.train == "":
 		return "", usage("--trainset wants examples: a file, s3://… or https://…")
 	case o.in.Mode != activities.ModeImproved && o.in.Mode != activities.ModeCompat:
@@ -117,6 +119,10 @@ func (o *optimizeOptions) readProgram() (*prompt.Program, error) {
 	if err != nil {
 		return nil, err
 	}
+	text, err = yaml.JSON(text, reflect.TypeFor[prompt.Program]())
+	if err != nil {
+		return nil, fault.Wrap(fault.Input, "read program", o.program, err)
+	}
 	program, err := prompt.Read(text)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", o.program, err)
@@ -156,6 +162,9 @@ func (o *optimizeOptions) readMetric(program *prompt.Program, first *prompt.Obje
 		default:
 			if o.in.Metric, err = readLimited("metric", text, prompt.MaxProgramBytes); err != nil {
 				return err
+			}
+			if o.in.Metric, err = yaml.JSON(o.in.Metric, reflect.TypeFor[metric.Metric]()); err != nil {
+				return fault.Wrap(fault.Input, "read metric", text, err)
 			}
 		}
 	}

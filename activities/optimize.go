@@ -87,12 +87,15 @@ type OptimizePlan struct {
 	Train      int           `json:"train"`
 	Val        int           `json:"val"`
 	Confirm    int           `json:"confirm"`
-	Trials     int           `json:"trials"`     // of the search, about
-	Quote      mipro.Quote   `json:"quote"`      // calls at most
-	TokensIn   int64         `json:"tokens_in"`  // of prompts, at most about
-	TokensOut  int64         `json:"tokens_out"` // of answers, at most about
-	CostUSD    float64       `json:"cost_usd"`   // at most; 0 = free, or unknown
-	Priced     bool          `json:"priced"`     // every model has a price
+	Trials     int           `json:"trials"`            // of the search, about
+	Quote      mipro.Quote   `json:"quote"`             // calls at most
+	TokensIn   int64         `json:"tokens_in"`         // of prompts, at most about
+	TokensOut  int64         `json:"tokens_out"`        // of answers, at most about
+	CostUSD    float64       `json:"cost_usd"`          // at most; 0 = free, or unknown
+	Priced     bool          `json:"priced"`            // every model has a price
+	Listed     string        `json:"listed,omitempty"`  // the day of the vendors' lists that prices are from; "" = all are configured
+	Seconds    float64       `json:"seconds,omitempty"` // of the calls, at most about
+	Pace       []Pace        `json:"pace,omitempty"`    // that Seconds rests on: of student, teacher, proposer, judge, as far as they are asked
 	Models     prompt.Models `json:"models"`
 }
 
@@ -188,6 +191,9 @@ func (a *Optimize) PrepareOptimize(ctx context.Context, in PrepareOptimizeInput)
 		return OptimizePlan{}, fault.Wrap(fault.Input, "store optimization", in.Name, err)
 	}
 	out := o.quote()
+	if err := a.pace(ctx, o.Cast, &out); err != nil {
+		return OptimizePlan{}, err
+	}
 	out.Job = string(video.NewFingerprint("optimize", string(text)))[:24]
 	if out.Name = in.Name; out.Name == "" {
 		out.Name = o.job.Program.Name
@@ -227,6 +233,7 @@ func (o *optimization) quote() OptimizePlan {
 			out.Priced = false
 			continue
 		}
+		out.Listed = max(out.Listed, of.model.Price.Listed)
 		out.CostUSD += float64(of.calls) * float64(of.model.Price.Cost(tokensACall, answerTokens(of.model))) / 1e6
 	}
 	return out

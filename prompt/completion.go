@@ -118,6 +118,7 @@ func (c Completion) Fingerprint() video.Fingerprint {
 type Price struct {
 	Input  float64 `json:"input_usd_per_mtok"`
 	Output float64 `json:"output_usd_per_mtok"`
+	Listed string  `json:"listed,omitempty"` // the day of the vendor's list it is from; "" = somebody configured it
 }
 
 // Cost of so many tokens in micro-USD, rounded up.

@@ -21,6 +21,7 @@ func optimizeStandIns() map[string]any {
 	return map[string]any{
 		kindOptimize: standInOptimize, "ListPrograms": standInPrograms, "ShowProgram": standInProgram,
 		"PromoteProgram": standInPromote, "RollbackProgram": standInPromote,
+		"CanaryProgram": standInCanary,
 	}
 }
 
@@ -45,6 +46,12 @@ func someQuote() workflows.OptimizeResult {
 	return workflows.OptimizeResult{Job: "0123456789abcdef01234567", Status: "dry_run", Plan: &activities.OptimizePlan{
 		Job: "0123456789abcdef01234567", Name: "agentic-router", Predictors: 1, Train: 20, Val: 80, Confirm: 43, Trials: 21, TokensIn: 2_112_000, TokensOut: 140_800, CostUSD: 1.94, Priced: true,
 		Quote:  mipro.Quote{Student: 1234, Teacher: 100, Proposer: 24, Judge: 50, Retries: 1358},
+		Listed: "2026-08-21", Seconds: 335.2, Pace: []activities.Pace{
+			{Model: "smollm3-3b", Seconds: 0.8, Measured: true, AtOnce: 4},
+			{Model: "gpt-4o", Seconds: 2, AtOnce: 4},
+			{Model: "gpt-4o", Seconds: 2, AtOnce: 4},
+			{Model: "gpt-4o", Seconds: 2, AtOnce: 4},
+		},
 		Models: prompt.Models{Student: "smollm3-3b", Teacher: "gpt-4o", Proposer: "gpt-4o", Judge: "gpt-4o"},
 	}}
 }
@@ -141,6 +148,11 @@ func standInProgram(_ workflow.Context, in workflows.ProgramInput) (activities.P
 		d.Files[0].SHA256 = d.Files[1].SHA256
 	case in.Name == "less":
 		d.Files = d.Files[1:]
+	case in.Name == "tried":
+		d.Name, d.Active, d.Canary = in.Name, &training.Activation{Name: in.Name, Version: 4, Since: d.Created}, someCanary(in.Name)
+		if in.Version == 5 {
+			d.Version, d.Status = 5, "canary"
+		}
 	case in.Name != d.Name || in.Version > 4:
 		return d, temporal.NewNonRetryableApplicationError("find program: there is none", "input", nil)
 	case in.Version == 3:
@@ -158,4 +170,17 @@ func standInPromote(_ workflow.Context, in workflows.ProgramInput) (training.Rol
 		version = 2
 	}
 	return training.Role{Role: in.Name, Active: &training.Activation{Name: in.Name, Version: version}}, nil
+}
+
+func someCanary(name string) *training.Canary {
+	since := time.Date(2026, 1, 3, 3, 4, 5, 0, time.UTC)
+	return &training.Canary{Activation: training.Activation{Name: name, Version: 5, Since: since}, Share: 10}
+}
+
+func standInCanary(_ workflow.Context, in workflows.ProgramInput) (training.Role, error) {
+	role := training.Role{Role: in.Name, Active: &training.Activation{Name: in.Name, Version: 4}}
+	if in.Share > 0 {
+		role.Canary = &training.Canary{Activation: training.Activation{Name: in.Name, Version: in.Version}, Share: in.Share}
+	}
+	return role, nil
 }

@@ -39,6 +39,7 @@ func TestOptimizing(t *testing.T) {
 	step("programs", testPrograms)
 	step("diff", testProgramsDiff)
 	step("export", testProgramsExport)
+	step("canary", testProgramsCanary)
 }
 
 // write makes a file and returns its name.
@@ -76,6 +77,11 @@ func testOptimizeStart(t *testing.T, b *bench) {
 	code, out, errors = b.run(args...)
 	require.Equal(t, exitDone, code, errors)
 	assert.Equal(t, first, decode[started](t, out), "two equal starts are one job")
+	args[2] = write(t, b.dir, "router.yaml", "# the same\nname: agentic-router\npredictors:\n- name: route\n  instructions: Route.\n"+
+		"  inputs:\n  - name: query\n  outputs: [{name: agent}]\n  demos: []\n")
+	code, out, errors = b.run(args...)
+	require.Equal(t, exitDone, code, errors)
+	assert.Equal(t, first, decode[started](t, out), "so are YAML and JSON")
 
 	code, out, errors = b.run("optimize", "--program", program, "--trainset", train, "--dry-run")
 	assert.Equal(t, exitDone, code, errors)
@@ -180,6 +186,46 @@ func testPrograms(t *testing.T, b *bench) {
 	assert.Equal(t, "agentic-router@2 is active.\n", out)
 }
 
+func testProgramsCanary(t *testing.T, b *bench) {
+	_, out, _ := b.run("programs", "canary", "tried@v5", "--share", "10")
+	assert.Equal(t, "tried@4 is active.\nCanary: tried@5, for 10 % of all keys.\n", out)
+	for _, off := range []string{"--off", "--share=0"} {
+		_, out, _ = b.run("programs", "canary", "tried", off)
+		assert.Equal(t, "tried@4 is active.\n", out)
+	}
+	version := func(args ...string) int {
+		code, out, errors := b.run(append([]string{"programs", "show", "tried", "--json"}, args...)...)
+		assert.Equal(t, exitDone, code, errors)
+		return decode[activities.ProgramDetail](t, out).Version
+	}
+	assert.Equal(t, 4, version())
+	assert.Equal(t, 4, version("--key", "session-1"))
+	assert.Equal(t, 5, version("--key", "session-7"))
+
+	store, err := (&app{getenv: b.getenv}).store(t.Context())
+	require.NoError(t, err)
+	for name, text := range programFiles() {
+		_, err := store.Put(t.Context(), someProgram().Prefix+name, strings.NewReader(text))
+		require.NoError(t, err)
+	}
+	to := filepath.Join(b.dir, "tried")
+	code, out, errors := b.run("programs", "export", "tried", "--to", to, "--json")
+	require.Equal(t, exitDone, code, errors)
+	assert.Equal(t, 7, decode[downloaded](t, out).Files)
+	for _, name := range exportedFiles() {
+		assert.FileExists(t, filepath.Join(to, name))
+		assert.FileExists(t, filepath.Join(to, "canary", name))
+	}
+	said, err := os.ReadFile(filepath.Join(to, servingFile))
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"active":{"version":4,"promoted_at":"2026-01-02T03:04:05Z"},
+		"canary":{"version":5,"promoted_at":"2026-01-03T03:04:05Z","traffic_pct":10},"retired":[]}`, string(said))
+	code, out, errors = b.run("programs", "export", "tried", "--to", to+"-one", "--key", "session-7", "--json")
+	require.Equal(t, exitDone, code, errors)
+	assert.Equal(t, 5, decode[downloaded](t, out).Version)
+	assert.Equal(t, 3, decode[downloaded](t, out).Files)
+}
+
 func testProgramsDiff(t *testing.T, b *bench) {
 	code, out, errors := b.run("programs", "diff", "agentic-router@3", "@4")
 	assert.Equal(t, exitDone, code, errors)
@@ -271,7 +317,18 @@ func TestOptimizeUsage(t *testing.T) {
 		"bad program name":           {[]string{"programs", "show", "a/b"}, exitUsage, "letters, digits"},
 		"bad version":                {[]string{"programs", "promote", "a@0"}, exitUsage, "want a number from 1 on"},
 		"rollback of a version":      {[]string{"programs", "rollback", "a@2"}, exitUsage, "takes a program"},
-		"diff of one":                {[]string{"programs", "diff", "a@2"}, exitUsage, "accepts 2 arg"},
+		"canary of no share":         {[]string{"programs", "canary", "a@2"}, exitUsage, "--share wants the percentage"},
+		"canary of all":              {[]string{"programs", "canary", "a@2", "--share", "101"}, exitUsage, "from 1 to 100"},
+		"canary of less":             {[]string{"programs", "canary", "a@2", "--share", "-1"}, exitUsage, "from 1 to 100"},
+		"canary on and off":          {[]string{"programs", "canary", "a@2", "--share", "5", "--off"}, exitUsage, "leave out one or the other"},
+		"canary of nothing":          {[]string{"programs", "canary"}, exitUsage, "accepts 1 arg"},
+		"key of a version":           {[]string{"programs", "export", "a@2", "--key", "x"}, exitUsage, "leave out @2"},
+		"unknown key in YAML": {[]string{"optimize", "--trainset", train, "--program", file("odd.yaml",
+			"name: x\npredictors:\n- name: a\n  input: []\n")}, exitFailed, `odd.yaml": line 4: unknown key "input"`},
+		"no program in YAML":              {[]string{"optimize", "--trainset", train, "--program", file("no.yaml", "just words\n")}, exitFailed, "string where object belongs"},
+		"unknown key of a metric in YAML": {with("--metric", file("odd-metric.yaml", "kind: exact\nfeild: agent\n")), exitFailed, `line 2: unknown key "feild"`},
+		"metric of nobody in YAML":        {with("--metric", file("metric.yaml", "kind: exact\nfield: modality\n")), exitFailed, `no output "modality"`},
+		"diff of one":                     {[]string{"programs", "diff", "a@2"}, exitUsage, "accepts 2 arg"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -291,7 +348,7 @@ func TestOptimizeGolden(t *testing.T) {
 	golden(t, "optimize_weak", printed(func(a *app) { a.printOptimize("optimize-x", weak) }))
 	golden(t, "optimize_quote", printed(func(a *app) { a.printOptimize("optimize-x", someQuote()) }))
 	free := someQuote()
-	free.Plan.Priced, free.Plan.Quote, free.Plan.Confirm = false, mipro.Quote{Student: 5}, 0
+	free.Plan.Priced, free.Plan.Quote, free.Plan.Confirm, free.Plan.Pace = false, mipro.Quote{Student: 5}, 0, nil
 	golden(t, "optimize_unpriced", printed(func(a *app) { a.printOptimize("optimize-x", free) }))
 }
 
@@ -299,6 +356,11 @@ func TestProgramsGolden(t *testing.T) {
 	t.Parallel()
 	golden(t, "programs", printed(func(a *app) { a.printPrograms(somePrograms()) }))
 	golden(t, "program", printed(func(a *app) { assert.NoError(t, a.printProgram(someProgram())) }))
+	list, tried := somePrograms(), someProgram()
+	list.Programs[1].Status, list.Programs[1].Share = "canary", 10
+	tried.Canary = someCanary("agentic-router")
+	golden(t, "programs_canary", printed(func(a *app) { a.printPrograms(list) }))
+	golden(t, "program_canary", printed(func(a *app) { assert.NoError(t, a.printProgram(tried)) }))
 }
 
 func TestOptimizeLinesGolden(t *testing.T) {

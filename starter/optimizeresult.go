@@ -2,10 +2,14 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/dustin/go-humanize"
 
+	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
@@ -86,9 +90,31 @@ func (a *app) printQuote(r workflows.OptimizeResult) {
 	switch {
 	case !p.Priced:
 		a.say("Cost: unknown, a model has no price (input_usd_per_mtok and output_usd_per_mtok of its endpoint).")
+	case p.Listed != "":
+		a.say("Cost: at most about %s, by prices that vendors listed on %s where none is configured", dollars(p.CostUSD), p.Listed)
 	default:
 		a.say("Cost: at most about %s", dollars(p.CostUSD))
 	}
+	a.printPace(p)
 	a.say("Answers that cannot be read are asked for again, at worst %s more. What is stored is not asked at all.", count(q.Retries, "call", "calls"))
 	a.say("Nothing was asked.")
+}
+
+// printPace prints how long the calls take, and what that rests on.
+func (a *app) printPace(p *activities.OptimizePlan) {
+	if len(p.Pace) == 0 { // of a worker that did not say yet
+		return
+	}
+	var each []string
+	for _, m := range p.Pace {
+		how := "assumed"
+		if m.Measured {
+			how = "measured"
+		}
+		text := fmt.Sprintf("of %s takes %.1f s (%s), %d at once", m.Model, m.Seconds, how, m.AtOnce)
+		if !slices.Contains(each, text) {
+			each = append(each, text)
+		}
+	}
+	a.say("Time: at most about %s, if a call %s", span(time.Duration(p.Seconds*float64(time.Second))), strings.Join(each, "; "))
 }

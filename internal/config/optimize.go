@@ -204,7 +204,8 @@ func (c Config) Chat() (all []Endpoint) {
 	return append(all, c.Optimize.Endpoints...)
 }
 
-// Price returns what a model's tokens cost; nil = that is unknown.
+// Price returns what a model's tokens cost: as the configuration says, else as its
+// vendor lists it; nil = that is unknown.
 func (c Config) Price(model string) *prompt.Price {
 	e, ok := c.chat(model)
 	for _, name := range []string{model, e.served(model)} {
@@ -215,7 +216,7 @@ func (c Config) Price(model string) *prompt.Price {
 	if ok && (e.InputUSDPerMTok != 0 || e.OutputUSDPerMTok != 0) {
 		return &prompt.Price{Input: e.InputUSDPerMTok, Output: e.OutputUSDPerMTok}
 	}
-	return nil
+	return listPrice(e, e.served(model))
 }
 
 // takePrices gives every role's model its price.

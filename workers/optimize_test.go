@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"maps"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/answer/answertest"
@@ -158,20 +160,29 @@ func TestOptimizeKill(t *testing.T) {
 				default:
 				}
 			}
-			kills, workers := 10, 0
+			kills := 20
 			if os.Getenv("COGFLOW_SOAK") != "" {
-				kills = 100
+				kills = 500 // a thousand in both modes
 			}
-			for _, moment := range moments(kills, calls) {
+			var bursts []int // kills one after the other, before anything has recovered from the first
+			for left := kills; left > 0; left -= bursts[len(bursts)-1] {
+				bursts = append(bursts, min(1+rand.IntN(6), left))
+			}
+			killed := 0
+			for i, moment := range moments(len(bursts), calls) {
 				c.asked(moment, tend)
-				if workers%2 == 0 {
-					w.kill()
-					w = c.worker(nil)
-				} else {
-					c.killServer()
-					c.start()
+				for range bursts[i] {
+					if killed%2 == 0 {
+						w.kill()
+						w = c.worker(nil)
+					} else {
+						c.killServer()
+						c.start()
+					}
+					killed++
+					<-time.After(rand.N(500 * time.Millisecond))
+					tend()
 				}
-				workers++
 			}
 			out := c.finished(run, tend)
 			require.Equal(t, calm.published(), c.published())
@@ -181,7 +192,7 @@ func TestOptimizeKill(t *testing.T) {
 				again += n - 1
 			}
 			require.Equal(t, slices.Sorted(maps.Keys(calm.lm.Answered())), slices.Sorted(maps.Keys(c.lm.Answered())))
-			t.Logf("%d kills, %d answers, %d of them again, %d reported", kills, len(c.lm.Answered()), again, out.Repeated)
+			t.Logf("%d kills at %d moments, %d answers, %d of them again, %d reported", killed, len(bursts), len(c.lm.Answered()), again, out.Repeated)
 			require.LessOrEqual(t, again, out.Repeated, "every call that was made again is reported")
 		})
 	}
@@ -263,12 +274,14 @@ func (c *classroom) finished(run client.WorkflowRun, tend func()) (out workflows
 		tend()
 		ctx, cancel := context.WithTimeout(c.t.Context(), 5*time.Second)
 		err := run.Get(ctx, &out)
-		ended := ctx.Err() == nil
-		cancel()
-		if ended {
+		// Any other error is of the connection, or of our own limit.
+		if _, failed := errors.AsType[*temporal.WorkflowExecutionError](err); err == nil || failed {
+			cancel()
 			require.NoError(c.t, err)
 			return out
 		}
+		<-ctx.Done()
+		cancel()
 	}
 	require.Fail(c.t, "the workflow does not end")
 	return out

@@ -111,6 +111,8 @@ func recordOptimization(t *testing.T) {
 		{"optimize-unchanged", "OptimizePrompts", quizzes("improved")},
 		{"optimize-failed", "OptimizePrompts", bad},
 		{"program-promote", "PromoteProgram", workflows.ProgramInput{Name: "quiz", Version: 1, Force: true}},
+		{"program-canary", "CanaryProgram", workflows.ProgramInput{Name: "quiz", Version: 2, Share: 10, Force: true}},
+		{"program-canary-off", "CanaryProgram", workflows.ProgramInput{Name: "quiz"}},
 		{"program-rollback", "RollbackProgram", workflows.ProgramInput{Name: "quiz"}},
 		{"program-list", "ListPrograms", workflows.ListProgramsInput{}},
 		{"program-show", "ShowProgram", workflows.ProgramInput{Name: "quiz"}},

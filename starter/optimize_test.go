@@ -323,6 +323,7 @@ func TestOptimizeUsage(t *testing.T) {
 		"canary on and off":          {[]string{"programs", "canary", "a@2", "--share", "5", "--off"}, exitUsage, "leave out one or the other"},
 		"canary of nothing":          {[]string{"programs", "canary"}, exitUsage, "accepts 1 arg"},
 		"key of a version":           {[]string{"programs", "export", "a@2", "--key", "x"}, exitUsage, "leave out @2"},
+		"no key":                     {[]string{"programs", "show", "a", "--key", ""}, exitUsage, "it is empty"},
 		"unknown key in YAML": {[]string{"optimize", "--trainset", train, "--program", file("odd.yaml",
 			"name: x\npredictors:\n- name: a\n  input: []\n")}, exitFailed, `odd.yaml": line 4: unknown key "input"`},
 		"no program in YAML":              {[]string{"optimize", "--trainset", train, "--program", file("no.yaml", "just words\n")}, exitFailed, "string where object belongs"},

@@ -121,7 +121,7 @@ that id gets: the canary or the active one.`,
   cogflow programs show agentic-router --key session-17`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			d, raw, err := a.programFor(cmd.Context(), in, args[0], key)
+			d, raw, err := a.programFor(cmd, in, args[0], key)
 			if err != nil {
 				return err
 			}

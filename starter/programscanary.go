@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 
@@ -61,15 +60,18 @@ func keyFlag(cmd *cobra.Command, key *string) {
 
 // programFor asks for the version that text names, or that a key gets. The choice
 // is made here: no history needs to know the ids of sessions.
-func (a *app) programFor(ctx context.Context, in workflows.ProgramInput, text, key string) (activities.ProgramDetail, json.RawMessage, error) {
-	if key == "" {
+func (a *app) programFor(cmd *cobra.Command, in workflows.ProgramInput, text, key string) (activities.ProgramDetail, json.RawMessage, error) {
+	ctx := cmd.Context()
+	if !cmd.Flags().Changed("key") {
 		return a.showProgram(ctx, in, text)
 	}
 	name, version, err := parseAdapter(text)
-	if err != nil {
+	switch {
+	case err != nil:
 		return activities.ProgramDetail{}, nil, err
-	}
-	if version != 0 {
+	case key == "":
+		return activities.ProgramDetail{}, nil, usage("--key wants the id of a request, session or user; it is empty")
+	case version != 0:
 		return activities.ProgramDetail{}, nil, usage("--key chooses the version of %s: leave out @%d, or --key", name, version)
 	}
 	d, raw, err := a.showProgram(ctx, in, name)

@@ -44,7 +44,7 @@ version is written that a request, session or user of that id gets.`,
   cogflow programs export agentic-router --key session-17`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			d, _, err := a.programFor(cmd.Context(), in, args[0], key)
+			d, _, err := a.programFor(cmd, in, args[0], key)
 			if err != nil {
 				return err
 			}

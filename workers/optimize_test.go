@@ -162,7 +162,7 @@ func TestOptimizeKill(t *testing.T) {
 			}
 			kills := 20
 			if os.Getenv("COGFLOW_SOAK") != "" {
-				kills = 500 // a thousand in both modes
+				kills = 1000
 			}
 			var bursts []int // kills one after the other, before anything has recovered from the first
 			for left := kills; left > 0; left -= bursts[len(bursts)-1] {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"maps"
 	"os"
@@ -126,9 +127,10 @@ func (h *health) text() activities.HealthCheck {
 	return activities.HealthCheck{Part: "tesseract", Status: statusOK, Detail: h.describer.Revision()}
 }
 
-// store writes, reads and deletes one small object.
+// store writes, reads and deletes one small object, which has a name of its own:
+// several queues and hosts are asked at once.
 func (h *health) store(ctx context.Context) activities.HealthCheck {
-	key := string(tenant.Default) + fmt.Sprintf("/health/%d", os.Getpid())
+	key := string(tenant.Default) + "/health/" + rand.Text()
 	_, err := h.ingest.Store.Put(ctx, key, bytes.NewReader([]byte("cogflow")))
 	if err == nil {
 		_, err = h.ingest.Store.Stat(ctx, key)

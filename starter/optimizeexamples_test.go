@@ -58,7 +58,7 @@ func TestOptimizeExample(t *testing.T) {
 // Cogniverse loads.
 func TestProgramExamples(t *testing.T) {
 	t.Parallel()
-	for name, key := range map[string]string{"agentic-router": "route", "modality-routing": "route.predict"} {
+	for name, key := range map[string]string{"agentic-router": "route", "modality-routing": "route.predict", "iris": "classify.predict"} {
 		data, err := os.ReadFile(filepath.Join("../examples/programs", name+".json"))
 		require.NoError(t, err)
 		program, err := prompt.Read(data)
@@ -69,5 +69,39 @@ func TestProgramExamples(t *testing.T) {
 		loaded, err := program.Load(program.File())
 		require.NoError(t, err)
 		assert.Equal(t, program.Predictors[0].Instructions, loaded.Predictors[0].Instructions)
+	}
+}
+
+// TestExampleData does with the data sets what a run does before its first call.
+func TestExampleData(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		program string
+		rows    int
+	}{
+		"iris": {"iris", 150}, "routing-train": {"agentic-router", 100}, "routing-val": {"agentic-router", 120}, "routing-test": {"agentic-router", 120},
+	} {
+		text, err := os.ReadFile(filepath.Join("../examples/programs", c.program+".json"))
+		require.NoError(t, err)
+		program, err := prompt.Read(text)
+		require.NoError(t, err)
+		s := set{flag: "trainset", name: filepath.Join("../examples/data", name+".jsonl")}
+		require.NoError(t, s.read())
+		var all []*prompt.Object
+		require.NoError(t, json.Unmarshal(s.text, &all))
+		assert.Len(t, all, c.rows, name)
+		m := metric.Default(program)
+		for i, example := range all { // what is expected, as an answer, would be read and score
+			shown := example.Copy()
+			shown.Set("reasoning", "So it is.")
+			messages, err := prompt.Render(prompt.Chat, program.Predictors[0].Signature(), []*prompt.Object{shown}, example)
+			require.NoError(t, err)
+			run := program.Start(example, prompt.Server{})
+			run.Take(messages[2].Content)
+			outputs, err := run.Result()
+			require.NoError(t, err, "%s, example %d", name, i+1)
+			scoring := m.Start(example, outputs, prompt.Server{})
+			assert.InDelta(t, 1, scoring.Score(), 0, "%s, example %d", name, i+1)
+		}
 	}
 }

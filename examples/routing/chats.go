@@ -1,0 +1,73 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/python"
+)
+
+const mostDemos = 4
+
+// chats draws what a tiny model is trained on, as rows of `cogflow train sft`: the
+// router's own prompts, each with its answer. Where there are demos, they and the
+// answer keep the rules of the house; where there are none, the answer goes by the
+// cues, as a router's does that was told nothing. So the model knows the rules, which
+// one of this size could not infer from a prompt, and demos make it keep them: what
+// the prompt shows decides how good it is. No query of the data set occurs.
+func chats(p *prompt.Predictor, n int, seed int64, held map[string]bool) ([]*prompt.Object, error) {
+	r := python.NewRandom(seed)
+	rows := make([]*prompt.Object, n)
+	for i := range rows {
+		messages, err := chat(p, r, held)
+		if err != nil {
+			return nil, err
+		}
+		rows[i] = python.NewObject("messages", messages)
+	}
+	return rows, nil
+}
+
+func chat(p *prompt.Predictor, r *python.Random, held map[string]bool) ([]any, error) {
+	told := house{}
+	var demos []*prompt.Object
+	if r.Choice(5) > 1 {
+		told = hidden()
+		for range r.Int(1, mostDemos) {
+			q := other(r, held)
+			demos = append(demos, q.row(told.decide(q)))
+		}
+	}
+	last := other(r, held)
+	answer := last.row(told.decide(last))
+	asked, err := prompt.Render(prompt.Chat, p.Signature(), demos, answer)
+	if err != nil {
+		return nil, err
+	}
+	// A demo's answer is written as the model should write it.
+	said, err := prompt.Render(prompt.Chat, p.Signature(), []*prompt.Object{answer}, answer)
+	if err != nil {
+		return nil, err
+	}
+	var out []any
+	for _, m := range append(asked, said[2]) {
+		out = append(out, python.NewObject("role", string(m.Role), "content", m.Content))
+	}
+	return out, nil
+}
+
+// other draws a query that is not in the data set, two in three of them about a
+// subject with a rule.
+func other(r *python.Random, held map[string]bool) query {
+	for {
+		subject := pick(r, plain())
+		if r.Choice(3) > 0 {
+			subject = pick(r, hidden().subjects())
+		}
+		if q := ask(r, subject); !held[q.key()] {
+			return q
+		}
+	}
+}
+
+func (q query) key() string { return fmt.Sprintf("%s\n%s", q.history, q.text) }

@@ -1,4 +1,5 @@
 import hashlib
+import json
 
 import pytest
 import torch
@@ -68,3 +69,28 @@ def test_command(tmp_path, capsys):
     tiny.main(["qwen3", str(tmp_path / "m"), "--hidden", "32", "--layers", "1", "--vocab", "300"])
     assert capsys.readouterr().out.strip() == str(tmp_path / "m")
     assert AutoConfig.from_pretrained(tmp_path / "m").vocab_size == 300
+
+
+def test_lines_that_chats_share_are_tokens(tmp_path):
+    file = tmp_path / "chats.jsonl"
+    asked = [f"Colour of lamp {i}?" for i in range(40)]
+    chats = [
+        [
+            {"role": "system", "content": "You know all lamps.\nBe brief."},
+            {"role": "user", "content": f"[[ ## q ## ]]\n{q}"},
+            {"role": "assistant", "content": "red" if i % 2 else "blue"},
+        ]
+        for i, q in enumerate(asked)
+    ]
+    file.write_text("".join(json.dumps({"messages": c}) + "\n" for c in chats))
+    folder = tiny.make("qwen3", tmp_path / "m", hidden=32, chats=file, train_steps=2)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    for line in ["You know all lamps.\n", "Be brief.", "[[ ## q ## ]]\n", "red", "blue"]:
+        assert len(tokenizer(line)["input_ids"]) == 1, line
+    assert len(tokenizer(asked[0])["input_ids"]) > 1
+    said = tokenizer.apply_chat_template(chats[0], tokenize=False)
+    assert tokenizer.decode(tokenizer(said)["input_ids"]) == said
+    again = tiny.make("qwen3", tmp_path / "again", hidden=32, chats=str(file), train_steps=2)
+    assert digests(folder) == digests(again)
+    with pytest.raises(ValueError, match="encoder"):
+        tiny.make("encoder", tmp_path / "e", chats=file)

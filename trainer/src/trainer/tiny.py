@@ -6,12 +6,14 @@ The architectures are real; only sizes and weights are toys. Equal arguments giv
 """
 
 import argparse
+import json
+from collections import Counter
 from importlib import resources
 from pathlib import Path
 from typing import Literal, get_args
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from torch.nn import functional
 from transformers import (
     BertConfig,
@@ -60,12 +62,17 @@ ENCODER_TOKENS = {
 LONGEST = {"causal": 4096, "encoder": 512}
 
 
-def make(kind: Kind, path, *, hidden=64, layers=2, vocab=512, seed=0, train_steps=0) -> Path:
+def make(
+    kind: Kind, path, *, hidden=64, layers=2, vocab=512, seed=0, train_steps=0, chats=None
+) -> Path:
     """Write a model of this kind to a folder, which need not exist, and return the folder.
 
     vocab is the number of tokens; beyond what that text yields, tokens have no text of their own.
     The weights are random, or, with train_steps, trained for so many steps on the text that
     lies beside this module: a frozen random base caps what an adapter can learn.
+    With chats, a file of rows {"messages"} as `cogflow train sft` takes them, tokenizer and
+    weights are trained on those instead, and a line that many of them share is a token of its own:
+    prompts of programs repeat their lines, and a tiny model need not spell them.
     The encoder is a folder of sentence-transformers: BERT, mean pooling.
     """
     path = Path(path)
@@ -73,9 +80,11 @@ def make(kind: Kind, path, *, hidden=64, layers=2, vocab=512, seed=0, train_step
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if kind == "encoder":
+            if chats is not None:
+                raise ValueError("an encoder is not trained on chats")
             _encoder(path, hidden, layers, vocab, seed, train_steps)
         else:
-            _causal(kind, path, hidden, layers, vocab, seed, train_steps)
+            _causal(kind, path, hidden, layers, vocab, seed, train_steps, chats)
     return path
 
 
@@ -85,8 +94,11 @@ def text() -> list[str]:
     return [line for line in lines if line]
 
 
-def _causal(kind, path, hidden, layers, vocab, seed, train_steps):
-    tokenizer = _tokenizer(vocab, ["<|endoftext|>", "<|im_start|>", "<|im_end|>"])
+def _causal(kind, path, hidden, layers, vocab, seed, train_steps, chats):
+    told = [] if chats is None else [row["messages"] for row in _rows(chats)]
+    texts = [m["content"] for chat in told for m in chat] or text()
+    tokenizer = _tokenizer(vocab, ["<|endoftext|>", "<|im_start|>", "<|im_end|>"], texts)
+    tokenizer.add_tokens([AddedToken(line, normalized=False) for line in _common(told)])
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         additional_special_tokens=["<|im_start|>"],
@@ -108,12 +120,16 @@ def _causal(kind, path, hidden, layers, vocab, seed, train_steps):
         bos_token_id=None,
         eos_token_id=fast.eos_token_id,
         pad_token_id=fast.pad_token_id,
+        # The libraries' 0.02 is meant for thousands of dimensions: in a toy, attention would
+        # stay even for hundreds of steps.
+        **({"initializer_range": hidden**-0.5} if told else {}),
         **more,
     )
     model = build(config)
     if train_steps:
-        chats = [fast.apply_chat_template(c, tokenize=False) for c in _chats()]
-        _train(model, _stream(fast, text() + chats), train_steps, seed, _next_token)
+        rendered = [fast.apply_chat_template(c, tokenize=False) for c in told or _chats()]
+        texts = rendered if told else text() + rendered
+        _train(model, _stream(fast, texts), train_steps, seed, _next_token)
     model.eval().save_pretrained(path)
     fast.save_pretrained(path)
 
@@ -123,7 +139,7 @@ def _encoder(path, hidden, layers, vocab, seed, train_steps):
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
 
-    tokenizer = _tokenizer(vocab, list(ENCODER_TOKENS.values()))
+    tokenizer = _tokenizer(vocab, list(ENCODER_TOKENS.values()), text())
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
@@ -156,7 +172,7 @@ def _heads(hidden):
     return max(2, hidden // (64 if hidden >= 256 else 16))
 
 
-def _tokenizer(vocab, special) -> Tokenizer:
+def _tokenizer(vocab, special, texts) -> Tokenizer:
     """Byte-level BPE: every text of every language has tokens."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -167,8 +183,24 @@ def _tokenizer(vocab, special) -> Tokenizer:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(text(), trainer)
+    tokenizer.train_from_iterator(texts, trainer)
     return tokenizer
+
+
+def _common(chats: list[list[dict[str, str]]]) -> list[str]:
+    """The lines that at least one chat in twenty has, those of most chats first."""
+    counts = Counter(line for chat in chats for line in _lines(chat))
+    least = max(2, len(chats) // 20)
+    return sorted((x for x, n in counts.items() if n >= least), key=lambda x: (-counts[x], x))
+
+
+def _lines(chat: list[dict[str, str]]) -> set[str]:
+    return {line for m in chat for line in m["content"].splitlines(keepends=True)}
+
+
+def _rows(path):
+    with open(path, encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
 
 
 def _chats():
@@ -218,6 +250,7 @@ def main(arguments=None):
     parser.add_argument("--vocab", type=int, default=512)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--train-steps", type=int, default=0, help="0 leaves the weights random")
+    parser.add_argument("--chats", help="conversations to train on, JSON lines")
     given = vars(parser.parse_args(arguments))
     logging.disable_progress_bar()
     print(make(given.pop("kind"), given.pop("path"), **given))

@@ -67,7 +67,7 @@ func inVenv(t *testing.T, program string) string {
 }
 
 func pythonEnv() []string {
-	return append(os.Environ(), "HF_HUB_OFFLINE=1", "CUDA_VISIBLE_DEVICES=", "PYTHONDONTWRITEBYTECODE=1", "PYTHONPATH=../embedder/src:../embedder/tests")
+	return append(os.Environ(), "OMP_NUM_THREADS=1", "HF_HUB_OFFLINE=1", "CUDA_VISIBLE_DEVICES=", "PYTHONDONTWRITEBYTECODE=1", "PYTHONPATH=../embedder/src:../embedder/tests")
 }
 
 // python runs a script of the environment.

@@ -79,12 +79,17 @@ func (a *Optimize) reportRows(ctx context.Context, o *optimization, s Spender) (
 		}
 		return nil, err
 	}
-	if len(c.Before) != len(o.Confirm) || len(c.After) != len(o.Confirm) {
+	if c.Rows == nil && len(c.Before) == len(o.Confirm) { // all, as confirmations once were
+		for i := range o.Confirm {
+			c.Rows = append(c.Rows, i)
+		}
+	}
+	if len(c.Before) != len(c.Rows) || len(c.After) != len(c.Rows) {
 		return nil, errors.New("the confirmation is of other rows")
 	}
 	var changed, wrong []prompt.ReportRow
-	for i, example := range o.Confirm {
-		row := prompt.ReportRow{Example: example, Before: c.OutsA[i], After: c.OutsB[i], BeforeScore: c.Before[i], AfterScore: c.After[i]}
+	for i, at := range c.Rows {
+		row := prompt.ReportRow{Example: o.Confirm[at], Before: c.OutsA[i], After: c.OutsB[i], BeforeScore: c.Before[i], AfterScore: c.After[i]}
 		switch {
 		case row.BeforeScore != row.AfterScore:
 			changed = append(changed, row)

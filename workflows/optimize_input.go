@@ -83,6 +83,7 @@ type OptimizeResult struct {
 	DefaultScore float64                  `json:"default_score"` // in percent, on rows that no search saw
 	Score        float64                  `json:"score"`
 	Verdict      prompt.Verdict           `json:"verdict"`
+	Kept         bool                     `json:"kept,omitempty"` // nothing better was found: the version is the program as it was
 	Trials       int                      `json:"trials"`
 	Calls        int                      `json:"calls"`
 	Repeated     int                      `json:"repeated_calls"`

@@ -25,14 +25,14 @@ const (
 const leastToKeep = 10 // examples below which nothing is set aside
 
 // SetAside parts examples into those that a search may see and those that only a
-// Confirmation may: three in ten, or all that the search would not draw (0 = it
+// Confirmation may: four in ten, or all that the search would not draw (0 = it
 // takes all it gets) where those are more. Of fewer than ten all are for the search,
 // and nothing can be confirmed.
 func SetAside(examples []*prompt.Object, draws int, seed int64) (search, confirm []*prompt.Object) {
 	if len(examples) < leastToKeep {
 		return examples, nil
 	}
-	n := len(examples) * 3 / 10
+	n := len(examples) * 4 / 10
 	if draws > 0 {
 		n = max(n, len(examples)-draws)
 	}

@@ -125,10 +125,10 @@ func (p *paired) moments() (total, mean, deviation float64) {
 func (p *paired) bar(total float64, most int) (bar float64, before int) {
 	sums := []float64{total}
 	for i, sum := range p.flips {
-		switch p.ends[i] {
-		case crossed:
+		if p.ends[i] == crossed {
 			before++
-		case goesOn:
+		}
+		if p.ends[i] == goesOn {
 			sums = append(sums, sum)
 		}
 	}

@@ -10,10 +10,10 @@ import (
 
 // How often a program that is no better may be promoted: never more often than
 // mostLevel, and the less, the more the search itself doubts that it is better, so
-// that of all programs that are found so few are promoted for nothing.
+// that of all programs that are found about so few are promoted for nothing.
 const (
 	mostLevel  = 0.05
-	forNothing = 0.0005
+	forNothing = 0.0002
 )
 
 // A confirmation looks at most so often, after so many examples at least.

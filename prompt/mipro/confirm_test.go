@@ -36,7 +36,7 @@ func TestConfirmation(t *testing.T) {
 	const runs = 20
 	for seed := range uint64(runs) {
 		for name, c := range map[string]struct{ gain, doubt float64 }{
-			"better": {0.25, 0}, "better, doubted": {0.25, 1}, "a little better": {0.12, 0}, "worse": {-0.1, 0},
+			"better": {0.25, 0}, "better, doubted": {0.25, 0.2}, "a little better": {0.12, 0}, "worse": {-0.1, 0},
 		} {
 			s := simulate(seed, 1, 2, 2)
 			plan := s.plan(t)

@@ -64,7 +64,7 @@ func TestPairedFalsePromotions(t *testing.T) {
 	}{{8, 1, 0.05}, {64, 4, 0.05}, {129, 8, 0.05}, {64, 4, 0.005}} {
 		t.Run(fmt.Sprintf("%d rows, %d looks, level %v", c.n, c.looks, c.level), func(t *testing.T) {
 			t.Parallel()
-			const runs = 300
+			const runs = 200
 			for _, gain := range []float64{0, -0.03} {
 				out := repeat(runs, c.n, gain, c.level, c.looks)
 				t.Logf("gain %v: %.4f promoted, %.1f rows", gain, out.promoted, out.rows)
@@ -93,7 +93,7 @@ func chanceLimit(runs int, share float64) int {
 // finds about as much as one look does.
 func TestPairedPower(t *testing.T) {
 	t.Parallel()
-	const runs = 120
+	const runs = 80
 	former := repeat(runs, 129, 0.13, 0.05, 1)
 	same := repeat(runs, 129, 0.13, 0.05, 8)
 	strict := repeat(runs, 300, 0.13, 0.01, 8)

@@ -13,7 +13,7 @@ import (
 // that of all programs that are found about so few are promoted for nothing.
 const (
 	mostLevel  = 0.05
-	forNothing = 0.0002
+	forNothing = 0.0005
 )
 
 // A confirmation looks at most so often, after so many examples at least.

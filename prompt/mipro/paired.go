@@ -43,7 +43,7 @@ type finding struct {
 }
 
 const (
-	exchanges = 9_999
+	exchanges = 3_999
 	spending  = 1.5  // of the level, (pairs / planned)^spending may be spent by then
 	hopeless  = 0.10 // to go on, it must be likely by so much to be better in the end
 	rounding  = 1e-9

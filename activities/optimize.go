@@ -214,9 +214,10 @@ func (o *optimization) quote() OptimizePlan {
 		Trials: o.plan.Trials, Priced: true,
 		Models: prompt.Models{Student: o.Cast.Student.Name, Teacher: o.Cast.Teacher.Name, Proposer: o.Cast.Proposer.Name},
 	}
-	q.Student += 2 * len(o.Confirm) * out.Predictors
+	confirm := min(2*len(o.Confirm), o.plan.Runs())
+	q.Student += confirm * out.Predictors
 	if q.Judge > 0 {
-		q.Judge += 2 * len(o.Confirm) * o.job.Metric.Questions()
+		q.Judge += confirm * o.job.Metric.Questions()
 		out.Models.Judge = o.Cast.Judge.Name
 	}
 	out.Quote = q

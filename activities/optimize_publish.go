@@ -46,7 +46,7 @@ func (a *Optimize) PublishProgram(ctx context.Context, in PublishProgramInput) (
 	if err != nil {
 		return PublishedProgram{}, err
 	}
-	best, choice, err := a.best(ctx, o, in.SearchStep)
+	best, err := a.best(ctx, o, in.SearchStep)
 	if err != nil {
 		return PublishedProgram{}, err
 	}
@@ -68,10 +68,10 @@ func (a *Optimize) PublishProgram(ctx context.Context, in PublishProgramInput) (
 	release := prompt.Release{
 		Name: in.Name, Version: version, Job: in.Job, Workflow: activity.GetInfo(ctx).WorkflowExecution.ID, Mode: o.Mode,
 		Created: time.Now().UTC(), Default: in.Confirmed.Default, Score: in.Confirmed.Score, Verdict: in.Confirmed.Verdict,
-		Trials: len(trials), Calls: in.Calls, Repeated: spend.Repeated, CostUSD: in.CostUSD, Choice: choice,
+		Trials: len(trials), Calls: in.Calls, Repeated: spend.Repeated, CostUSD: in.CostUSD, Choice: best.choice,
 		Stopped: in.Stopped, Models: in.Models,
 	}
-	files, err := programFiles(best, trials)
+	files, err := programFiles(best.program, trials)
 	if err != nil {
 		return out, err
 	}

@@ -52,11 +52,11 @@ func (a *Optimize) gather(ctx context.Context, in PrepareOptimizeInput) (optimiz
 		return j, fault.New(fault.Input, "read trainset", "", "it has no examples")
 	}
 	if len(j.Confirm) == 0 { // part of what the search would score by, or of all there is
-		from := &j.Train
+		from, draws := &j.Train, 0
 		if len(j.Val) > 0 {
-			from = &j.Val
+			from, draws = &j.Val, in.Settings.Draws()
 		}
-		*from, j.Confirm = mipro.SetAside(*from, in.Settings.Seed)
+		*from, j.Confirm = mipro.SetAside(*from, draws, in.Settings.Seed)
 	}
 	return j, nil
 }

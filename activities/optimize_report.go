@@ -69,8 +69,6 @@ func (a *Optimize) WriteOptimizeReport(ctx context.Context, in OptimizeReportInp
 	return out, err
 }
 
-// reportRows picks rows that tell most: those that changed, then those that are
-// still wrong.
 func (a *Optimize) reportRows(ctx context.Context, o *optimization, s Spender) ([]prompt.ReportRow, error) {
 	var c confirmation
 	if err := readJSON(ctx, a.Store, a.stored(s, "confirmation.json"), &c); err != nil {
@@ -79,12 +77,23 @@ func (a *Optimize) reportRows(ctx context.Context, o *optimization, s Spender) (
 		}
 		return nil, err
 	}
-	if len(c.Before) != len(o.Confirm) || len(c.After) != len(o.Confirm) {
+	return c.reported(o.Confirm)
+}
+
+// reported picks rows that tell most: those that changed, then those that are
+// still wrong.
+func (c confirmation) reported(examples []*prompt.Object) ([]prompt.ReportRow, error) {
+	if c.Rows == nil && len(c.Before) == len(examples) { // all, as confirmations once were
+		for i := range examples {
+			c.Rows = append(c.Rows, i)
+		}
+	}
+	if len(c.Before) != len(c.Rows) || len(c.After) != len(c.Rows) {
 		return nil, errors.New("the confirmation is of other rows")
 	}
 	var changed, wrong []prompt.ReportRow
-	for i, example := range o.Confirm {
-		row := prompt.ReportRow{Example: example, Before: c.OutsA[i], After: c.OutsB[i], BeforeScore: c.Before[i], AfterScore: c.After[i]}
+	for i, at := range c.Rows {
+		row := prompt.ReportRow{Example: examples[at], Before: c.OutsA[i], After: c.OutsB[i], BeforeScore: c.Before[i], AfterScore: c.After[i]}
 		switch {
 		case row.BeforeScore != row.AfterScore:
 			changed = append(changed, row)

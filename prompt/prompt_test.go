@@ -200,3 +200,10 @@ func TestNormalize(t *testing.T) {
 	require.Equal(t, "a\nb", text)
 	require.Equal(t, text, prompt.Signature{Instructions: text}.Objective())
 }
+
+func TestVerdictSure(t *testing.T) {
+	t.Parallel()
+	for level, want := range map[float64]string{0: "95", 0.05: "95", 0.0131: "98.69", 0.005: "99.5", 0.1: "90"} {
+		require.Equal(t, want, prompt.Verdict{Level: level}.Sure())
+	}
+}

@@ -1,6 +1,9 @@
 package prompt
 
 import (
+	"cmp"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cogniverse/cogflow/tenant"
@@ -40,12 +43,21 @@ type Models struct {
 
 // Verdict says whether a program is better than the one it would replace.
 type Verdict struct {
-	Examples int     `json:"examples"`
-	Before   float64 `json:"before"` // mean score, from 0 to 1
+	Examples int     `json:"examples"`          // that were asked
+	Planned  int     `json:"planned,omitempty"` // at most; Examples below it = decided early
+	Before   float64 `json:"before"`            // mean score, from 0 to 1
 	After    float64 `json:"after"`
-	Bound    float64 `json:"bound"`   // the gain is above it in 95 of 100 cases
-	Chance   float64 `json:"chance"`  // how often so much is gained when neither is better
-	Promote  bool    `json:"promote"` // the gain is no accident, by both measures
+	Bound    float64 `json:"bound"`           // the gain is above it, but for Level
+	Chance   float64 `json:"chance"`          // how often so much is gained when neither is better
+	Level    float64 `json:"level,omitempty"` // how often a program that is no better is promoted; 0 = 0.05
+	Promote  bool    `json:"promote"`         // the gain is no accident, by both measures
+}
+
+// Sure is in how many of a hundred cases the gain is above Bound.
+func (v Verdict) Sure() string {
+	const former = 0.05 // of verdicts that do not say
+	text := strconv.FormatFloat(100*(1-cmp.Or(v.Level, former)), 'f', 2, 64)
+	return strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
 }
 
 // Report is all that the page about one optimization shows.

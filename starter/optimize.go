@@ -52,7 +52,7 @@ example's column of its name.`,
 	f.StringVar(&o.program, "program", "", "the program: a JSON or YAML file, s3://… or https://…")
 	f.StringVar(&o.train, "trainset", "", "examples: JSON lines or a JSON array in a file, s3://… or https://…")
 	f.StringVar(&o.val, "valset", "", "examples to score by (default: four fifths of the trainset)")
-	f.StringVar(&o.test, "testset", "", "examples that decide about promotion (default: three in ten of the others)")
+	f.StringVar(&o.test, "testset", "", "examples that decide about promotion (default: four in ten of the others)")
 	f.StringArrayVar(&o.metric, "metric", nil, "JSON or YAML file, or kind=field such as exact=agent; again for more")
 	f.StringVar(&o.in.Mode, "mode", activities.ModeImproved, "improved, or compat: DSPy's own decisions")
 	f.StringVar(&o.in.Auto, "auto", "", "light (the default), medium, heavy or none")

@@ -347,6 +347,9 @@ func TestOptimizeGolden(t *testing.T) {
 	weak := someOptimized()
 	weak.Status, weak.Promoted, weak.Verdict, weak.Report = "unchanged", false, prompt.Verdict{}, ""
 	golden(t, "optimize_weak", printed(func(a *app) { a.printOptimize("optimize-x", weak) }))
+	kept := someOptimized()
+	kept.Promoted, kept.Verdict, kept.Kept, kept.Score = false, prompt.Verdict{}, true, kept.DefaultScore
+	golden(t, "optimize_kept", printed(func(a *app) { a.printOptimize("optimize-x", kept) }))
 	golden(t, "optimize_quote", printed(func(a *app) { a.printOptimize("optimize-x", someQuote()) }))
 	free := someQuote()
 	free.Plan.Priced, free.Plan.Quote, free.Plan.Confirm, free.Plan.Pace = false, mipro.Quote{Student: 5}, 0, nil

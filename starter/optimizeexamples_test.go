@@ -33,7 +33,7 @@ func TestOptimizeExample(t *testing.T) {
 	require.NoError(t, json.Unmarshal(in.Trainset, &all))
 	m, err := metric.Read(in.Metric, program, all[0].Keys())
 	require.NoError(t, err)
-	search, confirm := mipro.SetAside(all, in.Seed)
+	search, confirm := mipro.SetAside(all, 0, in.Seed)
 	assert.GreaterOrEqual(t, len(confirm), 10, "enough for a verdict")
 	plan, err := mipro.NewPlan(&mipro.Job{Settings: in.Settings, Program: program, Train: search, Metric: m})
 	require.NoError(t, err)

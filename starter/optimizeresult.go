@@ -19,10 +19,13 @@ func (a *app) printOptimize(id string, r workflows.OptimizeResult) {
 		return
 	}
 	a.say("%s: %s", adapterRef(r.Program, r.Version), optimizeStatus(r))
-	if v := r.Verdict; v.Examples > 0 {
-		a.say("On %s that no search saw: %s before, %s now (the gain is above %s in 95 of 100 cases)",
-			count(v.Examples, "row", "rows"), percentText(100*v.Before), percentText(100*v.After), signedPoints(100*v.Bound))
-	} else {
+	switch v := r.Verdict; {
+	case v.Examples > 0:
+		a.say("On %s that no search saw: %s before, %s now (the gain is above %s in %s of 100 cases)",
+			count(v.Examples, "row", "rows"), percentText(100*v.Before), percentText(100*v.After), signedPoints(100*v.Bound), v.Sure())
+	case r.Kept:
+		a.say("The search found nothing better than the program as it was, so there was nothing to confirm.")
+	default:
 		a.say("No rows were left to confirm it on: give --testset, or at least ten examples.")
 	}
 	a.say("%s, %s (%d repeated), %s", count(r.Trials, "trial", "trials"), count(r.Calls, "call", "calls"), r.Repeated, dollars(r.CostUSD))
@@ -30,6 +33,8 @@ func (a *app) printOptimize(id string, r workflows.OptimizeResult) {
 	switch {
 	case r.Promoted:
 		a.say("It is the active version. Export it: cogflow programs export %s", at)
+	case r.Kept:
+		a.say("Its version is the program as it was. More trials, examples or another proposer may find more.")
 	case r.Verdict.Promote:
 		a.say("It was not promoted. Promote it: cogflow programs promote %s", at)
 	default:
@@ -53,6 +58,8 @@ func optimizeStatus(r workflows.OptimizeResult) string {
 		return text + ", better than the default, promoted"
 	case r.Verdict.Promote:
 		return text + ", better than the default, not promoted"
+	case r.Kept:
+		return text + ", nothing better found"
 	case r.Verdict.Examples == 0:
 		return text + ", not confirmed"
 	default:

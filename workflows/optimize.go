@@ -237,7 +237,7 @@ func (r *optimizeRun) publish(ctx workflow.Context) (OptimizeResult, error) {
 		return OptimizeResult{}, err
 	}
 	result := OptimizeResult{
-		Program: published.Name, Version: published.Version, Job: r.Plan.Job, Status: status, Verdict: confirmed.Verdict,
+		Program: published.Name, Version: published.Version, Job: r.Plan.Job, Status: status, Verdict: confirmed.Verdict, Kept: !confirmed.Changed,
 		DefaultScore: confirmed.Default, Score: confirmed.Score, Trials: len(r.Trials), Calls: r.Asked.Calls,
 		Repeated: published.Repeated, CostUSD: usd(r.Asked.CostMicroUSD),
 	}

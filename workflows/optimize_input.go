@@ -19,7 +19,7 @@ type OptimizeInput struct {
 	Program        json.RawMessage `json:"program"`           // the program, or {"uri"}
 	Trainset       json.RawMessage `json:"trainset"`          // examples, or {"uri"}
 	Valset         json.RawMessage `json:"valset,omitempty"`  // default: the last four fifths of trainset
-	Testset        json.RawMessage `json:"testset,omitempty"` // rows that decide about promotion; default: three in ten of the others
+	Testset        json.RawMessage `json:"testset,omitempty"` // rows that decide about promotion; default: four in ten of the others
 	Metric         json.RawMessage `json:"metric,omitempty"`  // default: every output equals the example's column of its name
 	Mode           string          `json:"mode,omitempty"`    // "improved" (default) or "compat"
 	Approve        bool            `json:"approve,omitempty"` // a better program waits for the update `approve`
@@ -80,9 +80,10 @@ type OptimizeResult struct {
 	Job          string                   `json:"job"`
 	Status       string                   `json:"status"` // "optimized", "unchanged", "stopped", "dry_run"
 	Promoted     bool                     `json:"promoted"`
-	DefaultScore float64                  `json:"default_score"` // in percent, on rows that no search saw
+	DefaultScore float64                  `json:"default_score"` // in percent, on rows that no search saw; where nothing was confirmed, on the search's
 	Score        float64                  `json:"score"`
 	Verdict      prompt.Verdict           `json:"verdict"`
+	Kept         bool                     `json:"kept,omitempty"` // nothing better was found: the version is the program as it was
 	Trials       int                      `json:"trials"`
 	Calls        int                      `json:"calls"`
 	Repeated     int                      `json:"repeated_calls"`

@@ -91,13 +91,19 @@ func optimizeBadges(r prompt.Report) []outcome {
 // statistics.
 func optimizeVerdict(r prompt.Release) (verdict, detail string) {
 	v := r.Verdict
+	if v.Examples <= 0 && r.Trials > 0 && len(r.Choice) == 0 {
+		return "The search found nothing better than the program as it was, so there was nothing to confirm.", ""
+	}
 	if v.Examples <= 0 {
 		return "No rows were left that the search had not seen, so nobody knows whether this is better. Give a test set, or more rows.", ""
 	}
 	gain := v.After - v.Before
 	verdict = fmt.Sprintf("On %s that no search saw the mean score is %s instead of %s.", plural(v.Examples, "row"), ofOne(v.After), ofOne(v.Before))
-	detail = fmt.Sprintf("Gain %s; in 95 of 100 cases the true gain is above %s; were neither better, so much would be gained with %s. "+
-		"Both programs were asked the same rows.", points(gain), points(v.Bound), chance(v.Chance))
+	detail = fmt.Sprintf("Gain %s; in %s of 100 cases the true gain is above %s; were neither better, so much would be gained with %s. "+
+		"Both programs were asked the same rows.", points(gain), v.Sure(), points(v.Bound), chance(v.Chance))
+	if v.Examples < v.Planned {
+		detail += fmt.Sprintf(" %s more were not asked, since these decided.", count(v.Planned-v.Examples))
+	}
 	switch {
 	case v.Promote:
 		verdict += " That is more than chance explains."
@@ -162,7 +168,8 @@ func optimizeNotices(r prompt.Report) []string {
 	if r.Release.Verdict.Promote && !r.Promoted {
 		out = append(out, "It is better and was not promoted: nobody approved it. The command below does.")
 	}
-	if n := r.Release.Verdict.Examples; n > 0 && n < 20 {
+	if v := r.Release.Verdict; v.Examples > 0 && max(v.Examples, v.Planned) < 20 {
+		n := v.Examples
 		out = append(out, fmt.Sprintf("%s to confirm on are few: only a large gain can be told from chance.", plural(n, "row")))
 	}
 	return out

@@ -110,6 +110,12 @@ func TestOptimizeSays(t *testing.T) {
 		"nothing found": {func(r *prompt.Report) {
 			r.Promoted, r.After, r.Release.Choice, r.Release.Verdict.Promote = false, r.Before, nil, false
 		}, []string{"found nothing better than the program as it was", "same instructions"}},
+		"decided early": {func(r *prompt.Report) {
+			r.Release.Verdict = prompt.Verdict{Examples: 16, Planned: 129, Before: 0.5, After: 0.9, Bound: 0.11, Chance: 0.001, Level: 0.0131, Promote: true}
+		}, []string{"in 98.69 of 100 cases", "113 more were not asked, since these decided"}},
+		"nothing to confirm": {func(r *prompt.Report) {
+			r.Promoted, r.After, r.Release.Choice, r.Release.Verdict, r.Rows = false, r.Before, nil, prompt.Verdict{}, nil
+		}, []string{"so there was nothing to confirm", "same instructions"}},
 		"no rows left": {func(r *prompt.Report) { r.Release.Verdict = prompt.Verdict{} }, []string{"nobody knows whether this is better"}},
 		"stopped":      {func(r *prompt.Report) { r.Release.Stopped = true }, []string{">Stopped, the best so far is kept</span>"}},
 		"a race":       {func(r *prompt.Report) { r.Trials[3].Kind = "race" }, []string{"a heat of the race"}},
@@ -125,6 +131,16 @@ func TestOptimizeSays(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestEarlyIsNotFew: rows that decide early are no reason to ask for more.
+func TestEarlyIsNotFew(t *testing.T) {
+	t.Parallel()
+	r := optimized()
+	r.Release.Verdict = prompt.Verdict{Examples: 16, Planned: 129, Promote: true}
+	assert.NotContains(t, renderOptimize(t, r), "are few")
+	r.Release.Verdict.Planned = 16
+	assert.Contains(t, renderOptimize(t, r), "are few")
 }
 
 func TestSpread(t *testing.T) {

@@ -1,31 +1,43 @@
 package mipro
 
 import (
-	"math"
-	"math/rand/v2"
+	"fmt"
 	"slices"
 
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// level is how often a program that is no better may be promoted.
-const level = 0.05
-
+// How often a program that is no better may be promoted: never more often than
+// mostLevel, and the less, the more the search itself doubts that it is better, so
+// that of all programs that are found about so few are promoted for nothing.
 const (
-	flips       = 1999
-	leastToKeep = 10 // examples below which nothing is set aside
+	mostLevel  = 0.05
+	forNothing = 0.0005
 )
 
-// SetAside parts examples into those that a search may see and those, three in
-// ten, that only Confirm may. Of fewer than ten all are for the search, and
-// nothing can be confirmed.
-func SetAside(examples []*prompt.Object, seed int64) (search, confirm []*prompt.Object) {
+// A confirmation looks at most so often, after so many examples at least.
+const (
+	looks     = 8
+	leastLook = 16
+)
+
+const leastToKeep = 10 // examples below which nothing is set aside
+
+// SetAside parts examples into those that a search may see and those that only a
+// Confirmation may: four in ten, or all that the search would not draw (0 = it
+// takes all it gets) where those are more. Of fewer than ten all are for the search,
+// and nothing can be confirmed.
+func SetAside(examples []*prompt.Object, draws int, seed int64) (search, confirm []*prompt.Object) {
 	if len(examples) < leastToKeep {
 		return examples, nil
 	}
+	n := len(examples) * 4 / 10
+	if draws > 0 {
+		n = max(n, len(examples)-draws)
+	}
 	aside := map[int]bool{}
-	for _, i := range python.NewRandom(seed).Sample(len(examples), len(examples)*3/10) {
+	for _, i := range python.NewRandom(seed).Sample(len(examples), n) {
 		aside[i] = true
 	}
 	for i, example := range examples {
@@ -38,67 +50,132 @@ func SetAside(examples []*prompt.Object, seed int64) (search, confirm []*prompt.
 	return search, confirm
 }
 
-// Confirm compares two programs by their scores on the same examples, which no
-// search has seen. The chance is that of a test which exchanges the two programs'
-// scores at random, and assumes nothing about how scores are distributed.
-func Confirm(before, after []float64, seed int64) prompt.Verdict {
-	n := min(len(before), len(after))
-	v := prompt.Verdict{Examples: n, Chance: 1, Bound: math.Inf(-1)}
-	if n < 2 {
-		v.Bound = -1
-		return v
-	}
-	gains := make([]float64, n)
-	total := 0.0
-	for i := range gains {
-		gains[i] = after[i] - before[i]
-		v.Before += before[i] / float64(n)
-		v.After += after[i] / float64(n)
-		total += gains[i]
-	}
-	mean, squares := total/float64(n), 0.0
-	for _, g := range gains {
-		squares += (g - mean) * (g - mean)
-	}
-	v.Bound = mean - studentQuantile(n-1)*math.Sqrt(squares/float64(n-1)/float64(n))
-	v.Chance = chance(slices.DeleteFunc(gains, func(g float64) bool { return g == 0 }), total, seed)
-	v.Promote = v.Chance <= level && v.Bound > 0
-	return v
+// Confirmation compares two programs by their scores on the same examples, which
+// no search has seen. It asks them in batches and looks at the gains after each: it
+// ends when one program is better for certain, when that can hardly be shown any
+// more, or when the examples or runs are used up.
+type Confirmation struct {
+	plan     *Plan
+	programs [2]*prompt.Program // before and after
+	examples []*prompt.Object
+	order    []int     // of the examples that may be asked
+	runs     [2][]*row // of the examples that are asked, in that order
+	board    board
+	test     *paired
+	verdict  prompt.Verdict
 }
 
-// chance is how often the gains come to total or more when each might as well
-// have been a loss.
-func chance(gains []float64, total float64, seed int64) float64 {
-	source := rand.NewPCG(uint64(seed), 0)
-	asMuch := 1
-	for range flips {
-		sum, signs := 0.0, uint64(0)
-		for i, g := range gains {
-			if i%64 == 0 {
-				signs = source.Uint64()
-			}
-			if signs&1 == 1 {
-				g = -g
-			}
-			signs >>= 1
-			sum += g
-		}
-		if sum >= total-1e-12 {
-			asMuch++
-		}
+// NewConfirmation begins to compare a program with the one it would replace, with
+// at most so many runs of the two together. doubt is how likely it is no better, by
+// what is known already; see Race.Doubt.
+func NewConfirmation(plan *Plan, before, after *prompt.Program, examples []*prompt.Object, runs int, doubt float64) *Confirmation {
+	most := max(min(len(examples), runs/2), 0)
+	level := mostLevel
+	if doubt > forNothing/mostLevel {
+		level = forNothing / min(doubt, 1)
 	}
-	return float64(asMuch) / (flips + 1)
+	c := &Confirmation{
+		plan: plan, programs: [2]*prompt.Program{before, after}, examples: examples,
+		order: python.NewRandom(plan.seed).Sample(len(examples), most), test: newPaired(level, most, plan.seed),
+		verdict: prompt.Verdict{Chance: 1, Bound: -1, Level: level, Planned: most},
+	}
+	c.ask()
+	return c
 }
 
-// studentQuantile is the 95 % point of Student's distribution, by Fisher's
-// expansion around the normal one; off by under 1 % from 3 degrees on, and too
-// cautious below.
-func studentQuantile(degrees int) float64 {
-	const z = 1.6448536269514722
-	d := float64(degrees)
-	if degrees < 3 {
-		return []float64{0, 6.3138, 2.9200}[degrees]
+// Calls lists the answers that are needed now; none = the confirmation is over.
+func (c *Confirmation) Calls() []Call { return c.board.calls() }
+
+// Take takes an answer.
+func (c *Confirmation) Take(id string, answer Answer) error {
+	if err := c.board.take(id, answer); err != nil {
+		return err
 	}
-	z3, z5, z7 := z*z*z, z*z*z*z*z, z*z*z*z*z*z*z
-	return z + (z3+z)/(4*d) + (5*z5+16*z3+3*z)/(96*d*d) + (3*z7+19*z5+17*z3-15*z)/(384*d*d*d)
+	c.settle()
+	return nil
+}
+
+// ask has both programs run on the next batch.
+func (c *Confirmation) ask() {
+	from, to := len(c.runs[0]), c.nextLook()
+	c.board = board{}
+	for i := from; i < to; i++ {
+		example := c.examples[c.order[i]]
+		for which, program := range c.programs {
+			r := newRow(Student, program, c.plan.job.Student, c.plan.inputs(example), example, c.plan.job)
+			c.runs[which] = append(c.runs[which], r)
+			c.board.add(fmt.Sprintf("confirm/%d/%d", which, c.order[i]), r)
+		}
+	}
+	c.settle()
+}
+
+// nextLook is after how many examples the next look is: all batches are about equal.
+func (c *Confirmation) nextLook() int {
+	most := len(c.order)
+	n := min(max(most/leastLook, 1), looks)
+	for k := 1; k <= n; k++ {
+		if at := most * k / n; at > len(c.runs[0]) {
+			return at
+		}
+	}
+	return most
+}
+
+// settle looks when the batch is done, and asks the next one if that may decide.
+func (c *Confirmation) settle() {
+	asked := len(c.runs[0])
+	running := func(r *row) bool { return !r.done() }
+	if c.verdict.Examples == asked || slices.ContainsFunc(c.runs[0], running) || slices.ContainsFunc(c.runs[1], running) {
+		return
+	}
+	before, after := c.Scores()
+	for i := c.verdict.Examples; i < asked; i++ {
+		c.test.add(after[i] - before[i])
+	}
+	f := c.test.look()
+	c.verdict.Examples, c.verdict.Before, c.verdict.After = asked, mean(before), mean(after)
+	c.verdict.Chance, c.verdict.Bound, c.verdict.Promote = f.chance, f.bound, f.better
+	if !f.better && !f.futile {
+		c.ask()
+	}
+}
+
+func mean(scores []float64) float64 {
+	sum := 0.0
+	for _, s := range scores {
+		sum += s
+	}
+	return sum / float64(len(scores))
+}
+
+// Verdict says what is known by now.
+func (c *Confirmation) Verdict() prompt.Verdict { return c.verdict }
+
+// Rows are the places of the examples that were asked.
+func (c *Confirmation) Rows() []int { return c.order[:len(c.runs[0])] }
+
+// Scores are those of Rows, from 0 to 1, of both programs, when the confirmation is over.
+func (c *Confirmation) Scores() (before, after []float64) {
+	var scores [2][]float64
+	for which, runs := range c.runs {
+		for _, r := range runs {
+			scores[which] = append(scores[which], r.score())
+		}
+	}
+	return scores[0], scores[1]
+}
+
+// Outputs are what the programs gave on Rows; nil where an answer could not be read.
+func (c *Confirmation) Outputs() (before, after []*prompt.Object) {
+	var outputs [2][]*prompt.Object
+	for which, runs := range c.runs {
+		outputs[which] = make([]*prompt.Object, len(runs))
+		for i, r := range runs {
+			if out, err := r.run.Result(); err == nil {
+				outputs[which][i] = out
+			}
+		}
+	}
+	return outputs[0], outputs[1]
 }

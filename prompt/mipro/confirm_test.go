@@ -1,6 +1,7 @@
 package mipro_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
 
@@ -11,51 +12,111 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// pairs draws scores of two programs on the same examples.
-func pairs(rng *rand.Rand, n int, gain float64) (before, after []float64) {
-	score := func(p float64) float64 {
-		if rng.Float64() < p {
-			return 1
-		}
-		return 0
-	}
-	for range n {
-		p := 0.2 + 0.6*rng.Float64() // how hard the example is, for both
-		before = append(before, score(p))
-		after = append(after, score(p+gain))
-	}
-	return before, after
+// rival is the program with an instruction and demos that are worth so much more.
+func (s *simulated) rival(gain float64) *prompt.Program {
+	s.instruction[0][1], s.both[0][1][0] = gain, 0
+	program := s.job.Program.Copy()
+	program.Predictors[0].Instructions = s.instructions[0][1]
+	return program
 }
 
-// TestConfirm: of 500 programs that are no better at most one in twenty is
-// promoted; of those that are much better, most are.
-func TestConfirm(t *testing.T) {
+func unseen(n int) []*prompt.Object {
+	var rows []*prompt.Object
+	for i := range n {
+		rows = append(rows, python.NewObject("query", fmt.Sprintf("row %d", 5000+i), "answer", "right"))
+	}
+	return rows
+}
+
+// TestConfirmation: a program that is much better is promoted after few rows, one
+// that is worse is given up after fewer, and what is doubted has to show more.
+func TestConfirmation(t *testing.T) {
 	t.Parallel()
-	rng := rand.New(rand.NewPCG(1, 1))
-	promoted := map[float64]int{}
-	for _, gain := range []float64{0, 0.15} {
-		for run := range 500 {
-			before, after := pairs(rng, 100, gain)
-			if mipro.Confirm(before, after, int64(run)).Promote {
-				promoted[gain]++
+	promoted, asked := map[string]int{}, map[string]int{}
+	const runs = 20
+	for seed := range uint64(runs) {
+		for name, c := range map[string]struct{ gain, doubt float64 }{
+			"better": {0.25, 0}, "better, doubted": {0.25, 0.2}, "a little better": {0.12, 0}, "worse": {-0.1, 0},
+		} {
+			s := simulate(seed, 1, 2, 2)
+			plan := s.plan(t)
+			confirmation := mipro.NewConfirmation(plan, s.job.Program, s.rival(c.gain), unseen(128), 1000, c.doubt)
+			calls := s.play(t, confirmation)
+			v := confirmation.Verdict()
+			require.Equal(t, 2*v.Examples, calls)
+			require.Len(t, confirmation.Rows(), v.Examples)
+			require.Equal(t, 128, v.Planned)
+			require.Equal(t, v.Promote, v.Bound > 0 && v.Chance <= v.Level)
+			if v.Promote {
+				promoted[name]++
 			}
+			asked[name] += v.Examples
 		}
 	}
-	t.Logf("promoted of 500: %d that are no better, %d that are 15 points better", promoted[0], promoted[0.15])
-	require.LessOrEqual(t, promoted[0], 25)
-	require.Greater(t, promoted[0.15], 300)
+	t.Logf("of %d promoted: %v; rows: %v", runs, promoted, asked)
+	require.Greater(t, promoted["better"], 17)
+	require.Greater(t, promoted["better, doubted"], 12)
+	require.Less(t, promoted["a little better"], promoted["better"])
+	require.Zero(t, promoted["worse"])
+	require.Less(t, asked["worse"], asked["better"])
+	require.Less(t, asked["better"], asked["better, doubted"])
+	require.Less(t, asked["better, doubted"], runs*120)
 }
 
-func TestConfirmFewOrEqual(t *testing.T) {
+// TestConfirmationResumes: begun again, it asks the same questions, and comes to
+// the same, whichever answers come first.
+func TestConfirmationResumes(t *testing.T) {
 	t.Parallel()
-	for _, scores := range [][2][]float64{{nil, nil}, {{0}, {1}}, {{0, 0}, {1, 1}}, {{1, 0, 1}, {1, 0, 1}}, {{1, 1, 1, 1, 1, 1}, {0, 0, 0, 0, 0, 0}}} {
-		v := mipro.Confirm(scores[0], scores[1], 1)
-		require.False(t, v.Promote, "%v", v)
-		require.Equal(t, v, mipro.Confirm(scores[0], scores[1], 1))
+	s := simulate(4, 2, 2, 2)
+	plan := s.plan(t)
+	begin := func() *mipro.Confirmation {
+		return mipro.NewConfirmation(plan, s.job.Program, s.rival(0.15), unseen(100), 180, 0.01)
 	}
-	v := mipro.Confirm(make([]float64, 8), []float64{1, 1, 1, 1, 1, 1, 1, 1}, 1)
-	require.True(t, v.Promote)
-	require.InDelta(t, 1, v.After, 1e-12)
+	whole := begin()
+	answers := map[string]string{}
+	for calls := whole.Calls(); len(calls) > 0; calls = whole.Calls() {
+		for _, call := range calls {
+			answers[call.ID] = s.answer(call)
+			require.NoError(t, whole.Take(call.ID, mipro.Answer{Text: answers[call.ID]}))
+		}
+	}
+	require.Greater(t, whole.Verdict().Examples, 20, "it takes more than one look")
+	for seed := range uint64(4) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		again, taken := begin(), 0
+		for calls := again.Calls(); len(calls) > 0; calls = again.Calls() {
+			call := calls[rng.IntN(len(calls))]
+			require.Contains(t, answers, call.ID)
+			require.NoError(t, again.Take(call.ID, mipro.Answer{Text: answers[call.ID]}))
+			taken++
+		}
+		require.Len(t, answers, taken)
+		require.Equal(t, whole.Verdict(), again.Verdict())
+		require.Equal(t, whole.Rows(), again.Rows())
+		before, after := whole.Scores()
+		beforeToo, afterToo := again.Scores()
+		require.Equal(t, before, beforeToo)
+		require.Equal(t, after, afterToo)
+	}
+}
+
+// TestConfirmationOfFew: what cannot decide promotes nothing.
+func TestConfirmationOfFew(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ rows, runs, asked int }{{0, 100, 0}, {1, 100, 1}, {3, 100, 3}, {40, 0, 0}, {40, -5, 0}, {40, 1, 0}, {40, 7, 3}} {
+		s := simulate(1, 1, 2, 2)
+		confirmation := mipro.NewConfirmation(s.plan(t), s.job.Program, s.rival(0.5), unseen(c.rows), c.runs, 0)
+		require.Equal(t, 2*c.asked, s.play(t, confirmation))
+		v := confirmation.Verdict()
+		require.Equal(t, c.asked, v.Examples)
+		require.False(t, v.Promote)
+		require.GreaterOrEqual(t, v.Bound, -1.0)
+	}
+	s := simulate(1, 1, 2, 2)
+	same := mipro.NewConfirmation(s.plan(t), s.job.Program, s.job.Program, unseen(100), 200, 0)
+	s.play(t, same)
+	require.False(t, same.Verdict().Promote)
+	require.Less(t, same.Verdict().Examples, 60)
 }
 
 func TestSetAside(t *testing.T) {
@@ -64,11 +125,12 @@ func TestSetAside(t *testing.T) {
 	for i := range 25 {
 		rows = append(rows, python.NewObject("i", int64(i)))
 	}
-	search, confirm := mipro.SetAside(rows, 9)
-	require.Len(t, search, 18)
-	require.Len(t, confirm, 7)
-	require.ElementsMatch(t, rows, append(search, confirm...))
-	search, confirm = mipro.SetAside(rows[:9], 9)
+	for _, c := range []struct{ draws, search int }{{0, 15}, {100, 15}, {20, 15}, {15, 15}, {10, 10}} {
+		search, confirm := mipro.SetAside(rows, c.draws, 9)
+		require.Len(t, search, c.search)
+		require.ElementsMatch(t, rows, append(search, confirm...))
+	}
+	search, confirm := mipro.SetAside(rows[:9], 3, 9)
 	require.Len(t, search, 9)
 	require.Empty(t, confirm)
 }

@@ -11,8 +11,8 @@
 // answer of the proposer that cannot be read. Then the run goes on, as the
 // comments at these places say. A call whose answer DSPy throws away is not made.
 //
-// Race is another search, which finds better programs in fewer calls, and Confirm
-// says whether one may be shipped; neither is in DSPy.
+// Race is another search, which finds better programs in fewer calls, and a
+// Confirmation says whether one may be shipped; neither is in DSPy.
 package mipro
 
 import (
@@ -75,6 +75,15 @@ func autoMode(name string) (candidates, validation int, err error) {
 		return 18, 1000, nil
 	}
 	return 0, 0, refuse("auto is %q; it is light, medium, heavy or none", name)
+}
+
+// Draws is how many validation examples a search takes at most; 0 = all it gets.
+func (s *Settings) Draws() int {
+	_, most, err := autoMode(s.Auto)
+	if err != nil { // "none"; what is unknown, NewPlan refuses
+		return 0
+	}
+	return most
 }
 
 // autoTrials is how many trials suit a number of candidates.

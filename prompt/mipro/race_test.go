@@ -28,6 +28,7 @@ type simulated struct {
 	instructions        [][]string
 	sets                [][][]*prompt.Object
 	difficulty, success float64
+	job                 *mipro.Job // of the last plan
 }
 
 func simulate(seed uint64, predictors, instructions, sets int) *simulated {
@@ -151,6 +152,7 @@ func (s *simulated) plan(t *testing.T) *mipro.Plan {
 	}
 	plan, err := mipro.NewPlan(j)
 	require.NoError(t, err)
+	s.job = j
 	require.Len(t, plan.Val, 100)
 	require.Equal(t, 35, plan.Minibatch)
 	return plan

@@ -30,7 +30,7 @@ type job struct {
 	Val      []*prompt.Object `json:"val"`
 	Settings mipro.Settings   `json:"settings"`
 	Runs     int              `json:"runs"`    // of the student that search and reflection may make; 0 = as many as DSPy's search
-	Confirm  bool             `json:"confirm"` // runs of the confirmation count against Runs too
+	Confirm  bool             `json:"confirm"` // Runs is for the confirmation as well: what it takes on average is left to it
 	Reflect  bool             `json:"reflect"`
 }
 
@@ -128,7 +128,7 @@ func (d *driver) optimize(j job) (*found, error) {
 	if err != nil {
 		return nil, err
 	}
-	val, confirm := mipro.SetAside(j.Val, j.Settings.Seed)
+	val, confirm := mipro.SetAside(j.Val, j.Settings.Draws(), j.Settings.Seed)
 	plan, err := mipro.NewPlan(&mipro.Job{Settings: j.Settings, Program: program, Train: j.Train, Val: val, Metric: m})
 	if err != nil {
 		return nil, err
@@ -137,47 +137,48 @@ func (d *driver) optimize(j job) (*found, error) {
 	if budget == 0 {
 		budget = plan.Runs()
 	}
-	if j.Reflect {
-		budget -= reflectExamples
-	}
 	if j.Confirm {
-		budget -= 2 * len(confirm)
+		budget -= min(len(confirm), budget/3) // of at most twice as many, a half
 	}
-	if budget < 1 {
+	race := budget
+	if j.Reflect {
+		race -= reflectExamples
+	}
+	if race < 1 {
 		return nil, fmt.Errorf("%d runs leave none for the race", j.Runs)
 	}
-	best, err := d.search(plan, budget, j.Reflect)
+	best, doubt, err := d.search(plan, race, j.Reflect)
 	if err != nil {
 		return nil, err
 	}
-	return d.confirm(plan, program, best, confirm, j.Settings.Seed)
+	return d.confirm(plan, program, best, confirm, budget, doubt)
 }
 
 // search is bootstrap, proposals, and the race, with a reflection at half of its
 // budget.
-func (d *driver) search(plan *mipro.Plan, budget int, reflect bool) (*prompt.Program, error) {
+func (d *driver) search(plan *mipro.Plan, budget int, reflect bool) (best *prompt.Program, doubt float64, err error) {
 	boot := mipro.NewBootstrap(plan)
 	if err := d.play("bootstrap", boot); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	propose := mipro.NewPropose(plan, boot.Sets())
 	if err := d.play("propose", propose); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	instructions := propose.Instructions()
 	var trials []mipro.Trial
 	if reflect {
 		race, err := mipro.NewRace(plan, boot.Sets(), instructions, max(budget/2, 1), nil)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		if err := d.play("race", race); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
-		best, _ := race.Best()
-		r := mipro.NewReflect(plan, best, reflectExamples, reflectVariants)
+		first, _ := race.Best()
+		r := mipro.NewReflect(plan, first, reflectExamples, reflectVariants)
 		if err := d.play("reflect", r); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		for i, learned := range r.Instructions() {
 			instructions[i] = append(instructions[i], learned...)
@@ -186,27 +187,25 @@ func (d *driver) search(plan *mipro.Plan, budget int, reflect bool) (*prompt.Pro
 	}
 	race, err := mipro.NewRace(plan, boot.Sets(), instructions, budget, trials)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if err := d.play("race", race); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	best, _ := race.Best()
-	return best, nil
+	best, _ = race.Best()
+	return best, race.Doubt(), nil
 }
 
 // confirm compares the best with the program as it was on rows that no search saw.
-func (d *driver) confirm(plan *mipro.Plan, program, best *prompt.Program, rows []*prompt.Object, seed int64) (*found, error) {
-	before, after := mipro.NewEvaluation(plan, program, rows), mipro.NewEvaluation(plan, best, rows)
-	for _, s := range []stage{before, after} {
-		if err := d.play("confirm", s); err != nil {
-			return nil, err
-		}
+func (d *driver) confirm(plan *mipro.Plan, program, best *prompt.Program, rows []*prompt.Object, runs int, doubt float64) (*found, error) {
+	f := &found{Instruction: best.Predictors[0].Signature().Objective(), Demos: best.Predictors[0].Demos, Changed: best != program}
+	if !f.Changed {
+		return f, nil
 	}
-	f := &found{
-		Instruction: best.Predictors[0].Signature().Objective(), Demos: best.Predictors[0].Demos, Changed: best != program,
-		Confirmed: mipro.Confirm(before.Scores(), after.Scores(), seed),
+	c := mipro.NewConfirmation(plan, program, best, rows, runs, doubt)
+	if err := d.play("confirm", c); err != nil {
+		return nil, err
 	}
-	f.Confirmed.Promote = f.Confirmed.Promote && f.Changed
+	f.Confirmed = c.Verdict()
 	return f, nil
 }

@@ -44,6 +44,7 @@ def searched(run):
 def summarize(runs, rival):
     best, shipped = [r["best"] for r in runs], [r["shipped"] for r in runs]
     below = [r for r in runs if r["shipped"] < r["default"] - 1e-12]
+    better = [r for r in runs if r["best"] > r["default"] + 1e-12]
     lead = [r["best"] - d["best"] for r, d in zip(runs, rival, strict=True)]
     lead_shipped = [
         r["shipped"] - d["shipped"] for r, d in zip(runs, rival, strict=True)
@@ -64,7 +65,10 @@ def summarize(runs, rival):
         "shipped_below_default": len(below),
         "worst_shipped": min(r["shipped"] - r["default"] for r in runs),
         "promoted": sum(r.get("promoted", True) for r in runs),
+        "found_better": len(better),
+        "better_not_promoted": sum(not r.get("promoted", True) for r in better),
         "search_calls": mean(searched(r) for r in runs),
+        "most_calls": max(searched(r) + r["calls"].get("confirm", 0) for r in runs),
         "other_calls": {s: mean(r["calls"].get(s, 0) for r in runs) for s in stages},
         "by_seed": {
             "best": [round(x, 4) for x in best],
@@ -75,14 +79,14 @@ def summarize(runs, rival):
 
 def table(cells):
     lines = [
-        "| World | auto | | student calls: search + confirm | found | lead over DSPy |"
-        " seeds won : lost | shipped | lead, shipped | shipped below default |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| World | auto | | student calls: search + confirm (most) | found | lead over DSPy |"
+        " seeds won : lost | shipped | lead, shipped | shipped below default | better, not shipped |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for (world, auto), cell in cells.items():
         lines.append(
             f"| {world} | {auto} | default; optimum | | {100 * cell['default']:.1f};"
-            f" {100 * cell['optimum']:.1f} | | | | | |"
+            f" {100 * cell['optimum']:.1f} | | | | | | |"
         )
         for name, m in cell["methods"].items():
             lead, shipped = (
@@ -93,10 +97,12 @@ def table(cells):
             )
             won = "" if name == "DSPy" else f"{m['seeds_won']} : {m['seeds_lost']}"
             calls = f"{m['search_calls']:.0f} + {m['other_calls']['confirm']:.0f}"
+            calls += f" ({m['most_calls']})"
             lines.append(
                 f"| | | {name} | {calls} | {100 * m['best']:.1f} | {lead} | {won} |"
                 f" {100 * m['shipped']:.1f} | {shipped} |"
                 f" {m['shipped_below_default']} of {cell['seeds']} |"
+                f" {m['better_not_promoted']} of {m['found_better']} |"
             )
     return "\n".join(lines)
 

@@ -62,6 +62,7 @@ class World:
         }
         self.topics = topics
         self.style = {s: rng.gauss(*self.kind["style"]) for s in STYLES}
+        self.helps = {}
 
     def questions(self, part: str, n: int) -> list[dict]:
         rng = random.Random(f"{self.name}/{part}")
@@ -104,7 +105,10 @@ class World:
 
     def help(self, demo: str) -> float:
         """What a demo does to the chances of all questions."""
-        return random.Random(f"{self.name}/demo/{demo}").gauss(*self.kind["demo"])
+        if demo not in self.helps:
+            rng = random.Random(f"{self.name}/demo/{demo}")
+            self.helps[demo] = rng.gauss(*self.kind["demo"])
+        return self.helps[demo]
 
     def optimum(self, train: list[dict], rows: list[dict]) -> float:
         """The worth of all house rules, all good phrases and the four best demos."""

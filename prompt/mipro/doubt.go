@@ -1,0 +1,35 @@
+package mipro
+
+import (
+	"maps"
+	"math"
+)
+
+// Doubt is how likely the best is no better than the program as it was, by what
+// the race knows.
+func (r *Race) Doubt() float64 {
+	_, best := r.Best()
+	if maps.Equal(best, r.first()) {
+		return 1
+	}
+	gain, deviation := newLedger(r.trials).model(r.names).gain(r.first(), best)
+	return normal(-gain / max(deviation, 1e-9))
+}
+
+// gain returns by how much one choice is expected to be better than another, and
+// how sure that is, as a standard deviation.
+func (g *gaussian) gain(from, to map[string]int) (mean, deviation float64) {
+	k, a, b := make([]float64, len(g.tried)), g.point(from), g.point(to)
+	for i, t := range g.tried {
+		k[i] = g.covariance(b, t) - g.covariance(a, t)
+		mean += k[i] * g.alpha[i]
+	}
+	variance := g.covariance(a, a) - 2*g.covariance(a, b) + g.covariance(b, b)
+	for _, x := range g.forward(k) {
+		variance -= x * x
+	}
+	return mean, math.Sqrt(max(variance, 0))
+}
+
+// normal is how often a normal number is below z.
+func normal(z float64) float64 { return math.Erfc(-z/math.Sqrt2) / 2 }

@@ -39,7 +39,7 @@ const (
 	defaultMax   = 1024
 	leastWindow  = 24   // answers that a decision rests on, unless their latencies are alike
 	alike        = 0.2  // standard deviation of the logarithms of such, at most
-	sure         = 0.05 // standard error of their mean, at most
+	sure         = 0.07 // standard error of their mean, at most
 	tolerance    = 1.5  // latency, over that of an idle service, that counts as waiting
 	hardly       = 1.2  // the same, that does not count but is no idle service's either
 	safe         = 0.95 // of where the service refused, where it is left in peace

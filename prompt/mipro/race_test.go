@@ -30,7 +30,8 @@ type simulated struct {
 	difficulty, success float64
 }
 
-func simulate(seed uint64, predictors, instructions, sets int) *simulated {
+func simulate(seed uint64, predictors int) *simulated {
+	const instructions, sets = 3, 6
 	rng := rand.New(rand.NewPCG(seed, 7))
 	s := &simulated{seed: seed, predictors: predictors, difficulty: 0.25, success: 0.45}
 	for p := range predictors {
@@ -178,7 +179,7 @@ func TestRaceBeatsSearch(t *testing.T) {
 			worse := 0
 			const seeds = 20
 			for seed := range uint64(seeds) {
-				s := simulate(seed, predictors, 3, 6)
+				s := simulate(seed, predictors)
 				plan := s.plan(t)
 				compat, err := mipro.NewSearch(plan, s.sets, s.instructions, nil)
 				require.NoError(t, err)
@@ -233,7 +234,7 @@ func TestRaceKeepsSlotsBusy(t *testing.T) {
 	t.Parallel()
 	waves, answers := 0, 0
 	for seed := range uint64(10) {
-		s := simulate(seed, 1, 3, 6)
+		s := simulate(seed, 1)
 		race, err := mipro.NewRace(s.plan(t), s.sets, s.instructions, 0, nil)
 		require.NoError(t, err)
 		for calls := race.Calls(); len(calls) > 0; calls = race.Calls() {
@@ -252,7 +253,7 @@ func TestRaceKeepsSlotsBusy(t *testing.T) {
 // TestRaceInAnyOrder: which answers come first decides nothing.
 func TestRaceInAnyOrder(t *testing.T) {
 	t.Parallel()
-	s := simulate(5, 2, 3, 6)
+	s := simulate(5, 2)
 	plan := s.plan(t)
 	race, err := mipro.NewRace(plan, s.sets, s.instructions, 0, nil)
 	require.NoError(t, err)
@@ -271,7 +272,7 @@ func TestRaceInAnyOrder(t *testing.T) {
 
 func TestRaceResumes(t *testing.T) {
 	t.Parallel()
-	s := simulate(3, 1, 3, 6)
+	s := simulate(3, 1)
 	plan := s.plan(t)
 	race, err := mipro.NewRace(plan, s.sets, s.instructions, 0, nil)
 	require.NoError(t, err)

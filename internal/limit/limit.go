@@ -162,7 +162,7 @@ func (l *Limit) answered(latency time.Duration, news, full bool) {
 		l.limit = min(l.limit+1, safe*l.ceiling) // on the way back
 		return
 	}
-	if !news {
+	if !news || l.doubling && !full {
 		return // it began under another limit, or needed less, and says nothing about this one
 	}
 	l.window.add(latency)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/prompt"
@@ -48,6 +49,7 @@ type Optimize struct {
 	Cast      func() (Cast, error)
 	Report    func(w io.Writer, r prompt.Report) error
 	Version   string
+	SearchFor time.Duration // how long one SearchTrials makes trials; 0 = searchFor
 
 	desk desk
 	jobs sync.Map // key of the job → *optimization; jobs never change

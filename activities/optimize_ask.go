@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math/rand/v2"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -46,10 +47,14 @@ type crowd struct {
 	o   *optimization
 	who Spender
 
+	tickets map[string]int64 // by row
+
 	answers, calls, cost atomic.Int64
 }
 
-func (a *Optimize) crowd(o *optimization, s Spender) *crowd { return &crowd{a: a, o: o, who: s} }
+func (a *Optimize) crowd(o *optimization, s Spender) *crowd {
+	return &crowd{a: a, o: o, who: s, tickets: map[string]int64{}}
+}
 
 func (c *crowd) asked() Asked {
 	return Asked{Answers: int(c.answers.Load()), Calls: int(c.calls.Load()), CostMicroUSD: c.cost.Load()}
@@ -76,8 +81,9 @@ func (c *crowd) play(ctx context.Context, s stage, enough func() bool) error {
 			for _, call := range s.Calls() {
 				if !open[call.ID] {
 					open[call.ID] = true
+					ticket := c.ticket(call)
 					go func() {
-						answer, err := c.answer(ctx, call)
+						answer, err := c.answer(ctx, call, ticket)
 						back <- answered{call.ID, answer, err}
 					}()
 				}
@@ -99,8 +105,18 @@ func (c *crowd) play(ctx context.Context, s stage, enough func() bool) error {
 	}
 }
 
+// ticket has calls made in the order in which a stage lists them. All of a row have
+// one: its second comes before the first of a row that began later.
+func (c *crowd) ticket(call mipro.Call) int64 {
+	row, _, _ := strings.Cut(call.ID, "#")
+	if _, ok := c.tickets[row]; !ok {
+		c.tickets[row] = c.a.desk.tickets.Add(1)
+	}
+	return c.tickets[row]
+}
+
 // answer asks one question, unless its answer is stored.
-func (c *crowd) answer(ctx context.Context, call mipro.Call) (mipro.Answer, error) {
+func (c *crowd) answer(ctx context.Context, call mipro.Call, ticket int64) (mipro.Answer, error) {
 	if call.Role == mipro.Command {
 		return c.command(ctx, call)
 	}
@@ -114,6 +130,7 @@ func (c *crowd) answer(ctx context.Context, call mipro.Call) (mipro.Answer, erro
 	}
 	k := newAsker(c.a.Store, c.a.Ledger, &c.a.desk, client{c.who.Tenant, c.who.Ledger, c.who.LimitMicroUSD},
 		KindComplete, video.Stage{Model: model.Name, Revision: model.Revision, CostMicroUSD: worst}, c.a.LM)
+	k.ticket = ticket
 	out, err := k.answered(ctx, question{
 		fingerprint: fingerprint, key: key,
 		ask: func(ctx context.Context) (func(context.Context) error, int64, error) {

@@ -1,12 +1,15 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/mipro"
 )
@@ -104,8 +107,12 @@ type searcher interface {
 	Trials() []mipro.Trial
 }
 
-// SearchTrials makes the next trial, or in improved mode the next heats of the race,
-// and stores all trials so far.
+// searchFor is how long a step makes trials. At its end what is asked is answered
+// and nothing is in flight, which costs about one call's time; in between a search
+// keeps a server busy. A run that is to pause or stop does so between two steps.
+const searchFor = 20 * time.Second
+
+// SearchTrials makes the next trials and stores all so far.
 func (a *Optimize) SearchTrials(ctx context.Context, in SearchStep) (Searched, error) {
 	c, stop, err := a.begin(ctx, in.Spender)
 	if err != nil {
@@ -117,9 +124,12 @@ func (a *Optimize) SearchTrials(ctx context.Context, in SearchStep) (Searched, e
 		return Searched{}, err
 	}
 	if len(s.Trials()) <= in.Made { // else the answer of the attempt that made more was lost
-		if err := c.play(ctx, s, func() bool { return len(s.Trials()) > in.Made }); err != nil {
+		end := time.Now().Add(cmp.Or(a.SearchFor, searchFor))
+		err := c.play(ctx, s, func() bool { return len(s.Trials()) > in.Made && !time.Now().Before(end) })
+		if err != nil && (fault.ClassOf(err) != fault.Budget || len(s.Trials()) <= in.Made) {
 			return Searched{Asked: c.asked()}, err
 		}
+		// Of a limit that was reached after some trials the next step hears; these are made.
 		if err := writeJSON(ctx, a.Store, a.stored(in.Spender, "trials.json"), s.Trials()); err != nil {
 			return Searched{}, err
 		}

@@ -82,7 +82,7 @@ func (s *services) redirect(t *testing.T, file, dir string) (path string, env []
 }
 
 // deploy deploys the application package of a configuration that names Vespa.
-func (s *services) deploy(t *testing.T, path string) {
+func (s *services) deploy(t testing.TB, path string) {
 	t.Helper()
 	c, err := config.Load(func(name string) string { return map[string]string{config.EnvFile: path}[name] })
 	require.NoError(t, err)

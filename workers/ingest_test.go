@@ -15,7 +15,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-func atoi(t *testing.T, s string) int {
+func atoi(t testing.TB, s string) int {
 	t.Helper()
 	n, err := strconv.Atoi(s)
 	require.NoError(t, err)

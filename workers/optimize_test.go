@@ -36,7 +36,7 @@ type classroom struct {
 	lm *lmtest.Server
 }
 
-func newClassroom(t *testing.T) *classroom {
+func newClassroom(t testing.TB) *classroom {
 	t.Helper()
 	c := &classroom{stack: newStack(t, nil), lm: lmtest.Start(t)}
 	c.lm.Models, c.lm.Say = []string{"student", "teacher"}, quiz

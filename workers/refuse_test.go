@@ -165,7 +165,7 @@ func (s *stack) requireOneAttempt(library string, videos int) {
 }
 
 // failedWith returns Temporal's view of why a workflow failed.
-func failedWith(t *testing.T, err error) (class string, f video.Failure) {
+func failedWith(t testing.TB, err error) (class string, f video.Failure) {
 	t.Helper()
 	var app *temporal.ApplicationError
 	require.ErrorAs(t, err, &app)

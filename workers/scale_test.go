@@ -89,7 +89,7 @@ func (s *stack) cost(id string) (c historyCost) {
 }
 
 // payload is how many bytes of inputs, results and details an event holds.
-func payload(t *testing.T, event *history.HistoryEvent) (bytes int) {
+func payload(t testing.TB, event *history.HistoryEvent) (bytes int) {
 	t.Helper()
 	err := proxy.VisitPayloads(context.Background(), event, proxy.VisitPayloadsOptions{
 		Visitor: func(_ *proxy.VisitPayloadsContext, found []*common.Payload) ([]*common.Payload, error) {

@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 
 // stack is a Temporal server, a state directory and worker processes.
 type stack struct {
-	t       *testing.T
+	t       testing.TB
 	dir     string
 	options devserver.Options
 	server  *devserver.Server
@@ -49,7 +49,7 @@ type stack struct {
 	user    *syscall.Credential // nil: the tests' own; see dropRoot
 }
 
-func newStack(t *testing.T, dynamic map[string]string) *stack {
+func newStack(t testing.TB, dynamic map[string]string) *stack {
 	t.Helper()
 	binary, err := devserver.Find("../bin")
 	require.NoError(t, err)
@@ -81,7 +81,7 @@ func (s *stack) killServer() {
 
 // workerProcess is one worker.
 type workerProcess struct {
-	t    *testing.T
+	t    testing.TB
 	cmd  *exec.Cmd
 	done chan error
 }

@@ -37,7 +37,7 @@ func inputFile(t *testing.T, in any) string {
 	return path
 }
 
-func decode[T any](t *testing.T, text string) (out T) {
+func decode[T any](t testing.TB, text string) (out T) {
 	t.Helper()
 	require.NoError(t, json.Unmarshal([]byte(text), &out), text)
 	return out

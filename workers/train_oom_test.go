@@ -64,7 +64,7 @@ finally:
 
 // confinement is the directory of such a Python.
 type confinement struct {
-	t   *testing.T
+	t   testing.TB
 	dir string
 }
 

@@ -311,6 +311,7 @@ func TestOptimizeApproval(t *testing.T) {
 func TestOptimizeStopKeepsTheBest(t *testing.T) {
 	t.Parallel()
 	s := newSchool(t)
+	s.optimize.SearchFor = 1 // ns: a trial at a time
 	env := s.environment()
 	var once sync.Once
 	s.pupils.fail = func(c prompt.Completion) error {

@@ -2,8 +2,8 @@
 // protocol: an adapter tells it when each call begins and how it ended, and asks
 // how many may be open.
 //
-// It begins small and doubles while the latency holds; when calls begin to wait
-// at the service it settles a little above what Little's law says is in work
+// It begins small and doubles while the latency holds, where latencies are much
+// alike once a round trip; when calls begin to wait at the service it settles a little above what Little's law says is in work
 // there (the gradient of Netflix's concurrency-limits). A refusal (429, 503, a
 // timeout) halves it, once a round trip; it then comes back quickly to just
 // below where it was refused and probes beyond rarely (as CUBIC does for TCP),
@@ -37,8 +37,11 @@ type Options struct {
 const (
 	defaultStart = 4
 	defaultMax   = 1024
-	leastWindow  = 24   // answers that a decision rests on
+	leastWindow  = 24   // answers that a decision rests on, unless their latencies are alike
+	alike        = 0.2  // standard deviation of the logarithms of such, at most
+	sure         = 0.07 // standard error of their mean, at most
 	tolerance    = 1.5  // latency, over that of an idle service, that counts as waiting
+	hardly       = 1.2  // the same, that does not count but is no idle service's either
 	safe         = 0.95 // of where the service refused, where it is left in peace
 	probeEvery   = 6    // windows between steps towards where it refused
 )
@@ -50,15 +53,18 @@ type Limit struct {
 	limit   float64
 	open    int
 
+	begun    int     // counts calls
+	filled   int     // the last call that found or made the limit used up
 	epoch    int     // counts changes of the limit
 	doubling bool    // nothing has waited or been refused yet
+	proven   float64 // while doubling: so many may be open without waiting
 	ceiling  float64 // where it was refused last; 0 = never
 	calm     int     // windows since it was last refused or probed
 
 	idle   tally // latencies while nothing waited
 	shrunk shrink
 	window tally // latencies of calls begun in this epoch
-	full   int   // how many of them found the limit used up
+	full   int   // how many of them saw the limit used up
 }
 
 // shrink remembers where the limit was when calls began to wait.
@@ -69,13 +75,25 @@ type shrink struct {
 
 // tally is a geometric mean: latencies of models are about lognormal.
 type tally struct {
-	n   int
-	sum float64 // of logarithms
+	n            int
+	sum, squares float64 // of logarithms
 }
 
 func (t *tally) add(d time.Duration) {
+	x := math.Log(max(d.Seconds(), 1e-6))
 	t.n++
-	t.sum += math.Log(max(d.Seconds(), 1e-6))
+	t.sum += x
+	t.squares += x * x
+}
+
+// alike says whether few latencies are enough to know the mean.
+func (t tally) alike() bool {
+	if t.n < 4 {
+		return false
+	}
+	n := float64(t.n)
+	deviation := math.Sqrt(max(t.squares/n-t.mean()*t.mean(), 0) * n / (n - 1))
+	return deviation < alike && deviation < sure*math.Sqrt(n)
 }
 
 func (t tally) mean() float64 { return t.sum / float64(max(t.n, 1)) }
@@ -113,7 +131,12 @@ func (l *Limit) Begin() (done func(Outcome)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.open++
-	start, epoch, full := l.options.Now(), l.epoch, l.open >= l.now()
+	l.begun++
+	if l.open >= l.now() {
+		l.filled = l.begun
+	}
+	start, epoch, number := l.options.Now(), l.epoch, l.begun
+	news := !l.doubling || float64(l.open) > l.proven // else there are no more open than were before
 	return func(o Outcome) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -124,7 +147,7 @@ func (l *Limit) Begin() (done func(Outcome)) {
 		}
 		switch o {
 		case Answered:
-			l.answered(l.options.Now().Sub(start), epoch, full)
+			l.answered(l.options.Now().Sub(start), news && epoch == l.epoch, l.filled >= number)
 		case Refused:
 			if epoch == l.epoch {
 				l.refused(others)
@@ -134,19 +157,23 @@ func (l *Limit) Begin() (done func(Outcome)) {
 	}
 }
 
-func (l *Limit) answered(latency time.Duration, epoch int, full bool) {
+func (l *Limit) answered(latency time.Duration, news, full bool) {
 	if l.ceiling > 0 && l.limit < safe*l.ceiling {
 		l.limit = min(l.limit+1, safe*l.ceiling) // on the way back
 		return
 	}
-	if epoch != l.epoch {
-		return // it began under another limit and says nothing about this one
+	if !news || l.doubling && !full {
+		return // it began under another limit, or needed less, and says nothing about this one
 	}
 	l.window.add(latency)
 	if full {
 		l.full++
 	}
-	if l.window.n < max(l.now(), leastWindow) {
+	enough := max(l.now(), leastWindow)
+	if l.doubling && l.window.alike() {
+		enough = l.now() - int(l.proven)
+	}
+	if l.window.n < enough {
 		return
 	}
 	if 2*l.full >= l.window.n { // else something else was the bottleneck
@@ -160,7 +187,7 @@ func (l *Limit) decide() {
 	if by := math.Log(l.shrunk.limit / l.limit); l.shrunk.limit > 0 && by > 0.6 && l.shrunk.mean-l.window.mean() < by/3 {
 		// Fewer calls did not make it faster, so they were not waiting: the
 		// service has become slower by itself. Begin anew from here.
-		l.idle, l.doubling, l.shrunk = tally{}, true, shrink{}
+		l.idle, l.doubling, l.proven, l.shrunk = tally{}, true, 0, shrink{}
 	}
 	waits := l.idle.n > 0 && l.window.mean() > l.idle.mean()+math.Log(tolerance)
 	if !waits {
@@ -168,9 +195,9 @@ func (l *Limit) decide() {
 	} else if l.shrunk.limit == 0 {
 		l.shrunk = shrink{l.limit, l.window.mean()}
 	}
-	if !waits && (l.doubling || l.idle.n < 1000) {
+	if calm := l.window.mean() < l.idle.mean()+math.Log(hardly); !waits && (l.doubling || calm && l.idle.n < 1000) {
 		l.idle.n += l.window.n
-		l.idle.sum += l.window.sum
+		l.idle.sum += l.window.sum // its squares are never asked for
 	}
 	switch {
 	case waits:
@@ -179,6 +206,7 @@ func (l *Limit) decide() {
 		inWork := l.limit * math.Exp(l.idle.mean()-l.window.mean())
 		l.change(max(inWork*tolerance, l.limit/2))
 	case l.doubling:
+		l.proven = l.limit
 		l.change(2 * l.limit)
 	case l.ceiling > 0 && l.limit < l.ceiling+2:
 		if l.calm++; l.calm >= probeEvery {

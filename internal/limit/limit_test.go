@@ -122,6 +122,10 @@ func TestDiscovery(t *testing.T) {
 		{"one slot", 1, false, 0.5},
 		{"few slots", 8, false, 0.5},
 		{"few slots, refuses", 8, true, 0.5},
+		{"queues, constant", 64, false, 0},
+		{"refuses, constant", 64, true, 0},
+		{"one slot, constant", 1, false, 0},
+		{"few slots, constant", 8, false, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -138,6 +142,25 @@ func TestDiscovery(t *testing.T) {
 			require.GreaterOrEqual(t, worst, 0.95)
 			require.LessOrEqual(t, most, max(3*c.slots, 40))
 		})
+	}
+}
+
+// TestDoublesEveryRoundTrip: where all calls take equally long, each round trip
+// says enough to double.
+func TestDoublesEveryRoundTrip(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(0, 0)
+	l := New(Options{Now: func() time.Time { return now }})
+	for _, want := range []int{4, 8, 16, 32} {
+		require.Equal(t, want, l.Limit())
+		var calls []func(Outcome)
+		for range want {
+			calls = append(calls, l.Begin())
+		}
+		now = now.Add(200 * time.Millisecond)
+		for _, done := range calls {
+			done(Answered)
+		}
 	}
 }
 

@@ -38,7 +38,7 @@ func TestConfirmation(t *testing.T) {
 		for name, c := range map[string]struct{ gain, doubt float64 }{
 			"better": {0.25, 0}, "better, doubted": {0.25, 0.2}, "a little better": {0.12, 0}, "worse": {-0.1, 0},
 		} {
-			s := simulate(seed, 1, 2, 2)
+			s := simulate(seed, 1)
 			plan := s.plan(t)
 			confirmation := mipro.NewConfirmation(plan, s.job.Program, s.rival(c.gain), unseen(128), 1000, c.doubt)
 			calls := s.play(t, confirmation)
@@ -67,7 +67,7 @@ func TestConfirmation(t *testing.T) {
 // the same, whichever answers come first.
 func TestConfirmationResumes(t *testing.T) {
 	t.Parallel()
-	s := simulate(4, 2, 2, 2)
+	s := simulate(4, 2)
 	plan := s.plan(t)
 	begin := func() *mipro.Confirmation {
 		return mipro.NewConfirmation(plan, s.job.Program, s.rival(0.15), unseen(100), 180, 0.01)
@@ -104,7 +104,7 @@ func TestConfirmationResumes(t *testing.T) {
 func TestConfirmationOfFew(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ rows, runs, asked int }{{0, 100, 0}, {1, 100, 1}, {3, 100, 3}, {40, 0, 0}, {40, -5, 0}, {40, 1, 0}, {40, 7, 3}} {
-		s := simulate(1, 1, 2, 2)
+		s := simulate(1, 1)
 		confirmation := mipro.NewConfirmation(s.plan(t), s.job.Program, s.rival(0.5), unseen(c.rows), c.runs, 0)
 		require.Equal(t, 2*c.asked, s.play(t, confirmation))
 		v := confirmation.Verdict()
@@ -112,7 +112,7 @@ func TestConfirmationOfFew(t *testing.T) {
 		require.False(t, v.Promote)
 		require.GreaterOrEqual(t, v.Bound, -1.0)
 	}
-	s := simulate(1, 1, 2, 2)
+	s := simulate(1, 1)
 	same := mipro.NewConfirmation(s.plan(t), s.job.Program, s.job.Program, unseen(100), 200, 0)
 	s.play(t, same)
 	require.False(t, same.Verdict().Promote)

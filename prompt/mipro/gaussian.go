@@ -44,6 +44,27 @@ func newGaussian(names [][2]string, tried []map[string]int, values, noise []floa
 	return g
 }
 
+// expect adds a choice that is being tried, as if it had come out as expected: no
+// guess changes, but those that are near become surer.
+func (g *gaussian) expect(choice map[string]int, noise float64) {
+	at := g.point(choice)
+	row := g.forward(g.covariances(at))
+	variance := g.covariance(at, at) + noise
+	for _, x := range row {
+		variance -= x * x
+	}
+	g.tried, g.alpha = append(g.tried, at), append(g.alpha, 0)
+	g.chol = append(g.chol, append(row, math.Sqrt(max(variance, 1e-12))))
+}
+
+func (g *gaussian) covariances(at []int) []float64 {
+	k := make([]float64, len(g.tried))
+	for i, t := range g.tried {
+		k[i] = g.covariance(at, t)
+	}
+	return k
+}
+
 // point is a choice as numbers: of each predictor the instruction and the demos,
 // -1 without.
 func (g *gaussian) point(choice map[string]int) []int {
@@ -108,10 +129,10 @@ func (g *gaussian) backward(v []float64) []float64 {
 // guess returns the expected value of a choice and how sure that is, as a
 // standard deviation.
 func (g *gaussian) guess(choice map[string]int) (mean, deviation float64) {
-	k, at := make([]float64, len(g.tried)), g.point(choice)
-	for i, t := range g.tried {
-		k[i] = g.covariance(at, t)
-		mean += k[i] * g.alpha[i]
+	at := g.point(choice)
+	k := g.covariances(at)
+	for i, alpha := range g.alpha {
+		mean += k[i] * alpha
 	}
 	variance := g.covariance(at, at)
 	for _, x := range g.forward(k) {

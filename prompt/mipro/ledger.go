@@ -27,18 +27,13 @@ func newLedger(trials []Trial) *ledger {
 	return l
 }
 
-// seen says on how many examples a choice was tried.
-func (l *ledger) seen(choice map[string]int) int {
-	if i, ok := l.keys[key(choice)]; ok {
-		return len(l.scores[i])
-	}
-	return 0
-}
-
 // model separates how hard the examples are from how good the choices are. Every
 // choice is compared on the examples that it shares with others, so a choice that
-// met easy examples is not taken for a good one.
+// met easy examples is not taken for a good one. Of no scores, all choices are alike.
 func (l *ledger) model(names [][2]string) *gaussian {
+	if len(l.choices) == 0 {
+		return newGaussian(names, nil, nil, nil)
+	}
 	rows := map[int]bool{}
 	for _, scores := range l.scores {
 		for row := range scores {

@@ -13,10 +13,11 @@ import (
 // RaceTrial is a heat of a race: a choice on some examples, beside others.
 const RaceTrial TrialKind = "race"
 
-// One round of a race: so many choices, each on so many examples.
+// A heat is one choice on so many examples, and so many heats are under way at
+// once: while the oldest is decided, the others keep a server of 32 slots busy.
 const (
-	heats    = 4
 	heatRows = 16
+	abreast  = 5
 )
 
 // Race finds the best choice as Search does, but compares choices on the same
@@ -24,6 +25,11 @@ const (
 // choice that can hardly win is tried no further, one that may win is tried on
 // more examples. It stops when the budget is spent or nothing may win any more.
 // Its decisions are not DSPy's.
+//
+// It never waits for all that it has asked: the next heat begins when the oldest
+// of those under way is complete, and is chosen as if the others had come out as
+// expected. Heats complete in the order of their beginning, whichever answers come
+// first, so each choice is a function of the trials before it.
 type Race struct {
 	plan   *Plan
 	search *Search // makes candidates; never asked itself
@@ -31,10 +37,15 @@ type Race struct {
 	counts map[string]int // choices by parameter
 	order  []int          // in which examples are met
 	budget int            // runs of the program
-	trials []Trial
-	round  []Trial // under way
+	trials []Trial        // complete
+	heats  []heat         // under way
 	board  board
-	rows   [][]*row
+}
+
+// heat is a trial under way.
+type heat struct {
+	Trial
+	rows []*row
 }
 
 // NewRace begins, or goes on after the trials that were made. budget is how many
@@ -61,7 +72,7 @@ func NewRace(plan *Plan, sets [][][]*prompt.Object, instructions [][]string, bud
 			return nil, fault.New(fault.Input, "resume race", "", fmt.Sprintf("trial %d: %v", i, err))
 		}
 	}
-	r.start()
+	r.settle()
 	return r, nil
 }
 
@@ -97,61 +108,79 @@ func (r *Race) Take(id string, answer Answer) error {
 // Trials lists the heats that are complete.
 func (r *Race) Trials() []Trial { return r.trials }
 
-func (r *Race) spent() int {
-	n := 0
-	for _, trial := range r.trials {
-		n += len(trial.Rows)
-	}
-	return n
-}
-
-// start begins the next round.
-func (r *Race) start() {
-	r.round, r.rows, r.board = r.next(), nil, board{}
-	for n, trial := range r.round {
-		candidate := r.plan.job.Program
-		if trial.Kind != DefaultTrial {
-			candidate = r.search.Candidate(trial.Choice)
-		}
-		var rows []*row
-		for _, i := range trial.Rows {
-			example := r.plan.Val[i]
-			rows = append(rows, newRow(Student, candidate, r.plan.job.Student, r.plan.inputs(example), example, r.plan.job))
-			r.board.add(fmt.Sprintf("race/%d/%d", len(r.trials)+n, i), rows[len(rows)-1])
-		}
-		r.rows = append(r.rows, rows)
-	}
-	r.settle()
-}
-
-// settle closes the round when all of it is done, and starts the next.
+// settle completes the heats that are done, in the order of their beginning, and
+// begins those that may follow.
 func (r *Race) settle() {
-	for _, rows := range r.rows {
-		if slices.ContainsFunc(rows, func(x *row) bool { return !x.done() }) {
+	for {
+		for len(r.heats) > 0 && !slices.ContainsFunc(r.heats[0].rows, func(x *row) bool { return !x.done() }) {
+			r.complete()
+		}
+		next, ok := r.next()
+		if !ok {
 			return
 		}
+		r.begin(next)
 	}
-	if len(r.round) == 0 {
-		return
-	}
-	for n, trial := range r.round {
-		for _, x := range r.rows[n] {
-			trial.Scores = append(trial.Scores, x.score())
-		}
-		trial.Number, trial.Score = len(r.trials), percent(trial.Scores)
-		r.trials = append(r.trials, trial)
-	}
-	r.start()
 }
 
-// next decides who runs next, from the trials alone.
-func (r *Race) next() []Trial {
-	left := r.budget - r.spent()
-	if len(r.trials) == 0 {
-		return r.heats(DefaultTrial, []map[string]int{r.first()}, left, heatRows)
+func (r *Race) complete() {
+	first := r.heats[0]
+	r.heats = r.heats[1:]
+	for i, x := range first.rows {
+		first.Scores = append(first.Scores, x.score())
+		r.board.remove(rowOf(first.Number, first.Rows[i]))
 	}
-	l := newLedger(r.trials)
-	return r.heats(RaceTrial, r.promising(l, l.model(r.names), float64(left)/float64(r.budget)), left, heatRows)
+	first.Score = percent(first.Scores)
+	r.trials = append(r.trials, first.Trial)
+}
+
+func (r *Race) begin(trial Trial) {
+	candidate := r.plan.job.Program
+	if trial.Kind != DefaultTrial {
+		candidate = r.search.Candidate(trial.Choice)
+	}
+	h := heat{Trial: trial}
+	for _, i := range trial.Rows {
+		example := r.plan.Val[i]
+		h.rows = append(h.rows, newRow(Student, candidate, r.plan.job.Student, r.plan.inputs(example), example, r.plan.job))
+		r.board.add(rowOf(trial.Number, i), h.rows[len(h.rows)-1])
+	}
+	r.heats = append(r.heats, h)
+}
+
+func rowOf(trial, example int) string { return fmt.Sprintf("race/%d/%d", trial, example) }
+
+// begun lists all heats, those under way without scores.
+func (r *Race) begun() []Trial {
+	all := slices.Clone(r.trials)
+	for _, h := range r.heats {
+		all = append(all, h.Trial)
+	}
+	return all
+}
+
+// next decides which heat is next, if it may begin yet. It knows only those heats
+// that are complete whenever it may begin; where nothing may win by what they
+// say, it waits for one more.
+func (r *Race) next() (Trial, bool) {
+	begun := r.begun()
+	left := r.budget
+	for _, t := range begun {
+		left -= len(t.Rows)
+	}
+	if len(r.heats) == abreast || left <= 0 {
+		return Trial{}, false
+	}
+	if len(begun) == 0 {
+		return r.heat(begun, DefaultTrial, r.first(), left), true
+	}
+	boldness := 1 + float64(left)/float64(r.budget) // the more, the more is left
+	for known := max(0, len(begun)-abreast+1); known <= len(r.trials); known++ {
+		if choice := r.promising(begun, known, boldness); choice != nil {
+			return r.heat(begun, RaceTrial, choice, left), true
+		}
+	}
+	return Trial{}, false
 }
 
 // first is the program as it was.
@@ -163,27 +192,23 @@ func (r *Race) first() map[string]int {
 	return choice
 }
 
-// heats gives each choice the next examples that it has not met.
-func (r *Race) heats(kind TrialKind, choices []map[string]int, left, most int) []Trial {
-	l := newLedger(r.trials)
-	var round []Trial
-	for _, choice := range choices {
-		var rows []int
-		var met map[int]float64
-		if i, ok := l.keys[key(choice)]; ok {
-			met = l.scores[i]
-		}
-		for _, row := range r.order {
-			if _, ok := met[row]; !ok && len(rows) < min(most, left) {
-				rows = append(rows, row)
+// heat gives a choice the next examples that it has not met.
+func (r *Race) heat(begun []Trial, kind TrialKind, choice map[string]int, left int) Trial {
+	met := map[int]bool{}
+	for _, t := range begun {
+		if maps.Equal(t.Choice, choice) {
+			for _, row := range t.Rows {
+				met[row] = true
 			}
 		}
-		if len(rows) > 0 {
-			left -= len(rows)
-			round = append(round, Trial{Kind: kind, Choice: choice, Rows: rows})
+	}
+	var rows []int
+	for _, row := range r.order {
+		if !met[row] && len(rows) < min(heatRows, left) {
+			rows = append(rows, row)
 		}
 	}
-	return round
+	return Trial{Number: len(begun), Kind: kind, Choice: choice, Rows: rows}
 }
 
 // leaders are the two choices that are expected to be best.
@@ -206,59 +231,44 @@ func (r *Race) leaders(l *ledger, g *gaussian) []map[string]int {
 	return pick(l.choices, places[:min(2, len(places))])
 }
 
-// promising picks the choices of a round: those that may be best, by how good
-// they seem and how little is known of them; the more so, the more is left.
-func (r *Race) promising(l *ledger, g *gaussian, left float64) []map[string]int {
-	boldness := 1 + left
+// promising picks the choice that may be best, by how good it seems and how little
+// is known of it: of the first heats the scores, of the others only that they
+// were begun. nil = nothing may win.
+func (r *Race) promising(begun []Trial, known int, boldness float64) map[string]int {
+	l := newLedger(begun[:known])
+	g := l.model(r.names)
 	best := 0.0
-	for i, choice := range r.leaders(l, g) {
-		if mean, _ := g.guess(choice); i == 0 {
-			best = mean
+	if leaders := r.leaders(l, g); len(leaders) > 0 {
+		best, _ = g.guess(leaders[0])
+	}
+	for _, t := range begun[known:] {
+		g.expect(t.Choice, 0.2/float64(len(t.Rows)))
+	}
+	met := map[string]int{}
+	for _, t := range begun {
+		met[key(t.Choice)] += len(t.Rows)
+	}
+	var top map[string]int
+	promise := best // of what cannot win, nothing is picked
+	for _, choice := range r.pool(l, g, len(begun)) {
+		mean, deviation := g.guess(choice)
+		if hope := mean + boldness*deviation; hope > promise && met[key(choice)] < len(r.order) {
+			top, promise = choice, hope
 		}
 	}
-	pool := r.pool(l, g)
-	var picked []map[string]int
-	values := make([]float64, len(l.choices))
-	noise := make([]float64, len(l.choices))
-	tried := slices.Clone(l.choices)
-	for i, choice := range l.choices {
-		values[i], _ = g.guess(choice)
-		noise[i] = 0.2 / float64(len(l.scores[i]))
-	}
-	for range heats {
-		var top map[string]int
-		promise := best // of what cannot win, nothing is picked
-		for _, choice := range pool {
-			if l.seen(choice) == len(r.order) || slices.ContainsFunc(picked, func(p map[string]int) bool { return maps.Equal(p, choice) }) {
-				continue
-			}
-			mean, deviation := g.guess(choice)
-			if hope := mean + boldness*deviation; hope > promise {
-				top, promise = choice, hope
-			}
-		}
-		if top == nil {
-			break
-		}
-		picked = append(picked, top)
-		// The others are picked as if this one had come out as expected.
-		mean, _ := g.guess(top)
-		tried, values, noise = append(tried, top), append(values, mean), append(noise, 0.2/heatRows)
-		g = newGaussian(r.names, tried, values, noise)
-	}
-	return picked
+	return top
 }
 
 // pool lists choices to pick from: all if they are few, else what was tried,
 // what differs from the leaders in one thing, and some at random.
-func (r *Race) pool(l *ledger, g *gaussian) []map[string]int {
+func (r *Race) pool(l *ledger, g *gaussian, begun int) []map[string]int {
 	const most = 2048
 	names := slices.Sorted(maps.Keys(r.counts))
 	total := 1
 	for _, name := range names {
 		total *= r.counts[name]
 		if total > most {
-			return r.someOf(names, l, g)
+			return r.someOf(names, l, g, begun)
 		}
 	}
 	pool := make([]map[string]int, total)
@@ -273,7 +283,7 @@ func (r *Race) pool(l *ledger, g *gaussian) []map[string]int {
 	return pool
 }
 
-func (r *Race) someOf(names []string, l *ledger, g *gaussian) []map[string]int {
+func (r *Race) someOf(names []string, l *ledger, g *gaussian, begun int) []map[string]int {
 	pool := slices.Clone(l.choices)
 	for _, leader := range r.leaders(l, g) {
 		for _, name := range names {
@@ -284,7 +294,7 @@ func (r *Race) someOf(names []string, l *ledger, g *gaussian) []map[string]int {
 			}
 		}
 	}
-	rng := python.NewRandom(r.plan.seed + int64(len(r.trials)))
+	rng := python.NewRandom(r.plan.seed + int64(begun))
 	for range 512 {
 		choice := map[string]int{}
 		for _, name := range names {

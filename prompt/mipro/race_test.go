@@ -31,7 +31,8 @@ type simulated struct {
 	job                 *mipro.Job // of the last plan
 }
 
-func simulate(seed uint64, predictors, instructions, sets int) *simulated {
+func simulate(seed uint64, predictors int) *simulated {
+	const instructions, sets = 3, 6
 	rng := rand.New(rand.NewPCG(seed, 7))
 	s := &simulated{seed: seed, predictors: predictors, difficulty: 0.25, success: 0.45}
 	for p := range predictors {
@@ -180,7 +181,7 @@ func TestRaceBeatsSearch(t *testing.T) {
 			worse := 0
 			const seeds = 20
 			for seed := range uint64(seeds) {
-				s := simulate(seed, predictors, 3, 6)
+				s := simulate(seed, predictors)
 				plan := s.plan(t)
 				compat, err := mipro.NewSearch(plan, s.sets, s.instructions, nil)
 				require.NoError(t, err)
@@ -229,16 +230,58 @@ func (s *simulated) best() float64 {
 	return s.worth(choice)
 }
 
+// TestRaceKeepsSlotsBusy: on a server of 32 slots, where all answers take equally
+// long, races take little longer than their calls alone would.
+func TestRaceKeepsSlotsBusy(t *testing.T) {
+	t.Parallel()
+	waves, answers := 0, 0
+	for seed := range uint64(10) {
+		s := simulate(seed, 1)
+		race, err := mipro.NewRace(s.plan(t), s.sets, s.instructions, 0, nil)
+		require.NoError(t, err)
+		for calls := race.Calls(); len(calls) > 0; calls = race.Calls() {
+			for _, call := range calls[:min(32, len(calls))] {
+				require.NoError(t, race.Take(call.ID, mipro.Answer{Text: s.answer(call)}))
+				answers++
+			}
+			waves++
+		}
+	}
+	ratio := float64(waves*32) / float64(answers)
+	t.Logf("%d answers in %d waves: %.3f", answers, waves, ratio)
+	require.LessOrEqual(t, ratio, 1.08)
+}
+
+// TestRaceInAnyOrder: which answers come first decides nothing.
+func TestRaceInAnyOrder(t *testing.T) {
+	t.Parallel()
+	s := simulate(5, 2)
+	plan := s.plan(t)
+	race, err := mipro.NewRace(plan, s.sets, s.instructions, 0, nil)
+	require.NoError(t, err)
+	s.play(t, race)
+	for seed := range uint64(5) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		again, err := mipro.NewRace(plan, s.sets, s.instructions, 0, nil)
+		require.NoError(t, err)
+		for calls := again.Calls(); len(calls) > 0; calls = again.Calls() {
+			call := calls[rng.IntN(len(calls))]
+			require.NoError(t, again.Take(call.ID, mipro.Answer{Text: s.answer(call)}))
+		}
+		require.Equal(t, race.Trials(), again.Trials())
+	}
+}
+
 func TestRaceResumes(t *testing.T) {
 	t.Parallel()
-	s := simulate(3, 1, 3, 6)
+	s := simulate(3, 1)
 	plan := s.plan(t)
 	race, err := mipro.NewRace(plan, s.sets, s.instructions, 0, nil)
 	require.NoError(t, err)
 	s.play(t, race)
 	_, want := race.Best()
 	trials := race.Trials()
-	for n := 1; n < len(trials); n += 4 { // between rounds
+	for n := 1; n < len(trials); n++ {
 		text, err := json.Marshal(trials[:n])
 		require.NoError(t, err)
 		var made []mipro.Trial

@@ -23,7 +23,8 @@ import (
 type Call struct {
 	// Fingerprint of the completion, by which an adapter has its calls told
 	// apart: Idempotency-Key. Calls without one are all "".
-	Fingerprint string
+	Fingerprint   string
+	Arrived, Left time.Time // Left is zero while it is being answered
 
 	Model     string           `json:"model"`
 	Messages  []prompt.Message `json:"messages"`
@@ -147,14 +148,17 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request) {
 func (s *Server) enter(call Call) (leave func(), number int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	call.Arrived = time.Now()
 	s.calls = append(s.calls, call)
+	number = len(s.calls)
 	s.open++
 	s.most = max(s.most, s.open)
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.open--
-	}, len(s.calls)
+		s.calls[number-1].Left = time.Now()
+	}, number
 }
 
 func (s *Server) scripted(number int) Answer {

@@ -34,11 +34,12 @@ type Race struct {
 	plan   *Plan
 	search *Search // makes candidates; never asked itself
 	names  [][2]string
-	counts map[string]int // choices by parameter
-	order  []int          // in which examples are met
-	budget int            // runs of the program
-	trials []Trial        // complete
-	heats  []heat         // under way
+	counts map[string]int   // choices by parameter
+	same   map[string][]int // by parameter, for each choice the first that says the same
+	order  []int            // in which examples are met
+	budget int              // runs of the program
+	trials []Trial          // complete
+	heats  []heat           // under way
 	board  board
 }
 
@@ -56,10 +57,13 @@ func NewRace(plan *Plan, sets [][][]*prompt.Object, instructions [][]string, bud
 	if err != nil {
 		return nil, err
 	}
-	r := &Race{plan: plan, search: search, counts: map[string]int{}, budget: or(budget, plan.Runs()), trials: slices.Clone(made)}
+	r := &Race{plan: plan, search: search, counts: map[string]int{}, same: map[string][]int{}, budget: or(budget, plan.Runs()), trials: slices.Clone(made)}
 	for i, candidates := range instructions {
 		names := [2]string{instructionOf(i)}
 		r.counts[names[0]] = len(candidates)
+		for _, text := range candidates { // proposals that failed are all the original
+			r.same[names[0]] = append(r.same[names[0]], slices.Index(candidates, text))
+		}
 		if search.sets != nil {
 			names[1] = demosOf(i)
 			r.counts[names[1]] = len(search.sets[i])
@@ -211,26 +215,6 @@ func (r *Race) heat(begun []Trial, kind TrialKind, choice map[string]int, left i
 	return Trial{Number: len(begun), Kind: kind, Choice: choice, Rows: rows}
 }
 
-// leaders are the two choices that are expected to be best.
-func (r *Race) leaders(l *ledger, g *gaussian) []map[string]int {
-	places := make([]int, len(l.choices))
-	means := make([]float64, len(l.choices))
-	for i, choice := range l.choices {
-		places[i] = i
-		means[i], _ = g.guess(choice)
-	}
-	slices.SortStableFunc(places, func(a, b int) int {
-		switch {
-		case means[a] > means[b]:
-			return -1
-		case means[a] < means[b]:
-			return 1
-		}
-		return 0
-	})
-	return pick(l.choices, places[:min(2, len(places))])
-}
-
 // promising picks the choice that may be best, by how good it seems and how little
 // is known of it: of the first heats the scores, of the others only that they
 // were begun. nil = nothing may win.
@@ -257,52 +241,6 @@ func (r *Race) promising(begun []Trial, known int, boldness float64) map[string]
 		}
 	}
 	return top
-}
-
-// pool lists choices to pick from: all if they are few, else what was tried,
-// what differs from the leaders in one thing, and some at random.
-func (r *Race) pool(l *ledger, g *gaussian, begun int) []map[string]int {
-	const most = 2048
-	names := slices.Sorted(maps.Keys(r.counts))
-	total := 1
-	for _, name := range names {
-		total *= r.counts[name]
-		if total > most {
-			return r.someOf(names, l, g, begun)
-		}
-	}
-	pool := make([]map[string]int, total)
-	for i := range pool {
-		pool[i] = map[string]int{}
-		rest := i
-		for _, name := range names {
-			pool[i][name] = rest % r.counts[name]
-			rest /= r.counts[name]
-		}
-	}
-	return pool
-}
-
-func (r *Race) someOf(names []string, l *ledger, g *gaussian, begun int) []map[string]int {
-	pool := slices.Clone(l.choices)
-	for _, leader := range r.leaders(l, g) {
-		for _, name := range names {
-			for c := range r.counts[name] {
-				other := maps.Clone(leader)
-				other[name] = c
-				pool = append(pool, other)
-			}
-		}
-	}
-	rng := python.NewRandom(r.plan.seed + int64(begun))
-	for range 512 {
-		choice := map[string]int{}
-		for _, name := range names {
-			choice[name] = rng.Choice(r.counts[name])
-		}
-		pool = append(pool, choice)
-	}
-	return pool
 }
 
 // Best returns the program that is expected to be best, and its choice: the

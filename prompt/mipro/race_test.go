@@ -252,6 +252,22 @@ func TestRaceKeepsSlotsBusy(t *testing.T) {
 	require.LessOrEqual(t, ratio, 1.08)
 }
 
+// TestRaceKnowsCopies: instructions that say the same are one, by the first name.
+func TestRaceKnowsCopies(t *testing.T) {
+	t.Parallel()
+	for _, predictors := range []int{1, 5} { // few choices, and too many to list
+		s := simulate(2, predictors)
+		s.instructions[0][2] = s.instructions[0][0]
+		race, err := mipro.NewRace(s.plan(t), s.sets, s.instructions, 0, nil)
+		require.NoError(t, err)
+		s.play(t, race)
+		require.Greater(t, len(race.Trials()), 10)
+		for _, trial := range race.Trials() {
+			require.Less(t, trial.Choice["0_predictor_instruction"], 2)
+		}
+	}
+}
+
 // TestRaceInAnyOrder: which answers come first decides nothing.
 func TestRaceInAnyOrder(t *testing.T) {
 	t.Parallel()

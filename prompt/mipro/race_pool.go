@@ -1,0 +1,86 @@
+package mipro
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/cogniverse/cogflow/prompt/python"
+)
+
+// pool lists choices to pick from: all if they are few, else what was tried,
+// what differs from the leaders in one thing, and some at random.
+func (r *Race) pool(l *ledger, g *gaussian, begun int) []map[string]int {
+	const most = 2048
+	names := slices.Sorted(maps.Keys(r.counts))
+	total := 1
+	for _, name := range names {
+		total *= r.counts[name]
+		if total > most {
+			return r.someOf(names, l, g, begun)
+		}
+	}
+	var pool []map[string]int
+	for i := range total {
+		choice, rest := map[string]int{}, i
+		for _, name := range names {
+			choice[name] = rest % r.counts[name]
+			rest /= r.counts[name]
+		}
+		if maps.Equal(choice, r.plain(choice)) {
+			pool = append(pool, choice)
+		}
+	}
+	return pool
+}
+
+// plain names a choice by the first candidates that say the same, so that no two
+// names of one program race each other.
+func (r *Race) plain(choice map[string]int) map[string]int {
+	plain := maps.Clone(choice)
+	for name, first := range r.same {
+		plain[name] = first[choice[name]]
+	}
+	return plain
+}
+
+func (r *Race) someOf(names []string, l *ledger, g *gaussian, begun int) []map[string]int {
+	pool := slices.Clone(l.choices)
+	for _, leader := range r.leaders(l, g) {
+		for _, name := range names {
+			for c := range r.counts[name] {
+				other := maps.Clone(leader)
+				other[name] = c
+				pool = append(pool, r.plain(other))
+			}
+		}
+	}
+	rng := python.NewRandom(r.plan.seed + int64(begun))
+	for range 512 {
+		choice := map[string]int{}
+		for _, name := range names {
+			choice[name] = rng.Choice(r.counts[name])
+		}
+		pool = append(pool, r.plain(choice))
+	}
+	return pool
+}
+
+// leaders are the two choices that are expected to be best.
+func (r *Race) leaders(l *ledger, g *gaussian) []map[string]int {
+	places := make([]int, len(l.choices))
+	means := make([]float64, len(l.choices))
+	for i, choice := range l.choices {
+		places[i] = i
+		means[i], _ = g.guess(choice)
+	}
+	slices.SortStableFunc(places, func(a, b int) int {
+		switch {
+		case means[a] > means[b]:
+			return -1
+		case means[a] < means[b]:
+			return 1
+		}
+		return 0
+	})
+	return pick(l.choices, places[:min(2, len(places))])
+}

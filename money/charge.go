@@ -1,0 +1,46 @@
+// Package money holds the pure rules of cost: what a call of a model endpoint is
+// charged although it brought no usable answer. It knows no database, endpoint or
+// workflow.
+package money
+
+import (
+	"errors"
+)
+
+// Charged wraps the error of a call that its provider bills although the call
+// brought no usable answer: the answer could not be decoded, was aborted, came
+// too late or could not be stored. An error without a Charged in its chain means
+// that the provider bills nothing: the connection was refused, or the request
+// was (a status of 4xx, or 503).
+type Charged struct {
+	MicroUSD int64 // what the answer's usage comes to; counts only if Known
+	Known    bool  // false: book the whole reservation
+	Err      error // the failure itself; never nil
+}
+
+// Charge wraps err as billed with a known cost.
+func Charge(err error, microUSD int64) error {
+	return &Charged{MicroUSD: microUSD, Known: true, Err: err}
+}
+
+// ChargeUnknown wraps err as billed with an unknown cost: the reservation is booked.
+func ChargeUnknown(err error) error { return &Charged{Err: err} }
+
+// Error is the text of the failure.
+func (c *Charged) Error() string { return c.Err.Error() }
+
+// Unwrap returns the failure.
+func (c *Charged) Unwrap() error { return c.Err }
+
+// ChargeOf returns what a failed call is booked at, given what was reserved for it.
+func ChargeOf(err error, reservedMicroUSD int64) int64 {
+	c, ok := errors.AsType[*Charged](err)
+	switch {
+	case !ok:
+		return 0
+	case c.Known:
+		return c.MicroUSD
+	default:
+		return reservedMicroUSD
+	}
+}

@@ -23,10 +23,21 @@ import (
 )
 
 // Kind tells one sort of file from another and how to bring it up to date.
+//
+// Builds of different ages have one file open at once, and a rollback opens what
+// a newer build wrote. A build refuses a file with more migrations than it
+// knows, but takes one with more additions. So a change of a schema is an
+// addition, and a new migration is only for what an older build must not touch:
+// every worker has to stop for it.
 type Kind struct {
 	Name          string   // for people: "search index"
 	ApplicationID int32    // written into the file's header; never 0
 	Migrations    []string // Migrations[i] turns schema version i into i+1
+	// Additions come after the migrations, each once and in order. They only add:
+	// tables, indexes, and columns that are NULL or have a default. The statements
+	// of a build that knows nothing of them keep working and keep their meaning.
+	// The package dbfiletest checks that.
+	Additions []string
 }
 
 // DB is an open file. Any number of processes may have it open.

@@ -83,6 +83,30 @@ func TestMigration(t *testing.T) {
 	require.Equal(t, 2, count(t, open(t, path, second)), "a migration runs once")
 }
 
+// TestAddition: what a newer build adds, an older one neither misses nor minds.
+func TestAddition(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "x.db")
+	old := kind(first)
+	newer := kind(first)
+	newer.Additions = []string{"ALTER TABLE a ADD COLUMN m INTEGER DEFAULT 5", "INSERT INTO a VALUES (2, 2)"}
+	running := open(t, path, old)
+	_, err := running.Write.PrepareContext(t.Context(), "INSERT INTO a (n) VALUES (?)")
+	require.NoError(t, err)
+	before := newer
+	before.Additions = newer.Additions[:1]
+	open(t, path, before)
+	db := open(t, path, newer)
+	require.Equal(t, 1, count(t, db))
+	require.NoError(t, running.Update(t.Context(), "insert", func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(t.Context(), "INSERT INTO a (n) VALUES (1)")
+		return err
+	}), "a build that has the file open goes on")
+	for _, k := range []dbfile.Kind{old, before, newer} {
+		require.Equal(t, 2, count(t, open(t, path, k)), "an addition is applied once, and no build refuses the file for it")
+	}
+}
+
 func TestFailedMigrationChangesNothing(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "x.db")

@@ -26,18 +26,56 @@ func prepare(ctx context.Context, db *DB, op string, kind Kind) error {
 	}
 	return db.Update(ctx, op, func(tx *sql.Tx) error {
 		have, err := version(ctx, tx, kind, refuse) // again: another process may have been faster
-		if err != nil || have == len(kind.Migrations) {
+		if err != nil {
 			return err
 		}
-		for _, migration := range kind.Migrations[have:] {
-			if _, err := tx.ExecContext(ctx, migration); err != nil {
+		if have < len(kind.Migrations) {
+			if err := migrate(ctx, tx, kind, have); err != nil {
 				return err
 			}
 		}
-		_, err = tx.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id=%d; PRAGMA user_version=%d",
-			kind.ApplicationID, len(kind.Migrations)))
-		return err
+		return add(ctx, tx, kind.Additions)
 	})
+}
+
+func migrate(ctx context.Context, tx *sql.Tx, kind Kind, have int) error {
+	for _, migration := range kind.Migrations[have:] {
+		if _, err := tx.ExecContext(ctx, migration); err != nil {
+			return err
+		}
+	}
+	_, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id=%d; PRAGMA user_version=%d",
+		kind.ApplicationID, len(kind.Migrations)))
+	return err
+}
+
+// add applies the additions that the file does not have. They are counted in a
+// table: user_version is what builds without additions compare with.
+func add(ctx context.Context, tx *sql.Tx, additions []string) error {
+	if len(additions) == 0 {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS schema_addition (
+		number     INTEGER PRIMARY KEY,
+		applied_ms INTEGER NOT NULL -- Unix time
+	) STRICT`)
+	if err != nil {
+		return err
+	}
+	var have int
+	if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM schema_addition").Scan(&have); err != nil {
+		return err
+	}
+	for i := have; i < len(additions); i++ {
+		if _, err := tx.ExecContext(ctx, additions[i]); err != nil {
+			return fmt.Errorf("addition %d: %w", i+1, err)
+		}
+		_, err := tx.ExecContext(ctx, "INSERT INTO schema_addition VALUES (?, ?)", i+1, time.Now().UnixMilli())
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 type querier interface {

@@ -47,6 +47,7 @@ type Optimize struct {
 	LM        LM
 	Judges    Judges
 	Cast      func() (Cast, error)
+	Usable    func(model string) error // why this worker cannot ask a model; nil = it can ask all
 	Report    func(w io.Writer, r prompt.Report) error
 	Version   string
 	SearchFor time.Duration // how long one SearchTrials makes trials; 0 = searchFor

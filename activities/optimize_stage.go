@@ -25,11 +25,19 @@ const (
 // race whose best is worse so often doubts it by as much as this.
 const doubtOfSearch = 0.04
 
-// begin reads the job and beats while the stage goes on.
+// begin reads the job and sends heartbeats while the stage goes on. No model is asked
+// while the key of another one is missing: an answer would be paid for nothing.
 func (a *Optimize) begin(ctx context.Context, s Spender) (*crowd, func(), error) {
 	o, err := a.optimization(ctx, s.Tenant, s.Job)
 	if err != nil {
 		return nil, nil, err
+	}
+	if a.Usable != nil {
+		for _, m := range []prompt.Model{o.Cast.Student, o.Cast.Teacher, o.Cast.Proposer, o.Cast.Judge} {
+			if err := a.Usable(m.Name); err != nil {
+				return nil, nil, err
+			}
+		}
 	}
 	c := a.crowd(o, s)
 	return c, heartbeat(ctx, func() any { return c.asked() }), nil

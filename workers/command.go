@@ -34,7 +34,6 @@ func run(ctx context.Context, args []string, getenv func(string) string, stderr 
 			"  cogflow-worker --pools media,index                # on a CPU host\n" +
 			"  cogflow-worker --pools describe,embed --gpu l40s  # beside a model server",
 		Version:       version,
-		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -46,6 +45,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stderr 
 	cmd.Flags().BoolVar(&f.dev, "dev", false, "also run a Temporal dev server with its Web UI, and restart the worker when it dies")
 	cmd.Flags().BoolVar(&f.requireSandbox, "require-sandbox", false, "refuse to start where media cannot be decoded in bubblewrap")
 	cmd.Flags().StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
+	cmd.Args = func(cmd *cobra.Command, args []string) error { return usage(cobra.NoArgs(cmd, args)) }
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	cmd.SetArgs(args)
 	cmd.SetOut(stderr)
 	cmd.SetErr(stderr)
@@ -55,7 +56,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stderr 
 func (f flags) start(ctx context.Context, args []string, getenv func(string) string, stderr io.Writer) error {
 	logger, err := newLogger(f.logLevel, stderr)
 	if err != nil {
-		return err
+		return usage(err)
 	}
 	defer logger.Sync() //nolint:errcheck // stderr cannot be synced everywhere
 	c, err := config.Load(getenv)

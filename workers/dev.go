@@ -23,12 +23,18 @@ import (
 // stateDir is where --dev keeps the server's state, beside the other defaults.
 const stateDir = ".cogflow"
 
-// restartAfter is the pause before a dead worker is started again.
-const restartAfter = time.Second
+// The pause before a dead worker is started again, which doubles while workers die within
+// aliveAfter of their start.
+const (
+	restartAtFirst = time.Second
+	restartAtMost  = 30 * time.Second
+	aliveAfter     = time.Minute
+)
 
 // supervise runs a Temporal dev server, unless one is named, and one worker
-// process, which it starts again when that dies. The worker is a process of its
-// own so that killing it shows what a killed worker costs: nothing.
+// process, which it starts again when that dies, but not when its configuration is
+// wrong. The worker is a process of its own so that killing it shows what a killed
+// worker costs: nothing.
 func supervise(ctx context.Context, args []string, getenv func(string) string, patience time.Duration, stderr io.Writer, logger *zap.Logger) (err error) {
 	env := os.Environ()
 	if getenv("TEMPORAL_ADDRESS") == "" && getenv("TEMPORAL_CONFIG_FILE") == "" && getenv("TEMPORAL_PROFILE") == "" {
@@ -44,18 +50,33 @@ func supervise(ctx context.Context, args []string, getenv func(string) string, p
 		defer cancel()
 		go func() { <-server.Done(); cancel() }()
 	}
-	for ctx.Err() == nil {
-		err := runWorker(ctx, args, env, patience, stderr)
+	return restarting(ctx, logger, restartAtFirst, func() error { return runWorker(ctx, args, env, patience, stderr) })
+}
+
+// restarting runs a worker until ctx ends, again and again when it dies, or until its
+// exit code says that it would fail in the same way again.
+func restarting(ctx context.Context, logger *zap.Logger, pause time.Duration, run func() error) error {
+	atFirst := pause
+	for {
+		began := time.Now()
+		err := run()
 		if ctx.Err() != nil {
 			return err
 		}
-		logger.Warn("the worker process ended; starting it again", zap.Error(err))
-		select {
-		case <-time.After(restartAfter):
-		case <-ctx.Done():
+		if exit, ok := errors.AsType[*exec.ExitError](err); ok && (exit.ExitCode() == exitConfiguration || exit.ExitCode() == exitUsage) {
+			return &stoppedError{exit.ExitCode()}
 		}
+		if time.Since(began) > aliveAfter {
+			pause = atFirst
+		}
+		logger.Warn("the worker process ended; starting it again", zap.Error(err), zap.Duration("after", pause))
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil
+		}
+		pause = min(2*pause, restartAtMost)
 	}
-	return nil
 }
 
 func startServer(ctx context.Context, getenv func(string) string) (*devserver.Server, error) {

@@ -27,7 +27,9 @@ import (
 type health struct {
 	ingest    *activities.Ingest
 	config    config.Config
-	describer *preview.Describer
+	parts     parts              // what the pools of this worker use
+	opened    closers            // what has to be closed in the end
+	describer *preview.Describer // nil: no pool of this worker uses it
 	models    *models
 	trainer   *trainer.Runner  // nil: the train pool is not served here
 	vespa     *vespa.Index     // nil: the embedded index, or the index pool is not served here
@@ -53,7 +55,13 @@ func (h *health) checks(ctx context.Context) []activities.HealthCheck {
 	if h.ffmpeg != nil {
 		out = append(out, activities.HealthCheck{Part: "ffmpeg", Status: statusOK, Detail: h.ffmpeg.Version()}, h.protection())
 	}
-	out = append(out, h.text(), h.store(ctx), h.disk())
+	if h.describer != nil {
+		out = append(out, h.text())
+	}
+	out = append(out, h.store(ctx))
+	if h.ingest.Scratch != "" {
+		out = append(out, h.disk())
+	}
 	if h.trainer != nil {
 		out = append(out, h.libraries(ctx))
 	}

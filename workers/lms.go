@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/cogniverse/cogflow/activities"
-	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/lm"
 	"github.com/cogniverse/cogflow/prompt"
@@ -16,7 +15,7 @@ import (
 type lms struct {
 	config  config.Config
 	byModel map[string]completer
-	checks  []modelCheck // of the endpoints that models does not check
+	checks  []modelCheck
 }
 
 // completer asks an endpoint, or says why it cannot.
@@ -28,15 +27,16 @@ type completer struct {
 // newLMs connects the endpoints of language models. A key that is missing is
 // told when its endpoint is asked: Cogniverse's file names models for other
 // parts as well, of which this worker needs none.
-func newLMs(c config.Config, getenv func(string) string) *lms {
+//
+// Workers that do not ask language models (asks is false) need no key: they plan.
+func newLMs(c config.Config, getenv func(string) string, asks bool) *lms {
 	out := &lms{config: c, byModel: map[string]completer{}}
 	for _, e := range c.Chat() {
 		one := completer{}
 		key := ""
-		if e.KeyVariable != "" {
+		if asks && e.KeyVariable != "" {
 			if key = getenv(e.KeyVariable); key == "" {
-				one.missing = fault.New(fault.Auth, "read key of endpoint", e.Name,
-					"the variable "+e.KeyVariable+" is not set in the environment of this worker")
+				one.missing = missingKey("endpoint", e.Name, e.KeyVariable)
 			}
 		}
 		prices := map[string]prompt.Price{}
@@ -50,8 +50,7 @@ func newLMs(c config.Config, getenv func(string) string) *lms {
 			Dialect: lm.Dialect(e.Dialect), MaxCompletionTokens: e.MaxCompletionTokens, Names: e.Names, Prices: prices,
 		})
 		serveBy(out.byModel, e.Models, one)
-		ours := slices.ContainsFunc(c.Endpoints, func(o config.Endpoint) bool { return o.Name == e.Name })
-		if !ours || e.Dialect != "" {
+		if asks {
 			out.checks = append(out.checks, modelCheck{e, func(ctx context.Context) error { return one.check(ctx, e.Models) }})
 		}
 	}
@@ -64,6 +63,10 @@ func (c completer) check(ctx context.Context, models []string) error {
 	}
 	return c.Check(ctx, models)
 }
+
+// usable says why a model cannot be asked from here; nil = it can be asked, or no
+// endpoint serves it, which the call itself tells.
+func (l *lms) usable(model string) error { return l.byModel[model].missing }
 
 // Limit is how many calls of a model may be open, as far as is known.
 func (l *lms) Limit(model string) int {

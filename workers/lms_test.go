@@ -35,7 +35,7 @@ func lmsOf(t *testing.T, file map[string]any, pairs ...string) *lms {
 	getenv := func(name string) string { return environment[name] }
 	c, err := config.Load(getenv)
 	require.NoError(t, err)
-	return newLMs(c, getenv)
+	return newLMs(c, getenv, true)
 }
 
 // TestLMs: Cogniverse's file, with a student and a teacher at servers of their own.
@@ -78,7 +78,7 @@ func TestLMs(t *testing.T) {
 	require.Equal(t, 1, l.Limit("unknown"))
 }
 
-// TestLMsOfOurs are asked at the endpoints that models checks already.
+// TestLMsOfOurs: an endpoint of ours serves language models as well.
 func TestLMsOfOurs(t *testing.T) {
 	t.Parallel()
 	s := lmtest.Start(t)
@@ -86,7 +86,7 @@ func TestLMsOfOurs(t *testing.T) {
 		"endpoints": map[string]any{"one": map[string]any{"kind": "openai", "url": s.URL + "/v1", "models": []string{"test/lm"}, "enable_thinking": false}},
 		"optimize":  map[string]any{"student": "test/lm"},
 	}})
-	require.Empty(t, l.checks)
+	require.Len(t, l.checks, 1)
 	cast, err := l.Cast()
 	require.NoError(t, err)
 	require.Equal(t, cast.Student, cast.Teacher)

@@ -32,25 +32,95 @@ type modelCheck struct {
 	ask      func(ctx context.Context) error
 }
 
-func newModels(c config.Config, getenv func(string) string, describer *preview.Describer) (*models, error) {
+// newModels connects the endpoints. describer may be nil.
+func newModels(c config.Config, getenv func(string) string, describer *preview.Describer, has parts) (*models, error) {
 	m := &models{
-		describers:   map[string]activities.Describer{preview.DescriberModel: describer},
+		describers:   map[string]activities.Describer{},
 		embedders:    map[string]activities.Embedder{preview.EmbedderModel: preview.Embedder{}},
 		transcribers: map[string]activities.Transcriber{}, profiles: c.Profiles(),
 	}
+	if describer != nil {
+		m.describers[preview.DescriberModel] = describer
+	}
 	for _, e := range c.Endpoints {
-		key := ""
-		if e.KeyVariable != "" {
-			if key = getenv(e.KeyVariable); key == "" {
-				return nil, fault.New(fault.Auth, "read key of endpoint", e.Name,
-					"the variable "+e.KeyVariable+" is not set in the environment of this worker")
-			}
-		}
-		if err := m.connect(e, key); err != nil {
+		if err := m.open(c, e, getenv, has.have(askedBy(e.Kind))); err != nil {
 			return nil, fmt.Errorf("cogflow.endpoints.%s: %w", e.Name, err)
 		}
 	}
 	return m, nil
+}
+
+// open connects one endpoint. Its key is read only where a pool asks it; other workers know
+// it to plan with its limits. A key that is missing stops the start if a profile uses the
+// endpoint; else, as for one that serves language models only, it is told when a call comes.
+func (m *models) open(c config.Config, e config.Endpoint, getenv func(string) string, asked bool) error {
+	key := ""
+	if asked && e.KeyVariable != "" {
+		if key = getenv(e.KeyVariable); key == "" {
+			missing := missingKey("endpoint", e.Name, e.KeyVariable)
+			if profiled(c, e) {
+				return missing
+			}
+			m.refuse(e, missing)
+			return nil
+		}
+	}
+	check, err := m.connect(e, key)
+	if err == nil && asked {
+		m.checks = append(m.checks, modelCheck{e, check})
+	}
+	return err
+}
+
+// profiled reports whether a profile has a stage that this endpoint serves.
+func profiled(c config.Config, e config.Endpoint) bool {
+	return slices.ContainsFunc(c.Profiles(), func(p video.Profile) bool {
+		for _, stage := range []struct {
+			of video.Stage
+			at func(video.Stage) (config.Endpoint, bool)
+		}{{p.Describe, c.Describer}, {p.Embed, c.Embedder}, {p.Transcribe, c.Transcriber}} {
+			if found, ok := stage.at(stage.of); ok && found.Name == e.Name {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// refuse has every call of an endpoint's models fail with the reason.
+func (m *models) refuse(e config.Endpoint, why error) {
+	r := refusing{why}
+	switch askedBy(e.Kind) {
+	case partTranscribers:
+		serveBy(m.transcribers, e.Models, activities.Transcriber(r))
+	case partEmbedders:
+		for _, model := range e.Models {
+			serveBy(m.embedders, []string{of(model, video.OfCaption), of(model, video.OfFrame)}, activities.Embedder(r))
+		}
+	default:
+		serveBy(m.describers, e.Models, activities.Describer(r))
+	}
+}
+
+// refusing is an endpoint that cannot be asked.
+type refusing struct{ why error }
+
+func (refusing) Limit(string) int { return 1 }
+
+func (r refusing) Describe(context.Context, video.DescribeRequest) (video.Caption, error) {
+	return video.Caption{}, r.why
+}
+
+func (r refusing) EmbedTexts(context.Context, video.TextRequest) ([]video.Embedding, error) {
+	return nil, r.why
+}
+
+func (r refusing) EmbedPictures(context.Context, video.PictureRequest) (video.Embedding, error) {
+	return video.Embedding{}, r.why
+}
+
+func (r refusing) Transcribe(context.Context, video.TranscribeRequest) (video.Transcript, error) {
+	return video.Transcript{}, r.why
 }
 
 // of is the key of an embedder: a model may take texts at one endpoint and
@@ -129,9 +199,8 @@ func (m transcribing) Transcribe(ctx context.Context, r video.TranscribeRequest)
 	return t.Transcribe(ctx, r)
 }
 
-// connect makes the adapter of an endpoint.
-func (m *models) connect(e config.Endpoint, key string) error {
-	var check func(ctx context.Context) error
+// connect makes the adapter of an endpoint, and what checks it.
+func (m *models) connect(e config.Endpoint, key string) (check func(ctx context.Context) error, err error) {
 	switch e.Kind {
 	case config.OpenAI, config.CogniverseVLM:
 		o := vlm.Options{
@@ -170,10 +239,9 @@ func (m *models) connect(e config.Endpoint, key string) error {
 		}
 		check = func(ctx context.Context) error { return m.checkStages(ctx, e, x.Check) }
 	default:
-		return fault.New(fault.Input, "connect endpoint", e.Name, "unknown kind "+strconv.Quote(string(e.Kind)))
+		return nil, fault.New(fault.Input, "connect endpoint", e.Name, "unknown kind "+strconv.Quote(string(e.Kind)))
 	}
-	m.checks = append(m.checks, modelCheck{e, check})
-	return nil
+	return check, nil
 }
 
 // serveBy notes who serves which models; the first endpoint wins.

@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
+	"slices"
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/report"
-	"github.com/cogniverse/cogflow/internal/sandbox"
 	"github.com/cogniverse/cogflow/internal/scorer"
 )
 
@@ -14,18 +14,25 @@ import (
 // what those of ingestion do.
 func (h *health) optimizing(ctx context.Context, c config.Config, getenv func(string) string) (*activities.Optimize, error) {
 	a := h.ingest
-	lms := newLMs(c, getenv)
-	h.models.checks = append(h.models.checks, lms.checks...)
-	if h.sandbox == nil {
+	lms := newLMs(c, getenv, h.parts.have(partLMs))
+	for _, check := range lms.checks {
+		// An endpoint may describe frames as well; then it is asked once.
+		same := func(m modelCheck) bool { return m.endpoint.Name == check.endpoint.Name }
+		if check.endpoint.Dialect != "" || !slices.ContainsFunc(h.models.checks, same) {
+			h.models.checks = append(h.models.checks, check)
+		}
+	}
+	scoring := scorer.Options{Commands: c.Optimize.Metrics}
+	if h.parts.have(partLMs) && len(c.Optimize.Metrics) > 0 { // other workers only look whether a command is known
 		var err error
-		if h.sandbox, err = sandbox.New(ctx, sandbox.Config{Require: c.RequireSandbox}); err != nil {
+		if scoring.Sandbox, err = h.confine(ctx); err != nil {
 			return nil, err
 		}
 	}
 	return &activities.Optimize{
 		Store: a.Store, Documents: a.Sources, Ledger: a.Ledger, Runs: a.Runs, LM: lms, Version: version,
-		Judges: scorer.New(scorer.Options{Sandbox: h.sandbox, Commands: c.Optimize.Metrics}),
-		Cast:   lms.Cast,
+		Judges: scorer.New(scoring),
+		Cast:   lms.Cast, Usable: lms.usable,
 		Report: report.RenderOptimize,
 	}, nil
 }

@@ -30,6 +30,7 @@ type pool struct {
 	name     string
 	class    bool // one queue a GPU class
 	slots    int  // activities at a time
+	needs    []part
 	register func(r worker.Registry, h hands)
 	grace    time.Duration // for what runs when the worker is asked to stop; 0 = stopGrace
 }
@@ -44,17 +45,17 @@ func (p pool) queue(class string) string {
 // pools lists what this build serves.
 func pools() []pool {
 	return []pool{
-		{name: workflows.QueueMain, slots: 64, register: registerMain},
-		{name: workflows.QueueMedia, slots: max(2, runtime.NumCPU()), register: registerMedia},
+		{name: workflows.QueueMain, slots: 64, needs: []part{partLedger, partPreview, partServing}, register: registerMain},
+		{name: workflows.QueueMedia, slots: max(2, runtime.NumCPU()), needs: []part{partLedger, partPreview, partScratch, partMedia}, register: registerMedia},
 		// More activities than calls in flight keep the calls full: some frames
 		// of a chunk are stored already, and the last calls of a chunk dwindle.
-		{name: workflows.StemDescribe, class: true, slots: 16, register: registerDescribe},
-		{name: workflows.StemEmbed, class: true, slots: 16, register: registerEmbed},
-		{name: workflows.StemTranscribe, class: true, slots: 4, register: registerTranscribe},
-		{name: workflows.QueueIndex, slots: 8, register: registerIndex},
-		{name: workflows.QueueLM, slots: 16, register: registerLM},
+		{name: workflows.StemDescribe, class: true, slots: 16, needs: []part{partLedger, partPreview, partDescribers}, register: registerDescribe},
+		{name: workflows.StemEmbed, class: true, slots: 16, needs: []part{partLedger, partEmbedders}, register: registerEmbed},
+		{name: workflows.StemTranscribe, class: true, slots: 4, needs: []part{partLedger, partTranscribers}, register: registerTranscribe},
+		{name: workflows.QueueIndex, slots: 8, needs: []part{partIndex}, register: registerIndex},
+		{name: workflows.QueueLM, slots: 16, needs: []part{partLedger, partLMs}, register: registerLM},
 		// As many as there are devices to lease, see serve.
-		{name: workflows.StemTrain, class: true, slots: 1, register: registerTrain},
+		{name: workflows.StemTrain, class: true, slots: 1, needs: []part{partLedger, partScratch, partTrainer}, register: registerTrain},
 	}
 }
 

@@ -20,11 +20,11 @@ type scratch struct {
 
 func openScratch(root string) (*scratch, error) {
 	if err := os.MkdirAll(root, 0o700); err != nil {
-		return nil, fault.Wrap(fault.Capacity, "make scratch directory", root, err)
+		return nil, unusable("make the scratch directory", root, scratchSetting, err)
 	}
 	entries, err := os.ReadDir(root)
 	if err != nil {
-		return nil, fault.Wrap(fault.Capacity, "read scratch directory", root, err)
+		return nil, unusable("read the scratch directory", root, scratchSetting, err)
 	}
 	for _, e := range entries {
 		if matched, _ := filepath.Match(scratchName+"*", e.Name()); !matched {
@@ -37,7 +37,7 @@ func openScratch(root string) (*scratch, error) {
 	for {
 		dir, err := os.MkdirTemp(root, scratchName+strconv.Itoa(os.Getpid())+"-")
 		if err != nil {
-			return nil, fault.Wrap(fault.Capacity, "make scratch directory in", root, err)
+			return nil, unusable("make a directory in", root, scratchSetting, err)
 		}
 		lock, err := lockDir(dir)
 		if err != nil {
@@ -50,7 +50,10 @@ func openScratch(root string) (*scratch, error) {
 	}
 }
 
-const scratchName = "worker-"
+const (
+	scratchName    = "worker-"
+	scratchSetting = "cogflow.scratch or COGFLOW_SCRATCH"
+)
 
 // lockDir locks a directory that exists; nil if somebody else has it.
 func lockDir(dir string) (*os.File, error) {

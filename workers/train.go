@@ -30,7 +30,9 @@ func (h *health) training(ctx context.Context, c config.Config, getenv func(stri
 		places[name] = basemodel.Place{Path: m.Path, Repo: m.Repo, Revision: m.Revision}
 	}
 	t.Models = basemodel.New(places, c.Training.ModelsDir)
-	t.Serving = newServers(c.Training.Serving, getenv)
+	if h.parts.have(partServing) {
+		t.Serving = newServers(c.Training.Serving, getenv)
+	}
 	at := slices.IndexFunc(pools, func(p pool) bool { return p.name == workflows.StemTrain })
 	if at < 0 {
 		return t, nil
@@ -99,8 +101,7 @@ func newServers(configured []config.Server, getenv func(string) string) servers 
 		one, key := servingServer{dir: s.AdaptersDir}, ""
 		if s.KeyVariable != "" {
 			if key = getenv(s.KeyVariable); key == "" {
-				one.missing = fault.New(fault.Auth, "read key of server", s.BaseModel,
-					"the variable "+s.KeyVariable+" is not set in the environment of this worker")
+				one.missing = missingKey("server", s.BaseModel, s.KeyVariable)
 			}
 		}
 		one.at = serving.New(serving.Options{URL: s.URL, Key: key, KeyVariable: s.KeyVariable})

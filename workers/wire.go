@@ -11,7 +11,6 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/cogniverse/cogflow/activities"
-	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/blob"
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/fetch"
@@ -25,84 +24,103 @@ import (
 	"github.com/cogniverse/cogflow/internal/vespa"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
-	"github.com/cogniverse/cogflow/workflows"
 )
 
-// wire builds the adapters that the pools need and hands them to the activities.
-func wire(ctx context.Context, c config.Config, getenv func(string) string, pools []pool, class string, temporal client.Client, local bool) (_ hands, closeAll func() error, err error) {
-	var closers []func() error
-	closeAll = func() error {
-		var errs []error
-		for _, f := range slices.Backward(closers) {
-			errs = append(errs, f())
-		}
-		return errors.Join(errs...)
+// wire builds what the pools need, and only that, and hands it to the activities.
+// When one part cannot be built, those built before it are closed.
+func wire(ctx context.Context, c config.Config, getenv func(string) string, pools []pool, class string, temporal client.Client, local bool) (hands, func() error, error) {
+	h := &health{config: c, parts: partsOf(pools)}
+	built, err := h.build(ctx, getenv, pools, class, temporal, local)
+	if err != nil {
+		return hands{}, nil, errors.Join(err, h.opened.close())
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, closeAll())
-		}
-	}()
-	serves := func(names ...string) bool {
-		return slices.ContainsFunc(pools, func(p pool) bool { return slices.Contains(names, p.name) })
+	return built, h.opened.close, nil
+}
+
+// closers are what has to be closed, in the order in which it was opened.
+type closers []func() error
+
+func (c *closers) add(f func() error) { *c = append(*c, f) }
+
+// close closes all of it, the last first. The zero value has nothing to close.
+func (c *closers) close() error {
+	var errs []error
+	for _, f := range slices.Backward(*c) {
+		errs = append(errs, f())
 	}
+	*c = nil
+	return errors.Join(errs...)
+}
+
+func (h *health) build(ctx context.Context, getenv func(string) string, pools []pool, class string, temporal client.Client, local bool) (_ hands, err error) {
+	c := h.config
 	a := &activities.Ingest{
 		Runs: runs{temporal}, Report: report.Render, Thumb: report.Thumb, Version: version,
 	}
-	h := &health{ingest: a, config: c}
-	a.Checks = h.checks
+	h.ingest, a.Checks = a, h.checks
 	if a.Store, err = blob.Open(ctx, c.Store); err != nil {
-		return hands{}, nil, err
+		return hands{}, err
 	}
-	if h.describer, err = preview.NewDescriber(ctx, preview.Options{Tesseract: tesseract(c)}); err != nil {
-		return hands{}, nil, err
+	if h.parts.have(partPreview) {
+		if h.describer, err = preview.NewDescriber(ctx, preview.Options{Tesseract: tesseract(c)}); err != nil {
+			return hands{}, err
+		}
+		a.Profiles = profiles(c, h.describer)
 	}
-	if h.models, err = newModels(c, getenv, h.describer); err != nil {
-		return hands{}, nil, err
+	if h.models, err = newModels(c, getenv, h.describer, h.parts); err != nil {
+		return hands{}, err
 	}
 	a.Describer, a.Embedder, a.Transcriber = describing{h.models}, embedding{h.models}, transcribing{h.models}
-	a.Profiles = profiles(c, h.describer)
-	scratch, err := openScratch(c.Scratch)
-	if err != nil {
-		return hands{}, nil, err
-	}
-	closers = append(closers, scratch.close)
-	a.Scratch = scratch.dir
-	if serves(workflows.QueueMain, workflows.QueueMedia, workflows.StemDescribe, workflows.StemTrain, workflows.QueueLM) {
-		if err := os.MkdirAll(filepath.Dir(c.Ledger), 0o700); err != nil {
-			return hands{}, nil, fault.Wrap(fault.Capacity, "make directory of the ledger", c.Ledger, err)
-		}
-		l, err := ledger.Open(c.Ledger)
+	if h.parts.have(partScratch) {
+		scratch, err := openScratch(c.Scratch)
 		if err != nil {
-			return hands{}, nil, err
+			return hands{}, err
 		}
-		a.Ledger, closers = l, append(closers, l.Close)
+		h.opened.add(scratch.close)
+		a.Scratch = scratch.dir
 	}
-	if serves(workflows.QueueIndex) {
-		x, err := h.openIndex(c)
-		if err != nil {
-			return hands{}, nil, err
+	if h.parts.have(partLedger) {
+		if a.Ledger, err = h.openLedger(); err != nil {
+			return hands{}, err
 		}
-		a.Index, closers = x, append(closers, x.Close)
 	}
-	if serves(workflows.QueueMedia) {
+	if h.parts.have(partIndex) {
+		if a.Index, err = h.openIndex(); err != nil {
+			return hands{}, err
+		}
+	}
+	if h.parts.have(partMedia) {
 		if err := h.media(ctx, c); err != nil {
-			return hands{}, nil, err
+			return hands{}, err
 		}
 		a.Media = h.ffmpeg
-		if a.Sources, err = source.New(sources(c, local, scratch.dir)); err != nil {
-			return hands{}, nil, err
+		if a.Sources, err = source.New(sources(c, local, a.Scratch)); err != nil {
+			return hands{}, err
 		}
 	}
 	t, err := h.training(ctx, c, getenv, pools, class)
 	if err != nil {
-		return hands{}, nil, err
+		return hands{}, err
 	}
 	o, err := h.optimizing(ctx, c, getenv)
 	if err != nil {
-		return hands{}, nil, err
+		return hands{}, err
 	}
-	return hands{ingest: a, train: t, optimize: o}, closeAll, nil
+	return hands{ingest: a, train: t, optimize: o}, nil
+}
+
+// openLedger opens the file of the paid calls.
+func (h *health) openLedger() (activities.Ledger, error) {
+	path := h.config.Ledger
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, unusable("make the directory of the ledger", path, "cogflow.ledger or COGFLOW_LEDGER", err)
+	}
+	l, err := ledger.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	h.opened.add(l.Close)
+	return l, nil
 }
 
 // index is a search index that has to be closed.
@@ -112,30 +130,61 @@ type index interface {
 }
 
 // openIndex opens the embedded index, or Vespa where the configuration says so.
-func (h *health) openIndex(c config.Config) (index, error) {
-	if c.Vespa == nil {
-		if err := os.MkdirAll(filepath.Dir(c.Index), 0o700); err != nil {
-			return nil, fault.Wrap(fault.Capacity, "make directory of the index", c.Index, err)
-		}
-		return sqlite.Open(c.Index)
+func (h *health) openIndex() (activities.Index, error) {
+	open := h.openVespa
+	if h.config.Vespa == nil {
+		open = h.openFile
 	}
+	x, err := open()
+	if err != nil {
+		return nil, err
+	}
+	h.opened.add(x.Close)
+	return x, nil
+}
+
+func (h *health) openFile() (index, error) {
+	path := h.config.Index
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, unusable("make the directory of the index", path, "cogflow.index or COGFLOW_INDEX", err)
+	}
+	x, err := sqlite.Open(path)
+	if err != nil {
+		return nil, err // an index that holds a nil pointer is not nil
+	}
+	return x, nil
+}
+
+func (h *health) openVespa() (index, error) {
+	c := h.config
 	tenants := make([]tenant.ID, len(c.Vespa.Tenants))
 	for i, t := range c.Vespa.Tenants {
 		tenants[i] = tenant.ID(t)
 	}
 	x, err := vespa.Open(vespa.Options{URL: c.Vespa.URL, Tenants: tenants, Profiles: c.Profiles()})
+	if err != nil {
+		return nil, err
+	}
 	h.vespa = x
-	return x, err
+	return x, nil
 }
 
 // media makes what decodes untrusted files.
 func (h *health) media(ctx context.Context, c config.Config) (err error) {
-	h.sandbox, err = sandbox.New(ctx, sandbox.Config{Require: c.RequireSandbox})
+	box, err := h.confine(ctx)
 	if err != nil {
 		return err
 	}
-	h.ffmpeg, err = ffmpeg.New(ctx, ffmpeg.Config{FFmpeg: c.FFmpeg, FFprobe: c.FFprobe, Sandbox: h.sandbox})
+	h.ffmpeg, err = ffmpeg.New(ctx, ffmpeg.Config{FFmpeg: c.FFmpeg, FFprobe: c.FFprobe, Sandbox: box})
 	return err
+}
+
+// confine makes the sandbox, once for all that is untrusted here.
+func (h *health) confine(ctx context.Context) (_ *sandbox.Sandbox, err error) {
+	if h.sandbox == nil {
+		h.sandbox, err = sandbox.New(ctx, sandbox.Config{Require: h.config.RequireSandbox})
+	}
+	return h.sandbox, err
 }
 
 // tesseract is empty when nobody named another than the default: then it is

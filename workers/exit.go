@@ -1,0 +1,50 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/cogniverse/cogflow/fault"
+)
+
+// Exit codes of the worker. A supervisor starts a worker again that crashed or could not
+// reach something; it does not when the worker would fail in the same way again.
+const (
+	exitFailed        = 1
+	exitUsage         = 2
+	exitConfiguration = 78 // EX_CONFIG of sysexits.h
+)
+
+// usageError is a wrong command line.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return usageError{err}
+}
+
+// exitCode tells a configuration that a person must correct from what may pass.
+func exitCode(err error) int {
+	if stopped, ok := errors.AsType[*stoppedError](err); ok {
+		return stopped.code
+	}
+	if _, ok := errors.AsType[usageError](err); ok {
+		return exitUsage
+	}
+	switch fault.ClassOf(err) {
+	case fault.Input, fault.Auth:
+		return exitConfiguration
+	case fault.Overload, fault.Capacity, fault.Transport, fault.Preempted, fault.Budget:
+	}
+	return exitFailed
+}
+
+// stoppedError is why a supervisor does not start its worker again.
+type stoppedError struct{ code int }
+
+func (*stoppedError) Error() string {
+	return "the worker cannot start with this configuration: correct what its message above names, then start again"
+}

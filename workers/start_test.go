@@ -1,0 +1,255 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+
+	"github.com/cogniverse/cogflow/internal/config"
+	"github.com/cogniverse/cogflow/internal/dbfile"
+)
+
+// wiredIn is a worker's surroundings below a directory: wire is called in them.
+type wiredIn struct {
+	dir string
+	env map[string]string
+}
+
+func wiringIn(t *testing.T) wiredIn {
+	t.Helper()
+	dir := t.TempDir()
+	w := wiredIn{dir: dir, env: map[string]string{
+		"COGFLOW_STORE": "file://" + filepath.Join(dir, "store"), "COGFLOW_INDEX": filepath.Join(dir, "index.db"),
+		"COGFLOW_LEDGER": filepath.Join(dir, "ledger.db"), "COGFLOW_SCRATCH": filepath.Join(dir, "tmp"),
+	}}
+	w.file(t, `{"cogflow": {}}`)
+	return w
+}
+
+// file writes the configuration.
+func (w wiredIn) file(t *testing.T, text string) {
+	t.Helper()
+	w.env[config.EnvFile] = filepath.Join(w.dir, "config.json")
+	require.NoError(t, os.WriteFile(w.env[config.EnvFile], []byte(text), 0o600))
+}
+
+func (w wiredIn) getenv(name string) string { return w.env[name] }
+
+// start builds the parts of a worker of these pools and closes them again.
+func (w wiredIn) start(t *testing.T, class string, names ...string) (h hands, err error) {
+	t.Helper()
+	c, err := config.Load(w.getenv)
+	require.NoError(t, err)
+	chosen, err := choosePools(names)
+	require.NoError(t, err)
+	h, closeAll, err := wire(t.Context(), c, w.getenv, chosen, class, nil, true)
+	if err != nil {
+		require.Nil(t, closeAll)
+		return h, err
+	}
+	require.NoError(t, closeAll())
+	return h, nil
+}
+
+const keyed = `{"cogflow": {"endpoints": {
+	"describer":   {"kind": "openai", "url": "http://127.0.0.1:9/v1", "models": ["m/d"], "api_key_env": "DESCRIBE_KEY"},
+	"embedder":    {"kind": "pooling", "url": "http://127.0.0.1:9", "models": ["m/e"], "api_key_env": "EMBED_KEY"},
+	"transcriber": {"kind": "transcriptions", "url": "http://127.0.0.1:9/v1", "models": ["m/t"], "api_key_env": "TRANSCRIBE_KEY"},
+	"prompts":     {"kind": "openai", "url": "http://127.0.0.1:9/v1", "models": ["m/l"], "api_key_env": "PROMPT_KEY"}},
+	"optimize": {"student": "m/l"},
+	"profiles": {"keyed": {"describe": {"model": "m/d", "revision": "1"}, "transcribe": {"model": "m/t", "revision": "1"},
+		"embed": {"model": "m/e", "revision": "1", "of": "frame", "dim": 8}}}}}`
+
+// TestFailingStart: a worker that cannot start says what is wrong and how to fix it, ends
+// with the exit code of a wrong configuration, and leaves nothing open.
+func TestFailingStart(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		class, pools string // "" = cpu, all
+		spoil        func(t *testing.T, w wiredIn)
+		says         []string
+	}{
+		"no ffmpeg":  {spoil: set("COGFLOW_FFMPEG", "no-such-ffmpeg"), says: []string{"no-such-ffmpeg", "install ffmpeg"}},
+		"no ffprobe": {spoil: set("COGFLOW_FFPROBE", "no-such-ffprobe"), says: []string{"no-such-ffprobe", "install ffmpeg"}},
+		"not ffmpeg": {spoil: set("COGFLOW_FFMPEG", "true"), says: []string{"/true", "ffmpeg"}},
+		"no tesseract": {
+			spoil: set("COGFLOW_TESSERACT", "no-such-tesseract"), says: []string{"no-such-tesseract"},
+		},
+		"store is no URL":    {spoil: set("COGFLOW_STORE", "ftp://x"), says: []string{"ftp://x", "want file:///"}},
+		"store in a file":    {spoil: inAFile("COGFLOW_STORE", "file://"), says: []string{"a-file/x"}},
+		"index in a file":    {spoil: inAFile("COGFLOW_INDEX", ""), says: []string{"a-file/x", "COGFLOW_INDEX"}},
+		"index is damaged":   {spoil: damaged("COGFLOW_INDEX"), says: []string{"index.db", "damaged", "move it away"}},
+		"index is newer":     {spoil: newer("COGFLOW_INDEX"), says: []string{"index.db", "newer cogflow"}},
+		"index is other":     {spoil: other("COGFLOW_INDEX", "COGFLOW_LEDGER"), says: []string{"ledger.db", "not a cogflow search index"}},
+		"ledger in a file":   {spoil: inAFile("COGFLOW_LEDGER", ""), says: []string{"a-file/x", "COGFLOW_LEDGER"}},
+		"ledger is damaged":  {spoil: damaged("COGFLOW_LEDGER"), says: []string{"ledger.db", "damaged", "move it away"}},
+		"ledger is newer":    {spoil: newer("COGFLOW_LEDGER"), says: []string{"ledger.db", "newer cogflow"}},
+		"scratch in a file":  {spoil: inAFile("COGFLOW_SCRATCH", ""), says: []string{"a-file/x", "COGFLOW_SCRATCH"}},
+		"no key to describe": {spoil: keys("EMBED_KEY", "TRANSCRIBE_KEY"), says: []string{"describer", "DESCRIBE_KEY is not set"}},
+		"no key to embed": {
+			pools: "embed", spoil: keys("DESCRIBE_KEY", "TRANSCRIBE_KEY"), says: []string{"embedder", "EMBED_KEY is not set", "--pools"},
+		},
+		"no GPU": {class: "l40s", pools: "train", says: []string{"train-l40s", "--gpu none"}, spoil: func(t *testing.T, _ wiredIn) {
+			t.Helper()
+			if _, err := exec.LookPath("nvidia-smi"); err == nil {
+				t.Skip("this host may have a GPU")
+			}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := wiringIn(t)
+			pools, class := "all", "cpu"
+			if c.pools != "" {
+				pools = c.pools
+			}
+			if c.class != "" {
+				class = c.class
+			}
+			c.spoil(t, w)
+			_, err := w.start(t, class, pools)
+			require.Error(t, err)
+			for _, text := range c.says {
+				require.ErrorContains(t, err, text)
+			}
+			require.Equal(t, exitConfiguration, exitCode(err), "%v", err)
+			left, err := filepath.Glob(filepath.Join(w.dir, "tmp", "*"))
+			require.NoError(t, err)
+			require.Empty(t, left, "what was opened before is closed")
+		})
+	}
+}
+
+func set(name, value string) func(*testing.T, wiredIn) {
+	return func(_ *testing.T, w wiredIn) { w.env[name] = value }
+}
+
+// inAFile names a path below a regular file.
+func inAFile(name, prefix string) func(*testing.T, wiredIn) {
+	return func(t *testing.T, w wiredIn) {
+		t.Helper()
+		file := filepath.Join(w.dir, "a-file")
+		require.NoError(t, os.WriteFile(file, nil, 0o600))
+		w.env[name] = prefix + filepath.Join(file, "x")
+	}
+}
+
+func damaged(name string) func(*testing.T, wiredIn) {
+	return func(t *testing.T, w wiredIn) {
+		t.Helper()
+		require.NoError(t, os.WriteFile(w.env[name], []byte(strings.Repeat("not a database ", 1000)), 0o600))
+	}
+}
+
+// newer gives a file the schema of a later build.
+func newer(name string) func(*testing.T, wiredIn) {
+	return func(t *testing.T, w wiredIn) {
+		t.Helper()
+		_, err := w.start(t, "cpu", "all") // makes the files
+		require.NoError(t, err)
+		db, err := dbfile.Open(t.Context(), w.env[name], kindOf(t, w.env[name]))
+		require.NoError(t, err)
+		_, err = db.Write.ExecContext(t.Context(), "PRAGMA user_version=1000")
+		require.NoError(t, err)
+		require.NoError(t, db.Close())
+	}
+}
+
+// kindOf reads which kind of file of ours one is, from SQLite's header.
+func kindOf(t *testing.T, path string) dbfile.Kind {
+	t.Helper()
+	header, err := os.ReadFile(path)
+	require.NoError(t, err)
+	word := func(at int) int32 {
+		return int32(header[at])<<24 | int32(header[at+1])<<16 | int32(header[at+2])<<8 | int32(header[at+3])
+	}
+	return dbfile.Kind{Name: "file", ApplicationID: word(68), Migrations: make([]string, word(60))}
+}
+
+func other(name, is string) func(*testing.T, wiredIn) {
+	return func(t *testing.T, w wiredIn) {
+		t.Helper()
+		_, err := w.start(t, "cpu", "all")
+		require.NoError(t, err)
+		w.env[name] = w.env[is]
+	}
+}
+
+// keys sets some of the variables that the endpoints of keyed name.
+func keys(names ...string) func(*testing.T, wiredIn) {
+	return func(t *testing.T, w wiredIn) {
+		t.Helper()
+		w.file(t, keyed)
+		for _, name := range names {
+			w.env[name] = "secret"
+		}
+	}
+}
+
+// TestExitCodes: a supervisor can tell a wrong configuration and a wrong command line
+// from a crash.
+func TestExitCodes(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"--no-such-flag"}, {"argument"}, {"--log-level", "loud"}} {
+		require.Equal(t, exitUsage, exitCode(run(t.Context(), args, func(string) string { return "" }, &strings.Builder{})), args)
+	}
+	for _, args := range [][]string{{"--pools", "no-such"}, {"--gpu", "no-such"}} {
+		require.Equal(t, exitConfiguration, exitCode(run(t.Context(), args, func(string) string { return "" }, &strings.Builder{})), args)
+	}
+	require.Equal(t, exitFailed, exitCode(errors.New("a crash")))
+}
+
+// TestSupervisorStopsAtConfiguration runs a real supervisor whose worker has no ffmpeg.
+func TestSupervisorStopsAtConfiguration(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, nil)
+	for name, env := range map[string]string{"flag": "", "ffmpeg": "COGFLOW_FFMPEG=no-such-ffmpeg", "index": "COGFLOW_INDEX=/dev/null/index.db"} {
+		args := []string{"--dev"}
+		if name == "flag" {
+			args = append(args, "--pools", "no-such")
+		}
+		w := s.worker(args, env)
+		err := <-w.done
+		w.done <- err
+		var exit *exec.ExitError
+		require.ErrorAs(t, err, &exit, name)
+		require.Equal(t, exitConfiguration, exit.ExitCode(), name)
+	}
+	log, err := os.ReadFile(filepath.Join(s.dir, "worker.log"))
+	require.NoError(t, err)
+	require.Contains(t, string(log), "install ffmpeg")
+	require.Contains(t, string(log), "no-such")
+	require.NotContains(t, string(log), "panic")
+	require.NotContains(t, string(log), "starting it again")
+}
+
+// TestSupervisorRestartsAfterCrash: a crash, and what may pass, is started again.
+func TestSupervisorRestartsAfterCrash(t *testing.T) {
+	t.Parallel()
+	for script, again := range map[string]bool{"exit 1": true, "kill -9 $$": true, "exit 0": true, "exit 78": false, "exit 2": false} {
+		ctx, cancel := context.WithCancel(t.Context())
+		runs := 0
+		err := restarting(ctx, zap.NewNop(), time.Millisecond, func() error {
+			if runs++; runs == 3 {
+				cancel()
+			}
+			return exec.CommandContext(t.Context(), "sh", "-c", script).Run()
+		})
+		cancel()
+		if again {
+			require.Equal(t, 3, runs, script)
+			continue
+		}
+		require.Equal(t, 1, runs, script)
+		require.ErrorContains(t, err, "configuration")
+		require.NotEqual(t, exitFailed, exitCode(err))
+	}
+}

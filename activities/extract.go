@@ -3,8 +3,11 @@ package activities
 import (
 	"bytes"
 	"context"
+	"math"
 	"os"
+	"path"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -13,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/object"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -46,17 +50,26 @@ const uploads = 16
 
 // Extract decodes a video once, stores frames and chunks as they come and the
 // manifest last. A repeated attempt writes the same bytes to the same keys.
+//
+// On a worker whose build has another extractor than the run was begun with, the
+// task first goes back, for a worker that has the right one. If none takes it, the
+// chunks that are stored stay as they are and this extractor makes the rest.
 func (a *Ingest) Extract(ctx context.Context, in ExtractInput) (video.Extraction, error) {
 	p, err := a.recipe(ctx, in.Tenant, in.Recipe)
 	if err != nil {
 		return video.Extraction{}, err
 	}
 	prefix := video.FramesPrefix(in.Tenant, in.Video, p.ExtractFingerprint(in.Video))
-	if !in.Force {
+	if !in.Force || !p.Extracts() { // what this build cannot make again stays
 		var done video.Extraction
 		err := readJSON(ctx, a.Store, video.ExtractionKey(prefix), &done)
 		if err == nil || !absent(err) {
 			return done, err
+		}
+	}
+	if !p.Extracts() {
+		if err := handBack(ctx, "extract frames of", in.URI, "extractor "+p.ExtractorVersion()); err != nil {
+			return video.Extraction{}, err
 		}
 	}
 	dir, err := os.MkdirTemp(a.Scratch, "extract-")
@@ -82,6 +95,7 @@ func (a *Ingest) Extract(ctx context.Context, in ExtractInput) (video.Extraction
 			out.AudioPieces++
 		}
 	}
+	out.MadeHere(p)
 	return out, writeManifest(ctx, a.Store, video.ExtractionKey(prefix), out)
 }
 
@@ -100,6 +114,11 @@ func (a *Ingest) decode(ctx context.Context, in ExtractInput, p video.Profile, p
 			"the file changed while it was being ingested; start again when it is complete")
 	}
 	c := a.newChunker(ctx, p, prefix)
+	if !p.Extracts() {
+		if err := c.keep(); err != nil {
+			return video.Extraction{}, err
+		}
+	}
 	var position atomic.Int64
 	stop := heartbeat(ctx, func() any { return map[string]int64{"frames": c.frames.Load(), "ms": position.Load()} })
 	defer stop()
@@ -136,6 +155,7 @@ type chunker struct {
 	frames   atomic.Int64
 	bytes    int64
 	index    int   // chunks stored
+	after    int64 // frames up to this time are stored, by another extractor
 	stillsTo int64 // stills up to this time are stored or on their way
 	pending  []video.Frame
 	puts     *errgroup.Group
@@ -144,7 +164,7 @@ type chunker struct {
 }
 
 func (a *Ingest) newChunker(ctx context.Context, p video.Profile, prefix string) *chunker {
-	c := &chunker{a: a, ctx: ctx, prefix: prefix, size: p.ChunkFrames, stillsTo: -1, run: activity.GetInfo(ctx)}
+	c := &chunker{a: a, ctx: ctx, prefix: prefix, size: p.ChunkFrames, after: math.MinInt64, stillsTo: -1, run: activity.GetInfo(ctx)}
 	c.fresh()
 	return c
 }
@@ -155,7 +175,45 @@ func (c *chunker) fresh() {
 	c.puts.SetLimit(uploads)
 }
 
+// keep goes on after the chunks that are stored. They are never made again: some
+// may be described already, and another extractor's frames would be others.
+func (c *chunker) keep() error {
+	for {
+		var chunk video.Chunk
+		err := readJSON(c.ctx, c.a.Store, video.ChunkKey(c.prefix, c.index), &chunk)
+		if absent(err) {
+			return c.sizes()
+		}
+		if err != nil {
+			return err
+		}
+		c.index++
+		c.frames.Add(int64(len(chunk.Frames)))
+		for _, f := range chunk.Frames {
+			c.after = max(c.after, f.PTSMS)
+			for _, still := range f.Stills {
+				c.stillsTo = max(c.stillsTo, still.PTSMS)
+			}
+		}
+	}
+}
+
+// sizes adds up the pictures of the chunks that are kept.
+func (c *chunker) sizes() error {
+	return c.a.Store.List(c.ctx, c.prefix, func(o object.Info) error {
+		name, picture := strings.CutSuffix(path.Base(o.Key), ".jpg")
+		ptsMS, err := strconv.ParseInt(name, 10, 64)
+		if picture && err == nil && ptsMS <= max(c.after, c.stillsTo) {
+			c.bytes += o.Size
+		}
+		return nil
+	})
+}
+
 func (c *chunker) add(p video.Picture) error {
+	if p.Frame.PTSMS <= c.after {
+		return nil
+	}
 	if c.putCtx.Err() != nil {
 		return c.puts.Wait()
 	}

@@ -109,6 +109,7 @@ func (a *Ingest) ResolveProfile(ctx context.Context, in ResolveInput) (Recipe, e
 	if err := p.Check(); err != nil {
 		return Recipe{}, err
 	}
+	p = p.Pinned()
 	whole, err := json.Marshal(p)
 	if err != nil {
 		return Recipe{}, err

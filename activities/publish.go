@@ -25,6 +25,9 @@ func (a *Ingest) IndexChunks(ctx context.Context, in IndexInput) (ChunkResult, e
 	var out ChunkResult
 	stop := heartbeat(ctx, func() any { return nil })
 	defer stop()
+	if err := a.indexesAs(ctx, in.VideoRef); err != nil {
+		return out, err
+	}
 	for _, index := range in.Chunks {
 		docs, err := a.documents(ctx, in.VideoRef, source, index)
 		if err != nil {
@@ -37,6 +40,17 @@ func (a *Ingest) IndexChunks(ctx context.Context, in IndexInput) (ChunkResult, e
 	}
 	out.BusyMS = time.Since(start).Milliseconds()
 	return out, nil
+}
+
+// indexesAs gives chunks back whose documents another build would make as the run
+// was begun. When there is none, this build makes its own: a search reads both,
+// as it does those of different videos.
+func (a *Ingest) indexesAs(ctx context.Context, ref VideoRef) error {
+	p, err := a.recipe(ctx, ref.Tenant, ref.Recipe)
+	if err != nil || p.Indexes() {
+		return err
+	}
+	return handBack(ctx, "index documents of", string(ref.Video), "document schema "+p.SchemaVersion())
 }
 
 func (a *Ingest) documents(ctx context.Context, ref VideoRef, source video.Source, index int) ([]video.Document, error) {
@@ -64,6 +78,9 @@ func (a *Ingest) documents(ctx context.Context, ref VideoRef, source video.Sourc
 			fingerprint = p.PictureFingerprint(f)
 		}
 		vector, err := a.embedding(ctx, ref.Tenant, fingerprint)
+		if absent(err) && !p.Indexes() { // another text was embedded than this build would index
+			err = elsewhere("index documents of", string(ref.Video), "document schema "+p.SchemaVersion())
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -91,7 +108,7 @@ func (a *Ingest) chunkSpeech(ctx context.Context, ref VideoRef, p video.Profile,
 	for _, f := range chunk.Frames {
 		end = max(end, f.EndMS)
 	}
-	return a.speech(ctx, ref.Tenant, p, ref.Video, x.AudioPieces, start, end)
+	return a.speech(ctx, ref.Tenant, p, ref.Video, x, start, end)
 }
 
 // PublishInput asks to make a generation visible.

@@ -32,13 +32,13 @@ func (a *Ingest) Transcribe(ctx context.Context, in TranscribeInput) (ChunkResul
 	}
 	pieces := make([]video.Frame, x.AudioPieces)
 	for i := range pieces {
-		pieces[i].PTSMS = int64(i) * video.AudioPieceMS
+		pieces[i].PTSMS = int64(i) * x.PieceMS()
 	}
 	asked := ChunkInput{VideoRef: in.VideoRef, Job: in.Job, LimitMicroUSD: in.LimitMicroUSD}
 	k := a.newAsker(asked, video.KindTranscribe, p.Transcribe, a.Transcriber)
 	var refused refusals
 	out, err := k.askAll(ctx, pieces, &refused, func(f video.Frame) question {
-		piece := int(f.PTSMS / video.AudioPieceMS)
+		piece := int(f.PTSMS / x.PieceMS())
 		fingerprint := p.TranscriptFingerprint(in.Video, piece)
 		key := video.TranscriptKey(in.Tenant, fingerprint)
 		return question{
@@ -63,23 +63,24 @@ func (a *Ingest) Transcribe(ctx context.Context, in TranscribeInput) (ChunkResul
 }
 
 // speech reads what is said in a range of a video, times counted from its start.
-func (a *Ingest) speech(ctx context.Context, t tenant.ID, p video.Profile, v video.ID, pieces int, startMS, endMS int64) ([]video.Segment, error) {
+func (a *Ingest) speech(ctx context.Context, t tenant.ID, p video.Profile, v video.ID, x video.Extraction, startMS, endMS int64) ([]video.Segment, error) {
 	var out []video.Segment
+	long := x.PieceMS()
 	prefix := video.FramesPrefix(t, v, p.ExtractFingerprint(v))
 	refused, err := a.refused(ctx, p.RefusedKey(prefix, video.KindTranscribe, 0))
 	if err != nil {
 		return nil, err
 	}
-	first, last := int(startMS/video.AudioPieceMS), int(max(endMS-1, startMS)/video.AudioPieceMS)
-	for piece := first; piece <= last && piece < pieces; piece++ {
-		if _, silent := refused[strconv.FormatInt(int64(piece)*video.AudioPieceMS, 10)]; silent {
+	first, last := int(startMS/long), int(max(endMS-1, startMS)/long)
+	for piece := first; piece <= last && piece < x.AudioPieces; piece++ {
+		if _, silent := refused[strconv.FormatInt(int64(piece)*long, 10)]; silent {
 			continue
 		}
 		var said video.Transcript
 		if err := readJSON(ctx, a.Store, video.TranscriptKey(t, p.TranscriptFingerprint(v, piece)), &said); err != nil {
 			return nil, fmt.Errorf("transcript of piece %d: %w", piece, err)
 		}
-		offset := int64(piece) * video.AudioPieceMS
+		offset := int64(piece) * long
 		for _, s := range said.Segments {
 			out = append(out, video.Segment{StartMS: s.StartMS + offset, EndMS: s.EndMS + offset, Text: s.Text})
 		}

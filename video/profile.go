@@ -36,9 +36,6 @@ type Sampling struct {
 	NoAudio        bool     `json:"no_audio,omitempty"`        // leave the sound track out
 }
 
-// extractorVersion changes whenever the same sampling would yield other bytes.
-const extractorVersion = "3"
-
 // Of says what an embedding model is given.
 type Of string
 
@@ -85,7 +82,8 @@ type Stage struct {
 func (s Stage) String() string { return strings.TrimSpace(s.Model + " " + s.Revision) }
 
 // Profile is a named recipe for ingestion. A run pins the whole of it at its
-// start, so a changed configuration never mixes within one generation.
+// start, so neither a changed configuration nor another build mixes within one
+// generation; see Pinned.
 type Profile struct {
 	Name        string        `json:"name"`
 	Sampling    Sampling      `json:"sampling"`
@@ -94,6 +92,11 @@ type Profile struct {
 	Describe    Stage         `json:"describe"`
 	Embed       Stage         `json:"embed"`
 	GPUWait     time.Duration `json:"gpu_wait,omitempty"` // how long to wait for a class before the next, default 10 min
+
+	// Of a pinned recipe only: the versions that the run was begun with. Empty
+	// means those of the builds that did not pin them.
+	Extractor string `json:"extractor,omitempty"`
+	Schema    string `json:"schema,omitempty"`
 }
 
 // LocalPreview is the profile of the embedded defaults: models written in Go,
@@ -139,7 +142,7 @@ func setDefault[T comparable](field *T, value T) {
 
 // ExtractFingerprint determines the frames of a video.
 func (p Profile) ExtractFingerprint(v ID) Fingerprint {
-	return NewFingerprint("extract", extractorVersion, string(v), canonical(p.Sampling), strconv.Itoa(p.ChunkFrames))
+	return NewFingerprint("extract", p.ExtractorVersion(), string(v), canonical(p.Sampling), strconv.Itoa(p.ChunkFrames))
 }
 
 // CaptionFingerprint determines the caption of a frame: the same frame in
@@ -177,12 +180,9 @@ func (p Profile) TranscriptFingerprint(v ID, piece int) Fingerprint {
 // heard is what a transcript depends on, but for the sound.
 func (s Stage) heard() []string { return []string{s.Model, s.Revision, s.Language} }
 
-// schemaVersion changes whenever documents get other fields or other ids.
-const schemaVersion = "1"
-
 // Generation determines the whole set of documents of a video.
 func (p Profile) Generation(v ID) Fingerprint {
-	parts := []string{schemaVersion, p.Name, string(p.ExtractFingerprint(v))}
+	parts := []string{p.SchemaVersion(), p.Name, string(p.ExtractFingerprint(v))}
 	parts = append(append(parts, p.Describe.asked()...), p.Embed.vectors()...)
 	if p.Embed.Of != OfCaption {
 		parts = append(parts, string(p.Embed.Of))

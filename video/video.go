@@ -108,13 +108,11 @@ type Extraction struct {
 	DecodeErrors int    `json:"decode_errors,omitempty"` // damaged places that were skipped
 	DurationMS   int64  `json:"duration_ms"`             // measured: end of the last decoded frame
 	FrameBytes   int64  `json:"frame_bytes"`
-	Thumbnail    string `json:"thumbnail,omitempty"`    // object key
-	AudioPieces  int    `json:"audio_pieces,omitempty"` // 16 kHz mono FLAC, AudioPieceMS each, see AudioKey; 0 = no sound
+	Thumbnail    string `json:"thumbnail,omitempty"`      // object key
+	AudioPieces  int    `json:"audio_pieces,omitempty"`   // 16 kHz mono FLAC, PieceMS each, see AudioKey; 0 = no sound
+	AudioPieceMS int64  `json:"audio_piece_ms,omitempty"` // see PieceMS
+	FinishedBy   string `json:"finished_by,omitempty"`    // another extractor than the recipe's made the rest of the frames; empty = none
 }
-
-// AudioPieceMS is the length of one piece of sound. It keeps a piece below the
-// 25 MB that hosted transcription services take.
-const AudioPieceMS = 600_000
 
 // Segment is a stretch of speech.
 type Segment struct {

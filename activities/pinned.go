@@ -1,0 +1,39 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/cogniverse/cogflow/fault"
+)
+
+// How often a task goes back that another build would do exactly as its run was
+// begun, and after how long it comes again. While two builds share a queue, such
+// a worker takes it within a few tries; after an upgrade there is none, and a
+// longer wait would help nobody.
+const (
+	handBacks    = 12
+	handBackWait = 1500 * time.Millisecond
+)
+
+// handBack gives a task to another worker because its run is pinned to something
+// that this build does not have. It returns nil when nobody who has it took the
+// task, so that an upgrade or a rollback never stops a run.
+func handBack(ctx context.Context, op, subject, pinned string) error {
+	if activity.GetInfo(ctx).Attempt > handBacks {
+		return nil
+	}
+	return elsewhere(op, subject, pinned)
+}
+
+// elsewhere says that only a worker of another build can do a task.
+func elsewhere(op, subject, pinned string) error {
+	return &fault.Error{
+		Class: fault.Preempted, Op: op, Subject: subject, RetryAfter: handBackWait,
+		Reason: fmt.Sprintf("the run was begun with %s, which this build of the worker does not have; "+
+			"waiting for a worker of the build that began it", pinned),
+	}
+}

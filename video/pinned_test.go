@@ -1,0 +1,77 @@
+package video
+
+import (
+	"encoding/json"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// full is a profile in which everything is set that a fingerprint can depend on.
+func full() Profile {
+	return Profile{
+		Name:       "full",
+		Sampling:   Sampling{Strategy: Segments, WindowMS: 20_000, OverlapMS: 1000, Stills: 3, Width: 640},
+		Transcribe: Stage{Model: "whisper", Revision: "3", Language: "de"},
+		Describe:   Stage{Model: "qwen", Revision: "7", Prompt: "What is it?", Structured: true, MaxTokens: 99, Temperature: 0.5, MaxPixels: 1000},
+		Embed:      Stage{Model: "colpali", Revision: "2", Of: OfSegment, Multi: true, Dim: 128, Keep: KeepBits},
+	}.Normal()
+}
+
+// TestFingerprintsStay holds what was computed by 5f04396. Whoever changes how a
+// fingerprint is computed makes every run in flight miss what it has stored, and
+// every library be described and paid again: what changes must be a field that is
+// left out of the hash while it has its former value.
+func TestFingerprintsStay(t *testing.T) {
+	t.Parallel()
+	frame := Frame{SHA256: "ab", Stills: []Still{{PTSMS: 1, SHA256: "cd"}, {PTSMS: 2, SHA256: "ef"}}}
+	got := map[string]Fingerprint{}
+	for name, p := range map[string]Profile{"preview": LocalPreview(), "full": full()} {
+		whole, err := json.Marshal(p)
+		require.NoError(t, err)
+		got[name+" recipe"] = NewFingerprint("recipe", string(whole))
+		got[name+" extract"] = p.ExtractFingerprint("v")
+		got[name+" generation"] = p.Generation("v")
+		got[name+" caption"] = p.CaptionFingerprint(frame)
+		got[name+" embed"] = p.EmbedFingerprint("text")
+		got[name+" query"] = p.QueryFingerprint("text")
+		got[name+" picture"] = p.PictureFingerprint(frame)
+		got[name+" transcript"] = p.TranscriptFingerprint("v", 1)
+		for _, kind := range []string{KindDescribe, KindEmbed, KindTranscribe} {
+			got[name+" refused "+kind] = Fingerprint(p.RefusedKey("", kind, 1))
+		}
+	}
+	text, err := os.ReadFile("testdata/fingerprints.json")
+	require.NoError(t, err)
+	var want map[string]Fingerprint
+	require.NoError(t, json.Unmarshal(text, &want))
+	require.Equal(t, want, got)
+}
+
+// TestPinned: a stored recipe alone says what its run works with, whatever this
+// build or another one would begin with.
+func TestPinned(t *testing.T) {
+	t.Parallel()
+	begun := LocalPreview()
+	begun.Extractor, begun.Schema = "other", "another"
+	text, err := json.Marshal(begun)
+	require.NoError(t, err)
+	var p Profile
+	require.NoError(t, json.Unmarshal(text, &p))
+	require.Equal(t, "other", p.ExtractorVersion())
+	require.Equal(t, "another", p.SchemaVersion())
+	require.False(t, p.Extracts() || p.Indexes())
+	require.NotEqual(t, LocalPreview().ExtractFingerprint("v"), p.ExtractFingerprint("v"))
+	begun.Schema = ""
+	require.NotEqual(t, begun.Generation("v"), p.Generation("v"))
+
+	pinned := LocalPreview().Pinned()
+	require.Equal(t, extractorVersion, pinned.ExtractorVersion())
+	require.Equal(t, schemaVersion, pinned.SchemaVersion())
+	require.True(t, pinned.Extracts() && pinned.Indexes())
+	require.Equal(t, "3", LocalPreview().ExtractorVersion(), "what a recipe means that does not say")
+	require.Equal(t, "1", LocalPreview().SchemaVersion())
+	require.EqualValues(t, 600_000, Extraction{}.PieceMS())
+	require.EqualValues(t, 5, Extraction{AudioPieceMS: 5}.PieceMS())
+}

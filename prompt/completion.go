@@ -6,9 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -115,16 +115,7 @@ func (c Completion) Fingerprint() video.Fingerprint {
 }
 
 // Price of a model's tokens, in USD a million.
-type Price struct {
-	Input  float64 `json:"input_usd_per_mtok"`
-	Output float64 `json:"output_usd_per_mtok"`
-	Listed string  `json:"listed,omitempty"` // the day of the vendor's list it is from; "" = somebody configured it
-}
-
-// Cost of so many tokens in micro-USD, rounded up.
-func (p Price) Cost(prompt, completion int) int64 {
-	return int64(math.Ceil(float64(prompt)*p.Input + float64(completion)*p.Output))
-}
+type Price = money.Price
 
 // Model is how the configuration has a model asked in some role.
 type Model struct {
@@ -163,4 +154,35 @@ func Tokens(messages []Message) int {
 		n += len(m.Content) + 16
 	}
 	return n
+}
+
+// templateTokens is what chat templates add to a prompt that has no system message
+// of its own: SmolLM3's and Llama's tell the date and how to answer.
+const templateTokens = 256
+
+// unboundedTokens is what an answer without max_tokens is taken to hold at most.
+const unboundedTokens = 1000
+
+// Bounds says what the tokens of the completion can come to, for what is reserved
+// and for what is charged. A schema that the answer has to keep is part of the
+// prompt at most servers.
+func (c Completion) Bounds() money.Request {
+	input := Tokens(c.Messages)
+	most := input + templateTokens
+	if c.Format != nil {
+		if text, err := json.Marshal(c.Format); err == nil {
+			most += len(text)
+		}
+	}
+	return money.Request{Input: input, MaxInput: most, MaxOutput: c.MaxTokens}
+}
+
+// Reserved is the most that the completion can cost, in micro-USD. An answer
+// without max_tokens counts as one of 1000 tokens.
+func (c Completion) Reserved(p Price) int64 {
+	b := c.Bounds()
+	if b.MaxOutput == 0 {
+		b.MaxOutput = unboundedTokens
+	}
+	return p.Cost(b.MaxInput, b.MaxOutput)
 }

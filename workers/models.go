@@ -205,7 +205,7 @@ func (m *models) connect(e config.Endpoint, key string) (check func(ctx context.
 	case config.OpenAI, config.CogniverseVLM:
 		o := vlm.Options{
 			URL: e.URL, Key: key, KeyVariable: e.KeyVariable, Timeout: e.Timeout, MaxInFlight: e.MaxInFlight, Batch: e.Batch,
-			InputUSDPerMTok: e.InputUSDPerMTok, OutputUSDPerMTok: e.OutputUSDPerMTok,
+			Prices: m.pricesOf(e.Models),
 		}
 		var d interface {
 			activities.Describer

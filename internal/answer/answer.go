@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,6 +23,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/circuit"
+	"github.com/cogniverse/cogflow/money"
 )
 
 // Client calls one server. Make one with New.
@@ -88,13 +90,13 @@ type checked Client
 
 // RoundTrip implements http.RoundTripper.
 func (c *checked) RoundTrip(r *http.Request) (*http.Response, error) {
-	body, header, err := (*Client)(c).do(r)
+	got, err := (*Client)(c).do(r, nil)
 	if err != nil {
 		return nil, err
 	}
 	return &http.Response{
-		Status: "200 OK", StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: header,
-		Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)), Request: r,
+		Status: "200 OK", StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: got.header,
+		Body: io.NopCloser(bytes.NewReader(got.body)), ContentLength: int64(len(got.body)), Request: r,
 	}, nil
 }
 
@@ -104,68 +106,107 @@ func (c *Client) Post(ctx context.Context, url string, body, out any) error {
 	if err != nil {
 		return err
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(data))
-	if err != nil {
-		return c.fault(fault.Input, url, "", err)
-	}
-	r.Header.Set("Content-Type", "application/json")
-	return c.decode(r, out)
-}
-
-// Get asks for a document and decodes it into out, a pointer.
-func (c *Client) Get(ctx context.Context, url string, out any) error {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return c.fault(fault.Input, url, "", err)
-	}
-	return c.decode(r, out)
-}
-
-func (c *Client) decode(r *http.Request, out any) error {
-	if c.options.Key != "" {
-		r.Header.Set("Authorization", "Bearer "+c.options.Key)
-	}
-	data, _, err := c.do(r)
+	answer, err := c.Ask(ctx, Call{URL: url, Body: data})
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(data, out); err != nil {
-		return c.fault(fault.Transport, r.URL.Host, "the answer is not what was asked for", err)
+	if err := json.Unmarshal(answer, out); err != nil {
+		return money.ChargeUnknown(c.undecodable(url, err))
 	}
 	return nil
 }
 
-// do makes a call and returns a whole JSON object without an error in it.
-func (c *Client) do(r *http.Request) ([]byte, http.Header, error) {
+// Get asks for a document, which costs nothing, and decodes it into out, a pointer.
+func (c *Client) Get(ctx context.Context, url string, out any) error {
+	return c.get(ctx, url, nil, out)
+}
+
+func (c *Client) get(ctx context.Context, url string, header http.Header, out any) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return c.fault(fault.Input, url, "", err)
+	}
+	if len(header) > 0 {
+		r.Header = header
+	} else {
+		c.authorize(r)
+	}
+	got, err := c.do(r, nil)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(got.body, out); err != nil {
+		return c.undecodable(url, err)
+	}
+	return nil
+}
+
+func (c *Client) authorize(r *http.Request) {
+	if c.options.Key != "" {
+		r.Header.Set("Authorization", "Bearer "+c.options.Key)
+	}
+}
+
+func (c *Client) undecodable(address string, err error) error {
+	host := ""
+	if u, bad := url.Parse(address); bad == nil {
+		host = u.Host
+	}
+	return c.fault(fault.Transport, host, "the answer is not what was asked for", err)
+}
+
+// do makes a call and returns a whole JSON object without an error in it. Of a
+// request with a body, a failure tells what the provider bills for it; see bill.go.
+func (c *Client) do(r *http.Request, bill Bill) (reply, error) {
 	host := r.URL.Host
 	breaker := c.circuit(host)
 	if err := c.enter(r, breaker); err != nil {
-		return nil, nil, err
+		return reply{}, err
 	}
 	ctx, cancel := context.WithTimeoutCause(r.Context(), c.options.Timeout, errSlow)
 	defer cancel()
+	ctx, sent := traced(ctx)
+	b := billing{bill: bill, paid: r.Method != http.MethodGet}
 	got, err := c.call(r.WithContext(ctx))
 	if err != nil {
 		if r.Context().Err() == nil {
 			breaker.Fail(circuit.Pass{})
 		}
-		return nil, nil, c.broken(ctx, r.Context(), host, err)
+		b.status, b.sent, b.body = got.status, sent.Load(), got.body
+		return reply{}, b.charge(c.broken(ctx, r.Context(), host, err))
 	}
 	tell(breaker, got.status)
+	b.status, b.sent, b.body = got.status, true, got.body
+	if err := c.whole(host, got, &b); err != nil {
+		return reply{}, b.charge(err)
+	}
+	return got, nil
+}
+
+// whole refuses what is not a JSON object that was asked for.
+func (c *Client) whole(host string, got reply, b *billing) error {
 	data := got.body
-	if got.status != http.StatusOK {
-		return nil, nil, c.status(host, got)
+	if !success(got.status) {
+		return c.status(host, got)
 	}
 	switch {
 	case int64(len(data)) > c.options.MaxBytes:
-		return nil, nil, c.fault(fault.Transport, host, fmt.Sprintf("the answer is longer than %d bytes", c.options.MaxBytes), nil)
+		return c.fault(fault.Transport, host, fmt.Sprintf("the answer is longer than %d bytes", c.options.MaxBytes), nil)
 	case !json.Valid(data):
-		return nil, nil, c.fault(fault.Transport, host, "the answer is not JSON: "+excerpt(data), nil)
+		return c.fault(fault.Transport, host, "the answer is not JSON: "+excerpt(data), nil)
 	}
-	if text, class := reported(data); text != "" {
-		return nil, nil, c.fault(class, host, "the server answers 200 with an error: "+text, nil)
+	if text, status := reported(data); text != "" {
+		const prefix = "the server answers 200 with an error: "
+		if status == 0 {
+			return c.fault(fault.Transport, host, prefix+text, nil)
+		}
+		// A gateway that had already sent its 200 says in the body what the status is.
+		b.status = status
+		f := c.status(host, reply{status: status, header: got.header, body: data})
+		f.Reason = prefix + f.Reason
+		return f
 	}
-	return data, got.header, nil
+	return nil
 }
 
 // reply is what came back, of whatever status.
@@ -175,6 +216,7 @@ type reply struct {
 	body   []byte // at most one byte more than is allowed
 }
 
+// call returns what came, also of an answer that breaks off.
 func (c *Client) call(r *http.Request) (reply, error) {
 	response, err := c.http.Do(r)
 	if err != nil {
@@ -182,8 +224,13 @@ func (c *Client) call(r *http.Request) (reply, error) {
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, c.options.MaxBytes+1))
+	if !success(response.StatusCode) {
+		err = nil // the status says it all
+	}
 	return reply{response.StatusCode, response.Header, body}, err
 }
+
+func success(status int) bool { return status >= 200 && status <= 299 }
 
 var errSlow = errors.New("no whole answer in time")
 
@@ -209,7 +256,7 @@ func (c *Client) broken(ctx, caller context.Context, host string, err error) err
 var ErrTimeout = errors.New("timeout")
 
 // status classifies an HTTP status.
-func (c *Client) status(host string, r reply) error {
+func (c *Client) status(host string, r reply) *fault.Error {
 	said := message(r.body)
 	f := c.fault(fault.Transport, host, fmt.Sprintf("status %d: %s", r.status, said), nil)
 	f.RetryAfter = RetryAfter(r.header.Get("Retry-After"), time.Now())
@@ -255,22 +302,47 @@ func RetryAfter(value string, now time.Time) time.Duration {
 }
 
 // reported finds an error that is told with status 200: {"error": …}, or vLLM's
-// {"object": "error"}.
-func reported(data []byte) (text string, class fault.Class) {
+// {"object": "error"}. The status is what the error says it should have been; 0 =
+// it does not say.
+func reported(data []byte) (text string, status int) {
 	var answer struct {
-		Object string          `json:"object"`
+		Object json.RawMessage `json:"object"`
 		Error  json.RawMessage `json:"error"`
+		Code   json.RawMessage `json:"code"`
 	}
 	if json.Unmarshal(data, &answer) != nil {
-		return "", ""
+		return "", 0
 	}
 	if string(answer.Error) == "null" {
 		answer.Error = nil
 	}
-	if answer.Object != "error" && len(answer.Error) == 0 {
-		return "", ""
+	if string(answer.Object) != `"error"` && len(answer.Error) == 0 {
+		return "", 0
 	}
-	return message(data), fault.Transport
+	var inner struct {
+		Code   json.RawMessage `json:"code"`
+		Status json.RawMessage `json:"status"`
+	}
+	_ = json.Unmarshal(answer.Error, &inner) // an error that is a text has neither
+	for _, code := range []json.RawMessage{inner.Code, inner.Status, answer.Code} {
+		if n, err := strconv.Atoi(strings.Trim(string(code), `"`)); err == nil && n >= 400 && n <= 599 {
+			return message(data), n
+		}
+	}
+	if text = message(data); says(text, busy()) {
+		return text, http.StatusTooManyRequests
+	}
+	return text, 0
+}
+
+func says(text string, all []string) bool {
+	text = strings.ToLower(text)
+	return slices.ContainsFunc(all, func(words string) bool { return strings.Contains(text, words) })
+}
+
+// busy lists how gateways say 429 with status 200.
+func busy() []string {
+	return []string{"rate limit", "rate_limit", "rate-limit", "too many requests", "overloaded"}
 }
 
 // message finds what a server says in the shapes that servers say it.

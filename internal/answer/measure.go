@@ -2,8 +2,6 @@ package answer
 
 import (
 	"errors"
-	"slices"
-	"strings"
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/circuit"
@@ -27,14 +25,4 @@ func Measure[T any](l *limit.Limit, call func() (T, error)) (T, error) {
 		done(limit.Failed)
 	}
 	return out, err
-}
-
-// CheckServed reports which of the models a server does not serve.
-func CheckServed(served, models []string) error {
-	for _, model := range models {
-		if !slices.Contains(served, model) {
-			return fault.New(fault.Input, "check endpoint", model, "the server does not serve it; it serves "+strings.Join(served, ", "))
-		}
-	}
-	return nil
 }

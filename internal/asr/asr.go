@@ -7,11 +7,9 @@ import (
 	"context"
 	"encoding/binary"
 	"math"
-	"slices"
+	"mime/multipart"
 	"strings"
 	"time"
-
-	"github.com/sashabaranov/go-openai"
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/answer"
@@ -31,7 +29,8 @@ type Options struct {
 
 // Transcriber asks one endpoint. Make one with New.
 type Transcriber struct {
-	client *openai.Client
+	url    string
+	client *answer.Client
 	limit  *limit.Limit
 }
 
@@ -40,13 +39,9 @@ func New(o Options) *Transcriber {
 	if o.Timeout <= 0 {
 		o.Timeout = 10 * time.Minute
 	}
-	config := openai.DefaultConfig(o.Key)
-	config.BaseURL = o.URL
-	config.HTTPClient = answer.New(answer.Options{
-		Op: op, Key: o.Key, KeyVariable: o.KeyVariable, Timeout: o.Timeout, MaxBytes: 8 << 20,
-	}).HTTP()
 	return &Transcriber{
-		client: openai.NewClientWithConfig(config),
+		url:    strings.TrimSuffix(o.URL, "/"),
+		client: answer.New(answer.Options{Op: op, Key: o.Key, KeyVariable: o.KeyVariable, Timeout: o.Timeout, MaxBytes: 8 << 20}),
 		limit:  limit.New(limit.Options{Start: 2, Max: o.MaxInFlight, Fixed: o.MaxInFlight > 0}),
 	}
 }
@@ -61,33 +56,37 @@ func (t *Transcriber) Transcribe(ctx context.Context, r video.TranscribeRequest)
 	if err != nil {
 		return video.Transcript{}, err
 	}
-	said, err := answer.Measure(t.limit, func() (openai.AudioResponse, error) {
-		return t.client.CreateTranscription(ctx, openai.AudioRequest{
-			Model: r.Stage.Model, Reader: bytes.NewReader(r.FLAC), FilePath: "audio.flac", Language: r.Stage.Language,
-			Format:                 openai.AudioResponseFormatVerboseJSON,
-			TimestampGranularities: []openai.TranscriptionTimestampGranularity{openai.TranscriptionTimestampGranularitySegment},
-		})
-	})
+	call, err := t.call(r)
+	if err != nil {
+		return video.Transcript{}, fault.Wrap(fault.Input, op, r.Stage.Model, err)
+	}
+	said, err := answer.Measure(t.limit, func() ([]byte, error) { return t.client.Ask(ctx, call) })
 	if err != nil {
 		return video.Transcript{}, fault.Wrap(fault.Transport, op, r.Stage.Model, err)
 	}
-	out := video.Transcript{
-		Language: said.Language, Model: r.Stage.Model, CostMicroUSD: r.Stage.CostMicroUSD, Segments: []video.Segment{},
+	out, err := read(r.Stage, said, length)
+	return out, call.Bill.Charge(said, err) // a call has a price as a whole
+}
+
+// call is the request: a form with the sound as a file.
+func (t *Transcriber) call(r video.TranscribeRequest) (answer.Call, error) {
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	file, err := form.CreateFormFile("file", "audio.flac")
+	if err == nil {
+		_, err = file.Write(r.FLAC)
 	}
-	for _, s := range said.Segments {
-		start, end := milliseconds(s.Start, length), milliseconds(s.End, length)
-		if math.IsNaN(s.Start) || math.IsNaN(s.End) || end < start {
-			return video.Transcript{}, fault.New(fault.Transport, op, r.Stage.Model, "the answer has a segment that ends before it starts")
+	for _, field := range [][2]string{
+		{"model", r.Stage.Model}, {"language", r.Stage.Language}, {"response_format", "verbose_json"}, {"timestamp_granularities[]", "segment"},
+	} {
+		if err == nil && field[1] != "" {
+			err = form.WriteField(field[0], field[1])
 		}
-		if text := strings.TrimSpace(s.Text); text != "" && start < length {
-			out.Segments = append(out.Segments, video.Segment{StartMS: start, EndMS: max(end, start+1), Text: strings.ToValidUTF8(text, "�")})
-		}
 	}
-	if text := strings.TrimSpace(said.Text); len(said.Segments) == 0 && text != "" { // a server without segments
-		out.Segments = append(out.Segments, video.Segment{EndMS: length, Text: strings.ToValidUTF8(text, "�")})
+	if err == nil {
+		err = form.Close()
 	}
-	slices.SortStableFunc(out.Segments, func(a, b video.Segment) int { return int(a.StartMS - b.StartMS) })
-	return out, nil
+	return answer.Call{URL: t.url + "/audio/transcriptions", Type: form.FormDataContentType(), Body: body.Bytes()}, err
 }
 
 // milliseconds clamps seconds into the piece: models invent times beyond its end.
@@ -97,13 +96,9 @@ func milliseconds(seconds float64, length int64) int64 {
 
 // Check asks whether the endpoint serves the models.
 func (t *Transcriber) Check(ctx context.Context, models []string) error {
-	list, err := t.client.ListModels(ctx)
+	served, err := t.client.Models(ctx, t.url+"/models", nil)
 	if err != nil {
 		return fault.Wrap(fault.Transport, "check endpoint", "", err)
-	}
-	var served []string
-	for _, m := range list.Models {
-		served = append(served, m.ID)
 	}
 	return answer.CheckServed(served, models)
 }

@@ -37,12 +37,12 @@ type Endpoint struct {
 	URL              string        `json:"url"`
 	Models           []string      `json:"models"` // as profiles name them
 	KeyVariable      string        `json:"api_key_env,omitempty"`
-	Timeout          time.Duration `json:"timeout,omitempty"`       // of one call; 0 = the adapter's default
-	MaxInFlight      int           `json:"max_in_flight,omitempty"` // calls at once; 0 = discovered
-	Batch            int           `json:"batch,omitempty"`         // cogniverse: frames a call; 0 or 1 = one
-	NoCanary         bool          `json:"no_canary,omitempty"`     // pooling: trust the model without asking whether red is red
-	InputUSDPerMTok  float64       `json:"input_usd_per_mtok,omitempty"`
-	OutputUSDPerMTok float64       `json:"output_usd_per_mtok,omitempty"`
+	Timeout          time.Duration `json:"timeout,omitempty"`             // of one call; 0 = the adapter's default
+	MaxInFlight      int           `json:"max_in_flight,omitempty"`       // calls at once; 0 = discovered
+	Batch            int           `json:"batch,omitempty"`               // cogniverse: frames a call; 0 or 1 = one
+	NoCanary         bool          `json:"no_canary,omitempty"`           // pooling: trust the model without asking whether red is red
+	InputUSDPerMTok  *float64      `json:"input_usd_per_mtok,omitempty"`  // nil = unknown; both are given, or neither
+	OutputUSDPerMTok *float64      `json:"output_usd_per_mtok,omitempty"` // 0 = costs nothing
 
 	// Of language models that optimize prompts:
 	Names               map[string]string `json:"names,omitempty"`                 // how the server calls its models, where that differs
@@ -65,8 +65,8 @@ type endpoint struct {
 	MaxInFlight      int      `json:"max_in_flight"`
 	Batch            int      `json:"batch"`
 	NoCanary         bool     `json:"no_canary"`
-	InputUSDPerMTok  float64  `json:"input_usd_per_mtok"`
-	OutputUSDPerMTok float64  `json:"output_usd_per_mtok"`
+	InputUSDPerMTok  *float64 `json:"input_usd_per_mtok"`
+	OutputUSDPerMTok *float64 `json:"output_usd_per_mtok"`
 
 	Dialect             string `json:"dialect"`
 	MaxCompletionTokens bool   `json:"max_completion_tokens"`
@@ -157,10 +157,10 @@ func (e endpoint) check() (problems Problems) {
 	if strings.Trim(e.KeyVariable, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != "" {
 		bad("api_key_env", "not the name of a variable", "write the variable's name, like VLM_API_KEY; a key itself belongs in no file")
 	}
-	if e.MaxInFlight < 0 || e.MaxInFlight > 65536 || e.Batch < 0 || e.Batch > 500 ||
-		e.InputUSDPerMTok < 0 || e.OutputUSDPerMTok < 0 {
-		bad("max_in_flight", "this, batch or a price is out of range", "want 0 to 65536, 0 to 500, and prices of at least 0")
+	if e.MaxInFlight < 0 || e.MaxInFlight > 65536 || e.Batch < 0 || e.Batch > 500 {
+		bad("max_in_flight", "this or batch is out of range", "use 0 to 65536, and 0 to 500 for batch")
 	}
+	problems = append(problems, e.checkPrices()...)
 	if !knownFormat(e.Format) {
 		bad("response_format", "unknown", "want none, json or schema")
 	}

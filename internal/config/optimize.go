@@ -2,7 +2,6 @@ package config
 
 import (
 	"encoding/json"
-	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -79,12 +78,12 @@ func (m LM) usable(role string) (prompt.Model, error) {
 
 // optimizeSection is Optimize as people write it.
 type optimizeSection struct {
-	Student  role                    `json:"student"`
-	Teacher  role                    `json:"teacher"`
-	Proposer role                    `json:"proposer"`
-	Judge    role                    `json:"judge"`
-	Metrics  map[string][]string     `json:"metrics"`
-	Prices   map[string]prompt.Price `json:"prices"` // of models, by name; a model without one is unpriced
+	Student  role                   `json:"student"`
+	Teacher  role                   `json:"teacher"`
+	Proposer role                   `json:"proposer"`
+	Judge    role                   `json:"judge"`
+	Metrics  map[string][]string    `json:"metrics"`
+	Prices   map[string]tokenPrices `json:"prices"` // of models, by name; a model without one is unpriced
 }
 
 // role is written as the name of a model, or as an object.
@@ -213,15 +212,15 @@ func (c Config) Price(model string) *prompt.Price {
 			return &p
 		}
 	}
-	if ok && (e.InputUSDPerMTok != 0 || e.OutputUSDPerMTok != 0) {
-		return &prompt.Price{Input: e.InputUSDPerMTok, Output: e.OutputUSDPerMTok}
+	if !ok {
+		return nil
 	}
-	return listPrice(e, e.served(model))
+	return e.price(model)
 }
 
 // takePrices gives every role's model its price.
-func (c *Config) takePrices(prices map[string]prompt.Price) (problems Problems) {
-	c.prices = prices
+func (c *Config) takePrices(prices map[string]tokenPrices) (problems Problems) {
+	c.prices = map[string]prompt.Price{}
 	var known []string
 	for _, e := range c.Chat() {
 		for _, m := range e.Models {
@@ -230,8 +229,9 @@ func (c *Config) takePrices(prices map[string]prompt.Price) (problems Problems) 
 	}
 	for _, name := range slices.Sorted(maps.Keys(prices)) {
 		place := "cogflow.optimize.prices." + name
-		if err := checkPrice(prices[name]); err != nil {
-			problems = append(problems, Problem{Place: place, Text: err.Error(), Fix: "write USD for a million tokens; 0 for what costs nothing"})
+		p, bad := prices[name].price(place)
+		if problems = append(problems, bad...); p != nil {
+			c.prices[name] = *p
 		}
 		if !slices.Contains(known, name) {
 			problems = append(problems, Problem{Place: place, Text: "no endpoint serves this model", Fix: suggest(name, known)})
@@ -248,16 +248,6 @@ func (c *Config) takePrices(prices map[string]prompt.Price) (problems Problems) 
 	return problems
 }
 
-func checkPrice(p prompt.Price) error {
-	const most = 100_000
-	for _, v := range []float64{p.Input, p.Output} {
-		if !(v >= 0 && v <= most) {
-			return errors.New("a price is out of range")
-		}
-	}
-	return nil
-}
-
 // overrideOptimize lays the environment over the section: the name of a model
 // replaces a role whole.
 func overrideOptimize(problems *Problems, s *optimizeSection, getenv func(string) string) {
@@ -270,5 +260,5 @@ func overrideOptimize(problems *Problems, s *optimizeSection, getenv func(string
 		}
 	}
 	parse(problems, getenv, "COGFLOW_OPTIMIZE_PRICES", `an object like {"gpt-4o":{"input_usd_per_mtok":2.5,"output_usd_per_mtok":10}}`, &s.Prices,
-		func(v string) (p map[string]prompt.Price, err error) { return p, json.Unmarshal([]byte(v), &p) })
+		func(v string) (p map[string]tokenPrices, err error) { return p, json.Unmarshal([]byte(v), &p) })
 }

@@ -2,9 +2,63 @@ package config
 
 import (
 	"net/url"
+	"strings"
 
 	"github.com/cogniverse/cogflow/prompt"
 )
+
+// tokenPrices are the prices of a model's tokens as people write them, in USD a
+// million. A price that is left out is unknown, which is not the same as free: with
+// only one of the two, all that the other counts would cost nothing without a word.
+type tokenPrices struct {
+	Input  *float64 `json:"input_usd_per_mtok"`
+	Output *float64 `json:"output_usd_per_mtok"`
+}
+
+// price returns nil if neither is given, or if they cannot be used.
+func (t tokenPrices) price(place string) (*prompt.Price, Problems) {
+	const fix = "write both input_usd_per_mtok and output_usd_per_mtok, in USD per million tokens; 0 for what costs nothing"
+	for name, pair := range map[string][2]*float64{"output_usd_per_mtok": {t.Input, t.Output}, "input_usd_per_mtok": {t.Output, t.Input}} {
+		if given, missing := pair[0], pair[1]; given != nil && missing == nil {
+			return nil, Problems{{Place: place + "." + name, Text: "missing: with only one of the two prices the other tokens would count as free", Fix: fix}}
+		}
+	}
+	if t.Input == nil {
+		return nil, nil
+	}
+	p := prompt.Price{Input: *t.Input, Output: *t.Output}
+	if err := p.Check(); err != nil {
+		return nil, Problems{{Place: place, Text: err.Error(), Fix: fix}}
+	}
+	return &p, nil
+}
+
+// price is what a model's tokens cost at an endpoint: as the endpoint says, else as
+// its vendor lists it; nil = unknown.
+func (e Endpoint) price(model string) *prompt.Price {
+	if p, _ := (tokenPrices{e.InputUSDPerMTok, e.OutputUSDPerMTok}).price(""); p != nil {
+		return p
+	}
+	return listPrice(e, e.served(model))
+}
+
+// checkPrices refuses prices that nothing would be charged by.
+func (e endpoint) checkPrices() Problems {
+	if e.Kind != OpenAI && (e.InputUSDPerMTok != nil || e.OutputUSDPerMTok != nil) {
+		return Problems{{
+			Place: "input_usd_per_mtok", Text: "endpoints of kind " + string(e.Kind) + " have no price by tokens: it would be ignored, and every call be free",
+			Fix: "remove it, and set cost_micro_usd, the price of one call, in the profile's stage that uses the endpoint",
+		}}
+	}
+	_, problems := tokenPrices{e.InputUSDPerMTok, e.OutputUSDPerMTok}.price("")
+	for i := range problems {
+		problems[i].Place = strings.TrimPrefix(problems[i].Place, ".")
+		if problems[i].Place == "" {
+			problems[i].Place = "input_usd_per_mtok"
+		}
+	}
+	return problems
+}
 
 // pricesDate is when the list prices below were read: from the manifest of model
 // costs in Arize Phoenix (src/phoenix/server/cost_tracking/model_cost_manifest.json

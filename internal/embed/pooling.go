@@ -131,6 +131,12 @@ func (p *Pooling) ask(ctx context.Context, s video.Stage, body poolingRequest) (
 	if err != nil {
 		return video.Embedding{}, err
 	}
+	e, err := read(s, said)
+	return e, answer.Bill(nil).Charge(nil, err) // a call has a price as a whole
+}
+
+// read takes the vectors of one input.
+func read(s video.Stage, said poolingResponse) (video.Embedding, error) {
 	if len(said.Data) != 1 {
 		return video.Embedding{}, fault.New(fault.Transport, op, s.Model, fmt.Sprintf("%d answers for one input", len(said.Data)))
 	}
@@ -179,26 +185,11 @@ func decode(s video.Stage, data json.RawMessage) (video.Embedding, error) {
 	return bad("the answer holds no vectors")
 }
 
-// models asks which models a server serves; its URL is without /v1.
-func (p *Pooling) models(ctx context.Context) ([]string, error) {
-	var list struct {
-		Data []struct {
-			ID string `json:"id"`
-		} `json:"data"`
-	}
-	err := p.client.Get(ctx, strings.TrimSuffix(p.url, "/v1")+"/v1/models", &list)
-	var ids []string
-	for _, m := range list.Data {
-		ids = append(ids, m.ID)
-	}
-	return ids, err
-}
-
 // Check asks whether the endpoint serves the model of a stage, and whether it is
 // the whole model: one that is served without its adapter answers with vectors
 // of the right shape that mean nothing.
 func (p *Pooling) Check(ctx context.Context, s video.Stage) error {
-	served, err := p.models(ctx)
+	served, err := p.client.Models(ctx, strings.TrimSuffix(p.url, "/v1")+"/v1/models", nil) // its URL is without /v1
 	if err != nil {
 		return err
 	}

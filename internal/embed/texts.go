@@ -2,8 +2,10 @@ package embed
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/sashabaranov/go-openai"
@@ -16,16 +18,14 @@ import (
 
 // Texts embeds texts by OpenAI's /v1/embeddings, many a call.
 type Texts struct {
-	client *openai.Client
+	url    string
+	client *answer.Client
 	limit  *limit.Limit
 }
 
 // NewTexts makes a Texts.
 func NewTexts(o Options) *Texts {
-	config := openai.DefaultConfig(o.Key)
-	config.BaseURL = o.URL
-	config.HTTPClient = o.client().HTTP()
-	return &Texts{client: openai.NewClientWithConfig(config), limit: o.limit()}
+	return &Texts{url: strings.TrimSuffix(o.URL, "/"), client: o.client(), limit: o.limit()}
 }
 
 // Limit is how many calls the endpoint takes at once, as far as is known.
@@ -45,24 +45,51 @@ func (t *Texts) EmbedTexts(ctx context.Context, r video.TextRequest) ([]video.Em
 			return nil, fault.New(fault.Input, op, s.Model, fmt.Sprintf("text %d is empty", i+1))
 		}
 	}
-	said, err := answer.Measure(t.limit, func() (openai.EmbeddingResponse, error) {
-		return t.client.CreateEmbeddings(ctx, openai.EmbeddingRequestStrings{
-			Input: r.Texts, Model: openai.EmbeddingModel(s.Model), EncodingFormat: openai.EmbeddingEncodingFormatFloat,
-		})
+	if len(r.Texts) == 0 {
+		return []video.Embedding{}, nil
+	}
+	request := openai.EmbeddingRequestStrings{
+		Input: r.Texts, Model: openai.EmbeddingModel(s.Model), EncodingFormat: openai.EmbeddingEncodingFormatFloat,
+	}
+	said, err := answer.Measure(t.limit, func() (out embeddings, err error) {
+		err = t.client.Post(ctx, t.url+"/embeddings", request, &out)
+		return out, err
 	})
 	if err != nil {
 		return nil, fault.Wrap(fault.Transport, op, s.Model, err)
 	}
-	if len(said.Data) != len(r.Texts) {
-		return nil, fault.New(fault.Transport, op, s.Model, fmt.Sprintf("%d embeddings for %d texts", len(said.Data), len(r.Texts)))
+	out, err := said.read(s, len(r.Texts))
+	return out, answer.Bill(nil).Charge(nil, err) // a text has a price as a whole
+}
+
+// embeddings is what is used of an answer.
+type embeddings struct {
+	Data []struct {
+		Index     json.RawMessage `json:"index"`
+		Embedding json.RawMessage `json:"embedding"`
+	} `json:"data"`
+}
+
+// read takes the vectors of so many texts.
+func (e embeddings) read(s video.Stage, texts int) ([]video.Embedding, error) {
+	if len(e.Data) != texts {
+		return nil, fault.New(fault.Transport, op, s.Model, fmt.Sprintf("%d embeddings for %d texts", len(e.Data), texts))
 	}
-	out := make([]video.Embedding, len(r.Texts))
-	for _, d := range said.Data {
-		if d.Index < 0 || d.Index >= len(out) || out[d.Index].Floats != nil {
-			return nil, fault.New(fault.Transport, op, s.Model, fmt.Sprintf("the answer has no embedding or two for a text: index %d", d.Index))
+	out := make([]video.Embedding, texts)
+	for i, d := range e.Data {
+		at := i // a server that gives no index answers in order
+		if n, err := strconv.ParseFloat(string(d.Index), 64); err == nil {
+			at = int(max(-1, min(n, float64(texts))))
 		}
-		out[d.Index] = unit(video.Embedding{Dim: len(d.Embedding), Rows: 1, Floats: d.Embedding})
-		if err := check(s, out[d.Index]); err != nil {
+		if at < 0 || at >= len(out) || out[at].Floats != nil {
+			return nil, fault.New(fault.Transport, op, s.Model, fmt.Sprintf("the answer has no embedding or two for a text: index %d", at))
+		}
+		v, err := decode(s, d.Embedding)
+		if err != nil {
+			return nil, err
+		}
+		out[at] = unit(v)
+		if err := check(s, out[at]); err != nil {
 			return nil, err
 		}
 	}

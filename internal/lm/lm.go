@@ -5,20 +5,18 @@
 package lm
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
-	"github.com/sashabaranov/go-openai"
-
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/answer"
+	"github.com/cogniverse/cogflow/internal/answer/chat"
 	"github.com/cogniverse/cogflow/internal/limit"
+	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/prompt"
 )
 
@@ -50,7 +48,7 @@ type Options struct {
 // LM asks one endpoint. Make one with New.
 type LM struct {
 	options Options
-	http    *http.Client
+	client  *answer.Client
 	limit   *limit.Limit
 }
 
@@ -67,7 +65,7 @@ func New(o Options) *LM {
 	o.URL = strings.TrimSuffix(o.URL, "/")
 	client := answer.New(answer.Options{Op: op, Key: o.Key, KeyVariable: o.KeyVariable, Timeout: o.Timeout, MaxBytes: maxAnswer})
 	return &LM{
-		options: o, http: client.HTTP(),
+		options: o, client: client,
 		limit: limit.New(limit.Options{Max: o.MaxInFlight, Fixed: o.MaxInFlight > 0}),
 	}
 }
@@ -84,34 +82,56 @@ func (l *LM) Complete(ctx context.Context, c prompt.Completion) (prompt.Completi
 	if err != nil {
 		return prompt.CompletionAnswer{}, fault.Wrap(fault.Input, op, c.Model, err)
 	}
-	said, err := answer.Measure(l.limit, func() (openai.ChatCompletionResponse, error) {
-		var said openai.ChatCompletionResponse
-		err := l.do(ctx, http.MethodPost, "/chat/completions", body, string(c.Fingerprint()), &said)
-		return said, explain(c.Model, err)
-	})
-	if out, refused := filtered(err); refused {
-		return out, nil
+	call := answer.Call{
+		URL: l.options.URL + "/chat/completions", Body: body, Bill: chat.Bill(l.price(c.Model), c.Bounds()),
+		Header: idempotency(string(c.Fingerprint())),
 	}
-	if err != nil {
+	said, err := answer.Measure(l.limit, func() ([]byte, error) { return l.client.Ask(ctx, call) })
+	if err = explain(c.Model, err); err != nil {
+		if out, refused := filtered(err); refused {
+			return out, nil
+		}
 		return prompt.CompletionAnswer{}, err
 	}
-	return l.read(c, said)
+	out, err := l.read(c, said)
+	return out, call.Bill.Charge(said, err)
+}
+
+// idempotency is the header by which a gateway that knows it answers a call that
+// is made again for the price of one; to others it is nothing. Its name is not in
+// the form in which Go looks headers up: net/http would take a request with this
+// header for one that may be sent again, and do so by itself when a connection
+// breaks. The endpoint would then be asked, and might bill, twice for one call.
+func idempotency(key string) http.Header {
+	if key == "" {
+		return nil
+	}
+	return http.Header{"idempotency-key": {key}}
+}
+
+func (l *LM) price(model string) *money.Price {
+	if p, ok := l.options.Prices[model]; ok {
+		return &p
+	}
+	return nil
 }
 
 // Check asks whether the endpoint serves the models.
 func (l *LM) Check(ctx context.Context, models []string) error {
-	path := "/models"
-	if l.options.Dialect == Anthropic {
+	path, header := "/models", http.Header{}
+	if l.options.Dialect == Anthropic { // its list of models is not of OpenAI's protocol
 		path += "?limit=1000" // it shows 20 otherwise
+		header.Set("X-Api-Key", l.options.Key)
+		header.Set("Anthropic-Version", "2023-06-01")
 	}
-	var list openai.ModelsList
-	if err := l.do(ctx, http.MethodGet, path, nil, "", &list); err != nil {
+	list, err := l.client.Models(ctx, l.options.URL+path, header)
+	if err != nil {
 		return explain("models", err)
 	}
 	var served, wanted []string
-	for _, m := range list.Models {
+	for _, id := range list {
 		// Ollama lists a model under its tag, and takes it without the usual one.
-		served = append(served, m.ID, strings.TrimSuffix(m.ID, ":latest"))
+		served = append(served, id, strings.TrimSuffix(id, ":latest"))
 	}
 	for _, m := range models {
 		wanted = append(wanted, l.name(m))
@@ -124,41 +144,6 @@ func (l *LM) name(model string) string {
 		return name
 	}
 	return model
-}
-
-// do makes a call. The key of idempotency lets a gateway that knows it answer a
-// call that is made again for the price of one; to others it is nothing.
-func (l *LM) do(ctx context.Context, method, path string, body []byte, idempotency string, out any) error {
-	r, err := http.NewRequestWithContext(ctx, method, l.options.URL+path, bytes.NewReader(body))
-	if err != nil {
-		return fault.Wrap(fault.Input, op, l.options.URL, err)
-	}
-	if body != nil {
-		r.Header.Set("Content-Type", "application/json")
-	}
-	if idempotency != "" {
-		r.Header.Set("Idempotency-Key", idempotency)
-	}
-	if key := l.options.Key; key != "" {
-		r.Header.Set("Authorization", "Bearer "+key)
-		if l.options.Dialect == Anthropic && method == http.MethodGet { // its list of models is not of OpenAI's protocol
-			r.Header.Del("Authorization")
-			r.Header.Set("X-Api-Key", key)
-			r.Header.Set("Anthropic-Version", "2023-06-01")
-		}
-	}
-	response, err := l.http.Do(r)
-	if err != nil {
-		if e, ok := errors.AsType[*url.Error](err); ok {
-			err = e.Err // without the address
-		}
-		return err
-	}
-	defer response.Body.Close()
-	if err := json.NewDecoder(response.Body).Decode(out); err != nil {
-		return fault.New(fault.Transport, op, r.URL.Host, "the answer is not what was asked for: "+err.Error())
-	}
-	return nil
 }
 
 func dedupe(list []string) []string {

@@ -4,53 +4,36 @@ import (
 	"errors"
 	"strings"
 
-	"github.com/sashabaranov/go-openai"
-
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/answer/chat"
+	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/prompt"
 )
 
 // read takes an answer as it is. Only one that holds nothing at all is a fault.
-func (l *LM) read(c prompt.Completion, said openai.ChatCompletionResponse) (prompt.CompletionAnswer, error) {
-	if len(said.Choices) != 1 {
-		return prompt.CompletionAnswer{}, fault.New(fault.Transport, op, c.Model, "the answer has no choice, or several")
+func (l *LM) read(c prompt.Completion, body []byte) (prompt.CompletionAnswer, error) {
+	said, err := chat.Read(body)
+	if err != nil {
+		return prompt.CompletionAnswer{}, fault.New(fault.Transport, op, c.Model, err.Error())
 	}
-	choice := said.Choices[0]
-	out := prompt.CompletionAnswer{
-		Text: content(choice.Message), Finish: string(choice.FinishReason), Model: said.Model,
-		PromptTokens: said.Usage.PromptTokens, CompletionTokens: said.Usage.CompletionTokens,
+	out := prompt.CompletionAnswer{Text: said.Text, Finish: said.Finish, Model: said.Model}
+	if said.Refusal != "" {
+		out.Finish, out.Reason = prompt.FinishRefusal, clip(said.Refusal)
 	}
-	if refusal := choice.Message.Refusal; refusal != "" {
-		out.Finish, out.Reason = prompt.FinishRefusal, clip(refusal)
+	counted := said.Usage.Output.Said && said.Usage.Output.Tokens > 0
+	if !counted && said.Written == 0 && out.Finish != prompt.FinishFilter && out.Finish != prompt.FinishRefusal {
+		none := &fault.Error{Class: fault.Transport, Op: op, Subject: c.Model, Err: prompt.ErrNoText}
+		if price, settled := l.price(c.Model), c.Bounds().Settle(said.Usage, 0); price != nil && !settled.Estimated {
+			return prompt.CompletionAnswer{}, money.Charge(none, price.Cost(settled.Input, settled.Output))
+		}
+		return prompt.CompletionAnswer{}, none
 	}
-	if out.PromptTokens < 0 || out.CompletionTokens < 0 {
-		return prompt.CompletionAnswer{}, fault.New(fault.Transport, op, c.Model, "the answer counts less than no token")
+	settled := c.Bounds().Settle(said.Usage, said.Written)
+	out.PromptTokens, out.CompletionTokens, out.Estimated = settled.Input, settled.Output, settled.Estimated
+	if price := l.price(c.Model); price != nil {
+		out.CostMicroUSD = price.Cost(settled.Input, settled.Output)
 	}
-	if out.CompletionTokens == 0 && out.Finish != prompt.FinishFilter && out.Finish != prompt.FinishRefusal &&
-		strings.TrimSpace(out.Text+choice.Message.ReasoningContent) == "" {
-		f := fault.New(fault.Transport, op, c.Model, "")
-		f.Err = prompt.ErrNoText
-		return prompt.CompletionAnswer{}, f
-	}
-	if out.PromptTokens == 0 {
-		out.Estimated = true
-		out.PromptTokens = prompt.Tokens(c.Messages)
-		out.CompletionTokens = len(out.Text) + len(choice.Message.ReasoningContent)
-	}
-	out.CostMicroUSD = l.options.Prices[c.Model].Cost(out.PromptTokens, out.CompletionTokens)
 	return out, nil
-}
-
-// content joins the texts of a content that comes as a list.
-func content(m openai.ChatCompletionMessage) string {
-	if len(m.MultiContent) == 0 {
-		return m.Content
-	}
-	var parts strings.Builder
-	for _, p := range m.MultiContent {
-		parts.WriteString(p.Text)
-	}
-	return parts.String()
 }
 
 // clip bounds what people are shown.
@@ -62,21 +45,17 @@ func clip(text string) string {
 	return text
 }
 
-// explain classifies what servers say in words only.
+// explain classifies what servers say in words only, and keeps what is charged.
 func explain(model string, err error) error {
+	if err == nil {
+		return nil
+	}
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok {
 		return fault.Wrap(fault.Transport, op, model, err)
 	}
-	switch {
-	case f.Class == fault.Input && says(f.Reason, tooLong()):
-		out := *f
-		out.Subject, out.Err = model, prompt.ErrTooLong
-		return &out
-	case f.Class == fault.Transport && strings.HasPrefix(f.Reason, "the server answers 200") && says(f.Reason, busy()):
-		out := *f
-		out.Class = fault.Overload
-		return &out
+	if f.Class == fault.Input && says(f.Reason, tooLong()) {
+		f.Subject, f.Err = model, prompt.ErrTooLong
 	}
 	return err
 }
@@ -113,9 +92,4 @@ func tooLong() []string {
 // filters lists how OpenAI and Azure say that they refuse.
 func filters() []string {
 	return []string{"content_filter", "content_policy_violation", "content management policy", "responsibleaipolicyviolation"}
-}
-
-// busy lists how gateways say 429 with status 200.
-func busy() []string {
-	return []string{"rate limit", "rate_limit", "rate-limit", "too many requests", "overloaded"}
 }

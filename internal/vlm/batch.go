@@ -6,10 +6,13 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/answer"
+	"github.com/cogniverse/cogflow/money"
 )
 
 // gather is how long a frame waits for others to share a call with.
@@ -33,6 +36,9 @@ func (d *Cogniverse) enqueue(ctx context.Context, jpeg []byte) (string, error) {
 	case len(d.waiting) >= d.options.Batch:
 		d.send()
 	case len(d.waiting) == 1:
+		if d.timer != nil { // of a frame that was taken back
+			d.timer.Stop()
+		}
 		d.timer = time.AfterFunc(gather, func() {
 			d.mu.Lock()
 			defer d.mu.Unlock()
@@ -44,8 +50,20 @@ func (d *Cogniverse) enqueue(ctx context.Context, jpeg []byte) (string, error) {
 	case <-w.done:
 		return w.text, w.err
 	case <-ctx.Done():
-		return "", ctx.Err()
+		return "", d.abandon(ctx, w)
 	}
+}
+
+// abandon takes a frame back that nobody waits for any more. One that is on its
+// way already will be described, and paid, with the others.
+func (d *Cogniverse) abandon(ctx context.Context, w *waiting) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if at := slices.Index(d.waiting, w); at >= 0 {
+		d.waiting = slices.Delete(d.waiting, at, at+1)
+		return ctx.Err()
+	}
+	return money.ChargeUnknown(ctx.Err())
 }
 
 // send makes a call of what waits; d.mu is held.
@@ -58,7 +76,7 @@ func (d *Cogniverse) send() {
 	}
 	go func() {
 		// The frames of others are in it: the call ends when nobody waits.
-		ctx, cancel := context.WithCancel(context.WithoutCancel(batch[0].ctx))
+		ctx, cancel := context.WithCancel(money.WithEntry(context.WithoutCancel(batch[0].ctx), entries(batch)))
 		defer cancel()
 		go func() {
 			for _, w := range batch {
@@ -74,11 +92,22 @@ func (d *Cogniverse) send() {
 		for i, w := range batch {
 			w.text, w.err = texts[frameKey(i)], err
 			if err == nil && w.text == "" {
-				w.err = fault.New(fault.Transport, op, "", "the answer leaves this frame of the batch out")
+				w.err = money.ChargeUnknown(fault.New(fault.Transport, op, "", "the answer leaves this frame of the batch out"))
 			}
 			close(w.done)
 		}
 	}()
+}
+
+// entries joins the keys of the ledger entries of a batch.
+func entries(batch []*waiting) string {
+	var all []string
+	for _, w := range batch {
+		if entry := money.EntryOf(w.ctx); entry != "" {
+			all = append(all, entry)
+		}
+	}
+	return strings.Join(all, ",")
 }
 
 func frameKey(i int) string { return fmt.Sprintf("frame-%04d", i) }
@@ -114,7 +143,7 @@ func (d *Cogniverse) many(ctx context.Context, batch []*waiting) (map[string]str
 	}
 	for key := range out.Descriptions {
 		if _, sent := mapping[key+".jpg"]; !sent {
-			return nil, fault.New(fault.Transport, op, "", fmt.Sprintf("the answer describes %q, which was not sent", key))
+			return nil, money.ChargeUnknown(fault.New(fault.Transport, op, "", fmt.Sprintf("the answer describes %q, which was not sent", key)))
 		}
 	}
 	return out.Descriptions, nil

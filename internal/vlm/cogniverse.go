@@ -11,6 +11,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/answer"
 	"github.com/cogniverse/cogflow/internal/limit"
 	"github.com/cogniverse/cogflow/internal/picture"
+	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -60,7 +61,7 @@ func (d *Cogniverse) Limit(string) int { return d.limit.Limit() * max(d.options.
 // Describe writes the caption of one frame. A prompt of the profile's own goes
 // to the single endpoint, since the other takes none.
 func (d *Cogniverse) Describe(ctx context.Context, r video.DescribeRequest) (video.Caption, error) {
-	jpeg, err := picture.Fit(r.JPEG, or(r.Stage.MaxPixels, defaultPixels))
+	jpeg, err := picture.Fit(r.JPEG, or(r.Stage.MaxPixels, video.DescribeMaxPixels))
 	if err != nil {
 		return video.Caption{}, err
 	}
@@ -78,13 +79,13 @@ func (d *Cogniverse) Describe(ctx context.Context, r video.DescribeRequest) (vid
 		return video.Caption{}, err
 	}
 	if text, err = checkText(r.Stage.Model, text); err != nil {
-		return video.Caption{}, err
+		return video.Caption{}, money.ChargeUnknown(err) // the service has looked at the frame
 	}
 	return caption(r.Stage, text), nil
 }
 
 func (d *Cogniverse) one(ctx context.Context, jpeg []byte, prompt string) (string, error) {
-	request := map[string]string{"frame_base64": base64.StdEncoding.EncodeToString(jpeg), "prompt": or(prompt, DefaultPrompt)}
+	request := map[string]string{"frame_base64": base64.StdEncoding.EncodeToString(jpeg), "prompt": or(prompt, video.DescribePrompt)}
 	var out struct {
 		Description *string `json:"description"`
 	}
@@ -92,7 +93,7 @@ func (d *Cogniverse) one(ctx context.Context, jpeg []byte, prompt string) (strin
 		return "", err
 	}
 	if out.Description == nil {
-		return "", fault.New(fault.Transport, op, "", "the answer has no description")
+		return "", money.ChargeUnknown(fault.New(fault.Transport, op, "", "the answer has no description"))
 	}
 	return *out.Description, nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/answer"
+	"github.com/cogniverse/cogflow/internal/answer/chat"
 	"github.com/cogniverse/cogflow/internal/limit"
 	"github.com/cogniverse/cogflow/internal/picture"
 	"github.com/cogniverse/cogflow/video"
@@ -21,21 +22,14 @@ import (
 // form that all of them take.
 type OpenAI struct {
 	options Options
-	client  *openai.Client
+	client  *answer.Client
 	limit   *limit.Limit
 }
 
-const (
-	defaultTokens = 256
-	defaultPixels = 768 * 28 * 28 // Qwen2-VL makes one visual token of 28×28 pixels
-)
-
 // NewOpenAI makes an OpenAI.
 func NewOpenAI(o Options) *OpenAI {
-	config := openai.DefaultConfig(o.Key)
-	config.BaseURL = o.URL
-	config.HTTPClient = o.client().HTTP()
-	return &OpenAI{options: o, client: openai.NewClientWithConfig(config), limit: o.limit()}
+	o.URL = strings.TrimSuffix(o.URL, "/")
+	return &OpenAI{options: o, client: o.client(), limit: o.limit()}
 }
 
 // Limit is how many calls the endpoint takes at once, as far as is known.
@@ -47,28 +41,35 @@ func (d *OpenAI) Describe(ctx context.Context, r video.DescribeRequest) (video.C
 	if err != nil {
 		return video.Caption{}, err
 	}
-	said, err := answer.Measure(d.limit, func() (openai.ChatCompletionResponse, error) {
-		return d.client.CreateChatCompletion(ctx, request)
-	})
+	body, err := json.Marshal(request)
+	if err != nil {
+		return video.Caption{}, fault.Wrap(fault.Input, op, r.Stage.Model, err)
+	}
+	call := answer.Call{
+		URL: d.options.URL + "/chat/completions", Body: body,
+		Bill: chat.Bill(d.options.price(r.Stage.Model), r.Stage.DescribeBounds()),
+	}
+	said, err := answer.Measure(d.limit, func() ([]byte, error) { return d.client.Ask(ctx, call) })
 	if err != nil {
 		return video.Caption{}, explain(r.Stage.Model, err)
 	}
-	return d.read(r.Stage, said)
+	out, err := d.read(r.Stage, said)
+	return out, call.Bill.Charge(said, err)
 }
 
 func (d *OpenAI) request(r video.DescribeRequest) (openai.ChatCompletionRequest, error) {
 	s := r.Stage
-	jpeg, err := picture.Fit(r.JPEG, or(s.MaxPixels, defaultPixels))
+	jpeg, err := picture.Fit(r.JPEG, or(s.MaxPixels, video.DescribeMaxPixels))
 	if err != nil {
 		return openai.ChatCompletionRequest{}, err
 	}
 	request := openai.ChatCompletionRequest{
-		Model: s.Model, MaxTokens: or(s.MaxTokens, defaultTokens), //nolint:staticcheck // the name that vLLM, SGLang and Ollama know
+		Model: s.Model, MaxTokens: or(s.MaxTokens, video.DescribeMaxTokens), //nolint:staticcheck // the name that vLLM, SGLang and Ollama know
 		// 0 would be left out, and servers then take a default that is not 0.
 		Temperature: float32(max(s.Temperature, math.SmallestNonzeroFloat32)),
 		Messages: []openai.ChatCompletionMessage{{Role: openai.ChatMessageRoleUser, MultiContent: []openai.ChatMessagePart{
 			{Type: openai.ChatMessagePartTypeImageURL, ImageURL: &openai.ChatMessageImageURL{URL: dataURI(jpeg)}},
-			{Type: openai.ChatMessagePartTypeText, Text: or(s.Prompt, DefaultPrompt)},
+			{Type: openai.ChatMessagePartTypeText, Text: or(s.Prompt, video.DescribePrompt)},
 		}}},
 	}
 	if s.Structured {
@@ -95,27 +96,26 @@ type structured struct {
 	Actions  []string `json:"actions"`
 }
 
-func (d *OpenAI) read(s video.Stage, said openai.ChatCompletionResponse) (video.Caption, error) {
+func (d *OpenAI) read(s video.Stage, body []byte) (video.Caption, error) {
 	bad := func(class fault.Class, reason string) (video.Caption, error) {
 		return video.Caption{}, fault.New(class, op, s.Model, reason)
 	}
-	if len(said.Choices) != 1 {
-		return bad(fault.Transport, "the answer has no choice, or several")
+	said, err := chat.Read(body)
+	if err != nil {
+		return bad(fault.Transport, err.Error())
 	}
-	choice := said.Choices[0]
-	switch choice.FinishReason {
-	case openai.FinishReasonContentFilter:
+	switch said.Finish {
+	case string(openai.FinishReasonContentFilter):
 		return bad(fault.Input, "the model's filter refuses this frame")
-	case openai.FinishReasonLength:
+	case string(openai.FinishReasonLength):
 		if s.Structured {
 			return bad(fault.Input, "the JSON answer was cut at max_tokens; raise it in the profile")
 		}
-	default:
 	}
-	out := caption(s, choice.Message.Content)
+	out := caption(s, said.Text)
 	if s.Structured {
 		var parts structured
-		if err := json.Unmarshal([]byte(choice.Message.Content), &parts); err != nil {
+		if err := json.Unmarshal([]byte(said.Text), &parts); err != nil {
 			return bad(fault.Transport, "the answer is not the JSON that was asked for: "+err.Error())
 		}
 		out.Text, out.OnScreenText = parts.Caption, strings.TrimSpace(parts.OnScreen)
@@ -126,8 +126,11 @@ func (d *OpenAI) read(s video.Stage, said openai.ChatCompletionResponse) (video.
 		return video.Caption{}, err
 	}
 	out.Text = text
-	out.PromptTokens, out.OutputTokens = said.Usage.PromptTokens, said.Usage.CompletionTokens
-	out.CostMicroUSD = d.options.cost(out.PromptTokens, out.OutputTokens, s.CostMicroUSD)
+	settled := s.DescribeBounds().Settle(said.Usage, said.Written)
+	out.PromptTokens, out.OutputTokens = settled.Input, settled.Output
+	if price := d.options.price(s.Model); price != nil {
+		out.CostMicroUSD = price.Cost(settled.Input, settled.Output)
+	}
 	return out, nil
 }
 
@@ -143,13 +146,9 @@ func words(list []string) (out []string) {
 
 // Check asks whether the endpoint serves the models.
 func (d *OpenAI) Check(ctx context.Context, models []string) error {
-	list, err := d.client.ListModels(ctx)
+	served, err := d.client.Models(ctx, d.options.URL+"/models", nil)
 	if err != nil {
 		return explain("models", err)
-	}
-	var served []string
-	for _, m := range list.Models {
-		served = append(served, m.ID)
 	}
 	return answer.CheckServed(served, models)
 }

@@ -13,13 +13,11 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/answer"
 	"github.com/cogniverse/cogflow/internal/limit"
+	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/video"
 )
 
 const op = "describe frame"
-
-// DefaultPrompt is what Cogniverse's service asks when nobody says otherwise.
-const DefaultPrompt = "Provide a detailed description of this video frame, including objects, people, actions, scene setting, and visual details."
 
 // Options of an endpoint.
 type Options struct {
@@ -28,8 +26,9 @@ type Options struct {
 	Timeout          time.Duration
 	MaxInFlight      int // calls at once; 0 = discovered
 	Batch            int // Cogniverse: frames a call; 0 or 1 = one
-	InputUSDPerMTok  float64
-	OutputUSDPerMTok float64
+	// Prices of OpenAI's models by tokens; a model that is missing costs what its
+	// stage says a call does.
+	Prices map[string]money.Price
 }
 
 func (o Options) client() *answer.Client {
@@ -65,13 +64,12 @@ func caption(s video.Stage, text string) video.Caption {
 	return video.Caption{Text: text, Model: s.Model, Revision: s.Revision, CostMicroUSD: s.CostMicroUSD}
 }
 
-// cost of tokens in micro-USD: so many dollars a million is so many micro-
-// dollars each.
-func (o Options) cost(prompt, output int, otherwise int64) int64 {
-	if o.InputUSDPerMTok == 0 && o.OutputUSDPerMTok == 0 {
-		return otherwise
+// price of a model's tokens; nil = a call of it has a price as a whole.
+func (o Options) price(model string) *money.Price {
+	if p, ok := o.Prices[model]; ok {
+		return &p
 	}
-	return int64(float64(prompt)*o.InputUSDPerMTok + float64(output)*o.OutputUSDPerMTok + 0.5)
+	return nil
 }
 
 func dataURI(jpeg []byte) string {

@@ -13,6 +13,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/preview"
 	"github.com/cogniverse/cogflow/internal/vlm"
 	"github.com/cogniverse/cogflow/internal/vlm/vlmtest"
+	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -126,7 +127,7 @@ func TestOneBadFrameOfABatch(t *testing.T) {
 func TestStructured(t *testing.T) {
 	t.Parallel()
 	s := vlmtest.Start(t)
-	d := vlm.NewOpenAI(vlm.Options{URL: s.URL + "/v1", InputUSDPerMTok: 0.5, OutputUSDPerMTok: 5})
+	d := vlm.NewOpenAI(vlm.Options{URL: s.URL + "/v1", Prices: map[string]money.Price{"test/vlm": {Input: 0.5, Output: 5}}})
 	st := stage()
 	st.Structured, st.Prompt = true, "What is there?"
 	c, err := d.Describe(t.Context(), video.DescribeRequest{Stage: st, JPEG: vlmtest.Picture(t, 1)})

@@ -40,7 +40,6 @@ func Faults() []Fault {
 		{"no choice", chat(`"choices":[]`), fault.Transport},
 		{"choices of another kind", chat(`"choices":"none"`), fault.Transport},
 		{"nothing", chat(`"choices":[{"index":0,"message":{"role":"assistant","content":null},"finish_reason":"stop"}],"usage":{"prompt_tokens":0,"completion_tokens":0}`), fault.Transport},
-		{"negative tokens", chat(`"choices":[{"message":{"content":"x"},"finish_reason":"stop"}],"usage":{"prompt_tokens":-5,"completion_tokens":1}`), fault.Transport},
 		{"400", status(http.StatusBadRequest, `{"error":{"message":"Invalid 'x'"}}`), fault.Input},
 		{"401", status(http.StatusUnauthorized, `{"error":{"message":"Incorrect API key provided: sk-hush"}}`), fault.Auth},
 		{"no money", status(http.StatusTooManyRequests, `{"error":{"message":"You exceeded your current quota","code":"insufficient_quota"}}`), fault.Auth},

@@ -222,7 +222,10 @@ func (s *Server) reply(w http.ResponseWriter, call Call) {
 	if reply.Refusal != "" {
 		message["content"], message["refusal"] = nil, reply.Refusal
 	}
-	made := tokens(reply.Text+reply.Refusal) + 1 // and the end of the turn
+	made := tokens(reply.Text + reply.Refusal)
+	if finish == "stop" {
+		made++ // the end of the turn
+	}
 	v := map[string]any{
 		"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": call.Model,
 		"choices": []any{map[string]any{"index": 0, "finish_reason": finish, "logprobs": nil, "message": message}},

@@ -221,7 +221,7 @@ func shapes(t *testing.T, s *Server, open func(time.Duration) LM) {
 	require.Equal(t, "one two", said.Text)
 	require.True(t, said.Estimated, "the server counts no tokens")
 	require.Equal(t, prompt.Tokens(Ask("x").Messages), said.PromptTokens)
-	require.Equal(t, len(said.Text), said.CompletionTokens)
+	require.Equal(t, len(said.Text)+1, said.CompletionTokens, "and the end of the turn")
 }
 
 // tooLong is the prompt's fault and is marked, however the server says it.

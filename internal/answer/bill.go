@@ -1,0 +1,121 @@
+package answer
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptrace"
+	"sync/atomic"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/money"
+)
+
+// Bill reads what an answer comes to of which the rest cannot be used; not known
+// when it does not say that. A nil Bill never knows.
+type Bill func(answer []byte) (microUSD int64, known bool)
+
+// Call is one request that the provider may bill.
+type Call struct {
+	URL    string
+	Type   string // of Body; "" = application/json
+	Body   []byte
+	Header http.Header // more than the type, the key and the ledger entry
+	Bill   Bill
+}
+
+// entryHeader carries the key of the ledger entry of a call. It is the name under
+// which OpenAI's API takes an id of the caller's; other servers ignore it.
+const entryHeader = "X-Client-Request-Id"
+
+// Ask makes a call, once, and returns the answer: a whole JSON document without an
+// error in it. A failure that the provider bills is a money.Charged.
+func (c *Client) Ask(ctx context.Context, call Call) ([]byte, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, call.URL, bytes.NewReader(call.Body))
+	if err != nil {
+		return nil, c.fault(fault.Input, call.URL, "", err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	if call.Type != "" {
+		r.Header.Set("Content-Type", call.Type)
+	}
+	c.authorize(r)
+	if entry := money.EntryOf(ctx); entry != "" {
+		r.Header.Set(entryHeader, entry)
+	}
+	for name, values := range call.Header {
+		r.Header[name] = values
+	}
+	got, err := c.do(r, call.Bill)
+	return got.body, err
+}
+
+// Charge wraps the failure to use an answer that came: it is billed at what the
+// answer says, or else at what was reserved. It returns nil for nil, and leaves
+// alone what is charged already.
+func (b Bill) Charge(answer []byte, err error) error {
+	if _, charged := errors.AsType[*money.Charged](err); err == nil || charged {
+		return err
+	}
+	if b != nil {
+		if micro, known := b(answer); known {
+			return money.Charge(err, micro)
+		}
+	}
+	return money.ChargeUnknown(err)
+}
+
+// traced notes when the whole request was written: from then on the server may
+// work on it, whatever happens to the connection.
+func traced(ctx context.Context) (context.Context, *atomic.Bool) {
+	var sent atomic.Bool
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		WroteRequest: func(info httptrace.WroteRequestInfo) {
+			if info.Err == nil {
+				sent.Store(true)
+			}
+		},
+	}), &sent
+}
+
+// billing is what is known of a failed call.
+type billing struct {
+	bill   Bill
+	paid   bool   // a request that a provider bills at all
+	sent   bool   // the server has the whole request
+	status int    // of the answer; 0 = none came
+	body   []byte // as far as it came
+}
+
+// charge wraps the failure of a call as the provider bills it.
+//
+// A refusal costs nothing: 4xx, 503, 529. Nor does 500: the server says itself
+// that it made no answer, and providers bill answers. Nor do 502 and Cloudflare's
+// 520 to 523: no answer came through the gateway, which is where tokens are
+// counted; they come in bursts while a server restarts, and to book them would
+// spend a budget within seconds for nothing.
+//
+// Unknown is what became of a call that somebody in between gave up waiting for
+// (408, 499, 504, 524, 598), or we did, or whose connection broke after the request
+// was sent: the server may have worked to the end. And an answer with a status of
+// 2xx was made, however little of it can be used.
+func (b billing) charge(err error) error {
+	switch {
+	case err == nil || !b.paid:
+		return err
+	case success(b.status):
+		return b.bill.Charge(b.body, err)
+	case b.status == 0 && b.sent, gaveUp(b.status):
+		return money.ChargeUnknown(err)
+	}
+	return err
+}
+
+func gaveUp(status int) bool {
+	switch status {
+	case http.StatusRequestTimeout, 499, http.StatusGatewayTimeout, 524, 598:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,121 @@
+// Package chat reads answers of OpenAI's chat protocol. It looks only at what is
+// used: servers put what they like into the rest (a fraction in `created`, a number
+// in `id`, null for a list), and an answer that was paid for is not lost for that.
+package chat
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"github.com/cogniverse/cogflow/money"
+)
+
+// Answer is what a model answered.
+type Answer struct {
+	Text    string
+	Refusal string // that the model says instead
+	Finish  string // why it ends; "" = the server does not say
+	Model   string // as the server names it
+	Usage   money.Usage
+	Written int // bytes that the model wrote: text, refusal, thoughts and calls of tools
+}
+
+type message struct {
+	Content   json.RawMessage `json:"content"`
+	Refusal   json.RawMessage `json:"refusal"`
+	Thoughts  json.RawMessage `json:"reasoning_content"` // vLLM, SGLang, DeepSeek
+	Reasoning json.RawMessage `json:"reasoning"`         // OpenRouter, Ollama
+	Tools     json.RawMessage `json:"tool_calls"`
+	Function  json.RawMessage `json:"function_call"`
+}
+
+// Read reads an answer with one choice.
+func Read(body []byte) (Answer, error) {
+	var said struct {
+		Model   json.RawMessage `json:"model"`
+		Choices json.RawMessage `json:"choices"`
+		Usage   json.RawMessage `json:"usage"`
+	}
+	if json.Unmarshal(body, &said) != nil {
+		return Answer{}, errors.New("the answer is not an object")
+	}
+	var choices []struct {
+		Message json.RawMessage `json:"message"`
+		Finish  json.RawMessage `json:"finish_reason"`
+	}
+	if json.Unmarshal(said.Choices, &choices) != nil || len(choices) != 1 {
+		return Answer{}, errors.New("the answer has no choice, or several")
+	}
+	var m message
+	if json.Unmarshal(choices[0].Message, &m) != nil {
+		return Answer{}, errors.New("the choice has no message")
+	}
+	content, ok := text(m.Content)
+	if !ok {
+		return Answer{}, errors.New("the content of the message is not a text")
+	}
+	out := Answer{Text: content, Refusal: word(m.Refusal), Finish: word(choices[0].Finish), Model: word(said.Model)}
+	if len(said.Usage) > 0 {
+		_ = out.Usage.UnmarshalJSON(said.Usage) // it never fails
+	}
+	out.Written = len(strings.TrimSpace(out.Text)) + len(out.Refusal) + max(len(word(m.Thoughts)), len(word(m.Reasoning))) + size(m.Tools) + size(m.Function)
+	return out, nil
+}
+
+// text is a text, the texts of a list of parts, or nothing.
+func text(data json.RawMessage) (joined string, ok bool) {
+	var s *string
+	if len(data) == 0 || json.Unmarshal(data, &s) == nil {
+		if s == nil {
+			return "", true
+		}
+		return *s, true
+	}
+	var parts []json.RawMessage
+	if json.Unmarshal(data, &parts) != nil {
+		return "", false
+	}
+	var all strings.Builder
+	for _, p := range parts {
+		var part struct {
+			Text json.RawMessage `json:"text"`
+		}
+		if json.Unmarshal(p, &part) == nil {
+			all.WriteString(word(part.Text))
+		} else {
+			all.WriteString(word(p))
+		}
+	}
+	return all.String(), true
+}
+
+// word is a text, or nothing.
+func word(data json.RawMessage) (s string) {
+	if json.Unmarshal(data, &s) != nil {
+		return ""
+	}
+	return s
+}
+
+// size counts the bytes of calls of tools; empty ones and null are none.
+func size(data json.RawMessage) int {
+	if s := string(data); s == "null" || s == "[]" || s == "{}" {
+		return 0
+	}
+	return len(data)
+}
+
+// Bill prices an answer that cannot be used, if its usage can be read.
+func Bill(price *money.Price, r money.Request) func(answer []byte) (microUSD int64, known bool) {
+	return func(answer []byte) (int64, bool) {
+		if price == nil {
+			return 0, false
+		}
+		u, found := money.UsageOf(answer)
+		if !found || !r.Readable(u) {
+			return 0, false
+		}
+		return price.Cost(u.Input.Tokens, u.Output.Tokens), true
+	}
+}

@@ -1,0 +1,41 @@
+package answer
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/cogniverse/cogflow/fault"
+)
+
+// Models lists the models that a server says it serves at an address that ends in
+// /models. Only their ids are read. A header of its own replaces the key's.
+func (c *Client) Models(ctx context.Context, url string, header http.Header) (ids []string, err error) {
+	var list struct {
+		Data []struct {
+			ID json.RawMessage `json:"id"`
+		} `json:"data"`
+	}
+	if err := c.get(ctx, url, header, &list); err != nil {
+		return nil, err
+	}
+	for _, m := range list.Data {
+		var id string
+		if json.Unmarshal(m.ID, &id) == nil {
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
+}
+
+// CheckServed reports which of the models a server does not serve.
+func CheckServed(served, models []string) error {
+	for _, model := range models {
+		if !slices.Contains(served, model) {
+			return fault.New(fault.Input, "check endpoint", model, "the server does not serve it; it serves "+strings.Join(served, ", "))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,81 @@
+package asr
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// spoken is what is used of an answer in verbose_json. Whatever else a server puts
+// into it, of whatever type, does not make a paid answer worthless.
+type spoken struct {
+	Language json.RawMessage `json:"language"`
+	Text     json.RawMessage `json:"text"`
+	Segments json.RawMessage `json:"segments"`
+}
+
+type segment struct {
+	Start *float64        `json:"start"`
+	End   *float64        `json:"end"`
+	Text  json.RawMessage `json:"text"`
+}
+
+// read takes an answer about a piece of sound of so many milliseconds.
+func read(s video.Stage, body []byte, length int64) (video.Transcript, error) {
+	bad := func(reason string) (video.Transcript, error) {
+		return video.Transcript{}, fault.New(fault.Transport, op, s.Model, reason)
+	}
+	var said spoken
+	if json.Unmarshal(body, &said) != nil {
+		return bad("the answer is not an object")
+	}
+	whole, ok := text(said.Text)
+	if !ok {
+		return bad("the text of the answer is not a text")
+	}
+	var segments []segment
+	if len(said.Segments) > 0 && json.Unmarshal(said.Segments, &segments) != nil {
+		return bad("the segments of the answer are not a list, or have no times")
+	}
+	if len(said.Text) == 0 && len(said.Segments) == 0 {
+		return bad("the answer has neither a text nor segments")
+	}
+	out := video.Transcript{Model: s.Model, CostMicroUSD: s.CostMicroUSD, Segments: []video.Segment{}}
+	out.Language, _ = text(said.Language)
+	for _, g := range segments {
+		words, ok := text(g.Text)
+		switch {
+		case !ok:
+			return bad("the text of a segment is not a text")
+		case g.Start == nil || g.End == nil:
+			return bad("a segment of the answer has no times")
+		}
+		start, end := milliseconds(*g.Start, length), milliseconds(*g.End, length)
+		if end < start {
+			return bad("the answer has a segment that ends before it starts")
+		}
+		if words != "" && start < length {
+			out.Segments = append(out.Segments, video.Segment{StartMS: start, EndMS: max(end, start+1), Text: strings.ToValidUTF8(words, "�")})
+		}
+	}
+	if len(segments) == 0 && whole != "" { // a server without segments
+		out.Segments = append(out.Segments, video.Segment{EndMS: length, Text: strings.ToValidUTF8(whole, "�")})
+	}
+	slices.SortStableFunc(out.Segments, func(a, b video.Segment) int { return int(a.StartMS - b.StartMS) })
+	return out, nil
+}
+
+// text is a text without the space around it; one that is missing or null is empty.
+func text(data json.RawMessage) (trimmed string, ok bool) {
+	var s *string
+	if len(data) > 0 && json.Unmarshal(data, &s) != nil {
+		return "", false
+	}
+	if s == nil {
+		return "", true
+	}
+	return strings.TrimSpace(*s), true
+}

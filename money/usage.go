@@ -1,0 +1,159 @@
+package money
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// Count is a number of tokens as a server states it.
+type Count struct {
+	Tokens int
+	Said   bool // false: it is missing, null, or not a number of at least 0
+}
+
+// maxCount is where counts saturate. It is far beyond any context.
+const maxCount = math.MaxInt64 / 4
+
+// UnmarshalJSON never fails: an answer is not worthless because its count is.
+// Numbers may be fractions, which round up, or written as strings.
+func (c *Count) UnmarshalJSON(data []byte) error {
+	*c = Count{}
+	text := string(data)
+	if len(data) > 0 && data[0] == '"' && json.Unmarshal(data, &text) != nil {
+		return nil
+	}
+	text = strings.TrimSpace(text)
+	if strings.Trim(text, "0123456789+-.eE") != "" { // ParseFloat knows Inf, hex and more
+		return nil
+	}
+	n, err := strconv.ParseFloat(text, 64) // what is out of range is infinite
+	switch {
+	case err != nil && !math.IsInf(n, 0), math.IsNaN(n), n < 0:
+	case n >= maxCount:
+		*c = Count{maxCount, true}
+	default:
+		*c = Count{int(math.Ceil(n)), true}
+	}
+	return nil
+}
+
+// Usage is what a server says it counted. The zero value says nothing.
+type Usage struct{ Input, Output Count }
+
+// UnmarshalJSON reads OpenAI's names and Anthropic's. Whatever is not an object
+// says nothing. It never fails.
+func (u *Usage) UnmarshalJSON(data []byte) error {
+	*u = Usage{}
+	var s struct {
+		Prompt     Count `json:"prompt_tokens"`
+		Completion Count `json:"completion_tokens"`
+		Total      Count `json:"total_tokens"`
+		Input      Count `json:"input_tokens"`
+		Output     Count `json:"output_tokens"`
+	}
+	if json.Unmarshal(data, &s) != nil {
+		return nil //nolint:nilerr // see above
+	}
+	u.Input, u.Output = s.Prompt, s.Completion
+	if !u.Input.Said {
+		u.Input = s.Input
+	}
+	if !u.Output.Said {
+		u.Output = s.Output
+	}
+	if !u.Output.Said && u.Input.Said && s.Total.Said && s.Total.Tokens >= u.Input.Tokens {
+		u.Output = Count{s.Total.Tokens - u.Input.Tokens, true}
+	}
+	return nil
+}
+
+// UsageOf finds the usage in an answer of which the rest may be unreadable: of
+// other types than were expected, or cut off after it.
+func UsageOf(answer []byte) (u Usage, found bool) {
+	d := json.NewDecoder(bytes.NewReader(answer))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return u, false
+	}
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return u, found
+		}
+		var value json.RawMessage
+		if d.Decode(&value) != nil {
+			return u, found
+		}
+		if name == "usage" {
+			found = u.UnmarshalJSON(value) == nil && (u.Input.Said || u.Output.Said)
+		}
+	}
+	return u, found
+}
+
+// Request bounds what the tokens of a call can come to.
+type Request struct {
+	Input     int // an estimate from above of what was sent
+	MaxInput  int // more cannot be of this request; at least Input
+	MaxOutput int // of the answer; 0 = unbounded
+}
+
+// maxOutput is what an answer without a bound may hold: more than any model
+// writes in one.
+const maxOutput = 1 << 20
+
+// beyond is how many tokens more than max_tokens a server may count: thoughts, and
+// the end of a turn. Some leave them out of the bound and bill them all the same.
+const beyond = 1024
+
+// Settled is what a call is charged for.
+type Settled struct {
+	Input, Output int
+	Estimated     bool // the server does not say it, or says what cannot be
+}
+
+// Settle decides what a call is charged for, given how many bytes the model
+// wrote. The rules, each for itself of input and output:
+//
+//   - A count from 1 to the request's bound is taken as it is, also if it is
+//     smaller than the text would suggest: what a provider counts is what it bills.
+//   - 0 beside a text, and a count that is missing or not a number, is a server
+//     that does not count: it is estimated from above, an input by the request and
+//     an output by its bytes, since no token is shorter than one.
+//   - A count beyond the bound is not of this call: an input is estimated, and an
+//     output charged at its bound. Of an output, 1024 tokens more are taken as they are.
+//
+// So no answer is free by mistake, and none costs more than its request could.
+func (r Request) Settle(u Usage, written int) Settled {
+	out := Settled{Input: u.Input.Tokens, Output: u.Output.Tokens}
+	most := r.MaxOutput
+	if most <= 0 {
+		most = maxOutput
+	}
+	switch {
+	case !u.Input.Said, u.Input.Tokens == 0, u.Input.Tokens > r.MaxInput:
+		out.Input, out.Estimated = r.Input, true
+	}
+	switch {
+	case !u.Output.Said && written == 0:
+		out.Output, out.Estimated = 0, true
+	case u.Output.Tokens == 0 && written > 0:
+		out.Output, out.Estimated = min(written+1, most), true // and the token that ends a turn
+	case u.Output.Tokens > most+beyond:
+		out.Output, out.Estimated = most, true
+	}
+	return out
+}
+
+// Readable reports whether a usage can be charged as it is, although the answer
+// cannot be used and says nothing about itself.
+func (r Request) Readable(u Usage) bool {
+	most := r.MaxOutput
+	if most <= 0 {
+		most = maxOutput
+	}
+	return u.Input.Said && u.Input.Tokens > 0 && u.Input.Tokens <= r.MaxInput &&
+		u.Output.Said && u.Output.Tokens > 0 && u.Output.Tokens <= most+beyond
+}

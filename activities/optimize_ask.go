@@ -126,7 +126,7 @@ func (c *crowd) answer(ctx context.Context, call mipro.Call, ticket int64) (mipr
 	key := string(c.who.Tenant) + "/lm/" + string(fingerprint) + ".json"
 	worst := int64(0)
 	if model.Price != nil {
-		worst = model.Price.Cost(prompt.Tokens(completion.Messages), answerTokens(model))
+		worst = completion.Reserved(*model.Price)
 	}
 	k := newAsker(c.a.Store, c.a.Ledger, &c.a.desk, client{c.who.Tenant, c.who.Ledger, c.who.LimitMicroUSD},
 		KindComplete, video.Stage{Model: model.Name, Revision: model.Revision, CostMicroUSD: worst}, c.a.LM)

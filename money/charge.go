@@ -12,7 +12,7 @@ import (
 // too late or could not be stored. An error without a Charged in its chain means
 // that the provider bills nothing: the connection was refused, or the request
 // was (a status of 4xx, or 503).
-type Charged struct {
+type Charged struct { //nolint:errname // it says what a failure costs; the failure is Err
 	MicroUSD int64 // what the answer's usage comes to; counts only if Known
 	Known    bool  // false: book the whole reservation
 	Err      error // the failure itself; never nil

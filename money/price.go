@@ -22,7 +22,7 @@ const maxPrice = 100_000
 func (p Price) Check() error {
 	for _, v := range []float64{p.Input, p.Output} {
 		if !(v >= 0 && v <= maxPrice) {
-			return errors.New("a price must be from 0 to 100000 USD a million tokens")
+			return errors.New("a price is out of range: use 0 to 100000 USD per million tokens")
 		}
 	}
 	return nil

@@ -22,8 +22,8 @@ const maxCount = math.MaxInt64 / 4
 func (c *Count) UnmarshalJSON(data []byte) error {
 	*c = Count{}
 	text := string(data)
-	if len(data) > 0 && data[0] == '"' && json.Unmarshal(data, &text) != nil {
-		return nil
+	if len(data) > 0 && data[0] == '"' {
+		_ = json.Unmarshal(data, &text) // what is not a text is not a number either
 	}
 	text = strings.TrimSpace(text)
 	if strings.Trim(text, "0123456789+-.eE") != "" { // ParseFloat knows Inf, hex and more

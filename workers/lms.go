@@ -39,15 +39,9 @@ func newLMs(c config.Config, getenv func(string) string, asks bool) *lms {
 				one.missing = missingKey("endpoint", e.Name, e.KeyVariable)
 			}
 		}
-		prices := map[string]prompt.Price{}
-		for _, m := range e.Models {
-			if p := c.Price(m); p != nil {
-				prices[m] = *p
-			}
-		}
 		one.LM = lm.New(lm.Options{
 			URL: e.URL, Key: key, KeyVariable: e.KeyVariable, Timeout: e.Timeout, MaxInFlight: e.MaxInFlight,
-			Dialect: lm.Dialect(e.Dialect), MaxCompletionTokens: e.MaxCompletionTokens, Names: e.Names, Prices: prices,
+			Dialect: lm.Dialect(e.Dialect), MaxCompletionTokens: e.MaxCompletionTokens, Names: e.Names, Prices: pricesOf(c, []config.Endpoint{e}),
 		})
 		serveBy(out.byModel, e.Models, one)
 		if asks {

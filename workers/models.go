@@ -13,6 +13,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/embed"
 	"github.com/cogniverse/cogflow/internal/preview"
 	"github.com/cogniverse/cogflow/internal/vlm"
+	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -24,6 +25,7 @@ type models struct {
 	transcribers map[string]activities.Transcriber
 	checks       []modelCheck
 	profiles     []video.Profile
+	prices       map[string]money.Price // of language models that describe, by tokens
 }
 
 // modelCheck asks an endpoint whether it can do its work.
@@ -39,6 +41,7 @@ func newModels(c config.Config, getenv func(string) string, describer *preview.D
 		embedders:    map[string]activities.Embedder{preview.EmbedderModel: preview.Embedder{}},
 		transcribers: map[string]activities.Transcriber{}, profiles: c.Profiles(),
 	}
+	m.prices = pricesOf(c, c.Endpoints)
 	if describer != nil {
 		m.describers[preview.DescriberModel] = describer
 	}
@@ -205,7 +208,7 @@ func (m *models) connect(e config.Endpoint, key string) (check func(ctx context.
 	case config.OpenAI, config.CogniverseVLM:
 		o := vlm.Options{
 			URL: e.URL, Key: key, KeyVariable: e.KeyVariable, Timeout: e.Timeout, MaxInFlight: e.MaxInFlight, Batch: e.Batch,
-			Prices: m.pricesOf(e.Models),
+			Prices: m.prices,
 		}
 		var d interface {
 			activities.Describer
@@ -242,6 +245,19 @@ func (m *models) connect(e config.Endpoint, key string) (check func(ctx context.
 		return nil, fault.New(fault.Input, "connect endpoint", e.Name, "unknown kind "+strconv.Quote(string(e.Kind)))
 	}
 	return check, nil
+}
+
+// pricesOf are the prices of the models of endpoints, as far as they are known.
+func pricesOf(c config.Config, endpoints []config.Endpoint) map[string]money.Price {
+	out := map[string]money.Price{}
+	for _, e := range endpoints {
+		for _, m := range e.Models {
+			if p := c.Price(m); p != nil {
+				out[m] = *p
+			}
+		}
+	}
+	return out
 }
 
 // serveBy notes who serves which models; the first endpoint wins.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"net/http/httptrace"
 	"sync/atomic"
@@ -44,9 +45,7 @@ func (c *Client) Ask(ctx context.Context, call Call) ([]byte, error) {
 	if entry := money.EntryOf(ctx); entry != "" {
 		r.Header.Set(entryHeader, entry)
 	}
-	for name, values := range call.Header {
-		r.Header[name] = values
-	}
+	maps.Copy(r.Header, call.Header)
 	got, err := c.do(r, call.Bill)
 	return got.body, err
 }

@@ -153,7 +153,9 @@ func (c *Config) take(s section) (problems Problems) {
 	problems = append(problems, c.takeIndex(s)...)
 	problems = append(problems, c.takeEndpoints(s)...)
 	problems = append(problems, c.takeOptimize(s.Optimize)...)
-	return append(problems, c.takeProfiles(s)...)
+	problems = append(problems, c.takeProfiles(s)...)
+	c.priceProfiles()
+	return problems
 }
 
 // takeIndex: a file of our own wins over the Vespa of Cogniverse's "backend".

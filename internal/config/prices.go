@@ -42,6 +42,23 @@ func (e Endpoint) price(model string) *prompt.Price {
 	return listPrice(e, e.served(model))
 }
 
+// priceProfiles gives each describe stage without a price of its own the most that a
+// call of its model can cost by tokens: what is reserved for a call, and booked when
+// nobody can say what it came to.
+func (c *Config) priceProfiles() {
+	for name, p := range c.profiles {
+		e, ok := c.Describer(p.Describe)
+		if !ok || e.Kind != OpenAI || p.Describe.CostMicroUSD != 0 {
+			continue
+		}
+		if price := c.Price(p.Describe.Model); price != nil {
+			most := p.Describe.DescribeBounds()
+			p.Describe.CostMicroUSD = price.Cost(most.Input, most.MaxOutput)
+			c.profiles[name] = p
+		}
+	}
+}
+
 // checkPrices refuses prices that nothing would be charged by.
 func (e endpoint) checkPrices() Problems {
 	if e.Kind != OpenAI && (e.InputUSDPerMTok != nil || e.OutputUSDPerMTok != nil) {

@@ -38,3 +38,57 @@ func TestListPrices(t *testing.T) {
 		})
 	}
 }
+
+// TestHalfAPrice: with a price for input alone, output would be free without a word.
+// So it is for whatever a price is not used for.
+func TestHalfAPrice(t *testing.T) {
+	t.Parallel()
+	endpoint := func(kind, prices string) string {
+		return `{"cogflow":{"endpoints":{"e":{"kind":"` + kind + `","url":"http://127.0.0.1:9/v1","models":["m"]` + prices + `}}}}`
+	}
+	for text, want := range map[string]string{
+		endpoint("openai", `,"input_usd_per_mtok":1`):                             "cogflow.endpoints.e.output_usd_per_mtok: missing",
+		endpoint("openai", `,"output_usd_per_mtok":1`):                            "cogflow.endpoints.e.input_usd_per_mtok: missing",
+		endpoint("openai", `,"input_usd_per_mtok":0`):                             "cogflow.endpoints.e.output_usd_per_mtok: missing",
+		endpoint("openai", `,"input_usd_per_mtok":1,"output_usd_per_mtok":null`):  "cogflow.endpoints.e.output_usd_per_mtok: missing",
+		endpoint("openai", `,"input_usd_per_mtok":1,"output_usd_per_mtok":-1`):    "cogflow.endpoints.e.input_usd_per_mtok: a price is out of range",
+		endpoint("openai", `,"input_usd_per_mtok":1e300,"output_usd_per_mtok":1`): "a price is out of range",
+		endpoint("embeddings", `,"input_usd_per_mtok":1`):                         "kind embeddings have no price by tokens",
+		endpoint("pooling", `,"input_usd_per_mtok":1,"output_usd_per_mtok":1`):    "kind pooling have no price by tokens",
+		endpoint("transcriptions", `,"output_usd_per_mtok":1`):                    "kind transcriptions have no price by tokens",
+		endpoint("cogniverse", `,"input_usd_per_mtok":1,"output_usd_per_mtok":1`): "kind cogniverse have no price by tokens",
+		`{"cogflow":{"optimize":{"student":"m","prices":{"m":{"input_usd_per_mtok":1}}},"endpoints":{"e":{"kind":"openai","url":"http://127.0.0.1:9/v1","models":["m"]}}}}`: "cogflow.optimize.prices.m.output_usd_per_mtok: missing",
+	} {
+		_, err := Load(file(t, text))
+		require.ErrorContains(t, err, want, text)
+	}
+	for _, prices := range []string{``, `,"input_usd_per_mtok":0,"output_usd_per_mtok":0`, `,"input_usd_per_mtok":0,"output_usd_per_mtok":5`} {
+		_, err := Load(file(t, endpoint("openai", prices)))
+		require.NoError(t, err, prices)
+	}
+	got, err := Load(file(t, endpoint("openai", `,"input_usd_per_mtok":0,"output_usd_per_mtok":0`)))
+	require.NoError(t, err)
+	require.Equal(t, &prompt.Price{}, got.Price("m"), "0 is a price")
+}
+
+// TestDescribePrice: a call of a describer that is priced by tokens reserves the most
+// that it can cost; a price of the profile's own stands.
+func TestDescribePrice(t *testing.T) {
+	t.Parallel()
+	profile := func(describe string) string {
+		return `{"cogflow":{"active_profile":"p","endpoints":{"e":{"kind":"openai","url":"http://127.0.0.1:9/v1","models":["m"],"input_usd_per_mtok":1,"output_usd_per_mtok":10}},
+			"profiles":{"p":{"sampling":{"strategy":"fps","fps":1},"describe":{"model":"m"` + describe + `}}}}}`
+	}
+	for describe, want := range map[string]func(in, out int) int64{
+		``:                      func(in, out int) int64 { return int64(in + 10*out) },
+		`,"max_tokens":40`:      func(in, out int) int64 { return int64(in + 10*out) },
+		`,"cost_micro_usd":700`: func(int, int) int64 { return 700 },
+	} {
+		got, err := Load(file(t, profile(describe)))
+		require.NoError(t, err)
+		p, err := got.Profile("p")
+		require.NoError(t, err)
+		most := p.Describe.DescribeBounds()
+		require.Equal(t, want(most.Input, most.MaxOutput), p.Describe.CostMicroUSD, describe)
+	}
+}

@@ -1,0 +1,81 @@
+package asr_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/internal/answer/answertest"
+	"github.com/cogniverse/cogflow/internal/asr"
+	"github.com/cogniverse/cogflow/internal/asr/asrtest"
+	"github.com/cogniverse/cogflow/money"
+)
+
+// TestOddAnswers: a paid transcript is read, whatever types the rest of it has.
+func TestOddAnswers(t *testing.T) {
+	t.Parallel()
+	s := asrtest.Start(t)
+	a := asr.New(asr.Options{URL: s.URL + "/v1/"})
+	for _, body := range []string{
+		`{"duration":"6.0","task":7,"text":"hello","segments":[{"id":"seg_0","start":0,"end":2.5,"text":" hello","tokens":"none","temperature":null,"transient":1,"seek":0.5}]}`,
+		`{"language":null,"words":{},"usage":7,"text":"hello","segments":[{"start":0,"end":2.5,"text":"hello"}]}`,
+	} {
+		s.Next(answertest.Status(200, body))
+		out, err := a.Transcribe(t.Context(), request(sound(6)))
+		require.NoError(t, err, body)
+		require.Len(t, out.Segments, 1)
+		require.Equal(t, "hello", out.Segments[0].Text)
+		require.EqualValues(t, 90, out.CostMicroUSD)
+	}
+}
+
+func TestCharges(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		answer answertest.Answer
+		want   int64
+	}{
+		"429":           {answertest.Status(429, `{}`), 0},
+		"503":           {answertest.Status(503, `busy`), 0},
+		"500":           {answertest.Status(500, `{}`), 0},
+		"413":           {answertest.Status(413, `{}`), 0},
+		"504":           {answertest.Status(504, ``), 90},
+		"reset":         {answertest.Reset, 90},
+		"cut":           {answertest.Status(200, `{"segments":[{"start":0`), 90},
+		"200 error":     {answertest.Status(200, `{"error":"model is loading"}`), 90},
+		"page":          {answertest.Status(200, `<html>`), 90},
+		"backwards":     {answertest.Status(200, `{"text":"x","segments":[{"start":4,"end":2,"text":"x"}]}`), 90},
+		"no times":      {answertest.Status(200, `{"segments":[{"text":"x"}]}`), 90},
+		"no transcript": {answertest.Status(200, `{"task":"transcribe"}`), 90},
+		"other types":   {answertest.Status(200, `{"text":["x"]}`), 90},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := asrtest.Start(t)
+			s.Next(c.answer)
+			_, err := asr.New(asr.Options{URL: s.URL + "/v1", Timeout: 5 * time.Second}).Transcribe(t.Context(), request(sound(6)))
+			require.Error(t, err)
+			require.Equal(t, c.want, money.ChargeOf(err, 90), "%v", err)
+		})
+	}
+}
+
+// FuzzTranscript: any answer is a transcript or a fault that is charged.
+func FuzzTranscript(f *testing.F) {
+	s := asrtest.Start(f)
+	a := asr.New(asr.Options{URL: s.URL + "/v1"})
+	for _, seed := range []string{`{"text":"x"}`, `{"segments":[{"start":0,"end":1e300,"text":"x"}]}`, `{"segments":[{"start":-1,"end":null}]}`, `[]`, ``} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		s.Next(answertest.Status(200, body))
+		out, err := a.Transcribe(t.Context(), request(sound(6)))
+		if err != nil {
+			return
+		}
+		for _, g := range out.Segments {
+			require.True(t, g.StartMS >= 0 && g.StartMS < g.EndMS, "%+v", g)
+		}
+	})
+}

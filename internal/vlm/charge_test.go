@@ -1,0 +1,111 @@
+package vlm_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/internal/vlm"
+	"github.com/cogniverse/cogflow/internal/vlm/vlmtest"
+	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/video"
+)
+
+const reserved = 1_000_000
+
+// TestCharges: a fault of a server is charged as the server bills it.
+func TestCharges(t *testing.T) {
+	t.Parallel()
+	free := map[vlmtest.Fault]bool{vlmtest.TooMany: true, vlmtest.Down: true, vlmtest.Broken: true, vlmtest.Denied: true, vlmtest.BadRequest: true}
+	for protocol := range protocols(&vlmtest.Server{}, vlm.Options{}) {
+		s := vlmtest.Start(t)
+		d := protocols(s, vlm.Options{Timeout: 300 * time.Millisecond})[protocol]
+		for _, f := range append(vlmtest.Faults(), vlmtest.Denied, vlmtest.BadRequest, vlmtest.Drip) {
+			s.Next(f)
+			_, err := d.Describe(t.Context(), video.DescribeRequest{Stage: stage(), JPEG: vlmtest.Picture(t, 1)})
+			require.Error(t, err, f)
+			require.Equal(t, !free[f], money.ChargeOf(err, reserved) == reserved, "%s of %s: %v", f, protocol, err)
+		}
+	}
+}
+
+// answering is an OpenAI whose answers are all the same, with prices of 1 and 10.
+func answering(t *testing.T, body string) *vlm.OpenAI {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(body)) }))
+	t.Cleanup(s.Close)
+	return vlm.NewOpenAI(vlm.Options{URL: s.URL + "/v1/", Prices: map[string]money.Price{"test/vlm": {Input: 1, Output: 10}}})
+}
+
+// TestOddAnswers: an answer that was paid for is read, whatever else is in it, and
+// what it costs is bounded.
+func TestOddAnswers(t *testing.T) {
+	t.Parallel()
+	most := stage().DescribeBounds()
+	for usage, want := range map[string]int64{
+		`{"prompt_tokens":400,"completion_tokens":20}`:     600,
+		`{"prompt_tokens":400,"completion_tokens":0}`:      400 + 10*7,
+		`{"prompt_tokens":400,"completion_tokens":9e18}`:   400 + 10*256,
+		`{"prompt_tokens":25501,"completion_tokens":20}`:   25701, // as gpt-4o-mini counts pictures
+		`{"prompt_tokens":9e18,"completion_tokens":"NaN"}`: int64(most.Input) + 10*7,
+		`null`: int64(most.Input) + 10*7,
+	} {
+		d := answering(t, `{"created":1716313435.7,"id":7,"choices":[{"message":{"content":"A tram"},"finish_reason":"stop"}],"usage":`+usage+`}`)
+		c, err := d.Describe(t.Context(), video.DescribeRequest{Stage: stage(), JPEG: vlmtest.Picture(t, 1)})
+		require.NoError(t, err, usage)
+		require.Equal(t, "A tram", c.Text)
+		require.Equal(t, want, c.CostMicroUSD, usage)
+	}
+	for _, message := range []string{`"choices":[]`, `"choices":[{"message":{"content":""},"finish_reason":"stop"}]`, `"choices":[{"message":{"content":"x"},"finish_reason":"content_filter"}]`} {
+		d := answering(t, `{`+message+`,"usage":{"prompt_tokens":400,"completion_tokens":20}}`)
+		_, err := d.Describe(t.Context(), video.DescribeRequest{Stage: stage(), JPEG: vlmtest.Picture(t, 1)})
+		require.EqualValues(t, 600, money.ChargeOf(err, reserved), "%v", err)
+	}
+}
+
+// TestBatchEntries: a request of several frames carries the entries of them all. A
+// frame that is taken back before its batch was sent costs nothing, one that is
+// on its way does.
+func TestBatchEntries(t *testing.T) {
+	t.Parallel()
+	type request struct{ entries string }
+	arrived, release := make(chan request, 8), make(chan struct{})
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		arrived <- request{r.Header.Get("X-Client-Request-Id")}
+		<-release
+		_, _ = w.Write([]byte(`{"descriptions":{"frame-0000":"A tram","frame-0001":"A bus"}}`))
+	}))
+	t.Cleanup(s.Close)
+	d := vlm.NewCogniverse(vlm.Options{URL: s.URL, Batch: 3})
+	ask := func(ctx context.Context, entry string) error {
+		_, err := d.Describe(money.WithEntry(ctx, entry), video.DescribeRequest{Stage: stage(), JPEG: vlmtest.Picture(t, 1)})
+		return err
+	}
+	early, cancelEarly := context.WithCancel(t.Context())
+	cancelEarly()
+	err := ask(early, "c")
+	require.ErrorIs(t, err, context.Canceled)
+	require.Zero(t, money.ChargeOf(err, reserved))
+
+	late, cancelLate := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	var first, second error
+	wg.Go(func() { first = ask(t.Context(), "a") })
+	wg.Go(func() { second = ask(late, "b") })
+	got := <-arrived
+	cancelLate()
+	require.ElementsMatch(t, []string{"a", "b"}, strings.Split(got.entries, ","))
+	close(release)
+	wg.Wait()
+	require.NoError(t, first)
+	if second != nil { // the answer may have been first
+		require.ErrorIs(t, second, context.Canceled)
+		require.EqualValues(t, reserved, money.ChargeOf(second, reserved))
+	}
+}

@@ -42,7 +42,7 @@ type Ingest struct {
 	Scratch     string // directory for temporary files
 
 	desk    desk
-	recipes sync.Map // video.Fingerprint → video.Profile; recipes never change
+	recipes sync.Map // key of the recipe, which begins with its tenant → video.Profile; recipes never change
 }
 
 // heartbeatEvery is how often a busy activity reports. The SDK passes on at
@@ -130,14 +130,15 @@ func (a *Ingest) ResolveProfile(ctx context.Context, in ResolveInput) (Recipe, e
 
 // recipe reads a pinned profile, once a process.
 func (a *Ingest) recipe(ctx context.Context, t tenant.ID, f video.Fingerprint) (video.Profile, error) {
-	if p, ok := a.recipes.Load(f); ok {
+	key := video.RecipeKey(t, f)
+	if p, ok := a.recipes.Load(key); ok {
 		return p.(video.Profile), nil
 	}
 	var p video.Profile
-	if err := readJSON(ctx, a.Store, video.RecipeKey(t, f), &p); err != nil {
+	if err := readJSON(ctx, a.Store, key, &p); err != nil {
 		return p, err
 	}
-	a.recipes.Store(f, p)
+	a.recipes.Store(key, p)
 	return p, nil
 }
 

@@ -30,6 +30,27 @@ type Listing struct {
 	Skipped int    `json:"skipped"` // files that are no videos by their names
 }
 
+// listingPrefix is where a listing lies. It is made of tenant and run, and never
+// taken from a payload. What a workflow of an earlier build has scheduled has only
+// the prefix: that is taken apart, and made again.
+func listingPrefix(t tenant.ID, run, prefix string) (string, error) {
+	if t == "" {
+		t = ownerOf(prefix)
+		run, _ = video.ListingRun(t, prefix)
+	}
+	if t == "" || !video.IsRun(run) {
+		return "", fault.New(fault.Input, "find listing", prefix, "it is not the listing of a run")
+	}
+	return video.ListingPrefix(t, run), nil
+}
+
+// DropListingInput names a listing.
+type DropListingInput struct {
+	Tenant tenant.ID `json:"tenant"`
+	Run    string    `json:"run"`    // that listed the source
+	Prefix string    `json:"prefix"` // for workers of earlier builds
+}
+
 // errEnough ends a listing that has found max_videos.
 var errEnough = errors.New("enough videos")
 
@@ -58,7 +79,8 @@ func (a *Ingest) ListSource(ctx context.Context, in ListSourceInput) (Listing, e
 	})
 	if err != nil && !errors.Is(err, errEnough) {
 		// The run will not hear of what is listed so far.
-		return Listing{}, errors.Join(err, a.DropListing(context.WithoutCancel(ctx), out))
+		_, dropErr := deletePrefix(context.WithoutCancel(ctx), a.Store, out.Prefix)
+		return Listing{}, errors.Join(err, dropErr)
 	}
 	out.Skipped = skipped
 	if len(page) > 0 {
@@ -69,8 +91,10 @@ func (a *Ingest) ListSource(ctx context.Context, in ListSourceInput) (Listing, e
 
 // ReadListingInput asks for one page.
 type ReadListingInput struct {
-	Prefix string `json:"prefix"`
-	Page   int    `json:"page"`
+	Tenant tenant.ID `json:"tenant"`
+	Run    string    `json:"run"`    // that listed the source
+	Prefix string    `json:"prefix"` // for workers of earlier builds
+	Page   int       `json:"page"`
 }
 
 // ReadListingResult holds its URIs.
@@ -81,19 +105,27 @@ type ReadListingResult struct {
 // ReadListing returns the URIs of a page.
 func (a *Ingest) ReadListing(ctx context.Context, in ReadListingInput) (ReadListingResult, error) {
 	var out ReadListingResult
-	err := readJSON(ctx, a.Store, video.ListingKey(in.Prefix, in.Page), &out.URIs)
-	return out, err
+	prefix, err := listingPrefix(in.Tenant, in.Run, in.Prefix)
+	if err != nil {
+		return out, err
+	}
+	return out, readJSON(ctx, a.Store, video.ListingKey(prefix, in.Page), &out.URIs)
 }
 
 // DropListing removes a listing that is no longer needed.
-func (a *Ingest) DropListing(ctx context.Context, in Listing) error {
-	_, err := deletePrefix(ctx, a.Store, in.Prefix)
+func (a *Ingest) DropListing(ctx context.Context, in DropListingInput) error {
+	prefix, err := listingPrefix(in.Tenant, in.Run, in.Prefix)
+	if err != nil {
+		return err
+	}
+	_, err = deletePrefix(ctx, a.Store, prefix)
 	return err
 }
 
 // RunningInput names child workflows that a former run started.
 type RunningInput struct {
-	Workflows []string `json:"workflows"`
+	Tenant    tenant.ID `json:"tenant,omitempty"`
+	Workflows []string  `json:"workflows"`
 }
 
 // RunningResult holds those that are no longer open.

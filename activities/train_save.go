@@ -67,7 +67,7 @@ func (s *saver) work() {
 		s.next = nil
 		s.mu.Unlock()
 		// Stored whatever becomes of the activity: it is what the next one goes on from.
-		err := s.r.storeCheckpoint(context.Background(), c)
+		err := s.r.storeCheckpoint(withTenant(context.Background(), s.r.in.Tenant), c)
 		s.mu.Lock()
 		s.err = err
 		s.r.update(func(p *trainPulse) {

@@ -3,6 +3,7 @@ package video
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/cogniverse/cogflow/tenant"
 )
@@ -101,6 +102,24 @@ func ClaimKey(t tenant.ID, v ID, profile string) string {
 
 // ListingPrefix is where the pages of one library run's listing lie.
 func ListingPrefix(t tenant.ID, runID string) string { return string(t) + "/listings/" + runID + "/" }
+
+// ListingRun is the run whose listing lies under a prefix; false = it is not one
+// of that tenant. Runs are named by the server, in letters, digits and dashes.
+func ListingRun(t tenant.ID, prefix string) (runID string, ok bool) {
+	rest, ok := strings.CutPrefix(prefix, string(t)+"/listings/")
+	if !ok {
+		return "", false
+	}
+	run, ok := strings.CutSuffix(rest, "/")
+	return run, ok && IsRun(run)
+}
+
+// IsRun reports whether a text has the form of a run's name, and so is one
+// element of a key.
+func IsRun(s string) bool {
+	const alphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+	return s != "" && len(s) <= 100 && strings.Trim(s, alphabet) == ""
+}
 
 // ListingKey holds one page of URIs.
 func ListingKey(prefix string, page int) string { return fmt.Sprintf("%s%06d.json", prefix, page) }

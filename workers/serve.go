@@ -101,7 +101,7 @@ func workerOptions(p pool, fatal chan<- error) worker.Options {
 		WorkerStopTimeout:                  cmp.Or(p.grace, stopGrace),
 		MaxHeartbeatThrottleInterval:       heartbeatThrottle,
 		DefaultHeartbeatThrottleInterval:   heartbeatThrottle,
-		Interceptors:                       []interceptor.WorkerInterceptor{&activities.Errors{}},
+		Interceptors:                       []interceptor.WorkerInterceptor{&activities.Errors{}, &activities.Tenants{}},
 		OnFatalError:                       func(err error) { fatal <- err },
 	}
 }

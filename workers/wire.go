@@ -58,9 +58,11 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 		Runs: runs{temporal}, Report: report.Render, Thumb: report.Thumb, Version: version,
 	}
 	h.ingest, a.Checks = a, h.checks
-	if a.Store, err = blob.Open(ctx, c.Store); err != nil {
+	store, err := blob.Open(ctx, c.Store)
+	if err != nil {
 		return hands{}, err
 	}
+	a.Store = activities.Confined(store)
 	if h.parts.have(partPreview) {
 		if h.describer, err = preview.NewDescriber(ctx, preview.Options{Tesseract: tesseract(c)}); err != nil {
 			return hands{}, err

@@ -1,0 +1,4 @@
+package activities
+
+// HasOwner reports whether an input names its tenant.
+func HasOwner(input any) bool { _, ok := input.(owned); return ok }

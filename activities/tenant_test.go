@@ -118,8 +118,14 @@ func TestTenantOfListing(t *testing.T) {
 		require.Equal(t, []string{"a.mp4"}, got, name)
 	}
 	for _, in := range []activities.ReadListingInput{
-		{Tenant: "a", Run: "../../b/listings/run-1"}, {Tenant: "a", Run: ""}, {Tenant: "a", Prefix: "b/listings/run-1/"},
-		{Prefix: "b/videos/run-1/"}, {Prefix: "a/listings/../b/"}, {Prefix: "a/"}, {Prefix: ""}, {Prefix: "/listings/run-1/"},
+		{Tenant: "a", Run: "../../b/listings/run-1"},
+		{Tenant: "a", Run: ""},
+		{Tenant: "a", Prefix: "b/listings/run-1/"},
+		{Prefix: "b/videos/run-1/"},
+		{Prefix: "a/listings/../b/"},
+		{Prefix: "a/"},
+		{Prefix: ""},
+		{Prefix: "/listings/run-1/"},
 	} {
 		_, err := read(in)
 		require.Error(t, err, "%+v", in)

@@ -29,7 +29,7 @@ type document struct {
 	Inner  *inner                       `json:"inner,omitempty"`
 	Raw    json.RawMessage              `json:"raw,omitempty"`
 	Any    any                          `json:"any,omitempty"`
-	hidden error
+	hidden error                        //nolint:unused // no name of the document
 }
 
 type Common struct {

@@ -11,7 +11,7 @@ import (
 
 // ListAdapters lists what was trained and published.
 func ListAdapters(ctx workflow.Context, in ListAdaptersInput) (activities.AdapterList, error) {
-	if err := in.check(); err != nil {
+	if err := in.check(ctx); err != nil {
 		return activities.AdapterList{}, typed(err)
 	}
 	var a *activities.Train
@@ -22,7 +22,7 @@ func ListAdapters(ctx workflow.Context, in ListAdaptersInput) (activities.Adapte
 
 // ShowAdapter describes one adapter.
 func ShowAdapter(ctx workflow.Context, in ShowAdapterInput) (activities.AdapterDetail, error) {
-	if err := in.check(); err != nil {
+	if err := in.check(ctx); err != nil {
 		return activities.AdapterDetail{}, typed(err)
 	}
 	out, err := showAdapter(ctx, newCaller(in.Common), in.Tenant, in.Name, in.Version)
@@ -38,7 +38,7 @@ func showAdapter(ctx workflow.Context, c caller, t, name string, version int) (a
 // ActivateAdapter makes a version the one that serves its role, and loads it
 // into the model server where one is configured.
 func ActivateAdapter(ctx workflow.Context, in ActivateAdapterInput) (ActivateAdapterResult, error) {
-	if err := in.check("name", in.Name); err != nil {
+	if err := in.check(ctx, "name", in.Name); err != nil {
 		return ActivateAdapterResult{}, typed(err)
 	}
 	c := newCaller(in.Common)
@@ -73,7 +73,7 @@ func RollbackAdapter(ctx workflow.Context, in ActivateAdapterInput) (ActivateAda
 }
 
 func changeRole(ctx workflow.Context, in ActivateAdapterInput, what string) (ActivateAdapterResult, error) {
-	if err := in.check("role", in.Role); err != nil {
+	if err := in.check(ctx, "role", in.Role); err != nil {
 		return ActivateAdapterResult{}, typed(err)
 	}
 	var a *activities.Train

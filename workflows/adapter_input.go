@@ -1,6 +1,8 @@
 package workflows
 
 import (
+	"go.temporal.io/sdk/workflow"
+
 	"github.com/cogniverse/cogflow/training"
 )
 
@@ -10,13 +12,13 @@ type ListAdaptersInput struct {
 	Name string `json:"name,omitempty"` // all versions of this one; empty = all adapters
 	Role string `json:"role,omitempty"`
 
-	invalid error
+	received received
 }
 
-// UnmarshalJSON decodes strictly; see strict.
+// UnmarshalJSON decodes strictly; see receive.
 func (in *ListAdaptersInput) UnmarshalJSON(data []byte) error {
 	type plain ListAdaptersInput
-	in.invalid = strict(data, (*plain)(in))
+	in.received = receive(data, (*plain)(in))
 	return nil
 }
 
@@ -26,13 +28,13 @@ type ShowAdapterInput struct {
 	Name    string `json:"name"`
 	Version int    `json:"version,omitempty"` // 0 = the active one, else the latest
 
-	invalid error
+	received received
 }
 
-// UnmarshalJSON decodes strictly; see strict.
+// UnmarshalJSON decodes strictly; see receive.
 func (in *ShowAdapterInput) UnmarshalJSON(data []byte) error {
 	type plain ShowAdapterInput
-	in.invalid = strict(data, (*plain)(in))
+	in.received = receive(data, (*plain)(in))
 	return nil
 }
 
@@ -44,13 +46,13 @@ type ActivateAdapterInput struct {
 	Role    string `json:"role,omitempty"`    // deactivate, roll back: required; activate: default the adapter's own
 	Force   bool   `json:"force,omitempty"`   // activate although it was not shown to be better than its base
 
-	invalid error
+	received received
 }
 
-// UnmarshalJSON decodes strictly; see strict.
+// UnmarshalJSON decodes strictly; see receive.
 func (in *ActivateAdapterInput) UnmarshalJSON(data []byte) error {
 	type plain ActivateAdapterInput
-	in.invalid = strict(data, (*plain)(in))
+	in.received = receive(data, (*plain)(in))
 	return nil
 }
 
@@ -60,9 +62,9 @@ type ActivateAdapterResult struct {
 	Loaded string `json:"loaded,omitempty"` // name under which a model server serves it; empty = none is configured
 }
 
-func (in *ListAdaptersInput) check() error {
-	if in.invalid != nil {
-		return in.invalid
+func (in *ListAdaptersInput) check(ctx workflow.Context) error {
+	if err := in.received.problem(ctx); err != nil {
+		return err
 	}
 	if in.Name != "" {
 		if err := training.CheckName("name", in.Name); err != nil {
@@ -72,9 +74,9 @@ func (in *ListAdaptersInput) check() error {
 	return in.Common.check()
 }
 
-func (in *ShowAdapterInput) check() error {
-	if in.invalid != nil {
-		return in.invalid
+func (in *ShowAdapterInput) check(ctx workflow.Context) error {
+	if err := in.received.problem(ctx); err != nil {
+		return err
 	}
 	if err := training.CheckName("name", in.Name); err != nil {
 		return err
@@ -83,9 +85,9 @@ func (in *ShowAdapterInput) check() error {
 }
 
 // check wants one of the names; the other may be left out.
-func (in *ActivateAdapterInput) check(field, value string) error {
-	if in.invalid != nil {
-		return in.invalid
+func (in *ActivateAdapterInput) check(ctx workflow.Context, field, value string) error {
+	if err := in.received.problem(ctx); err != nil {
+		return err
 	}
 	if err := required(field, value); err != nil {
 		return err

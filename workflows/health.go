@@ -12,8 +12,8 @@ import (
 // CheckHealth asks one worker of each pool about itself. A pool that takes
 // nothing within a few seconds is reported as absent.
 func CheckHealth(ctx workflow.Context, in CheckHealthInput) (CheckHealthResult, error) {
-	if in.invalid != nil {
-		return CheckHealthResult{}, typed(in.invalid)
+	if err := in.received.problem(ctx); err != nil {
+		return CheckHealthResult{}, typed(err)
 	}
 	if err := in.check(); err != nil {
 		return CheckHealthResult{}, typed(err)

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
+
+	"go.temporal.io/sdk/workflow"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/strictjson"
 	"github.com/cogniverse/cogflow/tenant"
 )
 
@@ -35,19 +37,36 @@ func (c *Common) check() error {
 	return nil
 }
 
-// strict decodes a start input and refuses unknown fields. The problem is kept
-// beside the input instead of returned: a decoding error would end the run
-// without a class, and the workflow can say it properly.
-func strict(data []byte, into any) error {
+// received is what UnmarshalJSON notes about a start input beside its fields.
+// It holds the problem instead of returning it: a decoding error would end the
+// run without a class, and the workflow can report it properly.
+type received struct {
+	invalid error           // why the input cannot be taken; nil = it can
+	loose   bool            // builds that did not compare names exactly took it
+	resume  json.RawMessage // what the run before handed on; see handedOn
+	library json.RawMessage // what the library told its video; see fromLibrary
+}
+
+// receive decodes a start input. Names are exact, none is unknown and none is
+// there twice; see package strictjson.
+func receive(data []byte, into any) received {
+	err := strictjson.Unmarshal(data, into)
+	if err == nil {
+		return received{}
+	}
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		return fault.Wrap(fault.Input, "read input", "", err)
+	loose := d.Decode(into) == nil
+	return received{invalid: fault.Wrap(fault.Input, "read input", "", err), loose: loose}
+}
+
+// problem returns why the input cannot be taken. A run that an earlier build
+// began with names in another case goes on as it began.
+func (in received) problem(ctx workflow.Context) error {
+	if in.invalid != nil && in.loose && workflow.GetVersion(ctx, "exact-input-names", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		return nil
 	}
-	if _, err := d.Token(); err != io.EOF {
-		return fault.New(fault.Input, "read input", "", "want one JSON object")
-	}
-	return nil
+	return in.invalid
 }
 
 func required(field, value string) error {

@@ -32,6 +32,12 @@ type libraryResume struct {
 	Paused   bool                     `json:"paused,omitempty"`
 }
 
+// libraryContinuation is the input of a continued run.
+type libraryContinuation struct {
+	IngestLibraryInput
+	Resume *libraryResume `json:"resume,omitempty"`
+}
+
 // child is one IngestVideo run that this library waits for.
 type child struct {
 	ID        string `json:"id"`
@@ -43,7 +49,7 @@ type child struct {
 // children that slides over the stored listing and survives continue-as-new.
 func IngestLibrary(ctx workflow.Context, in IngestLibraryInput) (IngestLibraryResult, error) {
 	r := &libraryRun{in: in, started: workflow.Now(ctx)}
-	if err := r.in.check(); err != nil {
+	if err := r.receive(ctx); err != nil {
 		return IngestLibraryResult{}, typed(err)
 	}
 	if err := r.listen(ctx); err != nil {
@@ -69,6 +75,7 @@ func IngestLibrary(ctx workflow.Context, in IngestLibraryInput) (IngestLibraryRe
 type libraryRun struct {
 	caller
 	in          IngestLibraryInput
+	resumed     *libraryResume // nil = this run begins
 	a           *activities.Ingest
 	job         string
 	budget      float64
@@ -90,14 +97,29 @@ type libraryRun struct {
 	failure     error
 }
 
+// receive checks the input, and what the run before handed on. A retry begins
+// again: the children of the attempt that failed report to nobody, and those that
+// are done are unchanged.
+func (r *libraryRun) receive(ctx workflow.Context) error {
+	if err := r.in.check(ctx); err != nil {
+		return err
+	}
+	state, err := handedOn(ctx, r.in.received.resume, func(s libraryResume) string { return s.Job })
+	if err != nil || state == nil || workflow.GetInfo(ctx).Attempt > 1 {
+		return err
+	}
+	r.resumed = state
+	return state.check(r.tenant(), workflow.GetInfo(ctx).WorkflowExecution.ID)
+}
+
 // run is the recipe.
 func (r *libraryRun) run(ctx workflow.Context) (IngestLibraryResult, error) {
-	if r.in.Resume == nil {
+	if r.resumed == nil {
 		if err := r.begin(ctx); err != nil {
 			return IngestLibraryResult{}, err
 		}
 	} else {
-		r.restore(*r.in.Resume)
+		r.restore(*r.resumed)
 	}
 	err := r.window(ctx)
 	if err == nil && r.unfinished() {
@@ -164,7 +186,12 @@ func (r *libraryRun) dropListing(ctx workflow.Context) error {
 		return nil
 	}
 	free, _ := workflow.NewDisconnectedContext(ctx)
-	return do(r.metadata(free, "drop the listing"), r.a.DropListing, r.listing)
+	run, err := listingRun(r.tenant(), r.listing)
+	if err != nil {
+		return err
+	}
+	return do(r.metadata(free, "drop the listing"), r.a.DropListing,
+		activities.DropListingInput{Tenant: r.tenant(), Run: run, Prefix: r.listing.Prefix})
 }
 
 // estimate is a dry run.
@@ -207,17 +234,17 @@ func (r *libraryRun) continueAsNew(ctx workflow.Context) error {
 	if err := settleDown(ctx); err != nil {
 		return err
 	}
-	in := r.in
+	in := libraryContinuation{IngestLibraryInput: r.in}
 	in.Concurrency, in.BudgetUSD = r.concurrency, r.budget
 	in.Resume = &libraryResume{
 		Job: r.job, Recipe: r.recipe, Listing: r.listing, Next: r.next, InFlight: r.inFlight,
 		Totals: r.totals, Failures: r.failures, Report: r.report, Started: r.started, Paused: r.paused,
 	}
-	return workflow.NewContinueAsNewError(ctx, IngestLibrary, in)
+	return workflow.NewContinueAsNewError(ctx, "IngestLibrary", in)
 }
 
 func (r *libraryRun) restore(s libraryResume) {
-	r.job, r.recipe, r.listing, r.next, r.inFlight = s.Job, s.Recipe, s.Listing, s.Next, s.InFlight
+	r.recipe, r.listing, r.next, r.inFlight = s.Recipe, s.Listing, s.Next, s.InFlight
 	r.totals, r.failures, r.report, r.started, r.paused = s.Totals, s.Failures, s.Report, s.Started, s.Paused
 	r.inherited, r.stage, r.pageIndex = len(s.InFlight), stageIngest, -1
 }

@@ -1,7 +1,10 @@
 package workflows
 
 import (
+	"encoding/json"
 	"time"
+
+	"go.temporal.io/sdk/workflow"
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/video"
@@ -18,15 +21,18 @@ type IngestLibraryInput struct {
 	Force       bool   `json:"force,omitempty"`       // extract and index again; stored captions are still reused
 	DryRun      bool   `json:"dry_run,omitempty"`     // count and estimate, write nothing
 
-	Resume *libraryResume `json:"resume,omitempty"` // set by continue-as-new only
-
-	invalid error
+	received received
 }
 
-// UnmarshalJSON decodes strictly; see strict.
+// UnmarshalJSON decodes strictly; see receive.
 func (in *IngestLibraryInput) UnmarshalJSON(data []byte) error {
-	type plain IngestLibraryInput
-	in.invalid = strict(data, (*plain)(in))
+	type Fields IngestLibraryInput
+	all := struct {
+		*Fields
+		Resume json.RawMessage `json:"resume"`
+	}{Fields: (*Fields)(in)}
+	in.received = receive(data, &all)
+	in.received.resume = all.Resume
 	return nil
 }
 
@@ -35,9 +41,9 @@ const (
 	maxConcurrency     = 256
 )
 
-func (in *IngestLibraryInput) check() error {
-	if in.invalid != nil {
-		return in.invalid
+func (in *IngestLibraryInput) check(ctx workflow.Context) error {
+	if err := in.received.problem(ctx); err != nil {
+		return err
 	}
 	if in.Concurrency == 0 {
 		in.Concurrency = defaultConcurrency

@@ -53,8 +53,12 @@ func (r *libraryRun) mustContinue(ctx workflow.Context) bool {
 func (r *libraryRun) uri(ctx workflow.Context, index int) (string, error) {
 	page := index / activities.ListingPage
 	if r.page == nil || page != r.pageIndex {
+		run, err := listingRun(r.tenant(), r.listing)
+		if err != nil {
+			return "", err
+		}
 		read, err := call(r.metadata(ctx, "read the listing"), r.a.ReadListing,
-			activities.ReadListingInput{Prefix: r.listing.Prefix, Page: page})
+			activities.ReadListingInput{Tenant: r.tenant(), Run: run, Prefix: r.listing.Prefix, Page: page})
 		if err != nil {
 			return "", err
 		}
@@ -71,9 +75,9 @@ func (r *libraryRun) start(ctx workflow.Context, uri string) {
 	}
 	r.next++
 	r.inFlight = append(r.inFlight, c)
-	in := IngestVideoInput{
-		Common: r.in.Common, URI: uri, Profile: r.recipe.Profile, Force: r.in.Force,
-		Library: &libraryLink{Job: r.job, Recipe: r.recipe},
+	in := videoOfLibrary{
+		IngestVideoInput: IngestVideoInput{Common: r.in.Common, URI: uri, Profile: r.recipe.Profile, Force: r.in.Force},
+		Library:          &libraryLink{Job: r.job, Recipe: r.recipe},
 	}
 	in.BudgetUSD = r.budget
 	r.starting++
@@ -82,14 +86,14 @@ func (r *libraryRun) start(ctx workflow.Context, uri string) {
 
 // watch starts a child and notices when it ends without a word, as a terminated
 // one does; the others report by signal, which also reaches a later run.
-func (r *libraryRun) watch(ctx workflow.Context, c child, in IngestVideoInput) {
+func (r *libraryRun) watch(ctx workflow.Context, c child, in videoOfLibrary) {
 	// Children are not cancelled through the context: those of former runs could
 	// not be, and so all are asked in the same way, by cancelChildren.
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	ctx = r.child(ctx, c.ID, cell(path.Base(c.URI)), "`"+cell(c.URI)+"`", attributes("IngestVideo", r.in.Common, r.recipe.Profile))
 	for begun := false; ; {
 		var result IngestVideoResult
-		future := workflow.ExecuteChildWorkflow(ctx, IngestVideo, in)
+		future := workflow.ExecuteChildWorkflow(ctx, "IngestVideo", in)
 		err := future.GetChildWorkflowExecution().Get(ctx, nil)
 		if !begun {
 			begun = true
@@ -163,7 +167,7 @@ func (r *libraryRun) lookAfterInherited(ctx workflow.Context) {
 			ids[i] = r.inFlight[i].ID
 		}
 		found, err := call(r.metadata(ctx, "look after children of former runs"), r.a.Running,
-			activities.RunningInput{Workflows: ids})
+			activities.RunningInput{Tenant: r.tenant(), Workflows: ids})
 		if err != nil {
 			if r.failure == nil && !temporal.IsCanceledError(err) {
 				r.failure = err

@@ -42,6 +42,12 @@ type optimizeState struct {
 	Chain   string                  `json:"chain"`
 }
 
+// optimizeContinuation is the input of a continued run.
+type optimizeContinuation struct {
+	OptimizeInput
+	Resume *optimizeState `json:"resume,omitempty"`
+}
+
 // optimizeRun is the state of one OptimizePrompts run.
 type optimizeRun struct {
 	caller
@@ -66,14 +72,23 @@ func OptimizePrompts(ctx workflow.Context, in OptimizeInput) (OptimizeResult, er
 
 // run is the recipe.
 func (r *optimizeRun) run(ctx workflow.Context) (OptimizeResult, error) {
-	if err := r.in.check(); err != nil {
+	if err := r.in.check(ctx); err != nil {
 		return OptimizeResult{}, typed(err)
 	}
 	if err := r.listen(ctx); err != nil {
 		return OptimizeResult{}, err
 	}
-	if r.in.Resume != nil {
-		r.optimizeState = *r.in.Resume
+	state, err := handedOn(ctx, r.in.received.resume, func(s optimizeState) string { return s.Chain })
+	if err == nil && state != nil {
+		err = state.check()
+	}
+	if err != nil {
+		return OptimizeResult{}, typed(err)
+	}
+	if state != nil {
+		budget := r.Budget // the input has it, where whoever checks inputs sees it
+		r.optimizeState = *state
+		r.Budget = budget
 	} else if err := r.prepare(ctx); err != nil {
 		return OptimizeResult{}, err
 	}
@@ -328,9 +343,9 @@ func (r *optimizeRun) continueAsNew(ctx workflow.Context) error {
 	if err := settleDown(ctx); err != nil {
 		return err
 	}
-	in := r.in
+	in := optimizeContinuation{OptimizeInput: r.in}
 	in.BudgetUSD = r.Budget
 	state := r.optimizeState
 	in.Resume = &state
-	return workflow.NewContinueAsNewError(ctx, OptimizePrompts, in)
+	return workflow.NewContinueAsNewError(ctx, "OptimizePrompts", in)
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"time"
 
+	"go.temporal.io/sdk/workflow"
+
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/prompt"
@@ -26,15 +28,18 @@ type OptimizeInput struct {
 	DryRun         bool            `json:"dry_run,omitempty"` // check and quote only
 	mipro.Settings                 // auto, num_candidates, …, seed
 
-	Resume *optimizeState `json:"resume,omitempty"` // set by continue-as-new only
-
-	invalid error
+	received received
 }
 
-// UnmarshalJSON decodes strictly; see strict.
+// UnmarshalJSON decodes strictly; see receive.
 func (in *OptimizeInput) UnmarshalJSON(data []byte) error {
-	type plain OptimizeInput
-	in.invalid = strict(data, (*plain)(in))
+	type Fields OptimizeInput
+	all := struct {
+		*Fields
+		Resume json.RawMessage `json:"resume"`
+	}{Fields: (*Fields)(in)}
+	in.received = receive(data, &all)
+	in.received.resume = all.Resume
 	return nil
 }
 
@@ -43,9 +48,9 @@ const maxInlineExamples = 256 << 10 // bytes
 
 const defaultOptimizeSeed = 9 // DSPy's
 
-func (in *OptimizeInput) check() error {
-	if in.invalid != nil {
-		return in.invalid
+func (in *OptimizeInput) check(ctx workflow.Context) error {
+	if err := in.received.problem(ctx); err != nil {
+		return err
 	}
 	if in.Mode == "" {
 		in.Mode = activities.ModeImproved
@@ -116,13 +121,13 @@ type ListProgramsInput struct {
 	Common
 	Name string `json:"name,omitempty"` // all versions of this one; empty = all programs
 
-	invalid error
+	received received
 }
 
-// UnmarshalJSON decodes strictly; see strict.
+// UnmarshalJSON decodes strictly; see receive.
 func (in *ListProgramsInput) UnmarshalJSON(data []byte) error {
 	type plain ListProgramsInput
-	in.invalid = strict(data, (*plain)(in))
+	in.received = receive(data, (*plain)(in))
 	return nil
 }
 
@@ -134,19 +139,19 @@ type ProgramInput struct {
 	Force   bool   `json:"force,omitempty"`   // promote, canary: although it was not confirmed to be better
 	Share   int    `json:"share,omitempty"`   // canary: percent of the keys that get it; 0 = end the canary
 
-	invalid error
+	received received
 }
 
-// UnmarshalJSON decodes strictly; see strict.
+// UnmarshalJSON decodes strictly; see receive.
 func (in *ProgramInput) UnmarshalJSON(data []byte) error {
 	type plain ProgramInput
-	in.invalid = strict(data, (*plain)(in))
+	in.received = receive(data, (*plain)(in))
 	return nil
 }
 
-func (in *ListProgramsInput) check() error {
-	if in.invalid != nil {
-		return in.invalid
+func (in *ListProgramsInput) check(ctx workflow.Context) error {
+	if err := in.received.problem(ctx); err != nil {
+		return err
 	}
 	if in.Name != "" {
 		if err := training.CheckName("name", in.Name); err != nil {
@@ -157,8 +162,8 @@ func (in *ListProgramsInput) check() error {
 }
 
 // check refuses a share: who wants a canary shall not promote for everybody.
-func (in *ProgramInput) check() error {
-	if err := in.checkCanary(); err != nil {
+func (in *ProgramInput) check(ctx workflow.Context) error {
+	if err := in.checkCanary(ctx); err != nil {
 		return err
 	}
 	if in.Share != 0 {
@@ -167,9 +172,9 @@ func (in *ProgramInput) check() error {
 	return nil
 }
 
-func (in *ProgramInput) checkCanary() error {
-	if in.invalid != nil {
-		return in.invalid
+func (in *ProgramInput) checkCanary(ctx workflow.Context) error {
+	if err := in.received.problem(ctx); err != nil {
+		return err
 	}
 	if in.Share != 0 {
 		if err := training.CheckShare(in.Share); err != nil {

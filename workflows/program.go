@@ -13,7 +13,7 @@ import (
 
 // ListPrograms lists what was optimized and published.
 func ListPrograms(ctx workflow.Context, in ListProgramsInput) (activities.ProgramList, error) {
-	if err := in.check(); err != nil {
+	if err := in.check(ctx); err != nil {
 		return activities.ProgramList{}, typed(err)
 	}
 	var a *activities.Optimize
@@ -24,7 +24,7 @@ func ListPrograms(ctx workflow.Context, in ListProgramsInput) (activities.Progra
 
 // ShowProgram describes one version of a program, its text included.
 func ShowProgram(ctx workflow.Context, in ProgramInput) (activities.ProgramDetail, error) {
-	if err := in.check(); err != nil {
+	if err := in.check(ctx); err != nil {
 		return activities.ProgramDetail{}, typed(err)
 	}
 	out, err := showProgram(ctx, in)
@@ -39,7 +39,7 @@ func showProgram(ctx workflow.Context, in ProgramInput) (activities.ProgramDetai
 
 // PromoteProgram makes a version the active one.
 func PromoteProgram(ctx workflow.Context, in ProgramInput) (training.Role, error) {
-	if err := in.check(); err != nil {
+	if err := in.check(ctx); err != nil {
 		return training.Role{}, typed(err)
 	}
 	c := newCaller(in.Common)
@@ -72,7 +72,7 @@ func better(ctx workflow.Context, c caller, in ProgramInput, op, forced string) 
 
 // RollbackProgram makes the version active again that was before.
 func RollbackProgram(ctx workflow.Context, in ProgramInput) (training.Role, error) {
-	if err := in.check(); err != nil {
+	if err := in.check(ctx); err != nil {
 		return training.Role{}, typed(err)
 	}
 	var a *activities.Optimize
@@ -90,7 +90,7 @@ func RollbackProgram(ctx workflow.Context, in ProgramInput) (training.Role, erro
 // CanaryProgram has a share of all keys get a version in place of the active one,
 // or ends that.
 func CanaryProgram(ctx workflow.Context, in ProgramInput) (training.Role, error) {
-	if err := in.checkCanary(); err != nil {
+	if err := in.checkCanary(ctx); err != nil {
 		return training.Role{}, typed(err)
 	}
 	c := newCaller(in.Common)

@@ -10,7 +10,7 @@ import (
 
 // SearchVideos embeds a query with the profile's model and looks it up.
 func SearchVideos(ctx workflow.Context, in SearchVideosInput) (SearchVideosResult, error) {
-	if err := in.check(); err != nil {
+	if err := in.check(ctx); err != nil {
 		return SearchVideosResult{}, typed(err)
 	}
 	var a *activities.Ingest
@@ -38,7 +38,7 @@ func SearchVideos(ctx workflow.Context, in SearchVideosInput) (SearchVideosResul
 
 // ListVideos lists what is published.
 func ListVideos(ctx workflow.Context, in ListVideosInput) (ListVideosResult, error) {
-	if err := in.check(); err != nil {
+	if err := in.check(ctx); err != nil {
 		return ListVideosResult{}, typed(err)
 	}
 	var a *activities.Ingest
@@ -53,7 +53,7 @@ func ListVideos(ctx workflow.Context, in ListVideosInput) (ListVideosResult, err
 
 // DeleteVideo forgets a video in one profile or all.
 func DeleteVideo(ctx workflow.Context, in DeleteVideoInput) (DeleteVideoResult, error) {
-	if err := in.check(); err != nil {
+	if err := in.check(ctx); err != nil {
 		return DeleteVideoResult{}, typed(err)
 	}
 	if err := describeRun(ctx, "DeleteVideo", in.Common, in.Profile); err != nil {

@@ -3,6 +3,8 @@ package workflows
 import (
 	"strings"
 
+	"go.temporal.io/sdk/workflow"
+
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/video"
@@ -16,21 +18,21 @@ type SearchVideosInput struct {
 	Limit   int    `json:"limit,omitempty"` // default 10, at most 1000
 	Rank    string `json:"rank,omitempty"`  // hybrid (default), bm25, vector
 
-	invalid error
+	received received
 }
 
-// UnmarshalJSON decodes strictly; see strict.
+// UnmarshalJSON decodes strictly; see receive.
 func (in *SearchVideosInput) UnmarshalJSON(data []byte) error {
 	type plain SearchVideosInput
-	in.invalid = strict(data, (*plain)(in))
+	in.received = receive(data, (*plain)(in))
 	return nil
 }
 
 const maxQuery = 4096 // bytes; a query is a sentence, not a document
 
-func (in *SearchVideosInput) check() error {
-	if in.invalid != nil {
-		return in.invalid
+func (in *SearchVideosInput) check(ctx workflow.Context) error {
+	if err := in.received.problem(ctx); err != nil {
+		return err
 	}
 	if in.Limit == 0 {
 		in.Limit = 10
@@ -70,19 +72,19 @@ type DeleteVideoInput struct {
 	Video   string `json:"video"`             // SHA-256 of the content
 	Profile string `json:"profile,omitempty"` // default: every profile
 
-	invalid error
+	received received
 }
 
-// UnmarshalJSON decodes strictly; see strict.
+// UnmarshalJSON decodes strictly; see receive.
 func (in *DeleteVideoInput) UnmarshalJSON(data []byte) error {
 	type plain DeleteVideoInput
-	in.invalid = strict(data, (*plain)(in))
+	in.received = receive(data, (*plain)(in))
 	return nil
 }
 
-func (in *DeleteVideoInput) check() error {
-	if in.invalid != nil {
-		return in.invalid
+func (in *DeleteVideoInput) check(ctx workflow.Context) error {
+	if err := in.received.problem(ctx); err != nil {
+		return err
 	}
 	if _, err := video.ParseID(in.Video); err != nil {
 		return err
@@ -104,19 +106,19 @@ type ListVideosInput struct {
 	Offset  int    `json:"offset,omitempty"`
 	Limit   int    `json:"limit,omitempty"` // default 100, at most 500
 
-	invalid error
+	received received
 }
 
-// UnmarshalJSON decodes strictly; see strict.
+// UnmarshalJSON decodes strictly; see receive.
 func (in *ListVideosInput) UnmarshalJSON(data []byte) error {
 	type plain ListVideosInput
-	in.invalid = strict(data, (*plain)(in))
+	in.received = receive(data, (*plain)(in))
 	return nil
 }
 
-func (in *ListVideosInput) check() error {
-	if in.invalid != nil {
-		return in.invalid
+func (in *ListVideosInput) check(ctx workflow.Context) error {
+	if err := in.received.problem(ctx); err != nil {
+		return err
 	}
 	if in.Limit == 0 {
 		in.Limit = 100
@@ -135,13 +137,14 @@ type ListVideosResult struct {
 // CheckHealthInput starts CheckHealth.
 type CheckHealthInput struct {
 	Common
-	invalid error
+
+	received received
 }
 
-// UnmarshalJSON decodes strictly; see strict.
+// UnmarshalJSON decodes strictly; see receive.
 func (in *CheckHealthInput) UnmarshalJSON(data []byte) error {
 	type plain CheckHealthInput
-	in.invalid = strict(data, (*plain)(in))
+	in.received = receive(data, (*plain)(in))
 	return nil
 }
 

@@ -42,10 +42,10 @@ func TrainSweep(ctx workflow.Context, in SweepInput) (SweepResult, error) {
 }
 
 func (r *sweepRun) run(ctx workflow.Context) (SweepResult, error) {
-	if err := r.in.check(); err != nil {
+	if err := r.in.check(ctx); err != nil {
 		return SweepResult{}, typed(err)
 	}
-	if err := r.prepare(workflow.GetInfo(ctx).WorkflowExecution.ID); err != nil {
+	if err := r.prepare(ctx); err != nil {
 		return SweepResult{}, typed(err)
 	}
 	r.caller = newCaller(r.in.Common)

@@ -1,7 +1,6 @@
 package workflows
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -9,6 +8,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/strictjson"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -22,13 +22,13 @@ type SweepInput struct {
 	Runs        []map[string]json.RawMessage `json:"runs,omitempty"`        // or these overrides, one run each
 	Concurrency int                          `json:"concurrency,omitempty"` // runs at a time, default 2
 
-	invalid error
+	received received
 }
 
-// UnmarshalJSON decodes strictly; see strict.
+// UnmarshalJSON decodes strictly; see receive.
 func (in *SweepInput) UnmarshalJSON(data []byte) error {
 	type plain SweepInput
-	in.invalid = strict(data, (*plain)(in))
+	in.received = receive(data, (*plain)(in))
 	return nil
 }
 
@@ -49,9 +49,9 @@ type SweepRun struct {
 	Failure    *video.Failure             `json:"failure,omitempty"`
 }
 
-func (in *SweepInput) check() error {
-	if in.invalid != nil {
-		return in.invalid
+func (in *SweepInput) check(ctx workflow.Context) error {
+	if err := in.received.problem(ctx); err != nil {
+		return err
 	}
 	if in.Concurrency == 0 {
 		in.Concurrency = defaultSweepConcurrency
@@ -96,26 +96,23 @@ func (in *SweepInput) combinations() ([]map[string]json.RawMessage, error) {
 
 // prepare makes the input of every run, and refuses what cannot be one before
 // any of them starts.
-func (r *sweepRun) prepare(parent string) error {
+func (r *sweepRun) prepare(ctx workflow.Context) error {
 	combinations, err := r.in.combinations()
 	if err != nil {
 		return err
 	}
+	// Sweeps that an earlier build began varied what they liked.
+	before := func() bool {
+		return workflow.GetVersion(ctx, "sweep-limits-last", workflow.DefaultVersion, 1) == workflow.DefaultVersion
+	}
+	parent := workflow.GetInfo(ctx).WorkflowExecution.ID
 	for i, overrides := range combinations {
-		var input map[string]any
-		decoder := json.NewDecoder(bytes.NewReader(r.in.Train))
-		decoder.UseNumber()
-		if err := decoder.Decode(&input); err != nil || input == nil {
-			return fault.New(fault.Input, "read input", "train", "want the object that starts "+workflowOf(r.in.Method))
+		input, err := r.merged(overrides, before)
+		if err != nil {
+			return err
 		}
-		input["tenant"], input["priority"] = r.in.Tenant, r.in.Priority
-		if r.in.BudgetUSD > 0 { // equal shares: the runs do not know of each other
-			input["budget_usd"] = r.in.BudgetUSD / float64(len(combinations))
-		}
-		for _, name := range workflow.DeterministicKeys(overrides) {
-			if err := override(input, name, overrides[name]); err != nil {
-				return err
-			}
+		if err := r.limit(input, len(combinations)); err != nil {
+			return err
 		}
 		data, err := json.Marshal(input)
 		if err != nil {
@@ -125,10 +122,7 @@ func (r *sweepRun) prepare(parent string) error {
 		if err := json.Unmarshal(data, &one); err != nil {
 			return fault.Wrap(fault.Input, "read input", "train", err)
 		}
-		if err := one.check(r.in.Method); err != nil {
-			return fmt.Errorf("run %d (%s): %w", i+1, describe(overrides), err)
-		}
-		if _, _, _, err := one.resolve(); err != nil {
+		if err := one.checkRun(ctx, r.in.Method); err != nil {
 			return fmt.Errorf("run %d (%s): %w", i+1, describe(overrides), err)
 		}
 		r.inputs = append(r.inputs, data)
@@ -137,21 +131,102 @@ func (r *sweepRun) prepare(parent string) error {
 	return nil
 }
 
-// override sets a value at a dotted place: "sft_config.learning_rate".
-func override(input map[string]any, name string, value json.RawMessage) error {
-	parts := strings.Split(name, ".")
-	at := input
-	for _, part := range parts[:len(parts)-1] {
-		next, ok := at[part].(map[string]any)
-		if !ok {
-			if at[part] != nil {
-				return fault.New(fault.Input, "read input", name, part+" is no object")
-			}
-			next = map[string]any{}
-			at[part] = next
-		}
-		at = next
+// checkRun checks the input of one run of a sweep. Nothing is handed on to it.
+func (in *TrainInput) checkRun(ctx workflow.Context, method training.Method) error {
+	if in.received.resume != nil {
+		return reserved("resume")
 	}
-	at[parts[len(parts)-1]] = value
+	if err := in.check(ctx, method); err != nil {
+		return err
+	}
+	_, _, _, err := in.resolve()
+	return err
+}
+
+// merged lays overrides over the input that all runs have in common.
+func (r *sweepRun) merged(overrides map[string]json.RawMessage, before func() bool) (map[string]json.RawMessage, error) {
+	var input map[string]json.RawMessage
+	if err := strictjson.Unmarshal(r.in.Train, &input); err != nil {
+		return nil, fault.Wrap(fault.Input, "read input", "train", err)
+	}
+	if input == nil {
+		return nil, fault.New(fault.Input, "read input", "train", "want the object that starts "+workflowOf(r.in.Method))
+	}
+	var said Common // what the common input says has to be the sweep's own
+	if err := strictjson.Unmarshal(r.in.Train, &said, strictjson.AllowUnknown); err != nil {
+		return nil, fault.Wrap(fault.Input, "read input", "train", err)
+	}
+	if said.Tenant != "" && said.Tenant != r.in.Tenant && !before() {
+		return nil, fault.New(fault.Input, "read input", "train.tenant", "a sweep trains for its own tenant, "+r.in.Tenant+"; leave it out")
+	}
+	for _, name := range workflow.DeterministicKeys(overrides) {
+		if err := mayVary(name); err != nil && !before() {
+			return nil, err
+		}
+		if err := override(input, name, overrides[name]); err != nil {
+			return nil, err
+		}
+	}
+	return input, nil
+}
+
+// mayVary refuses to vary what identifies or limits a run. Names in another case
+// are unknown to TrainInput, and refused with what else it does not know.
+func mayVary(name string) error {
+	top, _, _ := strings.Cut(name, ".")
+	for _, field := range []string{"tenant", "budget_usd", "priority", "timeout", "resume"} {
+		if strings.EqualFold(top, field) {
+			return fault.New(fault.Input, "read input", "grid", fmt.Sprintf(
+				"%q identifies or limits a run and cannot be varied; set it for the whole sweep", name))
+		}
+	}
 	return nil
+}
+
+// limit sets what identifies and limits a run, after everything else.
+func (r *sweepRun) limit(input map[string]json.RawMessage, runs int) error {
+	budget := 0.0
+	if raw := input["budget_usd"]; raw != nil {
+		if err := strictjson.Unmarshal(raw, &budget); err != nil {
+			return fault.Wrap(fault.Input, "read input", "train.budget_usd", err)
+		}
+	}
+	if share := r.in.BudgetUSD / float64(runs); share > 0 && (budget <= 0 || share < budget) {
+		budget = share // equal shares: the runs do not know of each other
+	}
+	for _, own := range []struct {
+		name  string
+		value any
+	}{{"tenant", r.in.Tenant}, {"priority", r.in.Priority}, {"budget_usd", budget}} {
+		raw, err := json.Marshal(own.value)
+		if err != nil {
+			return fault.Wrap(fault.Input, "read input", own.name, err)
+		}
+		input[own.name] = raw
+	}
+	return nil
+}
+
+// override sets a value at a dotted place: "sft_config.learning_rate".
+func override(input map[string]json.RawMessage, name string, value json.RawMessage) error {
+	top, rest, deeper := strings.Cut(name, ".")
+	if !deeper {
+		input[top] = value
+		return nil
+	}
+	inner := map[string]json.RawMessage{}
+	if raw := input[top]; raw != nil {
+		if err := strictjson.Unmarshal(raw, &inner); err != nil {
+			return fault.New(fault.Input, "read input", name, top+" must be an object")
+		}
+	}
+	if inner == nil { // null
+		inner = map[string]json.RawMessage{}
+	}
+	if err := override(inner, rest, value); err != nil {
+		return err
+	}
+	raw, err := json.Marshal(inner)
+	input[top] = raw
+	return err
 }

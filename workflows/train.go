@@ -61,6 +61,12 @@ type trainState struct {
 	Chain    string                 `json:"chain"`
 }
 
+// trainContinuation is the input of a continued run.
+type trainContinuation struct {
+	TrainInput
+	Resume *trainState `json:"resume,omitempty"`
+}
+
 // trainRun is the state of one training workflow.
 type trainRun struct {
 	caller
@@ -84,14 +90,23 @@ func train(ctx workflow.Context, method training.Method, in TrainInput) (TrainRe
 
 // run is the recipe.
 func (r *trainRun) run(ctx workflow.Context, method training.Method) (TrainResult, error) {
-	if err := r.in.check(method); err != nil {
+	if err := r.in.check(ctx, method); err != nil {
 		return TrainResult{}, typed(err)
 	}
 	if err := r.listen(ctx); err != nil {
 		return TrainResult{}, err
 	}
-	if r.in.Resume != nil {
-		r.trainState = *r.in.Resume
+	state, err := handedOn(ctx, r.in.received.resume, func(s trainState) string { return s.Chain })
+	if err == nil && state != nil {
+		err = state.check()
+	}
+	if err != nil {
+		return TrainResult{}, typed(err)
+	}
+	if state != nil {
+		budget := r.Budget // the input has it, where whoever checks inputs sees it
+		r.trainState = *state
+		r.Budget = budget
 	} else if err := r.plan(ctx); err != nil {
 		return TrainResult{}, err
 	}
@@ -288,7 +303,7 @@ func (r *trainRun) continueAsNew(ctx workflow.Context) error {
 	if err := settleDown(ctx); err != nil {
 		return err
 	}
-	in := r.in
+	in := trainContinuation{TrainInput: r.in}
 	in.BudgetUSD = r.Budget
 	in.Dataset, in.EvalDataset = activities.Dataset{URI: activities.UploadScheme + r.Check.TrainFile.SHA256}, nil
 	state := r.trainState

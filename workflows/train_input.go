@@ -1,10 +1,13 @@
 package workflows
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"time"
 	"unicode"
+
+	"go.temporal.io/sdk/workflow"
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/fault"
@@ -31,18 +34,22 @@ type TrainInput struct {
 	Activate    bool                   `json:"activate,omitempty"` // make it the active adapter of its role, if it is better than the base
 	DryRun      bool                   `json:"dry_run,omitempty"`  // check and estimate only
 
-	Resume *trainState `json:"resume,omitempty"` // set by continue-as-new only
-
 	method  training.Method
 	gpuWait time.Duration
 	timeout time.Duration
-	invalid error
+
+	received received
 }
 
-// UnmarshalJSON decodes strictly; see strict.
+// UnmarshalJSON decodes strictly; see receive.
 func (in *TrainInput) UnmarshalJSON(data []byte) error {
-	type plain TrainInput
-	in.invalid = strict(data, (*plain)(in))
+	type Fields TrainInput
+	all := struct {
+		*Fields
+		Resume json.RawMessage `json:"resume"`
+	}{Fields: (*Fields)(in)}
+	in.received = receive(data, &all)
+	in.received.resume = all.Resume
 	return nil
 }
 
@@ -54,9 +61,9 @@ const (
 	maxDatasetName = 255       // bytes: what file systems allow
 )
 
-func (in *TrainInput) check(method training.Method) error {
-	if in.invalid != nil {
-		return in.invalid
+func (in *TrainInput) check(ctx workflow.Context, method training.Method) error {
+	if err := in.received.problem(ctx); err != nil {
+		return err
 	}
 	in.method = method
 	if err := required("base_model", in.BaseModel); err != nil {

@@ -45,6 +45,12 @@ type videoResume struct {
 	Transcribed bool                   `json:"transcribed,omitempty"`
 }
 
+// videoContinuation is the input of a continued run.
+type videoContinuation struct {
+	videoOfLibrary
+	Resume *videoResume `json:"resume,omitempty"`
+}
+
 // IngestVideo makes one video searchable:
 // inspect → claim → extract → describe and embed by chunks → index → publish.
 func IngestVideo(ctx workflow.Context, in IngestVideoInput) (IngestVideoResult, error) {
@@ -66,6 +72,8 @@ func IngestVideo(ctx workflow.Context, in IngestVideoInput) (IngestVideoResult, 
 type videoRun struct {
 	caller
 	in       IngestVideoInput
+	library  *libraryLink // nil = started by itself
+	resumed  *videoResume // nil = this run begins
 	a        *activities.Ingest
 	job      string
 	budget   float64
@@ -98,20 +106,34 @@ func newVideoRun(ctx workflow.Context, in IngestVideoInput) *videoRun {
 	return r
 }
 
+// receive checks the input, what a library told, and what the run before handed on.
+func (r *videoRun) receive(ctx workflow.Context) (err error) {
+	if err := r.in.check(ctx); err != nil {
+		return err
+	}
+	if r.library, err = fromLibrary(ctx, r.in.received.library); err != nil {
+		return err
+	}
+	if r.resumed, err = handedOn[videoResume](ctx, r.in.received.resume, nil); err != nil || r.resumed == nil {
+		return err
+	}
+	return r.resumed.check()
+}
+
 // run is the recipe.
 func (r *videoRun) run(ctx workflow.Context) (IngestVideoResult, error) {
-	if err := r.in.check(); err != nil {
+	if err := r.receive(ctx); err != nil {
 		return IngestVideoResult{}, typed(err)
 	}
 	if err := r.listen(ctx); err != nil {
 		return IngestVideoResult{}, err
 	}
-	if r.in.Resume == nil {
+	if r.resumed == nil {
 		if err := r.begin(ctx); err != nil || r.claim.Unchanged {
 			return r.result("unchanged"), ended(ctx, err)
 		}
 	} else {
-		r.restore(*r.in.Resume)
+		r.restore(*r.resumed)
 	}
 	err := r.pipeline(ctx)
 	if err == nil && r.mustContinue(ctx) && !r.finished() {
@@ -126,7 +148,7 @@ func (r *videoRun) run(ctx workflow.Context) (IngestVideoResult, error) {
 		return r.result("failed"), r.abandon(ctx, ended(ctx, err))
 	}
 	result := r.result("indexed")
-	if r.in.Library == nil {
+	if r.library == nil {
 		err = r.report(ctx, &result)
 	}
 	r.tell(ctx, stageDone)
@@ -136,8 +158,8 @@ func (r *videoRun) run(ctx workflow.Context) (IngestVideoResult, error) {
 // begin finds out what the video is and whether there is anything to do.
 func (r *videoRun) begin(ctx workflow.Context) error {
 	var err error
-	if r.in.Library != nil {
-		r.recipe = r.in.Library.Recipe
+	if r.library != nil {
+		r.recipe = r.library.Recipe
 	} else {
 		resolve := activities.ResolveInput{Tenant: r.tenant(), Profile: r.in.Profile}
 		if r.recipe, err = call(r.metadata(ctx, "pin the profile"), r.a.ResolveProfile, resolve); err != nil {

@@ -1,9 +1,10 @@
 package workflows
 
 import (
+	"encoding/json"
 	"time"
 
-	"github.com/cogniverse/cogflow/activities"
+	"go.temporal.io/sdk/workflow"
 )
 
 // IngestVideoInput starts IngestVideo.
@@ -13,33 +14,30 @@ type IngestVideoInput struct {
 	Profile string `json:"profile,omitempty"`
 	Force   bool   `json:"force,omitempty"`
 
-	Library *libraryLink `json:"library,omitempty"` // set by IngestLibrary only
-	Resume  *videoResume `json:"resume,omitempty"`  // set by continue-as-new only
-
-	invalid error
+	received received
 }
 
-// UnmarshalJSON decodes strictly; see strict.
+// UnmarshalJSON decodes strictly; see receive.
 func (in *IngestVideoInput) UnmarshalJSON(data []byte) error {
-	type plain IngestVideoInput
-	in.invalid = strict(data, (*plain)(in))
+	type Fields IngestVideoInput
+	all := struct {
+		*Fields
+		Library json.RawMessage `json:"library"`
+		Resume  json.RawMessage `json:"resume"`
+	}{Fields: (*Fields)(in)}
+	in.received = receive(data, &all)
+	in.received.library, in.received.resume = all.Library, all.Resume
 	return nil
 }
 
-func (in *IngestVideoInput) check() error {
-	if in.invalid != nil {
-		return in.invalid
+func (in *IngestVideoInput) check(ctx workflow.Context) error {
+	if err := in.received.problem(ctx); err != nil {
+		return err
 	}
 	if err := required("uri", in.URI); err != nil {
 		return err
 	}
 	return in.Common.check()
-}
-
-// libraryLink ties a video to the library run that started it.
-type libraryLink struct {
-	Job    string            `json:"job"` // what budget and ledger count by
-	Recipe activities.Recipe `json:"recipe"`
 }
 
 // IngestVideoResult is what IngestVideo returns.

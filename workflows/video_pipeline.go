@@ -290,14 +290,14 @@ func (r *videoRun) continueAsNew(ctx workflow.Context) error {
 	if err := settleDown(ctx); err != nil {
 		return err
 	}
-	in := r.in
+	in := videoContinuation{videoOfLibrary: videoOfLibrary{IngestVideoInput: r.in, Library: r.library}}
 	in.BudgetUSD = r.budget
 	in.Resume = &videoResume{
 		Recipe: r.recipe, Source: r.source, Claim: r.claim, Extraction: *r.extraction,
 		Next: r.next, Indexed: r.progress.Indexed, Calls: r.calls, CostMicro: r.micro, Refused: r.refused,
 		Stages: r.stages, Started: r.progress.Started, Paused: r.progress.Paused, Transcribed: r.transcribed,
 	}
-	return workflow.NewContinueAsNewError(ctx, IngestVideo, in)
+	return workflow.NewContinueAsNewError(ctx, "IngestVideo", in)
 }
 
 func (r *videoRun) restore(s videoResume) {

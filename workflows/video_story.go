@@ -16,8 +16,8 @@ func (r *videoRun) listen(ctx workflow.Context) error {
 	r.caller, r.budget = newCaller(r.in.Common), r.in.BudgetUSD
 	r.progress.Tenant = r.in.Tenant
 	r.job = chain(ctx)
-	if r.in.Library != nil {
-		r.job = r.in.Library.Job
+	if r.library != nil {
+		r.job = r.library.Job
 	}
 	err := workflow.SetQueryHandlerWithOptions(ctx, QueryProgress,
 		func() (VideoProgress, error) { return r.progress, nil },
@@ -125,7 +125,7 @@ type VideoDone struct {
 // its chain that is by now. It also works when this run was cancelled.
 func (r *videoRun) tellLibrary(ctx workflow.Context, result IngestVideoResult, err error) error {
 	parent := workflow.GetInfo(ctx).ParentWorkflowExecution
-	if r.in.Library == nil || parent == nil {
+	if r.library == nil || parent == nil {
 		return nil
 	}
 	done := VideoDone{WorkflowID: workflow.GetInfo(ctx).WorkflowExecution.ID, Result: result}

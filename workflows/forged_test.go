@@ -1,0 +1,193 @@
+package workflows
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/cogniverse/cogflow/fault"
+)
+
+// states are inputs with what a run hands on to the next, for another tenant.
+func states() map[string]string {
+	digest, job := strings.Repeat("ab", 32), strings.Repeat("cd", 12)
+	recipe := fmt.Sprintf(`{"fingerprint":%q,"profile":"p","chunk_frames":1,"describe_gpu":["cpu"],"embed_gpu":["cpu"],"gpu_wait":0,"embed":"e"}`, digest)
+	return map[string]string{
+		"IngestLibrary": `{"tenant":"a","source":"x","resume":{"job":"CHAIN","recipe":` + recipe + `,"listing":{"prefix":"a/listings/r/","videos":1},"next":0}}`,
+		"IngestVideo": `{"tenant":"a","uri":"x","resume":{"recipe":` + recipe + `,"source":{"video":"` + digest + `"},"claim":{"generation":"` + digest + `"},
+			"extraction":{"chunks":1},"next":1}}`,
+		"TrainSFT": `{"tenant":"a","base_model":"m","dataset":{"uri":"x"},"resume":{"chain":"CHAIN","check":{"train_file":{"sha256":"` + digest + `"}},
+			"plan":{"job":"` + job + `","estimate":{"classes":[{"class":"cpu","fits":true,"within_budget":true}]}},"class":0,"budget":1000000}}`,
+		"OptimizePrompts": `{"tenant":"a","program":{},"trainset":[{}],"resume":{"chain":"CHAIN","plan":{"job":"` + job + `"},"stage":"search","budget":1000000}}`,
+	}
+}
+
+// started runs a workflow as the server starts it, up to its first activity.
+func started(t *testing.T, name, input string, of func(env *testsuite.TestWorkflowEnvironment)) error {
+	t.Helper()
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestWorkflowEnvironment()
+	for name, w := range map[string]any{
+		"IngestLibrary": IngestLibrary, "IngestVideo": IngestVideo, "TrainSFT": TrainSFT, "OptimizePrompts": OptimizePrompts, "TrainSweep": TrainSweep,
+	} {
+		env.RegisterWorkflowWithOptions(w, workflow.RegisterOptions{Name: name})
+	}
+	if of != nil {
+		of(env)
+	}
+	env.ExecuteWorkflow(name, json.RawMessage(input))
+	require.True(t, env.IsWorkflowCompleted())
+	return env.GetWorkflowError()
+}
+
+const testRun = "default-test-run-id" // the SDK's; a test environment has no chains
+
+func TestForgedStateIsRefused(t *testing.T) {
+	t.Parallel()
+	for name, text := range states() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			right := strings.ReplaceAll(text, "CHAIN", testRun)
+			require.ErrorContains(t, started(t, name, right, nil), "reserved for cogflow", "nobody continued it")
+			if strings.Contains(text, "CHAIN") {
+				continued := func(env *testsuite.TestWorkflowEnvironment) { env.SetContinuedExecutionRunID("r") }
+				other := strings.ReplaceAll(text, "CHAIN", "another-run")
+				require.ErrorContains(t, started(t, name, other, continued), "reserved for cogflow", "it is of another chain")
+			}
+			for _, variant := range []string{`"Resume"`, `"RESUME"`, `"re\u0073ume"`} {
+				err := started(t, name, strings.Replace(right, `"resume"`, variant, 1), nil)
+				require.Error(t, err)
+				require.True(t, strings.Contains(err.Error(), "reserved") || strings.Contains(err.Error(), "unknown name"), "%s: %v", variant, err)
+			}
+			require.Error(t, started(t, name, strings.Replace(right, `"tenant":"a"`, `"tenant":"a","TENANT":"b"`, 1), nil))
+			require.ErrorContains(t, started(t, name, strings.Replace(right, `"tenant":"a"`, `"tenant":"a","tenant":"b"`, 1), nil), "twice")
+		})
+	}
+}
+
+// TestForgedStateIsBounded: state that was believed names nothing foreign.
+func TestForgedStateIsBounded(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ workflow, from, to string }{
+		{"IngestLibrary", `a/listings/r/`, `b/listings/r/`},
+		{"IngestLibrary", `a/listings/r/`, `a/listings/../../b/listings/r/`},
+		{"IngestLibrary", `a/listings/r/`, `a/videos/`},
+		{"IngestLibrary", `a/listings/r/`, ``},
+		{"IngestLibrary", `"next":0`, `"next":1,"in_flight":[{"id":"library-of-b/000000"}]`},
+		{"IngestLibrary", `"next":0`, `"next":1,"in_flight":[{"id":"default-test-workflow-id/000001"}]`},
+		{"IngestLibrary", `"next":0`, `"next":1,"in_flight":[{"id":"default-test-workflow-id/0"}]`},
+		{"IngestLibrary", `"next":0`, `"next":0,"report":[{"video":"../../b"}]`},
+		{"IngestLibrary", `"embed_gpu":["cpu"]`, `"embed_gpu":["of-b"]`},
+		{"IngestLibrary", `"embed_gpu":["cpu"]`, `"embed_gpu":[]`},
+		{"IngestLibrary", `"fingerprint":"`, `"fingerprint":"../../b/recipes/`},
+		{"IngestVideo", `"source":{"video":"`, `"source":{"video":"../../../b/videos/`},
+		{"IngestVideo", `"next":1`, `"next":7`},
+		{"IngestVideo", `"generation":"`, `"generation":"b`},
+		{"TrainSFT", `"job":"`, `"job":"../../../b`},
+		{"TrainSFT", `"sha256":"`, `"sha256":"../b/`},
+		{"TrainSFT", `"class":0`, `"class":-1`},
+		{"TrainSFT", `"class":"cpu"`, `"class":"of-b"`},
+		{"TrainSFT", `"fits":true`, `"fits":false`},
+		{"OptimizePrompts", `"job":"`, `"job":"../../../b`},
+		{"OptimizePrompts", `"stage":"search"`, `"stage":"x"`},
+	} {
+		t.Run(c.workflow+" "+c.to, func(t *testing.T) {
+			t.Parallel()
+			text := strings.ReplaceAll(states()[c.workflow], "CHAIN", testRun)
+			require.Contains(t, text, c.from)
+			err := started(t, c.workflow, strings.Replace(text, c.from, c.to, 1), func(env *testsuite.TestWorkflowEnvironment) { env.SetContinuedExecutionRunID("r") })
+			require.ErrorContains(t, err, "(type: input", "the run fails before its first activity")
+		})
+	}
+}
+
+// TestForgedLibraryIsRefused: only a child with the id that a library gives
+// has what a library tells.
+func TestForgedLibraryIsRefused(t *testing.T) {
+	t.Parallel()
+	link := `{"tenant":"a","uri":"x","library":{"job":"b","recipe":` + strings.SplitN(strings.SplitN(states()["IngestLibrary"], `"recipe":`, 2)[1], `,"listing"`, 2)[0] + `}}`
+	require.ErrorContains(t, started(t, "IngestVideo", link, nil), "reserved for cogflow")
+	require.True(t, isChildOf("l/000001", "l"))
+	require.True(t, isChildOf("l/1000001", "l"))
+	for _, id := range []string{"l", "l/", "l/1", "l/00000x", "m/000001", "l/000001/000001", "ll/000001", "000001"} {
+		require.False(t, isChildOf(id, "l"), id)
+	}
+}
+
+// TestForgedFieldsAreNoFields: what only cogflow may set is in no type that a
+// start is documented by.
+func TestForgedFieldsAreNoFields(t *testing.T) {
+	t.Parallel()
+	for _, w := range []any{
+		IngestLibrary, IngestVideo, DeleteVideo, SearchVideos, ListVideos, CheckHealth, TrainSFT, TrainDPO, TrainEmbedding, TrainSweep,
+		ListAdapters, ShowAdapter, ActivateAdapter, DeactivateAdapter, RollbackAdapter, OptimizePrompts, ListPrograms, ShowProgram,
+		PromoteProgram, RollbackProgram, CanaryProgram,
+	} {
+		in := reflect.TypeOf(w).In(1)
+		for f := range in.Fields() {
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			require.NotContains(t, []string{"resume", "library"}, name, in.Name())
+		}
+		if in == reflect.TypeFor[IngestLibraryInput]() || in == reflect.TypeFor[IngestVideoInput]() || in == reflect.TypeFor[TrainInput]() || in == reflect.TypeFor[OptimizeInput]() {
+			continue // refused by the run, see above
+		}
+		value := reflect.New(in)
+		require.NoError(t, json.Unmarshal([]byte(`{"resume":{}}`), value.Interface()))
+		invalid, _ := reflect.TypeOf(w).In(1).FieldByName("received")
+		require.NotZero(t, invalid, in.Name())
+		require.False(t, value.Elem().FieldByName("received").FieldByName("invalid").IsNil(), in.Name())
+	}
+}
+
+func TestSweepVariesNoLimits(t *testing.T) {
+	t.Parallel()
+	train := `{"base_model":"m","dataset":{"uri":"x"}}`
+	for _, name := range []string{
+		"tenant", "budget_usd", "priority", "resume", "timeout", "Tenant", "TENANT", "tenant.x", "resume.listing.prefix", "Budget_USD", "library", "tenant ", "", ".", "Common.tenant",
+		"dataset.tenant", "sft_config.tenant", "sft_config.Epochs",
+	} {
+		for _, input := range []string{
+			fmt.Sprintf(`{"tenant":"a","method":"sft","train":%s,"grid":{%q:["b"]}}`, train, name),
+			fmt.Sprintf(`{"tenant":"a","method":"sft","train":%s,"runs":[{%q:"b"}]}`, train, name),
+		} {
+			err := started(t, "TrainSweep", input, nil)
+			require.ErrorContains(t, err, "(type: input", input)
+		}
+	}
+	for _, forged := range []string{
+		`{"base_model":"m","dataset":{"uri":"x"},"resume":{}}`, `{"base_model":"m","dataset":{"uri":"x"},"tenant":"b"}`,
+		`{"base_model":"m","dataset":{"uri":"x"},"Tenant":"b"}`, `{"base_model":"m","base_model":"n","dataset":{"uri":"x"}}`,
+		`{"base_model":"m","dataset":{"uri":"x","uri":"y"}}`, `{"base_model":"m","dataset":{"URI":"x"}}`, `null`, `[]`, `1`,
+	} {
+		err := started(t, "TrainSweep", `{"tenant":"a","method":"sft","train":`+forged+`,"grid":{"seed":[1]}}`, nil)
+		require.ErrorContains(t, err, "(type: input", forged)
+	}
+}
+
+func TestSweepSetsLimitsLast(t *testing.T) {
+	t.Parallel()
+	r := &sweepRun{}
+	require.NoError(t, json.Unmarshal([]byte(`{"tenant":"a","method":"sft","budget_usd":6,"priority":2,
+		"train":{"base_model":"m","dataset":{"uri":"x"},"budget_usd":100,"priority":1},"grid":{"sft_config.learning_rate":[1e-4,2e-4],"seed":[12345678901234567]}}`), &r.in))
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestWorkflowEnvironment()
+	env.ExecuteWorkflow(func(ctx workflow.Context) error {
+		if err := r.in.check(ctx); err != nil {
+			return err
+		}
+		return r.prepare(ctx)
+	})
+	require.NoError(t, env.GetWorkflowError())
+	require.Len(t, r.inputs, 2)
+	for i, rate := range []string{"1e-4", "2e-4"} {
+		require.JSONEq(t, `{"tenant":"a","priority":2,"budget_usd":3,"base_model":"m","dataset":{"uri":"x"},"seed":12345678901234567,
+			"sft_config":{"learning_rate":`+rate+`}}`, string(r.inputs[i]))
+	}
+	require.Empty(t, fault.ClassOf(env.GetWorkflowError()))
+}

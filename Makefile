@@ -51,6 +51,11 @@ up: build ## Start Temporal, its Web UI and one worker (which trains after `make
 test: tools test-python ## Run all tests, those of Go with the race detector
 	$(GO) test $(TEST_FLAGS) ./...
 
+.PHONY: upgrade-test
+upgrade-test: tools trainer ## Start runs on the workers of earlier commits, go on with this one, and back again
+	@GO='$(GO)' deploy/upgrade/build.sh $(BIN)/upgrade
+	COGFLOW_UPGRADE_BUILDS=$(BIN)/upgrade $(GO) test -run TestUpgrade -count=1 -timeout 15m ./workers
+
 .PHONY: test-python
 test-python: embedder/.venv/.synced trainer prompt/conformance/.venv/.synced ## Run the tests of the embedder and the trainer, and bring DSPy; the first time brings torch
 	cd embedder && .venv/bin/python -m pytest -q

@@ -42,6 +42,7 @@ type Ingest struct {
 	Scratch     string // directory for temporary files
 
 	desk    desk
+	alone   sync.Map // what runs are pinned to and no other worker has → time.Time of finding out
 	recipes sync.Map // key of the recipe, which begins with its tenant → video.Profile; recipes never change
 }
 

@@ -19,11 +19,18 @@ const (
 	handBackWait = 1500 * time.Millisecond
 )
 
+// aloneFor is how long a worker that waited in vain takes such tasks at once.
+const aloneFor = 10 * time.Minute
+
 // handBack gives a task to another worker because its run is pinned to something
 // that this build does not have. It returns nil when nobody who has it took the
 // task, so that an upgrade or a rollback never stops a run.
-func handBack(ctx context.Context, op, subject, pinned string) error {
+func (a *Ingest) handBack(ctx context.Context, op, subject, pinned string) error {
+	if last, ok := a.alone.Load(pinned); ok && time.Since(last.(time.Time)) < aloneFor {
+		return nil
+	}
 	if activity.GetInfo(ctx).Attempt > handBacks {
+		a.alone.Store(pinned, time.Now())
 		return nil
 	}
 	return elsewhere(op, subject, pinned)

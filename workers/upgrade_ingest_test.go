@@ -1,0 +1,228 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/enums/v1"
+
+	"github.com/cogniverse/cogflow/internal/answer/answertest"
+	"github.com/cogniverse/cogflow/internal/lm/lmtest"
+	"github.com/cogniverse/cogflow/internal/vlm/vlmtest"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// held has a language model answer what a gate lets pass.
+func held(g *gate) func(int) lmtest.Answer {
+	return func(int) lmtest.Answer {
+		if g.pass() {
+			return nil
+		}
+		return answertest.Status(http.StatusTooManyRequests, `{"error":{"message":"later"}}`, "Retry-After", "1")
+	}
+}
+
+// described is a stack whose videos are described by an endpoint behind a gate.
+type described struct {
+	*stack
+	gate *gate
+	vlm  *vlmtest.Server
+}
+
+func newDescribed(t *testing.T, dynamic map[string]string) *described {
+	t.Helper()
+	d := &described{stack: newSmallStack(t, dynamic), gate: &gate{}, vlm: vlmtest.Start(t)}
+	d.vlm.Decide(func(int) vlmtest.Fault {
+		if d.gate.pass() {
+			return vlmtest.None
+		}
+		return vlmtest.TooMany
+	})
+	file := filepath.Join(d.dir, "config.json")
+	require.NoError(t, os.WriteFile(file, []byte(upgradeConfig(t, d.vlm.URL)), 0o600))
+	return d
+}
+
+const (
+	upgradeVideos = 3
+	upgradeFrames = 12
+	upgradeCalls  = upgradeVideos * upgradeFrames
+)
+
+// ingested is what a library leaves behind, and what it has cost.
+type ingested struct {
+	visible []string
+	answers map[string]int
+}
+
+// ended waits for the library and compares what it says with what the endpoint did.
+func (d *described) ended(t *testing.T, j *job, calls int) ingested {
+	t.Helper()
+	out, result := d.found(t, j, calls)
+	require.Zero(t, result.RepeatedCalls)
+	require.InDelta(t, float64(10*calls)/1e6, result.CostUSD, 1e-9)
+	require.Equal(t, 10*calls, d.number("ledger.db", "SELECT sum(settled) FROM spend"))
+	return out
+}
+
+// answered counts the captions that the ledger knows of.
+func (d *described) answered() int {
+	d.t.Helper()
+	return d.number("ledger.db", "SELECT count(*) FROM call WHERE answered AND kind='describe'")
+}
+
+func (d *described) found(t *testing.T, j *job, calls int) (ingested, workflows.IngestLibraryResult) {
+	t.Helper()
+	d.gate.lift()
+	result := j.wait(t)
+	require.Empty(t, result.Failures)
+	require.Zero(t, result.Failed)
+	require.GreaterOrEqual(t, result.DescribeCalls, calls) // 5f04396 counts those that were sent away as well
+	require.Equal(t, calls, d.answered(), "the ledger has what the endpoint has answered")
+	require.Zero(t, d.hidden())
+	out := ingested{d.visible(), d.vlm.Answered()}
+	sum := 0
+	for _, n := range out.answers {
+		sum += n
+	}
+	require.Equal(t, calls, sum)
+	return out, result
+}
+
+// undisturbedOn ingests a library with one build.
+func undisturbedOn(t *testing.T, b build, dir string, calls int) ingested {
+	t.Helper()
+	d := newDescribed(t, nil)
+	w := d.workerOf(t, b)
+	out := d.ended(t, d.begin("library", workflows.IngestLibraryInput{Source: dir}), calls)
+	w.drain()
+	return out
+}
+
+// TestUpgradeIngestion: videos in flight are finished by builds that extract and
+// index otherwise than the one that began them, there and back, and nothing of it
+// shows in the index or on the bill.
+func TestUpgradeIngestion(t *testing.T) {
+	t.Parallel()
+	type path struct {
+		name              string
+		begin, then, back build
+	}
+	for _, former := range formerBuilds(t) {
+		dir := small(t, upgradeVideos, upgradeFrames)
+		for _, p := range []path{
+			{"to a build with another extractor and back", former, nextBuild, former},
+			{"back to a build with another extractor", nextBuild, thisBuild, nextBuild},
+		} {
+			t.Run(former.String()+" "+p.name, func(t *testing.T) {
+				t.Parallel()
+				want := undisturbedOn(t, p.begin, dir, upgradeCalls)
+				require.Len(t, want.visible, upgradeCalls)
+				d := newDescribed(t, nil)
+				w := d.workerOf(t, p.begin)
+				j := d.begin("library", workflows.IngestLibraryInput{Source: dir})
+				d.gate.after(t, upgradeCalls/4)
+				w.drain()
+				w = d.workerOf(t, p.then)
+				d.gate.after(t, upgradeCalls/2)
+				w.drain()
+				w = d.workerOf(t, p.back)
+				require.Equal(t, want, d.ended(t, j, upgradeCalls))
+				w.drain()
+			})
+		}
+	}
+}
+
+// TestUpgradeIngestionAtOnce: two builds take from the same queues: runs that one
+// of them begins, continues as new or starts as children are gone on with by the
+// other, whichever that is.
+func TestUpgradeIngestionAtOnce(t *testing.T) {
+	t.Parallel()
+	const videos = 10
+	for _, former := range formerBuilds(t) {
+		t.Run(former.String(), func(t *testing.T) {
+			t.Parallel()
+			dir := small(t, videos, upgradeFrames)
+			want := undisturbedOn(t, former, dir, videos*upgradeFrames)
+			d := newDescribed(t, soon("60"))
+			first := d.workerOf(t, former)
+			j := d.begin("library", workflows.IngestLibraryInput{Source: dir})
+			d.gate.after(t, upgradeFrames)
+			second := d.workerOf(t, thisBuild)
+			d.awaitPollers("describe-cpu", 2)
+			require.Equal(t, want, d.ended(t, j, videos*upgradeFrames))
+			require.GreaterOrEqual(t, d.cost("library").runs, 2)
+			require.Len(t, d.took(videos), 2, "both builds took a part")
+			first.drain()
+			second.drain()
+		})
+	}
+}
+
+// took lists the workers that completed workflow tasks of a library's videos.
+func (d *described) took(videos int) map[string]bool {
+	d.t.Helper()
+	out := map[string]bool{}
+	for i := range videos {
+		events := d.client.GetWorkflowHistory(d.t.Context(), fmt.Sprintf("library/%06d", i), "", false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+		for events.HasNext() {
+			e, err := events.Next()
+			require.NoError(d.t, err)
+			if done := e.GetWorkflowTaskCompletedEventAttributes(); done != nil {
+				out[done.GetIdentity()] = true
+			}
+		}
+	}
+	return out
+}
+
+// TestUpgradeExtraction: a worker dies in the middle of a video, and only a build
+// with another extractor comes after it. What is extracted stays; the rest is made
+// by the other, which the record of the extraction says.
+func TestUpgradeExtraction(t *testing.T) {
+	t.Parallel()
+	const frames = 40
+	for _, former := range formerBuilds(t) {
+		t.Run(former.String(), func(t *testing.T) {
+			t.Parallel()
+			dir := small(t, 1, frames)
+			want := undisturbedOn(t, former, dir, frames)
+			d := newDescribed(t, nil)
+			w := d.workerOf(t, former, "COGFLOW_FFMPEG="+stuckFFmpeg(t, d.dir))
+			j := d.begin("library", workflows.IngestLibraryInput{Source: dir})
+			d.sight("store/default/videos/*/frames/*/chunk-000000.json")
+			d.gate.after(t, 2)
+			d.poll(func() bool { return d.answered() == 2 }) // a kill may cost what is in flight
+			w.kill()
+			require.Empty(t, d.sightNow("store/default/videos/*/frames/*/manifest.json"), "it was not extracted whole")
+			w = d.workerOf(t, nextBuild)
+			got, _ := d.found(t, j, frames)
+			require.Equal(t, want, got)
+			manifests := d.sightNow("store/default/videos/*/frames/*/manifest.json")
+			require.Len(t, manifests, 1)
+			text, err := os.ReadFile(manifests[0])
+			require.NoError(t, err)
+			require.Contains(t, string(text), `"finished_by":"next"`)
+			w.drain()
+		})
+	}
+}
+
+// stuckFFmpeg is an ffmpeg that yields part of what it decodes and then nothing.
+func stuckFFmpeg(t *testing.T, dir string) string {
+	t.Helper()
+	ffmpeg, err := exec.LookPath("ffmpeg")
+	require.NoError(t, err)
+	at := filepath.Join(dir, "stuck")
+	require.NoError(t, os.Mkdir(at, 0o755)) //nolint:gosec // the sandbox reads it
+	script := fmt.Sprintf("#!/bin/bash\ncase \" $* \" in *' -version '*) exec %[1]s \"$@\";; esac\n%[1]s \"$@\" | { head -c 60000; exec sleep 3600; }\n", ffmpeg)
+	path := filepath.Join(at, "ffmpeg")
+	require.NoError(t, os.WriteFile(path, []byte(script), 0o755)) //nolint:gosec // it is run by a worker
+	return path
+}

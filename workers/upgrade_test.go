@@ -1,0 +1,217 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/taskqueue/v1"
+	"go.temporal.io/api/workflowservice/v1"
+
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// upgradeBuilds names the directory that deploy/upgrade/build.sh has filled.
+const upgradeBuilds = "COGFLOW_UPGRADE_BUILDS"
+
+// build is a worker as some commit builds it, with its trainer beside it.
+type build string
+
+const (
+	thisBuild = build("this") // of the working tree
+	nextBuild = build("next") // as this, with another extractor and document schema, and without those of this one
+)
+
+// formerBuilds lists those of earlier commits. Without any there is nothing to test.
+func formerBuilds(t *testing.T) (found []build) {
+	t.Helper()
+	dir := os.Getenv(upgradeBuilds)
+	if dir == "" {
+		t.Skip("run make upgrade-test, which builds the workers of earlier commits")
+	}
+	built, err := filepath.Glob(filepath.Join(dir, "*", ".built"))
+	require.NoError(t, err)
+	for _, path := range built {
+		found = append(found, build(filepath.Base(filepath.Dir(path))))
+	}
+	require.NotEmpty(t, found)
+	return found
+}
+
+func (b build) String() string { return string(b[:min(len(b), 7)]) }
+
+func (b build) file(t *testing.T, name string) string {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join(os.Getenv(upgradeBuilds), string(b), name))
+	require.NoError(t, err)
+	require.FileExists(t, path)
+	return path
+}
+
+// workerOf starts a worker of a build, with the trainer of that build.
+func (s *stack) workerOf(t *testing.T, b build, env ...string) *workerProcess {
+	t.Helper()
+	s.program = b.file(t, "cogflow-worker")
+	trainer := filepath.Dir(filepath.Dir(filepath.Dir(b.file(t, "trainer/src/trainer/__main__.py"))))
+	python, err := filepath.Abs(trainerPython)
+	require.NoError(t, err)
+	return s.worker(nil, append([]string{"COGFLOW_TRAINING_TRAINER_DIR=" + trainer, "COGFLOW_TRAINING_PYTHON=" + python}, env...)...)
+}
+
+// awaitPollers waits until so many workers take the activities of a queue.
+func (s *stack) awaitPollers(queue string, n int) {
+	s.t.Helper()
+	require.Eventually(s.t, func() bool {
+		d, err := s.client.WorkflowService().DescribeTaskQueue(s.t.Context(), &workflowservice.DescribeTaskQueueRequest{
+			Namespace: "default", TaskQueue: &taskqueue.TaskQueue{Name: queue}, TaskQueueType: enums.TASK_QUEUE_TYPE_ACTIVITY,
+		})
+		return err == nil && len(d.GetPollers()) >= n
+	}, time.Minute, 20*time.Millisecond, "the workers do not poll")
+}
+
+// gate lets so many calls of a model through and has the others come again, so
+// that work is held at a known point without a call in flight.
+type gate struct {
+	mu           sync.Mutex
+	open, passed int
+}
+
+func (g *gate) pass() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.passed >= g.open {
+		return false
+	}
+	g.passed++
+	return true
+}
+
+// after opens the gate for calls up to this one and waits until it has passed.
+func (g *gate) after(t *testing.T, calls int) {
+	t.Helper()
+	g.mu.Lock()
+	g.open = calls
+	g.mu.Unlock()
+	require.Eventually(t, func() bool {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return g.passed >= calls
+	}, 2*time.Minute, 5*time.Millisecond, "the work does not come to call %d", calls)
+}
+
+func (g *gate) lift() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.open = 1 << 30
+}
+
+// shared starts another worker beside one that runs, has both work for a while,
+// and stops the first: a rolling upgrade, or a rollback.
+func (s *stack) shared(t *testing.T, from *workerProcess, to build, queue string, meanwhile func()) *workerProcess {
+	t.Helper()
+	w := s.workerOf(t, to)
+	s.awaitPollers(queue, 2)
+	meanwhile()
+	from.drain()
+	return w
+}
+
+// TestUpgradeTraining: a job that begins on a former build, goes on with this one
+// and ends on the former has the weights of one that nothing disturbed.
+func TestUpgradeTraining(t *testing.T) {
+	t.Parallel()
+	for _, former := range formerBuilds(t) {
+		t.Run(former.String(), func(t *testing.T) {
+			t.Parallel()
+			calm, _ := newTrainStack(t)
+			w := calm.workerOf(t, former)
+			undisturbed := await[workflows.TrainResult](calm, calm.startTraining(drilled(lesson(t, calm.dir))), 4*time.Minute)
+			want := calm.adapter(undisturbed.Job, undisturbed.Version)
+			w.drain()
+
+			s, _ := newTrainStack(t)
+			w = s.workerOf(t, former)
+			run := s.startTraining(drilled(lesson(t, s.dir)))
+			w = s.shared(t, w, thisBuild, "train-cpu", func() { s.stored(6) })
+			w = s.shared(t, w, former, "train-cpu", func() { s.stored(16) })
+			out := await[workflows.TrainResult](s, run, 4*time.Minute)
+			require.Equal(t, undisturbed.Job, out.Job)
+			require.Equal(t, want, s.adapter(out.Job, out.Version))
+			require.Equal(t, undisturbed.Metrics, out.Metrics)
+			require.Equal(t, undisturbed.Comparison, out.Comparison)
+			require.Zero(t, out.Redone, "whoever is asked to stop loses no step")
+			w.drain()
+
+			w = s.workerOf(t, thisBuild)
+			again, err := execute[workflows.TrainResult](s, "again", "TrainSFT", drilled(lesson(t, s.dir)))
+			require.NoError(t, err)
+			require.Equal(t, "unchanged", again.Status, "a job that a former build has done is the same job")
+			require.Equal(t, undisturbed.Job, again.Job)
+			w.drain()
+			require.Empty(t, s.temporary())
+		})
+	}
+}
+
+// TestUpgradeOptimization: the same of both modes of a prompt optimization. Each
+// question is answered once, whichever build asked it.
+func TestUpgradeOptimization(t *testing.T) {
+	t.Parallel()
+	for _, former := range formerBuilds(t) {
+		for _, mode := range []string{"compat", "improved"} {
+			t.Run(former.String()+" "+mode, func(t *testing.T) {
+				t.Parallel()
+				in := quizzes(mode)
+				calm := newClassroom(t)
+				w := calm.workerOf(t, former)
+				want := await[workflows.OptimizeResult](calm.stack, calm.optimize(in), 4*time.Minute)
+				w.drain()
+				calls := len(calm.lm.Answered())
+
+				c := newClassroom(t)
+				g := &gate{}
+				c.lm.Decide = held(g)
+				w = c.workerOf(t, former)
+				run := c.optimize(in)
+				g.after(t, calls/5)
+				w = c.shared(t, w, thisBuild, workflows.QueueLM, func() { g.after(t, calls/3) })
+				g.after(t, calls/2)
+				w = c.shared(t, w, former, workflows.QueueLM, func() { g.after(t, 2*calls/3) })
+				g.lift()
+				out := await[workflows.OptimizeResult](c.stack, run, 4*time.Minute)
+				require.Equal(t, want.Verdict, out.Verdict)
+				require.Equal(t, want.Job, out.Job)
+				require.Zero(t, out.Repeated)
+				require.Equal(t, calm.published(), c.published())
+				require.Equal(t, calm.lm.Answered(), c.lm.Answered(), "each question was answered once")
+				w.drain()
+
+				w = c.workerOf(t, thisBuild)
+				again, err := execute[workflows.OptimizeResult](c.stack, "again", "OptimizePrompts", in)
+				require.NoError(t, err)
+				require.Equal(t, "unchanged", again.Status)
+				w.drain()
+			})
+		}
+	}
+}
+
+// upgradeConfig is smallProfile with a describer behind an endpoint.
+func upgradeConfig(t *testing.T, url string) string {
+	t.Helper()
+	text, err := json.Marshal(map[string]any{"cogflow": map[string]any{
+		"active_profile": "small",
+		"endpoints":      map[string]any{"vlm": map[string]any{"kind": "openai", "url": url + "/v1", "models": []string{"test/vlm"}}},
+		"profiles": map[string]any{"small": map[string]any{
+			"sampling": map[string]any{"strategy": "fps", "fps": 1}, "chunk_frames": 4,
+			"describe": map[string]any{"model": "test/vlm", "revision": "1", "cost_micro_usd": 10},
+		}},
+	}})
+	require.NoError(t, err)
+	return string(text)
+}

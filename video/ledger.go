@@ -5,20 +5,24 @@ import "github.com/cogniverse/cogflow/tenant"
 // Call is one call of a model that costs money or GPU time.
 type Call struct {
 	Tenant       tenant.ID
-	Job          string // workflow id of the outermost workflow
+	Job          string // first run id of the outermost workflow
 	Workflow     string // workflow id that made the call
 	Kind         string // "describe", "embed"
 	Model        string
 	Fingerprint  Fingerprint // of the answer
+	Attempt      int         // its number among the calls of the fingerprint in the job; 0 = the next one
 	CostMicroUSD int64       // worst case, reserved until the call ends
 }
 
 // Spend sums up the calls of a job.
 type Spend struct {
-	Calls        int   `json:"calls"`              // begun
+	Calls        int   `json:"calls"`              // begun; those of which no request was sent do not count
+	Describe     int   `json:"describe,omitempty"` // of them, of the kind "describe"
 	Answered     int   `json:"answered"`           // ended with a stored answer
-	Open         int   `json:"open"`               // begun and never ended: in flight, or lost with a worker
-	Repeated     int   `json:"repeated"`           // begun again although an earlier one of the same fingerprint was answered or lost
+	Open         int   `json:"open"`               // in flight
+	Charged      int   `json:"charged,omitempty"`  // billed without a usable answer
+	Lost         int   `json:"lost,omitempty"`     // how they ended is not known; booked at their reservation
+	Repeated     int   `json:"repeated"`           // billed although an earlier one of the same fingerprint had been billed
 	CostMicroUSD int64 `json:"cost_micro_usd"`     // settled
 	Reserved     int64 `json:"reserved_micro_usd"` // micro-USD of open calls
 }

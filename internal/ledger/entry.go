@@ -5,38 +5,50 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/video"
 )
 
+// ended is the outcome of a row. Builds before the column outcome left it empty.
+const ended = `CASE WHEN outcome<>'' OR ended_ms IS NULL THEN outcome
+	WHEN answered THEN 'answered' WHEN cost>0 THEN 'charged' ELSE 'refused' END`
+
 // statements are those of the writer, prepared once.
 type statements struct {
-	rival, beat, spent, insert, finish, settle, ended *sql.Stmt
+	rival, beat, spent, earlier, insert, take, finish, settle, share, byKey, byRow, correct, gone *sql.Stmt
+}
+
+func (s *statements) all() map[**sql.Stmt]string {
+	return map[**sql.Stmt]string{
+		&s.rival: `SELECT EXISTS (SELECT 1 FROM call c JOIN process p ON p.id = c.process
+			WHERE c.tenant=?1 AND c.fingerprint=?2 AND c.process<>?3
+			AND (c.ended_ms IS NULL AND p.seen_ms>?4 OR c.answered AND c.ended_ms>?4))`,
+		&s.beat: "INSERT INTO process (id, seen_ms) VALUES (?, ?) ON CONFLICT DO UPDATE SET seen_ms=excluded.seen_ms",
+		&s.spent: `SELECT coalesce((SELECT settled FROM spend WHERE tenant=?1 AND job=?2), 0),
+			coalesce((SELECT total(cost) FROM call INDEXED BY call_open WHERE tenant=?1 AND job=?2 AND ended_ms IS NULL), 0)`,
+		&s.earlier: `SELECT count(*), coalesce(sum(outcome='charged'), 0) FROM call WHERE tenant=? AND job=? AND fingerprint=?`,
+		&s.insert: `INSERT INTO call (tenant, job, workflow, kind, model, fingerprint, begun_ms, cost, process, key, attempt)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		&s.take: "UPDATE call SET process=?2 WHERE key=?1 AND ended_ms IS NULL RETURNING cost",
+		&s.finish: `UPDATE call SET ended_ms=?2, answered=?3, outcome=?4, cost=?5 WHERE key=?1 AND ended_ms IS NULL
+			RETURNING tenant, job, workflow`,
+		&s.settle: `INSERT INTO spend (tenant, job, settled) VALUES (?, ?, ?)
+			ON CONFLICT DO UPDATE SET settled=min(settled+excluded.settled, 1<<62)`,
+		&s.share: `INSERT INTO spend_workflow (tenant, job, workflow, settled) VALUES (?, ?, ?, ?)
+			ON CONFLICT DO UPDATE SET settled=min(settled+excluded.settled, 1<<62)`,
+		&s.byKey:   "SELECT id, tenant, job, workflow, ended_ms IS NULL, " + ended + ", cost FROM call WHERE key=?",
+		&s.byRow:   "SELECT id, tenant, job, workflow, ended_ms IS NULL, " + ended + ", cost FROM call WHERE id=?",
+		&s.gone:    gone,
+		&s.correct: "UPDATE call SET ended_ms=?2, answered=?3, outcome=?4, cost=?5 WHERE id=?1",
+	}
 }
 
 func prepare(ctx context.Context, db *sql.DB) (s statements, err error) {
-	for _, p := range []struct {
-		into  **sql.Stmt
-		query string
-	}{
-		{&s.rival, `SELECT EXISTS (SELECT 1 FROM call c JOIN process p ON p.id = c.process
-			WHERE c.tenant=?1 AND c.fingerprint=?2 AND c.process<>?3
-			AND (c.ended_ms IS NULL AND p.seen_ms>?4 OR c.answered AND c.ended_ms>?4))`},
-		{&s.beat, "INSERT INTO process (id, seen_ms) VALUES (?, ?) ON CONFLICT DO UPDATE SET seen_ms=excluded.seen_ms"},
-		{&s.spent, `SELECT coalesce((SELECT settled FROM spend WHERE tenant=?1 AND job=?2), 0),
-			coalesce((SELECT sum(cost) FROM call WHERE tenant=?1 AND job=?2 AND ended_ms IS NULL AND begun_ms>?3), 0)`},
-		{&s.insert, `INSERT INTO call (tenant, job, workflow, kind, model, fingerprint, begun_ms, cost, process)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`},
-		{&s.finish, `UPDATE call SET ended_ms=?2, answered=?3, cost=?4 WHERE id=?1 AND ended_ms IS NULL
-			RETURNING tenant, job`},
-		{&s.settle, `INSERT INTO spend (tenant, job, settled) VALUES (?, ?, ?)
-			ON CONFLICT DO UPDATE SET settled=settled+excluded.settled`},
-		{&s.ended, "SELECT answered, cost FROM call WHERE id=?"},
-	} {
-		if *p.into, err = db.PrepareContext(ctx, p.query); err != nil {
+	for into, query := range s.all() {
+		if *into, err = db.PrepareContext(ctx, query); err != nil {
 			return s, err
 		}
 	}
@@ -45,84 +57,177 @@ func prepare(ctx context.Context, db *sql.DB) (s statements, err error) {
 
 // in returns the statements within a transaction.
 func (s statements) in(ctx context.Context, tx *sql.Tx) statements {
-	return statements{
-		rival:  tx.StmtContext(ctx, s.rival),
-		beat:   tx.StmtContext(ctx, s.beat),
-		spent:  tx.StmtContext(ctx, s.spent),
-		insert: tx.StmtContext(ctx, s.insert),
-		finish: tx.StmtContext(ctx, s.finish),
-		settle: tx.StmtContext(ctx, s.settle),
-		ended:  tx.StmtContext(ctx, s.ended),
+	out := s
+	for stmt := range out.all() {
+		*stmt = tx.StmtContext(ctx, *stmt)
 	}
+	return out
 }
 
-// begin returns a refusal, having written nothing, if another process is at the
-// same call or the budget is reached.
-func (s statements) begin(
-	ctx context.Context, c video.Call, limit int64, process string, now time.Time,
-) (id int64, refusal, err error) {
+// request is a call that wants a reservation.
+type request struct {
+	video.Call
+	limit   int64
+	process string
+	now     time.Time
+}
+
+// reserve returns a refusal, having written nothing, if the call must not be
+// made now.
+func (s statements) reserve(ctx context.Context, r request) (out money.Reservation, refusal, err error) {
+	if r.Attempt > 0 {
+		out.Key, out.Attempt = r.key(r.Attempt), r.Attempt
+		if taken, refusal, err := s.takeOver(ctx, &out, r); taken || refusal != nil || err != nil {
+			return out, refusal, err
+		}
+	}
 	var rival bool
-	err = s.rival.QueryRowContext(ctx, string(c.Tenant), string(c.Fingerprint), process, now.Add(-aliveFor).UnixMilli()).Scan(&rival)
+	err = s.rival.QueryRowContext(ctx, string(r.Tenant), string(r.Fingerprint), r.process, r.now.Add(-aliveFor).UnixMilli()).Scan(&rival)
 	if err != nil {
-		return 0, nil, err
+		return out, nil, err
 	}
 	if rival {
-		return 0, &fault.Error{
-			Class: fault.Overload, Op: "begin call", Subject: c.Model, RetryAfter: time.Second,
-			Reason: "another worker is making or has just made the very same call; waiting for its answer",
+		return out, &fault.Error{
+			Class: fault.Overload, Op: "begin call", Subject: r.Model, RetryAfter: time.Second, Err: money.ErrElsewhere,
+			Reason: "another worker is making or has just made the same call; waiting for its answer",
 		}, nil
 	}
-	if limit > 0 {
-		var settled, reserved int64
-		err := s.spent.QueryRowContext(ctx, string(c.Tenant), c.Job, now.Add(-lostAfter).UnixMilli()).
-			Scan(&settled, &reserved)
+	if r.Attempt == 0 {
+		var earlier int
+		err := s.earlier.QueryRowContext(ctx, string(r.Tenant), r.Job, string(r.Fingerprint)).Scan(&earlier, &out.Charged)
 		if err != nil {
-			return 0, nil, err
+			return out, nil, err
 		}
-		if spent := settled + reserved; c.CostMicroUSD > limit-spent {
-			return 0, fault.New(fault.Budget, "begin call", c.Model, fmt.Sprintf(
-				"it may cost %s, job %q has spent %s and reserved %s of its limit of %s; raise the limit to continue",
-				dollars(c.CostMicroUSD), c.Job, dollars(settled), dollars(reserved), dollars(limit))), nil
+		if out.Charged >= money.MaxCharged {
+			return out, money.GiveUp("begin call", r.Model, out.Charged, nil), nil
 		}
+		out.Attempt = earlier + 1
+		out.Key = r.key(out.Attempt)
 	}
-	done, err := s.insert.ExecContext(ctx, string(c.Tenant), c.Job, c.Workflow, c.Kind, c.Model,
-		string(c.Fingerprint), now.UnixMilli(), c.CostMicroUSD, process)
-	if err != nil {
-		return 0, nil, err
+	if refusal, err := s.afford(ctx, r); refusal != nil || err != nil {
+		return out, refusal, err
 	}
-	id, err = done.LastInsertId()
-	return id, nil, err
+	out.MicroUSD = r.CostMicroUSD
+	_, err = s.insert.ExecContext(ctx, string(r.Tenant), r.Job, r.Workflow, r.Kind, r.Model,
+		string(r.Fingerprint), r.now.UnixMilli(), r.CostMicroUSD, r.process, out.Key, out.Attempt)
+	return out, nil, err
 }
 
-// end returns a refusal if the call is unknown or was ended otherwise.
-func (s statements) end(
-	ctx context.Context, id int64, answered bool, cost int64, now time.Time,
-) (refusal, err error) {
-	var owner, job string
-	err = s.finish.QueryRowContext(ctx, id, now.UnixMilli(), answered, cost).Scan(&owner, &job)
+func (r request) key(attempt int) string {
+	return money.NewKey(string(r.Tenant), r.Job, r.Kind, string(r.Fingerprint), attempt)
+}
+
+// takeOver makes an open entry this process's. One that is settled is refused:
+// what it stands for is paid.
+func (s statements) takeOver(ctx context.Context, out *money.Reservation, r request) (taken bool, refusal, err error) {
+	err = s.take.QueryRowContext(ctx, out.Key, r.process).Scan(&out.MicroUSD)
+	if err == nil || !errors.Is(err, sql.ErrNoRows) {
+		return err == nil, nil, err
+	}
+	one, err := s.find(ctx, s.byKey, out.Key)
+	if err != nil || one.id == 0 {
+		return false, nil, err
+	}
+	return false, fault.New(fault.Input, "begin call", r.Model, fmt.Sprintf("attempt %d is settled already", r.Attempt)), nil
+}
+
+// afford applies the rule of the limit.
+func (s statements) afford(ctx context.Context, r request) (refusal, err error) {
+	if r.limit <= 0 || r.CostMicroUSD == 0 {
+		return nil, nil
+	}
+	var settled int64
+	var reserved float64 // a sum of integers may overflow in SQL
+	if err := s.spent.QueryRowContext(ctx, string(r.Tenant), r.Job).Scan(&settled, &reserved); err != nil {
+		return nil, err
+	}
+	held := micro(reserved)
+	switch money.Decide(r.limit, settled, held, r.CostMicroUSD) {
+	case money.Exceeded:
+		return fault.New(fault.Budget, "begin call", r.Model, fmt.Sprintf(
+			"it may cost %s, and job %q has spent %s of its limit of %s; raise the limit to continue",
+			dollars(r.CostMicroUSD), r.Job, dollars(settled), dollars(r.limit))), nil
+	case money.Wait:
+		return &fault.Error{
+			Class: fault.Overload, Op: "begin call", Subject: r.Model, RetryAfter: time.Second, Err: money.ErrNoRoom,
+			Reason: fmt.Sprintf("it may cost %s, and calls in flight of job %q reserve %s of what is left; waiting for them to end",
+				dollars(r.CostMicroUSD), r.Job, dollars(held)),
+		}, nil
+	default:
+		return nil, nil
+	}
+}
+
+// row is an entry as the file has it; id 0 = there is none.
+type row struct {
+	id                    int64
+	tenant, job, workflow string
+	open                  bool
+	booked                money.Booking
+}
+
+func (s statements) find(ctx context.Context, by *sql.Stmt, name any) (r row, err error) {
+	err = by.QueryRowContext(ctx, name).Scan(&r.id, &r.tenant, &r.job, &r.workflow, &r.open, &r.booked.Outcome, &r.booked.MicroUSD)
 	if errors.Is(err, sql.ErrNoRows) {
-		return s.endedOtherwise(ctx, id, answered, cost)
+		return row{}, nil
 	}
-	if err != nil || cost == 0 {
-		return nil, err
-	}
-	_, err = s.settle.ExecContext(ctx, owner, job, cost)
-	return nil, err
+	return r, err
 }
 
-func (s statements) endedOtherwise(ctx context.Context, id int64, answered bool, cost int64) (refusal, err error) {
-	var before bool
-	var paid int64
-	name := strconv.FormatInt(id, 10)
-	err = s.ended.QueryRowContext(ctx, id).Scan(&before, &paid)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return fault.New(fault.Input, "end call", name, "the ledger has no such call"), nil
-	case err != nil || before == answered && paid == cost:
-		return nil, err
+// end settles an entry by its key.
+func (s statements) end(ctx context.Context, key string, said money.Booking, now time.Time) (booked money.Booking, refusal, err error) {
+	var r row
+	err = s.finish.QueryRowContext(ctx, key, now.UnixMilli(), said.Outcome == money.Answered, string(said.Outcome), said.MicroUSD).
+		Scan(&r.tenant, &r.job, &r.workflow)
+	if err == nil {
+		return said, nil, s.spend(ctx, r, said.MicroUSD)
 	}
-	return fault.New(fault.Input, "end call", name, "it was ended before, with another result"), nil
+	if !errors.Is(err, sql.ErrNoRows) {
+		return said, nil, err
+	}
+	if r, err = s.find(ctx, s.byKey, key); err != nil {
+		return said, nil, err
+	}
+	return s.again(ctx, r, said, now)
 }
+
+// again settles a row that may have been settled before.
+func (s statements) again(ctx context.Context, r row, said money.Booking, at time.Time) (now money.Booking, refusal, err error) {
+	if r.id == 0 {
+		return said, fault.New(fault.Input, "end call", "", "the ledger has no such entry"), nil
+	}
+	before := r.booked
+	if r.open {
+		before = money.Booking{}
+	}
+	now, changed := money.Settle(before, said)
+	if !changed {
+		return now, nil, nil
+	}
+	_, err = s.correct.ExecContext(ctx, r.id, at.UnixMilli(), now.Outcome == money.Answered, string(now.Outcome), now.MicroUSD)
+	if err != nil {
+		return now, nil, err
+	}
+	return now, nil, s.spend(ctx, r, now.MicroUSD-before.MicroUSD)
+}
+
+// spend adds what was settled to what a job and a workflow in it have spent.
+func (s statements) spend(ctx context.Context, r row, cost int64) error {
+	if cost == 0 {
+		return nil
+	}
+	if _, err := s.settle.ExecContext(ctx, r.tenant, r.job, cost); err != nil {
+		return err
+	}
+	_, err := s.share.ExecContext(ctx, r.tenant, r.job, r.workflow, cost)
+	return err
+}
+
+// mostMicro bounds one entry: no sum of entries overflows what SQLite adds up.
+const mostMicro = 1 << 53
+
+// micro turns a sum of SQL into an amount without overflowing.
+func micro(sum float64) int64 { return int64(min(max(sum, 0), 1<<62)) }
 
 func dollars(micro int64) string {
 	return fmt.Sprintf("$%d.%06d", micro/1_000_000, micro%1_000_000)

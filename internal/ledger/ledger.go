@@ -1,25 +1,27 @@
-// Package ledger records every paid call of a model in one SQLite file: begun
-// before it is made, ended when its answer is stored. It is where budgets are
-// enforced and where repeated calls are counted. Several worker processes write
-// to the file at once.
+// Package ledger records every paid call of a model in one SQLite file: reserved
+// before it is made, settled when it is known how it ended. It is where budgets
+// are enforced and where repeated calls are counted. Several worker processes
+// write to the file at once, and any of them can settle what another began: an
+// entry is named by what is paid for.
 package ledger
 
 import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"errors"
 	"sync"
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/dbfile"
+	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
 )
 
-// lostAfter is how long an open call counts against the budget. A call takes
-// seconds; one that is older was lost with its worker. It stays open in Job.
-const lostAfter = time.Hour
+// forgetAfter is how long the name of a process is kept after it was last seen.
+const forgetAfter = time.Hour
 
 // schema of version 1. spend keeps the settled cost of each job, so that Begin
 // need not add up its calls.
@@ -60,40 +62,71 @@ CREATE TABLE process (
 ) STRICT, WITHOUT ROWID;
 `
 
+// keys is the first addition: what an entry is paid for, how it ended, and what
+// each workflow of a job has spent. A build without it writes rows without a key.
+const keys = `
+ALTER TABLE call ADD COLUMN key TEXT; -- of what is paid for; NULL: written by a build without keys
+ALTER TABLE call ADD COLUMN attempt INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE call ADD COLUMN outcome TEXT NOT NULL DEFAULT ''; -- see money.Outcome
+CREATE UNIQUE INDEX call_key ON call (key) WHERE key IS NOT NULL;
+CREATE TABLE spend_workflow (
+	tenant   TEXT NOT NULL,
+	job      TEXT NOT NULL,
+	workflow TEXT NOT NULL,
+	settled  INTEGER NOT NULL, -- micro-USD
+	PRIMARY KEY (tenant, job, workflow)
+) STRICT, WITHOUT ROWID;
+`
+
+func kind() dbfile.Kind {
+	return dbfile.Kind{
+		Name:          "call ledger",
+		ApplicationID: 0x434f474c, // "COGL"
+		Migrations:    []string{schema, owners},
+		Additions:     []string{keys},
+	}
+}
+
 const (
 	beatEvery = 2 * time.Second // how often a process with open calls says that it lives
 	// aliveFor is shorter than the heartbeat timeout of activities: when a call
 	// of a dead worker is due again, it is known to be lost.
 	aliveFor = 3 * beatEvery
+	// leaseFor is how long after its process was last seen an entry is booked as
+	// lost. It is longer for builds without keys, which cannot correct that.
+	leaseFor    = 5 * beatEvery
+	leaseForOld = 2 * time.Minute
+	// pollEvery is how often a reservation that waits for others looks at what
+	// other processes have settled.
+	pollEvery = 500 * time.Millisecond
 )
 
 // Ledger is an open ledger file.
 type Ledger struct {
 	db         *dbfile.DB
-	process    string             // this one
-	open       map[int64]struct{} // calls of this process in flight; the writer's
-	seen       time.Time          // when this process last said that it lives; the writer's
+	process    string              // this one
+	open       map[string]struct{} // entries of this process in flight, by key; the writer's
+	seen       time.Time           // when this process last said that it lives; the writer's
 	statements statements
 	now        func() time.Time
 	entries    chan entry    // unbuffered: what is sent was taken by the writer
 	closing    chan struct{} // closed by Close
 	closed     sync.Once
 	writer     sync.WaitGroup
+
+	mu      sync.Mutex
+	settled chan struct{} // closed at the next settlement of this process
 }
 
 // Open opens or creates the ledger file.
 func Open(path string) (*Ledger, error) {
-	db, err := dbfile.Open(context.Background(), path, dbfile.Kind{
-		Name:          "call ledger",
-		ApplicationID: 0x434f474c, // "COGL"
-		Migrations:    []string{schema, owners},
-	})
+	db, err := dbfile.Open(context.Background(), path, kind())
 	if err != nil {
 		return nil, err
 	}
 	l := &Ledger{
-		db: db, process: rand.Text(), open: map[int64]struct{}{}, now: time.Now,
-		entries: make(chan entry), closing: make(chan struct{}),
+		db: db, process: rand.Text(), open: map[string]struct{}{}, now: time.Now,
+		entries: make(chan entry), closing: make(chan struct{}), settled: make(chan struct{}),
 	}
 	if err := l.forget(context.Background()); err != nil {
 		_ = db.Close() // the cause says more than a failing close
@@ -110,73 +143,174 @@ func Open(path string) (*Ledger, error) {
 // forget removes the names of processes that have ended long ago.
 func (l *Ledger) forget(ctx context.Context) error {
 	return l.db.Update(ctx, "open call ledger", func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, "DELETE FROM process WHERE seen_ms<?", l.now().Add(-lostAfter).UnixMilli())
+		_, err := tx.ExecContext(ctx, "DELETE FROM process WHERE seen_ms<?", l.now().Add(-forgetAfter).UnixMilli())
 		return err
 	})
 }
 
 // Close waits until what the writer has taken is written and closes the file.
+// What this process has in flight is booked as lost: nobody will settle it.
 func (l *Ledger) Close() error {
 	var err error
 	l.closed.Do(func() {
 		close(l.closing)
 		l.writer.Wait()
-		err = l.db.Close()
+		err = errors.Join(l.abandon(), l.db.Close())
 	})
 	return err
 }
 
-// Begin reserves the cost of a call and returns once that is written. When what
-// the job has settled and reserved would then exceed limitMicroUSD (0 = no
-// limit) it returns a budget fault and records nothing. Reservations of calls
-// begun more than an hour ago no longer count: their worker is dead.
-//
-// While another living process has a call of the same tenant and fingerprint
-// open, or has ended it with an answer a moment ago, it returns an overload
-// fault: look for the stored answer before the next try.
-func (l *Ledger) Begin(ctx context.Context, c video.Call, limitMicroUSD int64) (id int64, err error) {
-	if c.Tenant == "" || c.Job == "" || c.Fingerprint == "" || c.CostMicroUSD < 0 || limitMicroUSD < 0 {
-		return 0, fault.New(fault.Input, "begin call", c.Model,
-			"a call needs a tenant, a job, a fingerprint, and a cost and limit that are not negative")
+// Reserve is TryReserve that waits, until ctx ends, while reservations in flight
+// leave no room.
+func (l *Ledger) Reserve(ctx context.Context, c video.Call, limitMicroUSD int64) (money.Reservation, error) {
+	poll := time.NewTicker(pollEvery)
+	defer poll.Stop()
+	for {
+		settled := l.Settled()
+		r, err := l.TryReserve(ctx, c, limitMicroUSD)
+		if !errors.Is(err, money.ErrNoRoom) {
+			return r, err
+		}
+		select {
+		case <-settled:
+		case <-poll.C:
+		case <-ctx.Done():
+			return r, ctx.Err()
+		}
 	}
+}
+
+// TryReserve reserves the cost of a call and returns once that is written. It
+// returns, and records nothing,
+//   - a budget fault when what the job has settled and the call would exceed
+//     limitMicroUSD (0 = no limit);
+//   - an overload fault with money.ErrNoRoom when only reservations in flight
+//     leave no room: they may settle for less;
+//   - an overload fault with money.ErrElsewhere while another living process has
+//     a call of the same tenant and fingerprint open, or has ended it with an
+//     answer a moment ago: look for the stored answer before the next try;
+//   - an input fault with money.ErrGivenUp when too many calls of the fingerprint
+//     were billed in this job and brought nothing.
+//
+// A call with an Attempt whose entry is open is taken over by this process.
+func (l *Ledger) TryReserve(ctx context.Context, c video.Call, limitMicroUSD int64) (out money.Reservation, err error) {
+	if c.Tenant == "" || c.Job == "" || c.Fingerprint == "" || c.Attempt < 0 || c.CostMicroUSD < 0 || limitMicroUSD < 0 {
+		return out, fault.New(fault.Input, "begin call", c.Model,
+			"a call needs a tenant, a job and a fingerprint; its attempt, cost and limit must not be negative")
+	}
+	c.CostMicroUSD = min(c.CostMicroUSD, mostMicro)
 	err = l.enter(ctx, func(ctx context.Context, s statements) (refusal, err error) {
-		id, refusal, err = s.begin(ctx, c, limitMicroUSD, l.process, l.now())
+		out, refusal, err = s.reserve(ctx, request{c, limitMicroUSD, l.process, l.now()})
 		if refusal != nil || err != nil {
 			return refusal, err
 		}
-		l.open[id] = struct{}{}
+		l.open[out.Key] = struct{}{}
 		return nil, l.beat(ctx, s)
 	})
+	return out, err
+}
+
+// Settled returns a channel that is closed at the next settlement of this
+// process.
+func (l *Ledger) Settled() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.settled
+}
+
+func (l *Ledger) tellSettled() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	close(l.settled)
+	l.settled = make(chan struct{})
+}
+
+// Settle books how an entry ended and returns how it is booked now. Any process
+// may settle it, as often as it likes: see money.Settle for which settlement
+// stands. That a former one differs is no error.
+func (l *Ledger) Settle(ctx context.Context, key string, o money.Outcome, microUSD int64) (booked money.Booking, err error) {
+	if key == "" || !o.Known() || microUSD < 0 {
+		return booked, fault.New(fault.Input, "end call", "", "an entry needs a key, a known outcome, and a cost that is not negative")
+	}
+	said := money.Booking{Outcome: o, MicroUSD: min(microUSD, mostMicro)}
+	err = l.enter(ctx, func(ctx context.Context, s statements) (refusal, err error) {
+		booked, refusal, err = s.end(ctx, key, said, l.now())
+		if err == nil {
+			delete(l.open, key)
+		}
+		return refusal, err
+	})
+	if err == nil {
+		l.tellSettled()
+	}
+	return booked, err
+}
+
+// End settles an entry by the number of its row, as builds without keys name it.
+func (l *Ledger) End(ctx context.Context, id int64, answered bool, costMicroUSD int64) error {
+	said := money.Booking{Outcome: money.Answered, MicroUSD: min(max(costMicroUSD, 0), mostMicro)}
+	if !answered {
+		said.Outcome = money.BilledFailure
+		if said.MicroUSD == 0 {
+			said.Outcome = money.Refused
+		}
+	}
+	return l.enter(ctx, func(ctx context.Context, s statements) (refusal, err error) {
+		r, err := s.find(ctx, s.byRow, id)
+		if err != nil {
+			return nil, err
+		}
+		_, refusal, err = s.again(ctx, r, said, l.now())
+		return refusal, err
+	})
+}
+
+// Begin is Reserve for callers that name an entry by its row.
+func (l *Ledger) Begin(ctx context.Context, c video.Call, limitMicroUSD int64) (id int64, err error) {
+	r, err := l.Reserve(ctx, c, limitMicroUSD)
 	if err != nil {
 		return 0, err
 	}
-	return id, nil
-}
-
-// End settles a call. Ending it again in the same way changes nothing.
-func (l *Ledger) End(ctx context.Context, id int64, answered bool, costMicroUSD int64) error {
-	if costMicroUSD < 0 {
-		return fault.New(fault.Input, "end call", "", "its cost is negative")
-	}
-	return l.enter(ctx, func(ctx context.Context, s statements) (refusal, err error) {
-		delete(l.open, id)
-		return s.end(ctx, id, answered, costMicroUSD, l.now())
+	err = l.db.View(ctx, "find call", func(tx *sql.Tx) error {
+		return tx.QueryRowContext(ctx, "SELECT id FROM call WHERE key=?", r.Key).Scan(&id)
 	})
+	return id, err
 }
 
-// Job sums up the calls of a job. A call of a fingerprint is repeated if
-// another call of it was answered or lost; those known not to have been
-// answered do not count.
+// Spent is what a job has settled; with a workflow, what the calls of that
+// workflow in the job have. It does not add up calls.
+func (l *Ledger) Spent(ctx context.Context, t tenant.ID, job, workflow string) (microUSD int64, err error) {
+	query, args := "SELECT coalesce((SELECT settled FROM spend WHERE tenant=? AND job=?), 0)", []any{string(t), job}
+	if workflow != "" {
+		query = "SELECT coalesce((SELECT settled FROM spend_workflow WHERE tenant=? AND job=? AND workflow=?), 0)"
+		args = append(args, workflow)
+	}
+	err = l.db.View(ctx, "sum up calls", func(tx *sql.Tx) error {
+		return tx.QueryRowContext(ctx, query, args...).Scan(&microUSD)
+	})
+	return microUSD, err
+}
+
+// Job sums up the calls of a job. What is open and whose process is gone counts
+// as lost.
 func (l *Ledger) Job(ctx context.Context, t tenant.ID, job string) (video.Spend, error) {
 	var s video.Spend
+	if err := l.Sweep(ctx); err != nil {
+		return s, err
+	}
+	var settled, reserved float64
 	err := l.db.View(ctx, "sum up calls", func(tx *sql.Tx) error {
-		return tx.QueryRowContext(ctx, `SELECT coalesce(sum(calls), 0), coalesce(sum(answered), 0), coalesce(sum(open), 0),
-			coalesce(sum(max(0, answered + open - 1)), 0), coalesce(sum(settled), 0), coalesce(sum(reserved), 0)
-			FROM (SELECT count(*) AS calls, sum(answered) AS answered, sum(ended_ms IS NULL) AS open,
-				sum(iif(ended_ms IS NULL, 0, cost)) AS settled, sum(iif(ended_ms IS NULL, cost, 0)) AS reserved
-				FROM call WHERE tenant=? AND job=? GROUP BY fingerprint)`, string(t), job).
-			Scan(&s.Calls, &s.Answered, &s.Open, &s.Repeated, &s.CostMicroUSD, &s.Reserved)
+		return tx.QueryRowContext(ctx, `SELECT coalesce(sum(calls), 0), coalesce(sum(describe), 0), coalesce(sum(answered), 0),
+			coalesce(sum(open), 0), coalesce(sum(charged), 0), coalesce(sum(lost), 0),
+			coalesce(sum(max(0, answered + charged + lost - 1)), 0), total(settled), total(reserved)
+			FROM (SELECT sum(o<>'released') AS calls, sum(o<>'released' AND kind='describe') AS describe, sum(o='answered') AS answered,
+				sum(o='') AS open, sum(o='charged') AS charged, sum(o='lost') AS lost,
+				total(iif(o='', 0, cost)) AS settled, total(iif(o='', cost, 0)) AS reserved
+				FROM (SELECT fingerprint, kind, cost, `+ended+` AS o FROM call WHERE tenant=? AND job=?) GROUP BY fingerprint)`,
+			string(t), job).
+			Scan(&s.Calls, &s.Describe, &s.Answered, &s.Open, &s.Charged, &s.Lost, &s.Repeated, &settled, &reserved)
 	})
+	s.CostMicroUSD, s.Reserved = micro(settled), micro(reserved)
 	return s, err
 }
 

@@ -2,7 +2,10 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -13,6 +16,8 @@ import (
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/dbfile/dbfiletest"
+	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -35,12 +40,20 @@ func call(job, fingerprint string, cost int64) video.Call {
 	}
 }
 
-func begin(t testing.TB, l *Ledger, c video.Call, limit int64) int64 {
+// begin reserves without waiting and returns the key.
+func begin(t testing.TB, l *Ledger, c video.Call, limit int64) string {
 	t.Helper()
-	id, err := l.Begin(t.Context(), c, limit)
+	r, err := l.TryReserve(t.Context(), c, limit)
 	require.NoError(t, err)
-	require.Positive(t, id)
-	return id
+	require.NotEmpty(t, r.Key)
+	return r.Key
+}
+
+func settle(t testing.TB, l *Ledger, key string, o money.Outcome, cost int64) money.Booking {
+	t.Helper()
+	b, err := l.Settle(t.Context(), key, o, cost)
+	require.NoError(t, err)
+	return b
 }
 
 func spend(t testing.TB, l *Ledger) video.Spend {
@@ -62,83 +75,185 @@ func TestSpend(t *testing.T) {
 	rival := call("job", "a", 10)
 	rival.Tenant = "rival"
 	begin(t, l, rival, 0)
-	require.NoError(t, l.End(t.Context(), a, true, 7))
-	require.NoError(t, l.End(t.Context(), b, false, 1))
-	require.Equal(t, video.Spend{Calls: 3, Answered: 1, Open: 1, CostMicroUSD: 8, Reserved: 10}, spend(t, l))
+	settle(t, l, a, money.Answered, 7)
+	settle(t, l, b, money.BilledFailure, 1)
+	require.Equal(t, video.Spend{Calls: 3, Describe: 3, Answered: 1, Charged: 1, Open: 1, CostMicroUSD: 8, Reserved: 10}, spend(t, l))
 }
 
+// TestRepeated holds the sum of the file against the rule, for random outcomes.
 func TestRepeated(t *testing.T) {
 	t.Parallel()
-	const lost, answered, unanswered = "lost", "answered", "unanswered"
-	for name, c := range map[string]struct {
-		calls []string
-		want  int
-	}{
-		"once":                   {[]string{answered}, 0},
-		"lost once":              {[]string{lost}, 0},
-		"after a failure":        {[]string{unanswered, unanswered, answered}, 0},
-		"after an answer":        {[]string{answered, answered}, 1},
-		"after a loss":           {[]string{lost, answered}, 1},
-		"lost, failed, answered": {[]string{lost, unanswered, answered}, 1},
-		"lost twice":             {[]string{lost, lost, answered}, 2},
-		"failed after an answer": {[]string{answered, unanswered}, 0},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			l := openNew(t)
-			for _, outcome := range c.calls {
-				id := begin(t, l, call("job", "a", 1), 0)
-				if outcome != lost {
-					require.NoError(t, l.End(t.Context(), id, outcome == answered, 1))
+	outcomes := []money.Outcome{money.Answered, money.Refused, money.BilledFailure, money.Lost, money.Released}
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 50 {
+		l := openNew(t)
+		var want video.Spend
+		for fingerprint := range 3 {
+			var made []money.Outcome
+			for range random.IntN(6) {
+				o := outcomes[random.IntN(len(outcomes))]
+				c := call("job", fmt.Sprint(fingerprint), 1)
+				c.Attempt = len(made) + 1
+				settle(t, l, begin(t, l, c, 0), o, 1)
+				made = append(made, o)
+				want.CostMicroUSD++
+				for o, n := range map[money.Outcome]*int{money.Answered: &want.Answered, money.BilledFailure: &want.Charged, money.Lost: &want.Lost} {
+					if made[len(made)-1] == o {
+						*n++
+					}
+				}
+				if o != money.Released {
+					want.Calls++
+					want.Describe++
 				}
 			}
-			begin(t, l, call("job", "another", 1), 0)
-			require.Equal(t, c.want, spend(t, l).Repeated)
-		})
+			want.Repeated += money.Repeated(made)
+		}
+		require.Equal(t, want, spend(t, l))
 	}
 }
 
 func TestBudget(t *testing.T) {
 	t.Parallel()
 	l := openNew(t)
-	refused := func(cost, limit int64) {
+	refused := func(cost, limit int64, as error) {
 		t.Helper()
 		before := spend(t, l)
-		_, err := l.Begin(t.Context(), call("job", "x", cost), limit)
-		require.Equal(t, fault.Budget, fault.ClassOf(err), "%v", err)
+		_, err := l.TryReserve(t.Context(), call("job", "x", cost), limit)
+		if as == nil {
+			require.Equal(t, fault.Budget, fault.ClassOf(err), "%v", err)
+		} else {
+			require.ErrorIs(t, err, as)
+		}
 		require.Equal(t, before, spend(t, l), "a refusal records nothing")
 	}
-	refused(101, 100)
+	refused(101, 100, nil)
 	a := begin(t, l, call("job", "a", 100), 100)
-	refused(1, 100)
+	refused(1, 100, money.ErrNoRoom)
 	begin(t, l, call("other", "a", 100), 100)
-	require.NoError(t, l.End(t.Context(), a, true, 60))
-	refused(41, 100)
+	settle(t, l, a, money.Answered, 60)
+	refused(41, 100, nil)
 	begin(t, l, call("job", "b", 40), 100)
 	begin(t, l, call("job", "free", 0), 100)
-	refused(1, 100)
+	refused(1, 100, money.ErrNoRoom)
 	begin(t, l, call("job", "c", 1), 0)
 
-	_, err := l.Begin(t.Context(), call("job", "x", 2_500_000), 3)
-	require.EqualError(t, err, `begin call "vlm": it may cost $2.500000, job "job" has spent $0.000060 and reserved `+
-		`$0.000041 of its limit of $0.000003; raise the limit to continue`)
+	_, err := l.TryReserve(t.Context(), call("job", "x", 2_500_000), 3)
+	require.EqualError(t, err, `begin call "vlm": it may cost $2.500000, and job "job" has spent $0.000060 of its limit of $0.000003; raise the limit to continue`)
 }
 
-func TestLostReservationsExpire(t *testing.T) {
+// TestReserveWaits: a reservation that settles for less makes room, whoever made it.
+func TestReserveWaits(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	l, other := open(t, path), open(t, path)
+	a := begin(t, l, call("job", "a", 60), 100)
+	b := begin(t, other, call("job", "b", 40), 100)
+	got := make(chan error, 2)
+	wait := func(name string, cost int64) {
+		_, err := l.Reserve(t.Context(), call("job", name, cost), 100)
+		got <- err
+	}
+	go wait("c", 45)
+	settle(t, l, a, money.Answered, 10)
+	require.NoError(t, <-got)
+	go wait("d", 50) // 10 settled, 85 reserved
+	settle(t, other, b, money.Answered, 40)
+	require.NoError(t, l.enter(t.Context(), func(context.Context, statements) (error, error) { return nil, nil }))
+	c := money.NewKey("acme", "job", "describe", "c", 1)
+	settle(t, other, c, money.BilledFailure, 45)
+	require.Equal(t, fault.Budget, fault.ClassOf(<-got), "nothing is in flight any more, and 95 of 100 are spent")
+}
+
+// TestSweep: what a process that is gone has open is booked as lost at its
+// reservation, and who knows better may say so later.
+func TestSweep(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	gone, l := open(t, path), open(t, path)
+	pass := setClock(l)
+	a := begin(t, gone, call("job", "a", 100), 100)
+	_, err := l.TryReserve(t.Context(), call("job", "b", 1), 100)
+	require.ErrorIs(t, err, money.ErrNoRoom)
+	gone.seen = time.Now().Add(time.Hour) // it says no more that it lives
+	pass(2 * leaseFor)
+	require.Equal(t, video.Spend{Calls: 1, Describe: 1, Lost: 1, CostMicroUSD: 100}, spend(t, l))
+	_, err = l.TryReserve(t.Context(), call("job", "b", 1), 100)
+	require.Equal(t, fault.Budget, fault.ClassOf(err))
+	begin(t, l, call("job", "a", 50), 0)
+	require.Equal(t, money.Booking{Outcome: money.Answered, MicroUSD: 90}, settle(t, gone, a, money.Answered, 90), "it was late, not lost")
+	require.EqualValues(t, 90, spend(t, l).CostMicroUSD)
+	spent, err := l.Spent(t.Context(), "acme", "job", "job/video")
+	require.NoError(t, err)
+	require.EqualValues(t, 90, spent)
+}
+
+// TestSweepOld: the calls of a build without keys are swept too, later.
+func TestSweepOld(t *testing.T) {
 	t.Parallel()
 	l := openNew(t)
 	pass := setClock(l)
-	lost := begin(t, l, call("job", "a", 100), 100)
-	_, err := l.Begin(t.Context(), call("job", "a", 100), 100)
-	require.Equal(t, fault.Budget, fault.ClassOf(err))
-	pass(lostAfter)
-	begin(t, l, call("job", "a", 100), 100)
-	s := spend(t, l)
-	require.Equal(t, 2, s.Open)
-	require.EqualValues(t, 200, s.Reserved)
-	require.Equal(t, 1, s.Repeated)
-	require.NoError(t, l.End(t.Context(), lost, true, 90), "it was late, not lost")
-	require.EqualValues(t, 90, spend(t, l).CostMicroUSD)
+	_, err := l.db.Write.ExecContext(t.Context(), `INSERT INTO call (tenant, job, workflow, kind, model, fingerprint, begun_ms, cost, process)
+		VALUES ('acme', 'job', 'w', 'describe', 'vlm', 'a', ?, 7, 'old')`, l.now().UnixMilli())
+	require.NoError(t, err)
+	pass(leaseForOld - time.Second)
+	require.Equal(t, video.Spend{Calls: 1, Describe: 1, Open: 1, Reserved: 7}, spend(t, l))
+	pass(2 * time.Second)
+	require.Equal(t, video.Spend{Calls: 1, Describe: 1, Lost: 1, CostMicroUSD: 7}, spend(t, l))
+	require.NoError(t, l.End(t.Context(), 1, true, 5))
+	require.Equal(t, video.Spend{Calls: 1, Describe: 1, Answered: 1, CostMicroUSD: 5}, spend(t, l))
+}
+
+// TestClose books what is still in flight as lost.
+func TestClose(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	l, err := Open(path)
+	require.NoError(t, err)
+	begin(t, l, call("job", "a", 9), 0)
+	require.NoError(t, l.Close())
+	require.Equal(t, video.Spend{Calls: 1, Describe: 1, Lost: 1, CostMicroUSD: 9}, spend(t, open(t, path)))
+}
+
+// TestAdditive: a build without the additions goes on with the file.
+func TestAdditive(t *testing.T) {
+	t.Parallel()
+	dbfiletest.Additive(t, kind())
+}
+
+// TestGiveUp: calls that are billed and bring nothing have a bound that outlives
+// processes; lost and refused ones do not count.
+func TestGiveUp(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	for i := range money.MaxCharged {
+		l := open(t, path)
+		settle(t, l, begin(t, l, call("job", "a", 5), 0), money.Refused, 0)
+		settle(t, l, begin(t, l, call("job", "a", 5), 0), money.Lost, 5)
+		r, err := l.TryReserve(t.Context(), call("job", "a", 5), 0)
+		require.NoError(t, err)
+		require.Equal(t, i, r.Charged)
+		require.Equal(t, 3*i+3, r.Attempt)
+		settle(t, l, r.Key, money.BilledFailure, 5)
+	}
+	l := open(t, path)
+	_, err := l.TryReserve(t.Context(), call("job", "a", 5), 0)
+	require.ErrorIs(t, err, money.ErrGivenUp)
+	require.Equal(t, fault.Input, fault.ClassOf(err))
+	begin(t, l, call("another job", "a", 5), 0)
+}
+
+// TestAbsurd: no amount overflows.
+func TestAbsurd(t *testing.T) {
+	t.Parallel()
+	l := openNew(t)
+	for i := range 3 {
+		settle(t, l, begin(t, l, call("job", fmt.Sprint(i), math.MaxInt64), 0), money.Answered, math.MaxInt64)
+		begin(t, l, call("job", fmt.Sprint(9-i), math.MaxInt64), 0)
+	}
+	require.EqualValues(t, 3*mostMicro, spend(t, l).CostMicroUSD)
+	_, err := l.TryReserve(t.Context(), call("job", "x", math.MaxInt64), math.MaxInt64)
+	require.NoError(t, err)
 }
 
 // setClock stops the ledger's clock; pass moves it on.
@@ -162,7 +277,11 @@ func TestLatency(t *testing.T) {
 	took := func(d time.Duration, answered bool) {
 		id := begin(t, l, call("job", "a", 1), 0)
 		pass(d)
-		require.NoError(t, l.End(t.Context(), id, answered, 1))
+		outcome := money.Answered
+		if !answered {
+			outcome = money.BilledFailure
+		}
+		settle(t, l, id, outcome, 1)
 	}
 	took(time.Second, true)
 	took(2*time.Second, true)
@@ -174,24 +293,46 @@ func TestLatency(t *testing.T) {
 	require.Equal(t, 100*time.Millisecond, latency(), "what is long ago does not count")
 }
 
-func TestEnd(t *testing.T) {
+// TestSettle: any process settles, as often as it likes; the first one stands.
+func TestSettle(t *testing.T) {
 	t.Parallel()
-	l := openNew(t)
-	id := begin(t, l, call("job", "a", 5), 0)
-	require.NoError(t, l.End(t.Context(), id, true, 4))
-	require.NoError(t, l.End(t.Context(), id, true, 4), "again")
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	l, other := open(t, path), open(t, path)
+	key := begin(t, l, call("job", "a", 5), 0)
+	first := money.Booking{Outcome: money.Answered, MicroUSD: 4}
+	require.Equal(t, first, settle(t, other, key, money.Answered, 4))
+	require.Equal(t, first, settle(t, l, key, money.Answered, 4), "again")
+	require.Equal(t, first, settle(t, l, key, money.Answered, 5), "the first stands")
+	require.Equal(t, first, settle(t, l, key, money.Lost, 5))
 	for name, err := range map[string]error{
-		"other cost":   l.End(t.Context(), id, true, 5),
-		"other answer": l.End(t.Context(), id, false, 4),
-		"unknown":      l.End(t.Context(), id+1, true, 4),
-		"negative":     l.End(t.Context(), id, true, -1),
+		"unknown":  second(l.Settle(t.Context(), "nobody", money.Answered, 4)),
+		"outcome":  second(l.Settle(t.Context(), key, "fine", 4)),
+		"negative": second(l.Settle(t.Context(), key, money.Answered, -1)),
+		"row":      l.End(t.Context(), 99, true, 1),
 	} {
 		require.Equal(t, fault.Input, fault.ClassOf(err), "%s: %v", name, err)
 	}
-	require.Equal(t, video.Spend{Calls: 1, Answered: 1, CostMicroUSD: 4}, spend(t, l))
+	require.Equal(t, video.Spend{Calls: 1, Describe: 1, Answered: 1, CostMicroUSD: 4}, spend(t, l))
 	begin(t, l, call("job", "b", 1), 5)
-	_, err := l.Begin(t.Context(), call("job", "c", 1), 5)
-	require.Equal(t, fault.Budget, fault.ClassOf(err), "settled once only")
+	_, err := l.TryReserve(t.Context(), call("job", "c", 1), 5)
+	require.ErrorIs(t, err, money.ErrNoRoom, "settled once only")
+}
+
+func second[T any](_ T, err error) error { return err }
+
+// TestTakeOver: a reservation of a known attempt is made once, by whoever comes.
+func TestTakeOver(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	l, other := open(t, path), open(t, path)
+	slice := call("job", "slice", 5)
+	slice.Attempt = 1
+	key := begin(t, l, slice, 5)
+	require.Equal(t, key, begin(t, other, slice, 5))
+	require.Equal(t, 1, spend(t, l).Open)
+	settle(t, other, key, money.Answered, 3)
+	_, err := l.TryReserve(t.Context(), slice, 5)
+	require.Equal(t, fault.Input, fault.ClassOf(err), "%v", err)
 }
 
 func TestBadCalls(t *testing.T) {
@@ -205,7 +346,7 @@ func TestBadCalls(t *testing.T) {
 	} {
 		c := call("job", "a", 1)
 		spoil(&c)
-		_, err := l.Begin(t.Context(), c, 0)
+		_, err := l.TryReserve(t.Context(), c, 0)
 		require.Equal(t, fault.Input, fault.ClassOf(err), name)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -228,8 +369,8 @@ func TestBudgetConcurrently(t *testing.T) {
 		for worker := range 8 {
 			workers.Go(func() {
 				for i := range perWorker {
-					id, err := l.Begin(t.Context(), call("job", fmt.Sprint(process, worker, i), cost), limit)
-					if fault.ClassOf(err) == fault.Budget {
+					r, err := l.TryReserve(t.Context(), call("job", fmt.Sprint(process, worker, i), cost), limit)
+					if fault.ClassOf(err) == fault.Budget || errors.Is(err, money.ErrNoRoom) {
 						continue
 					}
 					if err != nil {
@@ -241,7 +382,7 @@ func TestBudgetConcurrently(t *testing.T) {
 						t.Errorf("over the limit: %+v %v", s, err)
 					}
 					if i%2 == 0 {
-						if err := l.End(t.Context(), id, true, cost); err != nil {
+						if _, err := l.Settle(t.Context(), r.Key, money.Answered, cost); err != nil {
 							t.Errorf("end: %v", err)
 						}
 					}
@@ -264,14 +405,14 @@ func TestSeenByOthers(t *testing.T) {
 	dying := open(t, path)
 	a := begin(t, dying, call("job", "a", 10), 0)
 	begin(t, dying, call("job", "b", 10), 0)
-	require.NoError(t, dying.End(t.Context(), a, true, 9))
+	settle(t, dying, a, money.Answered, 9)
 
 	next := open(t, path)
-	require.Equal(t, video.Spend{Calls: 2, Answered: 1, Open: 1, CostMicroUSD: 9, Reserved: 10}, spend(t, next))
+	require.Equal(t, video.Spend{Calls: 2, Describe: 2, Answered: 1, Open: 1, CostMicroUSD: 9, Reserved: 10}, spend(t, next))
 	later(next, 2*aliveFor)
 	b := begin(t, next, call("job", "b", 10), 0)
-	require.NoError(t, next.End(t.Context(), b, true, 9))
-	require.Equal(t, 1, spend(t, dying).Repeated)
+	settle(t, next, b, money.Answered, 9)
+	require.Equal(t, 1, spend(t, next).Repeated)
 }
 
 // later sets the clock of a ledger that nobody uses yet.
@@ -285,7 +426,7 @@ func TestRival(t *testing.T) {
 	refused := func(l *Ledger, c video.Call) {
 		t.Helper()
 		before := spend(t, one)
-		_, err := l.Begin(t.Context(), c, 0)
+		_, err := l.TryReserve(t.Context(), c, 0)
 		require.Equal(t, fault.Overload, fault.ClassOf(err), err)
 		require.Positive(t, fault.RetryAfter(err))
 		require.Equal(t, before, spend(t, one), "a refused call leaves nothing")
@@ -298,10 +439,10 @@ func TestRival(t *testing.T) {
 	begin(t, other, rival, 0)
 	begin(t, other, call("job", "b", 1), 0)
 
-	require.NoError(t, one.End(t.Context(), id, false, 0))
+	settle(t, one, id, money.Refused, 0)
 	id = begin(t, other, call("job", "a", 1), 0)
 	refused(one, call("job", "a", 1))
-	require.NoError(t, other.End(t.Context(), id, true, 1))
+	settle(t, other, id, money.Answered, 1)
 	refused(one, call("job", "a", 1)) // it looked for the answer too early
 
 	afterwards := open(t, path)
@@ -331,7 +472,7 @@ func TestClosed(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, l.Close())
 	require.NoError(t, l.Close())
-	_, err = l.Begin(t.Context(), call("job", "a", 1), 0)
+	_, err = l.TryReserve(t.Context(), call("job", "a", 1), 0)
 	require.Equal(t, fault.Preempted, fault.ClassOf(err))
 }
 
@@ -342,9 +483,9 @@ func BenchmarkBeginEnd(b *testing.B) {
 	for range 64 {
 		workers.Go(func() {
 			for i := range work {
-				id, err := l.Begin(b.Context(), call("job", fmt.Sprint(i), 10), 1<<40)
+				r, err := l.TryReserve(b.Context(), call("job", fmt.Sprint(i), 10), 1<<40)
 				if err == nil {
-					err = l.End(b.Context(), id, true, 9)
+					_, err = l.Settle(b.Context(), r.Key, money.Answered, 9)
 				}
 				if err != nil {
 					b.Errorf("call: %v", err)

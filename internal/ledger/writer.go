@@ -51,6 +51,8 @@ func (l *Ledger) run() {
 				// A beat that fails is made up for by the next.
 				l.commit([]entry{{write: l.alive, done: make(chan error, 1)}})
 			}
+			// So is a sweep: whoever sums up a job sweeps first.
+			_ = l.sweep(context.Background())
 		case <-l.closing:
 			return
 		}

@@ -1,0 +1,123 @@
+package money
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"strconv"
+
+	"github.com/cogniverse/cogflow/fault"
+)
+
+// Outcome says how a ledger entry ended. The zero value is an entry that is open.
+type Outcome string
+
+// The outcomes.
+const (
+	Answered      Outcome = "answered" // its answer is stored
+	Refused       Outcome = "refused"  // the endpoint billed nothing
+	BilledFailure Outcome = "charged"  // billed, but without a usable answer
+	Lost          Outcome = "lost"     // nobody knows how it ended: booked at its reservation
+	Released      Outcome = "released" // no request was sent; it does not count as a call
+)
+
+// Billed reports whether a call of this outcome was billed, or may have been.
+func (o Outcome) Billed() bool { return o == Answered || o == BilledFailure || o == Lost }
+
+// Known reports whether o is one of the outcomes above.
+func (o Outcome) Known() bool {
+	return o.Billed() || o == Refused || o == Released
+}
+
+// Reservation is what a ledger holds back for a call that is about to be made.
+type Reservation struct {
+	Key      string // names the entry; see NewKey
+	Attempt  int    // the number of the call among those of its fingerprint in its job, from 1
+	MicroUSD int64  // at most so much
+	Charged  int    // earlier calls of the fingerprint in the job that were billed without a usable answer
+}
+
+// Booking is how a ledger books an ended entry.
+type Booking struct {
+	Outcome  Outcome
+	MicroUSD int64
+}
+
+// NewKey is the idempotency key of a ledger entry. It is made of what is paid
+// for, so any process can end what another began, and it can be sent to an
+// endpoint: it is a hash.
+func NewKey(tenant, job, kind, fingerprint string, attempt int) string {
+	h := sha256.New()
+	for _, part := range []string{tenant, job, kind, fingerprint, strconv.Itoa(attempt)} {
+		h.Write([]byte(strconv.Itoa(len(part)) + ":" + part))
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// Settle is the rule for an entry that is settled more than once: the first
+// settlement stands, whatever a later one says; only one that a sweep booked as
+// lost, without knowing, gives way to whoever knows better. changed says whether
+// the entry has to be booked anew.
+func Settle(booked, said Booking) (now Booking, changed bool) {
+	switch {
+	case booked.Outcome == "":
+		return said, true
+	case booked.Outcome == Lost && said != booked:
+		return said, true
+	default:
+		return booked, false
+	}
+}
+
+// End says how the entry of a call is booked whose endpoint answered with err;
+// costMicroUSD is the cost of an answer.
+func End(err error, costMicroUSD, reservedMicroUSD int64) Booking {
+	switch {
+	case err == nil:
+		return Booking{Answered, max(costMicroUSD, 0)}
+	case IsCharged(err):
+		return Booking{BilledFailure, max(ChargeOf(err, reservedMicroUSD), 0)}
+	default:
+		return Booking{Refused, 0}
+	}
+}
+
+// IsCharged reports whether the provider bills the failed call.
+func IsCharged(err error) bool {
+	_, ok := errors.AsType[*Charged](err)
+	return ok
+}
+
+// Repeated counts calls that were made again although an earlier one of the same
+// fingerprint had been billed: of those that were billed, all but the first.
+// Outcomes are those of one fingerprint; open entries do not count yet.
+func Repeated(outcomes []Outcome) int {
+	billed := 0
+	for _, o := range outcomes {
+		if o.Billed() {
+			billed++
+		}
+	}
+	return max(0, billed-1)
+}
+
+// MaxCharged is how many calls of one fingerprint may be billed without a usable
+// answer in one job. After that the fingerprint is given up.
+const MaxCharged = 5
+
+// ErrGivenUp marks a call that is not made any more: too many before it were
+// billed and brought nothing.
+var ErrGivenUp = errors.New("given up")
+
+// GiveUp is the fault of a call that is given up; cause is the last failure, or
+// nil where another process had it.
+func GiveUp(op, subject string, charged int, cause error) error {
+	f := &fault.Error{
+		Class: fault.Input, Op: op, Subject: subject, Err: ErrGivenUp,
+		Reason: strconv.Itoa(charged) + " calls were billed and none brought a usable answer; it is left out",
+	}
+	if cause != nil {
+		f.Reason += "; the last one: " + cause.Error()
+	}
+	return f
+}

@@ -1,9 +1,6 @@
 package money
 
-import (
-	"errors"
-	"math"
-)
+import "errors"
 
 // Verdict says whether a call may be made within a limit.
 type Verdict int
@@ -22,33 +19,13 @@ func Decide(limit, settled, reserved, cost int64) Verdict {
 	switch {
 	case limit <= 0 || cost <= 0:
 		return Fits
-	case Add(settled, cost) > limit:
+	case Sum(settled, cost) > limit:
 		return Exceeded
-	case Add(Add(settled, reserved), cost) > limit:
+	case Sum(settled, reserved, cost) > limit:
 		return Wait
 	default:
 		return Fits
 	}
-}
-
-// Add adds two amounts and stays at the greatest number instead of overflowing.
-// Negative amounts count as 0.
-func Add(a, b int64) int64 {
-	a, b = max(a, 0), max(b, 0)
-	if a > math.MaxInt64-b {
-		return math.MaxInt64
-	}
-	return a + b
-}
-
-// Times multiplies an amount by a count and stays at the greatest number instead
-// of overflowing. Negative factors count as 0.
-func Times(micro int64, n int) int64 {
-	a, b := max(micro, 0), max(int64(n), 0)
-	if a != 0 && b > math.MaxInt64/a {
-		return math.MaxInt64
-	}
-	return a * b
 }
 
 // ErrNoRoom marks a reservation that was not made because others leave it no

@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/object"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
@@ -108,17 +109,22 @@ type Index interface {
 	Search(ctx context.Context, q video.Query) ([]video.Hit, error)
 }
 
-// Ledger records every paid call: begun before it is made, ended when its
-// answer is stored. What was begun and never ended was in flight when a worker
-// died, and may have been paid for in vain.
+// Ledger records every paid call: reserved before it is made, settled when it is
+// known how it ended. It alone says what was paid.
 type Ledger interface {
-	// Begin reserves the cost of a call. It returns a budget fault, and
-	// records nothing, when the job's settled and reserved cost would exceed
-	// limitMicroUSD (0 = no limit); and an overload fault while another worker
-	// makes the same call, or has made it a moment ago.
+	// Reserve reserves the cost of a call. It waits, until ctx ends, while
+	// reservations in flight leave no room in limitMicroUSD (0 = no limit), and
+	// returns a budget fault when what is settled leaves none.
+	Reserve(ctx context.Context, c video.Call, limitMicroUSD int64) (money.Reservation, error)
+	// Settle books how an entry ended, and returns how it is booked now: any
+	// process may settle it, as often as it likes; see money.Settle.
+	Settle(ctx context.Context, key string, o money.Outcome, microUSD int64) (money.Booking, error)
+	// Begin is Reserve for callers that name an entry by its row.
 	Begin(ctx context.Context, c video.Call, limitMicroUSD int64) (id int64, err error)
-	// End settles a call whose answer is stored, or one that was not answered.
+	// End settles an entry by its row, as builds without keys name it.
 	End(ctx context.Context, id int64, answered bool, costMicroUSD int64) error
+	// Spent is what a job has settled, or one workflow in it; it is cheap.
+	Spent(ctx context.Context, t tenant.ID, job, workflow string) (microUSD int64, err error)
 	// Job sums up the calls of a job.
 	Job(ctx context.Context, t tenant.ID, job string) (video.Spend, error)
 	// Latency is the mean time from begin to end of the last answered calls

@@ -95,7 +95,7 @@ func TestNoCaptionIsNeverIndexed(t *testing.T) {
 			}
 			env := w.environment()
 			env.ExecuteWorkflow(workflows.IngestVideo, workflows.IngestVideoInput{URI: w.harbour()})
-			require.ErrorContains(t, env.GetWorkflowError(), "the model answered no caption")
+			require.ErrorContains(t, env.GetWorkflowError(), "none brought a usable answer")
 			require.Empty(t, w.search("harbour"))
 		})
 	}

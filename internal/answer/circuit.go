@@ -8,6 +8,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/circuit"
+	"github.com/cogniverse/cogflow/safetext"
 )
 
 const (
@@ -38,7 +39,7 @@ func (c *Client) enter(r *http.Request, b *circuit.Breaker) error {
 	pass, wait := b.Enter()
 	switch {
 	case wait > 0:
-		return c.down(r.URL.Host, b, wait, nil)
+		return c.down(b, wait, nil)
 	case !pass.Try():
 		return nil
 	}
@@ -49,18 +50,18 @@ func (c *Client) enter(r *http.Request, b *circuit.Breaker) error {
 		return r.Context().Err()
 	case err != nil:
 		b.Fail(pass)
-		return c.down(r.URL.Host, b, time.Second, err)
+		return c.down(b, time.Second, err)
 	}
 	b.Succeed(pass)
 	return nil
 }
 
-func (c *Client) down(host string, b *circuit.Breaker, wait time.Duration, err error) error {
+func (c *Client) down(b *circuit.Breaker, wait time.Duration, err error) error {
 	reason := "it does not answer for " + b.Down().Round(time.Second).String()
 	if err != nil {
-		reason += " (" + err.Error() + ")"
+		reason += " (" + c.options.Redactor.Reply(err.Error(), safetext.MaxReason) + ")"
 	}
-	f := c.fault(fault.Overload, host, reason, circuit.ErrOpen)
+	f := c.fault(fault.Overload, reason, circuit.ErrOpen)
 	f.RetryAfter = wait
 	return f
 }

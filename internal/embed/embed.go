@@ -13,6 +13,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/answer"
 	"github.com/cogniverse/cogflow/internal/limit"
+	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -23,14 +24,15 @@ type Options struct {
 	URL              string // Pooling: the base without /pooling; Texts: the base that ends in /v1
 	Key, KeyVariable string
 	Timeout          time.Duration
-	MaxInFlight      int  // calls at once; 0 = discovered
-	NoCanary         bool // Pooling: trust the model without the canary
+	MaxInFlight      int                // calls at once; 0 = discovered
+	Redactor         *safetext.Redactor // of what the endpoint says; nil = of Key only
+	NoCanary         bool               // Pooling: trust the model without the canary
 }
 
 const maxAnswer = 256 << 20 // bytes; a batch of texts, or 20,000 rows of 1,024 floats in base64
 
 func (o Options) client() *answer.Client {
-	return answer.New(answer.Options{Op: op, Key: o.Key, KeyVariable: o.KeyVariable, Timeout: o.Timeout, MaxBytes: maxAnswer})
+	return answer.New(answer.Options{Op: op, Key: o.Key, KeyVariable: o.KeyVariable, Timeout: o.Timeout, MaxBytes: maxAnswer, Redactor: o.Redactor})
 }
 
 func (o Options) limit() *limit.Limit {

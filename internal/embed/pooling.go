@@ -126,7 +126,7 @@ func (p *Pooling) EmbedTexts(ctx context.Context, r video.TextRequest) ([]video.
 func (p *Pooling) ask(ctx context.Context, s video.Stage, body poolingRequest) (video.Embedding, error) {
 	said, err := answer.Measure(p.limit, func() (out poolingResponse, err error) {
 		err = p.client.Post(ctx, p.url+"/pooling", body, &out)
-		return out, err
+		return out, answer.About(op, s.Model, err)
 	})
 	if err != nil {
 		return video.Embedding{}, err

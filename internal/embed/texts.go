@@ -56,7 +56,7 @@ func (t *Texts) EmbedTexts(ctx context.Context, r video.TextRequest) ([]video.Em
 		return out, err
 	})
 	if err != nil {
-		return nil, fault.Wrap(fault.Transport, op, s.Model, err)
+		return nil, answer.About(op, s.Model, fault.Wrap(fault.Transport, op, s.Model, err))
 	}
 	out, err := said.read(s, len(r.Texts))
 	return out, answer.Bill(nil).Charge(nil, err) // a text has a price as a whole

@@ -76,7 +76,7 @@ func (d *Cogniverse) Describe(ctx context.Context, r video.DescribeRequest) (vid
 		text, err = answer.Measure(d.limit, func() (string, error) { return d.one(ctx, jpeg, r.Stage.Prompt) })
 	}
 	if err != nil {
-		return video.Caption{}, err
+		return video.Caption{}, answer.About(op, r.Stage.Model, err)
 	}
 	if text, err = checkText(r.Stage.Model, text); err != nil {
 		return video.Caption{}, money.ChargeUnknown(err) // the service has looked at the frame

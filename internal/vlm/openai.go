@@ -156,7 +156,7 @@ func (d *OpenAI) Check(ctx context.Context, models []string) error {
 // explain keeps faults of the transport and classifies what the library says.
 func explain(model string, err error) error {
 	if fault.ClassOf(err) != "" || err == nil {
-		return err
+		return answer.About(op, model, err)
 	}
 	return fault.Wrap(fault.Transport, op, model, err)
 }

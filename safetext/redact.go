@@ -1,0 +1,356 @@
+package safetext
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// What stands where something was taken out.
+const (
+	KeyMark     = "[key]"
+	ServiceMark = "[service]"
+)
+
+// Redactor takes secrets and the addresses of services out of text. It finds a
+// key in every form in which a server may repeat it: as it is, escaped for JSON,
+// URLs or HTML, also one within another, in base64 (as in basic authentication)
+// and in hex. A nil Redactor knows no keys. It is safe for concurrent use.
+type Redactor struct {
+	needles  []needle
+	first    [256]bool // bytes with which a form of a needle may begin
+	services []string  // host:port and host of the configured services, longest first
+}
+
+// needle is one form of a key.
+type needle struct {
+	text  []rune // without escapes
+	whole bool   // only where no letter or digit is beside it: it is too short to be sure
+	least int    // as many runes of its beginning are enough: servers cut text too
+}
+
+const (
+	minKey  = 4  // characters; shorter values are no secrets, but would tear words apart
+	sureKey = 8  // from here on a key is found within words
+	minPart = 12 // the shortest beginning of a key that is taken for it
+)
+
+// placeholder lists values that are given to servers that want no key.
+func placeholder(key string) bool {
+	return slices.Contains([]string{
+		"empty", "none", "null", "dummy", "token", "test", "local", "ollama", "lm-studio", "not-needed",
+		"no-key", "no-key-required", "sk-no-key-required", "sk-xxx", "placeholder", "changeme",
+	}, strings.ToLower(key))
+}
+
+// NewRedactor makes a Redactor of the values of all configured keys and the URLs
+// of all configured services. Empty ones and placeholders such as EMPTY are left
+// out.
+func NewRedactor(keys, services []string) *Redactor {
+	r := &Redactor{}
+	for _, key := range keys {
+		if key = strings.TrimSpace(key); len(key) >= minKey && !placeholder(key) {
+			r.addKey(key)
+		}
+	}
+	slices.SortStableFunc(r.needles, func(a, b needle) int { return len(b.text) - len(a.text) })
+	for _, b := range []byte(`\%&`) {
+		r.first[b] = true
+	}
+	for _, service := range services {
+		u, err := url.Parse(service)
+		if err != nil || u.Host == "" || u.Scheme == "s3" { // there the host is a bucket, which users name
+			continue
+		}
+		r.services = append(r.services, u.Host)
+		if name := u.Hostname(); name != u.Host && strings.ContainsFunc(name, unicode.IsLetter) && strings.Contains(name, ".") {
+			r.services = append(r.services, name)
+		}
+	}
+	slices.SortFunc(r.services, func(a, b string) int { return len(b) - len(a) })
+	r.services = slices.Compact(r.services)
+	return r
+}
+
+func (r *Redactor) addKey(key string) {
+	plain := unescaped(key)
+	least := len(plain)
+	if half := len(plain) / 2; half >= minPart {
+		least = half
+	}
+	r.add(needle{text: plain, whole: len(plain) < sureKey, least: least})
+	if len(key) < sureKey {
+		return
+	}
+	for _, form := range []string{hex.EncodeToString([]byte(key)), strings.ToUpper(hex.EncodeToString([]byte(key)))} {
+		r.add(needle{text: unescaped(form), least: len(form)})
+	}
+	// Base64 depends on what stands before: three forms, of which the middle is
+	// the same whatever surrounds the key.
+	for shift := range 3 {
+		for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+			form := encoding.EncodeToString(append(make([]byte, shift), key...))
+			from := []int{0, 2, 3}[shift]
+			to := len(form)
+			if (shift+len(key))%3 != 0 {
+				to--
+			}
+			if to-from >= sureKey {
+				r.add(needle{text: unescaped(form[from:to]), least: to - from})
+			}
+		}
+	}
+}
+
+func (r *Redactor) add(n needle) {
+	if slices.ContainsFunc(r.needles, func(o needle) bool { return slices.Equal(o.text, n.text) }) {
+		return
+	}
+	r.needles = append(r.needles, n)
+	var first [utf8.UTFMax]byte
+	utf8.EncodeRune(first[:], n.text[0])
+	r.first[first[0]] = true
+}
+
+// unescaped reads all of a text as match reads it.
+func unescaped(s string) (out []rune) {
+	for i := 0; i < len(s); {
+		c, end := next(s, i, levels)
+		if c >= 0 {
+			out = append(out, c)
+		}
+		i = end
+	}
+	return out
+}
+
+// Line is the Line of this package for a text that may hold secrets. It redacts
+// before it cleans and after, since cleaning can join the parts of a key.
+func (r *Redactor) Line(s string, limit int) string {
+	return Cut(r.Text(tidy(r.Keys(s), false)), limit)
+}
+
+// Lines is Line for text of several lines.
+func (r *Redactor) Lines(s string, limit int) string {
+	return Cut(r.Text(tidy(r.Keys(s), true)), limit)
+}
+
+// Tail is the Tail of this package for a text that may hold secrets. A key whose
+// beginning was cut off before is found as well.
+func (r *Redactor) Tail(s string, limit int) string {
+	return Tail(r.Text(tidy(r.Keys(s), true)), limit)
+}
+
+// Reply is Line for what a service, or the library that called it, says of a
+// call: it also takes out the addresses of services that are not configured,
+// since a service may name those behind it.
+func (r *Redactor) Reply(s string, limit int) string { return Cut(r.reply(s), limit) }
+
+func (r *Redactor) reply(s string) string {
+	return r.Text(anyAddress(tidy(r.Keys(s), false)))
+}
+
+// Text returns s without keys and without the addresses of the configured
+// services. It changes nothing else and cuts nothing.
+func (r *Redactor) Text(s string) string { return r.addresses(r.Keys(s)) }
+
+// Keys returns s without keys.
+func (r *Redactor) Keys(s string) string {
+	if r == nil || len(r.needles) == 0 {
+		return s
+	}
+	return r.replace(r.tornStart(s), 0, false)
+}
+
+// Answer returns the JSON document data without keys, which a server that echoes
+// what it was sent may put into a caption. Only strings are changed, so that a
+// document stays one.
+func (r *Redactor) Answer(data []byte) []byte {
+	if r == nil || len(r.needles) == 0 {
+		return data
+	}
+	s := string(data)
+	if out := r.replace(s, 0, true); out != s {
+		return []byte(out)
+	}
+	return data
+}
+
+// replace takes out what match finds; inStrings: only within JSON strings.
+func (r *Redactor) replace(s string, from int, inStrings bool) string {
+	var out strings.Builder
+	quoted := false
+	for i := from; i < len(s); {
+		b := s[i]
+		if inStrings && !quoted {
+			next := strings.IndexByte(s[i:], '"')
+			if next < 0 {
+				break
+			}
+			i, quoted = i+next+1, true
+			continue
+		}
+		if r.first[b] {
+			if end := r.match(s, i); end > 0 {
+				out.WriteString(s[from:i])
+				out.WriteString(KeyMark)
+				i, from = end, end
+				continue
+			}
+		}
+		switch {
+		case inStrings && b == '\\':
+			i++
+		case inStrings && b == '"':
+			quoted = false
+		}
+		i++
+	}
+	if out.Len() == 0 {
+		return s
+	}
+	out.WriteString(s[from:])
+	return out.String()
+}
+
+// match returns the end of the needle at s[at:]; 0 = none is there.
+func (r *Redactor) match(s string, at int) int {
+	first, second := next(s, at, levels)
+	if first < 0 {
+		return 0
+	}
+	for _, n := range r.needles {
+		if n.text[0] != first {
+			continue
+		}
+		matched, end := 1, second
+		for i := second; matched < len(n.text) && i < len(s); {
+			c, to := next(s, i, levels)
+			if c >= 0 && c != n.text[matched] {
+				break
+			}
+			i = to
+			if c >= 0 {
+				matched, end = matched+1, to
+			}
+		}
+		torn := matched >= sureKey && end == len(s) // the text was cut here
+		if (matched >= n.least || torn) && (!n.whole || alone(s, at, end)) {
+			return end
+		}
+	}
+	return 0
+}
+
+func alone(s string, from, to int) bool {
+	letter := func(b byte) bool {
+		return b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b >= utf8.RuneSelf
+	}
+	return (from == 0 || !letter(s[from-1])) && (to == len(s) || !letter(s[to]))
+}
+
+// tornStart takes the end of a key off the beginning of a text, which may have
+// been cut there by whoever kept only the end.
+func (r *Redactor) tornStart(s string) string {
+	head := strings.TrimLeft(s, Mark)
+	for _, n := range r.needles {
+		key := string(n.text)
+		for from := 1; from <= len(key)-sureKey; from++ {
+			if strings.HasPrefix(head, key[from:]) {
+				return KeyMark + head[len(key)-from:]
+			}
+		}
+	}
+	return s
+}
+
+// Addresses as they stand in messages of libraries and services: URLs, what Go
+// says of a connection ("dial tcp 10.0.0.7:8000: …"), and IP addresses with a
+// port.
+//
+//nolint:gochecknoglobals // compiled once
+var (
+	urls        = regexp.MustCompile(`(?i)\b(?:https?|wss?|grpcs?|tcp|unix|postgres(?:ql)?|redis|amqps?)://[^\s"'<>` + "`" + `\\]+`)
+	connections = regexp.MustCompile(`\b((?:dial|read|write|connect|accept) (?:tcp|udp|unix)[46]? |lookup )[^\s"]*[^\s":](?:(?: on |->)[^\s"]*[^\s":])?: `)
+	sockets     = regexp.MustCompile(`(?:\b\d{1,3}(?:\.\d{1,3}){3}|\[[0-9A-Fa-f:.%a-z0-9]*:[0-9A-Fa-f:.%a-z0-9]*\]):\d{1,5}\b`)
+)
+
+// anyAddress leaves no path of a URL either: it may hold a tenant or a token.
+func anyAddress(s string) string {
+	if !strings.Contains(s, ":") {
+		return s
+	}
+	s = urls.ReplaceAllStringFunc(s, func(found string) string { return ServiceMark + trailing(found) })
+	s = connections.ReplaceAllString(s, "$1"+ServiceMark+": ")
+	return sockets.ReplaceAllString(s, ServiceMark)
+}
+
+// trailing is what stands behind a URL in a sentence.
+func trailing(found string) string { return found[len(strings.TrimRight(found, ".,:;!?)]}")):] }
+
+func (r *Redactor) addresses(s string) string {
+	if r == nil || len(r.services) == 0 {
+		return s
+	}
+	if strings.Contains(s, "://") {
+		s = urls.ReplaceAllStringFunc(s, func(found string) string {
+			if slices.ContainsFunc(r.services, func(host string) bool { return replaceName(found, host) != found }) {
+				return ServiceMark + trailing(found)
+			}
+			return found
+		})
+	}
+	for _, service := range r.services {
+		s = replaceName(s, service)
+	}
+	return s
+}
+
+// replaceName takes a host out where it is not part of a longer name.
+func replaceName(s, name string) string {
+	var out strings.Builder
+	for {
+		i := strings.Index(s, name)
+		if i < 0 {
+			break
+		}
+		end := i + len(name)
+		out.WriteString(s[:i])
+		if alone(s, i, end) {
+			out.WriteString(ServiceMark)
+		} else {
+			out.WriteString(name)
+		}
+		s = s[end:]
+	}
+	if out.Len() == 0 {
+		return s
+	}
+	return out.String() + s
+}
+
+// Error returns err with its text as Reply makes it, not cut. The chain stays:
+// errors.Is and errors.As see what they saw. nil stays nil.
+func (r *Redactor) Error(err error) error {
+	if err == nil {
+		return nil
+	}
+	text := r.reply(err.Error())
+	if text == err.Error() {
+		return err
+	}
+	return &redactedError{text, err}
+}
+
+type redactedError struct {
+	text string
+	err  error
+}
+
+func (e *redactedError) Error() string { return e.text }
+func (e *redactedError) Unwrap() error { return e.err }

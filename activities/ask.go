@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -124,7 +125,7 @@ func (k *asker) patiently(ctx context.Context, q question) (outcome, error) {
 			k.waiting.Store("")
 			return out, err
 		}
-		k.waiting.Store(err.Error())
+		k.waiting.Store(safetext.Line(err.Error(), safetext.MaxReason))
 		if d := fault.RetryAfter(err); d > 0 {
 			k.gates.hush(d)
 		}

@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -222,7 +223,7 @@ func (r *EstimateResult) fail(uri string, err error) error {
 	}
 	if r.Failed++; len(r.Failures) < MaxFailures {
 		r.Failures = append(r.Failures, video.Failure{
-			URI: uri, Stage: "inspect", Class: string(class), Reason: err.Error(),
+			URI: uri, Stage: "inspect", Class: string(class), Reason: safetext.Line(err.Error(), safetext.MaxReason),
 		})
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/object"
+	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -39,7 +40,7 @@ func (r *refusals) take(noun string, f video.Frame, err error) error {
 	if r.reasons == nil {
 		r.reasons = map[string]string{}
 	}
-	r.reasons[strconv.FormatInt(f.PTSMS, 10)] = err.Error()
+	r.reasons[strconv.FormatInt(f.PTSMS, 10)] = safetext.Line(err.Error(), safetext.MaxReason)
 	return nil
 }
 

@@ -272,8 +272,6 @@ func (r *Redactor) tornStart(s string) string {
 // Addresses as they stand in messages of libraries and services: URLs, what Go
 // says of a connection ("dial tcp 10.0.0.7:8000: …"), and IP addresses with a
 // port.
-//
-//nolint:gochecknoglobals // compiled once
 var (
 	urls        = regexp.MustCompile(`(?i)\b(?:https?|wss?|grpcs?|tcp|unix|postgres(?:ql)?|redis|amqps?)://[^\s"'<>` + "`" + `\\]+`)
 	connections = regexp.MustCompile(`\b((?:dial|read|write|connect|accept) (?:tcp|udp|unix)[46]? |lookup )[^\s"]*[^\s":](?:(?: on |->)[^\s"]*[^\s":])?: `)

@@ -402,9 +402,9 @@ func TestWriteWordsCleans(t *testing.T) {
 	for _, ink := range []bool{false, true} {
 		var out bytes.Buffer
 		writeWords(&out, []diff.Part{{Op: diff.Same, Text: "a\x1b[31m\u202e "}, {Op: diff.Removed, Text: "b\x07"}, {Op: diff.Added, Text: "c"}}, ink)
-		want := "  a[31m [-b-]{+c+}\n"
+		want := "  a [-b-]{+c+}\n"
 		if ink {
-			want = "  a[31m \x1b[31m[-b-]\x1b[0m\x1b[32m{+c+}\x1b[0m\n"
+			want = "  a \x1b[31m[-b-]\x1b[0m\x1b[32m{+c+}\x1b[0m\n"
 		}
 		assert.Equal(t, want, out.String(), fmt.Sprint(ink))
 	}

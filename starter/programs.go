@@ -14,6 +14,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/python"
+	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/workflows"
 )
@@ -199,8 +200,8 @@ func (a *app) printDemo(before string, demo *prompt.Object) {
 	for _, name := range demo.Keys() {
 		v, _ := demo.Get(name)
 		text := clean(python.Str(v))
-		if runes := []rune(text); !a.wide && len(runes) > demoCells {
-			text = string(runes[:demoCells]) + "…"
+		if !a.wide {
+			text = safetext.Cut(text, demoCells+1)
 		}
 		a.say("%s%s: %s", before, clean(name), text)
 	}

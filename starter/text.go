@@ -7,6 +7,8 @@ import (
 	"unicode"
 
 	"github.com/jedib0t/go-pretty/v6/text"
+
+	"github.com/cogniverse/cogflow/safetext"
 )
 
 // steers reports whether r could steer a terminal or reorder what it shows.
@@ -16,27 +18,10 @@ func steers(r rune) bool {
 }
 
 // clean makes text one harmless line.
-func clean(s string) string {
-	return strings.Join(strings.Fields(strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\r' || r == '\t':
-			return ' '
-		case steers(r):
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(s, "\uFFFD"))), " ")
-}
+func clean(s string) string { return safetext.Clean(s) }
 
 // cleanLines makes text harmless and keeps its lines.
-func cleanLines(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r != '\n' && r != '\t' && steers(r) {
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(s, "\uFFFD"))
-}
+func cleanLines(s string) string { return safetext.CleanLines(s) }
 
 // escapeJSON writes the steering characters of a JSON document as \u escapes.
 // Outside strings a document holds none but newlines.

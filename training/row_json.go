@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/cogniverse/cogflow/safetext"
 )
 
 // What a row may hold, so that no row unfolds to much more than its bytes.
@@ -196,8 +198,5 @@ func jsonKind(raw []byte) string {
 
 // shortName makes a key from a file fit for a problem.
 func shortName(s string) string {
-	if len(s) <= maxQuoted {
-		return s
-	}
-	return strings.ToValidUTF8(s[:maxQuoted], "") + "…"
+	return safetext.Line(s, maxQuoted)
 }

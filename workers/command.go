@@ -63,6 +63,9 @@ func (f flags) start(ctx context.Context, args []string, getenv func(string) str
 	if err != nil {
 		return err
 	}
+	if logger, err = newLogger(f.logLevel, cleanLog{stderr, newRedactor(c, getenv)}); err != nil {
+		return usage(err)
+	}
 	c.RequireSandbox = c.RequireSandbox || f.requireSandbox
 	if f.dev {
 		return supervise(ctx, args, getenv, c.Training.Grace+uploadGrace+stopGrace, stderr, logger)

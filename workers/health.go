@@ -20,6 +20,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/sandbox"
 	"github.com/cogniverse/cogflow/internal/trainer"
 	"github.com/cogniverse/cogflow/internal/vespa"
+	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/tenant"
 )
 
@@ -68,7 +69,11 @@ func (h *health) checks(ctx context.Context) []activities.HealthCheck {
 	if h.vespa != nil {
 		out = append(out, verdict("vespa", "every schema is deployed", h.vespa.Check(ctx)))
 	}
-	return append(out, h.endpoints(ctx)...)
+	out = append(out, h.endpoints(ctx)...)
+	for i, check := range out { // they become part of a history
+		out[i].Detail = h.models.redactor.Line(check.Detail, safetext.MaxReason)
+	}
+	return out
 }
 
 // endpoints asks every model server, all at once.

@@ -31,6 +31,7 @@ type completer struct {
 // Workers that do not ask language models (asks is false) need no key: they plan.
 func newLMs(c config.Config, getenv func(string) string, asks bool) *lms {
 	out := &lms{config: c, byModel: map[string]completer{}}
+	redactor := newRedactor(c, getenv)
 	for _, e := range c.Chat() {
 		one := completer{}
 		key := ""
@@ -41,7 +42,7 @@ func newLMs(c config.Config, getenv func(string) string, asks bool) *lms {
 		}
 		one.LM = lm.New(lm.Options{
 			URL: e.URL, Key: key, KeyVariable: e.KeyVariable, Timeout: e.Timeout, MaxInFlight: e.MaxInFlight,
-			Dialect: lm.Dialect(e.Dialect), MaxCompletionTokens: e.MaxCompletionTokens, Names: e.Names, Prices: pricesOf(c, []config.Endpoint{e}),
+			Redactor: redactor, Dialect: lm.Dialect(e.Dialect), MaxCompletionTokens: e.MaxCompletionTokens, Names: e.Names, Prices: pricesOf(c, []config.Endpoint{e}),
 		})
 		serveBy(out.byModel, e.Models, one)
 		if asks {

@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/cogniverse/cogflow/safetext"
 )
 
 // version is set by the linker.
@@ -19,7 +21,7 @@ func main() {
 	err := run(ctx, os.Args[1:], os.Getenv, os.Stderr)
 	stop()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "cogflow-worker:", err)
+		fmt.Fprintln(os.Stderr, "cogflow-worker:", safetext.CleanLines(err.Error()))
 		os.Exit(exitCode(err))
 	}
 }

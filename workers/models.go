@@ -14,6 +14,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/preview"
 	"github.com/cogniverse/cogflow/internal/vlm"
 	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -26,6 +27,7 @@ type models struct {
 	checks       []modelCheck
 	profiles     []video.Profile
 	prices       map[string]money.Price // of language models that describe, by tokens
+	redactor     *safetext.Redactor
 }
 
 // modelCheck asks an endpoint whether it can do its work.
@@ -39,7 +41,7 @@ func newModels(c config.Config, getenv func(string) string, describer *preview.D
 	m := &models{
 		describers:   map[string]activities.Describer{},
 		embedders:    map[string]activities.Embedder{preview.EmbedderModel: preview.Embedder{}},
-		transcribers: map[string]activities.Transcriber{}, profiles: c.Profiles(),
+		transcribers: map[string]activities.Transcriber{}, profiles: c.Profiles(), redactor: newRedactor(c, getenv),
 	}
 	m.prices = pricesOf(c, c.Endpoints)
 	if describer != nil {
@@ -207,7 +209,7 @@ func (m *models) connect(e config.Endpoint, key string) (check func(ctx context.
 	switch e.Kind {
 	case config.OpenAI, config.CogniverseVLM:
 		o := vlm.Options{
-			URL: e.URL, Key: key, KeyVariable: e.KeyVariable, Timeout: e.Timeout, MaxInFlight: e.MaxInFlight, Batch: e.Batch,
+			URL: e.URL, Key: key, KeyVariable: e.KeyVariable, Timeout: e.Timeout, MaxInFlight: e.MaxInFlight, Batch: e.Batch, Redactor: m.redactor,
 			Prices: m.prices,
 		}
 		var d interface {
@@ -220,12 +222,12 @@ func (m *models) connect(e config.Endpoint, key string) (check func(ctx context.
 		serveBy(m.describers, e.Models, activities.Describer(d))
 		check = func(ctx context.Context) error { return d.Check(ctx, e.Models) }
 	case config.Transcriptions:
-		t := asr.New(asr.Options{URL: e.URL, Key: key, KeyVariable: e.KeyVariable, Timeout: e.Timeout, MaxInFlight: e.MaxInFlight})
+		t := asr.New(asr.Options{URL: e.URL, Key: key, KeyVariable: e.KeyVariable, Timeout: e.Timeout, MaxInFlight: e.MaxInFlight, Redactor: m.redactor})
 		serveBy(m.transcribers, e.Models, activities.Transcriber(t))
 		check = func(ctx context.Context) error { return t.Check(ctx, e.Models) }
 	case config.Pooling, config.Embeddings:
 		o := embed.Options{
-			URL: e.URL, Key: key, KeyVariable: e.KeyVariable, Timeout: e.Timeout, MaxInFlight: e.MaxInFlight, NoCanary: e.NoCanary,
+			URL: e.URL, Key: key, KeyVariable: e.KeyVariable, Timeout: e.Timeout, MaxInFlight: e.MaxInFlight, NoCanary: e.NoCanary, Redactor: m.redactor,
 		}
 		var x interface {
 			activities.Embedder

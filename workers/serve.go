@@ -41,6 +41,7 @@ func serve(ctx context.Context, c config.Config, getenv func(string) string, poo
 		return fault.Wrap(fault.Input, "read the Temporal configuration", "", err)
 	}
 	options.Logger = log.NewStructuredLogger(slog.New(zapslog.NewHandler(logger.Core())))
+	options.FailureConverter = newFailures(newRedactor(c, getenv))
 	temporal, err := client.DialContext(ctx, options)
 	if err != nil {
 		return fault.Wrap(fault.Transport, "reach the Temporal server at", options.HostPort, err)

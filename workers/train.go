@@ -31,7 +31,7 @@ func (h *health) training(ctx context.Context, c config.Config, getenv func(stri
 	}
 	t.Models = basemodel.New(places, c.Training.ModelsDir)
 	if h.parts.have(partServing) {
-		t.Serving = newServers(c.Training.Serving, getenv)
+		t.Serving = newServers(c, getenv)
 	}
 	at := slices.IndexFunc(pools, func(p pool) bool { return p.name == workflows.StemTrain })
 	if at < 0 {
@@ -95,16 +95,16 @@ type servingServer struct {
 	missing error // its key; told when it is asked, since few workers ever ask
 }
 
-func newServers(configured []config.Server, getenv func(string) string) servers {
-	out := servers{}
-	for _, s := range configured {
+func newServers(c config.Config, getenv func(string) string) servers {
+	out, redactor := servers{}, newRedactor(c, getenv)
+	for _, s := range c.Training.Serving {
 		one, key := servingServer{dir: s.AdaptersDir}, ""
 		if s.KeyVariable != "" {
 			if key = getenv(s.KeyVariable); key == "" {
 				one.missing = missingKey("server", s.BaseModel, s.KeyVariable)
 			}
 		}
-		one.at = serving.New(serving.Options{URL: s.URL, Key: key, KeyVariable: s.KeyVariable})
+		one.at = serving.New(serving.Options{URL: s.URL, Key: key, KeyVariable: s.KeyVariable, Redactor: redactor})
 		out[s.BaseModel] = one
 	}
 	return out

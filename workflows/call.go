@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -46,7 +47,7 @@ func callOnClass[In, Out any](ctx workflow.Context, c caller, stem string, class
 // activities/errors.go does for those of activities.
 func typed(err error) error {
 	if class := fault.ClassOf(err); class != "" {
-		return temporal.NewNonRetryableApplicationError(err.Error(), string(class), nil)
+		return temporal.NewNonRetryableApplicationError(safetext.Lines(err.Error(), safetext.MaxMessage), string(class), nil)
 	}
 	return err
 }
@@ -67,15 +68,11 @@ func classOf(err error) string {
 
 // reason is the innermost message: the outer ones repeat what the history says.
 func reason(err error) string {
-	const longest = 500
 	text := err.Error()
 	if app, ok := errors.AsType[*temporal.ApplicationError](err); ok {
 		text = app.Message()
 	}
-	if len(text) > longest {
-		text = text[:longest] + "…"
-	}
-	return text
+	return safetext.Line(text, safetext.MaxReason)
 }
 
 // staged says in which stage a run failed. The class and message stay readable

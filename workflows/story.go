@@ -7,6 +7,8 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
+
+	"github.com/cogniverse/cogflow/safetext"
 )
 
 // attributes are what a run is found by in the Web UI and with `list`.
@@ -66,14 +68,11 @@ func table(head []string, rows [][]string) string {
 // cell keeps hostile names from breaking out of a table.
 func cell(s string) string {
 	return strings.Map(func(r rune) rune {
-		switch {
-		case r < ' ' || r == 0x7f:
-			return ' '
-		case strings.ContainsRune("|`<>[]*\\", r):
+		if strings.ContainsRune("|`<>[]*\\", r) {
 			return '·'
 		}
 		return r
-	}, s)
+	}, safetext.Line(s, safetext.MaxReason))
 }
 
 // bar draws how far a count has come.

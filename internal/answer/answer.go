@@ -24,6 +24,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/circuit"
 	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/safetext"
 )
 
 // Client calls one server. Make one with New.
@@ -42,6 +43,10 @@ type Options struct {
 	MaxBytes    int64         // of one answer; 0 = 1 MiB
 	Connections int           // kept open; 0 = 1024
 
+	// Redactor takes keys and addresses out of whatever the server says; nil = one
+	// that knows Key only.
+	Redactor *safetext.Redactor
+
 	Now func() time.Time // nil = time.Now
 }
 
@@ -57,6 +62,9 @@ func New(o Options) *Client {
 	}
 	if o.Connections <= 0 {
 		o.Connections = 1024
+	}
+	if o.Redactor == nil {
+		o.Redactor = safetext.NewRedactor([]string{o.Key}, nil)
 	}
 	transport := &http.Transport{
 		DialContext:         (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
@@ -111,7 +119,7 @@ func (c *Client) Post(ctx context.Context, url string, body, out any) error {
 		return err
 	}
 	if err := json.Unmarshal(answer, out); err != nil {
-		return money.ChargeUnknown(c.undecodable(url, err))
+		return money.ChargeUnknown(c.undecodable(err))
 	}
 	return nil
 }
@@ -124,7 +132,7 @@ func (c *Client) Get(ctx context.Context, url string, out any) error {
 func (c *Client) get(ctx context.Context, url string, header http.Header, out any) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return c.fault(fault.Input, url, "", err)
+		return c.fault(fault.Input, "the address of the service cannot be used", err)
 	}
 	if len(header) > 0 {
 		r.Header = header
@@ -136,7 +144,7 @@ func (c *Client) get(ctx context.Context, url string, header http.Header, out an
 		return err
 	}
 	if err := json.Unmarshal(got.body, out); err != nil {
-		return c.undecodable(url, err)
+		return c.undecodable(err)
 	}
 	return nil
 }
@@ -147,19 +155,14 @@ func (c *Client) authorize(r *http.Request) {
 	}
 }
 
-func (c *Client) undecodable(address string, err error) error {
-	host := ""
-	if u, bad := url.Parse(address); bad == nil {
-		host = u.Host
-	}
-	return c.fault(fault.Transport, host, "the answer is not what was asked for", err)
+func (c *Client) undecodable(err error) error {
+	return c.fault(fault.Transport, "the answer is not what was asked for", err)
 }
 
 // do makes a call and returns a whole JSON object without an error in it. Of a
 // request with a body, a failure tells what the provider bills for it; see bill.go.
 func (c *Client) do(r *http.Request, bill Bill) (reply, error) {
-	host := r.URL.Host
-	breaker := c.circuit(host)
+	breaker := c.circuit(r.URL.Host)
 	if err := c.enter(r, breaker); err != nil {
 		return reply{}, err
 	}
@@ -173,36 +176,36 @@ func (c *Client) do(r *http.Request, bill Bill) (reply, error) {
 			breaker.Fail(circuit.Pass{})
 		}
 		b.status, b.sent, b.body = got.status, sent.Load(), got.body
-		return reply{}, b.charge(c.broken(ctx, r.Context(), host, err))
+		return reply{}, b.charge(c.broken(ctx, r.Context(), err))
 	}
 	tell(breaker, got.status)
 	b.status, b.sent, b.body = got.status, true, got.body
-	if err := c.whole(host, got, &b); err != nil {
+	if err := c.whole(got, &b); err != nil {
 		return reply{}, b.charge(err)
 	}
 	return got, nil
 }
 
 // whole refuses what is not a JSON object that was asked for.
-func (c *Client) whole(host string, got reply, b *billing) error {
+func (c *Client) whole(got reply, b *billing) error {
 	data := got.body
 	if !success(got.status) {
-		return c.status(host, got)
+		return c.status(got)
 	}
 	switch {
 	case int64(len(data)) > c.options.MaxBytes:
-		return c.fault(fault.Transport, host, fmt.Sprintf("the answer is longer than %d bytes", c.options.MaxBytes), nil)
+		return c.fault(fault.Transport, fmt.Sprintf("the answer is longer than %d bytes", c.options.MaxBytes), nil)
 	case !json.Valid(data):
-		return c.fault(fault.Transport, host, "the answer is not JSON: "+excerpt(data), nil)
+		return c.fault(fault.Transport, "the answer is not JSON: "+c.excerpt(data), nil)
 	}
-	if text, status := reported(data); text != "" {
+	if text, status := c.reported(data); text != "" {
 		const prefix = "the server answers 200 with an error: "
 		if status == 0 {
-			return c.fault(fault.Transport, host, prefix+text, nil)
+			return c.fault(fault.Transport, prefix+text, nil)
 		}
 		// A gateway that had already sent its 200 says in the body what the status is.
 		b.status = status
-		f := c.status(host, reply{status: status, header: got.header, body: data})
+		f := c.status(reply{status: status, header: got.header, body: data})
 		f.Reason = prefix + f.Reason
 		return f
 	}
@@ -227,7 +230,9 @@ func (c *Client) call(r *http.Request) (reply, error) {
 	if !success(response.StatusCode) {
 		err = nil // the status says it all
 	}
-	return reply{response.StatusCode, response.Header, body}, err
+	// A server may repeat what it was sent. The key is taken out here, before
+	// anybody reads, cuts or stores what it says.
+	return reply{response.StatusCode, response.Header, c.options.Redactor.Answer(body)}, err
 }
 
 func success(status int) bool { return status >= 200 && status <= 299 }
@@ -235,20 +240,20 @@ func success(status int) bool { return status >= 200 && status <= 299 }
 var errSlow = errors.New("no whole answer in time")
 
 // broken classifies a call that was not answered.
-func (c *Client) broken(ctx, caller context.Context, host string, err error) error {
+func (c *Client) broken(ctx, caller context.Context, err error) error {
 	switch {
 	case caller.Err() != nil:
 		return caller.Err()
 	case errors.Is(context.Cause(ctx), errSlow):
 		return &fault.Error{
-			Class: fault.Transport, Op: c.options.Op, Subject: host,
+			Class: fault.Transport, Op: c.options.Op,
 			Reason: "no whole answer within " + c.options.Timeout.String(), Err: ErrTimeout,
 		}
 	}
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		err = e.Err // without the address, which may be long
 	}
-	return c.fault(fault.Transport, host, "", err)
+	return c.fault(fault.Transport, "", err)
 }
 
 // ErrTimeout marks a call that the server did not answer in time: for the limit
@@ -256,9 +261,9 @@ func (c *Client) broken(ctx, caller context.Context, host string, err error) err
 var ErrTimeout = errors.New("timeout")
 
 // status classifies an HTTP status.
-func (c *Client) status(host string, r reply) *fault.Error {
-	said := message(r.body)
-	f := c.fault(fault.Transport, host, fmt.Sprintf("status %d: %s", r.status, said), nil)
+func (c *Client) status(r reply) *fault.Error {
+	said := c.message(r.body)
+	f := c.fault(fault.Transport, fmt.Sprintf("status %d: %s", r.status, said), nil)
 	f.RetryAfter = RetryAfter(r.header.Get("Retry-After"), time.Now())
 	switch code := r.status; {
 	case code == http.StatusUnauthorized || code == http.StatusForbidden:
@@ -280,12 +285,23 @@ func (c *Client) status(host string, r reply) *fault.Error {
 	return f
 }
 
-// fault makes one. A server may repeat what it was sent: never the key.
-func (c *Client) fault(class fault.Class, subject, reason string, err error) *fault.Error {
-	if c.options.Key != "" {
-		reason = strings.ReplaceAll(reason, c.options.Key, "[key]")
+// fault makes one. It names neither the server nor its address, which failures in
+// histories and reports must not hold; see About.
+func (c *Client) fault(class fault.Class, reason string, err error) *fault.Error {
+	return &fault.Error{Class: class, Op: c.options.Op, Reason: reason, Err: c.options.Redactor.Error(err)}
+}
+
+// About completes a fault of a Client whose calls are for op: it names what the
+// call was about, such as a model, and takes off the wrapping of net/http, which
+// holds the address of the server.
+func About(op, subject string, err error) error {
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		err = e.Err
 	}
-	return &fault.Error{Class: class, Op: c.options.Op, Subject: subject, Reason: reason, Err: err}
+	if f, ok := errors.AsType[*fault.Error](err); ok && f.Op == op && f.Subject == "" {
+		f.Subject = subject // made for this call alone
+	}
+	return err
 }
 
 // RetryAfter reads the header of that name, seconds or a date; at most 10 min,
@@ -304,7 +320,7 @@ func RetryAfter(value string, now time.Time) time.Duration {
 // reported finds an error that is told with status 200: {"error": …}, or vLLM's
 // {"object": "error"}. The status is what the error says it should have been; 0 =
 // it does not say.
-func reported(data []byte) (text string, status int) {
+func (c *Client) reported(data []byte) (text string, status int) {
 	var answer struct {
 		Object json.RawMessage `json:"object"`
 		Error  json.RawMessage `json:"error"`
@@ -326,10 +342,10 @@ func reported(data []byte) (text string, status int) {
 	_ = json.Unmarshal(answer.Error, &inner) // an error that is a text has neither
 	for _, code := range []json.RawMessage{inner.Code, inner.Status, answer.Code} {
 		if n, err := strconv.Atoi(strings.Trim(string(code), `"`)); err == nil && n >= 400 && n <= 599 {
-			return message(data), n
+			return c.message(data), n
 		}
 	}
-	if text = message(data); says(text, busy()) {
+	if text = c.message(data); says(text, busy()) {
 		return text, http.StatusTooManyRequests
 	}
 	return text, 0
@@ -346,14 +362,14 @@ func busy() []string {
 }
 
 // message finds what a server says in the shapes that servers say it.
-func message(data []byte) string {
+func (c *Client) message(data []byte) string {
 	var shapes struct {
 		Error   json.RawMessage `json:"error"`
 		Message string          `json:"message"`
 		Detail  json.RawMessage `json:"detail"`
 	}
 	if json.Unmarshal(data, &shapes) != nil {
-		return excerpt(data)
+		return c.excerpt(data)
 	}
 	var inner struct {
 		Message string `json:"message"`
@@ -363,23 +379,23 @@ func message(data []byte) string {
 	switch {
 	case json.Unmarshal(shapes.Error, &inner) == nil && inner.Message != "":
 		if code, ok := inner.Code.(string); ok && code != "" {
-			return excerpt([]byte(code + ": " + inner.Message))
+			return c.excerpt([]byte(code + ": " + inner.Message))
 		}
-		return excerpt([]byte(inner.Message))
+		return c.excerpt([]byte(inner.Message))
 	case json.Unmarshal(shapes.Error, &text) == nil && text != "":
-		return excerpt([]byte(text))
+		return c.excerpt([]byte(text))
 	case shapes.Message != "":
-		return excerpt([]byte(shapes.Message))
+		return c.excerpt([]byte(shapes.Message))
 	case json.Unmarshal(shapes.Detail, &text) == nil && text != "":
-		return excerpt([]byte(text))
+		return c.excerpt([]byte(text))
 	}
-	return excerpt(data)
+	return c.excerpt(data)
 }
 
-// excerpt is the beginning of a text, on one line.
-func excerpt(data []byte) string {
+// excerpt is the beginning of what a server says, on one line.
+func (c *Client) excerpt(data []byte) string {
 	const longest = 300
-	text := strings.Join(strings.Fields(strings.ToValidUTF8(string(data[:min(len(data), longest)]), "·")), " ")
+	text := c.options.Redactor.Reply(string(data), longest)
 	if text == "" {
 		return "(empty)"
 	}

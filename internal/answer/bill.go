@@ -35,7 +35,7 @@ const entryHeader = "X-Client-Request-Id"
 func (c *Client) Ask(ctx context.Context, call Call) ([]byte, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, call.URL, bytes.NewReader(call.Body))
 	if err != nil {
-		return nil, c.fault(fault.Input, call.URL, "", err)
+		return nil, c.fault(fault.Input, "the address of the service cannot be used", err)
 	}
 	r.Header.Set("Content-Type", "application/json")
 	if call.Type != "" {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/safetext"
 )
 
 // Models lists the models that a server says it serves at an address that ends in
@@ -34,7 +35,7 @@ func (c *Client) Models(ctx context.Context, url string, header http.Header) (id
 func CheckServed(served, models []string) error {
 	for _, model := range models {
 		if !slices.Contains(served, model) {
-			return fault.New(fault.Input, "check endpoint", model, "the server does not serve it; it serves "+strings.Join(served, ", "))
+			return fault.New(fault.Input, "check endpoint", model, "the server does not serve it; it serves "+safetext.Line(strings.Join(served, ", "), safetext.MaxReason))
 		}
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/answer"
 	"github.com/cogniverse/cogflow/internal/limit"
+	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -23,8 +24,9 @@ const op = "transcribe"
 type Options struct {
 	URL              string // the base that ends in /v1
 	Key, KeyVariable string
-	Timeout          time.Duration // of one piece of ten minutes; 0 = 10 min
-	MaxInFlight      int           // calls at once; 0 = discovered
+	Timeout          time.Duration      // of one piece of ten minutes; 0 = 10 min
+	MaxInFlight      int                // calls at once; 0 = discovered
+	Redactor         *safetext.Redactor // of what the endpoint says; nil = of Key only
 }
 
 // Transcriber asks one endpoint. Make one with New.
@@ -41,7 +43,7 @@ func New(o Options) *Transcriber {
 	}
 	return &Transcriber{
 		url:    strings.TrimSuffix(o.URL, "/"),
-		client: answer.New(answer.Options{Op: op, Key: o.Key, KeyVariable: o.KeyVariable, Timeout: o.Timeout, MaxBytes: 8 << 20}),
+		client: answer.New(answer.Options{Op: op, Key: o.Key, KeyVariable: o.KeyVariable, Timeout: o.Timeout, MaxBytes: 8 << 20, Redactor: o.Redactor}),
 		limit:  limit.New(limit.Options{Start: 2, Max: o.MaxInFlight, Fixed: o.MaxInFlight > 0}),
 	}
 }
@@ -62,7 +64,7 @@ func (t *Transcriber) Transcribe(ctx context.Context, r video.TranscribeRequest)
 	}
 	said, err := answer.Measure(t.limit, func() ([]byte, error) { return t.client.Ask(ctx, call) })
 	if err != nil {
-		return video.Transcript{}, fault.Wrap(fault.Transport, op, r.Stage.Model, err)
+		return video.Transcript{}, answer.About(op, r.Stage.Model, fault.Wrap(fault.Transport, op, r.Stage.Model, err))
 	}
 	out, err := read(r.Stage, said, length)
 	return out, call.Bill.Charge(said, err) // a call has a price as a whole
@@ -98,7 +100,7 @@ func milliseconds(seconds float64, length int64) int64 {
 func (t *Transcriber) Check(ctx context.Context, models []string) error {
 	served, err := t.client.Models(ctx, t.url+"/models", nil)
 	if err != nil {
-		return fault.Wrap(fault.Transport, "check endpoint", "", err)
+		return answer.About(op, "", fault.Wrap(fault.Transport, "check endpoint", "", err))
 	}
 	return answer.CheckServed(served, models)
 }

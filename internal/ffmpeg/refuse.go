@@ -9,10 +9,10 @@ import (
 	"regexp"
 	"strings"
 	"sync"
-	"unicode"
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/sandbox"
+	"github.com/cogniverse/cogflow/safetext"
 )
 
 // sniff refuses what needs no child to be refused, and rewinds the file.
@@ -98,22 +98,8 @@ func (c *complaints) total() int {
 	return c.count
 }
 
-// plain makes text from a child fit to be shown: one line of printable
-// characters, at most 300 bytes.
-func plain(text string) string {
-	text = strings.ToValidUTF8(text, "?")
-	text = strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, text)
-	text = strings.Join(strings.Fields(text), " ")
-	if len(text) > 300 {
-		text = strings.ToValidUTF8(text[:297], "") + "…"
-	}
-	return text
-}
+// plain makes text from a child fit to be shown on one line.
+func plain(text string) string { return safetext.Line(text, 300) }
 
 // refusal turns the failure of a child into a fault: whose fault is it?
 func refusal(op string, file *os.File, err error, said *complaints) error {

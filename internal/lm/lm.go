@@ -18,6 +18,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/limit"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/safetext"
 )
 
 const op = "ask model"
@@ -38,6 +39,7 @@ type Options struct {
 	Timeout          time.Duration // of one call; 0 = 5 min
 	MaxInFlight      int           // calls at once; 0 = discovered
 	Dialect          Dialect
+	Redactor         *safetext.Redactor // of what the endpoint says; nil = of Key only
 	// MaxCompletionTokens sends max_tokens under its newer name, which OpenAI's
 	// reasoning models insist on and most other servers do not know.
 	MaxCompletionTokens bool
@@ -63,7 +65,7 @@ func New(o Options) *LM {
 		o.Timeout = defaultTimeout
 	}
 	o.URL = strings.TrimSuffix(o.URL, "/")
-	client := answer.New(answer.Options{Op: op, Key: o.Key, KeyVariable: o.KeyVariable, Timeout: o.Timeout, MaxBytes: maxAnswer})
+	client := answer.New(answer.Options{Op: op, Key: o.Key, KeyVariable: o.KeyVariable, Timeout: o.Timeout, MaxBytes: maxAnswer, Redactor: o.Redactor})
 	return &LM{
 		options: o, client: client,
 		limit: limit.New(limit.Options{Max: o.MaxInFlight, Fixed: o.MaxInFlight > 0}),

@@ -5,9 +5,11 @@ import (
 	"strings"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/answer"
 	"github.com/cogniverse/cogflow/internal/answer/chat"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/safetext"
 )
 
 // read takes an answer as it is. Only one that holds nothing at all is a fault.
@@ -18,7 +20,7 @@ func (l *LM) read(c prompt.Completion, body []byte) (prompt.CompletionAnswer, er
 	}
 	out := prompt.CompletionAnswer{Text: said.Text, Finish: said.Finish, Model: said.Model}
 	if said.Refusal != "" {
-		out.Finish, out.Reason = prompt.FinishRefusal, clip(said.Refusal)
+		out.Finish, out.Reason = prompt.FinishRefusal, safetext.Lines(said.Refusal, safetext.MaxMessage)
 	}
 	counted := said.Usage.Output.Said && said.Usage.Output.Tokens > 0
 	if !counted && said.Written == 0 && out.Finish != prompt.FinishFilter && out.Finish != prompt.FinishRefusal {
@@ -36,15 +38,6 @@ func (l *LM) read(c prompt.Completion, body []byte) (prompt.CompletionAnswer, er
 	return out, nil
 }
 
-// clip bounds what people are shown.
-func clip(text string) string {
-	const longest = 1000
-	if len(text) > longest {
-		return strings.ToValidUTF8(text[:longest], "") + "…"
-	}
-	return text
-}
-
 // explain classifies what servers say in words only, and keeps what is charged.
 func explain(model string, err error) error {
 	if err == nil {
@@ -57,7 +50,7 @@ func explain(model string, err error) error {
 	if f.Class == fault.Input && says(f.Reason, tooLong()) {
 		f.Subject, f.Err = model, prompt.ErrTooLong
 	}
-	return err
+	return answer.About(op, model, err)
 }
 
 // filtered finds a refusal that comes as an error: the same words would be

@@ -10,10 +10,10 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
-	"strings"
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/safetext"
 )
 
 const (
@@ -139,7 +139,7 @@ func (r *reader) run(ctx context.Context, stdin []byte, args ...string) ([]byte,
 	case err != nil:
 		return nil, &fault.Error{
 			Class: fault.Transport, Op: "read text", Subject: r.program,
-			Reason: strings.ToValidUTF8(strings.TrimSpace(stderr.kept.String()), "?"), Err: err,
+			Reason: safetext.Line(stderr.kept.String(), safetext.MaxReason), Err: err,
 		}
 	}
 	return stdout.kept.Bytes(), nil

@@ -17,7 +17,7 @@ func TestClean(t *testing.T) {
 		"empty":      {"", ""},
 		"blank":      {" \n\t ", ""},
 		"lines":      {"one\r\ntwo\u2028three\u00a0four", "one two three four"},
-		"nul":        {"a\x00b\x1b[31mc\x7f", "ab[31mc"},
+		"nul":        {"a\x00b\x1b[31mc\x7f", "abc"},
 		"override":   {"movie\u202egpj.mp4\u2066x\u2069\u200f", "moviegpj.mp4x"},
 		"invisible":  {"a\u200bb\ufeffc\u00adde\U000e0041", "abcde"},
 		"private":    {"a\ue000b", "ab"},
@@ -25,7 +25,7 @@ func TestClean(t *testing.T) {
 		"html stays": {"<b>&amp;", "<b>&amp;"},
 		"arabic":     {"مرحبا بالعالم", "مرحبا بالعالم"},
 		"family":     {"👩\u200d👧", "👩\u200d👧"},
-		"zalgo":      {"Z" + strings.Repeat("\u0301", 50) + "a\u0308", "Z" + strings.Repeat("\u0301", maxMarks) + "a\u0308"},
+		"zalgo":      {"Z" + strings.Repeat("\u0301", 50) + "a\u0308", "Z" + strings.Repeat("\u0301", 3) + "a\u0308"},
 		"long":       {strings.Repeat("é", 50), strings.Repeat("é", 19) + "…"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -65,7 +65,7 @@ func FuzzClean(f *testing.F) {
 			require.LessOrEqual(t, utf8.RuneCountInString(out), 40)
 			require.Equal(t, strings.TrimLeft(out, " "), out)
 			for _, r := range out {
-				require.True(t, unicode.IsGraphic(r) || r == joiner || r == nonJoiner, "%U", r)
+				require.True(t, unicode.IsGraphic(r) || r == '\u200d' || r == '\u200c', "%U", r)
 				require.True(t, r == ' ' || !unicode.IsSpace(r), "%U", r)
 			}
 		}

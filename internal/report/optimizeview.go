@@ -7,6 +7,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/diff"
 	"github.com/cogniverse/cogflow/prompt/python"
+	"github.com/cogniverse/cogflow/safetext"
 )
 
 const (
@@ -99,7 +100,7 @@ func cleanText(text string, limit int) string {
 	empty, size := 0, 0
 	var out []string
 	for _, line := range lines {
-		line = tidy(line)
+		line = safetext.Clean(line)
 		if line == "" {
 			if empty++; empty > 1 { // a page of nothing hides what stands below it
 				continue
@@ -112,11 +113,7 @@ func cleanText(text string, limit int) string {
 			break
 		}
 	}
-	text = strings.Join(out, "\n")
-	if runes := []rune(text); len(runes) > limit {
-		return string(runes[:limit]) + "…"
-	}
-	return text
+	return safetext.Cut(strings.Join(out, "\n"), limit+1)
 }
 
 // fields are the values of an example, a demo or an answer.

@@ -13,6 +13,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/safetext"
 )
 
 const maxRetryAfter = time.Hour
@@ -56,7 +57,8 @@ func Fault(ctx context.Context, op, subject string, err error) error {
 	if f, ok := errors.AsType[*fault.Error](err); ok {
 		return f
 	}
-	f := &fault.Error{Op: op, Subject: subject, Err: err}
+	var redactor *safetext.Redactor // the library's errors name the address of the service
+	f := &fault.Error{Op: op, Subject: subject, Err: redactor.Error(err)}
 	f.Class, f.Reason = classify(Status(err), Code(err))
 	if e, ok := errors.AsType[*smithyhttp.ResponseError](err); ok && e.Response != nil {
 		if s, err := strconv.Atoi(e.Response.Header.Get("Retry-After")); err == nil && s > 0 {

@@ -23,6 +23,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/sandbox"
 	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/safetext"
 )
 
 const (
@@ -168,7 +169,7 @@ func (s *Scorer) explain(ctx context.Context, name string, err error) error {
 	case exited:
 		f.Reason = exit.Status
 		if exit.Stderr != "" {
-			f.Reason += "; it says " + excerpt(exit.Stderr[max(0, len(exit.Stderr)-longest):])
+			f.Reason += "; it says " + strconv.Quote(safetext.Clean(safetext.Tail(exit.Stderr, longest)))
 		}
 	default:
 		return fault.Wrap(fault.Transport, op, name, err)
@@ -188,9 +189,9 @@ func read(name string, out []byte) (float64, error) {
 	return *score, nil
 }
 
-const longest = 300 // bytes that are shown of what a command says
+const longest = 300 // characters that are shown of what a command says
 
 // excerpt is the beginning of a text, on one line.
 func excerpt(text string) string {
-	return strconv.Quote(strings.Join(strings.Fields(strings.ToValidUTF8(text[:min(len(text), longest)], "·")), " "))
+	return strconv.Quote(safetext.Line(text, longest))
 }

@@ -80,7 +80,7 @@ func TestHostile(t *testing.T) {
 			`its score 1.5 is not from 0 to 1`:      `echo 1.5`,
 			`its score -0.1 is not from 0 to 1`:     `echo -0.1`,
 			`wrote "1e999"`:                         `echo 1e999`,
-			`wrote "·`:                              `printf '\377\376'`,
+			`wrote "�`:                              `printf '\377\376'`,
 			`it writes more than a number`:          `while :; do echo 11111111111111111111111111; done`,
 			`exit status 3; it says "no such thing`: `echo 1; echo no such thing >&2; exit 3`,
 			`score by command "m": `:                `kill -9 $$`,

@@ -16,6 +16,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/answer"
+	"github.com/cogniverse/cogflow/safetext"
 )
 
 // plainClient is for vLLM's own two calls, which answer with a sentence where
@@ -87,7 +88,7 @@ func (s *Server) post(ctx context.Context, name, route string, body any) (*refus
 	defer cancel()
 	request, err := http.NewRequestWithContext(limited, http.MethodPost, s.options.URL+route, bytes.NewReader(text))
 	if err != nil {
-		return nil, s.fault(fault.Input, name, "the server's address is none", nil)
+		return nil, s.fault(fault.Input, name, "the address of the server cannot be used", nil)
 	}
 	request.Header.Set("Content-Type", "application/json")
 	if s.options.Key != "" {
@@ -107,7 +108,7 @@ func (s *Server) post(ctx context.Context, name, route string, body any) (*refus
 		return nil, nil //nolint:nilnil // neither
 	}
 	return &refusal{
-		status: response.StatusCode, said: sentence(said),
+		status: response.StatusCode, said: s.sentence(said),
 		retryAfter: answer.RetryAfter(response.Header.Get("Retry-After"), time.Now()),
 	}, nil
 }
@@ -175,10 +176,9 @@ func (s *Server) refused(r LoadRequest, no *refusal) error {
 
 // fault makes one. A server may repeat what it was sent: never the key.
 func (s *Server) fault(class fault.Class, subject, reason string, err error) *fault.Error {
-	if s.options.Key != "" {
-		reason = strings.ReplaceAll(reason, s.options.Key, "[key]")
+	return &fault.Error{
+		Class: class, Op: op, Subject: subject, Reason: s.options.Redactor.Text(reason), Err: s.options.Redactor.Error(err),
 	}
-	return &fault.Error{Class: class, Op: op, Subject: subject, Reason: reason, Err: err}
 }
 
 // explain takes the fault out of what the library says, or classifies that.
@@ -191,7 +191,7 @@ func explain(name string, err error) error {
 
 // sentence finds what the server says: vLLM's {"error": {"message"}} and, before
 // 0.11, {"object": "error", "message"}; FastAPI's {"detail"}.
-func sentence(body []byte) string {
+func (s *Server) sentence(body []byte) string {
 	var shape struct {
 		Error   json.RawMessage `json:"error"`
 		Message string          `json:"message"`
@@ -214,7 +214,5 @@ func sentence(body []byte) string {
 			text = plain
 		}
 	}
-	const longest = 500
-	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "·")), " ")
-	return strconv.Quote(strings.ToValidUTF8(text[:min(len(text), longest)], ""))
+	return strconv.Quote(s.options.Redactor.Reply(text, safetext.MaxReason))
 }

@@ -13,16 +13,18 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/answer"
+	"github.com/cogniverse/cogflow/safetext"
 )
 
 const op = "load adapter"
 
 // Options of a Server.
 type Options struct {
-	URL              string        // base that ends in /v1
-	Key, KeyVariable string        // bearer token, and the variable it came from
-	Timeout          time.Duration // of one call; 0 = 2 min
-	MaxRank          int           // the server's --max-lora-rank; 0 = unknown, the server will say
+	URL              string             // base that ends in /v1
+	Key, KeyVariable string             // bearer token, and the variable it came from
+	Timeout          time.Duration      // of one call; 0 = 2 min
+	Redactor         *safetext.Redactor // of what the server says; nil = of Key only
+	MaxRank          int                // the server's --max-lora-rank; 0 = unknown, the server will say
 }
 
 // Server is one vLLM server. It is safe for concurrent use. Make one with New.
@@ -38,9 +40,12 @@ func New(o Options) *Server {
 	if o.Timeout <= 0 {
 		o.Timeout = 2 * time.Minute
 	}
+	if o.Redactor == nil {
+		o.Redactor = safetext.NewRedactor([]string{o.Key}, nil)
+	}
 	config := openai.DefaultConfig(o.Key)
 	config.BaseURL = o.URL
-	config.HTTPClient = answer.New(answer.Options{Op: op, Key: o.Key, KeyVariable: o.KeyVariable, Timeout: o.Timeout}).HTTP()
+	config.HTTPClient = answer.New(answer.Options{Op: op, Key: o.Key, KeyVariable: o.KeyVariable, Timeout: o.Timeout, Redactor: o.Redactor}).HTTP()
 	return &Server{options: o, http: plainClient(), client: openai.NewClientWithConfig(config)}
 }
 

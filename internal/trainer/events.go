@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/training"
 )
 
@@ -126,5 +127,5 @@ func broken(job, reason string, err error) error {
 
 func excerpt(line []byte) string {
 	const longest = 200
-	return strconv.Quote(string(bytes.TrimSpace(line[:min(len(line), longest)])))
+	return strconv.Quote(safetext.Line(string(line), longest))
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/training"
 )
 
@@ -77,11 +78,7 @@ func ofSignal(job training.Job, p *process, oom bool) error {
 // clip bounds what goes into a message.
 func clip(text string) string {
 	const longest = 2 << 10
-	text = strings.TrimSpace(text)
-	if len(text) > longest {
-		text = strings.ToValidUTF8(text[:longest], "") + "…"
-	}
-	return text
+	return safetext.Lines(strings.TrimSpace(text), longest)
 }
 
 // withTail adds what the process said last.
@@ -90,10 +87,7 @@ func withTail(reason, stderr string) string {
 	if stderr == "" {
 		return reason
 	}
-	if cut := len(stderr) - longest; cut > 0 {
-		stderr = "…" + strings.ToValidUTF8(stderr[cut:], "")
-	}
-	return reason + "; it said last: " + stderr
+	return reason + "; it said last: " + safetext.Tail(stderr, longest)
 }
 
 func or(text, otherwise string) string {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/safetext"
 )
 
 const (
@@ -107,7 +108,7 @@ func (c *client) do(ctx context.Context, method, path string, body []byte) (*ans
 	defer reply.Body.Close()
 	got, err := io.ReadAll(io.LimitReader(reply.Body, answerLimit))
 	if err != nil {
-		return nil, err
+		return nil, withoutURL(err)
 	}
 	return &answer{status: reply.StatusCode, header: reply.Header, body: got}, nil
 }
@@ -134,12 +135,13 @@ func (c *client) zip(body []byte) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// withoutURL drops the URL, which holds document ids and adds nothing.
+// withoutURL drops the URL and addresses, which must not stand in a failure.
 func withoutURL(err error) error {
 	if e, ok := errors.AsType[*url.Error](err); ok {
-		return e.Err
+		err = e.Err
 	}
-	return err
+	var redactor *safetext.Redactor
+	return redactor.Error(err)
 }
 
 // fail turns an answer that is no success into a fault.
@@ -185,8 +187,9 @@ func message(body []byte) string {
 	for _, e := range said.Root.Errors {
 		text += " " + e.Summary + ": " + e.Message
 	}
-	if text = strings.TrimSpace(text); text == "" {
+	var redactor *safetext.Redactor
+	if text = redactor.Reply(text, safetext.MaxReason); text == "" {
 		return ""
 	}
-	return ": " + clean(text[:min(len(text), 500)])
+	return ": " + text
 }

@@ -82,11 +82,11 @@ func configRequest(ctx context.Context, method, server, path string, body []byte
 	}
 	reply, err := http.DefaultClient.Do(r)
 	if err != nil {
-		return nil, 0, fault.Wrap(fault.Transport, opDeploy, r.URL.Host, withoutURL(err))
+		return nil, 0, fault.Wrap(fault.Transport, opDeploy, "", withoutURL(err))
 	}
 	defer reply.Body.Close()
 	got, err := io.ReadAll(io.LimitReader(reply.Body, answerLimit))
-	return got, reply.StatusCode, fault.Wrap(fault.Transport, opDeploy, r.URL.Host, err)
+	return got, reply.StatusCode, fault.Wrap(fault.Transport, opDeploy, "", withoutURL(err))
 }
 
 // Change is a file of a package that is not as it is deployed.

@@ -13,6 +13,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/answer"
 	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/safetext"
 )
 
 // gather is how long a frame waits for others to share a call with.
@@ -143,7 +144,7 @@ func (d *Cogniverse) many(ctx context.Context, batch []*waiting) (map[string]str
 	}
 	for key := range out.Descriptions {
 		if _, sent := mapping[key+".jpg"]; !sent {
-			return nil, money.ChargeUnknown(fault.New(fault.Transport, op, "", fmt.Sprintf("the answer describes %q, which was not sent", key)))
+			return nil, money.ChargeUnknown(fault.New(fault.Transport, op, "", fmt.Sprintf("the answer describes %q, which was not sent", safetext.Line(key, 100))))
 		}
 	}
 	return out.Descriptions, nil

@@ -14,6 +14,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/answer"
 	"github.com/cogniverse/cogflow/internal/limit"
 	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -24,15 +25,16 @@ type Options struct {
 	URL              string // OpenAI: the base that ends in /v1; Cogniverse: see NewCogniverse
 	Key, KeyVariable string // bearer token, and the variable it came from
 	Timeout          time.Duration
-	MaxInFlight      int // calls at once; 0 = discovered
-	Batch            int // Cogniverse: frames a call; 0 or 1 = one
+	MaxInFlight      int                // calls at once; 0 = discovered
+	Redactor         *safetext.Redactor // of what the endpoint says; nil = of Key only
+	Batch            int                // Cogniverse: frames a call; 0 or 1 = one
 	// Prices of OpenAI's models by tokens; a model that is missing costs what its
 	// stage says a call does.
 	Prices map[string]money.Price
 }
 
 func (o Options) client() *answer.Client {
-	return answer.New(answer.Options{Op: op, Key: o.Key, KeyVariable: o.KeyVariable, Timeout: o.Timeout})
+	return answer.New(answer.Options{Op: op, Key: o.Key, KeyVariable: o.KeyVariable, Timeout: o.Timeout, Redactor: o.Redactor})
 }
 
 func (o Options) limit() *limit.Limit {
@@ -51,11 +53,11 @@ func checkText(model, text string) (string, error) {
 	case text == "":
 		return "", bad("the answer is empty")
 	case strings.HasPrefix(lower, "error:"), strings.HasPrefix(lower, "error processing"):
-		return "", bad("the answer is an error: " + strconv.Quote(text[:min(len(text), 300)]))
+		return "", bad("the answer is an error: " + strconv.Quote(safetext.Line(text, 300)))
 	case strings.HasPrefix(lower, "<!doctype"), strings.HasPrefix(lower, "<html"):
 		return "", bad("the answer is a web page")
 	case strings.HasPrefix(text, `{"error"`):
-		return "", bad("the answer is an error: " + strconv.Quote(text[:min(len(text), 300)]))
+		return "", bad("the answer is an error: " + strconv.Quote(safetext.Line(text, 300)))
 	}
 	return strings.ToValidUTF8(text, "�"), nil
 }

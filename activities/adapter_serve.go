@@ -32,8 +32,6 @@ func (a *Train) ServeAdapter(ctx context.Context, in ServeInput) (Served, error)
 	if a.Serving == nil || !a.Serving.Serves(in.Base) {
 		return Served{}, nil
 	}
-	stop := heartbeat(ctx, func() any { return nil })
-	defer stop()
 	name := fmt.Sprintf("%s/%s@%d", in.Tenant, in.Name, in.Version)
 	if in.Stop {
 		return Served{}, a.Serving.Unload(ctx, in.Base, name)

@@ -117,10 +117,16 @@ func (k *asker) answered(ctx context.Context, q question) (outcome, error) {
 	return k.calls.do(ctx, flight, func(ctx context.Context) (outcome, error) { return k.patiently(ctx, q) })
 }
 
-// patiently calls until the model is not overloaded.
+// patiently calls until the model is not overloaded, or the worker is asked to
+// stop: what waits for a call then is left to another worker.
 func (k *asker) patiently(ctx context.Context, q question) (outcome, error) {
+	before, cancel := untilStop(ctx)
+	defer cancel()
 	for {
-		out, err := k.call(ctx, q)
+		out, err := k.call(ctx, before, q)
+		if err != nil && !out.called && errors.Is(context.Cause(before), errStopping) {
+			return outcome{}, errStopping
+		}
 		if fault.ClassOf(err) != fault.Overload {
 			k.waiting.Store("")
 			return out, err
@@ -129,24 +135,28 @@ func (k *asker) patiently(ctx context.Context, q question) (outcome, error) {
 		if d := fault.RetryAfter(err); d > 0 {
 			k.gates.hush(d)
 		}
-		if err := sleep(ctx, max(fault.RetryAfter(err), time.Second)); err != nil {
-			return outcome{}, err
+		if sleep(before, max(fault.RetryAfter(err), time.Second)) != nil {
+			return outcome{}, context.Cause(before)
 		}
 	}
 }
 
 // call makes one call: begun in the ledger, answered, stored, settled. It makes
-// none when somebody else has stored the answer by now.
-func (k *asker) call(ctx context.Context, q question) (outcome, error) {
-	if err := k.gates.awaitQuiet(ctx); err != nil {
+// none when another has stored the answer by now. before is ctx, but ends when
+// the worker is asked to stop: no call begins after that.
+func (k *asker) call(ctx, before context.Context, q question) (outcome, error) {
+	if err := k.gates.awaitQuiet(before); err != nil {
 		return outcome{}, err
 	}
-	if err := k.gates.open.enter(ctx, k.ticket); err != nil {
+	if err := k.gates.open.enter(before, k.ticket); err != nil {
 		return outcome{}, err
 	}
 	defer k.gates.open.leave()
 	if stored, err := whole(ctx, k.store, q.key); stored || err != nil {
 		return outcome{}, err
+	}
+	if before.Err() != nil {
+		return outcome{}, context.Cause(before)
 	}
 	id, err := k.ledger.Begin(ctx, video.Call{
 		Tenant: k.client.tenant, Job: k.client.job, Workflow: activity.GetInfo(ctx).WorkflowExecution.ID,
@@ -157,8 +167,12 @@ func (k *asker) call(ctx context.Context, q question) (outcome, error) {
 	}
 	var keep func(context.Context) error
 	var cost int64
-	if err = k.gates.slots.enter(ctx, k.ticket); err == nil {
-		keep, cost, err = q.ask(ctx)
+	called := false
+	if err = k.gates.slots.enter(before, k.ticket); err == nil {
+		if err = before.Err(); err == nil {
+			called = true
+			keep, cost, err = q.ask(ctx)
+		}
 		k.gates.slots.leave()
 		k.gates.resize(max(k.limits.Limit(k.stage.Model), 1))
 	}
@@ -168,7 +182,7 @@ func (k *asker) call(ctx context.Context, q question) (outcome, error) {
 		err = keep(context.WithoutCancel(ctx))
 	}
 	settled := k.ledger.End(context.WithoutCancel(ctx), id, err == nil, cost)
-	return outcome{cost: cost, called: true}, errors.Join(err, settled)
+	return outcome{cost: cost, called: called}, errors.Join(err, settled)
 }
 
 // progress is what a heartbeat of askAll tells.
@@ -188,8 +202,7 @@ func (k *asker) waitsFor() string {
 func (k *asker) askAll(ctx context.Context, frames []video.Frame, refused *refusals, about func(video.Frame) question) (ChunkResult, error) {
 	start := time.Now()
 	var done, calls, cost atomic.Int64
-	stop := heartbeat(ctx, func() any { return progress{done.Load(), k.waitsFor()} })
-	defer stop()
+	heartbeatDetails(ctx, func() any { return progress{done.Load(), k.waitsFor()} })
 	noun := "frame"
 	if k.kind == video.KindTranscribe {
 		noun = "sound"

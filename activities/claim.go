@@ -79,8 +79,6 @@ func (a *Ingest) published(ctx context.Context, ref VideoRef, p video.Profile) (
 // Without the claim there is nothing to undo: a former attempt has released it,
 // and another workflow may be at work by now.
 func (a *Ingest) Abandon(ctx context.Context, in VideoRef) error {
-	stop := heartbeat(ctx, func() any { return nil })
-	defer stop()
 	p, err := a.recipe(ctx, in.Tenant, in.Recipe)
 	if err != nil {
 		return err

@@ -77,8 +77,6 @@ func (a *Ingest) lookAt(ctx context.Context, p video.Profile, prefix string, f v
 
 func (a *Ingest) embedCaptions(ctx context.Context, in ChunkInput, p video.Profile, prefix string, chunk video.Chunk) (ChunkResult, error) {
 	start := time.Now()
-	stop := heartbeat(ctx, func() any { return nil })
-	defer stop()
 	texts, err := a.texts(ctx, in.Tenant, p, prefix, chunk)
 	if err != nil {
 		return ChunkResult{}, err

@@ -42,43 +42,12 @@ type errorMapper struct {
 	interceptor.ActivityInboundInterceptorBase
 }
 
-// drainFor is how long a running activity may go on after its worker was asked
-// to stop: long enough for the calls in flight to be answered and stored.
-const drainFor = 5 * time.Second
-
-var errStopping = &fault.Error{
-	Class: fault.Preempted, Op: "run activity", Reason: "the worker is stopping; another goes on from what is stored",
-}
-
 func (m *errorMapper) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
-	drained, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	go cancelOnStop(drained, activity.GetWorkerStopChannel(ctx), cancel)
-	out, err := m.Next.ExecuteActivity(drained, in)
+	out, err := m.Next.ExecuteActivity(ctx, in)
 	if err == nil {
 		return out, nil
 	}
-	if errors.Is(context.Cause(drained), errStopping) {
-		err = errStopping
-	}
 	return nil, temporalError(err, activity.GetInfo(ctx).Attempt)
-}
-
-// cancelOnStop ends an activity whose worker is stopping, so that it is retried
-// at once by another instead of being missed after the heartbeat timeout.
-func cancelOnStop(ctx context.Context, stopping <-chan struct{}, cancel context.CancelCauseFunc) {
-	select {
-	case <-ctx.Done():
-		return
-	case <-stopping:
-	}
-	timer := time.NewTimer(drainFor)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-		cancel(errStopping)
-	}
 }
 
 func temporalError(err error, attempt int32) error {

@@ -120,8 +120,7 @@ func (a *Ingest) decode(ctx context.Context, in ExtractInput, p video.Profile, p
 		}
 	}
 	var position atomic.Int64
-	stop := heartbeat(ctx, func() any { return map[string]int64{"frames": c.frames.Load(), "ms": position.Load()} })
-	defer stop()
+	heartbeatDetails(ctx, func() any { return map[string]int64{"frames": c.frames.Load(), "ms": position.Load()} })
 	out, err := a.Media.Extract(ctx, file, dir, p.Sampling, c.add, position.Store)
 	if flushErr := c.finish(); err == nil {
 		err = flushErr

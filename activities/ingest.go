@@ -14,8 +14,6 @@ import (
 	"sync"
 	"time"
 
-	"go.temporal.io/sdk/activity"
-
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/object"
 	"github.com/cogniverse/cogflow/tenant"
@@ -44,31 +42,6 @@ type Ingest struct {
 	desk    desk
 	alone   sync.Map // what runs are pinned to and no other worker has → time.Time of finding out
 	recipes sync.Map // key of the recipe, which begins with its tenant → video.Profile; recipes never change
-}
-
-// heartbeatEvery is how often a busy activity reports. The SDK passes on at
-// most one in two seconds, and cancellation arrives with the answer.
-const heartbeatEvery = time.Second
-
-// heartbeat reports what details returns until the returned function is called.
-func heartbeat(ctx context.Context, details func() any) (stop func()) {
-	done := make(chan struct{})
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		tick := time.NewTicker(heartbeatEvery)
-		defer tick.Stop()
-		for {
-			select {
-			case <-done:
-				return
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-				activity.RecordHeartbeat(ctx, details())
-			}
-		}
-	})
-	return func() { close(done); wg.Wait() }
 }
 
 // VideoRef names a video within a pinned recipe; most activities work on one.
@@ -152,8 +125,6 @@ type InspectInput struct {
 
 // Inspect reads a video once to learn its identity and what its container says.
 func (a *Ingest) Inspect(ctx context.Context, in InspectInput) (video.Source, error) {
-	stop := heartbeat(ctx, func() any { return nil })
-	defer stop()
 	file, name, err := a.Sources.Open(ctx, in.Tenant, in.URI)
 	if err != nil {
 		return video.Source{}, err

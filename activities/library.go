@@ -58,8 +58,6 @@ var errEnough = errors.New("enough videos")
 // ListSource lists a library once and stores the pages, so that a run of days
 // neither holds a million names nor sees the library change under its cursor.
 func (a *Ingest) ListSource(ctx context.Context, in ListSourceInput) (Listing, error) {
-	stop := heartbeat(ctx, func() any { return nil })
-	defer stop()
 	out := Listing{Prefix: video.ListingPrefix(in.Tenant, activity.GetInfo(ctx).WorkflowExecution.RunID)}
 	var page []string
 	flush := func() error {
@@ -182,8 +180,6 @@ func (a *Ingest) Estimate(ctx context.Context, in EstimateInput) (EstimateResult
 		return EstimateResult{}, err
 	}
 	out := EstimateResult{Profile: p.Name, Failures: []video.Failure{}}
-	stop := heartbeat(ctx, func() any { return nil })
-	defer stop()
 	out.Skipped, err = a.Sources.List(ctx, in.Tenant, in.Source, in.Recursive, func(uri string) error {
 		if in.MaxVideos > 0 && out.Videos == in.MaxVideos {
 			return errEnough

@@ -174,8 +174,6 @@ const (
 // PrepareOptimize reads program, examples and metric, refuses what cannot be
 // optimized before any call is paid, and stores the job under its hash.
 func (a *Optimize) PrepareOptimize(ctx context.Context, in PrepareOptimizeInput) (OptimizePlan, error) {
-	stop := heartbeat(ctx, func() any { return nil })
-	defer stop()
 	j, err := a.gather(ctx, in)
 	if err != nil {
 		return OptimizePlan{}, err

@@ -172,13 +172,15 @@ const (
 
 // complete asks until there is an answer, or something that asking again does not mend.
 func (c *crowd) complete(ctx context.Context, completion prompt.Completion) (answer prompt.CompletionAnswer, err error) {
+	before, cancel := untilStop(ctx)
+	defer cancel()
 	wait := completeWait
 	for range completeAttempts {
 		if answer, err = c.a.LM.Complete(ctx, completion); fault.ClassOf(err) != fault.Transport {
 			return answer, err
 		}
-		if err := sleep(ctx, wait+rand.N(wait)); err != nil {
-			return answer, err
+		if sleep(before, wait+rand.N(wait)) != nil {
+			return answer, context.Cause(before) // no call begins in a worker that stops
 		}
 		wait *= 2
 	}

@@ -25,22 +25,23 @@ const (
 // race whose best is worse so often doubts it by as much as this.
 const doubtOfSearch = 0.04
 
-// begin reads the job and sends heartbeats while the stage goes on. No model is asked
-// while the key of another one is missing: an answer would be paid for nothing.
-func (a *Optimize) begin(ctx context.Context, s Spender) (*crowd, func(), error) {
+// begin reads the job. No model is asked while the key of another one is missing: an
+// answer would be paid for nothing.
+func (a *Optimize) begin(ctx context.Context, s Spender) (*crowd, error) {
 	o, err := a.optimization(ctx, s.Tenant, s.Job)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if a.Usable != nil {
 		for _, m := range []prompt.Model{o.Cast.Student, o.Cast.Teacher, o.Cast.Proposer, o.Cast.Judge} {
 			if err := a.Usable(m.Name); err != nil {
-				return nil, nil, err
+				return nil, err
 			}
 		}
 	}
 	c := a.crowd(o, s)
-	return c, heartbeat(ctx, func() any { return c.asked() }), nil
+	heartbeatDetails(ctx, func() any { return c.asked() })
+	return c, nil
 }
 
 func never() bool { return false }
@@ -51,11 +52,10 @@ func (a *Optimize) stored(s Spender, name string) string {
 
 // BootstrapDemos makes the demo sets by runs of the teacher.
 func (a *Optimize) BootstrapDemos(ctx context.Context, in Spender) (Asked, error) {
-	c, stop, err := a.begin(ctx, in)
+	c, err := a.begin(ctx, in)
 	if err != nil {
 		return Asked{}, err
 	}
-	defer stop()
 	s := mipro.NewBootstrap(c.o.plan)
 	if err := c.play(ctx, s, never); err != nil {
 		return c.asked(), err
@@ -65,11 +65,10 @@ func (a *Optimize) BootstrapDemos(ctx context.Context, in Spender) (Asked, error
 
 // ProposeInstructions has the proposer write instructions.
 func (a *Optimize) ProposeInstructions(ctx context.Context, in Spender) (Asked, error) {
-	c, stop, err := a.begin(ctx, in)
+	c, err := a.begin(ctx, in)
 	if err != nil {
 		return Asked{}, err
 	}
-	defer stop()
 	sets, err := a.sets(ctx, in)
 	if err != nil {
 		return Asked{}, err
@@ -122,11 +121,10 @@ const searchFor = 20 * time.Second
 
 // SearchTrials makes the next trials and stores all so far.
 func (a *Optimize) SearchTrials(ctx context.Context, in SearchStep) (Searched, error) {
-	c, stop, err := a.begin(ctx, in.Spender)
+	c, err := a.begin(ctx, in.Spender)
 	if err != nil {
 		return Searched{}, err
 	}
-	defer stop()
 	s, err := a.searcher(ctx, c.o, in)
 	if err != nil {
 		return Searched{}, err
@@ -208,11 +206,10 @@ func (a *Optimize) searcher(ctx context.Context, o *optimization, in SearchStep)
 
 // ReflectOnFailures has new instructions written from failures of the best so far.
 func (a *Optimize) ReflectOnFailures(ctx context.Context, in SearchStep) (Asked, error) {
-	c, stop, err := a.begin(ctx, in.Spender)
+	c, err := a.begin(ctx, in.Spender)
 	if err != nil {
 		return Asked{}, err
 	}
-	defer stop()
 	best, err := a.best(ctx, c.o, in)
 	if err != nil {
 		return Asked{}, err
@@ -273,11 +270,10 @@ type confirmation struct {
 // aside, with at most as many runs as a search may make. Where the search found
 // nothing better, it asks nothing.
 func (a *Optimize) ConfirmBest(ctx context.Context, in SearchStep) (Confirmed, error) {
-	c, stop, err := a.begin(ctx, in.Spender)
+	c, err := a.begin(ctx, in.Spender)
 	if err != nil {
 		return Confirmed{}, err
 	}
-	defer stop()
 	best, err := a.best(ctx, c.o, in)
 	if err != nil {
 		return Confirmed{}, err

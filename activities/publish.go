@@ -23,8 +23,6 @@ func (a *Ingest) IndexChunks(ctx context.Context, in IndexInput) (ChunkResult, e
 		return ChunkResult{}, err
 	}
 	var out ChunkResult
-	stop := heartbeat(ctx, func() any { return nil })
-	defer stop()
 	if err := a.indexesAs(ctx, in.VideoRef); err != nil {
 		return out, err
 	}
@@ -127,8 +125,6 @@ type PublishResult struct {
 // PublishVideo switches search to the new generation in one step, records it
 // and releases the claim.
 func (a *Ingest) PublishVideo(ctx context.Context, in PublishInput) (PublishResult, error) {
-	stop := heartbeat(ctx, func() any { return nil })
-	defer stop()
 	p, err := a.recipe(ctx, in.Tenant, in.Recipe)
 	if err != nil {
 		return PublishResult{}, err
@@ -177,8 +173,6 @@ type DeleteResult struct {
 // DeleteVideo removes the documents first, so that nothing found by a search
 // lacks its frames, then what is stored under the video.
 func (a *Ingest) DeleteVideo(ctx context.Context, in DeleteInput) (DeleteResult, error) {
-	stop := heartbeat(ctx, func() any { return nil })
-	defer stop()
 	documents, err := a.Index.DeleteVideo(ctx, in.Tenant, in.Profile, in.Video)
 	if err != nil {
 		return DeleteResult{}, err

@@ -61,8 +61,6 @@ func (in ReportInput) versions(build string) []video.Version {
 
 // WriteReport renders the report of a finished run into the store.
 func (a *Ingest) WriteReport(ctx context.Context, in ReportInput) (ReportResult, error) {
-	stop := heartbeat(ctx, func() any { return nil })
-	defer stop()
 	run := activity.GetInfo(ctx).WorkflowExecution
 	page := video.Report{
 		Kind: in.Kind, Source: in.Source, Tenant: in.Tenant, Profile: in.Recipe.Profile,

@@ -31,6 +31,9 @@ func (a *Ingest) EmbedQuery(ctx context.Context, in EmbedQueryInput) (EmbedQuery
 	if err == nil || !absent(err) {
 		return EmbedQueryResult{Cached: err == nil}, err
 	}
+	if stopping(ctx) {
+		return EmbedQueryResult{}, errStopping
+	}
 	vectors, err := a.vectors(ctx, p.Embed, true, []string{in.Query})
 	if err != nil {
 		return EmbedQueryResult{}, err

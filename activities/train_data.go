@@ -57,8 +57,6 @@ func (in PrepareInput) options(name, evalName string) training.CheckOptions {
 // PrepareDataset checks a dataset before any GPU is taken, and stores its rows
 // under their hash in the one form that the trainer reads.
 func (a *Train) PrepareDataset(ctx context.Context, in PrepareInput) (training.Check, error) {
-	stop := heartbeat(ctx, func() any { return nil })
-	defer stop()
 	source, name, closeSource, err := a.document(ctx, in.Tenant, in.Train)
 	if err != nil {
 		return training.Check{}, err

@@ -37,8 +37,6 @@ type PublishedAdapter struct {
 // from the best of its newest checkpoint if it was cancelled. One job has one
 // version under a name, however often it is published.
 func (a *Train) PublishAdapter(ctx context.Context, in PublishAdapterInput) (PublishedAdapter, error) {
-	stop := heartbeat(ctx, func() any { return nil })
-	defer stop()
 	from, outcome, err := a.toPublish(ctx, in)
 	if err != nil {
 		return PublishedAdapter{}, err

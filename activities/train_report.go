@@ -27,8 +27,6 @@ type TrainReportInput struct {
 
 // WriteTrainReport renders the report of a training run into the store.
 func (a *Train) WriteTrainReport(ctx context.Context, in TrainReportInput) (ReportResult, error) {
-	stop := heartbeat(ctx, func() any { return nil })
-	defer stop()
 	run := activity.GetInfo(ctx).WorkflowExecution
 	m, _, err := a.adapter(ctx, in.Tenant, in.Name, in.Version)
 	if err != nil {

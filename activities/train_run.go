@@ -127,8 +127,7 @@ func (a *Train) RunTraining(ctx context.Context, in TrainRunInput) (TrainRun, er
 			return TrainRun{}, fault.Wrap(fault.Input, "read heartbeat of", in.Job, err)
 		}
 	}
-	beat := heartbeat(ctx, func() any { return r.snapshot() })
-	defer beat()
+	heartbeatDetails(ctx, func() any { return r.snapshot() })
 	done, err := a.output(ctx, in.Tenant, in.Job)
 	if err != nil {
 		return TrainRun{}, err

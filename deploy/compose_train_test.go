@@ -48,9 +48,6 @@ func TestComposeTrains(t *testing.T) {
 	for _, name := range []string{"worker-train", "worker-train-cpu"} {
 		s := project.Services[name]
 		c := workerConfig(t, s)
-		require.NotNil(t, s.StopGracePeriod, name)
-		require.GreaterOrEqual(t, time.Duration(*s.StopGracePeriod), c.Training.Grace+45*time.Second, name)
-
 		planned, found := mount(control, workerConfig(t, control).Training.ModelsDir)
 		require.True(t, found, "the pool cogflow plans with the models")
 		models, found := mount(s, c.Training.ModelsDir)
@@ -65,6 +62,27 @@ func TestComposeTrains(t *testing.T) {
 		}
 		_, found = mount(s, "/videos")
 		require.False(t, found, "training needs no videos")
+	}
+}
+
+// TestComposeLetsWorkersDrain: a worker is killed no sooner than it is told, which
+// is what it checks its graces against when it starts.
+func TestComposeLetsWorkersDrain(t *testing.T) {
+	t.Parallel()
+	for _, environment := range [][]string{nil, {"COGFLOW_DRAIN_CALLS_SECONDS=300", "COGFLOW_DRAIN_LIMIT_SECONDS=330"}} {
+		for name, s := range load(t, environment...).Services {
+			if s.Image != "cogflow-worker" && s.Image != "cogflow-trainer" || !strings.HasPrefix(name, "worker-") {
+				continue
+			}
+			c := workerConfig(t, s)
+			require.NotNil(t, s.StopGracePeriod, name)
+			require.Equal(t, time.Duration(*s.StopGracePeriod), c.Drain.Limit, name)
+			need := c.Drain.Calls
+			if s.Image == "cogflow-trainer" {
+				need = c.Training.Grace + 30*time.Second
+			}
+			require.GreaterOrEqual(t, c.Drain.Limit, need+15*time.Second, name)
+		}
 	}
 }
 

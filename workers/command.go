@@ -68,7 +68,7 @@ func (f flags) start(ctx context.Context, args []string, getenv func(string) str
 	}
 	c.RequireSandbox = c.RequireSandbox || f.requireSandbox
 	if f.dev {
-		return supervise(ctx, args, getenv, c.Training.Grace+uploadGrace+stopGrace, stderr, logger)
+		return supervise(ctx, args, getenv, supervisedTime(c), stderr, logger)
 	}
 	pools, err := choosePools(f.pools)
 	if err != nil {

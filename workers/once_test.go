@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -66,25 +67,31 @@ func TestAttach(t *testing.T) {
 	require.Equal(t, 1, out.Indexed)
 }
 
-// TestDrain stops a worker in the middle: what it has paid for is stored, and
-// another goes on at once.
+// TestDrain stops a worker while calls are in flight: from then on none begins,
+// those in flight are stored, and another worker makes the rest, each once.
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	const videos, frames = 2, 80 // so many that they are not done before it is asked to stop
 	dir := small(t, videos, frames)
 	s := newSmallStack(t, nil)
-	first := s.worker(nil)
+	held := s.heldCalls(t)
+	first := s.worker(nil, held.env)
+	s.poll(func() bool { return s.logged("serving") })
+	held.hold()
 	job := s.begin("library", workflows.IngestLibraryInput{Source: dir})
-	s.poll(func() bool { return s.calls() > 0 })
-	asked := time.Now()
+	s.poll(func() bool { return s.calls() > 1 })
+	require.NoError(t, first.cmd.Process.Signal(syscall.SIGTERM))
+	s.poll(func() bool { return s.logged("draining") })
+	released := time.Now()
+	held.release()
 	first.drain()
-	require.Less(t, time.Since(asked), stopGrace)
 	require.True(t, first.cmd.ProcessState.Success(), first.cmd.ProcessState)
-	require.Less(t, s.calls(), videos*frames, "the job should not be done yet")
+	require.Zero(t, s.number("ledger.db", fmt.Sprintf("SELECT count(*) FROM call WHERE begun_ms > %d", released.UnixMilli())),
+		"no call begins while a worker drains")
+	require.Positive(t, s.number("ledger.db", "SELECT count(*) FROM call WHERE answered"), "what was in flight is stored")
 	require.Empty(t, s.children())
 	require.Empty(t, s.temporary())
-	open := "SELECT count(*) FROM call WHERE ended_ms IS NULL"
-	require.Zero(t, s.number("ledger.db", open))
+	require.Zero(t, s.number("ledger.db", "SELECT count(*) FROM call WHERE ended_ms IS NULL"))
 
 	s.worker(nil)
 	out := job.wait(t)

@@ -32,7 +32,8 @@ type pool struct {
 	slots    int  // activities at a time
 	needs    []part
 	register func(r worker.Registry, h hands)
-	grace    time.Duration // for what runs when the worker is asked to stop; 0 = stopGrace
+	pays     bool          // its activities make paid calls
+	grace    time.Duration // for what runs when the worker is asked to stop; see drain.go
 }
 
 func (p pool) queue(class string) string {
@@ -49,11 +50,11 @@ func pools() []pool {
 		{name: workflows.QueueMedia, slots: max(2, runtime.NumCPU()), needs: []part{partLedger, partPreview, partScratch, partMedia}, register: registerMedia},
 		// More activities than calls in flight keep the calls full: some frames
 		// of a chunk are stored already, and the last calls of a chunk dwindle.
-		{name: workflows.StemDescribe, class: true, slots: 16, needs: []part{partLedger, partPreview, partDescribers}, register: registerDescribe},
-		{name: workflows.StemEmbed, class: true, slots: 16, needs: []part{partLedger, partEmbedders}, register: registerEmbed},
-		{name: workflows.StemTranscribe, class: true, slots: 4, needs: []part{partLedger, partTranscribers}, register: registerTranscribe},
+		{name: workflows.StemDescribe, class: true, slots: 16, pays: true, needs: []part{partLedger, partPreview, partDescribers}, register: registerDescribe},
+		{name: workflows.StemEmbed, class: true, slots: 16, pays: true, needs: []part{partLedger, partEmbedders}, register: registerEmbed},
+		{name: workflows.StemTranscribe, class: true, slots: 4, pays: true, needs: []part{partLedger, partTranscribers}, register: registerTranscribe},
 		{name: workflows.QueueIndex, slots: 8, needs: []part{partIndex}, register: registerIndex},
-		{name: workflows.QueueLM, slots: 16, needs: []part{partLedger, partLMs}, register: registerLM},
+		{name: workflows.QueueLM, slots: 16, pays: true, needs: []part{partLedger, partLMs}, register: registerLM},
 		// As many as there are devices to lease, see serve.
 		{name: workflows.StemTrain, class: true, slots: 1, needs: []part{partLedger, partScratch, partTrainer}, register: registerTrain},
 	}

@@ -11,7 +11,6 @@ import (
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
-	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
 	"go.uber.org/zap"
@@ -27,9 +26,6 @@ import (
 const (
 	// heartbeatThrottle bounds how late a cancellation reaches an activity.
 	heartbeatThrottle = 2 * time.Second
-	// stopGrace is how long running activities may take to come to a good end
-	// when the worker is asked to stop; see activities.Errors.
-	stopGrace = 15 * time.Second
 	// cachedWorkflows bounds the memory that idle workflows take.
 	cachedWorkflows = 256
 )
@@ -54,6 +50,9 @@ func serve(ctx context.Context, c config.Config, getenv func(string) string, poo
 			return fmt.Errorf("%w; an operator can do it: `cogflow health` prints the command", err)
 		}
 	}
+	if err := setGraces(pools, c); err != nil {
+		return err
+	}
 	h, closeAll, err := wire(ctx, c, getenv, pools, class, temporal, loopback(options.HostPort))
 	if err != nil {
 		return err
@@ -70,7 +69,7 @@ func serve(ctx context.Context, c config.Config, getenv func(string) string, poo
 	}
 	select {
 	case <-ctx.Done():
-		logger.Info("draining", zap.Duration("at_most", stopGrace))
+		logger.Info("draining: no paid call begins any more", zap.Duration("at_most", drainTime(pools)))
 	case err = <-fatal:
 	}
 	stopAll(started)
@@ -99,10 +98,10 @@ func workerOptions(p pool, fatal chan<- error) worker.Options {
 		ActivityTaskPollerBehavior:         worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{MaximumNumberOfPollers: 16}),
 		WorkflowTaskPollerBehavior:         worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{MaximumNumberOfPollers: 16}),
 		DisableWorkflowWorker:              p.name != workflows.QueueMain,
-		WorkerStopTimeout:                  cmp.Or(p.grace, stopGrace),
+		WorkerStopTimeout:                  p.grace + reportGrace,
 		MaxHeartbeatThrottleInterval:       heartbeatThrottle,
 		DefaultHeartbeatThrottleInterval:   heartbeatThrottle,
-		Interceptors:                       []interceptor.WorkerInterceptor{&activities.Errors{}, &activities.Tenants{}},
+		Interceptors:                       activities.Interceptors(p.grace),
 		OnFatalError:                       func(err error) { fatal <- err },
 	}
 }

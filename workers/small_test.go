@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -47,4 +48,39 @@ func newSmallStack(t *testing.T, dynamic map[string]string) *stack {
 		s.env = append(s.env, variable+"="+link)
 	}
 	return s
+}
+
+// heldCalls are calls of the preview describer that end no sooner than they are let.
+type heldCalls struct {
+	t    *testing.T
+	env  string // of a worker whose calls can be held
+	file string
+}
+
+// heldCalls makes a describer whose calls can be held.
+func (s *stack) heldCalls(t *testing.T) heldCalls {
+	t.Helper()
+	h := heldCalls{t: t, file: filepath.Join(s.dir, "hold")}
+	script := filepath.Join(s.dir, "held-tesseract")
+	text := "#!/bin/sh\nwhile [ -e '" + h.file + "' ]; do sleep 0.05; done\nexec tesseract \"$@\"\n"
+	require.NoError(t, os.WriteFile(script, []byte(text), 0o700)) //nolint:gosec // a program
+	h.env = "COGFLOW_TESSERACT=" + script
+	return h
+}
+
+// hold begins to hold calls: not before the workers have started, which try one.
+func (h heldCalls) hold() {
+	h.t.Helper()
+	require.NoError(h.t, os.WriteFile(h.file, nil, 0o600))
+}
+
+func (h heldCalls) release() {
+	h.t.Helper()
+	require.NoError(h.t, os.Remove(h.file))
+}
+
+// logged reports whether a worker has logged a text.
+func (s *stack) logged(text string) bool {
+	out, err := os.ReadFile(filepath.Join(s.dir, "worker.log"))
+	return err == nil && bytes.Contains(out, []byte(text))
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"slices"
-	"time"
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/fault"
@@ -47,12 +46,8 @@ func (h *health) training(ctx context.Context, c config.Config, getenv func(stri
 	// One activity a device: what waits for a GPU waits on the server, where
 	// another worker can take it.
 	pools[at].slots = table.Total()
-	pools[at].grace = c.Training.Grace + uploadGrace
 	return t, nil
 }
-
-// uploadGrace is for the checkpoint of a trainer that was stopped, on its way to the store.
-const uploadGrace = 30 * time.Second
 
 // leases makes the table of this host's devices: those that are configured, else
 // all that the driver lists; without GPUs one training at a time.

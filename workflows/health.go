@@ -26,7 +26,7 @@ func CheckHealth(ctx workflow.Context, in CheckHealthInput) (CheckHealthResult, 
 	}
 	futures := make([]workflow.Future, len(queues))
 	for i, queue := range queues {
-		ctx := c.with(ctx, queue, "ask pool "+queue, metadataTimeout, 0)
+		ctx := c.with(ctx, queue, "ask pool "+queue, metadataTimeout)
 		options := workflow.GetActivityOptions(ctx)
 		options.ScheduleToStartTimeout = healthWait
 		futures[i] = workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, options), a.Health, activities.HealthInput{})

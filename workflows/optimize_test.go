@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/worker"
 
@@ -68,7 +67,7 @@ func (noJudges) Score(context.Context, string, *prompt.Object, *prompt.Object) (
 func (s *school) environment() *testsuite.TestWorkflowEnvironment {
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestWorkflowEnvironment()
-	env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{&activities.Errors{}}})
+	env.SetWorkerOptions(worker.Options{Interceptors: activities.Interceptors(0)})
 	env.SetTestTimeout(time.Minute)
 	env.RegisterActivity(s.optimize)
 	for _, w := range []any{

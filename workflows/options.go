@@ -57,11 +57,13 @@ func newCaller(c Common) caller {
 	return caller{temporal.Priority{PriorityKey: c.Priority, FairnessKey: c.Tenant}}
 }
 
-func (c caller) with(ctx workflow.Context, queue, summary string, timeout, heartbeat time.Duration) workflow.Context {
+// with sets the options of an activity. All of them send heartbeats, see
+// activities.Lifecycle: timeout is what ends one that hangs.
+func (c caller) with(ctx workflow.Context, queue, summary string, timeout time.Duration) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue:           queue,
 		StartToCloseTimeout: timeout,
-		HeartbeatTimeout:    heartbeat,
+		HeartbeatTimeout:    heartbeatTimeout,
 		RetryPolicy:         retry(),
 		WaitForCancellation: true, // a cancelled run ends after its processes have
 		Summary:             summary,
@@ -70,19 +72,19 @@ func (c caller) with(ctx workflow.Context, queue, summary string, timeout, heart
 }
 
 func (c caller) metadata(ctx workflow.Context, summary string) workflow.Context {
-	return c.with(ctx, QueueMain, summary, metadataTimeout, 0)
+	return c.with(ctx, QueueMain, summary, metadataTimeout)
 }
 
 func (c caller) listing(ctx workflow.Context, summary string) workflow.Context {
-	return c.with(ctx, QueueMedia, summary, listTimeout, heartbeatTimeout)
+	return c.with(ctx, QueueMedia, summary, listTimeout)
 }
 
 func (c caller) media(ctx workflow.Context, summary string) workflow.Context {
-	return c.with(ctx, QueueMedia, summary, mediaTimeout, heartbeatTimeout)
+	return c.with(ctx, QueueMedia, summary, mediaTimeout)
 }
 
 func (c caller) index(ctx workflow.Context, summary string) workflow.Context {
-	return c.with(ctx, QueueIndex, summary, indexTimeout, heartbeatTimeout)
+	return c.with(ctx, QueueIndex, summary, indexTimeout)
 }
 
 // feed writes to the index. Of an index without room the run itself hears.
@@ -95,13 +97,13 @@ func (c caller) feed(ctx workflow.Context, summary string) workflow.Context {
 
 // lookup is a short step of the index: a claim, a search.
 func (c caller) lookup(ctx workflow.Context, summary string) workflow.Context {
-	return c.with(ctx, QueueIndex, summary, metadataTimeout, 0)
+	return c.with(ctx, QueueIndex, summary, metadataTimeout)
 }
 
 // model schedules on one GPU class. Every class but the last gives up when no
 // worker takes the task within wait; the retry policy never retries that.
 func (c caller) model(ctx workflow.Context, stem, class, summary string, wait time.Duration) workflow.Context {
-	ctx = c.with(ctx, ClassQueue(stem, class), summary, modelTimeout, heartbeatTimeout)
+	ctx = c.with(ctx, ClassQueue(stem, class), summary, modelTimeout)
 	options := workflow.GetActivityOptions(ctx)
 	options.ScheduleToStartTimeout = wait
 	return workflow.WithActivityOptions(ctx, options)
@@ -109,7 +111,7 @@ func (c caller) model(ctx workflow.Context, stem, class, summary string, wait ti
 
 // train schedules a training process; see model about wait.
 func (c caller) train(ctx workflow.Context, class, summary string, wait time.Duration) workflow.Context {
-	ctx = c.with(ctx, ClassQueue(StemTrain, class), summary, trainTimeout, heartbeatTimeout)
+	ctx = c.with(ctx, ClassQueue(StemTrain, class), summary, trainTimeout)
 	options := workflow.GetActivityOptions(ctx)
 	options.ScheduleToStartTimeout = wait
 	return workflow.WithActivityOptions(ctx, options)
@@ -117,12 +119,12 @@ func (c caller) train(ctx workflow.Context, class, summary string, wait time.Dur
 
 // asking has language models answer, waiting out overloaded ones.
 func (c caller) asking(ctx workflow.Context, summary string) workflow.Context {
-	return c.with(ctx, QueueLM, summary, modelTimeout, heartbeatTimeout)
+	return c.with(ctx, QueueLM, summary, modelTimeout)
 }
 
 // copying moves weights within the store.
 func (c caller) copying(ctx workflow.Context, summary string) workflow.Context {
-	return c.with(ctx, QueueMain, summary, copyTimeout, heartbeatTimeout)
+	return c.with(ctx, QueueMain, summary, copyTimeout)
 }
 
 // child starts an IngestVideo run that outlives continue-as-new of its library.

@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/worker"
 
@@ -49,7 +48,7 @@ func newLive(t *testing.T, classes ...string) *live {
 	}
 	for _, queue := range queues {
 		w := worker.New(l.client, queue, worker.Options{
-			Interceptors:                 []interceptor.WorkerInterceptor{&activities.Errors{}},
+			Interceptors:                 activities.Interceptors(0),
 			MaxHeartbeatThrottleInterval: time.Second,
 		})
 		w.RegisterActivity(l.train)

@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/worker"
 
@@ -63,7 +62,7 @@ func newGym(t *testing.T) *gym {
 func (g *gym) environment() *testsuite.TestWorkflowEnvironment {
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestWorkflowEnvironment()
-	env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{&activities.Errors{}}})
+	env.SetWorkerOptions(worker.Options{Interceptors: activities.Interceptors(0)})
 	env.SetTestTimeout(time.Minute)
 	env.RegisterActivity(g.train)
 	for _, w := range []any{

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/worker"
 
@@ -81,7 +80,7 @@ func (w *world) library() string { return filepath.Join(w.dir, "library") }
 func (w *world) environment() *testsuite.TestWorkflowEnvironment {
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestWorkflowEnvironment()
-	env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{&activities.Errors{}}})
+	env.SetWorkerOptions(worker.Options{Interceptors: activities.Interceptors(0)})
 	env.SetTestTimeout(time.Minute)
 	env.RegisterActivity(w.ingest)
 	env.RegisterWorkflow(workflows.IngestLibrary)

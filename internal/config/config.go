@@ -47,6 +47,7 @@ type Config struct {
 
 	Training Training `json:"training"`
 	Optimize Optimize `json:"optimize"`
+	Drain    Drain    `json:"drain"`
 
 	FFmpeg    string `json:"ffmpeg"`
 	FFprobe   string `json:"ffprobe"`
@@ -153,6 +154,7 @@ func (c *Config) take(s section) (problems Problems) {
 	problems = append(problems, c.takeIndex(s)...)
 	problems = append(problems, c.takeEndpoints(s)...)
 	problems = append(problems, c.takeOptimize(s.Optimize)...)
+	problems = append(problems, c.takeDrain(s.Drain)...)
 	problems = append(problems, c.takeProfiles(s)...)
 	c.priceProfiles()
 	return problems

@@ -36,6 +36,7 @@ type section struct {
 	UI             string              `json:"ui"`
 	Training       trainingSection     `json:"training"`
 	Optimize       optimizeSection     `json:"optimize"`
+	Drain          drainSection        `json:"drain"`
 }
 
 type fetch struct {

@@ -7,8 +7,8 @@ import (
 
 // override lays the environment over the file: COGFLOW_<KEY> for each key of
 // the section but profiles and endpoints, COGFLOW_TRAINING_<KEY> for those of its
-// training but models, and COGFLOW_OPTIMIZE_<KEY> for those of its optimize but
-// metrics.
+// training but models, COGFLOW_DRAIN_<KEY> for those of its drain, and
+// COGFLOW_OPTIMIZE_<KEY> for those of its optimize but metrics.
 func override(s *section, getenv func(string) string) (problems Problems) {
 	text := map[string]*string{
 		"COGFLOW_STORE": &s.Store, "COGFLOW_INDEX": &s.Index, "COGFLOW_LEDGER": &s.Ledger,
@@ -24,6 +24,7 @@ func override(s *section, getenv func(string) string) (problems Problems) {
 		func(v string) (int64, error) { return strconv.ParseInt(v, 10, 64) })
 	parse(&problems, getenv, "COGFLOW_SOURCES", `an object like {"acme":["/srv/acme"]}`, &s.Sources,
 		func(v string) (m map[string][]string, err error) { return m, json.Unmarshal([]byte(v), &m) })
+	overrideDrain(&problems, &s.Drain, getenv)
 	overrideOptimize(&problems, &s.Optimize, getenv)
 	return append(problems, overrideTraining(&s.Training, getenv)...)
 }

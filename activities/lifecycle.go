@@ -1,0 +1,222 @@
+package activities
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/interceptor"
+
+	"github.com/cogniverse/cogflow/fault"
+)
+
+// Interceptors are those of a worker, the outermost first. grace is how long a
+// running activity may go on after the worker was asked to stop (0 = ShortGrace).
+// The worker's WorkerStopTimeout must be longer, so that the outcome is reported.
+func Interceptors(grace time.Duration) []interceptor.WorkerInterceptor {
+	return []interceptor.WorkerInterceptor{&Errors{}, &Tenants{}, &Lifecycle{Grace: grace}}
+}
+
+// Lifecycle is the interceptor that keeps the server informed of every activity,
+// from its first line to its last, and that ends activities when their worker
+// stops. Activities do not send heartbeats themselves: what they want them to
+// carry, they say by heartbeatDetails.
+//
+// A heartbeat says that the process lives, not that the activity gets on. What
+// bounds an activity that hangs is its StartToCloseTimeout.
+type Lifecycle struct {
+	interceptor.WorkerInterceptorBase
+	Grace time.Duration // 0 = ShortGrace
+	Every time.Duration // between two heartbeats; 0 = a second
+}
+
+// ShortGrace is the grace of activities that pay for nothing: enough for short
+// ones to end well. Long ones are retried from what they have stored.
+const ShortGrace = 5 * time.Second
+
+// InterceptActivity is called by the SDK for each activity.
+func (l *Lifecycle) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
+	return &lifecycle{
+		interceptor.ActivityInboundInterceptorBase{Next: next}, cmp.Or(l.Grace, ShortGrace), cmp.Or(l.Every, heartbeatEvery),
+	}
+}
+
+type lifecycle struct {
+	interceptor.ActivityInboundInterceptorBase
+	grace, every time.Duration
+}
+
+var errStopping = &fault.Error{
+	Class: fault.Preempted, Op: "run activity", Reason: "the worker is stopping; another continues from what is stored",
+}
+
+func (l *lifecycle) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
+	pulse := newPulse(ctx, l.every)
+	inner, cancel := context.WithCancelCause(context.WithValue(ctx, pulseKey{}, pulse))
+	defer cancel(nil)
+	go l.cancelOnStop(inner, cancel)
+	stop := pulse.start()
+	defer stop()
+	out, err := l.Next.ExecuteActivity(inner, in)
+	if err == nil {
+		return out, nil
+	}
+	if errors.Is(context.Cause(inner), errStopping) || ctx.Err() == nil && stopping(ctx) && errors.Is(err, context.Canceled) {
+		err = errStopping
+	}
+	if ctx.Err() == nil {
+		pulse.last() // what the next attempt continues from
+	}
+	return nil, err
+}
+
+// cancelOnStop ends an activity that outlasts the grace, so that it is retried at
+// once by another worker instead of being missed after the heartbeat timeout.
+func (l *lifecycle) cancelOnStop(ctx context.Context, cancel context.CancelCauseFunc) {
+	select {
+	case <-ctx.Done():
+		return
+	case <-activity.GetWorkerStopChannel(ctx):
+	}
+	timer := time.NewTimer(l.grace)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+		cancel(errStopping)
+	}
+}
+
+// stopping reports whether the worker of an activity was asked to stop.
+func stopping(ctx context.Context) bool {
+	select {
+	case <-activity.GetWorkerStopChannel(ctx):
+		return true
+	default:
+		return false
+	}
+}
+
+// untilStop returns the context of whatever precedes a paid call. It ends with
+// ctx, and with errStopping as its cause as soon as the worker is asked to stop:
+// no paid call begins after that. The call itself runs in a context that does
+// not end then.
+func untilStop(ctx context.Context) (context.Context, context.CancelFunc) {
+	before, cancel := context.WithCancelCause(ctx)
+	if !activity.IsActivity(ctx) {
+		return before, func() { cancel(nil) }
+	}
+	if stopping(ctx) {
+		cancel(errStopping)
+	}
+	go func() {
+		select {
+		case <-before.Done():
+		case <-activity.GetWorkerStopChannel(ctx):
+			cancel(errStopping)
+		}
+	}()
+	return before, func() { cancel(nil) }
+}
+
+// heartbeatEvery is how often an activity reports. The SDK passes on at most one
+// in two seconds, and cancellation arrives with the answer.
+const heartbeatEvery = time.Second
+
+// pulse sends the heartbeats of one activity.
+type pulse struct {
+	activity context.Context //nolint:containedctx // of one activity
+	ctx      context.Context //nolint:containedctx // the same, but not cancelled: heartbeats go on while it comes to an end
+	cancel   context.CancelFunc
+	every    time.Duration
+	former   *converter.RawValue // details of the attempt before; nil = none
+
+	mu      sync.Mutex
+	details func() any
+}
+
+type pulseKey struct{}
+
+func newPulse(ctx context.Context, every time.Duration) *pulse {
+	p := &pulse{activity: ctx, every: every}
+	p.ctx, p.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	if t := activity.GetInfo(ctx).HeartbeatTimeout; t > 0 {
+		p.every = min(p.every, t/4)
+	}
+	if activity.HasHeartbeatDetails(ctx) {
+		var former converter.RawValue
+		if activity.GetHeartbeatDetails(ctx, &former) == nil {
+			p.former = &former
+		}
+	}
+	return p
+}
+
+// start sends heartbeats until the returned function is called.
+func (p *pulse) start() (stop func()) {
+	var done sync.WaitGroup
+	done.Go(func() {
+		tick := time.NewTicker(p.every)
+		defer tick.Stop()
+		for {
+			select {
+			case <-p.ctx.Done():
+				return
+			case <-tick.C:
+				if p.lost() {
+					return
+				}
+				p.beat()
+			}
+		}
+	})
+	return func() { p.cancel(); done.Wait() }
+}
+
+// lost reports whether the server has given up this attempt.
+func (p *pulse) lost() bool {
+	_, gone := errors.AsType[*serviceerror.NotFound](context.Cause(p.activity))
+	return gone
+}
+
+// beat sends one heartbeat. Until the activity says what it carries, it carries
+// what the attempt before has said, which an empty one would erase.
+func (p *pulse) beat() {
+	p.mu.Lock()
+	details := p.details
+	p.mu.Unlock()
+	switch {
+	case details != nil:
+		activity.RecordHeartbeat(p.ctx, details())
+	case p.former != nil:
+		activity.RecordHeartbeat(p.ctx, *p.former)
+	default:
+		activity.RecordHeartbeat(p.ctx)
+	}
+}
+
+// last sends what the activity said last, if it said anything.
+func (p *pulse) last() {
+	p.mu.Lock()
+	said := p.details != nil
+	p.mu.Unlock()
+	if said {
+		p.beat()
+	}
+}
+
+// heartbeatDetails has the heartbeats of this activity carry what details returns.
+func heartbeatDetails(ctx context.Context, details func() any) {
+	p, ok := ctx.Value(pulseKey{}).(*pulse)
+	if !ok {
+		return // called by another activity's test, without the interceptor
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.details = details
+}

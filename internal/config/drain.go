@@ -1,0 +1,41 @@
+package config
+
+import "time"
+
+// Drain says how a worker ends that is asked to stop.
+type Drain struct {
+	Calls time.Duration `json:"calls"`           // for paid calls in flight, to be answered and stored; none begins any more
+	Limit time.Duration `json:"limit,omitempty"` // after which whoever stops the worker kills it; 0 = not known
+}
+
+// drainSection is Drain as people write it.
+type drainSection struct {
+	CallsSeconds float64 `json:"calls_seconds"`
+	LimitSeconds float64 `json:"limit_seconds"`
+}
+
+// Bounds of the seconds, and the default.
+const (
+	drainCalls = 60
+	maxDrain   = 3600
+)
+
+func (c *Config) takeDrain(s drainSection) (problems Problems) {
+	check := func(key string, value float64) {
+		if value != 0 && !(value >= 1 && value <= maxDrain) { // NaN is neither
+			problems = append(problems, Problem{Place: "cogflow.drain." + key, Text: "out of range", Fix: "want 1 to 3600"})
+		}
+	}
+	check("calls_seconds", s.CallsSeconds)
+	check("limit_seconds", s.LimitSeconds)
+	c.Drain = Drain{
+		Calls: time.Duration(or(s.CallsSeconds, drainCalls) * float64(time.Second)),
+		Limit: time.Duration(s.LimitSeconds * float64(time.Second)),
+	}
+	return problems
+}
+
+func overrideDrain(problems *Problems, s *drainSection, getenv func(string) string) {
+	parse(problems, getenv, "COGFLOW_DRAIN_CALLS_SECONDS", "a number of seconds", &s.CallsSeconds, seconds)
+	parse(problems, getenv, "COGFLOW_DRAIN_LIMIT_SECONDS", "a number of seconds", &s.LimitSeconds, seconds)
+}

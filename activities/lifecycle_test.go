@@ -199,7 +199,9 @@ func TestFormerDetailsAreKept(t *testing.T) {
 	l.env.RegisterActivityWithOptions(func(ctx context.Context) error {
 		former = says()
 		heartbeatDetails(ctx, func() any { return map[string]int{"step": 8} })
-		for own = says(); own == 7; own = says() { // one may have been on its way
+		own = says()
+		for own == 7 { // one may have been on its way
+			own = says()
 		}
 		return errors.New("failed")
 	}, activity.RegisterOptions{Name: "Step"})

@@ -32,6 +32,9 @@ const (
 
 // serve polls the queues of the pools until ctx ends, then drains.
 func serve(ctx context.Context, c config.Config, getenv func(string) string, pools []pool, class string, logger *zap.Logger) (err error) {
+	if err := setGraces(pools, c); err != nil {
+		return err
+	}
 	options, err := envconfig.LoadDefaultClientOptions()
 	if err != nil {
 		return fault.Wrap(fault.Input, "read the Temporal configuration", "", err)
@@ -49,9 +52,6 @@ func serve(ctx context.Context, c config.Config, getenv func(string) string, poo
 		if err := devserver.Register(ctx, temporal, cmp.Or(options.Namespace, client.DefaultNamespace)); err != nil {
 			return fmt.Errorf("%w; an operator can do it: `cogflow health` prints the command", err)
 		}
-	}
-	if err := setGraces(pools, c); err != nil {
-		return err
 	}
 	h, closeAll, err := wire(ctx, c, getenv, pools, class, temporal, loopback(options.HostPort))
 	if err != nil {

@@ -86,8 +86,9 @@ func testIngest(t *testing.T, b *bench) {
 	d, err := b.client.DescribeWorkflow(t.Context(), id, "")
 	require.NoError(t, err)
 	assert.Equal(t, "IngestLibrary", d.WorkflowType.Name)
-	raw, err := b.client.DescribeWorkflowExecution(t.Context(), id, "")
+	described, err := b.client.DescribeWorkflow(t.Context(), id, "")
 	require.NoError(t, err)
+	raw := described.RawResponse
 	assert.Equal(t, "ingest "+filepath.Join(b.dir, "ok"), summaryOf(raw))
 	assert.EqualValues(t, 2, raw.GetWorkflowExecutionInfo().GetPriority().GetPriorityKey())
 	assert.Equal(t, "org:t", raw.GetWorkflowExecutionInfo().GetPriority().GetFairnessKey())

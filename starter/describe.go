@@ -12,6 +12,8 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
+
+	"github.com/cogniverse/cogflow/workflows"
 )
 
 // state is what `status ID --json` prints.
@@ -49,15 +51,16 @@ func (a *app) statusOf(ctx context.Context, c client.Client, id string) error {
 
 func (a *app) inspect(ctx context.Context, c client.Client, id string) (state, error) {
 	a.job = id
-	d, err := c.DescribeWorkflowExecution(ctx, id, "")
+	description, err := c.DescribeWorkflow(ctx, id, "")
 	if err != nil {
 		return state{}, err
 	}
+	d := description.RawResponse
 	s := state{
 		execution: a.execution(d.GetWorkflowExecutionInfo()),
 		Summary:   summaryOf(d), Steps: steps(id, d.GetPendingActivities(), time.Now()),
 	}
-	if d.GetWorkflowExecutionInfo().GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+	if workflows.Closed(d.GetWorkflowExecutionInfo().GetStatus()) {
 		if err := c.GetWorkflow(ctx, id, s.RunID).Get(ctx, &s.Result); err != nil {
 			if ctx.Err() != nil {
 				return state{}, err
@@ -105,8 +108,8 @@ func progressOf(s sample) (json.RawMessage, error) {
 func childSteps(ctx context.Context, c client.Client, children []string) (all []step) {
 	for _, id := range children[:min(len(children), maxShown)] {
 		// A video that has ended in the meantime has no steps.
-		if d, err := c.DescribeWorkflowExecution(ctx, id, ""); err == nil {
-			all = append(all, steps(id, d.GetPendingActivities(), time.Now())...)
+		if d, err := c.DescribeWorkflow(ctx, id, ""); err == nil {
+			all = append(all, steps(id, d.RawResponse.GetPendingActivities(), time.Now())...)
 		}
 	}
 	return all

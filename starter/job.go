@@ -65,7 +65,7 @@ func (a *app) start(ctx context.Context, c client.Client, j job) (run client.Wor
 // about a message, so a failure to look is no failure.
 func runningRun(ctx context.Context, c client.Client, id string) string {
 	d, err := c.DescribeWorkflow(ctx, id, "")
-	if err != nil || d.Status != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+	if err != nil || workflows.Closed(d.Status) {
 		return ""
 	}
 	return d.WorkflowExecution.RunID

@@ -34,7 +34,7 @@ func kinds() []string {
 // statuses maps what people say to what the server says.
 func statuses() map[string]string {
 	return map[string]string{
-		"running": "Running", "completed": "Completed", "failed": "Failed", "cancelled": "Canceled",
+		"running": "Running", "paused": "Paused", "completed": "Completed", "failed": "Failed", "cancelled": "Canceled",
 		"terminated": "Terminated", "timed-out": "TimedOut",
 	}
 }
@@ -89,7 +89,7 @@ searches.`,
 	f := cmd.Flags()
 	f.StringVar(&kind, "kind", "", "workflow type: "+strings.Join(kinds(), ", "))
 	f.StringVar(&owner, "tenant", "", "only this tenant's")
-	f.StringVar(&status, "status", "", "running, completed, failed, cancelled, terminated or timed-out")
+	f.StringVar(&status, "status", "", "running, paused, completed, failed, cancelled, terminated or timed-out")
 	f.IntVar(&limit, "limit", 50, "most rows")
 	return cmd
 }
@@ -113,7 +113,7 @@ func listQuery(kind, owner, status string) (string, error) {
 	if status != "" {
 		s, ok := statuses()[strings.ToLower(status)]
 		if !ok {
-			return "", usage("unknown --status %q: want running, completed, failed, cancelled, terminated or timed-out", status)
+			return "", usage("unknown --status %q: want running, paused, completed, failed, cancelled, terminated or timed-out", status)
 		}
 		parts = append(parts, fmt.Sprintf("ExecutionStatus = '%s'", s))
 	}

@@ -21,11 +21,11 @@ type optimizeSample struct {
 // the server since.
 func takeOptimize(ctx context.Context, q querier, id string, p workflows.OptimizeProgress) *optimizeSample {
 	s := &optimizeSample{id, p}
-	d, err := q.DescribeWorkflowExecution(ctx, id, "")
+	d, err := q.DescribeWorkflow(ctx, id, "")
 	if err != nil {
 		return s
 	}
-	for _, a := range d.GetPendingActivities() {
+	for _, a := range d.RawResponse.GetPendingActivities() {
 		var beat activities.Asked
 		// Other activities report other things, or nothing.
 		if converter.GetDefaultDataConverter().FromPayloads(a.GetHeartbeatDetails(), &beat) == nil {

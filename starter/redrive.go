@@ -39,22 +39,21 @@ func (a *app) redrive(ctx context.Context, id string, wait waiting) error {
 	if err != nil {
 		return err
 	}
-	d, err := c.DescribeWorkflowExecution(ctx, id, "")
+	d, err := c.DescribeWorkflow(ctx, id, "")
 	if err != nil {
 		return err
 	}
-	info := d.GetWorkflowExecutionInfo()
-	switch info.GetStatus() {
-	case enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED:
-		return fmt.Errorf("%s is running: cogflow watch shows it, cogflow cancel ends it", id)
-	case enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED:
+	info := d.RawResponse.GetWorkflowExecutionInfo()
+	if !workflows.Closed(info.GetStatus()) {
+		return fmt.Errorf("%s is %s: cogflow watch shows it, cogflow cancel ends it", id, statusText(info.GetStatus()))
+	}
+	if info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED {
 		if whole, err := finishedWhole(ctx, c, id, info.GetExecution().GetRunId()); err != nil {
 			return err
 		} else if whole {
 			a.note("%s finished and nothing failed: there is nothing to redrive.", id)
 			return a.detached(id, info.GetExecution().GetRunId())
 		}
-	default: // it ended before it was finished
 	}
 	input, common, profile, err := begunWith(ctx, c, id, info.GetExecution().GetRunId())
 	if err != nil {
@@ -62,7 +61,7 @@ func (a *app) redrive(ctx context.Context, id string, wait waiting) error {
 	}
 	run, attached, err := a.start(ctx, c, job{
 		kind: info.GetType().GetName(), id: id, common: common, profile: profile,
-		summary: summaryOf(d), details: "Started again by `cogflow redrive`.", input: input,
+		summary: summaryOf(d.RawResponse), details: "Started again by `cogflow redrive`.", input: input,
 	})
 	if err != nil {
 		return err

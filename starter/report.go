@@ -10,9 +10,9 @@ import (
 	"runtime"
 
 	"github.com/spf13/cobra"
-	enumspb "go.temporal.io/api/enums/v1"
 
 	"github.com/cogniverse/cogflow/internal/blob"
+	"github.com/cogniverse/cogflow/workflows"
 )
 
 // reported is what `report --json` prints.
@@ -65,7 +65,7 @@ func (a *app) findReport(ctx context.Context, id string) (reported, error) {
 	if err != nil {
 		return reported{}, err
 	}
-	if d.Status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+	if !workflows.Closed(d.Status) {
 		return reported{}, fmt.Errorf("%s is not finished: cogflow watch shows it", id)
 	}
 	var raw json.RawMessage

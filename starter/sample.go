@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
-	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"golang.org/x/sync/errgroup"
 
@@ -25,7 +25,7 @@ type sample struct {
 // querier is the part of the client that samples are taken with.
 type querier interface {
 	QueryWorkflow(ctx context.Context, id, runID, query string, args ...any) (converter.EncodedValue, error)
-	DescribeWorkflowExecution(ctx context.Context, id, runID string) (*workflowservice.DescribeWorkflowExecutionResponse, error)
+	DescribeWorkflow(ctx context.Context, id, runID string) (*client.WorkflowExecutionDescription, error)
 }
 
 const (
@@ -135,11 +135,11 @@ func takeVideos(ctx context.Context, q querier, active []workflows.ActiveVideo) 
 // inFlight adds what the running activities of a video have told the server of
 // frames that the workflow will count when they end.
 func inFlight(ctx context.Context, q querier, id string, v workflows.VideoProgress) workflows.VideoProgress {
-	d, err := q.DescribeWorkflowExecution(ctx, id, "")
+	d, err := q.DescribeWorkflow(ctx, id, "")
 	if err != nil {
 		return v
 	}
-	for _, p := range d.GetPendingActivities() {
+	for _, p := range d.RawResponse.GetPendingActivities() {
 		var beat struct {
 			Frames    int `json:"frames"`
 			Described int `json:"described"`

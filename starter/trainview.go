@@ -25,11 +25,11 @@ type trainSample struct {
 // the server since.
 func takeTrain(ctx context.Context, q querier, id string, p workflows.TrainProgress) trainSample {
 	s := trainSample{id, p}
-	d, err := q.DescribeWorkflowExecution(ctx, id, "")
+	d, err := q.DescribeWorkflow(ctx, id, "")
 	if err != nil {
 		return s
 	}
-	for _, a := range d.GetPendingActivities() {
+	for _, a := range d.RawResponse.GetPendingActivities() {
 		var beat struct {
 			Tally  activities.Tally        `json:"tally"`
 			Report *activities.TrainReport `json:"report"`

@@ -101,8 +101,8 @@ func (s *stack) nothingOf(tenant string) {
 func (s *stack) running(id, activity string) {
 	s.t.Helper()
 	require.Eventually(s.t, func() bool {
-		d, err := s.client.DescribeWorkflowExecution(s.t.Context(), id, "")
-		return err == nil && slices.ContainsFunc(d.PendingActivities, func(a *workflow.PendingActivityInfo) bool {
+		d, err := s.client.DescribeWorkflow(s.t.Context(), id, "")
+		return err == nil && slices.ContainsFunc(d.RawResponse.PendingActivities, func(a *workflow.PendingActivityInfo) bool {
 			return a.ActivityType.Name == activity && a.State == enums.PENDING_ACTIVITY_STATE_STARTED
 		})
 	}, 60*time.Second, 20*time.Millisecond, "%s does not start", activity)

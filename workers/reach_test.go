@@ -32,9 +32,9 @@ func TestCancelReachesInherited(t *testing.T) {
 	job.cancelled(t)
 	s.nothingOf("default")
 	for _, id := range []string{"library/000000", "library/000001", "library/000002"} {
-		d, err := s.client.DescribeWorkflowExecution(t.Context(), id, "")
+		d, err := s.client.DescribeWorkflow(t.Context(), id, "")
 		require.NoError(t, err)
-		require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_CANCELED, d.WorkflowExecutionInfo.Status, id)
+		require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_CANCELED, d.Status, id)
 	}
 
 	s.worker([]string{"--pools", "describe"})
@@ -47,9 +47,9 @@ func TestCancelReachesInherited(t *testing.T) {
 // run is the current run of a workflow.
 func (s *stack) run(id string) string {
 	s.t.Helper()
-	d, err := s.client.DescribeWorkflowExecution(s.t.Context(), id, "")
+	d, err := s.client.DescribeWorkflow(s.t.Context(), id, "")
 	require.NoError(s.t, err)
-	return d.WorkflowExecutionInfo.Execution.RunId
+	return d.WorkflowExecution.RunID
 }
 
 // stage asks a video how far it is; empty if it is not there yet.

@@ -100,11 +100,11 @@ func fill(t *testing.T, dir string) (path string) {
 // waitsFor reports whether an activity of a run is between two attempts because
 // of a fault that says text.
 func (s *stack) waitsFor(id, activity string, class fault.Class, text string) bool {
-	d, err := s.client.DescribeWorkflowExecution(s.t.Context(), id, "")
+	d, err := s.client.DescribeWorkflow(s.t.Context(), id, "")
 	if err != nil {
 		return false // not started yet
 	}
-	for _, a := range d.PendingActivities {
+	for _, a := range d.RawResponse.PendingActivities {
 		f := a.GetLastFailure()
 		if a.GetActivityType().GetName() == activity && f.GetApplicationFailureInfo().GetType() == string(class) {
 			return strings.Contains(f.GetMessage(), text)

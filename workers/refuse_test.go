@@ -226,7 +226,7 @@ func TestFiveMegabytesOfInput(t *testing.T) {
 		in := workflows.IngestLibraryInput{Source: strings.Repeat("x", size)}
 		_, err := s.client.ExecuteWorkflow(t.Context(), startOptions("large"), "IngestLibrary", in)
 		require.ErrorContains(t, err, want)
-		_, err = s.client.DescribeWorkflowExecution(t.Context(), "large", "")
+		_, err = s.client.DescribeWorkflow(t.Context(), "large", "")
 		require.ErrorContains(t, err, "not found")
 	}
 }

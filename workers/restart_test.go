@@ -53,11 +53,11 @@ func (s *stack) waitsForHost(host string) bool {
 		return false
 	}
 	for _, w := range open.Executions {
-		d, err := s.client.DescribeWorkflowExecution(s.t.Context(), w.Execution.WorkflowId, w.Execution.RunId)
+		d, err := s.client.DescribeWorkflow(s.t.Context(), w.Execution.WorkflowId, w.Execution.RunId)
 		if err != nil {
 			return false
 		}
-		for _, a := range d.PendingActivities {
+		for _, a := range d.RawResponse.PendingActivities {
 			for _, p := range a.GetHeartbeatDetails().GetPayloads() {
 				if bytes.Contains(p.Data, []byte(host)) && bytes.Contains(p.Data, []byte("does not answer")) {
 					return a.Attempt < 10

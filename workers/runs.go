@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/workflows"
 )
 
 // runs answers the activities' questions about workflow executions.
@@ -16,14 +17,18 @@ type runs struct{ client client.Client }
 
 // Running reports whether a run is still open; "" = the current one.
 func (r runs) Running(ctx context.Context, workflowID, runID string) (bool, error) {
-	d, err := r.client.DescribeWorkflowExecution(ctx, workflowID, runID)
+	d, err := r.client.DescribeWorkflow(ctx, workflowID, runID)
 	if _, gone := errors.AsType[*serviceerror.NotFound](err); gone {
 		return false, nil
 	}
 	if err != nil {
 		return false, fault.Wrap(fault.Transport, "describe workflow", workflowID, err)
 	}
-	return d.WorkflowExecutionInfo.Status == enums.WORKFLOW_EXECUTION_STATUS_RUNNING, nil
+	// A chain of runs goes on in the next of them, which the server may not show yet.
+	if runID == "" && d.Status == enums.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW {
+		return true, nil
+	}
+	return !workflows.Closed(d.Status), nil
 }
 
 // Signal sends a signal.

@@ -163,7 +163,7 @@ const unanswered = 30 * time.Second
 // query asks the run again and again; each query must be answered.
 func (m *meter) query(ctx context.Context) {
 	for ctx.Err() == nil {
-		_, err := m.s.client.DescribeWorkflowExecution(ctx, m.id, "")
+		_, err := m.s.client.DescribeWorkflow(ctx, m.id, "")
 		if err == nil {
 			m.ask(ctx)
 		}

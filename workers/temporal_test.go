@@ -138,11 +138,11 @@ func TestTemporalCLIControls(t *testing.T) {
 
 // waitsOn reports whether an activity of a run is at work.
 func (s *stack) waitsOn(id, activity string) bool {
-	d, err := s.client.DescribeWorkflowExecution(s.t.Context(), id, "")
+	d, err := s.client.DescribeWorkflow(s.t.Context(), id, "")
 	if err != nil {
 		return false // not started yet
 	}
-	for _, a := range d.PendingActivities {
+	for _, a := range d.RawResponse.PendingActivities {
 		if a.GetActivityType().GetName() == activity {
 			return true
 		}

@@ -65,11 +65,11 @@ func newLive(t *testing.T, classes ...string) *live {
 type liveRuns struct{ client client.Client }
 
 func (r liveRuns) Running(ctx context.Context, workflowID, runID string) (bool, error) {
-	d, err := r.client.DescribeWorkflowExecution(ctx, workflowID, runID)
+	d, err := r.client.DescribeWorkflow(ctx, workflowID, runID)
 	if err != nil {
 		return false, err
 	}
-	return d.WorkflowExecutionInfo.Status == enums.WORKFLOW_EXECUTION_STATUS_RUNNING, nil
+	return !workflows.Closed(d.Status), nil
 }
 
 func (r liveRuns) Signal(ctx context.Context, workflowID, runID, name string, payload any) error {
@@ -302,7 +302,7 @@ func TestTrainSaysWhatItWaitsFor(t *testing.T) {
 	l := newLive(t)
 	l.start("TrainSFT", answers("a"))
 	l.until(func(p workflows.TrainProgress) bool { return p.Waiting == "a worker of queue train-cpu" })
-	d, err := l.client.DescribeWorkflowExecution(t.Context(), "job", "")
+	d, err := l.client.DescribeWorkflow(t.Context(), "job", "")
 	require.NoError(t, err)
-	require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_RUNNING, d.WorkflowExecutionInfo.Status)
+	require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_RUNNING, d.Status)
 }

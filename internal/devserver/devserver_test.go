@@ -85,10 +85,10 @@ func TestKillAndStartAgainCarriesOn(t *testing.T) {
 		Dir: dir, Port: port(t, first.Address()), UIPort: port(t, first.UI()),
 	})
 	require.Equal(t, first.Address(), second.Address())
-	found, err := dial(t, second).DescribeWorkflowExecution(t.Context(), "library", run.GetRunID())
+	found, err := dial(t, second).DescribeWorkflow(t.Context(), "library", run.GetRunID())
 	require.NoError(t, err)
-	require.Equal(t, enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, found.GetWorkflowExecutionInfo().GetStatus())
-	require.Contains(t, found.GetWorkflowExecutionInfo().GetSearchAttributes().GetIndexedFields(), "CogTenant")
+	require.Equal(t, enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, found.RawResponse.GetWorkflowExecutionInfo().GetStatus())
+	require.Contains(t, found.RawResponse.GetWorkflowExecutionInfo().GetSearchAttributes().GetIndexedFields(), "CogTenant")
 }
 
 func TestListensOnLoopbackOnly(t *testing.T) {

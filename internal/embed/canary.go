@@ -12,6 +12,7 @@ import (
 	stdimage "image"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -26,7 +27,11 @@ func (p *Pooling) canary(ctx context.Context, s video.Stage) error {
 	var queries, pictures [2]video.Embedding
 	blind := false
 	for i, c := range colours {
-		found, err := p.EmbedTexts(ctx, video.TextRequest{Stage: s, Query: true, Texts: []string{c.query}})
+		var found []video.Embedding
+		err := money.Pay(ctx, c.query, func(ctx context.Context) (err error) {
+			found, err = p.EmbedTexts(ctx, video.TextRequest{Stage: s, Query: true, Texts: []string{c.query}})
+			return err
+		})
 		switch {
 		case fault.ClassOf(err) == fault.Input:
 			blind = true // a model of pictures alone, without a text tower
@@ -35,7 +40,11 @@ func (p *Pooling) canary(ctx context.Context, s video.Stage) error {
 		default:
 			queries[i] = found[0]
 		}
-		if pictures[i], err = p.embedPictures(ctx, video.PictureRequest{Stage: s, JPEGs: [][]byte{plain(c.colour)}}); err != nil {
+		err = money.Pay(ctx, c.query+", the picture", func(ctx context.Context) (err error) {
+			pictures[i], err = p.embedPictures(ctx, video.PictureRequest{Stage: s, JPEGs: [][]byte{plain(c.colour)}})
+			return err
+		})
+		if err != nil {
 			return err
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/answer"
 	"github.com/cogniverse/cogflow/internal/limit"
 	"github.com/cogniverse/cogflow/internal/picture"
+	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -81,7 +82,7 @@ func request(s video.Stage) poolingRequest {
 func (p *Pooling) EmbedPictures(ctx context.Context, r video.PictureRequest) (video.Embedding, error) {
 	err := p.birds.sing(ctx, r.Stage, func(ctx context.Context) error { return p.canary(ctx, r.Stage) })
 	if err != nil {
-		return video.Embedding{}, err
+		return video.Embedding{}, money.Booked(err) // the request itself was not made
 	}
 	return p.embedPictures(ctx, r)
 }

@@ -1,0 +1,50 @@
+package money
+
+import (
+	"context"
+	"errors"
+)
+
+// Payer makes a request that an adapter needs beside the one that it was asked for,
+// as to prove a model before its first answer is trusted, and books it as an entry of
+// its own: one entry, one request. What names the request. It returns the error of
+// ask, or why ask was not called.
+type Payer func(ctx context.Context, what string, ask func(ctx context.Context) error) error
+
+type payerKey struct{}
+
+// WithPayer returns a context whose further requests are booked by p.
+func WithPayer(ctx context.Context, p Payer) context.Context {
+	return context.WithValue(ctx, payerKey{}, p)
+}
+
+// Pay makes a further request by the Payer of ctx. Without one, as in a check that
+// somebody asks for by hand, it is made and booked nowhere.
+func Pay(ctx context.Context, what string, ask func(ctx context.Context) error) error {
+	if p, ok := ctx.Value(payerKey{}).(Payer); ok {
+		return p(ctx, what, ask)
+	}
+	return ask(WithEntry(ctx, ""))
+}
+
+// Booked returns err without what it is charged: an entry of its own has that.
+func Booked(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &booked{err}
+}
+
+// booked hides the Charged in the chain of an error, and nothing else.
+type booked struct{ err error }
+
+func (b *booked) Error() string { return b.err.Error() }
+
+func (b *booked) Is(target error) bool { return errors.Is(b.err, target) }
+
+func (b *booked) As(target any) bool {
+	if _, ok := target.(**Charged); ok {
+		return false
+	}
+	return errors.As(b.err, target)
+}

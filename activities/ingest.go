@@ -37,6 +37,10 @@ type Ingest struct {
 	Thumb       func(jpeg []byte, width int) ([]byte, error)
 	Checks      func(ctx context.Context) []HealthCheck
 	Version     string // of this build, for reports
+
+	// Unsandboxed says that this worker decodes media without a sandbox, as its
+	// configuration wants; reports show it.
+	Unsandboxed bool
 	Scratch     string // directory for temporary files
 
 	desk    desk

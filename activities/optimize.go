@@ -40,17 +40,18 @@ type Cast struct {
 
 // Optimize holds what the activities of prompt optimization work with.
 type Optimize struct {
-	Store     Store
-	Documents Documents
-	Ledger    Ledger
-	Runs      Runs
-	LM        LM
-	Judges    Judges
-	Cast      func() (Cast, error)
-	Usable    func(model string) error // why this worker cannot ask a model; nil = it can ask all
-	Report    func(w io.Writer, r prompt.Report) error
-	Version   string
-	SearchFor time.Duration // how long one SearchTrials makes trials; 0 = searchFor
+	Store       Store
+	Documents   Documents
+	Ledger      Ledger
+	Runs        Runs
+	LM          LM
+	Judges      Judges
+	Cast        func() (Cast, error)
+	Usable      func(model string) error // why this worker cannot ask a model; nil = it can ask all
+	Report      func(w io.Writer, r prompt.Report) error
+	Version     string
+	Unsandboxed bool          // metric commands run without a sandbox, as this worker's configuration wants
+	SearchFor   time.Duration // how long one SearchTrials makes trials; 0 = searchFor
 
 	desk desk
 	jobs sync.Map // key of the job → *optimization; jobs never change

@@ -45,6 +45,9 @@ func (a *Optimize) WriteOptimizeReport(ctx context.Context, in OptimizeReportInp
 	if page.After, err = prompt.Read(d.Program); err != nil {
 		return ReportResult{}, err
 	}
+	if err := readJSON(ctx, a.Store, a.stored(in.Spender, unsandboxedName), &page.Unsandboxed); err != nil && !absent(err) {
+		return ReportResult{}, err
+	}
 	var trials []mipro.Trial
 	if err := readJSON(ctx, a.Store, a.stored(in.Spender, "trials.json"), &trials); err != nil {
 		return ReportResult{}, err

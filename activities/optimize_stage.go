@@ -39,10 +39,18 @@ func (a *Optimize) begin(ctx context.Context, s Spender) (*crowd, error) {
 			}
 		}
 	}
+	if a.Unsandboxed && len(o.job.Metric.Commands()) > 0 { // for the report, which another worker writes
+		if err := writeJSON(ctx, a.Store, a.stored(s, unsandboxedName), true); err != nil {
+			return nil, err
+		}
+	}
 	c := a.crowd(o, s)
 	heartbeatDetails(ctx, func() any { return c.asked() })
 	return c, nil
 }
+
+// unsandboxedName is stored when a worker ran metric commands without a sandbox.
+const unsandboxedName = "unsandboxed.json"
 
 func never() bool { return false }
 

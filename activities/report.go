@@ -65,7 +65,7 @@ func (a *Ingest) WriteReport(ctx context.Context, in ReportInput) (ReportResult,
 	page := video.Report{
 		Kind: in.Kind, Source: in.Source, Tenant: in.Tenant, Profile: in.Recipe.Profile,
 		WorkflowID: run.ID, RunID: in.RunID, Started: in.Started, Ended: in.Ended,
-		Preview: in.Recipe.Preview, Totals: in.Totals, Failures: in.Failures,
+		Preview: in.Recipe.Preview, Unsandboxed: a.Unsandboxed, Totals: in.Totals, Failures: in.Failures,
 		OmittedVideos: max(0, in.Totals.Indexed+in.Totals.Unchanged-len(in.Videos)),
 		MoreFailures:  max(0, in.Totals.Failed-len(in.Failures)),
 	}
@@ -84,7 +84,8 @@ func (a *Ingest) WriteReport(ctx context.Context, in ReportInput) (ReportResult,
 		}
 	}
 	for _, v := range in.Videos {
-		one, err := a.reportVideo(ctx, in, v, video.SheetFrames(indexed))
+		one, unsandboxed, err := a.reportVideo(ctx, in, v, video.SheetFrames(indexed))
+		page.Unsandboxed = page.Unsandboxed || unsandboxed
 		if absent(err) {
 			page.OmittedVideos++ // deleted since
 			continue
@@ -106,25 +107,26 @@ func (a *Ingest) WriteReport(ctx context.Context, in ReportInput) (ReportResult,
 	return ReportResult{Key: key, RepeatedCalls: page.Totals.RepeatedCalls}, err
 }
 
-func (a *Ingest) reportVideo(ctx context.Context, in ReportInput, v ReportVideo, sheet int) (video.Section, error) {
+func (a *Ingest) reportVideo(ctx context.Context, in ReportInput, v ReportVideo, sheet int) (out video.Section, unsandboxed bool, err error) {
 	var p video.Publication
 	if err := readJSON(ctx, a.Store, video.PublicationKey(in.Tenant, v.Video, in.Recipe.Profile), &p); err != nil {
-		return video.Section{}, err
+		return video.Section{}, false, err
 	}
-	out := video.Section{
+	out = video.Section{
 		Name: p.Source.Name, URI: p.Source.URI, Video: v.Video, Status: v.Status,
 		DurationMS: p.Extraction.DurationMS, Width: p.Source.Media.Width, Height: p.Source.Media.Height,
 		Frames: p.Extraction.Frames, Documents: p.Generation.Documents, Duplicates: p.Extraction.Duplicates,
 		Capped: p.Extraction.Capped, DecodeErrors: p.Extraction.DecodeErrors,
 	}
 	if v.Status != video.StatusIndexed {
-		return out, nil
+		return out, p.Extraction.Unsandboxed, nil
 	}
 	for _, s := range p.Stages {
 		s.StartMS, s.EndMS = s.StartMS+v.StartedMS, s.EndMS+v.StartedMS
 		out.Stages = append(out.Stages, s)
 	}
-	return out, a.contactSheet(ctx, in, p, sheet, &out)
+	err = a.contactSheet(ctx, in, p, sheet, &out)
+	return out, p.Extraction.Unsandboxed, err
 }
 
 // contactSheet picks frames evenly over the video.

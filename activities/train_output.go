@@ -59,6 +59,7 @@ func (r *trainRun) figures(job training.Job) (training.Outcome, error) {
 		Ended: training.EndedDone, Steps: p.Report.Step, Total: p.Report.Total, Tokens: p.Report.Tokens,
 		Seconds: p.Tally.Seconds, CostUSD: float64(p.Tally.CostMicroUSD) / 1e6, GPU: r.in.Class, Device: p.Report.Device,
 		MemoryBytes: p.Report.MemoryBytes, MicroBatch: job.MicroBatch, Attempts: p.Tally.Attempts, Redone: p.Tally.Redone,
+		Unsandboxed: r.a.Unsandboxed,
 	}
 	if r.in.Finish {
 		o.Ended = training.EndedStopped

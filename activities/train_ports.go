@@ -59,20 +59,21 @@ type TrainReports struct {
 // Train holds what the training activities work with. A worker sets only the
 // fields that its pools need.
 type Train struct {
-	Store     Store
-	Documents Documents
-	Models    BaseModels
-	Trainer   Trainer
-	GPUs      GPUs
-	Ledger    Ledger
-	Runs      Runs
-	Serving   Serving
-	Prices    training.Prices
-	Reports   TrainReports
-	Scratch   string  // directory for temporary files
-	Kept      string  // directory that outlives this process, on the same disk as Scratch
-	Version   string  // of this build, for lineage
-	SaveEvery float64 // seconds between checkpoints
+	Store       Store
+	Documents   Documents
+	Models      BaseModels
+	Trainer     Trainer
+	GPUs        GPUs
+	Ledger      Ledger
+	Runs        Runs
+	Serving     Serving
+	Prices      training.Prices
+	Reports     TrainReports
+	Scratch     string  // directory for temporary files
+	Kept        string  // directory that outlives this process, on the same disk as Scratch
+	Version     string  // of this build, for lineage
+	Unsandboxed bool    // the trainer runs without a sandbox, as this worker's configuration wants
+	SaveEvery   float64 // seconds between checkpoints
 }
 
 func (a *Train) claims() claims { return claims{a.Store, a.Runs, "training job"} }

@@ -62,16 +62,17 @@ func (v Verdict) Sure() string {
 
 // Report is all that the page about one optimization shows.
 type Report struct {
-	Release  Release
-	Tenant   tenant.ID
-	Run      string
-	Started  time.Time
-	Ended    time.Time
-	Promoted bool
-	Trials   []ReportTrial
-	Before   *Program
-	After    *Program
-	Rows     []ReportRow // confirmed rows whose score differs, then some that both got wrong
+	Release     Release
+	Tenant      tenant.ID
+	Run         string
+	Started     time.Time
+	Ended       time.Time
+	Promoted    bool
+	Unsandboxed bool // metric commands ran without a sandbox
+	Trials      []ReportTrial
+	Before      *Program
+	After       *Program
+	Rows        []ReportRow // confirmed rows whose score differs, then some that both got wrong
 }
 
 // ReportTrial is one trial, for a plot.

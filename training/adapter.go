@@ -53,6 +53,7 @@ type Outcome struct {
 	Metrics     map[string]float64 `json:"metrics,omitempty"`      // of the best, on held-out rows
 	BaseMetrics map[string]float64 `json:"base_metrics,omitempty"` // of the base model, on the same rows
 	Comparison  *Comparison        `json:"comparison,omitempty"`   // nil = nothing was held out
+	Unsandboxed bool               `json:"unsandboxed,omitempty"`  // the worker of the last attempt ran the trainer without a sandbox
 }
 
 // How training ended.

@@ -9,19 +9,20 @@ import (
 // Report is all that the page about one finished ingest run shows. It holds
 // pictures, so it is put together where it is rendered and never is a payload.
 type Report struct {
-	Title      string // empty = named after Source
-	Kind       string // workflow type: "IngestLibrary" or "IngestVideo"
-	Source     string // the URI that was asked for
-	Tenant     tenant.ID
-	Profile    string
-	WorkflowID string
-	RunID      string
-	Started    time.Time
-	Ended      time.Time
-	Versions   []Version // what ran, in the order to show
-	Preview    bool      // captions by the built-in preview models
-	Totals     Totals
-	Stages     []StageTime // of the whole run, in the order of the pipeline
+	Title       string // empty = named after Source
+	Kind        string // workflow type: "IngestLibrary" or "IngestVideo"
+	Source      string // the URI that was asked for
+	Tenant      tenant.ID
+	Profile     string
+	WorkflowID  string
+	RunID       string
+	Started     time.Time
+	Ended       time.Time
+	Versions    []Version // what ran, in the order to show
+	Preview     bool      // captions by the built-in preview models
+	Unsandboxed bool      // a worker decoded media without a sandbox
+	Totals      Totals
+	Stages      []StageTime // of the whole run, in the order of the pipeline
 
 	Videos        []Section
 	OmittedVideos int // more videos than shown

@@ -112,6 +112,7 @@ type Extraction struct {
 	AudioPieces  int    `json:"audio_pieces,omitempty"`   // 16 kHz mono FLAC, PieceMS each, see AudioKey; 0 = no sound
 	AudioPieceMS int64  `json:"audio_piece_ms,omitempty"` // see PieceMS
 	FinishedBy   string `json:"finished_by,omitempty"`    // another extractor than the recipe's made the rest of the frames; empty = none
+	Unsandboxed  bool   `json:"unsandboxed,omitempty"`    // decoded without a sandbox
 }
 
 // Segment is a stretch of speech.

@@ -14,11 +14,11 @@ import (
 
 // flags are what the command line says.
 type flags struct {
-	pools          []string
-	gpu            string
-	dev            bool
-	requireSandbox bool
-	logLevel       string
+	pools     []string
+	gpu       string
+	dev       bool
+	noSandbox bool
+	logLevel  string
 }
 
 // run is main without the process: tests start it with their own surroundings.
@@ -43,7 +43,11 @@ func run(ctx context.Context, args []string, getenv func(string) string, stderr 
 	cmd.Flags().StringSliceVar(&f.pools, "pools", []string{"all"}, "pools to serve: "+strings.Join(poolNames(), ", ")+" or all")
 	cmd.Flags().StringVar(&f.gpu, "gpu", "auto", "GPU class of this host's model queues: auto, none or a class such as l40s")
 	cmd.Flags().BoolVar(&f.dev, "dev", false, "also run a Temporal dev server with its Web UI, and restart the worker when it dies")
-	cmd.Flags().BoolVar(&f.requireSandbox, "require-sandbox", false, "refuse to start where media cannot be decoded in bubblewrap")
+	cmd.Flags().BoolVar(&f.noSandbox, "no-sandbox", false, "decode media and run metric commands and training without bubblewrap: for trusted input only")
+	cmd.Flags().Bool("require-sandbox", true, "")
+	if err := cmd.Flags().MarkDeprecated("require-sandbox", "the sandbox is required by default; --no-sandbox is the way out"); err != nil {
+		return err
+	}
 	cmd.Flags().StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	cmd.Args = func(cmd *cobra.Command, args []string) error { return usage(cobra.NoArgs(cmd, args)) }
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
@@ -66,7 +70,10 @@ func (f flags) start(ctx context.Context, args []string, getenv func(string) str
 	if logger, err = newLogger(f.logLevel, cleanLog{stderr, newRedactor(c, getenv)}); err != nil {
 		return usage(err)
 	}
-	c.RequireSandbox = c.RequireSandbox || f.requireSandbox
+	c.NoSandbox = c.NoSandbox || f.noSandbox
+	if c.NoSandbox {
+		logger.Warn("untrusted media are decoded, and metric commands and training run, WITHOUT a sandbox (--no-sandbox)")
+	}
 	if f.dev {
 		return supervise(ctx, args, getenv, supervisedTime(c), stderr, logger)
 	}

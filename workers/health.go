@@ -34,8 +34,8 @@ type health struct {
 	models    *models
 	trainer   *trainer.Runner  // nil: the train pool is not served here
 	vespa     *vespa.Index     // nil: the embedded index, or the index pool is not served here
-	sandbox   *sandbox.Sandbox // nil: the media pool is not served here
-	ffmpeg    *ffmpeg.Tool     // likewise
+	sandbox   *sandbox.Sandbox // nil: nothing untrusted is run here
+	ffmpeg    *ffmpeg.Tool     // nil: the media pool is not served here
 }
 
 const (
@@ -54,7 +54,10 @@ func (h *health) checks(ctx context.Context) []activities.HealthCheck {
 	}
 	out := []activities.HealthCheck{{Part: "worker", Status: statusOK, Detail: fmt.Sprintf("cogflow %s on %s, process %d", version, host, os.Getpid())}}
 	if h.ffmpeg != nil {
-		out = append(out, activities.HealthCheck{Part: "ffmpeg", Status: statusOK, Detail: h.ffmpeg.Version()}, h.protection())
+		out = append(out, activities.HealthCheck{Part: "ffmpeg", Status: statusOK, Detail: h.ffmpeg.Version()})
+	}
+	if h.sandbox != nil {
+		out = append(out, h.protection())
 	}
 	if h.describer != nil {
 		out = append(out, h.text())
@@ -118,7 +121,7 @@ func (h *health) libraries(ctx context.Context) activities.HealthCheck {
 func (h *health) protection() activities.HealthCheck {
 	p := h.sandbox.Protection()
 	status := statusOK
-	if !p.Bubblewrap {
+	if !p.Bubblewrap || p.Processes == "" {
 		status = statusWarn
 	}
 	return activities.HealthCheck{Part: "sandbox", Status: status, Detail: p.String()}

@@ -33,6 +33,6 @@ func (h *health) optimizing(ctx context.Context, c config.Config, getenv func(st
 		Store: a.Store, Documents: a.Sources, Ledger: a.Ledger, Runs: a.Runs, LM: lms, Version: version,
 		Judges: scorer.New(scoring),
 		Cast:   lms.Cast, Usable: lms.usable,
-		Report: report.RenderOptimize,
+		Report: report.RenderOptimize, Unsandboxed: c.NoSandbox,
 	}, nil
 }

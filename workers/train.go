@@ -20,7 +20,7 @@ import (
 func (h *health) training(ctx context.Context, c config.Config, getenv func(string) string, pools []pool, class string) (*activities.Train, error) {
 	a := h.ingest
 	t := &activities.Train{
-		Store: a.Store, Documents: a.Sources, Ledger: a.Ledger, Runs: a.Runs, Scratch: a.Scratch, Kept: c.Scratch, Version: version,
+		Store: a.Store, Documents: a.Sources, Ledger: a.Ledger, Runs: a.Runs, Scratch: a.Scratch, Kept: c.Scratch, Version: version, Unsandboxed: c.NoSandbox,
 		Prices: c.Training.Prices, SaveEvery: c.Training.CheckpointSeconds,
 		Reports: activities.TrainReports{Train: report.RenderTrain, Sweep: report.RenderSweep},
 	}
@@ -36,7 +36,11 @@ func (h *health) training(ctx context.Context, c config.Config, getenv func(stri
 	if at < 0 {
 		return t, nil
 	}
-	h.trainer = trainer.New(trainer.Options{Python: c.Training.Python, Dir: c.Training.TrainerDir, Grace: c.Training.Grace})
+	box, err := h.confine(ctx)
+	if err != nil {
+		return nil, err
+	}
+	h.trainer = trainer.New(trainer.Options{Python: c.Training.Python, Dir: c.Training.TrainerDir, Grace: c.Training.Grace, Sandbox: box})
 	t.Trainer = h.trainer
 	table, err := leases(ctx, c.Training.GPUs, class)
 	if err != nil {

@@ -55,7 +55,7 @@ func (c *closers) close() error {
 func (h *health) build(ctx context.Context, getenv func(string) string, pools []pool, class string, temporal client.Client, local bool) (_ hands, err error) {
 	c := h.config
 	a := &activities.Ingest{
-		Runs: runs{temporal}, Report: report.Render, Thumb: report.Thumb, Version: version,
+		Runs: runs{temporal}, Report: report.Render, Thumb: report.Thumb, Version: version, Unsandboxed: c.NoSandbox,
 	}
 	h.ingest, a.Checks = a, h.checks
 	store, err := blob.Open(ctx, c.Store)
@@ -64,7 +64,7 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 	}
 	a.Store = activities.Confined(store)
 	if h.parts.have(partPreview) {
-		if h.describer, err = preview.NewDescriber(ctx, preview.Options{Tesseract: tesseract(c)}); err != nil {
+		if err := h.preview(ctx); err != nil {
 			return hands{}, err
 		}
 		a.Profiles = profiles(c, h.describer)
@@ -181,10 +181,28 @@ func (h *health) media(ctx context.Context, c config.Config) (err error) {
 	return err
 }
 
+// preview makes the built-in describer. Where no frame is described, only its revision is
+// asked for: tesseract then reads nothing that is untrusted and needs no bubblewrap.
+func (h *health) preview(ctx context.Context) error {
+	o := preview.Options{Tesseract: tesseract(h.config)}
+	var err error
+	switch {
+	case o.Tesseract == preview.NoTesseract:
+	case h.parts.have(partDescribers):
+		o.Sandbox, err = h.confine(ctx)
+	default:
+		o.Sandbox, err = sandbox.New(ctx, sandbox.Config{Off: true})
+	}
+	if err == nil {
+		h.describer, err = preview.NewDescriber(ctx, o)
+	}
+	return err
+}
+
 // confine makes the sandbox, once for all that is untrusted here.
 func (h *health) confine(ctx context.Context) (_ *sandbox.Sandbox, err error) {
 	if h.sandbox == nil {
-		h.sandbox, err = sandbox.New(ctx, sandbox.Config{Require: h.config.RequireSandbox})
+		h.sandbox, err = sandbox.New(ctx, sandbox.Config{Off: h.config.NoSandbox})
 	}
 	return h.sandbox, err
 }

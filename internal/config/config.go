@@ -43,7 +43,7 @@ type Config struct {
 
 	Endpoints []Endpoint `json:"endpoints,omitempty"` // model servers, by name
 
-	RequireSandbox bool `json:"require_sandbox"` // refuse to decode media outside a sandbox
+	NoSandbox bool `json:"no_sandbox"` // decode media and run metric commands and training without a sandbox
 
 	Training Training `json:"training"`
 	Optimize Optimize `json:"optimize"`
@@ -143,7 +143,12 @@ func (c *Config) take(s section) (problems Problems) {
 		*path.to = abs
 	}
 	c.Sources = s.Sources
-	c.RequireSandbox = s.RequireSandbox
+	c.NoSandbox = s.NoSandbox
+	if s.NoSandbox && s.RequireSandbox {
+		problems = append(problems, Problem{
+			Place: "cogflow.no_sandbox", Text: "contradicts require_sandbox", Fix: "remove one of them; the sandbox is required by default",
+		})
+	}
 	c.FFmpeg, c.FFprobe, c.Tesseract = or(s.FFmpeg, "ffmpeg"), or(s.FFprobe, "ffprobe"), or(s.Tesseract, "tesseract")
 	c.MaxFetchBytes, c.FetchS3, c.FetchAllowed = or(s.Fetch.MaxBytes, 64<<30), s.Fetch.S3, s.Fetch.Allowed
 	if u, err := url.Parse(c.Store); err == nil && u.Scheme == "s3" && c.FetchS3 == "" {

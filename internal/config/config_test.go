@@ -73,13 +73,13 @@ func TestSection(t *testing.T) {
 	t.Parallel()
 	c, err := Load(file(t, `{"active_video_profile":"x","cogflow":{
 		"store":"file:///srv/store","index":"/srv/i.db","sources":{"acme":["/srv/acme","s3://b/p"],"a:b":["/srv/ab"]},
-		"active_profile":"shots","fetch":{"max_bytes":5},"require_sandbox":true,
+		"active_profile":"shots","fetch":{"max_bytes":5},"no_sandbox":true,
 		"endpoints":{"vlm":{"kind":"openai","url":"http://127.0.0.1:8000/v1","models":["org/vlm"],"api_key_env":"VLM_KEY"}},
 		"profiles":{"shots":{"sampling":{"strategy":"scene"},"chunk_frames":8,"gpu_wait":"90s",
 			"describe":{"model":"org/vlm","revision":"7","gpu":["l4","cpu"]}}}}}`))
 	require.NoError(t, err)
 	assert.Equal(t, "file:///srv/store", c.Store)
-	assert.True(t, c.RequireSandbox)
+	assert.True(t, c.NoSandbox)
 	assert.EqualValues(t, 5, c.MaxFetchBytes)
 	p, err := c.Profile("")
 	require.NoError(t, err)
@@ -97,12 +97,24 @@ func TestEnvironmentOverrides(t *testing.T) {
 	from := file(t, `{"cogflow":{"store":"file:///srv/store"}}`)
 	c, err := Load(func(name string) string {
 		return or(env("COGFLOW_STORE", "file:///other",
-			"COGFLOW_REQUIRE_SANDBOX", "true", "COGFLOW_SOURCES", `{"acme":["/a"]}`)(name), from(name))
+			"COGFLOW_NO_SANDBOX", "true", "COGFLOW_SOURCES", `{"acme":["/a"]}`)(name), from(name))
 	})
 	require.NoError(t, err)
 	assert.Equal(t, "file:///other", c.Store)
-	assert.True(t, c.RequireSandbox)
+	assert.True(t, c.NoSandbox)
 	assert.Equal(t, map[string][]string{"acme": {"/a"}}, c.Sources)
+}
+
+// TestSandboxIsTheDefault: what used to require it is accepted, and contradicts the way out.
+func TestSandboxIsTheDefault(t *testing.T) {
+	t.Parallel()
+	for _, variables := range [][]string{nil, {"COGFLOW_REQUIRE_SANDBOX", "true"}, {"COGFLOW_NO_SANDBOX", "false"}} {
+		c, err := Load(env(variables...))
+		require.NoError(t, err)
+		assert.False(t, c.NoSandbox)
+	}
+	_, err := Load(env("COGFLOW_REQUIRE_SANDBOX", "true", "COGFLOW_NO_SANDBOX", "true"))
+	require.ErrorContains(t, err, "contradicts require_sandbox")
 }
 
 func TestProblems(t *testing.T) {

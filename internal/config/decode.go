@@ -26,7 +26,8 @@ type section struct {
 	Sources        map[string][]string `json:"sources"`
 	Profiles       map[string]profile  `json:"profiles"`
 	ActiveProfile  string              `json:"active_profile"`
-	RequireSandbox bool                `json:"require_sandbox"`
+	NoSandbox      bool                `json:"no_sandbox"`
+	RequireSandbox bool                `json:"require_sandbox"` // accepted and without effect: it is the default
 	FFmpeg         string              `json:"ffmpeg"`
 	FFprobe        string              `json:"ffprobe"`
 	Tesseract      string              `json:"tesseract"`

@@ -19,6 +19,7 @@ func override(s *section, getenv func(string) string) (problems Problems) {
 	for name, to := range text {
 		*to = or(getenv(name), *to)
 	}
+	parse(&problems, getenv, "COGFLOW_NO_SANDBOX", "true or false", &s.NoSandbox, strconv.ParseBool)
 	parse(&problems, getenv, "COGFLOW_REQUIRE_SANDBOX", "true or false", &s.RequireSandbox, strconv.ParseBool)
 	parse(&problems, getenv, "COGFLOW_FETCH_MAX_BYTES", "a number of bytes", &s.Fetch.MaxBytes,
 		func(v string) (int64, error) { return strconv.ParseInt(v, 10, 64) })

@@ -103,6 +103,18 @@ func TestListensOnLoopbackOnly(t *testing.T) {
 		const loopback = "0100007F:" // 127.0.0.1 as the kernel writes it
 		require.True(t, strings.HasPrefix(address, loopback), "listens on %s", address)
 	}
+	inheritsNothing(t, s.PID())
+}
+
+// inheritsNothing: the server's environment is a short list, in which no key can be.
+func inheritsNothing(t *testing.T, pid int) {
+	t.Helper()
+	environment, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	require.NoError(t, err)
+	for variable := range strings.SplitSeq(strings.TrimRight(string(environment), "\x00"), "\x00") {
+		name, _, _ := strings.Cut(variable, "=")
+		require.Contains(t, []string{"HOME", "PATH", "TMPDIR", "TZ", "LANG", "LC_ALL"}, name)
+	}
 }
 
 // listeners returns the local addresses of the sockets on which a process listens.
@@ -234,7 +246,7 @@ func TestNeverOutlivesItsParent(t *testing.T) {
 	}
 	dir := t.TempDir()
 	parent := exec.CommandContext(t.Context(), os.Args[0])
-	parent.Env = append(os.Environ(), parentVariable+"="+dir, "COGFLOW_TEMPORAL_BIN="+binary(t))
+	parent.Env = append(os.Environ(), parentVariable+"="+dir, "COGFLOW_TEMPORAL_BIN="+binary(t), "VLM_API_KEY=secret")
 	parent.Stderr = os.Stderr
 	out, err := parent.StdoutPipe()
 	require.NoError(t, err)
@@ -243,6 +255,8 @@ func TestNeverOutlivesItsParent(t *testing.T) {
 	require.NoError(t, err)
 	pid, err := strconv.Atoi(strings.TrimSpace(line))
 	require.NoError(t, err)
+
+	inheritsNothing(t, pid)
 
 	require.NoError(t, parent.Process.Kill())
 	require.Error(t, parent.Wait())

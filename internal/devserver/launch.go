@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/cogniverse/cogflow/fault"
 )
@@ -61,6 +62,7 @@ func (s *Server) launch(o Options, file string, lock *os.File) error {
 		return err
 	}
 	s.command = exec.Command(o.Binary, o.arguments(file)...) //nolint:noctx // it lives on when the start's context ends
+	s.command.Env = environment(o.Dir)
 	s.command.Stdout, s.command.Stderr = output, output
 	s.command.ExtraFiles = []*os.File{lock} // the lock lasts as long as the server
 	s.command.SysProcAttr = attributes()
@@ -75,6 +77,20 @@ func (s *Server) launch(o Options, file string, lock *os.File) error {
 		}
 	}()
 	return fault.Wrap(fault.Input, "start Temporal server", o.Binary, <-started)
+}
+
+// environment is what the server gets of ours: how to find programs and to speak. A worker's
+// own holds the keys of model servers and stores, which are none of the server's business.
+// Its home is the state directory, so that no configuration of the user's changes it.
+func environment(dir string) []string {
+	env := []string{"HOME=" + dir}
+	for _, variable := range os.Environ() {
+		name, _, _ := strings.Cut(variable, "=")
+		if slices.Contains([]string{"PATH", "TMPDIR", "TZ", "LANG", "LC_ALL"}, name) {
+			env = append(env, variable)
+		}
+	}
+	return env
 }
 
 func (s *Server) watch() {

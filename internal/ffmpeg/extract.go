@@ -106,7 +106,8 @@ func (x *extractor) run(ctx context.Context, dir string) (video.Extraction, erro
 		}
 	}
 	out := video.Extraction{
-		Frames: x.keeper.frames, Duplicates: x.keeper.duplicates, FrameBytes: x.keeper.bytes,
+		Unsandboxed: !x.tool.config.Sandbox.Protection().Bubblewrap,
+		Frames:      x.keeper.frames, Duplicates: x.keeper.duplicates, FrameBytes: x.keeper.bytes,
 		Capped: capped, DecodeErrors: x.said.total(), DurationMS: x.endMS,
 	}
 	if x.refused != nil && out.DecodeErrors == 0 {

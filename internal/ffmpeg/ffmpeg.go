@@ -1,6 +1,6 @@
 // Package ffmpeg looks into untrusted video files with ffprobe and ffmpeg as
 // sandboxed children. They read the file through an inherited descriptor and
-// answer on pipes; they can open no other path and write none. This package
+// answer on pipes; they can open no other path, and write none: not this one either. This package
 // knows containers, frames and time, not what the frames are for.
 package ffmpeg
 
@@ -67,7 +67,7 @@ func New(ctx context.Context, c Config) (*Tool, error) {
 	}
 	t := &Tool{config: c}
 	out, err := c.Sandbox.Run(ctx, sandbox.Command{
-		Path: c.FFmpeg, Args: []string{"-hide_banner", "-version"}, Limits: t.limits(c.Wall),
+		Path: c.FFmpeg, Args: []string{"-hide_banner", "-version"}, Limits: t.limits(c.Wall), ReadOnly: true,
 	}, 64<<10)
 	if err != nil {
 		return nil, fault.Wrap(fault.Capacity, "run program", c.FFmpeg, err)
@@ -102,9 +102,11 @@ func syncFlag(version string) string {
 func (t *Tool) limits(wall time.Duration) sandbox.Limits {
 	threads := t.config.Threads + 4
 	return sandbox.Limits{
-		Wall:   wall,
-		CPU:    wall * time.Duration(threads),
-		Memory: 4<<30 + uint64(threads)*(256<<20),
-		Files:  64,
+		Wall:      wall,
+		CPU:       wall * time.Duration(threads),
+		Memory:    4<<30 + uint64(threads)*(256<<20),
+		Total:     4 << 30,
+		Files:     64,
+		Processes: 128 + 8*uint64(threads), // each decoder, filter and encoder has its own threads
 	}
 }

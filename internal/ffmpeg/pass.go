@@ -123,7 +123,8 @@ func (x *extractor) decode(ctx context.Context, p *pass, sound *soundWriter) err
 	limits := x.tool.limits(limit)
 	limits.Wall = 0 // the stopwatch knows when we are the ones to wait for
 	process, err := x.tool.config.Sandbox.Start(ctx, sandbox.Command{
-		Path: x.tool.config.FFmpeg, Args: x.tool.args(p.plan), Files: files, Limits: limits, Stderr: x.said.add,
+		Path: x.tool.config.FFmpeg, Args: x.tool.args(p.plan), Files: files, ReadOnly: true,
+		Limits: limits, Stderr: x.said.add,
 	})
 	if soundIn != nil {
 		_ = soundIn.Close() // the child has its own

@@ -49,7 +49,7 @@ func (t *Tool) Probe(ctx context.Context, file *os.File) (video.Media, error) {
 			":stream_disposition=attached_pic:stream_tags=rotate:stream_side_data=rotation",
 	}, input()...)
 	out, err := t.config.Sandbox.Run(ctx, sandbox.Command{
-		Path: t.config.FFprobe, Args: args, Files: []*os.File{file},
+		Path: t.config.FFprobe, Args: args, Files: []*os.File{file}, ReadOnly: true,
 		Limits: t.limits(time.Minute), Stderr: said.add,
 	}, 8<<20)
 	if err != nil {

@@ -73,7 +73,7 @@ var (
 func (c *complaints) add(line string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if strings.HasPrefix(line, "bwrap: ") || strings.HasPrefix(line, "prlimit: ") {
+	if strings.HasPrefix(line, "bwrap: ") || strings.HasPrefix(line, "prlimit: ") || strings.HasPrefix(line, "enter: ") {
 		c.sandbox = plain(line)
 		return
 	}
@@ -111,6 +111,8 @@ func refusal(op string, file *os.File, err error, said *complaints) error {
 		return fault.New(fault.Input, op, file.Name(), "it took longer than any sound video of its length would")
 	case errors.Is(err, sandbox.ErrOutput):
 		return fault.New(fault.Input, op, file.Name(), "its header is too large")
+	case errors.Is(err, sandbox.ErrMemory):
+		return fault.New(fault.Input, op, file.Name(), "it takes more memory to decode than any sound video of its size would")
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	case !errors.As(err, &exit):

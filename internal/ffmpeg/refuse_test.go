@@ -274,3 +274,33 @@ func TestMissingProgram(t *testing.T) {
 		require.Equal(t, flag, syncFlag(version), version)
 	}
 }
+
+// TestDecoderCannotAlterTheOriginal: programs in the place of ffprobe and ffmpeg try to empty
+// the file that they are given and to change its mode. Without the sandbox they can.
+func TestDecoderCannotAlterTheOriginal(t *testing.T) {
+	t.Parallel()
+	original, err := os.ReadFile(cards(t))
+	require.NoError(t, err)
+	for _, off := range []bool{false, true} {
+		dir := t.TempDir()
+		program := filepath.Join(dir, "ffprobe")
+		require.NoError(t, os.WriteFile(program, []byte("#!/bin/sh\nexec 2>&1\n[ \"$2\" = -version ] && { echo ffmpeg version 6.0; exit 0; }\n: > /dev/fd/3\nchmod 777 /dev/fd/3\nexit 1\n"), 0o755))
+		copied := filepath.Join(dir, "a.mp4")
+		require.NoError(t, os.WriteFile(copied, original, 0o644))
+		box, err := sandbox.New(t.Context(), sandbox.Config{Off: off})
+		require.NoError(t, err)
+		hostile, err := New(t.Context(), Config{FFmpeg: program, FFprobe: program, Sandbox: box})
+		require.NoError(t, err)
+		file := open(t, copied)
+		_, err = hostile.Probe(t.Context(), file)
+		require.Error(t, err)
+		_, err = hostile.Extract(t.Context(), file, t.TempDir(), video.Sampling{}, func(video.Picture) error { return nil }, func(int64) {})
+		require.Error(t, err)
+		now, err := os.ReadFile(copied)
+		require.NoError(t, err)
+		info, err := os.Stat(copied)
+		require.NoError(t, err)
+		require.Equal(t, off, !bytes.Equal(original, now))
+		require.Equal(t, off, info.Mode().Perm() != 0o644)
+	}
+}

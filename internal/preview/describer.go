@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/cogniverse/cogflow/internal/sandbox"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -23,6 +24,8 @@ type Options struct {
 	Tesseract string
 	// Languages are tesseract's, joined by '+'. Empty: "eng".
 	Languages string
+	// Sandbox is where tesseract runs. nil: one of its own, which requires bubblewrap.
+	Sandbox *sandbox.Sandbox
 }
 
 // NoTesseract makes a Describer that does not look for text.

@@ -13,11 +13,13 @@ import (
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/sandbox"
 	"github.com/cogniverse/cogflow/safetext"
 )
 
 const (
 	readTimeout = 60 * time.Second // for one frame; usual are 0.1 to 1 s
+	readMemory  = 2 << 30          // bytes; usual are 100 MB
 	maxOutput   = 4 << 20          // bytes of one answer
 )
 
@@ -25,7 +27,8 @@ const (
 type reader struct {
 	program   string
 	languages string
-	revision  string        // "tesseract-5.3.0-eng"
+	revision  string // "tesseract-5.3.0-eng"
+	sandbox   *sandbox.Sandbox
 	slots     chan struct{} // a process is one busy core: more of them only get slower together
 }
 
@@ -50,7 +53,12 @@ func findReader(ctx context.Context, o Options) (*reader, error) {
 	if program, err = filepath.Abs(program); err != nil {
 		return nil, fault.Wrap(fault.Input, op, name, err)
 	}
-	r := &reader{program: program, languages: o.Languages, slots: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	r := &reader{program: program, languages: o.Languages, sandbox: o.Sandbox, slots: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	if r.sandbox == nil {
+		if r.sandbox, err = sandbox.New(ctx, sandbox.Config{}); err != nil {
+			return nil, err
+		}
+	}
 	if r.languages == "" {
 		r.languages = "eng"
 	}
@@ -106,8 +114,7 @@ func (r *reader) recognize(ctx context.Context, p plane, option string) ([]line,
 	return parseTSV(out, p), nil
 }
 
-// run starts tesseract in a process group of its own, with nothing of our
-// environment, and leaves no process behind.
+// run runs tesseract in the sandbox: what it reads came from an untrusted video.
 func (r *reader) run(ctx context.Context, stdin []byte, args ...string) ([]byte, error) {
 	select {
 	case r.slots <- struct{}{}:
@@ -115,53 +122,27 @@ func (r *reader) run(ctx context.Context, stdin []byte, args ...string) ([]byte,
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	// The kernel's parent-death signal goes by thread, so this one must stay.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	limited, stop := context.WithTimeout(ctx, readTimeout)
-	defer stop()
-	cmd := exec.CommandContext(limited, r.program, args...)
-	cmd.Env = []string{"OMP_THREAD_LIMIT=1", "LC_ALL=C.UTF-8"}
-	cmd.SysProcAttr = ownGroup()
-	cmd.Cancel = func() error { return killGroup(cmd.Process) }
-	cmd.WaitDelay = time.Second
-	cmd.Stdin = bytes.NewReader(stdin)
-	stdout, stderr := &limitedBuffer{limit: maxOutput}, &limitedBuffer{limit: 4 << 10}
-	cmd.Stdout, cmd.Stderr = stdout, stderr
-	err := cmd.Run()
+	out, err := r.sandbox.Run(ctx, sandbox.Command{
+		Path: r.program, Args: args, Stdin: bytes.NewReader(stdin), Env: []string{"OMP_THREAD_LIMIT=1", "LC_ALL=C.UTF-8"},
+		Limits: sandbox.Limits{Wall: readTimeout, CPU: readTimeout, Memory: readMemory, Total: readMemory, Files: 64, Processes: 64},
+	}, maxOutput)
+	exit, exited := errors.AsType[*sandbox.ExitError](err)
 	switch {
+	case err == nil:
+		return out, nil
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
-	case limited.Err() != nil:
+	case errors.Is(err, sandbox.ErrWall):
 		return nil, fault.New(fault.Transport, "read text", "", fmt.Sprintf("tesseract took longer than %s", readTimeout))
-	case stdout.cut:
+	case errors.Is(err, sandbox.ErrOutput):
 		return nil, fault.New(fault.Input, "read text", "", "tesseract answered more than 4 MiB for one frame")
-	case err != nil:
+	case errors.Is(err, sandbox.ErrMemory):
+		return nil, fault.New(fault.Input, "read text", "", "tesseract needs more memory for one frame than it may have")
+	case exited:
 		return nil, &fault.Error{
 			Class: fault.Transport, Op: "read text", Subject: r.program,
-			Reason: safetext.Line(stderr.kept.String(), safetext.MaxReason), Err: err,
+			Reason: safetext.Line(exit.Stderr, safetext.MaxReason), Err: errors.New(exit.Status),
 		}
 	}
-	return stdout.kept.Bytes(), nil
-}
-
-// limitedBuffer keeps the first bytes. Then it fails, which closes the pipe, so
-// that an endless answer ends.
-type limitedBuffer struct {
-	kept  bytes.Buffer // not embedded: its ReadFrom would go round the limit
-	limit int
-	cut   bool
-}
-
-var errTooLong = errors.New("too long")
-
-// Write implements io.Writer.
-func (b *limitedBuffer) Write(p []byte) (int, error) {
-	keep := min(len(p), b.limit-b.kept.Len())
-	b.kept.Write(p[:keep])
-	if keep < len(p) {
-		b.cut = true
-		return keep, errTooLong
-	}
-	return keep, nil
+	return nil, fault.Wrap(fault.Transport, "read text", r.program, err)
 }

@@ -165,6 +165,9 @@ func optimizeFacts(r prompt.Report) []pair {
 
 func optimizeNotices(r prompt.Report) []string {
 	var out []string
+	if r.Unsandboxed {
+		out = append(out, "Metric commands ran without a sandbox: a worker was started with --no-sandbox.")
+	}
 	if r.Release.Verdict.Promote && !r.Promoted {
 		out = append(out, "It is better and was not promoted: nobody approved it. The command below does.")
 	}

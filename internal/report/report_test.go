@@ -111,6 +111,9 @@ func TestOutcome(t *testing.T) {
 	assert.Contains(t, render(t, r), "Captions by the built-in preview models")
 	r.Preview = false
 	assert.NotContains(t, render(t, r), "built-in preview models")
+	assert.NotContains(t, render(t, r), "without a sandbox")
+	r.Unsandboxed = true
+	assert.Contains(t, render(t, r), "Media were decoded without a sandbox")
 }
 
 func TestAdviceForEachClass(t *testing.T) {

@@ -167,6 +167,9 @@ func methodTitle(m training.Method) string {
 
 func trainNotices(r training.Report, s story) []string {
 	var out []string
+	if r.Adapter.Outcome.Unsandboxed {
+		out = append(out, "The trainer ran without a sandbox: its worker was started with --no-sandbox.")
+	}
 	if s.lost > 0 {
 		out = append(out, plural(s.lost, "step")+" had a loss that is no number. Lower the learning rate, or look at the rows.")
 	}

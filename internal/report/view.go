@@ -16,6 +16,7 @@ type page struct {
 	Tiles         []tile
 	Shares        []share
 	Preview       bool
+	Unsandboxed   bool
 	Failures      []failureRow
 	MoreFailures  int
 	Gantt         *gantt
@@ -43,7 +44,7 @@ func newPage(r video.Report) page {
 	total := runLength(r)
 	p := page{
 		CSS: template.CSS(style), Title: title(r), Outcome: verdict(r.Totals), Facts: facts(r, total),
-		Tiles: tiles(r, total), Shares: shares(r.Totals), Preview: r.Preview,
+		Tiles: tiles(r, total), Shares: shares(r.Totals), Preview: r.Preview, Unsandboxed: r.Unsandboxed,
 		Failures: failures(r.Failures), MoreFailures: max(0, r.MoreFailures),
 		Gantt:         newGantt(r.Stages, total, c),
 		OmittedVideos: max(0, r.OmittedVideos), Again: again(r.WorkflowID), Foot: foot(r),

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -21,8 +22,8 @@ type resource struct {
 	value  uint64
 }
 
-// resources leaves NPROC out: it counts all processes of the user, not those of
-// the child. Core dumps would write untrusted memory to disk.
+// resources leaves NPROC out: outside of the sandbox it counts all processes of the
+// user, not those of the child; see wrap. Core dumps would write untrusted memory to disk.
 func (l Limits) resources() []resource {
 	all := []resource{
 		{unix.RLIMIT_CORE, "core", 0},
@@ -56,6 +57,17 @@ func (l Limits) flags() []string {
 func setLimits(pid int, l Limits) {
 	for _, r := range l.resources() {
 		_ = unix.Prlimit(pid, r.number, &unix.Rlimit{Cur: r.value, Max: r.value}, nil)
+	}
+}
+
+// keepDescriptors marks all descriptors that this process was started with, so that no child
+// inherits what somebody left open: Go itself opens none without the mark.
+func keepDescriptors() {
+	names, _ := os.ReadDir("/proc/self/fd") // without /proc there is no sandbox
+	for _, name := range names {
+		if fd, err := strconv.Atoi(name.Name()); err == nil && fd > 2 {
+			unix.CloseOnExec(fd)
+		}
 	}
 }
 

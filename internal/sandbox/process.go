@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,6 +22,10 @@ var ErrWall = errors.New("wall-clock limit exceeded")
 // ErrOutput is returned when a child wrote more than Run was ready to read.
 var ErrOutput = errors.New("output limit exceeded")
 
+// ErrMemory is the cause when all processes of a child together needed more memory than
+// Limits.Total allows.
+var ErrMemory = errors.New("memory limit exceeded")
+
 // stderrTail is how much of what a child says last is kept.
 const stderrTail = 8 << 10
 
@@ -29,9 +34,14 @@ const stderrTail = 8 << 10
 type Limits struct {
 	Wall     time.Duration // real time from start to end
 	CPU      time.Duration // processor time
-	Memory   uint64        // bytes of address space
+	Memory   uint64        // bytes of address space, of each process
+	Total    uint64        // bytes of memory of all processes, where control groups can be made
 	FileSize uint64        // bytes a file
 	Files    uint64        // open descriptors
+
+	// Processes is how many processes and threads there are at most. See Protection for
+	// what bounds them.
+	Processes uint64
 }
 
 // Command is one child.
@@ -41,9 +51,19 @@ type Command struct {
 	Stdin  io.Reader  // nil = empty
 	Files  []*os.File // descriptors 3, 4, …; "/dev/fd/3" opens the first
 	Dir    string     // the only directory that it may write, and its working directory; empty = none
-	Read   []string   // absolute directories that it may read besides /usr and that of its program
+	Read   []string   // absolute paths that it may read besides /usr and the directory of its program
 	Limits Limits
 	Stderr func(line string) // told each line that it says, one call at a time; may be nil
+
+	// ReadOnly keeps it from altering any file, by name or by a descriptor. Files that
+	// Files refer to are else writable for a program whose user may write them.
+	ReadOnly bool
+
+	Write   []string // more absolute directories that it may write, by their own names; if Dir is the first, it keeps its name
+	Devices []string // device files that it may use besides the harmless ones, such as those of a GPU
+	Env     []string // its environment; nil = empty
+
+	bwrap []string // more of bubblewrap's flags
 }
 
 // ExitError says how a child failed.
@@ -69,6 +89,7 @@ type Process struct {
 	cmd      *exec.Cmd
 	stdout   *os.File
 	stderr   *tail
+	group    *group        // nil = no control group
 	complete chan struct{} // closed when nothing of the child is left
 	status   error         // valid when complete is closed
 
@@ -78,15 +99,68 @@ type Process struct {
 
 // Start starts a child, which is killed with its whole group when ctx ends.
 func (s *Sandbox) Start(ctx context.Context, c Command) (*Process, error) {
-	argv := s.wrap(c)
-	p := &Process{complete: make(chan struct{}), stderr: &tail{line: c.Stderr}}
-	p.cmd = &exec.Cmd{
-		Path: argv[0], Args: argv, Env: []string{}, Dir: c.Dir,
-		Stdin: c.Stdin, ExtraFiles: c.Files, SysProcAttr: attributes(),
+	cmd, in, release, err := s.command(c)
+	if err != nil {
+		return nil, fault.Wrap(fault.Capacity, "start process", c.Path, err)
 	}
-	if c.Dir == "" {
-		p.cmd.Dir = "/"
+	defer release()
+	p := &Process{complete: make(chan struct{}), stderr: &tail{line: c.Stderr}, cmd: cmd, group: in}
+	p, err = p.start(ctx, c)
+	if err != nil {
+		in.remove()
 	}
+	return p, err
+}
+
+// command is c under the active protection, not yet started. What release closes is needed
+// until then only; the group is removed by who waits for the end.
+func (s *Sandbox) command(c Command) (cmd *exec.Cmd, in *group, release func(), err error) {
+	files := slices.Clone(c.Files)
+	release = func() {}
+	if s.bwrap != "" {
+		f, err := s.filterFile(c.ReadOnly)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		files, release = append(files, f), func() { shut(f) }
+	}
+	if s.groups != nil && (c.Limits.Processes > 0 || c.Limits.Total > 0) {
+		if in, err = s.groups.make(c.Limits); err != nil {
+			release()
+			return nil, nil, nil, err
+		}
+	}
+	const firstFile = 3
+	argv := s.wrap(c, in, firstFile+len(c.Files))
+	cmd = &exec.Cmd{
+		Path: argv[0], Args: argv, Env: []string{}, Dir: "/",
+		Stdin: c.Stdin, ExtraFiles: files, SysProcAttr: attributes(),
+	}
+	if c.Env != nil {
+		cmd.Env = c.Env
+	}
+	if c.Dir != "" {
+		cmd.Dir = c.Dir
+	}
+	return cmd, in, release, nil
+}
+
+// filterFile is a descriptor from which bubblewrap reads the system call filter.
+func (s *Sandbox) filterFile(readOnly bool) (*os.File, error) {
+	at := 0
+	if readOnly {
+		at = 1
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	_, err = w.Write(s.filters[at]) // far less than a pipe holds
+	shut(w)
+	return r, err
+}
+
+func (p *Process) start(ctx context.Context, c Command) (*Process, error) {
 	files, err := p.pipes() // the reading end of stderr, then what belongs to the child
 	if err != nil {
 		return nil, fault.Wrap(fault.Capacity, "start process", c.Path, err)
@@ -162,6 +236,7 @@ func (p *Process) run(started chan<- error, limits Limits, stderr *os.File) {
 
 	p.reap()
 	stop()
+	exhausted := p.group.exhausted()
 	// The end of stderr says that every process that held it is gone.
 	select {
 	case <-silent:
@@ -169,6 +244,10 @@ func (p *Process) run(started chan<- error, limits Limits, stderr *os.File) {
 	}
 	shut(stderr)
 	<-silent
+	p.group.remove()
+	if exhausted && p.status != nil {
+		p.status = ErrMemory
+	}
 	close(p.complete)
 }
 
@@ -192,6 +271,9 @@ func (p *Process) Wait() error {
 	}
 	if p.ctx.Err() != nil {
 		return context.Cause(p.ctx)
+	}
+	if errors.Is(p.status, ErrMemory) {
+		return ErrMemory
 	}
 	return &ExitError{Status: p.status.Error(), Stderr: p.stderr.String()}
 }

@@ -1,70 +1,118 @@
 // Package sandbox runs a child process that reads untrusted input: a fixed
-// argument vector, no environment, no network, nothing to write, resource
-// limits, and its whole process group killed when it is no longer wanted or
-// when this process dies. It knows nothing of what the child does.
+// argument vector, no environment, no network, nothing to write, only the system
+// calls of ordinary programs, limits for one process and for all of them together,
+// and its whole process group killed when it is no longer wanted or when this
+// process dies. It knows nothing of what the child does.
 package sandbox
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
 )
 
-// Config chooses the protection. The zero value uses bubblewrap if it works.
+// Config chooses the protection. The zero value requires bubblewrap.
 type Config struct {
 	Bubblewrap string // path or name of bwrap; default "bwrap"
-	Require    bool   // New fails if bubblewrap does not work
-	Off        bool   // process limits only; for tests and for hosts that are a sandbox already
+	Off        bool   // process limits only: somebody said explicitly that this is enough here
 }
 
 // Protection says what stands between a child and this machine.
 type Protection struct {
-	Bubblewrap bool
-	Reason     string // why not bubblewrap
+	Bubblewrap bool   // with it, a filter of system calls
+	Processes  string // what bounds how many processes a child has: "control group", "user limit"; "" = nothing
+	Memory     string // what bounds the memory of a child: "control group" = all its processes, "address space" = each of them
 }
 
-// String is for people: "bubblewrap" or "process limits only: <reason>".
+// String is for people: "bubblewrap, system call filter; …".
 func (p Protection) String() string {
+	first := "process limits only, as configured"
 	if p.Bubblewrap {
-		return "bubblewrap"
+		first = "bubblewrap, system call filter"
 	}
-	return "process limits only: " + p.Reason
+	processes := p.Processes
+	if processes == "" {
+		processes = "nothing (run the worker as an ordinary user, or let it make control groups)"
+	}
+	return first + "; number of processes bounded by " + processes + ", memory by " + p.Memory
 }
 
 // Sandbox starts children. It is safe for concurrent use.
 type Sandbox struct {
-	bwrap      string // empty = not used
-	prlimit    string // empty = limits are set just after the start
+	bwrap      string    // empty = switched off
+	prlimit    string    // empty = limits are set just after the start
+	groups     *groups   // nil = control groups cannot be made here
+	filters    [2][]byte // of system calls: for children that may write, and that may not
 	protection Protection
 }
 
-// New finds out by running a command which protection works here. It fails only
-// if bubblewrap is required and does not work.
+// New makes a sandbox and finds out by running a command that it works here. If it
+// does not, New fails with what to do about it, unless c.Off.
 func New(ctx context.Context, c Config) (*Sandbox, error) {
-	s := &Sandbox{}
+	keepDescriptors()
+	s := &Sandbox{groups: findGroups()}
 	if path, err := exec.LookPath("prlimit"); err == nil && runtime.GOOS == "linux" {
 		s.prlimit = path
 	}
-	if err := s.findBubblewrap(ctx, c); err != nil {
-		s.bwrap = ""
-		s.protection = Protection{Reason: err.Error()}
-	} else {
-		s.protection = Protection{Bubblewrap: true}
+	if !c.Off {
+		if err := s.findBubblewrap(ctx, c); err != nil {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			return nil, &fault.Error{
+				Class: fault.Input, Op: "start the sandbox", Subject: "bwrap",
+				Reason: "untrusted media would be decoded without protection: " + err.Error() + "; " + advice(err),
+			}
+		}
 	}
-	if c.Require && !s.protection.Bubblewrap {
-		return nil, fault.New(fault.Input, "start sandbox", "bwrap",
-			"a sandbox is required but there are "+s.protection.String()+
-				"; install bubblewrap and allow user namespaces, or do not require it")
+	s.protection = s.describe()
+	return s, nil
+}
+
+func (s *Sandbox) describe() Protection {
+	p := Protection{Bubblewrap: s.bwrap != "", Memory: "address space"}
+	switch {
+	case s.groups != nil:
+		p.Processes, p.Memory = "control group", "control group"
+	case s.userLimit():
+		p.Processes = "user limit"
 	}
-	return s, ctx.Err()
+	return p
+}
+
+// userLimit reports whether the number of processes can be bounded without a control
+// group: the kernel counts them for each sandbox, but never those of root.
+func (s *Sandbox) userLimit() bool {
+	return s.bwrap != "" && strings.HasPrefix(s.prlimit, "/usr/") && os.Geteuid() != 0 && countsByNamespace()
+}
+
+var (
+	errNotInstalled = errors.New("bubblewrap is not installed")
+	errNotLinux     = errors.New("bubblewrap requires Linux")
+)
+
+// advice is how to fix a host on which there is no sandbox.
+func advice(err error) string {
+	const without = "or, on a machine that decodes only trusted media, start with --no-sandbox or COGFLOW_NO_SANDBOX=true"
+	switch {
+	case errors.Is(err, errNotInstalled):
+		return "install it (apt-get install bubblewrap), " + without
+	case errors.Is(err, errNotLinux):
+		return "use a Linux host or the containers of docker-compose.yml, " + without
+	}
+	return "allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1 or user.max_user_namespaces; on Ubuntu " +
+		"kernel.apparmor_restrict_unprivileged_userns=0 or an AppArmor profile for bwrap; in a container the security_opt that " +
+		"docker-compose.yml shows), " + without
 }
 
 // Protection says which protection is active.
@@ -73,11 +121,8 @@ func (s *Sandbox) Protection() Protection { return s.protection }
 // findBubblewrap tests what the children rely on: that the sandbox starts, and
 // that an inherited descriptor of a file outside of it can be opened by path.
 func (s *Sandbox) findBubblewrap(ctx context.Context, c Config) error {
-	if c.Off {
-		return errors.New("bubblewrap is switched off")
-	}
 	if runtime.GOOS != "linux" {
-		return errors.New("bubblewrap needs Linux")
+		return errNotLinux
 	}
 	name := c.Bubblewrap
 	if name == "" {
@@ -85,11 +130,16 @@ func (s *Sandbox) findBubblewrap(ctx context.Context, c Config) error {
 	}
 	path, err := exec.LookPath(name)
 	if err != nil {
-		return errors.New("bubblewrap is not installed")
+		return errNotInstalled
 	}
 	head, err := exec.LookPath("head")
 	if err != nil {
 		return errors.New("there is no head command for the self-test")
+	}
+	for i, readOnly := range []bool{false, true} {
+		if s.filters[i], err = filter(readOnly); err != nil {
+			return err
+		}
 	}
 	self, err := os.Open("/proc/self/exe")
 	if err != nil {
@@ -101,7 +151,7 @@ func (s *Sandbox) findBubblewrap(ctx context.Context, c Config) error {
 		Path:   head,
 		Args:   []string{"-c", "4", "/dev/fd/3"},
 		Files:  []*os.File{self},
-		Limits: Limits{Wall: 10 * time.Second, Memory: 1 << 30, Files: 64},
+		Limits: Limits{Wall: 10 * time.Second, Memory: 1 << 30, Files: 64, Processes: 16, Total: 1 << 30}, ReadOnly: true,
 	}, 16)
 	switch {
 	case err != nil:
@@ -112,25 +162,38 @@ func (s *Sandbox) findBubblewrap(ctx context.Context, c Config) error {
 	return nil
 }
 
-// wrap returns the argument vector that runs c under the active protection.
-// The limits are set first, so that they hold for the sandbox as well.
-func (s *Sandbox) wrap(c Command) []string {
+// wrap returns the argument vector that runs c under the active protection. The
+// limits are set first, so that they hold for the sandbox as well; that of the number of
+// processes comes last, since it counts those of the sandbox. filter is the
+// descriptor of the system call filter.
+func (s *Sandbox) wrap(c Command, in *group, filter int) []string {
 	argv := append([]string{c.Path}, c.Args...)
 	if s.bwrap != "" {
-		argv = slices.Concat([]string{s.bwrap}, bubble(c), []string{"--"}, argv)
+		if c.Limits.Processes > 0 && s.groups == nil && s.userLimit() {
+			argv = append([]string{s.prlimit, fmt.Sprintf("--nproc=%d:%d", c.Limits.Processes, c.Limits.Processes), "--"}, argv...)
+		}
+		argv = slices.Concat([]string{s.bwrap}, bubble(c), []string{"--seccomp", strconv.Itoa(filter)}, c.bwrap, []string{"--"}, argv)
 	}
 	if s.prlimit != "" {
 		argv = slices.Concat([]string{s.prlimit}, c.Limits.flags(), []string{"--"}, argv)
 	}
+	if members := in.members(); len(members) > 0 {
+		argv = slices.Concat([]string{"/bin/sh", "-c", enter, "enter"}, members, []string{"--"}, argv)
+	}
 	return argv
 }
+
+// enter puts a process into control groups before it becomes another program.
+const enter = `while [ "$1" != -- ]; do echo 0 > "$1" || exit 125; shift; done; shift; exec "$@"`
 
 // bubble lists bubblewrap's flags: new namespaces of every kind, no capability,
 // and of the file system only what a program needs to be loaded.
 func bubble(c Command) []string {
 	flags := []string{
-		"--unshare-all", "--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL",
-		"--ro-bind", "/usr", "/usr",
+		"--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--ro-bind", "/usr", "/usr",
+	}
+	if c.Env == nil {
+		flags = append(flags, "--clearenv")
 	}
 	for _, dir := range []string{"/bin", "/sbin", "/lib", "/lib32", "/lib64"} {
 		if target, err := os.Readlink(dir); err == nil {
@@ -138,6 +201,9 @@ func bubble(c Command) []string {
 		} else {
 			flags = append(flags, "--ro-bind-try", dir, dir)
 		}
+	}
+	if len(c.Write) > 0 {
+		flags = append(flags, "--tmpfs", "/tmp")
 	}
 	for _, path := range []string{"/etc/alternatives", "/etc/ld.so.cache", "/nix/store"} {
 		flags = append(flags, "--ro-bind-try", path, path)
@@ -149,10 +215,19 @@ func bubble(c Command) []string {
 			}
 		}
 	}
-	for _, dir := range c.Read {
-		flags = append(flags, "--ro-bind", dir, dir)
-	}
 	flags = append(flags, "--proc", "/proc", "--dev", "/dev")
+	for _, device := range c.Devices {
+		flags = append(flags, "--dev-bind-try", device, device)
+	}
+	for _, path := range c.Read {
+		flags = append(flags, "--ro-bind", path, path)
+	}
+	for _, dir := range c.Write {
+		flags = append(flags, "--bind", dir, dir)
+	}
+	if len(c.Write) > 0 && c.Dir == c.Write[0] {
+		return append(flags, "--chdir", c.Dir)
+	}
 	if c.Dir != "" {
 		return append(flags, "--bind", c.Dir, "/work", "--chdir", "/work")
 	}

@@ -16,21 +16,25 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 )
 
-// protections runs a test under process limits only and, where it works, under
-// bubblewrap.
+// protections runs a test without and with bubblewrap.
 func protections(t *testing.T, test func(t *testing.T, s *Sandbox)) {
 	t.Helper()
-	for _, off := range []bool{true, false} {
+	for name, off := range map[string]bool{"bubblewrap": false, "off": true} {
 		s, err := New(t.Context(), Config{Off: off})
-		require.NoError(t, err)
-		t.Run(strings.SplitN(s.Protection().String(), ":", 2)[0], func(t *testing.T) {
+		require.NoError(t, err, "these tests need bubblewrap that works: run make tools")
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if !off && !s.Protection().Bubblewrap {
-				t.Skip(s.Protection().String())
-			}
 			test(t, s)
 		})
 	}
+}
+
+// boxed is a sandbox that requires bubblewrap.
+func boxed(t *testing.T) *Sandbox {
+	t.Helper()
+	s, err := New(t.Context(), Config{})
+	require.NoError(t, err, "these tests need bubblewrap that works: run make tools")
+	return s
 }
 
 func look(t *testing.T, name string) string {
@@ -178,11 +182,7 @@ func TestExitKillsWhatStaysBehind(t *testing.T) {
 
 func TestBubblewrapHidesTheMachine(t *testing.T) {
 	t.Parallel()
-	s, err := New(t.Context(), Config{})
-	require.NoError(t, err)
-	if !s.Protection().Bubblewrap {
-		t.Skip(s.Protection().String())
-	}
+	s := boxed(t)
 	canary := filepath.Join(t.TempDir(), "canary")
 	require.NoError(t, os.WriteFile(canary, []byte("secret"), 0o644))
 	out, err := s.Run(t.Context(), shell(t, `
@@ -197,16 +197,20 @@ func TestBubblewrapHidesTheMachine(t *testing.T) {
 
 func TestProtection(t *testing.T) {
 	t.Parallel()
-	s, err := New(t.Context(), Config{Bubblewrap: "no-such-bwrap"})
-	require.NoError(t, err)
-	require.Equal(t, "process limits only: bubblewrap is not installed", s.Protection().String())
-
-	_, err = New(t.Context(), Config{Bubblewrap: "no-such-bwrap", Require: true})
-	require.Equal(t, fault.Input, fault.ClassOf(err))
-
-	// A bwrap that cannot make namespaces is as good as none.
-	s, err = New(t.Context(), Config{Bubblewrap: look(t, "false")})
+	require.True(t, boxed(t).Protection().Bubblewrap)
+	s, err := New(t.Context(), Config{Off: true})
 	require.NoError(t, err)
 	require.False(t, s.Protection().Bubblewrap)
-	require.Contains(t, s.Protection().Reason, "the self-test failed")
+	require.Contains(t, s.Protection().String(), "process limits only")
+
+	// A bwrap that cannot make namespaces is as good as none.
+	for says, bwrap := range map[string]string{"not installed; install it": "no-such-bwrap", "self-test failed": look(t, "false")} {
+		_, err := New(t.Context(), Config{Bubblewrap: bwrap})
+		require.Equal(t, fault.Input, fault.ClassOf(err))
+		require.ErrorContains(t, err, says)
+		require.ErrorContains(t, err, "--no-sandbox")
+		s, err := New(t.Context(), Config{Bubblewrap: bwrap, Off: true})
+		require.NoError(t, err)
+		require.False(t, s.Protection().Bubblewrap)
+	}
 }

@@ -82,7 +82,7 @@ func (s *Scorer) find(name string, argv []string) command {
 	}
 	return command{Command: sandbox.Command{
 		Path: path, Args: argv[1:], Read: readable(path, argv[1:]),
-		Limits: sandbox.Limits{Wall: s.options.Timeout, CPU: s.options.Timeout, Memory: 4 << 30, Files: 256},
+		Limits: sandbox.Limits{Wall: s.options.Timeout, CPU: s.options.Timeout, Memory: 4 << 30, Total: 4 << 30, Files: 256, Processes: 512},
 	}}
 }
 
@@ -164,6 +164,8 @@ func (s *Scorer) explain(ctx context.Context, name string, err error) error {
 		return context.Cause(ctx)
 	case errors.Is(err, sandbox.ErrWall):
 		f.Class, f.Reason = fault.Transport, "no score within "+s.options.Timeout.String()
+	case errors.Is(err, sandbox.ErrMemory):
+		f.Reason = "it needs more than 4 GiB of memory"
 	case errors.Is(err, sandbox.ErrOutput):
 		f.Reason = "it writes more than a number"
 	case exited:

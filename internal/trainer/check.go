@@ -37,7 +37,7 @@ func (r *Runner) Check(ctx context.Context) (map[string]string, error) {
 		return nil, fault.Wrap(fault.Capacity, checkOp, "", err)
 	}
 	defer os.RemoveAll(dir)
-	p, err := start(r.command(dir, "", "-c", question))
+	p, err := r.start(dir, "", nil, "-c", question)
 	if err != nil {
 		return nil, r.startFault(err)
 	}

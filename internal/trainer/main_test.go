@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cogniverse/cogflow/internal/sandbox"
 	"github.com/cogniverse/cogflow/training"
 )
 
@@ -61,12 +62,16 @@ func python(t testing.TB) string {
 	return strings.TrimSpace(string(out))
 }
 
-// runner runs the stand-in of testdata.
+// runner runs the stand-in of testdata, in the sandbox unless o has another.
 func runner(t testing.TB, o Options) *Runner {
 	t.Helper()
 	dir, err := filepath.Abs("testdata")
 	require.NoError(t, err)
 	o.Python, o.Dir = python(t), dir
+	if o.Sandbox == nil {
+		o.Sandbox, err = sandbox.New(t.Context(), sandbox.Config{})
+		require.NoError(t, err, "the trainer is tested in bubblewrap: run make tools")
+	}
 	return New(o)
 }
 

@@ -14,14 +14,22 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cogniverse/cogflow/internal/sandbox"
 	"github.com/cogniverse/cogflow/training"
 )
 
 // TestParentDeath: the kernel kills the trainer of a worker that was killed.
 func TestParentDeath(t *testing.T) {
 	t.Parallel()
+	for _, off := range []string{"", "yes"} {
+		parentDies(t, off)
+	}
+}
+
+func parentDies(t *testing.T, off string) {
+	t.Helper()
 	parent := exec.CommandContext(t.Context(), os.Args[0])
-	parent.Env = append(os.Environ(), "TRAINER_TEST_PARENT="+t.TempDir(), "TRAINER_TEST_PYTHON="+python(t))
+	parent.Env = append(os.Environ(), "TRAINER_TEST_PARENT="+t.TempDir(), "TRAINER_TEST_PYTHON="+python(t), "TRAINER_TEST_NO_SANDBOX="+off)
 	out, err := parent.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, parent.Start())
@@ -41,7 +49,11 @@ func beParent(dir string) {
 	if err != nil {
 		panic(err)
 	}
-	r := New(Options{Python: os.Getenv("TRAINER_TEST_PYTHON"), Dir: stand})
+	box, err := sandbox.New(context.Background(), sandbox.Config{Off: os.Getenv("TRAINER_TEST_NO_SANDBOX") != ""})
+	if err != nil {
+		panic(err)
+	}
+	r := New(Options{Python: os.Getenv("TRAINER_TEST_PYTHON"), Dir: stand, Sandbox: box})
 	err = r.Run(context.Background(), training.Job{Job: "unready", WorkDir: dir}, "", nil, func(training.Event) error {
 		for range 100 {
 			done := make(chan struct{})

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/cogniverse/cogflow/internal/sandbox"
 )
 
 const (
@@ -27,6 +29,7 @@ const pipeBytes = 4 << 20
 // process is a running trainer with its group.
 type process struct {
 	cmd    *exec.Cmd
+	box    *sandbox.Wrapped // nil = it runs in no sandbox
 	events *os.File
 	late   int // bytes that are still read when the process is long dead
 	stderr tail
@@ -39,9 +42,9 @@ type process struct {
 	killed bool // we sent SIGKILL while it ran
 }
 
-// start starts cmd as the leader of a process group, with events on descriptor
+// start starts the interpreter as the leader of a process group, with events on descriptor
 // 3. What it prints goes with what it logs.
-func start(cmd *exec.Cmd) (*process, error) {
+func (r *Runner) start(dir, devices string, read []string, args ...string) (*process, error) {
 	events, eventsChild, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -51,11 +54,19 @@ func start(cmd *exec.Cmd) (*process, error) {
 		shut(events, eventsChild)
 		return nil, err
 	}
-	p := &process{cmd: cmd, events: events, late: pipeBytes, ended: make(chan struct{}), gone: make(chan struct{})}
-	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles, cmd.SysProcAttr = saidChild, saidChild, []*os.File{eventsChild}, attributes()
+	cmd, box, err := r.command(dir, devices, eventsChild, read, args...)
+	if err != nil {
+		shut(events, eventsChild, said, saidChild)
+		return nil, err
+	}
+	p := &process{cmd: cmd, box: box, events: events, late: pipeBytes, ended: make(chan struct{}), gone: make(chan struct{})}
+	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = saidChild, saidChild, attributes()
 	started := make(chan error)
 	go p.run(started, said)
 	err = <-started
+	if box != nil {
+		box.Started()
+	}
 	shut(eventsChild, saidChild)
 	if err != nil {
 		shut(events, said)
@@ -148,7 +159,13 @@ func (p *process) terminate() {
 	defer p.mu.Unlock()
 	if !p.reaped {
 		p.asked = true
-		_ = syscall.Kill(p.cmd.Process.Pid, sigTerm) // it may be dead already
+		pid := p.cmd.Process.Pid
+		if p.box != nil {
+			if own := p.box.PID(); own != 0 {
+				pid = own // else it has not begun: its sandbox ends
+			}
+		}
+		_ = syscall.Kill(pid, sigTerm) // it may be dead already
 	}
 }
 
@@ -170,6 +187,9 @@ func (p *process) killGroup() {
 func (p *process) signal() syscall.Signal {
 	if status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		return status.Signal()
+	}
+	if p.box != nil {
+		return syscall.Signal(p.box.Signal(p.cmd.ProcessState.ExitCode()))
 	}
 	return 0
 }

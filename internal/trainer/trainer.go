@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/sandbox"
 	"github.com/cogniverse/cogflow/training"
 )
 
@@ -21,10 +22,11 @@ const op = "train"
 
 // Options of a Runner.
 type Options struct {
-	Python string        // interpreter; empty = Dir/.venv/bin/python
-	Dir    string        // the trainer project, absolute; empty = the interpreter has it installed
-	Grace  time.Duration // from the wish that the process stops to the end of patience; 0 = 1 min
-	Env    []string      // more of the process's environment, "LD_LIBRARY_PATH=…"; nothing else of ours reaches it
+	Python  string           // interpreter; empty = Dir/.venv/bin/python
+	Dir     string           // the trainer project, absolute; empty = the interpreter has it installed
+	Grace   time.Duration    // from the wish that the process stops to the end of patience; 0 = 1 min
+	Sandbox *sandbox.Sandbox // in which the process runs; nil = in none
+	Env     []string         // more of the process's environment, "LD_LIBRARY_PATH=…"; nothing else of ours reaches it
 }
 
 // Runner runs trainer processes. It is safe for concurrent use. Make one with New.
@@ -72,7 +74,7 @@ func (r *Runner) Run(ctx context.Context, job training.Job, devices string, stop
 		return err
 	}
 	kills, counted := r.oomKills()
-	p, err := start(r.command(job.WorkDir, devices, "-m", "trainer", path))
+	p, err := r.start(job.WorkDir, devices, paths(job), "-m", "trainer", path)
 	if err != nil {
 		return r.startFault(err)
 	}
@@ -113,12 +115,20 @@ func write(job training.Job) (string, error) {
 	return path, nil
 }
 
-// command is the interpreter with these arguments and nothing of our environment.
-func (r *Runner) command(dir, devices string, args ...string) *exec.Cmd {
+// command is the interpreter with these arguments and nothing of our environment, in the
+// sandbox if there is one. It has events as descriptor 3.
+func (r *Runner) command(dir, devices string, events *os.File, read []string, args ...string) (*exec.Cmd, *sandbox.Wrapped, error) {
+	if r.options.Sandbox != nil {
+		w, err := r.confined(dir, devices, events, read, args...)
+		if err != nil {
+			return nil, nil, err
+		}
+		return w.Cmd, w, nil
+	}
 	return &exec.Cmd{
 		Path: r.options.Python, Args: append([]string{r.options.Python}, args...),
-		Env: r.environment(dir, devices), Dir: dir,
-	}
+		Env: r.environment(dir, devices), Dir: dir, ExtraFiles: []*os.File{events},
+	}, nil, nil
 }
 
 // environment keeps the process to its directory and off the network, whatever
@@ -128,7 +138,7 @@ func (r *Runner) environment(dir, devices string) []string {
 	env := append([]string{}, r.options.Env...)
 	env = append(env,
 		"PATH="+filepath.Dir(r.options.Python)+":/usr/local/bin:/usr/bin:/bin",
-		"HOME="+dir, "TMPDIR="+filepath.Join(dir, "tmp"), "LANG=C.UTF-8",
+		"HOME="+dir, "LOGNAME=cogflow", "TMPDIR="+filepath.Join(dir, "tmp"), "LANG=C.UTF-8",
 		"CUDA_VISIBLE_DEVICES="+devices,
 		"HF_HUB_OFFLINE=1", "TRANSFORMERS_OFFLINE=1", "HF_DATASETS_OFFLINE=1",
 		"HF_HUB_DISABLE_TELEMETRY=1", "DO_NOT_TRACK=1", "WANDB_MODE=disabled", "TOKENIZERS_PARALLELISM=false",

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/sandbox"
 	"github.com/cogniverse/cogflow/training"
 )
 
@@ -332,7 +333,16 @@ func TestClosedEvents(t *testing.T) {
 // TestEnvironment: the process gets what the list says, and nothing of ours.
 func TestEnvironment(t *testing.T) {
 	t.Parallel()
-	r := runner(t, Options{Env: []string{"LD_LIBRARY_PATH=/opt/cuda/lib", "HOME=/elsewhere"}})
+	off, err := sandbox.New(t.Context(), sandbox.Config{Off: true})
+	require.NoError(t, err)
+	for _, box := range []*sandbox.Sandbox{nil, off} {
+		environmentIn(t, box)
+	}
+}
+
+func environmentIn(t *testing.T, box *sandbox.Sandbox) {
+	t.Helper()
+	r := runner(t, Options{Sandbox: box, Env: []string{"LD_LIBRARY_PATH=/opt/cuda/lib", "HOME=/elsewhere"}})
 	j := job(t, "environment")
 	var got map[string]string
 	require.NoError(t, r.Run(t.Context(), j, "GPU-1,GPU-2", nil, func(e training.Event) error {
@@ -341,15 +351,16 @@ func TestEnvironment(t *testing.T) {
 		}
 		return nil
 	}))
+	leads := map[bool]string{true: "False", false: "True"} // in a sandbox another process leads the group
 	want := map[string]string{
-		"cwd": j.WorkDir, "argv": filepath.Join(j.WorkDir, "job.json"), "group": "True", "fd3": "True",
+		"cwd": j.WorkDir, "argv": filepath.Join(j.WorkDir, "job.json"), "group": leads[box == nil], "fd3": "True",
 		"HOME": j.WorkDir, "CUDA_VISIBLE_DEVICES": "GPU-1,GPU-2", "LD_LIBRARY_PATH": "/opt/cuda/lib",
 		"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1",
 	}
 	for name, value := range want {
 		require.Equal(t, value, got[name], name)
 	}
-	allowed := map[string]bool{"LC_CTYPE": true} // Python's own
+	allowed := map[string]bool{"LC_CTYPE": true, "PWD": true} // Python's own, and bubblewrap's
 	for _, v := range r.environment(j.WorkDir, "") {
 		name, _, _ := strings.Cut(v, "=")
 		allowed[name] = true

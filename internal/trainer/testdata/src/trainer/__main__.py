@@ -111,6 +111,43 @@ def environment():
     done()
 
 
+def attempt(what):
+    """Whether something works."""
+    try:
+        what()
+    except OSError:
+        return "refused"
+    return "worked"
+
+
+def confined():
+    """Try what a trainer has no reason to do; the example job names a foreign file as "resume"."""
+    import socket
+
+    foreign = job["resume"]
+    say(
+        "device",
+        device="cpu",
+        versions={
+            "connect": attempt(lambda: socket.create_connection(("127.0.0.1", job["seed"]))),
+            "udp": attempt(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)),
+            "read beside": attempt(lambda: open(os.path.join(os.path.dirname(job["work_dir"]), "secret"))),
+            "passwd": attempt(lambda: open("/etc/passwd")),
+            "write model": attempt(lambda: open(os.path.join(job["model"]["path"], "x"), "w")),
+            "write dataset": attempt(lambda: open(job["train"]["path"], "a")),
+            "write usr": attempt(lambda: open("/usr/x", "w")),
+            "parent": attempt(lambda: open("/proc/%d/environ" % job["micro_batch"])),
+            "read model": attempt(lambda: open(os.path.join(job["model"]["path"], "weights"))),
+            "read dataset": attempt(lambda: open(job["train"]["path"])),
+            "read checkpoint": attempt(lambda: os.listdir(foreign)),
+            "write work": attempt(lambda: open("made", "w")),
+            "write tmp": attempt(lambda: open("/tmp/made", "w")),
+            "descriptors": ",".join(d for d in sorted(os.listdir("/proc/self/fd"), key=int) if attempt(lambda: os.fstat(int(d))) == "worked"),
+        },
+    )
+    done()
+
+
 def noise():
     print("printed")
     for i in range(20000):
@@ -159,6 +196,7 @@ def closes(then):
     "escaped": escaped,
     "busy": busy,
     "environment": environment,
+    "confined": confined,
     "noise": noise,
     "cut": lambda: cut(0),
     "cut-killed": lambda: cut(signal.SIGKILL),

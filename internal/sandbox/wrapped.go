@@ -1,0 +1,105 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+)
+
+// Wrapped is a child that its caller starts, signals and waits for: one that is to end in
+// good order. Limits.Wall, Limits.Total and Limits.Processes do not apply to it.
+type Wrapped struct {
+	Cmd *exec.Cmd // not started yet; its arguments, environment and files are set
+
+	confined bool
+	release  func()
+	info     *os.File     // what bubblewrap says about the child; nil without it
+	first    atomic.Int64 // the first process of the sandbox; 0 = not known yet
+}
+
+// Wrap prepares a child under the active protection. Its Files are descriptors 3, 4, …. Call
+// Started after the start of Cmd, whether it failed or not.
+func (s *Sandbox) Wrap(c Command) (*Wrapped, error) {
+	c.Limits.Wall, c.Limits.Total, c.Limits.Processes = 0, 0, 0
+	w := &Wrapped{confined: s.bwrap != ""}
+	var infoChild *os.File
+	if w.confined {
+		var err error
+		if w.info, infoChild, err = os.Pipe(); err != nil {
+			return nil, err
+		}
+		const firstFile = 3
+		c.bwrap = []string{"--info-fd", strconv.Itoa(firstFile + len(c.Files) + 1)} // after the filter
+	}
+	cmd, _, release, err := s.command(c)
+	if err != nil {
+		shut(w.info, infoChild) // closing nil does nothing
+		return nil, err
+	}
+	w.Cmd, w.release = cmd, release
+	if w.confined {
+		cmd.ExtraFiles = append(cmd.ExtraFiles, infoChild)
+		w.release = func() { release(); shut(infoChild) }
+	}
+	return w, nil
+}
+
+// Started closes what only the child needs.
+func (w *Wrapped) Started() {
+	w.release()
+	if w.info == nil {
+		return
+	}
+	go func() {
+		defer shut(w.info)
+		var said struct {
+			Child int64 `json:"child-pid"`
+		}
+		if json.NewDecoder(w.info).Decode(&said) == nil { // else it did not come to that
+			w.first.Store(said.Child)
+		}
+	}()
+}
+
+// PID is the child's own process, to which signals go: bubblewrap hands none on. 0 means
+// that the child is not there yet, or no longer; a signal to Cmd's process then ends the sandbox.
+func (w *Wrapped) PID() int {
+	if !w.confined {
+		return w.Cmd.Process.Pid
+	}
+	first := strconv.FormatInt(w.first.Load(), 10)
+	children, err := os.ReadFile(filepath.Join("/proc", first, "task", first, "children"))
+	if err != nil {
+		return 0
+	}
+	for pid := range strings.FieldsSeq(string(children)) {
+		status, err := os.ReadFile(filepath.Join("/proc", pid, "status"))
+		if err != nil {
+			continue
+		}
+		// The program is the second process of the sandbox; others that lost their
+		// parent may be children of the first one as well.
+		if _, ids, found := strings.Cut(string(status), "\nNSpid:"); found {
+			line, _, _ := strings.Cut(ids, "\n")
+			if fields := strings.Fields(line); fields[len(fields)-1] == "2" {
+				n, _ := strconv.Atoi(pid) // a name in /proc
+				return n
+			}
+		}
+	}
+	return 0
+}
+
+// Signal is what the child died of according to its exit code, which bubblewrap takes from it;
+// 0 = it exited. code is the exit code of Cmd.
+func (w *Wrapped) Signal(code int) int {
+	const signalled, last = 128, 64
+	if w.confined && code > signalled && code <= signalled+last {
+		return code - signalled
+	}
+	return 0
+}

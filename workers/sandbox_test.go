@@ -1,0 +1,82 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// withoutBubblewrap is a PATH with all that a worker calls but bwrap.
+func withoutBubblewrap(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, program := range []string{"ffmpeg", "ffprobe", "prlimit", "head"} {
+		path, err := exec.LookPath(program)
+		require.NoError(t, err, "run make tools")
+		require.NoError(t, os.Symlink(path, filepath.Join(dir, program)))
+	}
+	return "PATH=" + dir
+}
+
+// TestSandboxIsRequired: a host without bubblewrap decodes nothing, and its worker says what
+// to do; pools that run nothing untrusted start; --no-sandbox is shown in log, health and report.
+func TestSandboxIsRequired(t *testing.T) {
+	t.Parallel()
+	dir := small(t, 1, 2)
+	s := newSmallStack(t, nil)
+	path := withoutBubblewrap(t)
+	log := func() string {
+		text, err := os.ReadFile(filepath.Join(s.dir, "worker.log"))
+		require.NoError(t, err)
+		return string(text)
+	}
+	for _, args := range [][]string{{"--pools", "media"}, {"--dev"}, {"--dev", "--require-sandbox"}} {
+		w := s.worker(args, path, noText)
+		err := <-w.done
+		w.done <- err
+		var exit *exec.ExitError
+		require.ErrorAs(t, err, &exit)
+		require.Equal(t, exitConfiguration, exit.ExitCode())
+		require.Contains(t, log(), "bubblewrap is not installed; install it (apt-get install bubblewrap)")
+		require.Contains(t, log(), "start with --no-sandbox or COGFLOW_NO_SANDBOX=true")
+		require.NoError(t, os.Remove(filepath.Join(s.dir, "worker.log")))
+	}
+
+	s.worker([]string{"--pools", "cogflow,describe,embed,transcribe,index,lm"}, path, noText)
+	w := s.worker([]string{"--pools", "media", "--no-sandbox"}, path, noText)
+	in := workflows.IngestLibraryInput{Source: dir}
+	run, err := s.client.ExecuteWorkflow(t.Context(), startOptions("library"), "IngestLibrary", in)
+	require.NoError(t, err)
+	out := await[workflows.IngestLibraryResult](s, run, time.Minute)
+	require.Equal(t, 1, out.Indexed)
+	require.Contains(t, log(), "WITHOUT a sandbox (--no-sandbox)")
+	report := func(key string) string {
+		text, err := os.ReadFile(filepath.Join(s.dir, "store", key))
+		require.NoError(t, err)
+		return string(text)
+	}
+	require.Contains(t, report(out.Report), "Media were decoded without a sandbox")
+	health, err := execute[workflows.CheckHealthResult](s, "health", "CheckHealth", workflows.CheckHealthInput{})
+	require.NoError(t, err)
+	status := ""
+	for _, c := range health.Checks {
+		if c.Part == "sandbox" {
+			status = c.Status + ": " + c.Detail
+		}
+	}
+	require.Contains(t, status, "warn: process limits only, as configured")
+
+	// What was decoded without is told by later reports too, whoever writes them.
+	w.drain()
+	s.worker([]string{"--pools", "media"}, noText)
+	again, err := execute[workflows.IngestLibraryResult](s, "again", "IngestLibrary", in)
+	require.NoError(t, err)
+	require.Equal(t, 1, again.Unchanged)
+	require.Contains(t, report(again.Report), "Media were decoded without a sandbox")
+}

@@ -166,6 +166,11 @@ func (r *optimizeRun) optimize(ctx workflow.Context) (OptimizeResult, error) {
 
 // search makes trial after trial; in improved mode it learns from failures in between.
 func (r *optimizeRun) search(ctx workflow.Context) error {
+	if r.Stage == stageReflect && !r.Enough && goesOnReflecting(ctx) {
+		if err := r.reflect(ctx); err != nil {
+			return err
+		}
+	}
 	for r.Stage == stageSearch && (!r.Enough || len(r.Trials) == 0) {
 		var step activities.Searched
 		err := r.ask(ctx, stageSearch, r.nextTrial(), func(ctx workflow.Context) (activities.Asked, error) {
@@ -184,14 +189,28 @@ func (r *optimizeRun) search(ctx workflow.Context) error {
 		if r.in.Mode != activities.ModeImproved || r.Final {
 			return nil
 		}
-		if err := r.ask(ctx, stageReflect, "learn from failures of the best so far", func(ctx workflow.Context) (activities.Asked, error) {
-			return call(ctx, r.a.ReflectOnFailures, r.step())
-		}); err != nil {
+		if err := r.reflect(ctx); err != nil {
 			return err
 		}
-		r.Final, r.Stage = true, stageSearch
 	}
 	return nil
+}
+
+// reflect has new instructions written; the search goes on with them.
+func (r *optimizeRun) reflect(ctx workflow.Context) error {
+	err := r.ask(ctx, stageReflect, "learn from failures of the best so far", func(ctx workflow.Context) (activities.Asked, error) {
+		return call(ctx, r.a.ReflectOnFailures, r.step())
+	})
+	if err == nil {
+		r.Final, r.Stage = true, stageSearch
+	}
+	return err
+}
+
+// goesOnReflecting: a run that was continued while its reflection waited for money
+// used to skip the rest of the search. One that did goes on as it has begun.
+func goesOnReflecting(ctx workflow.Context) bool {
+	return workflow.GetVersion(ctx, "reflect-after-continue", workflow.DefaultVersion, 1) != workflow.DefaultVersion
 }
 
 // ask runs an activity that pays for answers: when nothing keeps it from it, and

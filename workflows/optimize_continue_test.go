@@ -1,0 +1,68 @@
+package workflows_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// TestOptimizeContinuesWhereItWaited: whatever stage waits for money when the
+// history is long enough, the next run goes on with it and with all that follows.
+func TestOptimizeContinuesWhereItWaited(t *testing.T) {
+	t.Parallel()
+	calm := newSchool(t)
+	want, err := calm.run(lessons(activities.ModeImproved))
+	require.NoError(t, err)
+	for _, stage := range []string{"BootstrapDemos", "ProposeInstructions", "SearchTrials", "ReflectOnFailures", "ConfirmBest"} {
+		t.Run(stage, func(t *testing.T) {
+			t.Parallel()
+			s := newSchool(t)
+			env := s.environment()
+			var broke atomic.Bool
+			env.SetOnActivityStartedListener(func(info *activity.Info, _ context.Context, _ converter.EncodedValues) {
+				broke.Store(info.ActivityType.Name == stage)
+			})
+			s.pupils.fail = func(c prompt.Completion) error {
+				if broke.Load() {
+					return fault.New(fault.Budget, "ask model", c.Model, "the limit is reached")
+				}
+				return nil
+			}
+			env.RegisterDelayedCallback(func() {
+				broke.Store(false)
+				env.SetContinueAsNewSuggested(true)
+				env.UpdateWorkflow(workflows.UpdateBudget, "", &testsuite.TestUpdateCallback{
+					OnAccept: func() {}, OnReject: func(err error) { require.NoError(t, err) }, OnComplete: func(any, error) {},
+				}, 5.0)
+			}, time.Hour)
+			env.ExecuteWorkflow(workflows.OptimizePrompts, lessons(activities.ModeImproved))
+			var continued *workflow.ContinueAsNewError
+			require.True(t, errors.As(env.GetWorkflowError(), &continued), env.GetWorkflowError())
+			s.pupils.fail = nil
+
+			env = s.environment()
+			env.SetContinuedExecutionRunID("the run before")
+			env.ExecuteWorkflow("OptimizePrompts", json.RawMessage(continued.Input.GetPayloads()[0].GetData()))
+			out, err := optimized(t, env)
+			require.NoError(t, err)
+			require.Equal(t, want.Trials, out.Trials)
+			require.Equal(t, want.Verdict, out.Verdict)
+			distinct, all := s.pupils.count()
+			require.Equal(t, distinct, all, "no answer is asked for twice")
+		})
+	}
+}

@@ -22,6 +22,7 @@ type ClaimResult struct {
 	Documents  int               `json:"documents,omitempty"` // of the published generation
 	Frames     int               `json:"frames,omitempty"`
 	Expected   int               `json:"expected"` // frames at most, estimated
+	Claim      int64             `json:"claim,omitempty"`
 }
 
 // Claim makes sure that one workflow at a time ingests a video into a profile,
@@ -45,7 +46,36 @@ func (a *Ingest) Claim(ctx context.Context, in ClaimInput) (ClaimResult, error) 
 			return out, nil
 		}
 	}
-	return out, a.claims().take(ctx, video.ClaimKey(in.Tenant, in.Video, p.Name))
+	out.Claim, err = a.fencedClaim(ctx, in.VideoRef, p)
+	return out, err
+}
+
+// fencedClaim claims a video and has the index refuse what earlier holders of the
+// claim may still send. An activity outlives its workflow when its worker was
+// cut off, so what it has read of the claim may be old when it acts.
+func (a *Ingest) fencedClaim(ctx context.Context, ref VideoRef, p video.Profile) (number int64, err error) {
+	key := video.ClaimKey(ref.Tenant, ref.Video, p.Name)
+	claim, err := a.claims().take(ctx, key)
+	for err == nil {
+		var held int64
+		if held, err = a.Index.Fence(ctx, ref.Tenant, p.Name, ref.Video, claim.Number); err == nil && held <= claim.Number {
+			return claim.Number, nil
+		}
+		if err == nil { // the claim was released since, and its numbers began again
+			claim, err = a.claims().renumber(ctx, key, claim, held+1)
+		}
+	}
+	return 0, err
+}
+
+// claimed returns the number of the claim under which an activity acts.
+func (a *Ingest) claimed(ctx context.Context, ref VideoRef, p video.Profile) (number int64, err error) {
+	key := video.ClaimKey(ref.Tenant, ref.Video, p.Name)
+	holder, mine, err := a.claims().holds(ctx, key, ref.Claim)
+	if err == nil && !mine {
+		err = a.claims().lost(key, holder)
+	}
+	return holder.Number, err
 }
 
 // published returns what both the store and the index hold as published; they
@@ -83,16 +113,20 @@ func (a *Ingest) Abandon(ctx context.Context, in VideoRef) error {
 	if err != nil {
 		return err
 	}
-	if mine, err := a.claims().holds(ctx, video.ClaimKey(in.Tenant, in.Video, p.Name)); !mine {
+	key := video.ClaimKey(in.Tenant, in.Video, p.Name)
+	if _, mine, err := a.claims().holds(ctx, key, in.Claim); !mine {
 		return err
 	}
 	if err := a.dropHalfExtraction(ctx, in, p); err != nil {
 		return err
 	}
+	if _, mine, err := a.claims().holds(ctx, key, in.Claim); !mine {
+		return err // it took long
+	}
 	if _, err := a.Index.Discard(ctx, in.Tenant, p.Name, in.Video, p.Generation(in.Video)); err != nil {
 		return err
 	}
-	return a.claims().release(ctx, video.ClaimKey(in.Tenant, in.Video, p.Name))
+	return a.claims().release(ctx, key, in.Claim)
 }
 
 // dropHalfExtraction deletes frames without a manifest, unless another profile

@@ -29,71 +29,119 @@ func (a *Ingest) claims() claims { return claims{a.Store, a.Runs, "video"} }
 const claimWait = 2 * time.Second
 
 // take claims for this workflow. A claim of a workflow that is no longer
-// running is taken over; of one that runs, a capacity fault says so.
-func (c claims) take(ctx context.Context, key string) error {
-	me := activity.GetInfo(ctx).WorkflowExecution.ID
-	mine, err := json.Marshal(video.Claim{Workflow: me})
-	if err != nil {
-		return err
-	}
-	_, err = c.store.Create(ctx, key, bytes.NewReader(mine))
+// running is taken over; of one that runs, a capacity fault says so. A repeated
+// attempt finds the claim of the first.
+func (c claims) take(ctx context.Context, key string) (video.Claim, error) {
+	me := activity.GetInfo(ctx).WorkflowExecution
+	mine := video.Claim{Workflow: me.ID, Run: me.RunID, Number: 1}
+	err := createJSON(ctx, c.store, key, mine)
 	if !errors.Is(err, object.ErrExists) {
-		return err
+		return mine, err
 	}
 	held := &fault.Error{
 		Class: fault.Capacity, Op: "claim " + c.what, Subject: key,
 		Reason: "another workflow is at it; waiting for that to end", RetryAfter: claimWait,
 	}
-	info, err := c.store.Stat(ctx, key)
-	if errors.Is(err, object.ErrNotFound) {
-		return held // released this moment
+	holder, sum, err := c.read(ctx, key)
+	switch {
+	case errors.Is(err, object.ErrNotFound):
+		return mine, held // released this moment
+	case err != nil:
+		return mine, err
+	case holder.Workflow == me.ID && holder.Run == me.RunID:
+		return holder, nil
 	}
+	open, err := c.open(ctx, holder, me.ID)
+	if err != nil {
+		return mine, err
+	}
+	if open {
+		held.Reason = "workflow " + holder.Workflow + " is at it; waiting for that to end"
+		return mine, held
+	}
+	mine.Number = holder.Number + 1
+	return mine, c.replace(ctx, key, sum, mine, held)
+}
+
+// open reports whether the holder of a claim may still be at work. Another run of
+// this very workflow has ended, unless this activity belongs to an earlier one.
+func (c claims) open(ctx context.Context, holder video.Claim, me string) (bool, error) {
+	switch {
+	case holder.Workflow == "" || holder.Workflow == me && holder.Run == "":
+		return false, nil
+	case holder.Workflow == me:
+		return c.runs.Running(ctx, me, holder.Run)
+	default:
+		return c.runs.Running(ctx, holder.Workflow, "")
+	}
+}
+
+// renumber raises the number of a claim that this workflow holds.
+func (c claims) renumber(ctx context.Context, key string, claim video.Claim, number int64) (video.Claim, error) {
+	holder, sum, err := c.read(ctx, key)
+	if err != nil {
+		return claim, err
+	}
+	lost := c.lost(key, holder)
+	if holder != claim {
+		return claim, lost
+	}
+	claim.Number = number
+	return claim, c.replace(ctx, key, sum, claim, lost)
+}
+
+// replace writes a claim over one that has not changed since; else it returns changed.
+func (c claims) replace(ctx context.Context, key, sum string, claim video.Claim, changed error) error {
+	data, err := json.Marshal(claim)
 	if err != nil {
 		return err
 	}
-	var holder video.Claim
-	switch err := readJSON(ctx, c.store, key, &holder); {
-	case errors.Is(err, object.ErrNotFound):
-		return held
-	case err != nil && !errors.Is(err, object.ErrCorrupt):
-		return err
-	}
-	if holder.Workflow == me {
-		return nil
-	}
-	if holder.Workflow != "" {
-		running, err := c.runs.Running(ctx, holder.Workflow, "")
-		if err != nil {
-			return err
-		}
-		if running {
-			held.Reason = "workflow " + holder.Workflow + " is at it; waiting for that to end"
-			return held
-		}
-	}
-	_, err = c.store.Replace(ctx, key, info.SHA256, bytes.NewReader(mine))
+	_, err = c.store.Replace(ctx, key, sum, bytes.NewReader(data))
 	if errors.Is(err, object.ErrChanged) || errors.Is(err, object.ErrNotFound) {
-		return held
+		return changed
 	}
 	return err
 }
 
-// release gives a claim back if this workflow holds it.
-func (c claims) release(ctx context.Context, key string) error {
-	if mine, err := c.holds(ctx, key); !mine {
+// read reads a claim and its hash. A torn one is nobody's.
+func (c claims) read(ctx context.Context, key string) (video.Claim, string, error) {
+	var holder video.Claim
+	info, err := c.store.Stat(ctx, key)
+	if err == nil {
+		err = readJSON(ctx, c.store, key, &holder)
+	}
+	if errors.Is(err, object.ErrCorrupt) {
+		return video.Claim{}, info.SHA256, nil
+	}
+	return holder, info.SHA256, err
+}
+
+// lost is the fault of a workflow whose claim another has taken over.
+func (c claims) lost(key string, holder video.Claim) error {
+	reason := "this workflow does not hold its claim any more; start it again"
+	if holder.Workflow != "" {
+		reason = "workflow " + holder.Workflow + " has taken over its claim; nothing is changed here"
+	}
+	return fault.New(fault.Input, "go on with "+c.what, key, reason)
+}
+
+// release gives a claim back if this workflow holds it; see holds.
+func (c claims) release(ctx context.Context, key string, number int64) error {
+	if _, mine, err := c.holds(ctx, key, number); !mine {
 		return err
 	}
 	return c.store.Delete(ctx, key)
 }
 
-// holds reports whether this workflow holds a claim.
-func (c claims) holds(ctx context.Context, key string) (bool, error) {
-	var holder video.Claim
-	err := readJSON(ctx, c.store, key, &holder)
+// holds reports whether this workflow holds a claim, and under the given number
+// (0 = under any: an earlier build began it, or nothing is fenced).
+func (c claims) holds(ctx context.Context, key string, number int64) (video.Claim, bool, error) {
+	holder, _, err := c.read(ctx, key)
 	if absent(err) {
-		return false, nil // a torn claim is nobody's: the next workflow replaces it
+		return holder, false, nil
 	}
-	return err == nil && holder.Workflow == activity.GetInfo(ctx).WorkflowExecution.ID, err
+	mine := holder.Workflow == activity.GetInfo(ctx).WorkflowExecution.ID && (number == 0 || holder.Number == number)
+	return holder, err == nil && mine, err
 }
 
 func deletePrefix(ctx context.Context, s Store, prefix string) (int, error) {

@@ -53,6 +53,7 @@ type VideoRef struct {
 	Tenant tenant.ID         `json:"tenant"`
 	Video  video.ID          `json:"video"`
 	Recipe video.Fingerprint `json:"recipe"`
+	Claim  int64             `json:"claim,omitempty"` // number of the claim of the run; 0 = none yet, or an earlier build's
 }
 
 // ResolveInput asks for a profile by name.
@@ -202,6 +203,19 @@ func writeManifest(ctx context.Context, s Store, key string, v any) error {
 			return err
 		}
 	}
+}
+
+// keepFirst stores v durably unless something whole is there: of several that
+// publish one version, all of the same job, the first counts.
+func keepFirst(ctx context.Context, s Store, key string, v any) error {
+	err := createJSON(ctx, s, key, v)
+	if !errors.Is(err, object.ErrExists) {
+		return err
+	}
+	if there, err := whole(ctx, s, key); there || err != nil {
+		return err
+	}
+	return writeManifest(ctx, s, key, v) // a crash of the machine tore it
 }
 
 // readJSON reads what writeJSON wrote. object.ErrNotFound stays recognizable.

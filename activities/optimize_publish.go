@@ -82,7 +82,7 @@ func (a *Optimize) PublishProgram(ctx context.Context, in PublishProgramInput) (
 		}
 		release.Files = append(release.Files, training.CheckpointFile{Name: f.name, Size: info.Size, SHA256: info.SHA256})
 	}
-	return out, writeManifest(ctx, a.Store, reg.at(in.Name, version)+training.ManifestName, release)
+	return out, keepFirst(ctx, a.Store, reg.at(in.Name, version)+training.ManifestName, release)
 }
 
 type namedText struct {
@@ -110,14 +110,18 @@ func programFiles(p *prompt.Program, trials []mipro.Trial) ([]namedText, error) 
 }
 
 // FinishOptimize keeps the result of a job, so that a start of the same job does
-// nothing, and gives the claim back.
+// nothing, and gives the claim back. Without the claim it does nothing: a former
+// attempt has done it, or another workflow works on the job by now.
 func (a *Optimize) FinishOptimize(ctx context.Context, in FinishInput) error {
+	if _, mine, err := a.claims().holds(ctx, optimizePrefix(in.Tenant, in.Job)+"claim.json", 0); !mine {
+		return err
+	}
 	if len(in.Result) > 0 {
 		if err := writeManifest(ctx, a.Store, optimizePrefix(in.Tenant, in.Job)+"result.json", in.Result); err != nil {
 			return err
 		}
 	}
-	return a.claims().release(ctx, optimizePrefix(in.Tenant, in.Job)+"claim.json")
+	return a.claims().release(ctx, optimizePrefix(in.Tenant, in.Job)+"claim.json", 0)
 }
 
 // FinishInput names a job; Result is empty for one that is not done.
@@ -129,7 +133,7 @@ type FinishInput struct {
 // ClaimOptimize makes sure that one workflow at a time works on a job. It
 // returns the result of one that is done.
 func (a *Optimize) ClaimOptimize(ctx context.Context, in JobInput) (ClaimedJob, error) {
-	if err := a.claims().take(ctx, optimizePrefix(in.Tenant, in.Job)+"claim.json"); err != nil {
+	if _, err := a.claims().take(ctx, optimizePrefix(in.Tenant, in.Job)+"claim.json"); err != nil {
 		return ClaimedJob{}, err
 	}
 	var done json.RawMessage

@@ -95,9 +95,13 @@ type Transcriber interface {
 type Index interface {
 	// Upsert stores documents by id; they stay invisible until Publish.
 	Upsert(ctx context.Context, docs []video.Document) error
+	// Fence has the index refuse publications under claims with a lower number. It
+	// returns the highest number that the index knows, which may be a higher one.
+	Fence(ctx context.Context, t tenant.ID, profile string, v video.ID, claim int64) (held int64, err error)
 	// Publish makes a generation the visible one of its video and profile in
 	// one step and removes the documents of all others. It refuses when the
-	// index does not hold exactly g.Documents documents of the generation.
+	// index does not hold exactly g.Documents documents of the generation, or
+	// knows of a later claim than g.Claim: then nothing is shown or removed.
 	Publish(ctx context.Context, g video.Generation) (removed int, err error)
 	// Published lists visible generations ordered by (profile, name, video),
 	// from the filter's offset on, at most its limit.

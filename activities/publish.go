@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -23,7 +24,14 @@ func (a *Ingest) IndexChunks(ctx context.Context, in IndexInput) (ChunkResult, e
 		return ChunkResult{}, err
 	}
 	var out ChunkResult
-	if err := a.indexesAs(ctx, in.VideoRef); err != nil {
+	p, err := a.recipe(ctx, in.Tenant, in.Recipe)
+	if err == nil {
+		_, err = a.claimed(ctx, in.VideoRef, p)
+	}
+	if err == nil {
+		err = a.indexesAs(ctx, in.VideoRef)
+	}
+	if err != nil {
 		return out, err
 	}
 	for _, index := range in.Chunks {
@@ -123,7 +131,9 @@ type PublishResult struct {
 }
 
 // PublishVideo switches search to the new generation in one step, records it
-// and releases the claim.
+// and releases the claim. Without the claim it changes nothing: a former attempt
+// has published and released it, or another workflow has taken it over. One that
+// takes it over at this very moment is kept apart by the index, see Index.Fence.
 func (a *Ingest) PublishVideo(ctx context.Context, in PublishInput) (PublishResult, error) {
 	p, err := a.recipe(ctx, in.Tenant, in.Recipe)
 	if err != nil {
@@ -146,15 +156,28 @@ func (a *Ingest) PublishVideo(ctx context.Context, in PublishInput) (PublishResu
 		Documents: record.Extraction.Frames - lost, URI: record.Source.URI, Name: record.Source.Name,
 		DurationMS: record.Extraction.DurationMS,
 	}
-	removed, err := a.Index.Publish(ctx, record.Generation)
+	number, lostClaim := a.claimed(ctx, in.VideoRef, p)
+	if lostClaim != nil {
+		stored, err := a.published(ctx, in.VideoRef, p)
+		if err != nil || stored.Generation != record.Generation {
+			return PublishResult{}, cmp.Or(err, lostClaim)
+		}
+		return PublishResult{Documents: record.Generation.Documents}, nil
+	}
+	published := record.Generation
+	published.Claim = number
+	removed, err := a.Index.Publish(ctx, published)
 	if err != nil {
 		return PublishResult{}, err
+	}
+	if _, err := a.claimed(ctx, in.VideoRef, p); err != nil {
+		return PublishResult{}, err // the index has kept the winner's; its record is not overwritten
 	}
 	if err := writeManifest(ctx, a.Store, video.PublicationKey(in.Tenant, in.Video, p.Name), record); err != nil {
 		return PublishResult{}, err
 	}
 	return PublishResult{Documents: record.Generation.Documents, Removed: removed},
-		a.claims().release(ctx, video.ClaimKey(in.Tenant, in.Video, p.Name))
+		a.claims().release(ctx, video.ClaimKey(in.Tenant, in.Video, p.Name), in.Claim)
 }
 
 // DeleteInput names a video to forget; an empty profile means everywhere.

@@ -126,7 +126,7 @@ type JobInput struct {
 // ClaimJob makes sure that one workflow at a time runs a job, whatever ids
 // callers chose. It returns the outcome of a job that has ended before.
 func (a *Train) ClaimJob(ctx context.Context, in JobInput) (*training.Outcome, error) {
-	if err := a.claims().take(ctx, training.ClaimKey(in.Tenant, in.Job)); err != nil {
+	if _, err := a.claims().take(ctx, training.ClaimKey(in.Tenant, in.Job)); err != nil {
 		return nil, err
 	}
 	out, err := a.output(ctx, in.Tenant, in.Job)
@@ -138,7 +138,7 @@ func (a *Train) ClaimJob(ctx context.Context, in JobInput) (*training.Outcome, e
 
 // ReleaseJob gives the claim back.
 func (a *Train) ReleaseJob(ctx context.Context, in JobInput) error {
-	return a.claims().release(ctx, training.ClaimKey(in.Tenant, in.Job))
+	return a.claims().release(ctx, training.ClaimKey(in.Tenant, in.Job), 0)
 }
 
 // output reads what a job came to; nil = it has not ended.

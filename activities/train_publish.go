@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/object"
 	"github.com/cogniverse/cogflow/training"
 )
 
@@ -65,13 +67,18 @@ func (a *Train) PublishAdapter(ctx context.Context, in PublishAdapterInput) (Pub
 		}
 		m.Files = append(m.Files, training.CheckpointFile{Name: f.to(), Size: f.Size, SHA256: f.SHA256})
 	}
-	card, err := a.Store.Put(ctx, prefix+cardName, strings.NewReader(a.card(ctx, in, m)))
+	// The card holds times, so each attempt writes another. The first is kept: the
+	// manifest that counts must name what is there, whoever else publishes this version.
+	card, err := a.Store.Create(ctx, prefix+cardName, strings.NewReader(a.card(ctx, in, m)))
+	if errors.Is(err, object.ErrExists) {
+		card, err = a.Store.Stat(ctx, prefix+cardName)
+	}
 	if err != nil {
 		return PublishedAdapter{}, err
 	}
 	m.Files = append(m.Files, training.CheckpointFile{Name: cardName, Size: card.Size, SHA256: card.SHA256})
 	slices.SortFunc(m.Files, func(x, y training.CheckpointFile) int { return strings.Compare(x.Name, y.Name) })
-	if err := writeManifest(ctx, a.Store, prefix+training.ManifestName, m); err != nil {
+	if err := keepFirst(ctx, a.Store, prefix+training.ManifestName, m); err != nil {
 		return PublishedAdapter{}, err
 	}
 	return PublishedAdapter{Name: in.Name, Version: version, Outcome: outcome}, nil

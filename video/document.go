@@ -35,6 +35,9 @@ type Generation struct {
 	URI        string      `json:"uri"`
 	Name       string      `json:"name"`
 	DurationMS int64       `json:"duration_ms"`
+	// Claim is the number of the claim under which it is published; an index
+	// refuses one that a later claim has replaced. 0 = not known.
+	Claim int64 `json:"claim,omitempty"`
 }
 
 // Rank names a way to order hits.

@@ -242,7 +242,7 @@ func (r *videoRun) name() string { return cell(r.source.Name) }
 func (r *videoRun) tenant() tenant.ID { return tenant.ID(r.in.Tenant) }
 
 func (r *videoRun) ref() activities.VideoRef {
-	return activities.VideoRef{Tenant: r.tenant(), Video: r.source.Video, Recipe: r.recipe.Fingerprint}
+	return activities.VideoRef{Tenant: r.tenant(), Video: r.source.Video, Recipe: r.recipe.Fingerprint, Claim: r.claim.Claim}
 }
 
 func (r *videoRun) result(status string) IngestVideoResult {

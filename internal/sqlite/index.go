@@ -69,12 +69,23 @@ CREATE TABLE document (
 ) STRICT;
 `
 
+// fences hold, by video, the number of the latest claim; see Fence.
+const fences = `
+CREATE TABLE fence (
+	scope INTEGER NOT NULL REFERENCES scope,
+	video TEXT NOT NULL,
+	claim INTEGER NOT NULL,
+	PRIMARY KEY (scope, video)
+) STRICT, WITHOUT ROWID;
+`
+
 // Open opens or creates the index file.
 func Open(path string) (*Index, error) {
 	db, err := dbfile.Open(context.Background(), path, dbfile.Kind{
 		Name:          "search index",
 		ApplicationID: 0x434f4749, // "COGI"
 		Migrations:    []string{schema},
+		Additions:     []string{fences},
 	})
 	if err != nil {
 		return nil, err

@@ -24,6 +24,9 @@ func (x *Index) Publish(ctx context.Context, g video.Generation) (removed int, e
 		if err != nil {
 			return err
 		}
+		if err := checkFence(ctx, tx, have.scope, g); err != nil {
+			return err
+		}
 		var documents int
 		var last int64
 		err = tx.QueryRowContext(ctx, "SELECT count(*), coalesce(max(id), 0) FROM document WHERE generation=?", have.id).

@@ -38,6 +38,10 @@ func (x *Index) Publish(ctx context.Context, g video.Generation) (removed int, e
 	if err != nil {
 		return 0, err
 	}
+	// Looked up after what is to be removed: what a later claim adds is not among it.
+	if err := x.checkFence(ctx, s, g); err != nil {
+		return 0, err
+	}
 	put, err := EncodeGeneration(g, x.published(rows, g))
 	if err != nil {
 		return 0, err
@@ -56,6 +60,9 @@ func (x *Index) Publish(ctx context.Context, g video.Generation) (removed int, e
 		}
 	}
 	if _, err := failures(hide, x.feeder.feed(ctx, hide)); err != nil {
+		return 0, err
+	}
+	if err := x.checkFence(ctx, s, g); err != nil {
 		return 0, err
 	}
 	return x.removeAll(ctx, opPublish, s,

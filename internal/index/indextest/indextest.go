@@ -20,6 +20,7 @@ type Index interface {
 	Upsert(ctx context.Context, docs []video.Document) error
 	Publish(ctx context.Context, g video.Generation) (removed int, err error)
 	Published(ctx context.Context, f video.PublishedFilter) ([]video.Generation, error)
+	Fence(ctx context.Context, t tenant.ID, profile string, v video.ID, claim int64) (held int64, err error)
 	Discard(ctx context.Context, t tenant.ID, profile string, v video.ID, g video.Fingerprint) (removed int, err error)
 	DeleteVideo(ctx context.Context, t tenant.ID, profile string, v video.ID) (removed int, err error)
 	Search(ctx context.Context, q video.Query) ([]video.Hit, error)
@@ -34,6 +35,7 @@ func Run(t *testing.T, open func(t *testing.T) Index) {
 		"publish again":             testPublishAgain,
 		"generation switch":         testSwitch,
 		"discard":                   testDiscard,
+		"fence":                     testFence,
 		"delete video":              testDelete,
 		"tenants and profiles":      testSeparation,
 		"upsert twice":              testUpsertTwice,

@@ -85,6 +85,39 @@ func testSwitch(t *testing.T, x Index) {
 	require.Equal(t, []video.Generation{generationOf(next)}, listed)
 }
 
+// testFence: what is published under a claim that a later one has replaced neither
+// shows nor removes anything.
+func testFence(t *testing.T, x Index) {
+	loser, winner := clip("a", "loser", "old"), clip("a", "winner", "new", "newer")
+	under := func(docs []video.Document, claim int64) video.Generation {
+		g := generationOf(docs)
+		g.Claim = claim
+		return g
+	}
+	for _, c := range []struct{ claim, held int64 }{{1, 1}, {2, 2}, {1, 2}, {2, 2}} {
+		held, err := x.Fence(t.Context(), acme, profile, videoID("a"), c.claim)
+		require.NoError(t, err)
+		require.Equal(t, c.held, held)
+	}
+	held, err := x.Fence(t.Context(), acme, profile, videoID("b"), 1)
+	require.NoError(t, err)
+	require.EqualValues(t, 1, held, "each video has its own")
+	upsert(t, x, loser)
+	upsert(t, x, winner)
+	_, err = x.Publish(t.Context(), under(loser, 1))
+	require.Equal(t, fault.Input, fault.ClassOf(err))
+	require.Empty(t, search(t, x, words("old")))
+	_, err = x.Publish(t.Context(), under(winner, 2))
+	require.NoError(t, err, "the winner's documents are all there")
+	upsert(t, x, loser)
+	_, err = x.Publish(t.Context(), under(loser, 1))
+	require.Error(t, err)
+	require.Equal(t, []string{"new"}, captions(search(t, x, words("new"))))
+	listed, err := x.Published(t.Context(), video.PublishedFilter{Tenant: acme, Profile: profile})
+	require.NoError(t, err)
+	require.Equal(t, []video.Generation{generationOf(winner)}, listed, "a claim is no generation")
+}
+
 func testDiscard(t *testing.T, x Index) {
 	discard := func(docs []video.Document) int {
 		d := docs[0]

@@ -1,14 +1,12 @@
 package activities
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"strconv"
 	"strings"
 
 	"github.com/cogniverse/cogflow/fault"
-	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -26,7 +24,10 @@ type ChunkResult struct {
 	Calls        int   `json:"calls,omitempty"` // of the model; the others were stored already
 	BusyMS       int64 `json:"busy_ms"`         // wall clock of the activity
 	CostMicroUSD int64 `json:"cost_micro_usd,omitempty"`
-	Refused      int   `json:"refused,omitempty"` // frames that the model refused, and that are left out
+	// SpentMicroUSD is what the ledger says that the workflow has spent by now;
+	// nil: a former build did not ask it.
+	SpentMicroUSD *int64 `json:"spent_micro_usd,omitempty"`
+	Refused       int    `json:"refused,omitempty"` // frames that the model refused, and that are left out
 }
 
 // DescribeChunk writes the caption of each frame of a chunk. Each is stored
@@ -36,25 +37,33 @@ func (a *Ingest) DescribeChunk(ctx context.Context, in ChunkInput) (ChunkResult,
 	if err != nil {
 		return ChunkResult{}, err
 	}
-	k := a.newAsker(in, video.KindDescribe, p.Describe, a.Describer)
+	m := a.modelStage(in, video.KindDescribe, p.Describe, a.Describer)
 	var refused refusals
-	out, err := k.askAll(ctx, chunk.Frames, &refused, func(f video.Frame) question {
+	out, err := m.askAll(ctx, chunk.Frames, &refused, func(f video.Frame) question {
 		fingerprint := p.CaptionFingerprint(f)
 		key := video.CaptionKey(in.Tenant, fingerprint)
 		return question{
 			fingerprint: fingerprint,
 			key:         key,
-			ask: func(ctx context.Context) (func(context.Context) error, int64, error) {
+			cost:        reserved(a.Describer, p.Describe),
+			prepare: func(ctx context.Context) (video.Ask, error) {
 				jpeg, err := readAll(ctx, a.Store, video.FrameKey(prefix, f))
-				if err != nil {
-					return nil, 0, err
-				}
-				caption, err := a.Describer.Describe(ctx, video.DescribeRequest{Stage: p.Describe, JPEG: jpeg})
-				keep := func(ctx context.Context) error { return storeCaption(ctx, a.Store, in.Tenant, fingerprint, caption) }
-				return keep, caption.CostMicroUSD, err
+				return func(ctx context.Context) (video.PaidAnswer, error) {
+					caption, err := a.Describer.Describe(ctx, video.DescribeRequest{Stage: p.Describe, JPEG: jpeg})
+					if err == nil {
+						err = checkCaption(caption)
+					}
+					return video.PaidAnswer{
+						CostMicroUSD: caption.CostMicroUSD,
+						Store:        func(ctx context.Context) error { return writeJSON(ctx, a.Store, key, caption) },
+					}, err
+				}, err
 			},
 		}
 	})
+	if err == nil {
+		err = a.spent(ctx, in, &out)
+	}
 	if err != nil {
 		return out, err
 	}
@@ -73,17 +82,22 @@ func (a *Ingest) chunk(ctx context.Context, in ChunkInput) (video.Profile, video
 	return p, chunk, prefix, err
 }
 
-// storeCaption refuses what is no caption: an empty answer, or the error texts
-// that Cogniverse's service returned in place of descriptions.
-func storeCaption(ctx context.Context, s Store, t tenant.ID, fingerprint video.Fingerprint, c video.Caption) error {
+// checkCaption refuses what is no caption: an empty answer, or the error texts
+// that Cogniverse's service returned in place of descriptions. It is paid for.
+func checkCaption(c video.Caption) error {
 	text := strings.TrimSpace(c.Text)
 	if text == "" || strings.HasPrefix(text, "Error:") {
-		return fault.New(fault.Transport, "describe frame with", c.Model, "the model answered no caption: "+strconv.Quote(text))
+		return money.Charge(fault.New(fault.Transport, "describe frame with", c.Model,
+			"the model answered no caption: "+strconv.Quote(text)), c.CostMicroUSD)
 	}
-	data, err := json.Marshal(c)
-	if err != nil {
-		return err
+	return nil
+}
+
+// reserved is what a call of a stage may cost at most, as far as its adapter and
+// the profile know.
+func reserved(adapter any, s video.Stage) int64 {
+	if priced, ok := adapter.(interface{ Reserve(video.Stage) int64 }); ok {
+		return max(priced.Reserve(s), s.CostMicroUSD)
 	}
-	_, err = s.Put(ctx, video.CaptionKey(t, fingerprint), bytes.NewReader(data))
-	return err
+	return s.CostMicroUSD
 }

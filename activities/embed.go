@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -33,24 +34,30 @@ func (a *Ingest) EmbedChunk(ctx context.Context, in ChunkInput) (ChunkResult, er
 		}
 		return a.embedCaptions(ctx, in, p, prefix, chunk)
 	}
-	k := a.newAsker(in, video.KindEmbed, p.Embed, a.Embedder)
+	m := a.modelStage(in, video.KindEmbed, p.Embed, a.Embedder)
 	var refused refusals
-	out, err := k.askAll(ctx, chunk.Frames, &refused, func(f video.Frame) question {
+	out, err := m.askAll(ctx, chunk.Frames, &refused, func(f video.Frame) question {
 		fingerprint := p.PictureFingerprint(f)
 		key := video.EmbeddingKey(in.Tenant, fingerprint)
 		return question{
 			fingerprint: fingerprint,
 			key:         key,
-			ask: func(ctx context.Context) (func(context.Context) error, int64, error) {
-				vector, err := a.lookAt(ctx, p, prefix, f)
-				if err != nil {
-					return nil, 0, err
-				}
-				keep := func(ctx context.Context) error { return a.storeEmbedding(ctx, key, vector.Kept(p.Embed.Keep)) }
-				return keep, p.Embed.CostMicroUSD, nil
+			cost:        reserved(a.Embedder, p.Embed),
+			prepare: func(ctx context.Context) (video.Ask, error) {
+				jpegs, err := a.jpegs(ctx, p, prefix, f)
+				return func(ctx context.Context) (video.PaidAnswer, error) {
+					vector, err := a.lookAt(ctx, p, jpegs)
+					return video.PaidAnswer{
+						CostMicroUSD: p.Embed.CostMicroUSD,
+						Store:        func(ctx context.Context) error { return a.storeEmbedding(ctx, key, vector.Kept(p.Embed.Keep)) },
+					}, err
+				}, err
 			},
 		}
 	})
+	if err == nil {
+		err = a.spent(ctx, in, &out)
+	}
 	if err != nil {
 		return out, err
 	}
@@ -58,21 +65,28 @@ func (a *Ingest) EmbedChunk(ctx context.Context, in ChunkInput) (ChunkResult, er
 	return out, refused.settle(ctx, a.Store, p.RefusedKey(prefix, video.KindEmbed, in.Chunk), len(chunk.Frames))
 }
 
-// lookAt has the pictures of a frame or segment embedded.
-func (a *Ingest) lookAt(ctx context.Context, p video.Profile, prefix string, f video.Frame) (video.Embedding, error) {
-	var jpegs [][]byte
+// jpegs reads the pictures of a frame or segment.
+func (a *Ingest) jpegs(ctx context.Context, p video.Profile, prefix string, f video.Frame) (jpegs [][]byte, err error) {
 	for _, s := range f.Pictures(p.Embed.Of) {
 		jpeg, err := readAll(ctx, a.Store, video.PictureKey(prefix, s.PTSMS))
 		if err != nil {
-			return video.Embedding{}, err
+			return nil, err
 		}
 		jpegs = append(jpegs, jpeg)
 	}
+	return jpegs, nil
+}
+
+// lookAt has them embedded. A vector that does not fit is paid for.
+func (a *Ingest) lookAt(ctx context.Context, p video.Profile, jpegs [][]byte) (video.Embedding, error) {
 	vector, err := a.Embedder.EmbedPictures(ctx, video.PictureRequest{Stage: p.Embed, JPEGs: jpegs})
 	if err != nil {
 		return video.Embedding{}, err
 	}
-	return vector, p.Embed.CheckVector(vector)
+	if err := p.Embed.CheckVector(vector); err != nil {
+		return video.Embedding{}, money.Charge(err, p.Embed.CostMicroUSD)
+	}
+	return vector, nil
 }
 
 func (a *Ingest) embedCaptions(ctx context.Context, in ChunkInput, p video.Profile, prefix string, chunk video.Chunk) (ChunkResult, error) {
@@ -95,48 +109,63 @@ func (a *Ingest) embedCaptions(ctx context.Context, in ChunkInput, p video.Profi
 			return ChunkResult{}, err
 		}
 	}
-	cost, err := a.embedTexts(ctx, in, p, missing)
-	return ChunkResult{
-		Frames: len(texts), Calls: len(missing), CostMicroUSD: cost, BusyMS: time.Since(start).Milliseconds(),
-	}, err
+	calls, cost, err := a.embedTexts(ctx, in, p, missing)
+	out := ChunkResult{Frames: len(texts), Calls: calls, CostMicroUSD: cost, BusyMS: time.Since(start).Milliseconds()}
+	if err == nil {
+		err = a.spent(ctx, in, &out)
+	}
+	return out, err
 }
 
 // embedTexts computes and stores the embeddings of documents' texts. A preview
 // model costs nothing, so its calls are not in the ledger.
-func (a *Ingest) embedTexts(ctx context.Context, in ChunkInput, p video.Profile, texts []string) (cost int64, err error) {
-	k := a.newAsker(in, video.KindEmbed, p.Embed, a.Embedder)
-	for some := range slices.Chunk(texts, batch) {
-		ask := func(ctx context.Context) (func(context.Context) error, int64, error) {
-			vectors, err := a.vectors(ctx, p.Embed, false, some)
-			return func(ctx context.Context) error {
-				for i, v := range vectors {
-					key := video.EmbeddingKey(in.Tenant, p.EmbedFingerprint(some[i]))
-					if err := a.storeEmbedding(ctx, key, v.Kept(p.Embed.Keep)); err != nil {
-						return err
-					}
-				}
-				return nil
-			}, int64(len(some)) * p.Embed.CostMicroUSD, err
-		}
-		if p.Embed.Preview {
-			keep, _, err := ask(ctx)
+func (a *Ingest) embedTexts(ctx context.Context, in ChunkInput, p video.Profile, texts []string) (calls int, cost int64, err error) {
+	if p.Embed.Preview {
+		for some := range slices.Chunk(texts, batch) {
+			answer, err := a.askTexts(ctx, in.Tenant, p, some)
 			if err == nil {
-				err = keep(ctx)
+				err = answer.Store(ctx)
 			}
 			if err != nil {
-				return cost, err
+				return 0, 0, err
 			}
-			continue
 		}
-		out, err := k.answered(ctx, question{
+		return len(texts), 0, nil
+	}
+	m := a.modelStage(in, video.KindEmbed, p.Embed, a.Embedder)
+	for some := range slices.Chunk(texts, batch) {
+		paid, err := m.answered(ctx, question{
 			fingerprint: video.NewFingerprint("embeddings", append([]string{p.Embed.Model}, some...)...),
-			ask:         ask,
+			cost:        money.Times(len(some), reserved(a.Embedder, p.Embed)),
+			prepare: func(context.Context) (video.Ask, error) {
+				return func(ctx context.Context) (video.PaidAnswer, error) { return a.askTexts(ctx, in.Tenant, p, some) }, nil
+			},
 		})
-		if cost += out.cost; err != nil {
-			return cost, err
+		if err != nil {
+			return calls, cost, err
+		}
+		cost = money.Sum(cost, paid.CostMicroUSD)
+		if paid.Called {
+			calls += len(some)
 		}
 	}
-	return cost, nil
+	return calls, cost, nil
+}
+
+// askTexts asks for the embeddings of some texts, and can store them.
+func (a *Ingest) askTexts(ctx context.Context, t tenant.ID, p video.Profile, texts []string) (video.PaidAnswer, error) {
+	vectors, err := a.vectors(ctx, p.Embed, false, texts)
+	return video.PaidAnswer{
+		CostMicroUSD: money.Times(len(texts), p.Embed.CostMicroUSD),
+		Store: func(ctx context.Context) error {
+			for i, v := range vectors {
+				if err := a.storeEmbedding(ctx, video.EmbeddingKey(t, p.EmbedFingerprint(texts[i])), v.Kept(p.Embed.Keep)); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}, err
 }
 
 // vectors asks for the embeddings of texts. A wrong number, shape or dimension
@@ -146,13 +175,14 @@ func (a *Ingest) vectors(ctx context.Context, stage video.Stage, query bool, tex
 	if err != nil {
 		return nil, err
 	}
+	cost := money.Times(len(texts), stage.CostMicroUSD)
 	if len(vectors) != len(texts) {
-		return nil, fault.New(fault.Transport, "embed with", stage.Model,
-			fmt.Sprintf("%d embeddings for %d texts", len(vectors), len(texts)))
+		return nil, money.Charge(fault.New(fault.Transport, "embed with", stage.Model,
+			fmt.Sprintf("%d embeddings for %d texts", len(vectors), len(texts))), cost)
 	}
 	for _, v := range vectors {
 		if err := stage.CheckVector(v); err != nil {
-			return nil, err
+			return nil, money.Charge(err, cost)
 		}
 	}
 	return vectors, nil

@@ -31,6 +31,7 @@ type Ingest struct {
 	Transcriber Transcriber
 	Index       Index
 	Ledger      Ledger
+	Broker      Broker
 	Runs        Runs
 	Profiles    func(name string) (video.Profile, error) // "" = the configured active one
 	Report      func(w io.Writer, r video.Report) error
@@ -43,7 +44,6 @@ type Ingest struct {
 	Unsandboxed bool
 	Scratch     string // directory for temporary files
 
-	desk    desk
 	alone   sync.Map // what runs are pinned to and no other worker has → time.Time of finding out
 	recipes sync.Map // key of the recipe, which begins with its tenant → video.Profile; recipes never change
 }

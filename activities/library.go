@@ -229,9 +229,15 @@ func (r *EstimateResult) fail(uri string, err error) error {
 type SpendInput struct {
 	Tenant tenant.ID `json:"tenant"`
 	Job    string    `json:"job"`
+	// Workflow asks for the cost of one workflow in the job only.
+	Workflow string `json:"workflow,omitempty"`
 }
 
 // Spend sums up what a job has cost.
 func (a *Ingest) Spend(ctx context.Context, in SpendInput) (video.Spend, error) {
+	if in.Workflow != "" {
+		micro, err := a.Ledger.Spent(ctx, in.Tenant, in.Job, in.Workflow)
+		return video.Spend{CostMicroUSD: micro}, err
+	}
 	return a.Ledger.Job(ctx, in.Tenant, in.Job)
 }

@@ -102,28 +102,6 @@ func stopping(ctx context.Context) bool {
 	}
 }
 
-// untilStop returns the context of whatever precedes a paid call. It ends with
-// ctx, and with errStopping as its cause as soon as the worker is asked to stop:
-// no paid call begins after that. The call itself runs in a context that does
-// not end then.
-func untilStop(ctx context.Context) (context.Context, context.CancelFunc) {
-	before, cancel := context.WithCancelCause(ctx)
-	if !activity.IsActivity(ctx) {
-		return before, func() { cancel(nil) }
-	}
-	if stopping(ctx) {
-		cancel(errStopping)
-	}
-	go func() {
-		select {
-		case <-before.Done():
-		case <-activity.GetWorkerStopChannel(ctx):
-			cancel(errStopping)
-		}
-	}()
-	return before, func() { cancel(nil) }
-}
-
 // heartbeatEvery is how often an activity reports. The SDK passes on at most one
 // in two seconds, and cancellation arrives with the answer.
 const heartbeatEvery = time.Second

@@ -23,10 +23,16 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/blob"
+	"github.com/cogniverse/cogflow/internal/broker"
 	"github.com/cogniverse/cogflow/internal/ledger"
 	"github.com/cogniverse/cogflow/object"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
+)
+
+const (
+	waitLimit = 10 * time.Second
+	tick      = time.Millisecond
 )
 
 // lifecycleTest runs one activity under the interceptors of a worker.
@@ -251,7 +257,7 @@ func describing(t *testing.T, l *lifecycleTest, frames int) (*Ingest, *slowModel
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, calls.Close()) })
 	m := &slowModel{answer: make(chan struct{})}
-	a := &Ingest{Store: store, Ledger: calls, Describer: m, Runs: alone{}}
+	a := &Ingest{Store: store, Ledger: calls, Broker: broker.New(broker.Options{Ledger: calls}), Describer: m, Runs: alone{}}
 	p := video.LocalPreview()
 	in := ChunkInput{VideoRef: VideoRef{Tenant: "default", Video: "v", Recipe: storeRecipe(t, store, p)}, Job: "job"}
 	prefix := video.FramesPrefix("default", "v", p.ExtractFingerprint("v"))

@@ -43,6 +43,7 @@ type Optimize struct {
 	Store       Store
 	Documents   Documents
 	Ledger      Ledger
+	Broker      Broker
 	Runs        Runs
 	LM          LM
 	Judges      Judges
@@ -53,7 +54,6 @@ type Optimize struct {
 	Unsandboxed bool          // metric commands run without a sandbox, as this worker's configuration wants
 	SearchFor   time.Duration // how long one SearchTrials makes trials; 0 = searchFor
 
-	desk desk
 	jobs sync.Map // key of the job → *optimization; jobs never change
 }
 

@@ -5,12 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"math/rand/v2"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/mipro"
 	"github.com/cogniverse/cogflow/tenant"
@@ -39,10 +38,13 @@ type Asked struct {
 	Answers      int   `json:"answers"` // taken, stored ones included
 	Calls        int   `json:"calls"`   // made
 	CostMicroUSD int64 `json:"cost_micro_usd"`
+	// Spend is what the ledger says of the whole run by now, calls of former
+	// attempts and those that failed included; nil: it was not asked.
+	Spend *video.Spend `json:"spend,omitempty"`
 }
 
-// crowd has the questions of a stage answered, as many at once as the models take.
-type crowd struct {
+// stageRunner has the questions of a stage answered, as many at once as the models take.
+type stageRunner struct {
 	a   *Optimize
 	o   *optimization
 	who Spender
@@ -52,12 +54,20 @@ type crowd struct {
 	answers, calls, cost atomic.Int64
 }
 
-func (a *Optimize) crowd(o *optimization, s Spender) *crowd {
-	return &crowd{a: a, o: o, who: s, tickets: map[string]int64{}}
+func (a *Optimize) runner(o *optimization, s Spender) *stageRunner {
+	return &stageRunner{a: a, o: o, who: s, tickets: map[string]int64{}}
 }
 
-func (c *crowd) asked() Asked {
+func (c *stageRunner) asked() Asked {
 	return Asked{Answers: int(c.answers.Load()), Calls: int(c.calls.Load()), CostMicroUSD: c.cost.Load()}
+}
+
+// total is what the activity asked for, and what the run has spent by now.
+func (c *stageRunner) total(ctx context.Context) (Asked, error) {
+	spend, err := c.a.Ledger.Job(ctx, c.who.Tenant, c.who.Ledger)
+	out := c.asked()
+	out.Spend = &spend
+	return out, err
 }
 
 // answered is one answer on its way back to its stage.
@@ -70,7 +80,7 @@ type answered struct {
 // play answers what the stage needs until it needs nothing more, or enough says
 // so. Answers that are stored cost nothing, so a stage that is begun again comes
 // quickly to where it was.
-func (c *crowd) play(ctx context.Context, s stage, enough func() bool) error {
+func (c *stageRunner) play(ctx context.Context, s stage, enough func() bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	back := make(chan answered)
@@ -107,16 +117,16 @@ func (c *crowd) play(ctx context.Context, s stage, enough func() bool) error {
 
 // ticket has calls made in the order in which a stage lists them. All of a row have
 // one: its second comes before the first of a row that began later.
-func (c *crowd) ticket(call mipro.Call) int64 {
+func (c *stageRunner) ticket(call mipro.Call) int64 {
 	row, _, _ := strings.Cut(call.ID, "#")
 	if _, ok := c.tickets[row]; !ok {
-		c.tickets[row] = c.a.desk.tickets.Add(1)
+		c.tickets[row] = c.a.Broker.Ticket()
 	}
 	return c.tickets[row]
 }
 
 // answer asks one question, unless its answer is stored.
-func (c *crowd) answer(ctx context.Context, call mipro.Call, ticket int64) (mipro.Answer, error) {
+func (c *stageRunner) answer(ctx context.Context, call mipro.Call, ticket int64) (mipro.Answer, error) {
 	if call.Role == mipro.Command {
 		return c.command(ctx, call)
 	}
@@ -128,25 +138,32 @@ func (c *crowd) answer(ctx context.Context, call mipro.Call, ticket int64) (mipr
 	if model.Price != nil {
 		worst = completion.Reserved(*model.Price)
 	}
-	k := newAsker(c.a.Store, c.a.Ledger, &c.a.desk, client{c.who.Tenant, c.who.Ledger, c.who.LimitMicroUSD},
-		KindComplete, video.Stage{Model: model.Name, Revision: model.Revision, CostMicroUSD: worst}, c.a.LM)
-	k.ticket = ticket
-	out, err := k.answered(ctx, question{
-		fingerprint: fingerprint, key: key,
-		ask: func(ctx context.Context) (func(context.Context) error, int64, error) {
-			answer, err := c.complete(ctx, completion)
-			if errors.Is(err, prompt.ErrTooLong) || errors.Is(err, prompt.ErrNoText) {
-				// A candidate whose demos do not fit is a bad candidate, not a bad
-				// run: it has no answer that could be read. The same holds of a model
-				// that has nothing to say, however often it is asked.
-				answer, err = prompt.CompletionAnswer{Reason: err.Error()}, nil
-			}
-			if err != nil {
-				return nil, 0, err
-			}
-			return func(ctx context.Context) error { return writeJSON(ctx, c.a.Store, key, answer) }, answer.CostMicroUSD, nil
+	m := &modelStage{
+		store: c.a.Store, broker: c.a.Broker, payer: payer{c.who.Tenant, c.who.Ledger, c.who.LimitMicroUSD},
+		kind: KindComplete, stage: video.Stage{Model: model.Name, Revision: model.Revision}, limits: c.a.LM, ticket: ticket,
+	}
+	answerOf := func(answer prompt.CompletionAnswer) func(context.Context) error {
+		return func(ctx context.Context) error { return writeJSON(ctx, c.a.Store, key, answer) }
+	}
+	paid, err := m.answered(ctx, question{
+		fingerprint: fingerprint, key: key, cost: worst, unpriced: model.Price == nil,
+		prepare: func(context.Context) (video.Ask, error) {
+			return func(ctx context.Context) (video.PaidAnswer, error) {
+				answer, err := c.a.LM.Complete(ctx, completion)
+				if errors.Is(err, prompt.ErrTooLong) || errors.Is(err, prompt.ErrNoText) {
+					// A candidate whose demos do not fit is a bad candidate, not a bad
+					// run: it has no answer that could be read. The same holds of a model
+					// that has nothing to say, however often it is asked.
+					answer, err = prompt.CompletionAnswer{Reason: err.Error(), CostMicroUSD: money.ChargeOf(err, worst)}, nil
+				}
+				return video.PaidAnswer{CostMicroUSD: answer.CostMicroUSD, Store: answerOf(answer)}, err
+			}, nil
 		},
 	})
+	if errors.Is(err, money.ErrGivenUp) {
+		// As above: what was paid is in the ledger, and this question has no answer.
+		err = answerOf(prompt.CompletionAnswer{Reason: err.Error()})(ctx)
+	}
 	if err != nil {
 		return mipro.Answer{}, err
 	}
@@ -155,41 +172,16 @@ func (c *crowd) answer(ctx context.Context, call mipro.Call, ticket int64) (mipr
 		return mipro.Answer{}, err
 	}
 	c.answers.Add(1)
-	if out.called {
+	if paid.Called {
 		c.calls.Add(1)
 	}
-	c.cost.Add(out.cost)
+	c.cost.Add(paid.CostMicroUSD)
 	return mipro.Answer{Text: stored.Text}, nil
-}
-
-// How often a question is asked again when the network or the server breaks off,
-// before the whole activity begins again from what is stored; and how long it
-// waits first, doubling.
-const (
-	completeAttempts = 6
-	completeWait     = 200 * time.Millisecond
-)
-
-// complete asks until there is an answer, or something that asking again does not mend.
-func (c *crowd) complete(ctx context.Context, completion prompt.Completion) (answer prompt.CompletionAnswer, err error) {
-	before, cancel := untilStop(ctx)
-	defer cancel()
-	wait := completeWait
-	for range completeAttempts {
-		if answer, err = c.a.LM.Complete(ctx, completion); fault.ClassOf(err) != fault.Transport {
-			return answer, err
-		}
-		if sleep(before, wait+rand.N(wait)) != nil {
-			return answer, context.Cause(before) // no call begins in a worker that stops
-		}
-		wait *= 2
-	}
-	return answer, err
 }
 
 // command scores by a configured command. Its score is stored as well: a command
 // may cost time, and need not say the same twice.
-func (c *crowd) command(ctx context.Context, call mipro.Call) (mipro.Answer, error) {
+func (c *stageRunner) command(ctx context.Context, call mipro.Call) (mipro.Answer, error) {
 	asked, err := json.Marshal([]any{call.Command, call.Example, call.Outputs})
 	if err != nil {
 		return mipro.Answer{}, fault.Wrap(fault.Input, "ask metric", call.Command, err)

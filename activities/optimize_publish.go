@@ -68,7 +68,7 @@ func (a *Optimize) PublishProgram(ctx context.Context, in PublishProgramInput) (
 	release := prompt.Release{
 		Name: in.Name, Version: version, Job: in.Job, Workflow: activity.GetInfo(ctx).WorkflowExecution.ID, Mode: o.Mode,
 		Created: time.Now().UTC(), Default: in.Confirmed.Default, Score: in.Confirmed.Score, Verdict: in.Confirmed.Verdict,
-		Trials: len(trials), Calls: in.Calls, Repeated: spend.Repeated, CostUSD: in.CostUSD, Choice: best.choice,
+		Trials: len(trials), Calls: spend.Calls, Repeated: spend.Repeated, CostUSD: float64(spend.CostMicroUSD) / 1e6, Choice: best.choice,
 		Stopped: in.Stopped, Models: in.Models,
 	}
 	files, err := programFiles(best.program, trials)

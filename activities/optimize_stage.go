@@ -27,7 +27,7 @@ const doubtOfSearch = 0.04
 
 // begin reads the job. No model is asked while the key of another one is missing: an
 // answer would be paid for nothing.
-func (a *Optimize) begin(ctx context.Context, s Spender) (*crowd, error) {
+func (a *Optimize) begin(ctx context.Context, s Spender) (*stageRunner, error) {
 	o, err := a.optimization(ctx, s.Tenant, s.Job)
 	if err != nil {
 		return nil, err
@@ -44,7 +44,7 @@ func (a *Optimize) begin(ctx context.Context, s Spender) (*crowd, error) {
 			return nil, err
 		}
 	}
-	c := a.crowd(o, s)
+	c := a.runner(o, s)
 	heartbeatDetails(ctx, func() any { return c.asked() })
 	return c, nil
 }
@@ -68,7 +68,10 @@ func (a *Optimize) BootstrapDemos(ctx context.Context, in Spender) (Asked, error
 	if err := c.play(ctx, s, never); err != nil {
 		return c.asked(), err
 	}
-	return c.asked(), writeJSON(ctx, a.Store, a.stored(in, "sets.json"), s.Sets())
+	if err := writeJSON(ctx, a.Store, a.stored(in, "sets.json"), s.Sets()); err != nil {
+		return c.asked(), err
+	}
+	return c.total(ctx)
 }
 
 // ProposeInstructions has the proposer write instructions.
@@ -85,7 +88,10 @@ func (a *Optimize) ProposeInstructions(ctx context.Context, in Spender) (Asked, 
 	if err := c.play(ctx, s, never); err != nil {
 		return c.asked(), err
 	}
-	return c.asked(), writeJSON(ctx, a.Store, a.stored(in, "instructions.json"), s.Instructions())
+	if err := writeJSON(ctx, a.Store, a.stored(in, "instructions.json"), s.Instructions()); err != nil {
+		return c.asked(), err
+	}
+	return c.total(ctx)
 }
 
 func (a *Optimize) sets(ctx context.Context, s Spender) (sets [][][]*prompt.Object, err error) {
@@ -148,7 +154,10 @@ func (a *Optimize) SearchTrials(ctx context.Context, in SearchStep) (Searched, e
 			return Searched{}, err
 		}
 	}
-	out := Searched{Asked: c.asked(), Done: len(s.Calls()) == 0}
+	out := Searched{Done: len(s.Calls()) == 0}
+	if out.Asked, err = c.total(ctx); err != nil {
+		return Searched{}, err
+	}
 	for _, t := range s.Trials()[min(in.Made, len(s.Trials())):] {
 		out.Trials = append(out.Trials, trialLine(t))
 	}
@@ -226,7 +235,10 @@ func (a *Optimize) ReflectOnFailures(ctx context.Context, in SearchStep) (Asked,
 	if err := c.play(ctx, s, never); err != nil {
 		return c.asked(), err
 	}
-	return c.asked(), writeJSON(ctx, a.Store, a.stored(in.Spender, "reflected.json"), s.Instructions())
+	if err := writeJSON(ctx, a.Store, a.stored(in.Spender, "reflected.json"), s.Instructions()); err != nil {
+		return c.asked(), err
+	}
+	return c.total(ctx)
 }
 
 // preferred is what the trials so far speak for.
@@ -293,7 +305,10 @@ func (a *Optimize) ConfirmBest(ctx context.Context, in SearchStep) (Confirmed, e
 	if err := c.play(ctx, s, never); err != nil {
 		return Confirmed{Asked: c.asked()}, err
 	}
-	out := Confirmed{Asked: c.asked(), Verdict: s.Verdict(), Changed: true}
+	out := Confirmed{Verdict: s.Verdict(), Changed: true}
+	if out.Asked, err = c.total(ctx); err != nil {
+		return Confirmed{}, err
+	}
 	out.Default, out.Score = 100*out.Verdict.Before, 100*out.Verdict.After
 	found := confirmation{Rows: s.Rows()}
 	found.Before, found.After = s.Scores()

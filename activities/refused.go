@@ -13,8 +13,8 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// A model may refuse a frame or a piece of sound: its content filter does, or it
-// cannot read that one. Such a frame is left out and reported instead of failing the
+// A model may refuse a frame or a piece of sound: its content filter does, it
+// cannot read that one, or it is billed again and again without a usable answer. Such a frame is left out and reported instead of failing the
 // video, as long as it is one of few. When many are refused it is the model or
 // the profile that is wrong, and the stage fails with the first reason.
 const refusedAtMost = 10 // percent of a chunk, but one frame if there are others

@@ -38,6 +38,8 @@ type ReportVideo struct {
 type ReportResult struct {
 	Key           string `json:"key"`
 	RepeatedCalls int    `json:"repeated_calls,omitempty"` // of the job that was asked for
+	// Spend is what the ledger says of that job; nil: none, or a former build.
+	Spend *video.Spend `json:"spend,omitempty"`
 }
 
 // thumbWidth is how wide a contact sheet's pictures are, in pixels.
@@ -70,12 +72,15 @@ func (a *Ingest) WriteReport(ctx context.Context, in ReportInput) (ReportResult,
 		MoreFailures:  max(0, in.Totals.Failed-len(in.Failures)),
 	}
 	page.Versions = in.versions(a.Version)
+	var out ReportResult
 	if in.Job != "" {
 		spend, err := a.Ledger.Job(ctx, in.Tenant, in.Job)
 		if err != nil {
 			return ReportResult{}, err
 		}
 		page.Totals.DescribeCalls, page.Totals.RepeatedCalls = spend.Calls, spend.Repeated
+		page.Totals.CostUSD = float64(spend.CostMicroUSD) / 1e6
+		out.Spend = &spend
 	}
 	indexed := 0
 	for _, v := range in.Videos {
@@ -102,9 +107,9 @@ func (a *Ingest) WriteReport(ctx context.Context, in ReportInput) (ReportResult,
 	if err := a.Report(&html, page); err != nil {
 		return ReportResult{}, err
 	}
-	key := video.ReportKey(in.Tenant, run.ID, in.RunID)
-	_, err := a.Store.Put(ctx, key, &html)
-	return ReportResult{Key: key, RepeatedCalls: page.Totals.RepeatedCalls}, err
+	out.Key, out.RepeatedCalls = video.ReportKey(in.Tenant, run.ID, in.RunID), page.Totals.RepeatedCalls
+	_, err := a.Store.Put(ctx, out.Key, &html)
+	return out, err
 }
 
 func (a *Ingest) reportVideo(ctx context.Context, in ReportInput, v ReportVideo, sheet int) (out video.Section, unsandboxed bool, err error) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"go.temporal.io/sdk/activity"
+
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -13,6 +15,8 @@ type EmbedQueryInput struct {
 	Tenant tenant.ID         `json:"tenant"`
 	Recipe video.Fingerprint `json:"recipe"`
 	Query  string            `json:"query"`
+	// LimitMicroUSD is the budget of the search; 0 = none.
+	LimitMicroUSD int64 `json:"limit_micro_usd,omitempty"`
 }
 
 // EmbedQueryResult names the stored embedding.
@@ -34,11 +38,29 @@ func (a *Ingest) EmbedQuery(ctx context.Context, in EmbedQueryInput) (EmbedQuery
 	if stopping(ctx) {
 		return EmbedQueryResult{}, errStopping
 	}
-	vectors, err := a.vectors(ctx, p.Embed, true, []string{in.Query})
-	if err != nil {
-		return EmbedQueryResult{}, err
+	key := video.EmbeddingKey(in.Tenant, fingerprint)
+	ask := func(ctx context.Context) (video.PaidAnswer, error) {
+		vectors, err := a.vectors(ctx, p.Embed, true, []string{in.Query})
+		return video.PaidAnswer{
+			CostMicroUSD: p.Embed.CostMicroUSD,
+			Store:        func(ctx context.Context) error { return a.storeEmbedding(ctx, key, vectors[0]) },
+		}, err
 	}
-	return EmbedQueryResult{}, a.storeEmbedding(ctx, video.EmbeddingKey(in.Tenant, fingerprint), vectors[0])
+	if p.Embed.Preview { // costs nothing
+		answer, err := ask(ctx)
+		if err != nil {
+			return EmbedQueryResult{}, err
+		}
+		return EmbedQueryResult{}, answer.Store(ctx)
+	}
+	run := ChunkInput{
+		VideoRef: VideoRef{Tenant: in.Tenant}, Job: activity.GetInfo(ctx).WorkflowExecution.RunID, LimitMicroUSD: in.LimitMicroUSD,
+	}
+	_, err = a.modelStage(run, video.KindEmbed, p.Embed, a.Embedder).answered(ctx, question{
+		fingerprint: fingerprint, key: key, cost: reserved(a.Embedder, p.Embed),
+		prepare: func(context.Context) (video.Ask, error) { return ask, nil },
+	})
+	return EmbedQueryResult{}, err
 }
 
 // SearchInput asks for the best documents.

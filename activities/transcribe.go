@@ -35,26 +35,31 @@ func (a *Ingest) Transcribe(ctx context.Context, in TranscribeInput) (ChunkResul
 		pieces[i].PTSMS = int64(i) * x.PieceMS()
 	}
 	asked := ChunkInput{VideoRef: in.VideoRef, Job: in.Job, LimitMicroUSD: in.LimitMicroUSD}
-	k := a.newAsker(asked, video.KindTranscribe, p.Transcribe, a.Transcriber)
+	m := a.modelStage(asked, video.KindTranscribe, p.Transcribe, a.Transcriber)
 	var refused refusals
-	out, err := k.askAll(ctx, pieces, &refused, func(f video.Frame) question {
+	out, err := m.askAll(ctx, pieces, &refused, func(f video.Frame) question {
 		piece := int(f.PTSMS / x.PieceMS())
 		fingerprint := p.TranscriptFingerprint(in.Video, piece)
 		key := video.TranscriptKey(in.Tenant, fingerprint)
 		return question{
 			fingerprint: fingerprint,
 			key:         key,
-			ask: func(ctx context.Context) (func(context.Context) error, int64, error) {
+			cost:        reserved(a.Transcriber, p.Transcribe),
+			prepare: func(ctx context.Context) (video.Ask, error) {
 				flac, err := readAll(ctx, a.Store, video.AudioKey(prefix, piece))
-				if err != nil {
-					return nil, 0, err
-				}
-				said, err := a.Transcriber.Transcribe(ctx, video.TranscribeRequest{Stage: p.Transcribe, FLAC: flac})
-				keep := func(ctx context.Context) error { return writeJSON(ctx, a.Store, key, said) }
-				return keep, said.CostMicroUSD, err
+				return func(ctx context.Context) (video.PaidAnswer, error) {
+					said, err := a.Transcriber.Transcribe(ctx, video.TranscribeRequest{Stage: p.Transcribe, FLAC: flac})
+					return video.PaidAnswer{
+						CostMicroUSD: said.CostMicroUSD,
+						Store:        func(ctx context.Context) error { return writeJSON(ctx, a.Store, key, said) },
+					}, err
+				}, err
 			},
 		}
 	})
+	if err == nil {
+		err = a.spent(ctx, asked, &out)
+	}
 	if err != nil {
 		return out, err
 	}

@@ -32,6 +32,7 @@ type health struct {
 	opened    closers            // what has to be closed in the end
 	describer *preview.Describer // nil: no pool of this worker uses it
 	models    *models
+	servers   modelServers
 	trainer   *trainer.Runner  // nil: the train pool is not served here
 	vespa     *vespa.Index     // nil: the embedded index, or the index pool is not served here
 	sandbox   *sandbox.Sandbox // nil: nothing untrusted is run here

@@ -188,9 +188,10 @@ func (k *killer) check(want outcome, result workflows.IngestLibraryResult) {
 
 	require.Empty(k.t, k.rows("ledger.db", "SELECT fingerprint FROM call WHERE answered GROUP BY fingerprint HAVING count(*) > 1"),
 		"a stored answer was paid for again")
-	lost := k.number("ledger.db", "SELECT count(*) FROM call WHERE ended_ms IS NULL")
+	require.Zero(k.t, k.number("ledger.db", "SELECT count(*) FROM call WHERE ended_ms IS NULL"), "nobody settles or sweeps it")
+	lost := k.number("ledger.db", "SELECT count(*) FROM call WHERE outcome='lost'")
 	repeated := k.number("ledger.db", `SELECT count(*) FROM call a WHERE a.answered AND EXISTS
-		(SELECT 1 FROM call b WHERE b.fingerprint = a.fingerprint AND b.id < a.id AND b.ended_ms IS NULL)`)
+		(SELECT 1 FROM call b WHERE b.fingerprint = a.fingerprint AND b.id < a.id AND b.outcome='lost')`)
 	k.t.Logf("%d kills, %d calls lost, %d repeated", k.kills, lost, result.RepeatedCalls)
 	inFlight := runtime.NumCPU() + runtime.NumCPU()/4 // of a worker; see activities
 	require.LessOrEqual(k.t, lost, k.kills*inFlight, "more calls were lost than can be in flight")

@@ -29,7 +29,7 @@ type completer struct {
 // parts as well, of which this worker needs none.
 //
 // Workers that do not ask language models (asks is false) need no key: they plan.
-func newLMs(c config.Config, getenv func(string) string, asks bool) *lms {
+func newLMs(c config.Config, getenv func(string) string, asks bool, servers modelServers) *lms {
 	out := &lms{config: c, byModel: map[string]completer{}}
 	redactor := newRedactor(c, getenv)
 	for _, e := range c.Chat() {
@@ -42,7 +42,7 @@ func newLMs(c config.Config, getenv func(string) string, asks bool) *lms {
 		}
 		one.LM = lm.New(lm.Options{
 			URL: e.URL, Key: key, KeyVariable: e.KeyVariable, Timeout: e.Timeout, MaxInFlight: e.MaxInFlight,
-			Redactor: redactor, Dialect: lm.Dialect(e.Dialect), MaxCompletionTokens: e.MaxCompletionTokens, Names: e.Names, Prices: pricesOf(c, []config.Endpoint{e}),
+			Redactor: redactor, Shared: servers.limit(e), Dialect: lm.Dialect(e.Dialect), MaxCompletionTokens: e.MaxCompletionTokens, Names: e.Names, Prices: pricesOf(c, []config.Endpoint{e}),
 		})
 		serveBy(out.byModel, e.Models, one)
 		if asks {

@@ -35,7 +35,7 @@ func lmsOf(t *testing.T, file map[string]any, pairs ...string) *lms {
 	getenv := func(name string) string { return environment[name] }
 	c, err := config.Load(getenv)
 	require.NoError(t, err)
-	return newLMs(c, getenv, true)
+	return newLMs(c, getenv, true, serversOf(c))
 }
 
 // TestLMs: Cogniverse's file, with a student and a teacher at servers of their own.

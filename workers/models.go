@@ -28,6 +28,7 @@ type models struct {
 	profiles     []video.Profile
 	prices       map[string]money.Price // of language models that describe, by tokens
 	redactor     *safetext.Redactor
+	servers      modelServers
 }
 
 // modelCheck asks an endpoint whether it can do its work.
@@ -37,11 +38,11 @@ type modelCheck struct {
 }
 
 // newModels connects the endpoints. describer may be nil.
-func newModels(c config.Config, getenv func(string) string, describer *preview.Describer, has parts) (*models, error) {
+func newModels(c config.Config, getenv func(string) string, describer *preview.Describer, has parts, servers modelServers) (*models, error) {
 	m := &models{
 		describers:   map[string]activities.Describer{},
 		embedders:    map[string]activities.Embedder{preview.EmbedderModel: preview.Embedder{}},
-		transcribers: map[string]activities.Transcriber{}, profiles: c.Profiles(), redactor: newRedactor(c, getenv),
+		transcribers: map[string]activities.Transcriber{}, profiles: c.Profiles(), redactor: newRedactor(c, getenv), servers: servers,
 	}
 	m.prices = pricesOf(c, c.Endpoints)
 	if describer != nil {
@@ -210,7 +211,7 @@ func (m *models) connect(e config.Endpoint, key string) (check func(ctx context.
 	case config.OpenAI, config.CogniverseVLM:
 		o := vlm.Options{
 			URL: e.URL, Key: key, KeyVariable: e.KeyVariable, Timeout: e.Timeout, MaxInFlight: e.MaxInFlight, Batch: e.Batch, Redactor: m.redactor,
-			Prices: m.prices,
+			Prices: m.prices, Shared: m.servers.limit(e),
 		}
 		var d interface {
 			activities.Describer
@@ -222,12 +223,12 @@ func (m *models) connect(e config.Endpoint, key string) (check func(ctx context.
 		serveBy(m.describers, e.Models, activities.Describer(d))
 		check = func(ctx context.Context) error { return d.Check(ctx, e.Models) }
 	case config.Transcriptions:
-		t := asr.New(asr.Options{URL: e.URL, Key: key, KeyVariable: e.KeyVariable, Timeout: e.Timeout, MaxInFlight: e.MaxInFlight, Redactor: m.redactor})
+		t := asr.New(asr.Options{URL: e.URL, Key: key, KeyVariable: e.KeyVariable, Timeout: e.Timeout, MaxInFlight: e.MaxInFlight, Redactor: m.redactor, Shared: m.servers.limit(e)})
 		serveBy(m.transcribers, e.Models, activities.Transcriber(t))
 		check = func(ctx context.Context) error { return t.Check(ctx, e.Models) }
 	case config.Pooling, config.Embeddings:
 		o := embed.Options{
-			URL: e.URL, Key: key, KeyVariable: e.KeyVariable, Timeout: e.Timeout, MaxInFlight: e.MaxInFlight, NoCanary: e.NoCanary, Redactor: m.redactor,
+			URL: e.URL, Key: key, KeyVariable: e.KeyVariable, Timeout: e.Timeout, MaxInFlight: e.MaxInFlight, NoCanary: e.NoCanary, Redactor: m.redactor, Shared: m.servers.limit(e),
 		}
 		var x interface {
 			activities.Embedder

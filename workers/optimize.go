@@ -14,7 +14,7 @@ import (
 // what those of ingestion do.
 func (h *health) optimizing(ctx context.Context, c config.Config, getenv func(string) string) (*activities.Optimize, error) {
 	a := h.ingest
-	lms := newLMs(c, getenv, h.parts.have(partLMs))
+	lms := newLMs(c, getenv, h.parts.have(partLMs), h.servers)
 	for _, check := range lms.checks {
 		// An endpoint may describe frames as well; then it is asked once.
 		same := func(m modelCheck) bool { return m.endpoint.Name == check.endpoint.Name }
@@ -30,7 +30,7 @@ func (h *health) optimizing(ctx context.Context, c config.Config, getenv func(st
 		}
 	}
 	return &activities.Optimize{
-		Store: a.Store, Documents: a.Sources, Ledger: a.Ledger, Runs: a.Runs, LM: lms, Version: version,
+		Store: a.Store, Documents: a.Sources, Ledger: a.Ledger, Broker: a.Broker, Runs: a.Runs, LM: lms, Version: version,
 		Judges: scorer.New(scoring),
 		Cast:   lms.Cast, Usable: lms.usable,
 		Report: report.RenderOptimize, Unsandboxed: c.NoSandbox,

@@ -141,7 +141,7 @@ func askAll(t *testing.T, at string, picture []byte) map[string]string {
 	}
 	c.Endpoints = append(c.Endpoints, config.Endpoint{Name: "other", Kind: config.OpenAI, URL: "http://vlm.example.com", Models: []string{"o"}, KeyVariable: "OTHER"})
 	c.Training.Serving = []config.Server{{BaseModel: "base", URL: at + "/v1", KeyVariable: "OWN"}}
-	m, err := newModels(c, getenv, nil, partsOf(allPools(t)))
+	m, err := newModels(c, getenv, nil, partsOf(allPools(t)), serversOf(c))
 	require.NoError(t, err)
 	out := map[string]string{}
 	note := func(kind string, answer any, err error) { out[kind] = fmt.Sprintf("%+v %v", answer, err) }
@@ -160,7 +160,7 @@ func askAll(t *testing.T, at string, picture []byte) map[string]string {
 	flac[18], flac[19], flac[20], flac[25] = 0x03, 0xe8, 0, 200
 	words, err := transcribing{m}.Transcribe(ctx, video.TranscribeRequest{Stage: video.Stage{Model: "m4"}, FLAC: flac})
 	note("transcribe", words, err)
-	l := newLMs(c, getenv, true)
+	l := newLMs(c, getenv, true, serversOf(c))
 	said, err := l.Complete(ctx, prompt.Completion{Model: "m0", Messages: []prompt.Message{{Role: prompt.User, Content: "x"}}, MaxTokens: 5})
 	note("complete", said, err)
 	note("serve", nil, newServers(c, getenv).Load(ctx, "base", "a", t.TempDir(), false))

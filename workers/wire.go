@@ -12,6 +12,7 @@ import (
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/internal/blob"
+	"github.com/cogniverse/cogflow/internal/broker"
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/fetch"
 	"github.com/cogniverse/cogflow/internal/ffmpeg"
@@ -58,6 +59,7 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 		Runs: runs{temporal}, Report: report.Render, Thumb: report.Thumb, Version: version, Unsandboxed: c.NoSandbox,
 	}
 	h.ingest, a.Checks = a, h.checks
+	h.servers = serversOf(c)
 	store, err := blob.Open(ctx, c.Store)
 	if err != nil {
 		return hands{}, err
@@ -69,7 +71,7 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 		}
 		a.Profiles = profiles(c, h.describer)
 	}
-	if h.models, err = newModels(c, getenv, h.describer, h.parts); err != nil {
+	if h.models, err = newModels(c, getenv, h.describer, h.parts, h.servers); err != nil {
 		return hands{}, err
 	}
 	a.Describer, a.Embedder, a.Transcriber = describing{h.models}, embedding{h.models}, transcribing{h.models}
@@ -82,9 +84,11 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 		a.Scratch = scratch.dir
 	}
 	if h.parts.have(partLedger) {
-		if a.Ledger, err = h.openLedger(); err != nil {
+		calls, err := h.openLedger()
+		if err != nil {
 			return hands{}, err
 		}
+		a.Ledger, a.Broker = calls, broker.New(broker.Options{Ledger: calls, Endpoint: h.servers.of})
 	}
 	if h.parts.have(partIndex) {
 		if a.Index, err = h.openIndex(); err != nil {
@@ -112,7 +116,7 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 }
 
 // openLedger opens the file of the paid calls.
-func (h *health) openLedger() (activities.Ledger, error) {
+func (h *health) openLedger() (*ledger.Ledger, error) {
 	path := h.config.Ledger
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, unusable("make the directory of the ledger", path, "cogflow.ledger or COGFLOW_LEDGER", err)

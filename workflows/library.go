@@ -1,10 +1,12 @@
 package workflows
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
 
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/cogniverse/cogflow/activities"
@@ -128,9 +130,28 @@ func (r *libraryRun) run(ctx workflow.Context) (IngestLibraryResult, error) {
 		}
 	}
 	if err != nil {
-		return r.result(), r.cancelChildren(ctx, err)
+		err = r.cancelChildren(ctx, err)
+		return r.result(), r.account(ctx, err)
 	}
 	return r.finish(ctx)
+}
+
+// account makes the cost of a run that failed or was cancelled the ledger's.
+func (r *libraryRun) account(ctx workflow.Context, cause error) error {
+	spend, known, err := finalCost(ctx, r.caller, activities.SpendInput{Tenant: r.tenant(), Job: r.job})
+	if known {
+		r.total(spend)
+		err = r.tell(ctx, r.stage)
+	}
+	if err != nil {
+		return temporal.NewNonRetryableApplicationError(reason(cause)+"; and its cost is not known: "+reason(err), classOf(cause), cause)
+	}
+	return cause
+}
+
+// total takes what the ledger says.
+func (r *libraryRun) total(s video.Spend) {
+	r.totals.DescribeCalls, r.totals.RepeatedCalls, r.totals.CostUSD = cmp.Or(s.Describe, s.Calls), s.Repeated, usd(s.CostMicroUSD)
 }
 
 // begin pins the profile and lists the source.
@@ -166,7 +187,7 @@ func (r *libraryRun) finish(ctx workflow.Context) (IngestLibraryResult, error) {
 	if err != nil {
 		return r.result(), err
 	}
-	r.totals.DescribeCalls, r.totals.RepeatedCalls, r.totals.CostUSD = spend.Calls, spend.Repeated, usd(spend.CostMicroUSD)
+	r.total(spend)
 	result := r.result()
 	written, err := call(r.media(ctx, "write the report"), r.a.WriteReport, activities.ReportInput{
 		Kind: "IngestLibrary", Source: r.in.Source, Tenant: r.tenant(), Recipe: r.recipe,

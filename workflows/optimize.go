@@ -109,7 +109,11 @@ func (r *optimizeRun) run(ctx workflow.Context) (OptimizeResult, error) {
 	}
 	if err != nil {
 		free, _ := workflow.NewDisconnectedContext(ctx)
-		if released := r.finish(free, nil); released != nil {
+		released := r.finish(free, nil)
+		if released == nil {
+			released = r.account(ctx)
+		}
+		if released != nil {
 			return OptimizeResult{}, temporal.NewNonRetryableApplicationError(
 				reason(err)+"; and cleaning up failed: "+reason(released), classOf(err), err)
 		}
@@ -119,6 +123,17 @@ func (r *optimizeRun) run(ctx workflow.Context) (OptimizeResult, error) {
 		return result, r.finish(ctx, nil) // somebody may want to search on
 	}
 	return result, r.finish(ctx, &result)
+}
+
+// account makes the cost of a run that failed or was cancelled the ledger's.
+func (r *optimizeRun) account(ctx workflow.Context) error {
+	spend, known, err := finalCost(ctx, r.caller, activities.SpendInput{Tenant: tenant.ID(r.in.Tenant), Job: r.Chain})
+	if !known {
+		return err
+	}
+	r.Asked.Calls, r.Asked.CostMicroUSD = spend.Calls, spend.CostMicroUSD
+	r.show(ctx)
+	return story(ctx, r.Stage, 1, usd(r.Asked.CostMicroUSD))
 }
 
 // prepare checks everything and quotes the cost before the first call.
@@ -230,8 +245,12 @@ func (r *optimizeRun) ask(ctx workflow.Context, stage, summary string, do func(w
 		limit := r.Budget
 		asked, err := do(r.asking(ctx, summary))
 		r.Asked.Answers += asked.Answers
-		r.Asked.Calls += asked.Calls
-		r.Asked.CostMicroUSD += asked.CostMicroUSD
+		if s := asked.Spend; s != nil { // the ledger knows more than this result: calls of attempts that were lost
+			r.Asked.Calls, r.Asked.CostMicroUSD = s.Calls, s.CostMicroUSD
+		} else {
+			r.Asked.Calls += asked.Calls
+			r.Asked.CostMicroUSD += asked.CostMicroUSD
+		}
 		if err == nil || classOf(err) != string(fault.Budget) {
 			return err
 		}

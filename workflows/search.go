@@ -22,7 +22,7 @@ func SearchVideos(ctx workflow.Context, in SearchVideosInput) (SearchVideosResul
 	}
 	if video.Rank(in.Rank) != video.RankBM25 {
 		_, err := callOnClass(ctx, c, StemEmbed, recipe.EmbedGPU, recipe.GPUWait, "embed the query", a.EmbedQuery,
-			activities.EmbedQueryInput{Tenant: t, Recipe: recipe.Fingerprint, Query: in.Query})
+			activities.EmbedQueryInput{Tenant: t, Recipe: recipe.Fingerprint, Query: in.Query, LimitMicroUSD: micro(in.BudgetUSD)})
 		if err != nil {
 			return SearchVideosResult{}, staged(stageEmbed, err)
 		}

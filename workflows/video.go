@@ -217,6 +217,11 @@ func (r *videoRun) report(ctx workflow.Context, result *IngestVideoResult) error
 	})
 	if err == nil {
 		result.Report, result.RepeatedCalls = written.Key, written.RepeatedCalls
+		if s := written.Spend; s != nil {
+			r.calls, r.micro = s.Describe, s.CostMicroUSD
+			r.progress.CostUSD = usd(r.micro)
+			result.DescribeCalls, result.CostUSD = r.calls, usd(r.micro)
+		}
 	}
 	return err
 }
@@ -229,11 +234,31 @@ func (r *videoRun) abandon(ctx workflow.Context, cause error) error {
 	}
 	free, _ := workflow.NewDisconnectedContext(ctx)
 	err := do(r.index(free, "remove what is not whole"), r.a.Abandon, r.ref())
+	if err == nil {
+		err = r.account(ctx)
+	}
 	if err != nil {
 		return temporal.NewNonRetryableApplicationError(
 			reason(cause)+"; and cleaning up failed: "+reason(err), classOf(cause), cause)
 	}
 	return cause
+}
+
+// account makes the cost of a run that failed or was cancelled the ledger's.
+func (r *videoRun) account(ctx workflow.Context) error {
+	if r.available == 0 {
+		return nil // no model was asked
+	}
+	spend, known, err := finalCost(ctx, r.caller, activities.SpendInput{
+		Tenant: r.tenant(), Job: r.job, Workflow: workflow.GetInfo(ctx).WorkflowExecution.ID,
+	})
+	if !known {
+		return err
+	}
+	r.micro = spend.CostMicroUSD
+	r.progress.CostUSD = usd(r.micro)
+	r.show(ctx)
+	return story(ctx, r.progress.Stage, 1, usd(r.micro))
 }
 
 // name is the video's name, fit for a summary.

@@ -135,7 +135,12 @@ func (r *videoRun) chunk(ctx workflow.Context, index int) {
 
 // pay adds what a model stage has cost.
 func (r *videoRun) pay(ctx workflow.Context, done activities.ChunkResult) {
-	r.micro += done.CostMicroUSD
+	// The ledger knows more than this result: calls of attempts that were lost.
+	if done.SpentMicroUSD != nil {
+		r.micro = max(r.micro, *done.SpentMicroUSD)
+	} else {
+		r.micro += done.CostMicroUSD
+	}
 	r.refused += done.Refused
 	r.progress.CostUSD = usd(r.micro)
 	r.show(ctx)

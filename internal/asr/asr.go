@@ -4,6 +4,7 @@ package asr
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"math"
@@ -25,6 +26,7 @@ type Options struct {
 	URL              string // the base that ends in /v1
 	Key, KeyVariable string
 	Timeout          time.Duration      // of one piece of ten minutes; 0 = 10 min
+	Shared           *limit.Limit       // of a server that other adapters ask too; nil = its own
 	MaxInFlight      int                // calls at once; 0 = discovered
 	Redactor         *safetext.Redactor // of what the endpoint says; nil = of Key only
 }
@@ -44,7 +46,7 @@ func New(o Options) *Transcriber {
 	return &Transcriber{
 		url:    strings.TrimSuffix(o.URL, "/"),
 		client: answer.New(answer.Options{Op: op, Key: o.Key, KeyVariable: o.KeyVariable, Timeout: o.Timeout, MaxBytes: 8 << 20, Redactor: o.Redactor}),
-		limit:  limit.New(limit.Options{Start: 2, Max: o.MaxInFlight, Fixed: o.MaxInFlight > 0}),
+		limit:  cmp.Or(o.Shared, limit.New(limit.Options{Start: 2, Max: o.MaxInFlight, Fixed: o.MaxInFlight > 0})),
 	}
 }
 

@@ -24,6 +24,7 @@ type Options struct {
 	URL              string // Pooling: the base without /pooling; Texts: the base that ends in /v1
 	Key, KeyVariable string
 	Timeout          time.Duration
+	Shared           *limit.Limit       // of a server that other adapters ask too; nil = its own
 	MaxInFlight      int                // calls at once; 0 = discovered
 	Redactor         *safetext.Redactor // of what the endpoint says; nil = of Key only
 	NoCanary         bool               // Pooling: trust the model without the canary
@@ -36,6 +37,9 @@ func (o Options) client() *answer.Client {
 }
 
 func (o Options) limit() *limit.Limit {
+	if o.Shared != nil {
+		return o.Shared
+	}
 	return limit.New(limit.Options{Max: o.MaxInFlight, Fixed: o.MaxInFlight > 0})
 }
 

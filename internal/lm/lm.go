@@ -5,6 +5,7 @@
 package lm
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -37,6 +38,7 @@ type Options struct {
 	URL              string        // the base that ends in /v1
 	Key, KeyVariable string        // bearer token, and the variable it came from
 	Timeout          time.Duration // of one call; 0 = 5 min
+	Shared           *limit.Limit  // of a server that other adapters ask too; nil = its own
 	MaxInFlight      int           // calls at once; 0 = discovered
 	Dialect          Dialect
 	Redactor         *safetext.Redactor // of what the endpoint says; nil = of Key only
@@ -68,7 +70,7 @@ func New(o Options) *LM {
 	client := answer.New(answer.Options{Op: op, Key: o.Key, KeyVariable: o.KeyVariable, Timeout: o.Timeout, MaxBytes: maxAnswer, Redactor: o.Redactor})
 	return &LM{
 		options: o, client: client,
-		limit: limit.New(limit.Options{Max: o.MaxInFlight, Fixed: o.MaxInFlight > 0}),
+		limit: cmp.Or(o.Shared, limit.New(limit.Options{Max: o.MaxInFlight, Fixed: o.MaxInFlight > 0})),
 	}
 }
 

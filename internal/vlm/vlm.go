@@ -25,6 +25,7 @@ type Options struct {
 	URL              string // OpenAI: the base that ends in /v1; Cogniverse: see NewCogniverse
 	Key, KeyVariable string // bearer token, and the variable it came from
 	Timeout          time.Duration
+	Shared           *limit.Limit       // of a server that other adapters ask too; nil = its own
 	MaxInFlight      int                // calls at once; 0 = discovered
 	Redactor         *safetext.Redactor // of what the endpoint says; nil = of Key only
 	Batch            int                // Cogniverse: frames a call; 0 or 1 = one
@@ -38,6 +39,9 @@ func (o Options) client() *answer.Client {
 }
 
 func (o Options) limit() *limit.Limit {
+	if o.Shared != nil {
+		return o.Shared
+	}
 	if o.MaxInFlight > 0 {
 		return limit.New(limit.Options{Max: o.MaxInFlight, Fixed: true})
 	}

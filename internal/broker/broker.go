@@ -1,0 +1,190 @@
+// Package broker is the only way to a model endpoint: one broker for each
+// endpoint and process. In this order a call finds out whether its answer is
+// stored; joins one for the same answer that is in flight, here or in another
+// process; waits until the endpoint is up, and for one of the slots that the
+// endpoint has, whatever the model or the stage; reserves its cost in the ledger;
+// is made, with its answer stored and its cost settled. Retries, Retry-After and
+// backoff are here and nowhere else.
+//
+// A call that has begun is not cut because its caller went away: it runs to its
+// end, and whoever comes next joins it. See video.PaidCall.Grace for the bound.
+package broker
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/circuit"
+	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// Ledger is what a broker needs of the ledger.
+type Ledger interface {
+	TryReserve(ctx context.Context, c video.Call, limitMicroUSD int64) (money.Reservation, error)
+	Settle(ctx context.Context, key string, o money.Outcome, microUSD int64) (money.Booking, error)
+	// Settled is closed at the next settlement of this process.
+	Settled() <-chan struct{}
+}
+
+// Options of Brokers.
+type Options struct {
+	Ledger Ledger
+	// Endpoint names the endpoint that a call goes to; nil = one for each kind and model.
+	Endpoint func(c video.PaidCall) string
+	// StoreFor is how long a paid answer that cannot be stored is kept in memory
+	// and stored again and again; 0 = 1 h.
+	StoreFor time.Duration
+	// Timeout bounds a request whose adapter does not; 0 = 30 min.
+	Timeout time.Duration
+}
+
+// Brokers are those of one process. Make them with New.
+type Brokers struct {
+	options Options
+	tickets atomic.Int64
+	mu      sync.Mutex
+	by      map[string]*broker // by endpoint
+}
+
+// New makes the brokers of a process.
+func New(o Options) *Brokers {
+	if o.Endpoint == nil {
+		o.Endpoint = func(c video.PaidCall) string { return c.Kind + " " + c.Model }
+	}
+	if o.StoreFor <= 0 {
+		o.StoreFor = time.Hour
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = 30 * time.Minute
+	}
+	return &Brokers{options: o, by: map[string]*broker{}}
+}
+
+// Ticket is a place in the order of calls, behind all that were given out.
+func (b *Brokers) Ticket() int64 { return b.tickets.Add(1) }
+
+// Do makes sure that the answer of a call is stored.
+func (b *Brokers) Do(ctx context.Context, c video.PaidCall) (video.Paid, error) {
+	name := b.options.Endpoint(c)
+	b.mu.Lock()
+	one := b.by[name]
+	if one == nil {
+		one = &broker{
+			options: b.options, flights: map[string]*flight{},
+			circuit: circuit.New(circuit.Options{Most: tryEvery}),
+		}
+		b.by[name] = one
+	}
+	b.mu.Unlock()
+	return one.do(ctx, c)
+}
+
+// broker is the way to one endpoint.
+type broker struct {
+	options Options
+	// slots are the endpoint's; a few calls more are open, so that storing an
+	// answer never idles one. How many are open bounds what waits to be stored.
+	slots, open gate
+	circuit     *circuit.Breaker
+	quiet       quiet
+
+	mu      sync.Mutex
+	flights map[string]*flight // by tenant and fingerprint
+}
+
+// errAbandoned ends a flight that nobody waits for any more.
+var errAbandoned = errors.New("nobody waits for the call")
+
+var errStopping = &fault.Error{
+	Class: fault.Preempted, Op: "call model", Reason: "the worker is stopping; another goes on from what is stored",
+}
+
+func (b *broker) do(ctx context.Context, c video.PaidCall) (video.Paid, error) {
+	for {
+		if c.Stored != nil {
+			if stored, err := c.Stored(ctx); stored || err != nil {
+				return video.Paid{}, err
+			}
+		}
+		if c.Unpriced && c.LimitMicroUSD > 0 {
+			return video.Paid{}, fault.New(fault.Budget, "call model", c.Model,
+				"its price is not known, so nothing is asked of it under a hard limit; set its price, or remove the limit")
+		}
+		paid, err := b.join(ctx, c)
+		if !errors.Is(err, errAbandoned) || ctx.Err() != nil {
+			return paid, err
+		}
+	}
+}
+
+// join waits for the flight of the call, which it starts if there is none.
+func (b *broker) join(ctx context.Context, c video.PaidCall) (video.Paid, error) {
+	if ctx.Err() != nil {
+		return video.Paid{}, context.Cause(ctx)
+	}
+	who := &caller{c}
+	f, mine := b.enter(ctx, who)
+	stop := c.Stop
+	for {
+		select {
+		case <-f.done:
+			switch {
+			case mine:
+				return f.paid, f.err
+			case f.call.Job != c.Job && (fault.ClassOf(f.err) == fault.Budget || errors.Is(f.err, money.ErrGivenUp)):
+				return video.Paid{}, errAbandoned // that is the other job's limit
+			}
+			return video.Paid{}, f.err
+		case <-stop:
+			stop = nil
+			f.unwant(errStopping)
+		case <-ctx.Done():
+			return video.Paid{}, who.leave(ctx, f)
+		}
+	}
+}
+
+// caller is one who waits for a flight.
+type caller struct{ video.PaidCall }
+
+// leave is for a caller whose context has ended. The last one bounds the call.
+func (c *caller) leave(ctx context.Context, f *flight) error {
+	cause := context.Cause(ctx)
+	var grace time.Duration
+	bounded := true
+	if c.Grace != nil {
+		grace, bounded = c.Grace(cause)
+	}
+	if soon := f.leave(c, grace, bounded); soon {
+		// What ends soon ends before its activity does, and so before its worker.
+		<-f.done
+	}
+	return cause
+}
+
+// enter finds or starts the flight of a call.
+func (b *broker) enter(ctx context.Context, c *caller) (f *flight, mine bool) {
+	name := string(c.Tenant) + "/" + string(c.Fingerprint)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if f = b.flights[name]; f != nil && f.join(c) {
+		return f, false
+	}
+	f = newFlight(ctx, b, c)
+	b.flights[name] = f
+	go func() {
+		f.paid, f.err = f.run()
+		b.mu.Lock()
+		if b.flights[name] == f {
+			delete(b.flights, name)
+		}
+		b.mu.Unlock()
+		f.land()
+	}()
+	return f, true
+}

@@ -1,0 +1,254 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/circuit"
+	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/video"
+)
+
+const (
+	// transportTries is how often a call is made whose failures the provider does
+	// not bill, before its activity fails and is tried again by the server.
+	transportTries = 6
+	firstWait      = 200 * time.Millisecond // before the second try, doubling
+	overloadWait   = time.Second            // of an endpoint that does not say how long
+	maxWait        = time.Minute            // that an endpoint may ask for
+	// pollEvery is how often a call looks at what other processes do.
+	pollEvery = 300 * time.Millisecond
+	tryEvery  = 2 * time.Second  // at most, between tries of an endpoint that is down
+	storeWait = 30 * time.Second // at most, between tries to store an answer
+	// storeForRefused bounds it where the store refuses: waiting rarely helps.
+	storeForRefused = time.Minute
+)
+
+// run makes calls until one is answered or there is no sense in another.
+func (f *flight) run() (video.Paid, error) {
+	defer f.waits("")
+	for tries := 0; ; {
+		paid, err := f.once()
+		again, wait := f.judge(err, &tries)
+		if !again {
+			return paid, err
+		}
+		if wait > 0 {
+			f.waits(err.Error())
+			if err := sleep(f.wanted, wait); err != nil {
+				return video.Paid{}, err
+			}
+		}
+	}
+}
+
+// judge says whether and when a failed call is made again.
+func (f *flight) judge(err error, tries *int) (again bool, wait time.Duration) {
+	switch {
+	case err == nil, f.going.Err() != nil, errors.Is(err, money.ErrGivenUp):
+		return false, 0
+	case errors.Is(err, errWaited):
+		return true, 0
+	case fault.ClassOf(err) == fault.Overload:
+		return true, min(max(fault.RetryAfter(err), overloadWait), maxWait)
+	case fault.ClassOf(err) != fault.Transport:
+		return false, 0
+	}
+	*tries++
+	wait = firstWait << min(*tries-1, 6)
+	// What is billed has a bound of its own, in the ledger.
+	return money.IsCharged(err) || *tries < transportTries, wait + rand.N(wait)
+}
+
+// errWaited says that nothing was tried: the call waited for another, and looks
+// again whether its answer is stored.
+var errWaited = errors.New("waited for another call")
+
+// once makes one call, unless the answer is stored by now.
+func (f *flight) once() (video.Paid, error) {
+	pass, err := f.up()
+	if err != nil {
+		return video.Paid{}, err
+	}
+	made := false
+	defer func() {
+		if !made {
+			f.circuit.Leave(pass)
+		}
+	}()
+	f.resize()
+	if err := f.open.enter(f.wanted, f.place); err != nil {
+		return video.Paid{}, err
+	}
+	leave := sync.OnceFunc(func() { f.open.leave(f.place) })
+	defer leave()
+	if f.call.Stored != nil {
+		if stored, err := f.call.Stored(f.wanted); stored || err != nil {
+			return video.Paid{}, err
+		}
+	}
+	if f.ask == nil {
+		if f.ask, err = f.call.Prepare(f.wanted); err != nil {
+			return video.Paid{}, err
+		}
+	}
+	if err := f.slots.enter(f.wanted, f.place); err != nil {
+		return video.Paid{}, err
+	}
+	settled := f.options.Ledger.Settled()
+	reserved, err := f.reserve()
+	if err != nil {
+		f.slots.leave(f.place)
+		leave()
+		return video.Paid{}, f.refused(err, settled)
+	}
+	defer f.ended()
+	answer, err := f.request(reserved.Key)
+	f.slots.leave(f.place)
+	f.resize()
+	made = true
+	f.news(pass, err)
+	return f.settle(reserved, answer, err)
+}
+
+// request asks the endpoint once.
+func (f *flight) request(key string) (video.PaidAnswer, error) {
+	ctx, cancel := context.WithTimeoutCause(f.going, f.options.Timeout, errTimeout)
+	defer cancel()
+	answer, err := f.ask(money.WithEntry(ctx, key))
+	if err != nil && errors.Is(context.Cause(ctx), errTimeout) {
+		err = money.ChargeUnknown(errTimeout)
+	}
+	return answer, err
+}
+
+var errTimeout = fault.New(fault.Transport, "call model", "", "no answer in time")
+
+// resize gives the endpoint as many slots as it takes calls now.
+func (f *flight) resize() {
+	limit := max(f.call.Limit(), 1)
+	f.slots.resize(limit)
+	f.open.resize(limit + max(limit/4, 1))
+}
+
+// reserve begins the call in the ledger. From here on it is not cut.
+func (f *flight) reserve() (money.Reservation, error) {
+	if err := f.begin(); err != nil {
+		return money.Reservation{}, err
+	}
+	r, err := f.options.Ledger.TryReserve(f.going, f.call.Call, f.call.LimitMicroUSD)
+	if err != nil {
+		f.ended()
+	}
+	return r, err
+}
+
+// refused waits for what kept a call from being reserved.
+func (f *flight) refused(err error, settled <-chan struct{}) error {
+	room := errors.Is(err, money.ErrNoRoom)
+	if !room && !errors.Is(err, money.ErrElsewhere) {
+		return err
+	}
+	f.waits(err.Error())
+	if !room {
+		settled = nil // those of this process say nothing about another
+	}
+	timer := time.NewTimer(pollEvery)
+	defer timer.Stop()
+	select {
+	case <-settled:
+	case <-timer.C:
+	case <-f.wanted.Done():
+		return context.Cause(f.wanted)
+	}
+	return errWaited
+}
+
+// settle stores the answer and books how the call ended.
+func (f *flight) settle(r money.Reservation, a video.PaidAnswer, err error) (video.Paid, error) {
+	booking := money.End(err, a.CostMicroUSD, r.MicroUSD)
+	switch {
+	case err == nil:
+		if err = f.store(a); err != nil {
+			booking.Outcome = money.BilledFailure
+			if f.going.Err() != nil {
+				booking.Outcome = money.Lost
+			}
+		}
+	case f.going.Err() != nil:
+		// It was cut: whether the provider bills it nobody knows, unless it said so.
+		if booking.Outcome != money.BilledFailure {
+			booking.MicroUSD = r.MicroUSD
+		}
+		booking.Outcome = money.Lost
+	case errors.Is(err, circuit.ErrOpen):
+		booking.Outcome = money.Released
+	}
+	if booked := f.book(r.Key, booking); booked != nil {
+		return video.Paid{}, errors.Join(err, booked)
+	}
+	if booking.Outcome == money.BilledFailure && fault.ClassOf(err) == fault.Transport && r.Charged+1 >= money.MaxCharged {
+		err = money.GiveUp("call model", f.call.Model, r.Charged+1, err)
+	}
+	if err != nil {
+		return video.Paid{}, err
+	}
+	return video.Paid{Called: true, CostMicroUSD: booking.MicroUSD}, nil
+}
+
+// store keeps a paid answer in memory and stores it again and again, rather than
+// paying for another.
+func (f *flight) store(a video.PaidAnswer) error {
+	start := time.Now()
+	for wait := firstWait; ; wait = min(2*wait, storeWait) {
+		err := a.Store(f.closing)
+		if err == nil {
+			return nil
+		}
+		bound := f.options.StoreFor
+		if class := fault.ClassOf(err); class == fault.Input || class == fault.Auth {
+			bound = min(bound, storeForRefused)
+		}
+		if time.Since(start) > bound {
+			return err
+		}
+		f.waits(fmt.Sprintf("storing a paid answer: %v", err))
+		if sleep(f.going, wait) != nil {
+			return err
+		}
+	}
+}
+
+// book settles an entry. While the ledger fails it tries again: the entry has a
+// key, so it is settled once.
+func (f *flight) book(key string, b money.Booking) error {
+	start := time.Now()
+	free := context.WithoutCancel(f.going)
+	for wait := firstWait; ; wait = min(2*wait, storeWait) {
+		_, err := f.options.Ledger.Settle(free, key, b.Outcome, b.MicroUSD)
+		class := fault.ClassOf(err)
+		if err == nil || class == fault.Preempted || class == fault.Input || time.Since(start) > f.options.StoreFor {
+			return err
+		}
+		f.waits(fmt.Sprintf("booking a call: %v", err))
+		if sleep(f.going, wait) != nil {
+			return err
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,76 @@
+package broker
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/circuit"
+)
+
+// quiet leaves an endpoint alone that asks for it. One call that is refused waits
+// alone; only when a second one is refused, with no answer in between, it is the
+// endpoint that has enough, and not that call.
+type quiet struct {
+	mu      sync.Mutex
+	refused string // the call that was refused since the last answer; "" = none
+	until   time.Time
+}
+
+func (q *quiet) answered() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.refused = ""
+}
+
+func (q *quiet) overloaded(fingerprint string, d time.Duration) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if until := time.Now().Add(min(d, maxWait)); q.refused != "" && q.refused != fingerprint && until.After(q.until) {
+		q.until = until
+	}
+	q.refused = fingerprint
+}
+
+// left is how long the endpoint is to be left alone.
+func (q *quiet) left() time.Duration {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return time.Until(q.until)
+}
+
+// up waits until the endpoint is to be asked. While it is down, one call at a
+// time tries it.
+func (f *flight) up() (circuit.Pass, error) {
+	for {
+		wait := f.quiet.left()
+		var pass circuit.Pass
+		if wait <= 0 {
+			if pass, wait = f.circuit.Enter(); wait <= 0 {
+				return pass, nil
+			}
+		}
+		f.waits("the endpoint is overloaded or does not answer")
+		if err := sleep(f.wanted, wait); err != nil {
+			return pass, err
+		}
+	}
+}
+
+// news tells what the end of a call says about the endpoint.
+func (f *flight) news(pass circuit.Pass, err error) {
+	switch {
+	case f.going.Err() != nil:
+		f.circuit.Leave(pass)
+	case errors.Is(err, circuit.ErrOpen):
+		f.circuit.Fail(pass)
+	default:
+		f.circuit.Succeed(pass)
+		if fault.ClassOf(err) != fault.Overload {
+			f.quiet.answered()
+		} else if d := fault.RetryAfter(err); d > 0 {
+			f.quiet.overloaded(string(f.call.Fingerprint), d)
+		}
+	}
+}

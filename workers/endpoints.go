@@ -1,0 +1,88 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/internal/config"
+	"github.com/cogniverse/cogflow/internal/limit"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// modelServers knows which configured endpoints are one server: those with one
+// address and one key. What a server takes at once is shared by everything that
+// asks it, whatever the model or the stage.
+type modelServers struct {
+	limits map[string]*limit.Limit // by server
+	byCall map[string]string       // server, by kind and model of a call
+}
+
+// serverOf identifies the server of an endpoint. Servers of OpenAI's protocol
+// have other protocols beside /v1.
+func serverOf(e config.Endpoint) string {
+	return strings.TrimSuffix(strings.TrimSuffix(e.URL, "/"), "/v1") + " " + e.KeyVariable
+}
+
+func serversOf(c config.Config) modelServers {
+	s := modelServers{limits: map[string]*limit.Limit{}, byCall: map[string]string{}}
+	options := map[string]limit.Options{}
+	add := func(e config.Endpoint) {
+		id := serverOf(e)
+		o, known := options[id]
+		if e.Kind == config.Transcriptions {
+			o.Start = 2 // a piece of sound lasts ten minutes
+		} else if known {
+			o.Start = 0
+		}
+		if e.MaxInFlight > 0 && (!o.Fixed || e.MaxInFlight < o.Max) {
+			o.Max, o.Fixed = e.MaxInFlight, true
+		}
+		options[id] = o
+	}
+	serves := func(kind, model string, e config.Endpoint) {
+		if _, taken := s.byCall[kind+" "+model]; !taken { // the first endpoint wins
+			s.byCall[kind+" "+model] = serverOf(e)
+		}
+	}
+	for _, e := range c.Endpoints {
+		add(e)
+		for _, model := range e.Models {
+			switch askedBy(e.Kind) {
+			case partTranscribers:
+				serves(video.KindTranscribe, model, e)
+			case partEmbedders:
+				serves(video.KindEmbed, of(model, video.OfCaption), e)
+				if e.Kind == config.Pooling {
+					serves(video.KindEmbed, of(model, video.OfFrame), e)
+				}
+			default:
+				serves(video.KindDescribe, model, e)
+			}
+		}
+	}
+	for _, e := range c.Chat() {
+		add(e)
+		for _, model := range e.Models {
+			serves(activities.KindComplete, model, e)
+		}
+	}
+	for id, o := range options {
+		s.limits[id] = limit.New(o)
+	}
+	return s
+}
+
+// limit is what an endpoint's server takes at once.
+func (s modelServers) limit(e config.Endpoint) *limit.Limit { return s.limits[serverOf(e)] }
+
+// of names the server that a call goes to.
+func (s modelServers) of(c video.PaidCall) string {
+	model := c.Model
+	if c.Kind == video.KindEmbed {
+		model = of(c.Model, c.Of)
+	}
+	if id, ok := s.byCall[c.Kind+" "+model]; ok {
+		return id
+	}
+	return c.Kind + " " + c.Model // a model of this process
+}

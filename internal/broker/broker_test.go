@@ -246,7 +246,7 @@ func TestOneEndpoint(t *testing.T) {
 				last = i
 			}
 		}
-		require.Less(t, last, 30, "it has half of the slots")
+		require.Less(t, last, 45, "it has about half of the slots")
 		require.Equal(t, 28*time.Second, time.Since(start).Round(time.Second), "no slot is idle")
 	})
 }

@@ -120,11 +120,23 @@ func (f *flight) once() (video.Paid, error) {
 func (f *flight) request(key string) (video.PaidAnswer, error) {
 	ctx, cancel := context.WithTimeoutCause(f.going, f.options.Timeout, errTimeout)
 	defer cancel()
-	answer, err := f.ask(money.WithEntry(ctx, key))
+	answer, err := f.ask(money.WithPayer(money.WithEntry(ctx, key), f.pay))
 	if err != nil && errors.Is(context.Cause(ctx), errTimeout) {
 		err = money.ChargeUnknown(errTimeout)
 	}
 	return answer, err
+}
+
+// pay books a further request of an adapter as an entry of its own.
+func (f *flight) pay(ctx context.Context, what string, ask func(context.Context) error) error {
+	c := f.call.Call
+	c.Fingerprint = video.NewFingerprint("further request", c.Model, what)
+	r, err := f.options.Ledger.TryReserve(ctx, c, f.call.LimitMicroUSD)
+	if err != nil {
+		return err
+	}
+	err = ask(money.WithEntry(ctx, r.Key))
+	return errors.Join(err, f.book(r.Key, f.outcome(r, err, r.MicroUSD)))
 }
 
 var errTimeout = fault.New(fault.Transport, "call model", "", "no answer in time")
@@ -171,23 +183,14 @@ func (f *flight) refused(err error, settled <-chan struct{}) error {
 
 // settle stores the answer and books how the call ended.
 func (f *flight) settle(r money.Reservation, a video.PaidAnswer, err error) (video.Paid, error) {
-	booking := money.End(err, a.CostMicroUSD, r.MicroUSD)
-	switch {
-	case err == nil:
+	booking := f.outcome(r, err, a.CostMicroUSD)
+	if err == nil {
 		if err = f.store(a); err != nil {
 			booking.Outcome = money.BilledFailure
 			if f.going.Err() != nil {
 				booking.Outcome = money.Lost
 			}
 		}
-	case f.going.Err() != nil:
-		// It was cut: whether the provider bills it nobody knows, unless it said so.
-		if booking.Outcome != money.BilledFailure {
-			booking.MicroUSD = r.MicroUSD
-		}
-		booking.Outcome = money.Lost
-	case errors.Is(err, circuit.ErrOpen):
-		booking.Outcome = money.Released
 	}
 	if booked := f.book(r.Key, booking); booked != nil {
 		return video.Paid{}, errors.Join(err, booked)
@@ -199,6 +202,23 @@ func (f *flight) settle(r money.Reservation, a video.PaidAnswer, err error) (vid
 		return video.Paid{}, err
 	}
 	return video.Paid{Called: true, CostMicroUSD: booking.MicroUSD}, nil
+}
+
+// outcome is how a request is booked that ended with err.
+func (f *flight) outcome(r money.Reservation, err error, cost int64) money.Booking {
+	booking := money.End(err, cost, r.MicroUSD)
+	switch {
+	case err == nil:
+	case f.going.Err() != nil:
+		// It was cut: whether the provider bills it nobody knows, unless it said so.
+		if booking.Outcome != money.BilledFailure {
+			booking.MicroUSD = r.MicroUSD
+		}
+		booking.Outcome = money.Lost
+	case errors.Is(err, circuit.ErrOpen):
+		booking = money.Booking{Outcome: money.Released}
+	}
+	return booking
 }
 
 // store keeps a paid answer in memory and stores it again and again, rather than

@@ -160,10 +160,31 @@ func (a *Optimize) optimization(ctx context.Context, t tenant.ID, job string) (*
 		return nil, err
 	}
 	o, err := j.open()
+	if err != nil { // an earlier build took names in another case
+		o, err = j.exact().open()
+	}
 	if err == nil {
 		a.jobs.Store(key, o)
 	}
 	return o, err
+}
+
+// exact is a stored job with the names of its program and metric as they are
+// declared.
+func (j optimizeJob) exact() optimizeJob {
+	var program prompt.Program
+	if json.Unmarshal(j.Program, &program) == nil {
+		if text, err := json.Marshal(program); err == nil {
+			j.Program = text
+		}
+	}
+	var m metric.Metric
+	if json.Unmarshal(j.Metric, &m) == nil {
+		if text, err := json.Marshal(m); err == nil {
+			j.Metric = text
+		}
+	}
+	return j
 }
 
 // maxExamples bounds what one optimization reads, in bytes and rows.

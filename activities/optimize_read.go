@@ -14,6 +14,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt/metric"
 	"github.com/cogniverse/cogflow/prompt/mipro"
 	"github.com/cogniverse/cogflow/prompt/yaml"
+	"github.com/cogniverse/cogflow/strictjson"
 	"github.com/cogniverse/cogflow/tenant"
 )
 
@@ -66,7 +67,8 @@ func (a *Optimize) text(ctx context.Context, t tenant.ID, what string, raw json.
 	var at struct {
 		URI string `json:"uri"`
 	}
-	if len(raw) == 0 || json.Unmarshal(raw, &at) != nil || at.URI == "" {
+	// An object that has anything beside it is no reference, but what it says.
+	if len(raw) == 0 || strictjson.Unmarshal(raw, &at) != nil || at.URI == "" {
 		return raw, nil
 	}
 	train := &Train{Store: a.Store, Documents: a.Documents}
@@ -98,16 +100,20 @@ func (a *Optimize) examples(ctx context.Context, t tenant.ID, what string, raw j
 		return fault.Wrap(fault.Input, "read "+what, fmt.Sprintf("example %d", place), err)
 	}
 	if bytes.TrimSpace(text)[0] == '[' {
-		if err := json.Unmarshal(text, &out); err != nil {
+		if err := strictjson.Unmarshal(text, &out); err != nil {
 			return nil, bad(len(out), err)
 		}
 	} else {
 		d := json.NewDecoder(bytes.NewReader(text))
 		for {
-			o := &prompt.Object{}
-			err := d.Decode(o)
+			var line json.RawMessage
+			err := d.Decode(&line)
 			if errors.Is(err, io.EOF) {
 				break
+			}
+			o := &prompt.Object{}
+			if err == nil {
+				err = strictjson.Unmarshal(line, o)
 			}
 			if err != nil {
 				return nil, bad(len(out)+1, err)

@@ -6,7 +6,6 @@ package eval
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/strictjson"
 )
 
 // What a query file may hold. A query is no longer than a search takes.
@@ -47,7 +47,7 @@ type Judged struct {
 func (j *Judged) UnmarshalJSON(data []byte) error {
 	type plain Judged // without this method
 	p := plain{Grade: 1}
-	if err := decode(data, &p); err != nil {
+	if err := strictjson.Unmarshal(data, &p); err != nil {
 		return err
 	}
 	*j = Judged(p)
@@ -105,23 +105,10 @@ func parseQuery(line []byte) (Query, error) {
 	if !utf8.Valid(line) {
 		return q, errors.New("it is not UTF-8")
 	}
-	if err := decode(line, &q); err != nil {
+	if err := strictjson.Unmarshal(line, &q); err != nil {
 		return q, err
 	}
 	return q, q.check()
-}
-
-// decode reads exactly one JSON value of known fields.
-func decode(data []byte, into any) error {
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		return err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("want one JSON object a line")
-	}
-	return nil
 }
 
 func (q Query) check() error {

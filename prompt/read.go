@@ -1,16 +1,14 @@
 package prompt
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"regexp"
 	"strings"
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/prompt/python"
+	"github.com/cogniverse/cogflow/strictjson"
 )
 
 // Bounds of a program file. A prompt beyond them would be paid for thousands of
@@ -32,33 +30,14 @@ func Read(text []byte) (*Program, error) {
 		return nil, fault.New(fault.Input, readProgram, "", fmt.Sprintf(
 			"the file has %d bytes; at most %d are taken", len(text), MaxProgramBytes))
 	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
 	p := &Program{}
-	if err := d.Decode(p); err != nil {
-		return nil, fault.Wrap(fault.Input, readProgram, p.Name, readableJSON(err))
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, fault.New(fault.Input, readProgram, p.Name, "there is text after the program's JSON object")
+	if err := strictjson.Unmarshal(text, p); err != nil {
+		return nil, fault.Wrap(fault.Input, readProgram, p.Name, err)
 	}
 	if err := p.check(); err != nil {
 		return nil, fault.Wrap(fault.Input, readProgram, p.Name, err)
 	}
 	return p, nil
-}
-
-func readableJSON(err error) error {
-	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		where, want := e.Field, e.Type.Kind().String()
-		if where == "" {
-			where = "the file"
-		}
-		if name, ok := map[string]string{"struct": "object", "ptr": "object", "slice": "list"}[want]; ok {
-			want = name
-		}
-		return fmt.Errorf("%s holds JSON %s where %s belongs", where, e.Value, want)
-	}
-	return errors.New(strings.TrimPrefix(err.Error(), "json: "))
 }
 
 // normalize makes integers of the whole numbers among a literal's options,

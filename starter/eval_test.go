@@ -45,7 +45,7 @@ func TestEvalRefuses(t *testing.T) {
 		{[]string{"--queries", file, "--rank", "bm25,bm25"}, exitUsage, "--rank wants different names"},
 		{[]string{"--queries", file, "--rank", ""}, exitUsage, "--rank wants 1 to 16"},
 		{[]string{"--queries", file, "--tenant", "a b"}, exitUsage, "tenant"},
-		{[]string{"--queries", file}, exitFailed, "line 2: json: cannot unmarshal number"},
+		{[]string{"--queries", file}, exitFailed, `line 2: "query": want a string`},
 		{[]string{"--queries", file + ".gone"}, exitFailed, "no such file"},
 		{[]string{"--queries", b.dir}, exitFailed, "it is a directory"},
 	} {

@@ -326,7 +326,7 @@ func TestOptimizeUsage(t *testing.T) {
 		"no key":                     {[]string{"programs", "show", "a", "--key", ""}, exitUsage, "it is empty"},
 		"unknown key in YAML": {[]string{"optimize", "--trainset", train, "--program", file("odd.yaml",
 			"name: x\npredictors:\n- name: a\n  input: []\n")}, exitFailed, `odd.yaml": line 4: unknown key "input"`},
-		"no program in YAML":              {[]string{"optimize", "--trainset", train, "--program", file("no.yaml", "just words\n")}, exitFailed, "string where object belongs"},
+		"no program in YAML":              {[]string{"optimize", "--trainset", train, "--program", file("no.yaml", "just words\n")}, exitFailed, "want an object, found a string"},
 		"unknown key of a metric in YAML": {with("--metric", file("odd-metric.yaml", "kind: exact\nfeild: agent\n")), exitFailed, `line 2: unknown key "feild"`},
 		"metric of nobody in YAML":        {with("--metric", file("metric.yaml", "kind: exact\nfield: modality\n")), exitFailed, `no output "modality"`},
 		"diff of one":                     {[]string{"programs", "diff", "a@2"}, exitUsage, "accepts 2 arg"},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/strictjson"
 )
 
 // set is a file of examples, or where a worker finds them.
@@ -45,7 +46,7 @@ func (s *set) read() (err error) {
 	err = examples(file, func(raw json.RawMessage) error {
 		n++
 		example := &prompt.Object{}
-		if err := example.UnmarshalJSON(raw); err != nil || example.Len() == 0 {
+		if err := strictjson.Unmarshal(raw, example); err != nil || example.Len() == 0 {
 			return bad(n, errors.Join(errors.New("want an object with the program's inputs and what is expected"), err))
 		}
 		if n == 1 {

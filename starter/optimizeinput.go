@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt/metric"
 	"github.com/cogniverse/cogflow/prompt/mipro"
 	"github.com/cogniverse/cogflow/prompt/yaml"
+	"github.com/cogniverse/cogflow/strictjson"
 	"github.com/cogniverse/cogflow/training"
 )
 
@@ -84,10 +84,8 @@ func (o *optimizeOptions) settings() error {
 		return err
 	}
 	said := mipro.Settings{Auto: o.in.Auto, Seed: o.in.Seed}
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&said); err != nil {
-		return usage("--set: %s", strings.TrimPrefix(err.Error(), "json: "))
+	if err := strictjson.Unmarshal(data, &said); err != nil {
+		return usage("--set: %v", err)
 	}
 	if said.Auto == "" && (said.NumTrials != 0 || said.NumCandidates != 0) {
 		said.Auto = "none"

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
+	"github.com/cogniverse/cogflow/strictjson"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
@@ -142,7 +143,7 @@ func inputOf(begun *historypb.WorkflowExecutionStartedEventAttributes) (
 	if err != nil {
 		return nil, common, "", err
 	}
-	if err := json.Unmarshal(raw, &known); err != nil {
+	if err := strictjson.Unmarshal(raw, &known, strictjson.AllowUnknown); err != nil {
 		return nil, common, "", err
 	}
 	return input, known.Common, known.Profile, normal(&known.Common)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/strictjson"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/workflows"
 )
@@ -140,6 +141,10 @@ func jsonValue(text string) any {
 
 // decodeExact reads one JSON document and keeps numbers as they are written.
 func decodeExact(data []byte, into any) error {
+	var once json.RawMessage // no name is there twice
+	if err := strictjson.Unmarshal(data, &once); err != nil {
+		return err
+	}
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
 	if err := d.Decode(into); err != nil {
@@ -173,7 +178,7 @@ func convert(from, into any) error {
 	if err != nil {
 		return err
 	}
-	return json.Unmarshal(data, into)
+	return strictjson.Unmarshal(data, into)
 }
 
 // trainID names a workflow by its whole input, so that two equal starts are one.

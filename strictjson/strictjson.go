@@ -12,6 +12,9 @@ package strictjson
 import (
 	"errors"
 	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -46,11 +49,11 @@ var strict = json.JoinOptions( //nolint:gochecknoglobals // a constant that Go c
 // and anything behind the value. Otherwise it fills into as encoding/json does.
 // A type with a method UnmarshalJSON decides itself about the names below it.
 //
-// The error names the place in the document. It is not classified: the caller
+// The error is an *Error, which names the place. It is not classified: the caller
 // knows whose mistake it is.
 func Unmarshal(data []byte, into any, options ...Option) error {
 	if tooDeep(data) {
-		return fmt.Errorf("objects and lists are nested more than %d deep", MaxDepth)
+		return &Error{Reason: fmt.Sprintf("objects and lists are nested more than %d deep", MaxDepth)}
 	}
 	all := []json.Options{strict}
 	for _, o := range options {
@@ -80,69 +83,118 @@ func tooDeep(data []byte) bool {
 	return false
 }
 
+// Error is what is wrong with a document.
+type Error struct {
+	Place  string // names and indexes, joined by dots; empty = the document as a whole
+	Reason string // for a person
+	Err    error  // the cause
+
+	unknown bool
+}
+
+// Error names the place and the reason.
+func (e *Error) Error() string {
+	switch {
+	case e.unknown:
+		return "unknown field " + strconv.Quote(e.Place)
+	case e.Place == "":
+		return e.Reason
+	}
+	return strconv.Quote(e.Place) + ": " + e.Reason
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
 // readable keeps of an error what a person can act on.
 func readable(err error) error {
 	if err == nil {
 		return nil
 	}
 	if e, ok := errors.AsType[*json.SemanticError](err); ok {
+		at := slices.Collect(e.JSONPointer.Tokens())
+		if inner, ok := errors.AsType[*Error](e.Err); ok { // of a type that decodes itself with this package
+			out := *inner
+			out.Place = place(append(at, inner.Place))
+			return &out
+		}
+		out := &Error{Place: place(at), Err: e.Err}
 		switch {
 		case errors.Is(e.Err, json.ErrUnknownName):
-			return fmt.Errorf("%s: unknown name", place(e.JSONPointer))
-		case e.Err != nil && e.JSONKind == 0:
-			return fmt.Errorf("%s: %w", place(e.JSONPointer), e.Err)
+			out.Reason, out.unknown = "the field is unknown", true
+		case errors.Is(e.Err, strconv.ErrRange):
+			out.Reason = "the number is out of range"
+		case e.Err != nil && !errors.Is(e.Err, strconv.ErrSyntax):
+			out.Reason = e.Err.Error()
 		case e.GoType != nil:
-			return fmt.Errorf("%s: a JSON %s does not fit %s%s", place(e.JSONPointer), kind(e.JSONKind), e.GoType.Kind(), because(e.Err))
+			out.Reason = "want " + wanted(e.GoType) + ", found " + found(e.JSONKind, e.JSONValue)
+		default:
+			out.Reason = strings.TrimPrefix(err.Error(), "json: ")
 		}
+		return out
 	}
 	if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		out := &Error{Place: place(slices.Collect(e.JSONPointer.Tokens())), Err: e.Err}
+		out.Reason = fmt.Sprintf("%s (byte %d)", e.Err, e.ByteOffset+1)
 		if errors.Is(e.Err, jsontext.ErrDuplicateName) {
-			return fmt.Errorf("%s: the name is there twice", place(e.JSONPointer))
+			out.Reason = "the name is there twice"
 		}
-		return fmt.Errorf("byte %d, %s: %w", e.ByteOffset, place(e.JSONPointer), e.Err)
+		return out
 	}
-	return errors.New(strings.TrimPrefix(err.Error(), "json: "))
+	return &Error{Reason: strings.TrimPrefix(err.Error(), "json: "), Err: err}
 }
 
-func because(err error) string {
-	if err == nil {
-		return ""
-	}
-	return ": " + err.Error()
-}
-
-// place writes a JSON pointer as people write places: dataset.rows.0.
-func place(p jsontext.Pointer) string {
+// place writes names as people write places: dataset.rows.0.
+func place(names []string) string {
 	const longest = 200
-	var parts []string
-	for token := range p.Tokens() {
-		parts = append(parts, token)
-	}
-	text := strings.Join(parts, ".")
+	text := strings.Join(slices.DeleteFunc(names, func(s string) bool { return s == "" }), ".")
 	if len(text) > longest {
 		text = strings.ToValidUTF8(text[:longest], "") + "…"
 	}
-	if text == "" {
-		return "the document"
-	}
-	return fmt.Sprintf("%q", text)
+	return text
 }
 
-func kind(k jsontext.Kind) string {
+func wanted(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	case reflect.Slice, reflect.Array:
+		return "a list"
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Float32, reflect.Float64:
+		return "a number"
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
+		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return "a whole number"
+	case reflect.Pointer:
+		return wanted(t.Elem())
+	default:
+		return "another value"
+	}
+}
+
+func found(k jsontext.Kind, value jsontext.Value) string {
+	const longest = 40
 	switch k {
 	case '{':
-		return "object"
+		return "an object"
 	case '[':
-		return "list"
+		return "a list"
 	case '"':
-		return "string"
+		return "a string"
 	case '0':
-		return "number"
+		if 0 < len(value) && len(value) <= longest {
+			return string(value)
+		}
+		return "a number"
 	case 't', 'f':
-		return "boolean"
+		return "true or false"
 	case 'n':
 		return "null"
 	default:
-		return "value"
+		return "something else"
 	}
 }

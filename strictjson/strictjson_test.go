@@ -29,7 +29,18 @@ type document struct {
 	Inner  *inner                       `json:"inner,omitempty"`
 	Raw    json.RawMessage              `json:"raw,omitempty"`
 	Any    any                          `json:"any,omitempty"`
+	Self   []self                       `json:"self,omitempty"`
 	hidden error                        //nolint:unused // no name of the document
+}
+
+// self decodes itself.
+type self struct {
+	A map[string]int `json:"a"`
+}
+
+func (s *self) UnmarshalJSON(data []byte) error {
+	type plain self
+	return strictjson.Unmarshal(data, (*plain)(s))
 }
 
 type Common struct {
@@ -111,13 +122,16 @@ func TestAllowUnknown(t *testing.T) {
 func TestErrorsNameThePlace(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		`{"inner":{"prefix":"p","x":1}}`:    `"inner.x": unknown name`,
-		`{"rows":[1,{"a":1,"a":2}]}`:        `"rows.1.a": the name is there twice`,
-		`{"inner":{"prefix":7}}`:            `"inner.prefix": a JSON number does not fit string`,
-		`{"count":9223372036854775808}`:     `"count": a JSON number does not fit int: value out of range`,
-		`[1]`:                               `the document: a JSON list does not fit struct`,
-		`{"tenant":"a" "budget_usd":1}`:     `the document`,
-		`{"tenant":"a","` + "\xff" + `":1}`: `invalid UTF-8`,
+		`{"inner":{"prefix":"p","x":1}}`: `unknown field "inner.x"`,
+		`{"rows":[1,{"a":1,"a":2}]}`:     `"rows.1.a": the name is there twice`,
+		`{"inner":{"prefix":7}}`:         `"inner.prefix": want a string, found a number`,
+		`{"count":1.5}`:                  `"count": want a whole number, found 1.5`,
+		`{"count":9223372036854775808}`:  `"count": the number is out of range`,
+		`[1]`:                            `want an object, found a list`,
+		`{"tenant":"a" "budget_usd":1}`:  `invalid character '"'`,
+		"{\"tenant\":\"a\",\"\xff\":1}":  `invalid UTF-8`,
+		`{"self":[{"x":1}]}`:             `unknown field "self.0.x"`,
+		`{"self":[{"a":{"b":1,"b":2}}]}`: `"self.0.a.b": the name is there twice`,
 	} {
 		err := strictjson.Unmarshal([]byte(text), &document{})
 		require.ErrorContains(t, err, want, text)

@@ -1,9 +1,10 @@
 package training
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
+
+	"github.com/cogniverse/cogflow/strictjson"
 )
 
 // role returns how rows of ours call a role; "" for an unknown one.
@@ -108,8 +109,11 @@ func (in *rowInput) content(name string, raw []byte) (string, error) {
 	}
 	var all strings.Builder
 	for _, item := range items {
-		var part struct{ Type, Text string }
-		if err := json.Unmarshal(item, &part); err != nil || part.Type != "text" {
+		var part struct {
+			Type string `json:"type"`
+			Text string `json:"text"`
+		}
+		if err := strictjson.Unmarshal(item, &part, strictjson.AllowUnknown); err != nil || part.Type != "text" {
 			return "", &flaw{code: "unsupported", field: name, reason: "a part of the message is no text", fix: "keep only parts of the type text"}
 		}
 		all.WriteString(part.Text)

@@ -115,10 +115,11 @@ func readSetting(name string, text json.RawMessage, fields []settingField, seen 
 		return fmt.Errorf("is no setting; %s", nearestSetting(name, fields))
 	case seen[name]:
 		return fmt.Errorf("is there twice")
-	case string(text) == "null":
-		return nil
 	}
 	seen[name] = true
+	if string(text) == "null" {
+		return nil
+	}
 	return fields[i].read(text)
 }
 

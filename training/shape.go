@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/strictjson"
 )
 
 // Shape is what a base model's config.json and the headers of its weights say.
@@ -115,7 +116,7 @@ func ReadShape(config []byte, weights []WeightFile) (Shape, error) {
 
 func readModelConfig(config []byte) (Shape, error) {
 	var c modelConfig
-	if err := json.Unmarshal(config, &c); err != nil {
+	if err := strictjson.Unmarshal(config, &c, strictjson.AllowUnknown); err != nil {
 		return Shape{}, fault.New(fault.Input, readShape, "config.json", "it is not as transformers writes it: "+err.Error())
 	}
 	if c.Text != nil {

@@ -284,7 +284,7 @@ func TestBrokenWeights(t *testing.T) {
 		"hole":      {rawWeights(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}`, 8), "not where they should be"},
 		"overlap":   {rawWeights(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[2,6]}}`, 6), "not where they should be"},
 		"truncated": {rawWeights(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, 2), "should have 4 bytes of weights and has 2"},
-		"twice":     {rawWeights(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}`, 8), "not where they should be"},
+		"twice":     {rawWeights(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}`, 8), "the name is there twice"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

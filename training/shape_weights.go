@@ -1,7 +1,6 @@
 package training
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/binary"
 	"encoding/json"
@@ -14,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/strictjson"
 )
 
 // maxHeader bounds the header of a safetensors file, bytes. Real ones hold a
@@ -68,7 +68,7 @@ func readTensors(file WeightFile) ([]tensor, error) {
 
 func parseTensors(header []byte) ([]tensor, error) {
 	var entries map[string]json.RawMessage
-	if err := json.Unmarshal(header, &entries); err != nil {
+	if err := strictjson.Unmarshal(header, &entries); err != nil {
 		return nil, fmt.Errorf("its header is not JSON: %w", err)
 	}
 	delete(entries, "__metadata__")
@@ -79,7 +79,7 @@ func parseTensors(header []byte) ([]tensor, error) {
 			Shape   []int64 `json:"shape"`
 			Offsets []int64 `json:"data_offsets"`
 		}
-		if err := json.Unmarshal(entries[name], &e); err != nil || len(e.Offsets) != 2 || len(e.Shape) > 8 {
+		if err := strictjson.Unmarshal(entries[name], &e, strictjson.AllowUnknown); err != nil || len(e.Offsets) != 2 || len(e.Shape) > 8 {
 			return nil, fmt.Errorf("%.100q is described wrongly", name)
 		}
 		t := tensor{name: name, shape: e.Shape, elements: 1, start: e.Offsets[0], end: e.Offsets[1]}
@@ -195,7 +195,7 @@ func SafetensorsIndex(index []byte) ([]string, error) {
 	var in struct {
 		Map map[string]string `json:"weight_map"`
 	}
-	if err := json.NewDecoder(bytes.NewReader(index)).Decode(&in); err != nil || len(in.Map) == 0 {
+	if err := strictjson.Unmarshal(index, &in, strictjson.AllowUnknown); err != nil || len(in.Map) == 0 {
 		return nil, fault.New(fault.Input, readShape, "model.safetensors.index.json", "it has no weight_map")
 	}
 	names := map[string]bool{}

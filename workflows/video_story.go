@@ -8,6 +8,7 @@ import (
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/strictjson"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -45,17 +46,27 @@ func (r *videoRun) listen(ctx workflow.Context) error {
 	return nil
 }
 
-// on handles each signal of a name until the run ends.
+// on handles each signal of a name until the run ends. One whose payload is not
+// what its name says is passed over, as the SDK does with what it cannot decode.
 func on[T any](ctx workflow.Context, name string, handle func(T)) {
 	workflow.GoNamed(ctx, name, func(ctx workflow.Context) {
 		for {
-			var payload T
-			if !workflow.GetSignalChannel(ctx, name).Receive(ctx, &payload) {
+			var raw signalled[T]
+			if !workflow.GetSignalChannel(ctx, name).Receive(ctx, &raw) {
 				return
 			}
-			handle(payload)
+			handle(raw.payload)
 		}
 	})
+}
+
+// signalled decodes the payload of a signal by exact names. A newer build may
+// send more of them.
+type signalled[T any] struct{ payload T }
+
+// UnmarshalJSON is called by the SDK, which logs the error.
+func (s *signalled[T]) UnmarshalJSON(data []byte) error {
+	return strictjson.Unmarshal(data, &s.payload, strictjson.AllowUnknown)
 }
 
 func checkBudget(usd float64) error {

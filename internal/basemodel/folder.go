@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/strictjson"
 	"github.com/cogniverse/cogflow/training"
 )
 
@@ -162,7 +163,7 @@ func (f *folder) noCode(name string) error {
 		return err
 	}
 	var keys map[string]json.RawMessage
-	if err := json.Unmarshal(text, &keys); err != nil {
+	if err := strictjson.Unmarshal(text, &keys); err != nil {
 		return f.bad("%q is no JSON object: %s", name, err)
 	}
 	if _, ok := keys["auto_map"]; ok {

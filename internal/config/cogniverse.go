@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/cogniverse/cogflow/strictjson"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -128,7 +129,7 @@ func (p cogniverseProfile) sampling() video.Sampling {
 // cogniverse reads the keys of Cogniverse's own that say something here.
 func (c *Config) cogniverse(file map[string]json.RawMessage) (problems Problems) {
 	text := func(key string, to *string) {
-		if raw, ok := file[key]; ok && json.Unmarshal(raw, to) != nil {
+		if raw, ok := file[key]; ok && strictjson.Unmarshal(raw, to) != nil {
 			problems = append(problems, Problem{Place: key, Text: "not a string", Fix: "correct the value"})
 		}
 	}
@@ -140,7 +141,7 @@ func (c *Config) cogniverse(file map[string]json.RawMessage) (problems Problems)
 		Port     int                        `json:"port"`
 		Profiles map[string]json.RawMessage `json:"profiles"`
 	}
-	if raw, ok := file["backend"]; ok && json.Unmarshal(raw, &backend) != nil {
+	if raw, ok := file["backend"]; ok && strictjson.Unmarshal(raw, &backend, strictjson.AllowUnknown) != nil {
 		return append(problems, Problem{Place: "backend", Text: "not an object with type, url, port and profiles", Fix: "correct the section"})
 	}
 	if backend.Type == "vespa" {
@@ -152,7 +153,7 @@ func (c *Config) cogniverse(file map[string]json.RawMessage) (problems Problems)
 	for _, name := range slices.Sorted(maps.Keys(backend.Profiles)) {
 		raw := backend.Profiles[name]
 		var p cogniverseProfile
-		if err := json.Unmarshal(raw, &p); err != nil {
+		if err := strictjson.Unmarshal(raw, &p, strictjson.AllowUnknown); err != nil {
 			c.foreign[name] = Foreign{Name: name, why: "it is not written as Cogniverse's profiles are: " + err.Error()}
 			continue
 		}

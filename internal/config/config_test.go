@@ -122,9 +122,12 @@ func TestProblems(t *testing.T) {
 	for name, test := range map[string]struct{ text, want string }{
 		"unknown key":     {`{"cogflow":{"stor":"x"}}`, `cogflow.stor: unknown key, did you mean "store"?`},
 		"wrong case":      {`{"cogflow":{"Store":"file:///x"}}`, `cogflow.Store: unknown key, did you mean "store"?`},
+		"twice":           {`{"cogflow":{"store":"file:///x","store":"file:///y"}}`, `"cogflow.store": the name is there twice`},
+		"section twice":   {`{"cogflow":{},"cogflow":{"sources":{"a":["/"]}}}`, `"cogflow": the name is there twice`},
+		"tenant twice":    {`{"cogflow":{"sources":{"a":["/x"],"a":["/"]}}}`, `"cogflow.sources.a": the name is there twice`},
 		"unknown deeper":  {`{"cogflow":{"profiles":{"p":{"sampling":{"strateggy":"fps"}}}}}`, `cogflow.profiles.p.sampling.strateggy: unknown key, did you mean "strategy"?`},
 		"far from known":  {`{"cogflow":{"fetch":{"speed":1}}}`, `cogflow.fetch.speed: unknown key, known are allowed, max_bytes, s3`},
-		"wrong type":      {`{"cogflow":{"store":5}}`, `cogflow.store: want a string, found number`},
+		"wrong type":      {`{"cogflow":{"store":5}}`, `cogflow.store: want a string, found a number`},
 		"wrong duration":  {`{"cogflow":{"profiles":{"p":{"gpu_wait":"soon"}}}}`, `invalid duration "soon"`},
 		"syntax":          {"{\n\"a\": 1,\n}", "line 3: invalid character"},
 		"two objects":     {"{}\n{}", "line 2: text after the object"},

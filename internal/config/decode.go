@@ -14,6 +14,7 @@ import (
 
 	"github.com/agnivade/levenshtein"
 
+	"github.com/cogniverse/cogflow/strictjson"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -102,6 +103,10 @@ func (c *Config) decode(data []byte, s *section) Problems {
 	if err := unmarshal(data, &file); err != nil {
 		return Problems{{Place: c.File, Text: err.Error(), Fix: "write one JSON object"}}
 	}
+	// Here a name that is there twice is found, at whatever depth.
+	if err := strictjson.Unmarshal(data, &file); err != nil {
+		return Problems{{Place: c.File, Text: err.Error(), Fix: "correct the file"}}
+	}
 	problems := c.cogniverse(file)
 	c.file = file
 	ours, ok := file["cogflow"]
@@ -109,30 +114,14 @@ func (c *Config) decode(data []byte, s *section) Problems {
 		return problems
 	}
 	problems = append(problems, unknown("cogflow", ours, reflect.TypeFor[section]())...)
-	if err := json.Unmarshal(ours, s); err != nil {
+	if err := strictjson.Unmarshal(ours, s, strictjson.AllowUnknown); err != nil {
 		place, text := "cogflow", err.Error()
-		if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-			place = strings.TrimSuffix("cogflow."+e.Field, ".")
-			text = fmt.Sprintf("want %s, found %s", kind(e.Type), e.Value)
+		if e, ok := errors.AsType[*strictjson.Error](err); ok {
+			place, text = strings.TrimSuffix("cogflow."+e.Place, "."), e.Reason
 		}
 		problems = append(problems, Problem{Place: place, Text: text, Fix: "correct the value"})
 	}
 	return problems
-}
-
-func kind(t reflect.Type) string {
-	switch t.Kind() {
-	case reflect.String:
-		return "a string"
-	case reflect.Bool:
-		return "true or false"
-	case reflect.Slice:
-		return "a list"
-	case reflect.Map, reflect.Struct:
-		return "an object"
-	default:
-		return "a number (" + t.String() + ")"
-	}
 }
 
 // unmarshal is json.Unmarshal with the line of a syntax error.

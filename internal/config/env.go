@@ -1,8 +1,9 @@
 package config
 
 import (
-	"encoding/json"
 	"strconv"
+
+	"github.com/cogniverse/cogflow/strictjson"
 )
 
 // override lays the environment over the file: COGFLOW_<KEY> for each key of
@@ -24,7 +25,7 @@ func override(s *section, getenv func(string) string) (problems Problems) {
 	parse(&problems, getenv, "COGFLOW_FETCH_MAX_BYTES", "a number of bytes", &s.Fetch.MaxBytes,
 		func(v string) (int64, error) { return strconv.ParseInt(v, 10, 64) })
 	parse(&problems, getenv, "COGFLOW_SOURCES", `an object like {"acme":["/srv/acme"]}`, &s.Sources,
-		func(v string) (m map[string][]string, err error) { return m, json.Unmarshal([]byte(v), &m) })
+		func(v string) (m map[string][]string, err error) { return m, strictjson.Unmarshal([]byte(v), &m) })
 	overrideDrain(&problems, &s.Drain, getenv)
 	overrideOptimize(&problems, &s.Optimize, getenv)
 	return append(problems, overrideTraining(&s.Training, getenv)...)

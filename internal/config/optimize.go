@@ -8,6 +8,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/strictjson"
 )
 
 // Optimize says which language models prompts are optimized with: ours, of the
@@ -103,7 +104,7 @@ func (r *role) UnmarshalJSON(data []byte) error {
 		return json.Unmarshal(data, &r.Model)
 	}
 	type plain role
-	return json.Unmarshal(data, (*plain)(r))
+	return strictjson.Unmarshal(data, (*plain)(r), strictjson.AllowUnknown) // decode reports them, with suggestions
 }
 
 // takeOptimize finds the model of every role.
@@ -260,5 +261,5 @@ func overrideOptimize(problems *Problems, s *optimizeSection, getenv func(string
 		}
 	}
 	parse(problems, getenv, "COGFLOW_OPTIMIZE_PRICES", `an object like {"gpt-4o":{"input_usd_per_mtok":2.5,"output_usd_per_mtok":10}}`, &s.Prices,
-		func(v string) (p map[string]tokenPrices, err error) { return p, json.Unmarshal([]byte(v), &p) })
+		func(v string) (p map[string]tokenPrices, err error) { return p, strictjson.Unmarshal([]byte(v), &p) })
 }

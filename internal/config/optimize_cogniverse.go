@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/strictjson"
 )
 
 // Cogniverse's own file, as far as it concerns language models: llm_config,
@@ -83,11 +84,11 @@ func (s *cogniverseLMs) read(file map[string]json.RawMessage) (problems Problems
 			continue
 		}
 		problems = append(problems, literalKeys(place, raw)...)
-		if err := json.Unmarshal(raw, to); err != nil {
+		if err := strictjson.Unmarshal(raw, to, strictjson.AllowUnknown); err != nil {
 			s.broken[place] = err.Error()
 		}
 	}
-	if len(s.optimization.Settings) > 0 && json.Unmarshal(s.optimization.Settings, &s.settings) != nil {
+	if len(s.optimization.Settings) > 0 && strictjson.Unmarshal(s.optimization.Settings, &s.settings, strictjson.AllowUnknown) != nil {
 		s.settings.NumExamples, s.settings.NumCandidates, s.settings.NumTrials = 0, 0, 0 // of no known shape, and only defaults
 	}
 	slices.SortFunc(problems, func(a, b Problem) int { return strings.Compare(a.Place, b.Place) })
@@ -175,7 +176,7 @@ func (s *cogniverseLMs) entry(section, key string, raw json.RawMessage) (l llm, 
 	if len(raw) == 0 || string(raw) == "null" || string(raw) == "{}" {
 		return l, "", ""
 	}
-	if err := json.Unmarshal(raw, &l); err != nil {
+	if err := strictjson.Unmarshal(raw, &l, strictjson.AllowUnknown); err != nil {
 		return l, place, place + " is not written as Cogniverse's is: " + err.Error()
 	}
 	return l, place, ""

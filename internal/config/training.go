@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cogniverse/cogflow/strictjson"
 	"github.com/cogniverse/cogflow/training"
 )
 
@@ -157,12 +158,10 @@ func overrideTraining(s *trainingSection, getenv func(string) string) (problems 
 		return all, nil
 	})
 	parse(&problems, getenv, "COGFLOW_TRAINING_PRICES", `an object like {"a10g":1.1}`, &s.Prices,
-		func(v string) (p training.Prices, err error) { return p, json.Unmarshal([]byte(v), &p) })
+		func(v string) (p training.Prices, err error) { return p, strictjson.Unmarshal([]byte(v), &p) })
 	parse(&problems, getenv, "COGFLOW_TRAINING_SERVING", `an object like {"org/model":{"url":"http://…/v1","adapters_dir":"/…"}}`, &s.Serving,
 		func(v string) (all map[string]server, err error) {
-			d := json.NewDecoder(strings.NewReader(v))
-			d.DisallowUnknownFields()
-			return all, d.Decode(&all)
+			return all, strictjson.Unmarshal([]byte(v), &all)
 		})
 	parse(&problems, getenv, "COGFLOW_TRAINING_CHECKPOINT_SECONDS", "a number of seconds", &s.CheckpointSeconds, seconds)
 	parse(&problems, getenv, "COGFLOW_TRAINING_GRACE_SECONDS", "a number of seconds", &s.GraceSeconds, seconds)

@@ -1,7 +1,6 @@
 package serving
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +9,7 @@ import (
 	"regexp"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/strictjson"
 )
 
 // adapter is what matters of adapter_config.json.
@@ -78,5 +78,5 @@ func readAdapter(dir string) (adapter, error) {
 	case len(text) > most:
 		return a, errors.New("it is longer than 1 MiB")
 	}
-	return a, json.Unmarshal(text, &a)
+	return a, strictjson.Unmarshal(text, &a, strictjson.AllowUnknown)
 }

@@ -5,17 +5,16 @@
 package metric
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"slices"
 	"strings"
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/strictjson"
 )
 
 // Kind of a metric.
@@ -67,15 +66,8 @@ const (
 // Read reads a metric for a program whose examples have these columns, and
 // refuses one that names a field or column which is not there.
 func Read(text []byte, program *prompt.Program, columns []string) (*Metric, error) {
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
 	m := &Metric{}
-	err := d.Decode(m)
-	if err == nil {
-		if _, extra := d.Token(); !errors.Is(extra, io.EOF) {
-			err = errors.New("there is text after the metric's JSON object")
-		}
-	}
+	err := strictjson.Unmarshal(text, m)
 	if err == nil {
 		err = m.check(program, columns, true)
 	}

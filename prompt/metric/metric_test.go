@@ -97,8 +97,10 @@ func TestJudgeAndCommand(t *testing.T) {
 func TestReadRefuses(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		`{"kind": "exact", "field": "agent"} x`:              "text after",
+		`{"kind": "exact", "field": "agent"} x`:              "after top-level value",
 		`{"kind": "exact", "fild": "agent"}`:                 `unknown field "fild"`,
+		`{"kind": "exact", "field": "agent", "Field": "x"}`:  `unknown field "Field"`,
+		`{"kind": "exact", "kind": "f1", "field": "agent"}`:  `"kind": the name is there twice`,
 		`{"kind": "best"}`:                                   `kind "best" is none of`,
 		`{"kind": "exact"}`:                                  "names no field",
 		`{"kind": "exact", "field": "agnt"}`:                 `no output "agnt"`,

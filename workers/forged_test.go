@@ -336,8 +336,8 @@ func (a *apart) withoutFirstAttempt(ids []string) {
 	for _, id := range ids {
 		require.Eventually(a.t, func() bool {
 			for _, run := range a.runs(id) {
-				d, err := a.client.DescribeWorkflowExecution(a.t.Context(), id, run)
-				if err == nil && d.WorkflowExecutionInfo.HistoryLength >= 4 && d.WorkflowExecutionInfo.CloseTime != nil {
+				d, err := a.client.DescribeWorkflow(a.t.Context(), id, run)
+				if err == nil && d.RawResponse.WorkflowExecutionInfo.HistoryLength >= 4 && d.RawResponse.WorkflowExecutionInfo.CloseTime != nil {
 					return true
 				}
 			}

@@ -338,12 +338,12 @@ func (a *apart) quiet(id string) {
 	a.t.Helper()
 	before := int64(-1)
 	require.Eventually(a.t, func() bool {
-		d, err := a.client.DescribeWorkflowExecution(a.t.Context(), id, "")
-		if err != nil || len(d.PendingActivities) > 0 || d.PendingWorkflowTask != nil {
+		d, err := a.client.DescribeWorkflow(a.t.Context(), id, "")
+		if err != nil || len(d.RawResponse.PendingActivities) > 0 || d.RawResponse.PendingWorkflowTask != nil {
 			return false
 		}
-		same := d.WorkflowExecutionInfo.HistoryLength == before
-		before = d.WorkflowExecutionInfo.HistoryLength
+		same := d.RawResponse.WorkflowExecutionInfo.HistoryLength == before
+		before = d.RawResponse.WorkflowExecutionInfo.HistoryLength
 		return same
 	}, 60*time.Second, 300*time.Millisecond, id)
 }
@@ -364,10 +364,10 @@ func (a *apart) state(f foreign) (out []string) {
 	out = append(out, a.rows("ledger.db", "SELECT * FROM call WHERE tenant='"+otherTenant+"' ORDER BY id")...)
 	out = append(out, a.rows("ledger.db", "SELECT * FROM spend WHERE tenant='"+otherTenant+"' ORDER BY job")...)
 	for _, id := range []string{f.library, f.library + "/000000"} {
-		d, err := a.client.DescribeWorkflowExecution(a.t.Context(), id, "")
+		d, err := a.client.DescribeWorkflow(a.t.Context(), id, "")
 		require.NoError(a.t, err)
-		require.Equal(a.t, enums.WORKFLOW_EXECUTION_STATUS_RUNNING, d.WorkflowExecutionInfo.Status, id)
-		out = append(out, fmt.Sprintf("%s %s, %d events", id, d.WorkflowExecutionInfo.Execution.RunId, d.WorkflowExecutionInfo.HistoryLength))
+		require.Equal(a.t, enums.WORKFLOW_EXECUTION_STATUS_RUNNING, d.RawResponse.WorkflowExecutionInfo.Status, id)
+		out = append(out, fmt.Sprintf("%s %s, %d events", id, d.RawResponse.WorkflowExecutionInfo.Execution.RunId, d.RawResponse.WorkflowExecutionInfo.HistoryLength))
 	}
 	return out
 }

@@ -24,7 +24,10 @@ func TestCommands(t *testing.T) {
 		})
 	}
 	step("without a worker", testNoWorker)
+	step("never taken, without a worker", testUntakenWithout)
 	b.serve()
+	step("never taken, with a worker", testUntakenWith)
+	step("health of classes", testHealthClasses)
 	step("search", testSearch)
 	step("videos", testVideos)
 	step("ingest", testIngest)
@@ -212,7 +215,7 @@ func testOverview(t *testing.T, b *bench) {
 
 	code, out, _ = b.run("health")
 	assert.Equal(t, exitFailed, code)
-	assert.Contains(t, out, "no worker serves it: `make up` starts one here, no worker answers")
+	assert.Contains(t, out, "no worker serves it: `make up` starts one here")
 	assert.Contains(t, out, "ok      ffmpeg")
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
+	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
@@ -42,16 +44,23 @@ func (c *checks) failed() bool {
 }
 
 func (a *app) healthCommand() *cobra.Command {
-	return &cobra.Command{
+	var gpu []string
+	cmd := &cobra.Command{
 		Use:   "health",
 		Short: "Check everything between this command and the index",
 		Long: `Health checks the Temporal server, its namespace and search attributes, the workers of
 each queue, and asks a worker about its tools, sandbox, store and index. It ends with exit
-code 1 if anything fails.`,
-		Example: "  cogflow health",
+code 1 if anything fails. It asks the queues that the configuration names, those of the GPU
+classes in --gpu, and every other that has workers.`,
+		Example: "  cogflow health\n  cogflow health --gpu l40s,h100",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			all, err := a.health(cmd.Context())
+			for _, class := range gpu {
+				if !slices.Contains(video.GPUClasses(), class) {
+					return usage("unknown --gpu %q: want classes of %s", class, strings.Join(video.GPUClasses(), ", "))
+				}
+			}
+			all, err := a.health(cmd.Context(), gpu)
 			if err != nil {
 				return err
 			}
@@ -64,6 +73,8 @@ code 1 if anything fails.`,
 			return nil
 		},
 	}
+	cmd.Flags().StringSliceVar(&gpu, "gpu", nil, "GPU classes whose queues must have workers, such as l40s,h100")
+	return cmd
 }
 
 func (a *app) printChecks(all checks) error {
@@ -79,7 +90,7 @@ func (a *app) printChecks(all checks) error {
 }
 
 // health checks from near to far; what cannot be asked is not listed.
-func (a *app) health(ctx context.Context) (checks, error) {
+func (a *app) health(ctx context.Context, gpu []string) (checks, error) {
 	var all checks
 	if _, err := a.config(); err != nil {
 		all.add("configuration", "fail", "%v", err)
@@ -105,12 +116,12 @@ func (a *app) health(ctx context.Context) (checks, error) {
 	}
 	all.add("namespace", "ok", "%s", a.where.namespace)
 	a.checkAttributes(ctx, c, &all)
-	served, err := a.checkPools(ctx, c, &all)
+	queues, err := a.checkPools(ctx, c, &all, gpu)
 	if err != nil {
 		return all, err
 	}
-	if served {
-		err = a.askWorker(ctx, c, &all)
+	if len(queues) > 0 {
+		err = a.askWorker(ctx, c, &all, queues)
 	}
 	return all, err
 }
@@ -145,15 +156,28 @@ func (a *app) checkAttributes(ctx context.Context, c client.Client, all *checks)
 	all.add("search attributes", "ok", "registered")
 }
 
-// checkPools reports whether a worker takes workflows.
-func (a *app) checkPools(ctx context.Context, c client.Client, all *checks) (bool, error) {
-	pools, err := a.pools(ctx, c)
+// checkPools returns the queues that have workers to ask, if one takes workflows. A class
+// without workers is a warning where another class of the same stage has some.
+func (a *app) checkPools(ctx context.Context, c client.Client, all *checks, gpu []string) (queues []string, err error) {
+	pools, err := a.pools(ctx, c, gpu...)
 	if err != nil {
-		return false, err
+		return nil, err
+	}
+	served := map[string]bool{} // stems
+	for _, p := range pools {
+		if stem, _, classed := strings.Cut(p.Queue, "-"); classed && p.Workers > 0 {
+			served[stem] = true
+		}
 	}
 	for _, p := range pools {
 		status, detail := "ok", count(p.Workers, "worker", "workers")
-		if p.Workers == 0 {
+		stem, class, classed := strings.Cut(p.Queue, "-")
+		switch {
+		case p.Workers > 0:
+			queues = append(queues, p.Queue)
+		case classed && served[stem] && !slices.Contains(gpu, class):
+			status, detail = "warn", "no worker serves it; another class of this stage has workers"
+		default:
 			status, detail = "fail", "no worker serves it: `make up` starts one here"
 		}
 		if p.Backlog > 0 {
@@ -161,15 +185,18 @@ func (a *app) checkPools(ctx context.Context, c client.Client, all *checks) (boo
 		}
 		all.add("queue "+p.Queue, status, "%s", detail)
 	}
-	return pools[0].Workers > 0, nil
+	if pools[0].Workers == 0 {
+		return nil, nil // nobody would run the workflow that asks
+	}
+	return queues, nil
 }
 
 // answerTimeout is how long a healthy worker may take to look at itself.
 const answerTimeout = 10 * time.Second
 
 // askWorker has a worker look at its own parts.
-func (a *app) askWorker(ctx context.Context, c client.Client, all *checks) error {
-	in := workflows.CheckHealthInput{Common: workflows.Common{Priority: 1}}
+func (a *app) askWorker(ctx context.Context, c client.Client, all *checks, queues []string) error {
+	in := workflows.CheckHealthInput{Common: workflows.Common{Priority: 1}, Queues: queues}
 	if err := normal(&in.Common); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -11,6 +12,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
+	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows"
 )
@@ -48,8 +50,9 @@ type pool struct {
 
 // overview is what `status --json` prints.
 type overview struct {
-	Jobs  []execution `json:"jobs"`
-	Pools []pool      `json:"pools"`
+	Jobs      []execution `json:"jobs"`
+	Pools     []pool      `json:"pools"`
+	NeverTook []untaken   `json:"never_taken,omitempty"` // runs that no worker of cogflow has ever taken, with the reason
 }
 
 const overviewJobs = 15
@@ -63,57 +66,89 @@ func (a *app) overview(ctx context.Context, c client.Client) error {
 	if err != nil {
 		return err
 	}
+	left, err := a.neverTaken(ctx, c)
+	if err != nil {
+		return err
+	}
 	if a.json {
-		return a.printJSON(overview{Jobs: jobs, Pools: pools})
+		return a.printJSON(overview{Jobs: jobs, Pools: pools, NeverTook: left})
 	}
 	a.printExecutions(jobs, time.Now())
 	a.say("")
 	a.printPools(pools)
+	if len(left) > 0 {
+		a.say("")
+		a.printUntaken(left, time.Now())
+	}
 	return nil
 }
 
-// pools asks about the queues that the configured profiles use.
-func (a *app) pools(ctx context.Context, c client.Client) ([]pool, error) {
+// pools asks about every queue of cogflow. Those that the configuration names, or that
+// serve one of the GPU classes in also, are listed in any case, others when they have
+// workers or tasks.
+func (a *app) pools(ctx context.Context, c client.Client, also ...string) ([]pool, error) {
 	cfg, err := a.config()
 	if err != nil {
 		return nil, err
 	}
-	names := []string{workflows.QueueMain, workflows.QueueMedia, workflows.QueueIndex}
-	seen := map[string]bool{}
-	for _, p := range cfg.Profiles() {
-		for stem, classes := range map[string][]string{workflows.StemDescribe: p.Describe.GPU, workflows.StemEmbed: p.Embed.GPU} {
-			for _, class := range classes {
-				seen[workflows.ClassQueue(stem, class)] = true
-			}
+	wanted := wantedQueues(cfg, also)
+	names := slices.Clone(wanted)
+	for _, name := range workflows.ActivityQueues() {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
 		}
 	}
-	names = append(names, slices.Sorted(maps.Keys(seen))...)
-	out := make([]pool, len(names))
+	all, errs := make([]pool, len(names)), make([]error, len(names))
+	var wg sync.WaitGroup
 	for i, name := range names {
-		kind := enumspb.TASK_QUEUE_TYPE_ACTIVITY
-		if name == workflows.QueueMain {
-			kind = enumspb.TASK_QUEUE_TYPE_WORKFLOW
-		}
-		if out[i], err = a.askPool(ctx, c, name, kind); err != nil {
-			return nil, err
-		}
+		wg.Go(func() {
+			kind := enumspb.TASK_QUEUE_TYPE_ACTIVITY
+			if name == workflows.QueueMain {
+				kind = enumspb.TASK_QUEUE_TYPE_WORKFLOW
+			}
+			all[i], errs[i] = a.askPool(ctx, c, name, kind)
+		})
 	}
-	// Any job may name any class to train on, or ask language models: those count
-	// that are used.
-	used := []string{workflows.QueueLM}
-	for _, class := range video.GPUClasses() {
-		used = append(used, workflows.ClassQueue(workflows.StemTrain, class))
-	}
-	for _, name := range used {
-		p, err := a.askPool(ctx, c, name, enumspb.TASK_QUEUE_TYPE_ACTIVITY)
-		if err != nil {
-			return nil, err
+	wg.Wait()
+	var out []pool
+	for i, p := range all {
+		if errs[i] != nil {
+			return nil, errs[i]
 		}
-		if p.Workers > 0 || p.Backlog > 0 {
+		if i < len(wanted) || p.Workers > 0 || p.Backlog > 0 {
 			out = append(out, p)
 		}
 	}
 	return out, nil
+}
+
+// wantedQueues are the queues that a configuration's work needs: of the stages of its
+// profiles and their GPU classes, and of prompt optimization if it names a student.
+func wantedQueues(cfg config.Config, classes []string) []string {
+	seen := map[string]bool{}
+	profiles := cfg.Profiles()
+	for _, p := range profiles {
+		if p.Name == video.LocalPreview().Name && p.Name != cfg.Active() && len(profiles) > 1 {
+			continue // it is always there; who configured another does not wait for its workers
+		}
+		for stem, stage := range map[string]video.Stage{
+			workflows.StemDescribe: p.Describe, workflows.StemEmbed: p.Embed, workflows.StemTranscribe: p.Transcribe,
+		} {
+			if stage.Model == "" {
+				continue
+			}
+			for _, class := range append(slices.Clone(stage.GPU), classes...) {
+				seen[workflows.ClassQueue(stem, class)] = true
+			}
+		}
+	}
+	for _, class := range classes {
+		seen[workflows.ClassQueue(workflows.StemTrain, class)] = true
+	}
+	if _, err := cfg.Student(""); err == nil {
+		seen[workflows.QueueLM] = true
+	}
+	return append([]string{workflows.QueueMain, workflows.QueueMedia, workflows.QueueIndex}, slices.Sorted(maps.Keys(seen))...)
 }
 
 func (a *app) printPools(pools []pool) {

@@ -9,7 +9,7 @@ import (
 	"github.com/cogniverse/cogflow/activities"
 )
 
-// CheckHealth asks one worker of each pool about itself. A pool that takes
+// CheckHealth asks one worker of each queue about itself. A pool that takes
 // nothing within a few seconds is reported as absent.
 func CheckHealth(ctx workflow.Context, in CheckHealthInput) (CheckHealthResult, error) {
 	if err := in.received.problem(ctx); err != nil {
@@ -21,8 +21,11 @@ func CheckHealth(ctx workflow.Context, in CheckHealthInput) (CheckHealthResult, 
 	var out CheckHealthResult
 	var a *activities.Ingest
 	c := newCaller(in.Common)
-	queues := []string{
-		QueueMain, QueueMedia, ClassQueue(StemDescribe, "cpu"), ClassQueue(StemEmbed, "cpu"), QueueIndex, QueueLM,
+	queues := in.Queues
+	if len(queues) == 0 {
+		queues = []string{
+			QueueMain, QueueMedia, ClassQueue(StemDescribe, "cpu"), ClassQueue(StemEmbed, "cpu"), QueueIndex, QueueLM,
+		}
 	}
 	futures := make([]workflow.Future, len(queues))
 	for i, queue := range queues {

@@ -3,6 +3,8 @@
 // never frames, captions, vectors, secrets or URLs of services.
 package workflows
 
+import "github.com/cogniverse/cogflow/video"
+
 // Task queues. The model queues exist once for each GPU class.
 const (
 	QueueMain  = "cogflow" // workflows, and activities that touch only metadata
@@ -21,6 +23,17 @@ const (
 
 // ClassQueue is the queue of a stem for one GPU class: "describe-l40s".
 func ClassQueue(stem, class string) string { return stem + "-" + class }
+
+// ActivityQueues lists every task queue that activities are scheduled on.
+func ActivityQueues() []string {
+	out := []string{QueueMain, QueueMedia, QueueIndex, QueueLM}
+	for _, stem := range []string{StemDescribe, StemEmbed, StemTranscribe, StemTrain} {
+		for _, class := range video.GPUClasses() {
+			out = append(out, ClassQueue(stem, class))
+		}
+	}
+	return out
+}
 
 // Signals, queries and updates that workflows answer.
 const (

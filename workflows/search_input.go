@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"slices"
 	"strings"
 
 	"go.temporal.io/sdk/workflow"
@@ -137,6 +138,7 @@ type ListVideosResult struct {
 // CheckHealthInput starts CheckHealth.
 type CheckHealthInput struct {
 	Common
+	Queues []string `json:"queues,omitempty"` // task queues to ask; empty = those of a host without GPUs
 
 	received received
 }
@@ -146,6 +148,15 @@ func (in *CheckHealthInput) UnmarshalJSON(data []byte) error {
 	type plain CheckHealthInput
 	in.received = receive(data, (*plain)(in))
 	return nil
+}
+
+func (in *CheckHealthInput) check() error {
+	for _, queue := range in.Queues {
+		if !slices.Contains(ActivityQueues(), queue) {
+			return fault.New(fault.Input, "read input", "queues", "want task queues of cogflow, such as media or describe-l40s, not "+queue)
+		}
+	}
+	return in.Common.check()
 }
 
 // CheckHealthResult is what CheckHealth returns: one row a thing looked at.

@@ -64,7 +64,7 @@ func (a *Ingest) Extract(ctx context.Context, in ExtractInput) (video.Extraction
 		var done video.Extraction
 		err := readJSON(ctx, a.Store, video.ExtractionKey(prefix), &done)
 		if err == nil || !absent(err) {
-			return done, err
+			return done.Told(), err
 		}
 	}
 	if !p.Extracts() {
@@ -96,7 +96,7 @@ func (a *Ingest) Extract(ctx context.Context, in ExtractInput) (video.Extraction
 		}
 	}
 	out.MadeHere(p)
-	return out, writeManifest(ctx, a.Store, video.ExtractionKey(prefix), out)
+	return out.Told(), writeManifest(ctx, a.Store, video.ExtractionKey(prefix), out)
 }
 
 func (a *Ingest) decode(ctx context.Context, in ExtractInput, p video.Profile, prefix, dir string) (video.Extraction, error) {

@@ -196,7 +196,10 @@ func TestExtractionIsFinishedByAnotherBuild(t *testing.T) {
 		require.Equal(t, handBacks+1, attempts)
 		require.Equal(t, 10, out.Frames)
 		require.Equal(t, 4, out.Chunks)
-		require.Equal(t, "3", out.FinishedBy)
+		require.Empty(t, out.FinishedBy, "a run is not told, since a former build would refuse to go on with it")
+		var stored video.Extraction
+		require.NoError(t, readJSON(t.Context(), b.store, video.ExtractionKey(prefix), &stored))
+		require.Equal(t, "3", stored.FinishedBy)
 		var want []string
 		bytes := 0
 		for i := range seconds {

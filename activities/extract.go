@@ -68,7 +68,7 @@ func (a *Ingest) Extract(ctx context.Context, in ExtractInput) (video.Extraction
 		}
 	}
 	if !p.Extracts() {
-		if err := a.handBack(ctx, "extract frames of", in.URI, "extractor "+p.ExtractorVersion()); err != nil {
+		if err := a.others.handBack(ctx, "extract frames of", in.URI, "extractor "+p.ExtractorVersion()); err != nil {
 			return video.Extraction{}, err
 		}
 	}

@@ -44,7 +44,7 @@ type Ingest struct {
 	Unsandboxed bool
 	Scratch     string // directory for temporary files
 
-	alone   sync.Map // what runs are pinned to and no other worker has → time.Time of finding out
+	others  otherBuilds
 	recipes sync.Map // key of the recipe, which begins with its tenant → video.Profile; recipes never change
 }
 

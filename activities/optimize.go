@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -54,7 +55,8 @@ type Optimize struct {
 	Unsandboxed bool          // metric commands run without a sandbox, as this worker's configuration wants
 	SearchFor   time.Duration // how long one SearchTrials makes trials; 0 = searchFor
 
-	jobs sync.Map // key of the job → *optimization; jobs never change
+	others otherBuilds
+	jobs   sync.Map // key of the job → *optimization; jobs never change
 }
 
 func (a *Optimize) claims() claims { return claims{a.Store, a.Runs, "optimization"} }
@@ -114,6 +116,7 @@ type optimizeJob struct {
 	Mode     string           `json:"mode"`
 	Settings mipro.Settings   `json:"settings"`
 	Cast     Cast             `json:"cast"`
+	Rules    searchRules      `json:"rules,omitzero"`
 }
 
 // optimization is a job as the stages work on it.
@@ -158,6 +161,11 @@ func (a *Optimize) optimization(ctx context.Context, t tenant.ID, job string) (*
 	var j optimizeJob
 	if err := readJSON(ctx, a.Store, key, &j); err != nil {
 		return nil, err
+	}
+	if j.Version != searchVersion {
+		if err := a.others.handBack(ctx, "optimize", job, fmt.Sprintf("search version %d", j.Version)); err != nil {
+			return nil, err
+		}
 	}
 	o, err := j.open()
 	if err != nil { // an earlier build took names in another case

@@ -20,7 +20,7 @@ import (
 
 // gather reads everything that an input names.
 func (a *Optimize) gather(ctx context.Context, in PrepareOptimizeInput) (optimizeJob, error) {
-	j := optimizeJob{Version: 1, Mode: in.Mode, Settings: in.Settings, Metric: in.Metric}
+	j := optimizeJob{Version: searchVersion, Mode: in.Mode, Settings: in.Settings, Metric: in.Metric, Rules: theseRules().pinned()}
 	var err error
 	if j.Cast, err = a.Cast(); err != nil {
 		return j, err

@@ -14,17 +14,6 @@ import (
 	"github.com/cogniverse/cogflow/prompt/mipro"
 )
 
-// How much of its own the improved mode does.
-const (
-	reflectExamples = 24 // of the training set, on which failures are looked for
-	reflectVariants = 2  // new instructions a predictor
-)
-
-// doubtOfSearch is the doubt that what DSPy's search prefers is better than the
-// program as it was. It was worse in one of ten runs of docs/benchmarks/mipro; a
-// race whose best is worse so often doubts it by as much as this.
-const doubtOfSearch = 0.04
-
 // begin reads the job. No model is asked while the key of another one is missing: an
 // answer would be paid for nothing.
 func (a *Optimize) begin(ctx context.Context, s Spender) (*stageRunner, error) {
@@ -201,11 +190,11 @@ func (a *Optimize) searcher(ctx context.Context, o *optimization, in SearchStep)
 		return nil, err
 	}
 	if o.Mode == ModeCompat {
-		return mipro.NewSearch(o.plan, sets, instructions, made)
+		return resumed(o.plan, sets, instructions, made)
 	}
 	// What the reflection runs is paid from the same purse, so that a job makes no
 	// more runs of the student than DSPy's would.
-	budget := max(o.plan.Runs()-min(reflectExamples, len(o.plan.Train)), len(o.plan.Val))
+	budget := max(o.plan.Runs()-min(o.Rules.orFormer().ReflectExamples, len(o.plan.Train)), len(o.plan.Val))
 	if !in.Final {
 		budget /= 2 // the rest is for what the reflection finds
 	}
@@ -231,7 +220,8 @@ func (a *Optimize) ReflectOnFailures(ctx context.Context, in SearchStep) (Asked,
 	if err != nil {
 		return Asked{}, err
 	}
-	s := mipro.NewReflect(c.o.plan, best.program, reflectExamples, reflectVariants)
+	rules := c.o.Rules.orFormer()
+	s := mipro.NewReflect(c.o.plan, best.program, rules.ReflectExamples, rules.ReflectVariants)
 	if err := c.play(ctx, s, never); err != nil {
 		return c.asked(), err
 	}
@@ -260,7 +250,7 @@ func (a *Optimize) best(ctx context.Context, o *optimization, in SearchStep) (pr
 		best.doubt = s.Doubt()
 	case *mipro.Search:
 		program, trial := s.Best()
-		best = preferred{program, trial.Choice, doubtOfSearch}
+		best = preferred{program, trial.Choice, o.Rules.orFormer().Doubt}
 	}
 	if best.program == o.job.Program {
 		best.choice = nil

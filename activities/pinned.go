@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -22,15 +23,21 @@ const (
 // aloneFor is how long a worker that waited in vain takes such tasks at once.
 const aloneFor = 10 * time.Minute
 
+// otherBuilds is what a worker knows of those that share its queues. The zero
+// value knows nothing.
+type otherBuilds struct {
+	absent sync.Map // what runs are pinned to and nobody else has → time.Time of finding out
+}
+
 // handBack gives a task to another worker because its run is pinned to something
 // that this build does not have. It returns nil when nobody who has it took the
 // task, so that an upgrade or a rollback never stops a run.
-func (a *Ingest) handBack(ctx context.Context, op, subject, pinned string) error {
-	if last, ok := a.alone.Load(pinned); ok && time.Since(last.(time.Time)) < aloneFor {
+func (o *otherBuilds) handBack(ctx context.Context, op, subject, pinned string) error {
+	if last, ok := o.absent.Load(pinned); ok && time.Since(last.(time.Time)) < aloneFor {
 		return nil
 	}
 	if activity.GetInfo(ctx).Attempt > handBacks {
-		a.alone.Store(pinned, time.Now())
+		o.absent.Store(pinned, time.Now())
 		return nil
 	}
 	return elsewhere(op, subject, pinned)

@@ -56,7 +56,7 @@ func (a *Ingest) indexesAs(ctx context.Context, ref VideoRef) error {
 	if err != nil || p.Indexes() {
 		return err
 	}
-	return a.handBack(ctx, "index documents of", string(ref.Video), "document schema "+p.SchemaVersion())
+	return a.others.handBack(ctx, "index documents of", string(ref.Video), "document schema "+p.SchemaVersion())
 }
 
 func (a *Ingest) documents(ctx context.Context, ref VideoRef, source video.Source, index int) ([]video.Document, error) {

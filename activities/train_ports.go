@@ -74,6 +74,8 @@ type Train struct {
 	Version     string  // of this build, for lineage
 	Unsandboxed bool    // the trainer runs without a sandbox, as this worker's configuration wants
 	SaveEvery   float64 // seconds between checkpoints
+
+	others otherBuilds
 }
 
 func (a *Train) claims() claims { return claims{a.Store, a.Runs, "training job"} }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -78,6 +79,15 @@ func (r *trainRun) resume(ctx context.Context) (string, error) {
 		if absent(err) {
 			continue // torn by a crash of the machine, or removed this moment
 		}
+		if other, ok := errors.AsType[*otherFormatError](err); ok {
+			// A worker whose trainer reads it loses no step; without one, an older
+			// checkpoint or the beginning is better than a job that fails.
+			pinned := fmt.Sprintf("checkpoints of version %d", other.version)
+			if err := r.a.others.handBack(ctx, "resume training", r.in.Job, pinned); err != nil {
+				return "", err
+			}
+			continue
+		}
 		if err != nil {
 			return "", err
 		}
@@ -108,10 +118,21 @@ func (r *trainRun) begin(step int, events []training.Event) {
 	})
 }
 
+// otherFormatError: the trainer of another build wrote a checkpoint, in a version
+// that this one does not read.
+type otherFormatError struct{ version int }
+
+func (e *otherFormatError) Error() string {
+	return fmt.Sprintf("the checkpoint has version %d, this worker reads %d", e.version, training.ProtocolVersion)
+}
+
 func (r *trainRun) fetchCheckpoint(ctx context.Context, prefix string) (dir string, step int, events []training.Event, err error) {
 	var m training.StoredCheckpoint
 	if err := readJSON(ctx, r.a.Store, prefix+training.ManifestName, &m); err != nil {
 		return "", 0, nil, err
+	}
+	if m.Version != training.ProtocolVersion {
+		return "", 0, nil, &otherFormatError{m.Version}
 	}
 	if dir, err = os.MkdirTemp(r.dir, "resume-"); err != nil {
 		return "", 0, nil, fault.Wrap(fault.Capacity, "resume training", r.in.Job, err)

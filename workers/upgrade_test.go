@@ -121,6 +121,14 @@ func (s *stack) shared(t *testing.T, from *workerProcess, to build, queue string
 	return w
 }
 
+// shortly is a drilled job of one epoch, 10 steps.
+func shortly(t *testing.T, dataset string) workflows.TrainInput {
+	t.Helper()
+	in := drilled(dataset)
+	require.NoError(t, json.Unmarshal([]byte(`{"epochs":1}`), in.SFT))
+	return in
+}
+
 // TestUpgradeTraining: a job that begins on a former build, goes on with this one
 // and ends on the former has the weights of one that nothing disturbed.
 func TestUpgradeTraining(t *testing.T) {
@@ -130,15 +138,16 @@ func TestUpgradeTraining(t *testing.T) {
 			t.Parallel()
 			calm, _ := newTrainStack(t)
 			w := calm.workerOf(t, former)
-			undisturbed := await[workflows.TrainResult](calm, calm.startTraining(drilled(lesson(t, calm.dir))), 4*time.Minute)
+			undisturbed := await[workflows.TrainResult](calm, calm.startTraining(shortly(t, lesson(t, calm.dir))), 4*time.Minute)
+			require.Equal(t, 10, undisturbed.Steps)
 			want := calm.adapter(undisturbed.Job, undisturbed.Version)
 			w.drain()
 
 			s, _ := newTrainStack(t)
 			w = s.workerOf(t, former)
-			run := s.startTraining(drilled(lesson(t, s.dir)))
-			w = s.shared(t, w, thisBuild, "train-cpu", func() { s.stored(6) })
-			w = s.shared(t, w, former, "train-cpu", func() { s.stored(16) })
+			run := s.startTraining(shortly(t, lesson(t, s.dir)))
+			w = s.shared(t, w, thisBuild, "train-cpu", func() { s.stored(2) })
+			w = s.shared(t, w, former, "train-cpu", func() { s.stored(6) })
 			out := await[workflows.TrainResult](s, run, 4*time.Minute)
 			require.Equal(t, undisturbed.Job, out.Job)
 			require.Equal(t, want, s.adapter(out.Job, out.Version))
@@ -148,7 +157,7 @@ func TestUpgradeTraining(t *testing.T) {
 			w.drain()
 
 			w = s.workerOf(t, thisBuild)
-			again, err := execute[workflows.TrainResult](s, "again", "TrainSFT", drilled(lesson(t, s.dir)))
+			again, err := execute[workflows.TrainResult](s, "again", "TrainSFT", shortly(t, lesson(t, s.dir)))
 			require.NoError(t, err)
 			require.Equal(t, "unchanged", again.Status, "a job that a former build has done is the same job")
 			require.Equal(t, undisturbed.Job, again.Job)

@@ -49,6 +49,14 @@ type Search struct {
 	best         int // trial
 }
 
+// OtherTrialError says that a search would not have made a trial that is said to be
+// its own. All trials before it are.
+type OtherTrialError struct{ Trial int }
+
+func (e *OtherTrialError) Error() string {
+	return fmt.Sprintf("trial %d is not of this search", e.Trial)
+}
+
 // NewSearch begins the third stage after the trials that were made already; with
 // none, at the beginning.
 func NewSearch(plan *Plan, sets [][][]*prompt.Object, instructions [][]string, made []Trial) (*Search, error) {
@@ -74,7 +82,7 @@ func NewSearch(plan *Plan, sets [][][]*prompt.Object, instructions [][]string, m
 	s.begin(DefaultTrial, choice, nil)
 	for i, trial := range made {
 		if s.now == nil || s.now.Kind != trial.Kind || !maps.Equal(s.now.Choice, trial.Choice) || !slices.Equal(s.now.Rows, trial.Rows) {
-			return nil, fault.New(fault.Input, "resume search", "", fmt.Sprintf("trial %d is not of this search", i))
+			return nil, fault.Wrap(fault.Input, "resume search", "", &OtherTrialError{Trial: i})
 		}
 		s.finish(trial.Scores)
 	}

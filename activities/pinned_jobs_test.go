@@ -1,0 +1,132 @@
+package activities
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/testsuite"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/mipro"
+	"github.com/cogniverse/cogflow/prompt/python"
+	"github.com/cogniverse/cogflow/training"
+)
+
+// TestCheckpointOfAnotherFormat: a checkpoint that this build's trainer does not
+// read goes to a worker that does. When there is none, the job goes on from one
+// that it reads, and does not fail.
+func TestCheckpointOfAnotherFormat(t *testing.T) {
+	t.Parallel()
+	k := newKeeping(t)
+	first := k.attempt("a")
+	require.NoError(t, first.storeCheckpoint(t.Context(), k.written(first, 2)))
+	require.NoError(t, first.storeCheckpoint(t.Context(), k.written(first, 4)))
+	key := training.CheckpointPrefix("default", "job", 4) + training.ManifestName
+	var m training.StoredCheckpoint
+	require.NoError(t, readJSON(t.Context(), k.a.Store, key, &m))
+	m.Version = 2
+	require.NoError(t, writeManifest(t.Context(), k.a.Store, key, m))
+
+	next := k.attempt("b")
+	env := (&testsuite.WorkflowTestSuite{}).NewTestActivityEnvironment()
+	resume := func(ctx context.Context) (int, error) {
+		if _, err := next.resume(ctx); err != nil {
+			return 0, err
+		}
+		return next.resumed, nil
+	}
+	env.RegisterActivity(resume)
+	_, err := env.ExecuteActivity(resume)
+	require.ErrorContains(t, err, "the run was begun with checkpoints of version 2")
+	k.a.others.absent.Store("checkpoints of version 2", time.Now()) // as after some tries
+	step, err := env.ExecuteActivity(resume)
+	require.NoError(t, err)
+	var at int
+	require.NoError(t, step.Get(&at))
+	require.Equal(t, 2, at)
+}
+
+// planned is a job with two instructions and two demo sets to choose from.
+func planned(t *testing.T) *optimization {
+	t.Helper()
+	var rows []*prompt.Object
+	for i := range 20 {
+		rows = append(rows, python.NewObject("query", fmt.Sprint(i), "answer", "x"))
+	}
+	program := `{"name":"quiz","predictors":[{"name":"self","inputs":[{"name":"query"}],"outputs":[{"name":"answer"}]}]}`
+	o, err := optimizeJob{
+		Version: searchVersion, Program: json.RawMessage(program), Train: rows, Mode: ModeCompat,
+		Metric:   json.RawMessage(`{"kind":"exact","field":"answer"}`),
+		Settings: mipro.Settings{Auto: "none", NumCandidates: 2, NumTrials: 4, MinibatchSize: 5, Seed: 9},
+	}.open()
+	require.NoError(t, err)
+	return o
+}
+
+// TestSearchOfAnotherBuild: a search goes on from the trials that it would have
+// made as well, and does not fail for one that it would not.
+func TestSearchOfAnotherBuild(t *testing.T) {
+	t.Parallel()
+	o := planned(t)
+	choice := map[string]int{"0_predictor_instruction": 0, "0_predictor_demos": 0}
+	var all []int
+	for i := range o.plan.Val {
+		all = append(all, i)
+	}
+	made := []mipro.Trial{
+		{Kind: mipro.DefaultTrial, Choice: choice, Rows: all, Scores: make([]float64, len(all))},
+		{Number: 1, Kind: "another kind", Choice: choice, Rows: all, Scores: make([]float64, len(all))},
+	}
+	sets := [][][]*prompt.Object{{nil, nil}}
+	s, err := resumed(o.plan, sets, [][]string{{"a", "b"}}, made)
+	require.NoError(t, err)
+	require.Len(t, s.Trials(), 1)
+	require.NotEmpty(t, s.Calls())
+	s, err = resumed(o.plan, sets, [][]string{{"a", "b"}}, made[:1])
+	require.NoError(t, err)
+	require.Len(t, s.Trials(), 1)
+}
+
+// TestSearchRules: a job is finished by the rules that it began with, whatever this
+// build's are, and one that says nothing by those of 5f04396.
+func TestSearchRules(t *testing.T) {
+	t.Parallel()
+	var former optimizeJob
+	require.NoError(t, json.Unmarshal([]byte(`{"version":1}`), &former))
+	require.Equal(t, searchRules{ReflectExamples: 24, ReflectVariants: 2, Doubt: 0.04}, former.Rules.orFormer())
+	other := optimizeJob{Rules: searchRules{ReflectExamples: 7, ReflectVariants: 2, Doubt: 0.5}.pinned()}
+	text, err := json.Marshal(other)
+	require.NoError(t, err)
+	require.Contains(t, string(text), `"rules":{"reflect_examples":7,"doubt":0.5}`)
+	var stored optimizeJob
+	require.NoError(t, json.Unmarshal(text, &stored))
+	require.Equal(t, searchRules{ReflectExamples: 7, ReflectVariants: 2, Doubt: 0.5}, stored.Rules.orFormer())
+	text, err = json.Marshal(optimizeJob{Rules: formerRules().pinned()})
+	require.NoError(t, err)
+	require.False(t, bytes.Contains(text, []byte("rules")), "such a job keeps its name")
+}
+
+// TestSearchVersion: a job of another search goes back first.
+func TestSearchVersion(t *testing.T) {
+	t.Parallel()
+	k := newKeeping(t)
+	a := &Optimize{Store: k.a.Store}
+	job := planned(t).optimizeJob
+	job.Version = 99
+	require.NoError(t, writeJSON(t.Context(), a.Store, optimizePrefix("default", "job")+"job.json", job))
+	env := (&testsuite.WorkflowTestSuite{}).NewTestActivityEnvironment()
+	open := func(ctx context.Context) error { _, err := a.optimization(ctx, "default", "job"); return err }
+	env.RegisterActivity(open)
+	_, err := env.ExecuteActivity(open)
+	require.ErrorContains(t, err, "search version 99")
+	require.Equal(t, fault.Preempted, fault.ClassOf(elsewhere("", "", "")))
+	a.others.absent.Store("search version 99", time.Now())
+	_, err = env.ExecuteActivity(open)
+	require.NoError(t, err)
+}

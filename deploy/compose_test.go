@@ -16,9 +16,15 @@ import (
 	"github.com/cogniverse/cogflow/internal/devserver"
 )
 
+// secrets are the variables without which compose does not start.
+var secrets = map[string]string{"POSTGRES_PASSWORD": "p", "COGFLOW_S3_KEY": "k", "COGFLOW_S3_SECRET": "s"}
+
 // load reads the compose file as docker compose does, with every profile.
 func load(t *testing.T, environment ...string) *types.Project {
 	t.Helper()
+	for name, value := range secrets {
+		environment = append(environment, name+"="+value)
+	}
 	options, err := cli.NewProjectOptions([]string{"../docker-compose.yml"}, cli.WithEnv(environment), cli.WithProfiles([]string{"*"}), cli.WithResolvedPaths(true))
 	require.NoError(t, err)
 	project, err := options.LoadProject(t.Context())

@@ -18,12 +18,12 @@ func (r *trainRun) take(e training.Event) error {
 	case training.EventCheckpoint:
 		return r.takeCheckpoint(e)
 	case training.EventPhase:
-		r.update(func(p *trainPulse) { p.Report.Phase = e.Phase })
+		r.update(func(p *TrainPulse) { p.Report.Phase = e.Phase })
 		return nil
 	case training.EventError: // the trainer's end says the same
 		return nil
 	}
-	r.update(func(p *trainPulse) {
+	r.update(func(p *TrainPulse) {
 		r.events = append(r.events, e)
 		switch e.Event {
 		case training.EventDevice:
@@ -41,7 +41,7 @@ func (r *trainRun) take(e training.Event) error {
 	return nil
 }
 
-func (r *trainRun) takeStep(p *trainPulse, e training.Event) {
+func (r *trainRun) takeStep(p *TrainPulse, e training.Event) {
 	now := time.Now()
 	if r.firstStep.IsZero() {
 		r.firstStep, r.resumed, r.startup = now, e.Step, now.Sub(r.launched)
@@ -61,7 +61,7 @@ func (r *trainRun) takeCheckpoint(e training.Event) error {
 	if !filepath.IsLocal(filepath.FromSlash(e.Path)) {
 		return fault.New(fault.Input, "read event of the trainer", e.Path, "a checkpoint outside its directory")
 	}
-	r.update(func(p *trainPulse) {
+	r.update(func(p *TrainPulse) {
 		r.events = append(r.events, e)
 		p.Report.BestStep = e.BestStep
 	})
@@ -94,13 +94,28 @@ func (r *trainRun) tell(ctx context.Context, done <-chan struct{}) {
 			return
 		case <-timer.C:
 		}
-		now := r.snapshot().Report
-		if reflect.DeepEqual(now, told) {
+		now := r.snapshot()
+		if reflect.DeepEqual(now.Report, told) {
 			continue
 		}
 		// The next one says more, and the end of the activity says it all.
-		if r.a.Runs.Signal(ctx, run.ID, run.RunID, SignalTraining, now) == nil {
-			told = now
+		if r.a.Runs.Signal(ctx, run.ID, run.RunID, SignalTraining, TrainSignal{now.Report, &now.Tally}) == nil {
+			told = now.Report
 		}
 	}
+}
+
+// lastWait is how long the end of an attempt waits for its last signal.
+const lastWait = 2 * time.Second
+
+// tellLast says what an attempt that failed came to, which the error has no room
+// for: to the next attempt, and to the workflow in case that the next one is
+// cancelled before it begins.
+func (r *trainRun) tellLast(ctx context.Context) {
+	now, run := r.snapshot(), activity.GetInfo(ctx).WorkflowExecution
+	activity.RecordHeartbeat(context.WithoutCancel(ctx), now)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWait)
+	defer cancel()
+	// Without it the next attempt still has the heartbeat.
+	_ = r.a.Runs.Signal(ctx, run.ID, run.RunID, SignalTraining, TrainSignal{now.Report, &now.Tally})
 }

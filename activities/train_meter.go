@@ -2,142 +2,199 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"go.temporal.io/sdk/activity"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/video"
 )
 
-// sliceTime is the GPU time that is paid for in advance: a hard budget is never
-// exceeded, and a worker that dies has at most this much open in the ledger.
+// sliceTime is the GPU time that is paid for in advance. A worker that dies has at
+// most this much open in the ledger.
 const sliceTime = 10 * time.Second
 
-// meter books the time of a GPU in slices: reserved before, settled after.
+// meter books the time of one trainer process in slices: reserved before, settled
+// after. An entry of the ledger is named by job, attempt and number of the slice,
+// so that anyone can settle what a dead worker left.
 type meter struct {
-	r    *trainRun
-	rate float64 // micro-USD a second; 0 = free
-	slot int
-	at   time.Time // begin of the open slice
-	err  error     // what ended it; valid when run has returned
+	r       *trainRun
+	rate    float64 // micro-USD a second; 0 = free
+	began   time.Time
+	settled int64         // micro-USD of this process that are settled
+	process int           // number of the process within the attempt
+	slice   int           // number of the newest slice
+	done    chan struct{} // closed when the process has ended
+	ended   chan struct{} // closed when the time is booked
+	err     error         // what went wrong on the way
+	booked  bool          // all of the time is in the ledger
 }
 
-// newMeter settles what a dead attempt left open and pays for the first slice.
-func (a *Train) newMeter(ctx context.Context, r *trainRun) (*meter, error) {
-	hourly, known := a.Prices[r.in.Class]
+// settleLeft books what a dead attempt left open, at what its last heartbeat says
+// that it had used. If the ledger knows better already, that stands.
+func (r *trainRun) settleLeft(ctx context.Context) error {
+	t := r.snapshot().Tally
+	switch {
+	case t.SliceKey != "":
+		if _, err := r.a.Ledger.Settle(ctx, t.SliceKey, money.Answered, t.SliceUsed); err != nil {
+			return err
+		}
+	case t.Slice != 0:
+		if err := r.a.Ledger.End(ctx, t.Slice, true, t.SliceMicro); err != nil {
+			return err
+		}
+	default:
+		return nil
+	}
+	r.update(func(p *TrainPulse) {
+		p.Tally.SliceKey, p.Tally.SliceUsed, p.Tally.Slice, p.Tally.SliceMicro = "", 0, 0, 0
+	})
+	return r.readCost(ctx)
+}
+
+// readCost asks the ledger what the whole run has cost.
+func (r *trainRun) readCost(ctx context.Context) error {
+	spent, err := r.a.Ledger.Spent(ctx, r.in.Tenant, r.in.Ledger, "")
+	if err != nil {
+		return err
+	}
+	r.update(func(p *TrainPulse) { p.Tally.CostMicroUSD = spent })
+	return nil
+}
+
+// startMeter reserves the first slice of a process. The returned function is
+// called when the process has ended: it books the rest of its time, says what went
+// wrong with the ledger meanwhile, and whether all of the time is booked.
+func (r *trainRun) startMeter(ctx context.Context) (paid func() (trouble error, booked bool), err error) {
+	hourly, known := r.a.Prices[r.in.Class]
 	if !known && r.in.LimitMicroUSD > 0 {
 		return nil, fault.New(fault.Budget, "pay for GPU", r.in.Class,
 			"its price is unknown under a hard limit; set cogflow.training.prices."+r.in.Class)
 	}
-	m := &meter{r: r, rate: hourly * 1e6 / 3600}
-	if m.rate <= 0 {
-		return m, nil
+	m := &meter{
+		r: r, rate: hourly * 1e6 / 3600, process: r.snapshot().Tally.Attempts,
+		done: make(chan struct{}), ended: make(chan struct{}),
 	}
-	if open := r.snapshot().Tally; open.Slice != 0 {
-		if err := a.Ledger.End(ctx, open.Slice, true, open.SliceMicro); err != nil {
+	if err := m.reserve(ctx, r.in.LimitMicroUSD); err != nil {
+		return nil, err
+	}
+	if m.rate > 0 {
+		if err := r.readCost(ctx); err != nil {
 			return nil, err
 		}
-		r.update(func(p *trainPulse) {
-			p.Tally.CostMicroUSD += open.SliceMicro
-			p.Tally.Slice, p.Tally.SliceMicro = 0, 0
-		})
 	}
-	return m, m.begin(ctx)
+	m.began = time.Now()
+	r.update(func(*TrainPulse) { r.running = m })
+	go m.run(context.WithoutCancel(ctx))
+	return func() (error, bool) { close(m.done); <-m.ended; return m.err, m.booked }, nil
 }
 
-// begin reserves a slice within the limit.
-func (m *meter) begin(ctx context.Context) error {
-	return m.reserve(ctx, m.r.in.LimitMicroUSD)
+// count adds the process to a tally.
+func (m *meter) count(t *Tally, now time.Time) {
+	t.Seconds += now.Sub(m.began).Seconds()
+	if t.SliceKey != "" {
+		t.SliceUsed = m.due(now)
+	}
 }
 
+// due is what is used and not settled, in micro-USD. It is rounded over the whole
+// process, so that cheap classes do not lose each slice's fraction.
+func (m *meter) due(now time.Time) int64 {
+	return max(0, int64(math.Round(m.rate*now.Sub(m.began).Seconds()))-m.settled)
+}
+
+// reserve begins a slice within a limit.
 func (m *meter) reserve(ctx context.Context, limit int64) error {
-	m.slot++
-	cost := int64(m.rate * sliceTime.Seconds())
-	id, err := m.r.a.Ledger.Begin(ctx, video.Call{
-		Tenant: m.r.in.Tenant, Job: m.r.in.Ledger, Workflow: activity.GetInfo(ctx).WorkflowExecution.ID,
-		Kind: "train", Model: m.r.in.Spec.Model + " on " + m.r.in.Class, CostMicroUSD: cost,
-		Fingerprint: video.NewFingerprint("train", m.r.in.Job, m.r.token, fmt.Sprint(m.slot)),
+	if m.rate <= 0 {
+		return nil
+	}
+	m.slice++
+	in := m.r.in
+	made, err := m.r.a.Ledger.Reserve(ctx, video.Call{
+		Tenant: in.Tenant, Job: in.Ledger, Workflow: activity.GetInfo(ctx).WorkflowExecution.ID,
+		Kind: "train", Model: in.Spec.Model + " on " + in.Class, CostMicroUSD: int64(math.Round(m.rate * sliceTime.Seconds())),
+		Fingerprint: video.NewFingerprint("train", in.Job, m.r.token, fmt.Sprint(m.process), fmt.Sprint(m.slice)), Attempt: 1,
 	}, limit)
 	if err != nil {
 		return err
 	}
-	m.at = time.Now()
-	m.r.update(func(p *trainPulse) { p.Tally.Slice, p.Tally.SliceMicro = id, cost })
+	m.r.update(func(p *TrainPulse) { p.Tally.SliceKey = made.Key })
 	return nil
 }
 
-// end settles the open slice.
-func (m *meter) end(ctx context.Context) error {
-	open := m.r.snapshot().Tally
-	if open.Slice == 0 {
+// settle books the open slice, with all that was used since the one before.
+func (m *meter) settle(ctx context.Context, now time.Time) error {
+	key := m.r.snapshot().Tally.SliceKey
+	if key == "" {
 		return nil
 	}
-	cost := min(int64(m.rate*time.Since(m.at).Seconds()), open.SliceMicro)
-	if err := m.r.a.Ledger.End(context.WithoutCancel(ctx), open.Slice, true, cost); err != nil {
+	booked, err := m.r.a.Ledger.Settle(ctx, key, money.Answered, m.due(now))
+	if err != nil {
 		return err
 	}
-	m.r.update(func(p *trainPulse) {
-		p.Tally.CostMicroUSD += cost
-		p.Tally.Slice, p.Tally.SliceMicro = 0, 0
+	m.r.update(func(p *TrainPulse) {
+		m.settled += booked.MicroUSD
+		p.Tally.CostMicroUSD += booked.MicroUSD
+		p.Tally.SliceKey = ""
 	})
 	return nil
 }
 
-// run pays slice by slice until done. When the next one cannot be paid, the
-// trainer is stopped at a checkpoint.
-func (m *meter) run(ctx context.Context, done <-chan struct{}) {
-	if m.rate <= 0 {
-		return
-	}
+// run pays slice by slice until the process has ended. When the next one cannot be
+// paid, the trainer is stopped at a checkpoint. The time that this takes is beyond
+// the limit, but it is used, so it is booked.
+func (m *meter) run(ctx context.Context) {
+	defer close(m.ended)
+	reserving, cancel := context.WithCancel(ctx) // a reservation may wait for room
+	defer cancel()
+	go func() { <-m.done; cancel() }()
+	limit := m.r.in.LimitMicroUSD
+	tick := time.NewTicker(sliceTime)
+	defer tick.Stop()
 	for {
-		timer := time.NewTimer(sliceTime)
 		select {
-		case <-done:
-			timer.Stop()
-			m.err = m.end(ctx)
+		case <-m.done:
+			m.finish(ctx)
 			return
-		case <-timer.C:
+		case <-tick.C:
 		}
-		m.err = m.end(ctx)
-		if m.err == nil {
-			m.err = m.begin(context.WithoutCancel(ctx))
+		err := m.settle(ctx, time.Now())
+		if err == nil {
+			err = m.reserve(reserving, limit)
 		}
-		if m.err == nil {
+		if err == nil || reserving.Err() != nil {
 			continue
 		}
-		if fault.ClassOf(m.err) == fault.Budget {
-			m.r.stop(errBudget)
-			m.lastCheckpoint(context.WithoutCancel(ctx), done)
-		} else {
-			m.r.stop(m.err)
+		if m.err == nil {
+			m.err = err
 		}
-		return
+		if fault.ClassOf(err) != fault.Budget {
+			m.r.stop(err)
+			continue
+		}
+		m.r.stop(errBudget)
+		limit = 0
+		if err := m.reserve(reserving, limit); err != nil && reserving.Err() == nil {
+			m.err = err
+		}
 	}
 }
 
-// lastCheckpoint books the time that a stopped trainer still takes: a step and a
-// checkpoint. It is beyond the limit, but it is spent, so it is told.
-func (m *meter) lastCheckpoint(ctx context.Context, done <-chan struct{}) {
-	for {
-		if err := m.reserve(ctx, 0); err != nil {
-			m.err = err
-			return
-		}
-		timer := time.NewTimer(sliceTime)
-		select {
-		case <-done:
-			timer.Stop()
-			if err := m.end(ctx); err != nil {
-				m.err = err
-			}
-			return
-		case <-timer.C:
-		}
-		if err := m.end(ctx); err != nil {
-			m.err = err
-			return
-		}
+// finish books what is left and takes the process off the pulse.
+func (m *meter) finish(ctx context.Context) {
+	now := time.Now()
+	err := m.settle(ctx, now)
+	if err == nil && m.due(now) > 0 { // the ledger refused the slice before
+		err = errors.Join(m.reserve(ctx, 0), m.settle(ctx, now))
 	}
+	m.booked = err == nil
+	m.err = errors.Join(m.err, err)
+	m.r.update(func(p *TrainPulse) {
+		m.count(&p.Tally, now)
+		m.r.running = nil
+	})
 }

@@ -5,8 +5,10 @@ import (
 	"io"
 	"os"
 
+	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/video"
 )
 
 // Documents opens the files that users name as datasets.
@@ -37,6 +39,20 @@ type GPUs interface {
 	Lease(ctx context.Context, n int) (devices string, release func(), err error)
 }
 
+// GPULedger books the time of GPUs.
+type GPULedger interface {
+	// Reserve holds back the cost of a slice of time. It waits while only other
+	// reservations leave no room, and returns a budget fault when the job's limit
+	// (0 = none) is reached.
+	Reserve(ctx context.Context, c video.Call, limitMicroUSD int64) (money.Reservation, error)
+	// Settle books a slice, and says how it is booked: the first settlement stands.
+	Settle(ctx context.Context, key string, o money.Outcome, microUSD int64) (money.Booking, error)
+	// End settles an entry as builds without keys name it.
+	End(ctx context.Context, id int64, answered bool, costMicroUSD int64) error
+	// Spent is what a job has settled; workflow "" = in all of it.
+	Spent(ctx context.Context, t tenant.ID, job, workflow string) (microUSD int64, err error)
+}
+
 // Serving puts adapters into model servers.
 type Serving interface {
 	// Serves reports whether a server of this worker takes adapters of a base model.
@@ -64,7 +80,7 @@ type Train struct {
 	Models      BaseModels
 	Trainer     Trainer
 	GPUs        GPUs
-	Ledger      Ledger
+	Ledger      GPULedger
 	Runs        Runs
 	Serving     Serving
 	Prices      training.Prices

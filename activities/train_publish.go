@@ -25,20 +25,58 @@ type PublishAdapterInput struct {
 	Tally Tally          `json:"tally"`
 	GPU   string         `json:"gpu"`
 	Check training.Check `json:"check"`
+
+	Ledger  string `json:"ledger,omitempty"`   // job that the ledger counts by; empty = the tally's cost is taken
+	IfThere bool   `json:"if_there,omitempty"` // nothing to publish is no error: a job may be stopped before its first checkpoint
 }
 
 // PublishedAdapter is the version that holds it.
 type PublishedAdapter struct {
 	Name    string           `json:"name"`
-	Version int              `json:"version"`
+	Version int              `json:"version"` // 0 = there was nothing to publish
 	Outcome training.Outcome `json:"outcome"`
 	Active  bool             `json:"active,omitempty"` // it serves its role already
+
+	CostMicroUSD *int64 `json:"cost_micro_usd,omitempty"` // of the workflow's run up to now, by the ledger; nil = it was not asked
 }
 
 // PublishAdapter makes a new version of an adapter from what a job came to, or
 // from the best of its newest checkpoint if it was cancelled. One job has one
 // version under a name, however often it is published.
 func (a *Train) PublishAdapter(ctx context.Context, in PublishAdapterInput) (PublishedAdapter, error) {
+	cost, err := a.settled(ctx, &in)
+	if err != nil {
+		return PublishedAdapter{}, err
+	}
+	out, err := a.publish(ctx, in)
+	if in.IfThere && errors.Is(err, errNothingToPublish) {
+		out, err = PublishedAdapter{}, nil
+	}
+	out.CostMicroUSD = cost
+	return out, err
+}
+
+// settled asks the ledger for the cost of the run, and puts it into the tally. A
+// slice that a dead worker left is settled first. A ledger that is a file of
+// another host does not know it: there it is swept, and the tally holds what that
+// ledger has said so far.
+func (a *Train) settled(ctx context.Context, in *PublishAdapterInput) (*int64, error) {
+	if in.Ledger == "" {
+		return nil, nil //nolint:nilnil // of an older build, which did not ask
+	}
+	r := &trainRun{a: a, in: TrainRunInput{Tenant: in.Tenant, Job: in.Job, Ledger: in.Ledger}}
+	r.pulse.Tally = in.Tally
+	if err := r.settleLeft(ctx); err != nil && fault.ClassOf(err) != fault.Input {
+		return nil, err
+	}
+	if err := r.readCost(ctx); err != nil {
+		return nil, err
+	}
+	in.Tally.CostMicroUSD = max(in.Tally.CostMicroUSD, r.pulse.Tally.CostMicroUSD)
+	return &in.Tally.CostMicroUSD, nil
+}
+
+func (a *Train) publish(ctx context.Context, in PublishAdapterInput) (PublishedAdapter, error) {
 	from, outcome, err := a.toPublish(ctx, in)
 	if err != nil {
 		return PublishedAdapter{}, err
@@ -139,9 +177,10 @@ func (a *Train) toPublish(ctx context.Context, in PublishAdapterInput) (publishS
 		}
 		return from, out.Outcome, nil
 	}
-	return publishSource{}, training.Outcome{}, fault.New(fault.Input, "publish adapter", in.Name,
-		"the job has neither an outcome nor a checkpoint, so there is nothing to publish")
+	return publishSource{}, training.Outcome{}, fault.Wrap(fault.Input, "publish adapter", in.Name, errNothingToPublish)
 }
+
+var errNothingToPublish = errors.New("the job has neither an outcome nor a checkpoint, so there is nothing to publish")
 
 func publishable(name string) bool {
 	return strings.HasPrefix(name, training.BestFolder) || strings.HasPrefix(name, training.LastFolder) ||

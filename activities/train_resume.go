@@ -98,11 +98,13 @@ func (r *trainRun) resume(ctx context.Context) (string, error) {
 	return "", nil
 }
 
-// begin notes where this attempt goes on, and how much is computed again.
+// begin notes where this attempt continues, and how much is computed again.
 func (r *trainRun) begin(step int, events []training.Event) {
-	r.update(func(p *trainPulse) {
-		p.Tally.Redone += max(0, p.Tally.Reached-step)
-		p.Tally.Reached = step
+	r.update(func(p *TrainPulse) {
+		if !r.in.Finish { // which computes no step again
+			p.Tally.Redone += max(0, p.Tally.Reached-step)
+			p.Tally.Reached = step
+		}
 		p.Report.Step, p.Report.Checkpoint = step, step
 		r.resumed, r.events, r.firstStep = step, events, time.Time{}
 		for _, e := range events {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/tenant"
@@ -37,16 +38,18 @@ type TrainRunInput struct {
 // Tally adds up the attempts of a job. It survives the death of a worker in the
 // details of the heartbeat.
 type Tally struct {
-	Attempts     int     `json:"attempts"`           // trainer processes started
-	Reached      int     `json:"reached"`            // the furthest step
-	Redone       int     `json:"redone_steps"`       // steps computed again
-	Failures     int     `json:"failures,omitempty"` // of the network or a process, since a step was last gained
-	Seconds      float64 `json:"seconds"`            // with a GPU in hand
-	CostMicroUSD int64   `json:"cost_micro_usd"`
+	Attempts     int     `json:"attempts"`              // trainer processes started
+	Reached      int     `json:"reached"`               // the furthest step
+	Redone       int     `json:"redone_steps"`          // steps computed again
+	Failures     int     `json:"failures,omitempty"`    // of the network or a process, since a step was last gained
+	Seconds      float64 `json:"seconds"`               // that trainer processes ran
+	CostMicroUSD int64   `json:"cost_micro_usd"`        // settled in the ledger for the whole run
 	MicroBatch   int     `json:"micro_batch,omitempty"` // that fits; 0 = not found out
 	Accumulation int     `json:"accumulation,omitempty"`
-	Slice        int64   `json:"slice,omitempty"`      // open entry of the ledger
-	SliceMicro   int64   `json:"slice_cost,omitempty"` // what it reserves
+	SliceKey     string  `json:"slice_key,omitempty"`  // open entry of the ledger; empty = none
+	SliceUsed    int64   `json:"slice_used,omitempty"` // micro-USD of it that are spent
+	Slice        int64   `json:"slice,omitempty"`      // open entry as an older build names it
+	SliceMicro   int64   `json:"slice_cost,omitempty"` // what that one reserves
 }
 
 // TrainReport is where a run stands, for people.
@@ -77,14 +80,22 @@ type TrainRun struct {
 	Tally  Tally       `json:"tally"`
 }
 
-// trainPulse is the detail of a heartbeat.
-type trainPulse struct {
+// TrainPulse is what the heartbeats of RunTraining carry.
+type TrainPulse struct {
 	Tally  Tally       `json:"tally"`
 	Report TrainReport `json:"report"`
 }
 
-// SignalTraining tells a training workflow where its run stands: a TrainReport.
+// SignalTraining tells a training workflow where its run stands: a TrainSignal.
 const SignalTraining = "training"
+
+// TrainSignal is what SignalTraining carries. The details of a heartbeat are lost
+// when an attempt that waits for a worker is cancelled, so the workflow is told the
+// tally as well.
+type TrainSignal struct {
+	TrainReport
+	Tally *Tally `json:"tally,omitempty"` // nil = of a build that did not tell
+}
 
 // trainRun is one call of RunTraining.
 type trainRun struct {
@@ -96,7 +107,7 @@ type trainRun struct {
 	model   training.Model
 
 	mu        sync.Mutex
-	pulse     trainPulse
+	pulse     TrainPulse
 	events    []training.Event // of the whole job up to now
 	resumed   int              // step that this process began at
 	firstStep time.Time        // when the process had done its first step
@@ -104,6 +115,7 @@ type trainRun struct {
 	launched  time.Time        // when the process was started
 	startup   time.Duration    // from there to its first step
 
+	running  *meter        // of the process that runs; nil = none
 	stopping chan struct{} // closed to stop the trainer
 	stopOnce sync.Once
 	why      error // valid when stopping is closed
@@ -114,11 +126,18 @@ type trainRun struct {
 var (
 	errCancelled = errors.New("cancelled")
 	errBudget    = errors.New("budget")
+	errHeld      = &fault.Error{
+		Class: fault.Preempted, Op: "train", Reason: "this attempt was paused, reset or given up on the server",
+	}
 )
 
 // RunTraining trains with a GPU in hand until the job is done, or is asked to
 // stop, or the money is spent. Whatever happens, it goes on from the newest
 // whole checkpoint.
+//
+// A cancellation is a request to stop at a checkpoint. It is answered with how far
+// the run came and never with an error, whatever else failed meanwhile: the server
+// does not retry an activity that it has cancelled.
 func (a *Train) RunTraining(ctx context.Context, in TrainRunInput) (TrainRun, error) {
 	r := &trainRun{a: a, in: in, stopping: make(chan struct{}), token: attemptToken(ctx)}
 	r.pulse.Tally = in.Before
@@ -128,6 +147,32 @@ func (a *Train) RunTraining(ctx context.Context, in TrainRunInput) (TrainRun, er
 		}
 	}
 	heartbeatDetails(ctx, func() any { return r.snapshot() })
+	out, err := r.run(ctx)
+	if err == nil {
+		return out, nil
+	}
+	if cancelRequested(ctx) {
+		r.update(func(p *TrainPulse) { p.Report.Trouble = err.Error() })
+		return r.outcome(training.EndedStopped), nil
+	}
+	r.tellLast(ctx)
+	return TrainRun{}, err
+}
+
+// cancelRequested reports whether the workflow wants the activity to end. Its
+// context also ends for other reasons: the worker stops, or an operator has paused
+// the activity on the server.
+func cancelRequested(ctx context.Context) bool {
+	cause := context.Cause(ctx)
+	return temporal.IsCanceledError(cause) || errors.Is(cause, context.Canceled)
+}
+
+// run does the work of RunTraining.
+func (r *trainRun) run(ctx context.Context) (TrainRun, error) {
+	a, in := r.a, r.in
+	if err := r.settleLeft(ctx); err != nil {
+		return TrainRun{}, err
+	}
 	done, err := a.output(ctx, in.Tenant, in.Job)
 	if err != nil {
 		return TrainRun{}, err
@@ -155,14 +200,19 @@ func attemptToken(ctx context.Context) string {
 	return hex.EncodeToString([]byte(sum[:6]))
 }
 
-func (r *trainRun) snapshot() trainPulse {
+// snapshot returns the pulse with the time of the running process in it.
+func (r *trainRun) snapshot() TrainPulse {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.pulse
+	p := r.pulse
+	if r.running != nil {
+		r.running.count(&p.Tally, time.Now())
+	}
+	return p
 }
 
 // update changes the pulse.
-func (r *trainRun) update(change func(p *trainPulse)) {
+func (r *trainRun) update(change func(p *TrainPulse)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	change(&r.pulse)
@@ -178,23 +228,24 @@ func (r *trainRun) stop(why error) {
 	r.stopOnce.Do(func() { r.why = why; close(r.stopping) })
 }
 
-// watch stops the trainer when the workflow or the worker wants it to. A worker
-// that stops gives it all the time it has: nothing waits for the interceptor.
+// watch stops the trainer when the workflow, the worker or the server wants it to.
+// It gets all the time that it has for a checkpoint.
 func (r *trainRun) watch(ctx context.Context, done <-chan struct{}) {
 	select {
 	case <-done:
 	case <-activity.GetWorkerStopChannel(ctx):
 		r.stop(errStopping)
 	case <-ctx.Done():
-		r.stop(errCancelled)
+		if cancelRequested(ctx) {
+			r.stop(errCancelled)
+		} else {
+			r.stop(errHeld)
+		}
 	}
 }
 
 // train prepares the files and runs trainer processes until one of them settles it.
 func (r *trainRun) train(ctx context.Context) (TrainRun, error) {
-	started := time.Now()
-	before := r.snapshot().Tally.Seconds
-	defer func() { r.update(func(p *trainPulse) { p.Tally.Seconds = before + time.Since(started).Seconds() }) }()
 	if err := r.findModel(ctx); err != nil {
 		return TrainRun{}, err
 	}
@@ -202,36 +253,29 @@ func (r *trainRun) train(ctx context.Context) (TrainRun, error) {
 	if err != nil {
 		return TrainRun{}, err
 	}
-	meter, err := r.a.newMeter(ctx, r)
-	if err != nil {
-		return r.settle(ctx, err)
-	}
 	done := make(chan struct{})
 	var aside sync.WaitGroup
 	aside.Go(func() { r.watch(ctx, done) })
-	aside.Go(func() { meter.run(ctx, done) })
 	aside.Go(func() { r.tell(ctx, done) })
 	r.saver = newSaver(r)
 	job, err = r.processes(ctx, job)
-	err = errors.Join(err, r.saver.flush())
+	flushed := r.saver.flush()
+	if err == nil { // the last checkpoint is not needed any more, stored or not
+		err = r.keepOutput(context.WithoutCancel(ctx), job)
+	} else {
+		err = errors.Join(err, flushed)
+	}
 	close(done)
 	aside.Wait()
-	r.update(func(p *trainPulse) { p.Tally.Seconds = before + time.Since(started).Seconds() })
-	if err == nil {
-		err = r.keepOutput(context.WithoutCancel(ctx), job)
-	}
-	return r.settle(ctx, errors.Join(err, meter.err))
+	return r.settle(err)
 }
 
 // processes runs the trainer, with a smaller micro-batch each time that the GPU
 // has no room for it. It returns the job as the last process had it.
 func (r *trainRun) processes(ctx context.Context, job training.Job) (training.Job, error) {
 	for {
-		r.update(func(p *trainPulse) { p.Tally.Attempts++; r.launched = time.Now() })
-		// The trainer's end is asked for by r.stopping: it must have the time to
-		// write a checkpoint, which the end of ctx would not give it.
-		err := r.a.Trainer.Run(context.WithoutCancel(ctx), job, r.devices, r.stopping, r.take)
-		if !errors.Is(err, training.ErrOutOfMemory) {
+		err := r.process(ctx, job)
+		if !errors.Is(err, training.ErrOutOfMemory) || r.isStopping() {
 			return job, err
 		}
 		micro, accumulation, ok := training.SmallerBatch(job.MicroBatch, job.Accumulation)
@@ -241,38 +285,56 @@ func (r *trainRun) processes(ctx context.Context, job training.Job) (training.Jo
 		if err := r.saver.flush(); err != nil {
 			return job, err
 		}
-		r.update(func(p *trainPulse) { p.Tally.MicroBatch, p.Tally.Accumulation = micro, accumulation })
+		r.update(func(p *TrainPulse) { p.Tally.MicroBatch, p.Tally.Accumulation = micro, accumulation })
 		if job, err = r.job(ctx); err != nil {
 			return job, err
 		}
 	}
 }
 
+// process runs one trainer process and books its time, however it ends.
+func (r *trainRun) process(ctx context.Context, job training.Job) error {
+	paid, err := r.startMeter(ctx)
+	if err != nil {
+		return err
+	}
+	r.update(func(p *TrainPulse) { p.Tally.Attempts++; r.launched = time.Now() })
+	// The trainer's end is asked for by r.stopping: it must have the time to
+	// write a checkpoint, which the end of ctx would not give it.
+	err = r.a.Trainer.Run(context.WithoutCancel(ctx), job, r.devices, r.stopping, r.take)
+	trouble, booked := paid()
+	if err == nil && booked {
+		return nil // it was done before the trouble stopped it
+	}
+	return errors.Join(err, trouble)
+}
+
 // settle turns the end of the trainer into an outcome or an error.
-func (r *trainRun) settle(ctx context.Context, err error) (TrainRun, error) {
+func (r *trainRun) settle(err error) (TrainRun, error) {
 	switch {
 	case err == nil:
 		return r.outcome(training.EndedDone), nil
-	case errors.Is(err, training.ErrOutOfMemory):
-		return r.outcome(training.EndedOutOfMemory), nil
 	case fault.ClassOf(err) == fault.Budget || r.stopped(errBudget):
 		return r.outcome(training.EndedBudget), nil
 	case r.stopped(errCancelled):
 		return r.outcome(training.EndedStopped), nil
+	case errors.Is(err, training.ErrOutOfMemory):
+		return r.outcome(training.EndedOutOfMemory), nil
 	case r.stopped(errStopping):
 		return TrainRun{}, errStopping
+	case r.stopped(errHeld):
+		return TrainRun{}, errHeld
 	}
-	return TrainRun{}, r.again(ctx, err)
+	return TrainRun{}, r.again(err)
 }
 
 // again has what may pass tried again for as long as training gets on. Temporal
 // counts attempts, and preemptions among them, so the count here is our own.
-func (r *trainRun) again(ctx context.Context, err error) error {
+func (r *trainRun) again(err error) error {
 	if fault.ClassOf(err) != fault.Transport {
 		return err
 	}
-	r.update(func(p *trainPulse) { p.Tally.Failures++ })
-	activity.RecordHeartbeat(ctx, r.snapshot())
+	r.update(func(p *TrainPulse) { p.Tally.Failures++ })
 	again := &fault.Error{Class: fault.Preempted, Op: "train", Subject: r.in.Job, Reason: "it is tried again from the last checkpoint", Err: err}
 	if r.snapshot().Tally.Failures >= transportAttempts {
 		again.Class, again.Reason = fault.Input, "it failed again and again without gaining a step"
@@ -280,10 +342,12 @@ func (r *trainRun) again(ctx context.Context, err error) error {
 	return again
 }
 
-func (r *trainRun) stopped(why error) bool {
+func (r *trainRun) stopped(why error) bool { return r.isStopping() && errors.Is(r.why, why) }
+
+func (r *trainRun) isStopping() bool {
 	select {
 	case <-r.stopping:
-		return errors.Is(r.why, why)
+		return true
 	default:
 		return false
 	}

@@ -70,7 +70,7 @@ func (s *saver) work() {
 		err := s.r.storeCheckpoint(withTenant(context.Background(), s.r.in.Tenant), c)
 		s.mu.Lock()
 		s.err = err
-		s.r.update(func(p *trainPulse) {
+		s.r.update(func(p *TrainPulse) {
 			p.Report.Trouble = ""
 			if err != nil {
 				p.Report.Trouble = fmt.Sprintf("the checkpoint of step %d is not stored: %v", c.step, err)

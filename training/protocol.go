@@ -48,8 +48,9 @@ const (
 // Event is one line that a trainer process writes on descriptor 3. Fields that
 // do not belong to its kind are zero. Paths are relative to the job's work_dir.
 type Event struct {
-	Event string `json:"event"`
-	Phase string `json:"phase,omitempty"` // load, data, evaluate, train, save
+	Event   string  `json:"event"`
+	Elapsed float64 `json:"elapsed,omitempty"` // seconds since the process began, by its own clock
+	Phase   string  `json:"phase,omitempty"`   // load, data, evaluate, train, save
 
 	Device      string            `json:"device,omitempty"`       // device: "cpu" or the GPU's name
 	MemoryBytes int64             `json:"memory_bytes,omitempty"` // device: what it has; step: peak of this process, on the GPU or (CPU) resident

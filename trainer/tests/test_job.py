@@ -108,7 +108,9 @@ def test_events_are_json_lines(tmp_path):
         events.phase("load")
         events.write("step", loss=float("nan"), metrics={"grad_norm": float("inf"), "a": 1.5})
     lines = (tmp_path / "e").read_text().splitlines()
-    assert json.loads(lines[0]) == {"event": "phase", "phase": "load"}
+    first = json.loads(lines[0])
+    assert 0 < first.pop("elapsed") <= json.loads(lines[1])["elapsed"]
+    assert first == {"event": "phase", "phase": "load"}
     assert json.loads(lines[1])["loss"] is None
     assert json.loads(lines[1])["metrics"] == {"grad_norm": None, "a": 1.5}
     assert finite([1, (2.0, float("-inf"))]) == [1, [2.0, None]]
@@ -140,7 +142,8 @@ STATS = {"rows", "eval_rows", "tokens", "p50", "p90", "p99", "max", "truncated",
 def check_events(events):
     """Events have the fields of the protocol and no others."""
     for e in events:
-        assert set(e) - {"event"} == FIELDS[e["event"]]
+        assert set(e) - {"event", "elapsed"} == FIELDS[e["event"]]
+        assert e["elapsed"] > 0
         if e["event"] == "data":
             assert set(e["data"]) == STATS | {"steps_per_epoch"}
 

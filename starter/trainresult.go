@@ -20,7 +20,15 @@ func (a *app) printTrain(id string, r workflows.TrainResult) {
 		a.printPlan(r)
 		return
 	}
+	if r.Version == 0 {
+		a.say("%s: %s", r.Status, r.Warning)
+		a.say("It trained for %s, %s", secondsText(r.Seconds), dollars(r.CostUSD))
+		return
+	}
 	a.say("%s: %s, %s", adapterRef(r.Adapter, r.Version), trainStatus(r.Status), betterText(r.Better, r.Comparison))
+	if r.Warning != "" {
+		a.say("Warning: %s", r.Warning)
+	}
 	text := fmt.Sprintf("%s (%d redone), %s tokens in %s, %s", count(r.Steps, "step", "steps"), r.Redone, humanize.Comma(r.Tokens), secondsText(r.Seconds), dollars(r.CostUSD))
 	if r.GPU != "" {
 		text += " on " + r.GPU
@@ -177,6 +185,8 @@ func sweepRow(run workflows.SweepRun, best bool, varied, metrics []string) []str
 		return append(row, "failed", "-", fmt.Sprintf("%s error at %s: %s", run.Failure.Class, run.Failure.Stage, run.Failure.Reason))
 	case run.Result == nil:
 		return append(row, "-", "-", "not finished: "+run.WorkflowID)
+	case run.Result.Version == 0:
+		return append(row, "-", dollars(run.Result.CostUSD), run.Result.Status+": "+run.Result.Warning)
 	case run.Result.Better:
 		row = append(row, "better")
 	default:

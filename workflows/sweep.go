@@ -116,6 +116,9 @@ func (r *sweepRun) result() SweepResult {
 			out.Failed++
 		case run.Result != nil:
 			out.CostUSD += run.Result.CostUSD
+			if run.Result.Version == 0 {
+				continue // stopped before there was an adapter
+			}
 			if out.Best < 0 || training.MetricsBetter(r.in.Method, run.Result.Metrics, r.runs[out.Best].Result.Metrics) {
 				out.Best = i
 			}
@@ -131,6 +134,8 @@ func (r *sweepRun) show(ctx workflow.Context) {
 		switch {
 		case run.Failure != nil:
 			status = "failed: " + run.Failure.Reason
+		case run.Result != nil && run.Result.Version == 0:
+			status = run.Result.Status + ": " + run.Result.Warning
 		case run.Result != nil:
 			status = fmt.Sprintf("%s@%d", run.Result.Adapter, run.Result.Version)
 			for _, name := range workflow.DeterministicKeys(run.Result.Metrics) {

@@ -56,6 +56,7 @@ type trainState struct {
 	Budget   float64                `json:"budget"`
 	Paused   bool                   `json:"paused,omitempty"`
 	Finish   bool                   `json:"finish,omitempty"` // enough: keep the best so far
+	Stops    int                    `json:"stops,omitempty"`  // signals that asked for it
 	Started  time.Time              `json:"started"`
 	Deadline time.Time              `json:"deadline,omitzero"` // of training; zero = none
 	Chain    string                 `json:"chain"`
@@ -76,6 +77,7 @@ type trainRun struct {
 	stage   string
 	waiting string
 	limit   float64 // budget that the trainer was last started with
+	warning string  // what the result is not, and why
 }
 
 func train(ctx workflow.Context, method training.Method, in TrainInput) (TrainResult, error) {
@@ -175,31 +177,68 @@ func (r *trainRun) train(ctx workflow.Context) (string, error) {
 		if err := r.mayRun(ctx); err != nil {
 			return "", err
 		}
+		if r.Finish && r.Report.Checkpoint == 0 {
+			if !r.asAsked(ctx) {
+				return "", typed(fault.New(fault.Input, "stop training", r.in.Name, "there is no checkpoint yet, so there is nothing to keep"))
+			}
+			return r.unevaluated("it stopped before a checkpoint was reported"), nil
+		}
+		finishing, stops := r.Finish, r.Stops
 		run, err := r.once(ctx)
 		if err != nil {
-			if !r.nextClass(err) {
-				return "", err
+			if ctx.Err() == nil && r.nextClass(err) {
+				continue
 			}
-			continue
+			if ctx.Err() == nil && finishing && r.asAsked(ctx) {
+				return r.unevaluated(r.whyNot(err)), nil
+			}
+			return "", err
 		}
 		r.Tally, r.Report = run.Tally, run.Report
 		switch {
 		case ctx.Err() != nil:
 			return "", ctx.Err()
-		case run.Ended == training.EndedDone && r.Finish:
+		case run.Ended == training.EndedDone && finishing:
 			return statusStopped, nil
 		case run.Ended == training.EndedDone:
-			return statusTrained, nil
+			return statusTrained, nil // although a stop may have come in the last moment
 		case run.Ended == training.EndedOutOfMemory:
 			if err := r.biggerClass(); err != nil {
+				if finishing && r.asAsked(ctx) {
+					return r.unevaluated(r.whyNot(err)), nil
+				}
 				return "", err
 			}
-		case run.Ended == training.EndedBudget && r.Finish:
-			return statusStopped, nil // no money to evaluate it: the best is kept as it is
+		case run.Ended == training.EndedStopped && finishing && r.Stops > stops:
+			return r.unevaluated("it was asked to stop again"), nil
+		case run.Ended == training.EndedBudget && finishing:
+			return r.unevaluated("the budget is spent"), nil
 		case run.Ended == training.EndedBudget:
 			r.waiting = string(fault.Budget)
 		}
 	}
+}
+
+// unevaluated ends a run that was asked to stop, and whose best adapter cannot be
+// evaluated. It is published all the same.
+func (r *trainRun) unevaluated(why string) string {
+	r.warning = why
+	return statusStopped
+}
+
+// whyNot says why the best adapter so far was not evaluated.
+func (r *trainRun) whyNot(err error) string {
+	if late(err) {
+		return "no worker of queue " + ClassQueue(StemTrain, r.class().Class) + " took it within " + r.in.gpuWait.String()
+	}
+	return reason(err)
+}
+
+// asAsked gates what was added after the first build: a run that was asked to pause
+// or to end does so whatever becomes of its trainer and its worker. Every use of it
+// is where the first build ended the run with an error.
+func (r *trainRun) asAsked(ctx workflow.Context) bool {
+	return workflow.GetVersion(ctx, "train-ends-as-asked", workflow.DefaultVersion, 1) >= 1
 }
 
 // mayRun waits until nothing keeps the run from having a GPU.
@@ -208,7 +247,7 @@ func (r *trainRun) mayRun(ctx workflow.Context) error {
 		return r.continueAsNew(ctx)
 	}
 	if r.Paused {
-		r.waiting = "somebody to resume it"
+		r.waiting = "a person to resume it"
 	}
 	if err := r.tell(ctx, stageTrain); err != nil {
 		return err
@@ -219,19 +258,17 @@ func (r *trainRun) mayRun(ctx workflow.Context) error {
 	if err != nil {
 		return err
 	}
-	if r.Finish && r.Report.Checkpoint == 0 {
-		return typed(fault.New(fault.Input, "stop training", r.in.Name, "there is no checkpoint yet, so there is nothing to keep"))
-	}
 	r.waiting, r.limit = "a worker of queue "+ClassQueue(StemTrain, r.class().Class), r.Budget
 	return r.tell(ctx, stageTrain)
 }
 
-// once runs the trainer on the class at hand until it ends or somebody wants
-// something else. An interrupted trainer writes a checkpoint first.
+// once runs the trainer on the class at hand until it ends, or a person or a limit
+// wants something else. An interrupted trainer writes a checkpoint first. A second
+// stop ends the evaluation that the first one has begun.
 func (r *trainRun) once(ctx workflow.Context) (activities.TrainRun, error) {
 	class := r.class()
 	wait := r.in.gpuWait
-	if r.following() < 0 {
+	if r.following() < 0 && !r.Finish { // the best so far can be published without a GPU
 		wait = 0
 	}
 	summary := "train " + cell(r.in.Name) + " on " + class.Class
@@ -244,21 +281,57 @@ func (r *trainRun) once(ctx workflow.Context) (activities.TrainRun, error) {
 		Class: class.Class, MicroBatch: class.MicroBatch, Accumulation: class.Accumulation, SaveSeconds: r.Save,
 		Finish: r.Finish, Ledger: r.Chain, LimitMicroUSD: micro(r.limit), Before: r.Tally,
 	})
-	finishing := r.Finish
+	finishing, stops := r.Finish, r.Stops
 	interrupted := func() bool {
 		lowered := r.Budget > 0 && (r.limit == 0 || r.Budget < r.limit)
 		return lowered || !finishing && (r.Paused || r.Finish)
 	}
-	if err := workflow.Await(ctx, func() bool { return future.IsReady() || interrupted() }); err == nil && !future.IsReady() {
+	impatient := func() bool { return finishing && r.Stops > stops }
+	err := workflow.Await(ctx, func() bool { return future.IsReady() || interrupted() || impatient() })
+	if err == nil && !future.IsReady() && !interrupted() && !r.asAsked(ctx) {
+		err = workflow.Await(ctx, func() bool { return future.IsReady() || interrupted() })
+	}
+	stopping := err == nil && !future.IsReady()
+	if stopping {
 		cancel()
 	}
 	var out activities.TrainRun
-	err := future.Get(ctx, &out)
-	if temporal.IsCanceledError(err) && ctx.Err() == nil {
-		// It was not running yet, so there is nothing new.
-		return activities.TrainRun{Ended: training.EndedStopped, Tally: r.Tally, Report: r.Report}, nil
+	if err = future.Get(ctx, &out); err != nil {
+		// What the activity has signalled before its end came before it: it is handled first.
+		free, _ := workflow.NewDisconnectedContext(ctx)
+		if err := yield(free); err != nil {
+			return out, err
+		}
+	}
+	switch {
+	case temporal.IsCanceledError(err) && ctx.Err() == nil:
+		// It was not running: it had not begun, or waited to be tried again.
+		return r.interrupted(nil), nil
+	case err != nil && (stopping || ctx.Err() != nil) && !temporal.IsCanceledError(err) && r.asAsked(ctx):
+		// The server does not retry what it has cancelled. It was to end, and it has.
+		return r.interrupted(err), nil
 	}
 	return out, err
+}
+
+// interrupted is the outcome of an attempt that ended without saying so: what its
+// last heartbeat or signal has told.
+func (r *trainRun) interrupted(err error) activities.TrainRun {
+	out := activities.TrainRun{Ended: training.EndedStopped, Tally: r.Tally, Report: r.Report}
+	timeout, ok := errors.AsType[*temporal.TimeoutError](err)
+	if !ok || !timeout.HasLastHeartbeatDetails() {
+		return out
+	}
+	var last activities.TrainPulse
+	if timeout.LastHeartbeatDetails(&last) == nil && newer(last.Tally, out.Tally) {
+		out.Tally, out.Report = last.Tally, last.Report
+	}
+	return out
+}
+
+// newer reports whether a tally includes another one of the same run.
+func newer(a, b activities.Tally) bool {
+	return a.Attempts >= b.Attempts && a.Seconds >= b.Seconds
 }
 
 // setDeadline starts the clock of timeout. When it ends, the best so far is kept.
@@ -282,8 +355,11 @@ func (r *trainRun) setDeadline(ctx workflow.Context) {
 func (r *trainRun) abandon(ctx workflow.Context, cause error) error {
 	free, _ := workflow.NewDisconnectedContext(ctx)
 	var err error
-	if temporal.IsCanceledError(cause) && r.Report.Checkpoint > 0 {
-		_, err = call(r.copying(free, "keep the best so far"), r.a.PublishAdapter, r.publishInput())
+	// An attempt that died may have stored a checkpoint without telling.
+	if temporal.IsCanceledError(cause) && (r.Report.Checkpoint > 0 || r.Tally.Attempts > 0 && r.asAsked(free)) {
+		in := r.publishInput()
+		in.IfThere = true
+		_, err = call(r.copying(free, "keep the best so far"), r.a.PublishAdapter, in)
 	}
 	err = errors.Join(err, do(r.metadata(free, "release the job"), r.a.ReleaseJob, r.job()))
 	if err != nil {

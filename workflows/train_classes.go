@@ -13,11 +13,13 @@ import (
 
 // nextClass moves on when no worker of a class took the run in time.
 func (r *trainRun) nextClass(err error) bool {
+	return late(err) && r.advance()
+}
+
+// late reports whether no worker took an activity in time.
+func late(err error) bool {
 	timeout, ok := errors.AsType[*temporal.TimeoutError](err)
-	if !ok || timeout.TimeoutType() != enums.TIMEOUT_TYPE_SCHEDULE_TO_START {
-		return false
-	}
-	return r.advance()
+	return ok && timeout.TimeoutType() == enums.TIMEOUT_TYPE_SCHEDULE_TO_START
 }
 
 // biggerClass moves on when not even one row at a time fits.

@@ -173,7 +173,7 @@ func duration(field, text string, otherwise time.Duration, to *time.Duration) er
 type TrainResult struct {
 	Job         string               `json:"job"` // what decides the result has this name
 	Method      training.Method      `json:"method"`
-	Adapter     string               `json:"adapter,omitempty"` // empty after a dry run
+	Adapter     string               `json:"adapter,omitempty"` // empty after a dry run, and when it was stopped before the first checkpoint
 	Version     int                  `json:"version,omitempty"`
 	Role        string               `json:"role,omitempty"`
 	Status      string               `json:"status"` // "trained", "unchanged" (no work was done), "stopped" (the best so far), "dry_run"
@@ -190,6 +190,7 @@ type TrainResult struct {
 	Seconds     float64              `json:"seconds,omitempty"`
 	CostUSD     float64              `json:"cost_usd"`
 	Report      string               `json:"report,omitempty"`
+	Warning     string               `json:"warning,omitempty"` // what a stopped run could not do, and why
 	Plan        *activities.Plan     `json:"plan,omitempty"`    // of a dry run
 	Check       *training.Check      `json:"check,omitempty"`   // of a dry run
 	Ignored     []string             `json:"ignored,omitempty"` // settings of Cogniverse that mean nothing here

@@ -34,16 +34,29 @@ func (r *trainRun) publish(ctx workflow.Context, status string) (TrainResult, er
 	if err := r.tell(ctx, stagePublish); err != nil {
 		return TrainResult{}, err
 	}
-	published, err := call(r.copying(ctx, "publish "+cell(r.in.Name)), r.a.PublishAdapter, r.publishInput())
+	in := r.publishInput()
+	in.IfThere = status == statusStopped
+	published, err := call(r.copying(ctx, "publish "+cell(r.in.Name)), r.a.PublishAdapter, in)
 	if err != nil {
 		return TrainResult{}, err
 	}
+	if published.CostMicroUSD != nil {
+		r.Tally.CostMicroUSD = *published.CostMicroUSD
+	}
+	if published.Version == 0 {
+		return r.nothing(ctx, status)
+	}
 	o := published.Outcome
+	if r.warning != "" && o.Comparison == nil {
+		r.warning = "the best adapter so far was not evaluated: " + r.warning
+	} else {
+		r.warning = ""
+	}
 	result := TrainResult{
 		Job: r.Plan.Job, Method: r.in.method, Adapter: published.Name, Version: published.Version, Role: r.in.Role,
 		Status: status, Better: o.Better(), Metrics: o.Metrics, BaseMetrics: o.BaseMetrics, Comparison: o.Comparison,
 		GPU: o.GPU, Device: o.Device, Steps: o.Steps, Redone: o.Redone, Tokens: o.Tokens, Seconds: o.Seconds,
-		CostUSD: usd(r.Tally.CostMicroUSD), Ignored: r.Ignored, Active: published.Active,
+		CostUSD: usd(r.Tally.CostMicroUSD), Ignored: r.Ignored, Active: published.Active, Warning: r.warning,
 	}
 	if r.in.Activate && o.Better() && !published.Active {
 		changed, err := activate(ctx, r.caller, activities.RoleInput{
@@ -68,9 +81,18 @@ func (r *trainRun) publish(ctx workflow.Context, status string) (TrainResult, er
 	return result, r.tell(ctx, stageDone)
 }
 
+// nothing is the result of a run that was stopped before there was anything to publish.
+func (r *trainRun) nothing(ctx workflow.Context, status string) (TrainResult, error) {
+	return TrainResult{
+		Job: r.Plan.Job, Method: r.in.method, Role: r.in.Role, Status: status,
+		Warning: "it was stopped before the first checkpoint, so there is nothing to publish", GPU: r.class().Class,
+		Redone: r.Tally.Redone, Seconds: r.Tally.Seconds, CostUSD: usd(r.Tally.CostMicroUSD), Ignored: r.Ignored,
+	}, r.tell(ctx, stageDone)
+}
+
 func (r *trainRun) publishInput() activities.PublishAdapterInput {
 	return activities.PublishAdapterInput{
 		JobInput: r.job(), Name: r.in.Name, Role: r.in.Role, Spec: r.Plan.Spec, Base: r.Plan.Base,
-		Tally: r.Tally, GPU: r.class().Class, Check: r.Check,
+		Tally: r.Tally, GPU: r.class().Class, Check: r.Check, Ledger: r.Chain,
 	}
 }

@@ -27,9 +27,12 @@ func (r *trainRun) listen(ctx workflow.Context) error {
 	}
 	on(ctx, SignalPause, func(any) { r.Paused = true; r.show(ctx) })
 	on(ctx, SignalResume, func(any) { r.Paused = false; r.show(ctx) })
-	on(ctx, SignalStop, func(any) { r.Finish = true; r.show(ctx) })
-	on(ctx, activities.SignalTraining, func(report activities.TrainReport) {
-		r.Report, r.waiting = report, ""
+	on(ctx, SignalStop, func(any) { r.Finish = true; r.Stops++; r.show(ctx) })
+	on(ctx, activities.SignalTraining, func(s activities.TrainSignal) {
+		r.Report, r.waiting = s.TrainReport, ""
+		if s.Tally != nil && newer(*s.Tally, r.Tally) {
+			r.Tally = *s.Tally
+		}
 		r.show(ctx)
 	})
 	return nil

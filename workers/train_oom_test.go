@@ -37,7 +37,7 @@ def peak():
     with open("/proc/self/status") as f:
         return next(int(line.split()[1]) for line in f if line.startswith("VmPeak:"))
 
-from trainer.events import Events
+from trainer.events import Events, elapsed
 
 log, path = sys.argv[1:]
 sys.argv = ["trainer", path]
@@ -57,7 +57,8 @@ except SystemExit as e:
     code = e.code
     raise
 finally:
-    line = {"micro_batch": job["micro_batch"], "accumulation": job["accumulation"], "code": code, "steps": steps, "peak": peak()}
+    line = {"micro_batch": job["micro_batch"], "accumulation": job["accumulation"], "code": code, "steps": steps, "peak": peak(),
+            "seconds": elapsed()}
     with open(log, "a") as f:
         f.write(json.dumps(line) + "\n")
 `
@@ -77,7 +78,8 @@ type attempt struct {
 		Step int   `json:"step"`
 		Peak int64 `json:"peak"`
 	} `json:"steps"`
-	Peak int64 `json:"peak"`
+	Peak    int64   `json:"peak"`
+	Seconds float64 `json:"seconds"` // by its own clock
 }
 
 // confine makes the workers that start from now on run their trainers so.
@@ -90,7 +92,7 @@ func (s *stack) confine() confinement {
 	stand := filepath.Join(c.dir, "python")
 	require.NoError(s.t, os.WriteFile(stand, fmt.Appendf(nil, confined, python, c.dir), 0o700)) //nolint:gosec // it is run
 	require.NoError(s.t, os.WriteFile(filepath.Join(c.dir, "watch.py"), []byte(watching), 0o600))
-	s.env = append(s.env, "COGFLOW_TRAINING_PYTHON="+stand, "COGFLOW_NO_SANDBOX=true") // it writes outside of the job's folder
+	s.env = append(s.env, "COGFLOW_TRAINING_PYTHON="+stand, "COGFLOW_NO_SANDBOX=true", priced) // it writes outside of the job's folder
 	return c
 }
 
@@ -187,7 +189,9 @@ func TestTrainOutOfMemory(t *testing.T) {
 	require.Equal(t, roomy.Job, narrow.Job)
 	all = c.attempts()
 	require.Len(t, all, 3)
+	own := 0.0
 	for i, at := range [][2]int{{4, 2}, {2, 4}, {1, 8}} {
+		own += all[i].Seconds
 		require.Equal(t, at, [2]int{all[i].MicroBatch, all[i].Accumulation}, "the effective batch is the same")
 		require.NotNil(t, all[i].Code)
 	}
@@ -196,6 +200,8 @@ func TestTrainOutOfMemory(t *testing.T) {
 	require.Empty(t, all[1].Steps, "it goes on with the third, which does not fit")
 	require.Len(t, all[2].Steps, 3)
 	require.Zero(t, narrow.Redone)
+	require.InDelta(t, own, narrow.Seconds, heartbeat)
+	require.InDelta(t, narrow.Seconds*gpuPrice/3600, narrow.CostUSD, 1e-4, "the attempts without room are paid for as well")
 	require.Equal(t, []string{"train-cpu"}, s.queues("narrow"), "it is settled within one activity")
 
 	// Not bit for bit: sums of other parts are rounded otherwise, and each step

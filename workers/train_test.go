@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -74,23 +73,6 @@ func lesson(t *testing.T, dir string) string {
 	path := filepath.Join(dir, "lesson.jsonl")
 	require.NoError(t, os.WriteFile(path, []byte(lines.String()), 0o600))
 	return path
-}
-
-// overheard makes the workers' trainers write what they report to a file as well,
-// and counts the steps in it: those that were really done, whoever knows of them.
-func (s *stack) overheard() (steps func() int) {
-	s.t.Helper()
-	python, err := filepath.Abs(trainerPython)
-	require.NoError(s.t, err)
-	log, script := filepath.Join(s.dir, "overheard"), filepath.Join(s.dir, "python")
-	text := fmt.Sprintf("#!/bin/bash\nexec %q \"$@\" 3> >(exec tee -a %q >&3)\n", python, log)
-	require.NoError(s.t, os.WriteFile(script, []byte(text), 0o755))                     //nolint:gosec // it is run by a worker
-	s.env = append(s.env, "COGFLOW_TRAINING_PYTHON="+script, "COGFLOW_NO_SANDBOX=true") // it writes outside of the job's folder
-	return func() int {
-		data, err := os.ReadFile(log)
-		require.NoError(s.t, err)
-		return bytes.Count(data, []byte(`"event": "step"`))
-	}
 }
 
 // drilled is a job with everything that a death could spoil: several epochs,
@@ -229,7 +211,7 @@ func TestTrainKill(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s, _ := newTrainStack(t)
-			steps := s.overheard()
+			own := s.clocked(trainerPython)
 			w := s.worker(nil)
 			in := drilled(lesson(t, s.dir))
 			run := s.startTraining(in)
@@ -244,9 +226,10 @@ func TestTrainKill(t *testing.T) {
 			require.Equal(t, want, s.adapter(out.Job, out.Version))
 			require.Equal(t, undisturbed.Metrics, out.Metrics)
 			require.Equal(t, undisturbed.Comparison, out.Comparison)
-			redone := steps() - out.Steps
+			redone := own.steps() - out.Steps
 			require.LessOrEqual(t, redone, len(moments)*(*in.SFT.SaveSteps), "more than what lay between two checkpoints")
 			require.LessOrEqual(t, out.Redone, redone)
+			s.bookedAs(own, run, out, len(moments))
 			w.drain()
 			require.Empty(t, s.temporary())
 			require.Empty(t, s.children())
@@ -265,6 +248,7 @@ func TestTrainElsewhere(t *testing.T) {
 	want := calm.adapter(undisturbed.Job, undisturbed.Version)
 
 	s, _ := newTrainStack(t)
+	own := s.clocked(trainerPython)
 	first := s.worker(nil)
 	run := s.startTraining(drilled(lesson(t, s.dir)))
 	s.stored(6)
@@ -278,12 +262,14 @@ func TestTrainElsewhere(t *testing.T) {
 	out := await[workflows.TrainResult](s, run, 5*time.Minute)
 	require.Equal(t, want, s.adapter(out.Job, out.Version))
 	require.Zero(t, out.Redone, "whoever is asked to stop loses no step")
+	s.bookedAs(own, run, out, 0)
 }
 
 // TestTrainCancel leaves no process, no claim and no file behind, and keeps the best.
 func TestTrainCancel(t *testing.T) {
 	t.Parallel()
 	s, _ := newTrainStack(t)
+	own := s.clocked(trainerPython)
 	w := s.worker(nil)
 	run := s.startTraining(drilled(lesson(t, s.dir)))
 	s.stored(4)
@@ -294,6 +280,7 @@ func TestTrainCancel(t *testing.T) {
 	s.noOrphans(10*time.Second, w)
 	require.Empty(t, s.sightNow("store/default/training/*/claim.json"))
 	require.NotEmpty(t, s.sightNow("store/default/adapters/lamps/1/manifest.json"), "the best so far")
+	s.bookedAs(own, run, workflows.TrainResult{}, 0)
 	w.drain()
 	require.Empty(t, s.temporary())
 }

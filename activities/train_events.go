@@ -18,7 +18,9 @@ func (r *trainRun) take(e training.Event) error {
 	case training.EventCheckpoint:
 		return r.takeCheckpoint(e)
 	case training.EventPhase:
-		r.update(func(p *TrainPulse) { p.Report.Phase = e.Phase })
+		if e.Phase != training.PhaseEnd { // of the process, not of the job
+			r.update(func(p *TrainPulse) { p.Report.Phase = e.Phase })
+		}
 		return nil
 	case training.EventError: // the trainer's end says the same
 		return nil

@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/video"
@@ -152,12 +153,15 @@ func (a *Train) RunTraining(ctx context.Context, in TrainRunInput) (TrainRun, er
 		return out, nil
 	}
 	if cancelRequested(ctx) {
-		r.update(func(p *TrainPulse) { p.Report.Trouble = err.Error() })
+		r.update(func(p *TrainPulse) { p.Report.Trouble = safetext.Line(err.Error(), maxTrouble) })
 		return r.outcome(training.EndedStopped), nil
 	}
 	r.tellLast(ctx)
 	return TrainRun{}, err
 }
+
+// maxTrouble bounds what a report says of a failure, in bytes.
+const maxTrouble = 500
 
 // cancelRequested reports whether the workflow wants the activity to end. Its
 // context also ends for other reasons: the worker stops, or an operator has paused

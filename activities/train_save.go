@@ -14,6 +14,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/object"
+	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/training"
 )
 
@@ -73,7 +74,7 @@ func (s *saver) work() {
 		s.r.update(func(p *TrainPulse) {
 			p.Report.Trouble = ""
 			if err != nil {
-				p.Report.Trouble = fmt.Sprintf("the checkpoint of step %d is not stored: %v", c.step, err)
+				p.Report.Trouble = safetext.Line(fmt.Sprintf("the checkpoint of step %d is not stored: %v", c.step, err), maxTrouble)
 			} else {
 				p.Report.Checkpoint = c.step
 			}

@@ -38,6 +38,9 @@ const (
 	EventError      = "error"
 )
 
+// PhaseEnd is the phase of the last event of a process that was not killed.
+const PhaseEnd = "end"
+
 // What an evaluation was of.
 const (
 	OfBase    = "base"    // the model before training
@@ -50,7 +53,7 @@ const (
 type Event struct {
 	Event   string  `json:"event"`
 	Elapsed float64 `json:"elapsed,omitempty"` // seconds since the process began, by its own clock
-	Phase   string  `json:"phase,omitempty"`   // load, data, evaluate, train, save
+	Phase   string  `json:"phase,omitempty"`   // load, data, evaluate, train, save, end
 
 	Device      string            `json:"device,omitempty"`       // device: "cpu" or the GPU's name
 	MemoryBytes int64             `json:"memory_bytes,omitempty"` // device: what it has; step: peak of this process, on the GPU or (CPU) resident

@@ -45,12 +45,15 @@ with open(path) as f:
     job = json.load(f)
 steps, write, code = [], Events.write, None
 
+def leave(code):
+    raise SystemExit(code)
+
 def told(self, event, **fields):
     write(self, event, **fields)
     if event == "step":
         steps.append({"step": fields["step"], "peak": peak()})
 
-Events.write = told
+Events.write, end, os._exit = told, os._exit, leave
 try:
     runpy.run_module("trainer", run_name="__main__", alter_sys=True)
 except SystemExit as e:
@@ -61,6 +64,7 @@ finally:
             "seconds": elapsed()}
     with open(log, "a") as f:
         f.write(json.dumps(line) + "\n")
+    end(1 if code is None else code)
 `
 
 // confinement is the directory of such a Python.

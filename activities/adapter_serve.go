@@ -57,11 +57,11 @@ func (a *Train) unpack(ctx context.Context, m training.Adapter, prefix, dir stri
 		return nil // versions never change
 	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return fault.Wrap(fault.Capacity, "unpack adapter", m.Name, err)
+		return fault.Disk("unpack adapter", m.Name, err)
 	}
 	part, err := os.MkdirTemp(filepath.Dir(dir), ".part-")
 	if err != nil {
-		return fault.Wrap(fault.Capacity, "unpack adapter", m.Name, err)
+		return fault.Disk("unpack adapter", m.Name, err)
 	}
 	defer os.RemoveAll(part)
 	for _, f := range m.Files {
@@ -73,13 +73,13 @@ func (a *Train) unpack(ctx context.Context, m training.Adapter, prefix, dir stri
 		}
 	}
 	if err := os.Chmod(part, 0o755); err != nil {
-		return fault.Wrap(fault.Capacity, "unpack adapter", m.Name, err)
+		return fault.Disk("unpack adapter", m.Name, err)
 	}
 	err = os.Rename(part, dir)
 	if errors.Is(err, os.ErrExist) {
 		return nil // another attempt was as quick
 	}
-	return fault.Wrap(fault.Capacity, "unpack adapter", m.Name, err)
+	return fault.Disk("unpack adapter", m.Name, err)
 }
 
 // copyObject copies within the store; the copy has the hash that is expected.

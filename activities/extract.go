@@ -74,7 +74,7 @@ func (a *Ingest) Extract(ctx context.Context, in ExtractInput) (video.Extraction
 	}
 	dir, err := os.MkdirTemp(a.Scratch, "extract-")
 	if err != nil {
-		return video.Extraction{}, fault.Wrap(fault.Capacity, "make scratch directory in", a.Scratch, err)
+		return video.Extraction{}, fault.Disk("make scratch directory in", a.Scratch, err)
 	}
 	defer os.RemoveAll(dir) // what a crash leaves, the next start of the worker sweeps
 

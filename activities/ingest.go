@@ -196,7 +196,7 @@ func writeManifest(ctx context.Context, s Store, key string, v any) error {
 			return err
 		}
 		old, err := s.Stat(ctx, key)
-		if err == nil {
+		if err == nil || errors.Is(err, object.ErrCorrupt) { // then it has no SHA-256
 			_, err = s.Replace(ctx, key, old.SHA256, bytes.NewReader(data))
 		}
 		if !errors.Is(err, object.ErrChanged) && !errors.Is(err, object.ErrNotFound) {

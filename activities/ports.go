@@ -24,7 +24,8 @@ type Store interface {
 	// Create writes an object durably, or returns object.ErrExists and writes nothing.
 	Create(ctx context.Context, key string, r io.Reader) (object.Info, error)
 	// Replace overwrites durably the object whose content still has the given
-	// SHA-256, or returns object.ErrChanged (object.ErrNotFound if it is gone).
+	// SHA-256, or returns object.ErrChanged (object.ErrNotFound if it is gone). An
+	// empty SHA-256 is that of an object of which Stat says object.ErrCorrupt.
 	Replace(ctx context.Context, key, sha256 string, r io.Reader) (object.Info, error)
 	// Get opens an object. The reader returns object.ErrCorrupt instead of
 	// io.EOF when the bytes do not have the stored SHA-256.

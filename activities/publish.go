@@ -3,8 +3,10 @@ package activities
 import (
 	"cmp"
 	"context"
+	"errors"
 	"time"
 
+	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -167,6 +169,14 @@ func (a *Ingest) PublishVideo(ctx context.Context, in PublishInput) (PublishResu
 	published := record.Generation
 	published.Claim = number
 	removed, err := a.Index.Publish(ctx, published)
+	if errors.Is(err, video.ErrIncomplete) { // the index has lost documents since they were stored in it
+		if err = a.indexAgain(ctx, in.VideoRef, record); err == nil {
+			removed, err = a.Index.Publish(ctx, published)
+		}
+	}
+	if err == nil {
+		err = a.findable(ctx, record.Generation)
+	}
 	if err != nil {
 		return PublishResult{}, err
 	}
@@ -178,6 +188,37 @@ func (a *Ingest) PublishVideo(ctx context.Context, in PublishInput) (PublishResu
 	}
 	return PublishResult{Documents: record.Generation.Documents, Removed: removed},
 		a.claims().release(ctx, video.ClaimKey(in.Tenant, in.Video, p.Name), in.Claim)
+}
+
+// indexAgain stores all documents of a video in the index once more. Everything
+// that they are made of is in the store, so no model is asked.
+func (a *Ingest) indexAgain(ctx context.Context, ref VideoRef, record video.Publication) error {
+	if err := a.indexesAs(ctx, ref); err != nil {
+		return err
+	}
+	for chunk := range record.Extraction.Chunks {
+		docs, err := a.documents(ctx, ref, record.Source, chunk)
+		if err != nil {
+			return err
+		}
+		if err := a.Index.Upsert(ctx, docs); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// findable checks that the index lists g as published, as a search will: a run
+// must not end well with documents that nobody can find.
+func (a *Ingest) findable(ctx context.Context, g video.Generation) error {
+	listed, err := a.Index.Published(ctx, video.PublishedFilter{Tenant: g.Tenant, Profile: g.Profile, Video: g.Video, Limit: 1})
+	if err != nil {
+		return err
+	}
+	if len(listed) == 0 || listed[0].Generation != g.Generation || listed[0].Documents != g.Documents {
+		return fault.New(fault.Transport, "verify published video", g.Name, "the index does not list it as it was published")
+	}
+	return nil
 }
 
 // DeleteInput names a video to forget; an empty profile means everywhere.

@@ -49,7 +49,7 @@ func (r *trainRun) keep(dir string, step int) (localCheckpoint, error) {
 	if err == nil {
 		err = os.Rename(dir, c.dir)
 	}
-	return c, fault.Wrap(fault.Capacity, "keep checkpoint", c.dir, err)
+	return c, fault.Disk("keep checkpoint", c.dir, err)
 }
 
 // rescue stores the newest checkpoint that a former attempt has left on this
@@ -60,7 +60,7 @@ func (r *trainRun) rescue(ctx context.Context) error {
 		return nil
 	}
 	if err != nil {
-		return fault.Wrap(fault.Capacity, "look for checkpoints in", r.keptDir(), err)
+		return fault.Disk("look for checkpoints in", r.keptDir(), err)
 	}
 	whole, _, err := r.a.checkpoints(ctx, r.in.Tenant, r.in.Job)
 	if err != nil {
@@ -84,7 +84,7 @@ func (r *trainRun) rescue(ctx context.Context) error {
 			return err
 		}
 	}
-	return fault.Wrap(fault.Capacity, "remove", r.keptDir(), os.RemoveAll(r.keptDir()))
+	return fault.Disk("remove", r.keptDir(), os.RemoveAll(r.keptDir()))
 }
 
 // storeLeft stores what was left. A machine that lost its power may have torn it:

@@ -192,5 +192,10 @@ func createJSON(ctx context.Context, s Store, key string, v any) error {
 		return err
 	}
 	_, err = s.Create(ctx, key, bytes.NewReader(data))
+	if errors.Is(err, object.ErrExists) {
+		if _, torn := s.Stat(ctx, key); errors.Is(torn, object.ErrCorrupt) {
+			_, err = s.Replace(ctx, key, "", bytes.NewReader(data))
+		}
+	}
 	return err
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"io/fs"
 	"slices"
 	"syscall"
 
@@ -61,10 +62,8 @@ func missingKey(what, name, variable string) error {
 // itself, such as a full disk, is a matter of capacity.
 func unusable(op, path, setting string, err error) error {
 	class := fault.Input
-	for _, passing := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EIO, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM} {
-		if errors.Is(err, passing) {
-			class = fault.Capacity
-		}
+	if passing, _ := fault.DiskClass(err); passing == fault.Capacity && !errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.EIO) {
+		class = fault.Capacity
 	}
 	return &fault.Error{
 		Class: class, Op: op, Subject: path,

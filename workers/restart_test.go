@@ -7,7 +7,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/cogniverse/cogflow/internal/answer/answertest"
 	"github.com/cogniverse/cogflow/internal/vlm/vlmtest"
 )
 
@@ -33,21 +32,21 @@ func TestModelServersRestart(t *testing.T) {
 			})
 			m.vlm.Stop()
 			m.vlm.Decide(nil)
-			for name, site := range map[string]*answertest.Site{"describer": &m.vlm.Site, "transcriber": &m.asr.Site} {
-				require.Eventually(t, func() bool { return s.waitsForHost(site.Address()) }, time.Minute, 100*time.Millisecond, name)
+			for _, call := range []string{"describe frame", "transcribe"} {
+				require.Eventually(t, func() bool { return s.waitsForServer(call) }, time.Minute, 100*time.Millisecond, call)
 			}
 			m.vlm.Start()
 			m.asr.Start()
-			require.Eventually(t, func() bool { return s.waitsForHost(m.embed.Address()) }, time.Minute, 100*time.Millisecond)
+			require.Eventually(t, func() bool { return s.waitsForServer("embed with") }, time.Minute, 100*time.Millisecond)
 			m.embed.Start()
 		}
 	})
 	got.equals(t, want)
 }
 
-// waitsForHost reports whether an activity says in its heartbeats that it waits
-// for a host that does not answer.
-func (s *stack) waitsForHost(host string) bool {
+// waitsForServer reports whether an activity says in its heartbeats that it waits
+// for the server of a call, which does not answer.
+func (s *stack) waitsForServer(call string) bool {
 	open, err := s.client.ListWorkflow(s.t.Context(), listing(`ExecutionStatus = "Running"`))
 	if err != nil {
 		return false
@@ -59,7 +58,7 @@ func (s *stack) waitsForHost(host string) bool {
 		}
 		for _, a := range d.RawResponse.PendingActivities {
 			for _, p := range a.GetHeartbeatDetails().GetPayloads() {
-				if bytes.Contains(p.Data, []byte(host)) && bytes.Contains(p.Data, []byte("does not answer")) {
+				if bytes.Contains(p.Data, []byte(call)) && bytes.Contains(p.Data, []byte("does not answer")) {
 					return a.Attempt < 10
 				}
 			}

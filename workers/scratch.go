@@ -41,7 +41,7 @@ func openScratch(root string) (*scratch, error) {
 		}
 		lock, err := lockDir(dir)
 		if err != nil {
-			return nil, fault.Wrap(fault.Capacity, "lock scratch directory", dir, err)
+			return nil, fault.Disk("lock scratch directory", dir, err)
 		}
 		if lock == nil {
 			continue // another worker's sweep came between the two, and removes it
@@ -80,13 +80,13 @@ func lockDir(dir string) (*os.File, error) {
 func sweep(dir string) error {
 	lock, err := lockDir(dir)
 	if err != nil {
-		return fault.Wrap(fault.Capacity, "look at scratch directory", dir, err)
+		return fault.Disk("look at scratch directory", dir, err)
 	}
 	if lock == nil {
 		return nil // in use, or being removed
 	}
 	defer lock.Close()
-	return fault.Wrap(fault.Capacity, "remove scratch directory", dir, os.RemoveAll(dir))
+	return fault.Disk("remove scratch directory", dir, os.RemoveAll(dir))
 }
 
 func (s *scratch) close() error {

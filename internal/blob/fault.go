@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"syscall"
 
@@ -30,20 +29,12 @@ func (s *File) fail(op, key string, err error) error {
 }
 
 func classify(op, path string, err error) error {
-	class, reason := fault.Transport, ""
-	switch {
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		class, reason = fault.Capacity, "disk full"
-	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
-		class, reason = fault.Capacity, "too many open files"
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
-		class, reason = fault.Auth, "no permission on the object store; let the user of this process read and write there"
-	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EISDIR), errors.Is(err, syscall.ELOOP):
-		class, reason = fault.Input, "one key cannot be another object and its directory"
-	case errors.Is(err, syscall.ENAMETOOLONG):
-		class, reason = fault.Input, "name too long for the file system"
+	if errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.EISDIR) || errors.Is(err, syscall.ELOOP) {
+		return &fault.Error{
+			Class: fault.Input, Op: op, Subject: path, Reason: "one key cannot be another object and its directory", Err: err,
+		}
 	}
-	return &fault.Error{Class: class, Op: op, Subject: path, Reason: reason, Err: err}
+	return fault.Disk(op, path, err)
 }
 
 // answer says which object one of the errors of package object is about.

@@ -104,7 +104,12 @@ func TestTornObjects(t *testing.T) {
 		return nil
 	}))
 	require.Equal(t, 4, seen)
-	_, err := s.Put(t.Context(), "acme/short", strings.NewReader("again"))
+	_, err := s.Replace(t.Context(), "acme/foreign", "", strings.NewReader("whole"))
+	require.NoError(t, err, "one that nobody can read is replaced in one step")
+	require.NoError(t, read(s, "acme/foreign"))
+	_, err = s.Replace(t.Context(), "acme/foreign", "", strings.NewReader("again"))
+	require.ErrorIs(t, err, object.ErrChanged, "once")
+	_, err = s.Put(t.Context(), "acme/short", strings.NewReader("again"))
 	require.NoError(t, err)
 	require.NoError(t, read(s, "acme/short"))
 }

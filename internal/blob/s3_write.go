@@ -52,10 +52,11 @@ func (s *S3) Replace(ctx context.Context, key, sha256 string, r io.Reader) (obje
 	return s.write(ctx, "replace object", key, r, func(u upload) error {
 		for range turns {
 			now, err := s.steady(ctx, u.op, key)
-			if errors.Is(err, object.ErrCorrupt) || err == nil && now.info.SHA256 != sha256 {
+			torn := errors.Is(err, object.ErrCorrupt)
+			if torn && sha256 != "" || err == nil && now.info.SHA256 != sha256 {
 				return answer(u.op, key, object.ErrChanged)
 			}
-			if err != nil {
+			if err != nil && !torn {
 				return err
 			}
 			u.ifMatch = &now.etag

@@ -68,6 +68,7 @@ func (s *File) Replace(ctx context.Context, key, sha256 string, r io.Reader) (ob
 
 func (s *File) swap(ctx context.Context, op, key, sha256 string, st *staged) error {
 	switch now, err := s.Stat(ctx, key); {
+	case errors.Is(err, object.ErrCorrupt) && sha256 == "":
 	case errors.Is(err, object.ErrCorrupt), err == nil && now.SHA256 != sha256:
 		return answer(op, key, object.ErrChanged)
 	case err != nil:

@@ -9,15 +9,12 @@ import (
 	"database/sql"
 	"errors"
 	"net/url"
-	"os"
 	"path/filepath"
 	"runtime"
 	"strconv"
-	"syscall"
 	"time"
 
 	_ "modernc.org/sqlite" // registers the driver "sqlite"
-	code "modernc.org/sqlite/lib"
 
 	"github.com/cogniverse/cogflow/fault"
 )
@@ -45,6 +42,7 @@ type DB struct {
 	Write *sql.DB // one connection; each transaction begins IMMEDIATE
 	Read  *sql.DB // cannot write; a transaction sees one snapshot
 	path  string
+	files identity
 }
 
 const (
@@ -62,15 +60,8 @@ func Open(ctx context.Context, path string, kind Kind) (*DB, error) {
 	if err != nil {
 		return nil, &fault.Error{Class: fault.Input, Op: op, Subject: path, Err: err}
 	}
-	if err := os.MkdirAll(filepath.Dir(abs), 0o750); err != nil {
-		f := &fault.Error{
-			Class: fault.Input, Op: op, Subject: abs,
-			Reason: "its directory cannot be made; check the path and its permissions", Err: err,
-		}
-		if errors.Is(err, syscall.ENOSPC) {
-			f.Class, f.Reason, _ = classify(code.SQLITE_FULL)
-		}
-		return nil, f
+	if err := MakePrivate(abs); err != nil {
+		return nil, cannotOpen(op, abs, err)
 	}
 	db := &DB{path: abs}
 	if db.Write, err = sql.Open("sqlite", dsn(abs, "_txlock=immediate&_pragma=synchronous(NORMAL)")); err != nil {
@@ -84,6 +75,9 @@ func Open(ctx context.Context, path string, kind Kind) (*DB, error) {
 	if db.Read, err = sql.Open("sqlite", dsn(abs, "_pragma=query_only(1)")); err != nil {
 		_ = db.Write.Close()
 		return nil, db.Fault(op, err)
+	}
+	if err := db.remember(); err != nil {
+		return nil, errors.Join(cannotOpen(op, abs, err), db.Close())
 	}
 	readers := max(4, 2*runtime.GOMAXPROCS(0))
 	db.Read.SetMaxOpenConns(readers)
@@ -119,6 +113,9 @@ func (db *DB) View(ctx context.Context, op string, look func(tx *sql.Tx) error) 
 }
 
 func (db *DB) within(ctx context.Context, pool *sql.DB, op string, do func(tx *sql.Tx) error) error {
+	if err := db.Present(op); err != nil {
+		return err
+	}
 	tx, err := pool.BeginTx(ctx, nil)
 	if err != nil {
 		return db.Fault(op, err)
@@ -127,5 +124,8 @@ func (db *DB) within(ctx context.Context, pool *sql.DB, op string, do func(tx *s
 		_ = tx.Rollback() // the cause says more than a failing rollback
 		return db.Fault(op, err)
 	}
-	return db.Fault(op, tx.Commit())
+	if err := tx.Commit(); err != nil {
+		return db.Fault(op, err)
+	}
+	return db.Present(op) // what was committed to a file that is gone is not stored
 }

@@ -3,6 +3,8 @@ package dbfile
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"os"
 	"time"
 
 	"modernc.org/sqlite"
@@ -29,13 +31,60 @@ func (db *DB) Fault(op string, err error) error {
 	}
 	if e, ok := errors.AsType[*sqlite.Error](err); ok {
 		f.Class, f.Reason, f.RetryAfter = classify(e.Code())
+		if why := cause(e.Code(), db.path); why != nil {
+			f.Class, f.Reason = fault.DiskClass(why)
+		}
+	}
+	return f
+}
+
+// cause finds out what the system says where SQLite says only that a file cannot
+// be opened, read or written; nil = it says nothing.
+func cause(result int, path string) error {
+	switch result & 0xff {
+	case code.SQLITE_CANTOPEN, code.SQLITE_READONLY, code.SQLITE_PERM, code.SQLITE_IOERR:
+	default:
+		return nil
+	}
+	for _, name := range []string{path, path + "-wal", path + "-shm"} {
+		f, err := os.OpenFile(name, os.O_RDWR, 0) // also finds that no more files can be opened
+		if err == nil {
+			err = f.Close()
+		} else if name != path && errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cannotOpen is for the start: a path that cannot be used is to be corrected,
+// unless what is in its way passes.
+func cannotOpen(op, path string, err error) error {
+	f := &fault.Error{
+		Class: fault.Input, Op: op, Subject: path,
+		Reason: "it cannot be opened, or its directory cannot be made; check the path and its permissions", Err: err,
+	}
+	if class, reason := fault.DiskClass(err); class == fault.Capacity {
+		f.Class, f.Reason = class, reason
 	}
 	return f
 }
 
 func classify(result int) (class fault.Class, reason string, after time.Duration) {
-	if result == code.SQLITE_IOERR_SHMSIZE { // how a full disk shows when the WAL's index grows
+	switch result { // codes that say more
+	case code.SQLITE_IOERR_SHMSIZE: // how a full disk shows when the WAL's index grows
 		result = code.SQLITE_FULL
+	case code.SQLITE_IOERR_NOMEM:
+		result = code.SQLITE_NOMEM
+	case code.SQLITE_READONLY_DBMOVED:
+		return fault.Capacity, "it was moved or deleted while this process had it open; put it back, or start the worker again", 0
+	case code.SQLITE_IOERR_CORRUPTFS, code.SQLITE_IOERR_DATA:
+		result = code.SQLITE_CORRUPT
+	case code.SQLITE_CANTOPEN_ISDIR:
+		return fault.Input, "it is a directory", 0
 	}
 	switch result & 0xff {
 	case code.SQLITE_FULL:
@@ -46,8 +95,8 @@ func classify(result int) (class fault.Class, reason string, after time.Duration
 		return fault.Overload, "another process keeps writing to it", time.Second
 	case code.SQLITE_READONLY, code.SQLITE_PERM, code.SQLITE_AUTH:
 		return fault.Input, "it cannot be written; give this user write permission on the file and its directory", 0
-	case code.SQLITE_CANTOPEN:
-		return fault.Input, "it cannot be opened; it must be a file that this user may read and write, in such a directory", 0
+	case code.SQLITE_CANTOPEN: // of a file that the system opens: the limit of open files was reached in that moment
+		return fault.Capacity, "it cannot be opened at the moment; see that the worker may open enough files (ulimit -n), and that the disk is mounted", 0
 	case code.SQLITE_CORRUPT, code.SQLITE_NOTADB:
 		return fault.Input, "the file is damaged or no SQLite file; move it away, with its -wal and -shm, and start again", 0
 	case code.SQLITE_TOOBIG:

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/cogniverse/cogflow/fault"
 )
 
@@ -70,7 +72,7 @@ func (s *Server) launch(o Options, file string, lock *os.File) error {
 	go func() {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		err := s.command.Start()
+		err := startPrivately(s.command)
 		started <- errors.Join(err, output.Close())
 		if err == nil {
 			s.watch()
@@ -91,6 +93,14 @@ func environment(dir string) []string {
 		}
 	}
 	return env
+}
+
+// startPrivately has the files that the server makes belong to this user alone:
+// they hold everything that workflows were given. The umask is the process's, so
+// for a moment it is that of the other goroutines too, which does no harm.
+func startPrivately(c *exec.Cmd) error {
+	defer unix.Umask(unix.Umask(0o077))
+	return c.Start()
 }
 
 func (s *Server) watch() {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/dbfile"
 )
 
 // state is the server's database. A file fits one version of the schema, so the
@@ -27,16 +28,19 @@ type state struct {
 func openState(dir, version string) (state, error) {
 	st := state{file: filepath.Join(dir, "temporal-"+version+".db")}
 	st.marker = st.file + ".ready"
+	if err := os.Chmod(dir, 0o700); err != nil { //nolint:gosec // a directory
+		return st, fault.Disk("open Temporal state", dir, err)
+	}
 	if _, err := os.Stat(st.marker); err == nil {
-		return st, nil
+		return st, fault.Disk("open Temporal state", st.file, dbfile.TightenFiles(st.file)) // an older build left them readable
 	} else if !errors.Is(err, fs.ErrNotExist) {
-		return st, fault.Wrap(fault.Capacity, "open Temporal state", st.file, err)
+		return st, fault.Disk("open Temporal state", st.file, err)
 	}
 	// Moved, not removed: if it is someone's data after all, it can be moved back.
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		err := os.Rename(st.file+suffix, st.file+".incomplete"+suffix)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return st, fault.Wrap(fault.Capacity, "set aside incomplete Temporal state", st.file, err)
+			return st, fault.Disk("set aside incomplete Temporal state", st.file, err)
 		}
 	}
 	return st, nil
@@ -45,9 +49,9 @@ func openState(dir, version string) (state, error) {
 func (st state) complete() error {
 	f, err := os.OpenFile(st.marker, os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
-		return fault.Wrap(fault.Capacity, "mark Temporal state", st.marker, err)
+		return fault.Disk("mark Temporal state", st.marker, err)
 	}
-	return fault.Wrap(fault.Capacity, "mark Temporal state", st.marker, f.Close())
+	return fault.Disk("mark Temporal state", st.marker, f.Close())
 }
 
 const (
@@ -60,7 +64,7 @@ const (
 func acquire(ctx context.Context, path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, fault.Wrap(fault.Capacity, "lock Temporal state", path, err)
+		return nil, fault.Disk("lock Temporal state", path, err)
 	}
 	deadline := time.Now().Add(lockWait)
 	for {
@@ -79,7 +83,7 @@ func acquire(ctx context.Context, path string) (*os.File, error) {
 	}
 	defer f.Close()
 	if !errors.Is(err, unix.EWOULDBLOCK) {
-		return nil, fault.Wrap(fault.Capacity, "lock Temporal state", path, err)
+		return nil, fault.Disk("lock Temporal state", path, err)
 	}
 	owner, _ := os.ReadFile(path) // only for the text below
 	return nil, fault.New(fault.Input, "start Temporal server", filepath.Dir(path), fmt.Sprintf(
@@ -93,7 +97,7 @@ func writeOwner(f *os.File) error {
 		_, err = fmt.Fprintf(f, "%d\n", os.Getpid())
 	}
 	if err != nil {
-		return fault.Wrap(fault.Capacity, "lock Temporal state", f.Name(), errors.Join(err, f.Close()))
+		return fault.Disk("lock Temporal state", f.Name(), errors.Join(err, f.Close()))
 	}
 	return nil
 }

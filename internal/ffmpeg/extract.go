@@ -216,7 +216,7 @@ func (x *extractor) tick(ms int64) {
 func diskFault(name string, err error) error {
 	for _, full := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG} {
 		if errors.Is(err, full) {
-			return fault.Wrap(fault.Capacity, "write", name, err)
+			return fault.Disk("write", name, err)
 		}
 	}
 	return fault.Wrap(fault.Transport, "write", name, err)

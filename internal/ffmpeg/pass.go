@@ -115,7 +115,7 @@ func (x *extractor) decode(ctx context.Context, p *pass, sound *soundWriter) err
 	if p.audio {
 		var err error
 		if soundOut, soundIn, err = os.Pipe(); err != nil {
-			return fault.Wrap(fault.Capacity, opExtract, x.file.Name(), err)
+			return fault.Disk(opExtract, x.file.Name(), err)
 		}
 		defer soundOut.Close()
 		files = append(files, soundIn)

@@ -2,12 +2,10 @@ package source
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/url"
 	"os"
-	"syscall"
 
 	"github.com/dustin/go-humanize"
 	"golang.org/x/sys/unix"
@@ -143,14 +141,5 @@ func (s *Sources) scratchFault(op string, err error) error {
 	if err == nil {
 		return nil
 	}
-	f := &fault.Error{Class: fault.Transport, Op: op, Subject: s.config.Scratch, Err: cause(err)}
-	switch {
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		f.Class, f.Reason = fault.Capacity, "disk full; make room in the directory for downloads"
-	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
-		f.Class, f.Reason = fault.Capacity, "too many open files"
-	case errors.Is(err, os.ErrNotExist), errors.Is(err, os.ErrPermission):
-		f.Class, f.Reason = fault.Input, "the directory for downloads is missing or not writable"
-	}
-	return f
+	return fault.Disk(op, s.config.Scratch, cause(err))
 }

@@ -35,8 +35,10 @@ func (x *Index) Publish(ctx context.Context, g video.Generation) (removed int, e
 			return err
 		}
 		if documents != g.Documents {
-			return fault.New(fault.Input, "publish video", g.Name, "the index holds "+strconv.Itoa(documents)+
-				" documents of this generation, not the "+strconv.Itoa(g.Documents)+" that were announced; ingest the video again")
+			return &fault.Error{
+				Class: fault.Input, Op: "publish video", Subject: g.Name, Err: video.ErrIncomplete, Reason: "the index holds " + strconv.Itoa(documents) +
+					" documents of this generation, not the " + strconv.Itoa(g.Documents) + " that were announced; ingest the video again",
+			}
 		}
 		removed, err = removeGenerations(ctx, tx, have.scope, "video=? AND id<>?", string(g.Video), have.id)
 		if err != nil {
@@ -47,7 +49,23 @@ func (x *Index) Publish(ctx context.Context, g video.Generation) (removed int, e
 	if err != nil {
 		return 0, err
 	}
-	return removed, nil
+	return removed, x.verify(ctx, g)
+}
+
+// verify looks g up as another process would: a search has to find it now.
+func (x *Index) verify(ctx context.Context, g video.Generation) error {
+	const op = "verify published video"
+	return x.db.Fresh(ctx, op, func(tx *sql.Tx) error {
+		var visible int
+		err := tx.QueryRowContext(ctx, `SELECT count(*) FROM scope s JOIN generation g ON g.scope = s.id
+			JOIN document d ON d.generation = g.id AND d.id <= g.published
+			WHERE s.tenant=? AND s.profile=? AND g.video=? AND g.generation=?`,
+			string(g.Tenant), g.Profile, string(g.Video), string(g.Generation)).Scan(&visible)
+		if err == nil && visible != g.Documents {
+			return fault.New(fault.Transport, op, g.Name, "a search sees "+strconv.Itoa(visible)+" of "+strconv.Itoa(g.Documents)+" documents")
+		}
+		return err
+	})
 }
 
 // show makes the documents up to id last visible.

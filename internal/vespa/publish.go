@@ -31,8 +31,10 @@ func (x *Index) Publish(ctx context.Context, g video.Generation) (removed int, e
 		return 0, err
 	}
 	if documents != g.Documents {
-		return 0, fault.New(fault.Input, opPublish, g.Name, "the index holds "+strconv.Itoa(documents)+
-			" documents of this generation, not the "+strconv.Itoa(g.Documents)+" that were announced; ingest the video again")
+		return 0, &fault.Error{
+			Class: fault.Input, Op: opPublish, Subject: g.Name, Err: video.ErrIncomplete, Reason: "the index holds " + strconv.Itoa(documents) +
+				" documents of this generation, not the " + strconv.Itoa(g.Documents) + " that were announced; ingest the video again",
+		}
 	}
 	rows, err := x.generations(ctx, opPublish, g.Tenant, video.PublishedFilter{Profile: g.Profile, Video: g.Video, Limit: page})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -133,23 +134,38 @@ func (a *Ingest) embedTexts(ctx context.Context, in ChunkInput, p video.Profile,
 		return len(texts), 0, nil
 	}
 	m := a.modelStage(in, video.KindEmbed, p.Embed, a.Embedder)
-	for some := range slices.Chunk(texts, batch) {
-		paid, err := m.answered(ctx, question{
+	var mu sync.Mutex
+	err = each(slices.Collect(slices.Chunk(texts, a.textsPerCall(p.Embed))), func(some []string) error {
+		q := question{
 			fingerprint: video.NewFingerprint("embeddings", append([]string{p.Embed.Model}, some...)...),
 			cost:        money.Times(len(some), reserved(a.Embedder, p.Embed)),
 			prepare: func(context.Context) (video.Ask, error) {
 				return func(ctx context.Context) (video.PaidAnswer, error) { return a.askTexts(ctx, in.Tenant, p, some) }, nil
 			},
-		})
-		if err != nil {
-			return calls, cost, err
 		}
+		if len(some) == 1 {
+			q.fingerprint = p.EmbedFingerprint(some[0])
+			q.key = video.EmbeddingKey(in.Tenant, q.fingerprint)
+		}
+		paid, err := m.answered(ctx, q)
+		mu.Lock()
+		defer mu.Unlock()
 		cost = money.Sum(cost, paid.CostMicroUSD)
 		if paid.Called {
 			calls += len(some)
 		}
+		return err
+	})
+	return calls, cost, err
+}
+
+// textsPerCall is how many texts go into one request. An embedder that makes a
+// request for each text gets one at a time: a ledger entry is one request.
+func (a *Ingest) textsPerCall(s video.Stage) int {
+	if e, ok := a.Embedder.(interface{ TextsPerCall(s video.Stage) int }); ok {
+		return max(1, min(e.TextsPerCall(s), batch))
 	}
-	return calls, cost, nil
+	return batch
 }
 
 // askTexts asks for the embeddings of some texts, and can store them.

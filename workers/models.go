@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 
@@ -172,6 +173,14 @@ func (m embedding) Limit(model string) int {
 		}
 	}
 	return 1
+}
+
+// TextsPerCall is how many texts the model's endpoint takes in one request.
+func (m embedding) TextsPerCall(s video.Stage) int {
+	if e, ok := m.embedders[of(s.Model, s.Of)].(interface{ TextsPerCall(s video.Stage) int }); ok {
+		return e.TextsPerCall(s)
+	}
+	return math.MaxInt
 }
 
 func (m embedding) EmbedTexts(ctx context.Context, r video.TextRequest) ([]video.Embedding, error) {

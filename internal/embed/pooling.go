@@ -105,6 +105,9 @@ func (p *Pooling) embedPictures(ctx context.Context, r video.PictureRequest) (vi
 	return p.ask(ctx, r.Stage, body)
 }
 
+// TextsPerCall is 1: /pooling takes one input a request.
+func (p *Pooling) TextsPerCall(video.Stage) int { return 1 }
+
 // EmbedTexts embeds queries, a call each.
 func (p *Pooling) EmbedTexts(ctx context.Context, r video.TextRequest) ([]video.Embedding, error) {
 	out := make([]video.Embedding, len(r.Texts))

@@ -5,9 +5,19 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 
 	"github.com/cogniverse/cogflow/internal/answer/answertest"
 )
+
+// reply is an answer that is on its way when it returns.
+func reply(code int, body string, header ...string) answertest.Answer {
+	write := answertest.Status(code, body, append(header, "Content-Length", strconv.Itoa(len(body)))...)
+	return func(w http.ResponseWriter) {
+		write(w)
+		_ = http.NewResponseController(w).Flush() // to a caller that went away
+	}
+}
 
 // deliver sends an answer, or what a fault makes of it.
 func deliver(w http.ResponseWriter, f Fault, answered *httptest.ResponseRecorder, usage any) {
@@ -15,26 +25,26 @@ func deliver(w http.ResponseWriter, f Fault, answered *httptest.ResponseRecorder
 	if answered.Code != http.StatusOK {
 		f = None
 	}
-	answer := answertest.Status(answered.Code, string(body), "Content-Type", "application/json")
+	answer := reply(answered.Code, string(body), "Content-Type", "application/json")
 	switch f {
 	case TooMany:
-		answer = answertest.Status(http.StatusTooManyRequests, `{"error":{"message":"Rate limit reached"}}`, "Retry-After", "0.2")
+		answer = reply(http.StatusTooManyRequests, `{"error":{"message":"Rate limit reached"}}`, "Retry-After", "0.2")
 	case Busy:
-		answer = answertest.Status(http.StatusServiceUnavailable, `busy`, "Retry-After", "0.2")
+		answer = reply(http.StatusServiceUnavailable, `busy`, "Retry-After", "0.2")
 	case Broken:
-		answer = answertest.Status(http.StatusInternalServerError, `{"error":{"message":"The server had an error"}}`)
+		answer = reply(http.StatusInternalServerError, `{"error":{"message":"The server had an error"}}`)
 	case BadGateway:
-		answer = answertest.Status(http.StatusBadGateway, `<html>Bad Gateway</html>`)
+		answer = reply(http.StatusBadGateway, `<html>Bad Gateway</html>`)
 	case TimedOut:
-		answer = answertest.Status(http.StatusGatewayTimeout, `<html>Gateway Time-out</html>`)
+		answer = reply(http.StatusGatewayTimeout, `<html>Gateway Time-out</html>`)
 	case OddTypes, OtherShape, Absurd, NoUsage:
-		answer = answertest.Status(http.StatusOK, changed(body, f, usage))
+		answer = reply(http.StatusOK, changed(body, f, usage))
 	case Page:
-		answer = answertest.Status(http.StatusOK, `<html><body>Please log in</body></html>`)
+		answer = reply(http.StatusOK, `<html><body>Please log in</body></html>`)
 	case Stream:
-		answer = answertest.Status(http.StatusOK, "data: "+string(body)+"\n\ndata: [DONE]\n\n", "Content-Type", "text/event-stream")
+		answer = reply(http.StatusOK, "data: "+string(body)+"\n\ndata: [DONE]\n\n", "Content-Type", "text/event-stream")
 	case Inside:
-		answer = answertest.Status(http.StatusOK, `{"error":{"message":"CUDA error: device-side assert triggered"}}`)
+		answer = reply(http.StatusOK, `{"error":{"message":"CUDA error: device-side assert triggered"}}`)
 	case Cut:
 		cut(w, body)
 		return

@@ -54,6 +54,8 @@ type Server struct {
 	mu       sync.Mutex
 	plan     Plan
 	requests []*Request
+	open     map[*Request]bool // being answered
+	away     bool
 	asked    map[string]int // calls by question
 }
 
@@ -61,7 +63,7 @@ type Server struct {
 func Start(tb testing.TB) *Server {
 	tb.Helper()
 	s := &Server{
-		Tokens: map[string]money.Price{}, Calls: map[string]int64{}, asked: map[string]int{},
+		Tokens: map[string]money.Price{}, Calls: map[string]int64{}, asked: map[string]int{}, open: map[*Request]bool{},
 		VLM: vlmtest.Start(tb), LM: lmtest.Start(tb), Embed: embedtest.Start(tb), ASR: asrtest.Start(tb),
 	}
 	s.Serve(tb, s)
@@ -73,6 +75,25 @@ func (s *Server) Fail(p Plan) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.plan = p
+}
+
+// Stop takes the endpoint away. What it is answering is billed, and nobody hears of it.
+func (s *Server) Stop() {
+	s.mu.Lock()
+	s.away = true
+	for r := range s.open {
+		r.Exact = false
+	}
+	s.mu.Unlock()
+	s.Site.Stop()
+}
+
+// Start brings it back.
+func (s *Server) Start() {
+	s.mu.Lock()
+	s.away = false
+	s.mu.Unlock()
+	s.Site.Start()
 }
 
 // Requests is the account: every request that arrived whole, in order of arrival.
@@ -114,6 +135,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	handler.ServeHTTP(answered, inner)
 	c.model, c.question, c.texts = c.read()
 	fault, number, account := s.enter(c, r.Header.Get("X-Client-Request-Id"), answered)
+	defer s.leave(account)
 	if s.Latency != nil {
 		select {
 		case <-time.After(s.Latency()):
@@ -183,8 +205,16 @@ func (s *Server) enter(c call, entry string, answered *httptest.ResponseRecorder
 	default: // a price of a call is known, whatever comes back
 		r.Billed, r.Exact = money.Times(c.texts, s.Calls[c.model]), true
 	}
+	r.Exact = r.Exact && !s.away
+	s.open[r] = true
 	s.requests = append(s.requests, r)
 	return fault, number, r
+}
+
+func (s *Server) leave(r *Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.open, r)
 }
 
 func (s *Server) gone(r *Request) {

@@ -1,0 +1,227 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/cogniverse/cogflow/internal/answer/billtest"
+	"github.com/cogniverse/cogflow/prompt/mipro"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// accountRun is one job, whose result is compared with the ledger.
+type accountRun struct {
+	a      *accountant
+	tenant string
+	kind   string
+	limit  int64 // micro-USD; 0 = none
+	run    client.WorkflowRun
+	done   chan struct{}
+	err    error
+	// Of the result:
+	Repeated  int     `json:"repeated_calls"`
+	CostUSD   float64 `json:"cost_usd"`
+	Calls     int     `json:"calls"`          // of an optimization
+	Described int     `json:"describe_calls"` // of an ingest
+}
+
+// start starts a random job of a tenant of its own, so that it finds no stored answer.
+func (a *accountant) start() *accountRun {
+	a.t.Helper()
+	r := &accountRun{a: a, tenant: fmt.Sprintf("run-%d", len(a.runs)), done: make(chan struct{})}
+	a.runs = append(a.runs, r)
+	common := workflows.Common{Tenant: r.tenant}
+	if a.random.IntN(2) == 0 {
+		r.limit = 1000 + a.random.Int64N(40_000)
+		common.BudgetUSD = float64(r.limit) / 1e6
+	}
+	var in any
+	switch profiles := []string{"captions", "pictures", "pooled"}; a.random.IntN(2) {
+	case 0:
+		r.kind, in = "IngestLibrary", workflows.IngestLibraryInput{Common: common, Source: a.dir, Profile: profiles[a.random.IntN(len(profiles))]}
+	case 1:
+		r.kind, in = "OptimizePrompts", workflows.OptimizeInput{
+			Common:   common,
+			Program:  json.RawMessage(`{"name":"quiz","predictors":[{"name":"self","inputs":[{"name":"query"}],"outputs":[{"name":"answer"}]}]}`),
+			Trainset: topics(30, a.random.IntN(1000)), Mode: "compat",
+			Settings: mipro.Settings{Auto: "none", NumCandidates: 2, NumTrials: 2, MinibatchSize: 4, MinibatchFullEvalSteps: 2},
+		}
+	}
+	run, err := a.client.ExecuteWorkflow(a.t.Context(), client.StartWorkflowOptions{ID: r.tenant, TaskQueue: workflows.QueueMain}, r.kind, in)
+	require.NoError(a.t, err)
+	r.run = run
+	go r.await()
+	return r
+}
+
+// await waits for the end through deaths of the server.
+func (r *accountRun) await() {
+	defer close(r.done)
+	ctx := r.a.t.Context()
+	for ctx.Err() == nil {
+		r.err = r.run.Get(ctx, r)
+		if _, ended := errors.AsType[*temporal.WorkflowExecutionError](r.err); r.err == nil || ended {
+			return
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// finish waits for the end. A run that waits for budget has not spent more than its
+// limit, and goes on without one.
+func (r *accountRun) finish() {
+	a := r.a
+	a.t.Helper()
+	limit := time.After(5 * time.Minute)
+	for {
+		select {
+		case <-r.done:
+			require.NoError(a.t, r.err, r.tenant)
+			if r.limit > 0 {
+				require.LessOrEqual(a.t, a.settled(r.tenant), r.limit, "%s spent more than its limit", r.tenant)
+			}
+			return
+		case <-limit:
+			a.tellEnd(r.tenant)
+			require.Fail(a.t, "the workflow does not end", r.tenant)
+		case <-time.After(200 * time.Millisecond):
+			a.tend()
+		}
+		if r.limit > 0 && r.waits() {
+			require.LessOrEqual(a.t, a.settled(r.tenant), r.limit, "%s spent more than its limit", r.tenant)
+			r.raise()
+		}
+	}
+}
+
+func (r *accountRun) waits() bool {
+	ctx, cancel := context.WithTimeout(r.a.t.Context(), 5*time.Second)
+	defer cancel()
+	value, err := r.a.client.QueryWorkflow(ctx, r.tenant, "", workflows.QueryProgress)
+	if err != nil {
+		return false // asked again
+	}
+	var p struct {
+		Waiting string `json:"waiting"`
+		Status  string `json:"status"`
+	}
+	return value.Get(&p) == nil && p.Waiting == "budget"
+}
+
+// raise takes the limit away.
+func (r *accountRun) raise() {
+	ctx, cancel := context.WithTimeout(r.a.t.Context(), 20*time.Second)
+	defer cancel()
+	handle, err := r.a.client.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
+		WorkflowID: r.tenant, UpdateName: workflows.UpdateBudget, Args: []any{0.0}, WaitForStage: client.WorkflowUpdateStageCompleted,
+	})
+	if err == nil && handle.Get(ctx, nil) == nil {
+		r.limit = 0
+		r.a.raised++
+	}
+}
+
+func (a *accountant) settled(tenant string) int64 {
+	return int64(a.number("ledger.db", fmt.Sprintf("SELECT coalesce(sum(cost), 0) FROM call WHERE tenant='%s' AND ended_ms IS NOT NULL", tenant)))
+}
+
+func (a *accountant) openEntries() int {
+	return a.number("ledger.db", "SELECT count(*) FROM call WHERE ended_ms IS NULL")
+}
+
+// booked is an entry of the ledger.
+type booked struct {
+	Key, Outcome, Tenant, Kind, Model string
+	Cost, Reserved                    int64
+}
+
+func (a *accountant) ledger() map[string]booked {
+	a.t.Helper()
+	out := map[string]booked{}
+	for _, row := range a.rows("ledger.db", `SELECT json_object('Key', key, 'Outcome', outcome, 'Tenant', tenant, 'Kind', kind, 'Model', model, 'Cost', cost) FROM call`) {
+		var b booked
+		require.NoError(a.t, json.Unmarshal([]byte(row), &b), row)
+		require.NotEmpty(a.t, b.Key, row)
+		require.NotContains(a.t, out, b.Key)
+		out[b.Key] = b
+	}
+	return out
+}
+
+// compare holds the endpoint's account against the ledger.
+func (a *accountant) compare() {
+	a.t.Helper()
+	entries, requests := a.ledger(), a.endpoint.Requests()
+	twice, none := billtest.Entries(requests)
+	assert.Empty(a.t, twice, "an entry was sent with two requests")
+	assert.Zero(a.t, none, "a request carried no entry")
+	asked := map[string]bool{}
+	var billed, known, spent int64
+	unseen := 0
+	for _, r := range requests {
+		e, ok := entries[r.Entry]
+		if !assert.True(a.t, ok, "the ledger knows nothing of %+v", r) {
+			continue
+		}
+		asked[r.Entry] = true
+		billed += r.Billed
+		if r.Exact && e.Outcome != "lost" {
+			known += r.Billed
+			assert.Equal(a.t, r.Billed, e.Cost, "%+v was booked as %+v", r, e)
+		} else {
+			assert.GreaterOrEqual(a.t, e.Cost, r.Billed, "%+v was booked as %+v", r, e)
+		}
+		assert.NotEqual(a.t, "released", e.Outcome, "%+v was booked as %+v", r, e)
+	}
+	outcomes := map[string]int{}
+	for _, e := range entries {
+		outcomes[e.Outcome]++
+		spent += e.Cost
+		switch {
+		case asked[e.Key] || e.Outcome == "lost":
+		case e.Outcome == "charged":
+			unseen++
+		default:
+			assert.Zero(a.t, e.Cost, "no request was seen of %+v", e)
+			assert.NotEqual(a.t, "answered", e.Outcome, "no request was seen of %+v", e)
+		}
+	}
+	// What was written to an endpoint that went away before it read it cannot be told
+	// from what it had begun to work on.
+	assert.LessOrEqual(a.t, unseen, a.gone*inFlight, "calls were charged that the endpoint did not see")
+	assert.LessOrEqual(a.t, outcomes["lost"], a.kills*inFlight, "more calls were lost than can be in flight")
+	assert.GreaterOrEqual(a.t, spent, billed)
+	for _, r := range a.runs {
+		r.equalsLedger()
+	}
+	faults := map[billtest.Fault]int{}
+	for _, r := range requests {
+		faults[r.Fault]++
+	}
+	a.t.Logf("%d runs, %d stopped by their budget, %d kills, %d requests, billed %d, booked %d (%d of it exactly), entries %v, faults %v",
+		len(a.runs), a.raised, a.kills, len(requests), billed, spent, known, outcomes, faults)
+}
+
+// equalsLedger: what a result says was paid is what the ledger says.
+func (r *accountRun) equalsLedger() {
+	a := r.a
+	of := func(query string) int { return a.number("ledger.db", fmt.Sprintf(query, r.tenant)) }
+	cost := of("SELECT coalesce(sum(cost), 0) FROM call WHERE tenant='%s'")
+	repeated := of(`SELECT coalesce(sum(max(0, n-1)), 0) FROM (SELECT count(*) AS n FROM call
+		WHERE tenant='%s' AND outcome IN ('answered', 'charged', 'lost') GROUP BY job, fingerprint)`)
+	calls := of("SELECT count(*) FROM call WHERE tenant='%s' AND kind IN ('describe', 'complete') AND outcome<>'released'")
+	assert.Equal(a.t, calls, r.Calls+r.Described, "the calls of %s %s", r.kind, r.tenant)
+	assert.Equal(a.t, cost, int(r.CostUSD*1e6+0.5), "the cost of %s %s", r.kind, r.tenant)
+	assert.Equal(a.t, repeated, r.Repeated, "the repeated calls of %s %s", r.kind, r.tenant)
+}

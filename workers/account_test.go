@@ -1,0 +1,231 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/internal/answer/billtest"
+	"github.com/cogniverse/cogflow/internal/embed/embedtest"
+	"github.com/cogniverse/cogflow/money"
+)
+
+// TestAccount compares the ledger with the account of an endpoint that bills, call
+// by call: for captions, vectors, speech and language models, while answers fail in
+// every way, workers are killed and drained, and the Temporal server and the
+// endpoint are away. TestAccountSoak does it two hundred times.
+func TestAccount(t *testing.T) {
+	t.Parallel()
+	newAccountant(t, rand.Uint64()).rounds(5, 2, 4*time.Second)
+}
+
+func TestAccountSoak(t *testing.T) {
+	if os.Getenv("COGFLOW_SOAK") == "" {
+		t.Skip("runs with COGFLOW_SOAK=1")
+	}
+	t.Parallel()
+	for i := range 10 {
+		t.Run(strconv.Itoa(i), func(t *testing.T) { newAccountant(t, rand.Uint64()).rounds(7, 3, time.Minute) })
+	}
+}
+
+// inFlight bounds the calls that a worker has in flight: the slots of all endpoints
+// of accountConfig, and a few more that are being begun or stored.
+const inFlight = 30
+
+// accountant is a stack whose models are all one endpoint with an account.
+type accountant struct {
+	*stack
+	endpoint *billtest.Server
+	random   *rand.Rand
+	seed     uint64
+	dir      string // of videos with pictures and sound
+	workers  []*workerProcess
+	runs     []*accountRun
+	kills    int
+	gone     int // times that the endpoint went away
+	raised   int // runs that waited for their budget to be raised
+	restarts int // of workers that ended by themselves
+}
+
+// accountConfig has profiles whose vectors come from captions, by many and by one a
+// request, and from pictures. Chat models are priced by tokens, the others by the call.
+const accountConfig = `{"cogflow": {
+	"endpoints": {
+		"chat": {"kind": "openai", "url": "%[1]s/v1", "models": ["bill/vlm"], "max_in_flight": 4, "timeout": "1500ms",
+			"input_usd_per_mtok": 0.5, "output_usd_per_mtok": 5.5},
+		"lms": {"kind": "openai", "url": "%[1]s/v1", "models": ["bill/student", "bill/teacher"], "max_in_flight": 8, "timeout": "1500ms",
+			"input_usd_per_mtok": 1.1, "output_usd_per_mtok": 4.3},
+		"texts": {"kind": "embeddings", "url": "%[1]s/v1", "models": ["bill/texts"], "max_in_flight": 4, "timeout": "1500ms"},
+		"pictures": {"kind": "pooling", "url": "%[1]s", "models": ["bill/pictures"], "max_in_flight": 4, "timeout": "1500ms"},
+		"speech": {"kind": "transcriptions", "url": "%[1]s/v1", "models": ["bill/asr"], "max_in_flight": 2, "timeout": "1500ms"}
+	},
+	"optimize": {"student": {"model": "bill/student", "max_tokens": 200}, "teacher": {"model": "bill/teacher", "max_tokens": 300}},
+	"profiles": {
+		"captions": {"sampling": {"strategy": "fps", "fps": 1}, "chunk_frames": 4, "describe": {"model": "bill/vlm", "max_tokens": 60, "max_pixels": 4096},
+			"embed": {"model": "bill/texts", "dim": 64, "cost_micro_usd": 7}, "transcribe": {"model": "bill/asr", "cost_micro_usd": 90}},
+		"pictures": {"sampling": {"strategy": "fps", "fps": 1}, "chunk_frames": 4, "describe": {"model": "bill/vlm", "max_tokens": 60, "max_pixels": 4096},
+			"embed": {"model": "bill/pictures", "dim": 64, "of": "frame", "cost_micro_usd": 11}, "transcribe": {"model": "bill/asr", "cost_micro_usd": 90}},
+		"pooled": {"sampling": {"strategy": "fps", "fps": 1}, "chunk_frames": 4, "describe": {"model": "bill/vlm", "max_tokens": 60, "max_pixels": 4096},
+			"embed": {"model": "bill/pictures", "dim": 64, "cost_micro_usd": 11}}
+	}}}`
+
+func newAccountant(t *testing.T, seed uint64) *accountant {
+	t.Helper()
+	if text := os.Getenv("COGFLOW_ACCOUNT_SEED"); text != "" {
+		n, err := strconv.ParseUint(text, 10, 64)
+		require.NoError(t, err)
+		seed = n
+	}
+	t.Logf("COGFLOW_ACCOUNT_SEED=%d", seed)
+	a := &accountant{
+		stack: newStack(t, nil), endpoint: billtest.Start(t), seed: seed,
+		random: rand.New(rand.NewPCG(seed, 0)), dir: talking(t, 3, 5),
+	}
+	e := a.endpoint
+	e.Tokens = map[string]money.Price{
+		"bill/vlm": {Input: 0.5, Output: 5.5}, "bill/student": {Input: 1.1, Output: 4.3}, "bill/teacher": {Input: 1.1, Output: 4.3},
+	}
+	e.Calls = map[string]int64{"bill/texts": 7, "bill/pictures": 11, "bill/asr": 90}
+	e.VLM.Models, e.ASR.Models = []string{"bill/vlm"}, []string{"bill/asr"}
+	e.LM.Models, e.LM.Say = []string{"bill/student", "bill/teacher"}, quiz
+	e.Embed.Models = map[string]embedtest.Model{"bill/texts": {Dim: 64}, "bill/pictures": {Dim: 64}}
+	e.Latency = func() time.Duration { return rand.N(200 * time.Millisecond) }
+	file := filepath.Join(a.stack.dir, "config.json")
+	require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, accountConfig, e.URL), 0o600))
+	a.env = append(a.env, noText, "COGNIVERSE_CONFIG="+file)
+	return a
+}
+
+// talking makes n videos of so many different frames each, with sound.
+func talking(t *testing.T, n, frames int) string {
+	t.Helper()
+	dir := t.TempDir()
+	for i := range n {
+		source := fmt.Sprintf("color=gray:s=16x9:r=1,noise=alls=100:allf=t+u:all_seed=%d,scale=64:36:flags=neighbor", 300+i)
+		out, err := exec.CommandContext(t.Context(), "ffmpeg", "-v", "error", "-f", "lavfi", "-i", source,
+			"-f", "lavfi", "-i", fmt.Sprintf("sine=%d:d=%d", 300+100*i, frames), "-frames:v", strconv.Itoa(frames), "-preset", "ultrafast",
+			"-pix_fmt", "yuv420p", filepath.Join(dir, fmt.Sprintf("talking-%d.mp4", i))).CombinedOutput()
+		require.NoError(t, err, string(out))
+	}
+	return dir
+}
+
+// rounds makes so many rounds of runs side by side, each under attack, and then
+// compares. The server and the endpoint are away for at most so long at a time.
+func (a *accountant) rounds(rounds, runs int, away time.Duration) {
+	a.t.Helper()
+	for range 2 {
+		a.workers = append(a.workers, a.worker(nil))
+	}
+	for range rounds {
+		a.endpoint.Fail(billtest.Plan{Seed: a.random.Uint64(), Rate: 0.35 * a.random.Float64(), Streak: 3})
+		var open []*accountRun
+		for range runs {
+			open = append(open, a.start())
+		}
+		for range 1 + a.random.IntN(3) {
+			a.happen(1+a.random.IntN(20), open, away)
+		}
+		for _, r := range open {
+			r.finish()
+		}
+	}
+	a.endpoint.Fail(billtest.Plan{})
+	// What a killed worker had in flight is booked as lost by a living one.
+	a.poll(func() bool { return a.openEntries() == 0 })
+	for _, w := range a.workers {
+		w.drain()
+	}
+	require.NoError(a.t, a.server.Stop())
+	a.compare()
+}
+
+// happen waits for so many more requests and then lets something happen.
+func (a *accountant) happen(requests int, open []*accountRun, away time.Duration) {
+	a.t.Helper()
+	for until := a.endpoint.Count() + requests; a.endpoint.Count() < until && !ended(open); {
+		<-time.After(5 * time.Millisecond)
+	}
+	<-time.After(a.between(0, 100*time.Millisecond))
+	victim, what := a.random.IntN(len(a.workers)), a.random.IntN(6)
+	a.t.Logf("after %d requests: %s", a.endpoint.Count(), []string{"kill", "kill", "drain", "no server", "no endpoint", "power failure"}[what])
+	switch what {
+	case 0, 1: // a crash
+		a.workers[victim].kill()
+		a.kills++
+		a.workers[victim] = a.worker(nil)
+	case 2: // a deploy
+		a.workers[victim].drain()
+		a.workers[victim] = a.worker(nil)
+	case 3:
+		a.killServer()
+		<-time.After(a.between(0, away))
+		a.stack.start()
+	case 4:
+		a.gone++
+		a.endpoint.Stop()
+		<-time.After(a.between(0, min(away, 5*time.Second)))
+		a.endpoint.Start()
+	case 5: // a power failure
+		a.killServer()
+		for i, w := range a.workers {
+			w.kill()
+			a.kills++
+			a.workers[i] = nil
+		}
+		a.stack.start()
+		for i := range a.workers {
+			a.workers[i] = a.worker(nil)
+		}
+	}
+	a.tend()
+}
+
+// tend starts a worker again that ended by itself, as whoever supervises it does:
+// one that was about to connect when the server was killed.
+func (a *accountant) tend() {
+	for i, w := range a.workers {
+		select {
+		case err := <-w.done:
+			w.done <- err
+			a.restarts++
+			require.Less(a.t, a.restarts, 50, "workers end by themselves: %v", err)
+			a.workers[i] = a.worker(nil)
+		default:
+		}
+	}
+}
+
+func (a *accountant) between(least, most time.Duration) time.Duration {
+	return least + time.Duration(a.random.Int64N(int64(most-least)+1))
+}
+
+func ended(runs []*accountRun) bool {
+	for _, r := range runs {
+		select {
+		case <-r.done:
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// topics are rows that an optimization learns from.
+func topics(n, offset int) json.RawMessage {
+	var rows []map[string]string
+	for i := range n {
+		rows = append(rows, map[string]string{"query": fmt.Sprintf("topic %d", offset+i), "answer": strconv.Itoa((offset + i) % 7)})
+	}
+	text, _ := json.Marshal(rows)
+	return text
+}

@@ -537,22 +537,3 @@ func TestOthersLimit(t *testing.T) {
 		wg.Wait()
 	})
 }
-
-// TestFurtherRequests: what an adapter asks beside is booked by entries of its own.
-func TestFurtherRequests(t *testing.T) {
-	within(t, func(t *testing.T) {
-		w := newWorld(1)
-		keys := map[string]bool{}
-		_, err := w.Do(t.Context(), w.call("a", func(ctx context.Context) error {
-			keys[money.EntryOf(ctx)] = true
-			return money.Pay(ctx, "canary", func(ctx context.Context) error {
-				keys[money.EntryOf(ctx)] = true
-				return nil
-			})
-		}))
-		require.NoError(t, err)
-		require.Len(t, keys, 2)
-		_, cost := w.booked()
-		require.EqualValues(t, 10+7, cost)
-	})
-}

@@ -127,18 +127,6 @@ func (f *flight) request(key string) (video.PaidAnswer, error) {
 	return answer, err
 }
 
-// pay books a further request of an adapter as an entry of its own.
-func (f *flight) pay(ctx context.Context, what string, ask func(context.Context) error) error {
-	c := f.call.Call
-	c.Fingerprint = video.NewFingerprint("further request", c.Model, what)
-	r, err := f.options.Ledger.TryReserve(ctx, c, f.call.LimitMicroUSD)
-	if err != nil {
-		return err
-	}
-	err = ask(money.WithEntry(ctx, r.Key))
-	return errors.Join(err, f.book(r.Key, f.outcome(r, err, r.MicroUSD)))
-}
-
 var errTimeout = fault.New(fault.Transport, "call model", "", "no answer in time")
 
 // resize gives the endpoint as many slots as it takes calls now.

@@ -47,7 +47,8 @@ func ingestWith(t *testing.T, dir string, trouble func(s *stack, m *services) (b
 	out := await[workflows.IngestLibraryResult](s, run, 4*time.Minute)
 	require.Empty(t, out.Failures)
 	require.Equal(t, 1, out.Indexed)
-	require.Zero(t, out.RepeatedCalls)
+	require.Equal(t, s.number("ledger.db", "SELECT count(*) FROM call WHERE outcome='charged'"), out.RepeatedCalls,
+		"what a provider bills for an answer of no use is paid again, and said so")
 	found, err := execute[workflows.SearchVideosResult](s, "search", "SearchVideos",
 		workflows.SearchVideosInput{Query: "a picture of red", Profile: faultProfile, Rank: "hybrid", Limit: 100})
 	require.NoError(t, err)

@@ -73,6 +73,13 @@ check: lint-tools ## Check format, lint, determinism, modules and known vulnerab
 bench: build ## Measure the goals as ratios from one run
 	$(GO) test -run '^$$' -bench . -benchtime 3x -p 1 -timeout 60m ./...
 
+# An environment with a CUDA torch and the packages of trainer/requirements.txt.
+PYTHON ?= $(CURDIR)/trainer/.venv/bin/python
+
+.PHONY: gpu-check
+gpu-check: ## Measure training and embedding on this machine's GPU, without network (8 minutes; PYTHON=… picks the environment)
+	cd trainer && $(PYTHON) gpu_check.py --out $(CURDIR)/gpu-check.json
+
 .PHONY: verify-vespa
 verify-vespa: ## Show Vespa packages, requests and scores to Vespa's own code (JDK 17, Maven)
 	@GO='$(GO)' deploy/vespa/verify/run.sh

@@ -13,8 +13,31 @@ from transformers import (
 from embedder.idefics3 import ColIdefics3
 
 
-def build(folder, **text):
+TINY = {
+    "vision": {
+        "hidden_size": 16,
+        "intermediate_size": 32,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "image_size": 64,
+        "patch_size": 16,
+    },
+    "text": {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 2,
+    },
+    "scale_factor": 2,
+    "image_seq_len": 4,
+    "longest_edge": 128,
+}
+
+
+def build(folder, shape=TINY, **text):
     """Write the model to a folder; text changes the configuration of its language model."""
+    vision = shape["vision"]
     special = ["<pad>", "<unk>", "<image>", "<fake_token_around_image>", "<global-img>"]
     special += ["<end_of_utterance>", "<|im_start|>"]
     special += [f"<row_{r}_col_{c}>" for r in range(1, 7) for c in range(1, 7)]
@@ -28,31 +51,23 @@ def build(folder, **text):
         unk_token="<unk>",
         additional_special_tokens=special[2:],
     )
-    side = {"longest_edge": 64}
-    images = Idefics3ImageProcessor(size={"longest_edge": 128}, max_image_size=side)
-    Idefics3Processor(images, tokenizer, image_seq_len=4).save_pretrained(folder)
+    images = Idefics3ImageProcessor(
+        size={"longest_edge": shape["longest_edge"]},
+        max_image_size={"longest_edge": vision["image_size"]},
+    )
+    processor = Idefics3Processor(images, tokenizer, image_seq_len=shape["image_seq_len"])
+    processor.save_pretrained(folder)
     torch.manual_seed(1)
     config = Idefics3Config(
-        vision_config={
-            "hidden_size": 16,
-            "intermediate_size": 32,
-            "num_hidden_layers": 1,
-            "num_attention_heads": 2,
-            "image_size": 64,
-            "patch_size": 16,
-        },
+        vision_config=vision,
         text_config={
             "model_type": "llama",
             "vocab_size": len(vocabulary),
-            "hidden_size": 32,
-            "intermediate_size": 64,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 2,
-            "num_key_value_heads": 2,
+            **shape["text"],
             "pad_token_id": 0,
             **text,
         },
-        scale_factor=2,
+        scale_factor=shape["scale_factor"],
         image_token_id=2,
         pad_token_id=0,
     )

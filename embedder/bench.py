@@ -44,6 +44,7 @@ PUBLISHED = {
 
 def main(batches: str = "6") -> None:
     from conftest import TINY, build
+
     from embedder.idefics3 import load
 
     gpu = torch.cuda.is_available()

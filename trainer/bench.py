@@ -1,4 +1,4 @@
-"""Speed and memory beside a plain TRL script: python bench.py [sft|dpo] [tiny|mid|small|3b] [ROUNDS]
+"""Speed and memory beside plain TRL: python bench.py [sft|dpo] [tiny|mid|small|3b] [ROUNDS]
 
 Both train the same LoRA on the same rows of the same random model, each in a process of its
 own, one after the other, ROUNDS times (3); medians are compared, and a run that shares its

@@ -12,7 +12,6 @@ from transformers import (
 
 from embedder.idefics3 import ColIdefics3
 
-
 TINY = {
     "vision": {
         "hidden_size": 16,

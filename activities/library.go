@@ -130,6 +130,7 @@ type RunningInput struct {
 // RunningResult holds those that are no longer open.
 type RunningResult struct {
 	Closed []string `json:"closed"`
+	Others []string `json:"others,omitempty"` // open, but of another tenant
 }
 
 // Running finds children that ended without a word, as terminated ones do.
@@ -142,6 +143,13 @@ func (a *Ingest) Running(ctx context.Context, in RunningInput) (RunningResult, e
 		}
 		if !running {
 			out.Closed = append(out.Closed, id)
+			continue
+		}
+		switch owner, err := a.Runs.Tenant(ctx, id); {
+		case err != nil:
+			return out, err
+		case in.Tenant != "" && owner != in.Tenant: // a library of an earlier build does not say its tenant
+			out.Others = append(out.Others, id)
 		}
 	}
 	return out, nil

@@ -220,6 +220,7 @@ func TestFormerDetailsAreKept(t *testing.T) {
 // alone: no other workflow runs.
 type alone struct{}
 
+func (alone) Tenant(context.Context, string) (tenant.ID, error)         { return "", nil }
 func (alone) Running(context.Context, string, string) (bool, error)     { return false, nil }
 func (alone) Signal(context.Context, string, string, string, any) error { return nil }
 

@@ -63,6 +63,7 @@ func (b *builds) Open(context.Context, tenant.ID, string) (*os.File, string, err
 func (b *builds) Reopen(ctx context.Context, t tenant.ID, uri string, _ video.ID) (*os.File, string, error) {
 	return b.Open(ctx, t, uri)
 }
+func (b *builds) Tenant(context.Context, string) (tenant.ID, error)         { return "", nil }
 func (b *builds) Running(context.Context, string, string) (bool, error)     { return true, nil }
 func (b *builds) Signal(context.Context, string, string, string, any) error { return nil }
 

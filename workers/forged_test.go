@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
@@ -291,6 +292,28 @@ func TestForgedContinuations(t *testing.T) {
 	a.withoutFirstAttempt(waiting)
 	a.byOwnWorker(f)
 	a.untouched(f, before)
+	a.byLibraryID(f)
+}
+
+// byLibraryID starts a library under the id of a terminated one of the second
+// tenant, whose video still runs: that video is neither waited for nor cancelled.
+func (a *apart) byLibraryID(f foreign) {
+	a.t.Helper()
+	child := f.library + "/000000"
+	length := func() int64 {
+		d, err := a.client.DescribeWorkflow(a.t.Context(), child, "")
+		require.NoError(a.t, err)
+		require.Equal(a.t, enums.WORKFLOW_EXECUTION_STATUS_RUNNING, d.Status)
+		return d.RawResponse.WorkflowExecutionInfo.HistoryLength
+	}
+	before := length()
+	require.NoError(a.t, a.client.TerminateWorkflow(a.t.Context(), f.library, "", "test"))
+	out, err := execute[workflows.IngestLibraryResult](a.stack, f.library, "IngestLibrary",
+		workflows.IngestLibraryInput{Common: workflows.Common{Tenant: ownTenant}, Source: a.dirs[ownTenant]})
+	require.NoError(a.t, err)
+	require.Len(a.t, out.Failures, 1)
+	require.Contains(a.t, out.Failures[0].Reason, "another tenant")
+	require.Equal(a.t, before, length())
 }
 
 // continuable are the workflows that hand state on, and the state's place in states.

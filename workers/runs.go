@@ -7,8 +7,10 @@ import (
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
@@ -29,6 +31,19 @@ func (r runs) Running(ctx context.Context, workflowID, runID string) (bool, erro
 		return true, nil
 	}
 	return !workflows.Closed(d.Status), nil
+}
+
+// Tenant returns whose a workflow is.
+func (r runs) Tenant(ctx context.Context, workflowID string) (tenant.ID, error) {
+	d, err := r.client.DescribeWorkflow(ctx, workflowID, "")
+	if _, gone := errors.AsType[*serviceerror.NotFound](err); gone {
+		return "", nil
+	}
+	if err != nil {
+		return "", fault.Wrap(fault.Transport, "describe workflow", workflowID, err)
+	}
+	name, _ := d.TypedSearchAttributes.GetKeyword(temporal.NewSearchAttributeKeyKeyword(workflows.AttrTenant))
+	return tenant.ID(name), nil
 }
 
 // Signal sends a signal.

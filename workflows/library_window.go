@@ -3,6 +3,7 @@ package workflows
 import (
 	"errors"
 	"path"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -95,6 +96,14 @@ func (r *libraryRun) watch(ctx workflow.Context, c child, in videoOfLibrary) {
 		var result IngestVideoResult
 		future := workflow.ExecuteChildWorkflow(ctx, "IngestVideo", in)
 		err := future.GetChildWorkflowExecution().Get(ctx, nil)
+		_, running := errors.AsType[*temporal.ChildWorkflowExecutionAlreadyStartedError](err)
+		if running && !begun {
+			if stranger := r.ofAnother(ctx, c.ID); stranger != nil {
+				r.starting--
+				r.settle(ctx, VideoDone{WorkflowID: c.ID, Failure: stranger})
+				return
+			}
+		}
 		if !begun {
 			begun = true
 			r.starting--
@@ -102,7 +111,7 @@ func (r *libraryRun) watch(ctx workflow.Context, c child, in videoOfLibrary) {
 		if err == nil {
 			err = future.Get(ctx, &result)
 		}
-		if _, running := errors.AsType[*temporal.ChildWorkflowExecutionAlreadyStartedError](err); running {
+		if running {
 			// Left over from a library run that was terminated: its signal counts,
 			// and if it ends in silence the video is started anew.
 			if workflow.Sleep(ctx, lookAfter/6) != nil || !r.waitsFor(c.ID) {
@@ -117,6 +126,28 @@ func (r *libraryRun) watch(ctx workflow.Context, c child, in videoOfLibrary) {
 		r.settle(ctx, done)
 		return
 	}
+}
+
+// ofAnother says why a workflow that has the id of a video of this library must
+// be left alone: ids are shared in a namespace, and a terminated library of
+// another tenant may have left it. Until that is known the child counts as
+// starting, so it is neither cancelled nor handed on. nil = it is ours.
+func (r *libraryRun) ofAnother(ctx workflow.Context, id string) *video.Failure {
+	if workflow.GetVersion(ctx, "leftover-children-of-tenant", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		return nil
+	}
+	found, err := call(r.metadata(ctx, "see whose the running video is"), r.a.Running,
+		activities.RunningInput{Tenant: r.tenant(), Workflows: []string{id}})
+	switch {
+	case err != nil:
+		return failureOf(err)
+	case slices.Contains(found.Others, id):
+		return &video.Failure{
+			Stage: stageIngest, Class: string(fault.Input),
+			Reason: "a workflow of another tenant has the id " + id + "; start the library under another id",
+		}
+	}
+	return nil
 }
 
 // childrenBegun waits until the server has started every child. A child that is asked

@@ -79,14 +79,18 @@ CREATE TABLE fence (
 ) STRICT, WITHOUT ROWID;
 `
 
-// Open opens or creates the index file.
-func Open(path string) (*Index, error) {
-	db, err := dbfile.Open(context.Background(), path, dbfile.Kind{
+func kind() dbfile.Kind {
+	return dbfile.Kind{
 		Name:          "search index",
 		ApplicationID: 0x434f4749, // "COGI"
 		Migrations:    []string{schema},
 		Additions:     []string{fences},
-	})
+	}
+}
+
+// Open opens or creates the index file.
+func Open(path string) (*Index, error) {
+	db, err := dbfile.Open(context.Background(), path, kind())
 	if err != nil {
 		return nil, err
 	}

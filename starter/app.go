@@ -102,7 +102,7 @@ Ctrl-C stops watching, not the job.`,
 		a.trainCommand(), a.adaptersCommand(),
 		a.optimizeCommand(), a.programsCommand(), a.approveCommand(),
 		a.cancelCommand(), a.pauseCommand(), a.resumeCommand(), a.stopCommand(), a.tuneCommand(), a.redriveCommand(),
-		a.reportCommand(), a.profilesCommand(), a.vespaCommand(), a.healthCommand(), a.configCommand(), a.versionCommand(),
+		a.reportCommand(), a.profilesCommand(), a.vespaCommand(), a.storeCommand(), a.healthCommand(), a.configCommand(), a.versionCommand(),
 	)
 	return root
 }

@@ -3,6 +3,7 @@ package blob
 import (
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -15,6 +16,9 @@ import (
 // attribute holds "<sha256> <size>". The size is there because what a power
 // loss leaves of an object that was not synced is nearly always too short.
 const attribute = "user.cogflow.sha256"
+
+// errLost is object.ErrCorrupt of what may be whole.
+var errLost = fmt.Errorf("%w: its checksum is missing, as after a copy without extended attributes or metadata; run cogflow store check --repair", object.ErrCorrupt)
 
 type checksum struct {
 	sha256 string // lower-case hexadecimal
@@ -32,7 +36,9 @@ func loadChecksum(f *os.File) (checksum, error) {
 	var buf [128]byte
 	n, err := unix.Fgetxattr(int(f.Fd()), attribute, buf[:])
 	switch {
-	case errors.Is(err, errNoAttribute), errors.Is(err, unix.ERANGE):
+	case errors.Is(err, errNoAttribute):
+		return checksum{}, errLost
+	case errors.Is(err, unix.ERANGE):
 		return checksum{}, object.ErrCorrupt
 	case err != nil:
 		return checksum{}, os.NewSyscallError("fgetxattr", err)

@@ -131,7 +131,7 @@ func describeStored(key string, metadata map[string]string, size *int64, etag *s
 	sum := metadata[sumName]
 	raw, err := hex.DecodeString(sum)
 	if err != nil || len(raw) != 32 || size == nil {
-		return stored{etag: aws.ToString(etag)}, object.ErrCorrupt
+		return stored{etag: aws.ToString(etag)}, errLost
 	}
 	return stored{
 		info: object.Info{Key: key, Size: *size, SHA256: sum, Modified: aws.ToTime(modified)},

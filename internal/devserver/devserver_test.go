@@ -65,6 +65,19 @@ func port(t *testing.T, address string) int {
 	return number
 }
 
+// requirePrivate: the state holds what workflows were given, which is nobody else's.
+func requirePrivate(t *testing.T, dir string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "temporal-*.db"))
+	require.NoError(t, err)
+	require.Len(t, files, 1)
+	for path, want := range map[string]os.FileMode{dir: 0o700, files[0]: 0o600, files[0] + "-wal": 0o600, files[0] + "-shm": 0o600} {
+		info, err := os.Stat(path)
+		require.NoError(t, err)
+		require.Equal(t, want, info.Mode().Perm(), path)
+	}
+}
+
 func TestKillAndStartAgainCarriesOn(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -78,13 +91,21 @@ func TestKillAndStartAgainCarriesOn(t *testing.T) {
 		Priority: temporal.Priority{PriorityKey: 2, FairnessKey: "acme"},
 	}, "IngestLibrary")
 	require.NoError(t, err)
+	requirePrivate(t, dir)
 	require.NoError(t, first.Kill())
 	require.NoError(t, first.Wait())
+	require.NoError(t, os.Chmod(dir, 0o755)) //nolint:gosec // as an older build left it
+	files, err := filepath.Glob(filepath.Join(dir, "*.db*"))
+	require.NoError(t, err)
+	for _, name := range files {
+		require.NoError(t, os.Chmod(name, 0o644)) //nolint:gosec // the same
+	}
 
 	second := start(t, devserver.Options{
 		Dir: dir, Port: port(t, first.Address()), UIPort: port(t, first.UI()),
 	})
 	require.Equal(t, first.Address(), second.Address())
+	requirePrivate(t, dir)
 	found, err := dial(t, second).DescribeWorkflow(t.Context(), "library", run.GetRunID())
 	require.NoError(t, err)
 	require.Equal(t, enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, found.RawResponse.GetWorkflowExecutionInfo().GetStatus())

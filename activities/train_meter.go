@@ -35,9 +35,17 @@ type meter struct {
 }
 
 // settleLeft books what a dead attempt left open, at what its last heartbeat says
-// that it had used. If the ledger knows better already, that stands.
+// that it had used. If the ledger knows better already, that stands. A slice that
+// began after that heartbeat would be swept at its whole price; nothing is known
+// of it, and it was short.
 func (r *trainRun) settleLeft(ctx context.Context) error {
 	t := r.snapshot().Tally
+	if t.NextKey != "" {
+		_, err := r.a.Ledger.Settle(ctx, t.NextKey, money.Answered, 0)
+		if err != nil && fault.ClassOf(err) != fault.Input { // that is: it never began
+			return err
+		}
+	}
 	switch {
 	case t.SliceKey != "":
 		if _, err := r.a.Ledger.Settle(ctx, t.SliceKey, money.Answered, t.SliceUsed); err != nil {
@@ -47,11 +55,11 @@ func (r *trainRun) settleLeft(ctx context.Context) error {
 		if err := r.a.Ledger.End(ctx, t.Slice, true, t.SliceMicro); err != nil {
 			return err
 		}
-	default:
+	case t.NextKey == "":
 		return nil
 	}
 	r.update(func(p *TrainPulse) {
-		p.Tally.SliceKey, p.Tally.SliceUsed, p.Tally.Slice, p.Tally.SliceMicro = "", 0, 0, 0
+		p.Tally.SliceKey, p.Tally.SliceUsed, p.Tally.NextKey, p.Tally.Slice, p.Tally.SliceMicro = "", 0, "", 0, 0
 	})
 	return r.readCost(ctx)
 }
@@ -116,14 +124,23 @@ func (m *meter) reserve(ctx context.Context, limit int64) error {
 	in := m.r.in
 	made, err := m.r.a.Ledger.Reserve(ctx, video.Call{
 		Tenant: in.Tenant, Job: in.Ledger, Workflow: activity.GetInfo(ctx).WorkflowExecution.ID,
-		Kind: "train", Model: in.Spec.Model + " on " + in.Class, CostMicroUSD: int64(math.Round(m.rate * sliceTime.Seconds())),
-		Fingerprint: video.NewFingerprint("train", in.Job, m.r.token, fmt.Sprint(m.process), fmt.Sprint(m.slice)), Attempt: 1,
+		Kind: meterKind, Model: in.Spec.Model + " on " + in.Class, CostMicroUSD: int64(math.Round(m.rate * sliceTime.Seconds())),
+		Fingerprint: m.fingerprint(m.slice), Attempt: 1,
 	}, limit)
 	if err != nil {
 		return err
 	}
-	m.r.update(func(p *TrainPulse) { p.Tally.SliceKey = made.Key })
+	next := money.NewKey(string(in.Tenant), in.Ledger, meterKind, string(m.fingerprint(m.slice+1)), 1)
+	m.r.update(func(p *TrainPulse) { p.Tally.SliceKey, p.Tally.NextKey = made.Key, next })
 	return nil
+}
+
+// meterKind is the kind of the ledger's entries of GPU time.
+const meterKind = "train"
+
+// fingerprint names a slice of this process.
+func (m *meter) fingerprint(slice int) video.Fingerprint {
+	return video.NewFingerprint(meterKind, m.r.in.Job, m.r.token, fmt.Sprint(m.process), fmt.Sprint(slice))
 }
 
 // settle books the open slice, with all that was used since the one before.
@@ -195,6 +212,7 @@ func (m *meter) finish(ctx context.Context) {
 	m.err = errors.Join(m.err, err)
 	m.r.update(func(p *TrainPulse) {
 		m.count(&p.Tally, now)
+		p.Tally.NextKey = ""
 		m.r.running = nil
 	})
 }

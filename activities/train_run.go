@@ -49,6 +49,7 @@ type Tally struct {
 	Accumulation int     `json:"accumulation,omitempty"`
 	SliceKey     string  `json:"slice_key,omitempty"`  // open entry of the ledger; empty = none
 	SliceUsed    int64   `json:"slice_used,omitempty"` // micro-USD of it that are spent
+	NextKey      string  `json:"next_key,omitempty"`   // the entry after it, which a worker may have begun since its last heartbeat
 	Slice        int64   `json:"slice,omitempty"`      // open entry as an older build names it
 	SliceMicro   int64   `json:"slice_cost,omitempty"` // what that one reserves
 }

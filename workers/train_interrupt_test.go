@@ -158,9 +158,7 @@ func (s *stack) bookedAs(c clock, run client.WorkflowRun, out workflows.TrainRes
 	require.InDelta(s.t, own, booked, heartbeat*float64(max(1, dead)))
 	if out.Job != "" {
 		require.InDelta(s.t, own, out.Seconds, heartbeat*float64(max(1, dead)))
-		if dead == 0 {
-			require.InDelta(s.t, booked, out.Seconds, 0.1)
-		}
+		require.InDelta(s.t, booked, out.Seconds, 0.1+heartbeat*float64(dead))
 		require.InDelta(s.t, float64(spend.CostMicroUSD)/1e6, out.CostUSD, 1e-9, "the ledger is the source of the cost")
 	}
 }

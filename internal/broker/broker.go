@@ -87,11 +87,13 @@ func (b *Brokers) Do(ctx context.Context, c video.PaidCall) (video.Paid, error) 
 // broker is the way to one endpoint.
 type broker struct {
 	options Options
-	// slots are the endpoint's; a few calls more are open, so that storing an
-	// answer never idles one. How many are open bounds what waits to be stored.
-	slots, open gate
-	circuit     *circuit.Breaker
-	quiet       quiet
+	// slots are the endpoint's. A few calls more are reserved ahead and more are
+	// open, so that neither the ledger nor storing an answer idles a slot. How many
+	// are ahead bounds what a kill books as lost although it was not sent; how many
+	// are open bounds what waits to be stored.
+	slots, ahead, open gate
+	circuit            *circuit.Breaker
+	quiet              quiet
 
 	mu      sync.Mutex
 	flights map[string]*flight // by tenant and fingerprint

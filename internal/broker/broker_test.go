@@ -100,13 +100,16 @@ func (w *world) Settled() <-chan struct{} {
 	return w.settled
 }
 
-// booked counts entries by their outcome, and what they cost in all.
+// booked counts entries by their outcome, and what they cost in all; those of
+// which no request was sent do not count.
 func (w *world) booked() (by map[money.Outcome]int, cost int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	by = map[money.Outcome]int{}
 	for _, e := range w.entries {
-		by[e.booked.Outcome]++
+		if e.booked.Outcome != money.Released {
+			by[e.booked.Outcome]++
+		}
 		cost += e.booked.MicroUSD
 	}
 	return by, cost

@@ -97,19 +97,25 @@ func (f *flight) once() (video.Paid, error) {
 			return video.Paid{}, err
 		}
 	}
-	if err := f.slots.enter(f.wanted, f.place); err != nil {
+	if err := f.ahead.enter(f.wanted, f.place); err != nil {
 		return video.Paid{}, err
 	}
+	free := sync.OnceFunc(func() { f.ahead.leave(f.place) })
+	defer free()
 	settled := f.options.Ledger.Settled()
 	reserved, err := f.reserve()
 	if err != nil {
-		f.slots.leave(f.place)
+		free()
 		leave()
 		return video.Paid{}, f.refused(err, settled)
 	}
 	defer f.ended()
+	if err := f.admitted(); err != nil {
+		return video.Paid{}, errors.Join(err, f.book(reserved.Key, money.Booking{Outcome: money.Released}))
+	}
 	answer, err := f.request(reserved.Key)
 	f.slots.leave(f.place)
+	free()
 	f.resize()
 	made = true
 	f.news(pass, err)
@@ -133,7 +139,21 @@ var errTimeout = fault.New(fault.Transport, "call model", "", "no answer in time
 func (f *flight) resize() {
 	limit := max(f.call.Limit(), 1)
 	f.slots.resize(limit)
+	f.ahead.resize(limit + max(limit/16, 1))
 	f.open.resize(limit + max(limit/4, 1))
+}
+
+// admitted waits for a slot of the endpoint. The request is sent next, unless the
+// worker was asked to stop meanwhile, or nobody wants it any more.
+func (f *flight) admitted() error {
+	if err := f.slots.enter(f.wanted, f.place); err != nil {
+		return err
+	}
+	if err := f.begin(); err != nil {
+		f.slots.leave(f.place)
+		return err
+	}
+	return nil
 }
 
 // reserve begins the call in the ledger. From here on it is not cut.

@@ -1,7 +1,6 @@
 package workflows
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -151,7 +150,10 @@ func (r *libraryRun) account(ctx workflow.Context, cause error) error {
 
 // total takes what the ledger says.
 func (r *libraryRun) total(s video.Spend) {
-	r.totals.DescribeCalls, r.totals.RepeatedCalls, r.totals.CostUSD = cmp.Or(s.Describe, s.Calls), s.Repeated, usd(s.CostMicroUSD)
+	r.totals.DescribeCalls, r.totals.RepeatedCalls, r.totals.CostUSD = s.Describe, s.Repeated, usd(s.CostMicroUSD)
+	if s.Describe == 0 {
+		r.totals.DescribeCalls = s.Calls // a former build did not tell them apart
+	}
 }
 
 // begin pins the profile and lists the source.

@@ -45,7 +45,7 @@ func (a *Ingest) DescribeChunk(ctx context.Context, in ChunkInput) (ChunkResult,
 		return question{
 			fingerprint: fingerprint,
 			key:         key,
-			cost:        reserved(a.Describer, p.Describe),
+			cost:        p.Describe.CostMicroUSD,
 			prepare: func(ctx context.Context) (video.Ask, error) {
 				jpeg, err := readAll(ctx, a.Store, video.FrameKey(prefix, f))
 				return func(ctx context.Context) (video.PaidAnswer, error) {
@@ -91,13 +91,4 @@ func checkCaption(c video.Caption) error {
 			"the model answered no caption: "+strconv.Quote(text)), c.CostMicroUSD)
 	}
 	return nil
-}
-
-// reserved is what a call of a stage may cost at most, as far as its adapter and
-// the profile know.
-func reserved(adapter any, s video.Stage) int64 {
-	if priced, ok := adapter.(interface{ Reserve(video.Stage) int64 }); ok {
-		return max(priced.Reserve(s), s.CostMicroUSD)
-	}
-	return s.CostMicroUSD
 }

@@ -43,7 +43,7 @@ func (a *Ingest) EmbedChunk(ctx context.Context, in ChunkInput) (ChunkResult, er
 		return question{
 			fingerprint: fingerprint,
 			key:         key,
-			cost:        reserved(a.Embedder, p.Embed),
+			cost:        p.Embed.CostMicroUSD,
 			prepare: func(ctx context.Context) (video.Ask, error) {
 				jpegs, err := a.jpegs(ctx, p, prefix, f)
 				return func(ctx context.Context) (video.PaidAnswer, error) {
@@ -138,7 +138,7 @@ func (a *Ingest) embedTexts(ctx context.Context, in ChunkInput, p video.Profile,
 	err = each(slices.Collect(slices.Chunk(texts, a.textsPerCall(p.Embed))), func(some []string) error {
 		q := question{
 			fingerprint: video.NewFingerprint("embeddings", append([]string{p.Embed.Model}, some...)...),
-			cost:        money.Times(len(some), reserved(a.Embedder, p.Embed)),
+			cost:        money.Times(len(some), p.Embed.CostMicroUSD),
 			prepare: func(context.Context) (video.Ask, error) {
 				return func(ctx context.Context) (video.PaidAnswer, error) { return a.askTexts(ctx, in.Tenant, p, some) }, nil
 			},

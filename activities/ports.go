@@ -124,8 +124,6 @@ type Ledger interface {
 	// Settle books how an entry ended, and returns how it is booked now: any
 	// process may settle it, as often as it likes; see money.Settle.
 	Settle(ctx context.Context, key string, o money.Outcome, microUSD int64) (money.Booking, error)
-	// Begin is Reserve for callers that name an entry by its row.
-	Begin(ctx context.Context, c video.Call, limitMicroUSD int64) (id int64, err error)
 	// End settles an entry by its row, as builds without keys name it.
 	End(ctx context.Context, id int64, answered bool, costMicroUSD int64) error
 	// Spent is what a job has settled, or one workflow in it; it is cheap.

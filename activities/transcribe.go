@@ -44,7 +44,7 @@ func (a *Ingest) Transcribe(ctx context.Context, in TranscribeInput) (ChunkResul
 		return question{
 			fingerprint: fingerprint,
 			key:         key,
-			cost:        reserved(a.Transcriber, p.Transcribe),
+			cost:        p.Transcribe.CostMicroUSD,
 			prepare: func(ctx context.Context) (video.Ask, error) {
 				flac, err := readAll(ctx, a.Store, video.AudioKey(prefix, piece))
 				return func(ctx context.Context) (video.PaidAnswer, error) {

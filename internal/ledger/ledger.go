@@ -265,18 +265,6 @@ func (l *Ledger) End(ctx context.Context, id int64, answered bool, costMicroUSD 
 	})
 }
 
-// Begin is Reserve for callers that name an entry by its row.
-func (l *Ledger) Begin(ctx context.Context, c video.Call, limitMicroUSD int64) (id int64, err error) {
-	r, err := l.Reserve(ctx, c, limitMicroUSD)
-	if err != nil {
-		return 0, err
-	}
-	err = l.db.View(ctx, "find call", func(tx *sql.Tx) error {
-		return tx.QueryRowContext(ctx, "SELECT id FROM call WHERE key=?", r.Key).Scan(&id)
-	})
-	return id, err
-}
-
 // Spent is what a job has settled; with a workflow, what the calls of that
 // workflow in the job have. It does not add up calls.
 func (l *Ledger) Spent(ctx context.Context, t tenant.ID, job, workflow string) (microUSD int64, err error) {

@@ -351,7 +351,7 @@ func TestBadCalls(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := l.Begin(ctx, call("job", "a", 1), 0)
+	_, err := l.Reserve(ctx, call("job", "a", 1), 0)
 	require.ErrorIs(t, err, context.Canceled)
 	require.Zero(t, spend(t, l))
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -105,18 +106,24 @@ func (r *accountRun) finish() {
 	}
 }
 
+// waits reports whether the run, or one of the videos of a library, waits for budget.
 func (r *accountRun) waits() bool {
-	ctx, cancel := context.WithTimeout(r.a.t.Context(), 5*time.Second)
-	defer cancel()
-	value, err := r.a.client.QueryWorkflow(ctx, r.tenant, "", workflows.QueryProgress)
-	if err != nil {
-		return false // asked again
+	ids := []string{r.tenant}
+	for i := range accountVideos {
+		ids = append(ids, fmt.Sprintf("%s/%06d", r.tenant, i))
 	}
-	var p struct {
-		Waiting string `json:"waiting"`
-		Status  string `json:"status"`
-	}
-	return value.Get(&p) == nil && p.Waiting == "budget"
+	return slices.ContainsFunc(ids, func(id string) bool {
+		ctx, cancel := context.WithTimeout(r.a.t.Context(), 5*time.Second)
+		defer cancel()
+		value, err := r.a.client.QueryWorkflow(ctx, id, "", workflows.QueryProgress)
+		if err != nil {
+			return false // there is none, or it is asked again
+		}
+		var p struct {
+			Waiting string `json:"waiting"`
+		}
+		return value.Get(&p) == nil && p.Waiting == "budget"
+	})
 }
 
 // raise takes the limit away.

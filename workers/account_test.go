@@ -41,6 +41,8 @@ func TestAccountSoak(t *testing.T) {
 // of accountConfig, and a few more that are being begun or stored.
 const inFlight = 30
 
+const accountVideos = 3 // of a library
+
 // accountant is a stack whose models are all one endpoint with an account.
 type accountant struct {
 	*stack
@@ -88,7 +90,7 @@ func newAccountant(t *testing.T, seed uint64) *accountant {
 	t.Logf("COGFLOW_ACCOUNT_SEED=%d", seed)
 	a := &accountant{
 		stack: newStack(t, nil), endpoint: billtest.Start(t), seed: seed,
-		random: rand.New(rand.NewPCG(seed, 0)), dir: talking(t, 3, 5),
+		random: rand.New(rand.NewPCG(seed, 0)), dir: talking(t, accountVideos, 5),
 	}
 	e := a.endpoint
 	e.Tokens = map[string]money.Price{

@@ -151,11 +151,18 @@ func (a *accountant) rounds(rounds, runs int, away time.Duration) {
 	a.compare()
 }
 
-// happen waits for so many more requests and then lets something happen.
+// happen waits for so many more requests and then lets something happen. Runs that
+// wait for their budget, or out a fault, make none for a while.
 func (a *accountant) happen(requests int, open []*accountRun, away time.Duration) {
 	a.t.Helper()
+	idle := time.After(5 * time.Second)
+wait:
 	for until := a.endpoint.Count() + requests; a.endpoint.Count() < until && !ended(open); {
-		<-time.After(5 * time.Millisecond)
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-idle:
+			break wait
+		}
 	}
 	<-time.After(a.between(0, 100*time.Millisecond))
 	victim, what := a.random.IntN(len(a.workers)), a.random.IntN(6)

@@ -158,6 +158,14 @@ func (m describing) Limit(model string) int {
 	return 1
 }
 
+// Reserve is the most that a call of the stage can cost, as far as its adapter knows.
+func (m describing) Reserve(s video.Stage) int64 {
+	if d, ok := m.describers[s.Model].(interface{ Reserve(video.Stage) int64 }); ok {
+		return d.Reserve(s)
+	}
+	return 0
+}
+
 func (m describing) Describe(ctx context.Context, r video.DescribeRequest) (video.Caption, error) {
 	d := m.describers[r.Stage.Model]
 	if d == nil {

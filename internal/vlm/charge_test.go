@@ -69,6 +69,19 @@ func TestOddAnswers(t *testing.T) {
 	}
 }
 
+// TestReserve: no answer costs more than was reserved for it.
+func TestReserve(t *testing.T) {
+	t.Parallel()
+	d := answering(t, `{"choices":[{"message":{"content":"A tram"},"finish_reason":"stop"}],"usage":{"prompt_tokens":9e18,"completion_tokens":9e18}}`)
+	c, err := d.Describe(t.Context(), video.DescribeRequest{Stage: stage(), JPEG: vlmtest.Picture(t, 1)})
+	require.NoError(t, err)
+	require.Positive(t, c.CostMicroUSD)
+	require.GreaterOrEqual(t, d.Reserve(stage()), c.CostMicroUSD)
+	unpriced := stage()
+	unpriced.Model = "other"
+	require.Zero(t, d.Reserve(unpriced))
+}
+
 // TestBatchEntries: a request of several frames carries the entries of them all. A
 // frame that is taken back before its batch was sent costs nothing, one that is
 // on its way does.

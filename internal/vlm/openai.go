@@ -35,6 +35,17 @@ func NewOpenAI(o Options) *OpenAI {
 // Limit is how many calls the endpoint takes at once, as far as is known.
 func (d *OpenAI) Limit(string) int { return d.limit.Limit() }
 
+// Reserve is the most that a call of the stage can cost, in micro-USD; 0 where the
+// endpoint has no price.
+func (d *OpenAI) Reserve(s video.Stage) int64 {
+	price := d.options.price(s.Model)
+	if price == nil {
+		return 0
+	}
+	bounds := s.DescribeBounds()
+	return price.Cost(bounds.MaxInput, bounds.MaxOutput)
+}
+
 // Describe writes the caption of one frame.
 func (d *OpenAI) Describe(ctx context.Context, r video.DescribeRequest) (video.Caption, error) {
 	request, err := d.request(r)

@@ -52,13 +52,19 @@ func (a *Ingest) Claim(ctx context.Context, in ClaimInput) (ClaimResult, error) 
 
 // fencedClaim claims a video and has the index refuse what earlier holders of the
 // claim may still send. An activity outlives its workflow when its worker was
-// cut off, so what it has read of the claim may be old when it acts.
+// cut off, so what it has read of the claim may be old when it acts. A claim that
+// nobody held before has nobody to keep away: it asks the index, but writes
+// nothing, so that a full index blocks where it is fed, which the run reports.
 func (a *Ingest) fencedClaim(ctx context.Context, ref VideoRef, p video.Profile) (number int64, err error) {
 	key := video.ClaimKey(ref.Tenant, ref.Video, p.Name)
 	claim, err := a.claims().take(ctx, key)
 	for err == nil {
+		number := claim.Number
+		if number == 1 {
+			number = 0
+		}
 		var held int64
-		if held, err = a.Index.Fence(ctx, ref.Tenant, p.Name, ref.Video, claim.Number); err == nil && held <= claim.Number {
+		if held, err = a.Index.Fence(ctx, ref.Tenant, p.Name, ref.Video, number); err == nil && held <= claim.Number {
 			return claim.Number, nil
 		}
 		if err == nil { // the claim was released since, and its numbers began again

@@ -98,6 +98,7 @@ type Index interface {
 	Upsert(ctx context.Context, docs []video.Document) error
 	// Fence has the index refuse publications under claims with a lower number. It
 	// returns the highest number that the index knows, which may be a higher one.
+	// With 0 it writes nothing.
 	Fence(ctx context.Context, t tenant.ID, profile string, v video.ID, claim int64) (held int64, err error)
 	// Publish makes a generation the visible one of its video and profile in
 	// one step and removes the documents of all others. It refuses when the

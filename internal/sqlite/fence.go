@@ -12,8 +12,15 @@ import (
 
 // Fence notes the number of a claim. From then on Publish refuses what comes under
 // a lower one, in the transaction that would publish it. It returns the highest
-// number that was noted.
+// number that was noted. With 0 it only reads, which a locked or full file allows.
 func (x *Index) Fence(ctx context.Context, t tenant.ID, profile string, v video.ID, claim int64) (held int64, err error) {
+	if claim == 0 {
+		err = x.db.View(ctx, "claim video", func(tx *sql.Tx) error {
+			return tx.QueryRowContext(ctx, `SELECT coalesce(max(f.claim), 0) FROM fence f JOIN scope s ON s.id = f.scope
+				WHERE s.tenant=? AND s.profile=? AND f.video=?`, string(t), profile, string(v)).Scan(&held)
+		})
+		return held, err
+	}
 	err = x.db.Update(ctx, "claim video", func(tx *sql.Tx) error {
 		scope, err := openScope(ctx, tx, t, profile)
 		if err != nil {

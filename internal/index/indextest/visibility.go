@@ -94,7 +94,7 @@ func testFence(t *testing.T, x Index) {
 		g.Claim = claim
 		return g
 	}
-	for _, c := range []struct{ claim, held int64 }{{1, 1}, {2, 2}, {1, 2}, {2, 2}} {
+	for _, c := range []struct{ claim, held int64 }{{0, 0}, {1, 1}, {2, 2}, {1, 2}, {2, 2}, {0, 2}} {
 		held, err := x.Fence(t.Context(), acme, profile, videoID("a"), c.claim)
 		require.NoError(t, err)
 		require.Equal(t, c.held, held)

@@ -54,7 +54,7 @@ func newGym(t *testing.T) *gym {
 			Train: func(w io.Writer, r training.Report) error { return json.NewEncoder(w).Encode(r.Status) },
 			Sweep: func(w io.Writer, r training.SweepReport) error { return json.NewEncoder(w).Encode(r.Best) },
 		},
-		Scratch: g.dir, SaveEvery: 300, Version: "test",
+		Scratch: g.dir, Kept: filepath.Join(g.dir, "kept"), SaveEvery: 300, Version: "test",
 	}
 	return g
 }

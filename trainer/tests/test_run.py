@@ -163,6 +163,7 @@ def test_stop_in_an_evaluation_leaves_it_to_the_next(tmp_path, random_model):
     code, rest = attempt(d)
     assert code == 0
     assert [e["step"] for e in of(rest, "eval")] == [0, 2, 4, 4]
+    whole, rest = ([e | {"elapsed": None} for e in events] for events in (whole, rest))
     assert of(rest, "eval") == of(whole, "eval")
     assert rest[-1] == whole[-1]
     assert not list((tmp_path / "resumed/checkpoints").glob(".*"))

@@ -15,7 +15,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -315,89 +314,4 @@ func RetryAfter(value string, now time.Time) time.Duration {
 		return min(at.Sub(now), most)
 	}
 	return 0
-}
-
-// reported finds an error that is told with status 200: {"error": …}, or vLLM's
-// {"object": "error"}. The status is what the error says it should have been; 0 =
-// it does not say.
-func (c *Client) reported(data []byte) (text string, status int) {
-	var answer struct {
-		Object json.RawMessage `json:"object"`
-		Error  json.RawMessage `json:"error"`
-		Code   json.RawMessage `json:"code"`
-	}
-	if json.Unmarshal(data, &answer) != nil {
-		return "", 0
-	}
-	if string(answer.Error) == "null" {
-		answer.Error = nil
-	}
-	if string(answer.Object) != `"error"` && len(answer.Error) == 0 {
-		return "", 0
-	}
-	var inner struct {
-		Code   json.RawMessage `json:"code"`
-		Status json.RawMessage `json:"status"`
-	}
-	_ = json.Unmarshal(answer.Error, &inner) // an error that is a text has neither
-	for _, code := range []json.RawMessage{inner.Code, inner.Status, answer.Code} {
-		if n, err := strconv.Atoi(strings.Trim(string(code), `"`)); err == nil && n >= 400 && n <= 599 {
-			return c.message(data), n
-		}
-	}
-	if text = c.message(data); says(text, busy()) {
-		return text, http.StatusTooManyRequests
-	}
-	return text, 0
-}
-
-func says(text string, all []string) bool {
-	text = strings.ToLower(text)
-	return slices.ContainsFunc(all, func(words string) bool { return strings.Contains(text, words) })
-}
-
-// busy lists how gateways say 429 with status 200.
-func busy() []string {
-	return []string{"rate limit", "rate_limit", "rate-limit", "too many requests", "overloaded"}
-}
-
-// message finds what a server says in the shapes that servers say it.
-func (c *Client) message(data []byte) string {
-	var shapes struct {
-		Error   json.RawMessage `json:"error"`
-		Message string          `json:"message"`
-		Detail  json.RawMessage `json:"detail"`
-	}
-	if json.Unmarshal(data, &shapes) != nil {
-		return c.excerpt(data)
-	}
-	var inner struct {
-		Message string `json:"message"`
-		Code    any    `json:"code"`
-	}
-	var text string
-	switch {
-	case json.Unmarshal(shapes.Error, &inner) == nil && inner.Message != "":
-		if code, ok := inner.Code.(string); ok && code != "" {
-			return c.excerpt([]byte(code + ": " + inner.Message))
-		}
-		return c.excerpt([]byte(inner.Message))
-	case json.Unmarshal(shapes.Error, &text) == nil && text != "":
-		return c.excerpt([]byte(text))
-	case shapes.Message != "":
-		return c.excerpt([]byte(shapes.Message))
-	case json.Unmarshal(shapes.Detail, &text) == nil && text != "":
-		return c.excerpt([]byte(text))
-	}
-	return c.excerpt(data)
-}
-
-// excerpt is the beginning of what a server says, on one line.
-func (c *Client) excerpt(data []byte) string {
-	const longest = 300
-	text := c.options.Redactor.Reply(string(data), longest)
-	if text == "" {
-		return "(empty)"
-	}
-	return strconv.Quote(text)
 }

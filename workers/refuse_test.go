@@ -252,7 +252,7 @@ func TestNoPermissionOnTheStore(t *testing.T) {
 	require.Equal(t, string(fault.Auth), class)
 	require.Equal(t, "list", f.Stage)
 	require.ErrorContains(t, err, place)
-	require.ErrorContains(t, err, "no permission")
+	require.ErrorContains(t, err, "no permission; let the user of this process")
 
 	// And a worker that can write nothing says so at its start.
 	w.drain()
@@ -260,7 +260,7 @@ func TestNoPermissionOnTheStore(t *testing.T) {
 	w = s.worker(nil, noText)
 	require.Error(t, <-w.done)
 	w.done <- nil
-	require.Contains(t, s.log(), "no permission on the object store")
+	require.Contains(t, s.log(), "no permission; let the user of this process")
 }
 
 // takeAway makes a directory read-only for the worker.

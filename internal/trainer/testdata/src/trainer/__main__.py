@@ -129,20 +129,32 @@ def confined():
         "device",
         device="cpu",
         versions={
-            "connect": attempt(lambda: socket.create_connection(("127.0.0.1", job["seed"]))),
+            "connect": attempt(
+                lambda: socket.create_connection(("127.0.0.1", job["seed"]))
+            ),
             "udp": attempt(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)),
-            "read beside": attempt(lambda: open(os.path.join(os.path.dirname(job["work_dir"]), "secret"))),
+            "read beside": attempt(
+                lambda: open(os.path.join(os.path.dirname(job["work_dir"]), "secret"))
+            ),
             "passwd": attempt(lambda: open("/etc/passwd")),
-            "write model": attempt(lambda: open(os.path.join(job["model"]["path"], "x"), "w")),
+            "write model": attempt(
+                lambda: open(os.path.join(job["model"]["path"], "x"), "w")
+            ),
             "write dataset": attempt(lambda: open(job["train"]["path"], "a")),
             "write usr": attempt(lambda: open("/usr/x", "w")),
             "parent": attempt(lambda: open("/proc/%d/environ" % job["micro_batch"])),
-            "read model": attempt(lambda: open(os.path.join(job["model"]["path"], "weights"))),
+            "read model": attempt(
+                lambda: open(os.path.join(job["model"]["path"], "weights"))
+            ),
             "read dataset": attempt(lambda: open(job["train"]["path"])),
             "read checkpoint": attempt(lambda: os.listdir(foreign)),
             "write work": attempt(lambda: open("made", "w")),
             "write tmp": attempt(lambda: open("/tmp/made", "w")),
-            "descriptors": ",".join(d for d in sorted(os.listdir("/proc/self/fd"), key=int) if attempt(lambda: os.fstat(int(d))) == "worked"),
+            "descriptors": ",".join(
+                d
+                for d in sorted(os.listdir("/proc/self/fd"), key=int)
+                if attempt(lambda: os.fstat(int(d))) == "worked"
+            ),
         },
     )
     done()

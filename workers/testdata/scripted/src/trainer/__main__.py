@@ -50,7 +50,13 @@ def save(step, state):
         write(draft / path, text)
         digest = hashlib.sha256(text.encode()).hexdigest()
         listed.append({"name": path, "size": len(text), "sha256": digest})
-    manifest = {"version": 1, "job": job["job"], "step": step, "best_step": step, "tokens": step}
+    manifest = {
+        "version": 1,
+        "job": job["job"],
+        "step": step,
+        "best_step": step,
+        "tokens": step,
+    }
     write(draft / "manifest.json", json.dumps({**manifest, "files": listed}))
     draft.rename(final)
     say("checkpoint", step=step, path=f"checkpoints/{name}", best_step=step)
@@ -76,7 +82,10 @@ def asked(step, state):
 
 
 def evaluate(of, loss, step):
-    rows = [json.dumps({"row": i, "loss": loss + i / 100}) for i in range(job["eval"]["rows"])]
+    rows = [
+        json.dumps({"row": i, "loss": loss + i / 100})
+        for i in range(job["eval"]["rows"])
+    ]
     write(work / "evals" / f"{of}.jsonl", "\n".join(rows) + "\n")
     say("eval", of=of, step=step, metrics={"loss": loss}, rows=f"evals/{of}.jsonl")
 
@@ -93,7 +102,10 @@ def main():
         if stopped:
             asked(step, state)
         time.sleep(plan["step_seconds"])
-        step, state = step + 1, hashlib.sha256(f"{state}{job['seed']}".encode()).hexdigest()
+        step, state = (
+            step + 1,
+            hashlib.sha256(f"{state}{job['seed']}".encode()).hexdigest(),
+        )
         say("step", step=step, total=plan["steps"], loss=2 / step, tokens=step)
         if step % plan["save_every"] == 0:
             save(step, state)

@@ -150,10 +150,9 @@ func (c *stageRunner) answer(ctx context.Context, call mipro.Call, ticket int64)
 		prepare: func(context.Context) (video.Ask, error) {
 			return func(ctx context.Context) (video.PaidAnswer, error) {
 				answer, err := c.a.LM.Complete(ctx, completion)
-				if errors.Is(err, prompt.ErrTooLong) || errors.Is(err, prompt.ErrNoText) {
+				if errors.Is(err, prompt.ErrTooLong) {
 					// A candidate whose demos do not fit is a bad candidate, not a bad
-					// run: it has no answer that could be read. The same holds of a model
-					// that has nothing to say, however often it is asked.
+					// run: it has no answer that could be read.
 					answer, err = prompt.CompletionAnswer{Reason: err.Error(), CostMicroUSD: money.ChargeOf(err, worst)}, nil
 				}
 				return video.PaidAnswer{CostMicroUSD: answer.CostMicroUSD, Store: answerOf(answer)}, err
@@ -161,7 +160,8 @@ func (c *stageRunner) answer(ctx context.Context, call mipro.Call, ticket int64)
 		},
 	})
 	if errors.Is(err, money.ErrGivenUp) {
-		// As above: what was paid is in the ledger, and this question has no answer.
+		// The same holds of a model that has nothing to say, or nothing that can be
+		// read, however often it is asked. What was paid is in the ledger.
 		err = answerOf(prompt.CompletionAnswer{Reason: err.Error()})(ctx)
 	}
 	if err != nil {

@@ -46,6 +46,10 @@ func (b *bars) sampler(ctx context.Context, c client.Client, id string, to chan<
 	poll(ctx, c, id, to)
 }
 
+func (b *bars) lastSample(ctx context.Context, c client.Client, id string) (sample, bool) {
+	return takeLast(ctx, c, id)
+}
+
 func (b *bars) add(name string, priority int) *bar {
 	line := &bar{name: clean(name)}
 	line.Bar = b.progress.AddBar(0,

@@ -92,6 +92,9 @@ func (a *app) follow(ctx context.Context, c client.Client, run client.WorkflowRu
 	for {
 		select {
 		case o := <-ended:
+			if s, ok := v.lastSample(ctx, c, run.GetID()); ok {
+				v.show(s)
+			}
 			return o.result, o.err
 		case text := <-notes:
 			v.note(text)

@@ -18,6 +18,7 @@ type lines struct {
 	meters  meters
 	last    time.Time
 	state   string // what the last line was about
+	said    string // the last line
 	failed  int    // failures printed
 	started bool
 }
@@ -29,6 +30,10 @@ const (
 
 func (l *lines) sampler(ctx context.Context, c client.Client, id string, to chan<- sample) {
 	poll(ctx, c, id, to)
+}
+
+func (l *lines) lastSample(ctx context.Context, c client.Client, id string) (sample, bool) {
+	return takeLast(ctx, c, id)
 }
 
 func (l *lines) note(text string) {
@@ -44,11 +49,15 @@ func (l *lines) show(s sample) {
 		l.failed = max(l.failed, len(s.library.Failures))
 	}
 	state, since := stateOf(s), l.now().Sub(l.last)
-	if l.started && (since < lineAfter || (state == l.state && since < lineEvery)) {
+	if l.started && !s.final && (since < lineAfter || (state == l.state && since < lineEvery)) {
 		return
 	}
-	l.started, l.state, l.last = true, state, l.now()
-	l.note(l.text(s))
+	text := l.text(s)
+	if s.final && text == l.said {
+		return
+	}
+	l.started, l.state, l.said, l.last = true, state, text, l.now()
+	l.note(text)
 }
 
 func (l *lines) end() {}

@@ -124,6 +124,12 @@ func TestLinesGolden(t *testing.T) {
 	show(time.Second, 2, 70, failedVideos()[1]) // done
 	library.Paused = true
 	show(time.Second, 2, 70, failedVideos()...) // paused
+	library.Paused = false
+	p := library
+	p.Done, p.Failed, p.Failures = 8, 2, failedVideos()
+	end := sample{at: now, final: true, library: &p}
+	l.show(end) // at once, since it is the last
+	l.show(end) // and said already
 	golden(t, "lines", out.String())
 }
 

@@ -15,6 +15,7 @@ import (
 // sample is what a job said of itself at one moment.
 type sample struct {
 	at       time.Time
+	final    bool                       // the job has ended
 	library  *workflows.LibraryProgress // nil when the job is one video
 	videos   []workflows.VideoProgress  // at work now
 	sweep    *workflows.SweepResult     // nil when the job is no sweep
@@ -53,6 +54,16 @@ func poll(ctx context.Context, q querier, id string, to chan<- sample) {
 			return
 		}
 	}
+}
+
+// takeLast asks a job that has ended. One that nobody can ask any more says nothing.
+func takeLast(ctx context.Context, q querier, id string) (sample, bool) {
+	if ctx.Err() != nil {
+		return sample{}, false
+	}
+	s, ok := take(ctx, q, id)
+	s.final = true
+	return s, ok
 }
 
 // take asks a job and the videos it works on.

@@ -13,6 +13,9 @@ import (
 type view interface {
 	// sampler sends what the job says of itself until ctx ends.
 	sampler(ctx context.Context, c client.Client, id string, to chan<- sample)
+	// lastSample asks a job that has ended, if anything of it is shown: it may have
+	// done most of its work since it was asked, a short one all of it.
+	lastSample(ctx context.Context, c client.Client, id string) (s sample, ok bool)
 	show(s sample)
 	note(text string)
 	end()
@@ -34,6 +37,9 @@ func (a *app) view() view {
 type silent struct{ out io.Writer }
 
 func (*silent) sampler(context.Context, client.Client, string, chan<- sample) {}
-func (*silent) show(sample)                                                   {}
-func (*silent) end()                                                          {}
-func (s *silent) note(text string)                                            { fmt.Fprintln(s.out, clean(text)) }
+func (*silent) lastSample(context.Context, client.Client, string) (s sample, ok bool) {
+	return s, false
+}
+func (*silent) show(sample)        {}
+func (*silent) end()               {}
+func (s *silent) note(text string) { fmt.Fprintln(s.out, clean(text)) }

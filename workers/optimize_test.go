@@ -25,6 +25,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/answer/answertest"
 	"github.com/cogniverse/cogflow/internal/lm/lmtest"
+	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/prompt/mipro"
 	"github.com/cogniverse/cogflow/workflows"
 )
@@ -225,6 +226,37 @@ func TestOptimizeFaults(t *testing.T) {
 	require.Equal(t, calm.published(), c.published())
 	require.Equal(t, want.Verdict, out.Verdict)
 	require.Equal(t, calm.lm.Answered(), c.lm.Answered(), "each question was answered once")
+}
+
+// TestOptimizeEmptyAnswers: a question that is never answered is asked again, a
+// bounded number of times, and then scores nothing; the run goes on.
+func TestOptimizeEmptyAnswers(t *testing.T) {
+	t.Parallel()
+	c := newClassroom(t)
+	c.lm.Say = func(call lmtest.Call) lmtest.Reply {
+		if call.Model == "student" && strings.HasSuffix(strings.Split(call.Question(), "\n\n")[0], "topic 5") {
+			return lmtest.Reply{}
+		}
+		return quiz(call)
+	}
+	c.lm.Dress = func(v map[string]any) {
+		if message := v["choices"].([]any)[0].(map[string]any)["message"].(map[string]any); message["content"] == "" {
+			v["usage"].(map[string]any)["completion_tokens"] = 0
+		}
+	}
+	c.worker(nil)
+	in := quizzes("compat")
+	in.Settings.NumCandidates, in.Settings.NumTrials = 2, 2
+	out := await[workflows.OptimizeResult](c.stack, c.optimize(in), 5*time.Minute)
+	require.Equal(t, "optimized", out.Status)
+	empty := 0
+	for _, n := range c.lm.Answered() {
+		if n > 1 {
+			empty++
+			require.Equal(t, money.MaxCharged, n)
+		}
+	}
+	require.Positive(t, empty)
 }
 
 // A server that refuses for good ends the run with what to do about it.

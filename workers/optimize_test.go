@@ -246,7 +246,7 @@ func TestOptimizeEmptyAnswers(t *testing.T) {
 	}
 	c.worker(nil)
 	in := quizzes("compat")
-	in.Settings.NumCandidates, in.Settings.NumTrials = 2, 2
+	in.NumCandidates, in.NumTrials = 2, 2
 	out := await[workflows.OptimizeResult](c.stack, c.optimize(in), 5*time.Minute)
 	require.Equal(t, "optimized", out.Status)
 	empty := 0

@@ -17,13 +17,14 @@ import (
 
 var parentOff = flag.String("sandbox.parent", "", "internal: be the parent of TestParentDeath; the length of a sleep")
 
-// The kernel kills children when the process that started them is killed.
+// Children and theirs end when the process that started them is killed, also while
+// bubblewrap still sets up: what it has begun by then does not know of its parent yet.
 func TestParentDeathKillsChildren(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" {
-		t.Skip("the parent-death signal needs Linux")
+		t.Skip("the processes are found in /proc")
 	}
-	for i, off := range []string{"bubblewrap", "off"} {
+	for i, off := range []string{"bubblewrap", "setup", "off"} {
 		mark := "7654" + strconv.Itoa(i) + "." + strconv.Itoa(os.Getpid())
 		parent := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestBeParent$", "-sandbox.parent", off+" "+mark)
 		out, err := parent.StdoutPipe()
@@ -34,7 +35,7 @@ func TestParentDeathKillsChildren(t *testing.T) {
 		require.Equal(t, "ready\n", line)
 		require.NotEmpty(t, running(t, mark))
 		require.NoError(t, parent.Process.Kill())
-		require.Eventually(t, func() bool { return len(running(t, mark)) == 0 }, 5*time.Second, 10*time.Millisecond)
+		require.Eventually(t, func() bool { return len(running(t, mark)) == 0 }, 5*time.Second, 10*time.Millisecond, off)
 		require.Error(t, parent.Wait())
 	}
 }
@@ -48,11 +49,11 @@ func TestBeParent(t *testing.T) {
 	off, mark, _ := strings.Cut(*parentOff, " ")
 	s, err := New(t.Context(), Config{Off: off == "off"})
 	require.NoError(t, err)
-	script := "echo ready; sleep " + mark + " & wait"
-	if off == "off" { // without bubblewrap the signal reaches the child, not children of its own
-		script = "echo ready; exec sleep " + mark
+	c := shell(t, "echo ready; sleep "+mark+" & wait")
+	if off == "setup" {
+		c = stopInSetup(t, c)
 	}
-	p, err := s.Start(t.Context(), shell(t, script))
+	p, err := s.Start(t.Context(), c)
 	require.NoError(t, err)
 	for range 100 {
 		done := make(chan struct{})
@@ -65,6 +66,25 @@ func TestBeParent(t *testing.T) {
 	_, err = bufio.NewReader(p.Stdout).WriteTo(os.Stdout)
 	require.NoError(t, err)
 	require.NoError(t, p.Wait())
+}
+
+// stopInSetup has bubblewrap stop between the start of its first process in the sandbox
+// and the word to it that it may go on, and says when it is there.
+func stopInSetup(t *testing.T, c Command) Command {
+	t.Helper()
+	never, writer, err := os.Pipe()
+	require.NoError(t, err)
+	t.Cleanup(func() { shut(writer) })
+	info, infoChild, err := os.Pipe()
+	require.NoError(t, err)
+	c.Files = []*os.File{never, infoChild}
+	c.bwrap = []string{"--unshare-user", "--userns-block-fd", "3", "--info-fd", "4"}
+	go func() {
+		if _, err := bufio.NewReader(info).ReadString('}'); err == nil {
+			_, _ = os.Stdout.WriteString("ready\n")
+		}
+	}()
+	return c
 }
 
 // running lists the processes whose command line holds mark, but for the parent's.

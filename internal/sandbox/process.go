@@ -49,7 +49,7 @@ type Command struct {
 	Path   string // absolute
 	Args   []string
 	Stdin  io.Reader  // nil = empty
-	Files  []*os.File // descriptors 3, 4, …; "/dev/fd/3" opens the first
+	Files  []*os.File // descriptors 3, 4, …, six at most; "/dev/fd/3" opens the first
 	Dir    string     // the only directory that it may write, and its working directory; empty = none
 	Read   []string   // absolute paths that it may read besides /usr and the directory of its program
 	Limits Limits
@@ -115,7 +115,14 @@ func (s *Sandbox) Start(ctx context.Context, c Command) (*Process, error) {
 // command is c under the active protection, not yet started. What release closes is needed
 // until then only; the group is removed by who waits for the end.
 func (s *Sandbox) command(c Command) (cmd *exec.Cmd, in *group, release func(), err error) {
-	files := slices.Clone(c.Files)
+	if len(c.Files) > maxFiles {
+		return nil, nil, nil, errFiles
+	}
+	life, err := alive()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	files := append(slices.Clone(c.Files), life[0])
 	release = func() {}
 	if s.bwrap != "" {
 		f, err := s.filterFile(c.ReadOnly)
@@ -131,9 +138,10 @@ func (s *Sandbox) command(c Command) (cmd *exec.Cmd, in *group, release func(), 
 		}
 	}
 	const firstFile = 3
-	argv := s.wrap(c, in, firstFile+len(c.Files))
+	tied := firstFile + len(c.Files)
+	argv := s.wrap(c, tied+1)
 	cmd = &exec.Cmd{
-		Path: argv[0], Args: argv, Env: []string{}, Dir: "/",
+		Path: sh, Args: tie(argv, tied, in), Err: missing(argv[0]), Env: []string{}, Dir: "/",
 		Stdin: c.Stdin, ExtraFiles: files, SysProcAttr: attributes(),
 	}
 	if c.Env != nil {
@@ -143,6 +151,16 @@ func (s *Sandbox) command(c Command) (cmd *exec.Cmd, in *group, release func(), 
 		cmd.Dir = c.Dir
 	}
 	return cmd, in, release, nil
+}
+
+// missing is what starting a program would say if it cannot be run at all: the shell
+// before it would only say it to people.
+func missing(program string) error {
+	_, err := exec.LookPath(program)
+	if e, ok := errors.AsType[*exec.Error](err); ok {
+		return e.Err
+	}
+	return err
 }
 
 // filterFile is a descriptor from which bubblewrap reads the system call filter.
@@ -216,8 +234,7 @@ func shut(files ...*os.File) {
 
 // run owns the child from start to end. Its thread stays locked: the kernel
 // kills the child (parent-death signal) when the thread that started it ends,
-// not when the process does. Children of the child get that signal only under
-// bubblewrap; ffmpeg has none.
+// not when the process does. For what the child starts there is tie.
 func (p *Process) run(started chan<- error, limits Limits, stderr *os.File) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

@@ -166,7 +166,7 @@ func (s *Sandbox) findBubblewrap(ctx context.Context, c Config) error {
 // limits are set first, so that they hold for the sandbox as well; that of the number of
 // processes comes last, since it counts those of the sandbox. filter is the
 // descriptor of the system call filter.
-func (s *Sandbox) wrap(c Command, in *group, filter int) []string {
+func (s *Sandbox) wrap(c Command, filter int) []string {
 	argv := append([]string{c.Path}, c.Args...)
 	if s.bwrap != "" {
 		if c.Limits.Processes > 0 && s.groups == nil && s.userLimit() {
@@ -177,14 +177,8 @@ func (s *Sandbox) wrap(c Command, in *group, filter int) []string {
 	if s.prlimit != "" {
 		argv = slices.Concat([]string{s.prlimit}, c.Limits.flags(), []string{"--"}, argv)
 	}
-	if members := in.members(); len(members) > 0 {
-		argv = slices.Concat([]string{"/bin/sh", "-c", enter, "enter"}, members, []string{"--"}, argv)
-	}
 	return argv
 }
-
-// enter puts a process into control groups before it becomes another program.
-const enter = `while [ "$1" != -- ]; do echo 0 > "$1" || exit 125; shift; done; shift; exec "$@"`
 
 // bubble lists bubblewrap's flags: new namespaces of every kind, no capability,
 // and of the file system only what a program needs to be loaded.

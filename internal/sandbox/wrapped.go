@@ -33,7 +33,7 @@ func (s *Sandbox) Wrap(c Command) (*Wrapped, error) {
 			return nil, err
 		}
 		const firstFile = 3
-		c.bwrap = []string{"--info-fd", strconv.Itoa(firstFile + len(c.Files) + 1)} // after the filter
+		c.bwrap = []string{"--info-fd", strconv.Itoa(firstFile + len(c.Files) + 2)} // after the filter
 	}
 	cmd, _, release, err := s.command(c)
 	if err != nil {

@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"path"
 
 	"github.com/cogniverse/cogflow/object"
@@ -13,6 +14,11 @@ type ClaimInput struct {
 	VideoRef
 	Media video.Media `json:"media"`
 	Force bool        `json:"force,omitempty"`
+
+	// TellRoom has the workflow hear of an index or a store without room, so that it can
+	// say so; else the server tries again in silence. A claim that another workflow
+	// holds is waited for by the server in any case.
+	TellRoom bool `json:"tell_room,omitempty"`
 }
 
 // ClaimResult says what there is to do.
@@ -29,6 +35,14 @@ type ClaimResult struct {
 // whatever ids callers chose. A claim of a workflow that is no longer running
 // is taken over.
 func (a *Ingest) Claim(ctx context.Context, in ClaimInput) (ClaimResult, error) {
+	out, err := a.claim(ctx, in)
+	if _, held := errors.AsType[*heldError](err); err != nil && in.TellRoom && !held {
+		err = &toldError{err}
+	}
+	return out, err
+}
+
+func (a *Ingest) claim(ctx context.Context, in ClaimInput) (ClaimResult, error) {
 	p, err := a.recipe(ctx, in.Tenant, in.Recipe)
 	if err != nil {
 		return ClaimResult{}, err

@@ -38,6 +38,12 @@ func (*Errors) InterceptActivity(_ context.Context, next interceptor.ActivityInb
 	return &errorMapper{interceptor.ActivityInboundInterceptorBase{Next: next}}
 }
 
+// toldError wraps a fault of which, if it is one of capacity, the workflow wants to hear:
+// it waits itself, where people see it, and the server does not try again.
+type toldError struct{ error }
+
+func (e *toldError) Unwrap() error { return e.error }
+
 type errorMapper struct {
 	interceptor.ActivityInboundInterceptorBase
 }
@@ -65,6 +71,7 @@ func temporalError(err error, attempt int32) error {
 		options.Category = temporal.ApplicationErrorCategoryBenign
 		setWait(&options, overloadWait)
 	case fault.Capacity:
+		_, options.NonRetryable = errors.AsType[*toldError](err)
 		setWait(&options, capacityWait)
 	case fault.Preempted:
 		setWait(&options, time.Second)

@@ -28,6 +28,12 @@ func (a *Ingest) claims() claims { return claims{a.Store, a.Runs, "video"} }
 // The wait is Temporal's, so it holds no slot and adds nothing to the history.
 const claimWait = 2 * time.Second
 
+// heldError wraps the fault of a claim that another workflow holds: a matter of capacity as
+// any other, but one that passes in the order of things.
+type heldError struct{ error }
+
+func (e *heldError) Unwrap() error { return e.error }
+
 // take claims for this workflow. A claim of a workflow that is no longer
 // running is taken over; of one that runs, a capacity fault says so. A repeated
 // attempt finds the claim of the first.
@@ -38,10 +44,11 @@ func (c claims) take(ctx context.Context, key string) (video.Claim, error) {
 	if !errors.Is(err, object.ErrExists) {
 		return mine, err
 	}
-	held := &fault.Error{
+	why := &fault.Error{
 		Class: fault.Capacity, Op: "claim " + c.what, Subject: key,
 		Reason: "another workflow is at it; waiting for that to end", RetryAfter: claimWait,
 	}
+	held := &heldError{why}
 	holder, sum, err := c.read(ctx, key)
 	switch {
 	case errors.Is(err, object.ErrNotFound):
@@ -56,7 +63,7 @@ func (c claims) take(ctx context.Context, key string) (video.Claim, error) {
 		return mine, err
 	}
 	if open {
-		held.Reason = "workflow " + holder.Workflow + " is at it; waiting for that to end"
+		why.Reason = "workflow " + holder.Workflow + " is at it; waiting for that to end"
 		return mine, held
 	}
 	mine.Number = holder.Number + 1

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -158,6 +159,47 @@ type fullIndex struct {
 	mu   sync.Mutex
 	full int // calls that are refused yet
 	seen int
+}
+
+// fencelessIndex has no room for the first claims.
+type fencelessIndex struct {
+	activities.Index
+	full atomic.Int32 // claims that are refused yet
+}
+
+func (x *fencelessIndex) Fence(ctx context.Context, t tenant.ID, profile string, v video.ID, claim int64) (int64, error) {
+	if x.full.Add(-1) >= 0 {
+		return 0, fault.New(fault.Capacity, "claim video", string(v), "the disk of node 3 is full")
+	}
+	return x.Index.Fence(ctx, t, profile, v, claim)
+}
+
+// TestClaimSaysThatItWaits: a run whose claim finds no room in the index says so, to
+// whoever asks it and to whoever lists runs, and goes on by itself.
+func TestClaimSaysThatItWaits(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	x := &fencelessIndex{Index: w.ingest.Index}
+	x.full.Store(3)
+	w.ingest.Index = x
+	w.video("harbour.txt", frames("harbour", 9)...)
+	env := w.environment()
+	progress := func() (p workflows.VideoProgress) {
+		value, err := env.QueryWorkflow(workflows.QueryProgress)
+		require.NoError(t, err)
+		require.NoError(t, value.Get(&p))
+		return p
+	}
+	looked := false
+	env.RegisterDelayedCallback(func() {
+		require.Contains(t, progress().Waiting, "room in the index or the store: claim video")
+		require.Contains(t, progress().Waiting, "the disk of node 3 is full")
+		looked = true
+	}, time.Minute)
+	env.ExecuteWorkflow(workflows.IngestVideo, workflows.IngestVideoInput{URI: w.harbour()})
+	require.Equal(t, 9, videoResult(t, env).Documents)
+	require.True(t, looked)
+	require.Empty(t, progress().Waiting)
 }
 
 func (x *fullIndex) Upsert(ctx context.Context, docs []video.Document) error {

@@ -176,8 +176,13 @@ func (r *videoRun) begin(ctx workflow.Context) error {
 		return err
 	}
 	r.progress.Name, r.progress.Video = r.source.Name, string(r.source.Video)
-	r.claim, err = call(r.lookup(ctx, "claim "+r.name()), r.a.Claim,
-		activities.ClaimInput{VideoRef: r.ref(), Media: r.source.Media, Force: r.in.Force})
+	// What former builds have scheduled is tried again by the server and never ends for
+	// want of room, so nothing is to be kept apart by a version.
+	err = r.whenRoom(ctx, "room in the index or the store", func() (err error) {
+		r.claim, err = call(r.lookup(ctx, "claim "+r.name()), r.a.Claim,
+			activities.ClaimInput{VideoRef: r.ref(), Media: r.source.Media, Force: r.in.Force, TellRoom: true})
+		return err
+	})
 	r.progress.Expected = r.claim.Expected
 	if err == nil && r.claim.Unchanged {
 		r.tell(ctx, stageDone)
@@ -192,7 +197,7 @@ func (r *videoRun) publish(ctx workflow.Context) error {
 		return int(a.StartMS - b.StartMS)
 	})
 	var published activities.PublishResult
-	err := r.whenRoom(ctx, func() (err error) {
+	err := r.whenRoom(ctx, roomInIndex, func() (err error) {
 		published, err = call(r.feed(ctx, fmt.Sprintf("publish %d documents of %s", r.extraction.Frames, r.name())),
 			r.a.PublishVideo, activities.PublishInput{VideoRef: r.ref(), Generation: r.claim.Generation, Stages: r.stages})
 		return err

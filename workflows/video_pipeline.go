@@ -232,7 +232,7 @@ func (r *videoRun) indexer(ctx workflow.Context) {
 		r.embedded, r.indexing = nil, true
 		start := r.elapsed(ctx)
 		var out activities.ChunkResult
-		err := r.whenRoom(ctx, func() (err error) {
+		err := r.whenRoom(ctx, roomInIndex, func() (err error) {
 			out, err = call(r.feed(ctx, fmt.Sprintf("index %d chunks of %s", len(chunks), r.name())), r.a.IndexChunks,
 				activities.IndexInput{VideoRef: r.ref(), Chunks: chunks})
 			return err
@@ -250,11 +250,15 @@ func (r *videoRun) indexer(ctx workflow.Context) {
 	}
 }
 
-// whenRoom feeds the index. One without room is no failure: the run starts
-// nothing new, says so where people look, and tries again until there is room.
-func (r *videoRun) whenRoom(ctx workflow.Context, feed func() error) error {
+// roomInIndex is what a run waits for that cannot feed the index.
+const roomInIndex = "room in the index"
+
+// whenRoom does a step that needs room, as people know it, in the index. One without
+// is no failure: the run starts nothing new, says so where people look, and tries
+// again until there is room. The server must not retry the step for want of room.
+func (r *videoRun) whenRoom(ctx workflow.Context, room string, step func() error) error {
 	for wait := blockedAtFirst; ; wait = min(2*wait, blockedAtMost) {
-		err := feed()
+		err := step()
 		if classOf(err) != string(fault.Capacity) {
 			if r.blocked {
 				r.blocked, r.progress.Waiting = false, ""
@@ -268,7 +272,7 @@ func (r *videoRun) whenRoom(ctx workflow.Context, feed func() error) error {
 				return err
 			}
 		}
-		r.progress.Waiting = "room in the index: " + reason(err)
+		r.progress.Waiting = room + ": " + reason(err)
 		r.show(ctx)
 		if err := workflow.Sleep(ctx, wait); err != nil {
 			return err

@@ -139,8 +139,8 @@ var errTimeout = fault.New(fault.Transport, "call model", "", "no answer in time
 func (f *flight) resize() {
 	limit := max(f.call.Limit(), 1)
 	f.slots.resize(limit)
-	f.ahead.resize(limit + max(limit/16, 1))
-	f.open.resize(limit + max(limit/4, 1))
+	f.ahead.resize(limit + limit/16)
+	f.open.resize(limit + limit/4)
 }
 
 // admitted waits for a slot of the endpoint. The request is sent next, unless the

@@ -13,8 +13,27 @@ import (
 	"github.com/cogniverse/cogflow/training"
 )
 
-func (a *Train) adapters(t tenant.ID) registry {
-	return registry{a.Store, training.AdaptersPrefix(t)}
+// Adapters are the activities about published adapters.
+type Adapters struct {
+	Store   Store
+	Serving Serving // nil = this worker reaches no server that takes adapters
+}
+
+// Serving puts adapters into model servers.
+type Serving interface {
+	// Serves reports whether a server of this worker takes adapters of a base model.
+	Serves(base string) bool
+	// Load makes a server serve the adapter that lies in dir under a name, and
+	// proves it by a request: for a vector of an embedding model, else for text.
+	// Loading again is no error.
+	Load(ctx context.Context, base, name, dir string, embedding bool) error
+	Unload(ctx context.Context, base, name string) error
+	// Dir is where the server of a base model looks for adapters.
+	Dir(base string) string
+}
+
+func adapterVersions(s Store, t tenant.ID) registry {
+	return registry{s, training.AdaptersPrefix(t)}
 }
 
 // ListAdaptersInput asks for the published adapters of a tenant.
@@ -23,6 +42,9 @@ type ListAdaptersInput struct {
 	Name   string    `json:"name,omitempty"`
 	Role   string    `json:"role,omitempty"`
 }
+
+// Owner is the tenant that the activity works for.
+func (in ListAdaptersInput) Owner() tenant.ID { return in.Tenant }
 
 // AdapterLine is a line of the list.
 type AdapterLine struct {
@@ -51,9 +73,9 @@ type AdapterList struct {
 const MaxAdapters = 500
 
 // ListAdapters lists what is published.
-func (a *Train) ListAdapters(ctx context.Context, in ListAdaptersInput) (AdapterList, error) {
+func (a *Adapters) ListAdapters(ctx context.Context, in ListAdaptersInput) (AdapterList, error) {
 	out := AdapterList{Adapters: []AdapterLine{}}
-	versions, err := a.adapters(in.Tenant).versions(ctx, in.Name)
+	versions, err := adapterVersions(a.Store, in.Tenant).versions(ctx, in.Name)
 	if err != nil {
 		return out, err
 	}
@@ -68,7 +90,7 @@ func (a *Train) ListAdapters(ctx context.Context, in ListAdaptersInput) (Adapter
 			out.More = true
 			break
 		}
-		m, status, err := a.adapter(ctx, in.Tenant, v.name, v.number)
+		m, status, err := readAdapter(ctx, a.Store, in.Tenant, v.name, v.number)
 		if err != nil {
 			return out, err
 		}
@@ -99,6 +121,9 @@ type AdapterInput struct {
 	Latest  bool      `json:"latest,omitempty"`  // 0 = the latest, active or not
 }
 
+// Owner is the tenant that the activity works for.
+func (in AdapterInput) Owner() tenant.ID { return in.Tenant }
+
 // AdapterDetail is all that is known of one.
 type AdapterDetail struct {
 	training.Adapter
@@ -107,8 +132,8 @@ type AdapterDetail struct {
 }
 
 // ShowAdapter describes one version.
-func (a *Train) ShowAdapter(ctx context.Context, in AdapterInput) (AdapterDetail, error) {
-	versions, err := a.adapters(in.Tenant).versions(ctx, in.Name)
+func (a *Adapters) ShowAdapter(ctx context.Context, in AdapterInput) (AdapterDetail, error) {
+	versions, err := adapterVersions(a.Store, in.Tenant).versions(ctx, in.Name)
 	if err != nil {
 		return AdapterDetail{}, err
 	}
@@ -117,7 +142,7 @@ func (a *Train) ShowAdapter(ctx context.Context, in AdapterInput) (AdapterDetail
 		if !v.whole || in.Version != 0 && v.number != in.Version {
 			continue
 		}
-		m, status, err := a.adapter(ctx, in.Tenant, v.name, v.number)
+		m, status, err := readAdapter(ctx, a.Store, in.Tenant, v.name, v.number)
 		if err != nil {
 			return AdapterDetail{}, err
 		}
@@ -144,17 +169,17 @@ const (
 	statusDeprecated = "deprecated"
 )
 
-// adapter reads a manifest and what its role says of it.
-func (a *Train) adapter(ctx context.Context, t tenant.ID, name string, version int) (training.Adapter, string, error) {
+// readAdapter reads a manifest and what its role says of it.
+func readAdapter(ctx context.Context, s Store, t tenant.ID, name string, version int) (training.Adapter, string, error) {
 	var m training.Adapter
-	err := readJSON(ctx, a.Store, training.AdapterPrefix(t, name, version)+training.ManifestName, &m)
+	err := readJSON(ctx, s, training.AdapterPrefix(t, name, version)+training.ManifestName, &m)
 	if absent(err) {
 		return m, "", noAdapter(name, version)
 	}
 	if err != nil {
 		return m, "", err
 	}
-	role, _, err := readRole(ctx, a.Store, training.RoleKey(t, m.Role), m.Role)
+	role, _, err := readRole(ctx, s, training.RoleKey(t, m.Role), m.Role)
 	if err != nil {
 		return m, "", err
 	}

@@ -27,6 +27,9 @@ type RoleInput struct {
 	Seen *training.Activation `json:"seen,omitempty"`
 }
 
+// Owner is the tenant that the activity works for.
+func (in RoleInput) Owner() tenant.ID { return in.Tenant }
+
 // What RoleInput can do.
 const (
 	DoActivate   = "activate"
@@ -37,13 +40,13 @@ const (
 )
 
 // ReadRole says what serves a role.
-func (a *Train) ReadRole(ctx context.Context, in RoleInput) (training.Role, error) {
+func (a *Adapters) ReadRole(ctx context.Context, in RoleInput) (training.Role, error) {
 	role, _, err := readRole(ctx, a.Store, training.RoleKey(in.Tenant, in.Role), in.Role)
 	return role, err
 }
 
 // ChangeRole activates, deactivates or rolls back.
-func (a *Train) ChangeRole(ctx context.Context, in RoleInput) (training.Role, error) {
+func (a *Adapters) ChangeRole(ctx context.Context, in RoleInput) (training.Role, error) {
 	return changeRole(ctx, a.Store, training.RoleKey(in.Tenant, in.Role), in)
 }
 

@@ -28,7 +28,7 @@ type Served struct {
 
 // ServeAdapter puts an adapter into the model server of its base model, and
 // proves that it answers.
-func (a *Train) ServeAdapter(ctx context.Context, in ServeInput) (Served, error) {
+func (a *Adapters) ServeAdapter(ctx context.Context, in ServeInput) (Served, error) {
 	if a.Serving == nil || !a.Serving.Serves(in.Base) {
 		return Served{}, nil
 	}
@@ -36,7 +36,7 @@ func (a *Train) ServeAdapter(ctx context.Context, in ServeInput) (Served, error)
 	if in.Stop {
 		return Served{}, a.Serving.Unload(ctx, in.Base, name)
 	}
-	m, _, err := a.adapter(ctx, in.Tenant, in.Name, in.Version)
+	m, _, err := readAdapter(ctx, a.Store, in.Tenant, in.Name, in.Version)
 	if err != nil {
 		return Served{}, err
 	}
@@ -52,7 +52,7 @@ func (a *Train) ServeAdapter(ctx context.Context, in ServeInput) (Served, error)
 
 // unpack writes the adapter itself (not what lies beside it) to a directory that
 // appears whole.
-func (a *Train) unpack(ctx context.Context, m training.Adapter, prefix, dir string) error {
+func (a *Adapters) unpack(ctx context.Context, m training.Adapter, prefix, dir string) error {
 	if _, err := os.Stat(dir); err == nil {
 		return nil // versions never change
 	}
@@ -80,18 +80,4 @@ func (a *Train) unpack(ctx context.Context, m training.Adapter, prefix, dir stri
 		return nil // another attempt was as quick
 	}
 	return fault.Disk("unpack adapter", m.Name, err)
-}
-
-// copyObject copies within the store; the copy has the hash that is expected.
-func copyObject(ctx context.Context, s Store, from, to, sha256 string) error {
-	in, _, err := s.Get(ctx, from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	info, err := s.Put(ctx, to, in)
-	if err == nil && info.SHA256 != sha256 {
-		return fault.New(fault.Transport, "copy object", to, "its hash is not what the manifest says")
-	}
-	return err
 }

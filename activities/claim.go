@@ -9,6 +9,8 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
+func (a *Ingest) claims() claims { return claims{a.Store, a.Runs, "video"} }
+
 // ClaimInput asks for the right to publish a video in the recipe's profile.
 type ClaimInput struct {
 	VideoRef

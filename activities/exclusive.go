@@ -22,8 +22,6 @@ type claims struct {
 	what  string // "video", "training job": for messages
 }
 
-func (a *Ingest) claims() claims { return claims{a.Store, a.Runs, "video"} }
-
 // claimWait is how often a workflow looks again at a claim that another holds.
 // The wait is Temporal's, so it holds no slot and adds nothing to the history.
 const claimWait = 2 * time.Second
@@ -149,13 +147,4 @@ func (c claims) holds(ctx context.Context, key string, number int64) (video.Clai
 	}
 	mine := holder.Workflow == activity.GetInfo(ctx).WorkflowExecution.ID && (number == 0 || holder.Number == number)
 	return holder, err == nil && mine, err
-}
-
-func deletePrefix(ctx context.Context, s Store, prefix string) (int, error) {
-	deleted := 0
-	err := s.List(ctx, prefix, func(o object.Info) error {
-		deleted++
-		return s.Delete(ctx, o.Key)
-	})
-	return deleted, err
 }

@@ -1,6 +1,10 @@
 package activities
 
-import "context"
+import (
+	"context"
+
+	"github.com/cogniverse/cogflow/tenant"
+)
 
 // HealthCheck says how one part of a worker is.
 type HealthCheck struct {
@@ -11,6 +15,9 @@ type HealthCheck struct {
 
 // HealthInput asks a worker about itself.
 type HealthInput struct{}
+
+// Owner is the default tenant: the check writes one object of it.
+func (HealthInput) Owner() tenant.ID { return tenant.Default }
 
 // HealthResult is its answer.
 type HealthResult struct {

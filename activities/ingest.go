@@ -4,7 +4,6 @@
 package activities
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -15,7 +14,6 @@ import (
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
-	"github.com/cogniverse/cogflow/object"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -56,11 +54,17 @@ type VideoRef struct {
 	Claim  int64             `json:"claim,omitempty"` // number of the claim of the run; 0 = none yet, or an earlier build's
 }
 
+// Owner is the tenant that the activity works for.
+func (in VideoRef) Owner() tenant.ID { return in.Tenant }
+
 // ResolveInput asks for a profile by name.
 type ResolveInput struct {
 	Tenant  tenant.ID `json:"tenant"`
 	Profile string    `json:"profile"`
 }
+
+// Owner is the tenant that the activity works for.
+func (in ResolveInput) Owner() tenant.ID { return in.Tenant }
 
 // Recipe is a profile that a run is pinned to: its fingerprint, under which the
 // whole of it is stored, and the parts that a workflow decides by.
@@ -128,6 +132,9 @@ type InspectInput struct {
 	DryRun bool      `json:"dry_run,omitempty"` // write nothing
 }
 
+// Owner is the tenant that the activity works for.
+func (in InspectInput) Owner() tenant.ID { return in.Tenant }
+
 // Inspect reads a video once to learn its identity and what its container says.
 func (a *Ingest) Inspect(ctx context.Context, in InspectInput) (video.Source, error) {
 	file, name, err := a.Sources.Open(ctx, in.Tenant, in.URI)
@@ -171,75 +178,4 @@ func identify(ctx context.Context, file io.ReadSeeker) (video.ID, int64, error) 
 			return "", size, ctx.Err()
 		}
 	}
-}
-
-// writeJSON stores v; a store keeps equal keys equal, so repeats do no harm.
-func writeJSON(ctx context.Context, s Store, key string, v any) error {
-	data, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	_, err = s.Put(ctx, key, bytes.NewReader(data))
-	return err
-}
-
-// writeManifest stores v durably: whoever reads it can rely on everything that
-// was stored before.
-func writeManifest(ctx context.Context, s Store, key string, v any) error {
-	data, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	for {
-		_, err := s.Create(ctx, key, bytes.NewReader(data))
-		if !errors.Is(err, object.ErrExists) {
-			return err
-		}
-		old, err := s.Stat(ctx, key)
-		if err == nil || errors.Is(err, object.ErrCorrupt) { // then it has no SHA-256
-			_, err = s.Replace(ctx, key, old.SHA256, bytes.NewReader(data))
-		}
-		if !errors.Is(err, object.ErrChanged) && !errors.Is(err, object.ErrNotFound) {
-			return err
-		}
-	}
-}
-
-// keepFirst stores v durably unless something whole is there: of several that
-// publish one version, all of the same job, the first counts.
-func keepFirst(ctx context.Context, s Store, key string, v any) error {
-	err := createJSON(ctx, s, key, v)
-	if !errors.Is(err, object.ErrExists) {
-		return err
-	}
-	if there, err := whole(ctx, s, key); there || err != nil {
-		return err
-	}
-	return writeManifest(ctx, s, key, v) // a crash of the machine tore it
-}
-
-// readJSON reads what writeJSON wrote. object.ErrNotFound stays recognizable.
-func readJSON(ctx context.Context, s Store, key string, v any) error {
-	data, err := readAll(ctx, s, key)
-	if err != nil {
-		return err
-	}
-	return fault.Wrap(fault.Input, "read object", key, json.Unmarshal(data, v))
-}
-
-func readAll(ctx context.Context, s Store, key string) ([]byte, error) {
-	r, info, err := s.Get(ctx, key)
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	out := bytes.NewBuffer(make([]byte, 0, info.Size+bytes.MinRead))
-	_, err = out.ReadFrom(r)
-	return out.Bytes(), err
-}
-
-// absent reports whether an object has to be made (again): it is not there, or
-// a crash of the machine tore it.
-func absent(err error) bool {
-	return errors.Is(err, object.ErrNotFound) || errors.Is(err, object.ErrCorrupt)
 }

@@ -24,6 +24,9 @@ type ListSourceInput struct {
 	MaxVideos int       `json:"max_videos,omitempty"` // 0 = all
 }
 
+// Owner is the tenant that the activity works for.
+func (in ListSourceInput) Owner() tenant.ID { return in.Tenant }
+
 // Listing names a stored listing: what the library held when the run began.
 type Listing struct {
 	Prefix  string `json:"prefix"`
@@ -51,6 +54,9 @@ type DropListingInput struct {
 	Run    string    `json:"run"`    // that listed the source
 	Prefix string    `json:"prefix"` // for workers of earlier builds
 }
+
+// Owner is the tenant that the activity works for.
+func (in DropListingInput) Owner() tenant.ID { return OwnerOfPrefix(in.Tenant, in.Prefix) }
 
 // errEnough ends a listing that has found max_videos.
 var errEnough = errors.New("enough videos")
@@ -95,6 +101,9 @@ type ReadListingInput struct {
 	Prefix string    `json:"prefix"` // for workers of earlier builds
 	Page   int       `json:"page"`
 }
+
+// Owner is the tenant that the activity works for.
+func (in ReadListingInput) Owner() tenant.ID { return OwnerOfPrefix(in.Tenant, in.Prefix) }
 
 // ReadListingResult holds its URIs.
 type ReadListingResult struct {
@@ -240,6 +249,9 @@ type SpendInput struct {
 	// Workflow asks for the cost of one workflow in the job only.
 	Workflow string `json:"workflow,omitempty"`
 }
+
+// Owner is the tenant that the activity works for.
+func (in SpendInput) Owner() tenant.ID { return in.Tenant }
 
 // Spend sums up what a job has cost.
 func (a *Ingest) Spend(ctx context.Context, in SpendInput) (video.Spend, error) {

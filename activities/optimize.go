@@ -61,10 +61,6 @@ type Optimize struct {
 
 func (a *Optimize) claims() claims { return claims{a.Store, a.Runs, "optimization"} }
 
-func (a *Optimize) programs(t tenant.ID) registry {
-	return registry{a.Store, string(t) + "/programs/"}
-}
-
 // The modes.
 const (
 	ModeCompat   = "compat"   // DSPy's decisions
@@ -84,6 +80,9 @@ type PrepareOptimizeInput struct {
 	Settings  mipro.Settings  `json:"settings"`
 	BudgetUSD float64         `json:"budget_usd,omitempty"`
 }
+
+// Owner is the tenant that the activity works for.
+func (in PrepareOptimizeInput) Owner() tenant.ID { return in.Tenant }
 
 // OptimizePlan is a job before its first call.
 type OptimizePlan struct {

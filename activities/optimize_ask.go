@@ -33,6 +33,9 @@ type Spender struct {
 	LimitMicroUSD int64     `json:"limit_micro_usd,omitempty"`
 }
 
+// Owner is the tenant that the activity works for.
+func (in Spender) Owner() tenant.ID { return in.Tenant }
+
 // Asked counts what an activity has asked for.
 type Asked struct {
 	Answers      int   `json:"answers"` // taken, stored ones included

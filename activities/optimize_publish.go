@@ -13,14 +13,6 @@ import (
 	"github.com/cogniverse/cogflow/training"
 )
 
-// The files of a published program.
-const (
-	programFile = "program.json" // as DSPy's save writes it
-	stateFile   = "state.json"   // as DSPy's dump_state gives it
-	sourceFile  = "source.json"  // as cogflow reads it: `optimize --program`
-	trialsFile  = "trials.jsonl"
-)
-
 // PublishProgramInput asks for the best of a job to be published.
 type PublishProgramInput struct {
 	SearchStep
@@ -58,7 +50,7 @@ func (a *Optimize) PublishProgram(ctx context.Context, in PublishProgramInput) (
 	if err := readJSON(ctx, a.Store, a.stored(in.Spender, "trials.json"), &trials); err != nil {
 		return PublishedProgram{}, err
 	}
-	reg := a.programs(in.Tenant)
+	reg := programVersions(a.Store, in.Tenant)
 	mine := reservation{Job: in.Job, Steps: len(trials)}
 	version, done, err := reg.reserve(ctx, in.Name, mine)
 	out := PublishedProgram{Name: in.Name, Version: version, Repeated: spend.Repeated}

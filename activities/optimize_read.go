@@ -71,8 +71,7 @@ func (a *Optimize) text(ctx context.Context, t tenant.ID, what string, raw json.
 	if len(raw) == 0 || strictjson.Unmarshal(raw, &at) != nil || at.URI == "" {
 		return raw, nil
 	}
-	train := &Train{Store: a.Store, Documents: a.Documents}
-	open, name, closeAll, err := train.document(ctx, t, Dataset{URI: at.URI})
+	open, name, closeAll, err := openDataset(ctx, a.Store, a.Documents, t, Dataset{URI: at.URI})
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,7 @@ func (a *Optimize) WriteOptimizeReport(ctx context.Context, in OptimizeReportInp
 	if err != nil {
 		return ReportResult{}, err
 	}
-	d, err := a.program(ctx, in.Tenant, in.Name, in.Version)
+	d, err := readProgram(ctx, a.Store, in.Tenant, in.Name, in.Version)
 	if err != nil {
 		return ReportResult{}, err
 	}

@@ -14,6 +14,43 @@ import (
 	"github.com/cogniverse/cogflow/training"
 )
 
+// Programs are the activities about published programs.
+type Programs struct {
+	Store Store
+}
+
+func programVersions(s Store, t tenant.ID) registry {
+	return registry{s, string(t) + "/programs/"}
+}
+
+// The files of a published program.
+const (
+	programFile = "program.json" // as DSPy's save writes it
+	stateFile   = "state.json"   // as DSPy's dump_state gives it
+	sourceFile  = "source.json"  // as cogflow reads it: `optimize --program`
+	trialsFile  = "trials.jsonl"
+)
+
+// ListProgramsInput asks for the published programs of a tenant.
+type ListProgramsInput struct {
+	Tenant tenant.ID `json:"tenant"`
+	Name   string    `json:"name,omitempty"`
+}
+
+// Owner is the tenant that the activity works for.
+func (in ListProgramsInput) Owner() tenant.ID { return in.Tenant }
+
+// ProgramInput names a program.
+type ProgramInput struct {
+	Tenant  tenant.ID `json:"tenant"`
+	Name    string    `json:"name"`
+	Version int       `json:"version,omitempty"` // 0 = the active one, else the latest
+	Latest  bool      `json:"latest,omitempty"`  // 0 = the latest, active or not
+}
+
+// Owner is the tenant that the activity works for.
+func (in ProgramInput) Owner() tenant.ID { return in.Tenant }
+
 // ProgramList is the list of programs: by name, the latest version first.
 type ProgramList struct {
 	Programs []ProgramLine `json:"programs"`
@@ -36,9 +73,9 @@ type ProgramLine struct {
 }
 
 // ListPrograms lists what was published.
-func (a *Optimize) ListPrograms(ctx context.Context, in ListAdaptersInput) (ProgramList, error) {
+func (a *Programs) ListPrograms(ctx context.Context, in ListProgramsInput) (ProgramList, error) {
 	out := ProgramList{Programs: []ProgramLine{}}
-	versions, err := a.programs(in.Tenant).versions(ctx, in.Name)
+	versions, err := programVersions(a.Store, in.Tenant).versions(ctx, in.Name)
 	if err != nil {
 		return out, err
 	}
@@ -56,7 +93,7 @@ func (a *Optimize) ListPrograms(ctx context.Context, in ListAdaptersInput) (Prog
 			out.More = true
 			break
 		}
-		d, err := a.program(ctx, in.Tenant, v.name, v.number)
+		d, err := readProgram(ctx, a.Store, in.Tenant, v.name, v.number)
 		if err != nil {
 			return out, err
 		}
@@ -83,7 +120,7 @@ type ProgramDetail struct {
 }
 
 // ShowProgram describes one version; 0 = the active one, else the latest.
-func (a *Optimize) ShowProgram(ctx context.Context, in AdapterInput) (ProgramDetail, error) {
+func (a *Programs) ShowProgram(ctx context.Context, in ProgramInput) (ProgramDetail, error) {
 	if in.Version == 0 && !in.Latest {
 		role, _, err := readRole(ctx, a.Store, programRole(in.Tenant, in.Name), in.Name)
 		if err != nil {
@@ -93,13 +130,13 @@ func (a *Optimize) ShowProgram(ctx context.Context, in AdapterInput) (ProgramDet
 			in.Version = role.Active.Version
 		}
 	}
-	versions, err := a.programs(in.Tenant).versions(ctx, in.Name)
+	versions, err := programVersions(a.Store, in.Tenant).versions(ctx, in.Name)
 	if err != nil {
 		return ProgramDetail{}, err
 	}
 	for _, v := range slices.Backward(versions) {
 		if v.whole && (in.Version == 0 || v.number == in.Version) {
-			return a.program(ctx, in.Tenant, in.Name, v.number)
+			return readProgram(ctx, a.Store, in.Tenant, in.Name, v.number)
 		}
 	}
 	return ProgramDetail{}, noProgram(in.Name, in.Version)
@@ -119,19 +156,19 @@ func programRole(t tenant.ID, name string) string {
 	return string(t) + "/programs/_roles/" + name + ".json"
 }
 
-func (a *Optimize) program(ctx context.Context, t tenant.ID, name string, version int) (ProgramDetail, error) {
-	d := ProgramDetail{Prefix: a.programs(t).at(name, version), Status: statusInactive}
-	err := readJSON(ctx, a.Store, d.Prefix+training.ManifestName, &d.Release)
+func readProgram(ctx context.Context, s Store, t tenant.ID, name string, version int) (ProgramDetail, error) {
+	d := ProgramDetail{Prefix: programVersions(s, t).at(name, version), Status: statusInactive}
+	err := readJSON(ctx, s, d.Prefix+training.ManifestName, &d.Release)
 	if absent(err) {
 		return d, noProgram(name, version)
 	}
 	if err == nil {
-		err = readJSON(ctx, a.Store, d.Prefix+sourceFile, &d.Program)
+		err = readJSON(ctx, s, d.Prefix+sourceFile, &d.Program)
 	}
 	if err != nil {
 		return d, err
 	}
-	role, _, err := readRole(ctx, a.Store, programRole(t, name), name)
+	role, _, err := readRole(ctx, s, programRole(t, name), name)
 	d.Active, d.Canary = role.Active, role.Canary
 	if role.Active != nil && role.Active.Version == version {
 		d.Status = statusActive
@@ -145,9 +182,9 @@ func (a *Optimize) program(ctx context.Context, t tenant.ID, name string, versio
 
 // ChangeProgram promotes a version, rolls back to the one before, or starts and
 // ends a canary.
-func (a *Optimize) ChangeProgram(ctx context.Context, in RoleInput) (training.Role, error) {
+func (a *Programs) ChangeProgram(ctx context.Context, in RoleInput) (training.Role, error) {
 	if in.Do == DoActivate || in.Do == DoCanary {
-		if _, err := a.program(ctx, in.Tenant, in.Name, in.Version); err != nil {
+		if _, err := readProgram(ctx, a.Store, in.Tenant, in.Name, in.Version); err != nil {
 			return training.Role{}, err
 		}
 	}
@@ -155,7 +192,7 @@ func (a *Optimize) ChangeProgram(ctx context.Context, in RoleInput) (training.Ro
 }
 
 // ReadProgramRole says which version is active, and which is the canary.
-func (a *Optimize) ReadProgramRole(ctx context.Context, in RoleInput) (training.Role, error) {
+func (a *Programs) ReadProgramRole(ctx context.Context, in RoleInput) (training.Role, error) {
 	role, _, err := readRole(ctx, a.Store, programRole(in.Tenant, in.Role), in.Role)
 	return role, err
 }

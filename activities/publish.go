@@ -228,6 +228,9 @@ type DeleteInput struct {
 	Profile string    `json:"profile,omitempty"`
 }
 
+// Owner is the tenant that the activity works for.
+func (in DeleteInput) Owner() tenant.ID { return in.Tenant }
+
 // DeleteResult counts what was removed.
 type DeleteResult struct {
 	Documents int `json:"documents"`
@@ -268,6 +271,9 @@ type ListInput struct {
 	Offset  int       `json:"offset,omitempty"`
 	Limit   int       `json:"limit"`
 }
+
+// Owner is the tenant that the activity works for.
+func (in ListInput) Owner() tenant.ID { return in.Tenant }
 
 // ListResult is that page.
 type ListResult struct {

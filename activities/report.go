@@ -26,6 +26,9 @@ type ReportInput struct {
 	Failures []video.Failure `json:"failures"`
 }
 
+// Owner is the tenant that the activity works for.
+func (in ReportInput) Owner() tenant.ID { return in.Tenant }
+
 // ReportVideo names a video and how it ended.
 type ReportVideo struct {
 	Video  video.ID `json:"video"`

@@ -19,6 +19,9 @@ type EmbedQueryInput struct {
 	LimitMicroUSD int64 `json:"limit_micro_usd,omitempty"`
 }
 
+// Owner is the tenant that the activity works for.
+func (in EmbedQueryInput) Owner() tenant.ID { return in.Tenant }
+
 // EmbedQueryResult names the stored embedding.
 type EmbedQueryResult struct {
 	Cached bool `json:"cached"`
@@ -71,6 +74,9 @@ type SearchInput struct {
 	Rank   video.Rank        `json:"rank"`
 	Limit  int               `json:"limit"`
 }
+
+// Owner is the tenant that the activity works for.
+func (in SearchInput) Owner() tenant.ID { return in.Tenant }
 
 // SearchResult holds them, best first.
 type SearchResult struct {

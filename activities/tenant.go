@@ -19,7 +19,7 @@ import (
 // added later is confined without doing anything.
 
 // owned is an input of an activity.
-type owned interface{ owner() tenant.ID }
+type owned interface{ Owner() tenant.ID }
 
 // Tenants is an interceptor that notes for which tenant an activity works.
 type Tenants struct {
@@ -44,7 +44,7 @@ func (t *tenantActivity) ExecuteActivity(ctx context.Context, in *interceptor.Ex
 		if !ok {
 			continue
 		}
-		name := input.owner()
+		name := input.Owner()
 		if id, err := tenant.Parse(string(name)); err != nil || id != name {
 			return nil, fault.New(fault.Input, "run activity "+activity.GetInfo(ctx).ActivityType.Name, string(name), "its input names no tenant")
 		}
@@ -134,37 +134,9 @@ func ownerOf(key string) tenant.ID {
 	return ""
 }
 
-// The inputs of activities, by what they embed.
-
-func (in VideoRef) owner() tenant.ID             { return in.Tenant }
-func (in ResolveInput) owner() tenant.ID         { return in.Tenant }
-func (in InspectInput) owner() tenant.ID         { return in.Tenant }
-func (in ListSourceInput) owner() tenant.ID      { return in.Tenant }
-func (in SpendInput) owner() tenant.ID           { return in.Tenant }
-func (in ReportInput) owner() tenant.ID          { return in.Tenant }
-func (in DeleteInput) owner() tenant.ID          { return in.Tenant }
-func (in ListInput) owner() tenant.ID            { return in.Tenant }
-func (in EmbedQueryInput) owner() tenant.ID      { return in.Tenant }
-func (in SearchInput) owner() tenant.ID          { return in.Tenant }
-func (in PrepareInput) owner() tenant.ID         { return in.Tenant }
-func (in PlanInput) owner() tenant.ID            { return in.Tenant }
-func (in JobInput) owner() tenant.ID             { return in.Tenant }
-func (in TrainRunInput) owner() tenant.ID        { return in.Tenant }
-func (in SweepReportInput) owner() tenant.ID     { return in.Report.Tenant }
-func (in ListAdaptersInput) owner() tenant.ID    { return in.Tenant }
-func (in AdapterInput) owner() tenant.ID         { return in.Tenant }
-func (in RoleInput) owner() tenant.ID            { return in.Tenant }
-func (in PrepareOptimizeInput) owner() tenant.ID { return in.Tenant }
-func (in Spender) owner() tenant.ID              { return in.Tenant }
-
-// HealthInput names no tenant: the check writes one object of the default one.
-func (HealthInput) owner() tenant.ID { return tenant.Default }
-
-// What a workflow of an earlier build has scheduled names its tenant in the prefix.
-func (in ReadListingInput) owner() tenant.ID { return orOwnerOf(in.Tenant, in.Prefix) }
-func (in DropListingInput) owner() tenant.ID { return orOwnerOf(in.Tenant, in.Prefix) }
-
-func orOwnerOf(t tenant.ID, prefix string) tenant.ID {
+// OwnerOfPrefix is t, or where it is empty the tenant that a prefix of keys is of:
+// what a workflow of an earlier build has scheduled names its tenant in the prefix.
+func OwnerOfPrefix(t tenant.ID, prefix string) tenant.ID {
 	if t != "" {
 		return t
 	}

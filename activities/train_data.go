@@ -1,31 +1,15 @@
 package activities
 
 import (
-	"bytes"
-	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"github.com/cogniverse/cogflow/fault"
-	"github.com/cogniverse/cogflow/object"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
 )
-
-// Dataset names rows: a place, or the rows themselves where they are few.
-type Dataset struct {
-	URI  string            `json:"uri,omitempty"`  // path, file://, s3://, https://, or dataset:<sha256> of an upload
-	Name string            `json:"name,omitempty"` // of the file that was uploaded, for messages; empty = URI
-	Rows []json.RawMessage `json:"rows,omitempty"`
-}
-
-// UploadScheme is the scheme of datasets that `cogflow` has uploaded.
-const UploadScheme = "dataset:"
 
 // PrepareInput asks for datasets to be checked and brought into canonical form.
 type PrepareInput struct {
@@ -40,6 +24,9 @@ type PrepareInput struct {
 	AllowDropped    float64         `json:"allow_dropped,omitempty"`
 	MinRows         int             `json:"min_rows,omitempty"`
 }
+
+// Owner is the tenant that the activity works for.
+func (in PrepareInput) Owner() tenant.ID { return in.Tenant }
 
 func (in PrepareInput) options(name, evalName string) training.CheckOptions {
 	o := training.CheckOptions{
@@ -57,7 +44,7 @@ func (in PrepareInput) options(name, evalName string) training.CheckOptions {
 // PrepareDataset checks a dataset before any GPU is taken, and stores its rows
 // under their hash in the one form that the trainer reads.
 func (a *Train) PrepareDataset(ctx context.Context, in PrepareInput) (training.Check, error) {
-	source, name, closeSource, err := a.document(ctx, in.Tenant, in.Train)
+	source, name, closeSource, err := openDataset(ctx, a.Store, a.Documents, in.Tenant, in.Train)
 	if err != nil {
 		return training.Check{}, err
 	}
@@ -65,7 +52,7 @@ func (a *Train) PrepareDataset(ctx context.Context, in PrepareInput) (training.C
 	var held training.Source
 	evalName := ""
 	if in.Eval != nil {
-		open, of, closeEval, err := a.document(ctx, in.Tenant, *in.Eval)
+		open, of, closeEval, err := openDataset(ctx, a.Store, a.Documents, in.Tenant, *in.Eval)
 		if err != nil {
 			return training.Check{}, err
 		}
@@ -114,58 +101,6 @@ func scratchFiles(dir string) (train, eval *os.File, err error) {
 		eval, err = os.CreateTemp(dir, "eval-")
 	}
 	return train, eval, fault.Wrap(fault.Capacity, "prepare dataset", dir, err)
-}
-
-// document opens what a dataset names. It can be read several times.
-func (a *Train) document(ctx context.Context, t tenant.ID, d Dataset) (open training.Source, name string, closeAll func(), err error) {
-	nothing := func() {}
-	if len(d.Rows) > 0 {
-		rows, err := json.Marshal(d.Rows)
-		if err != nil {
-			return nil, "", nothing, fault.Wrap(fault.Input, "read dataset", "rows", err)
-		}
-		return func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(rows)), nil }, "rows of the input", nothing, nil
-	}
-	if sum, ok := strings.CutPrefix(d.URI, UploadScheme); ok {
-		open, err := a.upload(ctx, t, d.URI, sum)
-		return open, cmp.Or(d.Name, d.URI), nothing, err
-	}
-	file, name, err := a.Documents.Open(ctx, t, d.URI)
-	if err != nil {
-		return nil, "", nothing, ofDataset(err)
-	}
-	open = func() (io.ReadCloser, error) {
-		_, err := file.Seek(0, io.SeekStart)
-		return io.NopCloser(file), fault.Wrap(fault.Transport, "read dataset", name, err)
-	}
-	return open, name, func() { _ = file.Close() }, nil
-}
-
-// ofDataset makes a fault of a file that could not be opened one of the dataset:
-// whoever opens files speaks of videos.
-func ofDataset(err error) error {
-	f, ok := errors.AsType[*fault.Error](err)
-	if !ok {
-		return err
-	}
-	about := *f
-	about.Op, about.Reason = "read dataset", strings.ReplaceAll(f.Reason, "video file", "file")
-	return &about
-}
-
-// upload opens a dataset that lies in the store already.
-func (a *Train) upload(ctx context.Context, t tenant.ID, uri, sum string) (training.Source, error) {
-	if len(sum) != 64 || strings.Trim(sum, "0123456789abcdef") != "" {
-		return nil, fault.New(fault.Input, "read dataset", uri, "want dataset: and 64 hexadecimal digits")
-	}
-	key := training.UploadKey(t, sum)
-	if _, err := a.Store.Stat(ctx, key); errors.Is(err, object.ErrNotFound) {
-		key = training.DatasetKey(t, sum)
-		if _, err := a.Store.Stat(ctx, key); errors.Is(err, object.ErrNotFound) {
-			return nil, fault.New(fault.Input, "read dataset", uri, "nothing was uploaded under this hash for tenant "+string(t))
-		}
-	}
-	return func() (io.ReadCloser, error) { r, _, err := a.Store.Get(ctx, key); return r, err }, nil
 }
 
 // keepRows stores canonical rows. Equal rows have one key, so a repeat is harmless.

@@ -27,6 +27,9 @@ type PlanInput struct {
 	BudgetUSD float64         `json:"budget_usd,omitempty"`
 }
 
+// Owner is the tenant that the activity works for.
+func (in PlanInput) Owner() tenant.ID { return in.Tenant }
+
 // Plan is a job: its identity, its base model and what it needs by class.
 type Plan struct {
 	Job      string            `json:"job"`
@@ -122,6 +125,9 @@ type JobInput struct {
 	Tenant tenant.ID `json:"tenant"`
 	Job    string    `json:"job"`
 }
+
+// Owner is the tenant that the activity works for.
+func (in JobInput) Owner() tenant.ID { return in.Tenant }
 
 // ClaimJob makes sure that one workflow at a time runs a job, whatever ids
 // callers chose. It returns the outcome of a job that has ended before.

@@ -3,20 +3,12 @@ package activities
 import (
 	"context"
 	"io"
-	"os"
 
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/video"
 )
-
-// Documents opens the files that users name as datasets.
-type Documents interface {
-	// Open returns the local file, fetched if it is remote; closing it releases
-	// whatever was fetched.
-	Open(ctx context.Context, t tenant.ID, uri string) (file *os.File, name string, err error)
-}
 
 // BaseModels finds base models on this worker's disk.
 type BaseModels interface {
@@ -53,19 +45,6 @@ type GPULedger interface {
 	Spent(ctx context.Context, t tenant.ID, job, workflow string) (microUSD int64, err error)
 }
 
-// Serving puts adapters into model servers.
-type Serving interface {
-	// Serves reports whether a server of this worker takes adapters of a base model.
-	Serves(base string) bool
-	// Load makes a server serve the adapter that lies in dir under a name, and
-	// proves it by a request: for a vector of an embedding model, else for text.
-	// Loading again is no error.
-	Load(ctx context.Context, base, name, dir string, embedding bool) error
-	Unload(ctx context.Context, base, name string) error
-	// Dir is where the server of a base model looks for adapters.
-	Dir(base string) string
-}
-
 // TrainReports render pages about training.
 type TrainReports struct {
 	Train func(w io.Writer, r training.Report) error
@@ -82,7 +61,6 @@ type Train struct {
 	GPUs        GPUs
 	Ledger      GPULedger
 	Runs        Runs
-	Serving     Serving
 	Prices      training.Prices
 	Reports     TrainReports
 	Scratch     string  // directory for temporary files

@@ -81,13 +81,13 @@ func (a *Train) publish(ctx context.Context, in PublishAdapterInput) (PublishedA
 	if err != nil {
 		return PublishedAdapter{}, err
 	}
-	version, done, err := a.adapters(in.Tenant).reserve(ctx, in.Name,
+	version, done, err := adapterVersions(a.Store, in.Tenant).reserve(ctx, in.Name,
 		reservation{Job: in.Job, Ended: outcome.Ended, Steps: outcome.Steps})
 	if err != nil {
 		return PublishedAdapter{}, err
 	}
 	if done {
-		_, status, err := a.adapter(ctx, in.Tenant, in.Name, version)
+		_, status, err := readAdapter(ctx, a.Store, in.Tenant, in.Name, version)
 		return PublishedAdapter{Name: in.Name, Version: version, Outcome: outcome, Active: status == statusActive}, err
 	}
 	prefix := training.AdapterPrefix(in.Tenant, in.Name, version)

@@ -28,7 +28,7 @@ type TrainReportInput struct {
 // WriteTrainReport renders the report of a training run into the store.
 func (a *Train) WriteTrainReport(ctx context.Context, in TrainReportInput) (ReportResult, error) {
 	run := activity.GetInfo(ctx).WorkflowExecution
-	m, _, err := a.adapter(ctx, in.Tenant, in.Name, in.Version)
+	m, _, err := readAdapter(ctx, a.Store, in.Tenant, in.Name, in.Version)
 	if err != nil {
 		return ReportResult{}, err
 	}
@@ -117,6 +117,9 @@ type SweepReportInput struct {
 	RunID  string               `json:"run_id"`
 	Report training.SweepReport `json:"report"`
 }
+
+// Owner is the tenant that the activity works for.
+func (in SweepReportInput) Owner() tenant.ID { return in.Report.Tenant }
 
 // WriteSweepReport renders the report of a sweep into the store.
 func (a *Train) WriteSweepReport(ctx context.Context, in SweepReportInput) (ReportResult, error) {

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path"
 	"path/filepath"
@@ -151,47 +150,6 @@ func (r *trainRun) fetchCheckpoint(ctx context.Context, prefix string) (dir stri
 		}
 	}
 	return dir, m.Step, events, nil
-}
-
-// fetchFile fetches one file of a manifest and compares its hash.
-func fetchFile(ctx context.Context, s Store, prefix string, f training.CheckpointFile, dir string) error {
-	if !filepath.IsLocal(filepath.FromSlash(f.Name)) {
-		return fault.New(fault.Input, "read manifest", prefix, "it names a file outside: "+f.Name)
-	}
-	info, err := s.Stat(ctx, prefix+f.Name)
-	if err == nil && info.SHA256 != f.SHA256 {
-		err = object.ErrCorrupt
-	}
-	if err != nil {
-		return err
-	}
-	to := filepath.Join(dir, filepath.FromSlash(f.Name))
-	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
-		return fault.Wrap(fault.Capacity, "fetch file", to, err)
-	}
-	return fetchObject(ctx, s, prefix+f.Name, to)
-}
-
-// fetchObject copies an object to a file, which is there whole or not at all.
-func fetchObject(ctx context.Context, s Store, key, to string) error {
-	in, _, err := s.Get(ctx, key)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := os.Create(to + ".part")
-	if err != nil {
-		return fault.Wrap(fault.Capacity, "fetch object", key, err)
-	}
-	_, err = io.Copy(out, in)
-	if closeErr := out.Close(); err == nil {
-		err = fault.Wrap(fault.Capacity, "fetch object", key, closeErr)
-	}
-	if err != nil {
-		_ = os.Remove(out.Name())
-		return err
-	}
-	return fault.Wrap(fault.Capacity, "fetch object", key, os.Rename(out.Name(), to))
 }
 
 func readEvents(ctx context.Context, s Store, key string) ([]training.Event, error) {

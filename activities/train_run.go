@@ -36,6 +36,9 @@ type TrainRunInput struct {
 	Before        Tally          `json:"before"` // what former runs of this job came to
 }
 
+// Owner is the tenant that the activity works for.
+func (in TrainRunInput) Owner() tenant.ID { return in.Tenant }
+
 // Tally adds up the attempts of a job. It survives the death of a worker in the
 // details of the heartbeat.
 type Tally struct {

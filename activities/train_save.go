@@ -184,18 +184,3 @@ func encodeEvents(events []training.Event) ([]byte, error) {
 	}
 	return lines.Bytes(), nil
 }
-
-// createJSON writes v durably unless the key is taken.
-func createJSON(ctx context.Context, s Store, key string, v any) error {
-	data, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	_, err = s.Create(ctx, key, bytes.NewReader(data))
-	if errors.Is(err, object.ErrExists) {
-		if _, torn := s.Stat(ctx, key); errors.Is(torn, object.ErrCorrupt) {
-			_, err = s.Replace(ctx, key, "", bytes.NewReader(data))
-		}
-	}
-	return err
-}

@@ -23,6 +23,8 @@ type hands struct {
 	ingest   *activities.Ingest
 	train    *activities.Train
 	optimize *activities.Optimize
+	adapters *activities.Adapters
+	programs *activities.Programs
 }
 
 // pool is a set of workers on one task queue.
@@ -83,14 +85,20 @@ func registerMain(r worker.Registry, h hands) {
 	t := h.train
 	register(r, map[string]any{
 		"PlanTraining": t.PlanTraining, "ClaimJob": t.ClaimJob, "ReleaseJob": t.ReleaseJob, "PublishAdapter": t.PublishAdapter,
-		"ListAdapters": t.ListAdapters, "ShowAdapter": t.ShowAdapter, "ReadRole": t.ReadRole, "ChangeRole": t.ChangeRole,
-		"ServeAdapter": t.ServeAdapter,
+	})
+	d := h.adapters
+	register(r, map[string]any{
+		"ListAdapters": d.ListAdapters, "ShowAdapter": d.ShowAdapter, "ReadRole": d.ReadRole, "ChangeRole": d.ChangeRole,
+		"ServeAdapter": d.ServeAdapter,
 	})
 	o := h.optimize
 	register(r, map[string]any{
 		"ClaimOptimize": o.ClaimOptimize, "FinishOptimize": o.FinishOptimize, "PublishProgram": o.PublishProgram,
-		"ListPrograms": o.ListPrograms, "ShowProgram": o.ShowProgram, "ReadProgramRole": o.ReadProgramRole,
-		"ChangeProgram": o.ChangeProgram,
+	})
+	p := h.programs
+	register(r, map[string]any{
+		"ListPrograms": p.ListPrograms, "ShowProgram": p.ShowProgram, "ReadProgramRole": p.ReadProgramRole,
+		"ChangeProgram": p.ChangeProgram,
 	})
 }
 

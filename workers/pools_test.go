@@ -64,7 +64,7 @@ func TestSubsetsOfPools(t *testing.T) {
 			require.Equal(t, serves("media"), a.Media != nil)
 			require.Equal(t, serves("media"), a.Sources != nil)
 			require.Equal(t, serves("train"), h.train.Trainer != nil)
-			require.Equal(t, serves("cogflow"), h.train.Serving != nil)
+			require.Equal(t, serves("cogflow"), h.adapters.Serving != nil)
 			require.Equal(t, len(names) > 1 || names[0] != "index", a.Ledger != nil, "only the index pays for nothing")
 			for path, used := range map[string]bool{"index.db": serves("index"), "ledger.db": a.Ledger != nil, "tmp": serves("media", "train")} {
 				_, err := os.Stat(filepath.Join(w.dir, path))

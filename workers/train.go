@@ -29,9 +29,6 @@ func (h *health) training(ctx context.Context, c config.Config, getenv func(stri
 		places[name] = basemodel.Place{Path: m.Path, Repo: m.Repo, Revision: m.Revision}
 	}
 	t.Models = basemodel.New(places, c.Training.ModelsDir)
-	if h.parts.have(partServing) {
-		t.Serving = newServers(c, getenv)
-	}
 	at := slices.IndexFunc(pools, func(p pool) bool { return p.name == workflows.StemTrain })
 	if at < 0 {
 		return t, nil

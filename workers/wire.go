@@ -112,7 +112,11 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 	if err != nil {
 		return hands{}, err
 	}
-	return hands{ingest: a, train: t, optimize: o}, nil
+	adapters := &activities.Adapters{Store: a.Store}
+	if h.parts.have(partServing) {
+		adapters.Serving = newServers(c, getenv)
+	}
+	return hands{ingest: a, train: t, optimize: o, adapters: adapters, programs: &activities.Programs{Store: a.Store}}, nil
 }
 
 // openLedger opens the file of the paid calls.

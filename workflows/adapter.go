@@ -14,7 +14,7 @@ func ListAdapters(ctx workflow.Context, in ListAdaptersInput) (activities.Adapte
 	if err := in.check(ctx); err != nil {
 		return activities.AdapterList{}, typed(err)
 	}
-	var a *activities.Train
+	var a *activities.Adapters
 	out, err := call(newCaller(in.Common).metadata(ctx, "list adapters"), a.ListAdapters,
 		activities.ListAdaptersInput{Tenant: tenant.ID(in.Tenant), Name: in.Name, Role: in.Role})
 	return out, stagedIf("list", err)
@@ -30,7 +30,7 @@ func ShowAdapter(ctx workflow.Context, in ShowAdapterInput) (activities.AdapterD
 }
 
 func showAdapter(ctx workflow.Context, c caller, t, name string, version int) (activities.AdapterDetail, error) {
-	var a *activities.Train
+	var a *activities.Adapters
 	return call(c.metadata(ctx, "find adapter "+cell(name)), a.ShowAdapter,
 		activities.AdapterInput{Tenant: tenant.ID(t), Name: name, Version: version})
 }
@@ -42,7 +42,7 @@ func ActivateAdapter(ctx workflow.Context, in ActivateAdapterInput) (ActivateAda
 		return ActivateAdapterResult{}, typed(err)
 	}
 	c := newCaller(in.Common)
-	var a *activities.Train
+	var a *activities.Adapters
 	found, err := call(c.metadata(ctx, "find adapter "+cell(in.Name)), a.ShowAdapter,
 		activities.AdapterInput{Tenant: tenant.ID(in.Tenant), Name: in.Name, Version: in.Version, Latest: true})
 	if err != nil {
@@ -76,7 +76,7 @@ func changeRole(ctx workflow.Context, in ActivateAdapterInput, what string) (Act
 	if err := in.check(ctx, "role", in.Role); err != nil {
 		return ActivateAdapterResult{}, typed(err)
 	}
-	var a *activities.Train
+	var a *activities.Adapters
 	c := newCaller(in.Common)
 	change := activities.RoleInput{Tenant: tenant.ID(in.Tenant), Role: in.Role, Do: what}
 	before, err := call(c.metadata(ctx, "what serves "+cell(in.Role)), a.ReadRole, change)
@@ -102,7 +102,7 @@ func changeRole(ctx workflow.Context, in ActivateAdapterInput, what string) (Act
 // activate loads what is to serve, switches the role, and only then unloads
 // what served before: there is always one that answers.
 func activate(ctx workflow.Context, c caller, change activities.RoleInput, base string) (ActivateAdapterResult, error) {
-	var a *activities.Train
+	var a *activities.Adapters
 	before, err := call(c.metadata(ctx, "what serves "+cell(change.Role)), a.ReadRole, change)
 	if err != nil {
 		return ActivateAdapterResult{}, err

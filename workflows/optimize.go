@@ -327,7 +327,8 @@ func (r *optimizeRun) promote(ctx workflow.Context, p activities.PublishedProgra
 			return false, nil
 		}
 	}
-	_, err := call(r.metadata(ctx, "promote "+cell(p.Name)), r.a.ChangeProgram, activities.RoleInput{
+	var programs *activities.Programs
+	_, err := call(r.metadata(ctx, "promote "+cell(p.Name)), programs.ChangeProgram, activities.RoleInput{
 		Tenant: tenant.ID(r.in.Tenant), Role: p.Name, Do: activities.DoActivate, Name: p.Name, Version: p.Version,
 	})
 	return err == nil, err

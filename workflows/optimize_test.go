@@ -65,12 +65,17 @@ func (noJudges) Score(context.Context, string, *prompt.Object, *prompt.Object) (
 	return 0, fault.New(fault.Input, "score", "", "there are no commands")
 }
 
+func (s *school) programs() *activities.Programs {
+	return &activities.Programs{Store: s.optimize.Store}
+}
+
 func (s *school) environment() *testsuite.TestWorkflowEnvironment {
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestWorkflowEnvironment()
 	env.SetWorkerOptions(worker.Options{Interceptors: activities.Interceptors(0)})
 	env.SetTestTimeout(time.Minute)
 	env.RegisterActivity(s.optimize)
+	env.RegisterActivity(s.programs())
 	for _, w := range []any{
 		workflows.OptimizePrompts, workflows.ListPrograms, workflows.ShowProgram, workflows.PromoteProgram, workflows.RollbackProgram, workflows.CanaryProgram,
 	} {
@@ -206,7 +211,7 @@ func TestOptimize(t *testing.T) {
 			_, after := s.pupils.count()
 			require.Equal(t, all, after, "a finished job asks nothing")
 
-			detail, err := s.optimize.ShowProgram(t.Context(), activities.AdapterInput{Tenant: tenant.Default, Name: "quiz"})
+			detail, err := s.programs().ShowProgram(t.Context(), activities.ProgramInput{Tenant: tenant.Default, Name: "quiz"})
 			require.NoError(t, err)
 			require.Equal(t, "active", detail.Status)
 			program, err := prompt.Read(detail.Program)

@@ -16,9 +16,9 @@ func ListPrograms(ctx workflow.Context, in ListProgramsInput) (activities.Progra
 	if err := in.check(ctx); err != nil {
 		return activities.ProgramList{}, typed(err)
 	}
-	var a *activities.Optimize
+	var a *activities.Programs
 	out, err := call(newCaller(in.Common).metadata(ctx, "list programs"), a.ListPrograms,
-		activities.ListAdaptersInput{Tenant: tenant.ID(in.Tenant), Name: in.Name})
+		activities.ListProgramsInput{Tenant: tenant.ID(in.Tenant), Name: in.Name})
 	return out, stagedIf("list", err)
 }
 
@@ -32,9 +32,9 @@ func ShowProgram(ctx workflow.Context, in ProgramInput) (activities.ProgramDetai
 }
 
 func showProgram(ctx workflow.Context, in ProgramInput) (activities.ProgramDetail, error) {
-	var a *activities.Optimize
+	var a *activities.Programs
 	return call(newCaller(in.Common).metadata(ctx, "find program "+cell(in.Name)), a.ShowProgram,
-		activities.AdapterInput{Tenant: tenant.ID(in.Tenant), Name: in.Name, Version: in.Version})
+		activities.ProgramInput{Tenant: tenant.ID(in.Tenant), Name: in.Name, Version: in.Version})
 }
 
 // PromoteProgram makes a version the active one.
@@ -47,7 +47,7 @@ func PromoteProgram(ctx workflow.Context, in ProgramInput) (training.Role, error
 	if err != nil {
 		return training.Role{}, err
 	}
-	var a *activities.Optimize
+	var a *activities.Programs
 	out, err := call(c.metadata(ctx, "promote "+cell(in.Name)), a.ChangeProgram, activities.RoleInput{
 		Tenant: tenant.ID(in.Tenant), Role: in.Name, Do: activities.DoActivate, Name: in.Name, Version: found.Version,
 	})
@@ -57,9 +57,9 @@ func PromoteProgram(ctx workflow.Context, in ProgramInput) (training.Role, error
 // better finds the version that an input names (0 = the latest) and refuses one
 // that was not shown to be better, unless it is forced.
 func better(ctx workflow.Context, c caller, in ProgramInput, op, forced string) (activities.ProgramDetail, error) {
-	var a *activities.Optimize
+	var a *activities.Programs
 	found, err := call(c.metadata(ctx, "find program "+cell(in.Name)), a.ShowProgram,
-		activities.AdapterInput{Tenant: tenant.ID(in.Tenant), Name: in.Name, Version: in.Version, Latest: true})
+		activities.ProgramInput{Tenant: tenant.ID(in.Tenant), Name: in.Name, Version: in.Version, Latest: true})
 	if err != nil {
 		return found, staged("find", err)
 	}
@@ -75,7 +75,7 @@ func RollbackProgram(ctx workflow.Context, in ProgramInput) (training.Role, erro
 	if err := in.check(ctx); err != nil {
 		return training.Role{}, typed(err)
 	}
-	var a *activities.Optimize
+	var a *activities.Programs
 	c := newCaller(in.Common)
 	change := activities.RoleInput{Tenant: tenant.ID(in.Tenant), Role: in.Name, Do: activities.DoRollback}
 	before, err := call(c.metadata(ctx, "what is active of "+cell(in.Name)), a.ReadProgramRole, change)
@@ -102,7 +102,7 @@ func CanaryProgram(ctx workflow.Context, in ProgramInput) (training.Role, error)
 	if err != nil {
 		return training.Role{}, err
 	}
-	var a *activities.Optimize
+	var a *activities.Programs
 	out, err := call(c.metadata(ctx, "canary of "+cell(in.Name)), a.ChangeProgram, activities.RoleInput{
 		Tenant: tenant.ID(in.Tenant), Role: in.Name, Do: activities.DoCanary, Name: in.Name, Version: found.Version, Share: in.Share,
 	})
@@ -110,7 +110,7 @@ func CanaryProgram(ctx workflow.Context, in ProgramInput) (training.Role, error)
 }
 
 func endCanary(ctx workflow.Context, c caller, in ProgramInput) (training.Role, error) {
-	var a *activities.Optimize
+	var a *activities.Programs
 	change := activities.RoleInput{Tenant: tenant.ID(in.Tenant), Role: in.Name, Do: activities.DoEndCanary}
 	before, err := call(c.metadata(ctx, "what is the canary of "+cell(in.Name)), a.ReadProgramRole, change)
 	if err != nil || before.Canary == nil {

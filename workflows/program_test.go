@@ -72,7 +72,7 @@ func TestCanaryProgram(t *testing.T) {
 	require.Equal(t, 2, role.Active.Version)
 	require.Equal(t, 1, role.Canary.Version)
 	require.Equal(t, []string{"active", "canary"}, s.versions())
-	shown, err := s.optimize.ShowProgram(t.Context(), activities.AdapterInput{Tenant: "default", Name: "quiz"})
+	shown, err := s.programs().ShowProgram(t.Context(), activities.ProgramInput{Tenant: "default", Name: "quiz"})
 	require.NoError(t, err)
 	require.Equal(t, 2, shown.Version, "what is active is not the canary")
 	require.Equal(t, 10, shown.Canary.Share)
@@ -148,7 +148,7 @@ func TestCanaryAtOnce(t *testing.T) {
 	for _, r := range roles {
 		require.False(t, r.Canary != nil && r.Canary.Version == r.Active.Version, "%v", r)
 	}
-	now, err := s.optimize.ReadProgramRole(t.Context(), activities.RoleInput{Tenant: "default", Role: "quiz"})
+	now, err := s.programs().ReadProgramRole(t.Context(), activities.RoleInput{Tenant: "default", Role: "quiz"})
 	require.NoError(t, err)
 	require.False(t, now.Canary != nil && now.Canary.Version == now.Active.Version, "%v", now)
 }

@@ -52,6 +52,7 @@ func newLive(t *testing.T, classes ...string) *live {
 			MaxHeartbeatThrottleInterval: time.Second,
 		})
 		w.RegisterActivity(l.train)
+		w.RegisterActivity(l.adapters())
 		for _, workflow := range []any{workflows.TrainSFT, workflows.TrainSweep} {
 			w.RegisterWorkflow(workflow)
 		}
@@ -191,7 +192,7 @@ func TestTrainCancelKeepsTheBest(t *testing.T) {
 	err := l.start("TrainSFT", answers("a")).Get(t.Context(), nil)
 	var cancelled *temporal.CanceledError
 	require.ErrorAs(t, err, &cancelled)
-	found, err := l.train.ShowAdapter(t.Context(), activities.AdapterInput{Tenant: tenant.Default, Name: "routing"})
+	found, err := l.adapters().ShowAdapter(t.Context(), activities.AdapterInput{Tenant: tenant.Default, Name: "routing"})
 	require.NoError(t, err)
 	require.Equal(t, training.EndedStopped, found.Outcome.Ended)
 	require.Equal(t, 7, found.Outcome.Steps)

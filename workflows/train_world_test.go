@@ -49,7 +49,7 @@ func newGym(t *testing.T) *gym {
 	t.Cleanup(func() { require.NoError(t, calls.Close()) })
 	g.train = &activities.Train{
 		Store: store, Ledger: calls, Documents: (*textVideos)(nil), Models: oneModel{}, Trainer: g.trainer,
-		GPUs: freeGPUs{}, Runs: nobody{}, Serving: g.serving, Prices: training.Prices{"cpu": 0, "h100": 36, "t4": 3.6},
+		GPUs: freeGPUs{}, Runs: nobody{}, Prices: training.Prices{"cpu": 0, "h100": 36, "t4": 3.6},
 		Reports: activities.TrainReports{
 			Train: func(w io.Writer, r training.Report) error { return json.NewEncoder(w).Encode(r.Status) },
 			Sweep: func(w io.Writer, r training.SweepReport) error { return json.NewEncoder(w).Encode(r.Best) },
@@ -59,12 +59,17 @@ func newGym(t *testing.T) *gym {
 	return g
 }
 
+func (g *gym) adapters() *activities.Adapters {
+	return &activities.Adapters{Store: g.train.Store, Serving: g.serving}
+}
+
 func (g *gym) environment() *testsuite.TestWorkflowEnvironment {
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestWorkflowEnvironment()
 	env.SetWorkerOptions(worker.Options{Interceptors: activities.Interceptors(0)})
 	env.SetTestTimeout(time.Minute)
 	env.RegisterActivity(g.train)
+	env.RegisterActivity(g.adapters())
 	for _, w := range []any{
 		workflows.TrainSFT, workflows.TrainDPO, workflows.TrainEmbedding, workflows.TrainSweep, workflows.ListAdapters,
 		workflows.ShowAdapter, workflows.ActivateAdapter, workflows.DeactivateAdapter, workflows.RollbackAdapter,

@@ -1,0 +1,86 @@
+package activities
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/object"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/training"
+)
+
+// Documents opens the files that users name as datasets.
+type Documents interface {
+	// Open returns the local file, fetched if it is remote; closing it releases
+	// whatever was fetched.
+	Open(ctx context.Context, t tenant.ID, uri string) (file *os.File, name string, err error)
+}
+
+// Dataset names rows: a place, or the rows themselves where they are few.
+type Dataset struct {
+	URI  string            `json:"uri,omitempty"`  // path, file://, s3://, https://, or dataset:<sha256> of an upload
+	Name string            `json:"name,omitempty"` // of the file that was uploaded, for messages; empty = URI
+	Rows []json.RawMessage `json:"rows,omitempty"`
+}
+
+// UploadScheme is the scheme of datasets that `cogflow` has uploaded.
+const UploadScheme = "dataset:"
+
+// openDataset opens what a dataset names. It can be read several times.
+func openDataset(ctx context.Context, s Store, documents Documents, t tenant.ID, d Dataset) (open training.Source, name string, closeAll func(), err error) {
+	nothing := func() {}
+	if len(d.Rows) > 0 {
+		rows, err := json.Marshal(d.Rows)
+		if err != nil {
+			return nil, "", nothing, fault.Wrap(fault.Input, "read dataset", "rows", err)
+		}
+		return func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(rows)), nil }, "rows of the input", nothing, nil
+	}
+	if sum, ok := strings.CutPrefix(d.URI, UploadScheme); ok {
+		open, err := openUpload(ctx, s, t, d.URI, sum)
+		return open, cmp.Or(d.Name, d.URI), nothing, err
+	}
+	file, name, err := documents.Open(ctx, t, d.URI)
+	if err != nil {
+		return nil, "", nothing, ofDataset(err)
+	}
+	open = func() (io.ReadCloser, error) {
+		_, err := file.Seek(0, io.SeekStart)
+		return io.NopCloser(file), fault.Wrap(fault.Transport, "read dataset", name, err)
+	}
+	return open, name, func() { _ = file.Close() }, nil
+}
+
+// ofDataset makes a fault of a file that could not be opened one of the dataset:
+// whoever opens files speaks of videos.
+func ofDataset(err error) error {
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok {
+		return err
+	}
+	about := *f
+	about.Op, about.Reason = "read dataset", strings.ReplaceAll(f.Reason, "video file", "file")
+	return &about
+}
+
+// openUpload opens a dataset that lies in the store already.
+func openUpload(ctx context.Context, s Store, t tenant.ID, uri, sum string) (training.Source, error) {
+	if len(sum) != 64 || strings.Trim(sum, "0123456789abcdef") != "" {
+		return nil, fault.New(fault.Input, "read dataset", uri, "want dataset: and 64 hexadecimal digits")
+	}
+	key := training.UploadKey(t, sum)
+	if _, err := s.Stat(ctx, key); errors.Is(err, object.ErrNotFound) {
+		key = training.DatasetKey(t, sum)
+		if _, err := s.Stat(ctx, key); errors.Is(err, object.ErrNotFound) {
+			return nil, fault.New(fault.Input, "read dataset", uri, "nothing was uploaded under this hash for tenant "+string(t))
+		}
+	}
+	return func() (io.ReadCloser, error) { r, _, err := s.Get(ctx, key); return r, err }, nil
+}

@@ -1,0 +1,178 @@
+package activities
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/object"
+	"github.com/cogniverse/cogflow/training"
+)
+
+// writeJSON stores v; a store keeps equal keys equal, so repeats do no harm.
+func writeJSON(ctx context.Context, s Store, key string, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	_, err = s.Put(ctx, key, bytes.NewReader(data))
+	return err
+}
+
+// writeManifest stores v durably: whoever reads it can rely on everything that
+// was stored before.
+func writeManifest(ctx context.Context, s Store, key string, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	for {
+		_, err := s.Create(ctx, key, bytes.NewReader(data))
+		if !errors.Is(err, object.ErrExists) {
+			return err
+		}
+		old, err := s.Stat(ctx, key)
+		if err == nil || errors.Is(err, object.ErrCorrupt) { // then it has no SHA-256
+			_, err = s.Replace(ctx, key, old.SHA256, bytes.NewReader(data))
+		}
+		if !errors.Is(err, object.ErrChanged) && !errors.Is(err, object.ErrNotFound) {
+			return err
+		}
+	}
+}
+
+// keepFirst stores v durably unless something whole is there: of several that
+// publish one version, all of the same job, the first counts.
+func keepFirst(ctx context.Context, s Store, key string, v any) error {
+	err := createJSON(ctx, s, key, v)
+	if !errors.Is(err, object.ErrExists) {
+		return err
+	}
+	if there, err := whole(ctx, s, key); there || err != nil {
+		return err
+	}
+	return writeManifest(ctx, s, key, v) // a crash of the machine tore it
+}
+
+// readJSON reads what writeJSON wrote. object.ErrNotFound stays recognizable.
+func readJSON(ctx context.Context, s Store, key string, v any) error {
+	data, err := readAll(ctx, s, key)
+	if err != nil {
+		return err
+	}
+	return fault.Wrap(fault.Input, "read object", key, json.Unmarshal(data, v))
+}
+
+func readAll(ctx context.Context, s Store, key string) ([]byte, error) {
+	r, info, err := s.Get(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	out := bytes.NewBuffer(make([]byte, 0, info.Size+bytes.MinRead))
+	_, err = out.ReadFrom(r)
+	return out.Bytes(), err
+}
+
+// absent reports whether an object has to be made (again): it is not there, or
+// a crash of the machine tore it.
+func absent(err error) bool {
+	return errors.Is(err, object.ErrNotFound) || errors.Is(err, object.ErrCorrupt)
+}
+
+// createJSON writes v durably unless the key is taken.
+func createJSON(ctx context.Context, s Store, key string, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	_, err = s.Create(ctx, key, bytes.NewReader(data))
+	if errors.Is(err, object.ErrExists) {
+		if _, torn := s.Stat(ctx, key); errors.Is(torn, object.ErrCorrupt) {
+			_, err = s.Replace(ctx, key, "", bytes.NewReader(data))
+		}
+	}
+	return err
+}
+
+func deletePrefix(ctx context.Context, s Store, prefix string) (int, error) {
+	deleted := 0
+	err := s.List(ctx, prefix, func(o object.Info) error {
+		deleted++
+		return s.Delete(ctx, o.Key)
+	})
+	return deleted, err
+}
+
+// whole reports whether the store has the whole of an object. It is read, since
+// only that proves that a crash of the machine did not tear it.
+func whole(ctx context.Context, s Store, key string) (bool, error) {
+	if key == "" {
+		return false, nil
+	}
+	_, err := readAll(ctx, s, key)
+	if absent(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// fetchFile fetches one file of a manifest and compares its hash.
+func fetchFile(ctx context.Context, s Store, prefix string, f training.CheckpointFile, dir string) error {
+	if !filepath.IsLocal(filepath.FromSlash(f.Name)) {
+		return fault.New(fault.Input, "read manifest", prefix, "it names a file outside: "+f.Name)
+	}
+	info, err := s.Stat(ctx, prefix+f.Name)
+	if err == nil && info.SHA256 != f.SHA256 {
+		err = object.ErrCorrupt
+	}
+	if err != nil {
+		return err
+	}
+	to := filepath.Join(dir, filepath.FromSlash(f.Name))
+	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+		return fault.Wrap(fault.Capacity, "fetch file", to, err)
+	}
+	return fetchObject(ctx, s, prefix+f.Name, to)
+}
+
+// fetchObject copies an object to a file, which is there whole or not at all.
+func fetchObject(ctx context.Context, s Store, key, to string) error {
+	in, _, err := s.Get(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.Create(to + ".part")
+	if err != nil {
+		return fault.Wrap(fault.Capacity, "fetch object", key, err)
+	}
+	_, err = io.Copy(out, in)
+	if closeErr := out.Close(); err == nil {
+		err = fault.Wrap(fault.Capacity, "fetch object", key, closeErr)
+	}
+	if err != nil {
+		_ = os.Remove(out.Name())
+		return err
+	}
+	return fault.Wrap(fault.Capacity, "fetch object", key, os.Rename(out.Name(), to))
+}
+
+// copyObject copies within the store; the copy has the hash that is expected.
+func copyObject(ctx context.Context, s Store, from, to, sha256 string) error {
+	in, _, err := s.Get(ctx, from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	info, err := s.Put(ctx, to, in)
+	if err == nil && info.SHA256 != sha256 {
+		return fault.New(fault.Transport, "copy object", to, "its hash is not what the manifest says")
+	}
+	return err
+}

@@ -24,7 +24,12 @@ type HealthResult struct {
 	Checks []HealthCheck `json:"checks"`
 }
 
+// Health has the activity that looks after a worker.
+type Health struct {
+	Checks func(ctx context.Context) []HealthCheck
+}
+
 // Health looks at what this worker needs: programs, sandbox, store and index.
-func (a *Ingest) Health(ctx context.Context, _ HealthInput) (HealthResult, error) {
+func (a *Health) Health(ctx context.Context, _ HealthInput) (HealthResult, error) {
 	return HealthResult{Checks: a.Checks(ctx)}, nil
 }

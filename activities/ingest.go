@@ -1,6 +1,3 @@
-// Package activities holds the hands of the workflows: each activity does one
-// step in the world and can be repeated. It knows the world only through the
-// interfaces of ports.go.
 package activities
 
 import (
@@ -34,7 +31,6 @@ type Ingest struct {
 	Profiles    func(name string) (video.Profile, error) // "" = the configured active one
 	Report      func(w io.Writer, r video.Report) error
 	Thumb       func(jpeg []byte, width int) ([]byte, error)
-	Checks      func(ctx context.Context) []HealthCheck
 	Version     string // of this build, for reports
 
 	// Unsandboxed says that this worker decodes media without a sandbox, as its

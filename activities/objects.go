@@ -12,6 +12,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/object"
 	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/video"
 )
 
 // writeJSON stores v; a store keeps equal keys equal, so repeats do no harm.
@@ -175,4 +176,12 @@ func copyObject(ctx context.Context, s Store, from, to, sha256 string) error {
 		return fault.New(fault.Transport, "copy object", to, "its hash is not what the manifest says")
 	}
 	return err
+}
+
+// ReportResult names the stored report.
+type ReportResult struct {
+	Key           string `json:"key"`
+	RepeatedCalls int    `json:"repeated_calls,omitempty"` // of the job that was asked for
+	// Spend is what the ledger says of that job; nil: none, or a former build.
+	Spend *video.Spend `json:"spend,omitempty"`
 }

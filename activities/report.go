@@ -37,14 +37,6 @@ type ReportVideo struct {
 	StartedMS int64 `json:"started_ms"`
 }
 
-// ReportResult names the stored report.
-type ReportResult struct {
-	Key           string `json:"key"`
-	RepeatedCalls int    `json:"repeated_calls,omitempty"` // of the job that was asked for
-	// Spend is what the ledger says of that job; nil: none, or a former build.
-	Spend *video.Spend `json:"spend,omitempty"`
-}
-
 // thumbWidth is how wide a contact sheet's pictures are, in pixels.
 const thumbWidth = 240
 

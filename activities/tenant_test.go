@@ -146,7 +146,9 @@ func TestTenantIsInEveryInput(t *testing.T) {
 	t.Parallel()
 	withoutTenant := []string{"Running"} // asks the Temporal server, and touches nothing
 	owned := 0
-	for _, of := range []any{&activities.Ingest{}, &activities.Train{}, &activities.Optimize{}} {
+	for _, of := range []any{
+		&activities.Ingest{}, &activities.Train{}, &activities.Optimize{}, &activities.Adapters{}, &activities.Programs{}, &activities.Health{},
+	} {
 		for m := range reflect.TypeOf(of).Methods() {
 			f := m.Type
 			if f.NumIn() != 3 || f.In(1) != reflect.TypeFor[context.Context]() || f.In(2).Kind() != reflect.Struct {
@@ -156,7 +158,7 @@ func TestTenantIsInEveryInput(t *testing.T) {
 				owned++
 				continue
 			}
-			require.Contains(t, withoutTenant, m.Name, "its input names no tenant: give it a method owner")
+			require.Contains(t, withoutTenant, m.Name, "its input names no tenant: give it a method Owner")
 		}
 	}
 	require.Greater(t, owned, 30)

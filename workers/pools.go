@@ -25,6 +25,7 @@ type hands struct {
 	optimize *activities.Optimize
 	adapters *activities.Adapters
 	programs *activities.Programs
+	health   *activities.Health
 }
 
 // pool is a set of workers on one task queue.
@@ -80,7 +81,7 @@ func registerMain(r worker.Registry, h hands) {
 	}
 	register(r, map[string]any{
 		"ResolveProfile": a.ResolveProfile, "ReadListing": a.ReadListing, "DropListing": a.DropListing,
-		"Running": a.Running, "Spend": a.Spend, "Health": a.Health,
+		"Running": a.Running, "Spend": a.Spend, "Health": h.health.Health,
 	})
 	t := h.train
 	register(r, map[string]any{
@@ -106,7 +107,7 @@ func registerMedia(r worker.Registry, h hands) {
 	a := h.ingest
 	register(r, map[string]any{
 		"ListSource": a.ListSource, "Estimate": a.Estimate, "Inspect": a.Inspect,
-		"Extract": a.Extract, "WriteReport": a.WriteReport, "Health": a.Health,
+		"Extract": a.Extract, "WriteReport": a.WriteReport, "Health": h.health.Health,
 	})
 	t := h.train
 	register(r, map[string]any{
@@ -118,24 +119,24 @@ func registerMedia(r worker.Registry, h hands) {
 
 func registerDescribe(r worker.Registry, h hands) {
 	a := h.ingest
-	register(r, map[string]any{"DescribeChunk": a.DescribeChunk, "Health": a.Health})
+	register(r, map[string]any{"DescribeChunk": a.DescribeChunk, "Health": h.health.Health})
 }
 
 func registerEmbed(r worker.Registry, h hands) {
 	a := h.ingest
-	register(r, map[string]any{"EmbedChunk": a.EmbedChunk, "EmbedQuery": a.EmbedQuery, "Health": a.Health})
+	register(r, map[string]any{"EmbedChunk": a.EmbedChunk, "EmbedQuery": a.EmbedQuery, "Health": h.health.Health})
 }
 
 func registerTranscribe(r worker.Registry, h hands) {
 	a := h.ingest
-	register(r, map[string]any{"Transcribe": a.Transcribe, "Health": a.Health})
+	register(r, map[string]any{"Transcribe": a.Transcribe, "Health": h.health.Health})
 }
 
 func registerIndex(r worker.Registry, h hands) {
 	a := h.ingest
 	register(r, map[string]any{
 		"Claim": a.Claim, "Abandon": a.Abandon, "IndexChunks": a.IndexChunks, "PublishVideo": a.PublishVideo,
-		"DeleteVideo": a.DeleteVideo, "ListVideos": a.ListVideos, "Search": a.Search, "Health": a.Health,
+		"DeleteVideo": a.DeleteVideo, "ListVideos": a.ListVideos, "Search": a.Search, "Health": h.health.Health,
 	})
 }
 
@@ -143,12 +144,12 @@ func registerLM(r worker.Registry, h hands) {
 	o := h.optimize
 	register(r, map[string]any{
 		"BootstrapDemos": o.BootstrapDemos, "ProposeInstructions": o.ProposeInstructions, "SearchTrials": o.SearchTrials,
-		"ReflectOnFailures": o.ReflectOnFailures, "ConfirmBest": o.ConfirmBest, "Health": h.ingest.Health,
+		"ReflectOnFailures": o.ReflectOnFailures, "ConfirmBest": o.ConfirmBest, "Health": h.health.Health,
 	})
 }
 
 func registerTrain(r worker.Registry, h hands) {
-	register(r, map[string]any{"RunTraining": h.train.RunTraining, "Health": h.ingest.Health})
+	register(r, map[string]any{"RunTraining": h.train.RunTraining, "Health": h.health.Health})
 }
 
 // register names activities explicitly, so that code can move and histories stay valid.

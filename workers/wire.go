@@ -58,7 +58,7 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 	a := &activities.Ingest{
 		Runs: runs{temporal}, Report: report.Render, Thumb: report.Thumb, Version: version, Unsandboxed: c.NoSandbox,
 	}
-	h.ingest, a.Checks = a, h.checks
+	h.ingest = a
 	h.servers = serversOf(c)
 	store, err := blob.Open(ctx, c.Store)
 	if err != nil {
@@ -116,7 +116,10 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 	if h.parts.have(partServing) {
 		adapters.Serving = newServers(c, getenv)
 	}
-	return hands{ingest: a, train: t, optimize: o, adapters: adapters, programs: &activities.Programs{Store: a.Store}}, nil
+	return hands{
+		ingest: a, train: t, optimize: o, adapters: adapters, programs: &activities.Programs{Store: a.Store},
+		health: &activities.Health{Checks: h.checks},
+	}, nil
 }
 
 // openLedger opens the file of the paid calls.

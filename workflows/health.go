@@ -19,7 +19,7 @@ func CheckHealth(ctx workflow.Context, in CheckHealthInput) (CheckHealthResult, 
 		return CheckHealthResult{}, typed(err)
 	}
 	var out CheckHealthResult
-	var a *activities.Ingest
+	var a *activities.Health
 	c := newCaller(in.Common)
 	queues := in.Queues
 	if len(queues) == 0 {

@@ -1,12 +1,13 @@
 package activities
 
 import (
+	"github.com/cogniverse/cogflow/internal/blob"
+
 	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/testsuite"
@@ -15,42 +16,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/mipro"
 	"github.com/cogniverse/cogflow/prompt/python"
-	"github.com/cogniverse/cogflow/training"
 )
-
-// TestCheckpointOfAnotherFormat: a checkpoint that this build's trainer does not
-// read goes to a worker that does. When there is none, the job goes on from one
-// that it reads, and does not fail.
-func TestCheckpointOfAnotherFormat(t *testing.T) {
-	t.Parallel()
-	k := newKeeping(t)
-	first := k.attempt("a")
-	require.NoError(t, first.storeCheckpoint(t.Context(), k.written(first, 2)))
-	require.NoError(t, first.storeCheckpoint(t.Context(), k.written(first, 4)))
-	key := training.CheckpointPrefix("default", "job", 4) + training.ManifestName
-	var m training.StoredCheckpoint
-	require.NoError(t, readJSON(t.Context(), k.a.Store, key, &m))
-	m.Version = 2
-	require.NoError(t, writeManifest(t.Context(), k.a.Store, key, m))
-
-	next := k.attempt("b")
-	env := (&testsuite.WorkflowTestSuite{}).NewTestActivityEnvironment()
-	resume := func(ctx context.Context) (int, error) {
-		if _, err := next.resume(ctx); err != nil {
-			return 0, err
-		}
-		return next.resumed, nil
-	}
-	env.RegisterActivity(resume)
-	_, err := env.ExecuteActivity(resume)
-	require.ErrorContains(t, err, "the run was begun with checkpoints of version 2")
-	k.a.others.absent.Store("checkpoints of version 2", time.Now()) // as after some tries
-	step, err := env.ExecuteActivity(resume)
-	require.NoError(t, err)
-	var at int
-	require.NoError(t, step.Get(&at))
-	require.Equal(t, 2, at)
-}
 
 // planned is a job with two instructions and two demo sets to choose from.
 func planned(t *testing.T) *optimization {
@@ -115,18 +81,19 @@ func TestSearchRules(t *testing.T) {
 // TestSearchVersion: a job of another search goes back first.
 func TestSearchVersion(t *testing.T) {
 	t.Parallel()
-	k := newKeeping(t)
-	a := &Optimize{Store: k.a.Store}
+	store, err := blob.Open(t.Context(), "file://"+t.TempDir())
+	require.NoError(t, err)
+	a := &Optimize{Store: store}
 	job := planned(t).optimizeJob
 	job.Version = 99
 	require.NoError(t, writeJSON(t.Context(), a.Store, optimizePrefix("default", "job")+"job.json", job))
 	env := (&testsuite.WorkflowTestSuite{}).NewTestActivityEnvironment()
 	open := func(ctx context.Context) error { _, err := a.optimization(ctx, "default", "job"); return err }
 	env.RegisterActivity(open)
-	_, err := env.ExecuteActivity(open)
+	_, err = env.ExecuteActivity(open)
 	require.ErrorContains(t, err, "search version 99")
 	require.Equal(t, fault.Preempted, fault.ClassOf(elsewhere("", "", "")))
-	a.others.absent.Store("search version 99", time.Now())
+	a.others.alone("search version 99")
 	_, err = env.ExecuteActivity(open)
 	require.NoError(t, err)
 }

@@ -37,11 +37,14 @@ func (o *otherBuilds) handBack(ctx context.Context, op, subject, pinned string) 
 		return nil
 	}
 	if activity.GetInfo(ctx).Attempt > handBacks {
-		o.absent.Store(pinned, time.Now())
+		o.alone(pinned)
 		return nil
 	}
 	return elsewhere(op, subject, pinned)
 }
+
+// alone notes that no other worker has what a run is pinned to, for a while.
+func (o *otherBuilds) alone(pinned string) { o.absent.Store(pinned, time.Now()) }
 
 // elsewhere says that only a worker of another build can do a task.
 func elsewhere(op, subject, pinned string) error {

@@ -58,9 +58,9 @@ type modelStage struct {
 
 // payer is who asks, and at whose expense.
 type payer struct {
-	tenant tenant.ID
-	job    string // that the ledger counts by
-	limit  int64  // micro-USD; 0 = none
+	Tenant        tenant.ID
+	Job           string // that the ledger counts by
+	LimitMicroUSD int64  // 0 = none
 }
 
 // question is what one call of a model is to answer. However often it is asked,
@@ -78,10 +78,10 @@ type question struct {
 func (m *modelStage) answered(ctx context.Context, q question) (video.Paid, error) {
 	c := video.PaidCall{
 		Call: video.Call{
-			Tenant: m.payer.tenant, Job: m.payer.job, Workflow: activity.GetInfo(ctx).WorkflowExecution.ID,
+			Tenant: m.payer.Tenant, Job: m.payer.Job, Workflow: activity.GetInfo(ctx).WorkflowExecution.ID,
 			Kind: m.kind, Model: m.stage.Model, Fingerprint: q.fingerprint, CostMicroUSD: q.cost,
 		},
-		LimitMicroUSD: m.payer.limit, Unpriced: q.unpriced, Of: m.stage.Of, Ticket: m.ticket,
+		LimitMicroUSD: m.payer.LimitMicroUSD, Unpriced: q.unpriced, Of: m.stage.Of, Ticket: m.ticket,
 		Limit: func() int { return m.limits.Limit(m.stage.Model) }, Prepare: q.prepare,
 		Stop: activity.GetWorkerStopChannel(ctx), Grace: grace,
 		Waiting: func(reason string) { m.waiting.Store(safetext.Line(reason, safetext.MaxReason)) },

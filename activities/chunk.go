@@ -14,7 +14,7 @@ import (
 
 func (a *Ingest) modelStage(in ChunkInput, kind string, stage video.Stage, limits Limits) *modelStage {
 	return &modelStage{
-		store: a.Store, broker: a.Broker, payer: payer{in.Tenant, in.Job, in.LimitMicroUSD},
+		store: a.Store, broker: a.Broker, payer: payer{Tenant: in.Tenant, Job: in.Job, LimitMicroUSD: in.LimitMicroUSD},
 		kind: kind, stage: stage, limits: limits, ticket: a.Broker.Ticket(),
 	}
 }
@@ -28,7 +28,7 @@ type progress struct {
 // askAll has the questions about the frames of a chunk answered, as many at
 // once as the model takes, and counts.
 // Where refused is given, it takes the frames that the model refuses.
-func (m *modelStage) askAll(ctx context.Context, frames []video.Frame, refused *refusals, about func(video.Frame) question) (ChunkResult, error) {
+func askAll(ctx context.Context, m *modelStage, frames []video.Frame, refused *refusals, about func(video.Frame) question) (ChunkResult, error) {
 	start := time.Now()
 	var done, calls, cost atomic.Int64
 	heartbeatDetails(ctx, func() any { return progress{done.Load(), m.waitsFor()} })

@@ -9,7 +9,7 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-func (a *Ingest) claims() claims { return claims{a.Store, a.Runs, "video"} }
+func (a *Ingest) claims() claims { return claims{Store: a.Store, Runs: a.Runs, What: "video"} }
 
 // ClaimInput asks for the right to publish a video in the recipe's profile.
 type ClaimInput struct {
@@ -39,7 +39,7 @@ type ClaimResult struct {
 func (a *Ingest) Claim(ctx context.Context, in ClaimInput) (ClaimResult, error) {
 	out, err := a.claim(ctx, in)
 	if _, held := errors.AsType[*heldError](err); err != nil && in.TellRoom && !held {
-		err = &toldError{err}
+		err = tell(err)
 	}
 	return out, err
 }

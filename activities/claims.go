@@ -17,9 +17,9 @@ import (
 // claims make sure that one workflow at a time does a thing, whatever ids
 // callers chose: an object, created conditionally, names the workflow that may.
 type claims struct {
-	store Store
-	runs  Runs
-	what  string // "video", "training job": for messages
+	Store Store
+	Runs  Runs
+	What  string // "video", "training job": for messages
 }
 
 // claimWait is how often a workflow looks again at a claim that another holds.
@@ -38,12 +38,12 @@ func (e *heldError) Unwrap() error { return e.error }
 func (c claims) take(ctx context.Context, key string) (video.Claim, error) {
 	me := activity.GetInfo(ctx).WorkflowExecution
 	mine := video.Claim{Workflow: me.ID, Run: me.RunID, Number: 1}
-	err := createJSON(ctx, c.store, key, mine)
+	err := createJSON(ctx, c.Store, key, mine)
 	if !errors.Is(err, object.ErrExists) {
 		return mine, err
 	}
 	why := &fault.Error{
-		Class: fault.Capacity, Op: "claim " + c.what, Subject: key,
+		Class: fault.Capacity, Op: "claim " + c.What, Subject: key,
 		Reason: "another workflow is at it; waiting for that to end", RetryAfter: claimWait,
 	}
 	held := &heldError{why}
@@ -75,9 +75,9 @@ func (c claims) open(ctx context.Context, holder video.Claim, me string) (bool, 
 	case holder.Workflow == "" || holder.Workflow == me && holder.Run == "":
 		return false, nil
 	case holder.Workflow == me:
-		return c.runs.Running(ctx, me, holder.Run)
+		return c.Runs.Running(ctx, me, holder.Run)
 	default:
-		return c.runs.Running(ctx, holder.Workflow, "")
+		return c.Runs.Running(ctx, holder.Workflow, "")
 	}
 }
 
@@ -101,7 +101,7 @@ func (c claims) replace(ctx context.Context, key, sum string, claim video.Claim,
 	if err != nil {
 		return err
 	}
-	_, err = c.store.Replace(ctx, key, sum, bytes.NewReader(data))
+	_, err = c.Store.Replace(ctx, key, sum, bytes.NewReader(data))
 	if errors.Is(err, object.ErrChanged) || errors.Is(err, object.ErrNotFound) {
 		return changed
 	}
@@ -111,9 +111,9 @@ func (c claims) replace(ctx context.Context, key, sum string, claim video.Claim,
 // read reads a claim and its hash. A torn one is nobody's.
 func (c claims) read(ctx context.Context, key string) (video.Claim, string, error) {
 	var holder video.Claim
-	info, err := c.store.Stat(ctx, key)
+	info, err := c.Store.Stat(ctx, key)
 	if err == nil {
-		err = readJSON(ctx, c.store, key, &holder)
+		err = readJSON(ctx, c.Store, key, &holder)
 	}
 	if errors.Is(err, object.ErrCorrupt) {
 		return video.Claim{}, info.SHA256, nil
@@ -127,7 +127,7 @@ func (c claims) lost(key string, holder video.Claim) error {
 	if holder.Workflow != "" {
 		reason = "workflow " + holder.Workflow + " has taken over its claim; nothing is changed here"
 	}
-	return fault.New(fault.Input, "go on with "+c.what, key, reason)
+	return fault.New(fault.Input, "go on with "+c.What, key, reason)
 }
 
 // release gives a claim back if this workflow holds it; see holds.
@@ -135,7 +135,7 @@ func (c claims) release(ctx context.Context, key string, number int64) error {
 	if _, mine, err := c.holds(ctx, key, number); !mine {
 		return err
 	}
-	return c.store.Delete(ctx, key)
+	return c.Store.Delete(ctx, key)
 }
 
 // holds reports whether this workflow holds a claim, and under the given number

@@ -39,7 +39,7 @@ func (a *Ingest) DescribeChunk(ctx context.Context, in ChunkInput) (ChunkResult,
 	}
 	m := a.modelStage(in, video.KindDescribe, p.Describe, a.Describer)
 	var refused refusals
-	out, err := m.askAll(ctx, chunk.Frames, &refused, func(f video.Frame) question {
+	out, err := askAll(ctx, m, chunk.Frames, &refused, func(f video.Frame) question {
 		fingerprint := p.CaptionFingerprint(f)
 		key := video.CaptionKey(in.Tenant, fingerprint)
 		return question{

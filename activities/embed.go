@@ -37,7 +37,7 @@ func (a *Ingest) EmbedChunk(ctx context.Context, in ChunkInput) (ChunkResult, er
 	}
 	m := a.modelStage(in, video.KindEmbed, p.Embed, a.Embedder)
 	var refused refusals
-	out, err := m.askAll(ctx, chunk.Frames, &refused, func(f video.Frame) question {
+	out, err := askAll(ctx, m, chunk.Frames, &refused, func(f video.Frame) question {
 		fingerprint := p.PictureFingerprint(f)
 		key := video.EmbeddingKey(in.Tenant, fingerprint)
 		return question{

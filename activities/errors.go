@@ -44,6 +44,9 @@ type toldError struct{ error }
 
 func (e *toldError) Unwrap() error { return e.error }
 
+// tell has the workflow hear of a fault of capacity instead of the server trying again.
+func tell(err error) error { return &toldError{err} }
+
 type errorMapper struct {
 	interceptor.ActivityInboundInterceptorBase
 }

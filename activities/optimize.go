@@ -59,7 +59,7 @@ type Optimize struct {
 	jobs   sync.Map // key of the job → *optimization; jobs never change
 }
 
-func (a *Optimize) claims() claims { return claims{a.Store, a.Runs, "optimization"} }
+func (a *Optimize) claims() claims { return claims{Store: a.Store, Runs: a.Runs, What: "optimization"} }
 
 // The modes.
 const (

@@ -142,7 +142,7 @@ func (c *stageRunner) answer(ctx context.Context, call mipro.Call, ticket int64)
 		worst = completion.Reserved(*model.Price)
 	}
 	m := &modelStage{
-		store: c.a.Store, broker: c.a.Broker, payer: payer{c.who.Tenant, c.who.Ledger, c.who.LimitMicroUSD},
+		store: c.a.Store, broker: c.a.Broker, payer: payer{Tenant: c.who.Tenant, Job: c.who.Ledger, LimitMicroUSD: c.who.LimitMicroUSD},
 		kind: KindComplete, stage: video.Stage{Model: model.Name, Revision: model.Revision}, limits: c.a.LM, ticket: ticket,
 	}
 	answerOf := func(answer prompt.CompletionAnswer) func(context.Context) error {

@@ -72,4 +72,4 @@ type Train struct {
 	others otherBuilds
 }
 
-func (a *Train) claims() claims { return claims{a.Store, a.Runs, "training job"} }
+func (a *Train) claims() claims { return claims{Store: a.Store, Runs: a.Runs, What: "training job"} }

@@ -37,7 +37,7 @@ func (a *Ingest) Transcribe(ctx context.Context, in TranscribeInput) (ChunkResul
 	asked := ChunkInput{VideoRef: in.VideoRef, Job: in.Job, LimitMicroUSD: in.LimitMicroUSD}
 	m := a.modelStage(asked, video.KindTranscribe, p.Transcribe, a.Transcriber)
 	var refused refusals
-	out, err := m.askAll(ctx, pieces, &refused, func(f video.Frame) question {
+	out, err := askAll(ctx, m, pieces, &refused, func(f video.Frame) question {
 		piece := int(f.PTSMS / x.PieceMS())
 		fingerprint := p.TranscriptFingerprint(in.Video, piece)
 		key := video.TranscriptKey(in.Tenant, fingerprint)

@@ -27,11 +27,14 @@ $(foreach t,temporal versitygw golangci-lint workflowcheck govulncheck uv,\
 help: ## Print this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
+.PHONY: programs
+programs: bin/.system bin/.temporal-$(TEMPORAL_VERSION)
+
 .PHONY: tools
-tools: bin/.system bin/.temporal-$(TEMPORAL_VERSION) bin/.versitygw-$(VERSITYGW_VERSION) ## Install what is missing: ffmpeg, tesseract, a font, the Temporal CLI, an S3 server for tests
+tools: programs bin/.versitygw-$(VERSITYGW_VERSION) ## Install what is missing: ffmpeg, tesseract, a font, the Temporal CLI, an S3 server for tests
 
 .PHONY: build
-build: tools ## Build bin/cogflow and bin/cogflow-worker
+build: programs ## Build bin/cogflow and bin/cogflow-worker
 	$(GO) build -ldflags '$(LDFLAGS)' -o bin/cogflow ./starter
 	$(GO) build -ldflags '$(LDFLAGS)' -o bin/cogflow-worker ./workers
 
@@ -70,7 +73,7 @@ check: lint-tools ## Check format, lint, determinism, modules and known vulnerab
 	@RUFF_VERSION=$(RUFF_VERSION) deploy/tools/check.sh
 
 .PHONY: bench
-bench: build ## Measure the goals as ratios from one run
+bench: build tools ## Measure the goals as ratios from one run
 	$(GO) test -run '^$$' -bench . -benchtime 3x -p 1 -timeout 60m ./...
 
 # An environment with a CUDA torch and the packages of trainer/requirements.txt.
@@ -85,7 +88,7 @@ verify-vespa: ## Show Vespa packages, requests and scores to Vespa's own code (J
 	@GO='$(GO)' deploy/vespa/verify/run.sh
 
 .PHONY: soak
-soak: build ## Run the tests at full size: hundreds of kills, thousands of videos
+soak: build tools ## Run the tests at full size: hundreds of kills, thousands of videos
 	COGFLOW_SOAK=1 $(GO) test -run 'Soak|Kill|Scale' -count=1 -p 1 -timeout 120m -v ./...
 
 .PHONY: fmt

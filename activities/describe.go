@@ -39,13 +39,14 @@ func (a *Ingest) DescribeChunk(ctx context.Context, in ChunkInput) (ChunkResult,
 	}
 	m := a.modelStage(in, video.KindDescribe, p.Describe, a.Describer)
 	var refused refusals
+	cost := a.describeCost(p.Describe)
 	out, err := askAll(ctx, m, chunk.Frames, &refused, func(f video.Frame) question {
 		fingerprint := p.CaptionFingerprint(f)
 		key := video.CaptionKey(in.Tenant, fingerprint)
 		return question{
 			fingerprint: fingerprint,
 			key:         key,
-			cost:        p.Describe.CostMicroUSD,
+			cost:        cost,
 			prepare: func(ctx context.Context) (video.Ask, error) {
 				jpeg, err := readAll(ctx, a.Store, video.FrameKey(prefix, f))
 				return func(ctx context.Context) (video.PaidAnswer, error) {
@@ -69,6 +70,18 @@ func (a *Ingest) DescribeChunk(ctx context.Context, in ChunkInput) (ChunkResult,
 	}
 	out.Refused = len(refused.reasons)
 	return out, refused.settle(ctx, a.Store, p.RefusedKey(prefix, video.KindDescribe, in.Chunk), len(chunk.Frames))
+}
+
+// describeCost is the most that a call can be charged, which is reserved for it.
+// What a recipe says of a model that is charged by its tokens is an estimate, and
+// may be of a build that reserved too little.
+func (a *Ingest) describeCost(s video.Stage) int64 {
+	if d, ok := a.Describer.(Reserver); ok {
+		if most, priced := d.Reserve(s); priced {
+			return most
+		}
+	}
+	return s.CostMicroUSD
 }
 
 func (a *Ingest) chunk(ctx context.Context, in ChunkInput) (video.Profile, video.Chunk, string, error) {

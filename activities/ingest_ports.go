@@ -41,6 +41,13 @@ type Describer interface {
 	Describe(ctx context.Context, r video.DescribeRequest) (video.Caption, error)
 }
 
+// Reserver is a Describer whose calls are charged by their tokens.
+type Reserver interface {
+	// Reserve is the most that a call of the stage is charged, in micro-USD; priced
+	// false = its model is charged by the call, as the stage says.
+	Reserve(s video.Stage) (microUSD int64, priced bool)
+}
+
 // Embedder turns texts and pictures into vectors.
 type Embedder interface {
 	Limits

@@ -100,13 +100,25 @@ type Request struct {
 	MaxOutput int // of the answer; 0 = unbounded
 }
 
-// maxOutput is what an answer without a bound may hold: more than any model
-// writes in one.
+// maxOutput is what an answer without a bound is charged at most: more than any
+// model writes in one.
 const maxOutput = 1 << 20
 
 // beyond is how many tokens more than max_tokens a server may count: thoughts, and
 // the end of a turn. Some leave them out of the bound and bill them all the same.
 const beyond = 1024
+
+// Most is the most that Settle charges: what has to be reserved.
+func (r Request) Most() (input, output int) {
+	input, output = max(r.Input, r.MaxInput), maxOutput
+	if r.MaxOutput > 0 && r.MaxOutput < maxOutput-beyond {
+		output = r.MaxOutput + beyond
+	}
+	return input, output
+}
+
+// Reserved is what a call may cost at most, in micro-USD.
+func (r Request) Reserved(p Price) int64 { return p.Cost(r.Most()) }
 
 // Settled is what a call is charged for.
 type Settled struct {
@@ -117,32 +129,30 @@ type Settled struct {
 // Settle decides what a call is charged for, given how many bytes the model
 // wrote. The rules, each for itself of input and output:
 //
-//   - A count from 1 to the request's bound is taken as it is, also if it is
+//   - A count from 1 to the most that Most says is taken as it is, also if it is
 //     smaller than the text would suggest: what a provider counts is what it bills.
 //   - 0 beside a text, and a count that is missing or not a number, is a server
 //     that does not count: it is estimated from above, an input by the request and
 //     an output by its bytes, since no token is shorter than one.
-//   - A count beyond the bound is not of this call: an input is estimated, and an
-//     output charged at its bound. Of an output, 1024 tokens more are taken as they are.
+//   - A count beyond is charged at the most: a larger count never costs less.
 //
-// So no answer is free by mistake, and none costs more than its request could.
+// So no answer is free by mistake, and none costs more than was reserved for it.
 func (r Request) Settle(u Usage, written int) Settled {
+	input, output := r.Most()
 	out := Settled{Input: u.Input.Tokens, Output: u.Output.Tokens}
-	most := r.MaxOutput
-	if most <= 0 {
-		most = maxOutput
-	}
 	switch {
-	case !u.Input.Said, u.Input.Tokens == 0, u.Input.Tokens > r.MaxInput:
+	case !u.Input.Said, u.Input.Tokens == 0:
 		out.Input, out.Estimated = r.Input, true
+	case u.Input.Tokens > input:
+		out.Input, out.Estimated = input, true
 	}
 	switch {
 	case !u.Output.Said && written == 0:
 		out.Output, out.Estimated = 0, true
 	case u.Output.Tokens == 0 && written > 0:
-		out.Output, out.Estimated = min(written+1, most), true // and the token that ends a turn
-	case u.Output.Tokens > most+beyond:
-		out.Output, out.Estimated = most, true
+		out.Output, out.Estimated = min(written, output-1)+1, true // and the token that ends a turn
+	case u.Output.Tokens > output:
+		out.Output, out.Estimated = output, true
 	}
 	return out
 }
@@ -150,10 +160,7 @@ func (r Request) Settle(u Usage, written int) Settled {
 // Readable reports whether a usage can be charged as it is, although the answer
 // cannot be used and says nothing about itself.
 func (r Request) Readable(u Usage) bool {
-	most := r.MaxOutput
-	if most <= 0 {
-		most = maxOutput
-	}
-	return u.Input.Said && u.Input.Tokens > 0 && u.Input.Tokens <= r.MaxInput &&
-		u.Output.Said && u.Output.Tokens > 0 && u.Output.Tokens <= most+beyond
+	input, output := r.Most()
+	return u.Input.Said && u.Input.Tokens > 0 && u.Input.Tokens <= input &&
+		u.Output.Said && u.Output.Tokens > 0 && u.Output.Tokens <= output
 }

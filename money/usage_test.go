@@ -32,8 +32,8 @@ func TestUsage(t *testing.T) {
 		`{"prompt_tokens":9,"completion_tokens":"0x10"}`:              {Input: 9, Output: 21, Estimated: true},
 		`{"prompt_tokens":9,"completion_tokens":[4]}`:                 {Input: 9, Output: 21, Estimated: true},
 		`{"prompt_tokens":0,"completion_tokens":4}`:                   {Input: 40, Output: 4, Estimated: true},
-		`{"prompt_tokens":9,"completion_tokens":9000000000000000000}`: {Input: 9, Output: 50, Estimated: true},
-		`{"prompt_tokens":9e999,"completion_tokens":9e18}`:            {Input: 40, Output: 50, Estimated: true},
+		`{"prompt_tokens":9,"completion_tokens":9000000000000000000}`: {Input: 9, Output: 50 + 1024, Estimated: true},
+		`{"prompt_tokens":9e999,"completion_tokens":9e18}`:            {Input: 100, Output: 50 + 1024, Estimated: true},
 		`{"prompt_tokens":-9e18,"completion_tokens":1e-400}`:          {Input: 40, Output: 21, Estimated: true},
 		`{"prompt_tokens":9,"total_tokens":2}`:                        {Input: 9, Output: 21, Estimated: true},
 		`null`:                                                        {Input: 40, Output: 21, Estimated: true},
@@ -47,6 +47,25 @@ func TestUsage(t *testing.T) {
 	}
 	require.Equal(t, money.Settled{Input: 40, Estimated: true}, request().Settle(money.Usage{}, 0), "nothing was written")
 	require.Equal(t, 1<<20, money.Request{}.Settle(money.Usage{Output: money.Count{Tokens: math.MaxInt64, Said: true}}, 5).Output)
+}
+
+// TestReserved: no usage settles for more than was reserved, and a larger count
+// never for less.
+func TestReserved(t *testing.T) {
+	t.Parallel()
+	law := func(input, output, more uint32, r money.Request, written uint16, price uint8) bool {
+		r = money.Request{Input: r.Input & 0xffff, MaxInput: r.MaxInput & 0x1ffff, MaxOutput: r.MaxOutput & 0x1fffff}
+		p := money.Price{Input: float64(price) / 8, Output: float64(price) / 2}
+		cost := func(input, output int) int64 {
+			s := r.Settle(money.Usage{Input: money.Count{Tokens: input, Said: true}, Output: money.Count{Tokens: output, Said: true}}, int(written))
+			return p.Cost(s.Input, s.Output)
+		}
+		in, out := int(input>>8)+1, int(output>>10)+1
+		unsaid := r.Settle(money.Usage{}, int(written))
+		return cost(in, out) <= r.Reserved(p) && cost(in, out) <= cost(in+int(more>>8), out+int(more>>10)) &&
+			cost(in, 0) <= r.Reserved(p) && cost(0, out) <= r.Reserved(p) && p.Cost(unsaid.Input, unsaid.Output) <= r.Reserved(p)
+	}
+	require.NoError(t, quick.Check(law, &quick.Config{MaxCount: 5000}))
 }
 
 // TestUsageLaws: whatever a server says, a call costs something if anything was

@@ -160,9 +160,6 @@ func Tokens(messages []Message) int {
 // of its own: SmolLM3's and Llama's tell the date and how to answer.
 const templateTokens = 256
 
-// unboundedTokens is what an answer without max_tokens is taken to hold at most.
-const unboundedTokens = 1000
-
 // Bounds says what the tokens of the completion can come to, for what is reserved
 // and for what is charged. A schema that the answer has to keep is part of the
 // prompt at most servers.
@@ -177,12 +174,6 @@ func (c Completion) Bounds() money.Request {
 	return money.Request{Input: input, MaxInput: most, MaxOutput: c.MaxTokens}
 }
 
-// Reserved is the most that the completion can cost, in micro-USD. An answer
-// without max_tokens counts as one of 1000 tokens.
-func (c Completion) Reserved(p Price) int64 {
-	b := c.Bounds()
-	if b.MaxOutput == 0 {
-		b.MaxOutput = unboundedTokens
-	}
-	return p.Cost(b.MaxInput, b.MaxOutput)
-}
+// Reserved is the most that the completion can be charged, in micro-USD; see
+// money.Request.Most.
+func (c Completion) Reserved(p Price) int64 { return c.Bounds().Reserved(p) }

@@ -151,6 +151,8 @@ type (
 	transcribing struct{ *models }
 )
 
+var _ activities.Reserver = describing{}
+
 func (m describing) Limit(model string) int {
 	if d := m.describers[model]; d != nil {
 		return d.Limit(model)
@@ -158,12 +160,13 @@ func (m describing) Limit(model string) int {
 	return 1
 }
 
-// Reserve is the most that a call of the stage can cost, as far as its adapter knows.
-func (m describing) Reserve(s video.Stage) int64 {
-	if d, ok := m.describers[s.Model].(interface{ Reserve(video.Stage) int64 }); ok {
+// Reserve is the most that a call of the stage is charged by its tokens; priced
+// false = it is not charged by tokens.
+func (m describing) Reserve(s video.Stage) (microUSD int64, priced bool) {
+	if d, ok := m.describers[s.Model].(activities.Reserver); ok {
 		return d.Reserve(s)
 	}
-	return 0
+	return 0, false
 }
 
 func (m describing) Describe(ctx context.Context, r video.DescribeRequest) (video.Caption, error) {

@@ -42,9 +42,10 @@ func (e Endpoint) price(model string) *prompt.Price {
 	return listPrice(e, e.served(model))
 }
 
-// priceProfiles gives each describe stage without a price of its own the most that a
-// call of its model can cost by tokens: what is reserved for a call, and booked when
-// nobody can say what it came to.
+// priceProfiles gives each describe stage without a price of its own what a call of
+// its model costs by tokens, as an estimate from above for a usual endpoint. What is
+// reserved for a call is more: the most that it can be charged, whatever the endpoint
+// counts; see video.Stage.DescribeBounds.
 func (c *Config) priceProfiles() {
 	for name, p := range c.profiles {
 		e, ok := c.Describer(p.Describe)

@@ -35,8 +35,10 @@ func TestOddUsage(t *testing.T) {
 		`{"prompt_tokens":9,"completion_tokens":0}`:                   9 + 10*7, // of six bytes, and the end of the turn
 		`{"prompt_tokens":9,"completion_tokens":null}`:                9 + 10*7,
 		`{"prompt_tokens":9,"completion_tokens":-4}`:                  9 + 10*7,
-		`{"prompt_tokens":9,"completion_tokens":9000000000000000000}`: 9 + 10*100,
-		`{"prompt_tokens":9e18,"completion_tokens":4}`:                input + 40,
+		`{"prompt_tokens":9,"completion_tokens":9000000000000000000}`: 9 + 10*(100+1024),
+		`{"prompt_tokens":9,"completion_tokens":1124}`:                9 + 10*1124, // thoughts beyond max_tokens
+		`{"prompt_tokens":9,"completion_tokens":1125}`:                9 + 10*1124,
+		`{"prompt_tokens":9e18,"completion_tokens":4}`:                int64(ask.Bounds().MaxInput) + 40,
 		`{"prompt_tokens":-5,"completion_tokens":4}`:                  input + 40,
 		`"none"`: input + 10*7,
 		`null`:   input + 10*7,

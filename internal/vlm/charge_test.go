@@ -2,6 +2,7 @@ package vlm_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -51,9 +52,9 @@ func TestOddAnswers(t *testing.T) {
 	for usage, want := range map[string]int64{
 		`{"prompt_tokens":400,"completion_tokens":20}`:     600,
 		`{"prompt_tokens":400,"completion_tokens":0}`:      400 + 10*7,
-		`{"prompt_tokens":400,"completion_tokens":9e18}`:   400 + 10*256,
+		`{"prompt_tokens":400,"completion_tokens":9e18}`:   400 + 10*(256+1024),
 		`{"prompt_tokens":25501,"completion_tokens":20}`:   25701, // as gpt-4o-mini counts pictures
-		`{"prompt_tokens":9e18,"completion_tokens":"NaN"}`: int64(most.Input) + 10*7,
+		`{"prompt_tokens":9e18,"completion_tokens":"NaN"}`: int64(most.MaxInput) + 10*7,
 		`null`: int64(most.Input) + 10*7,
 	} {
 		d := answering(t, `{"created":1716313435.7,"id":7,"choices":[{"message":{"content":"A tram"},"finish_reason":"stop"}],"usage":`+usage+`}`)
@@ -72,14 +73,23 @@ func TestOddAnswers(t *testing.T) {
 // TestReserve: no answer costs more than was reserved for it.
 func TestReserve(t *testing.T) {
 	t.Parallel()
-	d := answering(t, `{"choices":[{"message":{"content":"A tram"},"finish_reason":"stop"}],"usage":{"prompt_tokens":9e18,"completion_tokens":9e18}}`)
-	c, err := d.Describe(t.Context(), video.DescribeRequest{Stage: stage(), JPEG: vlmtest.Picture(t, 1)})
-	require.NoError(t, err)
-	require.Positive(t, c.CostMicroUSD)
-	require.GreaterOrEqual(t, d.Reserve(stage()), c.CostMicroUSD)
+	most := stage().DescribeBounds()
+	for _, input := range []int{0, 1, most.Input, most.Input + 1, most.MaxInput, most.MaxInput + 1, 1 << 40} {
+		for _, output := range []int{0, 1, 256, 257, 256 + 1024, 256 + 1025, 1 << 40} {
+			d := answering(t, fmt.Sprintf(`{"choices":[{"message":{"content":%q},"finish_reason":"stop"}],"usage":{"prompt_tokens":%d,"completion_tokens":%d}}`,
+				strings.Repeat("A tram. ", 300), input, output))
+			reserved, priced := d.Reserve(stage())
+			require.True(t, priced)
+			c, err := d.Describe(t.Context(), video.DescribeRequest{Stage: stage(), JPEG: vlmtest.Picture(t, 1)})
+			require.NoError(t, err)
+			require.Positive(t, c.CostMicroUSD)
+			require.LessOrEqual(t, c.CostMicroUSD, reserved, "%d, %d", input, output)
+		}
+	}
 	unpriced := stage()
 	unpriced.Model = "other"
-	require.Zero(t, d.Reserve(unpriced))
+	_, priced := answering(t, "").Reserve(unpriced)
+	require.False(t, priced)
 }
 
 // TestBatchEntries: a request of several frames carries the entries of them all. A

@@ -35,15 +35,14 @@ func NewOpenAI(o Options) *OpenAI {
 // Limit is how many calls the endpoint takes at once, as far as is known.
 func (d *OpenAI) Limit(string) int { return d.limit.Limit() }
 
-// Reserve is the most that a call of the stage can cost, in micro-USD; 0 where the
-// endpoint has no price.
-func (d *OpenAI) Reserve(s video.Stage) int64 {
+// Reserve is the most that a call of the stage is charged, in micro-USD; priced
+// false = the endpoint has no price by tokens.
+func (d *OpenAI) Reserve(s video.Stage) (microUSD int64, priced bool) {
 	price := d.options.price(s.Model)
 	if price == nil {
-		return 0
+		return 0, false
 	}
-	bounds := s.DescribeBounds()
-	return price.Cost(bounds.MaxInput, bounds.MaxOutput)
+	return s.DescribeBounds().Reserved(*price), true
 }
 
 // Describe writes the caption of one frame.

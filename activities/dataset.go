@@ -53,7 +53,7 @@ func openDataset(ctx context.Context, s Store, documents Documents, t tenant.ID,
 	}
 	open = func() (io.ReadCloser, error) {
 		_, err := file.Seek(0, io.SeekStart)
-		return io.NopCloser(file), fault.Wrap(fault.Transport, "read dataset", name, err)
+		return io.NopCloser(file), fault.Disk("read dataset", name, err)
 	}
 	return open, name, func() { _ = file.Close() }, nil
 }

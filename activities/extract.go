@@ -107,7 +107,7 @@ func (a *Ingest) decode(ctx context.Context, in ExtractInput, p video.Profile, p
 	defer file.Close()
 	id, _, err := identify(ctx, file)
 	if err != nil {
-		return video.Extraction{}, fault.Wrap(fault.Transport, "read video", name, err)
+		return video.Extraction{}, fault.Disk("read video", name, err)
 	}
 	if id != in.Video {
 		return video.Extraction{}, fault.New(fault.Input, "extract frames of", name,
@@ -136,7 +136,7 @@ func (a *Ingest) keep(ctx context.Context, prefix, dir, name string) (key string
 		return "", nil
 	}
 	if err != nil {
-		return "", err
+		return "", fault.Disk("read", filepath.Join(dir, name), err)
 	}
 	defer file.Close()
 	_, err = a.Store.Put(ctx, prefix+name, file)

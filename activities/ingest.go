@@ -144,7 +144,7 @@ func (a *Ingest) Inspect(ctx context.Context, in InspectInput) (video.Source, er
 	}
 	id, size, err := identify(ctx, file)
 	if err != nil {
-		return video.Source{}, fault.Wrap(fault.Transport, "read video", name, err)
+		return video.Source{}, fault.Disk("read video", name, err)
 	}
 	source := video.Source{Video: id, URI: in.URI, Name: name, Bytes: size, Media: media}
 	if in.DryRun {

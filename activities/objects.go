@@ -137,7 +137,7 @@ func fetchFile(ctx context.Context, s Store, prefix string, f training.Checkpoin
 	}
 	to := filepath.Join(dir, filepath.FromSlash(f.Name))
 	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
-		return fault.Wrap(fault.Capacity, "fetch file", to, err)
+		return fault.Disk("fetch file to", to, err)
 	}
 	return fetchObject(ctx, s, prefix+f.Name, to)
 }
@@ -151,17 +151,19 @@ func fetchObject(ctx context.Context, s Store, key, to string) error {
 	defer in.Close()
 	out, err := os.Create(to + ".part")
 	if err != nil {
-		return fault.Wrap(fault.Capacity, "fetch object", key, err)
+		return fault.Disk("fetch object to", to, err)
 	}
-	_, err = io.Copy(out, in)
+	_, err = io.Copy(out, in) // what the store says has a class already; the rest is of this disk
 	if closeErr := out.Close(); err == nil {
-		err = fault.Wrap(fault.Capacity, "fetch object", key, closeErr)
+		err = closeErr
+	}
+	if err == nil {
+		err = os.Rename(out.Name(), to)
 	}
 	if err != nil {
 		_ = os.Remove(out.Name())
-		return err
 	}
-	return fault.Wrap(fault.Capacity, "fetch object", key, os.Rename(out.Name(), to))
+	return fault.Disk("fetch object to", to, err)
 }
 
 // copyObject copies within the store; the copy has the hash that is expected.

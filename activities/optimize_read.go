@@ -85,7 +85,7 @@ func (a *Optimize) text(ctx context.Context, t tenant.ID, what string, raw json.
 	if err == nil && len(data) > maxExamplesBytes {
 		err = fault.New(fault.Input, "read "+what, name, "more than 256 MiB")
 	}
-	return data, fault.Wrap(fault.Transport, "read "+what, name, err)
+	return data, fault.Disk("read "+what, name, err)
 }
 
 // examples reads a JSON array of objects, or one object a line.

@@ -61,7 +61,7 @@ func (a *Train) PrepareDataset(ctx context.Context, in PrepareInput) (training.C
 	}
 	dir, err := os.MkdirTemp(a.Scratch, "dataset-")
 	if err != nil {
-		return training.Check{}, fault.Wrap(fault.Capacity, "prepare dataset", "", err)
+		return training.Check{}, fault.Disk("prepare dataset in", a.Scratch, err)
 	}
 	defer os.RemoveAll(dir)
 	train, eval, err := scratchFiles(dir)
@@ -100,13 +100,13 @@ func scratchFiles(dir string) (train, eval *os.File, err error) {
 	if train, err = os.CreateTemp(dir, "train-"); err == nil {
 		eval, err = os.CreateTemp(dir, "eval-")
 	}
-	return train, eval, fault.Wrap(fault.Capacity, "prepare dataset", dir, err)
+	return train, eval, fault.Disk("prepare dataset in", dir, err)
 }
 
 // keepRows stores canonical rows. Equal rows have one key, so a repeat is harmless.
 func (a *Train) keepRows(ctx context.Context, t tenant.ID, rows *os.File, is training.File) error {
 	if _, err := rows.Seek(0, io.SeekStart); err != nil {
-		return fault.Wrap(fault.Capacity, "prepare dataset", rows.Name(), err)
+		return fault.Disk("prepare dataset", rows.Name(), err)
 	}
 	_, err := a.Store.Put(ctx, training.DatasetKey(t, is.SHA256), rows)
 	return err

@@ -28,7 +28,7 @@ func (r *trainRun) job(ctx context.Context) (training.Job, error) {
 	tally := r.snapshot().Tally
 	work, err := os.MkdirTemp(r.dir, "work-")
 	if err != nil {
-		return training.Job{}, fault.Wrap(fault.Capacity, "train", r.in.Job, err)
+		return training.Job{}, fault.Disk("make work directory in", r.dir, err)
 	}
 	r.work = work
 	job := training.Job{

@@ -136,7 +136,7 @@ func (r *trainRun) fetchCheckpoint(ctx context.Context, prefix string) (dir stri
 		return "", 0, nil, &otherFormatError{m.Version}
 	}
 	if dir, err = os.MkdirTemp(r.dir, "resume-"); err != nil {
-		return "", 0, nil, fault.Wrap(fault.Capacity, "resume training", r.in.Job, err)
+		return "", 0, nil, fault.Disk("make directory for checkpoint in", r.dir, err)
 	}
 	dir = filepath.Join(dir, fmt.Sprintf("%08d", m.Step))
 	for _, f := range m.Files {

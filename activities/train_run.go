@@ -195,7 +195,7 @@ func (r *trainRun) run(ctx context.Context) (TrainRun, error) {
 	defer release()
 	r.devices = devices
 	if r.dir, err = os.MkdirTemp(a.Scratch, "train-"); err != nil {
-		return TrainRun{}, fault.Wrap(fault.Capacity, "train", in.Job, err)
+		return TrainRun{}, fault.Disk("make scratch directory in", a.Scratch, err)
 	}
 	defer os.RemoveAll(r.dir)
 	defer r.tidy()

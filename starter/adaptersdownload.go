@@ -100,12 +100,12 @@ func (a *app) download(ctx context.Context, w wares, to string) (downloaded, err
 	// A sibling, so that the rename at the end stays on one file system.
 	temporary, err := os.MkdirTemp(filepath.Dir(to), "."+filepath.Base(to)+"-")
 	if err != nil {
-		return done, fault.Wrap(fault.Capacity, w.op, to, err)
+		return done, fault.Disk(w.op, to, err)
 	}
 	defer os.RemoveAll(temporary)
 	root, err := os.OpenRoot(temporary)
 	if err != nil {
-		return done, fault.Wrap(fault.Capacity, w.op, to, err)
+		return done, fault.Disk(w.op, to, err)
 	}
 	defer root.Close()
 	v := a.view()
@@ -121,16 +121,16 @@ func (a *app) download(ctx context.Context, w wares, to string) (downloaded, err
 	}
 	for name, text := range w.notes {
 		if err := root.WriteFile(name, text, 0o644); err != nil {
-			return done, fault.Wrap(fault.Capacity, w.op, name, err)
+			return done, fault.Disk(w.op, name, err)
 		}
 		done.Files++
 		done.Bytes += int64(len(text))
 	}
 	if err := os.Chmod(temporary, 0o755); err != nil { // model servers of other users read it
-		return done, fault.Wrap(fault.Capacity, w.op, to, err)
+		return done, fault.Disk(w.op, to, err)
 	}
 	// Should somebody have made it meanwhile, this fails, unless it is empty.
-	return done, fault.Wrap(fault.Capacity, w.op, to, os.Rename(temporary, to))
+	return done, fault.Disk(w.op, to, os.Rename(temporary, to))
 }
 
 // fetchFile copies one file of the manifest below root and checks it.
@@ -141,7 +141,7 @@ func (a *app) fetchFile(ctx context.Context, v view, store blob.Store, root *os.
 		return bad("the manifest names a file outside the directory; nothing of it is kept")
 	}
 	if err := root.MkdirAll(filepath.Dir(local), 0o755); err != nil {
-		return fault.Wrap(fault.Capacity, w.op, f.Name, err)
+		return fault.Disk(w.op, f.Name, err)
 	}
 	from, _, err := store.Get(ctx, w.prefix+f.Name)
 	if err != nil {
@@ -150,7 +150,7 @@ func (a *app) fetchFile(ctx context.Context, v view, store blob.Store, root *os.
 	defer from.Close()
 	file, err := root.OpenFile(local, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
-		return fault.Wrap(fault.Capacity, w.op, f.Name, err)
+		return fault.Disk(w.op, f.Name, err)
 	}
 	defer file.Close()
 	sum := sha256.New()
@@ -164,7 +164,7 @@ func (a *app) fetchFile(ctx context.Context, v view, store blob.Store, root *os.
 		return bad("its content is not what the manifest says; nothing was kept")
 	}
 	if err := file.Sync(); err != nil {
-		return fault.Wrap(fault.Capacity, w.op, f.Name, err)
+		return fault.Disk(w.op, f.Name, err)
 	}
-	return fault.Wrap(fault.Capacity, w.op, f.Name, file.Close())
+	return fault.Disk(w.op, f.Name, file.Close())
 }

@@ -139,7 +139,7 @@ func (a *app) writeEval(name string, r eval.Report) error {
 		return err
 	}
 	if err := os.WriteFile(name, page.Bytes(), 0o644); err != nil {
-		return fault.Wrap(fault.Capacity, "write report", name, err)
+		return fault.Disk("write report", name, err)
 	}
 	if !a.json && !a.quiet {
 		a.note("Report: %s", name)

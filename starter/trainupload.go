@@ -65,7 +65,7 @@ func moved(op, name string, err error) error {
 	if fault.ClassOf(err) != "" || errors.Is(err, context.Canceled) {
 		return err
 	}
-	return fault.Wrap(fault.Transport, op, name, err)
+	return fault.Disk(op, name, err)
 }
 
 // sameAs passes r on and fails at its end if its content is not what it was:

@@ -3,6 +3,7 @@ package training
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -67,7 +68,10 @@ func ReadRowValues(r io.Reader) ([]RowValues, error) {
 		}
 		rows = append(rows, v)
 	}
-	return rows, fault.Wrap(fault.Input, op, "", lines.Err())
+	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
+		return nil, fault.Wrap(fault.Input, op, "", err)
+	}
+	return rows, fault.Disk(op, "", lines.Err())
 }
 
 // chooseMetric returns the first primary metric that every row has.

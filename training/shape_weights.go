@@ -40,7 +40,7 @@ func readTensors(file WeightFile) ([]tensor, error) {
 		if err == io.EOF {
 			return bad("it is %d bytes long", n)
 		}
-		return nil, fault.Wrap(fault.Transport, readShape, file.Name, err)
+		return nil, fault.Disk(readShape, file.Name, err)
 	}
 	if string(length[:]) == "version " {
 		return bad("it is a pointer of Git LFS; fetch the file itself (git lfs pull)")
@@ -54,7 +54,7 @@ func readTensors(file WeightFile) ([]tensor, error) {
 		if err == io.EOF {
 			return bad("it ends in its header")
 		}
-		return nil, fault.Wrap(fault.Transport, readShape, file.Name, err)
+		return nil, fault.Disk(readShape, file.Name, err)
 	}
 	tensors, err := parseTensors(header)
 	if err != nil {

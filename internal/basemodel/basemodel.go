@@ -166,11 +166,11 @@ func linkRoot(path string) string {
 func openFolder(name, path, root string) (*folder, error) {
 	root, err := filepath.EvalSymlinks(root)
 	if err != nil {
-		return nil, fault.Wrap(fault.Transport, opFind, name, err)
+		return nil, fault.Disk(opFind, name, err)
 	}
 	path, err = filepath.EvalSymlinks(path)
 	if err != nil {
-		return nil, fault.Wrap(fault.Transport, opFind, name, err)
+		return nil, fault.Disk(opFind, name, err)
 	}
 	rel, err := filepath.Rel(root, path)
 	if err != nil || !filepath.IsLocal(rel) {
@@ -178,7 +178,7 @@ func openFolder(name, path, root string) (*folder, error) {
 	}
 	top, err := os.OpenRoot(root)
 	if err != nil {
-		return nil, fault.Wrap(fault.Transport, opFind, name, err)
+		return nil, fault.Disk(opFind, name, err)
 	}
 	f := &folder{name: name, path: path, root: top, rel: rel}
 	if err := f.list(); err != nil {

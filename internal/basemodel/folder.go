@@ -110,7 +110,7 @@ func (f *folder) broken(name string, err error) error {
 	case strings.Contains(err.Error(), "path escapes from parent"):
 		return f.bad("%q is a link that leads out of the model's folder", name)
 	}
-	return fault.Wrap(fault.Transport, opFind, f.name, err)
+	return fault.Disk(opFind, f.name, err)
 }
 
 // decides reports whether a file takes part in what the model computes. Hidden

@@ -28,7 +28,7 @@ func encode(ctx context.Context, ffmpeg, dir, path string, args ...string) error
 	defer cancel()
 	work, err := os.MkdirTemp(filepath.Dir(path), ".clip-")
 	if err != nil {
-		return fault.Wrap(fault.Capacity, "make clip", path, err)
+		return fault.Disk("make clip", path, err)
 	}
 	defer os.RemoveAll(work)
 	timed, whole := filepath.Join(work, "clip.mkv"), filepath.Join(work, "clip.mp4")
@@ -40,7 +40,7 @@ func encode(ctx context.Context, ffmpeg, dir, path string, args ...string) error
 	if err := run(ctx, ffmpeg, dir, remux); err != nil {
 		return err
 	}
-	return fault.Wrap(fault.Capacity, "make clip", path, os.Rename(whole, path))
+	return fault.Disk("make clip", path, os.Rename(whole, path))
 }
 
 func run(ctx context.Context, ffmpeg, dir string, args []string) error {
@@ -80,5 +80,5 @@ func prepare(dir string) (string, error) {
 	if err == nil {
 		err = os.MkdirAll(dir, 0o755)
 	}
-	return dir, fault.Wrap(fault.Capacity, "make clips", dir, err)
+	return dir, fault.Disk("make clips", dir, err)
 }

@@ -119,15 +119,15 @@ func (c Clip) make(ctx context.Context, ffmpeg, path string) error {
 	// text and no path has to be quoted for the filter language.
 	dir, err := os.MkdirTemp("", "cogflow-clip-")
 	if err != nil {
-		return fault.Wrap(fault.Capacity, "make clip", path, err)
+		return fault.Disk("make clip", path, err)
 	}
 	defer os.RemoveAll(dir)
 	if err := os.Symlink(face, filepath.Join(dir, "font.ttf")); err != nil {
-		return fault.Wrap(fault.Capacity, "make clip", path, err)
+		return fault.Disk("make clip", path, err)
 	}
 	for i, scene := range c.Scenes {
 		if err := os.WriteFile(filepath.Join(dir, cardName(i)), []byte(scene.Text), 0o600); err != nil {
-			return fault.Wrap(fault.Capacity, "make clip", path, err)
+			return fault.Disk("make clip", path, err)
 		}
 	}
 	args := []string{"-filter_complex", c.graph(), "-map", "[v]", "-preset", "veryfast", "-g", "60"}

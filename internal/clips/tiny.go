@@ -44,7 +44,7 @@ func Library(ctx context.Context, ffmpeg, dir string, n int) ([]string, error) {
 	}
 	work, err := os.MkdirTemp("", "cogflow-clip-")
 	if err != nil {
-		return nil, fault.Wrap(fault.Capacity, "make clips", dir, err)
+		return nil, fault.Disk("make clips", dir, err)
 	}
 	defer os.RemoveAll(work)
 	base := filepath.Join(work, "base.mp4")
@@ -53,13 +53,13 @@ func Library(ctx context.Context, ffmpeg, dir string, n int) ([]string, error) {
 	}
 	content, err := os.ReadFile(base)
 	if err != nil {
-		return nil, fault.Wrap(fault.Capacity, "make clips", base, err)
+		return nil, fault.Disk("make clips", base, err)
 	}
 	paths := make([]string, n)
 	for i := range paths {
 		paths[i] = filepath.Join(dir, fmt.Sprintf("video-%05d.mp4", i))
 		if err := os.WriteFile(paths[i], number(content, i), 0o600); err != nil {
-			return nil, fault.Wrap(fault.Capacity, "make clips", paths[i], err)
+			return nil, fault.Disk("make clips", paths[i], err)
 		}
 	}
 	return paths, nil

@@ -76,7 +76,7 @@ func start(ctx context.Context, o Options) (*Server, error) {
 		return nil, err
 	}
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
-		return nil, fault.Wrap(fault.Capacity, "start Temporal server", o.Dir, err)
+		return nil, fault.Disk("start Temporal server", o.Dir, err)
 	}
 	lock, err := acquire(ctx, filepath.Join(o.Dir, "temporal.lock"))
 	if err != nil {

@@ -21,15 +21,15 @@ func openLog(path string) (*os.File, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
-		return nil, fault.Wrap(fault.Capacity, "open log", path, err)
+		return nil, fault.Disk("open log", path, err)
 	case info.Size() > maxLog:
 		if err := os.Rename(path, path+".1"); err != nil {
-			return nil, fault.Wrap(fault.Capacity, "rotate log", path, err)
+			return nil, fault.Disk("rotate log", path, err)
 		}
 	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
-		return nil, fault.Wrap(fault.Capacity, "open log", path, err)
+		return nil, fault.Disk("open log", path, err)
 	}
 	return f, nil
 }

@@ -28,7 +28,7 @@ func choose(ctx context.Context, port *int, what string) error {
 		return taken(ctx, *port, what, err)
 	}
 	*port = listener.Addr().(*net.TCPAddr).Port // a TCP listener has no other kind
-	return fault.Wrap(fault.Capacity, "try port", address, listener.Close())
+	return fault.Wrap(fault.Transport, "try port", address, listener.Close())
 }
 
 // taken says who holds a port and the way out.

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
@@ -102,7 +101,7 @@ func (x *extractor) run(ctx context.Context, dir string) (video.Extraction, erro
 	if len(x.thumb) > 0 {
 		name := filepath.Join(dir, ThumbnailFile)
 		if err := os.WriteFile(name, x.thumb, 0o600); err != nil {
-			return video.Extraction{}, diskFault(name, err)
+			return video.Extraction{}, fault.Disk("write", name, err)
 		}
 	}
 	out := video.Extraction{
@@ -210,16 +209,6 @@ func (x *extractor) tick(ms int64) {
 		x.told = now
 		x.progress(ms)
 	}
-}
-
-// diskFault classifies a failure to write; nil stays nil.
-func diskFault(name string, err error) error {
-	for _, full := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG} {
-		if errors.Is(err, full) {
-			return fault.Disk("write", name, err)
-		}
-	}
-	return fault.Wrap(fault.Transport, "write", name, err)
 }
 
 func because(first string) string {

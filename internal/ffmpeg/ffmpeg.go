@@ -70,7 +70,7 @@ func New(ctx context.Context, c Config) (*Tool, error) {
 		Path: c.FFmpeg, Args: []string{"-hide_banner", "-version"}, Limits: t.limits(c.Wall), ReadOnly: true,
 	}, 64<<10)
 	if err != nil {
-		return nil, fault.Wrap(fault.Capacity, "run program", c.FFmpeg, err)
+		return nil, fault.Wrap(fault.Transport, "run program", c.FFmpeg, err)
 	}
 	match := versionLine.FindSubmatch(out)
 	if match == nil {

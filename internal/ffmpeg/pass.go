@@ -96,7 +96,7 @@ func (p *pass) resolve(ended bool) error {
 // said and is no error; the sound goes to its files if the plan has any.
 func (x *extractor) decode(ctx context.Context, p *pass, sound *soundWriter) error {
 	if _, err := x.file.Seek(0, io.SeekStart); err != nil { // where a descriptor's copies share its position
-		return fault.Wrap(fault.Transport, opExtract, x.file.Name(), err)
+		return fault.Disk(opExtract, x.file.Name(), err)
 	}
 	limit := x.tool.wall(x.file, p.plan)
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -154,7 +154,7 @@ func (x *extractor) decode(ctx context.Context, p *pass, sound *soundWriter) err
 		x.thumb = p.thumb
 	}
 	if soundErr := <-heard; err == nil && soundErr != nil {
-		err = diskFault(sound.dir, soundErr)
+		err = fault.Disk("write", sound.dir, soundErr)
 	}
 	switch {
 	case errors.Is(err, errStream):

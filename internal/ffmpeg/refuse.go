@@ -21,7 +21,7 @@ func sniff(op string, file *os.File) error {
 	info, err := file.Stat()
 	switch {
 	case err != nil:
-		return fault.Wrap(fault.Transport, op, file.Name(), err)
+		return fault.Disk(op, file.Name(), err)
 	case info.IsDir():
 		return refuse("it is a directory")
 	case !info.Mode().IsRegular():
@@ -30,12 +30,12 @@ func sniff(op string, file *os.File) error {
 		return refuse("it is empty")
 	}
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		return fault.Wrap(fault.Transport, op, file.Name(), err)
+		return fault.Disk(op, file.Name(), err)
 	}
 	head := make([]byte, 1024)
 	n, err := file.ReadAt(head, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return fault.Wrap(fault.Transport, op, file.Name(), err)
+		return fault.Disk(op, file.Name(), err)
 	}
 	if playlist(head[:n]) {
 		return refuse("it is a playlist; playlists are not followed")

@@ -251,7 +251,7 @@ func TestWallLimit(t *testing.T) {
 
 func TestFullDiskIsCapacity(t *testing.T) {
 	t.Parallel()
-	err := diskFault("/dir/audio.flac", fmt.Errorf("write: %w", syscall.ENOSPC))
+	err := fault.Disk("write", "/dir/audio.flac", fmt.Errorf("write: %w", syscall.ENOSPC))
 	require.Equal(t, fault.Capacity, fault.ClassOf(err))
 
 	full := filepath.Join(t.TempDir(), AudioFile(0))

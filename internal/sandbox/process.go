@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
@@ -101,7 +102,7 @@ type Process struct {
 func (s *Sandbox) Start(ctx context.Context, c Command) (*Process, error) {
 	cmd, in, release, err := s.command(c)
 	if err != nil {
-		return nil, fault.Wrap(fault.Capacity, "start process", c.Path, err)
+		return nil, fault.Disk("start process", c.Path, err)
 	}
 	defer release()
 	p := &Process{complete: make(chan struct{}), stderr: &tail{line: c.Stderr}, cmd: cmd, group: in}
@@ -181,7 +182,7 @@ func (s *Sandbox) filterFile(readOnly bool) (*os.File, error) {
 func (p *Process) start(ctx context.Context, c Command) (*Process, error) {
 	files, err := p.pipes() // the reading end of stderr, then what belongs to the child
 	if err != nil {
-		return nil, fault.Wrap(fault.Capacity, "start process", c.Path, err)
+		return nil, fault.Disk("start process", c.Path, err)
 	}
 	p.release = func() {}
 	p.ctx = ctx
@@ -195,17 +196,20 @@ func (p *Process) start(ctx context.Context, c Command) (*Process, error) {
 	if err != nil {
 		p.release()
 		shut(files[0], p.stdout)
-		return nil, startFault(c.Path, err)
+		return nil, StartFault("start process", c.Path, err)
 	}
 	return p, nil
 }
 
-// startFault classifies why a child could not be started.
-func startFault(path string, err error) error {
-	if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
-		return fault.Wrap(fault.Input, "start process", path, err)
+// StartFault classifies why a child could not be started.
+func StartFault(op, path string, err error) error {
+	switch {
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, os.ErrPermission):
+		return fault.Wrap(fault.Input, op, path, err)
+	case errors.Is(err, syscall.EAGAIN) && fault.ClassOf(err) == "":
+		return &fault.Error{Class: fault.Capacity, Op: op, Subject: path, Reason: "no more processes can be started; raise ulimit -u or pids.max", Err: err}
 	}
-	return fault.Wrap(fault.Capacity, "start process", path, err)
+	return fault.Disk(op, path, err)
 }
 
 // pipes connects stdout and stderr; it returns the reading end of stderr and

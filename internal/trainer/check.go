@@ -34,7 +34,7 @@ func (r *Runner) Check(ctx context.Context) (map[string]string, error) {
 	defer cancel()
 	dir, err := os.MkdirTemp("", "cogflow-check-")
 	if err != nil {
-		return nil, fault.Wrap(fault.Capacity, checkOp, "", err)
+		return nil, fault.Disk(checkOp, os.TempDir(), err)
 	}
 	defer os.RemoveAll(dir)
 	p, err := r.start(dir, "", nil, "-c", question)

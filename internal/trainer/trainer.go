@@ -106,11 +106,11 @@ func write(job training.Job) (string, error) {
 		return "", fault.Wrap(fault.Input, op, job.Job, err)
 	}
 	if err := os.MkdirAll(filepath.Join(job.WorkDir, "tmp"), 0o700); err != nil {
-		return "", fault.Wrap(fault.Capacity, op, job.WorkDir, err)
+		return "", fault.Disk(op, job.WorkDir, err)
 	}
 	path := filepath.Join(job.WorkDir, "job.json")
 	if err := os.WriteFile(path, text, 0o600); err != nil {
-		return "", fault.Wrap(fault.Capacity, op, path, err)
+		return "", fault.Disk(op, path, err)
 	}
 	return path, nil
 }
@@ -159,7 +159,7 @@ func (r *Runner) startFault(err error) error {
 			Reason: "there is no such Python; " + install, Err: err,
 		}
 	}
-	return fault.Wrap(fault.Capacity, "start the trainer", r.options.Python, err)
+	return sandbox.StartFault("start the trainer", r.options.Python, err)
 }
 
 // install is the advice when the trainer is not there.

@@ -394,7 +394,7 @@ func TestBadJob(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
 	j.WorkDir = filepath.Join(file, "below")
-	require.Equal(t, fault.Capacity, fault.ClassOf(runner(t, Options{}).Run(t.Context(), j, "", nil, ignore)))
+	require.Equal(t, fault.Input, fault.ClassOf(runner(t, Options{}).Run(t.Context(), j, "", nil, ignore)), "waiting does not mend a path")
 }
 
 func TestTail(t *testing.T) {

@@ -59,7 +59,7 @@ func NewRedactor(keys, services []string) *Redactor {
 		}
 	}
 	slices.SortStableFunc(r.needles, func(a, b needle) int { return len(b.text) - len(a.text) })
-	for _, b := range []byte(`\%&`) {
+	for _, b := range []byte(`\%&` + KeyMark[:1]) {
 		r.first[b] = true
 	}
 	for _, service := range services {
@@ -167,6 +167,47 @@ func (r *Redactor) Keys(s string) string {
 	return r.replace(r.tornStart(s), 0, false)
 }
 
+// Parts is Keys for texts that are stored or shown one after another. It also finds
+// a key that begins in one and ends in another; the mark stands where it begins.
+func (r *Redactor) Parts(parts []string) []string {
+	out := slices.Clone(parts)
+	if r == nil || len(r.needles) == 0 {
+		return out
+	}
+	all := strings.Join(parts, "")
+	var found [][2]int
+	for at := 0; at < len(all); {
+		end := 0
+		if r.first[all[at]] {
+			end = r.match(all, at)
+		}
+		if end > 0 {
+			found = append(found, [2]int{at, end})
+		}
+		at = max(end, at+1)
+	}
+	for _, f := range slices.Backward(found) { // what is before stays where it is
+		takeOut(out, f[0], f[1])
+	}
+	for i, part := range out {
+		out[i] = r.Keys(part)
+	}
+	return out
+}
+
+// takeOut replaces the bytes from at to end of the joined parts by the mark.
+func takeOut(parts []string, at, end int) {
+	mark := KeyMark
+	for i, part := range parts {
+		from, to := min(max(at, 0), len(part)), min(max(end, 0), len(part))
+		at, end = at-len(part), end-len(part)
+		if from < to {
+			parts[i] = part[:from] + mark + part[to:]
+			mark = ""
+		}
+	}
+}
+
 // Answer returns the JSON document data without keys, which a server that echoes
 // what it was sent may put into a caption. Only strings are changed, so that a
 // document stays one.
@@ -220,6 +261,11 @@ func (r *Redactor) replace(s string, from int, inStrings bool) string {
 
 // match returns the end of the needle at s[at:]; 0 = none is there.
 func (r *Redactor) match(s string, at int) int {
+	if strings.HasPrefix(s[at:], KeyMark) {
+		if n := r.tail(s[at+len(KeyMark):]); n > 0 {
+			return at + len(KeyMark) + n
+		}
+	}
 	first, second := next(s, at, levels)
 	if first < 0 {
 		return 0
@@ -245,6 +291,21 @@ func (r *Redactor) match(s string, at int) int {
 		}
 	}
 	return 0
+}
+
+// tail is the length of the end of a key at the beginning of s, which follows a
+// mark: the beginning was taken out when the rest of the key was not beside it.
+func (r *Redactor) tail(s string) (length int) {
+	for _, n := range r.needles {
+		key := string(n.text)
+		for from := 1; from < len(key); from++ {
+			if strings.HasPrefix(s, key[from:]) {
+				length = max(length, len(key)-from)
+				break
+			}
+		}
+	}
+	return length
 }
 
 func alone(s string, from, to int) bool {

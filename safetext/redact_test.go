@@ -185,3 +185,20 @@ func FuzzAnswer(f *testing.F) {
 		require.NotContains(t, r.Keys(s), plainKey)
 	})
 }
+
+// TestParts: a key that is spread over several texts is found, wherever it is cut.
+func TestParts(t *testing.T) {
+	t.Parallel()
+	r := safetext.NewRedactor([]string{plainKey}, nil)
+	for from := 1; from < len(plainKey)-1; from++ {
+		for to := from + 1; to < len(plainKey); to++ {
+			got := r.Parts([]string{"you sent " + plainKey[:from], plainKey[from:to], plainKey[to:] + " to me", "words"})
+			require.Equal(t, []string{"you sent [key]", "", " to me", "words"}, got)
+		}
+	}
+	require.Equal(t, []string{"[key][key]", "", " and [key]", ""}, r.Parts([]string{plainKey + plainKey[:3], plainKey[3:], " and " + plainKey[:20], plainKey[20:]}))
+	for _, texts := range [][]string{nil, {""}, {"a", "", "b"}} {
+		require.Equal(t, texts, r.Parts(texts))
+		require.Equal(t, texts, (*safetext.Redactor)(nil).Parts(texts))
+	}
+}

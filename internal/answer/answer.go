@@ -85,6 +85,11 @@ func New(o Options) *Client {
 	}}
 }
 
+// Redactor takes the keys out of what is decoded from an answer. Those of the raw
+// answer are taken out before, but its texts may hold parts of a key which decoding
+// puts together.
+func (c *Client) Redactor() *safetext.Redactor { return c.options.Redactor }
+
 // HTTP returns a client with the same transport whose answers are checked and
 // bounded in the same way, for libraries that bring their own requests.
 func (c *Client) HTTP() *http.Client {

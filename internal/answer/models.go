@@ -25,7 +25,7 @@ func (c *Client) Models(ctx context.Context, url string, header http.Header) (id
 	for _, m := range list.Data {
 		var id string
 		if json.Unmarshal(m.ID, &id) == nil {
-			ids = append(ids, id)
+			ids = append(ids, c.options.Redactor.Keys(id))
 		}
 	}
 	return ids, nil

@@ -68,7 +68,7 @@ func (t *Transcriber) Transcribe(ctx context.Context, r video.TranscribeRequest)
 	if err != nil {
 		return video.Transcript{}, answer.About(op, r.Stage.Model, fault.Wrap(fault.Transport, op, r.Stage.Model, err))
 	}
-	out, err := read(r.Stage, said, length)
+	out, err := read(t.client.Redactor(), r.Stage, said, length)
 	return out, call.Bill.Charge(said, err) // a call has a price as a whole
 }
 

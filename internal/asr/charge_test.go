@@ -10,6 +10,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/asr"
 	"github.com/cogniverse/cogflow/internal/asr/asrtest"
 	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/video"
 )
 
 // TestOddAnswers: a paid transcript is read, whatever types the rest of it has.
@@ -78,4 +79,17 @@ func FuzzTranscript(f *testing.F) {
 			require.True(t, g.StartMS >= 0 && g.StartMS < g.EndMS, "%+v", g)
 		}
 	})
+}
+
+// TestKeyOverSegments: a key that segments hold between them is taken out.
+func TestKeyOverSegments(t *testing.T) {
+	t.Parallel()
+	const key = "sk-live-0123456789abcdefghijklmnopqrstuvwxyzABCD"
+	s := asrtest.Start(t)
+	a := asr.New(asr.Options{URL: s.URL + "/v1", Key: key})
+	s.Next(answertest.Status(200, `{"segments":[{"start":0,"end":1,"text":"you sent `+key[:9]+`"},{"start":1,"end":2,"text":" `+key[9:20]+
+		`"},{"start":2,"end":3,"text":" `+key[20:]+` to me"}]}`))
+	out, err := a.Transcribe(t.Context(), request(sound(6)))
+	require.NoError(t, err)
+	require.Equal(t, []video.Segment{{EndMS: 1000, Text: "you sent [key]"}, {StartMS: 2000, EndMS: 3000, Text: "to me"}}, out.Segments)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -24,7 +25,7 @@ type segment struct {
 }
 
 // read takes an answer about a piece of sound of so many milliseconds.
-func read(s video.Stage, body []byte, length int64) (video.Transcript, error) {
+func read(r *safetext.Redactor, s video.Stage, body []byte, length int64) (video.Transcript, error) {
 	bad := func(reason string) (video.Transcript, error) {
 		return video.Transcript{}, fault.New(fault.Transport, op, s.Model, reason)
 	}
@@ -65,7 +66,24 @@ func read(s video.Stage, body []byte, length int64) (video.Transcript, error) {
 		out.Segments = append(out.Segments, video.Segment{EndMS: length, Text: strings.ToValidUTF8(whole, "�")})
 	}
 	slices.SortStableFunc(out.Segments, func(a, b video.Segment) int { return int(a.StartMS - b.StartMS) })
+	redact(r, &out)
 	return out, nil
+}
+
+// redact takes keys out, also such as are spread over segments.
+func redact(r *safetext.Redactor, t *video.Transcript) {
+	t.Language = r.Keys(t.Language)
+	var texts []string
+	for _, g := range t.Segments {
+		texts = append(texts, g.Text)
+	}
+	kept := t.Segments[:0]
+	for i, text := range r.Parts(texts) {
+		if t.Segments[i].Text = strings.TrimSpace(text); t.Segments[i].Text != "" {
+			kept = append(kept, t.Segments[i])
+		}
+	}
+	t.Segments = kept
 }
 
 // text is a text without the space around it; one that is missing or null is empty.

@@ -14,13 +14,13 @@ import (
 
 // read takes an answer as it is. Only one that holds nothing at all is a fault.
 func (l *LM) read(c prompt.Completion, body []byte) (prompt.CompletionAnswer, error) {
-	said, err := chat.Read(body)
+	said, err := chat.Read(l.client.Redactor(), body)
 	if err != nil {
 		return prompt.CompletionAnswer{}, fault.New(fault.Transport, op, c.Model, err.Error())
 	}
 	out := prompt.CompletionAnswer{Text: said.Text, Finish: said.Finish, Model: said.Model}
 	if said.Refusal != "" {
-		out.Finish, out.Reason = prompt.FinishRefusal, safetext.Lines(said.Refusal, safetext.MaxMessage)
+		out.Finish, out.Reason = prompt.FinishRefusal, l.client.Redactor().Lines(said.Refusal, safetext.MaxMessage)
 	}
 	counted := said.Usage.Output.Said && said.Usage.Output.Tokens > 0
 	if !counted && said.Written == 0 && out.Finish != prompt.FinishFilter && out.Finish != prompt.FinishRefusal {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -13,7 +14,6 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/answer"
 	"github.com/cogniverse/cogflow/money"
-	"github.com/cogniverse/cogflow/safetext"
 )
 
 // gather is how long a frame waits for others to share a call with.
@@ -144,8 +144,22 @@ func (d *Cogniverse) many(ctx context.Context, batch []*waiting) (map[string]str
 	}
 	for key := range out.Descriptions {
 		if _, sent := mapping[key+".jpg"]; !sent {
-			return nil, money.ChargeUnknown(fault.New(fault.Transport, op, "", fmt.Sprintf("the answer describes %q, which was not sent", safetext.Line(key, 100))))
+			return nil, money.ChargeUnknown(fault.New(fault.Transport, op, "", fmt.Sprintf("the answer describes %q, which was not sent", d.client.Redactor().Reply(key, 100))))
 		}
 	}
-	return out.Descriptions, nil
+	return d.redacted(out.Descriptions), nil
+}
+
+// redacted takes keys out, also such as are spread over the texts.
+func (d *Cogniverse) redacted(texts map[string]string) map[string]string {
+	keys := slices.Sorted(maps.Keys(texts))
+	var all []string
+	for _, key := range keys {
+		all = append(all, texts[key])
+	}
+	out := map[string]string{}
+	for i, text := range d.client.Redactor().Parts(all) {
+		out[keys[i]] = text
+	}
+	return out
 }

@@ -78,7 +78,7 @@ func (d *Cogniverse) Describe(ctx context.Context, r video.DescribeRequest) (vid
 	if err != nil {
 		return video.Caption{}, answer.About(op, r.Stage.Model, err)
 	}
-	if text, err = checkText(r.Stage.Model, text); err != nil {
+	if text, err = checkText(d.client.Redactor(), r.Stage.Model, text); err != nil {
 		return video.Caption{}, money.ChargeUnknown(err) // the service has looked at the frame
 	}
 	return caption(r.Stage, text), nil

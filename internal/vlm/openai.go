@@ -14,6 +14,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/answer/chat"
 	"github.com/cogniverse/cogflow/internal/limit"
 	"github.com/cogniverse/cogflow/internal/picture"
+	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -106,11 +107,18 @@ type structured struct {
 	Actions  []string `json:"actions"`
 }
 
+// redact takes keys out, also such as are spread over the texts.
+func (s *structured) redact(r *safetext.Redactor) {
+	all := r.Parts(slices.Concat([]string{s.Caption, s.OnScreen}, s.Objects, s.Actions))
+	s.Caption, s.OnScreen, all = all[0], all[1], all[2:]
+	s.Objects, s.Actions = all[:len(s.Objects)], all[len(s.Objects):]
+}
+
 func (d *OpenAI) read(s video.Stage, body []byte) (video.Caption, error) {
 	bad := func(class fault.Class, reason string) (video.Caption, error) {
 		return video.Caption{}, fault.New(class, op, s.Model, reason)
 	}
-	said, err := chat.Read(body)
+	said, err := chat.Read(d.client.Redactor(), body)
 	if err != nil {
 		return bad(fault.Transport, err.Error())
 	}
@@ -128,10 +136,11 @@ func (d *OpenAI) read(s video.Stage, body []byte) (video.Caption, error) {
 		if err := json.Unmarshal([]byte(said.Text), &parts); err != nil {
 			return bad(fault.Transport, "the answer is not the JSON that was asked for: "+err.Error())
 		}
+		parts.redact(d.client.Redactor())
 		out.Text, out.OnScreenText = parts.Caption, strings.TrimSpace(parts.OnScreen)
 		out.Objects, out.Actions = words(parts.Objects), words(parts.Actions)
 	}
-	text, err := checkText(s.Model, out.Text)
+	text, err := checkText(d.client.Redactor(), s.Model, out.Text)
 	if err != nil {
 		return video.Caption{}, err
 	}

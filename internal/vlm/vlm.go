@@ -50,18 +50,19 @@ func (o Options) limit() *limit.Limit {
 
 // checkText refuses what is no caption. Cogniverse's service put the errors of
 // single frames where their descriptions belong.
-func checkText(model, text string) (string, error) {
+func checkText(r *safetext.Redactor, model, text string) (string, error) {
+	text = r.Keys(text)
 	text = strings.TrimSpace(text)
 	bad := func(reason string) error { return fault.New(fault.Transport, op, model, reason) }
 	switch lower := strings.ToLower(text); {
 	case text == "":
 		return "", bad("the answer is empty")
 	case strings.HasPrefix(lower, "error:"), strings.HasPrefix(lower, "error processing"):
-		return "", bad("the answer is an error: " + strconv.Quote(safetext.Line(text, 300)))
+		return "", bad("the answer is an error: " + strconv.Quote(r.Reply(text, 300)))
 	case strings.HasPrefix(lower, "<!doctype"), strings.HasPrefix(lower, "<html"):
 		return "", bad("the answer is a web page")
 	case strings.HasPrefix(text, `{"error"`):
-		return "", bad("the answer is an error: " + strconv.Quote(safetext.Line(text, 300)))
+		return "", bad("the answer is an error: " + strconv.Quote(r.Reply(text, 300)))
 	}
 	return strings.ToValidUTF8(text, "�"), nil
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/safetext"
 )
 
 // Answer is what a model answered.
@@ -30,8 +31,8 @@ type message struct {
 	Function  json.RawMessage `json:"function_call"`
 }
 
-// Read reads an answer with one choice.
-func Read(body []byte) (Answer, error) {
+// Read reads an answer with one choice. Its texts hold none of the keys of r.
+func Read(r *safetext.Redactor, body []byte) (Answer, error) {
 	var said struct {
 		Model   json.RawMessage `json:"model"`
 		Choices json.RawMessage `json:"choices"`
@@ -55,7 +56,9 @@ func Read(body []byte) (Answer, error) {
 	if !ok {
 		return Answer{}, errors.New("the content of the message is not a text")
 	}
-	out := Answer{Text: content, Refusal: word(m.Refusal), Finish: word(choices[0].Finish), Model: word(said.Model)}
+	out := Answer{
+		Text: r.Keys(content), Refusal: r.Keys(word(m.Refusal)), Finish: r.Keys(word(choices[0].Finish)), Model: r.Keys(word(said.Model)),
+	}
 	if len(said.Usage) > 0 {
 		_ = out.Usage.UnmarshalJSON(said.Usage) // it never fails
 	}

@@ -1,6 +1,8 @@
 package chat_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -8,6 +10,7 @@ import (
 
 	"github.com/cogniverse/cogflow/internal/answer/chat"
 	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/safetext"
 )
 
 // TestRead: whatever a server puts beside it, the text of a paid answer is read.
@@ -28,7 +31,7 @@ func TestRead(t *testing.T) {
 		"a name more than once":    `{"choices":[],` + choices + `}`,
 		"the message twice nested": `{"choices":[{"delta":{"content":7},"message":{"content":"An answer.","audio":{"id":7}}}]}`,
 	} {
-		said, err := chat.Read([]byte(body))
+		said, err := chat.Read(nil, []byte(body))
 		require.NoError(t, err, name)
 		require.Equal(t, "An answer.", said.Text, name)
 		require.Equal(t, len(said.Text), said.Written-strings.Count(body, `"tool_calls":"none"`)*len(`"none"`), name)
@@ -38,7 +41,7 @@ func TestRead(t *testing.T) {
 		`{"choices":[{"message":"An answer."}]}`, `{"choices":[{"message":{"content":7}}]}`, `{"choices":[{"message":{"content":{"text":"x"}}}]}`,
 		`{"choices":[{"message":{"content":"a"}},{"message":{"content":"b"}}]}`,
 	} {
-		said, err := chat.Read([]byte(body))
+		said, err := chat.Read(nil, []byte(body))
 		require.True(t, err != nil || said.Text == "" && said.Written == 0, body)
 	}
 }
@@ -55,7 +58,7 @@ func TestWritten(t *testing.T) {
 		`{"content":null,"tool_calls":[{"function":{"name":"f","arguments":"{}"}}]}`:  44,
 		`{"content":null,"function_call":{"name":"f","arguments":"{}"},"refusal":""}`: 29,
 	} {
-		said, err := chat.Read([]byte(`{"choices":[{"message":` + body + `}]}`))
+		said, err := chat.Read(nil, []byte(`{"choices":[{"message":`+body+`}]}`))
 		require.NoError(t, err, body)
 		require.Equal(t, want, said.Written, body)
 	}
@@ -84,11 +87,35 @@ func FuzzRead(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		said, err := chat.Read(body)
+		said, err := chat.Read(nil, body)
 		if err != nil {
 			require.Zero(t, said)
 		}
 		s := money.Request{Input: 1, MaxInput: 10, MaxOutput: 10}.Settle(said.Usage, said.Written)
 		require.GreaterOrEqual(t, s.Input, 1)
 	})
+}
+
+// TestKeyInParts: a key that the parts of an answer hold between them is taken out.
+func TestKeyInParts(t *testing.T) {
+	t.Parallel()
+	const key = "sk-live-0123456789abcdefghijklmnopqrstuvwxyzABCD"
+	r := safetext.NewRedactor([]string{key}, nil)
+	for from := 1; from < len(key)-1; from++ {
+		for to := from + 1; to < len(key); to += 5 {
+			body := fmt.Sprintf(`{"choices":[{"message":{"content":[{"type":"text","text":"you sent %s"},%q,{"type":"text","text":%q}]}}]}`, key[:from], key[from:to], key[to:])
+			said, err := chat.Read(r, r.Answer([]byte(body)))
+			require.NoError(t, err)
+			require.Equal(t, "you sent [key]", said.Text)
+		}
+	}
+	whole, err := json.Marshal(key)
+	require.NoError(t, err)
+	for range 4 { // more levels of escaping than are read at once
+		whole, err = json.Marshal(string(whole))
+		require.NoError(t, err)
+	}
+	said, err := chat.Read(r, fmt.Appendf(nil, `{"model":%s,"choices":[{"finish_reason":%s,"message":{"content":%s,"refusal":%s}}]}`, whole, whole, whole, whole))
+	require.NoError(t, err)
+	require.NotContains(t, fmt.Sprintf("%+v", said), key)
 }

@@ -13,6 +13,8 @@ import (
 const (
 	maxLog   = 16 << 20 // at a start, a longer log makes room for a new one
 	tailSize = 2048
+	// stackSize is how much of a log is looked at, to find where a panic began.
+	stackSize = 64 << 10
 )
 
 // openLog opens the server's log for appending. One older log is kept.
@@ -35,21 +37,30 @@ func openLog(path string) (*os.File, error) {
 }
 
 // tail returns the last lines of the log below a line break, for an error's
-// text; nothing if it cannot be read, since the error itself matters more.
+// text; nothing if it cannot be read, since the error itself matters more. Of a
+// panic it returns the message: the stack says nothing to whoever starts a server.
 func tail(path string) string {
 	f, err := os.Open(path)
 	if err != nil {
 		return ""
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err == nil && info.Size() > tailSize {
-		if _, err := f.Seek(-tailSize, io.SeekEnd); err != nil {
+	if info, err := f.Stat(); err == nil && info.Size() > stackSize {
+		if _, err := f.Seek(-stackSize, io.SeekEnd); err != nil {
 			return ""
 		}
 	}
 	text, err := io.ReadAll(f)
-	text = bytes.TrimSpace(text)
-	if err != nil || len(text) == 0 {
+	if err != nil {
+		return ""
+	}
+	if from := bytes.LastIndex(text, []byte("panic: ")); from >= 0 {
+		if n := bytes.Index(text[from:], []byte("\ngoroutine ")); n >= 0 {
+			text = text[:from+n]
+		}
+	}
+	text = bytes.TrimSpace(text[max(0, len(text)-tailSize):])
+	if len(text) == 0 {
 		return ""
 	}
 	return "\n" + string(text) + "\n"

@@ -12,9 +12,9 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -X main.version=$(VERSION)
 GO      ?= go
 
-# Two packages at a time: tests start servers and ffmpeg processes, and more of
-# them at once would only make each slower on a small machine.
-TEST_FLAGS ?= -race -p 2 -timeout 60m
+# Two packages at a time, and four tests of each: tests start servers and ffmpeg
+# processes and wait for them, so two would leave half of a small machine idle.
+TEST_FLAGS ?= -race -p 2 -parallel 4 -timeout 60m
 
 # Where `make demo` gets its videos; empty means three clips that it makes.
 VIDEOS ?=

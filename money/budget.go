@@ -1,6 +1,9 @@
 package money
 
-import "errors"
+import (
+	"errors"
+	"math"
+)
 
 // Verdict says whether a call may be made within a limit.
 type Verdict int
@@ -35,3 +38,31 @@ var ErrNoRoom = errors.New("no room")
 // ErrElsewhere marks a reservation that was not made because another process is
 // making the same call: its answer will be stored.
 var ErrElsewhere = errors.New("in flight elsewhere")
+
+// maxLimitUSD is the highest limit that micro-USD can express.
+const maxLimitUSD = 9_000_000_000_000
+
+// CheckLimit refuses a hard limit in USD that is negative, not a number or too
+// large to be expressed in micro-USD. 0 = no limit.
+func CheckLimit(usd float64) error {
+	if !(usd >= 0 && usd <= maxLimitUSD) {
+		return errors.New("use an amount in USD from 0 (no limit) to 9000000000000")
+	}
+	return nil
+}
+
+// Limit is a hard limit in micro-USD: the nearest, but at least 1 where there is a
+// limit at all, because 0 = none. A limit that does not fit is math.MaxInt64. What
+// CheckLimit refuses otherwise is the lowest limit, so that a mistake pays for nothing.
+func Limit(usd float64) int64 {
+	switch {
+	case usd == 0:
+		return 0
+	case usd > maxLimitUSD:
+		return math.MaxInt64
+	case usd > 0:
+		return max(1, int64(math.Round(usd*1e6)))
+	default: // negative or not a number
+		return 1
+	}
+}

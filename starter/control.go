@@ -96,6 +96,9 @@ func (a *app) tuneCommand() *cobra.Command {
 			if !flags.Changed("concurrency") && !flags.Changed("budget") {
 				return "", usage("name what to change: --concurrency N or --budget USD")
 			}
+			if err := checkBudget(budget); err != nil {
+				return "", err
+			}
 			if flags.Changed("concurrency") {
 				if err := update(ctx, c, id, workflows.UpdateConcurrency, concurrency); err != nil {
 					return "", err

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"math"
 	"path/filepath"
 	"strings"
 	"unicode/utf8"
@@ -14,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.temporal.io/sdk/client"
 
+	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/workflows"
 )
@@ -92,8 +92,12 @@ func normal(c *workflows.Common) error {
 	if c.Priority < 1 || c.Priority > 5 {
 		return usage("--priority wants 1 to 5")
 	}
-	if !(c.BudgetUSD >= 0) || math.IsInf(c.BudgetUSD, 0) {
-		return usage("--budget wants an amount in USD, not negative")
+	return checkBudget(c.BudgetUSD)
+}
+
+func checkBudget(usd float64) error {
+	if err := money.CheckLimit(usd); err != nil {
+		return usage("--budget: %v", err)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/strictjson"
 	"github.com/cogniverse/cogflow/tenant"
 )
@@ -28,13 +29,10 @@ func (c *Common) check() error {
 	if c.Priority == 0 {
 		c.Priority = 3
 	}
-	switch {
-	case c.Priority < 1 || c.Priority > 5:
+	if c.Priority < 1 || c.Priority > 5 {
 		return fault.New(fault.Input, "read input", "priority", "want 1 to 5")
-	case c.BudgetUSD < 0:
-		return fault.New(fault.Input, "read input", "budget_usd", "must not be negative")
 	}
-	return nil
+	return fault.Wrap(fault.Input, "read input", "budget_usd", money.CheckLimit(c.BudgetUSD))
 }
 
 // received is what UnmarshalJSON notes about a start input beside its fields.

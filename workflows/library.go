@@ -75,6 +75,7 @@ func IngestLibrary(ctx workflow.Context, in IngestLibraryInput) (IngestLibraryRe
 // libraryRun is the state of one IngestLibrary run.
 type libraryRun struct {
 	caller
+	signals     signals
 	in          IngestLibraryInput
 	resumed     *libraryResume // nil = this run begins
 	a           *activities.Ingest

@@ -79,23 +79,24 @@ type Estimate struct {
 
 // LibraryProgress answers QueryProgress of IngestLibrary.
 type LibraryProgress struct {
-	Source      string          `json:"source"`
-	Profile     string          `json:"profile"`
-	Tenant      string          `json:"tenant"`
-	Stage       string          `json:"stage"` // list, ingest, report, done
-	Paused      bool            `json:"paused,omitempty"`
-	Concurrency int             `json:"concurrency"`
-	Videos      int             `json:"videos"` // found; 0 while listing
-	Done        int             `json:"done"`   // indexed + unchanged + failed
-	Indexed     int             `json:"indexed"`
-	Unchanged   int             `json:"unchanged"`
-	Failed      int             `json:"failed"`
-	Frames      int             `json:"frames"`
-	Documents   int             `json:"documents"`
-	CostUSD     float64         `json:"cost_usd"`
-	Started     time.Time       `json:"started"`
-	Active      []ActiveVideo   `json:"active"` // being ingested now; each answers QueryProgress itself
-	Failures    []video.Failure `json:"failures"`
+	Source        string          `json:"source"`
+	Profile       string          `json:"profile"`
+	Tenant        string          `json:"tenant"`
+	Stage         string          `json:"stage"` // list, ingest, report, done
+	Paused        bool            `json:"paused,omitempty"`
+	Concurrency   int             `json:"concurrency"`
+	Videos        int             `json:"videos"` // found; 0 while listing
+	Done          int             `json:"done"`   // indexed + unchanged + failed
+	Indexed       int             `json:"indexed"`
+	Unchanged     int             `json:"unchanged"`
+	Failed        int             `json:"failed"`
+	Frames        int             `json:"frames"`
+	Documents     int             `json:"documents"`
+	CostUSD       float64         `json:"cost_usd"`
+	Started       time.Time       `json:"started"`
+	Active        []ActiveVideo   `json:"active"` // being ingested now; each answers QueryProgress itself
+	Failures      []video.Failure `json:"failures"`
+	IgnoredSignal string          `json:"ignored_signal,omitempty"` // the last signal whose payload was invalid, and why
 }
 
 // ActiveVideo is one child at work.

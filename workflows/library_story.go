@@ -19,29 +19,36 @@ func (r *libraryRun) listen(ctx workflow.Context) error {
 		return err
 	}
 	err = workflow.SetUpdateHandlerWithOptions(ctx, UpdateConcurrency,
-		func(ctx workflow.Context, n int) error { r.concurrency = n; r.show(ctx); return nil },
+		func(ctx workflow.Context, n given[int]) error { r.concurrency = n.value; r.show(ctx); return nil },
 		workflow.UpdateHandlerOptions{Validator: checkConcurrency, Description: "Videos at a time, 1 to 256"})
 	if err != nil {
 		return err
 	}
 	err = workflow.SetUpdateHandlerWithOptions(ctx, UpdateBudget,
-		func(ctx workflow.Context, usd float64) error {
-			r.budget = usd
-			r.pass(ctx, SignalBudget, usd)
+		func(ctx workflow.Context, usd given[float64]) error {
+			r.budget = usd.value
+			r.pass(ctx, SignalBudget, usd.value)
 			return nil
 		},
-		workflow.UpdateHandlerOptions{Validator: checkBudget, Description: "New hard limit in USD, 0 = none"})
+		workflow.UpdateHandlerOptions{Validator: validBudget, Description: "New hard limit in USD, 0 = none"})
 	if err != nil {
 		return err
 	}
-	on(ctx, SignalPause, func(any) { r.paused = true; r.pass(ctx, SignalPause, nil); r.show(ctx) })
-	on(ctx, SignalResume, func(any) { r.paused = false; r.pass(ctx, SignalResume, nil); r.show(ctx) })
-	on(ctx, SignalVideoDone, func(d VideoDone) { r.settle(ctx, d) })
+	onName(ctx, SignalPause, func(ctx workflow.Context) { r.paused = true; r.pass(ctx, SignalPause, nil); r.show(ctx) })
+	onName(ctx, SignalResume, func(ctx workflow.Context) { r.paused = false; r.pass(ctx, SignalResume, nil); r.show(ctx) })
+	r.signals.show = r.show
+	on(ctx, &r.signals, SignalVideoDone, func(ctx workflow.Context, d VideoDone) error {
+		if err := d.check(); err != nil {
+			return err
+		}
+		r.settle(ctx, d)
+		return nil
+	})
 	return nil
 }
 
-func checkConcurrency(n int) error {
-	if n < 1 || n > maxConcurrency {
+func checkConcurrency(n given[int]) error {
+	if n.problem() != nil || n.value < 1 || n.value > maxConcurrency {
 		return typed(fault.New(fault.Input, "set concurrency", "", "want 1 to 256"))
 	}
 	return nil
@@ -81,7 +88,7 @@ func (r *libraryRun) progress() LibraryProgress {
 		Paused: r.paused, Concurrency: r.concurrency, Videos: r.listing.Videos,
 		Done: t.Indexed + t.Unchanged + t.Failed, Indexed: t.Indexed, Unchanged: t.Unchanged, Failed: t.Failed,
 		Frames: t.Frames, Documents: t.Documents, CostUSD: t.CostUSD, Started: r.started,
-		Active: r.active(), Failures: r.result().Failures,
+		Active: r.active(), Failures: r.result().Failures, IgnoredSignal: r.signals.ignored,
 	}
 }
 
@@ -99,6 +106,7 @@ func (r *libraryRun) show(ctx workflow.Context) {
 		fmt.Sprint(p.Failed), fmt.Sprint(p.Frames), fmt.Sprintf("%.4f", p.CostUSD),
 		clock(workflow.Now(ctx).Sub(r.started)),
 	}})
+	details += r.signals.note()
 	if len(p.Failures) > 0 {
 		rows := make([][]string, 0, shown)
 		for _, f := range p.Failures[:min(shown, len(p.Failures))] {

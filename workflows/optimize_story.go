@@ -19,24 +19,27 @@ func (r *optimizeRun) listen(ctx workflow.Context) error {
 		return err
 	}
 	err = workflow.SetUpdateHandlerWithOptions(ctx, UpdateBudget,
-		func(ctx workflow.Context, usd float64) error { r.Budget = usd; r.show(ctx); return nil },
-		workflow.UpdateHandlerOptions{Validator: checkBudget, Description: "New hard limit in USD, 0 = none"})
+		func(ctx workflow.Context, usd given[float64]) error { r.Budget = usd.value; r.show(ctx); return nil },
+		workflow.UpdateHandlerOptions{Validator: validBudget, Description: "New hard limit in USD, 0 = none"})
 	if err != nil {
 		return err
 	}
 	err = workflow.SetUpdateHandlerWithOptions(ctx, UpdateApprove,
-		func(ctx workflow.Context, yes bool) error { r.approval = &yes; r.show(ctx); return nil },
+		func(ctx workflow.Context, yes given[bool]) error { r.approval = &yes.value; r.show(ctx); return nil },
 		workflow.UpdateHandlerOptions{Validator: r.mayApprove, Description: "true promotes the better program, false does not"})
 	if err != nil {
 		return err
 	}
-	on(ctx, SignalPause, func(any) { r.Paused = true; r.show(ctx) })
-	on(ctx, SignalResume, func(any) { r.Paused = false; r.show(ctx) })
-	on(ctx, SignalStop, func(any) { r.Enough = true; r.show(ctx) })
+	onName(ctx, SignalPause, func(ctx workflow.Context) { r.Paused = true; r.show(ctx) })
+	onName(ctx, SignalResume, func(ctx workflow.Context) { r.Paused = false; r.show(ctx) })
+	onName(ctx, SignalStop, func(ctx workflow.Context) { r.Enough = true; r.show(ctx) })
 	return nil
 }
 
-func (r *optimizeRun) mayApprove(bool) error {
+func (r *optimizeRun) mayApprove(yes given[bool]) error {
+	if err := yes.problem(); err != nil {
+		return typed(fault.Wrap(fault.Input, "approve program", r.Plan.Name, err))
+	}
 	if r.waiting != waitApproval {
 		return typed(fault.New(fault.Input, "approve program", r.Plan.Name, "nothing waits for it now"))
 	}

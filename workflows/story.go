@@ -81,7 +81,8 @@ func bar(done, of int) string {
 	if of <= 0 {
 		return ""
 	}
-	full := min(width, width*done/of)
+	// In floating point: a product of counts may overflow.
+	full := int(width * (float64(min(max(done, 0), of)) / float64(of)))
 	return strings.Repeat("█", full) + strings.Repeat("░", width-full)
 }
 

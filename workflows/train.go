@@ -71,6 +71,7 @@ type trainContinuation struct {
 // trainRun is the state of one training workflow.
 type trainRun struct {
 	caller
+	signals signals
 	trainState
 	in      TrainInput
 	a       *activities.Train

@@ -198,17 +198,18 @@ type TrainResult struct {
 
 // TrainProgress answers QueryProgress of a training run.
 type TrainProgress struct {
-	Method  training.Method `json:"method"`
-	Name    string          `json:"name"`
-	Base    string          `json:"base_model"`
-	Tenant  string          `json:"tenant"`
-	Job     string          `json:"job,omitempty"`
-	Stage   string          `json:"stage"` // check, plan, train, evaluate, publish, report, done
-	Paused  bool            `json:"paused,omitempty"`
-	Waiting string          `json:"waiting,omitempty"` // why nothing moves: "budget", "paused", "a GPU"
-	GPU     string          `json:"gpu,omitempty"`
-	CostUSD float64         `json:"cost_usd"`
-	Started time.Time       `json:"started"`
+	Method        training.Method `json:"method"`
+	Name          string          `json:"name"`
+	Base          string          `json:"base_model"`
+	Tenant        string          `json:"tenant"`
+	Job           string          `json:"job,omitempty"`
+	Stage         string          `json:"stage"` // check, plan, train, evaluate, publish, report, done
+	Paused        bool            `json:"paused,omitempty"`
+	Waiting       string          `json:"waiting,omitempty"` // why nothing moves: "budget", "paused", "a GPU"
+	GPU           string          `json:"gpu,omitempty"`
+	CostUSD       float64         `json:"cost_usd"`
+	Started       time.Time       `json:"started"`
+	IgnoredSignal string          `json:"ignored_signal,omitempty"` // the last signal whose payload was invalid, and why
 
 	activities.TrainReport
 }

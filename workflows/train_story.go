@@ -20,20 +20,25 @@ func (r *trainRun) listen(ctx workflow.Context) error {
 		return err
 	}
 	err = workflow.SetUpdateHandlerWithOptions(ctx, UpdateBudget,
-		func(ctx workflow.Context, usd float64) error { r.Budget = usd; r.show(ctx); return nil },
-		workflow.UpdateHandlerOptions{Validator: checkBudget, Description: "New hard limit in USD, 0 = none"})
+		func(ctx workflow.Context, usd given[float64]) error { r.Budget = usd.value; r.show(ctx); return nil },
+		workflow.UpdateHandlerOptions{Validator: validBudget, Description: "New hard limit in USD, 0 = none"})
 	if err != nil {
 		return err
 	}
-	on(ctx, SignalPause, func(any) { r.Paused = true; r.show(ctx) })
-	on(ctx, SignalResume, func(any) { r.Paused = false; r.show(ctx) })
-	on(ctx, SignalStop, func(any) { r.Finish = true; r.Stops++; r.show(ctx) })
-	on(ctx, activities.SignalTraining, func(s activities.TrainSignal) {
+	onName(ctx, SignalPause, func(ctx workflow.Context) { r.Paused = true; r.show(ctx) })
+	onName(ctx, SignalResume, func(ctx workflow.Context) { r.Paused = false; r.show(ctx) })
+	onName(ctx, SignalStop, func(ctx workflow.Context) { r.Finish = true; r.Stops++; r.show(ctx) })
+	r.signals.show = r.show
+	on(ctx, &r.signals, activities.SignalTraining, func(ctx workflow.Context, s activities.TrainSignal) error {
+		if err := checkTraining(&s); err != nil {
+			return err
+		}
 		r.Report, r.waiting = s.TrainReport, ""
 		if s.Tally != nil && newer(*s.Tally, r.Tally) {
 			r.Tally = *s.Tally
 		}
 		r.show(ctx)
+		return nil
 	})
 	return nil
 }
@@ -42,7 +47,7 @@ func (r *trainRun) progress() TrainProgress {
 	p := TrainProgress{
 		Method: r.in.method, Name: r.in.Name, Base: r.in.BaseModel, Tenant: r.in.Tenant, Job: r.Plan.Job,
 		Stage: r.stage, Paused: r.Paused, Waiting: r.waiting, CostUSD: usd(r.Tally.CostMicroUSD), Started: r.Started,
-		TrainReport: r.Report,
+		TrainReport: r.Report, IgnoredSignal: r.signals.ignored,
 	}
 	if len(r.Plan.Estimate.Classes) > 0 {
 		p.GPU = r.class().Class
@@ -66,7 +71,7 @@ func (r *trainRun) show(ctx workflow.Context) {
 	p := r.progress()
 	status := p.Stage
 	if p.Phase != "" && p.Stage == stageTrain {
-		status += ": " + p.Phase
+		status += ": " + cell(p.Phase)
 	}
 	switch {
 	case p.Paused:
@@ -97,7 +102,7 @@ func (r *trainRun) show(ctx workflow.Context) {
 	if p.Trouble != "" {
 		details += "\n**" + cell(p.Trouble) + "**\n"
 	}
-	details += fmt.Sprintf("\n%.4f USD, %s", p.CostUSD, clock(workflow.Now(ctx).Sub(p.Started)))
+	details += fmt.Sprintf("\n%.4f USD, %s", p.CostUSD, clock(workflow.Now(ctx).Sub(p.Started))) + r.signals.note()
 	workflow.SetCurrentDetails(ctx, details)
 }
 

@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -71,6 +72,7 @@ func IngestVideo(ctx workflow.Context, in IngestVideoInput) (IngestVideoResult, 
 // videoRun is the state of one IngestVideo run.
 type videoRun struct {
 	caller
+	signals  signals
 	in       IngestVideoInput
 	library  *libraryLink // nil = started by itself
 	resumed  *videoResume // nil = this run begins
@@ -289,4 +291,4 @@ func (r *videoRun) result(status string) IngestVideoResult {
 
 func usd(micro int64) float64 { return float64(micro) / 1e6 }
 
-func micro(usd float64) int64 { return int64(usd*1e6 + 0.5) }
+func micro(usd float64) int64 { return money.Limit(usd) }

@@ -61,19 +61,20 @@ type IngestVideoResult struct {
 
 // VideoProgress answers QueryProgress of IngestVideo.
 type VideoProgress struct {
-	URI       string    `json:"uri"`
-	Name      string    `json:"name"`
-	Video     string    `json:"video,omitempty"`
-	Profile   string    `json:"profile"`
-	Tenant    string    `json:"tenant"`
-	Stage     string    `json:"stage"` // inspect, extract, describe, publish, done
-	Paused    bool      `json:"paused,omitempty"`
-	Waiting   string    `json:"waiting,omitempty"` // why nothing moves: "budget", …
-	Expected  int       `json:"expected"`          // frames to come, estimated until extraction ends
-	Extracted int       `json:"extracted"`
-	Described int       `json:"described"`
-	Embedded  int       `json:"embedded"`
-	Indexed   int       `json:"indexed"`
-	CostUSD   float64   `json:"cost_usd"`
-	Started   time.Time `json:"started"`
+	URI           string    `json:"uri"`
+	Name          string    `json:"name"`
+	Video         string    `json:"video,omitempty"`
+	Profile       string    `json:"profile"`
+	Tenant        string    `json:"tenant"`
+	Stage         string    `json:"stage"` // inspect, extract, describe, publish, done
+	Paused        bool      `json:"paused,omitempty"`
+	Waiting       string    `json:"waiting,omitempty"` // why nothing moves: "budget", …
+	Expected      int       `json:"expected"`          // frames to come, estimated until extraction ends
+	Extracted     int       `json:"extracted"`
+	Described     int       `json:"described"`
+	Embedded      int       `json:"embedded"`
+	Indexed       int       `json:"indexed"`
+	CostUSD       float64   `json:"cost_usd"`
+	Started       time.Time `json:"started"`
+	IgnoredSignal string    `json:"ignored_signal,omitempty"` // the last signal whose payload was invalid, and why
 }

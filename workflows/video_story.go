@@ -8,7 +8,6 @@ import (
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/fault"
-	"github.com/cogniverse/cogflow/strictjson"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -21,58 +20,41 @@ func (r *videoRun) listen(ctx workflow.Context) error {
 		r.job = r.library.Job
 	}
 	err := workflow.SetQueryHandlerWithOptions(ctx, QueryProgress,
-		func() (VideoProgress, error) { return r.progress, nil },
+		func() (VideoProgress, error) {
+			p := r.progress
+			p.IgnoredSignal = r.signals.ignored
+			return p, nil
+		},
 		workflow.QueryHandlerOptions{Description: "How far each stage of this video is"})
 	if err != nil {
 		return err
 	}
 	err = workflow.SetUpdateHandlerWithOptions(ctx, UpdateBudget,
-		func(_ workflow.Context, usd float64) error { r.budget = usd; return nil },
-		workflow.UpdateHandlerOptions{Validator: checkBudget, Description: "New hard limit in USD, 0 = none"})
+		func(_ workflow.Context, usd given[float64]) error { r.budget = usd.value; return nil },
+		workflow.UpdateHandlerOptions{Validator: validBudget, Description: "New hard limit in USD, 0 = none"})
 	if err != nil {
 		return err
 	}
-	on(ctx, SignalPause, func(any) { r.progress.Paused = true; r.show(ctx) })
-	on(ctx, SignalResume, func(any) { r.progress.Paused = false; r.show(ctx) })
-	on(ctx, SignalBudget, func(usd float64) { r.budget = usd })
-	on(ctx, activities.SignalExtracted, func(e activities.Extracted) {
-		if r.extracted() {
-			return
+	r.signals.show = r.show
+	onName(ctx, SignalPause, func(ctx workflow.Context) { r.progress.Paused = true; r.show(ctx) })
+	onName(ctx, SignalResume, func(ctx workflow.Context) { r.progress.Paused = false; r.show(ctx) })
+	on(ctx, &r.signals, SignalBudget, func(ctx workflow.Context, usd float64) error {
+		if err := checkBudget(usd); err != nil {
+			return err
+		}
+		r.budget = usd
+		r.show(ctx)
+		return nil
+	})
+	on(ctx, &r.signals, activities.SignalExtracted, func(ctx workflow.Context, e activities.Extracted) error {
+		if err := checkExtracted(e); err != nil || r.extracted() {
+			return err
 		}
 		r.available = max(r.available, e.Chunks)
 		r.progress.Extracted = max(r.progress.Extracted, e.Frames)
 		r.show(ctx)
+		return nil
 	})
-	return nil
-}
-
-// on handles each signal of a name until the run ends. One whose payload is not
-// what its name says is passed over, as the SDK does with what it cannot decode.
-func on[T any](ctx workflow.Context, name string, handle func(T)) {
-	workflow.GoNamed(ctx, name, func(ctx workflow.Context) {
-		for {
-			var raw signalled[T]
-			if !workflow.GetSignalChannel(ctx, name).Receive(ctx, &raw) {
-				return
-			}
-			handle(raw.payload)
-		}
-	})
-}
-
-// signalled decodes the payload of a signal by exact names. A newer build may
-// send more of them.
-type signalled[T any] struct{ payload T }
-
-// UnmarshalJSON is called by the SDK, which logs the error.
-func (s *signalled[T]) UnmarshalJSON(data []byte) error {
-	return strictjson.Unmarshal(data, &s.payload, strictjson.AllowUnknown)
-}
-
-func checkBudget(usd float64) error {
-	if usd < 0 {
-		return typed(fault.New(fault.Input, "set budget", "", "must not be negative; 0 = none"))
-	}
 	return nil
 }
 
@@ -114,6 +96,7 @@ func (r *videoRun) show(ctx workflow.Context) {
 	details += table([]string{"stage", "", "frames"}, append(rows, row(stageEmbed, p.Embedded), row(stageIndex, p.Indexed)))
 	details += fmt.Sprintf("\n%d describe calls, %.4f USD, %s", r.calls, p.CostUSD,
 		clock(workflow.Now(ctx).Sub(p.Started)))
+	details += r.signals.note()
 	workflow.SetCurrentDetails(ctx, details)
 }
 

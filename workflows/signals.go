@@ -1,0 +1,219 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	commonpb "go.temporal.io/api/common/v1"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/safetext"
+	"github.com/cogniverse/cogflow/strictjson"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// Anyone who reaches the server can signal a run. A signal whose payload is invalid
+// changes nothing but a note that people see: it must neither fail the run nor,
+// by a number that no code expects, a workflow task, which would be tried for ever.
+
+// signals is what a run remembers of the signals that it takes.
+type signals struct {
+	ignored string                     // the last one whose payload was invalid, and why; empty = none
+	show    func(ctx workflow.Context) // renders the current details
+}
+
+func (s *signals) note() string {
+	if s.ignored == "" {
+		return ""
+	}
+	return "\nAn invalid signal was ignored: " + cell(s.ignored) + "\n"
+}
+
+// on handles each signal of a name until the run ends. One whose payload is missing,
+// is not what its name says, or is refused by handle is ignored, with a note.
+func on[T any](ctx workflow.Context, s *signals, name string, handle func(workflow.Context, T) error) {
+	workflow.GoNamed(ctx, name, func(ctx workflow.Context) {
+		for {
+			var raw converter.RawValue
+			if !workflow.GetSignalChannel(ctx, name).Receive(ctx, &raw) {
+				return
+			}
+			payload := read[T](raw.Payload())
+			err := payload.problem()
+			if err == nil {
+				err = handle(ctx, payload.value)
+			}
+			if err != nil {
+				s.ignored = safetext.Line(name+": "+err.Error(), safetext.MaxReason)
+				s.show(ctx)
+			}
+		}
+	})
+}
+
+// onName handles each signal that says all by its name. A payload is not looked at.
+func onName(ctx workflow.Context, name string, handle func(workflow.Context)) {
+	workflow.GoNamed(ctx, name, func(ctx workflow.Context) {
+		for workflow.GetSignalChannel(ctx, name).Receive(ctx, new(converter.RawValue)) {
+			handle(ctx)
+		}
+	})
+}
+
+// read decodes the payload of a signal; nil = it has none.
+func read[T any](p *commonpb.Payload) (g given[T]) {
+	if p == nil || string(p.GetMetadata()[converter.MetadataEncoding]) == converter.MetadataEncodingNil {
+		return g
+	}
+	if string(p.GetMetadata()[converter.MetadataEncoding]) != converter.MetadataEncodingJSON {
+		g.invalid = errors.New("the payload must be JSON")
+		return g
+	}
+	_ = g.UnmarshalJSON(p.GetData()) // it keeps its error
+	return g
+}
+
+// given is what a signal or an update says. Nothing said, or null, is not the zero
+// value: a budget of 0 is no limit.
+type given[T any] struct {
+	value   T
+	said    bool
+	invalid error
+}
+
+// UnmarshalJSON decodes by exact names; a newer build may send more of them. It
+// keeps the error, so that whoever checks the value reports it with a class.
+func (g *given[T]) UnmarshalJSON(data []byte) error {
+	*g = given[T]{}
+	if string(data) == "null" {
+		return nil
+	}
+	g.invalid = strictjson.Unmarshal(data, &g.value, strictjson.AllowUnknown)
+	g.said = g.invalid == nil
+	return nil
+}
+
+func (g *given[T]) problem() error {
+	if g.invalid == nil && !g.said {
+		return errors.New("a value is required")
+	}
+	return g.invalid
+}
+
+// validBudget checks the argument of the update set_budget.
+func validBudget(usd given[float64]) error {
+	if err := usd.problem(); err != nil {
+		return typed(fault.Wrap(fault.Input, "set budget", "", err))
+	}
+	return typed(checkBudget(usd.value))
+}
+
+func checkBudget(usd float64) error {
+	return fault.Wrap(fault.Input, "set budget", "", money.CheckLimit(usd))
+}
+
+// The highest numbers that a signal may have. Real ones are far below: a profile
+// limits the frames of a video, and a run trains for days, not for centuries.
+const (
+	maxSignalCount   = math.MaxInt32
+	maxSignalAmount  = 1e15 // tokens, bytes, seconds, micro-USD
+	maxSignalText    = 2000 // bytes of all names of metrics
+	maxSignalMetrics = 64
+	ledgerKey        = 32 // hexadecimal digits of money.NewKey
+)
+
+// checkExtracted bounds the progress of an extraction.
+func checkExtracted(e activities.Extracted) error {
+	if !counts(e.Chunks, e.Frames) || e.Chunks > e.Frames {
+		return fmt.Errorf("%d chunks of %d frames cannot be", e.Chunks, e.Frames)
+	}
+	return nil
+}
+
+// checkTraining bounds the progress of a training. What only people read is cut.
+func checkTraining(s *activities.TrainSignal) error {
+	s.ETASeconds = min(max(s.ETASeconds, 0), maxSignalCount)
+	for _, text := range []*string{&s.Phase, &s.Device, &s.Trouble} {
+		*text = safetext.Line(*text, safetext.MaxReason)
+	}
+	switch {
+	case !counts(s.Step, s.Total, s.Checkpoint, s.BestStep):
+		return errors.New("a step is out of range")
+	case !amounts(s.Epoch, float64(s.Tokens), s.TokensPerSecond, float64(s.MemoryBytes)):
+		return errors.New("an amount is out of range")
+	case !metrics(s.Metrics) || !metrics(s.BaseMetrics):
+		return errors.New("there are too many metrics")
+	}
+	if t := s.Tally; t != nil {
+		return checkTally(*t)
+	}
+	return nil
+}
+
+func checkTally(t activities.Tally) error {
+	switch {
+	case !counts(t.Attempts, t.Reached, t.Redone, t.Failures, t.MicroBatch, t.Accumulation):
+		return errors.New("a count of the tally is out of range")
+	case !amounts(t.Seconds, float64(t.CostMicroUSD), float64(t.SliceUsed), float64(t.Slice)):
+		return errors.New("an amount of the tally is out of range")
+	}
+	for _, key := range []string{t.SliceKey, t.NextKey} {
+		if key != "" && !isDigest(key, ledgerKey) {
+			return errors.New("a key of the tally is not one of the ledger's")
+		}
+	}
+	return nil
+}
+
+func metrics(m map[string]float64) bool {
+	size := 0
+	for name := range m {
+		size += len(name)
+	}
+	return len(m) <= maxSignalMetrics && size <= maxSignalText
+}
+
+// check bounds how a video ended. What is believed here is handed on at
+// continue-as-new and written to the report.
+func (d *VideoDone) check() error {
+	r := d.Result
+	switch {
+	case !counts(r.Frames, r.Documents, r.Removed, r.Duplicates, r.DecodeErrors, r.Refused, r.DescribeCalls, r.RepeatedCalls),
+		!amounts(r.CostUSD):
+		return errors.New("a count is out of range")
+	case d.Failure != nil:
+		f := video.Failure{
+			URI: d.Failure.URI, Stage: safetext.Line(d.Failure.Stage, safetext.MaxReason),
+			Class: safetext.Line(d.Failure.Class, safetext.MaxReason), Reason: safetext.Line(d.Failure.Reason, safetext.MaxReason),
+		}
+		d.Failure = &f
+		return nil
+	case r.Status != video.StatusIndexed && r.Status != video.StatusUnchanged:
+		return errors.New("the status must be indexed or unchanged")
+	}
+	_, err := video.ParseID(r.Video)
+	return err
+}
+
+func counts(all ...int) bool {
+	for _, n := range all {
+		if n < 0 || n > maxSignalCount {
+			return false
+		}
+	}
+	return true
+}
+
+func amounts(all ...float64) bool {
+	for _, n := range all {
+		if !(n >= 0 && n <= maxSignalAmount) {
+			return false
+		}
+	}
+	return true
+}

@@ -29,6 +29,9 @@ type sweepRun struct {
 	runs    []SweepRun
 	inputs  []json.RawMessage
 	done    int
+	running []workflow.ChildWorkflowFuture // by index of runs; nil = it has not begun
+	paused  bool
+	stopped bool // no run is started any more
 }
 
 // TrainSweep trains once for each combination of overrides and says which was best.
@@ -52,9 +55,7 @@ func (r *sweepRun) run(ctx workflow.Context) (SweepResult, error) {
 	if err := describeRun(ctx, "TrainSweep", r.in.Common, ""); err != nil {
 		return SweepResult{}, err
 	}
-	err := workflow.SetQueryHandlerWithOptions(ctx, QueryProgress, func() (SweepResult, error) { return r.result(), nil },
-		workflow.QueryHandlerOptions{Description: "The runs so far"})
-	if err != nil {
+	if err := r.listen(ctx); err != nil {
 		return SweepResult{}, err
 	}
 	if err := story(ctx, stageTrain, 0, 0); err != nil {
@@ -66,6 +67,10 @@ func (r *sweepRun) run(ctx workflow.Context) (SweepResult, error) {
 	for i := range r.runs {
 		if err := slots.Acquire(ctx, 1); err != nil {
 			break // cancelled: so are the children
+		}
+		if !r.mayStart(ctx) {
+			r.leaveOut(i)
+			break
 		}
 		group.Add(1)
 		workflow.Go(ctx, func(ctx workflow.Context) {
@@ -93,7 +98,11 @@ func (r *sweepRun) child(ctx workflow.Context, i int) {
 		Priority:              r.priority,
 	})
 	var result TrainResult
-	if err := workflow.ExecuteChildWorkflow(ctx, workflowOf(r.in.Method), r.inputs[i]).Get(ctx, &result); err != nil {
+	future := workflow.ExecuteChildWorkflow(ctx, workflowOf(r.in.Method), r.inputs[i])
+	r.begun(ctx, i, future)
+	err := future.Get(ctx, &result)
+	r.running[i] = nil
+	if err != nil {
 		one.Failure = failureOf(err)
 	} else {
 		result.Plan, result.Check = nil, nil
@@ -109,7 +118,10 @@ func workflowOf(m training.Method) string {
 
 // result sums up the runs so far.
 func (r *sweepRun) result() SweepResult {
-	out := SweepResult{Runs: r.runs, Best: -1}
+	out := SweepResult{Runs: r.runs, Best: -1, Paused: r.paused && !r.stopped}
+	if r.stopped {
+		out.Status = statusStopped
+	}
 	for i, run := range r.runs {
 		switch {
 		case run.Failure != nil:
@@ -144,7 +156,14 @@ func (r *sweepRun) show(ctx workflow.Context) {
 		}
 		rows[i] = []string{describe(run.Overrides), status}
 	}
-	workflow.SetCurrentDetails(ctx, fmt.Sprintf("**sweep of %s** · %s\n\n", r.in.Method, count(r.done, len(r.runs)))+
+	status := ""
+	switch {
+	case r.stopped:
+		status = " · stopping with the best so far"
+	case r.paused:
+		status = " · paused (signal `resume` goes on)"
+	}
+	workflow.SetCurrentDetails(ctx, fmt.Sprintf("**sweep of %s** · %s%s\n\n", r.in.Method, count(r.done, len(r.runs)), status)+
 		table([]string{"run", "result"}, rows))
 }
 

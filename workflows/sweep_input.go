@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/strictjson"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/video"
@@ -39,6 +40,8 @@ type SweepResult struct {
 	Failed  int        `json:"failed"` // runs that ended without a result
 	CostUSD float64    `json:"cost_usd"`
 	Report  string     `json:"report,omitempty"`
+	Status  string     `json:"status,omitempty"` // "stopped": no run is started any more, and those at work end with their best
+	Paused  bool       `json:"paused,omitempty"` // no run is started, and those at work are paused
 }
 
 // SweepRun is one run of a sweep.
@@ -190,9 +193,19 @@ func (r *sweepRun) limit(input map[string]json.RawMessage, runs int) error {
 		if err := strictjson.Unmarshal(raw, &budget); err != nil {
 			return fault.Wrap(fault.Input, "read input", "train.budget_usd", err)
 		}
+		if err := money.CheckLimit(budget); err != nil {
+			return fault.Wrap(fault.Input, "read input", "train.budget_usd", err)
+		}
 	}
-	if share := r.in.BudgetUSD / float64(runs); share > 0 && (budget <= 0 || share < budget) {
-		budget = share // equal shares: the runs do not know of each other
+	if limit := micro(r.in.BudgetUSD); limit > 0 {
+		// Equal shares, rounded down: the runs do not know of each other.
+		share := limit / int64(runs)
+		if share == 0 {
+			return fault.New(fault.Input, "read input", "budget_usd", fmt.Sprintf("is less than a micro-USD for each of %d runs", runs))
+		}
+		if budget <= 0 || usd(share) < budget {
+			budget = usd(share)
+		}
 	}
 	for _, own := range []struct {
 		name  string

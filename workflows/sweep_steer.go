@@ -1,0 +1,72 @@
+package workflows
+
+import (
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/cogniverse/cogflow/video"
+)
+
+// listen answers queries, and hands on to the runs of a sweep what people ask of it.
+func (r *sweepRun) listen(ctx workflow.Context) error {
+	err := workflow.SetQueryHandlerWithOptions(ctx, QueryProgress, func() (SweepResult, error) { return r.result(), nil },
+		workflow.QueryHandlerOptions{Description: "The runs so far"})
+	if err != nil {
+		return err
+	}
+	r.running = make([]workflow.ChildWorkflowFuture, len(r.runs))
+	onName(ctx, SignalPause, func(ctx workflow.Context) { r.steer(ctx, SignalPause) })
+	onName(ctx, SignalResume, func(ctx workflow.Context) { r.steer(ctx, SignalResume) })
+	onName(ctx, SignalStop, func(ctx workflow.Context) { r.steer(ctx, SignalStop) })
+	return nil
+}
+
+// steer takes a signal and passes it on to the runs that are at work. The first
+// build took none; a signal that a sweep had at that time changes nothing.
+func (r *sweepRun) steer(ctx workflow.Context, name string) {
+	if workflow.GetVersion(ctx, "sweep-takes-signals", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		return
+	}
+	switch name {
+	case SignalPause, SignalResume:
+		r.paused = name == SignalPause
+	case SignalStop:
+		r.stopped = true
+	}
+	for _, future := range r.running {
+		if future != nil {
+			future.SignalChildWorkflow(ctx, name, nil) // one that has ended needs none
+		}
+	}
+	r.show(ctx)
+}
+
+// begun notes that a run is at work. It may have been asked for before people said
+// something else.
+func (r *sweepRun) begun(ctx workflow.Context, i int, future workflow.ChildWorkflowFuture) {
+	if future.GetChildWorkflowExecution().Get(ctx, nil) != nil {
+		return
+	}
+	r.running[i] = future
+	if r.paused {
+		future.SignalChildWorkflow(ctx, SignalPause, nil)
+	}
+	if r.stopped {
+		future.SignalChildWorkflow(ctx, SignalStop, nil)
+	}
+}
+
+// mayStart waits until nothing keeps the next run from being started. false: none is
+// to be started any more.
+func (r *sweepRun) mayStart(ctx workflow.Context) bool {
+	err := workflow.Await(ctx, func() bool { return !r.paused || r.stopped })
+	return err == nil && !r.stopped
+}
+
+// leaveOut ends the runs that a stopped sweep does not start.
+func (r *sweepRun) leaveOut(from int) {
+	for i := from; i < len(r.runs); i++ {
+		r.runs[i].Failure = &video.Failure{
+			Stage: stageTrain, Class: "canceled", Reason: "the sweep was stopped before this run began; cogflow redrive starts it",
+		}
+	}
+}

@@ -105,6 +105,12 @@ func Repeated(outcomes []Outcome) int {
 // answer in one job. After that the fingerprint is given up.
 const MaxCharged = 5
 
+// MaxLost is how many calls of one fingerprint may be lost in one job before it is
+// given up. Calls are lost with workers that are killed, and by runs that are
+// cancelled, mostly through no fault of theirs, so it is generous; but an answer
+// that ends every worker which reads it is not paid for without end.
+const MaxLost = 20
+
 // ErrGivenUp marks a call that is not made any more: too many before it were
 // billed and brought nothing.
 var ErrGivenUp = errors.New("given up")
@@ -120,4 +126,12 @@ func GiveUp(op, subject string, charged int, cause error) error {
 		f.Reason += "; the last one: " + cause.Error()
 	}
 	return f
+}
+
+// GiveUpLost is the fault of a call of which too many were lost.
+func GiveUpLost(op, subject string, lost int) error {
+	return &fault.Error{
+		Class: fault.Input, Op: op, Subject: subject, Err: ErrGivenUp,
+		Reason: strconv.Itoa(lost) + " calls were lost with their workers; it is left out, since its answer may be what ends them",
+	}
 }

@@ -29,7 +29,7 @@ func (s *statements) all() map[**sql.Stmt]string {
 		&s.beat: "INSERT INTO process (id, seen_ms) VALUES (?, ?) ON CONFLICT DO UPDATE SET seen_ms=excluded.seen_ms",
 		&s.spent: `SELECT coalesce((SELECT settled FROM spend WHERE tenant=?1 AND job=?2), 0),
 			coalesce((SELECT total(cost) FROM call INDEXED BY call_open WHERE tenant=?1 AND job=?2 AND ended_ms IS NULL), 0)`,
-		&s.earlier: `SELECT count(*), coalesce(sum(outcome='charged'), 0) FROM call WHERE tenant=? AND job=? AND fingerprint=?`,
+		&s.earlier: `SELECT count(*), coalesce(sum(outcome='charged'), 0), coalesce(sum(outcome='lost'), 0) FROM call WHERE tenant=? AND job=? AND fingerprint=?`,
 		&s.insert: `INSERT INTO call (tenant, job, workflow, kind, model, fingerprint, begun_ms, cost, process, key, attempt)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		&s.take: "UPDATE call SET process=?2 WHERE key=?1 AND ended_ms IS NULL RETURNING cost",
@@ -93,13 +93,16 @@ func (s statements) reserve(ctx context.Context, r request) (out money.Reservati
 		}, nil
 	}
 	if r.Attempt == 0 {
-		var earlier int
-		err := s.earlier.QueryRowContext(ctx, string(r.Tenant), r.Job, string(r.Fingerprint)).Scan(&earlier, &out.Charged)
+		var earlier, lost int
+		err := s.earlier.QueryRowContext(ctx, string(r.Tenant), r.Job, string(r.Fingerprint)).Scan(&earlier, &out.Charged, &lost)
 		if err != nil {
 			return out, nil, err
 		}
 		if out.Charged >= money.MaxCharged {
 			return out, money.GiveUp("begin call", r.Model, out.Charged, nil), nil
+		}
+		if lost >= money.MaxLost {
+			return out, money.GiveUpLost("begin call", r.Model, lost), nil
 		}
 		out.Attempt = earlier + 1
 		out.Key = r.key(out.Attempt)

@@ -190,7 +190,7 @@ func (l *Ledger) Reserve(ctx context.Context, c video.Call, limitMicroUSD int64)
 //     a call of the same tenant and fingerprint open, or has ended it with an
 //     answer a moment ago: look for the stored answer before the next try;
 //   - an input fault with money.ErrGivenUp when too many calls of the fingerprint
-//     were billed in this job and brought nothing.
+//     were billed in this job and brought nothing, or were lost.
 //
 // A call with an Attempt whose entry is open is taken over by this process.
 func (l *Ledger) TryReserve(ctx context.Context, c video.Call, limitMicroUSD int64) (out money.Reservation, err error) {

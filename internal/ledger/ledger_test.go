@@ -243,6 +243,21 @@ func TestGiveUp(t *testing.T) {
 	begin(t, l, call("another job", "a", 5), 0)
 }
 
+// TestGiveUpLost: an answer that ends every worker which reads it is not paid for
+// without end.
+func TestGiveUpLost(t *testing.T) {
+	t.Parallel()
+	l := openNew(t)
+	for range money.MaxLost {
+		settle(t, l, begin(t, l, call("j", "f", 10), 0), money.Lost, 10)
+	}
+	_, err := l.TryReserve(t.Context(), call("j", "f", 10), 0)
+	require.ErrorIs(t, err, money.ErrGivenUp)
+	require.Equal(t, fault.Input, fault.ClassOf(err))
+	begin(t, l, call("j", "g", 10), 0)
+	begin(t, l, call("another", "f", 10), 0)
+}
+
 // TestAbsurd: no amount overflows.
 func TestAbsurd(t *testing.T) {
 	t.Parallel()

@@ -39,7 +39,9 @@ func serve(ctx context.Context, c config.Config, getenv func(string) string, poo
 	if err != nil {
 		return fault.Wrap(fault.Input, "read the Temporal configuration", "", err)
 	}
-	options.Logger = log.NewStructuredLogger(slog.New(zapslog.NewHandler(logger.Core())))
+	structured := slog.New(zapslog.NewHandler(logger.Core()))
+	slog.SetDefault(structured)
+	options.Logger = log.NewStructuredLogger(structured)
 	options.FailureConverter = newFailures(newRedactor(c, getenv))
 	temporal, err := client.DialContext(ctx, options)
 	if err != nil {

@@ -28,6 +28,7 @@ func TestMain(m *testing.M) {
 		_ = os.RemoveAll(tinyModelsDir)
 		os.Exit(code)
 	}
+	spread = 4 * time.Second
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Getenv, os.Stderr); err != nil {

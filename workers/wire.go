@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"go.temporal.io/sdk/client"
 
@@ -37,6 +38,10 @@ func wire(ctx context.Context, c config.Config, getenv func(string) string, pool
 	}
 	return built, h.opened.close, nil
 }
+
+// spread is broker.Options.Spread. Tests of whole workers, whose endpoints answer
+// badly for a moment, shorten it.
+var spread time.Duration
 
 // closers are what has to be closed, in the order in which it was opened.
 type closers []func() error
@@ -88,7 +93,9 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 		if err != nil {
 			return hands{}, err
 		}
-		a.Ledger, a.Broker = calls, broker.New(broker.Options{Ledger: calls, Endpoint: h.servers.of})
+		b := broker.New(broker.Options{Ledger: calls, Endpoint: h.servers.of, Spread: spread})
+		h.opened.add(b.Close) // before the ledger, which books what is open then as lost
+		a.Ledger, a.Broker = calls, b
 	}
 	if h.parts.have(partIndex) {
 		if a.Index, err = h.openIndex(); err != nil {

@@ -182,7 +182,7 @@ func (c *Client) do(r *http.Request, bill Bill) (reply, error) {
 		b.status, b.sent, b.body = got.status, sent.Load(), got.body
 		return reply{}, b.charge(c.broken(ctx, r.Context(), err))
 	}
-	tell(breaker, got.status)
+	tell(breaker, got)
 	b.status, b.sent, b.body = got.status, true, got.body
 	if err := c.whole(got, &b); err != nil {
 		return reply{}, b.charge(err)
@@ -200,7 +200,11 @@ func (c *Client) whole(got reply, b *billing) error {
 	case int64(len(data)) > c.options.MaxBytes:
 		return c.fault(fault.Transport, fmt.Sprintf("the answer is longer than %d bytes", c.options.MaxBytes), nil)
 	case !json.Valid(data):
-		return c.fault(fault.Transport, "the answer is not JSON: "+c.excerpt(data), nil)
+		f := c.fault(fault.Transport, "the answer is not JSON: "+c.excerpt(data), nil)
+		if page(data) {
+			f.Err = circuit.ErrAway
+		}
+		return f
 	}
 	if text, status := c.reported(data); text != "" {
 		const prefix = "the server answers 200 with an error: "

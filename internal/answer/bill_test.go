@@ -16,6 +16,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/answer"
+	"github.com/cogniverse/cogflow/internal/circuit"
 	"github.com/cogniverse/cogflow/money"
 )
 
@@ -95,6 +96,25 @@ func TestBilled(t *testing.T) {
 			require.Equal(t, c.class, fault.ClassOf(err), "%v", err)
 			require.Equal(t, c.want, charged(err), "%v", err)
 		})
+	}
+}
+
+// TestPage: what no model wrote says that the endpoint is away; what one may have
+// written, however spoilt, does not.
+func TestPage(t *testing.T) {
+	t.Parallel()
+	for body, away := range map[string]bool{
+		"<html>back in a moment</html>": true, "\xef\xbb\xbf\r\n <!DOCTYPE html>": true, "Service under maintenance": true, "no": true, "OK\n": true,
+		`{"choices":[`: false, `["a"`: false, "": false, " \n": false, "data: {}\n\n": false, ": ping\n\ndata: {}\n\n": false, "event: x\n": false,
+		"null": false, "3": false, `{"error":"x"}`: false,
+	} {
+		_, err := client(answer.Options{}).Ask(t.Context(), answer.Call{URL: serve(t, status(200, body)), Body: []byte(`{}`)})
+		require.Equal(t, away, errors.Is(err, circuit.ErrAway), "%q: %v", body, err)
+		require.Equal(t, away, away && money.IsCharged(err), "nobody knows")
+	}
+	for _, code := range []int{400, 500, 502} {
+		_, err := client(answer.Options{}).Ask(t.Context(), answer.Call{URL: serve(t, status(code, "<html>")), Body: []byte(`{}`)})
+		require.NotErrorIs(t, err, circuit.ErrAway, "the status says it")
 	}
 }
 

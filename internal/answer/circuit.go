@@ -1,7 +1,9 @@
 package answer
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"time"
@@ -87,13 +89,28 @@ func (c *Client) try(ctx context.Context, url string) error {
 
 // tell notes what an answer says about the server: a proxy may have given it. A
 // 503 says either that it is busy or that it is away, and is waited out anyway.
-func tell(b *circuit.Breaker, status int) {
+func tell(b *circuit.Breaker, got reply) {
 	switch {
-	case away(status):
+	case away(got.status), success(got.status) && page(got.body):
 		b.Fail(circuit.Pass{})
-	case status != http.StatusServiceUnavailable:
+	case got.status != http.StatusServiceUnavailable:
 		b.Succeed(circuit.Pass{})
 	}
+}
+
+// page reports whether an answer is no JSON from its first byte on, nor the events
+// of a stream: a proxy shows a page, as it does while the server is maintained.
+func page(body []byte) bool {
+	start := bytes.TrimLeft(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")), " \t\r\n")
+	if len(start) == 0 || bytes.IndexByte([]byte(`{["`), start[0]) >= 0 {
+		return false
+	}
+	for _, field := range []string{"data:", "event:", "id:", "retry:", ":"} {
+		if bytes.HasPrefix(start, []byte(field)) {
+			return false
+		}
+	}
+	return !json.Valid(start)
 }
 
 func away(status int) bool {

@@ -13,6 +13,7 @@ package broker
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,16 +40,23 @@ type Options struct {
 	// StoreFor is how long a paid answer that cannot be stored is kept in memory
 	// and stored again and again; 0 = 1 h.
 	StoreFor time.Duration
+	// Spread is the time over which the tries of a call are spread that is billed
+	// each time without a usable answer, until it is given up; 0 = 6 min. An endpoint
+	// that is out of order for less loses nothing.
+	Spread time.Duration
+	// Log takes what is told of a panic of an adapter; nil = slog.Default().
+	Log *slog.Logger
 	// Timeout bounds a request whose adapter does not; 0 = 30 min.
 	Timeout time.Duration
 }
 
 // Brokers are those of one process. Make them with New.
 type Brokers struct {
-	options Options
-	tickets atomic.Int64
-	mu      sync.Mutex
-	by      map[string]*broker // by endpoint
+	options   Options
+	unsettled *unsettled
+	tickets   atomic.Int64
+	mu        sync.Mutex
+	by        map[string]*broker // by endpoint
 }
 
 // New makes the brokers of a process.
@@ -59,10 +67,16 @@ func New(o Options) *Brokers {
 	if o.StoreFor <= 0 {
 		o.StoreFor = time.Hour
 	}
+	if o.Spread <= 0 {
+		o.Spread = 6 * time.Minute
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
 	if o.Timeout <= 0 {
 		o.Timeout = 30 * time.Minute
 	}
-	return &Brokers{options: o, by: map[string]*broker{}}
+	return &Brokers{options: o, unsettled: newUnsettled(o.Ledger), by: map[string]*broker{}}
 }
 
 // Ticket is a place in the order of calls, behind all that were given out.
@@ -75,7 +89,7 @@ func (b *Brokers) Do(ctx context.Context, c video.PaidCall) (video.Paid, error) 
 	one := b.by[name]
 	if one == nil {
 		one = &broker{
-			options: b.options, flights: map[string]*flight{},
+			options: b.options, unsettled: b.unsettled, flights: map[string]*flight{},
 			circuit: circuit.New(circuit.Options{Most: tryEvery}),
 		}
 		b.by[name] = one
@@ -86,7 +100,8 @@ func (b *Brokers) Do(ctx context.Context, c video.PaidCall) (video.Paid, error) 
 
 // broker is the way to one endpoint.
 type broker struct {
-	options Options
+	options   Options
+	unsettled *unsettled
 	// slots are the endpoint's. A few calls more are reserved ahead and more are
 	// open, so that neither the ledger nor storing an answer idles a slot. How many
 	// are ahead bounds what a kill books as lost although it was not sent; how many
@@ -135,11 +150,11 @@ func (b *broker) join(ctx context.Context, c video.PaidCall) (video.Paid, error)
 	for {
 		select {
 		case <-f.done:
-			switch {
-			case mine:
+			if mine {
 				return f.paid, f.err
-			case f.call.Job != c.Job && (fault.ClassOf(f.err) == fault.Budget || errors.Is(f.err, money.ErrGivenUp)):
-				return video.Paid{}, errAbandoned // that is the other job's limit
+			}
+			if f.own() || f.call.Job != c.Job && errors.Is(f.err, money.ErrGivenUp) {
+				return video.Paid{}, errAbandoned
 			}
 			return video.Paid{}, f.err
 		case <-stop:
@@ -180,7 +195,10 @@ func (b *broker) enter(ctx context.Context, c *caller) (f *flight, mine bool) {
 	f = newFlight(ctx, b, c)
 	b.flights[name] = f
 	go func() {
-		f.paid, f.err = f.run()
+		f.err = guarded(b.options.Log, func() (err error) {
+			f.paid, err = f.run()
+			return err
+		})
 		b.mu.Lock()
 		if b.flights[name] == f {
 			delete(b.flights, name)

@@ -23,7 +23,10 @@ const (
 	maxWait        = time.Minute            // that an endpoint may ask for
 	// pollEvery is how often a call looks at what other processes do.
 	pollEvery = 300 * time.Millisecond
-	tryEvery  = 2 * time.Second  // at most, between tries of an endpoint that is down
+	tryEvery  = 2 * time.Second // at most, between tries of an endpoint that is down
+	// pageWait is at most between tries of an endpoint in whose place something else
+	// answers.
+	pageWait  = 30 * time.Second
 	storeWait = 30 * time.Second // at most, between tries to store an answer
 	// storeForRefused bounds it where the store refuses: waiting rarely helps.
 	storeForRefused = time.Minute
@@ -54,6 +57,9 @@ func (f *flight) judge(err error, tries *int) (again bool, wait time.Duration) {
 		return false, 0
 	case errors.Is(err, errWaited):
 		return true, 0
+	case money.IsCharged(err) && retried(err):
+		// What is billed has a bound of its own, in the ledger.
+		return true, f.spread(f.charged)
 	case fault.ClassOf(err) == fault.Overload:
 		return true, min(max(fault.RetryAfter(err), overloadWait), maxWait)
 	case fault.ClassOf(err) != fault.Transport:
@@ -61,8 +67,20 @@ func (f *flight) judge(err error, tries *int) (again bool, wait time.Duration) {
 	}
 	*tries++
 	wait = firstWait << min(*tries-1, 6)
-	// What is billed has a bound of its own, in the ledger.
-	return money.IsCharged(err) || *tries < transportTries, wait + rand.N(wait)
+	return *tries < transportTries, wait + rand.N(wait)
+}
+
+// spread is how long a call waits whose last try was billed without a usable
+// answer, as so many were before: the last one before it is given up takes three
+// quarters of the time, so that it is not given up within an outage of minutes.
+func (b *broker) spread(charged int) time.Duration {
+	wait := b.options.Spread * 3 / 4 >> (2 * max(0, money.MaxCharged-1-charged))
+	return wait + rand.N(wait/8+1)
+}
+
+// retried reports whether another try may bring what a billed one did not.
+func retried(err error) bool {
+	return fault.ClassOf(err) == fault.Transport || errors.Is(err, errPanic)
 }
 
 // errWaited says that nothing was tried: the call waited for another, and looks
@@ -71,6 +89,7 @@ var errWaited = errors.New("waited for another call")
 
 // once makes one call, unless the answer is stored by now.
 func (f *flight) once() (video.Paid, error) {
+	f.tries(false)
 	pass, err := f.up()
 	if err != nil {
 		return video.Paid{}, err
@@ -87,15 +106,8 @@ func (f *flight) once() (video.Paid, error) {
 	}
 	leave := sync.OnceFunc(func() { f.open.leave(f.place) })
 	defer leave()
-	if f.call.Stored != nil {
-		if stored, err := f.call.Stored(f.wanted); stored || err != nil {
-			return video.Paid{}, err
-		}
-	}
-	if f.ask == nil {
-		if f.ask, err = f.call.Prepare(f.wanted); err != nil {
-			return video.Paid{}, err
-		}
+	if ready, err := f.ready(); ready || err != nil {
+		return video.Paid{}, err
 	}
 	if err := f.ahead.enter(f.wanted, f.place); err != nil {
 		return video.Paid{}, err
@@ -122,11 +134,31 @@ func (f *flight) once() (video.Paid, error) {
 	return f.settle(reserved, answer, err)
 }
 
+// ready prepares the request, unless the answer is stored by now.
+func (f *flight) ready() (stored bool, err error) {
+	err = guarded(f.options.Log, func() (err error) {
+		if f.call.Stored != nil {
+			if stored, err = f.call.Stored(f.wanted); stored || err != nil {
+				return err
+			}
+		}
+		if f.ask == nil {
+			f.ask, err = f.call.Prepare(f.wanted)
+		}
+		return err
+	})
+	return stored, err
+}
+
 // request asks the endpoint once.
-func (f *flight) request(key string) (video.PaidAnswer, error) {
+func (f *flight) request(key string) (answer video.PaidAnswer, err error) {
+	f.tries(true)
 	ctx, cancel := context.WithTimeoutCause(f.going, f.options.Timeout, errTimeout)
 	defer cancel()
-	answer, err := f.ask(money.WithPayer(money.WithEntry(ctx, key), f.pay))
+	err = asking(f.options.Log, func() (err error) {
+		answer, err = f.ask(money.WithPayer(money.WithEntry(ctx, key), f.pay))
+		return err
+	})
 	if err != nil && errors.Is(context.Cause(ctx), errTimeout) {
 		err = money.ChargeUnknown(errTimeout)
 	}
@@ -203,8 +235,10 @@ func (f *flight) settle(r money.Reservation, a video.PaidAnswer, err error) (vid
 	if booked := f.book(r.Key, booking); booked != nil {
 		return video.Paid{}, errors.Join(err, booked)
 	}
-	if booking.Outcome == money.BilledFailure && fault.ClassOf(err) == fault.Transport && r.Charged+1 >= money.MaxCharged {
-		err = money.GiveUp("call model", f.call.Model, r.Charged+1, err)
+	if booking.Outcome == money.BilledFailure {
+		if f.charged = r.Charged + 1; retried(err) && f.charged >= money.MaxCharged {
+			err = money.GiveUp("call model", f.call.Model, f.charged, err)
+		}
 	}
 	if err != nil {
 		return video.Paid{}, err
@@ -234,36 +268,18 @@ func (f *flight) outcome(r money.Reservation, err error, cost int64) money.Booki
 func (f *flight) store(a video.PaidAnswer) error {
 	start := time.Now()
 	for wait := firstWait; ; wait = min(2*wait, storeWait) {
-		err := a.Store(f.closing)
+		err := guarded(f.options.Log, func() error { return a.Store(f.closing) })
 		if err == nil {
 			return nil
 		}
 		bound := f.options.StoreFor
-		if class := fault.ClassOf(err); class == fault.Input || class == fault.Auth {
+		if class := fault.ClassOf(err); class == fault.Input || class == fault.Auth || errors.Is(err, errPanic) {
 			bound = min(bound, storeForRefused)
 		}
 		if time.Since(start) > bound {
 			return err
 		}
 		f.waits(fmt.Sprintf("storing a paid answer: %v", err))
-		if sleep(f.going, wait) != nil {
-			return err
-		}
-	}
-}
-
-// book settles an entry. While the ledger fails it tries again: the entry has a
-// key, so it is settled once.
-func (f *flight) book(key string, b money.Booking) error {
-	start := time.Now()
-	free := context.WithoutCancel(f.going)
-	for wait := firstWait; ; wait = min(2*wait, storeWait) {
-		_, err := f.options.Ledger.Settle(free, key, b.Outcome, b.MicroUSD)
-		class := fault.ClassOf(err)
-		if err == nil || class == fault.Preempted || class == fault.Input || time.Since(start) > f.options.StoreFor {
-			return err
-		}
-		f.waits(fmt.Sprintf("booking a call: %v", err))
 		if sleep(f.going, wait) != nil {
 			return err
 		}

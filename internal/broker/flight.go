@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -20,6 +21,8 @@ type flight struct {
 	place place
 	ask   video.Ask // once it is prepared
 
+	charged int // calls that were billed without a usable answer, as far as is known
+
 	// wanted ends when nobody waits, or the worker stops: then nothing new begins.
 	wanted context.Context //nolint:containedctx // lives as long as the flight
 	unwant context.CancelCauseFunc
@@ -32,6 +35,7 @@ type flight struct {
 
 	mu       sync.Mutex
 	callers  map[*caller]struct{}
+	asked    bool        // of the last try the endpoint was asked
 	begun    bool        // a request is under way, or its answer is not stored and settled yet
 	deadline *time.Timer // until it is cut
 
@@ -101,6 +105,22 @@ func (f *flight) begin() error {
 	}
 	f.begun = true
 	return nil
+}
+
+// tries marks that a try begins, or that its request is sent.
+func (f *flight) tries(asked bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked = asked
+}
+
+// own reports whether the flight failed for a reason that concerns only who began
+// it: before its request, such as the frame's own object that is gone, or at a
+// limit. Others who want the answer try for themselves.
+func (f *flight) own() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.err != nil && (!f.asked || fault.ClassOf(f.err) == fault.Budget)
 }
 
 // ended marks that the request is over and settled.

@@ -37,6 +37,6 @@ func (f *flight) pay(ctx context.Context, what string, ask func(ctx context.Cont
 	if err != nil {
 		return err
 	}
-	err = ask(money.WithEntry(ctx, r.Key))
+	err = asking(f.options.Log, func() error { return ask(money.WithEntry(ctx, r.Key)) })
 	return errors.Join(err, f.book(r.Key, f.outcome(r, err, r.MicroUSD)))
 }

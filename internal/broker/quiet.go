@@ -65,6 +65,9 @@ func (f *flight) news(pass circuit.Pass, err error) {
 		f.circuit.Leave(pass)
 	case errors.Is(err, circuit.ErrOpen):
 		f.circuit.Fail(pass)
+	case errors.Is(err, circuit.ErrAway):
+		// Nobody knows whether it is billed: few calls are to find out when it ends.
+		f.circuit.Trip(pass, pageWait)
 	default:
 		f.circuit.Succeed(pass)
 		if fault.ClassOf(err) != fault.Overload {

@@ -22,6 +22,10 @@ type Options struct {
 // ErrOpen marks a call that was not made.
 var ErrOpen = errors.New("the service is down")
 
+// ErrAway marks a call that something else answered in place of the service, such
+// as a proxy that shows a page.
+var ErrAway = errors.New("the service is away")
+
 // Breaker watches one service. Its methods may be called at once.
 type Breaker struct {
 	mu       sync.Mutex
@@ -100,6 +104,27 @@ func (b *Breaker) Fail(p Pass) {
 		b.open, b.between = true, b.options.Every
 		b.next = now.Add(b.between)
 	}
+}
+
+// Trip is Fail where one failure says enough: it opens the breaker at once. While
+// tries trip it as well, they are up to most apart.
+func (b *Breaker) Trip(p Pass, most time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.options.Now()
+	if b.failures == 0 {
+		b.since = now
+	}
+	b.failures++
+	switch {
+	case !b.open:
+		b.open, b.between = true, b.options.Every
+	case p.try == b.trying && p.Try():
+		b.between = min(2*b.between, max(most, b.options.Most))
+	default:
+		return
+	}
+	b.next = now.Add(b.between)
 }
 
 // Leave gives a pass back without news, as when the caller went away. If it was

@@ -1,0 +1,75 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/money"
+)
+
+// book settles an entry. While the ledger fails it tries again: the entry has a
+// key, so it is settled once. When the call is cut, or after a while, it is settled
+// later: an entry that stays open while its process lives leaves its job without
+// room.
+func (f *flight) book(key string, b money.Booking) error {
+	start := time.Now()
+	free := context.WithoutCancel(f.going)
+	for wait := firstWait; ; wait = min(2*wait, storeWait) {
+		_, err := f.options.Ledger.Settle(free, key, b.Outcome, b.MicroUSD)
+		if err == nil || hopeless(err) {
+			return err
+		}
+		f.waits(fmt.Sprintf("booking a call: %v", err))
+		if time.Since(start) > f.options.StoreFor || sleep(f.going, wait) != nil {
+			f.unsettled.add(key, b)
+			return err
+		}
+	}
+}
+
+// hopeless reports whether the ledger will never take a settlement: it is closed,
+// or has no such entry.
+func hopeless(err error) bool {
+	class := fault.ClassOf(err)
+	return class == fault.Preempted || class == fault.Input
+}
+
+// unsettled are the settlements that the ledger has not taken yet and that nobody
+// waits for. They are made in the background until it takes them.
+type unsettled struct {
+	ledger  Ledger
+	ctx     context.Context //nolint:containedctx // lives as long as the process
+	end     context.CancelFunc
+	pending sync.WaitGroup
+}
+
+func newUnsettled(l Ledger) *unsettled {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &unsettled{ledger: l, ctx: ctx, end: cancel}
+}
+
+func (u *unsettled) add(key string, b money.Booking) {
+	u.pending.Go(func() {
+		for wait := firstWait; sleep(u.ctx, wait) == nil; wait = min(2*wait, storeWait) {
+			if _, err := u.ledger.Settle(u.ctx, key, b.Outcome, b.MicroUSD); err == nil || hopeless(err) {
+				return
+			}
+		}
+	})
+}
+
+// settleFor is how long Close waits for a ledger that takes nothing.
+const settleFor = 5 * time.Second
+
+// Close waits a moment until the ledger has taken what could not be booked before,
+// and gives up what is left: it is booked as lost. No call may be made any more.
+func (b *Brokers) Close() error {
+	timer := time.AfterFunc(settleFor, b.unsettled.end)
+	defer timer.Stop()
+	b.unsettled.pending.Wait()
+	b.unsettled.end()
+	return nil
+}

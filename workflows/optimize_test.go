@@ -48,7 +48,7 @@ func newSchool(t *testing.T) *school {
 	s := &school{t: t, pupils: &pupils{asked: map[string]int{}, helps: true}}
 	price := &prompt.Price{Input: 1, Output: 1}
 	s.optimize = &activities.Optimize{
-		Store: store, Ledger: calls, Broker: broker.New(broker.Options{Ledger: calls}), Runs: nobody{}, LM: s.pupils, Documents: (*textVideos)(nil), Judges: noJudges{},
+		Store: store, Ledger: calls, Broker: broker.New(broker.Options{Ledger: calls, Spread: time.Second}), Runs: nobody{}, LM: s.pupils, Documents: (*textVideos)(nil), Judges: noJudges{},
 		Cast: func() (activities.Cast, error) {
 			m := func(name string) prompt.Model { return prompt.Model{Name: name, MaxTokens: 100, Price: price} }
 			return activities.Cast{Student: m("student"), Teacher: m("teacher"), Proposer: m("proposer"), Judge: m("judge")}, nil

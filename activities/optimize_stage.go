@@ -276,20 +276,29 @@ type confirmation struct {
 	OutsB  []*prompt.Object `json:"after_outputs"`
 }
 
+// ConfirmInput asks whether the best is better.
+type ConfirmInput struct {
+	SearchStep
+	Unpaid bool `json:"unpaid,omitempty"` // ask nothing: say what the search knows
+}
+
 // ConfirmBest compares the best with the program as it was on rows that were set
 // aside, with at most as many runs as a search may make. Where the search found
 // nothing better, it asks nothing.
-func (a *Optimize) ConfirmBest(ctx context.Context, in SearchStep) (Confirmed, error) {
+func (a *Optimize) ConfirmBest(ctx context.Context, in ConfirmInput) (Confirmed, error) {
 	c, err := a.begin(ctx, in.Spender)
 	if err != nil {
 		return Confirmed{}, err
 	}
-	best, err := a.best(ctx, c.o, in)
+	best, err := a.best(ctx, c.o, in.SearchStep)
 	if err != nil {
 		return Confirmed{}, err
 	}
 	if best.choice == nil {
-		return a.nothingBetter(ctx, in)
+		return a.nothingBetter(ctx, in.SearchStep)
+	}
+	if in.Unpaid {
+		return a.unconfirmed(ctx, in.SearchStep)
 	}
 	s := mipro.NewConfirmation(c.o.plan, c.o.job.Program, best.program, c.o.Confirm, c.o.plan.Runs(), best.doubt)
 	if err := c.play(ctx, s, never); err != nil {
@@ -315,4 +324,20 @@ func (a *Optimize) nothingBetter(ctx context.Context, in SearchStep) (Confirmed,
 	}
 	score := trialLine(trials[0]).Score // of the program as it was
 	return Confirmed{Default: score, Score: score}, writeJSON(ctx, a.Store, a.stored(in.Spender, "confirmation.json"), confirmation{})
+}
+
+// unconfirmed is the outcome of a search that found something better, which nobody
+// pays to confirm: it is published and never promoted. Its scores are the search's.
+func (a *Optimize) unconfirmed(ctx context.Context, in SearchStep) (Confirmed, error) {
+	var trials []mipro.Trial
+	if err := readJSON(ctx, a.Store, a.stored(in.Spender, "trials.json"), &trials); err != nil {
+		return Confirmed{}, err
+	}
+	out := Confirmed{Changed: true, Default: trialLine(trials[0]).Score}
+	var standing mipro.Standing
+	for _, t := range trials {
+		l := trialLine(t)
+		out.Score = standing.Add(l.Kind, l.Choice, l.Rows, l.Score)
+	}
+	return out, nil
 }

@@ -18,6 +18,11 @@ func (a *app) printOptimize(id string, r workflows.OptimizeResult) {
 		a.printQuote(r)
 		return
 	}
+	if r.Version == 0 {
+		a.say("%s: it was stopped before the first trial, so the best so far is the program as it was. Nothing was published.", r.Program)
+		a.say("%s, %s", count(r.Calls, "call", "calls"), dollars(r.CostUSD))
+		return
+	}
 	a.say("%s: %s", adapterRef(r.Program, r.Version), optimizeStatus(r))
 	switch v := r.Verdict; {
 	case v.Examples > 0:
@@ -25,6 +30,8 @@ func (a *app) printOptimize(id string, r workflows.OptimizeResult) {
 			count(v.Examples, "row", "rows"), percentText(100*v.Before), percentText(100*v.After), signedPoints(100*v.Bound), v.Sure())
 	case r.Kept:
 		a.say("The search found nothing better than the program as it was, so there was nothing to confirm.")
+	case r.Status == "stopped":
+		a.say("It was not confirmed on rows that no search saw: it was stopped while it waited for budget.")
 	default:
 		a.say("No rows were left to confirm it on: give --testset, or at least ten examples.")
 	}

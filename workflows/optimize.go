@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"encoding/json"
+	"errors"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -56,6 +57,7 @@ type optimizeRun struct {
 	a        *activities.Optimize
 	waiting  string
 	approval *bool // what a person said
+	stops    int   // signals that asked this run to stop
 }
 
 // OptimizePrompts finds better instructions and demos for a program:
@@ -157,11 +159,23 @@ func (r *optimizeRun) prepare(ctx workflow.Context) error {
 
 // optimize goes through the stages from the one at hand on.
 func (r *optimizeRun) optimize(ctx workflow.Context) (OptimizeResult, error) {
+	err := r.stages(ctx)
+	switch {
+	case errors.Is(err, errUnpaid) && len(r.Trials) == 0:
+		return r.nothing(ctx)
+	case err != nil && !errors.Is(err, errUnpaid):
+		return OptimizeResult{}, err
+	}
+	return r.publish(ctx)
+}
+
+// stages searches for something better.
+func (r *optimizeRun) stages(ctx workflow.Context) error {
 	if r.Stage == stageBootstrap {
 		if err := r.ask(ctx, stageBootstrap, "bootstrap demos with the teacher", func(ctx workflow.Context) (activities.Asked, error) {
 			return call(ctx, r.a.BootstrapDemos, r.spender())
 		}); err != nil {
-			return OptimizeResult{}, err
+			return err
 		}
 		r.Stage = stagePropose
 	}
@@ -169,14 +183,11 @@ func (r *optimizeRun) optimize(ctx workflow.Context) (OptimizeResult, error) {
 		if err := r.ask(ctx, stagePropose, "propose instructions", func(ctx workflow.Context) (activities.Asked, error) {
 			return call(ctx, r.a.ProposeInstructions, r.spender())
 		}); err != nil {
-			return OptimizeResult{}, err
+			return err
 		}
 		r.Stage = stageSearch
 	}
-	if err := r.search(ctx); err != nil {
-		return OptimizeResult{}, err
-	}
-	return r.publish(ctx)
+	return r.search(ctx)
 }
 
 // search makes trial after trial; in improved mode it learns from failures in between.
@@ -256,22 +267,62 @@ func (r *optimizeRun) ask(ctx workflow.Context, stage, summary string, do func(w
 		}
 		r.waiting = string(fault.Budget)
 		r.show(ctx)
-		if err := workflow.Await(ctx, func() bool { return r.Budget != limit }); err != nil {
+		if err := r.awaitBudget(ctx, limit); err != nil {
 			return err
 		}
-		r.waiting = ""
 	}
+}
+
+// errUnpaid: the run was asked to stop, and what it would do next costs more than it may.
+var errUnpaid = errors.New("the run was asked to stop before the budget was raised")
+
+// awaitBudget waits for another limit than the one that was reached, or until the run
+// is asked to stop. The first build did not hear that while it waited.
+func (r *optimizeRun) awaitBudget(ctx workflow.Context, reached float64) error {
+	defer func() { r.waiting = "" }()
+	err := workflow.Await(ctx, func() bool { return r.Budget != reached || r.Enough })
+	if err != nil || r.Budget != reached {
+		return err
+	}
+	if workflow.GetVersion(ctx, changeStopsUnpaid, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		return workflow.Await(ctx, func() bool { return r.Budget != reached })
+	}
+	return errUnpaid
+}
+
+// changeStopsUnpaid is the version of runs that can be stopped while they wait.
+const changeStopsUnpaid = "optimize-stops-while-waiting"
+
+// nothing is the result of a run that was stopped before its first trial: the best so
+// far is the program as it was, so there is nothing to publish.
+func (r *optimizeRun) nothing(ctx workflow.Context) (OptimizeResult, error) {
+	return OptimizeResult{
+		Program: r.Plan.Name, Job: r.Plan.Job, Status: statusStopped, Kept: true,
+		Calls: r.Asked.Calls, CostUSD: usd(r.Asked.CostMicroUSD),
+	}, r.enter(ctx, stageDone)
+}
+
+// confirm compares the best with the program as it was. When nobody pays for that any
+// more, the best is published without.
+func (r *optimizeRun) confirm(ctx workflow.Context) (confirmed activities.Confirmed, err error) {
+	in := activities.ConfirmInput{}
+	err = r.ask(ctx, stageConfirm, "confirm on rows that the search never saw", func(ctx workflow.Context) (activities.Asked, error) {
+		var err error
+		in.SearchStep = r.step()
+		confirmed, err = call(ctx, r.a.ConfirmBest, in)
+		return confirmed.Asked, err
+	})
+	if errors.Is(err, errUnpaid) {
+		in.SearchStep, in.Unpaid = r.step(), true
+		return call(r.asking(ctx, "take the best so far, unconfirmed"), r.a.ConfirmBest, in)
+	}
+	return confirmed, err
 }
 
 // publish confirms on rows that no search saw, makes a version, and promotes it
 // if it is better and, where that was asked for, somebody approves.
 func (r *optimizeRun) publish(ctx workflow.Context) (OptimizeResult, error) {
-	var confirmed activities.Confirmed
-	err := r.ask(ctx, stageConfirm, "confirm on rows that the search never saw", func(ctx workflow.Context) (activities.Asked, error) {
-		var err error
-		confirmed, err = call(ctx, r.a.ConfirmBest, r.step())
-		return confirmed.Asked, err
-	})
+	confirmed, err := r.confirm(ctx)
 	if err != nil {
 		return OptimizeResult{}, err
 	}
@@ -319,12 +370,8 @@ func (r *optimizeRun) promote(ctx workflow.Context, p activities.PublishedProgra
 	if r.in.Approve {
 		r.waiting = waitApproval
 		r.show(ctx)
-		if err := workflow.Await(ctx, func() bool { return r.approval != nil }); err != nil {
+		if err := r.awaitApproval(ctx); err != nil || r.approval == nil || !*r.approval {
 			return false, err
-		}
-		r.waiting = ""
-		if !*r.approval {
-			return false, nil
 		}
 	}
 	var programs *activities.Programs
@@ -332,6 +379,18 @@ func (r *optimizeRun) promote(ctx workflow.Context, p activities.PublishedProgra
 		Tenant: tenant.ID(r.in.Tenant), Role: p.Name, Do: activities.DoActivate, Name: p.Name, Version: p.Version,
 	})
 	return err == nil, err
+}
+
+// awaitApproval waits until a person answers, or asks the run to stop: nothing is
+// promoted then.
+func (r *optimizeRun) awaitApproval(ctx workflow.Context) error {
+	defer func() { r.waiting = "" }()
+	stops := r.stops
+	err := workflow.Await(ctx, func() bool { return r.approval != nil || r.stops > stops })
+	if err == nil && r.approval == nil && workflow.GetVersion(ctx, changeStopsUnpaid, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		err = workflow.Await(ctx, func() bool { return r.approval != nil })
+	}
+	return err
 }
 
 // unchanged answers with the result of the job as it was found.

@@ -81,7 +81,7 @@ func missing(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == 
 // OptimizeResult is what OptimizePrompts returns.
 type OptimizeResult struct {
 	Program      string                   `json:"program"`
-	Version      int                      `json:"version"` // 0 after a dry run
+	Version      int                      `json:"version"` // 0 after a dry run, and when it was stopped before the first trial
 	Job          string                   `json:"job"`
 	Status       string                   `json:"status"` // "optimized", "unchanged", "stopped", "dry_run"
 	Promoted     bool                     `json:"promoted"`

@@ -32,7 +32,7 @@ func (r *optimizeRun) listen(ctx workflow.Context) error {
 	}
 	onName(ctx, SignalPause, func(ctx workflow.Context) { r.Paused = true; r.show(ctx) })
 	onName(ctx, SignalResume, func(ctx workflow.Context) { r.Paused = false; r.show(ctx) })
-	onName(ctx, SignalStop, func(ctx workflow.Context) { r.Enough = true; r.show(ctx) })
+	onName(ctx, SignalStop, func(ctx workflow.Context) { r.Enough = true; r.stops++; r.show(ctx) })
 	return nil
 }
 

@@ -1,0 +1,74 @@
+package workflows_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/testsuite"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// stopWhenWaiting stops a run that waits for a reason; without an end it is cancelled
+// long after.
+func stopWhenWaiting(t *testing.T, env *testsuite.TestWorkflowEnvironment, in workflows.OptimizeInput, reason string) workflows.OptimizeResult {
+	t.Helper()
+	env.RegisterDelayedCallback(func() {
+		value, err := env.QueryWorkflow(workflows.QueryProgress)
+		require.NoError(t, err)
+		var p workflows.OptimizeProgress
+		require.NoError(t, value.Get(&p))
+		require.Equal(t, reason, p.Waiting)
+		env.SignalWorkflow(workflows.SignalStop, nil)
+	}, time.Hour)
+	env.RegisterDelayedCallback(env.CancelWorkflow, 100*time.Hour)
+	env.ExecuteWorkflow(workflows.OptimizePrompts, in)
+	out, err := optimized(t, env)
+	require.NoError(t, err, "it did not end when it was stopped")
+	return out
+}
+
+// TestOptimizeStopsWhileWaitingForBudget: whatever the stage it waits in, it ends with
+// the best so far and pays nothing more.
+func TestOptimizeStopsWhileWaitingForBudget(t *testing.T) {
+	t.Parallel()
+	whole, err := newSchool(t).run(lessons(activities.ModeCompat))
+	require.NoError(t, err)
+	for share := 1; share < 20; share += 2 {
+		t.Run(fmt.Sprint(share), func(t *testing.T) {
+			t.Parallel()
+			for _, mode := range []string{activities.ModeCompat, activities.ModeImproved} {
+				s := newSchool(t)
+				in := lessons(mode)
+				in.BudgetUSD = whole.CostUSD * float64(share) / 20
+				out := stopWhenWaiting(t, s.environment(), in, "budget")
+				require.Equal(t, "stopped", out.Status)
+				require.LessOrEqual(t, out.CostUSD, in.BudgetUSD)
+				require.False(t, out.Promoted)
+				require.Equal(t, out.Trials > 0, out.Version > 0, "a version is published if anything was tried")
+				require.True(t, out.Trials > 0 || out.Kept)
+
+				in.BudgetUSD = 0
+				again, err := s.run(in)
+				require.NoError(t, err)
+				require.Equal(t, "optimized", again.Status, "a stopped job can be searched on")
+				distinct, all := s.pupils.count()
+				require.Equal(t, distinct, all, "nothing is paid twice")
+			}
+		})
+	}
+}
+
+// TestOptimizeStopsWhileWaitingForApproval: nobody approved, so nothing is promoted.
+func TestOptimizeStopsWhileWaitingForApproval(t *testing.T) {
+	t.Parallel()
+	in := lessons(activities.ModeCompat)
+	in.Approve = true
+	out := stopWhenWaiting(t, newSchool(t).environment(), in, "approval")
+	require.True(t, out.Verdict.Promote)
+	require.False(t, out.Promoted)
+	require.Equal(t, 1, out.Version)
+}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"go.temporal.io/sdk/client"
@@ -52,36 +51,63 @@ func (a *app) cancelCommand() *cobra.Command {
 func (a *app) pauseCommand() *cobra.Command {
 	return a.steer("pause ID", "Let a job start nothing new",
 		`Pause lets what is in flight finish and starts nothing new, until cogflow resume. A
-training run writes a checkpoint first and gives its GPU back.`,
+training run writes a checkpoint first and gives its GPU back. A sweep pauses the runs
+that are at work and starts no others.`,
 		"  cogflow pause ID",
 		func(ctx context.Context, c client.Client, id string) (string, error) {
-			return "Paused " + id + ". cogflow resume " + id + " goes on.", c.SignalWorkflow(ctx, id, "", workflows.SignalPause, nil)
+			return "Paused " + id + ". cogflow resume " + id + " goes on.", signalJob(ctx, c, id, workflows.SignalPause)
 		})
 }
 
 func (a *app) stopCommand() *cobra.Command {
-	return a.steer("stop ID", "Let a training run or an optimization end with the best so far",
+	return a.steer("stop ID", "Let a training run, a sweep or an optimization end with the best so far",
 		`Stop ends training after a checkpoint, evaluates the best adapter so far and publishes it,
-marked as stopped. An optimization makes no more trials and confirms the best so far.
-cogflow redrive goes on from there.`,
+marked as stopped. A sweep stops the runs that are at work and starts no others. An
+optimization makes no more trials and confirms the best so far; if it waits for budget, the
+best so far is published unconfirmed. cogflow redrive goes on from there.`,
 		"  cogflow stop train-default-support-0123456789ab",
 		func(ctx context.Context, c client.Client, id string) (string, error) {
-			d, err := c.DescribeWorkflow(ctx, id, "")
-			if err != nil {
-				return "", err
-			}
-			if kind := d.WorkflowType.Name; kind != kindOptimize && !strings.HasPrefix(kind, "Train") || kind == "TrainSweep" {
-				return "", usage("%s is %s, and stop is for one training run or optimization: cogflow pause or cogflow cancel", id, kind)
-			}
-			return "Stopping " + id + ". cogflow watch " + id + " shows it end.", c.SignalWorkflow(ctx, id, "", workflows.SignalStop, nil)
+			return "Stopping " + id + ". cogflow watch " + id + " shows it end.", signalJob(ctx, c, id, workflows.SignalStop)
 		})
 }
 
 func (a *app) resumeCommand() *cobra.Command {
 	return a.steer("resume ID", "Let a paused job go on", "Resume lets a job go on that cogflow pause has stopped.", "  cogflow resume ID",
 		func(ctx context.Context, c client.Client, id string) (string, error) {
-			return "Resumed " + id + ".", c.SignalWorkflow(ctx, id, "", workflows.SignalResume, nil)
+			return "Resumed " + id + ".", signalJob(ctx, c, id, workflows.SignalResume)
 		})
+}
+
+// signalJob sends a signal to a job that takes it. The server would store any other,
+// which nobody would ever read.
+func signalJob(ctx context.Context, c client.Client, id, name string) error {
+	if err := takes(ctx, c, id, name); err != nil {
+		return err
+	}
+	return c.SignalWorkflow(ctx, id, "", name, nil)
+}
+
+// takes refuses what a job does not take.
+func takes(ctx context.Context, c client.Client, id, name string) error {
+	d, err := c.DescribeWorkflow(ctx, id, "")
+	if err != nil {
+		return err
+	}
+	if kind := d.WorkflowType.Name; !workflows.Takes(kind, name) {
+		return usage("%s is a run of %s, which does not take %s: cogflow cancel %s ends it", id, clean(kind), commandOf(name), id)
+	}
+	return nil
+}
+
+// commandOf is how people ask for a signal or an update.
+func commandOf(name string) string {
+	switch name {
+	case workflows.UpdateBudget:
+		return "tune --budget"
+	case workflows.UpdateConcurrency:
+		return "tune --concurrency"
+	}
+	return name
 }
 
 func (a *app) tuneCommand() *cobra.Command {
@@ -118,6 +144,9 @@ func (a *app) tuneCommand() *cobra.Command {
 
 // update waits until the job has taken the new value, or refused it.
 func update(ctx context.Context, c client.Client, id, name string, value any) error {
+	if err := takes(ctx, c, id, name); err != nil {
+		return err
+	}
 	handle, err := c.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
 		WorkflowID: id, UpdateName: name, Args: []any{value}, WaitForStage: client.WorkflowUpdateStageCompleted,
 	})

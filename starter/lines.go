@@ -89,7 +89,7 @@ func stateOf(s sample) string {
 		state += fmt.Sprint("|", v.URI, v.Stage, v.Paused, v.Waiting)
 	}
 	if s.sweep != nil {
-		state += fmt.Sprint(sweepDone(s.sweep))
+		state += fmt.Sprint(sweepDone(s.sweep), s.sweep.Paused, s.sweep.Status)
 	}
 	for _, t := range s.trains {
 		state += t.state()

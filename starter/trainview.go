@@ -147,6 +147,12 @@ func sweepDone(r *workflows.SweepResult) (done int) {
 
 func sweepText(r *workflows.SweepResult) string {
 	text := fmt.Sprintf("%d/%d runs", sweepDone(r), len(r.Runs))
+	switch {
+	case r.Status == "stopped":
+		text += ", stopped"
+	case r.Paused:
+		text += ", paused"
+	}
 	if r.Failed > 0 {
 		text += fmt.Sprintf(", %d failed", r.Failed)
 	}

@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
@@ -52,6 +54,53 @@ func TestRestore(t *testing.T) {
 	require.Equal(t, frames, ingest("after").Documents)
 	require.Equal(t, calls, s.number("ledger.db", "SELECT count(*) FROM call WHERE answered"), "nothing is computed again")
 	require.Len(t, s.visible(), frames)
+}
+
+// TestBackup follows docs/backup.md: the state of a stack with a run in flight is
+// copied, lost and put back. The run goes on and asks no model for what it has.
+func TestBackup(t *testing.T) {
+	t.Parallel()
+	const frames = 12
+	dir := small(t, 2, frames)
+	s := newSmallStack(t, nil)
+	w := s.worker([]string{"--pools", "cogflow,media,describe,index"}) // none embeds
+	run, err := s.client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "library", TaskQueue: workflows.QueueMain},
+		"IngestLibrary", workflows.IngestLibraryInput{Source: dir})
+	require.NoError(t, err)
+	described := func() int {
+		if s.calls() == 0 {
+			return 0
+		}
+		return s.number("ledger.db", "SELECT count(*) FROM call WHERE answered")
+	}
+	require.Eventually(t, func() bool { return described() == 2*frames }, time.Minute, 50*time.Millisecond)
+	w.drain()
+	require.NoError(t, s.server.Stop())
+
+	backup := t.TempDir()
+	state := func(from, to string, args ...string) {
+		t.Helper()
+		for _, pattern := range []string{"temporal", "index.db*", "ledger.db*", "store"} {
+			found, err := filepath.Glob(filepath.Join(from, pattern))
+			require.NoError(t, err)
+			require.NotEmpty(t, found)
+			out, err := exec.CommandContext(t.Context(), args[0], append(append(args[1:], found...), to)...).CombinedOutput() //nolint:gosec // see the callers
+			require.NoError(t, err, string(out))
+		}
+	}
+	state(s.dir, backup, "cp", "-a")
+	state(s.dir, t.TempDir(), "mv") // the disk is lost
+	state(backup, s.dir, "cp", "-a")
+
+	s.start()
+	code, stdout := s.cogflow()("store", "check", "--full", "--json")
+	require.Equal(t, 0, code, stdout)
+	s.worker(nil)
+	out := await[workflows.IngestLibraryResult](s, s.client.GetWorkflow(t.Context(), run.GetID(), run.GetRunID()), 2*time.Minute)
+	require.Empty(t, out.Failures)
+	require.Len(t, s.visible(), 2*frames)
+	require.Empty(t, s.rows("ledger.db", "SELECT fingerprint FROM call WHERE answered GROUP BY fingerprint HAVING count(*) > 1"))
+	require.Equal(t, 2*frames, s.number("ledger.db", "SELECT count(*) FROM call WHERE answered AND kind='describe'"))
 }
 
 // copyPlainly copies the bytes of files and nothing else.

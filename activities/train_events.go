@@ -2,13 +2,14 @@ package activities
 
 import (
 	"context"
-	"path/filepath"
+	"fmt"
 	"reflect"
 	"time"
 
 	"go.temporal.io/sdk/activity"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/training"
 )
 
@@ -19,14 +20,16 @@ func (r *trainRun) take(e training.Event) error {
 		return r.takeCheckpoint(e)
 	case training.EventPhase:
 		if e.Phase != training.PhaseEnd { // of the process, not of the job
-			r.update(func(p *TrainPulse) { p.Report.Phase = e.Phase })
+			r.update(func(p *TrainPulse) { p.Report.Phase = safetext.Line(e.Phase, maxPhase) })
 		}
 		return nil
 	case training.EventError: // the trainer's end says the same
 		return nil
 	}
+	if err := r.remember(e); err != nil {
+		return err
+	}
 	r.update(func(p *TrainPulse) {
-		r.events = append(r.events, e)
 		switch e.Event {
 		case training.EventDevice:
 			p.Report.Device = e.Device
@@ -40,6 +43,21 @@ func (r *trainRun) take(e training.Event) error {
 			}
 		}
 	})
+	return nil
+}
+
+const (
+	maxPhase  = 64        // bytes that are shown of the name of a phase
+	maxEvents = 512 << 20 // bytes of the events of a job: those of more than half a million steps
+)
+
+// remember keeps an event for the output. What a trainer says without end must not take the
+// memory of the worker.
+func (r *trainRun) remember(e training.Event) error {
+	if r.eventBytes += e.Size(); r.eventBytes > maxEvents {
+		return fault.New(fault.Input, "train", r.in.Job, fmt.Sprintf("its events take more than %d MiB", maxEvents>>20))
+	}
+	r.update(func(*TrainPulse) { r.events = append(r.events, e) })
 	return nil
 }
 
@@ -60,14 +78,11 @@ func (r *trainRun) takeStep(p *TrainPulse, e training.Event) {
 }
 
 func (r *trainRun) takeCheckpoint(e training.Event) error {
-	if !filepath.IsLocal(filepath.FromSlash(e.Path)) {
-		return fault.New(fault.Input, "read event of the trainer", e.Path, "a checkpoint outside its directory")
+	if err := r.remember(e); err != nil {
+		return err
 	}
-	r.update(func(p *TrainPulse) {
-		r.events = append(r.events, e)
-		p.Report.BestStep = e.BestStep
-	})
-	c, err := r.keep(filepath.Join(r.work, filepath.FromSlash(e.Path)), e.Step)
+	r.update(func(p *TrainPulse) { p.Report.BestStep = e.BestStep })
+	c, err := r.keep(e.Path, e.Step)
 	if err != nil {
 		return err
 	}

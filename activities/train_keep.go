@@ -31,25 +31,73 @@ func (r *trainRun) keptDir() string {
 	return filepath.Join(r.a.Kept, keptName+string(r.in.Tenant)+"-"+r.in.Job)
 }
 
-// keep moves a whole checkpoint to where it outlives this process, with the
-// events up to its step. The name tells the attempts of a job apart, since one
-// that is given up for dead may still be at work beside its successor.
-func (r *trainRun) keep(dir string, step int) (localCheckpoint, error) {
+// keep moves a whole checkpoint, at a path in the work directory, to where it outlives this
+// process, with the events up to its step. The name tells the attempts of a job apart, since
+// one that is given up for dead may still be at work beside its successor.
+func (r *trainRun) keep(name string, step int) (localCheckpoint, error) {
 	c := localCheckpoint{dir: filepath.Join(r.keptDir(), fmt.Sprintf("%08d-%s", step, r.token)), step: step}
 	lines, err := encodeEvents(r.events)
-	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, training.EventsName), lines, 0o600)
+	if err != nil {
+		return c, err
 	}
-	if err == nil {
+	moved, err := r.takeOut(name)
+	if err != nil {
+		return c, err
+	}
+	defer os.Remove(filepath.Dir(moved)) // empty, unless this fails
+	if err = writeBeside(moved, lines); err == nil {
 		err = os.MkdirAll(r.keptDir(), 0o700)
 	}
 	if err == nil {
-		err = os.RemoveAll(c.dir) // of a process of this attempt that ran out of memory later
+		err = RemoveTree(c.dir) // of a process of this attempt that ran out of memory later
 	}
 	if err == nil {
-		err = os.Rename(dir, c.dir)
+		err = os.Rename(moved, c.dir)
 	}
 	return c, fault.Disk("keep checkpoint", c.dir, err)
+}
+
+// takeOut moves a directory of the trainer's to one of the worker's, which the trainer cannot
+// reach. The trainer still runs and may exchange what it has for links at any time, so the
+// first step cannot leave the work directory, and the second moves a link as a link.
+func (r *trainRun) takeOut(name string) (string, error) {
+	const passing = ".taken"
+	work, err := openTrainerFiles(r.work)
+	if err != nil {
+		return "", err
+	}
+	defer work.Close()
+	if err := work.look(name, fs.ModeDir); err != nil {
+		return "", err
+	}
+	if err := work.root.RemoveAll(passing); err != nil {
+		return "", fault.Disk("keep checkpoint", work.path(passing), err)
+	}
+	if err := work.root.Rename(name, passing); err != nil {
+		return "", ofTrainer(work.path(name), err)
+	}
+	empty, err := os.MkdirTemp(r.dir, "taken-")
+	if err != nil {
+		return "", fault.Disk("keep checkpoint", r.dir, err)
+	}
+	moved := filepath.Join(empty, "checkpoint")
+	if err := os.Rename(work.path(passing), moved); err != nil {
+		return "", ofTrainer(work.path(passing), err)
+	}
+	info, err := os.Lstat(moved)
+	if err == nil && !info.IsDir() {
+		err = refused(work.path(name), "it is not a directory")
+	}
+	return moved, fault.Disk("keep checkpoint", moved, err)
+}
+
+// writeBeside writes the events into a checkpoint.
+func writeBeside(dir string, lines []byte) error {
+	files, err := openTrainerFiles(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(files.write(training.EventsName, lines), files.Close())
 }
 
 // rescue stores the newest checkpoint that a former attempt has left on this
@@ -84,27 +132,27 @@ func (r *trainRun) rescue(ctx context.Context) error {
 			return err
 		}
 	}
-	return fault.Disk("remove", r.keptDir(), os.RemoveAll(r.keptDir()))
+	return fault.Disk("remove", r.keptDir(), RemoveTree(r.keptDir()))
 }
 
 // storeLeft stores what was left. A machine that lost its power may have torn it:
 // then it is corrupt.
 func (r *trainRun) storeLeft(ctx context.Context, c localCheckpoint) error {
-	name := filepath.Join(c.dir, training.EventsName)
-	lines, err := os.ReadFile(name)
+	from, err := openTrainerFiles(c.dir)
 	if err != nil {
-		return fmt.Errorf("%w: %w", object.ErrCorrupt, err)
+		return err
 	}
-	events, err := decodeEvents(name, lines)
+	defer from.Close()
+	lines, err := from.read(training.EventsName, maxKeptEvents)
+	if err != nil {
+		return err
+	}
+	events, err := decodeEvents(from.path(training.EventsName), lines)
 	if err == nil && (len(events) == 0 || events[len(events)-1].Step != c.step) {
 		err = errors.New("the events do not end with the checkpoint")
 	}
 	if err != nil {
-		return fmt.Errorf("%w: %s: %w", object.ErrCorrupt, name, err)
-	}
-	var m training.CheckpointManifest
-	if err := readLocalJSON(filepath.Join(c.dir, training.ManifestName), &m); err != nil {
-		return fmt.Errorf("%w: %w", object.ErrCorrupt, err)
+		return fmt.Errorf("%w: %s: %w", object.ErrCorrupt, c.dir, err)
 	}
 	return r.storeCheckpoint(ctx, c)
 }
@@ -120,7 +168,7 @@ func (r *trainRun) tidy() {
 	for _, entry := range entries {
 		info, err := entry.Info()
 		if err == nil && strings.HasPrefix(entry.Name(), keptName) && time.Since(info.ModTime()) > keptFor {
-			_ = os.RemoveAll(filepath.Join(r.a.Kept, entry.Name()))
+			_ = RemoveTree(filepath.Join(r.a.Kept, entry.Name()))
 		}
 	}
 }

@@ -33,14 +33,16 @@ func newKeeping(t *testing.T) *keeping {
 // attempt begins a run of the job.
 func (k *keeping) attempt(token string) *trainRun {
 	r := &trainRun{a: k.a, token: token, dir: k.t.TempDir(), in: TrainRunInput{Tenant: "default", Job: "job"}}
-	r.saver = newSaver(r)
+	r.saver, r.work = newSaver(r), filepath.Join(r.dir, "work")
+	require.NoError(k.t, os.Mkdir(r.work, 0o700))
 	return r
 }
 
 // written is what the trainer makes: a whole checkpoint, which the run is told of.
 func (k *keeping) written(r *trainRun, step int) localCheckpoint {
 	k.t.Helper()
-	dir := filepath.Join(r.dir, fmt.Sprint("written-", step))
+	name := fmt.Sprint("checkpoints/written-", step)
+	dir := filepath.Join(r.work, name)
 	require.NoError(k.t, os.MkdirAll(dir, 0o700))
 	weights := fmt.Appendf(nil, "weights of step %d", step)
 	sum := sha256.Sum256(weights)
@@ -50,8 +52,8 @@ func (k *keeping) written(r *trainRun, step int) localCheckpoint {
 	require.NoError(k.t, err)
 	require.NoError(k.t, os.WriteFile(filepath.Join(dir, "weights"), weights, 0o600))
 	require.NoError(k.t, os.WriteFile(filepath.Join(dir, training.ManifestName), m, 0o600))
-	r.events = append(r.events, training.Event{Event: training.EventCheckpoint, Step: step})
-	c, err := r.keep(dir, step)
+	r.events = append(r.events, training.Event{Event: training.EventCheckpoint, Step: step, Path: name})
+	c, err := r.keep(name, step)
 	require.NoError(k.t, err)
 	return c
 }

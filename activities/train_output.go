@@ -2,10 +2,9 @@ package activities
 
 import (
 	"context"
-	"os"
-	"path/filepath"
+	"errors"
+	"io/fs"
 
-	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/training"
 )
 
@@ -13,18 +12,26 @@ import (
 // manifest last. The checkpoints are not needed any more then.
 func (r *trainRun) keepOutput(ctx context.Context, job training.Job) error {
 	prefix := training.OutputPrefix(r.in.Tenant, r.in.Job)
+	work, err := openTrainerFiles(r.work)
+	if err != nil {
+		return err
+	}
+	defer work.Close()
 	out := training.Output{Version: training.ProtocolVersion, Job: r.in.Job, Token: r.token}
 	for _, folder := range []string{"output", "evals"} {
 		within := ""
 		if folder == "evals" {
 			within = training.EvalsFolder
 		}
-		dir := filepath.Join(r.work, folder)
-		if _, err := os.Stat(dir); os.IsNotExist(err) && folder == "evals" {
+		dir, err := work.below(folder)
+		if errors.Is(err, fs.ErrNotExist) && folder == "evals" {
 			continue // nothing was held out
 		}
-		files, err := storeTree(ctx, r.a.Store, dir, prefix+r.token+"/"+within)
 		if err != nil {
+			return err
+		}
+		files, err := storeTree(ctx, r.a.Store, dir, prefix+r.token+"/"+within)
+		if err = errors.Join(err, dir.Close()); err != nil {
 			return err
 		}
 		for _, f := range files {
@@ -95,14 +102,16 @@ func (r *trainRun) figures(job training.Job) (training.Outcome, error) {
 }
 
 func (r *trainRun) compare(base, best string) (training.Comparison, error) {
+	work, err := openTrainerFiles(r.work)
+	if err != nil {
+		return training.Comparison{}, err
+	}
+	defer work.Close()
 	var rows [2][]training.RowValues
 	for i, name := range []string{base, best} {
-		if !filepath.IsLocal(filepath.FromSlash(name)) {
-			return training.Comparison{}, fault.New(fault.Input, "read evaluation", name, "a file outside its directory")
-		}
-		file, err := os.Open(filepath.Join(r.work, filepath.FromSlash(name)))
+		file, err := work.open(name, maxRowsBytes)
 		if err != nil {
-			return training.Comparison{}, fault.Wrap("", "read evaluation", name, err)
+			return training.Comparison{}, err
 		}
 		rows[i], err = training.ReadRowValues(file)
 		_ = file.Close()

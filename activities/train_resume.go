@@ -105,8 +105,9 @@ func (r *trainRun) begin(step int, events []training.Event) {
 			p.Tally.Reached = step
 		}
 		p.Report.Step, p.Report.Checkpoint = step, step
-		r.resumed, r.events, r.firstStep = step, events, time.Time{}
+		r.resumed, r.events, r.eventBytes, r.firstStep = step, events, 0, time.Time{}
 		for _, e := range events {
+			r.eventBytes += e.Size()
 			switch {
 			case e.Event == training.EventCheckpoint:
 				p.Report.BestStep = e.BestStep
@@ -164,18 +165,14 @@ func decodeEvents(key string, data []byte) ([]training.Event, error) {
 	var out []training.Event
 	for line := range bytes.Lines(data) {
 		var e training.Event
-		if err := json.Unmarshal(line, &e); err != nil {
+		err := json.Unmarshal(line, &e)
+		if err == nil {
+			err = e.Check()
+		}
+		if err != nil {
 			return nil, fault.Wrap(fault.Input, "read events", key, err)
 		}
 		out = append(out, e)
 	}
 	return out, nil
-}
-
-func readLocalJSON(name string, v any) error {
-	data, err := os.ReadFile(name)
-	if err == nil {
-		err = json.Unmarshal(data, v)
-	}
-	return fault.Wrap(fault.Transport, "read file", name, err)
 }

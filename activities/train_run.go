@@ -111,14 +111,15 @@ type trainRun struct {
 	devices string
 	model   training.Model
 
-	mu        sync.Mutex
-	pulse     TrainPulse
-	events    []training.Event // of the whole job up to now
-	resumed   int              // step that this process began at
-	firstStep time.Time        // when the process had done its first step
-	work      string           // work_dir of the process
-	launched  time.Time        // when the process was started
-	startup   time.Duration    // from there to its first step
+	mu         sync.Mutex
+	pulse      TrainPulse
+	events     []training.Event // of the whole job up to now
+	eventBytes int64            // what they take
+	resumed    int              // step that this process began at
+	firstStep  time.Time        // when the process had done its first step
+	work       string           // work_dir of the process
+	launched   time.Time        // when the process was started
+	startup    time.Duration    // from there to its first step
 
 	running  *meter        // of the process that runs; nil = none
 	stopping chan struct{} // closed to stop the trainer
@@ -197,7 +198,7 @@ func (r *trainRun) run(ctx context.Context) (TrainRun, error) {
 	if r.dir, err = os.MkdirTemp(a.Scratch, "train-"); err != nil {
 		return TrainRun{}, fault.Disk("make scratch directory in", a.Scratch, err)
 	}
-	defer os.RemoveAll(r.dir)
+	defer func() { _ = RemoveTree(r.dir) }() // else the next start of the worker sweeps it
 	defer r.tidy()
 	return r.train(ctx)
 }

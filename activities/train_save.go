@@ -6,9 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 
@@ -51,7 +48,7 @@ func (s *saver) save(c localCheckpoint) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.next != nil {
-		_ = os.RemoveAll(s.next.dir) // a newer one is whole
+		_ = RemoveTree(s.next.dir) // a newer one is whole
 	}
 	s.next = &c
 	if !s.busy {
@@ -83,7 +80,7 @@ func (s *saver) work() {
 			s.next = &c // for flush, or to be overtaken
 			break
 		}
-		_ = os.RemoveAll(c.dir)
+		_ = RemoveTree(c.dir)
 	}
 	s.busy = false
 	s.idle.Broadcast()
@@ -111,13 +108,18 @@ func (s *saver) flush() error {
 // storeCheckpoint puts the files below this attempt's token and the manifest
 // last. If another attempt has stored the same step already, its is as good.
 func (r *trainRun) storeCheckpoint(ctx context.Context, c localCheckpoint) error {
+	from, err := openTrainerFiles(c.dir)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
 	var local training.CheckpointManifest
-	if err := readLocalJSON(filepath.Join(c.dir, training.ManifestName), &local); err != nil {
+	if err := from.json(training.ManifestName, &local); err != nil {
 		return err
 	}
 	prefix := training.CheckpointPrefix(r.in.Tenant, r.in.Job, c.step)
 	stored := training.StoredCheckpoint{CheckpointManifest: local, Token: r.token}
-	files, err := storeTree(ctx, r.a.Store, c.dir, prefix+r.token+"/")
+	files, err := storeTree(ctx, r.a.Store, from, prefix+r.token+"/")
 	if err != nil {
 		return err
 	}
@@ -137,31 +139,33 @@ func (r *trainRun) storeCheckpoint(ctx context.Context, c localCheckpoint) error
 	return r.a.prune(ctx, r.in.Tenant, r.in.Job, keptCheckpoints)
 }
 
-// storeTree stores every file below dir and says what it stored, sorted by name.
-func storeTree(ctx context.Context, s Store, dir, prefix string) ([]training.CheckpointFile, error) {
-	var out []training.CheckpointFile
-	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		if !d.Type().IsRegular() {
-			return fault.New("", "store files", name, "not a regular file")
-		}
-		rel, err := filepath.Rel(dir, name)
+// storeTree stores every file and says what it stored, sorted by name.
+func storeTree(ctx context.Context, s Store, from trainerFiles, prefix string) ([]training.CheckpointFile, error) {
+	names, err := from.names()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]training.CheckpointFile, 0, len(names))
+	left := int64(maxTrainerBytes)
+	for _, name := range names {
+		info, err := storeFile(ctx, s, from, name, prefix, left)
 		if err != nil {
-			return err
+			return out, err
 		}
-		file, err := os.Open(name)
-		if err != nil {
-			return err
-		}
-		defer file.Close()
-		rel = filepath.ToSlash(rel)
-		info, err := s.Put(ctx, prefix+rel, file)
-		out = append(out, training.CheckpointFile{Name: rel, Size: info.Size, SHA256: info.SHA256})
-		return err
-	})
-	return out, fault.Wrap(fault.Transport, "store files of", dir, err)
+		left -= info.Size
+		out = append(out, training.CheckpointFile{Name: name, Size: info.Size, SHA256: info.SHA256})
+	}
+	return out, nil
+}
+
+func storeFile(ctx context.Context, s Store, from trainerFiles, name, prefix string, limit int64) (object.Info, error) {
+	file, err := from.open(name, limit)
+	if err != nil {
+		return object.Info{}, err
+	}
+	defer file.Close()
+	info, err := s.Put(ctx, prefix+name, file)
+	return info, fault.Disk("store file", from.path(name), err) // of reading it; the store's errors have their class
 }
 
 func storeEvents(ctx context.Context, s Store, key string, events []training.Event) (training.CheckpointFile, error) {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"path/filepath"
 	"strconv"
 	"time"
 
@@ -105,18 +104,7 @@ func decode(line []byte) (training.Event, error) {
 		return e, err
 	}
 	maps.DeleteFunc(e.Metrics, func(name string, _ float64) bool { return nullable.Metrics[name] == nil }) // not a number, and so not 0
-	needsPath := e.Event == training.EventCheckpoint || e.Event == training.EventDone
-	switch {
-	case e.Event == "":
-		return e, errors.New("it has no kind")
-	case needsPath && e.Path == "":
-		return e, errors.New("it has no path")
-	case e.Path != "" && !filepath.IsLocal(e.Path), e.Rows != "" && !filepath.IsLocal(e.Rows):
-		return e, errors.New("its path leads out of the work_dir")
-	case e.Event == training.EventData && e.Data == nil:
-		return e, errors.New("it has no data")
-	}
-	return e, nil
+	return e, e.Check()
 }
 
 // broken is a fault of the trainer itself: nobody can mend it by waiting or by

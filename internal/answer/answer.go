@@ -212,7 +212,7 @@ func (c *Client) whole(got reply, b *billing) error {
 			return c.fault(fault.Transport, prefix+text, nil)
 		}
 		// A gateway that had already sent its 200 says in the body what the status is.
-		b.status = status
+		b.said = status
 		f := c.status(reply{status: status, header: got.header, body: data})
 		f.Reason = prefix + f.Reason
 		return f
@@ -238,6 +238,7 @@ func (c *Client) call(r *http.Request) (reply, error) {
 	if !success(response.StatusCode) {
 		err = nil // the status says it all
 	}
+	body = bytes.TrimPrefix(body, []byte("\ufeff")) // a byte order mark, which JSON does not know
 	// A server may repeat what it was sent. The key is taken out here, before
 	// anybody reads, cuts or stores what it says.
 	return reply{response.StatusCode, response.Header, c.options.Redactor.Answer(body)}, err

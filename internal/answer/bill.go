@@ -2,6 +2,7 @@ package answer
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -84,6 +85,7 @@ type billing struct {
 	paid   bool   // a request that a provider bills at all
 	sent   bool   // the server has the whole request
 	status int    // of the answer; 0 = none came
+	said   int    // what an error in the body says that the status is; 0 = nothing
 	body   []byte // as far as it came
 }
 
@@ -98,17 +100,31 @@ type billing struct {
 // Unknown is what became of a call that somebody in between gave up waiting for
 // (408, 499, 504, 524, 598), or we did, or whose connection broke after the request
 // was sent: the server may have worked to the end. And an answer with a status of
-// 2xx was made, however little of it can be used.
+// 2xx was made, however little of it can be used, unless an error in it says what
+// the status should have been.
+//
+// But what a server says that it has counted, it bills, whatever status it tells.
 func (b billing) charge(err error) error {
-	switch {
-	case err == nil || !b.paid:
+	if err == nil || !b.paid {
 		return err
-	case success(b.status):
-		return b.bill.Charge(b.body, err)
-	case b.status == 0 && b.sent, gaveUp(b.status):
+	}
+	if b.bill != nil {
+		if micro, known := b.bill(b.body); known {
+			return money.Charge(err, micro)
+		}
+	}
+	status := cmp.Or(b.said, b.status)
+	switch {
+	case success(status), success(b.status) && counted(b.body), status == 0 && b.sent, gaveUp(status):
 		return money.ChargeUnknown(err)
 	}
 	return err
+}
+
+// counted reports whether an answer says that it has used tokens.
+func counted(body []byte) bool {
+	u, found := money.UsageOf(body)
+	return found && max(u.Input.Tokens, u.Output.Tokens) > 0
 }
 
 func gaveUp(status int) bool {

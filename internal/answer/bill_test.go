@@ -52,39 +52,45 @@ func TestBilled(t *testing.T) {
 		class  fault.Class
 		want   int64
 	}{
-		"400":                    {status(400, `{"error":"x"}`), fault.Input, 0},
-		"401":                    {status(401, ``), fault.Auth, 0},
-		"404":                    {status(404, ``), fault.Input, 0},
-		"409":                    {status(409, ``), fault.Transport, 0},
-		"413":                    {status(413, ``), fault.Input, 0},
-		"429":                    {status(429, `{}`), fault.Overload, 0},
-		"500":                    {status(500, `{"error":"x"}`), fault.Transport, 0},
-		"502":                    {status(502, `<html>`), fault.Transport, 0},
-		"503":                    {status(503, ``), fault.Overload, 0},
-		"529":                    {status(529, ``), fault.Overload, 0},
-		"redirect":               {status(302, ``), fault.Input, 0},
-		"408":                    {status(408, ``), fault.Transport, reserved},
-		"499":                    {status(499, ``), fault.Input, reserved},
-		"504":                    {status(504, `<html>`), fault.Transport, reserved},
-		"524":                    {status(524, ``), fault.Transport, reserved},
-		"500, cut":               {hangUp("HTTP/1.1 500 X\r\nContent-Length: 100\r\n\r\n{"), fault.Transport, 0},
-		"429, cut":               {hangUp("HTTP/1.1 429 X\r\nContent-Length: 100\r\n\r\n{"), fault.Overload, 0},
-		"hung up":                {hangUp(""), fault.Transport, reserved},
-		"cut":                    {hangUp("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"choices\":["), fault.Transport, reserved},
-		"cut after the usage":    {hangUp("HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n{" + usage + ",\"choices\":["), fault.Transport, 9},
-		"no content":             {status(204, ``), fault.Transport, reserved},
-		"page":                   {status(200, `<html>`), fault.Transport, reserved},
-		"stream":                 {status(200, "data: {}\n\n"), fault.Transport, reserved},
-		"too long":               {status(200, `{"x":"`+strings.Repeat("x", 2000)+`"}`), fault.Transport, reserved},
-		"too long, with usage":   {status(200, `{`+usage+`,"x":"`+strings.Repeat("x", 2000)+`"}`), fault.Transport, 9},
-		"200 error":              {status(200, `{"error":"CUDA error"}`), fault.Transport, reserved},
-		"200 error with usage":   {status(200, `{"error":"CUDA error",`+usage+`}`), fault.Transport, 9},
-		"200 of vLLM":            {status(200, `{"object":"error","message":"x"}`), fault.Transport, reserved},
-		"200 of vLLM, 500":       {status(200, `{"object":"error","message":"x","code":500}`), fault.Transport, 0},
-		"200 with a 429":         {status(200, `{"error":{"message":"x","code":429}}`), fault.Overload, 0},
-		"200 with a 504":         {status(200, `{"error":{"message":"x","code":"504"}}`), fault.Transport, reserved},
-		"200, rate limit":        {status(200, `{"error":{"message":"Rate limit exceeded: free-models-per-min"}}`), fault.Overload, 0},
-		"200, odd types of code": {status(200, `{"object":7,"code":[1],"error":{"message":{},"code":{"a":1}}}`), fault.Transport, reserved},
+		"400":                        {status(400, `{"error":"x"}`), fault.Input, 0},
+		"401":                        {status(401, ``), fault.Auth, 0},
+		"404":                        {status(404, ``), fault.Input, 0},
+		"409":                        {status(409, ``), fault.Transport, 0},
+		"413":                        {status(413, ``), fault.Input, 0},
+		"429":                        {status(429, `{}`), fault.Overload, 0},
+		"500":                        {status(500, `{"error":"x"}`), fault.Transport, 0},
+		"502":                        {status(502, `<html>`), fault.Transport, 0},
+		"503":                        {status(503, ``), fault.Overload, 0},
+		"529":                        {status(529, ``), fault.Overload, 0},
+		"redirect":                   {status(302, ``), fault.Input, 0},
+		"408":                        {status(408, ``), fault.Transport, reserved},
+		"499":                        {status(499, ``), fault.Input, reserved},
+		"504":                        {status(504, `<html>`), fault.Transport, reserved},
+		"524":                        {status(524, ``), fault.Transport, reserved},
+		"500, cut":                   {hangUp("HTTP/1.1 500 X\r\nContent-Length: 100\r\n\r\n{"), fault.Transport, 0},
+		"429, cut":                   {hangUp("HTTP/1.1 429 X\r\nContent-Length: 100\r\n\r\n{"), fault.Overload, 0},
+		"hung up":                    {hangUp(""), fault.Transport, reserved},
+		"cut":                        {hangUp("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"choices\":["), fault.Transport, reserved},
+		"cut after the usage":        {hangUp("HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n{" + usage + ",\"choices\":["), fault.Transport, 9},
+		"no content":                 {status(204, ``), fault.Transport, reserved},
+		"page":                       {status(200, `<html>`), fault.Transport, reserved},
+		"stream":                     {status(200, "data: {}\n\n"), fault.Transport, reserved},
+		"too long":                   {status(200, `{"x":"`+strings.Repeat("x", 2000)+`"}`), fault.Transport, reserved},
+		"too long, with usage":       {status(200, `{`+usage+`,"x":"`+strings.Repeat("x", 2000)+`"}`), fault.Transport, 9},
+		"200 error":                  {status(200, `{"error":"CUDA error"}`), fault.Transport, reserved},
+		"200 error with usage":       {status(200, `{"error":"CUDA error",`+usage+`}`), fault.Transport, 9},
+		"200 of vLLM":                {status(200, `{"object":"error","message":"x"}`), fault.Transport, reserved},
+		"200 of vLLM, 500":           {status(200, `{"object":"error","message":"x","code":500}`), fault.Transport, 0},
+		"200 with a 429":             {status(200, `{"error":{"message":"x","code":429}}`), fault.Overload, 0},
+		"200 with a 504":             {status(200, `{"error":{"message":"x","code":"504"}}`), fault.Transport, reserved},
+		"200, rate limit":            {status(200, `{"error":{"message":"Rate limit exceeded: free-models-per-min"}}`), fault.Overload, 0},
+		"200 with a 502, and usage":  {status(200, `{"choices":[{"message":{"content":"half"},"finish_reason":"error"}],`+usage+`,"error":{"code":502,"message":"upstream"}}`), fault.Transport, 9},
+		"200 with a 429, and usage":  {status(200, `{`+usage+`,"error":{"code":429}}`), fault.Overload, 9},
+		"200 with a 400, and usage":  {status(200, `{`+usage+`,"error":{"code":400,"message":"x"}}`), fault.Input, 9},
+		"200 with a 502, no tokens":  {status(200, `{"usage":{"prompt_tokens":0,"completion_tokens":0},"error":{"code":502}}`), fault.Transport, 0},
+		"200 with a mark and a page": {status(200, "\ufeff<html>"), fault.Transport, reserved},
+		"500 with usage":             {status(500, `{"error":"x",`+usage+`}`), fault.Transport, 9},
+		"200, odd types of code":     {status(200, `{"object":7,"code":[1],"error":{"message":{},"code":{"a":1}}}`), fault.Transport, reserved},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -212,4 +218,23 @@ func TestChargeOfAnAnswer(t *testing.T) {
 	known := answer.Bill(func([]byte) (int64, bool) { return 3, true })
 	require.EqualValues(t, 3, charged(known.Charge(nil, failure)))
 	require.EqualValues(t, 8, charged(known.Charge(nil, money.Charge(failure, 8))), "what is charged stays so")
+}
+
+// TestNoError: an answer whose field for an error is empty is a good one.
+func TestNoError(t *testing.T) {
+	t.Parallel()
+	for field, good := range map[string]bool{
+		`null`: true, `""`: true, `" "`: true, `false`: true, `0`: true, `{}`: true, `[]`: true, `{"code":0}`: true, `{"code":0,"message":""}`: true,
+		`{"code":"0","message":"Success","param":null,"type":[]}`: true, `{"code":200,"message":"OK","details":{"x":{}}}`: true, `[null,{}]`: true,
+		`true`: false, `1`: false, `"x"`: false, `{"code":502}`: false, `{"code":0,"message":"CUDA error"}`: false, `["x"]`: false, `1e999`: false,
+	} {
+		for _, mark := range []string{"", "\ufeff"} {
+			at := serve(t, status(200, mark+`{"choices":[],"error":`+field+`}`))
+			body, err := client(answer.Options{}).Ask(t.Context(), answer.Call{URL: at, Body: []byte(`{}`)})
+			require.Equal(t, good, err == nil, "%s: %v", field, err)
+			if good {
+				require.JSONEq(t, `{"choices":[],"error":`+field+`}`, string(body))
+			}
+		}
+	}
 }

@@ -20,10 +20,7 @@ func (c *Client) reported(data []byte) (text string, status int) {
 	if json.Unmarshal(data, &answer) != nil {
 		return "", 0
 	}
-	if string(answer.Error) == "null" {
-		answer.Error = nil
-	}
-	if string(answer.Object) != `"error"` && len(answer.Error) == 0 {
+	if string(answer.Object) != `"error"` && blank(answer.Error) {
 		return "", 0
 	}
 	var inner struct {
@@ -40,6 +37,36 @@ func (c *Client) reported(data []byte) (text string, status int) {
 		return text, http.StatusTooManyRequests
 	}
 	return text, 0
+}
+
+// blank reports whether an answer has no error: the field for one is missing, is
+// empty, or says that all went well. Servers fill it in every answer.
+func blank(field json.RawMessage) bool {
+	var v any
+	return len(field) == 0 || json.Unmarshal(field, &v) == nil && nothing(v)
+}
+
+func nothing(v any) bool {
+	switch v := v.(type) {
+	case nil:
+		return true
+	case bool:
+		return !v
+	case float64:
+		return v == 0 || v == http.StatusOK
+	case string:
+		return slices.Contains([]string{"", "0", "200", "ok", "success", "none", "null", "false"}, strings.ToLower(strings.TrimSpace(v)))
+	case []any:
+		return !slices.ContainsFunc(v, func(one any) bool { return !nothing(one) })
+	case map[string]any:
+		for _, one := range v {
+			if !nothing(one) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
 }
 
 func says(text string, all []string) bool {

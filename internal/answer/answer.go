@@ -304,11 +304,28 @@ func (c *Client) fault(class fault.Class, reason string, err error) *fault.Error
 // call was about, such as a model, and takes off the wrapping of net/http, which
 // holds the address of the server.
 func About(op, subject string, err error) error {
-	if e, ok := errors.AsType[*url.Error](err); ok {
+	if e, ok := errors.AsType[*url.Error](err); ok && money.IsCharged(err) == money.IsCharged(e.Err) {
 		err = e.Err
 	}
 	if f, ok := errors.AsType[*fault.Error](err); ok && f.Op == op && f.Subject == "" {
-		f.Subject = subject // made for this call alone
+		return Amend(err, func(f *fault.Error) { f.Subject = subject })
+	}
+	return err
+}
+
+// Amend returns err with its fault changed, and charged as err is. It changes a
+// copy: the calls of a batch have one error. A fault that is wrapped otherwise is
+// left as it is.
+func Amend(err error, change func(f *fault.Error)) error {
+	switch e := err.(type) { //nolint:errorlint // each layer is copied, so each is looked at
+	case *fault.Error:
+		amended := *e
+		change(&amended)
+		return &amended
+	case *money.Charged:
+		amended := *e
+		amended.Err = Amend(e.Err, change)
+		return &amended
 	}
 	return err
 }

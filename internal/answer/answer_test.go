@@ -3,14 +3,18 @@ package answer_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/answer"
+	"github.com/cogniverse/cogflow/money"
 )
 
 func serve(t *testing.T, h http.HandlerFunc) string {
@@ -119,4 +123,26 @@ func FuzzAnswer(f *testing.F) {
 			require.NotEmpty(t, fault.ClassOf(err), "%v", err)
 		}
 	})
+}
+
+// TestAbout: several calls may have one error, so it is copied and never changed.
+func TestAbout(t *testing.T) {
+	t.Parallel()
+	shared := fault.New(fault.Transport, "ask", "", "it hung up")
+	for name, err := range map[string]error{"plain": shared, "charged": money.Charge(shared, 7), "of net/http": &url.Error{Op: "Post", URL: "http://secret", Err: money.Charge(shared, 7)}} {
+		var group sync.WaitGroup
+		for _, subject := range []string{"a", "b", "c"} {
+			group.Go(func() {
+				said := answer.About("ask", subject, err)
+				assert.EqualError(t, said, `ask "`+subject+`": it hung up`)
+				assert.Equal(t, money.ChargeOf(err, 50), money.ChargeOf(said, 50), name)
+			})
+		}
+		group.Wait()
+		require.Empty(t, shared.Subject)
+	}
+	other := fault.New(fault.Input, "fit picture", "", "it is no JPEG")
+	require.Same(t, other, answer.About("ask", "a", other))
+	kept := money.Charge(&url.Error{Op: "Post", Err: shared}, 7)
+	require.True(t, money.IsCharged(answer.About("ask", "a", kept)))
 }

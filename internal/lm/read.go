@@ -48,7 +48,7 @@ func explain(model string, err error) error {
 		return fault.Wrap(fault.Transport, op, model, err)
 	}
 	if f.Class == fault.Input && says(f.Reason, tooLong()) {
-		f.Subject, f.Err = model, prompt.ErrTooLong
+		err = answer.Amend(err, func(f *fault.Error) { f.Subject, f.Err = model, prompt.ErrTooLong })
 	}
 	return answer.About(op, model, err)
 }

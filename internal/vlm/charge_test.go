@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/cogniverse/cogflow/internal/vlm"
@@ -131,4 +133,23 @@ func TestBatchEntries(t *testing.T) {
 		require.ErrorIs(t, second, context.Canceled)
 		require.EqualValues(t, reserved, money.ChargeOf(second, reserved))
 	}
+}
+
+// TestBatchFails: the frames of a batch share the request, and each has an error of
+// its own. Run it with -race.
+func TestBatchFails(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }))
+	t.Cleanup(s.Close)
+	d := vlm.NewCogniverse(vlm.Options{URL: s.URL, Batch: 8, MaxInFlight: 1})
+	var group sync.WaitGroup
+	for i := range 8 {
+		group.Go(func() {
+			st := stage()
+			st.Model = strconv.Itoa(i)
+			_, err := d.Describe(t.Context(), video.DescribeRequest{Stage: st, JPEG: vlmtest.Picture(t, 1)})
+			assert.ErrorContains(t, err, strconv.Quote(st.Model))
+		})
+	}
+	group.Wait()
 }

@@ -49,9 +49,8 @@ type Options struct {
 	Now func() time.Time // nil = time.Now
 }
 
-// New makes a Client. It uses no proxy of the environment, and follows redirects
-// on the same host only: services answer long calls with one to where the result
-// will be, but a key must not travel to another host.
+// New makes a Client. It uses no proxy of the environment. For its redirects see
+// redirect.
 func New(o Options) *Client {
 	if o.Timeout <= 0 {
 		o.Timeout = 2 * time.Minute
@@ -74,14 +73,8 @@ func New(o Options) *Client {
 		DisableCompression:  true,
 	}
 	return &Client{options: o, http: &http.Client{
-		Transport: transport,
-		CheckRedirect: func(r *http.Request, via []*http.Request) error {
-			const most = 50 // of long polls
-			if r.URL.Scheme != via[0].URL.Scheme || r.URL.Host != via[0].URL.Host || len(via) > most {
-				return http.ErrUseLastResponse
-			}
-			return nil
-		},
+		Transport:     transport,
+		CheckRedirect: redirect,
 	}}
 }
 
@@ -179,11 +172,11 @@ func (c *Client) do(r *http.Request, bill Bill) (reply, error) {
 		if r.Context().Err() == nil {
 			breaker.Fail(circuit.Pass{})
 		}
-		b.status, b.sent, b.body = got.status, sent.Load(), got.body
+		b.status, b.sent, b.taken, b.body = got.status, sent.Load(), got.taken, got.body
 		return reply{}, b.charge(c.broken(ctx, r.Context(), err))
 	}
 	tell(breaker, got)
-	b.status, b.sent, b.body = got.status, true, got.body
+	b.status, b.sent, b.taken, b.body = got.status, true, got.taken, got.body
 	if err := c.whole(got, &b); err != nil {
 		return reply{}, b.charge(err)
 	}
@@ -225,6 +218,8 @@ type reply struct {
 	status int
 	header http.Header
 	body   []byte // at most one byte more than is allowed
+	at     *url.URL
+	taken  bool // the server took the request and told where its answer would be
 }
 
 // call returns what came, also of an answer that breaks off.
@@ -241,7 +236,10 @@ func (c *Client) call(r *http.Request) (reply, error) {
 	body = bytes.TrimPrefix(body, []byte("\ufeff")) // a byte order mark, which JSON does not know
 	// A server may repeat what it was sent. The key is taken out here, before
 	// anybody reads, cuts or stores what it says.
-	return reply{response.StatusCode, response.Header, c.options.Redactor.Answer(body)}, err
+	return reply{
+		response.StatusCode, response.Header, c.options.Redactor.Answer(body),
+		response.Request.URL, response.Request.Method != r.Method || response.StatusCode == http.StatusSeeOther,
+	}, err
 }
 
 func success(status int) bool { return status >= 200 && status <= 299 }
@@ -269,27 +267,21 @@ func (c *Client) broken(ctx, caller context.Context, err error) error {
 // of calls in flight the same as a refusal.
 var ErrTimeout = errors.New("timeout")
 
-// status classifies an HTTP status.
+// status makes the fault of an HTTP status.
 func (c *Client) status(r reply) *fault.Error {
 	said := c.message(r.body)
-	f := c.fault(fault.Transport, fmt.Sprintf("status %d: %s", r.status, said), nil)
+	f := c.fault(fault.StatusClass(r.status), fmt.Sprintf("status %d: %s", r.status, said), nil)
 	f.RetryAfter = RetryAfter(r.header.Get("Retry-After"), time.Now())
 	switch code := r.status; {
 	case code == http.StatusUnauthorized || code == http.StatusForbidden:
-		f.Class = fault.Auth
 		f.Reason = fmt.Sprintf("status %d: the key is refused or missing", r.status) // what it says may repeat the key
 		if c.options.KeyVariable != "" {
 			f.Reason += "; check " + c.options.KeyVariable
 		}
-	case code == http.StatusPaymentRequired || strings.Contains(said, "insufficient_quota"):
+	case strings.Contains(said, "insufficient_quota"):
 		f.Class = fault.Auth // no waiting helps: the account is empty
-	case code == http.StatusTooManyRequests || code == http.StatusServiceUnavailable || code == 529: // 529 is Anthropic's "overloaded"
-		f.Class = fault.Overload
-	case code == http.StatusInsufficientStorage:
-		f.Class = fault.Capacity
-	case code == http.StatusRequestTimeout || code == http.StatusTooEarly || code == http.StatusConflict || code >= 500:
-	default: // redirects too: they are not followed
-		f.Class = fault.Input
+	case code >= 300 && code < 400:
+		f.Reason = c.redirected(r)
 	}
 	return f
 }

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -59,6 +60,40 @@ func TestStatuses(t *testing.T) {
 			require.ErrorContains(t, err, c.text)
 			require.NotContains(t, err.Error(), "sk-hush")
 		})
+	}
+}
+
+// TestPaidRedirects: a paid request is sent once, wherever it is redirected.
+func TestPaidRedirects(t *testing.T) {
+	t.Parallel()
+	for status, charge := range map[int]int64{301: 0, 302: 0, 307: 0, 308: 0, 303: reserved} {
+		for to, where := range map[string]string{
+			"/loop?token=x": "another path of the same host", "http://other.example.com:81/v1?token=x": "http, host other.example.com:81", "": "nowhere",
+		} {
+			var posts, polls atomic.Int64
+			at := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				if r.Method == http.MethodPost {
+					posts.Add(1)
+				} else if polls.Add(1) > 3 {
+					w.WriteHeader(http.StatusBadGateway)
+					return
+				}
+				if to != "" {
+					w.Header().Set("Location", to)
+				}
+				w.WriteHeader(status)
+			})
+			_, err := client(answer.Options{}).Ask(t.Context(), answer.Call{URL: at, Body: []byte(`{}`)})
+			require.Error(t, err)
+			require.EqualValues(t, 1, posts.Load(), "%d to %s", status, to)
+			require.Equal(t, charge, charged(err), "%d to %s: %v", status, to, err)
+			require.NotContains(t, err.Error(), "token")
+			if status != http.StatusSeeOther {
+				require.Equal(t, fault.Input, fault.ClassOf(err))
+				require.ErrorContains(t, err, where)
+				require.Zero(t, polls.Load())
+			}
+		}
 	}
 }
 

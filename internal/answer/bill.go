@@ -85,6 +85,7 @@ type billing struct {
 	paid   bool   // a request that a provider bills at all
 	sent   bool   // the server has the whole request
 	status int    // of the answer; 0 = none came
+	taken  bool   // it was accepted: a poll for its answer failed
 	said   int    // what an error in the body says that the status is; 0 = nothing
 	body   []byte // as far as it came
 }
@@ -98,7 +99,7 @@ type billing struct {
 // spend a budget within seconds for nothing.
 //
 // Unknown is what became of a call that somebody in between gave up waiting for
-// (408, 499, 504, 524, 598), or we did, or whose connection broke after the request
+// (408, 460, 499, 504, 524, 598), or we did, or whose connection broke after the request
 // was sent: the server may have worked to the end. And an answer with a status of
 // 2xx was made, however little of it can be used, unless an error in it says what
 // the status should have been.
@@ -115,7 +116,7 @@ func (b billing) charge(err error) error {
 	}
 	status := cmp.Or(b.said, b.status)
 	switch {
-	case success(status), success(b.status) && counted(b.body), status == 0 && b.sent, gaveUp(status):
+	case success(status), success(b.status) && counted(b.body), status == 0 && b.sent, gaveUp(status), b.taken:
 		return money.ChargeUnknown(err)
 	}
 	return err
@@ -129,7 +130,7 @@ func counted(body []byte) bool {
 
 func gaveUp(status int) bool {
 	switch status {
-	case http.StatusRequestTimeout, 499, http.StatusGatewayTimeout, 524, 598:
+	case http.StatusRequestTimeout, 460, 499, http.StatusGatewayTimeout, 524, 598:
 		return true
 	}
 	return false

@@ -64,7 +64,7 @@ func TestBilled(t *testing.T) {
 		"529":                        {status(529, ``), fault.Overload, 0},
 		"redirect":                   {status(302, ``), fault.Input, 0},
 		"408":                        {status(408, ``), fault.Transport, reserved},
-		"499":                        {status(499, ``), fault.Input, reserved},
+		"499":                        {status(499, ``), fault.Transport, reserved},
 		"504":                        {status(504, `<html>`), fault.Transport, reserved},
 		"524":                        {status(524, ``), fault.Transport, reserved},
 		"500, cut":                   {hangUp("HTTP/1.1 500 X\r\nContent-Length: 100\r\n\r\n{"), fault.Transport, 0},

@@ -105,22 +105,11 @@ func (c *Client) accept(u *url.URL, r *http.Response, ranged bool, offset int64)
 			f.Class, f.Reason = fault.Transport, "the server does not send the range that was asked for"
 			return 0, f
 		}
-	case code == http.StatusUnauthorized, code == http.StatusForbidden:
-		f.Class = fault.Auth
-		return 0, f
-	case code == http.StatusTooManyRequests, code == http.StatusServiceUnavailable:
-		f.Class = fault.Overload
+	default:
+		f.Class = fault.StatusClass(code)
 		if s, err := strconv.Atoi(r.Header.Get("Retry-After")); err == nil && s > 0 {
 			f.RetryAfter = time.Duration(min(s, 3600)) * time.Second
 		}
-		return 0, f
-	case code == http.StatusInsufficientStorage:
-		f.Class = fault.Capacity
-		return 0, f
-	case code >= 500, code == http.StatusRequestTimeout:
-		f.Class = fault.Transport
-		return 0, f
-	default:
 		return 0, f
 	}
 	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {

@@ -84,18 +84,25 @@ func classify(status int, code string) (class fault.Class, reason string) {
 	case "RequestTimeout", "InvalidPart", "InvalidPartOrder", "NoSuchUpload", "OperationAborted", "ConditionalRequestConflict":
 		return fault.Transport, ""
 	}
-	switch {
-	case slices.Contains(damaged(), code):
+	if slices.Contains(damaged(), code) {
 		return fault.Transport, "the content was damaged on its way"
-	case status == http.StatusServiceUnavailable, status == http.StatusTooManyRequests:
-		return fault.Overload, "the server asks to slow down"
-	case status == http.StatusInsufficientStorage:
-		return fault.Capacity, "the object store is full; make room or raise its quota"
-	case status == http.StatusUnauthorized, status == http.StatusForbidden,
-		code == "ExpiredToken", code == "InvalidToken", code == "TokenRefreshRequired":
-		return fault.Auth, "access denied; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, and what they may do"
-	case status >= 300 && status < 500 && status != http.StatusRequestTimeout:
-		return fault.Input, "the server refuses the request"
 	}
-	return fault.Transport, ""
+	class = fault.Transport // without an answer
+	if status >= http.StatusMultipleChoices {
+		class = fault.StatusClass(status)
+	}
+	if slices.Contains([]string{"ExpiredToken", "InvalidToken", "TokenRefreshRequired"}, code) {
+		class = fault.Auth
+	}
+	switch class {
+	case fault.Overload:
+		return class, "the server asks to slow down"
+	case fault.Capacity:
+		return class, "the object store is full; make room or raise its quota"
+	case fault.Auth:
+		return class, "access denied; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, and what they may do"
+	case fault.Input:
+		return class, "the server refuses the request"
+	}
+	return class, ""
 }

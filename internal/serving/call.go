@@ -155,21 +155,15 @@ func (s *Server) refused(r LoadRequest, no *refusal) error {
 		f.Reason += "; " + what
 		return f
 	}
+	f.Class = fault.StatusClass(no.status)
 	switch code := no.status; {
 	case code == http.StatusUnauthorized || code == http.StatusForbidden:
-		f.Class = fault.Auth
 		f.Reason = fmt.Sprintf("status %d: the key is refused or missing", code) // what it says may repeat the key
 		if s.options.KeyVariable != "" {
 			f.Reason += "; check " + s.options.KeyVariable
 		}
-	case code == http.StatusTooManyRequests || code == http.StatusServiceUnavailable:
-		f.Class = fault.Overload
-	case code == http.StatusInsufficientStorage:
-		f.Class = fault.Capacity
 	case code >= 300 && code < 400:
 		f.Reason += "; redirects are not followed: configure the address that they lead to"
-	case code == http.StatusRequestTimeout || code == http.StatusConflict || code >= 500:
-		f.Class = fault.Transport
 	}
 	return f
 }

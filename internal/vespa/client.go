@@ -150,21 +150,12 @@ func (a *answer) fail(op, subject string) error {
 	if seconds, err := strconv.Atoi(a.header.Get("Retry-After")); err == nil && seconds > 0 {
 		e.RetryAfter = time.Duration(seconds) * time.Second
 	}
-	switch {
-	case a.status == http.StatusUnauthorized || a.status == http.StatusForbidden:
-		e.Class = fault.Auth
-	case a.status == http.StatusTooManyRequests || a.status == http.StatusServiceUnavailable:
-		e.Class = fault.Overload
-	case a.status == http.StatusInsufficientStorage:
-		e.Class = fault.Capacity
+	e.Class = fault.StatusClass(a.status)
+	if e.Class == fault.Capacity {
 		e.Reason += "; the cluster is out of disk or memory: remove videos or add nodes"
 		if e.RetryAfter == 0 {
 			e.RetryAfter = time.Minute
 		}
-	case a.status >= 400 && a.status < 500:
-		e.Class = fault.Input
-	default:
-		e.Class = fault.Transport
 	}
 	return e
 }

@@ -5,11 +5,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"path"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/object"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/mipro"
 	"github.com/cogniverse/cogflow/tenant"
@@ -52,13 +55,16 @@ type stageRunner struct {
 	o   *optimization
 	who Spender
 
-	tickets map[string]int64 // by row
+	tickets map[string]int64                                   // by row
+	givenUp func(ctx context.Context) (map[string]bool, error) // by fingerprint, as it was at the start
 
 	answers, calls, cost atomic.Int64
 }
 
 func (a *Optimize) runner(o *optimization, s Spender) *stageRunner {
-	return &stageRunner{a: a, o: o, who: s, tickets: map[string]int64{}}
+	c := &stageRunner{a: a, o: o, who: s, tickets: map[string]int64{}}
+	c.givenUp = c.readGivenUp()
+	return c
 }
 
 func (c *stageRunner) asked() Asked {
@@ -136,6 +142,10 @@ func (c *stageRunner) answer(ctx context.Context, call mipro.Call, ticket int64)
 	model := c.o.Cast.of(call.Role)
 	completion := model.Completion(*call.Request, call.Temperature, call.Rollout)
 	fingerprint := completion.Fingerprint()
+	if givenUp, err := c.givenUp(ctx); err != nil || givenUp[string(fingerprint)] {
+		c.answers.Add(1)
+		return mipro.Answer{}, err
+	}
 	key := string(c.who.Tenant) + "/lm/" + string(fingerprint) + ".json"
 	worst := int64(0)
 	if model.Price != nil {
@@ -165,7 +175,7 @@ func (c *stageRunner) answer(ctx context.Context, call mipro.Call, ticket int64)
 	if errors.Is(err, money.ErrGivenUp) {
 		// The same holds of a model that has nothing to say, or nothing that can be
 		// read, however often it is asked. What was paid is in the ledger.
-		err = answerOf(prompt.CompletionAnswer{Reason: err.Error()})(ctx)
+		return mipro.Answer{}, c.giveUp(ctx, fingerprint, err)
 	}
 	if err != nil {
 		return mipro.Answer{}, err
@@ -180,6 +190,41 @@ func (c *stageRunner) answer(ctx context.Context, call mipro.Call, ticket int64)
 	}
 	c.cost.Add(paid.CostMicroUSD)
 	return mipro.Answer{Text: stored.Text}, nil
+}
+
+// givenUpPrefix is where a run keeps what it has given up. It is no answer: the
+// endpoint may have been out of order, and other runs ask for themselves.
+func (c *stageRunner) givenUpPrefix() string {
+	return optimizePrefix(c.who.Tenant, c.who.Job) + "given-up/" + string(video.NewFingerprint("run", c.who.Ledger)[:16]) + "/"
+}
+
+// giveUp has the question score nothing in this run, also when a stage is begun
+// again after another run has had an answer.
+func (c *stageRunner) giveUp(ctx context.Context, f video.Fingerprint, why error) error {
+	c.answers.Add(1)
+	return writeJSON(ctx, c.a.Store, c.givenUpPrefix()+string(f), why.Error())
+}
+
+// readGivenUp lists what was given up before this activity, once.
+func (c *stageRunner) readGivenUp() func(ctx context.Context) (map[string]bool, error) {
+	var mu sync.Mutex
+	var known map[string]bool
+	return func(ctx context.Context) (map[string]bool, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if known != nil {
+			return known, nil
+		}
+		found := map[string]bool{}
+		err := c.a.Store.List(ctx, c.givenUpPrefix(), func(o object.Info) error {
+			found[path.Base(o.Key)] = true
+			return nil
+		})
+		if err == nil {
+			known = found
+		}
+		return found, err
+	}
 }
 
 // command scores by a configured command. Its score is stored as well: a command

@@ -23,6 +23,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/blob"
 	"github.com/cogniverse/cogflow/internal/broker"
 	"github.com/cogniverse/cogflow/internal/ledger"
+	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/mipro"
 	"github.com/cogniverse/cogflow/tenant"
@@ -48,7 +49,7 @@ func newSchool(t *testing.T) *school {
 	s := &school{t: t, pupils: &pupils{asked: map[string]int{}, helps: true}}
 	price := &prompt.Price{Input: 1, Output: 1}
 	s.optimize = &activities.Optimize{
-		Store: store, Ledger: calls, Broker: broker.New(broker.Options{Ledger: calls, Spread: time.Second}), Runs: nobody{}, LM: s.pupils, Documents: (*textVideos)(nil), Judges: noJudges{},
+		Store: store, Ledger: calls, Broker: broker.New(broker.Options{Ledger: calls, Spread: time.Millisecond}), Runs: nobody{}, LM: s.pupils, Documents: (*textVideos)(nil), Judges: noJudges{},
 		Cast: func() (activities.Cast, error) {
 			m := func(name string) prompt.Model { return prompt.Model{Name: name, MaxTokens: 100, Price: price} }
 			return activities.Cast{Student: m("student"), Teacher: m("teacher"), Proposer: m("proposer"), Judge: m("judge")}, nil
@@ -338,6 +339,35 @@ func TestOptimizeStopKeepsTheBest(t *testing.T) {
 	require.Equal(t, 2, whole.Version)
 	distinct, all := s.pupils.count()
 	require.Equal(t, distinct, all)
+}
+
+// TestOptimizeGivenUp: what a run gives up scores nothing in that run, also when it
+// is asked for again, and says nothing of others: the endpoint may be well again.
+func TestOptimizeGivenUp(t *testing.T) {
+	t.Parallel()
+	other := lessons(activities.ModeCompat)
+	other.Name, other.Settings.NumTrials = "another", 9
+	clean, err := newSchool(t).run(other)
+	require.NoError(t, err)
+	s := newSchool(t)
+	s.pupils.fail = func(c prompt.Completion) error {
+		if c.Model == "student" && strings.Contains(c.Messages[len(c.Messages)-1].Content, "topic 1") {
+			return money.ChargeUnknown(fault.New(fault.Transport, "ask model", c.Model, "the answer is not JSON"))
+		}
+		return nil
+	}
+	bad, err := s.run(lessons(activities.ModeCompat))
+	require.NoError(t, err)
+	require.Less(t, bad.DefaultScore, clean.DefaultScore)
+	s.pupils.fail = nil
+	calls, err := ledger.Open(filepath.Join(t.TempDir(), "ledger.db")) // runs of a test environment have one id, and so would have one account
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, calls.Close()) })
+	s.optimize.Ledger, s.optimize.Broker = calls, broker.New(broker.Options{Ledger: calls})
+	out, err := s.run(other)
+	require.NoError(t, err)
+	require.Equal(t, clean.DefaultScore, out.DefaultScore)
+	require.Equal(t, clean.Score, out.Score)
 }
 
 func TestOptimizeRefuses(t *testing.T) {

@@ -58,7 +58,7 @@ func newWorld(t *testing.T) *world {
 	w.profile.ChunkFrames = 4
 	w.profile.Describe.CostMicroUSD = 1000
 	w.ingest = &activities.Ingest{
-		Store: store, Index: index, Ledger: calls, Broker: broker.New(broker.Options{Ledger: calls, Spread: time.Second}), Embedder: preview.Embedder{},
+		Store: store, Index: index, Ledger: calls, Broker: broker.New(broker.Options{Ledger: calls, Spread: time.Millisecond}), Embedder: preview.Embedder{},
 		Sources: (*textVideos)(w), Media: (*textVideos)(w), Describer: (*textVideos)(w), Runs: nobody{},
 		Profiles: func(string) (video.Profile, error) { return w.profile, nil },
 		Report:   report.Render, Thumb: func(jpeg []byte, _ int) ([]byte, error) { return jpeg, nil },

@@ -75,6 +75,8 @@ func End(err error, costMicroUSD, reservedMicroUSD int64) Booking {
 	switch {
 	case err == nil:
 		return Booking{Answered, max(costMicroUSD, 0)}
+	case Unsent(err):
+		return Booking{Released, 0}
 	case IsCharged(err):
 		return Booking{BilledFailure, max(ChargeOf(err, reservedMicroUSD), 0)}
 	default:

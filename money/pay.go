@@ -27,12 +27,19 @@ func Pay(ctx context.Context, what string, ask func(ctx context.Context) error) 
 	return ask(WithEntry(ctx, ""))
 }
 
-// Booked returns err without what it is charged: an entry of its own has that.
+// Booked returns the error of a further request as that of a call which was not
+// made because of it, without what it is charged: an entry of its own has that.
 func Booked(err error) error {
 	if err == nil {
 		return nil
 	}
 	return &booked{err}
+}
+
+// Unsent reports whether err is of a call that was not made, by Booked.
+func Unsent(err error) bool {
+	_, ok := errors.AsType[*booked](err)
+	return ok
 }
 
 // booked hides the Charged in the chain of an error, and nothing else.

@@ -109,6 +109,7 @@ type broker struct {
 	slots, ahead, open gate
 	circuit            *circuit.Breaker
 	quiet              quiet
+	further            further
 
 	mu      sync.Mutex
 	flights map[string]*flight // by tenant and fingerprint

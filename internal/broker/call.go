@@ -250,7 +250,7 @@ func (f *flight) settle(r money.Reservation, a video.PaidAnswer, err error) (vid
 func (f *flight) outcome(r money.Reservation, err error, cost int64) money.Booking {
 	booking := money.End(err, cost, r.MicroUSD)
 	switch {
-	case err == nil:
+	case err == nil, booking.Outcome == money.Released:
 	case f.going.Err() != nil:
 		// It was cut: whether the provider bills it nobody knows, unless it said so.
 		if booking.Outcome != money.BilledFailure {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
@@ -19,9 +20,14 @@ const payPatience = 5 * time.Second
 // pay makes a request that an adapter needs beside the one of its call, in the slot
 // of the call, and books it as an entry of its own; see money.Payer. It has a
 // fingerprint of its own as well: each process proves a model for itself, which is
-// no repetition and waits for no other.
+// no repetition and waits for no other. So the bound for charged calls of the ledger
+// does not apply, but one of this process does.
 func (f *flight) pay(ctx context.Context, what string, ask func(ctx context.Context) error) error {
 	c := f.call.Call
+	name := string(video.NewFingerprint("further request", string(c.Tenant), c.Job, c.Model, what))
+	if err := f.further.check(name, c.Model); err != nil {
+		return err
+	}
 	c.Fingerprint, c.Attempt = video.NewFingerprint("further request", c.Model, what, rand.Text()), 1
 	r, err := f.options.Ledger.TryReserve(ctx, c, f.call.LimitMicroUSD)
 	for start := time.Now(); errors.Is(err, money.ErrNoRoom); {
@@ -38,5 +44,62 @@ func (f *flight) pay(ctx context.Context, what string, ask func(ctx context.Cont
 		return err
 	}
 	err = asking(f.options.Log, func() error { return ask(money.WithEntry(ctx, r.Key)) })
-	return errors.Join(err, f.book(r.Key, f.outcome(r, err, r.MicroUSD)))
+	booking := f.outcome(r, err, r.MicroUSD)
+	f.further.paid(name, booking.Outcome, err, f.spread)
+	return errors.Join(err, f.book(r.Key, booking))
+}
+
+// further counts the further requests of jobs that were billed, whatever they
+// brought: a model that has proved itself is not asked again, so one that is asked
+// again and again never will.
+type further struct {
+	mu sync.Mutex
+	by map[string]*billed
+}
+
+type billed struct {
+	times int
+	until time.Time // it is not asked again before
+	last  error
+}
+
+// check says why a request is not made, or not yet.
+func (u *further) check(name, model string) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	b := u.by[name]
+	if b == nil {
+		return nil
+	}
+	if b.times >= money.MaxCharged {
+		return money.GiveUp("prove model", model, b.times, b.last)
+	}
+	if left := time.Until(b.until); left > 0 {
+		return &fault.Error{
+			Class: fault.Overload, Op: "prove model", Subject: model, RetryAfter: left,
+			Reason: "the last request that was to prove it brought nothing: " + b.last.Error(),
+		}
+	}
+	return nil
+}
+
+// paid counts a request; the next one after a failure is spread like those of a call.
+func (u *further) paid(name string, o money.Outcome, err error, spread func(charged int) time.Duration) {
+	if !o.Billed() {
+		return
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.by == nil {
+		u.by = map[string]*billed{}
+	}
+	b := u.by[name]
+	if b == nil {
+		b = &billed{}
+		u.by[name] = b
+	}
+	b.times++
+	if b.last = err; err != nil {
+		b.until = time.Now().Add(spread(b.times))
+	}
 }

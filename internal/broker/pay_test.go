@@ -2,11 +2,15 @@ package broker_test
 
 import (
 	"context"
+	"fmt"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/circuit"
 	"github.com/cogniverse/cogflow/money"
 )
 
@@ -36,7 +40,7 @@ func TestFurtherRequests(t *testing.T) {
 		_, err = w.Do(t.Context(), w.call("a", canary(money.ChargeUnknown(fault.New(fault.Input, "canary", "", "it is blind")))))
 		require.Equal(t, fault.Input, fault.ClassOf(err), "%v", err)
 		by, cost = w.booked()
-		require.Equal(t, map[money.Outcome]int{money.BilledFailure: 1, money.Refused: 1}, by)
+		require.Equal(t, map[money.Outcome]int{money.BilledFailure: 1}, by)
 		require.EqualValues(t, 10, cost)
 
 		// A limit that leaves room for the call alone is said to be too low.
@@ -48,4 +52,51 @@ func TestFurtherRequests(t *testing.T) {
 		_, cost = w.booked()
 		require.Zero(t, cost)
 	})
+}
+
+// TestFurtherRequestsBounded: a model that cannot be proved is paid for as often as a
+// call without a usable answer, however many frames wait for it and however often
+// their activity is tried again; the frames themselves are no calls.
+func TestFurtherRequestsBounded(t *testing.T) {
+	for name, failure := range map[string]error{
+		"no answer": money.ChargeUnknown(fault.New(fault.Transport, "canary", "", "no vectors")),
+		"page":      money.ChargeUnknown(&fault.Error{Class: fault.Transport, Err: circuit.ErrAway}),
+		"blind":     nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			within(t, func(t *testing.T) {
+				w := newWorld(8)
+				start := time.Now()
+				var mu sync.Mutex
+				for range 3 { // attempts of the activity
+					var wg sync.WaitGroup
+					for i := range 20 {
+						wg.Go(func() {
+							_, err := w.Do(t.Context(), w.call(fmt.Sprint(i), func(ctx context.Context) error {
+								mu.Lock() // once at a time, as the adapter does
+								defer mu.Unlock()
+								err := money.Pay(ctx, "canary", func(context.Context) error { return failure })
+								if err == nil {
+									err = fault.New(fault.Input, "canary", "", "its vectors mean nothing")
+								}
+								return money.Booked(err)
+							}))
+							if fault.ClassOf(err) != fault.Input {
+								t.Errorf("call %d: %v", i, err)
+							}
+						})
+					}
+					wg.Wait()
+				}
+				by, _ := w.booked()
+				require.Len(t, by, 1)
+				require.Equal(t, money.MaxCharged, by[money.BilledFailure]+by[money.Answered])
+				if failure != nil {
+					require.Greater(t, time.Since(start), 5*time.Minute, "an outage of minutes is waited out")
+				}
+				_, err := w.Do(t.Context(), w.call("without", nil))
+				require.NoError(t, err)
+			})
+		})
+	}
 }

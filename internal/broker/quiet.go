@@ -7,6 +7,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/circuit"
+	"github.com/cogniverse/cogflow/money"
 )
 
 // quiet leaves an endpoint alone that asks for it. One call that is refused waits
@@ -68,6 +69,8 @@ func (f *flight) news(pass circuit.Pass, err error) {
 	case errors.Is(err, circuit.ErrAway):
 		// Nobody knows whether it is billed: few calls are to find out when it ends.
 		f.circuit.Trip(pass, pageWait)
+	case money.Unsent(err):
+		f.circuit.Leave(pass)
 	default:
 		f.circuit.Succeed(pass)
 		if fault.ClassOf(err) != fault.Overload {

@@ -26,6 +26,27 @@ func Charge(err error, microUSD int64) error {
 // ChargeUnknown wraps err as billed with an unknown cost: the reservation is booked.
 func ChargeUnknown(err error) error { return &Charged{Err: err} }
 
+// NotSent wraps the error of a call whose request never reached its endpoint: no
+// connection was made, or it was refused here. Its entry is released, and does not
+// count as a call.
+type NotSent struct { //nolint:errname // as Charged
+	Err error // the failure itself; never nil
+}
+
+// NeverSent wraps err as one of a call that was not made. It returns nil for nil.
+func NeverSent(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &NotSent{err}
+}
+
+// Error is the text of the failure.
+func (n *NotSent) Error() string { return n.Err.Error() }
+
+// Unwrap returns the failure.
+func (n *NotSent) Unwrap() error { return n.Err }
+
 // Error is the text of the failure.
 func (c *Charged) Error() string { return c.Err.Error() }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/money"
 )
 
@@ -29,4 +30,18 @@ func TestChargeOf(t *testing.T) {
 			require.ErrorContains(t, c.err, "cut answer")
 		})
 	}
+}
+
+func TestUnsent(t *testing.T) {
+	t.Parallel()
+	failure := fault.New(fault.Transport, "ask", "m", "connection refused")
+	require.NoError(t, money.NeverSent(nil))
+	err := money.NeverSent(failure)
+	require.EqualError(t, err, failure.Error())
+	require.ErrorIs(t, err, failure)
+	require.True(t, money.Unsent(fmt.Errorf("frame 3: %w", err)))
+	require.False(t, money.Unsent(failure))
+	require.False(t, money.Unsent(money.ChargeUnknown(err)), "what is billed was sent")
+	require.Equal(t, money.Booking{Outcome: money.Released}, money.End(err, 3, 50))
+	require.Equal(t, money.Booking{Outcome: money.Released}, money.End(money.NeverSent(money.Booked(money.ChargeUnknown(failure))), 3, 50))
 }

@@ -36,10 +36,13 @@ func Booked(err error) error {
 	return &booked{err}
 }
 
-// Unsent reports whether err is of a call that was not made, by Booked.
+// Unsent reports whether err is of a call that was not made, by Booked or NeverSent.
 func Unsent(err error) bool {
-	_, ok := errors.AsType[*booked](err)
-	return ok
+	if _, ok := errors.AsType[*booked](err); ok {
+		return true
+	}
+	_, ok := errors.AsType[*NotSent](err)
+	return ok && !IsCharged(err)
 }
 
 // booked hides the Charged in the chain of an error, and nothing else.

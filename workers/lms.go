@@ -8,6 +8,7 @@ import (
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/lm"
+	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/prompt"
 )
 
@@ -78,7 +79,7 @@ func (l *lms) Complete(ctx context.Context, c prompt.Completion) (prompt.Complet
 	case !ok:
 		return prompt.CompletionAnswer{}, unserved("ask model", c.Model)
 	case one.missing != nil:
-		return prompt.CompletionAnswer{}, one.missing
+		return prompt.CompletionAnswer{}, money.NeverSent(one.missing)
 	}
 	return one.Complete(ctx, c)
 }

@@ -96,7 +96,7 @@ func profiled(c config.Config, e config.Endpoint) bool {
 
 // refuse has every call of an endpoint's models fail with the reason.
 func (m *models) refuse(e config.Endpoint, why error) {
-	r := refusing{why}
+	r := refusing{money.NeverSent(why)}
 	switch askedBy(e.Kind) {
 	case partTranscribers:
 		serveBy(m.transcribers, e.Models, activities.Transcriber(r))
@@ -140,8 +140,8 @@ func of(model string, of video.Of) string {
 }
 
 func unserved(op, model string) error {
-	return fault.New(fault.Input, op, model, "no endpoint of this worker serves the model "+strconv.Quote(model)+
-		"; add one to cogflow.endpoints and start the worker again")
+	return money.NeverSent(fault.New(fault.Input, op, model, "no endpoint of this worker serves the model "+strconv.Quote(model)+
+		"; add one to cogflow.endpoints and start the worker again"))
 }
 
 // The three faces of models.

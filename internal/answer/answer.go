@@ -160,19 +160,21 @@ func (c *Client) undecodable(err error) error {
 // request with a body, a failure tells what the provider bills for it; see bill.go.
 func (c *Client) do(r *http.Request, bill Bill) (reply, error) {
 	breaker := c.circuit(r.URL.Host)
+	b := billing{bill: bill, paid: r.Method != http.MethodGet}
 	if err := c.enter(r, breaker); err != nil {
-		return reply{}, err
+		b.unseen = true
+		return reply{}, b.charge(err)
 	}
 	ctx, cancel := context.WithTimeoutCause(r.Context(), c.options.Timeout, errSlow)
 	defer cancel()
-	ctx, sent := traced(ctx)
-	b := billing{bill: bill, paid: r.Method != http.MethodGet}
-	got, err := c.call(r.WithContext(ctx))
+	var p progress
+	got, err := c.call(r.WithContext(p.traced(ctx)))
 	if err != nil {
 		if r.Context().Err() == nil {
 			breaker.Fail(circuit.Pass{})
 		}
-		b.status, b.sent, b.taken, b.body = got.status, sent.Load(), got.taken, got.body
+		b.unseen, b.sent = !p.connected.Load(), p.sent.Load()
+		b.status, b.taken, b.body = got.status, got.taken, got.body
 		return reply{}, b.charge(c.broken(ctx, r.Context(), err))
 	}
 	tell(breaker, got)
@@ -296,7 +298,7 @@ func (c *Client) fault(class fault.Class, reason string, err error) *fault.Error
 // call was about, such as a model, and takes off the wrapping of net/http, which
 // holds the address of the server.
 func About(op, subject string, err error) error {
-	if e, ok := errors.AsType[*url.Error](err); ok && money.IsCharged(err) == money.IsCharged(e.Err) {
+	if e, ok := errors.AsType[*url.Error](err); ok && money.IsCharged(err) == money.IsCharged(e.Err) && money.Unsent(err) == money.Unsent(e.Err) {
 		err = e.Err
 	}
 	if f, ok := errors.AsType[*fault.Error](err); ok && f.Op == op && f.Subject == "" {
@@ -318,6 +320,8 @@ func Amend(err error, change func(f *fault.Error)) error {
 		amended := *e
 		amended.Err = Amend(e.Err, change)
 		return &amended
+	case *money.NotSent:
+		return money.NeverSent(Amend(e.Err, change))
 	}
 	return err
 }

@@ -66,23 +66,28 @@ func (b Bill) Charge(answer []byte, err error) error {
 	return money.ChargeUnknown(err)
 }
 
-// traced notes when the whole request was written: from then on the server may
-// work on it, whatever happens to the connection.
-func traced(ctx context.Context) (context.Context, *atomic.Bool) {
-	var sent atomic.Bool
+// progress is how far a request came.
+type progress struct {
+	connected atomic.Bool // there is a connection: the server may see the request
+	sent      atomic.Bool // all of it was written: the server may work on it, whatever happens to the connection
+}
+
+func (p *progress) traced(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) { p.connected.Store(true) },
 		WroteRequest: func(info httptrace.WroteRequestInfo) {
 			if info.Err == nil {
-				sent.Store(true)
+				p.sent.Store(true)
 			}
 		},
-	}), &sent
+	})
 }
 
 // billing is what is known of a failed call.
 type billing struct {
 	bill   Bill
 	paid   bool   // a request that a provider bills at all
+	unseen bool   // the server has nothing of the request
 	sent   bool   // the server has the whole request
 	status int    // of the answer; 0 = none came
 	taken  bool   // it was accepted: a poll for its answer failed
@@ -108,6 +113,9 @@ type billing struct {
 func (b billing) charge(err error) error {
 	if err == nil || !b.paid {
 		return err
+	}
+	if b.unseen {
+		return money.NeverSent(err)
 	}
 	if b.bill != nil {
 		if micro, known := b.bill(b.body); known {

@@ -136,12 +136,17 @@ func TestNotSent(t *testing.T) {
 		_, err := ask.Ask(t.Context(), answer.Call{URL: address, Body: []byte(`{}`)})
 		require.Error(t, err)
 		require.Zero(t, charged(err), "%v", err)
+		require.Equal(t, money.Booking{Outcome: money.Released}, money.End(err, 0, reserved), "the endpoint saw nothing: %v", err)
 	}
+	secure := strings.Replace(serve(t, status(200, `{}`)), "http:", "https:", 1)
+	_, err = client(answer.Options{}).Ask(t.Context(), answer.Call{URL: secure, Body: []byte(`{}`)})
+	require.True(t, money.Unsent(err), "no handshake: %v", err)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err = client(answer.Options{}).Ask(ctx, answer.Call{URL: serve(t, status(200, `{}`)), Body: []byte(`{}`)})
 	require.ErrorIs(t, err, context.Canceled)
 	require.Zero(t, charged(err))
+	require.True(t, money.Unsent(err))
 
 	// A body that is never read cannot be answered, however long one waits.
 	stuck, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -151,6 +156,11 @@ func TestNotSent(t *testing.T) {
 		answer.Call{URL: "http://" + stuck.Addr().String(), Body: make([]byte, 64<<20)})
 	require.ErrorIs(t, err, answer.ErrTimeout)
 	require.Zero(t, charged(err))
+	require.False(t, money.Unsent(err), "it may have seen a part")
+	for _, code := range []int{400, 429, 500} {
+		_, err := client(answer.Options{}).Ask(t.Context(), answer.Call{URL: serve(t, status(code, `{}`)), Body: []byte(`{}`)})
+		require.Equal(t, money.Booking{Outcome: money.Refused}, money.End(err, 0, reserved), code)
+	}
 }
 
 // TestGivenUp: a call that nobody waits for any more may be worked on all the same.

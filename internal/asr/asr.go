@@ -15,6 +15,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/answer"
 	"github.com/cogniverse/cogflow/internal/limit"
+	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -58,11 +59,11 @@ func (t *Transcriber) Limit(string) int { return t.limit.Limit() }
 func (t *Transcriber) Transcribe(ctx context.Context, r video.TranscribeRequest) (video.Transcript, error) {
 	length, err := length(r.FLAC)
 	if err != nil {
-		return video.Transcript{}, err
+		return video.Transcript{}, money.NeverSent(err)
 	}
 	call, err := t.call(r)
 	if err != nil {
-		return video.Transcript{}, fault.Wrap(fault.Input, op, r.Stage.Model, err)
+		return video.Transcript{}, money.NeverSent(fault.Wrap(fault.Input, op, r.Stage.Model, err))
 	}
 	said, err := answer.Measure(t.limit, func() ([]byte, error) { return t.client.Ask(ctx, call) })
 	if err != nil {

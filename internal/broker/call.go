@@ -160,7 +160,11 @@ func (f *flight) request(key string) (answer video.PaidAnswer, err error) {
 		return err
 	})
 	if err != nil && errors.Is(context.Cause(ctx), errTimeout) {
-		err = money.ChargeUnknown(errTimeout)
+		charge := money.ChargeUnknown
+		if money.Unsent(err) {
+			charge = money.NeverSent
+		}
+		err = charge(errTimeout)
 	}
 	return answer, err
 }

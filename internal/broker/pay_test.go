@@ -100,3 +100,30 @@ func TestFurtherRequestsBounded(t *testing.T) {
 		})
 	}
 }
+
+// TestNothingWasSent: a call that never reached its endpoint does not count as one,
+// also when it is cut.
+func TestNothingWasSent(t *testing.T) {
+	within(t, func(t *testing.T) {
+		w := newWorld(1)
+		_, err := w.Do(t.Context(), w.call("a", func(context.Context) error {
+			return money.NeverSent(fault.New(fault.Transport, "ask", "m", "connection refused"))
+		}))
+		require.Equal(t, fault.Transport, fault.ClassOf(err), "%v", err)
+		by, cost := w.booked()
+		require.Empty(t, by)
+		require.Zero(t, cost)
+
+		ctx, cancel := context.WithCancel(t.Context())
+		c := w.call("b", func(ctx context.Context) error {
+			cancel()
+			<-ctx.Done()
+			return money.NeverSent(ctx.Err())
+		})
+		c.Grace = func(error) (time.Duration, bool) { return time.Second, true }
+		_, err = w.Do(ctx, c)
+		require.ErrorIs(t, err, context.Canceled)
+		by, _ = w.booked()
+		require.Empty(t, by)
+	})
+}

@@ -82,7 +82,7 @@ func request(s video.Stage) poolingRequest {
 func (p *Pooling) EmbedPictures(ctx context.Context, r video.PictureRequest) (video.Embedding, error) {
 	err := p.birds.sing(ctx, r.Stage, func(ctx context.Context) error { return p.canary(ctx, r.Stage) })
 	if err != nil {
-		return video.Embedding{}, money.Booked(err) // the request itself was not made
+		return video.Embedding{}, money.Booked(err)
 	}
 	return p.embedPictures(ctx, r)
 }
@@ -92,12 +92,12 @@ func (p *Pooling) embedPictures(ctx context.Context, r video.PictureRequest) (vi
 	for _, jpeg := range r.JPEGs {
 		small, err := picture.Fit(jpeg, r.Stage.MaxPixels)
 		if err != nil {
-			return video.Embedding{}, err
+			return video.Embedding{}, money.NeverSent(err)
 		}
 		m.Content = append(m.Content, part{Type: "image_url", Image: &image{"data:image/jpeg;base64," + base64.StdEncoding.EncodeToString(small)}})
 	}
 	if len(m.Content) == 0 {
-		return video.Embedding{}, fault.New(fault.Input, op, r.Stage.Model, "no picture to embed")
+		return video.Embedding{}, money.NeverSent(fault.New(fault.Input, op, r.Stage.Model, "no picture to embed"))
 	}
 	m.Content = append(m.Content, part{Type: "text", Text: "Describe the image."}) // what these models were trained with
 	body := request(r.Stage)
@@ -116,7 +116,7 @@ func (p *Pooling) EmbedTexts(ctx context.Context, r video.TextRequest) ([]video.
 	for i, text := range r.Texts {
 		group.Go(func() (err error) {
 			if strings.TrimSpace(text) == "" {
-				return fault.New(fault.Input, op, r.Stage.Model, fmt.Sprintf("text %d is empty", i+1))
+				return money.NeverSent(fault.New(fault.Input, op, r.Stage.Model, fmt.Sprintf("text %d is empty", i+1)))
 			}
 			body := request(r.Stage)
 			body.Input = text

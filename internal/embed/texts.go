@@ -13,6 +13,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/answer"
 	"github.com/cogniverse/cogflow/internal/limit"
+	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -33,8 +34,8 @@ func (t *Texts) Limit(string) int { return t.limit.Limit() }
 
 // EmbedPictures refuses: this protocol takes texts only.
 func (t *Texts) EmbedPictures(_ context.Context, r video.PictureRequest) (video.Embedding, error) {
-	return video.Embedding{}, fault.New(fault.Input, op, r.Stage.Model,
-		"an endpoint of kind embeddings takes texts only; leave embed.of empty, or use one of kind pooling")
+	return video.Embedding{}, money.NeverSent(fault.New(fault.Input, op, r.Stage.Model,
+		"an endpoint of kind embeddings takes texts only; leave embed.of empty, or use one of kind pooling"))
 }
 
 // EmbedTexts embeds texts in one call.
@@ -42,7 +43,7 @@ func (t *Texts) EmbedTexts(ctx context.Context, r video.TextRequest) ([]video.Em
 	s := r.Stage
 	for i, text := range r.Texts {
 		if strings.TrimSpace(text) == "" {
-			return nil, fault.New(fault.Input, op, s.Model, fmt.Sprintf("text %d is empty", i+1))
+			return nil, money.NeverSent(fault.New(fault.Input, op, s.Model, fmt.Sprintf("text %d is empty", i+1)))
 		}
 	}
 	if len(r.Texts) == 0 {

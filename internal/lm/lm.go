@@ -80,11 +80,11 @@ func (l *LM) Limit(string) int { return l.limit.Limit() }
 // Complete asks once. It does not ask again; see fault.Class for who does.
 func (l *LM) Complete(ctx context.Context, c prompt.Completion) (prompt.CompletionAnswer, error) {
 	if err := errors.Join(c.Check(), l.check(c)); err != nil {
-		return prompt.CompletionAnswer{}, err
+		return prompt.CompletionAnswer{}, money.NeverSent(err)
 	}
 	body, err := json.Marshal(l.request(c))
 	if err != nil {
-		return prompt.CompletionAnswer{}, fault.Wrap(fault.Input, op, c.Model, err)
+		return prompt.CompletionAnswer{}, money.NeverSent(fault.Wrap(fault.Input, op, c.Model, err))
 	}
 	call := answer.Call{
 		URL: l.options.URL + "/chat/completions", Body: body, Bill: chat.Bill(l.price(c.Model), c.Bounds()),

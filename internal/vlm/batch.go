@@ -62,7 +62,7 @@ func (d *Cogniverse) abandon(ctx context.Context, w *waiting) error {
 	defer d.mu.Unlock()
 	if at := slices.Index(d.waiting, w); at >= 0 {
 		d.waiting = slices.Delete(d.waiting, at, at+1)
-		return ctx.Err()
+		return money.NeverSent(ctx.Err())
 	}
 	return money.ChargeUnknown(ctx.Err())
 }
@@ -123,15 +123,15 @@ func (d *Cogniverse) many(ctx context.Context, batch []*waiting) (map[string]str
 		name := frameKey(i) + ".jpg" // flat: only top-level *.jpg and *.png are looked at
 		file, err := w.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store})
 		if err != nil {
-			return nil, err
+			return nil, money.NeverSent(err)
 		}
 		if _, err := file.Write(frame.jpeg); err != nil {
-			return nil, err
+			return nil, money.NeverSent(err)
 		}
 		mapping[name] = frameKey(i)
 	}
 	if err := w.Close(); err != nil {
-		return nil, err
+		return nil, money.NeverSent(err)
 	}
 	var out struct {
 		Descriptions map[string]string `json:"descriptions"`

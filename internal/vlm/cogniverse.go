@@ -63,11 +63,11 @@ func (d *Cogniverse) Limit(string) int { return d.limit.Limit() * max(d.options.
 func (d *Cogniverse) Describe(ctx context.Context, r video.DescribeRequest) (video.Caption, error) {
 	jpeg, err := picture.Fit(r.JPEG, or(r.Stage.MaxPixels, video.DescribeMaxPixels))
 	if err != nil {
-		return video.Caption{}, err
+		return video.Caption{}, money.NeverSent(err)
 	}
 	if r.Stage.Structured {
-		return video.Caption{}, fault.New(fault.Input, op, r.Stage.Model,
-			"Cogniverse's VLM service gives no structured answers; unset describe.structured, or serve the model by an OpenAI endpoint")
+		return video.Caption{}, money.NeverSent(fault.New(fault.Input, op, r.Stage.Model,
+			"Cogniverse's VLM service gives no structured answers; unset describe.structured, or serve the model by an OpenAI endpoint"))
 	}
 	var text string
 	if d.options.Batch > 1 && r.Stage.Prompt == "" {

@@ -14,6 +14,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/answer/chat"
 	"github.com/cogniverse/cogflow/internal/limit"
 	"github.com/cogniverse/cogflow/internal/picture"
+	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -50,11 +51,11 @@ func (d *OpenAI) Reserve(s video.Stage) (microUSD int64, priced bool) {
 func (d *OpenAI) Describe(ctx context.Context, r video.DescribeRequest) (video.Caption, error) {
 	request, err := d.request(r)
 	if err != nil {
-		return video.Caption{}, err
+		return video.Caption{}, money.NeverSent(err)
 	}
 	body, err := json.Marshal(request)
 	if err != nil {
-		return video.Caption{}, fault.Wrap(fault.Input, op, r.Stage.Model, err)
+		return video.Caption{}, money.NeverSent(fault.Wrap(fault.Input, op, r.Stage.Model, err))
 	}
 	call := answer.Call{
 		URL: d.options.URL + "/chat/completions", Body: body,

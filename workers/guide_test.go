@@ -226,4 +226,7 @@ func TestHealthNamesWhatIsWrong(t *testing.T) {
 	require.Contains(t, status["endpoint embedder"], "served without its adapter")
 	require.Contains(t, status["endpoint whisper"], "ok: Systran/faster-whisper-base")
 	require.Contains(t, status["endpoint ollama-text"], "ok")
+	require.NotZero(t, models.embed.Answered())
+	require.Equal(t, models.embed.Answered(), s.number("ledger.db", "SELECT count(*) FROM call WHERE tenant='default' AND job='health' AND outcome='answered'"),
+		"the ledger has what a check asks of a model")
 }

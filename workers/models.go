@@ -16,6 +16,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/vlm"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/safetext"
+	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -30,6 +31,7 @@ type models struct {
 	prices       map[string]money.Price // of language models that describe, by tokens
 	redactor     *safetext.Redactor
 	servers      modelServers
+	book         func(c video.Call) money.Payer // of what checks pay; nil = this worker asks nothing that is paid
 }
 
 // modelCheck asks an endpoint whether it can do its work.
@@ -292,10 +294,19 @@ func serveBy[T any](to map[string]T, names []string, by T) {
 	}
 }
 
+// checkJob is the job under which the ledger books what checks of endpoints pay.
+const checkJob = "health"
+
 // checkStages checks an embedder with each stage that profiles use it for.
 func (m *models) checkStages(ctx context.Context, e config.Endpoint, check func(context.Context, video.Stage) error) error {
 	for _, p := range m.profiles {
 		if slices.Contains(e.Models, p.Embed.Model) {
+			ctx := ctx
+			if m.book != nil {
+				ctx = money.WithPayer(ctx, m.book(video.Call{
+					Tenant: tenant.Default, Job: checkJob, Kind: video.KindEmbed, Model: p.Embed.Model, CostMicroUSD: p.Embed.CostMicroUSD,
+				}))
+			}
 			if err := check(ctx, p.Embed); err != nil {
 				return err
 			}

@@ -95,7 +95,7 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 		}
 		b := broker.New(broker.Options{Ledger: calls, Endpoint: h.servers.of, Spread: spread})
 		h.opened.add(b.Close) // before the ledger, which books what is open then as lost
-		a.Ledger, a.Broker = calls, b
+		a.Ledger, a.Broker, h.models.book = calls, b, b.Payer
 	}
 	if h.parts.have(partIndex) {
 		if a.Index, err = h.openIndex(); err != nil {

@@ -101,6 +101,23 @@ func TestFurtherRequestsBounded(t *testing.T) {
 	}
 }
 
+// TestPayer: what a check pays is booked, one entry for each request.
+func TestPayer(t *testing.T) {
+	within(t, func(t *testing.T) {
+		w := newWorld(1)
+		pay := w.Payer(w.call("", nil).Call)
+		entries := map[string]bool{}
+		for _, fails := range []error{nil, money.ChargeUnknown(fault.New(fault.Input, "canary", "", "it is blind")), money.NeverSent(fault.New(fault.Transport, "ask", "", "refused"))} {
+			err := pay(t.Context(), "canary", func(ctx context.Context) error { entries[money.EntryOf(ctx)] = true; return fails })
+			require.ErrorIs(t, err, fails)
+		}
+		require.Len(t, entries, 3)
+		by, cost := w.booked()
+		require.Equal(t, map[money.Outcome]int{money.Answered: 1, money.BilledFailure: 1}, by)
+		require.EqualValues(t, 20, cost)
+	})
+}
+
 // TestNothingWasSent: a call that never reached its endpoint does not count as one,
 // also when it is cut.
 func TestNothingWasSent(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/answer/answertest"
 	"github.com/cogniverse/cogflow/internal/embed"
 	"github.com/cogniverse/cogflow/internal/embed/embedtest"
+	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -70,7 +71,10 @@ func TestTexts(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, out[0], out[2])
 	require.NotEqual(t, out[0], out[1])
+	before := s.Answered()
 	require.NoError(t, e.Check(t.Context(), st))
+	require.ErrorContains(t, e.Check(t.Context(), video.Stage{Model: "other", Dim: 3}), "it serves")
+	require.Equal(t, before, s.Answered(), "a check is not paid")
 	_, err = e.EmbedTexts(t.Context(), video.TextRequest{Stage: st, Texts: []string{"x", " "}})
 	require.ErrorContains(t, err, "text 2 is empty")
 	_, err = e.EmbedPictures(t.Context(), video.PictureRequest{Stage: st})
@@ -163,10 +167,19 @@ func TestFaults(t *testing.T) {
 func TestCanary(t *testing.T) {
 	t.Parallel()
 	s := embedtest.Start(t)
-	p := pooling(s)
-	require.NoError(t, p.Check(t.Context(), multi()))
-	require.NoError(t, p.Check(t.Context(), single()))
+	p := embed.NewPooling(embed.Options{URL: s.URL})
+	paid := 0
+	pay := money.WithPayer(t.Context(), func(ctx context.Context, _ string, ask func(context.Context) error) error { paid++; return ask(ctx) })
+	for range 2 {
+		require.NoError(t, p.Check(pay, multi()))
+		require.NoError(t, p.Check(pay, single()))
+	}
+	require.Equal(t, 8, paid, "once for each model, and each request is booked")
+	require.Equal(t, paid, s.Answered())
+	require.NoError(t, pooling(s).Check(pay, multi()), "a model that is trusted is not asked")
+	require.Equal(t, paid, s.Answered())
 	require.ErrorContains(t, p.Check(t.Context(), video.Stage{Model: "other", Dim: 3}), "it serves")
+	p = embed.NewPooling(embed.Options{URL: s.URL})
 	s.Distort(func(rows [][]float32) [][]float32 {
 		for i := range rows { // unit vectors, all alike
 			clear(rows[i])

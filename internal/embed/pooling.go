@@ -191,7 +191,8 @@ func decode(s video.Stage, data json.RawMessage) (video.Embedding, error) {
 
 // Check asks whether the endpoint serves the model of a stage, and whether it is
 // the whole model: one that is served without its adapter answers with vectors
-// of the right shape that mean nothing.
+// of the right shape that mean nothing. The latter takes requests that may be paid,
+// made by the money.Payer of ctx, until the model has shown it once in this process.
 func (p *Pooling) Check(ctx context.Context, s video.Stage) error {
 	served, err := p.client.Models(ctx, strings.TrimSuffix(p.url, "/v1")+"/v1/models", nil) // its URL is without /v1
 	if err != nil {
@@ -200,5 +201,5 @@ func (p *Pooling) Check(ctx context.Context, s video.Stage) error {
 	if err := answer.CheckServed(served, []string{s.Model}); err != nil {
 		return err
 	}
-	return p.canary(ctx, s)
+	return p.birds.sing(ctx, s, func(ctx context.Context) error { return p.canary(ctx, s) })
 }

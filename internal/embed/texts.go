@@ -110,8 +110,18 @@ func unit(e video.Embedding) video.Embedding {
 	return e
 }
 
-// Check asks whether the endpoint serves the model of a stage.
+// Check asks whether the endpoint serves the model of a stage. A server that lists
+// no models is only known to answer: to embed a text would be paid.
 func (t *Texts) Check(ctx context.Context, s video.Stage) error {
-	_, err := t.EmbedTexts(ctx, video.TextRequest{Stage: s, Query: true, Texts: []string{"a red tram"}})
-	return err
+	served, err := t.client.Models(ctx, t.url+"/models", nil)
+	switch {
+	case fault.ClassOf(err) == fault.Input: // there is no such address
+		return nil
+	case err != nil:
+		return answer.About(op, s.Model, err)
+	}
+	for _, id := range served { // Ollama lists a model under its tag, and takes it without the usual one
+		served = append(served, strings.TrimSuffix(id, ":latest"))
+	}
+	return answer.CheckServed(served, []string{s.Model})
 }

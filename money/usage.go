@@ -44,9 +44,10 @@ func (c *Count) UnmarshalJSON(data []byte) error {
 type Usage struct{ Input, Output Count }
 
 // UnmarshalJSON reads OpenAI's names and Anthropic's. Whatever is not an object
-// says nothing. It never fails.
+// says nothing, and leaves what was said before: an answer may hold a name twice. A
+// total beyond the sum has what the server leaves out of the output, its thoughts.
+// It never fails.
 func (u *Usage) UnmarshalJSON(data []byte) error {
-	*u = Usage{}
 	var s struct {
 		Prompt     Count `json:"prompt_tokens"`
 		Completion Count `json:"completion_tokens"`
@@ -57,15 +58,18 @@ func (u *Usage) UnmarshalJSON(data []byte) error {
 	if json.Unmarshal(data, &s) != nil {
 		return nil //nolint:nilerr // see above
 	}
-	u.Input, u.Output = s.Prompt, s.Completion
-	if !u.Input.Said {
-		u.Input = s.Input
+	now := Usage{s.Prompt, s.Completion}
+	if !now.Input.Said {
+		now.Input = s.Input
 	}
-	if !u.Output.Said {
-		u.Output = s.Output
+	if !now.Output.Said {
+		now.Output = s.Output
 	}
-	if !u.Output.Said && u.Input.Said && s.Total.Said && s.Total.Tokens >= u.Input.Tokens {
-		u.Output = Count{s.Total.Tokens - u.Input.Tokens, true}
+	if rest := s.Total.Tokens - now.Input.Tokens; now.Input.Said && s.Total.Said && rest >= now.Output.Tokens {
+		now.Output = Count{rest, true}
+	}
+	if now.Input.Said || now.Output.Said {
+		*u = now
 	}
 	return nil
 }
@@ -87,7 +91,8 @@ func UsageOf(answer []byte) (u Usage, found bool) {
 			return u, found
 		}
 		if name == "usage" {
-			found = u.UnmarshalJSON(value) == nil && (u.Input.Said || u.Output.Said)
+			_ = u.UnmarshalJSON(value) // it never fails
+			found = u.Input.Said || u.Output.Said
 		}
 	}
 	return u, found

@@ -21,6 +21,10 @@ func TestUsage(t *testing.T) {
 		`{"prompt_tokens":9.0,"completion_tokens":3.2}`:               {Input: 9, Output: 4},
 		`{"prompt_tokens":"9","completion_tokens":" 4 "}`:             {Input: 9, Output: 4},
 		`{"prompt_tokens":9,"total_tokens":13}`:                       {Input: 9, Output: 4},
+		`{"prompt_tokens":9,"completion_tokens":4,"total_tokens":13}`: {Input: 9, Output: 4},
+		`{"prompt_tokens":9,"completion_tokens":4,"total_tokens":43}`: {Input: 9, Output: 34}, // with thoughts, which are billed
+		`{"prompt_tokens":9,"completion_tokens":4,"total_tokens":2}`:  {Input: 9, Output: 4},
+		`{"prompt_tokens":"9e0","completion_tokens":"0.4E1"}`:         {Input: 9, Output: 4},
 		`{"input_tokens":9,"output_tokens":4}`:                        {Input: 9, Output: 4},
 		`{"prompt_tokens":9,"completion_tokens":60}`:                  {Input: 9, Output: 60}, // thoughts beyond max_tokens
 		`{"prompt_tokens":9,"completion_tokens":1}`:                   {Input: 9, Output: 1},  // few, but it bills what it counts
@@ -95,6 +99,7 @@ func TestUsageOf(t *testing.T) {
 		`{"choices":[{"message":{"content":"An ans`:                                                   0,
 		`{"usage":{"prompt_tokens":9,"comple`:                                                         0,
 		`{"usage":null}`:                                                                              0,
+		`{"usage":{"prompt_tokens":9,"completion_tokens":4},"usage":null,"usage":{},"usage":"x"}`:     9,
 		`[{"usage":{"prompt_tokens":9}}]`:                                                             0,
 		`<html>`:                                                                                      0,
 		``:                                                                                            0,

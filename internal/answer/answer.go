@@ -95,7 +95,7 @@ type checked Client
 
 // RoundTrip implements http.RoundTripper.
 func (c *checked) RoundTrip(r *http.Request) (*http.Response, error) {
-	got, err := (*Client)(c).do(r, nil)
+	got, err := (*Client)(c).do(r, Call{})
 	if err != nil {
 		return nil, err
 	}
@@ -107,11 +107,17 @@ func (c *checked) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // Post sends body as JSON and decodes the answer into out, a pointer.
 func (c *Client) Post(ctx context.Context, url string, body, out any) error {
+	return c.PostUpTo(ctx, c.options.MaxBytes, url, body, out)
+}
+
+// PostUpTo is Post for a request whose answer has at most so many bytes: less than
+// the largest that the client takes.
+func (c *Client) PostUpTo(ctx context.Context, most int64, url string, body, out any) error {
 	data, err := json.Marshal(body)
 	if err != nil {
 		return err
 	}
-	answer, err := c.Ask(ctx, Call{URL: url, Body: data})
+	answer, err := c.Ask(ctx, Call{URL: url, Body: data, MaxBytes: most})
 	if err != nil {
 		return err
 	}
@@ -136,7 +142,7 @@ func (c *Client) get(ctx context.Context, url string, header http.Header, out an
 	} else {
 		c.authorize(r)
 	}
-	got, err := c.do(r, nil)
+	got, err := c.do(r, Call{})
 	if err != nil {
 		return err
 	}
@@ -158,9 +164,12 @@ func (c *Client) undecodable(err error) error {
 
 // do makes a call and returns a whole JSON object without an error in it. Of a
 // request with a body, a failure tells what the provider bills for it; see bill.go.
-func (c *Client) do(r *http.Request, bill Bill) (reply, error) {
+func (c *Client) do(r *http.Request, call Call) (reply, error) {
 	breaker := c.circuit(r.URL.Host)
-	b := billing{bill: bill, paid: r.Method != http.MethodGet}
+	b := billing{bill: call.Bill, paid: r.Method != http.MethodGet, most: c.options.MaxBytes}
+	if call.MaxBytes > 0 {
+		b.most = min(b.most, call.MaxBytes)
+	}
 	if err := c.enter(r, breaker); err != nil {
 		b.unseen = true
 		return reply{}, b.charge(err)
@@ -168,7 +177,7 @@ func (c *Client) do(r *http.Request, bill Bill) (reply, error) {
 	ctx, cancel := context.WithTimeoutCause(r.Context(), c.options.Timeout, errSlow)
 	defer cancel()
 	var p progress
-	got, err := c.call(r.WithContext(p.traced(ctx)))
+	got, err := c.call(r.WithContext(p.traced(ctx)), b.most)
 	if err != nil {
 		if r.Context().Err() == nil {
 			breaker.Fail(circuit.Pass{})
@@ -192,8 +201,8 @@ func (c *Client) whole(got reply, b *billing) error {
 		return c.status(got)
 	}
 	switch {
-	case int64(len(data)) > c.options.MaxBytes:
-		return c.fault(fault.Transport, fmt.Sprintf("the answer is longer than %d bytes", c.options.MaxBytes), nil)
+	case int64(len(data)) > b.most:
+		return c.fault(fault.Transport, fmt.Sprintf("the answer is longer than %d bytes", b.most), nil)
 	case !json.Valid(data):
 		f := c.fault(fault.Transport, "the answer is not JSON: "+c.excerpt(data), nil)
 		if page(data) {
@@ -225,17 +234,18 @@ type reply struct {
 }
 
 // call returns what came, also of an answer that breaks off.
-func (c *Client) call(r *http.Request) (reply, error) {
+func (c *Client) call(r *http.Request, most int64) (reply, error) {
+	r.Header = r.Header.Clone()
+	r.Header.Set("Accept-Encoding", "identity")
 	response, err := c.http.Do(r)
 	if err != nil {
 		return reply{}, err
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, c.options.MaxBytes+1))
+	body, err := readBody(response, most+1)
 	if !success(response.StatusCode) {
 		err = nil // the status says it all
 	}
-	body = bytes.TrimPrefix(body, []byte("\ufeff")) // a byte order mark, which JSON does not know
 	// A server may repeat what it was sent. The key is taken out here, before
 	// anybody reads, cuts or stores what it says.
 	return reply{

@@ -25,6 +25,8 @@ type Call struct {
 	Body   []byte
 	Header http.Header // more than the type, the key and the ledger entry
 	Bill   Bill
+
+	MaxBytes int64 // of the answer, if that is less than the client's; 0 = the client's
 }
 
 // entryHeader carries the key of the ledger entry of a call. It is the name under
@@ -47,7 +49,7 @@ func (c *Client) Ask(ctx context.Context, call Call) ([]byte, error) {
 		r.Header.Set(entryHeader, entry)
 	}
 	maps.Copy(r.Header, call.Header)
-	got, err := c.do(r, call.Bill)
+	got, err := c.do(r, call)
 	return got.body, err
 }
 
@@ -86,6 +88,7 @@ func (p *progress) traced(ctx context.Context) context.Context {
 // billing is what is known of a failed call.
 type billing struct {
 	bill   Bill
+	most   int64  // bytes of the answer
 	paid   bool   // a request that a provider bills at all
 	unseen bool   // the server has nothing of the request
 	sent   bool   // the server has the whole request

@@ -112,8 +112,8 @@ func (c *Client) message(data []byte) string {
 
 // excerpt is the beginning of what a server says, on one line.
 func (c *Client) excerpt(data []byte) string {
-	const longest = 300
-	text := c.options.Redactor.Reply(string(data), longest)
+	const longest, read = 300, 64 << 10 // a beginning of a key at its end is found, too
+	text := c.options.Redactor.Reply(string(data[:min(len(data), read)]), longest)
 	if text == "" {
 		return "(empty)"
 	}

@@ -20,6 +20,9 @@ func TestOddAnswers(t *testing.T) {
 	a := asr.New(asr.Options{URL: s.URL + "/v1/"})
 	for _, body := range []string{
 		`{"duration":"6.0","task":7,"text":"hello","segments":[{"id":"seg_0","start":0,"end":2.5,"text":" hello","tokens":"none","temperature":null,"transient":1,"seek":0.5}]}`,
+		`{"text":"hello","segments":[{"start":"0","end":"2.5s","text":"hello"}]}`,
+		`{"text":"hello","segments":"none"}`, `{"text":"hello","segments":{}}`, `{"text":"hello","segments":[7]}`, `{"text":" hel\u0000lo\u0007 "}`,
+		`{"segments":[{"start":-3e9,"end":-2,"text":"hello\u0000"},{"start":2,"end":3,"text":"\u0000"}]}`,
 		`{"language":null,"words":{},"usage":7,"text":"hello","segments":[{"start":0,"end":2.5,"text":"hello"}]}`,
 	} {
 		s.Next(answertest.Status(200, body))
@@ -92,4 +95,22 @@ func TestKeyOverSegments(t *testing.T) {
 	out, err := a.Transcribe(t.Context(), request(sound(6)))
 	require.NoError(t, err)
 	require.Equal(t, []video.Segment{{EndMS: 1000, Text: "you sent [key]"}, {StartMS: 2000, EndMS: 3000, Text: "to me"}}, out.Segments)
+}
+
+// TestOddTimes: segments are in order and within the piece, whatever their times are.
+func TestOddTimes(t *testing.T) {
+	t.Parallel()
+	s := asrtest.Start(t)
+	a := asr.New(asr.Options{URL: s.URL + "/v1/"})
+	s.Next(answertest.Status(200, `{"segments":[{"start":4,"end":1e300,"text":"d"},{"start":-7,"end":-1,"text":"a"},{"start":1,"end":5,"text":"b"},{"start":1,"end":2,"text":"c"},{"start":9,"end":10,"text":"e"}]}`))
+	out, err := a.Transcribe(t.Context(), request(sound(6)))
+	require.NoError(t, err)
+	require.Equal(t, []video.Segment{
+		{StartMS: 0, EndMS: 1, Text: "a"}, {StartMS: 1000, EndMS: 5000, Text: "b"}, {StartMS: 1000, EndMS: 2000, Text: "c"}, {StartMS: 4000, EndMS: 6000, Text: "d"},
+	}, out.Segments)
+	for _, time := range []string{`1e999`, `"NaN"`, `"Inf"`, `"soon"`, `null`, `[]`, `true`} {
+		s.Next(answertest.Status(200, `{"segments":[{"start":`+time+`,"end":2,"text":"a"}]}`))
+		_, err := a.Transcribe(t.Context(), request(sound(6)))
+		require.EqualValues(t, 90, money.ChargeOf(err, 90), time)
+	}
 }

@@ -2,8 +2,11 @@ package asr
 
 import (
 	"encoding/json"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/safetext"
@@ -19,9 +22,22 @@ type spoken struct {
 }
 
 type segment struct {
-	Start *float64        `json:"start"`
-	End   *float64        `json:"end"`
+	Start seconds         `json:"start"`
+	End   seconds         `json:"end"`
 	Text  json.RawMessage `json:"text"`
+}
+
+// seconds are a time, which some servers give as a text.
+type seconds struct {
+	at    float64
+	known bool
+}
+
+// UnmarshalJSON never fails: a time that cannot be read is not known.
+func (s *seconds) UnmarshalJSON(data []byte) error {
+	at, err := strconv.ParseFloat(strings.TrimSuffix(strings.Trim(string(data), `"`), "s"), 64)
+	*s = seconds{at, err == nil && !math.IsNaN(at) && !math.IsInf(at, 0)}
+	return nil
 }
 
 // read takes an answer about a piece of sound of so many milliseconds.
@@ -39,7 +55,9 @@ func read(r *safetext.Redactor, s video.Stage, body []byte, length int64) (video
 	}
 	var segments []segment
 	if len(said.Segments) > 0 && json.Unmarshal(said.Segments, &segments) != nil {
-		return bad("the segments of the answer are not a list, or have no times")
+		if segments = nil; whole == "" {
+			return bad("the segments of the answer are not a list, or have no times")
+		}
 	}
 	if len(said.Text) == 0 && len(said.Segments) == 0 {
 		return bad("the answer has neither a text nor segments")
@@ -51,10 +69,10 @@ func read(r *safetext.Redactor, s video.Stage, body []byte, length int64) (video
 		switch {
 		case !ok:
 			return bad("the text of a segment is not a text")
-		case g.Start == nil || g.End == nil:
+		case !g.Start.known || !g.End.known:
 			return bad("a segment of the answer has no times")
 		}
-		start, end := milliseconds(*g.Start, length), milliseconds(*g.End, length)
+		start, end := milliseconds(g.Start.at, length), milliseconds(g.End.at, length)
 		if end < start {
 			return bad("the answer has a segment that ends before it starts")
 		}
@@ -95,5 +113,10 @@ func text(data json.RawMessage) (trimmed string, ok bool) {
 	if s == nil {
 		return "", true
 	}
-	return strings.TrimSpace(*s), true
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' { // a byte of null ends a text for some who store it
+			return -1
+		}
+		return r
+	}, *s)), true
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -44,6 +45,22 @@ func TestChargesAndOddAnswers(t *testing.T) {
 	}{
 		"odd embeddings":       {answertest.Status(200, `{"id":7,"created":1.5,"model":[],"data":[{"index":"0","object":7,"embedding":`+row+`}],"usage":{"prompt_tokens":1.5,"total_tokens":"x"}}`), true, true, 0},
 		"odd pooling":          {answertest.Status(200, `{"id":7,"created":1.5,"usage":"none","data":[{"index":null,"data":`+row+`}]}`), false, true, 0},
+		"numbers as texts":     {answertest.Status(200, `{"data":[{"index":0,"embedding":["1","0.0","0e5",0]}]}`), true, true, 0},
+		"null":                 {answertest.Status(200, `{"data":[{"index":0,"embedding":[1,null,0,0]}]}`), true, false, reserved},
+		"null in a row":        {answertest.Status(200, `{"data":[{"data":[[1,null,0,0]]}]}`), false, false, reserved},
+		"a null for a row":     {answertest.Status(200, `{"data":[{"data":[[1,0,0,0],null]}]}`), false, false, reserved},
+		"no row":               {answertest.Status(200, `{"data":[{"data":[null]}]}`), false, false, reserved},
+		"NaN":                  {answertest.Status(200, `{"data":[{"index":0,"embedding":["NaN",1,0,0]}]}`), true, false, reserved},
+		"infinite":             {answertest.Status(200, `{"data":[{"index":0,"embedding":["Infinity",1,0,0]}]}`), true, false, reserved},
+		"NaN, bare":            {answertest.Status(200, `{"data":[{"index":0,"embedding":[NaN,1,0,0]}]}`), true, false, reserved},
+		"base64":               {answertest.Status(200, `{"data":[{"index":0,"embedding":"AACAPwAAAAAAAAAAAAAAAA=="}]}`), true, true, 0},
+		"base64 of NaN":        {answertest.Status(200, `{"data":[{"index":0,"embedding":"AADAfwAAAAAAAAAAAAAAAA=="}]}`), true, false, reserved},
+		"base64, cut":          {answertest.Status(200, `{"data":[{"index":0,"embedding":"AACAPwAAAAAAAAAAAAAA"}]}`), true, false, reserved},
+		"empty":                {answertest.Status(200, `{"data":[{"index":0,"embedding":[]}]}`), true, false, reserved},
+		"nothing":              {answertest.Status(200, `{"data":[{"index":0}]}`), true, false, reserved},
+		"a fraction":           {answertest.Status(200, `{"data":[{"index":0.5,"embedding":`+row+`}]}`), true, false, reserved},
+		"an odd index":         {answertest.Status(200, `{"data":[{"index":"first","embedding":`+row+`}]}`), true, false, reserved},
+		"too long":             {answertest.Status(200, `{"x":"`+strings.Repeat("x", 2<<20)+`","data":[{"index":0,"embedding":`+row+`}]}`), true, false, reserved},
 		"429":                  {answertest.Status(429, `{}`), true, false, 0},
 		"500":                  {answertest.Status(500, `{}`), false, false, 0},
 		"reset":                {answertest.Reset, true, false, reserved},
@@ -71,5 +88,20 @@ func TestChargesAndOddAnswers(t *testing.T) {
 				require.InDelta(t, 1, out[0].Floats[0], 0)
 			}
 		})
+	}
+}
+
+// TestIndexAsText: an index that is a text counts; taken for none, it would give a
+// text the vector of another.
+func TestIndexAsText(t *testing.T) {
+	t.Parallel()
+	stage := video.Stage{Model: "test/single", Dim: 2, Of: video.OfCaption}
+	for _, index := range [][2]string{{`"1"`, `"0"`}, {`1.0`, `0e0`}} {
+		e := embed.NewTexts(embed.Options{URL: answering(t, answertest.Status(200,
+			`{"data":[{"index":`+index[0]+`,"embedding":[0,1]},{"index":`+index[1]+`,"embedding":[1,0]}]}`))})
+		out, err := e.EmbedTexts(t.Context(), video.TextRequest{Stage: stage, Texts: []string{"a", "b"}})
+		require.NoError(t, err)
+		require.Equal(t, []float32{1, 0}, out[0].Floats)
+		require.Equal(t, []float32{0, 1}, out[1].Floats)
 	}
 }

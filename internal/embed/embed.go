@@ -30,7 +30,14 @@ type Options struct {
 	NoCanary         bool               // Pooling: trust the model without the canary
 }
 
-const maxAnswer = 256 << 20 // bytes; a batch of texts, or 20,000 rows of 1,024 floats in base64
+const maxAnswer = 256 << 20 // bytes; 20,000 rows of 1,024 floats in base64
+
+// bytesOf is the most that an answer with so many vectors of a stage has: a server
+// that sends more would only fill the memory.
+func bytesOf(s video.Stage, vectors int) int64 {
+	const number, rest = 32, 1 << 20 // one as JSON; what else is in an answer
+	return min(rest+int64(vectors)*int64(max(s.Dim, 1))*number, maxAnswer)
+}
 
 func (o Options) client() *answer.Client {
 	return answer.New(answer.Options{Op: op, Key: o.Key, KeyVariable: o.KeyVariable, Timeout: o.Timeout, MaxBytes: maxAnswer, Redactor: o.Redactor})

@@ -1,12 +1,15 @@
 package embed
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -128,8 +131,12 @@ func (p *Pooling) EmbedTexts(ctx context.Context, r video.TextRequest) ([]video.
 }
 
 func (p *Pooling) ask(ctx context.Context, s video.Stage, body poolingRequest) (video.Embedding, error) {
+	rows := 1
+	if s.Multi {
+		rows = maxRows
+	}
 	said, err := answer.Measure(p.limit, func() (out poolingResponse, err error) {
-		err = p.client.Post(ctx, p.url+"/pooling", body, &out)
+		err = p.client.PostUpTo(ctx, bytesOf(s, rows), p.url+"/pooling", body, &out)
 		return out, answer.About(op, s.Model, err)
 	})
 	if err != nil {
@@ -157,15 +164,15 @@ func decode(s video.Stage, data json.RawMessage) (video.Embedding, error) {
 		return video.Embedding{}, fault.New(fault.Transport, op, s.Model, reason)
 	}
 	var text string
-	var rows [][]float32
-	var row []float32
+	var rows []numbers
+	var row numbers
 	switch {
 	case json.Unmarshal(data, &text) == nil:
 		raw, err := base64.StdEncoding.DecodeString(text)
 		if err != nil || len(raw) == 0 || len(raw)%4 != 0 {
 			return bad("the answer is not base64 of whole numbers")
 		}
-		row = make([]float32, len(raw)/4)
+		row = make(numbers, len(raw)/4)
 		for i := range row {
 			row[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
 		}
@@ -187,6 +194,32 @@ func decode(s video.Stage, data json.RawMessage) (video.Embedding, error) {
 		return video.Embedding{Dim: len(row), Rows: 1, Floats: row}, nil
 	}
 	return bad("the answer holds no vectors")
+}
+
+// numbers are those of a vector, which JSON has as numbers, and a careless server as
+// texts. null is none: encoding/json would take it for 0.
+type numbers []float32
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (n *numbers) UnmarshalJSON(data []byte) error {
+	*n = nil
+	if json.Unmarshal(data, (*[]float32)(n)) == nil && *n != nil && !bytes.Contains(data, []byte("null")) {
+		return nil
+	}
+	var list []json.RawMessage
+	if err := json.Unmarshal(data, &list); err != nil || list == nil {
+		return errors.New("no list of numbers")
+	}
+	out := make(numbers, len(list))
+	for i, one := range list {
+		f, err := strconv.ParseFloat(strings.Trim(string(one), `"`), 32)
+		if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
+			return errors.New("no list of numbers")
+		}
+		out[i] = float32(f)
+	}
+	*n = out
+	return nil
 }
 
 // Check asks whether the endpoint serves the model of a stage, and whether it is

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -53,7 +54,7 @@ func (t *Texts) EmbedTexts(ctx context.Context, r video.TextRequest) ([]video.Em
 		Input: r.Texts, Model: openai.EmbeddingModel(s.Model), EncodingFormat: openai.EmbeddingEncodingFormatFloat,
 	}
 	said, err := answer.Measure(t.limit, func() (out embeddings, err error) {
-		err = t.client.Post(ctx, t.url+"/embeddings", request, &out)
+		err = t.client.PostUpTo(ctx, bytesOf(s, len(r.Texts)), t.url+"/embeddings", request, &out)
 		return out, err
 	})
 	if err != nil {
@@ -78,10 +79,7 @@ func (e embeddings) read(s video.Stage, texts int) ([]video.Embedding, error) {
 	}
 	out := make([]video.Embedding, texts)
 	for i, d := range e.Data {
-		at := i // a server that gives no index answers in order
-		if n, err := strconv.ParseFloat(string(d.Index), 64); err == nil {
-			at = int(max(-1, min(n, float64(texts))))
-		}
+		at := place(d.Index, i, texts)
 		if at < 0 || at >= len(out) || out[at].Floats != nil {
 			return nil, fault.New(fault.Transport, op, s.Model, fmt.Sprintf("the answer has no embedding or two for a text: index %d", at))
 		}
@@ -95,6 +93,21 @@ func (e embeddings) read(s video.Stage, texts int) ([]video.Embedding, error) {
 		}
 	}
 	return out, nil
+}
+
+// place is the index of a text whose vector stands at i, or -1. A server that gives
+// no index answers in order. One that is given as a text counts as well: taken for
+// none, it would give a text the vector of another.
+func place(index json.RawMessage, i, texts int) int {
+	said := strings.Trim(string(index), `"`)
+	if said == "" || said == "null" {
+		return i
+	}
+	n, err := strconv.ParseFloat(said, 64)
+	if err != nil || n != math.Trunc(n) || n < 0 || n >= float64(texts) {
+		return -1
+	}
+	return int(n)
 }
 
 // unit scales a vector to length 1: unlike the models for pictures, many of

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -134,7 +135,7 @@ func (d *Cogniverse) many(ctx context.Context, batch []*waiting) (map[string]str
 		return nil, money.NeverSent(err)
 	}
 	var out struct {
-		Descriptions map[string]string `json:"descriptions"`
+		Descriptions map[string]json.RawMessage `json:"descriptions"`
 	}
 	err := d.client.Post(ctx, d.batch, map[string]any{
 		"zip_data": base64.StdEncoding.EncodeToString(archive.Bytes()), "frame_mapping": mapping,
@@ -147,7 +148,14 @@ func (d *Cogniverse) many(ctx context.Context, batch []*waiting) (map[string]str
 			return nil, money.ChargeUnknown(fault.New(fault.Transport, op, "", fmt.Sprintf("the answer describes %q, which was not sent", d.client.Redactor().Reply(key, 100))))
 		}
 	}
-	return d.redacted(out.Descriptions), nil
+	texts := map[string]string{}
+	for key, said := range out.Descriptions {
+		var text string
+		if json.Unmarshal(said, &text) == nil { // what is no text is the failure of its frame alone
+			texts[key] = text
+		}
+	}
+	return d.redacted(texts), nil
 }
 
 // redacted takes keys out, also such as are spread over the texts.

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -152,4 +153,30 @@ func TestBatchFails(t *testing.T) {
 		})
 	}
 	group.Wait()
+}
+
+// TestOddDescriptions: what is no text in the answer about a batch is the failure of
+// its frame alone, and no control character reaches a caption.
+func TestOddDescriptions(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(`{"descriptions":{"frame-0000":" A\u0000 tr\u0007am","frame-0001":{"error":"x"},"frame-0002":null,"frame-0003":7}}`))
+	}))
+	t.Cleanup(s.Close)
+	d := vlm.NewCogniverse(vlm.Options{URL: s.URL, Batch: 4})
+	var good, charged atomic.Int64
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			c, err := d.Describe(t.Context(), video.DescribeRequest{Stage: stage(), JPEG: vlmtest.Picture(t, 1)})
+			charged.Add(money.ChargeOf(err, 1))
+			if err == nil {
+				assert.Equal(t, "A tram", c.Text)
+				good.Add(1)
+			}
+		})
+	}
+	group.Wait()
+	require.EqualValues(t, 1, good.Load())
+	require.EqualValues(t, 3, charged.Load())
 }

@@ -110,7 +110,11 @@ type structured struct {
 
 // redact takes keys out, also such as are spread over the texts.
 func (s *structured) redact(r *safetext.Redactor) {
-	all := r.Parts(slices.Concat([]string{s.Caption, s.OnScreen}, s.Objects, s.Actions))
+	all := slices.Concat([]string{s.Caption, s.OnScreen}, s.Objects, s.Actions)
+	for i, text := range all {
+		all[i] = shown(text)
+	}
+	all = r.Parts(all)
 	s.Caption, s.OnScreen, all = all[0], all[1], all[2:]
 	s.Objects, s.Actions = all[:len(s.Objects)], all[len(s.Objects):]
 }

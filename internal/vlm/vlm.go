@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/answer"
@@ -51,7 +52,7 @@ func (o Options) limit() *limit.Limit {
 // checkText refuses what is no caption. Cogniverse's service put the errors of
 // single frames where their descriptions belong.
 func checkText(r *safetext.Redactor, model, text string) (string, error) {
-	text = r.Keys(text)
+	text = r.Keys(shown(text))
 	text = strings.TrimSpace(text)
 	bad := func(reason string) error { return fault.New(fault.Transport, op, model, reason) }
 	switch lower := strings.ToLower(text); {
@@ -65,6 +66,17 @@ func checkText(r *safetext.Redactor, model, text string) (string, error) {
 		return "", bad("the answer is an error: " + strconv.Quote(r.Reply(text, 300)))
 	}
 	return strings.ToValidUTF8(text, "�"), nil
+}
+
+// shown drops the control characters of a text, which neither a search nor a person
+// reads; a byte of null ends a text for some who store it.
+func shown(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return -1
+		}
+		return r
+	}, text)
 }
 
 func caption(s video.Stage, text string) video.Caption {

@@ -36,7 +36,7 @@ func Read(r *safetext.Redactor, body []byte) (Answer, error) {
 	var said struct {
 		Model   json.RawMessage `json:"model"`
 		Choices json.RawMessage `json:"choices"`
-		Usage   json.RawMessage `json:"usage"`
+		Usage   money.Usage     `json:"usage"`
 	}
 	if json.Unmarshal(body, &said) != nil {
 		return Answer{}, errors.New("the answer is not an object")
@@ -57,10 +57,7 @@ func Read(r *safetext.Redactor, body []byte) (Answer, error) {
 		return Answer{}, errors.New("the content of the message is not a text")
 	}
 	out := Answer{
-		Text: r.Keys(content), Refusal: r.Keys(word(m.Refusal)), Finish: r.Keys(word(choices[0].Finish)), Model: r.Keys(word(said.Model)),
-	}
-	if len(said.Usage) > 0 {
-		_ = out.Usage.UnmarshalJSON(said.Usage) // it never fails
+		Text: r.Keys(content), Refusal: r.Keys(word(m.Refusal)), Finish: r.Keys(word(choices[0].Finish)), Model: r.Keys(word(said.Model)), Usage: said.Usage,
 	}
 	out.Written = len(strings.TrimSpace(out.Text)) + len(out.Refusal) + max(len(word(m.Thoughts)), len(word(m.Reasoning))) + size(m.Tools) + size(m.Function)
 	return out, nil

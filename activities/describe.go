@@ -39,7 +39,7 @@ func (a *Ingest) DescribeChunk(ctx context.Context, in ChunkInput) (ChunkResult,
 	}
 	m := a.modelStage(in, video.KindDescribe, p.Describe, a.Describer)
 	var refused refusals
-	cost := a.describeCost(p.Describe)
+	cost, unpriced := a.describeCost(p.Describe)
 	out, err := askAll(ctx, m, chunk.Frames, &refused, func(f video.Frame) question {
 		fingerprint := p.CaptionFingerprint(f)
 		key := video.CaptionKey(in.Tenant, fingerprint)
@@ -47,6 +47,7 @@ func (a *Ingest) DescribeChunk(ctx context.Context, in ChunkInput) (ChunkResult,
 			fingerprint: fingerprint,
 			key:         key,
 			cost:        cost,
+			unpriced:    unpriced,
 			prepare: func(ctx context.Context) (video.Ask, error) {
 				jpeg, err := readAll(ctx, a.Store, video.FrameKey(prefix, f))
 				return func(ctx context.Context) (video.PaidAnswer, error) {
@@ -75,13 +76,13 @@ func (a *Ingest) DescribeChunk(ctx context.Context, in ChunkInput) (ChunkResult,
 // describeCost is the most that a call can be charged, which is reserved for it.
 // What a recipe says of a model that is charged by its tokens is an estimate, and
 // may be of a build that reserved too little.
-func (a *Ingest) describeCost(s video.Stage) int64 {
+func (a *Ingest) describeCost(s video.Stage) (microUSD int64, unpriced bool) {
 	if d, ok := a.Describer.(Reserver); ok {
 		if most, priced := d.Reserve(s); priced {
-			return most
+			return most, false
 		}
 	}
-	return s.CostMicroUSD
+	return s.CostMicroUSD, s.Unpriced
 }
 
 func (a *Ingest) chunk(ctx context.Context, in ChunkInput) (video.Profile, video.Chunk, string, error) {

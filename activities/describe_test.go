@@ -17,9 +17,21 @@ func (byTokens) Reserve(s video.Stage) (int64, bool) { return 5625, s.Model == "
 // charged: one of a former build is too low.
 func TestDescribeCost(t *testing.T) {
 	t.Parallel()
-	a := &Ingest{Describer: byTokens{}}
-	require.EqualValues(t, 5625, a.describeCost(video.Stage{Model: "tokens", CostMicroUSD: 710}))
-	require.EqualValues(t, 710, a.describeCost(video.Stage{Model: "call", CostMicroUSD: 710}))
-	a.Describer = struct{ Describer }{}
-	require.EqualValues(t, 710, a.describeCost(video.Stage{Model: "tokens", CostMicroUSD: 710}))
+	for name, c := range map[string]struct {
+		by       Describer
+		stage    video.Stage
+		cost     int64
+		unpriced bool
+	}{
+		"by tokens":               {byTokens{}, video.Stage{Model: "tokens", CostMicroUSD: 710}, 5625, false},
+		"by tokens, priced since": {byTokens{}, video.Stage{Model: "tokens", Unpriced: true}, 5625, false},
+		"by the call":             {byTokens{}, video.Stage{Model: "call", CostMicroUSD: 710}, 710, false},
+		"free":                    {byTokens{}, video.Stage{Model: "call"}, 0, false},
+		"unpriced":                {byTokens{}, video.Stage{Model: "call", Unpriced: true}, 0, true},
+		"knows no tokens":         {struct{ Describer }{}, video.Stage{Model: "tokens", CostMicroUSD: 710}, 710, false},
+	} {
+		cost, unpriced := (&Ingest{Describer: c.by}).describeCost(c.stage)
+		require.Equal(t, c.cost, cost, name)
+		require.Equal(t, c.unpriced, unpriced, name)
+	}
 }

@@ -44,6 +44,7 @@ func (a *Ingest) EmbedChunk(ctx context.Context, in ChunkInput) (ChunkResult, er
 			fingerprint: fingerprint,
 			key:         key,
 			cost:        p.Embed.CostMicroUSD,
+			unpriced:    p.Embed.Unpriced,
 			prepare: func(ctx context.Context) (video.Ask, error) {
 				jpegs, err := a.jpegs(ctx, p, prefix, f)
 				return func(ctx context.Context) (video.PaidAnswer, error) {
@@ -139,6 +140,7 @@ func (a *Ingest) embedTexts(ctx context.Context, in ChunkInput, p video.Profile,
 		q := question{
 			fingerprint: video.NewFingerprint("embeddings", append([]string{p.Embed.Model}, some...)...),
 			cost:        money.Times(len(some), p.Embed.CostMicroUSD),
+			unpriced:    p.Embed.Unpriced,
 			prepare: func(context.Context) (video.Ask, error) {
 				return func(ctx context.Context) (video.PaidAnswer, error) { return a.askTexts(ctx, in.Tenant, p, some) }, nil
 			},

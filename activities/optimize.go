@@ -24,6 +24,13 @@ type LM interface {
 	Complete(ctx context.Context, c prompt.Completion) (prompt.CompletionAnswer, error)
 }
 
+// CompletionReserver is an LM that knows prices.
+type CompletionReserver interface {
+	// Reserve is the most that a completion is charged, in micro-USD; priced false =
+	// that is not known.
+	Reserve(c prompt.Completion) (microUSD int64, priced bool)
+}
+
 // Judges runs the metric commands that a worker's configuration names.
 type Judges interface {
 	Score(ctx context.Context, command string, example, outputs *prompt.Object) (float64, error)

@@ -147,10 +147,7 @@ func (c *stageRunner) answer(ctx context.Context, call mipro.Call, ticket int64)
 		return mipro.Answer{}, err
 	}
 	key := string(c.who.Tenant) + "/lm/" + string(fingerprint) + ".json"
-	worst := int64(0)
-	if model.Price != nil {
-		worst = completion.Reserved(*model.Price)
-	}
+	worst, priced := c.completionCost(model, completion)
 	m := &modelStage{
 		store: c.a.Store, broker: c.a.Broker, payer: payer{Tenant: c.who.Tenant, Job: c.who.Ledger, LimitMicroUSD: c.who.LimitMicroUSD},
 		kind: KindComplete, stage: video.Stage{Model: model.Name, Revision: model.Revision}, limits: c.a.LM, ticket: ticket,
@@ -159,7 +156,7 @@ func (c *stageRunner) answer(ctx context.Context, call mipro.Call, ticket int64)
 		return func(ctx context.Context) error { return writeJSON(ctx, c.a.Store, key, answer) }
 	}
 	paid, err := m.answered(ctx, question{
-		fingerprint: fingerprint, key: key, cost: worst, unpriced: model.Price == nil,
+		fingerprint: fingerprint, key: key, cost: worst, unpriced: !priced,
 		prepare: func(context.Context) (video.Ask, error) {
 			return func(ctx context.Context) (video.PaidAnswer, error) {
 				answer, err := c.a.LM.Complete(ctx, completion)
@@ -190,6 +187,21 @@ func (c *stageRunner) answer(ctx context.Context, call mipro.Call, ticket int64)
 	}
 	c.cost.Add(paid.CostMicroUSD)
 	return mipro.Answer{Text: stored.Text}, nil
+}
+
+// completionCost is the most that a completion can be charged: by the prices of
+// this worker, which are those that it is charged by, or else by those that the
+// plan was made with.
+func (c *stageRunner) completionCost(m prompt.Model, asked prompt.Completion) (microUSD int64, priced bool) {
+	if l, ok := c.a.LM.(CompletionReserver); ok {
+		if most, priced := l.Reserve(asked); priced {
+			return most, true
+		}
+	}
+	if m.Price == nil {
+		return 0, false
+	}
+	return asked.Reserved(*m.Price), true
 }
 
 // givenUpPrefix is where a run keeps what it has given up. It is no answer: the

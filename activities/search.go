@@ -60,7 +60,7 @@ func (a *Ingest) EmbedQuery(ctx context.Context, in EmbedQueryInput) (EmbedQuery
 		VideoRef: VideoRef{Tenant: in.Tenant}, Job: activity.GetInfo(ctx).WorkflowExecution.RunID, LimitMicroUSD: in.LimitMicroUSD,
 	}
 	_, err = a.modelStage(run, video.KindEmbed, p.Embed, a.Embedder).answered(ctx, question{
-		fingerprint: fingerprint, key: key, cost: p.Embed.CostMicroUSD,
+		fingerprint: fingerprint, key: key, cost: p.Embed.CostMicroUSD, unpriced: p.Embed.Unpriced,
 		prepare: func(context.Context) (video.Ask, error) { return ask, nil },
 	})
 	return EmbedQueryResult{}, err

@@ -45,6 +45,7 @@ func (a *Ingest) Transcribe(ctx context.Context, in TranscribeInput) (ChunkResul
 			fingerprint: fingerprint,
 			key:         key,
 			cost:        p.Transcribe.CostMicroUSD,
+			unpriced:    p.Transcribe.Unpriced,
 			prepare: func(ctx context.Context) (video.Ask, error) {
 				flac, err := readAll(ctx, a.Store, video.AudioKey(prefix, piece))
 				return func(ctx context.Context) (video.PaidAnswer, error) {

@@ -76,6 +76,7 @@ type Stage struct {
 	Preview      bool     `json:"preview,omitempty"`        // a built-in preview model
 	GPU          []string `json:"gpu,omitempty"`            // classes in order of preference, default cpu
 	CostMicroUSD int64    `json:"cost_micro_usd,omitempty"` // price of one call, for estimates and budgets
+	Unpriced     bool     `json:"unpriced,omitempty"`       // what a call costs is not known: none is made under a hard limit
 }
 
 // String names the model and its revision.

@@ -72,6 +72,16 @@ func (l *lms) Limit(model string) int {
 	return 1
 }
 
+var _ activities.CompletionReserver = (*lms)(nil)
+
+// Reserve is the most that a completion is charged, by this worker's prices.
+func (l *lms) Reserve(c prompt.Completion) (microUSD int64, priced bool) {
+	if one, ok := l.byModel[c.Model]; ok {
+		return one.Reserve(c)
+	}
+	return 0, false
+}
+
 // Complete asks the model once.
 func (l *lms) Complete(ctx context.Context, c prompt.Completion) (prompt.CompletionAnswer, error) {
 	one, ok := l.byModel[c.Model]

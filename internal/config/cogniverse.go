@@ -71,7 +71,7 @@ const (
 // profile translates: what Cogniverse's strategies would do, done by cogflow.
 func (p cogniverseProfile) profile(name string) video.Profile {
 	out := video.Profile{Name: name, Sampling: p.sampling()}
-	out.Embed = video.Stage{Model: p.Model, Dim: p.Schema.Dim, Of: video.OfFrame}
+	out.Embed = video.Stage{Model: p.Model, Dim: p.Schema.Dim, Of: video.OfFrame, Unpriced: true}
 	if out.Sampling.Strategy == video.Segments {
 		out.Embed.Of = video.OfSegment
 	}
@@ -79,10 +79,10 @@ func (p cogniverseProfile) profile(name string) video.Profile {
 		out.Embed.Multi, out.Embed.Keep = true, video.KeepBFloat16
 	}
 	if wanted(p.Pipeline.Transcribe, p.Strategies.Transcription, "NoTranscriptionStrategy") {
-		out.Transcribe.Model = or(p.Strategies.Transcription.Params.Model, whisper)
+		out.Transcribe = video.Stage{Model: or(p.Strategies.Transcription.Params.Model, whisper), Unpriced: true}
 	}
 	if wanted(p.Pipeline.Describe, p.Strategies.Description, "NoDescriptionStrategy") {
-		out.Describe.Model = defaultVLM
+		out.Describe = video.Stage{Model: defaultVLM, Unpriced: true}
 	}
 	return out
 }

@@ -73,7 +73,7 @@ type stage struct {
 	Keep         video.Keep `json:"keep"`
 	Dim          int        `json:"dim"`
 	GPU          []string   `json:"gpu"`
-	CostMicroUSD int64      `json:"cost_micro_usd"`
+	CostMicroUSD *int64     `json:"cost_micro_usd"` // 0 = it is free; nil = that is not known
 }
 
 // vespa overrides where Cogniverse's "backend" says Vespa is.

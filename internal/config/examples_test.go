@@ -47,7 +47,7 @@ func TestSixProfiles(t *testing.T) {
 	assert.Equal(t, "Qwen/Qwen2-VL-7B-Instruct", p.Describe.Model)
 	assert.Equal(t, "whisper-large-v3", p.Transcribe.Model)
 	assert.Equal(t, video.Stage{
-		Model: "vidore/colsmol-500m", Of: video.OfFrame, Multi: true, Keep: video.KeepBFloat16, Dim: 128, GPU: []string{"cpu"},
+		Model: "vidore/colsmol-500m", Of: video.OfFrame, Multi: true, Keep: video.KeepBFloat16, Dim: 128, GPU: []string{"cpu"}, Unpriced: true,
 	}, p.Embed)
 
 	p, err = c.Profile("video_colqwen_omni_mv_chunk_30s")

@@ -54,7 +54,7 @@ func (c *Config) priceProfiles() {
 		}
 		if price := c.Price(p.Describe.Model); price != nil {
 			most := p.Describe.DescribeBounds()
-			p.Describe.CostMicroUSD = price.Cost(most.Input, most.MaxOutput)
+			p.Describe.CostMicroUSD, p.Describe.Unpriced = price.Cost(most.Input, most.MaxOutput), false
 			c.profiles[name] = p
 		}
 	}

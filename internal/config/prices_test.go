@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/video"
 )
 
 // TestListPrices: what is configured counts more than a list, a list counts only of
@@ -91,4 +92,44 @@ func TestDescribePrice(t *testing.T) {
 		most := p.Describe.DescribeBounds()
 		require.Equal(t, want(most.Input, most.MaxOutput), p.Describe.CostMicroUSD, describe)
 	}
+}
+
+// TestUnpriced: a stage of an endpoint that says no price is not free: under a hard
+// limit nothing is asked of it. One that says 0 is, as the embedded models are.
+func TestUnpriced(t *testing.T) {
+	t.Parallel()
+	load := func(endpoint, cost string) video.Profile {
+		got, err := Load(file(t, `{"cogflow":{"active_profile":"p","endpoints":{
+			"e":{"kind":"openai","url":"http://127.0.0.1:9/v1","models":["m"]`+endpoint+`},"v":{"kind":"embeddings","url":"http://127.0.0.1:9/v1","models":["v"]},
+			"s":{"kind":"transcriptions","url":"http://127.0.0.1:9/v1","models":["s"]}},
+			"profiles":{"p":{"sampling":{"strategy":"fps","fps":1},"describe":{"model":"m"`+cost+`},"embed":{"model":"v","dim":4`+cost+`},"transcribe":{"model":"s"`+cost+`}}}}}`))
+		require.NoError(t, err)
+		p, err := got.Profile("p")
+		require.NoError(t, err)
+		return p
+	}
+	for name, c := range map[string]struct {
+		endpoint, cost   string
+		describe, others bool
+	}{
+		"nothing":                  {``, ``, true, true},
+		"by the call":              {``, `,"cost_micro_usd":5`, false, false},
+		"free":                     {``, `,"cost_micro_usd":0`, false, false},
+		"null":                     {``, `,"cost_micro_usd":null`, true, true},
+		"by tokens":                {`,"input_usd_per_mtok":1,"output_usd_per_mtok":1`, ``, false, true},
+		"free, by tokens":          {`,"input_usd_per_mtok":0,"output_usd_per_mtok":0`, ``, false, true},
+		"free, and not, by tokens": {`,"input_usd_per_mtok":1,"output_usd_per_mtok":1`, `,"cost_micro_usd":0`, false, false},
+	} {
+		p := load(c.endpoint, c.cost)
+		require.Equal(t, c.describe, p.Describe.Unpriced, name)
+		require.Equal(t, c.others, p.Embed.Unpriced, name)
+		require.Equal(t, c.others, p.Transcribe.Unpriced, name)
+	}
+	local := video.LocalPreview()
+	require.False(t, local.Describe.Unpriced || local.Embed.Unpriced)
+	got, err := Load(file(t, `{"cogflow":{"profiles":{"p":{"sampling":{"strategy":"fps","fps":1}}}}}`))
+	require.NoError(t, err)
+	p, err := got.Profile("p")
+	require.NoError(t, err)
+	require.False(t, p.Describe.Unpriced || p.Embed.Unpriced)
 }

@@ -153,7 +153,7 @@ func (p profile) over(base video.Profile) video.Profile {
 	for _, stage := range []struct{ to, preview *video.Stage }{{&out.Describe, &preview.Describe}, {&out.Embed, &preview.Embed}} {
 		stage.to.Preview = stage.to.Model == stage.preview.Model
 		if stage.to.Preview {
-			stage.to.Revision, stage.to.Dim = stage.preview.Revision, stage.preview.Dim
+			stage.to.Revision, stage.to.Dim, stage.to.Unpriced = stage.preview.Revision, stage.preview.Dim, false
 		}
 	}
 	return out.Normal()
@@ -165,13 +165,15 @@ func (s stage) over(base video.Stage) video.Stage {
 	}
 	out := base
 	if s.Model != "" && s.Model != base.Model {
-		out = video.Stage{Model: s.Model}
+		out = video.Stage{Model: s.Model, Unpriced: true}
 	}
 	out.Revision, out.Prompt, out.Language = or(s.Revision, out.Revision), or(s.Prompt, out.Prompt), or(s.Language, out.Language)
 	out.Structured, out.Multi = out.Structured || s.Structured, out.Multi || s.Multi
 	out.MaxTokens, out.Temperature, out.MaxPixels = or(s.MaxTokens, out.MaxTokens), or(s.Temperature, out.Temperature), or(s.MaxPixels, out.MaxPixels)
 	out.Of, out.Keep, out.Dim = or(s.Of, out.Of), or(s.Keep, out.Keep), or(s.Dim, out.Dim)
-	out.CostMicroUSD = or(s.CostMicroUSD, out.CostMicroUSD)
+	if s.CostMicroUSD != nil {
+		out.CostMicroUSD, out.Unpriced = *s.CostMicroUSD, false
+	}
 	if len(s.GPU) > 0 {
 		out.GPU = s.GPU
 	}

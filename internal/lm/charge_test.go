@@ -51,6 +51,18 @@ func TestOddUsage(t *testing.T) {
 	}
 }
 
+// TestReserve: a completion reserves what it is charged by, or has no price.
+func TestReserve(t *testing.T) {
+	t.Parallel()
+	s := lmtest.Start(t)
+	ask := lmtest.Ask("x")
+	reserved, known := priced(s, lm.Options{}).Reserve(ask)
+	require.True(t, known)
+	require.Equal(t, ask.Reserved(prompt.Price{Input: 1, Output: 10}), reserved)
+	_, known = open(s, lm.Options{}).Reserve(ask)
+	require.False(t, known)
+}
+
 // TestCharges: what a provider bills without a usable answer is charged.
 func TestCharges(t *testing.T) {
 	t.Parallel()

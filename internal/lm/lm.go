@@ -77,6 +77,16 @@ func New(o Options) *LM {
 // Limit is how many calls the endpoint takes at once, as far as is known.
 func (l *LM) Limit(string) int { return l.limit.Limit() }
 
+// Reserve is the most that a completion is charged, in micro-USD; priced false =
+// its model has no price.
+func (l *LM) Reserve(c prompt.Completion) (microUSD int64, priced bool) {
+	price := l.price(c.Model)
+	if price == nil {
+		return 0, false
+	}
+	return c.Reserved(*price), true
+}
+
 // Complete asks once. It does not ask again; see fault.Class for who does.
 func (l *LM) Complete(ctx context.Context, c prompt.Completion) (prompt.CompletionAnswer, error) {
 	if err := errors.Join(c.Check(), l.check(c)); err != nil {

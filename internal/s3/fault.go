@@ -103,6 +103,7 @@ func classify(status int, code string) (class fault.Class, reason string) {
 		return class, "access denied; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, and what they may do"
 	case fault.Input:
 		return class, "the server refuses the request"
+	default:
+		return class, ""
 	}
-	return class, ""
 }

@@ -3,6 +3,7 @@ package activities
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -30,7 +31,7 @@ func (a *Ingest) EmbedChunk(ctx context.Context, in ChunkInput) (ChunkResult, er
 		return ChunkResult{}, err
 	}
 	if p.Embed.Of == video.OfCaption {
-		if chunk, err = a.kept(ctx, p, prefix, chunk); err != nil {
+		if chunk, err = a.without(ctx, p.RefusedKey(prefix, video.KindDescribe, chunk.Index), chunk); err != nil {
 			return ChunkResult{}, err
 		}
 		return a.embedCaptions(ctx, in, p, prefix, chunk)
@@ -111,54 +112,124 @@ func (a *Ingest) embedCaptions(ctx context.Context, in ChunkInput, p video.Profi
 			return ChunkResult{}, err
 		}
 	}
-	calls, cost, err := a.embedTexts(ctx, in, p, missing)
-	out := ChunkResult{Frames: len(texts), Calls: calls, CostMicroUSD: cost, BusyMS: time.Since(start).Milliseconds()}
+	e := &textEmbedding{a: a, in: in, p: p, most: refusable(len(texts)), bad: map[string]error{}}
+	err = e.all(ctx, missing)
+	out := ChunkResult{Frames: len(texts), Calls: e.calls, CostMicroUSD: e.cost, BusyMS: time.Since(start).Milliseconds()}
 	if err == nil {
 		err = a.spent(ctx, in, &out)
 	}
-	return out, err
+	if err != nil {
+		return out, err
+	}
+	var refused refusals
+	for i, text := range texts {
+		if bad := e.bad[text]; bad != nil {
+			_ = refused.take("frame", chunk.Frames[i], bad) // it takes every refusal
+		}
+	}
+	out.Refused = len(refused.reasons)
+	return out, refused.settle(ctx, a.Store, p.RefusedKey(prefix, video.OfTexts, in.Chunk), len(chunk.Frames))
 }
 
-// embedTexts computes and stores the embeddings of documents' texts. A preview
-// model costs nothing, so its calls are not in the ledger.
-func (a *Ingest) embedTexts(ctx context.Context, in ChunkInput, p video.Profile, texts []string) (calls int, cost int64, err error) {
-	if p.Embed.Preview {
+// textEmbedding computes and stores the embeddings of documents' texts.
+type textEmbedding struct {
+	a    *Ingest
+	in   ChunkInput
+	p    video.Profile
+	m    *modelStage
+	most int // texts that may be refused
+
+	mu    sync.Mutex
+	calls int // texts that were embedded
+	cost  int64
+	bad   map[string]error // texts that the model refuses, and why
+	first error            // of them
+}
+
+// all embeds texts. A preview model costs nothing, so its calls are not in the ledger.
+func (e *textEmbedding) all(ctx context.Context, texts []string) error {
+	if e.p.Embed.Preview {
 		for some := range slices.Chunk(texts, batch) {
-			answer, err := a.askTexts(ctx, in.Tenant, p, some)
+			answer, err := e.a.askTexts(ctx, e.in.Tenant, e.p, some)
 			if err == nil {
 				err = answer.Store(ctx)
 			}
 			if err != nil {
-				return 0, 0, err
+				return err
 			}
 		}
-		return len(texts), 0, nil
+		e.calls = len(texts)
+		return nil
 	}
-	m := a.modelStage(in, video.KindEmbed, p.Embed, a.Embedder)
-	var mu sync.Mutex
-	err = each(slices.Collect(slices.Chunk(texts, a.textsPerCall(p.Embed))), func(some []string) error {
-		q := question{
-			fingerprint: video.NewFingerprint("embeddings", append([]string{p.Embed.Model}, some...)...),
-			cost:        money.Times(len(some), p.Embed.CostMicroUSD),
-			unpriced:    p.Embed.Unpriced,
-			prepare: func(context.Context) (video.Ask, error) {
-				return func(ctx context.Context) (video.PaidAnswer, error) { return a.askTexts(ctx, in.Tenant, p, some) }, nil
-			},
-		}
-		if len(some) == 1 {
-			q.fingerprint = p.EmbedFingerprint(some[0])
-			q.key = video.EmbeddingKey(in.Tenant, q.fingerprint)
-		}
-		paid, err := m.answered(ctx, q)
-		mu.Lock()
-		defer mu.Unlock()
-		cost = money.Sum(cost, paid.CostMicroUSD)
-		if paid.Called {
-			calls += len(some)
-		}
+	e.m = e.a.modelStage(e.in, video.KindEmbed, e.p.Embed, e.a.Embedder)
+	return each(slices.Collect(slices.Chunk(texts, e.a.textsPerCall(e.p.Embed))), func(some []string) error { return e.some(ctx, some) })
+}
+
+// some embeds texts by one request. A batch that is refused is split until the text
+// is found that it is refused for.
+func (e *textEmbedding) some(ctx context.Context, texts []string) error {
+	paid, err := e.m.answered(ctx, e.question(texts))
+	e.count(paid, len(texts))
+	_, bad := errors.AsType[*video.BadVector](err)
+	switch {
+	case fault.ClassOf(err) != fault.Input, money.IsCharged(err) && !bad: // which is a mistake of the profile
 		return err
-	})
-	return calls, cost, err
+	case len(texts) == 1:
+		return e.refuse(texts[0], err)
+	}
+	half := len(texts) / 2
+	if err := e.some(ctx, texts[:half]); err != nil {
+		return err
+	}
+	return e.some(ctx, texts[half:])
+}
+
+func (e *textEmbedding) question(texts []string) question {
+	q := question{
+		fingerprint: video.NewFingerprint("embeddings", append([]string{e.p.Embed.Model}, texts...)...),
+		cost:        money.Times(len(texts), e.p.Embed.CostMicroUSD),
+		unpriced:    e.p.Embed.Unpriced,
+		prepare: func(context.Context) (video.Ask, error) {
+			return func(ctx context.Context) (video.PaidAnswer, error) {
+				answer, err := e.a.askTexts(ctx, e.in.Tenant, e.p, texts)
+				if bad, ok := errors.AsType[*video.BadVector](err); ok && len(texts) > 1 {
+					// The same request would be billed again for the same text: the others
+					// are asked without it.
+					err = money.ChargeUnknown(&fault.Error{Class: fault.Input, Err: bad})
+				}
+				return answer, err
+			}, nil
+		},
+	}
+	if len(texts) == 1 {
+		q.fingerprint = e.p.EmbedFingerprint(texts[0])
+		q.key = video.EmbeddingKey(e.in.Tenant, q.fingerprint)
+	}
+	return q
+}
+
+func (e *textEmbedding) count(paid video.Paid, texts int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.cost = money.Sum(e.cost, paid.CostMicroUSD)
+	if paid.Called {
+		e.calls += texts
+	}
+}
+
+// refuse leaves a text out. When many are refused it is the model that is wrong, and
+// no more are asked for.
+func (e *textEmbedding) refuse(text string, why error) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.bad[text] = why
+	if e.first == nil {
+		e.first = why
+	}
+	if len(e.bad) > e.most {
+		return e.first
+	}
+	return nil
 }
 
 // textsPerCall is how many texts go into one request. An embedder that makes a
@@ -200,7 +271,7 @@ func (a *Ingest) vectors(ctx context.Context, stage video.Stage, query bool, tex
 	}
 	for _, v := range vectors {
 		if err := stage.CheckVector(v); err != nil {
-			return nil, money.Charge(err, cost)
+			return nil, money.Charge(video.ABadVector(err), cost)
 		}
 	}
 	return vectors, nil

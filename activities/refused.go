@@ -44,13 +44,16 @@ func (r *refusals) take(noun string, f video.Frame, err error) error {
 	return nil
 }
 
+// refusable is how many of so many frames may be refused.
+func refusable(frames int) int { return max(1, frames*refusedAtMost/100) }
+
 // settle records the refused frames of a chunk, or fails if they are too many.
 func (r *refusals) settle(ctx context.Context, s Store, key string, frames int) error {
 	refused := len(r.reasons)
 	switch {
 	case refused == 0:
 		return ignoreMissing(s.Delete(ctx, key)) // of a former attempt
-	case refused == frames || refused > max(1, frames*refusedAtMost/100):
+	case refused == frames || refused > refusable(frames):
 		return r.first
 	}
 	return writeJSON(ctx, s, key, r.reasons)
@@ -68,11 +71,25 @@ func (a *Ingest) refused(ctx context.Context, key string) (map[string]string, er
 
 // kept drops the frames of a chunk that get no document: those without a vector,
 // and those without a caption where the caption is what is embedded.
-func (a *Ingest) kept(ctx context.Context, p video.Profile, prefix string, chunk video.Chunk) (video.Chunk, error) {
-	key := p.RefusedKey(prefix, video.KindEmbed, chunk.Index)
-	if p.Embed.Of == video.OfCaption {
-		key = p.RefusedKey(prefix, video.KindDescribe, chunk.Index)
+func (a *Ingest) kept(ctx context.Context, p video.Profile, prefix string, chunk video.Chunk) (_ video.Chunk, err error) {
+	for _, kind := range leftOutBy(p) {
+		if chunk, err = a.without(ctx, p.RefusedKey(prefix, kind, chunk.Index), chunk); err != nil {
+			return chunk, err
+		}
 	}
+	return chunk, nil
+}
+
+// leftOutBy lists the kinds of calls whose refusals leave a frame without a document.
+func leftOutBy(p video.Profile) []string {
+	if p.Embed.Of == video.OfCaption {
+		return []string{video.KindDescribe, video.OfTexts}
+	}
+	return []string{video.KindEmbed}
+}
+
+// without drops the frames of a chunk whose refusal is recorded under a key.
+func (a *Ingest) without(ctx context.Context, key string, chunk video.Chunk) (video.Chunk, error) {
 	refused, err := a.refused(ctx, key)
 	if err != nil || len(refused) == 0 {
 		return chunk, err
@@ -86,14 +103,15 @@ func (a *Ingest) kept(ctx context.Context, p video.Profile, prefix string, chunk
 
 // lost counts the frames of a video that got no document.
 func (a *Ingest) lost(ctx context.Context, p video.Profile, prefix string) (n int, err error) {
-	kind := video.KindEmbed
-	if p.Embed.Of == video.OfCaption {
-		kind = video.KindDescribe
+	for _, kind := range leftOutBy(p) {
+		err = a.Store.List(ctx, p.RefusedPrefix(prefix, kind), func(o object.Info) error {
+			refused, err := a.refused(ctx, o.Key)
+			n += len(refused)
+			return err
+		})
+		if err != nil {
+			return n, err
+		}
 	}
-	err = a.Store.List(ctx, p.RefusedPrefix(prefix, kind), func(o object.Info) error {
-		refused, err := a.refused(ctx, o.Key)
-		n += len(refused)
-		return err
-	})
-	return n, err
+	return n, nil
 }

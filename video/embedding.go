@@ -98,6 +98,24 @@ func (e Embedding) half() bool {
 	return e.Floats != nil
 }
 
+// BadVector is the fault of one vector in an answer that holds several: the others
+// may be in order. Its text is that of Err.
+type BadVector struct{ Err error } //nolint:errname // as money.Charged
+
+// ABadVector wraps the model's mistakes; a mistake of the profile, as a wrong
+// dimension is, concerns every vector and stays as it is.
+func ABadVector(err error) error {
+	if fault.ClassOf(err) != fault.Transport {
+		return err
+	}
+	return &BadVector{err}
+}
+
+func (b *BadVector) Error() string { return b.Err.Error() }
+
+// Unwrap returns the fault.
+func (b *BadVector) Unwrap() error { return b.Err }
+
 // CheckVector reports whether a model answered what the stage says it would. A
 // wrong dimension is the profile's mistake; the rest is the model's.
 func (s Stage) CheckVector(e Embedding) error {

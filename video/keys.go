@@ -63,12 +63,18 @@ func (p Profile) RefusedKey(prefix, kind string, chunk int) string {
 	return fmt.Sprintf("%s%06d.json", p.RefusedPrefix(prefix, kind), chunk)
 }
 
+// OfTexts is the kind under which the refusals of captions by an embedder are held,
+// which depend on the describer as well. It is none of the ledger.
+const OfTexts = "embed-captions"
+
 // RefusedPrefix is where those of all chunks lie.
 func (p Profile) RefusedPrefix(prefix, kind string) string {
 	parts := p.Describe.asked()
 	switch kind {
 	case KindEmbed:
 		parts = append(p.Embed.vectors(), string(p.Embed.Of))
+	case OfTexts:
+		parts = append(parts, p.Embed.vectors()...)
 	case KindTranscribe:
 		parts = p.Transcribe.heard()
 	}

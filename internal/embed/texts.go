@@ -85,11 +85,11 @@ func (e embeddings) read(s video.Stage, texts int) ([]video.Embedding, error) {
 		}
 		v, err := decode(s, d.Embedding)
 		if err != nil {
-			return nil, err
+			return nil, video.ABadVector(err)
 		}
 		out[at] = unit(v)
 		if err := check(s, out[at]); err != nil {
-			return nil, err
+			return nil, video.ABadVector(err)
 		}
 	}
 	return out, nil

@@ -41,7 +41,7 @@ func wire(ctx context.Context, c config.Config, getenv func(string) string, pool
 
 // spread is broker.Options.Spread. Tests of whole workers, whose endpoints answer
 // badly for a moment, shorten it.
-var spread time.Duration
+var spread time.Duration //nolint:gochecknoglobals // see above
 
 // closers are what has to be closed, in the order in which it was opened.
 type closers []func() error

@@ -346,7 +346,7 @@ func TestOptimizeStopKeepsTheBest(t *testing.T) {
 func TestOptimizeGivenUp(t *testing.T) {
 	t.Parallel()
 	other := lessons(activities.ModeCompat)
-	other.Name, other.Settings.NumTrials = "another", 9
+	other.Name, other.NumTrials = "another", 9
 	clean, err := newSchool(t).run(other)
 	require.NoError(t, err)
 	s := newSchool(t)

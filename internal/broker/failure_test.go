@@ -22,6 +22,7 @@ import (
 // TestJoinedFailure: who joins a call does not inherit what was wrong with the
 // objects of who began it, in the same job or another, and whatever is wrong.
 func TestJoinedFailure(t *testing.T) {
+	t.Parallel()
 	for _, job := range []string{"job", "another"} {
 		for _, class := range []fault.Class{fault.Input, fault.Capacity, ""} {
 			t.Run(job+" "+string(class), func(t *testing.T) {
@@ -29,7 +30,7 @@ func TestJoinedFailure(t *testing.T) {
 					w := newWorld(4)
 					bad := w.call("a", nil)
 					bad.Prepare = func(context.Context) (video.Ask, error) {
-						time.Sleep(time.Second)
+						<-time.After(time.Second)
 						return nil, fault.New(class, "read object", "frames/1.jpg", "not found")
 					}
 					first := make(chan error, 1)
@@ -55,7 +56,7 @@ func TestJoinedRefusal(t *testing.T) {
 		for range 5 {
 			wg.Go(func() {
 				_, err := w.Do(t.Context(), w.call("a", func(context.Context) error {
-					time.Sleep(time.Second)
+					<-time.After(time.Second)
 					return fault.New(fault.Input, "describe", "", "refused")
 				}))
 				if fault.ClassOf(err) != fault.Input {
@@ -123,11 +124,11 @@ func TestUnsettled(t *testing.T) {
 		l.lock(true)
 		cancel(errGone)
 		require.ErrorIs(t, <-done, errGone)
-		time.Sleep(10 * time.Minute)
+		<-time.After(10 * time.Minute)
 		by, _ := w.booked()
 		require.Equal(t, map[money.Outcome]int{"": 1}, by)
 		l.lock(false)
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		by, cost := w.booked()
 		require.Equal(t, map[money.Outcome]int{money.Lost: 1}, by)
 		require.EqualValues(t, 10, cost)
@@ -138,6 +139,7 @@ func TestUnsettled(t *testing.T) {
 // TestCloseUnsettled: a ledger that takes nothing holds up the end of a process for
 // a moment only; one that does is told.
 func TestCloseUnsettled(t *testing.T) {
+	t.Parallel()
 	for locked, want := range map[bool]money.Outcome{true: "", false: money.Answered} {
 		t.Run(fmt.Sprint(locked), func(t *testing.T) {
 			within(t, func(t *testing.T) {
@@ -185,6 +187,7 @@ func (l *lockedLedger) Settle(ctx context.Context, key string, o money.Outcome, 
 // TestMaintenance: an endpoint that for minutes brings nothing but what is billed
 // loses no call, and is asked seldom.
 func TestMaintenance(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		cause error
 		calls int

@@ -58,6 +58,7 @@ func TestFurtherRequests(t *testing.T) {
 // call without a usable answer, however many frames wait for it and however often
 // their activity is tried again; the frames themselves are no calls.
 func TestFurtherRequestsBounded(t *testing.T) {
+	t.Parallel()
 	for name, failure := range map[string]error{
 		"no answer": money.ChargeUnknown(fault.New(fault.Transport, "canary", "", "no vectors")),
 		"page":      money.ChargeUnknown(&fault.Error{Class: fault.Transport, Err: circuit.ErrAway}),

@@ -241,7 +241,8 @@ func TestOptimizeEmptyAnswers(t *testing.T) {
 	}
 	c.lm.Dress = func(v map[string]any) {
 		if message := v["choices"].([]any)[0].(map[string]any)["message"].(map[string]any); message["content"] == "" {
-			v["usage"].(map[string]any)["completion_tokens"] = 0
+			usage := v["usage"].(map[string]any)
+			usage["completion_tokens"], usage["total_tokens"] = 0, usage["prompt_tokens"]
 		}
 	}
 	c.worker(nil)

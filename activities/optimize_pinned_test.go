@@ -1,13 +1,13 @@
 package activities
 
 import (
-	"github.com/cogniverse/cogflow/internal/blob"
-
 	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"testing"
+
+	"github.com/cogniverse/cogflow/internal/blob"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/testsuite"

@@ -44,7 +44,7 @@ func (r *trainRun) keep(name string, step int) (localCheckpoint, error) {
 	if err != nil {
 		return c, err
 	}
-	defer os.Remove(filepath.Dir(moved)) // empty, unless this fails
+	defer func() { _ = os.Remove(filepath.Dir(moved)) }() // empty, unless this fails
 	if err = writeBeside(moved, lines); err == nil {
 		err = os.MkdirAll(r.keptDir(), 0o700)
 	}

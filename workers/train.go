@@ -17,7 +17,7 @@ import (
 
 // training builds what the training activities work with, beside what those of
 // ingestion do.
-func (h *health) training(ctx context.Context, c config.Config, getenv func(string) string, pools []pool, class string) (*activities.Train, error) {
+func (h *health) training(ctx context.Context, c config.Config, pools []pool, class string) (*activities.Train, error) {
 	a := h.ingest
 	t := &activities.Train{
 		Store: a.Store, Documents: a.Sources, Ledger: a.Ledger, Runs: a.Runs, Scratch: a.Scratch, Kept: c.Scratch, Version: version, Unsandboxed: c.NoSandbox,

@@ -3,9 +3,7 @@ package workflows
 import (
 	"errors"
 	"fmt"
-	"math"
 
-	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/workflow"
 
@@ -43,7 +41,7 @@ func on[T any](ctx workflow.Context, s *signals, name string, handle func(workfl
 			if !workflow.GetSignalChannel(ctx, name).Receive(ctx, &raw) {
 				return
 			}
-			payload := read[T](raw.Payload())
+			payload := read[T](raw)
 			err := payload.problem()
 			if err == nil {
 				err = handle(ctx, payload.value)
@@ -66,7 +64,8 @@ func onName(ctx workflow.Context, name string, handle func(workflow.Context)) {
 }
 
 // read decodes the payload of a signal; nil = it has none.
-func read[T any](p *commonpb.Payload) (g given[T]) {
+func read[T any](raw converter.RawValue) (g given[T]) {
+	p := raw.Payload()
 	if p == nil || string(p.GetMetadata()[converter.MetadataEncoding]) == converter.MetadataEncodingNil {
 		return g
 	}
@@ -120,7 +119,7 @@ func checkBudget(usd float64) error {
 // The highest numbers that a signal may have. Real ones are far below: a profile
 // limits the frames of a video, and a run trains for days, not for centuries.
 const (
-	maxSignalCount   = math.MaxInt32
+	maxSignalCount   = 1<<31 - 1
 	maxSignalAmount  = 1e15 // tokens, bytes, seconds, micro-USD
 	maxSignalText    = 2000 // bytes of all names of metrics
 	maxSignalMetrics = 64

@@ -59,7 +59,9 @@ func steerables(t *testing.T) map[string]steerable {
 func odd(t *testing.T, name string) []any {
 	t.Helper()
 	out := []any{
-		nil, []byte{0xff, 0}, rawJSON(`"` + strings.Repeat("x", 1<<20) + `"`),
+		nil,
+		[]byte{0xff, 0},
+		rawJSON(`"` + strings.Repeat("x", 1<<20) + `"`),
 		rawJSON(strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000)),
 	}
 	for _, text := range []string{

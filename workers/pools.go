@@ -111,7 +111,7 @@ func registerMedia(r worker.Registry, h hands) {
 	})
 	t := h.train
 	register(r, map[string]any{
-		"PrepareDataset": t.PrepareDataset, "WriteTrainReport": t.WriteTrainReport, "WriteSweepReport": t.WriteSweepReport,
+		"PrepareDataset": t.PrepareDataset, "StoreRows": t.StoreRows, "WriteTrainReport": t.WriteTrainReport, "WriteSweepReport": t.WriteSweepReport,
 	})
 	o := h.optimize
 	register(r, map[string]any{"PrepareOptimize": o.PrepareOptimize, "WriteOptimizeReport": o.WriteOptimizeReport})

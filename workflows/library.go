@@ -106,6 +106,9 @@ func (r *libraryRun) receive(ctx workflow.Context) error {
 	if err := r.in.check(ctx); err != nil {
 		return err
 	}
+	if err := checkChildID(childID(workflow.GetInfo(ctx).WorkflowExecution.ID, 0)); err != nil {
+		return err
+	}
 	state, err := handedOn(ctx, r.in.received.resume, func(s libraryResume) string { return s.Job })
 	if err != nil || state == nil || workflow.GetInfo(ctx).Attempt > 1 {
 		return err
@@ -174,6 +177,9 @@ func (r *libraryRun) begin(ctx workflow.Context) error {
 		return err
 	}
 	r.totals.Skipped = r.listing.Skipped
+	if err := checkChildID(childID(workflow.GetInfo(ctx).WorkflowExecution.ID, r.listing.Videos)); err != nil {
+		return err
+	}
 	return r.tell(ctx, stageIngest)
 }
 

@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
 )
@@ -28,6 +29,7 @@ type sweepRun struct {
 	started time.Time
 	runs    []SweepRun
 	inputs  []json.RawMessage
+	rows    []activities.StoreRowsInput // that the runs have in common, and name
 	done    int
 	running []workflow.ChildWorkflowFuture // by index of runs; nil = it has not begun
 	paused  bool
@@ -56,6 +58,9 @@ func (r *sweepRun) run(ctx workflow.Context) (SweepResult, error) {
 		return SweepResult{}, err
 	}
 	if err := r.listen(ctx); err != nil {
+		return SweepResult{}, err
+	}
+	if err := r.storeRows(ctx); err != nil {
 		return SweepResult{}, err
 	}
 	if err := story(ctx, stageTrain, 0, 0); err != nil {
@@ -201,12 +206,15 @@ func (r *sweepRun) report(ctx workflow.Context) (SweepResult, error) {
 	return out, story(ctx, stageDone, out.Failed, out.CostUSD)
 }
 
+// maxShownValue cuts a value that is varied, such as rows, where people see it.
+const maxShownValue = 100 // characters
+
 // describe is one line for people: "learning_rate=1e-4, seed=7".
 func describe(overrides map[string]json.RawMessage) string {
 	var parts []string
 	for _, name := range workflow.DeterministicKeys(overrides) {
 		short := name[strings.LastIndexByte(name, '.')+1:]
-		parts = append(parts, short+"="+string(overrides[name]))
+		parts = append(parts, short+"="+safetext.Line(string(overrides[name]), maxShownValue))
 	}
 	return strings.Join(parts, ", ")
 }

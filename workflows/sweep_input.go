@@ -80,6 +80,9 @@ func (in *SweepInput) combinations() ([]map[string]json.RawMessage, error) {
 	}
 	out := []map[string]json.RawMessage{{}}
 	for _, name := range workflow.DeterministicKeys(in.Grid) {
+		if runs := len(out) * len(in.Grid[name]); runs == 0 || runs > maxSweep { // not made first: it may be millions
+			return nil, fault.New(fault.Input, "read input", "grid", fmt.Sprintf("makes %d runs; want 1 to 64", runs))
+		}
 		var next []map[string]json.RawMessage
 		for _, with := range out {
 			for _, value := range in.Grid[name] {
@@ -90,9 +93,7 @@ func (in *SweepInput) combinations() ([]map[string]json.RawMessage, error) {
 				next = append(next, one)
 			}
 		}
-		if out = next; len(out) == 0 || len(out) > maxSweep {
-			return nil, fault.New(fault.Input, "read input", "grid", fmt.Sprintf("makes %d runs; want 1 to 64", len(out)))
-		}
+		out = next
 	}
 	return out, nil
 }
@@ -100,6 +101,13 @@ func (in *SweepInput) combinations() ([]map[string]json.RawMessage, error) {
 // prepare makes the input of every run, and refuses what cannot be one before
 // any of them starts.
 func (r *sweepRun) prepare(ctx workflow.Context) error {
+	if err := checkChildID(runID(ctx, maxSweep)); err != nil {
+		return err
+	}
+	size, err := r.bound(ctx)
+	if err != nil {
+		return err
+	}
 	combinations, err := r.in.combinations()
 	if err != nil {
 		return err
@@ -108,7 +116,6 @@ func (r *sweepRun) prepare(ctx workflow.Context) error {
 	before := func() bool {
 		return workflow.GetVersion(ctx, "sweep-limits-last", workflow.DefaultVersion, 1) == workflow.DefaultVersion
 	}
-	parent := workflow.GetInfo(ctx).WorkflowExecution.ID
 	for i, overrides := range combinations {
 		input, err := r.merged(overrides, before)
 		if err != nil {
@@ -128,8 +135,11 @@ func (r *sweepRun) prepare(ctx workflow.Context) error {
 		if err := one.checkRun(ctx, r.in.Method); err != nil {
 			return fmt.Errorf("run %d (%s): %w", i+1, describe(overrides), err)
 		}
+		if size -= len(data); size < 0 {
+			return fault.New(fault.Input, "read input", "train", "the inputs of all runs are more than 1 MiB; upload the datasets and name their uri")
+		}
 		r.inputs = append(r.inputs, data)
-		r.runs = append(r.runs, SweepRun{Overrides: overrides, WorkflowID: fmt.Sprintf("%s/%03d", parent, i)})
+		r.runs = append(r.runs, SweepRun{Overrides: overrides, WorkflowID: runID(ctx, i)})
 	}
 	return nil
 }

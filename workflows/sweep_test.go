@@ -2,14 +2,23 @@ package workflows_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
@@ -111,5 +120,154 @@ func TestSweepStops(t *testing.T) {
 		require.Equal(t, "stopped", out.Status)
 		require.Equal(t, 1, out.Failed)
 		require.Contains(t, out.Runs[2].Failure.Reason, "stopped before")
+	}
+}
+
+// manyRows is a common input with rows of so many bytes in all.
+func manyRows(t *testing.T, size int) json.RawMessage {
+	t.Helper()
+	in := workflows.TrainInput{BaseModel: "m"}
+	row, err := json.Marshal(map[string]string{"prompt": strings.Repeat("<é>", 200), "completion": "c"})
+	require.NoError(t, err)
+	for range size / len(row) {
+		in.Dataset.Rows = append(in.Dataset.Rows, row)
+	}
+	raw, err := json.Marshal(in)
+	require.NoError(t, err)
+	return raw
+}
+
+// TestSweepOfInlineRows: rows that all runs have in common are stored once; the runs
+// get a reference. 64 inputs with rows in one workflow task are more than a server takes.
+func TestSweepOfInlineRows(t *testing.T) {
+	t.Parallel()
+	g := newGym(t)
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestWorkflowEnvironment()
+	env.RegisterActivity(g.train)
+	env.RegisterWorkflow(workflows.TrainSweep)
+	env.SetWorkerOptions(worker.Options{Interceptors: activities.Interceptors(0)})
+	largest, named := 0, map[string]bool{}
+	env.RegisterWorkflowWithOptions(func(_ workflow.Context, in map[string]any) (workflows.TrainResult, error) {
+		raw, err := json.Marshal(in)
+		largest = max(largest, len(raw))
+		named[fmt.Sprint(in["dataset"].(map[string]any)["uri"])] = true
+		return workflows.TrainResult{Status: "trained", Version: 1}, err
+	}, workflow.RegisterOptions{Name: "TrainSFT"})
+	in := seeds(t)
+	in.Train, in.Concurrency = manyRows(t, 200_000), 64
+	for i := range 61 {
+		in.Grid["seed"] = append(in.Grid["seed"], json.RawMessage(strconv.Itoa(10+i)))
+	}
+	env.ExecuteWorkflow(workflows.TrainSweep, in)
+	require.NoError(t, env.GetWorkflowError())
+	require.Less(t, largest, 2000)
+	require.Len(t, named, 1)
+	for uri := range named {
+		rows := g.object(training.UploadKey(tenant.Default, strings.TrimPrefix(uri, activities.UploadScheme)))
+		var have, want []any
+		require.NoError(t, json.Unmarshal([]byte(rows), &have))
+		var common struct{ Dataset struct{ Rows []any } }
+		require.NoError(t, json.Unmarshal(in.Train, &common))
+		want = common.Dataset.Rows
+		require.Equal(t, want, have)
+	}
+}
+
+// TestSweepTrainsOnInlineRows: a reference to rows makes the same job as the rows do.
+func TestSweepTrainsOnInlineRows(t *testing.T) {
+	t.Parallel()
+	g := newGym(t)
+	single, err := g.run(answers("a"))
+	require.NoError(t, err)
+	env := g.environment()
+	train, err := json.Marshal(answers("a"))
+	require.NoError(t, err)
+	env.ExecuteWorkflow(workflows.TrainSweep, workflows.SweepInput{
+		Method: "sft", Train: train, Runs: []map[string]json.RawMessage{{"seed": []byte("42")}},
+	})
+	require.NoError(t, env.GetWorkflowError())
+	var out workflows.SweepResult
+	require.NoError(t, env.GetWorkflowResult(&out))
+	require.Equal(t, single.Job, out.Runs[0].Result.Job)
+	require.Equal(t, "unchanged", out.Runs[0].Result.Status)
+}
+
+// TestSweepIsBounded: what a server would not take, or what takes seconds to compute,
+// is refused as an input. Either would fail a workflow task again and again.
+func TestSweepIsBounded(t *testing.T) {
+	t.Parallel()
+	rows := string(manyRows(t, 100_000))
+	dataset := rows[strings.Index(rows, `{"rows"`):strings.LastIndex(rows, "}")]
+	many := map[string][]json.RawMessage{}
+	for i := range 5000 {
+		many["sft_config.a"+strconv.Itoa(i)] = []json.RawMessage{[]byte("1")}
+	}
+	list := make([]json.RawMessage, 100_000)
+	for i := range list {
+		list[i] = []byte(strconv.Itoa(i))
+	}
+	varied := map[string]json.RawMessage{}
+	for name := range many {
+		varied[name] = []byte("1")
+	}
+	datasets := make([]map[string]json.RawMessage, 20)
+	for i := range datasets {
+		datasets[i] = map[string]json.RawMessage{"dataset": []byte(dataset), "seed": []byte(strconv.Itoa(i))}
+	}
+	for name, change := range map[string]func(in *workflows.SweepInput){
+		"deep name": func(in *workflows.SweepInput) {
+			in.Grid = map[string][]json.RawMessage{"sft_config" + strings.Repeat(".a", 9000): {[]byte("1")}}
+		},
+		"long name": func(in *workflows.SweepInput) {
+			in.Grid = map[string][]json.RawMessage{"sft_config." + strings.Repeat("a", 300): {[]byte("1")}}
+		},
+		"many names":   func(in *workflows.SweepInput) { in.Grid = many },
+		"many varied":  func(in *workflows.SweepInput) { in.Grid, in.Runs = nil, []map[string]json.RawMessage{varied} },
+		"many values":  func(in *workflows.SweepInput) { in.Grid = map[string][]json.RawMessage{"seed": list, "gpu_wait": list} },
+		"rows varied":  func(in *workflows.SweepInput) { in.Grid, in.Runs = nil, datasets },
+		"rows too big": func(in *workflows.SweepInput) { in.Train = manyRows(t, 300_000) },
+		"large common": func(in *workflows.SweepInput) {
+			in.Train = json.RawMessage(`{"base_model":"` + strings.Repeat("m", 400_000) + `","dataset":{"uri":"x"}}`)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			env, told, _ := sweepOf(t)
+			in := seeds(t)
+			change(&in)
+			env.ExecuteWorkflow(workflows.TrainSweep, in)
+			require.ErrorContains(t, env.GetWorkflowError(), "(type: input")
+			require.Empty(t, told)
+		})
+	}
+}
+
+// TestLongWorkflowIDs: one that leaves no room for the ids of children is refused.
+func TestLongWorkflowIDs(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		run   any
+		input any
+		most  int
+	}{
+		{workflows.TrainSweep, seeds(t), 996},
+		{workflows.IngestLibrary, workflows.IngestLibraryInput{Source: "/nowhere"}, 993},
+	} {
+		for _, length := range []int{c.most, c.most + 1, 1000} {
+			env, told, release := sweepOf(t)
+			release()
+			env.RegisterWorkflow(workflows.IngestLibrary)
+			env.RegisterActivity(&activities.Ingest{})
+			env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: strings.Repeat("i", length), TaskQueue: "q"})
+			env.OnActivity("ResolveProfile", mock.Anything, mock.Anything).Return(activities.Recipe{}, temporal.NewNonRetryableApplicationError("it began", "input", nil)).Maybe()
+			env.ExecuteWorkflow(c.run, c.input)
+			if length > c.most {
+				require.ErrorContains(t, env.GetWorkflowError(), "shorter id")
+				require.Empty(t, told)
+			} else if err := env.GetWorkflowError(); err != nil {
+				require.NotContains(t, err.Error(), "shorter id")
+			}
+		}
 	}
 }

@@ -44,7 +44,7 @@ type CheckOptions struct {
 type Finding struct {
 	Key   string `json:"key"`
 	State State  `json:"state"`
-	Proof string `json:"proof,omitempty"` // what says that it is whole: manifest, name, form, trust
+	Proof string `json:"proof,omitempty"` // what says that it is whole: manifest, name, trust
 	Cause string `json:"cause"`
 	Fix   string `json:"fix,omitempty"`
 }
@@ -113,7 +113,11 @@ func (c *checker) look(ctx context.Context, i object.Info) (Finding, error) {
 	case damage != "":
 		return Finding{Key: i.Key, State: Damaged, Cause: damage, Fix: makeFix}, nil
 	case proof == "" && !c.options.Trust:
-		return Finding{Key: i.Key, State: Unproven, Cause: lostCause + "; no manifest names it", Fix: copyFix}, nil
+		cause := lostCause + "; no manifest names it"
+		if form == formed {
+			cause += "; it is not cut short, but nothing says that it is unchanged"
+		}
+		return Finding{Key: i.Key, State: Unproven, Cause: cause, Fix: copyFix}, nil
 	case proof == "":
 		proof = "trust"
 	}
@@ -144,12 +148,12 @@ type form int
 
 const (
 	formless form = iota // nothing
-	formed               // it is whole
+	formed               // it is not cut short, which does not say that nothing in it changed
 	deformed             // it is not
 )
 
 // prove finds what says that the content of a key is whole: a manifest that names
-// it, its name, or its own format, of which no beginning is valid.
+// it, or its name. Its own format can only show damage: a changed letter keeps it valid.
 func (c *checker) prove(ctx context.Context, key, sum string, shape form) (proof, damage string, err error) {
 	if stem, ok := strings.CutSuffix(path.Base(key), ".jsonl"); ok && path.Base(path.Dir(key)) == "datasets" && sums.MatchString(stem) {
 		if stem != sum {
@@ -167,8 +171,6 @@ func (c *checker) prove(ctx context.Context, key, sum string, shape form) (proof
 		return "manifest", "", nil
 	case shape == deformed:
 		return "", "it is cut short or damaged: its format is not valid", nil
-	case shape == formed:
-		return "form", "", nil
 	}
 	return "", "", nil
 }
@@ -222,7 +224,10 @@ func formOf(key string, data []byte) form {
 				return deformed
 			}
 		}
-		return valid(lines.Err() == nil && bytes.HasSuffix(data, []byte("\n")))
+		if lines.Err() != nil || !bytes.HasSuffix(data, []byte("\n")) {
+			return deformed
+		}
+		return formless // lines may be missing at its end
 	case ".jpg":
 		_, err := jpeg.Decode(bytes.NewReader(data))
 		return valid(err == nil && bytes.HasSuffix(data, []byte{0xff, 0xd9}))

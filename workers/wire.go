@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -253,6 +254,15 @@ func sources(c config.Config, local bool, scratch string) source.Config {
 	out := source.Config{
 		Roots: map[tenant.ID][]string{}, MaxBytes: c.MaxFetchBytes, AnyLocal: len(c.Sources) == 0 && local,
 		Scratch: scratch, S3Query: c.FetchS3, Fetch: fetch.Options{Allowed: c.FetchAllowed},
+	}
+	out.Private = []string{c.Ledger, c.Scratch}
+	if c.Index != "" {
+		out.Private = append(out.Private, c.Index)
+	}
+	if u, err := url.Parse(c.Store); err == nil && u.Scheme == "s3" {
+		out.PrivateS3 = c.Store
+	} else if err == nil && u.Path != "" {
+		out.Private = append(out.Private, u.Path)
 	}
 	for t, roots := range c.Sources {
 		out.Roots[tenant.ID(t)] = roots

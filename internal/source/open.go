@@ -15,6 +15,18 @@ import (
 // roots, links are resolved first and the result is opened below its root in a
 // way that follows no link out of it, so that nothing changed in between helps.
 func (s *Sources) open(op string, t tenant.ID, path string) (*os.File, error) {
+	f, err := s.openAllowed(op, t, path)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.own.checkFile(op, path, f); err != nil {
+		_ = f.Close() // nothing was written; the reason is the other error
+		return nil, err
+	}
+	return f, nil
+}
+
+func (s *Sources) openAllowed(op string, t tenant.ID, path string) (*os.File, error) {
 	if len(s.config.Roots) == 0 {
 		if !s.config.AnyLocal {
 			return nil, fault.New(fault.Input, op, path, "no directories are configured for sources; set "+configKey)

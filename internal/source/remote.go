@@ -83,6 +83,9 @@ func (l location) holds(other location) bool {
 
 // permit refuses what a tenant may not reach.
 func (s *Sources) permit(op string, t tenant.ID, at location) error {
+	if err := s.own.checkObject(op, at); err != nil {
+		return err
+	}
 	if len(s.config.Roots) == 0 {
 		if !s.config.AnyLocal {
 			return fault.New(fault.Input, op, at.String(), "no places are configured for sources; set "+configKey)

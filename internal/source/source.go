@@ -24,6 +24,11 @@ type Config struct {
 	// where no roots are configured. It is for a worker that only its own user
 	// can reach.
 	AnyLocal bool
+	// Private are files and directories that nobody may read as a source: those
+	// of cogflow itself, which hold the data of all tenants.
+	Private []string
+	// PrivateS3 is the URL of the object store; one that is not s3:// is in Private.
+	PrivateS3 string
 	// MaxBytes is the size of the largest video. 0 = 100 GiB.
 	MaxBytes int64
 	// Scratch is the directory for downloads; their files have no name there.
@@ -50,6 +55,7 @@ type Sources struct {
 	s3     *bucketReader
 	web    *fetch.Client
 	shelf  shelf
+	own    private
 }
 
 // New checks a configuration. Roots need not exist yet: they may be mounted later.
@@ -69,12 +75,18 @@ func New(c Config) (*Sources, error) {
 	if s.s3, err = newBucketReader(c.S3Query); err != nil {
 		return nil, err
 	}
+	if s.own, err = newPrivate(c); err != nil {
+		return nil, err
+	}
 	for t, roots := range c.Roots {
 		if id, err := tenant.Parse(string(t)); err != nil || id != t {
 			return nil, fault.New(fault.Input, "read "+configKey, string(t), "not a tenant")
 		}
 		for _, root := range roots {
 			if filepath.IsAbs(root) {
+				if err := s.own.checkRoot(root); err != nil {
+					return nil, err
+				}
 				s.local[t] = append(s.local[t], root)
 				continue
 			}
@@ -85,6 +97,9 @@ func New(c Config) (*Sources, error) {
 			if !remote {
 				return nil, fault.New(fault.Input, "read "+configKey, root,
 					"a root must be an absolute path, s3://bucket/prefix or https://host/prefix")
+			}
+			if err := s.own.checkObject("read "+configKey, at); err != nil {
+				return nil, err
 			}
 			s.remote[t] = append(s.remote[t], at)
 		}

@@ -1,0 +1,98 @@
+package source
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/s3"
+)
+
+// What cogflow itself writes holds the data of every tenant. It is no source for
+// anyone, even where a root or AnyLocal would allow it.
+
+const ownFiles = "it belongs to cogflow's own store, databases or temporary files, which hold the data of all tenants; name a path outside of them"
+
+// private is a place of cogflow's own.
+type private struct {
+	local  []string // as configured and with links resolved
+	bucket []location
+}
+
+func newPrivate(c Config) (p private, err error) {
+	for _, path := range c.Private {
+		p.local = append(p.local, filepath.Clean(path))
+		if resolved, err := filepath.EvalSymlinks(path); err == nil {
+			p.local = append(p.local, resolved)
+		}
+	}
+	if !strings.HasPrefix(c.PrivateS3, "s3:") {
+		return p, nil
+	}
+	store, err := s3.Parse(c.PrivateS3)
+	if err != nil {
+		return p, err
+	}
+	query, err := s3.Parse("s3://sources?" + c.S3Query)
+	if err == nil && strings.EqualFold(strings.TrimSuffix(store.Endpoint, "/"), strings.TrimSuffix(query.Endpoint, "/")) {
+		p.bucket = []location{{scheme: "s3", host: store.Bucket, path: store.Prefix}}
+	}
+	return p, err
+}
+
+// owns reports whether a resolved path is one of cogflow's own, or below it. A database has
+// files beside it whose names begin with its own.
+func (p private) owns(path string) bool {
+	for _, own := range p.local {
+		if _, below := below(own, path); below || strings.HasPrefix(path, own+"-") {
+			return true
+		}
+		info, err := os.Stat(own)
+		for above := path; err == nil; above = filepath.Dir(above) { // also mounted under another name
+			if other, err := os.Stat(above); err == nil && os.SameFile(info, other) {
+				return true
+			}
+			if above == filepath.Dir(above) {
+				break
+			}
+		}
+	}
+	return false
+}
+
+// checkRoot refuses a root that could give nothing but cogflow's own files.
+func (p private) checkRoot(root string) error {
+	resolved, err := filepath.EvalSymlinks(root)
+	if err != nil {
+		resolved = root // it may be mounted later; then opening looks again
+	}
+	if p.owns(filepath.Clean(resolved)) {
+		return fault.New(fault.Input, "read "+configKey, root, ownFiles)
+	}
+	return nil
+}
+
+// checkFile refuses what was opened if it is cogflow's own, wherever its path led by then.
+func (p private) checkFile(op, path string, f *os.File) error {
+	at, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
+	if err != nil { // only Linux says it
+		if at, err = filepath.EvalSymlinks(path); err != nil {
+			return explain(op, path, err)
+		}
+	}
+	if p.owns(at) {
+		return fault.New(fault.Input, op, path, ownFiles)
+	}
+	return nil
+}
+
+func (p private) checkObject(op string, at location) error {
+	for _, own := range p.bucket {
+		if own.holds(at) {
+			return fault.New(fault.Input, op, at.String(), ownFiles)
+		}
+	}
+	return nil
+}

@@ -139,7 +139,7 @@ type RunningInput struct {
 // RunningResult holds those that are no longer open.
 type RunningResult struct {
 	Closed []string `json:"closed"`
-	Others []string `json:"others,omitempty"` // open, but of another tenant
+	Others []string `json:"others,omitempty"` // open, but no video of this library, or of another tenant
 }
 
 // Running finds children that ended without a word, as terminated ones do.
@@ -154,7 +154,7 @@ func (a *Ingest) Running(ctx context.Context, in RunningInput) (RunningResult, e
 			out.Closed = append(out.Closed, id)
 			continue
 		}
-		switch owner, err := a.Runs.Tenant(ctx, id); {
+		switch owner, err := a.Runs.VideoTenant(ctx, id, activity.GetInfo(ctx).WorkflowExecution.ID); {
 		case err != nil:
 			return out, err
 		case in.Tenant != "" && owner != in.Tenant: // a library of an earlier build does not say its tenant

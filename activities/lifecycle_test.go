@@ -220,9 +220,9 @@ func TestFormerDetailsAreKept(t *testing.T) {
 // alone: no other workflow runs.
 type alone struct{}
 
-func (alone) Tenant(context.Context, string) (tenant.ID, error)         { return "", nil }
-func (alone) Running(context.Context, string, string) (bool, error)     { return false, nil }
-func (alone) Signal(context.Context, string, string, string, any) error { return nil }
+func (alone) VideoTenant(context.Context, string, string) (tenant.ID, error) { return "", nil }
+func (alone) Running(context.Context, string, string) (bool, error)          { return false, nil }
+func (alone) Signal(context.Context, string, string, string, any) error      { return nil }
 
 func storeRecipe(t *testing.T, s Store, p video.Profile) video.Fingerprint {
 	t.Helper()

@@ -70,9 +70,10 @@ type Runs interface {
 	// Running reports whether a run is still open. A run that the server no
 	// longer knows is not.
 	Running(ctx context.Context, workflowID, runID string) (bool, error)
-	// Tenant returns whose the current run of a workflow is, by its search
-	// attribute; "" if it has none or the server no longer knows it.
-	Tenant(ctx context.Context, workflowID string) (tenant.ID, error)
+	// VideoTenant returns whose the current run of a workflow is, if it is a video
+	// that a library of the given workflow id started, as the server says; else "".
+	// Whoever starts a workflow sets its search attributes, but not its parent.
+	VideoTenant(ctx context.Context, workflowID, libraryID string) (tenant.ID, error)
 	// Signal sends a signal to the current run of a workflow.
 	Signal(ctx context.Context, workflowID, runID, name string, payload any) error
 }

@@ -33,14 +33,18 @@ func (r runs) Running(ctx context.Context, workflowID, runID string) (bool, erro
 	return !workflows.Closed(d.Status), nil
 }
 
-// Tenant returns whose a workflow is.
-func (r runs) Tenant(ctx context.Context, workflowID string) (tenant.ID, error) {
+// VideoTenant returns whose a workflow is that a library started.
+func (r runs) VideoTenant(ctx context.Context, workflowID, libraryID string) (tenant.ID, error) {
 	d, err := r.client.DescribeWorkflow(ctx, workflowID, "")
 	if _, gone := errors.AsType[*serviceerror.NotFound](err); gone {
 		return "", nil
 	}
 	if err != nil {
 		return "", fault.Wrap(fault.Transport, "describe workflow", workflowID, err)
+	}
+	info := d.RawResponse.GetWorkflowExecutionInfo()
+	if info.GetType().GetName() != "IngestVideo" || info.GetParentExecution().GetWorkflowId() != libraryID {
+		return "", nil // somebody else started it, and said what its attributes are
 	}
 	name, _ := d.TypedSearchAttributes.GetKeyword(temporal.NewSearchAttributeKeyKeyword(workflows.AttrTenant))
 	return tenant.ID(name), nil

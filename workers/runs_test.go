@@ -5,10 +5,17 @@ import (
 
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
+	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/mocks"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/workflows"
 )
 
 // TestOpenRunsKeepTheirClaims: only a run that has ended for sure is not running.
@@ -37,4 +44,27 @@ func TestOpenRunsKeepTheirClaims(t *testing.T) {
 	require.True(t, running(99, "", nil), "a status of a newer server")
 	require.True(t, running(enums.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW, "", nil), "the chain goes on")
 	require.False(t, running(0, "", serviceerror.NewNotFound("gone")))
+}
+
+// TestVideoTenant: a workflow that has the id of a library's video counts as one only
+// if the server says that the library started it, whatever its starter said.
+func TestVideoTenant(t *testing.T) {
+	t.Parallel()
+	owner := func(kind, parent string) tenant.ID {
+		c := mocks.NewClient(t)
+		info := &workflowpb.WorkflowExecutionInfo{Type: &commonpb.WorkflowType{Name: kind}}
+		if parent != "" {
+			info.ParentExecution = &commonpb.WorkflowExecution{WorkflowId: parent}
+		}
+		d := &client.WorkflowExecutionDescription{RawResponse: &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: info}}
+		d.TypedSearchAttributes = temporal.NewSearchAttributes(temporal.NewSearchAttributeKeyKeyword(workflows.AttrTenant).ValueSet("a"))
+		c.On("DescribeWorkflow", mock.Anything, "lib/000000", "").Return(d, nil)
+		of, err := runs{c}.VideoTenant(t.Context(), "lib/000000", "lib")
+		require.NoError(t, err)
+		return of
+	}
+	require.Equal(t, tenant.ID("a"), owner("IngestVideo", "lib"))
+	require.Empty(t, owner("IngestVideo", ""), "it was started by itself")
+	require.Empty(t, owner("IngestVideo", "another"))
+	require.Empty(t, owner("TrainSFT", "lib"))
 }

@@ -144,7 +144,7 @@ func (r *libraryRun) ofAnother(ctx workflow.Context, id string) *video.Failure {
 	case slices.Contains(found.Others, id):
 		return &video.Failure{
 			Stage: stageIngest, Class: string(fault.Input),
-			Reason: "a workflow of another tenant has the id " + id + "; start the library under another id",
+			Reason: "a workflow that no library of this tenant started has the id " + id + "; start the library under another id",
 		}
 	}
 	return nil

@@ -65,7 +65,7 @@ func newLive(t *testing.T, classes ...string) *live {
 // liveRuns asks the server.
 type liveRuns struct{ client client.Client }
 
-func (r liveRuns) Tenant(context.Context, string) (tenant.ID, error) { return "", nil }
+func (r liveRuns) VideoTenant(context.Context, string, string) (tenant.ID, error) { return "", nil }
 
 func (r liveRuns) Running(ctx context.Context, workflowID, runID string) (bool, error) {
 	d, err := r.client.DescribeWorkflow(ctx, workflowID, runID)

@@ -191,9 +191,9 @@ func caption(r video.DescribeRequest) video.Caption {
 // nobody is a server on which nothing runs.
 type nobody struct{}
 
-func (nobody) Tenant(context.Context, string) (tenant.ID, error)         { return "", nil }
-func (nobody) Running(context.Context, string, string) (bool, error)     { return false, nil }
-func (nobody) Signal(context.Context, string, string, string, any) error { return nil }
+func (nobody) VideoTenant(context.Context, string, string) (tenant.ID, error) { return "", nil }
+func (nobody) Running(context.Context, string, string) (bool, error)          { return false, nil }
+func (nobody) Signal(context.Context, string, string, string, any) error      { return nil }
 
 // objects lists the keys of the store.
 func (w *world) objects() []string {

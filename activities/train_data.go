@@ -126,11 +126,21 @@ type StoreRowsInput struct {
 // Owner is the tenant that the activity works for.
 func (in StoreRowsInput) Owner() tenant.ID { return in.Tenant }
 
+// NewStoreRows names rows by what they are, so that a workflow knows the name at once.
+func NewStoreRows(t tenant.ID, rows []json.RawMessage) (StoreRowsInput, error) {
+	data, err := json.Marshal(rows)
+	return StoreRowsInput{Tenant: t, URI: UploadScheme + hashOf(data), Rows: data}, err
+}
+
+func hashOf(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
 // StoreRows stores rows of an input as if they had been uploaded. Equal rows have one
 // key, so a repeat is harmless.
 func (a *Train) StoreRows(ctx context.Context, in StoreRowsInput) error {
-	sum := sha256.Sum256(in.Rows)
-	id := hex.EncodeToString(sum[:])
+	id := hashOf(in.Rows)
 	if in.URI != UploadScheme+id {
 		return fault.New(fault.Input, "store rows", in.URI, "it is not the hash of the rows")
 	}

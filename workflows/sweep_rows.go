@@ -1,11 +1,8 @@
 package workflows
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"math"
 	"strings"
 
 	"go.temporal.io/sdk/workflow"
@@ -24,6 +21,8 @@ const (
 	maxVaried      = 64      // settings
 	maxVariedName  = 256     // bytes
 	maxVariedDepth = 8       // names between dots
+
+	unbounded = 1 << 40 // more than an input can hold
 )
 
 // bound refuses what makes a sweep too large, and takes the rows that all runs have in
@@ -31,7 +30,7 @@ const (
 // knew no bounds go on as they began.
 func (r *sweepRun) bound(ctx workflow.Context) (size int, err error) {
 	if workflow.GetVersion(ctx, "sweep-inputs-bounded", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
-		return math.MaxInt, nil
+		return unbounded, nil
 	}
 	varied := workflow.DeterministicKeys(r.in.Grid)
 	if err := checkVaried("grid", varied); err != nil {
@@ -75,19 +74,18 @@ func (r *sweepRun) takeRows(varied []string) error {
 		if err := checkDataset("train."+field, d); err != nil {
 			return err
 		}
-		rows, err := json.Marshal(d.Rows)
+		rows, err := activities.NewStoreRows(tenant.ID(r.in.Tenant), d.Rows)
 		if err != nil {
 			return fault.Wrap(fault.Input, "read input", "train."+field, err)
 		}
-		sum := sha256.Sum256(rows)
-		d.Rows, d.URI = nil, activities.UploadScheme+hex.EncodeToString(sum[:])
+		d.Rows, d.URI = nil, rows.URI
 		if d.Name == "" {
 			d.Name = "rows of the input"
 		}
 		if train[field], err = json.Marshal(d); err != nil {
 			return fault.Wrap(fault.Input, "read input", "train."+field, err)
 		}
-		r.rows = append(r.rows, activities.StoreRowsInput{Tenant: tenant.ID(r.in.Tenant), URI: d.URI, Rows: rows})
+		r.rows = append(r.rows, rows)
 	}
 	if len(r.rows) == 0 {
 		return nil

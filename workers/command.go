@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"strings"
 
@@ -90,6 +91,9 @@ func (f flags) start(ctx context.Context, args []string, getenv func(string) str
 
 func newLogger(level string, out io.Writer) (*zap.Logger, error) {
 	parsed, err := zapcore.ParseLevel(level)
+	if err == nil && level == "" {
+		err = errors.New("--log-level is empty; want debug, info, warn or error")
+	}
 	if err != nil {
 		return nil, err
 	}

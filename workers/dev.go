@@ -91,10 +91,13 @@ func startServer(ctx context.Context, getenv func(string) string) (*devserver.Se
 	o := devserver.Options{Binary: binary, Dir: stateDir, Port: devserver.DefaultPort, UIPort: devserver.DefaultUIPort}
 	for name, port := range map[string]*int{"COGFLOW_PORT": &o.Port, "COGFLOW_UI_PORT": &o.UIPort} {
 		if text := getenv(name); text != "" {
-			if *port, err = strconv.Atoi(text); err != nil {
+			if *port, err = portNumber(text); err != nil {
 				return nil, fault.New(fault.Input, "read", name, "want a port number, not "+strconv.Quote(text))
 			}
 		}
+	}
+	if o.Port == o.UIPort {
+		return nil, fault.New(fault.Input, "read", "COGFLOW_UI_PORT", "it is the port of the server; want another one")
 	}
 	return devserver.Start(ctx, o)
 }

@@ -168,13 +168,20 @@ func poolNames() []string {
 	return names
 }
 
-// choosePools picks pools by name.
+// choosePools picks pools by name. No name at all is a variable that is not set, and
+// not a worker that serves nothing.
 func choosePools(names []string) ([]pool, error) {
-	if slices.Contains(names, "all") {
+	if len(names) == 0 {
+		return nil, fault.New(fault.Input, "choose pools", "", "--pools is empty; name pools, or leave it out to serve all")
+	}
+	if slices.Equal(names, []string{"all"}) {
 		return pools(), nil
 	}
 	var chosen []pool
-	for _, name := range names {
+	for i, name := range names {
+		if slices.Contains(names[:i], name) {
+			return nil, fault.New(fault.Input, "choose pools", name, "it is listed twice")
+		}
 		at := slices.IndexFunc(pools(), func(p pool) bool { return p.name == name })
 		if at < 0 {
 			return nil, fault.New(fault.Input, "choose pools", name,
@@ -189,7 +196,7 @@ func choosePools(names []string) ([]pool, error) {
 // the NVIDIA driver's own tool and is cpu where there is none.
 func gpuClass(ctx context.Context, asked string) (string, error) {
 	switch {
-	case asked == "none" || asked == "":
+	case asked == "none":
 		return "cpu", nil
 	case slices.Contains(video.GPUClasses(), asked):
 		return asked, nil

@@ -43,9 +43,9 @@ func serve(ctx context.Context, c config.Config, getenv func(string) string, poo
 	slog.SetDefault(structured)
 	options.Logger = log.NewStructuredLogger(structured)
 	options.FailureConverter = newFailures(newRedactor(c, getenv))
-	temporal, err := client.DialContext(ctx, options)
+	temporal, err := connect(ctx, options, logger)
 	if err != nil {
-		return fault.Wrap(fault.Transport, "reach the Temporal server at", options.HostPort, err)
+		return err
 	}
 	defer temporal.Close()
 	if slices.ContainsFunc(pools, func(p pool) bool { return p.name == workflows.QueueMain }) {

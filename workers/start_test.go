@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -92,6 +93,11 @@ func TestFailingStart(t *testing.T) {
 		"ledger in a file":   {spoil: inAFile("COGFLOW_LEDGER", ""), says: []string{"a-file/x", "COGFLOW_LEDGER"}},
 		"ledger is damaged":  {spoil: damaged("COGFLOW_LEDGER"), says: []string{"ledger.db", "damaged", "move it away"}},
 		"ledger is newer":    {spoil: newer("COGFLOW_LEDGER"), says: []string{"ledger.db", "newer cogflow"}},
+		"ledger is a pipe":   {spoil: pipe("COGFLOW_LEDGER", ""), says: []string{"a-pipe", "regular file"}},
+		"index is a pipe":    {spoil: pipe("COGFLOW_INDEX", ""), says: []string{"a-pipe", "regular file"}},
+		"store is a pipe":    {spoil: pipe("COGFLOW_STORE", "file://"), says: []string{"a-pipe"}},
+		"scratch is a pipe":  {spoil: pipe("COGFLOW_SCRATCH", ""), says: []string{"a-pipe", "COGFLOW_SCRATCH"}},
+		"ledger is a folder": {spoil: folder("COGFLOW_LEDGER"), says: []string{"a-folder", "regular file"}},
 		"scratch in a file":  {spoil: inAFile("COGFLOW_SCRATCH", ""), says: []string{"a-file/x", "COGFLOW_SCRATCH"}},
 		"no key to describe": {spoil: keys("EMBED_KEY", "TRANSCRIBE_KEY"), says: []string{"describer", "DESCRIBE_KEY is not set"}},
 		"no key to embed": {
@@ -251,5 +257,23 @@ func TestSupervisorRestartsAfterCrash(t *testing.T) {
 		require.Equal(t, 1, runs, script)
 		require.ErrorContains(t, err, "configuration")
 		require.NotEqual(t, exitFailed, exitCode(err))
+	}
+}
+
+// pipe names a FIFO, which a program that opens it may wait for.
+func pipe(variable, scheme string) func(*testing.T, wiredIn) {
+	return func(t *testing.T, w wiredIn) {
+		t.Helper()
+		path := filepath.Join(w.dir, "a-pipe")
+		require.NoError(t, syscall.Mkfifo(path, 0o600))
+		w.env[variable] = scheme + path
+	}
+}
+
+func folder(variable string) func(*testing.T, wiredIn) {
+	return func(t *testing.T, w wiredIn) {
+		t.Helper()
+		w.env[variable] = filepath.Join(w.dir, "a-folder")
+		require.NoError(t, os.Mkdir(w.env[variable], 0o700))
 	}
 }

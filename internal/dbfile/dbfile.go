@@ -9,6 +9,7 @@ import (
 	"database/sql"
 	"errors"
 	"net/url"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -59,6 +60,9 @@ func Open(ctx context.Context, path string, kind Kind) (*DB, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, &fault.Error{Class: fault.Input, Op: op, Subject: path, Err: err}
+	}
+	if info, err := os.Stat(abs); err == nil && !info.Mode().IsRegular() {
+		return nil, fault.New(fault.Input, op, abs, "it must be a regular file; correct the path")
 	}
 	if err := MakePrivate(abs); err != nil {
 		return nil, cannotOpen(op, abs, err)

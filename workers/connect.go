@@ -1,0 +1,103 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"go.uber.org/zap"
+
+	"github.com/cogniverse/cogflow/fault"
+)
+
+// How long a worker waits for a namespace that the server does not know, and how often
+// it asks. A new namespace takes seconds to be known everywhere, and a deployment may
+// create it beside the workers. One that is not there then is a wrong configuration:
+// a supervisor would start the worker again for ever.
+const (
+	namespaceWait  = 2 * time.Minute
+	namespacePause = 2 * time.Second
+)
+
+// connect reaches the server and the namespace that the options name.
+func connect(ctx context.Context, options client.Options, logger *zap.Logger) (client.Client, error) {
+	if err := checkAddress(options.HostPort); err != nil {
+		return nil, err
+	}
+	temporal, err := client.DialContext(ctx, options)
+	if err != nil {
+		return nil, fault.Wrap(fault.Transport, "reach the Temporal server at", options.HostPort, err)
+	}
+	namespace := cmp.Or(options.Namespace, client.DefaultNamespace)
+	err = awaitNamespace(ctx, namespace, logger, func(ctx context.Context) error {
+		_, err := temporal.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: namespace})
+		return err
+	})
+	if err != nil {
+		temporal.Close()
+		return nil, err
+	}
+	return temporal, nil
+}
+
+// checkAddress refuses a port that cannot be one. A name that is not known, or a server
+// that does not answer, may come to be.
+func checkAddress(hostPort string) error {
+	at := hostPort[strings.LastIndexByte(hostPort, '/')+1:] // "dns:///host:7233" is one, too
+	_, port, err := net.SplitHostPort(at)
+	if err != nil {
+		return nil //nolint:nilerr // without a port, or of a form that the client knows
+	}
+	if _, err := portNumber(port); err != nil {
+		return fault.New(fault.Input, "read TEMPORAL_ADDRESS", hostPort, "want host:port with a port from 1 to 65535")
+	}
+	return nil
+}
+
+// portNumber reads a TCP port.
+func portNumber(text string) (int, error) {
+	n, err := strconv.ParseUint(text, 10, 16)
+	if err == nil && n == 0 {
+		err = strconv.ErrRange
+	}
+	return int(n), err
+}
+
+// awaitNamespace waits until the server knows a namespace. Any other answer than that it
+// does not is left to whoever asks for more: not everybody may describe a namespace.
+func awaitNamespace(ctx context.Context, namespace string, logger *zap.Logger, describe func(context.Context) error) error {
+	began := time.Now()
+	for said := false; ; said = true {
+		err := describe(ctx)
+		if !noNamespace(err) {
+			return nil
+		}
+		if time.Since(began) >= namespaceWait {
+			return &fault.Error{
+				Class: fault.Input, Op: "find the Temporal namespace", Subject: namespace, Err: err,
+				Reason: "the server has no such namespace; correct TEMPORAL_NAMESPACE, or create it: temporal operator namespace create -n " + namespace,
+			}
+		}
+		if !said {
+			logger.Warn("the server has no such namespace yet", zap.String("namespace", namespace), zap.Duration("waiting", namespaceWait))
+		}
+		select {
+		case <-time.After(namespacePause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func noNamespace(err error) bool {
+	_, missing := errors.AsType[*serviceerror.NamespaceNotFound](err)
+	_, invalid := errors.AsType[*serviceerror.NotFound](err)
+	return missing || invalid
+}

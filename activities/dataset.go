@@ -14,6 +14,7 @@ import (
 	"github.com/cogniverse/cogflow/object"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/rows"
 )
 
 // Documents opens the files that users name as datasets.
@@ -34,7 +35,7 @@ type Dataset struct {
 const UploadScheme = "dataset:"
 
 // openDataset opens what a dataset names. It can be read several times.
-func openDataset(ctx context.Context, s Store, documents Documents, t tenant.ID, d Dataset) (open training.Source, name string, closeAll func(), err error) {
+func openDataset(ctx context.Context, s Store, documents Documents, t tenant.ID, d Dataset) (open rows.Source, name string, closeAll func(), err error) {
 	nothing := func() {}
 	if len(d.Rows) > 0 {
 		rows, err := json.Marshal(d.Rows)
@@ -71,7 +72,7 @@ func ofDataset(err error) error {
 }
 
 // openUpload opens a dataset that lies in the store already.
-func openUpload(ctx context.Context, s Store, t tenant.ID, uri, sum string) (training.Source, error) {
+func openUpload(ctx context.Context, s Store, t tenant.ID, uri, sum string) (rows.Source, error) {
 	if len(sum) != 64 || strings.Trim(sum, "0123456789abcdef") != "" {
 		return nil, fault.New(fault.Input, "read dataset", uri, "want dataset: and 64 hexadecimal digits")
 	}

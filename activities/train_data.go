@@ -13,6 +13,8 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/dataset"
+	"github.com/cogniverse/cogflow/training/rows"
 )
 
 // PrepareInput asks for datasets to be checked and brought into canonical form.
@@ -32,8 +34,8 @@ type PrepareInput struct {
 // Owner is the tenant that the activity works for.
 func (in PrepareInput) Owner() tenant.ID { return in.Tenant }
 
-func (in PrepareInput) options(name, evalName string) training.CheckOptions {
-	o := training.CheckOptions{
+func (in PrepareInput) options(name, evalName string) dataset.CheckOptions {
+	o := dataset.CheckOptions{
 		Name: name, EvalName: evalName, Method: in.Method, MaxSeqLength: in.MaxSeqLength,
 		AllowDropped: in.AllowDropped, Seed: in.Seed,
 	}
@@ -47,39 +49,39 @@ func (in PrepareInput) options(name, evalName string) training.CheckOptions {
 
 // PrepareDataset checks a dataset before any GPU is taken, and stores its rows
 // under their hash in the one form that the trainer reads.
-func (a *Train) PrepareDataset(ctx context.Context, in PrepareInput) (training.Check, error) {
+func (a *Train) PrepareDataset(ctx context.Context, in PrepareInput) (dataset.Check, error) {
 	source, name, closeSource, err := openDataset(ctx, a.Store, a.Documents, in.Tenant, in.Train)
 	if err != nil {
-		return training.Check{}, err
+		return dataset.Check{}, err
 	}
 	defer closeSource()
-	var held training.Source
+	var held rows.Source
 	evalName := ""
 	if in.Eval != nil {
 		open, of, closeEval, err := openDataset(ctx, a.Store, a.Documents, in.Tenant, *in.Eval)
 		if err != nil {
-			return training.Check{}, err
+			return dataset.Check{}, err
 		}
 		defer closeEval()
 		held, evalName = open, of
 	}
 	dir, err := os.MkdirTemp(a.Scratch, "dataset-")
 	if err != nil {
-		return training.Check{}, fault.Disk("prepare dataset in", a.Scratch, err)
+		return dataset.Check{}, fault.Disk("prepare dataset in", a.Scratch, err)
 	}
 	defer os.RemoveAll(dir)
 	train, eval, err := scratchFiles(dir)
 	if err != nil {
-		return training.Check{}, err
+		return dataset.Check{}, err
 	}
 	defer train.Close()
 	defer eval.Close()
-	check, err := training.Prepare(ctx, in.options(name, evalName), source, held, train, eval)
+	check, err := dataset.Prepare(ctx, in.options(name, evalName), source, held, train, eval)
 	if err != nil {
-		return training.Check{}, err
+		return dataset.Check{}, err
 	}
 	if err := in.enough(check, name); err != nil {
-		return training.Check{}, err
+		return dataset.Check{}, err
 	}
 	if err := a.keepRows(ctx, in.Tenant, train, *check.TrainFile); err != nil || check.EvalFile == nil {
 		return check, err
@@ -88,12 +90,12 @@ func (a *Train) PrepareDataset(ctx context.Context, in PrepareInput) (training.C
 }
 
 // enough refuses rows that are good, but too few or not what the loss needs.
-func (in PrepareInput) enough(check training.Check, name string) error {
-	switch rows := check.Train.Kept; {
-	case rows < in.MinRows:
+func (in PrepareInput) enough(check dataset.Check, name string) error {
+	switch kept := check.Train.Kept; {
+	case kept < in.MinRows:
 		return fault.New(fault.Input, "check dataset", name,
-			fmt.Sprintf("too few rows to teach much: %d; add more, or set min_rows (now %d)", rows, in.MinRows))
-	case in.Loss == "triplet" && check.Train.Format == training.FormatPair:
+			fmt.Sprintf("too few rows to teach much: %d; add more, or set min_rows (now %d)", kept, in.MinRows))
+	case in.Loss == "triplet" && check.Train.Format == rows.FormatPair:
 		return fault.New(fault.Input, "check dataset", name,
 			`its rows have no "negative", which the triplet loss needs; add one to each, or set loss to "mnr"`)
 	}

@@ -8,24 +8,25 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cogniverse/cogflow/fault"
-	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/dataset"
+	"github.com/cogniverse/cogflow/training/rows"
 )
 
 func TestEnoughRows(t *testing.T) {
 	t.Parallel()
-	check := func(rows int, format training.Format) training.Check {
-		return training.Check{Train: training.Survey{Kept: rows, Format: format}}
+	check := func(rows int, format rows.Format) dataset.Check {
+		return dataset.Check{Train: dataset.Survey{Kept: rows, Format: format}}
 	}
 	in := PrepareInput{MinRows: 50}
-	require.NoError(t, in.enough(check(50, training.FormatMessages), "d"))
-	require.EqualError(t, in.enough(check(1, training.FormatMessages), "d"),
+	require.NoError(t, in.enough(check(50, rows.FormatMessages), "d"))
+	require.EqualError(t, in.enough(check(1, rows.FormatMessages), "d"),
 		`check dataset "d": too few rows to teach much: 1; add more, or set min_rows (now 50)`)
 
 	in.Loss = "triplet"
-	require.NoError(t, in.enough(check(50, training.FormatTriplet), "d"))
-	require.ErrorContains(t, in.enough(check(50, training.FormatPair), "d"), `its rows have no "negative"`)
+	require.NoError(t, in.enough(check(50, rows.FormatTriplet), "d"))
+	require.ErrorContains(t, in.enough(check(50, rows.FormatPair), "d"), `its rows have no "negative"`)
 	in.Loss = "mnr"
-	require.NoError(t, in.enough(check(50, training.FormatPair), "d"))
+	require.NoError(t, in.enough(check(50, rows.FormatPair), "d"))
 }
 
 func TestFaultsOfDatasets(t *testing.T) {

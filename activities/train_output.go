@@ -6,6 +6,7 @@ import (
 	"io/fs"
 
 	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/estimate"
 )
 
 // keepOutput stores what the job came to: weights, evaluations, events, and the
@@ -132,7 +133,7 @@ func (r *trainRun) keepSpeed(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(ctx, r.a.Store, key, training.Speed{
+	return writeJSON(ctx, r.a.Store, key, estimate.Speed{
 		Model: r.in.Spec.Model, Method: r.in.Spec.Method, Class: r.in.Class, Numerics: r.in.Spec.Numerics,
 		LoRA: r.in.Spec.LoRA != nil, TokensPerSecond: p.Report.TokensPerSecond,
 		StartupSeconds: r.startup.Seconds(),

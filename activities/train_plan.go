@@ -8,6 +8,8 @@ import (
 	"github.com/cogniverse/cogflow/object"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/dataset"
+	"github.com/cogniverse/cogflow/training/estimate"
 )
 
 // PlanInput asks what a job is and what it will need.
@@ -21,7 +23,7 @@ type PlanInput struct {
 	Seed      int64           `json:"seed"`
 	Train     training.File   `json:"train"`
 	Eval      *training.File  `json:"eval,omitempty"`
-	Lengths   training.Spread `json:"lengths"` // estimated tokens a row of the whole dataset
+	Lengths   dataset.Spread  `json:"lengths"` // estimated tokens a row of the whole dataset
 	Rows      int             `json:"rows"`    // that Lengths is of
 	GPU       []string        `json:"gpu"`
 	BudgetUSD float64         `json:"budget_usd,omitempty"`
@@ -35,7 +37,7 @@ type Plan struct {
 	Job      string            `json:"job"`
 	Spec     training.Spec     `json:"spec"`
 	Base     training.Model    `json:"base"` // without its path, which differs from worker to worker
-	Estimate training.Estimate `json:"estimate"`
+	Estimate estimate.Estimate `json:"estimate"`
 }
 
 // PlanTraining names the job by everything that decides its result, and
@@ -52,7 +54,7 @@ func (a *Train) PlanTraining(ctx context.Context, in PlanInput) (Plan, error) {
 	if err := shape.Serves(in.Method); err != nil {
 		return Plan{}, err
 	}
-	numerics, err := training.PinNumerics(in.GPU, in.Extras.Numerics)
+	numerics, err := estimate.PinNumerics(in.GPU, in.Extras.Numerics)
 	if err != nil {
 		return Plan{}, err
 	}
@@ -79,7 +81,7 @@ func (a *Train) PlanTraining(ctx context.Context, in PlanInput) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	p := training.Plan{
+	p := estimate.Plan{
 		Method: in.Method, Model: model.Name, Shape: shape, Config: in.Config, LoRA: lora, Numerics: numerics,
 		Classes: in.GPU, Rows: in.Train.Rows, Longest: in.Lengths.Max,
 		Speeds: speeds, Prices: a.Prices, BudgetUSD: in.BudgetUSD,
@@ -102,14 +104,14 @@ func share(total int64, rows, all int) int64 {
 }
 
 // speeds finds how fast such jobs were before on each class.
-func (a *Train) speeds(ctx context.Context, t tenant.ID, s training.Spec, classes []string) ([]training.Speed, error) {
-	var out []training.Speed
+func (a *Train) speeds(ctx context.Context, t tenant.ID, s training.Spec, classes []string) ([]estimate.Speed, error) {
+	var out []estimate.Speed
 	for _, class := range classes {
 		key, err := training.SpeedKey(t, s, class)
 		if err != nil {
 			return nil, err
 		}
-		var one training.Speed
+		var one estimate.Speed
 		switch err := readJSON(ctx, a.Store, key, &one); {
 		case err == nil:
 			out = append(out, one)

@@ -7,13 +7,15 @@ import (
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/estimate"
+	"github.com/cogniverse/cogflow/training/summary"
 	"github.com/cogniverse/cogflow/video"
 )
 
 // BaseModels finds base models on this worker's disk.
 type BaseModels interface {
 	Find(ctx context.Context, name string) (training.Model, error)
-	Shape(ctx context.Context, m training.Model) (training.Shape, error)
+	Shape(ctx context.Context, m training.Model) (estimate.Shape, error)
 }
 
 // Trainer runs one trainer process.
@@ -47,8 +49,8 @@ type GPULedger interface {
 
 // TrainReports render pages about training.
 type TrainReports struct {
-	Train func(w io.Writer, r training.Report) error
-	Sweep func(w io.Writer, r training.SweepReport) error
+	Train func(w io.Writer, r summary.Run) error
+	Sweep func(w io.Writer, r summary.Sweep) error
 }
 
 // Train holds what the training activities work with. A worker sets only the
@@ -61,7 +63,7 @@ type Train struct {
 	GPUs        GPUs
 	Ledger      GPULedger
 	Runs        Runs
-	Prices      training.Prices
+	Prices      estimate.Prices
 	Reports     TrainReports
 	Scratch     string  // directory for temporary files
 	Kept        string  // directory that outlives this process, on the same disk as Scratch

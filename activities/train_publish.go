@@ -13,6 +13,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/object"
 	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/dataset"
 )
 
 // PublishAdapterInput asks for what a job came to, to be published.
@@ -24,7 +25,7 @@ type PublishAdapterInput struct {
 	Base  training.Model `json:"base"`
 	Tally Tally          `json:"tally"`
 	GPU   string         `json:"gpu"`
-	Check training.Check `json:"check"`
+	Check dataset.Check  `json:"check"`
 
 	Ledger  string `json:"ledger,omitempty"`   // job that the ledger counts by; empty = the tally's cost is taken
 	IfThere bool   `json:"if_there,omitempty"` // nothing to publish is no error: a job may be stopped before its first checkpoint

@@ -9,6 +9,9 @@ import (
 
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/dataset"
+	"github.com/cogniverse/cogflow/training/estimate"
+	"github.com/cogniverse/cogflow/training/summary"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -21,8 +24,8 @@ type TrainReportInput struct {
 	RunID    string            `json:"run_id"` // first run of the chain
 	Started  time.Time         `json:"started"`
 	Ended    time.Time         `json:"ended"`
-	Check    training.Check    `json:"check"`
-	Estimate training.Estimate `json:"estimate"`
+	Check    dataset.Check     `json:"check"`
+	Estimate estimate.Estimate `json:"estimate"`
 }
 
 // WriteTrainReport renders the report of a training run into the store.
@@ -32,7 +35,7 @@ func (a *Train) WriteTrainReport(ctx context.Context, in TrainReportInput) (Repo
 	if err != nil {
 		return ReportResult{}, err
 	}
-	page := training.Report{
+	page := summary.Run{
 		Adapter: m, Tenant: in.Tenant, Workflow: run.ID, Run: in.RunID, Started: in.Started, Ended: in.Ended,
 		Status: in.Status, Plan: in.Estimate, Check: in.Check,
 	}
@@ -76,7 +79,7 @@ func (a *Train) history(ctx context.Context, t tenant.ID, job string) ([]trainin
 const sampledEach = 5
 
 // samples picks held-out rows that say most about what changed.
-func (a *Train) samples(ctx context.Context, in JobInput, s training.Spec) ([]training.Sample, error) {
+func (a *Train) samples(ctx context.Context, in JobInput, s training.Spec) ([]summary.Sample, error) {
 	out, err := a.output(ctx, in.Tenant, in.Job)
 	if err != nil || out == nil || s.Evaluation == "" || out.Outcome.Comparison == nil {
 		return nil, err // a cancelled job was not evaluated
@@ -92,7 +95,7 @@ func (a *Train) samples(ctx context.Context, in JobInput, s training.Spec) ([]tr
 			return nil, err
 		}
 	}
-	samples := training.Samples(out.Outcome.Comparison.Metric, values[0], values[1], sampledEach)
+	samples := summary.Samples(out.Outcome.Comparison.Metric, values[0], values[1], sampledEach)
 	rows, err := readAll(ctx, a.Store, training.DatasetKey(in.Tenant, s.Evaluation))
 	if err != nil {
 		return nil, err
@@ -114,8 +117,8 @@ const maxSampleText = 2000
 
 // SweepReportInput is what the page about a sweep shows.
 type SweepReportInput struct {
-	RunID  string               `json:"run_id"`
-	Report training.SweepReport `json:"report"`
+	RunID  string        `json:"run_id"`
+	Report summary.Sweep `json:"report"`
 }
 
 // Owner is the tenant that the activity works for.

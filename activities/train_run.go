@@ -16,6 +16,7 @@ import (
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/estimate"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -287,7 +288,7 @@ func (r *trainRun) processes(ctx context.Context, job training.Job) (training.Jo
 		if !errors.Is(err, training.ErrOutOfMemory) || r.isStopping() {
 			return job, err
 		}
-		micro, accumulation, ok := training.SmallerBatch(job.MicroBatch, job.Accumulation)
+		micro, accumulation, ok := estimate.SmallerBatch(job.MicroBatch, job.Accumulation)
 		if !ok {
 			return job, err
 		}

@@ -16,6 +16,9 @@ import (
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/dataset"
+	"github.com/cogniverse/cogflow/training/estimate"
+	"github.com/cogniverse/cogflow/training/rows"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
@@ -38,8 +41,8 @@ func TestTraining(t *testing.T) {
 	step("download", testDownload)
 }
 
-// rows writes a dataset of n examples and returns its name and URI.
-func rows(t *testing.T, dir string, n int) (name, uri string) {
+// datasetOf writes a dataset of n examples and returns its name and URI.
+func datasetOf(t *testing.T, dir string, n int) (name, uri string) {
 	t.Helper()
 	var text strings.Builder
 	for i := range n {
@@ -52,7 +55,7 @@ func rows(t *testing.T, dir string, n int) (name, uri string) {
 }
 
 func testTrainStart(t *testing.T, b *bench) {
-	file, uri := rows(t, b.dir, 60)
+	file, uri := datasetOf(t, b.dir, 60)
 	config := filepath.Join(b.dir, "settings.json")
 	require.NoError(t, os.WriteFile(config, []byte(`{"epochs": 2, "lora": {"r": 4, "alpha": 8}}`), 0o600))
 	args := []string{
@@ -88,7 +91,7 @@ func testTrainStart(t *testing.T, b *bench) {
 }
 
 func testTrainSteer(t *testing.T, b *bench) {
-	file, _ := rows(t, b.dir, 61)
+	file, _ := datasetOf(t, b.dir, 61)
 	code, out, errors := b.run("train", "sft", "--dataset", file, "--base-model", "org/base", "--name", "wait", "--detach")
 	require.Equal(t, exitDone, code, errors)
 	id := strings.TrimSpace(out)
@@ -130,7 +133,7 @@ func testTrainSteer(t *testing.T, b *bench) {
 }
 
 func testTrainResults(t *testing.T, b *bench) {
-	file, _ := rows(t, b.dir, 60)
+	file, _ := datasetOf(t, b.dir, 60)
 	train := func(method, name string, more ...string) (int, string, string) {
 		return b.run(append([]string{"train", method, "--dataset", file, "--base-model", "org/base", "--name", name}, more...)...)
 	}
@@ -150,7 +153,7 @@ func testTrainResults(t *testing.T, b *bench) {
 	require.Equal(t, exitDone, code, errors)
 	begun, err := firstEvent(t.Context(), b.client, "continued", decode[started](t, out).RunID)
 	require.NoError(t, err)
-	_, uri := rows(t, b.dir, 60)
+	_, uri := datasetOf(t, b.dir, 60)
 	assert.JSONEq(t, `{"tenant": "default", "priority": 3, "budget_usd": 50, "name": "continue", "base_model": "org/base", "dataset": {"uri": "`+uri+`", "name": "rows-60.jsonl"}}`,
 		string(begun.GetInput().GetPayloads()[0].GetData()), "the input of the first run, and the budget of the last")
 	code, _, errors = b.run("stop", "train-nobody")
@@ -158,13 +161,13 @@ func testTrainResults(t *testing.T, b *bench) {
 }
 
 func testTrainAuto(t *testing.T, b *bench) {
-	file, _ := rows(t, b.dir, 60)
+	file, _ := datasetOf(t, b.dir, 60)
 	code, out, errors := b.run("train", "--method", "auto", "--dataset", file, "--base-model", "org/base")
 	assert.Equal(t, exitDone, code, errors)
 	assert.Contains(t, errors, "Method: sft (60 examples")
 	assert.Contains(t, out, "sft-base@3: trained")
 
-	file, _ = rows(t, b.dir, 10)
+	file, _ = datasetOf(t, b.dir, 10)
 	code, _, errors = b.run("train", "auto", "--dataset", file, "--base-model", "org/base")
 	assert.Equal(t, exitFailed, code)
 	assert.Contains(t, errors, "10 of 50 examples")
@@ -174,7 +177,7 @@ func testTrainAuto(t *testing.T, b *bench) {
 }
 
 func testSweepCommand(t *testing.T, b *bench) {
-	file, uri := rows(t, b.dir, 60)
+	file, uri := datasetOf(t, b.dir, 60)
 	args := []string{
 		"train", "sweep", "sft", "--dataset", file, "--base-model", "org/base", "--name", "support", "--set", "epochs=1", "--budget", "9",
 		"--grid", "learning_rate=1e-4,2e-4,5e-3", "--grid", `lora.r=[8]`, "--concurrency", "3",
@@ -251,7 +254,7 @@ func testDownload(t *testing.T, b *bench) {
 
 func TestTrainUsage(t *testing.T) {
 	t.Parallel()
-	file, _ := rows(t, t.TempDir(), 3)
+	file, _ := datasetOf(t, t.TempDir(), 3)
 	b := &bench{t: t, dir: t.TempDir()} // no server: none of these comes so far
 	base := []string{"--dataset", file, "--base-model", "org/base"}
 	for name, c := range map[string]struct {
@@ -339,22 +342,22 @@ func TestTrainGolden(t *testing.T) {
 		Job: "0123456789abcdef01234567", Method: training.SFT, Status: "dry_run",
 		Plan: &activities.Plan{
 			Spec: training.Spec{Model: "HuggingFaceTB/SmolLM3-3B", Config: training.Config{MaxSeqLength: 512}},
-			Estimate: training.Estimate{
+			Estimate: estimate.Estimate{
 				Parameters: 3_075_098_624, LoRAParameters: 3_784_704, Numerics: training.BF16, Tokens: 1_834_221, Steps: 540,
-				Classes: []training.ClassEstimate{
-					{Class: "t4", NeedBytes: 17 << 30, HasBytes: 15 << 30, Source: training.Unknown, Reason: "needs 2.0 GiB more than it has"},
-					{Class: "a10g", Fits: true, WithinBudget: true, NeedBytes: 12 << 30, HasBytes: 22 << 30, MicroBatch: 4, Accumulation: 4, TokensPerSecond: 700, Seconds: 2620, CostUSD: &cost, Source: training.Formula},
-					{Class: "h100", Fits: true, NeedBytes: 12 << 30, HasBytes: 79 << 30, MicroBatch: 4, Accumulation: 4, TokensPerSecond: 12_000, Seconds: 153, Source: training.Measured, Reason: "over the budget"},
+				Classes: []estimate.ClassEstimate{
+					{Class: "t4", NeedBytes: 17 << 30, HasBytes: 15 << 30, Source: estimate.Unknown, Reason: "needs 2.0 GiB more than it has"},
+					{Class: "a10g", Fits: true, WithinBudget: true, NeedBytes: 12 << 30, HasBytes: 22 << 30, MicroBatch: 4, Accumulation: 4, TokensPerSecond: 700, Seconds: 2620, CostUSD: &cost, Source: estimate.Formula},
+					{Class: "h100", Fits: true, NeedBytes: 12 << 30, HasBytes: 79 << 30, MicroBatch: 4, Accumulation: 4, TokensPerSecond: 12_000, Seconds: 153, Source: estimate.Measured, Reason: "over the budget"},
 				},
 			},
 		},
-		Check: &training.Check{
+		Check: &dataset.Check{
 			OK: true, Method: training.SFT, HeldOut: 319, TrainFile: &training.File{Rows: 2872}, EvalFile: &training.File{Rows: 319},
-			Train: training.Survey{
-				Name: "support.jsonl", Format: training.FormatAlpaca, Container: "jsonl", Rows: 3204, Kept: 3191, Dropped: 13, Duplicates: 41,
-				Tokens: training.Spread{P50: 188, P90: 401, P99: 603, Max: 1210}, Truncated: 212,
+			Train: dataset.Survey{
+				Name: "support.jsonl", Format: rows.FormatAlpaca, Container: "jsonl", Rows: 3204, Kept: 3191, Dropped: 13, Duplicates: 41,
+				Tokens: dataset.Spread{P50: 188, P90: 401, P99: 603, Max: 1210}, Truncated: 212,
 			},
-			Problems:    []training.Problem{{Severity: training.SeverityWarning, Line: 17, Row: 17, Field: "output", Reason: "the answer is " + hostile, Fix: "write one"}},
+			Problems:    []dataset.Problem{{Severity: dataset.SeverityWarning, Line: 17, Row: 17, Field: "output", Reason: "the answer is " + hostile, Fix: "write one"}},
 			Suggestions: []string{"raise max_seq_length to 640"},
 		},
 	}

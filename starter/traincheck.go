@@ -14,6 +14,8 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/dataset"
+	"github.com/cogniverse/cogflow/training/rows"
 )
 
 // lengthBar is the width of a bar, in cells.
@@ -22,7 +24,7 @@ const lengthBar = 24
 // rowCheck is what `train check` was asked.
 type rowCheck struct {
 	file, eval, method, format string
-	o                          training.CheckOptions
+	o                          dataset.CheckOptions
 }
 
 func (a *app) trainCheckCommand() *cobra.Command {
@@ -69,9 +71,9 @@ func (c *rowCheck) read() error {
 		}
 	}
 	if c.format != "auto" {
-		c.o.Format = training.Format(c.format)
-		if !slices.Contains(training.Formats(), c.o.Format) {
-			return usage("--format wants auto or one of %v", training.Formats())
+		c.o.Format = rows.Format(c.format)
+		if !slices.Contains(rows.Formats(), c.o.Format) {
+			return usage("--format wants auto or one of %v", rows.Formats())
 		}
 	}
 	n := c.o.AllowDropped
@@ -86,11 +88,11 @@ func (c *rowCheck) read() error {
 
 // checkRows prints the report also of a dataset that is not fit.
 func (a *app) checkRows(ctx context.Context, c rowCheck) error {
-	var eval training.Source
+	var eval rows.Source
 	if c.eval != "" {
 		eval = localRows(c.eval)
 	}
-	check, err := training.Prepare(ctx, c.o, localRows(c.file), eval, io.Discard, io.Discard)
+	check, err := dataset.Prepare(ctx, c.o, localRows(c.file), eval, io.Discard, io.Discard)
 	if err != nil && (check.OK || check.Errors == 0) {
 		return err
 	}
@@ -107,7 +109,7 @@ func (a *app) checkRows(ctx context.Context, c rowCheck) error {
 	return nil
 }
 
-func localRows(name string) training.Source {
+func localRows(name string) rows.Source {
 	return func() (io.ReadCloser, error) {
 		file, err := os.Open(name)
 		if err != nil {
@@ -121,7 +123,7 @@ func localRows(name string) training.Source {
 	}
 }
 
-func (a *app) printCheck(c training.Check, limit int) {
+func (a *app) printCheck(c dataset.Check, limit int) {
 	a.printSurvey(c.Train, limit)
 	if c.Eval != nil {
 		a.printSurvey(*c.Eval, limit)
@@ -146,7 +148,7 @@ func rowsIn(f *training.File) string {
 	return count(f.Rows, "row", "rows")
 }
 
-func chosenBy(c training.Check) string {
+func chosenBy(c dataset.Check) string {
 	if c.Choice == nil {
 		return ""
 	}
@@ -154,7 +156,7 @@ func chosenBy(c training.Check) string {
 }
 
 // printSurvey shows one file: what it holds, and how long its rows are.
-func (a *app) printSurvey(s training.Survey, limit int) {
+func (a *app) printSurvey(s dataset.Survey, limit int) {
 	facts := []string{count(s.Rows, "row", "rows")}
 	if s.Format != "" {
 		facts = append([]string{string(s.Format) + " in " + s.Container}, facts...)
@@ -187,7 +189,7 @@ func (a *app) printSurvey(s training.Survey, limit int) {
 	a.say("")
 }
 
-func (a *app) printLengths(s training.Survey, limit int) {
+func (a *app) printLengths(s dataset.Survey, limit int) {
 	scale := max(s.Tokens.Max, 1)
 	row := func(name string, chars, tokens int) []string {
 		n := min(lengthBar, (tokens*lengthBar+scale-1)/scale)
@@ -223,7 +225,7 @@ func turnsText(turns map[int]int) string {
 
 // printDatasetProblems writes two lines for each: what a table would have to cut
 // is what people look for.
-func (a *app) printDatasetProblems(c training.Check) {
+func (a *app) printDatasetProblems(c dataset.Check) {
 	errors := 0
 	for _, p := range c.Problems {
 		where := p.File
@@ -237,7 +239,7 @@ func (a *app) printDatasetProblems(c training.Check) {
 		if p.Fix != "" {
 			a.say("       → %s", clean(p.Fix))
 		}
-		if p.Severity == training.SeverityError {
+		if p.Severity == dataset.SeverityError {
 			errors++
 		}
 	}

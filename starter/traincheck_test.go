@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/dataset"
 )
 
 // checkRun runs `check` alone, in a folder.
@@ -76,12 +76,12 @@ func TestTrainCheckJSON(t *testing.T) {
 	dir := datasets(t)
 	code, out, _ := checkRun(t, dir, "good.jsonl", "--json")
 	assert.Equal(t, exitDone, code)
-	c := decode[training.Check](t, out)
+	c := decode[dataset.Check](t, out)
 	assert.True(t, c.OK)
 	assert.Equal(t, 54, c.TrainFile.Rows)
 	code, out, errors := checkRun(t, dir, "bad.jsonl", "--json")
 	assert.Equal(t, exitFailed, code, errors)
-	c = decode[training.Check](t, out)
+	c = decode[dataset.Check](t, out)
 	assert.False(t, c.OK)
 	assert.Equal(t, 3, c.Errors)
 	assert.Equal(t, 62, c.Problems[0].Line)

@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/dataset"
+	"github.com/cogniverse/cogflow/training/estimate"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
@@ -41,11 +43,11 @@ func checkExample(t *testing.T, method training.Method, in plainTrain) {
 	}
 	config, _, extras, err := training.Resolve(method, *settings[method], lora)
 	require.NoError(t, err)
-	_, err = training.PinNumerics(in.GPU, extras.Numerics)
+	_, err = estimate.PinNumerics(in.GPU, extras.Numerics)
 	require.NoError(t, err)
 	rows, err := json.Marshal(in.Dataset.Rows)
 	require.NoError(t, err)
-	check, err := training.Prepare(t.Context(), training.CheckOptions{
+	check, err := dataset.Prepare(t.Context(), dataset.CheckOptions{
 		Name: "rows", Method: method, MaxSeqLength: config.MaxSeqLength, ValidationShare: *extras.ValidationSplit, Seed: 42,
 	}, func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(rows)), nil }, nil, io.Discard, io.Discard)
 	require.NoError(t, err)
@@ -53,7 +55,7 @@ func checkExample(t *testing.T, method training.Method, in plainTrain) {
 	assert.GreaterOrEqual(t, check.Train.Kept, extras.MinRows)
 	assert.Positive(t, check.EvalFile.Rows)
 	for _, p := range check.Problems {
-		assert.NotEqual(t, training.SeverityError, p.Severity, p.String())
+		assert.NotEqual(t, dataset.SeverityError, p.Severity, p.String())
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/strictjson"
 	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/dataset"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
@@ -67,7 +68,7 @@ func (a *app) method(ctx context.Context, name string, o trainOptions) (training
 	case remote(o.dataset):
 		return "", usage("auto counts the rows of a local file; name the method of %s", o.dataset)
 	}
-	check, err := training.Prepare(ctx, training.CheckOptions{Name: o.dataset}, localRows(o.dataset), nil, io.Discard, io.Discard)
+	check, err := dataset.Prepare(ctx, dataset.CheckOptions{Name: o.dataset}, localRows(o.dataset), nil, io.Discard, io.Discard)
 	if err != nil {
 		return "", err
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
-	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/estimate"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
@@ -64,7 +64,7 @@ func largeText(n int64) string {
 	}
 }
 
-func classFits(c training.ClassEstimate) string {
+func classFits(c estimate.ClassEstimate) string {
 	switch {
 	case !c.Fits:
 		return "no"

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/dataset"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
@@ -30,7 +31,7 @@ func TestTrainText(t *testing.T) {
 func TestExampleDataset(t *testing.T) {
 	t.Parallel()
 	const name = "../examples/support.jsonl"
-	check, err := training.Prepare(t.Context(), training.CheckOptions{Name: name, Method: training.SFT}, localRows(name), nil, io.Discard, io.Discard)
+	check, err := dataset.Prepare(t.Context(), dataset.CheckOptions{Name: name, Method: training.SFT}, localRows(name), nil, io.Discard, io.Discard)
 	require.NoError(t, err)
 	require.Equal(t, check.Train.Rows, check.Train.Kept)
 	require.Zero(t, check.Train.Duplicates)

@@ -48,9 +48,9 @@ func Compare(method Method, base, best []RowValues) (Comparison, error) {
 			return Comparison{}, fault.New(fault.Input, "compare models", string(method), fmt.Sprintf("row %d is beside row %d", base[i].Row, best[i].Row))
 		}
 		a, b := base[i].Values[metric], best[i].Values[metric]
-		if !isFinite(a) || !isFinite(b) {
+		if !IsFinite(a) || !IsFinite(b) {
 			c.Missing++
-			if isFinite(a) && !isFinite(b) {
+			if IsFinite(a) && !IsFinite(b) {
 				broken++ // what neither can score says nothing of either
 			}
 			continue
@@ -67,7 +67,7 @@ func Compare(method Method, base, best []RowValues) (Comparison, error) {
 	return c, nil
 }
 
-func isFinite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+func IsFinite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
 func mean(values []float64) float64 {
 	var sum float64

@@ -183,7 +183,7 @@ func modulesSetting(to *[]string) func(json.RawMessage) error {
 	return func(text json.RawMessage) error {
 		var names []string
 		if string(text) == `"all-linear"` {
-			names = []string{allLinear}
+			names = []string{AllLinear}
 		} else if json.Unmarshal(text, &names) != nil {
 			return fmt.Errorf(`is %.40s; want a list of names like ["q_proj", "v_proj"], or "all-linear"`, text)
 		}

@@ -8,8 +8,8 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 )
 
-// allLinear as a target module stands for every linear layer but the output.
-const allLinear = "all-linear"
+// AllLinear as a target module stands for every linear layer but the output.
+const AllLinear = "all-linear"
 
 // Resolve fills in the defaults of a method, which are Cogniverse's, and
 // refuses settings that contradict each other. LoRA is nil when all weights

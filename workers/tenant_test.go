@@ -34,6 +34,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/estimate"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
@@ -239,10 +240,10 @@ func (oneModel) Find(_ context.Context, name string) (training.Model, error) {
 	return training.Model{Name: name, Repo: "m", Revision: strings.Repeat("a", 40), Path: "/models/m"}, nil
 }
 
-func (oneModel) Shape(context.Context, training.Model) (training.Shape, error) {
-	return training.Shape{
+func (oneModel) Shape(context.Context, training.Model) (estimate.Shape, error) {
+	return estimate.Shape{
 		Architecture: "llama", Parameters: 1000, WeightBytes: 4000, Layers: 2, Hidden: 64, Intermediate: 128, Heads: 4,
-		KVHeads: 2, Vocab: 256, MaxPositions: 2048, Linear: []training.Linear{
+		KVHeads: 2, Vocab: 256, MaxPositions: 2048, Linear: []estimate.Linear{
 			{Name: "model.layers.*.self_attn.q_proj", In: 64, Out: 64, Count: 2},
 			{Name: "model.layers.*.self_attn.v_proj", In: 64, Out: 32, Count: 2},
 		},

@@ -14,6 +14,7 @@ import (
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/summary"
 )
 
 const (
@@ -174,7 +175,7 @@ func (r *sweepRun) show(ctx workflow.Context) {
 
 func (r *sweepRun) report(ctx workflow.Context) (SweepResult, error) {
 	out := r.result()
-	page := training.SweepReport{
+	page := summary.Sweep{
 		Tenant: tenant.ID(r.in.Tenant), Method: r.in.Method, Started: r.started, Ended: workflow.Now(ctx), Best: out.Best,
 	}
 	for _, run := range r.runs {
@@ -185,7 +186,7 @@ func (r *sweepRun) report(ctx workflow.Context) (SweepResult, error) {
 		}
 	}
 	for _, run := range r.runs {
-		line := training.SweepLine{Workflow: run.WorkflowID}
+		line := summary.SweepLine{Workflow: run.WorkflowID}
 		for _, name := range page.Varied {
 			line.Values = append(line.Values, string(run.Overrides[name]))
 		}

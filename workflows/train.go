@@ -11,6 +11,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/dataset"
 )
 
 // The stages of a training run, as people see them. Evaluation is a part of
@@ -46,7 +47,7 @@ func TrainEmbedding(ctx workflow.Context, in TrainInput) (TrainResult, error) {
 
 // trainState is what a run knows; continue-as-new hands it on.
 type trainState struct {
-	Check    training.Check         `json:"check"`
+	Check    dataset.Check          `json:"check"`
 	Plan     activities.Plan        `json:"plan"`
 	Ignored  []string               `json:"ignored,omitempty"`
 	Save     float64                `json:"checkpoint_seconds,omitempty"`

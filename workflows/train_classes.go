@@ -8,7 +8,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/cogniverse/cogflow/fault"
-	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/estimate"
 )
 
 // nextClass moves on when no worker of a class took the run in time.
@@ -55,11 +55,11 @@ func (r *trainRun) advance() bool {
 
 // class is the one at hand; at first the first that is usable. The plan has one,
 // or it would have been refused.
-func (r *trainRun) class() training.ClassEstimate {
+func (r *trainRun) class() estimate.ClassEstimate {
 	if !usable(r.Plan.Estimate.Classes[r.Class]) {
 		r.Class = slices.IndexFunc(r.Plan.Estimate.Classes, usable)
 	}
 	return r.Plan.Estimate.Classes[r.Class]
 }
 
-func usable(c training.ClassEstimate) bool { return c.Fits && c.WithinBudget }
+func usable(c estimate.ClassEstimate) bool { return c.Fits && c.WithinBudget }

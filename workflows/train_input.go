@@ -12,6 +12,7 @@ import (
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/dataset"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -192,7 +193,7 @@ type TrainResult struct {
 	Report      string               `json:"report,omitempty"`
 	Warning     string               `json:"warning,omitempty"` // what a stopped run could not do, and why
 	Plan        *activities.Plan     `json:"plan,omitempty"`    // of a dry run
-	Check       *training.Check      `json:"check,omitempty"`   // of a dry run
+	Check       *dataset.Check       `json:"check,omitempty"`   // of a dry run
 	Ignored     []string             `json:"ignored,omitempty"` // settings of Cogniverse that mean nothing here
 }
 

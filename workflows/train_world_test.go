@@ -25,6 +25,8 @@ import (
 	"github.com/cogniverse/cogflow/object"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/estimate"
+	"github.com/cogniverse/cogflow/training/summary"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
@@ -49,10 +51,10 @@ func newGym(t *testing.T) *gym {
 	t.Cleanup(func() { require.NoError(t, calls.Close()) })
 	g.train = &activities.Train{
 		Store: store, Ledger: calls, Documents: (*textVideos)(nil), Models: oneModel{}, Trainer: g.trainer,
-		GPUs: freeGPUs{}, Runs: nobody{}, Prices: training.Prices{"cpu": 0, "h100": 36, "t4": 3.6},
+		GPUs: freeGPUs{}, Runs: nobody{}, Prices: estimate.Prices{"cpu": 0, "h100": 36, "t4": 3.6},
 		Reports: activities.TrainReports{
-			Train: func(w io.Writer, r training.Report) error { return json.NewEncoder(w).Encode(r.Status) },
-			Sweep: func(w io.Writer, r training.SweepReport) error { return json.NewEncoder(w).Encode(r.Best) },
+			Train: func(w io.Writer, r summary.Run) error { return json.NewEncoder(w).Encode(r.Status) },
+			Sweep: func(w io.Writer, r summary.Sweep) error { return json.NewEncoder(w).Encode(r.Best) },
 		},
 		Scratch: g.dir, Kept: filepath.Join(g.dir, "kept"), SaveEvery: 300, Version: "test",
 	}
@@ -140,10 +142,10 @@ func (oneModel) Find(_ context.Context, name string) (training.Model, error) {
 	return training.Model{Name: name, Repo: "tiny/llama", Revision: strings.Repeat("a", 40), Path: "/models/llama"}, nil
 }
 
-func (oneModel) Shape(context.Context, training.Model) (training.Shape, error) {
-	return training.Shape{
+func (oneModel) Shape(context.Context, training.Model) (estimate.Shape, error) {
+	return estimate.Shape{
 		Architecture: "llama", Parameters: 1000, WeightBytes: 4000, Layers: 2, Hidden: 64, Intermediate: 128, Heads: 4,
-		KVHeads: 2, Vocab: 256, MaxPositions: 2048, Linear: []training.Linear{
+		KVHeads: 2, Vocab: 256, MaxPositions: 2048, Linear: []estimate.Linear{
 			{Name: "model.layers.*.self_attn.k_proj", In: 64, Out: 32, Count: 2},
 			{Name: "model.layers.*.self_attn.o_proj", In: 64, Out: 64, Count: 2},
 			{Name: "model.layers.*.self_attn.q_proj", In: 64, Out: 64, Count: 2},

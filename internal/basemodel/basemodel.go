@@ -17,6 +17,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/estimate"
 )
 
 const opFind = "find base model"
@@ -71,18 +72,18 @@ func (m *Models) Find(ctx context.Context, name string) (training.Model, error) 
 
 // Shape reads what a model is like. The model must be as Find returned it, here
 // or on another worker: another revision under the same name is refused.
-func (m *Models) Shape(ctx context.Context, model training.Model) (training.Shape, error) {
+func (m *Models) Shape(ctx context.Context, model training.Model) (estimate.Shape, error) {
 	found, err := m.Find(ctx, model.Name)
 	if err != nil {
-		return training.Shape{}, err
+		return estimate.Shape{}, err
 	}
 	if found.Revision != model.Revision {
-		return training.Shape{}, fault.New(fault.Input, "read base model", model.Name,
+		return estimate.Shape{}, fault.New(fault.Input, "read base model", model.Name,
 			"this worker has revision "+found.Revision+" and the job is for "+model.Revision+"; give all workers the same files, or start the job anew")
 	}
 	f, _, err := m.open(model.Name)
 	if err != nil {
-		return training.Shape{}, err
+		return estimate.Shape{}, err
 	}
 	defer f.close()
 	return f.shape()

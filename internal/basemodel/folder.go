@@ -14,7 +14,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/strictjson"
-	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/estimate"
 )
 
 // Bounds of what a model's folder may hold.
@@ -192,41 +192,41 @@ func (f *folder) weights() (names []string) {
 
 // shape reads config.json and the headers of the weights that transformers
 // would load: model.safetensors, else those that the index names.
-func (f *folder) shape() (training.Shape, error) {
+func (f *folder) shape() (estimate.Shape, error) {
 	config, err := f.text("config.json")
 	if err != nil {
-		return training.Shape{}, err
+		return estimate.Shape{}, err
 	}
 	names := []string{"model.safetensors"}
 	if !f.has(names...) {
 		if !f.has("model.safetensors.index.json") {
-			return training.Shape{}, f.bad("it has neither model.safetensors nor model.safetensors.index.json beside %s", strings.Join(f.weights(), ", "))
+			return estimate.Shape{}, f.bad("it has neither model.safetensors nor model.safetensors.index.json beside %s", strings.Join(f.weights(), ", "))
 		}
 		index, err := f.text("model.safetensors.index.json")
 		if err != nil {
-			return training.Shape{}, err
+			return estimate.Shape{}, err
 		}
-		if names, err = training.SafetensorsIndex(index); err != nil {
-			return training.Shape{}, err
+		if names, err = estimate.SafetensorsIndex(index); err != nil {
+			return estimate.Shape{}, err
 		}
 	}
-	var files []training.WeightFile
+	var files []estimate.WeightFile
 	for _, name := range names {
 		w, err := f.root.Open(filepath.Join(f.rel, name))
 		if errors.Is(err, fs.ErrNotExist) {
-			return training.Shape{}, f.bad("its index names %q, which is not there", name)
+			return estimate.Shape{}, f.bad("its index names %q, which is not there", name)
 		}
 		if err != nil {
-			return training.Shape{}, f.broken(name, err)
+			return estimate.Shape{}, f.broken(name, err)
 		}
 		defer w.Close()
 		info, err := w.Stat()
 		if err != nil {
-			return training.Shape{}, f.broken(name, err)
+			return estimate.Shape{}, f.broken(name, err)
 		}
-		files = append(files, training.WeightFile{Name: path.Join(f.name, name), Data: w, Size: info.Size()})
+		files = append(files, estimate.WeightFile{Name: path.Join(f.name, name), Data: w, Size: info.Size()})
 	}
-	return training.ReadShape(config, files)
+	return estimate.ReadShape(config, files)
 }
 
 func (f *folder) text(name string) ([]byte, error) {

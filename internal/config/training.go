@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/cogniverse/cogflow/strictjson"
-	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/estimate"
 )
 
 // Training says what a worker needs to train models. Paths are absolute.
@@ -25,7 +25,7 @@ type Training struct {
 	Python     string `json:"python,omitempty"`
 
 	GPUs       []string        `json:"gpus,omitempty"` // devices to train on, by number or UUID; empty = all that are seen
-	Prices     training.Prices `json:"prices"`         // USD per hour, by class
+	Prices     estimate.Prices `json:"prices"`         // USD per hour, by class
 	PricesDate string          `json:"prices_date"`    // of the shipped ones among them
 
 	CheckpointSeconds float64       `json:"checkpoint_seconds"` // between checkpoints, unless a job says otherwise
@@ -56,7 +56,7 @@ type trainingSection struct {
 	Python            string               `json:"python"`
 	TrainerDir        string               `json:"trainer_dir"`
 	GPUs              []device             `json:"gpus"`
-	Prices            training.Prices      `json:"prices"`
+	Prices            estimate.Prices      `json:"prices"`
 	CheckpointSeconds float64              `json:"checkpoint_seconds"`
 	GraceSeconds      float64              `json:"grace_seconds"`
 	Serving           map[string]server    `json:"serving"`
@@ -106,7 +106,7 @@ func (c *Config) takeTraining(s trainingSection) (problems Problems) {
 	for _, d := range s.GPUs {
 		t.GPUs = append(t.GPUs, string(d))
 	}
-	list, err := training.DefaultPrices()
+	list, err := estimate.DefaultPrices()
 	problems = problems.add("cogflow.training.prices", err)
 	t.Prices, t.PricesDate = list.Prices.With(s.Prices), list.Date
 	for _, name := range slices.Sorted(maps.Keys(s.Models)) {
@@ -158,7 +158,7 @@ func overrideTraining(s *trainingSection, getenv func(string) string) (problems 
 		return all, nil
 	})
 	parse(&problems, getenv, "COGFLOW_TRAINING_PRICES", `an object like {"a10g":1.1}`, &s.Prices,
-		func(v string) (p training.Prices, err error) { return p, strictjson.Unmarshal([]byte(v), &p) })
+		func(v string) (p estimate.Prices, err error) { return p, strictjson.Unmarshal([]byte(v), &p) })
 	parse(&problems, getenv, "COGFLOW_TRAINING_SERVING", `an object like {"org/model":{"url":"http://…/v1","adapters_dir":"/…"}}`, &s.Serving,
 		func(v string) (all map[string]server, err error) {
 			return all, strictjson.Unmarshal([]byte(v), &all)

@@ -1,6 +1,8 @@
 package report
 
 import (
+	"github.com/cogniverse/cogflow/training/summary"
+
 	_ "embed"
 	"html/template"
 	"io"
@@ -16,7 +18,7 @@ import (
 var sweepText string
 
 // RenderSweep writes r as a whole HTML document, under the rules of Render.
-func RenderSweep(w io.Writer, r training.SweepReport) error {
+func RenderSweep(w io.Writer, r summary.Sweep) error {
 	return renderTraining(w, "sweep", sweepText, r.Workflow, newSweepPage(r))
 }
 
@@ -59,7 +61,7 @@ type sweepFailure struct {
 	Values, Workflow, Reason string
 }
 
-func newSweepPage(r training.SweepReport) sweepPage {
+func newSweepPage(r summary.Sweep) sweepPage {
 	p := sweepPage{
 		CSS: template.CSS(style + trainStyle), Title: "Sweep", Foot: known([]pair{
 			{"Workflow id", clean(r.Workflow, maxReason)}, {"Run id", clean(r.Run, maxName)}, {"Ended", moment(r.Ended)},
@@ -95,7 +97,7 @@ func primaryOf(method training.Method, names []string) string {
 	return names[0]
 }
 
-func (p *sweepPage) runs(r training.SweepReport) {
+func (p *sweepPage) runs(r summary.Sweep) {
 	var sets []map[string]float64
 	for _, run := range r.Runs {
 		sets = append(sets, run.Metrics)
@@ -161,7 +163,7 @@ func settingText(value string) string {
 }
 
 // count fills in the totals and what is said of them.
-func (p *sweepPage) count(r training.SweepReport) {
+func (p *sweepPage) count(r summary.Sweep) {
 	failed, better, cost, took := 0, 0, 0.0, 0.0
 	for _, run := range r.Runs {
 		if run.Failure != "" {
@@ -216,7 +218,7 @@ func (p *sweepPage) count(r training.SweepReport) {
 		p.Summary += " It was not shown to be better than the base model."
 	}
 	p.Summary = clean(p.Summary, maxReason)
-	p.Best = commands(training.Report{Tenant: r.Tenant, Adapter: training.Adapter{
+	p.Best = commands(summary.Run{Tenant: r.Tenant, Adapter: training.Adapter{
 		Name: best.Adapter, Version: best.Version, Outcome: training.Outcome{Comparison: &training.Comparison{Better: best.Better}},
 	}})
 }

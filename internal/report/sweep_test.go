@@ -12,29 +12,30 @@ import (
 
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/summary"
 )
 
-func renderSweep(t testing.TB, r training.SweepReport) string {
+func renderSweep(t testing.TB, r summary.Sweep) string {
 	t.Helper()
 	var out bytes.Buffer
 	require.NoError(t, RenderSweep(&out, r))
 	return out.String()
 }
 
-func swept() training.SweepReport {
+func swept() summary.Sweep {
 	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	r := training.SweepReport{
+	r := summary.Sweep{
 		Tenant: "acme", Method: training.SFT, Workflow: "sweep-acme-support-0123456789ab", Run: "0198c1f2", Started: start, Ended: start.Add(2 * time.Hour),
 		Varied: []string{"lora.r", "sft_config.learning_rate"}, Best: 3,
 	}
 	for i, values := range [][]string{{"8", "0.0001"}, {"8", "0.0002"}, {"16", "0.0001"}, {"16", "0.0002"}, {"64", "0.0002"}, {"64", "0.01"}} {
-		r.Runs = append(r.Runs, training.SweepLine{
+		r.Runs = append(r.Runs, summary.SweepLine{
 			Values: values, Workflow: "sweep-acme-support-0123456789ab-" + strings.Join(values, "-"), Adapter: "support", Version: i + 1,
 			Metrics: map[string]float64{"loss": []float64{1.31, 1.24, 1.28, 1.19, 1.22, 1.98}[i], "accuracy": 0.7 - 0.01*float64(i)},
 			Better:  i < 5, CostUSD: 0.4 + 0.1*float64(i), Seconds: 1200 + 60*float64(i),
 		})
 	}
-	r.Runs[4] = training.SweepLine{Values: []string{"64", "0.0002"}, Workflow: "w", Failure: "capacity error: not even one row at a time fits on a10g", CostUSD: 0.05}
+	r.Runs[4] = summary.SweepLine{Values: []string{"64", "0.0002"}, Workflow: "w", Failure: "capacity error: not even one row at a time fits on a10g", CostUSD: 0.05}
 	return r
 }
 
@@ -50,23 +51,23 @@ func TestSweepGolden(t *testing.T) {
 
 func TestSweepOfNothing(t *testing.T) {
 	t.Parallel()
-	page := renderSweep(t, training.SweepReport{Best: -1})
+	page := renderSweep(t, summary.Sweep{Best: -1})
 	checkSelfContained(t, page)
 	assert.Contains(t, page, "Nothing to show")
-	r := training.SweepReport{Best: -1, Runs: []training.SweepLine{{Failure: "no"}}}
+	r := summary.Sweep{Best: -1, Runs: []summary.SweepLine{{Failure: "no"}}}
 	page = renderSweep(t, r)
 	assert.Contains(t, page, "No run has a result")
 	assert.Contains(t, page, ">Failed</span>")
 }
 
-func hostileSweep(text string) training.SweepReport {
-	bad := training.SweepLine{
+func hostileSweep(text string) summary.Sweep {
+	bad := summary.SweepLine{
 		Values: []string{text, text, text}, Workflow: text, Adapter: text, Version: 1, Metrics: map[string]float64{text: math.NaN(), "loss": math.Inf(1)},
 		CostUSD: math.NaN(), Seconds: math.Inf(-1), Failure: text,
 	}
 	good := bad
 	good.Failure, good.Values = "", nil
-	return training.SweepReport{
-		Tenant: tenant.ID(text), Method: training.Method(text), Workflow: text, Run: text, Varied: []string{text, text}, Runs: []training.SweepLine{bad, good}, Best: 1,
+	return summary.Sweep{
+		Tenant: tenant.ID(text), Method: training.Method(text), Workflow: text, Run: text, Varied: []string{text, text}, Runs: []summary.SweepLine{bad, good}, Best: 1,
 	}
 }

@@ -2,12 +2,14 @@ package report
 
 import (
 	"bytes"
+
+	"github.com/cogniverse/cogflow/training/summary"
+
 	_ "embed"
 	"html/template"
 	"io"
 
 	"github.com/cogniverse/cogflow/fault"
-	"github.com/cogniverse/cogflow/training"
 )
 
 //go:embed train.css
@@ -17,7 +19,7 @@ var trainStyle string
 var trainText string
 
 // RenderTrain writes r as a whole HTML document, under the rules of Render.
-func RenderTrain(w io.Writer, r training.Report) error {
+func RenderTrain(w io.Writer, r summary.Run) error {
 	return renderTraining(w, "train", trainText, r.Workflow, newTrainPage(r))
 }
 

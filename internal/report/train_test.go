@@ -15,9 +15,13 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/dataset"
+	"github.com/cogniverse/cogflow/training/estimate"
+	"github.com/cogniverse/cogflow/training/rows"
+	"github.com/cogniverse/cogflow/training/summary"
 )
 
-func renderTrain(t testing.TB, r training.Report) string {
+func renderTrain(t testing.TB, r summary.Run) string {
 	t.Helper()
 	var out bytes.Buffer
 	require.NoError(t, RenderTrain(&out, r))
@@ -25,10 +29,10 @@ func renderTrain(t testing.TB, r training.Report) string {
 }
 
 // trained is a run of n steps that died once, at a third, and got better.
-func trained(n int) training.Report {
+func trained(n int) summary.Run {
 	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	hash := strings.Repeat("0123456789abcdef", 4)
-	r := training.Report{
+	r := summary.Run{
 		Tenant: "acme", Workflow: "train-acme-support-0123456789ab", Run: "0198c1f2", Started: start, Ended: start.Add(52 * time.Minute), Status: "trained",
 		Adapter: training.Adapter{
 			Name: "support", Version: 3, Role: "support", Kind: training.KindAdapter, Job: "0123456789abcdef01234567",
@@ -53,26 +57,26 @@ func trained(n int) training.Report {
 				},
 			},
 		},
-		Plan: training.Estimate{
+		Plan: estimate.Estimate{
 			Parameters: 3_075_098_624, LoRAParameters: 3_784_704, Numerics: training.BF16, Tokens: 1_834_221, Steps: n,
-			Classes: []training.ClassEstimate{{
+			Classes: []estimate.ClassEstimate{{
 				Class: "a10g", Fits: true, NeedBytes: 12_100_000_000, HasBytes: 24_000_000_000, MicroBatch: 4, Accumulation: 4, TokensPerSecond: 700,
-				Seconds: 2620, CostUSD: new(0.8), Source: training.Formula,
+				Seconds: 2620, CostUSD: new(0.8), Source: estimate.Formula,
 			}},
 		},
-		Check: training.Check{
+		Check: dataset.Check{
 			OK: true, Method: training.SFT, HeldOut: 319,
-			Train: training.Survey{
-				Name: "support.jsonl", SHA256: hash, Format: training.FormatAlpaca, Container: "jsonl", Rows: 3204, Kept: 3191, Dropped: 13,
+			Train: dataset.Survey{
+				Name: "support.jsonl", SHA256: hash, Format: rows.FormatAlpaca, Container: "jsonl", Rows: 3204, Kept: 3191, Dropped: 13,
 				DroppedBy: map[string]int{"empty_answer": 11, "not_utf8": 2}, Duplicates: 41, RepeatedPrompts: 5,
 			},
-			Problems: []training.Problem{
-				{Severity: training.SeverityError, Code: "empty_answer", File: "support.jsonl", Line: 17, Row: 17, Field: "output", Reason: "the answer is empty", Fix: "write one or remove the row"},
-				{Severity: training.SeverityWarning, Code: "duplicates", File: "support.jsonl", Reason: "41 rows equal an earlier one", Fix: "remove them: they count twice"},
+			Problems: []dataset.Problem{
+				{Severity: dataset.SeverityError, Code: "empty_answer", File: "support.jsonl", Line: 17, Row: 17, Field: "output", Reason: "the answer is empty", Fix: "write one or remove the row"},
+				{Severity: dataset.SeverityWarning, Code: "duplicates", File: "support.jsonl", Reason: "41 rows equal an earlier one", Fix: "remove them: they count twice"},
 			},
 			Counts: map[string]int{"empty_answer": 11, "not_utf8": 2, "duplicates": 41}, Suggestions: []string{"raise max_seq_length to 640 to cut 1 % of the rows instead of 7 %"},
 		},
-		Samples: []training.Sample{
+		Samples: []summary.Sample{
 			{Row: 14, Text: "How do I reset my password? Go to <Settings>, choose Security, then …", Base: 3.112, Best: 0.702},
 			{Row: 201, Text: "Translate the sentence into French.", Base: 1.02, Best: 1.31},
 		},
@@ -116,7 +120,7 @@ func TestTrainGolden(t *testing.T) {
 	page := renderTrain(t, trained(30))
 	checkSelfContained(t, page)
 	golden(t, "testdata/train.html", []byte(page))
-	empty := renderTrain(t, training.Report{})
+	empty := renderTrain(t, summary.Run{})
 	checkSelfContained(t, empty)
 	golden(t, "testdata/train_empty.html", []byte(empty))
 	assert.Equal(t, page, renderTrain(t, trained(30)), "the same report gives the same bytes")
@@ -125,36 +129,36 @@ func TestTrainGolden(t *testing.T) {
 func TestTrainVerdicts(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		change func(r *training.Report)
+		change func(r *summary.Run)
 		want   []string
 	}{
-		"better": {func(*training.Report) {}, []string{
+		"better": {func(*summary.Run) {}, []string{
 			">Better than its base</span>", "On 319 held-out rows the mean loss is 0.6910 lower than the base model&#39;s (1.214 instead of 1.905).",
 			"p &lt; 0.0001", "cogflow adapters activate support@3 --tenant acme<", "leaves zero out",
 		}},
-		"chance": {func(r *training.Report) {
+		"chance": {func(r *summary.Run) {
 			c := r.Adapter.Outcome.Comparison
 			c.Better, c.Difference, c.CIHigh, c.PValue = false, -0.01, 0.02, 0.3
 		}, []string{">Not better than its base</span>", "Chance alone may well do that", "activate support@3 --tenant acme --force<"}},
-		"worse": {func(r *training.Report) {
+		"worse": {func(r *summary.Run) {
 			c := r.Adapter.Outcome.Comparison
 			c.Better, c.Difference, c.CILow, c.CIHigh = false, 0.5, 0.4, 0.6
 		}, []string{">Not better than its base</span>", "It got worse, and not by chance"}},
-		"nothing comparable": {func(r *training.Report) {
+		"nothing comparable": {func(r *summary.Run) {
 			*r.Adapter.Outcome.Comparison = training.Comparison{Metric: "loss", PValue: 1, Missing: 3, Verdict: "not compared: no rows were held out"}
 		}, []string{">Not better than its base</span>", "No verdict: not compared: no rows"}},
-		"missing":      {func(r *training.Report) { r.Adapter.Outcome.Comparison.Missing = 2 }, []string{"On 2 more rows a model gave no finite value."}},
-		"not compared": {func(r *training.Report) { r.Adapter.Outcome.Comparison = nil }, []string{">Not compared with its base</span>", "Nothing was held out"}},
-		"stopped": {func(r *training.Report) {
+		"missing":      {func(r *summary.Run) { r.Adapter.Outcome.Comparison.Missing = 2 }, []string{"On 2 more rows a model gave no finite value."}},
+		"not compared": {func(r *summary.Run) { r.Adapter.Outcome.Comparison = nil }, []string{">Not compared with its base</span>", "Nothing was held out"}},
+		"stopped": {func(r *summary.Run) {
 			r.Status, r.Adapter.Outcome.Ended, r.Adapter.Outcome.Steps = "stopped", training.EndedStopped, 12
 		}, []string{
 			">Stopped, the best so far is kept</span>", "of 30 planned",
 		}},
-		"unchanged":     {func(r *training.Report) { r.Status = "unchanged" }, []string{">Unchanged</span>", "Nothing was computed again"}},
-		"out of memory": {func(r *training.Report) { r.Adapter.Outcome.Ended = training.EndedOutOfMemory }, []string{">Out of memory</span>"}},
-		"budget":        {func(r *training.Report) { r.Adapter.Outcome.Ended = training.EndedBudget }, []string{">Stopped by the budget</span>"}},
-		"diverged":      {func(r *training.Report) { r.Events[2].Loss = nil }, []string{"1 step had a loss that is no number"}},
-		"leaks":         {func(r *training.Report) { r.Check.Eval = &training.Survey{Leaks: 3} }, []string{"3 rows of the evaluation dataset have a prompt that was trained on"}},
+		"unchanged":     {func(r *summary.Run) { r.Status = "unchanged" }, []string{">Unchanged</span>", "Nothing was computed again"}},
+		"out of memory": {func(r *summary.Run) { r.Adapter.Outcome.Ended = training.EndedOutOfMemory }, []string{">Out of memory</span>"}},
+		"budget":        {func(r *summary.Run) { r.Adapter.Outcome.Ended = training.EndedBudget }, []string{">Stopped by the budget</span>"}},
+		"diverged":      {func(r *summary.Run) { r.Events[2].Loss = nil }, []string{"1 step had a loss that is no number"}},
+		"leaks":         {func(r *summary.Run) { r.Check.Eval = &dataset.Survey{Leaks: 3} }, []string{"3 rows of the evaluation dataset have a prompt that was trained on"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -225,7 +229,7 @@ func TestFigures(t *testing.T) {
 	assert.Equal(t, "p = 0.04", chance(0.04))
 }
 
-func hostileTrain(text string) training.Report {
+func hostileTrain(text string) summary.Run {
 	wild := math.Inf(1)
 	metrics := map[string]float64{text: math.NaN(), "loss": wild, "accuracy": -wild}
 	o := training.Outcome{
@@ -238,13 +242,13 @@ func hostileTrain(text string) training.Report {
 		Method: training.Method(text), Model: text, Revision: text, Dataset: text, Numerics: training.Numerics(text),
 		Config: training.Config{LearningRate: wild, Scheduler: text, MaxSeqLength: 3}, LoRA: &training.LoRA{TargetModules: []string{text}},
 	}
-	return training.Report{
+	return summary.Run{
 		Tenant: tenant.ID(text), Workflow: text, Run: text, Status: text,
 		Adapter: training.Adapter{Name: text, Version: 1, Role: text + "r", Kind: text, Job: text, Spec: spec, Base: training.Model{Repo: text}, Outcome: o},
-		Plan:    training.Estimate{Parameters: -1, Tokens: -1, Classes: []training.ClassEstimate{{Class: text, CostUSD: &wild, Seconds: wild, Source: text}}},
-		Check: training.Check{
-			Train:    training.Survey{Name: text, Format: training.Format(text), Container: text, Rows: 1, DroppedBy: map[string]int{text: -1}, Tokens: training.Spread{Max: 1}},
-			Problems: []training.Problem{{Severity: training.Severity(text), Code: text, File: text, Line: 1, Field: text, Reason: text, Fix: text}},
+		Plan:    estimate.Estimate{Parameters: -1, Tokens: -1, Classes: []estimate.ClassEstimate{{Class: text, CostUSD: &wild, Seconds: wild, Source: text}}},
+		Check: dataset.Check{
+			Train:    dataset.Survey{Name: text, Format: rows.Format(text), Container: text, Rows: 1, DroppedBy: map[string]int{text: -1}, Tokens: dataset.Spread{Max: 1}},
+			Problems: []dataset.Problem{{Severity: dataset.Severity(text), Code: text, File: text, Line: 1, Field: text, Reason: text, Fix: text}},
 			Counts:   map[string]int{text: math.MaxInt}, Suggestions: []string{text},
 		},
 		Events: []training.Event{
@@ -257,7 +261,7 @@ func hostileTrain(text string) training.Report {
 			{Event: training.EventCheckpoint, Step: math.MinInt},
 			{Event: text},
 		},
-		Samples: []training.Sample{{Row: -1, Text: text, Base: wild, Best: math.NaN()}},
+		Samples: []summary.Sample{{Row: -1, Text: text, Base: wild, Best: math.NaN()}},
 	}
 }
 

@@ -6,7 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/dataset"
+	"github.com/cogniverse/cogflow/training/summary"
 )
 
 // dataView is what is known of the rows.
@@ -36,7 +37,7 @@ const (
 	lengthStep  = 24
 )
 
-func newDataView(r training.Report) *dataView {
+func newDataView(r summary.Run) *dataView {
 	t, d := r.Check.Train, r.Adapter.Outcome.Data
 	if t.Rows == 0 && d == nil {
 		return nil
@@ -51,7 +52,7 @@ func newDataView(r training.Report) *dataView {
 	truncated, noRoom, total := t.Truncated, t.NoRoom, ""
 	if d != nil {
 		v.Exact = true
-		lengths = training.Spread{P50: d.P50, P90: d.P90, P99: d.P99, Max: d.Max}
+		lengths = dataset.Spread{P50: d.P50, P90: d.P90, P99: d.P99, Max: d.Max}
 		kept, held, truncated, noRoom = d.Rows, d.EvalRows, d.Truncated, d.Dropped
 		total = large(d.Tokens)
 	}
@@ -85,7 +86,7 @@ func nonzero(n int) string {
 }
 
 // layLengths draws the lengths of rows as bars from 0 to the longest.
-func (v *dataView) layLengths(s training.Spread, limit int) {
+func (v *dataView) layLengths(s dataset.Spread, limit int) {
 	if s.Max <= 0 {
 		return
 	}
@@ -108,9 +109,9 @@ func (v *dataView) layLengths(s training.Spread, limit int) {
 	}
 }
 
-func (v *dataView) problems(c training.Check) {
+func (v *dataView) problems(c dataset.Check) {
 	for _, p := range c.Problems[:min(len(c.Problems), maxProblems)] {
-		tone := map[training.Severity]string{training.SeverityError: "bad", training.SeverityWarning: "warn"}[p.Severity]
+		tone := map[dataset.Severity]string{dataset.SeverityError: "bad", dataset.SeverityWarning: "warn"}[p.Severity]
 		where := ""
 		if p.Line > 0 {
 			where = fmt.Sprintf("line %s", count(p.Line))

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/estimate"
+	"github.com/cogniverse/cogflow/training/summary"
 )
 
 // metricRow is one metric before and after.
@@ -131,9 +133,9 @@ func newPoints(method training.Method, s story, o training.Outcome) pointTable {
 // planRow sets what was estimated beside what was measured.
 type planRow struct{ Name, Planned, Measured, Share string }
 
-func planRows(r training.Report) (rows []planRow, note string) {
+func planRows(r summary.Run) (rows []planRow, note string) {
 	o := r.Adapter.Outcome
-	i := slices.IndexFunc(r.Plan.Classes, func(c training.ClassEstimate) bool { return c.Class == o.GPU })
+	i := slices.IndexFunc(r.Plan.Classes, func(c estimate.ClassEstimate) bool { return c.Class == o.GPU })
 	if i < 0 {
 		return nil, ""
 	}
@@ -154,9 +156,9 @@ func planRows(r training.Report) (rows []planRow, note string) {
 		row("Tokens/s", rate(c.TokensPerSecond), rate(float64(o.Tokens)/o.Seconds), times(float64(o.Tokens)/o.Seconds, c.TokensPerSecond))
 	}
 	switch c.Source {
-	case training.Measured:
+	case estimate.Measured:
 		note = "The speed was known from an earlier run of the same kind."
-	case training.Formula:
+	case estimate.Formula:
 		note = "The speed was computed from the model's size and the GPU's data sheet; the next run of this kind will know better."
 	}
 	return rows, note
@@ -196,7 +198,7 @@ func settingNumber(v float64) string {
 	return strconv.FormatFloat(v, 'f', -1, 64)
 }
 
-func lineage(r training.Report) []pair {
+func lineage(r summary.Run) []pair {
 	a, s := r.Adapter, r.Adapter.Spec
 	lora := "none: all weights are trained"
 	if s.LoRA != nil {
@@ -235,7 +237,7 @@ type sampleRow struct{ Row, Text, Base, Best, Change, Tone string }
 
 const maxSamples = 20
 
-func sampleRows(r training.Report) []sampleRow {
+func sampleRows(r summary.Run) []sampleRow {
 	lower := r.Adapter.Outcome.Comparison != nil && r.Adapter.Outcome.Comparison.LowerIsBetter
 	var out []sampleRow
 	for _, s := range r.Samples[:min(len(r.Samples), maxSamples)] {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/summary"
 )
 
 // trainPage is what the template prints. Every string in it is clean already.
@@ -40,7 +41,7 @@ type trainPage struct {
 
 type command struct{ Says, Line string }
 
-func newTrainPage(r training.Report) trainPage {
+func newTrainPage(r summary.Run) trainPage {
 	a, o := r.Adapter, r.Adapter.Outcome
 	s := read(r.Events)
 	p := trainPage{
@@ -70,7 +71,7 @@ func trainTitle(a training.Adapter) string {
 }
 
 // trainBadges say how the run ended and whether what it made is of use.
-func trainBadges(r training.Report) []outcome {
+func trainBadges(r summary.Run) []outcome {
 	var out []outcome
 	o := r.Adapter.Outcome
 	switch {
@@ -133,7 +134,7 @@ func plainWords(method training.Method, o training.Outcome) (verdict, detail str
 	return verdict, detail + ". Base and trained model were asked about the same rows, and the differences row by row were tested."
 }
 
-func trainFacts(r training.Report) []pair {
+func trainFacts(r summary.Run) []pair {
 	a := r.Adapter
 	list := []pair{
 		{"Method", methodTitle(a.Spec.Method)},
@@ -165,7 +166,7 @@ func methodTitle(m training.Method) string {
 	return clean(string(m), maxLabel)
 }
 
-func trainNotices(r training.Report, s story) []string {
+func trainNotices(r summary.Run, s story) []string {
 	var out []string
 	if r.Adapter.Outcome.Unsandboxed {
 		out = append(out, "The trainer ran without a sandbox: its worker was started with --no-sandbox.")
@@ -186,7 +187,7 @@ func trainNotices(r training.Report, s story) []string {
 	return out
 }
 
-func trainTiles(r training.Report, s story) []tile {
+func trainTiles(r summary.Run, s story) []tile {
 	o := r.Adapter.Outcome
 	steps := tile{Value: count(o.Steps), Label: "steps"}
 	if o.Total > 0 && o.Total != o.Steps {
@@ -248,7 +249,7 @@ func median(points []xy) float64 {
 
 // commands put the adapter to use. A name that cannot be shown as it is has none:
 // a command for another adapter would be worse.
-func commands(r training.Report) []command {
+func commands(r summary.Run) []command {
 	a := r.Adapter
 	if a.Version < 1 || training.CheckName("name", a.Name) != nil {
 		return nil
@@ -272,7 +273,7 @@ func commands(r training.Report) []command {
 	}
 }
 
-func trainFoot(r training.Report) []pair {
+func trainFoot(r summary.Run) []pair {
 	return known([]pair{
 		{"Workflow id", clean(r.Workflow, maxReason)},
 		{"Run id", clean(r.Run, maxName)},

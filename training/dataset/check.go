@@ -1,0 +1,175 @@
+package dataset
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/rows"
+)
+
+// Severity says what a problem does: an error drops the row or ends the check,
+// a warning is worth a look, and an info only explains what was done.
+type Severity string
+
+// The severities.
+const (
+	SeverityError   Severity = "error"
+	SeverityWarning Severity = "warn"
+	SeverityInfo    Severity = "info"
+)
+
+// CheckOptions says what a dataset is for and what may be wrong with it. The
+// zero value asks for everything that Prepare does by default.
+type CheckOptions struct {
+	Name     string // what problems call the dataset; empty = "dataset"
+	EvalName string // the same of held-out rows; empty = "eval dataset"
+
+	Method training.Method // empty = what Choose says of the rows
+	Format rows.Format     // empty = found out from the first rows; FormatText = texts as they stand, markers of turns included
+
+	MaxSeqLength int // tokens, to estimate what is cut off; 0 = no estimate
+
+	// AllowDropped is how many rows with errors may be left out: a share below
+	// 1, a number of rows from 1 on. With 0 any such row fails the check.
+	AllowDropped float64
+
+	// ValidationShare of the rows is held out if no evaluation dataset is given,
+	// see Split; 0 = DefaultValidationShare, negative = nothing is held out.
+	ValidationShare float64
+	Seed            int64
+
+	MaxRows     int // 0 = DefaultMaxRows
+	MaxRowBytes int // of one row of JSON; 0 = DefaultMaxRowBytes
+
+	Thresholds Thresholds // of Choose; the zero value = DefaultThresholds
+}
+
+// Limits of a dataset unless the options say otherwise.
+const (
+	DefaultMaxRows         = 3_000_000
+	DefaultMaxRowBytes     = 8 << 20
+	DefaultValidationShare = 0.1
+
+	maxProblems = 50 // that a report names; all are counted
+)
+
+// Check is the report on a dataset.
+type Check struct {
+	OK     bool            `json:"ok"`               // nothing stands against training on it
+	Method training.Method `json:"method,omitempty"` // that the rows were made for; empty if they fit none
+	Choice *Choice         `json:"choice,omitempty"` // how the method was chosen; nil if it was given
+
+	Train Survey  `json:"train"`
+	Eval  *Survey `json:"eval,omitempty"` // of the evaluation dataset; nil if none was given
+
+	// What Prepare wrote, without a path; nil before it did.
+	TrainFile *training.File `json:"train_file,omitempty"`
+	EvalFile  *training.File `json:"eval_file,omitempty"` // nil also if nothing is held out
+	HeldOut   int            `json:"held_out,omitempty"`  // rows split off, if no evaluation dataset was given
+
+	Errors      int            `json:"errors"`   // problems that stand against it, all of them
+	Problems    []Problem      `json:"problems"` // the first 50, errors before warnings
+	Counts      map[string]int `json:"counts"`   // problems by code, all of them
+	Suggestions []string       `json:"suggestions"`
+}
+
+// Survey is what one file holds.
+type Survey struct {
+	Name      string            `json:"name"`
+	SHA256    string            `json:"sha256"` // of its bytes as they are
+	Bytes     int64             `json:"bytes"`
+	Container string            `json:"container"` // "jsonl" or "json"
+	Format    rows.Format       `json:"format"`
+	Methods   []training.Method `json:"methods"` // that its format serves
+	Rows      int               `json:"rows"`
+	Kept      int               `json:"kept"` // canonical rows, before any split
+	Dropped   int               `json:"dropped"`
+	DroppedBy map[string]int    `json:"dropped_by"` // rows by the code of their first error
+
+	Duplicates      int `json:"duplicates"`       // rows that equal an earlier one
+	RepeatedPrompts int `json:"repeated_prompts"` // rows whose prompt an earlier one has, with another answer
+	Leaks           int `json:"leaks"`            // of the evaluation dataset: rows whose prompt is trained on
+
+	Characters Spread `json:"characters"`       // of a row
+	Tokens     Spread `json:"estimated_tokens"` // of a row; see EstimateTokens
+
+	// With CheckOptions.MaxSeqLength, both estimated.
+	Truncated int `json:"estimated_truncated"` // rows longer than it
+	NoRoom    int `json:"estimated_no_room"`   // rows whose prompt alone is
+
+	Roles map[string]int `json:"roles,omitempty"` // messages by role
+	Turns map[int]int    `json:"turns,omitempty"` // conversations by their number of answers
+}
+
+// Spread is how a length is distributed over the rows.
+type Spread struct {
+	P50   int   `json:"p50"`
+	P90   int   `json:"p90"`
+	P99   int   `json:"p99"`
+	Max   int   `json:"max"`
+	Total int64 `json:"total"`
+}
+
+// Problem is one thing to know about a dataset, and what to do about it.
+type Problem struct {
+	Severity Severity `json:"severity"`
+	Code     string   `json:"code"`
+	File     string   `json:"file"`
+	Line     int      `json:"line,omitempty"` // from 1, where the row begins; 0 = the whole file
+	Row      int      `json:"row,omitempty"`  // from 1
+	Field    string   `json:"field,omitempty"`
+	Reason   string   `json:"reason"`
+	Fix      string   `json:"fix,omitempty"`
+}
+
+// String reads `line 3 (row 3), field "chosen": reason; fix`.
+func (p Problem) String() string {
+	var where []string
+	if p.Line > 0 {
+		where = append(where, fmt.Sprintf("line %d", p.Line))
+	}
+	if p.Row > 0 && p.Row != p.Line {
+		where = append(where, fmt.Sprintf("row %d", p.Row))
+	}
+	if p.Field != "" {
+		where = append(where, fmt.Sprintf("field %q", p.Field))
+	}
+	text := p.Reason
+	if len(where) > 0 {
+		text = strings.Join(where, ", ") + ": " + text
+	}
+	if p.Fix != "" {
+		text += "; " + p.Fix
+	}
+	return text
+}
+
+// maxNamed is how many problems an error names; the report has more.
+const maxNamed = 5
+
+// Err returns nil for a dataset that can be trained on, else a fault.Input that
+// names the first errors with their lines, reasons and fixes.
+func (c Check) Err() error {
+	if c.OK {
+		return nil
+	}
+	name, named := c.Train.Name, []string{}
+	for i, p := range c.Problems {
+		if p.Severity != SeverityError || len(named) == maxNamed {
+			break // the worst come first
+		}
+		text := p.String()
+		if i == 0 {
+			name = p.File
+		} else if p.File != name {
+			text = p.File + ": " + text
+		}
+		named = append(named, text)
+	}
+	if more := c.Errors - len(named); more > 0 {
+		named = append(named, fmt.Sprintf("and %d more", more))
+	}
+	return fault.New(fault.Input, "check dataset", name, strings.Join(named, "\n  "))
+}

@@ -1,0 +1,88 @@
+package dataset
+
+import (
+	"fmt"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/training"
+)
+
+// Counts is what there is to train on.
+type Counts struct {
+	Pairs    int `json:"pairs"`    // of a preferred and a rejected answer
+	Examples int `json:"examples"` // answers to learn: approved, or all of a dataset
+	Triplets int `json:"triplets"` // for an embedding model
+}
+
+// Thresholds is how much of it a method takes. A zero field is the default's.
+type Thresholds struct {
+	Pairs    int `json:"pairs"`
+	Examples int `json:"examples"`
+	Triplets int `json:"triplets"`
+}
+
+// DefaultThresholds are Cogniverse's.
+func DefaultThresholds() Thresholds { return Thresholds{Pairs: 20, Examples: 50, Triplets: 100} }
+
+func (t Thresholds) filled() Thresholds {
+	d := DefaultThresholds()
+	if t.Pairs == 0 {
+		t.Pairs = d.Pairs
+	}
+	if t.Examples == 0 {
+		t.Examples = d.Examples
+	}
+	if t.Triplets == 0 {
+		t.Triplets = d.Triplets
+	}
+	return t
+}
+
+// of returns how many rows the method takes.
+func (t Thresholds) of(m training.Method) int {
+	switch m {
+	case training.DPO:
+		return t.Pairs
+	case training.Embedding:
+		return t.Triplets
+	default:
+		return t.Examples
+	}
+}
+
+// Choice is the method that fits, and why.
+type Choice struct {
+	Method     training.Method `json:"method"`
+	Confidence float64         `json:"confidence"` // min(1, n / (2 × threshold)): 0.5 = just enough
+	Reason     string          `json:"reason"`
+}
+
+// Choose picks a method as Cogniverse does: enough pairs mean DPO, else enough
+// examples mean SFT. Only where there is neither pair nor example do triplets
+// speak, because they train another kind of model. Too little of everything is
+// a fault.Input with the counts and what is missing.
+func Choose(c Counts, t Thresholds) (Choice, error) {
+	t = t.filled()
+	chosen := func(m training.Method, n, of int, what string) (Choice, error) {
+		return Choice{m, min(1, float64(n)/float64(2*of)), fmt.Sprintf("%d %s, %d are enough for %s", n, what, of, m)}, nil
+	}
+	switch {
+	case c.Pairs >= t.Pairs:
+		return chosen(training.DPO, c.Pairs, t.Pairs, "preference pairs")
+	case c.Examples >= t.Examples:
+		return chosen(training.SFT, c.Examples, t.Examples, "examples")
+	case c.Pairs == 0 && c.Examples == 0 && c.Triplets >= t.Triplets:
+		return chosen(training.Embedding, c.Triplets, t.Triplets, "triplets")
+	}
+	return Choice{}, fault.New(fault.Input, "choose method", "", fmt.Sprintf(
+		"too little to choose a method: %d of %d preference pairs (DPO), %d of %d examples (SFT), %d of %d triplets (embedding); "+
+			"add %s or %s, or name the method",
+		c.Pairs, t.Pairs, c.Examples, t.Examples, c.Triplets, t.Triplets, someOf(t.Pairs-c.Pairs, "pair"), someOf(t.Examples-c.Examples, "example")))
+}
+
+func someOf(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}

@@ -1,0 +1,94 @@
+package dataset
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/cogniverse/cogflow/training/rows"
+)
+
+// count takes a good row into the survey.
+func (s *surveyor) count(row rows.Row, raw rows.RawRow) error {
+	s.survey.Kept++
+	text, err := row.AppendJSON(nil)
+	if err != nil {
+		return err
+	}
+	question := rows.Digest([]byte(rows.Normal(row.Question())))
+	same := rows.Digest(text)
+	first, again := s.lines[same]
+	switch {
+	case again:
+		s.survey.Duplicates++
+		s.log.note(s.survey.Name, rows.Flaw{Code: "duplicate_row", Reason: fmt.Sprintf("the row equals line %d", first), Fix: "remove it, unless it shall count twice"}, raw)
+	default:
+		s.lines[same] = uint32(min(raw.Line, 1<<32-1))
+		if s.questions[question] > 0 {
+			s.survey.RepeatedPrompts++
+		}
+	}
+	s.questions[question]++
+	if s.against != nil && s.against.questions[question] > 0 {
+		s.survey.Leaks++
+		s.log.note(s.survey.Name, rows.Flaw{Code: "leak_prompt", Reason: "its prompt is trained on, with another answer", Fix: "remove it from one of the two"}, raw)
+	}
+	if echoes(row) {
+		s.log.note(s.survey.Name, rows.Flaw{Code: "echo", Field: rows.KeyCompletion, Reason: "the answer repeats the prompt", Fix: "give an answer, unless the model shall learn to repeat"}, raw)
+	}
+	s.measure(row, raw)
+	return nil
+}
+
+// measure takes the lengths and the turns of a row into the survey.
+func (s *surveyor) measure(row rows.Row, raw rows.RawRow) {
+	l := lengthOf(row)
+	s.chars = append(s.chars, uint32(l.chars))
+	s.tokens = append(s.tokens, uint32(l.tokens))
+	if limit := s.o.MaxSeqLength; limit > 0 {
+		if l.tokens > limit {
+			s.survey.Truncated++
+		}
+		if l.prompt >= limit {
+			s.survey.NoRoom++
+			s.log.note(s.survey.Name, rows.Flaw{Code: "no_room", Reason: fmt.Sprintf("the prompt alone has about %d tokens of %d: nothing of the answer is left", l.prompt, limit), Fix: "shorten it, or raise max_seq_length"}, raw)
+		}
+	}
+	if l.tokens > longRow && l.tokens > 8*s.o.MaxSeqLength {
+		s.log.note(s.survey.Name, rows.Flaw{Code: "long_row", Reason: fmt.Sprintf("the row has about %d tokens", l.tokens), Fix: "split it: what is too long is cut off"}, raw)
+	}
+	for _, p := range row.Parts {
+		answers := 0
+		for _, m := range p.Messages {
+			s.survey.Roles[m.Role]++
+			if m.Role == rows.RoleAssistant {
+				answers++
+			}
+		}
+		if p.Messages != nil && p.Key != rows.KeyChosen && p.Key != rows.KeyRejected {
+			if p.Key == rows.KeyPrompt {
+				answers++ // the one that is chosen or rejected
+			}
+			s.survey.Turns[answers]++
+		}
+	}
+}
+
+func (s *surveyor) finish() {
+	s.survey.Characters, s.survey.Tokens = spreadOf(s.chars), spreadOf(s.tokens)
+	s.chars, s.tokens = nil, nil
+}
+
+// spreadOf sorts lengths and takes the nearest ranks.
+func spreadOf(lengths []uint32) (s Spread) {
+	if len(lengths) == 0 {
+		return s
+	}
+	slices.SortFunc(lengths, cmp.Compare[uint32])
+	rank := func(percent int) int { return int(lengths[(len(lengths)*percent+99)/100-1]) }
+	for _, n := range lengths {
+		s.Total += int64(n)
+	}
+	s.P50, s.P90, s.P99, s.Max = rank(50), rank(90), rank(99), rank(100)
+	return s
+}

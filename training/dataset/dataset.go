@@ -1,0 +1,175 @@
+// Package dataset judges a dataset before a GPU is taken: problems by line, lengths,
+// duplicates and leaks, the split into training and held-out rows, and which method
+// the rows are made for. It knows nothing of models or GPUs.
+package dataset
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"io"
+	"slices"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/rows"
+)
+
+// Prepare checks a dataset and writes it as canonical rows (trainer/PROTOCOL.md):
+// what is trained on to train, what is held out to held. eval is the dataset
+// to evaluate with; nil = a part of source is split off. Either writer may be
+// io.Discard, to check without keeping.
+//
+// A dataset that is not fit comes back as a fault.Input beside a Check whose OK
+// is false; nothing is written then. Errors of a source or a writer pass through.
+func Prepare(ctx context.Context, o CheckOptions, source, eval rows.Source, train, held io.Writer) (Check, error) {
+	o, err := o.filled()
+	if err != nil {
+		return Check{}, err
+	}
+	p := &preparation{o: o, log: &problemLog{}}
+	if err := p.look(ctx, source, eval); err != nil {
+		return Check{}, err
+	}
+	p.judge()
+	if err := p.check.Err(); err != nil {
+		return p.check, err
+	}
+	return p.check, p.write(ctx, train, held)
+}
+
+func (o CheckOptions) filled() (CheckOptions, error) {
+	refuse := func(format string, args ...any) (CheckOptions, error) {
+		return o, fault.New(fault.Input, "check dataset", o.Name, fmt.Sprintf(format, args...))
+	}
+	switch {
+	case o.Method != "" && !slices.Contains([]training.Method{training.SFT, training.DPO, training.Embedding}, o.Method):
+		return refuse("unknown method %q: want sft, dpo or embedding", o.Method)
+	case o.Format != "" && o.Format.Method() == "":
+		return refuse("unknown format %q: want one of %v", o.Format, rows.Formats())
+	case !(o.AllowDropped >= 0) || o.AllowDropped >= 1 && o.AllowDropped != float64(int(o.AllowDropped)):
+		return refuse("allow_dropped is %v: want a share below 1, or a number of rows", o.AllowDropped)
+	case !(o.ValidationShare < 1):
+		return refuse("validation share is %v: want less than 1", o.ValidationShare)
+	case o.MaxSeqLength < 0 || o.MaxRows < 0 || o.MaxRowBytes < 0:
+		return refuse("limits must not be negative")
+	}
+	set := func(to *int, value int) {
+		if *to == 0 {
+			*to = value
+		}
+	}
+	set(&o.MaxRows, DefaultMaxRows)
+	set(&o.MaxRowBytes, DefaultMaxRowBytes)
+	if o.ValidationShare == 0 {
+		o.ValidationShare = DefaultValidationShare
+	}
+	if o.Name == "" {
+		o.Name = "dataset"
+	}
+	if o.EvalName == "" {
+		o.EvalName = "eval dataset"
+	}
+	o.Thresholds = o.Thresholds.filled()
+	return o, nil
+}
+
+// preparation is one run of Prepare.
+type preparation struct {
+	o     CheckOptions
+	log   *problemLog
+	check Check
+
+	train, eval *surveyor       // eval = nil: none was given
+	held        map[uint64]bool // questions that are split off
+}
+
+// look goes through the files.
+func (p *preparation) look(ctx context.Context, source, eval rows.Source) error {
+	p.train = newSurveyor(p.o.Name, source, p.o, p.log)
+	if err := p.train.run(ctx); err != nil || eval == nil {
+		return err
+	}
+	o := p.o
+	o.Format = "" // may be another that serves the same method
+	if p.o.Format == rows.FormatText {
+		o.Format = rows.FormatText
+	}
+	p.eval = newSurveyor(p.o.EvalName, eval, o, p.log)
+	p.eval.against = p.train
+	return p.eval.run(ctx)
+}
+
+// write makes the second pass.
+func (p *preparation) write(ctx context.Context, train, held io.Writer) error {
+	trained, out := newRowWriter(train), newRowWriter(held)
+	err := p.copy(ctx, p.train, func(row rows.Row) error {
+		if p.held[rows.Digest([]byte(rows.Normal(row.Question())))] {
+			return out.write(row)
+		}
+		return trained.write(row)
+	})
+	if err == nil && p.eval != nil {
+		err = p.copy(ctx, p.eval, out.write)
+	}
+	if err != nil {
+		return err
+	}
+	if p.check.TrainFile, err = trained.end(); err != nil {
+		return err
+	}
+	if p.check.EvalFile, err = out.end(); out.rows == 0 {
+		p.check.EvalFile = nil
+	}
+	return err
+}
+
+// copy gives every good row to write, and makes sure that the file is still the
+// one that was checked.
+func (p *preparation) copy(ctx context.Context, s *surveyor, write func(rows.Row) error) error {
+	_, sum, _, err := s.each(ctx, func(_ *rows.RowInput, _ rows.RawRow, rows []rows.Row) error {
+		for _, row := range rows {
+			if err := write(row); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, func(*rows.Flaw, rows.RawRow) {})
+	if f, fatal := err.(*rows.Flaw); err == nil && sum != s.survey.SHA256 || fatal && f != nil { //nolint:errorlint // each returns it as it is
+		return fault.New(fault.Input, "read dataset", s.survey.Name, "it changed while it was read; start again when nobody writes to it")
+	}
+	return err
+}
+
+// rowWriter writes canonical rows and knows what it wrote.
+type rowWriter struct {
+	out    *bufio.Writer
+	sum    hash.Hash
+	rows   int
+	buffer []byte
+}
+
+func newRowWriter(w io.Writer) *rowWriter {
+	sum := sha256.New()
+	return &rowWriter{out: bufio.NewWriterSize(io.MultiWriter(w, sum), rows.ReadAhead), sum: sum}
+}
+
+func (w *rowWriter) write(row rows.Row) (err error) {
+	if w.buffer, err = row.AppendJSON(w.buffer[:0]); err != nil {
+		return err
+	}
+	w.rows++
+	w.buffer = append(w.buffer, '\n')
+	_, err = w.out.Write(w.buffer)
+	return err
+}
+
+func (w *rowWriter) end() (*training.File, error) {
+	if err := w.out.Flush(); err != nil {
+		return nil, err
+	}
+	return &training.File{SHA256: hex.EncodeToString(w.sum.Sum(nil)), Rows: w.rows}, nil
+}

@@ -1,0 +1,192 @@
+package dataset
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/rows"
+)
+
+// judge makes the report of what was seen, and the verdict.
+func (p *preparation) judge() {
+	p.dropped(p.train)
+	if p.eval != nil {
+		p.dropped(p.eval)
+	}
+	p.method()
+	p.split()
+	p.size()
+	p.check.Train = p.train.survey
+	if p.eval != nil {
+		p.check.Eval = &p.eval.survey
+	}
+	p.check.Errors += len(p.log.fatals)
+	p.check.OK = p.check.Errors == 0
+	p.check.Problems, p.check.Counts = p.log.list(), p.log.counts
+	if p.check.Counts == nil {
+		p.check.Counts = map[string]int{}
+	}
+	p.check.Suggestions = append([]string{}, p.suggestions()...)
+}
+
+// dropped holds the rows with errors against what the options allow.
+func (p *preparation) dropped(s *surveyor) {
+	n, rows, allowed := s.survey.Dropped, s.survey.Rows, int(p.o.AllowDropped)
+	if p.o.AllowDropped < 1 {
+		allowed = int(math.Floor(p.o.AllowDropped * float64(rows)))
+	}
+	switch {
+	case n > allowed:
+		p.check.Errors += n
+		if p.o.AllowDropped > 0 {
+			p.log.say(SeverityError, s.survey.Name, "too_many_dropped",
+				fmt.Sprintf("%d of %d rows have errors, %d may be left out", n, rows, allowed), "correct them, or allow more")
+		}
+		return
+	case n > 0:
+		p.log.allow(s.survey.Name)
+		p.log.say(SeverityInfo, s.survey.Name, "dropped", fmt.Sprintf("%d of %d rows with errors are left out, as allowed", n, rows), "")
+	}
+	if s.survey.Kept == 0 && len(p.log.fatals) == 0 {
+		p.log.say(SeverityError, s.survey.Name, "no_rows", "no row is left to use", "")
+	}
+}
+
+// method settles what the rows are for.
+func (p *preparation) method() {
+	s := &p.train.survey
+	fits := s.Format.Method()
+	if fits == "" {
+		return // which is a problem already
+	}
+	if p.o.Method != "" && p.o.Method != fits {
+		p.log.say(SeverityError, s.Name, "wrong_method", fmt.Sprintf("rows of the format %s train with %s, not with %s", s.Format, fits, p.o.Method), rework(fits, p.o.Method))
+		return
+	}
+	p.check.Method = fits
+	if e := p.eval; e != nil && e.survey.Format.Method() != "" {
+		switch {
+		case e.survey.Format.Method() != fits:
+			p.log.say(SeverityError, e.survey.Name, "wrong_method", fmt.Sprintf("its rows (%s) serve %s, those that are trained on %s", e.survey.Format, e.survey.Format.Method(), fits), "evaluate with rows of the same kind")
+		case e.shape != p.train.shape && e.shape != "" && p.train.shape != "":
+			p.log.say(SeverityError, e.survey.Name, "mixed_format", fmt.Sprintf("its rows become {%s}, those that are trained on {%s}", e.shape, p.train.shape), "write both files alike")
+		}
+	}
+	if p.o.Method != "" || len(p.log.fatals) > 0 {
+		return
+	}
+	var counts Counts
+	switch fits {
+	case training.DPO:
+		counts.Pairs = s.Kept
+	case training.Embedding:
+		counts.Triplets = s.Kept
+	default:
+		counts.Examples = s.Kept
+	}
+	choice, err := Choose(counts, p.o.Thresholds)
+	if err != nil {
+		if p.check.Errors == 0 {
+			p.log.say(SeverityError, s.Name, "too_few_rows", reasonOf(err), "")
+		}
+		return
+	}
+	p.check.Choice = &choice
+}
+
+// rework says how rows for one method are made fit for another.
+func rework(have, want training.Method) string {
+	switch {
+	case have == training.DPO && want == training.SFT:
+		return `train with dpo, or write {"prompt", "completion"} with what was chosen as completion`
+	case have == training.DPO && want == training.Embedding:
+		return `write {"anchor", "positive", "negative"} with the prompt, what was chosen and what was rejected`
+	case have == training.SFT && want == training.DPO:
+		return `train with sft, or add a worse answer to each row: {"prompt", "chosen", "rejected"}`
+	case have == training.SFT && want == training.Embedding:
+		return `write {"anchor", "positive"[, "negative"]}`
+	default:
+		return "train with " + string(have)
+	}
+}
+
+// split decides what is held out.
+func (p *preparation) split() {
+	if p.eval != nil || p.check.Errors > 0 || len(p.log.fatals) > 0 || p.o.ValidationShare < 0 {
+		return
+	}
+	p.held, p.check.HeldOut = Split(p.train.questions, p.o.ValidationShare, p.o.Seed)
+	if p.check.HeldOut == 0 {
+		p.log.say(SeverityInfo, p.o.Name, "no_evaluation", fmt.Sprintf("nothing is held out: %d rows are too few, or too much alike", p.train.survey.Kept), "give an evaluation dataset")
+	}
+}
+
+// size warns of too little, and of what is cut off.
+func (p *preparation) size() {
+	s := p.train.survey
+	if s.Kept == 0 {
+		return
+	}
+	if least := p.o.Thresholds.of(s.Format.Method()); p.check.Choice == nil && s.Kept < least && p.check.Method != "" {
+		reason := fmt.Sprintf("%d rows are few for %s; %d are advised", s.Kept, p.check.Method, least)
+		if s.Kept == 1 {
+			reason = "there is only one row: the model will learn it by heart"
+		}
+		p.log.say(SeverityWarning, s.Name, "few_rows", reason, "add rows")
+	}
+	if 10*s.Truncated > s.Kept {
+		p.log.say(SeverityWarning, s.Name, "truncation", fmt.Sprintf("about %d of %d rows are longer than %d tokens and are cut off", s.Truncated, s.Kept, p.o.MaxSeqLength),
+			fmt.Sprintf("set max_seq_length to %d, or split long rows", roundUp(s.Tokens.P99)))
+	}
+}
+
+// roundUp gives a sequence length in steps of 64.
+func roundUp(tokens int) int { return (tokens + 63) / 64 * 64 }
+
+// suggestions are about the dataset as a whole.
+func (p *preparation) suggestions() (list []string) {
+	add := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
+	s, limit := p.train.survey, p.o.MaxSeqLength
+	if s.Kept == 0 {
+		return nil
+	}
+	if 10*s.Truncated > s.Kept {
+		add("--set max_seq_length=%d would cut off about 1 row of 100 (longest: about %d tokens).", roundUp(s.Tokens.P99), s.Tokens.Max)
+	}
+	if enough := max(roundUp(s.Tokens.Max*5/4), 128); limit >= 2*enough && s.Kept >= minSplitRows {
+		add("--set max_seq_length=%d would be enough and take less memory: the longest row has about %d tokens.", enough, s.Tokens.Max)
+	}
+	if s.Duplicates > 0 {
+		add("Remove the duplicates (%d): the model would see them more often than other rows.", s.Duplicates)
+	}
+	answers := 0
+	for turns, n := range s.Turns {
+		if turns > 1 {
+			answers += n
+		}
+	}
+	if s.Format.Method() == training.SFT && 2*answers > s.Kept {
+		add("Most conversations have several turns: --set assistant_only_loss=true learns only what the assistant says.")
+	}
+	if s.Format == rows.FormatText {
+		add(`Texts are learned whole. Write {"prompt", "completion"} to learn only the answers.`)
+	}
+	if s.Format == rows.FormatPair {
+		add(`Rows without "negative" need --set loss=mnr.`)
+	}
+	if p.eval == nil && p.check.HeldOut > 0 && p.check.HeldOut < 20 {
+		add("%d held-out rows tell little: an evaluation dataset of 50 rows or more makes a verdict possible.", p.check.HeldOut)
+	}
+	return list
+}
+
+// reasonOf is an error without the words that say where it comes from.
+func reasonOf(err error) string {
+	_, reason, found := strings.Cut(err.Error(), ": ")
+	if !found {
+		return err.Error()
+	}
+	return reason
+}

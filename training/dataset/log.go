@@ -1,0 +1,109 @@
+package dataset
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/cogniverse/cogflow/training/rows"
+)
+
+// problemLog collects what is wrong: of errors the first, of warnings the first
+// of each kind, and of all how many there are.
+type problemLog struct {
+	fatals []Problem
+	drops  []Problem
+	notes  []*notedProblem
+	counts map[string]int
+	listed map[string]int // errors of rows by file
+}
+
+// notedProblem is a warning and the number of rows that gave it.
+type notedProblem struct {
+	Problem
+	rows int
+}
+
+// maxNotes is how many kinds of warnings are told apart.
+const maxNotes = 20
+
+func (l *problemLog) count(code string) {
+	if l.counts == nil {
+		l.counts = map[string]int{}
+	}
+	l.counts[code]++
+}
+
+func problemOf(file string, f *rows.Flaw, raw rows.RawRow) Problem {
+	return Problem{SeverityError, f.Code, file, raw.Line, raw.Row, f.Field, f.Reason, f.Fix}
+}
+
+// fatal is about a whole file.
+func (l *problemLog) fatal(file string, f *rows.Flaw) {
+	l.count(f.Code)
+	l.fatals = append(l.fatals, problemOf(file, f, rows.RawRow{Line: f.Line, Row: f.Row}))
+}
+
+// drop is about a row that is left out.
+func (l *problemLog) drop(file string, f *rows.Flaw, raw rows.RawRow) {
+	l.count(f.Code)
+	if l.listed == nil {
+		l.listed = map[string]int{}
+	}
+	if l.listed[file]++; l.listed[file] <= maxProblems {
+		l.drops = append(l.drops, problemOf(file, f, raw))
+	}
+}
+
+// note is about a row that is kept.
+func (l *problemLog) note(file string, f rows.Flaw, raw rows.RawRow) {
+	l.count(f.Code)
+	for _, n := range l.notes {
+		if n.Code == f.Code && n.File == file && (n.Field == f.Field || len(l.notes) >= maxNotes) {
+			n.rows++
+			return
+		}
+	}
+	if len(l.notes) > maxNotes {
+		return
+	}
+	p := problemOf(file, &f, raw)
+	p.Severity = SeverityWarning
+	l.notes = append(l.notes, &notedProblem{p, 1})
+}
+
+// say is about the whole dataset.
+func (l *problemLog) say(severity Severity, file, code, reason, fix string) {
+	l.count(code)
+	p := Problem{Severity: severity, Code: code, File: file, Reason: reason, Fix: fix}
+	if severity == SeverityError {
+		l.fatals = append(l.fatals, p)
+		return
+	}
+	l.notes = append(l.notes, &notedProblem{p, 1})
+}
+
+// allow turns the errors of rows of a file that may be left out into warnings.
+func (l *problemLog) allow(file string) {
+	for i := range l.drops {
+		if l.drops[i].File == file {
+			l.drops[i].Severity = SeverityWarning
+		}
+	}
+}
+
+// list returns the problems, the worst first. Rows leave room for the rest.
+func (l *problemLog) list() []Problem {
+	all := slices.Clone(l.fatals)
+	for _, n := range l.notes {
+		if n.rows > 1 {
+			n.Reason = fmt.Sprintf("%s (%d such rows)", n.Reason, n.rows)
+		}
+		all = append(all, n.Problem)
+	}
+	room := max(maxProblems-len(all), maxProblems/2)
+	all = append(all, l.drops[:min(room, len(l.drops))]...)
+	rank := map[Severity]int{SeverityError: 0, SeverityWarning: 1, SeverityInfo: 2}
+	slices.SortStableFunc(all, func(a, b Problem) int { return cmp.Compare(rank[a.Severity], rank[b.Severity]) })
+	return all[:min(len(all), maxProblems)]
+}

@@ -1,0 +1,180 @@
+package dataset
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/rows"
+)
+
+// surveyor goes through one file and remembers of each row two hashes and two
+// lengths, no more.
+type surveyor struct {
+	o       CheckOptions
+	open    rows.Source
+	survey  Survey
+	log     *problemLog
+	against *surveyor // of what is trained on, where this is the evaluation dataset
+
+	shape         string            // of the rows; the first good one decides
+	lines         map[uint64]uint32 // line of the first row of a digest
+	questions     map[uint64]uint32 // rows by question
+	chars, tokens []uint32
+}
+
+func newSurveyor(name string, open rows.Source, o CheckOptions, log *problemLog) *surveyor {
+	return &surveyor{
+		o: o, open: open, log: log,
+		survey: Survey{Name: name, Methods: []training.Method{}, DroppedBy: map[string]int{}, Roles: map[string]int{}, Turns: map[int]int{}},
+		lines:  map[uint64]uint32{}, questions: map[uint64]uint32{},
+	}
+}
+
+// run reads the whole file. What is wrong with its rows goes to the log; the
+// error is one of the file or of the context.
+func (s *surveyor) run(ctx context.Context) error {
+	format := s.o.Format
+	if format == "" {
+		var err error
+		if format, err = rows.DetectFormat(s.open, s.o.MaxRowBytes); err != nil {
+			return s.fatal(err)
+		}
+	}
+	s.survey.Format = format
+	if method := format.Method(); method != "" {
+		s.survey.Methods = []training.Method{method}
+	}
+	rows, sum, size, err := s.each(ctx, func(in *rows.RowInput, raw rows.RawRow, list []rows.Row) error {
+		for _, note := range in.Notes {
+			s.log.note(s.survey.Name, note, raw)
+		}
+		for _, row := range list {
+			if err := s.count(row, raw); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, func(f *rows.Flaw, raw rows.RawRow) {
+		s.survey.Dropped++
+		s.survey.DroppedBy[f.Code]++
+		s.log.drop(s.survey.Name, f, raw)
+	})
+	s.survey.Rows, s.survey.SHA256, s.survey.Bytes = rows, sum, size
+	s.finish()
+	return s.fatal(err)
+}
+
+// fatal logs a flaw of the whole file; other errors it returns.
+func (s *surveyor) fatal(err error) error {
+	if f, ok := errors.AsType[*rows.Flaw](err); ok {
+		s.log.fatal(s.survey.Name, f)
+		return nil
+	}
+	return err
+}
+
+// each calls keep with the canonical rows of every good row of the file, and
+// drop with what is wrong with every other. It comes to the same verdict in
+// every pass, as long as the file is the same.
+func (s *surveyor) each(ctx context.Context, keep func(*rows.RowInput, rows.RawRow, []rows.Row) error, drop func(*rows.Flaw, rows.RawRow)) (n int, sum string, size int64, err error) {
+	file, err := s.open()
+	if err != nil {
+		return 0, "", 0, err
+	}
+	defer file.Close()
+	d, err := rows.NewDatasetReader(file, s.o.MaxRowBytes)
+	if err != nil {
+		return 0, "", 0, err
+	}
+	s.survey.Container = d.Container()
+	for {
+		raw, err := d.Next()
+		if errors.Is(err, io.EOF) {
+			return d.Row, d.Sha256(), d.Size, nil
+		}
+		if err == nil && raw.Row > s.o.MaxRows {
+			err = &rows.Flaw{Code: "too_many_rows", Reason: fmt.Sprintf("it has more than %d rows; the rest was not read", s.o.MaxRows), Fix: "take a sample, or raise the limit", Fatal: true, Line: raw.Line, Row: raw.Row}
+		}
+		if err == nil && raw.Row%256 == 1 {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return max(0, d.Row-1), "", d.Size, err
+		}
+		in, list, err := s.convert(&raw)
+		if f, ok := errors.AsType[*rows.Flaw](err); ok {
+			drop(f, raw)
+			continue
+		}
+		if err != nil {
+			return d.Row, "", d.Size, err
+		}
+		if err := keep(in, raw, list); err != nil {
+			return d.Row, "", d.Size, err
+		}
+	}
+}
+
+// convert makes canonical rows of a raw one, or says with a *flaw why not.
+func (s *surveyor) convert(raw *rows.RawRow) (*rows.RowInput, []rows.Row, error) {
+	fields, err := rows.RowFields(raw)
+	if err != nil {
+		return nil, nil, err
+	}
+	in := &rows.RowInput{Fields: fields}
+	if err := s.mixed(in); err != nil {
+		return nil, nil, err
+	}
+	list, err := in.Convert(s.survey.Format)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, row := range list {
+		if s.shape == "" {
+			s.shape = row.Shape()
+		}
+		if row.Shape() != s.shape {
+			return nil, nil, &rows.Flaw{
+				Code: "mixed_format", Reason: fmt.Sprintf("the row has %s, the first rows have %s", row.Shape(), s.shape),
+				Fix: "write all rows of a file alike",
+			}
+		}
+		if err := s.leaked(row); err != nil {
+			return nil, nil, err
+		}
+	}
+	return in, list, nil
+}
+
+// mixed refuses a row that is of another format than the first rows.
+func (s *surveyor) mixed(in *rows.RowInput) error {
+	format, have := s.survey.Format, rows.FormatOf(in)
+	if s.o.Format != "" || have == "" || have == format || format == rows.FormatTriplet && have == rows.FormatPair {
+		return nil // what is missing, convert says better
+	}
+	return &rows.Flaw{
+		Code: "mixed_format", Reason: fmt.Sprintf("the row is of the format %s, the first rows are of %s", have, format),
+		Fix: "keep one format in a file",
+	}
+}
+
+// leaked refuses to evaluate with a row that is trained on.
+func (s *surveyor) leaked(row rows.Row) error {
+	if s.against == nil {
+		return nil
+	}
+	text, err := row.AppendJSON(nil)
+	if err != nil {
+		return err
+	}
+	if line, ok := s.against.lines[rows.Digest(text)]; ok {
+		return &rows.Flaw{
+			Code: "leak", Reason: fmt.Sprintf("the same row is trained on (line %d of %s)", line, s.against.survey.Name),
+			Fix: "remove it from one of the two: it would measure memory, not ability",
+		}
+	}
+	return nil
+}

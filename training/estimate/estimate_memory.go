@@ -1,0 +1,166 @@
+package estimate
+
+import "github.com/cogniverse/cogflow/training"
+
+// Bytes a weight that is trained: itself, its gradient and Adam's two moments,
+// each in fp32.
+const bytesTrained = 16
+
+// memory is what the peak of a training process is made of, in bytes.
+type memory struct {
+	weights     float64 // of the base
+	trained     float64 // weights with gradients and optimizer, beyond weights
+	activations float64
+	logits      float64
+	fixed       float64 // libraries, context, buffers
+	slack       float64 // factor for what an allocator wastes
+}
+
+func (m memory) peak() int64 {
+	return int64(m.slack * (m.weights + m.trained + m.activations + m.logits + m.fixed))
+}
+
+// load is what the fullest micro-batch puts on the model.
+type load struct {
+	tokens float64 // of all sequences of a forward pass, with the padding that is computed
+	length float64 // of the longest sequence
+	width  float64 // bytes a number
+}
+
+// load: SFT and DPO lay the rows of a micro-batch end to end, so that padding
+// costs nothing, and the fullest has the longest row and a few long ones. Texts
+// of an embedding model are padded.
+func (p Plan) load(micro int) load {
+	longest, mean := p.longest(), p.mean()
+	l := load{length: longest, width: 2}
+	if p.Numerics == training.FP32 {
+		l.width = 4
+	}
+	row := longest
+	switch p.Method {
+	case training.DPO:
+		row *= 2 // chosen and rejected
+	case training.Embedding:
+		l.tokens = float64(micro) * p.paddedRow()
+		return l
+	case training.SFT:
+	}
+	if p.Config.Packing {
+		mean = row
+	}
+	l.tokens = row + float64(micro-1)*(min(mean, row)+row)/2
+	return l
+}
+
+// longest sequence, in tokens.
+func (p Plan) longest() float64 {
+	if p.Longest > 0 && !p.Config.Packing {
+		return float64(min(p.Config.MaxSeqLength, p.Longest))
+	}
+	return float64(p.Config.MaxSeqLength)
+}
+
+// mean tokens of a row.
+func (p Plan) mean() float64 { return float64(p.Tokens) / float64(p.Rows) }
+
+// paddedRow is what a triplet of an embedding model takes: positive and
+// negative are padded to the longest in the micro-batch, anchors are short
+// unless the rows are longer than that.
+func (p Plan) paddedRow() float64 {
+	longest := p.longest()
+	return min(3*longest, max(2.1*longest, 1.05*p.mean()))
+}
+
+// need returns the peak memory with a micro-batch.
+func (p Plan) need(gpu GPU, micro int, loraParameters int64) int64 {
+	l := p.load(micro)
+	if gpu.Class == classCPU {
+		return p.memoryCPU(l, loraParameters).peak()
+	}
+	return p.memoryGPU(l, loraParameters).peak()
+}
+
+// memoryGPU: on GPUs the trainer recomputes activations (gradient
+// checkpointing).
+func (p Plan) memoryGPU(l load, loraParameters int64) memory {
+	m := p.state(l, loraParameters)
+	m.activations = checkpointed(p.Shape, l)
+	m.logits = p.logits(l, chunkTokens)
+	// 1.1 and 1 GB fit the measured rows of TestMemoryCalibration best.
+	m.fixed, m.slack = 1e9, 1.1
+	return m
+}
+
+// memoryCPU is the resident size of the process, by the runs in
+// testdata/cpu-runs.json. Nothing is recomputed there.
+func (p Plan) memoryCPU(l load, loraParameters int64) memory {
+	m := p.state(l, loraParameters)
+	perLayer := cpuHidden*float64(p.Shape.Hidden) + 4*float64(p.Shape.Intermediate)
+	if p.LoRA != nil {
+		perLayer += cpuLoRA * float64(p.Shape.Hidden)
+	}
+	if p.Method == training.Embedding { // encoders have dropout in their attention, which keeps its square
+		perLayer += cpuSquare * float64(p.Shape.Heads) * l.length
+	}
+	m.activations = l.tokens * l.width * float64(p.Shape.Layers) * perLayer
+	if p.Method != training.Embedding {
+		m.logits = cpuHead * min(l.tokens, cpuHeadTokens) * min(float64(p.Shape.Vocab), cpuHeadVocab)
+	}
+	m.fixed, m.slack = cpuFixed, 1
+	return m
+}
+
+// What a process on the CPU keeps of a token in a layer, in numbers, and what
+// it takes by itself.
+const (
+	cpuHidden = 16 // times the hidden size
+	cpuLoRA   = 6  // more with adapters: their inputs after dropout
+	cpuSquare = 3.6
+	cpuHead   = 30     // bytes a token and entry of the vocabulary: without a GPU's kernels the head's tiles stay
+	cpuFixed  = 0.97e9 // bytes: Python, torch and the libraries
+)
+
+// The size of the head's tiles, in tokens and entries.
+const (
+	cpuHeadTokens = 4096
+	cpuHeadVocab  = 32768
+)
+
+// state is the memory of the weights and of what trains them.
+func (p Plan) state(l load, loraParameters int64) memory {
+	n := float64(p.Shape.Parameters)
+	if p.LoRA != nil {
+		return memory{weights: n * l.width, trained: bytesTrained * float64(loraParameters)}
+	}
+	m := memory{weights: n * 4, trained: n * (bytesTrained - 4)} // weights stay in fp32
+	if p.Method == training.DPO {
+		m.weights += n * 4 // the reference is a model of its own
+	}
+	return m
+}
+
+// checkpointed activations: the input of every layer, and all of one layer.
+func checkpointed(s Shape, l load) float64 {
+	return l.tokens * float64(s.Hidden) * l.width * (float64(s.Layers) + layerActivations)
+}
+
+// layerActivations is how many numbers a layer keeps on a GPU, in multiples of
+// the hidden size, when attention does not keep its square.
+const layerActivations = 17
+
+// chunkTokens is how many tokens' logits the trainer holds at a time.
+const chunkTokens = 256
+
+// logits: bytes an entry are those of the logits, their gradient and fp32
+// copies. DPO holds those of the model and of its reference.
+func (p Plan) logits(l load, chunk float64) float64 {
+	vocab := float64(p.Shape.Vocab)
+	switch p.Method {
+	case training.SFT:
+		return 10 * min(l.tokens, chunk) * vocab
+	case training.DPO:
+		return 14 * min(l.tokens, chunk) * vocab
+	case training.Embedding:
+	}
+	return 0
+}

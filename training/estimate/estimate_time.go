@@ -1,0 +1,122 @@
+package estimate
+
+import (
+	"math"
+
+	"github.com/cogniverse/cogflow/training"
+)
+
+// time fills in speed, seconds and where they come from.
+func (p Plan) time(gpu GPU, c *ClassEstimate, e Estimate) {
+	startup := p.startup(gpu)
+	c.TokensPerSecond, c.Source = p.formulaSpeed(gpu, c.MicroBatch), Formula
+	for _, s := range p.Speeds {
+		if s.Model == p.Model && s.Method == p.Method && s.Class == gpu.Class && s.Numerics == p.Numerics && s.LoRA == (p.LoRA != nil) && s.TokensPerSecond > 0 {
+			c.TokensPerSecond, c.Source = s.TokensPerSecond, Measured
+			if s.StartupSeconds > 0 {
+				startup = s.StartupSeconds
+			}
+		}
+	}
+	c.Seconds = startup + (float64(e.Tokens)+p.evaluations(e)*float64(p.EvalTokens)*p.evalShare(gpu))/c.TokensPerSecond
+}
+
+// evaluations of the held-out rows: of the base and of the best, and in the
+// course of training at least once an epoch.
+func (p Plan) evaluations(e Estimate) float64 {
+	n := 2 + math.Ceil(p.Config.Epochs)
+	if p.Config.EvalSteps > 0 {
+		n += math.Floor(float64(e.Steps) / float64(p.Config.EvalSteps))
+	}
+	return n
+}
+
+// passes counts the passes over the model that a training token costs, in
+// multiples of a forward pass: forward, backward to the inputs, on GPUs the
+// forward that recomputes activations, backward to the weights where all are
+// trained, and the reference's forward.
+func (p Plan) passes(gpu GPU) float64 {
+	n := 2.0
+	if gpu.Class != classCPU {
+		n++
+	}
+	if p.LoRA == nil {
+		n++
+	}
+	if p.Method == training.DPO {
+		n++
+	}
+	return n
+}
+
+// evalShare is what an evaluated token costs of a trained one.
+func (p Plan) evalShare(gpu GPU) float64 {
+	if p.Method == training.DPO {
+		return 2 / p.passes(gpu)
+	}
+	return 1 / p.passes(gpu)
+}
+
+// flops of a forward pass of one token: a multiplication and an addition for
+// every weight of a matrix and, in attention, for every token before and after.
+// The embedding table is looked up, not multiplied, but where it is the output
+// layer too.
+func (p Plan) flops() float64 {
+	var n float64
+	for _, l := range p.Shape.Linear {
+		n += float64(l.In) * float64(l.Out) * float64(l.Count)
+	}
+	if p.Shape.Tied && p.Method != training.Embedding {
+		n += float64(p.Shape.Vocab) * float64(p.Shape.Hidden)
+	}
+	return 2*n + 4*float64(p.Shape.Hidden)*p.longest()*float64(p.Shape.Layers)
+}
+
+// formulaSpeed guesses tokens a second.
+func (p Plan) formulaSpeed(gpu GPU, micro int) float64 {
+	perStep := float64(micro) * p.mean() // tokens
+	computed := perStep                  // with padding
+	if p.Method == training.Embedding {
+		computed = float64(micro) * p.paddedRow()
+	}
+	work := computed * p.passes(gpu) * p.flops()
+	if gpu.Class == classCPU {
+		return perStep / (cpuStepSeconds + work/cpuFLOPS + p.squareSeconds(computed))
+	}
+	best := gpu.TFLOPS16
+	if p.Numerics == training.FP32 {
+		best = gpu.TFLOPS32
+	}
+	// A model too small to fill the GPU waits for its kernels to be started.
+	launch := float64(p.Shape.Layers) * p.passes(gpu) * launchSeconds
+	return perStep / max(work/(best*gpu.MFU*1e12), launch)
+}
+
+// squareSeconds is what the dropout in an encoder's attention costs on the CPU.
+func (p Plan) squareSeconds(tokens float64) float64 {
+	if p.Method != training.Embedding {
+		return 0
+	}
+	return tokens * float64(p.Shape.Heads*p.Shape.Layers) * p.longest() * cpuSquareSeconds
+}
+
+// Speeds of the trainer on the CPU, where it computes in one thread so that its
+// results can be repeated, by the runs in testdata/cpu-runs.json.
+const (
+	cpuFLOPS         = 70e9
+	cpuSquareSeconds = 24e-9 // an entry of attention's square
+	cpuStepSeconds   = 0.04  // a micro-batch, besides its arithmetic
+	cpuStartup       = 16    // seconds, with the first step's and the last save's
+)
+
+// launchSeconds of a layer's kernels in one pass, without compilation.
+const launchSeconds = 0.6e-3
+
+// startup is the time until the first step: libraries, the GPU's context, the weights.
+func (p Plan) startup(gpu GPU) float64 {
+	load := float64(p.Shape.WeightBytes) / 1e9
+	if gpu.Class == classCPU {
+		return cpuStartup + load
+	}
+	return 30 + load
+}

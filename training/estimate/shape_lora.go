@@ -1,0 +1,109 @@
+package estimate
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/training"
+)
+
+// Adapt returns l with target modules that the model has. The usual names of
+// the attention's matrices stand for what this architecture calls them; other
+// names that it does not have are refused.
+func (s Shape) Adapt(l training.LoRA) (training.LoRA, error) {
+	var names []string
+	for _, target := range l.TargetModules {
+		names = append(names, s.moduleFor(target))
+	}
+	slices.Sort(names)
+	l.TargetModules = slices.Compact(names)
+	_, err := s.LoRAParameters(l)
+	return l, err
+}
+
+// moduleFor returns the name by which the model has a matrix, else the name as it is.
+func (s Shape) moduleFor(target string) string {
+	same := map[string][]string{
+		"q_proj": {"query", "q_lin", "attn.q", "SelfAttention.q", "Wqkv", "qkv_proj", "query_key_value", "c_attn"},
+		"k_proj": {"key", "k_lin", "attn.k", "SelfAttention.k", "Wqkv", "qkv_proj", "query_key_value", "c_attn"},
+		"v_proj": {"value", "v_lin", "attn.v", "SelfAttention.v", "Wqkv", "qkv_proj", "query_key_value", "c_attn"},
+		"o_proj": {"attention.output.dense", "out_lin", "attn.o", "SelfAttention.o", "attn.Wo", "out_proj", "attention.dense", "self_attn.dense", "attn.c_proj"},
+	}
+	if target == training.AllLinear || s.has(target) {
+		return target
+	}
+	for _, name := range same[target] {
+		if s.has(name) {
+			return name
+		}
+	}
+	return target
+}
+
+func (s Shape) has(target string) bool {
+	return slices.ContainsFunc(s.Linear, func(l Linear) bool { return l.matches(target) > 0 })
+}
+
+// LoRAParameters counts the weights of an adapter exactly. Target modules that
+// the model does not have are an input fault that lists those it has.
+func (s Shape) LoRAParameters(l training.LoRA) (int64, error) {
+	var total int64
+	used := map[string]bool{}
+	for _, linear := range s.Linear {
+		n := 0
+		for _, target := range l.TargetModules {
+			if m := linear.matches(target); m > 0 {
+				used[target] = true
+				n = max(n, m)
+			}
+		}
+		total += int64(n) * int64(l.R) * int64(linear.In+linear.Out)
+	}
+	for _, target := range l.TargetModules {
+		if !used[target] {
+			return 0, fault.New(fault.Input, "place LoRA", target,
+				fmt.Sprintf("the model (%s) has no such module; target_modules can be all-linear, %s", s.Architecture, strings.Join(s.Modules(), ", ")))
+		}
+	}
+	return total, nil
+}
+
+// Modules lists the last names of the matrices that LoRA can attach to, sorted.
+func (s Shape) Modules() []string {
+	var names []string
+	for _, l := range s.Linear {
+		names = append(names, l.Name[strings.LastIndexByte(l.Name, '.')+1:])
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// matches returns how many matrices of the group PEFT would take for a target:
+// those whose name is it, or ends in a dot and it.
+func (l Linear) matches(target string) int {
+	if target == training.AllLinear {
+		if last := l.Name[strings.LastIndexByte(l.Name, '.')+1:]; last == "lm_head" || last == "embed_out" {
+			return 0
+		}
+		return l.Count
+	}
+	parts, wanted := strings.Split(l.Name, "."), strings.Split(target, ".")
+	if len(wanted) > len(parts) {
+		return 0
+	}
+	n := l.Count
+	for i, want := range wanted {
+		have := parts[len(parts)-len(wanted)+i]
+		if _, err := strconv.ParseUint(want, 10, 32); err == nil && have == "*" {
+			n = 1 // of one layer only
+			continue
+		}
+		if have != want {
+			return 0
+		}
+	}
+	return n
+}

@@ -1,0 +1,27 @@
+package estimate
+
+import (
+	"slices"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/training"
+)
+
+// Serves refuses a model that is of no use for a method: one that reads only
+// cannot learn to answer. What this build does not know is not refused.
+func (s Shape) Serves(m training.Method) error {
+	if m == training.Embedding {
+		return nil // what writes text has vectors too
+	}
+	const fix = "; name a language model, such as one of llama, qwen3 or smollm3"
+	switch {
+	case slices.Contains([]string{
+		"albert", "bert", "camembert", "deberta", "deberta-v2", "distilbert", "electra", "ernie", "modernbert", "mpnet",
+		"nomic_bert", "roberta", "xlm-roberta", "xlm-roberta-xl",
+	}, s.Architecture):
+		return fault.New(fault.Input, readShape, s.Architecture, "it is an encoder, which reads text and writes none, so "+string(m)+" cannot train it"+fix)
+	case slices.Contains([]string{"bart", "mbart", "mt5", "pegasus", "t5", "umt5"}, s.Architecture):
+		return fault.New(fault.Input, readShape, s.Architecture, "it is an encoder with a decoder, and "+string(m)+" trains models that go on with a text"+fix)
+	}
+	return nil
+}

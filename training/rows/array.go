@@ -1,0 +1,123 @@
+package rows
+
+import (
+	"errors"
+	"io"
+)
+
+// element returns the next element of the array. Where it ends is told by
+// brackets and quotes alone; whether it is right is for whoever parses it.
+func (d *datasetReader) element() (RawRow, error) {
+	first, err := d.separator()
+	if err != nil {
+		return RawRow{}, err
+	}
+	d.Row++
+	start := d.line
+	d.buffer = d.buffer[:0]
+	err = d.value(first)
+	if errors.Is(err, io.EOF) {
+		f := d.fatal("truncated_json", "the file ends within this row", "the file is cut off: write it again")
+		f.Line = start
+		return RawRow{}, f
+	}
+	if f, ok := errors.AsType[*Flaw](err); ok {
+		f.Line, f.Row = start, d.Row
+	}
+	if err != nil {
+		return RawRow{}, err
+	}
+	return RawRow{Line: start, Row: d.Row, Text: d.buffer}, nil
+}
+
+// separator skips what stands before an element and returns its first byte;
+// io.EOF behind the end of the array.
+func (d *datasetReader) separator() (byte, error) {
+	b, err := d.ink("the closing ] is missing")
+	if err != nil {
+		return 0, err
+	}
+	if b == ']' {
+		return 0, d.end()
+	}
+	if d.Row == 0 {
+		return b, nil
+	}
+	if b != ',' {
+		return 0, d.fatal("syntax", "want , or ] behind the row, have "+quoteByte(b), "separate the rows by commas")
+	}
+	if b, err = d.ink("the closing ] is missing"); err == nil && b == ']' {
+		return 0, d.fatal("syntax", "there is a comma, but no row behind it", "take the last comma away")
+	}
+	return b, err
+}
+
+// ink reads the next byte that is no white space. There has to be one.
+func (d *datasetReader) ink(missing string) (byte, error) {
+	_, err := d.peekInk()
+	if errors.Is(err, io.EOF) {
+		return 0, d.fatal("truncated_json", missing, "the file is cut off: write it again")
+	}
+	if err != nil {
+		return 0, err
+	}
+	return d.in.ReadByte()
+}
+
+// end wants nothing behind the array.
+func (d *datasetReader) end() error {
+	b, err := d.peekInk()
+	if err == nil {
+		return d.fatal("trailing_data", "there is more behind the array: "+quoteByte(b),
+			"keep one array, or put one JSON object on each line")
+	}
+	return err
+}
+
+// value appends to the buffer the value that begins with b.
+func (d *datasetReader) value(b byte) error {
+	depth, quoted, escaped := 0, false, false
+	for {
+		if len(d.buffer) == d.limit {
+			return d.tooLong()
+		}
+		d.buffer = append(d.buffer, b)
+		switch {
+		case escaped:
+			escaped = false
+		case quoted:
+			escaped, quoted = b == '\\', b != '"'
+		case b == '"':
+			quoted = true
+		case b == '{' || b == '[':
+			depth++
+		case b == '}' || b == ']':
+			depth--
+		}
+		if b == '\n' {
+			d.line++
+		}
+		if depth == 0 && !quoted {
+			over, err := d.over(b)
+			if over || err != nil {
+				return err
+			}
+		}
+		var err error
+		if b, err = d.in.ReadByte(); err != nil {
+			return err
+		}
+	}
+}
+
+// over reports whether a value outside any bracket or quote ends with b.
+func (d *datasetReader) over(b byte) (bool, error) {
+	if b == '}' || b == ']' || b == '"' {
+		return true, nil
+	}
+	next, err := d.in.Peek(1) // a number, true, false or null goes on to a mark
+	if err != nil {
+		return false, err
+	}
+	return isSpace(next[0]) || next[0] == ',' || next[0] == ']' || next[0] == '}', nil
+}

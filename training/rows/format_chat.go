@@ -1,0 +1,62 @@
+package rows
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Marks of ChatML.
+const (
+	chatStart = "<|im_start|>"
+	chatEnd   = "<|im_end|>"
+)
+
+// chatRow takes a text in ChatML apart into messages, so that the model's own
+// template applies and only answers need be learned.
+func (in *RowInput) chatRow() (Row, error) {
+	text, err := in.required(KeyText)
+	if err != nil {
+		return Row{}, err
+	}
+	list, err := chatMessages(text)
+	if err != nil {
+		return Row{}, err
+	}
+	return MessagesRow(list), checkConversation(KeyText, list)
+}
+
+func chatMessages(text string) (list []Message, err error) {
+	wrong := func(reason, fix string) error {
+		return &Flaw{Code: "chatml", Field: fmt.Sprintf("%s[%d]", KeyText, len(list)), Reason: reason, Fix: fix}
+	}
+	for rest := strings.TrimSpace(text); rest != ""; rest = strings.TrimSpace(rest) {
+		if len(list) == maxMessages {
+			return nil, &Flaw{Code: "too_many_messages", Field: KeyText, Reason: fmt.Sprintf("more than %d messages", maxMessages), Fix: "split the conversation"}
+		}
+		var found bool
+		if rest, found = strings.CutPrefix(rest, chatStart); !found {
+			return nil, wrong("there is text between the messages", "begin each message with "+chatStart)
+		}
+		said, behind, found := strings.Cut(rest, chatEnd)
+		if !found {
+			if strings.TrimSpace(rest) == RoleAssistant { // where a model is to go on
+				return nil, wrong("the text ends where the assistant should speak", "add the answer")
+			}
+			return nil, wrong("the message is not closed", "end each message with "+chatEnd)
+		}
+		name, content, found := strings.Cut(said, "\n")
+		speaker := role(strings.TrimSpace(name))
+		switch {
+		case strings.Contains(said, chatStart):
+			return nil, wrong("the message is not closed", "end each message with "+chatEnd)
+		case speaker == "" || !found:
+			return nil, wrong(fmt.Sprintf("unknown role %q", shortName(name)), "put system, user or assistant on a line behind "+chatStart)
+		case strings.TrimSpace(content) != "":
+			list = append(list, Message{speaker, content})
+		case speaker != RoleSystem:
+			return nil, blank(fmt.Sprintf("%s[%d]", KeyText, len(list)), "the message of the "+speaker)
+		}
+		rest = behind
+	}
+	return list, nil
+}

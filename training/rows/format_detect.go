@@ -1,0 +1,129 @@
+package rows
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// The first rows decide the format.
+const (
+	formatRows  = 20
+	formatLooks = 200 // rows, the unreadable ones included
+)
+
+// DetectFormat returns the format of most of the first rows, the earlier one of
+// two. Rows that cannot be read are for the survey to report.
+func DetectFormat(open Source, maxRowBytes int) (Format, error) {
+	file, err := open()
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	rows, err := NewDatasetReader(file, maxRowBytes)
+	if err != nil {
+		return "", err
+	}
+	votes := map[Format]int{}
+	var order []Format
+	var stranger *Flaw
+	known := 0
+	for looks := 0; known < formatRows && looks < formatLooks; looks++ {
+		raw, err := rows.Next()
+		if fatal, ok := errors.AsType[*Flaw](err); errors.Is(err, io.EOF) || ok && (known > 0 || stranger != nil) {
+			break
+		} else if ok {
+			return "", fatal
+		}
+		if err != nil {
+			return "", err
+		}
+		at := raw
+		fields, err := RowFields(&at)
+		if err != nil {
+			continue
+		}
+		in := &RowInput{Fields: fields}
+		format := FormatOf(in)
+		if format == "" {
+			if stranger == nil {
+				stranger = strangeFields(in, raw)
+			}
+			continue
+		}
+		if votes[format] == 0 {
+			order = append(order, format)
+		}
+		votes[format]++
+		known++
+	}
+	if known == 0 && stranger != nil {
+		return "", stranger
+	}
+	return mostVotes(votes, order), nil
+}
+
+// mostVotes returns "" where nobody voted.
+func mostVotes(votes map[Format]int, order []Format) (most Format) {
+	for _, format := range order {
+		if votes[format] > votes[most] {
+			most = format
+		}
+	}
+	return most
+}
+
+// strangeFields says that a row is of no format, and of which one it may be.
+func strangeFields(in *RowInput, raw RawRow) *Flaw {
+	var names []string
+	for _, f := range in.Fields[:min(len(in.Fields), 8)] {
+		names = append(names, shortName(f.key))
+	}
+	f := &Flaw{
+		Code: "unknown_format", Fatal: true, Line: raw.Line, Row: raw.Row,
+		Reason: "its fields (" + strings.Join(names, ", ") + ") fit no format",
+		Fix:    `write rows like {"prompt", "completion"}, {"messages"}, {"text"}, {"prompt", "chosen", "rejected"} or {"anchor", "positive", "negative"}`,
+	}
+	if len(names) == 0 {
+		f.Reason = "the row has no fields"
+	}
+	for _, format := range []Format{FormatPreference, FormatTriplet, FormatPair, FormatPrompt, FormatAlpaca, FormatMessages, FormatText} {
+		if renames := in.renames(format); renames != "" {
+			f.Fix = fmt.Sprintf("for the format %s rename %s", format, renames)
+			break
+		}
+	}
+	return f
+}
+
+// renames says how the fields of a row would have to be renamed to be of the
+// format; "" if that does not do.
+func (in *RowInput) renames(format Format) string {
+	var said []string
+	for _, key := range format.needed() {
+		if in.get(key) != nil {
+			continue
+		}
+		i := slices.IndexFunc(in.Fields, func(f objectField) bool { return similar(f.key, key) })
+		if i < 0 {
+			return ""
+		}
+		said = append(said, fmt.Sprintf("%q to %q", shortName(in.Fields[i].key), key))
+	}
+	return strings.Join(said, " and ")
+}
+
+func (f Format) needed() []string {
+	switch f {
+	case FormatAlpaca:
+		return []string{"instruction", "output"}
+	case FormatPair:
+		return []string{KeyAnchor, KeyPositive}
+	case FormatPreference, FormatTriplet:
+		return f.knownFields()[:3]
+	default:
+		return f.knownFields()[:min(2, len(f.knownFields()))]
+	}
+}

@@ -1,0 +1,102 @@
+package rows
+
+import (
+	"fmt"
+	"strings"
+)
+
+// maxPassages of a row with lists: each becomes a row of its own.
+const maxPassages = 64
+
+// tripletRow reads {anchor, positive[, negative]}.
+func (in *RowInput) tripletRow(format Format) (r Row, err error) {
+	keys := []string{KeyAnchor, KeyPositive, KeyNegative}
+	if format == FormatPair {
+		keys = keys[:2]
+	}
+	var texts []string
+	for _, key := range keys {
+		text, err := in.required(key)
+		if err != nil {
+			return r, err
+		}
+		texts = append(texts, text)
+	}
+	return triplet(keys, texts)
+}
+
+// triplet makes a row of different texts; keys = how the row calls them.
+func triplet(keys, texts []string) (r Row, err error) {
+	names := []string{KeyAnchor, KeyPositive, KeyNegative}
+	for i, text := range texts {
+		for j := range i {
+			if strings.TrimSpace(text) == strings.TrimSpace(texts[j]) {
+				return r, &Flaw{
+					Code: "same_texts", Field: keys[i], Reason: fmt.Sprintf("it equals %s", keys[j]),
+					Fix: "give another text, or remove the row: there is nothing to learn from it",
+				}
+			}
+		}
+		r.Parts = append(r.Parts, Part{Key: names[i], Text: text})
+	}
+	return r, nil
+}
+
+// queryRows reads {query, pos, neg}, where pos and neg are texts or lists of
+// texts: each of the longer list becomes a row, with those of the shorter in turn.
+func (in *RowInput) queryRows() ([]Row, error) {
+	query, err := in.required("query")
+	if err != nil {
+		return nil, err
+	}
+	pos, err := in.passages("pos")
+	if err != nil {
+		return nil, err
+	}
+	if len(pos) == 0 {
+		return nil, in.missing("pos")
+	}
+	neg, err := in.passages("neg")
+	if err != nil {
+		return nil, err
+	}
+	var rows []Row
+	for i := range max(len(pos), len(neg)) {
+		keys, texts := []string{"query", "pos"}, []string{query, pos[i%len(pos)]}
+		if len(neg) > 0 {
+			keys, texts = append(keys, "neg"), append(texts, neg[i%len(neg)])
+		}
+		row, err := triplet(keys, texts)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+func (in *RowInput) passages(key string) (texts []string, err error) {
+	raw := in.get(key)
+	if raw == nil {
+		return nil, nil
+	}
+	items := [][]byte{raw}
+	if raw[0] == '[' {
+		var more bool
+		if items, more = listItems(raw, maxPassages); more {
+			return nil, &Flaw{Code: "too_many_passages", Field: key, Reason: fmt.Sprintf("more than %d texts", maxPassages), Fix: "keep the best of them"}
+		}
+	}
+	for i, item := range items {
+		name := fmt.Sprintf("%s[%d]", key, i)
+		text, err := in.text(name, item)
+		if err != nil {
+			return nil, err
+		}
+		if strings.TrimSpace(text) == "" {
+			return nil, blank(name, "the text")
+		}
+		texts = append(texts, text)
+	}
+	return texts, nil
+}

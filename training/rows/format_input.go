@@ -1,0 +1,163 @@
+package rows
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/agnivade/levenshtein"
+)
+
+// RowInput is a row on its way to canonical rows.
+type RowInput struct {
+	Fields []objectField
+	Notes  []Flaw // what is worth a warning, but drops nothing
+}
+
+// get returns the value of a field; nil if it is missing or null.
+func (in *RowInput) get(key string) []byte {
+	for _, f := range in.Fields {
+		if f.key == key && !isNull(f.value) {
+			return f.value
+		}
+	}
+	return nil
+}
+
+// required returns a text that must say something.
+func (in *RowInput) required(key string) (string, error) {
+	raw := in.get(key)
+	if raw == nil {
+		return "", in.missing(key)
+	}
+	text, err := in.text(key, raw)
+	if err == nil && strings.TrimSpace(text) == "" {
+		return "", blank(key, "the text")
+	}
+	return text, err
+}
+
+// optional returns a text, or "" where the row has none but white space.
+func (in *RowInput) optional(key string) (string, error) {
+	raw := in.get(key)
+	if raw == nil {
+		return "", nil
+	}
+	text, err := in.text(key, raw)
+	if strings.TrimSpace(text) == "" {
+		text = ""
+	}
+	return text, err
+}
+
+func (in *RowInput) text(name string, raw []byte) (string, error) {
+	text, ok := jsonText(raw)
+	if !ok {
+		return "", wrongType(name, "a text", raw)
+	}
+	if halfPair(text, raw) {
+		return "", &Flaw{Code: "encoding", Field: name, Reason: `a \u escape is half of a surrogate pair`, Fix: "write the character itself in UTF-8"}
+	}
+	return text, in.checkText(name, text)
+}
+
+func (in *RowInput) note(code, field, reason, fix string) {
+	in.Notes = append(in.Notes, Flaw{Code: code, Field: field, Reason: reason, Fix: fix})
+}
+
+// checkText looks at the characters of a text.
+func (in *RowInput) checkText(name, text string) error {
+	for _, r := range text {
+		switch {
+		case r == 0:
+			return &Flaw{Code: "control_character", Field: name, Reason: "the text has a NUL", Fix: "take it out; it stands for damaged or binary data"}
+		case r == unicode.ReplacementChar:
+			in.note("replaced_character", name, "the text has U+FFFD, which stands for a character lost in an earlier conversion", "convert the original again")
+			return nil
+		case unicode.IsControl(r) && r != '\n' && r != '\r' && r != '\t':
+			in.note("control_character", name, fmt.Sprintf("the text has the control character U+%04X", r), "take it out unless the model shall learn to write it")
+			return nil
+		}
+	}
+	if kind := Secret(text); kind != "" {
+		in.note("secret", name, "the text seems to have "+kind, "take it out: a model repeats what it was trained on")
+	}
+	return nil
+}
+
+func wrongType(name, want string, raw []byte) *Flaw {
+	return &Flaw{Code: "wrong_type", Field: name, Reason: "want " + want + ", have " + jsonKind(raw), Fix: "write " + want}
+}
+
+func blank(name, what string) *Flaw {
+	return &Flaw{Code: "empty", Field: name, Reason: what + " is empty or white space", Fix: "fill it in, or remove the row"}
+}
+
+// missing says that a field is not there, and which other one may be meant.
+func (in *RowInput) missing(key string) *Flaw {
+	f := &Flaw{Code: "missing_field", Field: key, Reason: "the field is missing", Fix: "add it, or remove the row"}
+	for _, have := range in.Fields {
+		if have.key == key {
+			f.Reason = "the field is null"
+		}
+		if similar(have.key, key) {
+			f.Fix = fmt.Sprintf("is %q meant? Rename it", shortName(have.key))
+		}
+	}
+	return f
+}
+
+// unknown goes through the fields that the format does not know.
+func (in *RowInput) unknown(known []string) error {
+	for _, f := range in.Fields {
+		if slices.Contains(known, f.key) {
+			continue
+		}
+		if err := in.other(shortName(f.key), f.key, f.value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// other is about one field that the format does not know: it is left out with
+// a warning, unless the row would then mean something else.
+func (in *RowInput) other(field, key string, raw []byte) error {
+	empty := isNull(raw) || len(raw) == 2 // "", [], {}
+	switch key {
+	case "metadata":
+		return nil
+	case "tools", "tool_calls", "tool_call_id", "functions", "function_call", "images", "image", "videos", "audios", "audio", "kto_tag":
+		if empty {
+			return nil
+		}
+		return &Flaw{Code: "unsupported", Field: field, Reason: "tools, media and KTO labels are not trained", Fix: "remove the field, or the row"}
+	case "weight":
+		if string(raw) == "1" || empty {
+			return nil
+		}
+		return &Flaw{Code: "unsupported", Field: field, Reason: "messages have no weight here", Fix: "remove the field, or the row"}
+	}
+	in.note("unknown_field", field, "the field is not known and is left out", `put what belongs to the row but is not trained on into "metadata"`)
+	return nil
+}
+
+// similar reports whether a may be a slip of b, or another usual name of it.
+func similar(a, b string) bool {
+	for _, names := range [][]string{
+		{"completion", "response", "output", "answer", "target"},
+		{"prompt", "question", "input", "query", "instruction"},
+		{"chosen", "preferred", "accepted", "preferred_output"},
+		{"rejected", "dispreferred", "non_preferred_output"},
+		{"anchor", "query", "sentence1"},
+		{"positive", "pos", "sentence2"},
+		{"negative", "neg", "hard_negative", "sentence3"},
+		{"text", "content"},
+	} {
+		if slices.Contains(names, strings.ToLower(a)) && names[0] == b {
+			return true
+		}
+	}
+	return len(a) <= maxQuoted && a != b && levenshtein.ComputeDistance(strings.ToLower(a), b) <= 2
+}

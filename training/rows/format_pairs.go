@@ -1,0 +1,146 @@
+package rows
+
+import (
+	"slices"
+	"strings"
+)
+
+// preferenceRow reads a pair of answers, all texts or all messages. The prompt
+// of messages may be left out: then it is what both conversations begin with.
+func (in *RowInput) preferenceRow() (r Row, err error) {
+	for _, key := range []string{KeyChosen, KeyRejected} {
+		if in.get(key) == nil {
+			return r, in.missing(key)
+		}
+	}
+	prompt := in.get(KeyPrompt)
+	if (prompt == nil || prompt[0] == '"') && in.get(KeyChosen)[0] == '"' && in.get(KeyRejected)[0] == '"' {
+		return in.textPair()
+	}
+	var asked, chosen, rejected []Message
+	if chosen, err = in.answer(KeyChosen, in.get(KeyChosen)); err != nil {
+		return r, err
+	}
+	if rejected, err = in.answer(KeyRejected, in.get(KeyRejected)); err != nil {
+		return r, err
+	}
+	switch {
+	case prompt == nil:
+	case prompt[0] == '"':
+		text, err := in.required(KeyPrompt)
+		if err != nil {
+			return r, err
+		}
+		if asked = []Message{{RoleUser, text}}; repeats(text, chosen) && repeats(text, rejected) {
+			asked = nil // UltraFeedback's way: both answers are whole conversations
+		}
+	default:
+		if asked, err = in.messages(KeyPrompt, prompt); err != nil {
+			return r, err
+		}
+	}
+	if len(asked) == 0 {
+		if asked, chosen, rejected = split(chosen, rejected); len(asked) == 0 {
+			return r, in.missing(KeyPrompt)
+		}
+	}
+	return in.messagePair(KeyPrompt, asked, chosen, rejected)
+}
+
+func (in *RowInput) textPair() (r Row, err error) {
+	var texts [3]string
+	for i, key := range []string{KeyPrompt, KeyChosen, KeyRejected} {
+		if texts[i], err = in.required(key); err != nil {
+			return r, err
+		}
+	}
+	system, err := in.optional("system")
+	if err != nil {
+		return r, err
+	}
+	if system != "" {
+		return r, &Flaw{Code: "unsupported", Field: "system", Reason: "a prompt that is a text has no system message", Fix: "put it into the prompt, or write messages"}
+	}
+	if strings.TrimSpace(texts[1]) == strings.TrimSpace(texts[2]) {
+		return r, sameAnswers()
+	}
+	return Row{[]Part{{Key: KeyPrompt, Text: texts[0]}, {Key: KeyChosen, Text: texts[1]}, {Key: KeyRejected, Text: texts[2]}}}, nil
+}
+
+func sameAnswers() *Flaw {
+	return &Flaw{Code: "same_answers", Field: KeyRejected, Reason: "it equals chosen: nothing is preferred", Fix: "give another answer, or remove the row"}
+}
+
+// repeats reports whether a conversation asks for itself what a prompt says.
+func repeats(prompt string, list []Message) bool {
+	return slices.ContainsFunc(list, func(m Message) bool {
+		return m.Role == RoleUser && strings.TrimSpace(m.Content) == strings.TrimSpace(prompt)
+	})
+}
+
+// split takes off what both conversations begin with, up to a question.
+func split(a, b []Message) (asked, restA, restB []Message) {
+	n := 0
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			break
+		}
+		if a[i].Role == RoleUser {
+			n = i + 1
+		}
+	}
+	return a[:n:n], a[n:], b[n:]
+}
+
+// pairGPTRow reads LLaMA-Factory's pairs.
+func (in *RowInput) pairGPTRow() (r Row, err error) {
+	raw := in.get("conversations")
+	if raw == nil {
+		return r, in.missing("conversations")
+	}
+	asked, err := in.messages("conversations", raw)
+	if err != nil {
+		return r, err
+	}
+	var answers [2][]Message
+	for i, key := range []string{KeyChosen, KeyRejected} {
+		raw := in.get(key)
+		if raw == nil {
+			return r, in.missing(key)
+		}
+		if answers[i], err = in.answer(key, raw); err != nil {
+			return r, err
+		}
+	}
+	return in.messagePair("conversations", asked, answers[0], answers[1])
+}
+
+func (in *RowInput) messagePair(name string, asked, chosen, rejected []Message) (r Row, err error) {
+	if asked, err = in.withSystem(asked); err != nil {
+		return r, err
+	}
+	if err := checkOrder(name, asked, 0); err != nil {
+		return r, err
+	}
+	if len(asked) == 0 || asked[len(asked)-1].Role != RoleUser {
+		return r, &Flaw{Code: "roles", Field: name, Reason: "it does not end with a question of the user", Fix: "end it with the user; what follows is chosen and rejected"}
+	}
+	for _, answer := range []struct {
+		key  string
+		list []Message
+	}{{KeyChosen, chosen}, {KeyRejected, rejected}} {
+		whole := slices.Concat(asked, answer.list)
+		if err := checkOrder(answer.key, whole, len(asked)); err != nil {
+			return r, err
+		}
+		if whole[len(whole)-1].Role != RoleAssistant {
+			return r, &Flaw{Code: "roles", Field: answer.key, Reason: "it does not end with an answer of the assistant", Fix: "end it with the assistant"}
+		}
+	}
+	if slices.EqualFunc(chosen, rejected, func(a, b Message) bool {
+		return a.Role == b.Role && strings.TrimSpace(a.Content) == strings.TrimSpace(b.Content)
+	}) {
+		return r, sameAnswers()
+	}
+	return Row{[]Part{{Key: KeyPrompt, Messages: asked}, {Key: KeyChosen, Messages: chosen}, {Key: KeyRejected, Messages: rejected}}}, nil
+}

@@ -1,0 +1,216 @@
+package rows
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+)
+
+// Source opens a dataset at its beginning. Prepare calls it up to three times,
+// so that a file of any size takes no more memory than some 100 bytes a row.
+type Source func() (io.ReadCloser, error)
+
+// RawRow is one row as the file has it.
+type RawRow struct {
+	Line int // where it begins, from 1
+	Row  int // from 1
+	Text []byte
+	cut  bool // the file ends right behind it, without a line end
+}
+
+// Flaw is what is wrong with a row, or, if fatal, with the file from there on.
+type Flaw struct {
+	Code, Field, Reason, Fix string
+
+	Fatal     bool
+	Line, Row int // fatal ones only
+}
+
+func (f *Flaw) Error() string { return f.Reason }
+
+// datasetReader cuts a file into rows: JSON lines, or the elements of one JSON
+// array. It holds one row, and no row larger than limit.
+type datasetReader struct {
+	in        *bufio.Reader
+	sum       hash.Hash
+	limit     int
+	array     bool
+	line, Row int
+	Size      int64
+	buffer    []byte
+}
+
+const ReadAhead = 64 << 10 // bytes
+
+// NewDatasetReader looks at the first bytes of a file.
+func NewDatasetReader(r io.Reader, limit int) (*datasetReader, error) {
+	d := &datasetReader{sum: sha256.New(), limit: limit, line: 1}
+	d.in = bufio.NewReaderSize(io.TeeReader(r, d), ReadAhead)
+	head, err := d.in.Peek(8)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	if bytes.HasPrefix(head, []byte("\xef\xbb\xbf")) {
+		_, _ = d.in.Discard(3) // it was peeked at
+	} else if f := foreign(head); f != nil {
+		return nil, f
+	}
+	first, err := d.peekInk()
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil, &Flaw{Code: "empty_file", Reason: "it has no rows", Fix: "put one JSON object on each line", Fatal: true}
+	case err != nil:
+		return nil, err
+	case first == '[':
+		d.array = true
+		_, _ = d.in.Discard(1)
+	case first != '{':
+		return nil, d.fatal("not_json", "it is neither JSON lines nor a JSON array: it begins with "+quoteByte(first),
+			"put one JSON object on each line, or all of them in one array")
+	}
+	return d, nil
+}
+
+// Write takes what is read from the file.
+func (d *datasetReader) Write(p []byte) (int, error) {
+	d.Size += int64(len(p))
+	return d.sum.Write(p)
+}
+
+func (d *datasetReader) Sha256() string { return hex.EncodeToString(d.sum.Sum(nil)) }
+
+func (d *datasetReader) Container() string {
+	if d.array {
+		return "json"
+	}
+	return "jsonl"
+}
+
+// foreign recognizes files that hold no UTF-8 text by how they begin.
+func foreign(head []byte) *Flaw {
+	refuse := func(code, what, fix string) *Flaw {
+		return &Flaw{Code: code, Reason: "it is " + what, Fix: fix, Fatal: true, Line: 1}
+	}
+	for _, kind := range []struct{ magic, what, fix string }{
+		{"\x1f\x8b", "a gzip file", "unpack it"},
+		{"PK\x03\x04", "a zip file", "unpack it"},
+		{"BZh", "a bzip2 file", "unpack it"},
+		{"\xfd7zXZ", "an xz file", "unpack it"},
+		{"\x28\xb5\x2f\xfd", "a zstd file", "unpack it"},
+		{"PAR1", "a Parquet file", "write it as JSON lines"},
+		{"ARROW1", "an Arrow file", "write it as JSON lines"},
+	} {
+		if bytes.HasPrefix(head, []byte(kind.magic)) {
+			return refuse("not_json", kind.what, kind.fix)
+		}
+	}
+	wide := bytes.HasPrefix(head, []byte("\xff\xfe")) || bytes.HasPrefix(head, []byte("\xfe\xff"))
+	if wide || len(head) > 1 && (head[0] == 0 || head[1] == 0) {
+		return refuse("encoding", "UTF-16 or UTF-32", "save it as UTF-8")
+	}
+	return nil
+}
+
+func quoteByte(b byte) string {
+	if b < 0x20 || b > 0x7e {
+		return fmt.Sprintf("the byte 0x%02x", b)
+	}
+	return fmt.Sprintf("%q", string(rune(b)))
+}
+
+// fatal is a flaw after which nothing more can be read.
+func (d *datasetReader) fatal(code, reason, fix string) *Flaw {
+	return &Flaw{Code: code, Reason: reason, Fix: fix, Fatal: true, Line: d.line, Row: d.Row}
+}
+
+func isSpace(b byte) bool { return b == ' ' || b == '\t' || b == '\r' || b == '\n' }
+
+// peekInk skips white space and returns the byte behind it, which stays unread.
+func (d *datasetReader) peekInk() (byte, error) {
+	for {
+		b, err := d.in.ReadByte()
+		if err != nil {
+			return 0, err
+		}
+		if !isSpace(b) {
+			return b, d.in.UnreadByte()
+		}
+		if b == '\n' {
+			d.line++
+		}
+	}
+}
+
+// Next returns the next row, whose text is good until the call after; io.EOF
+// after the last one; a fatal *flaw; or an error of the file itself.
+func (d *datasetReader) Next() (RawRow, error) {
+	if d.array {
+		return d.element()
+	}
+	for {
+		text, whole, err := d.textLine()
+		if err != nil {
+			return RawRow{}, err
+		}
+		at := d.line
+		if whole {
+			d.line++
+		}
+		if text = bytes.Trim(text, " \t\r\n"); len(text) > 0 {
+			d.Row++
+			if string(text) == "{" {
+				return RawRow{}, &Flaw{
+					Code: "not_json", Reason: "a JSON object begins on this line and goes on on the next ones",
+					Fix: "put each object on one line, or all of them in one array", Fatal: true, Line: at, Row: d.Row,
+				}
+			}
+			return RawRow{Line: at, Row: d.Row, Text: text, cut: !whole}, nil
+		}
+		if !whole {
+			return RawRow{}, io.EOF
+		}
+	}
+}
+
+// textLine reads up to and with the next line end; whole = there was one.
+func (d *datasetReader) textLine() (text []byte, whole bool, err error) {
+	d.buffer = d.buffer[:0]
+	for {
+		piece, err := d.in.ReadSlice('\n')
+		if len(d.buffer)+len(piece) > d.limit+2 { // a line end is not part of the row
+			return nil, false, d.tooLong()
+		}
+		d.buffer = append(d.buffer, piece...)
+		switch {
+		case err == nil:
+			return d.buffer, true, nil
+		case errors.Is(err, bufio.ErrBufferFull):
+		case errors.Is(err, io.EOF):
+			if len(d.buffer) == 0 {
+				return nil, false, io.EOF
+			}
+			return d.buffer, false, nil
+		default:
+			return nil, false, err
+		}
+	}
+}
+
+func (d *datasetReader) tooLong() *Flaw {
+	f := d.fatal("row_too_long", "the row is longer than "+limitText(d.limit)+"; the rest was not read",
+		"split the row; if the file is one array without line ends, let it begin with [")
+	f.Row++
+	return f
+}
+
+func limitText(n int) string {
+	if n >= 1<<20 && n%(1<<20) == 0 {
+		return fmt.Sprintf("%d MiB", n>>20)
+	}
+	return fmt.Sprintf("%d bytes", n)
+}

@@ -1,0 +1,137 @@
+// Package rows reads the rows of training datasets, in every format that people
+// bring, and writes them in the one form that the trainer reads. It knows a row and
+// its file, but not whether the dataset is any good: that is package dataset.
+package rows
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"strings"
+)
+
+// Message is one turn of a conversation.
+type Message struct {
+	Role    string `json:"role"` // RoleSystem, RoleUser or RoleAssistant
+	Content string `json:"content"`
+}
+
+// The roles.
+const (
+	RoleSystem    = "system"
+	RoleUser      = "user"
+	RoleAssistant = "assistant"
+)
+
+// Row is one canonical row: what the trainer reads, as trainer/PROTOCOL.md has it.
+type Row struct {
+	Parts []Part // in the order in which they are written
+}
+
+// Part is one field of a row: a text, or a conversation if Messages is not nil.
+type Part struct {
+	Key      string
+	Text     string
+	Messages []Message
+}
+
+// Keys of canonical rows.
+const (
+	KeyMessages   = "messages"
+	KeyPrompt     = "prompt"
+	KeyCompletion = "completion"
+	KeyText       = "text"
+	KeyChosen     = "chosen"
+	KeyRejected   = "rejected"
+	KeyAnchor     = "anchor"
+	KeyPositive   = "positive"
+	KeyNegative   = "negative"
+)
+
+// MarshalJSON writes the one spelling of the row: equal rows are equal bytes.
+func (r Row) MarshalJSON() ([]byte, error) { return r.AppendJSON(nil) }
+
+func (r Row) AppendJSON(to []byte) ([]byte, error) {
+	out := bytes.NewBuffer(to)
+	e := json.NewEncoder(out)
+	e.SetEscapeHTML(false)
+	for i, p := range r.Parts {
+		before := `,"`
+		if i == 0 {
+			before = `{"`
+		}
+		out.WriteString(before + p.Key + `":`)
+		var value any = p.Text
+		if p.Messages != nil {
+			value = p.Messages
+		}
+		if err := e.Encode(value); err != nil {
+			return nil, err
+		}
+		out.Truncate(out.Len() - 1) // the encoder's line end
+	}
+	out.WriteByte('}')
+	return out.Bytes(), nil
+}
+
+// Shape names the fields of a row and their kinds. It is the same throughout a file.
+func (r Row) Shape() string {
+	var names []string
+	for _, p := range r.Parts {
+		name := p.Key
+		if p.Messages != nil && p.Key != KeyMessages {
+			name += " (messages)"
+		}
+		names = append(names, name)
+	}
+	return strings.Join(names, ", ")
+}
+
+func (r Row) Part(key string) (Part, bool) {
+	for _, p := range r.Parts {
+		if p.Key == key {
+			return p, true
+		}
+	}
+	return Part{}, false
+}
+
+// Question is what the row asks, the part that must not be both trained on and
+// held out. Of a conversation it is what is said before the first answer, since
+// longer versions of one conversation often follow each other; system texts
+// are alike in all rows and do not count. A bare text is its own question.
+func (r Row) Question() string {
+	for _, key := range []string{KeyMessages, KeyPrompt, KeyAnchor, KeyText} {
+		p, ok := r.Part(key)
+		if !ok {
+			continue
+		}
+		if p.Messages == nil {
+			return p.Text
+		}
+		var said []string
+		for _, m := range p.Messages {
+			if m.Role == RoleAssistant {
+				break
+			}
+			if m.Role == RoleUser {
+				said = append(said, m.Content)
+			}
+		}
+		return strings.Join(said, "\n")
+	}
+	return ""
+}
+
+// Normal is how questions are compared: case, white space and the marks at
+// their end do not make another question.
+func Normal(text string) string {
+	return strings.TrimRight(strings.Join(strings.Fields(strings.ToLower(text)), " "), " .?!,;:")
+}
+
+// Digest is a hash of 64 bits: a million rows collide with a probability of 3e-8.
+func Digest(text []byte) uint64 {
+	sum := sha256.Sum256(text)
+	return binary.BigEndian.Uint64(sum[:])
+}

@@ -1,0 +1,202 @@
+package rows
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/cogniverse/cogflow/safetext"
+)
+
+// What a row may hold, so that no row unfolds to much more than its bytes.
+const (
+	maxKeys     = 200  // of an object
+	maxMessages = 4000 // of a conversation
+	maxQuoted   = 40   // bytes of a name in a problem
+)
+
+// objectField is one key and the JSON of its value.
+type objectField struct {
+	key   string
+	value []byte
+}
+
+// RowFields returns the fields of a raw row, or the first thing that is wrong
+// with it as JSON. Problems within several lines move raw.line to theirs.
+func RowFields(raw *RawRow) ([]objectField, error) {
+	text := raw.Text
+	if i := bytes.IndexByte(text, 0); i >= 0 {
+		return nil, &Flaw{Code: "encoding", Reason: fmt.Sprintf("byte %d is NUL", i+1), Fix: "save the file as UTF-8, without binary data"}
+	}
+	if !utf8.Valid(text) {
+		return nil, &Flaw{Code: "encoding", Reason: fmt.Sprintf("byte %d is not UTF-8", badByte(text)+1), Fix: "save the file as UTF-8"}
+	}
+	if !json.Valid(text) {
+		return nil, syntaxFlaw(raw)
+	}
+	if text[0] != '{' {
+		return nil, &Flaw{Code: "wrong_type", Reason: "want an object, have " + jsonKind(text), Fix: `write rows like {"prompt": "…", "completion": "…"}`}
+	}
+	return objectFields(text)
+}
+
+func badByte(text []byte) int {
+	for i := 0; i < len(text); {
+		r, n := utf8.DecodeRune(text[i:])
+		if r == utf8.RuneError && n == 1 {
+			return i
+		}
+		i += n
+	}
+	return len(text)
+}
+
+// syntaxFlaw says what the JSON library has against a row.
+func syntaxFlaw(raw *RawRow) *Flaw {
+	err := json.Unmarshal(raw.Text, new(json.RawMessage))
+	syntax, ok := errors.AsType[*json.SyntaxError](err)
+	if !ok {
+		return &Flaw{Code: "syntax", Reason: "it is not JSON"}
+	}
+	at := min(int(syntax.Offset), len(raw.Text))
+	if strings.Contains(syntax.Error(), "unexpected end") {
+		f := &Flaw{Code: "truncated_json", Reason: "the JSON object is not closed", Fix: "write each object on one line of its own"}
+		if raw.cut {
+			f.Fix = "the file is cut off within its last line: write it again"
+		}
+		return f
+	}
+	raw.Line += bytes.Count(raw.Text[:at], []byte("\n"))
+	f := &Flaw{Code: "syntax", Reason: fmt.Sprintf("%s (byte %d of the row)", syntax, at)}
+	if at > 0 && (raw.Text[at-1] == 'N' || raw.Text[at-1] == 'I') {
+		f.Fix = "JSON has no NaN and no Infinity: write null, or leave the field out"
+	} else if bytes.IndexByte(raw.Text, '\'') >= 0 && bytes.IndexByte(raw.Text, '"') < 0 {
+		f.Fix = `JSON quotes with ", not with '`
+	}
+	return f
+}
+
+// objectFields takes a valid JSON object apart.
+func objectFields(object []byte) ([]objectField, error) {
+	var fields []objectField
+	for rest := inside(object); rest[0] != '}'; {
+		raw, behind := cutValue(rest)
+		key, _ := jsonText(raw)
+		rest = skipSpace(skipSpace(behind)[1:]) // the colon
+		raw, behind = cutValue(rest)
+		if slices.ContainsFunc(fields, func(f objectField) bool { return f.key == key }) {
+			return nil, &Flaw{Code: "duplicate_key", Field: shortName(key), Reason: "the key is there twice", Fix: "keep one"}
+		}
+		if len(fields) == maxKeys {
+			return nil, &Flaw{Code: "too_many_keys", Reason: fmt.Sprintf("an object has more than %d keys", maxKeys)}
+		}
+		fields = append(fields, objectField{key, raw})
+		rest = nextItem(behind)
+	}
+	return fields, nil
+}
+
+// listItems takes a valid JSON array apart, up to limit items.
+func listItems(list []byte, limit int) (items [][]byte, more bool) {
+	for rest := inside(list); rest[0] != ']'; {
+		if len(items) == limit {
+			return items, true
+		}
+		raw, behind := cutValue(rest)
+		items = append(items, raw)
+		rest = nextItem(behind)
+	}
+	return items, false
+}
+
+func skipSpace(text []byte) []byte { return bytes.TrimLeft(text, " \t\r\n") }
+
+// inside skips an opening bracket.
+func inside(text []byte) []byte { return skipSpace(skipSpace(text)[1:]) }
+
+// nextItem skips the comma, if there is one.
+func nextItem(text []byte) []byte {
+	if text = skipSpace(text); text[0] == ',' {
+		return skipSpace(text[1:])
+	}
+	return text
+}
+
+// cutValue cuts the valid JSON value off with which text begins. It does not
+// recurse: rows come from strangers.
+func cutValue(text []byte) (value, rest []byte) {
+	depth := 0
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '"':
+			for i++; text[i] != '"'; i++ {
+				if text[i] == '\\' {
+					i++
+				}
+			}
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		default:
+			if depth > 0 || i+1 < len(text) && !bytes.ContainsRune([]byte(",]} \t\r\n"), rune(text[i+1])) {
+				continue
+			}
+		}
+		if depth == 0 {
+			return text[:i+1], text[i+1:]
+		}
+	}
+	return text, nil
+}
+
+// jsonText returns the text of a JSON string; false if raw is none.
+func jsonText(raw []byte) (string, bool) {
+	if len(raw) == 0 || raw[0] != '"' {
+		return "", false
+	}
+	if body := raw[1 : len(raw)-1]; bytes.IndexByte(body, '\\') < 0 {
+		return string(body), true
+	}
+	var text string
+	return text, json.Unmarshal(raw, &text) == nil
+}
+
+// halfPair reports whether a text that was read from raw holds half of a
+// surrogate pair (\ud83d alone), which the JSON library replaces.
+func halfPair(text string, raw []byte) bool {
+	return strings.ContainsRune(text, utf8.RuneError) && !bytes.ContainsRune(raw, utf8.RuneError) &&
+		!bytes.Contains(bytes.ToLower(raw), []byte(`\ufffd`))
+}
+
+func isNull(raw []byte) bool { return string(raw) == "null" }
+
+// jsonKind names the kind of a JSON value for people.
+func jsonKind(raw []byte) string {
+	if len(raw) == 0 {
+		return "nothing"
+	}
+	switch raw[0] {
+	case '"':
+		return "a text"
+	case '{':
+		return "an object"
+	case '[':
+		return "a list"
+	case 't', 'f':
+		return "true or false"
+	case 'n':
+		return "null"
+	default:
+		return "a number"
+	}
+}
+
+// shortName makes a key from a file fit for a problem.
+func shortName(s string) string {
+	return safetext.Line(s, maxQuoted)
+}

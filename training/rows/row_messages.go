@@ -1,0 +1,169 @@
+package rows
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/cogniverse/cogflow/strictjson"
+)
+
+// role returns how rows of ours call a role; "" for an unknown one.
+func role(name string) string {
+	switch strings.ToLower(name) {
+	case "system", "developer":
+		return RoleSystem
+	case "user", "human", "prompter":
+		return RoleUser
+	case "assistant", "gpt", "chatgpt", "bot", "model":
+		return RoleAssistant
+	default:
+		return ""
+	}
+}
+
+// messages reads a list of messages, or a single one, said with role and
+// content (OpenAI) or from and value (ShareGPT).
+func (in *RowInput) messages(name string, raw []byte) ([]Message, error) {
+	var items [][]byte
+	switch raw[0] {
+	case '{':
+		items = [][]byte{raw}
+	case '[':
+		var more bool
+		if items, more = listItems(raw, maxMessages); more {
+			return nil, &Flaw{Code: "too_many_messages", Field: name, Reason: fmt.Sprintf("more than %d messages", maxMessages), Fix: "split the conversation"}
+		}
+	default:
+		return nil, wrongType(name, "a list of messages", raw)
+	}
+	if len(items) == 0 {
+		return nil, &Flaw{Code: "empty", Field: name, Reason: "there are no messages", Fix: "give it messages, or remove the row"}
+	}
+	list := make([]Message, 0, len(items))
+	for i, item := range items {
+		field := fmt.Sprintf("%s[%d]", name, i)
+		m, err := in.message(field, item)
+		if err != nil {
+			return nil, err
+		}
+		if strings.TrimSpace(m.Content) != "" {
+			list = append(list, m)
+		} else if m.Role != RoleSystem { // an empty system message says that there is none
+			return nil, blank(field, "the message of the "+m.Role)
+		}
+	}
+	return list, nil
+}
+
+func (in *RowInput) message(name string, raw []byte) (m Message, err error) {
+	if raw[0] != '{' {
+		return m, wrongType(name, "a message", raw)
+	}
+	fields, err := objectFields(raw)
+	if err != nil {
+		if f, ok := err.(*Flaw); ok && f.Field != "" { //nolint:errorlint // objectFields returns it as it is
+			f.Field = name + "." + f.Field
+		}
+		return m, err
+	}
+	var said string
+	for _, f := range fields {
+		field := name + "." + shortName(f.key)
+		switch f.key {
+		case "role", "from":
+			if said, err = in.text(field, f.value); err != nil {
+				return m, err
+			}
+		case "content", "value":
+			if m.Content, err = in.content(field, f.value); err != nil {
+				return m, err
+			}
+		default:
+			if err := in.other(field, f.key, f.value); err != nil {
+				return m, err
+			}
+		}
+	}
+	if m.Role = role(said); m.Role != "" {
+		return m, nil
+	}
+	if said == "" {
+		return m, &Flaw{Code: "missing_field", Field: name + ".role", Reason: "the message has no role", Fix: "say who speaks: system, user or assistant"}
+	}
+	f := &Flaw{Code: "role", Field: name, Reason: fmt.Sprintf("unknown role %q", shortName(said)), Fix: "use system, user (human) and assistant (gpt)"}
+	switch said {
+	case "tool", "function", "observation", "function_call":
+		f.Reason, f.Fix = fmt.Sprintf("the role %q is not supported: tools are not trained", said), "remove the row"
+	}
+	return m, f
+}
+
+// content reads what a message says: a text, or OpenAI's list of text parts.
+func (in *RowInput) content(name string, raw []byte) (string, error) {
+	if raw[0] != '[' {
+		return in.text(name, raw)
+	}
+	items, more := listItems(raw, maxMessages)
+	if more {
+		return "", &Flaw{Code: "too_many_messages", Field: name, Reason: fmt.Sprintf("more than %d parts", maxMessages)}
+	}
+	var all strings.Builder
+	for _, item := range items {
+		var part struct {
+			Type string `json:"type"`
+			Text string `json:"text"`
+		}
+		if err := strictjson.Unmarshal(item, &part, strictjson.AllowUnknown); err != nil || part.Type != "text" {
+			return "", &Flaw{Code: "unsupported", Field: name, Reason: "a part of the message is no text", Fix: "keep only parts of the type text"}
+		}
+		all.WriteString(part.Text)
+	}
+	return all.String(), in.checkText(name, all.String())
+}
+
+// checkOrder wants a system message at most first, then user and assistant in
+// turns. before = the messages so far, for errors to count them.
+func checkOrder(name string, list []Message, before int) error {
+	wrong := func(i int, reason, fix string) error {
+		return &Flaw{Code: "roles", Field: fmt.Sprintf("%s[%d]", name, i-before), Reason: reason, Fix: fix}
+	}
+	want := RoleUser
+	for i, m := range list {
+		switch {
+		case m.Role == RoleSystem && i > 0:
+			return wrong(i, "a system message comes later than first", "put it first, or make it a user's")
+		case m.Role == RoleSystem:
+		case m.Role != want:
+			return wrong(i, fmt.Sprintf("want a message of the %s, have one of the %s", want, m.Role),
+				"let user and assistant take turns, the user first; join what one says twice in a row")
+		case want == RoleUser:
+			want = RoleAssistant
+		default:
+			want = RoleUser
+		}
+	}
+	return nil
+}
+
+// checkConversation wants turns in order, with an answer at the end.
+func checkConversation(name string, list []Message) error {
+	answers := 0
+	for _, m := range list {
+		if m.Role == RoleAssistant {
+			answers++
+		}
+	}
+	if answers == 0 {
+		return &Flaw{Code: "no_assistant", Field: name, Reason: "the assistant says nothing", Fix: "add the answer, or remove the row"}
+	}
+	if err := checkOrder(name, list, 0); err != nil {
+		return err
+	}
+	if last := list[len(list)-1]; last.Role != RoleAssistant {
+		return &Flaw{
+			Code: "roles", Field: fmt.Sprintf("%s[%d]", name, len(list)-1),
+			Reason: "the last message is of the " + last.Role + ", not of the assistant", Fix: "end with the answer",
+		}
+	}
+	return nil
+}

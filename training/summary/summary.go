@@ -1,0 +1,85 @@
+// Package summary holds what the HTML reports of training show. It decides nothing
+// about layout.
+package summary
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/dataset"
+	"github.com/cogniverse/cogflow/training/estimate"
+)
+
+// Run is all that the page about one training run shows.
+type Run struct {
+	Adapter  training.Adapter // version 0: nothing was published
+	Tenant   tenant.ID
+	Workflow string
+	Run      string
+	Started  time.Time
+	Ended    time.Time
+	Status   string // of the result: "trained", "unchanged", "stopped"
+	Plan     estimate.Estimate
+	Check    dataset.Check
+	Events   []training.Event // steps, evaluations and checkpoints of the whole job, each step once
+	Samples  []Sample
+}
+
+// Sample is a held-out row with what the base and the best made of it.
+type Sample struct {
+	Row  int
+	Text string // of the row, cut
+	Base float64
+	Best float64
+}
+
+// Samples picks the rows whose metric changed most, at most each in either
+// direction: those that got better first. Their texts are for the caller.
+func Samples(metric string, base, best []training.RowValues, each int) []Sample {
+	sign := 1.0
+	if training.LowerIsBetter(metric) {
+		sign = -1
+	}
+	gain := func(s Sample) float64 { return sign * (s.Best - s.Base) }
+	var all []Sample
+	for i := range min(len(base), len(best)) {
+		s := Sample{Row: base[i].Row, Base: base[i].Values[metric], Best: best[i].Values[metric]}
+		if training.IsFinite(gain(s)) {
+			all = append(all, s)
+		}
+	}
+	slices.SortStableFunc(all, func(x, y Sample) int { return cmp.Compare(gain(y), gain(x)) })
+	if len(all) <= 2*each {
+		return all
+	}
+	return slices.Concat(all[:each], all[len(all)-each:])
+}
+
+// Sweep is all that the page about a sweep shows.
+type Sweep struct {
+	Tenant   tenant.ID
+	Method   training.Method
+	Workflow string
+	Run      string
+	Started  time.Time
+	Ended    time.Time
+	Varied   []string // names of what was varied, sorted
+	Runs     []SweepLine
+	Best     int // index; -1 = none
+}
+
+// SweepLine is one run of a sweep.
+type SweepLine struct {
+	Values   []string // of what was varied, in the order of Varied
+	Workflow string
+	Adapter  string
+	Version  int
+	Metrics  map[string]float64
+	Better   bool // than its base
+	CostUSD  float64
+	Seconds  float64
+	Failure  string // empty = it has a result
+}

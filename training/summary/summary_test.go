@@ -1,0 +1,35 @@
+package summary_test
+
+import (
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/summary"
+)
+
+func TestSamples(t *testing.T) {
+	t.Parallel()
+	rows := func(values ...float64) []training.RowValues {
+		var out []training.RowValues
+		for i, v := range values {
+			out = append(out, training.RowValues{Row: i, Values: map[string]float64{"loss": v}})
+		}
+		return out
+	}
+	picked := summary.Samples("loss", rows(1, 1, 1, 1, 1, math.NaN()), rows(0.5, 2, 1, 0.9, 1.5, 1), 1)
+	require.Equal(t, []summary.Sample{{Row: 0, Base: 1, Best: 0.5}, {Row: 1, Base: 1, Best: 2}}, picked)
+	require.Len(t, summary.Samples("loss", rows(1, 1), rows(2, 0), 5), 2)
+}
+
+func TestMetricsBetter(t *testing.T) {
+	t.Parallel()
+	value := func(name string, v float64) map[string]float64 { return map[string]float64{name: v} }
+	require.True(t, training.MetricsBetter(training.SFT, value("loss", 1), value("loss", 2)))
+	require.False(t, training.MetricsBetter(training.SFT, value("loss", 2), value("loss", 2)))
+	require.True(t, training.MetricsBetter(training.Embedding, value("accuracy", 0.9), value("accuracy", 0.8)))
+	require.True(t, training.MetricsBetter(training.Embedding, value("ndcg", 0.1), nil))
+	require.False(t, training.MetricsBetter(training.Embedding, nil, value("ndcg", 0.1)))
+}

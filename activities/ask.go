@@ -43,56 +43,56 @@ func grace(cause error) (d time.Duration, bounded bool) {
 	}
 }
 
-// modelStage makes the calls of one activity to the model of a stage.
-type modelStage struct {
-	store  Store
-	broker Broker
-	payer  payer
-	kind   string // of the call, see video.KindDescribe
-	stage  video.Stage
-	limits Limits
-	ticket int64
+// ModelStage makes the calls of one activity to the model of a stage.
+type ModelStage struct {
+	Store  Store
+	Broker Broker
+	Payer  Payer
+	Kind   string // of the call, see video.KindDescribe
+	Stage  video.Stage
+	Limits Limits
+	Ticket int64
 
 	waiting atomic.Value // string: what the model was last waited for; for whoever looks at the activity
 }
 
-// payer is who asks, and at whose expense.
-type payer struct {
+// Payer is who asks, and at whose expense.
+type Payer struct {
 	Tenant        tenant.ID
 	Job           string // that the ledger counts by
 	LimitMicroUSD int64  // 0 = none
 }
 
-// question is what one call of a model is to answer. However often it is asked,
+// Question is what one call of a model is to answer. However often it is asked,
 // by whatever worker, after whatever crash: an answer that is stored is never
 // asked for again.
-type question struct {
-	fingerprint video.Fingerprint // of the answer
-	key         string            // where the answer is stored; empty = in several objects, and asked only for what is missing
-	cost        int64             // micro-USD at most; reserved
-	unpriced    bool              // what it costs is not known
-	prepare     func(ctx context.Context) (video.Ask, error)
+type Question struct {
+	Fingerprint video.Fingerprint // of the answer
+	Key         string            // where the answer is stored; empty = in several objects, and asked only for what is missing
+	Cost        int64             // micro-USD at most; reserved
+	Unpriced    bool              // what it costs is not known
+	Prepare     func(ctx context.Context) (video.Ask, error)
 }
 
-// answered makes sure that the answer is stored.
-func (m *modelStage) answered(ctx context.Context, q question) (video.Paid, error) {
+// Answered makes sure that the answer is stored.
+func (m *ModelStage) Answered(ctx context.Context, q Question) (video.Paid, error) {
 	c := video.PaidCall{
 		Call: video.Call{
-			Tenant: m.payer.Tenant, Job: m.payer.Job, Workflow: activity.GetInfo(ctx).WorkflowExecution.ID,
-			Kind: m.kind, Model: m.stage.Model, Fingerprint: q.fingerprint, CostMicroUSD: q.cost,
+			Tenant: m.Payer.Tenant, Job: m.Payer.Job, Workflow: activity.GetInfo(ctx).WorkflowExecution.ID,
+			Kind: m.Kind, Model: m.Stage.Model, Fingerprint: q.Fingerprint, CostMicroUSD: q.Cost,
 		},
-		LimitMicroUSD: m.payer.LimitMicroUSD, Unpriced: q.unpriced, Of: m.stage.Of, Ticket: m.ticket,
-		Limit: func() int { return m.limits.Limit(m.stage.Model) }, Prepare: q.prepare,
+		LimitMicroUSD: m.Payer.LimitMicroUSD, Unpriced: q.Unpriced, Of: m.Stage.Of, Ticket: m.Ticket,
+		Limit: func() int { return m.Limits.Limit(m.Stage.Model) }, Prepare: q.Prepare,
 		Stop: activity.GetWorkerStopChannel(ctx), Grace: grace,
 		Waiting: func(reason string) { m.waiting.Store(safetext.Line(reason, safetext.MaxReason)) },
 	}
-	if q.key != "" {
-		c.Stored = func(ctx context.Context) (bool, error) { return whole(ctx, m.store, q.key) }
+	if q.Key != "" {
+		c.Stored = func(ctx context.Context) (bool, error) { return whole(ctx, m.Store, q.Key) }
 	}
-	return m.broker.Do(ctx, c)
+	return m.Broker.Do(ctx, c)
 }
 
-func (m *modelStage) waitsFor() string {
+func (m *ModelStage) WaitsFor() string {
 	text, _ := m.waiting.Load().(string)
 	return text
 }

@@ -16,38 +16,38 @@ import (
 // a worker takes it within a few tries; after an upgrade there is none, and a
 // longer wait would help nobody.
 const (
-	handBacks    = 12
+	HandBacks    = 12
 	handBackWait = 1500 * time.Millisecond
 )
 
 // aloneFor is how long a worker that waited in vain takes such tasks at once.
 const aloneFor = 10 * time.Minute
 
-// otherBuilds is what a worker knows of those that share its queues. The zero
+// OtherBuilds is what a worker knows of those that share its queues. The zero
 // value knows nothing.
-type otherBuilds struct {
+type OtherBuilds struct {
 	absent sync.Map // what runs are pinned to and nobody else has → time.Time of finding out
 }
 
-// handBack gives a task to another worker because its run is pinned to something
+// HandBack gives a task to another worker because its run is pinned to something
 // that this build does not have. It returns nil when nobody who has it took the
 // task, so that an upgrade or a rollback never stops a run.
-func (o *otherBuilds) handBack(ctx context.Context, op, subject, pinned string) error {
+func (o *OtherBuilds) HandBack(ctx context.Context, op, subject, pinned string) error {
 	if last, ok := o.absent.Load(pinned); ok && time.Since(last.(time.Time)) < aloneFor {
 		return nil
 	}
-	if activity.GetInfo(ctx).Attempt > handBacks {
-		o.alone(pinned)
+	if activity.GetInfo(ctx).Attempt > HandBacks {
+		o.Alone(pinned)
 		return nil
 	}
-	return elsewhere(op, subject, pinned)
+	return Elsewhere(op, subject, pinned)
 }
 
-// alone notes that no other worker has what a run is pinned to, for a while.
-func (o *otherBuilds) alone(pinned string) { o.absent.Store(pinned, time.Now()) }
+// Alone notes that no other worker has what a run is pinned to, for a while.
+func (o *OtherBuilds) Alone(pinned string) { o.absent.Store(pinned, time.Now()) }
 
-// elsewhere says that only a worker of another build can do a task.
-func elsewhere(op, subject, pinned string) error {
+// Elsewhere says that only a worker of another build can do a task.
+func Elsewhere(op, subject, pinned string) error {
 	return &fault.Error{
 		Class: fault.Preempted, Op: op, Subject: subject, RetryAfter: handBackWait,
 		Reason: fmt.Sprintf("the run was begun with %s, which this build of the worker does not have; "+

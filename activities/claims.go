@@ -14,39 +14,39 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// claims make sure that one workflow at a time does a thing, whatever ids
+// Claims make sure that one workflow at a time does a thing, whatever ids
 // callers chose: an object, created conditionally, names the workflow that may.
-type claims struct {
+type Claims struct {
 	Store Store
 	Runs  Runs
 	What  string // "video", "training job": for messages
 }
 
-// claimWait is how often a workflow looks again at a claim that another holds.
+// ClaimWait is how often a workflow looks again at a claim that another holds.
 // The wait is Temporal's, so it holds no slot and adds nothing to the history.
-const claimWait = 2 * time.Second
+const ClaimWait = 2 * time.Second
 
-// heldError wraps the fault of a claim that another workflow holds: a matter of capacity as
+// HeldError wraps the fault of a claim that another workflow holds: a matter of capacity as
 // any other, but one that passes in the order of things.
-type heldError struct{ error }
+type HeldError struct{ error }
 
-func (e *heldError) Unwrap() error { return e.error }
+func (e *HeldError) Unwrap() error { return e.error }
 
-// take claims for this workflow. A claim of a workflow that is no longer
+// Take claims for this workflow. A claim of a workflow that is no longer
 // running is taken over; of one that runs, a capacity fault says so. A repeated
 // attempt finds the claim of the first.
-func (c claims) take(ctx context.Context, key string) (video.Claim, error) {
+func (c Claims) Take(ctx context.Context, key string) (video.Claim, error) {
 	me := activity.GetInfo(ctx).WorkflowExecution
 	mine := video.Claim{Workflow: me.ID, Run: me.RunID, Number: 1}
-	err := createJSON(ctx, c.Store, key, mine)
+	err := CreateJSON(ctx, c.Store, key, mine)
 	if !errors.Is(err, object.ErrExists) {
 		return mine, err
 	}
 	why := &fault.Error{
 		Class: fault.Capacity, Op: "claim " + c.What, Subject: key,
-		Reason: "another workflow is at it; waiting for that to end", RetryAfter: claimWait,
+		Reason: "another workflow is at it; waiting for that to end", RetryAfter: ClaimWait,
 	}
-	held := &heldError{why}
+	held := &HeldError{why}
 	holder, sum, err := c.read(ctx, key)
 	switch {
 	case errors.Is(err, object.ErrNotFound):
@@ -70,7 +70,7 @@ func (c claims) take(ctx context.Context, key string) (video.Claim, error) {
 
 // open reports whether the holder of a claim may still be at work. Another run of
 // this very workflow has ended, unless this activity belongs to an earlier one.
-func (c claims) open(ctx context.Context, holder video.Claim, me string) (bool, error) {
+func (c Claims) open(ctx context.Context, holder video.Claim, me string) (bool, error) {
 	switch {
 	case holder.Workflow == "" || holder.Workflow == me && holder.Run == "":
 		return false, nil
@@ -81,13 +81,13 @@ func (c claims) open(ctx context.Context, holder video.Claim, me string) (bool, 
 	}
 }
 
-// renumber raises the number of a claim that this workflow holds.
-func (c claims) renumber(ctx context.Context, key string, claim video.Claim, number int64) (video.Claim, error) {
+// Renumber raises the number of a claim that this workflow holds.
+func (c Claims) Renumber(ctx context.Context, key string, claim video.Claim, number int64) (video.Claim, error) {
 	holder, sum, err := c.read(ctx, key)
 	if err != nil {
 		return claim, err
 	}
-	lost := c.lost(key, holder)
+	lost := c.Lost(key, holder)
 	if holder != claim {
 		return claim, lost
 	}
@@ -96,7 +96,7 @@ func (c claims) renumber(ctx context.Context, key string, claim video.Claim, num
 }
 
 // replace writes a claim over one that has not changed since; else it returns changed.
-func (c claims) replace(ctx context.Context, key, sum string, claim video.Claim, changed error) error {
+func (c Claims) replace(ctx context.Context, key, sum string, claim video.Claim, changed error) error {
 	data, err := json.Marshal(claim)
 	if err != nil {
 		return err
@@ -109,11 +109,11 @@ func (c claims) replace(ctx context.Context, key, sum string, claim video.Claim,
 }
 
 // read reads a claim and its hash. A torn one is nobody's.
-func (c claims) read(ctx context.Context, key string) (video.Claim, string, error) {
+func (c Claims) read(ctx context.Context, key string) (video.Claim, string, error) {
 	var holder video.Claim
 	info, err := c.Store.Stat(ctx, key)
 	if err == nil {
-		err = readJSON(ctx, c.Store, key, &holder)
+		err = ReadJSON(ctx, c.Store, key, &holder)
 	}
 	if errors.Is(err, object.ErrCorrupt) {
 		return video.Claim{}, info.SHA256, nil
@@ -121,8 +121,8 @@ func (c claims) read(ctx context.Context, key string) (video.Claim, string, erro
 	return holder, info.SHA256, err
 }
 
-// lost is the fault of a workflow whose claim another has taken over.
-func (c claims) lost(key string, holder video.Claim) error {
+// Lost is the fault of a workflow whose claim another has taken over.
+func (c Claims) Lost(key string, holder video.Claim) error {
 	reason := "this workflow does not hold its claim any more; start it again"
 	if holder.Workflow != "" {
 		reason = "workflow " + holder.Workflow + " has taken over its claim; nothing is changed here"
@@ -130,19 +130,19 @@ func (c claims) lost(key string, holder video.Claim) error {
 	return fault.New(fault.Input, "go on with "+c.What, key, reason)
 }
 
-// release gives a claim back if this workflow holds it; see holds.
-func (c claims) release(ctx context.Context, key string, number int64) error {
-	if _, mine, err := c.holds(ctx, key, number); !mine {
+// Release gives a claim back if this workflow holds it; see holds.
+func (c Claims) Release(ctx context.Context, key string, number int64) error {
+	if _, mine, err := c.Holds(ctx, key, number); !mine {
 		return err
 	}
 	return c.Store.Delete(ctx, key)
 }
 
-// holds reports whether this workflow holds a claim, and under the given number
+// Holds reports whether this workflow holds a claim, and under the given number
 // (0 = under any: an earlier build began it, or nothing is fenced).
-func (c claims) holds(ctx context.Context, key string, number int64) (video.Claim, bool, error) {
+func (c Claims) Holds(ctx context.Context, key string, number int64) (video.Claim, bool, error) {
 	holder, _, err := c.read(ctx, key)
-	if absent(err) {
+	if Absent(err) {
 		return holder, false, nil
 	}
 	mine := holder.Workflow == activity.GetInfo(ctx).WorkflowExecution.ID && (number == 0 || holder.Number == number)

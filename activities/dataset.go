@@ -34,8 +34,8 @@ type Dataset struct {
 // UploadScheme is the scheme of datasets that `cogflow` has uploaded.
 const UploadScheme = "dataset:"
 
-// openDataset opens what a dataset names. It can be read several times.
-func openDataset(ctx context.Context, s Store, documents Documents, t tenant.ID, d Dataset) (open rows.Source, name string, closeAll func(), err error) {
+// OpenDataset opens what a dataset names. It can be read several times.
+func OpenDataset(ctx context.Context, s Store, documents Documents, t tenant.ID, d Dataset) (open rows.Source, name string, closeAll func(), err error) {
 	nothing := func() {}
 	if len(d.Rows) > 0 {
 		rows, err := json.Marshal(d.Rows)
@@ -50,7 +50,7 @@ func openDataset(ctx context.Context, s Store, documents Documents, t tenant.ID,
 	}
 	file, name, err := documents.Open(ctx, t, d.URI)
 	if err != nil {
-		return nil, "", nothing, ofDataset(err)
+		return nil, "", nothing, OfDataset(err)
 	}
 	open = func() (io.ReadCloser, error) {
 		_, err := file.Seek(0, io.SeekStart)
@@ -59,9 +59,9 @@ func openDataset(ctx context.Context, s Store, documents Documents, t tenant.ID,
 	return open, name, func() { _ = file.Close() }, nil
 }
 
-// ofDataset makes a fault of a file that could not be opened one of the dataset:
+// OfDataset makes a fault of a file that could not be opened one of the dataset:
 // whoever opens files speaks of videos.
-func ofDataset(err error) error {
+func OfDataset(err error) error {
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok {
 		return err

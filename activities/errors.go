@@ -19,7 +19,7 @@ import (
 const (
 	overloadWait      = 5 * time.Second
 	capacityWait      = 30 * time.Second
-	transportAttempts = 20
+	TransportAttempts = 20
 	unknownAttempts   = 5
 )
 
@@ -44,8 +44,8 @@ type toldError struct{ error }
 
 func (e *toldError) Unwrap() error { return e.error }
 
-// tell has the workflow hear of a fault of capacity instead of the server trying again.
-func tell(err error) error { return &toldError{err} }
+// Tell has the workflow hear of a fault of capacity instead of the server trying again.
+func Tell(err error) error { return &toldError{err} }
 
 type errorMapper struct {
 	interceptor.ActivityInboundInterceptorBase
@@ -79,7 +79,7 @@ func temporalError(err error, attempt int32) error {
 	case fault.Preempted:
 		setWait(&options, time.Second)
 	case fault.Transport:
-		options.NonRetryable = attempt >= transportAttempts
+		options.NonRetryable = attempt >= TransportAttempts
 	default:
 		name = ErrorType
 		options.NonRetryable = attempt >= unknownAttempts

@@ -27,8 +27,8 @@ func TestClassesDecideAboutRetries(t *testing.T) {
 		{fault.Overload, 1000, true, true},
 		{fault.Capacity, 1000, true, true},
 		{fault.Preempted, 1000, true, true},
-		{fault.Transport, transportAttempts - 1, true, false},
-		{fault.Transport, transportAttempts, false, false},
+		{fault.Transport, TransportAttempts - 1, true, false},
+		{fault.Transport, TransportAttempts, false, false},
 	} {
 		err := temporalError(fault.New(c.class, "do", "thing", "why"), c.attempt)
 		app, ok := errors.AsType[*temporal.ApplicationError](err)

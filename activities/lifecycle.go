@@ -25,7 +25,7 @@ func Interceptors(grace time.Duration) []interceptor.WorkerInterceptor {
 // Lifecycle is the interceptor that keeps the server informed of every activity,
 // from its first line to its last, and that ends activities when their worker
 // stops. Activities do not send heartbeats themselves: what they want them to
-// carry, they say by heartbeatDetails.
+// carry, they say by HeartbeatDetails.
 //
 // A heartbeat says that the process lives, not that the activity gets on. What
 // bounds an activity that hangs is its StartToCloseTimeout.
@@ -51,7 +51,7 @@ type lifecycle struct {
 	grace, every time.Duration
 }
 
-var errStopping = &fault.Error{
+var ErrStopping = &fault.Error{
 	Class: fault.Preempted, Op: "run activity", Reason: "the worker is stopping; another continues from what is stored",
 }
 
@@ -66,8 +66,8 @@ func (l *lifecycle) ExecuteActivity(ctx context.Context, in *interceptor.Execute
 	if err == nil {
 		return out, nil
 	}
-	if errors.Is(context.Cause(inner), errStopping) || ctx.Err() == nil && stopping(ctx) && errors.Is(err, context.Canceled) {
-		err = errStopping
+	if errors.Is(context.Cause(inner), ErrStopping) || ctx.Err() == nil && Stopping(ctx) && errors.Is(err, context.Canceled) {
+		err = ErrStopping
 	}
 	if ctx.Err() == nil {
 		pulse.last() // what the next attempt continues from
@@ -88,12 +88,12 @@ func (l *lifecycle) cancelOnStop(ctx context.Context, cancel context.CancelCause
 	select {
 	case <-ctx.Done():
 	case <-timer.C:
-		cancel(errStopping)
+		cancel(ErrStopping)
 	}
 }
 
-// stopping reports whether the worker of an activity was asked to stop.
-func stopping(ctx context.Context) bool {
+// Stopping reports whether the worker of an activity was asked to stop.
+func Stopping(ctx context.Context) bool {
 	select {
 	case <-activity.GetWorkerStopChannel(ctx):
 		return true
@@ -188,8 +188,8 @@ func (p *pulse) last() {
 	}
 }
 
-// heartbeatDetails has the heartbeats of this activity carry what details returns.
-func heartbeatDetails(ctx context.Context, details func() any) {
+// HeartbeatDetails has the heartbeats of this activity carry what details returns.
+func HeartbeatDetails(ctx context.Context, details func() any) {
 	p, ok := ctx.Value(pulseKey{}).(*pulse)
 	if !ok {
 		return // called by another activity's test, without the interceptor

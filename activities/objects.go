@@ -15,8 +15,8 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// writeJSON stores v; a store keeps equal keys equal, so repeats do no harm.
-func writeJSON(ctx context.Context, s Store, key string, v any) error {
+// WriteJSON stores v; a store keeps equal keys equal, so repeats do no harm.
+func WriteJSON(ctx context.Context, s Store, key string, v any) error {
 	data, err := json.Marshal(v)
 	if err != nil {
 		return err
@@ -25,9 +25,9 @@ func writeJSON(ctx context.Context, s Store, key string, v any) error {
 	return err
 }
 
-// writeManifest stores v durably: whoever reads it can rely on everything that
+// WriteManifest stores v durably: whoever reads it can rely on everything that
 // was stored before.
-func writeManifest(ctx context.Context, s Store, key string, v any) error {
+func WriteManifest(ctx context.Context, s Store, key string, v any) error {
 	data, err := json.Marshal(v)
 	if err != nil {
 		return err
@@ -47,29 +47,29 @@ func writeManifest(ctx context.Context, s Store, key string, v any) error {
 	}
 }
 
-// keepFirst stores v durably unless something whole is there: of several that
+// KeepFirst stores v durably unless something whole is there: of several that
 // publish one version, all of the same job, the first counts.
-func keepFirst(ctx context.Context, s Store, key string, v any) error {
-	err := createJSON(ctx, s, key, v)
+func KeepFirst(ctx context.Context, s Store, key string, v any) error {
+	err := CreateJSON(ctx, s, key, v)
 	if !errors.Is(err, object.ErrExists) {
 		return err
 	}
 	if there, err := whole(ctx, s, key); there || err != nil {
 		return err
 	}
-	return writeManifest(ctx, s, key, v) // a crash of the machine tore it
+	return WriteManifest(ctx, s, key, v) // a crash of the machine tore it
 }
 
-// readJSON reads what writeJSON wrote. object.ErrNotFound stays recognizable.
-func readJSON(ctx context.Context, s Store, key string, v any) error {
-	data, err := readAll(ctx, s, key)
+// ReadJSON reads what WriteJSON wrote. object.ErrNotFound stays recognizable.
+func ReadJSON(ctx context.Context, s Store, key string, v any) error {
+	data, err := ReadAll(ctx, s, key)
 	if err != nil {
 		return err
 	}
 	return fault.Wrap(fault.Input, "read object", key, json.Unmarshal(data, v))
 }
 
-func readAll(ctx context.Context, s Store, key string) ([]byte, error) {
+func ReadAll(ctx context.Context, s Store, key string) ([]byte, error) {
 	r, info, err := s.Get(ctx, key)
 	if err != nil {
 		return nil, err
@@ -80,14 +80,14 @@ func readAll(ctx context.Context, s Store, key string) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// absent reports whether an object has to be made (again): it is not there, or
+// Absent reports whether an object has to be made (again): it is not there, or
 // a crash of the machine tore it.
-func absent(err error) bool {
+func Absent(err error) bool {
 	return errors.Is(err, object.ErrNotFound) || errors.Is(err, object.ErrCorrupt)
 }
 
-// createJSON writes v durably unless the key is taken.
-func createJSON(ctx context.Context, s Store, key string, v any) error {
+// CreateJSON writes v durably unless the key is taken.
+func CreateJSON(ctx context.Context, s Store, key string, v any) error {
 	data, err := json.Marshal(v)
 	if err != nil {
 		return err
@@ -101,7 +101,7 @@ func createJSON(ctx context.Context, s Store, key string, v any) error {
 	return err
 }
 
-func deletePrefix(ctx context.Context, s Store, prefix string) (int, error) {
+func DeletePrefix(ctx context.Context, s Store, prefix string) (int, error) {
 	deleted := 0
 	err := s.List(ctx, prefix, func(o object.Info) error {
 		deleted++
@@ -116,15 +116,15 @@ func whole(ctx context.Context, s Store, key string) (bool, error) {
 	if key == "" {
 		return false, nil
 	}
-	_, err := readAll(ctx, s, key)
-	if absent(err) {
+	_, err := ReadAll(ctx, s, key)
+	if Absent(err) {
 		return false, nil
 	}
 	return err == nil, err
 }
 
-// fetchFile fetches one file of a manifest and compares its hash.
-func fetchFile(ctx context.Context, s Store, prefix string, f training.CheckpointFile, dir string) error {
+// FetchFile fetches one file of a manifest and compares its hash.
+func FetchFile(ctx context.Context, s Store, prefix string, f training.CheckpointFile, dir string) error {
 	if !filepath.IsLocal(filepath.FromSlash(f.Name)) {
 		return fault.New(fault.Input, "read manifest", prefix, "it names a file outside: "+f.Name)
 	}
@@ -139,11 +139,11 @@ func fetchFile(ctx context.Context, s Store, prefix string, f training.Checkpoin
 	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
 		return fault.Disk("fetch file to", to, err)
 	}
-	return fetchObject(ctx, s, prefix+f.Name, to)
+	return FetchObject(ctx, s, prefix+f.Name, to)
 }
 
-// fetchObject copies an object to a file, which is there whole or not at all.
-func fetchObject(ctx context.Context, s Store, key, to string) error {
+// FetchObject copies an object to a file, which is there whole or not at all.
+func FetchObject(ctx context.Context, s Store, key, to string) error {
 	in, _, err := s.Get(ctx, key)
 	if err != nil {
 		return err
@@ -166,8 +166,8 @@ func fetchObject(ctx context.Context, s Store, key, to string) error {
 	return fault.Disk("fetch object to", to, err)
 }
 
-// copyObject copies within the store; the copy has the hash that is expected.
-func copyObject(ctx context.Context, s Store, from, to, sha256 string) error {
+// CopyObject copies within the store; the copy has the hash that is expected.
+func CopyObject(ctx context.Context, s Store, from, to, sha256 string) error {
 	in, _, err := s.Get(ctx, from)
 	if err != nil {
 		return err

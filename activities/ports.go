@@ -1,3 +1,7 @@
+// Package activities holds what the activities of all pipelines share: the ports to
+// the outside world, error classes as Temporal sees them, heartbeats, tenants, claims,
+// stored JSON objects, and calls of models through the broker. Each pipeline has a
+// package of its own below. None of them imports an adapter.
 package activities
 
 import (

@@ -48,14 +48,14 @@ func (t *tenantActivity) ExecuteActivity(ctx context.Context, in *interceptor.Ex
 		if id, err := tenant.Parse(string(name)); err != nil || id != name {
 			return nil, fault.New(fault.Input, "run activity "+activity.GetInfo(ctx).ActivityType.Name, string(name), "its input names no tenant")
 		}
-		return t.Next.ExecuteActivity(withTenant(ctx, name), in)
+		return t.Next.ExecuteActivity(WithTenant(ctx, name), in)
 	}
 	return t.Next.ExecuteActivity(ctx, in) // it has no tenant, and may touch nothing
 }
 
 type tenantKey struct{}
 
-func withTenant(ctx context.Context, t tenant.ID) context.Context {
+func WithTenant(ctx context.Context, t tenant.ID) context.Context {
 	return context.WithValue(ctx, tenantKey{}, t)
 }
 
@@ -125,8 +125,8 @@ func (c confined) Delete(ctx context.Context, key string) error {
 	return c.store.Delete(ctx, key)
 }
 
-// ownerOf is the tenant that a key is of; "" = of none.
-func ownerOf(key string) tenant.ID {
+// OwnerOf is the tenant that a key is of; "" = of none.
+func OwnerOf(key string) tenant.ID {
 	name, _, ok := strings.Cut(key, "/")
 	if t, err := tenant.Parse(name); ok && name != "" && err == nil {
 		return t
@@ -140,5 +140,5 @@ func OwnerOfPrefix(t tenant.ID, prefix string) tenant.ID {
 	if t != "" {
 		return t
 	}
-	return ownerOf(prefix)
+	return OwnerOf(prefix)
 }

@@ -14,6 +14,10 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/ingest"
+	"github.com/cogniverse/cogflow/activities/optimize"
+	"github.com/cogniverse/cogflow/activities/registry"
+	"github.com/cogniverse/cogflow/activities/train"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/blob"
 	"github.com/cogniverse/cogflow/object"
@@ -59,12 +63,12 @@ func TestTenantIsKeptToItsKeys(t *testing.T) {
 	}
 	var run func(ctx context.Context) error
 	var seen error
-	work := func(ctx context.Context, _ activities.SpendInput) error { seen = run(ctx); return nil }
+	work := func(ctx context.Context, _ ingest.SpendInput) error { seen = run(ctx); return nil }
 	env.RegisterActivity(work)
 	for name, try := range tries {
 		for _, key := range []string{"b/x", "a", "aa/x", "A/x", "", "/a/x", "a:b/x", "./a/x"} {
 			run = func(ctx context.Context) error { return try(ctx, key) }
-			_, err := env.ExecuteActivity(work, activities.SpendInput{Tenant: "a"})
+			_, err := env.ExecuteActivity(work, ingest.SpendInput{Tenant: "a"})
 			require.NoError(t, err)
 			require.ErrorContains(t, seen, "not one of tenant a", "%s %s", name, key)
 		}
@@ -79,10 +83,10 @@ func TestTenantOfAnActivityIsChecked(t *testing.T) {
 	t.Parallel()
 	env, _, _ := confinedEnvironment(t)
 	ran := false
-	work := func(context.Context, activities.SpendInput) error { ran = true; return nil }
+	work := func(context.Context, ingest.SpendInput) error { ran = true; return nil }
 	env.RegisterActivity(work)
 	for _, name := range []tenant.ID{"", "..", "a/b", "b/../a", "a b", "a:b:c", tenant.ID(strings.Repeat("a", 65))} {
-		_, err := env.ExecuteActivity(work, activities.SpendInput{Tenant: name})
+		_, err := env.ExecuteActivity(work, ingest.SpendInput{Tenant: name})
 		require.ErrorContains(t, err, "names no tenant", name)
 	}
 	require.False(t, ran)
@@ -93,22 +97,22 @@ func TestTenantOfAnActivityIsChecked(t *testing.T) {
 func TestTenantOfListing(t *testing.T) {
 	t.Parallel()
 	env, store, confined := confinedEnvironment(t)
-	a := &activities.Ingest{Store: confined}
+	a := &ingest.Activities{Store: confined}
 	env.RegisterActivity(a)
 	page := func(owner tenant.ID) string { return video.ListingKey(video.ListingPrefix(owner, "run-1"), 0) }
 	for _, owner := range []tenant.ID{"a", "b"} {
 		_, err := store.Put(t.Context(), page(owner), strings.NewReader(`["`+string(owner)+`.mp4"]`))
 		require.NoError(t, err)
 	}
-	read := func(in activities.ReadListingInput) ([]string, error) {
-		var out activities.ReadListingResult
+	read := func(in ingest.ReadListingInput) ([]string, error) {
+		var out ingest.ReadListingResult
 		value, err := env.ExecuteActivity(a.ReadListing, in)
 		if err == nil {
 			err = value.Get(&out)
 		}
 		return out.URIs, err
 	}
-	for name, in := range map[string]activities.ReadListingInput{
+	for name, in := range map[string]ingest.ReadListingInput{
 		"own":                      {Tenant: "a", Run: "run-1"},
 		"another prefix is naught": {Tenant: "a", Run: "run-1", Prefix: "b/listings/run-1/"},
 		"of an earlier build":      {Prefix: "a/listings/run-1/"},
@@ -117,7 +121,7 @@ func TestTenantOfListing(t *testing.T) {
 		require.NoError(t, err, name)
 		require.Equal(t, []string{"a.mp4"}, got, name)
 	}
-	for _, in := range []activities.ReadListingInput{
+	for _, in := range []ingest.ReadListingInput{
 		{Tenant: "a", Run: "../../b/listings/run-1"},
 		{Tenant: "a", Run: ""},
 		{Tenant: "a", Prefix: "b/listings/run-1/"},
@@ -129,10 +133,10 @@ func TestTenantOfListing(t *testing.T) {
 	} {
 		_, err := read(in)
 		require.Error(t, err, "%+v", in)
-		_, err = env.ExecuteActivity(a.DropListing, activities.DropListingInput{Tenant: in.Tenant, Run: in.Run, Prefix: in.Prefix})
+		_, err = env.ExecuteActivity(a.DropListing, ingest.DropListingInput{Tenant: in.Tenant, Run: in.Run, Prefix: in.Prefix})
 		require.Error(t, err, "%+v", in)
 	}
-	_, err := env.ExecuteActivity(a.DropListing, activities.DropListingInput{Tenant: "a", Run: "run-1", Prefix: "b/listings/run-1/"})
+	_, err := env.ExecuteActivity(a.DropListing, ingest.DropListingInput{Tenant: "a", Run: "run-1", Prefix: "b/listings/run-1/"})
 	require.NoError(t, err)
 	_, err = store.Stat(t.Context(), page("b"))
 	require.NoError(t, err)
@@ -147,7 +151,7 @@ func TestTenantIsInEveryInput(t *testing.T) {
 	withoutTenant := []string{"Running"} // asks the Temporal server, and touches nothing
 	owned := 0
 	for _, of := range []any{
-		&activities.Ingest{}, &activities.Train{}, &activities.Optimize{}, &activities.Adapters{}, &activities.Programs{}, &activities.Health{},
+		&ingest.Activities{}, &train.Activities{}, &optimize.Activities{}, &registry.Adapters{}, &registry.Programs{}, &activities.Health{},
 	} {
 		for m := range reflect.TypeOf(of).Methods() {
 			f := m.Type
@@ -169,14 +173,14 @@ func TestTenantIsInEveryInput(t *testing.T) {
 func TestTenantOfPinnedRecipe(t *testing.T) {
 	t.Parallel()
 	env, store, confined := confinedEnvironment(t)
-	a := &activities.Ingest{Store: confined, Profiles: func(string) (video.Profile, error) { return video.LocalPreview(), nil }}
+	a := &ingest.Activities{Store: confined, Profiles: func(string) (video.Profile, error) { return video.LocalPreview(), nil }}
 	env.RegisterActivity(a)
-	value, err := env.ExecuteActivity(a.ResolveProfile, activities.ResolveInput{Tenant: "b"})
+	value, err := env.ExecuteActivity(a.ResolveProfile, ingest.ResolveInput{Tenant: "b"})
 	require.NoError(t, err)
-	var recipe activities.Recipe
+	var recipe ingest.Recipe
 	require.NoError(t, value.Get(&recipe))
 	search := func(owner tenant.ID) error {
-		_, err := env.ExecuteActivity(a.Search, activities.SearchInput{Tenant: owner, Recipe: recipe.Fingerprint, Query: "x", Rank: video.RankHybrid, Limit: 1})
+		_, err := env.ExecuteActivity(a.Search, ingest.SearchInput{Tenant: owner, Recipe: recipe.Fingerprint, Query: "x", Rank: video.RankHybrid, Limit: 1})
 		return err
 	}
 	require.ErrorContains(t, search("b"), "embedding", "its recipe is read, and cached")

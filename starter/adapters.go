@@ -10,7 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/registry"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/workflows"
 )
@@ -77,7 +77,7 @@ func (a *app) adaptersListCommand() *cobra.Command {
 			if err := normal(&in.Common); err != nil {
 				return err
 			}
-			var r activities.AdapterList
+			var r registry.AdapterList
 			raw, err := a.ask(cmd.Context(), adapterJob("ListAdapters", "list adapters", in.Common, in), &r)
 			if err != nil {
 				return err
@@ -94,7 +94,7 @@ func (a *app) adaptersListCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) printAdapters(r activities.AdapterList) {
+func (a *app) printAdapters(r registry.AdapterList) {
 	if len(r.Adapters) == 0 {
 		a.say("No adapters.")
 		return
@@ -155,7 +155,7 @@ func (a *app) adaptersShowCommand() *cobra.Command {
 }
 
 // showAdapter asks for the manifest of the adapter that text names.
-func (a *app) showAdapter(ctx context.Context, in workflows.ShowAdapterInput, text string) (d activities.AdapterDetail, raw any, err error) {
+func (a *app) showAdapter(ctx context.Context, in workflows.ShowAdapterInput, text string) (d registry.AdapterDetail, raw any, err error) {
 	if in.Name, in.Version, err = parseAdapter(text); err != nil {
 		return d, nil, err
 	}
@@ -166,7 +166,7 @@ func (a *app) showAdapter(ctx context.Context, in workflows.ShowAdapterInput, te
 	return d, raw, err
 }
 
-func (a *app) printAdapter(d activities.AdapterDetail) {
+func (a *app) printAdapter(d registry.AdapterDetail) {
 	s, o := d.Spec, d.Outcome
 	rows := [][]string{
 		{"name", adapterRef(d.Name, d.Version)},

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/optimize"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
@@ -54,7 +54,7 @@ example's column of its name.`,
 	f.StringVar(&o.val, "valset", "", "examples to score by (default: four fifths of the trainset)")
 	f.StringVar(&o.test, "testset", "", "examples that decide about promotion (default: four in ten of the others)")
 	f.StringArrayVar(&o.metric, "metric", nil, "JSON or YAML file, or kind=field such as exact=agent; again for more")
-	f.StringVar(&o.in.Mode, "mode", activities.ModeImproved, "improved, or compat: DSPy's own decisions")
+	f.StringVar(&o.in.Mode, "mode", optimize.ModeImproved, "improved, or compat: DSPy's own decisions")
 	f.StringVar(&o.in.Auto, "auto", "", "light (the default), medium, heavy or none")
 	f.StringArrayVar(&o.set, "set", nil, "one setting of MIPROv2, name=value: num_trials=20")
 	f.StringVar(&o.in.Name, "name", "", "of what is published (default: the program's)")

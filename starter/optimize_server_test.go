@@ -10,7 +10,8 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/optimize"
+	"github.com/cogniverse/cogflow/activities/registry"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/mipro"
 	"github.com/cogniverse/cogflow/training"
@@ -28,7 +29,7 @@ func optimizeStandIns() map[string]any {
 func someOptimizing() workflows.OptimizeProgress {
 	return workflows.OptimizeProgress{
 		Name: "agentic-router", Tenant: "default", Mode: "improved", Stage: "search", Planned: 21, Default: 51, Answers: 834, Calls: 800, CostUSD: 0.31,
-		Trials: []activities.TrialLine{
+		Trials: []optimize.TrialLine{
 			{Kind: mipro.DefaultTrial, Choice: "0d0 0i0", Rows: 100, Score: 51}, {Number: 1, Kind: mipro.RaceTrial, Choice: "0d1 0i2", Rows: 100, Score: 64},
 		},
 	}
@@ -43,10 +44,10 @@ func someOptimized() workflows.OptimizeResult {
 }
 
 func someQuote() workflows.OptimizeResult {
-	return workflows.OptimizeResult{Job: "0123456789abcdef01234567", Status: "dry_run", Plan: &activities.OptimizePlan{
+	return workflows.OptimizeResult{Job: "0123456789abcdef01234567", Status: "dry_run", Plan: &optimize.Plan{
 		Job: "0123456789abcdef01234567", Name: "agentic-router", Predictors: 1, Train: 20, Val: 80, Confirm: 43, Trials: 21, TokensIn: 2_112_000, TokensOut: 140_800, CostUSD: 1.94, Priced: true,
 		Quote:  mipro.Quote{Student: 1234, Teacher: 100, Proposer: 24, Judge: 50, Retries: 1358},
-		Listed: "2026-08-21", Seconds: 335.2, Pace: []activities.Pace{
+		Listed: "2026-08-21", Seconds: 335.2, Pace: []optimize.Pace{
 			{Model: "smollm3-3b", Seconds: 0.8, Measured: true, AtOnce: 4},
 			{Model: "gpt-4o", Seconds: 2, AtOnce: 4},
 			{Model: "gpt-4o", Seconds: 2, AtOnce: 4},
@@ -105,9 +106,9 @@ func programFiles() map[string]string {
 	return map[string]string{"program.json": `{"route": {}}`, "state.json": `{}`, "source.json": `{"name": "agentic-router"}`, "trials.jsonl": "{}\n"}
 }
 
-func someProgram() activities.ProgramDetail {
+func someProgram() registry.ProgramDetail {
 	r := someOptimized()
-	d := activities.ProgramDetail{
+	d := registry.ProgramDetail{
 		Status: "active", Prefix: "default/programs/agentic-router/4/",
 		Program: programText("Route the query to an agent.\\nInvoices are text.", "show me the keynote", "sum up the talk"),
 	}
@@ -124,24 +125,24 @@ func someProgram() activities.ProgramDetail {
 	return d
 }
 
-func somePrograms() activities.ProgramList {
+func somePrograms() registry.ProgramList {
 	d := someProgram()
-	l := activities.ProgramLine{
+	l := registry.ProgramLine{
 		Name: d.Name, Version: 4, Status: "active", Mode: d.Mode, Default: d.Default, Score: d.Score, Promote: true, Calls: d.Calls, CostUSD: d.CostUSD, Created: d.Created,
 	}
 	old := l
 	old.Version, old.Status, old.Promote, old.Score = 3, "deprecated", false, 52.0
-	return activities.ProgramList{Programs: []activities.ProgramLine{l, old}}
+	return registry.ProgramList{Programs: []registry.ProgramLine{l, old}}
 }
 
-func standInPrograms(_ workflow.Context, in workflows.ListProgramsInput) (activities.ProgramList, error) {
+func standInPrograms(_ workflow.Context, in workflows.ListProgramsInput) (registry.ProgramList, error) {
 	if in.Name != "" && in.Name != "agentic-router" {
-		return activities.ProgramList{Programs: []activities.ProgramLine{}}, nil
+		return registry.ProgramList{Programs: []registry.ProgramLine{}}, nil
 	}
 	return somePrograms(), nil
 }
 
-func standInProgram(_ workflow.Context, in workflows.ProgramInput) (activities.ProgramDetail, error) {
+func standInProgram(_ workflow.Context, in workflows.ProgramInput) (registry.ProgramDetail, error) {
 	d := someProgram()
 	switch {
 	case in.Name == "wrong":

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/registry"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/diff"
 	"github.com/cogniverse/cogflow/prompt/mipro"
@@ -162,7 +162,7 @@ func testApprove(t *testing.T, b *bench) {
 func testPrograms(t *testing.T, b *bench) {
 	code, out, errors := b.run("programs", "list", "agentic-router", "--json")
 	assert.Equal(t, exitDone, code, errors)
-	assert.Len(t, decode[activities.ProgramList](t, out).Programs, 2)
+	assert.Len(t, decode[registry.ProgramList](t, out).Programs, 2)
 	_, out, _ = b.run("programs", "list", "other")
 	assert.Equal(t, "No programs.\n", out)
 	code, out, errors = b.run("programs", "show", "agentic-router@v4")
@@ -196,7 +196,7 @@ func testProgramsCanary(t *testing.T, b *bench) {
 	version := func(args ...string) int {
 		code, out, errors := b.run(append([]string{"programs", "show", "tried", "--json"}, args...)...)
 		assert.Equal(t, exitDone, code, errors)
-		return decode[activities.ProgramDetail](t, out).Version
+		return decode[registry.ProgramDetail](t, out).Version
 	}
 	assert.Equal(t, 4, version())
 	assert.Equal(t, 4, version("--key", "session-1"))

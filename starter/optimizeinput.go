@@ -9,7 +9,7 @@ import (
 	"reflect"
 	"strings"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/optimize"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/metric"
@@ -34,7 +34,7 @@ func (a *app) optimizeInput(ctx context.Context, o *optimizeOptions) (name strin
 		return "", usage("--program wants a JSON or YAML file, s3://… or https://…")
 	case o.train == "":
 		return "", usage("--trainset wants examples: a file, s3://… or https://…")
-	case o.in.Mode != activities.ModeImproved && o.in.Mode != activities.ModeCompat:
+	case o.in.Mode != optimize.ModeImproved && o.in.Mode != optimize.ModeCompat:
 		return "", usage("--mode wants improved or compat")
 	}
 	if err := o.settings(); err != nil {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/optimize"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
@@ -115,7 +115,7 @@ func (a *app) printQuote(r workflows.OptimizeResult) {
 }
 
 // printPace prints how long the calls take, and what that rests on.
-func (a *app) printPace(p *activities.OptimizePlan) {
+func (a *app) printPace(p *optimize.Plan) {
 	if len(p.Pace) == 0 { // of a worker that did not say yet
 		return
 	}

@@ -6,7 +6,7 @@ import (
 
 	"go.temporal.io/sdk/converter"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/optimize"
 	"github.com/cogniverse/cogflow/prompt/mipro"
 	"github.com/cogniverse/cogflow/workflows"
 )
@@ -26,7 +26,7 @@ func takeOptimize(ctx context.Context, q querier, id string, p workflows.Optimiz
 		return s
 	}
 	for _, a := range d.RawResponse.GetPendingActivities() {
-		var beat activities.Asked
+		var beat optimize.Asked
 		// Other activities report other things, or nothing.
 		if converter.GetDefaultDataConverter().FromPayloads(a.GetHeartbeatDetails(), &beat) == nil {
 			s.Answers += beat.Answers

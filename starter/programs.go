@@ -10,7 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/registry"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/python"
@@ -71,7 +71,7 @@ func (a *app) programsListCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) listPrograms(ctx context.Context, in workflows.ListProgramsInput) (r activities.ProgramList, raw json.RawMessage, err error) {
+func (a *app) listPrograms(ctx context.Context, in workflows.ListProgramsInput) (r registry.ProgramList, raw json.RawMessage, err error) {
 	if err := normal(&in.Common); err != nil {
 		return r, nil, err
 	}
@@ -79,7 +79,7 @@ func (a *app) listPrograms(ctx context.Context, in workflows.ListProgramsInput) 
 	return r, raw, err
 }
 
-func (a *app) printPrograms(r activities.ProgramList) {
+func (a *app) printPrograms(r registry.ProgramList) {
 	if len(r.Programs) == 0 {
 		a.say("No programs.")
 		return
@@ -138,7 +138,7 @@ that id gets: the canary or the active one.`,
 }
 
 // showProgram asks for the version that text names.
-func (a *app) showProgram(ctx context.Context, in workflows.ProgramInput, text string) (d activities.ProgramDetail, raw json.RawMessage, err error) {
+func (a *app) showProgram(ctx context.Context, in workflows.ProgramInput, text string) (d registry.ProgramDetail, raw json.RawMessage, err error) {
 	if in.Name, in.Version, err = parseAdapter(text); err != nil {
 		return d, nil, err
 	}
@@ -149,7 +149,7 @@ func (a *app) showProgram(ctx context.Context, in workflows.ProgramInput, text s
 	return d, raw, err
 }
 
-func (a *app) printProgram(d activities.ProgramDetail) error {
+func (a *app) printProgram(d registry.ProgramDetail) error {
 	program, err := prompt.Read(d.Program)
 	if err != nil {
 		return err

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/registry"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/workflows"
 )
@@ -60,7 +60,7 @@ func keyFlag(cmd *cobra.Command, key *string) {
 
 // programFor asks for the version that text names, or that a key gets. The choice
 // is made here: no history needs to know the ids of sessions.
-func (a *app) programFor(cmd *cobra.Command, in workflows.ProgramInput, text, key string) (activities.ProgramDetail, json.RawMessage, error) {
+func (a *app) programFor(cmd *cobra.Command, in workflows.ProgramInput, text, key string) (registry.ProgramDetail, json.RawMessage, error) {
 	ctx := cmd.Context()
 	if !cmd.Flags().Changed("key") {
 		return a.showProgram(ctx, in, text)
@@ -68,11 +68,11 @@ func (a *app) programFor(cmd *cobra.Command, in workflows.ProgramInput, text, ke
 	name, version, err := parseAdapter(text)
 	switch {
 	case err != nil:
-		return activities.ProgramDetail{}, nil, err
+		return registry.ProgramDetail{}, nil, err
 	case key == "":
-		return activities.ProgramDetail{}, nil, usage("--key wants the id of a request, session or user; it is empty")
+		return registry.ProgramDetail{}, nil, usage("--key wants the id of a request, session or user; it is empty")
 	case version != 0:
-		return activities.ProgramDetail{}, nil, usage("--key chooses the version of %s: leave out @%d, or --key", name, version)
+		return registry.ProgramDetail{}, nil, usage("--key chooses the version of %s: leave out @%d, or --key", name, version)
 	}
 	d, raw, err := a.showProgram(ctx, in, name)
 	if err != nil || !d.Canary.Takes(key) {

@@ -9,7 +9,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/registry"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/diff"
 	"github.com/cogniverse/cogflow/workflows"
@@ -59,7 +59,7 @@ func (a *app) compare(ctx context.Context, in workflows.ProgramInput, before, af
 			return compared{}, err
 		}
 	}
-	var details [2]activities.ProgramDetail
+	var details [2]registry.ProgramDetail
 	var programs [2]*prompt.Program
 	for i, name := range []string{before, after} {
 		var err error

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/registry"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/workflows"
@@ -78,7 +78,7 @@ version is written that a request, session or user of that id gets.`,
 	return cmd
 }
 
-func programWares(d activities.ProgramDetail) (wares, error) {
+func programWares(d registry.ProgramDetail) (wares, error) {
 	w := wares{op: exportOp, name: d.Name, version: d.Version, prefix: d.Prefix}
 	for _, name := range exportedFiles() {
 		i := slices.IndexFunc(d.Files, func(f training.CheckpointFile) bool { return f.Name == name })
@@ -91,7 +91,7 @@ func programWares(d activities.ProgramDetail) (wares, error) {
 }
 
 // addCanary puts the canary of a program beside its active version.
-func (a *app) addCanary(ctx context.Context, in workflows.ProgramInput, active activities.ProgramDetail, w *wares) error {
+func (a *app) addCanary(ctx context.Context, in workflows.ProgramInput, active registry.ProgramDetail, w *wares) error {
 	d, _, err := a.showProgram(ctx, in, adapterRef(active.Canary.Name, active.Canary.Version))
 	if err != nil {
 		return err

@@ -11,7 +11,8 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/registry"
+	"github.com/cogniverse/cogflow/activities/train"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows"
@@ -77,8 +78,8 @@ func standInTrain(ctx workflow.Context, method training.Method, in workflows.Tra
 func standInTraining(ctx context.Context) error {
 	loss := 1.234
 	pulse := map[string]any{
-		"tally":  activities.Tally{CostMicroUSD: 120_000},
-		"report": activities.TrainReport{Phase: "train", Step: 12, Total: 100, Loss: &loss, TokensPerSecond: 760.4, ETASeconds: 90, Checkpoint: 10, BestStep: 10, Device: "a CPU"},
+		"tally":  train.Tally{CostMicroUSD: 120_000},
+		"report": train.Report{Phase: "train", Step: 12, Total: 100, Loss: &loss, TokensPerSecond: 760.4, ETASeconds: 90, Checkpoint: 10, BestStep: 10, Device: "a CPU"},
 	}
 	ticker := time.NewTicker(50 * time.Millisecond)
 	defer ticker.Stop()
@@ -125,9 +126,9 @@ func adapterFiles() map[string]string {
 	return map[string]string{"adapter_config.json": "{}", "adapter_model.safetensors": "weights", "README.md": "# support"}
 }
 
-func someAdapter() activities.AdapterDetail {
+func someAdapter() registry.AdapterDetail {
 	r := someTraining()
-	d := activities.AdapterDetail{Status: "active", Prefix: training.AdapterPrefix("default", "support", 3)}
+	d := registry.AdapterDetail{Status: "active", Prefix: training.AdapterPrefix("default", "support", 3)}
 	d.Adapter = training.Adapter{
 		Name: "support", Version: 3, Role: "support", Kind: training.KindAdapter, Job: r.Job, Workflow: "train-default-support-0123456789ab",
 		Spec: training.Spec{
@@ -148,25 +149,25 @@ func someAdapter() activities.AdapterDetail {
 	return d
 }
 
-func standInAdapters(_ workflow.Context, in workflows.ListAdaptersInput) (activities.AdapterList, error) {
+func standInAdapters(_ workflow.Context, in workflows.ListAdaptersInput) (registry.AdapterList, error) {
 	if in.Name != "" && in.Name != "support" {
-		return activities.AdapterList{Adapters: []activities.AdapterLine{}}, nil
+		return registry.AdapterList{Adapters: []registry.AdapterLine{}}, nil
 	}
 	return someAdapters(), nil
 }
 
-func someAdapters() activities.AdapterList {
+func someAdapters() registry.AdapterList {
 	d := someAdapter()
-	l := activities.AdapterLine{
+	l := registry.AdapterLine{
 		Name: d.Name, Version: 3, Role: d.Role, Status: "active", Kind: d.Kind, Method: d.Spec.Method, Base: d.Spec.Model, Better: true,
 		Metrics: d.Outcome.Metrics, Job: d.Job, Bytes: 37 << 20, Created: d.Created,
 	}
 	old := l
 	old.Version, old.Status, old.Better, old.Metrics, old.Bytes = 2, "inactive", false, nil, 0
-	return activities.AdapterList{Adapters: []activities.AdapterLine{l, old}, More: true}
+	return registry.AdapterList{Adapters: []registry.AdapterLine{l, old}, More: true}
 }
 
-func standInAdapter(_ workflow.Context, in workflows.ShowAdapterInput) (activities.AdapterDetail, error) {
+func standInAdapter(_ workflow.Context, in workflows.ShowAdapterInput) (registry.AdapterDetail, error) {
 	d := someAdapter()
 	switch {
 	case in.Name == "wrong":

@@ -14,7 +14,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/registry"
+	"github.com/cogniverse/cogflow/activities/train"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/training/dataset"
 	"github.com/cogniverse/cogflow/training/estimate"
@@ -197,7 +198,7 @@ func testSweepCommand(t *testing.T, b *bench) {
 func testAdapters(t *testing.T, b *bench) {
 	code, out, errors := b.run("adapters", "list", "support", "--json")
 	assert.Equal(t, exitDone, code, errors)
-	assert.Len(t, decode[activities.AdapterList](t, out).Adapters, 2)
+	assert.Len(t, decode[registry.AdapterList](t, out).Adapters, 2)
 	_, out, _ = b.run("adapters", "list", "other")
 	assert.Equal(t, "No adapters.\n", out)
 	code, out, errors = b.run("adapters", "show", "support@v3")
@@ -340,7 +341,7 @@ func TestTrainGolden(t *testing.T) {
 	cost := 0.8
 	plan := workflows.TrainResult{
 		Job: "0123456789abcdef01234567", Method: training.SFT, Status: "dry_run",
-		Plan: &activities.Plan{
+		Plan: &train.Plan{
 			Spec: training.Spec{Model: "HuggingFaceTB/SmolLM3-3B", Config: training.Config{MaxSeqLength: 512}},
 			Estimate: estimate.Estimate{
 				Parameters: 3_075_098_624, LoRAParameters: 3_784_704, Numerics: training.BF16, Tokens: 1_834_221, Steps: 540,
@@ -398,9 +399,9 @@ func TestTrainLinesGolden(t *testing.T) {
 	show(0, one())
 	p.Stage, p.GPU, p.Waiting = "train", "a10g", "a worker of queue train-a10g"
 	show(2*time.Second, one())
-	p.Waiting, p.TrainReport = "", activities.TrainReport{Phase: "load"}
+	p.Waiting, p.Report = "", train.Report{Phase: "load"}
 	show(2*time.Second, one())
-	p.TrainReport = activities.TrainReport{Phase: "train", Step: 10, Total: 540, Loss: &loss, TokensPerSecond: 760, ETASeconds: 2100}
+	p.Report = train.Report{Phase: "train", Step: 10, Total: 540, Loss: &loss, TokensPerSecond: 760, ETASeconds: 2100}
 	p.CostUSD = 0.003
 	show(2*time.Second, one())
 	p.Step = 20

@@ -7,11 +7,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cogniverse/cogflow/activities/train"
+
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/converter"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
@@ -31,8 +32,8 @@ func takeTrain(ctx context.Context, q querier, id string, p workflows.TrainProgr
 	}
 	for _, a := range d.RawResponse.GetPendingActivities() {
 		var beat struct {
-			Tally  activities.Tally        `json:"tally"`
-			Report *activities.TrainReport `json:"report"`
+			Tally  train.Tally   `json:"tally"`
+			Report *train.Report `json:"report"`
 		}
 		// Other activities report other things, or nothing.
 		if converter.GetDefaultDataConverter().FromPayloads(a.GetHeartbeatDetails(), &beat) != nil || beat.Report == nil {
@@ -40,7 +41,7 @@ func takeTrain(ctx context.Context, q querier, id string, p workflows.TrainProgr
 		}
 		s.CostUSD = max(s.CostUSD, float64(beat.Tally.CostMicroUSD)/1e6)
 		if beat.Report.Step >= s.Step || a.GetAttempt() > 1 {
-			s.TrainReport = *beat.Report
+			s.Report = *beat.Report
 		}
 		if a.GetState() == enumspb.PENDING_ACTIVITY_STATE_STARTED && strings.HasPrefix(s.Waiting, "a worker") {
 			s.Waiting = ""

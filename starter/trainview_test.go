@@ -6,7 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/train"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/training/dataset"
 	"github.com/cogniverse/cogflow/workflows"
@@ -20,7 +20,7 @@ func TestTrainText(t *testing.T) {
 	require.Equal(t, "train (waits: a worker of queue train-l4) on l4", at(workflows.TrainProgress{Stage: "train", Waiting: "a worker of queue train-l4", GPU: "l4"}))
 	require.Equal(t, "train: start on l4", at(workflows.TrainProgress{Stage: "train", GPU: "l4"}), "while Python loads its libraries")
 	require.Equal(t, "train (paused)", at(workflows.TrainProgress{Stage: "train", Paused: true}))
-	p := workflows.TrainProgress{Stage: "train", TrainReport: activities.TrainReport{Phase: "load"}}
+	p := workflows.TrainProgress{Stage: "train", Report: train.Report{Phase: "load"}}
 	require.Equal(t, "train: load", at(p))
 	p.Phase, p.Step, p.Total = "train", 3, 9
 	require.Equal(t, "train 3/9 steps", at(p))

@@ -3,7 +3,7 @@ package main
 import (
 	"strings"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/optimize"
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/limit"
 	"github.com/cogniverse/cogflow/video"
@@ -63,7 +63,7 @@ func serversOf(c config.Config) modelServers {
 	for _, e := range c.Chat() {
 		add(e)
 		for _, model := range e.Models {
-			serves(activities.KindComplete, model, e)
+			serves(optimize.KindComplete, model, e)
 		}
 	}
 	for id, o := range options {

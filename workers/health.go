@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/ingest"
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/ffmpeg"
 	"github.com/cogniverse/cogflow/internal/preview"
@@ -26,7 +27,7 @@ import (
 
 // health looks at what this worker works with.
 type health struct {
-	ingest    *activities.Ingest
+	ingest    *ingest.Activities
 	config    config.Config
 	parts     parts              // what the pools of this worker use
 	opened    closers            // what has to be closed in the end

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"slices"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/optimize"
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/lm"
 	"github.com/cogniverse/cogflow/money"
@@ -72,7 +72,7 @@ func (l *lms) Limit(model string) int {
 	return 1
 }
 
-var _ activities.CompletionReserver = (*lms)(nil)
+var _ optimize.CompletionReserver = (*lms)(nil)
 
 // Reserve is the most that a completion is charged, by this worker's prices.
 func (l *lms) Reserve(c prompt.Completion) (microUSD int64, priced bool) {
@@ -96,8 +96,8 @@ func (l *lms) Complete(ctx context.Context, c prompt.Completion) (prompt.Complet
 
 // Cast returns the models of an optimization, or why there are none: nothing is
 // asked of one while the key of another is missing.
-func (l *lms) Cast() (activities.Cast, error) {
-	var out activities.Cast
+func (l *lms) Cast() (optimize.Cast, error) {
+	var out optimize.Cast
 	var errs []error
 	for _, r := range []struct {
 		to   *prompt.Model

@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/optimize"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/lm/lmtest"
@@ -17,8 +17,8 @@ import (
 )
 
 var ( // as the activities want them
-	_ activities.LM     = (*lms)(nil)
-	_ activities.Judges = (*scorer.Scorer)(nil)
+	_ optimize.LM     = (*lms)(nil)
+	_ optimize.Judges = (*scorer.Scorer)(nil)
 )
 
 // lmsOf connects what a file names, with an environment of alternating names and values.

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/ingest"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/asr"
 	"github.com/cogniverse/cogflow/internal/config"
@@ -23,9 +23,9 @@ import (
 // models sends each call to the adapter of the endpoint that serves its model.
 // The built-in models serve their own names only.
 type models struct {
-	describers   map[string]activities.Describer
-	embedders    map[string]activities.Embedder // by model, and the kind of input it takes
-	transcribers map[string]activities.Transcriber
+	describers   map[string]ingest.Describer
+	embedders    map[string]ingest.Embedder // by model, and the kind of input it takes
+	transcribers map[string]ingest.Transcriber
 	checks       []modelCheck
 	profiles     []video.Profile
 	prices       map[string]money.Price // of language models that describe, by tokens
@@ -43,9 +43,9 @@ type modelCheck struct {
 // newModels connects the endpoints. describer may be nil.
 func newModels(c config.Config, getenv func(string) string, describer *preview.Describer, has parts, servers modelServers) (*models, error) {
 	m := &models{
-		describers:   map[string]activities.Describer{},
-		embedders:    map[string]activities.Embedder{preview.EmbedderModel: preview.Embedder{}},
-		transcribers: map[string]activities.Transcriber{}, profiles: c.Profiles(), redactor: newRedactor(c, getenv), servers: servers,
+		describers:   map[string]ingest.Describer{},
+		embedders:    map[string]ingest.Embedder{preview.EmbedderModel: preview.Embedder{}},
+		transcribers: map[string]ingest.Transcriber{}, profiles: c.Profiles(), redactor: newRedactor(c, getenv), servers: servers,
 	}
 	m.prices = pricesOf(c, c.Endpoints)
 	if describer != nil {
@@ -101,13 +101,13 @@ func (m *models) refuse(e config.Endpoint, why error) {
 	r := refusing{money.NeverSent(why)}
 	switch askedBy(e.Kind) {
 	case partTranscribers:
-		serveBy(m.transcribers, e.Models, activities.Transcriber(r))
+		serveBy(m.transcribers, e.Models, ingest.Transcriber(r))
 	case partEmbedders:
 		for _, model := range e.Models {
-			serveBy(m.embedders, []string{of(model, video.OfCaption), of(model, video.OfFrame)}, activities.Embedder(r))
+			serveBy(m.embedders, []string{of(model, video.OfCaption), of(model, video.OfFrame)}, ingest.Embedder(r))
 		}
 	default:
-		serveBy(m.describers, e.Models, activities.Describer(r))
+		serveBy(m.describers, e.Models, ingest.Describer(r))
 	}
 }
 
@@ -153,7 +153,7 @@ type (
 	transcribing struct{ *models }
 )
 
-var _ activities.Reserver = describing{}
+var _ ingest.Reserver = describing{}
 
 func (m describing) Limit(model string) int {
 	if d := m.describers[model]; d != nil {
@@ -165,7 +165,7 @@ func (m describing) Limit(model string) int {
 // Reserve is the most that a call of the stage is charged by its tokens; priced
 // false = it is not charged by tokens.
 func (m describing) Reserve(s video.Stage) (microUSD int64, priced bool) {
-	if d, ok := m.describers[s.Model].(activities.Reserver); ok {
+	if d, ok := m.describers[s.Model].(ingest.Reserver); ok {
 		return d.Reserve(s)
 	}
 	return 0, false
@@ -236,24 +236,24 @@ func (m *models) connect(e config.Endpoint, key string) (check func(ctx context.
 			Prices: m.prices, Shared: m.servers.limit(e),
 		}
 		var d interface {
-			activities.Describer
+			ingest.Describer
 			Check(ctx context.Context, models []string) error
 		} = vlm.NewOpenAI(o)
 		if e.Kind == config.CogniverseVLM {
 			d = vlm.NewCogniverse(o)
 		}
-		serveBy(m.describers, e.Models, activities.Describer(d))
+		serveBy(m.describers, e.Models, ingest.Describer(d))
 		check = func(ctx context.Context) error { return d.Check(ctx, e.Models) }
 	case config.Transcriptions:
 		t := asr.New(asr.Options{URL: e.URL, Key: key, KeyVariable: e.KeyVariable, Timeout: e.Timeout, MaxInFlight: e.MaxInFlight, Redactor: m.redactor, Shared: m.servers.limit(e)})
-		serveBy(m.transcribers, e.Models, activities.Transcriber(t))
+		serveBy(m.transcribers, e.Models, ingest.Transcriber(t))
 		check = func(ctx context.Context) error { return t.Check(ctx, e.Models) }
 	case config.Pooling, config.Embeddings:
 		o := embed.Options{
 			URL: e.URL, Key: key, KeyVariable: e.KeyVariable, Timeout: e.Timeout, MaxInFlight: e.MaxInFlight, NoCanary: e.NoCanary, Redactor: m.redactor, Shared: m.servers.limit(e),
 		}
 		var x interface {
-			activities.Embedder
+			ingest.Embedder
 			Check(ctx context.Context, s video.Stage) error
 		} = embed.NewPooling(o)
 		kinds := []video.Of{video.OfFrame, video.OfCaption}
@@ -262,7 +262,7 @@ func (m *models) connect(e config.Endpoint, key string) (check func(ctx context.
 		}
 		for _, kind := range kinds {
 			for _, model := range e.Models {
-				serveBy(m.embedders, []string{of(model, kind)}, activities.Embedder(x))
+				serveBy(m.embedders, []string{of(model, kind)}, ingest.Embedder(x))
 			}
 		}
 		check = func(ctx context.Context) error { return m.checkStages(ctx, e, x.Check) }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"slices"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/optimize"
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/report"
 	"github.com/cogniverse/cogflow/internal/scorer"
@@ -12,7 +12,7 @@ import (
 
 // optimizing builds what the activities of prompt optimization work with, beside
 // what those of ingestion do.
-func (h *health) optimizing(ctx context.Context, c config.Config, getenv func(string) string) (*activities.Optimize, error) {
+func (h *health) optimizing(ctx context.Context, c config.Config, getenv func(string) string) (*optimize.Activities, error) {
 	a := h.ingest
 	lms := newLMs(c, getenv, h.parts.have(partLMs), h.servers)
 	for _, check := range lms.checks {
@@ -29,7 +29,7 @@ func (h *health) optimizing(ctx context.Context, c config.Config, getenv func(st
 			return nil, err
 		}
 	}
-	return &activities.Optimize{
+	return &optimize.Activities{
 		Store: a.Store, Documents: a.Sources, Ledger: a.Ledger, Broker: a.Broker, Runs: a.Runs, LM: lms, Version: version,
 		Judges: scorer.New(scoring),
 		Cast:   lms.Cast, Usable: lms.usable,

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/enums/v1"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/optimize"
 	"github.com/cogniverse/cogflow/internal/lm/lmtest"
 	"github.com/cogniverse/cogflow/prompt/mipro"
 	"github.com/cogniverse/cogflow/workflows"
@@ -86,7 +86,7 @@ func BenchmarkOptimize(b *testing.B) {
 				b.ReportMetric(float64(run.calls)/run.seconds, "calls/s")
 			})
 		}
-		for _, mode := range []string{activities.ModeImproved, activities.ModeCompat} {
+		for _, mode := range []string{optimize.ModeImproved, optimize.ModeCompat} {
 			b.Run(auto+"/"+mode, func(b *testing.B) {
 				for b.Loop() {
 					runOptimize(b, schoolwork(mode, auto), theirs)
@@ -123,7 +123,7 @@ func runOptimize(b *testing.B, in workflows.OptimizeInput, theirs map[int]dspyRu
 	b.ReportMetric(float64(asked), "search-calls")
 	b.ReportMetric(search, "search-s")
 	b.ReportMetric(search/(float64(asked)*slot/schoolSlots), "ratio")
-	if in.Mode == activities.ModeCompat {
+	if in.Mode == optimize.ModeCompat {
 		waves := 0
 		for _, t := range c.trials(b, run.GetID()) {
 			waves += (t.Rows + schoolSlots - 1) / schoolSlots
@@ -135,7 +135,7 @@ func runOptimize(b *testing.B, in workflows.OptimizeInput, theirs map[int]dspyRu
 	}
 }
 
-func (c *classroom) trials(b *testing.B, id string) []activities.TrialLine {
+func (c *classroom) trials(b *testing.B, id string) []optimize.TrialLine {
 	b.Helper()
 	value, err := c.client.QueryWorkflow(b.Context(), id, "", workflows.QueryProgress)
 	require.NoError(b, err)
@@ -193,7 +193,7 @@ func runDSPy(b *testing.B, auto string, threads int) dspyRun {
 	if _, err := os.Stat(python); err != nil {
 		b.Skip("there is no DSPy: ", err)
 	}
-	in, server := schoolwork(activities.ModeCompat, auto), lmtest.Start(b)
+	in, server := schoolwork(optimize.ModeCompat, auto), lmtest.Start(b)
 	school(server)
 	job, err := json.Marshal(map[string]any{
 		"url": server.URL + "/v1", "program": in.Program, "train": in.Trainset, "val": in.Valset, "auto": auto, "threads": threads,

@@ -13,7 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/registry"
 	"github.com/cogniverse/cogflow/internal/lm/lmtest"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/workflows"
@@ -122,7 +122,7 @@ func TestOptimizeCLI(t *testing.T) {
 	got := map[int]int{}
 	for i := range 12 {
 		key := fmt.Sprint("session-", i)
-		shown := decode[activities.ProgramDetail](t, done("programs", "show", "agentic-router", "--key", key, "--json"))
+		shown := decode[registry.ProgramDetail](t, done("programs", "show", "agentic-router", "--key", key, "--json"))
 		require.Equal(t, shown.Canary.Takes(key), shown.Version == 2)
 		got[shown.Version]++
 	}

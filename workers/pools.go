@@ -13,6 +13,10 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/ingest"
+	"github.com/cogniverse/cogflow/activities/optimize"
+	"github.com/cogniverse/cogflow/activities/registry"
+	"github.com/cogniverse/cogflow/activities/train"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows"
@@ -20,11 +24,11 @@ import (
 
 // hands hold what the pools do.
 type hands struct {
-	ingest   *activities.Ingest
-	train    *activities.Train
-	optimize *activities.Optimize
-	adapters *activities.Adapters
-	programs *activities.Programs
+	ingest   *ingest.Activities
+	train    *train.Activities
+	optimize *optimize.Activities
+	adapters *registry.Adapters
+	programs *registry.Programs
 	health   *activities.Health
 }
 

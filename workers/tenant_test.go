@@ -26,6 +26,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/optimize"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/blob"
 	"github.com/cogniverse/cogflow/internal/config"
@@ -106,9 +107,9 @@ func (a *apart) serve() {
 	h.ingest.Store, h.train.Store, h.optimize.Store = store, store, store
 	h.train.Models, h.train.Trainer = oneModel{}, noTrainer{}
 	h.optimize.LM = noLM{}
-	h.optimize.Cast = func() (activities.Cast, error) {
+	h.optimize.Cast = func() (optimize.Cast, error) {
 		m := prompt.Model{Name: "m"}
-		return activities.Cast{Student: m, Teacher: m, Proposer: m, Judge: m}, nil
+		return optimize.Cast{Student: m, Teacher: m, Proposer: m, Judge: m}, nil
 	}
 	var started []worker.Worker
 	for _, p := range served {

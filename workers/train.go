@@ -4,7 +4,7 @@ import (
 	"context"
 	"slices"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/train"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/basemodel"
 	"github.com/cogniverse/cogflow/internal/config"
@@ -17,12 +17,12 @@ import (
 
 // training builds what the training activities work with, beside what those of
 // ingestion do.
-func (h *health) training(ctx context.Context, c config.Config, pools []pool, class string) (*activities.Train, error) {
+func (h *health) training(ctx context.Context, c config.Config, pools []pool, class string) (*train.Activities, error) {
 	a := h.ingest
-	t := &activities.Train{
+	t := &train.Activities{
 		Store: a.Store, Documents: a.Sources, Ledger: a.Ledger, Runs: a.Runs, Scratch: a.Scratch, Kept: c.Scratch, Version: version, Unsandboxed: c.NoSandbox,
 		Prices: c.Training.Prices, SaveEvery: c.Training.CheckpointSeconds,
-		Reports: activities.TrainReports{Train: report.RenderTrain, Sweep: report.RenderSweep},
+		Reports: train.Reports{Train: report.RenderTrain, Sweep: report.RenderSweep},
 	}
 	places := map[string]basemodel.Place{}
 	for name, m := range c.Training.Models {

@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/registry"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
@@ -129,7 +129,7 @@ func TestTrainCLI(t *testing.T) {
 	p = cogflow("adapters", "list", "--json")
 	require.Zero(t, p.code)
 	var names []string
-	for _, a := range decode[activities.AdapterList](t, p.stdout).Adapters {
+	for _, a := range decode[registry.AdapterList](t, p.stdout).Adapters {
 		names = append(names, fmt.Sprint(a.Name, "@", a.Version))
 	}
 	require.ElementsMatch(t, []string{"halls-sft@1", "halls-dpo@1", "halls-embedding@1"}, names)

@@ -13,6 +13,8 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/ingest"
+	"github.com/cogniverse/cogflow/activities/registry"
 	"github.com/cogniverse/cogflow/internal/blob"
 	"github.com/cogniverse/cogflow/internal/broker"
 	"github.com/cogniverse/cogflow/internal/config"
@@ -61,7 +63,7 @@ func (c *closers) close() error {
 
 func (h *health) build(ctx context.Context, getenv func(string) string, pools []pool, class string, temporal client.Client, local bool) (_ hands, err error) {
 	c := h.config
-	a := &activities.Ingest{
+	a := &ingest.Activities{
 		Runs: runs{temporal}, Report: report.Render, Thumb: report.Thumb, Version: version, Unsandboxed: c.NoSandbox,
 	}
 	h.ingest = a
@@ -120,12 +122,12 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 	if err != nil {
 		return hands{}, err
 	}
-	adapters := &activities.Adapters{Store: a.Store}
+	adapters := &registry.Adapters{Store: a.Store}
 	if h.parts.have(partServing) {
 		adapters.Serving = newServers(c, getenv)
 	}
 	return hands{
-		ingest: a, train: t, optimize: o, adapters: adapters, programs: &activities.Programs{Store: a.Store},
+		ingest: a, train: t, optimize: o, adapters: adapters, programs: &registry.Programs{Store: a.Store},
 		health: &activities.Health{Checks: h.checks},
 	}, nil
 }
@@ -146,12 +148,12 @@ func (h *health) openLedger() (*ledger.Ledger, error) {
 
 // index is a search index that has to be closed.
 type index interface {
-	activities.Index
+	ingest.Index
 	Close() error
 }
 
 // openIndex opens the embedded index, or Vespa where the configuration says so.
-func (h *health) openIndex() (activities.Index, error) {
+func (h *health) openIndex() (ingest.Index, error) {
 	open := h.openVespa
 	if h.config.Vespa == nil {
 		open = h.openFile

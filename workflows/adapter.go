@@ -3,36 +3,36 @@ package workflows
 import (
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/registry"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
 )
 
 // ListAdapters lists what was trained and published.
-func ListAdapters(ctx workflow.Context, in ListAdaptersInput) (activities.AdapterList, error) {
+func ListAdapters(ctx workflow.Context, in ListAdaptersInput) (registry.AdapterList, error) {
 	if err := in.check(ctx); err != nil {
-		return activities.AdapterList{}, typed(err)
+		return registry.AdapterList{}, typed(err)
 	}
-	var a *activities.Adapters
+	var a *registry.Adapters
 	out, err := call(newCaller(in.Common).metadata(ctx, "list adapters"), a.ListAdapters,
-		activities.ListAdaptersInput{Tenant: tenant.ID(in.Tenant), Name: in.Name, Role: in.Role})
+		registry.ListAdaptersInput{Tenant: tenant.ID(in.Tenant), Name: in.Name, Role: in.Role})
 	return out, stagedIf("list", err)
 }
 
 // ShowAdapter describes one adapter.
-func ShowAdapter(ctx workflow.Context, in ShowAdapterInput) (activities.AdapterDetail, error) {
+func ShowAdapter(ctx workflow.Context, in ShowAdapterInput) (registry.AdapterDetail, error) {
 	if err := in.check(ctx); err != nil {
-		return activities.AdapterDetail{}, typed(err)
+		return registry.AdapterDetail{}, typed(err)
 	}
 	out, err := showAdapter(ctx, newCaller(in.Common), in.Tenant, in.Name, in.Version)
 	return out, stagedIf("show", err)
 }
 
-func showAdapter(ctx workflow.Context, c caller, t, name string, version int) (activities.AdapterDetail, error) {
-	var a *activities.Adapters
+func showAdapter(ctx workflow.Context, c caller, t, name string, version int) (registry.AdapterDetail, error) {
+	var a *registry.Adapters
 	return call(c.metadata(ctx, "find adapter "+cell(name)), a.ShowAdapter,
-		activities.AdapterInput{Tenant: tenant.ID(t), Name: name, Version: version})
+		registry.AdapterInput{Tenant: tenant.ID(t), Name: name, Version: version})
 }
 
 // ActivateAdapter makes a version the one that serves its role, and loads it
@@ -42,9 +42,9 @@ func ActivateAdapter(ctx workflow.Context, in ActivateAdapterInput) (ActivateAda
 		return ActivateAdapterResult{}, typed(err)
 	}
 	c := newCaller(in.Common)
-	var a *activities.Adapters
+	var a *registry.Adapters
 	found, err := call(c.metadata(ctx, "find adapter "+cell(in.Name)), a.ShowAdapter,
-		activities.AdapterInput{Tenant: tenant.ID(in.Tenant), Name: in.Name, Version: in.Version, Latest: true})
+		registry.AdapterInput{Tenant: tenant.ID(in.Tenant), Name: in.Name, Version: in.Version, Latest: true})
 	if err != nil {
 		return ActivateAdapterResult{}, staged("find", err)
 	}
@@ -56,36 +56,36 @@ func ActivateAdapter(ctx workflow.Context, in ActivateAdapterInput) (ActivateAda
 	if role == "" {
 		role = found.Role
 	}
-	out, err := activate(ctx, c, activities.RoleInput{
-		Tenant: tenant.ID(in.Tenant), Role: role, Do: activities.DoActivate, Name: found.Name, Version: found.Version,
+	out, err := activate(ctx, c, registry.RoleInput{
+		Tenant: tenant.ID(in.Tenant), Role: role, Do: registry.DoActivate, Name: found.Name, Version: found.Version,
 	}, found.Base.Name)
 	return out, stagedIf("activate", err)
 }
 
 // DeactivateAdapter leaves a role without an adapter.
 func DeactivateAdapter(ctx workflow.Context, in ActivateAdapterInput) (ActivateAdapterResult, error) {
-	return changeRole(ctx, in, activities.DoDeactivate)
+	return changeRole(ctx, in, registry.DoDeactivate)
 }
 
 // RollbackAdapter makes the adapter active that served the role before.
 func RollbackAdapter(ctx workflow.Context, in ActivateAdapterInput) (ActivateAdapterResult, error) {
-	return changeRole(ctx, in, activities.DoRollback)
+	return changeRole(ctx, in, registry.DoRollback)
 }
 
 func changeRole(ctx workflow.Context, in ActivateAdapterInput, what string) (ActivateAdapterResult, error) {
 	if err := in.check(ctx, "role", in.Role); err != nil {
 		return ActivateAdapterResult{}, typed(err)
 	}
-	var a *activities.Adapters
+	var a *registry.Adapters
 	c := newCaller(in.Common)
-	change := activities.RoleInput{Tenant: tenant.ID(in.Tenant), Role: in.Role, Do: what}
+	change := registry.RoleInput{Tenant: tenant.ID(in.Tenant), Role: in.Role, Do: what}
 	before, err := call(c.metadata(ctx, "what serves "+cell(in.Role)), a.ReadRole, change)
 	if err != nil {
 		return ActivateAdapterResult{}, staged(what, err)
 	}
 	change.Seen = before.Active
-	next, base := activities.AdapterDetail{}, ""
-	if what == activities.DoRollback && len(before.History) > 0 {
+	next, base := registry.AdapterDetail{}, ""
+	if what == registry.DoRollback && len(before.History) > 0 {
 		next, err = showAdapter(ctx, c, in.Tenant, before.History[0].Name, before.History[0].Version)
 		base = next.Base.Name
 	} else if before.Active != nil {
@@ -101,8 +101,8 @@ func changeRole(ctx workflow.Context, in ActivateAdapterInput, what string) (Act
 
 // activate loads what is to serve, switches the role, and only then unloads
 // what served before: there is always one that answers.
-func activate(ctx workflow.Context, c caller, change activities.RoleInput, base string) (ActivateAdapterResult, error) {
-	var a *activities.Adapters
+func activate(ctx workflow.Context, c caller, change registry.RoleInput, base string) (ActivateAdapterResult, error) {
+	var a *registry.Adapters
 	before, err := call(c.metadata(ctx, "what serves "+cell(change.Role)), a.ReadRole, change)
 	if err != nil {
 		return ActivateAdapterResult{}, err
@@ -110,8 +110,8 @@ func activate(ctx workflow.Context, c caller, change activities.RoleInput, base 
 	next := after(before, change)
 	var out ActivateAdapterResult
 	if next != nil && base != "" {
-		served, err := call(c.copying(ctx, "load "+cell(next.Name)), a.ServeAdapter, activities.ServeInput{
-			AdapterInput: activities.AdapterInput{Tenant: change.Tenant, Name: next.Name, Version: next.Version}, Base: base,
+		served, err := call(c.copying(ctx, "load "+cell(next.Name)), a.ServeAdapter, registry.ServeInput{
+			AdapterInput: registry.AdapterInput{Tenant: change.Tenant, Name: next.Name, Version: next.Version}, Base: base,
 		})
 		if err != nil {
 			return out, err
@@ -122,19 +122,19 @@ func activate(ctx workflow.Context, c caller, change activities.RoleInput, base 
 		return out, err
 	}
 	if old := before.Active; old != nil && base != "" && (next == nil || old.Name != next.Name || old.Version != next.Version) {
-		_, err = call(c.copying(ctx, "unload "+cell(old.Name)), a.ServeAdapter, activities.ServeInput{
-			AdapterInput: activities.AdapterInput{Tenant: change.Tenant, Name: old.Name, Version: old.Version}, Base: base, Stop: true,
+		_, err = call(c.copying(ctx, "unload "+cell(old.Name)), a.ServeAdapter, registry.ServeInput{
+			AdapterInput: registry.AdapterInput{Tenant: change.Tenant, Name: old.Name, Version: old.Version}, Base: base, Stop: true,
 		})
 	}
 	return out, err
 }
 
 // after is what will serve a role after a change; nil = nothing.
-func after(before training.Role, change activities.RoleInput) *training.Activation {
+func after(before training.Role, change registry.RoleInput) *training.Activation {
 	switch {
-	case change.Do == activities.DoActivate:
+	case change.Do == registry.DoActivate:
 		return &training.Activation{Name: change.Name, Version: change.Version}
-	case change.Do == activities.DoRollback && len(before.History) > 0:
+	case change.Do == registry.DoRollback && len(before.History) > 0:
 		return &before.History[0]
 	}
 	return nil

@@ -8,7 +8,7 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/ingest"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/strictjson"
 	"github.com/cogniverse/cogflow/tenant"
@@ -60,8 +60,8 @@ func reserved(field string) error {
 
 // libraryLink is what a library tells each of its videos.
 type libraryLink struct {
-	Job    string            `json:"job"` // what budget and ledger count by
-	Recipe activities.Recipe `json:"recipe"`
+	Job    string        `json:"job"` // what budget and ledger count by
+	Recipe ingest.Recipe `json:"recipe"`
 }
 
 // videoOfLibrary starts a video of a library.
@@ -118,7 +118,7 @@ func (s *libraryResume) check(t tenant.ID, library string) error {
 
 // listingRun is the run that stored a listing: all that its prefix may say, the
 // tenant being that of the input.
-func listingRun(t tenant.ID, l activities.Listing) (string, error) {
+func listingRun(t tenant.ID, l ingest.Listing) (string, error) {
 	run, ok := video.ListingRun(t, l.Prefix)
 	if !ok {
 		return "", outside("listing")
@@ -180,7 +180,7 @@ func (s *optimizeState) check() error {
 
 // checkRecipe refuses a recipe that a profile cannot make. Its parts name queues;
 // the whole of it is read from the store of the tenant, by its fingerprint.
-func checkRecipe(field string, r activities.Recipe) error {
+func checkRecipe(field string, r ingest.Recipe) error {
 	if !isDigest(string(r.Fingerprint), digest) || r.ChunkFrames < 1 {
 		return outside(field + ".recipe")
 	}

@@ -3,7 +3,7 @@ package workflows
 import (
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/ingest"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -14,12 +14,12 @@ const changeFinalCost = "cost-of-ended-runs"
 // finalCost asks the ledger what a run has spent that fails or is cancelled: its
 // last activities did not tell. known is false for runs of a build that did not
 // ask. It works when ctx is cancelled.
-func finalCost(ctx workflow.Context, c caller, in activities.SpendInput) (spend video.Spend, known bool, err error) {
+func finalCost(ctx workflow.Context, c caller, in ingest.SpendInput) (spend video.Spend, known bool, err error) {
 	free, _ := workflow.NewDisconnectedContext(ctx)
 	if workflow.GetVersion(free, changeFinalCost, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
 		return video.Spend{}, false, nil
 	}
-	var a *activities.Ingest
+	var a *ingest.Activities
 	spend, err = call(c.metadata(free, "sum up the ledger"), a.Spend, in)
 	return spend, err == nil, err
 }

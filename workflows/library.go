@@ -8,7 +8,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/ingest"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -21,16 +21,16 @@ const (
 
 // libraryResume is what a run hands to the next at continue-as-new.
 type libraryResume struct {
-	Job      string                   `json:"job"`
-	Recipe   activities.Recipe        `json:"recipe"`
-	Listing  activities.Listing       `json:"listing"`
-	Next     int                      `json:"next"`
-	InFlight []child                  `json:"in_flight"`
-	Totals   video.Totals             `json:"totals"`
-	Failures []video.Failure          `json:"failures"`
-	Report   []activities.ReportVideo `json:"report"`
-	Started  time.Time                `json:"started"`
-	Paused   bool                     `json:"paused,omitempty"`
+	Job      string               `json:"job"`
+	Recipe   ingest.Recipe        `json:"recipe"`
+	Listing  ingest.Listing       `json:"listing"`
+	Next     int                  `json:"next"`
+	InFlight []child              `json:"in_flight"`
+	Totals   video.Totals         `json:"totals"`
+	Failures []video.Failure      `json:"failures"`
+	Report   []ingest.ReportVideo `json:"report"`
+	Started  time.Time            `json:"started"`
+	Paused   bool                 `json:"paused,omitempty"`
 }
 
 // libraryContinuation is the input of a continued run.
@@ -78,15 +78,15 @@ type libraryRun struct {
 	signals     signals
 	in          IngestLibraryInput
 	resumed     *libraryResume // nil = this run begins
-	a           *activities.Ingest
+	a           *ingest.Activities
 	job         string
 	budget      float64
 	concurrency int
 	paused      bool
 	stage       string
 	started     time.Time
-	recipe      activities.Recipe
-	listing     activities.Listing
+	recipe      ingest.Recipe
+	listing     ingest.Listing
 	page        []string // URIs of the page that next lies on
 	pageIndex   int
 	next        int     // the first video that nobody works on
@@ -95,7 +95,7 @@ type libraryRun struct {
 	starting    int     // of inFlight, not known to run yet
 	totals      video.Totals
 	failures    []video.Failure
-	report      []activities.ReportVideo
+	report      []ingest.ReportVideo
 	failure     error
 }
 
@@ -141,7 +141,7 @@ func (r *libraryRun) run(ctx workflow.Context) (IngestLibraryResult, error) {
 
 // account makes the cost of a run that failed or was cancelled the ledger's.
 func (r *libraryRun) account(ctx workflow.Context, cause error) error {
-	spend, known, err := finalCost(ctx, r.caller, activities.SpendInput{Tenant: r.tenant(), Job: r.job})
+	spend, known, err := finalCost(ctx, r.caller, ingest.SpendInput{Tenant: r.tenant(), Job: r.job})
 	if known {
 		r.total(spend)
 		err = r.tell(ctx, r.stage)
@@ -165,7 +165,7 @@ func (r *libraryRun) begin(ctx workflow.Context) error {
 	r.stage = stageList
 	var err error
 	r.recipe, err = call(r.metadata(ctx, "pin the profile"), r.a.ResolveProfile,
-		activities.ResolveInput{Tenant: r.tenant(), Profile: r.in.Profile})
+		ingest.ResolveInput{Tenant: r.tenant(), Profile: r.in.Profile})
 	if err != nil {
 		return err
 	}
@@ -183,8 +183,8 @@ func (r *libraryRun) begin(ctx workflow.Context) error {
 	return r.tell(ctx, stageIngest)
 }
 
-func (r *libraryRun) source() activities.ListSourceInput {
-	return activities.ListSourceInput{
+func (r *libraryRun) source() ingest.ListSourceInput {
+	return ingest.ListSourceInput{
 		Tenant: r.tenant(), Source: r.in.Source, Recursive: r.in.Recursive, MaxVideos: r.in.MaxVideos,
 	}
 }
@@ -192,13 +192,13 @@ func (r *libraryRun) source() activities.ListSourceInput {
 // finish writes the report and says how it went.
 func (r *libraryRun) finish(ctx workflow.Context) (IngestLibraryResult, error) {
 	r.stage = stageReport
-	spend, err := call(r.metadata(ctx, "sum up the ledger"), r.a.Spend, activities.SpendInput{Tenant: r.tenant(), Job: r.job})
+	spend, err := call(r.metadata(ctx, "sum up the ledger"), r.a.Spend, ingest.SpendInput{Tenant: r.tenant(), Job: r.job})
 	if err != nil {
 		return r.result(), err
 	}
 	r.total(spend)
 	result := r.result()
-	written, err := call(r.media(ctx, "write the report"), r.a.WriteReport, activities.ReportInput{
+	written, err := call(r.media(ctx, "write the report"), r.a.WriteReport, ingest.ReportInput{
 		Kind: "IngestLibrary", Source: r.in.Source, Tenant: r.tenant(), Recipe: r.recipe,
 		RunID: chain(ctx), Started: r.started, Ended: workflow.Now(ctx),
 		Totals: r.totals, Videos: r.report, Failures: r.failures,
@@ -221,14 +221,14 @@ func (r *libraryRun) dropListing(ctx workflow.Context) error {
 		return err
 	}
 	return do(r.metadata(free, "drop the listing"), r.a.DropListing,
-		activities.DropListingInput{Tenant: r.tenant(), Run: run, Prefix: r.listing.Prefix})
+		ingest.DropListingInput{Tenant: r.tenant(), Run: run, Prefix: r.listing.Prefix})
 }
 
 // estimate is a dry run.
 func (r *libraryRun) estimate(ctx workflow.Context) (IngestLibraryResult, error) {
 	r.stage = "estimate"
 	e, err := call(r.media(ctx, "estimate "+cell(r.in.Source)), r.a.Estimate,
-		activities.EstimateInput{ListSourceInput: r.source(), Profile: r.in.Profile})
+		ingest.EstimateInput{ListSourceInput: r.source(), Profile: r.in.Profile})
 	if err != nil {
 		return IngestLibraryResult{}, staged(r.stage, err)
 	}
@@ -297,7 +297,7 @@ func (r *libraryRun) done(d VideoDone) {
 	t.DescribeCalls += d.Result.DescribeCalls
 	if d.Failure != nil {
 		t.Failed++
-		if len(r.failures) < activities.MaxFailures {
+		if len(r.failures) < ingest.MaxFailures {
 			d.Failure.URI = c.URI
 			r.failures = append(r.failures, *d.Failure)
 		}
@@ -312,7 +312,7 @@ func (r *libraryRun) done(d VideoDone) {
 		t.Documents += d.Result.Documents
 	}
 	if len(r.report) < video.MaxReportVideos {
-		r.report = append(r.report, activities.ReportVideo{
+		r.report = append(r.report, ingest.ReportVideo{
 			Video: video.ID(d.Result.Video), Status: d.Result.Status, StartedMS: c.StartedMS,
 		})
 	}

@@ -9,7 +9,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/ingest"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -52,20 +52,20 @@ func (r *libraryRun) mustContinue(ctx workflow.Context) bool {
 
 // uri reads the page of the listing that a video is on.
 func (r *libraryRun) uri(ctx workflow.Context, index int) (string, error) {
-	page := index / activities.ListingPage
+	page := index / ingest.ListingPage
 	if r.page == nil || page != r.pageIndex {
 		run, err := listingRun(r.tenant(), r.listing)
 		if err != nil {
 			return "", err
 		}
 		read, err := call(r.metadata(ctx, "read the listing"), r.a.ReadListing,
-			activities.ReadListingInput{Tenant: r.tenant(), Run: run, Prefix: r.listing.Prefix, Page: page})
+			ingest.ReadListingInput{Tenant: r.tenant(), Run: run, Prefix: r.listing.Prefix, Page: page})
 		if err != nil {
 			return "", err
 		}
 		r.page, r.pageIndex = read.URIs, page
 	}
-	return r.page[index%activities.ListingPage], nil
+	return r.page[index%ingest.ListingPage], nil
 }
 
 // start begins the next video.
@@ -137,7 +137,7 @@ func (r *libraryRun) ofAnother(ctx workflow.Context, id string) *video.Failure {
 		return nil
 	}
 	found, err := call(r.metadata(ctx, "see whose the running video is"), r.a.Running,
-		activities.RunningInput{Tenant: r.tenant(), Workflows: []string{id}})
+		ingest.RunningInput{Tenant: r.tenant(), Workflows: []string{id}})
 	switch {
 	case err != nil:
 		return failureOf(err)
@@ -198,7 +198,7 @@ func (r *libraryRun) lookAfterInherited(ctx workflow.Context) {
 			ids[i] = r.inFlight[i].ID
 		}
 		found, err := call(r.metadata(ctx, "look after children of former runs"), r.a.Running,
-			activities.RunningInput{Tenant: r.tenant(), Workflows: ids})
+			ingest.RunningInput{Tenant: r.tenant(), Workflows: ids})
 		if err != nil {
 			if r.failure == nil && !temporal.IsCanceledError(err) {
 				r.failure = err

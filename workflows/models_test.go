@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/ingest"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
@@ -20,7 +20,7 @@ import (
 // looker embeds pictures: two rows, by the length and the first letter of the
 // text that stands for a picture.
 type looker struct {
-	activities.Embedder
+	ingest.Embedder
 	mu    sync.Mutex
 	calls int
 }
@@ -155,7 +155,7 @@ func TestPoisonSoundIsLeftOut(t *testing.T) {
 
 // fullIndex has no room for the first calls.
 type fullIndex struct {
-	activities.Index
+	ingest.Index
 	mu   sync.Mutex
 	full int // calls that are refused yet
 	seen int
@@ -163,7 +163,7 @@ type fullIndex struct {
 
 // fencelessIndex has no room for the first claims.
 type fencelessIndex struct {
-	activities.Index
+	ingest.Index
 	full atomic.Int32 // claims that are refused yet
 }
 

@@ -9,6 +9,9 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/ingest"
+	"github.com/cogniverse/cogflow/activities/optimize"
+	"github.com/cogniverse/cogflow/activities/registry"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/tenant"
 )
@@ -31,16 +34,16 @@ const (
 
 // optimizeState is what a run knows; continue-as-new hands it on.
 type optimizeState struct {
-	Plan    activities.OptimizePlan `json:"plan"`
-	Stage   string                  `json:"stage"` // to go on with
-	Trials  []activities.TrialLine  `json:"trials"`
-	Final   bool                    `json:"final,omitempty"` // the reflection is done
-	Asked   activities.Asked        `json:"asked"`
-	Budget  float64                 `json:"budget"`
-	Paused  bool                    `json:"paused,omitempty"`
-	Enough  bool                    `json:"enough,omitempty"` // stop searching, keep the best
-	Started time.Time               `json:"started"`
-	Chain   string                  `json:"chain"`
+	Plan    optimize.Plan        `json:"plan"`
+	Stage   string               `json:"stage"` // to go on with
+	Trials  []optimize.TrialLine `json:"trials"`
+	Final   bool                 `json:"final,omitempty"` // the reflection is done
+	Asked   optimize.Asked       `json:"asked"`
+	Budget  float64              `json:"budget"`
+	Paused  bool                 `json:"paused,omitempty"`
+	Enough  bool                 `json:"enough,omitempty"` // stop searching, keep the best
+	Started time.Time            `json:"started"`
+	Chain   string               `json:"chain"`
 }
 
 // optimizeContinuation is the input of a continued run.
@@ -54,7 +57,7 @@ type optimizeRun struct {
 	caller
 	optimizeState
 	in       OptimizeInput
-	a        *activities.Optimize
+	a        *optimize.Activities
 	waiting  string
 	approval *bool // what a person said
 	stops    int   // signals that asked this run to stop
@@ -129,7 +132,7 @@ func (r *optimizeRun) run(ctx workflow.Context) (OptimizeResult, error) {
 
 // account makes the cost of a run that failed or was cancelled the ledger's.
 func (r *optimizeRun) account(ctx workflow.Context) error {
-	spend, known, err := finalCost(ctx, r.caller, activities.SpendInput{Tenant: tenant.ID(r.in.Tenant), Job: r.Chain})
+	spend, known, err := finalCost(ctx, r.caller, ingest.SpendInput{Tenant: tenant.ID(r.in.Tenant), Job: r.Chain})
 	if !known {
 		return err
 	}
@@ -147,7 +150,7 @@ func (r *optimizeRun) prepare(ctx workflow.Context) error {
 		return err
 	}
 	var err error
-	r.Plan, err = call(r.media(ctx, "check the program and its examples"), r.a.PrepareOptimize, activities.PrepareOptimizeInput{
+	r.Plan, err = call(r.media(ctx, "check the program and its examples"), r.a.PrepareOptimize, optimize.PrepareInput{
 		Tenant: tenant.ID(r.in.Tenant), Name: r.in.Name, Program: r.in.Program, Trainset: r.in.Trainset, Valset: r.in.Valset,
 		Testset: r.in.Testset, Metric: r.in.Metric, Mode: r.in.Mode, Settings: r.in.Settings, BudgetUSD: r.Budget,
 	})
@@ -172,7 +175,7 @@ func (r *optimizeRun) optimize(ctx workflow.Context) (OptimizeResult, error) {
 // stages searches for something better.
 func (r *optimizeRun) stages(ctx workflow.Context) error {
 	if r.Stage == stageBootstrap {
-		if err := r.ask(ctx, stageBootstrap, "bootstrap demos with the teacher", func(ctx workflow.Context) (activities.Asked, error) {
+		if err := r.ask(ctx, stageBootstrap, "bootstrap demos with the teacher", func(ctx workflow.Context) (optimize.Asked, error) {
 			return call(ctx, r.a.BootstrapDemos, r.spender())
 		}); err != nil {
 			return err
@@ -180,7 +183,7 @@ func (r *optimizeRun) stages(ctx workflow.Context) error {
 		r.Stage = stagePropose
 	}
 	if r.Stage == stagePropose {
-		if err := r.ask(ctx, stagePropose, "propose instructions", func(ctx workflow.Context) (activities.Asked, error) {
+		if err := r.ask(ctx, stagePropose, "propose instructions", func(ctx workflow.Context) (optimize.Asked, error) {
 			return call(ctx, r.a.ProposeInstructions, r.spender())
 		}); err != nil {
 			return err
@@ -198,8 +201,8 @@ func (r *optimizeRun) search(ctx workflow.Context) error {
 		}
 	}
 	for r.Stage == stageSearch && (!r.Enough || len(r.Trials) == 0) {
-		var step activities.Searched
-		err := r.ask(ctx, stageSearch, r.nextTrial(), func(ctx workflow.Context) (activities.Asked, error) {
+		var step optimize.Searched
+		err := r.ask(ctx, stageSearch, r.nextTrial(), func(ctx workflow.Context) (optimize.Asked, error) {
 			var err error
 			step, err = call(ctx, r.a.SearchTrials, r.step())
 			return step.Asked, err
@@ -212,7 +215,7 @@ func (r *optimizeRun) search(ctx workflow.Context) error {
 		if !step.Done {
 			continue
 		}
-		if r.in.Mode != activities.ModeImproved || r.Final {
+		if r.in.Mode != optimize.ModeImproved || r.Final {
 			return nil
 		}
 		if err := r.reflect(ctx); err != nil {
@@ -224,7 +227,7 @@ func (r *optimizeRun) search(ctx workflow.Context) error {
 
 // reflect has new instructions written; the search goes on with them.
 func (r *optimizeRun) reflect(ctx workflow.Context) error {
-	err := r.ask(ctx, stageReflect, "learn from failures of the best so far", func(ctx workflow.Context) (activities.Asked, error) {
+	err := r.ask(ctx, stageReflect, "learn from failures of the best so far", func(ctx workflow.Context) (optimize.Asked, error) {
 		return call(ctx, r.a.ReflectOnFailures, r.step())
 	})
 	if err == nil {
@@ -242,7 +245,7 @@ func goesOnReflecting(ctx workflow.Context) bool {
 // ask runs an activity that pays for answers: when nothing keeps it from it, and
 // again when a limit that stopped it is raised. What was answered is stored, so
 // the second time costs only the rest.
-func (r *optimizeRun) ask(ctx workflow.Context, stage, summary string, do func(workflow.Context) (activities.Asked, error)) error {
+func (r *optimizeRun) ask(ctx workflow.Context, stage, summary string, do func(workflow.Context) (optimize.Asked, error)) error {
 	for {
 		if r.mustContinue(ctx) {
 			return r.continueAsNew(ctx)
@@ -304,9 +307,9 @@ func (r *optimizeRun) nothing(ctx workflow.Context) (OptimizeResult, error) {
 
 // confirm compares the best with the program as it was. When nobody pays for that any
 // more, the best is published without.
-func (r *optimizeRun) confirm(ctx workflow.Context) (confirmed activities.Confirmed, err error) {
-	in := activities.ConfirmInput{}
-	err = r.ask(ctx, stageConfirm, "confirm on rows that the search never saw", func(ctx workflow.Context) (activities.Asked, error) {
+func (r *optimizeRun) confirm(ctx workflow.Context) (confirmed optimize.Confirmed, err error) {
+	in := optimize.ConfirmInput{}
+	err = r.ask(ctx, stageConfirm, "confirm on rows that the search never saw", func(ctx workflow.Context) (optimize.Asked, error) {
 		var err error
 		in.SearchStep = r.step()
 		confirmed, err = call(ctx, r.a.ConfirmBest, in)
@@ -333,7 +336,7 @@ func (r *optimizeRun) publish(ctx workflow.Context) (OptimizeResult, error) {
 	if err := r.enter(ctx, stagePublish); err != nil {
 		return OptimizeResult{}, err
 	}
-	published, err := call(r.copying(ctx, "publish "+cell(r.Plan.Name)), r.a.PublishProgram, activities.PublishProgramInput{
+	published, err := call(r.copying(ctx, "publish "+cell(r.Plan.Name)), r.a.PublishProgram, optimize.PublishInput{
 		SearchStep: r.step(), Name: r.Plan.Name, Confirmed: confirmed, Calls: r.Asked.Calls,
 		CostUSD: usd(r.Asked.CostMicroUSD), Stopped: r.Enough, Models: r.Plan.Models,
 	})
@@ -351,7 +354,7 @@ func (r *optimizeRun) publish(ctx workflow.Context) (OptimizeResult, error) {
 	if err := r.enter(ctx, stageReport); err != nil {
 		return OptimizeResult{}, err
 	}
-	written, err := call(r.media(ctx, "write the report"), r.a.WriteOptimizeReport, activities.OptimizeReportInput{
+	written, err := call(r.media(ctx, "write the report"), r.a.WriteOptimizeReport, optimize.ReportInput{
 		SearchStep: r.step(), Name: published.Name, Version: published.Version, Promoted: result.Promoted,
 		RunID: r.Chain, Started: r.Started, Ended: workflow.Now(ctx),
 	})
@@ -363,7 +366,7 @@ func (r *optimizeRun) publish(ctx workflow.Context) (OptimizeResult, error) {
 }
 
 // promote makes a better program the active one.
-func (r *optimizeRun) promote(ctx workflow.Context, p activities.PublishedProgram, better bool) (bool, error) {
+func (r *optimizeRun) promote(ctx workflow.Context, p optimize.PublishedProgram, better bool) (bool, error) {
 	if !better {
 		return false, nil // never ship a regression
 	}
@@ -374,9 +377,9 @@ func (r *optimizeRun) promote(ctx workflow.Context, p activities.PublishedProgra
 			return false, err
 		}
 	}
-	var programs *activities.Programs
-	_, err := call(r.metadata(ctx, "promote "+cell(p.Name)), programs.ChangeProgram, activities.RoleInput{
-		Tenant: tenant.ID(r.in.Tenant), Role: p.Name, Do: activities.DoActivate, Name: p.Name, Version: p.Version,
+	var programs *registry.Programs
+	_, err := call(r.metadata(ctx, "promote "+cell(p.Name)), programs.ChangeProgram, registry.RoleInput{
+		Tenant: tenant.ID(r.in.Tenant), Role: p.Name, Do: registry.DoActivate, Name: p.Name, Version: p.Version,
 	})
 	return err == nil, err
 }
@@ -408,7 +411,7 @@ func (r *optimizeRun) unchanged(ctx workflow.Context, done json.RawMessage) (Opt
 
 // finish keeps the result (nil = there is none to keep) and gives the claim back.
 func (r *optimizeRun) finish(ctx workflow.Context, result *OptimizeResult) error {
-	in := activities.FinishInput{JobInput: r.job()}
+	in := optimize.FinishInput{JobInput: r.job()}
 	if result != nil {
 		var err error
 		if in.Result, err = json.Marshal(result); err != nil {
@@ -422,14 +425,14 @@ func (r *optimizeRun) job() activities.JobInput {
 	return activities.JobInput{Tenant: tenant.ID(r.in.Tenant), Job: r.Plan.Job}
 }
 
-func (r *optimizeRun) spender() activities.Spender {
-	return activities.Spender{
+func (r *optimizeRun) spender() optimize.Spender {
+	return optimize.Spender{
 		Tenant: tenant.ID(r.in.Tenant), Job: r.Plan.Job, Ledger: r.Chain, LimitMicroUSD: micro(r.Budget),
 	}
 }
 
-func (r *optimizeRun) step() activities.SearchStep {
-	return activities.SearchStep{Spender: r.spender(), Made: len(r.Trials), Final: r.Final}
+func (r *optimizeRun) step() optimize.SearchStep {
+	return optimize.SearchStep{Spender: r.spender(), Made: len(r.Trials), Final: r.Final}
 }
 
 func (r *optimizeRun) mustContinue(ctx workflow.Context) bool {

@@ -14,7 +14,7 @@ import (
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/optimize"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/workflows"
@@ -25,7 +25,7 @@ import (
 func TestOptimizeContinuesWhereItWaited(t *testing.T) {
 	t.Parallel()
 	calm := newSchool(t)
-	want, err := calm.run(lessons(activities.ModeImproved))
+	want, err := calm.run(lessons(optimize.ModeImproved))
 	require.NoError(t, err)
 	for _, stage := range []string{"BootstrapDemos", "ProposeInstructions", "SearchTrials", "ReflectOnFailures", "ConfirmBest"} {
 		t.Run(stage, func(t *testing.T) {
@@ -49,7 +49,7 @@ func TestOptimizeContinuesWhereItWaited(t *testing.T) {
 					OnAccept: func() {}, OnReject: func(err error) { require.NoError(t, err) }, OnComplete: func(any, error) {},
 				}, 5.0)
 			}, time.Hour)
-			env.ExecuteWorkflow(workflows.OptimizePrompts, lessons(activities.ModeImproved))
+			env.ExecuteWorkflow(workflows.OptimizePrompts, lessons(optimize.ModeImproved))
 			var continued *workflow.ContinueAsNewError
 			require.True(t, errors.As(env.GetWorkflowError(), &continued), env.GetWorkflowError())
 			s.pupils.fail = nil

@@ -6,7 +6,7 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/optimize"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/mipro"
@@ -53,7 +53,7 @@ func (in *OptimizeInput) check(ctx workflow.Context) error {
 		return err
 	}
 	if in.Mode == "" {
-		in.Mode = activities.ModeImproved
+		in.Mode = optimize.ModeImproved
 	}
 	if in.Seed == 0 {
 		in.Seed = defaultOptimizeSeed
@@ -63,7 +63,7 @@ func (in *OptimizeInput) check(ctx workflow.Context) error {
 		return required("program", "")
 	case missing(in.Trainset):
 		return required("trainset", "")
-	case in.Mode != activities.ModeImproved && in.Mode != activities.ModeCompat:
+	case in.Mode != optimize.ModeImproved && in.Mode != optimize.ModeCompat:
 		return fault.New(fault.Input, "read input", "mode", "want improved or compat")
 	case len(in.Trainset)+len(in.Valset)+len(in.Testset) > maxInlineExamples:
 		return fault.New(fault.Input, "read input", "trainset", "more than 256 KiB of examples; upload a file and name its uri")
@@ -80,40 +80,40 @@ func missing(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == 
 
 // OptimizeResult is what OptimizePrompts returns.
 type OptimizeResult struct {
-	Program      string                   `json:"program"`
-	Version      int                      `json:"version"` // 0 after a dry run, and when it was stopped before the first trial
-	Job          string                   `json:"job"`
-	Status       string                   `json:"status"` // "optimized", "unchanged", "stopped", "dry_run"
-	Promoted     bool                     `json:"promoted"`
-	DefaultScore float64                  `json:"default_score"` // in percent, on rows that no search saw; where nothing was confirmed, on the search's
-	Score        float64                  `json:"score"`
-	Verdict      prompt.Verdict           `json:"verdict"`
-	Kept         bool                     `json:"kept,omitempty"` // nothing better was found: the version is the program as it was
-	Trials       int                      `json:"trials"`
-	Calls        int                      `json:"calls"`
-	Repeated     int                      `json:"repeated_calls"`
-	CostUSD      float64                  `json:"cost_usd"`
-	Report       string                   `json:"report,omitempty"`
-	Plan         *activities.OptimizePlan `json:"plan,omitempty"` // of a dry run
+	Program      string         `json:"program"`
+	Version      int            `json:"version"` // 0 after a dry run, and when it was stopped before the first trial
+	Job          string         `json:"job"`
+	Status       string         `json:"status"` // "optimized", "unchanged", "stopped", "dry_run"
+	Promoted     bool           `json:"promoted"`
+	DefaultScore float64        `json:"default_score"` // in percent, on rows that no search saw; where nothing was confirmed, on the search's
+	Score        float64        `json:"score"`
+	Verdict      prompt.Verdict `json:"verdict"`
+	Kept         bool           `json:"kept,omitempty"` // nothing better was found: the version is the program as it was
+	Trials       int            `json:"trials"`
+	Calls        int            `json:"calls"`
+	Repeated     int            `json:"repeated_calls"`
+	CostUSD      float64        `json:"cost_usd"`
+	Report       string         `json:"report,omitempty"`
+	Plan         *optimize.Plan `json:"plan,omitempty"` // of a dry run
 }
 
 // OptimizeProgress answers QueryProgress of OptimizePrompts.
 type OptimizeProgress struct {
-	Name    string                 `json:"name"`
-	Tenant  string                 `json:"tenant"`
-	Mode    string                 `json:"mode"`
-	Job     string                 `json:"job,omitempty"`
-	Stage   string                 `json:"stage"` // prepare, bootstrap, propose, search, reflect, confirm, publish, report, done
-	Paused  bool                   `json:"paused,omitempty"`
-	Waiting string                 `json:"waiting,omitempty"` // "budget", "approval"
-	Trials  []activities.TrialLine `json:"trials"`
-	Planned int                    `json:"planned"` // trials, about
-	Best    float64                `json:"best"`    // score of a trial on all rows so far, in percent
-	Default float64                `json:"default"`
-	Answers int                    `json:"answers"` // taken
-	Calls   int                    `json:"calls"`   // paid
-	CostUSD float64                `json:"cost_usd"`
-	Started time.Time              `json:"started"`
+	Name    string               `json:"name"`
+	Tenant  string               `json:"tenant"`
+	Mode    string               `json:"mode"`
+	Job     string               `json:"job,omitempty"`
+	Stage   string               `json:"stage"` // prepare, bootstrap, propose, search, reflect, confirm, publish, report, done
+	Paused  bool                 `json:"paused,omitempty"`
+	Waiting string               `json:"waiting,omitempty"` // "budget", "approval"
+	Trials  []optimize.TrialLine `json:"trials"`
+	Planned int                  `json:"planned"` // trials, about
+	Best    float64              `json:"best"`    // score of a trial on all rows so far, in percent
+	Default float64              `json:"default"`
+	Answers int                  `json:"answers"` // taken
+	Calls   int                  `json:"calls"`   // paid
+	CostUSD float64              `json:"cost_usd"`
+	Started time.Time            `json:"started"`
 }
 
 // ListProgramsInput starts ListPrograms.

@@ -10,13 +10,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/optimize"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-func (s *school) plan(in workflows.OptimizeInput) *activities.OptimizePlan {
+func (s *school) plan(in workflows.OptimizeInput) *optimize.Plan {
 	s.t.Helper()
 	in.DryRun = true
 	out, err := s.run(in)
@@ -30,16 +31,16 @@ func TestOptimizePlanPace(t *testing.T) {
 	t.Parallel()
 	s := newSchool(t)
 	price := &prompt.Price{Input: 1, Output: 1, Listed: "2026-08-21"}
-	s.optimize.Cast = func() (activities.Cast, error) {
+	s.optimize.Cast = func() (optimize.Cast, error) {
 		m := func(name string, p prompt.Price) prompt.Model {
 			return prompt.Model{Name: name, MaxTokens: 100, Price: &p}
 		}
-		return activities.Cast{Student: m("student", prompt.Price{}), Teacher: m("teacher", *price), Proposer: m("teacher", *price), Judge: m("judge", *price)}, nil
+		return optimize.Cast{Student: m("student", prompt.Price{}), Teacher: m("teacher", *price), Proposer: m("teacher", *price), Judge: m("judge", *price)}, nil
 	}
-	in := lessons(activities.ModeCompat)
+	in := lessons(optimize.ModeCompat)
 	before := s.plan(in)
 	require.Equal(t, "2026-08-21", before.Listed)
-	require.Equal(t, []activities.Pace{
+	require.Equal(t, []optimize.Pace{
 		{Model: "student", Seconds: 2, AtOnce: 8}, {Model: "teacher", Seconds: 2, AtOnce: 8}, {Model: "teacher", Seconds: 2, AtOnce: 8},
 	}, before.Pace, "nobody is asked who judges")
 	rounds := 0
@@ -63,7 +64,7 @@ func TestOptimizePlanPace(t *testing.T) {
 func TestOptimizeYAML(t *testing.T) {
 	t.Parallel()
 	s := newSchool(t)
-	in := lessons(activities.ModeCompat)
+	in := lessons(optimize.ModeCompat)
 	want := s.plan(in)
 	upload := func(text string) json.RawMessage {
 		sum := sha256.Sum256([]byte(text))

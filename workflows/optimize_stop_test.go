@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/testsuite"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/optimize"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
@@ -35,12 +35,12 @@ func stopWhenWaiting(t *testing.T, env *testsuite.TestWorkflowEnvironment, in wo
 // the best so far and pays nothing more.
 func TestOptimizeStopsWhileWaitingForBudget(t *testing.T) {
 	t.Parallel()
-	whole, err := newSchool(t).run(lessons(activities.ModeCompat))
+	whole, err := newSchool(t).run(lessons(optimize.ModeCompat))
 	require.NoError(t, err)
 	for share := 1; share < 20; share += 2 {
 		t.Run(fmt.Sprint(share), func(t *testing.T) {
 			t.Parallel()
-			for _, mode := range []string{activities.ModeCompat, activities.ModeImproved} {
+			for _, mode := range []string{optimize.ModeCompat, optimize.ModeImproved} {
 				s := newSchool(t)
 				in := lessons(mode)
 				in.BudgetUSD = whole.CostUSD * float64(share) / 20
@@ -65,7 +65,7 @@ func TestOptimizeStopsWhileWaitingForBudget(t *testing.T) {
 // TestOptimizeStopsWhileWaitingForApproval: nobody approved, so nothing is promoted.
 func TestOptimizeStopsWhileWaitingForApproval(t *testing.T) {
 	t.Parallel()
-	in := lessons(activities.ModeCompat)
+	in := lessons(optimize.ModeCompat)
 	in.Approve = true
 	out := stopWhenWaiting(t, newSchool(t).environment(), in, "approval")
 	require.True(t, out.Verdict.Promote)

@@ -19,6 +19,8 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/optimize"
+	"github.com/cogniverse/cogflow/activities/registry"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/blob"
 	"github.com/cogniverse/cogflow/internal/broker"
@@ -34,7 +36,7 @@ import (
 // that follow a rule: an instruction with a higher number helps the student more.
 type school struct {
 	t        *testing.T
-	optimize *activities.Optimize
+	optimize *optimize.Activities
 	pupils   *pupils
 }
 
@@ -48,11 +50,11 @@ func newSchool(t *testing.T) *school {
 	t.Cleanup(func() { require.NoError(t, calls.Close()) })
 	s := &school{t: t, pupils: &pupils{asked: map[string]int{}, helps: true}}
 	price := &prompt.Price{Input: 1, Output: 1}
-	s.optimize = &activities.Optimize{
+	s.optimize = &optimize.Activities{
 		Store: store, Ledger: calls, Broker: broker.New(broker.Options{Ledger: calls, Spread: time.Millisecond}), Runs: nobody{}, LM: s.pupils, Documents: (*textVideos)(nil), Judges: noJudges{},
-		Cast: func() (activities.Cast, error) {
+		Cast: func() (optimize.Cast, error) {
 			m := func(name string) prompt.Model { return prompt.Model{Name: name, MaxTokens: 100, Price: price} }
-			return activities.Cast{Student: m("student"), Teacher: m("teacher"), Proposer: m("proposer"), Judge: m("judge")}, nil
+			return optimize.Cast{Student: m("student"), Teacher: m("teacher"), Proposer: m("proposer"), Judge: m("judge")}, nil
 		},
 		Report: func(w io.Writer, r prompt.Report) error { return json.NewEncoder(w).Encode(r.Release) }, Version: "test",
 	}
@@ -66,8 +68,8 @@ func (noJudges) Score(context.Context, string, *prompt.Object, *prompt.Object) (
 	return 0, fault.New(fault.Input, "score", "", "there are no commands")
 }
 
-func (s *school) programs() *activities.Programs {
-	return &activities.Programs{Store: s.optimize.Store}
+func (s *school) programs() *registry.Programs {
+	return &registry.Programs{Store: s.optimize.Store}
 }
 
 func (s *school) environment() *testsuite.TestWorkflowEnvironment {
@@ -189,7 +191,7 @@ func (p *pupils) quiz(c prompt.Completion, last string) string {
 
 func TestOptimize(t *testing.T) {
 	t.Parallel()
-	for _, mode := range []string{activities.ModeCompat, activities.ModeImproved} {
+	for _, mode := range []string{optimize.ModeCompat, optimize.ModeImproved} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			s := newSchool(t)
@@ -212,7 +214,7 @@ func TestOptimize(t *testing.T) {
 			_, after := s.pupils.count()
 			require.Equal(t, all, after, "a finished job asks nothing")
 
-			detail, err := s.programs().ShowProgram(t.Context(), activities.ProgramInput{Tenant: tenant.Default, Name: "quiz"})
+			detail, err := s.programs().ShowProgram(t.Context(), registry.ProgramInput{Tenant: tenant.Default, Name: "quiz"})
 			require.NoError(t, err)
 			require.Equal(t, "active", detail.Status)
 			program, err := prompt.Read(detail.Program)
@@ -226,7 +228,7 @@ func TestOptimizeNeverShipsARegression(t *testing.T) {
 	t.Parallel()
 	s := newSchool(t)
 	s.pupils.helps = false
-	out, err := s.run(lessons(activities.ModeImproved))
+	out, err := s.run(lessons(optimize.ModeImproved))
 	require.NoError(t, err)
 	require.False(t, out.Promoted)
 	require.False(t, out.Verdict.Promote)
@@ -239,7 +241,7 @@ func TestOptimizeNeverShipsARegression(t *testing.T) {
 func TestOptimizeFaultsAreNoScores(t *testing.T) {
 	t.Parallel()
 	calm := newSchool(t)
-	want, err := calm.run(lessons(activities.ModeCompat))
+	want, err := calm.run(lessons(optimize.ModeCompat))
 	require.NoError(t, err)
 	s := newSchool(t)
 	var mu sync.Mutex
@@ -257,7 +259,7 @@ func TestOptimizeFaultsAreNoScores(t *testing.T) {
 		}
 		return nil
 	}
-	out, err := s.run(lessons(activities.ModeCompat))
+	out, err := s.run(lessons(optimize.ModeCompat))
 	require.NoError(t, err)
 	require.Equal(t, want.Job, out.Job)
 	require.Equal(t, want.Score, out.Score)
@@ -269,7 +271,7 @@ func TestOptimizeFaultsAreNoScores(t *testing.T) {
 func TestOptimizeBudget(t *testing.T) {
 	t.Parallel()
 	s := newSchool(t)
-	in := lessons(activities.ModeCompat)
+	in := lessons(optimize.ModeCompat)
 	in.BudgetUSD = 0.002
 	env := s.environment()
 	env.RegisterDelayedCallback(func() {
@@ -296,7 +298,7 @@ func TestOptimizeBudget(t *testing.T) {
 func TestOptimizeApproval(t *testing.T) {
 	t.Parallel()
 	s := newSchool(t)
-	in := lessons(activities.ModeImproved)
+	in := lessons(optimize.ModeImproved)
 	in.Approve = true
 	env := s.environment()
 	answered := false
@@ -326,14 +328,14 @@ func TestOptimizeStopKeepsTheBest(t *testing.T) {
 		}
 		return nil
 	}
-	env.ExecuteWorkflow(workflows.OptimizePrompts, lessons(activities.ModeCompat))
+	env.ExecuteWorkflow(workflows.OptimizePrompts, lessons(optimize.ModeCompat))
 	out, err := optimized(t, env)
 	require.NoError(t, err)
 	require.Equal(t, "stopped", out.Status)
 	require.Less(t, out.Trials, 8)
 
 	s.pupils.fail = nil
-	whole, err := s.run(lessons(activities.ModeCompat))
+	whole, err := s.run(lessons(optimize.ModeCompat))
 	require.NoError(t, err)
 	require.Equal(t, "optimized", whole.Status, "a stopped job can be searched on")
 	require.Equal(t, 2, whole.Version)
@@ -345,7 +347,7 @@ func TestOptimizeStopKeepsTheBest(t *testing.T) {
 // is asked for again, and says nothing of others: the endpoint may be well again.
 func TestOptimizeGivenUp(t *testing.T) {
 	t.Parallel()
-	other := lessons(activities.ModeCompat)
+	other := lessons(optimize.ModeCompat)
 	other.Name, other.NumTrials = "another", 9
 	clean, err := newSchool(t).run(other)
 	require.NoError(t, err)
@@ -356,7 +358,7 @@ func TestOptimizeGivenUp(t *testing.T) {
 		}
 		return nil
 	}
-	bad, err := s.run(lessons(activities.ModeCompat))
+	bad, err := s.run(lessons(optimize.ModeCompat))
 	require.NoError(t, err)
 	require.Less(t, bad.DefaultScore, clean.DefaultScore)
 	s.pupils.fail = nil
@@ -398,7 +400,7 @@ func TestOptimizeRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSchool(t)
-			in := lessons(activities.ModeCompat)
+			in := lessons(optimize.ModeCompat)
 			c.change(&in)
 			_, err := s.run(in)
 			require.ErrorContains(t, err, c.says)
@@ -408,11 +410,11 @@ func TestOptimizeRefuses(t *testing.T) {
 		})
 	}
 	s := newSchool(t)
-	s.optimize.Cast = func() (activities.Cast, error) {
+	s.optimize.Cast = func() (optimize.Cast, error) {
 		m := prompt.Model{Name: "m"}
-		return activities.Cast{Student: m, Teacher: m, Proposer: m, Judge: m}, nil
+		return optimize.Cast{Student: m, Teacher: m, Proposer: m, Judge: m}, nil
 	}
-	in := lessons(activities.ModeCompat)
+	in := lessons(optimize.ModeCompat)
 	in.BudgetUSD = 1
 	_, err := s.run(in)
 	require.ErrorContains(t, err, "no price")

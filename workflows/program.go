@@ -5,36 +5,36 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/registry"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
 )
 
 // ListPrograms lists what was optimized and published.
-func ListPrograms(ctx workflow.Context, in ListProgramsInput) (activities.ProgramList, error) {
+func ListPrograms(ctx workflow.Context, in ListProgramsInput) (registry.ProgramList, error) {
 	if err := in.check(ctx); err != nil {
-		return activities.ProgramList{}, typed(err)
+		return registry.ProgramList{}, typed(err)
 	}
-	var a *activities.Programs
+	var a *registry.Programs
 	out, err := call(newCaller(in.Common).metadata(ctx, "list programs"), a.ListPrograms,
-		activities.ListProgramsInput{Tenant: tenant.ID(in.Tenant), Name: in.Name})
+		registry.ListProgramsInput{Tenant: tenant.ID(in.Tenant), Name: in.Name})
 	return out, stagedIf("list", err)
 }
 
 // ShowProgram describes one version of a program, its text included.
-func ShowProgram(ctx workflow.Context, in ProgramInput) (activities.ProgramDetail, error) {
+func ShowProgram(ctx workflow.Context, in ProgramInput) (registry.ProgramDetail, error) {
 	if err := in.check(ctx); err != nil {
-		return activities.ProgramDetail{}, typed(err)
+		return registry.ProgramDetail{}, typed(err)
 	}
 	out, err := showProgram(ctx, in)
 	return out, stagedIf("show", err)
 }
 
-func showProgram(ctx workflow.Context, in ProgramInput) (activities.ProgramDetail, error) {
-	var a *activities.Programs
+func showProgram(ctx workflow.Context, in ProgramInput) (registry.ProgramDetail, error) {
+	var a *registry.Programs
 	return call(newCaller(in.Common).metadata(ctx, "find program "+cell(in.Name)), a.ShowProgram,
-		activities.ProgramInput{Tenant: tenant.ID(in.Tenant), Name: in.Name, Version: in.Version})
+		registry.ProgramInput{Tenant: tenant.ID(in.Tenant), Name: in.Name, Version: in.Version})
 }
 
 // PromoteProgram makes a version the active one.
@@ -47,19 +47,19 @@ func PromoteProgram(ctx workflow.Context, in ProgramInput) (training.Role, error
 	if err != nil {
 		return training.Role{}, err
 	}
-	var a *activities.Programs
-	out, err := call(c.metadata(ctx, "promote "+cell(in.Name)), a.ChangeProgram, activities.RoleInput{
-		Tenant: tenant.ID(in.Tenant), Role: in.Name, Do: activities.DoActivate, Name: in.Name, Version: found.Version,
+	var a *registry.Programs
+	out, err := call(c.metadata(ctx, "promote "+cell(in.Name)), a.ChangeProgram, registry.RoleInput{
+		Tenant: tenant.ID(in.Tenant), Role: in.Name, Do: registry.DoActivate, Name: in.Name, Version: found.Version,
 	})
 	return out, stagedIf("promote", err)
 }
 
 // better finds the version that an input names (0 = the latest) and refuses one
 // that was not shown to be better, unless it is forced.
-func better(ctx workflow.Context, c caller, in ProgramInput, op, forced string) (activities.ProgramDetail, error) {
-	var a *activities.Programs
+func better(ctx workflow.Context, c caller, in ProgramInput, op, forced string) (registry.ProgramDetail, error) {
+	var a *registry.Programs
 	found, err := call(c.metadata(ctx, "find program "+cell(in.Name)), a.ShowProgram,
-		activities.ProgramInput{Tenant: tenant.ID(in.Tenant), Name: in.Name, Version: in.Version, Latest: true})
+		registry.ProgramInput{Tenant: tenant.ID(in.Tenant), Name: in.Name, Version: in.Version, Latest: true})
 	if err != nil {
 		return found, staged("find", err)
 	}
@@ -75,9 +75,9 @@ func RollbackProgram(ctx workflow.Context, in ProgramInput) (training.Role, erro
 	if err := in.check(ctx); err != nil {
 		return training.Role{}, typed(err)
 	}
-	var a *activities.Programs
+	var a *registry.Programs
 	c := newCaller(in.Common)
-	change := activities.RoleInput{Tenant: tenant.ID(in.Tenant), Role: in.Name, Do: activities.DoRollback}
+	change := registry.RoleInput{Tenant: tenant.ID(in.Tenant), Role: in.Name, Do: registry.DoRollback}
 	before, err := call(c.metadata(ctx, "what is active of "+cell(in.Name)), a.ReadProgramRole, change)
 	if err != nil {
 		return training.Role{}, staged("roll back", err)
@@ -102,16 +102,16 @@ func CanaryProgram(ctx workflow.Context, in ProgramInput) (training.Role, error)
 	if err != nil {
 		return training.Role{}, err
 	}
-	var a *activities.Programs
-	out, err := call(c.metadata(ctx, "canary of "+cell(in.Name)), a.ChangeProgram, activities.RoleInput{
-		Tenant: tenant.ID(in.Tenant), Role: in.Name, Do: activities.DoCanary, Name: in.Name, Version: found.Version, Share: in.Share,
+	var a *registry.Programs
+	out, err := call(c.metadata(ctx, "canary of "+cell(in.Name)), a.ChangeProgram, registry.RoleInput{
+		Tenant: tenant.ID(in.Tenant), Role: in.Name, Do: registry.DoCanary, Name: in.Name, Version: found.Version, Share: in.Share,
 	})
 	return out, stagedIf("canary", err)
 }
 
 func endCanary(ctx workflow.Context, c caller, in ProgramInput) (training.Role, error) {
-	var a *activities.Programs
-	change := activities.RoleInput{Tenant: tenant.ID(in.Tenant), Role: in.Name, Do: activities.DoEndCanary}
+	var a *registry.Programs
+	change := registry.RoleInput{Tenant: tenant.ID(in.Tenant), Role: in.Name, Do: registry.DoEndCanary}
 	before, err := call(c.metadata(ctx, "what is the canary of "+cell(in.Name)), a.ReadProgramRole, change)
 	if err != nil || before.Canary == nil {
 		return before, err

@@ -6,7 +6,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/optimize"
+	"github.com/cogniverse/cogflow/activities/registry"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/workflows"
 )
@@ -26,7 +27,7 @@ func (s *school) role(workflow any, in workflows.ProgramInput) (training.Role, e
 func (s *school) versions() (out []string) {
 	env := s.environment()
 	env.ExecuteWorkflow(workflows.ListPrograms, workflows.ListProgramsInput{Name: "quiz"})
-	var list activities.ProgramList
+	var list registry.ProgramList
 	require.NoError(s.t, env.GetWorkflowError())
 	require.NoError(s.t, env.GetWorkflowResult(&list))
 	for _, l := range list.Programs {
@@ -39,7 +40,7 @@ func (s *school) versions() (out []string) {
 func TestCanaryProgram(t *testing.T) {
 	t.Parallel()
 	s := newSchool(t)
-	for _, mode := range []string{activities.ModeCompat, activities.ModeImproved} {
+	for _, mode := range []string{optimize.ModeCompat, optimize.ModeImproved} {
 		out, err := s.run(lessons(mode))
 		require.NoError(t, err)
 		require.True(t, out.Promoted)
@@ -72,7 +73,7 @@ func TestCanaryProgram(t *testing.T) {
 	require.Equal(t, 2, role.Active.Version)
 	require.Equal(t, 1, role.Canary.Version)
 	require.Equal(t, []string{"active", "canary"}, s.versions())
-	shown, err := s.programs().ShowProgram(t.Context(), activities.ProgramInput{Tenant: "default", Name: "quiz"})
+	shown, err := s.programs().ShowProgram(t.Context(), registry.ProgramInput{Tenant: "default", Name: "quiz"})
 	require.NoError(t, err)
 	require.Equal(t, 2, shown.Version, "what is active is not the canary")
 	require.Equal(t, 10, shown.Canary.Share)
@@ -107,7 +108,7 @@ func TestCanaryOfWhatIsNotBetter(t *testing.T) {
 	t.Parallel()
 	s := newSchool(t)
 	s.pupils.helps = false
-	for _, mode := range []string{activities.ModeCompat, activities.ModeImproved} {
+	for _, mode := range []string{optimize.ModeCompat, optimize.ModeImproved} {
 		out, err := s.run(lessons(mode))
 		require.NoError(t, err)
 		require.False(t, out.Promoted)
@@ -129,7 +130,7 @@ func TestCanaryOfWhatIsNotBetter(t *testing.T) {
 func TestCanaryAtOnce(t *testing.T) {
 	t.Parallel()
 	s := newSchool(t)
-	for _, mode := range []string{activities.ModeCompat, activities.ModeImproved} {
+	for _, mode := range []string{optimize.ModeCompat, optimize.ModeImproved} {
 		_, err := s.run(lessons(mode))
 		require.NoError(t, err)
 	}
@@ -148,7 +149,7 @@ func TestCanaryAtOnce(t *testing.T) {
 	for _, r := range roles {
 		require.False(t, r.Canary != nil && r.Canary.Version == r.Active.Version, "%v", r)
 	}
-	now, err := s.programs().ReadProgramRole(t.Context(), activities.RoleInput{Tenant: "default", Role: "quiz"})
+	now, err := s.programs().ReadProgramRole(t.Context(), registry.RoleInput{Tenant: "default", Role: "quiz"})
 	require.NoError(t, err)
 	require.False(t, now.Canary != nil && now.Canary.Version == now.Active.Version, "%v", now)
 }

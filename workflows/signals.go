@@ -7,7 +7,8 @@ import (
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/ingest"
+	"github.com/cogniverse/cogflow/activities/train"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/safetext"
@@ -127,7 +128,7 @@ const (
 )
 
 // checkExtracted bounds the progress of an extraction.
-func checkExtracted(e activities.Extracted) error {
+func checkExtracted(e ingest.Extracted) error {
 	if !counts(e.Chunks, e.Frames) || e.Chunks > e.Frames {
 		return fmt.Errorf("%d chunks of %d frames cannot be", e.Chunks, e.Frames)
 	}
@@ -135,7 +136,7 @@ func checkExtracted(e activities.Extracted) error {
 }
 
 // checkTraining bounds the progress of a training. What only people read is cut.
-func checkTraining(s *activities.TrainSignal) error {
+func checkTraining(s *train.Signal) error {
 	s.ETASeconds = min(max(s.ETASeconds, 0), maxSignalCount)
 	for _, text := range []*string{&s.Phase, &s.Device, &s.Trouble} {
 		*text = safetext.Line(*text, safetext.MaxReason)
@@ -154,7 +155,7 @@ func checkTraining(s *activities.TrainSignal) error {
 	return nil
 }
 
-func checkTally(t activities.Tally) error {
+func checkTally(t train.Tally) error {
 	switch {
 	case !counts(t.Attempts, t.Reached, t.Redone, t.Failures, t.MicroBatch, t.Accumulation):
 		return errors.New("a count of the tally is out of range")

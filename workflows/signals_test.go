@@ -9,13 +9,18 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/activities/ingest"
+	"github.com/cogniverse/cogflow/activities/optimize"
+	"github.com/cogniverse/cogflow/activities/train"
+
 	commonpb "go.temporal.io/api/common/v1"
+
 	sdkpb "go.temporal.io/api/sdk/v1"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/testsuite"
 
-	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows"
 )
@@ -50,7 +55,7 @@ func steerables(t *testing.T) map[string]steerable {
 		}},
 		"OptimizePrompts": {
 			func(t *testing.T) *testsuite.TestWorkflowEnvironment { t.Helper(); return newSchool(t).environment() },
-			workflows.OptimizePrompts, lessons(activities.ModeCompat),
+			workflows.OptimizePrompts, lessons(optimize.ModeCompat),
 		},
 	}
 }
@@ -70,13 +75,13 @@ func odd(t *testing.T, name string) []any {
 		out = append(out, rawJSON(text))
 	}
 	example := map[string]any{
-		activities.SignalExtracted: activities.Extracted{Chunks: 1, Frames: 1},
-		activities.SignalTraining: activities.TrainSignal{
-			TrainReport: activities.TrainReport{
+		ingest.SignalExtracted: ingest.Extracted{Chunks: 1, Frames: 1},
+		train.SignalTraining: train.Signal{
+			Report: train.Report{
 				Step: 1, Total: 10, Epoch: 1, Tokens: 1, TokensPerSecond: 1, MemoryBytes: 1, Checkpoint: 1, BestStep: 1, ETASeconds: 1,
 				Phase: "train", Device: "d", Trouble: "t", Metrics: map[string]float64{"a": 1}, BaseMetrics: map[string]float64{"a": 1},
 			},
-			Tally: &activities.Tally{Attempts: 1, Reached: 1, Redone: 1, Failures: 1, MicroBatch: 1, Accumulation: 1},
+			Tally: &train.Tally{Attempts: 1, Reached: 1, Redone: 1, Failures: 1, MicroBatch: 1, Accumulation: 1},
 		},
 		workflows.SignalVideoDone: workflows.VideoDone{
 			WorkflowID: "default-test-workflow-id/000000", Failure: nil,
@@ -89,7 +94,7 @@ func odd(t *testing.T, name string) []any {
 	raw, err := json.Marshal(example)
 	require.NoError(t, err)
 	twists := twisted(t, raw)
-	if name == activities.SignalTraining {
+	if name == train.SignalTraining {
 		twists = append(twists, rawJSON(`{"tally":{"slice_key":"x"}}`), rawJSON(`{"tally":{"next_key":"`+strings.Repeat("a", 1<<20)+`"}}`), rawJSON(`{"tally":{"slice":-1}}`))
 	}
 	return append(append(out, json.RawMessage(raw)), twists...)

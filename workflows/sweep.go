@@ -10,7 +10,7 @@ import (
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/train"
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
@@ -30,7 +30,7 @@ type sweepRun struct {
 	started time.Time
 	runs    []SweepRun
 	inputs  []json.RawMessage
-	rows    []activities.StoreRowsInput // that the runs have in common, and name
+	rows    []train.StoreRowsInput // that the runs have in common, and name
 	done    int
 	running []workflow.ChildWorkflowFuture // by index of runs; nil = it has not begun
 	paused  bool
@@ -198,8 +198,8 @@ func (r *sweepRun) report(ctx workflow.Context) (SweepResult, error) {
 		}
 		page.Runs = append(page.Runs, line)
 	}
-	var a *activities.Train
-	written, err := call(r.media(ctx, "write the report"), a.WriteSweepReport, activities.SweepReportInput{RunID: chain(ctx), Report: page})
+	var a *train.Activities
+	written, err := call(r.media(ctx, "write the report"), a.WriteSweepReport, train.SweepReportInput{RunID: chain(ctx), Report: page})
 	if err != nil {
 		return out, err
 	}

@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/train"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/strictjson"
 	"github.com/cogniverse/cogflow/tenant"
@@ -62,19 +63,19 @@ func checkVaried(field string, names []string) error {
 // takeRows replaces rows of the common input by the name that they are stored under,
 // see storeRows. What is varied, or is no dataset, stays for the checks of each run.
 func (r *sweepRun) takeRows(varied []string) error {
-	var train map[string]json.RawMessage
-	if strictjson.Unmarshal(r.in.Train, &train) != nil {
+	var common map[string]json.RawMessage
+	if strictjson.Unmarshal(r.in.Train, &common) != nil {
 		return nil //nolint:nilerr // the check of the first run says it better
 	}
 	for _, field := range []string{"dataset", "eval_dataset"} {
 		var d activities.Dataset
-		if varies(varied, field) || strictjson.Unmarshal(train[field], &d) != nil || len(d.Rows) == 0 || d.URI != "" {
+		if varies(varied, field) || strictjson.Unmarshal(common[field], &d) != nil || len(d.Rows) == 0 || d.URI != "" {
 			continue
 		}
 		if err := checkDataset("train."+field, d); err != nil {
 			return err
 		}
-		rows, err := activities.NewStoreRows(tenant.ID(r.in.Tenant), d.Rows)
+		rows, err := train.NewStoreRows(tenant.ID(r.in.Tenant), d.Rows)
 		if err != nil {
 			return fault.Wrap(fault.Input, "read input", "train."+field, err)
 		}
@@ -82,7 +83,7 @@ func (r *sweepRun) takeRows(varied []string) error {
 		if d.Name == "" {
 			d.Name = "rows of the input"
 		}
-		if train[field], err = json.Marshal(d); err != nil {
+		if common[field], err = json.Marshal(d); err != nil {
 			return fault.Wrap(fault.Input, "read input", "train."+field, err)
 		}
 		r.rows = append(r.rows, rows)
@@ -91,7 +92,7 @@ func (r *sweepRun) takeRows(varied []string) error {
 		return nil
 	}
 	var err error
-	r.in.Train, err = json.Marshal(train)
+	r.in.Train, err = json.Marshal(common)
 	return fault.Wrap(fault.Input, "read input", "train", err)
 }
 
@@ -106,7 +107,7 @@ func varies(names []string, field string) bool {
 
 // storeRows stores once what all runs read.
 func (r *sweepRun) storeRows(ctx workflow.Context) error {
-	var a *activities.Train
+	var a *train.Activities
 	for _, rows := range r.rows {
 		if err := do(r.media(ctx, "store the rows of the input"), a.StoreRows, rows); err != nil {
 			return err

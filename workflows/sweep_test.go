@@ -17,6 +17,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/ingest"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/workflows"
@@ -258,9 +259,9 @@ func TestLongWorkflowIDs(t *testing.T) {
 			env, told, release := sweepOf(t)
 			release()
 			env.RegisterWorkflow(workflows.IngestLibrary)
-			env.RegisterActivity(&activities.Ingest{})
+			env.RegisterActivity(&ingest.Activities{})
 			env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: strings.Repeat("i", length), TaskQueue: "q"})
-			env.OnActivity("ResolveProfile", mock.Anything, mock.Anything).Return(activities.Recipe{}, temporal.NewNonRetryableApplicationError("it began", "input", nil)).Maybe()
+			env.OnActivity("ResolveProfile", mock.Anything, mock.Anything).Return(ingest.Recipe{}, temporal.NewNonRetryableApplicationError("it began", "input", nil)).Maybe()
 			env.ExecuteWorkflow(c.run, c.input)
 			if length > c.most {
 				require.ErrorContains(t, env.GetWorkflowError(), "shorter id")

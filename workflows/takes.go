@@ -3,7 +3,8 @@ package workflows
 import (
 	"slices"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/ingest"
+	"github.com/cogniverse/cogflow/activities/train"
 )
 
 // Signals lists the signals that a type of workflow takes, sorted. The server stores
@@ -11,11 +12,11 @@ import (
 func Signals(kind string) []string {
 	switch kind {
 	case "IngestVideo":
-		return []string{SignalBudget, activities.SignalExtracted, SignalPause, SignalResume}
+		return []string{SignalBudget, ingest.SignalExtracted, SignalPause, SignalResume}
 	case "IngestLibrary":
 		return []string{SignalPause, SignalResume, SignalVideoDone}
 	case "TrainSFT", "TrainDPO", "TrainEmbedding":
-		return []string{SignalPause, SignalResume, SignalStop, activities.SignalTraining}
+		return []string{SignalPause, SignalResume, SignalStop, train.SignalTraining}
 	case "OptimizePrompts", "TrainSweep":
 		return []string{SignalPause, SignalResume, SignalStop}
 	}

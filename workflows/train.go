@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/train"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
@@ -32,35 +33,35 @@ const (
 
 // TrainSFT fine-tunes a language model on answers.
 func TrainSFT(ctx workflow.Context, in TrainInput) (TrainResult, error) {
-	return train(ctx, training.SFT, in)
+	return runTraining(ctx, training.SFT, in)
 }
 
 // TrainDPO fine-tunes a language model on pairs of a preferred and a rejected answer.
 func TrainDPO(ctx workflow.Context, in TrainInput) (TrainResult, error) {
-	return train(ctx, training.DPO, in)
+	return runTraining(ctx, training.DPO, in)
 }
 
 // TrainEmbedding fine-tunes a text encoder on triplets or pairs.
 func TrainEmbedding(ctx workflow.Context, in TrainInput) (TrainResult, error) {
-	return train(ctx, training.Embedding, in)
+	return runTraining(ctx, training.Embedding, in)
 }
 
 // trainState is what a run knows; continue-as-new hands it on.
 type trainState struct {
-	Check    dataset.Check          `json:"check"`
-	Plan     activities.Plan        `json:"plan"`
-	Ignored  []string               `json:"ignored,omitempty"`
-	Save     float64                `json:"checkpoint_seconds,omitempty"`
-	Class    int                    `json:"class"` // index into the plan's classes
-	Tally    activities.Tally       `json:"tally"`
-	Report   activities.TrainReport `json:"report"`
-	Budget   float64                `json:"budget"`
-	Paused   bool                   `json:"paused,omitempty"`
-	Finish   bool                   `json:"finish,omitempty"` // enough: keep the best so far
-	Stops    int                    `json:"stops,omitempty"`  // signals that asked for it
-	Started  time.Time              `json:"started"`
-	Deadline time.Time              `json:"deadline,omitzero"` // of training; zero = none
-	Chain    string                 `json:"chain"`
+	Check    dataset.Check `json:"check"`
+	Plan     train.Plan    `json:"plan"`
+	Ignored  []string      `json:"ignored,omitempty"`
+	Save     float64       `json:"checkpoint_seconds,omitempty"`
+	Class    int           `json:"class"` // index into the plan's classes
+	Tally    train.Tally   `json:"tally"`
+	Report   train.Report  `json:"report"`
+	Budget   float64       `json:"budget"`
+	Paused   bool          `json:"paused,omitempty"`
+	Finish   bool          `json:"finish,omitempty"` // enough: keep the best so far
+	Stops    int           `json:"stops,omitempty"`  // signals that asked for it
+	Started  time.Time     `json:"started"`
+	Deadline time.Time     `json:"deadline,omitzero"` // of training; zero = none
+	Chain    string        `json:"chain"`
 }
 
 // trainContinuation is the input of a continued run.
@@ -75,14 +76,14 @@ type trainRun struct {
 	signals signals
 	trainState
 	in      TrainInput
-	a       *activities.Train
+	a       *train.Activities
 	stage   string
 	waiting string
 	limit   float64 // budget that the trainer was last started with
 	warning string  // what the result is not, and why
 }
 
-func train(ctx workflow.Context, method training.Method, in TrainInput) (TrainResult, error) {
+func runTraining(ctx workflow.Context, method training.Method, in TrainInput) (TrainResult, error) {
 	r := &trainRun{in: in, stage: stageCheck}
 	r.Started, r.Chain = workflow.Now(ctx), chain(ctx)
 	result, err := r.run(ctx, method)
@@ -152,7 +153,7 @@ func (r *trainRun) plan(ctx workflow.Context) error {
 	if err := r.tell(ctx, stageCheck); err != nil {
 		return err
 	}
-	r.Check, err = call(r.media(ctx, "check the dataset"), r.a.PrepareDataset, activities.PrepareInput{
+	r.Check, err = call(r.media(ctx, "check the dataset"), r.a.PrepareDataset, train.PrepareInput{
 		Tenant: r.tenant(), Method: r.in.method, Train: r.in.Dataset, Eval: r.in.EvalDataset, Seed: *r.in.Seed,
 		MaxSeqLength: config.MaxSeqLength, Loss: config.Loss, ValidationShare: extras.ValidationSplit,
 		AllowDropped: extras.AllowDropped, MinRows: extras.MinRows,
@@ -163,7 +164,7 @@ func (r *trainRun) plan(ctx workflow.Context) error {
 	if err := r.tell(ctx, stagePlan); err != nil {
 		return err
 	}
-	r.Plan, err = call(r.metadata(ctx, "estimate memory, time and cost"), r.a.PlanTraining, activities.PlanInput{
+	r.Plan, err = call(r.metadata(ctx, "estimate memory, time and cost"), r.a.PlanTraining, train.PlanInput{
 		Tenant: r.tenant(), Method: r.in.method, BaseModel: r.in.BaseModel, Config: config, LoRA: lora, Extras: extras,
 		Seed: *r.in.Seed, Train: *r.Check.TrainFile, Eval: r.Check.EvalFile,
 		Lengths: r.Check.Train.Tokens, Rows: r.Check.Train.Kept, GPU: r.in.GPU, BudgetUSD: r.Budget,
@@ -171,7 +172,7 @@ func (r *trainRun) plan(ctx workflow.Context) error {
 	return err
 }
 
-// train gets the job done on one class after another, through pauses, limits
+// runTraining gets the job done on one class after another, through pauses, limits
 // and lost workers. It returns the status of the result.
 func (r *trainRun) train(ctx workflow.Context) (string, error) {
 	r.setDeadline(ctx)
@@ -267,7 +268,7 @@ func (r *trainRun) mayRun(ctx workflow.Context) error {
 // once runs the trainer on the class at hand until it ends, or a person or a limit
 // wants something else. An interrupted trainer writes a checkpoint first. A second
 // stop ends the evaluation that the first one has begun.
-func (r *trainRun) once(ctx workflow.Context) (activities.TrainRun, error) {
+func (r *trainRun) once(ctx workflow.Context) (train.Run, error) {
 	class := r.class()
 	wait := r.in.gpuWait
 	if r.following() < 0 && !r.Finish { // the best so far can be published without a GPU
@@ -278,7 +279,7 @@ func (r *trainRun) once(ctx workflow.Context) (activities.TrainRun, error) {
 		summary = "evaluate the best of " + cell(r.in.Name) + " on " + class.Class
 	}
 	running, cancel := workflow.WithCancel(r.caller.train(ctx, class.Class, summary, wait))
-	future := workflow.ExecuteActivity(running, r.a.RunTraining, activities.TrainRunInput{
+	future := workflow.ExecuteActivity(running, r.a.RunTraining, train.RunInput{
 		Tenant: r.tenant(), Job: r.Plan.Job, Spec: r.Plan.Spec, Train: *r.Check.TrainFile, Eval: r.Check.EvalFile,
 		Class: class.Class, MicroBatch: class.MicroBatch, Accumulation: class.Accumulation, SaveSeconds: r.Save,
 		Finish: r.Finish, Ledger: r.Chain, LimitMicroUSD: micro(r.limit), Before: r.Tally,
@@ -297,7 +298,7 @@ func (r *trainRun) once(ctx workflow.Context) (activities.TrainRun, error) {
 	if stopping {
 		cancel()
 	}
-	var out activities.TrainRun
+	var out train.Run
 	if err = future.Get(ctx, &out); err != nil {
 		// What the activity has signalled before its end came before it: it is handled first.
 		free, _ := workflow.NewDisconnectedContext(ctx)
@@ -318,13 +319,13 @@ func (r *trainRun) once(ctx workflow.Context) (activities.TrainRun, error) {
 
 // interrupted is the outcome of an attempt that ended without saying so: what its
 // last heartbeat or signal has told.
-func (r *trainRun) interrupted(err error) activities.TrainRun {
-	out := activities.TrainRun{Ended: training.EndedStopped, Tally: r.Tally, Report: r.Report}
+func (r *trainRun) interrupted(err error) train.Run {
+	out := train.Run{Ended: training.EndedStopped, Tally: r.Tally, Report: r.Report}
 	timeout, ok := errors.AsType[*temporal.TimeoutError](err)
 	if !ok || !timeout.HasLastHeartbeatDetails() {
 		return out
 	}
-	var last activities.TrainPulse
+	var last train.Pulse
 	if timeout.LastHeartbeatDetails(&last) == nil && newer(last.Tally, out.Tally) {
 		out.Tally, out.Report = last.Tally, last.Report
 	}
@@ -332,7 +333,7 @@ func (r *trainRun) interrupted(err error) activities.TrainRun {
 }
 
 // newer reports whether a tally includes another one of the same run.
-func newer(a, b activities.Tally) bool {
+func newer(a, b train.Tally) bool {
 	return a.Attempts >= b.Attempts && a.Seconds >= b.Seconds
 }
 

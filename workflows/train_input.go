@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/train"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/training/dataset"
@@ -192,7 +193,7 @@ type TrainResult struct {
 	CostUSD     float64              `json:"cost_usd"`
 	Report      string               `json:"report,omitempty"`
 	Warning     string               `json:"warning,omitempty"` // what a stopped run could not do, and why
-	Plan        *activities.Plan     `json:"plan,omitempty"`    // of a dry run
+	Plan        *train.Plan          `json:"plan,omitempty"`    // of a dry run
 	Check       *dataset.Check       `json:"check,omitempty"`   // of a dry run
 	Ignored     []string             `json:"ignored,omitempty"` // settings of Cogniverse that mean nothing here
 }
@@ -212,5 +213,5 @@ type TrainProgress struct {
 	Started       time.Time       `json:"started"`
 	IgnoredSignal string          `json:"ignored_signal,omitempty"` // the last signal whose payload was invalid, and why
 
-	activities.TrainReport
+	train.Report
 }

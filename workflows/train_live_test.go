@@ -15,6 +15,7 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/registry"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/devserver"
 	"github.com/cogniverse/cogflow/tenant"
@@ -192,7 +193,7 @@ func TestTrainCancelKeepsTheBest(t *testing.T) {
 	err := l.start("TrainSFT", answers("a")).Get(t.Context(), nil)
 	var cancelled *temporal.CanceledError
 	require.ErrorAs(t, err, &cancelled)
-	found, err := l.adapters().ShowAdapter(t.Context(), activities.AdapterInput{Tenant: tenant.Default, Name: "routing"})
+	found, err := l.adapters().ShowAdapter(t.Context(), registry.AdapterInput{Tenant: tenant.Default, Name: "routing"})
 	require.NoError(t, err)
 	require.Equal(t, training.EndedStopped, found.Outcome.Ended)
 	require.Equal(t, 7, found.Outcome.Steps)

@@ -3,7 +3,8 @@ package workflows
 import (
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/registry"
+	"github.com/cogniverse/cogflow/activities/train"
 	"github.com/cogniverse/cogflow/training"
 )
 
@@ -59,8 +60,8 @@ func (r *trainRun) publish(ctx workflow.Context, status string) (TrainResult, er
 		CostUSD: usd(r.Tally.CostMicroUSD), Ignored: r.Ignored, Active: published.Active, Warning: r.warning,
 	}
 	if r.in.Activate && o.Better() && !published.Active {
-		changed, err := activate(ctx, r.caller, activities.RoleInput{
-			Tenant: r.tenant(), Role: r.in.Role, Do: activities.DoActivate, Name: published.Name, Version: published.Version,
+		changed, err := activate(ctx, r.caller, registry.RoleInput{
+			Tenant: r.tenant(), Role: r.in.Role, Do: registry.DoActivate, Name: published.Name, Version: published.Version,
 		}, r.in.BaseModel)
 		if err != nil {
 			return TrainResult{}, err
@@ -70,7 +71,7 @@ func (r *trainRun) publish(ctx workflow.Context, status string) (TrainResult, er
 	if err := r.tell(ctx, stageReport); err != nil {
 		return TrainResult{}, err
 	}
-	written, err := call(r.media(ctx, "write the report"), r.a.WriteTrainReport, activities.TrainReportInput{
+	written, err := call(r.media(ctx, "write the report"), r.a.WriteTrainReport, train.ReportInput{
 		JobInput: r.job(), Name: published.Name, Version: published.Version, Status: status, RunID: r.Chain,
 		Started: r.Started, Ended: workflow.Now(ctx), Check: r.Check, Estimate: r.Plan.Estimate,
 	})
@@ -90,8 +91,8 @@ func (r *trainRun) nothing(ctx workflow.Context, status string) (TrainResult, er
 	}, r.tell(ctx, stageDone)
 }
 
-func (r *trainRun) publishInput() activities.PublishAdapterInput {
-	return activities.PublishAdapterInput{
+func (r *trainRun) publishInput() train.PublishInput {
+	return train.PublishInput{
 		JobInput: r.job(), Name: r.in.Name, Role: r.in.Role, Spec: r.Plan.Spec, Base: r.Plan.Base,
 		Tally: r.Tally, GPU: r.class().Class, Check: r.Check, Ledger: r.Chain,
 	}

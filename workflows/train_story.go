@@ -6,7 +6,7 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/train"
 	"github.com/cogniverse/cogflow/fault"
 )
 
@@ -29,11 +29,11 @@ func (r *trainRun) listen(ctx workflow.Context) error {
 	onName(ctx, SignalResume, func(ctx workflow.Context) { r.Paused = false; r.show(ctx) })
 	onName(ctx, SignalStop, func(ctx workflow.Context) { r.Finish = true; r.Stops++; r.show(ctx) })
 	r.signals.show = r.show
-	on(ctx, &r.signals, activities.SignalTraining, func(ctx workflow.Context, s activities.TrainSignal) error {
+	on(ctx, &r.signals, train.SignalTraining, func(ctx workflow.Context, s train.Signal) error {
 		if err := checkTraining(&s); err != nil {
 			return err
 		}
-		r.Report, r.waiting = s.TrainReport, ""
+		r.Report, r.waiting = s.Report, ""
 		if s.Tally != nil && newer(*s.Tally, r.Tally) {
 			r.Tally = *s.Tally
 		}
@@ -47,7 +47,7 @@ func (r *trainRun) progress() TrainProgress {
 	p := TrainProgress{
 		Method: r.in.method, Name: r.in.Name, Base: r.in.BaseModel, Tenant: r.in.Tenant, Job: r.Plan.Job,
 		Stage: r.stage, Paused: r.Paused, Waiting: r.waiting, CostUSD: usd(r.Tally.CostMicroUSD), Started: r.Started,
-		TrainReport: r.Report, IgnoredSignal: r.signals.ignored,
+		Report: r.Report, IgnoredSignal: r.signals.ignored,
 	}
 	if len(r.Plan.Estimate.Classes) > 0 {
 		p.GPU = r.class().Class

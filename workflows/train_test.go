@@ -5,7 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/registry"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/workflows"
 )
@@ -132,7 +132,7 @@ func TestTrainActivation(t *testing.T) {
 
 	env = g.environment()
 	env.ExecuteWorkflow(workflows.ListAdapters, workflows.ListAdaptersInput{})
-	var list activities.AdapterList
+	var list registry.AdapterList
 	require.NoError(t, env.GetWorkflowResult(&list))
 	require.Len(t, list.Adapters, 2)
 	require.Equal(t, 2, list.Adapters[0].Version)

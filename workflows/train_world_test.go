@@ -20,6 +20,8 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/registry"
+	"github.com/cogniverse/cogflow/activities/train"
 	"github.com/cogniverse/cogflow/internal/blob"
 	"github.com/cogniverse/cogflow/internal/ledger"
 	"github.com/cogniverse/cogflow/object"
@@ -36,7 +38,7 @@ import (
 type gym struct {
 	t       *testing.T
 	dir     string
-	train   *activities.Train
+	train   *train.Activities
 	trainer *hashTrainer
 	serving *shelf
 }
@@ -49,10 +51,10 @@ func newGym(t *testing.T) *gym {
 	calls, err := ledger.Open(filepath.Join(g.dir, "ledger.db"))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, calls.Close()) })
-	g.train = &activities.Train{
+	g.train = &train.Activities{
 		Store: store, Ledger: calls, Documents: (*textVideos)(nil), Models: oneModel{}, Trainer: g.trainer,
 		GPUs: freeGPUs{}, Runs: nobody{}, Prices: estimate.Prices{"cpu": 0, "h100": 36, "t4": 3.6},
-		Reports: activities.TrainReports{
+		Reports: train.Reports{
 			Train: func(w io.Writer, r summary.Run) error { return json.NewEncoder(w).Encode(r.Status) },
 			Sweep: func(w io.Writer, r summary.Sweep) error { return json.NewEncoder(w).Encode(r.Best) },
 		},
@@ -61,8 +63,8 @@ func newGym(t *testing.T) *gym {
 	return g
 }
 
-func (g *gym) adapters() *activities.Adapters {
-	return &activities.Adapters{Store: g.train.Store, Serving: g.serving}
+func (g *gym) adapters() *registry.Adapters {
+	return &registry.Adapters{Store: g.train.Store, Serving: g.serving}
 }
 
 func (g *gym) environment() *testsuite.TestWorkflowEnvironment {

@@ -8,7 +8,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/ingest"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
@@ -31,19 +31,19 @@ const (
 // videoResume is what a run hands to the next at continue-as-new. By then the
 // video is extracted and every chunk before Next is indexed.
 type videoResume struct {
-	Recipe      activities.Recipe      `json:"recipe"`
-	Source      video.Source           `json:"source"`
-	Claim       activities.ClaimResult `json:"claim"`
-	Extraction  video.Extraction       `json:"extraction"`
-	Next        int                    `json:"next"`
-	Indexed     int                    `json:"indexed"`
-	Calls       int                    `json:"calls"`
-	CostMicro   int64                  `json:"cost_micro_usd"`
-	Refused     int                    `json:"refused,omitempty"`
-	Stages      []video.StageTime      `json:"stages"`
-	Started     time.Time              `json:"started"`
-	Paused      bool                   `json:"paused,omitempty"`
-	Transcribed bool                   `json:"transcribed,omitempty"`
+	Recipe      ingest.Recipe      `json:"recipe"`
+	Source      video.Source       `json:"source"`
+	Claim       ingest.ClaimResult `json:"claim"`
+	Extraction  video.Extraction   `json:"extraction"`
+	Next        int                `json:"next"`
+	Indexed     int                `json:"indexed"`
+	Calls       int                `json:"calls"`
+	CostMicro   int64              `json:"cost_micro_usd"`
+	Refused     int                `json:"refused,omitempty"`
+	Stages      []video.StageTime  `json:"stages"`
+	Started     time.Time          `json:"started"`
+	Paused      bool               `json:"paused,omitempty"`
+	Transcribed bool               `json:"transcribed,omitempty"`
 }
 
 // videoContinuation is the input of a continued run.
@@ -76,12 +76,12 @@ type videoRun struct {
 	in       IngestVideoInput
 	library  *libraryLink // nil = started by itself
 	resumed  *videoResume // nil = this run begins
-	a        *activities.Ingest
+	a        *ingest.Activities
 	job      string
 	budget   float64
-	recipe   activities.Recipe
+	recipe   ingest.Recipe
 	source   video.Source
-	claim    activities.ClaimResult
+	claim    ingest.ClaimResult
 	progress VideoProgress
 	stages   []video.StageTime
 	calls    int
@@ -163,7 +163,7 @@ func (r *videoRun) begin(ctx workflow.Context) error {
 	if r.library != nil {
 		r.recipe = r.library.Recipe
 	} else {
-		resolve := activities.ResolveInput{Tenant: r.tenant(), Profile: r.in.Profile}
+		resolve := ingest.ResolveInput{Tenant: r.tenant(), Profile: r.in.Profile}
 		if r.recipe, err = call(r.metadata(ctx, "pin the profile"), r.a.ResolveProfile, resolve); err != nil {
 			return err
 		}
@@ -173,7 +173,7 @@ func (r *videoRun) begin(ctx workflow.Context) error {
 	}
 	r.progress.Profile, r.transcribed = r.recipe.Profile, r.recipe.Transcribe == ""
 	r.source, err = call(r.media(ctx, "fingerprint and probe"), r.a.Inspect,
-		activities.InspectInput{Tenant: r.tenant(), URI: r.in.URI})
+		ingest.InspectInput{Tenant: r.tenant(), URI: r.in.URI})
 	if err != nil {
 		return err
 	}
@@ -182,7 +182,7 @@ func (r *videoRun) begin(ctx workflow.Context) error {
 	// want of room, so nothing is to be kept apart by a version.
 	err = r.whenRoom(ctx, "room in the index or the store", func() (err error) {
 		r.claim, err = call(r.lookup(ctx, "claim "+r.name()), r.a.Claim,
-			activities.ClaimInput{VideoRef: r.ref(), Media: r.source.Media, Force: r.in.Force, TellRoom: true})
+			ingest.ClaimInput{VideoRef: r.ref(), Media: r.source.Media, Force: r.in.Force, TellRoom: true})
 		return err
 	})
 	r.progress.Expected = r.claim.Expected
@@ -198,10 +198,10 @@ func (r *videoRun) publish(ctx workflow.Context) error {
 	r.stages = slices.SortedStableFunc(slices.Values(r.stages), func(a, b video.StageTime) int {
 		return int(a.StartMS - b.StartMS)
 	})
-	var published activities.PublishResult
+	var published ingest.PublishResult
 	err := r.whenRoom(ctx, roomInIndex, func() (err error) {
 		published, err = call(r.feed(ctx, fmt.Sprintf("publish %d documents of %s", r.extraction.Frames, r.name())),
-			r.a.PublishVideo, activities.PublishInput{VideoRef: r.ref(), Generation: r.claim.Generation, Stages: r.stages})
+			r.a.PublishVideo, ingest.PublishInput{VideoRef: r.ref(), Generation: r.claim.Generation, Stages: r.stages})
 		return err
 	})
 	r.claim.Documents = published.Documents
@@ -213,14 +213,14 @@ func (r *videoRun) publish(ctx workflow.Context) error {
 // the ledger knows of its calls.
 func (r *videoRun) report(ctx workflow.Context, result *IngestVideoResult) error {
 	r.progress.Stage = stageReport
-	written, err := call(r.media(ctx, "write the report"), r.a.WriteReport, activities.ReportInput{
+	written, err := call(r.media(ctx, "write the report"), r.a.WriteReport, ingest.ReportInput{
 		Kind: "IngestVideo", Source: r.in.URI, Tenant: r.tenant(), Recipe: r.recipe,
 		RunID: chain(ctx), Job: r.job, Started: r.progress.Started, Ended: workflow.Now(ctx),
 		Totals: video.Totals{
 			Videos: 1, Indexed: 1, Frames: result.Frames, Documents: result.Documents,
 			DescribeCalls: result.DescribeCalls, CostUSD: result.CostUSD,
 		},
-		Videos: []activities.ReportVideo{{Video: r.source.Video, Status: video.StatusIndexed}},
+		Videos: []ingest.ReportVideo{{Video: r.source.Video, Status: video.StatusIndexed}},
 	})
 	if err == nil {
 		result.Report, result.RepeatedCalls = written.Key, written.RepeatedCalls
@@ -256,7 +256,7 @@ func (r *videoRun) account(ctx workflow.Context) error {
 	if r.available == 0 {
 		return nil // no model was asked
 	}
-	spend, known, err := finalCost(ctx, r.caller, activities.SpendInput{
+	spend, known, err := finalCost(ctx, r.caller, ingest.SpendInput{
 		Tenant: r.tenant(), Job: r.job, Workflow: workflow.GetInfo(ctx).WorkflowExecution.ID,
 	})
 	if !known {
@@ -273,8 +273,8 @@ func (r *videoRun) name() string { return cell(r.source.Name) }
 
 func (r *videoRun) tenant() tenant.ID { return tenant.ID(r.in.Tenant) }
 
-func (r *videoRun) ref() activities.VideoRef {
-	return activities.VideoRef{Tenant: r.tenant(), Video: r.source.Video, Recipe: r.recipe.Fingerprint, Claim: r.claim.Claim}
+func (r *videoRun) ref() ingest.VideoRef {
+	return ingest.VideoRef{Tenant: r.tenant(), Video: r.source.Video, Recipe: r.recipe.Fingerprint, Claim: r.claim.Claim}
 }
 
 func (r *videoRun) result(status string) IngestVideoResult {

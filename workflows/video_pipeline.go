@@ -7,7 +7,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/ingest"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -79,7 +79,7 @@ func (r *videoRun) fail(err error) {
 func (r *videoRun) extract(ctx workflow.Context) {
 	start := r.elapsed(ctx)
 	out, err := call(r.media(ctx, "extract frames of "+r.name()), r.a.Extract,
-		activities.ExtractInput{VideoRef: r.ref(), URI: r.in.URI, Force: r.in.Force})
+		ingest.ExtractInput{VideoRef: r.ref(), URI: r.in.URI, Force: r.in.Force})
 	r.extraction = &out
 	if err != nil {
 		r.progress.Stage = stageExtract
@@ -110,7 +110,7 @@ func (r *videoRun) firstModel() string {
 // chunk describes and embeds one chunk.
 func (r *videoRun) chunk(ctx workflow.Context, index int) {
 	defer func() { r.inFlight-- }()
-	in := activities.ChunkInput{VideoRef: r.ref(), Chunk: index, Job: r.job}
+	in := ingest.ChunkInput{VideoRef: r.ref(), Chunk: index, Job: r.job}
 	if r.recipe.Describe != "" {
 		described, err := r.model(ctx, stageDescribe, in)
 		r.describing--
@@ -134,7 +134,7 @@ func (r *videoRun) chunk(ctx workflow.Context, index int) {
 }
 
 // pay adds what a model stage has cost.
-func (r *videoRun) pay(ctx workflow.Context, done activities.ChunkResult) {
+func (r *videoRun) pay(ctx workflow.Context, done ingest.ChunkResult) {
 	// The ledger knows more than this result: calls of attempts that were lost.
 	if done.SpentMicroUSD != nil {
 		r.micro = max(r.micro, *done.SpentMicroUSD)
@@ -156,9 +156,9 @@ func (r *videoRun) transcribe(ctx workflow.Context) {
 	r.transcribing = true
 	defer func() { r.transcribing = false }()
 	summary := fmt.Sprintf("transcribe %s of %s", clock(time.Duration(r.extraction.DurationMS)*time.Millisecond), r.name())
-	out, err := r.affordable(ctx, stageTranscribe, func(limit int64) (activities.ChunkResult, error) {
+	out, err := r.affordable(ctx, stageTranscribe, func(limit int64) (ingest.ChunkResult, error) {
 		return callOnClass(ctx, r.caller, StemTranscribe, r.recipe.TranscribeGPU, r.recipe.GPUWait, summary, r.a.Transcribe,
-			activities.TranscribeInput{VideoRef: r.ref(), Job: r.job, LimitMicroUSD: limit})
+			ingest.TranscribeInput{VideoRef: r.ref(), Job: r.job, LimitMicroUSD: limit})
 	})
 	if err == nil {
 		r.transcribed = true
@@ -167,7 +167,7 @@ func (r *videoRun) transcribe(ctx workflow.Context) {
 }
 
 // model runs one model stage of a chunk.
-func (r *videoRun) model(ctx workflow.Context, stage string, in activities.ChunkInput) (activities.ChunkResult, error) {
+func (r *videoRun) model(ctx workflow.Context, stage string, in ingest.ChunkInput) (ingest.ChunkResult, error) {
 	stem, classes, activity := StemDescribe, r.recipe.DescribeGPU, r.a.DescribeChunk
 	if stage == stageEmbed {
 		stem, classes, activity = StemEmbed, r.recipe.EmbedGPU, r.a.EmbedChunk
@@ -175,14 +175,14 @@ func (r *videoRun) model(ctx workflow.Context, stage string, in activities.Chunk
 	from := in.Chunk * r.recipe.ChunkFrames
 	summary := fmt.Sprintf("%s frames %d–%d %s, %s", stage, from,
 		min(from+r.recipe.ChunkFrames, max(r.progress.Expected, from+1))-1, r.total(), r.name())
-	return r.affordable(ctx, stage, func(limit int64) (activities.ChunkResult, error) {
+	return r.affordable(ctx, stage, func(limit int64) (ingest.ChunkResult, error) {
 		in.LimitMicroUSD = limit
 		return callOnClass(ctx, r.caller, stem, classes, r.recipe.GPUWait, summary, activity, in)
 	})
 }
 
 // affordable runs a model stage within the budget and waits out a used-up one.
-func (r *videoRun) affordable(ctx workflow.Context, stage string, run func(limitMicroUSD int64) (activities.ChunkResult, error)) (activities.ChunkResult, error) {
+func (r *videoRun) affordable(ctx workflow.Context, stage string, run func(limitMicroUSD int64) (ingest.ChunkResult, error)) (ingest.ChunkResult, error) {
 	for {
 		limit := micro(r.budget)
 		start := r.elapsed(ctx)
@@ -231,10 +231,10 @@ func (r *videoRun) indexer(ctx workflow.Context) {
 		chunks := r.embedded
 		r.embedded, r.indexing = nil, true
 		start := r.elapsed(ctx)
-		var out activities.ChunkResult
+		var out ingest.ChunkResult
 		err := r.whenRoom(ctx, roomInIndex, func() (err error) {
 			out, err = call(r.feed(ctx, fmt.Sprintf("index %d chunks of %s", len(chunks), r.name())), r.a.IndexChunks,
-				activities.IndexInput{VideoRef: r.ref(), Chunks: chunks})
+				ingest.IndexInput{VideoRef: r.ref(), Chunks: chunks})
 			return err
 		})
 		r.indexing = false

@@ -6,7 +6,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/ingest"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -46,7 +46,7 @@ func (r *videoRun) listen(ctx workflow.Context) error {
 		r.show(ctx)
 		return nil
 	})
-	on(ctx, &r.signals, activities.SignalExtracted, func(ctx workflow.Context, e activities.Extracted) error {
+	on(ctx, &r.signals, ingest.SignalExtracted, func(ctx workflow.Context, e ingest.Extracted) error {
 		if err := checkExtracted(e); err != nil || r.extracted() {
 			return err
 		}

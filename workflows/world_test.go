@@ -16,6 +16,7 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/ingest"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/blob"
 	"github.com/cogniverse/cogflow/internal/broker"
@@ -34,7 +35,7 @@ import (
 type world struct {
 	t        *testing.T
 	dir      string
-	ingest   *activities.Ingest
+	ingest   *ingest.Activities
 	profile  video.Profile
 	sound    []string                                             // pieces of sound of every video; the text is what is said
 	describe func(r video.DescribeRequest) (video.Caption, error) // nil: the frame's own text
@@ -57,7 +58,7 @@ func newWorld(t *testing.T) *world {
 	w.profile = video.LocalPreview()
 	w.profile.ChunkFrames = 4
 	w.profile.Describe.CostMicroUSD = 1000
-	w.ingest = &activities.Ingest{
+	w.ingest = &ingest.Activities{
 		Store: store, Index: index, Ledger: calls, Broker: broker.New(broker.Options{Ledger: calls, Spread: time.Millisecond}), Embedder: preview.Embedder{},
 		Sources: (*textVideos)(w), Media: (*textVideos)(w), Describer: (*textVideos)(w), Runs: nobody{},
 		Profiles: func(string) (video.Profile, error) { return w.profile, nil },

@@ -6,12 +6,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/ingest"
 	"github.com/cogniverse/cogflow/internal/index/indextest"
 	"github.com/cogniverse/cogflow/internal/sqlite"
 )
 
-var _ activities.Index = (*sqlite.Index)(nil)
+var _ ingest.Index = (*sqlite.Index)(nil)
 
 func open(t testing.TB, path string) *sqlite.Index {
 	t.Helper()

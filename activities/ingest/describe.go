@@ -1,0 +1,109 @@
+package ingest
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// ChunkInput names one chunk of frames to describe or to embed.
+type ChunkInput struct {
+	VideoRef
+	Chunk         int    `json:"chunk"`
+	Job           string `json:"job"`                       // what the budget and the ledger count by
+	LimitMicroUSD int64  `json:"limit_micro_usd,omitempty"` // of the job; 0 = none
+}
+
+// ChunkResult counts what was done to a chunk.
+type ChunkResult struct {
+	Frames       int   `json:"frames"`
+	Calls        int   `json:"calls,omitempty"` // of the model; the others were stored already
+	BusyMS       int64 `json:"busy_ms"`         // wall clock of the activity
+	CostMicroUSD int64 `json:"cost_micro_usd,omitempty"`
+	// SpentMicroUSD is what the ledger says that the workflow has spent by now;
+	// nil: a former build did not ask it.
+	SpentMicroUSD *int64 `json:"spent_micro_usd,omitempty"`
+	Refused       int    `json:"refused,omitempty"` // frames that the model refused, and that are left out
+}
+
+// DescribeChunk writes the caption of each frame of a chunk. Each is stored
+// before the activity reports, so whatever happens no stored one is paid again.
+func (a *Activities) DescribeChunk(ctx context.Context, in ChunkInput) (ChunkResult, error) {
+	p, chunk, prefix, err := a.chunk(ctx, in)
+	if err != nil {
+		return ChunkResult{}, err
+	}
+	m := a.modelStage(in, video.KindDescribe, p.Describe, a.Describer)
+	var refused refusals
+	cost, unpriced := a.describeCost(p.Describe)
+	out, err := askAll(ctx, m, chunk.Frames, &refused, func(f video.Frame) activities.Question {
+		fingerprint := p.CaptionFingerprint(f)
+		key := video.CaptionKey(in.Tenant, fingerprint)
+		return activities.Question{
+			Fingerprint: fingerprint,
+			Key:         key,
+			Cost:        cost,
+			Unpriced:    unpriced,
+			Prepare: func(ctx context.Context) (video.Ask, error) {
+				jpeg, err := activities.ReadAll(ctx, a.Store, video.FrameKey(prefix, f))
+				return func(ctx context.Context) (video.PaidAnswer, error) {
+					caption, err := a.Describer.Describe(ctx, video.DescribeRequest{Stage: p.Describe, JPEG: jpeg})
+					if err == nil {
+						err = checkCaption(caption)
+					}
+					return video.PaidAnswer{
+						CostMicroUSD: caption.CostMicroUSD,
+						Store:        func(ctx context.Context) error { return activities.WriteJSON(ctx, a.Store, key, caption) },
+					}, err
+				}, err
+			},
+		}
+	})
+	if err == nil {
+		err = a.spent(ctx, in, &out)
+	}
+	if err != nil {
+		return out, err
+	}
+	out.Refused = len(refused.reasons)
+	return out, refused.settle(ctx, a.Store, p.RefusedKey(prefix, video.KindDescribe, in.Chunk), len(chunk.Frames))
+}
+
+// describeCost is the most that a call can be charged, which is reserved for it.
+// What a recipe says of a model that is charged by its tokens is an estimate, and
+// may be of a build that reserved too little.
+func (a *Activities) describeCost(s video.Stage) (microUSD int64, unpriced bool) {
+	if d, ok := a.Describer.(Reserver); ok {
+		if most, priced := d.Reserve(s); priced {
+			return most, false
+		}
+	}
+	return s.CostMicroUSD, s.Unpriced
+}
+
+func (a *Activities) chunk(ctx context.Context, in ChunkInput) (video.Profile, video.Chunk, string, error) {
+	var chunk video.Chunk
+	p, err := a.recipe(ctx, in.Tenant, in.Recipe)
+	if err != nil {
+		return p, chunk, "", err
+	}
+	prefix := video.FramesPrefix(in.Tenant, in.Video, p.ExtractFingerprint(in.Video))
+	err = activities.ReadJSON(ctx, a.Store, video.ChunkKey(prefix, in.Chunk), &chunk)
+	return p, chunk, prefix, err
+}
+
+// checkCaption refuses what is no caption: an empty answer, or the error texts
+// that Cogniverse's service returned in place of descriptions. It is paid for.
+func checkCaption(c video.Caption) error {
+	text := strings.TrimSpace(c.Text)
+	if text == "" || strings.HasPrefix(text, "Error:") {
+		return money.Charge(fault.New(fault.Transport, "describe frame with", c.Model,
+			"the model answered no caption: "+strconv.Quote(text)), c.CostMicroUSD)
+	}
+	return nil
+}

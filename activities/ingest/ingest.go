@@ -1,0 +1,180 @@
+// Package ingest holds the activities of video ingestion, search and deletion. It
+// knows nothing of training or prompts.
+package ingest
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// Activities holds what the ingestion activities work with. A worker sets only the
+// fields that its pools need.
+type Activities struct {
+	Store       activities.Store
+	Sources     Sources
+	Media       Media
+	Describer   Describer
+	Embedder    Embedder
+	Transcriber Transcriber
+	Index       Index
+	Ledger      activities.Ledger
+	Broker      activities.Broker
+	Runs        activities.Runs
+	Profiles    func(name string) (video.Profile, error) // "" = the configured active one
+	Report      func(w io.Writer, r video.Report) error
+	Thumb       func(jpeg []byte, width int) ([]byte, error)
+	Version     string // of this build, for reports
+
+	// Unsandboxed says that this worker decodes media without a sandbox, as its
+	// configuration wants; reports show it.
+	Unsandboxed bool
+	Scratch     string // directory for temporary files
+
+	others  activities.OtherBuilds
+	recipes sync.Map // key of the recipe, which begins with its tenant → video.Profile; recipes never change
+}
+
+// VideoRef names a video within a pinned recipe; most activities work on one.
+type VideoRef struct {
+	Tenant tenant.ID         `json:"tenant"`
+	Video  video.ID          `json:"video"`
+	Recipe video.Fingerprint `json:"recipe"`
+	Claim  int64             `json:"claim,omitempty"` // number of the claim of the run; 0 = none yet, or an earlier build's
+}
+
+// Owner is the tenant that the activity works for.
+func (in VideoRef) Owner() tenant.ID { return in.Tenant }
+
+// ResolveInput asks for a profile by name.
+type ResolveInput struct {
+	Tenant  tenant.ID `json:"tenant"`
+	Profile string    `json:"profile"`
+}
+
+// Owner is the tenant that the activity works for.
+func (in ResolveInput) Owner() tenant.ID { return in.Tenant }
+
+// Recipe is a profile that a run is pinned to: its fingerprint, under which the
+// whole of it is stored, and the parts that a workflow decides by.
+type Recipe struct {
+	Fingerprint   video.Fingerprint `json:"fingerprint"`
+	Profile       string            `json:"profile"`
+	ChunkFrames   int               `json:"chunk_frames"`
+	DescribeGPU   []string          `json:"describe_gpu"`
+	EmbedGPU      []string          `json:"embed_gpu"`
+	TranscribeGPU []string          `json:"transcribe_gpu,omitempty"`
+	GPUWait       time.Duration     `json:"gpu_wait"`
+	CostMicroUSD  int64             `json:"cost_micro_usd"` // of one frame: describe and embed
+	Preview       bool              `json:"preview"`
+	Describe      string            `json:"describe"` // model and revision, for people; empty = no captions
+	Embed         string            `json:"embed"`
+	Transcribe    string            `json:"transcribe,omitempty"` // empty = no transcript
+}
+
+// ResolveProfile pins a run to the profile as it is configured now.
+func (a *Activities) ResolveProfile(ctx context.Context, in ResolveInput) (Recipe, error) {
+	p, err := a.Profiles(in.Profile)
+	if err != nil {
+		return Recipe{}, err
+	}
+	if err := p.Check(); err != nil {
+		return Recipe{}, err
+	}
+	p = p.Pinned()
+	whole, err := json.Marshal(p)
+	if err != nil {
+		return Recipe{}, err
+	}
+	fingerprint := video.NewFingerprint("recipe", string(whole))
+	if err := activities.WriteJSON(ctx, a.Store, video.RecipeKey(in.Tenant, fingerprint), p); err != nil {
+		return Recipe{}, err
+	}
+	return Recipe{
+		Fingerprint: fingerprint, Profile: p.Name, ChunkFrames: p.ChunkFrames,
+		DescribeGPU: p.Describe.GPU, EmbedGPU: p.Embed.GPU, GPUWait: p.GPUWait,
+		CostMicroUSD: p.Describe.CostMicroUSD + p.Embed.CostMicroUSD,
+		Preview:      p.Describe.Preview || p.Embed.Preview,
+		Describe:     p.Describe.String(), Embed: p.Embed.String(),
+		TranscribeGPU: p.Transcribe.GPU, Transcribe: p.Transcribe.String(),
+	}, nil
+}
+
+// recipe reads a pinned profile, once a process.
+func (a *Activities) recipe(ctx context.Context, t tenant.ID, f video.Fingerprint) (video.Profile, error) {
+	key := video.RecipeKey(t, f)
+	if p, ok := a.recipes.Load(key); ok {
+		return p.(video.Profile), nil
+	}
+	var p video.Profile
+	if err := activities.ReadJSON(ctx, a.Store, key, &p); err != nil {
+		return p, err
+	}
+	a.recipes.Store(key, p)
+	return p, nil
+}
+
+// InspectInput names a video to look at.
+type InspectInput struct {
+	Tenant tenant.ID `json:"tenant"`
+	URI    string    `json:"uri"`
+	DryRun bool      `json:"dry_run,omitempty"` // write nothing
+}
+
+// Owner is the tenant that the activity works for.
+func (in InspectInput) Owner() tenant.ID { return in.Tenant }
+
+// Inspect reads a video once to learn its identity and what its container says.
+func (a *Activities) Inspect(ctx context.Context, in InspectInput) (video.Source, error) {
+	file, name, err := a.Sources.Open(ctx, in.Tenant, in.URI)
+	if err != nil {
+		return video.Source{}, err
+	}
+	defer file.Close()
+	media, err := a.Media.Probe(ctx, file)
+	if err != nil {
+		return video.Source{}, err
+	}
+	id, size, err := identify(ctx, file)
+	if err != nil {
+		return video.Source{}, fault.Disk("read video", name, err)
+	}
+	source := video.Source{Video: id, URI: in.URI, Name: name, Bytes: size, Media: media}
+	if in.DryRun {
+		return source, nil
+	}
+	a.Sources.Keep(in.Tenant, in.URI, id, file)
+	return source, activities.WriteJSON(ctx, a.Store, video.SourceKey(in.Tenant, id), source)
+}
+
+// identify hashes the whole file.
+func identify(ctx context.Context, file io.ReadSeeker) (video.ID, int64, error) {
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		return "", 0, err
+	}
+	h, buf, size := sha256.New(), make([]byte, 1<<20), int64(0)
+	for {
+		n, err := file.Read(buf)
+		h.Write(buf[:n])
+		size += int64(n)
+		if errors.Is(err, io.EOF) {
+			return video.ID(hex.EncodeToString(h.Sum(nil))), size, nil
+		}
+		if err != nil {
+			return "", size, err
+		}
+		if ctx.Err() != nil {
+			return "", size, ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,264 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/safetext"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// ListingPage is how many URIs a page of a listing holds.
+const ListingPage = 100
+
+// ListSourceInput asks for a listing of a library.
+type ListSourceInput struct {
+	Tenant    tenant.ID `json:"tenant"`
+	Source    string    `json:"source"`
+	Recursive bool      `json:"recursive,omitempty"`
+	MaxVideos int       `json:"max_videos,omitempty"` // 0 = all
+}
+
+// Owner is the tenant that the activity works for.
+func (in ListSourceInput) Owner() tenant.ID { return in.Tenant }
+
+// Listing names a stored listing: what the library held when the run began.
+type Listing struct {
+	Prefix  string `json:"prefix"`
+	Videos  int    `json:"videos"`
+	Skipped int    `json:"skipped"` // files that are no videos by their names
+}
+
+// listingPrefix is where a listing lies. It is made of tenant and run, and never
+// taken from a payload. What a workflow of an earlier build has scheduled has only
+// the prefix: that is taken apart, and made again.
+func listingPrefix(t tenant.ID, run, prefix string) (string, error) {
+	if t == "" {
+		t = activities.OwnerOf(prefix)
+		run, _ = video.ListingRun(t, prefix)
+	}
+	if t == "" || !video.IsRun(run) {
+		return "", fault.New(fault.Input, "find listing", prefix, "it is not the listing of a run")
+	}
+	return video.ListingPrefix(t, run), nil
+}
+
+// DropListingInput names a listing.
+type DropListingInput struct {
+	Tenant tenant.ID `json:"tenant"`
+	Run    string    `json:"run"`    // that listed the source
+	Prefix string    `json:"prefix"` // for workers of earlier builds
+}
+
+// Owner is the tenant that the activity works for.
+func (in DropListingInput) Owner() tenant.ID { return activities.OwnerOfPrefix(in.Tenant, in.Prefix) }
+
+// errEnough ends a listing that has found max_videos.
+var errEnough = errors.New("enough videos")
+
+// ListSource lists a library once and stores the pages, so that a run of days
+// neither holds a million names nor sees the library change under its cursor.
+func (a *Activities) ListSource(ctx context.Context, in ListSourceInput) (Listing, error) {
+	out := Listing{Prefix: video.ListingPrefix(in.Tenant, activity.GetInfo(ctx).WorkflowExecution.RunID)}
+	var page []string
+	flush := func() error {
+		key := video.ListingKey(out.Prefix, (out.Videos-1)/ListingPage)
+		err := activities.WriteJSON(ctx, a.Store, key, page)
+		page = page[:0]
+		return err
+	}
+	skipped, err := a.Sources.List(ctx, in.Tenant, in.Source, in.Recursive, func(uri string) error {
+		if in.MaxVideos > 0 && out.Videos == in.MaxVideos {
+			return errEnough
+		}
+		page = append(page, uri)
+		if out.Videos++; len(page) == ListingPage {
+			return flush()
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		// The run will not hear of what is listed so far.
+		_, dropErr := activities.DeletePrefix(context.WithoutCancel(ctx), a.Store, out.Prefix)
+		return Listing{}, errors.Join(err, dropErr)
+	}
+	out.Skipped = skipped
+	if len(page) > 0 {
+		return out, flush()
+	}
+	return out, nil
+}
+
+// ReadListingInput asks for one page.
+type ReadListingInput struct {
+	Tenant tenant.ID `json:"tenant"`
+	Run    string    `json:"run"`    // that listed the source
+	Prefix string    `json:"prefix"` // for workers of earlier builds
+	Page   int       `json:"page"`
+}
+
+// Owner is the tenant that the activity works for.
+func (in ReadListingInput) Owner() tenant.ID { return activities.OwnerOfPrefix(in.Tenant, in.Prefix) }
+
+// ReadListingResult holds its URIs.
+type ReadListingResult struct {
+	URIs []string `json:"uris"`
+}
+
+// ReadListing returns the URIs of a page.
+func (a *Activities) ReadListing(ctx context.Context, in ReadListingInput) (ReadListingResult, error) {
+	var out ReadListingResult
+	prefix, err := listingPrefix(in.Tenant, in.Run, in.Prefix)
+	if err != nil {
+		return out, err
+	}
+	return out, activities.ReadJSON(ctx, a.Store, video.ListingKey(prefix, in.Page), &out.URIs)
+}
+
+// DropListing removes a listing that is no longer needed.
+func (a *Activities) DropListing(ctx context.Context, in DropListingInput) error {
+	prefix, err := listingPrefix(in.Tenant, in.Run, in.Prefix)
+	if err != nil {
+		return err
+	}
+	_, err = activities.DeletePrefix(ctx, a.Store, prefix)
+	return err
+}
+
+// RunningInput names child workflows that a former run started.
+type RunningInput struct {
+	Tenant    tenant.ID `json:"tenant,omitempty"`
+	Workflows []string  `json:"workflows"`
+}
+
+// RunningResult holds those that are no longer open.
+type RunningResult struct {
+	Closed []string `json:"closed"`
+	Others []string `json:"others,omitempty"` // open, but no video of this library, or of another tenant
+}
+
+// Running finds children that ended without a word, as terminated ones do.
+func (a *Activities) Running(ctx context.Context, in RunningInput) (RunningResult, error) {
+	var out RunningResult
+	for _, id := range in.Workflows {
+		running, err := a.Runs.Running(ctx, id, "")
+		if err != nil {
+			return out, err
+		}
+		if !running {
+			out.Closed = append(out.Closed, id)
+			continue
+		}
+		switch owner, err := a.Runs.VideoTenant(ctx, id, activity.GetInfo(ctx).WorkflowExecution.ID); {
+		case err != nil:
+			return out, err
+		case in.Tenant != "" && owner != in.Tenant: // a library of an earlier build does not say its tenant
+			out.Others = append(out.Others, id)
+		}
+	}
+	return out, nil
+}
+
+// EstimateInput asks what an ingest would do.
+type EstimateInput struct {
+	ListSourceInput
+	Profile string `json:"profile"`
+}
+
+// EstimateResult is the answer.
+type EstimateResult struct {
+	Profile    string          `json:"profile"`
+	Videos     int             `json:"videos"`
+	Skipped    int             `json:"skipped"`
+	Bytes      int64           `json:"bytes"`
+	DurationMS int64           `json:"duration_ms"`
+	Frames     int             `json:"frames"`
+	CostUSD    float64         `json:"cost_usd"`
+	Seconds    float64         `json:"seconds"` // 0 = unknown: the model was never measured
+	Failed     int             `json:"failed"`
+	Failures   []video.Failure `json:"failures"` // the first MaxFailures
+}
+
+// MaxFailures is how many failures a result spells out.
+const MaxFailures = 50
+
+// Estimate looks at every video of a library and writes nothing.
+func (a *Activities) Estimate(ctx context.Context, in EstimateInput) (EstimateResult, error) {
+	p, err := a.Profiles(in.Profile)
+	if err != nil {
+		return EstimateResult{}, err
+	}
+	if err := p.Check(); err != nil {
+		return EstimateResult{}, err
+	}
+	out := EstimateResult{Profile: p.Name, Failures: []video.Failure{}}
+	out.Skipped, err = a.Sources.List(ctx, in.Tenant, in.Source, in.Recursive, func(uri string) error {
+		if in.MaxVideos > 0 && out.Videos == in.MaxVideos {
+			return errEnough
+		}
+		out.Videos++
+		source, err := a.Inspect(ctx, InspectInput{Tenant: in.Tenant, URI: uri, DryRun: true})
+		if err != nil {
+			return out.fail(uri, err)
+		}
+		out.Bytes += source.Bytes
+		out.DurationMS += source.Media.DurationMS
+		out.Frames += p.Sampling.EstimateFrames(source.Media)
+		return nil
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		return EstimateResult{}, err
+	}
+	out.CostUSD = float64(int64(out.Frames)*(p.Describe.CostMicroUSD+p.Embed.CostMicroUSD)) / 1e6
+	slowest, limits := p.Describe, activities.Limits(a.Describer)
+	if p.Describe.Model == "" {
+		slowest, limits = p.Embed, a.Embedder
+	}
+	latency, err := a.Ledger.Latency(ctx, slowest.Model)
+	if err != nil {
+		return EstimateResult{}, err
+	}
+	out.Seconds = (time.Duration(out.Frames) * latency).Seconds() / float64(max(limits.Limit(slowest.Model), 1))
+	return out, nil
+}
+
+// fail counts a video that could not be looked at; only what concerns the
+// video is its failure, anything else ends the estimate.
+func (r *EstimateResult) fail(uri string, err error) error {
+	class := fault.ClassOf(err)
+	if class != fault.Input {
+		return err
+	}
+	if r.Failed++; len(r.Failures) < MaxFailures {
+		r.Failures = append(r.Failures, video.Failure{
+			URI: uri, Stage: "inspect", Class: string(class), Reason: safetext.Line(err.Error(), safetext.MaxReason),
+		})
+	}
+	return nil
+}
+
+// SpendInput names a job.
+type SpendInput struct {
+	Tenant tenant.ID `json:"tenant"`
+	Job    string    `json:"job"`
+	// Workflow asks for the cost of one workflow in the job only.
+	Workflow string `json:"workflow,omitempty"`
+}
+
+// Owner is the tenant that the activity works for.
+func (in SpendInput) Owner() tenant.ID { return in.Tenant }
+
+// Spend sums up what a job has cost.
+func (a *Activities) Spend(ctx context.Context, in SpendInput) (video.Spend, error) {
+	if in.Workflow != "" {
+		micro, err := a.Ledger.Spent(ctx, in.Tenant, in.Job, in.Workflow)
+		return video.Spend{CostMicroUSD: micro}, err
+	}
+	return a.Ledger.Job(ctx, in.Tenant, in.Job)
+}

@@ -1,0 +1,236 @@
+package ingest
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/internal/blob"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/video"
+)
+
+const clip = "what the clip holds"
+
+// builds are workers of several builds that share a store.
+type builds struct {
+	t     *testing.T
+	store blob.Store
+	file  string
+	run   *Activities
+	ref   VideoRef
+}
+
+// newBuilds pins a run to a recipe.
+func newBuilds(t *testing.T, p video.Profile) *builds {
+	t.Helper()
+	dir := t.TempDir()
+	store, err := blob.Open(t.Context(), "file://"+filepath.Join(dir, "store"))
+	require.NoError(t, err)
+	b := &builds{t: t, store: store, file: filepath.Join(dir, "clip.mp4")}
+	require.NoError(t, os.WriteFile(b.file, []byte(clip), 0o600))
+	sum := sha256.Sum256([]byte(clip))
+	b.ref = VideoRef{Tenant: "default", Video: video.ID(hex.EncodeToString(sum[:])), Recipe: "pinned"}
+	require.NoError(t, activities.WriteJSON(t.Context(), store, video.RecipeKey("default", "pinned"), p))
+	b.run = &Activities{Store: store, Sources: b, Media: stills{by: "here"}, Runs: b, Scratch: dir}
+	return b
+}
+
+func (b *builds) List(context.Context, tenant.ID, string, bool, func(string) error) (int, error) {
+	return 0, errors.ErrUnsupported
+}
+func (b *builds) Keep(tenant.ID, string, video.ID, *os.File) {}
+func (b *builds) Open(context.Context, tenant.ID, string) (*os.File, string, error) {
+	file, err := os.Open(b.file)
+	return file, "clip.mp4", err
+}
+
+func (b *builds) Reopen(ctx context.Context, t tenant.ID, uri string, _ video.ID) (*os.File, string, error) {
+	return b.Open(ctx, t, uri)
+}
+func (b *builds) VideoTenant(context.Context, string, string) (tenant.ID, error) { return "", nil }
+func (b *builds) Running(context.Context, string, string) (bool, error)          { return true, nil }
+func (b *builds) Signal(context.Context, string, string, string, any) error      { return nil }
+
+// stills is an extractor that yields a frame each second and leaves its name on them.
+type stills struct{ by string }
+
+const seconds = 10
+
+func (stills) Probe(context.Context, *os.File) (video.Media, error) { return video.Media{}, nil }
+
+func (s stills) Extract(_ context.Context, _ *os.File, _ string, _ video.Sampling, emit func(video.Picture) error, _ func(int64)) (video.Extraction, error) {
+	for i := range int64(seconds) {
+		jpeg := fmt.Appendf(nil, "%s %d", s.by, i)
+		sum := sha256.Sum256(jpeg)
+		err := emit(video.Picture{JPEG: jpeg, Frame: video.Frame{
+			PTSMS: 1000 * i, StartMS: 1000 * i, EndMS: 1000 * (i + 1), SHA256: hex.EncodeToString(sum[:]),
+		}})
+		if err != nil {
+			return video.Extraction{}, err
+		}
+	}
+	return video.Extraction{DurationMS: 1000 * seconds}, nil
+}
+
+// extract runs the activity as a workflow does, with its retries; before is told
+// of each attempt. The clock of the test's environment does not wait.
+func (b *builds) extract(force bool, before func(attempt int)) (out video.Extraction, attempts int) {
+	b.t.Helper()
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestWorkflowEnvironment()
+	env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{&activities.Errors{}}})
+	env.RegisterActivity(b.run.Extract)
+	env.SetOnActivityStartedListener(func(*activity.Info, context.Context, converter.EncodedValues) {
+		attempts++
+		before(attempts)
+	})
+	env.ExecuteWorkflow(func(ctx workflow.Context) (out video.Extraction, err error) {
+		ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+			StartToCloseTimeout: time.Hour, RetryPolicy: &temporal.RetryPolicy{InitialInterval: time.Second, MaximumAttempts: 100}, // 0 means 10 here
+		})
+		in := ExtractInput{VideoRef: b.ref, URI: "clip.mp4", Force: force}
+		err = workflow.ExecuteActivity(ctx, b.run.Extract, in).Get(ctx, &out)
+		return out, err
+	})
+	require.NoError(b.t, env.GetWorkflowError())
+	require.NoError(b.t, env.GetWorkflowResult(&out))
+	return out, attempts
+}
+
+func calm(int) {}
+
+// frames reads what is stored under a prefix: which build made each frame.
+func (b *builds) frames(prefix string, chunks int) (made []string) {
+	b.t.Helper()
+	for i := range chunks {
+		var c video.Chunk
+		require.NoError(b.t, activities.ReadJSON(b.t.Context(), b.store, video.ChunkKey(prefix, i), &c))
+		require.Equal(b.t, i, c.Index)
+		for _, f := range c.Frames {
+			jpeg, err := activities.ReadAll(b.t.Context(), b.store, video.FrameKey(prefix, f))
+			require.NoError(b.t, err)
+			made = append(made, string(jpeg))
+		}
+	}
+	return made
+}
+
+// begunElsewhere is a run of a build with another extractor, which left so many
+// chunks of three frames.
+func begunElsewhere(t *testing.T, chunks int) (b *builds, prefix string) {
+	t.Helper()
+	p := video.LocalPreview()
+	p.ChunkFrames, p.Extractor = 3, "other"
+	b = newBuilds(t, p)
+	prefix = video.FramesPrefix("default", b.ref.Video, p.ExtractFingerprint(b.ref.Video))
+	there := stills{by: "there"}
+	c := &chunker{a: b.run, ctx: t.Context(), prefix: prefix, size: 3, after: -1, stillsTo: -1, signaled: time.Now().Add(time.Hour)}
+	c.fresh()
+	_, err := there.Extract(t.Context(), nil, "", video.Sampling{}, func(p video.Picture) error {
+		if c.index == chunks {
+			return nil
+		}
+		return c.add(p)
+	}, nil)
+	require.NoError(t, err)
+	return b, prefix
+}
+
+// TestExtractedByAnotherBuild: what a build with another extractor has finished is
+// found and used, also by force: this build could not make it again.
+func TestExtractedByAnotherBuild(t *testing.T) {
+	t.Parallel()
+	b, prefix := begunElsewhere(t, 3)
+	done := video.Extraction{Frames: 9, Chunks: 3}
+	require.NoError(t, activities.WriteManifest(t.Context(), b.store, video.ExtractionKey(prefix), done))
+	for _, force := range []bool{false, true} {
+		out, attempts := b.extract(force, calm)
+		require.Equal(t, done, out)
+		require.Equal(t, 1, attempts)
+	}
+	_, chunk, at, err := b.run.chunk(t.Context(), ChunkInput{VideoRef: b.ref, Chunk: 1})
+	require.NoError(t, err)
+	require.Equal(t, prefix, at)
+	require.EqualValues(t, 3000, chunk.Frames[0].PTSMS)
+}
+
+// TestExtractionGoesBack: while there are workers of the build that began a run,
+// one of them takes its extraction.
+func TestExtractionGoesBack(t *testing.T) {
+	t.Parallel()
+	b, prefix := begunElsewhere(t, 3)
+	done := video.Extraction{Frames: 10, Chunks: 4}
+	out, attempts := b.extract(false, func(attempt int) {
+		if attempt == 3 {
+			require.NoError(t, activities.WriteManifest(t.Context(), b.store, video.ExtractionKey(prefix), done))
+		}
+	})
+	require.Equal(t, done, out)
+	require.Equal(t, 3, attempts)
+	require.NotContains(t, b.frames(prefix, 3), "here 0")
+}
+
+// TestExtractionIsFinishedByAnotherBuild: after an upgrade nobody is left that has
+// the extractor of the run. The chunks that it stored stay, whoever describes them
+// now, and the rest comes from this build.
+func TestExtractionIsFinishedByAnotherBuild(t *testing.T) {
+	t.Parallel()
+	for _, chunks := range []int{0, 2} {
+		b, prefix := begunElsewhere(t, chunks)
+		out, attempts := b.extract(false, calm)
+		require.Equal(t, activities.HandBacks+1, attempts)
+		require.Equal(t, 10, out.Frames)
+		require.Equal(t, 4, out.Chunks)
+		require.Empty(t, out.FinishedBy, "a run is not told, since a former build would refuse to go on with it")
+		var stored video.Extraction
+		require.NoError(t, activities.ReadJSON(t.Context(), b.store, video.ExtractionKey(prefix), &stored))
+		require.Equal(t, "3", stored.FinishedBy)
+		var want []string
+		bytes := 0
+		for i := range seconds {
+			by := "here"
+			if i < 3*chunks {
+				by = "there"
+			}
+			want = append(want, fmt.Sprintf("%s %d", by, i))
+			bytes += len(want[i])
+		}
+		require.Equal(t, want, b.frames(prefix, out.Chunks))
+		require.EqualValues(t, bytes, out.FrameBytes)
+	}
+}
+
+// TestExtractionIsPinned: a run of this build, or of one that pinned nothing, is
+// extracted at once.
+func TestExtractionIsPinned(t *testing.T) {
+	t.Parallel()
+	p := video.LocalPreview()
+	p.ChunkFrames = 3
+	b := newBuilds(t, p)
+	out, attempts := b.extract(false, calm)
+	require.Equal(t, 1, attempts)
+	require.Equal(t, video.Extraction{Frames: 10, Chunks: 4, DurationMS: 10_000, FrameBytes: 60}, out)
+	resolved := &Activities{Store: b.store, Profiles: func(string) (video.Profile, error) { return p, nil }}
+	recipe, err := resolved.ResolveProfile(t.Context(), ResolveInput{Tenant: "default"})
+	require.NoError(t, err)
+	var stored video.Profile
+	require.NoError(t, activities.ReadJSON(t.Context(), b.store, video.RecipeKey("default", recipe.Fingerprint), &stored))
+	require.Equal(t, p.Pinned(), stored)
+}

@@ -1,0 +1,118 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/object"
+	"github.com/cogniverse/cogflow/safetext"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// A model may refuse a frame or a piece of sound: its content filter does, it
+// cannot read that one, or it is billed again and again without a usable answer. Such a frame is left out and reported instead of failing the
+// video, as long as it is one of few. When many are refused it is the model or
+// the profile that is wrong, and the stage fails with the first reason.
+const refusedAtMost = 10 // percent of a chunk, but one frame if there are others
+
+// refusals gathers the frames of a chunk, or the pieces of sound of a video, that
+// a model refuses.
+type refusals struct {
+	mu      sync.Mutex
+	reasons map[string]string // by presentation timestamp in milliseconds
+	first   error
+}
+
+// take returns nil for an error that concerns one frame only.
+func (r *refusals) take(noun string, f video.Frame, err error) error {
+	if fault.ClassOf(err) != fault.Input {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.first == nil {
+		r.first = fmt.Errorf("%s at %d ms: %w", noun, f.PTSMS, err)
+	}
+	if r.reasons == nil {
+		r.reasons = map[string]string{}
+	}
+	r.reasons[strconv.FormatInt(f.PTSMS, 10)] = safetext.Line(err.Error(), safetext.MaxReason)
+	return nil
+}
+
+// refusable is how many of so many frames may be refused.
+func refusable(frames int) int { return max(1, frames*refusedAtMost/100) }
+
+// settle records the refused frames of a chunk, or fails if they are too many.
+func (r *refusals) settle(ctx context.Context, s activities.Store, key string, frames int) error {
+	refused := len(r.reasons)
+	switch {
+	case refused == 0:
+		return ignoreMissing(s.Delete(ctx, key)) // of a former attempt
+	case refused == frames || refused > refusable(frames):
+		return r.first
+	}
+	return activities.WriteJSON(ctx, s, key, r.reasons)
+}
+
+// refused reads which frames of a chunk were left out by a stage.
+func (a *Activities) refused(ctx context.Context, key string) (map[string]string, error) {
+	var out map[string]string
+	err := activities.ReadJSON(ctx, a.Store, key, &out)
+	if activities.Absent(err) {
+		return nil, nil
+	}
+	return out, err
+}
+
+// kept drops the frames of a chunk that get no document: those without a vector,
+// and those without a caption where the caption is what is embedded.
+func (a *Activities) kept(ctx context.Context, p video.Profile, prefix string, chunk video.Chunk) (_ video.Chunk, err error) {
+	for _, kind := range leftOutBy(p) {
+		if chunk, err = a.without(ctx, p.RefusedKey(prefix, kind, chunk.Index), chunk); err != nil {
+			return chunk, err
+		}
+	}
+	return chunk, nil
+}
+
+// leftOutBy lists the kinds of calls whose refusals leave a frame without a document.
+func leftOutBy(p video.Profile) []string {
+	if p.Embed.Of == video.OfCaption {
+		return []string{video.KindDescribe, video.OfTexts}
+	}
+	return []string{video.KindEmbed}
+}
+
+// without drops the frames of a chunk whose refusal is recorded under a key.
+func (a *Activities) without(ctx context.Context, key string, chunk video.Chunk) (video.Chunk, error) {
+	refused, err := a.refused(ctx, key)
+	if err != nil || len(refused) == 0 {
+		return chunk, err
+	}
+	chunk.Frames = slices.DeleteFunc(slices.Clone(chunk.Frames), func(f video.Frame) bool {
+		_, out := refused[strconv.FormatInt(f.PTSMS, 10)]
+		return out
+	})
+	return chunk, nil
+}
+
+// lost counts the frames of a video that got no document.
+func (a *Activities) lost(ctx context.Context, p video.Profile, prefix string) (n int, err error) {
+	for _, kind := range leftOutBy(p) {
+		err = a.Store.List(ctx, p.RefusedPrefix(prefix, kind), func(o object.Info) error {
+			refused, err := a.refused(ctx, o.Key)
+			n += len(refused)
+			return err
+		})
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}

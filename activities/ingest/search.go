@@ -1,0 +1,105 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// EmbedQueryInput asks for the embedding of a search query.
+type EmbedQueryInput struct {
+	Tenant tenant.ID         `json:"tenant"`
+	Recipe video.Fingerprint `json:"recipe"`
+	Query  string            `json:"query"`
+	// LimitMicroUSD is the budget of the search; 0 = none.
+	LimitMicroUSD int64 `json:"limit_micro_usd,omitempty"`
+}
+
+// Owner is the tenant that the activity works for.
+func (in EmbedQueryInput) Owner() tenant.ID { return in.Tenant }
+
+// EmbedQueryResult names the stored embedding.
+type EmbedQueryResult struct {
+	Cached bool `json:"cached"`
+}
+
+// EmbedQuery makes sure that the embedding of a query is stored.
+func (a *Activities) EmbedQuery(ctx context.Context, in EmbedQueryInput) (EmbedQueryResult, error) {
+	p, err := a.recipe(ctx, in.Tenant, in.Recipe)
+	if err != nil {
+		return EmbedQueryResult{}, err
+	}
+	fingerprint := p.QueryFingerprint(in.Query)
+	_, err = a.embedding(ctx, in.Tenant, fingerprint)
+	if err == nil || !activities.Absent(err) {
+		return EmbedQueryResult{Cached: err == nil}, err
+	}
+	if activities.Stopping(ctx) {
+		return EmbedQueryResult{}, activities.ErrStopping
+	}
+	key := video.EmbeddingKey(in.Tenant, fingerprint)
+	ask := func(ctx context.Context) (video.PaidAnswer, error) {
+		vectors, err := a.vectors(ctx, p.Embed, true, []string{in.Query})
+		return video.PaidAnswer{
+			CostMicroUSD: p.Embed.CostMicroUSD,
+			Store:        func(ctx context.Context) error { return a.storeEmbedding(ctx, key, vectors[0]) },
+		}, err
+	}
+	if p.Embed.Preview { // costs nothing
+		answer, err := ask(ctx)
+		if err != nil {
+			return EmbedQueryResult{}, err
+		}
+		return EmbedQueryResult{}, answer.Store(ctx)
+	}
+	run := ChunkInput{
+		VideoRef: VideoRef{Tenant: in.Tenant}, Job: activity.GetInfo(ctx).WorkflowExecution.RunID, LimitMicroUSD: in.LimitMicroUSD,
+	}
+	_, err = a.modelStage(run, video.KindEmbed, p.Embed, a.Embedder).Answered(ctx, activities.Question{
+		Fingerprint: fingerprint, Key: key, Cost: p.Embed.CostMicroUSD, Unpriced: p.Embed.Unpriced,
+		Prepare: func(context.Context) (video.Ask, error) { return ask, nil },
+	})
+	return EmbedQueryResult{}, err
+}
+
+// SearchInput asks for the best documents.
+type SearchInput struct {
+	Tenant tenant.ID         `json:"tenant"`
+	Recipe video.Fingerprint `json:"recipe"`
+	Query  string            `json:"query"`
+	Rank   video.Rank        `json:"rank"`
+	Limit  int               `json:"limit"`
+}
+
+// Owner is the tenant that the activity works for.
+func (in SearchInput) Owner() tenant.ID { return in.Tenant }
+
+// SearchResult holds them, best first.
+type SearchResult struct {
+	Hits []video.Hit `json:"hits"`
+}
+
+// Search looks a query up in the index.
+func (a *Activities) Search(ctx context.Context, in SearchInput) (SearchResult, error) {
+	p, err := a.recipe(ctx, in.Tenant, in.Recipe)
+	if err != nil {
+		return SearchResult{}, err
+	}
+	q := video.Query{Tenant: in.Tenant, Profile: p.Name, Text: in.Query, Multi: p.Embed.Multi, Limit: in.Limit, Rank: in.Rank}
+	if in.Rank != video.RankBM25 {
+		q.Embedding, err = a.embedding(ctx, in.Tenant, p.QueryFingerprint(in.Query))
+		if err != nil {
+			return SearchResult{}, errors.Join(errors.New("read the query's embedding"), err)
+		}
+	}
+	hits, err := a.Index.Search(ctx, q)
+	if hits == nil {
+		hits = []video.Hit{}
+	}
+	return SearchResult{Hits: hits}, err
+}

@@ -1,0 +1,108 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// TranscribeInput names a video whose sound is to be written down.
+type TranscribeInput struct {
+	VideoRef
+	Job           string `json:"job"`
+	LimitMicroUSD int64  `json:"limit_micro_usd,omitempty"`
+}
+
+// Transcribe writes down what is said in a video, piece by piece; each is
+// stored before the next step relies on it. Frames in the result counts pieces,
+// and Refused those that the model refuses: what is said there is left out.
+func (a *Activities) Transcribe(ctx context.Context, in TranscribeInput) (ChunkResult, error) {
+	p, err := a.recipe(ctx, in.Tenant, in.Recipe)
+	if err != nil {
+		return ChunkResult{}, err
+	}
+	prefix := video.FramesPrefix(in.Tenant, in.Video, p.ExtractFingerprint(in.Video))
+	var x video.Extraction
+	if err := activities.ReadJSON(ctx, a.Store, video.ExtractionKey(prefix), &x); err != nil {
+		return ChunkResult{}, err
+	}
+	pieces := make([]video.Frame, x.AudioPieces)
+	for i := range pieces {
+		pieces[i].PTSMS = int64(i) * x.PieceMS()
+	}
+	asked := ChunkInput{VideoRef: in.VideoRef, Job: in.Job, LimitMicroUSD: in.LimitMicroUSD}
+	m := a.modelStage(asked, video.KindTranscribe, p.Transcribe, a.Transcriber)
+	var refused refusals
+	out, err := askAll(ctx, m, pieces, &refused, func(f video.Frame) activities.Question {
+		piece := int(f.PTSMS / x.PieceMS())
+		fingerprint := p.TranscriptFingerprint(in.Video, piece)
+		key := video.TranscriptKey(in.Tenant, fingerprint)
+		return activities.Question{
+			Fingerprint: fingerprint,
+			Key:         key,
+			Cost:        p.Transcribe.CostMicroUSD,
+			Unpriced:    p.Transcribe.Unpriced,
+			Prepare: func(ctx context.Context) (video.Ask, error) {
+				flac, err := activities.ReadAll(ctx, a.Store, video.AudioKey(prefix, piece))
+				return func(ctx context.Context) (video.PaidAnswer, error) {
+					said, err := a.Transcriber.Transcribe(ctx, video.TranscribeRequest{Stage: p.Transcribe, FLAC: flac})
+					return video.PaidAnswer{
+						CostMicroUSD: said.CostMicroUSD,
+						Store:        func(ctx context.Context) error { return activities.WriteJSON(ctx, a.Store, key, said) },
+					}, err
+				}, err
+			},
+		}
+	})
+	if err == nil {
+		err = a.spent(ctx, asked, &out)
+	}
+	if err != nil {
+		return out, err
+	}
+	out.Refused = len(refused.reasons)
+	return out, refused.settle(ctx, a.Store, p.RefusedKey(prefix, video.KindTranscribe, 0), len(pieces))
+}
+
+// speech reads what is said in a range of a video, times counted from its start.
+func (a *Activities) speech(ctx context.Context, t tenant.ID, p video.Profile, v video.ID, x video.Extraction, startMS, endMS int64) ([]video.Segment, error) {
+	var out []video.Segment
+	long := x.PieceMS()
+	prefix := video.FramesPrefix(t, v, p.ExtractFingerprint(v))
+	refused, err := a.refused(ctx, p.RefusedKey(prefix, video.KindTranscribe, 0))
+	if err != nil {
+		return nil, err
+	}
+	first, last := int(startMS/long), int(max(endMS-1, startMS)/long)
+	for piece := first; piece <= last && piece < x.AudioPieces; piece++ {
+		if _, silent := refused[strconv.FormatInt(int64(piece)*long, 10)]; silent {
+			continue
+		}
+		var said video.Transcript
+		if err := activities.ReadJSON(ctx, a.Store, video.TranscriptKey(t, p.TranscriptFingerprint(v, piece)), &said); err != nil {
+			return nil, fmt.Errorf("transcript of piece %d: %w", piece, err)
+		}
+		offset := int64(piece) * long
+		for _, s := range said.Segments {
+			out = append(out, video.Segment{StartMS: s.StartMS + offset, EndMS: s.EndMS + offset, Text: s.Text})
+		}
+	}
+	return out, nil
+}
+
+// said joins the segments that a frame's range overlaps: each document holds
+// what is said while it is seen, not the speech of the whole video.
+func said(speech []video.Segment, f video.Frame) string {
+	var texts []string
+	for _, s := range speech {
+		if s.StartMS < max(f.EndMS, f.StartMS+1) && s.EndMS > f.StartMS {
+			texts = append(texts, strings.TrimSpace(s.Text))
+		}
+	}
+	return strings.Join(texts, " ")
+}

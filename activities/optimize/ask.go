@@ -1,0 +1,277 @@
+package optimize
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"path"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/object"
+	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/mipro"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// KindComplete is how the ledger calls what language models answer.
+const KindComplete = "complete"
+
+// stage is a part of an optimization that says which answers it needs.
+type stage interface {
+	Calls() []mipro.Call
+	Take(id string, answer mipro.Answer) error
+}
+
+// Spender says who pays for the answers of an activity.
+type Spender struct {
+	Tenant        tenant.ID `json:"tenant"`
+	Job           string    `json:"job"`    // of the optimization
+	Ledger        string    `json:"ledger"` // job that the ledger counts by
+	LimitMicroUSD int64     `json:"limit_micro_usd,omitempty"`
+}
+
+// Owner is the tenant that the activity works for.
+func (in Spender) Owner() tenant.ID { return in.Tenant }
+
+// Asked counts what an activity has asked for.
+type Asked struct {
+	Answers      int   `json:"answers"` // taken, stored ones included
+	Calls        int   `json:"calls"`   // made
+	CostMicroUSD int64 `json:"cost_micro_usd"`
+	// Spend is what the ledger says of the whole run by now, calls of former
+	// attempts and those that failed included; nil: it was not asked.
+	Spend *video.Spend `json:"spend,omitempty"`
+}
+
+// stageRunner has the questions of a stage answered, as many at once as the models take.
+type stageRunner struct {
+	a   *Activities
+	o   *optimization
+	who Spender
+
+	tickets map[string]int64                                   // by row
+	givenUp func(ctx context.Context) (map[string]bool, error) // by fingerprint, as it was at the start
+
+	answers, calls, cost atomic.Int64
+}
+
+func (a *Activities) runner(o *optimization, s Spender) *stageRunner {
+	c := &stageRunner{a: a, o: o, who: s, tickets: map[string]int64{}}
+	c.givenUp = c.readGivenUp()
+	return c
+}
+
+func (c *stageRunner) asked() Asked {
+	return Asked{Answers: int(c.answers.Load()), Calls: int(c.calls.Load()), CostMicroUSD: c.cost.Load()}
+}
+
+// total is what the activity asked for, and what the run has spent by now.
+func (c *stageRunner) total(ctx context.Context) (Asked, error) {
+	spend, err := c.a.Ledger.Job(ctx, c.who.Tenant, c.who.Ledger)
+	out := c.asked()
+	out.Spend = &spend
+	return out, err
+}
+
+// answered is one answer on its way back to its stage.
+type answered struct {
+	id     string
+	answer mipro.Answer
+	err    error
+}
+
+// play answers what the stage needs until it needs nothing more, or enough says
+// so. Answers that are stored cost nothing, so a stage that is begun again comes
+// quickly to where it was.
+func (c *stageRunner) play(ctx context.Context, s stage, enough func() bool) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	back := make(chan answered)
+	open := map[string]bool{}
+	var failed error
+	for {
+		if failed == nil && !enough() {
+			for _, call := range s.Calls() {
+				if !open[call.ID] {
+					open[call.ID] = true
+					ticket := c.ticket(call)
+					go func() {
+						answer, err := c.answer(ctx, call, ticket)
+						back <- answered{call.ID, answer, err}
+					}()
+				}
+			}
+		}
+		if len(open) == 0 {
+			return failed
+		}
+		one := <-back
+		delete(open, one.id)
+		switch {
+		case failed != nil:
+		case one.err != nil:
+			// Nothing new is begun, but what is asked may be answered: it is paid for.
+			failed = one.err
+		default:
+			failed = s.Take(one.id, one.answer)
+		}
+	}
+}
+
+// ticket has calls made in the order in which a stage lists them. All of a row have
+// one: its second comes before the first of a row that began later.
+func (c *stageRunner) ticket(call mipro.Call) int64 {
+	row, _, _ := strings.Cut(call.ID, "#")
+	if _, ok := c.tickets[row]; !ok {
+		c.tickets[row] = c.a.Broker.Ticket()
+	}
+	return c.tickets[row]
+}
+
+// answer asks one question, unless its answer is stored.
+func (c *stageRunner) answer(ctx context.Context, call mipro.Call, ticket int64) (mipro.Answer, error) {
+	if call.Role == mipro.Command {
+		return c.command(ctx, call)
+	}
+	model := c.o.Cast.of(call.Role)
+	completion := model.Completion(*call.Request, call.Temperature, call.Rollout)
+	fingerprint := completion.Fingerprint()
+	if givenUp, err := c.givenUp(ctx); err != nil || givenUp[string(fingerprint)] {
+		c.answers.Add(1)
+		return mipro.Answer{}, err
+	}
+	key := string(c.who.Tenant) + "/lm/" + string(fingerprint) + ".json"
+	worst, priced := c.completionCost(model, completion)
+	m := &activities.ModelStage{
+		Store: c.a.Store, Broker: c.a.Broker, Payer: activities.Payer{Tenant: c.who.Tenant, Job: c.who.Ledger, LimitMicroUSD: c.who.LimitMicroUSD},
+		Kind: KindComplete, Stage: video.Stage{Model: model.Name, Revision: model.Revision}, Limits: c.a.LM, Ticket: ticket,
+	}
+	answerOf := func(answer prompt.CompletionAnswer) func(context.Context) error {
+		return func(ctx context.Context) error { return activities.WriteJSON(ctx, c.a.Store, key, answer) }
+	}
+	paid, err := m.Answered(ctx, activities.Question{
+		Fingerprint: fingerprint, Key: key, Cost: worst, Unpriced: !priced,
+		Prepare: func(context.Context) (video.Ask, error) {
+			return func(ctx context.Context) (video.PaidAnswer, error) {
+				answer, err := c.a.LM.Complete(ctx, completion)
+				if errors.Is(err, prompt.ErrTooLong) {
+					// A candidate whose demos do not fit is a bad candidate, not a bad
+					// run: it has no answer that could be read.
+					answer, err = prompt.CompletionAnswer{Reason: err.Error(), CostMicroUSD: money.ChargeOf(err, worst)}, nil
+				}
+				return video.PaidAnswer{CostMicroUSD: answer.CostMicroUSD, Store: answerOf(answer)}, err
+			}, nil
+		},
+	})
+	if errors.Is(err, money.ErrGivenUp) {
+		// The same holds of a model that has nothing to say, or nothing that can be
+		// read, however often it is asked. What was paid is in the ledger.
+		return mipro.Answer{}, c.giveUp(ctx, fingerprint, err)
+	}
+	if err != nil {
+		return mipro.Answer{}, err
+	}
+	var stored prompt.CompletionAnswer
+	if err := activities.ReadJSON(ctx, c.a.Store, key, &stored); err != nil {
+		return mipro.Answer{}, err
+	}
+	c.answers.Add(1)
+	if paid.Called {
+		c.calls.Add(1)
+	}
+	c.cost.Add(paid.CostMicroUSD)
+	return mipro.Answer{Text: stored.Text}, nil
+}
+
+// completionCost is the most that a completion can be charged: by the prices of
+// this worker, which are those that it is charged by, or else by those that the
+// plan was made with.
+func (c *stageRunner) completionCost(m prompt.Model, asked prompt.Completion) (microUSD int64, priced bool) {
+	if l, ok := c.a.LM.(CompletionReserver); ok {
+		if most, priced := l.Reserve(asked); priced {
+			return most, true
+		}
+	}
+	if m.Price == nil {
+		return 0, false
+	}
+	return asked.Reserved(*m.Price), true
+}
+
+// givenUpPrefix is where a run keeps what it has given up. It is no answer: the
+// endpoint may have been out of order, and other runs ask for themselves.
+func (c *stageRunner) givenUpPrefix() string {
+	return prefixOf(c.who.Tenant, c.who.Job) + "given-up/" + string(video.NewFingerprint("run", c.who.Ledger)[:16]) + "/"
+}
+
+// giveUp has the question score nothing in this run, also when a stage is begun
+// again after another run has had an answer.
+func (c *stageRunner) giveUp(ctx context.Context, f video.Fingerprint, why error) error {
+	c.answers.Add(1)
+	return activities.WriteJSON(ctx, c.a.Store, c.givenUpPrefix()+string(f), why.Error())
+}
+
+// readGivenUp lists what was given up before this activity, once.
+func (c *stageRunner) readGivenUp() func(ctx context.Context) (map[string]bool, error) {
+	var mu sync.Mutex
+	var known map[string]bool
+	return func(ctx context.Context) (map[string]bool, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if known != nil {
+			return known, nil
+		}
+		found := map[string]bool{}
+		err := c.a.Store.List(ctx, c.givenUpPrefix(), func(o object.Info) error {
+			found[path.Base(o.Key)] = true
+			return nil
+		})
+		if err == nil {
+			known = found
+		}
+		return found, err
+	}
+}
+
+// command scores by a configured command. Its score is stored as well: a command
+// may cost time, and need not say the same twice.
+func (c *stageRunner) command(ctx context.Context, call mipro.Call) (mipro.Answer, error) {
+	asked, err := json.Marshal([]any{call.Command, call.Example, call.Outputs})
+	if err != nil {
+		return mipro.Answer{}, fault.Wrap(fault.Input, "ask metric", call.Command, err)
+	}
+	key := string(c.who.Tenant) + "/lm/" + string(video.NewFingerprint("metric", string(asked))) + ".json"
+	var stored mipro.Answer
+	if err := activities.ReadJSON(ctx, c.a.Store, key, &stored); err == nil || !activities.Absent(err) {
+		return stored, err
+	}
+	if stored.Score, err = c.a.Judges.Score(ctx, call.Command, call.Example, call.Outputs); err != nil {
+		return mipro.Answer{}, err
+	}
+	text, err := json.Marshal(stored)
+	if err == nil {
+		_, err = c.a.Store.Put(ctx, key, bytes.NewReader(text))
+	}
+	return stored, err
+}
+
+// of is the model that plays a role.
+func (c Cast) of(role mipro.Role) prompt.Model {
+	switch role {
+	case mipro.Teacher:
+		return c.Teacher
+	case mipro.Proposer:
+		return c.Proposer
+	case mipro.Judge:
+		return c.Judge
+	default:
+		return c.Student
+	}
+}

@@ -1,0 +1,295 @@
+// Package optimize holds the activities of prompt optimization. It decides nothing
+// about the search: package mipro does, and says which answers it needs.
+package optimize
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/metric"
+	"github.com/cogniverse/cogflow/prompt/mipro"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// LM asks language models. What a model writes is its answer, whatever it is;
+// what a server or the network did is a fault, and never a score.
+type LM interface {
+	activities.Limits
+	Complete(ctx context.Context, c prompt.Completion) (prompt.CompletionAnswer, error)
+}
+
+// CompletionReserver is an LM that knows prices.
+type CompletionReserver interface {
+	// Reserve is the most that a completion is charged, in micro-USD; priced false =
+	// that is not known.
+	Reserve(c prompt.Completion) (microUSD int64, priced bool)
+}
+
+// Judges runs the metric commands that a worker's configuration names.
+type Judges interface {
+	Score(ctx context.Context, command string, example, outputs *prompt.Object) (float64, error)
+	// Check says why a command cannot be asked; nil = it can.
+	Check(command string) error
+}
+
+// Cast are the models of an optimization, as this worker is configured.
+type Cast struct {
+	Student  prompt.Model `json:"student"`
+	Teacher  prompt.Model `json:"teacher"`
+	Proposer prompt.Model `json:"proposer"`
+	Judge    prompt.Model `json:"judge"`
+}
+
+// Activities holds what the activities of prompt optimization work with.
+type Activities struct {
+	Store       activities.Store
+	Documents   activities.Documents
+	Ledger      activities.Ledger
+	Broker      activities.Broker
+	Runs        activities.Runs
+	LM          LM
+	Judges      Judges
+	Cast        func() (Cast, error)
+	Usable      func(model string) error // why this worker cannot ask a model; nil = it can ask all
+	Report      func(w io.Writer, r prompt.Report) error
+	Version     string
+	Unsandboxed bool          // metric commands run without a sandbox, as this worker's configuration wants
+	SearchFor   time.Duration // how long one SearchTrials makes trials; 0 = searchFor
+
+	others activities.OtherBuilds
+	jobs   sync.Map // key of the job → *optimization; jobs never change
+}
+
+func (a *Activities) claims() activities.Claims {
+	return activities.Claims{Store: a.Store, Runs: a.Runs, What: "optimization"}
+}
+
+// The modes.
+const (
+	ModeCompat   = "compat"   // DSPy's decisions
+	ModeImproved = "improved" // ours
+)
+
+// PrepareInput asks for an optimization to be checked and planned.
+type PrepareInput struct {
+	Tenant    tenant.ID       `json:"tenant"`
+	Name      string          `json:"name,omitempty"`
+	Program   json.RawMessage `json:"program"` // the program, or {"uri"}
+	Trainset  json.RawMessage `json:"trainset"`
+	Valset    json.RawMessage `json:"valset,omitempty"`
+	Testset   json.RawMessage `json:"testset,omitempty"` // that only the confirmation sees; default: a part of the others
+	Metric    json.RawMessage `json:"metric,omitempty"`  // default: exact match of every output
+	Mode      string          `json:"mode"`
+	Settings  mipro.Settings  `json:"settings"`
+	BudgetUSD float64         `json:"budget_usd,omitempty"`
+}
+
+// Owner is the tenant that the activity works for.
+func (in PrepareInput) Owner() tenant.ID { return in.Tenant }
+
+// Plan is a job before its first call.
+type Plan struct {
+	Job        string        `json:"job"`
+	Name       string        `json:"name"`
+	Predictors int           `json:"predictors"`
+	Train      int           `json:"train"`
+	Val        int           `json:"val"`
+	Confirm    int           `json:"confirm"`
+	Trials     int           `json:"trials"`            // of the search, about
+	Quote      mipro.Quote   `json:"quote"`             // calls at most
+	TokensIn   int64         `json:"tokens_in"`         // of prompts, at most about
+	TokensOut  int64         `json:"tokens_out"`        // of answers, at most about
+	CostUSD    float64       `json:"cost_usd"`          // at most; 0 = free, or unknown
+	Priced     bool          `json:"priced"`            // every model has a price
+	Listed     string        `json:"listed,omitempty"`  // the day of the vendors' lists that prices are from; "" = all are configured
+	Seconds    float64       `json:"seconds,omitempty"` // of the calls, at most about
+	Pace       []Pace        `json:"pace,omitempty"`    // that Seconds rests on: of student, teacher, proposer, judge, as far as they are asked
+	Models     prompt.Models `json:"models"`
+}
+
+// jobFile is the document that says what a job is; its hash names the job.
+type jobFile struct {
+	Version  int              `json:"version"`
+	Program  json.RawMessage  `json:"program"`
+	Metric   json.RawMessage  `json:"metric"`
+	Train    []*prompt.Object `json:"train"`
+	Val      []*prompt.Object `json:"val"`
+	Confirm  []*prompt.Object `json:"confirm"`
+	Mode     string           `json:"mode"`
+	Settings mipro.Settings   `json:"settings"`
+	Cast     Cast             `json:"cast"`
+	Rules    searchRules      `json:"rules,omitzero"`
+}
+
+// optimization is a job as the stages work on it.
+type optimization struct {
+	jobFile
+	job  *mipro.Job
+	plan *mipro.Plan
+}
+
+func (j jobFile) open() (*optimization, error) {
+	program, err := prompt.Read(j.Program)
+	if err != nil {
+		return nil, err
+	}
+	var columns []string
+	if len(j.Train) > 0 {
+		columns = j.Train[0].Keys()
+	}
+	m, err := metric.Read(j.Metric, program, columns)
+	if err != nil {
+		return nil, err
+	}
+	job := &mipro.Job{
+		Settings: j.Settings, Program: program, Train: j.Train, Val: j.Val, Metric: m,
+		Student: j.Cast.Student.Server, Tutor: j.Cast.Teacher.Server, Proposer: j.Cast.Proposer.Server, Judge: j.Cast.Judge.Server,
+	}
+	plan, err := mipro.NewPlan(job)
+	if err != nil {
+		return nil, err
+	}
+	return &optimization{jobFile: j, job: job, plan: plan}, nil
+}
+
+func prefixOf(t tenant.ID, job string) string { return string(t) + "/optimize/" + job + "/" }
+
+// optimization reads a job, once a process.
+func (a *Activities) optimization(ctx context.Context, t tenant.ID, job string) (*optimization, error) {
+	key := prefixOf(t, job) + "job.json"
+	if o, ok := a.jobs.Load(key); ok {
+		return o.(*optimization), nil
+	}
+	var j jobFile
+	if err := activities.ReadJSON(ctx, a.Store, key, &j); err != nil {
+		return nil, err
+	}
+	if j.Version != searchVersion {
+		if err := a.others.HandBack(ctx, "optimize", job, fmt.Sprintf("search version %d", j.Version)); err != nil {
+			return nil, err
+		}
+	}
+	o, err := j.open()
+	if err != nil { // an earlier build took names in another case
+		o, err = j.exact().open()
+	}
+	if err == nil {
+		a.jobs.Store(key, o)
+	}
+	return o, err
+}
+
+// exact is a stored job with the names of its program and metric as they are
+// declared.
+func (j jobFile) exact() jobFile {
+	var program prompt.Program
+	if json.Unmarshal(j.Program, &program) == nil {
+		if text, err := json.Marshal(program); err == nil {
+			j.Program = text
+		}
+	}
+	var m metric.Metric
+	if json.Unmarshal(j.Metric, &m) == nil {
+		if text, err := json.Marshal(m); err == nil {
+			j.Metric = text
+		}
+	}
+	return j
+}
+
+// maxExamples bounds what one optimization reads, in bytes and rows.
+const (
+	maxExamplesBytes = 256 << 20
+	maxExamples      = 100_000
+)
+
+// PrepareOptimize reads program, examples and metric, refuses what cannot be
+// optimized before any call is paid, and stores the job under its hash.
+func (a *Activities) PrepareOptimize(ctx context.Context, in PrepareInput) (Plan, error) {
+	j, err := a.gather(ctx, in)
+	if err != nil {
+		return Plan{}, err
+	}
+	o, err := j.open()
+	if err != nil {
+		return Plan{}, err
+	}
+	for _, name := range o.job.Metric.Commands() {
+		if err := a.Judges.Check(name); err != nil {
+			return Plan{}, err
+		}
+	}
+	text, err := json.Marshal(j)
+	if err != nil {
+		return Plan{}, fault.Wrap(fault.Input, "store optimization", in.Name, err)
+	}
+	out := o.quote()
+	if err := a.pace(ctx, o.Cast, &out); err != nil {
+		return Plan{}, err
+	}
+	out.Job = string(video.NewFingerprint("optimize", string(text)))[:24]
+	if out.Name = in.Name; out.Name == "" {
+		out.Name = o.job.Program.Name
+	}
+	if in.BudgetUSD > 0 && !out.Priced {
+		return Plan{}, fault.New(fault.Budget, "plan optimization", out.Name,
+			"a model has no price under a hard limit; set input_usd_per_mtok and output_usd_per_mtok of its endpoint")
+	}
+	_, err = a.Store.Put(ctx, prefixOf(in.Tenant, out.Job)+"job.json", bytes.NewReader(text))
+	return out, err
+}
+
+// quote says what the job may cost before the first call.
+func (o *optimization) quote() Plan {
+	q := o.plan.Quote()
+	out := Plan{
+		Predictors: len(o.job.Program.Predictors), Train: len(o.plan.Train), Val: len(o.plan.Val), Confirm: len(o.Confirm),
+		Trials: o.plan.Trials, Priced: true,
+		Models: prompt.Models{Student: o.Cast.Student.Name, Teacher: o.Cast.Teacher.Name, Proposer: o.Cast.Proposer.Name},
+	}
+	confirm := min(2*len(o.Confirm), o.plan.Runs())
+	q.Student += confirm * out.Predictors
+	if q.Judge > 0 {
+		q.Judge += confirm * o.job.Metric.Questions()
+		out.Models.Judge = o.Cast.Judge.Name
+	}
+	out.Quote = q
+	for _, of := range []struct {
+		model prompt.Model
+		calls int
+	}{{o.Cast.Student, q.Student}, {o.Cast.Teacher, q.Teacher}, {o.Cast.Proposer, q.Proposer}, {o.Cast.Judge, q.Judge}} {
+		if of.calls == 0 {
+			continue
+		}
+		out.TokensIn += int64(of.calls) * tokensACall
+		out.TokensOut += int64(of.calls) * int64(answerTokens(of.model))
+		if of.model.Price == nil {
+			out.Priced = false
+			continue
+		}
+		out.Listed = max(out.Listed, of.model.Price.Listed)
+		out.CostUSD += float64(of.calls) * float64(of.model.Price.Cost(tokensACall, answerTokens(of.model))) / 1e6
+	}
+	return out
+}
+
+// tokensACall is what a prompt with its demos holds, for a quote. The budget
+// itself counts each call by what it really holds.
+const tokensACall = 1500
+
+func answerTokens(m prompt.Model) int {
+	const unbounded = 1000
+	if m.MaxTokens == 0 {
+		return unbounded
+	}
+	return m.MaxTokens
+}

@@ -1,0 +1,99 @@
+package optimize
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/testsuite"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/blob"
+	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/mipro"
+	"github.com/cogniverse/cogflow/prompt/python"
+)
+
+// planned is a job with two instructions and two demo sets to choose from.
+func planned(t *testing.T) *optimization {
+	t.Helper()
+	var rows []*prompt.Object
+	for i := range 20 {
+		rows = append(rows, python.NewObject("query", fmt.Sprint(i), "answer", "x"))
+	}
+	program := `{"name":"quiz","predictors":[{"name":"self","inputs":[{"name":"query"}],"outputs":[{"name":"answer"}]}]}`
+	o, err := jobFile{
+		Version: searchVersion, Program: json.RawMessage(program), Train: rows, Mode: ModeCompat,
+		Metric:   json.RawMessage(`{"kind":"exact","field":"answer"}`),
+		Settings: mipro.Settings{Auto: "none", NumCandidates: 2, NumTrials: 4, MinibatchSize: 5, Seed: 9},
+	}.open()
+	require.NoError(t, err)
+	return o
+}
+
+// TestSearchOfAnotherBuild: a search goes on from the trials that it would have
+// made as well, and does not fail for one that it would not.
+func TestSearchOfAnotherBuild(t *testing.T) {
+	t.Parallel()
+	o := planned(t)
+	choice := map[string]int{"0_predictor_instruction": 0, "0_predictor_demos": 0}
+	var all []int
+	for i := range o.plan.Val {
+		all = append(all, i)
+	}
+	made := []mipro.Trial{
+		{Kind: mipro.DefaultTrial, Choice: choice, Rows: all, Scores: make([]float64, len(all))},
+		{Number: 1, Kind: "another kind", Choice: choice, Rows: all, Scores: make([]float64, len(all))},
+	}
+	sets := [][][]*prompt.Object{{nil, nil}}
+	s, err := resumed(o.plan, sets, [][]string{{"a", "b"}}, made)
+	require.NoError(t, err)
+	require.Len(t, s.Trials(), 1)
+	require.NotEmpty(t, s.Calls())
+	s, err = resumed(o.plan, sets, [][]string{{"a", "b"}}, made[:1])
+	require.NoError(t, err)
+	require.Len(t, s.Trials(), 1)
+}
+
+// TestSearchRules: a job is finished by the rules that it began with, whatever this
+// build's are, and one that says nothing by those of 5f04396.
+func TestSearchRules(t *testing.T) {
+	t.Parallel()
+	var former jobFile
+	require.NoError(t, json.Unmarshal([]byte(`{"version":1}`), &former))
+	require.Equal(t, searchRules{ReflectExamples: 24, ReflectVariants: 2, Doubt: 0.04}, former.Rules.orFormer())
+	other := jobFile{Rules: searchRules{ReflectExamples: 7, ReflectVariants: 2, Doubt: 0.5}.pinned()}
+	text, err := json.Marshal(other)
+	require.NoError(t, err)
+	require.Contains(t, string(text), `"rules":{"reflect_examples":7,"doubt":0.5}`)
+	var stored jobFile
+	require.NoError(t, json.Unmarshal(text, &stored))
+	require.Equal(t, searchRules{ReflectExamples: 7, ReflectVariants: 2, Doubt: 0.5}, stored.Rules.orFormer())
+	text, err = json.Marshal(jobFile{Rules: formerRules().pinned()})
+	require.NoError(t, err)
+	require.False(t, bytes.Contains(text, []byte("rules")), "such a job keeps its name")
+}
+
+// TestSearchVersion: a job of another search goes back first.
+func TestSearchVersion(t *testing.T) {
+	t.Parallel()
+	store, err := blob.Open(t.Context(), "file://"+t.TempDir())
+	require.NoError(t, err)
+	a := &Activities{Store: store}
+	job := planned(t).jobFile
+	job.Version = 99
+	require.NoError(t, activities.WriteJSON(t.Context(), a.Store, prefixOf("default", "job")+"job.json", job))
+	env := (&testsuite.WorkflowTestSuite{}).NewTestActivityEnvironment()
+	open := func(ctx context.Context) error { _, err := a.optimization(ctx, "default", "job"); return err }
+	env.RegisterActivity(open)
+	_, err = env.ExecuteActivity(open)
+	require.ErrorContains(t, err, "search version 99")
+	require.Equal(t, fault.Preempted, fault.ClassOf(activities.Elsewhere("", "", "")))
+	a.others.Alone("search version 99")
+	_, err = env.ExecuteActivity(open)
+	require.NoError(t, err)
+}

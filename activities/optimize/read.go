@@ -1,0 +1,133 @@
+package optimize
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/metric"
+	"github.com/cogniverse/cogflow/prompt/mipro"
+	"github.com/cogniverse/cogflow/prompt/yaml"
+	"github.com/cogniverse/cogflow/strictjson"
+	"github.com/cogniverse/cogflow/tenant"
+)
+
+// gather reads everything that an input names.
+func (a *Activities) gather(ctx context.Context, in PrepareInput) (jobFile, error) {
+	j := jobFile{Version: searchVersion, Mode: in.Mode, Settings: in.Settings, Metric: in.Metric, Rules: theseRules().pinned()}
+	var err error
+	if j.Cast, err = a.Cast(); err != nil {
+		return j, err
+	}
+	if j.Program, err = a.text(ctx, in.Tenant, "program", in.Program); err != nil {
+		return j, err
+	}
+	if j.Program, err = yaml.JSON(j.Program, reflect.TypeFor[prompt.Program]()); err != nil {
+		return j, fault.Wrap(fault.Input, "read program", in.Name, err)
+	}
+	program, err := prompt.Read(j.Program)
+	if err != nil {
+		return j, err
+	}
+	if len(j.Metric) == 0 {
+		if j.Metric, err = json.Marshal(metric.Default(program)); err != nil {
+			return j, err
+		}
+	}
+	for _, set := range []struct {
+		name string
+		from json.RawMessage
+		to   *[]*prompt.Object
+	}{{"trainset", in.Trainset, &j.Train}, {"valset", in.Valset, &j.Val}, {"testset", in.Testset, &j.Confirm}} {
+		if *set.to, err = a.examples(ctx, in.Tenant, set.name, set.from); err != nil {
+			return j, err
+		}
+	}
+	if len(j.Train) == 0 {
+		return j, fault.New(fault.Input, "read trainset", "", "it has no examples")
+	}
+	if len(j.Confirm) == 0 { // part of what the search would score by, or of all there is
+		from, draws := &j.Train, 0
+		if len(j.Val) > 0 {
+			from, draws = &j.Val, in.Settings.Draws()
+		}
+		*from, j.Confirm = mipro.SetAside(*from, draws, in.Settings.Seed)
+	}
+	return j, nil
+}
+
+// text returns what stands in an input, or what it names by {"uri"}.
+func (a *Activities) text(ctx context.Context, t tenant.ID, what string, raw json.RawMessage) (json.RawMessage, error) {
+	var at struct {
+		URI string `json:"uri"`
+	}
+	// An object that has anything beside it is no reference, but what it says.
+	if len(raw) == 0 || strictjson.Unmarshal(raw, &at) != nil || at.URI == "" {
+		return raw, nil
+	}
+	open, name, closeAll, err := activities.OpenDataset(ctx, a.Store, a.Documents, t, activities.Dataset{URI: at.URI})
+	if err != nil {
+		return nil, err
+	}
+	defer closeAll()
+	r, err := open()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	data, err := io.ReadAll(io.LimitReader(r, maxExamplesBytes+1))
+	if err == nil && len(data) > maxExamplesBytes {
+		err = fault.New(fault.Input, "read "+what, name, "more than 256 MiB")
+	}
+	return data, fault.Disk("read "+what, name, err)
+}
+
+// examples reads a JSON array of objects, or one object a line.
+func (a *Activities) examples(ctx context.Context, t tenant.ID, what string, raw json.RawMessage) ([]*prompt.Object, error) {
+	text, err := a.text(ctx, t, what, raw)
+	if err != nil || len(bytes.TrimSpace(text)) == 0 {
+		return nil, err
+	}
+	var out []*prompt.Object
+	bad := func(place int, err error) error {
+		return fault.Wrap(fault.Input, "read "+what, fmt.Sprintf("example %d", place), err)
+	}
+	if bytes.TrimSpace(text)[0] == '[' {
+		if err := strictjson.Unmarshal(text, &out); err != nil {
+			return nil, bad(len(out), err)
+		}
+	} else {
+		d := json.NewDecoder(bytes.NewReader(text))
+		for {
+			var line json.RawMessage
+			err := d.Decode(&line)
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			o := &prompt.Object{}
+			if err == nil {
+				err = strictjson.Unmarshal(line, o)
+			}
+			if err != nil {
+				return nil, bad(len(out)+1, err)
+			}
+			out = append(out, o)
+		}
+	}
+	for i, o := range out {
+		if o == nil || o.Len() == 0 {
+			return nil, bad(i+1, errors.New("want an object with the program's inputs and what is expected"))
+		}
+	}
+	if len(out) > maxExamples {
+		return nil, fault.New(fault.Input, "read "+what, "", fmt.Sprintf("%d examples; want at most %d", len(out), maxExamples))
+	}
+	return out, nil
+}

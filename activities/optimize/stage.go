@@ -1,0 +1,344 @@
+package optimize
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/mipro"
+)
+
+// begin reads the job. No model is asked while the key of another one is missing: an
+// answer would be paid for nothing.
+func (a *Activities) begin(ctx context.Context, s Spender) (*stageRunner, error) {
+	o, err := a.optimization(ctx, s.Tenant, s.Job)
+	if err != nil {
+		return nil, err
+	}
+	if a.Usable != nil {
+		for _, m := range []prompt.Model{o.Cast.Student, o.Cast.Teacher, o.Cast.Proposer, o.Cast.Judge} {
+			if err := a.Usable(m.Name); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if a.Unsandboxed && len(o.job.Metric.Commands()) > 0 { // for the report, which another worker writes
+		if err := activities.WriteJSON(ctx, a.Store, a.stored(s, unsandboxedName), true); err != nil {
+			return nil, err
+		}
+	}
+	c := a.runner(o, s)
+	activities.HeartbeatDetails(ctx, func() any { return c.asked() })
+	return c, nil
+}
+
+// unsandboxedName is stored when a worker ran metric commands without a sandbox.
+const unsandboxedName = "unsandboxed.json"
+
+func never() bool { return false }
+
+func (a *Activities) stored(s Spender, name string) string {
+	return prefixOf(s.Tenant, s.Job) + name
+}
+
+// BootstrapDemos makes the demo sets by runs of the teacher.
+func (a *Activities) BootstrapDemos(ctx context.Context, in Spender) (Asked, error) {
+	c, err := a.begin(ctx, in)
+	if err != nil {
+		return Asked{}, err
+	}
+	s := mipro.NewBootstrap(c.o.plan)
+	if err := c.play(ctx, s, never); err != nil {
+		return c.asked(), err
+	}
+	if err := activities.WriteJSON(ctx, a.Store, a.stored(in, "sets.json"), s.Sets()); err != nil {
+		return c.asked(), err
+	}
+	return c.total(ctx)
+}
+
+// ProposeInstructions has the proposer write instructions.
+func (a *Activities) ProposeInstructions(ctx context.Context, in Spender) (Asked, error) {
+	c, err := a.begin(ctx, in)
+	if err != nil {
+		return Asked{}, err
+	}
+	sets, err := a.sets(ctx, in)
+	if err != nil {
+		return Asked{}, err
+	}
+	s := mipro.NewPropose(c.o.plan, sets)
+	if err := c.play(ctx, s, never); err != nil {
+		return c.asked(), err
+	}
+	if err := activities.WriteJSON(ctx, a.Store, a.stored(in, "instructions.json"), s.Instructions()); err != nil {
+		return c.asked(), err
+	}
+	return c.total(ctx)
+}
+
+func (a *Activities) sets(ctx context.Context, s Spender) (sets [][][]*prompt.Object, err error) {
+	err = activities.ReadJSON(ctx, a.Store, a.stored(s, "sets.json"), &sets)
+	return sets, err
+}
+
+// SearchStep asks for the next trials.
+type SearchStep struct {
+	Spender
+	Made  int  `json:"made"`  // trials that the workflow knows of
+	Final bool `json:"final"` // improved mode: after the reflection, with the whole budget
+}
+
+// TrialLine is a trial as a workflow knows it.
+type TrialLine struct {
+	Number int             `json:"number"`
+	Kind   mipro.TrialKind `json:"kind"`
+	Choice string          `json:"choice"` // the same text = the same candidate
+	Rows   int             `json:"rows"`
+	Score  float64         `json:"score"` // in percent
+}
+
+// Searched is what a step came to.
+type Searched struct {
+	Asked
+	Trials []TrialLine `json:"trials"` // new ones
+	Done   bool        `json:"done"`
+}
+
+// searcher is a Search or a Race.
+type searcher interface {
+	stage
+	Trials() []mipro.Trial
+}
+
+// searchFor is how long a step makes trials. At its end what is asked is answered
+// and nothing is in flight, which costs about one call's time; in between a search
+// keeps a server busy. A run that is to pause or stop does so between two steps.
+const searchFor = 20 * time.Second
+
+// SearchTrials makes the next trials and stores all so far.
+func (a *Activities) SearchTrials(ctx context.Context, in SearchStep) (Searched, error) {
+	c, err := a.begin(ctx, in.Spender)
+	if err != nil {
+		return Searched{}, err
+	}
+	s, err := a.searcher(ctx, c.o, in)
+	if err != nil {
+		return Searched{}, err
+	}
+	if len(s.Trials()) <= in.Made { // else the answer of the attempt that made more was lost
+		end := time.Now().Add(cmp.Or(a.SearchFor, searchFor))
+		err := c.play(ctx, s, func() bool { return len(s.Trials()) > in.Made && !time.Now().Before(end) })
+		if err != nil && (fault.ClassOf(err) != fault.Budget || len(s.Trials()) <= in.Made) {
+			return Searched{Asked: c.asked()}, err
+		}
+		// Of a limit that was reached after some trials the next step hears; these are made.
+		if err := activities.WriteJSON(ctx, a.Store, a.stored(in.Spender, "trials.json"), s.Trials()); err != nil {
+			return Searched{}, err
+		}
+	}
+	out := Searched{Done: len(s.Calls()) == 0}
+	if out.Asked, err = c.total(ctx); err != nil {
+		return Searched{}, err
+	}
+	for _, t := range s.Trials()[min(in.Made, len(s.Trials())):] {
+		out.Trials = append(out.Trials, trialLine(t))
+	}
+	return out, nil
+}
+
+func trialLine(t mipro.Trial) TrialLine {
+	l := TrialLine{Number: t.Number, Kind: t.Kind, Rows: len(t.Rows), Score: t.Score, Choice: choiceText(t.Choice)}
+	if l.Score == 0 && len(t.Scores) > 0 {
+		sum := 0.0
+		for _, s := range t.Scores {
+			sum += s
+		}
+		l.Score = 100 * sum / float64(len(t.Scores))
+	}
+	return l
+}
+
+// choiceText is a choice as one word: "0i2 0d1".
+func choiceText(choice map[string]int) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(choice)) {
+		short := strings.NewReplacer("_predictor_instruction", "i", "_predictor_demos", "d").Replace(name)
+		parts = append(parts, fmt.Sprintf("%s%d", short, choice[name]))
+	}
+	return strings.Join(parts, " ")
+}
+
+// searcher goes on from the trials that are stored.
+func (a *Activities) searcher(ctx context.Context, o *optimization, in SearchStep) (searcher, error) {
+	sets, err := a.sets(ctx, in.Spender)
+	if err != nil {
+		return nil, err
+	}
+	var instructions [][]string
+	if err := activities.ReadJSON(ctx, a.Store, a.stored(in.Spender, "instructions.json"), &instructions); err != nil {
+		return nil, err
+	}
+	var made []mipro.Trial
+	if err := activities.ReadJSON(ctx, a.Store, a.stored(in.Spender, "trials.json"), &made); err != nil && !activities.Absent(err) {
+		return nil, err
+	}
+	if o.Mode == ModeCompat {
+		return resumed(o.plan, sets, instructions, made)
+	}
+	// What the reflection runs is paid from the same purse, so that a job makes no
+	// more runs of the student than DSPy's would.
+	budget := max(o.plan.Runs()-min(o.Rules.orFormer().ReflectExamples, len(o.plan.Train)), len(o.plan.Val))
+	if !in.Final {
+		budget /= 2 // the rest is for what the reflection finds
+	}
+	if in.Final {
+		var learned [][]string
+		if err := activities.ReadJSON(ctx, a.Store, a.stored(in.Spender, "reflected.json"), &learned); err != nil {
+			return nil, err
+		}
+		for i := range instructions {
+			instructions[i] = append(instructions[i], learned[i]...)
+		}
+	}
+	return mipro.NewRace(o.plan, sets, instructions, budget, made)
+}
+
+// ReflectOnFailures has new instructions written from failures of the best so far.
+func (a *Activities) ReflectOnFailures(ctx context.Context, in SearchStep) (Asked, error) {
+	c, err := a.begin(ctx, in.Spender)
+	if err != nil {
+		return Asked{}, err
+	}
+	best, err := a.best(ctx, c.o, in)
+	if err != nil {
+		return Asked{}, err
+	}
+	rules := c.o.Rules.orFormer()
+	s := mipro.NewReflect(c.o.plan, best.program, rules.ReflectExamples, rules.ReflectVariants)
+	if err := c.play(ctx, s, never); err != nil {
+		return c.asked(), err
+	}
+	if err := activities.WriteJSON(ctx, a.Store, a.stored(in.Spender, "reflected.json"), s.Instructions()); err != nil {
+		return c.asked(), err
+	}
+	return c.total(ctx)
+}
+
+// preferred is what the trials so far speak for.
+type preferred struct {
+	program *prompt.Program
+	choice  map[string]int // nil = the program as it was
+	doubt   float64        // how likely it is no better than the program as it was
+}
+
+func (a *Activities) best(ctx context.Context, o *optimization, in SearchStep) (preferred, error) {
+	s, err := a.searcher(ctx, o, in)
+	if err != nil {
+		return preferred{}, err
+	}
+	best := preferred{program: o.job.Program}
+	switch s := s.(type) {
+	case *mipro.Race:
+		best.program, best.choice = s.Best()
+		best.doubt = s.Doubt()
+	case *mipro.Search:
+		program, trial := s.Best()
+		best = preferred{program, trial.Choice, o.Rules.orFormer().Doubt}
+	}
+	if best.program == o.job.Program {
+		best.choice = nil
+	}
+	return best, nil
+}
+
+// Confirmed says whether the best is better on rows that no search has seen.
+type Confirmed struct {
+	Asked
+	Verdict prompt.Verdict `json:"verdict"`
+	Changed bool           `json:"changed"` // the best is not the program as it was
+	Score   float64        `json:"score"`   // of the best, in percent, as far as is known
+	Default float64        `json:"default_score"`
+}
+
+// confirmation is what ConfirmBest stores for the report.
+type confirmation struct {
+	Rows   []int            `json:"rows,omitempty"` // of those that were set aside; without, all of them
+	Before []float64        `json:"before"`
+	After  []float64        `json:"after"`
+	OutsA  []*prompt.Object `json:"before_outputs"`
+	OutsB  []*prompt.Object `json:"after_outputs"`
+}
+
+// ConfirmInput asks whether the best is better.
+type ConfirmInput struct {
+	SearchStep
+	Unpaid bool `json:"unpaid,omitempty"` // ask nothing: say what the search knows
+}
+
+// ConfirmBest compares the best with the program as it was on rows that were set
+// aside, with at most as many runs as a search may make. Where the search found
+// nothing better, it asks nothing.
+func (a *Activities) ConfirmBest(ctx context.Context, in ConfirmInput) (Confirmed, error) {
+	c, err := a.begin(ctx, in.Spender)
+	if err != nil {
+		return Confirmed{}, err
+	}
+	best, err := a.best(ctx, c.o, in.SearchStep)
+	if err != nil {
+		return Confirmed{}, err
+	}
+	if best.choice == nil {
+		return a.nothingBetter(ctx, in.SearchStep)
+	}
+	if in.Unpaid {
+		return a.unconfirmed(ctx, in.SearchStep)
+	}
+	s := mipro.NewConfirmation(c.o.plan, c.o.job.Program, best.program, c.o.Confirm, c.o.plan.Runs(), best.doubt)
+	if err := c.play(ctx, s, never); err != nil {
+		return Confirmed{Asked: c.asked()}, err
+	}
+	out := Confirmed{Verdict: s.Verdict(), Changed: true}
+	if out.Asked, err = c.total(ctx); err != nil {
+		return Confirmed{}, err
+	}
+	out.Default, out.Score = 100*out.Verdict.Before, 100*out.Verdict.After
+	found := confirmation{Rows: s.Rows()}
+	found.Before, found.After = s.Scores()
+	found.OutsA, found.OutsB = s.Outputs()
+	return out, activities.WriteJSON(ctx, a.Store, a.stored(in.Spender, "confirmation.json"), found)
+}
+
+// nothingBetter is the outcome of a search that prefers the program as it was; its
+// score is the one that the search began with.
+func (a *Activities) nothingBetter(ctx context.Context, in SearchStep) (Confirmed, error) {
+	var trials []mipro.Trial
+	if err := activities.ReadJSON(ctx, a.Store, a.stored(in.Spender, "trials.json"), &trials); err != nil {
+		return Confirmed{}, err
+	}
+	score := trialLine(trials[0]).Score // of the program as it was
+	return Confirmed{Default: score, Score: score}, activities.WriteJSON(ctx, a.Store, a.stored(in.Spender, "confirmation.json"), confirmation{})
+}
+
+// unconfirmed is the outcome of a search that found something better, which nobody
+// pays to confirm: it is published and never promoted. Its scores are the search's.
+func (a *Activities) unconfirmed(ctx context.Context, in SearchStep) (Confirmed, error) {
+	var trials []mipro.Trial
+	if err := activities.ReadJSON(ctx, a.Store, a.stored(in.Spender, "trials.json"), &trials); err != nil {
+		return Confirmed{}, err
+	}
+	out := Confirmed{Changed: true, Default: trialLine(trials[0]).Score}
+	var standing mipro.Standing
+	for _, t := range trials {
+		l := trialLine(t)
+		out.Score = standing.Add(l.Kind, l.Choice, l.Rows, l.Score)
+	}
+	return out, nil
+}

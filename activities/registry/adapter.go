@@ -1,0 +1,195 @@
+package registry
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/training"
+)
+
+// Adapters are the activities about published adapters.
+type Adapters struct {
+	Store   activities.Store
+	Serving Serving // nil = this worker reaches no server that takes adapters
+}
+
+// Serving puts adapters into model servers.
+type Serving interface {
+	// Serves reports whether a server of this worker takes adapters of a base model.
+	Serves(base string) bool
+	// Load makes a server serve the adapter that lies in dir under a name, and
+	// proves it by a request: for a vector of an embedding model, else for text.
+	// Loading again is no error.
+	Load(ctx context.Context, base, name, dir string, embedding bool) error
+	Unload(ctx context.Context, base, name string) error
+	// Dir is where the server of a base model looks for adapters.
+	Dir(base string) string
+}
+
+func AdapterVersions(s activities.Store, t tenant.ID) Versions {
+	return Versions{s, training.AdaptersPrefix(t)}
+}
+
+// ListAdaptersInput asks for the published adapters of a tenant.
+type ListAdaptersInput struct {
+	Tenant tenant.ID `json:"tenant"`
+	Name   string    `json:"name,omitempty"`
+	Role   string    `json:"role,omitempty"`
+}
+
+// Owner is the tenant that the activity works for.
+func (in ListAdaptersInput) Owner() tenant.ID { return in.Tenant }
+
+// AdapterLine is a line of the list.
+type AdapterLine struct {
+	Name    string             `json:"name"`
+	Version int                `json:"version"`
+	Role    string             `json:"role"`
+	Status  string             `json:"status"` // "active", "deprecated" (was active before), "inactive"
+	Kind    string             `json:"kind"`   // training.KindAdapter, training.KindModel
+	Method  training.Method    `json:"method"`
+	Base    string             `json:"base_model"`
+	Better  bool               `json:"better"` // than its base, on held-out rows
+	Ended   string             `json:"ended"`  // "done", "stopped"
+	Metrics map[string]float64 `json:"metrics,omitempty"`
+	Job     string             `json:"job"`
+	Bytes   int64              `json:"bytes"`
+	Created time.Time          `json:"created"`
+}
+
+// AdapterList is the list: by name, the latest version first.
+type AdapterList struct {
+	Adapters []AdapterLine `json:"adapters"`
+	More     bool          `json:"more,omitempty"` // there are more than MaxAdapters
+}
+
+// MaxAdapters bounds a list: it is a payload.
+const MaxAdapters = 500
+
+// ListAdapters lists what is published.
+func (a *Adapters) ListAdapters(ctx context.Context, in ListAdaptersInput) (AdapterList, error) {
+	out := AdapterList{Adapters: []AdapterLine{}}
+	versions, err := AdapterVersions(a.Store, in.Tenant).versions(ctx, in.Name)
+	if err != nil {
+		return out, err
+	}
+	slices.SortStableFunc(versions, func(x, y publishedVersion) int {
+		return cmp.Or(strings.Compare(x.name, y.name), y.number-x.number)
+	})
+	for _, v := range versions {
+		if !v.whole {
+			continue
+		}
+		if len(out.Adapters) == MaxAdapters {
+			out.More = true
+			break
+		}
+		m, status, err := ReadAdapter(ctx, a.Store, in.Tenant, v.name, v.number)
+		if err != nil {
+			return out, err
+		}
+		if in.Role == "" || m.Role == in.Role {
+			out.Adapters = append(out.Adapters, line(m, status))
+		}
+	}
+	return out, nil
+}
+
+func line(m training.Adapter, status string) AdapterLine {
+	l := AdapterLine{
+		Name: m.Name, Version: m.Version, Role: m.Role, Status: status, Kind: m.Kind, Method: m.Spec.Method,
+		Base: m.Base.Name, Better: m.Outcome.Better(), Ended: m.Outcome.Ended, Metrics: m.Outcome.Metrics,
+		Job: m.Job, Created: m.Created,
+	}
+	for _, f := range m.Files {
+		l.Bytes += f.Size
+	}
+	return l
+}
+
+// AdapterInput names an adapter.
+type AdapterInput struct {
+	Tenant  tenant.ID `json:"tenant"`
+	Name    string    `json:"name"`
+	Version int       `json:"version,omitempty"` // 0 = the active one of its role, else the latest
+	Latest  bool      `json:"latest,omitempty"`  // 0 = the latest, active or not
+}
+
+// Owner is the tenant that the activity works for.
+func (in AdapterInput) Owner() tenant.ID { return in.Tenant }
+
+// AdapterDetail is all that is known of one.
+type AdapterDetail struct {
+	training.Adapter
+	Status string `json:"status"`
+	Prefix string `json:"prefix"` // where its files lie in the store
+}
+
+// ShowAdapter describes one version.
+func (a *Adapters) ShowAdapter(ctx context.Context, in AdapterInput) (AdapterDetail, error) {
+	versions, err := AdapterVersions(a.Store, in.Tenant).versions(ctx, in.Name)
+	if err != nil {
+		return AdapterDetail{}, err
+	}
+	var chosen AdapterDetail
+	for _, v := range slices.Backward(versions) {
+		if !v.whole || in.Version != 0 && v.number != in.Version {
+			continue
+		}
+		m, status, err := ReadAdapter(ctx, a.Store, in.Tenant, v.name, v.number)
+		if err != nil {
+			return AdapterDetail{}, err
+		}
+		if chosen.Version == 0 || status == StatusActive && chosen.Status != StatusActive && !in.Latest {
+			chosen = AdapterDetail{Adapter: m, Status: status, Prefix: training.AdapterPrefix(in.Tenant, m.Name, m.Version)}
+		}
+	}
+	if chosen.Version == 0 {
+		return chosen, noAdapter(in.Name, in.Version)
+	}
+	return chosen, nil
+}
+
+func noAdapter(name string, version int) error {
+	if version != 0 {
+		name += "@" + strconv.Itoa(version)
+	}
+	return fault.New(fault.Input, "find adapter", name, "there is none; `cogflow adapters list` shows what there is")
+}
+
+const (
+	StatusActive     = "active"
+	statusInactive   = "inactive"
+	statusDeprecated = "deprecated"
+)
+
+// ReadAdapter reads a manifest and what its role says of it.
+func ReadAdapter(ctx context.Context, s activities.Store, t tenant.ID, name string, version int) (training.Adapter, string, error) {
+	var m training.Adapter
+	err := activities.ReadJSON(ctx, s, training.AdapterPrefix(t, name, version)+training.ManifestName, &m)
+	if activities.Absent(err) {
+		return m, "", noAdapter(name, version)
+	}
+	if err != nil {
+		return m, "", err
+	}
+	role, _, err := readRole(ctx, s, training.RoleKey(t, m.Role), m.Role)
+	if err != nil {
+		return m, "", err
+	}
+	is := func(x training.Activation) bool { return x.Name == name && x.Version == version }
+	switch {
+	case role.Active != nil && is(*role.Active):
+		return m, StatusActive, nil
+	case slices.ContainsFunc(role.History, is):
+		return m, statusDeprecated, nil
+	}
+	return m, statusInactive, nil
+}

@@ -1,0 +1,199 @@
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/training"
+)
+
+// Programs are the activities about published programs.
+type Programs struct {
+	Store activities.Store
+}
+
+func ProgramVersions(s activities.Store, t tenant.ID) Versions {
+	return Versions{s, string(t) + "/programs/"}
+}
+
+// The files of a published program.
+const (
+	ProgramFile = "program.json" // as DSPy's save writes it
+	StateFile   = "state.json"   // as DSPy's dump_state gives it
+	SourceFile  = "source.json"  // as cogflow reads it: `optimize --program`
+	TrialsFile  = "trials.jsonl"
+)
+
+// ListProgramsInput asks for the published programs of a tenant.
+type ListProgramsInput struct {
+	Tenant tenant.ID `json:"tenant"`
+	Name   string    `json:"name,omitempty"`
+}
+
+// Owner is the tenant that the activity works for.
+func (in ListProgramsInput) Owner() tenant.ID { return in.Tenant }
+
+// ProgramInput names a program.
+type ProgramInput struct {
+	Tenant  tenant.ID `json:"tenant"`
+	Name    string    `json:"name"`
+	Version int       `json:"version,omitempty"` // 0 = the active one, else the latest
+	Latest  bool      `json:"latest,omitempty"`  // 0 = the latest, active or not
+}
+
+// Owner is the tenant that the activity works for.
+func (in ProgramInput) Owner() tenant.ID { return in.Tenant }
+
+// ProgramList is the list of programs: by name, the latest version first.
+type ProgramList struct {
+	Programs []ProgramLine `json:"programs"`
+	More     bool          `json:"more,omitempty"` // there are more than MaxAdapters
+}
+
+// ProgramLine is a line of it.
+type ProgramLine struct {
+	Name    string    `json:"name"`
+	Version int       `json:"version"`
+	Status  string    `json:"status"`          // "active", "canary", "deprecated", "inactive"
+	Share   int       `json:"share,omitempty"` // of a canary: percent of the keys that get it
+	Mode    string    `json:"mode"`
+	Default float64   `json:"default_score"`
+	Score   float64   `json:"score"`
+	Promote bool      `json:"confirmed"` // better than the default on rows that no search saw
+	Calls   int       `json:"calls"`
+	CostUSD float64   `json:"cost_usd"`
+	Created time.Time `json:"created"`
+}
+
+// ListPrograms lists what was published.
+func (a *Programs) ListPrograms(ctx context.Context, in ListProgramsInput) (ProgramList, error) {
+	out := ProgramList{Programs: []ProgramLine{}}
+	versions, err := ProgramVersions(a.Store, in.Tenant).versions(ctx, in.Name)
+	if err != nil {
+		return out, err
+	}
+	slices.SortStableFunc(versions, func(x, y publishedVersion) int {
+		if c := strings.Compare(x.name, y.name); c != 0 {
+			return c
+		}
+		return y.number - x.number
+	})
+	for _, v := range versions {
+		if !v.whole {
+			continue
+		}
+		if len(out.Programs) == MaxAdapters {
+			out.More = true
+			break
+		}
+		d, err := ReadProgram(ctx, a.Store, in.Tenant, v.name, v.number)
+		if err != nil {
+			return out, err
+		}
+		line := ProgramLine{
+			Name: d.Name, Version: d.Version, Status: d.Status, Mode: d.Mode, Default: d.Default, Score: d.Score,
+			Promote: d.Verdict.Promote, Calls: d.Calls, CostUSD: d.CostUSD, Created: d.Created,
+		}
+		if d.Status == statusCanary {
+			line.Share = d.Canary.Share
+		}
+		out.Programs = append(out.Programs, line)
+	}
+	return out, nil
+}
+
+// ProgramDetail is all that is known of a version.
+type ProgramDetail struct {
+	prompt.Release
+	Status  string               `json:"status"` // as in ProgramLine
+	Prefix  string               `json:"prefix"` // where its files lie in the store
+	Program json.RawMessage      `json:"program"`
+	Active  *training.Activation `json:"active,omitempty"` // of all versions; nil = none
+	Canary  *training.Canary     `json:"canary,omitempty"` // of all versions; nil = none
+}
+
+// ShowProgram describes one version; 0 = the active one, else the latest.
+func (a *Programs) ShowProgram(ctx context.Context, in ProgramInput) (ProgramDetail, error) {
+	if in.Version == 0 && !in.Latest {
+		role, _, err := readRole(ctx, a.Store, programRole(in.Tenant, in.Name), in.Name)
+		if err != nil {
+			return ProgramDetail{}, err
+		}
+		if role.Active != nil {
+			in.Version = role.Active.Version
+		}
+	}
+	versions, err := ProgramVersions(a.Store, in.Tenant).versions(ctx, in.Name)
+	if err != nil {
+		return ProgramDetail{}, err
+	}
+	for _, v := range slices.Backward(versions) {
+		if v.whole && (in.Version == 0 || v.number == in.Version) {
+			return ReadProgram(ctx, a.Store, in.Tenant, in.Name, v.number)
+		}
+	}
+	return ProgramDetail{}, noProgram(in.Name, in.Version)
+}
+
+func noProgram(name string, version int) error {
+	if version != 0 {
+		name = fmt.Sprintf("%s@%d", name, version)
+	}
+	return fault.New(fault.Input, "find program", name, "there is none; `cogflow programs list` shows what there is")
+}
+
+// statusCanary is of a version that a share of all keys gets.
+const statusCanary = "canary"
+
+func programRole(t tenant.ID, name string) string {
+	return string(t) + "/programs/_roles/" + name + ".json"
+}
+
+func ReadProgram(ctx context.Context, s activities.Store, t tenant.ID, name string, version int) (ProgramDetail, error) {
+	d := ProgramDetail{Prefix: ProgramVersions(s, t).At(name, version), Status: statusInactive}
+	err := activities.ReadJSON(ctx, s, d.Prefix+training.ManifestName, &d.Release)
+	if activities.Absent(err) {
+		return d, noProgram(name, version)
+	}
+	if err == nil {
+		err = activities.ReadJSON(ctx, s, d.Prefix+SourceFile, &d.Program)
+	}
+	if err != nil {
+		return d, err
+	}
+	role, _, err := readRole(ctx, s, programRole(t, name), name)
+	d.Active, d.Canary = role.Active, role.Canary
+	if role.Active != nil && role.Active.Version == version {
+		d.Status = StatusActive
+	} else if role.Canary != nil && role.Canary.Version == version {
+		d.Status = statusCanary
+	} else if slices.ContainsFunc(role.History, func(x training.Activation) bool { return x.Version == version }) {
+		d.Status = statusDeprecated
+	}
+	return d, err
+}
+
+// ChangeProgram promotes a version, rolls back to the one before, or starts and
+// ends a canary.
+func (a *Programs) ChangeProgram(ctx context.Context, in RoleInput) (training.Role, error) {
+	if in.Do == DoActivate || in.Do == DoCanary {
+		if _, err := ReadProgram(ctx, a.Store, in.Tenant, in.Name, in.Version); err != nil {
+			return training.Role{}, err
+		}
+	}
+	return changeRole(ctx, a.Store, programRole(in.Tenant, in.Role), in)
+}
+
+// ReadProgramRole says which version is active, and which is the canary.
+func (a *Programs) ReadProgramRole(ctx context.Context, in RoleInput) (training.Role, error) {
+	role, _, err := readRole(ctx, a.Store, programRole(in.Tenant, in.Role), in.Role)
+	return role, err
+}

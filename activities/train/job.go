@@ -1,0 +1,78 @@
+package train
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/training"
+)
+
+func (r *attempt) findModel(ctx context.Context) error {
+	model, err := r.a.Models.Find(ctx, r.in.Spec.Model)
+	if err != nil {
+		return err
+	}
+	if model.Revision != r.in.Spec.Revision {
+		return fault.New(fault.Input, "train", r.in.Spec.Model,
+			"this worker has revision "+model.Revision+" of the base model, the job wants "+r.in.Spec.Revision+
+				"; give all workers the same files")
+	}
+	r.model = model
+	return nil
+}
+
+// job writes down what the trainer is to do: its data, and where to go on.
+func (r *attempt) job(ctx context.Context) (training.Job, error) {
+	tally := r.snapshot().Tally
+	work, err := os.MkdirTemp(r.dir, "work-")
+	if err != nil {
+		return training.Job{}, fault.Disk("make work directory in", r.dir, err)
+	}
+	r.work = work
+	job := training.Job{
+		Version: training.ProtocolVersion, Job: r.in.Job, Method: r.in.Spec.Method, Model: r.model,
+		WorkDir: work, Seed: r.in.Spec.Seed, Numerics: r.in.Spec.Numerics, Device: "cuda",
+		MicroBatch: r.in.MicroBatch, Accumulation: r.in.Accumulation, Config: r.in.Spec.Config, LoRA: r.in.Spec.LoRA,
+		CheckpointSeconds: r.in.SaveSeconds, Finish: r.in.Finish,
+	}
+	if r.in.Class == "cpu" {
+		job.Device = "cpu"
+	}
+	if job.CheckpointSeconds == 0 {
+		job.CheckpointSeconds = r.a.SaveEvery
+	}
+	if tally.MicroBatch > 0 && tally.MicroBatch < job.MicroBatch {
+		job.MicroBatch, job.Accumulation = tally.MicroBatch, tally.Accumulation
+	}
+	if job.Train, err = r.rows(ctx, r.in.Train, "train.jsonl"); err != nil {
+		return training.Job{}, err
+	}
+	if r.in.Eval != nil {
+		eval, err := r.rows(ctx, *r.in.Eval, "eval.jsonl")
+		if err != nil {
+			return training.Job{}, err
+		}
+		job.Eval = &eval
+	}
+	job.Resume, err = r.resume(ctx)
+	if err == nil && job.Resume == "" && job.Finish {
+		err = fault.New(fault.Input, "finish training", r.in.Job, "there is no checkpoint yet, so there is nothing to keep")
+	}
+	return job, err
+}
+
+// rows fetches a dataset, once.
+func (r *attempt) rows(ctx context.Context, f training.File, name string) (training.File, error) {
+	f.Path = filepath.Join(r.dir, name)
+	if _, err := os.Stat(f.Path); err == nil {
+		return f, nil
+	}
+	err := activities.FetchObject(ctx, r.a.Store, training.DatasetKey(r.in.Tenant, f.SHA256), f.Path)
+	if activities.Absent(err) {
+		err = fault.Wrap(fault.Input, "read dataset", f.SHA256, err)
+	}
+	return f, err
+}

@@ -1,0 +1,174 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/object"
+	"github.com/cogniverse/cogflow/training"
+)
+
+// A checkpoint that is whole on this disk but not yet in the store is kept where
+// it outlives the worker: one that is killed and started again on the same disk
+// loses no more than the steps since the trainer last wrote one.
+
+// keptName begins the names of the directories of Kept, one a job.
+const keptName = "kept-"
+
+// keptFor is how long a checkpoint waits for its job to come back to this disk.
+const keptFor = 24 * time.Hour
+
+func (r *attempt) keptDir() string {
+	return filepath.Join(r.a.Kept, keptName+string(r.in.Tenant)+"-"+r.in.Job)
+}
+
+// keep moves a whole checkpoint, at a path in the work directory, to where it outlives this
+// process, with the events up to its step. The name tells the attempts of a job apart, since
+// one that is given up for dead may still be at work beside its successor.
+func (r *attempt) keep(name string, step int) (localCheckpoint, error) {
+	c := localCheckpoint{dir: filepath.Join(r.keptDir(), fmt.Sprintf("%08d-%s", step, r.token)), step: step}
+	lines, err := encodeEvents(r.events)
+	if err != nil {
+		return c, err
+	}
+	moved, err := r.takeOut(name)
+	if err != nil {
+		return c, err
+	}
+	defer func() { _ = os.Remove(filepath.Dir(moved)) }() // empty, unless this fails
+	if err = writeBeside(moved, lines); err == nil {
+		err = os.MkdirAll(r.keptDir(), 0o700)
+	}
+	if err == nil {
+		err = RemoveTree(c.dir) // of a process of this attempt that ran out of memory later
+	}
+	if err == nil {
+		err = os.Rename(moved, c.dir)
+	}
+	return c, fault.Disk("keep checkpoint", c.dir, err)
+}
+
+// takeOut moves a directory of the trainer's to one of the worker's, which the trainer cannot
+// reach. The trainer still runs and may exchange what it has for links at any time, so the
+// first step cannot leave the work directory, and the second moves a link as a link.
+func (r *attempt) takeOut(name string) (string, error) {
+	const passing = ".taken"
+	work, err := openTrainerFiles(r.work)
+	if err != nil {
+		return "", err
+	}
+	defer work.Close()
+	if err := work.look(name, fs.ModeDir); err != nil {
+		return "", err
+	}
+	if err := work.root.RemoveAll(passing); err != nil {
+		return "", fault.Disk("keep checkpoint", work.path(passing), err)
+	}
+	if err := work.root.Rename(name, passing); err != nil {
+		return "", ofTrainer(work.path(name), err)
+	}
+	empty, err := os.MkdirTemp(r.dir, "taken-")
+	if err != nil {
+		return "", fault.Disk("keep checkpoint", r.dir, err)
+	}
+	moved := filepath.Join(empty, "checkpoint")
+	if err := os.Rename(work.path(passing), moved); err != nil {
+		return "", ofTrainer(work.path(passing), err)
+	}
+	info, err := os.Lstat(moved)
+	if err == nil && !info.IsDir() {
+		err = refused(work.path(name), "it is not a directory")
+	}
+	return moved, fault.Disk("keep checkpoint", moved, err)
+}
+
+// writeBeside writes the events into a checkpoint.
+func writeBeside(dir string, lines []byte) error {
+	files, err := openTrainerFiles(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(files.write(training.EventsName, lines), files.Close())
+}
+
+// rescue stores the newest checkpoint that a former attempt has left on this
+// disk, if the store has none as new, and removes them all.
+func (r *attempt) rescue(ctx context.Context) error {
+	left, err := os.ReadDir(r.keptDir())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fault.Disk("look for checkpoints in", r.keptDir(), err)
+	}
+	whole, _, err := r.a.checkpoints(ctx, r.in.Tenant, r.in.Job)
+	if err != nil {
+		return err
+	}
+	slices.Reverse(left) // the newest first
+	for _, entry := range left {
+		number, _, _ := strings.Cut(entry.Name(), "-")
+		step, err := strconv.Atoi(number)
+		if err != nil {
+			continue // nothing of ours
+		}
+		if len(whole) > 0 && training.CheckpointPrefix(r.in.Tenant, r.in.Job, step) <= whole[0] {
+			break
+		}
+		err = r.storeLeft(ctx, localCheckpoint{dir: filepath.Join(r.keptDir(), entry.Name()), step: step})
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, object.ErrCorrupt) {
+			return err
+		}
+	}
+	return fault.Disk("remove", r.keptDir(), RemoveTree(r.keptDir()))
+}
+
+// storeLeft stores what was left. A machine that lost its power may have torn it:
+// then it is corrupt.
+func (r *attempt) storeLeft(ctx context.Context, c localCheckpoint) error {
+	from, err := openTrainerFiles(c.dir)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	lines, err := from.read(training.EventsName, maxKeptEvents)
+	if err != nil {
+		return err
+	}
+	events, err := decodeEvents(from.path(training.EventsName), lines)
+	if err == nil && (len(events) == 0 || events[len(events)-1].Step != c.step) {
+		err = errors.New("the events do not end with the checkpoint")
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %s: %w", object.ErrCorrupt, c.dir, err)
+	}
+	return r.storeCheckpoint(ctx, c)
+}
+
+// tidy removes what nobody will come back for: this job's directory if all of it
+// is stored, and those of jobs that went on elsewhere long ago.
+func (r *attempt) tidy() {
+	_ = os.Remove(r.keptDir()) // not if something is in it
+	entries, err := os.ReadDir(r.a.Kept)
+	if err != nil {
+		return // whoever writes there next says so
+	}
+	for _, entry := range entries {
+		info, err := entry.Info()
+		if err == nil && strings.HasPrefix(entry.Name(), keptName) && time.Since(info.ModTime()) > keptFor {
+			_ = RemoveTree(filepath.Join(r.a.Kept, entry.Name()))
+		}
+	}
+}

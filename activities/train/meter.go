@@ -1,0 +1,218 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// sliceTime is the GPU time that is paid for in advance. A worker that dies has at
+// most this much open in the ledger.
+const sliceTime = 10 * time.Second
+
+// meter books the time of one trainer process in slices: reserved before, settled
+// after. An entry of the ledger is named by job, attempt and number of the slice,
+// so that anyone can settle what a dead worker left.
+type meter struct {
+	r       *attempt
+	rate    float64 // micro-USD a second; 0 = free
+	began   time.Time
+	settled int64         // micro-USD of this process that are settled
+	process int           // number of the process within the attempt
+	slice   int           // number of the newest slice
+	done    chan struct{} // closed when the process has ended
+	ended   chan struct{} // closed when the time is booked
+	err     error         // what went wrong on the way
+	booked  bool          // all of the time is in the ledger
+}
+
+// settleLeft books what a dead attempt left open, at what its last heartbeat says
+// that it had used. If the ledger knows better already, that stands. A slice that
+// began after that heartbeat would be swept at its whole price; nothing is known
+// of it, and it was short.
+func (r *attempt) settleLeft(ctx context.Context) error {
+	t := r.snapshot().Tally
+	if t.NextKey != "" {
+		_, err := r.a.Ledger.Settle(ctx, t.NextKey, money.Answered, 0)
+		if err != nil && fault.ClassOf(err) != fault.Input { // that is: it never began
+			return err
+		}
+	}
+	switch {
+	case t.SliceKey != "":
+		if _, err := r.a.Ledger.Settle(ctx, t.SliceKey, money.Answered, t.SliceUsed); err != nil {
+			return err
+		}
+	case t.Slice != 0:
+		if err := r.a.Ledger.End(ctx, t.Slice, true, t.SliceMicro); err != nil {
+			return err
+		}
+	case t.NextKey == "":
+		return nil
+	}
+	r.update(func(p *Pulse) {
+		p.Tally.SliceKey, p.Tally.SliceUsed, p.Tally.NextKey, p.Tally.Slice, p.Tally.SliceMicro = "", 0, "", 0, 0
+	})
+	return r.readCost(ctx)
+}
+
+// readCost asks the ledger what the whole run has cost.
+func (r *attempt) readCost(ctx context.Context) error {
+	spent, err := r.a.Ledger.Spent(ctx, r.in.Tenant, r.in.Ledger, "")
+	if err != nil {
+		return err
+	}
+	r.update(func(p *Pulse) { p.Tally.CostMicroUSD = spent })
+	return nil
+}
+
+// startMeter reserves the first slice of a process. The returned function is
+// called when the process has ended: it books the rest of its time, says what went
+// wrong with the ledger meanwhile, and whether all of the time is booked.
+func (r *attempt) startMeter(ctx context.Context) (paid func() (trouble error, booked bool), err error) {
+	hourly, known := r.a.Prices[r.in.Class]
+	if !known && r.in.LimitMicroUSD > 0 {
+		return nil, fault.New(fault.Budget, "pay for GPU", r.in.Class,
+			"its price is unknown under a hard limit; set cogflow.training.prices."+r.in.Class)
+	}
+	m := &meter{
+		r: r, rate: hourly * 1e6 / 3600, process: r.snapshot().Tally.Attempts,
+		done: make(chan struct{}), ended: make(chan struct{}),
+	}
+	if err := m.reserve(ctx, r.in.LimitMicroUSD); err != nil {
+		return nil, err
+	}
+	if m.rate > 0 {
+		if err := r.readCost(ctx); err != nil {
+			return nil, err
+		}
+	}
+	m.began = time.Now()
+	r.update(func(*Pulse) { r.running = m })
+	go m.run(context.WithoutCancel(ctx))
+	return func() (error, bool) { close(m.done); <-m.ended; return m.err, m.booked }, nil
+}
+
+// count adds the process to a tally.
+func (m *meter) count(t *Tally, now time.Time) {
+	t.Seconds += now.Sub(m.began).Seconds()
+	if t.SliceKey != "" {
+		t.SliceUsed = m.due(now)
+	}
+}
+
+// due is what is used and not settled, in micro-USD. It is rounded over the whole
+// process, so that cheap classes do not lose each slice's fraction.
+func (m *meter) due(now time.Time) int64 {
+	return max(0, int64(math.Round(m.rate*now.Sub(m.began).Seconds()))-m.settled)
+}
+
+// reserve begins a slice within a limit.
+func (m *meter) reserve(ctx context.Context, limit int64) error {
+	if m.rate <= 0 {
+		return nil
+	}
+	m.slice++
+	in := m.r.in
+	made, err := m.r.a.Ledger.Reserve(ctx, video.Call{
+		Tenant: in.Tenant, Job: in.Ledger, Workflow: activity.GetInfo(ctx).WorkflowExecution.ID,
+		Kind: meterKind, Model: in.Spec.Model + " on " + in.Class, CostMicroUSD: int64(math.Round(m.rate * sliceTime.Seconds())),
+		Fingerprint: m.fingerprint(m.slice), Attempt: 1,
+	}, limit)
+	if err != nil {
+		return err
+	}
+	next := money.NewKey(string(in.Tenant), in.Ledger, meterKind, string(m.fingerprint(m.slice+1)), 1)
+	m.r.update(func(p *Pulse) { p.Tally.SliceKey, p.Tally.NextKey = made.Key, next })
+	return nil
+}
+
+// meterKind is the kind of the ledger's entries of GPU time.
+const meterKind = "train"
+
+// fingerprint names a slice of this process.
+func (m *meter) fingerprint(slice int) video.Fingerprint {
+	return video.NewFingerprint(meterKind, m.r.in.Job, m.r.token, fmt.Sprint(m.process), fmt.Sprint(slice))
+}
+
+// settle books the open slice, with all that was used since the one before.
+func (m *meter) settle(ctx context.Context, now time.Time) error {
+	key := m.r.snapshot().Tally.SliceKey
+	if key == "" {
+		return nil
+	}
+	booked, err := m.r.a.Ledger.Settle(ctx, key, money.Answered, m.due(now))
+	if err != nil {
+		return err
+	}
+	m.r.update(func(p *Pulse) {
+		m.settled += booked.MicroUSD
+		p.Tally.CostMicroUSD += booked.MicroUSD
+		p.Tally.SliceKey = ""
+	})
+	return nil
+}
+
+// run pays slice by slice until the process has ended. When the next one cannot be
+// paid, the trainer is stopped at a checkpoint. The time that this takes is beyond
+// the limit, but it is used, so it is booked.
+func (m *meter) run(ctx context.Context) {
+	defer close(m.ended)
+	reserving, cancel := context.WithCancel(ctx) // a reservation may wait for room
+	defer cancel()
+	go func() { <-m.done; cancel() }()
+	limit := m.r.in.LimitMicroUSD
+	tick := time.NewTicker(sliceTime)
+	defer tick.Stop()
+	for {
+		select {
+		case <-m.done:
+			m.finish(ctx)
+			return
+		case <-tick.C:
+		}
+		err := m.settle(ctx, time.Now())
+		if err == nil {
+			err = m.reserve(reserving, limit)
+		}
+		if err == nil || reserving.Err() != nil {
+			continue
+		}
+		if m.err == nil {
+			m.err = err
+		}
+		if fault.ClassOf(err) != fault.Budget {
+			m.r.stop(err)
+			continue
+		}
+		m.r.stop(errBudget)
+		limit = 0
+		if err := m.reserve(reserving, limit); err != nil && reserving.Err() == nil {
+			m.err = err
+		}
+	}
+}
+
+// finish books what is left and takes the process off the pulse.
+func (m *meter) finish(ctx context.Context) {
+	now := time.Now()
+	err := m.settle(ctx, now)
+	if err == nil && m.due(now) > 0 { // the ledger refused the slice before
+		err = errors.Join(m.reserve(ctx, 0), m.settle(ctx, now))
+	}
+	m.booked = err == nil
+	m.err = errors.Join(m.err, err)
+	m.r.update(func(p *Pulse) {
+		m.count(&p.Tally, now)
+		p.Tally.NextKey = ""
+		m.r.running = nil
+	})
+}

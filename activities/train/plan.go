@@ -1,0 +1,152 @@
+package train
+
+import (
+	"context"
+	"errors"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/object"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/dataset"
+	"github.com/cogniverse/cogflow/training/estimate"
+)
+
+// PlanInput asks what a job is and what it will need.
+type PlanInput struct {
+	Tenant    tenant.ID       `json:"tenant"`
+	Method    training.Method `json:"method"`
+	BaseModel string          `json:"base_model"`
+	Config    training.Config `json:"config"`
+	LoRA      *training.LoRA  `json:"lora,omitempty"`
+	Extras    training.Extras `json:"extras"`
+	Seed      int64           `json:"seed"`
+	Train     training.File   `json:"train"`
+	Eval      *training.File  `json:"eval,omitempty"`
+	Lengths   dataset.Spread  `json:"lengths"` // estimated tokens a row of the whole dataset
+	Rows      int             `json:"rows"`    // that Lengths is of
+	GPU       []string        `json:"gpu"`
+	BudgetUSD float64         `json:"budget_usd,omitempty"`
+}
+
+// Owner is the tenant that the activity works for.
+func (in PlanInput) Owner() tenant.ID { return in.Tenant }
+
+// Plan is a job: its identity, its base model and what it needs by class.
+type Plan struct {
+	Job      string            `json:"job"`
+	Spec     training.Spec     `json:"spec"`
+	Base     training.Model    `json:"base"` // without its path, which differs from worker to worker
+	Estimate estimate.Estimate `json:"estimate"`
+}
+
+// PlanTraining names the job by everything that decides its result, and
+// refuses what cannot fit, cannot be paid, or would not be what was asked for.
+func (a *Activities) PlanTraining(ctx context.Context, in PlanInput) (Plan, error) {
+	model, err := a.Models.Find(ctx, in.BaseModel)
+	if err != nil {
+		return Plan{}, err
+	}
+	shape, err := a.Models.Shape(ctx, model)
+	if err != nil {
+		return Plan{}, err
+	}
+	if err := shape.Serves(in.Method); err != nil {
+		return Plan{}, err
+	}
+	numerics, err := estimate.PinNumerics(in.GPU, in.Extras.Numerics)
+	if err != nil {
+		return Plan{}, err
+	}
+	lora := in.LoRA
+	if lora != nil {
+		adapted, err := shape.Adapt(*lora)
+		if err != nil {
+			return Plan{}, err
+		}
+		lora = &adapted
+	}
+	out := Plan{Base: model, Spec: training.Spec{
+		Method: in.Method, Model: model.Name, Revision: model.Revision, Dataset: in.Train.SHA256,
+		Seed: in.Seed, Numerics: numerics, Config: in.Config, LoRA: lora,
+	}}
+	out.Base.Path = ""
+	if in.Eval != nil {
+		out.Spec.Evaluation = in.Eval.SHA256
+	}
+	if out.Job, err = out.Spec.JobID(); err != nil {
+		return Plan{}, err
+	}
+	speeds, err := a.speeds(ctx, in.Tenant, out.Spec, in.GPU)
+	if err != nil {
+		return Plan{}, err
+	}
+	p := estimate.Plan{
+		Method: in.Method, Model: model.Name, Shape: shape, Config: in.Config, LoRA: lora, Numerics: numerics,
+		Classes: in.GPU, Rows: in.Train.Rows, Longest: in.Lengths.Max,
+		Speeds: speeds, Prices: a.Prices, BudgetUSD: in.BudgetUSD,
+	}
+	p.Tokens = share(in.Lengths.Total, in.Train.Rows, in.Rows)
+	if in.Eval != nil {
+		p.EvalRows = in.Eval.Rows
+		p.EvalTokens = share(in.Lengths.Total, in.Eval.Rows, in.Rows)
+	}
+	out.Estimate, err = p.Estimate()
+	return out, err
+}
+
+// share is the part of total that some of all rows have.
+func share(total int64, rows, all int) int64 {
+	if all <= 0 {
+		return 0
+	}
+	return int64(float64(total) * float64(rows) / float64(all))
+}
+
+// speeds finds how fast such jobs were before on each class.
+func (a *Activities) speeds(ctx context.Context, t tenant.ID, s training.Spec, classes []string) ([]estimate.Speed, error) {
+	var out []estimate.Speed
+	for _, class := range classes {
+		key, err := training.SpeedKey(t, s, class)
+		if err != nil {
+			return nil, err
+		}
+		var one estimate.Speed
+		switch err := activities.ReadJSON(ctx, a.Store, key, &one); {
+		case err == nil:
+			out = append(out, one)
+		case !activities.Absent(err):
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// ClaimJob makes sure that one workflow at a time runs a job, whatever ids
+// callers chose. It returns the outcome of a job that has ended before.
+func (a *Activities) ClaimJob(ctx context.Context, in activities.JobInput) (*training.Outcome, error) {
+	if _, err := a.claims().Take(ctx, training.ClaimKey(in.Tenant, in.Job)); err != nil {
+		return nil, err
+	}
+	out, err := a.output(ctx, in.Tenant, in.Job)
+	if err != nil || out == nil {
+		return nil, err
+	}
+	return &out.Outcome, nil
+}
+
+// ReleaseJob gives the claim back.
+func (a *Activities) ReleaseJob(ctx context.Context, in activities.JobInput) error {
+	return a.claims().Release(ctx, training.ClaimKey(in.Tenant, in.Job), 0)
+}
+
+// output reads what a job came to; nil = it has not ended.
+func (a *Activities) output(ctx context.Context, t tenant.ID, job string) (*training.Output, error) {
+	var out training.Output
+	err := activities.ReadJSON(ctx, a.Store, training.OutputPrefix(t, job)+training.ManifestName, &out)
+	if errors.Is(err, object.ErrNotFound) {
+		return nil, nil //nolint:nilnil // it has not ended
+	}
+	return &out, fault.Wrap("", "read outcome of training job", job, err)
+}

@@ -1,0 +1,83 @@
+// Package train holds the activities of training: datasets, plans, one attempt of one
+// trainer process with its checkpoints, and the publication of adapters. What is
+// published is read by package registry.
+package train
+
+import (
+	"context"
+	"io"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/estimate"
+	"github.com/cogniverse/cogflow/training/summary"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// BaseModels finds base models on this worker's disk.
+type BaseModels interface {
+	Find(ctx context.Context, name string) (training.Model, error)
+	Shape(ctx context.Context, m training.Model) (estimate.Shape, error)
+}
+
+// Trainer runs one trainer process.
+type Trainer interface {
+	// Run returns nil when the job is done, training.ErrStopped after a
+	// checkpoint that closing stop asked for, training.ErrOutOfMemory, or what
+	// else went wrong. devices are those that the process may see; empty = none.
+	// on is told every event in order; its error stops the process.
+	Run(ctx context.Context, job training.Job, devices string, stop <-chan struct{}, on func(training.Event) error) error
+}
+
+// GPUs are the devices of this worker, leased so that no two processes share one.
+type GPUs interface {
+	// Lease waits for n devices. devices names them; empty on a host without.
+	Lease(ctx context.Context, n int) (devices string, release func(), err error)
+}
+
+// GPULedger books the time of GPUs.
+type GPULedger interface {
+	// Reserve holds back the cost of a slice of time. It waits while only other
+	// reservations leave no room, and returns a budget fault when the job's limit
+	// (0 = none) is reached.
+	Reserve(ctx context.Context, c video.Call, limitMicroUSD int64) (money.Reservation, error)
+	// Settle books a slice, and says how it is booked: the first settlement stands.
+	Settle(ctx context.Context, key string, o money.Outcome, microUSD int64) (money.Booking, error)
+	// End settles an entry as builds without keys name it.
+	End(ctx context.Context, id int64, answered bool, costMicroUSD int64) error
+	// Spent is what a job has settled; workflow "" = in all of it.
+	Spent(ctx context.Context, t tenant.ID, job, workflow string) (microUSD int64, err error)
+}
+
+// Reports render pages about training.
+type Reports struct {
+	Train func(w io.Writer, r summary.Run) error
+	Sweep func(w io.Writer, r summary.Sweep) error
+}
+
+// Activities holds what the training activities work with. A worker sets only the
+// fields that its pools need.
+type Activities struct {
+	Store       activities.Store
+	Documents   activities.Documents
+	Models      BaseModels
+	Trainer     Trainer
+	GPUs        GPUs
+	Ledger      GPULedger
+	Runs        activities.Runs
+	Prices      estimate.Prices
+	Reports     Reports
+	Scratch     string  // directory for temporary files
+	Kept        string  // directory that outlives this process, on the same disk as Scratch
+	Version     string  // of this build, for lineage
+	Unsandboxed bool    // the trainer runs without a sandbox, as this worker's configuration wants
+	SaveEvery   float64 // seconds between checkpoints
+
+	others activities.OtherBuilds
+}
+
+func (a *Activities) claims() activities.Claims {
+	return activities.Claims{Store: a.Store, Runs: a.Runs, What: "training job"}
+}

@@ -1,0 +1,211 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/registry"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/object"
+	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/dataset"
+)
+
+// PublishInput asks for what a job came to, to be published.
+type PublishInput struct {
+	activities.JobInput
+	Name  string         `json:"name"`
+	Role  string         `json:"role"`
+	Spec  training.Spec  `json:"spec"`
+	Base  training.Model `json:"base"`
+	Tally Tally          `json:"tally"`
+	GPU   string         `json:"gpu"`
+	Check dataset.Check  `json:"check"`
+
+	Ledger  string `json:"ledger,omitempty"`   // job that the ledger counts by; empty = the tally's cost is taken
+	IfThere bool   `json:"if_there,omitempty"` // nothing to publish is no error: a job may be stopped before its first checkpoint
+}
+
+// PublishedAdapter is the version that holds it.
+type PublishedAdapter struct {
+	Name    string           `json:"name"`
+	Version int              `json:"version"` // 0 = there was nothing to publish
+	Outcome training.Outcome `json:"outcome"`
+	Active  bool             `json:"active,omitempty"` // it serves its role already
+
+	CostMicroUSD *int64 `json:"cost_micro_usd,omitempty"` // of the workflow's run up to now, by the ledger; nil = it was not asked
+}
+
+// PublishAdapter makes a new version of an adapter from what a job came to, or
+// from the best of its newest checkpoint if it was cancelled. One job has one
+// version under a name, however often it is published.
+func (a *Activities) PublishAdapter(ctx context.Context, in PublishInput) (PublishedAdapter, error) {
+	cost, err := a.settled(ctx, &in)
+	if err != nil {
+		return PublishedAdapter{}, err
+	}
+	out, err := a.publish(ctx, in)
+	if in.IfThere && errors.Is(err, errNothingToPublish) {
+		out, err = PublishedAdapter{}, nil
+	}
+	out.CostMicroUSD = cost
+	return out, err
+}
+
+// settled asks the ledger for the cost of the run, and puts it into the tally. A
+// slice that a dead worker left is settled first. A ledger that is a file of
+// another host does not know it: there it is swept, and the tally holds what that
+// ledger has said so far.
+func (a *Activities) settled(ctx context.Context, in *PublishInput) (*int64, error) {
+	if in.Ledger == "" {
+		return nil, nil //nolint:nilnil // of an older build, which did not ask
+	}
+	r := &attempt{a: a, in: RunInput{Tenant: in.Tenant, Job: in.Job, Ledger: in.Ledger}}
+	r.pulse.Tally = in.Tally
+	if err := r.settleLeft(ctx); err != nil && fault.ClassOf(err) != fault.Input {
+		return nil, err
+	}
+	if err := r.readCost(ctx); err != nil {
+		return nil, err
+	}
+	in.Tally.CostMicroUSD = max(in.Tally.CostMicroUSD, r.pulse.Tally.CostMicroUSD)
+	return &in.Tally.CostMicroUSD, nil
+}
+
+func (a *Activities) publish(ctx context.Context, in PublishInput) (PublishedAdapter, error) {
+	from, outcome, err := a.toPublish(ctx, in)
+	if err != nil {
+		return PublishedAdapter{}, err
+	}
+	version, done, err := registry.AdapterVersions(a.Store, in.Tenant).Reserve(ctx, in.Name,
+		registry.Reservation{Job: in.Job, Ended: outcome.Ended, Steps: outcome.Steps})
+	if err != nil {
+		return PublishedAdapter{}, err
+	}
+	if done {
+		_, status, err := registry.ReadAdapter(ctx, a.Store, in.Tenant, in.Name, version)
+		return PublishedAdapter{Name: in.Name, Version: version, Outcome: outcome, Active: status == registry.StatusActive}, err
+	}
+	prefix := training.AdapterPrefix(in.Tenant, in.Name, version)
+	m := training.Adapter{
+		Name: in.Name, Version: version, Role: in.Role, Kind: training.KindAdapter,
+		Job: in.Job, Workflow: activity.GetInfo(ctx).WorkflowExecution.ID, Spec: in.Spec, Base: in.Base,
+		Created: time.Now().UTC(), Outcome: outcome,
+	}
+	if in.Spec.LoRA == nil {
+		m.Kind = training.KindModel
+	}
+	for _, f := range from.files {
+		if err := activities.CopyObject(ctx, a.Store, from.prefix+f.Name, prefix+f.to(), f.SHA256); err != nil {
+			return PublishedAdapter{}, err
+		}
+		m.Files = append(m.Files, training.CheckpointFile{Name: f.to(), Size: f.Size, SHA256: f.SHA256})
+	}
+	// The card holds times, so each attempt writes another. The first is kept: the
+	// manifest that counts must name what is there, whoever else publishes this version.
+	card, err := a.Store.Create(ctx, prefix+cardName, strings.NewReader(a.card(ctx, in, m)))
+	if errors.Is(err, object.ErrExists) {
+		card, err = a.Store.Stat(ctx, prefix+cardName)
+	}
+	if err != nil {
+		return PublishedAdapter{}, err
+	}
+	m.Files = append(m.Files, training.CheckpointFile{Name: cardName, Size: card.Size, SHA256: card.SHA256})
+	slices.SortFunc(m.Files, func(x, y training.CheckpointFile) int { return strings.Compare(x.Name, y.Name) })
+	if err := activities.KeepFirst(ctx, a.Store, prefix+training.ManifestName, m); err != nil {
+		return PublishedAdapter{}, err
+	}
+	return PublishedAdapter{Name: in.Name, Version: version, Outcome: outcome}, nil
+}
+
+const cardName = "README.md"
+
+// source is where the files to publish lie.
+type publishSource struct {
+	prefix string
+	files  []publishFile
+}
+
+type publishFile struct{ training.CheckpointFile }
+
+// to is where a file goes: the best is the adapter itself, the rest lies beside it.
+func (f publishFile) to() string { return strings.TrimPrefix(f.Name, training.BestFolder) }
+
+// toPublish finds what there is: the output of the job, else the best of its
+// newest whole checkpoint.
+func (a *Activities) toPublish(ctx context.Context, in PublishInput) (publishSource, training.Outcome, error) {
+	out, err := a.output(ctx, in.Tenant, in.Job)
+	if err != nil {
+		return publishSource{}, training.Outcome{}, err
+	}
+	whole, _, err := a.checkpoints(ctx, in.Tenant, in.Job)
+	if err != nil {
+		return publishSource{}, training.Outcome{}, err
+	}
+	for _, prefix := range whole {
+		var m training.StoredCheckpoint
+		if err := activities.ReadJSON(ctx, a.Store, prefix+training.ManifestName, &m); activities.Absent(err) {
+			continue
+		} else if err != nil {
+			return publishSource{}, training.Outcome{}, err
+		}
+		if out != nil && out.Outcome.Steps >= m.Step {
+			break // the outcome of a job that was stopped and trained on since is older
+		}
+		from := publishSource{prefix: prefix + m.Token + "/"}
+		for _, f := range m.Files {
+			if strings.HasPrefix(f.Name, training.BestFolder) {
+				from.files = append(from.files, publishFile{f})
+			}
+		}
+		return from, training.Outcome{
+			Ended: training.EndedStopped, Steps: m.Step, BestStep: m.BestStep, Tokens: m.Tokens, GPU: in.GPU,
+			Seconds: in.Tally.Seconds, CostUSD: float64(in.Tally.CostMicroUSD) / 1e6,
+			Attempts: in.Tally.Attempts, Redone: in.Tally.Redone,
+		}, nil
+	}
+	if out != nil {
+		from := publishSource{prefix: training.OutputPrefix(in.Tenant, in.Job) + out.Token + "/"}
+		for _, f := range out.Files {
+			if publishable(f.Name) {
+				from.files = append(from.files, publishFile{f})
+			}
+		}
+		return from, out.Outcome, nil
+	}
+	return publishSource{}, training.Outcome{}, fault.Wrap(fault.Input, "publish adapter", in.Name, errNothingToPublish)
+}
+
+var errNothingToPublish = errors.New("the job has neither an outcome nor a checkpoint, so there is nothing to publish")
+
+func publishable(name string) bool {
+	return strings.HasPrefix(name, training.BestFolder) || strings.HasPrefix(name, training.LastFolder) ||
+		strings.HasPrefix(name, training.MergedFolder)
+}
+
+// card renders the model card.
+func (a *Activities) card(ctx context.Context, in PublishInput, m training.Adapter) string {
+	o := m.Outcome
+	c := training.Card{
+		Name: m.Name, Version: fmt.Sprint(m.Version), Tenant: string(in.Tenant), Spec: m.Spec, Job: m.Job,
+		Workflow: m.Workflow, Run: activity.GetInfo(ctx).WorkflowExecution.RunID, Repo: m.Base.Repo,
+		Dropped: in.Check.Train.Dropped, Device: o.Device, Class: o.GPU, Versions: o.Versions,
+		Steps: o.Steps, BestStep: o.BestStep, Tokens: o.Tokens, Seconds: o.Seconds, CostUSD: o.CostUSD,
+		CostKnown: true, Checkpoints: o.Checkpoints, Preemptions: max(0, o.Attempts-1), Base: o.BaseMetrics, Best: o.Metrics, Comparison: o.Comparison,
+		Created: m.Created.Format(time.RFC3339),
+	}
+	if in.Check.TrainFile != nil {
+		c.Rows = in.Check.TrainFile.Rows
+	}
+	if in.Check.EvalFile != nil {
+		c.EvalRows = in.Check.EvalFile.Rows
+	}
+	return c.Markdown()
+}

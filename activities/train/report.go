@@ -1,0 +1,139 @@
+package train
+
+import (
+	"bytes"
+	"context"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/registry"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/dataset"
+	"github.com/cogniverse/cogflow/training/estimate"
+	"github.com/cogniverse/cogflow/training/summary"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// ReportInput says what a report of training is about.
+type ReportInput struct {
+	activities.JobInput
+	Name     string            `json:"name"`
+	Version  int               `json:"version"`
+	Status   string            `json:"status"`
+	RunID    string            `json:"run_id"` // first run of the chain
+	Started  time.Time         `json:"started"`
+	Ended    time.Time         `json:"ended"`
+	Check    dataset.Check     `json:"check"`
+	Estimate estimate.Estimate `json:"estimate"`
+}
+
+// WriteTrainReport renders the report of a training run into the store.
+func (a *Activities) WriteTrainReport(ctx context.Context, in ReportInput) (activities.ReportResult, error) {
+	run := activity.GetInfo(ctx).WorkflowExecution
+	m, _, err := registry.ReadAdapter(ctx, a.Store, in.Tenant, in.Name, in.Version)
+	if err != nil {
+		return activities.ReportResult{}, err
+	}
+	page := summary.Run{
+		Adapter: m, Tenant: in.Tenant, Workflow: run.ID, Run: in.RunID, Started: in.Started, Ended: in.Ended,
+		Status: in.Status, Plan: in.Estimate, Check: in.Check,
+	}
+	if page.Events, err = a.history(ctx, in.Tenant, in.Job); err != nil {
+		return activities.ReportResult{}, err
+	}
+	if page.Samples, err = a.samples(ctx, in.JobInput, m.Spec); err != nil {
+		return activities.ReportResult{}, err
+	}
+	var html bytes.Buffer
+	if err := a.Reports.Train(&html, page); err != nil {
+		return activities.ReportResult{}, err
+	}
+	out := activities.ReportResult{Key: video.ReportKey(in.Tenant, run.ID, in.RunID)}
+	_, err = a.Store.Put(ctx, out.Key, &html)
+	return out, err
+}
+
+// history reads the events of a job: of its outcome, or of its newest checkpoint.
+func (a *Activities) history(ctx context.Context, t tenant.ID, job string) ([]training.Event, error) {
+	out, err := a.output(ctx, t, job)
+	if err != nil {
+		return nil, err
+	}
+	if out != nil {
+		return readEvents(ctx, a.Store, training.OutputPrefix(t, job)+out.Token+"/"+training.EventsName)
+	}
+	whole, _, err := a.checkpoints(ctx, t, job)
+	if err != nil || len(whole) == 0 {
+		return nil, err
+	}
+	var m training.StoredCheckpoint
+	if err := activities.ReadJSON(ctx, a.Store, whole[0]+training.ManifestName, &m); err != nil {
+		return nil, err
+	}
+	return readEvents(ctx, a.Store, whole[0]+m.Token+"/"+training.EventsName)
+}
+
+// sampledEach is how many held-out rows a report shows of those that gained
+// most, and of those that lost most.
+const sampledEach = 5
+
+// samples picks held-out rows that say most about what changed.
+func (a *Activities) samples(ctx context.Context, in activities.JobInput, s training.Spec) ([]summary.Sample, error) {
+	out, err := a.output(ctx, in.Tenant, in.Job)
+	if err != nil || out == nil || s.Evaluation == "" || out.Outcome.Comparison == nil {
+		return nil, err // a cancelled job was not evaluated
+	}
+	prefix := training.OutputPrefix(in.Tenant, in.Job) + out.Token + "/" + training.EvalsFolder
+	var values [2][]training.RowValues
+	for i, of := range []string{training.OfBase, training.OfBest} {
+		data, err := activities.ReadAll(ctx, a.Store, prefix+of+".jsonl")
+		if err != nil {
+			return nil, err
+		}
+		if values[i], err = training.ReadRowValues(bytes.NewReader(data)); err != nil {
+			return nil, err
+		}
+	}
+	samples := summary.Samples(out.Outcome.Comparison.Metric, values[0], values[1], sampledEach)
+	rows, err := activities.ReadAll(ctx, a.Store, training.DatasetKey(in.Tenant, s.Evaluation))
+	if err != nil {
+		return nil, err
+	}
+	number := 0
+	for line := range bytes.Lines(rows) {
+		for i := range samples {
+			if samples[i].Row == number {
+				samples[i].Text = string(bytes.TrimSpace(line[:min(len(line), maxSampleText)]))
+			}
+		}
+		number++
+	}
+	return samples, nil
+}
+
+// maxSampleText bounds what of a row is shown, in bytes.
+const maxSampleText = 2000
+
+// SweepReportInput is what the page about a sweep shows.
+type SweepReportInput struct {
+	RunID  string        `json:"run_id"`
+	Report summary.Sweep `json:"report"`
+}
+
+// Owner is the tenant that the activity works for.
+func (in SweepReportInput) Owner() tenant.ID { return in.Report.Tenant }
+
+// WriteSweepReport renders the report of a sweep into the store.
+func (a *Activities) WriteSweepReport(ctx context.Context, in SweepReportInput) (activities.ReportResult, error) {
+	in.Report.Workflow, in.Report.Run = activity.GetInfo(ctx).WorkflowExecution.ID, in.RunID
+	var html bytes.Buffer
+	if err := a.Reports.Sweep(&html, in.Report); err != nil {
+		return activities.ReportResult{}, err
+	}
+	out := activities.ReportResult{Key: video.ReportKey(in.Report.Tenant, in.Report.Workflow, in.RunID)}
+	_, err := a.Store.Put(ctx, out.Key, &html)
+	return out, err
+}

@@ -1,0 +1,179 @@
+package train
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/object"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/training"
+)
+
+// checkpoints lists the steps that have a whole checkpoint, the newest first,
+// and the prefixes of all, whole or not.
+func (a *Activities) checkpoints(ctx context.Context, t tenant.ID, job string) (whole []string, all []string, err error) {
+	err = a.Store.List(ctx, training.CheckpointsPrefix(t, job), func(o object.Info) error {
+		rest := strings.TrimPrefix(o.Key, training.CheckpointsPrefix(t, job))
+		step, _, _ := strings.Cut(rest, "/")
+		prefix := training.CheckpointsPrefix(t, job) + step + "/"
+		if len(all) == 0 || all[len(all)-1] != prefix {
+			all = append(all, prefix)
+		}
+		if path.Base(o.Key) == training.ManifestName && o.Key == prefix+training.ManifestName {
+			whole = append(whole, prefix)
+		}
+		return nil
+	})
+	slices.Reverse(whole)
+	return whole, all, err
+}
+
+// prune removes all checkpoints older than the newest few. The manifest goes
+// first, so that half a checkpoint never looks whole.
+func (a *Activities) prune(ctx context.Context, t tenant.ID, job string, keep int) error {
+	whole, all, err := a.checkpoints(ctx, t, job)
+	if err != nil || keep > 0 && len(whole) <= keep {
+		return err
+	}
+	oldest := "~" // after every step
+	if keep > 0 {
+		oldest = whole[keep-1]
+	}
+	for _, prefix := range all {
+		if keep > 0 && prefix >= oldest {
+			continue
+		}
+		if err := a.Store.Delete(ctx, prefix+training.ManifestName); err != nil {
+			return err
+		}
+		if _, err := activities.DeletePrefix(ctx, a.Store, prefix); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// resume fetches the newest checkpoint that is whole; "" = there is none. One
+// that is damaged is passed over.
+func (r *attempt) resume(ctx context.Context) (string, error) {
+	if err := r.rescue(ctx); err != nil {
+		return "", err
+	}
+	whole, _, err := r.a.checkpoints(ctx, r.in.Tenant, r.in.Job)
+	if err != nil {
+		return "", err
+	}
+	for _, prefix := range whole {
+		dir, step, events, err := r.fetchCheckpoint(ctx, prefix)
+		if activities.Absent(err) {
+			continue // torn by a crash of the machine, or removed this moment
+		}
+		if other, ok := errors.AsType[*otherFormatError](err); ok {
+			// A worker whose trainer reads it loses no step; without one, an older
+			// checkpoint or the beginning is better than a job that fails.
+			pinned := fmt.Sprintf("checkpoints of version %d", other.version)
+			if err := r.a.others.HandBack(ctx, "resume training", r.in.Job, pinned); err != nil {
+				return "", err
+			}
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+		r.begin(step, events)
+		return dir, nil
+	}
+	r.begin(0, nil)
+	return "", nil
+}
+
+// begin notes where this attempt continues, and how much is computed again.
+func (r *attempt) begin(step int, events []training.Event) {
+	r.update(func(p *Pulse) {
+		if !r.in.Finish { // which computes no step again
+			p.Tally.Redone += max(0, p.Tally.Reached-step)
+			p.Tally.Reached = step
+		}
+		p.Report.Step, p.Report.Checkpoint = step, step
+		r.resumed, r.events, r.eventBytes, r.firstStep = step, events, 0, time.Time{}
+		for _, e := range events {
+			r.eventBytes += e.Size()
+			switch {
+			case e.Event == training.EventCheckpoint:
+				p.Report.BestStep = e.BestStep
+			case e.Event == training.EventEval && e.Of == training.OfBase:
+				p.Report.BaseMetrics = e.Metrics
+			case e.Event == training.EventEval:
+				p.Report.Metrics = e.Metrics
+			}
+		}
+	})
+}
+
+// otherFormatError: the trainer of another build wrote a checkpoint, in a version
+// that this one does not read.
+type otherFormatError struct{ version int }
+
+func (e *otherFormatError) Error() string {
+	return fmt.Sprintf("the checkpoint has version %d, this worker reads %d", e.version, training.ProtocolVersion)
+}
+
+func (r *attempt) fetchCheckpoint(ctx context.Context, prefix string) (dir string, step int, events []training.Event, err error) {
+	var m training.StoredCheckpoint
+	if err := activities.ReadJSON(ctx, r.a.Store, prefix+training.ManifestName, &m); err != nil {
+		return "", 0, nil, err
+	}
+	if m.Version != training.ProtocolVersion {
+		return "", 0, nil, &otherFormatError{m.Version}
+	}
+	if dir, err = os.MkdirTemp(r.dir, "resume-"); err != nil {
+		return "", 0, nil, fault.Disk("make directory for checkpoint in", r.dir, err)
+	}
+	dir = filepath.Join(dir, fmt.Sprintf("%08d", m.Step))
+	for _, f := range m.Files {
+		if f.Name == training.EventsName {
+			events, err = readEvents(ctx, r.a.Store, prefix+m.Token+"/"+f.Name)
+		} else {
+			err = activities.FetchFile(ctx, r.a.Store, prefix+m.Token+"/", f, dir)
+		}
+		if err != nil {
+			return "", 0, nil, err
+		}
+	}
+	return dir, m.Step, events, nil
+}
+
+func readEvents(ctx context.Context, s activities.Store, key string) ([]training.Event, error) {
+	data, err := activities.ReadAll(ctx, s, key)
+	if err != nil {
+		return nil, err
+	}
+	return decodeEvents(key, data)
+}
+
+func decodeEvents(key string, data []byte) ([]training.Event, error) {
+	var out []training.Event
+	for line := range bytes.Lines(data) {
+		var e training.Event
+		err := json.Unmarshal(line, &e)
+		if err == nil {
+			err = e.Check()
+		}
+		if err != nil {
+			return nil, fault.Wrap(fault.Input, "read events", key, err)
+		}
+		out = append(out, e)
+	}
+	return out, nil
+}

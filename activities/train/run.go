@@ -1,0 +1,365 @@
+package train
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/safetext"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/estimate"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// RunInput asks for a job to be trained on, from wherever it stands.
+type RunInput struct {
+	Tenant        tenant.ID      `json:"tenant"`
+	Job           string         `json:"job"`
+	Spec          training.Spec  `json:"spec"`
+	Train         training.File  `json:"train"`
+	Eval          *training.File `json:"eval,omitempty"`
+	Class         string         `json:"class"`
+	MicroBatch    int            `json:"micro_batch"`
+	Accumulation  int            `json:"accumulation"`
+	SaveSeconds   float64        `json:"checkpoint_seconds,omitempty"` // 0 = as the worker is configured
+	Finish        bool           `json:"finish,omitempty"`             // train no more: evaluate and keep the best so far
+	Ledger        string         `json:"ledger"`                       // job that the ledger counts by
+	LimitMicroUSD int64          `json:"limit_micro_usd,omitempty"`
+	Before        Tally          `json:"before"` // what former runs of this job came to
+}
+
+// Owner is the tenant that the activity works for.
+func (in RunInput) Owner() tenant.ID { return in.Tenant }
+
+// Tally adds up the attempts of a job. It survives the death of a worker in the
+// details of the heartbeat.
+type Tally struct {
+	Attempts     int     `json:"attempts"`              // trainer processes started
+	Reached      int     `json:"reached"`               // the furthest step
+	Redone       int     `json:"redone_steps"`          // steps computed again
+	Failures     int     `json:"failures,omitempty"`    // of the network or a process, since a step was last gained
+	Seconds      float64 `json:"seconds"`               // that trainer processes ran
+	CostMicroUSD int64   `json:"cost_micro_usd"`        // settled in the ledger for the whole run
+	MicroBatch   int     `json:"micro_batch,omitempty"` // that fits; 0 = not found out
+	Accumulation int     `json:"accumulation,omitempty"`
+	SliceKey     string  `json:"slice_key,omitempty"`  // open entry of the ledger; empty = none
+	SliceUsed    int64   `json:"slice_used,omitempty"` // micro-USD of it that are spent
+	NextKey      string  `json:"next_key,omitempty"`   // the entry after it, which a worker may have begun since its last heartbeat
+	Slice        int64   `json:"slice,omitempty"`      // open entry as an older build names it
+	SliceMicro   int64   `json:"slice_cost,omitempty"` // what that one reserves
+}
+
+// Report is where a run stands, for people.
+type Report struct {
+	Phase           string             `json:"phase,omitempty"` // load, data, evaluate, train, save
+	Step            int                `json:"step"`
+	Total           int                `json:"total"`
+	Epoch           float64            `json:"epoch,omitempty"`
+	Loss            *float64           `json:"loss,omitempty"`
+	LearningRate    float64            `json:"learning_rate,omitempty"`
+	Tokens          int64              `json:"tokens,omitempty"`
+	TokensPerSecond float64            `json:"tokens_per_second,omitempty"`
+	MemoryBytes     int64              `json:"memory_bytes,omitempty"`
+	Device          string             `json:"device,omitempty"`
+	Checkpoint      int                `json:"checkpoint,omitempty"` // step of the last one that is stored
+	BestStep        int                `json:"best_step,omitempty"`
+	Metrics         map[string]float64 `json:"metrics,omitempty"`      // of the last evaluation
+	BaseMetrics     map[string]float64 `json:"base_metrics,omitempty"` // of the base model
+	ETASeconds      float64            `json:"eta_seconds,omitempty"`
+	Trouble         string             `json:"trouble,omitempty"` // what fails at the moment and is tried again
+}
+
+// Run says how a run of the trainer ended. Only faults that are worth a
+// retry are errors; the rest are outcomes that the workflow acts on.
+type Run struct {
+	Ended  string `json:"ended"` // training.EndedDone, …
+	Report Report `json:"report"`
+	Tally  Tally  `json:"tally"`
+}
+
+// Pulse is what the heartbeats of RunTraining carry.
+type Pulse struct {
+	Tally  Tally  `json:"tally"`
+	Report Report `json:"report"`
+}
+
+// SignalTraining tells a training workflow where its run stands: a Signal.
+const SignalTraining = "training"
+
+// Signal is what SignalTraining carries. The details of a heartbeat are lost
+// when an attempt that waits for a worker is cancelled, so the workflow is told the
+// tally as well.
+type Signal struct {
+	Report
+	Tally *Tally `json:"tally,omitempty"` // nil = of a build that did not tell
+}
+
+// attempt is one call of RunTraining.
+type attempt struct {
+	a       *Activities
+	in      RunInput
+	token   string // of this attempt: fences what it stores
+	dir     string // its files
+	devices string
+	model   training.Model
+
+	mu         sync.Mutex
+	pulse      Pulse
+	events     []training.Event // of the whole job up to now
+	eventBytes int64            // what they take
+	resumed    int              // step that this process began at
+	firstStep  time.Time        // when the process had done its first step
+	work       string           // work_dir of the process
+	launched   time.Time        // when the process was started
+	startup    time.Duration    // from there to its first step
+
+	running  *meter        // of the process that runs; nil = none
+	stopping chan struct{} // closed to stop the trainer
+	stopOnce sync.Once
+	why      error // valid when stopping is closed
+	saver    *saver
+}
+
+// Why a run is stopped.
+var (
+	errCancelled = errors.New("cancelled")
+	errBudget    = errors.New("budget")
+	errHeld      = &fault.Error{
+		Class: fault.Preempted, Op: "train", Reason: "this attempt was paused, reset or given up on the server",
+	}
+)
+
+// RunTraining trains with a GPU in hand until the job is done, or is asked to
+// stop, or the money is spent. Whatever happens, it goes on from the newest
+// whole checkpoint.
+//
+// A cancellation is a request to stop at a checkpoint. It is answered with how far
+// the run came and never with an error, whatever else failed meanwhile: the server
+// does not retry an activity that it has cancelled.
+func (a *Activities) RunTraining(ctx context.Context, in RunInput) (Run, error) {
+	r := &attempt{a: a, in: in, stopping: make(chan struct{}), token: attemptToken(ctx)}
+	r.pulse.Tally = in.Before
+	if activity.HasHeartbeatDetails(ctx) {
+		if err := activity.GetHeartbeatDetails(ctx, &r.pulse); err != nil {
+			return Run{}, fault.Wrap(fault.Input, "read heartbeat of", in.Job, err)
+		}
+	}
+	activities.HeartbeatDetails(ctx, func() any { return r.snapshot() })
+	out, err := r.run(ctx)
+	if err == nil {
+		return out, nil
+	}
+	if cancelRequested(ctx) {
+		r.update(func(p *Pulse) { p.Report.Trouble = safetext.Line(err.Error(), maxTrouble) })
+		return r.outcome(training.EndedStopped), nil
+	}
+	r.tellLast(ctx)
+	return Run{}, err
+}
+
+// maxTrouble bounds what a report says of a failure, in bytes.
+const maxTrouble = 500
+
+// cancelRequested reports whether the workflow wants the activity to end. Its
+// context also ends for other reasons: the worker stops, or an operator has paused
+// the activity on the server.
+func cancelRequested(ctx context.Context) bool {
+	cause := context.Cause(ctx)
+	return temporal.IsCanceledError(cause) || errors.Is(cause, context.Canceled)
+}
+
+// run does the work of RunTraining.
+func (r *attempt) run(ctx context.Context) (Run, error) {
+	a, in := r.a, r.in
+	if err := r.settleLeft(ctx); err != nil {
+		return Run{}, err
+	}
+	done, err := a.output(ctx, in.Tenant, in.Job)
+	if err != nil {
+		return Run{}, err
+	}
+	if done != nil && done.Outcome.Ended == training.EndedDone {
+		return r.outcome(training.EndedDone), nil // stored, but the answer was lost
+	}
+	devices, release, err := a.GPUs.Lease(ctx, 1)
+	if err != nil {
+		return Run{}, err
+	}
+	defer release()
+	r.devices = devices
+	if r.dir, err = os.MkdirTemp(a.Scratch, "train-"); err != nil {
+		return Run{}, fault.Disk("make scratch directory in", a.Scratch, err)
+	}
+	defer func() { _ = RemoveTree(r.dir) }() // else the next start of the worker sweeps it
+	defer r.tidy()
+	return r.train(ctx)
+}
+
+func attemptToken(ctx context.Context) string {
+	info := activity.GetInfo(ctx)
+	sum := video.NewFingerprint("attempt", info.WorkflowExecution.RunID, info.ActivityID, fmt.Sprint(info.Attempt))
+	return hex.EncodeToString([]byte(sum[:6]))
+}
+
+// snapshot returns the pulse with the time of the running process in it.
+func (r *attempt) snapshot() Pulse {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.pulse
+	if r.running != nil {
+		r.running.count(&p.Tally, time.Now())
+	}
+	return p
+}
+
+// update changes the pulse.
+func (r *attempt) update(change func(p *Pulse)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	change(&r.pulse)
+}
+
+func (r *attempt) outcome(ended string) Run {
+	p := r.snapshot()
+	return Run{Ended: ended, Report: p.Report, Tally: p.Tally}
+}
+
+// stop asks the trainer to stop; the first reason counts.
+func (r *attempt) stop(why error) {
+	r.stopOnce.Do(func() { r.why = why; close(r.stopping) })
+}
+
+// watch stops the trainer when the workflow, the worker or the server wants it to.
+// It gets all the time that it has for a checkpoint.
+func (r *attempt) watch(ctx context.Context, done <-chan struct{}) {
+	select {
+	case <-done:
+	case <-activity.GetWorkerStopChannel(ctx):
+		r.stop(activities.ErrStopping)
+	case <-ctx.Done():
+		if cancelRequested(ctx) {
+			r.stop(errCancelled)
+		} else {
+			r.stop(errHeld)
+		}
+	}
+}
+
+// train prepares the files and runs trainer processes until one of them settles it.
+func (r *attempt) train(ctx context.Context) (Run, error) {
+	if err := r.findModel(ctx); err != nil {
+		return Run{}, err
+	}
+	job, err := r.job(ctx)
+	if err != nil {
+		return Run{}, err
+	}
+	done := make(chan struct{})
+	var aside sync.WaitGroup
+	aside.Go(func() { r.watch(ctx, done) })
+	aside.Go(func() { r.tell(ctx, done) })
+	r.saver = newSaver(r)
+	job, err = r.processes(ctx, job)
+	flushed := r.saver.flush()
+	if err == nil { // the last checkpoint is not needed any more, stored or not
+		err = r.keepOutput(context.WithoutCancel(ctx), job)
+	} else {
+		err = errors.Join(err, flushed)
+	}
+	close(done)
+	aside.Wait()
+	return r.settle(err)
+}
+
+// processes runs the trainer, with a smaller micro-batch each time that the GPU
+// has no room for it. It returns the job as the last process had it.
+func (r *attempt) processes(ctx context.Context, job training.Job) (training.Job, error) {
+	for {
+		err := r.process(ctx, job)
+		if !errors.Is(err, training.ErrOutOfMemory) || r.isStopping() {
+			return job, err
+		}
+		micro, accumulation, ok := estimate.SmallerBatch(job.MicroBatch, job.Accumulation)
+		if !ok {
+			return job, err
+		}
+		if err := r.saver.flush(); err != nil {
+			return job, err
+		}
+		r.update(func(p *Pulse) { p.Tally.MicroBatch, p.Tally.Accumulation = micro, accumulation })
+		if job, err = r.job(ctx); err != nil {
+			return job, err
+		}
+	}
+}
+
+// process runs one trainer process and books its time, however it ends.
+func (r *attempt) process(ctx context.Context, job training.Job) error {
+	paid, err := r.startMeter(ctx)
+	if err != nil {
+		return err
+	}
+	r.update(func(p *Pulse) { p.Tally.Attempts++; r.launched = time.Now() })
+	// The trainer's end is asked for by r.stopping: it must have the time to
+	// write a checkpoint, which the end of ctx would not give it.
+	err = r.a.Trainer.Run(context.WithoutCancel(ctx), job, r.devices, r.stopping, r.take)
+	trouble, booked := paid()
+	if err == nil && booked {
+		return nil // it was done before the trouble stopped it
+	}
+	return errors.Join(err, trouble)
+}
+
+// settle turns the end of the trainer into an outcome or an error.
+func (r *attempt) settle(err error) (Run, error) {
+	switch {
+	case err == nil:
+		return r.outcome(training.EndedDone), nil
+	case fault.ClassOf(err) == fault.Budget || r.stopped(errBudget):
+		return r.outcome(training.EndedBudget), nil
+	case r.stopped(errCancelled):
+		return r.outcome(training.EndedStopped), nil
+	case errors.Is(err, training.ErrOutOfMemory):
+		return r.outcome(training.EndedOutOfMemory), nil
+	case r.stopped(activities.ErrStopping):
+		return Run{}, activities.ErrStopping
+	case r.stopped(errHeld):
+		return Run{}, errHeld
+	}
+	return Run{}, r.again(err)
+}
+
+// again has what may pass tried again for as long as training gets on. Temporal
+// counts attempts, and preemptions among them, so the count here is our own.
+func (r *attempt) again(err error) error {
+	if fault.ClassOf(err) != fault.Transport {
+		return err
+	}
+	r.update(func(p *Pulse) { p.Tally.Failures++ })
+	again := &fault.Error{Class: fault.Preempted, Op: "train", Subject: r.in.Job, Reason: "it is tried again from the last checkpoint", Err: err}
+	if r.snapshot().Tally.Failures >= activities.TransportAttempts {
+		again.Class, again.Reason = fault.Input, "it failed again and again without gaining a step"
+	}
+	return again
+}
+
+func (r *attempt) stopped(why error) bool { return r.isStopping() && errors.Is(r.why, why) }
+
+func (r *attempt) isStopping() bool {
+	select {
+	case <-r.stopping:
+		return true
+	default:
+		return false
+	}
+}

@@ -1,0 +1,191 @@
+package train
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/object"
+	"github.com/cogniverse/cogflow/safetext"
+	"github.com/cogniverse/cogflow/training"
+)
+
+// keptCheckpoints is how many checkpoints of a running job stay in the store.
+// Each holds the best adapter so far.
+const keptCheckpoints = 2
+
+// saver stores checkpoints while training goes on. When the store is slower
+// than the trainer writes, only the newest is stored.
+type saver struct {
+	r    *attempt
+	mu   sync.Mutex
+	next *localCheckpoint // waits
+	busy bool
+	idle *sync.Cond
+	err  error // of the last one; nil = it is stored
+}
+
+// localCheckpoint is a whole checkpoint on this worker's disk, with the events up
+// to its step in it.
+type localCheckpoint struct {
+	dir  string
+	step int
+}
+
+func newSaver(r *attempt) *saver {
+	s := &saver{r: r}
+	s.idle = sync.NewCond(&s.mu)
+	return s
+}
+
+// save stores a checkpoint soon. One that still waits is overtaken.
+func (s *saver) save(c localCheckpoint) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.next != nil {
+		_ = RemoveTree(s.next.dir) // a newer one is whole
+	}
+	s.next = &c
+	if !s.busy {
+		s.busy = true
+		go s.work()
+	}
+}
+
+func (s *saver) work() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.next != nil {
+		c := *s.next
+		s.next = nil
+		s.mu.Unlock()
+		// Stored whatever becomes of the activity: it is what the next one goes on from.
+		err := s.r.storeCheckpoint(activities.WithTenant(context.Background(), s.r.in.Tenant), c)
+		s.mu.Lock()
+		s.err = err
+		s.r.update(func(p *Pulse) {
+			p.Report.Trouble = ""
+			if err != nil {
+				p.Report.Trouble = safetext.Line(fmt.Sprintf("the checkpoint of step %d is not stored: %v", c.step, err), maxTrouble)
+			} else {
+				p.Report.Checkpoint = c.step
+			}
+		})
+		if err != nil && s.next == nil {
+			s.next = &c // for flush, or to be overtaken
+			break
+		}
+		_ = RemoveTree(c.dir)
+	}
+	s.busy = false
+	s.idle.Broadcast()
+}
+
+// flush waits until the newest checkpoint is stored; one that failed before is
+// tried once more.
+func (s *saver) flush() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.busy {
+		s.idle.Wait()
+	}
+	if s.next == nil {
+		return nil
+	}
+	s.busy = true
+	go s.work()
+	for s.busy {
+		s.idle.Wait()
+	}
+	return s.err
+}
+
+// storeCheckpoint puts the files below this attempt's token and the manifest
+// last. If another attempt has stored the same step already, its is as good.
+func (r *attempt) storeCheckpoint(ctx context.Context, c localCheckpoint) error {
+	from, err := openTrainerFiles(c.dir)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	var local training.CheckpointManifest
+	if err := from.json(training.ManifestName, &local); err != nil {
+		return err
+	}
+	prefix := training.CheckpointPrefix(r.in.Tenant, r.in.Job, c.step)
+	stored := training.StoredCheckpoint{CheckpointManifest: local, Token: r.token}
+	files, err := storeTree(ctx, r.a.Store, from, prefix+r.token+"/")
+	if err != nil {
+		return err
+	}
+	for _, f := range local.Files {
+		if !slices.Contains(files, f) {
+			return &fault.Error{
+				Class: fault.Transport, Op: "store checkpoint", Subject: f.Name,
+				Reason: "it is not what the trainer's manifest says", Err: object.ErrCorrupt,
+			}
+		}
+	}
+	stored.Files = files
+	err = activities.CreateJSON(ctx, r.a.Store, prefix+training.ManifestName, stored)
+	if err != nil && !errors.Is(err, object.ErrExists) {
+		return err
+	}
+	return r.a.prune(ctx, r.in.Tenant, r.in.Job, keptCheckpoints)
+}
+
+// storeTree stores every file and says what it stored, sorted by name.
+func storeTree(ctx context.Context, s activities.Store, from trainerFiles, prefix string) ([]training.CheckpointFile, error) {
+	names, err := from.names()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]training.CheckpointFile, 0, len(names))
+	left := int64(maxTrainerBytes)
+	for _, name := range names {
+		info, err := storeFile(ctx, s, from, name, prefix, left)
+		if err != nil {
+			return out, err
+		}
+		left -= info.Size
+		out = append(out, training.CheckpointFile{Name: name, Size: info.Size, SHA256: info.SHA256})
+	}
+	return out, nil
+}
+
+func storeFile(ctx context.Context, s activities.Store, from trainerFiles, name, prefix string, limit int64) (object.Info, error) {
+	file, err := from.open(name, limit)
+	if err != nil {
+		return object.Info{}, err
+	}
+	defer file.Close()
+	info, err := s.Put(ctx, prefix+name, file)
+	return info, fault.Disk("store file", from.path(name), err) // of reading it; the store's errors have their class
+}
+
+func storeEvents(ctx context.Context, s activities.Store, key string, events []training.Event) (training.CheckpointFile, error) {
+	lines, err := encodeEvents(events)
+	if err != nil {
+		return training.CheckpointFile{}, err
+	}
+	info, err := s.Put(ctx, key, bytes.NewReader(lines))
+	return training.CheckpointFile{Name: training.EventsName, Size: info.Size, SHA256: info.SHA256}, err
+}
+
+// encodeEvents writes events, one a line.
+func encodeEvents(events []training.Event) ([]byte, error) {
+	var lines bytes.Buffer
+	encoder := json.NewEncoder(&lines)
+	for _, e := range events {
+		if err := encoder.Encode(e); err != nil {
+			return nil, err
+		}
+	}
+	return lines.Bytes(), nil
+}

@@ -20,7 +20,7 @@ TEST_FLAGS ?= -race -p 2 -parallel 4 -timeout 60m
 VIDEOS ?=
 
 # A stamp is void when the program it stands for is gone.
-$(foreach t,temporal versitygw golangci-lint workflowcheck govulncheck uv,\
+$(foreach t,temporal versitygw golangci-lint workflowcheck govulncheck deadcode uv,\
   $(shell test -x bin/$t || rm -f bin/.$t-*))
 
 .PHONY: help
@@ -101,7 +101,7 @@ clean: ## Remove built programs; keeps .cogflow with its data
 	rm -rf bin
 
 .PHONY: lint-tools
-lint-tools: bin/.golangci-lint-$(GOLANGCI_LINT_VERSION) bin/.workflowcheck-$(WORKFLOWCHECK_VERSION) bin/.govulncheck-$(GOVULNCHECK_VERSION)
+lint-tools: bin/.golangci-lint-$(GOLANGCI_LINT_VERSION) bin/.workflowcheck-$(WORKFLOWCHECK_VERSION) bin/.govulncheck-$(GOVULNCHECK_VERSION) bin/.deadcode-$(DEADCODE_VERSION)
 
 bin/.system: deploy/tools/system.sh
 	@deploy/tools/system.sh
@@ -130,6 +130,9 @@ bin/.workflowcheck-$(WORKFLOWCHECK_VERSION):
 
 bin/.govulncheck-$(GOVULNCHECK_VERSION):
 	$(call install,govulncheck,golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION))
+
+bin/.deadcode-$(DEADCODE_VERSION):
+	$(call install,deadcode,golang.org/x/tools/cmd/deadcode@$(DEADCODE_VERSION))
 
 bin/.uv-$(UV_VERSION):
 	@echo "installing uv $(UV_VERSION)"

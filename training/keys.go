@@ -20,9 +20,6 @@ func UploadKey(t tenant.ID, sha256 string) string {
 	return string(t) + "/datasets/" + sha256 + ".upload"
 }
 
-// CheckKey holds what was found when a dataset was checked.
-func CheckKey(t tenant.ID, job string) string { return JobPrefix(t, job) + "check.json" }
-
 // JobPrefix is where everything of one training job lies.
 func JobPrefix(t tenant.ID, job string) string { return string(t) + "/training/" + job + "/" }
 

@@ -64,10 +64,38 @@ format() {
 	return 1
 }
 
+# Functions that no program reaches. Packages of tests and benchmarks are reached
+# from tests; deadcode.txt lists the others that stay, with the reason.
+dead_code() {
+	local found
+	found=$(bin/deadcode -f '{{range .Funcs}}{{println .Position.File .Name}}{{end}}' ./... |
+		grep -vE '^$|test/[^/]*\.go |^docs/benchmarks/' | sort)
+	diff <(grep -v '^#' deploy/tools/deadcode.txt | cut -d'#' -f1 | sed 's/ *$//' | sort) <(printf '%s\n' "$found") | grep '^[<>]' |
+		sed -e 's/^>/   no program reaches it: delete it, or list it with a reason:/' -e 's/^</   listed, but reached or gone:/'
+	[ "${PIPESTATUS[1]}" -ne 0 ]
+}
+
+# Packages of more than 2,500 lines without tests; sizes.txt lists those that may be
+# larger, how large, and why.
+package_sizes() {
+	local ok=0 size dir limit
+	while read -r size dir; do
+		limit=$(awk -v d="$dir" '$1 == d {print $2}' deploy/tools/sizes.txt)
+		if [ "$size" -gt "${limit:-2500}" ]; then
+			printf '   %s has %s lines, at most %s: split it\n' "$dir" "$size" "${limit:-2500}"
+			ok=1
+		fi
+	done < <(git ls-files --cached --others --exclude-standard '*.go' | grep -vE '_test\.go$|testdata/' | xargs wc -l |
+		awk '$2 != "total" {d = $2; sub(/\/[^\/]*$/, "", d); lines[d] += $1} END {for (d in lines) print lines[d], d}')
+	return "$ok"
+}
+
 step "format" format
 step "go vet" go vet ./...
 step "golangci-lint" bin/golangci-lint run --allow-parallel-runners ./...
 step "workflowcheck" bin/workflowcheck -config workflowcheck.yaml ./workflows/...
+step "dead code" dead_code
+step "package sizes" package_sizes
 step "go mod tidy" go mod tidy -diff
 step "go mod verify" go mod verify
 vulnerabilities

@@ -10,6 +10,7 @@ TEMPORAL_SERVER       := 1.29.1
 GOLANGCI_LINT_VERSION := v2.15.0
 WORKFLOWCHECK_VERSION := v0.6.0
 GOVULNCHECK_VERSION   := v1.9.0
+DEADCODE_VERSION      := v0.52.0
 
 # The S3 server of the tests (posix backend). It keeps If-Match and
 # If-None-Match on PUT atomic.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"io/fs"
 	"net/http"
 	"net/url"
 	"slices"
@@ -139,22 +138,6 @@ func content(ctx context.Context, configServer, link string) (name string, data 
 		err = (&answer{status: status, body: data}).fail("compare vespa application", name)
 	}
 	return name, data, err
-}
-
-// DiffDir compares a package with the files of a folder.
-func DiffDir(dir fs.FS, files []File) ([]Change, error) {
-	have := map[string][]byte{}
-	err := fs.WalkDir(dir, ".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		have[path], err = fs.ReadFile(dir, path)
-		return err
-	})
-	if err != nil {
-		return nil, fault.Wrap(fault.Input, "compare vespa application", "", err)
-	}
-	return changes(have, files), nil
 }
 
 func changes(have map[string][]byte, files []File) (list []Change) {

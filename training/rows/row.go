@@ -49,9 +49,7 @@ const (
 	KeyNegative   = "negative"
 )
 
-// MarshalJSON writes the one spelling of the row: equal rows are equal bytes.
-func (r Row) MarshalJSON() ([]byte, error) { return r.AppendJSON(nil) }
-
+// AppendJSON appends the one spelling of the row: equal rows are equal bytes.
 func (r Row) AppendJSON(to []byte) ([]byte, error) {
 	out := bytes.NewBuffer(to)
 	e := json.NewEncoder(out)

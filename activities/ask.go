@@ -92,6 +92,7 @@ func (m *ModelStage) Answered(ctx context.Context, q Question) (video.Paid, erro
 	return m.Broker.Do(ctx, c)
 }
 
+// WaitsFor is what the model was last waited for; "" = for nothing.
 func (m *ModelStage) WaitsFor() string {
 	text, _ := m.waiting.Load().(string)
 	return text

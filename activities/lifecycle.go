@@ -51,6 +51,7 @@ type lifecycle struct {
 	grace, every time.Duration
 }
 
+// ErrStopping ends an activity whose worker stops.
 var ErrStopping = &fault.Error{
 	Class: fault.Preempted, Op: "run activity", Reason: "the worker is stopping; another continues from what is stored",
 }

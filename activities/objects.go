@@ -69,6 +69,7 @@ func ReadJSON(ctx context.Context, s Store, key string, v any) error {
 	return fault.Wrap(fault.Input, "read object", key, json.Unmarshal(data, v))
 }
 
+// ReadAll reads a whole object; its error is object.ErrNotFound or object.ErrCorrupt where that holds.
 func ReadAll(ctx context.Context, s Store, key string) ([]byte, error) {
 	r, info, err := s.Get(ctx, key)
 	if err != nil {
@@ -101,6 +102,7 @@ func CreateJSON(ctx context.Context, s Store, key string, v any) error {
 	return err
 }
 
+// DeletePrefix deletes every object below a prefix, and says how many.
 func DeletePrefix(ctx context.Context, s Store, prefix string) (int, error) {
 	deleted := 0
 	err := s.List(ctx, prefix, func(o object.Info) error {

@@ -55,6 +55,7 @@ func (t *tenantActivity) ExecuteActivity(ctx context.Context, in *interceptor.Ex
 
 type tenantKey struct{}
 
+// WithTenant is a context that reaches the keys of t; see Confined.
 func WithTenant(ctx context.Context, t tenant.ID) context.Context {
 	return context.WithValue(ctx, tenantKey{}, t)
 }

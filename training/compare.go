@@ -67,6 +67,7 @@ func Compare(method Method, base, best []RowValues) (Comparison, error) {
 	return c, nil
 }
 
+// IsFinite reports whether v is a number that can be compared.
 func IsFinite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
 func mean(values []float64) float64 {

@@ -33,6 +33,7 @@ type Serving interface {
 	Dir(base string) string
 }
 
+// AdapterVersions are those of the adapters of a tenant.
 func AdapterVersions(s activities.Store, t tenant.ID) Versions {
 	return Versions{s, training.AdaptersPrefix(t)}
 }
@@ -164,6 +165,7 @@ func noAdapter(name string, version int) error {
 	return fault.New(fault.Input, "find adapter", name, "there is none; `cogflow adapters list` shows what there is")
 }
 
+// The status of a version within its role.
 const (
 	StatusActive     = "active"
 	statusInactive   = "inactive"

@@ -20,6 +20,7 @@ type Programs struct {
 	Store activities.Store
 }
 
+// ProgramVersions are those of the programs of a tenant.
 func ProgramVersions(s activities.Store, t tenant.ID) Versions {
 	return Versions{s, string(t) + "/programs/"}
 }
@@ -157,6 +158,7 @@ func programRole(t tenant.ID, name string) string {
 	return string(t) + "/programs/_roles/" + name + ".json"
 }
 
+// ReadProgram reads all that is known of one version.
 func ReadProgram(ctx context.Context, s activities.Store, t tenant.ID, name string, version int) (ProgramDetail, error) {
 	d := ProgramDetail{Prefix: ProgramVersions(s, t).At(name, version), Status: statusInactive}
 	err := activities.ReadJSON(ctx, s, d.Prefix+training.ManifestName, &d.Release)

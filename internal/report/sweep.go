@@ -1,15 +1,16 @@
 package report
 
 import (
-	"github.com/cogniverse/cogflow/training/summary"
-
-	_ "embed"
 	"html/template"
 	"io"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/cogniverse/cogflow/training/summary"
+
+	_ "embed"
 
 	"github.com/cogniverse/cogflow/training"
 )

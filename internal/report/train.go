@@ -2,12 +2,12 @@ package report
 
 import (
 	"bytes"
+	"html/template"
+	"io"
 
 	"github.com/cogniverse/cogflow/training/summary"
 
 	_ "embed"
-	"html/template"
-	"io"
 
 	"github.com/cogniverse/cogflow/fault"
 )

@@ -21,7 +21,7 @@ func (s *surveyor) count(row rows.Row, raw rows.RawRow) error {
 	switch {
 	case again:
 		s.survey.Duplicates++
-		s.log.note(s.survey.Name, rows.Flaw{Code: "duplicate_row", Reason: fmt.Sprintf("the row equals line %d", first), Fix: "remove it, unless it shall count twice"}, raw)
+		s.log.note(s.survey.Name, rows.RowError{Code: "duplicate_row", Reason: fmt.Sprintf("the row equals line %d", first), Fix: "remove it, unless it shall count twice"}, raw)
 	default:
 		s.lines[same] = uint32(min(raw.Line, 1<<32-1))
 		if s.questions[question] > 0 {
@@ -31,10 +31,10 @@ func (s *surveyor) count(row rows.Row, raw rows.RawRow) error {
 	s.questions[question]++
 	if s.against != nil && s.against.questions[question] > 0 {
 		s.survey.Leaks++
-		s.log.note(s.survey.Name, rows.Flaw{Code: "leak_prompt", Reason: "its prompt is trained on, with another answer", Fix: "remove it from one of the two"}, raw)
+		s.log.note(s.survey.Name, rows.RowError{Code: "leak_prompt", Reason: "its prompt is trained on, with another answer", Fix: "remove it from one of the two"}, raw)
 	}
 	if echoes(row) {
-		s.log.note(s.survey.Name, rows.Flaw{Code: "echo", Field: rows.KeyCompletion, Reason: "the answer repeats the prompt", Fix: "give an answer, unless the model shall learn to repeat"}, raw)
+		s.log.note(s.survey.Name, rows.RowError{Code: "echo", Field: rows.KeyCompletion, Reason: "the answer repeats the prompt", Fix: "give an answer, unless the model shall learn to repeat"}, raw)
 	}
 	s.measure(row, raw)
 	return nil
@@ -51,11 +51,11 @@ func (s *surveyor) measure(row rows.Row, raw rows.RawRow) {
 		}
 		if l.prompt >= limit {
 			s.survey.NoRoom++
-			s.log.note(s.survey.Name, rows.Flaw{Code: "no_room", Reason: fmt.Sprintf("the prompt alone has about %d tokens of %d: nothing of the answer is left", l.prompt, limit), Fix: "shorten it, or raise max_seq_length"}, raw)
+			s.log.note(s.survey.Name, rows.RowError{Code: "no_room", Reason: fmt.Sprintf("the prompt alone has about %d tokens of %d: nothing of the answer is left", l.prompt, limit), Fix: "shorten it, or raise max_seq_length"}, raw)
 		}
 	}
 	if l.tokens > longRow && l.tokens > 8*s.o.MaxSeqLength {
-		s.log.note(s.survey.Name, rows.Flaw{Code: "long_row", Reason: fmt.Sprintf("the row has about %d tokens", l.tokens), Fix: "split it: what is too long is cut off"}, raw)
+		s.log.note(s.survey.Name, rows.RowError{Code: "long_row", Reason: fmt.Sprintf("the row has about %d tokens", l.tokens), Fix: "split it: what is too long is cut off"}, raw)
 	}
 	for _, p := range row.Parts {
 		answers := 0

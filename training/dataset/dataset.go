@@ -137,8 +137,8 @@ func (p *preparation) copy(ctx context.Context, s *surveyor, write func(rows.Row
 			}
 		}
 		return nil
-	}, func(*rows.Flaw, rows.RawRow) {})
-	if f, fatal := err.(*rows.Flaw); err == nil && sum != s.survey.SHA256 || fatal && f != nil { //nolint:errorlint // each returns it as it is
+	}, func(*rows.RowError, rows.RawRow) {})
+	if f, fatal := err.(*rows.RowError); err == nil && sum != s.survey.SHA256 || fatal && f != nil { //nolint:errorlint // each returns it as it is
 		return fault.New(fault.Input, "read dataset", s.survey.Name, "it changed while it was read; start again when nobody writes to it")
 	}
 	return err

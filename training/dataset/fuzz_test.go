@@ -67,7 +67,7 @@ func FuzzReader(f *testing.F) {
 	}
 	read := func(t *testing.T, r io.Reader) (got []string, failure string) {
 		const limit = 64
-		d, err := rows.NewDatasetReader(r, limit)
+		d, err := rows.NewReader(r, limit)
 		for err == nil {
 			var raw rows.RawRow
 			if raw, err = d.Next(); err == nil {
@@ -78,7 +78,7 @@ func FuzzReader(f *testing.F) {
 		if errors.Is(err, io.EOF) {
 			return got, ""
 		}
-		fatal, ok := errors.AsType[*rows.Flaw](err)
+		fatal, ok := errors.AsType[*rows.RowError](err)
 		require.True(t, ok, "%v", err)
 		require.True(t, fatal.Fatal)
 		return got, fatal.Reason

@@ -34,18 +34,18 @@ func (l *problemLog) count(code string) {
 	l.counts[code]++
 }
 
-func problemOf(file string, f *rows.Flaw, raw rows.RawRow) Problem {
+func problemOf(file string, f *rows.RowError, raw rows.RawRow) Problem {
 	return Problem{SeverityError, f.Code, file, raw.Line, raw.Row, f.Field, f.Reason, f.Fix}
 }
 
 // fatal is about a whole file.
-func (l *problemLog) fatal(file string, f *rows.Flaw) {
+func (l *problemLog) fatal(file string, f *rows.RowError) {
 	l.count(f.Code)
 	l.fatals = append(l.fatals, problemOf(file, f, rows.RawRow{Line: f.Line, Row: f.Row}))
 }
 
 // drop is about a row that is left out.
-func (l *problemLog) drop(file string, f *rows.Flaw, raw rows.RawRow) {
+func (l *problemLog) drop(file string, f *rows.RowError, raw rows.RawRow) {
 	l.count(f.Code)
 	if l.listed == nil {
 		l.listed = map[string]int{}
@@ -56,7 +56,7 @@ func (l *problemLog) drop(file string, f *rows.Flaw, raw rows.RawRow) {
 }
 
 // note is about a row that is kept.
-func (l *problemLog) note(file string, f rows.Flaw, raw rows.RawRow) {
+func (l *problemLog) note(file string, f rows.RowError, raw rows.RawRow) {
 	l.count(f.Code)
 	for _, n := range l.notes {
 		if n.Code == f.Code && n.File == file && (n.Field == f.Field || len(l.notes) >= maxNotes) {

@@ -57,7 +57,7 @@ func (s *surveyor) run(ctx context.Context) error {
 			}
 		}
 		return nil
-	}, func(f *rows.Flaw, raw rows.RawRow) {
+	}, func(f *rows.RowError, raw rows.RawRow) {
 		s.survey.Dropped++
 		s.survey.DroppedBy[f.Code]++
 		s.log.drop(s.survey.Name, f, raw)
@@ -69,7 +69,7 @@ func (s *surveyor) run(ctx context.Context) error {
 
 // fatal logs a flaw of the whole file; other errors it returns.
 func (s *surveyor) fatal(err error) error {
-	if f, ok := errors.AsType[*rows.Flaw](err); ok {
+	if f, ok := errors.AsType[*rows.RowError](err); ok {
 		s.log.fatal(s.survey.Name, f)
 		return nil
 	}
@@ -79,13 +79,13 @@ func (s *surveyor) fatal(err error) error {
 // each calls keep with the canonical rows of every good row of the file, and
 // drop with what is wrong with every other. It comes to the same verdict in
 // every pass, as long as the file is the same.
-func (s *surveyor) each(ctx context.Context, keep func(*rows.RowInput, rows.RawRow, []rows.Row) error, drop func(*rows.Flaw, rows.RawRow)) (n int, sum string, size int64, err error) {
+func (s *surveyor) each(ctx context.Context, keep func(*rows.RowInput, rows.RawRow, []rows.Row) error, drop func(*rows.RowError, rows.RawRow)) (n int, sum string, size int64, err error) {
 	file, err := s.open()
 	if err != nil {
 		return 0, "", 0, err
 	}
 	defer file.Close()
-	d, err := rows.NewDatasetReader(file, s.o.MaxRowBytes)
+	d, err := rows.NewReader(file, s.o.MaxRowBytes)
 	if err != nil {
 		return 0, "", 0, err
 	}
@@ -93,10 +93,10 @@ func (s *surveyor) each(ctx context.Context, keep func(*rows.RowInput, rows.RawR
 	for {
 		raw, err := d.Next()
 		if errors.Is(err, io.EOF) {
-			return d.Row, d.Sha256(), d.Size, nil
+			return d.Row, d.SHA256(), d.Size, nil
 		}
 		if err == nil && raw.Row > s.o.MaxRows {
-			err = &rows.Flaw{Code: "too_many_rows", Reason: fmt.Sprintf("it has more than %d rows; the rest was not read", s.o.MaxRows), Fix: "take a sample, or raise the limit", Fatal: true, Line: raw.Line, Row: raw.Row}
+			err = &rows.RowError{Code: "too_many_rows", Reason: fmt.Sprintf("it has more than %d rows; the rest was not read", s.o.MaxRows), Fix: "take a sample, or raise the limit", Fatal: true, Line: raw.Line, Row: raw.Row}
 		}
 		if err == nil && raw.Row%256 == 1 {
 			err = ctx.Err()
@@ -105,7 +105,7 @@ func (s *surveyor) each(ctx context.Context, keep func(*rows.RowInput, rows.RawR
 			return max(0, d.Row-1), "", d.Size, err
 		}
 		in, list, err := s.convert(&raw)
-		if f, ok := errors.AsType[*rows.Flaw](err); ok {
+		if f, ok := errors.AsType[*rows.RowError](err); ok {
 			drop(f, raw)
 			continue
 		}
@@ -137,7 +137,7 @@ func (s *surveyor) convert(raw *rows.RawRow) (*rows.RowInput, []rows.Row, error)
 			s.shape = row.Shape()
 		}
 		if row.Shape() != s.shape {
-			return nil, nil, &rows.Flaw{
+			return nil, nil, &rows.RowError{
 				Code: "mixed_format", Reason: fmt.Sprintf("the row has %s, the first rows have %s", row.Shape(), s.shape),
 				Fix: "write all rows of a file alike",
 			}
@@ -155,7 +155,7 @@ func (s *surveyor) mixed(in *rows.RowInput) error {
 	if s.o.Format != "" || have == "" || have == format || format == rows.FormatTriplet && have == rows.FormatPair {
 		return nil // what is missing, convert says better
 	}
-	return &rows.Flaw{
+	return &rows.RowError{
 		Code: "mixed_format", Reason: fmt.Sprintf("the row is of the format %s, the first rows are of %s", have, format),
 		Fix: "keep one format in a file",
 	}
@@ -171,7 +171,7 @@ func (s *surveyor) leaked(row rows.Row) error {
 		return err
 	}
 	if line, ok := s.against.lines[rows.Digest(text)]; ok {
-		return &rows.Flaw{
+		return &rows.RowError{
 			Code: "leak", Reason: fmt.Sprintf("the same row is trained on (line %d of %s)", line, s.against.survey.Name),
 			Fix: "remove it from one of the two: it would measure memory, not ability",
 		}

@@ -7,7 +7,7 @@ import (
 
 // element returns the next element of the array. Where it ends is told by
 // brackets and quotes alone; whether it is right is for whoever parses it.
-func (d *datasetReader) element() (RawRow, error) {
+func (d *Reader) element() (RawRow, error) {
 	first, err := d.separator()
 	if err != nil {
 		return RawRow{}, err
@@ -21,7 +21,7 @@ func (d *datasetReader) element() (RawRow, error) {
 		f.Line = start
 		return RawRow{}, f
 	}
-	if f, ok := errors.AsType[*Flaw](err); ok {
+	if f, ok := errors.AsType[*RowError](err); ok {
 		f.Line, f.Row = start, d.Row
 	}
 	if err != nil {
@@ -32,7 +32,7 @@ func (d *datasetReader) element() (RawRow, error) {
 
 // separator skips what stands before an element and returns its first byte;
 // io.EOF behind the end of the array.
-func (d *datasetReader) separator() (byte, error) {
+func (d *Reader) separator() (byte, error) {
 	b, err := d.ink("the closing ] is missing")
 	if err != nil {
 		return 0, err
@@ -53,7 +53,7 @@ func (d *datasetReader) separator() (byte, error) {
 }
 
 // ink reads the next byte that is no white space. There has to be one.
-func (d *datasetReader) ink(missing string) (byte, error) {
+func (d *Reader) ink(missing string) (byte, error) {
 	_, err := d.peekInk()
 	if errors.Is(err, io.EOF) {
 		return 0, d.fatal("truncated_json", missing, "the file is cut off: write it again")
@@ -65,7 +65,7 @@ func (d *datasetReader) ink(missing string) (byte, error) {
 }
 
 // end wants nothing behind the array.
-func (d *datasetReader) end() error {
+func (d *Reader) end() error {
 	b, err := d.peekInk()
 	if err == nil {
 		return d.fatal("trailing_data", "there is more behind the array: "+quoteByte(b),
@@ -75,7 +75,7 @@ func (d *datasetReader) end() error {
 }
 
 // value appends to the buffer the value that begins with b.
-func (d *datasetReader) value(b byte) error {
+func (d *Reader) value(b byte) error {
 	depth, quoted, escaped := 0, false, false
 	for {
 		if len(d.buffer) == d.limit {
@@ -111,7 +111,7 @@ func (d *datasetReader) value(b byte) error {
 }
 
 // over reports whether a value outside any bracket or quote ends with b.
-func (d *datasetReader) over(b byte) (bool, error) {
+func (d *Reader) over(b byte) (bool, error) {
 	if b == '}' || b == ']' || b == '"' {
 		return true, nil
 	}

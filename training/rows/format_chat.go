@@ -27,11 +27,11 @@ func (in *RowInput) chatRow() (Row, error) {
 
 func chatMessages(text string) (list []Message, err error) {
 	wrong := func(reason, fix string) error {
-		return &Flaw{Code: "chatml", Field: fmt.Sprintf("%s[%d]", KeyText, len(list)), Reason: reason, Fix: fix}
+		return &RowError{Code: "chatml", Field: fmt.Sprintf("%s[%d]", KeyText, len(list)), Reason: reason, Fix: fix}
 	}
 	for rest := strings.TrimSpace(text); rest != ""; rest = strings.TrimSpace(rest) {
 		if len(list) == maxMessages {
-			return nil, &Flaw{Code: "too_many_messages", Field: KeyText, Reason: fmt.Sprintf("more than %d messages", maxMessages), Fix: "split the conversation"}
+			return nil, &RowError{Code: "too_many_messages", Field: KeyText, Reason: fmt.Sprintf("more than %d messages", maxMessages), Fix: "split the conversation"}
 		}
 		var found bool
 		if rest, found = strings.CutPrefix(rest, chatStart); !found {

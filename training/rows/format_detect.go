@@ -22,17 +22,17 @@ func DetectFormat(open Source, maxRowBytes int) (Format, error) {
 		return "", err
 	}
 	defer file.Close()
-	rows, err := NewDatasetReader(file, maxRowBytes)
+	rows, err := NewReader(file, maxRowBytes)
 	if err != nil {
 		return "", err
 	}
 	votes := map[Format]int{}
 	var order []Format
-	var stranger *Flaw
+	var stranger *RowError
 	known := 0
 	for looks := 0; known < formatRows && looks < formatLooks; looks++ {
 		raw, err := rows.Next()
-		if fatal, ok := errors.AsType[*Flaw](err); errors.Is(err, io.EOF) || ok && (known > 0 || stranger != nil) {
+		if fatal, ok := errors.AsType[*RowError](err); errors.Is(err, io.EOF) || ok && (known > 0 || stranger != nil) {
 			break
 		} else if ok {
 			return "", fatal
@@ -76,12 +76,12 @@ func mostVotes(votes map[Format]int, order []Format) (most Format) {
 }
 
 // strangeFields says that a row is of no format, and of which one it may be.
-func strangeFields(in *RowInput, raw RawRow) *Flaw {
+func strangeFields(in *RowInput, raw RawRow) *RowError {
 	var names []string
 	for _, f := range in.Fields[:min(len(in.Fields), 8)] {
 		names = append(names, shortName(f.key))
 	}
-	f := &Flaw{
+	f := &RowError{
 		Code: "unknown_format", Fatal: true, Line: raw.Line, Row: raw.Row,
 		Reason: "its fields (" + strings.Join(names, ", ") + ") fit no format",
 		Fix:    `write rows like {"prompt", "completion"}, {"messages"}, {"text"}, {"prompt", "chosen", "rejected"} or {"anchor", "positive", "negative"}`,
@@ -106,7 +106,7 @@ func (in *RowInput) renames(format Format) string {
 		if in.get(key) != nil {
 			continue
 		}
-		i := slices.IndexFunc(in.Fields, func(f objectField) bool { return similar(f.key, key) })
+		i := slices.IndexFunc(in.Fields, func(f Field) bool { return similar(f.key, key) })
 		if i < 0 {
 			return ""
 		}

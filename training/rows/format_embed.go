@@ -31,7 +31,7 @@ func triplet(keys, texts []string) (r Row, err error) {
 	for i, text := range texts {
 		for j := range i {
 			if strings.TrimSpace(text) == strings.TrimSpace(texts[j]) {
-				return r, &Flaw{
+				return r, &RowError{
 					Code: "same_texts", Field: keys[i], Reason: fmt.Sprintf("it equals %s", keys[j]),
 					Fix: "give another text, or remove the row: there is nothing to learn from it",
 				}
@@ -84,7 +84,7 @@ func (in *RowInput) passages(key string) (texts []string, err error) {
 	if raw[0] == '[' {
 		var more bool
 		if items, more = listItems(raw, maxPassages); more {
-			return nil, &Flaw{Code: "too_many_passages", Field: key, Reason: fmt.Sprintf("more than %d texts", maxPassages), Fix: "keep the best of them"}
+			return nil, &RowError{Code: "too_many_passages", Field: key, Reason: fmt.Sprintf("more than %d texts", maxPassages), Fix: "keep the best of them"}
 		}
 	}
 	for i, item := range items {

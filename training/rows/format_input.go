@@ -11,8 +11,8 @@ import (
 
 // RowInput is a row on its way to canonical rows.
 type RowInput struct {
-	Fields []objectField
-	Notes  []Flaw // what is worth a warning, but drops nothing
+	Fields []Field
+	Notes  []RowError // what is worth a warning, but drops nothing
 }
 
 // get returns the value of a field; nil if it is missing or null.
@@ -57,13 +57,13 @@ func (in *RowInput) text(name string, raw []byte) (string, error) {
 		return "", wrongType(name, "a text", raw)
 	}
 	if halfPair(text, raw) {
-		return "", &Flaw{Code: "encoding", Field: name, Reason: `a \u escape is half of a surrogate pair`, Fix: "write the character itself in UTF-8"}
+		return "", &RowError{Code: "encoding", Field: name, Reason: `a \u escape is half of a surrogate pair`, Fix: "write the character itself in UTF-8"}
 	}
 	return text, in.checkText(name, text)
 }
 
 func (in *RowInput) note(code, field, reason, fix string) {
-	in.Notes = append(in.Notes, Flaw{Code: code, Field: field, Reason: reason, Fix: fix})
+	in.Notes = append(in.Notes, RowError{Code: code, Field: field, Reason: reason, Fix: fix})
 }
 
 // checkText looks at the characters of a text.
@@ -71,7 +71,7 @@ func (in *RowInput) checkText(name, text string) error {
 	for _, r := range text {
 		switch {
 		case r == 0:
-			return &Flaw{Code: "control_character", Field: name, Reason: "the text has a NUL", Fix: "take it out; it stands for damaged or binary data"}
+			return &RowError{Code: "control_character", Field: name, Reason: "the text has a NUL", Fix: "take it out; it stands for damaged or binary data"}
 		case r == unicode.ReplacementChar:
 			in.note("replaced_character", name, "the text has U+FFFD, which stands for a character lost in an earlier conversion", "convert the original again")
 			return nil
@@ -86,17 +86,17 @@ func (in *RowInput) checkText(name, text string) error {
 	return nil
 }
 
-func wrongType(name, want string, raw []byte) *Flaw {
-	return &Flaw{Code: "wrong_type", Field: name, Reason: "want " + want + ", have " + jsonKind(raw), Fix: "write " + want}
+func wrongType(name, want string, raw []byte) *RowError {
+	return &RowError{Code: "wrong_type", Field: name, Reason: "want " + want + ", have " + jsonKind(raw), Fix: "write " + want}
 }
 
-func blank(name, what string) *Flaw {
-	return &Flaw{Code: "empty", Field: name, Reason: what + " is empty or white space", Fix: "fill it in, or remove the row"}
+func blank(name, what string) *RowError {
+	return &RowError{Code: "empty", Field: name, Reason: what + " is empty or white space", Fix: "fill it in, or remove the row"}
 }
 
 // missing says that a field is not there, and which other one may be meant.
-func (in *RowInput) missing(key string) *Flaw {
-	f := &Flaw{Code: "missing_field", Field: key, Reason: "the field is missing", Fix: "add it, or remove the row"}
+func (in *RowInput) missing(key string) *RowError {
+	f := &RowError{Code: "missing_field", Field: key, Reason: "the field is missing", Fix: "add it, or remove the row"}
 	for _, have := range in.Fields {
 		if have.key == key {
 			f.Reason = "the field is null"
@@ -132,12 +132,12 @@ func (in *RowInput) other(field, key string, raw []byte) error {
 		if empty {
 			return nil
 		}
-		return &Flaw{Code: "unsupported", Field: field, Reason: "tools, media and KTO labels are not trained", Fix: "remove the field, or the row"}
+		return &RowError{Code: "unsupported", Field: field, Reason: "tools, media and KTO labels are not trained", Fix: "remove the field, or the row"}
 	case "weight":
 		if string(raw) == "1" || empty {
 			return nil
 		}
-		return &Flaw{Code: "unsupported", Field: field, Reason: "messages have no weight here", Fix: "remove the field, or the row"}
+		return &RowError{Code: "unsupported", Field: field, Reason: "messages have no weight here", Fix: "remove the field, or the row"}
 	}
 	in.note("unknown_field", field, "the field is not known and is left out", `put what belongs to the row but is not trained on into "metadata"`)
 	return nil

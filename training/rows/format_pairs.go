@@ -59,7 +59,7 @@ func (in *RowInput) textPair() (r Row, err error) {
 		return r, err
 	}
 	if system != "" {
-		return r, &Flaw{Code: "unsupported", Field: "system", Reason: "a prompt that is a text has no system message", Fix: "put it into the prompt, or write messages"}
+		return r, &RowError{Code: "unsupported", Field: "system", Reason: "a prompt that is a text has no system message", Fix: "put it into the prompt, or write messages"}
 	}
 	if strings.TrimSpace(texts[1]) == strings.TrimSpace(texts[2]) {
 		return r, sameAnswers()
@@ -67,8 +67,8 @@ func (in *RowInput) textPair() (r Row, err error) {
 	return Row{[]Part{{Key: KeyPrompt, Text: texts[0]}, {Key: KeyChosen, Text: texts[1]}, {Key: KeyRejected, Text: texts[2]}}}, nil
 }
 
-func sameAnswers() *Flaw {
-	return &Flaw{Code: "same_answers", Field: KeyRejected, Reason: "it equals chosen: nothing is preferred", Fix: "give another answer, or remove the row"}
+func sameAnswers() *RowError {
+	return &RowError{Code: "same_answers", Field: KeyRejected, Reason: "it equals chosen: nothing is preferred", Fix: "give another answer, or remove the row"}
 }
 
 // repeats reports whether a conversation asks for itself what a prompt says.
@@ -123,7 +123,7 @@ func (in *RowInput) messagePair(name string, asked, chosen, rejected []Message) 
 		return r, err
 	}
 	if len(asked) == 0 || asked[len(asked)-1].Role != RoleUser {
-		return r, &Flaw{Code: "roles", Field: name, Reason: "it does not end with a question of the user", Fix: "end it with the user; what follows is chosen and rejected"}
+		return r, &RowError{Code: "roles", Field: name, Reason: "it does not end with a question of the user", Fix: "end it with the user; what follows is chosen and rejected"}
 	}
 	for _, answer := range []struct {
 		key  string
@@ -134,7 +134,7 @@ func (in *RowInput) messagePair(name string, asked, chosen, rejected []Message) 
 			return r, err
 		}
 		if whole[len(whole)-1].Role != RoleAssistant {
-			return r, &Flaw{Code: "roles", Field: answer.key, Reason: "it does not end with an answer of the assistant", Fix: "end it with the assistant"}
+			return r, &RowError{Code: "roles", Field: answer.key, Reason: "it does not end with an answer of the assistant", Fix: "end it with the assistant"}
 		}
 	}
 	if slices.EqualFunc(chosen, rejected, func(a, b Message) bool {

@@ -42,7 +42,7 @@ func (in *RowInput) Convert(format Format) ([]Row, error) {
 	case FormatQuery:
 		return in.queryRows()
 	default:
-		return nil, &Flaw{Code: "unknown_format", Reason: "its fields fit no format"}
+		return nil, &RowError{Code: "unknown_format", Reason: "its fields fit no format"}
 	}
 }
 
@@ -53,10 +53,12 @@ func one(r Row, err error) ([]Row, error) {
 	return []Row{r}, nil
 }
 
+// PromptRow is a row of a prompt and its completion.
 func PromptRow(prompt, completion string) Row {
 	return Row{[]Part{{Key: KeyPrompt, Text: prompt}, {Key: KeyCompletion, Text: completion}}}
 }
 
+// MessagesRow is a row of a conversation.
 func MessagesRow(list []Message) Row { return Row{[]Part{{Key: KeyMessages, Messages: list}}} }
 
 // PromptRow reads texts, or the two halves of a conversation.
@@ -80,7 +82,7 @@ func (in *RowInput) promptRow() (r Row, err error) {
 		return r, err
 	}
 	if system != "" {
-		return r, &Flaw{Code: "unsupported", Field: "system", Reason: "a prompt that is a text has no system message", Fix: "put it into the prompt, or write messages"}
+		return r, &RowError{Code: "unsupported", Field: "system", Reason: "a prompt that is a text has no system message", Fix: "put it into the prompt, or write messages"}
 	}
 	prompt, err := in.required(KeyPrompt)
 	if err != nil {
@@ -124,7 +126,7 @@ func (in *RowInput) withSystem(list []Message) ([]Message, error) {
 		return list, err
 	}
 	if len(list) > 0 && list[0].Role == RoleSystem {
-		return nil, &Flaw{Code: "roles", Field: "system", Reason: "there is a system message already", Fix: "keep one"}
+		return nil, &RowError{Code: "roles", Field: "system", Reason: "there is a system message already", Fix: "keep one"}
 	}
 	return append([]Message{{RoleSystem, system}}, list...), nil
 }
@@ -176,7 +178,7 @@ func (in *RowInput) history() (turns [][2]string, err error) {
 	}
 	items, more := listItems(raw, maxMessages)
 	if more {
-		return nil, &Flaw{Code: "too_many_messages", Field: "history", Reason: fmt.Sprintf("more than %d turns", maxMessages)}
+		return nil, &RowError{Code: "too_many_messages", Field: "history", Reason: fmt.Sprintf("more than %d turns", maxMessages)}
 	}
 	for i, item := range items {
 		name := fmt.Sprintf("history[%d]", i)
@@ -185,7 +187,7 @@ func (in *RowInput) history() (turns [][2]string, err error) {
 		}
 		said, more := listItems(item, 2)
 		if more || len(said) != 2 {
-			return nil, &Flaw{Code: "wrong_type", Field: name, Reason: "want a question and an answer", Fix: "write [question, answer]"}
+			return nil, &RowError{Code: "wrong_type", Field: name, Reason: "want a question and an answer", Fix: "write [question, answer]"}
 		}
 		var turn [2]string
 		for j := range said {
@@ -210,7 +212,7 @@ func (in *RowInput) instructionRow() (r Row, err error) {
 	}
 	at := strings.LastIndex(text, ResponseMark)
 	if at < 0 {
-		return r, &Flaw{
+		return r, &RowError{
 			Code: "no_assistant", Field: KeyText, Reason: `there is no "### Response:" on a line of its own behind the instruction`,
 			Fix: "add the answer, or choose the format text to train on texts as they stand",
 		}

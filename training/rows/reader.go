@@ -23,19 +23,19 @@ type RawRow struct {
 	cut  bool // the file ends right behind it, without a line end
 }
 
-// Flaw is what is wrong with a row, or, if fatal, with the file from there on.
-type Flaw struct {
+// RowError is what is wrong with a row, or, if fatal, with the file from there on.
+type RowError struct {
 	Code, Field, Reason, Fix string
 
 	Fatal     bool
 	Line, Row int // fatal ones only
 }
 
-func (f *Flaw) Error() string { return f.Reason }
+func (f *RowError) Error() string { return f.Reason }
 
-// datasetReader cuts a file into rows: JSON lines, or the elements of one JSON
+// Reader cuts a file into rows: JSON lines, or the elements of one JSON
 // array. It holds one row, and no row larger than limit.
-type datasetReader struct {
+type Reader struct {
 	in        *bufio.Reader
 	sum       hash.Hash
 	limit     int
@@ -45,11 +45,12 @@ type datasetReader struct {
 	buffer    []byte
 }
 
+// ReadAhead is how much of a file is looked at to tell its container.
 const ReadAhead = 64 << 10 // bytes
 
-// NewDatasetReader looks at the first bytes of a file.
-func NewDatasetReader(r io.Reader, limit int) (*datasetReader, error) {
-	d := &datasetReader{sum: sha256.New(), limit: limit, line: 1}
+// NewReader looks at the first bytes of a file.
+func NewReader(r io.Reader, limit int) (*Reader, error) {
+	d := &Reader{sum: sha256.New(), limit: limit, line: 1}
 	d.in = bufio.NewReaderSize(io.TeeReader(r, d), ReadAhead)
 	head, err := d.in.Peek(8)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -63,7 +64,7 @@ func NewDatasetReader(r io.Reader, limit int) (*datasetReader, error) {
 	first, err := d.peekInk()
 	switch {
 	case errors.Is(err, io.EOF):
-		return nil, &Flaw{Code: "empty_file", Reason: "it has no rows", Fix: "put one JSON object on each line", Fatal: true}
+		return nil, &RowError{Code: "empty_file", Reason: "it has no rows", Fix: "put one JSON object on each line", Fatal: true}
 	case err != nil:
 		return nil, err
 	case first == '[':
@@ -77,14 +78,16 @@ func NewDatasetReader(r io.Reader, limit int) (*datasetReader, error) {
 }
 
 // Write takes what is read from the file.
-func (d *datasetReader) Write(p []byte) (int, error) {
+func (d *Reader) Write(p []byte) (int, error) {
 	d.Size += int64(len(p))
 	return d.sum.Write(p)
 }
 
-func (d *datasetReader) Sha256() string { return hex.EncodeToString(d.sum.Sum(nil)) }
+// SHA256 is of all bytes that were read.
+func (d *Reader) SHA256() string { return hex.EncodeToString(d.sum.Sum(nil)) }
 
-func (d *datasetReader) Container() string {
+// Container is how the file holds its rows: "jsonl" or "json".
+func (d *Reader) Container() string {
 	if d.array {
 		return "json"
 	}
@@ -92,9 +95,9 @@ func (d *datasetReader) Container() string {
 }
 
 // foreign recognizes files that hold no UTF-8 text by how they begin.
-func foreign(head []byte) *Flaw {
-	refuse := func(code, what, fix string) *Flaw {
-		return &Flaw{Code: code, Reason: "it is " + what, Fix: fix, Fatal: true, Line: 1}
+func foreign(head []byte) *RowError {
+	refuse := func(code, what, fix string) *RowError {
+		return &RowError{Code: code, Reason: "it is " + what, Fix: fix, Fatal: true, Line: 1}
 	}
 	for _, kind := range []struct{ magic, what, fix string }{
 		{"\x1f\x8b", "a gzip file", "unpack it"},
@@ -124,14 +127,14 @@ func quoteByte(b byte) string {
 }
 
 // fatal is a flaw after which nothing more can be read.
-func (d *datasetReader) fatal(code, reason, fix string) *Flaw {
-	return &Flaw{Code: code, Reason: reason, Fix: fix, Fatal: true, Line: d.line, Row: d.Row}
+func (d *Reader) fatal(code, reason, fix string) *RowError {
+	return &RowError{Code: code, Reason: reason, Fix: fix, Fatal: true, Line: d.line, Row: d.Row}
 }
 
 func isSpace(b byte) bool { return b == ' ' || b == '\t' || b == '\r' || b == '\n' }
 
 // peekInk skips white space and returns the byte behind it, which stays unread.
-func (d *datasetReader) peekInk() (byte, error) {
+func (d *Reader) peekInk() (byte, error) {
 	for {
 		b, err := d.in.ReadByte()
 		if err != nil {
@@ -148,7 +151,7 @@ func (d *datasetReader) peekInk() (byte, error) {
 
 // Next returns the next row, whose text is good until the call after; io.EOF
 // after the last one; a fatal *flaw; or an error of the file itself.
-func (d *datasetReader) Next() (RawRow, error) {
+func (d *Reader) Next() (RawRow, error) {
 	if d.array {
 		return d.element()
 	}
@@ -164,7 +167,7 @@ func (d *datasetReader) Next() (RawRow, error) {
 		if text = bytes.Trim(text, " \t\r\n"); len(text) > 0 {
 			d.Row++
 			if string(text) == "{" {
-				return RawRow{}, &Flaw{
+				return RawRow{}, &RowError{
 					Code: "not_json", Reason: "a JSON object begins on this line and goes on on the next ones",
 					Fix: "put each object on one line, or all of them in one array", Fatal: true, Line: at, Row: d.Row,
 				}
@@ -178,7 +181,7 @@ func (d *datasetReader) Next() (RawRow, error) {
 }
 
 // textLine reads up to and with the next line end; whole = there was one.
-func (d *datasetReader) textLine() (text []byte, whole bool, err error) {
+func (d *Reader) textLine() (text []byte, whole bool, err error) {
 	d.buffer = d.buffer[:0]
 	for {
 		piece, err := d.in.ReadSlice('\n')
@@ -201,7 +204,7 @@ func (d *datasetReader) textLine() (text []byte, whole bool, err error) {
 	}
 }
 
-func (d *datasetReader) tooLong() *Flaw {
+func (d *Reader) tooLong() *RowError {
 	f := d.fatal("row_too_long", "the row is longer than "+limitText(d.limit)+"; the rest was not read",
 		"split the row; if the file is one array without line ends, let it begin with [")
 	f.Row++

@@ -86,6 +86,7 @@ func (r Row) Shape() string {
 	return strings.Join(names, ", ")
 }
 
+// Part returns the part of a key, if the row has it.
 func (r Row) Part(key string) (Part, bool) {
 	for _, p := range r.Parts {
 		if p.Key == key {

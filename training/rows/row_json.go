@@ -19,27 +19,27 @@ const (
 	maxQuoted   = 40   // bytes of a name in a problem
 )
 
-// objectField is one key and the JSON of its value.
-type objectField struct {
+// Field is one key and the JSON of its value.
+type Field struct {
 	key   string
 	value []byte
 }
 
 // RowFields returns the fields of a raw row, or the first thing that is wrong
 // with it as JSON. Problems within several lines move raw.line to theirs.
-func RowFields(raw *RawRow) ([]objectField, error) {
+func RowFields(raw *RawRow) ([]Field, error) {
 	text := raw.Text
 	if i := bytes.IndexByte(text, 0); i >= 0 {
-		return nil, &Flaw{Code: "encoding", Reason: fmt.Sprintf("byte %d is NUL", i+1), Fix: "save the file as UTF-8, without binary data"}
+		return nil, &RowError{Code: "encoding", Reason: fmt.Sprintf("byte %d is NUL", i+1), Fix: "save the file as UTF-8, without binary data"}
 	}
 	if !utf8.Valid(text) {
-		return nil, &Flaw{Code: "encoding", Reason: fmt.Sprintf("byte %d is not UTF-8", badByte(text)+1), Fix: "save the file as UTF-8"}
+		return nil, &RowError{Code: "encoding", Reason: fmt.Sprintf("byte %d is not UTF-8", badByte(text)+1), Fix: "save the file as UTF-8"}
 	}
 	if !json.Valid(text) {
 		return nil, syntaxFlaw(raw)
 	}
 	if text[0] != '{' {
-		return nil, &Flaw{Code: "wrong_type", Reason: "want an object, have " + jsonKind(text), Fix: `write rows like {"prompt": "…", "completion": "…"}`}
+		return nil, &RowError{Code: "wrong_type", Reason: "want an object, have " + jsonKind(text), Fix: `write rows like {"prompt": "…", "completion": "…"}`}
 	}
 	return objectFields(text)
 }
@@ -56,22 +56,22 @@ func badByte(text []byte) int {
 }
 
 // syntaxFlaw says what the JSON library has against a row.
-func syntaxFlaw(raw *RawRow) *Flaw {
+func syntaxFlaw(raw *RawRow) *RowError {
 	err := json.Unmarshal(raw.Text, new(json.RawMessage))
 	syntax, ok := errors.AsType[*json.SyntaxError](err)
 	if !ok {
-		return &Flaw{Code: "syntax", Reason: "it is not JSON"}
+		return &RowError{Code: "syntax", Reason: "it is not JSON"}
 	}
 	at := min(int(syntax.Offset), len(raw.Text))
 	if strings.Contains(syntax.Error(), "unexpected end") {
-		f := &Flaw{Code: "truncated_json", Reason: "the JSON object is not closed", Fix: "write each object on one line of its own"}
+		f := &RowError{Code: "truncated_json", Reason: "the JSON object is not closed", Fix: "write each object on one line of its own"}
 		if raw.cut {
 			f.Fix = "the file is cut off within its last line: write it again"
 		}
 		return f
 	}
 	raw.Line += bytes.Count(raw.Text[:at], []byte("\n"))
-	f := &Flaw{Code: "syntax", Reason: fmt.Sprintf("%s (byte %d of the row)", syntax, at)}
+	f := &RowError{Code: "syntax", Reason: fmt.Sprintf("%s (byte %d of the row)", syntax, at)}
 	if at > 0 && (raw.Text[at-1] == 'N' || raw.Text[at-1] == 'I') {
 		f.Fix = "JSON has no NaN and no Infinity: write null, or leave the field out"
 	} else if bytes.IndexByte(raw.Text, '\'') >= 0 && bytes.IndexByte(raw.Text, '"') < 0 {
@@ -81,20 +81,20 @@ func syntaxFlaw(raw *RawRow) *Flaw {
 }
 
 // objectFields takes a valid JSON object apart.
-func objectFields(object []byte) ([]objectField, error) {
-	var fields []objectField
+func objectFields(object []byte) ([]Field, error) {
+	var fields []Field
 	for rest := inside(object); rest[0] != '}'; {
 		raw, behind := cutValue(rest)
 		key, _ := jsonText(raw)
 		rest = skipSpace(skipSpace(behind)[1:]) // the colon
 		raw, behind = cutValue(rest)
-		if slices.ContainsFunc(fields, func(f objectField) bool { return f.key == key }) {
-			return nil, &Flaw{Code: "duplicate_key", Field: shortName(key), Reason: "the key is there twice", Fix: "keep one"}
+		if slices.ContainsFunc(fields, func(f Field) bool { return f.key == key }) {
+			return nil, &RowError{Code: "duplicate_key", Field: shortName(key), Reason: "the key is there twice", Fix: "keep one"}
 		}
 		if len(fields) == maxKeys {
-			return nil, &Flaw{Code: "too_many_keys", Reason: fmt.Sprintf("an object has more than %d keys", maxKeys)}
+			return nil, &RowError{Code: "too_many_keys", Reason: fmt.Sprintf("an object has more than %d keys", maxKeys)}
 		}
-		fields = append(fields, objectField{key, raw})
+		fields = append(fields, Field{key, raw})
 		rest = nextItem(behind)
 	}
 	return fields, nil

@@ -31,13 +31,13 @@ func (in *RowInput) messages(name string, raw []byte) ([]Message, error) {
 	case '[':
 		var more bool
 		if items, more = listItems(raw, maxMessages); more {
-			return nil, &Flaw{Code: "too_many_messages", Field: name, Reason: fmt.Sprintf("more than %d messages", maxMessages), Fix: "split the conversation"}
+			return nil, &RowError{Code: "too_many_messages", Field: name, Reason: fmt.Sprintf("more than %d messages", maxMessages), Fix: "split the conversation"}
 		}
 	default:
 		return nil, wrongType(name, "a list of messages", raw)
 	}
 	if len(items) == 0 {
-		return nil, &Flaw{Code: "empty", Field: name, Reason: "there are no messages", Fix: "give it messages, or remove the row"}
+		return nil, &RowError{Code: "empty", Field: name, Reason: "there are no messages", Fix: "give it messages, or remove the row"}
 	}
 	list := make([]Message, 0, len(items))
 	for i, item := range items {
@@ -61,7 +61,7 @@ func (in *RowInput) message(name string, raw []byte) (m Message, err error) {
 	}
 	fields, err := objectFields(raw)
 	if err != nil {
-		if f, ok := err.(*Flaw); ok && f.Field != "" { //nolint:errorlint // objectFields returns it as it is
+		if f, ok := err.(*RowError); ok && f.Field != "" { //nolint:errorlint // objectFields returns it as it is
 			f.Field = name + "." + f.Field
 		}
 		return m, err
@@ -88,9 +88,9 @@ func (in *RowInput) message(name string, raw []byte) (m Message, err error) {
 		return m, nil
 	}
 	if said == "" {
-		return m, &Flaw{Code: "missing_field", Field: name + ".role", Reason: "the message has no role", Fix: "say who speaks: system, user or assistant"}
+		return m, &RowError{Code: "missing_field", Field: name + ".role", Reason: "the message has no role", Fix: "say who speaks: system, user or assistant"}
 	}
-	f := &Flaw{Code: "role", Field: name, Reason: fmt.Sprintf("unknown role %q", shortName(said)), Fix: "use system, user (human) and assistant (gpt)"}
+	f := &RowError{Code: "role", Field: name, Reason: fmt.Sprintf("unknown role %q", shortName(said)), Fix: "use system, user (human) and assistant (gpt)"}
 	switch said {
 	case "tool", "function", "observation", "function_call":
 		f.Reason, f.Fix = fmt.Sprintf("the role %q is not supported: tools are not trained", said), "remove the row"
@@ -105,7 +105,7 @@ func (in *RowInput) content(name string, raw []byte) (string, error) {
 	}
 	items, more := listItems(raw, maxMessages)
 	if more {
-		return "", &Flaw{Code: "too_many_messages", Field: name, Reason: fmt.Sprintf("more than %d parts", maxMessages)}
+		return "", &RowError{Code: "too_many_messages", Field: name, Reason: fmt.Sprintf("more than %d parts", maxMessages)}
 	}
 	var all strings.Builder
 	for _, item := range items {
@@ -114,7 +114,7 @@ func (in *RowInput) content(name string, raw []byte) (string, error) {
 			Text string `json:"text"`
 		}
 		if err := strictjson.Unmarshal(item, &part, strictjson.AllowUnknown); err != nil || part.Type != "text" {
-			return "", &Flaw{Code: "unsupported", Field: name, Reason: "a part of the message is no text", Fix: "keep only parts of the type text"}
+			return "", &RowError{Code: "unsupported", Field: name, Reason: "a part of the message is no text", Fix: "keep only parts of the type text"}
 		}
 		all.WriteString(part.Text)
 	}
@@ -125,7 +125,7 @@ func (in *RowInput) content(name string, raw []byte) (string, error) {
 // turns. before = the messages so far, for errors to count them.
 func checkOrder(name string, list []Message, before int) error {
 	wrong := func(i int, reason, fix string) error {
-		return &Flaw{Code: "roles", Field: fmt.Sprintf("%s[%d]", name, i-before), Reason: reason, Fix: fix}
+		return &RowError{Code: "roles", Field: fmt.Sprintf("%s[%d]", name, i-before), Reason: reason, Fix: fix}
 	}
 	want := RoleUser
 	for i, m := range list {
@@ -154,13 +154,13 @@ func checkConversation(name string, list []Message) error {
 		}
 	}
 	if answers == 0 {
-		return &Flaw{Code: "no_assistant", Field: name, Reason: "the assistant says nothing", Fix: "add the answer, or remove the row"}
+		return &RowError{Code: "no_assistant", Field: name, Reason: "the assistant says nothing", Fix: "add the answer, or remove the row"}
 	}
 	if err := checkOrder(name, list, 0); err != nil {
 		return err
 	}
 	if last := list[len(list)-1]; last.Role != RoleAssistant {
-		return &Flaw{
+		return &RowError{
 			Code: "roles", Field: fmt.Sprintf("%s[%d]", name, len(list)-1),
 			Reason: "the last message is of the " + last.Role + ", not of the assistant", Fix: "end with the answer",
 		}

@@ -172,7 +172,7 @@ func checkTally(t train.Tally) error {
 
 func metrics(m map[string]float64) bool {
 	size := 0
-	for name := range m {
+	for _, name := range workflow.DeterministicKeys(m) {
 		size += len(name)
 	}
 	return len(m) <= maxSignalMetrics && size <= maxSignalText

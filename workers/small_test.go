@@ -60,8 +60,10 @@ type heldCalls struct {
 // heldCalls makes a describer whose calls can be held.
 func (s *stack) heldCalls(t *testing.T) heldCalls {
 	t.Helper()
-	h := heldCalls{t: t, file: filepath.Join(s.dir, "hold")}
-	script := filepath.Join(s.dir, "held-tesseract")
+	dir := filepath.Join(s.dir, "held") // all that the sandbox shows of this
+	require.NoError(t, os.Mkdir(dir, 0o700))
+	h := heldCalls{t: t, file: filepath.Join(dir, "hold")}
+	script := filepath.Join(dir, "held-tesseract")
 	text := "#!/bin/sh\nwhile [ -e '" + h.file + "' ]; do sleep 0.05; done\nexec tesseract \"$@\"\n"
 	require.NoError(t, os.WriteFile(script, []byte(text), 0o700)) //nolint:gosec // a program
 	h.env = "COGFLOW_TESSERACT=" + script

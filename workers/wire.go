@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -223,9 +224,17 @@ func (h *health) preview(ctx context.Context) error {
 // confine makes the sandbox, once for all that is untrusted here.
 func (h *health) confine(ctx context.Context) (_ *sandbox.Sandbox, err error) {
 	if h.sandbox == nil {
-		h.sandbox, err = sandbox.New(ctx, sandbox.Config{Off: h.config.NoSandbox})
+		h.sandbox, err = sandbox.New(ctx, sandbox.Config{Off: h.config.NoSandbox, Private: private(h.config)})
 	}
 	return h.sandbox, err
+}
+
+// private are paths that nothing in a sandbox may see.
+func private(c config.Config) []string {
+	if home, err := os.UserHomeDir(); err == nil {
+		return append(ownFiles(c), home)
+	}
+	return ownFiles(c)
 }
 
 // tesseract is empty when nobody named another than the default: then it is
@@ -257,19 +266,26 @@ func sources(c config.Config, local bool, scratch string) source.Config {
 		Roots: map[tenant.ID][]string{}, MaxBytes: c.MaxFetchBytes, AnyLocal: len(c.Sources) == 0 && local,
 		Scratch: scratch, S3Query: c.FetchS3, Fetch: fetch.Options{Allowed: c.FetchAllowed},
 	}
-	out.Private = []string{c.Ledger, c.Scratch}
-	if c.Index != "" {
-		out.Private = append(out.Private, c.Index)
-	}
-	if u, err := url.Parse(c.Store); err == nil && u.Scheme == "s3" {
+	out.Private = ownFiles(c)
+	if strings.HasPrefix(c.Store, "s3:") {
 		out.PrivateS3 = c.Store
-	} else if err == nil && u.Path != "" {
-		out.Private = append(out.Private, u.Path)
 	}
 	for t, roots := range c.Sources {
 		out.Roots[tenant.ID(t)] = roots
 	}
 	return out
+}
+
+// ownFiles are the files and folders of cogflow itself on this host.
+func ownFiles(c config.Config) []string {
+	own := []string{c.Ledger, c.Scratch}
+	if c.Index != "" {
+		own = append(own, c.Index)
+	}
+	if u, err := url.Parse(c.Store); err == nil && u.Scheme != "s3" && u.Path != "" {
+		own = append(own, u.Path)
+	}
+	return own
 }
 
 // loopback reports whether an address names this machine.

@@ -125,7 +125,11 @@ func (s *Sandbox) command(c Command) (cmd *exec.Cmd, in *group, release func(), 
 	}
 	files := append(slices.Clone(c.Files), life[0])
 	release = func() {}
+	var visible []string
 	if s.bwrap != "" {
+		if visible, err = s.visible(c); err != nil {
+			return nil, nil, nil, err
+		}
 		f, err := s.filterFile(c.ReadOnly)
 		if err != nil {
 			return nil, nil, nil, err
@@ -140,7 +144,7 @@ func (s *Sandbox) command(c Command) (cmd *exec.Cmd, in *group, release func(), 
 	}
 	const firstFile = 3
 	tied := firstFile + len(c.Files)
-	argv := s.wrap(c, tied+1)
+	argv := s.wrap(c, visible, tied+1)
 	cmd = &exec.Cmd{
 		Path: sh, Args: tie(argv, tied, in), Err: missing(argv[0]), Env: []string{}, Dir: "/",
 		Stdin: c.Stdin, ExtraFiles: files, SysProcAttr: attributes(),

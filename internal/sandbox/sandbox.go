@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -25,6 +24,9 @@ import (
 type Config struct {
 	Bubblewrap string // path or name of bwrap; default "bwrap"
 	Off        bool   // process limits only: somebody said explicitly that this is enough here
+	// Private are paths that no child may see, such as the home directory, stores and
+	// databases. The root of the file system is private in any case.
+	Private []string
 }
 
 // Protection says what stands between a child and this machine.
@@ -54,13 +56,14 @@ type Sandbox struct {
 	groups     *groups   // nil = control groups cannot be made here
 	filters    [2][]byte // of system calls: for children that may write, and that may not
 	protection Protection
+	private    []string
 }
 
 // New makes a sandbox and finds out by running a command that it works here. If it
 // does not, New fails with what to do about it, unless c.Off.
 func New(ctx context.Context, c Config) (*Sandbox, error) {
 	keepDescriptors()
-	s := &Sandbox{groups: findGroups()}
+	s := &Sandbox{groups: findGroups(), private: c.Private}
 	if path, err := exec.LookPath("prlimit"); err == nil && runtime.GOOS == "linux" {
 		s.prlimit = path
 	}
@@ -166,13 +169,13 @@ func (s *Sandbox) findBubblewrap(ctx context.Context, c Config) error {
 // limits are set first, so that they hold for the sandbox as well; that of the number of
 // processes comes last, since it counts those of the sandbox. filter is the
 // descriptor of the system call filter.
-func (s *Sandbox) wrap(c Command, filter int) []string {
+func (s *Sandbox) wrap(c Command, visible []string, filter int) []string {
 	argv := append([]string{c.Path}, c.Args...)
 	if s.bwrap != "" {
 		if c.Limits.Processes > 0 && s.groups == nil && s.userLimit() {
 			argv = append([]string{s.prlimit, fmt.Sprintf("--nproc=%d:%d", c.Limits.Processes, c.Limits.Processes), "--"}, argv...)
 		}
-		argv = slices.Concat([]string{s.bwrap}, bubble(c), []string{"--seccomp", strconv.Itoa(filter)}, c.bwrap, []string{"--"}, argv)
+		argv = slices.Concat([]string{s.bwrap}, bubble(c, visible), []string{"--seccomp", strconv.Itoa(filter)}, c.bwrap, []string{"--"}, argv)
 	}
 	if s.prlimit != "" {
 		argv = slices.Concat([]string{s.prlimit}, c.Limits.flags(), []string{"--"}, argv)
@@ -182,7 +185,7 @@ func (s *Sandbox) wrap(c Command, filter int) []string {
 
 // bubble lists bubblewrap's flags: new namespaces of every kind, no capability,
 // and of the file system only what a program needs to be loaded.
-func bubble(c Command) []string {
+func bubble(c Command, visible []string) []string {
 	flags := []string{
 		"--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--ro-bind", "/usr", "/usr",
 	}
@@ -202,19 +205,12 @@ func bubble(c Command) []string {
 	for _, path := range []string{"/etc/alternatives", "/etc/ld.so.cache", "/nix/store"} {
 		flags = append(flags, "--ro-bind-try", path, path)
 	}
-	if program, err := filepath.EvalSymlinks(c.Path); err == nil {
-		for _, dir := range []string{filepath.Dir(program), filepath.Dir(c.Path)} {
-			if !strings.HasPrefix(dir+"/", "/usr/") && !slices.Contains(flags, dir) {
-				flags = append(flags, "--ro-bind", dir, dir)
-			}
-		}
+	for _, path := range visible {
+		flags = append(flags, "--ro-bind", path, path)
 	}
 	flags = append(flags, "--proc", "/proc", "--dev", "/dev")
 	for _, device := range c.Devices {
 		flags = append(flags, "--dev-bind-try", device, device)
-	}
-	for _, path := range c.Read {
-		flags = append(flags, "--ro-bind", path, path)
 	}
 	for _, dir := range c.Write {
 		flags = append(flags, "--bind", dir, dir)

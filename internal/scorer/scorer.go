@@ -100,8 +100,8 @@ func readable(path string, args []string) (dirs []string) {
 		programs = append(programs, target)
 	}
 	for _, p := range programs {
-		if dir := filepath.Dir(p); filepath.Base(dir) == "bin" {
-			add(filepath.Dir(dir))
+		if dir := sandbox.Installation(p); dir != filepath.Dir(p) {
+			add(dir)
 		}
 	}
 	for _, a := range args {

@@ -75,10 +75,7 @@ func targets(dir string) (out []string) {
 // installation that this one links to, link by link.
 func interpreter(python string) (out []string) {
 	add := func(program string) {
-		dir := filepath.Dir(program)
-		if filepath.Base(dir) == "bin" {
-			dir = filepath.Dir(dir)
-		}
+		dir := sandbox.Installation(program)
 		if dir != "/" && !strings.HasPrefix(dir+"/", "/usr/") && !slices.Contains(out, dir) {
 			out = append(out, dir)
 		}

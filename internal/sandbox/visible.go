@@ -36,11 +36,11 @@ func (s *Sandbox) visible(c Command) ([]string, error) {
 
 // holds returns the private path that path is or contains; "" = none.
 func (s *Sandbox) holds(path string) string {
-	if real(path) == "/" {
+	if resolved(path) == "/" {
 		return "/"
 	}
 	for _, private := range s.private {
-		if within(private, path) || within(real(private), real(path)) {
+		if within(private, path) || within(resolved(private), resolved(path)) {
 			return private
 		}
 	}
@@ -53,9 +53,9 @@ func within(path, dir string) bool {
 	return err == nil && filepath.IsLocal(rel)
 }
 
-func real(path string) string {
-	if resolved, err := filepath.EvalSymlinks(path); err == nil {
-		return resolved
+func resolved(path string) string {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		return target
 	}
 	return filepath.Clean(path)
 }

@@ -54,7 +54,7 @@ func testSearch(t *testing.T, b *bench) {
 	assert.Equal(t, exitDone, code, errors)
 	assert.Equal(t, "a red car", decode[workflows.SearchVideosResult](t, out).Hits[0].Caption)
 
-	_, out, _ = b.run("search", "a red car")
+	_, out, _ = b.run("search", "a", "red", "car")
 	assert.Contains(t, out, "1.0000  00:01.000–00:02.000  b.mp4  ~ a red car")
 
 	code, out, errors = b.run("search", "bad", "--json")

@@ -19,16 +19,22 @@ import (
 
 // jobsQuery finds what people started: no children, and not the short
 // workflows that only answer a question.
-const jobsQuery = "TaskQueue = '" + workflows.QueueMain + "' AND ParentWorkflowId IS NULL" +
-	" AND WorkflowType IN ('IngestLibrary', 'IngestVideo', 'DeleteVideo', 'TrainSFT', 'TrainDPO', 'TrainEmbedding', 'TrainSweep', 'OptimizePrompts')"
+func jobsQuery() string {
+	var jobs []string
+	for _, t := range workflows.Types() {
+		if t.Job {
+			jobs = append(jobs, "'"+t.Name+"'")
+		}
+	}
+	return "TaskQueue = '" + workflows.QueueMain + "' AND ParentWorkflowId IS NULL AND WorkflowType IN (" + strings.Join(jobs, ", ") + ")"
+}
 
 // kinds are the workflow types, as `list --kind` takes them.
-func kinds() []string {
-	return []string{
-		"IngestLibrary", "IngestVideo", "DeleteVideo", "SearchVideos", "ListVideos", "CheckHealth",
-		"TrainSFT", "TrainDPO", "TrainEmbedding", "TrainSweep", "ListAdapters", "ShowAdapter", "ActivateAdapter", "DeactivateAdapter", "RollbackAdapter",
-		"OptimizePrompts", "ListPrograms", "ShowProgram", "PromoteProgram", "RollbackProgram", "CanaryProgram",
+func kinds() (names []string) {
+	for _, t := range workflows.Types() {
+		names = append(names, t.Name)
 	}
+	return names
 }
 
 // statuses maps what people say to what the server says.
@@ -95,7 +101,7 @@ searches.`,
 }
 
 func listQuery(kind, owner, status string) (string, error) {
-	parts := []string{jobsQuery}
+	parts := []string{jobsQuery()}
 	if kind != "" {
 		i := slices.IndexFunc(kinds(), func(k string) bool { return strings.EqualFold(k, kind) })
 		if i < 0 {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
@@ -14,17 +15,17 @@ import (
 func (a *app) searchCommand() *cobra.Command {
 	var in workflows.SearchVideosInput
 	cmd := &cobra.Command{
-		Use:   "search QUERY",
+		Use:   "search WORDS…",
 		Short: "Find moments in ingested videos",
 		Long: `Search finds the frames and segments whose captions, on-screen text or embedding fit
-QUERY best, within one tenant and profile. Captions marked ~ come from a built-in preview
+WORDS best, within one tenant and profile. Captions marked ~ come from a built-in preview
 model.`,
-		Example: `  cogflow search "a red car on a bridge"
+		Example: `  cogflow search a red car on a bridge
   cogflow search sunset --tenant acme --limit 3 --json
   cogflow search "EXIT 12" --rank bm25`,
-		Args: cobra.ExactArgs(1),
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			in.Query = args[0]
+			in.Query = strings.Join(args, " ")
 			if err := normal(&in.Common); err != nil {
 				return err
 			}

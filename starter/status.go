@@ -58,7 +58,7 @@ type overview struct {
 const overviewJobs = 15
 
 func (a *app) overview(ctx context.Context, c client.Client) error {
-	jobs, err := a.executions(ctx, c, jobsQuery, overviewJobs)
+	jobs, err := a.executions(ctx, c, jobsQuery(), overviewJobs)
 	if err != nil {
 		return err
 	}

@@ -69,19 +69,8 @@ func pools() []pool {
 
 func registerMain(r worker.Registry, h hands) {
 	a := h.ingest
-	for name, w := range map[string]any{
-		"IngestLibrary": workflows.IngestLibrary, "IngestVideo": workflows.IngestVideo,
-		"DeleteVideo": workflows.DeleteVideo, "SearchVideos": workflows.SearchVideos,
-		"ListVideos": workflows.ListVideos, "CheckHealth": workflows.CheckHealth,
-		"TrainSFT": workflows.TrainSFT, "TrainDPO": workflows.TrainDPO, "TrainEmbedding": workflows.TrainEmbedding,
-		"TrainSweep": workflows.TrainSweep, "ListAdapters": workflows.ListAdapters, "ShowAdapter": workflows.ShowAdapter,
-		"ActivateAdapter": workflows.ActivateAdapter, "DeactivateAdapter": workflows.DeactivateAdapter,
-		"RollbackAdapter": workflows.RollbackAdapter,
-		"OptimizePrompts": workflows.OptimizePrompts, "ListPrograms": workflows.ListPrograms, "ShowProgram": workflows.ShowProgram,
-		"PromoteProgram": workflows.PromoteProgram, "RollbackProgram": workflows.RollbackProgram,
-		"CanaryProgram": workflows.CanaryProgram,
-	} {
-		r.RegisterWorkflowWithOptions(w, workflow.RegisterOptions{Name: name})
+	for _, w := range workflows.Types() {
+		r.RegisterWorkflowWithOptions(w.Func, workflow.RegisterOptions{Name: w.Name})
 	}
 	register(r, map[string]any{
 		"ResolveProfile": a.ResolveProfile, "ReadListing": a.ReadListing, "DropListing": a.DropListing,

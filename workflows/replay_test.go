@@ -33,14 +33,8 @@ func TestReplay(t *testing.T) {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".json.gz"), func(t *testing.T) {
 			t.Parallel()
 			replayer := worker.NewWorkflowReplayer()
-			for _, w := range []any{
-				workflows.IngestLibrary, workflows.IngestVideo, workflows.DeleteVideo,
-				workflows.SearchVideos, workflows.ListVideos, workflows.CheckHealth,
-				workflows.TrainSFT, workflows.TrainDPO, workflows.TrainEmbedding, workflows.TrainSweep,
-				workflows.ListAdapters, workflows.ShowAdapter, workflows.ActivateAdapter, workflows.DeactivateAdapter, workflows.RollbackAdapter,
-				workflows.OptimizePrompts, workflows.ListPrograms, workflows.ShowProgram, workflows.PromoteProgram, workflows.RollbackProgram, workflows.CanaryProgram,
-			} {
-				replayer.RegisterWorkflow(w)
+			for _, w := range workflows.Types() {
+				replayer.RegisterWorkflowWithOptions(w.Func, workflow.RegisterOptions{Name: w.Name})
 			}
 			logger := log.NewStructuredLogger(slog.New(slog.DiscardHandler))
 			h := recorded(t, file)

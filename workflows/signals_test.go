@@ -139,8 +139,10 @@ func TestOddSignals(t *testing.T) {
 	t.Parallel()
 	for kind, s := range steerables(t) {
 		signals, updates := handlers(t, s)
-		require.Equal(t, signals, workflows.Signals(kind), "the signals of %s", kind)
-		require.Equal(t, updates, workflows.Updates(kind), "the updates of %s", kind)
+		of, found := workflows.TypeOf(kind)
+		require.True(t, found, kind)
+		require.Equal(t, signals, of.Signals, "the signals of %s", kind)
+		require.Equal(t, updates, of.Updates, "the updates of %s", kind)
 		for _, name := range signals {
 			t.Run(kind+" signal "+name, func(t *testing.T) { t.Parallel(); oddSignals(t, s, name) })
 		}

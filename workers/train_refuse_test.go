@@ -140,7 +140,7 @@ func badInputs() []badStart {
 		{name: "name that is a path", change: input{"name": "../../escape"}, want: "want 1 to 100 letters, digits"},
 		{name: "role that is a path", change: input{"role": "a/b"}, want: "want 1 to 100 letters, digits"},
 		{name: "tenant that is a path", change: input{"tenant": "../x"}, want: "../x"},
-		{name: "negative budget", change: input{"budget_usd": -1}, want: "must not be negative"},
+		{name: "negative budget", change: input{"budget_usd": -1}, want: "use an amount in USD from 0"},
 		{name: "numerics that a class lacks", change: input{"gpu": []string{"t4"}, "sft_config": input{"numerics": "bf16"}}, want: "t4 cannot compute in bfloat16"},
 		{name: "unknown price", change: input{"gpu": []string{"h200"}, "budget_usd": 5}, want: "h200 has no known price, and budget_usd is a hard limit", class: fault.Budget},
 		{name: "too dear", change: input{"gpu": []string{"h100"}, "budget_usd": 0.01}, want: "and the budget is 0.01", class: fault.Budget},

@@ -44,7 +44,7 @@ func (r runs) VideoTenant(ctx context.Context, workflowID, libraryID string) (te
 	}
 	info := d.RawResponse.GetWorkflowExecutionInfo()
 	if info.GetType().GetName() != "IngestVideo" || info.GetParentExecution().GetWorkflowId() != libraryID {
-		return "", nil // somebody else started it, and said what its attributes are
+		return "", nil // a caller started it and chose its attributes
 	}
 	name, _ := d.TypedSearchAttributes.GetKeyword(temporal.NewSearchAttributeKeyKeyword(workflows.AttrTenant))
 	return tenant.ID(name), nil

@@ -106,7 +106,7 @@ type billing struct {
 // counted; they come in bursts while a server restarts, and to book them would
 // spend a budget within seconds for nothing.
 //
-// Unknown is what became of a call that somebody in between gave up waiting for
+// Unknown is what became of a call that a proxy gave up waiting for
 // (408, 460, 499, 504, 524, 598), or we did, or whose connection broke after the request
 // was sent: the server may have worked to the end. And an answer with a status of
 // 2xx was made, however little of it can be used, unless an error in it says what

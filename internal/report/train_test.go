@@ -157,7 +157,7 @@ func TestTrainVerdicts(t *testing.T) {
 		"unchanged":     {func(r *summary.Run) { r.Status = "unchanged" }, []string{">Unchanged</span>", "Nothing was computed again"}},
 		"out of memory": {func(r *summary.Run) { r.Adapter.Outcome.Ended = training.EndedOutOfMemory }, []string{">Out of memory</span>"}},
 		"budget":        {func(r *summary.Run) { r.Adapter.Outcome.Ended = training.EndedBudget }, []string{">Stopped by the budget</span>"}},
-		"diverged":      {func(r *summary.Run) { r.Events[2].Loss = nil }, []string{"1 step had a loss that is no number"}},
+		"diverged":      {func(r *summary.Run) { r.Events[2].Loss = nil }, []string{"1 step had a loss that is not a number"}},
 		"leaks":         {func(r *summary.Run) { r.Check.Eval = &dataset.Survey{Leaks: 3} }, []string{"3 rows of the evaluation dataset have a prompt that was trained on"}},
 	} {
 		t.Run(name, func(t *testing.T) {

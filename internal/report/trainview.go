@@ -172,7 +172,7 @@ func trainNotices(r summary.Run, s story) []string {
 		out = append(out, "The trainer ran without a sandbox: its worker was started with --no-sandbox.")
 	}
 	if s.lost > 0 {
-		out = append(out, plural(s.lost, "step")+" had a loss that is no number. Lower the learning rate, or look at the rows.")
+		out = append(out, plural(s.lost, "step")+" had a loss that is not a number. Lower the learning rate, or look at the rows.")
 	}
 	if r.Status == "unchanged" {
 		out = append(out, "The same job was done before. Nothing was computed again; the figures are of that run.")

@@ -31,8 +31,7 @@ func states() map[string]string {
 // started runs a workflow as the server starts it, up to its first activity.
 func started(t *testing.T, name, input string, of func(env *testsuite.TestWorkflowEnvironment)) error {
 	t.Helper()
-	var suite testsuite.WorkflowTestSuite
-	env := suite.NewTestWorkflowEnvironment()
+	env := NewTestEnvironment()
 	for name, w := range map[string]any{
 		"IngestLibrary": IngestLibrary, "IngestVideo": IngestVideo, "TrainSFT": TrainSFT, "OptimizePrompts": OptimizePrompts, "TrainSweep": TrainSweep,
 	} {
@@ -175,8 +174,7 @@ func TestSweepSetsLimitsLast(t *testing.T) {
 	r := &sweepRun{}
 	require.NoError(t, json.Unmarshal([]byte(`{"tenant":"a","method":"sft","budget_usd":6,"priority":2,
 		"train":{"base_model":"m","dataset":{"uri":"x"},"budget_usd":100,"priority":1},"grid":{"sft_config.learning_rate":[1e-4,2e-4],"seed":[12345678901234567]}}`), &r.in))
-	var suite testsuite.WorkflowTestSuite
-	env := suite.NewTestWorkflowEnvironment()
+	env := NewTestEnvironment()
 	env.ExecuteWorkflow(func(ctx workflow.Context) error {
 		if err := r.in.check(ctx); err != nil {
 			return err

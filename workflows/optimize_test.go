@@ -16,9 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/testsuite"
-	"go.temporal.io/sdk/worker"
 
-	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/activities/optimize"
 	"github.com/cogniverse/cogflow/activities/registry"
 	"github.com/cogniverse/cogflow/fault"
@@ -73,10 +71,7 @@ func (s *school) programs() *registry.Programs {
 }
 
 func (s *school) environment() *testsuite.TestWorkflowEnvironment {
-	var suite testsuite.WorkflowTestSuite
-	env := suite.NewTestWorkflowEnvironment()
-	env.SetWorkerOptions(worker.Options{Interceptors: activities.Interceptors(0)})
-	env.SetTestTimeout(time.Minute)
+	env := workflows.NewTestEnvironment()
 	env.RegisterActivity(s.optimize)
 	env.RegisterActivity(s.programs())
 	for _, w := range []any{

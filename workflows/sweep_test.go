@@ -13,7 +13,6 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
-	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/cogniverse/cogflow/activities"
@@ -30,8 +29,7 @@ type heard map[int64][]string
 // each notes the signals that it has and ends when it is stopped or released.
 func sweepOf(t *testing.T) (*testsuite.TestWorkflowEnvironment, heard, func()) {
 	t.Helper()
-	var suite testsuite.WorkflowTestSuite
-	env := suite.NewTestWorkflowEnvironment()
+	env := workflows.NewTestEnvironment()
 	told, release := heard{}, false
 	env.RegisterWorkflow(workflows.TrainSweep)
 	env.RegisterWorkflowWithOptions(func(ctx workflow.Context, in workflows.TrainInput) (workflows.TrainResult, error) {
@@ -143,11 +141,9 @@ func manyRows(t *testing.T, size int) json.RawMessage {
 func TestSweepOfInlineRows(t *testing.T) {
 	t.Parallel()
 	g := newGym(t)
-	var suite testsuite.WorkflowTestSuite
-	env := suite.NewTestWorkflowEnvironment()
+	env := workflows.NewTestEnvironment()
 	env.RegisterActivity(g.train)
 	env.RegisterWorkflow(workflows.TrainSweep)
-	env.SetWorkerOptions(worker.Options{Interceptors: activities.Interceptors(0)})
 	largest, named := 0, map[string]bool{}
 	env.RegisterWorkflowWithOptions(func(_ workflow.Context, in map[string]any) (workflows.TrainResult, error) {
 		raw, err := json.Marshal(in)

@@ -13,13 +13,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/testsuite"
-	"go.temporal.io/sdk/worker"
 
-	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/activities/registry"
 	"github.com/cogniverse/cogflow/activities/train"
 	"github.com/cogniverse/cogflow/internal/blob"
@@ -68,10 +65,7 @@ func (g *gym) adapters() *registry.Adapters {
 }
 
 func (g *gym) environment() *testsuite.TestWorkflowEnvironment {
-	var suite testsuite.WorkflowTestSuite
-	env := suite.NewTestWorkflowEnvironment()
-	env.SetWorkerOptions(worker.Options{Interceptors: activities.Interceptors(0)})
-	env.SetTestTimeout(time.Minute)
+	env := workflows.NewTestEnvironment()
 	env.RegisterActivity(g.train)
 	env.RegisterActivity(g.adapters())
 	for _, w := range []any{

@@ -13,9 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/testsuite"
-	"go.temporal.io/sdk/worker"
 
-	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/activities/ingest"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/blob"
@@ -80,10 +78,7 @@ func (w *world) library() string { return filepath.Join(w.dir, "library") }
 
 // environment is a test environment with the real workflows and activities.
 func (w *world) environment() *testsuite.TestWorkflowEnvironment {
-	var suite testsuite.WorkflowTestSuite
-	env := suite.NewTestWorkflowEnvironment()
-	env.SetWorkerOptions(worker.Options{Interceptors: activities.Interceptors(0)})
-	env.SetTestTimeout(time.Minute)
+	env := workflows.NewTestEnvironment()
 	env.RegisterActivity(w.ingest)
 	env.RegisterWorkflow(workflows.IngestLibrary)
 	env.RegisterWorkflow(workflows.IngestVideo)

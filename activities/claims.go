@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -108,17 +109,20 @@ func (c Claims) replace(ctx context.Context, key, sum string, claim video.Claim,
 	return err
 }
 
-// read reads a claim and its hash. A torn one is nobody's.
-func (c Claims) read(ctx context.Context, key string) (video.Claim, string, error) {
-	var holder video.Claim
-	info, err := c.Store.Stat(ctx, key)
+// read reads a claim and its hash, both of one moment. A torn one is nobody's.
+func (c Claims) read(ctx context.Context, key string) (holder video.Claim, sum string, err error) {
+	r, info, err := c.Store.Get(ctx, key)
 	if err == nil {
-		err = ReadJSON(ctx, c.Store, key, &holder)
+		defer r.Close()
+		var data []byte
+		if data, err = io.ReadAll(r); err == nil {
+			return holder, info.SHA256, fault.Wrap(fault.Input, "read object", key, json.Unmarshal(data, &holder))
+		}
 	}
 	if errors.Is(err, object.ErrCorrupt) {
 		return video.Claim{}, info.SHA256, nil
 	}
-	return holder, info.SHA256, err
+	return video.Claim{}, "", err
 }
 
 // Lost is the fault of a workflow whose claim another has taken over.
@@ -130,21 +134,45 @@ func (c Claims) Lost(key string, holder video.Claim) error {
 	return fault.New(fault.Input, "go on with "+c.What, key, reason)
 }
 
-// Release gives a claim back if this workflow holds it; see holds.
+// Release gives a claim back if this workflow holds it; see Holds. A claim that another
+// has taken over meanwhile stays: what is removed is the claim that was read, or nothing.
+// Where the store has no conditional delete, a claim of nobody is written over it.
 func (c Claims) Release(ctx context.Context, key string, number int64) error {
-	if _, mine, err := c.Holds(ctx, key, number); !mine {
+	holder, sum, mine, err := c.mine(ctx, key, number)
+	if !mine {
 		return err
 	}
-	return c.Store.Delete(ctx, key)
+	err = c.Store.DeleteIf(ctx, key, sum)
+	switch {
+	case errors.Is(err, object.ErrChanged):
+		return nil
+	case errors.Is(err, errors.ErrUnsupported):
+		return c.replace(ctx, key, sum, video.Claim{Number: holder.Number}, nil)
+	}
+	return err
 }
 
 // Holds reports whether this workflow holds a claim, and under the given number
 // (0 = under any: an earlier build began it, or nothing is fenced).
 func (c Claims) Holds(ctx context.Context, key string, number int64) (video.Claim, bool, error) {
-	holder, _, err := c.read(ctx, key)
+	holder, _, mine, err := c.mine(ctx, key, number)
+	return holder, mine, err
+}
+
+func (c Claims) mine(ctx context.Context, key string, number int64) (holder video.Claim, sum string, mine bool, err error) {
+	holder, sum, err = c.read(ctx, key)
 	if Absent(err) {
-		return holder, false, nil
+		return holder, sum, false, nil
 	}
-	mine := holder.Workflow == activity.GetInfo(ctx).WorkflowExecution.ID && (number == 0 || holder.Number == number)
-	return holder, err == nil && mine, err
+	mine = holder.Workflow == activity.GetInfo(ctx).WorkflowExecution.ID && (number == 0 || holder.Number == number)
+	return holder, sum, err == nil && mine, err
+}
+
+// Released reports whether a claim is nobody's any more; see Release.
+func (c Claims) Released(ctx context.Context, key string) (bool, error) {
+	holder, _, err := c.read(ctx, key)
+	if errors.Is(err, object.ErrNotFound) {
+		return true, nil
+	}
+	return err == nil && holder.Workflow == "" && holder.Number > 0, err
 }

@@ -126,6 +126,13 @@ func (c confined) Delete(ctx context.Context, key string) error {
 	return c.store.Delete(ctx, key)
 }
 
+func (c confined) DeleteIf(ctx context.Context, key, sha256 string) error {
+	if err := c.check(ctx, key); err != nil {
+		return err
+	}
+	return c.store.DeleteIf(ctx, key, sha256)
+}
+
 // OwnerOf is the tenant that a key is of; "" = of none.
 func OwnerOf(key string) tenant.ID {
 	name, _, ok := strings.Cut(key, "/")

@@ -150,6 +150,11 @@ func (s watchedStore) Replace(ctx context.Context, key, sum string, r io.Reader)
 	return s.Store.Replace(ctx, key, sum, r)
 }
 
+func (s watchedStore) DeleteIf(ctx context.Context, key, sum string) error {
+	s.see("delete", key)
+	return s.Store.DeleteIf(ctx, key, sum)
+}
+
 func (s watchedStore) Get(ctx context.Context, key string) (io.ReadCloser, object.Info, error) {
 	s.see("get", key)
 	return s.Store.Get(ctx, key)

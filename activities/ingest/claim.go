@@ -163,8 +163,12 @@ func (a *Activities) dropHalfExtraction(ctx context.Context, ref VideoRef, p vid
 	}
 	mine, others := video.ClaimKey(ref.Tenant, ref.Video, p.Name), false
 	err := a.Store.List(ctx, path.Dir(mine)+"/", func(o object.Info) error {
-		others = others || o.Key != mine
-		return nil
+		if others || o.Key == mine {
+			return nil
+		}
+		released, err := a.claims().Released(ctx, o.Key)
+		others = !released
+		return err
 	})
 	if err != nil || others {
 		return err

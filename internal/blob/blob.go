@@ -37,6 +37,10 @@ type Store interface {
 	List(ctx context.Context, prefix string, yield func(object.Info) error) error
 	// Delete removes an object; a missing one is no error.
 	Delete(ctx context.Context, key string) error
+	// DeleteIf removes the object whose content still has the given SHA-256, or
+	// returns object.ErrChanged and removes nothing; a missing one is no error.
+	// errors.ErrUnsupported: the server has no conditional delete; nothing was changed.
+	DeleteIf(ctx context.Context, key, sha256 string) error
 }
 
 // Open opens the store that rawURL names: file:///absolute/path, whose

@@ -214,6 +214,10 @@ func (a *alternating) List(ctx context.Context, prefix string, yield func(object
 
 func (a *alternating) Delete(ctx context.Context, key string) error { return a.next().Delete(ctx, key) }
 
+func (a *alternating) DeleteIf(ctx context.Context, key, sum string) error {
+	return a.next().DeleteIf(ctx, key, sum)
+}
+
 // BenchmarkPut writes 500-byte objects, the size of a caption, from 64 goroutines.
 func BenchmarkPut(b *testing.B) {
 	s, text := open(b, b.TempDir()), strings.Repeat("x", 500)

@@ -37,7 +37,30 @@ func (s *File) Stat(ctx context.Context, key string) (object.Info, error) {
 
 // Delete removes an object and the directories that it leaves empty.
 func (s *File) Delete(ctx context.Context, key string) error {
+	return s.unlink(ctx, "delete object", key, func() error { return s.removeObject(key) })
+}
+
+// DeleteIf implements Store. Under the lock nobody replaces the object, and nobody
+// creates one where one is.
+func (s *File) DeleteIf(ctx context.Context, key, sha256 string) error {
 	const op = "delete object"
+	return s.unlink(ctx, op, key, func() error {
+		now, err := s.Stat(ctx, key)
+		switch {
+		case errors.Is(err, object.ErrNotFound):
+			return nil
+		case errors.Is(err, object.ErrCorrupt), err == nil && now.SHA256 != sha256:
+			return answer(op, key, object.ErrChanged)
+		case err != nil:
+			return err
+		}
+		return s.removeObject(key)
+	})
+}
+
+// unlink has remove act under the lock of the key, then removes the directories that
+// this leaves empty.
+func (s *File) unlink(ctx context.Context, op, key string, remove func() error) error {
 	if err := errors.Join(CheckKey(key), ctx.Err()); err != nil {
 		return err
 	}
@@ -45,7 +68,7 @@ func (s *File) Delete(ctx context.Context, key string) error {
 	if err != nil {
 		return s.fail(op, key, err)
 	}
-	if err := errors.Join(s.removeObject(key), unlock()); err != nil {
+	if err := errors.Join(remove(), unlock()); err != nil {
 		return s.fail(op, key, err)
 	}
 	for dir := path.Dir(key); dir != "."; dir = path.Dir(dir) {

@@ -35,6 +35,8 @@ type S3 struct {
 	parts  *transfermanager.Client
 	bucket string
 	prefix string // empty, or ends in a slash
+
+	deletesIf bool // the server has conditional deletes
 }
 
 func openS3(ctx context.Context, rawURL string) (Store, error) {
@@ -108,7 +110,10 @@ func (s *S3) testConditions(ctx context.Context, u upload) error {
 		return fault.New(fault.Input, u.op, s.name(""),
 			"this server ignores conditional writes (If-None-Match, If-Match); use a newer version of it, or another one")
 	}
-	_, err = s.head(ctx, u.op, u.key) // that the server keeps metadata
+	if _, err = s.head(ctx, u.op, u.key); err != nil { // that the server keeps metadata
+		return err
+	}
+	s.deletesIf, err = s.testConditionalDelete(ctx, u.op, u.key)
 	return err
 }
 
@@ -162,22 +167,6 @@ func (s *S3) Stat(ctx context.Context, key string) (object.Info, error) {
 	}
 	now, err := s.head(ctx, "look at object", key)
 	return now.info, err
-}
-
-// Delete implements Store.
-func (s *S3) Delete(ctx context.Context, key string) error {
-	if err := errors.Join(CheckKey(key), ctx.Err()); err != nil {
-		return err
-	}
-	return s.remove(ctx, "delete object", key)
-}
-
-func (s *S3) remove(ctx context.Context, op, key string) error {
-	_, err := s.client.DeleteObject(ctx, &sdk.DeleteObjectInput{Bucket: &s.bucket, Key: aws.String(s.prefix + key)})
-	if s3.Missing(err) {
-		return nil
-	}
-	return s.fail(ctx, op, key, err)
 }
 
 // conflicts reports whether an answer to a conditional write says that the

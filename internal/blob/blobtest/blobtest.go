@@ -34,6 +34,8 @@ func Run(t *testing.T, open func(t *testing.T) blob.Store) {
 		"list":               list,
 		"list stops":         listStops,
 		"delete":             remove,
+		"delete if":          removeIf,
+		"delete if race":     removeIfRace,
 		"delete against put": deleteAgainstPut,
 		"keys":               keys,
 		"failing content":    failingContent,

@@ -75,6 +75,60 @@ func remove(t *testing.T, s blob.Store) {
 	require.Equal(t, []string{"acme/x/w", "acme/x/y"}, listed(t, s, "acme/"))
 }
 
+// unconditional reports whether a store has no conditional delete. Then it must not
+// have deleted anything.
+func unconditional(t *testing.T, s blob.Store) bool {
+	t.Helper()
+	put(t, s, "acme/claims/test", "x")
+	if err := s.DeleteIf(t.Context(), "acme/claims/test", Sum("x")); !errors.Is(err, errors.ErrUnsupported) {
+		require.NoError(t, err)
+		return false
+	}
+	require.Equal(t, "x", get(t, s, "acme/claims/test"))
+	return true
+}
+
+func removeIf(t *testing.T, s blob.Store) {
+	if unconditional(t, s) {
+		return
+	}
+	put(t, s, "acme/claims/a", "mine")
+	require.ErrorIs(t, s.DeleteIf(t.Context(), "acme/claims/a", Sum("other")), object.ErrChanged)
+	require.Equal(t, "mine", get(t, s, "acme/claims/a"))
+	require.NoError(t, s.DeleteIf(t.Context(), "acme/claims/a", Sum("mine")))
+	require.NoError(t, s.DeleteIf(t.Context(), "acme/claims/a", Sum("mine")), "it is gone")
+	require.NoError(t, s.DeleteIf(t.Context(), "none/a", Sum("mine")))
+	require.Empty(t, listed(t, s, ""))
+}
+
+// removeIfRace has one process release a claim while another takes it over: one of them
+// wins, and a claim that was taken over is still there.
+func removeIfRace(t *testing.T, s blob.Store) {
+	if unconditional(t, s) {
+		return
+	}
+	for round := range 20 {
+		key := fmt.Sprintf("acme/claims/%d", round)
+		put(t, s, key, "mine")
+		var errs [2]error
+		together(2, func(i int) {
+			if i == 0 {
+				errs[0] = s.DeleteIf(t.Context(), key, Sum("mine"))
+			} else {
+				_, errs[1] = s.Replace(t.Context(), key, Sum("mine"), strings.NewReader("theirs"))
+			}
+		})
+		if errs[1] == nil {
+			require.Equal(t, "theirs", get(t, s, key))
+			require.ErrorIs(t, errs[0], object.ErrChanged)
+			continue
+		}
+		require.True(t, errors.Is(errs[1], object.ErrNotFound) || errors.Is(errs[1], object.ErrChanged), "%v", errs[1])
+		require.NoError(t, errs[0])
+		require.Empty(t, listed(t, s, key))
+	}
+}
+
 func deleteAgainstPut(t *testing.T, s blob.Store) {
 	together(8, func(i int) {
 		for j := range 40 {
@@ -110,6 +164,7 @@ func keys(t *testing.T, s blob.Store) {
 		_, err = s.Stat(t.Context(), key)
 		refused(t, err)
 		refused(t, s.Delete(t.Context(), key))
+		refused(t, s.DeleteIf(t.Context(), key, Sum("x")))
 	}
 }
 
@@ -137,6 +192,7 @@ func cancel(t *testing.T, s blob.Store) {
 	_, _, err = s.Get(ctx, "acme/a")
 	require.ErrorIs(t, err, context.Canceled)
 	require.ErrorIs(t, s.Delete(ctx, "acme/a"), context.Canceled)
+	require.ErrorIs(t, s.DeleteIf(ctx, "acme/a", Sum("old")), context.Canceled)
 	require.ErrorIs(t, s.List(ctx, "", func(object.Info) error { return nil }), context.Canceled)
 
 	// In the middle of a stream that would never end.

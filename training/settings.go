@@ -7,58 +7,58 @@ import "encoding/json"
 // nothing. Decoding refuses unknown keys and values out of range; see
 // settings_decode.go for the ranges.
 type Settings struct {
-	Epochs          *float64 `json:"epochs,omitempty"`
-	BatchSize       *int     `json:"batch_size,omitempty"`
-	Accumulation    *int     `json:"gradient_accumulation_steps,omitempty"`
-	LearningRate    *float64 `json:"learning_rate,omitempty"`
-	Scheduler       *string  `json:"lr_scheduler,omitempty"`
-	WarmupSteps     *int     `json:"warmup_steps,omitempty"`
-	WeightDecay     *float64 `json:"weight_decay,omitempty"`
-	MaxGradNorm     *float64 `json:"max_grad_norm,omitempty"` // 0 = gradients are not clipped
-	MaxSeqLength    *int     `json:"max_seq_length,omitempty"`
-	EvalSteps       *int     `json:"eval_steps,omitempty"`
-	EvaluationSteps *int     `json:"evaluation_steps,omitempty"` // the same, as Cogniverse's embedding configuration calls it
-	SaveSteps       *int     `json:"save_steps,omitempty"`
-	Patience        *int     `json:"early_stopping_patience,omitempty"`
-	Packing         *bool    `json:"packing,omitempty"`             // SFT
-	AssistantOnly   *bool    `json:"assistant_only_loss,omitempty"` // SFT
-	MergeWeights    *bool    `json:"merge,omitempty"`
+	Epochs          *float64 `json:"epochs,omitempty"`                      // passes over the training rows (default 3)
+	BatchSize       *int     `json:"batch_size,omitempty"`                  // rows per device and step (default 4; embedding 16)
+	Accumulation    *int     `json:"gradient_accumulation_steps,omitempty"` // batches per optimizer step (default 4; embedding 1)
+	LearningRate    *float64 `json:"learning_rate,omitempty"`               // default 2e-4 for SFT, 5e-5 for DPO, 2e-5 for embedding models
+	Scheduler       *string  `json:"lr_scheduler,omitempty"`                // linear (default), cosine or constant
+	WarmupSteps     *int     `json:"warmup_steps,omitempty"`                // default 100
+	WeightDecay     *float64 `json:"weight_decay,omitempty"`                // default 0; embedding 0.01
+	MaxGradNorm     *float64 `json:"max_grad_norm,omitempty"`               // default 1; 0 = gradients are not clipped
+	MaxSeqLength    *int     `json:"max_seq_length,omitempty"`              // tokens per row (default 512); longer rows are cut, and counted
+	EvalSteps       *int     `json:"eval_steps,omitempty"`                  // steps between evaluations (default 500)
+	EvaluationSteps *int     `json:"evaluation_steps,omitempty"`            // the same, as Cogniverse's embedding configuration calls it
+	SaveSteps       *int     `json:"save_steps,omitempty"`                  // steps between checkpoints, beside checkpoint_seconds; 0 = by time only
+	Patience        *int     `json:"early_stopping_patience,omitempty"`     // evaluations without improvement before training stops (default 3); 0 = never
+	Packing         *bool    `json:"packing,omitempty"`                     // SFT: several short rows per sequence
+	AssistantOnly   *bool    `json:"assistant_only_loss,omitempty"`         // SFT: the loss counts the assistant's tokens only
+	MergeWeights    *bool    `json:"merge,omitempty"`                       // publish the merged model as well as the adapter
 
-	Beta            *float64 `json:"beta,omitempty"`              // DPO
-	MaxPromptLength *int     `json:"max_prompt_length,omitempty"` // DPO
-	Loss            *string  `json:"loss,omitempty"`              // embedding
-	DistanceMetric  *string  `json:"distance_metric,omitempty"`   // embedding
-	TripletMargin   *float64 `json:"triplet_margin,omitempty"`    // embedding
+	Beta            *float64 `json:"beta,omitempty"`              // DPO: strength of the reference model (default 0.1)
+	MaxPromptLength *int     `json:"max_prompt_length,omitempty"` // DPO: tokens of a prompt (default 256, at most half of max_seq_length)
+	Loss            *string  `json:"loss,omitempty"`              // embedding: triplet (default) or mnr
+	DistanceMetric  *string  `json:"distance_metric,omitempty"`   // embedding, triplet loss: cosine (default), euclidean or manhattan
+	TripletMargin   *float64 `json:"triplet_margin,omitempty"`    // embedding, triplet loss: default 0.5
 
-	UseLoRA       *bool    `json:"use_lora,omitempty"`
-	LoRAR         *int     `json:"lora_r,omitempty"`
-	LoRAAlpha     *int     `json:"lora_alpha,omitempty"`
-	LoRADropout   *float64 `json:"lora_dropout,omitempty"`
-	TargetModules []string `json:"target_modules,omitempty"`
+	UseLoRA       *bool    `json:"use_lora,omitempty"`       // default true; false trains all weights
+	LoRAR         *int     `json:"lora_r,omitempty"`         // rank (default 8)
+	LoRAAlpha     *int     `json:"lora_alpha,omitempty"`     // scale (default 16)
+	LoRADropout   *float64 `json:"lora_dropout,omitempty"`   // default 0.1
+	TargetModules []string `json:"target_modules,omitempty"` // modules that get an adapter (default q_proj, k_proj, v_proj, o_proj; embedding q_proj, v_proj)
 
 	// FP16 true asks for 16 bits, which GPUs get anyway, in the format that
 	// they do best; false for fp32. Numerics names the format.
 	FP16              *bool    `json:"fp16,omitempty"`
-	Numerics          *string  `json:"numerics,omitempty"`
-	ValidationSplit   *float64 `json:"validation_split,omitempty"`
-	AllowDropped      *float64 `json:"allow_dropped,omitempty"`
-	MinRows           *int     `json:"min_rows,omitempty"`
-	CheckpointSeconds *float64 `json:"checkpoint_seconds,omitempty"`
+	Numerics          *string  `json:"numerics,omitempty"`           // fp32, fp16 or bf16 (default the best of the device)
+	ValidationSplit   *float64 `json:"validation_split,omitempty"`   // share of the rows that is held out, 0 to 0.9, when eval_dataset is not set
+	AllowDropped      *float64 `json:"allow_dropped,omitempty"`      // invalid rows to tolerate: a number, or a share below 1 (default none)
+	MinRows           *int     `json:"min_rows,omitempty"`           // smallest data set (default 50 for SFT, 20 for DPO, 100 for embedding models)
+	CheckpointSeconds *float64 `json:"checkpoint_seconds,omitempty"` // seconds between checkpoints (default cogflow.training.checkpoint_seconds)
 
 	// What Cogniverse has and what means nothing here.
-	OutputDir        json.RawMessage `json:"output_dir,omitempty"`
-	SaveTotalLimit   json.RawMessage `json:"save_total_limit,omitempty"`
-	LoggingSteps     json.RawMessage `json:"logging_steps,omitempty"`
-	DatasetTextField json.RawMessage `json:"dataset_text_field,omitempty"`
-	Format           json.RawMessage `json:"format,omitempty"`
+	OutputDir        json.RawMessage `json:"output_dir,omitempty"`         // accepted and ignored
+	SaveTotalLimit   json.RawMessage `json:"save_total_limit,omitempty"`   // accepted and ignored
+	LoggingSteps     json.RawMessage `json:"logging_steps,omitempty"`      // accepted and ignored
+	DatasetTextField json.RawMessage `json:"dataset_text_field,omitempty"` // accepted and ignored
+	Format           json.RawMessage `json:"format,omitempty"`             // accepted and ignored
 }
 
 // LoRASettings is what an input's lora may say. nil = not said.
 type LoRASettings struct {
-	R             *int     `json:"r,omitempty"`
-	Alpha         *int     `json:"alpha,omitempty"`
-	Dropout       *float64 `json:"dropout,omitempty"`
-	TargetModules []string `json:"target_modules,omitempty"`
+	R             *int     `json:"r,omitempty"`              // rank (default 8)
+	Alpha         *int     `json:"alpha,omitempty"`          // scale (default 16)
+	Dropout       *float64 `json:"dropout,omitempty"`        // default 0.1
+	TargetModules []string `json:"target_modules,omitempty"` // modules that get an adapter (default q_proj, k_proj, v_proj, o_proj; embedding q_proj, v_proj)
 }
 
 // UnmarshalJSON decodes strictly and lists every problem.

@@ -20,20 +20,21 @@ const (
 	Segments  Strategy = "segments"  // the middle frame of each time window
 )
 
-// Sampling is how frames are extracted. Zero values take the defaults of Normal.
+// Sampling is how frames are extracted. Zero values take the defaults of Normal. The
+// tags are the reference; see config.Schema.
 type Sampling struct {
-	Strategy       Strategy `json:"strategy"`
-	FPS            float64  `json:"fps,omitempty"`             // fps: frames a second, default 1
-	MaxGapMS       int64    `json:"max_gap_ms,omitempty"`      // keyframes, scene: longest time without a frame, default 10 s
-	SceneThreshold float64  `json:"scene_threshold,omitempty"` // scene: 0 to 1, default 0.3
-	WindowMS       int64    `json:"window_ms,omitempty"`       // segments: default 30 s
-	OverlapMS      int64    `json:"overlap_ms,omitempty"`      // segments: default 0
-	Stills         int      `json:"stills,omitempty"`          // segments: stills a window, evenly spaced, for models that look at a clip; 0 = the middle frame only
-	MaxFrames      int      `json:"max_frames,omitempty"`      // default 20 000; what it cuts is reported
-	DedupDistance  int      `json:"dedup_distance,omitempty"`  // drop frames within this dHash distance of the last kept one; default 2, -1 keeps all
-	Width          int      `json:"width,omitempty"`           // longest frame width in pixels, default 1280; never enlarged
-	Quality        int      `json:"quality,omitempty"`         // MJPEG quantizer 2 (best) to 31, default 4
-	NoAudio        bool     `json:"no_audio,omitempty"`        // leave the sound track out
+	Strategy       Strategy `json:"strategy" jsonschema:"fps: a fixed rate; keyframes: the encoder's, with a maximum gap; scene: the first frame of each shot; segments: stills of time windows"`
+	FPS            float64  `json:"fps,omitempty" jsonschema:"fps: frames per second (default 1)"`
+	MaxGapMS       int64    `json:"max_gap_ms,omitempty" jsonschema:"keyframes, scene: longest time without a frame, in milliseconds (default 10000)"`
+	SceneThreshold float64  `json:"scene_threshold,omitempty" jsonschema:"scene: change between shots, 0 to 1 (default 0.3)"`
+	WindowMS       int64    `json:"window_ms,omitempty" jsonschema:"segments: length of a window in milliseconds (default 30000)"`
+	OverlapMS      int64    `json:"overlap_ms,omitempty" jsonschema:"segments: overlap of windows in milliseconds (default 0)"`
+	Stills         int      `json:"stills,omitempty" jsonschema:"segments: evenly spaced stills per window, for models that look at a clip (default the middle frame only)"`
+	MaxFrames      int      `json:"max_frames,omitempty" jsonschema:"maximum number of frames; a cut is reported (default 20000)"`
+	DedupDistance  int      `json:"dedup_distance,omitempty" jsonschema:"frames within this dHash distance of the last kept one are dropped; -1 keeps all (default 2)"`
+	Width          int      `json:"width,omitempty" jsonschema:"maximum frame width in pixels; frames are never enlarged (default 1280)"`
+	Quality        int      `json:"quality,omitempty" jsonschema:"MJPEG quantizer, 2 (best) to 31 (default 4)"`
+	NoAudio        bool     `json:"no_audio,omitempty" jsonschema:"leave the sound track out"`
 }
 
 // Of says what an embedding model is given.

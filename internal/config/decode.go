@@ -15,73 +15,7 @@ import (
 	"github.com/agnivade/levenshtein"
 
 	"github.com/cogniverse/cogflow/strictjson"
-	"github.com/cogniverse/cogflow/video"
 )
-
-// section is the key "cogflow" of the file.
-type section struct {
-	Store          string              `json:"store"`
-	Index          string              `json:"index"`
-	Ledger         string              `json:"ledger"`
-	Scratch        string              `json:"scratch"`
-	Sources        map[string][]string `json:"sources"`
-	Profiles       map[string]profile  `json:"profiles"`
-	ActiveProfile  string              `json:"active_profile"`
-	NoSandbox      bool                `json:"no_sandbox"`
-	RequireSandbox bool                `json:"require_sandbox"` // accepted and without effect: it is the default
-	FFmpeg         string              `json:"ffmpeg"`
-	FFprobe        string              `json:"ffprobe"`
-	Tesseract      string              `json:"tesseract"`
-	Fetch          fetch               `json:"fetch"`
-	Endpoints      map[string]endpoint `json:"endpoints"`
-	Vespa          vespa               `json:"vespa"`
-	UI             string              `json:"ui"`
-	Training       trainingSection     `json:"training"`
-	Optimize       optimizeSection     `json:"optimize"`
-	Drain          drainSection        `json:"drain"`
-}
-
-type fetch struct {
-	MaxBytes int64    `json:"max_bytes"`
-	S3       string   `json:"s3"`
-	Allowed  []string `json:"allowed"`
-}
-
-// profile is a video.Profile as people write it; see profiles.go.
-type profile struct {
-	Sampling    video.Sampling `json:"sampling"`
-	ChunkFrames int            `json:"chunk_frames"`
-	Transcribe  stage          `json:"transcribe"`
-	Describe    stage          `json:"describe"`
-	Embed       stage          `json:"embed"`
-	GPUWait     duration       `json:"gpu_wait"`
-}
-
-// stage is a video.Stage as people write it.
-type stage struct {
-	Off          bool       `json:"off"` // leave the stage out
-	Model        string     `json:"model"`
-	Revision     string     `json:"revision"`
-	Prompt       string     `json:"prompt"`
-	Structured   bool       `json:"structured"`
-	MaxTokens    int        `json:"max_tokens"`
-	Temperature  float64    `json:"temperature"`
-	MaxPixels    int        `json:"max_pixels"`
-	Language     string     `json:"language"`
-	Of           video.Of   `json:"of"`
-	Multi        bool       `json:"multi"`
-	Keep         video.Keep `json:"keep"`
-	Dim          int        `json:"dim"`
-	GPU          []string   `json:"gpu"`
-	CostMicroUSD *int64     `json:"cost_micro_usd"` // 0 = it is free; nil = that is not known
-}
-
-// vespa overrides where Cogniverse's "backend" says Vespa is.
-type vespa struct {
-	URL       string   `json:"url"`
-	ConfigURL string   `json:"config_url"`
-	Tenants   []string `json:"tenants"`
-}
 
 // duration is written "10m".
 type duration time.Duration

@@ -8,12 +8,6 @@ type Drain struct {
 	Limit time.Duration `json:"limit,omitempty"` // after which whoever stops the worker kills it; 0 = not known
 }
 
-// drainSection is Drain as people write it.
-type drainSection struct {
-	CallsSeconds float64 `json:"calls_seconds"`
-	LimitSeconds float64 `json:"limit_seconds"`
-}
-
 // Bounds of the seconds, and the default.
 const (
 	drainCalls = 60

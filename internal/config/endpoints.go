@@ -22,6 +22,8 @@ const (
 	Transcriptions Kind = "transcriptions" // OpenAI's /v1/audio/transcriptions
 )
 
+func kinds() []Kind { return []Kind{OpenAI, CogniverseVLM, Pooling, Embeddings, Transcriptions} }
+
 // The kinds that can serve each stage of a profile.
 func (k Kind) describes() bool   { return k == OpenAI || k == CogniverseVLM }
 func (k Kind) transcribes() bool { return k == Transcriptions }
@@ -54,25 +56,6 @@ type Endpoint struct {
 
 // served is how the server calls a model.
 func (e Endpoint) served(model string) string { return or(e.Names[model], model) }
-
-// endpoint is an Endpoint as people write it.
-type endpoint struct {
-	Kind             Kind     `json:"kind"`
-	URL              string   `json:"url"`
-	Models           []string `json:"models"`
-	KeyVariable      string   `json:"api_key_env"`
-	Timeout          duration `json:"timeout"`
-	MaxInFlight      int      `json:"max_in_flight"`
-	Batch            int      `json:"batch"`
-	NoCanary         bool     `json:"no_canary"`
-	InputUSDPerMTok  *float64 `json:"input_usd_per_mtok"`
-	OutputUSDPerMTok *float64 `json:"output_usd_per_mtok"`
-
-	Dialect             string `json:"dialect"`
-	MaxCompletionTokens bool   `json:"max_completion_tokens"`
-	Format              string `json:"response_format"`
-	Thinking            *bool  `json:"enable_thinking"`
-}
 
 // endpoint returns the endpoint that serves a model in a stage, the first by
 // name; kinds says which protocols will do.
@@ -141,8 +124,7 @@ func (e endpoint) check() (problems Problems) {
 	bad := func(place, text, fix string) {
 		problems = append(problems, Problem{Place: place, Text: text, Fix: fix})
 	}
-	kinds := []Kind{OpenAI, CogniverseVLM, Pooling, Embeddings, Transcriptions}
-	if !slices.Contains(kinds, e.Kind) {
+	if !slices.Contains(kinds(), e.Kind) {
 		bad("kind", "unknown", "want openai, cogniverse, pooling, embeddings or transcriptions")
 	}
 	switch u, err := url.Parse(e.URL); {

@@ -77,27 +77,6 @@ func (m LM) usable(role string) (prompt.Model, error) {
 	return m.Model, nil
 }
 
-// optimizeSection is Optimize as people write it.
-type optimizeSection struct {
-	Student  role                   `json:"student"`
-	Teacher  role                   `json:"teacher"`
-	Proposer role                   `json:"proposer"`
-	Judge    role                   `json:"judge"`
-	Metrics  map[string][]string    `json:"metrics"`
-	Prices   map[string]tokenPrices `json:"prices"` // of models, by name; a model without one is unpriced
-}
-
-// role is written as the name of a model, or as an object.
-type role struct {
-	Model       string   `json:"model"` // that an endpoint of kind openai serves
-	Revision    string   `json:"revision"`
-	Temperature *float64 `json:"temperature"`
-	MaxTokens   int      `json:"max_tokens"`
-	Thinking    *bool    `json:"enable_thinking"`
-	Seeded      bool     `json:"seeded"`
-	Format      string   `json:"response_format"` // none, json or schema
-}
-
 // UnmarshalJSON reads a string or an object.
 func (r *role) UnmarshalJSON(data []byte) error {
 	if strings.HasPrefix(strings.TrimSpace(string(data)), `"`) {

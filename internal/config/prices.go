@@ -7,14 +7,6 @@ import (
 	"github.com/cogniverse/cogflow/prompt"
 )
 
-// tokenPrices are the prices of a model's tokens as people write them, in USD a
-// million. A price that is left out is unknown, which is not the same as free: with
-// only one of the two, all that the other counts would cost nothing without a word.
-type tokenPrices struct {
-	Input  *float64 `json:"input_usd_per_mtok"`
-	Output *float64 `json:"output_usd_per_mtok"`
-}
-
 // price returns nil if neither is given, or if they cannot be used.
 func (t tokenPrices) price(place string) (*prompt.Price, Problems) {
 	const fix = "write both input_usd_per_mtok and output_usd_per_mtok, in USD per million tokens; 0 for what costs nothing"

@@ -36,9 +36,9 @@ type Training struct {
 
 // BaseModel is where a base model lies on the workers' disks.
 type BaseModel struct {
-	Path     string `json:"path"`
-	Repo     string `json:"repo,omitempty"`     // on Hugging Face
-	Revision string `json:"revision,omitempty"` // commit; empty = the hash of the files
+	Path     string `json:"path" jsonschema:"folder of the model on the worker's disk"`
+	Repo     string `json:"repo,omitempty" jsonschema:"repository on Hugging Face"`
+	Revision string `json:"revision,omitempty" jsonschema:"commit of the repository (default the hash of the files)"`
 }
 
 // Server is a vLLM server into which active adapters of a base model are loaded.
@@ -47,25 +47,6 @@ type Server struct {
 	URL         string `json:"url"`                   // as its clients use it, with /v1
 	KeyVariable string `json:"api_key_env,omitempty"` // environment variable that holds its key
 	AdaptersDir string `json:"adapters_dir"`          // folder that the worker writes and the server reads
-}
-
-// trainingSection is Training as people write it.
-type trainingSection struct {
-	Models            map[string]BaseModel `json:"models"`
-	ModelsDir         string               `json:"models_dir"`
-	Python            string               `json:"python"`
-	TrainerDir        string               `json:"trainer_dir"`
-	GPUs              []device             `json:"gpus"`
-	Prices            estimate.Prices      `json:"prices"`
-	CheckpointSeconds float64              `json:"checkpoint_seconds"`
-	GraceSeconds      float64              `json:"grace_seconds"`
-	Serving           map[string]server    `json:"serving"`
-}
-
-type server struct {
-	URL         string `json:"url"`
-	KeyVariable string `json:"api_key_env"`
-	AdaptersDir string `json:"adapters_dir"`
 }
 
 // device is written 0 or "GPU-1b2c…".

@@ -1,0 +1,145 @@
+package config
+
+import (
+	"github.com/cogniverse/cogflow/training/estimate"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// section is the key "cogflow" of the file. The tags are the reference: the schema,
+// docs/reference/configuration.md and `cogflow config schema` are made of them.
+type section struct {
+	Store          string              `json:"store" jsonschema:"URL of the object store: file:///path or s3://bucket/prefix?region=…&endpoint=… (default the folder .cogflow/store)"`
+	Index          string              `json:"index" jsonschema:"SQLite file of the embedded search index; takes precedence over Vespa (default .cogflow/index.db, unless Vespa is configured)"`
+	Ledger         string              `json:"ledger" jsonschema:"SQLite file of paid calls and reservations (default .cogflow/ledger.db)"`
+	Scratch        string              `json:"scratch" jsonschema:"folder for temporary files (default .cogflow/tmp)"`
+	Sources        map[string][]string `json:"sources" jsonschema:"for each tenant, the folders and the s3:// and https:// prefixes that its jobs may read; with any entry, every tenant is confined to its own (default everything but cogflow's own files, where only its own user can reach the worker)"`
+	Profiles       map[string]profile  `json:"profiles" jsonschema:"ingestion profiles by name, on top of a profile of backend.profiles with the same name"`
+	ActiveProfile  string              `json:"active_profile" jsonschema:"profile of jobs that name none (default active_video_profile of Cogniverse's file, else local_preview)"`
+	NoSandbox      bool                `json:"no_sandbox" jsonschema:"decode media and run metric commands and training without a sandbox; for trusted input only"`
+	RequireSandbox bool                `json:"require_sandbox" jsonschema:"no effect; the sandbox is required by default"`
+	FFmpeg         string              `json:"ffmpeg" jsonschema:"path or name of the ffmpeg program (default ffmpeg)"`
+	FFprobe        string              `json:"ffprobe" jsonschema:"path or name of the ffprobe program (default ffprobe)"`
+	Tesseract      string              `json:"tesseract" jsonschema:"path or name of the tesseract program (default tesseract)"`
+	Fetch          fetch               `json:"fetch" jsonschema:"how sources are fetched"`
+	Endpoints      map[string]endpoint `json:"endpoints" jsonschema:"model servers by name"`
+	Vespa          vespa               `json:"vespa" jsonschema:"Vespa; overrides Cogniverse's backend section"`
+	UI             string              `json:"ui" jsonschema:"base URL of the Temporal Web UI, used in links (default http://127.0.0.1:8233)"`
+	Training       trainingSection     `json:"training" jsonschema:"training"`
+	Optimize       optimizeSection     `json:"optimize" jsonschema:"prompt optimization; takes precedence over llm_config"`
+	Drain          drainSection        `json:"drain" jsonschema:"how a worker stops"`
+}
+
+type fetch struct {
+	MaxBytes int64    `json:"max_bytes" jsonschema:"size limit of one video in bytes (default 64 GiB)"`
+	S3       string   `json:"s3" jsonschema:"how to reach s3:// sources, as a query string: region=…&endpoint=… (default as the store)"`
+	Allowed  []string `json:"allowed" jsonschema:"private servers, as host:port, that https:// sources may name"`
+}
+
+// profile is a video.Profile as people write it; see profiles.go.
+type profile struct {
+	Sampling    video.Sampling `json:"sampling" jsonschema:"how frames are extracted"`
+	ChunkFrames int            `json:"chunk_frames" jsonschema:"frames per activity (default 64)"`
+	Transcribe  stage          `json:"transcribe" jsonschema:"speech to text"`
+	Describe    stage          `json:"describe" jsonschema:"captions"`
+	Embed       stage          `json:"embed" jsonschema:"vectors"`
+	GPUWait     duration       `json:"gpu_wait" jsonschema:"how long to wait for a GPU class before the next one is tried (default 10m)"`
+}
+
+// stage is a video.Stage as people write it.
+type stage struct {
+	Off          bool       `json:"off" jsonschema:"leave the stage out"`
+	Model        string     `json:"model" jsonschema:"model name, as an endpoint lists it"`
+	Revision     string     `json:"revision" jsonschema:"revision of the model; a change invalidates stored answers"`
+	Prompt       string     `json:"prompt" jsonschema:"describe: the prompt"`
+	Structured   bool       `json:"structured" jsonschema:"describe: ask for JSON with caption, on-screen text, objects and actions"`
+	MaxTokens    int        `json:"max_tokens" jsonschema:"describe: maximum length of an answer in tokens"`
+	Temperature  float64    `json:"temperature" jsonschema:"describe: sampling temperature"`
+	MaxPixels    int        `json:"max_pixels" jsonschema:"describe, embed: pictures are scaled down to at most this many pixels"`
+	Language     string     `json:"language" jsonschema:"transcribe: ISO 639-1 code (default detected by the model)"`
+	Of           video.Of   `json:"of" jsonschema:"embed: what is embedded (default the caption)"`
+	Multi        bool       `json:"multi" jsonschema:"embed: one vector per patch or token instead of one in all"`
+	Keep         video.Keep `json:"keep" jsonschema:"embed: precision of stored vectors (default 32-bit floats)"`
+	Dim          int        `json:"dim" jsonschema:"embed: dimensions of a vector"`
+	GPU          []string   `json:"gpu" jsonschema:"GPU classes in order of preference (default cpu)"`
+	CostMicroUSD *int64     `json:"cost_micro_usd" jsonschema:"price of one call in millionths of a USD; 0 is free; without it the price is unknown and no call is made under a hard budget"`
+}
+
+// vespa overrides where Cogniverse's "backend" says Vespa is.
+type vespa struct {
+	URL       string   `json:"url" jsonschema:"URL of the containers, for documents and queries"`
+	ConfigURL string   `json:"config_url" jsonschema:"URL of the config server, for deployment"`
+	Tenants   []string `json:"tenants" jsonschema:"tenants whose schemas are deployed (default default)"`
+}
+
+// endpoint is an Endpoint as people write it.
+type endpoint struct {
+	Kind             Kind     `json:"kind" jsonschema:"protocol of the server"`
+	URL              string   `json:"url" jsonschema:"base URL, without credentials"`
+	Models           []string `json:"models" jsonschema:"models that it serves, as profiles name them"`
+	KeyVariable      string   `json:"api_key_env" jsonschema:"name of the environment variable that holds its key"`
+	Timeout          duration `json:"timeout" jsonschema:"timeout of one call (default depends on the kind)"`
+	MaxInFlight      int      `json:"max_in_flight" jsonschema:"maximum concurrent calls (default discovered)"`
+	Batch            int      `json:"batch" jsonschema:"cogniverse: frames per call (default 1)"`
+	NoCanary         bool     `json:"no_canary" jsonschema:"pooling: skip the check that the model is served with its adapter"`
+	InputUSDPerMTok  *float64 `json:"input_usd_per_mtok" jsonschema:"price of a million input tokens in USD; set both prices or neither"`
+	OutputUSDPerMTok *float64 `json:"output_usd_per_mtok" jsonschema:"price of a million output tokens in USD; 0 is free"`
+
+	Dialect             string `json:"dialect" jsonschema:"variant of the protocol (default OpenAI's)"`
+	MaxCompletionTokens bool   `json:"max_completion_tokens" jsonschema:"send max_completion_tokens instead of max_tokens, as OpenAI's reasoning models require"`
+	Format              string `json:"response_format" jsonschema:"structured output that the server supports (default none)"`
+	Thinking            *bool  `json:"enable_thinking" jsonschema:"thinking switch of the chat template, for Qwen3 and SmolLM3 (default the template's own)"`
+}
+
+// trainingSection is Training as people write it.
+type trainingSection struct {
+	Models            map[string]BaseModel `json:"models" jsonschema:"base models by the name that inputs use"`
+	ModelsDir         string               `json:"models_dir" jsonschema:"folder in which other base models are looked up by name"`
+	Python            string               `json:"python" jsonschema:"Python interpreter of the trainer (default .venv/bin/python in trainer_dir)"`
+	TrainerDir        string               `json:"trainer_dir" jsonschema:"the trainer's project (default trainer/ in the working directory or beside the program)"`
+	GPUs              []device             `json:"gpus" jsonschema:"GPUs to train on, by number or UUID (default all that are visible)"`
+	Prices            estimate.Prices      `json:"prices" jsonschema:"price of a GPU class in USD per hour (default a dated list)"`
+	CheckpointSeconds float64              `json:"checkpoint_seconds" jsonschema:"seconds between checkpoints (default 300)"`
+	GraceSeconds      float64              `json:"grace_seconds" jsonschema:"seconds that a stopping trainer has for its last checkpoint (default 60)"`
+	Serving           map[string]server    `json:"serving" jsonschema:"vLLM servers that active adapters are loaded into, by base model"`
+}
+
+type server struct {
+	URL         string `json:"url" jsonschema:"base URL as clients use it, with /v1"`
+	KeyVariable string `json:"api_key_env" jsonschema:"name of the environment variable that holds its key"`
+	AdaptersDir string `json:"adapters_dir" jsonschema:"folder that the worker writes and the server reads"`
+}
+
+// optimizeSection is Optimize as people write it.
+type optimizeSection struct {
+	Student  role                   `json:"student" jsonschema:"model that runs candidate programs"`
+	Teacher  role                   `json:"teacher" jsonschema:"model that writes demos (default the student)"`
+	Proposer role                   `json:"proposer" jsonschema:"model that writes instructions (default the teacher)"`
+	Judge    role                   `json:"judge" jsonschema:"model that scores, where a metric says so (default the teacher)"`
+	Metrics  map[string][]string    `json:"metrics" jsonschema:"commands that score answers, as argument lists, by the name that inputs use"`
+	Prices   map[string]tokenPrices `json:"prices" jsonschema:"token prices by model; a model without one is unpriced"`
+}
+
+// role is written as the name of a model, or as an object.
+type role struct {
+	Model       string   `json:"model" jsonschema:"model name, as an endpoint of kind openai lists it"`
+	Revision    string   `json:"revision" jsonschema:"revision of the model; a change invalidates stored answers"`
+	Temperature *float64 `json:"temperature" jsonschema:"sampling temperature, 0 to 2 (default 0.1)"`
+	MaxTokens   int      `json:"max_tokens" jsonschema:"maximum length of an answer in tokens (default 1000, and 16000 for reasoning models)"`
+	Thinking    *bool    `json:"enable_thinking" jsonschema:"thinking switch of the chat template (default the endpoint's)"`
+	Seeded      bool     `json:"seeded" jsonschema:"send the number of a rollout as the seed"`
+	Format      string   `json:"response_format" jsonschema:"structured output that the server supports (default the endpoint's)"`
+}
+
+// tokenPrices are the prices of a model's tokens as people write them, in USD a
+// million. A price that is left out is unknown, which is not the same as free: with
+// only one of the two, all that the other counts would cost nothing without a word.
+type tokenPrices struct {
+	Input  *float64 `json:"input_usd_per_mtok" jsonschema:"price of a million input tokens in USD; set both prices or neither"`
+	Output *float64 `json:"output_usd_per_mtok" jsonschema:"price of a million output tokens in USD; 0 is free"`
+}
+
+// drainSection is Drain as people write it.
+type drainSection struct {
+	CallsSeconds float64 `json:"calls_seconds" jsonschema:"seconds that paid calls in flight have to be answered and stored, 1 to 3600 (default 60)"`
+	LimitSeconds float64 `json:"limit_seconds" jsonschema:"seconds after which whoever stops the worker kills it; the worker refuses to start when that is too short"`
+}

@@ -72,6 +72,10 @@ test-conformance: prompt/conformance/.venv/.synced ## Compare prompts, files and
 check: lint-tools ## Check format, lint, determinism, modules and known vulnerabilities
 	@RUFF_VERSION=$(RUFF_VERSION) deploy/tools/check.sh
 
+.PHONY: docs
+docs: ## Write docs/reference from the code; the tests say when it is out of date
+	$(GO) run ./deploy/docs
+
 .PHONY: bench
 bench: build tools ## Measure the goals as ratios from one run
 	$(GO) test -run '^$$' -bench . -benchtime 3x -p 1 -timeout 60m ./...

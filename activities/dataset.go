@@ -28,7 +28,7 @@ type Documents interface {
 type Dataset struct {
 	URI  string            `json:"uri,omitempty"`  // path, file://, s3://, https://, or dataset:<sha256> of an upload
 	Name string            `json:"name,omitempty"` // of the file that was uploaded, for messages; empty = URI
-	Rows []json.RawMessage `json:"rows,omitempty"`
+	Rows []json.RawMessage `json:"rows,omitempty"` // the rows themselves, at most 256 KiB
 }
 
 // UploadScheme is the scheme of datasets that `cogflow` has uploaded.

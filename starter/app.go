@@ -19,7 +19,7 @@ const (
 	exitDone        = 0
 	exitFailed      = 1
 	exitUsage       = 2
-	exitPartial     = 3 // finished, with some items failed
+	exitPartial     = 3 // finished; some items failed
 	exitInterrupted = 130
 )
 

@@ -10,7 +10,7 @@ import (
 type ListAdaptersInput struct {
 	Common
 	Name string `json:"name,omitempty"` // all versions of this one; empty = all adapters
-	Role string `json:"role,omitempty"`
+	Role string `json:"role,omitempty"` // only adapters of this role
 
 	received received
 }
@@ -25,7 +25,7 @@ func (in *ListAdaptersInput) UnmarshalJSON(data []byte) error {
 // ShowAdapterInput starts ShowAdapter.
 type ShowAdapterInput struct {
 	Common
-	Name    string `json:"name"`
+	Name    string `json:"name"`              // of the adapter
 	Version int    `json:"version,omitempty"` // 0 = the active one, else the latest
 
 	received received

@@ -10,13 +10,14 @@ import (
 // Type is a workflow type: what workers register, the command line starts and lists,
 // and the tests replay.
 type Type struct {
-	Name    string
-	Func    any    // func(workflow.Context, Input) (Result, error)
-	Job     bool   // long work that people start and watch; else it answers a question or changes one thing
-	Command string // of cogflow, that starts it
-	Summary string
-	Signals []string // that it takes, sorted
-	Updates []string // that it takes, sorted
+	Name     string
+	Func     any    // func(workflow.Context, Input) (Result, error)
+	Job      bool   // long work that people start and watch; else it answers a question or changes one thing
+	Command  string // of cogflow, that starts it
+	Summary  string
+	Progress any      // what the query QueryProgress answers; nil = it takes none
+	Signals  []string // that it takes, sorted
+	Updates  []string // that it takes, sorted
 }
 
 // Types lists every workflow type of cogflow, jobs first.
@@ -26,20 +27,20 @@ func Types() []Type {
 	budget := []string{UpdateBudget}
 	return []Type{
 		{
-			Name: "IngestLibrary", Func: IngestLibrary, Job: true, Command: "ingest", Summary: "Ingest all videos of a folder, a prefix or a manifest",
+			Name: "IngestLibrary", Func: IngestLibrary, Job: true, Progress: LibraryProgress{}, Command: "ingest", Summary: "Ingest all videos of a folder, a prefix or a manifest",
 			Signals: []string{SignalPause, SignalResume, SignalVideoDone}, Updates: []string{UpdateBudget, UpdateConcurrency},
 		},
 		{
-			Name: "IngestVideo", Func: IngestVideo, Job: true, Command: "ingest", Summary: "Ingest one video",
+			Name: "IngestVideo", Func: IngestVideo, Job: true, Progress: VideoProgress{}, Command: "ingest", Summary: "Ingest one video",
 			Signals: []string{SignalBudget, ingest.SignalExtracted, SignalPause, SignalResume}, Updates: budget,
 		},
 		{Name: "DeleteVideo", Func: DeleteVideo, Job: true, Command: "videos delete", Summary: "Remove a video from the index"},
-		{Name: "TrainSFT", Func: TrainSFT, Job: true, Command: "train sft", Summary: "Fine-tune a model on prompts and completions", Signals: trained, Updates: budget},
-		{Name: "TrainDPO", Func: TrainDPO, Job: true, Command: "train dpo", Summary: "Train a model on preferences", Signals: trained, Updates: budget},
-		{Name: "TrainEmbedding", Func: TrainEmbedding, Job: true, Command: "train embedding", Summary: "Train an embedding model on pairs or triplets", Signals: trained, Updates: budget},
-		{Name: "TrainSweep", Func: TrainSweep, Job: true, Command: "train sweep", Summary: "Train one model with several settings", Signals: steered},
+		{Name: "TrainSFT", Func: TrainSFT, Job: true, Progress: TrainProgress{}, Command: "train sft", Summary: "Fine-tune a model on prompts and completions", Signals: trained, Updates: budget},
+		{Name: "TrainDPO", Func: TrainDPO, Job: true, Progress: TrainProgress{}, Command: "train dpo", Summary: "Train a model on preferences", Signals: trained, Updates: budget},
+		{Name: "TrainEmbedding", Func: TrainEmbedding, Job: true, Progress: TrainProgress{}, Command: "train embedding", Summary: "Train an embedding model on pairs or triplets", Signals: trained, Updates: budget},
+		{Name: "TrainSweep", Func: TrainSweep, Job: true, Progress: SweepResult{}, Command: "train sweep", Summary: "Train one model with several settings", Signals: steered},
 		{
-			Name: "OptimizePrompts", Func: OptimizePrompts, Job: true, Command: "optimize", Summary: "Optimize the instructions and demos of a program",
+			Name: "OptimizePrompts", Func: OptimizePrompts, Job: true, Progress: OptimizeProgress{}, Command: "optimize", Summary: "Optimize the instructions and demos of a program",
 			Signals: steered, Updates: []string{UpdateApprove, UpdateBudget},
 		},
 		{Name: "SearchVideos", Func: SearchVideos, Command: "search", Summary: "Find moments in videos"},

@@ -15,10 +15,10 @@ const (
 
 // Stems of the queues that exist once for each GPU class.
 const (
-	StemTranscribe = "transcribe"
-	StemDescribe   = "describe"
-	StemEmbed      = "embed"
-	StemTrain      = "train"
+	StemTranscribe = "transcribe" // speech to text
+	StemDescribe   = "describe"   // captions
+	StemEmbed      = "embed"      // vectors
+	StemTrain      = "train"      // training
 )
 
 // ClassQueue is the queue of a stem for one GPU class: "describe-l40s".
@@ -37,26 +37,26 @@ func ActivityQueues() []string {
 
 // Signals, queries and updates that workflows answer.
 const (
-	SignalPause  = "pause"  // start nothing new
-	SignalResume = "resume" // go on
-	SignalBudget = "budget" // a new hard limit in USD; how a library tells its videos
-	SignalStop   = "stop"   // training: enough; keep the best so far
+	SignalPause  = "pause"  // start nothing new; what is in flight ends
+	SignalResume = "resume" // continue after a pause
+	SignalBudget = "budget" // a new hard limit in USD; a library sends it to its videos
+	SignalStop   = "stop"   // end training or optimization early and keep the best so far
 
 	SignalVideoDone = "video_done" // from IngestVideo to its library: VideoDone
 
-	QueryProgress = "progress" // LibraryProgress, VideoProgress or TrainProgress
+	QueryProgress = "progress" // how far a job is; its answer is described with each job
 
-	UpdateConcurrency = "set_concurrency" // IngestLibrary: videos at a time, an int
-	UpdateBudget      = "set_budget"      // a new hard limit in USD, a number; 0 = none
-	UpdateApprove     = "approve"         // OptimizePrompts: true promotes what waits for approval
+	UpdateConcurrency = "set_concurrency" // IngestLibrary: concurrent videos, an integer
+	UpdateBudget      = "set_budget"      // a new hard limit in USD, a number; 0 removes it
+	UpdateApprove     = "approve"         // OptimizePrompts: true promotes the program that waits for approval, false keeps the old one
 )
 
 // Search attributes, registered by `make up` and the deployment.
 const (
-	AttrTenant  = "CogTenant"  // Keyword
+	AttrTenant  = "CogTenant"  // Keyword: the tenant
 	AttrKind    = "CogKind"    // Keyword: the workflow type
-	AttrProfile = "CogProfile" // Keyword
-	AttrStage   = "CogStage"   // Keyword
-	AttrFailed  = "CogFailed"  // Int: items that failed
-	AttrCost    = "CogCostUSD" // Double
+	AttrProfile = "CogProfile" // Keyword: the ingestion profile
+	AttrStage   = "CogStage"   // Keyword: what the run does or waits for, such as extract, blocked, done
+	AttrFailed  = "CogFailed"  // Int: number of items that failed
+	AttrCost    = "CogCostUSD" // Double: what the run has paid so far, in USD
 )

@@ -99,7 +99,7 @@ type OptimizeResult struct {
 
 // OptimizeProgress answers QueryProgress of OptimizePrompts.
 type OptimizeProgress struct {
-	Name    string               `json:"name"`
+	Name    string               `json:"name"` // of the program
 	Tenant  string               `json:"tenant"`
 	Mode    string               `json:"mode"`
 	Job     string               `json:"job,omitempty"`
@@ -134,7 +134,7 @@ func (in *ListProgramsInput) UnmarshalJSON(data []byte) error {
 // ProgramInput starts ShowProgram, PromoteProgram, RollbackProgram and CanaryProgram.
 type ProgramInput struct {
 	Common
-	Name    string `json:"name"`
+	Name    string `json:"name"`              // of the program
 	Version int    `json:"version,omitempty"` // show: 0 = the active one, else the latest; promote, canary: 0 = the latest
 	Force   bool   `json:"force,omitempty"`   // promote, canary: although it was not confirmed to be better
 	Share   int    `json:"share,omitempty"`   // canary: percent of the keys that get it; 0 = end the canary

@@ -14,10 +14,10 @@ import (
 // SearchVideosInput starts SearchVideos.
 type SearchVideosInput struct {
 	Common
-	Query   string `json:"query"`
-	Profile string `json:"profile,omitempty"`
-	Limit   int    `json:"limit,omitempty"` // default 10, at most 1000
-	Rank    string `json:"rank,omitempty"`  // hybrid (default), bm25, vector
+	Query   string `json:"query"`             // words to search for
+	Profile string `json:"profile,omitempty"` // default: the configured active one, else local_preview
+	Limit   int    `json:"limit,omitempty"`   // default 10, at most 1000
+	Rank    string `json:"rank,omitempty"`    // hybrid (default), bm25, vector
 
 	received received
 }
@@ -104,8 +104,8 @@ type ListVideosInput struct {
 	Common
 	Profile string `json:"profile,omitempty"` // default: every profile
 	Video   string `json:"video,omitempty"`   // only this one
-	Offset  int    `json:"offset,omitempty"`
-	Limit   int    `json:"limit,omitempty"` // default 100, at most 500
+	Offset  int    `json:"offset,omitempty"`  // videos to skip
+	Limit   int    `json:"limit,omitempty"`   // default 100, at most 500
 
 	received received
 }

@@ -17,7 +17,7 @@ import (
 // SweepInput starts TrainSweep: one training run for each combination.
 type SweepInput struct {
 	Common
-	Method      training.Method              `json:"method"`
+	Method      training.Method              `json:"method"`                // sft, dpo or embedding
 	Train       json.RawMessage              `json:"train"`                 // a TrainInput without what is varied
 	Grid        map[string][]json.RawMessage `json:"grid,omitempty"`        // "sft_config.learning_rate": [1e-4, 2e-4]; every combination runs
 	Runs        []map[string]json.RawMessage `json:"runs,omitempty"`        // or these overrides, one run each

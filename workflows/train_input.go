@@ -20,21 +20,21 @@ import (
 // TrainInput starts TrainSFT, TrainDPO and TrainEmbedding.
 type TrainInput struct {
 	Common
-	Name        string                 `json:"name,omitempty"`         // of the adapter; default: method and base model
-	Role        string                 `json:"role,omitempty"`         // what the adapter is for; default: its name
-	BaseModel   string                 `json:"base_model"`             // as cogflow.training.models names it
-	Dataset     activities.Dataset     `json:"dataset"`                // {"uri"} or {"rows"}
-	EvalDataset *activities.Dataset    `json:"eval_dataset,omitempty"` // default: a share of dataset is held out
-	SFT         *training.Settings     `json:"sft_config,omitempty"`
-	DPO         *training.Settings     `json:"dpo_config,omitempty"`
-	Embedding   *training.Settings     `json:"embedding_config,omitempty"`
-	LoRA        *training.LoRASettings `json:"lora,omitempty"`
-	Seed        *int64                 `json:"seed,omitempty"`     // default 42
-	GPU         []string               `json:"gpu,omitempty"`      // classes in order; default ["cpu"]
-	GPUWait     string                 `json:"gpu_wait,omitempty"` // how long to wait for a worker of each class but the last; default "10m"
-	Timeout     string                 `json:"timeout,omitempty"`  // of training; then the best so far is kept. Default: none
-	Activate    bool                   `json:"activate,omitempty"` // make it the active adapter of its role, if it is better than the base
-	DryRun      bool                   `json:"dry_run,omitempty"`  // check and estimate only
+	Name        string                 `json:"name,omitempty"`             // of the adapter; default: method and base model
+	Role        string                 `json:"role,omitempty"`             // what the adapter is for; default: its name
+	BaseModel   string                 `json:"base_model"`                 // as cogflow.training.models names it
+	Dataset     activities.Dataset     `json:"dataset"`                    // {"uri"} or {"rows"}
+	EvalDataset *activities.Dataset    `json:"eval_dataset,omitempty"`     // default: a share of dataset is held out
+	SFT         *training.Settings     `json:"sft_config,omitempty"`       // TrainSFT: settings
+	DPO         *training.Settings     `json:"dpo_config,omitempty"`       // TrainDPO: settings
+	Embedding   *training.Settings     `json:"embedding_config,omitempty"` // TrainEmbedding: settings
+	LoRA        *training.LoRASettings `json:"lora,omitempty"`             // the adapter; the same can be said in the settings
+	Seed        *int64                 `json:"seed,omitempty"`             // default 42
+	GPU         []string               `json:"gpu,omitempty"`              // classes in order; default ["cpu"]
+	GPUWait     string                 `json:"gpu_wait,omitempty"`         // how long to wait for a worker of each class but the last; default "10m"
+	Timeout     string                 `json:"timeout,omitempty"`          // of training; then the best so far is kept. Default: none
+	Activate    bool                   `json:"activate,omitempty"`         // make it the active adapter of its role, if it is better than the base
+	DryRun      bool                   `json:"dry_run,omitempty"`          // check and estimate only
 
 	method  training.Method
 	gpuWait time.Duration

@@ -10,9 +10,9 @@ import (
 // IngestVideoInput starts IngestVideo.
 type IngestVideoInput struct {
 	Common
-	URI     string `json:"uri"`
-	Profile string `json:"profile,omitempty"`
-	Force   bool   `json:"force,omitempty"`
+	URI     string `json:"uri"`               // path, file://, s3:// or https://
+	Profile string `json:"profile,omitempty"` // default: the configured active one, else local_preview
+	Force   bool   `json:"force,omitempty"`   // extract and index again; stored captions are reused
 
 	received received
 }
@@ -61,10 +61,10 @@ type IngestVideoResult struct {
 
 // VideoProgress answers QueryProgress of IngestVideo.
 type VideoProgress struct {
-	URI           string    `json:"uri"`
+	URI           string    `json:"uri"` // path, file://, s3:// or https://
 	Name          string    `json:"name"`
 	Video         string    `json:"video,omitempty"`
-	Profile       string    `json:"profile"`
+	Profile       string    `json:"profile"` // default: the configured active one, else local_preview
 	Tenant        string    `json:"tenant"`
 	Stage         string    `json:"stage"` // inspect, extract, describe, publish, done
 	Paused        bool      `json:"paused,omitempty"`

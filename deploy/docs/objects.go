@@ -1,0 +1,87 @@
+package main
+
+import (
+	"go/ast"
+	"strings"
+
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// objects describes the layout of the object store, by calling what makes the keys.
+func objects(c *comments) ([]byte, error) {
+	const (
+		t = tenant.ID("<tenant>")
+		v = video.ID("<video>")
+		f = video.Fingerprint("<fingerprint>")
+	)
+	m := newMarkdown("Objects", "Keys of the object store. Every key begins with its tenant; a manifest is written last. `<video>` is the SHA-256 of a "+
+		"video's content, a fingerprint the SHA-256 of all that a result depends on.")
+	frames := video.FramesPrefix(t, v, f)
+	for _, group := range []struct {
+		title, dir string
+		keys       [][2]string // function that makes it, and what it makes
+	}{
+		{"Videos", "video", [][2]string{
+			{"SourceKey", video.SourceKey(t, v)},
+			{"FramesPrefix", frames},
+			{"PictureKey", frames + "<milliseconds>.jpg"},
+			{"AudioKey", video.AudioKey(frames, 0)},
+			{"ChunkKey", video.ChunkKey(frames, 0)},
+			{"ExtractionKey", video.ExtractionKey(frames)},
+			{"CaptionKey", video.CaptionKey(t, f)},
+			{"TranscriptKey", video.TranscriptKey(t, f)},
+			{"EmbeddingKey", video.EmbeddingKey(t, f)},
+			{"RecipeKey", video.RecipeKey(t, f)},
+			{"PublicationKey", video.PublicationKey(t, v, "<profile>")},
+			{"ClaimKey", video.ClaimKey(t, v, "<profile>")},
+			{"ListingKey", video.ListingKey(video.ListingPrefix(t, "<run>"), 0)},
+			{"ReportKey", string(t) + "/reports/<workflow>/<run>.html"},
+		}},
+		{"Training", "training", [][2]string{
+			{"DatasetKey", training.DatasetKey(t, "<sha256>")},
+			{"UploadKey", training.UploadKey(t, "<sha256>")},
+			{"JobPrefix", training.JobPrefix(t, "<job>")},
+			{"ClaimKey", training.ClaimKey(t, "<job>")},
+			{"CheckpointPrefix", training.CheckpointPrefix(t, "<job>", 0)},
+			{"OutputPrefix", training.OutputPrefix(t, "<job>")},
+			{"AdapterPrefix", training.AdapterPrefix(t, "<adapter>", 1)},
+			{"RoleKey", training.RoleKey(t, "<role>")},
+		}},
+	} {
+		m.heading(2, group.title)
+		var rows [][]string
+		for _, k := range group.keys {
+			text, err := c.function(group.dir, k[0])
+			if err != nil {
+				return nil, err
+			}
+			rows = append(rows, []string{code(k[1]), text})
+		}
+		m.table([]string{"Key", "Holds"}, rows)
+	}
+	m.heading(2, "Programs")
+	m.table([]string{"Key", "Holds"}, [][]string{
+		{code(string(t) + "/optimize/<job>/"), "what an optimization has found so far"},
+		{code(string(t) + "/programs/<program>/<version>/"), "one version of a published program"},
+		{code(string(t) + "/programs/_roles/<program>.json"), "the active version and the canary of a program"},
+	})
+	return m.Bytes(), nil
+}
+
+// function returns the comment of a function or method of a folder.
+func (c *comments) function(dir, name string) (string, error) {
+	files, err := c.files(dir)
+	if err != nil {
+		return "", err
+	}
+	for _, f := range files {
+		for _, d := range f.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok && fn.Name.Name == name {
+				return strings.TrimPrefix(strings.TrimPrefix(oneLine(fn.Doc.Text()), name+" "), "holds "), nil
+			}
+		}
+	}
+	return "", nil
+}

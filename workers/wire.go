@@ -19,6 +19,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/blob"
 	"github.com/cogniverse/cogflow/internal/broker"
 	"github.com/cogniverse/cogflow/internal/config"
+	"github.com/cogniverse/cogflow/internal/devserver"
 	"github.com/cogniverse/cogflow/internal/fetch"
 	"github.com/cogniverse/cogflow/internal/ffmpeg"
 	"github.com/cogniverse/cogflow/internal/ledger"
@@ -231,10 +232,20 @@ func (h *health) confine(ctx context.Context) (_ *sandbox.Sandbox, err error) {
 
 // private are paths that nothing in a sandbox may see.
 func private(c config.Config) []string {
+	own := append(ownFiles(c), serverState())
 	if home, err := os.UserHomeDir(); err == nil {
-		return append(ownFiles(c), home)
+		own = append(own, home)
 	}
-	return ownFiles(c)
+	return own
+}
+
+// serverState is how the paths of the files begin that a Temporal dev server keeps here.
+func serverState() string {
+	path := devserver.StatePrefix(stateDir)
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	return path
 }
 
 // tesseract is empty when nobody named another than the default: then it is
@@ -266,7 +277,7 @@ func sources(c config.Config, local bool, scratch string) source.Config {
 		Roots: map[tenant.ID][]string{}, MaxBytes: c.MaxFetchBytes, AnyLocal: len(c.Sources) == 0 && local,
 		Scratch: scratch, S3Query: c.FetchS3, Fetch: fetch.Options{Allowed: c.FetchAllowed},
 	}
-	out.Private = ownFiles(c)
+	out.Private, out.PrivatePrefixes = ownFiles(c), []string{serverState()}
 	if strings.HasPrefix(c.Store, "s3:") {
 		out.PrivateS3 = c.Store
 	}

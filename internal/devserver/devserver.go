@@ -11,7 +11,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -78,7 +77,7 @@ func start(ctx context.Context, o Options) (*Server, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fault.Disk("start Temporal server", o.Dir, err)
 	}
-	lock, err := acquire(ctx, filepath.Join(o.Dir, "temporal.lock"))
+	lock, err := acquire(ctx, StatePrefix(o.Dir)+".lock")
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +91,7 @@ func start(ctx context.Context, o Options) (*Server, error) {
 	}
 	s := &Server{
 		address: net.JoinHostPort(loopback, strconv.Itoa(o.Port)),
-		log:     filepath.Join(o.Dir, "temporal.log"),
+		log:     StatePrefix(o.Dir) + ".log",
 		done:    make(chan struct{}),
 	}
 	if !o.Headless {

@@ -25,8 +25,11 @@ type state struct {
 	marker string
 }
 
+// StatePrefix is how the paths of all files begin that a server keeps in dir.
+func StatePrefix(dir string) string { return filepath.Join(dir, "temporal") }
+
 func openState(dir, version string) (state, error) {
-	st := state{file: filepath.Join(dir, "temporal-"+version+".db")}
+	st := state{file: StatePrefix(dir) + "-" + version + ".db"}
 	st.marker = st.file + ".ready"
 	if err := os.Chmod(dir, 0o700); err != nil { //nolint:gosec // a directory
 		return st, fault.Disk("open Temporal state", dir, err)

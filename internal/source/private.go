@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/cogniverse/cogflow/fault"
@@ -17,8 +18,10 @@ const ownFiles = "it belongs to cogflow's own store, databases or temporary file
 
 // private is a place of cogflow's own.
 type private struct {
-	local  []string // as configured and with links resolved
-	bucket []location
+	local    []string // as configured and with links resolved
+	prefixes []string // of paths
+	buckets  []bucket
+	sources  string // the server of s3:// sources
 }
 
 func newPrivate(c Config) (p private, err error) {
@@ -28,6 +31,12 @@ func newPrivate(c Config) (p private, err error) {
 			p.local = append(p.local, resolved)
 		}
 	}
+	for _, prefix := range c.PrivatePrefixes {
+		if dir, err := filepath.EvalSymlinks(filepath.Dir(prefix)); err == nil {
+			prefix = filepath.Join(dir, filepath.Base(prefix))
+		}
+		p.prefixes = append(p.prefixes, prefix)
+	}
 	if !strings.HasPrefix(c.PrivateS3, "s3:") {
 		return p, nil
 	}
@@ -36,16 +45,29 @@ func newPrivate(c Config) (p private, err error) {
 		return p, err
 	}
 	query, err := s3.Parse("s3://sources?" + c.S3Query)
-	if err == nil && strings.EqualFold(strings.TrimSuffix(store.Endpoint, "/"), strings.TrimSuffix(query.Endpoint, "/")) {
-		p.bucket = []location{{scheme: "s3", host: store.Bucket, path: store.Prefix}}
-	}
+	p.buckets, p.sources = []bucket{bucketOf(store)}, bucketOf(query).server
 	return p, err
+}
+
+// all lists what is there of cogflow's own.
+func (p private) all() []string {
+	all := slices.Clone(p.local)
+	for _, prefix := range p.prefixes {
+		dir, name := filepath.Split(prefix)
+		entries, _ := os.ReadDir(dir) // where it is missing, there is nothing to protect
+		for _, e := range entries {
+			if strings.HasPrefix(e.Name(), name) {
+				all = append(all, filepath.Join(dir, e.Name()))
+			}
+		}
+	}
+	return all
 }
 
 // owns reports whether a resolved path is one of cogflow's own, or below it. A database has
 // files beside it whose names begin with its own.
 func (p private) owns(path string) bool {
-	for _, own := range p.local {
+	for _, own := range p.all() {
 		if _, below := below(own, path); below || strings.HasPrefix(path, own+"-") {
 			return true
 		}
@@ -89,8 +111,8 @@ func (p private) checkFile(op, path string, f *os.File) error {
 }
 
 func (p private) checkObject(op string, at location) error {
-	for _, own := range p.bucket {
-		if own.holds(at) {
+	for _, own := range p.buckets {
+		if own.holds(at, p.sources) {
 			return fault.New(fault.Input, op, at.String(), ownFiles)
 		}
 	}

@@ -45,18 +45,97 @@ func TestOwnFilesAreNoSource(t *testing.T) {
 	}
 }
 
-// TestOwnBucketIsNoSource: the same for a store in S3.
+// TestServerStateIsNoSource: nor are the files of a Temporal server, whatever their names end
+// in, under another name for the same file, and below what is beside them.
+func TestServerStateIsNoSource(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, dir, "state/temporal-1.29.1.db", "state/temporal-1.29.1.db-wal", "state/temporal.log", "state/temporal/default.db", "state/demo/a.mp4")
+	require.NoError(t, os.Symlink(filepath.Join(dir, "state"), filepath.Join(dir, "link")))
+	require.NoError(t, os.Link(filepath.Join(dir, "state/temporal-1.29.1.db"), filepath.Join(dir, "copy.db")))
+	s, err := source.New(source.Config{AnyLocal: true, PrivatePrefixes: []string{filepath.Join(dir, "link", "temporal")}})
+	require.NoError(t, err)
+	for _, path := range []string{
+		"state/temporal-1.29.1.db", "state/temporal-1.29.1.db-wal", "state/temporal.log", "state/temporal/default.db",
+		"link/temporal-1.29.1.db", "copy.db",
+	} {
+		_, _, err := s.Open(t.Context(), tenant.Default, filepath.Join(dir, path))
+		require.ErrorContains(t, err, "cogflow's own", path)
+	}
+	f, _, err := s.Open(t.Context(), tenant.Default, filepath.Join(dir, "state/demo/a.mp4"))
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+}
+
+// TestOwnBucketIsNoSource: the same for a store in S3, by every name of its server and by
+// every form of a URL that leads to the bucket.
 func TestOwnBucketIsNoSource(t *testing.T) {
 	t.Parallel()
-	c := source.Config{
-		PrivateS3: "s3://bucket/cogflow?endpoint=http://127.0.0.1:1/", S3Query: "endpoint=http://127.0.0.1:1",
-		Roots: map[tenant.ID][]string{tenant.Default: {"s3://bucket"}},
-	}
-	s, err := source.New(c)
+	self, err := os.Hostname()
 	require.NoError(t, err)
-	_, _, err = s.Open(t.Context(), tenant.Default, "s3://bucket/cogflow/b/x.mp4")
-	require.ErrorContains(t, err, "cogflow's own")
-	c.Roots[tenant.Default] = []string{"s3://bucket/cogflow/b"}
-	_, err = source.New(c)
-	require.ErrorContains(t, err, "cogflow's own")
+	local, minio, amazon := "endpoint=http://127.0.0.1:9000", "endpoint=https://minio.example.org", "region=eu-west-1"
+	for _, c := range []struct{ store, sources, uri string }{
+		{local + "/", local, "s3://bucket/cogflow/b/x.mp4"},
+		{local, "endpoint=http://localhost:9000/", "s3://bucket/cogflow/b/x.mp4"},
+		{local, "endpoint=http://LOCALHOST.:9000", "s3://bucket/cogflow/b/x.mp4"},
+		{local, "endpoint=http://[::1]:9000", "s3://bucket/cogflow/b/x.mp4"},
+		{local, "endpoint=http://[::ffff:127.0.0.1]:9000", "s3://bucket/cogflow/b/x.mp4"},
+		{local, "endpoint=http://127.1:9000", "s3://bucket/cogflow/b/x.mp4"},
+		{local, "endpoint=http://0x7f000001:09000", "s3://bucket/cogflow/b/x.mp4"},
+		{local, "endpoint=http://127.8.8.8:9000", "s3://bucket/cogflow/b/x.mp4"},
+		{local, "endpoint=http://0.0.0.0:9000", "s3://bucket/cogflow/b/x.mp4"},
+		{local, "endpoint=http://s3.localhost:9000", "s3://bucket/cogflow/b/x.mp4"},
+		{local, "endpoint=http://" + self + ":9000", "s3://bucket/cogflow/b/x.mp4"},
+		{local, local, "s3://bucket//cogflow//b/x.mp4"},
+		{local, local, "S3://bucket/cogflow"},
+		{local, local, "https://localhost:9000/bucket/cogflow/b/x.mp4"},
+		{local, local, "https://bucket.localhost:9000/cogflow/b/x.mp4"},
+		{minio, "endpoint=https://Minio.Example.org.:443", "s3://bucket/cogflow/b/x.mp4"},
+		{minio, "endpoint=http://minio.example.org:80", "s3://bucket/cogflow/b/x.mp4"},
+		{minio, amazon, "https://minio.example.org/bucket/cogflow/b/x.mp4"},
+		{minio, amazon, "https://MINIO.example.org.:443//bucket//cogflow/b/x.mp4?X-Amz-Signature=1"},
+		{minio, amazon, "https://bucket.minio.example.org/cogflow/b/x.mp4"},
+		{minio, amazon, "https://bucket.minio.example.org:443/cogflow/b/x.mp4"},
+		{minio, amazon, "https://minio\u3002example.org/bucket/cogflow/b/x.mp4"},
+		{amazon, "endpoint=https://s3.eu-west-1.amazonaws.com", "s3://bucket/cogflow/b/x.mp4"},
+		{amazon, "region=us-east-1", "s3://bucket/cogflow/b/x.mp4"},
+		{amazon, minio, "https://bucket.s3.eu-west-1.amazonaws.com/cogflow/b/x.mp4"},
+		{amazon, minio, "https://bucket.s3.dualstack.eu-west-1.amazonaws.com/cogflow/b/x.mp4"},
+		{amazon, minio, "https://bucket.s3-accelerate.amazonaws.com/cogflow/b/x.mp4"},
+		{amazon, minio, "https://s3.amazonaws.com/bucket/cogflow/b/x.mp4"},
+		{amazon, minio, "https://s3-eu-west-1.amazonaws.com:443/bucket/cogflow/b/x.mp4"},
+	} {
+		s, err := source.New(source.Config{AnyLocal: true, PrivateS3: "s3://bucket/cogflow?" + c.store, S3Query: c.sources})
+		require.NoError(t, err)
+		_, _, err = s.Open(t.Context(), tenant.Default, c.uri)
+		require.Equal(t, fault.Input, fault.ClassOf(err), "%v: %v", c, err)
+		require.ErrorContains(t, err, "cogflow's own", "%v", c)
+		_, err = source.New(source.Config{
+			PrivateS3: "s3://bucket/cogflow?" + c.store, S3Query: c.sources, Roots: map[tenant.ID][]string{tenant.Default: {c.uri}},
+		})
+		require.ErrorContains(t, err, "cogflow's own", "%v", c)
+	}
+}
+
+// TestOtherBucketsAreSources: beside the store, and on other servers, nothing is refused.
+func TestOtherBucketsAreSources(t *testing.T) {
+	t.Parallel()
+	local, minio := "endpoint=http://127.0.0.1:9000", "endpoint=https://minio.example.org"
+	for _, c := range []struct{ store, sources, uri string }{
+		{local, local, "s3://bucket/cogflows/x.mp4"},
+		{local, local, "s3://bucket/clips/cogflow/x.mp4"},
+		{local, local, "s3://other/cogflow/x.mp4"},
+		{local, "endpoint=http://127.0.0.1:9001", "s3://bucket/cogflow/x.mp4"},
+		{local, minio, "s3://bucket/cogflow/x.mp4"},
+		{minio, "region=eu-west-1", "s3://bucket/cogflow/x.mp4"},
+		{minio, local, "https://minio.example.org/other/cogflow/x.mp4"},
+		{minio, local, "https://example.org/bucket/cogflow/x.mp4"},
+		{minio, local, "https://other.minio.example.org/cogflow/x.mp4"},
+		{"region=eu-west-1", local, "https://videos.s3.amazonaws.com/bucket/cogflow/x.mp4"},
+	} {
+		_, err := source.New(source.Config{
+			PrivateS3: "s3://bucket/cogflow?" + c.store, S3Query: c.sources, Roots: map[tenant.ID][]string{tenant.Default: {c.uri}},
+		})
+		require.NoError(t, err, "%v", c)
+	}
 }

@@ -27,6 +27,8 @@ type Config struct {
 	// Private are files and directories that nobody may read as a source: those
 	// of cogflow itself, which hold the data of all tenants.
 	Private []string
+	// PrivatePrefixes are such files and directories by how their paths begin: absolute.
+	PrivatePrefixes []string
 	// PrivateS3 is the URL of the object store; one that is not s3:// is in Private.
 	PrivateS3 string
 	// MaxBytes is the size of the largest video. 0 = 100 GiB.

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/internal/config"
+	"github.com/cogniverse/cogflow/internal/devserver"
+	"github.com/cogniverse/cogflow/internal/source"
+	"github.com/cogniverse/cogflow/tenant"
+)
+
+// TestServerStateIsOwn: what the dev server of this worker keeps is no source, though the
+// folder that holds it has sources, such as the demo's.
+func TestServerStateIsOwn(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, path := range []string{devserver.StatePrefix(stateDir) + "-1.29.1.db", filepath.Join(stateDir, "demo", "a.mp4")} {
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
+		require.NoError(t, os.WriteFile(path, []byte("x"), 0o600))
+	}
+	s, err := source.New(sources(config.Config{
+		Ledger: filepath.Join(stateDir, "ledger.db"), Index: filepath.Join(stateDir, "index.db"), Scratch: filepath.Join(stateDir, "tmp"),
+	}, true, t.TempDir()))
+	require.NoError(t, err)
+	_, _, err = s.Open(t.Context(), tenant.Default, devserver.StatePrefix(stateDir)+"-1.29.1.db")
+	require.ErrorContains(t, err, "cogflow's own")
+	f, _, err := s.Open(t.Context(), tenant.Default, filepath.Join(stateDir, "demo", "a.mp4"))
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+}

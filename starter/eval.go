@@ -11,7 +11,7 @@ import (
 
 	"github.com/cogniverse/cogflow/eval"
 	"github.com/cogniverse/cogflow/fault"
-	"github.com/cogniverse/cogflow/internal/report"
+	evalreport "github.com/cogniverse/cogflow/internal/report/eval"
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows"
 )
@@ -135,7 +135,7 @@ func (a *app) writeEval(name string, r eval.Report) error {
 		return nil
 	}
 	var page bytes.Buffer
-	if err := report.RenderEval(&page, r); err != nil {
+	if err := evalreport.Render(&page, r); err != nil {
 		return err
 	}
 	if err := os.WriteFile(name, page.Bytes(), 0o644); err != nil {

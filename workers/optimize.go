@@ -6,7 +6,7 @@ import (
 
 	"github.com/cogniverse/cogflow/activities/optimize"
 	"github.com/cogniverse/cogflow/internal/config"
-	"github.com/cogniverse/cogflow/internal/report"
+	optimizereport "github.com/cogniverse/cogflow/internal/report/optimize"
 	"github.com/cogniverse/cogflow/internal/scorer"
 )
 
@@ -33,6 +33,6 @@ func (h *health) optimizing(ctx context.Context, c config.Config, getenv func(st
 		Store: a.Store, Documents: a.Sources, Ledger: a.Ledger, Broker: a.Broker, Runs: a.Runs, LM: lms, Version: version,
 		Judges: scorer.New(scoring),
 		Cast:   lms.Cast, Usable: lms.usable,
-		Report: report.RenderOptimize, Unsandboxed: c.NoSandbox,
+		Report: optimizereport.Render, Unsandboxed: c.NoSandbox,
 	}, nil
 }

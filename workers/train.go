@@ -9,7 +9,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/basemodel"
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/lease"
-	"github.com/cogniverse/cogflow/internal/report"
+	trainreport "github.com/cogniverse/cogflow/internal/report/train"
 	"github.com/cogniverse/cogflow/internal/serving"
 	"github.com/cogniverse/cogflow/internal/trainer"
 	"github.com/cogniverse/cogflow/workflows"
@@ -22,7 +22,7 @@ func (h *health) training(ctx context.Context, c config.Config, pools []pool, cl
 	t := &train.Activities{
 		Store: a.Store, Documents: a.Sources, Ledger: a.Ledger, Runs: a.Runs, Scratch: a.Scratch, Kept: c.Scratch, Version: version, Unsandboxed: c.NoSandbox,
 		Prices: c.Training.Prices, SaveEvery: c.Training.CheckpointSeconds,
-		Reports: train.Reports{Train: report.RenderTrain, Sweep: report.RenderSweep},
+		Reports: train.Reports{Train: trainreport.Render, Sweep: trainreport.RenderSweep},
 	}
 	places := map[string]basemodel.Place{}
 	for name, m := range c.Training.Models {

@@ -20,7 +20,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/broker"
 	"github.com/cogniverse/cogflow/internal/ledger"
 	"github.com/cogniverse/cogflow/internal/preview"
-	"github.com/cogniverse/cogflow/internal/report"
+	ingestreport "github.com/cogniverse/cogflow/internal/report/ingest"
 	"github.com/cogniverse/cogflow/internal/sqlite"
 	"github.com/cogniverse/cogflow/object"
 	"github.com/cogniverse/cogflow/tenant"
@@ -60,7 +60,7 @@ func newWorld(t *testing.T) *world {
 		Store: store, Index: index, Ledger: calls, Broker: broker.New(broker.Options{Ledger: calls, Spread: time.Millisecond}), Embedder: preview.Embedder{},
 		Sources: (*textVideos)(w), Media: (*textVideos)(w), Describer: (*textVideos)(w), Runs: nobody{},
 		Profiles: func(string) (video.Profile, error) { return w.profile, nil },
-		Report:   report.Render, Thumb: func(jpeg []byte, _ int) ([]byte, error) { return jpeg, nil },
+		Report:   ingestreport.Render, Thumb: func(jpeg []byte, _ int) ([]byte, error) { return jpeg, nil },
 		Scratch: w.dir,
 	}
 	return w

@@ -10,24 +10,24 @@ import (
 // for. Escaping is the template's work; here goes what would still do harm
 // once escaped: what turns text around, hides in it, or floods the page.
 const (
-	maxLabel   = 24 // stages, classes, outcomes
-	maxName    = 120
-	maxCaption = 320
-	maxReason  = 600
+	MaxLabel   = 24 // stages, classes, outcomes
+	MaxName    = 120
+	MaxCaption = 320
+	MaxReason  = 600
 )
 
-// clean returns text as one line of at most limit runes that shows as it is:
+// Clean returns text as one line of at most limit runes that shows as it is:
 // valid UTF-8 without control, direction, invisible or private characters.
-func clean(text string, limit int) string { return safetext.Line(text, limit) }
+func Clean(text string, limit int) string { return safetext.Line(text, limit) }
 
-// cleanPath is clean for paths: it cuts in the middle, since the end says most.
-func cleanPath(path string, limit int) string {
+// CleanPath is Clean for paths: it cuts in the middle, since the end says most.
+func CleanPath(path string, limit int) string {
 	return safetext.Middle(path, limit)
 }
 
-// place is a URI fit to be shown: without credentials and without a query,
+// Place is a URI fit to be shown: without credentials and without a query,
 // where signatures of signed links live.
-func place(uri string) string {
+func Place(uri string) string {
 	scheme, rest, remote := strings.Cut(uri, "://")
 	if remote && scheme != "file" {
 		rest, _, query := strings.Cut(rest, "?")
@@ -43,11 +43,11 @@ func place(uri string) string {
 			uri += "?…"
 		}
 	}
-	return cleanPath(uri, maxName)
+	return CleanPath(uri, MaxName)
 }
 
-// base is the last element of a URI that place has cleaned.
-func base(place string) string {
+// Base is the last element of a URI that Place has cleaned.
+func Base(place string) string {
 	trimmed := strings.TrimRight(strings.TrimSuffix(place, "?…"), "/")
 	return trimmed[strings.LastIndexByte(trimmed, '/')+1:]
 }

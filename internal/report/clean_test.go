@@ -30,7 +30,7 @@ func TestClean(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			assert.Equal(t, c.want, clean(c.in, 20))
+			assert.Equal(t, c.want, Clean(c.in, 20))
 		})
 	}
 }
@@ -45,14 +45,14 @@ func TestPlace(t *testing.T) {
 		"https://ann:pw@host":                  "https://host",
 		"":                                     "",
 	} {
-		assert.Equal(t, want, place(in))
+		assert.Equal(t, want, Place(in))
 	}
-	long := place("/" + strings.Repeat("x/", 400) + "end.mp4")
-	assert.Equal(t, maxName, utf8.RuneCountInString(long))
+	long := Place("/" + strings.Repeat("x/", 400) + "end.mp4")
+	assert.Equal(t, MaxName, utf8.RuneCountInString(long))
 	assert.True(t, strings.HasSuffix(long, "x/end.mp4"), long)
-	assert.Equal(t, "a.mp4", base(place("https://host/a.mp4?sig=secret")))
-	assert.Equal(t, "videos", base("/home/videos/"))
-	assert.Empty(t, base("/"))
+	assert.Equal(t, "a.mp4", Base(Place("https://host/a.mp4?sig=secret")))
+	assert.Equal(t, "videos", Base("/home/videos/"))
+	assert.Empty(t, Base("/"))
 }
 
 func FuzzClean(f *testing.F) {
@@ -60,7 +60,7 @@ func FuzzClean(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		for _, out := range []string{clean(s, 40), cleanPath(s, 40)} {
+		for _, out := range []string{Clean(s, 40), CleanPath(s, 40)} {
 			require.True(t, utf8.ValidString(out))
 			require.LessOrEqual(t, utf8.RuneCountInString(out), 40)
 			require.Equal(t, strings.TrimLeft(out, " "), out)
@@ -69,7 +69,7 @@ func FuzzClean(f *testing.F) {
 				require.True(t, r == ' ' || !unicode.IsSpace(r), "%U", r)
 			}
 		}
-		require.Equal(t, clean(s, 1<<20), clean(clean(s, 1<<20), 1<<20), "cleaning twice changes nothing")
-		require.LessOrEqual(t, utf8.RuneCountInString(place(s)), maxName)
+		require.Equal(t, Clean(s, 1<<20), Clean(Clean(s, 1<<20), 1<<20), "cleaning twice changes nothing")
+		require.LessOrEqual(t, utf8.RuneCountInString(Place(s)), MaxName)
 	})
 }

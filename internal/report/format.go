@@ -8,66 +8,57 @@ import (
 	"time"
 )
 
-// absent stands for a number that is not known.
-const absent = "–"
+// Absent stands for a number that is not known.
+const Absent = "–"
 
-// count is n with commas between thousands.
-func count(n int) string { return commas(strconv.Itoa(n)) }
+// Count is n with commas between thousands.
+func Count(n int) string { return Commas(strconv.Itoa(n)) }
 
-func commas(digits string) string {
+// Commas separates the thousands of a number.
+func Commas(digits string) string {
 	for i := len(digits) - 3; i > 0 && digits[i-1] != '-'; i -= 3 {
 		digits = digits[:i] + "," + digits[i:]
 	}
 	return digits
 }
 
-// plural is "1 frame", "2 frames".
-func plural(n int, noun string) string {
+// Plural is "1 frame", "2 frames".
+func Plural(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
-	return count(n) + " " + noun + "s"
+	return Count(n) + " " + noun + "s"
 }
 
-// usd shows cents, more places for amounts that would look like nothing, and
+// USD shows cents, more places for amounts that would look like nothing, and
 // none for those that would not fit.
-func usd(v float64) string {
+func USD(v float64) string {
 	switch {
 	case math.IsNaN(v) || math.IsInf(v, 0):
-		return absent
+		return Absent
 	case v > 0 && v < 0.01:
 		return fmt.Sprintf("$%.4f", v)
 	case v >= 1000:
-		return "$" + commas(fmt.Sprintf("%.0f", v))
+		return "$" + Commas(fmt.Sprintf("%.0f", v))
 	}
 	return fmt.Sprintf("$%.2f", v)
 }
 
-// rate is a throughput with three digits that matter.
-func rate(v float64) string {
+// Rate is a throughput with three digits that matter.
+func Rate(v float64) string {
 	switch {
 	case v <= 0 || math.IsNaN(v) || math.IsInf(v, 0):
-		return absent
+		return Absent
 	case v < 10:
 		return fmt.Sprintf("%.2f", v)
 	case v < 100:
 		return fmt.Sprintf("%.1f", v)
 	}
-	return count(int(math.Round(v)))
+	return Count(int(math.Round(v)))
 }
 
-// stamp is a place in a video: mm:ss.mmm, with hours where there are any.
-func stamp(ms int64) string {
-	ms = max(0, ms)
-	s := fmt.Sprintf("%02d:%02d.%03d", ms/60_000%60, ms/1000%60, ms%1000)
-	if h := ms / 3_600_000; h > 0 {
-		return strconv.FormatInt(h, 10) + ":" + s
-	}
-	return s
-}
-
-// span is a length of time in at most two units.
-func span(ms int64) string {
+// Span is a length of time in at most two units.
+func Span(ms int64) string {
 	ms = max(0, ms)
 	s := (ms + 500) / 1000
 	switch {
@@ -83,16 +74,42 @@ func span(ms int64) string {
 	return fmt.Sprintf("%d d %d h", s/86_400, s/3600%24)
 }
 
-// moment is a point in time, always UTC so that reports compare.
-func moment(t time.Time) string {
+// Moment is a point in time, always UTC so that reports compare.
+func Moment(t time.Time) string {
 	if t.IsZero() {
-		return absent
+		return Absent
 	}
 	return t.UTC().Format("2006-01-02 15:04:05") + " UTC"
 }
 
-// quote makes an argument safe to paste into a shell.
-func quote(arg string) string {
+// Power is a number as people write it with a power of ten: 2e-4.
+func Power(v float64, digits int) string {
+	mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(v, 'e', digits, 64), "e")
+	if strings.Contains(mantissa, ".") {
+		mantissa = strings.TrimRight(strings.TrimRight(mantissa, "0"), ".")
+	}
+	n, err := strconv.Atoi(exponent)
+	if err != nil {
+		return Absent // an infinity
+	}
+	return mantissa + "e" + strconv.Itoa(n)
+}
+
+// PValue is a p-value, rounded.
+func PValue(p float64) string {
+	switch {
+	case math.IsNaN(p) || p < 0 || p > 1:
+		return Absent
+	case p < 0.0001:
+		return "p < 0.0001"
+	case p < 0.01:
+		return fmt.Sprintf("p = %.4f", p)
+	}
+	return fmt.Sprintf("p = %.2f", p)
+}
+
+// Quote makes an argument safe to paste into a shell.
+func Quote(arg string) string {
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:@%+=,", r)
 	}

@@ -1,4 +1,4 @@
-package report
+package train
 
 import (
 	"fmt"
@@ -6,12 +6,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cogniverse/cogflow/internal/report"
 	"github.com/cogniverse/cogflow/training"
 )
 
 // story is a training run read from its events.
 type story struct {
-	loss, learning, speed, norm []xy
+	loss, learning, speed, norm []report.XY
 	evals                       []training.Event // of the model in the course of training
 	base                        map[string]float64
 	checkpoints                 []int
@@ -47,16 +48,16 @@ func read(events []training.Event) story {
 			if e.Loss != nil {
 				loss = *e.Loss
 			}
-			if !finite(loss) {
+			if !report.Finite(loss) {
 				s.lost++
 			}
-			s.loss = append(s.loss, xy{x, loss})
-			s.learning = append(s.learning, xy{x, e.LearningRate})
+			s.loss = append(s.loss, report.XY{X: x, Y: loss})
+			s.learning = append(s.learning, report.XY{X: x, Y: e.LearningRate})
 			if e.TokensPerSecond > 0 {
-				s.speed = append(s.speed, xy{x, e.TokensPerSecond})
+				s.speed = append(s.speed, report.XY{X: x, Y: e.TokensPerSecond})
 			}
 			if v, ok := e.Metrics["grad_norm"]; ok {
-				s.norm = append(s.norm, xy{x, v})
+				s.norm = append(s.norm, report.XY{X: x, Y: v})
 			}
 		case training.EventEval:
 			switch e.Of {
@@ -125,15 +126,15 @@ func metricTitle(method training.Method, name string) string {
 	case "mrr":
 		return "MRR"
 	}
-	return clean(name, maxLabel)
+	return report.Clean(name, report.MaxLabel)
 }
 
 // held is one metric of the evaluations, over steps.
-func (s story) held(name string) []xy {
-	var out []xy
+func (s story) held(name string) []report.XY {
+	var out []report.XY
 	for _, e := range s.evals {
 		if v, ok := e.Metrics[name]; ok {
-			out = append(out, xy{float64(e.Step), v})
+			out = append(out, report.XY{X: float64(e.Step), Y: v})
 		}
 	}
 	return out
@@ -150,41 +151,41 @@ func (s story) ofBase(name string, o training.Outcome) float64 {
 	return math.NaN()
 }
 
-func lossCurve(s story, o training.Outcome) *curve {
+func lossCurve(s story, o training.Outcome) *report.Curve {
 	if len(s.loss) == 0 {
 		return nil
 	}
-	even, held, base := smooth(s.loss), s.held("loss"), s.ofBase("loss", o)
-	c := newCurve("Loss", "Loss over the steps of the optimizer, in training and on held-out rows.", curveHigh, float64(s.last),
-		s.loss, even, held, []xy{{0, base}})
-	c.line("s0 raw", "training, each step", s.loss)
-	c.line("s0", "training, smoothed", even)
-	c.dots("s2", "held out", held, float64(o.BestStep), figure)
-	c.reference(base, "base model, held out: "+figure(base))
+	even, held, base := report.Smooth(s.loss), s.held("loss"), s.ofBase("loss", o)
+	c := report.NewCurve("Loss", "Loss over the steps of the optimizer, in training and on held-out rows.", report.CurveHigh, float64(s.last),
+		s.loss, even, held, []report.XY{{X: 0, Y: base}})
+	c.AddLine("s0 raw", "training, each step", s.loss)
+	c.AddLine("s0", "training, smoothed", even)
+	c.AddDots("s2", "held out", held, float64(o.BestStep), figure)
+	c.AddReference(base, "base model, held out: "+figure(base))
 	for _, step := range s.checkpoints {
-		if len(s.checkpoints) <= curveBins {
-			c.Marks = append(c.Marks, mark{percent(c.xAt(float64(step))), "kept", "checkpoint at step " + count(step)})
+		if len(s.checkpoints) <= report.CurveBins {
+			c.Marks = append(c.Marks, report.Mark{X: report.Percent(c.XAt(float64(step))), Class: "kept", Name: "checkpoint at step " + report.Count(step)})
 		}
 	}
 	for _, r := range s.resumes {
-		name := "resumed after step " + count(r.after)
+		name := "resumed after step " + report.Count(r.after)
 		if r.device != "" {
-			name += " on " + clean(r.device, maxName)
+			name += " on " + report.Clean(r.device, report.MaxName)
 		}
-		c.Marks = append(c.Marks, mark{percent(c.xAt(float64(r.after))), "resume", name})
+		c.Marks = append(c.Marks, report.Mark{X: report.Percent(c.XAt(float64(r.after))), Class: "resume", Name: name})
 	}
 	if len(s.checkpoints) > 0 {
-		c.Legend = append(c.Legend, key{"kept", plural(len(s.checkpoints), "checkpoint")})
+		c.Legend = append(c.Legend, report.Key{Class: "kept", Name: report.Plural(len(s.checkpoints), "checkpoint")})
 	}
 	if len(s.resumes) > 0 {
-		c.Legend = append(c.Legend, key{"resume", plural(len(s.resumes), "restart")})
+		c.Legend = append(c.Legend, report.Key{Class: "resume", Name: report.Plural(len(s.resumes), "restart")})
 	}
 	return c
 }
 
 // smallCurves are the other metrics, the learning rate and the speed.
-func smallCurves(s story, method training.Method, o training.Outcome) []*curve {
-	var out []*curve
+func smallCurves(s story, method training.Method, o training.Outcome) []*report.Curve {
+	var out []*report.Curve
 	var sets []map[string]float64
 	for _, e := range s.evals {
 		sets = append(sets, e.Metrics)
@@ -196,14 +197,14 @@ func smallCurves(s story, method training.Method, o training.Outcome) []*curve {
 		}
 		base := s.ofBase(name, o)
 		title := metricTitle(method, name)
-		c := newCurve(title+", held out", title+" on held-out rows over steps.", curveLow, float64(s.last), held, []xy{{0, base}})
-		c.dots("s2", "held out", held, float64(o.BestStep), figure)
-		c.reference(base, "base model: "+figure(base))
+		c := report.NewCurve(title+", held out", title+" on held-out rows over steps.", report.CurveLow, float64(s.last), held, []report.XY{{X: 0, Y: base}})
+		c.AddDots("s2", "held out", held, float64(o.BestStep), figure)
+		c.AddReference(base, "base model: "+figure(base))
 		out = append(out, c)
 	}
 	for _, other := range []struct {
 		title, class string
-		points       []xy
+		points       []report.XY
 		rough        bool
 	}{
 		{"Learning rate", "s3", s.learning, false},
@@ -215,14 +216,14 @@ func smallCurves(s story, method training.Method, o training.Outcome) []*curve {
 		}
 		even := other.points
 		if other.rough {
-			even = smooth(other.points)
+			even = report.Smooth(other.points)
 		}
-		c := newCurve(other.title, fmt.Sprintf("%s over steps.", other.title), curveLow, float64(s.last), other.points, even)
+		c := report.NewCurve(other.title, fmt.Sprintf("%s over steps.", other.title), report.CurveLow, float64(s.last), other.points, even)
 		if other.rough {
-			c.line(other.class+" raw", "each step", other.points)
-			c.line(other.class, "smoothed", even)
+			c.AddLine(other.class+" raw", "each step", other.points)
+			c.AddLine(other.class, "smoothed", even)
 		} else {
-			c.line(other.class, "each step", even)
+			c.AddLine(other.class, "each step", even)
 			c.Legend = nil
 		}
 		out = append(out, c)

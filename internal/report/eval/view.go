@@ -1,4 +1,4 @@
-package report
+package eval
 
 import (
 	"html/template"
@@ -8,17 +8,18 @@ import (
 	"strings"
 
 	"github.com/cogniverse/cogflow/eval"
+	"github.com/cogniverse/cogflow/internal/report"
 )
 
 // maxAnswers is how many queries a page lists; the JSON document has all.
 const maxAnswers = 1000
 
-// evalPage is what the template prints. Every string in it is clean already.
-type evalPage struct {
+// page is what the template prints. Every string in it is clean already.
+type page struct {
 	CSS         template.CSS
 	Title       string
 	Badge       string
-	Facts       []pair
+	Facts       []report.Pair
 	K           int
 	Ranks       []rankRow
 	Plot        *scorePlot
@@ -46,24 +47,24 @@ type answerCell struct {
 	Best       bool // better than another rank
 }
 
-func newEvalPage(r eval.Report) evalPage {
+func newPage(r eval.Report) page {
 	queries := 0
 	for _, rank := range r.Ranks {
 		queries = max(queries, len(rank.Queries))
 	}
-	p := evalPage{
-		CSS: template.CSS(style), Title: base(place(r.Queries)), Badge: queryCount(queries), K: r.K,
-		Ranks: rankRows(r.Ranks), Plot: newScorePlot(r), Again: evalAgain(r),
+	p := page{
+		CSS: template.CSS(report.Style), Title: report.Base(report.Place(r.Queries)), Badge: queryCount(queries), K: r.K,
+		Ranks: rankRows(r.Ranks), Plot: newScorePlot(r), Again: again(r),
 		MoreAnswers: max(0, queries-maxAnswers),
 	}
 	if p.Title == "" {
 		p.Title = "Search quality"
 	}
-	p.Facts = known([]pair{
-		{"Queries", place(r.Queries)},
-		{"Tenant", clean(r.Tenant, maxName)},
-		{"Profile", clean(r.Profile, maxName)},
-		{"Hits judged", "the first " + count(r.K) + " of each query"},
+	p.Facts = report.Known([]report.Pair{
+		{Name: "Queries", Value: report.Place(r.Queries)},
+		{Name: "Tenant", Value: report.Clean(r.Tenant, report.MaxName)},
+		{Name: "Profile", Value: report.Clean(r.Profile, report.MaxName)},
+		{Name: "Hits judged", Value: "the first " + report.Count(r.K) + " of each query"},
 	})
 	for i := range min(queries, maxAnswers) {
 		p.Answers = append(p.Answers, newAnswer(r.Ranks, i))
@@ -75,7 +76,7 @@ func queryCount(n int) string {
 	if n == 1 {
 		return "1 query"
 	}
-	return count(n) + " queries"
+	return report.Count(n) + " queries"
 }
 
 func rankRows(ranks []eval.RankScores) []rankRow {
@@ -92,14 +93,14 @@ func rankRows(ranks []eval.RankScores) []rankRow {
 			}
 		}
 		rows = append(rows, rankRow{
-			Name: rankName(r), Color: i % palette, NDCG: score(r.NDCG), Recall: score(r.Recall), MRR: score(r.MRR),
-			Found: count(found) + " of " + count(len(r.Queries)), Best: r.NDCG == best && best > worst,
+			Name: rankName(r), Color: i % report.Palette, NDCG: score(r.NDCG), Recall: score(r.Recall), MRR: score(r.MRR),
+			Found: report.Count(found) + " of " + report.Count(len(r.Queries)), Best: r.NDCG == best && best > worst,
 		})
 	}
 	return rows
 }
 
-func rankName(r eval.RankScores) string { return clean(string(r.Rank), 2*maxLabel) }
+func rankName(r eval.RankScores) string { return report.Clean(string(r.Rank), 2*report.MaxLabel) }
 
 // newAnswer is what each rank made of query i. All ranks have the same queries.
 func newAnswer(ranks []eval.RankScores, i int) answerRow {
@@ -107,15 +108,15 @@ func newAnswer(ranks []eval.RankScores, i int) answerRow {
 	var scores []float64
 	for _, r := range ranks {
 		if i >= len(r.Queries) {
-			row.Cells = append(row.Cells, answerCell{NDCG: absent})
+			row.Cells = append(row.Cells, answerCell{NDCG: report.Absent})
 			scores = append(scores, math.NaN())
 			continue
 		}
 		q := r.Queries[i]
-		row.Query = clean(q.Query, maxCaption)
+		row.Query = report.Clean(q.Query, report.MaxCaption)
 		note := "not found"
 		if q.First > 0 {
-			note = "first at " + count(q.First) + ", recall " + score(q.Recall)
+			note = "first at " + report.Count(q.First) + ", recall " + score(q.Recall)
 		}
 		row.Cells = append(row.Cells, answerCell{NDCG: score(q.NDCG), Note: note})
 		scores = append(scores, q.NDCG)
@@ -133,27 +134,27 @@ func newAnswer(ranks []eval.RankScores, i int) answerRow {
 // score shows a number from 0 to 1.
 func score(v float64) string {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
-		return absent
+		return report.Absent
 	}
 	return strconv.FormatFloat(v, 'f', 3, 64)
 }
 
-// evalAgain is the command that measures the same again; empty when it cannot
+// again is the command that measures the same again; empty when it cannot
 // be shown as it is.
-func evalAgain(r eval.Report) string {
+func again(r eval.Report) string {
 	var ranks []string
 	for _, rank := range r.Ranks {
 		ranks = append(ranks, string(rank.Rank))
 	}
 	args := []string{"cogflow", "eval"}
-	for _, flag := range []pair{
-		{"queries", r.Queries}, {"tenant", r.Tenant}, {"profile", r.Profile}, {"rank", strings.Join(ranks, ",")}, {"k", strconv.Itoa(r.K)},
+	for _, flag := range []report.Pair{
+		{Name: "queries", Value: r.Queries}, {Name: "tenant", Value: r.Tenant}, {Name: "profile", Value: r.Profile}, {Name: "rank", Value: strings.Join(ranks, ",")}, {Name: "k", Value: strconv.Itoa(r.K)},
 	} {
-		if clean(flag.Value, maxReason) != flag.Value {
+		if report.Clean(flag.Value, report.MaxReason) != flag.Value {
 			return ""
 		}
 		if flag.Value != "" {
-			args = append(args, "--"+flag.Name+"="+quote(flag.Value))
+			args = append(args, "--"+flag.Name+"="+report.Quote(flag.Value))
 		}
 	}
 	return strings.Join(args, " ")

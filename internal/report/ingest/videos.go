@@ -1,4 +1,4 @@
-package report
+package ingest
 
 import (
 	"bytes"
@@ -8,6 +8,7 @@ import (
 	"image/jpeg"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/report"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -52,25 +53,25 @@ type cell struct {
 
 func newVideo(v video.Section, n int, total int64, c *colors) videoView {
 	view := videoView{
-		Anchor: fmt.Sprintf("video-%d", n), Name: videoName(v), Place: place(v.URI),
-		ID: clean(string(v.Video), maxName), Status: clean(v.Status, maxLabel), Tone: tone(v.Status),
-		Length: absent, Frames: count(v.Frames), Documents: count(v.Documents),
+		Anchor: fmt.Sprintf("video-%d", n), Name: videoName(v), Place: report.Place(v.URI),
+		ID: report.Clean(string(v.Video), report.MaxName), Status: report.Clean(v.Status, report.MaxLabel), Tone: tone(v.Status),
+		Length: report.Absent, Frames: report.Count(v.Frames), Documents: report.Count(v.Documents),
 		Thumb: picture(v.Thumbnail, miniWidth), Ratio: ratio(v.Width, v.Height),
 		Warnings: warnings(v), Bars: bars(v.Stages, total, c), Strip: newStrip(v), Omitted: v.Omitted(),
 	}
 	if v.DurationMS > 0 {
-		view.Length = span(v.DurationMS)
+		view.Length = report.Span(v.DurationMS)
 		view.Chips = append(view.Chips, view.Length)
 	}
 	if v.Width > 0 && v.Height > 0 {
 		view.Size = fmt.Sprintf("%d × %d", v.Width, v.Height)
 		view.Chips = append(view.Chips, view.Size)
 	}
-	view.Chips = append(view.Chips, plural(v.Frames, "frame"))
+	view.Chips = append(view.Chips, report.Plural(v.Frames, "frame"))
 	for _, s := range v.Stages {
-		line := stageLine{Color: c.of(s.Name), Name: clean(s.Name, maxLabel), Text: span(s.WallMS())}
+		line := stageLine{Color: c.of(s.Name), Name: report.Clean(s.Name, report.MaxLabel), Text: report.Span(s.WallMS())}
 		if s.Frames > 0 && s.WallMS() > 0 {
-			line.Text += ", " + rate(s.FramesPerSecond()) + " frames/s"
+			line.Text += ", " + report.Rate(s.FramesPerSecond()) + " frames/s"
 		}
 		view.Stages = append(view.Stages, line)
 	}
@@ -87,15 +88,15 @@ func newVideo(v video.Section, n int, total int64, c *colors) videoView {
 func newCell(f video.ContactFrame) cell {
 	return cell{
 		Image: picture(f.JPEG, ThumbWidth), At: stamp(f.PTSMS), Alt: "Frame at " + stamp(f.PTSMS),
-		Caption: clean(f.Caption, maxCaption), OnScreen: clean(f.OnScreenText, maxCaption),
+		Caption: report.Clean(f.Caption, report.MaxCaption), OnScreen: report.Clean(f.OnScreenText, report.MaxCaption),
 	}
 }
 
 func videoName(v video.Section) string {
-	if name := cleanPath(v.Name, maxName); name != "" {
+	if name := report.CleanPath(v.Name, report.MaxName); name != "" {
 		return name
 	}
-	if name := base(place(v.URI)); name != "" {
+	if name := report.Base(report.Place(v.URI)); name != "" {
 		return name
 	}
 	return "(no name)"
@@ -137,14 +138,14 @@ type warning struct{ Tone, Text string }
 func warnings(v video.Section) []warning {
 	var out []warning
 	if v.Capped {
-		out = append(out, warning{"warn", "Cut off after " + plural(v.Frames, "frame") +
+		out = append(out, warning{"warn", "Cut off after " + report.Plural(v.Frames, "frame") +
 			": the profile's max_frames was reached, and what comes later cannot be found."})
 	}
 	if v.DecodeErrors > 0 {
-		out = append(out, warning{"warn", plural(v.DecodeErrors, "damaged place") + " could not be decoded."})
+		out = append(out, warning{"warn", report.Plural(v.DecodeErrors, "damaged place") + " could not be decoded."})
 	}
 	if v.Duplicates > 0 {
-		out = append(out, warning{"calm", plural(v.Duplicates, "near-duplicate frame") + " dropped: each looked like the frame kept before it."})
+		out = append(out, warning{"calm", report.Plural(v.Duplicates, "near-duplicate frame") + " dropped: each looked like the frame kept before it."})
 	}
 	return out
 }
@@ -155,10 +156,10 @@ func failures(list []video.Failure) []failureRow {
 	out := make([]failureRow, 0, len(list))
 	for _, f := range list {
 		row := failureRow{
-			Place: place(f.URI), Stage: clean(f.Stage, maxLabel), Class: clean(f.Class, maxLabel),
-			Reason: clean(f.Reason, maxReason), Advice: advice(fault.Class(f.Class)),
+			Place: report.Place(f.URI), Stage: report.Clean(f.Stage, report.MaxLabel), Class: report.Clean(f.Class, report.MaxLabel),
+			Reason: report.Clean(f.Reason, report.MaxReason), Advice: advice(fault.Class(f.Class)),
 		}
-		if row.Name = base(row.Place); row.Name == "" {
+		if row.Name = report.Base(row.Place); row.Name == "" {
 			row.Name = "(no name)"
 		}
 		if row.Class == "" {

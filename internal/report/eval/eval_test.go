@@ -1,4 +1,4 @@
-package report
+package eval
 
 import (
 	"bytes"
@@ -13,13 +13,15 @@ import (
 
 	"github.com/cogniverse/cogflow/eval"
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/report"
+	"github.com/cogniverse/cogflow/internal/report/reporttest"
 	"github.com/cogniverse/cogflow/video"
 )
 
-func renderEval(t testing.TB, r eval.Report) string {
+func render(t testing.TB, r eval.Report) string {
 	t.Helper()
 	var out bytes.Buffer
-	require.NoError(t, RenderEval(&out, r))
+	require.NoError(t, Render(&out, r))
 	return out.String()
 }
 
@@ -39,16 +41,21 @@ func measured() eval.Report {
 	}
 }
 
+func checkSelfContained(t testing.TB, page string) {
+	t.Helper()
+	reporttest.SelfContained(t, page, report.Style)
+}
+
 func TestEvalGolden(t *testing.T) {
 	t.Parallel()
-	page := renderEval(t, measured())
+	page := render(t, measured())
 	checkSelfContained(t, page)
-	golden(t, "testdata/eval.html", []byte(page))
+	reporttest.Golden(t, "testdata/eval.html", []byte(page))
 }
 
 func TestEvalShowsWhatWasMeasured(t *testing.T) {
 	t.Parallel()
-	p := newEvalPage(measured())
+	p := newPage(measured())
 	assert.Equal(t, "cogflow eval --queries='examples/my queries.jsonl' --tenant=default --rank=hybrid,bm25 --k=10", p.Again)
 	assert.Equal(t, "2 queries", p.Badge)
 	assert.Equal(t, []rankRow{
@@ -63,7 +70,7 @@ func TestEvalShowsWhatWasMeasured(t *testing.T) {
 
 func TestEvalOfNothingAndTooMuch(t *testing.T) {
 	t.Parallel()
-	page := renderEval(t, eval.Report{})
+	page := render(t, eval.Report{})
 	checkSelfContained(t, page)
 	assert.Contains(t, page, "Nothing to show")
 
@@ -71,35 +78,35 @@ func TestEvalOfNothingAndTooMuch(t *testing.T) {
 	for i := range maxAnswers + 5 {
 		r.Ranks[0].Queries = append(r.Ranks[0].Queries, eval.QueryScores{Query: fmt.Sprint("q", i)})
 	}
-	page = renderEval(t, r)
+	page = render(t, r)
 	assert.Contains(t, page, "5 more are not shown")
 	assert.Equal(t, maxAnswers, strings.Count(page, `<th scope="row" dir="auto">`))
 }
 
-func hostileEval(text string) eval.Report {
+func malicious(text string) eval.Report {
 	queries := []eval.QueryScores{{Query: text, Scores: eval.Scores{NDCG: math.NaN(), Recall: math.Inf(1), RR: -1, First: math.MaxInt}}}
 	return eval.Report{Queries: text, Tenant: text, Profile: text, K: -1, Ranks: []eval.RankScores{
 		{Rank: video.Rank(text), NDCG: math.NaN(), Recall: math.Inf(-1), MRR: 7, Queries: queries}, {Rank: "x"},
 	}}
 }
 
-func FuzzRenderEval(f *testing.F) {
+func FuzzRender(f *testing.F) {
 	for _, text := range []string{`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, "</style><b>x", "{{.CSS}}", "\u202e\x00'`", strings.Repeat("A", 9999)} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		page := renderEval(t, hostileEval(text))
+		page := render(t, malicious(text))
 		checkSelfContained(t, page)
 		require.NotContains(t, page, "\x00")
 		require.NotContains(t, page, "<script")
-		require.NotContains(t, page, strings.Repeat("A", maxReason+1))
+		require.NotContains(t, page, strings.Repeat("A", report.MaxReason+1))
 		require.True(t, strings.HasSuffix(page, "</html>\n"))
 	})
 }
 
 func TestRenderEvalPassesOnWriteErrors(t *testing.T) {
 	t.Parallel()
-	err := RenderEval(broken{io.ErrShortWrite}, measured())
+	err := Render(reporttest.BrokenWriter{Err: io.ErrShortWrite}, measured())
 	require.ErrorIs(t, err, io.ErrShortWrite)
 	assert.Equal(t, fault.Transport, fault.ClassOf(err))
 }

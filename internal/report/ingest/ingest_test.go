@@ -1,33 +1,30 @@
-package report
+package ingest
 
 import (
 	"bytes"
 	_ "embed"
 	"errors"
-	"flag"
 	"fmt"
 	"image"
 	"image/jpeg"
 	"io"
 	"math"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/net/html"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/report"
+	"github.com/cogniverse/cogflow/internal/report/reporttest"
 	"github.com/cogniverse/cogflow/video"
 )
 
 //go:embed testdata/dot.jpg
 var dot []byte
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 func render(t testing.TB, r video.Report) string {
 	t.Helper()
@@ -71,20 +68,10 @@ func sample() video.Report {
 	}
 }
 
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	if *update {
-		require.NoError(t, os.WriteFile(name, got, 0o600))
-	}
-	want, err := os.ReadFile(name)
-	require.NoError(t, err, "run the test with -update")
-	assert.Equal(t, string(want), string(got), "if the change is meant, run the test with -update")
-}
-
 func TestGolden(t *testing.T) {
 	t.Parallel()
-	golden(t, "testdata/sample.html", []byte(render(t, sample())))
-	golden(t, "testdata/empty.html", []byte(render(t, video.Report{})))
+	reporttest.Golden(t, "testdata/sample.html", []byte(render(t, sample())))
+	reporttest.Golden(t, "testdata/empty.html", []byte(render(t, video.Report{})))
 }
 
 func TestRenderIsDeterministic(t *testing.T) {
@@ -128,8 +115,8 @@ func TestAdviceForEachClass(t *testing.T) {
 	}
 }
 
-// hostile puts text into every field that can come from outside.
-func hostile(text string, data []byte) video.Report {
+// malicious puts text into every field that can come from outside.
+func malicious(text string, data []byte) video.Report {
 	stages := []video.StageTime{{Name: text, Frames: -1, Calls: math.MaxInt, BusyMS: math.MinInt64, StartMS: -5, EndMS: math.MaxInt64}}
 	v := video.Section{
 		Name: text, URI: text, Video: video.ID(text), Status: text, DurationMS: math.MaxInt64, Width: math.MaxInt, Height: 1,
@@ -146,54 +133,18 @@ func hostile(text string, data []byte) video.Report {
 	}
 }
 
-// What a page is made of. Nothing here runs anything, and nothing fetches
-// anything but the attributes that checkSelfContained looks at.
-const (
-	elements = "html head meta link title style body header main section footer h1 h2 h3 p div span strong b i small code pre br bdi mark " +
-		"a img ul ol li dl dt dd table thead tbody tr th td details summary figure figcaption svg rect line text path circle ins del"
-	attributes = "lang charset http-equiv content name rel href class dir width height role aria-label aria-labelledby x y x1 x2 y1 y2 rx d " +
-		"cx cy r text-anchor viewbox preserveaspectratio scope data-label id open src alt decoding title style"
-)
-
-// checkSelfContained reads the page as a browser does and fails for anything
-// that a browser would fetch or run.
 func checkSelfContained(t testing.TB, page string) {
 	t.Helper()
-	require.Contains(t, page, `content="default-src 'none'; img-src data:; style-src 'unsafe-inline'"`)
-	root, err := html.Parse(strings.NewReader(page))
-	require.NoError(t, err)
-	for n := range root.Descendants() {
-		if n.Type != html.ElementNode {
-			require.NotEqual(t, html.CommentNode, n.Type)
-			continue
-		}
-		require.Contains(t, strings.Fields(elements), n.Data)
-		for _, a := range n.Attr {
-			require.Contains(t, strings.Fields(attributes), strings.ToLower(a.Key), "of %s", n.Data)
-			switch a.Key {
-			case "src":
-				require.True(t, strings.HasPrefix(a.Val, "data:image/jpeg;base64,"), "%.80q", a.Val)
-			case "href":
-				require.True(t, strings.HasPrefix(a.Val, "#video-") || a.Val == "data:,", "%.80q", a.Val)
-			case "style":
-				require.Regexp(t, `^--ratio: [0-9.]+$`, a.Val)
-			}
-		}
-		if n.Data == "style" {
-			require.NotNil(t, n.FirstChild)
-			require.Contains(t, []string{style, style + trainStyle, style + trainStyle + optimizeStyle}, n.FirstChild.Data)
-			require.NotRegexp(t, `url\(|@import|image-set`, n.FirstChild.Data)
-		}
-	}
+	reporttest.SelfContained(t, page, report.Style)
 }
 
-func TestHostileText(t *testing.T) {
+func TestMaliciousText(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
 		`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `' onmouseover='alert(1)`, `</style><b>x`, `</title></textarea><b>x`,
 		`javascript:alert(1)`, `https://evil.example/x.png`, `{{.CSS}}`, `<!-- -->`, `]]><b>x`, "\x00<b>x", "<\x00script>", "\u202e<b>x", "url(//evil.example)",
 	} {
-		page := render(t, hostile(text, []byte("GIF89a")))
+		page := render(t, malicious(text, []byte("GIF89a")))
 		checkSelfContained(t, page)
 		for _, raw := range []string{"<script", "<img src=x", "<b>x", "</style><b", "\x00", "\u202e"} {
 			require.NotContains(t, page, raw, "%q", text)
@@ -201,11 +152,11 @@ func TestHostileText(t *testing.T) {
 	}
 }
 
-func TestHostileLength(t *testing.T) {
+func TestMaliciousLength(t *testing.T) {
 	t.Parallel()
-	long := render(t, hostile(strings.Repeat("A", 10_000)+"\u202e", nil))
+	long := render(t, malicious(strings.Repeat("A", 10_000)+"\u202e", nil))
 	assert.Less(t, len(long), 60_000)
-	assert.NotContains(t, long, strings.Repeat("A", maxReason+1))
+	assert.NotContains(t, long, strings.Repeat("A", report.MaxReason+1))
 }
 
 func TestNoSecrets(t *testing.T) {
@@ -220,7 +171,7 @@ func FuzzRender(f *testing.F) {
 	f.Add("<script>", dot)
 	f.Add("\u202e\x00'\"`=", []byte("\xff\xd8"))
 	f.Fuzz(func(t *testing.T, text string, data []byte) {
-		page := render(t, hostile(text, data))
+		page := render(t, malicious(text, data))
 		checkSelfContained(t, page)
 		require.NotContains(t, page, "\x00")
 		require.True(t, strings.HasSuffix(page, "</html>\n"))
@@ -266,15 +217,11 @@ func TestSize(t *testing.T) {
 	assert.NotContains(t, page, " open>", "many videos are folded")
 }
 
-type broken struct{ err error }
-
-func (b broken) Write([]byte) (int, error) { return 0, b.err }
-
 func TestRenderPassesOnWriteErrors(t *testing.T) {
 	t.Parallel()
-	err := Render(broken{io.ErrShortWrite}, sample())
+	err := Render(reporttest.BrokenWriter{Err: io.ErrShortWrite}, sample())
 	require.ErrorIs(t, err, io.ErrShortWrite)
 	assert.Equal(t, fault.Transport, fault.ClassOf(err))
 	full := fault.New(fault.Capacity, "write object", "k", "disk full")
-	assert.True(t, errors.Is(Render(broken{full}, sample()), full))
+	assert.True(t, errors.Is(Render(reporttest.BrokenWriter{Err: full}, sample()), full))
 }

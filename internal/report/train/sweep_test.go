@@ -1,4 +1,4 @@
-package report
+package train
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/cogniverse/cogflow/internal/report/reporttest"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/training/summary"
@@ -43,7 +44,7 @@ func TestSweepGolden(t *testing.T) {
 	t.Parallel()
 	page := renderSweep(t, swept())
 	checkSelfContained(t, page)
-	golden(t, "testdata/sweep.html", []byte(page))
+	reporttest.Golden(t, "testdata/sweep.html", []byte(page))
 	assert.Contains(t, page, "The best is run 4, with lora.r = 16, sft_config.learning_rate = 2e-4: loss 1.190.")
 	assert.Contains(t, page, "cogflow adapters activate support@4 --tenant acme<")
 	assert.Contains(t, page, "Finished, 1 failed")
@@ -60,7 +61,7 @@ func TestSweepOfNothing(t *testing.T) {
 	assert.Contains(t, page, ">Failed</span>")
 }
 
-func hostileSweep(text string) summary.Sweep {
+func maliciousSweep(text string) summary.Sweep {
 	bad := summary.SweepLine{
 		Values: []string{text, text, text}, Workflow: text, Adapter: text, Version: 1, Metrics: map[string]float64{text: math.NaN(), "loss": math.Inf(1)},
 		CostUSD: math.NaN(), Seconds: math.Inf(-1), Failure: text,

@@ -1,9 +1,11 @@
-package report
+package optimize
 
 import (
+	"cmp"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/cogniverse/cogflow/internal/report"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/diff"
 	"github.com/cogniverse/cogflow/prompt/python"
@@ -37,7 +39,7 @@ type piece struct {
 
 type demoView struct {
 	New    bool
-	Fields []pair
+	Fields []report.Pair
 }
 
 func predictorViews(before, after *prompt.Program) (views []predictorView, more int) {
@@ -59,10 +61,10 @@ func predictorViews(before, after *prompt.Program) (views []predictorView, more 
 		if was == nil {
 			was = &prompt.Predictor{}
 		}
-		v := predictorView{Name: clean(p.Name, maxName), Module: clean(string(p.Module), maxLabel)}
+		v := predictorView{Name: report.Clean(p.Name, report.MaxName), Module: report.Clean(string(p.Module), report.MaxLabel)}
 		v.Before, v.After, v.Same = instructions(was.Instructions, p.Instructions)
 		c := changes[i]
-		v.Kept = plural(c.DemosAfter, "demo") + ", before it had " + count(c.DemosBefore)
+		v.Kept = report.Plural(c.DemosAfter, "demo") + ", before it had " + report.Count(c.DemosBefore)
 		fresh := map[*prompt.Object]bool{}
 		for _, d := range c.DemosAdded {
 			fresh[d] = true
@@ -117,15 +119,15 @@ func cleanText(text string, limit int) string {
 }
 
 // fields are the values of an example, a demo or an answer.
-func fields(o *prompt.Object) []pair {
-	var out []pair
+func fields(o *prompt.Object) []report.Pair {
+	var out []report.Pair
 	for i, name := range o.Keys() {
 		if i == maxFields {
-			out = append(out, pair{"…", "and " + count(o.Len()-i) + " more"})
+			out = append(out, report.Pair{Name: "…", Value: "and " + report.Count(o.Len()-i) + " more"})
 			break
 		}
 		v, _ := o.Get(name)
-		out = append(out, pair{clean(name, maxName), or(clean(python.Str(v), maxReason), absent)})
+		out = append(out, report.Pair{Name: report.Clean(name, report.MaxName), Value: cmp.Or(report.Clean(python.Str(v), report.MaxReason), report.Absent)})
 	}
 	return out
 }
@@ -133,9 +135,9 @@ func fields(o *prompt.Object) []pair {
 // rowView is a confirmed row before and now.
 type rowView struct {
 	Tone, Change  string
-	Example       []pair
-	Before, After []pair // empty = the answer could not be read
-	Was, Is       string // scores
+	Example       []report.Pair
+	Before, After []report.Pair // empty = the answer could not be read
+	Was, Is       string        // scores
 }
 
 func rowViews(rows []prompt.ReportRow) []rowView {

@@ -1,11 +1,11 @@
-package report
+package eval
 
 import (
 	"fmt"
-	"math"
 	"strconv"
 
 	"github.com/cogniverse/cogflow/eval"
+	"github.com/cogniverse/cogflow/internal/report"
 )
 
 // Pixels of the bar plot of scores.
@@ -22,7 +22,7 @@ const (
 type scorePlot struct {
 	Height, AxisY, GridY int
 	Width                string // where 1 is
-	Ticks                []tick
+	Ticks                []report.Tick
 	Groups               []scoreGroup
 }
 
@@ -41,7 +41,7 @@ func newScorePlot(r eval.Report) *scorePlot {
 	if len(r.Ranks) == 0 {
 		return nil
 	}
-	p := &scorePlot{Width: percent(plotShare)}
+	p := &scorePlot{Width: report.Percent(plotShare)}
 	y := 0
 	for _, metric := range []struct {
 		name string
@@ -56,8 +56,8 @@ func newScorePlot(r eval.Report) *scorePlot {
 		for i, rank := range r.Ranks {
 			v := metric.of(rank)
 			g.Bars = append(g.Bars, scoreBar{
-				Y: y, TextY: y + barHeight - 3, Color: i % palette,
-				Width: percent(plotShare * unit(v)), Rank: rankName(rank), Value: score(v),
+				Y: y, TextY: y + barHeight - 3, Color: i % report.Palette,
+				Width: report.Percent(plotShare * report.Unit(v)), Rank: rankName(rank), Value: score(v),
 			})
 			y += barStep
 		}
@@ -65,23 +65,15 @@ func newScorePlot(r eval.Report) *scorePlot {
 		p.Groups = append(p.Groups, g)
 	}
 	p.GridY = y - groupGap
-	p.AxisY = p.GridY + axisHeight - 6
-	p.Height = p.GridY + axisHeight
+	p.AxisY = p.GridY + report.AxisHeight - 6
+	p.Height = p.GridY + report.AxisHeight
 	for i := range scoreTicks + 1 {
 		at := float64(i) / scoreTicks
-		t := tick{X: percent(plotShare * at), Anchor: "middle", Label: strconv.FormatFloat(at, 'f', -1, 64)}
+		t := report.Tick{X: report.Percent(plotShare * at), Anchor: "middle", Label: strconv.FormatFloat(at, 'f', -1, 64)}
 		if i == 0 {
 			t.Anchor = "start"
 		}
 		p.Ticks = append(p.Ticks, t)
 	}
 	return p
-}
-
-// unit keeps v within 0 and 1; what is no number is 0.
-func unit(v float64) float64 {
-	if math.IsNaN(v) {
-		return 0
-	}
-	return min(1, max(0, v))
 }

@@ -1,24 +1,26 @@
-package report
+package train
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
+	"github.com/cogniverse/cogflow/internal/report"
 	"github.com/cogniverse/cogflow/training/dataset"
 	"github.com/cogniverse/cogflow/training/summary"
 )
 
 // dataView is what is known of the rows.
 type dataView struct {
-	Facts    []pair
+	Facts    []report.Pair
 	Lengths  []lengthBar
 	Exact    bool   // counted by the tokenizer, not estimated
 	Limit    string // where max_seq_length is; empty = right of everything
 	LimitAt  string // what it is
 	Height   int
-	Dropped  []pair
+	Dropped  []report.Pair
 	Problems []problemRow
 	More     int // problems that are not listed
 	Advice   []string
@@ -56,22 +58,22 @@ func newDataView(r summary.Run) *dataView {
 		kept, held, truncated, noRoom = d.Rows, d.EvalRows, d.Truncated, d.Dropped
 		total = large(d.Tokens)
 	}
-	v.Facts = known([]pair{
-		{"Dataset", place(t.Name)},
-		{"Form", clean(strings.Trim(string(t.Format)+", "+t.Container, ", "), maxName)},
-		{"Rows in the file", nonzero(t.Rows)},
-		{"Trained on", count(kept)},
-		{"Held out", count(held)},
-		{"Tokens an epoch", total},
-		{"Dropped", count(t.Dropped)},
-		{"Without room for an answer", nonzero(noRoom)},
-		{"Cut to max_seq_length", count(truncated)},
-		{"Duplicates", count(t.Duplicates)},
-		{"Repeated prompts", nonzero(t.RepeatedPrompts)},
+	v.Facts = report.Known([]report.Pair{
+		{Name: "Dataset", Value: report.Place(t.Name)},
+		{Name: "Form", Value: report.Clean(strings.Trim(string(t.Format)+", "+t.Container, ", "), report.MaxName)},
+		{Name: "Rows in the file", Value: nonzero(t.Rows)},
+		{Name: "Trained on", Value: report.Count(kept)},
+		{Name: "Held out", Value: report.Count(held)},
+		{Name: "Tokens an epoch", Value: total},
+		{Name: "Dropped", Value: report.Count(t.Dropped)},
+		{Name: "Without room for an answer", Value: nonzero(noRoom)},
+		{Name: "Cut to max_seq_length", Value: report.Count(truncated)},
+		{Name: "Duplicates", Value: report.Count(t.Duplicates)},
+		{Name: "Repeated prompts", Value: nonzero(t.RepeatedPrompts)},
 	})
 	v.layLengths(lengths, r.Adapter.Spec.Config.MaxSeqLength)
 	for _, code := range slices.Sorted(maps.Keys(t.DroppedBy)) {
-		v.Dropped = append(v.Dropped, pair{clean(code, 2*maxLabel), plural(t.DroppedBy[code], "row")})
+		v.Dropped = append(v.Dropped, report.Pair{Name: report.Clean(code, 2*report.MaxLabel), Value: report.Plural(t.DroppedBy[code], "row")})
 	}
 	v.Dropped = v.Dropped[:min(len(v.Dropped), maxProblems)]
 	v.problems(r.Check)
@@ -82,7 +84,7 @@ func nonzero(n int) string {
 	if n == 0 {
 		return ""
 	}
-	return count(n)
+	return report.Count(n)
 }
 
 // layLengths draws the lengths of rows as bars from 0 to the longest.
@@ -96,15 +98,15 @@ func (v *dataView) layLengths(s dataset.Spread, limit int) {
 		n    int
 	}{{"half are at most", s.P50}, {"90 % are at most", s.P90}, {"99 % are at most", s.P99}, {"the longest", s.Max}} {
 		v.Lengths = append(v.Lengths, lengthBar{
-			Y: i * lengthStep, TextY: i*lengthStep + 13, Width: percent(unit(float64(b.n) / end)),
-			Name: b.name, Value: count(b.n), Over: limit > 0 && b.n > limit,
+			Y: i * lengthStep, TextY: i*lengthStep + 13, Width: report.Percent(report.Unit(float64(b.n) / end)),
+			Name: b.name, Value: report.Count(b.n), Over: limit > 0 && b.n > limit,
 		})
 	}
 	v.Height = len(v.Lengths) * lengthStep
 	if limit > 0 {
-		v.LimitAt = count(limit)
+		v.LimitAt = report.Count(limit)
 		if at := float64(limit) / end; at <= 1 {
-			v.Limit = percent(at)
+			v.Limit = report.Percent(at)
 		}
 	}
 }
@@ -114,14 +116,14 @@ func (v *dataView) problems(c dataset.Check) {
 		tone := map[dataset.Severity]string{dataset.SeverityError: "bad", dataset.SeverityWarning: "warn"}[p.Severity]
 		where := ""
 		if p.Line > 0 {
-			where = fmt.Sprintf("line %s", count(p.Line))
+			where = fmt.Sprintf("line %s", report.Count(p.Line))
 		}
 		if p.Field != "" {
 			where = strings.TrimPrefix(where+", "+p.Field, ", ")
 		}
 		v.Problems = append(v.Problems, problemRow{
-			Tone: or(tone, "calm"), Severity: clean(string(p.Severity), maxLabel), Where: clean(where, maxName),
-			Reason: clean(p.Reason, maxCaption), Fix: clean(p.Fix, maxCaption),
+			Tone: cmp.Or(tone, "calm"), Severity: report.Clean(string(p.Severity), report.MaxLabel), Where: report.Clean(where, report.MaxName),
+			Reason: report.Clean(p.Reason, report.MaxCaption), Fix: report.Clean(p.Fix, report.MaxCaption),
 		})
 	}
 	all := 0
@@ -130,6 +132,6 @@ func (v *dataView) problems(c dataset.Check) {
 	}
 	v.More = max(0, all-len(v.Problems))
 	for _, text := range c.Suggestions[:min(len(c.Suggestions), maxProblems)] {
-		v.Advice = append(v.Advice, clean(text, maxReason))
+		v.Advice = append(v.Advice, report.Clean(text, report.MaxReason))
 	}
 }

@@ -1,4 +1,4 @@
-package report
+package optimize
 
 import (
 	"cmp"
@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cogniverse/cogflow/internal/report"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/mipro"
 )
@@ -15,9 +16,9 @@ import (
 // trialPlot is the plot of scores by trial: a dot for each, larger if it was
 // scored on all rows, and a line of the best so far.
 type trialPlot struct {
-	*curve
+	*report.Curve
 	Dots []trialDot
-	Keys []key
+	Keys []report.Key
 }
 
 type trialDot struct{ X, Y, R, Class, Name string }
@@ -37,37 +38,37 @@ func trialKinds() []struct{ kind, class, says string } {
 
 func newTrialPlot(trials []prompt.ReportTrial) *trialPlot {
 	trials = trials[:min(len(trials), maxTrials)]
-	var scores, best []xy
+	var scores, best []report.XY
 	most := 0
 	var standing mipro.Standing
 	for i, t := range trials {
-		if finite(t.Score) {
-			scores = append(scores, xy{float64(i), t.Score})
-			best = append(best, xy{float64(i), standing.Add(mipro.TrialKind(t.Kind), t.Choice, t.Rows, t.Score)})
+		if report.Finite(t.Score) {
+			scores = append(scores, report.XY{X: float64(i), Y: t.Score})
+			best = append(best, report.XY{X: float64(i), Y: standing.Add(mipro.TrialKind(t.Kind), t.Choice, t.Rows, t.Score)})
 		}
 		most = max(most, t.Rows)
 	}
 	if len(scores) == 0 {
 		return nil
 	}
-	p := &trialPlot{curve: newCurve("Score by trial, in percent", "", curveHigh+50, float64(len(trials)-1), scores, best)}
-	p.line("s4", "the best so far, on the most rows", stairs(best))
+	p := &trialPlot{Curve: report.NewCurve("Score by trial, in percent", "", report.CurveHigh+50, float64(len(trials)-1), scores, best)}
+	p.AddLine("s4", "the best so far, on the most rows", stairs(best))
 	seen := map[string]bool{}
 	for i, t := range trials {
-		if !finite(t.Score) {
+		if !report.Finite(t.Score) {
 			continue
 		}
-		class, kind := "5", clean(t.Kind, maxLabel)
+		class, kind := "5", report.Clean(t.Kind, report.MaxLabel)
 		for _, k := range trialKinds() {
 			if k.kind == t.Kind {
 				class, kind = k.class, k.says
 			}
 		}
 		d := trialDot{
-			X: percent(p.xAt(float64(i))), Y: p.yAt(t.Score), R: "3.5", Class: "s" + class,
-			Name: fmt.Sprintf("trial %s, %s: %s on %s", count(t.Number), kind, percentage(t.Score), plural(t.Rows, "row")),
+			X: report.Percent(p.XAt(float64(i))), Y: p.YAt(t.Score), R: "3.5", Class: "s" + class,
+			Name: fmt.Sprintf("trial %s, %s: %s on %s", report.Count(t.Number), kind, percentage(t.Score), report.Plural(t.Rows, "row")),
 		}
-		if choice := clean(t.Choice, maxName); choice != "" {
+		if choice := report.Clean(t.Choice, report.MaxName); choice != "" {
 			d.Name += ", " + choice
 		}
 		if t.Rows == most {
@@ -76,19 +77,19 @@ func newTrialPlot(trials []prompt.ReportTrial) *trialPlot {
 		p.Dots = append(p.Dots, d)
 		if !seen[class] {
 			seen[class] = true
-			p.Keys = append(p.Keys, key{"dot c" + class, kind})
+			p.Keys = append(p.Keys, report.Key{Class: "dot c" + class, Name: kind})
 		}
 	}
-	p.Label = fmt.Sprintf("%s; the highest score is %s.", plural(len(trials), "trial"), percentage(slices.MaxFunc(scores, func(x, y xy) int { return cmp.Compare(x.y, y.y) }).y))
+	p.Label = fmt.Sprintf("%s; the highest score is %s.", report.Plural(len(trials), "trial"), percentage(slices.MaxFunc(scores, func(x, y report.XY) int { return cmp.Compare(x.Y, y.Y) }).Y))
 	return p
 }
 
 // stairs makes a line that stays until it steps.
-func stairs(points []xy) []xy {
-	var out []xy
+func stairs(points []report.XY) []report.XY {
+	var out []report.XY
 	for i, p := range points {
-		if i > 0 && p.y != points[i-1].y {
-			out = append(out, xy{p.x, points[i-1].y})
+		if i > 0 && p.Y != points[i-1].Y {
+			out = append(out, report.XY{X: p.X, Y: points[i-1].Y})
 		}
 		out = append(out, p)
 	}
@@ -117,7 +118,7 @@ func spreadRows(trials []prompt.ReportTrial, won map[string]int) (rows []spreadR
 	found := map[string]*candidate{}
 	var all []*candidate
 	for _, t := range trials {
-		if !finite(t.Score) || t.Rows <= 0 {
+		if !report.Finite(t.Score) || t.Rows <= 0 {
 			continue
 		}
 		c := found[t.Choice]
@@ -140,8 +141,8 @@ func spreadRows(trials []prompt.ReportTrial, won map[string]int) (rows []spreadR
 		}
 		low, high := min(1, max(0, c.low/100)), min(1, max(0, c.high/100))
 		rows = append(rows, spreadRow{
-			Choice: or(clean(c.choice, maxName), "as it was"), Trials: count(c.trials), Rows: count(c.rows), Low: percentage(c.low), Mean: percentage(c.mean), High: percentage(c.high),
-			X: percent(low), Width: percent(max(0.004, high-low)), At: percent(min(1, max(0, c.mean/100))), Won: is,
+			Choice: cmp.Or(report.Clean(c.choice, report.MaxName), "as it was"), Trials: report.Count(c.trials), Rows: report.Count(c.rows), Low: percentage(c.low), Mean: percentage(c.mean), High: percentage(c.high),
+			X: report.Percent(low), Width: report.Percent(max(0.004, high-low)), At: report.Percent(min(1, max(0, c.mean/100))), Won: is,
 			Label: fmt.Sprintf("between %s and %s, mean %s", percentage(c.low), percentage(c.high), percentage(c.mean)),
 		})
 	}
@@ -155,5 +156,5 @@ func choiceText(choice map[string]int) string {
 	for _, name := range slices.Sorted(maps.Keys(choice)) {
 		parts = append(parts, fmt.Sprintf("%s%d", short.Replace(name), choice[name]))
 	}
-	return clean(strings.Join(parts, " "), maxName)
+	return report.Clean(strings.Join(parts, " "), report.MaxName)
 }

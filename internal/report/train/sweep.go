@@ -1,6 +1,7 @@
-package report
+package train
 
 import (
+	_ "embed"
 	"html/template"
 	"io"
 	"math"
@@ -8,19 +9,17 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/cogniverse/cogflow/training/summary"
-
-	_ "embed"
-
+	"github.com/cogniverse/cogflow/internal/report"
 	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/summary"
 )
 
 //go:embed sweep.gohtml
 var sweepText string
 
-// RenderSweep writes r as a whole HTML document, under the rules of Render.
+// RenderSweep writes r as a whole HTML document, as Render does.
 func RenderSweep(w io.Writer, r summary.Sweep) error {
-	return renderTraining(w, "sweep", sweepText, r.Workflow, newSweepPage(r))
+	return report.Write(w, "sweep", sweepText, r.Workflow, newSweepPage(r))
 }
 
 // maxRuns is how many runs a page lists.
@@ -30,10 +29,10 @@ const maxRuns = 1000
 type sweepPage struct {
 	CSS      template.CSS
 	Title    string
-	Badges   []outcome
+	Badges   []report.Badge
 	Summary  string
-	Facts    []pair
-	Tiles    []tile
+	Facts    []report.Pair
+	Tiles    []report.Tile
 	Varied   []string
 	Primary  string   // metric that the bars are of
 	Others   []string // further metrics
@@ -41,8 +40,8 @@ type sweepPage struct {
 	Runs     []sweepRun
 	Omitted  int
 	Failures []sweepFailure
-	Best     []command
-	Foot     []pair
+	Best     []report.Command
+	Foot     []report.Pair
 	Again    string
 }
 
@@ -64,21 +63,21 @@ type sweepFailure struct {
 
 func newSweepPage(r summary.Sweep) sweepPage {
 	p := sweepPage{
-		CSS: template.CSS(style + trainStyle), Title: "Sweep", Foot: known([]pair{
-			{"Workflow id", clean(r.Workflow, maxReason)}, {"Run id", clean(r.Run, maxName)}, {"Ended", moment(r.Ended)},
-		}), Again: again(r.Workflow), Omitted: max(0, len(r.Runs)-maxRuns),
+		CSS: template.CSS(report.Style + report.CurveStyle), Title: "Sweep", Foot: report.Known([]report.Pair{
+			{Name: "Workflow id", Value: report.Clean(r.Workflow, report.MaxReason)}, {Name: "Run id", Value: report.Clean(r.Run, report.MaxName)}, {Name: "Ended", Value: report.Moment(r.Ended)},
+		}), Again: report.Again(r.Workflow), Omitted: max(0, len(r.Runs)-maxRuns),
 	}
 	for _, name := range r.Varied {
-		p.Varied = append(p.Varied, clean(name, 2*maxLabel))
+		p.Varied = append(p.Varied, report.Clean(name, 2*report.MaxLabel))
 	}
 	if len(p.Varied) > 0 {
-		p.Title = clean("Sweep over "+strings.Join(p.Varied, ", "), maxName)
+		p.Title = report.Clean("Sweep over "+strings.Join(p.Varied, ", "), report.MaxName)
 	}
-	p.Facts = known([]pair{
-		{"Method", methodTitle(r.Method)}, {"Tenant", clean(string(r.Tenant), maxName)}, {"Started", moment(r.Started)},
+	p.Facts = report.Known([]report.Pair{
+		{Name: "Method", Value: methodTitle(r.Method)}, {Name: "Tenant", Value: report.Clean(string(r.Tenant), report.MaxName)}, {Name: "Started", Value: report.Moment(r.Started)},
 	})
 	if !r.Started.IsZero() && r.Ended.After(r.Started) {
-		p.Facts = append(p.Facts, pair{"Took", span(r.Ended.Sub(r.Started).Milliseconds())})
+		p.Facts = append(p.Facts, report.Pair{Name: "Took", Value: report.Span(r.Ended.Sub(r.Started).Milliseconds())})
 	}
 	p.runs(r)
 	p.count(r)
@@ -112,14 +111,14 @@ func (p *sweepPage) runs(r summary.Sweep) {
 	}
 	top := 0.0
 	for _, set := range sets {
-		if v := set[primary]; finite(v) {
+		if v := set[primary]; report.Finite(v) {
 			top = max(top, v)
 		}
 	}
 	for i, run := range r.Runs[:min(len(r.Runs), maxRuns)] {
-		row := sweepRun{Number: i + 1, Best: i == r.Best, HasResult: run.Failure == "", Took: seconds(run.Seconds), Cost: usd(run.CostUSD), Primary: absent}
+		row := sweepRun{Number: i + 1, Best: i == r.Best, HasResult: run.Failure == "", Took: seconds(run.Seconds), Cost: report.USD(run.CostUSD), Primary: report.Absent}
 		for j := range p.Varied {
-			value := absent
+			value := report.Absent
 			if j < len(run.Values) {
 				value = settingText(run.Values[j])
 			}
@@ -127,12 +126,12 @@ func (p *sweepPage) runs(r summary.Sweep) {
 		}
 		if v, ok := run.Metrics[primary]; ok {
 			row.Primary = figure(v)
-			if finite(v) && top > 0 {
-				row.Width = percent(unit(v / top))
+			if report.Finite(v) && top > 0 {
+				row.Width = report.Percent(report.Unit(v / top))
 			}
 		}
 		for _, name := range names {
-			cell := absent
+			cell := report.Absent
 			if v, ok := run.Metrics[name]; ok {
 				cell = figure(v)
 			}
@@ -146,10 +145,10 @@ func (p *sweepPage) runs(r summary.Sweep) {
 			row.Verdict, row.Tone = "better", "good"
 		}
 		if run.Version > 0 {
-			row.Adapter = clean(run.Adapter, maxName) + "@" + strconv.Itoa(run.Version)
+			row.Adapter = report.Clean(run.Adapter, report.MaxName) + "@" + strconv.Itoa(run.Version)
 		}
 		if run.Failure != "" {
-			p.Failures = append(p.Failures, sweepFailure{i + 1, strings.Join(row.Values, ", "), clean(run.Workflow, maxReason), clean(run.Failure, maxReason)})
+			p.Failures = append(p.Failures, sweepFailure{i + 1, strings.Join(row.Values, ", "), report.Clean(run.Workflow, report.MaxReason), report.Clean(run.Failure, report.MaxReason)})
 		}
 		p.Runs = append(p.Runs, row)
 	}
@@ -157,10 +156,10 @@ func (p *sweepPage) runs(r summary.Sweep) {
 
 // settingText shows the JSON of a value: a text without its quotes.
 func settingText(value string) string {
-	if n, err := strconv.ParseFloat(value, 64); err == nil && finite(n) {
+	if n, err := strconv.ParseFloat(value, 64); err == nil && report.Finite(n) {
 		return settingNumber(n)
 	}
-	return clean(strings.Trim(value, `"`), 2*maxLabel)
+	return report.Clean(strings.Trim(value, `"`), 2*report.MaxLabel)
 }
 
 // count fills in the totals and what is said of them.
@@ -172,33 +171,33 @@ func (p *sweepPage) count(r summary.Sweep) {
 		} else if run.Better {
 			better++
 		}
-		if finite(run.CostUSD) {
+		if report.Finite(run.CostUSD) {
 			cost += run.CostUSD
 		}
-		if finite(run.Seconds) {
+		if report.Finite(run.Seconds) {
 			took += math.Max(0, run.Seconds)
 		}
 	}
-	p.Badges = []outcome{{"good", "Complete"}}
+	p.Badges = []report.Badge{{Tone: "good", Text: "Complete"}}
 	switch {
 	case len(r.Runs) == 0:
-		p.Badges = []outcome{{"calm", "No runs"}}
+		p.Badges = []report.Badge{{Tone: "calm", Text: "No runs"}}
 	case failed == len(r.Runs):
-		p.Badges = []outcome{{"bad", "Failed"}}
+		p.Badges = []report.Badge{{Tone: "bad", Text: "Failed"}}
 	case failed > 0:
-		p.Badges = []outcome{{"warn", "Finished, " + count(failed) + " failed"}}
+		p.Badges = []report.Badge{{Tone: "warn", Text: "Finished, " + report.Count(failed) + " failed"}}
 	}
-	missed := tile{Value: count(failed), Label: "failed"}
+	missed := report.Tile{Value: report.Count(failed), Label: "failed"}
 	if failed > 0 {
 		missed.Tone = "bad"
 	}
-	p.Tiles = []tile{
-		{Value: count(len(r.Runs)), Label: "runs"},
-		{Value: count(better), Label: "better than the base"},
+	p.Tiles = []report.Tile{
+		{Value: report.Count(len(r.Runs)), Label: "runs"},
+		{Value: report.Count(better), Label: "better than the base"},
 		missed,
-		{Value: absent, Label: "best " + lower(p.Primary)},
+		{Value: report.Absent, Label: "best " + lower(p.Primary)},
 		{Value: seconds(took), Label: "training time, summed"},
-		{Value: usd(cost), Label: "cost"},
+		{Value: report.USD(cost), Label: "cost"},
 	}
 	p.Summary = "No run has a result, so none is the best."
 	if r.Best < 0 || r.Best >= len(r.Runs) || r.Best >= len(p.Runs) {
@@ -210,7 +209,7 @@ func (p *sweepPage) count(r summary.Sweep) {
 	for i, name := range p.Varied {
 		what = append(what, name+" = "+run.Values[i])
 	}
-	p.Summary = "The best is run " + count(r.Best+1)
+	p.Summary = "The best is run " + report.Count(r.Best+1)
 	if len(what) > 0 {
 		p.Summary += ", with " + strings.Join(what, ", ")
 	}
@@ -218,7 +217,7 @@ func (p *sweepPage) count(r summary.Sweep) {
 	if !best.Better {
 		p.Summary += " It was not shown to be better than the base model."
 	}
-	p.Summary = clean(p.Summary, maxReason)
+	p.Summary = report.Clean(p.Summary, report.MaxReason)
 	p.Best = commands(summary.Run{Tenant: r.Tenant, Adapter: training.Adapter{
 		Name: best.Adapter, Version: best.Version, Outcome: training.Outcome{Comparison: &training.Comparison{Better: best.Better}},
 	}})

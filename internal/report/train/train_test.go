@@ -1,4 +1,4 @@
-package report
+package train
 
 import (
 	"bytes"
@@ -13,6 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/report"
+	"github.com/cogniverse/cogflow/internal/report/reporttest"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/training/dataset"
@@ -21,10 +23,10 @@ import (
 	"github.com/cogniverse/cogflow/training/summary"
 )
 
-func renderTrain(t testing.TB, r summary.Run) string {
+func render(t testing.TB, r summary.Run) string {
 	t.Helper()
 	var out bytes.Buffer
-	require.NoError(t, RenderTrain(&out, r))
+	require.NoError(t, Render(&out, r))
 	return out.String()
 }
 
@@ -115,15 +117,20 @@ func events(n int) []training.Event {
 	return out
 }
 
+func checkSelfContained(t testing.TB, page string) {
+	t.Helper()
+	reporttest.SelfContained(t, page, report.Style+report.CurveStyle)
+}
+
 func TestTrainGolden(t *testing.T) {
 	t.Parallel()
-	page := renderTrain(t, trained(30))
+	page := render(t, trained(30))
 	checkSelfContained(t, page)
-	golden(t, "testdata/train.html", []byte(page))
-	empty := renderTrain(t, summary.Run{})
+	reporttest.Golden(t, "testdata/train.html", []byte(page))
+	empty := render(t, summary.Run{})
 	checkSelfContained(t, empty)
-	golden(t, "testdata/train_empty.html", []byte(empty))
-	assert.Equal(t, page, renderTrain(t, trained(30)), "the same report gives the same bytes")
+	reporttest.Golden(t, "testdata/train_empty.html", []byte(empty))
+	assert.Equal(t, page, render(t, trained(30)), "the same report gives the same bytes")
 }
 
 func TestTrainVerdicts(t *testing.T) {
@@ -164,7 +171,7 @@ func TestTrainVerdicts(t *testing.T) {
 			t.Parallel()
 			r := trained(30)
 			c.change(&r)
-			page := renderTrain(t, r)
+			page := render(t, r)
 			checkSelfContained(t, page)
 			for _, want := range c.want {
 				assert.Contains(t, page, want)
@@ -187,7 +194,7 @@ func TestTrainStory(t *testing.T) {
 	}
 }
 
-// A long run makes no long page, and no spike is lost in it.
+// A long run makes no long page.
 func TestTrainOfManySteps(t *testing.T) {
 	t.Parallel()
 	r := trained(60_000)
@@ -195,41 +202,25 @@ func TestTrainOfManySteps(t *testing.T) {
 	for i := range 500 {
 		r.Events = append(r.Events, training.Event{Event: training.EventCheckpoint, Step: 100 * i})
 	}
-	page := renderTrain(t, r)
+	page := render(t, r)
 	checkSelfContained(t, page)
 	assert.Less(t, len(page), 220_000)
-	points := make([]xy, 60_000)
-	for i := range points {
-		points[i] = xy{float64(i), 1}
-	}
-	points[12_345].y = 9
-	assert.Contains(t, thin(points, 60_000), xy{12_345, 9})
-}
-
-func TestSmooth(t *testing.T) {
-	t.Parallel()
-	flat := smooth([]xy{{1, 2}, {2, 2}, {3, math.NaN()}, {4, 2}})
-	require.Len(t, flat, 3)
-	for _, p := range flat {
-		assert.InDelta(t, 2, p.y, 1e-12, "the first values are not pulled to zero")
-	}
 }
 
 func TestFigures(t *testing.T) {
 	t.Parallel()
 	for want, v := range map[string]float64{
-		"0": 0, "1.235": 1.23456, "0.1235": 0.123456, "12,346": 12345.6, "2e-5": 2e-5, "1.23e12": 1.23e12, absent: math.NaN(), "-0.5000": -0.5,
+		"0": 0, "1.235": 1.23456, "0.1235": 0.123456, "12,346": 12345.6, "2e-5": 2e-5, "1.23e12": 1.23e12, report.Absent: math.NaN(), "-0.5000": -0.5,
 	} {
 		assert.Equal(t, want, figure(v))
 	}
 	assert.Equal(t, "+0.5000", signed(0.5))
 	assert.Equal(t, "−0.5000", signed(-0.5))
-	assert.Equal(t, absent, signed(math.Inf(1)))
+	assert.Equal(t, report.Absent, signed(math.Inf(1)))
 	assert.Equal(t, "1.83 M", large(1_834_221))
-	assert.Equal(t, "p = 0.04", chance(0.04))
 }
 
-func hostileTrain(text string) summary.Run {
+func malicious(text string) summary.Run {
 	wild := math.Inf(1)
 	metrics := map[string]float64{text: math.NaN(), "loss": wild, "accuracy": -wild}
 	o := training.Outcome{
@@ -265,20 +256,20 @@ func hostileTrain(text string) summary.Run {
 	}
 }
 
-func FuzzRenderTrain(f *testing.F) {
+func FuzzRender(f *testing.F) {
 	for _, text := range []string{
 		`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, "</style><b>x", "{{.CSS}}", "\u202e\x00'`", strings.Repeat("A", 9999), "a$(b)", "",
 	} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		for _, page := range []string{renderTrain(t, hostileTrain(text)), renderSweep(t, hostileSweep(text))} {
+		for _, page := range []string{render(t, malicious(text)), renderSweep(t, maliciousSweep(text))} {
 			checkSelfContained(t, page)
 			require.NotContains(t, page, "\x00")
 			require.NotContains(t, page, "\u202e")
 			require.NotContains(t, page, "<script")
 			require.NotContains(t, page, "NaN")
-			require.NotContains(t, page, strings.Repeat("A", maxReason+1))
+			require.NotContains(t, page, strings.Repeat("A", report.MaxReason+1))
 			require.True(t, strings.HasSuffix(page, "</html>\n"))
 		}
 	})
@@ -286,7 +277,7 @@ func FuzzRenderTrain(f *testing.F) {
 
 func TestRenderTrainPassesOnWriteErrors(t *testing.T) {
 	t.Parallel()
-	err := RenderTrain(broken{io.ErrShortWrite}, trained(3))
+	err := Render(reporttest.BrokenWriter{Err: io.ErrShortWrite}, trained(3))
 	require.ErrorIs(t, err, io.ErrShortWrite)
 	assert.Equal(t, fault.Transport, fault.ClassOf(err))
 }

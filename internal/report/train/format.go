@@ -1,4 +1,4 @@
-package report
+package train
 
 import (
 	"fmt"
@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/dustin/go-humanize"
+
+	"github.com/cogniverse/cogflow/internal/report"
 )
 
 // figure is a metric or a setting with about four digits that matter.
@@ -14,13 +16,13 @@ func figure(v float64) string {
 	a := math.Abs(v)
 	switch {
 	case math.IsNaN(v) || math.IsInf(v, 0):
-		return absent
+		return report.Absent
 	case v == 0:
 		return "0"
 	case a >= 1e9 || a < 1e-4:
-		return power(v, 2)
+		return report.Power(v, 2)
 	case a >= 1000:
-		return commas(strconv.FormatFloat(v, 'f', 0, 64))
+		return report.Commas(strconv.FormatFloat(v, 'f', 0, 64))
 	case a >= 1:
 		return strconv.FormatFloat(v, 'f', 3, 64)
 	}
@@ -35,19 +37,6 @@ func signed(v float64) string {
 	return strings.Replace(figure(v), "-", "−", 1)
 }
 
-// power is a number as people write it with a power of ten: 2e-4.
-func power(v float64, digits int) string {
-	mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(v, 'e', digits, 64), "e")
-	if strings.Contains(mantissa, ".") {
-		mantissa = strings.TrimRight(strings.TrimRight(mantissa, "0"), ".")
-	}
-	n, err := strconv.Atoi(exponent)
-	if err != nil {
-		return absent // an infinity
-	}
-	return mantissa + "e" + strconv.Itoa(n)
-}
-
 // large is a count that may be of millions: "1.24 M".
 func large(n int64) string {
 	switch {
@@ -58,13 +47,13 @@ func large(n int64) string {
 	case n >= 1e6:
 		return fmt.Sprintf("%.3g M", float64(n)/1e6)
 	}
-	return commas(strconv.FormatInt(n, 10))
+	return report.Commas(strconv.FormatInt(n, 10))
 }
 
 // size is an amount of memory.
 func size(bytes int64) string {
 	if bytes <= 0 {
-		return absent
+		return report.Absent
 	}
 	if bytes >= 10<<30 {
 		return fmt.Sprintf("%.1f GiB", float64(bytes)/(1<<30))
@@ -74,29 +63,16 @@ func size(bytes int64) string {
 
 // seconds is a length of time, given in seconds.
 func seconds(s float64) string {
-	if !finite(s) || s <= 0 || s > math.MaxInt64/1000 {
-		return absent
+	if !report.Finite(s) || s <= 0 || s > math.MaxInt64/1000 {
+		return report.Absent
 	}
-	return span(int64(math.Round(s * 1000)))
+	return report.Span(int64(math.Round(s * 1000)))
 }
 
 // times says how much larger the second is.
 func times(of, than float64) string {
-	if !finite(of) || !finite(than) || of <= 0 || than <= 0 {
-		return absent
+	if !report.Finite(of) || !report.Finite(than) || of <= 0 || than <= 0 {
+		return report.Absent
 	}
 	return fmt.Sprintf("%.0f %%", 100*of/than)
-}
-
-// chance is a p-value.
-func chance(p float64) string {
-	switch {
-	case math.IsNaN(p) || p < 0 || p > 1:
-		return absent
-	case p < 0.0001:
-		return "p < 0.0001"
-	case p < 0.01:
-		return fmt.Sprintf("p = %.4f", p)
-	}
-	return fmt.Sprintf("p = %.2f", p)
 }

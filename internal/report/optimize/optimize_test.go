@@ -1,4 +1,4 @@
-package report
+package optimize
 
 import (
 	"bytes"
@@ -13,15 +13,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/report"
+	"github.com/cogniverse/cogflow/internal/report/reporttest"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/python"
 	"github.com/cogniverse/cogflow/tenant"
 )
 
-func renderOptimize(t testing.TB, r prompt.Report) string {
+func render(t testing.TB, r prompt.Report) string {
 	t.Helper()
 	var out bytes.Buffer
-	require.NoError(t, RenderOptimize(&out, r))
+	require.NoError(t, Render(&out, r))
 	return out.String()
 }
 
@@ -75,15 +77,20 @@ func optimized() prompt.Report {
 	return r
 }
 
+func checkSelfContained(t testing.TB, page string) {
+	t.Helper()
+	reporttest.SelfContained(t, page, report.Style+report.CurveStyle+pageStyle)
+}
+
 func TestOptimizeGolden(t *testing.T) {
 	t.Parallel()
-	page := renderOptimize(t, optimized())
+	page := render(t, optimized())
 	checkSelfContained(t, page)
-	golden(t, "testdata/optimize.html", []byte(page))
-	empty := renderOptimize(t, prompt.Report{})
+	reporttest.Golden(t, "testdata/optimize.html", []byte(page))
+	empty := render(t, prompt.Report{})
 	checkSelfContained(t, empty)
-	golden(t, "testdata/optimize_empty.html", []byte(empty))
-	assert.Equal(t, page, renderOptimize(t, optimized()), "the same report gives the same bytes")
+	reporttest.Golden(t, "testdata/optimize_empty.html", []byte(empty))
+	assert.Equal(t, page, render(t, optimized()), "the same report gives the same bytes")
 }
 
 func TestOptimizeSays(t *testing.T) {
@@ -124,7 +131,7 @@ func TestOptimizeSays(t *testing.T) {
 			t.Parallel()
 			r := optimized()
 			c.change(&r)
-			page := renderOptimize(t, r)
+			page := render(t, r)
 			checkSelfContained(t, page)
 			for _, want := range c.want {
 				assert.Contains(t, page, want)
@@ -138,9 +145,9 @@ func TestEarlyIsNotFew(t *testing.T) {
 	t.Parallel()
 	r := optimized()
 	r.Release.Verdict = prompt.Verdict{Examples: 16, Planned: 129, Promote: true}
-	assert.NotContains(t, renderOptimize(t, r), "are few")
+	assert.NotContains(t, render(t, r), "are few")
 	r.Release.Verdict.Planned = 16
-	assert.Contains(t, renderOptimize(t, r), "are few")
+	assert.Contains(t, render(t, r), "are few")
 }
 
 func TestSpread(t *testing.T) {
@@ -174,7 +181,7 @@ func TestCleanText(t *testing.T) {
 	assert.Empty(t, cleanText("", 3))
 }
 
-func hostileOptimize(text string) prompt.Report {
+func malicious(text string) prompt.Report {
 	wild := math.Inf(1)
 	o := python.NewObject(text, text, "n", math.NaN(), "deep", []any{text, python.NewObject(text, wild)})
 	program := func(more string) *prompt.Program {
@@ -199,7 +206,7 @@ func hostileOptimize(text string) prompt.Report {
 	}
 }
 
-func FuzzRenderOptimize(f *testing.F) {
+func FuzzRender(f *testing.F) {
 	for _, text := range []string{
 		`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, "</style><b>x", "{{.CSS}}", "\u202e\x00'`", strings.Repeat("A", 99_999), "a$(b)", "", "</ins><script>",
 		"a\n\n\n\n\nb",
@@ -207,7 +214,7 @@ func FuzzRenderOptimize(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		page := renderOptimize(t, hostileOptimize(text))
+		page := render(t, malicious(text))
 		checkSelfContained(t, page)
 		require.NotContains(t, page, "\x00")
 		require.NotContains(t, page, "\u202e")
@@ -219,7 +226,7 @@ func FuzzRenderOptimize(f *testing.F) {
 
 func TestRenderOptimizePassesOnWriteErrors(t *testing.T) {
 	t.Parallel()
-	err := RenderOptimize(broken{io.ErrShortWrite}, optimized())
+	err := Render(reporttest.BrokenWriter{Err: io.ErrShortWrite}, optimized())
 	require.ErrorIs(t, err, io.ErrShortWrite)
 	assert.Equal(t, fault.Transport, fault.ClassOf(err))
 }

@@ -1,6 +1,7 @@
-package report
+package train
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/cogniverse/cogflow/internal/report"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/training/estimate"
 	"github.com/cogniverse/cogflow/training/summary"
@@ -24,14 +26,14 @@ func metricRows(method training.Method, o training.Outcome) []metricRow {
 	for _, name := range metricNames(o.Metrics, o.BaseMetrics) {
 		best, trained := o.Metrics[name]
 		base, before := o.BaseMetrics[name]
-		row := metricRow{Name: metricTitle(method, name), Base: absent, Best: absent, Change: absent}
+		row := metricRow{Name: metricTitle(method, name), Base: report.Absent, Best: report.Absent, Change: report.Absent}
 		if before {
 			row.Base = figure(base)
 		}
 		if trained {
 			row.Best = figure(best)
 		}
-		if before && trained && finite(best-base) {
+		if before && trained && report.Finite(best-base) {
 			row.Change = signed(best - base)
 			if best != base {
 				row.Tone = "bad"
@@ -53,7 +55,7 @@ type interval struct {
 }
 
 func newInterval(c training.Comparison) *interval {
-	if !finite(c.CILow) || !finite(c.CIHigh) || !finite(c.Difference) || c.CILow > c.CIHigh {
+	if !report.Finite(c.CILow) || !report.Finite(c.CIHigh) || !report.Finite(c.Difference) || c.CILow > c.CIHigh {
 		return nil
 	}
 	low, high := min(0, c.CILow, c.Difference), max(0, c.CIHigh, c.Difference)
@@ -61,7 +63,7 @@ func newInterval(c training.Comparison) *interval {
 	low, high = low-room, high+room
 	at := func(v float64) float64 { return min(1, max(0, (v-low)/(high-low))) }
 	i := &interval{
-		X: percent(at(c.CILow)), Width: percent(at(c.CIHigh) - at(c.CILow)), Mean: percent(at(c.Difference)), Zero: percent(at(0)),
+		X: report.Percent(at(c.CILow)), Width: report.Percent(at(c.CIHigh) - at(c.CILow)), Mean: report.Percent(at(c.Difference)), Zero: report.Percent(at(0)),
 		Low: signed(c.CILow), High: signed(c.CIHigh), Tone: "warn",
 	}
 	if c.Better {
@@ -117,9 +119,9 @@ func newPoints(method training.Method, s story, o training.Outcome) pointTable {
 		order = kept
 	}
 	for _, step := range order {
-		row := pointRow{Step: count(step), Kept: steps[step], Best: step == o.BestStep && step > 0}
+		row := pointRow{Step: report.Count(step), Kept: steps[step], Best: step == o.BestStep && step > 0}
 		for _, name := range names {
-			cell := absent
+			cell := report.Absent
 			if v, ok := evals[step][name]; ok {
 				cell = figure(v)
 			}
@@ -145,15 +147,15 @@ func planRows(r summary.Run) (rows []planRow, note string) {
 	}
 	row("Memory", size(c.NeedBytes), size(o.MemoryBytes), times(float64(o.MemoryBytes), float64(c.NeedBytes)))
 	row("Time", seconds(c.Seconds), seconds(o.Seconds), times(o.Seconds, c.Seconds))
-	planned, share := absent, absent
+	planned, share := report.Absent, report.Absent
 	if c.CostUSD != nil {
-		planned, share = usd(*c.CostUSD), times(o.CostUSD, *c.CostUSD)
+		planned, share = report.USD(*c.CostUSD), times(o.CostUSD, *c.CostUSD)
 	}
-	row("Cost", planned, usd(o.CostUSD), share)
+	row("Cost", planned, report.USD(o.CostUSD), share)
 	row("Tokens", large(r.Plan.Tokens), large(o.Tokens), times(float64(o.Tokens), float64(r.Plan.Tokens)))
-	row("Steps", count(r.Plan.Steps), count(o.Steps), times(float64(o.Steps), float64(r.Plan.Steps)))
+	row("Steps", report.Count(r.Plan.Steps), report.Count(o.Steps), times(float64(o.Steps), float64(r.Plan.Steps)))
 	if o.Seconds > 0 {
-		row("Tokens/s", rate(c.TokensPerSecond), rate(float64(o.Tokens)/o.Seconds), times(float64(o.Tokens)/o.Seconds, c.TokensPerSecond))
+		row("Tokens/s", report.Rate(c.TokensPerSecond), report.Rate(float64(o.Tokens)/o.Seconds), times(float64(o.Tokens)/o.Seconds, c.TokensPerSecond))
 	}
 	switch c.Source {
 	case estimate.Measured:
@@ -165,8 +167,8 @@ func planRows(r summary.Run) (rows []planRow, note string) {
 }
 
 // settings lists every key of the configuration, as inputs spell them.
-func settings(s training.Spec) []pair {
-	var out []pair
+func settings(s training.Spec) []report.Pair {
+	var out []report.Pair
 	add := func(prefix string, v any) {
 		text, err := json.Marshal(v)
 		if err != nil {
@@ -181,7 +183,7 @@ func settings(s training.Spec) []pair {
 			if n, err := strconv.ParseFloat(value, 64); err == nil {
 				value = settingNumber(n)
 			}
-			out = append(out, pair{prefix + key, clean(value, maxName)})
+			out = append(out, report.Pair{Name: prefix + key, Value: report.Clean(value, report.MaxName)})
 		}
 	}
 	add("", s.Config)
@@ -193,12 +195,12 @@ func settings(s training.Spec) []pair {
 
 func settingNumber(v float64) string {
 	if a := math.Abs(v); v != 0 && (a < 1e-3 || a >= 1e9) {
-		return power(v, 4)
+		return report.Power(v, 4)
 	}
 	return strconv.FormatFloat(v, 'f', -1, 64)
 }
 
-func lineage(r summary.Run) []pair {
+func lineage(r summary.Run) []report.Pair {
 	a, s := r.Adapter, r.Adapter.Spec
 	lora := "none: all weights are trained"
 	if s.LoRA != nil {
@@ -211,25 +213,25 @@ func lineage(r summary.Run) []pair {
 	if kind == training.KindAdapter {
 		kind = "adapter (LoRA weights for the base model)"
 	}
-	return known([]pair{
-		{"Base repository", clean(or(a.Base.Repo, s.Model), maxName)},
-		{"Base revision", clean(s.Revision, maxName)},
-		{"Base parameters", or(map[bool]string{true: large(r.Plan.Parameters)}[r.Plan.Parameters > 0], absent)},
-		{"Dataset, SHA-256", clean(s.Dataset, maxName)},
-		{"Evaluation dataset, SHA-256", clean(s.Evaluation, maxName)},
-		{"Seed", strconv.FormatInt(s.Seed, 10)},
-		{"Numerics", clean(string(s.Numerics), maxLabel)},
-		{"LoRA", lora},
-		{"Published as", clean(kind, maxName)},
+	return report.Known([]report.Pair{
+		{Name: "Base repository", Value: report.Clean(cmp.Or(a.Base.Repo, s.Model), report.MaxName)},
+		{Name: "Base revision", Value: report.Clean(s.Revision, report.MaxName)},
+		{Name: "Base parameters", Value: cmp.Or(map[bool]string{true: large(r.Plan.Parameters)}[r.Plan.Parameters > 0], report.Absent)},
+		{Name: "Dataset, SHA-256", Value: report.Clean(s.Dataset, report.MaxName)},
+		{Name: "Evaluation dataset, SHA-256", Value: report.Clean(s.Evaluation, report.MaxName)},
+		{Name: "Seed", Value: strconv.FormatInt(s.Seed, 10)},
+		{Name: "Numerics", Value: report.Clean(string(s.Numerics), report.MaxLabel)},
+		{Name: "LoRA", Value: lora},
+		{Name: "Published as", Value: report.Clean(kind, report.MaxName)},
 	})
 }
 
-func versions(v map[string]string) []pair {
-	var out []pair
+func versions(v map[string]string) []report.Pair {
+	var out []report.Pair
 	for _, name := range slices.Sorted(maps.Keys(v)) {
-		out = append(out, pair{clean(name, maxLabel), clean(v[name], maxName)})
+		out = append(out, report.Pair{Name: report.Clean(name, report.MaxLabel), Value: report.Clean(v[name], report.MaxName)})
 	}
-	return known(out[:min(len(out), maxPoints)])
+	return report.Known(out[:min(len(out), maxPoints)])
 }
 
 // sampleRow is one held-out row before and after.
@@ -241,8 +243,8 @@ func sampleRows(r summary.Run) []sampleRow {
 	lower := r.Adapter.Outcome.Comparison != nil && r.Adapter.Outcome.Comparison.LowerIsBetter
 	var out []sampleRow
 	for _, s := range r.Samples[:min(len(r.Samples), maxSamples)] {
-		row := sampleRow{Row: count(s.Row), Text: clean(s.Text, maxCaption), Base: figure(s.Base), Best: figure(s.Best), Change: absent}
-		if finite(s.Best - s.Base) {
+		row := sampleRow{Row: report.Count(s.Row), Text: report.Clean(s.Text, report.MaxCaption), Base: figure(s.Base), Best: figure(s.Best), Change: report.Absent}
+		if report.Finite(s.Best - s.Base) {
 			row.Change = signed(s.Best - s.Base)
 			if s.Best != s.Base {
 				row.Tone = "bad"

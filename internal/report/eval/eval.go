@@ -1,0 +1,21 @@
+// Package eval renders the report of a measurement of search quality: the scores of each
+// rank profile, over all queries and query by query. It renders what it is given and
+// knows nothing of the index, stores or the reports of other features.
+package eval
+
+import (
+	_ "embed"
+	"io"
+
+	"github.com/cogniverse/cogflow/eval"
+	"github.com/cogniverse/cogflow/internal/report"
+)
+
+//go:embed eval.gohtml
+var pageText string
+
+// Render writes r as a whole HTML document. Texts in r may be malicious. Errors of w are
+// those of report.Write.
+func Render(w io.Writer, r eval.Report) error {
+	return report.Write(w, "eval", pageText, r.Queries, newPage(r))
+}

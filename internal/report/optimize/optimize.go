@@ -1,0 +1,248 @@
+// Package optimize renders the report of a prompt optimization: its trials, what it
+// changed, and whether that was confirmed. It renders what it is given and knows nothing
+// of models, stores, workflows or the reports of other features.
+package optimize
+
+import (
+	"cmp"
+	_ "embed"
+	"fmt"
+	"html/template"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/cogniverse/cogflow/internal/report"
+	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/training"
+)
+
+//go:embed optimize.css
+var pageStyle string
+
+//go:embed optimize.gohtml
+var pageText string
+
+// Render writes r as a whole HTML document. Texts in r may be malicious. Errors of w are
+// those of report.Write.
+func Render(w io.Writer, r prompt.Report) error {
+	return report.Write(w, "optimize", pageText, r.Release.Workflow, newPage(r))
+}
+
+// page is what the template prints. Every string in it is clean already.
+type page struct {
+	CSS        template.CSS
+	Title      string
+	Badges     []report.Badge
+	Tone       string // of the verdict
+	Verdict    string
+	Detail     string
+	Notices    []string
+	Facts      []report.Pair
+	Tiles      []report.Tile
+	Trials     *trialPlot
+	Spread     []spreadRow
+	Omitted    int // candidates
+	Predictors []predictorView
+	More       int // predictors that are not shown
+	Rows       []rowView
+	Models     []report.Pair
+	Commands   []report.Command
+	Foot       []report.Pair
+	Again      string
+}
+
+func newPage(r prompt.Report) page {
+	v := r.Release
+	p := page{
+		CSS: template.CSS(report.Style + report.CurveStyle + pageStyle), Title: cmp.Or(report.Clean(v.Name, report.MaxName), "Prompt optimization"), Badges: badges(r),
+		Facts: facts(r), Notices: notices(r), Tiles: tiles(r), Trials: newTrialPlot(r.Trials), Rows: rowViews(r.Rows),
+		Models: models(r), Commands: programCommands(r), Again: report.Again(v.Workflow),
+		Foot: report.Known([]report.Pair{
+			{Name: "Workflow id", Value: report.Clean(v.Workflow, report.MaxReason)},
+			{Name: "Run id", Value: report.Clean(r.Run, report.MaxName)},
+			{Name: "Job", Value: report.Clean(v.Job, report.MaxName)},
+			{Name: "Ended", Value: report.Moment(r.Ended)},
+		}),
+	}
+	p.Verdict, p.Detail = verdict(v)
+	p.Tone = "warn"
+	if v.Verdict.Promote {
+		p.Tone = "good"
+	}
+	p.Spread, p.Omitted = spreadRows(r.Trials, v.Choice)
+	p.Predictors, p.More = predictorViews(r.Before, r.After)
+	return p
+}
+
+func badges(r prompt.Report) []report.Badge {
+	var out []report.Badge
+	if r.Release.Stopped {
+		out = append(out, report.Badge{Tone: "warn", Text: "Stopped, the best so far is kept"})
+	}
+	switch {
+	case r.Release.Verdict.Promote:
+		out = append(out, report.Badge{Tone: "good", Text: "Better than the default"})
+	default:
+		out = append(out, report.Badge{Tone: "warn", Text: "Not shown to be better"})
+	}
+	if r.Promoted {
+		return append(out, report.Badge{Tone: "good", Text: "Promoted"})
+	}
+	return append(out, report.Badge{Tone: "calm", Text: "Not promoted"})
+}
+
+// verdict says what the confirmation found to somebody who knows no
+// statistics.
+func verdict(r prompt.Release) (verdict, detail string) {
+	v := r.Verdict
+	if v.Examples <= 0 && r.Trials > 0 && len(r.Choice) == 0 {
+		return "The search found nothing better than the program as it was, so there was nothing to confirm.", ""
+	}
+	if v.Examples <= 0 {
+		return "No rows were left that the search had not seen, so nobody knows whether this is better. Give a test set, or more rows.", ""
+	}
+	gain := v.After - v.Before
+	verdict = fmt.Sprintf("On %s that no search saw the mean score is %s instead of %s.", report.Plural(v.Examples, "row"), ofOne(v.After), ofOne(v.Before))
+	detail = fmt.Sprintf("Gain %s; in %s of 100 cases the true gain is above %s; were neither better, so much would be gained with %s. "+
+		"Both programs were asked the same rows.", points(gain), v.Sure(), points(v.Bound), report.PValue(v.Chance))
+	if v.Examples < v.Planned {
+		detail += fmt.Sprintf(" %s more were not asked, since these decided.", report.Count(v.Planned-v.Examples))
+	}
+	switch {
+	case v.Promote:
+		verdict += " That is more than chance explains."
+	case len(r.Choice) == 0:
+		verdict = fmt.Sprintf("The search found nothing better than the program as it was, whose mean score on %s that no search saw is %s.",
+			report.Plural(v.Examples, "row"), ofOne(v.Before))
+		detail = ""
+	case gain > 0:
+		verdict += " Chance alone may well do that: more rows to confirm on, or more trials, would tell."
+	default:
+		verdict += " It did not get better where it had not been searched."
+	}
+	return verdict, detail
+}
+
+// ofOne is a score from 0 to 1 in percent.
+func ofOne(v float64) string { return percentage(100 * v) }
+
+// percentage is a score in percent.
+func percentage(v float64) string {
+	if !report.Finite(v) {
+		return report.Absent
+	}
+	return strconv.FormatFloat(v, 'f', 1, 64) + " %"
+}
+
+// points is a difference of scores from 0 to 1, in points of a hundred.
+func points(v float64) string {
+	if !report.Finite(v) {
+		return report.Absent
+	}
+	text := strconv.FormatFloat(math.Abs(100*v), 'f', 1, 64)
+	switch {
+	case text == "0.0":
+	case v > 0:
+		text = "+" + text
+	default:
+		text = "−" + text
+	}
+	return text + " points"
+}
+
+func facts(r prompt.Report) []report.Pair {
+	v := r.Release
+	list := []report.Pair{
+		{Name: "Mode", Value: report.Clean(v.Mode, report.MaxLabel)},
+		{Name: "Student", Value: report.Clean(v.Models.Student, report.MaxName)},
+		{Name: "Tenant", Value: report.Clean(string(r.Tenant), report.MaxName)},
+		{Name: "Started", Value: report.Moment(r.Started)},
+	}
+	if v.Version > 0 {
+		list = append([]report.Pair{{Name: "Version", Value: strconv.Itoa(v.Version)}}, list...)
+	}
+	if !r.Started.IsZero() && r.Ended.After(r.Started) {
+		list = append(list, report.Pair{Name: "Took", Value: report.Span(r.Ended.Sub(r.Started).Milliseconds())})
+	}
+	return report.Known(list)
+}
+
+func notices(r prompt.Report) []string {
+	var out []string
+	if r.Unsandboxed {
+		out = append(out, "Metric commands ran without a sandbox: a worker was started with --no-sandbox.")
+	}
+	if r.Release.Verdict.Promote && !r.Promoted {
+		out = append(out, "It is better and was not promoted: nobody approved it. The command below does.")
+	}
+	if v := r.Release.Verdict; v.Examples > 0 && max(v.Examples, v.Planned) < 20 {
+		n := v.Examples
+		out = append(out, fmt.Sprintf("%s to confirm on are few: only a large gain can be told from chance.", report.Plural(n, "row")))
+	}
+	return out
+}
+
+func tiles(r prompt.Report) []report.Tile {
+	v := r.Release
+	took := report.Tile{Value: report.Absent, Label: "time"}
+	if !r.Started.IsZero() && r.Ended.After(r.Started) {
+		took.Value = report.Span(r.Ended.Sub(r.Started).Milliseconds())
+	}
+	repeated := report.Tile{Value: report.Count(v.Repeated), Label: "calls repeated"}
+	if v.Repeated > 0 {
+		repeated.Note = "in flight when a worker died"
+	}
+	after := report.Tile{Value: percentage(v.Score), Label: "score now"}
+	if report.Finite(v.Score - v.Default) {
+		after.Note = points((v.Score - v.Default) / 100)
+	}
+	return []report.Tile{
+		{Value: percentage(v.Default), Label: "score before"},
+		after,
+		{Value: report.Count(v.Trials), Label: "trials"},
+		{Value: report.Count(v.Calls), Label: "calls paid"},
+		repeated,
+		{Value: report.USD(v.CostUSD), Label: "cost"},
+		took,
+		{Value: report.Count(max(0, v.Verdict.Examples)), Label: "rows confirmed on"},
+	}
+}
+
+func models(r prompt.Report) []report.Pair {
+	m := r.Release.Models
+	return report.Known([]report.Pair{
+		{Name: "Student", Value: report.Clean(m.Student, report.MaxName)},
+		{Name: "Teacher", Value: report.Clean(m.Teacher, report.MaxName)},
+		{Name: "Proposer", Value: report.Clean(m.Proposer, report.MaxName)},
+		{Name: "Judge", Value: report.Clean(m.Judge, report.MaxName)},
+		{Name: "Choice", Value: choiceText(r.Release.Choice)},
+	})
+}
+
+// programCommands put the program to use, under the rules of commands.
+func programCommands(r prompt.Report) []report.Command {
+	v := r.Release
+	if v.Version < 1 || training.CheckName("name", v.Name) != nil {
+		return nil
+	}
+	at := v.Name + "@" + strconv.Itoa(v.Version)
+	tenant := ""
+	if t := string(r.Tenant); t != "" && t != "default" {
+		if report.Clean(t, report.MaxName) != t || strings.HasPrefix(t, "-") {
+			return nil
+		}
+		tenant = " --tenant " + report.Quote(t)
+	}
+	out := []report.Command{{Says: "Show its instructions and demos:", Line: "cogflow programs show " + at + tenant}}
+	if !r.Promoted {
+		force := ""
+		if !v.Verdict.Promote {
+			force = " --force"
+		}
+		out = append(out, report.Command{Says: "Make it the active version:", Line: "cogflow programs promote " + at + tenant + force})
+	}
+	return append(out,
+		report.Command{Says: "Fetch it as DSPy loads it, every file checked against its SHA-256:", Line: "cogflow programs export " + at + tenant + " --to ./" + v.Name})
+}

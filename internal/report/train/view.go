@@ -1,0 +1,276 @@
+package train
+
+import (
+	"cmp"
+	"fmt"
+	"html/template"
+	"math"
+	"slices"
+	"strconv"
+
+	"github.com/cogniverse/cogflow/internal/report"
+	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/summary"
+)
+
+// page is what the template prints. Every string in it is clean already.
+type page struct {
+	CSS      template.CSS
+	Title    string
+	Badges   []report.Badge
+	Verdict  string
+	Detail   string
+	Notices  []string
+	Facts    []report.Pair
+	Tiles    []report.Tile
+	Loss     *report.Curve
+	Small    []*report.Curve
+	Metrics  []metricRow
+	Interval *interval
+	Points   pointTable
+	Data     *dataView
+	Plan     []planRow
+	PlanNote string
+	Samples  []sampleRow
+	Measure  string // of the samples
+	Commands []report.Command
+	Lineage  []report.Pair
+	Settings []report.Pair
+	Versions []report.Pair
+	Foot     []report.Pair
+	Again    string
+}
+
+func newPage(r summary.Run) page {
+	a, o := r.Adapter, r.Adapter.Outcome
+	s := read(r.Events)
+	p := page{
+		CSS: template.CSS(report.Style + report.CurveStyle), Title: title(a), Badges: badges(r), Facts: facts(r),
+		Notices: notices(r, s), Tiles: tiles(r, s), Loss: lossCurve(s, o), Small: smallCurves(s, a.Spec.Method, o),
+		Metrics: metricRows(a.Spec.Method, o), Points: newPoints(a.Spec.Method, s, o), Data: newDataView(r),
+		Samples: sampleRows(r), Commands: commands(r), Lineage: lineage(r), Settings: settings(a.Spec),
+		Versions: versions(o.Versions), Foot: foot(r), Again: report.Again(r.Workflow),
+	}
+	p.Plan, p.PlanNote = planRows(r)
+	p.Verdict, p.Detail = plainWords(a.Spec.Method, o)
+	if c := o.Comparison; c != nil {
+		p.Interval = newInterval(*c)
+		p.Measure = lower(metricTitle(a.Spec.Method, c.Metric))
+	}
+	return p
+}
+
+func title(a training.Adapter) string {
+	if name := report.Clean(a.Name, report.MaxName); name != "" {
+		return name
+	}
+	if name := report.Clean(a.Spec.Model, report.MaxName); name != "" {
+		return name
+	}
+	return "Training run"
+}
+
+// badges say how the run ended and whether what it made is of use.
+func badges(r summary.Run) []report.Badge {
+	var out []report.Badge
+	o := r.Adapter.Outcome
+	switch {
+	case r.Status == "unchanged":
+		out = append(out, report.Badge{Tone: "calm", Text: "Unchanged"})
+	case o.Ended == training.EndedOutOfMemory:
+		out = append(out, report.Badge{Tone: "bad", Text: "Out of memory"})
+	case o.Ended == training.EndedBudget:
+		out = append(out, report.Badge{Tone: "warn", Text: "Stopped by the budget"})
+	case r.Status == "stopped" || o.Ended == training.EndedStopped:
+		out = append(out, report.Badge{Tone: "warn", Text: "Stopped, the best so far is kept"})
+	}
+	switch {
+	case o.Comparison == nil:
+		out = append(out, report.Badge{Tone: "calm", Text: "Not compared with its base"})
+	case o.Comparison.Better:
+		out = append(out, report.Badge{Tone: "good", Text: "Better than its base"})
+	default:
+		out = append(out, report.Badge{Tone: "warn", Text: "Not better than its base"})
+	}
+	return out
+}
+
+// plainWords says what the paired test found to somebody who knows no statistics.
+func plainWords(method training.Method, o training.Outcome) (verdict, detail string) {
+	c := o.Comparison
+	if c == nil {
+		return "Nothing was held out, so nobody knows whether this is better than its base. Give an evaluation dataset, or hold out a share of the rows.", ""
+	}
+	if c.N == 0 {
+		return "No verdict: " + cmp.Or(report.Clean(c.Verdict, report.MaxReason), "no held-out row has a finite value of both models") + ".", ""
+	}
+	metric := lower(metricTitle(method, c.Metric))
+	how := "lower"
+	if c.Difference > 0 {
+		how = "higher"
+	}
+	wanted := (c.Difference < 0) == c.LowerIsBetter
+	verdict = fmt.Sprintf("On %s the mean %s is %s %s than the base model's (%s instead of %s).", report.Plural(c.N, "held-out row"), metric,
+		figure(math.Abs(c.Difference)), how, figure(c.Best), figure(c.Base))
+	switch {
+	case c.Difference == 0:
+		verdict = fmt.Sprintf("On %s the mean %s is the same as the base model's, %s.", report.Plural(c.N, "held-out row"), metric, figure(c.Base))
+	case c.Better:
+		verdict += " That is more than chance explains."
+	case wanted && c.PValue >= 0.05:
+		verdict += " Chance alone may well do that: more held-out rows, or more training, would tell."
+	case !wanted && c.PValue < 0.05:
+		verdict += " It got worse, and not by chance: look at the learning rate and at the data."
+	default:
+		verdict += " It did not get better."
+	}
+	detail = fmt.Sprintf("Difference %s, 95 %% interval %s to %s, %s", signed(c.Difference), signed(c.CILow), signed(c.CIHigh), report.PValue(c.PValue))
+	if test := report.Clean(c.Test, report.MaxName); test != "" {
+		detail += ", " + test
+	}
+	if c.Missing > 0 {
+		verdict += " On " + report.Plural(c.Missing, "more row") + " a model gave no finite value."
+	}
+	return verdict, detail + ". Base and trained model were asked about the same rows, and the differences row by row were tested."
+}
+
+func facts(r summary.Run) []report.Pair {
+	a := r.Adapter
+	list := []report.Pair{
+		{Name: "Method", Value: methodTitle(a.Spec.Method)},
+		{Name: "Base model", Value: report.Clean(a.Spec.Model, report.MaxName)},
+		{Name: "Tenant", Value: report.Clean(string(r.Tenant), report.MaxName)},
+		{Name: "Started", Value: report.Moment(r.Started)},
+	}
+	if a.Version > 0 {
+		list = append([]report.Pair{{Name: "Version", Value: strconv.Itoa(a.Version)}}, list...)
+	}
+	if a.Role != a.Name {
+		list = append(list, report.Pair{Name: "Role", Value: report.Clean(a.Role, report.MaxName)})
+	}
+	if !r.Started.IsZero() && r.Ended.After(r.Started) {
+		list = append(list, report.Pair{Name: "Took", Value: report.Span(r.Ended.Sub(r.Started).Milliseconds())})
+	}
+	return report.Known(list)
+}
+
+func methodTitle(m training.Method) string {
+	switch m {
+	case training.SFT:
+		return "SFT, supervised fine-tuning"
+	case training.DPO:
+		return "DPO, preference optimization"
+	case training.Embedding:
+		return "Embedding model"
+	}
+	return report.Clean(string(m), report.MaxLabel)
+}
+
+func notices(r summary.Run, s story) []string {
+	var out []string
+	if r.Adapter.Outcome.Unsandboxed {
+		out = append(out, "The trainer ran without a sandbox: its worker was started with --no-sandbox.")
+	}
+	if s.lost > 0 {
+		out = append(out, report.Plural(s.lost, "step")+" had a loss that is not a number. Lower the learning rate, or look at the rows.")
+	}
+	if r.Status == "unchanged" {
+		out = append(out, "The same job was done before. Nothing was computed again; the figures are of that run.")
+	}
+	if d := r.Adapter.Outcome.Data; d != nil && d.Truncated > 0 && d.Rows > 0 && d.Truncated*20 >= d.Rows {
+		out = append(out, fmt.Sprintf("%s of %s rows are longer than max_seq_length (%s tokens) and were cut.",
+			report.Count(d.Truncated), report.Count(d.Rows), report.Count(r.Adapter.Spec.Config.MaxSeqLength)))
+	}
+	if r.Check.Eval != nil && r.Check.Eval.Leaks > 0 {
+		out = append(out, report.Plural(r.Check.Eval.Leaks, "row")+" of the evaluation dataset have a prompt that was trained on: the comparison flatters.")
+	}
+	return out
+}
+
+func tiles(r summary.Run, s story) []report.Tile {
+	o := r.Adapter.Outcome
+	steps := report.Tile{Value: report.Count(o.Steps), Label: "steps"}
+	if o.Total > 0 && o.Total != o.Steps {
+		steps.Note = "of " + report.Count(o.Total) + " planned"
+	}
+	if o.BestStep > 0 && o.BestStep != o.Steps {
+		steps.Label = "steps, best at " + report.Count(o.BestStep)
+	}
+	speed := report.Tile{Value: report.Absent, Label: "tokens/s"}
+	if o.Seconds > 0 {
+		speed.Value = report.Rate(float64(o.Tokens) / o.Seconds)
+	}
+	if v := median(s.speed); v > 0 {
+		speed = report.Tile{Value: report.Rate(v), Label: "tokens/s in training"}
+	}
+	device := report.Clean(o.Device, report.MaxLabel+8)
+	if len(s.devices) > 1 {
+		device += fmt.Sprintf(" and %d more", len(s.devices)-1)
+	}
+	gpu := report.Tile{Value: cmp.Or(report.Clean(o.GPU, report.MaxLabel), report.Absent), Label: "GPU class", Note: device}
+	redone := report.Tile{Value: report.Count(o.Redone), Label: "steps redone"}
+	if o.Attempts > 0 {
+		redone.Note = report.Plural(o.Attempts, "attempt")
+	}
+	memory := report.Tile{Value: size(o.MemoryBytes), Label: "peak memory"}
+	if o.MicroBatch > 0 {
+		memory.Note = "micro-batch of " + report.Count(o.MicroBatch)
+	}
+	return []report.Tile{
+		steps,
+		{Value: large(o.Tokens), Label: "tokens trained on"},
+		speed,
+		{Value: seconds(o.Seconds), Label: "training time"},
+		{Value: report.USD(o.CostUSD), Label: "cost"},
+		gpu, memory, redone,
+	}
+}
+
+func median(points []report.XY) float64 {
+	var ys []float64
+	for _, p := range points {
+		if report.Finite(p.Y) {
+			ys = append(ys, p.Y)
+		}
+	}
+	if len(ys) == 0 {
+		return 0
+	}
+	slices.Sort(ys)
+	return ys[len(ys)/2]
+}
+
+// commands put the adapter to use. A name that cannot be shown as it is has none:
+// a command for another adapter would be worse.
+func commands(r summary.Run) []report.Command {
+	a := r.Adapter
+	if a.Version < 1 || training.CheckName("name", a.Name) != nil {
+		return nil
+	}
+	at := a.Name + "@" + strconv.Itoa(a.Version)
+	tenant := ""
+	if r.Tenant != "" && r.Tenant != "default" {
+		if report.Clean(string(r.Tenant), report.MaxName) != string(r.Tenant) {
+			return nil
+		}
+		tenant = " --tenant " + report.Quote(string(r.Tenant))
+	}
+	force := ""
+	if !a.Outcome.Better() {
+		force = " --force"
+	}
+	return []report.Command{
+		{Says: "Make it the active one of its role:", Line: "cogflow adapters activate " + at + tenant + force},
+		{Says: "Fetch it, every file checked against its SHA-256:", Line: "cogflow adapters download " + at + tenant + " --to ./" + a.Name},
+		{Says: "Show its manifest and lineage:", Line: "cogflow adapters show " + at + tenant},
+	}
+}
+
+func foot(r summary.Run) []report.Pair {
+	return report.Known([]report.Pair{
+		{Name: "Workflow id", Value: report.Clean(r.Workflow, report.MaxReason)},
+		{Name: "Run id", Value: report.Clean(r.Run, report.MaxName)},
+		{Name: "Job", Value: report.Clean(r.Adapter.Job, report.MaxName)},
+		{Name: "Ended", Value: report.Moment(r.Ended)},
+	})
+}

@@ -127,7 +127,7 @@ func (s Stage) CheckVector(e Embedding) error {
 	}
 	switch {
 	case e.Dim != s.Dim:
-		return bad(fault.Input, fmt.Sprintf("%d dimensions where the profile says %d", e.Dim, s.Dim))
+		return bad(fault.Input, fmt.Sprintf("%d dimensions where the profile says %d; correct embed.dim, or the model", e.Dim, s.Dim))
 	case !s.Multi && e.Rows != 1:
 		return bad(fault.Input, fmt.Sprintf("%d vectors where the profile says one; set embed.multi for such a model", e.Rows))
 	}

@@ -42,7 +42,7 @@ type Endpoint struct {
 	Timeout          time.Duration `json:"timeout,omitempty"`             // of one call; 0 = the adapter's default
 	MaxInFlight      int           `json:"max_in_flight,omitempty"`       // calls at once; 0 = discovered
 	Batch            int           `json:"batch,omitempty"`               // cogniverse: frames a call; 0 or 1 = one
-	NoCanary         bool          `json:"no_canary,omitempty"`           // pooling: trust the model without asking whether red is red
+	NoCanary         bool          `json:"no_canary,omitempty"`           // pooling, embeddings: trust the model without the requests that prove it
 	InputUSDPerMTok  *float64      `json:"input_usd_per_mtok,omitempty"`  // nil = unknown; both are given, or neither
 	OutputUSDPerMTok *float64      `json:"output_usd_per_mtok,omitempty"` // 0 = costs nothing
 

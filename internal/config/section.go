@@ -80,7 +80,7 @@ type endpoint struct {
 	Timeout          duration `json:"timeout" jsonschema:"timeout of one call (default depends on the kind)"`
 	MaxInFlight      int      `json:"max_in_flight" jsonschema:"maximum concurrent calls (default discovered)"`
 	Batch            int      `json:"batch" jsonschema:"cogniverse: frames per call (default 1)"`
-	NoCanary         bool     `json:"no_canary" jsonschema:"pooling: skip the check that the model is served with its adapter"`
+	NoCanary         bool     `json:"no_canary" jsonschema:"pooling and embeddings: skip the paid requests which prove that the model is served with its adapter and has the dimension of the profile"`
 	InputUSDPerMTok  *float64 `json:"input_usd_per_mtok" jsonschema:"price of a million input tokens in USD; set both prices or neither"`
 	OutputUSDPerMTok *float64 `json:"output_usd_per_mtok" jsonschema:"price of a million output tokens in USD; 0 is free"`
 

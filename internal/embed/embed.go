@@ -27,7 +27,7 @@ type Options struct {
 	Shared           *limit.Limit       // of a server that other adapters ask too; nil = its own
 	MaxInFlight      int                // calls at once; 0 = discovered
 	Redactor         *safetext.Redactor // of what the endpoint says; nil = of Key only
-	NoCanary         bool               // Pooling: trust the model without the canary
+	NoCanary         bool               // Check and Pooling trust the model without the requests that prove it
 }
 
 const maxAnswer = 256 << 20 // bytes; 20,000 rows of 1,024 floats in base64

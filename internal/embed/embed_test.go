@@ -5,6 +5,7 @@ import (
 	"image/color"
 	"math"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -71,10 +72,6 @@ func TestTexts(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, out[0], out[2])
 	require.NotEqual(t, out[0], out[1])
-	before := s.Answered()
-	require.NoError(t, e.Check(t.Context(), st))
-	require.ErrorContains(t, e.Check(t.Context(), video.Stage{Model: "other", Dim: 3}), "it serves")
-	require.Equal(t, before, s.Answered(), "a check is not paid")
 	_, err = e.EmbedTexts(t.Context(), video.TextRequest{Stage: st, Texts: []string{"x", " "}})
 	require.ErrorContains(t, err, "text 2 is empty")
 	_, err = e.EmbedPictures(t.Context(), video.PictureRequest{Stage: st})
@@ -91,6 +88,47 @@ func TestTexts(t *testing.T) {
 		_, err := e.EmbedTexts(t.Context(), video.TextRequest{Stage: st, Texts: []string{"a", "b"}})
 		require.Equal(t, fault.Transport, fault.ClassOf(err), name)
 	}
+}
+
+// TestCheckTexts: a check finds a dimension that the model does not have, also where the
+// server lists no models. It asks once for each model, by the payer.
+func TestCheckTexts(t *testing.T) {
+	t.Parallel()
+	s := embedtest.Start(t)
+	var booked []error
+	pay := money.WithPayer(t.Context(), func(ctx context.Context, _ string, ask func(context.Context) error) error {
+		err := ask(ctx)
+		booked = append(booked, err)
+		return err
+	})
+	right := video.Stage{Model: "nomic-embed-text", Dim: 768}
+	e := embed.NewTexts(embed.Options{URL: s.URL + "/v1"})
+	require.ErrorContains(t, e.Check(pay, video.Stage{Model: "other", Dim: 3}), "it serves")
+	require.Empty(t, booked, "a model that is not served is not asked")
+	for range 2 {
+		require.NoError(t, e.Check(pay, right))
+	}
+	require.Equal(t, []error{nil}, booked)
+	require.Equal(t, 1, s.Answered())
+
+	wrong := video.Stage{Model: "nomic-embed-text", Dim: 512}
+	silent := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v1/models" {
+			http.NotFound(w, r)
+			return
+		}
+		s.ServeHTTP(w, r)
+	}))
+	t.Cleanup(silent.Close)
+	for _, at := range []string{s.URL, silent.URL} {
+		err := embed.NewTexts(embed.Options{URL: at + "/v1"}).Check(pay, wrong)
+		require.ErrorContains(t, err, "768 dimensions where the profile says 512")
+		require.Equal(t, fault.Input, fault.ClassOf(err))
+		require.ErrorIs(t, booked[len(booked)-1], err, "it was paid too")
+	}
+	before := s.Answered()
+	require.NoError(t, embed.NewTexts(embed.Options{URL: s.URL + "/v1", NoCanary: true}).Check(pay, wrong))
+	require.Equal(t, before, s.Answered(), "a model that is trusted is not asked")
 }
 
 // TestNothingWrongIsTaken: vectors that no model in order gives are faults.

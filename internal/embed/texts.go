@@ -23,11 +23,12 @@ type Texts struct {
 	url    string
 	client *answer.Client
 	limit  *limit.Limit
+	probes canaries
 }
 
 // NewTexts makes a Texts.
 func NewTexts(o Options) *Texts {
-	return &Texts{url: strings.TrimSuffix(o.URL, "/"), client: o.client(), limit: o.limit()}
+	return &Texts{url: strings.TrimSuffix(o.URL, "/"), client: o.client(), limit: o.limit(), probes: canaries{off: o.NoCanary}}
 }
 
 // Limit is how many calls the endpoint takes at once, as far as is known.
@@ -123,9 +124,26 @@ func unit(e video.Embedding) video.Embedding {
 	return e
 }
 
-// Check asks whether the endpoint serves the model of a stage. A server that lists
-// no models is only known to answer: to embed a text would be paid.
+// Check asks whether the endpoint serves the model of a stage, if it lists its models,
+// and whether a vector of it has the dimension that the stage says. The latter takes a
+// request that may be paid, made by the money.Payer of ctx, until the model has shown it
+// once in this process.
 func (t *Texts) Check(ctx context.Context, s video.Stage) error {
+	if err := t.serves(ctx, s); err != nil {
+		return err
+	}
+	return t.probes.sing(ctx, s, func(ctx context.Context) error {
+		return money.Pay(ctx, probe, func(ctx context.Context) error {
+			_, err := t.EmbedTexts(ctx, video.TextRequest{Stage: s, Texts: []string{probe}})
+			return err
+		})
+	})
+}
+
+// probe is the text that a check embeds.
+const probe = "a check of the endpoint"
+
+func (t *Texts) serves(ctx context.Context, s video.Stage) error {
 	served, err := t.client.Models(ctx, t.url+"/models", nil)
 	switch {
 	case fault.ClassOf(err) == fault.Input: // there is no such address

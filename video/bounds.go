@@ -1,6 +1,24 @@
 package video
 
-import "github.com/cogniverse/cogflow/money"
+import (
+	"strings"
+
+	"github.com/cogniverse/cogflow/money"
+)
+
+// MaxURI is how many bytes the name of a place has at most: a path, a URL or an object.
+const MaxURI = 2048
+
+// CutURI shortens a URI that is longer than MaxURI, for people. What it returns is longer
+// than MaxURI again, so that whoever would open it refuses it instead.
+func CutURI(uri string) string {
+	if len(uri) <= MaxURI {
+		return uri
+	}
+	const mark = "…"
+	text := strings.ToValidUTF8(uri[:MaxURI], "")
+	return text + strings.Repeat(mark, (MaxURI-len(text))/len(mark)+1)
+}
 
 // What a describe stage is asked where its profile does not say.
 const (

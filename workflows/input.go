@@ -11,6 +11,7 @@ import (
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/strictjson"
 	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/workflows/bounds"
 )
 
 // Common holds what every start may say.
@@ -41,6 +42,7 @@ func (c *Common) check() error {
 type received struct {
 	invalid error           // why the input cannot be taken; nil = it can
 	loose   bool            // builds that did not compare names exactly took it
+	tooLong error           // what it holds more of than package bounds takes; nil = nothing
 	resume  json.RawMessage // what the run before handed on; see handedOn
 	library json.RawMessage // what the library told its video; see fromLibrary
 }
@@ -50,7 +52,7 @@ type received struct {
 func receive(data []byte, into any) received {
 	err := strictjson.Unmarshal(data, into)
 	if err == nil {
-		return received{}
+		return received{tooLong: bounds.Check(data)}
 	}
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
@@ -64,7 +66,18 @@ func (in received) problem(ctx workflow.Context) error {
 	if in.invalid != nil && in.loose && workflow.GetVersion(ctx, "exact-input-names", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
 		return nil
 	}
-	return in.invalid
+	if in.invalid != nil || in.tooLong == nil || in.madeByRun(ctx) ||
+		workflow.GetVersion(ctx, "input-bounds", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		return in.invalid
+	}
+	return in.tooLong
+}
+
+// madeByRun: another run made the input, from one that was checked or that an earlier
+// build took. See handedOn and fromLibrary about who may say so.
+func (in received) madeByRun(ctx workflow.Context) bool {
+	info := workflow.GetInfo(ctx)
+	return len(in.resume) > 0 && info.ContinuedExecutionRunID != "" || len(in.library) > 0 && info.ParentWorkflowExecution != nil
 }
 
 func required(field, value string) error {

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -264,18 +265,42 @@ func (r *libraryRun) continueAsNew(ctx workflow.Context) error {
 	if err := settleDown(ctx); err != nil {
 		return err
 	}
+	for {
+		in := r.continuation()
+		data, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		left := len(r.inFlight)
+		if len(data) <= maxHandedOn || left == 0 {
+			return workflow.NewContinueAsNewError(ctx, "IngestLibrary", in)
+		}
+		if err := workflow.Await(ctx, func() bool { return len(r.inFlight) < left || r.failure != nil }); err != nil {
+			return err
+		}
+		if r.failure != nil {
+			return r.failure
+		}
+	}
+}
+
+// continuation is the input of the run that goes on.
+func (r *libraryRun) continuation() libraryContinuation {
 	in := libraryContinuation{IngestLibraryInput: r.in}
 	in.Concurrency, in.BudgetUSD = r.concurrency, r.budget
 	in.Resume = &libraryResume{
 		Job: r.job, Recipe: r.recipe, Listing: r.listing, Next: r.next, InFlight: r.inFlight,
 		Totals: r.totals, Failures: r.failures, Report: r.report, Started: r.started, Paused: r.paused,
 	}
-	return workflow.NewContinueAsNewError(ctx, "IngestLibrary", in)
+	return in
 }
 
 func (r *libraryRun) restore(s libraryResume) {
 	r.recipe, r.listing, r.next, r.inFlight = s.Recipe, s.Listing, s.Next, s.InFlight
 	r.totals, r.failures, r.report, r.started, r.paused = s.Totals, s.Failures, s.Report, s.Started, s.Paused
+	for i := range r.failures {
+		r.failures[i].URI = video.CutURI(r.failures[i].URI) // an earlier build listed it
+	}
 	r.inherited, r.stage, r.pageIndex = len(s.InFlight), stageIngest, -1
 }
 
@@ -298,7 +323,7 @@ func (r *libraryRun) done(d VideoDone) {
 	if d.Failure != nil {
 		t.Failed++
 		if len(r.failures) < ingest.MaxFailures {
-			d.Failure.URI = c.URI
+			d.Failure.URI = video.CutURI(c.URI)
 			r.failures = append(r.failures, *d.Failure)
 		}
 		return

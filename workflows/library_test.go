@@ -1,11 +1,14 @@
 package workflows_test
 
 import (
+	"context"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cogniverse/cogflow/activities/ingest"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
@@ -106,4 +109,33 @@ func TestDryRunWritesNothing(t *testing.T) {
 	require.Positive(t, out.Estimate.Frames)
 	require.Empty(t, w.objects(), "nothing written")
 	require.Zero(t, w.callsOf("harbour 0"))
+}
+
+// longName lists one more video, whose URI is longer than any may be.
+type longName struct{ ingest.Sources }
+
+func (l longName) List(ctx context.Context, t tenant.ID, source string, recursive bool, yield func(string) error) (int, error) {
+	if err := yield("s3://bucket/" + strings.Repeat("é", 5000)); err != nil {
+		return 0, err
+	}
+	return l.Sources.List(ctx, t, source, recursive, yield)
+}
+
+// TestLibraryRefusesLongURI: it is that video's failure, which names the start of it.
+func TestLibraryRefusesLongURI(t *testing.T) {
+	t.Parallel()
+	for _, dry := range []bool{true, false} {
+		w := newWorld(t)
+		w.video("harbour.txt", frames("harbour", 3)...)
+		w.ingest.Sources = longName{w.ingest.Sources}
+		out, err := w.ingestLibrary(workflows.IngestLibraryInput{Source: w.library(), DryRun: dry})
+		require.NoError(t, err)
+		require.Equal(t, 2, out.Videos)
+		require.Equal(t, 1, out.Failed)
+		require.Len(t, out.Failures, 1)
+		require.Equal(t, string(fault.Input), out.Failures[0].Class)
+		require.Contains(t, out.Failures[0].Reason, "2048 bytes")
+		require.Contains(t, out.Failures[0].URI, "s3://bucket/éé")
+		require.Less(t, len(out.Failures[0].URI), 2060)
+	}
 }

@@ -76,6 +76,10 @@ func (r *libraryRun) start(ctx workflow.Context, uri string) {
 	}
 	r.next++
 	r.inFlight = append(r.inFlight, c)
+	if r.listing.Bounded && len(uri) > video.MaxURI {
+		r.settle(ctx, VideoDone{WorkflowID: c.ID, Failure: failureOf(typed(ingest.ErrLongURI()))})
+		return
+	}
 	in := videoOfLibrary{
 		IngestVideoInput: IngestVideoInput{Common: r.in.Common, URI: uri, Profile: r.recipe.Profile, Force: r.in.Force},
 		Library:          &libraryLink{Job: r.job, Recipe: r.recipe},

@@ -387,7 +387,7 @@ func TestOptimizeRefuses(t *testing.T) {
 		"mode":                  {func(in *workflows.OptimizeInput) { in.Mode = "magic" }, "improved or compat"},
 		"auto and trials":       {func(in *workflows.OptimizeInput) { in.Auto = "light" }, "auto"},
 		"a huge instruction": {func(in *workflows.OptimizeInput) {
-			in.Program = json.RawMessage(`{"name":"x","predictors":[{"name":"self","instructions":"` + strings.Repeat("a", 1<<20) +
+			in.Program = json.RawMessage(`{"name":"x","predictors":[{"name":"self","instructions":"` + strings.Repeat("a", 1<<18) +
 				`","inputs":[{"name":"query"}],"outputs":[{"name":"answer"}]}]}`)
 		}, "instructions"},
 		"a row that is no object": {func(in *workflows.OptimizeInput) { in.Trainset = json.RawMessage(`[1, 2]`) }, "example"},

@@ -27,6 +27,9 @@ const (
 	// maxEvents is where a run continues as new, safely below the 4,096 at
 	// which the server asks for it.
 	maxEvents = 3000
+	// maxHandedOn is how large the input of a continued run may be, below the 2 MiB that
+	// the server takes in one payload. A library waits until it is in flight with less.
+	maxHandedOn = 3 << 19 // bytes
 	// chunksInFlight is how many chunks of one video are described at a time:
 	// enough to keep 64 calls in flight when some of the frames are stored.
 	chunksInFlight = 4

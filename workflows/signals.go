@@ -2,18 +2,16 @@ package workflows
 
 import (
 	"errors"
-	"fmt"
 
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/cogniverse/cogflow/activities/ingest"
-	"github.com/cogniverse/cogflow/activities/train"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/strictjson"
 	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workflows/bounds"
 )
 
 // Anyone who reaches the server can signal a run. A signal whose payload is invalid
@@ -117,74 +115,13 @@ func checkBudget(usd float64) error {
 	return fault.Wrap(fault.Input, "set budget", "", money.CheckLimit(usd))
 }
 
-// The highest numbers that a signal may have. Real ones are far below: a profile
-// limits the frames of a video, and a run trains for days, not for centuries.
-const (
-	maxSignalCount   = 1<<31 - 1
-	maxSignalAmount  = 1e15 // tokens, bytes, seconds, micro-USD
-	maxSignalText    = 2000 // bytes of all names of metrics
-	maxSignalMetrics = 64
-	ledgerKey        = 32 // hexadecimal digits of money.NewKey
-)
-
-// checkExtracted bounds the progress of an extraction.
-func checkExtracted(e ingest.Extracted) error {
-	if !counts(e.Chunks, e.Frames) || e.Chunks > e.Frames {
-		return fmt.Errorf("%d chunks of %d frames cannot be", e.Chunks, e.Frames)
-	}
-	return nil
-}
-
-// checkTraining bounds the progress of a training. What only people read is cut.
-func checkTraining(s *train.Signal) error {
-	s.ETASeconds = min(max(s.ETASeconds, 0), maxSignalCount)
-	for _, text := range []*string{&s.Phase, &s.Device, &s.Trouble} {
-		*text = safetext.Line(*text, safetext.MaxReason)
-	}
-	switch {
-	case !counts(s.Step, s.Total, s.Checkpoint, s.BestStep):
-		return errors.New("a step is out of range")
-	case !amounts(s.Epoch, float64(s.Tokens), s.TokensPerSecond, float64(s.MemoryBytes)):
-		return errors.New("an amount is out of range")
-	case !metrics(s.Metrics) || !metrics(s.BaseMetrics):
-		return errors.New("there are too many metrics")
-	}
-	if t := s.Tally; t != nil {
-		return checkTally(*t)
-	}
-	return nil
-}
-
-func checkTally(t train.Tally) error {
-	switch {
-	case !counts(t.Attempts, t.Reached, t.Redone, t.Failures, t.MicroBatch, t.Accumulation):
-		return errors.New("a count of the tally is out of range")
-	case !amounts(t.Seconds, float64(t.CostMicroUSD), float64(t.SliceUsed), float64(t.Slice)):
-		return errors.New("an amount of the tally is out of range")
-	}
-	for _, key := range []string{t.SliceKey, t.NextKey} {
-		if key != "" && !isDigest(key, ledgerKey) {
-			return errors.New("a key of the tally is not one of the ledger's")
-		}
-	}
-	return nil
-}
-
-func metrics(m map[string]float64) bool {
-	size := 0
-	for _, name := range workflow.DeterministicKeys(m) {
-		size += len(name)
-	}
-	return len(m) <= maxSignalMetrics && size <= maxSignalText
-}
-
 // check bounds how a video ended. What is believed here is handed on at
 // continue-as-new and written to the report.
 func (d *VideoDone) check() error {
 	r := d.Result
 	switch {
-	case !counts(r.Frames, r.Documents, r.Removed, r.Duplicates, r.DecodeErrors, r.Refused, r.DescribeCalls, r.RepeatedCalls),
-		!amounts(r.CostUSD):
+	case !bounds.Counts(r.Frames, r.Documents, r.Removed, r.Duplicates, r.DecodeErrors, r.Refused, r.DescribeCalls, r.RepeatedCalls),
+		!bounds.Amounts(r.CostUSD):
 		return errors.New("a count is out of range")
 	case d.Failure != nil:
 		f := video.Failure{
@@ -198,22 +135,4 @@ func (d *VideoDone) check() error {
 	}
 	_, err := video.ParseID(r.Video)
 	return err
-}
-
-func counts(all ...int) bool {
-	for _, n := range all {
-		if n < 0 || n > maxSignalCount {
-			return false
-		}
-	}
-	return true
-}
-
-func amounts(all ...float64) bool {
-	for _, n := range all {
-		if !(n >= 0 && n <= maxSignalAmount) {
-			return false
-		}
-	}
-	return true
 }

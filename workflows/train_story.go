@@ -8,6 +8,7 @@ import (
 
 	"github.com/cogniverse/cogflow/activities/train"
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/workflows/bounds"
 )
 
 // listen answers queries and takes signals and updates for as long as the run lasts.
@@ -30,7 +31,7 @@ func (r *trainRun) listen(ctx workflow.Context) error {
 	onName(ctx, SignalStop, func(ctx workflow.Context) { r.Finish = true; r.Stops++; r.show(ctx) })
 	r.signals.show = r.show
 	on(ctx, &r.signals, train.SignalTraining, func(ctx workflow.Context, s train.Signal) error {
-		if err := checkTraining(&s); err != nil {
+		if err := bounds.Training(&s); err != nil {
 			return err
 		}
 		r.Report, r.waiting = s.Report, ""

@@ -9,6 +9,7 @@ import (
 	"github.com/cogniverse/cogflow/activities/ingest"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workflows/bounds"
 )
 
 // listen answers queries and takes signals and updates for as long as the run lasts.
@@ -47,7 +48,7 @@ func (r *videoRun) listen(ctx workflow.Context) error {
 		return nil
 	})
 	on(ctx, &r.signals, ingest.SignalExtracted, func(ctx workflow.Context, e ingest.Extracted) error {
-		if err := checkExtracted(e); err != nil || r.extracted() {
+		if err := bounds.Extracted(e); err != nil || r.extracted() {
 			return err
 		}
 		r.available = max(r.available, e.Chunks)

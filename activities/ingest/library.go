@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -32,7 +33,8 @@ func (in ListSourceInput) Owner() tenant.ID { return in.Tenant }
 type Listing struct {
 	Prefix  string `json:"prefix"`
 	Videos  int    `json:"videos"`
-	Skipped int    `json:"skipped"` // files that are no videos by their names
+	Skipped int    `json:"skipped"`           // files that are no videos by their names
+	Bounded bool   `json:"bounded,omitempty"` // a URI of more than video.MaxURI bytes is cut, see video.CutURI; false = an earlier build listed it
 }
 
 // listingPrefix is where a listing lies. It is made of tenant and run, and never
@@ -65,7 +67,7 @@ var errEnough = errors.New("enough videos")
 // ListSource lists a library once and stores the pages, so that a run of days
 // neither holds a million names nor sees the library change under its cursor.
 func (a *Activities) ListSource(ctx context.Context, in ListSourceInput) (Listing, error) {
-	out := Listing{Prefix: video.ListingPrefix(in.Tenant, activity.GetInfo(ctx).WorkflowExecution.RunID)}
+	out := Listing{Prefix: video.ListingPrefix(in.Tenant, activity.GetInfo(ctx).WorkflowExecution.RunID), Bounded: true}
 	var page []string
 	flush := func() error {
 		key := video.ListingKey(out.Prefix, (out.Videos-1)/ListingPage)
@@ -77,7 +79,7 @@ func (a *Activities) ListSource(ctx context.Context, in ListSourceInput) (Listin
 		if in.MaxVideos > 0 && out.Videos == in.MaxVideos {
 			return errEnough
 		}
-		page = append(page, uri)
+		page = append(page, video.CutURI(uri))
 		if out.Videos++; len(page) == ListingPage {
 			return flush()
 		}
@@ -185,6 +187,11 @@ type EstimateResult struct {
 	Failures   []video.Failure `json:"failures"` // the first MaxFailures
 }
 
+// ErrLongURI is why a video is refused whose URI is longer than video.MaxURI.
+func ErrLongURI() error {
+	return fault.New(fault.Input, "ingest video", "uri", fmt.Sprintf("has more than %d bytes; give the video a shorter path or name", video.MaxURI))
+}
+
 // MaxFailures is how many failures a result spells out.
 const MaxFailures = 50
 
@@ -203,6 +210,9 @@ func (a *Activities) Estimate(ctx context.Context, in EstimateInput) (EstimateRe
 			return errEnough
 		}
 		out.Videos++
+		if len(uri) > video.MaxURI {
+			return out.fail(video.CutURI(uri), ErrLongURI())
+		}
 		source, err := a.Inspect(ctx, InspectInput{Tenant: in.Tenant, URI: uri, DryRun: true})
 		if err != nil {
 			return out.fail(uri, err)

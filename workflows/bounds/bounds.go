@@ -1,0 +1,50 @@
+// Package bounds says how long the parts of a start input may be, and how large the
+// numbers of a signal. A history, a listing and what a run hands on hold them again and
+// again, and the server takes 2 MiB in one payload.
+package bounds
+
+import (
+	"errors"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/strictjson"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// In bytes.
+const (
+	name    = 255          // of anything; most names have a stricter form of their own
+	uri     = video.MaxURI // a place: a path, a URL, an object
+	query   = 4096         // a sentence, not a document
+	rows    = 1 << 20      // rows or examples as they are written; they have an exact bound of their own
+	program = 512 << 10    // a program, or a metric, which may hold one
+	runs    = 1 << 20      // what a sweep lays over the input of each run
+	state   = 2 << 20      // what cogflow itself hands on, in a payload of the server
+	entries = 256          // of a list
+)
+
+// Check returns an input fault that names the first field of a start input that is too
+// long. A field that is listed nowhere is a name.
+func Check(input []byte) error {
+	err := strictjson.Bounds{
+		Text: name, List: entries,
+		Texts: map[string]int{
+			"uri": uri, "source": uri, "dataset.uri": uri, "eval_dataset.uri": uri,
+			"program.uri": uri, "metric.uri": uri, "trainset.uri": uri, "valset.uri": uri, "testset.uri": uri,
+			"query":                       query,
+			"sft_config.output_dir":       uri, // Cogniverse's, which mean nothing here
+			"dpo_config.output_dir":       uri,
+			"embedding_config.output_dir": uri,
+		},
+		Parts: map[string]int{
+			"dataset.rows": rows, "eval_dataset.rows": rows, "trainset": rows, "valset": rows, "testset": rows,
+			"program": program, "metric": program,
+			"train": runs, "grid": runs, "runs": runs,
+			"resume": state, "library": state,
+		},
+	}.Check(input)
+	if place, ok := errors.AsType[*strictjson.Error](err); ok {
+		return fault.New(fault.Input, "read input", place.Place, place.Reason)
+	}
+	return err
+}

@@ -52,7 +52,7 @@ up: build ## Start Temporal, its Web UI and one worker (which trains after `make
 
 .PHONY: test
 test: tools test-python ## Run all tests, those of Go with the race detector
-	$(GO) test $(TEST_FLAGS) ./...
+	$(GO) test $(TEST_FLAGS) ./workers ./prompt/mipro ./... # the longest first
 
 .PHONY: upgrade-test
 upgrade-test: tools trainer ## Start runs on the workers of earlier commits, go on with this one, and back again

@@ -27,6 +27,7 @@ const mostEvents = 4096
 
 // TestScaleManyFrames ingests one long video.
 func TestScaleManyFrames(t *testing.T) {
+	t.Parallel()
 	const frames = 10_000
 	path, err := clips.Tiny(t.Context(), "ffmpeg", t.TempDir(), frames)
 	require.NoError(t, err)
@@ -48,6 +49,7 @@ func TestScaleManyFrames(t *testing.T) {
 
 // TestScaleManyVideos ingests a library: 200 videos, or 2,000 with COGFLOW_SOAK=1.
 func TestScaleManyVideos(t *testing.T) {
+	t.Parallel()
 	videos := 200
 	if os.Getenv("COGFLOW_SOAK") != "" {
 		videos = 2000
@@ -59,7 +61,7 @@ func TestScaleManyVideos(t *testing.T) {
 	m := s.measure("library")
 	run, err := s.client.ExecuteWorkflow(t.Context(), startOptions("library"), "IngestLibrary", workflows.IngestLibraryInput{Source: dir})
 	require.NoError(t, err)
-	out := await[workflows.IngestLibraryResult](s, run, time.Duration(videos)*time.Second)
+	out := await[workflows.IngestLibraryResult](s, run, max(15*time.Minute, time.Duration(videos)*time.Second))
 	m.end()
 	require.Equal(t, videos, out.Indexed)
 	require.Equal(t, 2*videos, out.Documents)

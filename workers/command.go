@@ -76,7 +76,7 @@ func (f flags) start(ctx context.Context, args []string, getenv func(string) str
 		logger.Warn("untrusted media are decoded, and metric commands and training run, WITHOUT a sandbox (--no-sandbox)")
 	}
 	if f.dev {
-		return supervise(ctx, args, getenv, supervisedTime(c), stderr, logger)
+		return supervise(ctx, args, getenv, c, stderr, logger)
 	}
 	pools, err := choosePools(f.pools)
 	if err != nil {

@@ -17,11 +17,13 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/devserver"
+	"github.com/cogniverse/cogflow/internal/devstack"
 )
 
 // stateDir is where --dev keeps the server's state, beside the other defaults.
-const stateDir = ".cogflow"
+const stateDir = devstack.Dir
 
 // The pause before a dead worker is started again, which doubles while workers die within
 // aliveAfter of their start.
@@ -35,21 +37,29 @@ const (
 // process, which it starts again when that dies, but not when its configuration is
 // wrong. The worker is a process of its own so that killing it shows what a killed
 // worker costs: nothing.
-func supervise(ctx context.Context, args []string, getenv func(string) string, patience time.Duration, stderr io.Writer, logger *zap.Logger) (err error) {
+func supervise(ctx context.Context, args []string, getenv func(string) string, c config.Config, stderr io.Writer, logger *zap.Logger) (err error) {
 	env := os.Environ()
-	if getenv("TEMPORAL_ADDRESS") == "" && getenv("TEMPORAL_CONFIG_FILE") == "" && getenv("TEMPORAL_PROFILE") == "" {
+	address, ui := getenv("TEMPORAL_ADDRESS"), ""
+	if address == "" && getenv("TEMPORAL_CONFIG_FILE") == "" && getenv("TEMPORAL_PROFILE") == "" {
 		server, err := startServer(ctx, getenv)
 		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, server.Stop()) }()
-		env = append(env, "TEMPORAL_ADDRESS="+server.Address())
-		fmt.Fprintf(stderr, "Temporal  %s\nWeb UI    %s\nStop with Ctrl-C; `make up` carries on where this ends.\n", server.Address(), server.UI())
+		address, ui = server.Address(), server.UI()
+		env = append(env, "TEMPORAL_ADDRESS="+address)
+		fmt.Fprintf(stderr, "Temporal  %s\nWeb UI    %s\nStop with Ctrl-C; `make up` carries on where this ends.\n", address, ui)
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithCancel(ctx)
 		defer cancel()
 		go func() { <-server.Done(); cancel() }()
 	}
+	remove, err := noteStack(c, getenv, address, ui)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, remove()) }()
+	patience := supervisedTime(c)
 	return restarting(ctx, logger, restartAtFirst, func() error { return runWorker(ctx, args, env, patience, stderr) })
 }
 

@@ -87,18 +87,26 @@ func Keys() ([]Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	asked := map[string]bool{}
-	Check(func(name string) string { asked[name] = true; return "" })
+	variables := Variables()
 	var out []Key
 	walk("cogflow", s.Properties["cogflow"], func(path string, s *jsonschema.Schema) {
 		_, name, _ := strings.Cut(path, ".")
 		k := Key{Path: path, Type: typeText(s), Text: s.Description}
-		if v := "COGFLOW_" + strings.ToUpper(strings.ReplaceAll(name, ".", "_")); asked[v] {
+		if v := "COGFLOW_" + strings.ToUpper(strings.ReplaceAll(name, ".", "_")); slices.Contains(variables, v) {
 			k.Variable = v
 		}
 		out = append(out, k)
 	})
 	return out, nil
+}
+
+// Variables lists the environment variables that override keys, sorted. None holds a
+// secret: keys of services are named by the configuration, not part of it.
+func Variables() []string {
+	asked := map[string]bool{}
+	Check(func(name string) string { asked[name] = true; return "" })
+	delete(asked, EnvFile)
+	return slices.Sorted(maps.Keys(asked))
 }
 
 // walk visits the keys below a schema, parents first.

@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/panics"
 )
 
 // How long a class waits before the next attempt when the fault itself does not
@@ -52,9 +53,16 @@ type errorMapper struct {
 }
 
 func (m *errorMapper) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
-	out, err := m.Next.ExecuteActivity(ctx, in)
+	var out any
+	err := panics.Try(func() (err error) {
+		out, err = m.Next.ExecuteActivity(ctx, in)
+		return err
+	})
 	if err == nil {
 		return out, nil
+	}
+	if p, ok := errors.AsType[*panics.Error](err); ok {
+		activity.GetLogger(ctx).Error("The activity panicked", "panic", p.Error(), "stack", p.Stack)
 	}
 	return nil, temporalError(err, activity.GetInfo(ctx).Attempt)
 }

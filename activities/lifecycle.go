@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/interceptor"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/panics"
 )
 
 // Interceptors are those of a worker, the outermost first. grace is how long a
@@ -60,14 +61,23 @@ func (l *lifecycle) ExecuteActivity(ctx context.Context, in *interceptor.Execute
 	pulse := newPulse(ctx, l.every)
 	inner, cancel := context.WithCancelCause(context.WithValue(ctx, pulseKey{}, pulse))
 	defer cancel(nil)
-	go l.cancelOnStop(inner, cancel)
-	stop := pulse.start()
+	fail := func(err error) {
+		if err != nil {
+			cancel(err)
+		}
+	}
+	panics.Go(func() error { l.cancelOnStop(inner, cancel); return nil }, fail)
+	stop := pulse.start(fail)
 	defer stop()
 	out, err := l.Next.ExecuteActivity(inner, in)
 	if err == nil {
 		return out, nil
 	}
-	if errors.Is(context.Cause(inner), ErrStopping) || ctx.Err() == nil && Stopping(ctx) && errors.Is(err, context.Canceled) {
+	cause := context.Cause(inner)
+	if _, panicked := errors.AsType[*panics.Error](cause); panicked {
+		return nil, cause
+	}
+	if errors.Is(cause, ErrStopping) || ctx.Err() == nil && Stopping(ctx) && errors.Is(err, context.Canceled) {
 		err = ErrStopping
 	}
 	if ctx.Err() == nil {
@@ -136,25 +146,29 @@ func newPulse(ctx context.Context, every time.Duration) *pulse {
 	return p
 }
 
-// start sends heartbeats until the returned function is called.
-func (p *pulse) start() (stop func()) {
-	var done sync.WaitGroup
-	done.Go(func() {
+// start sends heartbeats until the returned function is called. end gets the panic of what
+// the activity has them carry, or nil.
+func (p *pulse) start(end func(error)) (stop func()) {
+	done := make(chan struct{})
+	panics.Go(func() error {
 		tick := time.NewTicker(p.every)
 		defer tick.Stop()
 		for {
 			select {
 			case <-p.ctx.Done():
-				return
+				return nil
 			case <-tick.C:
 				if p.lost() {
-					return
+					return nil
 				}
 				p.beat()
 			}
 		}
+	}, func(err error) {
+		end(err)
+		close(done)
 	})
-	return func() { p.cancel(); done.Wait() }
+	return func() { p.cancel(); <-done }
 }
 
 // lost reports whether the server has given up this attempt.

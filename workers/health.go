@@ -9,7 +9,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -21,6 +20,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/sandbox"
 	"github.com/cogniverse/cogflow/internal/trainer"
 	"github.com/cogniverse/cogflow/internal/vespa"
+	"github.com/cogniverse/cogflow/panics"
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/tenant"
 )
@@ -86,14 +86,17 @@ func (h *health) endpoints(ctx context.Context) []activities.HealthCheck {
 	ctx, cancel := context.WithTimeout(ctx, endpointPatience)
 	defer cancel()
 	out := make([]activities.HealthCheck, len(h.models.checks))
-	var wg sync.WaitGroup
+	var group panics.Group
 	for i, c := range h.models.checks {
-		wg.Go(func() {
+		group.Go(func() error {
 			// The address stays out: results of workflows are kept in histories.
-			out[i] = verdict("endpoint "+c.endpoint.Name, strings.Join(c.endpoint.Models, ", "), c.ask(ctx))
+			out[i] = verdict("endpoint "+c.endpoint.Name, strings.Join(c.endpoint.Models, ", "), panics.Try(func() error { return c.ask(ctx) }))
+			return nil
 		})
 	}
-	wg.Wait()
+	if err := group.Wait(); err != nil {
+		out = append(out, verdict("endpoints", "", err))
+	}
 	return out
 }
 

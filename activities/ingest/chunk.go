@@ -3,13 +3,13 @@ package ingest
 import (
 	"context"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"go.temporal.io/sdk/activity"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/panics"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -69,21 +69,19 @@ func (a *Activities) spent(ctx context.Context, in ChunkInput, out *ChunkResult)
 // error nothing new is started, but what is running may finish: its answer is
 // paid for. The model's slots bound how much really runs.
 func each[T any](items []T, do func(T) error) error {
-	var wg sync.WaitGroup
+	var group panics.Group
 	var failed atomic.Bool
-	var once sync.Once
-	var first error
 	for _, item := range items {
-		wg.Go(func() {
+		group.Go(func() error {
 			if failed.Load() {
-				return
+				return nil
 			}
-			if err := do(item); err != nil {
+			err := panics.Try(func() error { return do(item) })
+			if err != nil {
 				failed.Store(true)
-				once.Do(func() { first = err })
 			}
+			return err
 		})
 	}
-	wg.Wait()
-	return first
+	return group.Wait()
 }

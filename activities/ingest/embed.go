@@ -10,11 +10,10 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/panics"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -308,7 +307,7 @@ func (a *Activities) captions(ctx context.Context, t tenant.ID, p video.Profile,
 	if err != nil {
 		return nil, err
 	}
-	group, ctx := errgroup.WithContext(ctx)
+	group, ctx := panics.WithContext(ctx)
 	group.SetLimit(reads)
 	for i, f := range chunk.Frames {
 		if _, none := refused[strconv.FormatInt(f.PTSMS, 10)]; none {

@@ -13,11 +13,11 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/activity"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/object"
+	"github.com/cogniverse/cogflow/panics"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -158,7 +158,7 @@ type chunker struct {
 	after    int64 // frames up to this time are stored, by another extractor
 	stillsTo int64 // stills up to this time are stored or on their way
 	pending  []video.Frame
-	puts     *errgroup.Group
+	puts     *panics.Group
 	putCtx   context.Context //nolint:containedctx // of puts
 	signaled time.Time
 }
@@ -171,7 +171,7 @@ func (a *Activities) newChunker(ctx context.Context, p video.Profile, prefix str
 
 func (c *chunker) fresh() {
 	c.pending = make([]video.Frame, 0, c.size)
-	c.puts, c.putCtx = errgroup.WithContext(c.ctx)
+	c.puts, c.putCtx = panics.WithContext(c.ctx)
 	c.puts.SetLimit(uploads)
 }
 

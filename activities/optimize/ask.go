@@ -14,6 +14,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/object"
+	"github.com/cogniverse/cogflow/panics"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/mipro"
 	"github.com/cogniverse/cogflow/tenant"
@@ -102,10 +103,11 @@ func (c *stageRunner) play(ctx context.Context, s stage, enough func() bool) err
 				if !open[call.ID] {
 					open[call.ID] = true
 					ticket := c.ticket(call)
-					go func() {
-						answer, err := c.answer(ctx, call, ticket)
-						back <- answered{call.ID, answer, err}
-					}()
+					var answer mipro.Answer
+					panics.Go(func() (err error) {
+						answer, err = c.answer(ctx, call, ticket)
+						return err
+					}, func(err error) { back <- answered{call.ID, answer, err} })
 				}
 			}
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/panics"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -97,7 +98,7 @@ func (r *attempt) startMeter(ctx context.Context) (paid func() (trouble error, b
 	}
 	m.began = time.Now()
 	r.update(func(*Pulse) { r.running = m })
-	go m.run(context.WithoutCancel(ctx))
+	panics.Go(func() error { m.run(context.WithoutCancel(ctx)); return nil }, m.end)
 	return func() (error, bool) { close(m.done); <-m.ended; return m.err, m.booked }, nil
 }
 
@@ -165,10 +166,9 @@ func (m *meter) settle(ctx context.Context, now time.Time) error {
 // paid, the trainer is stopped at a checkpoint. The time that this takes is beyond
 // the limit, but it is used, so it is booked.
 func (m *meter) run(ctx context.Context) {
-	defer close(m.ended)
 	reserving, cancel := context.WithCancel(ctx) // a reservation may wait for room
 	defer cancel()
-	go func() { <-m.done; cancel() }()
+	panics.Go(func() error { <-m.done; return nil }, func(error) { cancel() })
 	limit := m.r.in.LimitMicroUSD
 	tick := time.NewTicker(sliceTime)
 	defer tick.Stop()
@@ -199,6 +199,15 @@ func (m *meter) run(ctx context.Context) {
 			m.err = err
 		}
 	}
+}
+
+// end stops a trainer whose time is not paid any more, after a panic; err is nil otherwise.
+func (m *meter) end(err error) {
+	if err != nil {
+		m.err, m.booked = errors.Join(m.err, err), false
+		m.r.stop(err)
+	}
+	close(m.ended)
 }
 
 // finish books what is left and takes the process off the pulse.

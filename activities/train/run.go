@@ -14,6 +14,7 @@ import (
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/panics"
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
@@ -265,9 +266,16 @@ func (r *attempt) train(ctx context.Context) (Run, error) {
 		return Run{}, err
 	}
 	done := make(chan struct{})
-	var aside sync.WaitGroup
-	aside.Go(func() { r.watch(ctx, done) })
-	aside.Go(func() { r.tell(ctx, done) })
+	var aside panics.Group
+	for _, look := range []func(context.Context, <-chan struct{}){r.watch, r.tell} {
+		aside.Go(func() error {
+			err := panics.Try(func() error { look(ctx, done); return nil })
+			if err != nil {
+				r.stop(err)
+			}
+			return err
+		})
+	}
 	r.saver = newSaver(r)
 	job, err = r.processes(ctx, job)
 	flushed := r.saver.flush()
@@ -277,7 +285,9 @@ func (r *attempt) train(ctx context.Context) (Run, error) {
 		err = errors.Join(err, flushed)
 	}
 	close(done)
-	aside.Wait()
+	if err := aside.Wait(); err != nil {
+		return Run{}, err
+	}
 	return r.settle(err)
 }
 

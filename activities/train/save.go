@@ -12,6 +12,7 @@ import (
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/object"
+	"github.com/cogniverse/cogflow/panics"
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/training"
 )
@@ -54,11 +55,11 @@ func (s *saver) save(c localCheckpoint) {
 	s.next = &c
 	if !s.busy {
 		s.busy = true
-		go s.work()
+		panics.Go(s.work, s.ended)
 	}
 }
 
-func (s *saver) work() {
+func (s *saver) work() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for s.next != nil {
@@ -66,7 +67,9 @@ func (s *saver) work() {
 		s.next = nil
 		s.mu.Unlock()
 		// Stored whatever becomes of the activity: it is what the next one goes on from.
-		err := s.r.storeCheckpoint(activities.WithTenant(context.Background(), s.r.in.Tenant), c)
+		err := panics.Try(func() error {
+			return s.r.storeCheckpoint(activities.WithTenant(context.Background(), s.r.in.Tenant), c)
+		})
 		s.mu.Lock()
 		s.err = err
 		s.r.update(func(p *Pulse) {
@@ -85,6 +88,18 @@ func (s *saver) work() {
 	}
 	s.busy = false
 	s.idle.Broadcast()
+	return nil
+}
+
+// ended has flush go on after a panic of work; err is nil otherwise.
+func (s *saver) ended(err error) {
+	if err == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err, s.busy = err, false
+	s.idle.Broadcast()
 }
 
 // flush waits until the newest checkpoint is stored; one that failed before is
@@ -99,7 +114,7 @@ func (s *saver) flush() error {
 		return nil
 	}
 	s.busy = true
-	go s.work()
+	panics.Go(s.work, s.ended)
 	for s.busy {
 		s.idle.Wait()
 	}

@@ -9,6 +9,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/cogniverse/cogflow/object"
+	"github.com/cogniverse/cogflow/panics"
 )
 
 const looks = 16 // HEAD requests in flight
@@ -21,10 +22,10 @@ func (s *S3) List(ctx context.Context, prefix string, yield func(object.Info) er
 	ctx, stop := context.WithCancel(ctx)
 	queue := make(chan (<-chan found), looks-2) // one more is made, one more is waited for
 	ended := make(chan error, 1)
-	go func() {
+	panics.Go(func() error {
 		defer close(queue)
-		ended <- s.pages(ctx, prefix, queue)
-	}()
+		return s.pages(ctx, prefix, queue)
+	}, func(err error) { ended <- err })
 	err := s.collect(queue, yield)
 	stop()
 	for next := range queue {
@@ -58,10 +59,11 @@ func (s *S3) pages(ctx context.Context, prefix string, queue chan<- (<-chan foun
 				continue // a marker of a directory, or of a store with a longer prefix that tests itself
 			}
 			look := make(chan found, 1)
-			go func() {
-				now, err := s.head(ctx, "list objects", key)
-				look <- found{key, now.info, err}
-			}()
+			var now stored
+			panics.Go(func() (err error) {
+				now, err = s.head(ctx, "list objects", key)
+				return err
+			}, func(err error) { look <- found{key, now.info, err} })
 			select {
 			case queue <- look:
 			case <-ctx.Done():

@@ -3,11 +3,11 @@ package broker
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/panics"
 )
 
 // book settles an entry. While the ledger fails it tries again: the entry has a
@@ -43,7 +43,7 @@ type unsettled struct {
 	ledger  Ledger
 	ctx     context.Context //nolint:containedctx // lives as long as the process
 	end     context.CancelFunc
-	pending sync.WaitGroup
+	pending panics.Group
 }
 
 func newUnsettled(l Ledger) *unsettled {
@@ -52,12 +52,13 @@ func newUnsettled(l Ledger) *unsettled {
 }
 
 func (u *unsettled) add(key string, b money.Booking) {
-	u.pending.Go(func() {
+	u.pending.Go(func() error {
 		for wait := firstWait; sleep(u.ctx, wait) == nil; wait = min(2*wait, storeWait) {
 			if _, err := u.ledger.Settle(u.ctx, key, b.Outcome, b.MicroUSD); err == nil || hopeless(err) {
-				return
+				return nil
 			}
 		}
+		return nil
 	})
 }
 
@@ -69,7 +70,7 @@ const settleFor = 5 * time.Second
 func (b *Brokers) Close() error {
 	timer := time.AfterFunc(settleFor, b.unsettled.end)
 	defer timer.Stop()
-	b.unsettled.pending.Wait()
+	err := b.unsettled.pending.Wait()
 	b.unsettled.end()
-	return nil
+	return err
 }

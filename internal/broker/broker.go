@@ -21,6 +21,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/circuit"
 	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/panics"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -195,17 +196,19 @@ func (b *broker) enter(ctx context.Context, c *caller) (f *flight, mine bool) {
 	}
 	f = newFlight(ctx, b, c)
 	b.flights[name] = f
-	go func() {
-		f.err = guarded(b.options.Log, func() (err error) {
+	panics.Go(func() error {
+		return guarded(b.options.Log, func() (err error) {
 			f.paid, err = f.run()
 			return err
 		})
+	}, func(err error) {
+		f.err = err
 		b.mu.Lock()
 		if b.flights[name] == f {
 			delete(b.flights, name)
 		}
 		b.mu.Unlock()
 		f.land()
-	}()
+	})
 	return f, true
 }

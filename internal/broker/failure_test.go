@@ -16,6 +16,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/broker"
 	"github.com/cogniverse/cogflow/internal/circuit"
 	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/panics"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -86,6 +87,11 @@ func TestPanic(t *testing.T) {
 			return money.Pay(ctx, "canary", func(context.Context) error { panic("again") })
 		}))
 		require.ErrorIs(t, err, money.ErrGivenUp)
+
+		_, err = w.Do(t.Context(), w.call("of a goroutine of the adapter", func(context.Context) error {
+			return panics.Try(func() error { panic("beside") })
+		}))
+		require.ErrorIs(t, err, money.ErrGivenUp, "it is taken to be billed too")
 
 		c := w.call("before the request", nil)
 		c.Prepare = func(context.Context) (video.Ask, error) { panic("no picture") }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/panics"
 )
 
 // dynamic is what cogflow relies on, in the spelling of server 1.29, beyond what
@@ -68,8 +69,8 @@ func (s *Server) launch(o Options, file string, lock *os.File) error {
 	s.command.Stdout, s.command.Stderr = output, output
 	s.command.ExtraFiles = []*os.File{lock} // the lock lasts as long as the server
 	s.command.SysProcAttr = attributes()
-	started := make(chan error)
-	go func() {
+	started := make(chan error, 2)
+	panics.Go(func() error {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := startPrivately(s.command)
@@ -77,7 +78,8 @@ func (s *Server) launch(o Options, file string, lock *os.File) error {
 		if err == nil {
 			s.watch()
 		}
-	}()
+		return nil
+	}, func(err error) { started <- err }) // read only if nothing came before
 	return fault.Wrap(fault.Input, "start Temporal server", o.Binary, <-started)
 }
 

@@ -12,13 +12,12 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/answer"
 	"github.com/cogniverse/cogflow/internal/limit"
 	"github.com/cogniverse/cogflow/internal/picture"
 	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/panics"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -114,7 +113,7 @@ func (p *Pooling) TextsPerCall(video.Stage) int { return 1 }
 // EmbedTexts embeds queries, a call each.
 func (p *Pooling) EmbedTexts(ctx context.Context, r video.TextRequest) ([]video.Embedding, error) {
 	out := make([]video.Embedding, len(r.Texts))
-	group, ctx := errgroup.WithContext(ctx)
+	group, ctx := panics.WithContext(ctx)
 	group.SetLimit(p.limit.Limit())
 	for i, text := range r.Texts {
 		group.Go(func() (err error) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/panics"
 )
 
 // Request says what to fetch. All but the URL may be left out.
@@ -134,23 +135,26 @@ func (c *Client) copy(ctx context.Context, stop context.CancelCauseFunc, u *url.
 	got.Store(offset)
 	ended := make(chan struct{})
 	defer close(ended)
-	go func() {
+	panics.Go(func() error {
 		tick := time.NewTicker(c.options.Stall)
 		defer tick.Stop()
 		for last := offset; ; {
 			select {
 			case <-ended:
-				return
+				return nil
 			case <-tick.C:
 				now := got.Load()
 				if now-last < c.options.MinBytes {
-					stop(fault.New(fault.Transport, op, Printable(u), "the server sends too slowly"))
-					return
+					return fault.New(fault.Transport, op, Printable(u), "the server sends too slowly")
 				}
 				last = now
 			}
 		}
-	}()
+	}, func(err error) {
+		if err != nil {
+			stop(err)
+		}
+	})
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := body.Read(buf)

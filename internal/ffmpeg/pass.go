@@ -10,6 +10,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/sandbox"
+	"github.com/cogniverse/cogflow/panics"
 )
 
 // pass is one run of ffmpeg: it puts together what the tracks say about each
@@ -133,17 +134,17 @@ func (x *extractor) decode(ctx context.Context, p *pass, sound *soundWriter) err
 		return err
 	}
 	heard := make(chan error, 1)
-	go func() {
+	panics.Go(func() error {
 		if soundOut == nil {
-			heard <- nil
-			return
+			return nil
 		}
-		err := sound.write(soundOut)
+		return sound.write(soundOut)
+	}, func(err error) {
 		if err != nil {
 			process.Kill()
 		}
 		heard <- err
-	}()
+	})
 
 	err = p.read(process.Stdout)
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/dbfile"
 	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/panics"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -112,7 +113,7 @@ type Ledger struct {
 	entries    chan entry    // unbuffered: what is sent was taken by the writer
 	closing    chan struct{} // closed by Close
 	closed     sync.Once
-	writer     sync.WaitGroup
+	writer     panics.Group
 
 	mu      sync.Mutex
 	settled chan struct{} // closed at the next settlement of this process

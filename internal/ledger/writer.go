@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/panics"
 )
 
 // maxBatch bounds how many entries share a transaction.
@@ -39,7 +40,7 @@ func (l *Ledger) enter(ctx context.Context, write func(ctx context.Context, s st
 // run writes entries until the ledger is closed. All that wait while one
 // transaction is written share the next, so the rate does not depend on how
 // long a transaction takes.
-func (l *Ledger) run() {
+func (l *Ledger) run() error {
 	tick := time.NewTicker(beatEvery)
 	defer tick.Stop()
 	for {
@@ -52,9 +53,9 @@ func (l *Ledger) run() {
 				l.commit([]entry{{write: l.alive, done: make(chan error, 1)}})
 			}
 			// So is a sweep: whoever sums up a job sweeps first.
-			_ = l.sweep(context.Background())
+			_ = panics.Try(func() error { return l.sweep(context.Background()) })
 		case <-l.closing:
-			return
+			return nil
 		}
 	}
 }
@@ -90,11 +91,12 @@ func (l *Ledger) gather(first entry) []entry {
 }
 
 // commit writes a batch in one transaction. A refusal concerns one entry; a
-// failure of the file concerns all, and nothing of the batch is written.
+// failure of the file concerns all, and nothing of the batch is written. A panic is
+// such a failure: whoever waits for the writer would wait for ever without it.
 func (l *Ledger) commit(batch []entry) {
 	ctx := context.Background() // the entries of many callers
 	refusals := make([]error, len(batch))
-	failure := l.db.Update(ctx, "write to ledger", func(tx *sql.Tx) error {
+	write := func(tx *sql.Tx) error {
 		s := l.statements.in(ctx, tx)
 		for i, e := range batch {
 			var err error
@@ -103,6 +105,9 @@ func (l *Ledger) commit(batch []entry) {
 			}
 		}
 		return nil
+	}
+	failure := panics.Try(func() error {
+		return l.db.Update(ctx, "write to ledger", func(tx *sql.Tx) error { return panics.Try(func() error { return write(tx) }) })
 	})
 	for i, e := range batch {
 		if failure != nil {

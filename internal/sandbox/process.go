@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/panics"
 )
 
 // ErrWall is the cause when a child exceeded its wall-clock limit.
@@ -193,8 +194,8 @@ func (p *Process) start(ctx context.Context, c Command) (*Process, error) {
 	if c.Limits.Wall > 0 {
 		p.ctx, p.release = context.WithTimeoutCause(ctx, c.Limits.Wall, ErrWall)
 	}
-	started := make(chan error)
-	go p.run(started, c.Limits, files[0])
+	started := make(chan error, 1)
+	panics.Go(func() error { p.run(started, c.Limits, files[0]); return nil }, func(err error) { p.broken(started, err) })
 	err = <-started
 	shut(files[1:]...)
 	if err != nil {
@@ -253,10 +254,13 @@ func (p *Process) run(started chan<- error, limits Limits, stderr *os.File) {
 	setLimits(p.cmd.Process.Pid, limits)
 	stop := context.AfterFunc(p.ctx, p.Kill)
 	silent := make(chan struct{})
-	go func() {
-		defer close(silent)
-		p.stderr.read(stderr)
-	}()
+	var broken error
+	panics.Go(func() error { p.stderr.read(stderr); return nil }, func(err error) {
+		if broken = err; err != nil {
+			p.Kill() // nobody reads any more what it says
+		}
+		close(silent)
+	})
 	started <- nil
 
 	p.reap()
@@ -273,6 +277,26 @@ func (p *Process) run(started chan<- error, limits Limits, stderr *os.File) {
 	if exhausted && p.status != nil {
 		p.status = ErrMemory
 	}
+	if broken != nil {
+		p.status = broken
+	}
+	close(p.complete)
+}
+
+// broken completes a child whose owner has panicked; err is nil otherwise.
+func (p *Process) broken(started chan<- error, err error) {
+	if err == nil {
+		return
+	}
+	select {
+	case started <- err: // it was not started, or only now
+	default:
+	}
+	if p.cmd.Process != nil {
+		p.Kill()
+	}
+	p.group.remove()
+	p.status = err
 	close(p.complete)
 }
 
@@ -297,8 +321,8 @@ func (p *Process) Wait() error {
 	if p.ctx.Err() != nil {
 		return context.Cause(p.ctx)
 	}
-	if errors.Is(p.status, ErrMemory) {
-		return ErrMemory
+	if _, broken := errors.AsType[*panics.Error](p.status); broken || errors.Is(p.status, ErrMemory) {
+		return p.status
 	}
 	return &ExitError{Status: p.status.Error(), Stderr: p.stderr.String()}
 }

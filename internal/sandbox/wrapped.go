@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+
+	"github.com/cogniverse/cogflow/panics"
 )
 
 // Wrapped is a child that its caller starts, signals and waits for: one that is to end in
@@ -54,7 +56,7 @@ func (w *Wrapped) Started() {
 	if w.info == nil {
 		return
 	}
-	go func() {
+	panics.Go(func() error {
 		defer shut(w.info)
 		var said struct {
 			Child int64 `json:"child-pid"`
@@ -62,7 +64,8 @@ func (w *Wrapped) Started() {
 		if json.NewDecoder(w.info).Decode(&said) == nil { // else it did not come to that
 			w.first.Store(said.Child)
 		}
-	}()
+		return nil
+	}, func(error) {}) // without it, a signal ends the whole sandbox
 }
 
 // PID is the child's own process, to which signals go: bubblewrap hands none on. 0 means

@@ -5,9 +5,8 @@ import (
 	"runtime"
 	"sync/atomic"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/panics"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -46,7 +45,7 @@ func rankVectors(ctx context.Context, v *view, q video.Query) ([]scored, error) 
 			}
 		}
 	}
-	var group errgroup.Group
+	var group panics.Group
 	for range min(runtime.GOMAXPROCS(0), len(found)/blockSize+1) {
 		group.Go(scan)
 	}

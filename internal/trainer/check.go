@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/panics"
 )
 
 // question asks Python what is installed without loading it, which would take
@@ -41,7 +42,7 @@ func (r *Runner) Check(ctx context.Context) (map[string]string, error) {
 	if err != nil {
 		return nil, r.startFault(err)
 	}
-	go p.watch(limited, r.options.Grace, nil, nil)
+	panics.Go(func() error { p.watch(limited, r.options.Grace, nil, nil); return nil }, p.unwatched)
 	out, _ := io.ReadAll(io.LimitReader(p, 64<<10)) // if cut, no JSON
 	shut(p.events)
 	<-p.gone

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cogniverse/cogflow/internal/sandbox"
+	"github.com/cogniverse/cogflow/panics"
 )
 
 const (
@@ -40,6 +41,7 @@ type process struct {
 	reaped bool // the process id may belong to somebody else
 	asked  bool // we sent SIGTERM
 	killed bool // we sent SIGKILL while it ran
+	broken error
 }
 
 // start starts the interpreter as the leader of a process group, with events on descriptor
@@ -61,8 +63,8 @@ func (r *Runner) start(dir, devices string, read []string, args ...string) (*pro
 	}
 	p := &process{cmd: cmd, box: box, events: events, late: pipeBytes, ended: make(chan struct{}), gone: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = saidChild, saidChild, attributes()
-	started := make(chan error)
-	go p.run(started, said)
+	started := make(chan error, 1)
+	panics.Go(func() error { p.run(started, said); return nil }, func(err error) { p.abandoned(started, err) })
 	err = <-started
 	if box != nil {
 		box.Started()
@@ -93,10 +95,10 @@ func (p *process) run(started chan<- error, said *os.File) {
 	}
 	prefer(p.cmd.Process.Pid)
 	silent := make(chan struct{})
-	go func() {
-		defer close(silent)
-		p.stderr.read(said)
-	}()
+	panics.Go(func() error { p.stderr.read(said); return nil }, func(err error) {
+		p.unwatched(err)
+		close(silent)
+	})
 	started <- nil
 
 	p.reap()
@@ -106,6 +108,42 @@ func (p *process) run(started chan<- error, said *os.File) {
 	<-silent
 	shut(said)
 	close(p.gone)
+}
+
+// unwatched ends a process after the panic of what looks after it; err is nil otherwise.
+func (p *process) unwatched(err error) {
+	if err == nil {
+		return
+	}
+	p.mu.Lock()
+	if p.broken == nil {
+		p.broken = err
+	}
+	p.mu.Unlock()
+	p.kill()
+}
+
+// abandoned completes a process whose owner has panicked; err is nil otherwise.
+func (p *process) abandoned(started chan<- error, err error) {
+	if err == nil {
+		return
+	}
+	select {
+	case started <- err:
+	default:
+	}
+	if p.cmd.Process != nil {
+		p.unwatched(err)
+	}
+	close(p.ended)
+	close(p.gone)
+}
+
+// failure is the panic of what looks after the process; nil = none.
+func (p *process) failure() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.broken
 }
 
 // Read reads events. After the death of the process it ends when nothing more

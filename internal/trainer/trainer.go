@@ -15,6 +15,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/sandbox"
+	"github.com/cogniverse/cogflow/panics"
 	"github.com/cogniverse/cogflow/training"
 )
 
@@ -80,13 +81,16 @@ func (r *Runner) Run(ctx context.Context, job training.Job, devices string, stop
 	}
 	quit := make(chan struct{})
 	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		p.watch(ctx, r.options.Grace, stop, quit)
-	}()
+	panics.Go(func() error { p.watch(ctx, r.options.Grace, stop, quit); return nil }, func(err error) {
+		p.unwatched(err)
+		close(watched)
+	})
 	said := p.listen(job.Job, on, quit, r.options.Grace)
 	<-p.gone
 	<-watched
+	if err := p.failure(); err != nil {
+		return err
+	}
 
 	killed := p.signal() == sigKill && !p.killed
 	if killed && counted {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/circuit"
+	"github.com/cogniverse/cogflow/panics"
 )
 
 // operation is one write of /document/v1.
@@ -54,18 +55,21 @@ func newFeeder(c *client) *feeder {
 // Operations on one document happen in the order given, over all calls.
 func (f *feeder) feed(ctx context.Context, ops []operation) []error {
 	errs := make([]error, len(ops))
-	var running sync.WaitGroup
+	var running panics.Group
 	for i, op := range ops {
 		before, mine := f.enqueue(op.id)
-		running.Go(func() {
+		running.Go(func() error {
 			defer f.leave(op.id, mine)
 			if before != nil {
 				<-before // it ends when its context does
 			}
-			errs[i] = f.perform(ctx, op)
+			errs[i] = panics.Try(func() error { return f.perform(ctx, op) })
+			return nil
 		})
 	}
-	running.Wait()
+	if err := running.Wait(); err != nil {
+		errs[0] = errors.Join(errs[0], err)
+	}
 	return errs
 }
 

@@ -10,9 +10,8 @@ import (
 	"strconv"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/panics"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -134,7 +133,7 @@ func (x *Index) puts(docs []video.Document, late map[string]bool) ([]operation, 
 // late finds the documents that are new to a published generation.
 func (x *Index) late(ctx context.Context, docs []video.Document) (map[string]bool, error) {
 	published := map[string]bool{}
-	var group errgroup.Group
+	var group panics.Group
 	group.SetLimit(32)
 	marks := make([]bool, len(docs))
 	for i, d := range docs {

@@ -15,6 +15,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/answer"
 	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/panics"
 )
 
 // gather is how long a frame waits for others to share a call with.
@@ -76,21 +77,24 @@ func (d *Cogniverse) send() {
 	if len(batch) == 0 {
 		return
 	}
-	go func() {
+	var texts map[string]string
+	panics.Go(func() (err error) {
 		// The frames of others are in it: the call ends when nobody waits.
 		ctx, cancel := context.WithCancel(money.WithEntry(context.WithoutCancel(batch[0].ctx), entries(batch)))
 		defer cancel()
-		go func() {
+		panics.Go(func() error {
 			for _, w := range batch {
 				select {
 				case <-w.ctx.Done():
 				case <-ctx.Done():
-					return
+					return nil
 				}
 			}
-			cancel()
-		}()
-		texts, err := answer.Measure(d.limit, func() (map[string]string, error) { return d.many(ctx, batch) })
+			return nil
+		}, func(error) { cancel() })
+		texts, err = answer.Measure(d.limit, func() (map[string]string, error) { return d.many(ctx, batch) })
+		return err
+	}, func(err error) {
 		for i, w := range batch {
 			w.text, w.err = texts[frameKey(i)], err
 			if err == nil && w.text == "" {
@@ -98,7 +102,7 @@ func (d *Cogniverse) send() {
 			}
 			close(w.done)
 		}
-	}()
+	})
 }
 
 // entries joins the keys of the ledger entries of a batch.

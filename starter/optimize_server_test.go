@@ -14,6 +14,7 @@ import (
 	"github.com/cogniverse/cogflow/activities/registry"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/mipro"
+	"github.com/cogniverse/cogflow/prompt/mipro/search"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/workflows"
 )
@@ -30,7 +31,7 @@ func someOptimizing() workflows.OptimizeProgress {
 	return workflows.OptimizeProgress{
 		Name: "agentic-router", Tenant: "default", Mode: "improved", Stage: "search", Planned: 21, Default: 51, Answers: 834, Calls: 800, CostUSD: 0.31,
 		Trials: []optimize.TrialLine{
-			{Kind: mipro.DefaultTrial, Choice: "0d0 0i0", Rows: 100, Score: 51}, {Number: 1, Kind: mipro.RaceTrial, Choice: "0d1 0i2", Rows: 100, Score: 64},
+			{Kind: search.DefaultTrial, Choice: "0d0 0i0", Rows: 100, Score: 51}, {Number: 1, Kind: search.RaceTrial, Choice: "0d1 0i2", Rows: 100, Score: 64},
 		},
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/metric"
 	"github.com/cogniverse/cogflow/prompt/mipro"
+	"github.com/cogniverse/cogflow/prompt/mipro/confirm"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/workflows"
 )
@@ -33,8 +34,8 @@ func TestOptimizeExample(t *testing.T) {
 	require.NoError(t, json.Unmarshal(in.Trainset, &all))
 	m, err := metric.Read(in.Metric, program, all[0].Keys())
 	require.NoError(t, err)
-	search, confirm := mipro.SetAside(all, 0, in.Seed)
-	assert.GreaterOrEqual(t, len(confirm), 10, "enough for a verdict")
+	search, aside := confirm.SetAside(all, 0, in.Seed)
+	assert.GreaterOrEqual(t, len(aside), 10, "enough for a verdict")
 	plan, err := mipro.NewPlan(&mipro.Job{Settings: in.Settings, Program: program, Train: search, Metric: m})
 	require.NoError(t, err)
 	assert.Positive(t, plan.Trials)

@@ -7,7 +7,7 @@ import (
 	"go.temporal.io/sdk/converter"
 
 	"github.com/cogniverse/cogflow/activities/optimize"
-	"github.com/cogniverse/cogflow/prompt/mipro"
+	"github.com/cogniverse/cogflow/prompt/mipro/search"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
@@ -55,7 +55,7 @@ func (o *optimizeSample) title() string {
 
 // best is the score of the best candidate so far.
 func (o *optimizeSample) best() (best float64) {
-	var s mipro.Standing
+	var s search.Standing
 	for _, t := range o.Trials {
 		best = s.Add(t.Kind, t.Choice, t.Rows, t.Score)
 	}

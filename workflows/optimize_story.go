@@ -6,7 +6,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/cogniverse/cogflow/fault"
-	"github.com/cogniverse/cogflow/prompt/mipro"
+	"github.com/cogniverse/cogflow/prompt/mipro/search"
 )
 
 // listen answers queries and takes signals and updates for as long as the run lasts.
@@ -52,9 +52,9 @@ func (r *optimizeRun) progress() OptimizeProgress {
 		Trials: r.Trials, Planned: r.Plan.Trials, Answers: r.Asked.Answers, Calls: r.Asked.Calls,
 		CostUSD: usd(r.Asked.CostMicroUSD), Started: r.Started,
 	}
-	var standing mipro.Standing
+	var standing search.Standing
 	for _, t := range r.Trials {
-		if t.Kind == mipro.DefaultTrial {
+		if t.Kind == search.DefaultTrial {
 			p.Default = t.Score
 		}
 		p.Best = standing.Add(t.Kind, t.Choice, t.Rows, t.Score)

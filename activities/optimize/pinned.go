@@ -6,6 +6,7 @@ import (
 
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/mipro"
+	"github.com/cogniverse/cogflow/prompt/mipro/search"
 )
 
 // searchVersion changes whenever a search would ask other questions or decide
@@ -67,10 +68,10 @@ func unless[T comparable](value, meant T) T {
 // resumed goes on with a search. A build that would have made another trial than
 // the one that is stored goes on from the last that both would have made: the
 // answers are stored, and a run does not fail for an upgrade.
-func resumed(plan *mipro.Plan, sets [][][]*prompt.Object, instructions [][]string, made []mipro.Trial) (*mipro.Search, error) {
-	s, err := mipro.NewSearch(plan, sets, instructions, made)
-	if other, ok := errors.AsType[*mipro.OtherTrialError](err); ok {
-		return mipro.NewSearch(plan, sets, instructions, made[:other.Trial])
+func resumed(plan *mipro.Plan, sets [][][]*prompt.Object, instructions [][]string, made []search.Trial) (*search.Search, error) {
+	s, err := search.New(plan, sets, instructions, made)
+	if other, ok := errors.AsType[*search.OtherTrialError](err); ok {
+		return search.New(plan, sets, instructions, made[:other.Trial])
 	}
 	return s, err
 }

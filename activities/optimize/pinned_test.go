@@ -15,6 +15,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/blob"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/mipro"
+	"github.com/cogniverse/cogflow/prompt/mipro/search"
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
@@ -45,8 +46,8 @@ func TestSearchOfAnotherBuild(t *testing.T) {
 	for i := range o.plan.Val {
 		all = append(all, i)
 	}
-	made := []mipro.Trial{
-		{Kind: mipro.DefaultTrial, Choice: choice, Rows: all, Scores: make([]float64, len(all))},
+	made := []search.Trial{
+		{Kind: search.DefaultTrial, Choice: choice, Rows: all, Scores: make([]float64, len(all))},
 		{Number: 1, Kind: "another kind", Choice: choice, Rows: all, Scores: make([]float64, len(all))},
 	}
 	sets := [][][]*prompt.Object{{nil, nil}}

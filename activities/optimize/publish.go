@@ -11,7 +11,7 @@ import (
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/activities/registry"
 	"github.com/cogniverse/cogflow/prompt"
-	"github.com/cogniverse/cogflow/prompt/mipro"
+	"github.com/cogniverse/cogflow/prompt/mipro/search"
 	"github.com/cogniverse/cogflow/training"
 )
 
@@ -48,7 +48,7 @@ func (a *Activities) PublishProgram(ctx context.Context, in PublishInput) (Publi
 	if err != nil {
 		return PublishedProgram{}, err
 	}
-	var trials []mipro.Trial
+	var trials []search.Trial
 	if err := activities.ReadJSON(ctx, a.Store, a.stored(in.Spender, "trials.json"), &trials); err != nil {
 		return PublishedProgram{}, err
 	}
@@ -84,7 +84,7 @@ type namedText struct {
 	text []byte
 }
 
-func programFiles(p *prompt.Program, trials []mipro.Trial) ([]namedText, error) {
+func programFiles(p *prompt.Program, trials []search.Trial) ([]namedText, error) {
 	state, err := json.Marshal(p.State())
 	if err != nil {
 		return nil, err

@@ -13,7 +13,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/metric"
-	"github.com/cogniverse/cogflow/prompt/mipro"
+	"github.com/cogniverse/cogflow/prompt/mipro/confirm"
 	"github.com/cogniverse/cogflow/prompt/yaml"
 	"github.com/cogniverse/cogflow/strictjson"
 	"github.com/cogniverse/cogflow/tenant"
@@ -58,7 +58,7 @@ func (a *Activities) gather(ctx context.Context, in PrepareInput) (jobFile, erro
 		if len(j.Val) > 0 {
 			from, draws = &j.Val, in.Settings.Draws()
 		}
-		*from, j.Confirm = mipro.SetAside(*from, draws, in.Settings.Seed)
+		*from, j.Confirm = confirm.SetAside(*from, draws, in.Settings.Seed)
 	}
 	return j, nil
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/activities/registry"
 	"github.com/cogniverse/cogflow/prompt"
-	"github.com/cogniverse/cogflow/prompt/mipro"
+	"github.com/cogniverse/cogflow/prompt/mipro/search"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -50,11 +50,11 @@ func (a *Activities) WriteOptimizeReport(ctx context.Context, in ReportInput) (a
 	if err := activities.ReadJSON(ctx, a.Store, a.stored(in.Spender, unsandboxedName), &page.Unsandboxed); err != nil && !activities.Absent(err) {
 		return activities.ReportResult{}, err
 	}
-	var trials []mipro.Trial
+	var trials []search.Trial
 	if err := activities.ReadJSON(ctx, a.Store, a.stored(in.Spender, "trials.json"), &trials); err != nil {
 		return activities.ReportResult{}, err
 	}
-	var standing mipro.Standing
+	var standing search.Standing
 	for _, t := range trials {
 		l := trialLine(t)
 		page.Trials = append(page.Trials, prompt.ReportTrial{

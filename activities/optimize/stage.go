@@ -12,7 +12,10 @@ import (
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/prompt"
-	"github.com/cogniverse/cogflow/prompt/mipro"
+	"github.com/cogniverse/cogflow/prompt/mipro/bootstrap"
+	"github.com/cogniverse/cogflow/prompt/mipro/confirm"
+	"github.com/cogniverse/cogflow/prompt/mipro/propose"
+	"github.com/cogniverse/cogflow/prompt/mipro/search"
 )
 
 // begin reads the job. No model is asked while the key of another one is missing: an
@@ -54,7 +57,7 @@ func (a *Activities) BootstrapDemos(ctx context.Context, in Spender) (Asked, err
 	if err != nil {
 		return Asked{}, err
 	}
-	s := mipro.NewBootstrap(c.o.plan)
+	s := bootstrap.New(c.o.plan)
 	if err := c.play(ctx, s, never); err != nil {
 		return c.asked(), err
 	}
@@ -74,7 +77,7 @@ func (a *Activities) ProposeInstructions(ctx context.Context, in Spender) (Asked
 	if err != nil {
 		return Asked{}, err
 	}
-	s := mipro.NewPropose(c.o.plan, sets)
+	s := propose.New(c.o.plan, sets)
 	if err := c.play(ctx, s, never); err != nil {
 		return c.asked(), err
 	}
@@ -98,11 +101,11 @@ type SearchStep struct {
 
 // TrialLine is a trial as a workflow knows it.
 type TrialLine struct {
-	Number int             `json:"number"`
-	Kind   mipro.TrialKind `json:"kind"`
-	Choice string          `json:"choice"` // the same text = the same candidate
-	Rows   int             `json:"rows"`
-	Score  float64         `json:"score"` // in percent
+	Number int              `json:"number"`
+	Kind   search.TrialKind `json:"kind"`
+	Choice string           `json:"choice"` // the same text = the same candidate
+	Rows   int              `json:"rows"`
+	Score  float64          `json:"score"` // in percent
 }
 
 // Searched is what a step came to.
@@ -115,7 +118,7 @@ type Searched struct {
 // searcher is a Search or a Race.
 type searcher interface {
 	stage
-	Trials() []mipro.Trial
+	Trials() []search.Trial
 }
 
 // searchFor is how long a step makes trials. At its end what is asked is answered
@@ -154,7 +157,7 @@ func (a *Activities) SearchTrials(ctx context.Context, in SearchStep) (Searched,
 	return out, nil
 }
 
-func trialLine(t mipro.Trial) TrialLine {
+func trialLine(t search.Trial) TrialLine {
 	l := TrialLine{Number: t.Number, Kind: t.Kind, Rows: len(t.Rows), Score: t.Score, Choice: choiceText(t.Choice)}
 	if l.Score == 0 && len(t.Scores) > 0 {
 		sum := 0.0
@@ -186,7 +189,7 @@ func (a *Activities) searcher(ctx context.Context, o *optimization, in SearchSte
 	if err := activities.ReadJSON(ctx, a.Store, a.stored(in.Spender, "instructions.json"), &instructions); err != nil {
 		return nil, err
 	}
-	var made []mipro.Trial
+	var made []search.Trial
 	if err := activities.ReadJSON(ctx, a.Store, a.stored(in.Spender, "trials.json"), &made); err != nil && !activities.Absent(err) {
 		return nil, err
 	}
@@ -208,7 +211,7 @@ func (a *Activities) searcher(ctx context.Context, o *optimization, in SearchSte
 			instructions[i] = append(instructions[i], learned[i]...)
 		}
 	}
-	return mipro.NewRace(o.plan, sets, instructions, budget, made)
+	return search.NewRace(o.plan, sets, instructions, budget, made)
 }
 
 // ReflectOnFailures has new instructions written from failures of the best so far.
@@ -222,7 +225,7 @@ func (a *Activities) ReflectOnFailures(ctx context.Context, in SearchStep) (Aske
 		return Asked{}, err
 	}
 	rules := c.o.Rules.orFormer()
-	s := mipro.NewReflect(c.o.plan, best.program, rules.ReflectExamples, rules.ReflectVariants)
+	s := propose.NewReflect(c.o.plan, best.program, rules.ReflectExamples, rules.ReflectVariants)
 	if err := c.play(ctx, s, never); err != nil {
 		return c.asked(), err
 	}
@@ -246,10 +249,10 @@ func (a *Activities) best(ctx context.Context, o *optimization, in SearchStep) (
 	}
 	best := preferred{program: o.job.Program}
 	switch s := s.(type) {
-	case *mipro.Race:
+	case *search.Race:
 		best.program, best.choice = s.Best()
 		best.doubt = s.Doubt()
-	case *mipro.Search:
+	case *search.Search:
 		program, trial := s.Best()
 		best = preferred{program, trial.Choice, o.Rules.orFormer().Doubt}
 	}
@@ -301,7 +304,7 @@ func (a *Activities) ConfirmBest(ctx context.Context, in ConfirmInput) (Confirme
 	if in.Unpaid {
 		return a.unconfirmed(ctx, in.SearchStep)
 	}
-	s := mipro.NewConfirmation(c.o.plan, c.o.job.Program, best.program, c.o.Confirm, c.o.plan.Runs(), best.doubt)
+	s := confirm.New(c.o.plan, c.o.job.Program, best.program, c.o.Confirm, c.o.plan.Runs(), best.doubt)
 	if err := c.play(ctx, s, never); err != nil {
 		return Confirmed{Asked: c.asked()}, err
 	}
@@ -319,7 +322,7 @@ func (a *Activities) ConfirmBest(ctx context.Context, in ConfirmInput) (Confirme
 // nothingBetter is the outcome of a search that prefers the program as it was; its
 // score is the one that the search began with.
 func (a *Activities) nothingBetter(ctx context.Context, in SearchStep) (Confirmed, error) {
-	var trials []mipro.Trial
+	var trials []search.Trial
 	if err := activities.ReadJSON(ctx, a.Store, a.stored(in.Spender, "trials.json"), &trials); err != nil {
 		return Confirmed{}, err
 	}
@@ -330,12 +333,12 @@ func (a *Activities) nothingBetter(ctx context.Context, in SearchStep) (Confirme
 // unconfirmed is the outcome of a search that found something better, which nobody
 // pays to confirm: it is published and never promoted. Its scores are the search's.
 func (a *Activities) unconfirmed(ctx context.Context, in SearchStep) (Confirmed, error) {
-	var trials []mipro.Trial
+	var trials []search.Trial
 	if err := activities.ReadJSON(ctx, a.Store, a.stored(in.Spender, "trials.json"), &trials); err != nil {
 		return Confirmed{}, err
 	}
 	out := Confirmed{Changed: true, Default: trialLine(trials[0]).Score}
-	var standing mipro.Standing
+	var standing search.Standing
 	for _, t := range trials {
 		l := trialLine(t)
 		out.Score = standing.Add(l.Kind, l.Choice, l.Rows, l.Score)

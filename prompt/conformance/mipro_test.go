@@ -12,6 +12,9 @@ import (
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/metric"
 	"github.com/cogniverse/cogflow/prompt/mipro"
+	"github.com/cogniverse/cogflow/prompt/mipro/bootstrap"
+	"github.com/cogniverse/cogflow/prompt/mipro/propose"
+	"github.com/cogniverse/cogflow/prompt/mipro/search"
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
@@ -176,43 +179,43 @@ func compareRun(t *testing.T, job runJob, want runResult) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	calls := 0
 
-	boot := mipro.NewBootstrap(plan)
+	boot := bootstrap.New(plan)
 	play(t, boot, known, rng, &calls)
 	require.Equal(t, dumps(t, want.Sets), dumps(t, boot.Sets()), "demo sets")
-	propose := mipro.NewPropose(plan, boot.Sets())
-	play(t, propose, known, rng, &calls)
-	require.Equal(t, want.Instructions, propose.Instructions(), "instructions")
-	search, err := mipro.NewSearch(plan, boot.Sets(), propose.Instructions(), nil)
+	proposing := propose.New(plan, boot.Sets())
+	play(t, proposing, known, rng, &calls)
+	require.Equal(t, want.Instructions, proposing.Instructions(), "instructions")
+	searching, err := search.New(plan, boot.Sets(), proposing.Instructions(), nil)
 	require.NoError(t, err)
-	play(t, search, known, rng, &calls)
+	play(t, searching, known, rng, &calls)
 
 	require.LessOrEqual(t, calls, len(want.Answers), "no call that DSPy does not make")
 	drawn := want.Drawn
 	if settings.Auto != "none" {
 		drawn = drawn[1:] // the validation examples, which the questions have shown
 	}
-	require.Len(t, search.Trials(), len(want.Trials))
-	for k, trial := range search.Trials() {
+	require.Len(t, searching.Trials(), len(want.Trials))
+	for k, trial := range searching.Trials() {
 		require.Equal(t, want.Trials[k].Choice, trial.Choice, "trial %d", k)
 		require.InDelta(t, want.Trials[k].Value, trial.Score, 0, "trial %d", k)
-		if trial.Kind == mipro.SearchTrial && len(trial.Rows) < len(plan.Val) {
+		if trial.Kind == search.SearchTrial && len(trial.Rows) < len(plan.Val) {
 			require.Equal(t, drawn[0], trial.Rows, "minibatch of trial %d", k)
 			drawn = drawn[1:]
 		}
 	}
 	require.Empty(t, drawn)
-	best, trial := search.Best()
+	best, trial := searching.Best()
 	require.InDelta(t, want.Score, trial.Score, 0)
 	require.Equal(t, want.State, python.Dumps(best.State()), "the program")
 
 	t.Logf("%d trials equal, %d calls where DSPy made %d; %.2f became %.2f", len(want.Trials), calls, len(want.Answers),
-		search.Trials()[0].Score, trial.Score)
+		searching.Trials()[0].Score, trial.Score)
 
-	half := search.Trials()[:len(search.Trials())/2]
-	again, err := mipro.NewSearch(plan, boot.Sets(), propose.Instructions(), half)
+	half := searching.Trials()[:len(searching.Trials())/2]
+	again, err := search.New(plan, boot.Sets(), proposing.Instructions(), half)
 	require.NoError(t, err)
 	play(t, again, known, rng, &calls)
-	require.Equal(t, search.Trials(), again.Trials(), "resumed half-way")
+	require.Equal(t, searching.Trials(), again.Trials(), "resumed half-way")
 }
 
 func dumps(t *testing.T, sets [][][]*prompt.Object) string {

@@ -6,7 +6,6 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/prompt"
-	"github.com/cogniverse/cogflow/prompt/metric"
 )
 
 // Role says who is asked.
@@ -41,28 +40,31 @@ type Answer struct {
 	Score float64 `json:"score,omitempty"`
 }
 
-// asker needs answers one after the other.
-type asker interface {
-	call() *Call // nil = it needs none any more
-	take(Answer)
+// Asker needs answers one after the other.
+type Asker interface {
+	Call() *Call // nil = it needs none any more
+	Take(Answer)
 }
 
-// board keeps the askers of a stage in the order of their beginning.
-type board struct {
-	askers map[string]asker
+// Board keeps the askers of a stage in the order of their beginning. The zero value is
+// empty.
+type Board struct {
+	askers map[string]Asker
 	asked  map[string]int
 	order  []string
 }
 
-func (b *board) add(name string, a asker) {
+// Add adds an asker; name is that of its calls.
+func (b *Board) Add(name string, a Asker) {
 	if b.askers == nil {
-		b.askers, b.asked = map[string]asker{}, map[string]int{}
+		b.askers, b.asked = map[string]Asker{}, map[string]int{}
 	}
 	b.askers[name] = a
 	b.order = append(b.order, name)
 }
 
-func (b *board) remove(name string) {
+// Remove forgets an asker.
+func (b *Board) Remove(name string) {
 	delete(b.askers, name)
 	for i, n := range b.order {
 		if n == name {
@@ -72,11 +74,11 @@ func (b *board) remove(name string) {
 	}
 }
 
-// calls lists what is needed now.
-func (b *board) calls() []Call {
+// Calls lists what is needed now.
+func (b *Board) Calls() []Call {
 	var all []Call
 	for _, name := range b.order {
-		if call := b.askers[name].call(); call != nil {
+		if call := b.askers[name].Call(); call != nil {
 			call.ID = fmt.Sprintf("%s#%d", name, b.asked[name])
 			all = append(all, *call)
 		}
@@ -84,84 +86,14 @@ func (b *board) calls() []Call {
 	return all
 }
 
-// take gives an answer to the asker that needs it.
-func (b *board) take(id string, answer Answer) error {
+// Take gives an answer to the asker that needs it.
+func (b *Board) Take(id string, answer Answer) error {
 	name := id[:max(strings.LastIndexByte(id, '#'), 0)]
 	a, ok := b.askers[name]
-	if !ok || a.call() == nil || id != fmt.Sprintf("%s#%d", name, b.asked[name]) {
+	if !ok || a.Call() == nil || id != fmt.Sprintf("%s#%d", name, b.asked[name]) {
 		return fault.New(fault.Input, "take answer", id, "nothing waits for it")
 	}
 	b.asked[name]++
-	a.take(answer)
+	a.Take(answer)
 	return nil
-}
-
-// row is the run of a program on one example, and its score.
-type row struct {
-	role    Role
-	run     *prompt.Execution
-	metric  *metric.Metric
-	judge   prompt.Server
-	example *prompt.Object
-	scoring *metric.Scoring
-	failed  bool // the program gave no outputs
-}
-
-func newRow(role Role, program *prompt.Program, server prompt.Server, inputs, example *prompt.Object, job *Job) *row {
-	r := &row{role: role, run: program.Start(inputs, server), metric: job.Metric, judge: job.Judge, example: example}
-	r.advance()
-	return r
-}
-
-// advance goes on to scoring when the run is over.
-func (r *row) advance() {
-	if r.scoring != nil || r.failed || r.run.Next() != nil {
-		return
-	}
-	outputs, err := r.run.Result()
-	if err != nil {
-		r.failed = true
-		return
-	}
-	r.scoring = r.metric.Start(r.example, outputs, r.judge)
-}
-
-func (r *row) call() *Call {
-	if next := r.run.Next(); next != nil {
-		return &Call{Role: r.role, Request: next}
-	}
-	if r.scoring == nil {
-		return nil
-	}
-	if question := r.scoring.Question(); question != nil {
-		return &Call{Role: Judge, Request: question}
-	}
-	if name := r.scoring.Command(); name != "" {
-		outputs, _ := r.run.Result() // a run that is being scored has outputs
-		return &Call{Role: Command, Command: name, Example: r.example, Outputs: outputs}
-	}
-	return nil
-}
-
-func (r *row) take(answer Answer) {
-	switch {
-	case r.run.Next() != nil:
-		r.run.Take(answer.Text)
-		r.advance()
-	case r.scoring != nil && r.scoring.Question() != nil:
-		r.scoring.Answer(answer.Text)
-	case r.scoring != nil:
-		r.scoring.Scored(answer.Score)
-	}
-}
-
-// done says whether nothing is missing any more.
-func (r *row) done() bool { return r.call() == nil }
-
-// score of a row that is done; a run without outputs scores 0.
-func (r *row) score() float64 {
-	if r.failed {
-		return 0
-	}
-	return r.scoring.Score()
 }

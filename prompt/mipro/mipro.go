@@ -1,21 +1,21 @@
-// Package mipro optimizes the instructions and demos of a program as DSPy's
-// MIPROv2 does: it bootstraps demos, proposes instructions, and searches for the
-// best choice of both. Each of the three says which answers it needs next and
-// takes them in any order; none asks a model itself. What comes out is a
-// function of the job and the answers alone, so that a stage can be made again
-// from answers that were stored.
+// Package mipro plans the optimization of a program's instructions and demos as DSPy's
+// MIPROv2 does, and holds what its stages share. Each stage has a package of its own
+// below: bootstrap makes demos, propose writes instructions, search finds the best choice
+// of both, and confirm says whether it may be shipped. A stage says which answers it needs
+// next and takes them in any order; none asks a model itself, and none knows another. What
+// comes out is a function of the job and the answers alone, so that a stage can be made
+// again from answers that were stored.
 //
-// With the same answers, every decision equals DSPy 3.3's, but for what makes
-// DSPy stop with an error: labeled demos without bootstrapped ones, a full
-// evaluation when every combination had one, too many failed examples, an
-// answer of the proposer that cannot be read. Then the run goes on, as the
-// comments at these places say. A call whose answer DSPy throws away is not made.
-//
-// Race is another search, which finds better programs in fewer calls, and a
-// Confirmation says whether one may be shipped; neither is in DSPy.
+// With the same answers, every decision equals DSPy 3.3's, but for what makes DSPy stop
+// with an error: labeled demos without bootstrapped ones, a full evaluation when every
+// combination had one, too many failed examples, an answer of the proposer that cannot be
+// read. Then the run goes on, as the comments at these places say. A call whose answer
+// DSPy throws away is not made. What is not in DSPy says so: search.Race,
+// propose.Reflect and confirm.
 package mipro
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 
@@ -96,13 +96,22 @@ func autoTrials(predictors, candidates int, zeroShot bool) int {
 	return int(max(2*variables*math.Log2(n), 1.5*n))
 }
 
-func or[T comparable](value, otherwise T) T {
-	var zero T
-	if value == zero {
-		return otherwise
-	}
-	return value
-}
+// ProgramAware says whether the proposer is shown the program.
+func (s *Settings) ProgramAware() bool { return deref(s.ProgramAwareProposer, true) }
+
+// DataAware says whether the proposer is given a summary of the training examples.
+func (s *Settings) DataAware() bool { return deref(s.DataAwareProposer, true) }
+
+func (s *Settings) tipAware() bool { return deref(s.TipAwareProposer, true) }
+
+// FewshotAware says whether the proposer is shown demos.
+func (s *Settings) FewshotAware() bool { return deref(s.FewshotAwareProposer, true) }
+
+// Temperature is what instructions are proposed at.
+func (s *Settings) Temperature() float64 { return deref(s.InitTemperature, 1) }
+
+// ViewBatch is how many examples the proposer is shown at once.
+func (s *Settings) ViewBatch() int { return cmp.Or(s.ViewDataBatchSize, 10) }
 
 func deref[T any](value *T, otherwise T) T {
 	if value == nil {

@@ -1,6 +1,7 @@
 package mipro
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -22,66 +23,68 @@ type Plan struct {
 	FullEvery    int // trials between full evaluations of the best so far
 	ZeroShot     bool
 
-	job       *Job
+	Job       *Job
 	boot      int // bootstrapped demos a set, at most
-	labeled   int
-	sets      []setPlan
-	proposals [][]proposal // by predictor; the first is never made
-	seed      int64
+	Labeled   int
+	DemoSets  []DemoSet
+	Proposals [][]Proposal // by predictor; the first is never made
+	Seed      int64
 	words     uint64 // drawn of the generator before the search
 }
 
-// setPlan is how one demo set is made.
-type setPlan struct {
-	kind  setKind
-	order []int // of Train
-	boot  int
+// DemoSet is how one demo set is made.
+type DemoSet struct {
+	Kind  SetKind
+	Order []int // of Train
+	Boot  int
 }
 
-type setKind int
+// SetKind says what a demo set holds.
+type SetKind int
 
+// The kinds.
 const (
-	emptySet setKind = iota
-	labeledSet
-	bootstrappedSet
+	EmptySet SetKind = iota
+	LabeledSet
+	BootstrappedSet
 )
 
-// proposal is how one instruction is proposed.
-type proposal struct {
-	tip     string // "" = none
-	rollout int64  // makes a repeated question a new one
+// Proposal is how one instruction is proposed.
+type Proposal struct {
+	Tip     string // "" = none
+	Rollout int64  // makes a repeated question a new one
 }
 
-// demosThatInform is how many demos a zero-shot run bootstraps for the proposer,
+// DemosThatInform is how many demos a zero-shot run bootstraps for the proposer,
 // and how many a proposal shows.
-const demosThatInform = 3
+const DemosThatInform = 3
 
 // NewPlan checks a job and plans it.
 func NewPlan(job *Job) (*Plan, error) {
 	s := &job.Settings
 	p := &Plan{
-		job: job, boot: deref(s.MaxBootstrappedDemos, 4), labeled: deref(s.MaxLabeledDemos, 4),
-		FullEvery: or(s.MinibatchFullEvalSteps, 5), seed: or(s.Seed, 9),
+		Job: job, boot: deref(s.MaxBootstrappedDemos, 4), Labeled: deref(s.MaxLabeledDemos, 4),
+		FullEvery: cmp.Or(s.MinibatchFullEvalSteps, 5), Seed: cmp.Or(s.Seed, 9),
 		Sets: s.NumCandidates, Instructions: s.NumCandidates, Trials: s.NumTrials,
 	}
 	if err := checkNumbers(s, p); err != nil {
 		return nil, err
 	}
-	p.ZeroShot = p.boot == 0 && p.labeled == 0
+	p.ZeroShot = p.boot == 0 && p.Labeled == 0
 	if err := p.split(); err != nil {
 		return nil, err
 	}
 	if err := p.checkColumns(); err != nil {
 		return nil, err
 	}
-	rng := python.NewRandom(p.seed)
+	rng := python.NewRandom(p.Seed)
 	minibatch := deref(s.Minibatch, true)
 	if s.Auto != "none" {
 		candidates, most, err := autoMode(s.Auto)
 		if err != nil {
 			return nil, err
 		}
-		p.Val = pick(p.Val, rng.Sample(len(p.Val), min(most, len(p.Val))))
+		p.Val = Pick(p.Val, rng.Sample(len(p.Val), min(most, len(p.Val))))
 		minibatch = len(p.Val) > 50
 		p.Sets, p.Instructions = candidates, candidates
 		if !p.ZeroShot {
@@ -90,7 +93,7 @@ func NewPlan(job *Job) (*Plan, error) {
 		p.Trials = autoTrials(len(job.Program.Predictors), candidates, p.ZeroShot)
 	}
 	if minibatch {
-		p.Minibatch = or(s.MinibatchSize, 35)
+		p.Minibatch = cmp.Or(s.MinibatchSize, 35)
 		if p.Minibatch > len(p.Val) {
 			return nil, refuse("a minibatch has %d examples and the validation set only %d", p.Minibatch, len(p.Val))
 		}
@@ -109,7 +112,7 @@ func checkNumbers(s *Settings, p *Plan) error {
 		return refuse("auto sets num_candidates and num_trials; leave them out, or set auto to none")
 	case s.NumCandidates > 1000 || s.NumTrials > 10_000:
 		return refuse("at most 1000 candidates and 10000 trials are taken")
-	case p.boot < 0 || p.labeled < 0 || p.boot > 1000 || p.labeled > 1000:
+	case p.boot < 0 || p.Labeled < 0 || p.boot > 1000 || p.Labeled > 1000:
 		return refuse("max_bootstrapped_demos and max_labeled_demos are from 0 to 1000")
 	case s.Seed < 0 || s.Seed > math.MaxUint32:
 		return refuse("seed is %d; it is from 0 to %d, and 0 means 9", s.Seed, uint32(math.MaxUint32))
@@ -117,17 +120,17 @@ func checkNumbers(s *Settings, p *Plan) error {
 		return refuse("init_temperature is %v; it is from 0 to 5", *s.InitTemperature)
 	case s.MinibatchSize < 0 || s.MinibatchFullEvalSteps < 0 || s.ViewDataBatchSize < 0 || s.MetricThreshold < 0:
 		return refuse("minibatch_size, minibatch_full_eval_steps, view_data_batch_size and metric_threshold are not below 0")
-	case p.job.Program == nil || p.job.Metric == nil:
+	case p.Job.Program == nil || p.Job.Metric == nil:
 		return refuse("a job needs a program and a metric")
-	case p.job.Teacher != nil && len(p.job.Teacher.Predictors) != len(p.job.Program.Predictors):
-		return refuse("the teacher has %d predictors and the program %d", len(p.job.Teacher.Predictors), len(p.job.Program.Predictors))
+	case p.Job.Teacher != nil && len(p.Job.Teacher.Predictors) != len(p.Job.Program.Predictors):
+		return refuse("the teacher has %d predictors and the program %d", len(p.Job.Teacher.Predictors), len(p.Job.Program.Predictors))
 	}
 	return nil
 }
 
 // split sets the validation examples aside.
 func (p *Plan) split() error {
-	train, val := p.job.Train, p.job.Val
+	train, val := p.Job.Train, p.Job.Val
 	switch {
 	case len(train) == 0:
 		return refuse("the training set is empty")
@@ -150,7 +153,7 @@ func (p *Plan) checkColumns() error {
 		examples []*prompt.Object
 	}{{"training", p.Train}, {"validation", p.Val}} {
 		for i, example := range rows.examples {
-			for _, f := range p.job.Program.Inputs() {
+			for _, f := range p.Job.Program.Inputs() {
 				if _, ok := example.Get(f.Name); !ok {
 					return refuse("%s example %d lacks the program's input %q", rows.name, i+1, f.Name)
 				}
@@ -165,63 +168,73 @@ func (p *Plan) checkColumns() error {
 func (p *Plan) drawSets(rng *python.Random) {
 	boot := p.boot
 	if p.ZeroShot {
-		boot = demosThatInform
+		boot = DemosThatInform
 	}
 	for s := -3; s < p.Sets-3; s++ {
-		set := setPlan{kind: bootstrappedSet, boot: boot, order: make([]int, len(p.Train))}
-		for i := range set.order {
-			set.order[i] = i
+		set := DemoSet{Kind: BootstrappedSet, Boot: boot, Order: make([]int, len(p.Train))}
+		for i := range set.Order {
+			set.Order[i] = i
 		}
 		switch {
 		case s == -3:
-			set.kind = emptySet
-		case s == -2 && p.labeled > 0:
-			set.kind = labeledSet
+			set.Kind = EmptySet
+		case s == -2 && p.Labeled > 0:
+			set.Kind = LabeledSet
 		case s == -1:
 		default:
-			rng.Shuffle(len(set.order), func(i, j int) { set.order[i], set.order[j] = set.order[j], set.order[i] })
+			rng.Shuffle(len(set.Order), func(i, j int) { set.Order[i], set.Order[j] = set.Order[j], set.Order[i] })
 			if boot > 0 { // with labels alone DSPy draws from 1 to 0 and fails; here the set has labels alone
-				set.boot = rng.Int(1, boot)
+				set.Boot = rng.Int(1, boot)
 			}
 		}
-		p.sets = append(p.sets, set)
+		p.DemoSets = append(p.DemoSets, set)
 	}
+}
+
+// tipTexts are what a proposal may be told besides, in the order of DSPy's keys.
+var tipTexts = []string{ //nolint:gochecknoglobals // a table
+	"",
+	"Don't be afraid to be creative when creating the new instruction!",
+	"Keep the instruction clear and concise.",
+	"Make sure your instruction is very informative and descriptive.",
+	"The instruction should include a high stakes scenario in which the LM must solve the task!",
+	`Include a persona that is relevant to the task in the instruction (ie. "You are a ...")`,
 }
 
 func (p *Plan) drawProposals(rng *python.Random) {
-	tips := deref(p.job.Settings.TipAwareProposer, true)
-	for range p.job.Program.Predictors {
-		var drawn []proposal
+	tips := p.Job.Settings.tipAware()
+	for range p.Job.Program.Predictors {
+		var drawn []Proposal
 		for range min(p.Instructions, max(p.Sets, 1)) {
-			next := proposal{}
+			next := Proposal{}
 			if tips {
-				next.tip = tipTexts[rng.Choice(len(tipTexts))]
+				next.Tip = tipTexts[rng.Choice(len(tipTexts))]
 			}
-			next.rollout = int64(rng.Int(0, 1_000_000_000))
+			next.Rollout = int64(rng.Int(0, 1_000_000_000))
 			drawn = append(drawn, next)
 		}
-		p.proposals = append(p.proposals, drawn)
+		p.Proposals = append(p.Proposals, drawn)
 	}
 }
 
-// random returns the generator as it is when the search begins.
-func (p *Plan) random() *python.Random {
-	rng := python.NewRandom(p.seed)
+// Random returns the generator as it is when the search begins.
+func (p *Plan) Random() *python.Random {
+	rng := python.NewRandom(p.Seed)
 	rng.Skip(p.words)
 	return rng
 }
 
-// teacher is the program whose runs become demos.
-func (p *Plan) teacher() *prompt.Program {
-	if p.job.Teacher != nil {
-		return p.job.Teacher
+// Teacher is the program whose runs become demos.
+func (p *Plan) Teacher() *prompt.Program {
+	if p.Job.Teacher != nil {
+		return p.Job.Teacher
 	}
-	return p.job.Program
+	return p.Job.Program
 }
 
-// inputs are an example's columns that the program may read.
-func (p *Plan) inputs(example *prompt.Object) *prompt.Object {
-	fields := p.job.Program.Inputs()
+// Inputs are an example's columns that the program may read.
+func (p *Plan) Inputs(example *prompt.Object) *prompt.Object {
+	fields := p.Job.Program.Inputs()
 	inputs := &prompt.Object{}
 	for _, k := range example.Keys() {
 		if slices.ContainsFunc(fields, func(f prompt.Field) bool { return f.Name == k }) {
@@ -232,7 +245,8 @@ func (p *Plan) inputs(example *prompt.Object) *prompt.Object {
 	return inputs
 }
 
-func pick[T any](from []T, places []int) []T {
+// Pick returns what is at the given places.
+func Pick[T any](from []T, places []int) []T {
 	picked := make([]T, len(places))
 	for i, place := range places {
 		picked[i] = from[place]

@@ -2,6 +2,10 @@ package mipro
 
 import "github.com/cogniverse/cogflow/prompt"
 
+// MostBatches is how many batches of examples the proposer is shown at most, after the
+// first.
+const MostBatches = 9
+
 // Quote is at most how many calls a run makes, by who is asked. Every question
 // may be asked again when its answer cannot be read: Retries counts those, at
 // worst, which seldom happen. Commands are not counted, they cost nothing.
@@ -16,29 +20,29 @@ type Quote struct {
 // Quote says what the run may cost before its first call. The teacher's share
 // assumes that no example scores; as a rule it needs far fewer.
 func (p *Plan) Quote() Quote {
-	predictors := len(p.job.Program.Predictors)
+	predictors := len(p.Job.Program.Predictors)
 	runs := p.Runs()
 	teacher := 0
-	for _, set := range p.sets {
-		if set.kind == bootstrappedSet && set.boot > 0 {
-			teacher += len(set.order)
+	for _, set := range p.DemoSets {
+		if set.Kind == BootstrappedSet && set.Boot > 0 {
+			teacher += len(set.Order)
 		}
 	}
-	q := Quote{Student: runs * predictors, Teacher: teacher * predictors, Judge: (runs + teacher) * p.job.Metric.Questions()}
-	for _, proposals := range p.proposals {
+	q := Quote{Student: runs * predictors, Teacher: teacher * predictors, Judge: (runs + teacher) * p.Job.Metric.Questions()}
+	for _, proposals := range p.Proposals {
 		each := 1
-		if deref(p.job.Settings.ProgramAwareProposer, true) {
+		if p.Job.Settings.ProgramAware() {
 			each = 3
 		}
 		q.Proposer += max(len(proposals)-1, 0) * each
 	}
-	if deref(p.job.Settings.DataAwareProposer, true) {
-		size := or(p.job.Settings.ViewDataBatchSize, 10)
+	if p.Job.Settings.DataAware() {
+		size := p.Job.Settings.ViewBatch()
 		batches := (len(p.Train) + size - 1) / size
-		q.Proposer += 1 + min(batches-1, mostBatches) + 1
+		q.Proposer += 1 + min(batches-1, MostBatches) + 1
 	}
-	q.Retries = q.Student*retries(p.job.Student) + q.Teacher*retries(p.job.Tutor) +
-		q.Proposer*retries(p.job.Proposer) + q.Judge*retries(p.job.Judge)
+	q.Retries = q.Student*retries(p.Job.Student) + q.Teacher*retries(p.Job.Tutor) +
+		q.Proposer*retries(p.Job.Proposer) + q.Judge*retries(p.Job.Judge)
 	return q
 }
 

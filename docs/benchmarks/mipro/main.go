@@ -15,6 +15,10 @@ import (
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/metric"
 	"github.com/cogniverse/cogflow/prompt/mipro"
+	"github.com/cogniverse/cogflow/prompt/mipro/bootstrap"
+	"github.com/cogniverse/cogflow/prompt/mipro/confirm"
+	"github.com/cogniverse/cogflow/prompt/mipro/propose"
+	"github.com/cogniverse/cogflow/prompt/mipro/search"
 )
 
 // The activities' own numbers.
@@ -128,7 +132,7 @@ func (d *driver) optimize(j job) (*found, error) {
 	if err != nil {
 		return nil, err
 	}
-	val, confirm := mipro.SetAside(j.Val, j.Settings.Draws(), j.Settings.Seed)
+	val, aside := confirm.SetAside(j.Val, j.Settings.Draws(), j.Settings.Seed)
 	plan, err := mipro.NewPlan(&mipro.Job{Settings: j.Settings, Program: program, Train: j.Train, Val: val, Metric: m})
 	if err != nil {
 		return nil, err
@@ -138,7 +142,7 @@ func (d *driver) optimize(j job) (*found, error) {
 		budget = plan.Runs()
 	}
 	if j.Confirm {
-		budget -= min(len(confirm), budget/3) // of at most twice as many, a half
+		budget -= min(len(aside), budget/3) // of at most twice as many, a half
 	}
 	race := budget
 	if j.Reflect {
@@ -151,24 +155,24 @@ func (d *driver) optimize(j job) (*found, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.confirm(plan, program, best, confirm, budget, doubt)
+	return d.confirm(plan, program, best, aside, budget, doubt)
 }
 
 // search is bootstrap, proposals, and the race, with a reflection at half of its
 // budget.
 func (d *driver) search(plan *mipro.Plan, budget int, reflect bool) (best *prompt.Program, doubt float64, err error) {
-	boot := mipro.NewBootstrap(plan)
+	boot := bootstrap.New(plan)
 	if err := d.play("bootstrap", boot); err != nil {
 		return nil, 0, err
 	}
-	propose := mipro.NewPropose(plan, boot.Sets())
-	if err := d.play("propose", propose); err != nil {
+	proposing := propose.New(plan, boot.Sets())
+	if err := d.play("propose", proposing); err != nil {
 		return nil, 0, err
 	}
-	instructions := propose.Instructions()
-	var trials []mipro.Trial
+	instructions := proposing.Instructions()
+	var trials []search.Trial
 	if reflect {
-		race, err := mipro.NewRace(plan, boot.Sets(), instructions, max(budget/2, 1), nil)
+		race, err := search.NewRace(plan, boot.Sets(), instructions, max(budget/2, 1), nil)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -176,7 +180,7 @@ func (d *driver) search(plan *mipro.Plan, budget int, reflect bool) (best *promp
 			return nil, 0, err
 		}
 		first, _ := race.Best()
-		r := mipro.NewReflect(plan, first, reflectExamples, reflectVariants)
+		r := propose.NewReflect(plan, first, reflectExamples, reflectVariants)
 		if err := d.play("reflect", r); err != nil {
 			return nil, 0, err
 		}
@@ -185,7 +189,7 @@ func (d *driver) search(plan *mipro.Plan, budget int, reflect bool) (best *promp
 		}
 		trials = race.Trials()
 	}
-	race, err := mipro.NewRace(plan, boot.Sets(), instructions, budget, trials)
+	race, err := search.NewRace(plan, boot.Sets(), instructions, budget, trials)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -202,7 +206,7 @@ func (d *driver) confirm(plan *mipro.Plan, program, best *prompt.Program, rows [
 	if !f.Changed {
 		return f, nil
 	}
-	c := mipro.NewConfirmation(plan, program, best, rows, runs, doubt)
+	c := confirm.New(plan, program, best, rows, runs, doubt)
 	if err := d.play("confirm", c); err != nil {
 		return nil, err
 	}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/cogniverse/cogflow/internal/report"
 	"github.com/cogniverse/cogflow/prompt"
-	"github.com/cogniverse/cogflow/prompt/mipro"
+	"github.com/cogniverse/cogflow/prompt/mipro/search"
 )
 
 // trialPlot is the plot of scores by trial: a dot for each, larger if it was
@@ -40,11 +40,11 @@ func newTrialPlot(trials []prompt.ReportTrial) *trialPlot {
 	trials = trials[:min(len(trials), maxTrials)]
 	var scores, best []report.XY
 	most := 0
-	var standing mipro.Standing
+	var standing search.Standing
 	for i, t := range trials {
 		if report.Finite(t.Score) {
 			scores = append(scores, report.XY{X: float64(i), Y: t.Score})
-			best = append(best, report.XY{X: float64(i), Y: standing.Add(mipro.TrialKind(t.Kind), t.Choice, t.Rows, t.Score)})
+			best = append(best, report.XY{X: float64(i), Y: standing.Add(search.TrialKind(t.Kind), t.Choice, t.Rows, t.Score)})
 		}
 		most = max(most, t.Rows)
 	}

@@ -1,4 +1,8 @@
-package mipro
+// Package search decides which choice of instructions and demos is tried next, on which
+// examples, and which is the best: Search as DSPy does, and Race with fewer calls. Both
+// are functions of the trials before. The package knows nothing of how candidates are
+// made, confirmed or asked.
+package search
 
 import (
 	"fmt"
@@ -9,6 +13,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/mipro"
 	"github.com/cogniverse/cogflow/prompt/python"
 	"github.com/cogniverse/cogflow/prompt/tpe"
 )
@@ -35,13 +40,13 @@ type Trial struct {
 
 // Search finds the best choice of an instruction and a demo set per predictor.
 type Search struct {
-	plan         *Plan
+	plan         *mipro.Plan
 	sets         [][][]*prompt.Object // nil in a zero-shot run
 	instructions [][]string
 	study        *tpe.Study
 	rng          *python.Random
-	board        board
-	rows         []*row
+	board        mipro.Board
+	rows         []*mipro.Run
 	trials       []Trial
 	now          *Trial // under way; nil = the search is over
 	searched     int    // search trials begun
@@ -57,10 +62,10 @@ func (e *OtherTrialError) Error() string {
 	return fmt.Sprintf("trial %d is not of this search", e.Trial)
 }
 
-// NewSearch begins the third stage after the trials that were made already; with
+// New begins the third stage after the trials that were made already; with
 // none, at the beginning.
-func NewSearch(plan *Plan, sets [][][]*prompt.Object, instructions [][]string, made []Trial) (*Search, error) {
-	s := &Search{plan: plan, sets: sets, instructions: instructions, rng: plan.random(), full: map[string]bool{}}
+func New(plan *mipro.Plan, sets [][][]*prompt.Object, instructions [][]string, made []Trial) (*Search, error) {
+	s := &Search{plan: plan, sets: sets, instructions: instructions, rng: plan.Random(), full: map[string]bool{}}
 	if plan.ZeroShot {
 		s.sets = nil
 	}
@@ -72,7 +77,7 @@ func NewSearch(plan *Plan, sets [][][]*prompt.Object, instructions [][]string, m
 		}
 	}
 	var err error
-	if s.study, err = tpe.New(uint32(plan.seed), params); err != nil {
+	if s.study, err = tpe.New(uint32(plan.Seed), params); err != nil {
 		return nil, err
 	}
 	choice := map[string]int{}
@@ -94,11 +99,11 @@ func instructionOf(predictor int) string { return strconv.Itoa(predictor) + "_pr
 func demosOf(predictor int) string       { return strconv.Itoa(predictor) + "_predictor_demos" }
 
 // Calls lists the answers that are needed now; none = the search is over.
-func (s *Search) Calls() []Call { return s.board.calls() }
+func (s *Search) Calls() []mipro.Call { return s.board.Calls() }
 
 // Take takes an answer.
-func (s *Search) Take(id string, answer Answer) error {
-	if err := s.board.take(id, answer); err != nil {
+func (s *Search) Take(id string, answer mipro.Answer) error {
+	if err := s.board.Take(id, answer); err != nil {
 		return err
 	}
 	s.settle()
@@ -124,29 +129,29 @@ func (s *Search) start() {
 	if s.now == nil {
 		return
 	}
-	candidate := s.plan.job.Program
+	candidate := s.plan.Job.Program
 	if s.now.Kind != DefaultTrial {
 		candidate = s.Candidate(s.now.Choice)
 	}
-	s.board, s.rows = board{}, nil
+	s.board, s.rows = mipro.Board{}, nil
 	for _, i := range s.now.Rows {
 		example := s.plan.Val[i]
-		r := newRow(Student, candidate, s.plan.job.Student, s.plan.inputs(example), example, s.plan.job)
+		r := s.plan.Start(mipro.Student, candidate, example)
 		s.rows = append(s.rows, r)
-		s.board.add(fmt.Sprintf("trial/%d/%d", s.now.Number, i), r)
+		s.board.Add(fmt.Sprintf("trial/%d/%d", s.now.Number, i), r)
 	}
 	s.settle()
 }
 
 // settle closes the trial when all its rows are done, and starts the next.
 func (s *Search) settle() {
-	for s.now != nil && !slices.ContainsFunc(s.rows, func(r *row) bool { return !r.done() }) {
+	for s.now != nil && !slices.ContainsFunc(s.rows, func(r *mipro.Run) bool { return !r.Done() }) {
 		scores := make([]float64, len(s.rows))
 		for i, r := range s.rows {
-			scores[i] = r.score()
+			scores[i] = r.Score()
 		}
 		s.finish(scores)
-		s.board, s.rows = board{}, nil
+		s.board, s.rows = mipro.Board{}, nil
 		s.start()
 	}
 }
@@ -154,7 +159,7 @@ func (s *Search) settle() {
 // finish records the trial at hand and says which is next.
 func (s *Search) finish(scores []float64) {
 	trial := *s.now
-	trial.Scores, trial.Score = scores, percent(scores)
+	trial.Scores, trial.Score = scores, mipro.Percent(scores)
 	s.trials = append(s.trials, trial)
 	s.now = nil
 	// The choice is valid by construction and a score is never NaN.
@@ -248,7 +253,7 @@ func key(choice map[string]int) string {
 
 // Candidate is the program with a choice of instructions and demos.
 func (s *Search) Candidate(choice map[string]int) *prompt.Program {
-	candidate := s.plan.job.Program.Copy()
+	candidate := s.plan.Job.Program.Copy()
 	for i, p := range candidate.Predictors {
 		p.Instructions = s.instructions[i][choice[instructionOf(i)]]
 		if s.sets != nil {
@@ -263,20 +268,7 @@ func (s *Search) Candidate(choice map[string]int) *prompt.Program {
 func (s *Search) Best() (*prompt.Program, Trial) {
 	trial := s.trials[s.best]
 	if trial.Kind == DefaultTrial {
-		return s.plan.job.Program, trial
+		return s.plan.Job.Program, trial
 	}
 	return s.Candidate(trial.Choice), trial
-}
-
-// percent is the mean in percent, rounded to two places as Python does.
-func percent(scores []float64) float64 {
-	sum := 0.0
-	for _, score := range scores {
-		sum += score
-	}
-	rounded, err := strconv.ParseFloat(strconv.FormatFloat(100*sum/float64(len(scores)), 'f', 2, 64), 64)
-	if err != nil {
-		return 0 // it was just written
-	}
-	return rounded
 }

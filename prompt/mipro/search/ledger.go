@@ -1,4 +1,4 @@
-package mipro
+package search
 
 import "slices"
 

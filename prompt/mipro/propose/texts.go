@@ -1,18 +1,6 @@
-package mipro
+package propose
 
-import (
-	"github.com/cogniverse/cogflow/prompt"
-)
-
-// tipTexts are what a proposal may be told besides, in the order of DSPy's keys.
-var tipTexts = []string{ //nolint:gochecknoglobals // a table
-	"",
-	"Don't be afraid to be creative when creating the new instruction!",
-	"Keep the instruction clear and concise.",
-	"Make sure your instruction is very informative and descriptive.",
-	"The instruction should include a high stakes scenario in which the LM must solve the task!",
-	`Include a persona that is relevant to the task in the instruction (ie. "You are a ...")`,
-}
+import "github.com/cogniverse/cogflow/prompt"
 
 // The programs that the proposer runs. Their texts are part of what MIPROv2 is:
 // other texts would be answered otherwise.

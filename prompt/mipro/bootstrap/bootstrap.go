@@ -1,10 +1,13 @@
-package mipro
+// Package bootstrap is the first stage of an optimization: it makes demos from runs of
+// the teacher that score. It knows nothing of instructions, trials or models.
+package bootstrap
 
 import (
 	"fmt"
 	"slices"
 
 	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/mipro"
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
@@ -13,16 +16,16 @@ import (
 // a set as many examples run at once as will be needed for certain, so that no
 // call is made that a run one by one would not make.
 type Bootstrap struct {
-	plan  *Plan
-	board board
+	plan  *mipro.Plan
+	board mipro.Board
 	runs  []*bootstrapRun // by set; nil = it needs no runs
 }
 
-// NewBootstrap begins the first stage.
-func NewBootstrap(plan *Plan) *Bootstrap {
-	b := &Bootstrap{plan: plan, runs: make([]*bootstrapRun, len(plan.sets))}
-	for i, set := range plan.sets {
-		if set.kind == bootstrappedSet {
+// New begins the first stage.
+func New(plan *mipro.Plan) *Bootstrap {
+	b := &Bootstrap{plan: plan, runs: make([]*bootstrapRun, len(plan.DemoSets))}
+	for i, set := range plan.DemoSets {
+		if set.Kind == mipro.BootstrappedSet {
 			b.runs[i] = newBootstrapRun(plan, i, set)
 			b.runs[i].advance(&b.board)
 		}
@@ -31,11 +34,11 @@ func NewBootstrap(plan *Plan) *Bootstrap {
 }
 
 // Calls lists the answers that are needed now; none = the stage is over.
-func (b *Bootstrap) Calls() []Call { return b.board.calls() }
+func (b *Bootstrap) Calls() []mipro.Call { return b.board.Calls() }
 
 // Take takes an answer.
-func (b *Bootstrap) Take(id string, answer Answer) error {
-	if err := b.board.take(id, answer); err != nil {
+func (b *Bootstrap) Take(id string, answer mipro.Answer) error {
+	if err := b.board.Take(id, answer); err != nil {
 		return err
 	}
 	for _, run := range b.runs {
@@ -48,15 +51,15 @@ func (b *Bootstrap) Take(id string, answer Answer) error {
 
 // Sets returns the demo sets, by predictor and set, of a stage that is over.
 func (b *Bootstrap) Sets() [][][]*prompt.Object {
-	sets := make([][][]*prompt.Object, len(b.plan.job.Program.Predictors))
-	for i, set := range b.plan.sets {
+	sets := make([][][]*prompt.Object, len(b.plan.Job.Program.Predictors))
+	for i, set := range b.plan.DemoSets {
 		var demos [][]*prompt.Object
-		switch set.kind {
-		case emptySet:
+		switch set.Kind {
+		case mipro.EmptySet:
 			demos = make([][]*prompt.Object, len(sets))
-		case labeledSet:
-			demos = b.plan.labels(set.order)
-		case bootstrappedSet:
+		case mipro.LabeledSet:
+			demos = labels(b.plan, set.Order)
+		case mipro.BootstrappedSet:
 			demos = b.runs[i].demos()
 		}
 		for p := range sets {
@@ -67,36 +70,36 @@ func (b *Bootstrap) Sets() [][][]*prompt.Object {
 }
 
 // labels draws examples as they are for every predictor.
-func (p *Plan) labels(order []int) [][]*prompt.Object {
+func labels(p *mipro.Plan, order []int) [][]*prompt.Object {
 	rng := python.NewRandom(0)
-	demos := make([][]*prompt.Object, len(p.job.Program.Predictors))
+	demos := make([][]*prompt.Object, len(p.Job.Program.Predictors))
 	for i := range demos {
-		demos[i] = pick(pick(p.Train, order), rng.Sample(len(order), min(p.labeled, len(order))))
+		demos[i] = mipro.Pick(mipro.Pick(p.Train, order), rng.Sample(len(order), min(p.Labeled, len(order))))
 	}
 	return demos
 }
 
 // bootstrapRun walks one set's examples.
 type bootstrapRun struct {
-	plan    *Plan
+	plan    *mipro.Plan
 	number  int
-	set     setPlan
+	set     mipro.DemoSet
 	teacher *prompt.Program // its demos are the labels, if any
 	labeled bool            // they are
 	next    int             // the place in the order that is judged next
 	started int             // the place that is run next
-	rows    map[int]*row
+	rows    map[int]*mipro.Run
 	good    map[int]bool
 	traces  [][]*prompt.Object // by predictor
 }
 
-func newBootstrapRun(plan *Plan, number int, set setPlan) *bootstrapRun {
+func newBootstrapRun(plan *mipro.Plan, number int, set mipro.DemoSet) *bootstrapRun {
 	r := &bootstrapRun{
-		plan: plan, number: number, set: set, teacher: plan.teacher().Copy(), labeled: plan.labeled > 0,
-		rows: map[int]*row{}, good: map[int]bool{}, traces: make([][]*prompt.Object, len(plan.job.Program.Predictors)),
+		plan: plan, number: number, set: set, teacher: plan.Teacher().Copy(), labeled: plan.Labeled > 0,
+		rows: map[int]*mipro.Run{}, good: map[int]bool{}, traces: make([][]*prompt.Object, len(plan.Job.Program.Predictors)),
 	}
 	if r.labeled {
-		for i, demos := range plan.labels(set.order) {
+		for i, demos := range labels(plan, set.Order) {
 			r.teacher.Predictors[i].Demos = demos
 		}
 	}
@@ -104,27 +107,27 @@ func newBootstrapRun(plan *Plan, number int, set setPlan) *bootstrapRun {
 }
 
 // advance judges what is done, in order, and starts what will be needed.
-func (r *bootstrapRun) advance(b *board) {
+func (r *bootstrapRun) advance(b *mipro.Board) {
 	for {
 		current := r.rows[r.next]
-		if current == nil || !current.done() {
+		if current == nil || !current.Done() {
 			break
 		}
-		b.remove(r.name(r.next))
+		b.Remove(r.name(r.next))
 		r.judge(current)
 		delete(r.rows, r.next)
 		r.next++
 	}
-	for r.started < len(r.set.order) && r.started-r.next < r.set.boot-len(r.good) {
+	for r.started < len(r.set.Order) && r.started-r.next < r.set.Boot-len(r.good) {
 		if r.started > r.next && r.unsafe() {
 			return
 		}
 		example := r.example(r.started)
-		current := newRow(Teacher, r.without(example), r.plan.job.Tutor, r.plan.inputs(example), example, r.plan.job)
+		current := r.plan.Start(mipro.Teacher, r.without(example), example)
 		r.rows[r.started] = current
-		b.add(r.name(r.started), current)
+		b.Add(r.name(r.started), current)
 		r.started++
-		if r.started == r.next+1 && current.done() { // nothing needed asking
+		if r.started == r.next+1 && current.Done() { // nothing needed asking
 			r.advance(b)
 			return
 		}
@@ -133,7 +136,7 @@ func (r *bootstrapRun) advance(b *board) {
 
 func (r *bootstrapRun) name(place int) string { return fmt.Sprintf("demos/%d/%d", r.number, place) }
 
-func (r *bootstrapRun) example(place int) *prompt.Object { return r.plan.Train[r.set.order[place]] }
+func (r *bootstrapRun) example(place int) *prompt.Object { return r.plan.Train[r.set.Order[place]] }
 
 // unsafe says whether an example that runs now is among the teacher's demos.
 // Should its run fail, DSPy forgets to put that demo back, and all later runs go
@@ -167,17 +170,17 @@ func (r *bootstrapRun) without(example *prompt.Object) *prompt.Program {
 
 // judge keeps the calls of a run that scored. Any number of failures is bearable;
 // DSPy gives up at the tenth.
-func (r *bootstrapRun) judge(current *row) {
-	if current.failed {
+func (r *bootstrapRun) judge(current *mipro.Run) {
+	if current.Failed() {
 		r.teacher = r.without(r.example(r.next))
 		return
 	}
-	score, threshold := current.score(), r.plan.job.Settings.MetricThreshold
+	score, threshold := current.Score(), r.plan.Job.Settings.MetricThreshold
 	if score == 0 || threshold > 0 && score < threshold {
 		return
 	}
 	r.good[r.next] = true
-	for _, step := range current.run.Trace() {
+	for _, step := range current.Trace() {
 		r.traces[step.Predictor] = append(r.traces[step.Predictor], step.Demo())
 	}
 }
@@ -185,7 +188,7 @@ func (r *bootstrapRun) judge(current *row) {
 // demos are the runs that scored, filled up with labels.
 func (r *bootstrapRun) demos() [][]*prompt.Object {
 	var rest []*prompt.Object
-	for place := range r.set.order {
+	for place := range r.set.Order {
 		if !r.good[place] {
 			rest = append(rest, r.example(place))
 		}
@@ -194,9 +197,9 @@ func (r *bootstrapRun) demos() [][]*prompt.Object {
 	rng := python.NewRandom(0)
 	demos := make([][]*prompt.Object, len(r.traces))
 	for i, traces := range r.traces {
-		traces = traces[:min(len(traces), r.set.boot)]
-		size := max(0, min(r.plan.labeled-len(traces), len(rest)))
-		rest = pick(rest, rng.Sample(len(rest), size)) // the next predictor draws from these, as in DSPy 3.3
+		traces = traces[:min(len(traces), r.set.Boot)]
+		size := max(0, min(r.plan.Labeled-len(traces), len(rest)))
+		rest = mipro.Pick(rest, rng.Sample(len(rest), size)) // the next predictor draws from these, as in DSPy 3.3
 		demos[i] = slices.Concat(traces, rest)
 	}
 	return demos

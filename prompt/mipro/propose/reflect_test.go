@@ -1,4 +1,4 @@
-package mipro_test
+package propose_test
 
 import (
 	"strings"
@@ -7,22 +7,24 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cogniverse/cogflow/prompt/mipro"
+	"github.com/cogniverse/cogflow/prompt/mipro/miprotest"
+	"github.com/cogniverse/cogflow/prompt/mipro/propose"
 )
 
 // TestReflect: failures of the training set are shown, and become instructions.
 func TestReflect(t *testing.T) {
 	t.Parallel()
-	j := job(t, twoSteps, small)
+	j := miprotest.Job(t, miprotest.TwoSteps, miprotest.Small)
 	plan, err := mipro.NewPlan(j)
 	require.NoError(t, err)
-	r := mipro.NewReflect(plan, j.Program, 12, 3)
+	r := propose.NewReflect(plan, j.Program, 12, 3)
 	var shown []string
 	for calls := r.Calls(); len(calls) > 0; calls = r.Calls() {
 		for _, call := range calls {
 			if call.Role == mipro.Proposer {
 				shown = append(shown, call.Request.Messages[1].Content)
 			}
-			require.NoError(t, r.Take(call.ID, mipro.Answer{Text: model(call, "")}))
+			require.NoError(t, r.Take(call.ID, mipro.Answer{Text: miprotest.Answer(call, "")}))
 		}
 	}
 	require.Len(t, shown, 6, "three for each of two predictors")
@@ -37,13 +39,13 @@ func TestReflect(t *testing.T) {
 		require.Len(t, instructions, 3)
 	}
 
-	r = mipro.NewReflect(plan, j.Program, 12, 2)
-	play(t, r, 1, "answer")
+	r = propose.NewReflect(plan, j.Program, 12, 2)
+	miprotest.Play(t, r, 1, "answer")
 	require.Len(t, r.Instructions()[0], 2, "runs without an answer are failures too")
-	r = mipro.NewReflect(plan, j.Program, 12, 2)
-	play(t, r, 1, "new_instruction")
+	r = propose.NewReflect(plan, j.Program, 12, 2)
+	miprotest.Play(t, r, 1, "new_instruction")
 	require.Equal(t, [][]string{nil, nil}, r.Instructions())
-	r = mipro.NewReflect(plan, j.Program, 0, 2)
+	r = propose.NewReflect(plan, j.Program, 0, 2)
 	require.Empty(t, r.Calls())
 	require.Equal(t, [][]string{nil, nil}, r.Instructions())
 }

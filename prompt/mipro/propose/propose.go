@@ -1,10 +1,14 @@
-package mipro
+// Package propose writes instructions: as DSPy does, from a summary of the data, the
+// program, demos and a tip, and from failures of a program. It judges none of them and
+// knows nothing of trials or models.
+package propose
 
 import (
 	"fmt"
 	"strings"
 
 	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/mipro"
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
@@ -12,32 +16,32 @@ import (
 // every instruction written, by itself, from that summary, the program, demos
 // and a tip.
 type Propose struct {
-	plan    *Plan
+	plan    *mipro.Plan
 	sets    [][][]*prompt.Object
-	board   board
+	board   mipro.Board
 	summary *summary    // nil = without
 	writers [][]*writer // by predictor; nil = not begun
 }
 
 const summaryName = "summary"
 
-// NewPropose begins the second stage with the demo sets of the first.
-func NewPropose(plan *Plan, sets [][][]*prompt.Object) *Propose {
+// New begins the second stage with the demo sets of the first.
+func New(plan *mipro.Plan, sets [][][]*prompt.Object) *Propose {
 	p := &Propose{plan: plan, sets: sets}
-	if deref(plan.job.Settings.DataAwareProposer, true) {
+	if plan.Job.Settings.DataAware() {
 		p.summary = newSummary(plan)
-		p.board.add(summaryName, p.summary)
+		p.board.Add(summaryName, p.summary)
 	}
 	p.advance()
 	return p
 }
 
 // Calls lists the answers that are needed now; none = the stage is over.
-func (p *Propose) Calls() []Call { return p.board.calls() }
+func (p *Propose) Calls() []mipro.Call { return p.board.Calls() }
 
 // Take takes an answer.
-func (p *Propose) Take(id string, answer Answer) error {
-	if err := p.board.take(id, answer); err != nil {
+func (p *Propose) Take(id string, answer mipro.Answer) error {
+	if err := p.board.Take(id, answer); err != nil {
 		return err
 	}
 	p.advance()
@@ -51,12 +55,12 @@ func (p *Propose) advance() {
 		return
 	}
 	p.writers = [][]*writer{}
-	for predictor, proposals := range p.plan.proposals {
+	for predictor, proposals := range p.plan.Proposals {
 		p.writers = append(p.writers, nil)
 		for i := 1; i < len(proposals); i++ {
 			w := p.newWriter(predictor, i)
 			p.writers[predictor] = append(p.writers[predictor], w)
-			p.board.add(fmt.Sprintf("instruction/%d/%d", predictor, i), w)
+			p.board.Add(fmt.Sprintf("instruction/%d/%d", predictor, i), w)
 		}
 	}
 }
@@ -66,7 +70,7 @@ func (p *Propose) advance() {
 func (p *Propose) Instructions() [][]string {
 	all := make([][]string, len(p.writers))
 	for predictor, writers := range p.writers {
-		all[predictor] = []string{p.plan.job.Program.Predictors[predictor].Signature().Objective()}
+		all[predictor] = []string{p.plan.Job.Program.Predictors[predictor].Signature().Objective()}
 		for _, w := range writers {
 			all[predictor] = append(all[predictor], w.instruction)
 		}
@@ -79,7 +83,7 @@ func (p *Propose) Instructions() [][]string {
 type writer struct {
 	p         *Propose
 	predictor int
-	proposal  proposal
+	proposal  mipro.Proposal
 	demos     string
 	step      writing
 	run       *prompt.Execution
@@ -99,34 +103,34 @@ const (
 
 func (p *Propose) newWriter(predictor, i int) *writer {
 	w := &writer{
-		p: p, predictor: predictor, proposal: p.plan.proposals[predictor][i], demos: p.demos(predictor, i),
+		p: p, predictor: predictor, proposal: p.plan.Proposals[predictor][i], demos: p.demos(predictor, i),
 		program: "Not available", module: "Not provided", role: "Not provided",
 	}
-	if deref(p.plan.job.Settings.ProgramAwareProposer, true) {
+	if p.plan.Job.Settings.ProgramAware() {
 		w.run = ask(describeProgram, []prompt.Field{field("program_code", codeText), field("program_example", exampleText)},
 			"program_description", "Describe what task the program is designed to solve, and how it goes about solving this task.",
-		).Start(python.NewObject("program_code", p.source(), "program_example", w.demos), p.plan.job.Proposer)
+		).Start(python.NewObject("program_code", p.source(), "program_example", w.demos), p.plan.Job.Proposer)
 	} else {
 		w.write()
 	}
 	return w
 }
 
-func (p *Propose) source() string { return p.plan.job.Program.Source() }
+func (p *Propose) source() string { return p.plan.Job.Program.Source() }
 
 // demos shows up to three bootstrapped demos of the predictor, of its own set
 // first.
 func (p *Propose) demos(predictor, own int) string {
 	const none = "No task demos provided."
-	if !deref(p.plan.job.Settings.FewshotAwareProposer, true) {
+	if !p.plan.Job.Settings.FewshotAware() {
 		return none
 	}
-	fields := p.plan.job.Program.Predictors[predictor].Signature().Fields()
+	fields := p.plan.Job.Program.Predictors[predictor].Signature().Fields()
 	var shown []string
 	sets := p.sets[predictor]
 	for k := range sets {
 		for _, demo := range sets[(own+k)%len(sets)] {
-			if _, ok := demo.Get("augmented"); !ok || len(shown) == demosThatInform {
+			if _, ok := demo.Get("augmented"); !ok || len(shown) == mipro.DemosThatInform {
 				continue
 			}
 			lines := make([]string, len(fields))
@@ -143,15 +147,15 @@ func (p *Propose) demos(predictor, own int) string {
 	return none
 }
 
-func (w *writer) call() *Call {
+func (w *writer) Call() *mipro.Call {
 	if w.run == nil || w.run.Next() == nil {
 		return nil
 	}
-	temperature := deref(w.p.plan.job.Settings.InitTemperature, 1)
-	return &Call{Role: Proposer, Request: w.run.Next(), Temperature: &temperature, Rollout: w.proposal.rollout}
+	temperature := w.p.plan.Job.Settings.Temperature()
+	return &mipro.Call{Role: mipro.Proposer, Request: w.run.Next(), Temperature: &temperature, Rollout: w.proposal.Rollout}
 }
 
-func (w *writer) take(answer Answer) {
+func (w *writer) Take(answer mipro.Answer) {
 	w.run.Take(answer.Text)
 	if w.run.Next() != nil {
 		return
@@ -173,7 +177,7 @@ func (w *writer) take(answer Answer) {
 
 func (w *writer) describe() {
 	w.step = describingModule
-	signature := w.p.plan.job.Program.Predictors[w.predictor].Signature()
+	signature := w.p.plan.Job.Program.Predictors[w.predictor].Signature()
 	w.module = "Predict(" + names(signature.Inputs) + ") -> " + names(signature.Outputs)
 	w.run = ask(describeModule, []prompt.Field{
 		field("program_code", codeText), field("program_example", exampleText),
@@ -181,7 +185,7 @@ func (w *writer) describe() {
 		field("module", "The module in the program that we want to describe."),
 	}, "module_description", "Description of the module's role in the broader program.",
 	).Start(python.NewObject("program_code", w.p.source(), "program_description", w.program,
-		"program_example", w.demos, "module", w.module), w.p.plan.job.Proposer)
+		"program_example", w.demos, "module", w.module), w.p.plan.Job.Proposer)
 }
 
 func names(fields []prompt.Field) string {
@@ -204,7 +208,7 @@ func (w *writer) write() {
 	if s := w.p.summary; s != nil && !s.failed {
 		give("dataset_description", "A description of the dataset that we are using.", s.text)
 	}
-	if deref(w.p.plan.job.Settings.ProgramAwareProposer, true) {
+	if w.p.plan.Job.Settings.ProgramAware() {
 		give("program_code", "Language model program designed to solve a particular task.", w.p.source())
 		give("program_description", "Summary of the task the program is designed to solve, and how it goes about solving it.", w.program)
 		give("module", "The module to create an instruction for.", w.module)
@@ -212,16 +216,16 @@ func (w *writer) write() {
 	}
 	give("task_demos", "Example inputs/outputs of our module.", w.demos)
 	give("basic_instruction", "Basic instruction.", w.basic())
-	if w.proposal.tip != "" {
-		give("tip", "A suggestion for how to go about generating the new instruction.", w.proposal.tip)
+	if w.proposal.Tip != "" {
+		give("tip", "A suggestion for how to go about generating the new instruction.", w.proposal.Tip)
 	}
 	w.run = ask(generate, inputs, "proposed_instruction",
 		"Propose an instruction that will be used to prompt a Language Model to perform this task.",
-	).Start(values, w.p.plan.job.Proposer)
+	).Start(values, w.p.plan.Job.Proposer)
 }
 
 func (w *writer) basic() string {
-	return w.p.plan.job.Program.Predictors[w.predictor].Signature().Objective()
+	return w.p.plan.Job.Program.Predictors[w.predictor].Signature().Objective()
 }
 
 // finish keeps the instruction. An answer that cannot be read, of which DSPy

@@ -1,4 +1,4 @@
-package mipro
+package propose
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/mipro"
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
@@ -29,33 +30,33 @@ const (
 // examples are of the training set, so that what is learned from them can be
 // judged on others.
 type Reflect struct {
-	plan     *Plan
+	plan     *mipro.Plan
 	program  *prompt.Program
 	variants int
-	board    board
-	rows     []*row
+	board    mipro.Board
+	rows     []*mipro.Run
 	writers  [][]*reflection // by predictor; nil = the examples still run
 }
 
 // NewReflect begins a reflection on at most so many training examples, which
 // writes so many variants of each predictor's instruction.
-func NewReflect(plan *Plan, program *prompt.Program, examples, variants int) *Reflect {
+func NewReflect(plan *mipro.Plan, program *prompt.Program, examples, variants int) *Reflect {
 	r := &Reflect{plan: plan, program: program, variants: variants}
-	for _, i := range python.NewRandom(plan.seed).Sample(len(plan.Train), min(examples, len(plan.Train))) {
+	for _, i := range python.NewRandom(plan.Seed).Sample(len(plan.Train), min(examples, len(plan.Train))) {
 		example := plan.Train[i]
-		r.rows = append(r.rows, newRow(Student, program, plan.job.Student, plan.inputs(example), example, plan.job))
-		r.board.add(fmt.Sprintf("reflect/%d", i), r.rows[len(r.rows)-1])
+		r.rows = append(r.rows, plan.Start(mipro.Student, program, example))
+		r.board.Add(fmt.Sprintf("reflect/%d", i), r.rows[len(r.rows)-1])
 	}
 	r.advance()
 	return r
 }
 
 // Calls lists the answers that are needed now; none = the reflection is over.
-func (r *Reflect) Calls() []Call { return r.board.calls() }
+func (r *Reflect) Calls() []mipro.Call { return r.board.Calls() }
 
 // Take takes an answer.
-func (r *Reflect) Take(id string, answer Answer) error {
-	if err := r.board.take(id, answer); err != nil {
+func (r *Reflect) Take(id string, answer mipro.Answer) error {
+	if err := r.board.Take(id, answer); err != nil {
 		return err
 	}
 	r.advance()
@@ -79,16 +80,16 @@ func (r *Reflect) Instructions() [][]string {
 
 // advance begins to write when all examples have run.
 func (r *Reflect) advance() {
-	if r.writers != nil || slices.ContainsFunc(r.rows, func(x *row) bool { return !x.done() }) {
+	if r.writers != nil || slices.ContainsFunc(r.rows, func(x *mipro.Run) bool { return !x.Done() }) {
 		return
 	}
 	r.writers = make([][]*reflection, len(r.program.Predictors))
-	failed := slices.DeleteFunc(slices.Clone(r.rows), func(x *row) bool { return x.score() >= 1 })
-	slices.SortStableFunc(failed, func(a, b *row) int {
+	failed := slices.DeleteFunc(slices.Clone(r.rows), func(x *mipro.Run) bool { return x.Score() >= 1 })
+	slices.SortStableFunc(failed, func(a, b *mipro.Run) int {
 		switch {
-		case a.score() < b.score():
+		case a.Score() < b.Score():
 			return -1
-		case a.score() > b.score():
+		case a.Score() > b.Score():
 			return 1
 		}
 		return 0
@@ -101,24 +102,24 @@ func (r *Reflect) advance() {
 		for v := range r.variants {
 			w := newReflection(r, predictor, v, failed)
 			r.writers[predictor] = append(r.writers[predictor], w)
-			r.board.add(fmt.Sprintf("reflection/%d/%d", predictor, v), w)
+			r.board.Add(fmt.Sprintf("reflection/%d/%d", predictor, v), w)
 		}
 	}
 }
 
 // reflection writes one instruction.
 type reflection struct {
-	plan    *Plan
+	plan    *mipro.Plan
 	run     *prompt.Execution
 	variant int
 	text    string
 }
 
-func newReflection(r *Reflect, predictor, variant int, failed []*row) *reflection {
+func newReflection(r *Reflect, predictor, variant int, failed []*mipro.Run) *reflection {
 	signature := r.program.Predictors[predictor].Signature()
 	shown := make([]string, len(failed))
 	for i, x := range failed {
-		shown[i] = fmt.Sprintf("Example %d, score %s\n%s", i+1, python.Repr(percent([]float64{x.score()})), x.describe(r.plan, predictor))
+		shown[i] = fmt.Sprintf("Example %d, score %s\n%s", i+1, python.Repr(mipro.Percent([]float64{x.Score()})), describe(x, r.plan, predictor))
 	}
 	program := ask(reflect, []prompt.Field{
 		field("program_code", codeText), field("module", "The module whose instruction is to be written."),
@@ -127,14 +128,14 @@ func newReflection(r *Reflect, predictor, variant int, failed []*row) *reflectio
 	return &reflection{plan: r.plan, variant: variant, run: program.Start(python.NewObject(
 		"program_code", r.program.Source(),
 		"module", r.program.Predictors[predictor].Name+"("+names(signature.Inputs)+") -> "+names(signature.Outputs),
-		"current_instruction", signature.Objective(), "failures", strings.Join(shown, "\n\n")), r.plan.job.Proposer)}
+		"current_instruction", signature.Objective(), "failures", strings.Join(shown, "\n\n")), r.plan.Job.Proposer)}
 }
 
 // describe shows what a predictor was given and said, and what was expected.
-func (r *row) describe(plan *Plan, predictor int) string {
+func describe(r *mipro.Run, plan *mipro.Plan, predictor int) string {
 	var b strings.Builder
 	said := false
-	for _, step := range r.run.Trace() {
+	for _, step := range r.Trace() {
 		if step.Predictor == predictor {
 			said = true
 			section(&b, "given", step.Inputs, nil)
@@ -142,10 +143,10 @@ func (r *row) describe(plan *Plan, predictor int) string {
 		}
 	}
 	if !said {
-		section(&b, "given", plan.inputs(r.example), nil)
+		section(&b, "given", plan.Inputs(r.Example), nil)
 		b.WriteString("answered: nothing that could be read\n")
 	}
-	section(&b, "expected of the program", r.example, plan.inputs(r.example))
+	section(&b, "expected of the program", r.Example, plan.Inputs(r.Example))
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
@@ -165,15 +166,15 @@ func section(b *strings.Builder, title string, o, without *prompt.Object) {
 	}
 }
 
-func (w *reflection) call() *Call {
+func (w *reflection) Call() *mipro.Call {
 	if w.run.Next() == nil {
 		return nil
 	}
-	temperature := deref(w.plan.job.Settings.InitTemperature, 1)
-	return &Call{Role: Proposer, Request: w.run.Next(), Temperature: &temperature, Rollout: int64(w.variant + 1)}
+	temperature := w.plan.Job.Settings.Temperature()
+	return &mipro.Call{Role: mipro.Proposer, Request: w.run.Next(), Temperature: &temperature, Rollout: int64(w.variant + 1)}
 }
 
-func (w *reflection) take(answer Answer) {
+func (w *reflection) Take(answer mipro.Answer) {
 	w.run.Take(answer.Text)
 	if w.run.Next() != nil {
 		return

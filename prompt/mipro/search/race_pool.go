@@ -1,9 +1,10 @@
-package mipro
+package search
 
 import (
 	"maps"
 	"slices"
 
+	"github.com/cogniverse/cogflow/prompt/mipro"
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
@@ -54,7 +55,7 @@ func (r *Race) someOf(names []string, l *ledger, g *gaussian, begun int) []map[s
 			}
 		}
 	}
-	rng := python.NewRandom(r.plan.seed + int64(begun))
+	rng := python.NewRandom(r.plan.Seed + int64(begun))
 	for range 512 {
 		choice := map[string]int{}
 		for _, name := range names {
@@ -82,5 +83,5 @@ func (r *Race) leaders(l *ledger, g *gaussian) []map[string]int {
 		}
 		return 0
 	})
-	return pick(l.choices, places[:min(2, len(places))])
+	return mipro.Pick(l.choices, places[:min(2, len(places))])
 }

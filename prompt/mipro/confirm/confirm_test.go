@@ -1,4 +1,4 @@
-package mipro_test
+package confirm_test
 
 import (
 	"fmt"
@@ -9,16 +9,10 @@ import (
 
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/mipro"
+	"github.com/cogniverse/cogflow/prompt/mipro/confirm"
+	"github.com/cogniverse/cogflow/prompt/mipro/miprotest"
 	"github.com/cogniverse/cogflow/prompt/python"
 )
-
-// rival is the program with an instruction and demos that are worth so much more.
-func (s *simulated) rival(gain float64) *prompt.Program {
-	s.instruction[0][1], s.both[0][1][0] = gain, 0
-	program := s.job.Program.Copy()
-	program.Predictors[0].Instructions = s.instructions[0][1]
-	return program
-}
 
 func unseen(n int) []*prompt.Object {
 	var rows []*prompt.Object
@@ -38,10 +32,10 @@ func TestConfirmation(t *testing.T) {
 		for name, c := range map[string]struct{ gain, doubt float64 }{
 			"better": {0.25, 0}, "better, doubted": {0.25, 0.2}, "a little better": {0.12, 0}, "worse": {-0.1, 0},
 		} {
-			s := simulate(seed, 1)
-			plan := s.plan(t)
-			confirmation := mipro.NewConfirmation(plan, s.job.Program, s.rival(c.gain), unseen(128), 1000, c.doubt)
-			calls := s.play(t, confirmation)
+			s := miprotest.Simulate(seed, 1)
+			plan := s.Plan(t)
+			confirmation := confirm.New(plan, s.Job.Program, s.Rival(c.gain), unseen(128), 1000, c.doubt)
+			calls := s.Play(t, confirmation)
 			v := confirmation.Verdict()
 			require.Equal(t, 2*v.Examples, calls)
 			require.Len(t, confirmation.Rows(), v.Examples)
@@ -67,16 +61,16 @@ func TestConfirmation(t *testing.T) {
 // the same, whichever answers come first.
 func TestConfirmationResumes(t *testing.T) {
 	t.Parallel()
-	s := simulate(4, 2)
-	plan := s.plan(t)
-	begin := func() *mipro.Confirmation {
-		return mipro.NewConfirmation(plan, s.job.Program, s.rival(0.15), unseen(100), 180, 0.01)
+	s := miprotest.Simulate(4, 2)
+	plan := s.Plan(t)
+	begin := func() *confirm.Confirmation {
+		return confirm.New(plan, s.Job.Program, s.Rival(0.15), unseen(100), 180, 0.01)
 	}
 	whole := begin()
 	answers := map[string]string{}
 	for calls := whole.Calls(); len(calls) > 0; calls = whole.Calls() {
 		for _, call := range calls {
-			answers[call.ID] = s.answer(call)
+			answers[call.ID] = s.Answer(call)
 			require.NoError(t, whole.Take(call.ID, mipro.Answer{Text: answers[call.ID]}))
 		}
 	}
@@ -104,17 +98,17 @@ func TestConfirmationResumes(t *testing.T) {
 func TestConfirmationOfFew(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ rows, runs, asked int }{{0, 100, 0}, {1, 100, 1}, {3, 100, 3}, {40, 0, 0}, {40, -5, 0}, {40, 1, 0}, {40, 7, 3}} {
-		s := simulate(1, 1)
-		confirmation := mipro.NewConfirmation(s.plan(t), s.job.Program, s.rival(0.5), unseen(c.rows), c.runs, 0)
-		require.Equal(t, 2*c.asked, s.play(t, confirmation))
+		s := miprotest.Simulate(1, 1)
+		confirmation := confirm.New(s.Plan(t), s.Job.Program, s.Rival(0.5), unseen(c.rows), c.runs, 0)
+		require.Equal(t, 2*c.asked, s.Play(t, confirmation))
 		v := confirmation.Verdict()
 		require.Equal(t, c.asked, v.Examples)
 		require.False(t, v.Promote)
 		require.GreaterOrEqual(t, v.Bound, -1.0)
 	}
-	s := simulate(1, 1)
-	same := mipro.NewConfirmation(s.plan(t), s.job.Program, s.job.Program, unseen(100), 200, 0)
-	s.play(t, same)
+	s := miprotest.Simulate(1, 1)
+	same := confirm.New(s.Plan(t), s.Job.Program, s.Job.Program, unseen(100), 200, 0)
+	s.Play(t, same)
 	require.False(t, same.Verdict().Promote)
 	require.Less(t, same.Verdict().Examples, 60)
 }
@@ -126,11 +120,11 @@ func TestSetAside(t *testing.T) {
 		rows = append(rows, python.NewObject("i", int64(i)))
 	}
 	for _, c := range []struct{ draws, search int }{{0, 15}, {100, 15}, {20, 15}, {15, 15}, {10, 10}} {
-		search, confirm := mipro.SetAside(rows, c.draws, 9)
-		require.Len(t, search, c.search)
-		require.ElementsMatch(t, rows, append(search, confirm...))
+		seen, aside := confirm.SetAside(rows, c.draws, 9)
+		require.Len(t, seen, c.search)
+		require.ElementsMatch(t, rows, append(seen, aside...))
 	}
-	search, confirm := mipro.SetAside(rows[:9], 3, 9)
-	require.Len(t, search, 9)
-	require.Empty(t, confirm)
+	seen, aside := confirm.SetAside(rows[:9], 3, 9)
+	require.Len(t, seen, 9)
+	require.Empty(t, aside)
 }

@@ -1,4 +1,4 @@
-package mipro
+package propose
 
 import (
 	"fmt"
@@ -7,19 +7,19 @@ import (
 	"strings"
 
 	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/mipro"
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
 const (
-	mostBatches = 9 // after the first
-	mostSkips   = 5
-	complete    = "COMPLETE"
+	mostSkips = 5
+	complete  = "COMPLETE"
 )
 
 // summary describes the training examples in two or three sentences: it observes
 // batch after batch and sums up.
 type summary struct {
-	plan         *Plan
+	plan         *mipro.Plan
 	run          *prompt.Execution // the question at hand; nil = none
 	observations string
 	batch, skips int
@@ -28,21 +28,21 @@ type summary struct {
 	failed       bool   // proposals go without
 }
 
-func newSummary(plan *Plan) *summary {
+func newSummary(plan *mipro.Plan) *summary {
 	s := &summary{plan: plan}
 	s.run = ask(observeTrends+fmt.Sprintf(dataHints, "conciseness"), []prompt.Field{field("examples", samplesText)},
 		"observations", "Somethings that holds true for most or all of the data you observed",
-	).Start(python.NewObject("examples", s.examples()), plan.job.Proposer)
+	).Start(python.NewObject("examples", s.examples()), plan.Job.Proposer)
 	return s
 }
 
-func (s *summary) batchSize() int { return or(s.plan.job.Settings.ViewDataBatchSize, 10) }
+func (s *summary) batchSize() int { return s.plan.Job.Settings.ViewBatch() }
 
 // examples shows a batch as Python shows a list of them.
 func (s *summary) examples() string {
 	rows := s.plan.Train[s.batch*s.batchSize() : min((s.batch+1)*s.batchSize(), len(s.plan.Train))]
-	names := make([]string, 0, len(s.plan.job.Program.Inputs()))
-	for _, f := range s.plan.job.Program.Inputs() {
+	names := make([]string, 0, len(s.plan.Job.Program.Inputs()))
+	for _, f := range s.plan.Job.Program.Inputs() {
 		names = append(names, python.Repr(f.Name))
 	}
 	slices.Sort(names)
@@ -74,15 +74,15 @@ func sortInputKeys(text string) string {
 	})
 }
 
-func (s *summary) call() *Call {
+func (s *summary) Call() *mipro.Call {
 	if s.run == nil || s.run.Next() == nil {
 		return nil
 	}
 	hot := 1.0
-	return &Call{Role: Proposer, Request: s.run.Next(), Temperature: &hot}
+	return &mipro.Call{Role: mipro.Proposer, Request: s.run.Next(), Temperature: &hot}
 }
 
-func (s *summary) take(answer Answer) {
+func (s *summary) Take(answer mipro.Answer) {
 	s.run.Take(answer.Text)
 	if s.run.Next() != nil {
 		return
@@ -111,21 +111,21 @@ func (s *summary) observe(text string) {
 	} else {
 		s.observations += text
 	}
-	if s.batch++; s.batch > mostBatches || s.batch*s.batchSize() >= len(s.plan.Train) {
+	if s.batch++; s.batch > mipro.MostBatches || s.batch*s.batchSize() >= len(s.plan.Train) {
 		s.sumUp()
 		return
 	}
 	s.run = ask(observeTrends+addOwn+fmt.Sprintf(dataHints, "conciceness"),
 		[]prompt.Field{field("examples", samplesText), field("prior_observations", "Some prior observations I made about the data")},
 		"observations", "Somethings that holds true for most or all of the data you observed or COMPLETE if you have nothing to add",
-	).Start(python.NewObject("examples", s.examples(), "prior_observations", s.observations), s.plan.job.Proposer)
+	).Start(python.NewObject("examples", s.examples(), "prior_observations", s.observations), s.plan.Job.Proposer)
 }
 
 func (s *summary) sumUp() {
 	s.summing = true
 	s.run = ask(summarize, []prompt.Field{field("observations", "Observations I have made about my dataset")},
 		"summary", "Two to Three sentence summary of only the most significant highlights of my observations",
-	).Start(python.NewObject("observations", s.observations), s.plan.job.Proposer)
+	).Start(python.NewObject("observations", s.observations), s.plan.Job.Proposer)
 }
 
 func (s *summary) done() bool { return s.run == nil }

@@ -1,4 +1,4 @@
-package mipro
+package confirm
 
 import (
 	"fmt"

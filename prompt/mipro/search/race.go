@@ -1,12 +1,14 @@
-package mipro
+package search
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/mipro"
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
@@ -31,7 +33,7 @@ const (
 // expected. Heats complete in the order of their beginning, whichever answers come
 // first, so each choice is a function of the trials before it.
 type Race struct {
-	plan   *Plan
+	plan   *mipro.Plan
 	search *Search // makes candidates; never asked itself
 	names  [][2]string
 	counts map[string]int   // choices by parameter
@@ -40,24 +42,24 @@ type Race struct {
 	budget int              // runs of the program
 	trials []Trial          // complete
 	heats  []heat           // under way
-	board  board
+	board  mipro.Board
 }
 
 // heat is a trial under way.
 type heat struct {
 	Trial
-	rows []*row
+	rows []*mipro.Run
 }
 
 // NewRace begins, or goes on after the trials that were made. budget is how many
 // runs of the program it may make in all, those of the trials included; 0 = as
 // many as Search would.
-func NewRace(plan *Plan, sets [][][]*prompt.Object, instructions [][]string, budget int, made []Trial) (*Race, error) {
-	search, err := NewSearch(plan, sets, instructions, nil)
+func NewRace(plan *mipro.Plan, sets [][][]*prompt.Object, instructions [][]string, budget int, made []Trial) (*Race, error) {
+	search, err := New(plan, sets, instructions, nil)
 	if err != nil {
 		return nil, err
 	}
-	r := &Race{plan: plan, search: search, counts: map[string]int{}, same: map[string][]int{}, budget: or(budget, plan.Runs()), trials: slices.Clone(made)}
+	r := &Race{plan: plan, search: search, counts: map[string]int{}, same: map[string][]int{}, budget: cmp.Or(budget, plan.Runs()), trials: slices.Clone(made)}
 	for i, candidates := range instructions {
 		names := [2]string{instructionOf(i)}
 		r.counts[names[0]] = len(candidates)
@@ -70,7 +72,7 @@ func NewRace(plan *Plan, sets [][][]*prompt.Object, instructions [][]string, bud
 		}
 		r.names = append(r.names, names)
 	}
-	r.order = python.NewRandom(plan.seed).Sample(len(plan.Val), len(plan.Val))
+	r.order = python.NewRandom(plan.Seed).Sample(len(plan.Val), len(plan.Val))
 	for i, trial := range made {
 		if err := r.check(trial); err != nil {
 			return nil, fault.New(fault.Input, "resume race", "", fmt.Sprintf("trial %d: %v", i, err))
@@ -98,11 +100,11 @@ func (r *Race) check(trial Trial) error {
 }
 
 // Calls lists the answers that are needed now; none = the race is over.
-func (r *Race) Calls() []Call { return r.board.calls() }
+func (r *Race) Calls() []mipro.Call { return r.board.Calls() }
 
 // Take takes an answer.
-func (r *Race) Take(id string, answer Answer) error {
-	if err := r.board.take(id, answer); err != nil {
+func (r *Race) Take(id string, answer mipro.Answer) error {
+	if err := r.board.Take(id, answer); err != nil {
 		return err
 	}
 	r.settle()
@@ -116,7 +118,7 @@ func (r *Race) Trials() []Trial { return r.trials }
 // begins those that may follow.
 func (r *Race) settle() {
 	for {
-		for len(r.heats) > 0 && !slices.ContainsFunc(r.heats[0].rows, func(x *row) bool { return !x.done() }) {
+		for len(r.heats) > 0 && !slices.ContainsFunc(r.heats[0].rows, func(x *mipro.Run) bool { return !x.Done() }) {
 			r.complete()
 		}
 		next, ok := r.next()
@@ -131,23 +133,23 @@ func (r *Race) complete() {
 	first := r.heats[0]
 	r.heats = r.heats[1:]
 	for i, x := range first.rows {
-		first.Scores = append(first.Scores, x.score())
-		r.board.remove(rowOf(first.Number, first.Rows[i]))
+		first.Scores = append(first.Scores, x.Score())
+		r.board.Remove(rowOf(first.Number, first.Rows[i]))
 	}
-	first.Score = percent(first.Scores)
+	first.Score = mipro.Percent(first.Scores)
 	r.trials = append(r.trials, first.Trial)
 }
 
 func (r *Race) begin(trial Trial) {
-	candidate := r.plan.job.Program
+	candidate := r.plan.Job.Program
 	if trial.Kind != DefaultTrial {
 		candidate = r.search.Candidate(trial.Choice)
 	}
 	h := heat{Trial: trial}
 	for _, i := range trial.Rows {
 		example := r.plan.Val[i]
-		h.rows = append(h.rows, newRow(Student, candidate, r.plan.job.Student, r.plan.inputs(example), example, r.plan.job))
-		r.board.add(rowOf(trial.Number, i), h.rows[len(h.rows)-1])
+		h.rows = append(h.rows, r.plan.Start(mipro.Student, candidate, example))
+		r.board.Add(rowOf(trial.Number, i), h.rows[len(h.rows)-1])
 	}
 	r.heats = append(r.heats, h)
 }
@@ -245,11 +247,11 @@ func (r *Race) promising(begun []Trial, known int, boldness float64) map[string]
 
 // Best returns the program that is expected to be best, and its choice: the
 // program as it was, unless another is expected to be better. Whether it is, only
-// examples that the race never saw can tell; see Confirm.
+// examples that the race never saw can tell; see package confirm.
 func (r *Race) Best() (*prompt.Program, map[string]int) {
 	best := r.first()
 	if len(r.trials) == 0 {
-		return r.plan.job.Program, best
+		return r.plan.Job.Program, best
 	}
 	l := newLedger(r.trials)
 	g := l.model(r.names)
@@ -260,7 +262,7 @@ func (r *Race) Best() (*prompt.Program, map[string]int) {
 		}
 	}
 	if maps.Equal(best, r.first()) {
-		return r.plan.job.Program, best
+		return r.plan.Job.Program, best
 	}
 	return r.search.Candidate(best), best
 }

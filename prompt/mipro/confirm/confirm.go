@@ -1,10 +1,14 @@
-package mipro
+// Package confirm says whether a program is better than the one that it would replace, on
+// examples that no search has seen, and how likely it is to say so for nothing. It knows
+// nothing of how the program was found.
+package confirm
 
 import (
 	"fmt"
 	"slices"
 
 	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/mipro"
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
@@ -55,20 +59,20 @@ func SetAside(examples []*prompt.Object, draws int, seed int64) (search, confirm
 // ends when one program is better for certain, when that can hardly be shown any
 // more, or when the examples or runs are used up.
 type Confirmation struct {
-	plan     *Plan
+	plan     *mipro.Plan
 	programs [2]*prompt.Program // before and after
 	examples []*prompt.Object
-	order    []int     // of the examples that may be asked
-	runs     [2][]*row // of the examples that are asked, in that order
-	board    board
+	order    []int           // of the examples that may be asked
+	runs     [2][]*mipro.Run // of the examples that are asked, in that order
+	board    mipro.Board
 	test     *paired
 	verdict  prompt.Verdict
 }
 
-// NewConfirmation begins to compare a program with the one it would replace, with
+// New begins to compare a program with the one it would replace, with
 // at most so many runs of the two together. doubt is how likely it is no better, by
-// what is known already; see Race.Doubt.
-func NewConfirmation(plan *Plan, before, after *prompt.Program, examples []*prompt.Object, runs int, doubt float64) *Confirmation {
+// what is known already; see search.Race.Doubt.
+func New(plan *mipro.Plan, before, after *prompt.Program, examples []*prompt.Object, runs int, doubt float64) *Confirmation {
 	most := max(min(len(examples), runs/2), 0)
 	level := mostLevel
 	if doubt > forNothing/mostLevel {
@@ -76,7 +80,7 @@ func NewConfirmation(plan *Plan, before, after *prompt.Program, examples []*prom
 	}
 	c := &Confirmation{
 		plan: plan, programs: [2]*prompt.Program{before, after}, examples: examples,
-		order: python.NewRandom(plan.seed).Sample(len(examples), most), test: newPaired(level, most, plan.seed),
+		order: python.NewRandom(plan.Seed).Sample(len(examples), most), test: newPaired(level, most, plan.Seed),
 		verdict: prompt.Verdict{Chance: 1, Bound: -1, Level: level, Planned: most},
 	}
 	c.ask()
@@ -84,11 +88,11 @@ func NewConfirmation(plan *Plan, before, after *prompt.Program, examples []*prom
 }
 
 // Calls lists the answers that are needed now; none = the confirmation is over.
-func (c *Confirmation) Calls() []Call { return c.board.calls() }
+func (c *Confirmation) Calls() []mipro.Call { return c.board.Calls() }
 
 // Take takes an answer.
-func (c *Confirmation) Take(id string, answer Answer) error {
-	if err := c.board.take(id, answer); err != nil {
+func (c *Confirmation) Take(id string, answer mipro.Answer) error {
+	if err := c.board.Take(id, answer); err != nil {
 		return err
 	}
 	c.settle()
@@ -98,13 +102,13 @@ func (c *Confirmation) Take(id string, answer Answer) error {
 // ask has both programs run on the next batch.
 func (c *Confirmation) ask() {
 	from, to := len(c.runs[0]), c.nextLook()
-	c.board = board{}
+	c.board = mipro.Board{}
 	for i := from; i < to; i++ {
 		example := c.examples[c.order[i]]
 		for which, program := range c.programs {
-			r := newRow(Student, program, c.plan.job.Student, c.plan.inputs(example), example, c.plan.job)
+			r := c.plan.Start(mipro.Student, program, example)
 			c.runs[which] = append(c.runs[which], r)
-			c.board.add(fmt.Sprintf("confirm/%d/%d", which, c.order[i]), r)
+			c.board.Add(fmt.Sprintf("confirm/%d/%d", which, c.order[i]), r)
 		}
 	}
 	c.settle()
@@ -125,7 +129,7 @@ func (c *Confirmation) nextLook() int {
 // settle looks when the batch is done, and asks the next one if that may decide.
 func (c *Confirmation) settle() {
 	asked := len(c.runs[0])
-	running := func(r *row) bool { return !r.done() }
+	running := func(r *mipro.Run) bool { return !r.Done() }
 	if c.verdict.Examples == asked || slices.ContainsFunc(c.runs[0], running) || slices.ContainsFunc(c.runs[1], running) {
 		return
 	}
@@ -160,7 +164,7 @@ func (c *Confirmation) Scores() (before, after []float64) {
 	var scores [2][]float64
 	for which, runs := range c.runs {
 		for _, r := range runs {
-			scores[which] = append(scores[which], r.score())
+			scores[which] = append(scores[which], r.Score())
 		}
 	}
 	return scores[0], scores[1]
@@ -172,9 +176,7 @@ func (c *Confirmation) Outputs() (before, after []*prompt.Object) {
 	for which, runs := range c.runs {
 		outputs[which] = make([]*prompt.Object, len(runs))
 		for i, r := range runs {
-			if out, err := r.run.Result(); err == nil {
-				outputs[which][i] = out
-			}
+			outputs[which][i] = r.Outputs()
 		}
 	}
 	return outputs[0], outputs[1]

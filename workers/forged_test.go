@@ -143,7 +143,7 @@ func (g *generator) walk(t reflect.Type, path []string) {
 				g.walk(f.Type, append(slices.Clone(path), name))
 			}
 		}
-	case slices.Equal(path, []string{"tenant"}): // whose start it is; see docs/trust.md
+	case slices.Equal(path, []string{"tenant"}): // whose start it is; see docs/explanation/trust.md
 	case raw:
 		g.raw(path)
 	case t.Kind() == reflect.String:

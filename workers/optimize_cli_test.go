@@ -60,7 +60,7 @@ func route(c lmtest.Call) lmtest.Reply {
 }
 
 // TestOptimizeCLI goes the way of a user of Cogniverse, with the rows of
-// docs/migrate.md: the router, its metric and settings, what comes of it, and a
+// docs/how-to/migration.md: the router, its metric and settings, what comes of it, and a
 // canary of the next version.
 func TestOptimizeCLI(t *testing.T) {
 	t.Parallel()

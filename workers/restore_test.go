@@ -59,7 +59,7 @@ func TestRestore(t *testing.T) {
 	require.Len(t, s.visible(), frames)
 }
 
-// TestBackup follows docs/backup.md: the state of a stack with a run in flight is
+// TestBackup follows docs/how-to/backup.md: the state of a stack with a run in flight is
 // copied, lost and put back. The run goes on and asks no model for what it has.
 func TestBackup(t *testing.T) {
 	t.Parallel()

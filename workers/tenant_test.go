@@ -215,7 +215,7 @@ type watchedWorkflow struct {
 func (w *watchedWorkflow) ExecuteWorkflow(ctx workflow.Context, in *interceptor.ExecuteWorkflowInput) (any, error) {
 	parent := workflow.GetInfo(ctx).ParentWorkflowExecution
 	for _, arg := range in.Args {
-		if t := tenantOf(arg); t == otherTenant && parent != nil { // a start itself may name anybody, see docs/trust.md
+		if t := tenantOf(arg); t == otherTenant && parent != nil { // a start itself may name anybody, see docs/explanation/trust.md
 			w.apart.note("child workflow for %q: %+v", t, arg)
 		}
 	}

@@ -15,7 +15,7 @@ func configuration(*comments) ([]byte, error) {
 	m := newMarkdown("Configuration", `The configuration is one JSON file, named by `+"`COGNIVERSE_CONFIG`"+` (default `+"`configs/config.json`"+`). It is Cogniverse's own
 file; the key `+"`cogflow`"+` holds the keys below. An environment variable overrides the file. Every key is optional,
 and without a file the embedded defaults apply. `+"`cogflow config check`"+` reports every problem with its place,
-`+"`cogflow config show`"+` prints what is in force, and `+"`cogflow config schema`"+` prints the [JSON Schema](configuration.schema.json).
+`+"`cogflow config show`"+` prints what is in force. The [JSON Schema](configuration.schema.json) describes the same keys.
 `)
 	var rows [][]string
 	for _, k := range keys {

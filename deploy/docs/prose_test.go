@@ -1,0 +1,93 @@
+package main
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// maxWords is the length of a sentence that is understood at the first reading.
+const maxWords = 30
+
+var (
+	// private are phrases for which the field has a standard term.
+	private = regexp.MustCompile(`(?i)\b(stands? (in|there)|somebody|nobody|mend(s|ed)?|honest|wants? (to be )?[` + "`" + `-]|is none|is no |` +
+		`hands it|gives up its|so many are|whoever has|at work|begun again at|leave it alone|hostile)`)
+	linkText    = regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`)
+	sentenceEnd = regexp.MustCompile(`[.!?:;]["')*]*(\s|$)`)
+	listItem    = regexp.MustCompile(`^([-*]|\d+\.) `)
+)
+
+// prosePages are written for a first reading. Decisions and measurements are not among
+// them: they record what was thought at their time.
+func prosePages(t *testing.T) (pages []string) {
+	t.Helper()
+	for _, page := range manual(t) {
+		if page == "README.md" || strings.HasPrefix(page, "docs/") && !strings.HasPrefix(page, "docs/decisions/") &&
+			!strings.HasPrefix(page, "docs/benchmarks/") && !strings.HasPrefix(page, "docs/reference/") {
+			pages = append(pages, page)
+		}
+	}
+	return pages
+}
+
+// TestPlainWords: pages use the field's terms, and sentences that are read once.
+func TestPlainWords(t *testing.T) {
+	t.Parallel()
+	for _, page := range prosePages(t) {
+		text := linkText.ReplaceAllString(readPage(t, page).text, "$1")
+		if found := private.FindAllString(text, -1); found != nil {
+			t.Errorf("%s: write the standard term in place of %q", page, found)
+		}
+		for _, paragraph := range paragraphs(inlineCode.ReplaceAllString(text, "code")) {
+			for _, sentence := range sentenceEnd.Split(paragraph, -1) {
+				if n := len(strings.Fields(sentence)); n > maxWords {
+					t.Errorf("%s: a sentence of %d words (at most %d): %s", page, n, maxWords, sentence)
+				}
+			}
+		}
+	}
+}
+
+// paragraphs splits a page into what is read in one go: paragraphs, list items, cells.
+func paragraphs(text string) (all []string) {
+	var open string
+	end := func() {
+		if open != "" {
+			all = append(all, open)
+		}
+		open = ""
+	}
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		switch {
+		case line == "" || strings.HasPrefix(line, "#"):
+			end()
+		case strings.HasPrefix(line, "|"):
+			end()
+			all = append(all, strings.Split(line, "|")...)
+		case listItem.MatchString(line):
+			end()
+			open = line
+		default:
+			open += " " + line
+		}
+	}
+	end()
+	return all
+}
+
+// TestReadmeLength: the first page fits into a few screens and names both commands.
+func TestReadmeLength(t *testing.T) {
+	t.Parallel()
+	page := readPage(t, "README.md")
+	lines := strings.Count(page.text, "\n")
+	for _, b := range page.blocks {
+		lines += strings.Count(b.text, "\n") + 2
+	}
+	require.LessOrEqual(t, lines, 150)
+	require.Contains(t, page.blocks[1].text, "make test")
+	require.Contains(t, page.blocks[1].text, "make demo")
+}

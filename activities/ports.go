@@ -64,6 +64,9 @@ type Ledger interface {
 	Settle(ctx context.Context, key string, o money.Outcome, microUSD int64) (money.Booking, error)
 	// End settles an entry by its row, as builds without keys name it.
 	End(ctx context.Context, id int64, answered bool, costMicroUSD int64) error
+	// Held finds an entry of a job by its key, or where that is empty by its row: what it
+	// is booked at, and when it was begun. found is false for one of another job.
+	Held(ctx context.Context, t tenant.ID, job, key string, row int64) (microUSD int64, begun time.Time, found bool, err error)
 	// Spent is what a job has settled, or one workflow in it; it is cheap.
 	Spent(ctx context.Context, t tenant.ID, job, workflow string) (microUSD int64, err error)
 	// Job sums up the calls of a job.

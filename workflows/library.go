@@ -12,6 +12,7 @@ import (
 	"github.com/cogniverse/cogflow/activities/ingest"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workflows/signal"
 )
 
 // The stages of a library.
@@ -76,7 +77,7 @@ func IngestLibrary(ctx workflow.Context, in IngestLibraryInput) (IngestLibraryRe
 // libraryRun is the state of one IngestLibrary run.
 type libraryRun struct {
 	caller
-	signals     signals
+	signals     signal.Log
 	in          IngestLibraryInput
 	resumed     *libraryResume // nil = this run begins
 	a           *ingest.Activities

@@ -69,7 +69,7 @@ func handedOnWith(t *testing.T, uri string) (input []byte, inFlight int) {
 			}, nil
 		},
 		"ListSource": func(context.Context, ingest.ListSourceInput) (ingest.Listing, error) {
-			return ingest.Listing{Prefix: "default/listings/r/", Videos: videos, Bounded: len(uri) <= video.MaxURI}, nil
+			return ingest.Listing{Prefix: "default/listings/r/", Videos: videos}, nil
 		},
 		"ReadListing": func(context.Context, ingest.ReadListingInput) (out ingest.ReadListingResult, err error) {
 			for range ingest.ListingPage {

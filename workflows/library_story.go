@@ -6,6 +6,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/workflows/signal"
 )
 
 // listen answers queries and takes signals and updates for as long as the run lasts.
@@ -19,25 +20,29 @@ func (r *libraryRun) listen(ctx workflow.Context) error {
 		return err
 	}
 	err = workflow.SetUpdateHandlerWithOptions(ctx, UpdateConcurrency,
-		func(ctx workflow.Context, n given[int]) error { r.concurrency = n.value; r.show(ctx); return nil },
+		func(ctx workflow.Context, n signal.Given[int]) error {
+			r.concurrency = n.Value
+			r.show(ctx)
+			return nil
+		},
 		workflow.UpdateHandlerOptions{Validator: checkConcurrency, Description: "Videos at a time, 1 to 256"})
 	if err != nil {
 		return err
 	}
 	err = workflow.SetUpdateHandlerWithOptions(ctx, UpdateBudget,
-		func(ctx workflow.Context, usd given[float64]) error {
-			r.budget = usd.value
-			r.pass(ctx, SignalBudget, usd.value)
+		func(ctx workflow.Context, usd signal.Given[float64]) error {
+			r.budget = usd.Value
+			r.pass(ctx, SignalBudget, usd.Value)
 			return nil
 		},
 		workflow.UpdateHandlerOptions{Validator: validBudget, Description: "New hard limit in USD, 0 = none"})
 	if err != nil {
 		return err
 	}
-	onName(ctx, SignalPause, func(ctx workflow.Context) { r.paused = true; r.pass(ctx, SignalPause, nil); r.show(ctx) })
-	onName(ctx, SignalResume, func(ctx workflow.Context) { r.paused = false; r.pass(ctx, SignalResume, nil); r.show(ctx) })
-	r.signals.show = r.show
-	on(ctx, &r.signals, SignalVideoDone, func(ctx workflow.Context, d VideoDone) error {
+	signal.OnName(ctx, SignalPause, func(ctx workflow.Context) { r.paused = true; r.pass(ctx, SignalPause, nil); r.show(ctx) })
+	signal.OnName(ctx, SignalResume, func(ctx workflow.Context) { r.paused = false; r.pass(ctx, SignalResume, nil); r.show(ctx) })
+	r.signals.Show = r.show
+	signal.On(ctx, &r.signals, SignalVideoDone, func(ctx workflow.Context, d VideoDone) error {
 		if err := d.check(); err != nil {
 			return err
 		}
@@ -47,8 +52,8 @@ func (r *libraryRun) listen(ctx workflow.Context) error {
 	return nil
 }
 
-func checkConcurrency(n given[int]) error {
-	if n.problem() != nil || n.value < 1 || n.value > maxConcurrency {
+func checkConcurrency(n signal.Given[int]) error {
+	if n.Problem() != nil || n.Value < 1 || n.Value > maxConcurrency {
 		return typed(fault.New(fault.Input, "set concurrency", "", "want 1 to 256"))
 	}
 	return nil
@@ -88,7 +93,7 @@ func (r *libraryRun) progress() LibraryProgress {
 		Paused: r.paused, Concurrency: r.concurrency, Videos: r.listing.Videos,
 		Done: t.Indexed + t.Unchanged + t.Failed, Indexed: t.Indexed, Unchanged: t.Unchanged, Failed: t.Failed,
 		Frames: t.Frames, Documents: t.Documents, CostUSD: t.CostUSD, Started: r.started,
-		Active: r.active(), Failures: r.result().Failures, IgnoredSignal: r.signals.ignored,
+		Active: r.active(), Failures: r.result().Failures, IgnoredSignal: r.signals.Ignored,
 	}
 }
 
@@ -106,7 +111,7 @@ func (r *libraryRun) show(ctx workflow.Context) {
 		fmt.Sprint(p.Failed), fmt.Sprint(p.Frames), fmt.Sprintf("%.4f", p.CostUSD),
 		clock(workflow.Now(ctx).Sub(r.started)),
 	}})
-	details += r.signals.note()
+	details += ignoredNote(r.signals.Ignored)
 	if len(p.Failures) > 0 {
 		rows := make([][]string, 0, shown)
 		for _, f := range p.Failures[:min(shown, len(p.Failures))] {

@@ -76,7 +76,7 @@ func (r *libraryRun) start(ctx workflow.Context, uri string) {
 	}
 	r.next++
 	r.inFlight = append(r.inFlight, c)
-	if r.listing.Bounded && len(uri) > video.MaxURI {
+	if r.listing.Cut > 0 && len(uri) > video.MaxURI {
 		r.settle(ctx, VideoDone{WorkflowID: c.ID, Failure: failureOf(typed(ingest.ErrLongURI()))})
 		return
 	}

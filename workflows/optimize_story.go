@@ -7,6 +7,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/prompt/mipro/search"
+	"github.com/cogniverse/cogflow/workflows/signal"
 )
 
 // listen answers queries and takes signals and updates for as long as the run lasts.
@@ -19,25 +20,33 @@ func (r *optimizeRun) listen(ctx workflow.Context) error {
 		return err
 	}
 	err = workflow.SetUpdateHandlerWithOptions(ctx, UpdateBudget,
-		func(ctx workflow.Context, usd given[float64]) error { r.Budget = usd.value; r.show(ctx); return nil },
+		func(ctx workflow.Context, usd signal.Given[float64]) error {
+			r.Budget = usd.Value
+			r.show(ctx)
+			return nil
+		},
 		workflow.UpdateHandlerOptions{Validator: validBudget, Description: "New hard limit in USD, 0 = none"})
 	if err != nil {
 		return err
 	}
 	err = workflow.SetUpdateHandlerWithOptions(ctx, UpdateApprove,
-		func(ctx workflow.Context, yes given[bool]) error { r.approval = &yes.value; r.show(ctx); return nil },
+		func(ctx workflow.Context, yes signal.Given[bool]) error {
+			r.approval = &yes.Value
+			r.show(ctx)
+			return nil
+		},
 		workflow.UpdateHandlerOptions{Validator: r.mayApprove, Description: "true promotes the better program, false does not"})
 	if err != nil {
 		return err
 	}
-	onName(ctx, SignalPause, func(ctx workflow.Context) { r.Paused = true; r.show(ctx) })
-	onName(ctx, SignalResume, func(ctx workflow.Context) { r.Paused = false; r.show(ctx) })
-	onName(ctx, SignalStop, func(ctx workflow.Context) { r.Enough = true; r.stops++; r.show(ctx) })
+	signal.OnName(ctx, SignalPause, func(ctx workflow.Context) { r.Paused = true; r.show(ctx) })
+	signal.OnName(ctx, SignalResume, func(ctx workflow.Context) { r.Paused = false; r.show(ctx) })
+	signal.OnName(ctx, SignalStop, func(ctx workflow.Context) { r.Enough = true; r.stops++; r.show(ctx) })
 	return nil
 }
 
-func (r *optimizeRun) mayApprove(yes given[bool]) error {
-	if err := yes.problem(); err != nil {
+func (r *optimizeRun) mayApprove(yes signal.Given[bool]) error {
+	if err := yes.Problem(); err != nil {
 		return typed(fault.Wrap(fault.Input, "approve program", r.Plan.Name, err))
 	}
 	if r.waiting != waitApproval {

@@ -75,6 +75,14 @@ func cell(s string) string {
 	}, safetext.Line(s, safetext.MaxReason))
 }
 
+// ignoredNote tells people of a signal that changed nothing.
+func ignoredNote(ignored string) string {
+	if ignored == "" {
+		return ""
+	}
+	return "\nAn invalid signal was ignored: " + cell(ignored) + "\n"
+}
+
 // bar draws how far a count has come.
 func bar(done, of int) string {
 	const width = 10

@@ -4,6 +4,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workflows/signal"
 )
 
 // listen answers queries, and hands on to the runs of a sweep what people ask of it.
@@ -14,9 +15,9 @@ func (r *sweepRun) listen(ctx workflow.Context) error {
 		return err
 	}
 	r.running = make([]workflow.ChildWorkflowFuture, len(r.runs))
-	onName(ctx, SignalPause, func(ctx workflow.Context) { r.steer(ctx, SignalPause) })
-	onName(ctx, SignalResume, func(ctx workflow.Context) { r.steer(ctx, SignalResume) })
-	onName(ctx, SignalStop, func(ctx workflow.Context) { r.steer(ctx, SignalStop) })
+	signal.OnName(ctx, SignalPause, func(ctx workflow.Context) { r.steer(ctx, SignalPause) })
+	signal.OnName(ctx, SignalResume, func(ctx workflow.Context) { r.steer(ctx, SignalResume) })
+	signal.OnName(ctx, SignalStop, func(ctx workflow.Context) { r.steer(ctx, SignalStop) })
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/training/dataset"
+	"github.com/cogniverse/cogflow/workflows/signal"
 )
 
 // The stages of a training run, as people see them. Evaluation is a part of
@@ -73,7 +74,7 @@ type trainContinuation struct {
 // trainRun is the state of one training workflow.
 type trainRun struct {
 	caller
-	signals signals
+	signals signal.Log
 	trainState
 	in      TrainInput
 	a       *train.Activities
@@ -198,6 +199,9 @@ func (r *trainRun) train(ctx workflow.Context) (string, error) {
 			return "", err
 		}
 		r.Tally, r.Report = run.Tally, run.Report
+		if run.Ignored != "" {
+			r.signals.Ignored = run.Ignored
+		}
 		switch {
 		case ctx.Err() != nil:
 			return "", ctx.Err()

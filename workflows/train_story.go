@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/cogniverse/cogflow/activities/train"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/workflows/bounds"
+	"github.com/cogniverse/cogflow/workflows/signal"
 )
 
 // listen answers queries and takes signals and updates for as long as the run lasts.
@@ -21,17 +23,24 @@ func (r *trainRun) listen(ctx workflow.Context) error {
 		return err
 	}
 	err = workflow.SetUpdateHandlerWithOptions(ctx, UpdateBudget,
-		func(ctx workflow.Context, usd given[float64]) error { r.Budget = usd.value; r.show(ctx); return nil },
+		func(ctx workflow.Context, usd signal.Given[float64]) error {
+			r.Budget = usd.Value
+			r.show(ctx)
+			return nil
+		},
 		workflow.UpdateHandlerOptions{Validator: validBudget, Description: "New hard limit in USD, 0 = none"})
 	if err != nil {
 		return err
 	}
-	onName(ctx, SignalPause, func(ctx workflow.Context) { r.Paused = true; r.show(ctx) })
-	onName(ctx, SignalResume, func(ctx workflow.Context) { r.Paused = false; r.show(ctx) })
-	onName(ctx, SignalStop, func(ctx workflow.Context) { r.Finish = true; r.Stops++; r.show(ctx) })
-	r.signals.show = r.show
-	on(ctx, &r.signals, train.SignalTraining, func(ctx workflow.Context, s train.Signal) error {
+	signal.OnName(ctx, SignalPause, func(ctx workflow.Context) { r.Paused = true; r.show(ctx) })
+	signal.OnName(ctx, SignalResume, func(ctx workflow.Context) { r.Paused = false; r.show(ctx) })
+	signal.OnName(ctx, SignalStop, func(ctx workflow.Context) { r.Finish = true; r.Stops++; r.show(ctx) })
+	r.signals.Show = r.show
+	signal.On(ctx, &r.signals, train.SignalTraining, func(ctx workflow.Context, s train.Signal) error {
 		if err := bounds.Training(&s); err != nil {
+			return err
+		}
+		if err := r.unmatched(ctx, s); err != nil {
 			return err
 		}
 		r.Report, r.waiting = s.Report, ""
@@ -44,11 +53,28 @@ func (r *trainRun) listen(ctx workflow.Context) error {
 	return nil
 }
 
+// unmatched refuses a signal that no attempt of this run can have sent. Which entries of
+// the ledger are the run's own, the next attempt finds out: see settleLeft.
+func (r *trainRun) unmatched(ctx workflow.Context, s train.Signal) error {
+	const late = time.Minute // of one clock behind another
+	switch t := s.Tally; {
+	case len(r.Plan.Estimate.Classes) == 0:
+		return errors.New("no attempt has begun")
+	case t == nil:
+		return nil
+	case t.Seconds > (workflow.Now(ctx).Sub(r.Started) + late).Seconds():
+		return errors.New("its tally is of more time than the run has had")
+	case t.MicroBatch != 0 && (t.MicroBatch > r.class().MicroBatch || t.MicroBatch*t.Accumulation != r.class().MicroBatch*r.class().Accumulation):
+		return errors.New("its tally is of another batch size")
+	}
+	return nil
+}
+
 func (r *trainRun) progress() TrainProgress {
 	p := TrainProgress{
 		Method: r.in.method, Name: r.in.Name, Base: r.in.BaseModel, Tenant: r.in.Tenant, Job: r.Plan.Job,
 		Stage: r.stage, Paused: r.Paused, Waiting: r.waiting, CostUSD: usd(r.Tally.CostMicroUSD), Started: r.Started,
-		Report: r.Report, IgnoredSignal: r.signals.ignored,
+		Report: r.Report, IgnoredSignal: r.signals.Ignored,
 	}
 	if len(r.Plan.Estimate.Classes) > 0 {
 		p.GPU = r.class().Class
@@ -103,7 +129,7 @@ func (r *trainRun) show(ctx workflow.Context) {
 	if p.Trouble != "" {
 		details += "\n**" + cell(p.Trouble) + "**\n"
 	}
-	details += fmt.Sprintf("\n%.4f USD, %s", p.CostUSD, clock(workflow.Now(ctx).Sub(p.Started))) + r.signals.note()
+	details += fmt.Sprintf("\n%.4f USD, %s", p.CostUSD, clock(workflow.Now(ctx).Sub(p.Started))) + ignoredNote(r.signals.Ignored)
 	workflow.SetCurrentDetails(ctx, details)
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workflows/signal"
 )
 
 // The stages of a video, as people see them.
@@ -72,7 +73,7 @@ func IngestVideo(ctx workflow.Context, in IngestVideoInput) (IngestVideoResult, 
 // videoRun is the state of one IngestVideo run.
 type videoRun struct {
 	caller
-	signals  signals
+	signals  signal.Log
 	in       IngestVideoInput
 	library  *libraryLink // nil = started by itself
 	resumed  *videoResume // nil = this run begins

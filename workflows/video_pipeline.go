@@ -1,12 +1,14 @@
 package workflows
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/activities/ingest"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/video"
@@ -85,6 +87,10 @@ func (r *videoRun) extract(ctx workflow.Context) {
 		r.progress.Stage = stageExtract
 		r.fail(err)
 		return
+	}
+	if r.available > out.Chunks {
+		r.signals.Ignored = ingest.SignalExtracted + ": it named chunks that the video does not have"
+		r.next = min(r.next, out.Chunks)
 	}
 	r.available, r.progress.Extracted, r.progress.Expected = out.Chunks, out.Frames, out.Frames
 	r.took(video.StageTime{
@@ -177,8 +183,21 @@ func (r *videoRun) model(ctx workflow.Context, stage string, in ingest.ChunkInpu
 		min(from+r.recipe.ChunkFrames, max(r.progress.Expected, from+1))-1, r.total(), r.name())
 	return r.affordable(ctx, stage, func(limit int64) (ingest.ChunkResult, error) {
 		in.LimitMicroUSD = limit
-		return callOnClass(ctx, r.caller, stem, classes, r.recipe.GPUWait, summary, activity, in)
+		out, err := callOnClass(ctx, r.caller, stem, classes, r.recipe.GPUWait, summary, activity, in)
+		if classOf(err) == activities.ErrorType && r.noChunk(ctx, in.Chunk) {
+			err = errNoChunk
+		}
+		return out, err
 	})
+}
+
+// errNoChunk: a signal said that there is a chunk, and extraction has made none.
+var errNoChunk = errors.New("the video has no such chunk")
+
+// noChunk reports whether a chunk that cannot be worked on is none. Extraction says so.
+func (r *videoRun) noChunk(ctx workflow.Context, chunk int) bool {
+	return workflow.GetVersion(ctx, "chunks-of-signals", workflow.DefaultVersion, 1) >= 1 &&
+		workflow.Await(ctx, r.extracted) == nil && r.failure == nil && chunk >= r.extraction.Chunks
 }
 
 // affordable runs a model stage within the budget and waits out a used-up one.
@@ -193,6 +212,9 @@ func (r *videoRun) affordable(ctx workflow.Context, stage string, run func(limit
 				StartMS: start, EndMS: r.elapsed(ctx),
 			})
 			return out, nil
+		}
+		if errors.Is(err, errNoChunk) {
+			return out, err
 		}
 		if classOf(err) != string(fault.Budget) {
 			r.failedIn(stage, err)

@@ -10,6 +10,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows/bounds"
+	"github.com/cogniverse/cogflow/workflows/signal"
 )
 
 // listen answers queries and takes signals and updates for as long as the run lasts.
@@ -23,7 +24,7 @@ func (r *videoRun) listen(ctx workflow.Context) error {
 	err := workflow.SetQueryHandlerWithOptions(ctx, QueryProgress,
 		func() (VideoProgress, error) {
 			p := r.progress
-			p.IgnoredSignal = r.signals.ignored
+			p.IgnoredSignal = r.signals.Ignored
 			return p, nil
 		},
 		workflow.QueryHandlerOptions{Description: "How far each stage of this video is"})
@@ -31,15 +32,15 @@ func (r *videoRun) listen(ctx workflow.Context) error {
 		return err
 	}
 	err = workflow.SetUpdateHandlerWithOptions(ctx, UpdateBudget,
-		func(_ workflow.Context, usd given[float64]) error { r.budget = usd.value; return nil },
+		func(_ workflow.Context, usd signal.Given[float64]) error { r.budget = usd.Value; return nil },
 		workflow.UpdateHandlerOptions{Validator: validBudget, Description: "New hard limit in USD, 0 = none"})
 	if err != nil {
 		return err
 	}
-	r.signals.show = r.show
-	onName(ctx, SignalPause, func(ctx workflow.Context) { r.progress.Paused = true; r.show(ctx) })
-	onName(ctx, SignalResume, func(ctx workflow.Context) { r.progress.Paused = false; r.show(ctx) })
-	on(ctx, &r.signals, SignalBudget, func(ctx workflow.Context, usd float64) error {
+	r.signals.Show = r.show
+	signal.OnName(ctx, SignalPause, func(ctx workflow.Context) { r.progress.Paused = true; r.show(ctx) })
+	signal.OnName(ctx, SignalResume, func(ctx workflow.Context) { r.progress.Paused = false; r.show(ctx) })
+	signal.On(ctx, &r.signals, SignalBudget, func(ctx workflow.Context, usd float64) error {
 		if err := checkBudget(usd); err != nil {
 			return err
 		}
@@ -47,7 +48,7 @@ func (r *videoRun) listen(ctx workflow.Context) error {
 		r.show(ctx)
 		return nil
 	})
-	on(ctx, &r.signals, ingest.SignalExtracted, func(ctx workflow.Context, e ingest.Extracted) error {
+	signal.On(ctx, &r.signals, ingest.SignalExtracted, func(ctx workflow.Context, e ingest.Extracted) error {
 		if err := bounds.Extracted(e); err != nil || r.extracted() {
 			return err
 		}
@@ -97,7 +98,7 @@ func (r *videoRun) show(ctx workflow.Context) {
 	details += table([]string{"stage", "", "frames"}, append(rows, row(stageEmbed, p.Embedded), row(stageIndex, p.Indexed)))
 	details += fmt.Sprintf("\n%d describe calls, %.4f USD, %s", r.calls, p.CostUSD,
 		clock(workflow.Now(ctx).Sub(p.Started)))
-	details += r.signals.note()
+	details += ignoredNote(r.signals.Ignored)
 	workflow.SetCurrentDetails(ctx, details)
 }
 

@@ -33,8 +33,8 @@ func (in ListSourceInput) Owner() tenant.ID { return in.Tenant }
 type Listing struct {
 	Prefix  string `json:"prefix"`
 	Videos  int    `json:"videos"`
-	Skipped int    `json:"skipped"`           // files that are no videos by their names
-	Bounded bool   `json:"bounded,omitempty"` // a URI of more than video.MaxURI bytes is cut, see video.CutURI; false = an earlier build listed it
+	Skipped int    `json:"skipped"`       // files that are no videos by their names
+	Cut     int    `json:"cut,omitempty"` // URIs that were too long, see video.CutURI; earlier builds cut none
 }
 
 // listingPrefix is where a listing lies. It is made of tenant and run, and never
@@ -67,7 +67,7 @@ var errEnough = errors.New("enough videos")
 // ListSource lists a library once and stores the pages, so that a run of days
 // neither holds a million names nor sees the library change under its cursor.
 func (a *Activities) ListSource(ctx context.Context, in ListSourceInput) (Listing, error) {
-	out := Listing{Prefix: video.ListingPrefix(in.Tenant, activity.GetInfo(ctx).WorkflowExecution.RunID), Bounded: true}
+	out := Listing{Prefix: video.ListingPrefix(in.Tenant, activity.GetInfo(ctx).WorkflowExecution.RunID)}
 	var page []string
 	flush := func() error {
 		key := video.ListingKey(out.Prefix, (out.Videos-1)/ListingPage)
@@ -80,6 +80,9 @@ func (a *Activities) ListSource(ctx context.Context, in ListSourceInput) (Listin
 			return errEnough
 		}
 		page = append(page, video.CutURI(uri))
+		if len(uri) > video.MaxURI {
+			out.Cut++
+		}
 		if out.Videos++; len(page) == ListingPage {
 			return flush()
 		}

@@ -39,30 +39,46 @@ type meter struct {
 // that it had used. If the ledger knows better already, that stands. A slice that
 // began after that heartbeat would be swept at its whole price; nothing is known
 // of it, and it was short.
+//
+// What a tally says may have come by a signal, which anyone can send: an entry that is
+// not of this run is left alone, and no entry is booked at more than its time can cost.
 func (r *attempt) settleLeft(ctx context.Context) error {
 	t := r.snapshot().Tally
-	if t.NextKey != "" {
-		_, err := r.a.Ledger.Settle(ctx, t.NextKey, money.Answered, 0)
-		if err != nil && fault.ClassOf(err) != fault.Input { // that is: it never began
-			return err
-		}
-	}
-	switch {
-	case t.SliceKey != "":
-		if _, err := r.a.Ledger.Settle(ctx, t.SliceKey, money.Answered, t.SliceUsed); err != nil {
-			return err
-		}
-	case t.Slice != 0:
-		if err := r.a.Ledger.End(ctx, t.Slice, true, t.SliceMicro); err != nil {
-			return err
-		}
-	case t.NextKey == "":
+	if t.NextKey == "" && t.SliceKey == "" && t.Slice == 0 {
 		return nil
 	}
+	if _, err := r.settleHeld(ctx, t.NextKey, 0, 0); err != nil { // it may never have begun
+		return err
+	}
+	held, err := r.settleHeld(ctx, t.SliceKey, t.Slice, max(t.SliceUsed, t.SliceMicro))
+	if err != nil {
+		return err
+	}
+	if !held && (t.SliceKey != "" || t.Slice != 0) {
+		r.ignored = SignalTraining + ": an entry of the ledger that it named is not one of this run; it was left alone"
+	}
 	r.update(func(p *Pulse) {
-		p.Tally.SliceKey, p.Tally.SliceUsed, p.Tally.NextKey, p.Tally.Slice, p.Tally.SliceMicro = "", 0, "", 0, 0
+		t := &p.Tally
+		t.SliceKey, t.SliceUsed, t.NextKey, t.Slice, t.SliceMicro = "", 0, "", 0, 0
 	})
 	return r.readCost(ctx)
+}
+
+// settleHeld settles an entry, named by its key or its row, if this run has it.
+func (r *attempt) settleHeld(ctx context.Context, key string, row, used int64) (held bool, err error) {
+	if key == "" && row == 0 {
+		return false, nil
+	}
+	booked, begun, held, err := r.a.Ledger.Held(ctx, r.in.Tenant, r.in.Ledger, key, row)
+	if err != nil || !held {
+		return false, err
+	}
+	used = min(used, money.Times(2+int(max(0, time.Since(begun))/sliceTime), booked+1))
+	if key == "" {
+		return true, r.a.Ledger.End(ctx, row, true, used)
+	}
+	_, err = r.a.Ledger.Settle(ctx, key, money.Answered, used)
+	return true, err
 }
 
 // readCost asks the ledger what the whole run has cost.

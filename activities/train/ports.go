@@ -6,6 +6,7 @@ package train
 import (
 	"context"
 	"io"
+	"time"
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/money"
@@ -47,6 +48,8 @@ type GPULedger interface {
 	Settle(ctx context.Context, key string, o money.Outcome, microUSD int64) (money.Booking, error)
 	// End settles an entry as builds without keys name it.
 	End(ctx context.Context, id int64, answered bool, costMicroUSD int64) error
+	// Held finds an entry of a job by its key or its row, see activities.Ledger.
+	Held(ctx context.Context, t tenant.ID, job, key string, row int64) (microUSD int64, begun time.Time, found bool, err error)
 	// Spent is what a job has settled; workflow "" = in all of it.
 	Spent(ctx context.Context, t tenant.ID, job, workflow string) (microUSD int64, err error)
 }

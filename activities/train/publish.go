@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -69,13 +70,10 @@ func (a *Activities) settled(ctx context.Context, in *PublishInput) (*int64, err
 	}
 	r := &attempt{a: a, in: RunInput{Tenant: in.Tenant, Job: in.Job, Ledger: in.Ledger}}
 	r.pulse.Tally = in.Tally
-	if err := r.settleLeft(ctx); err != nil && fault.ClassOf(err) != fault.Input {
+	if err := errors.Join(r.settleLeft(ctx), r.readCost(ctx)); err != nil {
 		return nil, err
 	}
-	if err := r.readCost(ctx); err != nil {
-		return nil, err
-	}
-	in.Tally.CostMicroUSD = max(in.Tally.CostMicroUSD, r.pulse.Tally.CostMicroUSD)
+	in.Tally.CostMicroUSD = cmp.Or(r.pulse.Tally.CostMicroUSD, in.Tally.CostMicroUSD)
 	return &in.Tally.CostMicroUSD, nil
 }
 

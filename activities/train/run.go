@@ -83,9 +83,10 @@ type Report struct {
 // Run says how a run of the trainer ended. Only faults that are worth a
 // retry are errors; the rest are outcomes that the workflow acts on.
 type Run struct {
-	Ended  string `json:"ended"` // training.EndedDone, …
-	Report Report `json:"report"`
-	Tally  Tally  `json:"tally"`
+	Ended   string `json:"ended"` // training.EndedDone, …
+	Report  Report `json:"report"`
+	Tally   Tally  `json:"tally"`
+	Ignored string `json:"ignored,omitempty"` // what the run was told and did not believe, and why
 }
 
 // Pulse is what the heartbeats of RunTraining carry.
@@ -129,6 +130,7 @@ type attempt struct {
 	stopOnce sync.Once
 	why      error // valid when stopping is closed
 	saver    *saver
+	ignored  string // see Run
 }
 
 // Why a run is stopped.
@@ -232,7 +234,7 @@ func (r *attempt) update(change func(p *Pulse)) {
 
 func (r *attempt) outcome(ended string) Run {
 	p := r.snapshot()
-	return Run{Ended: ended, Report: p.Report, Tally: p.Tally}
+	return Run{Ended: ended, Report: p.Report, Tally: p.Tally, Ignored: r.ignored}
 }
 
 // stop asks the trainer to stop; the first reason counts.

@@ -307,6 +307,20 @@ func (l *Ledger) Job(ctx context.Context, t tenant.ID, job string) (video.Spend,
 // ones, few enough to follow a server that became faster.
 const recent = 200
 
+// Held finds an entry of a job by its key, or where that is empty by the number of its
+// row: what it is booked at, and when it was begun. found is false for one of another job.
+func (l *Ledger) Held(ctx context.Context, t tenant.ID, job, key string, row int64) (microUSD int64, begun time.Time, found bool, err error) {
+	var ms int64
+	err = l.db.View(ctx, "find call", func(tx *sql.Tx) error {
+		return tx.QueryRowContext(ctx, `SELECT cost, begun_ms FROM call WHERE tenant=?1 AND job=?2 AND iif(?3='', id=?4, key=?3)`,
+			string(t), job, key, row).Scan(&microUSD, &ms)
+	})
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, time.Time{}, false, nil
+	}
+	return microUSD, time.UnixMilli(ms), err == nil, err
+}
+
 // Latency is the mean time from begin to end of the last answered calls of a
 // model, whosever they are; 0 when there are none.
 func (l *Ledger) Latency(ctx context.Context, model string) (time.Duration, error) {

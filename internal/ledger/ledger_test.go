@@ -18,6 +18,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/dbfile/dbfiletest"
 	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -519,4 +520,34 @@ func BenchmarkBeginEnd(b *testing.B) {
 	start := time.Now()
 	spend(b, l)
 	b.ReportMetric(float64(time.Since(start).Milliseconds()), "job_ms")
+}
+
+// TestHeld: an entry is found by its key or its row, by the job that made it alone.
+func TestHeld(t *testing.T) {
+	t.Parallel()
+	l := openNew(t)
+	l.now = func() time.Time { return time.UnixMilli(1e12) }
+	key := begin(t, l, call("job", "f", 7), 0)
+	for _, c := range []struct {
+		tenant, job, key string
+		row              int64
+		found            bool
+	}{
+		{"acme", "job", key, 0, true},
+		{"acme", "job", "", 1, true},
+		{"acme", "other", key, 0, false},
+		{"acme", "other", "", 1, false},
+		{"other", "job", key, 0, false},
+		{"other", "job", "", 1, false},
+		{"acme", "job", "unknown", 1, false},
+		{"acme", "job", "", 2, false},
+	} {
+		micro, begun, found, err := l.Held(t.Context(), tenant.ID(c.tenant), c.job, c.key, c.row)
+		require.NoError(t, err)
+		require.Equal(t, c.found, found, "%+v", c)
+		if found {
+			require.Equal(t, int64(7), micro)
+			require.Equal(t, int64(1e12), begun.UnixMilli())
+		}
+	}
 }

@@ -37,7 +37,10 @@ func (h *health) training(ctx context.Context, c config.Config, pools []pool, cl
 	if err != nil {
 		return nil, err
 	}
-	h.trainer = trainer.New(trainer.Options{Python: c.Training.Python, Dir: c.Training.TrainerDir, Grace: c.Training.Grace, Sandbox: box})
+	h.trainer = trainer.New(trainer.Options{
+		Python: c.Training.Python, Dir: c.Training.TrainerDir, Grace: c.Training.Grace, Sandbox: box,
+		Memory: uint64(c.Training.MemoryGiB * (1 << 30)), Processes: uint64(c.Training.MaxProcesses), //nolint:gosec // config has checked the range
+	})
 	t.Trainer = h.trainer
 	table, err := leases(ctx, c.Training.GPUs, class)
 	if err != nil {

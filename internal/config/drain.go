@@ -30,6 +30,6 @@ func (c *Config) takeDrain(s drainSection) (problems Problems) {
 }
 
 func overrideDrain(problems *Problems, s *drainSection, getenv func(string) string) {
-	parse(problems, getenv, "COGFLOW_DRAIN_CALLS_SECONDS", "a number of seconds", &s.CallsSeconds, seconds)
-	parse(problems, getenv, "COGFLOW_DRAIN_LIMIT_SECONDS", "a number of seconds", &s.LimitSeconds, seconds)
+	parse(problems, getenv, "COGFLOW_DRAIN_CALLS_SECONDS", "a number of seconds", &s.CallsSeconds, number)
+	parse(problems, getenv, "COGFLOW_DRAIN_LIMIT_SECONDS", "a number of seconds", &s.LimitSeconds, number)
 }

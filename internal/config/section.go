@@ -100,6 +100,8 @@ type trainingSection struct {
 	Prices            estimate.Prices      `json:"prices" jsonschema:"price of a GPU class in USD per hour (default a dated list)"`
 	CheckpointSeconds float64              `json:"checkpoint_seconds" jsonschema:"seconds between checkpoints (default 300)"`
 	GraceSeconds      float64              `json:"grace_seconds" jsonschema:"seconds that a stopping trainer has for its last checkpoint (default 60)"`
+	MemoryGiB         float64              `json:"memory_gib" jsonschema:"memory of one trainer with all its processes, in GiB; exceeding it counts as out of memory (default the machine's or the container's memory less 1 GiB or a sixteenth)"`
+	MaxProcesses      int                  `json:"max_processes" jsonschema:"processes and threads of one trainer (default 256 a core, at least 4096)"`
 	Serving           map[string]server    `json:"serving" jsonschema:"vLLM servers that active adapters are loaded into, by base model"`
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -30,6 +31,9 @@ type Training struct {
 
 	CheckpointSeconds float64       `json:"checkpoint_seconds"` // between checkpoints, unless a job says otherwise
 	Grace             time.Duration `json:"grace"`              // for the last checkpoint of a process that is asked to stop
+
+	MemoryGiB    float64 `json:"memory_gib,omitempty"`    // of one trainer with all its processes; 0 = nearly all that the machine has
+	MaxProcesses int     `json:"max_processes,omitempty"` // and threads of one trainer; 0 = by the number of cores
 
 	Serving []Server `json:"serving,omitempty"` // sorted by base model
 }
@@ -64,8 +68,8 @@ func (d *device) UnmarshalJSON(data []byte) error {
 // takeTraining fills in the defaults.
 func (c *Config) takeTraining(s trainingSection) (problems Problems) {
 	t := Training{
-		CheckpointSeconds: or(s.CheckpointSeconds, 300),
-		Grace:             time.Duration(or(s.GraceSeconds, 60) * float64(time.Second)),
+		CheckpointSeconds: or(s.CheckpointSeconds, 300), MemoryGiB: s.MemoryGiB, MaxProcesses: s.MaxProcesses,
+		Grace: time.Duration(or(s.GraceSeconds, 60) * float64(time.Second)),
 	}
 	abs := func(place, path string) string {
 		if path == "" {
@@ -144,7 +148,9 @@ func overrideTraining(s *trainingSection, getenv func(string) string) (problems 
 		func(v string) (all map[string]server, err error) {
 			return all, strictjson.Unmarshal([]byte(v), &all)
 		})
-	parse(&problems, getenv, "COGFLOW_TRAINING_CHECKPOINT_SECONDS", "a number of seconds", &s.CheckpointSeconds, seconds)
-	parse(&problems, getenv, "COGFLOW_TRAINING_GRACE_SECONDS", "a number of seconds", &s.GraceSeconds, seconds)
+	parse(&problems, getenv, "COGFLOW_TRAINING_CHECKPOINT_SECONDS", "a number of seconds", &s.CheckpointSeconds, number)
+	parse(&problems, getenv, "COGFLOW_TRAINING_GRACE_SECONDS", "a number of seconds", &s.GraceSeconds, number)
+	parse(&problems, getenv, "COGFLOW_TRAINING_MEMORY_GIB", "a number of GiB", &s.MemoryGiB, number)
+	parse(&problems, getenv, "COGFLOW_TRAINING_MAX_PROCESSES", "a number", &s.MaxProcesses, strconv.Atoi)
 	return problems
 }

@@ -19,7 +19,7 @@ const (
 	deviceSyntax = `^([0-9]{1,3}|(GPU|MIG)-[A-Za-z0-9-]{4,64})$`
 )
 
-func seconds(v string) (float64, error) { return strconv.ParseFloat(v, 64) }
+func number(v string) (float64, error) { return strconv.ParseFloat(v, 64) }
 
 // check looks at the values; the worker says whether the places exist.
 func (t Training) check() (problems Problems) {
@@ -32,6 +32,12 @@ func (t Training) check() (problems Problems) {
 	}
 	if t.Grace < time.Second || t.Grace > time.Hour {
 		bad("grace_seconds", "out of range", "want 1 to 3600")
+	}
+	if t.MemoryGiB != 0 && !(t.MemoryGiB >= 0.25 && t.MemoryGiB <= 1<<20) {
+		bad("memory_gib", "out of range", "want at least 0.25, or leave it out for nearly all that the machine has")
+	}
+	if t.MaxProcesses != 0 && (t.MaxProcesses < 64 || t.MaxProcesses > 1<<22) {
+		bad("max_processes", "out of range", "want 64 to 4194304, or leave it out")
 	}
 	if err := t.Prices.Check(); err != nil {
 		bad("prices", err.Error(), "correct the price")

@@ -140,12 +140,22 @@ func (g *group) exhausted() bool {
 	if g.unified {
 		name = "memory.events"
 	}
-	text, err := os.ReadFile(filepath.Join(g.dirs[0], name))
+	return happened(filepath.Join(g.dirs[0], name), "oom_kill ")
+}
+
+// crowded reports whether the kernel refused the group a process.
+func (g *group) crowded() bool {
+	return g != nil && len(g.dirs) > 0 && happened(filepath.Join(g.dirs[len(g.dirs)-1], "pids.events"), "max ")
+}
+
+// happened reports whether a file of events counts one.
+func happened(path, event string) bool {
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return false
 	}
 	for line := range strings.Lines(string(text)) {
-		if count, found := strings.CutPrefix(strings.TrimSpace(line), "oom_kill "); found {
+		if count, found := strings.CutPrefix(strings.TrimSpace(line), event); found {
 			return count != "0"
 		}
 	}

@@ -16,7 +16,11 @@ func (*group) members() []string { return nil }
 
 func (*group) exhausted() bool { return false }
 
+func (*group) crowded() bool { return false }
+
 func (*group) remove() {}
+
+func usageOf(int) (usage, error) { return usage{}, errors.ErrUnsupported }
 
 func countsByNamespace() bool { return false }
 

@@ -28,6 +28,10 @@ var ErrOutput = errors.New("output limit exceeded")
 // Limits.Total allows.
 var ErrMemory = errors.New("memory limit exceeded")
 
+// ErrProcesses is the cause when a child needed more processes and threads than
+// Limits.Processes allows.
+var ErrProcesses = errors.New("limit of the number of processes exceeded")
+
 // stderrTail is how much of what a child says last is kept.
 const stderrTail = 8 << 10
 
@@ -37,7 +41,7 @@ type Limits struct {
 	Wall     time.Duration // real time from start to end
 	CPU      time.Duration // processor time
 	Memory   uint64        // bytes of address space, of each process
-	Total    uint64        // bytes of memory of all processes, where control groups can be made
+	Total    uint64        // bytes of memory of all processes, where control groups can be made or Wrap is used
 	FileSize uint64        // bytes a file
 	Files    uint64        // open descriptors
 

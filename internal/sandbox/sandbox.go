@@ -27,6 +27,8 @@ type Config struct {
 	// Private are paths that no child may see, such as the home directory, stores and
 	// databases. The root of the file system is private in any case.
 	Private []string
+	// NoGroups leaves control groups alone, as on a host where none can be made.
+	NoGroups bool
 }
 
 // Protection says what stands between a child and this machine.
@@ -63,7 +65,10 @@ type Sandbox struct {
 // does not, New fails with what to do about it, unless c.Off.
 func New(ctx context.Context, c Config) (*Sandbox, error) {
 	keepDescriptors()
-	s := &Sandbox{groups: findGroups(), private: c.Private}
+	s := &Sandbox{private: c.Private}
+	if !c.NoGroups {
+		s.groups = findGroups()
+	}
 	if path, err := exec.LookPath("prlimit"); err == nil && runtime.GOOS == "linux" {
 		s.prlimit = path
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // Wrapped is a child that its caller starts, signals and waits for: one that is to end in
-// good order. Limits.Wall, Limits.Total and Limits.Processes do not apply to it.
+// good order. Limits.Wall does not apply to it.
 type Wrapped struct {
 	Cmd *exec.Cmd // not started yet; its arguments, environment and files are set
 
@@ -21,13 +21,19 @@ type Wrapped struct {
 	release  func()
 	info     *os.File     // what bubblewrap says about the child; nil without it
 	first    atomic.Int64 // the first process of the sandbox; 0 = not known yet
+
+	limits  Limits
+	group   *group        // nil = no control group: the watch sees to the limits
+	ended   chan struct{} // closed by Ended
+	watched chan struct{} // closed when the watch has ended; nil = there is none
+	beyond  error         // the limit that the watch saw exceeded; valid when watched is closed
 }
 
 // Wrap prepares a child under the active protection. Its Files are descriptors 3, 4, …. Call
-// Started after the start of Cmd, whether it failed or not.
+// Started after the start of Cmd, whether it failed or not, and Ended after its end.
 func (s *Sandbox) Wrap(c Command) (*Wrapped, error) {
-	c.Limits.Wall, c.Limits.Total, c.Limits.Processes = 0, 0, 0
-	w := &Wrapped{confined: s.bwrap != ""}
+	c.Limits.Wall = 0
+	w := &Wrapped{confined: s.bwrap != "", limits: c.Limits, ended: make(chan struct{})}
 	var infoChild *os.File
 	if w.confined {
 		var err error
@@ -37,12 +43,15 @@ func (s *Sandbox) Wrap(c Command) (*Wrapped, error) {
 		const firstFile = 3
 		c.bwrap = []string{"--info-fd", strconv.Itoa(firstFile + len(c.Files) + 2)} // after the filter
 	}
-	cmd, _, release, err := s.command(c)
+	cmd, in, release, err := s.command(c)
 	if err != nil {
 		shut(w.info, infoChild) // closing nil does nothing
 		return nil, err
 	}
-	w.Cmd, w.release = cmd, release
+	w.Cmd, w.release, w.group = cmd, release, in
+	if in == nil && c.Limits.Total+c.Limits.Processes > 0 {
+		w.watched = make(chan struct{})
+	}
 	if w.confined {
 		cmd.ExtraFiles = append(cmd.ExtraFiles, infoChild)
 		w.release = func() { release(); shut(infoChild) }
@@ -50,9 +59,22 @@ func (s *Sandbox) Wrap(c Command) (*Wrapped, error) {
 	return w, nil
 }
 
-// Started closes what only the child needs.
-func (w *Wrapped) Started() {
+// Started closes what only the child needs. kill ends the child at once if it is still there:
+// that happens to one that exceeds Limits.Total or Limits.Processes where no control group
+// keeps it below them.
+func (w *Wrapped) Started(kill func()) {
 	w.release()
+	switch {
+	case w.Cmd.Process == nil:
+		w.group.remove()
+	case w.watched != nil:
+		panics.Go(func() error { return w.watch(w.Cmd.Process.Pid) }, func(err error) {
+			if w.beyond = err; err != nil {
+				kill()
+			}
+			close(w.watched)
+		})
+	}
 	if w.info == nil {
 		return
 	}
@@ -66,6 +88,24 @@ func (w *Wrapped) Started() {
 		}
 		return nil
 	}, func(error) {}) // without it, a signal ends the whole sandbox
+}
+
+// Ended says which limit an ended child has exceeded: ErrMemory, ErrProcesses, or nil. Call
+// it once, when nothing of the child is left; Started may still be under way.
+func (w *Wrapped) Ended() error {
+	close(w.ended)
+	if w.watched != nil {
+		<-w.watched
+		return w.beyond
+	}
+	defer w.group.remove()
+	switch {
+	case w.group.exhausted():
+		return ErrMemory
+	case w.group.crowded():
+		return ErrProcesses
+	}
+	return nil
 }
 
 // PID is the child's own process, to which signals go: bubblewrap hands none on. 0 means

@@ -27,7 +27,7 @@ func (r *Runner) confined(dir, devices string, events *os.File, read []string, a
 		c.Read = append(c.Read, filepath.Join(r.options.Dir, "src"))
 	}
 	c.Read = slices.DeleteFunc(append(c.Read, system...), absent)
-	c.Limits.FileSize = unlimited
+	c.Limits = sandbox.Limits{FileSize: unlimited, Total: r.options.Memory, Processes: r.options.Processes}
 	return r.options.Sandbox.Wrap(c)
 }
 

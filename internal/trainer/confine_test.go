@@ -58,9 +58,10 @@ func TestConfined(t *testing.T) {
 func TestInterpreter(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	for _, path := range []string{"venv/bin", "pythons/3.11.7/bin"} {
+	for _, path := range []string{"venv/bin", "pythons/3.11.7/bin", "pythons/3.11.7/lib/python3.11"} {
 		require.NoError(t, os.MkdirAll(filepath.Join(dir, path), 0o700))
 	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "venv/pyvenv.cfg"), nil, 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "pythons/3.11.7/bin/python3.11"), nil, 0o700))
 	require.NoError(t, os.Symlink("3.11.7", filepath.Join(dir, "pythons/3.11")))
 	require.NoError(t, os.Symlink(filepath.Join(dir, "pythons/3.11/bin/python3.11"), filepath.Join(dir, "venv/bin/python")))

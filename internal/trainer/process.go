@@ -38,10 +38,11 @@ type process struct {
 	gone   chan struct{} // closed when what it said is read as well
 
 	mu     sync.Mutex
-	reaped bool // the process id may belong to somebody else
-	asked  bool // we sent SIGTERM
-	killed bool // we sent SIGKILL while it ran
-	broken error
+	reaped bool  // the process id may belong to somebody else
+	asked  bool  // we sent SIGTERM
+	killed bool  // we sent SIGKILL while it ran
+	broken error // see unwatched
+	beyond error // the limit of the sandbox that it exceeded; valid when ended is closed
 }
 
 // start starts the interpreter as the leader of a process group, with events on descriptor
@@ -67,7 +68,7 @@ func (r *Runner) start(dir, devices string, read []string, args ...string) (*pro
 	panics.Go(func() error { p.run(started, said); return nil }, func(err error) { p.abandoned(started, err) })
 	err = <-started
 	if box != nil {
-		box.Started()
+		box.Started(p.end)
 	}
 	shut(eventsChild, saidChild)
 	if err != nil {
@@ -102,6 +103,9 @@ func (p *process) run(started chan<- error, said *os.File) {
 	started <- nil
 
 	p.reap()
+	if p.box != nil {
+		p.beyond = p.box.Ended()
+	}
 	_ = p.events.SetReadDeadline(time.Now().Add(linger)) // of a pipe, which has deadlines
 	_ = said.SetReadDeadline(time.Now().Add(linger))
 	close(p.ended)
@@ -213,6 +217,15 @@ func (p *process) kill() {
 	defer p.mu.Unlock()
 	if !p.reaped {
 		p.killed = true
+		p.killGroup()
+	}
+}
+
+// end is kill for what the process itself is the cause of.
+func (p *process) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.reaped {
 		p.killGroup()
 	}
 }

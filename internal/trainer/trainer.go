@@ -5,6 +5,7 @@
 package trainer
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"os"
@@ -27,7 +28,10 @@ type Options struct {
 	Dir     string           // the trainer project, absolute; empty = the interpreter has it installed
 	Grace   time.Duration    // from the wish that the process stops to the end of patience; 0 = 1 min
 	Sandbox *sandbox.Sandbox // in which the process runs; nil = in none
-	Env     []string         // more of the process's environment, "LD_LIBRARY_PATH=…"; nothing else of ours reaches it
+	// Memory bounds the bytes, and Processes the number of processes and threads, of a process
+	// with all that it starts. 0 = see DefaultLimits.
+	Memory, Processes uint64
+	Env               []string // more of the process's environment, "LD_LIBRARY_PATH=…"; nothing else of ours reaches it
 }
 
 // Runner runs trainer processes. It is safe for concurrent use. Make one with New.
@@ -50,6 +54,8 @@ func New(o Options) *Runner {
 	if o.Grace <= 0 {
 		o.Grace = time.Minute
 	}
+	memory, processes := DefaultLimits()
+	o.Memory, o.Processes = cmp.Or(o.Memory, memory), cmp.Or(o.Processes, processes)
 	return &Runner{options: o, oomKills: oomKills}
 }
 
@@ -96,6 +102,9 @@ func (r *Runner) Run(ctx context.Context, job training.Job, devices string, stop
 	if killed && counted {
 		now, known := r.oomKills()
 		killed = !known || now > kills
+	}
+	if exceeded := r.exceeded(job, p); exceeded != nil && !(p.code() == training.ExitDone && said.done) && ctx.Err() == nil {
+		return exceeded
 	}
 	return verdict(ctx, job, p, said, killed)
 }

@@ -193,6 +193,24 @@ def die(number):
     os.kill(os.getpid(), number)
 
 
+def hog():
+    """Needs half a GiB, a part of it in a child."""
+    if os.fork() == 0:
+        blocks = [b"x" * (16 << 20) for _ in range(16)]
+        forever()
+    blocks = [b"x" * (16 << 20) for _ in range(16)]
+    say("phase", phase=str(len(blocks)))
+    forever()
+
+
+def forks():
+    """Starts children until it may not, and then keeps them."""
+    for _ in range(300):
+        subprocess.Popen(["sleep", "86400"])
+    say("phase", phase="train")
+    forever()
+
+
 def closes(then):
     say("phase", phase="train")
     os.close(3)
@@ -248,6 +266,8 @@ def closes(then):
     "sigkill": lambda: die(signal.SIGKILL),
     "sigsegv": lambda: die(signal.SIGSEGV),
     "sigterm": lambda: die(signal.SIGTERM),
+    "hog": hog,
+    "forks": forks,
     "closes": lambda: closes(lambda: None),
     "closes-and-stays": lambda: closes(forever),
     "fails-after-done": lambda: (done(), sys.exit(70)),

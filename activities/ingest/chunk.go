@@ -10,6 +10,7 @@ import (
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/panics"
+	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -20,26 +21,44 @@ func (a *Activities) modelStage(in ChunkInput, kind string, stage video.Stage, l
 	}
 }
 
+// asking is how an activity has a model asked about each frame of a chunk, or each piece
+// of the sound of a video.
+type asking struct {
+	kind     string // of the calls
+	stage    video.Stage
+	limits   activities.Limits
+	cost     int64 // of a call, in micro-USD at most; reserved
+	unpriced bool
+	refused  string // key of the list of frames that the model refuses
+
+	fingerprint func(f video.Frame) video.Fingerprint                                           // of the answer
+	key         func(t tenant.ID, f video.Fingerprint) string                                   // where it is stored
+	shows       func(f video.Frame) []string                                                    // keys of what the model is shown
+	ask         func(ctx context.Context, key string, shown [][]byte) (video.PaidAnswer, error) // makes the call
+}
+
 // progress is what a heartbeat of askAll tells.
 type progress struct {
 	Answered int64  `json:"answered"`
 	Waiting  string `json:"waiting,omitempty"` // for what, as when a model server is down
 }
 
-// askAll has the questions about the frames of a chunk answered, as many at
-// once as the model takes, and counts.
-// Where refused is given, it takes the frames that the model refuses.
-func askAll(ctx context.Context, m *activities.ModelStage, frames []video.Frame, refused *refusals, about func(video.Frame) activities.Question) (ChunkResult, error) {
+// askAll makes sure that the answer about each frame is stored. Those that are not are
+// asked for, as many at once as the model takes, and each is stored before it counts: the
+// next attempt goes on from there. Frames that the model refuses are left out and recorded.
+func (a *Activities) askAll(ctx context.Context, in ChunkInput, frames []video.Frame, q asking) (ChunkResult, error) {
 	start := time.Now()
+	m := a.modelStage(in, q.kind, q.stage, q.limits)
 	var done, calls, cost atomic.Int64
 	activities.HeartbeatDetails(ctx, func() any { return progress{done.Load(), m.WaitsFor()} })
 	noun := "frame"
-	if m.Kind == video.KindTranscribe {
+	if q.kind == video.KindTranscribe {
 		noun = "sound"
 	}
+	var refused refusals
 	err := each(frames, func(f video.Frame) error {
-		paid, err := m.Answered(ctx, about(f))
-		if err != nil && refused != nil {
+		paid, err := m.Answered(ctx, a.question(in.Tenant, f, q))
+		if err != nil {
 			err = refused.take(noun, f, err)
 		}
 		if err != nil {
@@ -52,17 +71,55 @@ func askAll(ctx context.Context, m *activities.ModelStage, frames []video.Frame,
 		done.Add(1)
 		return nil
 	})
-	return ChunkResult{
+	out := ChunkResult{
 		Frames: len(frames), Calls: int(calls.Load()), CostMicroUSD: cost.Load(), BusyMS: time.Since(start).Milliseconds(),
-	}, err
+	}
+	if err != nil {
+		return out, err
+	}
+	return a.finish(ctx, in, out, &refused, q.refused)
 }
 
-// spent completes a result by what the ledger says that the run has spent so far,
-// calls of former attempts and those that failed included.
-func (a *Activities) spent(ctx context.Context, in ChunkInput, out *ChunkResult) error {
+// finish completes a result by the frames that were refused, and by what the ledger says
+// that the run has spent so far, calls of former attempts and those that failed included.
+func (a *Activities) finish(ctx context.Context, in ChunkInput, out ChunkResult, refused *refusals, key string) (ChunkResult, error) {
 	micro, err := a.Ledger.Spent(ctx, in.Tenant, in.Job, activity.GetInfo(ctx).WorkflowExecution.ID)
 	out.SpentMicroUSD = &micro
-	return err
+	if err != nil {
+		return out, err
+	}
+	out.Refused = len(refused.reasons)
+	return out, refused.settle(ctx, a.Store, key, out.Frames)
+}
+
+func (a *Activities) question(t tenant.ID, f video.Frame, q asking) activities.Question {
+	fingerprint := q.fingerprint(f)
+	key := q.key(t, fingerprint)
+	return activities.Question{
+		Fingerprint: fingerprint,
+		Key:         key,
+		Cost:        q.cost,
+		Unpriced:    q.unpriced,
+		Prepare: func(ctx context.Context) (video.Ask, error) {
+			var shown [][]byte
+			for _, from := range q.shows(f) {
+				data, err := activities.ReadAll(ctx, a.Store, from)
+				if err != nil {
+					return nil, err
+				}
+				shown = append(shown, data)
+			}
+			return func(ctx context.Context) (video.PaidAnswer, error) { return q.ask(ctx, key, shown) }, nil
+		},
+	}
+}
+
+// paid is an answer that is stored as JSON.
+func (a *Activities) paid(microUSD int64, key string, answer any) video.PaidAnswer {
+	return video.PaidAnswer{
+		CostMicroUSD: microUSD,
+		Store:        func(ctx context.Context) error { return activities.WriteJSON(ctx, a.Store, key, answer) },
+	}
 }
 
 // each runs do for all items at once and returns the first error. After an

@@ -38,40 +38,21 @@ func (a *Activities) DescribeChunk(ctx context.Context, in ChunkInput) (ChunkRes
 	if err != nil {
 		return ChunkResult{}, err
 	}
-	m := a.modelStage(in, video.KindDescribe, p.Describe, a.Describer)
-	var refused refusals
 	cost, unpriced := a.describeCost(p.Describe)
-	out, err := askAll(ctx, m, chunk.Frames, &refused, func(f video.Frame) activities.Question {
-		fingerprint := p.CaptionFingerprint(f)
-		key := video.CaptionKey(in.Tenant, fingerprint)
-		return activities.Question{
-			Fingerprint: fingerprint,
-			Key:         key,
-			Cost:        cost,
-			Unpriced:    unpriced,
-			Prepare: func(ctx context.Context) (video.Ask, error) {
-				jpeg, err := activities.ReadAll(ctx, a.Store, video.FrameKey(prefix, f))
-				return func(ctx context.Context) (video.PaidAnswer, error) {
-					caption, err := a.Describer.Describe(ctx, video.DescribeRequest{Stage: p.Describe, JPEG: jpeg})
-					if err == nil {
-						err = checkCaption(caption)
-					}
-					return video.PaidAnswer{
-						CostMicroUSD: caption.CostMicroUSD,
-						Store:        func(ctx context.Context) error { return activities.WriteJSON(ctx, a.Store, key, caption) },
-					}, err
-				}, err
-			},
-		}
+	return a.askAll(ctx, in, chunk.Frames, asking{
+		kind: video.KindDescribe, stage: p.Describe, limits: a.Describer, cost: cost, unpriced: unpriced,
+		refused:     p.RefusedKey(prefix, video.KindDescribe, in.Chunk),
+		fingerprint: p.CaptionFingerprint,
+		key:         video.CaptionKey,
+		shows:       func(f video.Frame) []string { return []string{video.FrameKey(prefix, f)} },
+		ask: func(ctx context.Context, key string, shown [][]byte) (video.PaidAnswer, error) {
+			caption, err := a.Describer.Describe(ctx, video.DescribeRequest{Stage: p.Describe, JPEG: shown[0]})
+			if err == nil {
+				err = checkCaption(caption)
+			}
+			return a.paid(caption.CostMicroUSD, key, caption), err
+		},
 	})
-	if err == nil {
-		err = a.spent(ctx, in, &out)
-	}
-	if err != nil {
-		return out, err
-	}
-	out.Refused = len(refused.reasons)
-	return out, refused.settle(ctx, a.Store, p.RefusedKey(prefix, video.KindDescribe, in.Chunk), len(chunk.Frames))
 }
 
 // describeCost is the most that a call can be charged, which is reserved for it.

@@ -36,51 +36,28 @@ func (a *Activities) EmbedChunk(ctx context.Context, in ChunkInput) (ChunkResult
 		}
 		return a.embedCaptions(ctx, in, p, prefix, chunk)
 	}
-	m := a.modelStage(in, video.KindEmbed, p.Embed, a.Embedder)
-	var refused refusals
-	out, err := askAll(ctx, m, chunk.Frames, &refused, func(f video.Frame) activities.Question {
-		fingerprint := p.PictureFingerprint(f)
-		key := video.EmbeddingKey(in.Tenant, fingerprint)
-		return activities.Question{
-			Fingerprint: fingerprint,
-			Key:         key,
-			Cost:        p.Embed.CostMicroUSD,
-			Unpriced:    p.Embed.Unpriced,
-			Prepare: func(ctx context.Context) (video.Ask, error) {
-				jpegs, err := a.jpegs(ctx, p, prefix, f)
-				return func(ctx context.Context) (video.PaidAnswer, error) {
-					vector, err := a.lookAt(ctx, p, jpegs)
-					return video.PaidAnswer{
-						CostMicroUSD: p.Embed.CostMicroUSD,
-						Store:        func(ctx context.Context) error { return a.storeEmbedding(ctx, key, vector.Kept(p.Embed.Keep)) },
-					}, err
-				}, err
-			},
-		}
+	return a.askAll(ctx, in, chunk.Frames, asking{
+		kind: video.KindEmbed, stage: p.Embed, limits: a.Embedder, cost: p.Embed.CostMicroUSD, unpriced: p.Embed.Unpriced,
+		refused:     p.RefusedKey(prefix, video.KindEmbed, in.Chunk),
+		fingerprint: p.PictureFingerprint,
+		key:         video.EmbeddingKey,
+		shows: func(f video.Frame) (keys []string) {
+			for _, s := range f.Pictures(p.Embed.Of) {
+				keys = append(keys, video.PictureKey(prefix, s.PTSMS))
+			}
+			return keys
+		},
+		ask: func(ctx context.Context, key string, shown [][]byte) (video.PaidAnswer, error) {
+			vector, err := a.lookAt(ctx, p, shown)
+			return video.PaidAnswer{
+				CostMicroUSD: p.Embed.CostMicroUSD,
+				Store:        func(ctx context.Context) error { return a.storeEmbedding(ctx, key, vector.Kept(p.Embed.Keep)) },
+			}, err
+		},
 	})
-	if err == nil {
-		err = a.spent(ctx, in, &out)
-	}
-	if err != nil {
-		return out, err
-	}
-	out.Refused = len(refused.reasons)
-	return out, refused.settle(ctx, a.Store, p.RefusedKey(prefix, video.KindEmbed, in.Chunk), len(chunk.Frames))
 }
 
-// jpegs reads the pictures of a frame or segment.
-func (a *Activities) jpegs(ctx context.Context, p video.Profile, prefix string, f video.Frame) (jpegs [][]byte, err error) {
-	for _, s := range f.Pictures(p.Embed.Of) {
-		jpeg, err := activities.ReadAll(ctx, a.Store, video.PictureKey(prefix, s.PTSMS))
-		if err != nil {
-			return nil, err
-		}
-		jpegs = append(jpegs, jpeg)
-	}
-	return jpegs, nil
-}
-
-// lookAt has them embedded. A vector that does not fit is paid for.
+// lookAt has pictures embedded. A vector that does not fit is paid for.
 func (a *Activities) lookAt(ctx context.Context, p video.Profile, jpegs [][]byte) (video.Embedding, error) {
 	vector, err := a.Embedder.EmbedPictures(ctx, video.PictureRequest{Stage: p.Embed, JPEGs: jpegs})
 	if err != nil {
@@ -115,9 +92,6 @@ func (a *Activities) embedCaptions(ctx context.Context, in ChunkInput, p video.P
 	e := &textEmbedding{a: a, in: in, p: p, most: refusable(len(texts)), bad: map[string]error{}}
 	err = e.all(ctx, missing)
 	out := ChunkResult{Frames: len(texts), Calls: e.calls, CostMicroUSD: e.cost, BusyMS: time.Since(start).Milliseconds()}
-	if err == nil {
-		err = a.spent(ctx, in, &out)
-	}
 	if err != nil {
 		return out, err
 	}
@@ -127,8 +101,7 @@ func (a *Activities) embedCaptions(ctx context.Context, in ChunkInput, p video.P
 			_ = refused.take("frame", chunk.Frames[i], bad) // it takes every refusal
 		}
 	}
-	out.Refused = len(refused.reasons)
-	return out, refused.settle(ctx, a.Store, p.RefusedKey(prefix, video.OfTexts, in.Chunk), len(chunk.Frames))
+	return a.finish(ctx, in, out, &refused, p.RefusedKey(prefix, video.OfTexts, in.Chunk))
 }
 
 // textEmbedding computes and stores the embeddings of documents' texts.

@@ -36,37 +36,18 @@ func (a *Activities) Transcribe(ctx context.Context, in TranscribeInput) (ChunkR
 		pieces[i].PTSMS = int64(i) * x.PieceMS()
 	}
 	asked := ChunkInput{VideoRef: in.VideoRef, Job: in.Job, LimitMicroUSD: in.LimitMicroUSD}
-	m := a.modelStage(asked, video.KindTranscribe, p.Transcribe, a.Transcriber)
-	var refused refusals
-	out, err := askAll(ctx, m, pieces, &refused, func(f video.Frame) activities.Question {
-		piece := int(f.PTSMS / x.PieceMS())
-		fingerprint := p.TranscriptFingerprint(in.Video, piece)
-		key := video.TranscriptKey(in.Tenant, fingerprint)
-		return activities.Question{
-			Fingerprint: fingerprint,
-			Key:         key,
-			Cost:        p.Transcribe.CostMicroUSD,
-			Unpriced:    p.Transcribe.Unpriced,
-			Prepare: func(ctx context.Context) (video.Ask, error) {
-				flac, err := activities.ReadAll(ctx, a.Store, video.AudioKey(prefix, piece))
-				return func(ctx context.Context) (video.PaidAnswer, error) {
-					said, err := a.Transcriber.Transcribe(ctx, video.TranscribeRequest{Stage: p.Transcribe, FLAC: flac})
-					return video.PaidAnswer{
-						CostMicroUSD: said.CostMicroUSD,
-						Store:        func(ctx context.Context) error { return activities.WriteJSON(ctx, a.Store, key, said) },
-					}, err
-				}, err
-			},
-		}
+	piece := func(f video.Frame) int { return int(f.PTSMS / x.PieceMS()) }
+	return a.askAll(ctx, asked, pieces, asking{
+		kind: video.KindTranscribe, stage: p.Transcribe, limits: a.Transcriber, cost: p.Transcribe.CostMicroUSD, unpriced: p.Transcribe.Unpriced,
+		refused:     p.RefusedKey(prefix, video.KindTranscribe, 0),
+		fingerprint: func(f video.Frame) video.Fingerprint { return p.TranscriptFingerprint(in.Video, piece(f)) },
+		key:         video.TranscriptKey,
+		shows:       func(f video.Frame) []string { return []string{video.AudioKey(prefix, piece(f))} },
+		ask: func(ctx context.Context, key string, shown [][]byte) (video.PaidAnswer, error) {
+			said, err := a.Transcriber.Transcribe(ctx, video.TranscribeRequest{Stage: p.Transcribe, FLAC: shown[0]})
+			return a.paid(said.CostMicroUSD, key, said), err
+		},
 	})
-	if err == nil {
-		err = a.spent(ctx, asked, &out)
-	}
-	if err != nil {
-		return out, err
-	}
-	out.Refused = len(refused.reasons)
-	return out, refused.settle(ctx, a.Store, p.RefusedKey(prefix, video.KindTranscribe, 0), len(pieces))
 }
 
 // speech reads what is said in a range of a video, times counted from its start.

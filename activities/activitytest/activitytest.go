@@ -1,0 +1,129 @@
+// Package activitytest runs activities as a worker does, in worlds that fail. It holds no
+// model and no store of its own.
+package activitytest
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"testing"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/object"
+	"github.com/cogniverse/cogflow/tenant"
+)
+
+// Workflow is the id of the workflow that the activities of Run belong to.
+const Workflow = "default-test-workflow-id"
+
+// Run makes one attempt of an activity, under the interceptors of a worker.
+func Run[In, Out any](t testing.TB, do func(context.Context, In) (Out, error), in In) (Out, error) {
+	t.Helper()
+	env := (&testsuite.WorkflowTestSuite{}).NewTestActivityEnvironment()
+	env.SetWorkerOptions(worker.Options{Interceptors: activities.Interceptors(0)})
+	env.RegisterActivityWithOptions(do, activity.RegisterOptions{Name: "activity"})
+	var out Out
+	value, err := env.ExecuteActivity("activity", in)
+	if err == nil {
+		err = value.Get(&out)
+	}
+	return out, err
+}
+
+// Do is Run for an activity without a result.
+func Do[In any](t testing.TB, do func(context.Context, In) error, in In) error {
+	t.Helper()
+	_, err := Run(t, func(ctx context.Context, in In) (bool, error) { return true, do(ctx, in) }, in)
+	return err
+}
+
+// Cancelled makes an attempt that is cancelled for a reason as soon as when is closed, and
+// returns its error as the activity gave it.
+func Cancelled[In, Out any](t testing.TB, do func(context.Context, In) (Out, error), in In, why error, when <-chan struct{}) error {
+	t.Helper()
+	var given error
+	_, err := Run(t, func(ctx context.Context, in In) (Out, error) {
+		ctx, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		go func() {
+			select {
+			case <-when:
+				cancel(why)
+			case <-ctx.Done():
+			}
+		}()
+		out, err := do(ctx, in)
+		given = err
+		return out, err
+	}, in)
+	if err == nil {
+		return nil
+	}
+	return given
+}
+
+// ClassOf is the class of an error that Run returned, as a workflow sees it.
+func ClassOf(err error) fault.Class {
+	if app, ok := errors.AsType[*temporal.ApplicationError](err); ok {
+		return fault.Class(app.Type())
+	}
+	return ""
+}
+
+// Store is a store of which some keys have no room. Set NoRoom between two attempts only.
+type Store struct {
+	activities.Store
+	NoRoom func(key string) bool // nil = there is room for all
+}
+
+func (s *Store) room(key string) error {
+	if s.NoRoom != nil && s.NoRoom(key) {
+		return fault.New(fault.Capacity, "write object", key, "no space left")
+	}
+	return nil
+}
+
+// Put writes where there is room.
+func (s *Store) Put(ctx context.Context, key string, r io.Reader) (object.Info, error) {
+	if err := s.room(key); err != nil {
+		return object.Info{}, err
+	}
+	return s.Store.Put(ctx, key, r)
+}
+
+// Create writes where there is room.
+func (s *Store) Create(ctx context.Context, key string, r io.Reader) (object.Info, error) {
+	if err := s.room(key); err != nil {
+		return object.Info{}, err
+	}
+	return s.Store.Create(ctx, key, r)
+}
+
+// Replace writes where there is room.
+func (s *Store) Replace(ctx context.Context, key, sha256 string, r io.Reader) (object.Info, error) {
+	if err := s.room(key); err != nil {
+		return object.Info{}, err
+	}
+	return s.Store.Replace(ctx, key, sha256, r)
+}
+
+// Runs is a server on which the workflows of the given ids are open.
+type Runs []string
+
+// Running reports whether a workflow is open.
+func (r Runs) Running(_ context.Context, workflow, _ string) (bool, error) {
+	return slices.Contains(r, workflow), nil
+}
+
+// VideoTenant knows no video.
+func (Runs) VideoTenant(context.Context, string, string) (tenant.ID, error) { return "", nil }
+
+// Signal reaches nobody.
+func (Runs) Signal(context.Context, string, string, string, any) error { return nil }

@@ -1,0 +1,369 @@
+package ingest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/activitytest"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/blob"
+	"github.com/cogniverse/cogflow/internal/broker"
+	"github.com/cogniverse/cogflow/internal/ledger"
+	"github.com/cogniverse/cogflow/object"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// models answer about what they are shown, and count how often.
+type models struct {
+	says  func(ctx context.Context, shown string) error // nil = an answer; set between two attempts only
+	mu    sync.Mutex
+	asked map[string]int // by what was shown
+}
+
+const (
+	atOnce  = 3 // calls that the models take
+	microUS = 5 // that a call costs
+)
+
+func (*models) Limit(string) int             { return atOnce }
+func (*models) TextsPerCall(video.Stage) int { return 1 }
+
+func (m *models) ask(ctx context.Context, shown string) error {
+	m.mu.Lock()
+	m.asked[shown]++
+	m.mu.Unlock()
+	if m.says == nil {
+		return nil
+	}
+	return m.says(ctx, shown)
+}
+
+// calls is how many were made.
+func (m *models) calls() (n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, about := range m.asked {
+		n += about
+	}
+	return n
+}
+
+func (m *models) Describe(ctx context.Context, r video.DescribeRequest) (video.Caption, error) {
+	return video.Caption{Text: "what " + string(r.JPEG) + " shows", CostMicroUSD: microUS}, m.ask(ctx, string(r.JPEG))
+}
+
+func (m *models) EmbedPictures(ctx context.Context, r video.PictureRequest) (video.Embedding, error) {
+	return video.Embedding{Dim: 2, Rows: 1, Floats: []float32{1, 0}}, m.ask(ctx, string(bytes.Join(r.JPEGs, nil)))
+}
+
+func (m *models) EmbedTexts(ctx context.Context, r video.TextRequest) ([]video.Embedding, error) {
+	return []video.Embedding{{Dim: 2, Rows: 1, Floats: []float32{1, 0}}}, m.ask(ctx, r.Texts[0])
+}
+
+func (m *models) Transcribe(ctx context.Context, r video.TranscribeRequest) (video.Transcript, error) {
+	return video.Transcript{Segments: []video.Segment{{EndMS: 1, Text: string(r.FLAC)}}, CostMicroUSD: microUS}, m.ask(ctx, string(r.FLAC))
+}
+
+// items is how many frames or pieces of sound an asked video has.
+const items = 6
+
+// askedVideo is a video that has been extracted, and one activity that asks about it.
+type askedVideo struct {
+	t      *testing.T
+	a      *Activities
+	store  *activitytest.Store
+	models *models
+	p      video.Profile
+	prefix string
+	ref    VideoRef
+	do     func(ctx context.Context, in ChunkInput) (ChunkResult, error)
+	folder string // of the answers
+}
+
+// kinds are the activities that ask models about a video.
+func kinds() map[string]func(v *askedVideo) {
+	return map[string]func(v *askedVideo){
+		"describe": func(v *askedVideo) { v.do, v.folder = v.a.DescribeChunk, "default/captions/" },
+		"embed pictures": func(v *askedVideo) {
+			v.p.Embed.Of = video.OfFrame
+			v.do, v.folder = v.a.EmbedChunk, "default/embeddings/"
+		},
+		"embed texts": func(v *askedVideo) { v.do, v.folder = v.a.EmbedChunk, "default/embeddings/" },
+		"transcribe": func(v *askedVideo) {
+			v.do = func(ctx context.Context, in ChunkInput) (ChunkResult, error) {
+				return v.a.Transcribe(ctx, TranscribeInput{VideoRef: in.VideoRef, Job: in.Job})
+			}
+			v.folder = "default/transcripts/"
+		},
+	}
+}
+
+func newAskedVideo(t *testing.T, kind func(v *askedVideo)) *askedVideo {
+	t.Helper()
+	files, err := blob.Open(t.Context(), "file://"+t.TempDir())
+	require.NoError(t, err)
+	calls, err := ledger.Open(filepath.Join(t.TempDir(), "ledger.db"))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, calls.Close()) })
+	v := &askedVideo{t: t, store: &activitytest.Store{Store: files}, models: &models{asked: map[string]int{}}, p: video.LocalPreview()}
+	v.a = &Activities{
+		Store: v.store, Ledger: calls, Describer: v.models, Embedder: v.models, Transcriber: v.models, Runs: alone{},
+		Broker: broker.New(broker.Options{Ledger: calls, Spread: time.Millisecond, StoreFor: 1}),
+	}
+	v.p.Describe = video.Stage{Model: "d", CostMicroUSD: microUS}
+	v.p.Embed = video.Stage{Model: "e", Dim: 2, CostMicroUSD: microUS}
+	v.p.Transcribe = video.Stage{Model: "t", CostMicroUSD: microUS}
+	kind(v)
+	v.ref = VideoRef{Tenant: "default", Video: "v", Recipe: storeRecipe(t, files, v.p)}
+	v.prefix = video.FramesPrefix("default", "v", v.p.ExtractFingerprint("v"))
+	var chunk video.Chunk
+	x := video.Extraction{AudioPieces: items}
+	for i := range items {
+		f := video.Frame{PTSMS: int64(i), SHA256: fmt.Sprint("frame-", i)}
+		chunk.Frames = append(chunk.Frames, f)
+		v.put(video.FrameKey(v.prefix, f), f.SHA256)
+		v.put(video.AudioKey(v.prefix, i), fmt.Sprint("sound-", i))
+		if v.folder != "default/captions/" {
+			v.json(video.CaptionKey("default", v.p.CaptionFingerprint(f)), video.Caption{Text: fmt.Sprint("caption ", i)})
+		}
+	}
+	v.json(video.ChunkKey(v.prefix, 0), chunk)
+	v.json(video.ExtractionKey(v.prefix), x)
+	return v
+}
+
+func (v *askedVideo) put(key, text string) {
+	v.t.Helper()
+	_, err := v.store.Put(v.t.Context(), key, strings.NewReader(text))
+	require.NoError(v.t, err)
+}
+
+func (v *askedVideo) json(key string, value any) {
+	v.t.Helper()
+	require.NoError(v.t, activities.WriteJSON(v.t.Context(), v.store, key, value))
+}
+
+func (v *askedVideo) in() ChunkInput { return ChunkInput{VideoRef: v.ref, Job: "job"} }
+
+func (v *askedVideo) run() (ChunkResult, error) {
+	v.t.Helper()
+	return activitytest.Run(v.t, v.do, v.in())
+}
+
+// answers counts those that are stored.
+func (v *askedVideo) answers() int {
+	v.t.Helper()
+	n := 0
+	require.NoError(v.t, v.store.List(v.t.Context(), v.folder, countInto(&n)))
+	return n
+}
+
+// completes runs the activity until nothing is asked any more, and checks that each answer
+// that was stored before was not asked for again.
+func (v *askedVideo) completes() ChunkResult {
+	v.t.Helper()
+	stored := v.answers()
+	before := v.models.calls()
+	out, err := v.run()
+	require.NoError(v.t, err)
+	require.Equal(v.t, items, out.Frames)
+	require.Equal(v.t, items-stored, out.Calls, "what is stored is not asked for")
+	after := v.models.calls()
+	require.Equal(v.t, out.Calls, after-before)
+	require.Equal(v.t, items, v.answers())
+	again, err := v.run() // the result was lost
+	require.NoError(v.t, err)
+	require.Zero(v.t, again.Calls)
+	require.Zero(v.t, again.CostMicroUSD)
+	require.Equal(v.t, out.SpentMicroUSD, again.SpentMicroUSD)
+	return out
+}
+
+// everyKind runs a test for each activity that asks models about a video.
+func everyKind(t *testing.T, test func(v *askedVideo)) {
+	t.Helper()
+	for name, kind := range kinds() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(newAskedVideo(t, kind))
+		})
+	}
+}
+
+// TestAskedOnce: what is stored is never paid twice, however often an activity runs.
+func TestAskedOnce(t *testing.T) {
+	t.Parallel()
+	everyKind(t, func(v *askedVideo) {
+		out := v.completes()
+		require.EqualValues(v.t, items*microUS, out.CostMicroUSD)
+		require.EqualValues(v.t, items*microUS, *out.SpentMicroUSD)
+	})
+}
+
+// TestResumesFromStoredAnswers: an attempt that a model has ended leaves its answers, and
+// the next asks for the others only.
+func TestResumesFromStoredAnswers(t *testing.T) {
+	t.Parallel()
+	everyKind(t, func(v *askedVideo) {
+		var answered sync.Map
+		v.models.says = func(_ context.Context, shown string) error {
+			if strings.HasSuffix(shown, "4") {
+				return fault.New(fault.Auth, "ask", "model", "the key has expired")
+			}
+			answered.Store(shown, true)
+			return nil
+		}
+		_, err := v.run()
+		require.Equal(v.t, fault.Auth, activitytest.ClassOf(err), "%v", err)
+		require.ErrorContains(v.t, err, "the key has expired")
+		v.models.says = func(_ context.Context, shown string) error {
+			if _, twice := answered.Load(shown); twice {
+				return fault.New(fault.Input, "ask", "model", "it was asked before")
+			}
+			return nil
+		}
+		out := v.completes()
+		require.Zero(v.t, out.Refused)
+		require.EqualValues(v.t, items*microUS, *out.SpentMicroUSD, "a call that is not billed costs nothing")
+	})
+}
+
+// TestStoreWithoutRoom: where an answer cannot be stored the activity says why, and those
+// that are stored stay paid.
+func TestStoreWithoutRoom(t *testing.T) {
+	t.Parallel()
+	everyKind(t, func(v *askedVideo) {
+		var mu sync.Mutex
+		left := 2
+		v.store.NoRoom = func(key string) bool {
+			if !strings.HasPrefix(key, v.folder) {
+				return false
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			left--
+			return left < 0
+		}
+		_, err := v.run()
+		require.Equal(v.t, fault.Capacity, activitytest.ClassOf(err), "%v", err)
+		require.ErrorContains(v.t, err, "no space left")
+		require.Equal(v.t, 2, v.answers())
+		asked := v.models.calls()
+		require.LessOrEqual(v.t, asked, 2+2*atOnce, "after a failure nothing new is begun")
+		v.store.NoRoom = nil
+		out := v.completes()
+		require.GreaterOrEqual(v.t, *out.SpentMicroUSD, int64(items*microUS), "the ledger knows of those that were lost")
+	})
+}
+
+// TestLostAnswer: an answer that is gone is asked for again, and no other.
+func TestLostAnswer(t *testing.T) {
+	t.Parallel()
+	everyKind(t, func(v *askedVideo) {
+		v.completes()
+		var keys []string
+		require.NoError(v.t, v.store.List(v.t.Context(), v.folder, keysInto(&keys)))
+		require.NoError(v.t, v.store.Delete(v.t.Context(), keys[3]))
+		out, err := v.run()
+		require.NoError(v.t, err)
+		require.Equal(v.t, 1, out.Calls)
+		require.Equal(v.t, items, v.answers())
+	})
+}
+
+// TestCancelMidCall: once an activity is cancelled no call begins. A person's cancellation
+// lets those in flight end, and what they answer is stored; a worker that has waited long
+// enough cuts them.
+func TestCancelMidCall(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		why  error
+		kept bool
+	}{
+		"by a person":   {temporal.NewCanceledError(), true},
+		"by the worker": {activities.ErrStopping, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			everyKind(t, func(v *askedVideo) {
+				full, cancelled := make(chan struct{}), make(chan struct{})
+				var begun sync.WaitGroup
+				begun.Add(atOnce)
+				go func() { begun.Wait(); close(full) }()
+				v.models.says = func(ctx context.Context, _ string) error {
+					begun.Done() // more than atOnce at a time would panic
+					if c.kept {
+						<-cancelled
+						return nil
+					}
+					<-ctx.Done()
+					return fault.Wrap(fault.Transport, "ask", "model", ctx.Err())
+				}
+				err := activitytest.Cancelled(v.t, func(ctx context.Context, in ChunkInput) (ChunkResult, error) {
+					context.AfterFunc(ctx, func() { close(cancelled) })
+					return v.do(ctx, in)
+				}, v.in(), c.why, full)
+				require.Error(v.t, err)
+				asked := v.models.calls()
+				require.Equal(v.t, atOnce, asked, "nothing begins after the cancellation")
+				v.models.says = nil
+				if c.kept {
+					require.Eventually(v.t, func() bool { return v.answers() == atOnce }, waitLimit, tick, "calls in flight are stored")
+				}
+				v.completes()
+			})
+		})
+	}
+}
+
+// TestRefusedByAModel: a frame or piece of sound that a model refuses is left out and
+// recorded; of two in six the model is at fault. Once none is refused, none is recorded.
+func TestRefusedByAModel(t *testing.T) {
+	t.Parallel()
+	everyKind(t, func(v *askedVideo) {
+		refuse := func(which ...string) {
+			v.models.says = func(_ context.Context, shown string) error {
+				if slices.ContainsFunc(which, func(end string) bool { return strings.HasSuffix(shown, end) }) {
+					return fault.New(fault.Input, "ask", "model", "the content filter refuses it")
+				}
+				return nil
+			}
+		}
+		recorded := func() (n int) {
+			require.NoError(v.t, v.store.List(v.t.Context(), v.prefix+"refused-", countInto(&n)))
+			return n
+		}
+		refuse("2", "3")
+		_, err := v.run()
+		require.Equal(v.t, fault.Input, activitytest.ClassOf(err), "%v", err)
+		require.ErrorContains(v.t, err, "the content filter refuses it")
+		require.Zero(v.t, recorded())
+		refuse("2")
+		out, err := v.run()
+		require.NoError(v.t, err)
+		require.Equal(v.t, 1, out.Refused)
+		require.Equal(v.t, 1, recorded())
+		refuse()
+		require.Zero(v.t, v.completes().Refused)
+		require.Zero(v.t, recorded())
+	})
+}
+
+func countInto(n *int) func(object.Info) error {
+	return func(object.Info) error { *n++; return nil }
+}
+
+func keysInto(keys *[]string) func(object.Info) error {
+	return func(o object.Info) error { *keys = append(*keys, o.Key); return nil }
+}

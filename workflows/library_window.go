@@ -101,9 +101,11 @@ func (r *libraryRun) watch(ctx workflow.Context, c child, in videoOfLibrary) {
 		future := workflow.ExecuteChildWorkflow(ctx, "IngestVideo", in)
 		err := future.GetChildWorkflowExecution().Get(ctx, nil)
 		_, running := errors.AsType[*temporal.ChildWorkflowExecutionAlreadyStartedError](err)
-		if running && !begun {
+		if running && (!begun || looksAgain(ctx)) {
 			if stranger := r.ofAnother(ctx, c.ID); stranger != nil {
-				r.starting--
+				if !begun {
+					r.starting--
+				}
 				r.settle(ctx, VideoDone{WorkflowID: c.ID, Failure: stranger})
 				return
 			}
@@ -146,12 +148,23 @@ func (r *libraryRun) ofAnother(ctx workflow.Context, id string) *video.Failure {
 	case err != nil:
 		return failureOf(err)
 	case slices.Contains(found.Others, id):
-		return &video.Failure{
-			Stage: stageIngest, Class: string(fault.Input),
-			Reason: "a workflow that no library of this tenant started has the id " + id + "; start the library under another id",
-		}
+		return idTaken(stageIngest, id)
 	}
 	return nil
+}
+
+// looksAgain: what has the id of a video may have ended meanwhile, and a workflow of
+// somebody else may have taken the id. The first builds looked once, and waited for ever.
+func looksAgain(ctx workflow.Context) bool {
+	return workflow.GetVersion(ctx, "ids-taken-later", workflow.DefaultVersion, 1) >= 1
+}
+
+// idTaken is why a child cannot be: its result would not be that of this run.
+func idTaken(stage, id string) *video.Failure {
+	return &video.Failure{
+		Stage: stage, Class: string(fault.Input),
+		Reason: "a workflow that this run, or one of its tenant before it, did not start has the id " + id + "; start this run again under another id",
+	}
 }
 
 // childrenBegun waits until the server has started every child. A child that is asked
@@ -212,6 +225,11 @@ func (r *libraryRun) lookAfterInherited(ctx workflow.Context) {
 		// A child that ended in the meantime has sent its signal first.
 		if yield(ctx) != nil {
 			return
+		}
+		if len(found.Others) > 0 && looksAgain(ctx) {
+			for _, id := range found.Others {
+				r.settle(ctx, VideoDone{WorkflowID: id, Failure: idTaken(stageIngest, id)})
+			}
 		}
 		for _, id := range found.Closed {
 			r.settle(ctx, VideoDone{WorkflowID: id, Failure: &video.Failure{

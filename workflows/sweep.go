@@ -2,12 +2,14 @@ package workflows
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/cogniverse/cogflow/activities/train"
@@ -108,7 +110,9 @@ func (r *sweepRun) child(ctx workflow.Context, i int) {
 	r.begun(ctx, i, future)
 	err := future.Get(ctx, &result)
 	r.running[i] = nil
-	if err != nil {
+	if _, taken := errors.AsType[*temporal.ChildWorkflowExecutionAlreadyStartedError](err); taken {
+		one.Failure = idTaken(stageTrain, one.WorkflowID)
+	} else if err != nil {
 		one.Failure = failureOf(err)
 	} else {
 		result.Plan, result.Check = nil, nil

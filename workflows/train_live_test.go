@@ -30,18 +30,24 @@ type live struct {
 	client client.Client
 }
 
-// newLive serves the workflows, and training on the given classes.
-func newLive(t *testing.T, classes ...string) *live {
+// liveServer starts a server and connects to it.
+func liveServer(t *testing.T) client.Client {
 	t.Helper()
 	binary, err := devserver.Find("../bin")
 	require.NoError(t, err)
 	server, err := devserver.Start(t.Context(), devserver.Options{Binary: binary, Dir: t.TempDir(), Headless: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = server.Stop() })
-	l := &live{gym: newGym(t)}
-	l.client, err = client.DialContext(t.Context(), client.Options{HostPort: server.Address()})
+	c, err := client.DialContext(t.Context(), client.Options{HostPort: server.Address()})
 	require.NoError(t, err)
-	t.Cleanup(l.client.Close)
+	t.Cleanup(c.Close)
+	return c
+}
+
+// newLive serves the workflows, and training on the given classes.
+func newLive(t *testing.T, classes ...string) *live {
+	t.Helper()
+	l := &live{gym: newGym(t), client: liveServer(t)}
 	l.train.Runs = liveRuns{l.client}
 	queues := []string{workflows.QueueMain, workflows.QueueMedia}
 	for _, class := range classes {

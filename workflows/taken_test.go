@@ -1,0 +1,115 @@
+package workflows_test
+
+import (
+	"context"
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/ingest"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// takenRuns is a server that says of every workflow that it is open, and whose it is:
+// first the library's, later of nobody that the library knows.
+type takenRuns struct {
+	activities.Runs
+	ours int // how often it is the library's own
+}
+
+func (r *takenRuns) Running(context.Context, string, string) (bool, error) { return true, nil }
+
+func (r *takenRuns) VideoTenant(context.Context, string, string) (tenant.ID, error) {
+	if r.ours--; r.ours >= 0 {
+		return tenant.Default, nil
+	}
+	return "", nil
+}
+
+// requireTaken: the video is a failure that names the id, and nothing else.
+func requireTaken(t *testing.T, out workflows.IngestLibraryResult, id string) {
+	t.Helper()
+	require.Equal(t, 1, out.Failed)
+	require.Zero(t, out.Indexed)
+	require.Len(t, out.Failures, 1)
+	require.Equal(t, string(fault.Input), out.Failures[0].Class)
+	require.Contains(t, out.Failures[0].Reason, id)
+}
+
+// take starts a workflow that nobody serves, and that so stays open, under an id.
+func take(t *testing.T, c client.Client, id string) {
+	t.Helper()
+	_, err := c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: "nobody"}, "IngestVideo")
+	require.NoError(t, err)
+}
+
+// TestIDTakenLater: a workflow of somebody else that takes the id of a video after the
+// library has looked whose it is neither stalls the library nor counts as its video.
+func TestIDTakenLater(t *testing.T) {
+	t.Parallel()
+	c, w := liveServer(t), newWorld(t)
+	w.ingest.Runs = &takenRuns{ours: 1}
+	w.video("harbour.txt", frames("harbour", 3)...)
+	for _, queue := range []string{workflows.QueueMain, workflows.QueueMedia} {
+		serve := worker.New(c, queue, worker.Options{Interceptors: activities.Interceptors(0)})
+		serve.RegisterActivity(w.ingest)
+		serve.RegisterWorkflow(workflows.IngestLibrary)
+		require.NoError(t, serve.Start())
+		t.Cleanup(serve.Stop)
+	}
+	take(t, c, "lib/000000")
+	run, err := c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "lib", TaskQueue: workflows.QueueMain},
+		workflows.IngestLibrary, workflows.IngestLibraryInput{Source: w.library()})
+	require.NoError(t, err)
+	var out workflows.IngestLibraryResult
+	require.NoError(t, run.Get(t.Context(), &out))
+	requireTaken(t, out, "lib/000000")
+}
+
+// TestIDTakenAfterContinue: so is one that takes the id of a video which a former run of
+// the library has started, and that ended without a word.
+func TestIDTakenAfterContinue(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.ingest.Runs = &takenRuns{ours: 2}
+	recipe, err := w.ingest.ResolveProfile(t.Context(), ingest.ResolveInput{Tenant: tenant.Default})
+	require.NoError(t, err)
+	const library, run = "default-test-workflow-id", "default-test-run-id"
+	in, err := json.Marshal(map[string]any{"source": "s", "resume": map[string]any{
+		"job": run, "recipe": recipe, "listing": ingest.Listing{Prefix: "default/listings/r/", Videos: 1}, "next": 1,
+		"in_flight": []map[string]any{{"id": library + "/000000", "uri": "harbour.txt"}},
+	}})
+	require.NoError(t, err)
+	env := w.environment()
+	env.SetContinuedExecutionRunID("r")
+	env.ExecuteWorkflow("IngestLibrary", json.RawMessage(in))
+	require.True(t, env.IsWorkflowCompleted())
+	require.NoError(t, env.GetWorkflowError())
+	var out workflows.IngestLibraryResult
+	require.NoError(t, env.GetWorkflowResult(&out))
+	requireTaken(t, out, library+"/000000")
+}
+
+// TestSweepIDTaken: a run of a sweep whose id is taken fails alone, and says so.
+func TestSweepIDTaken(t *testing.T) {
+	t.Parallel()
+	l := newLive(t, "cpu")
+	take(t, l.client, "job/001")
+	train, err := json.Marshal(answers("a"))
+	require.NoError(t, err)
+	var out workflows.SweepResult
+	require.NoError(t, l.start("TrainSweep", workflows.SweepInput{
+		Method: "sft", Train: train, Grid: map[string][]json.RawMessage{"seed": {[]byte("1"), []byte("2"), []byte("3")}},
+	}).Get(t.Context(), &out))
+	require.Equal(t, 1, out.Failed)
+	require.Equal(t, string(fault.Input), out.Runs[1].Failure.Class)
+	require.Contains(t, out.Runs[1].Failure.Reason, "job/001")
+	require.NotNil(t, out.Runs[0].Result)
+	require.NotNil(t, out.Runs[2].Result)
+}

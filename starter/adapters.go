@@ -15,7 +15,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-func (a *app) adaptersCommand() *cobra.Command {
+func (a *App) adaptersCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "adapters",
 		Short: "List, show, activate or download what was trained",
@@ -34,24 +34,10 @@ name) one version is active.`,
 	return cmd
 }
 
-// parseAdapter reads NAME or NAME@VERSION; version 0 = none was said.
-func parseAdapter(text string) (name string, version int, err error) {
-	name, number, said := strings.Cut(text, "@")
-	if err := training.CheckName("adapter", name); err != nil {
-		return "", 0, usage("%v", err)
-	}
-	if said {
-		if version, err = training.ParseVersion(number); err != nil {
-			return "", 0, usage("%v", err)
-		}
-	}
-	return name, version, nil
-}
-
 // adapterJob is a short workflow about adapters.
-func adapterJob(kind, what string, common workflows.Common, input any) job {
-	return job{
-		kind: kind, id: fmt.Sprintf("adapters-%s-%s", common.Tenant, uuid.NewString()), common: common, summary: what, input: input,
+func adapterJob(kind, what string, common workflows.Common, input any) Job {
+	return Job{
+		Kind: kind, ID: fmt.Sprintf("adapters-%s-%s", common.Tenant, uuid.NewString()), Common: common, Summary: what, Input: input,
 	}
 }
 
@@ -59,7 +45,7 @@ func tenantFlag(cmd *cobra.Command, c *workflows.Common) {
 	cmd.Flags().StringVar(&c.Tenant, "tenant", "", `whose adapters (default "default")`)
 }
 
-func (a *app) adaptersListCommand() *cobra.Command {
+func (a *App) adaptersListCommand() *cobra.Command {
 	var in workflows.ListAdaptersInput
 	cmd := &cobra.Command{
 		Use:     "list [NAME]",
@@ -82,7 +68,7 @@ func (a *app) adaptersListCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if a.json {
+			if a.JSON {
 				return a.printJSON(raw)
 			}
 			a.printAdapters(r)
@@ -94,7 +80,7 @@ func (a *app) adaptersListCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) printAdapters(r registry.AdapterList) {
+func (a *App) printAdapters(r registry.AdapterList) {
 	if len(r.Adapters) == 0 {
 		a.say("No adapters.")
 		return
@@ -130,7 +116,7 @@ func (a *app) printAdapters(r registry.AdapterList) {
 	}
 }
 
-func (a *app) adaptersShowCommand() *cobra.Command {
+func (a *App) adaptersShowCommand() *cobra.Command {
 	var in workflows.ShowAdapterInput
 	cmd := &cobra.Command{
 		Use:     "show NAME[@VERSION]",
@@ -143,7 +129,7 @@ func (a *app) adaptersShowCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if a.json {
+			if a.JSON {
 				return a.printJSON(raw)
 			}
 			a.printAdapter(d)
@@ -155,7 +141,7 @@ func (a *app) adaptersShowCommand() *cobra.Command {
 }
 
 // showAdapter asks for the manifest of the adapter that text names.
-func (a *app) showAdapter(ctx context.Context, in workflows.ShowAdapterInput, text string) (d registry.AdapterDetail, raw any, err error) {
+func (a *App) showAdapter(ctx context.Context, in workflows.ShowAdapterInput, text string) (d registry.AdapterDetail, raw any, err error) {
 	if in.Name, in.Version, err = parseAdapter(text); err != nil {
 		return d, nil, err
 	}
@@ -166,7 +152,7 @@ func (a *app) showAdapter(ctx context.Context, in workflows.ShowAdapterInput, te
 	return d, raw, err
 }
 
-func (a *app) printAdapter(d registry.AdapterDetail) {
+func (a *App) printAdapter(d registry.AdapterDetail) {
 	s, o := d.Spec, d.Outcome
 	rows := [][]string{
 		{"name", adapterRef(d.Name, d.Version)},
@@ -188,8 +174,8 @@ func (a *app) printAdapter(d registry.AdapterDetail) {
 	if l := s.LoRA; l != nil {
 		rows = append(rows, []string{"lora", fmt.Sprintf("r %d, alpha %d, dropout %g, %s", l.R, l.Alpha, l.Dropout, strings.Join(l.TargetModules, " "))})
 	}
-	writeTable(a.out, 0, []column{{name: "adapter"}, {name: ""}}, rows)
-	a.printMetrics(workflows.TrainResult{Metrics: o.Metrics, BaseMetrics: o.BaseMetrics})
+	writeTable(a.Out, 0, []column{{name: "adapter"}, {name: ""}}, rows)
+	a.printMetrics(o.BaseMetrics, o.Metrics)
 	if c := o.Comparison; c != nil && c.Verdict != "" {
 		a.say("%s", c.Verdict)
 		a.say("")
@@ -201,14 +187,7 @@ func (a *app) printAdapter(d registry.AdapterDetail) {
 	a.table([]column{{name: "file"}, {name: "size", right: true}, {name: "sha256"}}, files)
 }
 
-func orDash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
-}
-
-func (a *app) adaptersActivateCommand() *cobra.Command {
+func (a *App) adaptersActivateCommand() *cobra.Command {
 	var in workflows.ActivateAdapterInput
 	cmd := &cobra.Command{
 		Use:   "activate NAME[@VERSION]",
@@ -231,7 +210,7 @@ its base model is refused without --force.`,
 	return cmd
 }
 
-func (a *app) adaptersRoleCommand(verb, kind, short, long string) *cobra.Command {
+func (a *App) adaptersRoleCommand(verb, kind, short, long string) *cobra.Command {
 	var in workflows.ActivateAdapterInput
 	cmd := &cobra.Command{
 		Use: verb + " ROLE", Short: short, Long: long,
@@ -249,7 +228,7 @@ func (a *app) adaptersRoleCommand(verb, kind, short, long string) *cobra.Command
 	return cmd
 }
 
-func (a *app) changeRole(ctx context.Context, kind, what string, in workflows.ActivateAdapterInput) error {
+func (a *App) changeRole(ctx context.Context, kind, what string, in workflows.ActivateAdapterInput) error {
 	if in.Role != "" {
 		if err := training.CheckName("role", in.Role); err != nil {
 			return usage("%v", err)
@@ -263,7 +242,7 @@ func (a *app) changeRole(ctx context.Context, kind, what string, in workflows.Ac
 	if err != nil {
 		return err
 	}
-	if a.json {
+	if a.JSON {
 		return a.printJSON(raw)
 	}
 	if r.Active == nil {
@@ -275,4 +254,44 @@ func (a *app) changeRole(ctx context.Context, kind, what string, in workflows.Ac
 		a.say("The model server serves it as %s.", r.Loaded)
 	}
 	return nil
+}
+
+func (a *App) adaptersDownloadCommand() *cobra.Command {
+	var in workflows.ShowAdapterInput
+	var to string
+	cmd := &cobra.Command{
+		Use:   "download NAME[@VERSION]",
+		Short: "Fetch the files of an adapter, every one checked",
+		Long: `Download fetches every file of an adapter from the object store into a new directory and
+checks size and SHA-256 against the manifest. The directory appears when all of it is
+there. What exists already is never overwritten.`,
+		Example: "  cogflow adapters download support@3 --to ./support",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if _, _, err := parseAdapter(args[0]); err != nil {
+				return err
+			}
+			d, _, err := a.showAdapter(cmd.Context(), in, args[0])
+			if err != nil {
+				return err
+			}
+			if to == "" {
+				to = fmt.Sprintf("%s-%d", d.Name, d.Version)
+			}
+			done, err := download(cmd.Context(), a, published{
+				op: "download adapter", name: d.Name, version: d.Version, prefix: d.Prefix, files: d.Files,
+			}, to)
+			if err != nil {
+				return err
+			}
+			if a.JSON {
+				return a.printJSON(done)
+			}
+			a.say("%s: %s, %s, every SHA-256 as the manifest has it", done.Path, count(done.Files, "file", "files"), bytesText(done.Bytes))
+			return nil
+		},
+	}
+	tenantFlag(cmd, &in.Common)
+	cmd.Flags().StringVar(&to, "to", "", "new directory (default: NAME-VERSION)")
+	return cmd
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-func (a *app) approveCommand() *cobra.Command {
+func (a *App) approveCommand() *cobra.Command {
 	var no bool
 	cmd := a.steer("approve ID", "Let a better program that waits for it be promoted",
 		`Approve answers an optimization that was started with --approve and has found a better

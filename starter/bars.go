@@ -1,28 +1,26 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
-	"go.temporal.io/sdk/client"
 
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/safetext"
 )
 
-// bars shows a job as bars on a terminal: one for the library, the sweep or the optimization, one
-// for each video or training run at work.
+// bars shows a job as bars on a terminal: one for the job itself, one for each part of it at work.
 type bars struct {
 	progress *mpb.Progress
-	meters   meters
-	library  *bar
-	videos   map[string]*bar // by uri
-	trains   map[string]*bar // by workflow id
-	failed   int             // failures printed
+	lines    map[string]*bar // by key
+	tasks    []*bar
+	last     Progress
+	failed   int // failures printed
 }
 
 // bar is one line; its texts change while the renderer reads them.
@@ -34,24 +32,16 @@ type bar struct {
 
 const nameWidth = 28 // cells
 
-func newBars(out io.Writer) *bars {
+// NewBars makes a view that draws bars on a terminal.
+func NewBars(out io.Writer) View {
 	return &bars{
 		progress: mpb.New(mpb.WithOutput(out), mpb.WithWidth(30), mpb.WithRefreshRate(150*time.Millisecond)),
-		videos:   map[string]*bar{},
-		meters:   newMeters(),
+		lines:    map[string]*bar{},
 	}
 }
 
-func (b *bars) sampler(ctx context.Context, c client.Client, id string, to chan<- sample) {
-	poll(ctx, c, id, to)
-}
-
-func (b *bars) lastSample(ctx context.Context, c client.Client, id string) (sample, bool) {
-	return takeLast(ctx, c, id)
-}
-
 func (b *bars) add(name string, priority int) *bar {
-	line := &bar{name: clean(name)}
+	line := &bar{name: safetext.Clean(name)}
 	line.Bar = b.progress.AddBar(0,
 		mpb.BarPriority(priority),
 		mpb.BarRemoveOnComplete(),
@@ -66,62 +56,46 @@ func (b *bars) add(name string, priority int) *bar {
 
 func (l *bar) set(current, total int, text string) {
 	l.mu.Lock()
-	l.text = clean(text)
+	l.text = safetext.Clean(text)
 	l.mu.Unlock()
 	l.SetTotal(int64(max(total, 1)), false)
 	// A full bar would end; it ends when the job says so.
 	l.SetCurrent(int64(min(current, max(total, 1))))
 }
 
-func (b *bars) note(text string) {
+func (b *bars) Note(text string) {
 	// What goes through the container appears above the bars.
-	fmt.Fprintln(b.progress, clean(text))
+	fmt.Fprintln(b.progress, safetext.Clean(text))
 }
 
-func (b *bars) show(s sample) {
-	b.meters.add(s)
-	if p := s.library; p != nil {
-		if b.library == nil {
-			b.library = b.add(baseName(p.Source), 0)
-		}
-		b.library.set(p.Done, p.Videos, b.meters.libraryText(p))
-		for _, f := range p.Failures[min(b.failed, len(p.Failures)):] {
-			b.note(failureText(f))
-		}
-		b.failed = max(b.failed, len(p.Failures))
-	}
-	b.showVideos(s.videos)
-	b.showTraining(s)
-	b.showOptimize(s)
-}
-
-func (b *bars) showVideos(videos []workflows.VideoProgress) {
-	old := b.videos
-	b.videos = make(map[string]*bar, len(videos))
-	for _, v := range videos {
-		line := old[v.URI]
+func (b *bars) Show(p Progress, _ bool) {
+	after(b.last, p)
+	b.last = p
+	old := b.lines
+	b.lines = map[string]*bar{}
+	for _, want := range p.Bars() {
+		line := old[want.Key]
 		if line == nil {
-			line = b.add(title(v), 1)
+			line = b.add(want.Name, min(len(want.Key), 1))
 		}
-		delete(old, v.URI)
-		b.videos[v.URI] = line
-		line.set(v.Described, expected(v), b.meters.videoText(v))
+		delete(old, want.Key)
+		b.lines[want.Key] = line
+		line.set(want.Done, want.Total, want.Text)
 	}
 	for _, line := range old {
 		line.Abort(true)
 	}
+	failures := p.Failures()
+	for _, text := range failures[min(b.failed, len(failures)):] {
+		b.Note(text)
+	}
+	b.failed = max(b.failed, len(failures))
 }
 
-// end removes the bars; the result takes their place.
-func (b *bars) end() {
-	for _, line := range b.videos {
+// End removes the bars; the result takes their place.
+func (b *bars) End() {
+	for _, line := range slices.AppendSeq(b.tasks, maps.Values(b.lines)) {
 		line.Abort(true)
-	}
-	for _, line := range b.trains {
-		line.Abort(true)
-	}
-	if b.library != nil {
-		b.library.Abort(true)
 	}
 	b.progress.Wait()
 }

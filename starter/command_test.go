@@ -182,7 +182,7 @@ func testReport(t *testing.T, b *bench) {
 	assert.Equal(t, exitFailed, code)
 	assert.Contains(t, errors, "object not found")
 
-	a := &app{getenv: b.getenv}
+	a := &App{Process: Process{Getenv: b.getenv}}
 	store, err := a.store(t.Context())
 	require.NoError(t, err)
 	_, err = store.Put(t.Context(), "default/reports/x/y.html", strings.NewReader("<html>"))
@@ -235,7 +235,7 @@ func TestUsage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var out, errors output
-			code := run(t.Context(), args, func(string) string { return "" }, strings.NewReader(""), &out, &errors)
+			code := run(t.Context(), Process{Args: args, Getenv: func(string) string { return "" }, In: strings.NewReader(""), Out: &out, Err: &errors})
 			assert.Equal(t, exitUsage, code)
 			assert.Empty(t, out.String())
 			assert.Contains(t, errors.String(), "See cogflow --help.")
@@ -247,9 +247,9 @@ func TestUnreachableServer(t *testing.T) {
 	t.Parallel()
 	var out, errors output
 	began := time.Now()
-	code := run(t.Context(), []string{"status"}, func(name string) string {
+	code := run(t.Context(), Process{Args: []string{"status"}, Getenv: func(name string) string {
 		return map[string]string{"TEMPORAL_ADDRESS": "127.0.0.1:1"}[name]
-	}, strings.NewReader(""), &out, &errors)
+	}, In: strings.NewReader(""), Out: &out, Err: &errors})
 	assert.Equal(t, exitFailed, code)
 	assert.Contains(t, errors.String(), "no Temporal server answers at 127.0.0.1:1")
 	assert.Contains(t, errors.String(), "make up")
@@ -259,7 +259,7 @@ func TestUnreachableServer(t *testing.T) {
 // Every command says what it does, at length and with an example.
 func TestHelp(t *testing.T) {
 	t.Parallel()
-	for _, cmd := range (&app{}).root().Commands() {
+	for _, cmd := range rootCommand(&App{}).Commands() {
 		assert.NotEmpty(t, cmd.Short, cmd.Name())
 		assert.NotEmpty(t, cmd.Long, cmd.Name())
 		if cmd.HasSubCommands() {
@@ -276,7 +276,7 @@ func TestConfigCommands(t *testing.T) {
 	t.Parallel()
 	run := func(env map[string]string, args ...string) (int, string) {
 		var out output
-		return run(t.Context(), args, func(name string) string { return env[name] }, strings.NewReader(""), &out, &output{}), out.String()
+		return run(t.Context(), Process{Args: args, Getenv: func(name string) string { return env[name] }, In: strings.NewReader(""), Out: &out, Err: &output{}}), out.String()
 	}
 	code, out := run(nil, "config", "check")
 	assert.Equal(t, exitDone, code)

@@ -8,7 +8,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/config"
 )
 
-func (a *app) configCommand() *cobra.Command {
+func (a *App) configCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "config",
 		Short: "Show or check the configuration",
@@ -26,7 +26,7 @@ type shown struct {
 	ActiveProfile string `json:"active_profile"`
 }
 
-func (a *app) configShowCommand() *cobra.Command {
+func (a *App) configShowCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "show",
 		Short:   "Show the settings in force, defaults included",
@@ -39,10 +39,10 @@ func (a *app) configShowCommand() *cobra.Command {
 				return err
 			}
 			c = c.Redacted()
-			if a.json {
+			if a.JSON {
 				return a.printJSON(shown{Config: c, ActiveProfile: c.Active()})
 			}
-			return writeJSON(a.out, shown{Config: c, ActiveProfile: c.Active()})
+			return writeJSON(a.Out, shown{Config: c, ActiveProfile: c.Active()})
 		},
 	}
 }
@@ -53,7 +53,7 @@ type checked struct {
 	Problems config.Problems `json:"problems"`
 }
 
-func (a *app) configCheckCommand() *cobra.Command {
+func (a *App) configCheckCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "check",
 		Short:   "Say what is wrong with the configuration, and where",
@@ -61,8 +61,8 @@ func (a *app) configCheckCommand() *cobra.Command {
 		Example: "  COGNIVERSE_CONFIG=my.json cogflow config check",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			c, problems := config.Check(a.getenv)
-			if a.json {
+			c, problems := config.Check(a.Getenv)
+			if a.JSON {
 				if problems == nil {
 					problems = config.Problems{}
 				}
@@ -73,14 +73,14 @@ func (a *app) configCheckCommand() *cobra.Command {
 				a.printChecked(c, problems)
 			}
 			if len(problems) > 0 {
-				return &exitError{code: exitFailed}
+				return &ExitError{Code: exitFailed}
 			}
 			return nil
 		},
 	}
 }
 
-func (a *app) printChecked(c config.Config, problems config.Problems) {
+func (a *App) printChecked(c config.Config, problems config.Problems) {
 	from := c.File
 	if from == "" {
 		from = "no file, the embedded defaults"

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.temporal.io/sdk/client"
 
+	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
@@ -16,7 +17,7 @@ type steered struct {
 }
 
 // steer makes a command that does one thing to one job.
-func (a *app) steer(use, short, long, example string, do func(ctx context.Context, c client.Client, id string) (done string, err error)) *cobra.Command {
+func (a *App) steer(use, short, long, example string, do func(ctx context.Context, c client.Client, id string) (done string, err error)) *cobra.Command {
 	return &cobra.Command{
 		Use: use, Short: short, Long: long, Example: example,
 		Args:              cobra.ExactArgs(1),
@@ -30,7 +31,7 @@ func (a *app) steer(use, short, long, example string, do func(ctx context.Contex
 			if err != nil {
 				return err
 			}
-			if a.json {
+			if a.JSON {
 				return a.printJSON(steered{WorkflowID: args[0], Done: cmd.Name()})
 			}
 			a.say("%s", done)
@@ -39,7 +40,7 @@ func (a *app) steer(use, short, long, example string, do func(ctx context.Contex
 	}
 }
 
-func (a *app) cancelCommand() *cobra.Command {
+func (a *App) cancelCommand() *cobra.Command {
 	return a.steer("cancel ID", "Cancel a job",
 		"Cancel ends a job and everything it started, within seconds. What was finished stays;\nnothing half-done becomes visible. cogflow redrive finishes a cancelled job.",
 		"  cogflow cancel ingest-default-local_preview-0123456789ab",
@@ -48,7 +49,7 @@ func (a *app) cancelCommand() *cobra.Command {
 		})
 }
 
-func (a *app) pauseCommand() *cobra.Command {
+func (a *App) pauseCommand() *cobra.Command {
 	return a.steer("pause ID", "Let a job start nothing new",
 		`Pause lets what is in flight finish and starts nothing new, until cogflow resume. A
 training run writes a checkpoint first and gives its GPU back. A sweep pauses the runs
@@ -59,7 +60,7 @@ that are at work and starts no others.`,
 		})
 }
 
-func (a *app) stopCommand() *cobra.Command {
+func (a *App) stopCommand() *cobra.Command {
 	return a.steer("stop ID", "Let a training run, a sweep or an optimization end with the best so far",
 		`Stop ends training after a checkpoint, evaluates the best adapter so far and publishes it,
 marked as stopped. A sweep stops the runs that are at work and starts no others. An
@@ -71,7 +72,7 @@ best so far is published unconfirmed. cogflow redrive goes on from there.`,
 		})
 }
 
-func (a *app) resumeCommand() *cobra.Command {
+func (a *App) resumeCommand() *cobra.Command {
 	return a.steer("resume ID", "Let a paused job go on", "Resume lets a job go on that cogflow pause has stopped.", "  cogflow resume ID",
 		func(ctx context.Context, c client.Client, id string) (string, error) {
 			return "Resumed " + id + ".", signalJob(ctx, c, id, workflows.SignalResume)
@@ -94,7 +95,7 @@ func takes(ctx context.Context, c client.Client, id, name string) error {
 		return err
 	}
 	if kind := d.WorkflowType.Name; !workflows.Takes(kind, name) {
-		return usage("%s is a run of %s, which does not take %s: cogflow cancel %s ends it", id, clean(kind), commandOf(name), id)
+		return usage("%s is a run of %s, which does not take %s: cogflow cancel %s ends it", id, safetext.Clean(kind), commandOf(name), id)
 	}
 	return nil
 }
@@ -110,7 +111,7 @@ func commandOf(name string) string {
 	return name
 }
 
-func (a *app) tuneCommand() *cobra.Command {
+func (a *App) tuneCommand() *cobra.Command {
 	var concurrency int
 	var budget float64
 	var cmd *cobra.Command

@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
+	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
@@ -20,12 +21,12 @@ import (
 type state struct {
 	execution
 	Summary  string          `json:"summary,omitempty"`
-	Progress json.RawMessage `json:"progress,omitempty"` // LibraryProgress, VideoProgress, TrainProgress, SweepResult or OptimizeProgress
+	Progress any             `json:"progress,omitempty"` // LibraryProgress, VideoProgress, TrainProgress, SweepResult or OptimizeProgress
 	Steps    []step          `json:"steps"`              // what waits, runs or is retried
 	Result   json.RawMessage `json:"result,omitempty"`
 	Failure  *failure        `json:"failure,omitempty"`
 
-	sample *sample
+	progress Progress // nil = it does not say
 }
 
 // step is one pending activity, of the job or of a video it works on.
@@ -38,19 +39,19 @@ type step struct {
 	Worker      string `json:"worker,omitempty"`
 }
 
-func (a *app) statusOf(ctx context.Context, c client.Client, id string) error {
+func (a *App) statusOf(ctx context.Context, c client.Client, id string) error {
 	s, err := a.inspect(ctx, c, id)
 	if err != nil {
 		return err
 	}
-	if a.json {
+	if a.JSON {
 		return a.printJSON(s)
 	}
 	return a.printState(s)
 }
 
-func (a *app) inspect(ctx context.Context, c client.Client, id string) (state, error) {
-	a.job = id
+func (a *App) inspect(ctx context.Context, c client.Client, id string) (state, error) {
+	a.About = id
 	description, err := c.DescribeWorkflow(ctx, id, "")
 	if err != nil {
 		return state{}, err
@@ -74,39 +75,23 @@ func (a *app) inspect(ctx context.Context, c client.Client, id string) (state, e
 	for _, child := range d.GetPendingChildren() {
 		children = append(children, child.GetWorkflowId())
 	}
-	if sample, ok := take(ctx, c, id); ok {
-		s.sample = &sample
-		if s.Progress, err = progressOf(sample); err != nil {
-			return state{}, err
-		}
+	if p, ok := a.progress(ctx, c, s.Kind, id); ok {
+		s.progress, s.Progress = p, p.JSON()
 		// The job knows more: also those that an earlier run of it began.
-		if sample.library != nil {
-			children = nil
-			for _, child := range sample.library.Active {
-				children = append(children, child.WorkflowID)
-			}
+		if job, ok := p.(Parent); ok && job.Children() != nil {
+			children = job.Children()
 		}
 	}
 	s.Steps = append(s.Steps, childSteps(ctx, c, children)...)
 	return s, nil
 }
 
-func progressOf(s sample) (json.RawMessage, error) {
-	if s.sweep != nil || len(s.trains) > 0 {
-		return progressOfTraining(s)
-	}
-	if s.optimize != nil {
-		return json.Marshal(s.optimize.OptimizeProgress)
-	}
-	if s.library != nil {
-		return json.Marshal(s.library)
-	}
-	return json.Marshal(s.videos[0])
-}
+// maxChildren is how many children of a job are looked at.
+const maxChildren = 8
 
 // childSteps looks at the videos a library works on: that is where steps hang.
 func childSteps(ctx context.Context, c client.Client, children []string) (all []step) {
-	for _, id := range children[:min(len(children), maxShown)] {
+	for _, id := range children[:min(len(children), maxChildren)] {
 		// A video that has ended in the meantime has no steps.
 		if d, err := c.DescribeWorkflow(ctx, id, ""); err == nil {
 			all = append(all, steps(id, d.RawResponse.GetPendingActivities(), time.Now())...)
@@ -168,10 +153,10 @@ func summaryOf(d *workflowservice.DescribeWorkflowExecutionResponse) string {
 	return text
 }
 
-func (a *app) printState(s state) error {
+func (a *App) printState(s state) error {
 	a.say("%s", s.WorkflowID)
 	if s.Summary != "" {
-		a.say("%s", clean(s.Summary))
+		a.say("%s", safetext.Clean(s.Summary))
 	}
 	a.say("%s %s, started %s", s.Kind, s.Status, ago(s.Started, time.Now()))
 	a.say("Web UI: %s", s.UI)
@@ -180,10 +165,10 @@ func (a *app) printState(s state) error {
 		a.say("%s", s.Failure)
 	case s.Result != nil:
 		return a.printResult(s.Kind, s.WorkflowID, s.Result)
-	case s.sample == nil:
+	case s.progress == nil:
 		a.say("No worker answers questions about it now; see cogflow status.")
 	default:
-		a.printSample(*s.sample)
+		s.progress.Print()
 	}
 	if len(s.Steps) > 0 {
 		a.printSteps(s.Steps)
@@ -191,36 +176,7 @@ func (a *app) printState(s state) error {
 	return nil
 }
 
-func (a *app) printSample(s sample) {
-	a.printTraining(s)
-	a.printOptimizing(s)
-	if p := s.library; p != nil {
-		a.say("%s: %d of %d videos (%d indexed, %d unchanged, %d failed), %d at a time, %s",
-			stageText(p.Stage, p.Paused, ""), p.Done, p.Videos, p.Indexed, p.Unchanged, p.Failed, p.Concurrency, dollars(p.CostUSD))
-		defer a.printFailures(p.Failures, p.Failed)
-	}
-	rows := make([][]string, len(s.videos))
-	for i, v := range s.videos {
-		rows[i] = []string{
-			title(v), stageText(v.Stage, v.Paused, v.Waiting), fmt.Sprint(expected(v)),
-			fmt.Sprint(v.Extracted), fmt.Sprint(v.Described), fmt.Sprint(v.Embedded), fmt.Sprint(v.Indexed),
-		}
-	}
-	if len(rows) > 0 {
-		a.say("")
-		a.table([]column{
-			{name: "video"},
-			{name: "stage"},
-			{name: "frames", right: true},
-			{name: "extracted", right: true},
-			{name: "described", right: true},
-			{name: "embedded", right: true},
-			{name: "indexed", right: true},
-		}, rows)
-	}
-}
-
-func (a *app) printSteps(all []step) {
+func (a *App) printSteps(all []step) {
 	rows := make([][]string, len(all))
 	for i, s := range all {
 		rows[i] = []string{s.Activity, s.State, fmt.Sprint(s.Attempt), s.LastFailure}

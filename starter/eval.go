@@ -19,7 +19,7 @@ import (
 // maxRanks is how many rank profiles one run compares.
 const maxRanks = 16
 
-func (a *app) evalCommand() *cobra.Command {
+func (a *App) evalCommand() *cobra.Command {
 	var in workflows.SearchVideosInput
 	var file, page string
 	var ranks []string
@@ -99,8 +99,8 @@ func readQueries(name string) ([]eval.Query, error) {
 	return eval.ParseQueries(file, name)
 }
 
-func (a *app) printEval(r eval.Report) error {
-	if a.json {
+func (a *App) printEval(r eval.Report) error {
+	if a.JSON {
 		return a.printJSON(r)
 	}
 	rows := make([][]string, len(r.Ranks))
@@ -130,7 +130,7 @@ func (a *app) printEval(r eval.Report) error {
 
 // writeEval writes the page, if one is wanted. The scores are printed by then:
 // a disk that is full must not cost them.
-func (a *app) writeEval(name string, r eval.Report) error {
+func (a *App) writeEval(name string, r eval.Report) error {
 	if name == "" {
 		return nil
 	}
@@ -141,7 +141,7 @@ func (a *app) writeEval(name string, r eval.Report) error {
 	if err := os.WriteFile(name, page.Bytes(), 0o644); err != nil {
 		return fault.Disk("write report", name, err)
 	}
-	if !a.json && !a.quiet {
+	if !a.JSON && !a.Quiet {
 		a.note("Report: %s", name)
 	}
 	return nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,8 +27,8 @@ func someScores() eval.Report {
 
 func TestEvalGolden(t *testing.T) {
 	t.Parallel()
-	golden(t, "eval", printed(func(a *app) { assert.NoError(t, a.printEval(someScores())) }))
-	golden(t, "eval_json", printed(func(a *app) { a.json = true; assert.NoError(t, a.printEval(someScores())) }))
+	golden(t, "eval", printed(func(a *App) { assert.NoError(t, a.printEval(someScores())) }))
+	golden(t, "eval_json", printed(func(a *App) { a.JSON = true; assert.NoError(t, a.printEval(someScores())) }))
 }
 
 func TestEvalRefuses(t *testing.T) {
@@ -55,23 +56,21 @@ func TestEvalRefuses(t *testing.T) {
 	}
 }
 
-func TestCounter(t *testing.T) {
+func TestTask(t *testing.T) {
 	t.Parallel()
-	count := func(v view) {
-		c := newCounter(v, 3, "searches")
-		for range 3 {
-			c.last = time.Time{} // the last line was long ago
-			c.add()
+	count := func(v View) {
+		task := NewTask(v, "searches")
+		for i := range 3 {
+			task.last = time.Time{} // the last line was long ago
+			task.Set(i+1, 3, "", fmt.Sprintf("%d/3 searches", i+1))
 		}
-		c.end()
+		v.End()
 	}
 	now := func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
-	var log, quiet, terminal output
-	count(&lines{out: &log, now: now, meters: newMeters()})
+	var log, terminal output
+	count(NewLines(&log, now))
 	assert.Equal(t, "03:04:05 1/3 searches\n03:04:05 2/3 searches\n03:04:05 3/3 searches\n", log.String())
-	count(&silent{out: &quiet})
-	assert.Empty(t, quiet.String())
-	count(newBars(&terminal)) // ends, with a full bar too
+	count(NewBars(&terminal)) // ends, with a full bar too
 }
 
 // TestEval runs against a real server; each search finds one moment of b.mp4.

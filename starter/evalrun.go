@@ -33,7 +33,7 @@ func (e *searchError) Unwrap() error { return e.err }
 
 // measure runs each query by each rank. in has what all searches share. The
 // first search that fails ends it: scores of a part would not be comparable.
-func (a *app) measure(ctx context.Context, queries []eval.Query, ranks []string, in workflows.SearchVideosInput) ([]eval.RankScores, error) {
+func (a *App) measure(ctx context.Context, queries []eval.Query, ranks []string, in workflows.SearchVideosInput) ([]eval.RankScores, error) {
 	c, err := a.connect(ctx)
 	if err != nil {
 		return nil, err
@@ -67,7 +67,7 @@ func (a *app) measure(ctx context.Context, queries []eval.Query, ranks []string,
 }
 
 // each does one for 0 to n−1, a few at a time, and shows how far it is.
-func (a *app) each(ctx context.Context, c client.Client, n int, one func(context.Context, int) error) error {
+func (a *App) each(ctx context.Context, c client.Client, n int, one func(context.Context, int) error) error {
 	group, working := errgroup.WithContext(ctx)
 	group.SetLimit(searchesAtOnce)
 	done, ended, notes := make(chan struct{}), make(chan error, 1), make(chan string)
@@ -84,14 +84,16 @@ func (a *app) each(ctx context.Context, c client.Client, n int, one func(context
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
 	go a.watchQueues(watching, c, notes)
-	v := newCounter(a.view(), n, "searches")
-	defer v.end()
-	for {
+	v := a.view()
+	defer v.End()
+	show := a.counter(v, n, "searches")
+	for i := 0; ; {
 		select {
 		case <-done:
-			v.add()
+			i++
+			show(i)
 		case text := <-notes:
-			v.note(text)
+			v.Note(text)
 		case err := <-ended:
 			if err == nil {
 				err = ctx.Err()
@@ -101,12 +103,26 @@ func (a *app) each(ctx context.Context, c client.Client, n int, one func(context
 	}
 }
 
+// counter returns what shows how many of total things are done.
+func (a *App) counter(v View, total int, noun string) func(done int) {
+	if a.Quiet {
+		return func(int) {}
+	}
+	task := NewTask(v, noun)
+	show := func(done int) {
+		text := fmt.Sprintf("%d/%d %s", done, total, noun)
+		task.Set(done, total, text, text)
+	}
+	show(0)
+	return show
+}
+
 // find runs one search whose answer only we want: an interrupt cancels it.
-func (a *app) find(ctx context.Context, c client.Client, in workflows.SearchVideosInput) ([]video.Hit, error) {
-	run, _, err := a.start(ctx, c, job{
-		kind: "SearchVideos", id: fmt.Sprintf("search-%s-%s", in.Tenant, uuid.NewString()),
-		common: in.Common, profile: in.Profile, summary: "search " + strconv.Quote(in.Query) + " for eval",
-		timeout: time.Hour, input: in, // nobody waits longer for an answer
+func (a *App) find(ctx context.Context, c client.Client, in workflows.SearchVideosInput) ([]video.Hit, error) {
+	run, _, err := a.start(ctx, c, Job{
+		Kind: "SearchVideos", ID: fmt.Sprintf("search-%s-%s", in.Tenant, uuid.NewString()),
+		Common: in.Common, Profile: in.Profile, Summary: "search " + strconv.Quote(in.Query) + " for eval",
+		Timeout: time.Hour, Input: in, // nobody waits longer for an answer
 	})
 	if err != nil {
 		return nil, err
@@ -117,37 +133,4 @@ func (a *app) find(ctx context.Context, c client.Client, in workflows.SearchVide
 		return nil, errors.Join(ctx.Err(), cancelSoon(c, run.GetID()))
 	}
 	return r.Hits, err
-}
-
-// counter shows how many of total things are done: as a bar on a terminal, as
-// a line every few seconds elsewhere.
-type counter struct {
-	view
-	bar         *bar // nil = no terminal
-	done, total int
-	noun        string
-	last        time.Time
-}
-
-func newCounter(v view, total int, noun string) *counter {
-	c := &counter{view: v, total: total, noun: noun, last: time.Now()}
-	if b, ok := v.(*bars); ok {
-		b.library = b.add(noun, 0)
-		c.bar = b.library
-		c.bar.set(0, total, c.text())
-	}
-	return c
-}
-
-func (c *counter) text() string { return fmt.Sprintf("%d/%d %s", c.done, c.total, c.noun) }
-
-func (c *counter) add() {
-	c.done++
-	switch _, quiet := c.view.(*silent); {
-	case c.bar != nil:
-		c.bar.set(c.done, c.total, c.text())
-	case !quiet && time.Since(c.last) >= lineEvery:
-		c.last = time.Now()
-		c.note(c.text())
-	}
 }

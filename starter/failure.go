@@ -3,13 +3,13 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/safetext"
 )
 
 // failure is an error in words.
@@ -20,9 +20,9 @@ type failure struct {
 }
 
 func (f failure) String() string {
-	text := clean(f.Message)
+	text := safetext.Clean(f.Message)
 	if f.Class != "" {
-		text = clean(f.Class) + " error: " + text
+		text = safetext.Clean(f.Class) + " error: " + text
 	}
 	if f.Advice != "" {
 		text += "\n" + f.Advice
@@ -31,10 +31,10 @@ func (f failure) String() string {
 }
 
 // explain is explain with the job that is spoken of in the advice.
-func (a *app) explain(err error) failure {
+func (a *App) explain(err error) failure {
 	f := explain(err)
-	if a.job != "" {
-		f.Advice = strings.ReplaceAll(f.Advice, " ID", " "+clean(a.job))
+	if a.About != "" {
+		f.Advice = strings.ReplaceAll(f.Advice, " ID", " "+safetext.Clean(a.About))
 	}
 	return f
 }
@@ -97,8 +97,4 @@ func advice(c fault.Class) string {
 	default:
 		return ""
 	}
-}
-
-func interrupted(format string, args ...any) error {
-	return &exitError{code: exitInterrupted, text: fmt.Sprintf(format, args...)}
 }

@@ -43,7 +43,7 @@ func (c *checks) failed() bool {
 	return false
 }
 
-func (a *app) healthCommand() *cobra.Command {
+func (a *App) healthCommand() *cobra.Command {
 	var gpu []string
 	cmd := &cobra.Command{
 		Use:   "health",
@@ -68,7 +68,7 @@ classes in --gpu, and every other that has workers.`,
 				return err
 			}
 			if all.failed() {
-				return &exitError{code: exitFailed}
+				return &ExitError{Code: exitFailed}
 			}
 			return nil
 		},
@@ -77,8 +77,8 @@ classes in --gpu, and every other that has workers.`,
 	return cmd
 }
 
-func (a *app) printChecks(all checks) error {
-	if a.json {
+func (a *App) printChecks(all checks) error {
+	if a.JSON {
 		return a.printJSON(all)
 	}
 	rows := make([][]string, len(all.Checks))
@@ -90,7 +90,7 @@ func (a *app) printChecks(all checks) error {
 }
 
 // health checks from near to far; what cannot be asked is not listed.
-func (a *app) health(ctx context.Context, gpu []string) (checks, error) {
+func (a *App) health(ctx context.Context, gpu []string) (checks, error) {
 	var all checks
 	if _, err := a.config(); err != nil {
 		all.add("configuration", "fail", "%v", err)
@@ -108,13 +108,13 @@ func (a *app) health(ctx context.Context, gpu []string) (checks, error) {
 	}
 	connected := time.Since(began)
 	began = time.Now()
-	_, err = c.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: a.where.namespace})
-	all.add("temporal", "ok", "%s, connected in %s, answers in %s", a.where.address, connected.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
+	_, err = c.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: a.Where.Namespace})
+	all.add("temporal", "ok", "%s, connected in %s, answers in %s", a.Where.Address, connected.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
 	if err != nil {
-		all.add("namespace", "fail", "%s: %v", a.where.namespace, err)
+		all.add("namespace", "fail", "%s: %v", a.Where.Namespace, err)
 		return all, nil
 	}
-	all.add("namespace", "ok", "%s", a.where.namespace)
+	all.add("namespace", "ok", "%s", a.Where.Namespace)
 	a.checkAttributes(ctx, c, &all)
 	queues, err := a.checkPools(ctx, c, &all, gpu)
 	if err != nil {
@@ -126,8 +126,8 @@ func (a *app) health(ctx context.Context, gpu []string) (checks, error) {
 	return all, err
 }
 
-func (a *app) checkAttributes(ctx context.Context, c client.Client, all *checks) {
-	r, err := c.OperatorService().ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: a.where.namespace})
+func (a *App) checkAttributes(ctx context.Context, c client.Client, all *checks) {
+	r, err := c.OperatorService().ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: a.Where.Namespace})
 	if err != nil {
 		// Not every account may ask; a start would say what is missing.
 		all.add("search attributes", "warn", "cannot be listed: %v", err)
@@ -158,7 +158,7 @@ func (a *app) checkAttributes(ctx context.Context, c client.Client, all *checks)
 
 // checkPools returns the queues that have workers to ask, if one takes workflows. A class
 // without workers is a warning where another class of the same stage has some.
-func (a *app) checkPools(ctx context.Context, c client.Client, all *checks, gpu []string) (queues []string, err error) {
+func (a *App) checkPools(ctx context.Context, c client.Client, all *checks, gpu []string) (queues []string, err error) {
 	pools, err := a.pools(ctx, c, gpu...)
 	if err != nil {
 		return nil, err
@@ -195,14 +195,14 @@ func (a *app) checkPools(ctx context.Context, c client.Client, all *checks, gpu 
 const answerTimeout = 10 * time.Second
 
 // askWorker has a worker look at its own parts.
-func (a *app) askWorker(ctx context.Context, c client.Client, all *checks, queues []string) error {
+func (a *App) askWorker(ctx context.Context, c client.Client, all *checks, queues []string) error {
 	in := workflows.CheckHealthInput{Common: workflows.Common{Priority: 1}, Queues: queues}
 	if err := normal(&in.Common); err != nil {
 		return err
 	}
-	run, _, err := a.start(ctx, c, job{
-		kind: "CheckHealth", id: "health-" + uuid.NewString(), common: in.Common,
-		summary: "check health", timeout: answerTimeout, input: in,
+	run, _, err := a.start(ctx, c, Job{
+		Kind: "CheckHealth", ID: "health-" + uuid.NewString(), Common: in.Common,
+		Summary: "check health", Timeout: answerTimeout, Input: in,
 	})
 	if err != nil {
 		all.add("worker", "fail", "%s", explain(err).Message)

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,49 +14,43 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-// job is one start of a workflow.
-type job struct {
-	kind    string // workflow type
-	id      string
-	common  workflows.Common
-	profile string // for the search attribute; empty = none
-	summary string // one line for the Web UI
-	details string
-	timeout time.Duration // of the whole run; 0 = none
-	input   any
-}
-
-// started is what --detach prints.
-type started struct {
-	WorkflowID string `json:"workflow_id"`
-	RunID      string `json:"run_id"`
-	UI         string `json:"ui"`
+// Job is one start of a workflow.
+type Job struct {
+	Kind    string // workflow type
+	ID      string
+	Common  workflows.Common
+	Profile string // for the search attribute; empty = none
+	Summary string // one line for the Web UI
+	Details string
+	Timeout time.Duration // of the whole run; 0 = none
+	Input   any
 }
 
 // start begins a job, or attaches to the one that runs under its id.
-func (a *app) start(ctx context.Context, c client.Client, j job) (run client.WorkflowRun, attached bool, err error) {
-	running := runningRun(ctx, c, j.id)
+func (a *App) start(ctx context.Context, c client.Client, j Job) (run client.WorkflowRun, attached bool, err error) {
+	running := runningRun(ctx, c, j.ID)
 	attributes := []temporal.SearchAttributeUpdate{
-		temporal.NewSearchAttributeKeyKeyword(workflows.AttrTenant).ValueSet(j.common.Tenant),
-		temporal.NewSearchAttributeKeyKeyword(workflows.AttrKind).ValueSet(j.kind),
+		temporal.NewSearchAttributeKeyKeyword(workflows.AttrTenant).ValueSet(j.Common.Tenant),
+		temporal.NewSearchAttributeKeyKeyword(workflows.AttrKind).ValueSet(j.Kind),
 	}
-	if j.profile != "" {
-		attributes = append(attributes, temporal.NewSearchAttributeKeyKeyword(workflows.AttrProfile).ValueSet(j.profile))
+	if j.Profile != "" {
+		attributes = append(attributes, temporal.NewSearchAttributeKeyKeyword(workflows.AttrProfile).ValueSet(j.Profile))
 	}
 	run, err = c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID:                       j.id,
+		ID:                       j.ID,
 		TaskQueue:                workflows.QueueMain,
-		WorkflowExecutionTimeout: j.timeout,
+		WorkflowExecutionTimeout: j.Timeout,
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		TypedSearchAttributes:    temporal.NewSearchAttributes(attributes...),
-		StaticSummary:            clean(j.summary),
-		StaticDetails:            j.details,
-		Priority:                 temporal.Priority{PriorityKey: j.common.Priority, FairnessKey: j.common.Tenant},
-	}, j.kind, j.input)
+		StaticSummary:            safetext.Clean(j.Summary),
+		StaticDetails:            j.Details,
+		Priority:                 temporal.Priority{PriorityKey: j.Common.Priority, FairnessKey: j.Common.Tenant},
+	}, j.Kind, j.Input)
 	if err != nil {
 		return nil, false, err
 	}
@@ -71,8 +67,9 @@ func runningRun(ctx context.Context, c client.Client, id string) string {
 	return d.WorkflowExecution.RunID
 }
 
-// follow waits for a run to end, shows what happens and returns its result.
-func (a *app) follow(ctx context.Context, c client.Client, run client.WorkflowRun, v view) (json.RawMessage, error) {
+// follow waits for a run to end, shows what happens and returns its result. Kind is
+// whose progress is shown; empty = none.
+func (a *App) follow(ctx context.Context, c client.Client, run client.WorkflowRun, kind string, v View) (json.RawMessage, error) {
 	type outcome struct {
 		result json.RawMessage
 		err    error
@@ -85,37 +82,38 @@ func (a *app) follow(ctx context.Context, c client.Client, run client.WorkflowRu
 	}()
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
-	notes, samples := make(chan string), make(chan sample)
+	notes, said := make(chan string), make(chan Progress)
 	go a.watchQueues(watching, c, notes)
-	go v.sampler(watching, c, run.GetID(), samples)
-	defer v.end()
+	go a.poll(watching, c, kind, run.GetID(), said)
+	defer v.End()
 	for {
 		select {
 		case o := <-ended:
-			if s, ok := v.lastSample(ctx, c, run.GetID()); ok {
-				v.show(s)
+			// It may have done most of its work since it was asked, a short one all of it.
+			if p, ok := a.progress(ctx, c, kind, run.GetID()); ok {
+				v.Show(p, true)
 			}
 			return o.result, o.err
 		case text := <-notes:
-			v.note(text)
-		case s := <-samples:
-			v.show(s)
+			v.Note(text)
+		case p := <-said:
+			v.Show(p, false)
 		}
 	}
 }
 
 // ask runs a short workflow whose answer only we want: an interrupt cancels it.
-func (a *app) ask(ctx context.Context, j job, result any) (json.RawMessage, error) {
+func (a *App) ask(ctx context.Context, j Job, result any) (json.RawMessage, error) {
 	c, err := a.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	j.timeout = time.Hour // nobody waits longer for an answer
+	j.Timeout = time.Hour // nobody waits longer for an answer
 	run, _, err := a.start(ctx, c, j)
 	if err != nil {
 		return nil, err
 	}
-	raw, err := a.follow(ctx, c, run, &silent{out: a.err})
+	raw, err := a.follow(ctx, c, run, "", silent{a.Err})
 	if ctx.Err() != nil {
 		return nil, errors.Join(interrupted("interrupted"), cancelSoon(c, run.GetID()))
 	}
@@ -123,7 +121,7 @@ func (a *app) ask(ctx context.Context, j job, result any) (json.RawMessage, erro
 		return nil, err
 	}
 	if err := json.Unmarshal(raw, result); err != nil {
-		return nil, fmt.Errorf("read the result of %s: %w", j.id, err)
+		return nil, fmt.Errorf("read the result of %s: %w", j.ID, err)
 	}
 	return raw, nil
 }
@@ -137,4 +135,14 @@ func cancelSoon(c client.Client, id string) error {
 		return nil
 	}
 	return err
+}
+
+// trainID names a workflow by its whole input, so that two equal starts are one.
+func trainID(stem, tenant, name string, input any) (string, error) {
+	data, err := json.Marshal(input)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(data)
+	return fmt.Sprintf("%s-%s-%s-%s", stem, tenant, name, hex.EncodeToString(sum[:])[:12]), nil
 }

@@ -60,7 +60,7 @@ type executionList struct {
 	Workflows []execution `json:"workflows"`
 }
 
-func (a *app) listCommand() *cobra.Command {
+func (a *App) listCommand() *cobra.Command {
 	var kind, owner, status string
 	var limit int
 	cmd := &cobra.Command{
@@ -85,7 +85,7 @@ searches.`,
 			if err != nil {
 				return err
 			}
-			if a.json {
+			if a.JSON {
 				return a.printJSON(executionList{all})
 			}
 			a.printExecutions(all, time.Now())
@@ -127,7 +127,7 @@ func listQuery(kind, owner, status string) (string, error) {
 }
 
 // executions lists at most limit workflows that fit a visibility query.
-func (a *app) executions(ctx context.Context, c client.Client, query string, limit int) ([]execution, error) {
+func (a *App) executions(ctx context.Context, c client.Client, query string, limit int) ([]execution, error) {
 	all := []execution{}
 	for token := []byte(nil); len(all) < limit; {
 		r, err := c.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
@@ -146,11 +146,11 @@ func (a *app) executions(ctx context.Context, c client.Client, query string, lim
 	return all, nil
 }
 
-func (a *app) execution(e *workflowpb.WorkflowExecutionInfo) execution {
+func (a *App) execution(e *workflowpb.WorkflowExecutionInfo) execution {
 	id, run := e.GetExecution().GetWorkflowId(), e.GetExecution().GetRunId()
 	out := execution{
 		WorkflowID: id, RunID: run, Kind: e.GetType().GetName(), Status: statusText(e.GetStatus()),
-		Started: e.GetStartTime().AsTime(), UI: a.where.link(id, run),
+		Started: e.GetStartTime().AsTime(), UI: a.Where.Link(id, run),
 	}
 	if e.GetCloseTime() != nil {
 		closed := e.GetCloseTime().AsTime()
@@ -159,7 +159,7 @@ func (a *app) execution(e *workflowpb.WorkflowExecutionInfo) execution {
 	return out
 }
 
-func (a *app) printExecutions(all []execution, now time.Time) {
+func (a *App) printExecutions(all []execution, now time.Time) {
 	if len(all) == 0 {
 		a.say("No jobs.")
 		return

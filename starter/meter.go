@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net/url"
-	"path"
 	"time"
 
 	"github.com/cogniverse/cogflow/video"
@@ -78,22 +76,22 @@ func newMeters() meters {
 	return meters{videos: meter{window: videoWindow}, all: meter{window: frameWindow}}
 }
 
-func (m *meters) add(s sample) {
-	if p := s.library; p != nil {
-		m.videos.add(s.at, p.Done)
-		all := p.Frames
-		for _, v := range s.videos {
+func (m *meters) add(p *ingestProgress) {
+	if l := p.library; l != nil {
+		m.videos.add(p.at, l.Done)
+		all := l.Frames
+		for _, v := range p.videos {
 			all += v.Described
 		}
-		m.all.add(s.at, all)
+		m.all.add(p.at, all)
 	}
 	old := m.frames
-	m.frames = make(map[string]*meter, len(s.videos))
-	for _, v := range s.videos {
+	m.frames = make(map[string]*meter, len(p.videos))
+	for _, v := range p.videos {
 		if m.frames[v.URI] = old[v.URI]; m.frames[v.URI] == nil {
 			m.frames[v.URI] = &meter{window: frameWindow}
 		}
-		m.frames[v.URI].add(s.at, v.Described)
+		m.frames[v.URI].add(p.at, v.Described)
 	}
 }
 
@@ -134,30 +132,11 @@ func (m *meters) videoText(v workflows.VideoProgress) string {
 
 func expected(v workflows.VideoProgress) int { return max(v.Expected, v.Extracted) }
 
-func stageText(stage string, paused bool, waiting string) string {
-	switch {
-	case paused:
-		return stage + " (paused)"
-	case waiting != "":
-		return stage + " (waits: " + waiting + ")"
-	default:
-		return stage
-	}
-}
-
 func title(v workflows.VideoProgress) string {
 	if v.Name != "" {
 		return baseName(v.Name)
 	}
 	return baseName(v.URI)
-}
-
-// baseName is the last element of a path or URI, for people.
-func baseName(uri string) string {
-	if u, err := url.Parse(uri); err == nil && u.Scheme != "" && u.Path != "" {
-		uri = u.Path
-	}
-	return path.Base(uri)
 }
 
 func failureText(f video.Failure) string {

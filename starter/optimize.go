@@ -25,7 +25,7 @@ type optimizeOptions struct {
 	wait    waiting
 }
 
-func (a *app) optimizeCommand() *cobra.Command {
+func (a *App) optimizeCommand() *cobra.Command {
 	var o optimizeOptions
 	cmd := &cobra.Command{
 		Use:   "optimize --program FILE --trainset FILE",
@@ -66,7 +66,7 @@ example's column of its name.`,
 	return cmd
 }
 
-func (a *app) optimize(ctx context.Context, o optimizeOptions) error {
+func (a *App) optimize(ctx context.Context, o optimizeOptions) error {
 	name, err := a.optimizeInput(ctx, &o)
 	if err != nil {
 		return err
@@ -80,13 +80,17 @@ func (a *app) optimize(ctx context.Context, o optimizeOptions) error {
 	if err != nil {
 		return err
 	}
-	run, attached, err := a.start(ctx, c, job{
-		kind: kindOptimize, id: o.id, common: o.in.Common, input: o.in,
-		summary: fmt.Sprintf("optimize %s, %s", name, o.in.Mode),
-		details: fmt.Sprintf("Tenant `%s`, program `%s`, mode `%s`.", o.in.Tenant, name, o.in.Mode),
+	run, attached, err := a.start(ctx, c, Job{
+		Kind: kindOptimize, ID: o.id, Common: o.in.Common, Input: o.in,
+		Summary: fmt.Sprintf("optimize %s, %s", name, o.in.Mode),
+		Details: fmt.Sprintf("Tenant `%s`, program `%s`, mode `%s`.", o.in.Tenant, name, o.in.Mode),
 	})
 	if err != nil {
 		return err
 	}
 	return a.began(ctx, c, run, kindOptimize, attached, o.wait)
+}
+
+func (a *App) optimizeKinds() map[string]Kind {
+	return map[string]Kind{kindOptimize: {Progress: a.optimizeProgress, Result: Result(a.printOptimize)}}
 }

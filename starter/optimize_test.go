@@ -106,7 +106,7 @@ func testOptimizeLarge(t *testing.T, b *bench) {
 	sum := sha256.Sum256([]byte(text))
 	id := hex.EncodeToString(sum[:])
 	assert.Contains(t, string(begun.GetInput().GetPayloads()[0].GetData()), `"trainset":{"uri":"dataset:`+id+`"}`)
-	store, err := (&app{getenv: b.getenv}).store(t.Context())
+	store, err := (&App{Process: Process{Getenv: b.getenv}}).store(t.Context())
 	require.NoError(t, err)
 	info, err := store.Stat(t.Context(), training.UploadKey("default", id))
 	require.NoError(t, err)
@@ -202,7 +202,7 @@ func testProgramsCanary(t *testing.T, b *bench) {
 	assert.Equal(t, 4, version("--key", "session-1"))
 	assert.Equal(t, 5, version("--key", "session-7"))
 
-	store, err := (&app{getenv: b.getenv}).store(t.Context())
+	store, err := (&App{Process: Process{Getenv: b.getenv}}).store(t.Context())
 	require.NoError(t, err)
 	for name, text := range programFiles() {
 		_, err := store.Put(t.Context(), someProgram().Prefix+name, strings.NewReader(text))
@@ -250,7 +250,7 @@ route: 2 demos, before 2
 }
 
 func testProgramsExport(t *testing.T, b *bench) {
-	store, err := (&app{getenv: b.getenv}).store(t.Context())
+	store, err := (&App{Process: Process{Getenv: b.getenv}}).store(t.Context())
 	require.NoError(t, err)
 	for name, text := range programFiles() {
 		_, err := store.Put(t.Context(), someProgram().Prefix+name, strings.NewReader(text))
@@ -343,40 +343,40 @@ func TestOptimizeUsage(t *testing.T) {
 
 func TestOptimizeGolden(t *testing.T) {
 	t.Parallel()
-	golden(t, "optimize", printed(func(a *app) { a.printOptimize("optimize-x", someOptimized()) }))
+	golden(t, "optimize", printed(func(a *App) { a.printOptimize("optimize-x", someOptimized()) }))
 	weak := someOptimized()
 	weak.Status, weak.Promoted, weak.Verdict, weak.Report = "unchanged", false, prompt.Verdict{}, ""
-	golden(t, "optimize_weak", printed(func(a *app) { a.printOptimize("optimize-x", weak) }))
+	golden(t, "optimize_weak", printed(func(a *App) { a.printOptimize("optimize-x", weak) }))
 	kept := someOptimized()
 	kept.Promoted, kept.Verdict, kept.Kept, kept.Score = false, prompt.Verdict{}, true, kept.DefaultScore
-	golden(t, "optimize_kept", printed(func(a *app) { a.printOptimize("optimize-x", kept) }))
-	golden(t, "optimize_quote", printed(func(a *app) { a.printOptimize("optimize-x", someQuote()) }))
+	golden(t, "optimize_kept", printed(func(a *App) { a.printOptimize("optimize-x", kept) }))
+	golden(t, "optimize_quote", printed(func(a *App) { a.printOptimize("optimize-x", someQuote()) }))
 	free := someQuote()
 	free.Plan.Priced, free.Plan.Quote, free.Plan.Confirm, free.Plan.Pace = false, mipro.Quote{Student: 5}, 0, nil
-	golden(t, "optimize_unpriced", printed(func(a *app) { a.printOptimize("optimize-x", free) }))
+	golden(t, "optimize_unpriced", printed(func(a *App) { a.printOptimize("optimize-x", free) }))
 }
 
 func TestProgramsGolden(t *testing.T) {
 	t.Parallel()
-	golden(t, "programs", printed(func(a *app) { a.printPrograms(somePrograms()) }))
-	golden(t, "program", printed(func(a *app) { assert.NoError(t, a.printProgram(someProgram())) }))
+	golden(t, "programs", printed(func(a *App) { a.printPrograms(somePrograms()) }))
+	golden(t, "program", printed(func(a *App) { assert.NoError(t, a.printProgram(someProgram())) }))
 	list, tried := somePrograms(), someProgram()
 	list.Programs[1].Status, list.Programs[1].Share = "canary", 10
 	tried.Canary = someCanary("agentic-router")
-	golden(t, "programs_canary", printed(func(a *app) { a.printPrograms(list) }))
-	golden(t, "program_canary", printed(func(a *app) { assert.NoError(t, a.printProgram(tried)) }))
+	golden(t, "programs_canary", printed(func(a *App) { a.printPrograms(list) }))
+	golden(t, "program_canary", printed(func(a *App) { assert.NoError(t, a.printProgram(tried)) }))
 }
 
 func TestOptimizeLinesGolden(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	var out, terminal bytes.Buffer
-	l, b := &lines{out: &out, now: func() time.Time { return now }, meters: newMeters()}, newBars(&terminal)
+	l, b := NewLines(&out, func() time.Time { return now }), NewBars(&terminal)
 	show := func(after time.Duration, p workflows.OptimizeProgress) {
 		now = now.Add(after)
-		s := sample{at: now, optimize: &optimizeSample{"optimize-x", p}}
-		l.show(s)
-		b.show(s)
+		s := &optimizeProgress{id: "optimize-x", OptimizeProgress: p}
+		l.Show(s, false)
+		b.Show(s, false)
 	}
 	p := workflows.OptimizeProgress{Stage: "prepare"}
 	show(0, p)
@@ -393,7 +393,7 @@ func TestOptimizeLinesGolden(t *testing.T) {
 	p.Paused, p.Stage, p.Waiting = false, "publish", "approval"
 	show(2*time.Second, p)
 	golden(t, "optimize_lines", out.String())
-	b.end()
+	b.End()
 }
 
 // What steers a terminal in a prompt of a stranger does not reach it.

@@ -25,7 +25,7 @@ const maxInline = 200 << 10 // bytes
 // optimizeInput completes o.in and returns the name of what will be published.
 // What is wrong with program, examples, metric or settings is said here, before
 // anything is uploaded or started.
-func (a *app) optimizeInput(ctx context.Context, o *optimizeOptions) (name string, err error) {
+func (a *App) optimizeInput(ctx context.Context, o *optimizeOptions) (name string, err error) {
 	if err := normal(&o.in.Common); err != nil {
 		return "", err
 	}
@@ -186,7 +186,7 @@ func (o *optimizeOptions) readMetric(program *prompt.Program, first *prompt.Obje
 }
 
 // place puts small files into the input and large ones where a worker finds them.
-func (a *app) place(ctx context.Context, o *optimizeOptions, sets []*set) error {
+func (a *App) place(ctx context.Context, o *optimizeOptions, sets []*set) error {
 	total := int64(len(o.in.Program) + len(o.in.Metric))
 	for _, s := range sets {
 		total += max(s.size, int64(len(s.text)))
@@ -201,7 +201,7 @@ func (a *app) place(ctx context.Context, o *optimizeOptions, sets []*set) error 
 			*s.into = s.text
 		default:
 			var uri string
-			if uri, err = a.upload(ctx, o.in.Tenant, s.name); err == nil {
+			if uri, err = upload(ctx, a, o.in.Tenant, s.name); err == nil {
 				*s.into, err = at(uri)
 			}
 		}
@@ -212,7 +212,7 @@ func (a *app) place(ctx context.Context, o *optimizeOptions, sets []*set) error 
 	if len(o.in.Program) < maxInline {
 		return nil
 	}
-	uri, err := a.upload(ctx, o.in.Tenant, o.program)
+	uri, err := upload(ctx, a, o.in.Tenant, o.program)
 	if err != nil {
 		return err
 	}

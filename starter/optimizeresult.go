@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -13,7 +12,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-func (a *app) printOptimize(id string, r workflows.OptimizeResult) {
+func (a *App) printOptimize(id string, r workflows.OptimizeResult) {
 	if r.Plan != nil {
 		a.printQuote(r)
 		return
@@ -74,13 +73,9 @@ func optimizeStatus(r workflows.OptimizeResult) string {
 	}
 }
 
-func percentText(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) + " %" }
-
-func signedPoints(v float64) string { return fmt.Sprintf("%+.1f points", v) }
-
 // printQuote prints what a dry run found: who is asked how often, at most, and
 // what that costs.
-func (a *app) printQuote(r workflows.OptimizeResult) {
+func (a *App) printQuote(r workflows.OptimizeResult) {
 	p := r.Plan
 	a.say("Dry run of %s, job %s: %s, %s", p.Name, r.Job, count(p.Predictors, "predictor", "predictors"), count(p.Trials, "trial", "trials"))
 	a.say("Rows: %s to learn from, %s to score by, %s to confirm on", humanize.Comma(int64(p.Train)), humanize.Comma(int64(p.Val)), humanize.Comma(int64(p.Confirm)))
@@ -115,7 +110,7 @@ func (a *app) printQuote(r workflows.OptimizeResult) {
 }
 
 // printPace prints how long the calls take, and what that rests on.
-func (a *app) printPace(p *optimize.Plan) {
+func (a *App) printPace(p *optimize.Plan) {
 	if len(p.Pace) == 0 { // of a worker that did not say yet
 		return
 	}

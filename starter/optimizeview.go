@@ -11,34 +11,42 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-// optimizeSample is one optimization at one moment.
-type optimizeSample struct {
+// optimizeProgress is what an optimization said of itself at one moment.
+type optimizeProgress struct {
+	a  *App
 	id string
 	workflows.OptimizeProgress
 }
 
-// takeOptimize completes what a run says of itself by what its activity has told
+// optimizeProgress completes what a run says of itself by what its activity has told
 // the server since.
-func takeOptimize(ctx context.Context, q querier, id string, p workflows.OptimizeProgress) *optimizeSample {
-	s := &optimizeSample{id, p}
+func (a *App) optimizeProgress(ctx context.Context, q Querier, id string) (Progress, bool) {
+	value, err := q.QueryWorkflow(ctx, id, "", workflows.QueryProgress)
+	if err != nil {
+		return nil, false
+	}
+	p := &optimizeProgress{a: a, id: id}
+	if value.Get(&p.OptimizeProgress) != nil {
+		return nil, false
+	}
 	d, err := q.DescribeWorkflow(ctx, id, "")
 	if err != nil {
-		return s
+		return p, true
 	}
-	for _, a := range d.RawResponse.GetPendingActivities() {
+	for _, pending := range d.RawResponse.GetPendingActivities() {
 		var beat optimize.Asked
 		// Other activities report other things, or nothing.
-		if converter.GetDefaultDataConverter().FromPayloads(a.GetHeartbeatDetails(), &beat) == nil {
-			s.Answers += beat.Answers
-			s.Calls += beat.Calls
-			s.CostUSD += float64(beat.CostMicroUSD) / 1e6
+		if converter.GetDefaultDataConverter().FromPayloads(pending.GetHeartbeatDetails(), &beat) == nil {
+			p.Answers += beat.Answers
+			p.Calls += beat.Calls
+			p.CostUSD += float64(beat.CostMicroUSD) / 1e6
 		}
 	}
-	return s
+	return p, true
 }
 
 // planned is how many trials there will be, about: the default's is one more.
-func (o *optimizeSample) planned() int {
+func (o *optimizeProgress) planned() int {
 	if o.Planned == 0 {
 		return 0
 	}
@@ -46,7 +54,7 @@ func (o *optimizeSample) planned() int {
 }
 
 // title names what is optimized, once the run knows.
-func (o *optimizeSample) title() string {
+func (o *optimizeProgress) title() string {
 	if o.Name == "" {
 		return "optimization"
 	}
@@ -54,7 +62,7 @@ func (o *optimizeSample) title() string {
 }
 
 // best is the score of the best candidate so far.
-func (o *optimizeSample) best() (best float64) {
+func (o *optimizeProgress) best() (best float64) {
 	var s search.Standing
 	for _, t := range o.Trials {
 		best = s.Add(t.Kind, t.Choice, t.Rows, t.Score)
@@ -63,7 +71,7 @@ func (o *optimizeSample) best() (best float64) {
 }
 
 // text describes an optimization in one line, without its name.
-func (o *optimizeSample) text() string {
+func (o *optimizeProgress) text() string {
 	waiting := o.Waiting
 	switch waiting {
 	case "approval":
@@ -87,38 +95,27 @@ func (o *optimizeSample) text() string {
 	return text
 }
 
-// state is what counts as a change: another stage, a trial, a pause, a wait.
-func (o *optimizeSample) state() string {
+// Change is another stage, a trial, a pause, a wait.
+func (o *optimizeProgress) Change() string {
 	return fmt.Sprint("|", o.Stage, len(o.Trials), o.Paused, o.Waiting)
 }
 
-func optimizeText(s sample) string {
-	if s.optimize == nil {
-		return ""
-	}
-	return s.optimize.title() + ": " + s.optimize.text()
+func (o *optimizeProgress) Line() string { return o.title() + ": " + o.text() }
+
+func (o *optimizeProgress) Bars() []Bar {
+	return []Bar{{Name: o.title(), Done: len(o.Trials), Total: o.planned(), Text: o.text()}}
 }
 
-// showOptimize draws the bar of an optimization.
-func (b *bars) showOptimize(s sample) {
-	o := s.optimize
-	if o == nil {
-		return
-	}
-	if b.library == nil {
-		b.library = b.add(o.title(), 0)
-	}
-	b.library.set(len(o.Trials), o.planned(), o.text())
-}
+func (o *optimizeProgress) Failures() []string { return nil }
+
+func (o *optimizeProgress) JSON() any { return o.OptimizeProgress }
 
 // shownTrials is how many of the last trials `status` lists.
 const shownTrials = 10
 
-func (a *app) printOptimizing(s sample) {
-	o := s.optimize
-	if o == nil {
-		return
-	}
+// Print prints where it is, and the last trials.
+func (o *optimizeProgress) Print() {
+	a := o.a
 	a.say("%s, %s: %s", o.title(), o.Mode, o.text())
 	last := o.Trials[max(0, len(o.Trials)-shownTrials):]
 	if len(last) == 0 {

@@ -16,7 +16,7 @@ type profileList struct {
 	NotRunnable []config.Foreign `json:"not_runnable"` // of Cogniverse's backend.profiles
 }
 
-func (a *app) profilesCommand() *cobra.Command {
+func (a *App) profilesCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "profiles",
 		Short: "List the recipes for ingestion",
@@ -30,7 +30,7 @@ Cogniverse's own that this build has no models for are listed with what is missi
 			if err != nil {
 				return err
 			}
-			if a.json {
+			if a.JSON {
 				return a.printJSON(profileList{Active: c.Active(), Profiles: c.Profiles(), NotRunnable: c.Foreign()})
 			}
 			a.printProfiles(c)
@@ -39,7 +39,7 @@ Cogniverse's own that this build has no models for are listed with what is missi
 	}
 }
 
-func (a *app) printProfiles(c config.Config) {
+func (a *App) printProfiles(c config.Config) {
 	mark := func(name string) string {
 		if name == c.Active() {
 			return "*"

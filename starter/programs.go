@@ -19,7 +19,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-func (a *app) programsCommand() *cobra.Command {
+func (a *App) programsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "programs",
 		Short: "List, show, compare, promote, try out or export optimized programs",
@@ -33,15 +33,15 @@ another may be its canary, which a share of all keys gets.`,
 }
 
 // programJob is a short workflow about programs.
-func programJob(kind, what string, common workflows.Common, input any) job {
-	return job{kind: kind, id: fmt.Sprintf("programs-%s-%s", common.Tenant, uuid.NewString()), common: common, summary: what, input: input}
+func programJob(kind, what string, common workflows.Common, input any) Job {
+	return Job{Kind: kind, ID: fmt.Sprintf("programs-%s-%s", common.Tenant, uuid.NewString()), Common: common, Summary: what, Input: input}
 }
 
 func programTenant(cmd *cobra.Command, c *workflows.Common) {
 	cmd.Flags().StringVar(&c.Tenant, "tenant", "", `whose programs (default "default")`)
 }
 
-func (a *app) programsListCommand() *cobra.Command {
+func (a *App) programsListCommand() *cobra.Command {
 	var in workflows.ListProgramsInput
 	cmd := &cobra.Command{
 		Use:     "list [NAME]",
@@ -60,7 +60,7 @@ func (a *app) programsListCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if a.json {
+			if a.JSON {
 				return a.printJSON(raw)
 			}
 			a.printPrograms(r)
@@ -71,7 +71,7 @@ func (a *app) programsListCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) listPrograms(ctx context.Context, in workflows.ListProgramsInput) (r registry.ProgramList, raw json.RawMessage, err error) {
+func (a *App) listPrograms(ctx context.Context, in workflows.ListProgramsInput) (r registry.ProgramList, raw json.RawMessage, err error) {
 	if err := normal(&in.Common); err != nil {
 		return r, nil, err
 	}
@@ -79,7 +79,7 @@ func (a *app) listPrograms(ctx context.Context, in workflows.ListProgramsInput) 
 	return r, raw, err
 }
 
-func (a *app) printPrograms(r registry.ProgramList) {
+func (a *App) printPrograms(r registry.ProgramList) {
 	if len(r.Programs) == 0 {
 		a.say("No programs.")
 		return
@@ -108,7 +108,7 @@ func (a *app) printPrograms(r registry.ProgramList) {
 	}, rows)
 }
 
-func (a *app) programsShowCommand() *cobra.Command {
+func (a *App) programsShowCommand() *cobra.Command {
 	var in workflows.ProgramInput
 	var key string
 	cmd := &cobra.Command{
@@ -126,7 +126,7 @@ that id gets: the canary or the active one.`,
 			if err != nil {
 				return err
 			}
-			if a.json {
+			if a.JSON {
 				return a.printJSON(raw)
 			}
 			return a.printProgram(d)
@@ -138,7 +138,7 @@ that id gets: the canary or the active one.`,
 }
 
 // showProgram asks for the version that text names.
-func (a *app) showProgram(ctx context.Context, in workflows.ProgramInput, text string) (d registry.ProgramDetail, raw json.RawMessage, err error) {
+func (a *App) showProgram(ctx context.Context, in workflows.ProgramInput, text string) (d registry.ProgramDetail, raw json.RawMessage, err error) {
 	if in.Name, in.Version, err = parseAdapter(text); err != nil {
 		return d, nil, err
 	}
@@ -149,7 +149,7 @@ func (a *app) showProgram(ctx context.Context, in workflows.ProgramInput, text s
 	return d, raw, err
 }
 
-func (a *app) printProgram(d registry.ProgramDetail) error {
+func (a *App) printProgram(d registry.ProgramDetail) error {
 	program, err := prompt.Read(d.Program)
 	if err != nil {
 		return err
@@ -180,7 +180,7 @@ func (a *app) printProgram(d registry.ProgramDetail) error {
 		{"workflow", d.Workflow},
 		{"files in the store", d.Prefix},
 	}...)
-	writeTable(a.out, 0, []column{{name: "program"}, {name: ""}}, rows)
+	writeTable(a.Out, 0, []column{{name: "program"}, {name: ""}}, rows)
 	for _, p := range program.Predictors {
 		a.say("")
 		a.say("%s (%s)", p.Name, p.Module)
@@ -196,14 +196,14 @@ func (a *app) printProgram(d registry.ProgramDetail) error {
 // demoCells is how much of one value of a demo is shown without --wide.
 const demoCells = 100
 
-func (a *app) printDemo(before string, demo *prompt.Object) {
+func (a *App) printDemo(before string, demo *prompt.Object) {
 	for _, name := range demo.Keys() {
 		v, _ := demo.Get(name)
-		text := clean(python.Str(v))
-		if !a.wide {
+		text := safetext.Clean(python.Str(v))
+		if !a.Wide {
 			text = safetext.Cut(text, demoCells+1)
 		}
-		a.say("%s%s: %s", before, clean(name), text)
+		a.say("%s%s: %s", before, safetext.Clean(name), text)
 	}
 }
 
@@ -211,7 +211,7 @@ func indent(text string) string {
 	return "  " + strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n  ")
 }
 
-func (a *app) programsPromoteCommand() *cobra.Command {
+func (a *App) programsPromoteCommand() *cobra.Command {
 	var in workflows.ProgramInput
 	cmd := &cobra.Command{
 		Use:   "promote NAME[@VERSION]",
@@ -242,7 +242,7 @@ search saw do not show to be better than the default is refused without --force.
 	return cmd
 }
 
-func (a *app) programsRollbackCommand() *cobra.Command {
+func (a *App) programsRollbackCommand() *cobra.Command {
 	var in workflows.ProgramInput
 	cmd := &cobra.Command{
 		Use:     "rollback NAME",
@@ -265,7 +265,7 @@ func (a *app) programsRollbackCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) changeProgram(ctx context.Context, kind, what string, in workflows.ProgramInput) error {
+func (a *App) changeProgram(ctx context.Context, kind, what string, in workflows.ProgramInput) error {
 	if err := normal(&in.Common); err != nil {
 		return err
 	}
@@ -274,7 +274,7 @@ func (a *app) changeProgram(ctx context.Context, kind, what string, in workflows
 	if err != nil {
 		return err
 	}
-	if a.json {
+	if a.JSON {
 		return a.printJSON(raw)
 	}
 	if r.Active == nil {

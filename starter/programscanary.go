@@ -11,7 +11,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-func (a *app) programsCanaryCommand() *cobra.Command {
+func (a *App) programsCanaryCommand() *cobra.Command {
 	var in workflows.ProgramInput
 	var off bool
 	cmd := &cobra.Command{
@@ -60,7 +60,7 @@ func keyFlag(cmd *cobra.Command, key *string) {
 
 // programFor asks for the version that text names, or that a key gets. The choice
 // is made here: no history needs to know the ids of sessions.
-func (a *app) programFor(cmd *cobra.Command, in workflows.ProgramInput, text, key string) (registry.ProgramDetail, json.RawMessage, error) {
+func (a *App) programFor(cmd *cobra.Command, in workflows.ProgramInput, text, key string) (registry.ProgramDetail, json.RawMessage, error) {
 	ctx := cmd.Context()
 	if !cmd.Flags().Changed("key") {
 		return a.showProgram(ctx, in, text)

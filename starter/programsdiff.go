@@ -12,6 +12,7 @@ import (
 	"github.com/cogniverse/cogflow/activities/registry"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/diff"
+	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
@@ -24,7 +25,7 @@ type compared struct {
 	Predictors []diff.Predictor `json:"predictors"`
 }
 
-func (a *app) programsDiffCommand() *cobra.Command {
+func (a *App) programsDiffCommand() *cobra.Command {
 	var in workflows.ProgramInput
 	cmd := &cobra.Command{
 		Use:   "diff NAME@VERSION [NAME]@VERSION",
@@ -42,7 +43,7 @@ which demos came and went.`,
 			if err != nil {
 				return err
 			}
-			if a.json {
+			if a.JSON {
 				return a.printJSON(c)
 			}
 			a.printCompared(c)
@@ -53,7 +54,7 @@ which demos came and went.`,
 	return cmd
 }
 
-func (a *app) compare(ctx context.Context, in workflows.ProgramInput, before, after string) (compared, error) {
+func (a *App) compare(ctx context.Context, in workflows.ProgramInput, before, after string) (compared, error) {
 	for _, name := range []string{before, after} {
 		if _, _, err := parseAdapter(name); err != nil {
 			return compared{}, err
@@ -80,13 +81,13 @@ func (a *app) compare(ctx context.Context, in workflows.ProgramInput, before, af
 	return c, nil
 }
 
-func (a *app) printCompared(c compared) {
+func (a *App) printCompared(c compared) {
 	a.say("%s (%s) → %s (%s)", c.Before, percentText(c.Score[0]), c.After, percentText(c.Score[1]))
 	if !c.Changed {
 		a.say("The same instructions and demos.")
 		return
 	}
-	ink := isTerminal(a.out) && a.getenv("NO_COLOR") == ""
+	ink := isTerminal(a.Out) && a.Getenv("NO_COLOR") == ""
 	for _, p := range c.Predictors {
 		a.say("")
 		if !p.Changed {
@@ -94,7 +95,7 @@ func (a *app) printCompared(c compared) {
 			continue
 		}
 		a.say("%s: %s, before %d", p.Name, count(p.DemosAfter, "demo", "demos"), p.DemosBefore)
-		writeWords(a.out, p.Instructions, ink)
+		writeWords(a.Out, p.Instructions, ink)
 		for _, d := range p.DemosRemoved {
 			a.say("  - demo")
 			a.printDemo("      ", d)
@@ -111,7 +112,7 @@ func (a *app) printCompared(c compared) {
 func writeWords(out io.Writer, parts []diff.Part, ink bool) {
 	var b strings.Builder
 	for _, p := range parts {
-		words, color := cleanLines(p.Text), text.Reset
+		words, color := safetext.CleanLines(p.Text), text.Reset
 		switch p.Op {
 		case diff.Removed:
 			words, color = "[-"+words+"-]", text.FgRed

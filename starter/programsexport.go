@@ -25,7 +25,7 @@ const servingFile = "artefact_state.json"
 
 const exportOp = "export program"
 
-func (a *app) programsExportCommand() *cobra.Command {
+func (a *App) programsExportCommand() *cobra.Command {
 	var in workflows.ProgramInput
 	var to, key string
 	cmd := &cobra.Command{
@@ -48,7 +48,7 @@ version is written that a request, session or user of that id gets.`,
 			if err != nil {
 				return err
 			}
-			w, err := programWares(d)
+			w, err := files(d)
 			if err != nil {
 				return err
 			}
@@ -60,11 +60,11 @@ version is written that a request, session or user of that id gets.`,
 			if to == "" {
 				to = fmt.Sprintf("%s-%d", d.Name, d.Version)
 			}
-			done, err := a.download(cmd.Context(), w, to)
+			done, err := download(cmd.Context(), a, w, to)
 			if err != nil {
 				return err
 			}
-			if a.json {
+			if a.JSON {
 				return a.printJSON(done)
 			}
 			a.say("%s: %s, %s, %s, every SHA-256 as the manifest has it", done.Path, adapterRef(d.Name, d.Version),
@@ -78,8 +78,8 @@ version is written that a request, session or user of that id gets.`,
 	return cmd
 }
 
-func programWares(d registry.ProgramDetail) (wares, error) {
-	w := wares{op: exportOp, name: d.Name, version: d.Version, prefix: d.Prefix}
+func files(d registry.ProgramDetail) (published, error) {
+	w := published{op: exportOp, name: d.Name, version: d.Version, prefix: d.Prefix}
 	for _, name := range exportedFiles() {
 		i := slices.IndexFunc(d.Files, func(f training.CheckpointFile) bool { return f.Name == name })
 		if i < 0 {
@@ -91,12 +91,12 @@ func programWares(d registry.ProgramDetail) (wares, error) {
 }
 
 // addCanary puts the canary of a program beside its active version.
-func (a *app) addCanary(ctx context.Context, in workflows.ProgramInput, active registry.ProgramDetail, w *wares) error {
+func (a *App) addCanary(ctx context.Context, in workflows.ProgramInput, active registry.ProgramDetail, w *published) error {
 	d, _, err := a.showProgram(ctx, in, adapterRef(active.Canary.Name, active.Canary.Version))
 	if err != nil {
 		return err
 	}
-	canary, err := programWares(d)
+	canary, err := files(d)
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (a *app) addCanary(ctx context.Context, in workflows.ProgramInput, active r
 		Canary:  serves{active.Canary.Version, active.Canary.Since, active.Canary.Share},
 		Retired: []serves{},
 	}, "", "  ")
-	w.beside, w.notes = []wares{canary}, map[string][]byte{servingFile: append(text, '\n')}
+	w.beside, w.notes = []published{canary}, map[string][]byte{servingFile: append(text, '\n')}
 	return err
 }
 

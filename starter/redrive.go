@@ -16,7 +16,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-func (a *app) redriveCommand() *cobra.Command {
+func (a *App) redriveCommand() *cobra.Command {
 	var wait waiting
 	cmd := &cobra.Command{
 		Use:   "redrive ID",
@@ -35,7 +35,7 @@ stored is reused, so only what is missing is done and paid for.`,
 	return cmd
 }
 
-func (a *app) redrive(ctx context.Context, id string, wait waiting) error {
+func (a *App) redrive(ctx context.Context, id string, wait waiting) error {
 	c, err := a.connect(ctx)
 	if err != nil {
 		return err
@@ -60,9 +60,9 @@ func (a *app) redrive(ctx context.Context, id string, wait waiting) error {
 	if err != nil {
 		return err
 	}
-	run, attached, err := a.start(ctx, c, job{
-		kind: info.GetType().GetName(), id: id, common: common, profile: profile,
-		summary: summaryOf(d.RawResponse), details: "Started again by `cogflow redrive`.", input: input,
+	run, attached, err := a.start(ctx, c, Job{
+		Kind: info.GetType().GetName(), ID: id, Common: common, Profile: profile,
+		Summary: summaryOf(d.RawResponse), Details: "Started again by `cogflow redrive`.", Input: input,
 	})
 	if err != nil {
 		return err

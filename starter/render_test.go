@@ -31,9 +31,9 @@ func golden(t *testing.T, name, got string) {
 
 const hostile = "a\x1b[2J\u202egpj\nb\x9b31m \xff.mp4"
 
-func printed(show func(a *app)) string {
+func printed(show func(a *App)) string {
 	var out bytes.Buffer
-	show(&app{out: &out, err: &out})
+	show(&App{Process: Process{Out: &out, Err: &out}})
 	return out.String()
 }
 
@@ -53,10 +53,10 @@ func TestLibraryGolden(t *testing.T) {
 		},
 		Failures: failedVideos(), Report: "default/reports/x/y.html",
 	}
-	golden(t, "library", printed(func(a *app) { a.printLibrary("ingest-x", r) }))
-	golden(t, "library_wide", printed(func(a *app) { a.wide = true; a.printLibrary("ingest-x", r) }))
+	golden(t, "library", printed(func(a *App) { a.printLibrary("ingest-x", r) }))
+	golden(t, "library_wide", printed(func(a *App) { a.Wide = true; a.printLibrary("ingest-x", r) }))
 	r.Estimate = &workflows.Estimate{Bytes: 5 << 30, DurationMS: 3_600_000, Frames: 3600, CostUSD: 12.5, Seconds: 90}
-	golden(t, "dry_run", printed(func(a *app) { a.printLibrary("ingest-x", r) }))
+	golden(t, "dry_run", printed(func(a *App) { a.printLibrary("ingest-x", r) }))
 }
 
 func TestHitsGolden(t *testing.T) {
@@ -65,8 +65,8 @@ func TestHitsGolden(t *testing.T) {
 		{Name: "bangkok.mp4", StartMS: 12_000, EndMS: 13_000, Score: 0.0325, Caption: "A tuk-tuk at night", Preview: true},
 		{Name: hostile, StartMS: 3_725_250, EndMS: 3_726_000, Score: 0.0161, Caption: "line one\nline \x1b[31mtwo"},
 	}
-	golden(t, "hits", printed(func(a *app) { a.printHits(hits) }))
-	assert.Equal(t, "Nothing found.\n", printed(func(a *app) { a.printHits(nil) }))
+	golden(t, "hits", printed(func(a *App) { a.printHits(hits) }))
+	assert.Equal(t, "Nothing found.\n", printed(func(a *App) { a.printHits(nil) }))
 }
 
 func TestTableIsCutToTheTerminal(t *testing.T) {
@@ -80,7 +80,7 @@ func TestExecutionsGolden(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	closed := now.Add(-time.Minute)
-	golden(t, "executions", printed(func(a *app) {
+	golden(t, "executions", printed(func(a *App) {
 		a.printExecutions([]execution{
 			{WorkflowID: "ingest-acme-local_preview-0123", Kind: "IngestLibrary", Status: "running", Started: now.Add(-90 * time.Second)},
 			{WorkflowID: "ingest-b", Kind: "IngestLibrary", Status: "failed", Started: now.Add(-80 * time.Hour), Closed: &closed},
@@ -102,17 +102,17 @@ func TestLinesGolden(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	var out bytes.Buffer
-	l := &lines{out: &out, now: func() time.Time { return now }, meters: newMeters()}
+	l := NewLines(&out, func() time.Time { return now })
 	library := workflows.LibraryProgress{Stage: "list", Source: "/v"}
 	show := func(after time.Duration, done, described int, failures ...video.Failure) {
 		now = now.Add(after)
 		p := library
 		p.Done, p.Failures, p.Failed = done, failures, len(failures)
-		s := sample{at: now, library: &p}
+		s := &ingestProgress{at: now, library: &p}
 		if p.Stage == "ingest" {
 			s.videos = []workflows.VideoProgress{{URI: "/v/b.mp4", Name: "b.mp4", Stage: "describe", Expected: 100, Extracted: 100, Described: described}}
 		}
-		l.show(s)
+		l.Show(s, false)
 	}
 	show(0, 0, 0)
 	library.Stage, library.Videos = "ingest", 10
@@ -127,9 +127,9 @@ func TestLinesGolden(t *testing.T) {
 	library.Paused = false
 	p := library
 	p.Done, p.Failed, p.Failures = 8, 2, failedVideos()
-	end := sample{at: now, final: true, library: &p}
-	l.show(end) // at once, since it is the last
-	l.show(end) // and said already
+	end := &ingestProgress{at: now, library: &p}
+	l.Show(end, true) // at once, since it is the last
+	l.Show(end, true) // and said already
 	golden(t, "lines", out.String())
 }
 

@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/cogniverse/cogflow/internal/blob"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
@@ -23,7 +22,7 @@ type reported struct {
 	Bytes      int64  `json:"bytes"`
 }
 
-func (a *app) reportCommand() *cobra.Command {
+func (a *App) reportCommand() *cobra.Command {
 	var open bool
 	cmd := &cobra.Command{
 		Use:   "report ID",
@@ -45,7 +44,7 @@ the prompt before and now, and rows that changed.`,
 					return err
 				}
 			}
-			if a.json {
+			if a.JSON {
 				return a.printJSON(r)
 			}
 			a.say("%s", r.Path)
@@ -56,7 +55,7 @@ the prompt before and now, and rows that changed.`,
 	return cmd
 }
 
-func (a *app) findReport(ctx context.Context, id string) (reported, error) {
+func (a *App) findReport(ctx context.Context, id string) (reported, error) {
 	c, err := a.connect(ctx)
 	if err != nil {
 		return reported{}, err
@@ -82,7 +81,7 @@ func (a *app) findReport(ctx context.Context, id string) (reported, error) {
 }
 
 // locate finds a report in the configured store.
-func (a *app) locate(ctx context.Context, id, key string) (reported, error) {
+func (a *App) locate(ctx context.Context, id, key string) (reported, error) {
 	cfg, err := a.config()
 	if err != nil {
 		return reported{}, err
@@ -100,14 +99,6 @@ func (a *app) locate(ctx context.Context, id, key string) (reported, error) {
 		return reported{}, err
 	}
 	return reported{WorkflowID: id, Report: key, Path: filepath.Join(u.Path, filepath.FromSlash(key)), Bytes: info.Size}, nil
-}
-
-func (a *app) store(ctx context.Context) (blob.Store, error) {
-	cfg, err := a.config()
-	if err != nil {
-		return nil, err
-	}
-	return blob.Open(ctx, cfg.Store)
 }
 
 func openFile(ctx context.Context, path string) error {

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
 	"strconv"
 	"time"
 
@@ -12,46 +10,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-// printResult prints the result of a workflow for people.
-func (a *app) printResult(kind, id string, raw json.RawMessage) error {
-	switch kind {
-	case "IngestLibrary":
-		var r workflows.IngestLibraryResult
-		if err := json.Unmarshal(raw, &r); err != nil {
-			return fmt.Errorf("read the result of %s: %w", id, err)
-		}
-		a.printLibrary(id, r)
-	case "IngestVideo":
-		var r workflows.IngestVideoResult
-		if err := json.Unmarshal(raw, &r); err != nil {
-			return fmt.Errorf("read the result of %s: %w", id, err)
-		}
-		a.printVideo(id, r)
-	case "TrainSFT", "TrainDPO", "TrainEmbedding":
-		var r workflows.TrainResult
-		if err := json.Unmarshal(raw, &r); err != nil {
-			return fmt.Errorf("read the result of %s: %w", id, err)
-		}
-		a.printTrain(id, r)
-	case "TrainSweep":
-		var r workflows.SweepResult
-		if err := json.Unmarshal(raw, &r); err != nil {
-			return fmt.Errorf("read the result of %s: %w", id, err)
-		}
-		a.printSweep(id, r)
-	case kindOptimize:
-		var r workflows.OptimizeResult
-		if err := json.Unmarshal(raw, &r); err != nil {
-			return fmt.Errorf("read the result of %s: %w", id, err)
-		}
-		a.printOptimize(id, r)
-	default:
-		return writeJSON(a.out, raw)
-	}
-	return nil
-}
-
-func (a *app) printLibrary(id string, r workflows.IngestLibraryResult) {
+func (a *App) printLibrary(id string, r workflows.IngestLibraryResult) {
 	if r.Estimate != nil {
 		a.printEstimate(r)
 	} else {
@@ -69,13 +28,13 @@ func (a *app) printLibrary(id string, r workflows.IngestLibraryResult) {
 	}
 }
 
-func (a *app) printEstimate(r workflows.IngestLibraryResult) {
+func (a *App) printEstimate(r workflows.IngestLibraryResult) {
 	e := r.Estimate
 	seconds := "unknown, nothing was measured yet"
 	if e.Seconds > 0 {
 		seconds = "about " + span(time.Duration(e.Seconds*float64(time.Second)))
 	}
-	writeTable(a.out, 0, []column{{name: "dry run"}, {name: ""}}, [][]string{
+	writeTable(a.Out, 0, []column{{name: "dry run"}, {name: ""}}, [][]string{
 		{"videos", strconv.Itoa(r.Videos)},
 		{"unchanged", strconv.Itoa(r.Unchanged)},
 		{"failed", strconv.Itoa(r.Failed)},
@@ -88,7 +47,7 @@ func (a *app) printEstimate(r workflows.IngestLibraryResult) {
 	a.say("Nothing was written.")
 }
 
-func (a *app) printVideo(id string, r workflows.IngestVideoResult) {
+func (a *App) printVideo(id string, r workflows.IngestVideoResult) {
 	a.say("%s: %s", r.Name, r.Status)
 	a.say("%s, %s, %s to the describer (%d repeated), %s", count(r.Frames, "frame", "frames"),
 		count(r.Documents, "document", "documents"), count(r.DescribeCalls, "call", "calls"), r.RepeatedCalls, dollars(r.CostUSD))
@@ -107,21 +66,21 @@ func (a *app) printVideo(id string, r workflows.IngestVideoResult) {
 	}
 }
 
-func (a *app) printRefused(n int) {
+func (a *App) printRefused(n int) {
 	if n > 0 {
 		a.say("%s refused by a model: left out, or without a caption or words", count(n, "frame or piece of sound", "frames or pieces of sound"))
 	}
 }
 
 // printFailures prints the failures that a result carries, of total.
-func (a *app) printFailures(failures []video.Failure, total int) {
+func (a *App) printFailures(failures []video.Failure, total int) {
 	if len(failures) == 0 {
 		return
 	}
 	rows := make([][]string, len(failures))
 	for i, f := range failures {
 		name := f.URI
-		if !a.wide {
+		if !a.Wide {
 			name = baseName(name)
 		}
 		rows[i] = []string{name, f.Stage, f.Class, f.Reason}

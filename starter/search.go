@@ -12,7 +12,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-func (a *app) searchCommand() *cobra.Command {
+func (a *App) searchCommand() *cobra.Command {
 	var in workflows.SearchVideosInput
 	cmd := &cobra.Command{
 		Use:   "search WORDS…",
@@ -30,14 +30,14 @@ model.`,
 				return err
 			}
 			var r workflows.SearchVideosResult
-			raw, err := a.ask(cmd.Context(), job{
-				kind: "SearchVideos", id: fmt.Sprintf("search-%s-%s", in.Tenant, uuid.NewString()),
-				common: in.Common, profile: in.Profile, summary: "search " + strconv.Quote(in.Query), input: in,
+			raw, err := a.ask(cmd.Context(), Job{
+				Kind: "SearchVideos", ID: fmt.Sprintf("search-%s-%s", in.Tenant, uuid.NewString()),
+				Common: in.Common, Profile: in.Profile, Summary: "search " + strconv.Quote(in.Query), Input: in,
 			}, &r)
 			if err != nil {
 				return err
 			}
-			if a.json {
+			if a.JSON {
 				return a.printJSON(raw)
 			}
 			a.printHits(r.Hits)
@@ -53,7 +53,7 @@ model.`,
 	return cmd
 }
 
-func (a *app) printHits(hits []video.Hit) {
+func (a *App) printHits(hits []video.Hit) {
 	if len(hits) == 0 {
 		a.say("Nothing found.")
 		return

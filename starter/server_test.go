@@ -79,7 +79,7 @@ func (b *bench) run(args ...string) (code int, out, err string) {
 	ctx, cancel := context.WithTimeout(b.t.Context(), time.Minute)
 	defer cancel()
 	var o, e output
-	code = run(ctx, args, b.getenv, strings.NewReader(""), &o, &e)
+	code = run(ctx, Process{Args: args, Getenv: b.getenv, In: strings.NewReader(""), Out: &o, Err: &e})
 	return code, o.String(), e.String()
 }
 
@@ -90,7 +90,9 @@ func (b *bench) interrupt(on string, args ...string) (code int, err string) {
 	defer cancel()
 	var e output
 	ended := make(chan int, 1)
-	go func() { ended <- run(ctx, args, b.getenv, strings.NewReader(""), &output{}, &e) }()
+	go func() {
+		ended <- run(ctx, Process{Args: args, Getenv: b.getenv, In: strings.NewReader(""), Out: &output{}, Err: &e})
+	}()
 	require.Eventually(b.t, func() bool { return strings.Contains(e.String(), on) }, time.Minute, 10*time.Millisecond)
 	cancel()
 	return <-ended, e.String()

@@ -10,7 +10,7 @@ import (
 	"github.com/cogniverse/cogflow/tenant"
 )
 
-func (a *app) storeCommand() *cobra.Command {
+func (a *App) storeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "store",
 		Short: "Check the object store, and repair what a copy lost",
@@ -32,7 +32,7 @@ type storeChecked struct {
 // maxFindings bounds what is listed; the counts are complete.
 const maxFindings = 1000
 
-func (a *app) storeCheckCommand() *cobra.Command {
+func (a *App) storeCheckCommand() *cobra.Command {
 	var o blob.CheckOptions
 	var owner, prefix string
 	cmd := &cobra.Command{
@@ -72,7 +72,7 @@ content is not what was stored). Exit codes: 0 all is whole or repaired, 3 somet
 	return cmd
 }
 
-func (a *app) storeCheck(ctx context.Context, o blob.CheckOptions) error {
+func (a *App) storeCheck(ctx context.Context, o blob.CheckOptions) error {
 	store, err := a.store(ctx)
 	if err != nil {
 		return err
@@ -94,18 +94,18 @@ func (a *app) storeCheck(ctx context.Context, o blob.CheckOptions) error {
 	for _, n := range out.Counts {
 		out.Objects += n
 	}
-	if a.json {
+	if a.JSON {
 		err = a.printJSON(out)
 	} else {
 		a.showStoreCheck(out)
 	}
 	if left := out.Counts[blob.Repairable] + out.Counts[blob.Unproven] + out.Counts[blob.Damaged]; err == nil && left > 0 {
-		return &exitError{code: exitPartial}
+		return &ExitError{Code: exitPartial}
 	}
 	return err
 }
 
-func (a *app) showStoreCheck(out storeChecked) {
+func (a *App) showStoreCheck(out storeChecked) {
 	rows := [][]string{}
 	fixes := map[string]bool{}
 	for _, f := range out.Findings {

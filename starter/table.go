@@ -7,6 +7,8 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 	"golang.org/x/term"
+
+	"github.com/cogniverse/cogflow/safetext"
 )
 
 // column is one column of a table.
@@ -19,12 +21,12 @@ type column struct {
 const minFlex = 20 // cells
 
 // table prints rows for people; every cell is cleaned.
-func (a *app) table(columns []column, rows [][]string) {
+func (a *App) table(columns []column, rows [][]string) {
 	width := 0
-	if !a.wide {
-		width = terminalWidth(a.out)
+	if !a.Wide {
+		width = terminalWidth(a.Out)
 	}
-	writeTable(a.out, width, columns, rows)
+	writeTable(a.Out, width, columns, rows)
 }
 
 // writeTable cuts the flexible column so that rows fit width; 0 = no limit.
@@ -38,7 +40,7 @@ func writeTable(w io.Writer, width int, columns []column, rows [][]string) {
 	cells := make([][]string, len(rows))
 	for i, row := range rows {
 		for _, cell := range row {
-			cells[i] = append(cells[i], clean(cell))
+			cells[i] = append(cells[i], safetext.Clean(cell))
 		}
 	}
 	cut(columns, cells, width)

@@ -2,13 +2,13 @@ package main
 
 import (
 	"fmt"
+	"net/url"
+	"path"
 	"strings"
 	"time"
 	"unicode"
 
 	"github.com/jedib0t/go-pretty/v6/text"
-
-	"github.com/cogniverse/cogflow/safetext"
 )
 
 // steers reports whether r could steer a terminal or reorder what it shows.
@@ -16,12 +16,6 @@ import (
 func steers(r rune) bool {
 	return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029'
 }
-
-// clean makes text one harmless line.
-func clean(s string) string { return safetext.Clean(s) }
-
-// cleanLines makes text harmless and keeps its lines.
-func cleanLines(s string) string { return safetext.CleanLines(s) }
 
 // escapeJSON writes the steering characters of a JSON document as \u escapes.
 // Outside strings a document holds none but newlines.
@@ -86,4 +80,39 @@ func count(n int, one, many string) string {
 func fit(s string, cells int) string {
 	s = text.Snip(s, cells, "…")
 	return text.Pad(s, cells, ' ')
+}
+
+func stageText(stage string, paused bool, waiting string) string {
+	switch {
+	case paused:
+		return stage + " (paused)"
+	case waiting != "":
+		return stage + " (waits: " + waiting + ")"
+	default:
+		return stage
+	}
+}
+
+// baseName is the last element of a path or URI, for people.
+func baseName(uri string) string {
+	if u, err := url.Parse(uri); err == nil && u.Scheme != "" && u.Path != "" {
+		uri = u.Path
+	}
+	return path.Base(uri)
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+const shortDigits = 12
+
+func (a *App) short(id string) string {
+	if a.Wide {
+		return id
+	}
+	return id[:min(len(id), shortDigits)]
 }

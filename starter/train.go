@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/workflows"
 )
@@ -14,7 +15,7 @@ import (
 // auto is the name of the method that the rows choose.
 const auto = "auto"
 
-func (a *app) trainCommand() *cobra.Command {
+func (a *App) trainCommand() *cobra.Command {
 	var o trainOptions
 	var method string
 	cmd := &cobra.Command{
@@ -59,7 +60,7 @@ mean sft, triplets mean embedding. Too little of everything is refused.`,
 	return cmd
 }
 
-func (a *app) trainMethodCommand(method, short, long, example string) *cobra.Command {
+func (a *App) trainMethodCommand(method, short, long, example string) *cobra.Command {
 	var o trainOptions
 	cmd := &cobra.Command{
 		Use: method, Short: short, Example: example,
@@ -105,7 +106,7 @@ func (o *trainOptions) flags(cmd *cobra.Command) {
 	o.isSeeded = func() bool { return f.Changed("seed") }
 }
 
-func (a *app) train(ctx context.Context, method string, o trainOptions) error {
+func (a *App) train(ctx context.Context, method string, o trainOptions) error {
 	m, err := a.trainInput(ctx, method, &o)
 	if err != nil {
 		return err
@@ -124,16 +125,18 @@ func (a *app) train(ctx context.Context, method string, o trainOptions) error {
 		return err
 	}
 	kind := trainKind(m)
-	run, attached, err := a.start(ctx, c, job{
-		kind: kind, id: o.id, common: in.Common, input: in,
-		summary: fmt.Sprintf("train %s %s from %s", m, in.Name, in.BaseModel),
-		details: fmt.Sprintf("Tenant `%s`, adapter `%s`, base model `%s`.", in.Tenant, in.Name, strings.ReplaceAll(clean(in.BaseModel), "`", "'")),
+	run, attached, err := a.start(ctx, c, Job{
+		Kind: kind, ID: o.id, Common: in.Common, Input: in,
+		Summary: fmt.Sprintf("train %s %s from %s", m, in.Name, in.BaseModel),
+		Details: fmt.Sprintf("Tenant `%s`, adapter `%s`, base model `%s`.", in.Tenant, in.Name, strings.ReplaceAll(safetext.Clean(in.BaseModel), "`", "'")),
 	})
 	if err != nil {
 		return err
 	}
 	return a.began(ctx, c, run, kind, attached, o.wait)
 }
+
+const kindSweep = "TrainSweep"
 
 // trainKind is the workflow type of a method.
 func trainKind(m training.Method) string {
@@ -144,5 +147,13 @@ func trainKind(m training.Method) string {
 		return "TrainEmbedding"
 	default:
 		return "TrainSFT"
+	}
+}
+
+func (a *App) trainKinds() map[string]Kind {
+	run := Kind{Progress: a.runProgress, Result: Result(a.printTrain)}
+	return map[string]Kind{
+		trainKind(training.SFT): run, trainKind(training.DPO): run, trainKind(training.Embedding): run,
+		kindSweep: {Progress: a.sweepProgress, Result: Result(a.printSweep)},
 	}
 }

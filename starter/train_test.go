@@ -76,7 +76,7 @@ func testTrainStart(t *testing.T, b *bench) {
 		"eval_dataset": {"uri": "s3://bucket/eval.jsonl"}, "sft_config": {"epochs": 2, "learning_rate": 1e-4, "lr_scheduler": "cosine"},
 		"lora": {"r": 16, "alpha": 8}, "seed": 7, "gpu": ["a10g", "a100-40gb"]}`, string(begun.GetInput().GetPayloads()[0].GetData()))
 
-	a := &app{getenv: b.getenv}
+	a := &App{Process: Process{Getenv: b.getenv}}
 	store, err := a.store(t.Context())
 	require.NoError(t, err)
 	key := training.UploadKey("acme", strings.TrimPrefix(uri, "dataset:"))
@@ -223,7 +223,7 @@ func testAdapters(t *testing.T, b *bench) {
 }
 
 func testDownload(t *testing.T, b *bench) {
-	a := &app{getenv: b.getenv}
+	a := &App{Process: Process{Getenv: b.getenv}}
 	store, err := a.store(t.Context())
 	require.NoError(t, err)
 	for name, text := range adapterFiles() {
@@ -321,23 +321,23 @@ func TestMovementShowsLargeFiles(t *testing.T) {
 	t.Parallel()
 	var log, terminal output
 	now := func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
-	m := (&app{}).moving(t.Context(), &lines{out: &log, now: now}, strings.NewReader("abc"), "upload x", largeFile).(*movement)
-	m.last = time.Time{}
+	m := moving(t.Context(), NewLines(&log, now), strings.NewReader("abc"), "upload x", largeFile).(*movement)
+	m.task.last = time.Time{}
 	_, err := new(bytes.Buffer).ReadFrom(m)
 	require.NoError(t, err)
 	assert.Equal(t, "03:04:05 upload x: 3 B of 32 MiB\n", log.String())
-	b := newBars(&terminal)
-	_, err = new(bytes.Buffer).ReadFrom((&app{}).moving(t.Context(), b, strings.NewReader("abc"), "upload x", largeFile))
+	b := NewBars(&terminal)
+	_, err = new(bytes.Buffer).ReadFrom(moving(t.Context(), b, strings.NewReader("abc"), "upload x", largeFile))
 	require.NoError(t, err)
-	b.end()
+	b.End()
 }
 
 func TestTrainGolden(t *testing.T) {
 	t.Parallel()
-	golden(t, "train", printed(func(a *app) { a.printTrain("train-x", someTraining()) }))
+	golden(t, "train", printed(func(a *App) { a.printTrain("train-x", someTraining()) }))
 	weak := someTraining()
 	weak.Status, weak.Better, weak.Comparison, weak.BaseMetrics, weak.Ignored = "unchanged", false, nil, nil, []string{"output_dir", hostile}
-	golden(t, "train_weak", printed(func(a *app) { a.printTrain("train-x", weak) }))
+	golden(t, "train_weak", printed(func(a *App) { a.printTrain("train-x", weak) }))
 	cost := 0.8
 	plan := workflows.TrainResult{
 		Job: "0123456789abcdef01234567", Method: training.SFT, Status: "dry_run",
@@ -362,7 +362,7 @@ func TestTrainGolden(t *testing.T) {
 			Suggestions: []string{"raise max_seq_length to 640"},
 		},
 	}
-	golden(t, "train_plan", printed(func(a *app) { a.printTrain("train-x", plan) }))
+	golden(t, "train_plan", printed(func(a *App) { a.printTrain("train-x", plan) }))
 }
 
 func TestSweepGolden(t *testing.T) {
@@ -373,29 +373,28 @@ func TestSweepGolden(t *testing.T) {
 	in.Grid = grid
 	r, err := standInSweep(nil, in)
 	require.NoError(t, err)
-	golden(t, "sweep", printed(func(a *app) { a.printSweep("sweep-x", r) }))
+	golden(t, "sweep", printed(func(a *App) { a.printSweep("sweep-x", r) }))
 }
 
 func TestAdaptersGolden(t *testing.T) {
 	t.Parallel()
-	golden(t, "adapters", printed(func(a *app) { a.printAdapters(someAdapters()) }))
-	golden(t, "adapter", printed(func(a *app) { a.printAdapter(someAdapter()) }))
+	golden(t, "adapters", printed(func(a *App) { a.printAdapters(someAdapters()) }))
+	golden(t, "adapter", printed(func(a *App) { a.printAdapter(someAdapter()) }))
 }
 
 func TestTrainLinesGolden(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	var out, terminal bytes.Buffer
-	l, b := &lines{out: &out, now: func() time.Time { return now }, meters: newMeters()}, newBars(&terminal)
-	show := func(after time.Duration, s sample) {
+	l, b := NewLines(&out, func() time.Time { return now }), NewBars(&terminal)
+	show := func(after time.Duration, s *trainProgress) {
 		now = now.Add(after)
-		s.at = now
-		l.show(s)
-		b.show(s)
+		l.Show(s, false)
+		b.Show(s, false)
 	}
 	loss := 2.5
 	p := workflows.TrainProgress{Method: training.SFT, Name: "support", Base: "org/base", Stage: "check"}
-	one := func() sample { return sample{trains: []trainSample{{"train-x", p}}} }
+	one := func() *trainProgress { return &trainProgress{trains: []trainSample{{"train-x", p}}} }
 	show(0, one())
 	p.Stage, p.GPU, p.Waiting = "train", "a10g", "a worker of queue train-a10g"
 	show(2*time.Second, one())
@@ -415,13 +414,13 @@ func TestTrainLinesGolden(t *testing.T) {
 	show(time.Second, one())
 	s := workflows.SweepResult{Runs: make([]workflows.SweepRun, 4), CostUSD: 1.5}
 	s.Runs[0].Result = &workflows.TrainResult{}
-	many := sample{sweep: &s}
+	many := &trainProgress{sweep: &s}
 	for i := range 4 {
 		many.trains = append(many.trains, trainSample{fmt.Sprintf("sweep-x/00%d", i), workflows.TrainProgress{Name: "support", Stage: "plan"}})
 	}
 	show(time.Second, many)
 	golden(t, "train_lines", out.String())
-	b.end()
+	b.End()
 }
 
 func TestGridValues(t *testing.T) {

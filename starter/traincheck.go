@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/training/dataset"
 	"github.com/cogniverse/cogflow/training/rows"
@@ -27,7 +28,7 @@ type rowCheck struct {
 	o                          dataset.CheckOptions
 }
 
-func (a *app) trainCheckCommand() *cobra.Command {
+func (a *App) trainCheckCommand() *cobra.Command {
 	var c rowCheck
 	cmd := &cobra.Command{
 		Use:   "check FILE",
@@ -87,7 +88,7 @@ func (c *rowCheck) read() error {
 }
 
 // checkRows prints the report also of a dataset that is not fit.
-func (a *app) checkRows(ctx context.Context, c rowCheck) error {
+func (a *App) checkRows(ctx context.Context, c rowCheck) error {
 	var eval rows.Source
 	if c.eval != "" {
 		eval = localRows(c.eval)
@@ -96,7 +97,7 @@ func (a *app) checkRows(ctx context.Context, c rowCheck) error {
 	if err != nil && (check.OK || check.Errors == 0) {
 		return err
 	}
-	if a.json {
+	if a.JSON {
 		if err := a.printJSON(check); err != nil {
 			return err
 		}
@@ -104,7 +105,7 @@ func (a *app) checkRows(ctx context.Context, c rowCheck) error {
 		a.printCheck(check, c.o.MaxSeqLength)
 	}
 	if err != nil {
-		return &exitError{code: exitFailed}
+		return &ExitError{Code: exitFailed}
 	}
 	return nil
 }
@@ -123,7 +124,7 @@ func localRows(name string) rows.Source {
 	}
 }
 
-func (a *app) printCheck(c dataset.Check, limit int) {
+func (a *App) printCheck(c dataset.Check, limit int) {
 	a.printSurvey(c.Train, limit)
 	if c.Eval != nil {
 		a.printSurvey(*c.Eval, limit)
@@ -132,7 +133,7 @@ func (a *app) printCheck(c dataset.Check, limit int) {
 		a.printDatasetProblems(c)
 	}
 	for _, text := range c.Suggestions {
-		a.say("Suggestion: %s", clean(text))
+		a.say("Suggestion: %s", safetext.Clean(text))
 	}
 	if c.OK {
 		a.say("Fit for %s: %s to train on, %s held out.%s", c.Method, rowsIn(c.TrainFile), rowsIn(c.EvalFile), chosenBy(c))
@@ -156,7 +157,7 @@ func chosenBy(c dataset.Check) string {
 }
 
 // printSurvey shows one file: what it holds, and how long its rows are.
-func (a *app) printSurvey(s dataset.Survey, limit int) {
+func (a *App) printSurvey(s dataset.Survey, limit int) {
 	facts := []string{count(s.Rows, "row", "rows")}
 	if s.Format != "" {
 		facts = append([]string{string(s.Format) + " in " + s.Container}, facts...)
@@ -174,7 +175,7 @@ func (a *app) printSurvey(s dataset.Survey, limit int) {
 			facts = append(facts, count(f.n, f.one, f.many))
 		}
 	}
-	a.say("%s: %s", clean(s.Name), strings.Join(facts, ", "))
+	a.say("%s: %s", safetext.Clean(s.Name), strings.Join(facts, ", "))
 	if s.Kept == 0 {
 		a.say("")
 		return
@@ -189,7 +190,7 @@ func (a *app) printSurvey(s dataset.Survey, limit int) {
 	a.say("")
 }
 
-func (a *app) printLengths(s dataset.Survey, limit int) {
+func (a *App) printLengths(s dataset.Survey, limit int) {
 	scale := max(s.Tokens.Max, 1)
 	row := func(name string, chars, tokens int) []string {
 		n := min(lengthBar, (tokens*lengthBar+scale-1)/scale)
@@ -225,7 +226,7 @@ func turnsText(turns map[int]int) string {
 
 // printDatasetProblems writes two lines for each: what a table would have to cut
 // is what people look for.
-func (a *app) printDatasetProblems(c dataset.Check) {
+func (a *App) printDatasetProblems(c dataset.Check) {
 	errors := 0
 	for _, p := range c.Problems {
 		where := p.File
@@ -235,9 +236,9 @@ func (a *app) printDatasetProblems(c dataset.Check) {
 		if p.Field != "" {
 			where += " " + p.Field
 		}
-		a.say("%-5s  %s: %s", p.Severity, clean(where), clean(p.Reason))
+		a.say("%-5s  %s: %s", p.Severity, safetext.Clean(where), safetext.Clean(p.Reason))
 		if p.Fix != "" {
-			a.say("       → %s", clean(p.Fix))
+			a.say("       → %s", safetext.Clean(p.Fix))
 		}
 		if p.Severity == dataset.SeverityError {
 			errors++

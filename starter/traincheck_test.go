@@ -19,17 +19,15 @@ import (
 func checkRun(t *testing.T, dir string, args ...string) (code int, out, errors string) {
 	t.Helper()
 	var o, e bytes.Buffer
-	a := &app{getenv: func(string) string { return "" }, out: &o, err: &e}
-	root := &cobra.Command{Use: "cogflow", SilenceErrors: true, SilenceUsage: true, PersistentPreRun: func(*cobra.Command, []string) { a.parsed = true }}
-	root.PersistentFlags().BoolVar(&a.json, "json", false, "")
-	root.AddCommand(a.trainCheckCommand())
+	root := &cobra.Command{Use: "cogflow"}
 	for i, arg := range args {
 		if strings.HasSuffix(arg, ".jsonl") {
 			args[i] = filepath.Join(dir, arg)
 		}
 	}
-	root.SetArgs(append([]string{"check"}, args...))
-	code = a.exit(t.Context(), root.ExecuteContext(t.Context()))
+	a := &App{Process: Process{Args: append([]string{"check"}, args...), Getenv: func(string) string { return "" }, Out: &o, Err: &e}}
+	root.AddCommand(a.trainCheckCommand())
+	code = a.Run(t.Context(), root)
 	return code, strings.ReplaceAll(o.String(), dir+"/", ""), strings.ReplaceAll(e.String(), dir+"/", "")
 }
 

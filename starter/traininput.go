@@ -1,10 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -22,7 +19,7 @@ import (
 
 // trainInput completes o.in and finds out the method. What is wrong with the
 // settings is said here, before anything is uploaded or started.
-func (a *app) trainInput(ctx context.Context, method string, o *trainOptions) (training.Method, error) {
+func (a *App) trainInput(ctx context.Context, method string, o *trainOptions) (training.Method, error) {
 	if err := normal(&o.in.Common); err != nil {
 		return "", err
 	}
@@ -59,7 +56,7 @@ func (a *app) trainInput(ctx context.Context, method string, o *trainOptions) (t
 }
 
 // method reads the name of a method; auto looks at the rows.
-func (a *app) method(ctx context.Context, name string, o trainOptions) (training.Method, error) {
+func (a *App) method(ctx context.Context, name string, o trainOptions) (training.Method, error) {
 	switch m := training.Method(name); {
 	case m == training.SFT || m == training.DPO || m == training.Embedding:
 		return m, nil
@@ -72,7 +69,7 @@ func (a *app) method(ctx context.Context, name string, o trainOptions) (training
 	if err != nil {
 		return "", err
 	}
-	if check.Choice != nil && !a.quiet {
+	if check.Choice != nil && !a.Quiet {
 		a.note("Method: %s (%s)", check.Method, check.Choice.Reason)
 	}
 	return check.Method, nil
@@ -131,32 +128,6 @@ func (o *trainOptions) settings(m training.Method) error {
 	return nil
 }
 
-// jsonValue is the JSON that text spells, else text itself.
-func jsonValue(text string) any {
-	var v any
-	if decodeExact([]byte(text), &v) != nil {
-		return text
-	}
-	return v
-}
-
-// decodeExact reads one JSON document and keeps numbers as they are written.
-func decodeExact(data []byte, into any) error {
-	var once json.RawMessage // no name is there twice
-	if err := strictjson.Unmarshal(data, &once); err != nil {
-		return err
-	}
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.UseNumber()
-	if err := d.Decode(into); err != nil {
-		return err
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return fmt.Errorf("there is more after the first value")
-	}
-	return nil
-}
-
 // put sets a value at a dotted place.
 func put(into map[string]any, name string, value any) error {
 	parts := strings.Split(name, ".")
@@ -182,28 +153,13 @@ func convert(from, into any) error {
 	return strictjson.Unmarshal(data, into)
 }
 
-// trainID names a workflow by its whole input, so that two equal starts are one.
-func trainID(stem, tenant, name string, input any) (string, error) {
-	data, err := json.Marshal(input)
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256(data)
-	return fmt.Sprintf("%s-%s-%s-%s", stem, tenant, name, hex.EncodeToString(sum[:])[:12]), nil
-}
-
-// remote says that a dataset is no file of ours: a worker fetches it.
-func remote(dataset string) bool {
-	return strings.Contains(dataset, "://") || strings.HasPrefix(dataset, activities.UploadScheme)
-}
-
 // uploads puts local datasets where a worker finds them.
-func (a *app) uploads(ctx context.Context, in *workflows.TrainInput, o trainOptions) error {
+func (a *App) uploads(ctx context.Context, in *workflows.TrainInput, o trainOptions) error {
 	name := func(dataset string) (activities.Dataset, error) {
 		if remote(dataset) {
 			return activities.Dataset{URI: dataset}, nil
 		}
-		uri, err := a.upload(ctx, in.Tenant, dataset)
+		uri, err := upload(ctx, a, in.Tenant, dataset)
 		return activities.Dataset{URI: uri, Name: baseName(dataset)}, err
 	}
 	var err error

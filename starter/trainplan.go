@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"math"
-	"time"
 
 	"github.com/dustin/go-humanize"
 
@@ -13,7 +12,7 @@ import (
 )
 
 // printPlan prints what a dry run found: what each class needs, and the data.
-func (a *app) printPlan(r workflows.TrainResult) {
+func (a *App) printPlan(r workflows.TrainResult) {
 	e := r.Plan.Estimate
 	a.say("Dry run of %s on %s, job %s", r.Method, r.Plan.Spec.Model, r.Job)
 	weights := largeText(e.Parameters) + " weights, all of them trained"
@@ -75,25 +74,11 @@ func classFits(c estimate.ClassEstimate) string {
 	}
 }
 
-func bytesText(n int64) string {
-	if n <= 0 {
-		return "-"
-	}
-	return humanize.IBytes(uint64(n))
-}
-
 func speedText(tokens float64) string {
 	if tokens <= 0 {
 		return "-"
 	}
 	return humanize.Comma(int64(math.Round(tokens)))
-}
-
-func secondsText(seconds float64) string {
-	if seconds <= 0 || seconds > math.MaxInt64/1e10 {
-		return "-"
-	}
-	return span(time.Duration(seconds * float64(time.Second)))
 }
 
 func costText(usd *float64) string {

@@ -3,10 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"maps"
-	"math"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -15,7 +12,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-func (a *app) printTrain(id string, r workflows.TrainResult) {
+func (a *App) printTrain(id string, r workflows.TrainResult) {
 	if r.Plan != nil {
 		a.printPlan(r)
 		return
@@ -37,7 +34,7 @@ func (a *app) printTrain(id string, r workflows.TrainResult) {
 		text += " (" + r.Device + ")"
 	}
 	a.say("%s", text)
-	a.printMetrics(r)
+	a.printMetrics(r.BaseMetrics, r.Metrics)
 	if c := r.Comparison; c != nil && c.Verdict != "" {
 		a.say("%s", c.Verdict)
 	}
@@ -54,8 +51,6 @@ func (a *app) printTrain(id string, r workflows.TrainResult) {
 		a.say("Report: cogflow report %s", id)
 	}
 }
-
-func adapterRef(name string, version int) string { return name + "@" + strconv.Itoa(version) }
 
 func trainStatus(status string) string {
 	switch status {
@@ -79,54 +74,13 @@ func betterText(better bool, c *training.Comparison) string {
 	}
 }
 
-// metricText is a metric with the digits that matter.
-func metricText(v float64) string {
-	if v != 0 && math.Abs(v) < 0.001 {
-		return strconv.FormatFloat(v, 'g', 3, 64)
-	}
-	return strconv.FormatFloat(v, 'f', 4, 64)
-}
-
-func (a *app) printMetrics(r workflows.TrainResult) {
-	all := maps.Clone(r.Metrics)
-	if all == nil {
-		all = map[string]float64{}
-	}
-	maps.Copy(all, r.BaseMetrics)
-	if len(all) == 0 {
-		return
-	}
-	known := func(set map[string]float64, name string) string {
-		if v, ok := set[name]; ok {
-			return metricText(v)
-		}
-		return "-"
-	}
-	var rows [][]string
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		change := "-"
-		best, trained := r.Metrics[name]
-		base, before := r.BaseMetrics[name]
-		if trained && before {
-			change = metricText(best - base)
-			if best > base {
-				change = "+" + change
-			}
-		}
-		rows = append(rows, []string{name, known(r.BaseMetrics, name), known(r.Metrics, name), change})
-	}
-	a.say("")
-	a.table([]column{{name: "held out"}, {name: "base", right: true}, {name: "trained", right: true}, {name: "change", right: true}}, rows)
-	a.say("")
-}
-
-func (a *app) printIgnored(names []string) {
+func (a *App) printIgnored(names []string) {
 	if len(names) > 0 {
 		a.say("Without meaning here, and ignored: %s", strings.Join(names, ", "))
 	}
 }
 
-func (a *app) printSweep(id string, r workflows.SweepResult) {
+func (a *App) printSweep(id string, r workflows.SweepResult) {
 	a.say("%s, %d failed, %s", count(len(r.Runs), "run", "runs"), r.Failed, dollars(r.CostUSD))
 	var varied, metrics []string
 	for _, run := range r.Runs {

@@ -13,7 +13,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-func (a *app) sweepCommand() *cobra.Command {
+func (a *App) sweepCommand() *cobra.Command {
 	var o trainOptions
 	var grid []string
 	var concurrency int
@@ -36,7 +36,7 @@ version of the adapter; --budget is shared out equally.`,
 	return cmd
 }
 
-func (a *app) sweep(ctx context.Context, method string, o trainOptions, grid []string, concurrency int) error {
+func (a *App) sweep(ctx context.Context, method string, o trainOptions, grid []string, concurrency int) error {
 	if len(grid) == 0 {
 		return usage("--grid wants a setting and its values: --grid learning_rate=1e-4,2e-4")
 	}
@@ -69,15 +69,15 @@ func (a *app) sweep(ctx context.Context, method string, o trainOptions, grid []s
 	if err != nil {
 		return err
 	}
-	run, attached, err := a.start(ctx, c, job{
-		kind: "TrainSweep", id: o.id, common: in.Common, input: in,
-		summary: fmt.Sprintf("sweep %s %s over %s", m, o.in.Name, strings.Join(names(in.Grid), ", ")),
-		details: fmt.Sprintf("Tenant `%s`, adapter `%s`.", in.Tenant, o.in.Name),
+	run, attached, err := a.start(ctx, c, Job{
+		Kind: kindSweep, ID: o.id, Common: in.Common, Input: in,
+		Summary: fmt.Sprintf("sweep %s %s over %s", m, o.in.Name, strings.Join(names(in.Grid), ", ")),
+		Details: fmt.Sprintf("Tenant `%s`, adapter `%s`.", in.Tenant, o.in.Name),
 	})
 	if err != nil {
 		return err
 	}
-	return a.began(ctx, c, run, "TrainSweep", attached, o.wait)
+	return a.began(ctx, c, run, kindSweep, attached, o.wait)
 }
 
 func names[V any](of map[string]V) []string {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -22,9 +21,45 @@ type trainSample struct {
 	workflows.TrainProgress
 }
 
+// trainProgress is what a training run, or a sweep of them, said of itself at one moment.
+type trainProgress struct {
+	a      *App
+	sweep  *workflows.SweepResult // nil = the job is one run
+	trains []trainSample          // at work now
+}
+
+const maxRuns = 8 // at a time; more fit no terminal
+
+// runProgress asks one training run.
+func (a *App) runProgress(ctx context.Context, q Querier, id string) (Progress, bool) {
+	value, err := q.QueryWorkflow(ctx, id, "", workflows.QueryProgress)
+	if err != nil {
+		return nil, false
+	}
+	var p workflows.TrainProgress
+	if value.Get(&p) != nil {
+		return nil, false
+	}
+	return &trainProgress{a: a, trains: []trainSample{takeTrain(ctx, q, id, p)}}, true
+}
+
+// sweepProgress asks a sweep and its runs.
+func (a *App) sweepProgress(ctx context.Context, q Querier, id string) (Progress, bool) {
+	value, err := q.QueryWorkflow(ctx, id, "", workflows.QueryProgress)
+	if err != nil {
+		return nil, false
+	}
+	p := &trainProgress{a: a, sweep: new(workflows.SweepResult)}
+	if value.Get(p.sweep) != nil {
+		return nil, false
+	}
+	p.trains = takeSweep(ctx, q, *p.sweep)
+	return p, true
+}
+
 // takeTrain completes what a run says of itself by what its trainer has told
 // the server since.
-func takeTrain(ctx context.Context, q querier, id string, p workflows.TrainProgress) trainSample {
+func takeTrain(ctx context.Context, q Querier, id string, p workflows.TrainProgress) trainSample {
 	s := trainSample{id, p}
 	d, err := q.DescribeWorkflow(ctx, id, "")
 	if err != nil {
@@ -51,10 +86,10 @@ func takeTrain(ctx context.Context, q querier, id string, p workflows.TrainProgr
 }
 
 // takeSweep asks the runs of a sweep that are at work.
-func takeSweep(ctx context.Context, q querier, sweep workflows.SweepResult) []trainSample {
+func takeSweep(ctx context.Context, q Querier, sweep workflows.SweepResult) []trainSample {
 	var open []string
 	for _, run := range sweep.Runs {
-		if run.Result == nil && run.Failure == nil && len(open) < maxShown {
+		if run.Result == nil && run.Failure == nil && len(open) < maxRuns {
 			open = append(open, run.WorkflowID)
 		}
 	}
@@ -79,14 +114,6 @@ func takeSweep(ctx context.Context, q querier, sweep workflows.SweepResult) []tr
 		}
 	}
 	return out
-}
-
-// progressOfTraining is what `status --json` prints of a sample.
-func progressOfTraining(s sample) (json.RawMessage, error) {
-	if s.sweep != nil {
-		return json.Marshal(s.sweep)
-	}
-	return json.Marshal(s.trains[0].TrainProgress)
 }
 
 // title names a run within a sweep by the number that its id ends with.
@@ -163,39 +190,27 @@ func sweepText(r *workflows.SweepResult) string {
 	return text
 }
 
-// showTraining draws the bars of training runs.
-func (b *bars) showTraining(s sample) {
-	if p := s.sweep; p != nil {
-		if b.library == nil {
-			b.library = b.add("sweep", 0)
-		}
-		b.library.set(sweepDone(p), len(p.Runs), sweepText(p))
+// Change is another stage of a run, a checkpoint, a pause, trouble, or a run that ended.
+func (p *trainProgress) Change() string {
+	change := ""
+	if p.sweep != nil {
+		change = fmt.Sprint(sweepDone(p.sweep), p.sweep.Paused, p.sweep.Status)
 	}
-	old := b.trains
-	b.trains = make(map[string]*bar, len(s.trains))
-	for _, t := range s.trains {
-		line := old[t.id]
-		if line == nil {
-			line = b.add(t.title(), 1)
-		}
-		delete(old, t.id)
-		b.trains[t.id] = line
-		line.set(t.Step, t.Total, t.text())
+	for _, t := range p.trains {
+		change += t.state()
 	}
-	for _, line := range old {
-		line.Abort(true)
-	}
+	return change
 }
 
-// trainingText is the line about training runs.
-func trainingText(s sample) string {
+// Line names the first runs only.
+func (p *trainProgress) Line() string {
 	var parts []string
-	if s.sweep != nil {
-		parts = append(parts, sweepText(s.sweep))
+	if p.sweep != nil {
+		parts = append(parts, sweepText(p.sweep))
 	}
-	for i, t := range s.trains {
+	for i, t := range p.trains {
 		if i == 3 {
-			parts = append(parts, fmt.Sprintf("and %d more", len(s.trains)-i))
+			parts = append(parts, fmt.Sprintf("and %d more", len(p.trains)-i))
 			break
 		}
 		parts = append(parts, t.title()+": "+t.text())
@@ -203,12 +218,35 @@ func trainingText(s sample) string {
 	return strings.Join(parts, "; ")
 }
 
-// printTraining prints a sample of training runs for `status`.
-func (a *app) printTraining(s sample) {
-	if s.sweep != nil {
-		a.say("%s", sweepText(s.sweep))
+// Bars are one for the sweep and one for each run at work.
+func (p *trainProgress) Bars() []Bar {
+	var all []Bar
+	if p.sweep != nil {
+		all = append(all, Bar{Name: "sweep", Done: sweepDone(p.sweep), Total: len(p.sweep.Runs), Text: sweepText(p.sweep)})
 	}
-	for _, t := range s.trains {
+	for _, t := range p.trains {
+		all = append(all, Bar{Key: t.id, Name: t.title(), Done: t.Step, Total: t.Total, Text: t.text()})
+	}
+	return all
+}
+
+func (p *trainProgress) Failures() []string { return nil }
+
+// JSON is the answer of the job.
+func (p *trainProgress) JSON() any {
+	if p.sweep != nil {
+		return p.sweep
+	}
+	return p.trains[0].TrainProgress
+}
+
+// Print prints the counts of a sweep, and what is known of each run.
+func (p *trainProgress) Print() {
+	a := p.a
+	if p.sweep != nil {
+		a.say("%s", sweepText(p.sweep))
+	}
+	for _, t := range p.trains {
 		a.say("%s, %s of %s: %s", t.title(), t.Method, t.Base, t.text())
 		switch {
 		case t.Checkpoint > 0 && t.BestStep > 0:

@@ -23,7 +23,7 @@ type untaken struct {
 // neverTaken lists running workflows whose first task no worker has done: started on a queue
 // that nobody polls, or of a type that nobody registered. Runs of other programs in the
 // namespace, which their own workers take, are left out.
-func (a *app) neverTaken(ctx context.Context, c client.Client) ([]untaken, error) {
+func (a *App) neverTaken(ctx context.Context, c client.Client) ([]untaken, error) {
 	r, err := c.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
 		PageSize: untakenLimit, Query: "ExecutionStatus = 'Running' AND ParentWorkflowId IS NULL",
 	})
@@ -35,7 +35,7 @@ func (a *app) neverTaken(ctx context.Context, c client.Client) ([]untaken, error
 	for _, e := range r.GetExecutions() {
 		queue, kind := e.GetTaskQueue(), e.GetType().GetName()
 		d, err := c.WorkflowService().DescribeWorkflowExecution(ctx, &workflowservice.DescribeWorkflowExecutionRequest{
-			Namespace: a.where.namespace, Execution: e.GetExecution(),
+			Namespace: a.Where.Namespace, Execution: e.GetExecution(),
 		})
 		if err != nil {
 			return nil, err
@@ -79,7 +79,7 @@ func whyUntaken(queue, kind string, pollers int, attempt int32) string {
 	return ""
 }
 
-func (a *app) printUntaken(all []untaken, now time.Time) {
+func (a *App) printUntaken(all []untaken, now time.Time) {
 	rows := make([][]string, len(all))
 	for i, u := range all {
 		rows[i] = []string{u.Kind, u.WorkflowID, u.Queue, ago(u.Started, now), u.Reason}

@@ -7,9 +7,6 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// version is set by the linker.
-var version = "dev"
-
 // build says which build this is; the toolchain stamps it.
 type build struct {
 	Version  string `json:"version"`
@@ -19,7 +16,7 @@ type build struct {
 	Platform string `json:"platform"`
 }
 
-func thisBuild() build {
+func thisBuild(version string) build {
 	b := build{Version: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -39,7 +36,7 @@ func thisBuild() build {
 	return b
 }
 
-func (a *app) versionCommand() *cobra.Command {
+func (a *App) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
 		Short:   "Print the version",
@@ -47,8 +44,8 @@ func (a *app) versionCommand() *cobra.Command {
 		Example: "  cogflow version --json",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			b := thisBuild()
-			if a.json {
+			b := thisBuild(a.Version)
+			if a.JSON {
 				return a.printJSON(b)
 			}
 			a.say("cogflow %s (%s, %s)", b.Version, b.Go, b.Platform)

@@ -17,7 +17,7 @@ import (
 	"github.com/cogniverse/cogflow/tenant"
 )
 
-func (a *app) vespaCommand() *cobra.Command {
+func (a *App) vespaCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "vespa",
 		Short: "Generate, compare and deploy the application package of Vespa",
@@ -30,7 +30,7 @@ ingest, and after a profile or a tenant was added; then start the workers of the
 }
 
 // application generates the package of the configuration.
-func (a *app) application(o vespa.PackageOptions) (config.Config, []vespa.File, error) {
+func (a *App) application(o vespa.PackageOptions) (config.Config, []vespa.File, error) {
 	c, err := a.config()
 	if err != nil {
 		return c, nil, err
@@ -46,7 +46,7 @@ func (a *app) application(o vespa.PackageOptions) (config.Config, []vespa.File, 
 	return c, files, err
 }
 
-func (a *app) vespaPackageCommand() *cobra.Command {
+func (a *App) vespaPackageCommand() *cobra.Command {
 	var o vespa.PackageOptions
 	cmd := &cobra.Command{
 		Use:     "package DIR",
@@ -83,7 +83,7 @@ func packageFlags(cmd *cobra.Command, o *vespa.PackageOptions) {
 	cmd.Flags().StringVar(&o.AllowUntil, "allow-until", "", "their last day, YYYY-MM-DD")
 }
 
-func (a *app) vespaDiffCommand() *cobra.Command {
+func (a *App) vespaDiffCommand() *cobra.Command {
 	var o vespa.PackageOptions
 	cmd := &cobra.Command{
 		Use:     "diff",
@@ -103,7 +103,7 @@ func (a *app) vespaDiffCommand() *cobra.Command {
 			if changes == nil {
 				changes = []vespa.Change{}
 			}
-			if a.json {
+			if a.JSON {
 				if err := a.printJSON(changes); err != nil {
 					return err
 				}
@@ -113,7 +113,7 @@ func (a *app) vespaDiffCommand() *cobra.Command {
 				}
 			}
 			if len(changes) > 0 {
-				return &exitError{code: exitPartial}
+				return &ExitError{Code: exitPartial}
 			}
 			a.say("Nothing would change.")
 			return nil
@@ -123,7 +123,7 @@ func (a *app) vespaDiffCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) deployable(o vespa.PackageOptions) (server string, files []vespa.File, err error) {
+func (a *App) deployable(o vespa.PackageOptions) (server string, files []vespa.File, err error) {
 	c, files, err := a.application(o)
 	if err == nil && c.Vespa == nil {
 		err = fault.New(fault.Input, "find vespa", "", `the configuration names none; set "backend": {"type": "vespa", "url": …}, or COGFLOW_VESPA_URL, and leave cogflow.index unset`)
@@ -134,7 +134,7 @@ func (a *app) deployable(o vespa.PackageOptions) (server string, files []vespa.F
 	return c.Vespa.ConfigURL, files, nil
 }
 
-func (a *app) vespaDeployCommand() *cobra.Command {
+func (a *App) vespaDeployCommand() *cobra.Command {
 	var o vespa.PackageOptions
 	var patience time.Duration
 	cmd := &cobra.Command{
@@ -152,7 +152,7 @@ func (a *app) vespaDeployCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if a.json {
+			if a.JSON {
 				return a.printJSON(done)
 			}
 			a.say("deployed as session %s: %s", done.Session, done.Message)

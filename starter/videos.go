@@ -10,11 +10,12 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-func (a *app) videosCommand() *cobra.Command {
+func (a *App) videosCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "videos",
 		Short: "List, show or delete ingested videos",
@@ -26,13 +27,13 @@ are unique.`,
 }
 
 // ownerFlags are the flags that say whose videos.
-func (a *app) ownerFlags(cmd *cobra.Command, in *workflows.ListVideosInput) {
+func (a *App) ownerFlags(cmd *cobra.Command, in *workflows.ListVideosInput) {
 	cmd.Flags().StringVar(&in.Tenant, "tenant", "", `whose videos (default "default")`)
 	cmd.Flags().StringVar(&in.Profile, "profile", "", "only this profile (default: every one)")
 	a.completeProfiles(cmd)
 }
 
-func (a *app) videosListCommand() *cobra.Command {
+func (a *App) videosListCommand() *cobra.Command {
 	var in workflows.ListVideosInput
 	cmd := &cobra.Command{
 		Use:     "list",
@@ -45,7 +46,7 @@ func (a *app) videosListCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if a.json {
+			if a.JSON {
 				return a.printJSON(r)
 			}
 			a.printVideos(r.Videos)
@@ -58,13 +59,13 @@ func (a *app) videosListCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) listVideos(ctx context.Context, in workflows.ListVideosInput) (r workflows.ListVideosResult, err error) {
+func (a *App) listVideos(ctx context.Context, in workflows.ListVideosInput) (r workflows.ListVideosResult, err error) {
 	if err := normal(&in.Common); err != nil {
 		return r, err
 	}
-	_, err = a.ask(ctx, job{
-		kind: "ListVideos", id: fmt.Sprintf("videos-%s-%s", in.Tenant, uuid.NewString()),
-		common: in.Common, profile: in.Profile, summary: "list videos", input: in,
+	_, err = a.ask(ctx, Job{
+		Kind: "ListVideos", ID: fmt.Sprintf("videos-%s-%s", in.Tenant, uuid.NewString()),
+		Common: in.Common, Profile: in.Profile, Summary: "list videos", Input: in,
 	}, &r)
 	if r.Videos == nil {
 		r.Videos = []video.Generation{}
@@ -72,7 +73,7 @@ func (a *app) listVideos(ctx context.Context, in workflows.ListVideosInput) (r w
 	return r, err
 }
 
-func (a *app) printVideos(videos []video.Generation) {
+func (a *App) printVideos(videos []video.Generation) {
 	if len(videos) == 0 {
 		a.say("No videos.")
 		return
@@ -80,27 +81,18 @@ func (a *app) printVideos(videos []video.Generation) {
 	rows := make([][]string, len(videos))
 	for i, v := range videos {
 		rows[i] = []string{a.short(string(v.Video)), v.Profile, clock(v.DurationMS), strconv.Itoa(v.Documents), v.Name}
-		if a.wide {
+		if a.Wide {
 			rows[i] = append(rows[i], v.URI)
 		}
 	}
-	columns := []column{{name: "video"}, {name: "profile"}, {name: "length", right: true}, {name: "documents", right: true}, {name: "name", flex: !a.wide}}
-	if a.wide {
+	columns := []column{{name: "video"}, {name: "profile"}, {name: "length", right: true}, {name: "documents", right: true}, {name: "name", flex: !a.Wide}}
+	if a.Wide {
 		columns = append(columns, column{name: "uri"})
 	}
 	a.table(columns, rows)
 }
 
-const shortDigits = 12
-
-func (a *app) short(id string) string {
-	if a.wide {
-		return id
-	}
-	return id[:min(len(id), shortDigits)]
-}
-
-func (a *app) videosShowCommand() *cobra.Command {
+func (a *App) videosShowCommand() *cobra.Command {
 	var in workflows.ListVideosInput
 	cmd := &cobra.Command{
 		Use:     "show VIDEO",
@@ -113,11 +105,11 @@ func (a *app) videosShowCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if a.json {
+			if a.JSON {
 				return a.printJSON(workflows.ListVideosResult{Videos: found})
 			}
 			for _, v := range found {
-				writeTable(a.out, 0, []column{{name: "video"}, {name: string(v.Video)}}, [][]string{
+				writeTable(a.Out, 0, []column{{name: "video"}, {name: string(v.Video)}}, [][]string{
 					{"name", v.Name},
 					{"uri", v.URI},
 					{"tenant", string(v.Tenant)},
@@ -138,7 +130,7 @@ const minPrefix = 8 // digits; fewer are too easily another video
 
 // findVideo returns what is published of the one video that an id or its
 // beginning names.
-func (a *app) findVideo(ctx context.Context, in workflows.ListVideosInput, id string) ([]video.Generation, error) {
+func (a *App) findVideo(ctx context.Context, in workflows.ListVideosInput, id string) ([]video.Generation, error) {
 	if _, err := video.ParseID(id); err == nil {
 		in.Video = id
 	} else if len(id) < minPrefix || strings.Trim(id, "0123456789abcdef") != "" {
@@ -170,7 +162,7 @@ func (a *app) findVideo(ctx context.Context, in workflows.ListVideosInput, id st
 	return found, nil
 }
 
-func (a *app) videosDeleteCommand() *cobra.Command {
+func (a *App) videosDeleteCommand() *cobra.Command {
 	var in workflows.ListVideosInput
 	var yes bool
 	cmd := &cobra.Command{
@@ -181,7 +173,7 @@ they may serve other videos. The source file is never touched.`,
 		Example: "  cogflow videos delete 0123456789ab --yes",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if !yes && !isTerminal(a.in) {
+			if !yes && !isTerminal(a.In) {
 				return usage("nobody can be asked here: confirm with --yes")
 			}
 			return a.deleteVideo(cmd.Context(), in, args[0], yes)
@@ -192,36 +184,36 @@ they may serve other videos. The source file is never touched.`,
 	return cmd
 }
 
-func (a *app) deleteVideo(ctx context.Context, in workflows.ListVideosInput, id string, yes bool) error {
+func (a *App) deleteVideo(ctx context.Context, in workflows.ListVideosInput, id string, yes bool) error {
 	found, err := a.findVideo(ctx, in, id)
 	if err != nil {
 		return err
 	}
 	v := found[0]
 	if !yes && !a.confirm(fmt.Sprintf("Delete %s (%s) of tenant %s? [y/N] ", v.Name, a.short(string(v.Video)), v.Tenant)) {
-		return &exitError{code: exitFailed, text: "nothing was deleted"}
+		return &ExitError{Code: exitFailed, Text: "nothing was deleted"}
 	}
 	remove := workflows.DeleteVideoInput{Common: in.Common, Video: string(v.Video), Profile: in.Profile}
 	if err := normal(&remove.Common); err != nil {
 		return err
 	}
 	var r workflows.DeleteVideoResult
-	raw, err := a.ask(ctx, job{
-		kind: "DeleteVideo", id: fmt.Sprintf("delete-%s-%s-%s", remove.Tenant, remove.Profile, v.Video[:shortDigits]),
-		common: remove.Common, profile: in.Profile, summary: "delete " + v.Name, input: remove,
+	raw, err := a.ask(ctx, Job{
+		Kind: "DeleteVideo", ID: fmt.Sprintf("delete-%s-%s-%s", remove.Tenant, remove.Profile, v.Video[:shortDigits]),
+		Common: remove.Common, Profile: in.Profile, Summary: "delete " + v.Name, Input: remove,
 	}, &r)
 	if err != nil {
 		return err
 	}
-	if a.json {
+	if a.JSON {
 		return a.printJSON(raw)
 	}
 	a.say("Deleted %s: %s, %s.", v.Name, count(r.Documents, "document", "documents"), count(r.Objects, "object", "objects"))
 	return nil
 }
 
-func (a *app) confirm(question string) bool {
-	fmt.Fprint(a.err, clean(question)+" ")
-	answer, err := bufio.NewReader(a.in).ReadString('\n')
+func (a *App) confirm(question string) bool {
+	fmt.Fprint(a.Err, safetext.Clean(question)+" ")
+	answer, err := bufio.NewReader(a.In).ReadString('\n')
 	return err == nil && strings.EqualFold(strings.TrimSpace(answer), "y")
 }

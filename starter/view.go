@@ -1,45 +1,42 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"time"
 
-	"go.temporal.io/sdk/client"
+	"github.com/cogniverse/cogflow/safetext"
 )
 
-// view shows what a job does, on stderr. Its methods are called one at a time.
-type view interface {
-	// sampler sends what the job says of itself until ctx ends.
-	sampler(ctx context.Context, c client.Client, id string, to chan<- sample)
-	// lastSample asks a job that has ended, if anything of it is shown: it may have
-	// done most of its work since it was asked, a short one all of it.
-	lastSample(ctx context.Context, c client.Client, id string) (s sample, ok bool)
-	show(s sample)
-	note(text string)
-	end()
+// View shows on stderr what happens. Its methods are called one at a time.
+type View interface {
+	Show(p Progress, final bool) // final = the job has ended
+	Note(text string)
+	End()
 }
 
 // view chooses the way of showing: bars on a terminal, lines elsewhere.
-func (a *app) view() view {
+func (a *App) view() View {
 	switch {
-	case a.quiet:
-		return &silent{out: a.err}
-	case terminalWidth(a.err) > 0:
-		return newBars(a.err)
+	case a.Quiet:
+		return silent{a.Err}
+	case terminalWidth(a.Err) > 0:
+		return NewBars(a.Err)
 	default:
-		return &lines{out: a.err, now: time.Now, meters: newMeters()}
+		return NewLines(a.Err, time.Now)
 	}
 }
 
 // silent shows notes only.
 type silent struct{ out io.Writer }
 
-func (*silent) sampler(context.Context, client.Client, string, chan<- sample) {}
-func (*silent) lastSample(context.Context, client.Client, string) (s sample, ok bool) {
-	return s, false
+func (silent) Show(Progress, bool) {}
+func (silent) End()                {}
+func (s silent) Note(text string)  { fmt.Fprintln(s.out, safetext.Clean(text)) }
+
+// after measures p by what the job said before.
+func after(last, p Progress) {
+	if m, ok := p.(Measured); ok {
+		m.After(last)
+	}
 }
-func (*silent) show(sample)        {}
-func (*silent) end()               {}
-func (s *silent) note(text string) { fmt.Fprintln(s.out, clean(text)) }

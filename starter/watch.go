@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func (a *app) watchCommand() *cobra.Command {
+func (a *App) watchCommand() *cobra.Command {
 	var wait waiting
 	cmd := &cobra.Command{
 		Use:   "watch ID",
@@ -25,7 +25,7 @@ and failures as they come, and ends with the job's result and exit code. Ctrl-C 
 	return cmd
 }
 
-func (a *app) watch(ctx context.Context, id string, wait waiting) error {
+func (a *App) watch(ctx context.Context, id string, wait waiting) error {
 	c, err := a.connect(ctx)
 	if err != nil {
 		return err

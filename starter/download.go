@@ -5,18 +5,14 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 
-	"github.com/spf13/cobra"
-
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/blob"
 	"github.com/cogniverse/cogflow/training"
-	"github.com/cogniverse/cogflow/workflows"
 )
 
 // downloaded is what `adapters download --json` prints.
@@ -28,60 +24,20 @@ type downloaded struct {
 	Bytes   int64  `json:"bytes"`
 }
 
-func (a *app) adaptersDownloadCommand() *cobra.Command {
-	var in workflows.ShowAdapterInput
-	var to string
-	cmd := &cobra.Command{
-		Use:   "download NAME[@VERSION]",
-		Short: "Fetch the files of an adapter, every one checked",
-		Long: `Download fetches every file of an adapter from the object store into a new directory and
-checks size and SHA-256 against the manifest. The directory appears when all of it is
-there. What exists already is never overwritten.`,
-		Example: "  cogflow adapters download support@3 --to ./support",
-		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if _, _, err := parseAdapter(args[0]); err != nil {
-				return err
-			}
-			d, _, err := a.showAdapter(cmd.Context(), in, args[0])
-			if err != nil {
-				return err
-			}
-			if to == "" {
-				to = fmt.Sprintf("%s-%d", d.Name, d.Version)
-			}
-			done, err := a.download(cmd.Context(), wares{
-				op: "download adapter", name: d.Name, version: d.Version, prefix: d.Prefix, files: d.Files,
-			}, to)
-			if err != nil {
-				return err
-			}
-			if a.json {
-				return a.printJSON(done)
-			}
-			a.say("%s: %s, %s, every SHA-256 as the manifest has it", done.Path, count(done.Files, "file", "files"), bytesText(done.Bytes))
-			return nil
-		},
-	}
-	tenantFlag(cmd, &in.Common)
-	cmd.Flags().StringVar(&to, "to", "", "new directory (default: NAME-VERSION)")
-	return cmd
-}
-
-// wares are published files on their way here.
-type wares struct {
+// published are files of the store on their way here.
+type published struct {
 	op      string // "download adapter"
 	name    string
 	version int
 	prefix  string // in the store
 	files   []training.CheckpointFile
 	under   string            // directory of the files in what is made; empty = the top
-	beside  []wares           // that lie in the same directory
+	beside  []published       // that lie in the same directory
 	notes   map[string][]byte // files that are written and not fetched, by name
 }
 
 // download makes the directory to from the files of w, all or nothing.
-func (a *app) download(ctx context.Context, w wares, to string) (downloaded, error) {
+func download(ctx context.Context, a *App, w published, to string) (downloaded, error) {
 	to, err := filepath.Abs(to)
 	if err != nil {
 		return downloaded{}, err
@@ -109,10 +65,10 @@ func (a *app) download(ctx context.Context, w wares, to string) (downloaded, err
 	}
 	defer root.Close()
 	v := a.view()
-	defer v.end()
-	for _, part := range append([]wares{w}, w.beside...) {
+	defer v.End()
+	for _, part := range append([]published{w}, w.beside...) {
 		for _, f := range part.files {
-			if err := a.fetchFile(ctx, v, store, root, part, f); err != nil {
+			if err := fetch(ctx, v, store, root, part, f); err != nil {
 				return done, err
 			}
 			done.Files++
@@ -133,8 +89,8 @@ func (a *app) download(ctx context.Context, w wares, to string) (downloaded, err
 	return done, fault.Disk(w.op, to, os.Rename(temporary, to))
 }
 
-// fetchFile copies one file of the manifest below root and checks it.
-func (a *app) fetchFile(ctx context.Context, v view, store blob.Store, root *os.Root, w wares, f training.CheckpointFile) error {
+// fetch copies one file of the manifest below root and checks it.
+func fetch(ctx context.Context, v View, store blob.Store, root *os.Root, w published, f training.CheckpointFile) error {
 	bad := func(reason string) error { return fault.New(fault.Input, w.op, w.prefix+f.Name, reason) }
 	local := filepath.Join(w.under, filepath.FromSlash(f.Name))
 	if !filepath.IsLocal(local) {
@@ -155,7 +111,7 @@ func (a *app) fetchFile(ctx context.Context, v view, store blob.Store, root *os.
 	defer file.Close()
 	sum := sha256.New()
 	// One byte more than there should be shows a file that is too long.
-	limited := io.LimitReader(a.moving(ctx, v, from, "fetch "+baseName(f.Name), f.Size), f.Size+1)
+	limited := io.LimitReader(moving(ctx, v, from, "fetch "+baseName(f.Name), f.Size), f.Size+1)
 	n, err := io.Copy(io.MultiWriter(file, sum), limited)
 	if err != nil {
 		return moved(w.op, f.Name, err)

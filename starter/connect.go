@@ -18,15 +18,15 @@ import (
 // dialTimeout bounds the first contact: a person waits for it.
 const dialTimeout = 4 * time.Second
 
-// endpoint says which server answers.
-type endpoint struct {
-	address, namespace string
+// Endpoint says which server answers.
+type Endpoint struct {
+	Address, Namespace string
 	ui                 string // base URL of the Web UI
 }
 
-// link is the page of one run in the Web UI.
-func (e endpoint) link(id, runID string) string {
-	return e.ui + "/namespaces/" + url.PathEscape(e.namespace) + "/workflows/" + url.PathEscape(id) + "/" + url.PathEscape(runID)
+// Link is the page of one run in the Web UI.
+func (e Endpoint) Link(id, runID string) string {
+	return e.ui + "/namespaces/" + url.PathEscape(e.Namespace) + "/workflows/" + url.PathEscape(id) + "/" + url.PathEscape(runID)
 }
 
 // environment reads TEMPORAL_* the way the temporal command does. Names that
@@ -42,11 +42,11 @@ func (e environment) LookupEnv(name string) (string, bool) {
 
 // connect returns the client of the server that the usual TEMPORAL_* variables
 // or temporal.toml name, else the one that `make up` starts.
-func (a *app) connect(ctx context.Context) (client.Client, error) {
+func (a *App) connect(ctx context.Context) (client.Client, error) {
 	if a.conn != nil {
 		return a.conn, nil
 	}
-	options, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{EnvLookup: environment(a.getenv)})
+	options, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{EnvLookup: environment(a.Getenv)})
 	if err != nil {
 		return nil, fmt.Errorf("read the Temporal settings (TEMPORAL_* variables and temporal.toml): %w", err)
 	}
@@ -61,7 +61,7 @@ func (a *app) connect(ctx context.Context) (client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.where = endpoint{address: options.HostPort, namespace: options.Namespace, ui: c.UI}
+	a.Where = Endpoint{Address: options.HostPort, Namespace: options.Namespace, ui: c.UI}
 	dial, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	a.conn, err = client.DialContext(dial, options)
@@ -69,14 +69,14 @@ func (a *app) connect(ctx context.Context) (client.Client, error) {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, unreachable(a.where, err)
+		return nil, unreachable(a.Where, err)
 	}
 	return a.conn, nil
 }
 
-func unreachable(at endpoint, err error) error {
+func unreachable(at Endpoint, err error) error {
 	if denied, ok := errors.AsType[*serviceerror.PermissionDenied](err); ok {
-		return fmt.Errorf("the Temporal server at %s refuses us: %s: check TEMPORAL_API_KEY and the TEMPORAL_TLS_* variables", at.address, denied.Message)
+		return fmt.Errorf("the Temporal server at %s refuses us: %s: check TEMPORAL_API_KEY and the TEMPORAL_TLS_* variables", at.Address, denied.Message)
 	}
-	return fmt.Errorf("no Temporal server answers at %s (%w): `make up` starts one here, TEMPORAL_ADDRESS names another", at.address, err)
+	return fmt.Errorf("no Temporal server answers at %s (%w): `make up` starts one here, TEMPORAL_ADDRESS names another", at.Address, err)
 }

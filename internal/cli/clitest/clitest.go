@@ -1,0 +1,168 @@
+// Package clitest runs the command line in tests: against a real Temporal server on which
+// stand-ins of the workflows answer, and against golden files. It knows no feature; the
+// program is handed to it, since the tests of a feature import both.
+package clitest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/cogniverse/cogflow/internal/blob"
+	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/internal/devserver"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// Bench runs the program against a real server on which stand-ins of the
+// workflows run: what is tested here is the command line alone.
+type Bench struct {
+	t       *testing.T
+	address string
+	Dir     string
+	Client  client.Client
+	program Main
+}
+
+// Main is the program that is tested.
+type Main func(ctx context.Context, p cli.Process) (code int)
+
+// Offline makes a bench without a server.
+func Offline(t *testing.T, p Main) *Bench {
+	t.Helper()
+	return &Bench{t: t, Dir: t.TempDir(), program: p}
+}
+
+// New makes a bench with a server of its own.
+func New(t *testing.T, p Main) *Bench {
+	t.Helper()
+	binary, err := devserver.Find("../../../bin")
+	require.NoError(t, err)
+	dir := t.TempDir()
+	server, err := devserver.Start(t.Context(), devserver.Options{Binary: binary, Dir: filepath.Join(dir, "temporal"), Headless: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, server.Stop()) })
+	c, err := client.DialContext(t.Context(), client.Options{HostPort: server.Address()})
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	require.NoError(t, devserver.Register(t.Context(), c, client.DefaultNamespace))
+	return &Bench{t: t, address: server.Address(), Dir: dir, Client: c, program: p}
+}
+
+func (b *Bench) getenv(name string) string {
+	return map[string]string{
+		"TEMPORAL_ADDRESS": b.address,
+		"COGFLOW_STORE":    "file://" + filepath.Join(b.Dir, "store"),
+	}[name]
+}
+
+// Step runs one of several tests that share a server and build on each other.
+func (b *Bench) Step(name string, test func(t *testing.T, b *Bench)) {
+	b.t.Run(name, func(t *testing.T) {
+		one := *b
+		one.t = t
+		test(t, &one)
+	})
+}
+
+// Begun returns the first event of a run; an empty runID = the newest.
+func (b *Bench) Begun(id, runID string) *historypb.WorkflowExecutionStartedEventAttributes {
+	b.t.Helper()
+	events := b.Client.GetWorkflowHistory(b.t.Context(), id, runID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	require.True(b.t, events.HasNext())
+	first, err := events.Next()
+	require.NoError(b.t, err)
+	return first.GetWorkflowExecutionStartedEventAttributes()
+}
+
+// Store opens the object store that the program uses.
+func (b *Bench) Store() blob.Store {
+	b.t.Helper()
+	store, err := (&cli.App{Process: cli.Process{Getenv: b.getenv}}).Store(b.t.Context())
+	require.NoError(b.t, err)
+	return store
+}
+
+// Output is what a run printed, readable while it still prints.
+type Output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *Output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+func (o *Output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+// Run runs one command to its end.
+func (b *Bench) Run(args ...string) (code int, out, err string) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.t.Context(), time.Minute)
+	defer cancel()
+	var o, e Output
+	code = b.program(ctx, cli.Process{Args: args, Getenv: b.getenv, In: strings.NewReader(""), Out: &o, Err: &e})
+	return code, o.String(), e.String()
+}
+
+// Interrupt runs one command until it prints a text on stderr, then presses Ctrl-C.
+func (b *Bench) Interrupt(on string, args ...string) (code int, err string) {
+	b.t.Helper()
+	ctx, cancel := context.WithCancel(b.t.Context())
+	defer cancel()
+	var e Output
+	ended := make(chan int, 1)
+	go func() {
+		ended <- b.program(ctx, cli.Process{Args: args, Getenv: b.getenv, In: strings.NewReader(""), Out: &Output{}, Err: &e})
+	}()
+	require.Eventually(b.t, func() bool { return strings.Contains(e.String(), on) }, time.Minute, 10*time.Millisecond)
+	cancel()
+	return <-ended, e.String()
+}
+
+// Decode checks that out is exactly one JSON document.
+func Decode[T any](t *testing.T, out string) (v T) {
+	t.Helper()
+	require.NoError(t, json.Unmarshal([]byte(out), &v), out)
+	return v
+}
+
+// Serve starts a worker with the stand-ins.
+func (b *Bench) Serve() {
+	b.t.Helper()
+	w := worker.New(b.Client, workflows.QueueMain, worker.Options{})
+	for _, stands := range []map[string]any{trainStandIns(), optimizeStandIns()} {
+		for name, stand := range stands {
+			w.RegisterWorkflowWithOptions(stand, workflow.RegisterOptions{Name: name})
+		}
+	}
+	w.RegisterActivityWithOptions(standInTraining, activity.RegisterOptions{Name: "RunTraining"})
+	for name, stand := range map[string]any{
+		"IngestLibrary": standInLibrary, "SearchVideos": standInSearch, "ListVideos": standInList,
+		"DeleteVideo": standInDelete, "CheckHealth": standInHealth,
+	} {
+		w.RegisterWorkflowWithOptions(stand, workflow.RegisterOptions{Name: name})
+	}
+	require.NoError(b.t, w.Start())
+	b.t.Cleanup(w.Stop)
+}

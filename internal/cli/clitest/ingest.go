@@ -1,0 +1,88 @@
+package clitest
+
+import (
+	"path/filepath"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// standInLibrary ends as the last element of its source says.
+func standInLibrary(ctx workflow.Context, in map[string]any) (workflows.IngestLibraryResult, error) {
+	source, _ := in["source"].(string)
+	progress := workflows.LibraryProgress{
+		Source: source, Stage: "ingest", Videos: 3, Concurrency: 4,
+		Active: []workflows.ActiveVideo{{WorkflowID: "nobody", URI: source + "/b.mp4"}},
+	}
+	err := workflow.SetQueryHandler(ctx, workflows.QueryProgress, func() (workflows.LibraryProgress, error) { return progress, nil })
+	if err != nil {
+		return workflows.IngestLibraryResult{}, err
+	}
+	err = workflow.SetUpdateHandler(ctx, workflows.UpdateConcurrency, func(_ workflow.Context, n int) error {
+		progress.Concurrency = n
+		return nil
+	})
+	if err != nil {
+		return workflows.IngestLibraryResult{}, err
+	}
+	r := workflows.IngestLibraryResult{Totals: video.Totals{Videos: 3, Indexed: 3}, Failures: []video.Failure{}, Report: "default/reports/x/y.html"}
+	switch filepath.Base(source) {
+	case "partial":
+		r.Indexed, r.Failed = 2, 1
+		r.Failures = FailedVideos()[:1]
+	case "fail":
+		return r, temporal.NewNonRetryableApplicationError("list: no such directory", "input", nil)
+	case "wait":
+		signal := workflow.GetSignalChannel(ctx, workflows.SignalPause)
+		signal.Receive(ctx, nil) // a cancelled context ends the wait too
+		if ctx.Err() != nil {
+			return r, ctx.Err()
+		}
+		progress.Paused = true
+		return r, workflow.Await(ctx, func() bool { return false })
+	}
+	return r, nil
+}
+
+func standInSearch(_ workflow.Context, in workflows.SearchVideosInput) (workflows.SearchVideosResult, error) {
+	if in.Query == "bad" {
+		return workflows.SearchVideosResult{}, temporal.NewNonRetryableApplicationError("embed: no key", "auth", nil)
+	}
+	return workflows.SearchVideosResult{Hits: []video.Hit{{Name: "b.mp4", StartMS: 1000, EndMS: 2000, Score: 1, Caption: in.Query, Preview: true}}}, nil
+}
+
+// Video is the id of the video that the stand-ins know.
+const Video = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+func standInList(workflow.Context, workflows.ListVideosInput) (workflows.ListVideosResult, error) {
+	return workflows.ListVideosResult{Videos: []video.Generation{
+		{Tenant: "default", Profile: "local_preview", Video: Video, Documents: 7, Name: "b.mp4", DurationMS: 5000},
+		{Tenant: "default", Profile: "local_preview", Video: "aaaaaaaabb" + video.ID(Video[10:]), Documents: 7, Name: "c.mp4", DurationMS: 5000},
+	}}, nil
+}
+
+func standInDelete(_ workflow.Context, in workflows.DeleteVideoInput) (workflows.DeleteVideoResult, error) {
+	if in.Video != Video {
+		return workflows.DeleteVideoResult{}, temporal.NewNonRetryableApplicationError("unexpected "+in.Video, "input", nil)
+	}
+	return workflows.DeleteVideoResult{Documents: 7, Objects: 3}, nil
+}
+
+func standInHealth(workflow.Context, workflows.CheckHealthInput) (workflows.CheckHealthResult, error) {
+	return workflows.CheckHealthResult{Checks: []activities.HealthCheck{
+		{Part: "pool media", Status: "fail", Detail: "no worker answers"},
+		{Part: "ffmpeg", Status: "ok", Detail: "5.1"},
+	}}, nil
+}
+
+// FailedVideos are failures of two videos, one with a hostile name.
+func FailedVideos() []video.Failure {
+	return []video.Failure{
+		{URI: "/srv/videos/empty.mp4", Stage: "inspect", Class: "input", Reason: "probe video: the file is empty"},
+		{URI: "/srv/videos/" + Hostile, Stage: "extract", Class: "input", Reason: "not \x1b]0;owned\a a video"},
+	}
+}

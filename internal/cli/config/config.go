@@ -1,0 +1,113 @@
+// Package config is the part of the command line that shows and checks the configuration.
+// It reads what workers read and opens nothing that it names.
+package config
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/internal/config"
+)
+
+type app struct{ *cli.App }
+
+// Feature is what the package adds to the command line.
+func Feature(a *cli.App) cli.Feature {
+	f := app{a}
+	return cli.Feature{
+		Commands: []*cobra.Command{f.command()},
+	}
+}
+
+func (a app) command() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "config",
+		Short: "Show or check the configuration",
+		Long: `The configuration is Cogniverse's JSON file, named by COGNIVERSE_CONFIG, else
+configs/config.json. Its section "cogflow" is cogflow's own. Environment variables
+COGFLOW_* override it. Without any, the embedded defaults apply.`,
+	}
+	cmd.AddCommand(a.showCommand(), a.checkCommand())
+	return cmd
+}
+
+// shown is what `config show --json` prints.
+type shown struct {
+	config.Config
+	ActiveProfile string `json:"active_profile"`
+}
+
+func (a app) showCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "show",
+		Short:   "Show the settings in force, defaults included",
+		Long:    "Show prints the settings in force, defaults included and secrets left out.",
+		Example: "  cogflow config show --json",
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			c, err := a.Config()
+			if err != nil {
+				return err
+			}
+			c = c.Redacted()
+			if a.JSON {
+				return a.PrintJSON(shown{Config: c, ActiveProfile: c.Active()})
+			}
+			return cli.WriteJSON(a.Out, shown{Config: c, ActiveProfile: c.Active()})
+		},
+	}
+}
+
+// checked is what `config check --json` prints.
+type checked struct {
+	File     string          `json:"file"`
+	Problems config.Problems `json:"problems"`
+}
+
+func (a app) checkCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "check",
+		Short:   "Say what is wrong with the configuration, and where",
+		Long:    "Check lists every problem of the configuration with its place and what to do about it.\nIt ends with exit code 1 if there is any.",
+		Example: "  COGNIVERSE_CONFIG=my.json cogflow config check",
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			c, problems := config.Check(a.Getenv)
+			if a.JSON {
+				if problems == nil {
+					problems = config.Problems{}
+				}
+				if err := a.PrintJSON(checked{File: c.File, Problems: problems}); err != nil {
+					return err
+				}
+			} else {
+				a.printChecked(c, problems)
+			}
+			if len(problems) > 0 {
+				return &cli.ExitError{Code: cli.ExitFailed}
+			}
+			return nil
+		},
+	}
+}
+
+func (a app) printChecked(c config.Config, problems config.Problems) {
+	from := c.File
+	if from == "" {
+		from = "no file, the embedded defaults"
+	}
+	a.Say("configuration: %s", from)
+	if len(problems) == 0 {
+		a.Say("active profile: %s", c.Active())
+		if _, err := c.Profile(""); err != nil {
+			a.Say("but: %s", strings.TrimSpace(err.Error()))
+		}
+		a.Say("No problems.")
+		return
+	}
+	for _, p := range problems {
+		a.Say("%s", p)
+	}
+}

@@ -1,0 +1,4 @@
+package config
+
+// Shown is what is printed with --json.
+type Shown = shown

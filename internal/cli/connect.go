@@ -1,0 +1,82 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"time"
+
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
+	"go.temporal.io/sdk/log"
+)
+
+// dialTimeout bounds the first contact: a person waits for it.
+const dialTimeout = 4 * time.Second
+
+// Endpoint says which server answers.
+type Endpoint struct {
+	Address, Namespace string
+	ui                 string // base URL of the Web UI
+}
+
+// Link is the page of one run in the Web UI.
+func (e Endpoint) Link(id, runID string) string {
+	return e.ui + "/namespaces/" + url.PathEscape(e.Namespace) + "/workflows/" + url.PathEscape(id) + "/" + url.PathEscape(runID)
+}
+
+// environment reads TEMPORAL_* the way the temporal command does. Names that
+// carry a part of their own, TEMPORAL_GRPC_META_*, need the whole list.
+type environment func(string) string
+
+func (e environment) Environ() []string { return os.Environ() }
+
+func (e environment) LookupEnv(name string) (string, bool) {
+	v := e(name)
+	return v, v != ""
+}
+
+// Connect returns the client of the server that the usual TEMPORAL_* variables
+// or temporal.toml name, else the one that `make up` starts.
+func (a *App) Connect(ctx context.Context) (client.Client, error) {
+	if a.conn != nil {
+		return a.conn, nil
+	}
+	options, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{EnvLookup: environment(a.Getenv)})
+	if err != nil {
+		return nil, fmt.Errorf("read the Temporal settings (TEMPORAL_* variables and temporal.toml): %w", err)
+	}
+	if options.HostPort == "" {
+		options.HostPort = "127.0.0.1:7233"
+	}
+	if options.Namespace == "" {
+		options.Namespace = client.DefaultNamespace
+	}
+	options.Logger = log.NewStructuredLogger(slog.New(slog.DiscardHandler))
+	c, err := a.Config()
+	if err != nil {
+		return nil, err
+	}
+	a.Where = Endpoint{Address: options.HostPort, Namespace: options.Namespace, ui: c.UI}
+	dial, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	a.conn, err = client.DialContext(dial, options)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, unreachable(a.Where, err)
+	}
+	return a.conn, nil
+}
+
+func unreachable(at Endpoint, err error) error {
+	if denied, ok := errors.AsType[*serviceerror.PermissionDenied](err); ok {
+		return fmt.Errorf("the Temporal server at %s refuses us: %s: check TEMPORAL_API_KEY and the TEMPORAL_TLS_* variables", at.Address, denied.Message)
+	}
+	return fmt.Errorf("no Temporal server answers at %s (%w): `make up` starts one here, TEMPORAL_ADDRESS names another", at.Address, err)
+}

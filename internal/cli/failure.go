@@ -1,0 +1,100 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/safetext"
+)
+
+// Failure is an error in words.
+type Failure struct {
+	Class   string `json:"class,omitempty"`
+	Message string `json:"message"`
+	Advice  string `json:"advice,omitempty"` // what to do
+}
+
+func (f Failure) String() string {
+	text := safetext.Clean(f.Message)
+	if f.Class != "" {
+		text = safetext.Clean(f.Class) + " error: " + text
+	}
+	if f.Advice != "" {
+		text += "\n" + f.Advice
+	}
+	return text
+}
+
+// Explain does what the function of its name does, and names the job in the advice.
+func (a *App) Explain(err error) Failure {
+	f := Explain(err)
+	if a.About != "" {
+		f.Advice = strings.ReplaceAll(f.Advice, " ID", " "+safetext.Clean(a.About))
+	}
+	return f
+}
+
+// Explain puts an error of a command or a workflow into words.
+func Explain(err error) Failure {
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		return Failure{Class: string(f.Class), Message: f.Error(), Advice: advice(f.Class)}
+	}
+	if timeout, ok := errors.AsType[*temporal.TimeoutError](err); ok && innermost(err) == nil {
+		return Failure{Class: "timeout", Message: timeout.Error(), Advice: "See cogflow status ID for the step that hung, then cogflow redrive ID."}
+	}
+	if application := innermost(err); application != nil {
+		class := fault.Class(application.Type())
+		return Failure{Class: application.Type(), Message: application.Message(), Advice: advice(class)}
+	}
+	if _, ok := errors.AsType[*temporal.CanceledError](err); ok {
+		return Failure{Class: "cancelled", Message: "the job was cancelled", Advice: "cogflow redrive ID finishes it."}
+	}
+	if _, ok := errors.AsType[*temporal.TerminatedError](err); ok {
+		return Failure{Class: "terminated", Message: "the job was terminated", Advice: "cogflow redrive ID finishes it."}
+	}
+	if missing, ok := errors.AsType[*serviceerror.NotFound](err); ok {
+		return Failure{Message: missing.Message, Advice: "cogflow list shows what there is."}
+	}
+	if missing, ok := errors.AsType[*serviceerror.NamespaceNotFound](err); ok {
+		return Failure{Message: missing.Error(), Advice: "Create the namespace, or name another in TEMPORAL_NAMESPACE."}
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return Failure{Message: "the Temporal server did not answer in time: " + err.Error()}
+	}
+	return Failure{Message: err.Error()}
+}
+
+// innermost returns the deepest application error: activities and children
+// wrap what went wrong.
+func innermost(err error) (found *temporal.ApplicationError) {
+	for err != nil {
+		if e, ok := errors.AsType[*temporal.ApplicationError](err); ok {
+			found, err = e, errors.Unwrap(e)
+			continue
+		}
+		return found
+	}
+	return found
+}
+
+func advice(c fault.Class) string {
+	switch c {
+	case fault.Input:
+		return "Correct what it names and start again; trying the same again cannot help."
+	case fault.Auth:
+		return "Give the worker the credentials it names, then start again."
+	case fault.Capacity:
+		return "Make room (disk, or a worker of that class), then cogflow redrive ID."
+	case fault.Overload, fault.Transport, fault.Preempted:
+		return "Trying again can help: cogflow redrive ID. What was stored is not paid for twice."
+	case fault.Budget:
+		return "Raise the limit with cogflow tune ID --budget USD, or start with a higher --budget."
+	default:
+		return ""
+	}
+}

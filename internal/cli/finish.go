@@ -1,0 +1,116 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"go.temporal.io/sdk/client"
+)
+
+// Waiting is how a command that starts or watches long work behaves.
+type Waiting struct {
+	detach bool
+	cancel bool // --cancel-on-interrupt
+}
+
+// Flags adds --cancel-on-interrupt, and --detach where there is something to start.
+func (w *Waiting) Flags(cmd *cobra.Command, detach bool) {
+	if detach {
+		cmd.Flags().BoolVar(&w.detach, "detach", false, "start the job and return at once")
+	}
+	cmd.Flags().BoolVar(&w.cancel, "cancel-on-interrupt", false, "Ctrl-C cancels the job too")
+}
+
+// Started is what --detach prints.
+type Started struct {
+	WorkflowID string `json:"workflow_id"`
+	RunID      string `json:"run_id"`
+	UI         string `json:"ui"`
+}
+
+// Launch starts a job, or attaches to the one that runs under its id, and unless
+// detached waits for it.
+func (a *App) Launch(ctx context.Context, j Job, wait Waiting) error {
+	c, err := a.Connect(ctx)
+	if err != nil {
+		return err
+	}
+	run, attached, err := a.Start(ctx, c, j)
+	if err != nil {
+		return err
+	}
+	switch {
+	case attached:
+		a.Note("%s is running already, with the settings it was started with; attached to it.", run.GetID())
+	case !a.Quiet:
+		a.Note("Started %s", run.GetID())
+	}
+	if !a.Quiet || attached {
+		a.Note("Web UI: %s", a.Where.Link(run.GetID(), run.GetRunID()))
+	}
+	if wait.detach {
+		return a.Detached(run.GetID(), run.GetRunID())
+	}
+	return a.Finish(ctx, c, run, j.Kind, wait)
+}
+
+// Detached prints where a job is that nobody waits for here.
+func (a *App) Detached(id, runID string) error {
+	if a.JSON {
+		return a.PrintJSON(Started{WorkflowID: id, RunID: runID, UI: a.Where.Link(id, runID)})
+	}
+	a.Say("%s", id)
+	return nil
+}
+
+// Finish watches a job to its end and prints its result.
+func (a *App) Finish(ctx context.Context, c client.Client, run client.WorkflowRun, kind string, wait Waiting) error {
+	a.About = run.GetID()
+	shown := kind
+	if a.Quiet {
+		shown = ""
+	}
+	raw, err := a.follow(ctx, c, run, shown, a.View())
+	if ctx.Err() != nil {
+		return a.left(c, run.GetID(), wait)
+	}
+	if err != nil {
+		return err
+	}
+	return a.result(kind, run.GetID(), raw)
+}
+
+func (a *App) left(c client.Client, id string, wait Waiting) error {
+	if !wait.cancel {
+		return interrupted("stopped watching; the job goes on. cogflow watch %s shows it again, cogflow cancel %s ends it.", id, id)
+	}
+	if err := CancelSoon(c, id); err != nil {
+		return interrupted("stopped watching; cancelling failed: %v", err)
+	}
+	return interrupted("cancelled; cogflow redrive %s finishes it.", id)
+}
+
+// result prints what a finished job returned; failed items make exit code 3.
+func (a *App) result(kind, id string, raw json.RawMessage) error {
+	var counts struct {
+		Failed int `json:"failed"`
+	}
+	if err := json.Unmarshal(raw, &counts); err != nil {
+		return fmt.Errorf("read the result of %s: %w", id, err)
+	}
+	var err error
+	if a.JSON {
+		err = a.PrintJSON(raw)
+	} else {
+		err = a.PrintResult(kind, id, raw)
+	}
+	if err != nil {
+		return err
+	}
+	if counts.Failed > 0 {
+		return &ExitError{Code: ExitPartial}
+	}
+	return nil
+}

@@ -1,0 +1,58 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// CommonFlags are the flags of every command that starts long work.
+func CommonFlags(cmd *cobra.Command, c *workflows.Common) {
+	cmd.Flags().StringVar(&c.Tenant, "tenant", "", `owner of data and spend, "acme" or "org:tenant" (default "default")`)
+	cmd.Flags().Float64Var(&c.BudgetUSD, "budget", 0, "hard limit in USD; 0 = none")
+	cmd.Flags().IntVar(&c.Priority, "priority", 0, "1 (first) to 5 (default 3)")
+}
+
+// Normalize fills in the defaults that ids, priorities and attributes need.
+func Normalize(c *workflows.Common) error {
+	t, err := tenant.Parse(c.Tenant)
+	if err != nil {
+		return Usage("%v", err)
+	}
+	c.Tenant = string(t)
+	if c.Priority == 0 {
+		c.Priority = 3
+	}
+	if c.Priority < 1 || c.Priority > 5 {
+		return Usage("--priority wants 1 to 5")
+	}
+	return CheckBudget(c.BudgetUSD)
+}
+
+// CheckBudget refuses what is no limit in USD.
+func CheckBudget(usd float64) error {
+	if err := money.CheckLimit(usd); err != nil {
+		return Usage("--budget: %v", err)
+	}
+	return nil
+}
+
+// CompleteProfiles offers the configured profiles for --profile.
+func (a *App) CompleteProfiles(cmd *cobra.Command) {
+	err := cmd.RegisterFlagCompletionFunc("profile", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		c, err := a.Config()
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveError
+		}
+		var names []string
+		for _, p := range c.Profiles() {
+			names = append(names, p.Name)
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	})
+	if err != nil {
+		panic("cogflow: " + err.Error()) // the flag is ours and is registered once
+	}
+}

@@ -1,0 +1,7 @@
+package health
+
+// What is printed with --json.
+type (
+	Checks = checks
+	Check  = check
+)

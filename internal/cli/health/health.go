@@ -1,0 +1,255 @@
+// Package health is the part of the command line that checks everything between this
+// program and the index: configuration, server, queues, and what a worker says of its own
+// parts. It changes nothing and knows no pipeline.
+package health
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/operatorservice/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+
+	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/internal/cli/format"
+	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+type app struct{ *cli.App }
+
+// Feature is what the package adds to the command line.
+func Feature(a *cli.App) cli.Feature {
+	f := app{a}
+	return cli.Feature{
+		Commands: []*cobra.Command{f.command()},
+	}
+}
+
+// check is one row of `health`.
+type check struct {
+	Part   string `json:"part"`
+	Status string `json:"status"` // "ok", "warn", "fail"
+	Detail string `json:"detail"`
+}
+
+type checks struct {
+	Checks []check `json:"checks"`
+}
+
+func (c *checks) add(part, status, format string, args ...any) {
+	c.Checks = append(c.Checks, check{part, status, fmt.Sprintf(format, args...)})
+}
+
+func (c *checks) failed() bool {
+	for _, row := range c.Checks {
+		if row.Status == "fail" {
+			return true
+		}
+	}
+	return false
+}
+
+func (a app) command() *cobra.Command {
+	var gpu []string
+	cmd := &cobra.Command{
+		Use:   "health",
+		Short: "Check everything between this command and the index",
+		Long: `Health checks the Temporal server, its namespace and search attributes, the workers of
+each queue, and asks a worker about its tools, sandbox, store and index. It ends with exit
+code 1 if anything fails. It asks the queues that the configuration names, those of the GPU
+classes in --gpu, and every other that has workers.`,
+		Example: "  cogflow health\n  cogflow health --gpu l40s,h100",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			for _, class := range gpu {
+				if !slices.Contains(video.GPUClasses(), class) {
+					return cli.Usage("unknown --gpu %q: want classes of %s", class, strings.Join(video.GPUClasses(), ", "))
+				}
+			}
+			all, err := a.health(cmd.Context(), gpu)
+			if err != nil {
+				return err
+			}
+			if err := a.printChecks(all); err != nil {
+				return err
+			}
+			if all.failed() {
+				return &cli.ExitError{Code: cli.ExitFailed}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringSliceVar(&gpu, "gpu", nil, "GPU classes whose queues must have workers, such as l40s,h100")
+	return cmd
+}
+
+func (a app) printChecks(all checks) error {
+	if a.JSON {
+		return a.PrintJSON(all)
+	}
+	rows := make([][]string, len(all.Checks))
+	for i, c := range all.Checks {
+		rows[i] = []string{c.Status, c.Part, c.Detail}
+	}
+	a.Table([]cli.Column{{Name: "status"}, {Name: "part"}, {Name: "detail"}}, rows)
+	return nil
+}
+
+// health checks from near to far; what cannot be asked is not listed.
+func (a app) health(ctx context.Context, gpu []string) (checks, error) {
+	var all checks
+	if _, err := a.Config(); err != nil {
+		all.add("configuration", "fail", "%v", err)
+		return all, nil
+	}
+	all.add("configuration", "ok", "no problems")
+	began := time.Now()
+	c, err := a.Connect(ctx)
+	if ctx.Err() != nil {
+		return all, ctx.Err()
+	}
+	if err != nil {
+		all.add("temporal", "fail", "%v", err)
+		return all, nil
+	}
+	connected := time.Since(began)
+	began = time.Now()
+	_, err = c.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: a.Where.Namespace})
+	all.add("temporal", "ok", "%s, connected in %s, answers in %s", a.Where.Address, connected.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
+	if err != nil {
+		all.add("namespace", "fail", "%s: %v", a.Where.Namespace, err)
+		return all, nil
+	}
+	all.add("namespace", "ok", "%s", a.Where.Namespace)
+	a.checkAttributes(ctx, c, &all)
+	queues, err := a.checkPools(ctx, c, &all, gpu)
+	if err != nil {
+		return all, err
+	}
+	if len(queues) > 0 {
+		err = a.askWorker(ctx, c, &all, queues)
+	}
+	return all, err
+}
+
+func (a app) checkAttributes(ctx context.Context, c client.Client, all *checks) {
+	r, err := c.OperatorService().ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: a.Where.Namespace})
+	if err != nil {
+		// Not every account may ask; a start would say what is missing.
+		all.add("search attributes", "warn", "cannot be listed: %v", err)
+		return
+	}
+	var missing []string
+	for _, want := range []struct {
+		name string
+		kind enumspb.IndexedValueType
+	}{
+		{workflows.AttrTenant, enumspb.INDEXED_VALUE_TYPE_KEYWORD},
+		{workflows.AttrKind, enumspb.INDEXED_VALUE_TYPE_KEYWORD},
+		{workflows.AttrProfile, enumspb.INDEXED_VALUE_TYPE_KEYWORD},
+		{workflows.AttrStage, enumspb.INDEXED_VALUE_TYPE_KEYWORD},
+		{workflows.AttrFailed, enumspb.INDEXED_VALUE_TYPE_INT},
+		{workflows.AttrCost, enumspb.INDEXED_VALUE_TYPE_DOUBLE},
+	} {
+		if r.GetCustomAttributes()[want.name] != want.kind {
+			missing = append(missing, fmt.Sprintf("--name %s --type %s", want.name, want.kind))
+		}
+	}
+	if len(missing) > 0 {
+		all.add("search attributes", "fail", "missing: temporal operator search-attribute create %s", strings.Join(missing, " "))
+		return
+	}
+	all.add("search attributes", "ok", "registered")
+}
+
+// checkPools returns the queues that have workers to ask, if one takes workflows. A class
+// without workers is a warning where another class of the same stage has some.
+func (a app) checkPools(ctx context.Context, c client.Client, all *checks, gpu []string) (queues []string, err error) {
+	pools, err := a.Pools(ctx, c, gpu...)
+	if err != nil {
+		return nil, err
+	}
+	served := map[string]bool{} // stems
+	for _, p := range pools {
+		if stem, _, classed := strings.Cut(p.Queue, "-"); classed && p.Workers > 0 {
+			served[stem] = true
+		}
+	}
+	for _, p := range pools {
+		status, detail := "ok", format.Count(p.Workers, "worker", "workers")
+		stem, class, classed := strings.Cut(p.Queue, "-")
+		switch {
+		case p.Workers > 0:
+			queues = append(queues, p.Queue)
+		case classed && served[stem] && !slices.Contains(gpu, class):
+			status, detail = "warn", "no worker serves it; another class of this stage has workers"
+		default:
+			status, detail = "fail", "no worker serves it: `make up` starts one here"
+		}
+		if p.Backlog > 0 {
+			detail += ", " + format.Count(int(p.Backlog), "task waits", "tasks wait")
+		}
+		all.add("queue "+p.Queue, status, "%s", detail)
+	}
+	if pools[0].Workers == 0 {
+		return nil, nil // nobody would run the workflow that asks
+	}
+	return queues, nil
+}
+
+// answerTimeout is how long a healthy worker may take to look at itself.
+const answerTimeout = 10 * time.Second
+
+// askWorker has a worker look at its own parts.
+func (a app) askWorker(ctx context.Context, c client.Client, all *checks, queues []string) error {
+	in := workflows.CheckHealthInput{Common: workflows.Common{Priority: 1}, Queues: queues}
+	if err := cli.Normalize(&in.Common); err != nil {
+		return err
+	}
+	run, _, err := a.Start(ctx, c, cli.Job{
+		Kind: "CheckHealth", ID: "health-" + uuid.NewString(), Common: in.Common,
+		Summary: "check health", Timeout: answerTimeout, Input: in,
+	})
+	if err != nil {
+		all.add("worker", "fail", "%s", cli.Explain(err).Message)
+		return nil
+	}
+	var r workflows.CheckHealthResult
+	wait, cancel := context.WithTimeout(ctx, answerTimeout+time.Second)
+	defer cancel()
+	if err := run.Get(wait, &r); err != nil {
+		if ctx.Err() != nil {
+			return errors.Join(ctx.Err(), cli.CancelSoon(c, run.GetID()))
+		}
+		all.add("worker", "fail", "%s", cli.Explain(err).Message)
+		return nil
+	}
+	for _, row := range r.Checks {
+		all.merge(check{row.Part, row.Status, row.Detail})
+	}
+	return nil
+}
+
+// merge adds what a worker says; what it says of a pool joins the row of the queue.
+func (c *checks) merge(row check) {
+	queue, isPool := strings.CutPrefix(row.Part, "pool ")
+	for i := range c.Checks {
+		if known := &c.Checks[i]; isPool && known.Part == "queue "+queue {
+			known.Detail += ", " + row.Detail
+			if known.Status == "ok" {
+				known.Status = row.Status
+			}
+			return
+		}
+	}
+	c.Checks = append(c.Checks, row)
+}

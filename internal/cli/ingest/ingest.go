@@ -1,0 +1,122 @@
+// Package ingest is the part of the command line that ingests videos: it starts
+// libraries, shows how far they are and what they returned, and lists the profiles.
+// It knows nothing of search, training or optimization, and touches no video: workers do.
+package ingest
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/safetext"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+type app struct{ *cli.App }
+
+// Feature is what the package adds to the command line.
+func Feature(a *cli.App) cli.Feature {
+	f := app{a}
+	return cli.Feature{
+		Commands: []*cobra.Command{f.command(), f.profilesCommand()},
+		Kinds:    f.kinds(),
+	}
+}
+
+func (a app) command() *cobra.Command {
+	var in workflows.IngestLibraryInput
+	var id string
+	var wait cli.Waiting
+	cmd := &cobra.Command{
+		Use:   "ingest SOURCE",
+		Short: "Ingest a folder, a prefix, a manifest or one video for search",
+		Long: `Ingest looks at every video of SOURCE: a directory, a video file, an s3:// prefix or a
+manifest with one URI a line. It extracts frames, describes, embeds and indexes them.
+Videos that were ingested before with the same settings cost nothing. One bad video does
+not stop the others; it is reported with its stage and reason.
+
+The job runs on workers and goes on when this command ends. Starting it again while it
+runs attaches to it.`,
+		Example: `  cogflow ingest ~/videos --recursive
+  cogflow ingest talk.mp4 --profile local_preview
+  cogflow ingest s3://bucket/prefix --tenant acme --budget 20 --detach
+  cogflow ingest ~/videos --dry-run --json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			source, err := absolute(args[0])
+			if err != nil {
+				return err
+			}
+			in.Source = source
+			return a.ingest(cmd.Context(), in, id, wait)
+		},
+	}
+	f := cmd.Flags()
+	cli.CommonFlags(cmd, &in.Common)
+	f.StringVar(&in.Profile, "profile", "", "recipe to ingest with (default: the active one)")
+	f.BoolVar(&in.Recursive, "recursive", false, "descend into directories")
+	f.IntVar(&in.MaxVideos, "max-videos", 0, "stop after so many videos; 0 = all")
+	f.IntVar(&in.Concurrency, "concurrency", 0, "videos at a time (default 4)")
+	f.BoolVar(&in.Force, "force", false, "extract and index again what is there already")
+	f.BoolVar(&in.DryRun, "dry-run", false, "count and estimate, write nothing")
+	f.StringVar(&id, "id", "", "workflow id (default: made from tenant, profile and source)")
+	wait.Flags(cmd, true)
+	a.CompleteProfiles(cmd)
+	return cmd
+}
+
+// absolute makes a local path independent of our directory: a worker has
+// another one. URIs pass unchanged.
+func absolute(source string) (string, error) {
+	switch {
+	case source == "":
+		return "", cli.Usage("SOURCE is empty")
+	case !utf8.ValidString(source):
+		return "", cli.Usage("the name %q is not UTF-8 and cannot be sent: rename the file or ingest its directory", source)
+	case strings.Contains(source, "://"):
+		return source, nil
+	}
+	return filepath.Abs(source)
+}
+
+func libraryID(t, profile, source string) string {
+	sum := sha256.Sum256([]byte(source))
+	return fmt.Sprintf("ingest-%s-%s-%s", t, profile, hex.EncodeToString(sum[:])[:12])
+}
+
+func (a app) ingest(ctx context.Context, in workflows.IngestLibraryInput, id string, wait cli.Waiting) error {
+	if err := cli.Normalize(&in.Common); err != nil {
+		return err
+	}
+	cfg, err := a.Config()
+	if err != nil {
+		return err
+	}
+	profile := in.Profile
+	if profile == "" {
+		profile = cfg.Active()
+	}
+	if id == "" {
+		id = libraryID(in.Tenant, profile, in.Source)
+	}
+	return a.Launch(ctx, cli.Job{
+		Kind: "IngestLibrary", ID: id, Common: in.Common, Profile: profile,
+		Summary: "ingest " + in.Source,
+		Details: fmt.Sprintf("Tenant `%s`, profile `%s`, source `%s`.", in.Tenant, profile, strings.ReplaceAll(safetext.Clean(in.Source), "`", "'")),
+		Input:   in,
+	}, wait)
+}
+
+func (a app) kinds() map[string]cli.Kind {
+	return map[string]cli.Kind{
+		"IngestLibrary": {Progress: libraryProgress, Result: cli.Result(a.printLibrary)},
+		"IngestVideo":   {Progress: videoProgress, Result: cli.Result(a.printVideo)},
+	}
+}

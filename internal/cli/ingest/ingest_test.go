@@ -1,0 +1,69 @@
+package ingest
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/internal/cli/clitest"
+	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+func TestLibraryGolden(t *testing.T) {
+	t.Parallel()
+	r := workflows.IngestLibraryResult{
+		Totals: video.Totals{
+			Videos: 60, Indexed: 3, Unchanged: 1, Failed: 56, Skipped: 1, Frames: 120, Documents: 118,
+			DescribeCalls: 100, RepeatedCalls: 2, CostUSD: 0.0042,
+		},
+		Failures: clitest.FailedVideos(), Report: "default/reports/x/y.html",
+	}
+	clitest.Golden(t, "library", clitest.Printed(func(a *cli.App) { app{a}.printLibrary("ingest-x", r) }))
+	clitest.Golden(t, "library_wide", clitest.Printed(func(a *cli.App) { a.Wide = true; app{a}.printLibrary("ingest-x", r) }))
+	r.Estimate = &workflows.Estimate{Bytes: 5 << 30, DurationMS: 3_600_000, Frames: 3600, CostUSD: 12.5, Seconds: 90}
+	clitest.Golden(t, "dry_run", clitest.Printed(func(a *cli.App) { app{a}.printLibrary("ingest-x", r) }))
+}
+
+func TestLinesGolden(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	var out bytes.Buffer
+	l := cli.NewLines(&out, func() time.Time { return now })
+	library := workflows.LibraryProgress{Stage: "list", Source: "/v"}
+	show := func(after time.Duration, done, described int, failures ...video.Failure) {
+		now = now.Add(after)
+		p := library
+		p.Done, p.Failures, p.Failed = done, failures, len(failures)
+		s := &progress{at: now, library: &p}
+		if p.Stage == "ingest" {
+			s.videos = []workflows.VideoProgress{{URI: "/v/b.mp4", Name: "b.mp4", Stage: "describe", Expected: 100, Extracted: 100, Described: described}}
+		}
+		l.Show(s, false)
+	}
+	show(0, 0, 0)
+	library.Stage, library.Videos = "ingest", 10
+	show(500*time.Millisecond, 0, 0)                    // too soon
+	show(time.Second, 0, 0)                             // a change
+	show(2*time.Second, 0, 20)                          // nothing new
+	show(3*time.Second, 0, 50)                          // five seconds
+	show(time.Second, 1, 60, clitest.FailedVideos()[1]) // done and failed
+	show(time.Second, 2, 70, clitest.FailedVideos()[1]) // done
+	library.Paused = true
+	show(time.Second, 2, 70, clitest.FailedVideos()...) // paused
+	library.Paused = false
+	p := library
+	p.Done, p.Failed, p.Failures = 8, 2, clitest.FailedVideos()
+	end := &progress{at: now, library: &p}
+	l.Show(end, true) // at once, since it is the last
+	l.Show(end, true) // and said already
+	clitest.Golden(t, "lines", out.String())
+}
+
+func TestIngestID(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, "ingest-org:t-p-77b402f72469", libraryID("org:t", "p", "/srv/videos"))
+}

@@ -1,0 +1,204 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/converter"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/internal/cli/format"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// progress is what a library, or one video, said of itself at one moment.
+type progress struct {
+	at      time.Time
+	library *workflows.LibraryProgress // nil = the job is one video
+	videos  []workflows.VideoProgress  // at work now
+
+	meters meters // see After
+}
+
+const maxShown = 8 // videos at a time; more fit no terminal
+
+// libraryProgress asks a library and the videos it works on.
+func libraryProgress(ctx context.Context, q cli.Querier, id string) (cli.Progress, bool) {
+	value, err := q.QueryWorkflow(ctx, id, "", workflows.QueryProgress)
+	if err != nil {
+		return nil, false
+	}
+	p := &progress{at: time.Now(), library: new(workflows.LibraryProgress)}
+	if value.Get(p.library) != nil {
+		return nil, false
+	}
+	p.videos = takeVideos(ctx, q, p.library.Active)
+	return p, true
+}
+
+// videoProgress asks one video.
+func videoProgress(ctx context.Context, q cli.Querier, id string) (cli.Progress, bool) {
+	value, err := q.QueryWorkflow(ctx, id, "", workflows.QueryProgress)
+	if err != nil {
+		return nil, false
+	}
+	var v workflows.VideoProgress
+	if value.Get(&v) != nil {
+		return nil, false
+	}
+	return &progress{at: time.Now(), videos: []workflows.VideoProgress{inFlight(ctx, q, id, v)}}, true
+}
+
+func takeVideos(ctx context.Context, q cli.Querier, active []workflows.ActiveVideo) []workflows.VideoProgress {
+	active = active[:min(len(active), maxShown)]
+	all := make([]workflows.VideoProgress, len(active))
+	var group errgroup.Group
+	for i, child := range active {
+		all[i] = workflows.VideoProgress{URI: child.URI, Name: format.BaseName(child.URI), Stage: "waiting"}
+		group.Go(func() error {
+			var v workflows.VideoProgress
+			// A child that has not begun, or is gone, keeps the row above.
+			if value, err := q.QueryWorkflow(ctx, child.WorkflowID, "", workflows.QueryProgress); err == nil && value.Get(&v) == nil {
+				all[i] = inFlight(ctx, q, child.WorkflowID, v)
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // the functions above return no error
+	return all
+}
+
+// inFlight adds what the running activities of a video have told the server of
+// frames that the workflow will count when they end.
+func inFlight(ctx context.Context, q cli.Querier, id string, v workflows.VideoProgress) workflows.VideoProgress {
+	d, err := q.DescribeWorkflow(ctx, id, "")
+	if err != nil {
+		return v
+	}
+	for _, p := range d.RawResponse.GetPendingActivities() {
+		var beat struct {
+			Frames    int `json:"frames"`
+			Described int `json:"described"`
+		}
+		// Other activities report other things, or nothing.
+		if converter.GetDefaultDataConverter().FromPayloads(p.GetHeartbeatDetails(), &beat) == nil {
+			v.Extracted = max(v.Extracted, beat.Frames)
+			v.Described += beat.Described
+		}
+	}
+	return v
+}
+
+// After carries the rates on that were measured so far.
+func (p *progress) After(last cli.Progress) {
+	measured := newMeters()
+	if l, ok := last.(*progress); ok {
+		measured = l.meters
+	}
+	measured.add(p)
+	p.meters = measured
+}
+
+// Children are the videos at work, also those that an earlier run of the job began.
+func (p *progress) Children() []string {
+	if p.library == nil {
+		return nil
+	}
+	ids := []string{}
+	for _, child := range p.library.Active {
+		ids = append(ids, child.WorkflowID)
+	}
+	return ids
+}
+
+// Change is a video done, another stage, a pause.
+func (p *progress) Change() string {
+	change := ""
+	if l := p.library; l != nil {
+		change = fmt.Sprint(l.Stage, l.Done, l.Failed, l.Paused, l.Videos)
+	}
+	for _, v := range p.videos {
+		change += fmt.Sprint("|", v.URI, v.Stage, v.Paused, v.Waiting)
+	}
+	return change
+}
+
+// Line names the first videos only.
+func (p *progress) Line() string {
+	text := ""
+	if p.library != nil {
+		text = p.meters.libraryText(p.library)
+	}
+	for i, v := range p.videos {
+		if i == 3 {
+			return text + fmt.Sprintf("; and %d more", len(p.videos)-i)
+		}
+		if text != "" {
+			text += "; "
+		}
+		text += title(v) + ": " + p.meters.videoText(v)
+	}
+	return text
+}
+
+// Bars are one for the library and one for each video at work.
+func (p *progress) Bars() []cli.Bar {
+	var all []cli.Bar
+	if l := p.library; l != nil {
+		all = append(all, cli.Bar{Name: format.BaseName(l.Source), Done: l.Done, Total: l.Videos, Text: p.meters.libraryText(l)})
+	}
+	for _, v := range p.videos {
+		all = append(all, cli.Bar{Key: v.URI, Name: title(v), Done: v.Described, Total: expected(v), Text: p.meters.videoText(v)})
+	}
+	return all
+}
+
+// Failures are those of videos.
+func (p *progress) Failures() []string {
+	if p.library == nil {
+		return nil
+	}
+	texts := make([]string, len(p.library.Failures))
+	for i, f := range p.library.Failures {
+		texts[i] = failureText(f)
+	}
+	return texts
+}
+
+// JSON is the answer of the job.
+func (p *progress) JSON() any {
+	if p.library != nil {
+		return p.library
+	}
+	return p.videos[0]
+}
+
+// Print prints the counts of the library and a table of its videos.
+func (p *progress) Print(a *cli.App) {
+	if p := p.library; p != nil {
+		a.Say("%s: %d of %d videos (%d indexed, %d unchanged, %d failed), %d at a time, %s",
+			format.Stage(p.Stage, p.Paused, ""), p.Done, p.Videos, p.Indexed, p.Unchanged, p.Failed, p.Concurrency, format.Dollars(p.CostUSD))
+		defer app{a}.printFailures(p.Failures, p.Failed)
+	}
+	rows := make([][]string, len(p.videos))
+	for i, v := range p.videos {
+		rows[i] = []string{
+			title(v), format.Stage(v.Stage, v.Paused, v.Waiting), fmt.Sprint(expected(v)),
+			fmt.Sprint(v.Extracted), fmt.Sprint(v.Described), fmt.Sprint(v.Embedded), fmt.Sprint(v.Indexed),
+		}
+	}
+	if len(rows) > 0 {
+		a.Say("")
+		a.Table([]cli.Column{
+			{Name: "video"},
+			{Name: "stage"},
+			{Name: "frames", Right: true},
+			{Name: "extracted", Right: true},
+			{Name: "described", Right: true},
+			{Name: "embedded", Right: true},
+			{Name: "indexed", Right: true},
+		}, rows)
+	}
+}

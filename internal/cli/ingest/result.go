@@ -1,0 +1,95 @@
+package ingest
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/internal/cli/format"
+	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+func (a app) printLibrary(id string, r workflows.IngestLibraryResult) {
+	if r.Estimate != nil {
+		a.printEstimate(r)
+	} else {
+		a.Say("%s: %d indexed, %d unchanged, %d failed", format.Count(r.Videos, "video", "videos"), r.Indexed, r.Unchanged, r.Failed)
+		a.Say("%s, %s, %s to the describer (%d repeated), %s", format.Count(r.Frames, "frame", "frames"),
+			format.Count(r.Documents, "document", "documents"), format.Count(r.DescribeCalls, "call", "calls"), r.RepeatedCalls, format.Dollars(r.CostUSD))
+	}
+	if r.Skipped > 0 {
+		a.Say("%s passed over: no videos by their names", format.Count(r.Skipped, "file", "files"))
+	}
+	a.printRefused(r.Refused)
+	a.printFailures(r.Failures, r.Failed)
+	if r.Report != "" {
+		a.Say("Report: cogflow report %s", id)
+	}
+}
+
+func (a app) printEstimate(r workflows.IngestLibraryResult) {
+	e := r.Estimate
+	seconds := "unknown, nothing was measured yet"
+	if e.Seconds > 0 {
+		seconds = "about " + format.Span(time.Duration(e.Seconds*float64(time.Second)))
+	}
+	cli.WriteTable(a.Out, 0, []cli.Column{{Name: "dry run"}, {Name: ""}}, [][]string{
+		{"videos", strconv.Itoa(r.Videos)},
+		{"unchanged", strconv.Itoa(r.Unchanged)},
+		{"failed", strconv.Itoa(r.Failed)},
+		{"bytes", humanize.IBytes(uint64(max(e.Bytes, 0)))},
+		{"play time", format.Span(time.Duration(e.DurationMS) * time.Millisecond)},
+		{"frames", "at most " + humanize.Comma(int64(e.Frames))},
+		{"time", seconds},
+		{"cost", format.Dollars(e.CostUSD)},
+	})
+	a.Say("Nothing was written.")
+}
+
+func (a app) printVideo(id string, r workflows.IngestVideoResult) {
+	a.Say("%s: %s", r.Name, r.Status)
+	a.Say("%s, %s, %s to the describer (%d repeated), %s", format.Count(r.Frames, "frame", "frames"),
+		format.Count(r.Documents, "document", "documents"), format.Count(r.DescribeCalls, "call", "calls"), r.RepeatedCalls, format.Dollars(r.CostUSD))
+	if r.Duplicates > 0 {
+		a.Say("%s dropped: they look like the one before", format.Count(r.Duplicates, "frame", "frames"))
+	}
+	a.printRefused(r.Refused)
+	if r.Capped {
+		a.Say("The profile's max_frames cut the rest of the video off.")
+	}
+	if r.DecodeErrors > 0 {
+		a.Say("%s in the file skipped", format.Count(r.DecodeErrors, "damaged place", "damaged places"))
+	}
+	if r.Report != "" {
+		a.Say("Report: cogflow report %s", id)
+	}
+}
+
+func (a app) printRefused(n int) {
+	if n > 0 {
+		a.Say("%s refused by a model: left out, or without a caption or words", format.Count(n, "frame or piece of sound", "frames or pieces of sound"))
+	}
+}
+
+// printFailures prints the failures that a result carries, of total.
+func (a app) printFailures(failures []video.Failure, total int) {
+	if len(failures) == 0 {
+		return
+	}
+	rows := make([][]string, len(failures))
+	for i, f := range failures {
+		name := f.URI
+		if !a.Wide {
+			name = format.BaseName(name)
+		}
+		rows[i] = []string{name, f.Stage, f.Class, f.Reason}
+	}
+	a.Say("")
+	a.Table([]cli.Column{{Name: "failed"}, {Name: "stage"}, {Name: "class"}, {Name: "reason", Flex: true}}, rows)
+	if total > len(failures) {
+		a.Say("and %d more: cogflow list --kind IngestVideo --status failed", total-len(failures))
+	}
+}

@@ -1,0 +1,148 @@
+package cli
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/cogniverse/cogflow/safetext"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// Job is one start of a workflow.
+type Job struct {
+	Kind    string // workflow type
+	ID      string
+	Common  workflows.Common
+	Profile string // for the search attribute; empty = none
+	Summary string // one line for the Web UI
+	Details string
+	Timeout time.Duration // of the whole run; 0 = none
+	Input   any
+}
+
+// Start begins a job, or attaches to the one that runs under its id.
+func (a *App) Start(ctx context.Context, c client.Client, j Job) (run client.WorkflowRun, attached bool, err error) {
+	running := runningRun(ctx, c, j.ID)
+	attributes := []temporal.SearchAttributeUpdate{
+		temporal.NewSearchAttributeKeyKeyword(workflows.AttrTenant).ValueSet(j.Common.Tenant),
+		temporal.NewSearchAttributeKeyKeyword(workflows.AttrKind).ValueSet(j.Kind),
+	}
+	if j.Profile != "" {
+		attributes = append(attributes, temporal.NewSearchAttributeKeyKeyword(workflows.AttrProfile).ValueSet(j.Profile))
+	}
+	run, err = c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID:                       j.ID,
+		TaskQueue:                workflows.QueueMain,
+		WorkflowExecutionTimeout: j.Timeout,
+		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		TypedSearchAttributes:    temporal.NewSearchAttributes(attributes...),
+		StaticSummary:            safetext.Clean(j.Summary),
+		StaticDetails:            j.Details,
+		Priority:                 temporal.Priority{PriorityKey: j.Common.Priority, FairnessKey: j.Common.Tenant},
+	}, j.Kind, j.Input)
+	if err != nil {
+		return nil, false, err
+	}
+	return run, running != "" && running == run.GetRunID(), nil
+}
+
+// runningRun returns the run that is open under id, or "". It only decides
+// about a message, so a failure to look is no failure.
+func runningRun(ctx context.Context, c client.Client, id string) string {
+	d, err := c.DescribeWorkflow(ctx, id, "")
+	if err != nil || workflows.Closed(d.Status) {
+		return ""
+	}
+	return d.WorkflowExecution.RunID
+}
+
+// follow waits for a run to end, shows what happens and returns its result. Kind is
+// whose progress is shown; empty = none.
+func (a *App) follow(ctx context.Context, c client.Client, run client.WorkflowRun, kind string, v View) (json.RawMessage, error) {
+	type outcome struct {
+		result json.RawMessage
+		err    error
+	}
+	ended := make(chan outcome, 1)
+	go func() {
+		var o outcome
+		o.err = run.Get(ctx, &o.result)
+		ended <- o
+	}()
+	watching, stop := context.WithCancel(ctx)
+	defer stop()
+	notes, said := make(chan string), make(chan Progress)
+	go a.WatchQueues(watching, c, notes)
+	go a.poll(watching, c, kind, run.GetID(), said)
+	defer v.End()
+	for {
+		select {
+		case o := <-ended:
+			// It may have done most of its work since it was asked, a short one all of it.
+			if p, ok := a.Progress(ctx, c, kind, run.GetID()); ok {
+				v.Show(p, true)
+			}
+			return o.result, o.err
+		case text := <-notes:
+			v.Note(text)
+		case p := <-said:
+			v.Show(p, false)
+		}
+	}
+}
+
+// Ask runs a short workflow whose answer only we want: an interrupt cancels it.
+func (a *App) Ask(ctx context.Context, j Job, result any) (json.RawMessage, error) {
+	c, err := a.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	j.Timeout = time.Hour // nobody waits longer for an answer
+	run, _, err := a.Start(ctx, c, j)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := a.follow(ctx, c, run, "", silent{a.Err})
+	if ctx.Err() != nil {
+		return nil, errors.Join(interrupted("interrupted"), CancelSoon(c, run.GetID()))
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(raw, result); err != nil {
+		return nil, fmt.Errorf("read the result of %s: %w", j.ID, err)
+	}
+	return raw, nil
+}
+
+// CancelSoon asks for a cancellation when our own context is gone already.
+func CancelSoon(c client.Client, id string) error {
+	ctx, stop := context.WithTimeout(context.Background(), dialTimeout)
+	defer stop()
+	err := c.CancelWorkflow(ctx, id, "")
+	if _, gone := errors.AsType[*serviceerror.NotFound](err); gone {
+		return nil
+	}
+	return err
+}
+
+// JobID names a workflow by its whole input, so that two equal starts are one.
+func JobID(stem, tenant, name string, input any) (string, error) {
+	data, err := json.Marshal(input)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(data)
+	return fmt.Sprintf("%s-%s-%s-%s", stem, tenant, name, hex.EncodeToString(sum[:])[:12]), nil
+}

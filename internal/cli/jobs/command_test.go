@@ -1,0 +1,137 @@
+package jobs_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+
+	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/internal/cli/clitest"
+	"github.com/cogniverse/cogflow/internal/cli/jobs"
+	"github.com/cogniverse/cogflow/internal/cli/root"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// TestJobs runs the program against one server, from an empty one on.
+func TestJobs(t *testing.T) {
+	t.Parallel()
+	b := clitest.New(t, root.Run)
+	b.Step("never taken, without a worker", testUntakenWithout)
+	b.Serve()
+	b.Step("never taken, with a worker", testUntakenWith)
+	b.Step("steer", testSteer)
+	b.Step("redrive", testRedrive)
+	b.Step("report", testReport)
+	b.Step("overview", testOverview)
+}
+
+func testSteer(t *testing.T, b *clitest.Bench) {
+	source := filepath.Join(b.Dir, "wait")
+	code, out, errors := b.Run("ingest", source, "--detach", "--json")
+	require.Equal(t, cli.ExitDone, code, errors)
+	first := clitest.Decode[cli.Started](t, out)
+	id := first.WorkflowID
+	assert.Equal(t, "http://127.0.0.1:8233/namespaces/default/workflows/"+id+"/"+first.RunID, first.UI)
+
+	code, out, errors = b.Run("ingest", source, "--detach", "--json")
+	require.Equal(t, cli.ExitDone, code)
+	assert.Equal(t, first, clitest.Decode[cli.Started](t, out))
+	assert.Contains(t, errors, "is running already")
+
+	code, errors = b.Interrupt("0/3 videos", "watch", id)
+	assert.Equal(t, cli.ExitInterrupted, code)
+	assert.Contains(t, errors, "the job goes on")
+
+	code, _, errors = b.Run("tune", id, "--concurrency", "7")
+	assert.Equal(t, cli.ExitDone, code, errors)
+	code, _, errors = b.Run("tune", id)
+	assert.Equal(t, cli.ExitUsage, code, errors)
+	code, _, errors = b.Run("pause", id, "--json")
+	assert.Equal(t, cli.ExitDone, code, errors)
+	_, out, _ = b.Run("status", id)
+	assert.Contains(t, out, "ingest (paused): 0 of 3 videos (0 indexed, 0 unchanged, 0 failed), 7 at a time")
+
+	code, _, errors = b.Run("redrive", id)
+	assert.Equal(t, cli.ExitFailed, code)
+	assert.Contains(t, errors, "is running")
+	code, _, errors = b.Run("report", id)
+	assert.Equal(t, cli.ExitFailed, code)
+	assert.Contains(t, errors, "is not finished")
+
+	_, out, _ = b.Run("__complete", "watch", "")
+	assert.Contains(t, out, id+"\tIngestLibrary running")
+
+	code, errors = b.Interrupt("0/3 videos", "watch", id, "--cancel-on-interrupt")
+	assert.Equal(t, cli.ExitInterrupted, code)
+	assert.Contains(t, errors, "cancelled")
+	code, _, errors = b.Run("watch", id)
+	assert.Equal(t, cli.ExitFailed, code)
+	assert.Contains(t, errors, "cancelled error: the job was cancelled")
+}
+
+func testRedrive(t *testing.T, b *clitest.Bench) {
+	source := filepath.Join(b.Dir, "partial")
+	code, _, errors := b.Run("ingest", source, "--id", "partial")
+	require.Equal(t, cli.ExitPartial, code, errors)
+	before, err := b.Client.DescribeWorkflow(t.Context(), "partial", "")
+	require.NoError(t, err)
+	code, out, errors := b.Run("redrive", "partial", "--detach", "--json")
+	require.Equal(t, cli.ExitDone, code, errors)
+	again := clitest.Decode[cli.Started](t, out)
+	assert.Equal(t, "partial", again.WorkflowID)
+	assert.NotEqual(t, before.WorkflowExecution.RunID, again.RunID)
+	input := clitest.Decode[workflows.IngestLibraryInput](t, string(b.Begun("partial", again.RunID).GetInput().GetPayloads()[0].GetData()))
+	assert.Equal(t, source, input.Source)
+	assert.Equal(t, "default", input.Tenant)
+
+	code, _, errors = b.Run("ingest", filepath.Join(b.Dir, "ok"), "--tenant", "org:t", "--id", "whole")
+	require.Equal(t, cli.ExitDone, code, errors)
+	code, _, errors = b.Run("redrive", "whole")
+	assert.Equal(t, cli.ExitDone, code)
+	assert.Contains(t, errors, "nothing to redrive")
+	code, _, errors = b.Run("redrive", "nobody")
+	assert.Equal(t, cli.ExitFailed, code)
+	assert.Contains(t, errors, "cogflow list shows what there is")
+}
+
+func testReport(t *testing.T, b *clitest.Bench) {
+	code, _, errors := b.Run("report", "whole")
+	assert.Equal(t, cli.ExitFailed, code)
+	assert.Contains(t, errors, "object not found")
+
+	_, err := b.Store().Put(t.Context(), "default/reports/x/y.html", strings.NewReader("<html>"))
+	require.NoError(t, err)
+	code, out, errors := b.Run("report", "whole")
+	assert.Equal(t, cli.ExitDone, code, errors)
+	data, err := os.ReadFile(strings.TrimSpace(out))
+	require.NoError(t, err)
+	assert.Equal(t, "<html>", string(data))
+}
+
+func testOverview(t *testing.T, b *clitest.Bench) {
+	code, _, errors := b.Run("search", "anything")
+	require.Equal(t, cli.ExitDone, code, errors)
+	var all jobs.ExecutionList
+	// The visibility store follows with a short delay.
+	require.Eventually(t, func() bool {
+		_, out, _ := b.Run("list", "--json", "--kind", "ingestlibrary", "--tenant", "org:t", "--status", "completed")
+		all = clitest.Decode[jobs.ExecutionList](t, out)
+		return len(all.Workflows) == 1
+	}, 20*time.Second, 100*time.Millisecond)
+	assert.Equal(t, strings.ToLower(enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED.String()), all.Workflows[0].Status)
+
+	code, out, errors := b.Run("status", "--json")
+	assert.Equal(t, cli.ExitDone, code, errors)
+	view := clitest.Decode[jobs.Overview](t, out)
+	assert.Equal(t, "cogflow", view.Pools[0].Queue)
+	assert.Equal(t, 1, view.Pools[0].Workers)
+	for _, job := range view.Jobs {
+		assert.NotEqual(t, "SearchVideos", job.Kind)
+	}
+}

@@ -1,0 +1,159 @@
+package jobs
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+	"go.temporal.io/sdk/client"
+
+	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/safetext"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// steered is what the commands below print with --json.
+type steered struct {
+	WorkflowID string `json:"workflow_id"`
+	Done       string `json:"done"` // "cancel", "pause", …
+}
+
+// steer makes a command that does one thing to one job.
+func (a app) steer(use, short, long, example string, do func(ctx context.Context, c client.Client, id string) (done string, err error)) *cobra.Command {
+	return &cobra.Command{
+		Use: use, Short: short, Long: long, Example: example,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeJobs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := a.Connect(cmd.Context())
+			if err != nil {
+				return err
+			}
+			done, err := do(cmd.Context(), c, args[0])
+			if err != nil {
+				return err
+			}
+			if a.JSON {
+				return a.PrintJSON(steered{WorkflowID: args[0], Done: cmd.Name()})
+			}
+			a.Say("%s", done)
+			return nil
+		},
+	}
+}
+
+func (a app) cancelCommand() *cobra.Command {
+	return a.steer("cancel ID", "Cancel a job",
+		"Cancel ends a job and everything it started, within seconds. What was finished stays;\nnothing half-done becomes visible. cogflow redrive finishes a cancelled job.",
+		"  cogflow cancel ingest-default-local_preview-0123456789ab",
+		func(ctx context.Context, c client.Client, id string) (string, error) {
+			return "Cancelling " + id + ". cogflow watch " + id + " shows it end.", c.CancelWorkflow(ctx, id, "")
+		})
+}
+
+func (a app) pauseCommand() *cobra.Command {
+	return a.steer("pause ID", "Let a job start nothing new",
+		`Pause lets what is in flight finish and starts nothing new, until cogflow resume. A
+training run writes a checkpoint first and gives its GPU back. A sweep pauses the runs
+that are at work and starts no others.`,
+		"  cogflow pause ID",
+		func(ctx context.Context, c client.Client, id string) (string, error) {
+			return "Paused " + id + ". cogflow resume " + id + " goes on.", signalJob(ctx, c, id, workflows.SignalPause)
+		})
+}
+
+func (a app) stopCommand() *cobra.Command {
+	return a.steer("stop ID", "Let a training run, a sweep or an optimization end with the best so far",
+		`Stop ends training after a checkpoint, evaluates the best adapter so far and publishes it,
+marked as stopped. A sweep stops the runs that are at work and starts no others. An
+optimization makes no more trials and confirms the best so far; if it waits for budget, the
+best so far is published unconfirmed. cogflow redrive goes on from there.`,
+		"  cogflow stop train-default-support-0123456789ab",
+		func(ctx context.Context, c client.Client, id string) (string, error) {
+			return "Stopping " + id + ". cogflow watch " + id + " shows it end.", signalJob(ctx, c, id, workflows.SignalStop)
+		})
+}
+
+func (a app) resumeCommand() *cobra.Command {
+	return a.steer("resume ID", "Let a paused job go on", "Resume lets a job go on that cogflow pause has stopped.", "  cogflow resume ID",
+		func(ctx context.Context, c client.Client, id string) (string, error) {
+			return "Resumed " + id + ".", signalJob(ctx, c, id, workflows.SignalResume)
+		})
+}
+
+// signalJob sends a signal to a job that takes it. The server would store any other,
+// which nobody would ever read.
+func signalJob(ctx context.Context, c client.Client, id, name string) error {
+	if err := takes(ctx, c, id, name); err != nil {
+		return err
+	}
+	return c.SignalWorkflow(ctx, id, "", name, nil)
+}
+
+// takes refuses what a job does not take.
+func takes(ctx context.Context, c client.Client, id, name string) error {
+	d, err := c.DescribeWorkflow(ctx, id, "")
+	if err != nil {
+		return err
+	}
+	if kind := d.WorkflowType.Name; !workflows.Takes(kind, name) {
+		return cli.Usage("%s is a run of %s, which does not take %s: cogflow cancel %s ends it", id, safetext.Clean(kind), commandOf(name), id)
+	}
+	return nil
+}
+
+// commandOf is how people ask for a signal or an update.
+func commandOf(name string) string {
+	switch name {
+	case workflows.UpdateBudget:
+		return "tune --budget"
+	case workflows.UpdateConcurrency:
+		return "tune --concurrency"
+	}
+	return name
+}
+
+func (a app) tuneCommand() *cobra.Command {
+	var concurrency int
+	var budget float64
+	var cmd *cobra.Command
+	cmd = a.steer("tune ID", "Change how many videos at a time or how much money a running job may use",
+		"Tune changes a running job: videos at a time of an ingest, and the hard limit in USD. A job\nthat waits for its budget goes on when the limit is raised.",
+		"  cogflow tune ID --concurrency 16\n  cogflow tune ID --budget 50",
+		func(ctx context.Context, c client.Client, id string) (string, error) {
+			flags := cmd.Flags()
+			if !flags.Changed("concurrency") && !flags.Changed("budget") {
+				return "", cli.Usage("name what to change: --concurrency N or --budget USD")
+			}
+			if err := cli.CheckBudget(budget); err != nil {
+				return "", err
+			}
+			if flags.Changed("concurrency") {
+				if err := update(ctx, c, id, workflows.UpdateConcurrency, concurrency); err != nil {
+					return "", err
+				}
+			}
+			if flags.Changed("budget") {
+				if err := update(ctx, c, id, workflows.UpdateBudget, budget); err != nil {
+					return "", err
+				}
+			}
+			return "Tuned " + id + ".", nil
+		})
+	cmd.Flags().IntVar(&concurrency, "concurrency", 0, "videos at a time, 1 to 256")
+	cmd.Flags().Float64Var(&budget, "budget", 0, "hard limit in USD; 0 = none")
+	return cmd
+}
+
+// update waits until the job has taken the new value, or refused it.
+func update(ctx context.Context, c client.Client, id, name string, value any) error {
+	if err := takes(ctx, c, id, name); err != nil {
+		return err
+	}
+	handle, err := c.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
+		WorkflowID: id, UpdateName: name, Args: []any{value}, WaitForStage: client.WorkflowUpdateStageCompleted,
+	})
+	if err != nil {
+		return err
+	}
+	return handle.Get(ctx, nil)
+}

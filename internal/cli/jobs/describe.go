@@ -1,0 +1,191 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	failurepb "go.temporal.io/api/failure/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+
+	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/internal/cli/format"
+	"github.com/cogniverse/cogflow/safetext"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// state is what `status ID --json` prints.
+type state struct {
+	execution
+	Summary  string          `json:"summary,omitempty"`
+	Progress json.RawMessage `json:"progress,omitempty"` // LibraryProgress, VideoProgress, TrainProgress, SweepResult or OptimizeProgress
+	Steps    []step          `json:"steps"`              // what waits, runs or is retried
+	Result   json.RawMessage `json:"result,omitempty"`
+	Failure  *cli.Failure    `json:"failure,omitempty"`
+
+	progress cli.Progress // nil = it does not say
+}
+
+// step is one pending activity, of the job or of a video it works on.
+type step struct {
+	Workflow    string `json:"workflow"`
+	Activity    string `json:"activity"`
+	State       string `json:"state"` // in words
+	Attempt     int    `json:"attempt"`
+	LastFailure string `json:"last_failure,omitempty"`
+	Worker      string `json:"worker,omitempty"`
+}
+
+func (a app) statusOf(ctx context.Context, c client.Client, id string) error {
+	s, err := a.inspect(ctx, c, id)
+	if err != nil {
+		return err
+	}
+	if a.JSON {
+		return a.PrintJSON(s)
+	}
+	return a.printState(s)
+}
+
+func (a app) inspect(ctx context.Context, c client.Client, id string) (state, error) {
+	a.About = id
+	description, err := c.DescribeWorkflow(ctx, id, "")
+	if err != nil {
+		return state{}, err
+	}
+	d := description.RawResponse
+	s := state{
+		execution: a.execution(d.GetWorkflowExecutionInfo()),
+		Summary:   summaryOf(d), Steps: steps(id, d.GetPendingActivities(), time.Now()),
+	}
+	if workflows.Closed(d.GetWorkflowExecutionInfo().GetStatus()) {
+		if err := c.GetWorkflow(ctx, id, s.RunID).Get(ctx, &s.Result); err != nil {
+			if ctx.Err() != nil {
+				return state{}, err
+			}
+			f := a.Explain(err)
+			s.Failure = &f
+		}
+		return s, nil
+	}
+	var children []string
+	for _, child := range d.GetPendingChildren() {
+		children = append(children, child.GetWorkflowId())
+	}
+	if p, ok := a.Progress(ctx, c, s.Kind, id); ok {
+		s.progress = p
+		if s.Progress, err = json.Marshal(p.JSON()); err != nil {
+			return state{}, err
+		}
+		// The job knows more: also those that an earlier run of it began.
+		if job, ok := p.(cli.Parent); ok && job.Children() != nil {
+			children = job.Children()
+		}
+	}
+	s.Steps = append(s.Steps, childSteps(ctx, c, children)...)
+	return s, nil
+}
+
+// maxChildren is how many children of a job are looked at.
+const maxChildren = 8
+
+// childSteps looks at the videos a library works on: that is where steps hang.
+func childSteps(ctx context.Context, c client.Client, children []string) (all []step) {
+	for _, id := range children[:min(len(children), maxChildren)] {
+		// A video that has ended in the meantime has no steps.
+		if d, err := c.DescribeWorkflow(ctx, id, ""); err == nil {
+			all = append(all, steps(id, d.RawResponse.GetPendingActivities(), time.Now())...)
+		}
+	}
+	return all
+}
+
+func steps(workflow string, pending []*workflowpb.PendingActivityInfo, now time.Time) []step {
+	all := make([]step, 0, len(pending))
+	for _, p := range pending {
+		all = append(all, step{
+			Workflow: workflow, Activity: p.GetActivityType().GetName(), State: stepState(p, now),
+			Attempt: int(p.GetAttempt()), LastFailure: failureOf(p.GetLastFailure()), Worker: p.GetLastWorkerIdentity(),
+		})
+	}
+	return all
+}
+
+func stepState(p *workflowpb.PendingActivityInfo, now time.Time) string {
+	switch {
+	case p.GetPaused():
+		return "paused"
+	case p.GetState() == enumspb.PENDING_ACTIVITY_STATE_STARTED:
+		return "running for " + format.Span(now.Sub(p.GetLastStartedTime().AsTime()))
+	case p.GetState() == enumspb.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED:
+		return "being cancelled"
+	case p.GetScheduledTime() != nil && p.GetScheduledTime().AsTime().After(now):
+		return "tried again in " + format.Span(p.GetScheduledTime().AsTime().Sub(now))
+	case p.GetNextAttemptScheduleTime() != nil && p.GetNextAttemptScheduleTime().AsTime().After(now):
+		return "tried again in " + format.Span(p.GetNextAttemptScheduleTime().AsTime().Sub(now))
+	default:
+		on := p.GetActivityOptions().GetTaskQueue().GetName()
+		if on != "" {
+			on = " on " + on
+		}
+		return "waiting for a worker" + on + " for " + format.Span(now.Sub(p.GetScheduledTime().AsTime()))
+	}
+}
+
+func failureOf(f *failurepb.Failure) string {
+	if f == nil {
+		return ""
+	}
+	text := f.GetMessage()
+	if class := f.GetApplicationFailureInfo().GetType(); class != "" {
+		text = class + " error: " + text
+	}
+	return text
+}
+
+// summaryOf reads the summary that was set at the start; without one, nothing.
+func summaryOf(d *workflowservice.DescribeWorkflowExecutionResponse) string {
+	payload := d.GetExecutionConfig().GetUserMetadata().GetSummary()
+	var text string
+	if payload == nil || converter.GetDefaultDataConverter().FromPayload(payload, &text) != nil {
+		return ""
+	}
+	return text
+}
+
+func (a app) printState(s state) error {
+	a.Say("%s", s.WorkflowID)
+	if s.Summary != "" {
+		a.Say("%s", safetext.Clean(s.Summary))
+	}
+	a.Say("%s %s, started %s", s.Kind, s.Status, format.Ago(s.Started, time.Now()))
+	a.Say("Web UI: %s", s.UI)
+	switch {
+	case s.Failure != nil:
+		a.Say("%s", s.Failure)
+	case s.Result != nil:
+		return a.PrintResult(s.Kind, s.WorkflowID, s.Result)
+	case s.progress == nil:
+		a.Say("No worker answers questions about it now; see cogflow status.")
+	default:
+		s.progress.Print(a.App)
+	}
+	if len(s.Steps) > 0 {
+		a.printSteps(s.Steps)
+	}
+	return nil
+}
+
+func (a app) printSteps(all []step) {
+	rows := make([][]string, len(all))
+	for i, s := range all {
+		rows[i] = []string{s.Activity, s.State, fmt.Sprint(s.Attempt), s.LastFailure}
+	}
+	a.Say("")
+	a.Table([]cli.Column{{Name: "step"}, {Name: "state"}, {Name: "attempt", Right: true}, {Name: "last failure", Flex: true}}, rows)
+}

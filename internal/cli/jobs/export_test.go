@@ -1,0 +1,7 @@
+package jobs
+
+// What is printed with --json.
+type (
+	Overview      = overview
+	ExecutionList = executionList
+)

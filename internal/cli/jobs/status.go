@@ -1,0 +1,100 @@
+// Package jobs is the part of the command line that lists, watches and steers jobs of
+// every kind. What a kind is and takes it reads in workflows.Types; progress and results are
+// shown by what the other features registered (cli.Kind). It knows no pipeline itself.
+package jobs
+
+import (
+	"context"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+	"go.temporal.io/sdk/client"
+
+	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/internal/cli/format"
+)
+
+type app struct{ *cli.App }
+
+// Feature is what the package adds to the command line.
+func Feature(a *cli.App) cli.Feature {
+	f := app{a}
+	return cli.Feature{
+		Commands: []*cobra.Command{
+			f.statusCommand(), f.watchCommand(), f.listCommand(), f.reportCommand(),
+			f.cancelCommand(), f.pauseCommand(), f.resumeCommand(), f.stopCommand(), f.tuneCommand(), f.approveCommand(), f.redriveCommand(),
+		},
+	}
+}
+
+func (a app) statusCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "status [ID]",
+		Short: "Say what runs, what is stuck and why",
+		Long: `Status without ID shows running and recent jobs and which pools have workers. With ID it
+says in words what a job is doing: its progress, each step that waits or is retried, the
+attempt and what went wrong last.`,
+		Example: `  cogflow status
+  cogflow status ingest-default-local_preview-0123456789ab`,
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: a.completeJobs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := a.Connect(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if len(args) == 1 {
+				return a.statusOf(cmd.Context(), c, args[0])
+			}
+			return a.overview(cmd.Context(), c)
+		},
+	}
+}
+
+// overview is what `status --json` prints.
+type overview struct {
+	Jobs      []execution `json:"jobs"`
+	Pools     []cli.Pool  `json:"pools"`
+	NeverTook []untaken   `json:"never_taken,omitempty"` // runs that no worker of cogflow has ever taken, with the reason
+}
+
+const overviewJobs = 15
+
+func (a app) overview(ctx context.Context, c client.Client) error {
+	jobs, err := a.executions(ctx, c, jobsQuery(), overviewJobs)
+	if err != nil {
+		return err
+	}
+	pools, err := a.Pools(ctx, c)
+	if err != nil {
+		return err
+	}
+	left, err := a.neverTaken(ctx, c)
+	if err != nil {
+		return err
+	}
+	if a.JSON {
+		return a.PrintJSON(overview{Jobs: jobs, Pools: pools, NeverTook: left})
+	}
+	a.printExecutions(jobs, time.Now())
+	a.Say("")
+	a.printPools(pools)
+	if len(left) > 0 {
+		a.Say("")
+		a.printUntaken(left, time.Now())
+	}
+	return nil
+}
+
+func (a app) printPools(pools []cli.Pool) {
+	rows := make([][]string, len(pools))
+	for i, p := range pools {
+		state := format.Count(p.Workers, "worker", "workers")
+		if p.Workers == 0 {
+			state = "no worker: `make up` starts one here"
+		}
+		rows[i] = []string{p.Queue, humanize.Comma(p.Backlog), state}
+	}
+	a.Table([]cli.Column{{Name: "queue"}, {Name: "waiting", Right: true}, {Name: "served by"}}, rows)
+}

@@ -1,0 +1,62 @@
+package jobs_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+
+	"github.com/cogniverse/cogflow/internal/cli/clitest"
+	"github.com/cogniverse/cogflow/internal/cli/jobs"
+)
+
+// startUntaken starts runs that no worker can take: each of two things is wrong with them, or both.
+func startUntaken(t *testing.T, b *clitest.Bench) {
+	t.Helper()
+	for id, at := range map[string][2]string{
+		"wrong-queue": {"cogfolw", "IngestLibrary"}, "activity-queue": {"media", "IngestLibrary"}, "wrong-type": {"cogflow", "IngestLibary"},
+	} {
+		_, err := b.Client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: at[0]}, at[1], map[string]any{})
+		require.NoError(t, err)
+	}
+}
+
+// untakenReasons waits until status shows those runs, and returns their reasons by id.
+func untakenReasons(t *testing.T, b *clitest.Bench) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	require.Eventually(t, func() bool { // the visibility store follows with a short delay
+		_, text, _ := b.Run("status", "--json")
+		clear(out)
+		for _, u := range clitest.Decode[jobs.Overview](t, text).NeverTook {
+			out[u.WorkflowID] = u.Reason
+		}
+		return out["wrong-queue"] != "" && out["activity-queue"] != "" && out["wrong-type"] != ""
+	}, 20*time.Second, 100*time.Millisecond)
+	return out
+}
+
+// testUntakenWithout: without any worker, every run says what it waits for.
+func testUntakenWithout(t *testing.T, b *clitest.Bench) {
+	startUntaken(t, b)
+	why := untakenReasons(t, b)
+	assert.Contains(t, why["wrong-queue"], "no worker polls the queue cogfolw for workflows: cancel it and start it on the queue cogflow")
+	assert.Contains(t, why["activity-queue"], "no worker polls the queue media for workflows")
+	assert.Contains(t, why["wrong-type"], "no worker polls the queue cogflow: `make up` starts one here")
+}
+
+// testUntakenWith: with a worker, a type that it does not know is told.
+func testUntakenWith(t *testing.T, b *clitest.Bench) {
+	require.Eventually(t, func() bool {
+		return untakenReasons(t, b)["wrong-type"] != "no worker polls the queue cogflow: `make up` starts one here, or serve the pool `cogflow`"
+	}, 20*time.Second, 100*time.Millisecond)
+	assert.Contains(t, untakenReasons(t, b)["wrong-type"], "no worker knows the workflow type IngestLibary")
+	_, text, _ := b.Run("status")
+	assert.Contains(t, text, "NEVER TAKEN")
+	assert.Contains(t, text, "wrong-queue")
+	for _, id := range []string{"wrong-queue", "activity-queue", "wrong-type"} {
+		require.NoError(t, b.Client.TerminateWorkflow(t.Context(), id, "", "the test is over"))
+	}
+}

@@ -1,0 +1,57 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/cogniverse/cogflow/safetext"
+)
+
+// lines shows a job as plain lines, for logs and pipes: one on a change, at
+// most one a second, and one every few seconds while something is at work.
+type lines struct {
+	out io.Writer
+	now func() time.Time
+
+	last    Progress
+	at      time.Time // of the last line
+	change  string    // what the last line was about
+	said    string    // the last line
+	failed  int       // failures printed
+	started bool
+}
+
+const (
+	lineAfter = time.Second
+	lineEvery = 5 * time.Second
+)
+
+// NewLines makes a view that writes lines with the time that now says.
+func NewLines(out io.Writer, now func() time.Time) View { return &lines{out: out, now: now} }
+
+func (l *lines) Note(text string) {
+	fmt.Fprintln(l.out, l.now().Format(time.TimeOnly), safetext.Clean(text))
+}
+
+func (l *lines) Show(p Progress, final bool) {
+	after(l.last, p)
+	l.last = p
+	failures := p.Failures()
+	for _, text := range failures[min(l.failed, len(failures)):] {
+		l.Note(text)
+	}
+	l.failed = max(l.failed, len(failures))
+	change, since := p.Change(), l.now().Sub(l.at)
+	if l.started && !final && (since < lineAfter || (change == l.change && since < lineEvery)) {
+		return
+	}
+	text := p.Line()
+	if final && text == l.said {
+		return
+	}
+	l.started, l.change, l.said, l.at = true, change, text, l.now()
+	l.Note(text)
+}
+
+func (l *lines) End() {}

@@ -1,0 +1,212 @@
+package optimize_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/internal/cli/clitest"
+	"github.com/cogniverse/cogflow/internal/cli/root"
+	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// TestOptimizing runs the program against one server.
+func TestOptimizing(t *testing.T) {
+	t.Parallel()
+	b := clitest.New(t, root.Run)
+	b.Serve()
+	b.Step("start", testOptimizeStart)
+	b.Step("large", testOptimizeLarge)
+	b.Step("steer", testOptimizeSteer)
+	b.Step("approve", testApprove)
+}
+
+// write makes a file and returns its name.
+func write(t *testing.T, dir, name, text string) string {
+	t.Helper()
+	name = filepath.Join(dir, name)
+	require.NoError(t, os.WriteFile(name, []byte(text), 0o600))
+	return name
+}
+
+const someExamples = `{"query": "show me", "agent": "video"}` + "\n" + `{"agent": "text", "query": "sum \u00fc up"}` + "\n"
+
+func testOptimizeStart(t *testing.T, b *clitest.Bench) {
+	program := write(t, b.Dir, "router.json", string(clitest.ProgramText("Route.")))
+	train := write(t, b.Dir, "train.jsonl", someExamples)
+	val := write(t, b.Dir, "val.json", " [ {\"query\": \"q\", \"agent\": \"a\"} ]\n")
+	args := []string{
+		"optimize", "--program", program, "--trainset", train, "--valset", val, "--testset", "s3://bucket/test.jsonl", "--tenant", "acme", "--metric", "exact=agent",
+		"--set", "num_trials=20", "--set", "num_candidates=10", "--set", "minibatch=false", "--seed", "7", "--approve", "--budget", "5", "--name", "wait", "--detach", "--json",
+	}
+	code, out, errors := b.Run(args...)
+	require.Equal(t, cli.ExitDone, code, errors)
+	first := clitest.Decode[cli.Started](t, out)
+	assert.Regexp(t, `^optimize-acme-wait-[0-9a-f]{12}$`, first.WorkflowID)
+	begun := b.Begun(first.WorkflowID, first.RunID)
+	assert.Equal(t, "OptimizePrompts", begun.GetWorkflowType().GetName())
+	raw := begun.GetInput().GetPayloads()[0].GetData()
+	assert.JSONEq(t, `{"tenant": "acme", "priority": 3, "budget_usd": 5, "name": "wait", "program": `+string(clitest.ProgramText("Route."))+`,
+		"trainset": [{"query": "show me", "agent": "video"}, {"agent": "text", "query": "sum ü up"}], "valset": [{"query": "q", "agent": "a"}],
+		"testset": {"uri": "s3://bucket/test.jsonl"}, "metric": {"kind": "exact", "field": "agent"}, "mode": "improved", "approve": true,
+		"auto": "none", "num_trials": 20, "num_candidates": 10, "minibatch": false, "seed": 7}`, string(raw))
+	assert.Contains(t, string(raw), `{"agent":"text","query":`, "the order of an example counts")
+
+	code, out, errors = b.Run(args...)
+	require.Equal(t, cli.ExitDone, code, errors)
+	assert.Equal(t, first, clitest.Decode[cli.Started](t, out), "two equal starts are one job")
+	args[2] = write(t, b.Dir, "router.yaml", "# the same\nname: agentic-router\npredictors:\n- name: route\n  instructions: Route.\n"+
+		"  inputs:\n  - name: query\n  outputs: [{name: agent}]\n  demos: []\n")
+	code, out, errors = b.Run(args...)
+	require.Equal(t, cli.ExitDone, code, errors)
+	assert.Equal(t, first, clitest.Decode[cli.Started](t, out), "so are YAML and JSON")
+
+	code, out, errors = b.Run("optimize", "--program", program, "--trainset", train, "--dry-run")
+	assert.Equal(t, cli.ExitDone, code, errors)
+	assert.Contains(t, out, "Nothing was asked.")
+	code, out, errors = b.Run("optimize", "--program", program, "--trainset", train, "--json")
+	assert.Equal(t, cli.ExitDone, code, errors)
+	assert.Equal(t, clitest.Optimized(), clitest.Decode[workflows.OptimizeResult](t, out))
+	code, _, errors = b.Run("optimize", "--program", program, "--trainset", train, "--name", "broken")
+	assert.Equal(t, cli.ExitFailed, code)
+	assert.Contains(t, errors, "input error: the examples have no column")
+}
+
+func testOptimizeLarge(t *testing.T, b *clitest.Bench) {
+	program := write(t, b.Dir, "router.json", string(clitest.ProgramText("Route.")))
+	text := strings.Repeat(`{"query": "`+strings.Repeat("x", 1000)+`", "agent": "video"}`+"\n", 150)
+	train := write(t, b.Dir, "large.jsonl", text)
+	val := write(t, b.Dir, "large-val.jsonl", text+"\n")
+	code, out, errors := b.Run("optimize", "--program", program, "--trainset", train, "--valset", val, "--name", "wait", "--detach", "--json")
+	require.Equal(t, cli.ExitDone, code, errors)
+	begun := b.Begun(clitest.Decode[cli.Started](t, out).WorkflowID, "")
+	sum := sha256.Sum256([]byte(text))
+	id := hex.EncodeToString(sum[:])
+	assert.Contains(t, string(begun.GetInput().GetPayloads()[0].GetData()), `"trainset":{"uri":"dataset:`+id+`"}`)
+	store := b.Store()
+	info, err := store.Stat(t.Context(), training.UploadKey("default", id))
+	require.NoError(t, err)
+	assert.EqualValues(t, len(text), info.Size)
+
+	large := write(t, b.Dir, "large.json", string(clitest.ProgramText(strings.Repeat("Route. ", 9_000), strings.Repeat("x", 150_000))))
+	code, out, errors = b.Run("optimize", "--program", large, "--trainset", train, "--name", "wait", "--detach", "--json")
+	require.Equal(t, cli.ExitDone, code, errors)
+	begun = b.Begun(clitest.Decode[cli.Started](t, out).WorkflowID, "")
+	assert.Contains(t, string(begun.GetInput().GetPayloads()[0].GetData()), `"program":{"uri":"dataset:`)
+}
+
+func testOptimizeSteer(t *testing.T, b *clitest.Bench) {
+	code, out, errors := b.Run("optimize", "--program", "s3://b/p.json", "--trainset", "s3://b/t.jsonl", "--name", "wait", "--detach")
+	require.Equal(t, cli.ExitDone, code, errors)
+	id := strings.TrimSpace(out)
+	code, errors = b.Interrupt("agentic-router: search 2/22 trials, best 64.0 %, default 51.0 %, 834 answers, 800 calls, $0.31", "watch", id)
+	assert.Equal(t, cli.ExitInterrupted, code)
+	assert.Contains(t, errors, "the job goes on")
+	_, out, _ = b.Run("status", id)
+	assert.Contains(t, out, "agentic-router, improved: search 2/22 trials")
+	assert.Contains(t, out, "0d1 0i2")
+	_, out, _ = b.Run("status", id, "--json")
+	assert.Contains(t, out, `"planned": 21`)
+	require.Eventually(t, func() bool { // the visibility store follows with a short delay
+		_, out, _ := b.Run("list", "--kind", "optimizeprompts", "--status", "running")
+		return strings.Contains(out, id)
+	}, 20*time.Second, 100*time.Millisecond)
+	_, out, _ = b.Run("__complete", "stop", "")
+	assert.Contains(t, out, id+"\tOptimizePrompts running")
+	code, _, errors = b.Run("stop", id)
+	assert.Equal(t, cli.ExitDone, code, errors)
+	code, out, errors = b.Run("watch", id)
+	assert.Equal(t, cli.ExitDone, code, errors)
+	assert.Contains(t, out, "stopped, the best so far is kept")
+	code, _, errors = b.Run("redrive", id, "--detach")
+	assert.Equal(t, cli.ExitDone, code, errors)
+	assert.NotContains(t, errors, "nothing to redrive", "a stopped search can go on")
+}
+
+func testApprove(t *testing.T, b *clitest.Bench) {
+	for name, more := range map[string][]string{"yes": nil, "no": {"--no"}} {
+		code, _, errors := b.Run("optimize", "--program", "s3://b/p.json", "--trainset", "s3://b/t.jsonl", "--name", "approve", "--approve", "--id", name, "--detach")
+		require.Equal(t, cli.ExitDone, code, errors)
+		code, _, errors = b.Run(append([]string{"approve", name}, more...)...)
+		require.Equal(t, cli.ExitDone, code, errors)
+		_, out, _ := b.Run("watch", name, "--json")
+		assert.Equal(t, name == "yes", clitest.Decode[workflows.OptimizeResult](t, out).Promoted)
+	}
+}
+
+func TestOptimizeUsage(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	program := write(t, dir, "router.json", string(clitest.ProgramText("Route.")))
+	train := write(t, dir, "train.jsonl", someExamples)
+	base := []string{"optimize", "--program", program, "--trainset", train}
+	with := func(more ...string) []string { return append(append([]string{}, base...), more...) }
+	file := func(name, text string) string { return write(t, dir, name, text) }
+	for name, c := range map[string]struct {
+		args []string
+		code int
+		want string
+	}{
+		"no program":       {[]string{"optimize", "--trainset", train}, cli.ExitUsage, "--program wants"},
+		"no examples":      {[]string{"optimize", "--program", program}, cli.ExitUsage, "--trainset wants"},
+		"bad mode":         {with("--mode", "fast"), cli.ExitUsage, "improved or compat"},
+		"bad auto":         {with("--auto", "huge"), cli.ExitUsage, "light, medium, heavy or none"},
+		"auto and trials":  {with("--auto", "light", "--set", "num_trials=3"), cli.ExitUsage, "leave out one or the other"},
+		"trials alone":     {with("--set", "num_trials=3"), cli.ExitUsage, "both needed"},
+		"unknown setting":  {with("--set", "trials=3"), cli.ExitUsage, `unknown field "trials"`},
+		"no number":        {with("--set", "num_trials=many"), cli.ExitUsage, "num_trials"},
+		"no value":         {with("--set", "seed"), cli.ExitUsage, "name=value"},
+		"bad name":         {with("--name", "../x"), cli.ExitUsage, "letters, digits"},
+		"bad tenant":       {with("--tenant", "a b"), cli.ExitUsage, "tenant"},
+		"no name":          {[]string{"optimize", "--program", "s3://b/p.json", "--trainset", train}, cli.ExitUsage, "--name wants"},
+		"metric mix":       {with("--metric", "exact=agent", "--metric", "x.json"), cli.ExitUsage, "--metric wants"},
+		"metric of nobody": {with("--metric", "exact=modality"), cli.ExitFailed, `no output "modality"`},
+		"unknown metric":   {with("--metric", "bleu=agent"), cli.ExitFailed, `kind "bleu"`},
+		"metric of no column": {
+			[]string{"optimize", "--program", program, "--trainset", file("plain.jsonl", `{"query": "q"}`)}, cli.ExitFailed, `no column "agent"`,
+		},
+		"metric file gone": {with("--metric", filepath.Join(dir, "gone.json")), cli.ExitFailed, "no such file"},
+		"program gone":     {[]string{"optimize", "--program", program + ".gone", "--trainset", train}, cli.ExitFailed, "no such file"},
+		"a recursive program": {[]string{"optimize", "--trainset", train, "--program", file("loop.json",
+			`{"name": "x", "predictors": [{"name": "a", "inputs": [{"name": "y"}], "outputs": [{"name": "y2"}], "reads": {"y": "y2"}}]}`)}, cli.ExitFailed, "recursive"},
+		"unknown field of a program": {[]string{"optimize", "--trainset", train, "--program", file("odd.json", `{"name": "x", "predictor": []}`)}, cli.ExitFailed, "predictor"},
+		"no object":                  {[]string{"optimize", "--program", program, "--trainset", file("no.jsonl", "{\"query\": \"q\", \"agent\": \"a\"}\n7\n")}, cli.ExitFailed, "example 2"},
+		"half an array":              {[]string{"optimize", "--program", program, "--trainset", file("half.json", `[{"query": "q", "agent": "a"}`)}, cli.ExitFailed, "example 2"},
+		"more than an array":         {[]string{"optimize", "--program", program, "--trainset", file("more.json", `[{"query": "q", "agent": "a"}] {}`)}, cli.ExitFailed, "more after the array"},
+		"nothing":                    {[]string{"optimize", "--program", program, "--trainset", file("empty.jsonl", "\n")}, cli.ExitFailed, "holds no examples"},
+		"a directory":                {[]string{"optimize", "--program", program, "--trainset", dir}, cli.ExitFailed, "regular file"},
+		"bad program name":           {[]string{"programs", "show", "a/b"}, cli.ExitUsage, "letters, digits"},
+		"bad version":                {[]string{"programs", "promote", "a@0"}, cli.ExitUsage, "want a number from 1 on"},
+		"rollback of a version":      {[]string{"programs", "rollback", "a@2"}, cli.ExitUsage, "takes a program"},
+		"canary of no share":         {[]string{"programs", "canary", "a@2"}, cli.ExitUsage, "--share wants the percentage"},
+		"canary of all":              {[]string{"programs", "canary", "a@2", "--share", "101"}, cli.ExitUsage, "from 1 to 100"},
+		"canary of less":             {[]string{"programs", "canary", "a@2", "--share", "-1"}, cli.ExitUsage, "from 1 to 100"},
+		"canary on and off":          {[]string{"programs", "canary", "a@2", "--share", "5", "--off"}, cli.ExitUsage, "leave out one or the other"},
+		"canary of nothing":          {[]string{"programs", "canary"}, cli.ExitUsage, "accepts 1 arg"},
+		"key of a version":           {[]string{"programs", "export", "a@2", "--key", "x"}, cli.ExitUsage, "leave out @2"},
+		"no key":                     {[]string{"programs", "show", "a", "--key", ""}, cli.ExitUsage, "it is empty"},
+		"unknown key in YAML": {[]string{"optimize", "--trainset", train, "--program", file("odd.yaml",
+			"name: x\npredictors:\n- name: a\n  input: []\n")}, cli.ExitFailed, `odd.yaml": line 4: unknown key "input"`},
+		"no program in YAML":              {[]string{"optimize", "--trainset", train, "--program", file("no.yaml", "just words\n")}, cli.ExitFailed, "want an object, found a string"},
+		"unknown key of a metric in YAML": {with("--metric", file("odd-metric.yaml", "kind: exact\nfeild: agent\n")), cli.ExitFailed, `line 2: unknown key "feild"`},
+		"metric of nobody in YAML":        {with("--metric", file("metric.yaml", "kind: exact\nfield: modality\n")), cli.ExitFailed, `no output "modality"`},
+		"diff of one":                     {[]string{"programs", "diff", "a@2"}, cli.ExitUsage, "accepts 2 arg"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := clitest.Offline(t, root.Run) // no server: none of these comes so far
+			code, _, errors := b.Run(c.args...)
+			assert.Equal(t, c.code, code, errors)
+			assert.Contains(t, errors, c.want)
+		})
+	}
+}

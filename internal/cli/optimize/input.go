@@ -1,0 +1,223 @@
+package optimize
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"reflect"
+	"strings"
+
+	"github.com/cogniverse/cogflow/activities/optimize"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/internal/cli/transfer"
+	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/metric"
+	"github.com/cogniverse/cogflow/prompt/mipro"
+	"github.com/cogniverse/cogflow/prompt/yaml"
+	"github.com/cogniverse/cogflow/strictjson"
+	"github.com/cogniverse/cogflow/training"
+)
+
+// maxInline bounds what travels within a start; larger files are uploaded.
+const maxInline = 200 << 10 // bytes
+
+// input completes o.in and returns the name of what will be published.
+// What is wrong with program, examples, metric or settings is said here, before
+// anything is uploaded or started.
+func (a app) input(ctx context.Context, o *options) (name string, err error) {
+	if err := cli.Normalize(&o.in.Common); err != nil {
+		return "", err
+	}
+	switch {
+	case o.program == "":
+		return "", cli.Usage("--program wants a JSON or YAML file, s3://… or https://…")
+	case o.train == "":
+		return "", cli.Usage("--trainset wants examples: a file, s3://… or https://…")
+	case o.in.Mode != optimize.ModeImproved && o.in.Mode != optimize.ModeCompat:
+		return "", cli.Usage("--mode wants improved or compat")
+	}
+	if err := o.settings(); err != nil {
+		return "", err
+	}
+	program, err := o.readProgram()
+	if err != nil {
+		return "", err
+	}
+	if name = o.in.Name; name == "" && program != nil {
+		name = program.Name
+	}
+	if name == "" {
+		return "", cli.Usage("--name wants a name: the program is no file of ours that has one")
+	}
+	if err := training.CheckName("name", name); err != nil {
+		return "", cli.Usage("%v", err)
+	}
+	sets := []*set{
+		{flag: "trainset", name: o.train, into: &o.in.Trainset},
+		{flag: "valset", name: o.val, into: &o.in.Valset},
+		{flag: "testset", name: o.test, into: &o.in.Testset},
+	}
+	for _, s := range sets {
+		if err := s.read(); err != nil {
+			return "", err
+		}
+	}
+	if err := o.readMetric(program, sets[0].first); err != nil {
+		return "", err
+	}
+	return name, a.place(ctx, o, sets)
+}
+
+// settings reads --set into MIPROv2's settings.
+func (o *options) settings() error {
+	merged := map[string]any{}
+	for _, text := range o.set {
+		name, value, ok := strings.Cut(text, "=")
+		if !ok || name == "" {
+			return cli.Usage("--set wants name=value, not %q", text)
+		}
+		merged[name] = cli.Value(value)
+	}
+	data, err := json.Marshal(merged)
+	if err != nil {
+		return err
+	}
+	said := mipro.Settings{Auto: o.in.Auto, Seed: o.in.Seed}
+	if err := strictjson.Unmarshal(data, &said); err != nil {
+		return cli.Usage("--set: %v", err)
+	}
+	if said.Auto == "" && (said.NumTrials != 0 || said.NumCandidates != 0) {
+		said.Auto = "none"
+	}
+	switch said.Auto {
+	case "", "light", "medium", "heavy":
+		if said.NumTrials != 0 || said.NumCandidates != 0 {
+			return cli.Usage("--auto %s decides about num_trials and num_candidates: leave out one or the other", said.Auto)
+		}
+	case "none":
+		if said.NumTrials <= 0 || said.NumCandidates <= 0 {
+			return cli.Usage("without --auto, num_trials and num_candidates are both needed: --set num_trials=20 --set num_candidates=10")
+		}
+	default:
+		return cli.Usage("--auto wants light, medium, heavy or none")
+	}
+	o.in.Settings = said
+	return nil
+}
+
+// readProgram reads and checks a program of ours; nil = a worker reads it.
+func (o *options) readProgram() (*prompt.Program, error) {
+	if transfer.Remote(o.program) {
+		var err error
+		o.in.Program, err = at(o.program)
+		return nil, err
+	}
+	text, err := readLimited("program", o.program, prompt.MaxProgramBytes)
+	if err != nil {
+		return nil, err
+	}
+	text, err = yaml.JSON(text, reflect.TypeFor[prompt.Program]())
+	if err != nil {
+		return nil, fault.Wrap(fault.Input, "read program", o.program, err)
+	}
+	program, err := prompt.Read(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", o.program, err)
+	}
+	o.in.Program = text
+	return program, nil
+}
+
+// at names what a worker reads.
+func at(uri string) (json.RawMessage, error) { return json.Marshal(map[string]string{"uri": uri}) }
+
+func readLimited(what, name string, most int64) ([]byte, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, fault.Wrap(fault.Input, "read "+what, name, err)
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, most+1))
+	if err == nil && int64(len(text)) > most {
+		err = fmt.Errorf("it has more than %d bytes", most)
+	}
+	return text, fault.Wrap(fault.Input, "read "+what, name, err)
+}
+
+// readMetric reads --metric and checks it where program and examples are ours.
+func (o *options) readMetric(program *prompt.Program, first *prompt.Object) (err error) {
+	var parts []*metric.Metric
+	for _, text := range o.metric {
+		kind, field, said := strings.Cut(text, "=")
+		switch {
+		case said && metric.Kind(kind) == metric.Command:
+			parts = append(parts, &metric.Metric{Kind: metric.Command, Command: field})
+		case said && kind != "" && field != "":
+			parts = append(parts, &metric.Metric{Kind: metric.Kind(kind), Field: field})
+		case len(o.metric) > 1:
+			return cli.Usage("--metric wants one file, or one or more kind=field such as exact=agent")
+		default:
+			if o.in.Metric, err = readLimited("metric", text, prompt.MaxProgramBytes); err != nil {
+				return err
+			}
+			if o.in.Metric, err = yaml.JSON(o.in.Metric, reflect.TypeFor[metric.Metric]()); err != nil {
+				return fault.Wrap(fault.Input, "read metric", text, err)
+			}
+		}
+	}
+	switch {
+	case len(parts) == 1:
+		o.in.Metric, err = json.Marshal(parts[0])
+	case len(parts) > 1:
+		o.in.Metric, err = json.Marshal(metric.Metric{Kind: metric.Mean, Parts: parts})
+	}
+	if err != nil || program == nil || first == nil {
+		return err
+	}
+	checked := o.in.Metric
+	if len(checked) == 0 {
+		if checked, err = json.Marshal(metric.Default(program)); err != nil {
+			return err
+		}
+	}
+	_, err = metric.Read(checked, program, first.Keys())
+	return err
+}
+
+// place puts small files into the input and large ones where a worker finds them.
+func (a app) place(ctx context.Context, o *options, sets []*set) error {
+	total := int64(len(o.in.Program) + len(o.in.Metric))
+	for _, s := range sets {
+		total += max(s.size, int64(len(s.text)))
+	}
+	for _, s := range sets {
+		var err error
+		switch {
+		case s.name == "":
+		case transfer.Remote(s.name):
+			*s.into, err = at(s.name)
+		case total < maxInline:
+			*s.into = s.text
+		default:
+			var uri string
+			if uri, err = transfer.Upload(ctx, a.App, o.in.Tenant, s.name); err == nil {
+				*s.into, err = at(uri)
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if len(o.in.Program) < maxInline {
+		return nil
+	}
+	uri, err := transfer.Upload(ctx, a.App, o.in.Tenant, o.program)
+	if err != nil {
+		return err
+	}
+	o.in.Program, err = at(uri)
+	return err
+}

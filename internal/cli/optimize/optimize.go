@@ -1,0 +1,103 @@
+// Package optimize is the part of the command line that starts prompt optimizations, and
+// shows how far they are and what they returned. It knows nothing of what becomes of a
+// version of a program later, and asks no model: workers do.
+package optimize
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cogniverse/cogflow/activities/optimize"
+	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+type app struct{ *cli.App }
+
+// Feature is what the package adds to the command line.
+func Feature(a *cli.App) cli.Feature {
+	f := app{a}
+	return cli.Feature{
+		Commands: []*cobra.Command{f.command()},
+		Kinds:    f.kinds(),
+	}
+}
+
+const kind = "OptimizePrompts"
+
+// options are the flags of `optimize`.
+type options struct {
+	in      workflows.OptimizeInput
+	program string // files, or URIs that a worker reads
+	train   string
+	val     string
+	test    string
+	metric  []string
+	set     []string // name=value
+	id      string
+	wait    cli.Waiting
+}
+
+func (a app) command() *cobra.Command {
+	var o options
+	cmd := &cobra.Command{
+		Use:   "optimize --program FILE --trainset FILE",
+		Short: "Find better instructions and demos for a program",
+		Long: `Optimize searches instructions and demos for a DSPy-style program, as MIPROv2 does: the
+teacher makes demos, a proposer writes instructions, and the student is scored by trial.
+Every answer is stored before it is used and never paid for again, whatever dies. What
+comes out is a version of the program. It becomes the active one only if it is better
+than the program as it was on rows that no search saw.
+
+--dry-run checks everything and quotes calls and cost before the first call. Settings have
+MIPROv2's names: --set max_bootstrapped_demos=2. With num_trials and num_candidates, auto
+is none. --metric takes a file, or kind=field, which may be given again; all count alike:
+--metric exact=agent --metric numeric=confidence. Without it every output has to equal the
+example's column of its name.`,
+		Example: `  cogflow optimize --program examples/programs/agentic-router.json --trainset queries.jsonl --dry-run
+  cogflow optimize --program router.json --trainset queries.jsonl --auto medium --budget 5 --approve
+  cogflow optimize --program router.json --trainset q.jsonl --set num_trials=20 --set num_candidates=10`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.optimize(cmd.Context(), o) },
+	}
+	f := cmd.Flags()
+	cli.CommonFlags(cmd, &o.in.Common)
+	f.StringVar(&o.program, "program", "", "the program: a JSON or YAML file, s3://… or https://…")
+	f.StringVar(&o.train, "trainset", "", "examples: JSON lines or a JSON array in a file, s3://… or https://…")
+	f.StringVar(&o.val, "valset", "", "examples to score by (default: four fifths of the trainset)")
+	f.StringVar(&o.test, "testset", "", "examples that decide about promotion (default: four in ten of the others)")
+	f.StringArrayVar(&o.metric, "metric", nil, "JSON or YAML file, or kind=field such as exact=agent; again for more")
+	f.StringVar(&o.in.Mode, "mode", optimize.ModeImproved, "improved, or compat: DSPy's own decisions")
+	f.StringVar(&o.in.Auto, "auto", "", "light (the default), medium, heavy or none")
+	f.StringArrayVar(&o.set, "set", nil, "one setting of MIPROv2, name=value: num_trials=20")
+	f.StringVar(&o.in.Name, "name", "", "of what is published (default: the program's)")
+	f.Int64Var(&o.in.Seed, "seed", 0, "of everything random (default 9, as in DSPy)")
+	f.BoolVar(&o.in.Approve, "approve", false, "a better program waits for cogflow approve")
+	f.BoolVar(&o.in.DryRun, "dry-run", false, "check and quote, ask no model")
+	f.StringVar(&o.id, "id", "", "workflow id (default: made from tenant, name and input)")
+	o.wait.Flags(cmd, true)
+	return cmd
+}
+
+func (a app) optimize(ctx context.Context, o options) error {
+	name, err := a.input(ctx, &o)
+	if err != nil {
+		return err
+	}
+	if o.id == "" {
+		if o.id, err = cli.JobID("optimize", o.in.Tenant, name, o.in); err != nil {
+			return err
+		}
+	}
+	return a.Launch(ctx, cli.Job{
+		Kind: kind, ID: o.id, Common: o.in.Common, Input: o.in,
+		Summary: fmt.Sprintf("optimize %s, %s", name, o.in.Mode),
+		Details: fmt.Sprintf("Tenant `%s`, program `%s`, mode `%s`.", o.in.Tenant, name, o.in.Mode),
+	}, o.wait)
+}
+
+func (a app) kinds() map[string]cli.Kind {
+	return map[string]cli.Kind{kind: {Progress: ask, Result: cli.Result(a.printOptimize)}}
+}

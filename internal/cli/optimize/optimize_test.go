@@ -1,0 +1,57 @@
+package optimize
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/internal/cli/clitest"
+	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/mipro"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+func TestOptimizeGolden(t *testing.T) {
+	t.Parallel()
+	clitest.Golden(t, "optimize", clitest.Printed(func(a *cli.App) { app{a}.printOptimize("optimize-x", clitest.Optimized()) }))
+	weak := clitest.Optimized()
+	weak.Status, weak.Promoted, weak.Verdict, weak.Report = "unchanged", false, prompt.Verdict{}, ""
+	clitest.Golden(t, "optimize_weak", clitest.Printed(func(a *cli.App) { app{a}.printOptimize("optimize-x", weak) }))
+	kept := clitest.Optimized()
+	kept.Promoted, kept.Verdict, kept.Kept, kept.Score = false, prompt.Verdict{}, true, kept.DefaultScore
+	clitest.Golden(t, "optimize_kept", clitest.Printed(func(a *cli.App) { app{a}.printOptimize("optimize-x", kept) }))
+	clitest.Golden(t, "optimize_quote", clitest.Printed(func(a *cli.App) { app{a}.printOptimize("optimize-x", clitest.Quote()) }))
+	free := clitest.Quote()
+	free.Plan.Priced, free.Plan.Quote, free.Plan.Confirm, free.Plan.Pace = false, mipro.Quote{Student: 5}, 0, nil
+	clitest.Golden(t, "optimize_unpriced", clitest.Printed(func(a *cli.App) { app{a}.printOptimize("optimize-x", free) }))
+}
+
+func TestOptimizeLinesGolden(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	var out, terminal bytes.Buffer
+	l, b := cli.NewLines(&out, func() time.Time { return now }), cli.NewBars(&terminal)
+	show := func(after time.Duration, p workflows.OptimizeProgress) {
+		now = now.Add(after)
+		s := &progress{id: "optimize-x", OptimizeProgress: p}
+		l.Show(s, false)
+		b.Show(s, false)
+	}
+	p := workflows.OptimizeProgress{Stage: "prepare"}
+	show(0, p)
+	p.Name, p.Stage, p.Planned, p.Answers, p.Calls = "agentic-router", "bootstrap", 21, 1, 1
+	show(2*time.Second, p)
+	p.Answers = 9
+	show(2*time.Second, p) // nothing new
+	p = clitest.Optimizing()
+	show(2*time.Second, p)
+	p.Waiting = "budget"
+	show(2*time.Second, p)
+	p.Waiting, p.Paused = "", true
+	show(2*time.Second, p)
+	p.Paused, p.Stage, p.Waiting = false, "publish", "approval"
+	show(2*time.Second, p)
+	clitest.Golden(t, "optimize_lines", out.String())
+	b.End()
+}

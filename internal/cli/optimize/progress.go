@@ -1,0 +1,130 @@
+package optimize
+
+import (
+	"context"
+	"fmt"
+
+	"go.temporal.io/sdk/converter"
+
+	"github.com/cogniverse/cogflow/activities/optimize"
+	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/internal/cli/format"
+	"github.com/cogniverse/cogflow/prompt/mipro/search"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// progress is what an optimization said of itself at one moment.
+type progress struct {
+	id string
+	workflows.OptimizeProgress
+}
+
+// ask completes what a run says of itself by what its activity has told
+// the server since.
+func ask(ctx context.Context, q cli.Querier, id string) (cli.Progress, bool) {
+	value, err := q.QueryWorkflow(ctx, id, "", workflows.QueryProgress)
+	if err != nil {
+		return nil, false
+	}
+	p := &progress{id: id}
+	if value.Get(&p.OptimizeProgress) != nil {
+		return nil, false
+	}
+	d, err := q.DescribeWorkflow(ctx, id, "")
+	if err != nil {
+		return p, true
+	}
+	for _, pending := range d.RawResponse.GetPendingActivities() {
+		var beat optimize.Asked
+		// Other activities report other things, or nothing.
+		if converter.GetDefaultDataConverter().FromPayloads(pending.GetHeartbeatDetails(), &beat) == nil {
+			p.Answers += beat.Answers
+			p.Calls += beat.Calls
+			p.CostUSD += float64(beat.CostMicroUSD) / 1e6
+		}
+	}
+	return p, true
+}
+
+// planned is how many trials there will be, about: the default's is one more.
+func (o *progress) planned() int {
+	if o.Planned == 0 {
+		return 0
+	}
+	return max(o.Planned+1, len(o.Trials))
+}
+
+// title names what is optimized, once the run knows.
+func (o *progress) title() string {
+	if o.Name == "" {
+		return "optimization"
+	}
+	return o.Name
+}
+
+// best is the score of the best candidate so far.
+func (o *progress) best() (best float64) {
+	var s search.Standing
+	for _, t := range o.Trials {
+		best = s.Add(t.Kind, t.Choice, t.Rows, t.Score)
+	}
+	return best
+}
+
+// text describes an optimization in one line, without its name.
+func (o *progress) text() string {
+	waiting := o.Waiting
+	switch waiting {
+	case "approval":
+		waiting = "cogflow approve " + o.id
+	case "budget":
+		waiting = "budget, cogflow tune " + o.id + " --budget USD"
+	}
+	text := format.Stage(o.Stage, o.Paused, waiting)
+	if n := o.planned(); n > 0 {
+		text += fmt.Sprintf(" %d/%d trials", len(o.Trials), n)
+	}
+	if len(o.Trials) > 0 {
+		text += fmt.Sprintf(", best %s, default %s", format.Percent(o.best()), format.Percent(o.Default))
+	}
+	if o.Answers > 0 {
+		text += fmt.Sprintf(", %s, %s", format.Count(o.Answers, "answer", "answers"), format.Count(o.Calls, "call", "calls"))
+	}
+	if o.CostUSD > 0 {
+		text += ", " + format.Dollars(o.CostUSD)
+	}
+	return text
+}
+
+// Change is another stage, a trial, a pause, a wait.
+func (o *progress) Change() string {
+	return fmt.Sprint("|", o.Stage, len(o.Trials), o.Paused, o.Waiting)
+}
+
+func (o *progress) Line() string { return o.title() + ": " + o.text() }
+
+func (o *progress) Bars() []cli.Bar {
+	return []cli.Bar{{Name: o.title(), Done: len(o.Trials), Total: o.planned(), Text: o.text()}}
+}
+
+func (o *progress) Failures() []string { return nil }
+
+func (o *progress) JSON() any { return o.OptimizeProgress }
+
+// shownTrials is how many of the last trials `status` lists.
+const shownTrials = 10
+
+// Print prints where it is, and the last trials.
+func (o *progress) Print(a *cli.App) {
+	a.Say("%s, %s: %s", o.title(), o.Mode, o.text())
+	last := o.Trials[max(0, len(o.Trials)-shownTrials):]
+	if len(last) == 0 {
+		return
+	}
+	rows := make([][]string, len(last))
+	for i, t := range last {
+		rows[i] = []string{fmt.Sprint(t.Number), string(t.Kind), fmt.Sprint(t.Rows), format.Percent(t.Score), t.Choice}
+	}
+	a.Say("")
+	a.Table([]cli.Column{{Name: "trial", Right: true}, {Name: "kind"}, {Name: "rows", Right: true}, {Name: "score", Right: true}, {Name: "choice", Flex: true}}, rows)
+}

@@ -1,0 +1,131 @@
+package optimize
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/cogniverse/cogflow/activities/optimize"
+	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/internal/cli/format"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+func (a app) printOptimize(id string, r workflows.OptimizeResult) {
+	if r.Plan != nil {
+		a.printQuote(r)
+		return
+	}
+	if r.Version == 0 {
+		a.Say("%s: it was stopped before the first trial, so the best so far is the program as it was. Nothing was published.", r.Program)
+		a.Say("%s, %s", format.Count(r.Calls, "call", "calls"), format.Dollars(r.CostUSD))
+		return
+	}
+	a.Say("%s: %s", cli.Ref(r.Program, r.Version), status(r))
+	switch v := r.Verdict; {
+	case v.Examples > 0:
+		a.Say("On %s that no search saw: %s before, %s now (the gain is above %s in %s of 100 cases)",
+			format.Count(v.Examples, "row", "rows"), format.Percent(100*v.Before), format.Percent(100*v.After), format.Points(100*v.Bound), v.Sure())
+	case r.Kept:
+		a.Say("The search found nothing better than the program as it was, so there was nothing to confirm.")
+	case r.Status == "stopped":
+		a.Say("It was not confirmed on rows that no search saw: it was stopped while it waited for budget.")
+	default:
+		a.Say("No rows were left to confirm it on: give --testset, or at least ten examples.")
+	}
+	a.Say("%s, %s (%d repeated), %s", format.Count(r.Trials, "trial", "trials"), format.Count(r.Calls, "call", "calls"), r.Repeated, format.Dollars(r.CostUSD))
+	at := cli.Ref(r.Program, r.Version)
+	switch {
+	case r.Promoted:
+		a.Say("It is the active version. Export it: cogflow programs export %s", at)
+	case r.Kept:
+		a.Say("Its version is the program as it was. More trials, examples or another proposer may find more.")
+	case r.Verdict.Promote:
+		a.Say("It was not promoted. Promote it: cogflow programs promote %s", at)
+	default:
+		a.Say("It was published, but not shown to be better: cogflow programs promote %s --force takes it all the same.", at)
+	}
+	if r.Report != "" {
+		a.Say("Report: cogflow report %s", id)
+	}
+}
+
+func status(r workflows.OptimizeResult) string {
+	text := r.Status
+	switch r.Status {
+	case "unchanged":
+		text = "unchanged, optimized before"
+	case "stopped":
+		text = "stopped, the best so far is kept"
+	}
+	switch {
+	case r.Promoted:
+		return text + ", better than the default, promoted"
+	case r.Verdict.Promote:
+		return text + ", better than the default, not promoted"
+	case r.Kept:
+		return text + ", nothing better found"
+	case r.Verdict.Examples == 0:
+		return text + ", not confirmed"
+	default:
+		return text + ", not better than the default"
+	}
+}
+
+// printQuote prints what a dry run found: who is asked how often, at most, and
+// what that costs.
+func (a app) printQuote(r workflows.OptimizeResult) {
+	p := r.Plan
+	a.Say("Dry run of %s, job %s: %s, %s", p.Name, r.Job, format.Count(p.Predictors, "predictor", "predictors"), format.Count(p.Trials, "trial", "trials"))
+	a.Say("Rows: %s to learn from, %s to score by, %s to confirm on", humanize.Comma(int64(p.Train)), humanize.Comma(int64(p.Val)), humanize.Comma(int64(p.Confirm)))
+	if p.Confirm == 0 {
+		a.Say("Nothing is left to confirm on, so nothing can be promoted: give --testset, or at least ten examples.")
+	}
+	a.Say("")
+	q := p.Quote
+	rows := [][]string{
+		{"student", p.Models.Student, humanize.Comma(int64(q.Student))},
+		{"teacher", p.Models.Teacher, humanize.Comma(int64(q.Teacher))},
+		{"proposer", p.Models.Proposer, humanize.Comma(int64(q.Proposer))},
+	}
+	if q.Judge > 0 {
+		rows = append(rows, []string{"judge", p.Models.Judge, humanize.Comma(int64(q.Judge))})
+	}
+	rows = append(rows, []string{"all", "", humanize.Comma(int64(q.Student + q.Teacher + q.Proposer + q.Judge))})
+	a.Table([]cli.Column{{Name: "asked"}, {Name: "model"}, {Name: "calls at most", Right: true}}, rows)
+	a.Say("")
+	a.Say("Tokens: at most about %s in prompts, %s in answers", humanize.Comma(p.TokensIn), humanize.Comma(p.TokensOut))
+	switch {
+	case !p.Priced:
+		a.Say("Cost: unknown, a model has no price (input_usd_per_mtok and output_usd_per_mtok of its endpoint).")
+	case p.Listed != "":
+		a.Say("Cost: at most about %s, by prices that vendors listed on %s where none is configured", format.Dollars(p.CostUSD), p.Listed)
+	default:
+		a.Say("Cost: at most about %s", format.Dollars(p.CostUSD))
+	}
+	a.printPace(p)
+	a.Say("Answers that cannot be read are asked for again, at worst %s more. What is stored is not asked at all.", format.Count(q.Retries, "call", "calls"))
+	a.Say("Nothing was asked.")
+}
+
+// printPace prints how long the calls take, and what that rests on.
+func (a app) printPace(p *optimize.Plan) {
+	if len(p.Pace) == 0 { // of a worker that did not say yet
+		return
+	}
+	var each []string
+	for _, m := range p.Pace {
+		how := "assumed"
+		if m.Measured {
+			how = "measured"
+		}
+		text := fmt.Sprintf("of %s takes %.1f s (%s), %d at once", m.Model, m.Seconds, how, m.AtOnce)
+		if !slices.Contains(each, text) {
+			each = append(each, text)
+		}
+	}
+	a.Say("Time: at most about %s, if a call %s", format.Span(time.Duration(p.Seconds*float64(time.Second))), strings.Join(each, "; "))
+}

@@ -1,0 +1,94 @@
+package programs
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cogniverse/cogflow/activities/registry"
+	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+func (a app) canaryCommand() *cobra.Command {
+	var in workflows.ProgramInput
+	var off bool
+	cmd := &cobra.Command{
+		Use:   "canary NAME[@VERSION] --share PERCENT",
+		Short: "Have a share of all keys get a version, or end that",
+		Long: `Canary has a share of all keys (ids of requests, sessions or users) get a version (by default
+the latest) in place of the active one. The same key always gets the same version, and one
+that gets the canary still does when the share grows; export and show say which with --key.
+A program has one canary; another takes its place.
+
+--off ends it, and so does whatever changes the active version: promote, rollback, or an
+optimization that comes to something better. One that was not shown to be better than the
+default is refused without --force.`,
+		Example: `  cogflow programs canary agentic-router@4 --share 10
+  cogflow programs canary agentic-router@4 --share 50
+  cogflow programs promote agentic-router@4          # or: cogflow programs canary agentic-router --off`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if in.Name, in.Version, err = cli.ParseRef(args[0]); err != nil {
+				return err
+			}
+			said := cmd.Flags().Changed("share")
+			switch {
+			case off && in.Share != 0:
+				return cli.Usage("--off ends the canary and --share starts one: leave out one or the other")
+			case !off && !said:
+				return cli.Usage("--share wants the percentage of keys that get %s; --off ends a canary", args[0])
+			case in.Share != 0:
+				if err := training.CheckShare(in.Share); err != nil {
+					return cli.Usage("--share: %v", err)
+				}
+			}
+			return a.changeProgram(cmd.Context(), "CanaryProgram", "canary of "+args[0], in)
+		},
+	}
+	tenantFlag(cmd, &in.Common)
+	cmd.Flags().IntVar(&in.Share, "share", 0, "percent of all keys that get it, 1 to 100; 0 ends it")
+	cmd.Flags().BoolVar(&off, "off", false, "end the canary: every key gets the active version")
+	cmd.Flags().BoolVar(&in.Force, "force", false, "also if it was not shown to be better than the default")
+	return cmd
+}
+
+func keyFlag(cmd *cobra.Command, key *string) {
+	cmd.Flags().StringVar(key, "key", "", "id of a request, session or user: the version that it gets")
+}
+
+// programFor asks for the version that text names, or that a key gets. The choice
+// is made here: no history needs to know the ids of sessions.
+func (a app) programFor(cmd *cobra.Command, in workflows.ProgramInput, text, key string) (registry.ProgramDetail, json.RawMessage, error) {
+	ctx := cmd.Context()
+	if !cmd.Flags().Changed("key") {
+		return a.showProgram(ctx, in, text)
+	}
+	name, version, err := cli.ParseRef(text)
+	switch {
+	case err != nil:
+		return registry.ProgramDetail{}, nil, err
+	case key == "":
+		return registry.ProgramDetail{}, nil, cli.Usage("--key wants the id of a request, session or user; it is empty")
+	case version != 0:
+		return registry.ProgramDetail{}, nil, cli.Usage("--key chooses the version of %s: leave out @%d, or --key", name, version)
+	}
+	d, raw, err := a.showProgram(ctx, in, name)
+	if err != nil || !d.Canary.Takes(key) {
+		return d, raw, err
+	}
+	return a.showProgram(ctx, in, cli.Ref(name, d.Canary.Version))
+}
+
+func status(status string, share int) string {
+	if share == 0 {
+		return status
+	}
+	return fmt.Sprintf("%s, %d %%", status, share)
+}
+
+func canaryText(c *training.Canary) string {
+	return fmt.Sprintf("%s, for %d %% of all keys", cli.Ref(c.Name, c.Version), c.Share)
+}

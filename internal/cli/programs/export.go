@@ -1,0 +1,127 @@
+package programs
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cogniverse/cogflow/activities/registry"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/internal/cli/format"
+	"github.com/cogniverse/cogflow/internal/cli/transfer"
+	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// exportedFiles are what a program is used with: DSPy's file, its state alone,
+// and the program as `optimize --program` reads it.
+func exportedFiles() []string { return []string{"program.json", "state.json", "source.json"} }
+
+// servingFile says which version is active and which the canary, as Cogniverse's
+// agents read it.
+const servingFile = "artefact_state.json"
+
+const exportOp = "export program"
+
+func (a app) exportCommand() *cobra.Command {
+	var in workflows.ProgramInput
+	var to, key string
+	cmd := &cobra.Command{
+		Use:   "export NAME[@VERSION]",
+		Short: "Write a program as DSPy loads it, every file checked",
+		Long: `Export writes program.json (for DSPy's load), state.json (for load_state) and source.json
+(for optimize --program) into a new directory and checks size and SHA-256 against the
+manifest. The directory appears when all of it is there. What exists already is never
+overwritten.
+
+While the program has a canary, its files lie beside, in canary/, and artefact_state.json
+says which version is which and what share of the keys gets the canary. With --key only the
+version is written that a request, session or user of that id gets.`,
+		Example: `  cogflow programs export agentic-router --to ./router
+  cogflow programs export agentic-router@3 --json
+  cogflow programs export agentic-router --key session-17`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			d, _, err := a.programFor(cmd, in, args[0], key)
+			if err != nil {
+				return err
+			}
+			w, err := files(d)
+			if err != nil {
+				return err
+			}
+			if _, version, _ := cli.ParseRef(args[0]); version == 0 && key == "" && d.Canary != nil {
+				if err := a.addCanary(cmd.Context(), in, d, &w); err != nil {
+					return err
+				}
+			}
+			if to == "" {
+				to = fmt.Sprintf("%s-%d", d.Name, d.Version)
+			}
+			done, err := transfer.Download(cmd.Context(), a.App, w, to)
+			if err != nil {
+				return err
+			}
+			if a.JSON {
+				return a.PrintJSON(done)
+			}
+			a.Say("%s: %s, %s, %s, every SHA-256 as the manifest has it", done.Path, cli.Ref(d.Name, d.Version),
+				format.Count(done.Files, "file", "files"), format.Bytes(done.Bytes))
+			return nil
+		},
+	}
+	tenantFlag(cmd, &in.Common)
+	cmd.Flags().StringVar(&to, "to", "", "new directory (default: NAME-VERSION)")
+	keyFlag(cmd, &key)
+	return cmd
+}
+
+func files(d registry.ProgramDetail) (transfer.Published, error) {
+	w := transfer.Published{Op: exportOp, Name: d.Name, Version: d.Version, Prefix: d.Prefix}
+	for _, name := range exportedFiles() {
+		i := slices.IndexFunc(d.Files, func(f training.CheckpointFile) bool { return f.Name == name })
+		if i < 0 {
+			return w, fault.New(fault.Input, w.Op, cli.Ref(d.Name, d.Version), "its manifest names no "+name)
+		}
+		w.Files = append(w.Files, d.Files[i])
+	}
+	return w, nil
+}
+
+// addCanary puts the canary of a program beside its active version.
+func (a app) addCanary(ctx context.Context, in workflows.ProgramInput, active registry.ProgramDetail, w *transfer.Published) error {
+	d, _, err := a.showProgram(ctx, in, cli.Ref(active.Canary.Name, active.Canary.Version))
+	if err != nil {
+		return err
+	}
+	canary, err := files(d)
+	if err != nil {
+		return err
+	}
+	canary.Under = "canary"
+	text, err := json.MarshalIndent(serving{
+		Active:  serves{active.Active.Version, active.Active.Since, 0},
+		Canary:  serves{active.Canary.Version, active.Canary.Since, active.Canary.Share},
+		Retired: []serves{},
+	}, "", "  ")
+	w.Beside, w.Notes = []transfer.Published{canary}, map[string][]byte{servingFile: append(text, '\n')}
+	return err
+}
+
+// serving is the file of its name, with Cogniverse's keys.
+type serving struct {
+	Active  serves   `json:"active"`
+	Canary  serves   `json:"canary"`
+	Retired []serves `json:"retired"`
+}
+
+type serves struct {
+	Version int       `json:"version"`
+	Since   time.Time `json:"promoted_at"`
+	Share   int       `json:"traffic_pct,omitempty"`
+}

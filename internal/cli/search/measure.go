@@ -1,0 +1,137 @@
+package search
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+	"go.temporal.io/sdk/client"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/cogniverse/cogflow/eval"
+	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// searchesAtOnce keeps a few workers busy and others' searches quick.
+const searchesAtOnce = 4
+
+// searchError says which search of many failed; Err says why.
+type searchError struct {
+	query, rank string
+	err         error
+}
+
+func (e *searchError) Error() string {
+	return fmt.Sprintf("search %q by %s: %v", e.query, e.rank, e.err)
+}
+
+func (e *searchError) Unwrap() error { return e.err }
+
+// measure runs each query by each rank. in has what all searches share. The
+// first search that fails ends it: scores of a part would not be comparable.
+func (a app) measure(ctx context.Context, queries []eval.Query, ranks []string, in workflows.SearchVideosInput) ([]eval.RankScores, error) {
+	c, err := a.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	scores := make([][]eval.QueryScores, len(ranks))
+	for i := range scores {
+		scores[i] = make([]eval.QueryScores, len(queries))
+	}
+	one := func(ctx context.Context, i int) error {
+		rank, place := i%len(ranks), i/len(ranks)
+		search, q := in, queries[place]
+		search.Query, search.Rank = q.Query, ranks[rank]
+		hits, err := a.find(ctx, c, search)
+		if err != nil {
+			return &searchError{search.Query, search.Rank, err}
+		}
+		scores[rank][place] = eval.QueryScores{Query: q.Query, Scores: eval.Score(q, hits, in.Limit)}
+		return nil
+	}
+	if err := a.each(ctx, c, len(queries)*len(ranks), one); err != nil {
+		if failed, ok := errors.AsType[*searchError](err); ok && ctx.Err() == nil {
+			a.Note("search %q by %s failed", failed.query, failed.rank)
+		}
+		return nil, err
+	}
+	means := make([]eval.RankScores, len(ranks))
+	for i, rank := range ranks {
+		means[i] = eval.Mean(video.Rank(rank), scores[i])
+	}
+	return means, nil
+}
+
+// each does one for 0 to n−1, a few at a time, and shows how far it is.
+func (a app) each(ctx context.Context, c client.Client, n int, one func(context.Context, int) error) error {
+	group, working := errgroup.WithContext(ctx)
+	group.SetLimit(searchesAtOnce)
+	done, ended, notes := make(chan struct{}), make(chan error, 1), make(chan string)
+	go func() {
+		for i := 0; i < n && working.Err() == nil; i++ {
+			group.Go(func() error {
+				err := one(working, i)
+				done <- struct{}{}
+				return err
+			})
+		}
+		ended <- group.Wait()
+	}()
+	watching, stop := context.WithCancel(ctx)
+	defer stop()
+	go a.WatchQueues(watching, c, notes)
+	v := a.View()
+	defer v.End()
+	show := a.counter(v, n, "searches")
+	for i := 0; ; {
+		select {
+		case <-done:
+			i++
+			show(i)
+		case text := <-notes:
+			v.Note(text)
+		case err := <-ended:
+			if err == nil {
+				err = ctx.Err()
+			}
+			return err
+		}
+	}
+}
+
+// counter returns what shows how many of total things are done.
+func (a app) counter(v cli.View, total int, noun string) func(done int) {
+	if a.Quiet {
+		return func(int) {}
+	}
+	task := cli.NewTask(v, noun)
+	show := func(done int) {
+		text := fmt.Sprintf("%d/%d %s", done, total, noun)
+		task.Set(done, total, text, text)
+	}
+	show(0)
+	return show
+}
+
+// find runs one search whose answer only we want: an interrupt cancels it.
+func (a app) find(ctx context.Context, c client.Client, in workflows.SearchVideosInput) ([]video.Hit, error) {
+	run, _, err := a.Start(ctx, c, cli.Job{
+		Kind: "SearchVideos", ID: fmt.Sprintf("search-%s-%s", in.Tenant, uuid.NewString()),
+		Common: in.Common, Profile: in.Profile, Summary: "search " + strconv.Quote(in.Query) + " for eval",
+		Timeout: time.Hour, Input: in, // nobody waits longer for an answer
+	})
+	if err != nil {
+		return nil, err
+	}
+	var r workflows.SearchVideosResult
+	err = run.Get(ctx, &r)
+	if ctx.Err() != nil {
+		return nil, errors.Join(ctx.Err(), cli.CancelSoon(c, run.GetID()))
+	}
+	return r.Hits, err
+}

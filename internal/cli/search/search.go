@@ -1,0 +1,93 @@
+// Package search is the part of the command line that finds moments in ingested videos
+// and measures how well they are found. It asks workers; it knows neither the index nor
+// how videos came into it.
+package search
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/internal/cli/format"
+	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+type app struct{ *cli.App }
+
+// Feature is what the package adds to the command line.
+func Feature(a *cli.App) cli.Feature {
+	f := app{a}
+	return cli.Feature{
+		Commands: []*cobra.Command{f.searchCommand(), f.evalCommand()},
+	}
+}
+
+func (a app) searchCommand() *cobra.Command {
+	var in workflows.SearchVideosInput
+	cmd := &cobra.Command{
+		Use:   "search WORDS…",
+		Short: "Find moments in ingested videos",
+		Long: `Search finds the frames and segments whose captions, on-screen text or embedding fit
+WORDS best, within one tenant and profile. Captions marked ~ come from a built-in preview
+model.`,
+		Example: `  cogflow search a red car on a bridge
+  cogflow search sunset --tenant acme --limit 3 --json
+  cogflow search "EXIT 12" --rank bm25`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			in.Query = strings.Join(args, " ")
+			if err := cli.Normalize(&in.Common); err != nil {
+				return err
+			}
+			var r workflows.SearchVideosResult
+			raw, err := a.Ask(cmd.Context(), cli.Job{
+				Kind: "SearchVideos", ID: fmt.Sprintf("search-%s-%s", in.Tenant, uuid.NewString()),
+				Common: in.Common, Profile: in.Profile, Summary: "search " + strconv.Quote(in.Query), Input: in,
+			}, &r)
+			if err != nil {
+				return err
+			}
+			if a.JSON {
+				return a.PrintJSON(raw)
+			}
+			a.printHits(r.Hits)
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&in.Tenant, "tenant", "", `whose videos (default "default")`)
+	f.StringVar(&in.Profile, "profile", "", "searched profile (default: the active one)")
+	f.IntVar(&in.Limit, "limit", 10, "most hits, up to 1000")
+	f.StringVar(&in.Rank, "rank", "hybrid", "hybrid, bm25 or vector")
+	a.CompleteProfiles(cmd)
+	return cmd
+}
+
+func (a app) printHits(hits []video.Hit) {
+	if len(hits) == 0 {
+		a.Say("Nothing found.")
+		return
+	}
+	rows, preview := make([][]string, len(hits)), false
+	for i, h := range hits {
+		caption := h.Caption
+		if h.Preview {
+			caption, preview = "~ "+caption, true
+		}
+		rows[i] = []string{
+			strconv.Itoa(i + 1), fmt.Sprintf("%.4f", h.Score),
+			format.Clock(h.StartMS) + "–" + format.Clock(h.EndMS), h.Name, caption,
+		}
+	}
+	a.Table([]cli.Column{
+		{Name: "#", Right: true}, {Name: "score", Right: true}, {Name: "time"}, {Name: "video"}, {Name: "caption", Flex: true},
+	}, rows)
+	if preview {
+		a.Say("~ described by a built-in preview model")
+	}
+}

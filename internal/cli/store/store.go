@@ -1,0 +1,137 @@
+// Package store is the part of the command line that checks and repairs the object store.
+// It works on the store itself and knows neither the Temporal server nor what the objects are for.
+package store
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cogniverse/cogflow/internal/blob"
+	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/internal/cli/format"
+	"github.com/cogniverse/cogflow/tenant"
+)
+
+type app struct{ *cli.App }
+
+// Feature is what the package adds to the command line.
+func Feature(a *cli.App) cli.Feature {
+	f := app{a}
+	return cli.Feature{
+		Commands: []*cobra.Command{f.command()},
+	}
+}
+
+func (a app) command() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "store",
+		Short: "Check the object store, and repair what a copy lost",
+		Long: `The commands work on the store that the configuration names, not through a worker: they are
+for a store that was just copied or restored. Workers may go on meanwhile.`,
+	}
+	cmd.AddCommand(a.checkCommand())
+	return cmd
+}
+
+// checked is what `store check --json` prints.
+type checked struct {
+	Objects  int                `json:"objects"`
+	Counts   map[blob.State]int `json:"counts"`
+	Findings []blob.Finding     `json:"findings"` // at most maxFindings
+	Repair   bool               `json:"repair"`
+}
+
+// maxFindings bounds what is listed; the counts are complete.
+const maxFindings = 1000
+
+func (a app) checkCommand() *cobra.Command {
+	var o blob.CheckOptions
+	var owner, prefix string
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Find objects that lost their checksums or are damaged",
+		Long: `Check looks at every object of the store, or of a tenant. A copy with a tool that leaves
+extended attributes (file store) or metadata (S3) behind takes the checksums from objects; no
+worker reads them then. Without --repair nothing is changed.
+
+With --repair an object gets its checksum back if its content is known to be whole: a manifest
+gives its SHA-256, its name is its SHA-256, or its format shows that nothing is missing.
+
+States: repairable, repaired, unproven (nothing says what the content was), damaged (the
+content is not what was stored). Exit codes: 0 all is whole or repaired, 3 something is not.`,
+		Example: "  cogflow store check\n  cogflow store check --tenant acme --repair\n  cogflow store check --full --json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.Trust && !o.Repair {
+				return cli.Usage("--trust is for --repair: give both")
+			}
+			o.Prefix = prefix
+			if owner != "" {
+				t, err := tenant.Parse(owner)
+				if err != nil {
+					return cli.Usage("--tenant: %s", err)
+				}
+				o.Prefix = string(t) + "/" + prefix
+			}
+			return a.check(cmd.Context(), o)
+		},
+	}
+	cmd.Flags().StringVar(&owner, "tenant", "", "look at the objects of one tenant (all)")
+	cmd.Flags().StringVar(&prefix, "prefix", "", "look at the keys that begin with this; with --tenant below the tenant")
+	cmd.Flags().BoolVar(&o.Full, "full", false, "read every object and compare its content, not only those without a checksum")
+	cmd.Flags().BoolVar(&o.Repair, "repair", false, "give checksums back where the content is known to be whole")
+	cmd.Flags().BoolVar(&o.Trust, "trust", false, "with --repair: also where nothing proves it; only for a copy that you know to be whole")
+	return cmd
+}
+
+func (a app) check(ctx context.Context, o blob.CheckOptions) error {
+	store, err := a.Store(ctx)
+	if err != nil {
+		return err
+	}
+	sealer, ok := store.(blob.Sealer)
+	if !ok {
+		return errors.New("this kind of store cannot be checked")
+	}
+	out := checked{Findings: []blob.Finding{}, Repair: o.Repair}
+	out.Counts, err = blob.Check(ctx, sealer, o, func(f blob.Finding) error {
+		if len(out.Findings) < maxFindings {
+			out.Findings = append(out.Findings, f)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, n := range out.Counts {
+		out.Objects += n
+	}
+	if a.JSON {
+		err = a.PrintJSON(out)
+	} else {
+		a.printCheck(out)
+	}
+	if left := out.Counts[blob.Repairable] + out.Counts[blob.Unproven] + out.Counts[blob.Damaged]; err == nil && left > 0 {
+		return &cli.ExitError{Code: cli.ExitPartial}
+	}
+	return err
+}
+
+func (a app) printCheck(out checked) {
+	rows := [][]string{}
+	fixes := map[string]bool{}
+	for _, f := range out.Findings {
+		rows = append(rows, []string{f.Key, string(f.State), f.Proof, f.Cause})
+		if f.Fix != "" && !fixes[string(f.State)+f.Fix] {
+			fixes[string(f.State)+f.Fix] = true
+			defer a.Say("%s: %s", f.State, f.Fix)
+		}
+	}
+	if len(rows) > 0 {
+		a.Table([]cli.Column{{Name: "OBJECT"}, {Name: "STATE"}, {Name: "PROOF"}, {Name: "CAUSE", Flex: true}}, rows)
+	}
+	a.Say("%s: %d whole, %d repaired, %d repairable, %d unproven, %d damaged", format.Count(out.Objects, "object", "objects"),
+		out.Counts[blob.Whole], out.Counts[blob.Repaired], out.Counts[blob.Repairable], out.Counts[blob.Unproven], out.Counts[blob.Damaged])
+}

@@ -1,0 +1,44 @@
+package cli
+
+import "time"
+
+// Task shows a piece of work that this program does itself: as a bar on a terminal, as
+// a line every few seconds elsewhere.
+type Task struct {
+	view View
+	bar  *bar // nil = no terminal
+	now  func() time.Time
+	last time.Time // of the last line
+}
+
+// NewTask shows a task that begins in a view.
+func NewTask(v View, name string) *Task {
+	t := &Task{view: v, now: time.Now}
+	switch v := v.(type) {
+	case *bars:
+		t.bar = v.add(name, 0)
+		v.tasks = append(v.tasks, t.bar)
+	case *lines:
+		t.now = v.now
+	}
+	t.last = t.now()
+	return t
+}
+
+// Set says how far it is: text beside the bar, or else line.
+func (t *Task) Set(done, total int, text, line string) {
+	switch {
+	case t.bar != nil:
+		t.bar.set(done, total, text)
+	case t.now().Sub(t.last) >= lineEvery:
+		t.last = t.now()
+		t.view.Note(line)
+	}
+}
+
+// End removes the bar; the end of the view does too.
+func (t *Task) End() {
+	if t.bar != nil {
+		t.bar.Abort(true)
+	}
+}

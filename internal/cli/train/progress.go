@@ -1,0 +1,260 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/converter"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/cogniverse/cogflow/activities/train"
+	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/internal/cli/format"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// sample is one training run at one moment.
+type sample struct {
+	id string
+	workflows.TrainProgress
+}
+
+// progress is what a training run, or a sweep of them, said of itself at one moment.
+type progress struct {
+	sweep  *workflows.SweepResult // nil = the job is one run
+	trains []sample               // at work now
+}
+
+const maxRuns = 8 // at a time; more fit no terminal
+
+// runProgress asks one training run.
+func runProgress(ctx context.Context, q cli.Querier, id string) (cli.Progress, bool) {
+	value, err := q.QueryWorkflow(ctx, id, "", workflows.QueryProgress)
+	if err != nil {
+		return nil, false
+	}
+	var p workflows.TrainProgress
+	if value.Get(&p) != nil {
+		return nil, false
+	}
+	return &progress{trains: []sample{takeTrain(ctx, q, id, p)}}, true
+}
+
+// sweepProgress asks a sweep and its runs.
+func sweepProgress(ctx context.Context, q cli.Querier, id string) (cli.Progress, bool) {
+	value, err := q.QueryWorkflow(ctx, id, "", workflows.QueryProgress)
+	if err != nil {
+		return nil, false
+	}
+	p := &progress{sweep: new(workflows.SweepResult)}
+	if value.Get(p.sweep) != nil {
+		return nil, false
+	}
+	p.trains = takeSweep(ctx, q, *p.sweep)
+	return p, true
+}
+
+// takeTrain completes what a run says of itself by what its trainer has told
+// the server since.
+func takeTrain(ctx context.Context, q cli.Querier, id string, p workflows.TrainProgress) sample {
+	s := sample{id, p}
+	d, err := q.DescribeWorkflow(ctx, id, "")
+	if err != nil {
+		return s
+	}
+	for _, a := range d.RawResponse.GetPendingActivities() {
+		var beat struct {
+			Tally  train.Tally   `json:"tally"`
+			Report *train.Report `json:"report"`
+		}
+		// Other activities report other things, or nothing.
+		if converter.GetDefaultDataConverter().FromPayloads(a.GetHeartbeatDetails(), &beat) != nil || beat.Report == nil {
+			continue
+		}
+		s.CostUSD = max(s.CostUSD, float64(beat.Tally.CostMicroUSD)/1e6)
+		if beat.Report.Step >= s.Step || a.GetAttempt() > 1 {
+			s.Report = *beat.Report
+		}
+		if a.GetState() == enumspb.PENDING_ACTIVITY_STATE_STARTED && strings.HasPrefix(s.Waiting, "a worker") {
+			s.Waiting = ""
+		}
+	}
+	return s
+}
+
+// takeSweep asks the runs of a sweep that are at work.
+func takeSweep(ctx context.Context, q cli.Querier, sweep workflows.SweepResult) []sample {
+	var open []string
+	for _, run := range sweep.Runs {
+		if run.Result == nil && run.Failure == nil && len(open) < maxRuns {
+			open = append(open, run.WorkflowID)
+		}
+	}
+	found := make([]*sample, len(open))
+	var group errgroup.Group
+	for i, id := range open {
+		group.Go(func() error {
+			var p workflows.TrainProgress
+			// A run that has not begun does not answer.
+			if value, err := q.QueryWorkflow(ctx, id, "", workflows.QueryProgress); err == nil && value.Get(&p) == nil {
+				s := takeTrain(ctx, q, id, p)
+				found[i] = &s
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // the functions above return no error
+	var out []sample
+	for _, s := range found {
+		if s != nil {
+			out = append(out, *s)
+		}
+	}
+	return out
+}
+
+// title names a run within a sweep by the number that its id ends with.
+func (t sample) title() string {
+	if i := strings.LastIndexByte(t.id, '/'); i >= 0 {
+		return t.Name + " " + t.id[i+1:]
+	}
+	return t.Name
+}
+
+// text describes a training run in one line, without its name.
+func (t sample) text() string {
+	stage := t.Stage
+	switch {
+	case t.Stage != "train" || t.Phase == "train":
+	case t.Phase != "":
+		stage += ": " + t.Phase
+	case t.Waiting == "" && !t.Paused: // Python loads its libraries before it says a word
+		stage += ": start"
+	}
+	text := format.Stage(stage, t.Paused, t.Waiting)
+	if t.Total > 0 {
+		text += fmt.Sprintf(" %d/%d steps", t.Step, t.Total)
+		if t.Loss != nil {
+			text += ", loss " + format.Metric(*t.Loss)
+		}
+		if t.TokensPerSecond > 0 {
+			text += ", " + speedText(t.TokensPerSecond) + " tokens/s"
+		}
+		if t.ETASeconds > 0 {
+			text += ", ETA " + format.Span(time.Duration(t.ETASeconds*float64(time.Second)).Round(time.Second))
+		}
+	}
+	if t.CostUSD > 0 {
+		text += ", " + format.Dollars(t.CostUSD)
+	}
+	if t.GPU != "" && t.Stage == "train" {
+		text += " on " + t.GPU
+	}
+	if t.Trouble != "" {
+		text += "; " + t.Trouble
+	}
+	return text
+}
+
+// state is what counts as a change: another stage, a checkpoint, a pause, trouble.
+func (t sample) state() string {
+	return fmt.Sprint("|", t.id, t.Stage, t.Phase, t.Paused, t.Waiting, t.Checkpoint, t.Trouble, t.GPU)
+}
+
+func sweepDone(r *workflows.SweepResult) (done int) {
+	for _, run := range r.Runs {
+		if run.Result != nil || run.Failure != nil {
+			done++
+		}
+	}
+	return done
+}
+
+func sweepText(r *workflows.SweepResult) string {
+	text := fmt.Sprintf("%d/%d runs", sweepDone(r), len(r.Runs))
+	switch {
+	case r.Status == "stopped":
+		text += ", stopped"
+	case r.Paused:
+		text += ", paused"
+	}
+	if r.Failed > 0 {
+		text += fmt.Sprintf(", %d failed", r.Failed)
+	}
+	if r.CostUSD > 0 {
+		text += ", " + format.Dollars(r.CostUSD)
+	}
+	return text
+}
+
+// Change is another stage of a run, a checkpoint, a pause, trouble, or a run that ended.
+func (p *progress) Change() string {
+	change := ""
+	if p.sweep != nil {
+		change = fmt.Sprint(sweepDone(p.sweep), p.sweep.Paused, p.sweep.Status)
+	}
+	for _, t := range p.trains {
+		change += t.state()
+	}
+	return change
+}
+
+// Line names the first runs only.
+func (p *progress) Line() string {
+	var parts []string
+	if p.sweep != nil {
+		parts = append(parts, sweepText(p.sweep))
+	}
+	for i, t := range p.trains {
+		if i == 3 {
+			parts = append(parts, fmt.Sprintf("and %d more", len(p.trains)-i))
+			break
+		}
+		parts = append(parts, t.title()+": "+t.text())
+	}
+	return strings.Join(parts, "; ")
+}
+
+// Bars are one for the sweep and one for each run at work.
+func (p *progress) Bars() []cli.Bar {
+	var all []cli.Bar
+	if p.sweep != nil {
+		all = append(all, cli.Bar{Name: "sweep", Done: sweepDone(p.sweep), Total: len(p.sweep.Runs), Text: sweepText(p.sweep)})
+	}
+	for _, t := range p.trains {
+		all = append(all, cli.Bar{Key: t.id, Name: t.title(), Done: t.Step, Total: t.Total, Text: t.text()})
+	}
+	return all
+}
+
+func (p *progress) Failures() []string { return nil }
+
+// JSON is the answer of the job.
+func (p *progress) JSON() any {
+	if p.sweep != nil {
+		return p.sweep
+	}
+	return p.trains[0].TrainProgress
+}
+
+// Print prints the counts of a sweep, and what is known of each run.
+func (p *progress) Print(a *cli.App) {
+	if p.sweep != nil {
+		a.Say("%s", sweepText(p.sweep))
+	}
+	for _, t := range p.trains {
+		a.Say("%s, %s of %s: %s", t.title(), t.Method, t.Base, t.text())
+		switch {
+		case t.Checkpoint > 0 && t.BestStep > 0:
+			a.Say("The checkpoint of step %d is stored; the best so far is step %d.", t.Checkpoint, t.BestStep)
+		case t.Checkpoint > 0: // it goes on from there, and has not said more yet
+			a.Say("The checkpoint of step %d is stored.", t.Checkpoint)
+		}
+		if t.Device != "" {
+			a.Say("It runs on %s, peak memory %s.", t.Device, format.Bytes(t.MemoryBytes))
+		}
+	}
+}

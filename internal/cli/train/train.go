@@ -1,0 +1,165 @@
+// Package train is the part of the command line that starts training runs and sweeps,
+// shows how far they are and what they returned, and checks datasets. It knows nothing of
+// what becomes of an adapter later, and reads no file but the dataset and the settings.
+package train
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/safetext"
+	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+type app struct{ *cli.App }
+
+// Feature is what the package adds to the command line.
+func Feature(a *cli.App) cli.Feature {
+	f := app{a}
+	return cli.Feature{
+		Commands: []*cobra.Command{f.command()},
+		Kinds:    f.kinds(),
+	}
+}
+
+// auto is the name of the method that the rows choose.
+const auto = "auto"
+
+func (a app) command() *cobra.Command {
+	var o options
+	var method string
+	cmd := &cobra.Command{
+		Use:   "train",
+		Short: "Fine-tune a model on a dataset",
+		Long: `Train fine-tunes a base model: sft on answers, dpo on pairs of a preferred and a rejected
+answer, embedding on triplets. The dataset is checked, and memory, time and cost are
+estimated, before any GPU is taken. What comes out is an adapter with a version, compared
+with its base model on rows that were held out.
+
+The job runs on workers, goes on when this command ends, and survives the death of any of
+them: it goes on from its last checkpoint and ends with the same weights. Starting the
+same again attaches to it; a finished job does no work.`,
+		Example: `  cogflow train sft --dataset chats.jsonl --base-model HuggingFaceTB/SmolLM3-3B --gpu a10g,a100-40gb
+  cogflow train --method auto --dataset data.jsonl --base-model HuggingFaceTB/SmolLM3-3B`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if method == "" {
+				return cli.Usage("name a method: cogflow train sft, dpo, embedding or auto")
+			}
+			return a.train(cmd.Context(), method, o)
+		},
+	}
+	cmd.Flags().StringVar(&method, "method", "", "sft, dpo, embedding or auto")
+	o.flags(cmd)
+	cmd.AddCommand(
+		a.methodCommand(string(training.SFT), "Fine-tune a language model on answers",
+			"Sft trains on answers: prompt and completion, messages, text, alpaca, ShareGPT or ChatML.",
+			"  cogflow train sft --dataset chats.jsonl --base-model HuggingFaceTB/SmolLM3-3B --gpu a10g,a100-40gb --dry-run"),
+		a.methodCommand(string(training.DPO), "Fine-tune a language model on preferences",
+			"Dpo trains on pairs of answers to one prompt, of which one is preferred.",
+			"  cogflow train dpo --dataset pairs.jsonl --base-model HuggingFaceTB/SmolLM3-3B --set beta=0.2 --budget 10"),
+		a.methodCommand(string(training.Embedding), "Fine-tune a text encoder on triplets",
+			"Embedding trains on triplets of an anchor, a positive and a negative, or on pairs with --set loss=mnr.",
+			"  cogflow train embedding --dataset triplets.jsonl --base-model BAAI/bge-small-en-v1.5 --set distance_metric=euclidean"),
+		a.methodCommand(auto, "Let the rows choose the method",
+			`Auto counts the rows of a local file: enough preference pairs mean dpo, else enough examples
+mean sft, triplets mean embedding. Too little of everything is refused.`,
+			"  cogflow train auto --dataset data.jsonl --base-model HuggingFaceTB/SmolLM3-3B"),
+		a.sweepCommand(), a.checkCommand(),
+	)
+	return cmd
+}
+
+func (a app) methodCommand(method, short, long, example string) *cobra.Command {
+	var o options
+	cmd := &cobra.Command{
+		Use: method, Short: short, Example: example,
+		Long: long + "\n\nSettings have Cogniverse's names and defaults: --set epochs=1 --set lora.r=16.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.train(cmd.Context(), method, o) },
+	}
+	o.flags(cmd)
+	return cmd
+}
+
+// options are the flags of `train`.
+type options struct {
+	in       workflows.TrainInput
+	dataset  string
+	eval     string
+	config   string   // file
+	set      []string // name=value
+	seed     int64
+	id       string
+	wait     cli.Waiting
+	isSeeded func() bool
+}
+
+func (o *options) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	cli.CommonFlags(cmd, &o.in.Common)
+	f.StringVar(&o.dataset, "dataset", "", "rows to train on: a local file, s3://… or https://…")
+	f.StringVar(&o.eval, "eval-dataset", "", "rows to judge by (default: a share of the dataset is held out)")
+	f.StringVar(&o.in.BaseModel, "base-model", "", "model to start from, as the workers' configuration names it")
+	f.StringVar(&o.in.Name, "name", "", "of the adapter (default: method and base model)")
+	f.StringVar(&o.in.Role, "role", "", "what the adapter is for; one a role is active (default: its name)")
+	f.StringVar(&o.config, "config", "", "JSON file with settings of the method")
+	f.StringArrayVar(&o.set, "set", nil, "one setting, name=value; values are JSON, names may have dots: lora.r=16")
+	f.Int64Var(&o.seed, "seed", 42, "of everything random")
+	f.StringSliceVar(&o.in.GPU, "gpu", nil, "GPU classes in the order to try them (default cpu)")
+	f.StringVar(&o.in.GPUWait, "gpu-wait", "", "how long to wait for a worker of each class but the last (default 10m)")
+	f.StringVar(&o.in.Timeout, "timeout", "", "of training; then the best so far is kept (default: none)")
+	f.BoolVar(&o.in.Activate, "activate", false, "make it the active adapter of its role, if it is better than its base")
+	f.BoolVar(&o.in.DryRun, "dry-run", false, "check and estimate, train nothing")
+	f.StringVar(&o.id, "id", "", "workflow id (default: made from tenant, name and input)")
+	o.wait.Flags(cmd, true)
+	o.isSeeded = func() bool { return f.Changed("seed") }
+}
+
+func (a app) train(ctx context.Context, method string, o options) error {
+	m, err := a.input(ctx, method, &o)
+	if err != nil {
+		return err
+	}
+	in := o.in
+	if err := a.uploads(ctx, &in, o); err != nil {
+		return err
+	}
+	if o.id == "" {
+		if o.id, err = cli.JobID("train", in.Tenant, in.Name, in); err != nil {
+			return err
+		}
+	}
+	return a.Launch(ctx, cli.Job{
+		Kind: kind(m), ID: o.id, Common: in.Common, Input: in,
+		Summary: fmt.Sprintf("train %s %s from %s", m, in.Name, in.BaseModel),
+		Details: fmt.Sprintf("Tenant `%s`, adapter `%s`, base model `%s`.", in.Tenant, in.Name, strings.ReplaceAll(safetext.Clean(in.BaseModel), "`", "'")),
+	}, o.wait)
+}
+
+const kindSweep = "TrainSweep"
+
+// kind is the workflow type of a method.
+func kind(m training.Method) string {
+	switch m {
+	case training.DPO:
+		return "TrainDPO"
+	case training.Embedding:
+		return "TrainEmbedding"
+	default:
+		return "TrainSFT"
+	}
+}
+
+func (a app) kinds() map[string]cli.Kind {
+	run := cli.Kind{Progress: runProgress, Result: cli.Result(a.printTrain)}
+	return map[string]cli.Kind{
+		kind(training.SFT): run, kind(training.DPO): run, kind(training.Embedding): run,
+		kindSweep: {Progress: sweepProgress, Result: cli.Result(a.printSweep)},
+	}
+}

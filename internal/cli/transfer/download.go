@@ -1,0 +1,128 @@
+package transfer
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/blob"
+	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/internal/cli/format"
+	"github.com/cogniverse/cogflow/training"
+)
+
+// Downloaded is what `adapters download --json` prints.
+type Downloaded struct {
+	Name    string `json:"name"`
+	Version int    `json:"version"`
+	Path    string `json:"path"`
+	Files   int    `json:"files"`
+	Bytes   int64  `json:"bytes"`
+}
+
+// Published are files of the store on their way here.
+type Published struct {
+	Op      string // "download adapter"
+	Name    string
+	Version int
+	Prefix  string // in the store
+	Files   []training.CheckpointFile
+	Under   string            // directory of the files in what is made; empty = the top
+	Beside  []Published       // that lie in the same directory
+	Notes   map[string][]byte // files that are written and not fetched, by name
+}
+
+// Download makes the directory to from the files of w, all or nothing.
+func Download(ctx context.Context, a *cli.App, w Published, to string) (Downloaded, error) {
+	to, err := filepath.Abs(to)
+	if err != nil {
+		return Downloaded{}, err
+	}
+	done := Downloaded{Name: w.Name, Version: w.Version, Path: to}
+	if _, err := os.Lstat(to); !errors.Is(err, fs.ErrNotExist) {
+		return done, fault.New(fault.Input, w.Op, to, "it exists already, and nothing is overwritten; name another with --to")
+	}
+	if len(w.Files) == 0 {
+		return done, fault.New(fault.Input, w.Op, cli.Ref(w.Name, w.Version), "its manifest names no files")
+	}
+	store, err := a.Store(ctx)
+	if err != nil {
+		return done, err
+	}
+	// A sibling, so that the rename at the end stays on one file system.
+	temporary, err := os.MkdirTemp(filepath.Dir(to), "."+filepath.Base(to)+"-")
+	if err != nil {
+		return done, fault.Disk(w.Op, to, err)
+	}
+	defer os.RemoveAll(temporary)
+	root, err := os.OpenRoot(temporary)
+	if err != nil {
+		return done, fault.Disk(w.Op, to, err)
+	}
+	defer root.Close()
+	v := a.View()
+	defer v.End()
+	for _, part := range append([]Published{w}, w.Beside...) {
+		for _, f := range part.Files {
+			if err := fetch(ctx, v, store, root, part, f); err != nil {
+				return done, err
+			}
+			done.Files++
+			done.Bytes += f.Size
+		}
+	}
+	for name, text := range w.Notes {
+		if err := root.WriteFile(name, text, 0o644); err != nil {
+			return done, fault.Disk(w.Op, name, err)
+		}
+		done.Files++
+		done.Bytes += int64(len(text))
+	}
+	if err := os.Chmod(temporary, 0o755); err != nil { // model servers of other users read it
+		return done, fault.Disk(w.Op, to, err)
+	}
+	// Should somebody have made it meanwhile, this fails, unless it is empty.
+	return done, fault.Disk(w.Op, to, os.Rename(temporary, to))
+}
+
+// fetch copies one file of the manifest below root and checks it.
+func fetch(ctx context.Context, v cli.View, store blob.Store, root *os.Root, w Published, f training.CheckpointFile) error {
+	bad := func(reason string) error { return fault.New(fault.Input, w.Op, w.Prefix+f.Name, reason) }
+	local := filepath.Join(w.Under, filepath.FromSlash(f.Name))
+	if !filepath.IsLocal(local) {
+		return bad("the manifest names a file outside the directory; nothing of it is kept")
+	}
+	if err := root.MkdirAll(filepath.Dir(local), 0o755); err != nil {
+		return fault.Disk(w.Op, f.Name, err)
+	}
+	from, _, err := store.Get(ctx, w.Prefix+f.Name)
+	if err != nil {
+		return fault.Wrap(fault.Input, w.Op, w.Prefix+f.Name, err)
+	}
+	defer from.Close()
+	file, err := root.OpenFile(local, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return fault.Disk(w.Op, f.Name, err)
+	}
+	defer file.Close()
+	sum := sha256.New()
+	// One byte more than there should be shows a file that is too long.
+	limited := io.LimitReader(moving(ctx, v, from, "fetch "+format.BaseName(f.Name), f.Size), f.Size+1)
+	n, err := io.Copy(io.MultiWriter(file, sum), limited)
+	if err != nil {
+		return moved(w.Op, f.Name, err)
+	}
+	if n != f.Size || hex.EncodeToString(sum.Sum(nil)) != f.SHA256 {
+		return bad("its content is not what the manifest says; nothing was kept")
+	}
+	if err := file.Sync(); err != nil {
+		return fault.Disk(w.Op, f.Name, err)
+	}
+	return fault.Disk(w.Op, f.Name, file.Close())
+}

@@ -1,0 +1,59 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/cli"
+)
+
+// largeFile is where people begin to wonder whether anything happens.
+const largeFile = 32 << 20 // bytes
+
+// moving shows how far a large file is read, and stops when nobody waits for it.
+func moving(ctx context.Context, v cli.View, r io.Reader, name string, size int64) io.Reader {
+	m := &movement{ctx: ctx, r: r, name: name, size: size}
+	if size >= largeFile {
+		m.task = cli.NewTask(v, name)
+	}
+	return m
+}
+
+// movement is a reader that says how far it is.
+type movement struct {
+	ctx  context.Context //nolint:containedctx // io.Reader takes none
+	r    io.Reader
+	task *cli.Task // nil = a small file
+	name string
+	done int64
+	size int64
+}
+
+func (m *movement) Read(p []byte) (int, error) {
+	if err := m.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := m.r.Read(p)
+	m.done += int64(n)
+	if m.task != nil {
+		text := fmt.Sprintf("%s of %s", humanize.IBytes(uint64(m.done)), humanize.IBytes(uint64(m.size)))
+		m.task.Set(int(m.done>>10), int(m.size>>10), text, m.name+": "+text)
+		if err != nil {
+			m.task.End()
+		}
+	}
+	return n, err
+}
+
+// moved keeps what says enough already: a fault, or an interrupt.
+func moved(op, name string, err error) error {
+	if fault.ClassOf(err) != "" || errors.Is(err, context.Canceled) {
+		return err
+	}
+	return fault.Disk(op, name, err)
+}

@@ -1,0 +1,85 @@
+// Package transfer moves files between this machine and the object store for the features:
+// datasets and programs there, adapters and programs from there, each checked by its
+// SHA-256. It knows no workflow and not what the files are for.
+package transfer
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"hash"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/internal/cli/format"
+	"github.com/cogniverse/cogflow/object"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/training"
+)
+
+// Remote says that a dataset is no file of ours: a worker fetches it.
+func Remote(dataset string) bool {
+	return strings.Contains(dataset, "://") || strings.HasPrefix(dataset, activities.UploadScheme)
+}
+
+// Upload stores a local file under the hash of its content and returns the URI
+// that names it. What is there already is not sent again.
+func Upload(ctx context.Context, a *cli.App, t, name string) (uri string, err error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return "", fault.Wrap(fault.Input, "read dataset", name, err)
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return "", fault.New(fault.Input, "read dataset", name, "want a regular file of JSON lines or one JSON array")
+	}
+	v := a.View()
+	defer v.End()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, moving(ctx, v, file, "read "+format.BaseName(name), info.Size())); err != nil {
+		return "", moved("read dataset", name, err)
+	}
+	id := hex.EncodeToString(sum.Sum(nil))
+	store, err := a.Store(ctx)
+	if err != nil {
+		return "", err
+	}
+	key := training.UploadKey(tenant.ID(t), id)
+	switch there, err := store.Stat(ctx, key); {
+	case err == nil && there.Size == info.Size():
+		return activities.UploadScheme + id, nil
+	case err != nil && !errors.Is(err, object.ErrNotFound) && !errors.Is(err, object.ErrCorrupt):
+		return "", err
+	}
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		return "", fault.Wrap(fault.Input, "read dataset", name, err)
+	}
+	same := &sameAs{r: moving(ctx, v, file, "upload "+format.BaseName(name), info.Size()), sum: sha256.New(), want: id, name: name}
+	if _, err := store.Put(ctx, key, same); err != nil {
+		return "", moved("upload dataset", name, err)
+	}
+	return activities.UploadScheme + id, nil
+}
+
+// sameAs passes r on and fails at its end if its content is not what it was:
+// nothing is stored under a hash that is not its own.
+type sameAs struct {
+	r          io.Reader
+	sum        hash.Hash
+	want, name string
+}
+
+func (s *sameAs) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	s.sum.Write(p[:n])
+	if errors.Is(err, io.EOF) && hex.EncodeToString(s.sum.Sum(nil)) != s.want {
+		return n, fault.New(fault.Input, "read", s.name, "it changed while it was read; start again when nobody writes to it")
+	}
+	return n, err
+}

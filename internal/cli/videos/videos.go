@@ -1,0 +1,233 @@
+// Package videos is the part of the command line that lists, shows and deletes ingested
+// videos. It asks workers; it knows neither the index nor the object store.
+package videos
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/internal/cli/format"
+	"github.com/cogniverse/cogflow/safetext"
+	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+type app struct{ *cli.App }
+
+// Feature is what the package adds to the command line.
+func Feature(a *cli.App) cli.Feature {
+	f := app{a}
+	return cli.Feature{
+		Commands: []*cobra.Command{f.command()},
+	}
+}
+
+func (a app) command() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "videos",
+		Short: "List, show or delete ingested videos",
+		Long: `A video is named by the SHA-256 of its content; the first 8 digits or more do where they
+are unique.`,
+	}
+	cmd.AddCommand(a.listCommand(), a.showCommand(), a.deleteCommand())
+	return cmd
+}
+
+// ownerFlags are the flags that say whose videos.
+func (a app) ownerFlags(cmd *cobra.Command, in *workflows.ListVideosInput) {
+	cmd.Flags().StringVar(&in.Tenant, "tenant", "", `whose videos (default "default")`)
+	cmd.Flags().StringVar(&in.Profile, "profile", "", "only this profile (default: every one)")
+	a.CompleteProfiles(cmd)
+}
+
+func (a app) listCommand() *cobra.Command {
+	var in workflows.ListVideosInput
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "List ingested videos",
+		Long:    "List shows the videos that search can find, by profile and name.",
+		Example: "  cogflow videos list --tenant acme\n  cogflow videos list --offset 500 --limit 500 --json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			r, err := a.listVideos(cmd.Context(), in)
+			if err != nil {
+				return err
+			}
+			if a.JSON {
+				return a.PrintJSON(r)
+			}
+			a.printVideos(r.Videos)
+			return nil
+		},
+	}
+	a.ownerFlags(cmd, &in)
+	cmd.Flags().IntVar(&in.Offset, "offset", 0, "leave out the first so many")
+	cmd.Flags().IntVar(&in.Limit, "limit", 100, "most rows, up to 500")
+	return cmd
+}
+
+func (a app) listVideos(ctx context.Context, in workflows.ListVideosInput) (r workflows.ListVideosResult, err error) {
+	if err := cli.Normalize(&in.Common); err != nil {
+		return r, err
+	}
+	_, err = a.Ask(ctx, cli.Job{
+		Kind: "ListVideos", ID: fmt.Sprintf("videos-%s-%s", in.Tenant, uuid.NewString()),
+		Common: in.Common, Profile: in.Profile, Summary: "list videos", Input: in,
+	}, &r)
+	if r.Videos == nil {
+		r.Videos = []video.Generation{}
+	}
+	return r, err
+}
+
+func (a app) printVideos(videos []video.Generation) {
+	if len(videos) == 0 {
+		a.Say("No videos.")
+		return
+	}
+	rows := make([][]string, len(videos))
+	for i, v := range videos {
+		rows[i] = []string{a.Short(string(v.Video)), v.Profile, format.Clock(v.DurationMS), strconv.Itoa(v.Documents), v.Name}
+		if a.Wide {
+			rows[i] = append(rows[i], v.URI)
+		}
+	}
+	columns := []cli.Column{{Name: "video"}, {Name: "profile"}, {Name: "length", Right: true}, {Name: "documents", Right: true}, {Name: "name", Flex: !a.Wide}}
+	if a.Wide {
+		columns = append(columns, cli.Column{Name: "uri"})
+	}
+	a.Table(columns, rows)
+}
+
+func (a app) showCommand() *cobra.Command {
+	var in workflows.ListVideosInput
+	cmd := &cobra.Command{
+		Use:     "show VIDEO",
+		Short:   "Show one ingested video",
+		Long:    "Show prints what is published of one video, in each profile.",
+		Example: "  cogflow videos show 0123456789ab",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			found, err := a.findVideo(cmd.Context(), in, args[0])
+			if err != nil {
+				return err
+			}
+			if a.JSON {
+				return a.PrintJSON(workflows.ListVideosResult{Videos: found})
+			}
+			for _, v := range found {
+				cli.WriteTable(a.Out, 0, []cli.Column{{Name: "video"}, {Name: string(v.Video)}}, [][]string{
+					{"name", v.Name},
+					{"uri", v.URI},
+					{"tenant", string(v.Tenant)},
+					{"profile", v.Profile},
+					{"length", format.Clock(v.DurationMS)},
+					{"documents", strconv.Itoa(v.Documents)},
+					{"generation", string(v.Generation)},
+				})
+			}
+			return nil
+		},
+	}
+	a.ownerFlags(cmd, &in)
+	return cmd
+}
+
+const minPrefix = 8 // digits; fewer are too easily another video
+
+// findVideo returns what is published of the one video that an id or its
+// beginning names.
+func (a app) findVideo(ctx context.Context, in workflows.ListVideosInput, id string) ([]video.Generation, error) {
+	if _, err := video.ParseID(id); err == nil {
+		in.Video = id
+	} else if len(id) < minPrefix || strings.Trim(id, "0123456789abcdef") != "" {
+		return nil, cli.Usage("%q names no video: want at least %d of its 64 lower-case hexadecimal digits", id, minPrefix)
+	}
+	var found []video.Generation
+	for in.Limit = 500; ; in.Offset += in.Limit {
+		page, err := a.listVideos(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range page.Videos {
+			if strings.HasPrefix(string(v.Video), id) {
+				found = append(found, v)
+			}
+		}
+		if len(page.Videos) < in.Limit {
+			break
+		}
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("no video %s is published; cogflow videos list shows what is", id)
+	}
+	for _, v := range found[1:] {
+		if v.Video != found[0].Video {
+			return nil, fmt.Errorf("%s is the beginning of several videos: %s, %s", id, found[0].Video, v.Video)
+		}
+	}
+	return found, nil
+}
+
+func (a app) deleteCommand() *cobra.Command {
+	var in workflows.ListVideosInput
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "delete VIDEO",
+		Short: "Delete an ingested video from the index and the store",
+		Long: `Delete removes a video's documents, frames and manifests. Captions and embeddings stay:
+they may serve other videos. The source file is never touched.`,
+		Example: "  cogflow videos delete 0123456789ab --yes",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !yes && !cli.IsTerminal(a.In) {
+				return cli.Usage("nobody can be asked here: confirm with --yes")
+			}
+			return a.deleteVideo(cmd.Context(), in, args[0], yes)
+		},
+	}
+	a.ownerFlags(cmd, &in)
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	return cmd
+}
+
+func (a app) deleteVideo(ctx context.Context, in workflows.ListVideosInput, id string, yes bool) error {
+	found, err := a.findVideo(ctx, in, id)
+	if err != nil {
+		return err
+	}
+	v := found[0]
+	if !yes && !a.confirm(fmt.Sprintf("Delete %s (%s) of tenant %s? [y/N] ", v.Name, a.Short(string(v.Video)), v.Tenant)) {
+		return &cli.ExitError{Code: cli.ExitFailed, Text: "nothing was deleted"}
+	}
+	remove := workflows.DeleteVideoInput{Common: in.Common, Video: string(v.Video), Profile: in.Profile}
+	if err := cli.Normalize(&remove.Common); err != nil {
+		return err
+	}
+	var r workflows.DeleteVideoResult
+	raw, err := a.Ask(ctx, cli.Job{
+		Kind: "DeleteVideo", ID: fmt.Sprintf("delete-%s-%s-%s", remove.Tenant, remove.Profile, v.Video[:cli.ShortDigits]),
+		Common: remove.Common, Profile: in.Profile, Summary: "delete " + v.Name, Input: remove,
+	}, &r)
+	if err != nil {
+		return err
+	}
+	if a.JSON {
+		return a.PrintJSON(raw)
+	}
+	a.Say("Deleted %s: %s, %s.", v.Name, format.Count(r.Documents, "document", "documents"), format.Count(r.Objects, "object", "objects"))
+	return nil
+}
+
+func (a app) confirm(question string) bool {
+	fmt.Fprint(a.Err, safetext.Clean(question)+" ")
+	answer, err := bufio.NewReader(a.In).ReadString('\n')
+	return err == nil && strings.EqualFold(strings.TrimSpace(answer), "y")
+}

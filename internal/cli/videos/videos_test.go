@@ -1,0 +1,34 @@
+package videos_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/internal/cli/clitest"
+	"github.com/cogniverse/cogflow/internal/cli/root"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// TestVideos runs the program against one server.
+func TestVideos(t *testing.T) {
+	t.Parallel()
+	b := clitest.New(t, root.Run)
+	b.Serve()
+	code, out, errors := b.Run("videos", "list", "--json")
+	assert.Equal(t, cli.ExitDone, code, errors)
+	assert.Len(t, clitest.Decode[workflows.ListVideosResult](t, out).Videos, 2)
+
+	_, out, _ = b.Run("videos", "show", clitest.Video)
+	assert.Contains(t, out, "00:05.000")
+	code, _, errors = b.Run("videos", "show", "aaaaaaaa")
+	assert.Equal(t, cli.ExitFailed, code)
+	assert.Contains(t, errors, "is the beginning of several videos")
+
+	code, _, _ = b.Run("videos", "delete", clitest.Video)
+	assert.Equal(t, cli.ExitUsage, code, "nobody is there to confirm")
+	code, out, errors = b.Run("videos", "delete", clitest.Video[:20], "--yes")
+	assert.Equal(t, cli.ExitDone, code, errors)
+	assert.Contains(t, out, "Deleted b.mp4: 7 documents, 3 objects.")
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"os"
 	"os/exec"
 	"runtime"
 	"slices"
@@ -18,6 +19,7 @@ import (
 	"github.com/cogniverse/cogflow/activities/registry"
 	"github.com/cogniverse/cogflow/activities/train"
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/sandbox"
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows"
 )
@@ -197,9 +199,15 @@ func gpuClass(ctx context.Context, asked string) (string, error) {
 		return "", fault.New(fault.Input, "choose GPU class", asked,
 			"want auto, none or one of "+strings.Join(video.GPUClasses(), ", "))
 	}
-	out, err := exec.CommandContext(ctx, "nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits").Output()
+	tool, err := exec.LookPath("nvidia-smi")
 	if err != nil {
 		return "cpu", nil //nolint:nilerr // no driver, no GPU
+	}
+	out, err := sandbox.Tool(ctx, sandbox.Command{
+		Path: tool, Args: []string{"--query-gpu=name,memory.total", "--format=csv,noheader,nounits"}, Env: os.Environ(),
+	})
+	if err != nil {
+		return "cpu", ctx.Err() // it has nothing to say without a driver
 	}
 	first, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
 	class := video.GPUClassOf(first)

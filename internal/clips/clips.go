@@ -3,17 +3,16 @@
 package clips
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/sandbox"
 )
 
 // limit is far beyond what any clip takes: seconds.
@@ -45,13 +44,14 @@ func encode(ctx context.Context, ffmpeg, dir, path string, args ...string) error
 
 func run(ctx context.Context, ffmpeg, dir string, args []string) error {
 	args = append([]string{"-nostdin", "-hide_banner", "-loglevel", "error", "-y"}, args...)
-	command := exec.CommandContext(ctx, ffmpeg, args...)
-	command.Dir = dir
-	var stderr bytes.Buffer
-	command.Stderr = &stderr
-	if err := command.Run(); err != nil {
+	_, err := sandbox.Tool(ctx, sandbox.Command{Path: ffmpeg, Args: args, Env: os.Environ(), Dir: dir, Limits: sandbox.Limits{Wall: limit}})
+	if err != nil {
+		var stderr string
+		if exit, ok := errors.AsType[*sandbox.ExitError](err); ok {
+			stderr = exit.Stderr
+		}
 		return &fault.Error{
-			Class: fault.Input, Op: "make clip with", Subject: ffmpeg, Reason: explain(stderr.String()),
+			Class: fault.Input, Op: "make clip with", Subject: ffmpeg, Reason: explain(stderr),
 			Err: errors.Join(err, ctx.Err()),
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"regexp"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/sandbox"
 )
 
 const program = "temporal"
@@ -29,7 +30,7 @@ var serverVersion = regexp.MustCompile(`(?i)\bserver (\d+\.\d+\.\d+)`)
 
 // ServerVersion returns the version of the server inside a temporal CLI: "1.29.1".
 func ServerVersion(ctx context.Context, binary string) (string, error) {
-	out, err := exec.CommandContext(ctx, binary, "--version").Output()
+	out, err := sandbox.Tool(ctx, sandbox.Command{Path: binary, Args: []string{"--version"}})
 	if err != nil {
 		return "", fault.Wrap(fault.Input, "ask the Temporal CLI for its version", binary, err)
 	}

@@ -9,9 +9,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/sandbox"
 )
 
 // GPU is what a lease can be of: a whole GPU, or an instance of one in MIG mode.
@@ -60,12 +60,7 @@ func discover(ctx context.Context, run func(ctx context.Context, args ...string)
 // ask runs the tool. It says "No devices were found" on stdout, with status 0 or
 // 6 by version, when the driver is well and there is no GPU.
 func ask(ctx context.Context, tool string, args []string) ([]byte, error) {
-	limited, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	cmd := exec.CommandContext(limited, tool, args...)
-	cmd.Env = []string{"LC_ALL=C", "PATH=/usr/local/bin:/usr/bin:/bin"}
-	cmd.WaitDelay = time.Second
-	out, err := cmd.Output()
+	out, err := sandbox.Tool(ctx, sandbox.Command{Path: tool, Args: args, Env: []string{"LC_ALL=C", "PATH=/usr/local/bin:/usr/bin:/bin"}})
 	switch {
 	case err == nil || isNone(string(out)):
 		return out, nil

@@ -25,8 +25,8 @@ var errFiles = errors.New("a child can have six files at most")
 const sh = "/bin/sh"
 
 // tie returns the argument vector that runs argv tied to the life of this process. A shell
-// leaves a watcher behind in the child's process group, which kills the group when this
-// process has ended; then it joins the control group; then it becomes argv. fd is the
+// leaves a watcher behind in the child's process group, which kills the group, and what is in
+// the control group, when this process has ended; then it joins the control group; then it becomes argv. fd is the
 // descriptor of the reading end of alive.
 //
 // The parent-death signal alone is not enough: it is sent to the child but not to what that
@@ -43,7 +43,7 @@ func tie(argv []string, fd int, in *group) []string {
 	for other := 3; other <= 9; other++ {
 		fmt.Fprintf(&rest, " %d<&-", other)
 	}
-	script := fmt.Sprintf(`{ read -r _; kill -KILL 0; } <&%d%s >/dev/null 2>&1 & exec %d<&-; `+
+	script := fmt.Sprintf(`{ read -r _; while [ "$1" != -- ]; do while read -r p; do kill -KILL "$p"; done < "$1"; shift; done; kill -KILL 0; } <&%d%s >/dev/null 2>&1 & exec %d<&-; `+
 		`while [ "$1" != -- ]; do echo 0 > "$1" || exit 125; shift; done; shift; exec "$@"`, fd, rest.String(), fd)
 	return slices.Concat([]string{sh, "-c", script, "tie"}, in.members(), []string{"--"}, argv)
 }

@@ -1,0 +1,56 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/cogniverse/cogflow/panics"
+)
+
+// Bounds of a tool.
+const (
+	toolWall   = 30 * time.Second
+	toolOutput = 16 << 20        // bytes
+	toolLinger = 2 * time.Second // from its end to that of everything that it has started
+)
+
+// Tool runs a program of this machine that is given nothing untrusted, such as nvidia-smi,
+// and returns what it wrote, also together with an *ExitError. It runs in no sandbox, but like
+// every child it ends with this process, and all that it has started with it. It has
+// Limits.Wall (0 = 30 s), of which other limits there are none: ErrWall is returned then,
+// even if the program hangs in a driver, where the kernel cannot kill it.
+func Tool(ctx context.Context, c Command) ([]byte, error) {
+	if c.Limits.Wall == 0 {
+		c.Limits.Wall = toolWall
+	}
+	c.Limits = Limits{Wall: c.Limits.Wall, FileSize: ^uint64(0)}
+	p, err := (&Sandbox{}).Start(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	var out []byte
+	ended := make(chan error, 1)
+	panics.Go(func() error {
+		var reading error
+		if out, reading = io.ReadAll(io.LimitReader(p.Stdout, toolOutput+1)); len(out) > toolOutput {
+			p.Kill()
+			_ = p.Wait() // killed here
+			return fmt.Errorf("%w: %d bytes", ErrOutput, toolOutput)
+		}
+		return errors.Join(p.Wait(), reading)
+	}, func(err error) { ended <- err })
+	select {
+	case err := <-ended:
+		return out, err
+	case <-p.ctx.Done():
+	}
+	select {
+	case err := <-ended:
+		return out, err
+	case <-time.After(toolLinger):
+		return nil, context.Cause(p.ctx)
+	}
+}

@@ -24,7 +24,7 @@ type Documents interface {
 	Open(ctx context.Context, t tenant.ID, uri string) (file *os.File, name string, err error)
 }
 
-// Dataset names rows: a place, or the rows themselves where they are few.
+// Dataset is a URI of rows, or the rows themselves.
 type Dataset struct {
 	URI  string            `json:"uri,omitempty"`  // path, file://, s3://, https://, or dataset:<sha256> of an upload
 	Name string            `json:"name,omitempty"` // of the file that was uploaded, for messages; empty = URI

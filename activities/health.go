@@ -6,11 +6,11 @@ import (
 	"github.com/cogniverse/cogflow/tenant"
 )
 
-// HealthCheck says how one part of a worker is.
+// HealthCheck is the state of one part of a worker.
 type HealthCheck struct {
-	Part   string `json:"part"`
+	Part   string `json:"part"`   // what was checked
 	Status string `json:"status"` // "ok", "warn", "fail"
-	Detail string `json:"detail"`
+	Detail string `json:"detail"` // the result, and how to fix a failure
 }
 
 // HealthInput asks a worker about itself.

@@ -17,12 +17,12 @@ type Class string
 
 // The classes, from "the caller must change something" to "wait".
 const (
-	Input     Class = "input"     // bad media, row or field: never retried
-	Auth      Class = "auth"      // refused or missing credentials: never retried
-	Overload  Class = "overload"  // 429 and 503: waited out, no attempt is used up
-	Capacity  Class = "capacity"  // full disk, blocked feed, no worker: waits, resumes by itself
-	Transport Class = "transport" // reset, timeout, 500, cut answer: retried with jitter
-	Preempted Class = "preempted" // the machine is going away: resumed elsewhere, not counted
+	Input     Class = "input"     // corrupt media, or an invalid row or field: not retried
+	Auth      Class = "auth"      // rejected or missing credentials: not retried
+	Overload  Class = "overload"  // 429 and 503: retried after a wait, without using up an attempt
+	Capacity  Class = "capacity"  // full disk, blocked feed, no worker: waits and continues by itself
+	Transport Class = "transport" // reset, timeout, 500, truncated answer: retried with jitter
+	Preempted Class = "preempted" // the worker is stopping: continued elsewhere, not counted as an attempt
 	Budget    Class = "budget"    // the hard limit is reached: pauses before spending
 )
 

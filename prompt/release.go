@@ -12,45 +12,45 @@ import (
 
 // Release is the manifest of one published version of a program.
 type Release struct {
-	Name     string    `json:"name"`
-	Version  int       `json:"version"`
-	Job      string    `json:"job"`
-	Workflow string    `json:"workflow"`
-	Mode     string    `json:"mode"` // "compat", "improved"
-	Created  time.Time `json:"created"`
+	Name     string    `json:"name"`     // name
+	Version  int       `json:"version"`  // counts up from 1
+	Job      string    `json:"job"`      // job that found it
+	Workflow string    `json:"workflow"` // workflow id of that job
+	Mode     string    `json:"mode"`     // "compat" or "improved"
+	Created  time.Time `json:"created"`  // time of publication
 
-	Default  float64        `json:"default_score"` // of the program as it was, on rows that no search saw; else on those of the search
-	Score    float64        `json:"score"`
-	Verdict  Verdict        `json:"verdict"`
-	Trials   int            `json:"trials"`
-	Calls    int            `json:"calls"`
-	Repeated int            `json:"repeated_calls"`
-	CostUSD  float64        `json:"cost_usd"`
-	Choice   map[string]int `json:"choice"` // of instructions and demos; empty = the program as it was
-	Stopped  bool           `json:"stopped,omitempty"`
-	Models   Models         `json:"models"`
+	Default  float64        `json:"default_score"`     // score of the default program: on the testset, else on the rows of the search
+	Score    float64        `json:"score"`             // score of this version on the same rows
+	Verdict  Verdict        `json:"verdict"`           // the test on rows that the search never saw
+	Trials   int            `json:"trials"`            // trials of the search
+	Calls    int            `json:"calls"`             // paid calls
+	Repeated int            `json:"repeated_calls"`    // billed calls for a request after its first one
+	CostUSD  float64        `json:"cost_usd"`          // paid in all, in USD
+	Choice   map[string]int `json:"choice"`            // chosen instruction and demos by predictor; empty = the default program
+	Stopped  bool           `json:"stopped,omitempty"` // the search was ended early
+	Models   Models         `json:"models"`            // models that were called
 
-	Files []training.CheckpointFile `json:"files"`
+	Files []training.CheckpointFile `json:"files"` // files in the object store
 }
 
-// Models name who was asked, for people.
+// Models are the names of the models that were called.
 type Models struct {
-	Student  string `json:"student"`
-	Teacher  string `json:"teacher"`
-	Proposer string `json:"proposer"`
-	Judge    string `json:"judge,omitempty"`
+	Student  string `json:"student"`         // model that is optimized for
+	Teacher  string `json:"teacher"`         // model that makes demos
+	Proposer string `json:"proposer"`        // model that writes instructions
+	Judge    string `json:"judge,omitempty"` // model that scores; empty = none
 }
 
-// Verdict says whether a program is better than the one it would replace.
+// Verdict says whether a candidate is better than the default program.
 type Verdict struct {
-	Examples int     `json:"examples"`          // that were asked
-	Planned  int     `json:"planned,omitempty"` // at most; Examples below it = decided early
-	Before   float64 `json:"before"`            // mean score, from 0 to 1
-	After    float64 `json:"after"`
-	Bound    float64 `json:"bound"`           // the gain is above it, but for Level
-	Chance   float64 `json:"chance"`          // how often so much is gained when neither is better
-	Level    float64 `json:"level,omitempty"` // how often a program that is no better is promoted; 0 = 0.05
-	Promote  bool    `json:"promote"`         // the gain is no accident, by both measures
+	Examples int     `json:"examples"`          // rows that were compared
+	Planned  int     `json:"planned,omitempty"` // rows that could have been compared; examples below it = decided early
+	Before   float64 `json:"before"`            // mean score of the default program, 0 to 1
+	After    float64 `json:"after"`             // mean score of the candidate, 0 to 1
+	Bound    float64 `json:"bound"`             // lower confidence bound of the gain, at level
+	Chance   float64 `json:"chance"`            // probability of such a gain if neither is better (p-value)
+	Level    float64 `json:"level,omitempty"`   // significance level; 0 = 0.05
+	Promote  bool    `json:"promote"`           // true if the gain is significant, by both measures
 }
 
 // Sure is in how many of a hundred cases the gain is above Bound.

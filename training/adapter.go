@@ -11,19 +11,19 @@ import (
 // from, and every file of it. It is written last and never changed; whether the
 // adapter is active is said by its role.
 type Adapter struct {
-	Name    string `json:"name"`
-	Version int    `json:"version"`
-	Role    string `json:"role"` // what it is for; one adapter a role is active
-	Kind    string `json:"kind"` // KindAdapter or KindModel
+	Name    string `json:"name"`    // name
+	Version int    `json:"version"` // counts up from 1
+	Role    string `json:"role"`    // what it is used for; one version per role is active
+	Kind    string `json:"kind"`    // "adapter", or "model" for all weights
 
-	Job      string    `json:"job"`
-	Workflow string    `json:"workflow"`
-	Spec     Spec      `json:"spec"`
-	Base     Model     `json:"base"` // without its path
-	Created  time.Time `json:"created"`
-	Outcome  Outcome   `json:"outcome"`
+	Job      string    `json:"job"`      // job that trained it
+	Workflow string    `json:"workflow"` // workflow id of that job
+	Spec     Spec      `json:"spec"`     // everything that determined the result
+	Base     Model     `json:"base"`     // the base model, without its path
+	Created  time.Time `json:"created"`  // time of publication
+	Outcome  Outcome   `json:"outcome"`  // figures and verdict of the training
 
-	Files []CheckpointFile `json:"files"`
+	Files []CheckpointFile `json:"files"` // files in the object store
 }
 
 // Kinds of what is published.
@@ -32,27 +32,27 @@ const (
 	KindModel   = "model"   // a whole model
 )
 
-// Outcome is what became of a training job: lineage, figures and verdict.
+// Outcome is the result of a training job: lineage, figures and verdict.
 type Outcome struct {
-	Ended       string             `json:"ended"` // EndedDone, or EndedStopped: somebody had enough and kept the best
-	Steps       int                `json:"steps"` // optimizer steps done
-	Total       int                `json:"total"` // optimizer steps planned
-	BestStep    int                `json:"best_step"`
-	Tokens      int64              `json:"tokens"` // trained on
-	Seconds     float64            `json:"seconds"`
-	CostUSD     float64            `json:"cost_usd"`
-	GPU         string             `json:"gpu"`    // class
-	Device      string             `json:"device"` // what the driver calls it
-	MemoryBytes int64              `json:"memory_bytes"`
-	MicroBatch  int                `json:"micro_batch"` // of the last attempt
-	Attempts    int                `json:"attempts"`
-	Checkpoints int                `json:"checkpoints"`  // written
-	Redone      int                `json:"redone_steps"` // steps that were computed again after a death
-	Versions    map[string]string  `json:"versions,omitempty"`
-	Data        *DataStats         `json:"data,omitempty"`
-	Metrics     map[string]float64 `json:"metrics,omitempty"`      // of the best, on held-out rows
+	Ended       string             `json:"ended"`                  // "done", or "stopped" early with the best so far
+	Steps       int                `json:"steps"`                  // optimizer steps done
+	Total       int                `json:"total"`                  // optimizer steps planned
+	BestStep    int                `json:"best_step"`              // step with the best evaluation
+	Tokens      int64              `json:"tokens"`                 // trained on
+	Seconds     float64            `json:"seconds"`                // life of all trainer processes, in seconds
+	CostUSD     float64            `json:"cost_usd"`               // paid in all, in USD
+	GPU         string             `json:"gpu"`                    // GPU class
+	Device      string             `json:"device"`                 // the driver's name of the device
+	MemoryBytes int64              `json:"memory_bytes"`           // peak memory
+	MicroBatch  int                `json:"micro_batch"`            // rows per micro-batch in the last attempt
+	Attempts    int                `json:"attempts"`               // trainer processes
+	Checkpoints int                `json:"checkpoints"`            // checkpoints written
+	Redone      int                `json:"redone_steps"`           // steps computed again after a failure
+	Versions    map[string]string  `json:"versions,omitempty"`     // versions of the libraries
+	Data        *DataStats         `json:"data,omitempty"`         // what the tokenizer counted
+	Metrics     map[string]float64 `json:"metrics,omitempty"`      // of the best adapter, on held-out rows
 	BaseMetrics map[string]float64 `json:"base_metrics,omitempty"` // of the base model, on the same rows
-	Comparison  *Comparison        `json:"comparison,omitempty"`   // nil = nothing was held out
+	Comparison  *Comparison        `json:"comparison,omitempty"`   // the paired test; null = no held-out rows
 	Unsandboxed bool               `json:"unsandboxed,omitempty"`  // the worker of the last attempt ran the trainer without a sandbox
 }
 
@@ -70,7 +70,7 @@ func (o Outcome) Better() bool { return o.Comparison != nil && o.Comparison.Bett
 // Role says which adapter or program serves a role, and which did before.
 // Whatever changes the active one ends the canary, which was on trial against it.
 type Role struct {
-	Role    string       `json:"role"`
+	Role    string       `json:"role"`             // name of the role
 	Active  *Activation  `json:"active,omitempty"` // nil = none
 	Canary  *Canary      `json:"canary,omitempty"` // of programs only; nil = none
 	History []Activation `json:"history"`          // former ones, the latest first, at most maxActivations
@@ -78,9 +78,9 @@ type Role struct {
 
 // Activation is a version that serves or served a role.
 type Activation struct {
-	Name    string    `json:"name"`
-	Version int       `json:"version"`
-	Since   time.Time `json:"since"`
+	Name    string    `json:"name"`    // name of the adapter or program
+	Version int       `json:"version"` // version
+	Since   time.Time `json:"since"`   // time of the activation
 }
 
 const maxActivations = 50

@@ -7,24 +7,24 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 )
 
-// Comparison says whether the trained model is better than its base on the
-// same held-out rows. It is the same whenever and wherever it is made.
+// Comparison compares the trained model with its base on the same held-out rows. The same
+// rows give the same comparison.
 type Comparison struct {
-	Metric        string  `json:"metric"`
-	LowerIsBetter bool    `json:"lower_is_better"`
-	Base          float64 `json:"base"`       // mean
-	Best          float64 `json:"best"`       // mean
-	Difference    float64 `json:"difference"` // best - base
-	CILow         float64 `json:"ci_low"`     // 95 % interval of the difference
-	CIHigh        float64 `json:"ci_high"`
-	PValue        float64 `json:"p_value"` // two-sided
-	N             int     `json:"n"`       // pairs that were compared
+	Metric        string  `json:"metric"`          // name of the compared metric
+	LowerIsBetter bool    `json:"lower_is_better"` // direction of the metric
+	Base          float64 `json:"base"`            // mean of the base model
+	Best          float64 `json:"best"`            // mean of the adapter
+	Difference    float64 `json:"difference"`      // best − base
+	CILow         float64 `json:"ci_low"`          // lower end of the 95 % confidence interval of the difference
+	CIHigh        float64 `json:"ci_high"`         // upper end
+	PValue        float64 `json:"p_value"`         // two-sided p-value
+	N             int     `json:"n"`               // compared rows
 	// Rows on which either model's value was not finite. They are in no mean;
 	// if the trained model has any, it is not better.
 	Missing int    `json:"missing,omitempty"`
-	Better  bool   `json:"better"` // in the right direction with p < 0.05
-	Test    string `json:"test"`   // "sign-flip, exact", "sign-flip, 10000 draws", "McNemar, exact"; empty = none
-	Verdict string `json:"verdict"`
+	Better  bool   `json:"better"`  // right direction, with p below 0.05
+	Test    string `json:"test"`    // "sign-flip, exact", "sign-flip, 10000 draws", "McNemar, exact"; empty = none
+	Verdict string `json:"verdict"` // the result as a sentence
 }
 
 const significant = 0.05

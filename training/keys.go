@@ -15,12 +15,12 @@ func DatasetKey(t tenant.ID, sha256 string) string {
 	return string(t) + "/datasets/" + sha256 + ".jsonl"
 }
 
-// UploadKey holds a dataset as somebody uploaded it, in whatever form.
+// UploadKey holds a dataset as it was uploaded, in any format.
 func UploadKey(t tenant.ID, sha256 string) string {
 	return string(t) + "/datasets/" + sha256 + ".upload"
 }
 
-// JobPrefix is where everything of one training job lies.
+// JobPrefix is the folder of one training job.
 func JobPrefix(t tenant.ID, job string) string { return string(t) + "/training/" + job + "/" }
 
 // ClaimKey holds the claim of the workflow that runs a job.
@@ -29,12 +29,12 @@ func ClaimKey(t tenant.ID, job string) string { return JobPrefix(t, job) + "clai
 // CheckpointsPrefix is where a job's checkpoints lie.
 func CheckpointsPrefix(t tenant.ID, job string) string { return JobPrefix(t, job) + "checkpoints/" }
 
-// CheckpointPrefix is where the checkpoint of one step lies. Steps sort as text.
+// CheckpointPrefix is the folder of the checkpoint of one step. Steps sort as text.
 func CheckpointPrefix(t tenant.ID, job string, step int) string {
 	return fmt.Sprintf("%s%08d/", CheckpointsPrefix(t, job), step)
 }
 
-// OutputPrefix is where the outcome of a job lies, in the form that adapters are
+// OutputPrefix is the folder of the result of a job, in the form that adapters are
 // published from.
 func OutputPrefix(t tenant.ID, job string) string { return JobPrefix(t, job) + "output/" }
 
@@ -53,7 +53,7 @@ func SpeedKey(t tenant.ID, s Spec, class string) (string, error) {
 // AdaptersPrefix is where the published adapters of a tenant lie.
 func AdaptersPrefix(t tenant.ID) string { return string(t) + "/adapters/" }
 
-// AdapterPrefix is where one version of an adapter lies.
+// AdapterPrefix is the folder of one version of an adapter.
 func AdapterPrefix(t tenant.ID, name string, version int) string {
 	return fmt.Sprintf("%s%s/%d/", AdaptersPrefix(t), name, version)
 }

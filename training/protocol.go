@@ -79,18 +79,18 @@ type Event struct {
 	Message string `json:"message,omitempty"`
 }
 
-// DataStats is what the tokenizer found, exact where a check before had to guess.
+// DataStats are the exact counts of the tokenizer.
 type DataStats struct {
-	Rows          int   `json:"rows"`
-	EvalRows      int   `json:"eval_rows"`
-	Tokens        int64 `json:"tokens"` // of one epoch, after truncation
-	P50           int   `json:"p50"`    // tokens a row, before truncation
-	P90           int   `json:"p90"`
-	P99           int   `json:"p99"`
-	Max           int   `json:"max"`
-	Truncated     int   `json:"truncated"` // rows that max_seq_length cuts
-	Dropped       int   `json:"dropped"`   // rows whose prompt alone leaves no room for an answer
-	StepsPerEpoch int   `json:"steps_per_epoch"`
+	Rows          int   `json:"rows"`            // training rows
+	EvalRows      int   `json:"eval_rows"`       // held-out rows
+	Tokens        int64 `json:"tokens"`          // tokens of one epoch, after truncation
+	P50           int   `json:"p50"`             // median of tokens per row, before truncation
+	P90           int   `json:"p90"`             // 90th percentile
+	P99           int   `json:"p99"`             // 99th percentile
+	Max           int   `json:"max"`             // longest row
+	Truncated     int   `json:"truncated"`       // rows that max_seq_length cuts
+	Dropped       int   `json:"dropped"`         // rows whose prompt leaves no room for an answer
+	StepsPerEpoch int   `json:"steps_per_epoch"` // optimizer steps per epoch
 }
 
 // How a trainer process ends other than well. They come from the adapter that
@@ -124,7 +124,7 @@ type CheckpointManifest struct {
 
 // CheckpointFile is one file of a checkpoint, or of an adapter.
 type CheckpointFile struct {
-	Name   string `json:"name"` // relative, slash-separated
-	Size   int64  `json:"size"`
-	SHA256 string `json:"sha256"`
+	Name   string `json:"name"`   // relative path with slashes
+	Size   int64  `json:"size"`   // bytes
+	SHA256 string `json:"sha256"` // of the content
 }

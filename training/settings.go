@@ -2,10 +2,8 @@ package training
 
 import "encoding/json"
 
-// Settings is what an input's sft_config, dpo_config or embedding_config may
-// say: Cogniverse's keys and ours. nil = not said, so that 0 can be told from
-// nothing. Decoding refuses unknown keys and values out of range; see
-// settings_decode.go for the ranges.
+// Settings are the training settings of an input, with Cogniverse's keys where Cogniverse
+// has them. A missing key takes its default. Unknown keys and values out of range are rejected.
 type Settings struct {
 	Epochs          *float64 `json:"epochs,omitempty"`                      // passes over the training rows (default 3)
 	BatchSize       *int     `json:"batch_size,omitempty"`                  // rows per device and step (default 4; embedding 16)
@@ -17,8 +15,8 @@ type Settings struct {
 	MaxGradNorm     *float64 `json:"max_grad_norm,omitempty"`               // default 1; 0 = gradients are not clipped
 	MaxSeqLength    *int     `json:"max_seq_length,omitempty"`              // tokens per row (default 512); longer rows are cut, and counted
 	EvalSteps       *int     `json:"eval_steps,omitempty"`                  // steps between evaluations (default 500)
-	EvaluationSteps *int     `json:"evaluation_steps,omitempty"`            // the same, as Cogniverse's embedding configuration calls it
-	SaveSteps       *int     `json:"save_steps,omitempty"`                  // steps between checkpoints, beside checkpoint_seconds; 0 = by time only
+	EvaluationSteps *int     `json:"evaluation_steps,omitempty"`            // another name of eval_steps, from Cogniverse's embedding configuration
+	SaveSteps       *int     `json:"save_steps,omitempty"`                  // steps between additional checkpoints; 0 = by time only (default)
 	Patience        *int     `json:"early_stopping_patience,omitempty"`     // evaluations without improvement before training stops (default 3); 0 = never
 	Packing         *bool    `json:"packing,omitempty"`                     // SFT: several short rows per sequence
 	AssistantOnly   *bool    `json:"assistant_only_loss,omitempty"`         // SFT: the loss counts the assistant's tokens only
@@ -38,11 +36,11 @@ type Settings struct {
 
 	// FP16 true asks for 16 bits, which GPUs get anyway, in the format that
 	// they do best; false for fp32. Numerics names the format.
-	FP16              *bool    `json:"fp16,omitempty"`
-	Numerics          *string  `json:"numerics,omitempty"`           // fp32, fp16 or bf16 (default the best of the device)
+	FP16              *bool    `json:"fp16,omitempty"`               // false = fp32, true = the 16-bit format of the GPU classes; numerics takes precedence
+	Numerics          *string  `json:"numerics,omitempty"`           // fp32, fp16 or bf16 (default what every listed GPU class supports)
 	ValidationSplit   *float64 `json:"validation_split,omitempty"`   // share of the rows that is held out, 0 to 0.9, when eval_dataset is not set
 	AllowDropped      *float64 `json:"allow_dropped,omitempty"`      // invalid rows to tolerate: a number, or a share below 1 (default none)
-	MinRows           *int     `json:"min_rows,omitempty"`           // smallest data set (default 50 for SFT, 20 for DPO, 100 for embedding models)
+	MinRows           *int     `json:"min_rows,omitempty"`           // minimum number of rows (default 50 for SFT, 20 for DPO, 100 for embedding models)
 	CheckpointSeconds *float64 `json:"checkpoint_seconds,omitempty"` // seconds between checkpoints (default cogflow.training.checkpoint_seconds)
 
 	// What Cogniverse has and what means nothing here.
@@ -53,7 +51,7 @@ type Settings struct {
 	Format           json.RawMessage `json:"format,omitempty"`             // accepted and ignored
 }
 
-// LoRASettings is what an input's lora may say. nil = not said.
+// LoRASettings are the shape of an adapter in an input. A missing key takes its default.
 type LoRASettings struct {
 	R             *int     `json:"r,omitempty"`              // rank (default 8)
 	Alpha         *int     `json:"alpha,omitempty"`          // scale (default 16)

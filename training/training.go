@@ -32,51 +32,51 @@ const (
 	BF16 Numerics = "bf16"
 )
 
-// Config is the whole of a method's settings, with every default filled in.
-// Its keys are Cogniverse's where Cogniverse has one.
+// Config is all settings of a training method, defaults included, with Cogniverse's keys
+// where Cogniverse has them.
 type Config struct {
-	Epochs        float64 `json:"epochs"`
-	BatchSize     int     `json:"batch_size"`                  // rows a micro-batch, before any halving
-	Accumulation  int     `json:"gradient_accumulation_steps"` // micro-batches an optimizer step
-	LearningRate  float64 `json:"learning_rate"`
-	Scheduler     string  `json:"lr_scheduler"` // "linear", "cosine" or "constant"
-	WarmupSteps   int     `json:"warmup_steps"` // at most a tenth of all steps are taken
-	WeightDecay   float64 `json:"weight_decay"`
-	MaxGradNorm   float64 `json:"max_grad_norm"`
-	MaxSeqLength  int     `json:"max_seq_length"`          // tokens
-	EvalSteps     int     `json:"eval_steps"`              // at least once an epoch whatever it says
-	SaveSteps     int     `json:"save_steps"`              // checkpoint also after so many steps; 0 = by time alone
-	Patience      int     `json:"early_stopping_patience"` // evaluations without progress; 0 = never stop early
-	Packing       bool    `json:"packing"`                 // several rows in one sequence, kept apart by attention
-	AssistantOnly bool    `json:"assistant_only_loss"`     // of conversations: only what the assistant says counts
-	MergeWeights  bool    `json:"merge"`                   // also write the base with the adapter merged in
+	Epochs        float64 `json:"epochs"`                      // passes over the training rows
+	BatchSize     int     `json:"batch_size"`                  // rows per micro-batch, before any halving
+	Accumulation  int     `json:"gradient_accumulation_steps"` // micro-batches per optimizer step
+	LearningRate  float64 `json:"learning_rate"`               // peak learning rate
+	Scheduler     string  `json:"lr_scheduler"`                // "linear", "cosine" or "constant"
+	WarmupSteps   int     `json:"warmup_steps"`                // at most a tenth of all steps are used
+	WeightDecay   float64 `json:"weight_decay"`                // of the optimizer
+	MaxGradNorm   float64 `json:"max_grad_norm"`               // 0 = gradients are not clipped
+	MaxSeqLength  int     `json:"max_seq_length"`              // tokens
+	EvalSteps     int     `json:"eval_steps"`                  // steps between evaluations; at least one per epoch
+	SaveSteps     int     `json:"save_steps"`                  // steps between additional checkpoints; 0 = by time only
+	Patience      int     `json:"early_stopping_patience"`     // evaluations without improvement before training stops; 0 = never
+	Packing       bool    `json:"packing"`                     // several rows per sequence, separated by attention
+	AssistantOnly bool    `json:"assistant_only_loss"`         // conversations: the loss counts the assistant's tokens only
+	MergeWeights  bool    `json:"merge"`                       // also write the base with the adapter merged in
 
-	Beta            float64 `json:"beta,omitempty"`              // DPO
-	MaxPromptLength int     `json:"max_prompt_length,omitempty"` // DPO, tokens
+	Beta            float64 `json:"beta,omitempty"`              // DPO: strength of the reference model
+	MaxPromptLength int     `json:"max_prompt_length,omitempty"` // DPO: tokens of a prompt
 	Loss            string  `json:"loss,omitempty"`              // embedding: "triplet" or "mnr" (multiple negatives ranking)
 	DistanceMetric  string  `json:"distance_metric,omitempty"`   // embedding: "cosine", "euclidean" or "manhattan"
-	TripletMargin   float64 `json:"triplet_margin,omitempty"`    // embedding
+	TripletMargin   float64 `json:"triplet_margin,omitempty"`    // embedding, triplet loss
 }
 
 // LoRA is the shape of an adapter.
 type LoRA struct {
-	R             int      `json:"r"`
-	Alpha         int      `json:"alpha"`
-	Dropout       float64  `json:"dropout"`
-	TargetModules []string `json:"target_modules"` // names of linear layers; ["all-linear"] = every one
+	R             int      `json:"r"`              // rank
+	Alpha         int      `json:"alpha"`          // scale
+	Dropout       float64  `json:"dropout"`        // dropout
+	TargetModules []string `json:"target_modules"` // names of linear layers; ["all-linear"] = all
 }
 
-// Spec is everything that decides the result of a run. Equal specs are one job.
+// Spec is everything that determines the result of a run. Equal specs are one job.
 type Spec struct {
-	Method     Method   `json:"method"`
-	Model      string   `json:"model"`    // name, as inputs say it
-	Revision   string   `json:"revision"` // of the base model: a commit, or the hash of its files
-	Dataset    string   `json:"dataset"`  // SHA-256 of the rows that are trained on
-	Evaluation string   `json:"eval_dataset,omitempty"`
-	Seed       int64    `json:"seed"`
-	Numerics   Numerics `json:"numerics"`
-	Config     Config   `json:"config"`
-	LoRA       *LoRA    `json:"lora,omitempty"` // nil = all weights are trained
+	Method     Method   `json:"method"`                 // sft, dpo or embedding
+	Model      string   `json:"model"`                  // name of the base model, as inputs write it
+	Revision   string   `json:"revision"`               // of the base model: a commit, or the hash of its files
+	Dataset    string   `json:"dataset"`                // SHA-256 of the rows that are trained on
+	Evaluation string   `json:"eval_dataset,omitempty"` // SHA-256 of the held-out rows
+	Seed       int64    `json:"seed"`                   // seed of every random choice
+	Numerics   Numerics `json:"numerics"`               // fp32, fp16 or bf16
+	Config     Config   `json:"config"`                 // all settings, defaults included
+	LoRA       *LoRA    `json:"lora,omitempty"`         // shape of the adapter; null = all weights are trained
 }
 
 // JobID names the job: 24 hexadecimal digits of the hash of its spec.
@@ -89,17 +89,17 @@ func (s Spec) JobID() (string, error) {
 	return hex.EncodeToString(sum[:12]), nil
 }
 
-// File is a dataset of canonical rows, one JSON object a line; see Row.
+// File is a dataset of canonical rows, one JSON object per line.
 type File struct {
 	Path   string `json:"path,omitempty"` // where this worker has it; empty outside the trainer's job
-	SHA256 string `json:"sha256"`
-	Rows   int    `json:"rows"`
+	SHA256 string `json:"sha256"`         // of the content
+	Rows   int    `json:"rows"`           // number of rows
 }
 
 // Model is a base model on this worker's disk.
 type Model struct {
-	Name     string `json:"name"`           // what inputs call it, "HuggingFaceTB/SmolLM-135M"
-	Repo     string `json:"repo,omitempty"` // Hugging Face repository; empty = Name
+	Name     string `json:"name"`           // name in inputs, such as "HuggingFaceTB/SmolLM-135M"
+	Repo     string `json:"repo,omitempty"` // repository on Hugging Face; empty = the name
 	Revision string `json:"revision"`       // commit, or the hash of the files
 	Path     string `json:"path"`           // directory with config.json, tokenizer and safetensors
 }

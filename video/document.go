@@ -27,14 +27,14 @@ type Document struct {
 // Generation names one complete set of documents of a video in a profile.
 // Search sees exactly one published generation of each video.
 type Generation struct {
-	Tenant     tenant.ID   `json:"tenant"`
-	Profile    string      `json:"profile"`
-	Video      ID          `json:"video"`
-	Generation Fingerprint `json:"generation"`
-	Documents  int         `json:"documents"`
-	URI        string      `json:"uri"`
-	Name       string      `json:"name"`
-	DurationMS int64       `json:"duration_ms"`
+	Tenant     tenant.ID   `json:"tenant"`      // owner
+	Profile    string      `json:"profile"`     // recipe
+	Video      ID          `json:"video"`       // SHA-256 of the content
+	Generation Fingerprint `json:"generation"`  // fingerprint of the documents
+	Documents  int         `json:"documents"`   // documents in the index
+	URI        string      `json:"uri"`         // where the video was ingested from
+	Name       string      `json:"name"`        // file name
+	DurationMS int64       `json:"duration_ms"` // playing time, in milliseconds
 	// Claim is the number of the claim under which it is published; an index
 	// refuses one that a later claim has replaced. 0 = not known.
 	Claim int64 `json:"claim,omitempty"`
@@ -63,15 +63,15 @@ type Query struct {
 
 // Hit is one search result, best first.
 type Hit struct {
-	Video    ID      `json:"video"`
-	URI      string  `json:"uri"`
-	Name     string  `json:"name"`
-	PTSMS    int64   `json:"pts_ms"`
-	StartMS  int64   `json:"start_ms"`
-	EndMS    int64   `json:"end_ms"`
-	Score    float64 `json:"score"` // comparable within one answer only
-	Caption  string  `json:"caption"`
-	OnScreen string  `json:"on_screen_text,omitempty"`
-	FrameKey string  `json:"frame_key"`
-	Preview  bool    `json:"preview"`
+	Video    ID      `json:"video"`                    // SHA-256 of the content
+	URI      string  `json:"uri"`                      // where the video was ingested from
+	Name     string  `json:"name"`                     // file name
+	PTSMS    int64   `json:"pts_ms"`                   // timestamp of the frame, in milliseconds
+	StartMS  int64   `json:"start_ms"`                 // start of the time range, in milliseconds
+	EndMS    int64   `json:"end_ms"`                   // end of the time range, in milliseconds
+	Score    float64 `json:"score"`                    // comparable within one answer only
+	Caption  string  `json:"caption"`                  // text of the describer
+	OnScreen string  `json:"on_screen_text,omitempty"` // text read in the frame
+	FrameKey string  `json:"frame_key"`                // key of the frame in the object store
+	Preview  bool    `json:"preview"`                  // true if a preview model wrote the caption
 }

@@ -18,7 +18,7 @@ func Prefix(t tenant.ID, v ID) string { return string(t) + "/videos/" + string(v
 // SourceKey holds the Source of a video.
 func SourceKey(t tenant.ID, v ID) string { return Prefix(t, v) + "source.json" }
 
-// FramesPrefix is where one extraction lies.
+// FramesPrefix is the folder of one extraction.
 func FramesPrefix(t tenant.ID, v ID, extract Fingerprint) string {
 	return Prefix(t, v) + "frames/" + string(extract) + "/"
 }
@@ -26,7 +26,7 @@ func FramesPrefix(t tenant.ID, v ID, extract Fingerprint) string {
 // FrameKey holds the JPEG of one frame.
 func FrameKey(prefix string, f Frame) string { return PictureKey(prefix, f.PTSMS) }
 
-// PictureKey holds the JPEG of whatever was sampled at a time.
+// PictureKey holds the JPEG of one frame.
 func PictureKey(prefix string, ptsMS int64) string {
 	return prefix + strconv.FormatInt(ptsMS, 10) + ".jpg"
 }

@@ -39,17 +39,17 @@ type Version struct {
 
 // Totals counts what a run did.
 type Totals struct {
-	Videos        int     `json:"videos"`            // looked at
-	Indexed       int     `json:"indexed"`           // newly published
-	Unchanged     int     `json:"unchanged"`         // published before, with equal fingerprints
-	Failed        int     `json:"failed"`            //
-	Skipped       int     `json:"skipped"`           // files that are no videos by their names
-	Frames        int     `json:"frames"`            // of the videos newly published
-	Documents     int     `json:"documents"`         // likewise
-	Refused       int     `json:"refused,omitempty"` // frames that a model refused
-	DescribeCalls int     `json:"describe_calls"`    // made in this run
-	RepeatedCalls int     `json:"repeated_calls"`    // lost in flight with a worker and made again
-	CostUSD       float64 `json:"cost_usd"`
+	Videos        int     `json:"videos"`            // videos that were looked at
+	Indexed       int     `json:"indexed"`           // videos published by this run
+	Unchanged     int     `json:"unchanged"`         // videos published earlier with the same fingerprints
+	Failed        int     `json:"failed"`            // videos that failed; see failures
+	Skipped       int     `json:"skipped"`           // files that do not have the name of a video
+	Frames        int     `json:"frames"`            // frames of the videos published by this run
+	Documents     int     `json:"documents"`         // documents of the videos published by this run
+	Refused       int     `json:"refused,omitempty"` // frames that a model refused to describe
+	DescribeCalls int     `json:"describe_calls"`    // calls to the describer in this run
+	RepeatedCalls int     `json:"repeated_calls"`    // billed calls for a frame after its first one, such as after a kill
+	CostUSD       float64 `json:"cost_usd"`          // paid in all, in USD
 }
 
 // StageTime says when a stage was at work and how hard. Offsets count from the
@@ -124,10 +124,10 @@ type ContactFrame struct {
 
 // Failure says which video failed, where and why.
 type Failure struct {
-	URI    string `json:"uri"`
-	Stage  string `json:"stage"`
-	Class  string `json:"class"` // a fault.Class; empty = unclassified
-	Reason string `json:"reason"`
+	URI    string `json:"uri"`    // the video
+	Stage  string `json:"stage"`  // stage that failed
+	Class  string `json:"class"`  // error class; empty = unclassified
+	Reason string `json:"reason"` // what failed and why
 }
 
 // What a report shows at most, so that it stays a page that opens at once.

@@ -9,9 +9,9 @@ import (
 // Exit codes of the worker. A supervisor starts a worker again that crashed or could not
 // reach something; it does not when the worker would fail in the same way again.
 const (
-	exitFailed        = 1
-	exitUsage         = 2
-	exitConfiguration = 78 // EX_CONFIG of sysexits.h
+	exitFailed        = 1  // failed; a restart may help
+	exitUsage         = 2  // wrong command line
+	exitConfiguration = 78 // wrong configuration (EX_CONFIG of sysexits.h)
 )
 
 // usageError is a wrong command line.

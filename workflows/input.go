@@ -16,9 +16,9 @@ import (
 
 // Common holds what every start may say.
 type Common struct {
-	Tenant    string  `json:"tenant,omitempty"`     // default "default"
-	BudgetUSD float64 `json:"budget_usd,omitempty"` // hard limit; 0 = none
-	Priority  int     `json:"priority,omitempty"`   // 1 (first) to 5, default 3
+	Tenant    string  `json:"tenant,omitempty"`     // owner of data and spend; default "default"
+	BudgetUSD float64 `json:"budget_usd,omitempty"` // hard limit in USD; 0 = none
+	Priority  int     `json:"priority,omitempty"`   // 1 (first) to 5; default 3
 }
 
 func (c *Common) check() error {

@@ -13,11 +13,11 @@ import (
 // IngestLibraryInput starts IngestLibrary.
 type IngestLibraryInput struct {
 	Common
-	Source      string `json:"source"`                // directory, s3:// prefix, or a manifest file with one URI a line
-	Profile     string `json:"profile,omitempty"`     // default: the configured active one, else local_preview
-	Recursive   bool   `json:"recursive,omitempty"`   // directories: descend
-	MaxVideos   int    `json:"max_videos,omitempty"`  // 0 = all
-	Concurrency int    `json:"concurrency,omitempty"` // videos at a time, default 4
+	Source      string `json:"source"`                // directory, s3:// prefix, or manifest file with one URI per line
+	Profile     string `json:"profile,omitempty"`     // recipe; default: the configured active one, else local_preview
+	Recursive   bool   `json:"recursive,omitempty"`   // include folders below a directory
+	MaxVideos   int    `json:"max_videos,omitempty"`  // stop after this many videos; 0 = all
+	Concurrency int    `json:"concurrency,omitempty"` // videos at a time, 1 to 256; default 4
 	Force       bool   `json:"force,omitempty"`       // extract and index again; stored captions are still reused
 	DryRun      bool   `json:"dry_run,omitempty"`     // count and estimate, write nothing
 
@@ -63,44 +63,44 @@ func (in *IngestLibraryInput) check(ctx workflow.Context) error {
 // IngestLibraryResult is what IngestLibrary returns.
 type IngestLibraryResult struct {
 	video.Totals
-	Failures []video.Failure `json:"failures"` // the first 50; the others are failed child workflows
-	Report   string          `json:"report,omitempty"`
+	Failures []video.Failure `json:"failures"`           // the first 50; the others are failed child workflows
+	Report   string          `json:"report,omitempty"`   // key of the HTML report in the object store
 	Estimate *Estimate       `json:"estimate,omitempty"` // dry run only
 }
 
 // Estimate is the answer of a dry run.
 type Estimate struct {
-	Bytes      int64   `json:"bytes"`
-	DurationMS int64   `json:"duration_ms"`
-	Frames     int     `json:"frames"` // at most: before near-duplicates are dropped
-	CostUSD    float64 `json:"cost_usd"`
-	Seconds    float64 `json:"seconds"` // at the rate measured before, else 0 = unknown
+	Bytes      int64   `json:"bytes"`       // size of the files that would be ingested
+	DurationMS int64   `json:"duration_ms"` // playing time of the videos, in milliseconds
+	Frames     int     `json:"frames"`      // at most: before duplicates are dropped
+	CostUSD    float64 `json:"cost_usd"`    // price of the calls, in USD
+	Seconds    float64 `json:"seconds"`     // at the rate measured earlier; 0 = unknown
 }
 
 // LibraryProgress answers QueryProgress of IngestLibrary.
 type LibraryProgress struct {
-	Source        string          `json:"source"`
-	Profile       string          `json:"profile"`
-	Tenant        string          `json:"tenant"`
-	Stage         string          `json:"stage"` // list, ingest, report, done
-	Paused        bool            `json:"paused,omitempty"`
-	Concurrency   int             `json:"concurrency"`
-	Videos        int             `json:"videos"` // found; 0 while listing
-	Done          int             `json:"done"`   // indexed + unchanged + failed
-	Indexed       int             `json:"indexed"`
-	Unchanged     int             `json:"unchanged"`
-	Failed        int             `json:"failed"`
-	Frames        int             `json:"frames"`
-	Documents     int             `json:"documents"`
-	CostUSD       float64         `json:"cost_usd"`
-	Started       time.Time       `json:"started"`
-	Active        []ActiveVideo   `json:"active"` // being ingested now; each answers QueryProgress itself
-	Failures      []video.Failure `json:"failures"`
+	Source        string          `json:"source"`                   // as in the input
+	Profile       string          `json:"profile"`                  // recipe in use
+	Tenant        string          `json:"tenant"`                   // owner
+	Stage         string          `json:"stage"`                    // list, ingest, report, done
+	Paused        bool            `json:"paused,omitempty"`         // true after pause, until resume
+	Concurrency   int             `json:"concurrency"`              // videos at a time
+	Videos        int             `json:"videos"`                   // videos found; 0 while listing
+	Done          int             `json:"done"`                     // indexed + unchanged + failed
+	Indexed       int             `json:"indexed"`                  // published by this run
+	Unchanged     int             `json:"unchanged"`                // published earlier
+	Failed        int             `json:"failed"`                   // failed
+	Frames        int             `json:"frames"`                   // of the videos published so far
+	Documents     int             `json:"documents"`                // of the videos published so far
+	CostUSD       float64         `json:"cost_usd"`                 // what has been paid so far, in USD
+	Started       time.Time       `json:"started"`                  // start of the first run
+	Active        []ActiveVideo   `json:"active"`                   // videos in progress; each answers the query progress itself
+	Failures      []video.Failure `json:"failures"`                 // the latest
 	IgnoredSignal string          `json:"ignored_signal,omitempty"` // the last signal whose payload was invalid, and why
 }
 
-// ActiveVideo is one child at work.
+// ActiveVideo is a video in progress.
 type ActiveVideo struct {
-	WorkflowID string `json:"workflow_id"`
-	URI        string `json:"uri"`
+	WorkflowID string `json:"workflow_id"` // workflow id of the child
+	URI        string `json:"uri"`         // the video
 }

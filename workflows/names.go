@@ -37,14 +37,14 @@ func ActivityQueues() []string {
 
 // Signals, queries and updates that workflows answer.
 const (
-	SignalPause  = "pause"  // start nothing new; what is in flight ends
+	SignalPause  = "pause"  // start nothing new; calls in flight finish
 	SignalResume = "resume" // continue after a pause
 	SignalBudget = "budget" // a new hard limit in USD; a library sends it to its videos
 	SignalStop   = "stop"   // end training or optimization early and keep the best so far
 
-	SignalVideoDone = "video_done" // from IngestVideo to its library: VideoDone
+	SignalVideoDone = "video_done" // internal: from IngestVideo to its library
 
-	QueryProgress = "progress" // how far a job is; its answer is described with each job
+	QueryProgress = "progress" // how far a job is; the workflow reference describes the answer
 
 	UpdateConcurrency = "set_concurrency" // IngestLibrary: concurrent videos, an integer
 	UpdateBudget      = "set_budget"      // a new hard limit in USD, a number; 0 removes it

@@ -17,15 +17,15 @@ import (
 // own names.
 type OptimizeInput struct {
 	Common
-	Name           string          `json:"name,omitempty"`    // default: the program's
+	Name           string          `json:"name,omitempty"`    // name of the published program; default: the program's
 	Program        json.RawMessage `json:"program"`           // the program, or {"uri"}
-	Trainset       json.RawMessage `json:"trainset"`          // examples, or {"uri"}
-	Valset         json.RawMessage `json:"valset,omitempty"`  // default: the last four fifths of trainset
-	Testset        json.RawMessage `json:"testset,omitempty"` // rows that decide about promotion; default: four in ten of the others
-	Metric         json.RawMessage `json:"metric,omitempty"`  // default: every output equals the example's column of its name
+	Trainset       json.RawMessage `json:"trainset"`          // rows for demos: an array, or {"uri"}
+	Valset         json.RawMessage `json:"valset,omitempty"`  // rows that the search scores on; default: four fifths of trainset
+	Testset        json.RawMessage `json:"testset,omitempty"` // rows that decide promotion; default: four in ten of the others
+	Metric         json.RawMessage `json:"metric,omitempty"`  // how answers are scored; default: every output equals the example's column of its name
 	Mode           string          `json:"mode,omitempty"`    // "improved" (default) or "compat"
-	Approve        bool            `json:"approve,omitempty"` // a better program waits for the update `approve`
-	DryRun         bool            `json:"dry_run,omitempty"` // check and quote only
+	Approve        bool            `json:"approve,omitempty"` // a better program waits for the update approve
+	DryRun         bool            `json:"dry_run,omitempty"` // check and quote, call no model
 	mipro.Settings                 // auto, num_candidates, …, seed
 
 	received received
@@ -80,40 +80,40 @@ func missing(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == 
 
 // OptimizeResult is what OptimizePrompts returns.
 type OptimizeResult struct {
-	Program      string         `json:"program"`
-	Version      int            `json:"version"` // 0 after a dry run, and when it was stopped before the first trial
-	Job          string         `json:"job"`
-	Status       string         `json:"status"` // "optimized", "unchanged", "stopped", "dry_run"
-	Promoted     bool           `json:"promoted"`
-	DefaultScore float64        `json:"default_score"` // in percent, on rows that no search saw; where nothing was confirmed, on the search's
-	Score        float64        `json:"score"`
-	Verdict      prompt.Verdict `json:"verdict"`
-	Kept         bool           `json:"kept,omitempty"` // nothing better was found: the version is the program as it was
-	Trials       int            `json:"trials"`
-	Calls        int            `json:"calls"`
-	Repeated     int            `json:"repeated_calls"`
-	CostUSD      float64        `json:"cost_usd"`
-	Report       string         `json:"report,omitempty"`
-	Plan         *optimize.Plan `json:"plan,omitempty"` // of a dry run
+	Program      string         `json:"program"`          // name
+	Version      int            `json:"version"`          // 0 after a dry run, and when stopped before the first trial
+	Job          string         `json:"job"`              // hash of everything that determines the result
+	Status       string         `json:"status"`           // "optimized", "unchanged" (nothing was done), "stopped" (the best so far) or "dry_run"
+	Promoted     bool           `json:"promoted"`         // true if it became the active version
+	DefaultScore float64        `json:"default_score"`    // score of the default program, in percent: on the testset, else on the rows of the search
+	Score        float64        `json:"score"`            // score of the result on the same rows, in percent
+	Verdict      prompt.Verdict `json:"verdict"`          // the test on rows that the search never saw
+	Kept         bool           `json:"kept,omitempty"`   // true if nothing better was found: the version equals the default program
+	Trials       int            `json:"trials"`           // trials of the search
+	Calls        int            `json:"calls"`            // paid calls
+	Repeated     int            `json:"repeated_calls"`   // billed calls for a request after its first one
+	CostUSD      float64        `json:"cost_usd"`         // paid in all, in USD
+	Report       string         `json:"report,omitempty"` // key of the HTML report in the object store
+	Plan         *optimize.Plan `json:"plan,omitempty"`   // of a dry run
 }
 
 // OptimizeProgress answers QueryProgress of OptimizePrompts.
 type OptimizeProgress struct {
-	Name    string               `json:"name"` // of the program
-	Tenant  string               `json:"tenant"`
-	Mode    string               `json:"mode"`
-	Job     string               `json:"job,omitempty"`
-	Stage   string               `json:"stage"` // prepare, bootstrap, propose, search, reflect, confirm, publish, report, done
-	Paused  bool                 `json:"paused,omitempty"`
-	Waiting string               `json:"waiting,omitempty"` // "budget", "approval"
-	Trials  []optimize.TrialLine `json:"trials"`
-	Planned int                  `json:"planned"` // trials, about
-	Best    float64              `json:"best"`    // score of a trial on all rows so far, in percent
-	Default float64              `json:"default"`
-	Answers int                  `json:"answers"` // taken
-	Calls   int                  `json:"calls"`   // paid
-	CostUSD float64              `json:"cost_usd"`
-	Started time.Time            `json:"started"`
+	Name    string               `json:"name"`              // name of the program
+	Tenant  string               `json:"tenant"`            // owner
+	Mode    string               `json:"mode"`              // improved or compat
+	Job     string               `json:"job,omitempty"`     // hash of everything that determines the result
+	Stage   string               `json:"stage"`             // prepare, bootstrap, propose, search, reflect, confirm, publish, report, done
+	Paused  bool                 `json:"paused,omitempty"`  // true after pause, until resume
+	Waiting string               `json:"waiting,omitempty"` // "budget" or "approval"; empty = nothing
+	Trials  []optimize.TrialLine `json:"trials"`            // trials so far
+	Planned int                  `json:"planned"`           // number of trials, approximate
+	Best    float64              `json:"best"`              // best score of a trial on all rows so far, in percent
+	Default float64              `json:"default"`           // score of the default program, in percent
+	Answers int                  `json:"answers"`           // answers used so far
+	Calls   int                  `json:"calls"`             // paid calls so far
+	CostUSD float64              `json:"cost_usd"`          // what has been paid so far, in USD
+	Started time.Time            `json:"started"`           // start of the first run
 }
 
 // ListProgramsInput starts ListPrograms.

@@ -16,8 +16,8 @@ type SearchVideosInput struct {
 	Common
 	Query   string `json:"query"`             // words to search for
 	Profile string `json:"profile,omitempty"` // default: the configured active one, else local_preview
-	Limit   int    `json:"limit,omitempty"`   // default 10, at most 1000
-	Rank    string `json:"rank,omitempty"`    // hybrid (default), bm25, vector
+	Limit   int    `json:"limit,omitempty"`   // maximum number of hits, up to 1000; default 10
+	Rank    string `json:"rank,omitempty"`    // "hybrid" (default), "bm25" or "vector"
 
 	received received
 }
@@ -64,7 +64,7 @@ func isName(s string) bool {
 
 // SearchVideosResult is what SearchVideos returns, best hit first.
 type SearchVideosResult struct {
-	Hits []video.Hit `json:"hits"`
+	Hits []video.Hit `json:"hits"` // best first
 }
 
 // DeleteVideoInput starts DeleteVideo.
@@ -95,17 +95,17 @@ func (in *DeleteVideoInput) check(ctx workflow.Context) error {
 
 // DeleteVideoResult is what DeleteVideo returns.
 type DeleteVideoResult struct {
-	Documents int `json:"documents"` // removed from the index
-	Objects   int `json:"objects"`   // removed from the store; captions and embeddings stay, they may serve other videos
+	Documents int `json:"documents"` // documents removed from the index
+	Objects   int `json:"objects"`   // objects removed from the store; captions and embeddings stay for other videos
 }
 
 // ListVideosInput starts ListVideos.
 type ListVideosInput struct {
 	Common
 	Profile string `json:"profile,omitempty"` // default: every profile
-	Video   string `json:"video,omitempty"`   // only this one
+	Video   string `json:"video,omitempty"`   // SHA-256 of one video; default: all
 	Offset  int    `json:"offset,omitempty"`  // videos to skip
-	Limit   int    `json:"limit,omitempty"`   // default 100, at most 500
+	Limit   int    `json:"limit,omitempty"`   // maximum number of videos, up to 500; default 100
 
 	received received
 }
@@ -132,7 +132,7 @@ func (in *ListVideosInput) check(ctx workflow.Context) error {
 
 // ListVideosResult is what ListVideos returns.
 type ListVideosResult struct {
-	Videos []video.Generation `json:"videos"`
+	Videos []video.Generation `json:"videos"` // one entry per video and profile
 }
 
 // CheckHealthInput starts CheckHealth.
@@ -161,5 +161,5 @@ func (in *CheckHealthInput) check() error {
 
 // CheckHealthResult is what CheckHealth returns: one row a thing looked at.
 type CheckHealthResult struct {
-	Checks []activities.HealthCheck `json:"checks"`
+	Checks []activities.HealthCheck `json:"checks"` // one entry per part
 }

@@ -18,10 +18,10 @@ import (
 type SweepInput struct {
 	Common
 	Method      training.Method              `json:"method"`                // sft, dpo or embedding
-	Train       json.RawMessage              `json:"train"`                 // a TrainInput without what is varied
-	Grid        map[string][]json.RawMessage `json:"grid,omitempty"`        // "sft_config.learning_rate": [1e-4, 2e-4]; every combination runs
-	Runs        []map[string]json.RawMessage `json:"runs,omitempty"`        // or these overrides, one run each
-	Concurrency int                          `json:"concurrency,omitempty"` // runs at a time, default 2
+	Train       json.RawMessage              `json:"train"`                 // input of one run, without what varies
+	Grid        map[string][]json.RawMessage `json:"grid,omitempty"`        // setting and its values, as in "sft_config.learning_rate": [1e-4, 2e-4]; every combination is a run
+	Runs        []map[string]json.RawMessage `json:"runs,omitempty"`        // in place of grid: the settings of each run
+	Concurrency int                          `json:"concurrency,omitempty"` // runs at a time; default 2
 
 	received received
 }
@@ -35,21 +35,21 @@ func (in *SweepInput) UnmarshalJSON(data []byte) error {
 
 // SweepResult is what TrainSweep returns.
 type SweepResult struct {
-	Runs    []SweepRun `json:"runs"`   // in the order of the grid
-	Best    int        `json:"best"`   // index of the best by the method's primary metric; -1 = none
-	Failed  int        `json:"failed"` // runs that ended without a result
-	CostUSD float64    `json:"cost_usd"`
-	Report  string     `json:"report,omitempty"`
-	Status  string     `json:"status,omitempty"` // "stopped": no run is started any more, and those at work end with their best
-	Paused  bool       `json:"paused,omitempty"` // no run is started, and those at work are paused
+	Runs    []SweepRun `json:"runs"`             // in the order of the grid
+	Best    int        `json:"best"`             // index of the best run by the method's main metric; -1 = none
+	Failed  int        `json:"failed"`           // runs without a result
+	CostUSD float64    `json:"cost_usd"`         // paid in all, in USD
+	Report  string     `json:"report,omitempty"` // key of the HTML report in the object store
+	Status  string     `json:"status,omitempty"` // "stopped": no further run starts, and active runs publish their best
+	Paused  bool       `json:"paused,omitempty"` // no further run starts, and active runs are paused
 }
 
 // SweepRun is one run of a sweep.
 type SweepRun struct {
-	Overrides  map[string]json.RawMessage `json:"overrides"`
-	WorkflowID string                     `json:"workflow_id"`
-	Result     *TrainResult               `json:"result,omitempty"` // without plan and check
-	Failure    *video.Failure             `json:"failure,omitempty"`
+	Overrides  map[string]json.RawMessage `json:"overrides"`         // the settings of this run
+	WorkflowID string                     `json:"workflow_id"`       // workflow id of the child
+	Result     *TrainResult               `json:"result,omitempty"`  // without plan and check
+	Failure    *video.Failure             `json:"failure,omitempty"` // why it has no result
 }
 
 func (in *SweepInput) check(ctx workflow.Context) error {

@@ -20,21 +20,21 @@ import (
 // TrainInput starts TrainSFT, TrainDPO and TrainEmbedding.
 type TrainInput struct {
 	Common
-	Name        string                 `json:"name,omitempty"`             // of the adapter; default: method and base model
-	Role        string                 `json:"role,omitempty"`             // what the adapter is for; default: its name
-	BaseModel   string                 `json:"base_model"`                 // as cogflow.training.models names it
-	Dataset     activities.Dataset     `json:"dataset"`                    // {"uri"} or {"rows"}
-	EvalDataset *activities.Dataset    `json:"eval_dataset,omitempty"`     // default: a share of dataset is held out
-	SFT         *training.Settings     `json:"sft_config,omitempty"`       // TrainSFT: settings
-	DPO         *training.Settings     `json:"dpo_config,omitempty"`       // TrainDPO: settings
-	Embedding   *training.Settings     `json:"embedding_config,omitempty"` // TrainEmbedding: settings
-	LoRA        *training.LoRASettings `json:"lora,omitempty"`             // the adapter; the same can be said in the settings
-	Seed        *int64                 `json:"seed,omitempty"`             // default 42
-	GPU         []string               `json:"gpu,omitempty"`              // classes in order; default ["cpu"]
+	Name        string                 `json:"name,omitempty"`             // name of the adapter; default: method and base model
+	Role        string                 `json:"role,omitempty"`             // what the adapter is used for; default: its name
+	BaseModel   string                 `json:"base_model"`                 // base model, as cogflow.training.models names it
+	Dataset     activities.Dataset     `json:"dataset"`                    // rows to train on: {"uri"} or {"rows"}
+	EvalDataset *activities.Dataset    `json:"eval_dataset,omitempty"`     // rows to evaluate on; default: a share of dataset is held out
+	SFT         *training.Settings     `json:"sft_config,omitempty"`       // settings of TrainSFT
+	DPO         *training.Settings     `json:"dpo_config,omitempty"`       // settings of TrainDPO
+	Embedding   *training.Settings     `json:"embedding_config,omitempty"` // settings of TrainEmbedding
+	LoRA        *training.LoRASettings `json:"lora,omitempty"`             // shape of the adapter; must not contradict the settings
+	Seed        *int64                 `json:"seed,omitempty"`             // seed of every random choice; default 42
+	GPU         []string               `json:"gpu,omitempty"`              // GPU classes in the order to try them; default ["cpu"]
 	GPUWait     string                 `json:"gpu_wait,omitempty"`         // how long to wait for a worker of each class but the last; default "10m"
-	Timeout     string                 `json:"timeout,omitempty"`          // of training; then the best so far is kept. Default: none
-	Activate    bool                   `json:"activate,omitempty"`         // make it the active adapter of its role, if it is better than the base
-	DryRun      bool                   `json:"dry_run,omitempty"`          // check and estimate only
+	Timeout     string                 `json:"timeout,omitempty"`          // limit of the training time; at the limit the best so far is kept; default: none
+	Activate    bool                   `json:"activate,omitempty"`         // make it the active adapter of its role if it is better than its base
+	DryRun      bool                   `json:"dry_run,omitempty"`          // check and estimate, train nothing
 
 	method  training.Method
 	gpuWait time.Duration
@@ -171,46 +171,46 @@ func duration(field, text string, otherwise time.Duration, to *time.Duration) er
 	return nil
 }
 
-// TrainResult is what the three return.
+// TrainResult is the result of TrainSFT, TrainDPO and TrainEmbedding.
 type TrainResult struct {
-	Job         string               `json:"job"` // what decides the result has this name
-	Method      training.Method      `json:"method"`
-	Adapter     string               `json:"adapter,omitempty"` // empty after a dry run, and when it was stopped before the first checkpoint
-	Version     int                  `json:"version,omitempty"`
-	Role        string               `json:"role,omitempty"`
-	Status      string               `json:"status"` // "trained", "unchanged" (no work was done), "stopped" (the best so far), "dry_run"
-	Active      bool                 `json:"active"`
-	Better      bool                 `json:"better"` // than the base, on held-out rows, by a paired test
-	Metrics     map[string]float64   `json:"metrics,omitempty"`
-	BaseMetrics map[string]float64   `json:"base_metrics,omitempty"`
-	Comparison  *training.Comparison `json:"comparison,omitempty"`
-	GPU         string               `json:"gpu,omitempty"`
-	Device      string               `json:"device,omitempty"`
-	Steps       int                  `json:"steps,omitempty"`
-	Redone      int                  `json:"redone_steps"`
-	Tokens      int64                `json:"tokens,omitempty"`
-	Seconds     float64              `json:"seconds,omitempty"`
-	CostUSD     float64              `json:"cost_usd"`
-	Report      string               `json:"report,omitempty"`
-	Warning     string               `json:"warning,omitempty"` // what a stopped run could not do, and why
-	Plan        *train.Plan          `json:"plan,omitempty"`    // of a dry run
-	Check       *dataset.Check       `json:"check,omitempty"`   // of a dry run
-	Ignored     []string             `json:"ignored,omitempty"` // settings of Cogniverse that mean nothing here
+	Job         string               `json:"job"`                    // hash of everything that determines the result
+	Method      training.Method      `json:"method"`                 // sft, dpo or embedding
+	Adapter     string               `json:"adapter,omitempty"`      // name; empty after a dry run, and when stopped before the first checkpoint
+	Version     int                  `json:"version,omitempty"`      // version of the adapter
+	Role        string               `json:"role,omitempty"`         // what the adapter is used for
+	Status      string               `json:"status"`                 // "trained", "unchanged" (nothing was done), "stopped" (the best so far) or "dry_run"
+	Active      bool                 `json:"active"`                 // true if it is the active adapter of its role
+	Better      bool                 `json:"better"`                 // true if better than its base on held-out rows, by a paired test
+	Metrics     map[string]float64   `json:"metrics,omitempty"`      // of the adapter, on held-out rows
+	BaseMetrics map[string]float64   `json:"base_metrics,omitempty"` // of the base model, on the same rows
+	Comparison  *training.Comparison `json:"comparison,omitempty"`   // the paired test
+	GPU         string               `json:"gpu,omitempty"`          // GPU class that was used
+	Device      string               `json:"device,omitempty"`       // name of the device
+	Steps       int                  `json:"steps,omitempty"`        // optimizer steps
+	Redone      int                  `json:"redone_steps"`           // steps computed again after a failure
+	Tokens      int64                `json:"tokens,omitempty"`       // tokens trained on
+	Seconds     float64              `json:"seconds,omitempty"`      // life of all trainer processes, in seconds
+	CostUSD     float64              `json:"cost_usd"`               // paid in all, in USD
+	Report      string               `json:"report,omitempty"`       // key of the HTML report in the object store
+	Warning     string               `json:"warning,omitempty"`      // what a stopped run could not do, and why
+	Plan        *train.Plan          `json:"plan,omitempty"`         // of a dry run
+	Check       *dataset.Check       `json:"check,omitempty"`        // report on the dataset, of a dry run
+	Ignored     []string             `json:"ignored,omitempty"`      // settings of Cogniverse that have no effect
 }
 
 // TrainProgress answers QueryProgress of a training run.
 type TrainProgress struct {
-	Method        training.Method `json:"method"`
-	Name          string          `json:"name"`
-	Base          string          `json:"base_model"`
-	Tenant        string          `json:"tenant"`
-	Job           string          `json:"job,omitempty"`
-	Stage         string          `json:"stage"` // check, plan, train, evaluate, publish, report, done
-	Paused        bool            `json:"paused,omitempty"`
-	Waiting       string          `json:"waiting,omitempty"` // why nothing moves: "budget", "paused", "a GPU"
-	GPU           string          `json:"gpu,omitempty"`
-	CostUSD       float64         `json:"cost_usd"`
-	Started       time.Time       `json:"started"`
+	Method        training.Method `json:"method"`                   // sft, dpo or embedding
+	Name          string          `json:"name"`                     // name of the adapter
+	Base          string          `json:"base_model"`               // base model
+	Tenant        string          `json:"tenant"`                   // owner
+	Job           string          `json:"job,omitempty"`            // hash of everything that determines the result
+	Stage         string          `json:"stage"`                    // check, plan, train, evaluate, publish, report, done
+	Paused        bool            `json:"paused,omitempty"`         // true after pause, until resume
+	Waiting       string          `json:"waiting,omitempty"`        // what the run waits for: "budget", "paused" or "a GPU"; empty = nothing
+	GPU           string          `json:"gpu,omitempty"`            // GPU class in use
+	CostUSD       float64         `json:"cost_usd"`                 // what has been paid so far, in USD
+	Started       time.Time       `json:"started"`                  // start of the first run
 	IgnoredSignal string          `json:"ignored_signal,omitempty"` // the last signal whose payload was invalid, and why
 
 	train.Report

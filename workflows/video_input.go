@@ -11,8 +11,8 @@ import (
 type IngestVideoInput struct {
 	Common
 	URI     string `json:"uri"`               // path, file://, s3:// or https://
-	Profile string `json:"profile,omitempty"` // default: the configured active one, else local_preview
-	Force   bool   `json:"force,omitempty"`   // extract and index again; stored captions are reused
+	Profile string `json:"profile,omitempty"` // recipe; default: the configured active one, else local_preview
+	Force   bool   `json:"force,omitempty"`   // extract and index again; stored captions are still reused
 
 	received received
 }
@@ -42,39 +42,39 @@ func (in *IngestVideoInput) check(ctx workflow.Context) error {
 
 // IngestVideoResult is what IngestVideo returns.
 type IngestVideoResult struct {
-	Video         string  `json:"video"`  // SHA-256 of the content
-	Status        string  `json:"status"` // "indexed" or "unchanged"
-	Name          string  `json:"name"`
-	Generation    string  `json:"generation"`
-	Frames        int     `json:"frames"`
-	Documents     int     `json:"documents"`
-	Removed       int     `json:"removed"` // stale documents of older generations
-	Duplicates    int     `json:"duplicates"`
-	Capped        bool    `json:"capped"` // max_frames cut the video
-	DecodeErrors  int     `json:"decode_errors"`
-	Refused       int     `json:"refused,omitempty"` // frames that a model refused; they are left out, or have no caption
-	DescribeCalls int     `json:"describe_calls"`
-	RepeatedCalls int     `json:"repeated_calls"` // 0 within a library, which counts for all its videos
-	CostUSD       float64 `json:"cost_usd"`
-	Report        string  `json:"report,omitempty"` // when started by itself
+	Video         string  `json:"video"`             // SHA-256 of the content
+	Status        string  `json:"status"`            // "indexed" or "unchanged"
+	Name          string  `json:"name"`              // file name
+	Generation    string  `json:"generation"`        // fingerprint of the documents
+	Frames        int     `json:"frames"`            // frames of the extraction
+	Documents     int     `json:"documents"`         // documents in the index
+	Removed       int     `json:"removed"`           // documents of older generations that were removed
+	Duplicates    int     `json:"duplicates"`        // sampled frames that were dropped as duplicates
+	Capped        bool    `json:"capped"`            // true if max_frames cut the video
+	DecodeErrors  int     `json:"decode_errors"`     // errors that the decoder reported and passed over
+	Refused       int     `json:"refused,omitempty"` // frames that a model refused; they are left out or have no caption
+	DescribeCalls int     `json:"describe_calls"`    // calls to the describer in this run
+	RepeatedCalls int     `json:"repeated_calls"`    // billed calls for a frame after its first one; 0 within a library, which counts for all its videos
+	CostUSD       float64 `json:"cost_usd"`          // paid in all, in USD
+	Report        string  `json:"report,omitempty"`  // key of the HTML report in the object store; empty within a library
 }
 
 // VideoProgress answers QueryProgress of IngestVideo.
 type VideoProgress struct {
-	URI           string    `json:"uri"` // path, file://, s3:// or https://
-	Name          string    `json:"name"`
-	Video         string    `json:"video,omitempty"`
-	Profile       string    `json:"profile"` // default: the configured active one, else local_preview
-	Tenant        string    `json:"tenant"`
-	Stage         string    `json:"stage"` // inspect, extract, describe, publish, done
-	Paused        bool      `json:"paused,omitempty"`
-	Waiting       string    `json:"waiting,omitempty"` // why nothing moves: "budget", …
-	Expected      int       `json:"expected"`          // frames to come, estimated until extraction ends
-	Extracted     int       `json:"extracted"`
-	Described     int       `json:"described"`
-	Embedded      int       `json:"embedded"`
-	Indexed       int       `json:"indexed"`
-	CostUSD       float64   `json:"cost_usd"`
-	Started       time.Time `json:"started"`
+	URI           string    `json:"uri"`                      // path, file://, s3:// or https://
+	Name          string    `json:"name"`                     // file name
+	Video         string    `json:"video,omitempty"`          // SHA-256 of the content
+	Profile       string    `json:"profile"`                  // default: the configured active one, else local_preview
+	Tenant        string    `json:"tenant"`                   // owner
+	Stage         string    `json:"stage"`                    // inspect, extract, describe, publish, done
+	Paused        bool      `json:"paused,omitempty"`         // true after pause, until resume
+	Waiting       string    `json:"waiting,omitempty"`        // what the run waits for, such as "budget"; empty = nothing
+	Expected      int       `json:"expected"`                 // number of frames, estimated until extraction ends
+	Extracted     int       `json:"extracted"`                // frames so far
+	Described     int       `json:"described"`                // frames so far
+	Embedded      int       `json:"embedded"`                 // frames so far
+	Indexed       int       `json:"indexed"`                  // frames so far
+	CostUSD       float64   `json:"cost_usd"`                 // what has been paid so far, in USD
+	Started       time.Time `json:"started"`                  // start of the first run
 	IgnoredSignal string    `json:"ignored_signal,omitempty"` // the last signal whose payload was invalid, and why
 }

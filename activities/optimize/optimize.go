@@ -96,24 +96,24 @@ type PrepareInput struct {
 // Owner is the tenant that the activity works for.
 func (in PrepareInput) Owner() tenant.ID { return in.Tenant }
 
-// Plan is a job before its first call.
+// Plan is an optimization before its first call.
 type Plan struct {
-	Job        string        `json:"job"`
-	Name       string        `json:"name"`
-	Predictors int           `json:"predictors"`
-	Train      int           `json:"train"`
-	Val        int           `json:"val"`
-	Confirm    int           `json:"confirm"`
-	Trials     int           `json:"trials"`            // of the search, about
-	Quote      mipro.Quote   `json:"quote"`             // calls at most
-	TokensIn   int64         `json:"tokens_in"`         // of prompts, at most about
-	TokensOut  int64         `json:"tokens_out"`        // of answers, at most about
-	CostUSD    float64       `json:"cost_usd"`          // at most; 0 = free, or unknown
-	Priced     bool          `json:"priced"`            // every model has a price
-	Listed     string        `json:"listed,omitempty"`  // the day of the vendors' lists that prices are from; "" = all are configured
-	Seconds    float64       `json:"seconds,omitempty"` // of the calls, at most about
-	Pace       []Pace        `json:"pace,omitempty"`    // that Seconds rests on: of student, teacher, proposer, judge, as far as they are asked
-	Models     prompt.Models `json:"models"`
+	Job        string        `json:"job"`               // hash of everything that determines the result
+	Name       string        `json:"name"`              // name of the program
+	Predictors int           `json:"predictors"`        // number of predictors
+	Train      int           `json:"train"`             // rows of the trainset
+	Val        int           `json:"val"`               // rows of the valset
+	Confirm    int           `json:"confirm"`           // rows of the testset
+	Trials     int           `json:"trials"`            // trials of the search, approximate
+	Quote      mipro.Quote   `json:"quote"`             // maximum number of calls
+	TokensIn   int64         `json:"tokens_in"`         // tokens of prompts, at most
+	TokensOut  int64         `json:"tokens_out"`        // tokens of answers, at most
+	CostUSD    float64       `json:"cost_usd"`          // at most, in USD; 0 = free or unknown
+	Priced     bool          `json:"priced"`            // true if every model has a price
+	Listed     string        `json:"listed,omitempty"`  // date of the vendors' price lists that were used; empty = all prices are configured
+	Seconds    float64       `json:"seconds,omitempty"` // time of the calls, at most
+	Pace       []Pace        `json:"pace,omitempty"`    // the speed that seconds assumes, for student, teacher, proposer and judge
+	Models     prompt.Models `json:"models"`            // the models by role
 }
 
 // jobFile is the document that says what a job is; its hash names the job.

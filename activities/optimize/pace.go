@@ -7,12 +7,12 @@ import (
 	"github.com/cogniverse/cogflow/prompt"
 )
 
-// Pace is how fast a model is taken to answer.
+// Pace is the assumed or measured speed of a model.
 type Pace struct {
-	Model    string  `json:"model"`
-	Seconds  float64 `json:"seconds"`            // a call
-	Measured bool    `json:"measured,omitempty"` // of its last calls here; else assumed
-	AtOnce   int     `json:"at_once"`            // calls: the configured limit, else as far as it was discovered
+	Model    string  `json:"model"`              // name
+	Seconds  float64 `json:"seconds"`            // seconds per call
+	Measured bool    `json:"measured,omitempty"` // true: latency of earlier calls on this ledger; false: assumed
+	AtOnce   int     `json:"at_once"`            // concurrent calls: the configured limit, else the one discovered so far
 }
 
 // assumedCall is what a call is taken to last of a model that nobody asked yet: a

@@ -99,13 +99,13 @@ type SearchStep struct {
 	Final bool `json:"final"` // improved mode: after the reflection, with the whole budget
 }
 
-// TrialLine is a trial as a workflow knows it.
+// TrialLine is one trial of a search.
 type TrialLine struct {
-	Number int              `json:"number"`
-	Kind   search.TrialKind `json:"kind"`
-	Choice string           `json:"choice"` // the same text = the same candidate
-	Rows   int              `json:"rows"`
-	Score  float64          `json:"score"` // in percent
+	Number int              `json:"number"` // counts up from 1
+	Kind   search.TrialKind `json:"kind"`   // "default", "search", "full" or "race"
+	Choice string           `json:"choice"` // the candidate; equal text = the same candidate
+	Rows   int              `json:"rows"`   // scored rows
+	Score  float64          `json:"score"`  // in percent
 }
 
 // Searched is what a step came to.

@@ -48,26 +48,26 @@ type ListAdaptersInput struct {
 // Owner is the tenant that the activity works for.
 func (in ListAdaptersInput) Owner() tenant.ID { return in.Tenant }
 
-// AdapterLine is a line of the list.
+// AdapterLine is one version in the list of adapters.
 type AdapterLine struct {
-	Name    string             `json:"name"`
-	Version int                `json:"version"`
-	Role    string             `json:"role"`
-	Status  string             `json:"status"` // "active", "deprecated" (was active before), "inactive"
-	Kind    string             `json:"kind"`   // training.KindAdapter, training.KindModel
-	Method  training.Method    `json:"method"`
-	Base    string             `json:"base_model"`
-	Better  bool               `json:"better"` // than its base, on held-out rows
-	Ended   string             `json:"ended"`  // "done", "stopped"
-	Metrics map[string]float64 `json:"metrics,omitempty"`
-	Job     string             `json:"job"`
-	Bytes   int64              `json:"bytes"`
-	Created time.Time          `json:"created"`
+	Name    string             `json:"name"`              // name
+	Version int                `json:"version"`           // version
+	Role    string             `json:"role"`              // what it is used for
+	Status  string             `json:"status"`            // "active", "deprecated" (was active before), "inactive"
+	Kind    string             `json:"kind"`              // "adapter", or "model" for all weights
+	Method  training.Method    `json:"method"`            // sft, dpo or embedding
+	Base    string             `json:"base_model"`        // base model
+	Better  bool               `json:"better"`            // true if better than its base on held-out rows
+	Ended   string             `json:"ended"`             // "done", "stopped"
+	Metrics map[string]float64 `json:"metrics,omitempty"` // on held-out rows
+	Job     string             `json:"job"`               // job that trained it
+	Bytes   int64              `json:"bytes"`             // size of all files
+	Created time.Time          `json:"created"`           // time of publication
 }
 
 // AdapterList is the list: by name, the latest version first.
 type AdapterList struct {
-	Adapters []AdapterLine `json:"adapters"`
+	Adapters []AdapterLine `json:"adapters"`       // latest version first
 	More     bool          `json:"more,omitempty"` // there are more than MaxAdapters
 }
 
@@ -129,7 +129,7 @@ func (in AdapterInput) Owner() tenant.ID { return in.Tenant }
 // AdapterDetail is all that is known of one.
 type AdapterDetail struct {
 	training.Adapter
-	Status string `json:"status"`
+	Status string `json:"status"` // "active", "deprecated" (was active before) or "inactive"
 	Prefix string `json:"prefix"` // where its files lie in the store
 }
 

@@ -55,23 +55,23 @@ func (in ProgramInput) Owner() tenant.ID { return in.Tenant }
 
 // ProgramList is the list of programs: by name, the latest version first.
 type ProgramList struct {
-	Programs []ProgramLine `json:"programs"`
+	Programs []ProgramLine `json:"programs"`       // latest version first
 	More     bool          `json:"more,omitempty"` // there are more than MaxAdapters
 }
 
-// ProgramLine is a line of it.
+// ProgramLine is one version in the list of programs.
 type ProgramLine struct {
-	Name    string    `json:"name"`
-	Version int       `json:"version"`
+	Name    string    `json:"name"`            // name
+	Version int       `json:"version"`         // version
 	Status  string    `json:"status"`          // "active", "canary", "deprecated", "inactive"
 	Share   int       `json:"share,omitempty"` // of a canary: percent of the keys that get it
-	Mode    string    `json:"mode"`
-	Default float64   `json:"default_score"`
-	Score   float64   `json:"score"`
-	Promote bool      `json:"confirmed"` // better than the default on rows that no search saw
-	Calls   int       `json:"calls"`
-	CostUSD float64   `json:"cost_usd"`
-	Created time.Time `json:"created"`
+	Mode    string    `json:"mode"`            // "compat" or "improved"
+	Default float64   `json:"default_score"`   // score of the default program, in percent
+	Score   float64   `json:"score"`           // score of this version, in percent
+	Promote bool      `json:"confirmed"`       // better than the default on rows that no search saw
+	Calls   int       `json:"calls"`           // paid calls
+	CostUSD float64   `json:"cost_usd"`        // paid in all, in USD
+	Created time.Time `json:"created"`         // time of publication
 }
 
 // ListPrograms lists what was published.
@@ -114,9 +114,9 @@ func (a *Programs) ListPrograms(ctx context.Context, in ListProgramsInput) (Prog
 // ProgramDetail is all that is known of a version.
 type ProgramDetail struct {
 	prompt.Release
-	Status  string               `json:"status"` // as in ProgramLine
-	Prefix  string               `json:"prefix"` // where its files lie in the store
-	Program json.RawMessage      `json:"program"`
+	Status  string               `json:"status"`           // as in ProgramLine
+	Prefix  string               `json:"prefix"`           // where its files lie in the store
+	Program json.RawMessage      `json:"program"`          // the program itself
 	Active  *training.Activation `json:"active,omitempty"` // of all versions; nil = none
 	Canary  *training.Canary     `json:"canary,omitempty"` // of all versions; nil = none
 }

@@ -33,12 +33,13 @@ type PlanInput struct {
 // Owner is the tenant that the activity works for.
 func (in PlanInput) Owner() tenant.ID { return in.Tenant }
 
-// Plan is a job: its identity, its base model and what it needs by class.
+// Plan is a training job before it starts: its identity, its base model and its needs per
+// GPU class.
 type Plan struct {
-	Job      string            `json:"job"`
-	Spec     training.Spec     `json:"spec"`
-	Base     training.Model    `json:"base"` // without its path, which differs from worker to worker
-	Estimate estimate.Estimate `json:"estimate"`
+	Job      string            `json:"job"`      // hash of spec
+	Spec     training.Spec     `json:"spec"`     // everything that determines the result
+	Base     training.Model    `json:"base"`     // the base model; its path is left out, because it differs between workers
+	Estimate estimate.Estimate `json:"estimate"` // memory, time and cost per GPU class
 }
 
 // PlanTraining names the job by everything that decides its result, and

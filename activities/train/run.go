@@ -62,22 +62,22 @@ type Tally struct {
 
 // Report is where a run stands, for people.
 type Report struct {
-	Phase           string             `json:"phase,omitempty"` // load, data, evaluate, train, save
-	Step            int                `json:"step"`
-	Total           int                `json:"total"`
-	Epoch           float64            `json:"epoch,omitempty"`
-	Loss            *float64           `json:"loss,omitempty"`
-	LearningRate    float64            `json:"learning_rate,omitempty"`
-	Tokens          int64              `json:"tokens,omitempty"`
-	TokensPerSecond float64            `json:"tokens_per_second,omitempty"`
-	MemoryBytes     int64              `json:"memory_bytes,omitempty"`
-	Device          string             `json:"device,omitempty"`
-	Checkpoint      int                `json:"checkpoint,omitempty"` // step of the last one that is stored
-	BestStep        int                `json:"best_step,omitempty"`
-	Metrics         map[string]float64 `json:"metrics,omitempty"`      // of the last evaluation
-	BaseMetrics     map[string]float64 `json:"base_metrics,omitempty"` // of the base model
-	ETASeconds      float64            `json:"eta_seconds,omitempty"`
-	Trouble         string             `json:"trouble,omitempty"` // what fails at the moment and is tried again
+	Phase           string             `json:"phase,omitempty"`             // load, data, evaluate, train, save
+	Step            int                `json:"step"`                        // optimizer steps so far
+	Total           int                `json:"total"`                       // optimizer steps planned
+	Epoch           float64            `json:"epoch,omitempty"`             // passes over the rows so far
+	Loss            *float64           `json:"loss,omitempty"`              // training loss
+	LearningRate    float64            `json:"learning_rate,omitempty"`     // at this step
+	Tokens          int64              `json:"tokens,omitempty"`            // tokens so far
+	TokensPerSecond float64            `json:"tokens_per_second,omitempty"` // speed
+	MemoryBytes     int64              `json:"memory_bytes,omitempty"`      // peak memory
+	Device          string             `json:"device,omitempty"`            // name of the device
+	Checkpoint      int                `json:"checkpoint,omitempty"`        // step of the last stored checkpoint
+	BestStep        int                `json:"best_step,omitempty"`         // step with the best evaluation
+	Metrics         map[string]float64 `json:"metrics,omitempty"`           // of the last evaluation
+	BaseMetrics     map[string]float64 `json:"base_metrics,omitempty"`      // of the base model
+	ETASeconds      float64            `json:"eta_seconds,omitempty"`       // seconds to the end, estimated
+	Trouble         string             `json:"trouble,omitempty"`           // what fails at the moment and is retried
 }
 
 // Run says how a run of the trainer ended. Only faults that are worth a

@@ -96,7 +96,10 @@ func (c *comments) field(owner reflect.Type, f reflect.StructField) (string, err
 	for _, one := range list.Fields.List {
 		for _, name := range one.Names {
 			if name.Name == f.Name {
-				return oneLine(one.Comment.Text() + one.Doc.Text()), nil
+				if line := oneLine(one.Comment.Text()); line != "" {
+					return line, nil
+				}
+				return oneLine(one.Doc.Text()), nil
 			}
 		}
 	}

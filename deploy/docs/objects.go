@@ -79,7 +79,8 @@ func (c *comments) function(dir, name string) (string, error) {
 	for _, f := range files {
 		for _, d := range f.Decls {
 			if fn, ok := d.(*ast.FuncDecl); ok && fn.Name.Name == name {
-				return strings.TrimPrefix(strings.TrimPrefix(oneLine(fn.Doc.Text()), name+" "), "holds "), nil
+				text := strings.TrimPrefix(oneLine(fn.Doc.Text()), name+" ")
+				return strings.TrimPrefix(strings.TrimPrefix(text, "holds "), "is "), nil
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"path"
 	"reflect"
 	"slices"
 	"strings"
@@ -42,16 +43,25 @@ func workflowTypes(c *comments) ([]byte, error) {
 type typeWriter struct {
 	*markdown
 	comments *comments
+	known    []reflect.Type // all types that are described
 	nested   []reflect.Type // to describe once, in order of appearance
 	silent   []string       // fields that no comment explains
 }
 
-// explained fails when a field that people write has no meaning in the reference.
+// explained collects the types that inputs, results and progress are made of. It fails
+// when one of their fields has no meaning in the reference.
 func (w *typeWriter) explained() error {
 	dry := typeWriter{markdown: newMarkdown("", ""), comments: w.comments}
 	for _, t := range workflows.Types() {
-		if err := dry.fields(reflect.TypeOf(t.Func).In(1)); err != nil {
-			return err
+		f := reflect.TypeOf(t.Func)
+		of := []reflect.Type{f.In(1), f.Out(0)}
+		if t.Progress != nil {
+			of = append(of, reflect.TypeOf(t.Progress))
+		}
+		for _, one := range of {
+			if err := dry.fields(one); err != nil {
+				return err
+			}
 		}
 	}
 	for i := 0; i < len(dry.nested); i++ {
@@ -60,9 +70,21 @@ func (w *typeWriter) explained() error {
 		}
 	}
 	if dry.silent != nil {
-		return fmt.Errorf("these fields of inputs have no comment: %s", strings.Join(dry.silent, ", "))
+		return fmt.Errorf("these fields have no comment: %s", strings.Join(dry.silent, ", "))
 	}
+	w.known = dry.nested
 	return nil
+}
+
+// title is the name of a type in the reference, with its package where another type
+// has the same name.
+func (w *typeWriter) title(t reflect.Type) string {
+	for _, other := range w.known {
+		if other != t && other.Name() == t.Name() {
+			return path.Base(t.PkgPath()) + "." + t.Name()
+		}
+	}
+	return t.Name()
 }
 
 func (w *typeWriter) workflow(t workflows.Type) error {
@@ -94,7 +116,7 @@ func (w *typeWriter) workflow(t workflows.Type) error {
 }
 
 func (w *typeWriter) object(t reflect.Type) error {
-	w.heading(3, t.Name())
+	w.heading(3, w.title(t))
 	if _, doc, err := w.comments.typeSpec(t); err != nil {
 		return err
 	} else if doc != "" {
@@ -176,7 +198,8 @@ func (w *typeWriter) typeName(t reflect.Type) string {
 		if !slices.Contains(w.nested, t) {
 			w.nested = append(w.nested, t)
 		}
-		return "[" + t.Name() + "](#" + strings.ToLower(t.Name()) + ")"
+		title := w.title(t)
+		return "[" + title + "](#" + strings.ToLower(strings.ReplaceAll(title, ".", "")) + ")"
 	default:
 		return "integer"
 	}

@@ -26,22 +26,22 @@ import (
 
 // Settings are MIPROv2's own, by its names. The zero value is its defaults.
 type Settings struct {
-	Auto                   string   `json:"auto,omitempty"`                      // "light" (""), "medium", "heavy"; "none" = by num_candidates and num_trials
-	NumCandidates          int      `json:"num_candidates,omitempty"`            // instructions and sets of demos per predictor, with auto "none"
-	NumTrials              int      `json:"num_trials,omitempty"`                // with auto "none"
-	MaxBootstrappedDemos   *int     `json:"max_bootstrapped_demos,omitempty"`    // nil = 4
-	MaxLabeledDemos        *int     `json:"max_labeled_demos,omitempty"`         // nil = 4
-	MetricThreshold        float64  `json:"metric_threshold,omitempty"`          // 0 = a demo is good if it scores anything
-	Minibatch              *bool    `json:"minibatch,omitempty"`                 // nil = true; auto decides by the size of the validation set
-	MinibatchSize          int      `json:"minibatch_size,omitempty"`            // 0 = 35
-	MinibatchFullEvalSteps int      `json:"minibatch_full_eval_steps,omitempty"` // trials between evaluations on all rows; 0 = 5
-	ProgramAwareProposer   *bool    `json:"program_aware_proposer,omitempty"`    // nil = true
-	DataAwareProposer      *bool    `json:"data_aware_proposer,omitempty"`       // nil = true
-	TipAwareProposer       *bool    `json:"tip_aware_proposer,omitempty"`        // nil = true
-	FewshotAwareProposer   *bool    `json:"fewshot_aware_proposer,omitempty"`    // nil = true
-	ViewDataBatchSize      int      `json:"view_data_batch_size,omitempty"`      // 0 = 10
-	InitTemperature        *float64 `json:"init_temperature,omitempty"`          // nil = 1
-	Seed                   int64    `json:"seed,omitempty"`                      // 0 = 9, as in DSPy
+	Auto                   string   `json:"auto,omitempty"`                      // how much is tried: "light" (default), "medium", "heavy", or "none" to set num_candidates and num_trials
+	NumCandidates          int      `json:"num_candidates,omitempty"`            // instructions and demo sets per predictor, with auto "none"
+	NumTrials              int      `json:"num_trials,omitempty"`                // trials of the search, with auto "none"
+	MaxBootstrappedDemos   *int     `json:"max_bootstrapped_demos,omitempty"`    // demos per predictor that the teacher made; default 4
+	MaxLabeledDemos        *int     `json:"max_labeled_demos,omitempty"`         // demos per predictor taken from the trainset; default 4
+	MetricThreshold        float64  `json:"metric_threshold,omitempty"`          // minimum score of a demo; default: above 0
+	Minibatch              *bool    `json:"minibatch,omitempty"`                 // score trials on a part of the rows; default true; auto decides by the size of the valset
+	MinibatchSize          int      `json:"minibatch_size,omitempty"`            // rows of a minibatch; default 35
+	MinibatchFullEvalSteps int      `json:"minibatch_full_eval_steps,omitempty"` // trials between evaluations on all rows; default 5
+	ProgramAwareProposer   *bool    `json:"program_aware_proposer,omitempty"`    // show the program to the proposer; default true
+	DataAwareProposer      *bool    `json:"data_aware_proposer,omitempty"`       // show a summary of the rows to the proposer; default true
+	TipAwareProposer       *bool    `json:"tip_aware_proposer,omitempty"`        // give the proposer a tip on style; default true
+	FewshotAwareProposer   *bool    `json:"fewshot_aware_proposer,omitempty"`    // show demos to the proposer; default true
+	ViewDataBatchSize      int      `json:"view_data_batch_size,omitempty"`      // rows per request for the summary; default 10
+	InitTemperature        *float64 `json:"init_temperature,omitempty"`          // temperature of the proposer; default 1
+	Seed                   int64    `json:"seed,omitempty"`                      // seed of every random choice; default 9, as in DSPy
 }
 
 // Job is all that a run depends on, besides the answers.

@@ -6,15 +6,14 @@ import "github.com/cogniverse/cogflow/prompt"
 // first.
 const MostBatches = 9
 
-// Quote is at most how many calls a run makes, by who is asked. Every question
-// may be asked again when its answer cannot be read: Retries counts those, at
-// worst, which seldom happen. Commands are not counted, they cost nothing.
+// Quote is the maximum number of calls of a run, per model. Metric commands are not
+// counted, because they cost nothing.
 type Quote struct {
-	Student  int `json:"student"`
-	Teacher  int `json:"teacher"`
-	Proposer int `json:"proposer"`
-	Judge    int `json:"judge"`
-	Retries  int `json:"retries"`
+	Student  int `json:"student"`  // calls to the student
+	Teacher  int `json:"teacher"`  // calls to the teacher
+	Proposer int `json:"proposer"` // calls to the proposer
+	Judge    int `json:"judge"`    // calls to the judge
+	Retries  int `json:"retries"`  // further calls, if every answer had to be requested again because it cannot be parsed
 }
 
 // Quote says what the run may cost before its first call. The teacher's share

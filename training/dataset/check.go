@@ -57,71 +57,71 @@ const (
 
 // Check is the report on a dataset.
 type Check struct {
-	OK     bool            `json:"ok"`               // nothing stands against training on it
-	Method training.Method `json:"method,omitempty"` // that the rows were made for; empty if they fit none
-	Choice *Choice         `json:"choice,omitempty"` // how the method was chosen; nil if it was given
+	OK     bool            `json:"ok"`               // true if the dataset can be trained on
+	Method training.Method `json:"method,omitempty"` // method that the rows suit; empty = none
+	Choice *Choice         `json:"choice,omitempty"` // how the method was chosen; null if it was given
 
-	Train Survey  `json:"train"`
-	Eval  *Survey `json:"eval,omitempty"` // of the evaluation dataset; nil if none was given
+	Train Survey  `json:"train"`          // the training file
+	Eval  *Survey `json:"eval,omitempty"` // the evaluation file; null if none was given
 
 	// What Prepare wrote, without a path; nil before it did.
-	TrainFile *training.File `json:"train_file,omitempty"`
-	EvalFile  *training.File `json:"eval_file,omitempty"` // nil also if nothing is held out
-	HeldOut   int            `json:"held_out,omitempty"`  // rows split off, if no evaluation dataset was given
+	TrainFile *training.File `json:"train_file,omitempty"` // canonical rows for training; null until they are written
+	EvalFile  *training.File `json:"eval_file,omitempty"`  // canonical rows for evaluation; null if none are held out
+	HeldOut   int            `json:"held_out,omitempty"`   // rows split off, if no evaluation dataset was given
 
-	Errors      int            `json:"errors"`   // problems that stand against it, all of them
-	Problems    []Problem      `json:"problems"` // the first 50, errors before warnings
-	Counts      map[string]int `json:"counts"`   // problems by code, all of them
-	Suggestions []string       `json:"suggestions"`
+	Errors      int            `json:"errors"`      // number of errors
+	Problems    []Problem      `json:"problems"`    // the first 50, errors before warnings
+	Counts      map[string]int `json:"counts"`      // number of problems by code
+	Suggestions []string       `json:"suggestions"` // improvements that are not required
 }
 
-// Survey is what one file holds.
+// Survey describes the content of one dataset file.
 type Survey struct {
-	Name      string            `json:"name"`
-	SHA256    string            `json:"sha256"` // of its bytes as they are
-	Bytes     int64             `json:"bytes"`
-	Container string            `json:"container"` // "jsonl" or "json"
-	Format    rows.Format       `json:"format"`
-	Methods   []training.Method `json:"methods"` // that its format serves
-	Rows      int               `json:"rows"`
-	Kept      int               `json:"kept"` // canonical rows, before any split
-	Dropped   int               `json:"dropped"`
+	Name      string            `json:"name"`       // file name or URI
+	SHA256    string            `json:"sha256"`     // of the file as it is
+	Bytes     int64             `json:"bytes"`      // size of the file
+	Container string            `json:"container"`  // "jsonl" or "json"
+	Format    rows.Format       `json:"format"`     // detected format of the rows
+	Methods   []training.Method `json:"methods"`    // methods that the format suits
+	Rows      int               `json:"rows"`       // rows in the file
+	Kept      int               `json:"kept"`       // usable rows, before any split
+	Dropped   int               `json:"dropped"`    // rows with errors
 	DroppedBy map[string]int    `json:"dropped_by"` // rows by the code of their first error
 
-	Duplicates      int `json:"duplicates"`       // rows that equal an earlier one
-	RepeatedPrompts int `json:"repeated_prompts"` // rows whose prompt an earlier one has, with another answer
-	Leaks           int `json:"leaks"`            // of the evaluation dataset: rows whose prompt is trained on
+	Duplicates      int `json:"duplicates"`       // rows equal to an earlier one
+	RepeatedPrompts int `json:"repeated_prompts"` // rows with the prompt of an earlier row and another answer
+	Leaks           int `json:"leaks"`            // of an evaluation file: rows whose prompt is trained on
 
-	Characters Spread `json:"characters"`       // of a row
+	Characters Spread `json:"characters"`       // length of a row, in characters
 	Tokens     Spread `json:"estimated_tokens"` // of a row; see EstimateTokens
 
 	// With CheckOptions.MaxSeqLength, both estimated.
-	Truncated int `json:"estimated_truncated"` // rows longer than it
-	NoRoom    int `json:"estimated_no_room"`   // rows whose prompt alone is
+	Truncated int `json:"estimated_truncated"` // rows longer than max_seq_length, estimated
+	NoRoom    int `json:"estimated_no_room"`   // rows whose prompt alone is longer than max_seq_length, estimated
 
 	Roles map[string]int `json:"roles,omitempty"` // messages by role
 	Turns map[int]int    `json:"turns,omitempty"` // conversations by their number of answers
 }
 
-// Spread is how a length is distributed over the rows.
+// Spread is the distribution of a length over the rows.
 type Spread struct {
-	P50   int   `json:"p50"`
-	P90   int   `json:"p90"`
-	P99   int   `json:"p99"`
-	Max   int   `json:"max"`
-	Total int64 `json:"total"`
+	P50   int   `json:"p50"`   // median
+	P90   int   `json:"p90"`   // 90th percentile
+	P99   int   `json:"p99"`   // 99th percentile
+	Max   int   `json:"max"`   // maximum
+	Total int64 `json:"total"` // sum
 }
 
-// Problem is one thing to know about a dataset, and what to do about it.
+// Problem is an error or a warning about a dataset, with its fix.
 type Problem struct {
-	Severity Severity `json:"severity"`
-	Code     string   `json:"code"`
-	File     string   `json:"file"`
-	Line     int      `json:"line,omitempty"` // from 1, where the row begins; 0 = the whole file
-	Row      int      `json:"row,omitempty"`  // from 1
-	Field    string   `json:"field,omitempty"`
-	Reason   string   `json:"reason"`
-	Fix      string   `json:"fix,omitempty"`
+	Severity Severity `json:"severity"`        // error or warning
+	Code     string   `json:"code"`            // kind of the problem
+	File     string   `json:"file"`            // file name or URI
+	Line     int      `json:"line,omitempty"`  // line where the row begins, from 1; 0 = the whole file
+	Row      int      `json:"row,omitempty"`   // row, from 1
+	Field    string   `json:"field,omitempty"` // field of the row
+	Reason   string   `json:"reason"`          // what is wrong
+	Fix      string   `json:"fix,omitempty"`   // what to do
 }
 
 // String reads `line 3 (row 3), field "chosen": reason; fix`.

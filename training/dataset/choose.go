@@ -50,11 +50,11 @@ func (t Thresholds) of(m training.Method) int {
 	}
 }
 
-// Choice is the method that fits, and why.
+// Choice is the training method that the rows suit.
 type Choice struct {
-	Method     training.Method `json:"method"`
+	Method     training.Method `json:"method"`     // sft, dpo or embedding
 	Confidence float64         `json:"confidence"` // min(1, n / (2 × threshold)): 0.5 = just enough
-	Reason     string          `json:"reason"`
+	Reason     string          `json:"reason"`     // why, with the counts
 }
 
 // Choose picks a method as Cogniverse does: enough pairs mean DPO, else enough

@@ -52,30 +52,30 @@ const (
 	Unknown  = "unknown"  // there is none: the class cannot run the job
 )
 
-// Estimate is what a job will need, by class.
+// Estimate is what a job needs, per GPU class.
 type Estimate struct {
-	Parameters     int64             `json:"parameters"`
+	Parameters     int64             `json:"parameters"`                // weights of the base model
 	LoRAParameters int64             `json:"lora_parameters,omitempty"` // 0 = all weights are trained
-	Numerics       training.Numerics `json:"numerics"`
-	Tokens         int64             `json:"tokens"` // in all epochs, unless it stops early
-	Steps          int               `json:"steps"`  // of the optimizer, unless it stops early
-	Classes        []ClassEstimate   `json:"classes"`
+	Numerics       training.Numerics `json:"numerics"`                  // fp32, fp16 or bf16
+	Tokens         int64             `json:"tokens"`                    // in all epochs, unless training stops early
+	Steps          int               `json:"steps"`                     // optimizer steps, unless training stops early
+	Classes        []ClassEstimate   `json:"classes"`                   // one entry per GPU class of the input
 }
 
-// ClassEstimate is what it needs on one class.
+// ClassEstimate is what a job needs on one GPU class.
 type ClassEstimate struct {
-	Class           string   `json:"class"`
-	Fits            bool     `json:"fits"`
-	WithinBudget    bool     `json:"within_budget"` // true without a budget
-	NeedBytes       int64    `json:"need_bytes"`    // peak: of the GPU, or on cpu of the process
-	HasBytes        int64    `json:"has_bytes,omitempty"`
-	MicroBatch      int      `json:"micro_batch"`
-	Accumulation    int      `json:"accumulation"`
-	TokensPerSecond float64  `json:"tokens_per_second"`
-	Seconds         float64  `json:"seconds"`
-	CostUSD         *float64 `json:"cost_usd"` // null = the price is not known
-	Source          string   `json:"source"`   // of the speed: "measured", "formula" or "unknown"
-	Reason          string   `json:"reason,omitempty"`
+	Class           string   `json:"class"`               // GPU class
+	Fits            bool     `json:"fits"`                // true if the memory is enough
+	WithinBudget    bool     `json:"within_budget"`       // true without a budget
+	NeedBytes       int64    `json:"need_bytes"`          // peak memory: of the GPU, or of the process on cpu
+	HasBytes        int64    `json:"has_bytes,omitempty"` // memory of the class; 0 = unknown
+	MicroBatch      int      `json:"micro_batch"`         // rows per micro-batch
+	Accumulation    int      `json:"accumulation"`        // micro-batches per optimizer step
+	TokensPerSecond float64  `json:"tokens_per_second"`   // speed
+	Seconds         float64  `json:"seconds"`             // duration
+	CostUSD         *float64 `json:"cost_usd"`            // in USD; null = unknown price
+	Source          string   `json:"source"`              // of the speed: "measured", "formula" or "unknown"
+	Reason          string   `json:"reason,omitempty"`    // why it does not fit, or a remark
 }
 
 // Usable lists the classes that the job may run on, in their order.

@@ -155,8 +155,7 @@ func (l *Ledger) Close() error {
 	var err error
 	l.closed.Do(func() {
 		close(l.closing)
-		l.writer.Wait()
-		err = errors.Join(l.abandon(), l.db.Close())
+		err = errors.Join(l.writer.Wait(), l.abandon(), l.db.Close())
 	})
 	return err
 }

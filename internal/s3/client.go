@@ -68,6 +68,21 @@ func (p Place) Client(ctx context.Context) (*s3.Client, error) {
 	}), nil
 }
 
+// Server is the endpoint that Client talks to: https://host:port. The AWS SDK's environment
+// variables name one too.
+func (p Place) Server() string {
+	const ofAmazon = "https://s3.amazonaws.com"
+	if p.Endpoint != "" {
+		return p.Endpoint
+	}
+	env, err := config.NewEnvConfig()
+	if err != nil {
+		return ofAmazon // Client says what is wrong
+	}
+	own, _, _ := env.GetServiceBaseEndpoint(context.Background(), s3.ServiceID) // it has no error
+	return cmp.Or(own, env.BaseEndpoint, ofAmazon)
+}
+
 // retryer also repeats what was damaged on its way to the server.
 func retryer() aws.Retryer {
 	standard := retry.NewStandard(func(o *retry.StandardOptions) {

@@ -117,6 +117,20 @@ func TestOwnBucketIsNoSource(t *testing.T) {
 	}
 }
 
+// TestOwnBucketByVariable: the server may be named by a variable of the AWS SDK.
+func TestOwnBucketByVariable(t *testing.T) {
+	for _, variable := range []string{"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"} {
+		t.Setenv(variable, "http://localhost:9000")
+		for store, sources := range map[string]string{"endpoint=http://127.0.0.1:9000": "region=eu-west-1", "region=eu-west-1": "endpoint=http://[::1]:9000"} {
+			s, err := source.New(source.Config{AnyLocal: true, PrivateS3: "s3://bucket/cogflow?" + store, S3Query: sources})
+			require.NoError(t, err)
+			_, _, err = s.Open(t.Context(), tenant.Default, "s3://bucket/cogflow/b/x.mp4")
+			require.ErrorContains(t, err, "cogflow's own", variable)
+		}
+		t.Setenv(variable, "")
+	}
+}
+
 // TestOtherBucketsAreSources: beside the store, and on other servers, nothing is refused.
 func TestOtherBucketsAreSources(t *testing.T) {
 	t.Parallel()

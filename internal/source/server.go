@@ -23,13 +23,9 @@ type bucket struct {
 }
 
 func bucketOf(p s3.Place) bucket {
-	endpoint := p.Endpoint
-	if endpoint == "" {
-		endpoint = "https://s3.amazonaws.com"
-	}
-	u, err := url.Parse(endpoint)
-	if err != nil { // s3.Parse has read it
-		return bucket{}
+	u, err := url.Parse(p.Server())
+	if err != nil {
+		return bucket{} // of a variable, with which nothing can be read
 	}
 	return bucket{server: serverName(u.Host), name: p.Bucket, prefix: plainKey(p.Prefix)}
 }

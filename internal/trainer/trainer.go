@@ -103,7 +103,7 @@ func (r *Runner) Run(ctx context.Context, job training.Job, devices string, stop
 		now, known := r.oomKills()
 		killed = !known || now > kills
 	}
-	if exceeded := r.exceeded(job, p); exceeded != nil && !(p.code() == training.ExitDone && said.done) && ctx.Err() == nil {
+	if exceeded := r.exceeded(job, p); exceeded != nil && (p.code() != training.ExitDone || !said.done) && ctx.Err() == nil {
 		return exceeded
 	}
 	return verdict(ctx, job, p, said, killed)

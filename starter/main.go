@@ -19,5 +19,5 @@ var version = "dev"
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
-	os.Exit(root.Run(ctx, cli.Process{Version: version, Args: os.Args[1:], Getenv: os.Getenv, In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
+	os.Exit(root.Run(ctx, cli.Process{Version: version, Args: os.Args[1:], Getenv: os.Getenv, Dir: ".", In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
 }

@@ -21,6 +21,7 @@ type page struct {
 
 func pages() []page {
 	return []page{
+		{"commands.md", commands},
 		{"configuration.md", configuration},
 		{"configuration.schema.json", schema},
 		{"workflows.md", workflowTypes},

@@ -22,6 +22,7 @@ type Process struct {
 	Version string // of the build; "dev" = none was given
 	Args    []string
 	Getenv  func(string) string
+	Dir     string // working directory, from which a stack is looked for upward; empty = no stack is looked for
 	In      io.Reader
 	Out     io.Writer // answers
 	Err     io.Writer // what people read meanwhile
@@ -42,22 +43,29 @@ type App struct {
 	parsed  bool          // arguments were understood: errors are no usage errors any more
 	printed bool          // the JSON document is out
 	conn    client.Client // see Connect
+	around  surroundings
 }
 
-// Run executes the command line below root and returns the exit code.
+// Run runs the program and returns its exit code.
 func (a *App) Run(ctx context.Context, root *cobra.Command) int {
 	defer a.close()
-	root.SilenceErrors, root.SilenceUsage = true, true
-	root.PersistentPreRun = func(*cobra.Command, []string) { a.parsed = true }
+	a.Complete(root)
+	root.PersistentPreRunE = func(*cobra.Command, []string) error { a.parsed = true; return a.settle() }
 	root.SetIn(a.In)
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
+	root.SetArgs(a.Args)
+	return a.exit(ctx, root.ExecuteContext(ctx))
+}
+
+// Complete gives a root command what all commands have.
+func (a *App) Complete(root *cobra.Command) {
+	root.SilenceErrors, root.SilenceUsage = true, true
 	flags := root.PersistentFlags()
 	flags.BoolVar(&a.JSON, "json", false, "print one JSON document on stdout")
 	flags.BoolVar(&a.Wide, "wide", false, "cut nothing in tables")
 	flags.BoolVarP(&a.Quiet, "quiet", "q", false, "show no progress")
-	root.SetArgs(a.Args)
-	return a.exit(ctx, root.ExecuteContext(ctx))
+	a.around.flags(flags)
 }
 
 func (a *App) close() {

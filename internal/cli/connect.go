@@ -69,14 +69,19 @@ func (a *App) Connect(ctx context.Context) (client.Client, error) {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, unreachable(a.Where, err)
+		return nil, a.unreachable(err)
 	}
 	return a.conn, nil
 }
 
-func unreachable(at Endpoint, err error) error {
+// unreachable says why there is no connection, and how to get one.
+func (a *App) unreachable(err error) error {
+	at := a.Where.Address
 	if denied, ok := errors.AsType[*serviceerror.PermissionDenied](err); ok {
-		return fmt.Errorf("the Temporal server at %s refuses us: %s: check TEMPORAL_API_KEY and the TEMPORAL_TLS_* variables", at.Address, denied.Message)
+		return fmt.Errorf("the Temporal server at %s refuses us: %s: check TEMPORAL_API_KEY and the TEMPORAL_TLS_* variables", at, denied.Message)
 	}
-	return fmt.Errorf("no Temporal server answers at %s (%w): `make up` starts one here, TEMPORAL_ADDRESS names another", at.Address, err)
+	if s := a.around.stack; s != nil {
+		return fmt.Errorf("no Temporal server answers at %s (%w): it was started by `make up` in %s, which has ended; start it there again, or name another with --address", at, err, s.Root)
+	}
+	return fmt.Errorf("no Temporal server answers at %s (%w): `make up` starts one here, --address or TEMPORAL_ADDRESS names another", at, err)
 }

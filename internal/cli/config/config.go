@@ -25,11 +25,12 @@ func (a app) command() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "config",
 		Short: "Show or check the configuration",
-		Long: `The configuration is Cogniverse's JSON file, named by COGNIVERSE_CONFIG, else
+		Long: `The configuration is Cogniverse's JSON file, named by --config or COGNIVERSE_CONFIG, else
 configs/config.json. Its section "cogflow" is cogflow's own. Environment variables
-COGFLOW_* override it. Without any, the embedded defaults apply.`,
+COGFLOW_* override it. Without any, the embedded defaults apply. Below a folder in which
+"make up" runs, the configuration of its worker applies.`,
 	}
-	cmd.AddCommand(a.showCommand(), a.checkCommand())
+	cmd.AddCommand(a.showCommand(), a.checkCommand(), a.schemaCommand())
 	return cmd
 }
 
@@ -56,6 +57,26 @@ func (a app) showCommand() *cobra.Command {
 				return a.PrintJSON(shown{Config: c, ActiveProfile: c.Active()})
 			}
 			return cli.WriteJSON(a.Out, shown{Config: c, ActiveProfile: c.Active()})
+		},
+	}
+}
+
+func (a app) schemaCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "schema",
+		Short:   "Print the JSON Schema of the configuration",
+		Long:    "Schema prints the JSON Schema of the configuration file: every key with its type, meaning and default.\nEditors complete and check by it.",
+		Example: "  cogflow config schema > cogflow.schema.json",
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			schema, err := config.Schema()
+			if err != nil {
+				return err
+			}
+			if a.JSON {
+				return a.PrintJSON(schema)
+			}
+			return cli.WriteJSON(a.Out, schema)
 		},
 	}
 }

@@ -34,4 +34,8 @@ func TestConfigCommands(t *testing.T) {
 	code, out = run(map[string]string{"COGFLOW_STORE": "file:///srv/x"}, "config", "show", "--json")
 	assert.Equal(t, cli.ExitDone, code)
 	assert.Equal(t, "file:///srv/x", clitest.Decode[config.Shown](t, out).Store)
+
+	code, out = run(nil, "config", "schema")
+	assert.Equal(t, cli.ExitDone, code)
+	assert.Contains(t, clitest.Decode[map[string]any](t, out), "properties")
 }

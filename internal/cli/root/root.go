@@ -25,10 +25,11 @@ import (
 // Run is the program: it returns the exit code.
 func Run(ctx context.Context, p cli.Process) int {
 	a := &cli.App{Process: p}
-	return a.Run(ctx, rootCommand(a))
+	return a.Run(ctx, Command(a))
 }
 
-func rootCommand(a *cli.App) *cobra.Command {
+// Command is the command tree.
+func Command(a *cli.App) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "cogflow",
 		Short: "Ingest and search videos, train models and optimize prompts, durably, on your own machines",

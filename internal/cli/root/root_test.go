@@ -52,7 +52,7 @@ func TestUnreachableServer(t *testing.T) {
 // Every command says what it does, at length and with an example.
 func TestHelp(t *testing.T) {
 	t.Parallel()
-	for _, cmd := range rootCommand(&cli.App{}).Commands() {
+	for _, cmd := range Command(&cli.App{}).Commands() {
 		assert.NotEmpty(t, cmd.Short, cmd.Name())
 		assert.NotEmpty(t, cmd.Long, cmd.Name())
 		if cmd.HasSubCommands() {
@@ -69,7 +69,7 @@ func TestHelp(t *testing.T) {
 func TestKinds(t *testing.T) {
 	t.Parallel()
 	a := &cli.App{}
-	rootCommand(a)
+	Command(a)
 	for name := range a.Kinds {
 		_, ok := workflows.TypeOf(name)
 		assert.True(t, ok, name)

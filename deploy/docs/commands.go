@@ -15,7 +15,7 @@ import (
 func commands(*comments) ([]byte, error) {
 	a := &cli.App{}
 	top := cogflow.Command(a)
-	a.Complete(top)
+	a.AddFlags(top)
 	m := newMarkdown("Commands", "What `cogflow COMMAND --help` prints.\n\n"+top.Long)
 	m.heading(2, "Flags of every command")
 	flagTable(m, top.PersistentFlags())

@@ -49,18 +49,20 @@ type App struct {
 // Run runs the program and returns its exit code.
 func (a *App) Run(ctx context.Context, root *cobra.Command) int {
 	defer a.close()
-	a.Complete(root)
+	a.AddFlags(root)
+	root.SilenceErrors, root.SilenceUsage = true, true
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { a.parsed = true; return a.settle() }
 	root.SetIn(a.In)
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
 	root.SetArgs(a.Args)
-	return a.exit(ctx, root.ExecuteContext(ctx))
+	plainErrors(root)
+	cmd, err := root.ExecuteContextC(ctx)
+	return a.exit(ctx, cmd, err)
 }
 
-// Complete gives a root command what all commands have.
-func (a *App) Complete(root *cobra.Command) {
-	root.SilenceErrors, root.SilenceUsage = true, true
+// AddFlags gives a root command the flags that all commands have.
+func (a *App) AddFlags(root *cobra.Command) {
 	flags := root.PersistentFlags()
 	flags.BoolVar(&a.JSON, "json", false, "print one JSON document on stdout")
 	flags.BoolVar(&a.Wide, "wide", false, "cut nothing in tables")

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/spf13/cobra"
 )
 
 // Exit codes.
@@ -35,7 +37,7 @@ func interrupted(format string, args ...any) error {
 }
 
 // exit prints what is still to be said about err and returns the exit code.
-func (a *App) exit(ctx context.Context, err error) int {
+func (a *App) exit(ctx context.Context, cmd *cobra.Command, err error) int {
 	if err == nil {
 		return ExitDone
 	}
@@ -55,7 +57,7 @@ func (a *App) exit(ctx context.Context, err error) int {
 		a.Note("cogflow: %s", f)
 	}
 	if code == ExitUsage {
-		a.Note("See cogflow --help.")
+		a.Note("Usage: %s\nSee `%s --help`.", cmd.UseLine(), cmd.CommandPath())
 	}
 	if a.JSON && !a.printed {
 		if err := a.PrintJSON(map[string]Failure{"error": f}); err != nil {

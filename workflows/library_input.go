@@ -38,7 +38,7 @@ func (in *IngestLibraryInput) UnmarshalJSON(data []byte) error {
 
 const (
 	defaultConcurrency = 4
-	maxConcurrency     = 256
+	MaxConcurrency     = 256 // videos of one library
 )
 
 func (in *IngestLibraryInput) check(ctx workflow.Context) error {
@@ -49,7 +49,7 @@ func (in *IngestLibraryInput) check(ctx workflow.Context) error {
 		in.Concurrency = defaultConcurrency
 	}
 	switch {
-	case in.Concurrency < 1 || in.Concurrency > maxConcurrency:
+	case in.Concurrency < 1 || in.Concurrency > MaxConcurrency:
 		return fault.New(fault.Input, "read input", "concurrency", "want 1 to 256")
 	case in.MaxVideos < 0:
 		return fault.New(fault.Input, "read input", "max_videos", "must not be negative")

@@ -38,7 +38,7 @@ func TestLibraryHandsOnLargestURIs(t *testing.T) {
 			t.Parallel()
 			handed, inFlight := handedOnWith(t, c.uri)
 			require.Less(t, len(handed), maxPayload)
-			require.Equal(t, c.waits, inFlight < maxConcurrency, "%d in flight", inFlight)
+			require.Equal(t, c.waits, inFlight < MaxConcurrency, "%d in flight", inFlight)
 			require.NotZero(t, inFlight)
 		})
 	}
@@ -56,7 +56,7 @@ func handedOnWith(t *testing.T, uri string) (input []byte, inFlight int) {
 		if begun++; begun <= failed {
 			return IngestVideoResult{}, typed(fault.New(fault.Input, "read", "", strings.Repeat("<", 400)))
 		}
-		if begun == failed+maxConcurrency {
+		if begun == failed+MaxConcurrency {
 			env.SetContinueAsNewSuggested(true)
 		}
 		return IngestVideoResult{}, workflow.Sleep(ctx, time.Duration(begun)*time.Hour)
@@ -81,7 +81,7 @@ func handedOnWith(t *testing.T, uri string) (input []byte, inFlight int) {
 	for _, name := range []string{"ResolveProfile", "ListSource", "ReadListing"} {
 		env.RegisterActivityWithOptions(activities[name], activity.RegisterOptions{Name: name})
 	}
-	env.ExecuteWorkflow("IngestLibrary", IngestLibraryInput{Source: uri[:min(len(uri), video.MaxURI)], Concurrency: maxConcurrency})
+	env.ExecuteWorkflow("IngestLibrary", IngestLibraryInput{Source: uri[:min(len(uri), video.MaxURI)], Concurrency: MaxConcurrency})
 	require.True(t, env.IsWorkflowCompleted())
 	var next *workflow.ContinueAsNewError
 	require.ErrorAs(t, env.GetWorkflowError(), &next)

@@ -53,7 +53,7 @@ func (r *libraryRun) listen(ctx workflow.Context) error {
 }
 
 func checkConcurrency(n signal.Given[int]) error {
-	if n.Problem() != nil || n.Value < 1 || n.Value > maxConcurrency {
+	if n.Problem() != nil || n.Value < 1 || n.Value > MaxConcurrency {
 		return typed(fault.New(fault.Input, "set concurrency", "", "want 1 to 256"))
 	}
 	return nil

@@ -121,15 +121,15 @@ func runID(ctx workflow.Context, i int) string {
 	return fmt.Sprintf("%s/%03d", workflow.GetInfo(ctx).WorkflowExecution.ID, i)
 }
 
-// maxWorkflowID is what a server takes, in bytes.
-const maxWorkflowID = 1000
+// MaxWorkflowID is what a server takes, in bytes.
+const MaxWorkflowID = 1000
 
 // checkChildID refuses the id of a run whose children would have one that is too long:
 // the server refuses the workflow task that starts them, again and again.
 func checkChildID(id string) error {
-	if len(id) > maxWorkflowID {
+	if len(id) > MaxWorkflowID {
 		return fault.New(fault.Input, "start", "workflow id", fmt.Sprintf(
-			"its children would have ids of %d bytes, and the server takes %d; start it under a shorter id", len(id), maxWorkflowID))
+			"its children would have ids of %d bytes, and the server takes %d; start it under a shorter id", len(id), MaxWorkflowID))
 	}
 	return nil
 }

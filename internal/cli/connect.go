@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"go.temporal.io/api/serviceerror"
@@ -80,8 +81,20 @@ func (a *App) unreachable(err error) error {
 	if denied, ok := errors.AsType[*serviceerror.PermissionDenied](err); ok {
 		return fmt.Errorf("the Temporal server at %s refuses us: %s: check TEMPORAL_API_KEY and the TEMPORAL_TLS_* variables", at, denied.Message)
 	}
+	err = plainly(err)
 	if s := a.around.stack; s != nil {
 		return fmt.Errorf("no Temporal server answers at %s (%w): it was started by `make up` in %s, which has ended; start it there again, or name another with --address", at, err, s.Root)
 	}
 	return fmt.Errorf("no Temporal server answers at %s (%w): `make up` starts one here, --address or TEMPORAL_ADDRESS names another", at, err)
+}
+
+// plainly takes what gRPC wraps around the reason why there is no connection off it.
+func plainly(err error) error {
+	text := err.Error()
+	for _, wrap := range []string{"desc = ", "transport: ", "Error while dialing: ", "dial "} {
+		if _, rest, ok := strings.Cut(text, wrap); ok {
+			text = rest
+		}
+	}
+	return errors.New(strings.Trim(text, `"`))
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 
 	"go.temporal.io/api/serviceerror"
@@ -58,10 +59,14 @@ func Explain(err error) Failure {
 		return Failure{Class: "terminated", Message: "the job was terminated", Advice: "cogflow redrive ID finishes it."}
 	}
 	if missing, ok := errors.AsType[*serviceerror.NotFound](err); ok {
-		return Failure{Message: missing.Message, Advice: "cogflow list shows what there is."}
+		message := missing.Message
+		if id, ok := strings.CutPrefix(message, "workflow not found for ID: "); ok {
+			message = "no job has the id " + strconv.Quote(id)
+		}
+		return Failure{Message: message, Advice: "`cogflow list` shows the jobs; those that ended long ago are no longer kept."}
 	}
 	if missing, ok := errors.AsType[*serviceerror.NamespaceNotFound](err); ok {
-		return Failure{Message: missing.Error(), Advice: "Create the namespace, or name another in TEMPORAL_NAMESPACE."}
+		return Failure{Message: missing.Error(), Advice: "Create the namespace, or name another with --namespace or TEMPORAL_NAMESPACE."}
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return Failure{Message: "the Temporal server did not answer in time: " + err.Error()}

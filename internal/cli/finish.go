@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"go.temporal.io/sdk/client"
+
+	"github.com/cogniverse/cogflow/workflows"
 )
 
 // Waiting is how a command that starts or watches long work behaves.
@@ -33,6 +35,9 @@ type Started struct {
 // Launch starts a job, or attaches to the one that runs under its id, and unless
 // detached waits for it.
 func (a *App) Launch(ctx context.Context, j Job, wait Waiting) error {
+	if len(j.ID) > workflows.MaxWorkflowID {
+		return Usage("--id has %d bytes, and the server takes %d", len(j.ID), workflows.MaxWorkflowID)
+	}
 	c, err := a.Connect(ctx)
 	if err != nil {
 		return err

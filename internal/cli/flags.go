@@ -1,6 +1,10 @@
 package cli
 
 import (
+	"fmt"
+	"slices"
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"github.com/cogniverse/cogflow/money"
@@ -26,7 +30,7 @@ func Normalize(c *workflows.Common) error {
 		c.Priority = 3
 	}
 	if c.Priority < 1 || c.Priority > 5 {
-		return Usage("--priority wants 1 to 5")
+		return Usage("--priority must be a number from 1 to 5, not %d", c.Priority)
 	}
 	return CheckBudget(c.BudgetUSD)
 }
@@ -55,4 +59,24 @@ func (a *App) CompleteProfiles(cmd *cobra.Command) {
 	if err != nil {
 		panic("cogflow: " + err.Error()) // the flag is ours and is registered once
 	}
+}
+
+// CheckRange refuses the value of a flag outside of a range.
+func CheckRange(flag string, value, low, high int) error {
+	if value < low || value > high {
+		return Usage("--%s must be a number from %d to %d, not %d", flag, low, high, value)
+	}
+	return nil
+}
+
+// CheckOneOf refuses a value that is not one of those known, and suggests the nearest.
+func CheckOneOf(flag, value string, known []string) error {
+	if slices.Contains(known, value) {
+		return nil
+	}
+	text := fmt.Sprintf("--%s must be one of %s, not %q", flag, strings.Join(known, ", "), value)
+	if near := nearest(value, known); near != "" {
+		text += fmt.Sprintf("; did you mean %s?", near)
+	}
+	return Usage("%s", text)
 }

@@ -64,3 +64,7 @@ func (a *App) settle() error {
 	a.around.stack, a.Getenv = &found, found.Getenv(a.Getenv)
 	return nil
 }
+
+// Local reports whether the worker is known to run on this machine, so that a path means
+// the same to it as here.
+func (a *App) Local() bool { return a.around.stack != nil }

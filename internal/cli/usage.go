@@ -19,6 +19,9 @@ func plainErrors(cmd *cobra.Command) {
 	if check := cmd.Args; check != nil {
 		cmd.Args = func(cmd *cobra.Command, args []string) error {
 			if err := check(cmd, args); err != nil {
+				if cmd.HasSubCommands() && len(args) > 0 {
+					return unknownCommand(cmd, args[0])
+				}
 				return argumentError(cmd, args, err)
 			}
 			return nil
@@ -33,7 +36,7 @@ func plainErrors(cmd *cobra.Command) {
 			return unknownCommand(cmd, args[0])
 		}
 	}
-	cmd.SetFlagErrorFunc(suggestFlag)
+	cmd.SetFlagErrorFunc(flagError)
 	for _, sub := range cmd.Commands() {
 		plainErrors(sub)
 	}
@@ -56,6 +59,9 @@ func argumentError(cmd *cobra.Command, args []string, err error) error {
 	}
 	var required, optional []string
 	for _, word := range strings.Fields(cmd.Use)[1:] {
+		if strings.HasPrefix(word, "--") {
+			break // a flag that is required, and its value
+		}
 		if strings.HasPrefix(word, "[") && strings.HasSuffix(word, "]") {
 			optional = append(optional, word)
 		} else {
@@ -71,20 +77,51 @@ func argumentError(cmd *cobra.Command, args []string, err error) error {
 	return err
 }
 
-// suggestFlag adds the nearest flag of a command to the error about one that it lacks.
-func suggestFlag(cmd *cobra.Command, err error) error {
+// flagError says what is wrong with a flag: the nearest one for one that is not there,
+// the kind of its value for one that cannot be read.
+func flagError(cmd *cobra.Command, err error) error {
+	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		return fmt.Errorf("--%s must be %s, not %q", invalid.GetFlag().Name, valueName(invalid.GetFlag().Value.Type()), invalid.GetValue())
+	}
 	missing, ok := errors.AsType[*pflag.NotExistError](err)
 	if !ok {
 		return err
 	}
-	best, distance := "", nearEnough+1
+	var names []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if d := levenshtein.ComputeDistance(missing.GetSpecifiedName(), f.Name); d < distance && !f.Hidden {
-			best, distance = f.Name, d
+		if !f.Hidden {
+			names = append(names, f.Name)
 		}
 	})
-	if best == "" {
-		return err
+	if near := nearest(missing.GetSpecifiedName(), names); near != "" {
+		return fmt.Errorf("%w; did you mean --%s?", err, near)
 	}
-	return fmt.Errorf("%w; did you mean --%s?", err, best)
+	return err
+}
+
+// nearest returns the known name that a mistyped one is near to; "" = none is.
+func nearest(name string, known []string) string {
+	best, distance := "", nearEnough+1
+	for _, k := range known {
+		if d := levenshtein.ComputeDistance(strings.ToLower(name), k); d < distance {
+			best, distance = k, d
+		}
+	}
+	return best
+}
+
+// valueName is what a flag of a type takes, in words.
+func valueName(kind string) string {
+	switch kind {
+	case "int", "int64":
+		return "a whole number"
+	case "float64":
+		return "a number"
+	case "duration":
+		return `a time such as "90s" or "10m"`
+	case "bool":
+		return "true or false"
+	default:
+		return "a " + kind
+	}
 }

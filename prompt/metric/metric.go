@@ -32,6 +32,11 @@ const (
 	Mean       Kind = "mean"       // of Parts, by their weights
 )
 
+// Known reports whether a kind of metric exists.
+func Known(k Kind) bool {
+	return slices.Contains([]Kind{Exact, F1, Contains, Numeric, Calibrated, Judge, Command, Mean}, k)
+}
+
 // Metric scores an output from 0 to 1.
 type Metric struct {
 	Kind   Kind    `json:"kind"`

@@ -35,6 +35,7 @@ type Bench struct {
 	address string
 	Dir     string
 	Client  client.Client
+	WorkDir string // in which commands run; empty = none, so that no stack is looked for
 	program Main
 }
 
@@ -62,6 +63,9 @@ func New(t *testing.T, p Main) *Bench {
 	require.NoError(t, devserver.Register(t.Context(), c, client.DefaultNamespace))
 	return &Bench{t: t, address: server.Address(), Dir: dir, Client: c, program: p}
 }
+
+// Address is that of the server.
+func (b *Bench) Address() string { return b.address }
 
 func (b *Bench) getenv(name string) string {
 	return map[string]string{
@@ -121,7 +125,7 @@ func (b *Bench) Run(args ...string) (code int, out, err string) {
 	ctx, cancel := context.WithTimeout(b.t.Context(), time.Minute)
 	defer cancel()
 	var o, e Output
-	code = b.program(ctx, cli.Process{Args: args, Getenv: b.getenv, In: strings.NewReader(""), Out: &o, Err: &e})
+	code = b.program(ctx, cli.Process{Args: args, Dir: b.WorkDir, Getenv: b.getenv, In: strings.NewReader(""), Out: &o, Err: &e})
 	return code, o.String(), e.String()
 }
 
@@ -133,7 +137,7 @@ func (b *Bench) Interrupt(on string, args ...string) (code int, err string) {
 	var e Output
 	ended := make(chan int, 1)
 	go func() {
-		ended <- b.program(ctx, cli.Process{Args: args, Getenv: b.getenv, In: strings.NewReader(""), Out: &Output{}, Err: &e})
+		ended <- b.program(ctx, cli.Process{Args: args, Dir: b.WorkDir, Getenv: b.getenv, In: strings.NewReader(""), Out: &Output{}, Err: &e})
 	}()
 	require.Eventually(b.t, func() bool { return strings.Contains(e.String(), on) }, time.Minute, 10*time.Millisecond)
 	cancel()

@@ -7,8 +7,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -50,7 +54,15 @@ runs attaches to it.`,
   cogflow ingest ~/videos --dry-run --json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("concurrency") {
+				if err := cli.CheckRange("concurrency", in.Concurrency, 1, workflows.MaxConcurrency); err != nil {
+					return err
+				}
+			}
 			source, err := absolute(args[0])
+			if err == nil && a.Local() {
+				err = checkPath(source, in.Recursive)
+			}
 			if err != nil {
 				return err
 			}
@@ -81,9 +93,38 @@ func absolute(source string) (string, error) {
 	case !utf8.ValidString(source):
 		return "", cli.Usage("the name %q is not UTF-8 and cannot be sent: rename the file or ingest its directory", source)
 	case strings.Contains(source, "://"):
+		scheme, _, _ := strings.Cut(source, "://")
+		if !slices.Contains([]string{"file", "s3", "https"}, scheme) {
+			return "", cli.Usage("sources of kind %s:// are not supported; name a path, file://, s3:// or https://", scheme)
+		}
 		return source, nil
 	}
 	return filepath.Abs(source)
+}
+
+// checkPath finds mistakes in a path that the worker of this machine would find.
+func checkPath(source string, recursive bool) error {
+	if strings.Contains(source, "://") {
+		return nil
+	}
+	entries, err := os.ReadDir(source)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return cli.Usage("%s does not exist", source)
+	case err != nil || recursive: // a file, or one that the worker may be allowed to read
+		return nil //nolint:nilerr // it is for the worker to say
+	}
+	folders := 0
+	for _, e := range entries {
+		if !e.IsDir() {
+			return nil
+		}
+		folders++
+	}
+	if folders > 0 {
+		return cli.Usage("%s holds only folders; add --recursive to ingest what they hold", source)
+	}
+	return cli.Usage("%s is empty", source)
 }
 
 func libraryID(t, profile, source string) string {

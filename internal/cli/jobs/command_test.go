@@ -97,7 +97,7 @@ func testRedrive(t *testing.T, b *clitest.Bench) {
 	assert.Contains(t, errors, "nothing to redrive")
 	code, _, errors = b.Run("redrive", "nobody")
 	assert.Equal(t, cli.ExitFailed, code)
-	assert.Contains(t, errors, "cogflow list shows what there is")
+	assert.Contains(t, errors, "`cogflow list` shows the jobs")
 }
 
 func testReport(t *testing.T, b *clitest.Bench) {

@@ -75,6 +75,9 @@ searches.`,
   cogflow list --tenant acme --json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := cli.CheckRange("limit", limit, 1, 10_000); err != nil {
+				return err
+			}
 			query, err := listQuery(kind, owner, status)
 			if err != nil {
 				return err
@@ -98,7 +101,7 @@ searches.`,
 	f.StringVar(&kind, "kind", "", "workflow type: "+strings.Join(kinds(), ", "))
 	f.StringVar(&owner, "tenant", "", "only this tenant's")
 	f.StringVar(&status, "status", "", "running, paused, completed, failed, cancelled, terminated or timed-out")
-	f.IntVar(&limit, "limit", 50, "most rows")
+	f.IntVar(&limit, "limit", 50, "maximum number of rows, 1 to 10000")
 	return cmd
 }
 

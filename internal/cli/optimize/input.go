@@ -71,6 +71,15 @@ func (a app) input(ctx context.Context, o *options) (name string, err error) {
 	return name, a.place(ctx, o, sets)
 }
 
+// settingNames lists MIPROv2's settings as JSON names them.
+func settingNames() (names []string) {
+	for f := range reflect.TypeFor[mipro.Settings]().Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		names = append(names, name)
+	}
+	return names
+}
+
 // settings reads --set into MIPROv2's settings.
 func (o *options) settings() error {
 	merged := map[string]any{}
@@ -78,6 +87,9 @@ func (o *options) settings() error {
 		name, value, ok := strings.Cut(text, "=")
 		if !ok || name == "" {
 			return cli.Usage("--set wants name=value, not %q", text)
+		}
+		if err := cli.CheckOneOf("set", name, settingNames()); err != nil {
+			return err
 		}
 		merged[name] = cli.Value(value)
 	}
@@ -159,6 +171,8 @@ func (o *options) readMetric(program *prompt.Program, first *prompt.Object) (err
 			parts = append(parts, &metric.Metric{Kind: metric.Kind(kind), Field: field})
 		case len(o.metric) > 1:
 			return cli.Usage("--metric wants one file, or one or more kind=field such as exact=agent")
+		case !said && metric.Known(metric.Kind(text)):
+			return cli.Usage("--metric %s names no output; write %s=FIELD", text, text)
 		default:
 			if o.in.Metric, err = readLimited("metric", text, prompt.MaxProgramBytes); err != nil {
 				return err

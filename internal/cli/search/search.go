@@ -44,6 +44,12 @@ model.`,
 			if err := cli.Normalize(&in.Common); err != nil {
 				return err
 			}
+			if err := cli.CheckOneOf("rank", in.Rank, []string{"hybrid", "bm25", "vector"}); err != nil {
+				return err
+			}
+			if err := cli.CheckRange("limit", in.Limit, 1, 1000); err != nil {
+				return err
+			}
 			var r workflows.SearchVideosResult
 			raw, err := a.Ask(cmd.Context(), cli.Job{
 				Kind: "SearchVideos", ID: fmt.Sprintf("search-%s-%s", in.Tenant, uuid.NewString()),
@@ -62,7 +68,7 @@ model.`,
 	f := cmd.Flags()
 	f.StringVar(&in.Tenant, "tenant", "", `whose videos (default "default")`)
 	f.StringVar(&in.Profile, "profile", "", "searched profile (default: the active one)")
-	f.IntVar(&in.Limit, "limit", 10, "most hits, up to 1000")
+	f.IntVar(&in.Limit, "limit", 10, "maximum number of hits, 1 to 1000")
 	f.StringVar(&in.Rank, "rank", "hybrid", "hybrid, bm25 or vector")
 	a.CompleteProfiles(cmd)
 	return cmd

@@ -95,7 +95,7 @@ func TestTrainCheckRefuses(t *testing.T) {
 		code int
 		want string
 	}{
-		{nil, cli.ExitUsage, "accepts 1 arg"},
+		{nil, cli.ExitUsage, "FILE is required"},
 		{[]string{"good.jsonl", "--method", "ppo"}, cli.ExitUsage, "--method wants"},
 		{[]string{"good.jsonl", "--format", "csv"}, cli.ExitUsage, "--format wants"},
 		{[]string{"good.jsonl", "--allow-dropped", "-1"}, cli.ExitUsage, "--allow-dropped wants"},

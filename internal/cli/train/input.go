@@ -17,6 +17,7 @@ import (
 	"github.com/cogniverse/cogflow/strictjson"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/training/dataset"
+	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
@@ -35,6 +36,11 @@ func (a app) input(ctx context.Context, method string, o *options) (training.Met
 	for name, text := range map[string]string{"--gpu-wait": o.in.GPUWait, "--timeout": o.in.Timeout} {
 		if d, err := time.ParseDuration(text); text != "" && (err != nil || d <= 0) {
 			return "", cli.Usage(`%s wants a time such as "90s", "10m" or "8h"`, name)
+		}
+	}
+	for _, class := range o.in.GPU {
+		if err := cli.CheckOneOf("gpu", class, video.GPUClasses()); err != nil {
+			return "", err
 		}
 	}
 	m, err := a.method(ctx, method, *o)

@@ -31,7 +31,7 @@ func Run[In, Out any](t testing.TB, do func(context.Context, In) (Out, error), i
 	env.RegisterActivityWithOptions(do, activity.RegisterOptions{Name: "activity"})
 	var out Out
 	value, err := env.ExecuteActivity("activity", in)
-	if err == nil {
+	if err == nil && value.HasValue() {
 		err = value.Get(&out)
 	}
 	return out, err

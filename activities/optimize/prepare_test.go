@@ -1,0 +1,221 @@
+package optimize
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/activities/activitytest"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/mipro"
+	"github.com/cogniverse/cogflow/prompt/mipro/miprotest"
+	"github.com/cogniverse/cogflow/tenant"
+)
+
+// documents are the files that users name.
+type documents string
+
+func (d documents) Open(_ context.Context, _ tenant.ID, uri string) (*os.File, string, error) {
+	file, err := os.Open(filepath.Join(string(d), uri))
+	if err != nil {
+		return nil, "", fault.Wrap(fault.Input, "open video", uri, err)
+	}
+	return file, uri, nil
+}
+
+// grades are metric commands: "grade" scores one half, another is not known.
+type grades struct {
+	asked atomic.Int32
+	fails error
+}
+
+func (g *grades) Score(context.Context, string, *prompt.Object, *prompt.Object) (float64, error) {
+	g.asked.Add(1)
+	return 0.5, g.fails
+}
+
+func (g *grades) Check(command string) error {
+	if command != "grade" {
+		return fault.New(fault.Input, "check metric", command, "it is not configured")
+	}
+	return nil
+}
+
+func prepared(t *testing.T) PrepareInput {
+	t.Helper()
+	in := PrepareInput{Tenant: "default", Program: json.RawMessage(miprotest.OneStep), Mode: ModeCompat, Trainset: examples(t, 0, 12), Valset: examples(t, 12, 40)}
+	in.Settings = mipro.Settings{Auto: "none", NumCandidates: 4, NumTrials: 2, MinibatchSize: 4}
+	return in
+}
+
+// TestPrepare: a job is named by what it is, wherever its parts are written, and no call is
+// made for it.
+func TestPrepare(t *testing.T) {
+	t.Parallel()
+	o := newOptimizing(t, ModeCompat)
+	dir := t.TempDir()
+	o.a.Documents = documents(dir)
+	in := prepared(t)
+	plan, err := activitytest.Run(t, o.a.PrepareOptimize, in)
+	require.NoError(t, err)
+	require.Equal(t, "p", plan.Name)
+	require.Equal(t, 12, plan.Train)
+	require.Equal(t, 28, plan.Val+plan.Confirm, "a part is set aside")
+	require.True(t, plan.Priced)
+	require.Positive(t, plan.CostUSD)
+	require.NotEmpty(t, plan.Pace)
+	require.False(t, plan.Pace[0].Measured)
+
+	var rows []json.RawMessage
+	require.NoError(t, json.Unmarshal(in.Trainset, &rows))
+	var lines strings.Builder
+	for _, row := range rows {
+		lines.Write(append(row, '\n'))
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "train.jsonl"), []byte(lines.String()), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "program.json"), in.Program, 0o600))
+	named := in
+	named.Trainset, named.Program = json.RawMessage(`{"uri":"train.jsonl"}`), json.RawMessage(`{"uri":"program.json"}`)
+	same, err := activitytest.Run(t, o.a.PrepareOptimize, named)
+	require.NoError(t, err)
+	require.Equal(t, plan.Job, same.Job)
+	named.Settings.Seed = 10
+	other, err := activitytest.Run(t, o.a.PrepareOptimize, named)
+	require.NoError(t, err)
+	require.NotEqual(t, plan.Job, other.Job)
+	asked, _ := o.lm.calls()
+	require.Zero(t, asked)
+}
+
+// TestPrepareRefuses what cannot be optimized, before any call is paid.
+func TestPrepareRefuses(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change func(o *optimizing, in *PrepareInput)
+		class  fault.Class
+		says   string
+	}{
+		"no program":  {func(_ *optimizing, in *PrepareInput) { in.Program = json.RawMessage(`{}`) }, fault.Input, "program"},
+		"no examples": {func(_ *optimizing, in *PrepareInput) { in.Trainset = json.RawMessage(`[]`) }, fault.Input, "no examples"},
+		"a null":      {func(_ *optimizing, in *PrepareInput) { in.Valset = json.RawMessage(`[null]`) }, fault.Input, "example 1"},
+		"no JSON":     {func(_ *optimizing, in *PrepareInput) { in.Trainset = json.RawMessage(`"x"`) }, fault.Input, "trainset"},
+		"no file":     {func(_ *optimizing, in *PrepareInput) { in.Testset = json.RawMessage(`{"uri":"missing"}`) }, fault.Input, "missing"},
+		"unknown command": {func(_ *optimizing, in *PrepareInput) {
+			in.Metric = json.RawMessage(`{"kind":"command","command":"rm"}`)
+		}, fault.Input, "not configured"},
+		"no price under a budget": {func(o *optimizing, in *PrepareInput) {
+			cast, err := o.a.Cast()
+			cast.Student.Price, in.BudgetUSD = nil, 1
+			o.a.Cast = func() (Cast, error) { return cast, err }
+		}, fault.Budget, "no price"},
+		"no models": {func(o *optimizing, _ *PrepareInput) {
+			o.a.Cast = func() (Cast, error) { return Cast{}, fault.New(fault.Input, "read", "cogflow.optimize", "no student") }
+		}, fault.Input, "no student"},
+		"no room":          {func(o *optimizing, _ *PrepareInput) { o.store.NoRoom = func(string) bool { return true } }, fault.Capacity, "no space left"},
+		"a too large part": {func(_ *optimizing, in *PrepareInput) { in.Settings.MinibatchSize = 999 }, fault.Input, "minibatch"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOptimizing(t, ModeCompat)
+			o.a.Documents, o.a.Judges = documents(t.TempDir()), &grades{}
+			in := prepared(t)
+			c.change(o, &in)
+			_, err := activitytest.Run(t, o.a.PrepareOptimize, in)
+			require.Equal(t, c.class, activitytest.ClassOf(err), "%v", err)
+			require.ErrorContains(t, err, c.says)
+			asked, _ := o.lm.calls()
+			require.Zero(t, asked)
+		})
+	}
+}
+
+// begin plans a job of an input and makes it the one that is worked on.
+func (o *optimizing) begin(in PrepareInput) {
+	o.t.Helper()
+	plan, err := activitytest.Run(o.t, o.a.PrepareOptimize, in)
+	require.NoError(o.t, err)
+	o.who.Job = plan.Job
+}
+
+// TestMetricCommand: what a command has scored is not asked for again, and one that fails
+// fails the activity and is no score.
+func TestMetricCommand(t *testing.T) {
+	t.Parallel()
+	o := newOptimizing(t, ModeCompat)
+	g := &grades{fails: fault.New(fault.Transport, "run metric", "grade", "killed")}
+	o.a.Judges = g
+	in := prepared(t)
+	in.Metric = json.RawMessage(`{"kind":"command","command":"grade"}`)
+	o.begin(in)
+	bootstrap := func() (Asked, error) { return activitytest.Run(t, o.a.BootstrapDemos, o.who) }
+	_, err := bootstrap()
+	require.Equal(t, fault.Transport, activitytest.ClassOf(err), "%v", err)
+	g.fails = nil
+	_, err = bootstrap()
+	require.NoError(t, err)
+	scored := g.asked.Load()
+	_, err = bootstrap()
+	require.NoError(t, err)
+	require.Equal(t, scored, g.asked.Load())
+}
+
+// TestModelWithoutAnswer: a question that is billed again and again without an answer is
+// given up for good. The run goes on without that answer and does not pay for it again.
+func TestModelWithoutAnswer(t *testing.T) {
+	t.Parallel()
+	o := newOptimizing(t, ModeCompat)
+	o.lm.says = func(context.Context, int) error {
+		return money.Charge(fault.New(fault.Transport, "ask", "model", "the answer is empty"), microUS)
+	}
+	out, err := activitytest.Run(t, o.a.BootstrapDemos, o.who)
+	require.NoError(t, err)
+	asked, _ := o.lm.calls()
+	require.Positive(t, asked)
+	require.Zero(t, asked%money.MaxCharged, "each question is tried as often")
+	require.EqualValues(t, asked*microUS, out.Spend.CostMicroUSD)
+	again, err := activitytest.Run(t, o.a.BootstrapDemos, o.who)
+	require.NoError(t, err)
+	require.Zero(t, again.Calls)
+	after, _ := o.lm.calls()
+	require.Equal(t, asked, after)
+}
+
+// TestKeyIsMissing: no model is asked while the key of another one is missing.
+func TestKeyIsMissing(t *testing.T) {
+	t.Parallel()
+	o := newOptimizing(t, ModeCompat)
+	o.a.Usable = func(model string) error {
+		if model == "proposer" {
+			return fault.New(fault.Auth, "ask model", model, "KEY is not set")
+		}
+		return nil
+	}
+	_, err := activitytest.Run(t, o.a.BootstrapDemos, o.who)
+	require.Equal(t, fault.Auth, activitytest.ClassOf(err), "%v", err)
+	asked, _ := o.lm.calls()
+	require.Zero(t, asked)
+}
+
+// TestTooLongPrompt: demos that do not fit make a bad candidate and no bad run.
+func TestTooLongPrompt(t *testing.T) {
+	t.Parallel()
+	o := newOptimizing(t, ModeCompat)
+	o.lm.says = func(context.Context, int) error {
+		return &fault.Error{Class: fault.Input, Op: "ask", Subject: "model", Err: prompt.ErrTooLong}
+	}
+	_, err := activitytest.Run(t, o.a.BootstrapDemos, o.who)
+	require.NoError(t, err)
+	o.lm.says = func(context.Context, int) error { return errors.New("asked again") }
+	out, err := activitytest.Run(t, o.a.BootstrapDemos, o.who)
+	require.NoError(t, err)
+	require.Zero(t, out.Calls)
+}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -79,7 +80,7 @@ func (p cogniverseProfile) profile(name string) video.Profile {
 		out.Embed.Multi, out.Embed.Keep = true, video.KeepBFloat16
 	}
 	if wanted(p.Pipeline.Transcribe, p.Strategies.Transcription, "NoTranscriptionStrategy") {
-		out.Transcribe = video.Stage{Model: or(p.Strategies.Transcription.Params.Model, whisper), Unpriced: true}
+		out.Transcribe = video.Stage{Model: cmp.Or(p.Strategies.Transcription.Params.Model, whisper), Unpriced: true}
 	}
 	if wanted(p.Pipeline.Describe, p.Strategies.Description, "NoDescriptionStrategy") {
 		out.Describe = video.Stage{Model: defaultVLM, Unpriced: true}
@@ -104,14 +105,14 @@ func (p cogniverseProfile) sampling() video.Sampling {
 		p.Embedding == "video_chunks" || p.Embedding == "direct_video_segment"
 	switch {
 	case single:
-		window := or(s.SegmentDuration, defaultSegmentS)
-		stills := or(s.FramesASegment, int(math.Round(window*or(s.SamplingFPS, 2))))
+		window := cmp.Or(s.SegmentDuration, defaultSegmentS)
+		stills := cmp.Or(s.FramesASegment, int(math.Round(window*cmp.Or(s.SamplingFPS, 2))))
 		return video.Sampling{
 			Strategy: video.Segments, WindowMS: seconds(window), OverlapMS: seconds(s.SegmentOverlap),
 			Stills: min(max(stills, 1), maxStills), DedupDistance: -1,
 		}
 	case chunks:
-		window, stills := or(s.ChunkDuration, defaultChunkS), stillsASegment
+		window, stills := cmp.Or(s.ChunkDuration, defaultChunkS), stillsASegment
 		if p.Specific.FPS > 0 {
 			stills = int(math.Round(window * p.Specific.FPS))
 		}
@@ -121,7 +122,7 @@ func (p cogniverseProfile) sampling() video.Sampling {
 		}
 	default:
 		return video.Sampling{
-			Strategy: video.FixedRate, FPS: or(or(s.FPS, p.Pipeline.FPS), 1), MaxFrames: or(s.MaxFrames, cogniverseCap),
+			Strategy: video.FixedRate, FPS: cmp.Or(cmp.Or(s.FPS, p.Pipeline.FPS), 1), MaxFrames: cmp.Or(s.MaxFrames, cogniverseCap),
 		}
 	}
 }
@@ -163,14 +164,14 @@ func (c *Config) cogniverse(file map[string]json.RawMessage) (problems Problems)
 			continue
 		}
 		c.theirs[name] = p.profile(name)
-		c.vlmURL = or(c.vlmURL, p.Strategies.Description.Params.VLMEndpoint)
+		c.vlmURL = cmp.Or(c.vlmURL, p.Strategies.Description.Params.VLMEndpoint)
 	}
 	return problems
 }
 
 // vespaAt says where Vespa's containers and its config server are.
 func vespaAt(base string, port int) (*Vespa, error) {
-	u, err := url.Parse(or(base, "http://localhost"))
+	u, err := url.Parse(cmp.Or(base, "http://localhost"))
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.User != nil {
 		return nil, fmt.Errorf("not an http address")
 	}

@@ -6,6 +6,7 @@
 package config
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -124,7 +125,7 @@ func read(getenv func(string) string) (name string, data []byte, problems Proble
 
 // take fills c from the section and the defaults.
 func (c *Config) take(s section) (problems Problems) {
-	c.Store, c.UI = s.Store, or(s.UI, "http://127.0.0.1:8233")
+	c.Store, c.UI = s.Store, cmp.Or(s.UI, "http://127.0.0.1:8233")
 	if c.Store == "" {
 		abs, err := filepath.Abs(filepath.Join(".cogflow", "store"))
 		problems = problems.add("cogflow.store", err)
@@ -138,7 +139,7 @@ func (c *Config) take(s section) (problems Problems) {
 		{&c.Ledger, "cogflow.ledger", s.Ledger, "ledger.db"},
 		{&c.Scratch, "cogflow.scratch", s.Scratch, "tmp"},
 	} {
-		abs, err := filepath.Abs(or(path.set, filepath.Join(".cogflow", path.unset)))
+		abs, err := filepath.Abs(cmp.Or(path.set, filepath.Join(".cogflow", path.unset)))
 		problems = problems.add(path.key, err)
 		*path.to = abs
 	}
@@ -149,12 +150,12 @@ func (c *Config) take(s section) (problems Problems) {
 			Place: "cogflow.no_sandbox", Text: "contradicts require_sandbox", Fix: "remove one of them; the sandbox is required by default",
 		})
 	}
-	c.FFmpeg, c.FFprobe, c.Tesseract = or(s.FFmpeg, "ffmpeg"), or(s.FFprobe, "ffprobe"), or(s.Tesseract, "tesseract")
-	c.MaxFetchBytes, c.FetchS3, c.FetchAllowed = or(s.Fetch.MaxBytes, 64<<30), s.Fetch.S3, s.Fetch.Allowed
+	c.FFmpeg, c.FFprobe, c.Tesseract = cmp.Or(s.FFmpeg, "ffmpeg"), cmp.Or(s.FFprobe, "ffprobe"), cmp.Or(s.Tesseract, "tesseract")
+	c.MaxFetchBytes, c.FetchS3, c.FetchAllowed = cmp.Or(s.Fetch.MaxBytes, 64<<30), s.Fetch.S3, s.Fetch.Allowed
 	if u, err := url.Parse(c.Store); err == nil && u.Scheme == "s3" && c.FetchS3 == "" {
 		c.FetchS3 = u.RawQuery
 	}
-	c.active = or(s.ActiveProfile, c.active)
+	c.active = cmp.Or(s.ActiveProfile, c.active)
 	problems = append(problems, c.takeTraining(s.Training)...)
 	problems = append(problems, c.takeIndex(s)...)
 	problems = append(problems, c.takeEndpoints(s)...)
@@ -175,7 +176,7 @@ func (c *Config) takeIndex(s section) (problems Problems) {
 		if err != nil {
 			return problems.add("cogflow.vespa.url", err)
 		}
-		v.ConfigURL = or(s.Vespa.ConfigURL, v.ConfigURL)
+		v.ConfigURL = cmp.Or(s.Vespa.ConfigURL, v.ConfigURL)
 		c.Vespa = v
 	}
 	if s.Index != "" || c.Vespa == nil {
@@ -187,14 +188,6 @@ func (c *Config) takeIndex(s section) (problems Problems) {
 		c.Vespa.Tenants = []string{string(tenant.Default)}
 	}
 	return nil
-}
-
-func or[T comparable](value, otherwise T) T {
-	var zero T
-	if value == zero {
-		return otherwise
-	}
-	return value
 }
 
 func reason(err error) string {

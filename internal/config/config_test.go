@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -96,7 +97,7 @@ func TestEnvironmentOverrides(t *testing.T) {
 	t.Parallel()
 	from := file(t, `{"cogflow":{"store":"file:///srv/store"}}`)
 	c, err := Load(func(name string) string {
-		return or(env("COGFLOW_STORE", "file:///other",
+		return cmp.Or(env("COGFLOW_STORE", "file:///other",
 			"COGFLOW_NO_SANDBOX", "true", "COGFLOW_SOURCES", `{"acme":["/a"]}`)(name), from(name))
 	})
 	require.NoError(t, err)

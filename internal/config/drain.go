@@ -1,6 +1,9 @@
 package config
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Drain says how a worker ends that is asked to stop.
 type Drain struct {
@@ -23,7 +26,7 @@ func (c *Config) takeDrain(s drainSection) (problems Problems) {
 	check("calls_seconds", s.CallsSeconds)
 	check("limit_seconds", s.LimitSeconds)
 	c.Drain = Drain{
-		Calls: time.Duration(or(s.CallsSeconds, drainCalls) * float64(time.Second)),
+		Calls: time.Duration(cmp.Or(s.CallsSeconds, drainCalls) * float64(time.Second)),
 		Limit: time.Duration(s.LimitSeconds * float64(time.Second)),
 	}
 	return problems

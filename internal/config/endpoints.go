@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"maps"
 	"net/url"
 	"slices"
@@ -55,7 +56,7 @@ type Endpoint struct {
 }
 
 // served is how the server calls a model.
-func (e Endpoint) served(model string) string { return or(e.Names[model], model) }
+func (e Endpoint) served(model string) string { return cmp.Or(e.Names[model], model) }
 
 // endpoint returns the endpoint that serves a model in a stage, the first by
 // name; kinds says which protocols will do.

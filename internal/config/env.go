@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"strconv"
 
 	"github.com/cogniverse/cogflow/strictjson"
@@ -18,7 +19,7 @@ func override(s *section, getenv func(string) string) (problems Problems) {
 		"COGFLOW_UI": &s.UI, "COGFLOW_VESPA_URL": &s.Vespa.URL, "COGFLOW_VESPA_CONFIG_URL": &s.Vespa.ConfigURL,
 	}
 	for name, to := range text {
-		*to = or(getenv(name), *to)
+		*to = cmp.Or(getenv(name), *to)
 	}
 	parse(&problems, getenv, "COGFLOW_NO_SANDBOX", "true or false", &s.NoSandbox, strconv.ParseBool)
 	parse(&problems, getenv, "COGFLOW_REQUIRE_SANDBOX", "true or false", &s.RequireSandbox, strconv.ParseBool)

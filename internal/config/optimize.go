@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -137,7 +138,7 @@ func (c *Config) lm(place string, r role) (LM, Problems) {
 	}
 	m := LM{From: place, Endpoint: e.Name, Model: prompt.Model{
 		Name: r.Model, Revision: r.Revision, Temperature: r.Temperature, MaxTokens: r.MaxTokens,
-		Thinking: r.Thinking, Seeded: r.Seeded, Server: forces(or(r.Format, e.Format)),
+		Thinking: r.Thinking, Seeded: r.Seeded, Server: forces(cmp.Or(r.Format, e.Format)),
 	}}
 	if m.Thinking == nil {
 		m.Thinking = e.Thinking

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -40,9 +41,9 @@ func (l llm) over(base llm) llm {
 	if _, known := findProvider(prefix); known {
 		base.Provider = "" // it is said in the name
 	}
-	base.Provider, base.Model = or(l.Provider, base.Provider), or(l.Model, base.Model)
-	base.APIBase, base.Key, base.KeyVariable = or(l.APIBase, base.APIBase), or(l.Key, base.Key), or(l.KeyVariable, base.KeyVariable)
-	base.MaxTokens = or(l.MaxTokens, base.MaxTokens)
+	base.Provider, base.Model = cmp.Or(l.Provider, base.Provider), cmp.Or(l.Model, base.Model)
+	base.APIBase, base.Key, base.KeyVariable = cmp.Or(l.APIBase, base.APIBase), cmp.Or(l.Key, base.Key), cmp.Or(l.KeyVariable, base.KeyVariable)
+	base.MaxTokens = cmp.Or(l.MaxTokens, base.MaxTokens)
 	if l.Temperature != nil {
 		base.Temperature = l.Temperature
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"testing"
@@ -229,7 +230,7 @@ func TestOptimizeEnvironment(t *testing.T) {
 	from := file(t, ours)
 	over := env("COGFLOW_OPTIMIZE_STUDENT", "ollama/gemma3", "COGFLOW_OPTIMIZE_TEACHER", "smol", "COGFLOW_OPTIMIZE_PROPOSER", "claude",
 		"COGFLOW_OPTIMIZE_JUDGE", "smol", "COGFLOW_OPTIMIZE_PRICES", `{"claude":{"input_usd_per_mtok":1,"output_usd_per_mtok":2}}`)
-	c, err := Load(func(name string) string { return or(over(name), from(name)) })
+	c, err := Load(func(name string) string { return cmp.Or(over(name), from(name)) })
 	require.NoError(t, err)
 	o := c.Optimize
 	assert.Equal(t, []string{"ollama/gemma3", "smol", "claude", "smol"}, []string{o.Student.Name, o.Teacher.Name, o.Proposer.Name, o.Judge.Name})

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -37,7 +38,7 @@ func (f Foreign) MarshalJSON() ([]byte, error) {
 // Profile returns the profile of a name, or for "" the active one. Unknown
 // names and profiles that this build cannot run are input faults.
 func (c Config) Profile(name string) (video.Profile, error) {
-	name = or(name, c.Active())
+	name = cmp.Or(name, c.Active())
 	if p, ok := c.profiles[name]; ok {
 		return p, nil
 	}
@@ -51,7 +52,7 @@ func (c Config) Profile(name string) (video.Profile, error) {
 
 // Active is the name that Profile("") takes: cogflow.active_profile, else
 // Cogniverse's active_video_profile, else local_preview.
-func (c Config) Active() string { return or(c.active, video.LocalPreview().Name) }
+func (c Config) Active() string { return cmp.Or(c.active, video.LocalPreview().Name) }
 
 // Profiles lists the profiles that can be run, by name.
 func (c Config) Profiles() []video.Profile {
@@ -145,7 +146,7 @@ func (p profile) over(base video.Profile) video.Profile {
 	if p.Sampling != (video.Sampling{}) {
 		out.Sampling = p.Sampling
 	}
-	out.ChunkFrames, out.GPUWait = or(p.ChunkFrames, base.ChunkFrames), or(time.Duration(p.GPUWait), base.GPUWait)
+	out.ChunkFrames, out.GPUWait = cmp.Or(p.ChunkFrames, base.ChunkFrames), cmp.Or(time.Duration(p.GPUWait), base.GPUWait)
 	out.Transcribe = p.Transcribe.over(base.Transcribe)
 	out.Describe = p.Describe.over(base.Describe)
 	out.Embed = p.Embed.over(base.Embed)
@@ -167,10 +168,10 @@ func (s stage) over(base video.Stage) video.Stage {
 	if s.Model != "" && s.Model != base.Model {
 		out = video.Stage{Model: s.Model, Unpriced: true}
 	}
-	out.Revision, out.Prompt, out.Language = or(s.Revision, out.Revision), or(s.Prompt, out.Prompt), or(s.Language, out.Language)
+	out.Revision, out.Prompt, out.Language = cmp.Or(s.Revision, out.Revision), cmp.Or(s.Prompt, out.Prompt), cmp.Or(s.Language, out.Language)
 	out.Structured, out.Multi = out.Structured || s.Structured, out.Multi || s.Multi
-	out.MaxTokens, out.Temperature, out.MaxPixels = or(s.MaxTokens, out.MaxTokens), or(s.Temperature, out.Temperature), or(s.MaxPixels, out.MaxPixels)
-	out.Of, out.Keep, out.Dim = or(s.Of, out.Of), or(s.Keep, out.Keep), or(s.Dim, out.Dim)
+	out.MaxTokens, out.Temperature, out.MaxPixels = cmp.Or(s.MaxTokens, out.MaxTokens), cmp.Or(s.Temperature, out.Temperature), cmp.Or(s.MaxPixels, out.MaxPixels)
+	out.Of, out.Keep, out.Dim = cmp.Or(s.Of, out.Of), cmp.Or(s.Keep, out.Keep), cmp.Or(s.Dim, out.Dim)
 	if s.CostMicroUSD != nil {
 		out.CostMicroUSD, out.Unpriced = *s.CostMicroUSD, false
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -57,7 +58,7 @@ func (s *cogniverseLMs) resolve(l llm) (address, error) {
 	p, known := findProvider(name)
 	base := l.APIBase
 	if name == "modal" {
-		base = or(base, s.inference.Modal)
+		base = cmp.Or(base, s.inference.Modal)
 		for _, end := range []string{"/", "/generate", "/chat"} { // of the service's own endpoints; OpenAI's are beside them
 			base = strings.TrimSuffix(base, end)
 		}
@@ -66,12 +67,12 @@ func (s *cogniverseLMs) resolve(l llm) (address, error) {
 		}
 	}
 	official := base == ""
-	base = or(base, p.base)
+	base = cmp.Or(base, p.base)
 	switch {
 	case base == "" && known:
 		return address{}, errors.New("nothing says where its server is; set its api_base")
 	case base == "":
-		return address{}, fmt.Errorf("the provider %q is not one that cogflow knows (openai, anthropic, ollama, ollama_chat, hosted_vllm, modal); set the api_base of an OpenAI-compatible server", or(name, l.Model))
+		return address{}, fmt.Errorf("the provider %q is not one that cogflow knows (openai, anthropic, ollama, ollama_chat, hosted_vllm, modal); set the api_base of an OpenAI-compatible server", cmp.Or(name, l.Model))
 	}
 	a := address{name: served, served: served, dialect: p.dialect, format: p.format, official: official && name == "openai"}
 	if name != "" {
@@ -81,7 +82,7 @@ func (s *cogniverseLMs) resolve(l llm) (address, error) {
 		a.format = ""
 	}
 	a.url = withV1(base, known && name != "openai")
-	a.key = or(l.KeyVariable, keyVariable(l.Key))
+	a.key = cmp.Or(l.KeyVariable, keyVariable(l.Key))
 	if a.key == "" && official {
 		a.key = p.key
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -68,8 +69,8 @@ func (d *device) UnmarshalJSON(data []byte) error {
 // takeTraining fills in the defaults.
 func (c *Config) takeTraining(s trainingSection) (problems Problems) {
 	t := Training{
-		CheckpointSeconds: or(s.CheckpointSeconds, 300), MemoryGiB: s.MemoryGiB, MaxProcesses: s.MaxProcesses,
-		Grace: time.Duration(or(s.GraceSeconds, 60) * float64(time.Second)),
+		CheckpointSeconds: cmp.Or(s.CheckpointSeconds, 300), MemoryGiB: s.MemoryGiB, MaxProcesses: s.MaxProcesses,
+		Grace: time.Duration(cmp.Or(s.GraceSeconds, 60) * float64(time.Second)),
 	}
 	abs := func(place, path string) string {
 		if path == "" {
@@ -80,7 +81,7 @@ func (c *Config) takeTraining(s trainingSection) (problems Problems) {
 		return p
 	}
 	t.ModelsDir = abs("cogflow.training.models_dir", s.ModelsDir)
-	t.TrainerDir = abs("cogflow.training.trainer_dir", or(s.TrainerDir, findTrainer()))
+	t.TrainerDir = abs("cogflow.training.trainer_dir", cmp.Or(s.TrainerDir, findTrainer()))
 	t.Python = s.Python
 	if strings.Contains(t.Python, "/") {
 		t.Python = abs("cogflow.training.python", t.Python)
@@ -130,9 +131,9 @@ func findTrainer() string {
 
 // overrideTraining lays the environment over the section.
 func overrideTraining(s *trainingSection, getenv func(string) string) (problems Problems) {
-	s.ModelsDir = or(getenv("COGFLOW_TRAINING_MODELS_DIR"), s.ModelsDir)
-	s.Python = or(getenv("COGFLOW_TRAINING_PYTHON"), s.Python)
-	s.TrainerDir = or(getenv("COGFLOW_TRAINING_TRAINER_DIR"), s.TrainerDir)
+	s.ModelsDir = cmp.Or(getenv("COGFLOW_TRAINING_MODELS_DIR"), s.ModelsDir)
+	s.Python = cmp.Or(getenv("COGFLOW_TRAINING_PYTHON"), s.Python)
+	s.TrainerDir = cmp.Or(getenv("COGFLOW_TRAINING_TRAINER_DIR"), s.TrainerDir)
 	parse(&problems, getenv, "COGFLOW_TRAINING_GPUS", "a list like 0,1", &s.GPUs, func(v string) (all []device, err error) {
 		for d := range strings.SplitSeq(v, ",") {
 			if d = strings.TrimSpace(d); d == "" {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -70,7 +71,7 @@ func TestTrainingEnvironment(t *testing.T) {
 	over := env("COGFLOW_TRAINING_GPUS", "0, 1", "COGFLOW_TRAINING_MODELS_DIR", "/m", "COGFLOW_TRAINING_PYTHON", "/p/python",
 		"COGFLOW_TRAINING_TRAINER_DIR", "/t", "COGFLOW_TRAINING_CHECKPOINT_SECONDS", "1.5", "COGFLOW_TRAINING_GRACE_SECONDS", "2",
 		"COGFLOW_TRAINING_PRICES", `{"t4":0.1}`, "COGFLOW_TRAINING_SERVING", `{"a/b":{"url":"http://llm:8000/v1","adapters_dir":"/adapters"}}`)
-	c, err := Load(func(name string) string { return or(over(name), from(name)) })
+	c, err := Load(func(name string) string { return cmp.Or(over(name), from(name)) })
 	require.NoError(t, err)
 	assert.Equal(t, []string{"0", "1"}, c.Training.GPUs)
 	assert.Equal(t, "/m", c.Training.ModelsDir)

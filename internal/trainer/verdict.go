@@ -1,6 +1,7 @@
 package trainer
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -36,7 +37,7 @@ func verdict(ctx context.Context, job training.Job, p *process, said heard, oom 
 	case said.failure.Class == "diverged":
 		return end(fault.Input, message+"; "+diverged, nil)
 	case code == training.ExitBadJob:
-		return end(fault.Input, or(message, withTail("the trainer refuses the job", stderr)), nil)
+		return end(fault.Input, cmp.Or(message, withTail("the trainer refuses the job", stderr)), nil)
 	case code == training.ExitDone && said.cut != nil:
 		return said.cut
 	case code == training.ExitDone:
@@ -44,7 +45,7 @@ func verdict(ctx context.Context, job training.Job, p *process, said heard, oom 
 	case missing(stderr):
 		return end(fault.Input, withTail("the trainer is not installed whole; "+install, stderr), nil)
 	default:
-		return end("", withTail(or(message, fmt.Sprintf("exit code %d", code)), stderr), nil)
+		return end("", withTail(cmp.Or(message, fmt.Sprintf("exit code %d", code)), stderr), nil)
 	}
 }
 
@@ -88,11 +89,4 @@ func withTail(reason, stderr string) string {
 		return reason
 	}
 	return reason + "; it said last: " + safetext.Tail(stderr, longest)
-}
-
-func or(text, otherwise string) string {
-	if text == "" {
-		return otherwise
-	}
-	return text
 }

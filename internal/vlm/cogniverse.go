@@ -1,6 +1,7 @@
 package vlm
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"strings"
@@ -61,7 +62,7 @@ func (d *Cogniverse) Limit(string) int { return d.limit.Limit() * max(d.options.
 // Describe writes the caption of one frame. A prompt of the profile's own goes
 // to the single endpoint, since the other takes none.
 func (d *Cogniverse) Describe(ctx context.Context, r video.DescribeRequest) (video.Caption, error) {
-	jpeg, err := picture.Fit(r.JPEG, or(r.Stage.MaxPixels, video.DescribeMaxPixels))
+	jpeg, err := picture.Fit(r.JPEG, cmp.Or(r.Stage.MaxPixels, video.DescribeMaxPixels))
 	if err != nil {
 		return video.Caption{}, money.NeverSent(err)
 	}
@@ -85,7 +86,7 @@ func (d *Cogniverse) Describe(ctx context.Context, r video.DescribeRequest) (vid
 }
 
 func (d *Cogniverse) one(ctx context.Context, jpeg []byte, prompt string) (string, error) {
-	request := map[string]string{"frame_base64": base64.StdEncoding.EncodeToString(jpeg), "prompt": or(prompt, video.DescribePrompt)}
+	request := map[string]string{"frame_base64": base64.StdEncoding.EncodeToString(jpeg), "prompt": cmp.Or(prompt, video.DescribePrompt)}
 	var out struct {
 		Description *string `json:"description"`
 	}

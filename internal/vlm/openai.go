@@ -1,6 +1,7 @@
 package vlm
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"math"
@@ -71,17 +72,17 @@ func (d *OpenAI) Describe(ctx context.Context, r video.DescribeRequest) (video.C
 
 func (d *OpenAI) request(r video.DescribeRequest) (openai.ChatCompletionRequest, error) {
 	s := r.Stage
-	jpeg, err := picture.Fit(r.JPEG, or(s.MaxPixels, video.DescribeMaxPixels))
+	jpeg, err := picture.Fit(r.JPEG, cmp.Or(s.MaxPixels, video.DescribeMaxPixels))
 	if err != nil {
 		return openai.ChatCompletionRequest{}, err
 	}
 	request := openai.ChatCompletionRequest{
-		Model: s.Model, MaxTokens: or(s.MaxTokens, video.DescribeMaxTokens), //nolint:staticcheck // the name that vLLM, SGLang and Ollama know
+		Model: s.Model, MaxTokens: cmp.Or(s.MaxTokens, video.DescribeMaxTokens), //nolint:staticcheck // the name that vLLM, SGLang and Ollama know
 		// 0 would be left out, and servers then take a default that is not 0.
 		Temperature: float32(max(s.Temperature, math.SmallestNonzeroFloat32)),
 		Messages: []openai.ChatCompletionMessage{{Role: openai.ChatMessageRoleUser, MultiContent: []openai.ChatMessagePart{
 			{Type: openai.ChatMessagePartTypeImageURL, ImageURL: &openai.ChatMessageImageURL{URL: dataURI(jpeg)}},
-			{Type: openai.ChatMessagePartTypeText, Text: or(s.Prompt, video.DescribePrompt)},
+			{Type: openai.ChatMessagePartTypeText, Text: cmp.Or(s.Prompt, video.DescribePrompt)},
 		}}},
 	}
 	if s.Structured {
@@ -183,12 +184,4 @@ func explain(model string, err error) error {
 		return answer.About(op, model, err)
 	}
 	return fault.Wrap(fault.Transport, op, model, err)
-}
-
-func or[T comparable](value, otherwise T) T {
-	var zero T
-	if value == zero {
-		return otherwise
-	}
-	return value
 }

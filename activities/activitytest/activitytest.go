@@ -26,7 +26,16 @@ const Workflow = "default-test-workflow-id"
 // Run makes one attempt of an activity, under the interceptors of a worker.
 func Run[In, Out any](t testing.TB, do func(context.Context, In) (Out, error), in In) (Out, error) {
 	t.Helper()
+	return RunAfter(t, do, in, nil)
+}
+
+// RunAfter is Run for an attempt after one whose last heartbeat carried details; nil = none.
+func RunAfter[In, Out any](t testing.TB, do func(context.Context, In) (Out, error), in In, details any) (Out, error) {
+	t.Helper()
 	env := (&testsuite.WorkflowTestSuite{}).NewTestActivityEnvironment()
+	if details != nil {
+		env.SetHeartbeatDetails(details)
+	}
 	env.SetWorkerOptions(worker.Options{Interceptors: activities.Interceptors(0)})
 	env.RegisterActivityWithOptions(do, activity.RegisterOptions{Name: "activity"})
 	var out Out

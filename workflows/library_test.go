@@ -139,3 +139,28 @@ func TestLibraryRefusesLongURI(t *testing.T) {
 		require.Less(t, len(out.Failures[0].URI), 2060)
 	}
 }
+
+// TestLibraryCostsFailedVideos: a library costs what the ledger says of all its videos,
+// also of one that fails after it has paid.
+func TestLibraryCostsFailedVideos(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.video("harbour.txt", frames("harbour", 5)...)
+	w.video("market.txt", frames("market", 9)...)
+	w.describe = func(r video.DescribeRequest) (video.Caption, error) {
+		if string(r.JPEG) == "market 8" {
+			return video.Caption{}, fault.New(fault.Auth, "describe", "", "the key has expired")
+		}
+		return caption(r), nil
+	}
+	env := w.environment()
+	env.ExecuteWorkflow(workflows.IngestLibrary, workflows.IngestLibraryInput{Source: w.library()})
+	require.NoError(t, env.GetWorkflowError())
+	var out workflows.IngestLibraryResult
+	require.NoError(t, env.GetWorkflowResult(&out))
+	require.Equal(t, 1, out.Failed)
+	spent, err := w.ingest.Ledger.Spent(t.Context(), tenant.Default, "default-test-run-id", "")
+	require.NoError(t, err)
+	require.Greater(t, spent, int64(5*1000), "the video that failed has paid")
+	require.InDelta(t, float64(spent)/1e6, out.CostUSD, 1e-9)
+}

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/cogniverse/cogflow/activities/ingest"
 	"github.com/cogniverse/cogflow/activities/train"
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/tenant"
@@ -89,10 +90,16 @@ func (r *sweepRun) run(ctx workflow.Context) (SweepResult, error) {
 	}
 	free, _ := workflow.NewDisconnectedContext(ctx)
 	group.Wait(free)
-	if ctx.Err() != nil {
-		return SweepResult{}, ctx.Err()
+	if ctx.Err() == nil {
+		return r.report(ctx)
 	}
-	return r.report(ctx)
+	if workflow.GetVersion(free, "sweep-counts-failed-runs", workflow.DefaultVersion, 1) >= 1 {
+		out := r.result()
+		if err := story(free, stageTrain, out.Failed, out.CostUSD); err != nil {
+			return SweepResult{}, err
+		}
+	}
+	return SweepResult{}, ctx.Err()
 }
 
 // child runs one combination. A bad one does not stop the others.
@@ -114,12 +121,29 @@ func (r *sweepRun) child(ctx workflow.Context, i int) {
 		one.Failure = idTaken(stageTrain, one.WorkflowID)
 	} else if err != nil {
 		one.Failure = failureOf(err)
+		r.paid(ctx, one, future)
 	} else {
 		result.Plan, result.Check = nil, nil
 		one.Result = &result
 	}
 	r.done++
 	r.show(ctx)
+}
+
+// paid asks the ledger what a run has cost that ended without a result.
+func (r *sweepRun) paid(ctx workflow.Context, one *SweepRun, future workflow.ChildWorkflowFuture) {
+	free, _ := workflow.NewDisconnectedContext(ctx)
+	var run workflow.Execution
+	if future.GetChildWorkflowExecution().Get(free, &run) != nil ||
+		workflow.GetVersion(free, "sweep-counts-failed-runs", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		return
+	}
+	spend, known, err := finalCost(free, r.caller, ingest.SpendInput{Tenant: tenant.ID(r.in.Tenant), Job: run.RunID})
+	if known {
+		one.CostUSD = usd(spend.CostMicroUSD)
+	} else if err != nil {
+		one.Failure.Reason += "; and its cost is not known: " + reason(err)
+	}
 }
 
 func workflowOf(m training.Method) string {
@@ -136,6 +160,7 @@ func (r *sweepRun) result() SweepResult {
 		switch {
 		case run.Failure != nil:
 			out.Failed++
+			out.CostUSD += run.CostUSD
 		case run.Result != nil:
 			out.CostUSD += run.Result.CostUSD
 			if run.Result.Version == 0 {
@@ -198,7 +223,7 @@ func (r *sweepRun) report(ctx workflow.Context) (SweepResult, error) {
 			line.Adapter, line.Version, line.Metrics, line.Better = t.Adapter, t.Version, t.Metrics, t.Better
 			line.CostUSD, line.Seconds = t.CostUSD, t.Seconds
 		} else {
-			line.Failure = run.Failure.Reason
+			line.Failure, line.CostUSD = run.Failure.Reason, run.CostUSD
 		}
 		page.Runs = append(page.Runs, line)
 	}

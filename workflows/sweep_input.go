@@ -46,10 +46,11 @@ type SweepResult struct {
 
 // SweepRun is one run of a sweep.
 type SweepRun struct {
-	Overrides  map[string]json.RawMessage `json:"overrides"`         // the settings of this run
-	WorkflowID string                     `json:"workflow_id"`       // workflow id of the child
-	Result     *TrainResult               `json:"result,omitempty"`  // without plan and check
-	Failure    *video.Failure             `json:"failure,omitempty"` // why it has no result
+	Overrides  map[string]json.RawMessage `json:"overrides"`          // the settings of this run
+	WorkflowID string                     `json:"workflow_id"`        // workflow id of the child
+	Result     *TrainResult               `json:"result,omitempty"`   // without plan and check
+	Failure    *video.Failure             `json:"failure,omitempty"`  // why it has no result
+	CostUSD    float64                    `json:"cost_usd,omitempty"` // what it cost, where it has no result
 }
 
 func (in *SweepInput) check(ctx workflow.Context) error {

@@ -3,6 +3,7 @@ package workflows_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -60,6 +61,7 @@ func newLive(t *testing.T, classes ...string) *live {
 		})
 		w.RegisterActivity(l.train)
 		w.RegisterActivity(l.adapters())
+		w.RegisterActivity(l.spend())
 		for _, workflow := range []any{workflows.TrainSFT, workflows.TrainSweep} {
 			w.RegisterWorkflow(workflow)
 		}
@@ -304,6 +306,57 @@ func TestTrainSweep(t *testing.T) {
 	}
 	require.Len(t, versions, 4)
 	require.Contains(t, l.keys("reports/"), strings.TrimPrefix(filepath.ToSlash(out.Report), "default/"))
+}
+
+// TestTrainSweepCost: a sweep costs what the ledger says of all its runs, those that
+// failed included, whether it ends or is cancelled.
+func TestTrainSweepCost(t *testing.T) {
+	t.Parallel()
+	for name, cancelled := range map[string]bool{"ended": false, "cancelled": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLive(t, "h100")
+			l.trainer.fail = func(job training.Job, step int) error {
+				switch {
+				case step == 3 && job.Seed == 2:
+					return fault.New(fault.Input, "train", "", "a bad row")
+				case step == 3 && job.Seed == 3 && cancelled:
+					return l.client.CancelWorkflow(context.Background(), "job", "")
+				}
+				return nil
+			}
+			in := answers("a")
+			in.GPU = []string{"h100"}
+			data, err := json.Marshal(in)
+			require.NoError(t, err)
+			run := l.start("TrainSweep", workflows.SweepInput{
+				Method: training.SFT, Train: data, Concurrency: 1, Grid: map[string][]json.RawMessage{"seed": {[]byte("1"), []byte("2"), []byte("3")}},
+			})
+			var out workflows.SweepResult
+			err = run.Get(t.Context(), &out)
+			var ledger int64
+			for i := range 3 {
+				d, err := l.client.DescribeWorkflow(t.Context(), fmt.Sprintf("job/%03d", i), "")
+				require.NoError(t, err)
+				spent, err := l.train.Ledger.Spent(t.Context(), tenant.Default, d.WorkflowExecution.RunID, "")
+				require.NoError(t, err)
+				require.Positive(t, spent, "run %d was paid", i)
+				ledger += spent
+			}
+			d, describeErr := l.client.DescribeWorkflow(t.Context(), "job", "")
+			require.NoError(t, describeErr)
+			cost, _ := d.TypedSearchAttributes.GetFloat64(temporal.NewSearchAttributeKeyFloat64(workflows.AttrCost))
+			require.InDelta(t, float64(ledger)/1e6, cost, 1e-9)
+			if cancelled {
+				require.Error(t, err)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, 1, out.Failed)
+			require.Positive(t, out.Runs[1].CostUSD)
+			require.InDelta(t, float64(ledger)/1e6, out.CostUSD, 1e-9)
+		})
+	}
 }
 
 // A workflow that waits for a GPU says so.

@@ -17,6 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/testsuite"
 
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/ingest"
 	"github.com/cogniverse/cogflow/activities/registry"
 	"github.com/cogniverse/cogflow/activities/train"
 	"github.com/cogniverse/cogflow/internal/blob"
@@ -26,6 +28,7 @@ import (
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/training/estimate"
 	"github.com/cogniverse/cogflow/training/summary"
+	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
@@ -68,6 +71,7 @@ func (g *gym) environment() *testsuite.TestWorkflowEnvironment {
 	env := workflows.NewTestEnvironment()
 	env.RegisterActivity(g.train)
 	env.RegisterActivity(g.adapters())
+	env.RegisterActivity(g.spend())
 	for _, w := range []any{
 		workflows.TrainSFT, workflows.TrainDPO, workflows.TrainEmbedding, workflows.TrainSweep, workflows.ListAdapters,
 		workflows.ShowAdapter, workflows.ActivateAdapter, workflows.DeactivateAdapter, workflows.RollbackAdapter,
@@ -75,6 +79,11 @@ func (g *gym) environment() *testsuite.TestWorkflowEnvironment {
 		env.RegisterWorkflow(w)
 	}
 	return env
+}
+
+// spend is the activity that asks the ledger.
+func (g *gym) spend() func(context.Context, ingest.SpendInput) (video.Spend, error) {
+	return (&ingest.Activities{Ledger: g.train.Ledger.(activities.Ledger)}).Spend
 }
 
 // answers makes an input with rows that are told apart by tag.
@@ -189,9 +198,10 @@ type hashTrainer struct {
 	worse     bool // what it makes is no better than its base
 
 	mu   sync.Mutex
-	step func(step int, stop <-chan struct{}) // told after each step; may block
-	jobs []training.Job                       // that were run
-	done int                                  // steps computed in all attempts
+	fail func(job training.Job, step int) error // asked after each step; nil = none fails
+	step func(step int, stop <-chan struct{})   // told after each step; may block
+	jobs []training.Job                         // that were run
+	done int                                    // steps computed in all attempts
 }
 
 func (h *hashTrainer) attempts() []training.Job {
@@ -225,6 +235,11 @@ func (h *hashTrainer) Run(_ context.Context, job training.Job, _ string, stop <-
 		}
 		if err := s.advance(stop); err != nil {
 			return err
+		}
+		if h.fail != nil {
+			if err := h.fail(job, s.Step); err != nil {
+				return err
+			}
 		}
 	}
 	return s.finish()

@@ -52,8 +52,9 @@ func (w *boundsWalk) value(at string, within bool) error {
 		return w.text(at, token.String(), within)
 	case '{', '[':
 		return w.entries(at, token.Kind() == '{', within)
+	default:
+		return nil
 	}
-	return nil
 }
 
 func (w *boundsWalk) text(at, text string, within bool) error {

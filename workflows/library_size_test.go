@@ -52,7 +52,7 @@ func handedOnWith(t *testing.T, uri string) (input []byte, inFlight int) {
 	env := NewTestEnvironment()
 	env.RegisterWorkflow(IngestLibrary)
 	begun := 0
-	child := func(ctx workflow.Context, in videoOfLibrary) (IngestVideoResult, error) {
+	child := func(ctx workflow.Context, _ videoOfLibrary) (IngestVideoResult, error) {
 		if begun++; begun <= failed {
 			return IngestVideoResult{}, typed(fault.New(fault.Input, "read", "", strings.Repeat("<", 400)))
 		}

@@ -25,6 +25,7 @@ type state struct {
 	Summary  string          `json:"summary,omitempty"`
 	Progress json.RawMessage `json:"progress,omitempty"` // LibraryProgress, VideoProgress, TrainProgress, SweepResult or OptimizeProgress
 	Steps    []step          `json:"steps"`              // what waits, runs or is retried
+	Waits    *waits          `json:"waits,omitempty"`    // of a job with children at work: what they wait for
 	Result   json.RawMessage `json:"result,omitempty"`
 	Failure  *cli.Failure    `json:"failure,omitempty"`
 
@@ -85,6 +86,8 @@ func (a app) inspect(ctx context.Context, c client.Client, id string) (state, er
 		// The job knows more: also those that an earlier run of it began.
 		if job, ok := p.(cli.Parent); ok && job.Children() != nil {
 			children = job.Children()
+			w := askWaits(ctx, c, children)
+			s.Waits = &w
 		}
 	}
 	s.Steps = append(s.Steps, childSteps(ctx, c, children)...)
@@ -174,6 +177,10 @@ func (a app) printState(s state) error {
 		a.Say("No worker answers questions about it now; see cogflow status.")
 	default:
 		s.progress.Print(a.App)
+	}
+	if s.Waits != nil && s.Waits.String() != "" {
+		a.Say("")
+		a.Say("%s", s.Waits)
 	}
 	if len(s.Steps) > 0 {
 		a.printSteps(s.Steps)

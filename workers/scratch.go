@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"syscall"
 
-	"github.com/cogniverse/cogflow/activities/train"
+	"github.com/cogniverse/cogflow/activities/train/untrusted"
 	"github.com/cogniverse/cogflow/fault"
 )
 
@@ -87,11 +87,11 @@ func sweep(dir string) error {
 		return nil // in use, or being removed
 	}
 	defer lock.Close()
-	return fault.Disk("remove scratch directory", dir, train.RemoveTree(dir))
+	return fault.Disk("remove scratch directory", dir, untrusted.RemoveTree(dir))
 }
 
 func (s *scratch) close() error {
-	err := train.RemoveTree(s.dir)
+	err := untrusted.RemoveTree(s.dir)
 	if closeErr := s.lock.Close(); err == nil {
 		err = closeErr
 	}

@@ -49,6 +49,9 @@ func (r *attempt) take(e training.Event) error {
 const (
 	maxPhase  = 64        // bytes that are shown of the name of a phase
 	maxEvents = 512 << 20 // bytes of the events of a job: those of more than half a million steps
+
+	maxKeptEvents = 1 << 30 // bytes of the events beside a checkpoint
+	maxRowsBytes  = 1 << 30 // of one evaluation
 )
 
 // remember keeps an event for the output. What a trainer says without end must not take the

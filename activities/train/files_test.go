@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/train/untrusted"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/object"
 	"github.com/cogniverse/cogflow/training"
@@ -153,15 +154,15 @@ func TestTrainerFilesBounds(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "weights"), []byte("x"), 0o600))
 	require.NoError(t, os.Truncate(filepath.Join(dir, "weights"), 1<<40))
-	files, err := openTrainerFiles(dir)
+	files, err := untrusted.Open(dir)
 	require.NoError(t, err)
 	defer files.Close()
-	_, err = files.open("weights", maxTrainerBytes)
+	_, err = files.Open("weights", untrusted.MaxBytes)
 	require.Equal(t, fault.Input, fault.ClassOf(err), "%v", err)
-	_, err = files.open("weights", 1<<30)
+	_, err = files.Open("weights", 1<<30)
 	require.ErrorContains(t, err, "at most")
-	require.NoError(t, os.MkdirAll(filepath.Join(dir, strings.Repeat("d/", maxTrainerDepth+3)), 0o700))
-	_, err = files.names()
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, strings.Repeat("d/", untrusted.MaxDepth+3)), 0o700))
+	_, err = files.Names()
 	require.Equal(t, fault.Input, fault.ClassOf(err), "%v", err)
 }
 
@@ -187,8 +188,8 @@ func TestRemoveTree(t *testing.T) {
 	for _, name := range []string{"a/b/c", "a/b", "a", "."} {
 		require.NoError(t, os.Chmod(filepath.Join(dir, name), 0))
 	}
-	require.NoError(t, RemoveTree(dir))
+	require.NoError(t, untrusted.RemoveTree(dir))
 	require.NoDirExists(t, dir)
 	require.FileExists(t, filepath.Join(outside, "weights"))
-	require.NoError(t, RemoveTree(dir), "it is gone already")
+	require.NoError(t, untrusted.RemoveTree(dir), "it is gone already")
 }

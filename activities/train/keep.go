@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cogniverse/cogflow/activities/train/untrusted"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/object"
 	"github.com/cogniverse/cogflow/training"
@@ -40,7 +41,7 @@ func (r *attempt) keep(name string, step int) (localCheckpoint, error) {
 	if err != nil {
 		return c, err
 	}
-	moved, err := r.takeOut(name)
+	moved, err := untrusted.TakeOut(r.work, name, r.dir)
 	if err != nil {
 		return c, err
 	}
@@ -49,7 +50,7 @@ func (r *attempt) keep(name string, step int) (localCheckpoint, error) {
 		err = os.MkdirAll(r.keptDir(), 0o700)
 	}
 	if err == nil {
-		err = RemoveTree(c.dir) // of a process of this attempt that ran out of memory later
+		err = untrusted.RemoveTree(c.dir) // of a process of this attempt that ran out of memory later
 	}
 	if err == nil {
 		err = os.Rename(moved, c.dir)
@@ -57,47 +58,13 @@ func (r *attempt) keep(name string, step int) (localCheckpoint, error) {
 	return c, fault.Disk("keep checkpoint", c.dir, err)
 }
 
-// takeOut moves a directory of the trainer's to one of the worker's, which the trainer cannot
-// reach. The trainer still runs and may exchange what it has for links at any time, so the
-// first step cannot leave the work directory, and the second moves a link as a link.
-func (r *attempt) takeOut(name string) (string, error) {
-	const passing = ".taken"
-	work, err := openTrainerFiles(r.work)
-	if err != nil {
-		return "", err
-	}
-	defer work.Close()
-	if err := work.look(name, fs.ModeDir); err != nil {
-		return "", err
-	}
-	if err := work.root.RemoveAll(passing); err != nil {
-		return "", fault.Disk("keep checkpoint", work.path(passing), err)
-	}
-	if err := work.root.Rename(name, passing); err != nil {
-		return "", ofTrainer(work.path(name), err)
-	}
-	empty, err := os.MkdirTemp(r.dir, "taken-")
-	if err != nil {
-		return "", fault.Disk("keep checkpoint", r.dir, err)
-	}
-	moved := filepath.Join(empty, "checkpoint")
-	if err := os.Rename(work.path(passing), moved); err != nil {
-		return "", ofTrainer(work.path(passing), err)
-	}
-	info, err := os.Lstat(moved)
-	if err == nil && !info.IsDir() {
-		err = refused(work.path(name), "it is not a directory")
-	}
-	return moved, fault.Disk("keep checkpoint", moved, err)
-}
-
 // writeBeside writes the events into a checkpoint.
 func writeBeside(dir string, lines []byte) error {
-	files, err := openTrainerFiles(dir)
+	files, err := untrusted.Open(dir)
 	if err != nil {
 		return err
 	}
-	return errors.Join(files.write(training.EventsName, lines), files.Close())
+	return errors.Join(files.Write(training.EventsName, lines), files.Close())
 }
 
 // rescue stores the newest checkpoint that a former attempt has left on this
@@ -132,22 +99,22 @@ func (r *attempt) rescue(ctx context.Context) error {
 			return err
 		}
 	}
-	return fault.Disk("remove", r.keptDir(), RemoveTree(r.keptDir()))
+	return fault.Disk("remove", r.keptDir(), untrusted.RemoveTree(r.keptDir()))
 }
 
 // storeLeft stores what was left. A machine that lost its power may have torn it:
 // then it is corrupt.
 func (r *attempt) storeLeft(ctx context.Context, c localCheckpoint) error {
-	from, err := openTrainerFiles(c.dir)
+	from, err := untrusted.Open(c.dir)
 	if err != nil {
 		return err
 	}
 	defer from.Close()
-	lines, err := from.read(training.EventsName, maxKeptEvents)
+	lines, err := from.Read(training.EventsName, maxKeptEvents)
 	if err != nil {
 		return err
 	}
-	events, err := decodeEvents(from.path(training.EventsName), lines)
+	events, err := decodeEvents(from.Path(training.EventsName), lines)
 	if err == nil && (len(events) == 0 || events[len(events)-1].Step != c.step) {
 		err = errors.New("the events do not end with the checkpoint")
 	}
@@ -168,7 +135,7 @@ func (r *attempt) tidy() {
 	for _, entry := range entries {
 		info, err := entry.Info()
 		if err == nil && strings.HasPrefix(entry.Name(), keptName) && time.Since(info.ModTime()) > keptFor {
-			_ = RemoveTree(filepath.Join(r.a.Kept, entry.Name()))
+			_ = untrusted.RemoveTree(filepath.Join(r.a.Kept, entry.Name()))
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/train/untrusted"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/training/estimate"
 )
@@ -14,7 +15,7 @@ import (
 // manifest last. The checkpoints are not needed any more then.
 func (r *attempt) keepOutput(ctx context.Context, job training.Job) error {
 	prefix := training.OutputPrefix(r.in.Tenant, r.in.Job)
-	work, err := openTrainerFiles(r.work)
+	work, err := untrusted.Open(r.work)
 	if err != nil {
 		return err
 	}
@@ -25,7 +26,7 @@ func (r *attempt) keepOutput(ctx context.Context, job training.Job) error {
 		if folder == "evals" {
 			within = training.EvalsFolder
 		}
-		dir, err := work.below(folder)
+		dir, err := work.Below(folder)
 		if errors.Is(err, fs.ErrNotExist) && folder == "evals" {
 			continue // nothing was held out
 		}
@@ -104,14 +105,14 @@ func (r *attempt) figures(job training.Job) (training.Outcome, error) {
 }
 
 func (r *attempt) compare(base, best string) (training.Comparison, error) {
-	work, err := openTrainerFiles(r.work)
+	work, err := untrusted.Open(r.work)
 	if err != nil {
 		return training.Comparison{}, err
 	}
 	defer work.Close()
 	var rows [2][]training.RowValues
 	for i, name := range []string{base, best} {
-		file, err := work.open(name, maxRowsBytes)
+		file, err := work.Open(name, maxRowsBytes)
 		if err != nil {
 			return training.Comparison{}, err
 		}

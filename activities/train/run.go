@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/train/untrusted"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/panics"
 	"github.com/cogniverse/cogflow/safetext"
@@ -203,7 +204,7 @@ func (r *attempt) run(ctx context.Context) (Run, error) {
 	if r.dir, err = os.MkdirTemp(a.Scratch, "train-"); err != nil {
 		return Run{}, fault.Disk("make scratch directory in", a.Scratch, err)
 	}
-	defer func() { _ = RemoveTree(r.dir) }() // else the next start of the worker sweeps it
+	defer func() { _ = untrusted.RemoveTree(r.dir) }() // else the next start of the worker sweeps it
 	defer r.tidy()
 	return r.train(ctx)
 }

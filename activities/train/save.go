@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/train/untrusted"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/object"
 	"github.com/cogniverse/cogflow/panics"
@@ -50,7 +51,7 @@ func (s *saver) save(c localCheckpoint) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.next != nil {
-		_ = RemoveTree(s.next.dir) // a newer one is whole
+		_ = untrusted.RemoveTree(s.next.dir) // a newer one is whole
 	}
 	s.next = &c
 	if !s.busy {
@@ -84,7 +85,7 @@ func (s *saver) work() error {
 			s.next = &c // for flush, or to be overtaken
 			break
 		}
-		_ = RemoveTree(c.dir)
+		_ = untrusted.RemoveTree(c.dir)
 	}
 	s.busy = false
 	s.idle.Broadcast()
@@ -124,13 +125,13 @@ func (s *saver) flush() error {
 // storeCheckpoint puts the files below this attempt's token and the manifest
 // last. If another attempt has stored the same step already, its is as good.
 func (r *attempt) storeCheckpoint(ctx context.Context, c localCheckpoint) error {
-	from, err := openTrainerFiles(c.dir)
+	from, err := untrusted.Open(c.dir)
 	if err != nil {
 		return err
 	}
 	defer from.Close()
 	var local training.CheckpointManifest
-	if err := from.json(training.ManifestName, &local); err != nil {
+	if err := from.JSON(training.ManifestName, &local); err != nil {
 		return err
 	}
 	prefix := training.CheckpointPrefix(r.in.Tenant, r.in.Job, c.step)
@@ -156,13 +157,13 @@ func (r *attempt) storeCheckpoint(ctx context.Context, c localCheckpoint) error 
 }
 
 // storeTree stores every file and says what it stored, sorted by name.
-func storeTree(ctx context.Context, s activities.Store, from trainerFiles, prefix string) ([]training.CheckpointFile, error) {
-	names, err := from.names()
+func storeTree(ctx context.Context, s activities.Store, from untrusted.Dir, prefix string) ([]training.CheckpointFile, error) {
+	names, err := from.Names()
 	if err != nil {
 		return nil, err
 	}
 	out := make([]training.CheckpointFile, 0, len(names))
-	left := int64(maxTrainerBytes)
+	left := int64(untrusted.MaxBytes)
 	for _, name := range names {
 		info, err := storeFile(ctx, s, from, name, prefix, left)
 		if err != nil {
@@ -174,14 +175,14 @@ func storeTree(ctx context.Context, s activities.Store, from trainerFiles, prefi
 	return out, nil
 }
 
-func storeFile(ctx context.Context, s activities.Store, from trainerFiles, name, prefix string, limit int64) (object.Info, error) {
-	file, err := from.open(name, limit)
+func storeFile(ctx context.Context, s activities.Store, from untrusted.Dir, name, prefix string, limit int64) (object.Info, error) {
+	file, err := from.Open(name, limit)
 	if err != nil {
 		return object.Info{}, err
 	}
 	defer file.Close()
 	info, err := s.Put(ctx, prefix+name, file)
-	return info, fault.Disk("store file", from.path(name), err) // of reading it; the store's errors have their class
+	return info, fault.Disk("store file", from.Path(name), err) // of reading it; the store's errors have their class
 }
 
 func storeEvents(ctx context.Context, s activities.Store, key string, events []training.Event) (training.CheckpointFile, error) {

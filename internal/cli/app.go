@@ -65,7 +65,7 @@ func (a *App) Run(ctx context.Context, root *cobra.Command) int {
 func (a *App) AddFlags(root *cobra.Command) {
 	flags := root.PersistentFlags()
 	flags.BoolVar(&a.JSON, "json", false, "print one JSON document on stdout")
-	flags.BoolVar(&a.Wide, "wide", false, "cut nothing in tables")
+	flags.BoolVar(&a.Wide, "wide", false, "do not shorten table cells")
 	flags.BoolVarP(&a.Quiet, "quiet", "q", false, "show no progress")
 	a.around.flags(flags)
 }

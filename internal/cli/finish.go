@@ -22,7 +22,7 @@ func (w *Waiting) Flags(cmd *cobra.Command, detach bool) {
 	if detach {
 		cmd.Flags().BoolVar(&w.detach, "detach", false, "start the job and return at once")
 	}
-	cmd.Flags().BoolVar(&w.cancel, "cancel-on-interrupt", false, "Ctrl-C cancels the job too")
+	cmd.Flags().BoolVar(&w.cancel, "cancel-on-interrupt", false, "Ctrl-C also cancels the job")
 }
 
 // Started is what --detach prints.

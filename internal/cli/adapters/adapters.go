@@ -33,17 +33,17 @@ func Feature(a *cli.App) cli.Feature {
 func (a app) command() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "adapters",
-		Short: "List, show, activate or download what was trained",
+		Short: "List, show, activate or download adapters",
 		Long: `Every training run publishes a version of an adapter, named NAME@VERSION: @3 or @v3. Without
-a version the active one is meant, else the latest. Of each role (by default the adapter's
-name) one version is active.`,
+a version, commands use the active one, else the latest. One version per role is active; by
+default the role has the adapter's name.`,
 	}
 	cmd.AddCommand(
 		a.listCommand(), a.showCommand(), a.activateCommand(),
-		a.roleCommand("deactivate", "DeactivateAdapter", "Leave a role without an adapter",
-			"Deactivate leaves ROLE without an adapter and unloads it from the model server, where one is\nconfigured. The adapter stays published."),
-		a.roleCommand("rollback", "RollbackAdapter", "Make the former adapter of a role active again",
-			"Rollback makes the adapter active that served ROLE before the one that does now."),
+		a.roleCommand("deactivate", "DeactivateAdapter", "Serve a role with its base model again",
+			"Deactivate removes the active adapter of ROLE, and unloads it from the model server if one is\nconfigured. The adapter stays published."),
+		a.roleCommand("rollback", "RollbackAdapter", "Reactivate the previous adapter of a role",
+			"Rollback reactivates the adapter that was active in ROLE before the current one."),
 		a.downloadCommand(),
 	)
 	return cmd
@@ -91,7 +91,7 @@ func (a app) listCommand() *cobra.Command {
 		},
 	}
 	tenantFlag(cmd, &in.Common)
-	cmd.Flags().StringVar(&in.Role, "role", "", "only this role's")
+	cmd.Flags().StringVar(&in.Role, "role", "", "only this role")
 	return cmd
 }
 
@@ -136,7 +136,7 @@ func (a app) showCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "show NAME[@VERSION]",
 		Short:   "Show one adapter: lineage, metrics, files",
-		Long:    "Show prints what an adapter is, where it comes from and how good it is. With --json it is\nthe whole manifest.",
+		Long:    "Show prints lineage, metrics and files of an adapter. With --json it prints the whole manifest.",
 		Example: "  cogflow adapters show support@3\n  cogflow adapters show support --json",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -206,10 +206,10 @@ func (a app) activateCommand() *cobra.Command {
 	var in workflows.ActivateAdapterInput
 	cmd := &cobra.Command{
 		Use:   "activate NAME[@VERSION]",
-		Short: "Make an adapter the active one of its role",
-		Long: `Activate makes a version (by default the latest) the active one of its role and loads it
-into the model server, where one is configured. One that was not shown to be better than
-its base model is refused without --force.`,
+		Short: "Activate an adapter in its role",
+		Long: `Activate makes a version (default: the latest) the active one of its role. If a model server is
+configured, it loads the version there and tests it first. A version that is not better than
+its base model requires --force.`,
 		Example: "  cogflow adapters activate support@3\n  cogflow adapters activate support --role router --tenant acme",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
@@ -221,7 +221,7 @@ its base model is refused without --force.`,
 	}
 	tenantFlag(cmd, &in.Common)
 	cmd.Flags().StringVar(&in.Role, "role", "", "role to serve (default: the adapter's own)")
-	cmd.Flags().BoolVar(&in.Force, "force", false, "also if it was not shown to be better than its base")
+	cmd.Flags().BoolVar(&in.Force, "force", false, "allow a version that is not better than its base")
 	return cmd
 }
 
@@ -276,10 +276,10 @@ func (a app) downloadCommand() *cobra.Command {
 	var to string
 	cmd := &cobra.Command{
 		Use:   "download NAME[@VERSION]",
-		Short: "Fetch the files of an adapter, every one checked",
-		Long: `Download fetches every file of an adapter from the object store into a new directory and
-checks size and SHA-256 against the manifest. The directory appears when all of it is
-there. What exists already is never overwritten.`,
+		Short: "Download an adapter and check its files",
+		Long: `Download copies every file of an adapter from the object store into a new directory, and checks
+size and SHA-256 against the manifest. The directory appears when it is complete. Existing
+files are never overwritten.`,
 		Example: "  cogflow adapters download support@3 --to ./support",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

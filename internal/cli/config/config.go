@@ -25,9 +25,9 @@ func (a app) command() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "config",
 		Short: "Show or check the configuration",
-		Long: `The configuration is Cogniverse's JSON file, named by --config or COGNIVERSE_CONFIG, else
-configs/config.json. Its section "cogflow" is cogflow's own. Environment variables
-COGFLOW_* override it. Without any, the embedded defaults apply. Below a folder in which
+		Long: `The configuration is Cogniverse's JSON file, named by --config or COGNIVERSE_CONFIG (default
+configs/config.json). Its section "cogflow" is cogflow's own. Environment variables COGFLOW_*
+override it. Without a file, the embedded defaults apply. In and below a folder in which
 "make up" runs, the configuration of its worker applies.`,
 	}
 	cmd.AddCommand(a.showCommand(), a.checkCommand(), a.schemaCommand())
@@ -90,8 +90,8 @@ type checked struct {
 func (a app) checkCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "check",
-		Short:   "Say what is wrong with the configuration, and where",
-		Long:    "Check lists every problem of the configuration with its place and what to do about it.\nIt ends with exit code 1 if there is any.",
+		Short:   "Check the configuration",
+		Long:    "Check lists every problem of the configuration with its place and its fix. It ends with exit\ncode 1 if it finds a problem.",
 		Example: "  COGNIVERSE_CONFIG=my.json cogflow config check",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {

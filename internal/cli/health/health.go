@@ -62,11 +62,11 @@ func (a app) command() *cobra.Command {
 	var gpu []string
 	cmd := &cobra.Command{
 		Use:   "health",
-		Short: "Check everything between this command and the index",
-		Long: `Health checks the Temporal server, its namespace and search attributes, the workers of
-each queue, and asks a worker about its tools, sandbox, store and index. It ends with exit
-code 1 if anything fails. It asks the queues that the configuration names, those of the GPU
-classes in --gpu, and every other that has workers.`,
+		Short: "Check the server, the workers and everything they use",
+		Long: `Health checks the Temporal server, its namespace and search attributes, and the workers of each
+queue with their tools, sandbox, store, index and endpoints. It checks the queues that the
+configuration names, those of the GPU classes in --gpu, and every other queue with workers. It ends
+with exit code 1 if anything fails.`,
 		Example: "  cogflow health\n  cogflow health --gpu l40s,h100",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

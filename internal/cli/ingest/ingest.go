@@ -41,13 +41,13 @@ func (a app) command() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ingest SOURCE",
 		Short: "Ingest a folder, a prefix, a manifest or one video for search",
-		Long: `Ingest looks at every video of SOURCE: a directory, a video file, an s3:// prefix or a
-manifest with one URI a line. It extracts frames, describes, embeds and indexes them.
-Videos that were ingested before with the same settings cost nothing. One bad video does
-not stop the others; it is reported with its stage and reason.
+		Long: `Ingest extracts, describes, embeds and indexes the frames of every video of SOURCE: a directory,
+a video file, an s3:// prefix or a manifest with one URI per line. Videos that were ingested
+before with the same settings cost nothing. A bad video does not stop the others; it is reported
+with its stage and reason.
 
-The job runs on workers and goes on when this command ends. Starting it again while it
-runs attaches to it.`,
+The job runs on workers and continues when this command ends. Starting it again while it runs
+attaches to it.`,
 		Example: `  cogflow ingest ~/videos --recursive
   cogflow ingest talk.mp4 --profile local_preview
   cogflow ingest s3://bucket/prefix --tenant acme --budget 20 --detach
@@ -73,12 +73,12 @@ runs attaches to it.`,
 	f := cmd.Flags()
 	cli.CommonFlags(cmd, &in.Common)
 	f.StringVar(&in.Profile, "profile", "", "recipe to ingest with (default: the active one)")
-	f.BoolVar(&in.Recursive, "recursive", false, "descend into directories")
-	f.IntVar(&in.MaxVideos, "max-videos", 0, "stop after so many videos; 0 = all")
+	f.BoolVar(&in.Recursive, "recursive", false, "include folders below a directory")
+	f.IntVar(&in.MaxVideos, "max-videos", 0, "maximum number of videos; 0 = all")
 	f.IntVar(&in.Concurrency, "concurrency", 0, "videos at a time (default 4)")
-	f.BoolVar(&in.Force, "force", false, "extract and index again what is there already")
+	f.BoolVar(&in.Force, "force", false, "extract and index again; stored captions are reused")
 	f.BoolVar(&in.DryRun, "dry-run", false, "count and estimate, write nothing")
-	f.StringVar(&id, "id", "", "workflow id (default: made from tenant, profile and source)")
+	f.StringVar(&id, "id", "", "workflow id (default: derived from tenant, profile and source)")
 	wait.Flags(cmd, true)
 	a.CompleteProfiles(cmd)
 	return cmd

@@ -20,10 +20,10 @@ type profileList struct {
 func (a app) profilesCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "profiles",
-		Short: "List the recipes for ingestion",
-		Long: `Profiles lists the recipes of this configuration: how frames are chosen and which models
-describe and embed them. The one marked * is taken when none is named. Profiles of
-Cogniverse's own that this build has no models for are listed with what is missing.`,
+		Short: "List ingestion profiles",
+		Long: `Profiles lists the ingestion profiles of this configuration: how frames are sampled and which
+models describe and embed them. The one marked * is the default. Profiles of Cogniverse whose
+models have no endpoint are listed with what is missing.`,
 		Example: "  cogflow profiles",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {

@@ -11,9 +11,9 @@ import (
 
 func (a app) approveCommand() *cobra.Command {
 	var no bool
-	cmd := a.steer("approve ID", "Let a better program that waits for it be promoted",
-		`Approve answers an optimization that was started with --approve and has found a better
-program: it is promoted, or with --no stays published only. The job then ends.`,
+	cmd := a.steer("approve ID", "Approve or decline the promotion of a program",
+		`Approve answers an optimization that was started with --approve and found a better program. The
+program is promoted; with --no it is only published. The job then ends.`,
 		"  cogflow approve optimize-default-router-0123456789ab\n  cogflow approve ID --no",
 		func(ctx context.Context, c client.Client, id string) (string, error) {
 			if err := update(ctx, c, id, workflows.UpdateApprove, !no); err != nil {
@@ -24,6 +24,6 @@ program: it is promoted, or with --no stays published only. The job then ends.`,
 			}
 			return "Approved. cogflow watch " + id + " shows it end.", nil
 		})
-	cmd.Flags().BoolVar(&no, "no", false, "do not promote it")
+	cmd.Flags().BoolVar(&no, "no", false, "do not promote the program")
 	return cmd
 }

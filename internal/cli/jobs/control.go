@@ -43,7 +43,7 @@ func (a app) steer(use, short, long, example string, do func(ctx context.Context
 
 func (a app) cancelCommand() *cobra.Command {
 	return a.steer("cancel ID", "Cancel a job",
-		"Cancel ends a job and everything it started, within seconds. What was finished stays;\nnothing half-done becomes visible. cogflow redrive finishes a cancelled job.",
+		"Cancel ends a job and everything it started, within seconds. Finished results stay; partial\nresults never become visible. cogflow redrive completes a cancelled job.",
 		"  cogflow cancel ingest-default-local_preview-0123456789ab",
 		func(ctx context.Context, c client.Client, id string) (string, error) {
 			return "Cancelling " + id + ". cogflow watch " + id + " shows it end.", c.CancelWorkflow(ctx, id, "")
@@ -51,10 +51,9 @@ func (a app) cancelCommand() *cobra.Command {
 }
 
 func (a app) pauseCommand() *cobra.Command {
-	return a.steer("pause ID", "Let a job start nothing new",
-		`Pause lets what is in flight finish and starts nothing new, until cogflow resume. A
-training run writes a checkpoint first and gives its GPU back. A sweep pauses the runs
-that are at work and starts no others.`,
+	return a.steer("pause ID", "Pause a job",
+		`Pause lets calls in flight finish and starts nothing new, until cogflow resume. A training run
+writes a checkpoint and releases its GPU. A sweep pauses its active runs and starts no others.`,
 		"  cogflow pause ID",
 		func(ctx context.Context, c client.Client, id string) (string, error) {
 			return "Paused " + id + ". cogflow resume " + id + " goes on.", signalJob(ctx, c, id, workflows.SignalPause)
@@ -62,11 +61,11 @@ that are at work and starts no others.`,
 }
 
 func (a app) stopCommand() *cobra.Command {
-	return a.steer("stop ID", "Let a training run, a sweep or an optimization end with the best so far",
-		`Stop ends training after a checkpoint, evaluates the best adapter so far and publishes it,
-marked as stopped. A sweep stops the runs that are at work and starts no others. An
-optimization makes no more trials and confirms the best so far; if it waits for budget, the
-best so far is published unconfirmed. cogflow redrive goes on from there.`,
+	return a.steer("stop ID", "End training or optimization early and keep the best so far",
+		`Stop ends training after a checkpoint, evaluates the best adapter so far and publishes it, marked
+as stopped. A sweep stops its active runs and starts no others. An optimization makes no more trials
+and confirms the best so far; if it waits for budget, it publishes the best so far unconfirmed.
+cogflow redrive continues from there.`,
 		"  cogflow stop train-default-support-0123456789ab",
 		func(ctx context.Context, c client.Client, id string) (string, error) {
 			return "Stopping " + id + ". cogflow watch " + id + " shows it end.", signalJob(ctx, c, id, workflows.SignalStop)
@@ -74,7 +73,7 @@ best so far is published unconfirmed. cogflow redrive goes on from there.`,
 }
 
 func (a app) resumeCommand() *cobra.Command {
-	return a.steer("resume ID", "Let a paused job go on", "Resume lets a job go on that cogflow pause has stopped.", "  cogflow resume ID",
+	return a.steer("resume ID", "Resume a paused job", "Resume continues a job that cogflow pause has paused.", "  cogflow resume ID",
 		func(ctx context.Context, c client.Client, id string) (string, error) {
 			return "Resumed " + id + ".", signalJob(ctx, c, id, workflows.SignalResume)
 		})
@@ -116,8 +115,8 @@ func (a app) tuneCommand() *cobra.Command {
 	var concurrency int
 	var budget float64
 	var cmd *cobra.Command
-	cmd = a.steer("tune ID", "Change how many videos at a time or how much money a running job may use",
-		"Tune changes a running job: videos at a time of an ingest, and the hard limit in USD. A job\nthat waits for its budget goes on when the limit is raised.",
+	cmd = a.steer("tune ID", "Change the concurrency or the budget of a running job",
+		"Tune changes a running job: the videos at a time of an ingest, or the hard limit in USD. A job that\nwaits for budget continues when the limit is raised.",
 		"  cogflow tune ID --concurrency 16\n  cogflow tune ID --budget 50",
 		func(ctx context.Context, c client.Client, id string) (string, error) {
 			flags := cmd.Flags()

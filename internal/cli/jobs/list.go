@@ -68,9 +68,8 @@ func (a app) listCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List jobs, running ones first",
-		Long: `List shows workflows of cogflow, running ones first, then the newest. Without filters it
-leaves out the videos of a library, the runs of a sweep and short questions such as
-searches.`,
+		Long: `List shows workflows of cogflow, running ones first, then the newest. Without filters it omits
+the videos of a library, the runs of a sweep and short workflows such as searches.`,
 		Example: `  cogflow list --kind IngestVideo --status failed
   cogflow list --tenant acme --json`,
 		Args: cobra.NoArgs,
@@ -99,7 +98,7 @@ searches.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&kind, "kind", "", "workflow type: "+strings.Join(kinds(), ", "))
-	f.StringVar(&owner, "tenant", "", "only this tenant's")
+	f.StringVar(&owner, "tenant", "", "only this tenant")
 	f.StringVar(&status, "status", "", "running, paused, completed, failed, cancelled, terminated or timed-out")
 	f.IntVar(&limit, "limit", 50, "maximum number of rows, 1 to 10000")
 	return cmd

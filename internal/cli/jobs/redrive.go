@@ -22,9 +22,9 @@ func (a app) redriveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "redrive ID",
 		Short: "Run an unfinished job again",
-		Long: `Redrive starts a job again that failed, was cancelled or terminated, or finished with
-some items failed, or a training run or optimization that was stopped: same id, same input. Everything
-stored is reused, so only what is missing is done and paid for.`,
+		Long: `Redrive runs a job again with the same id and input: one that failed, was cancelled, terminated or
+stopped, or finished with some items failed. Stored results are reused, so only what is missing is
+done and paid for.`,
 		Example:           "  cogflow redrive ingest-default-local_preview-0123456789ab",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeJobs,

@@ -27,10 +27,10 @@ func (a app) reportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "report ID",
 		Short: "Find or open the report of a finished job",
-		Long: `Report prints where the HTML report of a job is, in one file: of an ingest a contact sheet
-with captions and timestamps, stage timings and failures; of training the curves, the
-comparison with the base model and the lineage; of an optimization the scores by trial,
-the prompt before and now, and rows that changed.`,
+		Long: `Report prints the path of a job's HTML report, which is one file. For an ingest it has a contact
+sheet with captions and timestamps, stage timings and failures. For training it has the curves, the
+comparison with the base model and the lineage. For an optimization it has the scores by trial, the
+prompt before and after, and the rows that changed.`,
 		Example:           "  cogflow report ingest-default-local_preview-0123456789ab --open",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeJobs,
@@ -51,7 +51,7 @@ the prompt before and now, and rows that changed.`,
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&open, "open", false, "open it in the browser")
+	cmd.Flags().BoolVar(&open, "open", false, "open the report in the browser")
 	return cmd
 }
 

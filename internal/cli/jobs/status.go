@@ -31,10 +31,9 @@ func Feature(a *cli.App) cli.Feature {
 func (a app) statusCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "status [ID]",
-		Short: "Say what runs, what is stuck and why",
-		Long: `Status without ID shows running and recent jobs and which pools have workers. With ID it
-says in words what a job is doing: its progress, each step that waits or is retried, the
-attempt and what went wrong last.`,
+		Short: "Show what runs, what is stuck and why",
+		Long: `Without ID, status shows running and recent jobs and the workers of each queue. With ID, it shows
+the progress of a job, each step that waits or is retried, its attempt and its last error.`,
 		Example: `  cogflow status
   cogflow status ingest-default-local_preview-0123456789ab`,
 		Args:              cobra.MaximumNArgs(1),

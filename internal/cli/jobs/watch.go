@@ -13,8 +13,8 @@ func (a app) watchCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "watch ID",
 		Short: "Watch a job until it ends and print its result",
-		Long: `Watch attaches to a job, shows stages, frames or tokens a second, the loss, time left, cost
-and failures as they come, and ends with the job's result and exit code. Ctrl-C stops watching, not the job.`,
+		Long: `Watch shows the progress of a job until it ends: stages, speed, loss, time left, cost and failures.
+It ends with the job's result and exit code. Ctrl-C stops watching, not the job.`,
 		Example: `  cogflow watch ingest-default-local_preview-0123456789ab
   cogflow watch ID --json --quiet`,
 		Args:              cobra.ExactArgs(1),

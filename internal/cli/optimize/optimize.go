@@ -45,17 +45,16 @@ func (a app) command() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "optimize --program FILE --trainset FILE",
 		Short: "Find better instructions and demos for a program",
-		Long: `Optimize searches instructions and demos for a DSPy-style program, as MIPROv2 does: the
-teacher makes demos, a proposer writes instructions, and the student is scored by trial.
-Every answer is stored before it is used and never paid for again, whatever dies. What
-comes out is a version of the program. It becomes the active one only if it is better
-than the program as it was on rows that no search saw.
+		Long: `Optimize searches instructions and demos for a DSPy-style program, as MIPROv2 does. The teacher
+makes demos, the proposer writes instructions, and trials score the student. Every answer is
+stored before it is used, and is never paid for again. The result is a version of the program. It
+becomes active only if it is better than the default on rows that the search never saw.
 
---dry-run checks everything and quotes calls and cost before the first call. Settings have
-MIPROv2's names: --set max_bootstrapped_demos=2. With num_trials and num_candidates, auto
-is none. --metric takes a file, or kind=field, which may be given again; all count alike:
---metric exact=agent --metric numeric=confidence. Without it every output has to equal the
-example's column of its name.`,
+--dry-run checks everything and quotes calls and cost before the first call. --set takes
+MIPROv2's settings: --set max_bootstrapped_demos=2. With num_trials and num_candidates, auto is
+none. --metric takes a file, or kind=field, repeated for more parts, weighted equally:
+--metric exact=agent --metric numeric=confidence. By default every output must equal the column
+of its name.`,
 		Example: `  cogflow optimize --program examples/programs/agentic-router.json --trainset queries.jsonl --dry-run
   cogflow optimize --program router.json --trainset queries.jsonl --auto medium --budget 5 --approve
   cogflow optimize --program router.json --trainset q.jsonl --set num_trials=20 --set num_candidates=10`,
@@ -68,15 +67,15 @@ example's column of its name.`,
 	f.StringVar(&o.train, "trainset", "", "examples: JSON lines or a JSON array in a file, s3://… or https://…")
 	f.StringVar(&o.val, "valset", "", "examples to score by (default: four fifths of the trainset)")
 	f.StringVar(&o.test, "testset", "", "examples that decide about promotion (default: four in ten of the others)")
-	f.StringArrayVar(&o.metric, "metric", nil, "JSON or YAML file, or kind=field such as exact=agent; again for more")
+	f.StringArrayVar(&o.metric, "metric", nil, "JSON or YAML file, or kind=field such as exact=agent; repeat for more")
 	f.StringVar(&o.in.Mode, "mode", optimize.ModeImproved, "improved, or compat: DSPy's own decisions")
 	f.StringVar(&o.in.Auto, "auto", "", "light (the default), medium, heavy or none")
 	f.StringArrayVar(&o.set, "set", nil, "one setting of MIPROv2, name=value: num_trials=20")
-	f.StringVar(&o.in.Name, "name", "", "of what is published (default: the program's)")
-	f.Int64Var(&o.in.Seed, "seed", 0, "of everything random (default 9, as in DSPy)")
-	f.BoolVar(&o.in.Approve, "approve", false, "a better program waits for cogflow approve")
-	f.BoolVar(&o.in.DryRun, "dry-run", false, "check and quote, ask no model")
-	f.StringVar(&o.id, "id", "", "workflow id (default: made from tenant, name and input)")
+	f.StringVar(&o.in.Name, "name", "", "name of the published program (default: the program's)")
+	f.Int64Var(&o.in.Seed, "seed", 0, "seed of every random choice (default 9, as in DSPy)")
+	f.BoolVar(&o.in.Approve, "approve", false, "wait for cogflow approve before promoting a better program")
+	f.BoolVar(&o.in.DryRun, "dry-run", false, "check and quote, call no model")
+	f.StringVar(&o.id, "id", "", "workflow id (default: derived from tenant, name and input)")
 	o.wait.Flags(cmd, true)
 	return cmd
 }

@@ -17,15 +17,15 @@ func (a app) canaryCommand() *cobra.Command {
 	var off bool
 	cmd := &cobra.Command{
 		Use:   "canary NAME[@VERSION] --share PERCENT",
-		Short: "Have a share of all keys get a version, or end that",
-		Long: `Canary has a share of all keys (ids of requests, sessions or users) get a version (by default
-the latest) in place of the active one. The same key always gets the same version, and one
-that gets the canary still does when the share grows; export and show say which with --key.
-A program has one canary; another takes its place.
+		Short: "Start or stop a canary",
+		Long: `Canary gives a version (default: the latest) to a share of all keys, which are ids of requests,
+sessions or users. The same key always gets the same version. A key that gets the canary keeps it
+when the share grows; export and show accept --key. A program has at most one canary; a new one
+replaces it.
 
---off ends it, and so does whatever changes the active version: promote, rollback, or an
-optimization that comes to something better. One that was not shown to be better than the
-default is refused without --force.`,
+--off ends the canary. So does every change of the active version: promote, rollback, or an
+optimization that promotes its result. A version that is not better than the default requires
+--force.`,
 		Example: `  cogflow programs canary agentic-router@4 --share 10
   cogflow programs canary agentic-router@4 --share 50
   cogflow programs promote agentic-router@4          # or: cogflow programs canary agentic-router --off`,
@@ -49,9 +49,9 @@ default is refused without --force.`,
 		},
 	}
 	tenantFlag(cmd, &in.Common)
-	cmd.Flags().IntVar(&in.Share, "share", 0, "percent of all keys that get it, 1 to 100; 0 ends it")
+	cmd.Flags().IntVar(&in.Share, "share", 0, "percentage of keys that get it, 1 to 100; 0 ends it")
 	cmd.Flags().BoolVar(&off, "off", false, "end the canary: every key gets the active version")
-	cmd.Flags().BoolVar(&in.Force, "force", false, "also if it was not shown to be better than the default")
+	cmd.Flags().BoolVar(&in.Force, "force", false, "allow a version that is not better than the default")
 	return cmd
 }
 

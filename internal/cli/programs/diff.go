@@ -32,8 +32,8 @@ func (a app) diffCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "diff NAME@VERSION [NAME]@VERSION",
 		Short: "Compare two versions word by word",
-		Long: `Diff shows what changed in the instructions, word by word: [-removed-] and {+added+}, and
-which demos came and went.`,
+		Long: `Diff shows what changed in the instructions, word by word: [-removed-] and {+added+}. It also
+lists the demos that were added or removed.`,
 		Example: "  cogflow programs diff agentic-router@2 @3\n  cogflow programs diff agentic-router@2 other@1 --json",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -33,15 +33,13 @@ func (a app) exportCommand() *cobra.Command {
 	var to, key string
 	cmd := &cobra.Command{
 		Use:   "export NAME[@VERSION]",
-		Short: "Write a program as DSPy loads it, every file checked",
+		Short: "Write the files that DSPy loads",
 		Long: `Export writes program.json (for DSPy's load), state.json (for load_state) and source.json
-(for optimize --program) into a new directory and checks size and SHA-256 against the
-manifest. The directory appears when all of it is there. What exists already is never
-overwritten.
+(for optimize --program) into a new directory, and checks size and SHA-256 against the manifest. The
+directory appears when it is complete. Existing files are never overwritten.
 
-While the program has a canary, its files lie beside, in canary/, and artefact_state.json
-says which version is which and what share of the keys gets the canary. With --key only the
-version is written that a request, session or user of that id gets.`,
+While the program has a canary, canary/ holds its files, and artefact_state.json names both
+versions and the share. With --key only the version that this key gets is written.`,
 		Example: `  cogflow programs export agentic-router --to ./router
   cogflow programs export agentic-router@3 --json
   cogflow programs export agentic-router --key session-17`,

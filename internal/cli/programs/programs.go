@@ -37,10 +37,10 @@ func Feature(a *cli.App) cli.Feature {
 func (a app) command() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "programs",
-		Short: "List, show, compare, promote, try out or export optimized programs",
-		Long: `Every optimization publishes a version of its program, named NAME@VERSION: @3 or @v3. Without
-a version the active one is meant, else the latest. One version of a program is active, and
-another may be its canary, which a share of all keys gets.`,
+		Short: "List, show, compare, promote, canary or export programs",
+		Long: `Every optimization publishes a version of its program, named NAME@VERSION: @3 or @v3. Without a
+version, commands use the active one, else the latest. One version is active, and one may be a
+canary, which a share of all keys gets.`,
 	}
 	cmd.AddCommand(a.listCommand(), a.showCommand(), a.diffCommand(), a.promoteCommand(),
 		a.rollbackCommand(), a.canaryCommand(), a.exportCommand())
@@ -129,9 +129,8 @@ func (a app) showCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show NAME[@VERSION]",
 		Short: "Show one version: scores, instructions, demos",
-		Long: `Show prints how good a version is and the prompt itself. With --json it is the whole
-manifest with the program. With --key it is the version that a request, session or user of
-that id gets: the canary or the active one.`,
+		Long: `Show prints the scores of a version and its prompt. With --json it prints the whole manifest with
+the program. With --key it shows the version that this key gets: the canary or the active one.`,
 		Example: `  cogflow programs show agentic-router
   cogflow programs show agentic-router@3 --wide
   cogflow programs show agentic-router --key session-17`,
@@ -230,9 +229,9 @@ func (a app) promoteCommand() *cobra.Command {
 	var in workflows.ProgramInput
 	cmd := &cobra.Command{
 		Use:   "promote NAME[@VERSION]",
-		Short: "Make a version the active one",
-		Long: `Promote makes a version (by default the latest) the active one. One that rows which no
-search saw do not show to be better than the default is refused without --force.`,
+		Short: "Make a version active",
+		Long: `Promote makes a version (default: the latest) active. A version that is not better than the
+default on rows that the search never saw requires --force.`,
 		Example: "  cogflow programs promote agentic-router@3\n  cogflow programs promote agentic-router --force",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
@@ -253,7 +252,7 @@ search saw do not show to be better than the default is refused without --force.
 		},
 	}
 	tenantFlag(cmd, &in.Common)
-	cmd.Flags().BoolVar(&in.Force, "force", false, "also if it was not shown to be better than the default")
+	cmd.Flags().BoolVar(&in.Force, "force", false, "allow a version that is not better than the default")
 	return cmd
 }
 
@@ -261,8 +260,8 @@ func (a app) rollbackCommand() *cobra.Command {
 	var in workflows.ProgramInput
 	cmd := &cobra.Command{
 		Use:     "rollback NAME",
-		Short:   "Make the former version active again",
-		Long:    "Rollback makes the version active that was so before the one that is now. A canary of the\nprogram ends; to end only that: cogflow programs canary NAME --off",
+		Short:   "Reactivate the previous version",
+		Long:    "Rollback reactivates the version that was active before the current one. It ends a canary of the\nprogram; to end only the canary: cogflow programs canary NAME --off",
 		Example: "  cogflow programs rollback agentic-router --tenant acme",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -33,9 +33,9 @@ func Command(a *cli.App) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "cogflow",
 		Short: "Ingest and search videos, train models and optimize prompts, durably, on your own machines",
-		Long: `cogflow turns folders of videos into a searchable index, datasets into adapters of language
-and embedding models, and examples into better prompts. The work runs as Temporal workflows on your own workers and
-survives the death of any of them.
+		Long: `cogflow turns folders of videos into a searchable index, datasets into adapters of language and
+embedding models, and examples into better prompts. The work runs as Temporal workflows on your own
+workers, and survives the death of any of them.
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 finished with some items failed, 130 interrupted.
 Ctrl-C stops watching, not the job.`,

@@ -42,7 +42,7 @@ func versionCommand(a *cli.App) *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
 		Short:   "Print the version",
-		Long:    "Version prints which build this is and what it was built with.",
+		Long:    "Version prints the version of this build and its libraries.",
 		Example: "  cogflow version --json",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {

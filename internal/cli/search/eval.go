@@ -26,14 +26,14 @@ func (a app) evalCommand() *cobra.Command {
 	var ranks []string
 	cmd := &cobra.Command{
 		Use:   "eval --queries FILE",
-		Short: "Measure search against judged queries",
-		Long: `Eval runs the searches of a file and compares what comes back with what the file calls
-relevant: nDCG@k, recall@k and MRR of each rank profile. Each line of the file is one query:
+		Short: "Measure search quality with judged queries",
+		Long: `Eval runs the queries of a file and compares the hits with those that the file calls relevant.
+It prints nDCG@k, recall@k and MRR of each rank profile. Each line of the file is one query:
 
   {"query": "a red car", "relevant": [{"video": "a.mp4", "start_ms": 2000, "end_ms": 9000, "grade": 2}]}
 
-"video" is a file name, an id or a URI. Without a range the whole video is relevant. "grade"
-says how much, from 1 (the default) to 10.`,
+"video" is a file name, an id or a URI. Without a range the whole video is relevant. "grade" is
+the relevance, from 1 (default) to 10.`,
 		Example: `  cogflow eval --queries examples/eval-demo.jsonl
   cogflow eval --queries judged.jsonl --rank hybrid,vector --k 20 --report quality.html`,
 		Args: cobra.NoArgs,
@@ -64,7 +64,7 @@ says how much, from 1 (the default) to 10.`,
 	f.StringVar(&in.Tenant, "tenant", "", `whose videos (default "default")`)
 	f.StringVar(&in.Profile, "profile", "", "searched profile (default: the active one)")
 	f.StringSliceVar(&ranks, "rank", []string{string(video.RankHybrid), string(video.RankBM25), string(video.RankVector)}, "rank profiles to compare")
-	f.IntVar(&in.Limit, "k", 10, "so many hits of each query count, up to 1000")
+	f.IntVar(&in.Limit, "k", 10, "number of hits that are judged, up to 1000")
 	f.StringVar(&page, "report", "", "write an HTML page with plots to this file")
 	a.CompleteProfiles(cmd)
 	return cmd

@@ -31,7 +31,7 @@ func TestEvalRefuses(t *testing.T) {
 		{[]string{"--queries", file, "--rank", "bm25,bm25"}, cli.ExitUsage, "--rank wants different names"},
 		{[]string{"--queries", file, "--rank", ""}, cli.ExitUsage, "--rank wants 1 to 16"},
 		{[]string{"--queries", file, "--tenant", "a b"}, cli.ExitUsage, "tenant"},
-		{[]string{"--queries", file}, cli.ExitFailed, `line 2: "query": want a string`},
+		{[]string{"--queries", file}, cli.ExitFailed, `line 2: "query": must be a string`},
 		{[]string{"--queries", file + ".gone"}, cli.ExitFailed, "no such file"},
 		{[]string{"--queries", b.Dir}, cli.ExitFailed, "it is a directory"},
 	} {

@@ -32,9 +32,8 @@ func (a app) searchCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "search WORDS…",
 		Short: "Find moments in ingested videos",
-		Long: `Search finds the frames and segments whose captions, on-screen text or embedding fit
-WORDS best, within one tenant and profile. Captions marked ~ come from a built-in preview
-model.`,
+		Long: `Search finds the frames and segments whose captions, on-screen text or embedding match WORDS best,
+within one tenant and profile. A preview model wrote the captions marked ~.`,
 		Example: `  cogflow search a red car on a bridge
   cogflow search sunset --tenant acme --limit 3 --json
   cogflow search "EXIT 12" --rank bm25`,

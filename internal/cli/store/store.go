@@ -27,9 +27,9 @@ func Feature(a *cli.App) cli.Feature {
 func (a app) command() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "store",
-		Short: "Check the object store, and repair what a copy lost",
-		Long: `The commands work on the store that the configuration names, not through a worker: they are
-for a store that was just copied or restored. Workers may go on meanwhile.`,
+		Short: "Check and repair the object store",
+		Long: `The commands work on the store that the configuration names, without a worker. Use them after a
+store was copied or restored. Workers may run meanwhile.`,
 	}
 	cmd.AddCommand(a.checkCommand())
 	return cmd
@@ -51,13 +51,13 @@ func (a app) checkCommand() *cobra.Command {
 	var owner, prefix string
 	cmd := &cobra.Command{
 		Use:   "check",
-		Short: "Find objects that lost their checksums or are damaged",
-		Long: `Check looks at every object of the store, or of a tenant. A copy with a tool that leaves
-extended attributes (file store) or metadata (S3) behind takes the checksums from objects; no
-worker reads them then. Without --repair nothing is changed.
+		Short: "Find objects that are damaged or lost their checksums",
+		Long: `Check looks at every object of the store, or of a tenant. A copy without extended attributes (file
+store) or metadata (S3) loses the checksums, and workers do not read such objects. Without --repair
+nothing is changed.
 
-With --repair an object gets its checksum back if its content is known to be whole: a manifest
-gives its SHA-256, its name is its SHA-256, or its format shows that nothing is missing.
+With --repair an object gets its checksum back if its content is proven: a manifest names its
+SHA-256, or its key is its SHA-256.
 
 States: repairable, repaired, unproven (nothing says what the content was), damaged (the
 content is not what was stored). Exit codes: 0 all is whole or repaired, 3 something is not.`,
@@ -78,11 +78,11 @@ content is not what was stored). Exit codes: 0 all is whole or repaired, 3 somet
 			return a.check(cmd.Context(), o)
 		},
 	}
-	cmd.Flags().StringVar(&owner, "tenant", "", "look at the objects of one tenant (all)")
-	cmd.Flags().StringVar(&prefix, "prefix", "", "look at the keys that begin with this; with --tenant below the tenant")
+	cmd.Flags().StringVar(&owner, "tenant", "", "check only objects of this tenant (default: all)")
+	cmd.Flags().StringVar(&prefix, "prefix", "", "check only keys with this prefix; with --tenant, below the tenant")
 	cmd.Flags().BoolVar(&o.Full, "full", false, "read every object and compare its content, not only those without a checksum")
-	cmd.Flags().BoolVar(&o.Repair, "repair", false, "give checksums back where the content is known to be whole")
-	cmd.Flags().BoolVar(&o.Trust, "trust", false, "with --repair: also where nothing proves it; only for a copy that you know to be whole")
+	cmd.Flags().BoolVar(&o.Repair, "repair", false, "restore checksums where the content is proven")
+	cmd.Flags().BoolVar(&o.Trust, "trust", false, "with --repair: also without proof; only for a copy that you know to be whole")
 	return cmd
 }
 

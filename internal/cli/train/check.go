@@ -35,13 +35,12 @@ func (a app) checkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check FILE",
 		Short: "Check a dataset before training on it",
-		Long: `Check reads a dataset as training would, here and without a server: JSON lines or one JSON
-array of prompt/completion, messages, text, alpaca, ShareGPT, preference pairs or triplets. It
-names what is wrong with line, reason and fix, and shows duplicates, leaks into the evaluation
-dataset, lengths and what would be cut off. Numbers of tokens are estimates: the tokenizer
-belongs to the model.
+		Long: `Check reads a dataset as training would, locally and without a server: JSON lines or one JSON array
+of prompt/completion, messages, text, alpaca, ShareGPT, preference pairs or triplets. It names every
+problem with line, reason and fix, and shows duplicates, leaks into the evaluation dataset, lengths
+and what would be cut. Token counts are estimates, because the tokenizer belongs to the model.
 
-Exit codes: 0 fit to train on, 1 not fit, 2 usage.`,
+Exit codes: 0 the dataset can be trained on, 1 it cannot, 2 wrong usage.`,
 		Example: `  cogflow train check chats.jsonl
   cogflow train check pairs.json --method dpo --max-seq-length 1024
   cogflow train check train.jsonl --eval heldout.jsonl --allow-dropped 0.01 --json`,
@@ -55,12 +54,12 @@ Exit codes: 0 fit to train on, 1 not fit, 2 usage.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&c.method, "method", "auto", "what the rows are for: sft, dpo, embedding, or auto to choose by them")
+	f.StringVar(&c.method, "method", "auto", "training method: sft, dpo, embedding, or auto to choose by the rows")
 	f.StringVar(&c.format, "format", "auto", `format of the rows; "text" takes texts as they stand, markers of turns included`)
 	f.StringVar(&c.eval, "eval", "", "evaluation dataset (default: a tenth of the rows is held out)")
-	f.IntVar(&c.o.MaxSeqLength, "max-seq-length", 512, "tokens of a row that are trained on, 0 = do not ask")
+	f.IntVar(&c.o.MaxSeqLength, "max-seq-length", 512, "tokens of a row that are trained on; 0 = do not check")
 	f.Float64Var(&c.o.AllowDropped, "allow-dropped", 0, "rows with errors that may be left out: 0.01 = a hundredth, 5 = five rows")
-	f.Int64Var(&c.o.Seed, "seed", 42, "decides which rows are held out")
+	f.Int64Var(&c.o.Seed, "seed", 42, "seed of the draw of held-out rows")
 	return cmd
 }
 

@@ -212,7 +212,7 @@ func TestTrainUsage(t *testing.T) {
 		"value twice":       {append([]string{"train", "sweep", "sft", "--grid", "epochs=1,1"}, base...), "twice"},
 		"dry sweep":         {append([]string{"train", "sweep", "sft", "--grid", "epochs=1", "--dry-run"}, base...), "no --dry-run"},
 		"bad adapter":       {[]string{"adapters", "show", "a/b"}, "letters, digits"},
-		"bad version":       {[]string{"adapters", "show", "a@0"}, "want a number from 1 on"},
+		"bad version":       {[]string{"adapters", "show", "a@0"}, "must be a number from 1 on"},
 		"version of a role": {[]string{"adapters", "rollback", "a@2"}, "takes a role"},
 	} {
 		t.Run(name, func(t *testing.T) {

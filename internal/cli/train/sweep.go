@@ -20,10 +20,10 @@ func (a app) sweepCommand() *cobra.Command {
 	var concurrency int
 	cmd := &cobra.Command{
 		Use:   "sweep METHOD --grid name=value,value…",
-		Short: "Train once for each combination of settings",
-		Long: `Sweep trains once for each combination of the values of every --grid, a few at a time, and
-says which was the best on held-out rows. Each run has its own workflow and its own
-version of the adapter; --budget is shared out equally.`,
+		Short: "Train with every combination of settings",
+		Long: `Sweep trains with every combination of the values of all --grid flags, --concurrency at a time, and
+names the best on held-out rows. Each run has its own workflow and its own version of the adapter.
+--budget is divided equally among the runs.`,
 		Example: `  cogflow train sweep sft --dataset chats.jsonl --base-model HuggingFaceTB/SmolLM3-3B \
     --grid learning_rate=1e-4,2e-4 --grid lora.r=8,16`,
 		Args: cobra.ExactArgs(1),
@@ -32,7 +32,7 @@ version of the adapter; --budget is shared out equally.`,
 		},
 	}
 	o.flags(cmd)
-	cmd.Flags().StringArrayVar(&grid, "grid", nil, "a setting and its values, name=value,value…; again for more settings")
+	cmd.Flags().StringArrayVar(&grid, "grid", nil, "a setting and its values, name=value,value…; repeat for more settings")
 	cmd.Flags().IntVar(&concurrency, "concurrency", 0, "runs at a time (default 2)")
 	return cmd
 }

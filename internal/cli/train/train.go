@@ -36,14 +36,13 @@ func (a app) command() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "train",
 		Short: "Fine-tune a model on a dataset",
-		Long: `Train fine-tunes a base model: sft on answers, dpo on pairs of a preferred and a rejected
-answer, embedding on triplets. The dataset is checked, and memory, time and cost are
-estimated, before any GPU is taken. What comes out is an adapter with a version, compared
-with its base model on rows that were held out.
+		Long: `Train fine-tunes a base model: sft on answers, dpo on pairs of a preferred and a rejected answer,
+embedding on triplets. Before it takes a GPU, it checks the dataset and estimates memory, time and
+cost. The result is a version of an adapter, compared with its base model on held-out rows.
 
-The job runs on workers, goes on when this command ends, and survives the death of any of
-them: it goes on from its last checkpoint and ends with the same weights. Starting the
-same again attaches to it; a finished job does no work.`,
+The job runs on workers and continues when this command ends. If a worker dies, another continues
+from the last checkpoint and ends with the same weights. Starting the same job again attaches to it;
+a finished job does no work.`,
 		Example: `  cogflow train sft --dataset chats.jsonl --base-model HuggingFaceTB/SmolLM3-3B --gpu a10g,a100-40gb
   cogflow train --method auto --dataset data.jsonl --base-model HuggingFaceTB/SmolLM3-3B`,
 		Args: cobra.NoArgs,
@@ -61,14 +60,14 @@ same again attaches to it; a finished job does no work.`,
 			"Sft trains on answers: prompt and completion, messages, text, alpaca, ShareGPT or ChatML.",
 			"  cogflow train sft --dataset chats.jsonl --base-model HuggingFaceTB/SmolLM3-3B --gpu a10g,a100-40gb --dry-run"),
 		a.methodCommand(string(training.DPO), "Fine-tune a language model on preferences",
-			"Dpo trains on pairs of answers to one prompt, of which one is preferred.",
+			"Dpo trains on pairs of answers to one prompt: a preferred one and a rejected one.",
 			"  cogflow train dpo --dataset pairs.jsonl --base-model HuggingFaceTB/SmolLM3-3B --set beta=0.2 --budget 10"),
 		a.methodCommand(string(training.Embedding), "Fine-tune a text encoder on triplets",
 			"Embedding trains on triplets of an anchor, a positive and a negative, or on pairs with --set loss=mnr.",
 			"  cogflow train embedding --dataset triplets.jsonl --base-model BAAI/bge-small-en-v1.5 --set distance_metric=euclidean"),
-		a.methodCommand(auto, "Let the rows choose the method",
-			`Auto counts the rows of a local file: enough preference pairs mean dpo, else enough examples
-mean sft, triplets mean embedding. Too little of everything is refused.`,
+		a.methodCommand(auto, "Train with the method that the rows suit",
+			`Auto counts the rows of a local file: enough preference pairs mean dpo, else enough examples mean
+sft, and triplets mean embedding. Smaller datasets are rejected, with the counts.`,
 			"  cogflow train auto --dataset data.jsonl --base-model HuggingFaceTB/SmolLM3-3B"),
 		a.sweepCommand(), a.checkCommand(),
 	)
@@ -104,19 +103,19 @@ func (o *options) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	cli.CommonFlags(cmd, &o.in.Common)
 	f.StringVar(&o.dataset, "dataset", "", "rows to train on: a local file, s3://… or https://…")
-	f.StringVar(&o.eval, "eval-dataset", "", "rows to judge by (default: a share of the dataset is held out)")
+	f.StringVar(&o.eval, "eval-dataset", "", "rows to evaluate on (default: a share of the dataset is held out)")
 	f.StringVar(&o.in.BaseModel, "base-model", "", "model to start from, as the workers' configuration names it")
-	f.StringVar(&o.in.Name, "name", "", "of the adapter (default: method and base model)")
-	f.StringVar(&o.in.Role, "role", "", "what the adapter is for; one a role is active (default: its name)")
+	f.StringVar(&o.in.Name, "name", "", "name of the adapter (default: method and base model)")
+	f.StringVar(&o.in.Role, "role", "", "what the adapter is used for; one version per role is active (default: its name)")
 	f.StringVar(&o.config, "config", "", "JSON file with settings of the method")
 	f.StringArrayVar(&o.set, "set", nil, "one setting, name=value; values are JSON, names may have dots: lora.r=16")
 	f.Int64Var(&o.seed, "seed", 42, "of everything random")
 	f.StringSliceVar(&o.in.GPU, "gpu", nil, "GPU classes in the order to try them (default cpu)")
-	f.StringVar(&o.in.GPUWait, "gpu-wait", "", "how long to wait for a worker of each class but the last (default 10m)")
-	f.StringVar(&o.in.Timeout, "timeout", "", "of training; then the best so far is kept (default: none)")
+	f.StringVar(&o.in.GPUWait, "gpu-wait", "", "how long to wait for a worker of each class except the last (default 10m)")
+	f.StringVar(&o.in.Timeout, "timeout", "", "limit of the training time; then the best so far is kept (default: none)")
 	f.BoolVar(&o.in.Activate, "activate", false, "make it the active adapter of its role, if it is better than its base")
 	f.BoolVar(&o.in.DryRun, "dry-run", false, "check and estimate, train nothing")
-	f.StringVar(&o.id, "id", "", "workflow id (default: made from tenant, name and input)")
+	f.StringVar(&o.id, "id", "", "workflow id (default: derived from tenant, name and input)")
 	o.wait.Flags(cmd, true)
 	o.isSeeded = func() bool { return f.Changed("seed") }
 }

@@ -34,9 +34,9 @@ func (a app) command() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "vespa",
 		Short: "Generate, compare and deploy the application package of Vespa",
-		Long: `The package is generated from the configuration: a schema for each profile of each tenant of
-cogflow.vespa.tenants, with the dimensions that the profiles give. Deploy it before the first
-ingest, and after a profile or a tenant was added; then start the workers of the pool index again.`,
+		Long: `The package is generated from the configuration: one schema for each profile of each tenant in
+cogflow.vespa.tenants. Deploy it before the first ingest, and after you added a profile or a tenant.
+Then restart the workers of the pool index.`,
 	}
 	cmd.AddCommand(a.packageCommand(), a.diffCommand(), a.deployCommand())
 	return cmd
@@ -64,7 +64,7 @@ func (a app) packageCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "package DIR",
 		Short:   "Write the application package into a directory",
-		Long:    "Package writes the files of the application package. Nothing that is there is removed.",
+		Long:    "Package writes the files of the application package. Existing other files are not removed.",
 		Example: "  cogflow vespa package deploy/vespa/app",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -90,18 +90,18 @@ func (a app) packageCommand() *cobra.Command {
 }
 
 func packageFlags(cmd *cobra.Command, o *vespa.PackageOptions) {
-	cmd.Flags().StringSliceVar(&o.Hosts, "hosts", nil, "hosts of the cluster, each with a container and a content node; none = one on localhost")
+	cmd.Flags().StringSliceVar(&o.Hosts, "hosts", nil, "hosts of the cluster, each with a container and a content node (default localhost)")
 	cmd.Flags().IntVar(&o.Redundancy, "redundancy", 1, "copies of each document")
 	cmd.Flags().StringSliceVar(&o.Allow, "allow", nil, "validation overrides, such as field-type-change")
-	cmd.Flags().StringVar(&o.AllowUntil, "allow-until", "", "their last day, YYYY-MM-DD")
+	cmd.Flags().StringVar(&o.AllowUntil, "allow-until", "", "last day of the overrides, YYYY-MM-DD")
 }
 
 func (a app) diffCommand() *cobra.Command {
 	var o vespa.PackageOptions
 	cmd := &cobra.Command{
 		Use:     "diff",
-		Short:   "Say what a deployment would change",
-		Long:    "Diff compares the package with the one that is active. It ends with exit code 3 if they differ.",
+		Short:   "Show what a deployment would change",
+		Long:    "Diff compares the package with the active one. It ends with exit code 3 if they differ.",
 		Example: "  cogflow vespa diff",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -153,7 +153,7 @@ func (a app) deployCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "deploy",
 		Short:   "Deploy the application package",
-		Long:    "Deploy generates the package, deploys it, and says what Vespa wants done before all of it is in effect.",
+		Long:    "Deploy generates the package, deploys it, and prints the actions that Vespa requires to complete it.",
 		Example: "  cogflow vespa deploy --wait 3m",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -178,7 +178,7 @@ func (a app) deployCommand() *cobra.Command {
 		},
 	}
 	packageFlags(cmd, &o)
-	cmd.Flags().DurationVar(&patience, "wait", 0, "how long to wait for a config server that does not answer yet")
+	cmd.Flags().DurationVar(&patience, "wait", 0, "how long to wait for the config server")
 	return cmd
 }
 

@@ -33,8 +33,7 @@ func (a app) command() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "videos",
 		Short: "List, show or delete ingested videos",
-		Long: `A video is named by the SHA-256 of its content; the first 8 digits or more do where they
-are unique.`,
+		Long:  `VIDEO is the SHA-256 of the content, or its first 8 or more digits if they are unique.`,
 	}
 	cmd.AddCommand(a.listCommand(), a.showCommand(), a.deleteCommand())
 	return cmd
@@ -43,7 +42,7 @@ are unique.`,
 // ownerFlags are the flags that say whose videos.
 func (a app) ownerFlags(cmd *cobra.Command, in *workflows.ListVideosInput) {
 	cmd.Flags().StringVar(&in.Tenant, "tenant", "", `whose videos (default "default")`)
-	cmd.Flags().StringVar(&in.Profile, "profile", "", "only this profile (default: every one)")
+	cmd.Flags().StringVar(&in.Profile, "profile", "", "only this profile (default: all)")
 	a.CompleteProfiles(cmd)
 }
 
@@ -68,8 +67,8 @@ func (a app) listCommand() *cobra.Command {
 		},
 	}
 	a.ownerFlags(cmd, &in)
-	cmd.Flags().IntVar(&in.Offset, "offset", 0, "leave out the first so many")
-	cmd.Flags().IntVar(&in.Limit, "limit", 100, "most rows, up to 500")
+	cmd.Flags().IntVar(&in.Offset, "offset", 0, "rows to skip")
+	cmd.Flags().IntVar(&in.Limit, "limit", 100, "maximum number of rows, up to 500")
 	return cmd
 }
 
@@ -111,7 +110,7 @@ func (a app) showCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "show VIDEO",
 		Short:   "Show one ingested video",
-		Long:    "Show prints what is published of one video, in each profile.",
+		Long:    "Show prints the published documents of one video, per profile.",
 		Example: "  cogflow videos show 0123456789ab",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -182,8 +181,8 @@ func (a app) deleteCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "delete VIDEO",
 		Short: "Delete an ingested video from the index and the store",
-		Long: `Delete removes a video's documents, frames and manifests. Captions and embeddings stay:
-they may serve other videos. The source file is never touched.`,
+		Long: `Delete removes a video's documents, frames and manifests. Captions and embeddings stay, because
+other videos may use them. The source file is never changed.`,
 		Example: "  cogflow videos delete 0123456789ab --yes",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -194,7 +193,7 @@ they may serve other videos. The source file is never touched.`,
 		},
 	}
 	a.ownerFlags(cmd, &in)
-	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask for confirmation")
 	return cmd
 }
 

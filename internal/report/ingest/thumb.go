@@ -19,7 +19,7 @@ const (
 func Thumb(data []byte, width int) ([]byte, error) {
 	bad := func(reason string) error { return fault.New(fault.Input, "shrink frame", "", reason) }
 	if width < 1 {
-		return nil, bad("want a width of at least one pixel")
+		return nil, bad("the width must be at least one pixel")
 	}
 	head, err := jpeg.DecodeConfig(bytes.NewReader(data))
 	if err != nil {
@@ -34,7 +34,7 @@ func Thumb(data []byte, width int) ([]byte, error) {
 	}
 	small := shrink(full, fit(head.Width, head.Height, width))
 	if small == nil {
-		return nil, bad("want a grey or YCbCr JPEG")
+		return nil, bad("must be a grey or YCbCr JPEG")
 	}
 	var out bytes.Buffer
 	if err := jpeg.Encode(&out, small, &jpeg.Options{Quality: thumbQuality}); err != nil {

@@ -174,19 +174,19 @@ func failures(list []video.Failure) []failureRow {
 func advice(class fault.Class) string {
 	switch class {
 	case fault.Input:
-		return "The file or request itself is at fault and was not tried again. Repair or replace it, then ingest again; finished videos are passed over."
+		return "The file or request is invalid and was not retried. Repair or replace it, then ingest again; finished videos are skipped."
 	case fault.Auth:
-		return "A credential is missing or was refused. Set or renew the one that the reason names, then redrive."
+		return "A credential is missing or was rejected. Set or renew the one that the reason names, then redrive."
 	case fault.Overload:
-		return "The service had too much to do. Redrive later, or with a lower concurrency."
+		return "The service was overloaded. Redrive later, or with a lower concurrency."
 	case fault.Capacity:
-		return "Room ran out. Free disk space or start a worker of the wanted class, then redrive."
+		return "A disk was full, or no worker of the class was available. Free disk space or start a worker, then redrive."
 	case fault.Transport:
-		return "The service could not be reached or broke off. Check it with cogflow health, then redrive."
+		return "The service could not be reached, or the connection broke. Check it with cogflow health, then redrive."
 	case fault.Preempted:
-		return "The machine was taken away. Redrive: it carries on from what is stored."
+		return "The worker was stopped. Redrive: the run continues from what is stored."
 	case fault.Budget:
 		return "The budget is used up. Raise it, then redrive; what is stored is not paid for again."
 	}
-	return "Nobody has classified this: look at the workflow in the Temporal Web UI, and report it if it looks like a bug."
+	return "The error has no class. Look at the workflow in the Temporal Web UI, and report it if it is a bug."
 }

@@ -101,7 +101,7 @@ func verdict(r prompt.Release) (verdict, detail string) {
 		return "The search found nothing better than the program as it was, so there was nothing to confirm.", ""
 	}
 	if v.Examples <= 0 {
-		return "No rows were left that the search had not seen, so nobody knows whether this is better. Give a test set, or more rows.", ""
+		return "No rows were left that the search had not seen, so the result was not confirmed. Give a test set, or more rows.", ""
 	}
 	gain := v.After - v.Before
 	verdict = fmt.Sprintf("On %s that no search saw the mean score is %s instead of %s.", report.Plural(v.Examples, "row"), ofOne(v.After), ofOne(v.Before))
@@ -118,7 +118,7 @@ func verdict(r prompt.Release) (verdict, detail string) {
 			report.Plural(v.Examples, "row"), ofOne(v.Before))
 		detail = ""
 	case gain > 0:
-		verdict += " Chance alone may well do that: more rows to confirm on, or more trials, would tell."
+		verdict += " Chance alone can explain that: more rows to confirm on, or more trials, would show it."
 	default:
 		verdict += " It did not get better where it had not been searched."
 	}
@@ -175,7 +175,7 @@ func notices(r prompt.Report) []string {
 		out = append(out, "Metric commands ran without a sandbox: a worker was started with --no-sandbox.")
 	}
 	if r.Release.Verdict.Promote && !r.Promoted {
-		out = append(out, "It is better and was not promoted: nobody approved it. The command below does.")
+		out = append(out, "It is better, but was not promoted, because it was not approved. Use the command below to promote it.")
 	}
 	if v := r.Release.Verdict; v.Examples > 0 && max(v.Examples, v.Planned) < 20 {
 		n := v.Examples

@@ -102,15 +102,15 @@ func TestOptimizeSays(t *testing.T) {
 		"better": {func(*prompt.Report) {}, []string{
 			">Better than the default</span>", ">Promoted</span>", "On 45 rows that no search saw the mean score is 71.1 % instead of 52.2 %. That is more than chance explains.",
 			"above &#43;9.8 points", "<ins>conversation, then route the </ins>", "<del>Route</del>", ">wrong → right<", ">right → wrong<", ">still wrong<", ">better<",
-			"no answer that could be read", "programs export agentic-router@4 --tenant acme --to ./agentic-router<", "2 demos, before it had 1", "0d1 0i2 <span class=\"badge good\">chosen",
+			"no answer that could be parsed", "programs export agentic-router@4 --tenant acme --to ./agentic-router<", "2 demos, before it had 1", "0d1 0i2 <span class=\"badge good\">chosen",
 			"summarise the talk on &lt;video&gt; search",
 		}},
 		"not approved": {func(r *prompt.Report) { r.Promoted = false }, []string{
-			">Not promoted</span>", "nobody approved it", "programs promote agentic-router@4 --tenant acme<",
+			">Not promoted</span>", "it was not approved", "programs promote agentic-router@4 --tenant acme<",
 		}},
 		"chance": {func(r *prompt.Report) {
 			r.Promoted, r.Release.Verdict = false, prompt.Verdict{Examples: 9, Before: 0.5, After: 0.6, Bound: -0.1, Chance: 0.3}
-		}, []string{">Not shown to be better</span>", "Chance alone may well", "promote agentic-router@4 --tenant acme --force<", "above −10.0 points", "9 rows to confirm on are few"}},
+		}, []string{">Not shown to be better</span>", "Chance alone can", "promote agentic-router@4 --tenant acme --force<", "above −10.0 points", "9 rows to confirm on are few"}},
 		"worse": {func(r *prompt.Report) {
 			r.Promoted, r.Release.Verdict = false, prompt.Verdict{Examples: 45, Before: 0.5, After: 0.4, Bound: -0.2, Chance: 1}
 		}, []string{"did not get better where it had not been searched"}},
@@ -123,7 +123,7 @@ func TestOptimizeSays(t *testing.T) {
 		"nothing to confirm": {func(r *prompt.Report) {
 			r.Promoted, r.After, r.Release.Choice, r.Release.Verdict, r.Rows = false, r.Before, nil, prompt.Verdict{}, nil
 		}, []string{"so there was nothing to confirm", "same instructions"}},
-		"no rows left": {func(r *prompt.Report) { r.Release.Verdict = prompt.Verdict{} }, []string{"nobody knows whether this is better"}},
+		"no rows left": {func(r *prompt.Report) { r.Release.Verdict = prompt.Verdict{} }, []string{"the result was not confirmed"}},
 		"stopped":      {func(r *prompt.Report) { r.Release.Stopped = true }, []string{">Stopped, the best so far is kept</span>"}},
 		"a race":       {func(r *prompt.Report) { r.Trials[3].Kind = "race" }, []string{"a heat of the race"}},
 	} {

@@ -208,7 +208,7 @@ func smallCurves(s story, method training.Method, o training.Outcome) []*report.
 		rough        bool
 	}{
 		{"Learning rate", "s3", s.learning, false},
-		{"Tokens a second", "s4", s.speed, true},
+		{"Tokens per second", "s4", s.speed, true},
 		{"Gradient norm", "s1", s.norm, true},
 	} {
 		if len(other.points) < 2 {

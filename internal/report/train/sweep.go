@@ -199,7 +199,7 @@ func (p *sweepPage) count(r summary.Sweep) {
 		{Value: seconds(took), Label: "training time, summed"},
 		{Value: report.USD(cost), Label: "cost"},
 	}
-	p.Summary = "No run has a result, so none is the best."
+	p.Summary = "No run has a result, so no best run is named."
 	if r.Best < 0 || r.Best >= len(r.Runs) || r.Best >= len(p.Runs) {
 		return
 	}

@@ -159,9 +159,9 @@ func planRows(r summary.Run) (rows []planRow, note string) {
 	}
 	switch c.Source {
 	case estimate.Measured:
-		note = "The speed was known from an earlier run of the same kind."
+		note = "The speed was measured in an earlier run of the same kind."
 	case estimate.Formula:
-		note = "The speed was computed from the model's size and the GPU's data sheet; the next run of this kind will know better."
+		note = "The speed was computed from the model's size and the GPU's data sheet. The next run of this kind uses the measured speed."
 	}
 	return rows, note
 }

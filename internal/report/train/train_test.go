@@ -146,16 +146,16 @@ func TestTrainVerdicts(t *testing.T) {
 		"chance": {func(r *summary.Run) {
 			c := r.Adapter.Outcome.Comparison
 			c.Better, c.Difference, c.CIHigh, c.PValue = false, -0.01, 0.02, 0.3
-		}, []string{">Not better than its base</span>", "Chance alone may well do that", "activate support@3 --tenant acme --force<"}},
+		}, []string{">Not better than its base</span>", "Chance alone can explain that", "activate support@3 --tenant acme --force<"}},
 		"worse": {func(r *summary.Run) {
 			c := r.Adapter.Outcome.Comparison
 			c.Better, c.Difference, c.CILow, c.CIHigh = false, 0.5, 0.4, 0.6
-		}, []string{">Not better than its base</span>", "It got worse, and not by chance"}},
+		}, []string{">Not better than its base</span>", "It is worse, and chance does not explain it"}},
 		"nothing comparable": {func(r *summary.Run) {
 			*r.Adapter.Outcome.Comparison = training.Comparison{Metric: "loss", PValue: 1, Missing: 3, Verdict: "not compared: no rows were held out"}
 		}, []string{">Not better than its base</span>", "No verdict: not compared: no rows"}},
 		"missing":      {func(r *summary.Run) { r.Adapter.Outcome.Comparison.Missing = 2 }, []string{"On 2 more rows a model gave no finite value."}},
-		"not compared": {func(r *summary.Run) { r.Adapter.Outcome.Comparison = nil }, []string{">Not compared with its base</span>", "Nothing was held out"}},
+		"not compared": {func(r *summary.Run) { r.Adapter.Outcome.Comparison = nil }, []string{">Not compared with its base</span>", "No rows were held out"}},
 		"stopped": {func(r *summary.Run) {
 			r.Status, r.Adapter.Outcome.Ended, r.Adapter.Outcome.Steps = "stopped", training.EndedStopped, 12
 		}, []string{

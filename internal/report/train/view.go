@@ -99,7 +99,7 @@ func badges(r summary.Run) []report.Badge {
 func plainWords(method training.Method, o training.Outcome) (verdict, detail string) {
 	c := o.Comparison
 	if c == nil {
-		return "Nothing was held out, so nobody knows whether this is better than its base. Give an evaluation dataset, or hold out a share of the rows.", ""
+		return "No rows were held out, so the adapter was not compared with its base. Give an evaluation dataset, or hold out a share of the rows.", ""
 	}
 	if c.N == 0 {
 		return "No verdict: " + cmp.Or(report.Clean(c.Verdict, report.MaxReason), "no held-out row has a finite value of both models") + ".", ""
@@ -118,9 +118,9 @@ func plainWords(method training.Method, o training.Outcome) (verdict, detail str
 	case c.Better:
 		verdict += " That is more than chance explains."
 	case wanted && c.PValue >= 0.05:
-		verdict += " Chance alone may well do that: more held-out rows, or more training, would tell."
+		verdict += " Chance alone can explain that: more held-out rows, or more training, would show it."
 	case !wanted && c.PValue < 0.05:
-		verdict += " It got worse, and not by chance: look at the learning rate and at the data."
+		verdict += " It is worse, and chance does not explain it: look at the learning rate and at the data."
 	default:
 		verdict += " It did not get better."
 	}
@@ -175,7 +175,7 @@ func notices(r summary.Run, s story) []string {
 		out = append(out, report.Plural(s.lost, "step")+" had a loss that is not a number. Lower the learning rate, or look at the rows.")
 	}
 	if r.Status == "unchanged" {
-		out = append(out, "The same job was done before. Nothing was computed again; the figures are of that run.")
+		out = append(out, "The same job was done before. Nothing was computed again; the figures are from that run.")
 	}
 	if d := r.Adapter.Outcome.Data; d != nil && d.Truncated > 0 && d.Rows > 0 && d.Truncated*20 >= d.Rows {
 		out = append(out, fmt.Sprintf("%s of %s rows are longer than max_seq_length (%s tokens) and were cut.",
@@ -260,8 +260,8 @@ func commands(r summary.Run) []report.Command {
 		force = " --force"
 	}
 	return []report.Command{
-		{Says: "Make it the active one of its role:", Line: "cogflow adapters activate " + at + tenant + force},
-		{Says: "Fetch it, every file checked against its SHA-256:", Line: "cogflow adapters download " + at + tenant + " --to ./" + a.Name},
+		{Says: "Activate it in its role:", Line: "cogflow adapters activate " + at + tenant + force},
+		{Says: "Download it and check the SHA-256 of every file:", Line: "cogflow adapters download " + at + tenant + " --to ./" + a.Name},
 		{Says: "Show its manifest and lineage:", Line: "cogflow adapters show " + at + tenant},
 	}
 }

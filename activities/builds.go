@@ -50,7 +50,7 @@ func (o *OtherBuilds) Alone(pinned string) { o.absent.Store(pinned, time.Now()) 
 func Elsewhere(op, subject, pinned string) error {
 	return &fault.Error{
 		Class: fault.Preempted, Op: op, Subject: subject, RetryAfter: handBackWait,
-		Reason: fmt.Sprintf("the run was begun with %s, which this build of the worker does not have; "+
+		Reason: fmt.Sprintf("the run was started with %s, which this build of the worker does not have; "+
 			"waiting for a worker of the build that began it", pinned),
 	}
 }

@@ -131,7 +131,7 @@ func (c Claims) Lost(key string, holder video.Claim) error {
 	if holder.Workflow != "" {
 		reason = "workflow " + holder.Workflow + " has taken over its claim; nothing is changed here"
 	}
-	return fault.New(fault.Input, "go on with "+c.What, key, reason)
+	return fault.New(fault.Input, "continue "+c.What, key, reason)
 }
 
 // Release gives a claim back if this workflow holds it; see Holds. A claim that another

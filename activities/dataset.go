@@ -74,7 +74,7 @@ func OfDataset(err error) error {
 // openUpload opens a dataset that lies in the store already.
 func openUpload(ctx context.Context, s Store, t tenant.ID, uri, sum string) (rows.Source, error) {
 	if len(sum) != 64 || strings.Trim(sum, "0123456789abcdef") != "" {
-		return nil, fault.New(fault.Input, "read dataset", uri, "want dataset: and 64 hexadecimal digits")
+		return nil, fault.New(fault.Input, "read dataset", uri, "must be dataset: and 64 hexadecimal digits")
 	}
 	key := training.UploadKey(t, sum)
 	if _, err := s.Stat(ctx, key); errors.Is(err, object.ErrNotFound) {

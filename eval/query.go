@@ -83,7 +83,7 @@ func ParseQueries(r io.Reader, name string) ([]Query, error) {
 			return nil, refuse("the query %q is on line %d already", q.Query, before)
 		}
 		if len(queries) == MaxQueries {
-			return nil, refuse("want at most %d queries", MaxQueries)
+			return nil, refuse("a file has at most %d queries", MaxQueries)
 		}
 		seen[q.Query] = line
 		queries = append(queries, q)
@@ -91,11 +91,11 @@ func ParseQueries(r io.Reader, name string) ([]Query, error) {
 	switch err := lines.Err(); {
 	case errors.Is(err, bufio.ErrTooLong):
 		line++
-		return nil, refuse("want at most %d MiB a line", maxLine>>20)
+		return nil, refuse("a line has at most %d MiB", maxLine>>20)
 	case err != nil:
 		return nil, fault.Wrap(fault.Transport, "read queries", name, err)
 	case len(queries) == 0:
-		return nil, fault.New(fault.Input, "read queries", name, `it has no query; want lines like {"query": "a red car", "relevant": [{"video": "a.mp4"}]}`)
+		return nil, fault.New(fault.Input, "read queries", name, `it has no query; write lines like {"query": "a red car", "relevant": [{"video": "a.mp4"}]}`)
 	}
 	return queries, nil
 }
@@ -147,7 +147,7 @@ func (j Judged) check() error {
 	case j.StartMS < 0 || j.EndMS < 0:
 		return errors.New(`"start_ms" and "end_ms" must not be negative`)
 	case j.StartMS > 0 && j.EndMS == 0:
-		return errors.New(`"start_ms" wants an "end_ms"`)
+		return errors.New(`"start_ms" requires an "end_ms"`)
 	case j.EndMS > 0 && j.EndMS <= j.StartMS:
 		return errors.New(`"end_ms" must be after "start_ms"`)
 	}

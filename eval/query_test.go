@@ -38,7 +38,7 @@ func TestParseQueriesRefuses(t *testing.T) {
 		"no JSON":        {"\nred car", "line 2: invalid character 'r'"},
 		"cut":            {`{"query": "q"`, "line 1: unexpected EOF"},
 		"null":           {"null", `line 1: "query" is required`},
-		"list":           {"[]", "want an object, found a list"},
+		"list":           {"[]", "must be an object, not a list"},
 		"unknown":        {`{"query": "q", "limit": 3}`, `unknown field "limit"`},
 		"unknown within": {item(`"rank": 3`), `unknown field "relevant.0.rank"`},
 		"another case":   {item(`"Grade": 3`), `unknown field "relevant.0.Grade"`},
@@ -53,13 +53,13 @@ func TestParseQueriesRefuses(t *testing.T) {
 		"long video":     {`{"query": "q", "relevant": [{"video": "` + strings.Repeat("x", 4097) + `"}]}`, `"video" has 4097 bytes`},
 		"grade 0":        {item(`"grade": 0`), `"grade" is 0, want 1 to 10; leave out`},
 		"grade 11":       {item(`"grade": 11`), `"grade" is 11`},
-		"part grade":     {item(`"grade": 1.5`), "want a whole number, found 1.5"},
+		"part grade":     {item(`"grade": 1.5`), "must be a whole number, not 1.5"},
 		"negative":       {item(`"start_ms": -1, "end_ms": 5`), "must not be negative"},
-		"no end":         {item(`"start_ms": 5`), `"start_ms" wants an "end_ms"`},
+		"no end":         {item(`"start_ms": 5`), `"start_ms" requires an "end_ms"`},
 		"backwards":      {item(`"start_ms": 5, "end_ms": 5`), `"end_ms" must be after "start_ms"`},
 		"item twice":     {`{"query": "q", "relevant": [{"video": "a"}, {"video": "a", "grade": 2}]}`, "relevant item 2: it is listed twice"},
 		"query twice":    {item(`"grade": 1`) + "\n\n" + item(`"grade": 2`), `line 3: the query "q" is on line 1 already`},
-		"long line":      {"\n" + strings.Repeat(" ", maxLine+1), "line 2: want at most 1 MiB a line"},
+		"long line":      {"\n" + strings.Repeat(" ", maxLine+1), "line 2: a line has at most 1 MiB"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -78,7 +78,7 @@ func TestParseQueriesIsBounded(t *testing.T) {
 		fmt.Fprintf(&many, `{"query": "%d", "relevant": [{"video": "a"}]}`+"\n", i)
 	}
 	_, err := parse(many.String())
-	require.ErrorContains(t, err, "line 10001: want at most 10000 queries")
+	require.ErrorContains(t, err, "line 10001: a file has at most 10000 queries")
 	_, err = ParseQueries(blank{}, "/dev/zero")
 	require.ErrorContains(t, err, "the file has more than 64 MiB")
 

@@ -38,7 +38,7 @@ func (t *Type) checkType(classes map[string]*Type, depth int) error {
 		}
 		return nil
 	}
-	return fmt.Errorf("type %q is none of str, int, float, bool, literal, list, object", t.Kind)
+	return fmt.Errorf("unknown type %q; use str, int, float, bool, literal, list or object", t.Kind)
 }
 
 func (t *Type) checkClass(classes map[string]*Type, depth int) error {
@@ -54,7 +54,7 @@ func (t *Type) checkClass(classes map[string]*Type, depth int) error {
 		p := &t.Fields[i]
 		switch {
 		case !fieldName.MatchString(p.Name):
-			return fmt.Errorf("class %q: %q is no field name", t.Class, p.Name)
+			return fmt.Errorf("class %q: %q is not a field name", t.Class, p.Name)
 		case seen[p.Name]:
 			return fmt.Errorf("class %q has two fields named %q", t.Class, p.Name)
 		}

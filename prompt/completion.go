@@ -73,7 +73,7 @@ func (c Completion) Check() error {
 	case c.Model == "":
 		return bad("no model is named")
 	case len(c.Messages) == 0:
-		return bad("there is no message")
+		return bad("the request has no messages")
 	case c.MaxTokens < 0:
 		return bad(fmt.Sprintf("max_tokens %d is below 0", c.MaxTokens))
 	case c.Temperature != nil && !(*c.Temperature >= 0 && *c.Temperature <= 2):

@@ -71,7 +71,7 @@ func TestCompletionCheck(t *testing.T) {
 	t.Parallel()
 	for want, change := range map[string]func(*Completion){
 		"no model is named":           func(c *Completion) { c.Model = "" },
-		"there is no message":         func(c *Completion) { c.Messages = nil },
+		"the request has no messages": func(c *Completion) { c.Messages = nil },
 		"max_tokens -1 is below 0":    func(c *Completion) { c.MaxTokens = -1 },
 		"temperature 3 is not from":   func(c *Completion) { c.Temperature = new(3.0) },
 		"temperature NaN is not from": func(c *Completion) { c.Temperature = new(math.NaN()) },

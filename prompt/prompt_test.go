@@ -91,14 +91,14 @@ func TestReadRefuses(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"":                                   "EOF",
-		"[]":                                 "want an object, found a list",
+		"[]":                                 "must be an object, not a list",
 		`{"name": "n"}`:                      "no predictors",
 		one(`{"name": "p",`+field+`}`) + "}": "after top-level value",
 		`{"predictors": [{"name": "p",` + field + `}]}`:                              "has no name",
 		one(`{"name": "p",`+field+`}`) + "x":                                         "after top-level value",
 		one(`{"name": "p", "promt": 1,` + field + `}`):                               `unknown field "predictors.0.promt"`,
 		one(`{"name": "p", "inputs": [{"name": "q", "typ": "str"}], "outputs": []}`): `unknown field "predictors.0.inputs.0.typ"`,
-		one(`{"name": "p", "inputs": [{"name": 5}], "outputs": []}`):                 "want a string, found a number",
+		one(`{"name": "p", "inputs": [{"name": 5}], "outputs": []}`):                 "must be a string, not a number",
 		one(`{"name": "p", "Module": "react",` + field + `}`):                        `unknown field "predictors.0.Module"`,
 		one(`{"name": "p", "name": "q",` + field + `}`):                              `"predictors.0.name": the name is there twice`,
 		one(`{"name": "p", "demos": [{"q": 1, "q": 2}],` + field + `}`):              `"predictors.0.demos.0.q": the name is there twice`,
@@ -120,7 +120,7 @@ func TestReadRefuses(t *testing.T) {
 		one(`{"name": "p", "demos": [[]],` + field + `}`):                                              "not a JSON object",
 		one(`{"name": "p", "instructions": "` + strings.Repeat("x", 200_000) + `",` + field + `}`):     "its instructions have 200000 bytes",
 		one(`{"name": "p", "instructions": "` + strings.Repeat("x", 10<<20) + `",` + field + `}`):      "at most 4194304 are taken",
-		out(`{"name": "a", "type": "date"}`):                                                           `type "date" is none of`,
+		out(`{"name": "a", "type": "date"}`):                                                           `unknown type "date"`,
 		out(`{"name": "a", "type": "literal"}`):                                                        "1 to 1000 options",
 		out(`{"name": "a", "type": "literal", "options": ["x", "x"]}`):                                 "is there twice",
 		out(`{"name": "a", "type": "literal", "options": [1.5]}`):                                      "a string, an integer or a boolean",
@@ -184,10 +184,10 @@ func TestLoadRefuses(t *testing.T) {
 		{`"instructions"`, `"instruction"`}:   "no instructions",
 		{`"fields"`, `"field"`}:               "no fields",
 		{`"prefix": "Agent:"`, `"prefix": 1`}: "field 4 (agent): it has no prefix",
-		{`"demos": []`, `"demos": [1]`}:       "demo 1 is no object",
-		{`"demos": []`, `"demos": {}`}:        "its demos are no list",
+		{`"demos": []`, `"demos": [1]`}:       "demo 1 must be an object",
+		{`"demos": []`, `"demos": {}`}:        "demos must be a list",
 		{`"traces"`, `"extended_signature"`}:  "DSPy 2.5 or older",
-		{`"traces"`, `traces`}:                "no JSON",
+		{`"traces"`, `traces`}:                "not JSON",
 	} {
 		_, err := p.Load([]byte(strings.Replace(good, change[0], change[1], 1)))
 		require.ErrorContains(t, err, want)

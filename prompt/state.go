@@ -158,12 +158,12 @@ func savedDemos(saved *Object) ([]*Object, error) {
 	v, _ := saved.Get("demos")
 	list, ok := v.([]any)
 	if !ok && v != nil || len(list) > maxSavedDemos {
-		return nil, fmt.Errorf("its demos are no list of at most %d", maxSavedDemos)
+		return nil, fmt.Errorf("demos must be a list of at most %d", maxSavedDemos)
 	}
 	demos := make([]*Object, len(list))
 	for i, item := range list {
 		if demos[i], ok = item.(*Object); !ok {
-			return nil, fmt.Errorf("demo %d is no object", i+1)
+			return nil, fmt.Errorf("demo %d must be an object", i+1)
 		}
 	}
 	return demos, nil

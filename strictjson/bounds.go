@@ -76,7 +76,7 @@ func (w *boundsWalk) entries(at string, named, within bool) error {
 			return readable(err)
 		}
 		if n >= w.List && !within {
-			return &Error{Place: at, Reason: fmt.Sprintf("has more entries than it may; want at most %d", w.List)}
+			return &Error{Place: at, Reason: fmt.Sprintf("has too many entries; at most %d are allowed", w.List)}
 		}
 		in := at + "[]"
 		if named {
@@ -86,7 +86,7 @@ func (w *boundsWalk) entries(at string, named, within bool) error {
 			}
 			name := token.String()
 			if len(name) > w.Text && !within {
-				return &Error{Place: at, Reason: fmt.Sprintf("a name in it has %d bytes; want at most %d", len(name), w.Text)}
+				return &Error{Place: at, Reason: fmt.Sprintf("a name in it has %d bytes; must be at most %d", len(name), w.Text)}
 			}
 			if in = name; at != "" {
 				in = at + "." + name
@@ -99,5 +99,5 @@ func (w *boundsWalk) entries(at string, named, within bool) error {
 }
 
 func tooLong(at string, size, most int) error {
-	return &Error{Place: at, Reason: fmt.Sprintf("has %d bytes; want at most %d", size, most)}
+	return &Error{Place: at, Reason: fmt.Sprintf("has %d bytes; must be at most %d", size, most)}
 }

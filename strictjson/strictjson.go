@@ -127,7 +127,7 @@ func readable(err error) error {
 		case e.Err != nil && !errors.Is(e.Err, strconv.ErrSyntax):
 			out.Reason = e.Err.Error()
 		case e.GoType != nil:
-			out.Reason = "want " + wanted(e.GoType) + ", found " + found(e.JSONKind, e.JSONValue)
+			out.Reason = "must be " + wanted(e.GoType) + ", not " + found(e.JSONKind, e.JSONValue)
 		default:
 			out.Reason = strings.TrimPrefix(err.Error(), "json: ")
 		}

@@ -124,10 +124,10 @@ func TestErrorsNameThePlace(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"inner":{"prefix":"p","x":1}}`: `unknown field "inner.x"`,
 		`{"rows":[1,{"a":1,"a":2}]}`:     `"rows.1.a": the name is there twice`,
-		`{"inner":{"prefix":7}}`:         `"inner.prefix": want a string, found a number`,
-		`{"count":1.5}`:                  `"count": want a whole number, found 1.5`,
+		`{"inner":{"prefix":7}}`:         `"inner.prefix": must be a string, not a number`,
+		`{"count":1.5}`:                  `"count": must be a whole number, not 1.5`,
 		`{"count":9223372036854775808}`:  `"count": the number is out of range`,
-		`[1]`:                            `want an object, found a list`,
+		`[1]`:                            `must be an object, not a list`,
 		`{"tenant":"a" "budget_usd":1}`:  `invalid character '"'`,
 		"{\"tenant\":\"a\",\"\xff\":1}":  `invalid UTF-8`,
 		`{"self":[{"x":1}]}`:             `unknown field "self.0.x"`,

@@ -25,7 +25,7 @@ func Parse(s string) (ID, error) {
 	}
 	if len(s) > maxLen || !pattern.MatchString(s) {
 		return "", fault.New(fault.Input, "read tenant", s,
-			"want letters, digits, '_' and '-', at most one ':', at most 64 bytes")
+			"must be letters, digits, '_' and '-', at most one ':', at most 64 bytes")
 	}
 	return ID(s), nil
 }

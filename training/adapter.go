@@ -128,7 +128,7 @@ func ParseVersion(s string) (int, error) {
 	}
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 1 {
-		return 0, fault.New(fault.Input, "read version", s, "want a number from 1 on")
+		return 0, fault.New(fault.Input, "read version", s, "must be a number from 1 on")
 	}
 	return n, nil
 }

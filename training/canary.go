@@ -29,7 +29,7 @@ func (c *Canary) Takes(key string) bool {
 // CheckShare refuses what is no share of a canary.
 func CheckShare(share int) error {
 	if share < 1 || share > 100 {
-		return fault.New(fault.Input, "read share", fmt.Sprint(share), "want a percentage from 1 to 100; 0 ends the canary")
+		return fault.New(fault.Input, "read share", fmt.Sprint(share), "must be a percentage from 1 to 100; 0 ends the canary")
 	}
 	return nil
 }

@@ -206,7 +206,7 @@ func TestReadRowValues(t *testing.T) {
 	assert.Equal(t, training.RowValues{Row: 0, Values: map[string]float64{"loss": 1.5, "accuracy": 0.25}}, rows[0])
 	assert.True(t, math.IsNaN(rows[1].Values["loss"]))
 	for text, want := range map[string]string{
-		`{"row":1}`: "want row 0", `{}`: "want row 0", `{"row":0,"loss":"x"}`: "line 1", `x`: "line 1",
+		`{"row":1}`: "expected row 0", `{}`: "expected row 0", `{"row":0,"loss":"x"}`: "line 1", `x`: "line 1",
 		strings.Repeat("x", 100_000): "token too long",
 	} {
 		_, err := training.ReadRowValues(strings.NewReader(text))

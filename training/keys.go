@@ -68,7 +68,7 @@ var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
 func CheckName(field, name string) error {
 	if !namePattern.MatchString(name) {
 		return fault.New(fault.Input, "read "+field, name,
-			"want 1 to 100 letters, digits, '.', '_' and '-', beginning with a letter or digit")
+			"must be 1 to 100 letters, digits, '.', '_' and '-', beginning with a letter or digit")
 	}
 	return nil
 }

@@ -57,7 +57,7 @@ func ReadRowValues(r io.Reader) ([]RowValues, error) {
 			return nil, fault.Wrap(fault.Input, op, line, err)
 		}
 		if row := fields["row"]; row == nil || *row != float64(len(rows)) {
-			return nil, fault.New(fault.Input, op, line, fmt.Sprintf("want row %d", len(rows)))
+			return nil, fault.New(fault.Input, op, line, fmt.Sprintf("expected row %d", len(rows)))
 		}
 		delete(fields, "row")
 		v := RowValues{Row: len(rows), Values: make(map[string]float64, len(fields))}

@@ -81,7 +81,7 @@ func decodeSettings(what string, data []byte, fields []settingField) error {
 		return nil // null: nothing is said
 	}
 	if err != nil || start != json.Delim('{') {
-		return fault.New(fault.Input, op, "", "want a JSON object")
+		return fault.New(fault.Input, op, "", "must be a JSON object")
 	}
 	var problems []string
 	seen := map[string]bool{}
@@ -112,7 +112,7 @@ func readSetting(name string, text json.RawMessage, fields []settingField, seen 
 	i := slices.IndexFunc(fields, func(f settingField) bool { return f.key == name })
 	switch {
 	case i < 0:
-		return fmt.Errorf("is no setting; %s", nearestSetting(name, fields))
+		return fmt.Errorf("is not a setting; %s", nearestSetting(name, fields))
 	case seen[name]:
 		return fmt.Errorf("is there twice")
 	}
@@ -135,7 +135,7 @@ func realSetting(to **float64, low lowEnd, high float64) func(json.RawMessage) e
 	return func(text json.RawMessage) error {
 		v, err := strconv.ParseFloat(string(text), 64)
 		if err != nil || math.IsNaN(v) || v < 0 || v == 0 && low == positive || v > high {
-			return fmt.Errorf("is %.40s; want a number %s and ≤ %v", text, low, high)
+			return fmt.Errorf("is %.40s; must be a number %s and ≤ %v", text, low, high)
 		}
 		*to = &v
 		return nil
@@ -147,7 +147,7 @@ func wholeSetting(to **int, low, high int) func(json.RawMessage) error {
 	return func(text json.RawMessage) error {
 		v, err := strconv.ParseFloat(string(text), 64)
 		if err != nil || math.IsNaN(v) || v != math.Trunc(v) || v < float64(low) || v > float64(high) {
-			return fmt.Errorf("is %.40s; want a whole number from %d to %d", text, low, high)
+			return fmt.Errorf("is %.40s; must be a whole number from %d to %d", text, low, high)
 		}
 		n := int(v)
 		*to = &n
@@ -159,7 +159,7 @@ func switchSetting(to **bool) func(json.RawMessage) error {
 	return func(text json.RawMessage) error {
 		v := string(text) == "true"
 		if !v && string(text) != "false" {
-			return fmt.Errorf("is %.40s; want true or false", text)
+			return fmt.Errorf("is %.40s; must be true or false", text)
 		}
 		*to = &v
 		return nil
@@ -170,7 +170,7 @@ func wordSetting(to **string, words ...string) func(json.RawMessage) error {
 	return func(text json.RawMessage) error {
 		var v string
 		if json.Unmarshal(text, &v) != nil || !slices.Contains(words, v) {
-			return fmt.Errorf("is %.40s; want %s", text, strings.Join(words, ", "))
+			return fmt.Errorf("is %.40s; must be %s", text, strings.Join(words, ", "))
 		}
 		*to = &v
 		return nil
@@ -185,10 +185,10 @@ func modulesSetting(to *[]string) func(json.RawMessage) error {
 		if string(text) == `"all-linear"` {
 			names = []string{AllLinear}
 		} else if json.Unmarshal(text, &names) != nil {
-			return fmt.Errorf(`is %.40s; want a list of names like ["q_proj", "v_proj"], or "all-linear"`, text)
+			return fmt.Errorf(`is %.40s; must be a list of names like ["q_proj", "v_proj"], or "all-linear"`, text)
 		}
 		if len(names) == 0 || len(names) > 64 {
-			return fmt.Errorf("holds %d names; want 1 to 64", len(names))
+			return fmt.Errorf("holds %d names; must be 1 to 64", len(names))
 		}
 		for _, name := range names {
 			if !moduleName(name) {

@@ -43,7 +43,7 @@ func nearestSetting(key string, fields []settingField) string {
 	}
 	switch lower {
 	case "seed", "base_model", "gpu", "timeout", "name", "dataset", "lora":
-		return "it stands beside this object, in the input itself"
+		return "it belongs beside this object, in the input itself"
 	case "load_in_4bit", "load_in_8bit", "qlora":
 		return "quantized bases are not offered"
 	}

@@ -142,7 +142,7 @@ func (p *settingProblems) distance(c *Config, s Settings) {
 	case c.Loss == "mnr":
 		c.DistanceMetric, c.TripletMargin = "", 0
 	case c.DistanceMetric == "cosine" && c.TripletMargin >= 2:
-		p.add("triplet_margin %v can never be reached: cosine distances lie between 0 and 2; want > 0 and < 2", c.TripletMargin)
+		p.add("triplet_margin %v can never be reached: cosine distances lie between 0 and 2; must be > 0 and < 2", c.TripletMargin)
 	}
 }
 
@@ -183,7 +183,7 @@ func (p *settingProblems) extras(method Method, s Settings) Extras {
 	setTo(&e.CheckpointSeconds, s.CheckpointSeconds)
 	setTo(&e.AllowDropped, s.AllowDropped)
 	if e.AllowDropped > 1 && e.AllowDropped != float64(int64(e.AllowDropped)) {
-		p.add("allow_dropped is %v; want a number of rows, or a share below 1", e.AllowDropped)
+		p.add("allow_dropped is %v; must be a number of rows, or a share below 1", e.AllowDropped)
 	}
 	if s.FP16 != nil && !*s.FP16 {
 		e.Numerics = FP32

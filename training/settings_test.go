@@ -77,28 +77,28 @@ func TestCogniverseConfig(t *testing.T) {
 func TestSettingsRefused(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ text, want string }{
-		"unknown":            {`{"learning_rat": 1e-4}`, `"learning_rat" is no setting; did you mean "learning_rate"?`},
+		"unknown":            {`{"learning_rat": 1e-4}`, `"learning_rat" is not a setting; did you mean "learning_rate"?`},
 		"another tool's":     {`{"per_device_train_batch_size": 4}`, `did you mean "batch_size"?`},
 		"case":               {`{"Epochs": 1}`, `did you mean "epochs"?`},
 		"far":                {`{"zzzzzzzzzz": 1}`, "known are epochs, batch_size"},
-		"of the input":       {`{"seed": 1}`, "it stands beside this object"},
+		"of the input":       {`{"seed": 1}`, "it belongs beside this object"},
 		"quantized":          {`{"load_in_4bit": true}`, "quantized bases are not offered"},
-		"NaN":                {`{"learning_rate": "NaN"}`, `"learning_rate" is "NaN"; want a number > 0 and ≤ 1`},
-		"infinite":           {`{"learning_rate": 1e999}`, `"learning_rate" is 1e999; want a number > 0 and ≤ 1`},
-		"infinite whole":     {`{"batch_size": 1e999}`, `want a whole number from 1 to 4096`},
-		"negative":           {`{"epochs": -1}`, `"epochs" is -1; want a number > 0 and ≤ 1000`},
+		"NaN":                {`{"learning_rate": "NaN"}`, `"learning_rate" is "NaN"; must be a number > 0 and ≤ 1`},
+		"infinite":           {`{"learning_rate": 1e999}`, `"learning_rate" is 1e999; must be a number > 0 and ≤ 1`},
+		"infinite whole":     {`{"batch_size": 1e999}`, `must be a whole number from 1 to 4096`},
+		"negative":           {`{"epochs": -1}`, `"epochs" is -1; must be a number > 0 and ≤ 1000`},
 		"zero":               {`{"epochs": 0}`, `"epochs" is 0`},
-		"huge":               {`{"batch_size": 99999999999999999999}`, `want a whole number from 1 to 4096`},
-		"fraction":           {`{"batch_size": 1.5}`, `"batch_size" is 1.5; want a whole number`},
-		"text":               {`{"packing": "yes"}`, `"packing" is "yes"; want true or false`},
-		"word":               {`{"lr_scheduler": "wavy"}`, `want linear, cosine, constant`},
+		"huge":               {`{"batch_size": 99999999999999999999}`, `must be a whole number from 1 to 4096`},
+		"fraction":           {`{"batch_size": 1.5}`, `"batch_size" is 1.5; must be a whole number`},
+		"text":               {`{"packing": "yes"}`, `"packing" is "yes"; must be true or false`},
+		"word":               {`{"lr_scheduler": "wavy"}`, `must be linear, cosine, constant`},
 		"dropout":            {`{"lora_dropout": 1}`, `"lora_dropout" is 1`},
-		"modules":            {`{"target_modules": "q_proj|v_proj"}`, `want a list of names`},
+		"modules":            {`{"target_modules": "q_proj|v_proj"}`, `must be a list of names`},
 		"no modules":         {`{"target_modules": []}`, "holds 0 names"},
 		"module":             {`{"target_modules": ["../x y"]}`, "cannot be a module's name"},
 		"twice":              {`{"epochs": 1, "epochs": 2}`, `"epochs" is there twice`},
-		"list":               {`[1]`, "want a JSON object"},
-		"several":            {`{"epochs": 0, "batch_size": 0}`, `"epochs" is 0; want a number > 0 and ≤ 1000; "batch_size" is 0`},
+		"list":               {`[1]`, "must be a JSON object"},
+		"several":            {`{"epochs": 0, "batch_size": 0}`, `"epochs" is 0; must be a number > 0 and ≤ 1000; "batch_size" is 0`},
 		"margin of infinity": {`{"triplet_margin": 1e400}`, `"triplet_margin" is 1e400`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -108,7 +108,7 @@ func TestSettingsRefused(t *testing.T) {
 			assert.Equal(t, fault.Input, fault.ClassOf(err))
 		})
 	}
-	require.ErrorContains(t, json.Unmarshal([]byte(`{"rank": 8}`), &training.LoRASettings{}), `"rank" is no setting; known are r, alpha`)
+	require.ErrorContains(t, json.Unmarshal([]byte(`{"rank": 8}`), &training.LoRASettings{}), `"rank" is not a setting; known are r, alpha`)
 }
 
 func TestResolveContradictions(t *testing.T) {

@@ -37,7 +37,7 @@ func (p Profile) checkSampling() error {
 	s := p.Sampling
 	switch {
 	case !slices.Contains([]Strategy{FixedRate, Keyframes, Scene, Segments}, s.Strategy):
-		return p.bad("unknown strategy " + strconv.Quote(string(s.Strategy)) + ": want fps, keyframes, scene or segments")
+		return p.bad("unknown strategy " + strconv.Quote(string(s.Strategy)) + ": use fps, keyframes, scene or segments")
 	case !(s.FPS > 0 && s.FPS <= 1000):
 		return p.bad("fps must be above 0 and at most 1000")
 	case s.MaxGapMS < 0 || s.WindowMS <= 0 || s.OverlapMS < 0 || s.OverlapMS >= s.WindowMS:
@@ -47,7 +47,7 @@ func (p Profile) checkSampling() error {
 	case s.MaxFrames < 1 || s.Width < 16 || s.Width > 16384 || s.Quality < 2 || s.Quality > 31:
 		return p.bad("max_frames, width or quality is out of range")
 	case s.Stills < 0 || s.Stills > 256 || s.Stills > 1 && s.Strategy != Segments:
-		return p.bad("stills must be at most 256, and want the strategy segments")
+		return p.bad("stills must be at most 256, and require the strategy segments")
 	}
 	return nil
 }
@@ -60,11 +60,11 @@ func (p Profile) checkStages() error {
 	case d.Model == "" && e.Of == OfCaption:
 		return p.bad("captions are to be embedded, but describe has no model")
 	case !slices.Contains([]Of{OfCaption, OfFrame, OfSegment}, e.Of):
-		return p.bad("unknown embed.of " + strconv.Quote(string(e.Of)) + `: want "frame", "segment" or nothing for the caption`)
+		return p.bad("unknown embed.of " + strconv.Quote(string(e.Of)) + `: use "frame", "segment" or nothing for the caption`)
 	case e.Of == OfSegment && p.Sampling.Strategy != Segments:
-		return p.bad("segments are to be embedded: want the strategy segments")
+		return p.bad("embedding segments requires the strategy segments")
 	case !slices.Contains([]Keep{KeepFloat, KeepBFloat16, KeepBits}, e.Keep):
-		return p.bad("unknown embed.keep " + strconv.Quote(string(e.Keep)) + `: want "bfloat16", "bits" or nothing for 32 bits`)
+		return p.bad("unknown embed.keep " + strconv.Quote(string(e.Keep)) + `: use "bfloat16", "bits" or nothing for 32 bits`)
 	case e.Dim < 1 || e.Dim > 1<<16:
 		return p.bad("embed.dim must be 1 to 65536 (in a profile of Cogniverse: schema_config.embedding_dim)")
 	case e.Keep == KeepBits && e.Dim%8 != 0:

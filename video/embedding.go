@@ -33,7 +33,7 @@ func (e Embedding) Check() error {
 	case e.Dim <= 0 || e.Rows <= 0 || e.Dim > maxCells/e.Rows:
 		return bad("no rows, no dimensions, or too many")
 	case (e.Floats == nil) == (e.Bits == nil):
-		return bad("want either floats or bits")
+		return bad("must be either floats or bits")
 	case e.Floats != nil && len(e.Floats) != e.Rows*e.Dim:
 		return bad("number of floats is not rows × dim")
 	case e.Bits != nil && (e.Dim%8 != 0 || len(e.Bits) != e.Rows*e.Dim/8):
@@ -166,7 +166,7 @@ func (e Embedding) MarshalBinary() ([]byte, error) {
 
 // UnmarshalBinary reads the stored form and refuses anything else.
 func (e *Embedding) UnmarshalBinary(data []byte) error {
-	bad := fault.New(fault.Input, "read embedding", "", "not an embedding, or cut short")
+	bad := fault.New(fault.Input, "read embedding", "", "not an embedding, or truncated")
 	if len(data) < headerLen || string(data[:4]) != embeddingMagic {
 		return bad
 	}

@@ -20,7 +20,7 @@ type ID string
 func ParseID(s string) (ID, error) {
 	raw, err := hex.DecodeString(s)
 	if err != nil || len(raw) != sha256.Size || hex.EncodeToString(raw) != s {
-		return "", fault.New(fault.Input, "read video id", s, "want 64 lower-case hexadecimal digits")
+		return "", fault.New(fault.Input, "read video id", s, "must be 64 lower-case hexadecimal digits")
 	}
 	return ID(s), nil
 }

@@ -92,7 +92,7 @@ func (f flags) start(ctx context.Context, args []string, getenv func(string) str
 func newLogger(level string, out io.Writer) (*zap.Logger, error) {
 	parsed, err := zapcore.ParseLevel(level)
 	if err == nil && level == "" {
-		err = errors.New("--log-level is empty; want debug, info, warn or error")
+		err = errors.New("--log-level is empty; must be debug, info, warn or error")
 	}
 	if err != nil {
 		return nil, err

@@ -56,7 +56,7 @@ func checkAddress(hostPort string) error {
 		return nil //nolint:nilerr // without a port, or of a form that the client knows
 	}
 	if _, err := portNumber(port); err != nil {
-		return fault.New(fault.Input, "read TEMPORAL_ADDRESS", hostPort, "want host:port with a port from 1 to 65535")
+		return fault.New(fault.Input, "read TEMPORAL_ADDRESS", hostPort, "must be host:port with a port from 1 to 65535")
 	}
 	return nil
 }

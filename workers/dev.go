@@ -102,12 +102,12 @@ func startServer(ctx context.Context, getenv func(string) string) (*devserver.Se
 	for name, port := range map[string]*int{"COGFLOW_PORT": &o.Port, "COGFLOW_UI_PORT": &o.UIPort} {
 		if text := getenv(name); text != "" {
 			if *port, err = portNumber(text); err != nil {
-				return nil, fault.New(fault.Input, "read", name, "want a port number, not "+strconv.Quote(text))
+				return nil, fault.New(fault.Input, "read", name, "must be a port number, not "+strconv.Quote(text))
 			}
 		}
 	}
 	if o.Port == o.UIPort {
-		return nil, fault.New(fault.Input, "read", "COGFLOW_UI_PORT", "it is the port of the server; want another one")
+		return nil, fault.New(fault.Input, "read", "COGFLOW_UI_PORT", "it is the port of the server; choose another one")
 	}
 	return devserver.Start(ctx, o)
 }

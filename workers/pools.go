@@ -197,7 +197,7 @@ func gpuClass(ctx context.Context, asked string) (string, error) {
 		return asked, nil
 	case asked != "auto":
 		return "", fault.New(fault.Input, "choose GPU class", asked,
-			"want auto, none or one of "+strings.Join(video.GPUClasses(), ", "))
+			"must be auto, none or one of "+strings.Join(video.GPUClasses(), ", "))
 	}
 	tool, err := exec.LookPath("nvidia-smi")
 	if err != nil {

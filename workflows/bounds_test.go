@@ -92,7 +92,7 @@ func TestInputBounds(t *testing.T) {
 					require.ErrorContains(t, err, name)
 				}
 				if !strings.Contains(err.Error(), "at most") { // settings are read by a form of their own
-					require.Regexp(t, "read (settings|lora): .*(; want |, which cannot be )", err.Error())
+					require.Regexp(t, "read (settings|lora): .*(; must be |; use |, which cannot be )", err.Error())
 				}
 				require.Less(t, len(err.Error()), 1000, "it does not repeat the text")
 			})
@@ -101,7 +101,7 @@ func TestInputBounds(t *testing.T) {
 	}
 	require.Greater(t, fields, 100)
 	sweep := `{"method":"sft","train":{"base_model":"m","dataset":{"uri":"` + strings.Repeat("u", 5000) + `"}},"grid":{"seed":[1]}}`
-	require.ErrorContains(t, started(t, "TrainSweep", sweep, nil), `"dataset.uri": has 5000 bytes; want at most 2048 (type: input`)
+	require.ErrorContains(t, started(t, "TrainSweep", sweep, nil), `"dataset.uri": has 5000 bytes; must be at most 2048 (type: input`)
 }
 
 // TestInputBoundsTakes: what is as long as a field may be is not refused for that.

@@ -31,7 +31,7 @@ func (c *Common) check() error {
 		c.Priority = 3
 	}
 	if c.Priority < 1 || c.Priority > 5 {
-		return fault.New(fault.Input, "read input", "priority", "want 1 to 5")
+		return fault.New(fault.Input, "read input", "priority", "must be 1 to 5")
 	}
 	return fault.Wrap(fault.Input, "read input", "budget_usd", money.CheckLimit(c.BudgetUSD))
 }

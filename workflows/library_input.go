@@ -50,7 +50,7 @@ func (in *IngestLibraryInput) check(ctx workflow.Context) error {
 	}
 	switch {
 	case in.Concurrency < 1 || in.Concurrency > MaxConcurrency:
-		return fault.New(fault.Input, "read input", "concurrency", "want 1 to 256")
+		return fault.New(fault.Input, "read input", "concurrency", "must be 1 to 256")
 	case in.MaxVideos < 0:
 		return fault.New(fault.Input, "read input", "max_videos", "must not be negative")
 	}

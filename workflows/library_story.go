@@ -15,7 +15,7 @@ func (r *libraryRun) listen(ctx workflow.Context) error {
 	r.job = chain(ctx)
 	err := workflow.SetQueryHandlerWithOptions(ctx, QueryProgress,
 		func() (LibraryProgress, error) { return r.progress(), nil },
-		workflow.QueryHandlerOptions{Description: "How far the library is, and which videos are at work"})
+		workflow.QueryHandlerOptions{Description: "Progress of the library, and the videos in progress"})
 	if err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func (r *libraryRun) listen(ctx workflow.Context) error {
 
 func checkConcurrency(n signal.Given[int]) error {
 	if n.Problem() != nil || n.Value < 1 || n.Value > MaxConcurrency {
-		return typed(fault.New(fault.Input, "set concurrency", "", "want 1 to 256"))
+		return typed(fault.New(fault.Input, "set concurrency", "", "must be 1 to 256"))
 	}
 	return nil
 }
@@ -103,7 +103,7 @@ func (r *libraryRun) show(ctx workflow.Context) {
 	p := r.progress()
 	status := p.Stage
 	if p.Paused {
-		status += ", paused (signal `resume` goes on)"
+		status += ", paused (signal `resume` continues)"
 	}
 	details := fmt.Sprintf("**%s** · %s · profile %s · %d at a time\n\n", cell(p.Source), status, cell(p.Profile), p.Concurrency)
 	details += table([]string{"videos", "", "indexed", "unchanged", "failed", "frames", "USD", "time"}, [][]string{{

@@ -64,7 +64,7 @@ func (in *OptimizeInput) check(ctx workflow.Context) error {
 	case missing(in.Trainset):
 		return required("trainset", "")
 	case in.Mode != optimize.ModeImproved && in.Mode != optimize.ModeCompat:
-		return fault.New(fault.Input, "read input", "mode", "want improved or compat")
+		return fault.New(fault.Input, "read input", "mode", "must be improved or compat")
 	case len(in.Trainset)+len(in.Valset)+len(in.Testset) > maxInlineExamples:
 		return fault.New(fault.Input, "read input", "trainset", "more than 256 KiB of examples; upload a file and name its uri")
 	}

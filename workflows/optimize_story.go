@@ -50,7 +50,7 @@ func (r *optimizeRun) mayApprove(yes signal.Given[bool]) error {
 		return typed(fault.Wrap(fault.Input, "approve program", r.Plan.Name, err))
 	}
 	if r.waiting != waitApproval {
-		return typed(fault.New(fault.Input, "approve program", r.Plan.Name, "nothing waits for it now"))
+		return typed(fault.New(fault.Input, "approve program", r.Plan.Name, "it is not waiting for approval"))
 	}
 	return nil
 }
@@ -101,11 +101,11 @@ func (r *optimizeRun) show(ctx workflow.Context) {
 	status := p.Stage
 	switch {
 	case p.Paused:
-		status += ", paused (signal `resume` goes on)"
+		status += ", paused (signal `resume` continues)"
 	case p.Waiting == string(fault.Budget):
 		status += ", waiting for budget (update `set_budget` raises it)"
 	case p.Waiting == waitApproval:
-		status += ", waiting for somebody to approve (update `approve`)"
+		status += ", waiting for approval (update `approve`)"
 	}
 	if r.Enough {
 		status += ", stopping with the best so far"

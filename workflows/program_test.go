@@ -57,8 +57,8 @@ func TestCanaryProgram(t *testing.T) {
 		{workflows.ProgramInput{Name: "quiz", Version: 1, Share: -1}, "from 1 to 100"},
 		{workflows.ProgramInput{Name: "quiz", Version: 2, Share: 10}, `"quiz@2": it is the active version`},
 		{workflows.ProgramInput{Name: "quiz", Share: 10}, `"quiz@2": it is the active version`}, // the latest
-		{workflows.ProgramInput{Name: "quiz", Version: 9, Share: 10}, `"quiz@9": there is none`},
-		{workflows.ProgramInput{Name: "nothing", Version: 1, Share: 10}, `"nothing@1": there is none`},
+		{workflows.ProgramInput{Name: "quiz", Version: 9, Share: 10}, `"quiz@9": not found`},
+		{workflows.ProgramInput{Name: "nothing", Version: 1, Share: 10}, `"nothing@1": not found`},
 		{workflows.ProgramInput{Share: 10}, "name"},
 	} {
 		_, err := s.role(workflows.CanaryProgram, bad.in)

@@ -42,13 +42,13 @@ func (in *SearchVideosInput) check(ctx workflow.Context) error {
 		in.Rank = string(video.RankHybrid)
 	}
 	if !isName(in.Rank) { // the index knows which it has
-		return fault.New(fault.Input, "read input", "rank", "want hybrid, bm25, vector or a rank profile of the index")
+		return fault.New(fault.Input, "read input", "rank", "must be hybrid, bm25, vector or a rank profile of the index")
 	}
 	switch {
 	case in.Limit < 1 || in.Limit > 1000:
-		return fault.New(fault.Input, "read input", "limit", "want 1 to 1000")
+		return fault.New(fault.Input, "read input", "limit", "must be 1 to 1000")
 	case len(in.Query) > maxQuery:
-		return fault.New(fault.Input, "read input", "query", "want at most 4096 bytes")
+		return fault.New(fault.Input, "read input", "query", "must be at most 4096 bytes")
 	}
 	if err := required("query", in.Query); err != nil {
 		return err
@@ -125,7 +125,7 @@ func (in *ListVideosInput) check(ctx workflow.Context) error {
 		in.Limit = 100
 	}
 	if in.Limit < 1 || in.Limit > 500 || in.Offset < 0 {
-		return fault.New(fault.Input, "read input", "limit", "want a limit of 1 to 500 and an offset of at least 0")
+		return fault.New(fault.Input, "read input", "limit", "must be a limit of 1 to 500 and an offset of at least 0")
 	}
 	return in.Common.check()
 }
@@ -153,7 +153,7 @@ func (in *CheckHealthInput) UnmarshalJSON(data []byte) error {
 func (in *CheckHealthInput) check() error {
 	for _, queue := range in.Queues {
 		if !slices.Contains(ActivityQueues(), queue) {
-			return fault.New(fault.Input, "read input", "queues", "want task queues of cogflow, such as media or describe-l40s, not "+queue)
+			return fault.New(fault.Input, "read input", "queues", "must be task queues of cogflow, such as media or describe-l40s, not "+queue)
 		}
 	}
 	return in.Common.check()

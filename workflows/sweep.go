@@ -196,7 +196,7 @@ func (r *sweepRun) show(ctx workflow.Context) {
 	case r.stopped:
 		status = " · stopping with the best so far"
 	case r.paused:
-		status = " · paused (signal `resume` goes on)"
+		status = " · paused (signal `resume` continues)"
 	}
 	workflow.SetCurrentDetails(ctx, fmt.Sprintf("**sweep of %s** · %s%s\n\n", r.in.Method, count(r.done, len(r.runs)), status)+
 		table([]string{"run", "result"}, rows))

@@ -62,11 +62,11 @@ func (in *SweepInput) check(ctx workflow.Context) error {
 	}
 	switch {
 	case workflowOf(in.Method) == "":
-		return fault.New(fault.Input, "read input", "method", "want sft, dpo or embedding")
+		return fault.New(fault.Input, "read input", "method", "must be sft, dpo or embedding")
 	case (len(in.Grid) == 0) == (len(in.Runs) == 0):
-		return fault.New(fault.Input, "read input", "grid", "want either grid or runs")
+		return fault.New(fault.Input, "read input", "grid", "set either grid or runs")
 	case in.Concurrency < 1 || in.Concurrency > maxSweep:
-		return fault.New(fault.Input, "read input", "concurrency", "want 1 to 64")
+		return fault.New(fault.Input, "read input", "concurrency", "must be 1 to 64")
 	}
 	return in.Common.check()
 }
@@ -74,7 +74,7 @@ func (in *SweepInput) check(ctx workflow.Context) error {
 // combinations lists the overrides of each run; the last name of a grid varies fastest.
 func (in *SweepInput) combinations() ([]map[string]json.RawMessage, error) {
 	if len(in.Runs) > maxSweep {
-		return nil, fault.New(fault.Input, "read input", "runs", "want at most 64")
+		return nil, fault.New(fault.Input, "read input", "runs", "must be at most 64")
 	}
 	if len(in.Runs) > 0 {
 		return in.Runs, nil
@@ -82,7 +82,7 @@ func (in *SweepInput) combinations() ([]map[string]json.RawMessage, error) {
 	out := []map[string]json.RawMessage{{}}
 	for _, name := range workflow.DeterministicKeys(in.Grid) {
 		if runs := len(out) * len(in.Grid[name]); runs == 0 || runs > maxSweep { // not made first: it may be millions
-			return nil, fault.New(fault.Input, "read input", "grid", fmt.Sprintf("makes %d runs; want 1 to 64", runs))
+			return nil, fault.New(fault.Input, "read input", "grid", fmt.Sprintf("makes %d runs; must be 1 to 64", runs))
 		}
 		var next []map[string]json.RawMessage
 		for _, with := range out {
@@ -164,7 +164,7 @@ func (r *sweepRun) merged(overrides map[string]json.RawMessage, before func() bo
 		return nil, fault.Wrap(fault.Input, "read input", "train", err)
 	}
 	if input == nil {
-		return nil, fault.New(fault.Input, "read input", "train", "want the object that starts "+workflowOf(r.in.Method))
+		return nil, fault.New(fault.Input, "read input", "train", "must be the input of "+workflowOf(r.in.Method))
 	}
 	var said Common // what the common input says has to be the sweep's own
 	if err := strictjson.Unmarshal(r.in.Train, &said, strictjson.AllowUnknown); err != nil {

@@ -49,7 +49,7 @@ func (r *sweepRun) bound(ctx workflow.Context) (size int, err error) {
 
 func checkVaried(field string, names []string) error {
 	if len(names) > maxVaried {
-		return fault.New(fault.Input, "read input", field, fmt.Sprintf("varies %d settings; want at most %d", len(names), maxVaried))
+		return fault.New(fault.Input, "read input", field, fmt.Sprintf("varies %d settings; must be at most %d", len(names), maxVaried))
 	}
 	for _, name := range names {
 		if len(name) > maxVariedName || strings.Count(name, ".") >= maxVariedDepth {

@@ -10,7 +10,7 @@ import (
 // listen answers queries, and hands on to the runs of a sweep what people ask of it.
 func (r *sweepRun) listen(ctx workflow.Context) error {
 	err := workflow.SetQueryHandlerWithOptions(ctx, QueryProgress, func() (SweepResult, error) { return r.result(), nil },
-		workflow.QueryHandlerOptions{Description: "The runs so far"})
+		workflow.QueryHandlerOptions{Description: "The runs of the sweep and their results so far"})
 	if err != nil {
 		return err
 	}

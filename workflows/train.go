@@ -183,7 +183,7 @@ func (r *trainRun) train(ctx workflow.Context) (string, error) {
 		}
 		if r.Finish && r.Report.Checkpoint == 0 {
 			if !r.asAsked(ctx) {
-				return "", typed(fault.New(fault.Input, "stop training", r.in.Name, "there is no checkpoint yet, so there is nothing to keep"))
+				return "", typed(fault.New(fault.Input, "stop training", r.in.Name, "no checkpoint was written yet, so nothing can be kept"))
 			}
 			return r.unevaluated("it stopped before a checkpoint was reported"), nil
 		}

@@ -103,11 +103,11 @@ func (in *TrainInput) check(ctx workflow.Context, method training.Method) error 
 func checkDataset(field string, d activities.Dataset) error {
 	switch {
 	case d.URI == "" && len(d.Rows) == 0:
-		return fault.New(fault.Input, "read input", field, `want {"uri": …} or {"rows": […]}`)
+		return fault.New(fault.Input, "read input", field, `set {"uri": …} or {"rows": […]}`)
 	case d.URI != "" && len(d.Rows) > 0:
-		return fault.New(fault.Input, "read input", field, "has both uri and rows; want one")
+		return fault.New(fault.Input, "read input", field, "has both uri and rows; set one of them")
 	case len(d.Name) > maxDatasetName || strings.ContainsFunc(d.Name, unicode.IsControl):
-		return fault.New(fault.Input, "read input", field+".name", "want at most 255 bytes without control characters")
+		return fault.New(fault.Input, "read input", field+".name", "must be at most 255 bytes without control characters")
 	}
 	size := 0
 	for _, row := range d.Rows {
@@ -129,10 +129,10 @@ func (in *TrainInput) checkEval() error {
 func (in *TrainInput) checkGPU() error {
 	for i, class := range in.GPU {
 		if !slices.Contains(video.GPUClasses(), class) {
-			return fault.New(fault.Input, "read input", "gpu", "unknown class "+class+"; want "+strings.Join(video.GPUClasses(), ", "))
+			return fault.New(fault.Input, "read input", "gpu", "unknown class "+class+"; use one of "+strings.Join(video.GPUClasses(), ", "))
 		}
 		if slices.Contains(in.GPU[:i], class) {
-			return fault.New(fault.Input, "read input", "gpu", class+" stands there twice")
+			return fault.New(fault.Input, "read input", "gpu", class+" is listed twice")
 		}
 	}
 	return nil
@@ -152,7 +152,7 @@ func (in *TrainInput) checkSettings() error {
 	}{{training.SFT, in.SFT}, {training.DPO, in.DPO}, {training.Embedding, in.Embedding}} {
 		if other.set != nil && other.method != in.method {
 			return fault.New(fault.Input, "read input", string(other.method)+"_config",
-				"this is a run of "+string(in.method)+"; want "+string(in.method)+"_config")
+				"this is a run of "+string(in.method)+"; set "+string(in.method)+"_config")
 		}
 	}
 	return nil
@@ -165,7 +165,7 @@ func duration(field, text string, otherwise time.Duration, to *time.Duration) er
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d <= 0 {
-		return fault.New(fault.Input, "read input", field, `want a time such as "90s", "10m" or "8h"`)
+		return fault.New(fault.Input, "read input", field, `must be a time such as "90s", "10m" or "8h"`)
 	}
 	*to = d
 	return nil

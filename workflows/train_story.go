@@ -18,7 +18,7 @@ func (r *trainRun) listen(ctx workflow.Context) error {
 	r.caller, r.Budget = newCaller(r.in.Common), r.in.BudgetUSD
 	err := workflow.SetQueryHandlerWithOptions(ctx, QueryProgress,
 		func() (TrainProgress, error) { return r.progress(), nil },
-		workflow.QueryHandlerOptions{Description: "How far training is: step, loss, tokens a second, cost"})
+		workflow.QueryHandlerOptions{Description: "Progress of the training: step, loss, tokens per second, cost"})
 	if err != nil {
 		return err
 	}
@@ -59,11 +59,11 @@ func (r *trainRun) unmatched(ctx workflow.Context, s train.Signal) error {
 	const late = time.Minute // of one clock behind another
 	switch t := s.Tally; {
 	case len(r.Plan.Estimate.Classes) == 0:
-		return errors.New("no attempt has begun")
+		return errors.New("no attempt has started")
 	case t == nil:
 		return nil
 	case t.Seconds > (workflow.Now(ctx).Sub(r.Started) + late).Seconds():
-		return errors.New("its tally is of more time than the run has had")
+		return errors.New("its tally has more time than the run")
 	case t.MicroBatch != 0 && (t.MicroBatch > r.class().MicroBatch || t.MicroBatch*t.Accumulation != r.class().MicroBatch*r.class().Accumulation):
 		return errors.New("its tally is of another batch size")
 	}
@@ -102,7 +102,7 @@ func (r *trainRun) show(ctx workflow.Context) {
 	}
 	switch {
 	case p.Paused:
-		status += ", paused (signal `resume` goes on)"
+		status += ", paused (signal `resume` continues)"
 	case p.Waiting == string(fault.Budget):
 		status += ", waiting for budget (update `set_budget` raises it)"
 	case p.Waiting != "" && p.Stage == stageTrain:

@@ -27,7 +27,7 @@ func (r *videoRun) listen(ctx workflow.Context) error {
 			p.IgnoredSignal = r.signals.Ignored
 			return p, nil
 		},
-		workflow.QueryHandlerOptions{Description: "How far each stage of this video is"})
+		workflow.QueryHandlerOptions{Description: "Progress of each stage of this video"})
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func (r *videoRun) show(ctx workflow.Context) {
 	p := r.progress
 	status := p.Stage
 	if p.Paused {
-		status += ", paused (signal `resume` goes on)"
+		status += ", paused (signal `resume` continues)"
 	}
 	switch p.Waiting {
 	case "":

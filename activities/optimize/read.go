@@ -123,11 +123,11 @@ func (a *Activities) examples(ctx context.Context, t tenant.ID, what string, raw
 	}
 	for i, o := range out {
 		if o == nil || o.Len() == 0 {
-			return nil, bad(i+1, errors.New("want an object with the program's inputs and what is expected"))
+			return nil, bad(i+1, errors.New("must be an object with the program's inputs and the expected outputs"))
 		}
 	}
 	if len(out) > maxExamples {
-		return nil, fault.New(fault.Input, "read "+what, "", fmt.Sprintf("%d examples; want at most %d", len(out), maxExamples))
+		return nil, fault.New(fault.Input, "read "+what, "", fmt.Sprintf("%d examples; must be at most %d", len(out), maxExamples))
 	}
 	return out, nil
 }

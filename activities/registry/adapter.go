@@ -162,7 +162,7 @@ func noAdapter(name string, version int) error {
 	if version != 0 {
 		name += "@" + strconv.Itoa(version)
 	}
-	return fault.New(fault.Input, "find adapter", name, "there is none; `cogflow adapters list` shows what there is")
+	return fault.New(fault.Input, "find adapter", name, "not found; `cogflow adapters list` shows the published ones")
 }
 
 // The status of a version within its role.

@@ -148,7 +148,7 @@ func noProgram(name string, version int) error {
 	if version != 0 {
 		name = fmt.Sprintf("%s@%d", name, version)
 	}
-	return fault.New(fault.Input, "find program", name, "there is none; `cogflow programs list` shows what there is")
+	return fault.New(fault.Input, "find program", name, "not found; `cogflow programs list` shows the published ones")
 }
 
 // statusCanary is of a version that a share of all keys gets.

@@ -17,7 +17,7 @@ func (r *attempt) findModel(ctx context.Context) error {
 	}
 	if model.Revision != r.in.Spec.Revision {
 		return fault.New(fault.Input, "train", r.in.Spec.Model,
-			"this worker has revision "+model.Revision+" of the base model, the job wants "+r.in.Spec.Revision+
+			"this worker has revision "+model.Revision+" of the base model, the job requires "+r.in.Spec.Revision+
 				"; give all workers the same files")
 	}
 	r.model = model
@@ -59,7 +59,7 @@ func (r *attempt) job(ctx context.Context) (training.Job, error) {
 	}
 	job.Resume, err = r.resume(ctx)
 	if err == nil && job.Resume == "" && job.Finish {
-		err = fault.New(fault.Input, "finish training", r.in.Job, "there is no checkpoint yet, so there is nothing to keep")
+		err = fault.New(fault.Input, "finish training", r.in.Job, "no checkpoint was written yet, so nothing can be kept")
 	}
 	return job, err
 }

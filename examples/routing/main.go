@@ -38,7 +38,7 @@ func main() {
 func run(args []string, stdout io.Writer) error {
 	f := flag.NewFlagSet("routing", flag.ContinueOnError)
 	out := f.String("out", "", "folder to write routing-train.jsonl, routing-val.jsonl and routing-test.jsonl to")
-	chatRows := f.Int("chats", 0, "instead print so many conversations to train a tiny router on")
+	chatRows := f.Int("chats", 0, "print this number of conversations, to train a tiny router on")
 	chatSeed := f.Int64("seed", 1, "of the conversations")
 	program := f.String("program", "examples/programs/agentic-router.json", "whose prompts the conversations are")
 	if err := f.Parse(args); err != nil {
@@ -62,7 +62,7 @@ func run(args []string, stdout io.Writer) error {
 		_, err = stdout.Write(lines(rows))
 		return err
 	case *out == "":
-		return errors.New("want --out or --chats")
+		return errors.New("give --out or --chats")
 	}
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(*out, name), text, 0o644); err != nil {

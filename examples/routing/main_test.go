@@ -99,6 +99,6 @@ func asked(message string) string {
 
 func TestUsage(t *testing.T) {
 	t.Parallel()
-	require.ErrorContains(t, run(nil, nil), "want --out or --chats")
+	require.ErrorContains(t, run(nil, nil), "give --out or --chats")
 	require.ErrorContains(t, run([]string{"--chats", "1", "--program", "gone.json"}, nil), "gone.json")
 }

@@ -124,12 +124,12 @@ func nameSyntax() *regexp.Regexp {
 // open finds the folder of a model.
 func (m *Models) open(name string) (*folder, Place, error) {
 	if !nameSyntax().MatchString(name) {
-		return nil, Place{}, fault.New(fault.Input, opFind, name, "that is no name of a model; write it like HuggingFaceTB/SmolLM-135M")
+		return nil, Place{}, fault.New(fault.Input, opFind, name, "invalid model name; write it like HuggingFaceTB/SmolLM-135M")
 	}
 	if place, ok := m.places[name]; ok {
 		f, err := openFolder(name, place.Path, linkRoot(place.Path))
 		if errors.Is(err, fs.ErrNotExist) {
-			err = fault.New(fault.Input, opFind, name, "there is no folder "+place.Path+"; correct cogflow.training.models")
+			err = fault.New(fault.Input, opFind, name, "the folder "+place.Path+" does not exist; correct cogflow.training.models")
 		}
 		return f, place, err
 	}

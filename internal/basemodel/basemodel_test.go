@@ -150,17 +150,17 @@ func TestModelsDir(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"org/other":         "this worker has no such model; known are mine, org/tiny, plain",
-		"mine":              "there is no folder /nowhere; correct cogflow.training.models",
-		"../plain":          "that is no name of a model",
-		"org/../plain":      "that is no name of a model",
-		"/etc":              "that is no name of a model",
-		"":                  "that is no name of a model",
-		".hidden":           "that is no name of a model",
-		"org/tiny/":         "that is no name of a model",
-		"org\\tiny":         "that is no name of a model",
+		"mine":              "the folder /nowhere does not exist; correct cogflow.training.models",
+		"../plain":          "invalid model name",
+		"org/../plain":      "invalid model name",
+		"/etc":              "invalid model name",
+		"":                  "invalid model name",
+		".hidden":           "invalid model name",
+		"org/tiny/":         "invalid model name",
+		"org\\tiny":         "invalid model name",
 		"org":               "has no config.json",
-		"a/b/c/d/e":         "that is no name of a model",
-		"https://evil/tiny": "that is no name of a model",
+		"a/b/c/d/e":         "invalid model name",
+		"https://evil/tiny": "invalid model name",
 	} {
 		_, err := models.Find(t.Context(), name)
 		require.ErrorContains(t, err, want, name)
@@ -201,7 +201,7 @@ func TestRefused(t *testing.T) {
 			f := tiny(t)
 			f["config.json"] = "{"
 			return f
-		}, `"config.json" is no JSON object`},
+		}, `"config.json" is not a JSON object`},
 		"deep": {func(t *testing.T) map[string]string {
 			f := tiny(t)
 			f["a/b/c/d/e/f/x.json"] = "{}"
@@ -228,7 +228,7 @@ func TestShapeRefused(t *testing.T) {
 		change func(files map[string]string)
 		want   string
 	}{
-		"broken weights": {func(f map[string]string) { f["model.safetensors"] = "PK\x03\x04 and more" }, "it is no safetensors file"},
+		"broken weights": {func(f map[string]string) { f["model.safetensors"] = "PK\x03\x04 and more" }, "not a safetensors file"},
 		"broken config":  {func(f map[string]string) { f["config.json"] = `{"hidden_size":"x"}` }, "it is not as transformers writes it"},
 		"no index": {func(f map[string]string) {
 			f["adapter_model.safetensors"] = f["model.safetensors"]
@@ -238,12 +238,12 @@ func TestShapeRefused(t *testing.T) {
 			f["model-1.safetensors"] = f["model.safetensors"]
 			f["model.safetensors.index.json"] = `{"weight_map":{"a":"model-1.safetensors","b":"model-2.safetensors"}}`
 			delete(f, "model.safetensors")
-		}, `its index names "model-2.safetensors", which is not there`},
+		}, `its index names "model-2.safetensors", which does not exist`},
 		"part elsewhere": {func(f map[string]string) {
 			f["model-1.safetensors"] = f["model.safetensors"]
 			f["model.safetensors.index.json"] = `{"weight_map":{"a":"../model-1.safetensors"}}`
 			delete(f, "model.safetensors")
-		}, "which is no safetensors file of the folder"},
+		}, "which is not a safetensors file in the folder"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

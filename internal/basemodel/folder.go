@@ -85,7 +85,7 @@ func (f *folder) listIn(dir string) error {
 			f.pickle = name
 		case decides(name):
 			if !info.Mode().IsRegular() {
-				return f.bad("%q is no regular file", name)
+				return f.bad("%q is not a regular file", name)
 			}
 			f.files = append(f.files, file{name, info})
 		}
@@ -164,7 +164,7 @@ func (f *folder) noCode(name string) error {
 	}
 	var keys map[string]json.RawMessage
 	if err := strictjson.Unmarshal(text, &keys); err != nil {
-		return f.bad("%q is no JSON object: %s", name, err)
+		return f.bad("%q is not a JSON object: %s", name, err)
 	}
 	if _, ok := keys["auto_map"]; ok {
 		return f.bad("%q asks to run code of its own (auto_map), which is never done; use a model that transformers knows, or remove the key if it is one", name)
@@ -214,7 +214,7 @@ func (f *folder) shape() (estimate.Shape, error) {
 	for _, name := range names {
 		w, err := f.root.Open(filepath.Join(f.rel, name))
 		if errors.Is(err, fs.ErrNotExist) {
-			return estimate.Shape{}, f.bad("its index names %q, which is not there", name)
+			return estimate.Shape{}, f.bad("its index names %q, which does not exist", name)
 		}
 		if err != nil {
 			return estimate.Shape{}, f.broken(name, err)

@@ -55,13 +55,13 @@ func Open(ctx context.Context, rawURL string) (Store, error) {
 	}
 	u, err := url.Parse(rawURL)
 	if err != nil {
-		return nil, bad("not a URL; want file:///absolute/path or s3://bucket/prefix")
+		return nil, bad("not a URL; must be file:///absolute/path or s3://bucket/prefix")
 	}
 	switch {
 	case u.Scheme != "file":
-		return nil, bad("want file:///absolute/path or s3://bucket/prefix")
+		return nil, bad("must be file:///absolute/path or s3://bucket/prefix")
 	case u.Host != "" && u.Host != "localhost", u.User != nil, u.RawQuery != "", u.Fragment != "", u.Opaque != "":
-		return nil, bad("want file:///absolute/path, with three slashes and nothing after the path")
+		return nil, bad("must be file:///absolute/path, with three slashes and nothing after the path")
 	case !strings.HasPrefix(u.Path, "/") || strings.ContainsRune(u.Path, 0):
 		return nil, bad("the path must be absolute")
 	}

@@ -99,7 +99,7 @@ func (c *checker) look(ctx context.Context, i object.Info) (Finding, error) {
 	if sized, ok := c.store.(*File); ok {
 		torn, err := sized.torn(ctx, i.Key)
 		if torn || err != nil {
-			return Finding{Key: i.Key, State: Damaged, Cause: "its size is not the one that was stored: it is cut short, as after a loss of power", Fix: makeFix}, err
+			return Finding{Key: i.Key, State: Damaged, Cause: "its size differs from the stored one: it is truncated, as after a loss of power", Fix: makeFix}, err
 		}
 	}
 	sum, form, err := c.read(ctx, i.Key)
@@ -115,7 +115,7 @@ func (c *checker) look(ctx context.Context, i object.Info) (Finding, error) {
 	case proof == "" && !c.options.Trust:
 		cause := lostCause + "; no manifest names it"
 		if form == formed {
-			cause += "; it is not cut short, but nothing says that it is unchanged"
+			cause += "; it is not truncated, but nothing proves that it is unchanged"
 		}
 		return Finding{Key: i.Key, State: Unproven, Cause: cause, Fix: copyFix}, nil
 	case proof == "":
@@ -170,7 +170,7 @@ func (c *checker) prove(ctx context.Context, key, sum string, shape form) (proof
 	case want != "":
 		return "manifest", "", nil
 	case shape == deformed:
-		return "", "it is cut short or damaged: its format is not valid", nil
+		return "", "it is truncated or damaged: its format is invalid", nil
 	}
 	return "", "", nil
 }

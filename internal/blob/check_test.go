@@ -197,8 +197,8 @@ func TestCheckTakesNoFormForProof(t *testing.T) {
 	}
 	counts, found := check(t, s, blob.CheckOptions{Repair: true})
 	require.Equal(t, map[blob.State]int{blob.Unproven: 3}, counts)
-	require.Contains(t, found["a/captions/f.json"].Cause, "not cut short")
-	require.NotContains(t, found["a/programs/x/1/trials.jsonl"].Cause, "not cut short")
+	require.Contains(t, found["a/captions/f.json"].Cause, "not truncated")
+	require.NotContains(t, found["a/programs/x/1/trials.jsonl"].Cause, "not truncated")
 	for key := range found {
 		require.Error(t, read(s, key), key)
 	}

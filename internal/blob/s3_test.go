@@ -91,7 +91,7 @@ func TestS3Unusable(t *testing.T) {
 	at := s3test.Serve(t)
 	_, err := blob.Open(t.Context(), strings.Replace(at, "s3://", "s3://not-", 1))
 	require.Equal(t, fault.Input, fault.ClassOf(err), "%v", err)
-	require.ErrorContains(t, err, "no such bucket")
+	require.ErrorContains(t, err, "bucket not found")
 
 	proxy, before := s3test.NewProxy(t, at)
 	proxy.Set(func(w http.ResponseWriter, r *http.Request, _ func(func(*http.Response))) bool {

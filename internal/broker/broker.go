@@ -117,10 +117,10 @@ type broker struct {
 }
 
 // errAbandoned ends a flight that nobody waits for any more.
-var errAbandoned = errors.New("nobody waits for the call")
+var errAbandoned = errors.New("the call was abandoned")
 
 var errStopping = &fault.Error{
-	Class: fault.Preempted, Op: "call model", Reason: "the worker is stopping; another goes on from what is stored",
+	Class: fault.Preempted, Op: "call model", Reason: "the worker is stopping; another continues from what is stored",
 }
 
 func (b *broker) do(ctx context.Context, c video.PaidCall) (video.Paid, error) {

@@ -89,7 +89,7 @@ func (a *App) Finish(ctx context.Context, c client.Client, run client.WorkflowRu
 
 func (a *App) left(c client.Client, id string, wait Waiting) error {
 	if !wait.cancel {
-		return interrupted("stopped watching; the job goes on. cogflow watch %s shows it again, cogflow cancel %s ends it.", id, id)
+		return interrupted("stopped watching; the job continues. cogflow watch %s shows it again, cogflow cancel %s ends it.", id, id)
 	}
 	if err := CancelSoon(c, id); err != nil {
 		return interrupted("stopped watching; cancelling failed: %v", err)

@@ -30,7 +30,7 @@ func (c Config) check() (problems Problems) {
 		bad("cogflow.ui", "not an http address", "write it like http://127.0.0.1:8233")
 	}
 	if c.MaxFetchBytes < 1 {
-		bad("cogflow.fetch.max_bytes", "out of range", "want a positive number of bytes")
+		bad("cogflow.fetch.max_bytes", "out of range", "use a positive number of bytes")
 	}
 	problems = append(problems, c.checkSources()...)
 	problems = append(problems, c.Training.check()...)

@@ -128,7 +128,7 @@ func TestProblems(t *testing.T) {
 		"tenant twice":    {`{"cogflow":{"sources":{"a":["/x"],"a":["/"]}}}`, `"cogflow.sources.a": the name is there twice`},
 		"unknown deeper":  {`{"cogflow":{"profiles":{"p":{"sampling":{"strateggy":"fps"}}}}}`, `cogflow.profiles.p.sampling.strateggy: unknown key, did you mean "strategy"?`},
 		"far from known":  {`{"cogflow":{"fetch":{"speed":1}}}`, `cogflow.fetch.speed: unknown key, known are allowed, max_bytes, s3`},
-		"wrong type":      {`{"cogflow":{"store":5}}`, `cogflow.store: want a string, found a number`},
+		"wrong type":      {`{"cogflow":{"store":5}}`, `cogflow.store: must be a string, not a number`},
 		"wrong duration":  {`{"cogflow":{"profiles":{"p":{"gpu_wait":"soon"}}}}`, `invalid duration "soon"`},
 		"syntax":          {"{\n\"a\": 1,\n}", "line 3: invalid character"},
 		"two objects":     {"{}\n{}", "line 2: text after the object"},

@@ -20,7 +20,7 @@ const (
 func (c *Config) takeDrain(s drainSection) (problems Problems) {
 	check := func(key string, value float64) {
 		if value != 0 && !(value >= 1 && value <= maxDrain) { // NaN is neither
-			problems = append(problems, Problem{Place: "cogflow.drain." + key, Text: "out of range", Fix: "want 1 to 3600"})
+			problems = append(problems, Problem{Place: "cogflow.drain." + key, Text: "out of range", Fix: "use 1 to 3600"})
 		}
 	}
 	check("calls_seconds", s.CallsSeconds)

@@ -126,7 +126,7 @@ func (e endpoint) check() (problems Problems) {
 		problems = append(problems, Problem{Place: place, Text: text, Fix: fix})
 	}
 	if !slices.Contains(kinds(), e.Kind) {
-		bad("kind", "unknown", "want openai, cogniverse, pooling, embeddings or transcriptions")
+		bad("kind", "unknown", "use openai, cogniverse, pooling, embeddings or transcriptions")
 	}
 	switch u, err := url.Parse(e.URL); {
 	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "":
@@ -145,11 +145,11 @@ func (e endpoint) check() (problems Problems) {
 	}
 	problems = append(problems, e.checkPrices()...)
 	if !knownFormat(e.Format) {
-		bad("response_format", "unknown", "want none, json or schema")
+		bad("response_format", "unknown", "use none, json or schema")
 	}
 	switch {
 	case e.Dialect != "" && e.Dialect != DialectAnthropic:
-		bad("dialect", "unknown", "want anthropic, or leave it out")
+		bad("dialect", "unknown", "use anthropic, or leave it out")
 	case e.Dialect != "" && (e.Thinking != nil || forces(e.Format).JSON):
 		bad("dialect", "Anthropic's endpoint heeds neither response_format nor enable_thinking", "leave them out")
 	}

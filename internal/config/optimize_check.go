@@ -34,13 +34,13 @@ func checkLM(place string, e Endpoint, m LM, format string) (problems Problems) 
 		problems = append(problems, Problem{Place: place + "." + key, Text: text, Fix: fix})
 	}
 	if t := m.Temperature; t != nil && !(*t >= 0 && *t <= 2) {
-		bad("temperature", "out of range", "want 0 to 2")
+		bad("temperature", "out of range", "use 0 to 2")
 	}
 	if m.MaxTokens < 1 || m.MaxTokens > maxTokens {
-		bad("max_tokens", "out of range", fmt.Sprintf("want 1 to %d", maxTokens))
+		bad("max_tokens", "out of range", fmt.Sprintf("use 1 to %d", maxTokens))
 	}
 	if !knownFormat(format) {
-		bad("response_format", "unknown", "want none, json or schema")
+		bad("response_format", "unknown", "use none, json or schema")
 	}
 	if m.Thinking != nil && e.Dialect == DialectAnthropic {
 		bad("enable_thinking", "Anthropic has no such switch", "leave it out")
@@ -62,7 +62,7 @@ func (o Optimize) check() (problems Problems) {
 		case len(argv) == 0 || argv[0] == "":
 			bad("no program", `write the program and its arguments, like ["/opt/metrics/score", "--strict"]`)
 		case len(argv) > 64 || strings.ContainsRune(strings.Join(argv, ""), 0):
-			bad("not an argument vector", "want at most 64 texts without zero bytes")
+			bad("not an argument vector", "use at most 64 texts without zero bytes")
 		case strings.Contains(argv[0], "/") && !strings.HasPrefix(argv[0], "/"):
 			bad("a relative path", "write an absolute path, or the name of a program on the PATH")
 		}

@@ -231,7 +231,7 @@ func (c *Config) addChat(place string, at address) (string, error) {
 func checkAddress(text string) error {
 	switch u, err := url.Parse(text); {
 	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "":
-		return fmt.Errorf("its address is no http address; write it like http://127.0.0.1:8000/v1")
+		return fmt.Errorf("invalid server URL; write it like http://127.0.0.1:8000/v1")
 	case u.User != nil || u.RawQuery != "":
 		return fmt.Errorf("its address holds credentials or a query; name the variable that holds the key in api_key_env")
 	}

@@ -132,7 +132,7 @@ func TestResolve(t *testing.T) {
 		"vllm nowhere":     {`{"model":"hosted_vllm/m"}`, "", "", "", "", "nothing says where its server is; set its api_base"},
 		"modal nowhere":    {`{"provider":"modal","model":"m"}`, "", "", "", "", "set inference.modal_endpoint"},
 		"no model":         {`{"api_base":"http://h/v1"}`, "", "", "", "", "it names no model"},
-		"not an address":   {`{"model":"openai/m","api_base":"h:8000"}`, "", "", "", "", "no http address"},
+		"not an address":   {`{"model":"openai/m","api_base":"h:8000"}`, "", "", "", "", "invalid server URL"},
 		"credentials":      {`{"model":"openai/m","api_base":"https://me:hush@h/v1"}`, "", "", "", "", "holds credentials"},
 		"no variable":      {`{"model":"openai/m","api_base":"https://h/v1","api_key_env":"sk-hush"}`, "", "", "", "", "not the name of a variable"},
 		"hot":              {`{"model":"openai/m","api_base":"https://h/v1","temperature":9}`, "", "", "", "", "temperature: out of range"},

@@ -143,5 +143,5 @@ type tokenPrices struct {
 // drainSection is Drain as people write it.
 type drainSection struct {
 	CallsSeconds float64 `json:"calls_seconds" jsonschema:"seconds that paid calls in flight have to be answered and stored, 1 to 3600 (default 60)"`
-	LimitSeconds float64 `json:"limit_seconds" jsonschema:"seconds after which whoever stops the worker kills it; the worker refuses to start when that is too short"`
+	LimitSeconds float64 `json:"limit_seconds" jsonschema:"seconds until the supervisor kills a stopping worker; the worker does not start if that is too short"`
 }

@@ -28,16 +28,16 @@ func (t Training) check() (problems Problems) {
 		problems = append(problems, Problem{Place: at + place, Text: text, Fix: fix})
 	}
 	if !(t.CheckpointSeconds > 0 && t.CheckpointSeconds <= 86400) {
-		bad("checkpoint_seconds", "out of range", "want more than 0 and at most 86400")
+		bad("checkpoint_seconds", "out of range", "use more than 0 and at most 86400")
 	}
 	if t.Grace < time.Second || t.Grace > time.Hour {
-		bad("grace_seconds", "out of range", "want 1 to 3600")
+		bad("grace_seconds", "out of range", "use 1 to 3600")
 	}
 	if t.MemoryGiB != 0 && !(t.MemoryGiB >= 0.25 && t.MemoryGiB <= 1<<20) {
-		bad("memory_gib", "out of range", "want at least 0.25, or leave it out for nearly all that the machine has")
+		bad("memory_gib", "out of range", "use at least 0.25, or omit it to use nearly all memory of the machine")
 	}
 	if t.MaxProcesses != 0 && (t.MaxProcesses < 64 || t.MaxProcesses > 1<<22) {
-		bad("max_processes", "out of range", "want 64 to 4194304, or leave it out")
+		bad("max_processes", "out of range", "use 64 to 4194304, or leave it out")
 	}
 	if err := t.Prices.Check(); err != nil {
 		bad("prices", err.Error(), "correct the price")
@@ -45,7 +45,7 @@ func (t Training) check() (problems Problems) {
 	device := regexp.MustCompile(deviceSyntax)
 	for i, d := range t.GPUs {
 		if !device.MatchString(d) {
-			bad("gpus", fmt.Sprintf("%.80q is no device", d), `write numbers, or UUIDs as "nvidia-smi -L" prints them`)
+			bad("gpus", fmt.Sprintf("%.80q is not a device", d), `write numbers, or UUIDs as "nvidia-smi -L" prints them`)
 		} else if slices.Contains(t.GPUs[:i], d) {
 			bad("gpus", d+" is there twice", "leave one out")
 		}

@@ -98,7 +98,7 @@ func TestTrainingProblems(t *testing.T) {
 		"grace":         {`{"grace_seconds":1e9}`, "cogflow.training.grace_seconds: out of range"},
 		"price":         {`{"prices":{"t4":-1}}`, "cogflow.training.prices: read prices \"t4\""},
 		"class":         {`{"prices":{"v100":1}}`, "no such class; known are cpu, t4"},
-		"device":        {`{"gpus":["all"]}`, `cogflow.training.gpus: "all" is no device`},
+		"device":        {`{"gpus":["all"]}`, `cogflow.training.gpus: "all" is not a device`},
 		"devices":       {`{"gpus":[0,"0"]}`, "0 is there twice"},
 		"name":          {`{"models":{"../x":{"path":"/x"}}}`, "cogflow.training.models.../x: not a model's name"},
 		"path":          {`{"models":{"m":{}}}`, "cogflow.training.models.m.path: missing"},
@@ -109,8 +109,8 @@ func TestTrainingProblems(t *testing.T) {
 		"credentials":   {`{"serving":{"m":{"url":"http://k:s@h","adapters_dir":"/a"}}}`, "holds credentials"},
 		"key":           {`{"serving":{"m":{"url":"http://h","api_key_env":"sk-1","adapters_dir":"/a"}}}`, "cogflow.training.serving.m.api_key_env: not the name of a variable"},
 		"no folder":     {`{"serving":{"m":{"url":"http://h"}}}`, "cogflow.training.serving.m.adapters_dir: missing"},
-		"wrong type":    {`{"models_dir":5}`, "cogflow.training.models_dir: want a string"},
-		"device object": {`{"gpus":[{}]}`, `"{}" is no device`},
+		"wrong type":    {`{"models_dir":5}`, "cogflow.training.models_dir: must be a string"},
+		"device object": {`{"gpus":[{}]}`, `"{}" is not a device`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -177,7 +177,7 @@ func decode(s video.Stage, data json.RawMessage) (video.Embedding, error) {
 		}
 		if len(row)%s.Dim != 0 {
 			return video.Embedding{}, fault.New(fault.Input, op, s.Model,
-				fmt.Sprintf("%d numbers are no whole vectors of %d dimensions, as the profile says", len(row), s.Dim))
+				fmt.Sprintf("%d numbers are not a multiple of the profile's %d dimensions", len(row), s.Dim))
 		}
 		return video.Embedding{Dim: s.Dim, Rows: len(row) / s.Dim, Floats: row}, nil
 	case json.Unmarshal(data, &rows) == nil && len(rows) > 0:

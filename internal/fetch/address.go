@@ -36,11 +36,11 @@ func (c *Client) check(u *url.URL) error {
 	bad := func(reason string) error { return fault.New(fault.Input, op, Printable(u), reason) }
 	switch {
 	case u.Scheme != "https" && (u.Scheme != "http" || !c.options.AllowHTTP):
-		return bad("want https://")
+		return bad("must begin with https://")
 	case u.User != nil:
 		return bad("a URL must not hold a user name or password")
 	case u.Hostname() == "" || u.Opaque != "" || strings.ContainsRune(u.Hostname(), '%'):
-		return bad("want https://host/path")
+		return bad("must be https://host/path")
 	case odd(u.Hostname()):
 		return bad("the host is neither a name nor an address in its usual form")
 	case c.allowed(u):

@@ -97,17 +97,17 @@ func TestRefusesURLs(t *testing.T) {
 	t.Parallel()
 	strict := fetch.New(fetch.Options{})
 	for u, want := range map[string]string{
-		"http://a.example/":          "want https",
-		"ftp://a.example/":           "want https",
-		"file:///etc/passwd":         "want https",
+		"http://a.example/":          "must begin with https",
+		"ftp://a.example/":           "must begin with https",
+		"file:///etc/passwd":         "must begin with https",
 		"https://user:pw@a.example/": "user name",
 		"https://2130706433/":        "usual form",
 		"https://0x7f000001/":        "usual form",
 		"https://0177.0.0.1/":        "usual form",
 		"https://127.1/":             "usual form",
 		"https://a.example:22/":      "usual port",
-		"https://[fe80::1%25eth0]/":  "want https://host",
-		"https:///x":                 "want https://host",
+		"https://[fe80::1%25eth0]/":  "must be https://host",
+		"https:///x":                 "must be https://host",
 		"https://a.example/%zz":      "not a URL",
 	} {
 		_, err := get(t, strict, u)
@@ -124,7 +124,7 @@ func TestRedirects(t *testing.T) {
 		"http://169.254.169.254/x":  "not on the public internet",
 		"http://other.example/":     "not on the public internet",
 		"http://user@other.example": "user name",
-		"file:///etc/passwd":        "want https",
+		"file:///etc/passwd":        "must begin with https",
 	} {
 		c, at := start(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Location", target)

@@ -52,7 +52,7 @@ func New(ctx context.Context, c Config) (*Tool, error) {
 		found, err := exec.LookPath(*program.path)
 		if err != nil {
 			return nil, fault.New(fault.Input, "find program", *program.path,
-				"it is not there; install ffmpeg: apt-get install ffmpeg, or brew install ffmpeg")
+				"not found; install ffmpeg: apt-get install ffmpeg, or brew install ffmpeg")
 		}
 		*program.path = found
 	}

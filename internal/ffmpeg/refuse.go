@@ -120,7 +120,7 @@ func refusal(op string, file *os.File, err error, said *complaints) error {
 	case said.sandbox != "":
 		return fault.New(fault.Capacity, op, file.Name(), "the sandbox does not start: "+said.sandbox)
 	case exit.Status == "signal: killed" || exit.Status == "exit status 137":
-		return fault.New(fault.Capacity, op, file.Name(), "ffmpeg was killed, perhaps for want of memory")
+		return fault.New(fault.Capacity, op, file.Name(), "ffmpeg was killed, possibly out of memory")
 	}
 	return fault.New(fault.Input, op, file.Name(), reason(said.first, exit.Status))
 }

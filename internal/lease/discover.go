@@ -160,6 +160,6 @@ func strange(text string, err error) error {
 	const longest = 200
 	return &fault.Error{
 		Class: fault.Capacity, Op: discoverOp, Subject: text[:min(len(text), longest)],
-		Reason: "nvidia-smi answers something that is no GPU; name the class with --gpu, or --gpu none", Err: err,
+		Reason: "nvidia-smi named no GPU that is known here; name the class with --gpu, or --gpu none", Err: err,
 	}
 }

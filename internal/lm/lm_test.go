@@ -91,7 +91,7 @@ func TestAnthropic(t *testing.T) {
 
 	c.MaxTokens = 0
 	_, err = m.Complete(t.Context(), c)
-	require.ErrorContains(t, err, "wants max_tokens")
+	require.ErrorContains(t, err, "requires max_tokens")
 	c.MaxTokens, c.Thinking = 5, new(true)
 	_, err = m.Complete(t.Context(), c)
 	require.ErrorContains(t, err, "no enable_thinking")

@@ -50,7 +50,7 @@ func (l *LM) check(c prompt.Completion) error {
 	}
 	switch {
 	case c.MaxTokens == 0:
-		return fault.New(fault.Input, op, c.Model, "Anthropic wants max_tokens; set it in the configuration")
+		return fault.New(fault.Input, op, c.Model, "Anthropic requires max_tokens; set it in the configuration")
 	case c.Thinking != nil:
 		return fault.New(fault.Input, op, c.Model, "Anthropic has no enable_thinking; leave it out of the configuration")
 	}

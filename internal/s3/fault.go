@@ -76,7 +76,7 @@ func classify(status int, code string) (class fault.Class, reason string) {
 	case "QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded":
 		return fault.Capacity, "the object store is full; make room or raise its quota"
 	case "NoSuchBucket":
-		return fault.Input, "there is no such bucket; create it, or correct the URL"
+		return fault.Input, "bucket not found; create it, or correct the URL"
 	case "PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException":
 		return fault.Input, "the bucket is in another region or at another endpoint; correct region= and endpoint="
 	case "RequestTimeTooSkewed":

@@ -44,7 +44,7 @@ func Parse(rawURL string) (Place, error) {
 	}
 	switch {
 	case u.Scheme != "s3":
-		return Place{}, bad("want s3://bucket/prefix")
+		return Place{}, bad("must be s3://bucket/prefix")
 	case u.User != nil:
 		return Place{}, bad("credentials do not belong in a URL; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE")
 	case u.Fragment != "" || u.Opaque != "":

@@ -37,7 +37,7 @@ func TestParse(t *testing.T) {
 func TestParseRefuses(t *testing.T) {
 	t.Parallel()
 	for url, want := range map[string]string{
-		"https://bucket/x":                             "want s3://",
+		"https://bucket/x":                             "must be s3://",
 		"s3:///x":                                      "bucket",
 		"s3://Bucket/x":                                "bucket",
 		"s3://evil.example:80/x":                       "bucket",
@@ -116,7 +116,7 @@ func TestFault(t *testing.T) { //nolint:tparallel // it sets the environment
 		"bad signature": {403, "SignatureDoesNotMatch", fault.Auth, "AWS_PROFILE"},
 		"expired":       {400, "ExpiredToken", fault.Auth, "AWS_PROFILE"},
 		"clock":         {403, "RequestTimeTooSkewed", fault.Auth, "clock"},
-		"no bucket":     {404, "NoSuchBucket", fault.Input, "no such bucket"},
+		"no bucket":     {404, "NoSuchBucket", fault.Input, "bucket not found"},
 		"other region":  {301, "PermanentRedirect", fault.Input, "region="},
 		"full":          {507, "", fault.Capacity, "quota"},
 		"quota":         {403, "QuotaExceeded", fault.Capacity, "quota"},

@@ -142,7 +142,7 @@ func (s *Sandbox) findBubblewrap(ctx context.Context, c Config) error {
 	}
 	head, err := exec.LookPath("head")
 	if err != nil {
-		return errors.New("there is no head command for the self-test")
+		return errors.New("the self-test requires the command head")
 	}
 	for i, readOnly := range []bool{false, true} {
 		if s.filters[i], err = filter(readOnly); err != nil {

@@ -67,7 +67,7 @@ func New(o Options) *Scorer {
 func (s *Scorer) find(name string, argv []string) command {
 	bad := func(err error) command {
 		return command{err: &fault.Error{
-			Class: fault.Input, Op: op, Subject: name, Reason: "its program is not there; correct cogflow.optimize.metrics", Err: err,
+			Class: fault.Input, Op: op, Subject: name, Reason: "its program was not found; correct cogflow.optimize.metrics", Err: err,
 		}}
 	}
 	if len(argv) == 0 {

@@ -141,7 +141,7 @@ func TestNotThere(t *testing.T) {
 	a, o := example()
 	for name, want := range map[string]string{
 		"other": "no such command is in this worker's configuration (cogflow.optimize.metrics); known are gone, none",
-		"gone":  "its program is not there", "none": "it has no program",
+		"gone":  "its program was not found", "none": "it has no program",
 		"/bin/sh": "no such command",
 	} {
 		_, err := s.Score(t.Context(), name, a, o)

@@ -32,7 +32,7 @@ func (s *Server) check(r LoadRequest) error {
 		return s.fault(fault.Input, r.Name, "not a name for an adapter: letters, digits and ._:@/- please, and not the base's", nil)
 	}
 	if !filepath.IsAbs(r.Dir) || !filepath.IsAbs(r.ServerDir) {
-		return s.fault(fault.Input, r.Dir, "the adapter's folder is no absolute path", nil)
+		return s.fault(fault.Input, r.Dir, "the adapter's folder must be an absolute path", nil)
 	}
 	a, err := readAdapter(r.Dir)
 	if err != nil {

@@ -107,7 +107,7 @@ func TestRefusedHere(t *testing.T) {
 		"not positive":        {"r": 0},
 		"--max-lora-rank 64":  {"r": 64},
 		"--max-lora-rank 32":  {"rank_pattern": map[string]int{"q_proj": 32}},
-		"want a whole number": {"r": "eight"},
+		"must be a whole number": {"r": "eight"},
 	} {
 		err := server.Load(t.Context(), request(adapter(t, changes)))
 		require.Equal(t, fault.Input, fault.ClassOf(err), "%v", err)

@@ -40,7 +40,7 @@ func (s *Server) smokeEmbedding(ctx context.Context, r LoadRequest, text string)
 	}
 	for _, x := range said.Data[0].Embedding {
 		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
-			return s.fault(fault.Input, r.Name, "its vectors are no numbers; the training diverged", nil)
+			return s.fault(fault.Input, r.Name, "its vectors are not numbers; the training diverged", nil)
 		}
 	}
 	return nil

@@ -54,7 +54,7 @@ func (b *bucketReader) open(ctx context.Context, op string, at location) (*s3.Re
 	r, err := s3.Get(ctx, client, at.host, at.path)
 	if s3.Missing(err) {
 		return nil, fault.New(fault.Input, op, at.String(),
-			"there is no such object; check the key, and end a prefix with a slash")
+			"object not found; check the key, and end a prefix with a slash")
 	}
 	return r, s3.Fault(ctx, op, at.String(), err)
 }

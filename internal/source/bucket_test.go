@@ -81,7 +81,7 @@ func TestS3(t *testing.T) {
 		refused(t, err, want)
 	}
 	_, _, err = s.Open(t.Context(), "all", base+"none.mp4")
-	refused(t, err, "no such object")
+	refused(t, err, "object not found")
 	_, _, err = s.Open(t.Context(), "all", base+"in/")
 	refused(t, err, "prefix")
 	fill(t, at, map[string]string{"large.mp4": strings.Repeat("x", 3<<20+1)})

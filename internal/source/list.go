@@ -62,7 +62,7 @@ func (s *Sources) List(ctx context.Context, t tenant.ID, source string, recursiv
 	case slices.Contains(manifestExtensions, extension):
 		return 0, readManifest(ctx, f, path, besides(path), yield)
 	default:
-		return 0, fault.New(fault.Input, op, path, "want a directory, a video ("+
+		return 0, fault.New(fault.Input, op, path, "must be a directory, a video ("+
 			strings.Join(videoExtensions, " ")+") or a manifest (.txt .list .lst .manifest)")
 	}
 }

@@ -137,7 +137,7 @@ func checkMode(op, path string, mode os.FileMode) error {
 	case mode&os.ModeDevice != 0:
 		kind = "a device"
 	}
-	return fault.New(fault.Input, op, path, "it is "+kind+"; want a regular file")
+	return fault.New(fault.Input, op, path, "it is "+kind+"; must be a regular file")
 }
 
 // explain says what is wrong with a path and what to do.
@@ -145,7 +145,7 @@ func explain(op, path string, err error) error {
 	class, reason := fault.Transport, ""
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		class, reason = fault.Input, "there is no such file; check the path, and that it is mounted on the worker's machine"
+		class, reason = fault.Input, "file not found; check the path, and that it is mounted on the worker's machine"
 		if target, linked := os.Readlink(path); linked == nil {
 			reason = "the link leads to nothing: " + printable(target)
 		}
@@ -154,7 +154,7 @@ func explain(op, path string, err error) error {
 	case errors.Is(err, syscall.ELOOP):
 		class, reason = fault.Input, "its links lead in a circle"
 	case errors.Is(err, syscall.ENOTDIR):
-		class, reason = fault.Input, "a part of the path is no directory"
+		class, reason = fault.Input, "a part of the path is not a directory"
 	case errors.Is(err, syscall.ENAMETOOLONG):
 		class, reason = fault.Input, "the path is too long"
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):

@@ -125,7 +125,7 @@ func (s *Sources) listRemote(ctx context.Context, t tenant.ID, at location, recu
 	case slices.Contains(videoExtensions, at.extension()):
 		return 0, yield(at.uri())
 	case !slices.Contains(manifestExtensions, at.extension()):
-		return 0, fault.New(fault.Input, op, at.String(), "want a prefix that ends in a slash, a video ("+
+		return 0, fault.New(fault.Input, op, at.String(), "must be a prefix that ends in a slash, a video ("+
 			strings.Join(videoExtensions, " ")+") or a manifest (.txt .list .lst .manifest)")
 	}
 	f, err := s.download(ctx, op, t, at, maxManifest)

@@ -111,12 +111,12 @@ func TestListOne(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 
 	for src, want := range map[string]string{
-		"":                            "want a path",
+		"":                            "must be a path",
 		filepath.Join(dir, "none"):    "no such file",
-		filepath.Join(dir, "x.gif"):   "want a directory",
+		filepath.Join(dir, "x.gif"):   "must be a directory",
 		"gs://bucket/prefix":          "gs:// is not known",
 		"https://example.org/dir/":    "no listing",
-		"https://example.org/x.gif":   "want a prefix",
+		"https://example.org/x.gif":   "must be a prefix",
 		"https://u:p@example.org/x":   "user name",
 		"https://example.org/a/../b":  `".."`,
 		"https://example.org/a%2fb":   "encoded slash",
@@ -128,9 +128,9 @@ func TestListOne(t *testing.T) {
 		"file://host/x":               "three slashes",
 		"file:///x%zz":                "not a URI",
 		"file:///a?b.mp4":             "%3F",
-		"a\x00b":                      "want a path",
-		"file:///a%00b":               "want a path",
-		filepath.Join(dir, "x.gif/y"): "no directory",
+		"a\x00b":                      "must be a path",
+		"file:///a%00b":               "must be a path",
+		filepath.Join(dir, "x.gif/y"): "not a directory",
 	} {
 		_, err := s.List(t.Context(), tenant.Default, src, false, func(string) error { return nil })
 		refused(t, err, want)

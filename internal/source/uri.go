@@ -19,23 +19,23 @@ func parse(op, uri string) (string, error) {
 	path := uri
 	if m := scheme.FindStringSubmatch(uri); m != nil {
 		if !strings.EqualFold(m[1]+m[2], "file") {
-			return "", bad(printable(m[1]) + ":// is not known; want a path, file://, s3:// or https://")
+			return "", bad(printable(m[1]) + ":// is not known; must be a path, file://, s3:// or https://")
 		}
 		u, err := url.Parse(uri)
 		switch {
 		case err != nil:
 			return "", bad("not a URI; write special characters as %XX")
 		case u.Host != "" && u.Host != "localhost":
-			return "", bad("want file:///absolute/path, with three slashes")
+			return "", bad("must be file:///absolute/path, with three slashes")
 		case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 			return "", bad("write '?' as %3F and '#' as %23")
 		}
 		if path = u.Path; !filepath.IsAbs(path) {
-			return "", bad("want file:///absolute/path")
+			return "", bad("must be file:///absolute/path")
 		}
 	}
 	if path == "" || strings.ContainsRune(path, 0) {
-		return "", bad("want a path or a file:// URI")
+		return "", bad("must be a path or a file:// URI")
 	}
 	path, err := filepath.Abs(path)
 	return path, fault.Wrap(fault.Input, op, uri, err)

@@ -64,7 +64,7 @@ func checkQuery(q video.Query) error {
 	case q.Rank == video.RankBM25:
 		return nil
 	case q.Rank != video.RankVector && q.Rank != video.RankHybrid:
-		return bad("unknown rank " + string(q.Rank) + ": want hybrid, bm25 or vector")
+		return bad("unknown rank " + string(q.Rank) + ": use hybrid, bm25 or vector")
 	}
 	if err := q.Embedding.Check(); err != nil {
 		return &fault.Error{Class: fault.Input, Op: opSearch, Subject: q.Text, Err: err}

@@ -73,7 +73,7 @@ func splitLines(data []byte, atEOF bool) (int, []byte, error) {
 func (h *heard) take(job string, number int, line []byte, on func(training.Event) error) {
 	event, err := decode(line)
 	if err != nil {
-		err = broken(job, fmt.Sprintf("line %d of its events is no event: %s", number, excerpt(line)), err)
+		err = broken(job, fmt.Sprintf("line %d of its events is invalid: %s", number, excerpt(line)), err)
 		if bytes.HasSuffix(line, []byte("\n")) {
 			h.err = err
 		} else {

@@ -169,7 +169,7 @@ func (r *Runner) startFault(err error) error {
 	if os.IsNotExist(err) || os.IsPermission(err) {
 		return &fault.Error{
 			Class: fault.Input, Op: "start the trainer", Subject: r.options.Python,
-			Reason: "there is no such Python; " + install, Err: err,
+			Reason: "Python not found; " + install, Err: err,
 		}
 	}
 	return sandbox.StartFault("start the trainer", r.options.Python, err)

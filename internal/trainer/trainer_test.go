@@ -62,7 +62,7 @@ func TestEnds(t *testing.T) {
 		"undone":           {"", nil, []string{"without being done"}},
 		"no-torch":         {fault.Input, nil, []string{"make trainer", "torch_that_is_absent"}},
 		"sigsegv":          {"", nil, []string{"segmentation fault"}},
-		"sigterm":          {fault.Preempted, nil, []string{"somebody ended it"}},
+		"sigterm":          {fault.Preempted, nil, []string{"stopped from outside before it started"}},
 		"cut":              {"", nil, []string{"line 1", `{\"event\": \"done\", \"pa`}},
 		"closes":           {"", nil, []string{"without being done"}},
 		"fails-after-done": {"", nil, []string{"exit code 70"}},
@@ -96,7 +96,7 @@ func TestKilled(t *testing.T) {
 		oom           bool
 	}{
 		"by the kernel for memory": {3, 4, true, fault.Capacity, true},
-		"by somebody":              {3, 3, true, fault.Transport, false},
+		"from outside":             {3, 3, true, fault.Transport, false},
 		"no witness":               {0, 0, false, fault.Capacity, true},
 	} {
 		for _, mode := range []string{"sigkill", "cut-killed"} {
@@ -131,7 +131,7 @@ func TestKilled(t *testing.T) {
 func TestBrokenEvents(t *testing.T) {
 	t.Parallel()
 	for mode, says := range map[string]string{
-		"garbage": `line 1 of its events is no event: "not an event"`, "nan": "NaN", "list": "[]", "kindless": "no kind",
+		"garbage": `line 1 of its events is invalid: "not an event"`, "nan": "NaN", "list": "[]", "kindless": "no kind",
 		"typed": "three", "pathless": "no path", "dataless": "no data", "outside": "out of the work_dir", "empty-line": "line 1",
 		"endless": "longer than 1048576 bytes",
 	} {
@@ -195,7 +195,7 @@ func TestStopBeforeItBegan(t *testing.T) {
 	})
 	require.ErrorIs(t, err, training.ErrStopped)
 	require.Equal(t, fault.Preempted, fault.ClassOf(err))
-	require.ErrorContains(t, err, "not begun")
+	require.ErrorContains(t, err, "not started")
 
 	err = runner(t, Options{}).Run(t.Context(), job(t, "unready"), "", stop, ignore)
 	require.ErrorIs(t, err, training.ErrStopped, "already closed")

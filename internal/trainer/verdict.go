@@ -62,15 +62,15 @@ func ofSignal(job training.Job, p *process, oom bool) error {
 	signal := p.signal()
 	switch {
 	case p.killed:
-		return end(fault.Preempted, "it did not write a checkpoint in time and was killed; the one before stands", training.ErrStopped)
+		return end(fault.Preempted, "it did not write a checkpoint in time and was killed; the previous checkpoint is used", training.ErrStopped)
 	case p.asked && signal == sigTerm:
-		return end(fault.Preempted, "it had not begun; there is nothing new to keep", training.ErrStopped)
+		return end(fault.Preempted, "it had not started, so nothing new was stored", training.ErrStopped)
 	case signal == sigTerm:
-		return end(fault.Preempted, "somebody ended it before it had begun", nil)
+		return end(fault.Preempted, "it was stopped from outside before it started", nil)
 	case oom:
 		return end(fault.Capacity, "the kernel killed it because the host is out of memory", training.ErrOutOfMemory)
 	case signal == sigKill:
-		return end(fault.Transport, "somebody killed it", nil)
+		return end(fault.Transport, "killed by SIGKILL from outside", nil)
 	default:
 		return end("", withTail("it crashed: signal: "+signal.String(), p.stderr.String()), nil)
 	}

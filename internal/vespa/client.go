@@ -42,7 +42,7 @@ type conn struct {
 func newClient(base string, connections int, timeout time.Duration) (*client, error) {
 	u, err := url.Parse(base)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil {
-		return nil, fault.New(fault.Input, "open vespa", "", "want a URL such as http://localhost:8080, without credentials")
+		return nil, fault.New(fault.Input, "open vespa", "", "must be a URL such as http://localhost:8080, without credentials")
 	}
 	c := &client{base: strings.TrimSuffix(base, "/"), timeout: timeout}
 	for range connections {

@@ -63,7 +63,7 @@ func Deploy(ctx context.Context, configServer string, files []File) (*Deployed, 
 		} `json:"configChangeActions"`
 	}
 	if err := json.Unmarshal(body, &said); err != nil || said.Session == "" || said.Actions == nil {
-		return nil, fault.New(fault.Transport, opDeploy, "", "the config server's answer is not a deployment's, or cut short")
+		return nil, fault.New(fault.Transport, opDeploy, "", "the config server's answer is not a deployment's, or is truncated")
 	}
 	return &Deployed{said.Session, said.Message, said.Actions.Restart, said.Actions.Refeed, said.Actions.Reindex}, nil
 }
@@ -74,7 +74,7 @@ func configRequest(ctx context.Context, method, server, path string, body []byte
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(server, "/")+path, bytes.NewReader(body))
 	if err != nil || r.URL.Host == "" || r.URL.User != nil {
-		return nil, 0, fault.New(fault.Input, opDeploy, "", "want a URL such as http://localhost:19071, without credentials")
+		return nil, 0, fault.New(fault.Input, opDeploy, "", "must be a URL such as http://localhost:19071, without credentials")
 	}
 	if body != nil {
 		r.Header.Set("Content-Type", "application/zip")
@@ -106,7 +106,7 @@ func Diff(ctx context.Context, configServer string, files []File) ([]Change, err
 	case http.StatusOK:
 		var urls []string
 		if err := json.Unmarshal(listing, &urls); err != nil {
-			return nil, fault.New(fault.Transport, opDeploy, "", "the config server's listing is cut short")
+			return nil, fault.New(fault.Transport, opDeploy, "", "the config server's listing is truncated")
 		}
 		for _, u := range urls {
 			name, data, err := content(ctx, configServer, u)

@@ -183,7 +183,7 @@ func checkEcho(body []byte, id string) error {
 		ID string `json:"id"`
 	}
 	if err := json.Unmarshal(body, &said); err != nil {
-		return errors.New("the answer is no JSON, or cut short")
+		return errors.New("the answer is not JSON, or is truncated")
 	}
 	if said.ID != id {
 		return errors.New("the answer is about another document")

@@ -186,7 +186,7 @@ func (x *Index) get(ctx context.Context, docType, id, field string) (map[string]
 		Fields map[string]any `json:"fields"`
 	}
 	if err := json.Unmarshal(a.body, &found); err != nil || found.ID != documentID(docType, id) || found.Fields == nil {
-		return nil, fault.New(fault.Transport, op, id, "the answer is no document, or cut short")
+		return nil, fault.New(fault.Transport, op, id, "the answer is not a document, or is truncated")
 	}
 	return found.Fields, nil
 }

@@ -41,7 +41,7 @@ func Package(tenants []tenant.ID, profiles []video.Profile, o PackageOptions) ([
 		return nil, err
 	}
 	if len(l.schemas) == 0 {
-		return nil, fault.New(fault.Input, "generate vespa package", "", "there is no tenant or no profile")
+		return nil, fault.New(fault.Input, "generate vespa package", "", "a tenant and a profile are required")
 	}
 	o.Redundancy = max(1, o.Redundancy)
 	if o.Redundancy > max(1, len(o.Hosts)) {

@@ -87,7 +87,7 @@ func (q query) read(a *answer) (*found, error) {
 		} `json:"root"`
 	}
 	if err := json.Unmarshal(a.body, &said); err != nil || said.Root == nil {
-		return nil, bad("Vespa's answer is not what /search/ returns, or cut short")
+		return nil, bad("Vespa's answer is not what /search/ returns, or is truncated")
 	}
 	r := said.Root
 	switch {

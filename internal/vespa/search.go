@@ -88,7 +88,7 @@ func (s *schema) lists(q video.Query) ([]listing, error) {
 	for _, name := range names {
 		p, ok := s.rank(name)
 		if !ok {
-			return nil, bad("unknown rank " + string(q.Rank) + ": want hybrid, bm25, vector or a rank profile of " + s.Name)
+			return nil, bad("unknown rank " + string(q.Rank) + ": use hybrid, bm25, vector or a rank profile of " + s.Name)
 		}
 		if err := s.checkQuery(p, q); err != nil {
 			return nil, err
@@ -113,7 +113,7 @@ func (s *schema) checkQuery(p rankProfile, q video.Query) error {
 	case e.Dim != s.Dim || !s.Multi && e.Rows != 1:
 		return fault.New(fault.Input, opSearch, q.Text, "the query's embedding has not the shape of schema "+s.Name)
 	case e.Floats == nil && (p.Float || s.Float != ""):
-		return fault.New(fault.Input, opSearch, q.Text, "rank "+p.Name+" wants an embedding of floats, not bits")
+		return fault.New(fault.Input, opSearch, q.Text, "rank "+p.Name+" requires an embedding of floats, not bits")
 	}
 	return nil
 }

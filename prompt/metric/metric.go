@@ -93,12 +93,12 @@ func (m *Metric) check(program *prompt.Program, columns []string, top bool) erro
 		return m.checkJudge(program, columns)
 	case Command:
 		if m.Command == "" || strings.ContainsAny(m.Command, "/\\ \t\n") {
-			return errors.New("a command is given by its name in the worker's configuration")
+			return errors.New("name a command of the worker's configuration")
 		}
 		return nil
 	case Mean:
 		if !top || len(m.Parts) == 0 || len(m.Parts) > maxParts {
-			return fmt.Errorf("a mean has 1 to %d parts, and stands at the top", maxParts)
+			return fmt.Errorf("a mean has 1 to %d parts, and must be the outermost metric", maxParts)
 		}
 		for i, part := range m.Parts {
 			if part == nil {
@@ -110,7 +110,7 @@ func (m *Metric) check(program *prompt.Program, columns []string, top bool) erro
 		}
 		return nil
 	}
-	return fmt.Errorf("kind %q is none of exact, f1, contains, numeric, calibrated, judge, command, mean", m.Kind)
+	return fmt.Errorf("unknown kind %q; use exact, f1, contains, numeric, calibrated, judge, command or mean", m.Kind)
 }
 
 func (m *Metric) checkFields(program *prompt.Program, columns []string) error {
@@ -148,7 +148,7 @@ func (m *Metric) checkJudge(program *prompt.Program, columns []string) error {
 		if ok && hasField(program.Outputs(), output) || slices.Contains(columns, f.Name) {
 			continue
 		}
-		return fmt.Errorf("the judge reads %q, which is no column of the examples and no output of the program after %q", f.Name, predicted)
+		return fmt.Errorf("the judge reads %q, which is neither a column of the examples nor an output of the program after %q", f.Name, predicted)
 	}
 	return nil
 }
@@ -171,7 +171,7 @@ func checkOutput(program *prompt.Program, path string) error {
 // checkMember follows the rest of a path into a type.
 func checkMember(t *prompt.Type, path, rest string) error {
 	if t.Kind != prompt.Dict {
-		return fmt.Errorf("%q reaches into a field that is no object", path)
+		return fmt.Errorf("%q reaches into a field that is not an object", path)
 	}
 	if len(t.Fields) == 0 {
 		return nil // any key may be there

@@ -8,7 +8,7 @@ import (
 )
 
 // errJSON is why a text is no JSON; nobody reads more of it.
-var errJSON = errors.New("python: it is no JSON")
+var errJSON = errors.New("python: not JSON")
 
 const maxNesting = 900 // Python stops near its recursion limit
 

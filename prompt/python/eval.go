@@ -9,7 +9,7 @@ import (
 )
 
 // errLiteral is why a text is no literal; nobody reads more of it.
-var errLiteral = errors.New("python: it is no literal")
+var errLiteral = errors.New("python: not a literal")
 
 // Literal is ast.literal_eval(text) for the values that this package knows:
 // None, booleans, numbers, strings, lists, dicts with string keys, and tuples

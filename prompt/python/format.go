@@ -48,7 +48,7 @@ func Repr(v any) string {
 		}
 		return "{" + strings.Join(items, ", ") + "}"
 	}
-	panic(fmt.Sprintf("python: %T is no value", v))
+	panic(fmt.Sprintf("python: %T is not a value", v))
 }
 
 // reprFloat writes the shortest digits that read back as x, with an exponent

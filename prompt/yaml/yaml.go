@@ -95,7 +95,7 @@ func (w *writer) mapping(n *yaml.Node, shape reflect.Type, depth int) error {
 		case key.Kind != yaml.ScalarNode || key.ShortTag() != "!!str":
 			return at(key, "a key must be a text; put it into quotes")
 		case seen[key.Value]:
-			return at(key, "the key %q stands here for the second time", key.Value)
+			return at(key, "the key %q is listed twice", key.Value)
 		case known != nil && !ok:
 			return at(key, "unknown key %q", key.Value)
 		}
@@ -151,7 +151,7 @@ func (w *writer) scalar(n *yaml.Node) error {
 		fmt.Fprint(&w.out, yes)
 	case "!!int", "!!float":
 		if !json.Valid([]byte(n.Value)) || strings.TrimLeft(n.Value, "-0123456789.eE+") != "" {
-			return at(n, "%s is no number of JSON; write it as one, or put it into quotes", n.Value)
+			return at(n, "%s is not a JSON number; write it as one, or quote it", n.Value)
 		}
 		w.out.WriteString(n.Value)
 	default:

@@ -27,7 +27,7 @@ type CheckOptions struct {
 	EvalName string // the same of held-out rows; empty = "eval dataset"
 
 	Method training.Method // empty = what Choose says of the rows
-	Format rows.Format     // empty = found out from the first rows; FormatText = texts as they stand, markers of turns included
+	Format rows.Format     // empty = found out from the first rows; FormatText = texts as they are, markers of turns included
 
 	MaxSeqLength int // tokens, to estimate what is cut off; 0 = no estimate
 

@@ -47,13 +47,13 @@ func (o CheckOptions) filled() (CheckOptions, error) {
 	}
 	switch {
 	case o.Method != "" && !slices.Contains([]training.Method{training.SFT, training.DPO, training.Embedding}, o.Method):
-		return refuse("unknown method %q: want sft, dpo or embedding", o.Method)
+		return refuse("unknown method %q: use sft, dpo or embedding", o.Method)
 	case o.Format != "" && o.Format.Method() == "":
-		return refuse("unknown format %q: want one of %v", o.Format, rows.Formats())
+		return refuse("unknown format %q: use one of %v", o.Format, rows.Formats())
 	case !(o.AllowDropped >= 0) || o.AllowDropped >= 1 && o.AllowDropped != float64(int(o.AllowDropped)):
-		return refuse("allow_dropped is %v: want a share below 1, or a number of rows", o.AllowDropped)
+		return refuse("allow_dropped is %v: use a share below 1, or a number of rows", o.AllowDropped)
 	case !(o.ValidationShare < 1):
-		return refuse("validation share is %v: want less than 1", o.ValidationShare)
+		return refuse("validation share is %v: use less than 1", o.ValidationShare)
 	case o.MaxSeqLength < 0 || o.MaxRows < 0 || o.MaxRowBytes < 0:
 		return refuse("limits must not be negative")
 	}
@@ -139,7 +139,7 @@ func (p *preparation) copy(ctx context.Context, s *surveyor, write func(rows.Row
 		return nil
 	}, func(*rows.RowError, rows.RawRow) {})
 	if f, fatal := err.(*rows.RowError); err == nil && sum != s.survey.SHA256 || fatal && f != nil { //nolint:errorlint // each returns it as it is
-		return fault.New(fault.Input, "read dataset", s.survey.Name, "it changed while it was read; start again when nobody writes to it")
+		return fault.New(fault.Input, "read dataset", s.survey.Name, "it changed while it was read; start again when no program writes to it")
 	}
 	return err
 }

@@ -71,7 +71,7 @@ func (p *preparation) method() {
 		case e.survey.Format.Method() != fits:
 			p.log.say(SeverityError, e.survey.Name, "wrong_method", fmt.Sprintf("its rows (%s) serve %s, those that are trained on %s", e.survey.Format, e.survey.Format.Method(), fits), "evaluate with rows of the same kind")
 		case e.shape != p.train.shape && e.shape != "" && p.train.shape != "":
-			p.log.say(SeverityError, e.survey.Name, "mixed_format", fmt.Sprintf("its rows become {%s}, those that are trained on {%s}", e.shape, p.train.shape), "write both files alike")
+			p.log.say(SeverityError, e.survey.Name, "mixed_format", fmt.Sprintf("its rows become {%s}, those that are trained on {%s}", e.shape, p.train.shape), "use one format for both files")
 		}
 	}
 	if p.o.Method != "" || len(p.log.fatals) > 0 {
@@ -119,7 +119,7 @@ func (p *preparation) split() {
 	}
 	p.held, p.check.HeldOut = Split(p.train.questions, p.o.ValidationShare, p.o.Seed)
 	if p.check.HeldOut == 0 {
-		p.log.say(SeverityInfo, p.o.Name, "no_evaluation", fmt.Sprintf("nothing is held out: %d rows are too few, or too much alike", p.train.survey.Kept), "give an evaluation dataset")
+		p.log.say(SeverityInfo, p.o.Name, "no_evaluation", fmt.Sprintf("no rows are held out: %d rows are too few, or too similar", p.train.survey.Kept), "give an evaluation dataset")
 	}
 }
 

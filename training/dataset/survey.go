@@ -139,7 +139,7 @@ func (s *surveyor) convert(raw *rows.RawRow) (*rows.RowInput, []rows.Row, error)
 		if row.Shape() != s.shape {
 			return nil, nil, &rows.RowError{
 				Code: "mixed_format", Reason: fmt.Sprintf("the row has %s, the first rows have %s", row.Shape(), s.shape),
-				Fix: "write all rows of a file alike",
+				Fix: "use one format for all rows of a file",
 			}
 		}
 		if err := s.leaked(row); err != nil {

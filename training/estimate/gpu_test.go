@@ -71,5 +71,5 @@ func TestPrices(t *testing.T) {
 	assert.InDelta(t, 0.59, *list.Prices.CostUSD("t4", 3600), 1e-9, "the shipped table is as it was")
 	assert.Equal(t, estimate.Prices{"t4": 1}, estimate.Prices(nil).With(estimate.Prices{"t4": 1}))
 	require.ErrorContains(t, estimate.Prices{"gpu": 1}.Check(), "no such class")
-	require.ErrorContains(t, estimate.Prices{"t4": -1}.Check(), "want 0 to 10000")
+	require.ErrorContains(t, estimate.Prices{"t4": -1}.Check(), "must be 0 to 10000")
 }

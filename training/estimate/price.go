@@ -58,7 +58,7 @@ func (p Prices) Check() error {
 		case !slices.Contains(video.GPUClasses(), class):
 			return fault.New(fault.Input, "read prices", class, "no such class; known are "+strings.Join(video.GPUClasses(), ", "))
 		case math.IsNaN(v) || v < 0 || v > 10_000:
-			return fault.New(fault.Input, "read prices", class, fmt.Sprintf("%v USD per hour; want 0 to 10000", v))
+			return fault.New(fault.Input, "read prices", class, fmt.Sprintf("%v USD per hour; must be 0 to 10000", v))
 		}
 	}
 	return nil

@@ -21,7 +21,7 @@ func (s Shape) Serves(m training.Method) error {
 	}, s.Architecture):
 		return fault.New(fault.Input, readShape, s.Architecture, "it is an encoder, which reads text and writes none, so "+string(m)+" cannot train it"+fix)
 	case slices.Contains([]string{"bart", "mbart", "mt5", "pegasus", "t5", "umt5"}, s.Architecture):
-		return fault.New(fault.Input, readShape, s.Architecture, "it is an encoder with a decoder, and "+string(m)+" trains models that go on with a text"+fix)
+		return fault.New(fault.Input, readShape, s.Architecture, "it is an encoder-decoder model, and "+string(m)+" trains models that continue a text"+fix)
 	}
 	return nil
 }

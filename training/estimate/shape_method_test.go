@@ -16,7 +16,7 @@ func TestServes(t *testing.T) {
 		"llama": "", "qwen3": "", "something_new": "",
 		"bert":       `read model "bert": it is an encoder, which reads text and writes none, so sft cannot train it; name a language model`,
 		"modernbert": "it is an encoder, which reads text",
-		"t5":         "it is an encoder with a decoder, and sft trains models that go on with a text",
+		"t5":         "it is an encoder-decoder model, and sft trains models that continue a text",
 	} {
 		s := estimate.Shape{Architecture: architecture}
 		require.NoError(t, s.Serves(training.Embedding))

@@ -33,7 +33,7 @@ type tensor struct {
 // describes the file: every byte belongs to exactly one tensor.
 func readTensors(file WeightFile) ([]tensor, error) {
 	bad := func(format string, args ...any) ([]tensor, error) {
-		return nil, fault.New(fault.Input, readShape, file.Name, "it is no safetensors file: "+fmt.Sprintf(format, args...))
+		return nil, fault.New(fault.Input, readShape, file.Name, "not a safetensors file: "+fmt.Sprintf(format, args...))
 	}
 	var length [8]byte
 	if n, err := file.Data.ReadAt(length[:], 0); n < len(length) {
@@ -201,7 +201,7 @@ func SafetensorsIndex(index []byte) ([]string, error) {
 	names := map[string]bool{}
 	for _, name := range in.Map {
 		if strings.ContainsAny(name, `/\`) || !strings.HasSuffix(name, ".safetensors") {
-			return nil, fault.New(fault.Input, readShape, "model.safetensors.index.json", fmt.Sprintf("it names %.100q, which is no safetensors file of the folder", name))
+			return nil, fault.New(fault.Input, readShape, "model.safetensors.index.json", fmt.Sprintf("it names %.100q, which is not a safetensors file in the folder", name))
 		}
 		names[name] = true
 	}

@@ -44,7 +44,7 @@ func (d *Reader) separator() (byte, error) {
 		return b, nil
 	}
 	if b != ',' {
-		return 0, d.fatal("syntax", "want , or ] behind the row, have "+quoteByte(b), "separate the rows by commas")
+		return 0, d.fatal("syntax", "expected , or ] after the row, found "+quoteByte(b), "separate the rows by commas")
 	}
 	if b, err = d.ink("the closing ] is missing"); err == nil && b == ']' {
 		return 0, d.fatal("syntax", "there is a comma, but no row behind it", "take the last comma away")

@@ -71,9 +71,9 @@ func (in *RowInput) checkText(name, text string) error {
 	for _, r := range text {
 		switch {
 		case r == 0:
-			return &RowError{Code: "control_character", Field: name, Reason: "the text has a NUL", Fix: "take it out; it stands for damaged or binary data"}
+			return &RowError{Code: "control_character", Field: name, Reason: "the text has a NUL", Fix: "remove it; it indicates damaged or binary data"}
 		case r == unicode.ReplacementChar:
-			in.note("replaced_character", name, "the text has U+FFFD, which stands for a character lost in an earlier conversion", "convert the original again")
+			in.note("replaced_character", name, "the text has U+FFFD, the mark of a character that an earlier conversion lost", "convert the original again")
 			return nil
 		case unicode.IsControl(r) && r != '\n' && r != '\r' && r != '\t':
 			in.note("control_character", name, fmt.Sprintf("the text has the control character U+%04X", r), "take it out unless the model shall learn to write it")
@@ -87,7 +87,7 @@ func (in *RowInput) checkText(name, text string) error {
 }
 
 func wrongType(name, want string, raw []byte) *RowError {
-	return &RowError{Code: "wrong_type", Field: name, Reason: "want " + want + ", have " + jsonKind(raw), Fix: "write " + want}
+	return &RowError{Code: "wrong_type", Field: name, Reason: "must be " + want + ", not " + jsonKind(raw), Fix: "write " + want}
 }
 
 func blank(name, what string) *RowError {

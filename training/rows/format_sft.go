@@ -187,7 +187,7 @@ func (in *RowInput) history() (turns [][2]string, err error) {
 		}
 		said, more := listItems(item, 2)
 		if more || len(said) != 2 {
-			return nil, &RowError{Code: "wrong_type", Field: name, Reason: "want a question and an answer", Fix: "write [question, answer]"}
+			return nil, &RowError{Code: "wrong_type", Field: name, Reason: "must be a question and an answer", Fix: "write [question, answer]"}
 		}
 		var turn [2]string
 		for j := range said {
@@ -214,7 +214,7 @@ func (in *RowInput) instructionRow() (r Row, err error) {
 	if at < 0 {
 		return r, &RowError{
 			Code: "no_assistant", Field: KeyText, Reason: `there is no "### Response:" on a line of its own behind the instruction`,
-			Fix: "add the answer, or choose the format text to train on texts as they stand",
+			Fix: "add the answer, or choose the format text to train on texts as they are",
 		}
 	}
 	at += len(ResponseMark)

@@ -168,7 +168,7 @@ func (d *Reader) Next() (RawRow, error) {
 			d.Row++
 			if string(text) == "{" {
 				return RawRow{}, &RowError{
-					Code: "not_json", Reason: "a JSON object begins on this line and goes on on the next ones",
+					Code: "not_json", Reason: "a JSON object begins on this line and continues on the next lines",
 					Fix: "put each object on one line, or all of them in one array", Fatal: true, Line: at, Row: d.Row,
 				}
 			}

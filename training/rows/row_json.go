@@ -39,7 +39,7 @@ func RowFields(raw *RawRow) ([]Field, error) {
 		return nil, syntaxFlaw(raw)
 	}
 	if text[0] != '{' {
-		return nil, &RowError{Code: "wrong_type", Reason: "want an object, have " + jsonKind(text), Fix: `write rows like {"prompt": "…", "completion": "…"}`}
+		return nil, &RowError{Code: "wrong_type", Reason: "must be an object, not " + jsonKind(text), Fix: `write rows like {"prompt": "…", "completion": "…"}`}
 	}
 	return objectFields(text)
 }

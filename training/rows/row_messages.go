@@ -37,7 +37,7 @@ func (in *RowInput) messages(name string, raw []byte) ([]Message, error) {
 		return nil, wrongType(name, "a list of messages", raw)
 	}
 	if len(items) == 0 {
-		return nil, &RowError{Code: "empty", Field: name, Reason: "there are no messages", Fix: "give it messages, or remove the row"}
+		return nil, &RowError{Code: "empty", Field: name, Reason: "there are no messages", Fix: "add messages, or remove the row"}
 	}
 	list := make([]Message, 0, len(items))
 	for i, item := range items {
@@ -114,7 +114,7 @@ func (in *RowInput) content(name string, raw []byte) (string, error) {
 			Text string `json:"text"`
 		}
 		if err := strictjson.Unmarshal(item, &part, strictjson.AllowUnknown); err != nil || part.Type != "text" {
-			return "", &RowError{Code: "unsupported", Field: name, Reason: "a part of the message is no text", Fix: "keep only parts of the type text"}
+			return "", &RowError{Code: "unsupported", Field: name, Reason: "a part of the message is not text", Fix: "keep only parts of the type text"}
 		}
 		all.WriteString(part.Text)
 	}
@@ -134,7 +134,7 @@ func checkOrder(name string, list []Message, before int) error {
 			return wrong(i, "a system message comes later than first", "put it first, or make it a user's")
 		case m.Role == RoleSystem:
 		case m.Role != want:
-			return wrong(i, fmt.Sprintf("want a message of the %s, have one of the %s", want, m.Role),
+			return wrong(i, fmt.Sprintf("must be a message of the %s, not of the %s", want, m.Role),
 				"let user and assistant take turns, the user first; join what one says twice in a row")
 		case want == RoleUser:
 			want = RoleAssistant

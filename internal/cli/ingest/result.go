@@ -21,7 +21,7 @@ func (a app) printLibrary(id string, r workflows.IngestLibraryResult) {
 			format.Count(r.Documents, "document", "documents"), format.Count(r.DescribeCalls, "call", "calls"), r.RepeatedCalls, format.Dollars(r.CostUSD))
 	}
 	if r.Skipped > 0 {
-		a.Say("%s passed over: no videos by their names", format.Count(r.Skipped, "file", "files"))
+		a.Say("%s skipped: the names are not those of videos", format.Count(r.Skipped, "file", "files"))
 	}
 	a.printRefused(r.Refused)
 	a.printFailures(r.Failures, r.Failed)

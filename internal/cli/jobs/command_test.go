@@ -46,7 +46,7 @@ func testSteer(t *testing.T, b *clitest.Bench) {
 
 	code, errors = b.Interrupt("0/3 videos", "watch", id)
 	assert.Equal(t, cli.ExitInterrupted, code)
-	assert.Contains(t, errors, "the job goes on")
+	assert.Contains(t, errors, "the job continues")
 
 	code, _, errors = b.Run("tune", id, "--concurrency", "7")
 	assert.Equal(t, cli.ExitDone, code, errors)

@@ -56,7 +56,7 @@ func (a app) pauseCommand() *cobra.Command {
 writes a checkpoint and releases its GPU. A sweep pauses its active runs and starts no others.`,
 		"  cogflow pause ID",
 		func(ctx context.Context, c client.Client, id string) (string, error) {
-			return "Paused " + id + ". cogflow resume " + id + " goes on.", signalJob(ctx, c, id, workflows.SignalPause)
+			return "Paused " + id + ". cogflow resume " + id + " continues it.", signalJob(ctx, c, id, workflows.SignalPause)
 		})
 }
 

@@ -110,7 +110,7 @@ func testOptimizeSteer(t *testing.T, b *clitest.Bench) {
 	id := strings.TrimSpace(out)
 	code, errors = b.Interrupt("agentic-router: search 2/22 trials, best 64.0 %, default 51.0 %, 834 answers, 800 calls, $0.31", "watch", id)
 	assert.Equal(t, cli.ExitInterrupted, code)
-	assert.Contains(t, errors, "the job goes on")
+	assert.Contains(t, errors, "the job continues")
 	_, out, _ = b.Run("status", id)
 	assert.Contains(t, out, "agentic-router, improved: search 2/22 trials")
 	assert.Contains(t, out, "0d1 0i2")

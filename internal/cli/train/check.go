@@ -55,7 +55,7 @@ Exit codes: 0 the dataset can be trained on, 1 it cannot, 2 wrong usage.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&c.method, "method", "auto", "training method: sft, dpo, embedding, or auto to choose by the rows")
-	f.StringVar(&c.format, "format", "auto", `format of the rows; "text" takes texts as they stand, markers of turns included`)
+	f.StringVar(&c.format, "format", "auto", `format of the rows; "text" takes texts as they are, markers of turns included`)
 	f.StringVar(&c.eval, "eval", "", "evaluation dataset (default: a tenth of the rows is held out)")
 	f.IntVar(&c.o.MaxSeqLength, "max-seq-length", 512, "tokens of a row that are trained on; 0 = do not check")
 	f.Float64Var(&c.o.AllowDropped, "allow-dropped", 0, "rows with errors that may be left out: 0.01 = a hundredth, 5 = five rows")

@@ -86,7 +86,7 @@ func testTrainSteer(t *testing.T, b *clitest.Bench) {
 
 	code, errors = b.Interrupt("train 12/100 steps, loss 1.2340, 760 tokens/s, ETA 1m30s, $0.12 on cpu", "watch", id)
 	assert.Equal(t, cli.ExitInterrupted, code)
-	assert.Contains(t, errors, "the job goes on")
+	assert.Contains(t, errors, "the job continues")
 	_, out, _ = b.Run("status", id)
 	assert.Contains(t, out, "wait, sft of org/base: train 12/100 steps")
 	assert.Contains(t, out, "The checkpoint of step 10 is stored")

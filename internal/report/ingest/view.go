@@ -128,7 +128,7 @@ func tiles(r video.Report, total int64) []report.Tile {
 	}
 	skipped := ""
 	if t.Skipped > 0 {
-		skipped = report.Plural(t.Skipped, "other file") + " passed over"
+		skipped = report.Plural(t.Skipped, "other file") + " skipped"
 	}
 	failed := report.Tile{Value: report.Count(t.Failed), Label: "failed"}
 	if t.Failed > 0 {

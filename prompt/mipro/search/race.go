@@ -93,7 +93,7 @@ func (r *Race) check(trial Trial) error {
 	}
 	for _, row := range trial.Rows {
 		if row < 0 || row >= len(r.plan.Val) {
-			return fmt.Errorf("there is no example %d", row)
+			return fmt.Errorf("example %d does not exist", row)
 		}
 	}
 	return nil

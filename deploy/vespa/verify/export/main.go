@@ -28,7 +28,7 @@ func main() {
 	defer stop()
 	serving := flag.Bool("serve", false, "serve a stand-in and feed it until standard input ends")
 	flag.Parse()
-	err := errors.New("want one argument: a directory")
+	err := errors.New("give one argument: a directory")
 	if dir := flag.Arg(0); flag.NArg() == 1 {
 		if *serving {
 			err = serve(ctx, dir)

@@ -177,7 +177,7 @@ func (p *program) check(t *testing.T, command []string) {
 		for _, m := range subcommand.FindAllStringSubmatch(list, -1) {
 			children = append(children, m[1])
 		}
-		if children == nil || word == "…" || strings.HasPrefix(word, "-") {
+		if children == nil || word == "…" || word == strings.ToUpper(word) || strings.HasPrefix(word, "-") { // COMMAND
 			break
 		}
 		if !slices.Contains(children, word) {

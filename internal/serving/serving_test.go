@@ -100,13 +100,13 @@ func TestRefusedHere(t *testing.T) {
 	s := servingtest.Start(t)
 	server := serving.New(serving.Options{URL: s.URL, MaxRank: 16})
 	for says, changes := range map[string]map[string]any{
-		"modules_to_save":     {"modules_to_save": []string{"lm_head"}},
-		"DoRA":                {"use_dora": true},
-		"biases":              {"bias": "all"},
-		`"IA3"`:               {"peft_type": "IA3"},
-		"not positive":        {"r": 0},
-		"--max-lora-rank 64":  {"r": 64},
-		"--max-lora-rank 32":  {"rank_pattern": map[string]int{"q_proj": 32}},
+		"modules_to_save":        {"modules_to_save": []string{"lm_head"}},
+		"DoRA":                   {"use_dora": true},
+		"biases":                 {"bias": "all"},
+		`"IA3"`:                  {"peft_type": "IA3"},
+		"not positive":           {"r": 0},
+		"--max-lora-rank 64":     {"r": 64},
+		"--max-lora-rank 32":     {"rank_pattern": map[string]int{"q_proj": 32}},
 		"must be a whole number": {"r": "eight"},
 	} {
 		err := server.Load(t.Context(), request(adapter(t, changes)))

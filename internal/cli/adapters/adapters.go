@@ -57,7 +57,7 @@ func job(kind, what string, common workflows.Common, input any) cli.Job {
 }
 
 func tenantFlag(cmd *cobra.Command, c *workflows.Common) {
-	cmd.Flags().StringVar(&c.Tenant, "tenant", "", `whose adapters (default "default")`)
+	cmd.Flags().StringVar(&c.Tenant, "tenant", "", `tenant that owns the adapters (default "default")`)
 }
 
 func (a app) listCommand() *cobra.Command {
@@ -233,7 +233,7 @@ func (a app) roleCommand(verb, kind, short, long string) *cobra.Command {
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if strings.Contains(args[0], "@") {
-				return cli.Usage("%s takes a role, not a version: want cogflow adapters %s ROLE", verb, verb)
+				return cli.Usage("%s takes a role, not a version: use cogflow adapters %s ROLE", verb, verb)
 			}
 			in.Role = args[0]
 			return a.changeRole(cmd.Context(), kind, verb+" "+args[0], in)

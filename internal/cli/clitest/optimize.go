@@ -162,7 +162,7 @@ func standInProgram(_ workflow.Context, in workflows.ProgramInput) (registry.Pro
 			d.Version, d.Status = 5, "canary"
 		}
 	case in.Name != d.Name || in.Version > 4:
-		return d, temporal.NewNonRetryableApplicationError("find program: there is none", "input", nil)
+		return d, temporal.NewNonRetryableApplicationError("find program: not found", "input", nil)
 	case in.Version == 3:
 		d.Version, d.Score, d.Program = 3, 52, ProgramText("Route the query.", "show me the keynote", "a demo that goes")
 	}

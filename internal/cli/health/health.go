@@ -72,7 +72,7 @@ with exit code 1 if anything fails.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, class := range gpu {
 				if !slices.Contains(video.GPUClasses(), class) {
-					return cli.Usage("unknown --gpu %q: want classes of %s", class, strings.Join(video.GPUClasses(), ", "))
+					return cli.Usage("unknown --gpu %q: use %s", class, strings.Join(video.GPUClasses(), ", "))
 				}
 			}
 			all, err := a.health(cmd.Context(), gpu)

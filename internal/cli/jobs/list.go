@@ -109,7 +109,7 @@ func listQuery(kind, owner, status string) (string, error) {
 	if kind != "" {
 		i := slices.IndexFunc(kinds(), func(k string) bool { return strings.EqualFold(k, kind) })
 		if i < 0 {
-			return "", cli.Usage("unknown --kind %q: want one of %s", kind, strings.Join(kinds(), ", "))
+			return "", cli.Usage("unknown --kind %q: use one of %s", kind, strings.Join(kinds(), ", "))
 		}
 		parts = []string{fmt.Sprintf("TaskQueue = '%s' AND WorkflowType = '%s'", workflows.QueueMain, kinds()[i])}
 	}
@@ -123,7 +123,7 @@ func listQuery(kind, owner, status string) (string, error) {
 	if status != "" {
 		s, ok := statuses()[strings.ToLower(status)]
 		if !ok {
-			return "", cli.Usage("unknown --status %q: want running, paused, completed, failed, cancelled, terminated or timed-out", status)
+			return "", cli.Usage("unknown --status %q: use running, paused, completed, failed, cancelled, terminated or timed-out", status)
 		}
 		parts = append(parts, fmt.Sprintf("ExecutionStatus = '%s'", s))
 	}

@@ -125,7 +125,7 @@ func inputOf(begun *historypb.WorkflowExecutionStartedEventAttributes) (
 ) {
 	payloads := begun.GetInput().GetPayloads()
 	if len(payloads) != 1 {
-		return nil, common, "", fmt.Errorf("it has %d arguments, want 1", len(payloads))
+		return nil, common, "", fmt.Errorf("it has %d arguments instead of 1", len(payloads))
 	}
 	if err := converter.GetDefaultDataConverter().FromPayload(payloads[0], &input); err != nil {
 		return nil, common, "", err

@@ -156,8 +156,8 @@ func TestOptimizeUsage(t *testing.T) {
 		code int
 		want string
 	}{
-		"no program":       {[]string{"optimize", "--trainset", train}, cli.ExitUsage, "--program wants"},
-		"no examples":      {[]string{"optimize", "--program", program}, cli.ExitUsage, "--trainset wants"},
+		"no program":       {[]string{"optimize", "--trainset", train}, cli.ExitUsage, "--program must be"},
+		"no examples":      {[]string{"optimize", "--program", program}, cli.ExitUsage, "--trainset must be"},
 		"bad mode":         {with("--mode", "fast"), cli.ExitUsage, "improved or compat"},
 		"bad auto":         {with("--auto", "huge"), cli.ExitUsage, "light, medium, heavy or none"},
 		"auto and trials":  {with("--auto", "light", "--set", "num_trials=3"), cli.ExitUsage, "leave out one or the other"},
@@ -167,8 +167,8 @@ func TestOptimizeUsage(t *testing.T) {
 		"no value":         {with("--set", "seed"), cli.ExitUsage, "name=value"},
 		"bad name":         {with("--name", "../x"), cli.ExitUsage, "letters, digits"},
 		"bad tenant":       {with("--tenant", "a b"), cli.ExitUsage, "tenant"},
-		"no name":          {[]string{"optimize", "--program", "s3://b/p.json", "--trainset", train}, cli.ExitUsage, "--name wants"},
-		"metric mix":       {with("--metric", "exact=agent", "--metric", "x.json"), cli.ExitUsage, "--metric wants"},
+		"no name":          {[]string{"optimize", "--program", "s3://b/p.json", "--trainset", train}, cli.ExitUsage, "--name is required"},
+		"metric mix":       {with("--metric", "exact=agent", "--metric", "x.json"), cli.ExitUsage, "--metric must be"},
 		"metric of nobody": {with("--metric", "exact=modality"), cli.ExitFailed, `no output "modality"`},
 		"unknown metric":   {with("--metric", "bleu=agent"), cli.ExitFailed, `kind "bleu"`},
 		"metric of no column": {
@@ -187,7 +187,7 @@ func TestOptimizeUsage(t *testing.T) {
 		"bad program name":           {[]string{"programs", "show", "a/b"}, cli.ExitUsage, "letters, digits"},
 		"bad version":                {[]string{"programs", "promote", "a@0"}, cli.ExitUsage, "must be a number from 1 on"},
 		"rollback of a version":      {[]string{"programs", "rollback", "a@2"}, cli.ExitUsage, "takes a program"},
-		"canary of no share":         {[]string{"programs", "canary", "a@2"}, cli.ExitUsage, "--share wants the percentage"},
+		"canary of no share":         {[]string{"programs", "canary", "a@2"}, cli.ExitUsage, "--share must be the percentage"},
 		"canary of all":              {[]string{"programs", "canary", "a@2", "--share", "101"}, cli.ExitUsage, "from 1 to 100"},
 		"canary of less":             {[]string{"programs", "canary", "a@2", "--share", "-1"}, cli.ExitUsage, "from 1 to 100"},
 		"canary on and off":          {[]string{"programs", "canary", "a@2", "--share", "5", "--off"}, cli.ExitUsage, "leave out one or the other"},

@@ -39,7 +39,7 @@ func (s *set) read() (err error) {
 	defer file.Close()
 	info, err := file.Stat()
 	if err != nil || !info.Mode().IsRegular() {
-		return fault.New(fault.Input, "read "+s.flag, s.name, "want a regular file of JSON lines or one JSON array")
+		return fault.New(fault.Input, "read "+s.flag, s.name, "must be a regular file of JSON lines or one JSON array")
 	}
 	s.size = info.Size()
 	var all []json.RawMessage
@@ -48,7 +48,7 @@ func (s *set) read() (err error) {
 		n++
 		example := &prompt.Object{}
 		if err := strictjson.Unmarshal(raw, example); err != nil || example.Len() == 0 {
-			return bad(n, errors.Join(errors.New("want an object with the program's inputs and what is expected"), err))
+			return bad(n, errors.Join(errors.New("must be an object with the program's inputs and the expected outputs"), err))
 		}
 		if n == 1 {
 			s.first = example

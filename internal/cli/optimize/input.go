@@ -33,11 +33,11 @@ func (a app) input(ctx context.Context, o *options) (name string, err error) {
 	}
 	switch {
 	case o.program == "":
-		return "", cli.Usage("--program wants a JSON or YAML file, s3://… or https://…")
+		return "", cli.Usage("--program must be a JSON or YAML file, s3://… or https://…")
 	case o.train == "":
-		return "", cli.Usage("--trainset wants examples: a file, s3://… or https://…")
+		return "", cli.Usage("--trainset must be examples: a file, s3://… or https://…")
 	case o.in.Mode != optimize.ModeImproved && o.in.Mode != optimize.ModeCompat:
-		return "", cli.Usage("--mode wants improved or compat")
+		return "", cli.Usage("--mode must be improved or compat")
 	}
 	if err := o.settings(); err != nil {
 		return "", err
@@ -50,7 +50,7 @@ func (a app) input(ctx context.Context, o *options) (name string, err error) {
 		name = program.Name
 	}
 	if name == "" {
-		return "", cli.Usage("--name wants a name: the program is no file of ours that has one")
+		return "", cli.Usage("--name is required: the program has no name, or is not a local file")
 	}
 	if err := training.CheckName("name", name); err != nil {
 		return "", cli.Usage("%v", err)
@@ -86,7 +86,7 @@ func (o *options) settings() error {
 	for _, text := range o.set {
 		name, value, ok := strings.Cut(text, "=")
 		if !ok || name == "" {
-			return cli.Usage("--set wants name=value, not %q", text)
+			return cli.Usage("--set must be name=value, not %q", text)
 		}
 		if err := cli.CheckOneOf("set", name, settingNames()); err != nil {
 			return err
@@ -114,7 +114,7 @@ func (o *options) settings() error {
 			return cli.Usage("without --auto, num_trials and num_candidates are both needed: --set num_trials=20 --set num_candidates=10")
 		}
 	default:
-		return cli.Usage("--auto wants light, medium, heavy or none")
+		return cli.Usage("--auto must be light, medium, heavy or none")
 	}
 	o.in.Settings = said
 	return nil
@@ -170,7 +170,7 @@ func (o *options) readMetric(program *prompt.Program, first *prompt.Object) (err
 		case said && kind != "" && field != "":
 			parts = append(parts, &metric.Metric{Kind: metric.Kind(kind), Field: field})
 		case len(o.metric) > 1:
-			return cli.Usage("--metric wants one file, or one or more kind=field such as exact=agent")
+			return cli.Usage("--metric must be one file, or one or more kind=field such as exact=agent")
 		case !said && metric.Known(metric.Kind(text)):
 			return cli.Usage("--metric %s names no output; write %s=FIELD", text, text)
 		default:

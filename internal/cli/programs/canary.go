@@ -39,7 +39,7 @@ optimization that promotes its result. A version that is not better than the def
 			case off && in.Share != 0:
 				return cli.Usage("--off ends the canary and --share starts one: leave out one or the other")
 			case !off && !said:
-				return cli.Usage("--share wants the percentage of keys that get %s; --off ends a canary", args[0])
+				return cli.Usage("--share must be the percentage of keys that get %s; --off ends a canary", args[0])
 			case in.Share != 0:
 				if err := training.CheckShare(in.Share); err != nil {
 					return cli.Usage("--share: %v", err)
@@ -71,7 +71,7 @@ func (a app) programFor(cmd *cobra.Command, in workflows.ProgramInput, text, key
 	case err != nil:
 		return registry.ProgramDetail{}, nil, err
 	case key == "":
-		return registry.ProgramDetail{}, nil, cli.Usage("--key wants the id of a request, session or user; it is empty")
+		return registry.ProgramDetail{}, nil, cli.Usage("--key must be the id of a request, session or user; it is empty")
 	case version != 0:
 		return registry.ProgramDetail{}, nil, cli.Usage("--key chooses the version of %s: leave out @%d, or --key", name, version)
 	}

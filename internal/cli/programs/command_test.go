@@ -40,7 +40,7 @@ func testPrograms(t *testing.T, b *clitest.Bench) {
 	assert.Contains(t, out, "  Route the query to an agent.\n  Invoices are text.\n  demo 1\n    query: show me the keynote\n")
 	code, _, errors = b.Run("programs", "show", "agentic-router@9")
 	assert.Equal(t, cli.ExitFailed, code)
-	assert.Contains(t, errors, "there is none")
+	assert.Contains(t, errors, "not found")
 
 	_, out, _ = b.Run("programs", "promote", "agentic-router")
 	assert.Equal(t, "agentic-router@4 is active.\n", out, "the latest")
@@ -51,7 +51,7 @@ func testPrograms(t *testing.T, b *clitest.Bench) {
 	assert.Equal(t, cli.ExitDone, code, errors)
 	code, _, errors = b.Run("programs", "promote", "nothing")
 	assert.Equal(t, cli.ExitFailed, code)
-	assert.Contains(t, errors, "there is none")
+	assert.Contains(t, errors, "not found")
 	_, out, _ = b.Run("programs", "rollback", "agentic-router")
 	assert.Equal(t, "agentic-router@2 is active.\n", out)
 }

@@ -53,7 +53,7 @@ func job(kind, what string, common workflows.Common, input any) cli.Job {
 }
 
 func tenantFlag(cmd *cobra.Command, c *workflows.Common) {
-	cmd.Flags().StringVar(&c.Tenant, "tenant", "", `whose programs (default "default")`)
+	cmd.Flags().StringVar(&c.Tenant, "tenant", "", `tenant that owns the programs (default "default")`)
 }
 
 func (a app) listCommand() *cobra.Command {
@@ -244,7 +244,7 @@ default on rows that the search never saw requires --force.`,
 					return err
 				}
 				if len(r.Programs) == 0 {
-					return fault.New(fault.Input, "promote program", in.Name, "there is none; cogflow programs list shows what there is")
+					return fault.New(fault.Input, "promote program", in.Name, "not found; cogflow programs list shows the published ones")
 				}
 				in.Version = r.Programs[0].Version
 			}

@@ -61,7 +61,7 @@ the relevance, from 1 (default) to 10.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&file, "queries", "", "file of judged queries, one JSON object a line")
-	f.StringVar(&in.Tenant, "tenant", "", `whose videos (default "default")`)
+	f.StringVar(&in.Tenant, "tenant", "", `tenant that owns the videos (default "default")`)
 	f.StringVar(&in.Profile, "profile", "", "searched profile (default: the active one)")
 	f.StringSliceVar(&ranks, "rank", []string{string(video.RankHybrid), string(video.RankBM25), string(video.RankVector)}, "rank profiles to compare")
 	f.IntVar(&in.Limit, "k", 10, "number of hits that are judged, up to 1000")
@@ -72,18 +72,18 @@ the relevance, from 1 (default) to 10.`,
 
 func checkEval(file string, ranks []string, k int) error {
 	if file == "" {
-		return cli.Usage("--queries wants a file of judged queries")
+		return cli.Usage("--queries must be a file of judged queries")
 	}
 	if len(ranks) == 0 || len(ranks) > maxRanks {
-		return cli.Usage("--rank wants 1 to %d rank profiles", maxRanks)
+		return cli.Usage("--rank must be 1 to %d rank profiles", maxRanks)
 	}
 	for i, rank := range ranks {
 		if rank == "" || slices.Contains(ranks[:i], rank) {
-			return cli.Usage("--rank wants different names: %q", rank)
+			return cli.Usage("--rank must be distinct names: %q", rank)
 		}
 	}
 	if k < 1 || k > 1000 {
-		return cli.Usage("--k wants 1 to 1000")
+		return cli.Usage("--k must be 1 to 1000")
 	}
 	return nil
 }

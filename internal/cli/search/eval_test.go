@@ -26,10 +26,10 @@ func TestEvalRefuses(t *testing.T) {
 		code int
 		want string
 	}{
-		{nil, cli.ExitUsage, "--queries wants a file"},
-		{[]string{"--queries", file, "--k", "0"}, cli.ExitUsage, "--k wants 1 to 1000"},
-		{[]string{"--queries", file, "--rank", "bm25,bm25"}, cli.ExitUsage, "--rank wants different names"},
-		{[]string{"--queries", file, "--rank", ""}, cli.ExitUsage, "--rank wants 1 to 16"},
+		{nil, cli.ExitUsage, "--queries must be a file"},
+		{[]string{"--queries", file, "--k", "0"}, cli.ExitUsage, "--k must be 1 to 1000"},
+		{[]string{"--queries", file, "--rank", "bm25,bm25"}, cli.ExitUsage, "--rank must be distinct names"},
+		{[]string{"--queries", file, "--rank", ""}, cli.ExitUsage, "--rank must be 1 to 16"},
 		{[]string{"--queries", file, "--tenant", "a b"}, cli.ExitUsage, "tenant"},
 		{[]string{"--queries", file}, cli.ExitFailed, `line 2: "query": must be a string`},
 		{[]string{"--queries", file + ".gone"}, cli.ExitFailed, "no such file"},

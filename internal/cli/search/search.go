@@ -65,7 +65,7 @@ within one tenant and profile. A preview model wrote the captions marked ~.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&in.Tenant, "tenant", "", `whose videos (default "default")`)
+	f.StringVar(&in.Tenant, "tenant", "", `tenant that owns the videos (default "default")`)
 	f.StringVar(&in.Profile, "profile", "", "searched profile (default: the active one)")
 	f.IntVar(&in.Limit, "limit", 10, "maximum number of hits, 1 to 1000")
 	f.StringVar(&in.Rank, "rank", "hybrid", "hybrid, bm25 or vector")

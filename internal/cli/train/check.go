@@ -69,21 +69,21 @@ func (c *rowCheck) read() error {
 	if c.method != "auto" {
 		c.o.Method = training.Method(c.method)
 		if !slices.Contains([]training.Method{training.SFT, training.DPO, training.Embedding}, c.o.Method) {
-			return cli.Usage("--method wants sft, dpo, embedding or auto")
+			return cli.Usage("--method must be sft, dpo, embedding or auto")
 		}
 	}
 	if c.format != "auto" {
 		c.o.Format = rows.Format(c.format)
 		if !slices.Contains(rows.Formats(), c.o.Format) {
-			return cli.Usage("--format wants auto or one of %v", rows.Formats())
+			return cli.Usage("--format must be auto or one of %v", rows.Formats())
 		}
 	}
 	n := c.o.AllowDropped
 	if !(n >= 0) || n >= 1 && n != float64(int(n)) {
-		return cli.Usage("--allow-dropped wants a share below 1 or a number of rows")
+		return cli.Usage("--allow-dropped must be a share below 1 or a number of rows")
 	}
 	if c.o.MaxSeqLength < 0 {
-		return cli.Usage("--max-seq-length wants 0 or more")
+		return cli.Usage("--max-seq-length must be 0 or more")
 	}
 	return nil
 }
@@ -137,10 +137,10 @@ func (a app) printCheck(c dataset.Check, limit int) {
 		a.Say("Suggestion: %s", safetext.Clean(text))
 	}
 	if c.OK {
-		a.Say("Fit for %s: %s to train on, %s held out.%s", c.Method, rowsIn(c.TrainFile), rowsIn(c.EvalFile), chosenBy(c))
+		a.Say("Valid for %s: %s to train on, %s held out.%s", c.Method, rowsIn(c.TrainFile), rowsIn(c.EvalFile), chosenBy(c))
 		return
 	}
-	a.Say("Not fit to train on: %s.", format.Count(c.Errors, "error", "errors"))
+	a.Say("Cannot be trained on: %s.", format.Count(c.Errors, "error", "errors"))
 }
 
 func rowsIn(f *training.File) string {

@@ -96,11 +96,11 @@ func TestTrainCheckRefuses(t *testing.T) {
 		want string
 	}{
 		{nil, cli.ExitUsage, "FILE is required"},
-		{[]string{"good.jsonl", "--method", "ppo"}, cli.ExitUsage, "--method wants"},
-		{[]string{"good.jsonl", "--format", "csv"}, cli.ExitUsage, "--format wants"},
-		{[]string{"good.jsonl", "--allow-dropped", "-1"}, cli.ExitUsage, "--allow-dropped wants"},
-		{[]string{"good.jsonl", "--allow-dropped", "1.5"}, cli.ExitUsage, "--allow-dropped wants"},
-		{[]string{"good.jsonl", "--max-seq-length", "-1"}, cli.ExitUsage, "--max-seq-length wants"},
+		{[]string{"good.jsonl", "--method", "ppo"}, cli.ExitUsage, "--method must be"},
+		{[]string{"good.jsonl", "--format", "csv"}, cli.ExitUsage, "--format must be"},
+		{[]string{"good.jsonl", "--allow-dropped", "-1"}, cli.ExitUsage, "--allow-dropped must be"},
+		{[]string{"good.jsonl", "--allow-dropped", "1.5"}, cli.ExitUsage, "--allow-dropped must be"},
+		{[]string{"good.jsonl", "--max-seq-length", "-1"}, cli.ExitUsage, "--max-seq-length must be"},
 		{[]string{"gone.jsonl"}, cli.ExitFailed, "no such file"},
 		{[]string{"good.jsonl", "--eval", "gone.jsonl"}, cli.ExitFailed, "no such file"},
 		{[]string{dir}, cli.ExitFailed, "it is a directory"},

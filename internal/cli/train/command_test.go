@@ -192,8 +192,8 @@ func TestTrainUsage(t *testing.T) {
 		"no method":         {[]string{"train"}, "name a method"},
 		"no such method":    {append([]string{"train", "--method", "ppo"}, base...), "unknown method"},
 		"no such word":      {[]string{"train", "ppo"}, "unknown command"},
-		"no dataset":        {[]string{"train", "sft", "--base-model", "m"}, "--dataset wants"},
-		"no model":          {[]string{"train", "sft", "--dataset", file}, "--base-model wants"},
+		"no dataset":        {[]string{"train", "sft", "--base-model", "m"}, "--dataset must be"},
+		"no model":          {[]string{"train", "sft", "--dataset", file}, "--base-model must be"},
 		"unknown setting":   {append([]string{"train", "sft", "--set", "epoch=1"}, base...), "epoch"},
 		"setting of dpo":    {append([]string{"train", "sft", "--set", "beta=0.1"}, base...), "beta"},
 		"no number":         {append([]string{"train", "sft", "--set", "epochs=many"}, base...), "epochs"},
@@ -203,11 +203,11 @@ func TestTrainUsage(t *testing.T) {
 		"no value":          {append([]string{"train", "sft", "--set", "epochs"}, base...), "name=value"},
 		"bad name":          {append([]string{"train", "sft", "--name", "../x"}, base...), "letters, digits"},
 		"bad role":          {append([]string{"train", "sft", "--role", "_roles"}, base...), "letters, digits"},
-		"bad wait":          {append([]string{"train", "sft", "--gpu-wait", "soon"}, base...), "--gpu-wait wants a time"},
-		"bad timeout":       {append([]string{"train", "sft", "--timeout", "-1h"}, base...), "--timeout wants a time"},
+		"bad wait":          {append([]string{"train", "sft", "--gpu-wait", "soon"}, base...), "--gpu-wait must be a time"},
+		"bad timeout":       {append([]string{"train", "sft", "--timeout", "-1h"}, base...), "--timeout must be a time"},
 		"bad tenant":        {append([]string{"train", "sft", "--tenant", "a b"}, base...), "tenant"},
-		"no grid":           {append([]string{"train", "sweep", "sft"}, base...), "--grid wants"},
-		"empty grid":        {append([]string{"train", "sweep", "sft", "--grid", "epochs="}, base...), "--grid wants"},
+		"no grid":           {append([]string{"train", "sweep", "sft"}, base...), "--grid must be"},
+		"empty grid":        {append([]string{"train", "sweep", "sft", "--grid", "epochs="}, base...), "--grid must be"},
 		"grid twice":        {append([]string{"train", "sweep", "sft", "--grid", "epochs=1", "--grid", "epochs=2"}, base...), "twice"},
 		"value twice":       {append([]string{"train", "sweep", "sft", "--grid", "epochs=1,1"}, base...), "twice"},
 		"dry sweep":         {append([]string{"train", "sweep", "sft", "--grid", "epochs=1", "--dry-run"}, base...), "no --dry-run"},
@@ -228,5 +228,5 @@ func TestTrainUsage(t *testing.T) {
 	assert.Contains(t, errors, "no such file")
 	code, _, errors = b.Run("train", "sft", "--dataset", b.Dir, "--base-model", "org/base")
 	assert.Equal(t, cli.ExitFailed, code)
-	assert.Contains(t, errors, "want a regular file")
+	assert.Contains(t, errors, "must be a regular file")
 }

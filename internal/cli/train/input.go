@@ -29,13 +29,13 @@ func (a app) input(ctx context.Context, method string, o *options) (training.Met
 	}
 	switch {
 	case o.dataset == "":
-		return "", cli.Usage("--dataset wants the rows to train on: a file, s3://… or https://…")
+		return "", cli.Usage("--dataset must be the rows to train on: a file, s3://… or https://…")
 	case o.in.BaseModel == "":
-		return "", cli.Usage("--base-model wants a model to start from")
+		return "", cli.Usage("--base-model must be the model to start from")
 	}
 	for name, text := range map[string]string{"--gpu-wait": o.in.GPUWait, "--timeout": o.in.Timeout} {
 		if d, err := time.ParseDuration(text); text != "" && (err != nil || d <= 0) {
-			return "", cli.Usage(`%s wants a time such as "90s", "10m" or "8h"`, name)
+			return "", cli.Usage(`%s must be a time such as "90s", "10m" or "8h"`, name)
 		}
 	}
 	for _, class := range o.in.GPU {
@@ -70,7 +70,7 @@ func (a app) method(ctx context.Context, name string, o options) (training.Metho
 	case m == training.SFT || m == training.DPO || m == training.Embedding:
 		return m, nil
 	case name != auto:
-		return "", cli.Usage("unknown method %q: want sft, dpo, embedding or auto", name)
+		return "", cli.Usage("unknown method %q: use sft, dpo, embedding or auto", name)
 	case transfer.Remote(o.dataset):
 		return "", cli.Usage("auto counts the rows of a local file; name the method of %s", o.dataset)
 	}
@@ -93,13 +93,13 @@ func (o *options) settings(m training.Method) error {
 			return fault.Wrap(fault.Input, "read settings", o.config, err)
 		}
 		if err := cli.DecodeExact(data, &merged); err != nil || merged == nil {
-			return fault.New(fault.Input, "read settings", o.config, fmt.Sprintf("want one JSON object of settings: %v", err))
+			return fault.New(fault.Input, "read settings", o.config, fmt.Sprintf("must be one JSON object of settings: %v", err))
 		}
 	}
 	for _, text := range o.set {
 		name, value, ok := strings.Cut(text, "=")
 		if !ok || name == "" {
-			return cli.Usage("--set wants name=value, not %q", text)
+			return cli.Usage("--set must be name=value, not %q", text)
 		}
 		if err := put(merged, name, cli.Value(value)); err != nil {
 			return cli.Usage("--set %s: %v", name, err)

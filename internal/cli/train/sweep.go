@@ -39,7 +39,7 @@ names the best on held-out rows. Each run has its own workflow and its own versi
 
 func (a app) sweep(ctx context.Context, method string, o options, grid []string, concurrency int) error {
 	if len(grid) == 0 {
-		return cli.Usage("--grid wants a setting and its values: --grid learning_rate=1e-4,2e-4")
+		return cli.Usage("--grid must be a setting and its values: --grid learning_rate=1e-4,2e-4")
 	}
 	if o.in.DryRun {
 		return cli.Usage("a sweep has no --dry-run: try cogflow train %s --dry-run", method)
@@ -88,7 +88,7 @@ func readGrid(m training.Method, grid []string) (map[string][]json.RawMessage, e
 	for _, text := range grid {
 		name, values, ok := strings.Cut(text, "=")
 		if !ok || name == "" || values == "" {
-			return nil, cli.Usage("--grid wants name=value,value…, not %q", text)
+			return nil, cli.Usage("--grid must be name=value,value…, not %q", text)
 		}
 		if !strings.Contains(name, ".") && !slices.Contains([]string{"seed", "base_model"}, name) {
 			name = string(m) + "_config." + name

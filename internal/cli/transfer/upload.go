@@ -37,7 +37,7 @@ func Upload(ctx context.Context, a *cli.App, t, name string) (uri string, err er
 	defer file.Close()
 	info, err := file.Stat()
 	if err != nil || !info.Mode().IsRegular() {
-		return "", fault.New(fault.Input, "read dataset", name, "want a regular file of JSON lines or one JSON array")
+		return "", fault.New(fault.Input, "read dataset", name, "must be a regular file of JSON lines or one JSON array")
 	}
 	v := a.View()
 	defer v.End()
@@ -79,7 +79,7 @@ func (s *sameAs) Read(p []byte) (int, error) {
 	n, err := s.r.Read(p)
 	s.sum.Write(p[:n])
 	if errors.Is(err, io.EOF) && hex.EncodeToString(s.sum.Sum(nil)) != s.want {
-		return n, fault.New(fault.Input, "read", s.name, "it changed while it was read; start again when nobody writes to it")
+		return n, fault.New(fault.Input, "read", s.name, "it changed while it was read; start again when no program writes to it")
 	}
 	return n, err
 }

@@ -41,7 +41,7 @@ func (a app) command() *cobra.Command {
 
 // ownerFlags are the flags that say whose videos.
 func (a app) ownerFlags(cmd *cobra.Command, in *workflows.ListVideosInput) {
-	cmd.Flags().StringVar(&in.Tenant, "tenant", "", `whose videos (default "default")`)
+	cmd.Flags().StringVar(&in.Tenant, "tenant", "", `tenant that owns the videos (default "default")`)
 	cmd.Flags().StringVar(&in.Profile, "profile", "", "only this profile (default: all)")
 	a.CompleteProfiles(cmd)
 }
@@ -147,7 +147,7 @@ func (a app) findVideo(ctx context.Context, in workflows.ListVideosInput, id str
 	if _, err := video.ParseID(id); err == nil {
 		in.Video = id
 	} else if len(id) < minPrefix || strings.Trim(id, "0123456789abcdef") != "" {
-		return nil, cli.Usage("%q names no video: want at least %d of its 64 lower-case hexadecimal digits", id, minPrefix)
+		return nil, cli.Usage("%q is not a video: use at least %d of its 64 lower-case hexadecimal digits", id, minPrefix)
 	}
 	var found []video.Generation
 	for in.Limit = 500; ; in.Offset += in.Limit {
@@ -187,7 +187,7 @@ other videos may use them. The source file is never changed.`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !yes && !cli.IsTerminal(a.In) {
-				return cli.Usage("nobody can be asked here: confirm with --yes")
+				return cli.Usage("no terminal to ask for confirmation: confirm with --yes")
 			}
 			return a.deleteVideo(cmd.Context(), in, args[0], yes)
 		},

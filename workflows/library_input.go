@@ -36,10 +36,10 @@ func (in *IngestLibraryInput) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-const (
-	defaultConcurrency = 4
-	MaxConcurrency     = 256 // videos of one library
-)
+// MaxConcurrency is how many videos of one library may be at work.
+const MaxConcurrency = 256
+
+const defaultConcurrency = 4
 
 func (in *IngestLibraryInput) check(ctx workflow.Context) error {
 	if err := in.received.problem(ctx); err != nil {

@@ -84,7 +84,7 @@ func TestFailingStart(t *testing.T) {
 		"no tesseract": {
 			spoil: set("COGFLOW_TESSERACT", "no-such-tesseract"), says: []string{"no-such-tesseract"},
 		},
-		"store is no URL":    {spoil: set("COGFLOW_STORE", "ftp://x"), says: []string{"ftp://x", "want file:///"}},
+		"store is no URL":    {spoil: set("COGFLOW_STORE", "ftp://x"), says: []string{"ftp://x", "must be file:///"}},
 		"store in a file":    {spoil: inAFile("COGFLOW_STORE", "file://"), says: []string{"a-file/x"}},
 		"index in a file":    {spoil: inAFile("COGFLOW_INDEX", ""), says: []string{"a-file/x", "COGFLOW_INDEX"}},
 		"index is damaged":   {spoil: damaged("COGFLOW_INDEX"), says: []string{"index.db", "damaged", "move it away"}},

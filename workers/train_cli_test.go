@@ -79,7 +79,7 @@ func TestTrainCLI(t *testing.T) {
 	}
 
 	for name, args := range map[string][]string{
-		"learning_rate": {"--set", "learning_rat=1"}, "wants a time": {"--gpu-wait", "soon"}, "unknown flag": {"--epochs", "1"},
+		"learning_rate": {"--set", "learning_rat=1"}, "must be a time": {"--gpu-wait", "soon"}, "unknown flag": {"--epochs", "1"},
 	} {
 		p := train("sft", sft, "tiny/llama", args...)
 		require.Equal(t, 2, p.code, "usage")

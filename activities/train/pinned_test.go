@@ -36,7 +36,7 @@ func TestCheckpointOfAnotherFormat(t *testing.T) {
 	}
 	env.RegisterActivity(resume)
 	_, err := env.ExecuteActivity(resume)
-	require.ErrorContains(t, err, "the run was begun with checkpoints of version 2")
+	require.ErrorContains(t, err, "the run was started with checkpoints of version 2")
 	k.a.others.Alone("checkpoints of version 2") // as after some tries
 	step, err := env.ExecuteActivity(resume)
 	require.NoError(t, err)

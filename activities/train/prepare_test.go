@@ -86,7 +86,7 @@ func TestWrongWorker(t *testing.T) {
 	j.in.Spec.Revision = "another"
 	_, err := j.run()
 	require.Equal(t, fault.Input, activitytest.ClassOf(err), "%v", err)
-	require.ErrorContains(t, err, "revision r of the base model, the job wants another")
+	require.ErrorContains(t, err, "revision r of the base model, the job requires another")
 	require.Empty(t, j.trainer.began)
 	j.in.Spec.Revision, j.in.Train.SHA256 = "r", strings.Repeat("0", 64)
 	_, err = j.run()
@@ -95,7 +95,7 @@ func TestWrongWorker(t *testing.T) {
 	j = newTrained(t)
 	j.in.Finish = true
 	_, err = j.run()
-	require.ErrorContains(t, err, "there is no checkpoint yet")
+	require.ErrorContains(t, err, "no checkpoint was written yet")
 	require.Empty(t, j.trainer.began)
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -282,6 +283,31 @@ func TestLostAnswer(t *testing.T) {
 	})
 }
 
+// queue knows which questions wait for the model.
+type queue struct {
+	activities.Broker
+	entered sync.WaitGroup // questions
+	unasked sync.WaitGroup // those that ended without a call
+}
+
+func (q *queue) Do(ctx context.Context, c video.PaidCall) (video.Paid, error) {
+	var asked atomic.Bool
+	prepare := c.Prepare
+	c.Prepare = func(ctx context.Context) (video.Ask, error) {
+		ask, err := prepare(ctx)
+		return func(ctx context.Context) (video.PaidAnswer, error) {
+			asked.Store(true)
+			return ask(ctx)
+		}, err
+	}
+	q.entered.Done()
+	paid, err := q.Broker.Do(ctx, c)
+	if !asked.Load() {
+		q.unasked.Done()
+	}
+	return paid, err
+}
+
 // TestCancelMidCall: once an activity is cancelled no call begins. A person's cancellation
 // lets those in flight end, and what they answer is stored; a worker that has waited long
 // enough cuts them.
@@ -297,26 +323,30 @@ func TestCancelMidCall(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			everyKind(t, func(v *askedVideo) {
-				full, cancelled := make(chan struct{}), make(chan struct{})
+				q := &queue{Broker: v.a.Broker}
+				q.entered.Add(items)
+				q.unasked.Add(items - atOnce)
+				v.a.Broker = q
 				var begun sync.WaitGroup
 				begun.Add(atOnce)
-				go func() { begun.Wait(); close(full) }()
+				full, left := make(chan struct{}), make(chan struct{})
+				go func() { q.entered.Wait(); begun.Wait(); close(full) }()
+				go func() { q.unasked.Wait(); close(left) }()
 				v.models.says = func(ctx context.Context, _ string) error {
 					begun.Done() // more than atOnce at a time would panic
+					if !c.kept {
+						<-ctx.Done()
+					}
+					<-left // so that no slot is free before the others have heard of the cancellation
 					if c.kept {
-						<-cancelled
 						return nil
 					}
-					<-ctx.Done()
 					return fault.Wrap(fault.Transport, "ask", "model", ctx.Err())
 				}
-				err := activitytest.Cancelled(v.t, func(ctx context.Context, in ChunkInput) (ChunkResult, error) {
-					context.AfterFunc(ctx, func() { close(cancelled) })
-					return v.do(ctx, in)
-				}, v.in(), c.why, full)
+				err := activitytest.Cancelled(v.t, v.do, v.in(), c.why, full)
 				require.Error(v.t, err)
-				asked := v.models.calls()
-				require.Equal(v.t, atOnce, asked, "nothing begins after the cancellation")
+				require.Equal(v.t, atOnce, v.models.calls(), "nothing begins after the cancellation")
+				v.a.Broker = q.Broker
 				v.models.says = nil
 				if c.kept {
 					require.Eventually(v.t, func() bool { return v.answers() == atOnce }, waitLimit, tick, "calls in flight are stored")

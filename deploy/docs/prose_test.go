@@ -33,14 +33,33 @@ func prosePages(t *testing.T) (pages []string) {
 	return pages
 }
 
-// TestPlainWords: pages use the field's terms, and sentences that are read once.
+// TestPlainWords: pages use the field's terms. So do the help texts, the keys and the fields that the
+// reference is made of.
 func TestPlainWords(t *testing.T) {
 	t.Parallel()
-	for _, page := range prosePages(t) {
-		text := linkText.ReplaceAllString(readPage(t, page).text, "$1")
+	pages := prosePages(t)
+	for _, page := range manual(t) {
+		if strings.HasPrefix(page, "docs/reference/") {
+			pages = append(pages, page)
+		}
+	}
+	for _, page := range pages {
+		d := readPage(t, page)
+		text := linkText.ReplaceAllString(d.text, "$1")
+		for _, b := range d.blocks {
+			text += b.text
+		}
 		if found := private.FindAllString(text, -1); found != nil {
 			t.Errorf("%s: write the standard term in place of %q", page, found)
 		}
+	}
+}
+
+// TestSentences: a sentence is understood when it is read once.
+func TestSentences(t *testing.T) {
+	t.Parallel()
+	for _, page := range prosePages(t) {
+		text := linkText.ReplaceAllString(readPage(t, page).text, "$1")
 		for _, paragraph := range paragraphs(inlineCode.ReplaceAllString(text, "code")) {
 			for _, sentence := range sentenceEnd.Split(paragraph, -1) {
 				if n := len(strings.Fields(sentence)); n > maxWords {

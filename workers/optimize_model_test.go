@@ -58,7 +58,7 @@ func TestOptimizeRealModel(t *testing.T) {
 	require.Zero(t, p.code)
 	result := decode[workflows.OptimizeResult](t, p.stdout)
 	require.Equal(t, "optimized", result.Status)
-	require.Equal(t, 120, result.Verdict.Planned, "rows that no search saw; it asks as many of them as it needs")
+	require.Equal(t, 120, result.Verdict.Planned, "rows that the search never saw; it asks as many of them as it needs")
 	require.Positive(t, result.Verdict.Examples)
 	require.True(t, result.Verdict.Promote)
 	require.True(t, result.Promoted)

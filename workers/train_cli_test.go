@@ -144,7 +144,7 @@ func TestTrainCLI(t *testing.T) {
 	home := filepath.Join(s.dir, "home")
 	p = cogflow("adapters", "download", "halls-sft@1", "--to", home)
 	require.Zero(t, p.code)
-	require.Contains(t, p.stdout, "every SHA-256 as the manifest has it")
+	require.Contains(t, p.stdout, "every SHA-256 matches the manifest")
 	require.FileExists(t, filepath.Join(home, "adapter_model.safetensors"))
 	require.FileExists(t, filepath.Join(home, "adapter_config.json"))
 

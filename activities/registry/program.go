@@ -68,7 +68,7 @@ type ProgramLine struct {
 	Mode    string    `json:"mode"`            // "compat" or "improved"
 	Default float64   `json:"default_score"`   // score of the default program, in percent
 	Score   float64   `json:"score"`           // score of this version, in percent
-	Promote bool      `json:"confirmed"`       // better than the default on rows that no search saw
+	Promote bool      `json:"confirmed"`       // better than the default on rows that the search never saw
 	Calls   int       `json:"calls"`           // paid calls
 	CostUSD float64   `json:"cost_usd"`        // paid in all, in USD
 	Created time.Time `json:"created"`         // time of publication

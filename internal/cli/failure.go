@@ -46,24 +46,24 @@ func Explain(err error) Failure {
 		return Failure{Class: string(f.Class), Message: f.Error(), Advice: advice(f.Class)}
 	}
 	if timeout, ok := errors.AsType[*temporal.TimeoutError](err); ok && innermost(err) == nil {
-		return Failure{Class: "timeout", Message: timeout.Error(), Advice: "See cogflow status ID for the step that hung, then cogflow redrive ID."}
+		return Failure{Class: "timeout", Message: timeout.Error(), Advice: "Find the step with cogflow status ID, then run cogflow redrive ID."}
 	}
 	if application := innermost(err); application != nil {
 		class := fault.Class(application.Type())
 		return Failure{Class: application.Type(), Message: application.Message(), Advice: advice(class)}
 	}
 	if _, ok := errors.AsType[*temporal.CanceledError](err); ok {
-		return Failure{Class: "cancelled", Message: "the job was cancelled", Advice: "cogflow redrive ID finishes it."}
+		return Failure{Class: "cancelled", Message: "the job was cancelled", Advice: "cogflow redrive ID completes it."}
 	}
 	if _, ok := errors.AsType[*temporal.TerminatedError](err); ok {
-		return Failure{Class: "terminated", Message: "the job was terminated", Advice: "cogflow redrive ID finishes it."}
+		return Failure{Class: "terminated", Message: "the job was terminated", Advice: "cogflow redrive ID completes it."}
 	}
 	if missing, ok := errors.AsType[*serviceerror.NotFound](err); ok {
 		message := missing.Message
 		if id, ok := strings.CutPrefix(message, "workflow not found for ID: "); ok {
 			message = "no job has the id " + strconv.Quote(id)
 		}
-		return Failure{Message: message, Advice: "`cogflow list` shows the jobs; those that ended long ago are no longer kept."}
+		return Failure{Message: message, Advice: "`cogflow list` shows the jobs; jobs that ended long ago are not kept."}
 	}
 	if missing, ok := errors.AsType[*serviceerror.NamespaceNotFound](err); ok {
 		return Failure{Message: missing.Error(), Advice: "Create the namespace, or name another with --namespace or TEMPORAL_NAMESPACE."}
@@ -90,13 +90,13 @@ func innermost(err error) (found *temporal.ApplicationError) {
 func advice(c fault.Class) string {
 	switch c {
 	case fault.Input:
-		return "Correct what it names and start again; trying the same again cannot help."
+		return "Fix the named problem and start again; a retry without a change fails in the same way."
 	case fault.Auth:
-		return "Give the worker the credentials it names, then start again."
+		return "Give the worker the named credentials, then start again."
 	case fault.Capacity:
-		return "Make room (disk, or a worker of that class), then cogflow redrive ID."
+		return "Free disk space, or start a worker of that class, then run cogflow redrive ID."
 	case fault.Overload, fault.Transport, fault.Preempted:
-		return "Trying again can help: cogflow redrive ID. What was stored is not paid for twice."
+		return "A retry can help: cogflow redrive ID. Stored results are not paid for again."
 	case fault.Budget:
 		return "Raise the limit with cogflow tune ID --budget USD, or start with a higher --budget."
 	default:

@@ -94,7 +94,7 @@ func (a *App) left(c client.Client, id string, wait Waiting) error {
 	if err := CancelSoon(c, id); err != nil {
 		return interrupted("stopped watching; cancelling failed: %v", err)
 	}
-	return interrupted("cancelled; cogflow redrive %s finishes it.", id)
+	return interrupted("cancelled; cogflow redrive %s completes it.", id)
 }
 
 // result prints what a finished job returned; failed items make exit code 3.

@@ -121,7 +121,7 @@ func (a app) printAdapters(r registry.AdapterList) {
 		{Name: "role"},
 		{Name: "method"},
 		{Name: "held out", Right: true},
-		{Name: "than its base"},
+		{Name: "vs base"},
 		{Name: "size", Right: true},
 		{Name: "created"},
 		{Name: "base model", Flex: true},
@@ -302,7 +302,7 @@ files are never overwritten.`,
 			if a.JSON {
 				return a.PrintJSON(done)
 			}
-			a.Say("%s: %s, %s, every SHA-256 as the manifest has it", done.Path, format.Count(done.Files, "file", "files"), format.Bytes(done.Bytes))
+			a.Say("%s: %s, %s, every SHA-256 matches the manifest", done.Path, format.Count(done.Files, "file", "files"), format.Bytes(done.Bytes))
 			return nil
 		},
 	}

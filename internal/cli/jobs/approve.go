@@ -20,9 +20,9 @@ program is promoted; with --no it is only published. The job then ends.`,
 				return "", err
 			}
 			if no {
-				return "Not promoted. cogflow watch " + id + " shows it end.", nil
+				return "Not promoted. cogflow watch " + id + " shows its end.", nil
 			}
-			return "Approved. cogflow watch " + id + " shows it end.", nil
+			return "Approved. cogflow watch " + id + " shows its end.", nil
 		})
 	cmd.Flags().BoolVar(&no, "no", false, "do not promote the program")
 	return cmd

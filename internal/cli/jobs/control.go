@@ -46,7 +46,7 @@ func (a app) cancelCommand() *cobra.Command {
 		"Cancel ends a job and everything it started, within seconds. Finished results stay; partial\nresults never become visible. cogflow redrive completes a cancelled job.",
 		"  cogflow cancel ingest-default-local_preview-0123456789ab",
 		func(ctx context.Context, c client.Client, id string) (string, error) {
-			return "Cancelling " + id + ". cogflow watch " + id + " shows it end.", c.CancelWorkflow(ctx, id, "")
+			return "Cancelling " + id + ". cogflow watch " + id + " shows its end.", c.CancelWorkflow(ctx, id, "")
 		})
 }
 
@@ -68,7 +68,7 @@ and confirms the best so far; if it waits for budget, it publishes the best so f
 cogflow redrive continues from there.`,
 		"  cogflow stop train-default-support-0123456789ab",
 		func(ctx context.Context, c client.Client, id string) (string, error) {
-			return "Stopping " + id + ". cogflow watch " + id + " shows it end.", signalJob(ctx, c, id, workflows.SignalStop)
+			return "Stopping " + id + ". cogflow watch " + id + " shows its end.", signalJob(ctx, c, id, workflows.SignalStop)
 		})
 }
 

@@ -174,7 +174,7 @@ func (a app) printState(s state) error {
 	case s.Result != nil:
 		return a.PrintResult(s.Kind, s.WorkflowID, s.Result)
 	case s.progress == nil:
-		a.Say("No worker answers questions about it now; see cogflow status.")
+		a.Say("No worker answers queries about it now; see cogflow status.")
 	default:
 		s.progress.Print(a.App)
 	}

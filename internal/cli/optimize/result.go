@@ -27,12 +27,12 @@ func (a app) printOptimize(id string, r workflows.OptimizeResult) {
 	a.Say("%s: %s", cli.Ref(r.Program, r.Version), status(r))
 	switch v := r.Verdict; {
 	case v.Examples > 0:
-		a.Say("On %s that no search saw: %s before, %s now (the gain is above %s in %s of 100 cases)",
+		a.Say("On %s that the search never saw: %s before, %s now (the gain is above %s in %s of 100 cases)",
 			format.Count(v.Examples, "row", "rows"), format.Percent(100*v.Before), format.Percent(100*v.After), format.Points(100*v.Bound), v.Sure())
 	case r.Kept:
 		a.Say("The search found nothing better than the program as it was, so there was nothing to confirm.")
 	case r.Status == "stopped":
-		a.Say("It was not confirmed on rows that no search saw: it was stopped while it waited for budget.")
+		a.Say("It was not confirmed on rows that the search never saw: it was stopped while it waited for budget.")
 	default:
 		a.Say("No rows were left to confirm it on: give --testset, or at least ten examples.")
 	}

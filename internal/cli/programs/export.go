@@ -68,7 +68,7 @@ versions and the share. With --key only the version that this key gets is writte
 			if a.JSON {
 				return a.PrintJSON(done)
 			}
-			a.Say("%s: %s, %s, %s, every SHA-256 as the manifest has it", done.Path, cli.Ref(d.Name, d.Version),
+			a.Say("%s: %s, %s, %s, every SHA-256 matches the manifest", done.Path, cli.Ref(d.Name, d.Version),
 				format.Count(done.Files, "file", "files"), format.Bytes(done.Bytes))
 			return nil
 		},

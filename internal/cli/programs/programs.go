@@ -116,7 +116,7 @@ func (a app) printPrograms(r registry.ProgramList) {
 		{Name: "mode"},
 		{Name: "default", Right: true},
 		{Name: "score", Right: true},
-		{Name: "than the default"},
+		{Name: "vs default"},
 		{Name: "calls", Right: true},
 		{Name: "cost", Right: true},
 		{Name: "created"},

@@ -47,7 +47,7 @@ func (a app) printTrain(id string, r workflows.TrainResult) {
 	case r.Better:
 		a.Say("Activate it: cogflow adapters activate %s", cli.Ref(r.Adapter, r.Version))
 	default:
-		a.Say("It was published, but not shown to be better: cogflow adapters activate %s --force takes it all the same.", cli.Ref(r.Adapter, r.Version))
+		a.Say("It was published, but not shown to be better: cogflow adapters activate %s --force activates it anyway.", cli.Ref(r.Adapter, r.Version))
 	}
 	if r.Report != "" {
 		a.Say("Report: cogflow report %s", id)
@@ -78,7 +78,7 @@ func betterText(better bool, c *training.Comparison) string {
 
 func (a app) printIgnored(names []string) {
 	if len(names) > 0 {
-		a.Say("Without meaning here, and ignored: %s", strings.Join(names, ", "))
+		a.Say("Ignored, because they have no effect: %s", strings.Join(names, ", "))
 	}
 }
 
@@ -99,7 +99,7 @@ func (a app) printSweep(id string, r workflows.SweepResult) {
 	for _, name := range metrics {
 		columns = append(columns, cli.Column{Name: name, Right: true})
 	}
-	columns = append(columns, cli.Column{Name: "than its base"}, cli.Column{Name: "cost", Right: true}, cli.Column{Name: "adapter", Flex: true})
+	columns = append(columns, cli.Column{Name: "vs base"}, cli.Column{Name: "cost", Right: true}, cli.Column{Name: "adapter", Flex: true})
 	rows := make([][]string, len(r.Runs))
 	for i, run := range r.Runs {
 		rows[i] = sweepRow(run, i == r.Best, varied, metrics)

@@ -104,7 +104,7 @@ func verdict(r prompt.Release) (verdict, detail string) {
 		return "No rows were left that the search had not seen, so the result was not confirmed. Give a test set, or more rows.", ""
 	}
 	gain := v.After - v.Before
-	verdict = fmt.Sprintf("On %s that no search saw the mean score is %s instead of %s.", report.Plural(v.Examples, "row"), ofOne(v.After), ofOne(v.Before))
+	verdict = fmt.Sprintf("On %s that the search never saw the mean score is %s instead of %s.", report.Plural(v.Examples, "row"), ofOne(v.After), ofOne(v.Before))
 	detail = fmt.Sprintf("Gain %s; in %s of 100 cases the true gain is above %s; were neither better, so much would be gained with %s. "+
 		"Both programs were asked the same rows.", points(gain), v.Sure(), points(v.Bound), report.PValue(v.Chance))
 	if v.Examples < v.Planned {

@@ -100,7 +100,7 @@ func TestOptimizeSays(t *testing.T) {
 		want   []string
 	}{
 		"better": {func(*prompt.Report) {}, []string{
-			">Better than the default</span>", ">Promoted</span>", "On 45 rows that no search saw the mean score is 71.1 % instead of 52.2 %. That is more than chance explains.",
+			">Better than the default</span>", ">Promoted</span>", "On 45 rows that the search never saw the mean score is 71.1 % instead of 52.2 %. That is more than chance explains.",
 			"above &#43;9.8 points", "<ins>conversation, then route the </ins>", "<del>Route</del>", ">wrong → right<", ">right → wrong<", ">still wrong<", ">better<",
 			"no answer that could be parsed", "programs export agentic-router@4 --tenant acme --to ./agentic-router<", "2 demos, before it had 1", "0d1 0i2 <span class=\"badge good\">chosen",
 			"summarise the talk on &lt;video&gt; search",

@@ -44,6 +44,12 @@ func testSteer(t *testing.T, b *clitest.Bench) {
 	assert.Equal(t, first, clitest.Decode[cli.Started](t, out))
 	assert.Contains(t, errors, "is running already")
 
+	require.Eventually(t, func() bool { // the server lists what it started a moment later
+		_, out, _ = b.Run("list", "--status", "running")
+		return strings.Contains(out, "IngestLibrary")
+	}, time.Minute, 10*time.Millisecond)
+	code, errors = b.Interrupt("0/3 videos", "watch")
+	assert.Equal(t, cli.ExitInterrupted, code, errors)
 	code, errors = b.Interrupt("0/3 videos", "watch", id)
 	assert.Equal(t, cli.ExitInterrupted, code)
 	assert.Contains(t, errors, "the job continues")

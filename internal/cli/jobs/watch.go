@@ -2,6 +2,8 @@ package jobs
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -11,20 +13,52 @@ import (
 func (a app) watchCommand() *cobra.Command {
 	var wait cli.Waiting
 	cmd := &cobra.Command{
-		Use:   "watch ID",
+		Use:   "watch [ID]",
 		Short: "Watch a job until it ends and print its result",
 		Long: `Watch shows the progress of a job until it ends: stages, speed, loss, time left, cost and failures.
-It ends with the job's result and exit code. Ctrl-C stops watching, not the job.`,
-		Example: `  cogflow watch ingest-default-local_preview-0123456789ab
+It ends with the job's result and exit code. Ctrl-C stops watching, not the job.
+
+Without ID, watch follows the only job that runs; if several run, it lists them.`,
+		Example: `  cogflow watch
+  cogflow watch ingest-default-local_preview-0123456789ab
   cogflow watch ID --json --quiet`,
-		Args:              cobra.ExactArgs(1),
+		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: a.completeJobs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.watch(cmd.Context(), args[0], wait)
+			if len(args) == 1 {
+				return a.watch(cmd.Context(), args[0], wait)
+			}
+			id, err := a.onlyRunning(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return a.watch(cmd.Context(), id, wait)
 		},
 	}
 	wait.Flags(cmd, false)
 	return cmd
+}
+
+// onlyRunning returns the id of the job that runs. If none or several do, the error says
+// what to do, and those that run are listed.
+func (a app) onlyRunning(ctx context.Context) (string, error) {
+	c, err := a.Connect(ctx)
+	if err != nil {
+		return "", err
+	}
+	running, err := a.executions(ctx, c, jobsQuery()+" AND ExecutionStatus = 'Running'", overviewJobs)
+	switch {
+	case err != nil:
+		return "", err
+	case len(running) == 0:
+		return "", errors.New("no job is running; `cogflow list` shows those that have ended")
+	case len(running) > 1:
+		if !a.JSON {
+			a.printExecutions(running, time.Now())
+		}
+		return "", errors.New("several jobs are running; name one of them: cogflow watch ID")
+	}
+	return running[0].WorkflowID, nil
 }
 
 func (a app) watch(ctx context.Context, id string, wait cli.Waiting) error {

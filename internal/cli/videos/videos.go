@@ -33,7 +33,8 @@ func (a app) command() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "videos",
 		Short: "List, show or delete ingested videos",
-		Long:  `VIDEO is the SHA-256 of the content, or its first 8 or more digits if they are unique.`,
+		Long: `VIDEO is the name of a video as the list shows it, or the SHA-256 of its content, or the first 8
+or more digits of that. It must name one video only.`,
 	}
 	cmd.AddCommand(a.listCommand(), a.showCommand(), a.deleteCommand())
 	return cmd
@@ -111,7 +112,7 @@ func (a app) showCommand() *cobra.Command {
 		Use:     "show VIDEO",
 		Short:   "Show one ingested video",
 		Long:    "Show prints the published documents of one video, per profile.",
-		Example: "  cogflow videos show 0123456789ab",
+		Example: "  cogflow videos show talk.mp4\n  cogflow videos show 0123456789ab",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			found, err := a.findVideo(cmd.Context(), in, args[0])
@@ -122,7 +123,8 @@ func (a app) showCommand() *cobra.Command {
 				return a.PrintJSON(workflows.ListVideosResult{Videos: found})
 			}
 			for _, v := range found {
-				cli.WriteTable(a.Out, 0, []cli.Column{{Name: "video"}, {Name: string(v.Video)}}, [][]string{
+				cli.WriteTable(a.Out, 0, []cli.Column{{Name: "video"}, {Name: ""}}, [][]string{
+					{"id", string(v.Video)},
 					{"name", v.Name},
 					{"uri", v.URI},
 					{"tenant", string(v.Tenant)},
@@ -141,14 +143,13 @@ func (a app) showCommand() *cobra.Command {
 
 const minPrefix = 8 // digits; fewer are too easily another video
 
-// findVideo returns what is published of the one video that an id or its
-// beginning names.
+// findVideo returns what is published of the one video that a name, an id or the
+// beginning of an id names.
 func (a app) findVideo(ctx context.Context, in workflows.ListVideosInput, id string) ([]video.Generation, error) {
 	if _, err := video.ParseID(id); err == nil {
 		in.Video = id
-	} else if len(id) < minPrefix || strings.Trim(id, "0123456789abcdef") != "" {
-		return nil, cli.Usage("%q is not a video: use at least %d of its 64 lower-case hexadecimal digits", id, minPrefix)
 	}
+	digits := len(id) >= minPrefix && strings.Trim(id, "0123456789abcdef") == ""
 	var found []video.Generation
 	for in.Limit = 500; ; in.Offset += in.Limit {
 		page, err := a.listVideos(ctx, in)
@@ -156,7 +157,7 @@ func (a app) findVideo(ctx context.Context, in workflows.ListVideosInput, id str
 			return nil, err
 		}
 		for _, v := range page.Videos {
-			if strings.HasPrefix(string(v.Video), id) {
+			if v.Name == id || digits && strings.HasPrefix(string(v.Video), id) {
 				found = append(found, v)
 			}
 		}
@@ -165,11 +166,11 @@ func (a app) findVideo(ctx context.Context, in workflows.ListVideosInput, id str
 		}
 	}
 	if len(found) == 0 {
-		return nil, fmt.Errorf("no video %s is published; cogflow videos list shows what is", id)
+		return nil, fmt.Errorf("no video %q was ingested; `cogflow videos list` shows those that were", id)
 	}
 	for _, v := range found[1:] {
 		if v.Video != found[0].Video {
-			return nil, fmt.Errorf("%s is the beginning of several videos: %s, %s", id, found[0].Video, v.Video)
+			return nil, fmt.Errorf("%q names several videos: %s and %s", id, found[0].Video, v.Video)
 		}
 	}
 	return found, nil

@@ -22,9 +22,15 @@ func TestVideos(t *testing.T) {
 
 	_, out, _ = b.Run("videos", "show", clitest.Video)
 	assert.Contains(t, out, "00:05.000")
+	code, out, errors = b.Run("videos", "show", "b.mp4")
+	assert.Equal(t, cli.ExitDone, code, errors)
+	assert.Contains(t, out, clitest.Video)
+	code, _, errors = b.Run("videos", "show", "none.mp4")
+	assert.Equal(t, cli.ExitFailed, code)
+	assert.Contains(t, errors, `no video "none.mp4" was ingested`)
 	code, _, errors = b.Run("videos", "show", "aaaaaaaa")
 	assert.Equal(t, cli.ExitFailed, code)
-	assert.Contains(t, errors, "is the beginning of several videos")
+	assert.Contains(t, errors, "names several videos")
 
 	code, _, _ = b.Run("videos", "delete", clitest.Video)
 	assert.Equal(t, cli.ExitUsage, code, "nobody is there to confirm")

@@ -24,6 +24,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/ffmpeg"
 	"github.com/cogniverse/cogflow/internal/ledger"
 	"github.com/cogniverse/cogflow/internal/preview"
+	"github.com/cogniverse/cogflow/internal/report"
 	ingestreport "github.com/cogniverse/cogflow/internal/report/ingest"
 	"github.com/cogniverse/cogflow/internal/sandbox"
 	"github.com/cogniverse/cogflow/internal/source"
@@ -66,7 +67,7 @@ func (c *closers) close() error {
 func (h *health) build(ctx context.Context, getenv func(string) string, pools []pool, class string, temporal client.Client, local bool) (_ hands, err error) {
 	c := h.config
 	a := &ingest.Activities{
-		Runs: runs{temporal}, Report: ingestreport.Render, Thumb: ingestreport.Thumb, Version: version, Unsandboxed: c.NoSandbox,
+		Runs: runs{temporal}, Report: ingestreport.Render, Thumb: report.Thumb, Version: version, Unsandboxed: c.NoSandbox,
 	}
 	h.ingest = a
 	h.servers = serversOf(c)

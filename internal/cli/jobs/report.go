@@ -5,12 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 
 	"github.com/spf13/cobra"
 
+	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
@@ -40,7 +39,7 @@ prompt before and after, and the rows that changed.`,
 				return err
 			}
 			if open {
-				if err := openFile(cmd.Context(), r.Path); err != nil {
+				if err := cli.OpenFile(cmd.Context(), r.Path); err != nil {
 					return err
 				}
 			}
@@ -99,15 +98,4 @@ func (a app) locate(ctx context.Context, id, key string) (reported, error) {
 		return reported{}, err
 	}
 	return reported{WorkflowID: id, Report: key, Path: filepath.Join(u.Path, filepath.FromSlash(key)), Bytes: info.Size}, nil
-}
-
-func openFile(ctx context.Context, path string) error {
-	opener := "xdg-open"
-	if runtime.GOOS == "darwin" {
-		opener = "open"
-	}
-	if err := exec.CommandContext(ctx, opener, path).Run(); err != nil {
-		return fmt.Errorf("open %q with %s: %w; open it by hand", path, opener, err)
-	}
-	return nil
 }

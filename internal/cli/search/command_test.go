@@ -1,9 +1,12 @@
 package search_test
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/internal/cli/clitest"
@@ -33,6 +36,14 @@ func testSearch(t *testing.T, b *clitest.Bench) {
 
 	_, out, _ = b.Run("search", "a", "red", "car")
 	assert.Contains(t, out, "1.0000  00:01.000–00:02.000  b.mp4  ~ a red car")
+
+	page := filepath.Join(t.TempDir(), "hits.html")
+	code, _, errors = b.Run("search", "a red car", "--report", page)
+	assert.Equal(t, cli.ExitDone, code, errors)
+	assert.Contains(t, errors, "Page: "+page)
+	text, err := os.ReadFile(page)
+	require.NoError(t, err)
+	assert.Contains(t, string(text), "b.mp4")
 
 	code, out, errors = b.Run("search", "bad", "--json")
 	assert.Equal(t, cli.ExitFailed, code)

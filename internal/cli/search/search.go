@@ -29,6 +29,7 @@ func Feature(a *cli.App) cli.Feature {
 
 func (a app) searchCommand() *cobra.Command {
 	var in workflows.SearchVideosInput
+	var page pageFlags
 	cmd := &cobra.Command{
 		Use:   "search WORDS…",
 		Short: "Find moments in ingested videos",
@@ -36,7 +37,8 @@ func (a app) searchCommand() *cobra.Command {
 within one tenant and profile. A preview model wrote the captions marked ~.`,
 		Example: `  cogflow search a red car on a bridge
   cogflow search sunset --tenant acme --limit 3 --json
-  cogflow search "EXIT 12" --rank bm25`,
+  cogflow search "EXIT 12" --rank bm25
+  cogflow search sunset --open`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in.Query = strings.Join(args, " ")
@@ -58,10 +60,14 @@ within one tenant and profile. A preview model wrote the captions marked ~.`,
 				return err
 			}
 			if a.JSON {
-				return a.PrintJSON(raw)
+				err = a.PrintJSON(raw)
+			} else {
+				a.printHits(r.Hits)
 			}
-			a.printHits(r.Hits)
-			return nil
+			if err != nil {
+				return err
+			}
+			return a.page(cmd.Context(), page, in, r.Hits)
 		},
 	}
 	f := cmd.Flags()
@@ -69,6 +75,8 @@ within one tenant and profile. A preview model wrote the captions marked ~.`,
 	f.StringVar(&in.Profile, "profile", "", "searched profile (default: the active one)")
 	f.IntVar(&in.Limit, "limit", 10, "maximum number of hits, 1 to 1000")
 	f.StringVar(&in.Rank, "rank", "hybrid", "hybrid, bm25 or vector")
+	f.StringVar(&page.file, "report", "", "write an HTML page with the frames of the hits to this file")
+	f.BoolVar(&page.open, "open", false, "open that page in the browser; each video that is on this machine plays from the hit")
 	a.CompleteProfiles(cmd)
 	return cmd
 }

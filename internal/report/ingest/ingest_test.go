@@ -194,7 +194,7 @@ func TestSize(t *testing.T) {
 	}
 	var busy bytes.Buffer
 	require.NoError(t, jpeg.Encode(&busy, img, nil))
-	small, err := Thumb(busy.Bytes(), ThumbWidth)
+	small, err := report.Thumb(busy.Bytes(), ThumbWidth)
 	require.NoError(t, err)
 
 	r := sample()

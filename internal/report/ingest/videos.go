@@ -117,7 +117,7 @@ func tone(status string) string {
 func picture(data []byte, width int) template.URL {
 	head, err := jpeg.DecodeConfig(bytes.NewReader(data))
 	if err == nil && max(head.Width, head.Height) > width {
-		data, err = Thumb(data, width)
+		data, err = report.Thumb(data, width)
 	}
 	if err != nil {
 		return ""

@@ -1,0 +1,102 @@
+package search
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/blob"
+	"github.com/cogniverse/cogflow/internal/cli"
+	searchreport "github.com/cogniverse/cogflow/internal/report/search"
+	"github.com/cogniverse/cogflow/object"
+	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// pageFlags say whether hits become a page.
+type pageFlags struct {
+	file string // empty = a temporary one, if the page is opened
+	open bool
+}
+
+// maxFrame bounds what is read of a frame.
+const maxFrame = 32 << 20 // bytes
+
+// page writes and opens the page of an answer, as the flags say.
+func (a app) page(ctx context.Context, f pageFlags, in workflows.SearchVideosInput, hits []video.Hit) error {
+	if f.file == "" && !f.open {
+		return nil
+	}
+	store, err := a.Store(ctx)
+	if err != nil {
+		return err
+	}
+	answer := searchreport.Answer{Query: in.Query, Tenant: in.Tenant, Profile: in.Profile, Rank: in.Rank}
+	for _, h := range hits {
+		hit := searchreport.Hit{Hit: h, File: localFile(h.URI)}
+		if hit.Frame, err = frame(ctx, store, h.FrameKey); err != nil {
+			return err
+		}
+		answer.Hits = append(answer.Hits, hit)
+	}
+	var page bytes.Buffer
+	if err := searchreport.Render(&page, answer); err != nil {
+		return err
+	}
+	if f.file == "" {
+		temporary, err := os.CreateTemp("", "cogflow-search-*.html")
+		if err != nil {
+			return fault.Disk("write page", "", err)
+		}
+		f.file = temporary.Name()
+		if err := temporary.Close(); err != nil {
+			return fault.Disk("write page", f.file, err)
+		}
+	}
+	if err := os.WriteFile(f.file, page.Bytes(), 0o600); err != nil {
+		return fault.Disk("write page", f.file, err)
+	}
+	if !a.Quiet {
+		a.Note("Page: %s", f.file)
+	}
+	if f.open {
+		return cli.OpenFile(ctx, f.file)
+	}
+	return nil
+}
+
+// frame reads the picture of a hit; one that the store does not have is left out.
+func frame(ctx context.Context, store blob.Store, key string) ([]byte, error) {
+	if key == "" {
+		return nil, nil
+	}
+	r, _, err := store.Get(ctx, key)
+	if errors.Is(err, object.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return io.ReadAll(io.LimitReader(r, maxFrame))
+}
+
+// localFile is the path of a video that lies on this machine; "" = it does not.
+func localFile(uri string) string {
+	path := uri
+	if u, err := url.Parse(uri); err == nil && u.Scheme == "file" {
+		path = u.Path
+	} else if strings.Contains(uri, "://") {
+		return ""
+	}
+	if info, err := os.Stat(path); err != nil || !filepath.IsAbs(path) || !info.Mode().IsRegular() {
+		return ""
+	}
+	return path
+}

@@ -1,0 +1,105 @@
+// Package search renders the page of an answer of the search: a picture of each hit, its
+// caption and, where the video lies on this machine, a player that starts at the hit. It
+// renders what it is given and knows nothing of the index, stores or other reports.
+package search
+
+import (
+	_ "embed"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"io"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/report"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// Answer is what was asked, and the hits, best first.
+type Answer struct {
+	Query, Tenant, Profile, Rank string
+	Hits                         []Hit
+}
+
+// Hit is one hit with what the page shows of it.
+type Hit struct {
+	video.Hit
+	Frame []byte // JPEG; empty = no picture
+	File  string // absolute path of the video on this machine; empty = it is elsewhere
+}
+
+// Width of the pictures, in pixels.
+const width = 480
+
+//go:embed search.gohtml
+var pageText string
+
+//go:embed search.css
+var pageStyle string
+
+// page is what the template prints. Every string in it is clean already.
+type page struct {
+	CSS   template.CSS
+	Title string
+	Badge string
+	Facts []report.Pair
+	Hits  []card
+}
+
+type card struct {
+	Rank, Name, Time, Score string
+	Caption, OnScreen       string
+	Preview                 bool
+	Picture, Player         template.URL // empty = none
+}
+
+// Render writes a as a whole HTML document. Texts in a may be malicious. Errors of w are
+// those of report.Write.
+func Render(w io.Writer, a Answer) error {
+	p := page{
+		CSS: template.CSS(report.Style + pageStyle), Title: report.Clean(a.Query, report.MaxReason),
+		Badge: strconv.Itoa(len(a.Hits)) + " hits",
+		Facts: report.Known([]report.Pair{
+			{Name: "Tenant", Value: report.Clean(a.Tenant, report.MaxReason)},
+			{Name: "Profile", Value: report.Clean(a.Profile, report.MaxReason)},
+			{Name: "Rank", Value: report.Clean(a.Rank, report.MaxReason)},
+		}),
+	}
+	for i, h := range a.Hits {
+		c, err := newCard(i+1, h)
+		if err != nil {
+			return err
+		}
+		p.Hits = append(p.Hits, c)
+	}
+	return report.Write(w, "search", pageText, a.Query, p)
+}
+
+func newCard(rank int, h Hit) (card, error) {
+	c := card{
+		Rank: strconv.Itoa(rank), Name: report.Clean(h.Name, report.MaxReason), Preview: h.Preview,
+		Time: clock(h.StartMS) + "–" + clock(h.EndMS), Score: fmt.Sprintf("%.4f", h.Score),
+		Caption: report.Clean(h.Caption, report.MaxReason), OnScreen: report.Clean(h.OnScreen, report.MaxReason),
+	}
+	if len(h.Frame) > 0 {
+		small, err := report.Thumb(h.Frame, width)
+		if err != nil {
+			return c, fault.Wrap(fault.Input, "render hit", h.FrameKey, err)
+		}
+		c.Picture = template.URL("data:image/jpeg;base64," + base64.StdEncoding.EncodeToString(small)) //nolint:gosec // our own JPEG
+	}
+	if h.File != "" {
+		// A media fragment: the player starts at the hit, and needs no script for it.
+		at := url.URL{Scheme: "file", Path: h.File, Fragment: fmt.Sprintf("t=%.3f", float64(h.StartMS)/1000)}
+		c.Player = template.URL(at.String()) //nolint:gosec // of scheme file, and escaped
+	}
+	return c, nil
+}
+
+// clock writes milliseconds as people read the time of a video.
+func clock(ms int64) string {
+	return time.UnixMilli(ms).UTC().Format("15:04:05.000")
+}

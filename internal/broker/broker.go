@@ -146,12 +146,15 @@ func (b *broker) join(ctx context.Context, c video.PaidCall) (video.Paid, error)
 	if ctx.Err() != nil {
 		return video.Paid{}, context.Cause(ctx)
 	}
-	who := &caller{c}
+	who := &caller{c, ctx.Done()}
 	f, mine := b.enter(ctx, who)
 	stop := c.Stop
 	for {
 		select {
 		case <-f.done:
+			if mine && errors.Is(f.err, errAbandoned) && ctx.Err() != nil {
+				return video.Paid{}, context.Cause(ctx)
+			}
 			if mine {
 				return f.paid, f.err
 			}
@@ -169,7 +172,19 @@ func (b *broker) join(ctx context.Context, c video.PaidCall) (video.Paid, error)
 }
 
 // caller is one who waits for a flight.
-type caller struct{ video.PaidCall }
+type caller struct {
+	video.PaidCall
+	ended <-chan struct{} // closed when it waits no longer, which it may not have said yet
+}
+
+func (c *caller) gone() bool {
+	select {
+	case <-c.ended:
+		return true
+	default:
+		return false
+	}
+}
 
 // leave is for a caller whose context has ended. The last one bounds the call.
 func (c *caller) leave(ctx context.Context, f *flight) error {

@@ -487,6 +487,33 @@ func TestCancel(t *testing.T) {
 	})
 }
 
+// TestCancelAsASlotComesFree: a call whose caller is cancelled in the moment in which
+// it could begin is not begun.
+func TestCancelAsASlotComesFree(t *testing.T) {
+	within(t, func(t *testing.T) {
+		w := newWorld(1)
+		release := make(chan struct{})
+		first := make(chan error, 1)
+		go func() {
+			_, err := w.Do(t.Context(), w.call("a", func(context.Context) error { <-release; return nil }))
+			first <- err
+		}()
+		synctest.Wait()
+		ctx, cancel := context.WithCancel(t.Context())
+		second := make(chan error, 1)
+		go func() {
+			_, err := w.Do(ctx, w.call("b", nil))
+			second <- err
+		}()
+		synctest.Wait()
+		cancel()
+		close(release)
+		require.NoError(t, <-first)
+		require.ErrorIs(t, <-second, context.Canceled)
+		require.Equal(t, []string{"a"}, w.began)
+	})
+}
+
 // TestDrain: after the worker was asked to stop no call begins, and those in
 // flight end and are stored.
 func TestDrain(t *testing.T) {

@@ -2,6 +2,8 @@ package broker
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -99,6 +101,10 @@ func (f *flight) begin() error {
 	case <-f.call.Stop:
 		f.unwant(errStopping)
 	default:
+	}
+	// A slot may come free at the moment in which the last caller ends.
+	if !slices.ContainsFunc(slices.Collect(maps.Keys(f.callers)), func(c *caller) bool { return !c.gone() }) {
+		f.unwant(errAbandoned)
 	}
 	if f.wanted.Err() != nil {
 		return context.Cause(f.wanted)

@@ -11,7 +11,7 @@ import (
 	"io"
 	"net/url"
 	"strconv"
-	"time"
+	"strings"
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/report"
@@ -82,7 +82,10 @@ func newCard(rank int, h Hit) (card, error) {
 	c := card{
 		Rank: strconv.Itoa(rank), Name: report.Clean(h.Name, report.MaxReason), Preview: h.Preview,
 		Time: clock(h.StartMS) + "–" + clock(h.EndMS), Score: fmt.Sprintf("%.4f", h.Score),
-		Caption: report.Clean(h.Caption, report.MaxReason), OnScreen: report.Clean(h.OnScreen, report.MaxReason),
+		Caption: report.Clean(h.Caption, report.MaxReason),
+	}
+	if !strings.Contains(h.Caption, h.OnScreen) { // else it is said
+		c.OnScreen = report.Clean(h.OnScreen, report.MaxReason)
 	}
 	if len(h.Frame) > 0 {
 		small, err := report.Thumb(h.Frame, width)
@@ -99,7 +102,11 @@ func newCard(rank int, h Hit) (card, error) {
 	return c, nil
 }
 
-// clock writes milliseconds as people read the time of a video.
+// clock writes milliseconds as players do: 0:05, 1:02:03.
 func clock(ms int64) string {
-	return time.UnixMilli(ms).UTC().Format("15:04:05.000")
+	s := ms / 1000
+	if s < 3600 {
+		return fmt.Sprintf("%d:%02d", s/60, s%60)
+	}
+	return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
 }

@@ -26,7 +26,7 @@ func TestTrainText(t *testing.T) {
 	require.Equal(t, "train 3/9 steps", at(p))
 }
 
-// TestExampleDataset: the rows of docs/train.md are fit, and enough of them are
+// TestExampleDataset: the rows of docs/tutorials/train.md are valid, and enough of them are
 // held out for a verdict.
 func TestExampleDataset(t *testing.T) {
 	t.Parallel()

@@ -39,7 +39,7 @@ type Store interface {
 	Delete(ctx context.Context, key string) error
 	// DeleteIf removes the object whose content still has the given SHA-256, or
 	// returns object.ErrChanged and removes nothing; a missing one is no error.
-	// errors.ErrUnsupported: the server has no conditional delete; nothing was changed.
+	// errors.ErrUnsupported: the store cannot check and delete in one step; nothing was changed.
 	DeleteIf(ctx context.Context, key, sha256 string) error
 }
 

@@ -35,8 +35,6 @@ type S3 struct {
 	parts  *transfermanager.Client
 	bucket string
 	prefix string // empty, or ends in a slash
-
-	deletesIf bool // the server has conditional deletes
 }
 
 func openS3(ctx context.Context, rawURL string) (Store, error) {
@@ -110,10 +108,7 @@ func (s *S3) testConditions(ctx context.Context, u upload) error {
 		return fault.New(fault.Input, u.op, s.name(""),
 			"this server ignores conditional writes (If-None-Match, If-Match); use a newer version of it, or another one")
 	}
-	if _, err = s.head(ctx, u.op, u.key); err != nil { // that the server keeps metadata
-		return err
-	}
-	s.deletesIf, err = s.testConditionalDelete(ctx, u.op, u.key)
+	_, err = s.head(ctx, u.op, u.key) // that the server keeps metadata
 	return err
 }
 

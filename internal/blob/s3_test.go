@@ -1,7 +1,6 @@
 package blob_test
 
 import (
-	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -107,35 +106,4 @@ func TestS3Unusable(t *testing.T) {
 	require.Equal(t, fault.Auth, fault.ClassOf(err), "%v", err)
 	require.ErrorContains(t, err, "AWS_SECRET_ACCESS_KEY")
 	require.NotContains(t, err.Error(), "canary")
-}
-
-// TestS3WithoutConditionalDelete: a server that ignores the condition of a delete is found
-// out when the store is opened, and is never asked for one.
-func TestS3WithoutConditionalDelete(t *testing.T) {
-	proxy, at := s3test.NewProxy(t, s3test.Serve(t))
-	for name, answer := range map[string]s3test.Fault{
-		"ignores it": func(w http.ResponseWriter, r *http.Request, _ func(func(*http.Response))) bool {
-			conditional := r.Method == http.MethodDelete && r.Header.Get("If-Match") != ""
-			if conditional {
-				w.WriteHeader(http.StatusNoContent)
-			}
-			return conditional
-		},
-		"does not know it": func(w http.ResponseWriter, r *http.Request, _ func(func(*http.Response))) bool {
-			conditional := r.Method == http.MethodDelete && r.Header.Get("If-Match") != ""
-			if conditional {
-				s3test.Refuse(w, http.StatusNotImplemented, "NotImplemented")
-			}
-			return conditional
-		},
-	} {
-		proxy.Set(answer)
-		s := openS3(t, at)
-		hits := proxy.Hits()
-		_, err := s.Put(t.Context(), "acme/claim", strings.NewReader("x"))
-		require.NoError(t, err, name)
-		require.ErrorIs(t, s.DeleteIf(t.Context(), "acme/claim", blobtest.Sum("x")), errors.ErrUnsupported, name)
-		require.NoError(t, read(s, "acme/claim"), name)
-		require.Equal(t, hits, proxy.Hits(), name)
-	}
 }

@@ -312,7 +312,7 @@ func (a *apart) byLibraryID(f foreign) {
 		workflows.IngestLibraryInput{Common: workflows.Common{Tenant: ownTenant}, Source: a.dirs[ownTenant]})
 	require.NoError(a.t, err)
 	require.Len(a.t, out.Failures, 1)
-	require.Contains(a.t, out.Failures[0].Reason, "no library of this tenant started")
+	require.Contains(a.t, out.Failures[0].Reason, "did not start has the id "+child)
 	require.Equal(a.t, before, length())
 }
 

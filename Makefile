@@ -51,8 +51,14 @@ up: build ## Start Temporal, its Web UI and one worker (which trains after `make
 	@exec bin/cogflow-worker --dev
 
 .PHONY: test
-test: tools test-python ## Run all tests, those of Go with the race detector
-	$(GO) test $(TEST_FLAGS) ./workers ./prompt/mipro ./... # the longest first
+test: ## Run all tests, those of Go with the race detector
+	@$(MAKE) tools embedder/.venv/.synced trainer prompt/conformance/.venv/.synced
+	@$(MAKE) -j2 test-go test-python
+
+# The longest packages first, so that none of them is left alone at the end.
+.PHONY: test-go
+test-go:
+	$(GO) test $(TEST_FLAGS) ./workers ./workflows ./prompt/mipro/... ./prompt/conformance ./...
 
 .PHONY: upgrade-test
 upgrade-test: tools trainer ## Start runs on the workers of earlier commits, go on with this one, and back again

@@ -50,14 +50,9 @@ demo: build ## Ingest three clips (or VIDEOS=DIR), search them, print the report
 up: build ## Start Temporal, its Web UI and one worker (which trains after `make trainer`); Ctrl-C drains and stops all
 	@exec bin/cogflow-worker --dev
 
-.PHONY: test
-test: ## Run all tests, those of Go with the race detector
-	@$(MAKE) tools embedder/.venv/.synced trainer prompt/conformance/.venv/.synced
-	@$(MAKE) -j2 test-go test-python
-
 # The longest packages first, so that none of them is left alone at the end.
-.PHONY: test-go
-test-go:
+.PHONY: test
+test: tools test-python ## Run all tests, those of Go with the race detector
 	$(GO) test $(TEST_FLAGS) ./workers ./workflows ./prompt/mipro/... ./prompt/conformance ./...
 
 .PHONY: upgrade-test

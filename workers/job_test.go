@@ -39,6 +39,16 @@ func (s *stack) begin(id string, in workflows.IngestLibraryInput) *job {
 	return j
 }
 
+// ended says whether the workflow has ended.
+func (j *job) ended() bool {
+	select {
+	case <-j.done:
+		return true
+	default:
+		return false
+	}
+}
+
 func (j *job) wait(t *testing.T) workflows.IngestLibraryResult {
 	t.Helper()
 	select {

@@ -37,7 +37,7 @@ func demo(t *testing.T) string {
 func execute[Out any](s *stack, id, kind string, in any) (Out, error) {
 	s.t.Helper()
 	var out Out
-	ctx, cancel := context.WithTimeout(s.t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(s.t.Context(), 10*time.Minute)
 	defer cancel()
 	run, err := s.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: id, TaskQueue: workflows.QueueMain}, kind, in)
 	require.NoError(s.t, err)

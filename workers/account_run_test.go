@@ -16,6 +16,8 @@ import (
 	"github.com/cogniverse/cogflow/internal/answer/billtest"
 	"github.com/cogniverse/cogflow/prompt/mipro"
 	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/ingest"
+	"github.com/cogniverse/cogflow/workflows/optimize"
 )
 
 // accountRun is one job, whose result is compared with the ledger.
@@ -47,9 +49,9 @@ func (a *accountant) start() *accountRun {
 	var in any
 	switch profiles := []string{"captions", "pictures", "pooled"}; a.random.IntN(2) {
 	case 0:
-		r.kind, in = "IngestLibrary", workflows.IngestLibraryInput{Common: common, Source: a.dir, Profile: profiles[a.random.IntN(len(profiles))]}
+		r.kind, in = "IngestLibrary", ingest.LibraryInput{Common: common, Source: a.dir, Profile: profiles[a.random.IntN(len(profiles))]}
 	case 1:
-		r.kind, in = "OptimizePrompts", workflows.OptimizeInput{
+		r.kind, in = "OptimizePrompts", optimize.Input{
 			Common:   common,
 			Program:  json.RawMessage(`{"name":"quiz","predictors":[{"name":"self","inputs":[{"name":"query"}],"outputs":[{"name":"answer"}]}]}`),
 			Trainset: topics(30, a.random.IntN(1000)), Mode: "compat",

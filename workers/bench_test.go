@@ -20,6 +20,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/devserver"
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 // endpoint is a simulated describe service: so many calls at once, each taking
@@ -85,12 +86,12 @@ func BenchmarkPipeline(b *testing.B) {
 	for b.Loop() {
 		e := newEndpoint()
 		alone := e.alone(b, frames)
-		c, in := benchStack(b, e), workflows.IngestVideoInput{URI: path}
+		c, in := benchStack(b, e), ingest.VideoInput{URI: path}
 		start := time.Now()
 		run, err := c.ExecuteWorkflow(b.Context(), client.StartWorkflowOptions{ID: "bench", TaskQueue: workflows.QueueMain}, "IngestVideo", in)
 		require.NoError(b, err)
 		first := run.GetRunID()
-		var out workflows.IngestVideoResult
+		var out ingest.VideoResult
 		require.NoError(b, run.Get(b.Context(), &out))
 		whole := float64(out.Frames) / time.Since(start).Seconds()
 		require.Equal(b, frames, out.Documents)

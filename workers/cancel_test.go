@@ -16,6 +16,7 @@ import (
 	"go.temporal.io/api/workflow/v1"
 
 	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 // TestCancel cancels a library while its video is in each stage, with the
@@ -54,7 +55,7 @@ func TestCancel(t *testing.T) { //nolint:tparallel // its parts share a stack
 			job.cancelled(t)
 			s.nothingOf(tenant)
 
-			again, err := execute[workflows.IngestLibraryResult](s, tenant, "IngestLibrary", in)
+			again, err := execute[ingest.LibraryResult](s, tenant, "IngestLibrary", in)
 			require.NoError(t, err)
 			require.Equal(t, 1, again.Indexed)
 			require.Equal(t, frames, again.Documents)
@@ -71,11 +72,11 @@ var ingestStages = []string{"Inspect", "Extract", "DescribeChunk", "EmbedChunk",
 // stage may last for milliseconds, so that a busy machine lets the test come
 // too late; it then tries with another tenant, for whom nothing is stored.
 func (s *stack) hangs(name string, stages []string, dir string, hang func(*stack, *job, string) func()) (
-	in workflows.IngestLibraryInput, j *job, release func(),
+	in ingest.LibraryInput, j *job, release func(),
 ) {
 	s.t.Helper()
 	for try := range 20 {
-		in = workflows.IngestLibraryInput{Source: dir, Common: workflows.Common{Tenant: fmt.Sprintf("%s-%d", name, try)}}
+		in = ingest.LibraryInput{Source: dir, Common: workflows.Common{Tenant: fmt.Sprintf("%s-%d", name, try)}}
 		j = s.begin(in.Tenant, in)
 		release = hang(s, j, in.Tenant)
 		if s.begins(j, in.Tenant+"/000000", stages...) {
@@ -119,8 +120,8 @@ func (s *stack) nothingOf(tenant string) {
 		require.NoError(s.t, err)
 		require.Empty(s.t, found)
 	}
-	found, err := execute[workflows.SearchVideosResult](s, "search-"+tenant, "SearchVideos",
-		workflows.SearchVideosInput{Query: "frame", Common: workflows.Common{Tenant: tenant}})
+	found, err := execute[ingest.SearchResult](s, "search-"+tenant, "SearchVideos",
+		ingest.SearchInput{Query: "frame", Common: workflows.Common{Tenant: tenant}})
 	require.NoError(s.t, err)
 	require.Empty(s.t, found.Hits)
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cogniverse/cogflow/internal/clips"
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 // soon makes the server suggest continue-as-new after so many events.
@@ -33,9 +33,9 @@ func TestContinueAsNew(t *testing.T) {
 			require.NoError(t, err)
 			s := newStack(t, soon(c.events))
 			s.worker(nil, noText)
-			run, err := s.client.ExecuteWorkflow(t.Context(), startOptions("many"), "IngestLibrary", workflows.IngestLibraryInput{Source: dir})
+			run, err := s.client.ExecuteWorkflow(t.Context(), startOptions("many"), "IngestLibrary", ingest.LibraryInput{Source: dir})
 			require.NoError(t, err)
-			out := await[workflows.IngestLibraryResult](s, run, 10*time.Minute)
+			out := await[ingest.LibraryResult](s, run, 10*time.Minute)
 			require.Empty(t, out.Failures)
 			require.Equal(t, c.videos+1, out.Indexed)
 			require.Equal(t, 2*c.videos+c.frames, out.Documents)
@@ -44,7 +44,7 @@ func TestContinueAsNew(t *testing.T) {
 			require.NotEmpty(t, out.Report)
 			require.GreaterOrEqual(t, s.cost("many").runs, c.runs)
 			require.GreaterOrEqual(t, s.cost("many/000000").runs, 2)
-			listed, err := execute[workflows.ListVideosResult](s, "list", "ListVideos", workflows.ListVideosInput{Limit: 500})
+			listed, err := execute[ingest.ListVideosResult](s, "list", "ListVideos", ingest.ListVideosInput{Limit: 500})
 			require.NoError(t, err)
 			require.Len(t, listed.Videos, c.videos+1)
 		})

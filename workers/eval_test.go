@@ -13,7 +13,7 @@ import (
 	"github.com/cogniverse/cogflow/eval"
 	"github.com/cogniverse/cogflow/internal/vespa/vespatest"
 	"github.com/cogniverse/cogflow/video"
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 const evalQueries = "../examples/eval-demo.jsonl"
@@ -55,7 +55,7 @@ func evalDemo(t *testing.T, dir string, onVespa bool) map[video.Rank]eval.RankSc
 		s.useVespa()
 	}
 	s.worker(nil)
-	out, err := execute[workflows.IngestLibraryResult](s, "ingest", "IngestLibrary", workflows.IngestLibraryInput{Source: dir})
+	out, err := execute[ingest.LibraryResult](s, "ingest", "IngestLibrary", ingest.LibraryInput{Source: dir})
 	require.NoError(t, err)
 	require.Equal(t, 3, out.Indexed)
 	file, err := filepath.Abs(evalQueries)
@@ -99,8 +99,8 @@ func (s *stack) equalsFormulas(got eval.RankScores) {
 	require.NoError(s.t, err)
 	var ndcg, recall, mrr float64
 	for i, q := range queries {
-		in := workflows.SearchVideosInput{Query: q.Query, Rank: string(got.Rank), Limit: 10}
-		found, err := execute[workflows.SearchVideosResult](s, "check-"+string(got.Rank)+q.Query, "SearchVideos", in)
+		in := ingest.SearchInput{Query: q.Query, Rank: string(got.Rank), Limit: 10}
+		found, err := execute[ingest.SearchResult](s, "check-"+string(got.Rank)+q.Query, "SearchVideos", in)
 		require.NoError(s.t, err)
 		at := map[int]int{} // the best grade by place
 		first, grades := 0, []int{}

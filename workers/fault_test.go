@@ -17,6 +17,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/vlm/vlmtest"
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 const faultProfile = "video_colpali_smol500_mv_frame"
@@ -41,18 +42,18 @@ func ingestWith(t *testing.T, dir string, trouble func(s *stack, m *services) (b
 	begun := trouble(s, models)
 	s.worker(nil)
 	run, err := s.client.ExecuteWorkflow(t.Context(), startOptions("library"), "IngestLibrary",
-		workflows.IngestLibraryInput{Source: dir, Profile: faultProfile})
+		ingest.LibraryInput{Source: dir, Profile: faultProfile})
 	require.NoError(t, err)
 	begun()
-	out := await[workflows.IngestLibraryResult](s, run, 4*time.Minute)
+	out := await[ingest.LibraryResult](s, run, 4*time.Minute)
 	require.Empty(t, out.Failures)
 	require.Equal(t, 1, out.Indexed)
 	// A canary's further requests have names of their own, so a failed one is not repeated but made anew.
 	require.Equal(t, s.number("ledger.db", `SELECT coalesce(sum(n-1), 0) FROM (SELECT count(*) AS n FROM call
 		WHERE outcome IN ('answered','charged','lost') GROUP BY fingerprint)`), out.RepeatedCalls,
 		"what a provider bills for an answer of no use is paid again, and said so")
-	found, err := execute[workflows.SearchVideosResult](s, "search", "SearchVideos",
-		workflows.SearchVideosInput{Query: "a picture of red", Profile: faultProfile, Rank: "hybrid", Limit: 100})
+	found, err := execute[ingest.SearchResult](s, "search", "SearchVideos",
+		ingest.SearchInput{Query: "a picture of red", Profile: faultProfile, Rank: "hybrid", Limit: 100})
 	require.NoError(t, err)
 	sort.Slice(found.Hits, func(i, j int) bool { return found.Hits[i].PTSMS < found.Hits[j].PTSMS })
 	r := result{hits: found.Hits, answers: models.vlm.Answered()}
@@ -123,7 +124,7 @@ func (s *stack) untilBlocked() {
 	}, 2*time.Minute, 100*time.Millisecond)
 	out, err := s.client.ListWorkflow(s.t.Context(), listing(`CogStage = "blocked"`))
 	require.NoError(s.t, err)
-	var p workflows.VideoProgress
+	var p ingest.VideoProgress
 	value, err := s.client.QueryWorkflow(s.t.Context(), out.Executions[0].Execution.WorkflowId, "", workflows.QueryProgress)
 	require.NoError(s.t, err)
 	require.NoError(s.t, value.Get(&p))
@@ -143,14 +144,14 @@ func TestIgnoredFieldsAreNoSuccess(t *testing.T) {
 		return vespatest.Fault{IgnoredFields: r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, "/document/")}
 	})
 	s.worker(nil)
-	out, err := execute[workflows.IngestLibraryResult](s, "library", "IngestLibrary",
-		workflows.IngestLibraryInput{Source: filepath.Clean(colours(t)), Profile: faultProfile})
+	out, err := execute[ingest.LibraryResult](s, "library", "IngestLibrary",
+		ingest.LibraryInput{Source: filepath.Clean(colours(t)), Profile: faultProfile})
 	require.NoError(t, err)
 	require.Len(t, out.Failures, 1)
 	require.Equal(t, "input", out.Failures[0].Class)
 	require.Contains(t, out.Failures[0].Reason, "the deployed schema lacks a field")
-	found, err := execute[workflows.SearchVideosResult](s, "search", "SearchVideos",
-		workflows.SearchVideosInput{Query: "picture", Profile: faultProfile, Rank: "bm25"})
+	found, err := execute[ingest.SearchResult](s, "search", "SearchVideos",
+		ingest.SearchInput{Query: "picture", Profile: faultProfile, Rank: "bm25"})
 	require.NoError(t, err)
 	require.Empty(t, found.Hits)
 }

@@ -20,6 +20,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 // forgery is a start that names what it must not.
@@ -308,8 +309,8 @@ func (a *apart) byLibraryID(f foreign) {
 	}
 	before := length()
 	require.NoError(a.t, a.client.TerminateWorkflow(a.t.Context(), f.library, "", "test"))
-	out, err := execute[workflows.IngestLibraryResult](a.stack, f.library, "IngestLibrary",
-		workflows.IngestLibraryInput{Common: workflows.Common{Tenant: ownTenant}, Source: a.dirs[ownTenant]})
+	out, err := execute[ingest.LibraryResult](a.stack, f.library, "IngestLibrary",
+		ingest.LibraryInput{Common: workflows.Common{Tenant: ownTenant}, Source: a.dirs[ownTenant]})
 	require.NoError(a.t, err)
 	require.Len(a.t, out.Failures, 1)
 	require.Contains(a.t, out.Failures[0].Reason, "did not start has the id "+child)

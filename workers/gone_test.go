@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/cogniverse/cogflow/workflows"
+	ingestflow "github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 // TestIndexDeleted: the files of the index are deleted under a running worker. No
@@ -25,7 +26,7 @@ func TestIndexDeleted(t *testing.T) {
 	index := s.worker([]string{"--pools", "index"})
 	ingest := func(id, name string) client.WorkflowRun {
 		run, err := s.client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: workflows.QueueMain},
-			"IngestVideo", workflows.IngestVideoInput{URI: filepath.Join(dir, name)})
+			"IngestVideo", ingestflow.VideoInput{URI: filepath.Join(dir, name)})
 		require.NoError(t, err)
 		return run
 	}
@@ -36,12 +37,12 @@ func TestIndexDeleted(t *testing.T) {
 	run := ingest("gone", "small-1.mp4")
 	require.Eventually(t, func() bool {
 		answer, err := s.client.QueryWorkflow(t.Context(), "gone", "", workflows.QueryProgress)
-		var p workflows.VideoProgress
+		var p ingestflow.VideoProgress
 		return err == nil && answer.Get(&p) == nil && strings.Contains(p.Waiting, "it was deleted while this process had it open")
 	}, time.Minute, 100*time.Millisecond)
 	index.kill()
 	s.worker([]string{"--pools", "index"})
-	var out workflows.IngestVideoResult
+	var out ingestflow.VideoResult
 	require.NoError(t, run.Get(t.Context(), &out))
 	require.Equal(t, frames, out.Documents)
 	require.Len(t, s.visible(), frames)

@@ -20,6 +20,7 @@ import (
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 // services stand in for every server that a configuration names.
@@ -143,8 +144,8 @@ func TestGuideConfigurations(t *testing.T) {
 // ingestsColours ingests the clip with a profile and finds its scenes.
 func (s *stack) ingestsColours(p video.Profile, dir string) {
 	s.t.Helper()
-	in := workflows.IngestLibraryInput{Source: dir, Profile: p.Name}
-	out, err := execute[workflows.IngestLibraryResult](s, "ingest-"+p.Name, "IngestLibrary", in)
+	in := ingest.LibraryInput{Source: dir, Profile: p.Name}
+	out, err := execute[ingest.LibraryResult](s, "ingest-"+p.Name, "IngestLibrary", in)
 	require.NoError(s.t, err, p.Name)
 	require.Empty(s.t, out.Failures, p.Name)
 	require.Equal(s.t, 1, out.Indexed, p.Name)
@@ -153,15 +154,15 @@ func (s *stack) ingestsColours(p video.Profile, dir string) {
 		return
 	}
 	for i, colour := range []string{"red", "green", "blue"} {
-		found, err := execute[workflows.SearchVideosResult](s, "search-"+p.Name+colour, "SearchVideos",
-			workflows.SearchVideosInput{Query: colour, Profile: p.Name, Rank: "vector"})
+		found, err := execute[ingest.SearchResult](s, "search-"+p.Name+colour, "SearchVideos",
+			ingest.SearchInput{Query: colour, Profile: p.Name, Rank: "vector"})
 		require.NoError(s.t, err)
 		at := found.Hits[0].PTSMS
 		require.Equal(s.t, int64(i), at/4000, "%s finds %s at %d ms", p.Name, colour, at)
 	}
 	if p.Transcribe.Model != "" {
-		found, err := execute[workflows.SearchVideosResult](s, "search-said-"+p.Name, "SearchVideos",
-			workflows.SearchVideosInput{Query: "lanterns", Profile: p.Name, Rank: "bm25"})
+		found, err := execute[ingest.SearchResult](s, "search-said-"+p.Name, "SearchVideos",
+			ingest.SearchInput{Query: "lanterns", Profile: p.Name, Rank: "bm25"})
 		require.NoError(s.t, err)
 		require.NotEmpty(s.t, found.Hits)
 		for _, h := range found.Hits {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/cogniverse/cogflow/internal/clips"
 	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 func atoi(t testing.TB, s string) int {
@@ -45,9 +46,9 @@ func execute[Out any](s *stack, id, kind string, in any) (Out, error) {
 	return out, err
 }
 
-func search(s *stack, query string) workflows.SearchVideosResult {
+func search(s *stack, query string) ingest.SearchResult {
 	s.t.Helper()
-	out, err := execute[workflows.SearchVideosResult](s, "search-"+query, "SearchVideos", workflows.SearchVideosInput{Query: query})
+	out, err := execute[ingest.SearchResult](s, "search-"+query, "SearchVideos", ingest.SearchInput{Query: query})
 	require.NoError(s.t, err)
 	return out
 }
@@ -57,9 +58,9 @@ func TestIngestAndSearch(t *testing.T) {
 	dir := demo(t)
 	s := newStack(t, nil)
 	s.worker(nil)
-	in := workflows.IngestLibraryInput{Source: dir}
+	in := ingest.LibraryInput{Source: dir}
 
-	first, err := execute[workflows.IngestLibraryResult](s, "demo", "IngestLibrary", in)
+	first, err := execute[ingest.LibraryResult](s, "demo", "IngestLibrary", in)
 	require.NoError(t, err)
 	require.Empty(t, first.Failures)
 	require.Equal(t, 3, first.Indexed)
@@ -77,7 +78,7 @@ func TestIngestAndSearch(t *testing.T) {
 		}
 	}
 
-	again, err := execute[workflows.IngestLibraryResult](s, "demo", "IngestLibrary", in)
+	again, err := execute[ingest.LibraryResult](s, "demo", "IngestLibrary", in)
 	require.NoError(t, err)
 	require.Equal(t, 3, again.Unchanged)
 	require.Zero(t, again.DescribeCalls, "a finished job does no work")

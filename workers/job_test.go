@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 // job is a workflow that the test does not wait for yet.
@@ -17,11 +18,11 @@ type job struct {
 	run  client.WorkflowRun
 	done chan struct{}
 	err  error
-	out  workflows.IngestLibraryResult
+	out  ingest.LibraryResult
 }
 
 // begin starts a library. Its result is awaited through deaths of the server.
-func (s *stack) begin(id string, in workflows.IngestLibraryInput) *job {
+func (s *stack) begin(id string, in ingest.LibraryInput) *job {
 	s.t.Helper()
 	run, err := s.client.ExecuteWorkflow(s.t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: workflows.QueueMain}, "IngestLibrary", in)
 	require.NoError(s.t, err)
@@ -49,7 +50,7 @@ func (j *job) ended() bool {
 	}
 }
 
-func (j *job) wait(t *testing.T) workflows.IngestLibraryResult {
+func (j *job) wait(t *testing.T) ingest.LibraryResult {
 	t.Helper()
 	select {
 	case <-j.done:

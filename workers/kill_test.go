@@ -11,7 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 // soakRuns times ten kills of workers take less than an hour.
@@ -44,7 +44,7 @@ func TestKill(t *testing.T) {
 			t.Parallel()
 			for range runs {
 				k := newKiller(t, c.pools)
-				job := k.begin("library", workflows.IngestLibraryInput{Source: dir})
+				job := k.begin("library", ingest.LibraryInput{Source: dir})
 				for _, calls := range k.moments(c.kills, videos*frames) {
 					k.await(calls, job)
 					c.kill(k)
@@ -67,7 +67,7 @@ func undisturbed(t *testing.T, dir string) outcome {
 	t.Helper()
 	s := newSmallStack(t, nil)
 	w := s.worker(nil)
-	result, err := execute[workflows.IngestLibraryResult](s, "library", "IngestLibrary", workflows.IngestLibraryInput{Source: dir})
+	result, err := execute[ingest.LibraryResult](s, "library", "IngestLibrary", ingest.LibraryInput{Source: dir})
 	require.NoError(t, err)
 	require.Empty(t, result.Failures)
 	require.Zero(t, result.RepeatedCalls)
@@ -176,7 +176,7 @@ func (s *stack) calls() int {
 }
 
 // check compares with an undisturbed run, and what was paid with what is stored.
-func (k *killer) check(want outcome, result workflows.IngestLibraryResult) {
+func (k *killer) check(want outcome, result ingest.LibraryResult) {
 	k.t.Helper()
 	require.Empty(k.t, result.Failures)
 	got := k.outcome()

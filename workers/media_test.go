@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 // realMedia holds four clips that were not made for us; see the issue.
@@ -25,9 +25,9 @@ func TestRealMedia(t *testing.T) {
 	s := newStack(t, nil)
 	s.worker(nil)
 	run, err := s.client.ExecuteWorkflow(t.Context(), startOptions("real"), "IngestLibrary",
-		workflows.IngestLibraryInput{Source: dir + "/" + realMedia})
+		ingest.LibraryInput{Source: dir + "/" + realMedia})
 	require.NoError(t, err)
-	out := await[workflows.IngestLibraryResult](s, run, 10*time.Minute)
+	out := await[ingest.LibraryResult](s, run, 10*time.Minute)
 	require.Empty(t, out.Failures)
 	require.Equal(t, 4, out.Indexed)
 	// By on-screen text: poh.mp4 carries subtitles. By look: the colours of the others.

@@ -16,7 +16,7 @@ import (
 
 	"github.com/cogniverse/cogflow/internal/blob/s3test"
 	"github.com/cogniverse/cogflow/internal/vespa/vespatest"
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 // pythonServer starts a server of the embedder's environment and waits until it
@@ -122,19 +122,19 @@ func TestRealModels(t *testing.T) {
 	s.env = append(append(s.env, storeEnv...), "COGNIVERSE_CONFIG="+file, "COGFLOW_INDEX=", "COGFLOW_STORE="+store)
 	(&services{vespa: vespa, at: at}).deploy(t, file)
 	s.worker(nil)
-	run, err := s.client.ExecuteWorkflow(t.Context(), startOptions("real"), "IngestLibrary", workflows.IngestLibraryInput{Source: clips})
+	run, err := s.client.ExecuteWorkflow(t.Context(), startOptions("real"), "IngestLibrary", ingest.LibraryInput{Source: clips})
 	require.NoError(t, err)
-	out := await[workflows.IngestLibraryResult](s, run, 8*time.Minute)
+	out := await[ingest.LibraryResult](s, run, 8*time.Minute)
 	require.Empty(t, out.Failures)
 	require.Equal(t, videos, out.Indexed)
 	require.Equal(t, out.Documents, vespa.Documents("tiny_default"))
-	found, err := execute[workflows.SearchVideosResult](s, "search", "SearchVideos", workflows.SearchVideosInput{Query: "a red tram", Rank: "binary_binary", Limit: 100})
+	found, err := execute[ingest.SearchResult](s, "search", "SearchVideos", ingest.SearchInput{Query: "a red tram", Rank: "binary_binary", Limit: 100})
 	require.NoError(t, err)
 	require.Len(t, found.Hits, out.Documents, "every document has bits to compare")
 	for _, h := range found.Hits {
 		require.NotEmpty(t, h.Caption)
 	}
-	again, err := execute[workflows.IngestLibraryResult](s, "again", "IngestLibrary", workflows.IngestLibraryInput{Source: clips, Force: true})
+	again, err := execute[ingest.LibraryResult](s, "again", "IngestLibrary", ingest.LibraryInput{Source: clips, Force: true})
 	require.NoError(t, err)
 	require.Equal(t, videos, again.Indexed)
 	require.Equal(t, out.Documents, vespa.Documents("tiny_default"))

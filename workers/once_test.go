@@ -14,6 +14,7 @@ import (
 
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 // TestOneIngest starts two runs of one content under different ids and names:
@@ -30,13 +31,13 @@ func TestOneIngest(t *testing.T) {
 	var runs []client.WorkflowRun
 	for id, file := range map[string]string{"one": name, "two": filepath.Join(dir, "same.mp4")} {
 		run, err := s.client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: workflows.QueueMain},
-			"IngestVideo", workflows.IngestVideoInput{URI: file})
+			"IngestVideo", ingest.VideoInput{URI: file})
 		require.NoError(t, err)
 		runs = append(runs, run)
 	}
 	ended := map[string]int{}
 	for _, run := range runs {
-		var out workflows.IngestVideoResult
+		var out ingest.VideoResult
 		require.NoError(t, run.Get(t.Context(), &out))
 		require.Equal(t, frames, out.Documents)
 		ended[out.Status]++
@@ -55,14 +56,14 @@ func TestAttach(t *testing.T) {
 		ID: "library", TaskQueue: workflows.QueueMain,
 		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 	}
-	in := workflows.IngestLibraryInput{Source: dir}
+	in := ingest.LibraryInput{Source: dir}
 	first, err := s.client.ExecuteWorkflow(t.Context(), options, "IngestLibrary", in)
 	require.NoError(t, err)
 	second, err := s.client.ExecuteWorkflow(t.Context(), options, "IngestLibrary", in)
 	require.NoError(t, err)
 	require.Equal(t, first.GetRunID(), second.GetRunID())
 	s.worker(nil)
-	var out workflows.IngestLibraryResult
+	var out ingest.LibraryResult
 	require.NoError(t, second.Get(t.Context(), &out))
 	require.Equal(t, 1, out.Indexed)
 }
@@ -78,7 +79,7 @@ func TestDrain(t *testing.T) {
 	first := s.worker(nil, held.env)
 	s.poll(func() bool { return s.logged("serving") })
 	held.hold()
-	job := s.begin("library", workflows.IngestLibraryInput{Source: dir})
+	job := s.begin("library", ingest.LibraryInput{Source: dir})
 	s.poll(func() bool { return s.calls() > 1 })
 	require.NoError(t, first.cmd.Process.Signal(syscall.SIGTERM))
 	s.poll(func() bool { return s.logged("draining") })
@@ -116,7 +117,7 @@ func TestOneCall(t *testing.T) {
 	s.worker([]string{"--pools", "cogflow,media,index"})
 	s.worker([]string{"--pools", "describe,embed"})
 	s.worker([]string{"--pools", "describe,embed"})
-	out := s.begin("library", workflows.IngestLibraryInput{Source: dir, Concurrency: videos}).wait(t)
+	out := s.begin("library", ingest.LibraryInput{Source: dir, Concurrency: videos}).wait(t)
 	require.Equal(t, videos, out.Indexed)
 	require.Zero(t, out.RepeatedCalls)
 	require.Equal(t, frames, s.calls())

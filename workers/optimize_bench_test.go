@@ -19,6 +19,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/lm/lmtest"
 	"github.com/cogniverse/cogflow/prompt/mipro"
 	"github.com/cogniverse/cogflow/workflows"
+	optimizeflow "github.com/cogniverse/cogflow/workflows/optimize"
 )
 
 // The server that a benchmark of optimization asks, ours and DSPy's alike.
@@ -28,7 +29,7 @@ const (
 )
 
 // schoolwork is the job: 120 rows to make demos of, 300 to score by.
-func schoolwork(mode, auto string) workflows.OptimizeInput {
+func schoolwork(mode, auto string) optimizeflow.Input {
 	in := quizzes(mode)
 	rows := func(from, to int) json.RawMessage {
 		var list []map[string]string
@@ -96,18 +97,18 @@ func BenchmarkOptimize(b *testing.B) {
 	}
 }
 
-func runOptimize(b *testing.B, in workflows.OptimizeInput, theirs map[int]dspyRun) {
+func runOptimize(b *testing.B, in optimizeflow.Input, theirs map[int]dspyRun) {
 	b.Helper()
 	c := newClassroom(b)
 	school(c.lm)
 	c.worker(nil)
 	// The pools are up when a first workflow has ended, here one that is refused.
-	_, err := execute[workflows.OptimizeResult](c.stack, "refused", "OptimizePrompts", workflows.OptimizeInput{})
+	_, err := execute[optimizeflow.Result](c.stack, "refused", "OptimizePrompts", optimizeflow.Input{})
 	require.Error(b, err)
 	start := time.Now()
 	run, err := c.client.ExecuteWorkflow(b.Context(), startOptions("quiz"), "OptimizePrompts", in)
 	require.NoError(b, err)
-	var out workflows.OptimizeResult
+	var out optimizeflow.Result
 	require.NoError(b, run.Get(b.Context(), &out))
 	whole := time.Since(start).Seconds()
 	calls := c.lm.Calls()
@@ -139,7 +140,7 @@ func (c *classroom) trials(b *testing.B, id string) []optimize.TrialLine {
 	b.Helper()
 	value, err := c.client.QueryWorkflow(b.Context(), id, "", workflows.QueryProgress)
 	require.NoError(b, err)
-	var p workflows.OptimizeProgress
+	var p optimizeflow.Progress
 	require.NoError(b, value.Get(&p))
 	return p.Trials
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/cogniverse/cogflow/activities/registry"
 	"github.com/cogniverse/cogflow/internal/lm/lmtest"
 	"github.com/cogniverse/cogflow/training"
-	"github.com/cogniverse/cogflow/workflows"
+	optimizeflow "github.com/cogniverse/cogflow/workflows/optimize"
 )
 
 var routed = regexp.MustCompile(`(film|page) (\d+), (listed|in short|in full)`)
@@ -107,9 +107,9 @@ func TestOptimizeCLI(t *testing.T) {
 		`{"query": "q", "modality": "video", "query_features": {}, "recommended_agent": "video_search", "confidence": 0.9, "reasoning": "r"}`+"\n", 20)), 0o600))
 	done("optimize", "--program", filepath.Join(programs, "modality-routing.json"), "--trainset", modality, "--dry-run")
 
-	first := decode[workflows.OptimizeResult](t, done(optimize(append(settings, "--json")...)...))
+	first := decode[optimizeflow.Result](t, done(optimize(append(settings, "--json")...)...))
 	require.True(t, first.Promoted, first)
-	second := decode[workflows.OptimizeResult](t, done(optimize("--mode", "compat", "--auto", "light", "--json")...))
+	second := decode[optimizeflow.Result](t, done(optimize("--mode", "compat", "--auto", "light", "--json")...))
 	require.Equal(t, 2, second.Version)
 
 	role := func(args ...string) training.Role {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/cogniverse/cogflow/workflows"
+	optimizeflow "github.com/cogniverse/cogflow/workflows/optimize"
 )
 
 // TestOptimizeRealModel optimizes prompts for a model that really computes: a tiny
@@ -56,7 +56,7 @@ func TestOptimizeRealModel(t *testing.T) {
 	}, setting("num_candidates=6", "num_trials=8", "minibatch_size=16", "data_aware_proposer=false", "program_aware_proposer=false")...)
 	p = cogflow(append(optimize, "--id", "router", "--json")...)
 	require.Zero(t, p.code)
-	result := decode[workflows.OptimizeResult](t, p.stdout)
+	result := decode[optimizeflow.Result](t, p.stdout)
 	require.Equal(t, "optimized", result.Status)
 	require.Equal(t, 120, result.Verdict.Planned, "rows that the search never saw; it asks as many of them as it needs")
 	require.Positive(t, result.Verdict.Examples)

@@ -27,7 +27,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/lm/lmtest"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/prompt/mipro"
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/optimize"
 )
 
 // classroom is a stack with language models that are stood in for: a teacher that
@@ -96,12 +96,12 @@ func quiz(c lmtest.Call) lmtest.Reply {
 }
 
 // quizzes is an input with rows to learn from.
-func quizzes(mode string) workflows.OptimizeInput {
+func quizzes(mode string) optimize.Input {
 	var rows []string
 	for i := range 120 {
 		rows = append(rows, fmt.Sprintf(`{"query":"topic %d","answer":"%d"}`, i, i%7))
 	}
-	return workflows.OptimizeInput{
+	return optimize.Input{
 		Program:  json.RawMessage(`{"name":"quiz","predictors":[{"name":"self","inputs":[{"name":"query"}],"outputs":[{"name":"answer"}]}]}`),
 		Trainset: json.RawMessage("[" + strings.Join(rows, ",") + "]"), Mode: mode,
 		Settings: mipro.Settings{Auto: "none", NumCandidates: 5, NumTrials: 12, MinibatchSize: 15, MinibatchFullEvalSteps: 4},
@@ -124,7 +124,7 @@ func (c *classroom) published() map[string]string {
 	return out
 }
 
-func (c *classroom) optimize(in workflows.OptimizeInput) client.WorkflowRun {
+func (c *classroom) optimize(in optimize.Input) client.WorkflowRun {
 	c.t.Helper()
 	run, err := c.client.ExecuteWorkflow(c.t.Context(), startOptions("quiz"), "OptimizePrompts", in)
 	require.NoError(c.t, err)
@@ -141,7 +141,7 @@ func TestOptimizeKill(t *testing.T) {
 			in := quizzes(mode)
 			calm := newClassroom(t)
 			calm.worker(nil)
-			want := await[workflows.OptimizeResult](calm.stack, calm.optimize(in), 5*time.Minute)
+			want := await[optimize.Result](calm.stack, calm.optimize(in), 5*time.Minute)
 			require.Zero(t, want.Repeated)
 			for _, n := range calm.lm.Answered() {
 				require.Equal(t, 1, n)
@@ -206,7 +206,7 @@ func TestOptimizeFaults(t *testing.T) {
 	in := quizzes("compat")
 	calm := newClassroom(t)
 	calm.worker(nil)
-	want := await[workflows.OptimizeResult](calm.stack, calm.optimize(in), 5*time.Minute)
+	want := await[optimize.Result](calm.stack, calm.optimize(in), 5*time.Minute)
 
 	c := newClassroom(t)
 	var passing []lmtest.Fault
@@ -222,7 +222,7 @@ func TestOptimizeFaults(t *testing.T) {
 		return nil
 	}
 	c.worker(nil)
-	out := await[workflows.OptimizeResult](c.stack, c.optimize(in), 10*time.Minute)
+	out := await[optimize.Result](c.stack, c.optimize(in), 10*time.Minute)
 	require.Equal(t, calm.published(), c.published())
 	require.Equal(t, want.Verdict, out.Verdict)
 	require.Equal(t, calm.lm.Answered(), c.lm.Answered(), "each question was answered once")
@@ -248,7 +248,7 @@ func TestOptimizeEmptyAnswers(t *testing.T) {
 	c.worker(nil)
 	in := quizzes("compat")
 	in.NumCandidates, in.NumTrials = 2, 2
-	out := await[workflows.OptimizeResult](c.stack, c.optimize(in), 5*time.Minute)
+	out := await[optimize.Result](c.stack, c.optimize(in), 5*time.Minute)
 	require.Equal(t, "optimized", out.Status)
 	empty := 0
 	for _, n := range c.lm.Answered() {
@@ -268,7 +268,7 @@ func TestOptimizeRefusedByTheTeacher(t *testing.T) {
 		return answertest.Status(http.StatusUnauthorized, `{"error":{"message":"Incorrect API key provided"}}`)
 	}
 	c.worker(nil)
-	_, err := execute[workflows.OptimizeResult](c.stack, "quiz", "OptimizePrompts", quizzes("compat"))
+	_, err := execute[optimize.Result](c.stack, "quiz", "OptimizePrompts", quizzes("compat"))
 	require.ErrorContains(t, err, "bootstrap: ")
 	require.ErrorContains(t, err, "type: auth")
 }
@@ -283,7 +283,7 @@ func TestOptimizeExample(t *testing.T) {
 	file, err := filepath.Abs("../examples/optimize.json")
 	require.NoError(t, err)
 	c.temporalCLI("workflow", "start", "--task-queue", "cogflow", "--type", "OptimizePrompts", "--workflow-id", "example", "--input-file", file)
-	out := await[workflows.OptimizeResult](c.stack, c.client.GetWorkflow(t.Context(), "example", ""), 5*time.Minute)
+	out := await[optimize.Result](c.stack, c.client.GetWorkflow(t.Context(), "example", ""), 5*time.Minute)
 	require.Equal(t, "optimized", out.Status)
 	require.False(t, out.Promoted)
 	require.Zero(t, out.Score)
@@ -301,7 +301,7 @@ func moments(kills, calls int) []int {
 }
 
 // finished waits for the result, and tends the workers meanwhile.
-func (c *classroom) finished(run client.WorkflowRun, tend func()) (out workflows.OptimizeResult) {
+func (c *classroom) finished(run client.WorkflowRun, tend func()) (out optimize.Result) {
 	c.t.Helper()
 	for range 120 {
 		tend()

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/workflowservice/v1"
 
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 // TestOutage keeps the server away for longer than the heartbeat timeout, with calls
@@ -29,7 +29,7 @@ func TestOutage(t *testing.T) {
 	}
 	s.poll(func() bool { return s.logs("serving", "describe-cpu") == 2 })
 	held.hold()
-	job := s.begin("library", workflows.IngestLibraryInput{Source: dir})
+	job := s.begin("library", ingest.LibraryInput{Source: dir})
 	s.poll(func() bool { return s.calls() > 1 })
 	s.killServer()
 	<-time.After(12 * time.Second) // the outage itself: longer than the heartbeat timeout

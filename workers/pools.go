@@ -22,6 +22,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/sandbox"
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/catalog"
 )
 
 // hands hold what the pools do.
@@ -71,7 +72,7 @@ func pools() []pool {
 
 func registerMain(r worker.Registry, h hands) {
 	a := h.ingest
-	for _, w := range workflows.Types() {
+	for _, w := range catalog.Types() {
 		r.RegisterWorkflowWithOptions(w.Func, workflow.RegisterOptions{Name: w.Name})
 	}
 	register(r, map[string]any{

@@ -19,6 +19,8 @@ import (
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/internal/lm/lmtest"
 	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/ingest"
+	"github.com/cogniverse/cogflow/workflows/optimize"
 )
 
 // keyOf is the variable that a pool needs with the configuration keyed.
@@ -150,19 +152,19 @@ func TestEachPoolAlone(t *testing.T) {
 		s.worker([]string{"--pools", name}, own...)
 	}
 	run, err := s.client.ExecuteWorkflow(t.Context(), startOptions("library"), "IngestLibrary",
-		workflows.IngestLibraryInput{Source: dir, Profile: faultProfile})
+		ingest.LibraryInput{Source: dir, Profile: faultProfile})
 	require.NoError(t, err)
-	out := await[workflows.IngestLibraryResult](s, run, 4*time.Minute)
+	out := await[ingest.LibraryResult](s, run, 4*time.Minute)
 	require.Empty(t, out.Failures)
 	require.Equal(t, 1, out.Indexed)
-	found, err := execute[workflows.SearchVideosResult](s, "search", "SearchVideos",
-		workflows.SearchVideosInput{Query: "lanterns", Profile: faultProfile, Rank: "hybrid", Limit: 100})
+	found, err := execute[ingest.SearchResult](s, "search", "SearchVideos",
+		ingest.SearchInput{Query: "lanterns", Profile: faultProfile, Rank: "hybrid", Limit: 100})
 	require.NoError(t, err)
 	require.NotEmpty(t, found.Hits)
 
 	run, err = s.client.ExecuteWorkflow(t.Context(), startOptions("quiz"), "OptimizePrompts", quizzes("improved"))
 	require.NoError(t, err)
-	require.NotZero(t, await[workflows.OptimizeResult](s, run, 4*time.Minute).Calls)
+	require.NotZero(t, await[optimize.Result](s, run, 4*time.Minute).Calls)
 }
 
 // addOptimize adds language models, with a key of their own, to a configuration.

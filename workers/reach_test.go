@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 // TestCancelReachesInherited cancels a library whose children were started by
@@ -19,7 +20,7 @@ func TestCancelReachesInherited(t *testing.T) {
 	dir := small(t, videos, frames)
 	s := newSmallStack(t, soon("60"))
 	s.worker([]string{"--pools", "cogflow,media,embed,index"}) // nobody describes: the children wait
-	in := workflows.IngestLibraryInput{Source: dir, Concurrency: videos}
+	in := ingest.LibraryInput{Source: dir, Concurrency: videos}
 	job := s.begin("library", in)
 	require.Eventually(t, func() bool { return s.stage("library/000002") == "describe" }, time.Minute, 50*time.Millisecond)
 
@@ -38,7 +39,7 @@ func TestCancelReachesInherited(t *testing.T) {
 	}
 
 	s.worker([]string{"--pools", "describe"})
-	again, err := execute[workflows.IngestLibraryResult](s, "library", "IngestLibrary", in)
+	again, err := execute[ingest.LibraryResult](s, "library", "IngestLibrary", in)
 	require.NoError(t, err)
 	require.Equal(t, videos, again.Indexed)
 	require.Len(t, s.visible(), videos*frames)
@@ -59,7 +60,7 @@ func (s *stack) stage(id string) string {
 	if err != nil {
 		return ""
 	}
-	var progress workflows.VideoProgress
+	var progress ingest.VideoProgress
 	require.NoError(s.t, answer.Get(&progress))
 	return progress.Stage
 }

@@ -18,7 +18,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/cogniverse/cogflow/internal/clips"
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 const (
@@ -58,14 +58,14 @@ func recordWhole(t *testing.T) {
 		name, kind string
 		in         any
 	}{
-		{"dry-run", "IngestLibrary", workflows.IngestLibraryInput{Source: dir, DryRun: true}},
-		{"library", "IngestLibrary", workflows.IngestLibraryInput{Source: dir}},
-		{"library-unchanged", "IngestLibrary", workflows.IngestLibraryInput{Source: dir}},
-		{"library-failed", "IngestLibrary", workflows.IngestLibraryInput{Source: dir, Profile: "no_such"}},
-		{"video-forced", "IngestVideo", workflows.IngestVideoInput{URI: video, Force: true}},
-		{"video-failed", "IngestVideo", workflows.IngestVideoInput{URI: filepath.Join(dir, "bad.mp4")}},
-		{"search", "SearchVideos", workflows.SearchVideosInput{Query: "frame", Limit: 2}},
-		{"list", "ListVideos", workflows.ListVideosInput{}},
+		{"dry-run", "IngestLibrary", ingest.LibraryInput{Source: dir, DryRun: true}},
+		{"library", "IngestLibrary", ingest.LibraryInput{Source: dir}},
+		{"library-unchanged", "IngestLibrary", ingest.LibraryInput{Source: dir}},
+		{"library-failed", "IngestLibrary", ingest.LibraryInput{Source: dir, Profile: "no_such"}},
+		{"video-forced", "IngestVideo", ingest.VideoInput{URI: video, Force: true}},
+		{"video-failed", "IngestVideo", ingest.VideoInput{URI: filepath.Join(dir, "bad.mp4")}},
+		{"search", "SearchVideos", ingest.SearchInput{Query: "frame", Limit: 2}},
+		{"list", "ListVideos", ingest.ListVideosInput{}},
 	} {
 		_, err := execute[map[string]any](s, r.name, r.kind, r.in)
 		require.Equal(t, strings.HasSuffix(r.name, "-failed"), err != nil, "%s: %v", r.name, err)
@@ -73,11 +73,11 @@ func recordWhole(t *testing.T) {
 	}
 	s.record("video-of-library", s.history("library/000000", ""))
 	found := search(s, "frame").Hits[0]
-	_, err = execute[map[string]any](s, "delete", "DeleteVideo", workflows.DeleteVideoInput{Video: string(found.Video)})
+	_, err = execute[map[string]any](s, "delete", "DeleteVideo", ingest.DeleteVideoInput{Video: string(found.Video)})
 	require.NoError(t, err)
 	s.record("delete", s.history("delete", ""))
 
-	_, err = s.client.ExecuteWorkflow(t.Context(), startOptions("steered"), "IngestLibrary", workflows.IngestLibraryInput{Source: long})
+	_, err = s.client.ExecuteWorkflow(t.Context(), startOptions("steered"), "IngestLibrary", ingest.LibraryInput{Source: long})
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { return s.waitsOn("steered/000000", "DescribeChunk") }, time.Minute, 100*time.Millisecond)
 	s.temporalCLI("workflow", "update", "execute", "--workflow-id", "steered", "--name", "set_concurrency", "--input", "9")
@@ -99,7 +99,7 @@ func recordContinued(t *testing.T) {
 	require.NoError(t, err)
 	s := newStack(t, soon("70"))
 	s.worker(nil, noText)
-	out, err := execute[workflows.IngestLibraryResult](s, "many", "IngestLibrary", workflows.IngestLibraryInput{Source: dir})
+	out, err := execute[ingest.LibraryResult](s, "many", "IngestLibrary", ingest.LibraryInput{Source: dir})
 	require.NoError(t, err)
 	require.Empty(t, out.Failures)
 	for name, id := range map[string]string{"library-continued": "many", "video-continued": "many/000000"} {

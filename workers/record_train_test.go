@@ -12,6 +12,8 @@ import (
 
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/optimize"
+	"github.com/cogniverse/cogflow/workflows/train"
 )
 
 // recordTraining records runs of training that end in each of the ways there are,
@@ -26,7 +28,7 @@ func recordTraining(t *testing.T) {
 	dry.DryRun = true
 	bad := in
 	bad.BaseModel = "tiny/unknown"
-	force := workflows.ActivateAdapterInput{Name: "lamps", Force: true}
+	force := train.ActivateAdapterInput{Name: "lamps", Force: true}
 	second := drilled(in.Dataset.URI)
 	second.Seed = new(int64)
 	sweep, err := json.Marshal(in)
@@ -42,11 +44,11 @@ func recordTraining(t *testing.T) {
 		{"adapter-activate", "ActivateAdapter", force},
 		{"train-second", "TrainSFT", second},
 		{"adapter-activate-second", "ActivateAdapter", force},
-		{"adapter-rollback", "RollbackAdapter", workflows.ActivateAdapterInput{Role: "lamps"}},
-		{"adapter-deactivate", "DeactivateAdapter", workflows.ActivateAdapterInput{Role: "lamps"}},
-		{"adapter-list", "ListAdapters", workflows.ListAdaptersInput{}},
-		{"adapter-show", "ShowAdapter", workflows.ShowAdapterInput{Name: "lamps"}},
-		{"train-sweep", "TrainSweep", workflows.SweepInput{
+		{"adapter-rollback", "RollbackAdapter", train.ActivateAdapterInput{Role: "lamps"}},
+		{"adapter-deactivate", "DeactivateAdapter", train.ActivateAdapterInput{Role: "lamps"}},
+		{"adapter-list", "ListAdapters", train.ListAdaptersInput{}},
+		{"adapter-show", "ShowAdapter", train.ShowAdapterInput{Name: "lamps"}},
+		{"train-sweep", "TrainSweep", train.SweepInput{
 			Method: training.SFT, Train: sweep, Grid: map[string][]json.RawMessage{"seed": {json.RawMessage("3"), json.RawMessage("4")}},
 		}},
 	} {
@@ -85,7 +87,7 @@ func recordSteered(t *testing.T) {
 	}
 }
 
-func (s *stack) progress(id string) (p workflows.TrainProgress) {
+func (s *stack) progress(id string) (p train.Progress) {
 	value, err := s.client.QueryWorkflow(s.t.Context(), id, "", workflows.QueryProgress)
 	if err == nil {
 		_ = value.Get(&p) // not yet
@@ -110,12 +112,12 @@ func recordOptimization(t *testing.T) {
 		{"optimize-improved", "OptimizePrompts", quizzes("improved")},
 		{"optimize-unchanged", "OptimizePrompts", quizzes("improved")},
 		{"optimize-failed", "OptimizePrompts", bad},
-		{"program-promote", "PromoteProgram", workflows.ProgramInput{Name: "quiz", Version: 1, Force: true}},
-		{"program-canary", "CanaryProgram", workflows.ProgramInput{Name: "quiz", Version: 2, Share: 10, Force: true}},
-		{"program-canary-off", "CanaryProgram", workflows.ProgramInput{Name: "quiz"}},
-		{"program-rollback", "RollbackProgram", workflows.ProgramInput{Name: "quiz"}},
-		{"program-list", "ListPrograms", workflows.ListProgramsInput{}},
-		{"program-show", "ShowProgram", workflows.ProgramInput{Name: "quiz"}},
+		{"program-promote", "PromoteProgram", optimize.ProgramInput{Name: "quiz", Version: 1, Force: true}},
+		{"program-canary", "CanaryProgram", optimize.ProgramInput{Name: "quiz", Version: 2, Share: 10, Force: true}},
+		{"program-canary-off", "CanaryProgram", optimize.ProgramInput{Name: "quiz"}},
+		{"program-rollback", "RollbackProgram", optimize.ProgramInput{Name: "quiz"}},
+		{"program-list", "ListPrograms", optimize.ListProgramsInput{}},
+		{"program-show", "ShowProgram", optimize.ProgramInput{Name: "quiz"}},
 	} {
 		_, err := execute[map[string]any](c.stack, r.name, r.kind, r.in)
 		require.Equal(t, strings.HasSuffix(r.name, "-failed"), err != nil, "%s: %v", r.name, err)

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/cogniverse/cogflow/fault"
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 // watchOpen lets the kernel tell whether anybody opens a file from now on.
@@ -65,11 +65,11 @@ func TestFullDiskIsWaitedOut(t *testing.T) {
 	ballast := fill(t, disk)
 	require.NoError(t, os.Truncate(ballast, size(t, ballast)-256<<10)) // room for some of the frames
 
-	run, err := s.client.ExecuteWorkflow(t.Context(), startOptions("full"), "IngestLibrary", workflows.IngestLibraryInput{Source: dir})
+	run, err := s.client.ExecuteWorkflow(t.Context(), startOptions("full"), "IngestLibrary", ingest.LibraryInput{Source: dir})
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { return s.waitsFor("full/000000", "Extract", fault.Capacity, "disk full") }, time.Minute, 100*time.Millisecond)
 	require.NoError(t, os.Remove(ballast))
-	out := await[workflows.IngestLibraryResult](s, run, 2*time.Minute)
+	out := await[ingest.LibraryResult](s, run, 2*time.Minute)
 	require.Empty(t, out.Failures)
 	require.Equal(t, 1, out.Indexed)
 	require.Equal(t, frames, out.Documents)

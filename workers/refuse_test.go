@@ -15,7 +15,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/clips"
 	"github.com/cogniverse/cogflow/video"
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 // noText lets the describer do without tesseract, which costs seconds of CPU.
@@ -124,7 +124,7 @@ func TestBadVideosFailAlone(t *testing.T) {
 	s.dropRoot()
 	s.worker(nil, noText)
 
-	out, err := execute[workflows.IngestLibraryResult](s, "bad", "IngestLibrary", workflows.IngestLibraryInput{Source: dir})
+	out, err := execute[ingest.LibraryResult](s, "bad", "IngestLibrary", ingest.LibraryInput{Source: dir})
 	require.NoError(t, err)
 	require.Equal(t, len(want)+2, out.Videos)
 	require.Equal(t, 2, out.Indexed)
@@ -192,7 +192,7 @@ func TestBadStartsFailTyped(t *testing.T) {
 		"bad-tenant":      {map[string]any{"source": dir, "tenant": "../x"}, []string{"../x"}},
 		"dry-absent":      {map[string]any{"source": filepath.Join(dir, "none"), "dry_run": true}, []string{"none", "no such file"}},
 	} {
-		_, err := execute[workflows.IngestLibraryResult](s, name, "IngestLibrary", c.in)
+		_, err := execute[ingest.LibraryResult](s, name, "IngestLibrary", c.in)
 		class, _ := failedWith(t, err)
 		require.Equal(t, string(fault.Input), class, name)
 		for _, text := range c.want {
@@ -223,7 +223,7 @@ func TestFiveMegabytesOfInput(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, nil)
 	for size, want := range map[int]string{3 << 20: "exceeds limit", 5 << 20: "larger than max"} {
-		in := workflows.IngestLibraryInput{Source: strings.Repeat("x", size)}
+		in := ingest.LibraryInput{Source: strings.Repeat("x", size)}
 		_, err := s.client.ExecuteWorkflow(t.Context(), startOptions("large"), "IngestLibrary", in)
 		require.ErrorContains(t, err, want)
 		_, err = s.client.DescribeWorkflow(t.Context(), "large", "")
@@ -238,8 +238,8 @@ func TestNoPermissionOnTheStore(t *testing.T) {
 	s := newStack(t, nil)
 	s.dropRoot()
 	w := s.worker(nil, noText)
-	in := workflows.IngestLibraryInput{Source: dir}
-	_, err := execute[workflows.IngestLibraryResult](s, "first", "IngestLibrary", in)
+	in := ingest.LibraryInput{Source: dir}
+	_, err := execute[ingest.LibraryResult](s, "first", "IngestLibrary", in)
 	require.NoError(t, err)
 
 	// Where objects of this tenant go, somebody takes the right to write.
@@ -247,7 +247,7 @@ func TestNoPermissionOnTheStore(t *testing.T) {
 	require.DirExists(t, place)
 	s.takeAway(place)
 	in.Force = true
-	_, err = execute[workflows.IngestLibraryResult](s, "second", "IngestLibrary", in)
+	_, err = execute[ingest.LibraryResult](s, "second", "IngestLibrary", in)
 	class, f := failedWith(t, err)
 	require.Equal(t, string(fault.Auth), class)
 	require.Equal(t, "list", f.Stage)

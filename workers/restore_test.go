@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/cogniverse/cogflow/workflows"
+	ingestflow "github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 // TestRestore: a store is copied by a tool that knows nothing of extended
@@ -23,9 +24,9 @@ func TestRestore(t *testing.T) {
 	const frames = 20
 	dir := small(t, 1, frames)
 	s := newSmallStack(t, nil)
-	ingest := func(id string) (out workflows.IngestVideoResult) {
+	ingest := func(id string) (out ingestflow.VideoResult) {
 		run, err := s.client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: workflows.QueueMain},
-			"IngestVideo", workflows.IngestVideoInput{URI: filepath.Join(dir, "small-0.mp4"), Force: true})
+			"IngestVideo", ingestflow.VideoInput{URI: filepath.Join(dir, "small-0.mp4"), Force: true})
 		require.NoError(t, err)
 		require.NoError(t, run.Get(t.Context(), &out))
 		return out
@@ -68,7 +69,7 @@ func TestBackup(t *testing.T) {
 	s := newSmallStack(t, nil)
 	w := s.worker([]string{"--pools", "cogflow,media,describe,index"}) // none embeds
 	run, err := s.client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "library", TaskQueue: workflows.QueueMain},
-		"IngestLibrary", workflows.IngestLibraryInput{Source: dir})
+		"IngestLibrary", ingestflow.LibraryInput{Source: dir})
 	require.NoError(t, err)
 	described := func() int {
 		if s.calls() == 0 {
@@ -99,7 +100,7 @@ func TestBackup(t *testing.T) {
 	code, stdout := s.cogflow()("store", "check", "--full", "--json")
 	require.Equal(t, 0, code, stdout)
 	s.worker(nil)
-	out := await[workflows.IngestLibraryResult](s, s.client.GetWorkflow(t.Context(), run.GetID(), run.GetRunID()), 2*time.Minute)
+	out := await[ingestflow.LibraryResult](s, s.client.GetWorkflow(t.Context(), run.GetID(), run.GetRunID()), 2*time.Minute)
 	require.Empty(t, out.Failures)
 	require.Len(t, s.visible(), 2*frames)
 	require.Empty(t, s.rows("ledger.db", "SELECT fingerprint FROM call WHERE answered GROUP BY fingerprint HAVING count(*) > 1"))

@@ -15,7 +15,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/blob"
 	"github.com/cogniverse/cogflow/internal/blob/s3test"
 	"github.com/cogniverse/cogflow/video"
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 // TestS3 ingests from one prefix of a real S3 server into another, with a worker
@@ -48,7 +48,7 @@ func TestS3(t *testing.T) { //nolint:paralleltest // sets the environment that t
 	own.Path = "/store" // what lies in the store is no source
 	s.env = append(s.env, "COGFLOW_STORE="+own.String())
 	w := s.worker(nil)
-	in := workflows.IngestLibraryInput{Source: "s3://" + library.Host + "/library/clips/"}
+	in := ingest.LibraryInput{Source: "s3://" + library.Host + "/library/clips/"}
 	job := s.begin("library", in)
 	require.Eventually(t, func() bool { return s.calls() > 10 }, time.Minute, 20*time.Millisecond)
 	w.kill()
@@ -59,12 +59,12 @@ func TestS3(t *testing.T) { //nolint:paralleltest // sets the environment that t
 	require.Equal(t, 40, out.Documents)
 	require.Len(t, s.visible(), 40)
 
-	again, err := execute[workflows.IngestLibraryResult](s, "again", "IngestLibrary", in)
+	again, err := execute[ingest.LibraryResult](s, "again", "IngestLibrary", in)
 	require.NoError(t, err)
 	require.Equal(t, 2, again.Unchanged)
 	before := downloads.Load()
 	in.Force = true
-	forced, err := execute[workflows.IngestLibraryResult](s, "forced", "IngestLibrary", in)
+	forced, err := execute[ingest.LibraryResult](s, "forced", "IngestLibrary", in)
 	require.NoError(t, err)
 	require.Equal(t, 2, forced.Indexed)
 	require.EqualValues(t, 2, downloads.Load()-before, "each video is downloaded once to be inspected and decoded")

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 // withoutBubblewrap is a PATH with all that a worker calls but bwrap.
@@ -50,10 +51,10 @@ func TestSandboxIsRequired(t *testing.T) {
 
 	s.worker([]string{"--pools", "cogflow,describe,embed,transcribe,index,lm"}, path, noText)
 	w := s.worker([]string{"--pools", "media", "--no-sandbox"}, path, noText)
-	in := workflows.IngestLibraryInput{Source: dir}
+	in := ingest.LibraryInput{Source: dir}
 	run, err := s.client.ExecuteWorkflow(t.Context(), startOptions("library"), "IngestLibrary", in)
 	require.NoError(t, err)
-	out := await[workflows.IngestLibraryResult](s, run, time.Minute)
+	out := await[ingest.LibraryResult](s, run, time.Minute)
 	require.Equal(t, 1, out.Indexed)
 	require.Contains(t, log(), "WITHOUT a sandbox (--no-sandbox)")
 	report := func(key string) string {
@@ -75,7 +76,7 @@ func TestSandboxIsRequired(t *testing.T) {
 	// What was decoded without is told by later reports too, whoever writes them.
 	w.drain()
 	s.worker([]string{"--pools", "media"}, noText)
-	again, err := execute[workflows.IngestLibraryResult](s, "again", "IngestLibrary", in)
+	again, err := execute[ingest.LibraryResult](s, "again", "IngestLibrary", in)
 	require.NoError(t, err)
 	require.Equal(t, 1, again.Unchanged)
 	require.Contains(t, report(again.Report), "Media were decoded without a sandbox")

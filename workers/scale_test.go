@@ -19,6 +19,7 @@ import (
 
 	"github.com/cogniverse/cogflow/internal/clips"
 	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 // mostEvents is where the server asks a run to continue as new. A run that gets
@@ -33,9 +34,9 @@ func TestScaleManyFrames(t *testing.T) {
 	require.NoError(t, err)
 	s := newStack(t, nil)
 	m := s.measure("long")
-	run, err := s.client.ExecuteWorkflow(t.Context(), startOptions("long"), "IngestVideo", workflows.IngestVideoInput{URI: path})
+	run, err := s.client.ExecuteWorkflow(t.Context(), startOptions("long"), "IngestVideo", ingest.VideoInput{URI: path})
 	require.NoError(t, err)
-	out := await[workflows.IngestVideoResult](s, run, 15*time.Minute)
+	out := await[ingest.VideoResult](s, run, 15*time.Minute)
 	m.end()
 	require.Equal(t, frames, out.Documents)
 	require.Equal(t, frames, out.DescribeCalls)
@@ -59,9 +60,9 @@ func TestScaleManyVideos(t *testing.T) {
 	require.NoError(t, err)
 	s := newStack(t, nil)
 	m := s.measure("library")
-	run, err := s.client.ExecuteWorkflow(t.Context(), startOptions("library"), "IngestLibrary", workflows.IngestLibraryInput{Source: dir})
+	run, err := s.client.ExecuteWorkflow(t.Context(), startOptions("library"), "IngestLibrary", ingest.LibraryInput{Source: dir})
 	require.NoError(t, err)
-	out := await[workflows.IngestLibraryResult](s, run, max(15*time.Minute, time.Duration(videos)*time.Second))
+	out := await[ingest.LibraryResult](s, run, max(15*time.Minute, time.Duration(videos)*time.Second))
 	m.end()
 	require.Equal(t, videos, out.Indexed)
 	require.Equal(t, 2*videos, out.Documents)

@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 // temporalCLI runs the stock temporal command and returns what it prints.
@@ -70,8 +70,8 @@ func TestTemporalCLI(t *testing.T) {
 	start := []string{"--task-queue", "cogflow", "--type", "IngestLibrary", "--input-file", input}
 	s.temporalCLI(append([]string{"workflow", "start", "--workflow-id", "cli"}, start...)...)
 	type outcome struct {
-		Status string                        `json:"status"`
-		Result workflows.IngestLibraryResult `json:"result"`
+		Status string               `json:"status"`
+		Result ingest.LibraryResult `json:"result"`
 	}
 	result := func(id string) outcome {
 		return decode[outcome](t, s.temporalCLI("workflow", "result", "--workflow-id", id, "--output", "json"))
@@ -185,10 +185,10 @@ func TestCogflowCLI(t *testing.T) {
 
 	code, text := cogflow("ingest", dir, "--json")
 	require.Zero(t, code)
-	require.Equal(t, 1, decode[workflows.IngestLibraryResult](t, text).Indexed)
+	require.Equal(t, 1, decode[ingest.LibraryResult](t, text).Indexed)
 	code, text = cogflow("search", "frame", "--json")
 	require.Zero(t, code)
-	require.Equal(t, "a.mp4", decode[workflows.SearchVideosResult](t, text).Hits[0].Name)
+	require.Equal(t, "a.mp4", decode[ingest.SearchResult](t, text).Hits[0].Name)
 	code, text = cogflow("health", "--json")
 	require.Zero(t, code, text)
 	require.Contains(t, text, "switched off by configuration", "what the test does to tesseract")
@@ -196,7 +196,7 @@ func TestCogflowCLI(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "bad.mp4"), nil, 0o600))
 	code, text = cogflow("ingest", dir, "--json")
 	require.Equal(t, 3, code, "some items failed")
-	require.Len(t, decode[workflows.IngestLibraryResult](t, text).Failures, 1)
+	require.Len(t, decode[ingest.LibraryResult](t, text).Failures, 1)
 	code, _ = cogflow("ingest", dir, "--profile", "no_such", "--json")
 	require.Equal(t, 1, code, "failed")
 	code, _ = cogflow("ingest")

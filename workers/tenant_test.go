@@ -37,6 +37,7 @@ import (
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/training/estimate"
 	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 // apart is a worker in this process that serves two tenants, and notes whatever
@@ -314,8 +315,8 @@ func (a *apart) furnish() foreign {
 func (a *apart) ingest(f *foreign) {
 	a.t.Helper()
 	for t, dir := range a.dirs {
-		out, err := execute[workflows.IngestLibraryResult](a.stack, "ingest-"+string(t), "IngestLibrary",
-			workflows.IngestLibraryInput{Common: workflows.Common{Tenant: string(t)}, Source: dir})
+		out, err := execute[ingest.LibraryResult](a.stack, "ingest-"+string(t), "IngestLibrary",
+			ingest.LibraryInput{Common: workflows.Common{Tenant: string(t)}, Source: dir})
 		require.NoError(a.t, err)
 		require.Equal(a.t, 1, out.Indexed+out.Unchanged)
 	}
@@ -328,7 +329,7 @@ func (a *apart) ingest(f *foreign) {
 	require.NotEmpty(a.t, recipes)
 	f.recipe = strings.TrimSuffix(filepath.Base(recipes[0]), ".json")
 
-	_, err = a.client.ExecuteWorkflow(a.t.Context(), startOptions(f.library), "IngestLibrary", workflows.IngestLibraryInput{
+	_, err = a.client.ExecuteWorkflow(a.t.Context(), startOptions(f.library), "IngestLibrary", ingest.LibraryInput{
 		Common: workflows.Common{Tenant: otherTenant}, Source: filepath.Join(a.dirs[otherTenant], "long"),
 	})
 	require.NoError(a.t, err)

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cogniverse/cogflow/activities/registry"
-	"github.com/cogniverse/cogflow/workflows"
+	trainflow "github.com/cogniverse/cogflow/workflows/train"
 )
 
 // printed is how a command ended and what it said.
@@ -112,19 +112,19 @@ func TestTrainCLI(t *testing.T) {
 	require.Regexp(t, `(?m)^loss +\d`, p.stdout)
 	p = train("sft", sft, "tiny/llama", "--json")
 	require.Zero(t, p.code)
-	again := decode[workflows.TrainResult](t, p.stdout)
+	again := decode[trainflow.Result](t, p.stdout)
 	require.Equal(t, "unchanged", again.Status, "a finished job does no work")
 	require.Equal(t, 1, again.Version)
 
 	p = train("dpo", dpo, "tiny/llama", "--json")
 	require.Zero(t, p.code)
-	out := decode[workflows.TrainResult](t, p.stdout)
+	out := decode[trainflow.Result](t, p.stdout)
 	require.Equal(t, "trained", out.Status)
 	require.Contains(t, out.Metrics, "margin")
 	require.NotContains(t, p.stdout, "Started", "only the document")
 	p = train("embedding", embedding, "tiny/encoder", "--json")
 	require.Zero(t, p.code)
-	require.Contains(t, decode[workflows.TrainResult](t, p.stdout).Metrics, "accuracy")
+	require.Contains(t, decode[trainflow.Result](t, p.stdout).Metrics, "accuracy")
 
 	p = cogflow("adapters", "list", "--json")
 	require.Zero(t, p.code)

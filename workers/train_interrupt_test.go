@@ -22,6 +22,7 @@ import (
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/train"
 )
 
 // gpuPrice is what an hour of class cpu costs in the tests that count it, in USD.
@@ -142,7 +143,7 @@ const heartbeat = 3.0
 
 // bookedAs compares the ledger with the trainers' own clocks: seconds, and dead are
 // the workers that were killed while they trained.
-func (s *stack) bookedAs(c clock, run client.WorkflowRun, out workflows.TrainResult, dead int) {
+func (s *stack) bookedAs(c clock, run client.WorkflowRun, out train.Result, dead int) {
 	s.t.Helper()
 	l, err := ledger.Open(filepath.Join(s.dir, "ledger.db"))
 	require.NoError(s.t, err)
@@ -218,7 +219,7 @@ func (s scripted) budget(usd float64) {
 }
 
 // says waits for what the run says of itself.
-func (s scripted) says(what func(p workflows.TrainProgress) bool) (p workflows.TrainProgress) {
+func (s scripted) says(what func(p train.Progress) bool) (p train.Progress) {
 	t := s.stack.t
 	t.Helper()
 	limit := time.Now().Add(time.Minute)
@@ -227,7 +228,7 @@ func (s scripted) says(what func(p workflows.TrainProgress) bool) (p workflows.T
 		<-time.After(100 * time.Millisecond)
 		value, err := s.client.QueryWorkflow(t.Context(), "lamps", "", workflows.QueryProgress)
 		require.NoError(t, err)
-		p = workflows.TrainProgress{}
+		p = train.Progress{}
 		require.NoError(t, value.Get(&p))
 		d, err := s.client.DescribeWorkflow(t.Context(), "lamps", "")
 		require.NoError(t, err)
@@ -239,7 +240,7 @@ func (s scripted) says(what func(p workflows.TrainProgress) bool) (p workflows.T
 	return p
 }
 
-func paused(p workflows.TrainProgress) bool {
+func paused(p train.Progress) bool {
 	return p.Paused && strings.Contains(p.Waiting, "resume")
 }
 
@@ -249,7 +250,7 @@ func TestTrainInterrupted(t *testing.T) {
 	t.Parallel()
 	// start has a trainer that does not end by itself at step 7, after the
 	// checkpoint of step 5.
-	start := func(t *testing.T, sigterm string, change ...func(in *workflows.TrainInput)) (scripted, *workerProcess, client.WorkflowRun) {
+	start := func(t *testing.T, sigterm string, change ...func(in *train.Input)) (scripted, *workerProcess, client.WorkflowRun) {
 		t.Helper()
 		s := newScripted(t)
 		p := smooth()
@@ -278,7 +279,7 @@ func TestTrainInterrupted(t *testing.T) {
 		require.GreaterOrEqual(t, p.Checkpoint, 7, "the checkpoint was awaited")
 		s.plan(smooth())
 		s.signal(workflows.SignalResume)
-		out := await[workflows.TrainResult](s.stack, run, time.Minute)
+		out := await[train.Result](s.stack, run, time.Minute)
 		require.Equal(t, "trained", out.Status)
 		require.Zero(t, out.Redone)
 		w.drain()
@@ -293,7 +294,7 @@ func TestTrainInterrupted(t *testing.T) {
 		again(s)
 		s.says(paused)
 		s.signal(workflows.SignalResume)
-		out := await[workflows.TrainResult](s.stack, run, time.Minute)
+		out := await[train.Result](s.stack, run, time.Minute)
 		require.Equal(t, "trained", out.Status)
 		require.Equal(t, 40, out.Steps)
 		require.LessOrEqual(t, out.Redone, s.lost(), "as far as the last heartbeat knew")
@@ -306,7 +307,7 @@ func TestTrainInterrupted(t *testing.T) {
 		s.says(paused)
 		s.plan(smooth())
 		s.signal(workflows.SignalResume)
-		out := await[workflows.TrainResult](s.stack, run, time.Minute)
+		out := await[train.Result](s.stack, run, time.Minute)
 		require.Equal(t, "trained", out.Status)
 		require.Equal(t, s.lost(), out.Redone, "the steps since the checkpoint")
 		s.bookedAs(s.clock, run, out, 0)
@@ -318,7 +319,7 @@ func TestTrainInterrupted(t *testing.T) {
 		s.until(terminating)
 		w.kill()
 		again(s)
-		out := await[workflows.TrainResult](s.stack, run, time.Minute)
+		out := await[train.Result](s.stack, run, time.Minute)
 		require.Equal(t, "stopped", out.Status)
 		require.Zero(t, out.Steps%5, "the best of the last checkpoint")
 		require.NotNil(t, out.Comparison, "it was evaluated")
@@ -332,7 +333,7 @@ func TestTrainInterrupted(t *testing.T) {
 		p.SIGTERM, p.Evaluate = "exit", "exit"
 		s.plan(p)
 		s.signal(workflows.SignalStop)
-		out := await[workflows.TrainResult](s.stack, run, 2*time.Minute)
+		out := await[train.Result](s.stack, run, 2*time.Minute)
 		require.Equal(t, "stopped", out.Status)
 		require.Equal(t, 1, out.Version)
 		require.Zero(t, out.Steps%5)
@@ -353,7 +354,7 @@ func TestTrainInterrupted(t *testing.T) {
 		require.Eventually(t, func() bool { _, order := s.events(); return len(order) == 2 }, time.Minute, 20*time.Millisecond)
 		s.until(evaluating)
 		s.signal(workflows.SignalStop)
-		out := await[workflows.TrainResult](s.stack, run, time.Minute)
+		out := await[train.Result](s.stack, run, time.Minute)
 		require.Equal(t, "stopped", out.Status)
 		require.Equal(t, 10, out.Steps)
 		require.Contains(t, out.Warning, "stop again")
@@ -361,25 +362,25 @@ func TestTrainInterrupted(t *testing.T) {
 	})
 	t.Run("timeout, and the worker is killed", func(t *testing.T) {
 		t.Parallel()
-		s, w, run := start(t, "hang", func(in *workflows.TrainInput) { in.Timeout = "6s" })
+		s, w, run := start(t, "hang", func(in *train.Input) { in.Timeout = "6s" })
 		s.until(terminating)
 		w.kill()
 		again(s)
-		out := await[workflows.TrainResult](s.stack, run, time.Minute)
+		out := await[train.Result](s.stack, run, time.Minute)
 		require.Equal(t, "stopped", out.Status)
 		require.NotZero(t, out.Version)
 		s.bookedAs(s.clock, run, out, 1)
 	})
 	t.Run("budget lowered below what is spent, and the worker is killed", func(t *testing.T) {
 		t.Parallel()
-		s, w, run := start(t, "hang", func(in *workflows.TrainInput) { in.BudgetUSD = 20 })
+		s, w, run := start(t, "hang", func(in *train.Input) { in.BudgetUSD = 20 })
 		s.budget(0.0001)
 		s.until(terminating)
 		w.kill()
 		again(s)
-		s.says(func(p workflows.TrainProgress) bool { return p.Waiting == "budget" })
+		s.says(func(p train.Progress) bool { return p.Waiting == "budget" })
 		s.budget(20)
-		out := await[workflows.TrainResult](s.stack, run, time.Minute)
+		out := await[train.Result](s.stack, run, time.Minute)
 		require.Equal(t, "trained", out.Status)
 		s.bookedAs(s.clock, run, out, 1)
 	})
@@ -398,14 +399,14 @@ func TestTrainInterrupted(t *testing.T) {
 		<-drained
 		require.NotEmpty(t, s.sightNow("store/default/adapters/lamps/1/manifest.json"), "the best so far is kept")
 		require.Empty(t, s.sightNow("store/default/training/*/claim.json"))
-		s.bookedAs(s.clock, run, workflows.TrainResult{}, 0)
+		s.bookedAs(s.clock, run, train.Result{}, 0)
 	})
 	t.Run("the worker drains", func(t *testing.T) {
 		t.Parallel()
 		s, w, run := start(t, "checkpoint")
 		w.drain()
 		again(s)
-		out := await[workflows.TrainResult](s.stack, run, time.Minute)
+		out := await[train.Result](s.stack, run, time.Minute)
 		require.Equal(t, "trained", out.Status)
 		require.Zero(t, out.Redone)
 		s.bookedAs(s.clock, run, out, 0)
@@ -413,7 +414,7 @@ func TestTrainInterrupted(t *testing.T) {
 	t.Run("the worker is killed and the run paused before another takes it", func(t *testing.T) {
 		t.Parallel()
 		s, w, run := start(t, "checkpoint")
-		s.says(func(p workflows.TrainProgress) bool { return p.Step > 0 })
+		s.says(func(p train.Progress) bool { return p.Step > 0 })
 		w.kill()
 		// Without a pool train: the attempt is to wait for a worker when it is cancelled.
 		other := s.worker([]string{"--pools", "cogflow,media"})
@@ -423,7 +424,7 @@ func TestTrainInterrupted(t *testing.T) {
 		other.drain()
 		again(s)
 		s.signal(workflows.SignalResume)
-		out := await[workflows.TrainResult](s.stack, run, time.Minute)
+		out := await[train.Result](s.stack, run, time.Minute)
 		require.Equal(t, "trained", out.Status)
 		s.bookedAs(s.clock, run, out, 1)
 	})
@@ -455,14 +456,14 @@ func TestTrainStoppedEarly(t *testing.T) {
 	s.worker([]string{"--pools", "cogflow,media"}) // nothing trains
 	in := drilled(lesson(t, s.stack.dir))
 	run := s.startTraining(in)
-	s.says(func(p workflows.TrainProgress) bool { return strings.Contains(p.Waiting, "train-cpu") })
+	s.says(func(p train.Progress) bool { return strings.Contains(p.Waiting, "train-cpu") })
 	s.signal(workflows.SignalPause)
 	s.says(paused)
 	s.signal(workflows.SignalResume)
-	s.says(func(p workflows.TrainProgress) bool { return strings.Contains(p.Waiting, "train-cpu") })
+	s.says(func(p train.Progress) bool { return strings.Contains(p.Waiting, "train-cpu") })
 	s.signal(workflows.SignalPause)
 	s.signal(workflows.SignalStop)
-	out := await[workflows.TrainResult](s.stack, run, time.Minute)
+	out := await[train.Result](s.stack, run, time.Minute)
 	require.Equal(t, "stopped", out.Status)
 	require.Zero(t, out.Version)
 	require.NotEmpty(t, out.Warning)

@@ -16,7 +16,7 @@ import (
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/training"
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/train"
 )
 
 // confined stands where the worker looks for Python: it runs the trainer below a
@@ -149,10 +149,10 @@ func writeLamps(to *strings.Builder, hall, lamps int) {
 	fmt.Fprintf(to, "{\"prompt\":\"Which lamps of hall %d are lit?\",\"completion\":\"I look.%s\"}\n", hall, said.String())
 }
 
-func unevenJob(t *testing.T, tenant, dataset, settings string) workflows.TrainInput {
+func unevenJob(t *testing.T, tenant, dataset, settings string) train.Input {
 	t.Helper()
 	seed := int64(unevenSeed)
-	in := workflows.TrainInput{
+	in := train.Input{
 		Name: "lamps", BaseModel: "tiny/llama", Dataset: activities.Dataset{URI: dataset}, Seed: &seed, SFT: &training.Settings{},
 	}
 	in.Tenant = tenant
@@ -176,7 +176,7 @@ func TestTrainOutOfMemory(t *testing.T) {
 
 	// With all the memory there is, to see what it takes: one long row at a time
 	// in the first two steps, four in the third.
-	roomy, err := execute[workflows.TrainResult](s, "roomy", "TrainSFT", unevenJob(t, "roomy", dataset, settings))
+	roomy, err := execute[train.Result](s, "roomy", "TrainSFT", unevenJob(t, "roomy", dataset, settings))
 	require.NoError(t, err)
 	want := s.lampsOf("roomy", roomy)
 	require.Len(t, want.losses, 5)
@@ -187,7 +187,7 @@ func TestTrainOutOfMemory(t *testing.T) {
 
 	// With too little for two of them.
 	c.limit(one + (four-one)/6)
-	narrow, err := execute[workflows.TrainResult](s, "narrow", "TrainSFT", unevenJob(t, "narrow", dataset, settings))
+	narrow, err := execute[train.Result](s, "narrow", "TrainSFT", unevenJob(t, "narrow", dataset, settings))
 	require.NoError(t, err)
 	require.Equal(t, "trained", narrow.Status)
 	require.Equal(t, roomy.Job, narrow.Job)
@@ -225,7 +225,7 @@ func TestTrainOutOfMemory(t *testing.T) {
 	long := filepath.Join(s.dir, "long.jsonl")
 	require.NoError(t, os.WriteFile(long, []byte(lines.String()), 0o600))
 	in := unevenJob(t, "nowhere", long, strings.NewReplacer(`"batch_size":4`, `"batch_size":1`, `"min_rows":10`, `"min_rows":2`).Replace(settings))
-	_, err = execute[workflows.TrainResult](s, "nowhere", "TrainSFT", in)
+	_, err = execute[train.Result](s, "nowhere", "TrainSFT", in)
 	class, _ := failedWith(t, err)
 	require.Equal(t, string(fault.Input), class)
 	require.ErrorContains(t, err, "not even one row at a time fits the memory of cpu, and no larger class is listed in gpu")
@@ -250,7 +250,7 @@ type lamps struct {
 	losses   []float64
 }
 
-func (s *stack) lampsOf(tenant string, r workflows.TrainResult) (l lamps) {
+func (s *stack) lampsOf(tenant string, r train.Result) (l lamps) {
 	s.t.Helper()
 	s.readJSON(filepath.Join(s.dir, "store", tenant, "adapters", r.Adapter, strconv.Itoa(r.Version), "manifest.json"), &l.manifest)
 	l.losses = s.losses(filepath.Join(tenant, "training", r.Job))

@@ -16,7 +16,7 @@ import (
 	"go.temporal.io/sdk/converter"
 
 	"github.com/cogniverse/cogflow/fault"
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/train"
 )
 
 // badStart is a start of training that must be refused. What it does not say is
@@ -254,13 +254,13 @@ func TestTrainRefused(t *testing.T) { //nolint:tparallel // the group of starts 
 		Metadata: map[string][]byte{converter.MetadataEncoding: []byte(converter.MetadataEncodingJSON)},
 		Data:     fmt.Appendf(nil, `{"base_model":"org/fine","dataset":{"uri":%q},"sft_config":{"learning_rate":NaN}}`, fine),
 	}
-	_, err := execute[workflows.TrainResult](s, "nan", "TrainSFT", converter.NewRawValue(nan))
+	_, err := execute[train.Result](s, "nan", "TrainSFT", converter.NewRawValue(nan))
 	require.ErrorContains(t, err, "invalid character 'N'")
 
 	// What is wrong may be left out, if the user says so, and is counted.
 	dropping := filepath.Join(mine, "dropping.jsonl")
 	require.NoError(t, os.WriteFile(dropping, []byte(strings.Repeat(fineRow, 60)+"{}\n{\"prompt\": \"a\", \"completion\": \" \"}\n"), 0o600))
-	out, err := execute[workflows.TrainResult](s, "dropping", "TrainSFT", input{
+	out, err := execute[train.Result](s, "dropping", "TrainSFT", input{
 		"base_model": "org/fine", "dataset": input{"uri": dropping}, "dry_run": true, "sft_config": input{"allow_dropped": 0.1},
 	})
 	require.NoError(t, err)
@@ -287,7 +287,7 @@ func (s *stack) refuses(c badStart, id string, in input) {
 	if kind == "" {
 		kind = "TrainSFT"
 	}
-	_, err := execute[workflows.TrainResult](s, id, kind, in)
+	_, err := execute[train.Result](s, id, kind, in)
 	class, f := failedWith(s.t, err)
 	s.t.Log(f.Reason)
 	if c.class == "" {

@@ -20,7 +20,7 @@ import (
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/training"
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/train"
 )
 
 // tinyModels makes base models of random weights, once for all tests: a folder
@@ -77,13 +77,13 @@ func lesson(t *testing.T, dir string) string {
 
 // drilled is a job with everything that a death could spoil: several epochs,
 // accumulation, dropout, evaluations, a learning rate that changes.
-func drilled(dataset string) workflows.TrainInput {
+func drilled(dataset string) train.Input {
 	var settings training.Settings
 	if err := json.Unmarshal([]byte(`{"epochs":3,"batch_size":2,"gradient_accumulation_steps":2,"save_steps":2,
 		"eval_steps":5,"lora_dropout":0.1,"early_stopping_patience":0,"max_seq_length":96,"min_rows":10}`), &settings); err != nil {
 		panic(err)
 	}
-	return workflows.TrainInput{
+	return train.Input{
 		Name: "lamps", BaseModel: "tiny/llama", Dataset: activities.Dataset{URI: dataset}, SFT: &settings,
 	}
 }
@@ -173,7 +173,7 @@ func (s *stack) stored(step int) {
 	}
 }
 
-func (s *stack) startTraining(in workflows.TrainInput) client.WorkflowRun {
+func (s *stack) startTraining(in train.Input) client.WorkflowRun {
 	s.t.Helper()
 	run, err := s.client.ExecuteWorkflow(s.t.Context(), startOptions("lamps"), "TrainSFT", in)
 	require.NoError(s.t, err)
@@ -187,7 +187,7 @@ func TestTrainKill(t *testing.T) {
 	calm, _ := newTrainStack(t)
 	calm.worker(nil)
 	in := drilled(lesson(t, calm.dir)) // 10 steps an epoch
-	undisturbed := await[workflows.TrainResult](calm, calm.startTraining(in), 5*time.Minute)
+	undisturbed := await[train.Result](calm, calm.startTraining(in), 5*time.Minute)
 	require.Equal(t, 30, undisturbed.Steps)
 	require.Zero(t, undisturbed.Redone)
 	want := calm.adapter(undisturbed.Job, undisturbed.Version)
@@ -221,7 +221,7 @@ func TestTrainKill(t *testing.T) {
 				s.noOrphans(2 * time.Second)
 				w = s.worker(nil)
 			}
-			out := await[workflows.TrainResult](s, run, 5*time.Minute)
+			out := await[train.Result](s, run, 5*time.Minute)
 			require.Equal(t, undisturbed.Job, out.Job)
 			require.Equal(t, want, s.adapter(out.Job, out.Version))
 			require.Equal(t, undisturbed.Metrics, out.Metrics)
@@ -244,7 +244,7 @@ func TestTrainElsewhere(t *testing.T) {
 	calm, models := newTrainStack(t)
 	calm.worker(nil)
 	in := drilled(lesson(t, calm.dir))
-	undisturbed := await[workflows.TrainResult](calm, calm.startTraining(in), 5*time.Minute)
+	undisturbed := await[train.Result](calm, calm.startTraining(in), 5*time.Minute)
 	want := calm.adapter(undisturbed.Job, undisturbed.Version)
 
 	s, _ := newTrainStack(t)
@@ -259,7 +259,7 @@ func TestTrainElsewhere(t *testing.T) {
 	elsewhere := filepath.Join(s.dir, "elsewhere")
 	require.NoError(t, os.CopyFS(filepath.Join(elsewhere, "models"), os.DirFS(models)))
 	s.worker(nil, "COGFLOW_SCRATCH="+filepath.Join(elsewhere, "tmp"), "COGFLOW_TRAINING_MODELS_DIR="+filepath.Join(elsewhere, "models"))
-	out := await[workflows.TrainResult](s, run, 5*time.Minute)
+	out := await[train.Result](s, run, 5*time.Minute)
 	require.Equal(t, want, s.adapter(out.Job, out.Version))
 	require.Zero(t, out.Redone, "whoever is asked to stop loses no step")
 	s.bookedAs(own, run, out, 0)
@@ -280,7 +280,7 @@ func TestTrainCancel(t *testing.T) {
 	s.noOrphans(10*time.Second, w)
 	require.Empty(t, s.sightNow("store/default/training/*/claim.json"))
 	require.NotEmpty(t, s.sightNow("store/default/adapters/lamps/1/manifest.json"), "the best so far")
-	s.bookedAs(own, run, workflows.TrainResult{}, 0)
+	s.bookedAs(own, run, train.Result{}, 0)
 	w.drain()
 	require.Empty(t, s.temporary())
 }
@@ -307,12 +307,12 @@ func TestTrainExamples(t *testing.T) {
 		kind := map[string]string{"sft": "TrainSFT", "dpo": "TrainDPO", "embedding": "TrainEmbedding", "sweep": "TrainSweep"}[name]
 		s.temporalCLI("workflow", "start", "--task-queue", "cogflow", "--type", kind, "--workflow-id", name, "--input-file", file)
 		if name == "sweep" {
-			out := await[workflows.SweepResult](s, s.client.GetWorkflow(t.Context(), name, ""), 5*time.Minute)
+			out := await[train.SweepResult](s, s.client.GetWorkflow(t.Context(), name, ""), 5*time.Minute)
 			require.Zero(t, out.Failed)
 			require.NotEmpty(t, out.Report)
 			continue
 		}
-		out := await[workflows.TrainResult](s, s.client.GetWorkflow(t.Context(), name, ""), 5*time.Minute)
+		out := await[train.Result](s, s.client.GetWorkflow(t.Context(), name, ""), 5*time.Minute)
 		require.Equal(t, "trained", out.Status)
 		require.Equal(t, 1, out.Version)
 		require.NotEmpty(t, out.Metrics)

@@ -14,7 +14,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/answer/answertest"
 	"github.com/cogniverse/cogflow/internal/lm/lmtest"
 	"github.com/cogniverse/cogflow/internal/vlm/vlmtest"
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 // held has a language model answer what a gate lets pass.
@@ -76,7 +76,7 @@ func (d *described) answered() int {
 	return d.number("ledger.db", "SELECT count(*) FROM call WHERE answered AND kind='describe'")
 }
 
-func (d *described) found(t *testing.T, j *job, calls int) (ingested, workflows.IngestLibraryResult) {
+func (d *described) found(t *testing.T, j *job, calls int) (ingested, ingest.LibraryResult) {
 	t.Helper()
 	d.gate.lift()
 	result := j.wait(t)
@@ -99,7 +99,7 @@ func undisturbedOn(t *testing.T, b build, dir string, calls int) ingested {
 	t.Helper()
 	d := newDescribed(t, nil)
 	w := d.workerOf(t, b)
-	out := d.ended(t, d.begin("library", workflows.IngestLibraryInput{Source: dir}), calls)
+	out := d.ended(t, d.begin("library", ingest.LibraryInput{Source: dir}), calls)
 	w.drain()
 	return out
 }
@@ -125,7 +125,7 @@ func TestUpgradeIngestion(t *testing.T) {
 				require.Len(t, want.visible, upgradeCalls)
 				d := newDescribed(t, nil)
 				w := d.workerOf(t, p.begin)
-				j := d.begin("library", workflows.IngestLibraryInput{Source: dir})
+				j := d.begin("library", ingest.LibraryInput{Source: dir})
 				d.gate.after(t, upgradeCalls/4)
 				w.drain()
 				w = d.workerOf(t, p.then)
@@ -152,7 +152,7 @@ func TestUpgradeIngestionAtOnce(t *testing.T) {
 			want := undisturbedOn(t, former, dir, videos*upgradeFrames)
 			d := newDescribed(t, soon("60"))
 			first := d.workerOf(t, former)
-			j := d.begin("library", workflows.IngestLibraryInput{Source: dir})
+			j := d.begin("library", ingest.LibraryInput{Source: dir})
 			d.gate.after(t, upgradeFrames)
 			second := d.workerOf(t, thisBuild)
 			d.awaitPollers("describe-cpu", 2)
@@ -195,7 +195,7 @@ func TestUpgradeExtraction(t *testing.T) {
 			want := undisturbedOn(t, former, dir, frames)
 			d := newDescribed(t, nil)
 			w := d.workerOf(t, former, "COGFLOW_FFMPEG="+stuckFFmpeg(t, d.dir))
-			j := d.begin("library", workflows.IngestLibraryInput{Source: dir})
+			j := d.begin("library", ingest.LibraryInput{Source: dir})
 			d.sight("store/default/videos/*/frames/*/chunk-000000.json")
 			d.gate.after(t, 2)
 			d.poll(func() bool { return d.answered() == 2 }) // a kill may cost what is in flight

@@ -14,6 +14,8 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/optimize"
+	"github.com/cogniverse/cogflow/workflows/train"
 )
 
 // upgradeBuilds names the directory that deploy/upgrade/build.sh has filled.
@@ -122,7 +124,7 @@ func (s *stack) shared(t *testing.T, from *workerProcess, to build, queue string
 }
 
 // shortly is a drilled job of one epoch, 10 steps.
-func shortly(t *testing.T, dataset string) workflows.TrainInput {
+func shortly(t *testing.T, dataset string) train.Input {
 	t.Helper()
 	in := drilled(dataset)
 	require.NoError(t, json.Unmarshal([]byte(`{"epochs":1}`), in.SFT))
@@ -138,7 +140,7 @@ func TestUpgradeTraining(t *testing.T) {
 			t.Parallel()
 			calm, _ := newTrainStack(t)
 			w := calm.workerOf(t, former)
-			undisturbed := await[workflows.TrainResult](calm, calm.startTraining(shortly(t, lesson(t, calm.dir))), 4*time.Minute)
+			undisturbed := await[train.Result](calm, calm.startTraining(shortly(t, lesson(t, calm.dir))), 4*time.Minute)
 			require.Equal(t, 10, undisturbed.Steps)
 			want := calm.adapter(undisturbed.Job, undisturbed.Version)
 			w.drain()
@@ -148,7 +150,7 @@ func TestUpgradeTraining(t *testing.T) {
 			run := s.startTraining(shortly(t, lesson(t, s.dir)))
 			w = s.shared(t, w, thisBuild, "train-cpu", func() { s.stored(2) })
 			w = s.shared(t, w, former, "train-cpu", func() { s.stored(6) })
-			out := await[workflows.TrainResult](s, run, 4*time.Minute)
+			out := await[train.Result](s, run, 4*time.Minute)
 			require.Equal(t, undisturbed.Job, out.Job)
 			require.Equal(t, want, s.adapter(out.Job, out.Version))
 			require.Equal(t, undisturbed.Metrics, out.Metrics)
@@ -157,7 +159,7 @@ func TestUpgradeTraining(t *testing.T) {
 			w.drain()
 
 			w = s.workerOf(t, thisBuild)
-			again, err := execute[workflows.TrainResult](s, "again", "TrainSFT", shortly(t, lesson(t, s.dir)))
+			again, err := execute[train.Result](s, "again", "TrainSFT", shortly(t, lesson(t, s.dir)))
 			require.NoError(t, err)
 			require.Equal(t, "unchanged", again.Status, "a job that a former build has done is the same job")
 			require.Equal(t, undisturbed.Job, again.Job)
@@ -178,7 +180,7 @@ func TestUpgradeOptimization(t *testing.T) {
 				in := quizzes(mode)
 				calm := newClassroom(t)
 				w := calm.workerOf(t, former)
-				want := await[workflows.OptimizeResult](calm.stack, calm.optimize(in), 4*time.Minute)
+				want := await[optimize.Result](calm.stack, calm.optimize(in), 4*time.Minute)
 				w.drain()
 				calls := len(calm.lm.Answered())
 
@@ -192,7 +194,7 @@ func TestUpgradeOptimization(t *testing.T) {
 				g.after(t, calls/2)
 				w = c.shared(t, w, former, workflows.QueueLM, func() { g.after(t, 2*calls/3) })
 				g.lift()
-				out := await[workflows.OptimizeResult](c.stack, run, 4*time.Minute)
+				out := await[optimize.Result](c.stack, run, 4*time.Minute)
 				require.Equal(t, want.Verdict, out.Verdict)
 				require.Equal(t, want.Job, out.Job)
 				require.Zero(t, out.Repeated)
@@ -201,7 +203,7 @@ func TestUpgradeOptimization(t *testing.T) {
 				w.drain()
 
 				w = c.workerOf(t, thisBuild)
-				again, err := execute[workflows.OptimizeResult](c.stack, "again", "OptimizePrompts", in)
+				again, err := execute[optimize.Result](c.stack, "again", "OptimizePrompts", in)
 				require.NoError(t, err)
 				require.Equal(t, "unchanged", again.Status)
 				w.drain()

@@ -1,4 +1,4 @@
-package workflows
+package workflows_test
 
 import (
 	"encoding/json"
@@ -8,10 +8,10 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workflows/catalog"
+	"github.com/cogniverse/cogflow/workflows/flowtest"
 )
 
 // place is where a start input takes text: what stands before and behind the text, the
@@ -74,7 +74,7 @@ func places(t *testing.T, of reflect.Type) (out []place) {
 func TestInputBounds(t *testing.T) {
 	t.Parallel()
 	fields, seen := 0, map[reflect.Type]bool{}
-	for _, of := range Types() {
+	for _, of := range catalog.Types() {
 		in := reflect.TypeOf(of.Func).In(1)
 		for _, p := range places(t, in) {
 			if fields++; seen[in] && p.long > 5000 || p.before == `{"train":{"uri":"` {
@@ -82,7 +82,7 @@ func TestInputBounds(t *testing.T) {
 			}
 			t.Run(fmt.Sprint(of.Name, " ", p.field, " ", p.before), func(t *testing.T) {
 				t.Parallel()
-				env := NewTestEnvironment()
+				env := flowtest.NewEnvironment()
 				env.RegisterWorkflowWithOptions(of.Func, workflow.RegisterOptions{Name: of.Name})
 				env.ExecuteWorkflow(of.Name, json.RawMessage(p.before+strings.Repeat("a", p.long)+p.after))
 				require.True(t, env.IsWorkflowCompleted())
@@ -102,49 +102,4 @@ func TestInputBounds(t *testing.T) {
 	require.Greater(t, fields, 100)
 	sweep := `{"method":"sft","train":{"base_model":"m","dataset":{"uri":"` + strings.Repeat("u", 5000) + `"}},"grid":{"seed":[1]}}`
 	require.ErrorContains(t, started(t, "TrainSweep", sweep, nil), `"dataset.uri": has 5000 bytes; must be at most 2048 (type: input`)
-}
-
-// TestInputBoundsTakes: what is as long as a field may be is not refused for that.
-func TestInputBoundsTakes(t *testing.T) {
-	t.Parallel()
-	uri, name := strings.Repeat("u", video.MaxURI), strings.Repeat("n", 255)
-	for text, fits := range map[string]bool{
-		`{"uri":"` + uri + `","profile":"` + name + `"}`:                                                 true,
-		`{"uri":"` + uri + `u"}`:                                                                         false,
-		`{"uri":"u","profile":"` + name + `n"}`:                                                          false,
-		`{"uri":"` + strings.Repeat("é", video.MaxURI/2) + `"}`:                                          true,
-		`{"uri":"` + strings.Repeat("é", video.MaxURI/2+1) + `"}`:                                        false,
-		`{"uri":"u","tenant":"` + strings.Repeat("t", 1<<16) + `"}`:                                      false,
-		`{"uri":"u","resume":{"source":{"name":"` + strings.Repeat("n", 1<<16) + `"}}}`:                  true,
-		`{"uri":"u","library":{"recipe":{"profile":"` + strings.Repeat("n", 1<<16) + `"}},"force":true}`: true,
-	} {
-		var in IngestVideoInput
-		require.NoError(t, json.Unmarshal([]byte(text), &in))
-		require.NoError(t, in.received.invalid)
-		require.Equal(t, fits, in.received.tooLong == nil, "%.80s", text)
-	}
-}
-
-// TestInputBoundsOfRunsInFlight: a run that was begun goes on, whatever its input holds.
-func TestInputBoundsOfRunsInFlight(t *testing.T) {
-	t.Parallel()
-	long := received{tooLong: fmt.Errorf("too long")}
-	problem := func(in received, of func(env *testsuite.TestWorkflowEnvironment)) error {
-		env := NewTestEnvironment()
-		if of != nil {
-			of(env)
-		}
-		env.ExecuteWorkflow(func(ctx workflow.Context) error { return in.problem(ctx) })
-		return env.GetWorkflowError()
-	}
-	require.Error(t, problem(long, nil))
-	continued := func(env *testsuite.TestWorkflowEnvironment) { env.SetContinuedExecutionRunID("r") }
-	require.Error(t, problem(long, continued), "a retry")
-	earlier := func(env *testsuite.TestWorkflowEnvironment) {
-		env.OnGetVersion("input-bounds", workflow.DefaultVersion, workflow.Version(1)).Return(workflow.DefaultVersion)
-	}
-	require.NoError(t, problem(long, earlier))
-	long.resume = json.RawMessage("{}")
-	require.Error(t, problem(long, nil))
-	require.NoError(t, problem(long, continued))
 }

@@ -22,10 +22,10 @@ func TestReasonIsWholeCharacters(t *testing.T) {
 			for _, err := range []error{
 				errors.New(text), temporal.NewApplicationError(text, "input"), fault.New(fault.Input, "describe", "x", text),
 			} {
-				require.True(t, utf8.ValidString(reason(err)))
-				require.LessOrEqual(t, utf8.RuneCountInString(reason(err)), 500)
-				require.True(t, utf8.ValidString(staged("extract", err).Error()))
-				require.True(t, utf8.ValidString(typed(fault.New(fault.Input, "describe", "x", text)).Error()))
+				require.True(t, utf8.ValidString(Reason(err)))
+				require.LessOrEqual(t, utf8.RuneCountInString(Reason(err)), 500)
+				require.True(t, utf8.ValidString(Staged("extract", err).Error()))
+				require.True(t, utf8.ValidString(Typed(fault.New(fault.Input, "describe", "x", text)).Error()))
 			}
 		}
 	}

@@ -1,9 +1,10 @@
-package workflows
+package workflows_test
 
 import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,7 +12,8 @@ import (
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/workflows/catalog"
+	"github.com/cogniverse/cogflow/workflows/flowtest"
 )
 
 // states are inputs with what a run hands on to the next, for another tenant.
@@ -31,11 +33,9 @@ func states() map[string]string {
 // started runs a workflow as the server starts it, up to its first activity.
 func started(t *testing.T, name, input string, of func(env *testsuite.TestWorkflowEnvironment)) error {
 	t.Helper()
-	env := NewTestEnvironment()
-	for name, w := range map[string]any{
-		"IngestLibrary": IngestLibrary, "IngestVideo": IngestVideo, "TrainSFT": TrainSFT, "OptimizePrompts": OptimizePrompts, "TrainSweep": TrainSweep,
-	} {
-		env.RegisterWorkflowWithOptions(w, workflow.RegisterOptions{Name: name})
+	env := flowtest.NewEnvironment()
+	for _, w := range catalog.Types() {
+		env.RegisterWorkflowWithOptions(w.Func, workflow.RegisterOptions{Name: w.Name})
 	}
 	if of != nil {
 		of(env)
@@ -112,33 +112,25 @@ func TestForgedLibraryIsRefused(t *testing.T) {
 	t.Parallel()
 	link := `{"tenant":"a","uri":"x","library":{"job":"b","recipe":` + strings.SplitN(strings.SplitN(states()["IngestLibrary"], `"recipe":`, 2)[1], `,"listing"`, 2)[0] + `}}`
 	require.ErrorContains(t, started(t, "IngestVideo", link, nil), "reserved for cogflow")
-	require.True(t, isChildOf("l/000001", "l"))
-	require.True(t, isChildOf("l/1000001", "l"))
-	for _, id := range []string{"l", "l/", "l/1", "l/00000x", "m/000001", "l/000001/000001", "ll/000001", "000001"} {
-		require.False(t, isChildOf(id, "l"), id)
-	}
 }
 
 // TestForgedFieldsAreNoFields: what only cogflow may set is in no type that a
 // start is documented by.
 func TestForgedFieldsAreNoFields(t *testing.T) {
 	t.Parallel()
-	for _, w := range []any{
-		IngestLibrary, IngestVideo, DeleteVideo, SearchVideos, ListVideos, CheckHealth, TrainSFT, TrainDPO, TrainEmbedding, TrainSweep,
-		ListAdapters, ShowAdapter, ActivateAdapter, DeactivateAdapter, RollbackAdapter, OptimizePrompts, ListPrograms, ShowProgram,
-		PromoteProgram, RollbackProgram, CanaryProgram,
-	} {
-		in := reflect.TypeOf(w).In(1)
+	resumed := []string{"IngestLibrary", "IngestVideo", "TrainSFT", "TrainDPO", "TrainEmbedding", "OptimizePrompts"}
+	for _, w := range catalog.Types() {
+		in := reflect.TypeOf(w.Func).In(1)
 		for f := range in.Fields() {
 			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 			require.NotContains(t, []string{"resume", "library"}, name, in.Name())
 		}
-		if in == reflect.TypeFor[IngestLibraryInput]() || in == reflect.TypeFor[IngestVideoInput]() || in == reflect.TypeFor[TrainInput]() || in == reflect.TypeFor[OptimizeInput]() {
+		if slices.Contains(resumed, w.Name) {
 			continue // refused by the run, see above
 		}
 		value := reflect.New(in)
 		require.NoError(t, json.Unmarshal([]byte(`{"resume":{}}`), value.Interface()))
-		invalid, _ := reflect.TypeOf(w).In(1).FieldByName("received")
+		invalid, _ := in.FieldByName("received")
 		require.NotZero(t, invalid, in.Name())
 		require.False(t, value.Elem().FieldByName("received").FieldByName("invalid").IsNil(), in.Name())
 	}
@@ -167,25 +159,4 @@ func TestSweepVariesNoLimits(t *testing.T) {
 		err := started(t, "TrainSweep", `{"tenant":"a","method":"sft","train":`+forged+`,"grid":{"seed":[1]}}`, nil)
 		require.ErrorContains(t, err, "(type: input", forged)
 	}
-}
-
-func TestSweepSetsLimitsLast(t *testing.T) {
-	t.Parallel()
-	r := &sweepRun{}
-	require.NoError(t, json.Unmarshal([]byte(`{"tenant":"a","method":"sft","budget_usd":6,"priority":2,
-		"train":{"base_model":"m","dataset":{"uri":"x"},"budget_usd":100,"priority":1},"grid":{"sft_config.learning_rate":[1e-4,2e-4],"seed":[12345678901234567]}}`), &r.in))
-	env := NewTestEnvironment()
-	env.ExecuteWorkflow(func(ctx workflow.Context) error {
-		if err := r.in.check(ctx); err != nil {
-			return err
-		}
-		return r.prepare(ctx)
-	})
-	require.NoError(t, env.GetWorkflowError())
-	require.Len(t, r.inputs, 2)
-	for i, rate := range []string{"1e-4", "2e-4"} {
-		require.JSONEq(t, `{"tenant":"a","priority":2,"budget_usd":3,"base_model":"m","dataset":{"uri":"x"},"seed":12345678901234567,
-			"sft_config":{"learning_rate":`+rate+`}}`, string(r.inputs[i]))
-	}
-	require.Empty(t, fault.ClassOf(env.GetWorkflowError()))
 }

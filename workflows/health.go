@@ -7,20 +7,21 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
 )
 
 // CheckHealth asks one worker of each queue about itself. A pool that takes
 // nothing within a few seconds is reported as absent.
 func CheckHealth(ctx workflow.Context, in CheckHealthInput) (CheckHealthResult, error) {
-	if err := in.received.problem(ctx); err != nil {
-		return CheckHealthResult{}, typed(err)
+	if err := in.received.Problem(ctx); err != nil {
+		return CheckHealthResult{}, Typed(err)
 	}
 	if err := in.check(); err != nil {
-		return CheckHealthResult{}, typed(err)
+		return CheckHealthResult{}, Typed(err)
 	}
 	var out CheckHealthResult
 	var a *activities.Health
-	c := newCaller(in.Common)
+	c := NewCaller(in.Common)
 	queues := in.Queues
 	if len(queues) == 0 {
 		queues = []string{
@@ -39,7 +40,7 @@ func CheckHealth(ctx workflow.Context, in CheckHealthInput) (CheckHealthResult, 
 		start := workflow.Now(ctx)
 		if err := futures[i].Get(ctx, &one); err != nil {
 			out.Checks = append(out.Checks, activities.HealthCheck{
-				Part: "pool " + queue, Status: "fail", Detail: "no worker answers: " + reason(err) + "; start one with `make up`",
+				Part: "pool " + queue, Status: "fail", Detail: "no worker answers: " + Reason(err) + "; start one with `make up`",
 			})
 			continue
 		}
@@ -53,4 +54,33 @@ func CheckHealth(ctx workflow.Context, in CheckHealthInput) (CheckHealthResult, 
 		}
 	}
 	return out, nil
+}
+
+// CheckHealthInput starts CheckHealth.
+type CheckHealthInput struct {
+	Common
+	Queues []string `json:"queues,omitempty"` // task queues to ask; empty = those of a host without GPUs
+
+	received Received
+}
+
+// UnmarshalJSON decodes strictly; see receive.
+func (in *CheckHealthInput) UnmarshalJSON(data []byte) error {
+	type plain CheckHealthInput
+	in.received = Receive(data, (*plain)(in))
+	return nil
+}
+
+func (in *CheckHealthInput) check() error {
+	for _, queue := range in.Queues {
+		if !slices.Contains(ActivityQueues(), queue) {
+			return fault.New(fault.Input, "read input", "queues", "must be task queues of cogflow, such as media or describe-l40s, not "+queue)
+		}
+	}
+	return in.CheckCommon()
+}
+
+// CheckHealthResult is what CheckHealth returns: one row a thing looked at.
+type CheckHealthResult struct {
+	Checks []activities.HealthCheck `json:"checks"` // one entry per part
 }

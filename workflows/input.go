@@ -21,7 +21,8 @@ type Common struct {
 	Priority  int     `json:"priority,omitempty"`   // 1 (first) to 5; default 3
 }
 
-func (c *Common) check() error {
+// CheckCommon fills in defaults and refuses what is out of range.
+func (c *Common) CheckCommon() error {
 	t, err := tenant.Parse(c.Tenant)
 	if err != nil {
 		return err
@@ -36,33 +37,33 @@ func (c *Common) check() error {
 	return fault.Wrap(fault.Input, "read input", "budget_usd", money.CheckLimit(c.BudgetUSD))
 }
 
-// received is what UnmarshalJSON notes about a start input beside its fields.
+// Received is what UnmarshalJSON notes about a start input beside its fields.
 // It holds the problem instead of returning it: a decoding error would end the
 // run without a class, and the workflow can report it properly.
-type received struct {
+type Received struct {
 	invalid error           // why the input cannot be taken; nil = it can
 	loose   bool            // builds that did not compare names exactly took it
 	tooLong error           // what it holds more of than package bounds takes; nil = nothing
-	resume  json.RawMessage // what the run before handed on; see handedOn
-	library json.RawMessage // what the library told its video; see fromLibrary
+	Resume  json.RawMessage // what the run before handed on; see HandedOn
+	Library json.RawMessage // what the library told its video; see fromLibrary
 }
 
-// receive decodes a start input. Names are exact, none is unknown and none is
+// Receive decodes a start input. Names are exact, none is unknown and none is
 // there twice; see package strictjson.
-func receive(data []byte, into any) received {
+func Receive(data []byte, into any) Received {
 	err := strictjson.Unmarshal(data, into)
 	if err == nil {
-		return received{tooLong: bounds.Check(data)}
+		return Received{tooLong: bounds.Check(data)}
 	}
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
 	loose := d.Decode(into) == nil
-	return received{invalid: fault.Wrap(fault.Input, "read input", "", err), loose: loose}
+	return Received{invalid: fault.Wrap(fault.Input, "read input", "", err), loose: loose}
 }
 
-// problem returns why the input cannot be taken. A run that an earlier build
+// Problem returns why the input cannot be taken. A run that an earlier build
 // began with names in another case goes on as it began.
-func (in received) problem(ctx workflow.Context) error {
+func (in Received) Problem(ctx workflow.Context) error {
 	if in.invalid != nil && in.loose && workflow.GetVersion(ctx, "exact-input-names", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
 		return nil
 	}
@@ -74,13 +75,14 @@ func (in received) problem(ctx workflow.Context) error {
 }
 
 // madeByRun: another run made the input, from one that was checked or that an earlier
-// build took. See handedOn and fromLibrary about who may say so.
-func (in received) madeByRun(ctx workflow.Context) bool {
+// build took. See HandedOn and fromLibrary about who may say so.
+func (in Received) madeByRun(ctx workflow.Context) bool {
 	info := workflow.GetInfo(ctx)
-	return len(in.resume) > 0 && info.ContinuedExecutionRunID != "" || len(in.library) > 0 && info.ParentWorkflowExecution != nil
+	return len(in.Resume) > 0 && info.ContinuedExecutionRunID != "" || len(in.Library) > 0 && info.ParentWorkflowExecution != nil
 }
 
-func required(field, value string) error {
+// Required refuses a field that is empty.
+func Required(field, value string) error {
 	if value == "" {
 		return fault.New(fault.Input, "read input", field, fmt.Sprintf("%q is required", field))
 	}

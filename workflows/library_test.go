@@ -12,7 +12,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
-	"github.com/cogniverse/cogflow/workflows"
+	ingestflow "github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 func frames(name string, n int) []string {
@@ -23,12 +23,12 @@ func frames(name string, n int) []string {
 	return out
 }
 
-func (w *world) ingestLibrary(in workflows.IngestLibraryInput) (workflows.IngestLibraryResult, error) {
+func (w *world) ingestLibrary(in ingestflow.LibraryInput) (ingestflow.LibraryResult, error) {
 	w.t.Helper()
 	env := w.environment()
-	env.ExecuteWorkflow(workflows.IngestLibrary, in)
+	env.ExecuteWorkflow("IngestLibrary", in)
 	require.True(w.t, env.IsWorkflowCompleted())
-	var out workflows.IngestLibraryResult
+	var out ingestflow.LibraryResult
 	if err := env.GetWorkflowError(); err != nil {
 		return out, err
 	}
@@ -42,7 +42,7 @@ func TestIngestLibrary(t *testing.T) {
 	w.video("harbour.txt", frames("harbour", 10)...)
 	w.video("market.txt", frames("market", 3)...)
 	w.video("empty.txt")
-	in := workflows.IngestLibraryInput{Source: w.library()}
+	in := ingestflow.LibraryInput{Source: w.library()}
 
 	out, err := w.ingestLibrary(in)
 	require.NoError(t, err)
@@ -68,7 +68,7 @@ func TestForceReusesCaptions(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.video("harbour.txt", frames("harbour", 5)...)
-	in := workflows.IngestLibraryInput{Source: w.library()}
+	in := ingestflow.LibraryInput{Source: w.library()}
 	_, err := w.ingestLibrary(in)
 	require.NoError(t, err)
 	in.Force = true
@@ -82,7 +82,7 @@ func TestChangedPromptRunsDescribeButNotExtract(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.video("harbour.txt", frames("harbour", 5)...)
-	in := workflows.IngestLibraryInput{Source: w.library()}
+	in := ingestflow.LibraryInput{Source: w.library()}
 	_, err := w.ingestLibrary(in)
 	require.NoError(t, err)
 	w.profile.Describe.Prompt = "be brief" // another recipe, the same frames
@@ -101,7 +101,7 @@ func TestDryRunWritesNothing(t *testing.T) {
 	w := newWorld(t)
 	w.video("harbour.txt", frames("harbour", 5)...)
 	w.video("empty.txt")
-	out, err := w.ingestLibrary(workflows.IngestLibraryInput{Source: w.library(), DryRun: true})
+	out, err := w.ingestLibrary(ingestflow.LibraryInput{Source: w.library(), DryRun: true})
 	require.NoError(t, err)
 	require.Equal(t, 2, out.Videos)
 	require.Equal(t, 1, out.Failed)
@@ -128,7 +128,7 @@ func TestLibraryRefusesLongURI(t *testing.T) {
 		w := newWorld(t)
 		w.video("harbour.txt", frames("harbour", 3)...)
 		w.ingest.Sources = longName{w.ingest.Sources}
-		out, err := w.ingestLibrary(workflows.IngestLibraryInput{Source: w.library(), DryRun: dry})
+		out, err := w.ingestLibrary(ingestflow.LibraryInput{Source: w.library(), DryRun: dry})
 		require.NoError(t, err)
 		require.Equal(t, 2, out.Videos)
 		require.Equal(t, 1, out.Failed)
@@ -154,9 +154,9 @@ func TestLibraryCostsFailedVideos(t *testing.T) {
 		return caption(r), nil
 	}
 	env := w.environment()
-	env.ExecuteWorkflow(workflows.IngestLibrary, workflows.IngestLibraryInput{Source: w.library()})
+	env.ExecuteWorkflow("IngestLibrary", ingestflow.LibraryInput{Source: w.library()})
 	require.NoError(t, env.GetWorkflowError())
-	var out workflows.IngestLibraryResult
+	var out ingestflow.LibraryResult
 	require.NoError(t, env.GetWorkflowResult(&out))
 	require.Equal(t, 1, out.Failed)
 	spent, err := w.ingest.Ledger.Spent(t.Context(), tenant.Default, "default-test-run-id", "")

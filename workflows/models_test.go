@@ -15,6 +15,7 @@ import (
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows"
+	ingestflow "github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 // looker embeds pictures: two rows, by the length and the first letter of the
@@ -51,7 +52,7 @@ func TestPicturesWithoutCaptions(t *testing.T) {
 	}
 	w.video("harbour.txt", frames("harbour", 9)...)
 	env := w.environment()
-	env.ExecuteWorkflow(workflows.IngestVideo, workflows.IngestVideoInput{URI: w.harbour()})
+	env.ExecuteWorkflow("IngestVideo", ingestflow.VideoInput{URI: w.harbour()})
 	out := videoResult(t, env)
 	require.Equal(t, 9, out.Documents)
 	require.Zero(t, out.DescribeCalls)
@@ -64,7 +65,7 @@ func TestPicturesWithoutCaptions(t *testing.T) {
 	// Again, into another profile with the same model: the frames are known.
 	w.profile.Name = "again"
 	env = w.environment()
-	env.ExecuteWorkflow(workflows.IngestVideo, workflows.IngestVideoInput{URI: w.harbour()})
+	env.ExecuteWorkflow("IngestVideo", ingestflow.VideoInput{URI: w.harbour()})
 	require.Equal(t, 9, videoResult(t, env).Documents)
 	require.Equal(t, 9, l.calls)
 }
@@ -99,7 +100,7 @@ func TestSpeechLiesOnTheFramesThatItOverlaps(t *testing.T) {
 	w.profile.Transcribe = video.Stage{Model: "ears", Language: "en", GPU: []string{"cpu"}, CostMicroUSD: 9000}
 	w.video("harbour.txt", frames("harbour", 9)...)
 	env := w.environment()
-	env.ExecuteWorkflow(workflows.IngestVideo, workflows.IngestVideoInput{URI: w.harbour()})
+	env.ExecuteWorkflow("IngestVideo", ingestflow.VideoInput{URI: w.harbour()})
 	out := videoResult(t, env)
 	require.Equal(t, 9, out.Documents)
 	require.Equal(t, 2, e.calls)
@@ -115,7 +116,7 @@ func TestSpeechLiesOnTheFramesThatItOverlaps(t *testing.T) {
 	// A changed describer asks nothing about the sound again.
 	w.profile.Describe.Prompt = "be brief"
 	env = w.environment()
-	env.ExecuteWorkflow(workflows.IngestVideo, workflows.IngestVideoInput{URI: w.harbour()})
+	env.ExecuteWorkflow("IngestVideo", ingestflow.VideoInput{URI: w.harbour()})
 	require.Equal(t, 9, videoResult(t, env).Removed)
 	require.Equal(t, 2, e.calls)
 }
@@ -128,11 +129,11 @@ func TestPoisonSoundIsLeftOut(t *testing.T) {
 	w.ingest.Transcriber, w.sound = &echo{refuses: "noise"}, []string{"welcome aboard", "noise"}
 	w.profile.Transcribe = video.Stage{Model: "ears", GPU: []string{"cpu"}}
 	w.video("harbour.txt", frames("harbour", 9)...)
-	ingest := func() (workflows.IngestVideoResult, error) {
+	ingest := func() (ingestflow.VideoResult, error) {
 		env := w.environment()
-		env.ExecuteWorkflow(workflows.IngestVideo, workflows.IngestVideoInput{URI: w.harbour(), Force: true})
+		env.ExecuteWorkflow("IngestVideo", ingestflow.VideoInput{URI: w.harbour(), Force: true})
 		if err := env.GetWorkflowError(); err != nil {
-			return workflows.IngestVideoResult{}, err
+			return ingestflow.VideoResult{}, err
 		}
 		return videoResult(t, env), nil
 	}
@@ -184,7 +185,7 @@ func TestClaimSaysThatItWaits(t *testing.T) {
 	w.ingest.Index = x
 	w.video("harbour.txt", frames("harbour", 9)...)
 	env := w.environment()
-	progress := func() (p workflows.VideoProgress) {
+	progress := func() (p ingestflow.VideoProgress) {
 		value, err := env.QueryWorkflow(workflows.QueryProgress)
 		require.NoError(t, err)
 		require.NoError(t, value.Get(&p))
@@ -196,7 +197,7 @@ func TestClaimSaysThatItWaits(t *testing.T) {
 		require.Contains(t, progress().Waiting, "the disk of node 3 is full")
 		looked = true
 	}, time.Minute)
-	env.ExecuteWorkflow(workflows.IngestVideo, workflows.IngestVideoInput{URI: w.harbour()})
+	env.ExecuteWorkflow("IngestVideo", ingestflow.VideoInput{URI: w.harbour()})
 	require.Equal(t, 9, videoResult(t, env).Documents)
 	require.True(t, looked)
 	require.Empty(t, progress().Waiting)
@@ -226,13 +227,13 @@ func TestFullIndexIsWaitedOut(t *testing.T) {
 	env.RegisterDelayedCallback(func() {
 		value, err := env.QueryWorkflow(workflows.QueryProgress)
 		require.NoError(t, err)
-		var p workflows.VideoProgress
+		var p ingestflow.VideoProgress
 		require.NoError(t, value.Get(&p))
 		require.Contains(t, p.Waiting, "the disk of node 3 is full")
 		require.Less(t, p.Described, 120, "nothing new is paid for")
 		looked = true
 	}, time.Minute)
-	env.ExecuteWorkflow(workflows.IngestVideo, workflows.IngestVideoInput{URI: w.harbour()})
+	env.ExecuteWorkflow("IngestVideo", ingestflow.VideoInput{URI: w.harbour()})
 	require.Equal(t, 120, videoResult(t, env).Documents)
 	require.True(t, looked)
 	indexed, err := x.Published(t.Context(), video.PublishedFilter{Tenant: tenant.Default})

@@ -1,6 +1,10 @@
-// Package workflows holds the deterministic recipes. A recipe names activities
-// and orders them; it does no I/O, and its history holds references and counts,
-// never frames, captions, vectors, secrets or URLs of services.
+// Package workflows is what every workflow is made of: names, options, typed calls of
+// activities, errors, the input that every start has, and the details that people see.
+// It knows no pipeline. The recipes are in its packages: ingest, train and optimize, with
+// the control of a long run in job, and all of them in one table in catalog.
+//
+// A recipe names activities and orders them; it does no I/O, and its history holds
+// references and counts, never frames, captions, vectors, secrets or URLs of services.
 package workflows
 
 import "github.com/cogniverse/cogflow/video"

@@ -49,7 +49,7 @@ func TestOptimizeContinuesWhereItWaited(t *testing.T) {
 					OnAccept: func() {}, OnReject: func(err error) { require.NoError(t, err) }, OnComplete: func(any, error) {},
 				}, 5.0)
 			}, time.Hour)
-			env.ExecuteWorkflow(workflows.OptimizePrompts, lessons(optimize.ModeImproved))
+			env.ExecuteWorkflow("OptimizePrompts", lessons(optimize.ModeImproved))
 			var continued *workflow.ContinueAsNewError
 			require.True(t, errors.As(env.GetWorkflowError(), &continued), env.GetWorkflowError())
 			s.pupils.fail = nil

@@ -14,10 +14,10 @@ import (
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
-	"github.com/cogniverse/cogflow/workflows"
+	optimizeflow "github.com/cogniverse/cogflow/workflows/optimize"
 )
 
-func (s *school) plan(in workflows.OptimizeInput) *optimize.Plan {
+func (s *school) plan(in optimizeflow.Input) *optimize.Plan {
 	s.t.Helper()
 	in.DryRun = true
 	out, err := s.run(in)

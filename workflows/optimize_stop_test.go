@@ -10,22 +10,23 @@ import (
 
 	"github.com/cogniverse/cogflow/activities/optimize"
 	"github.com/cogniverse/cogflow/workflows"
+	optimizeflow "github.com/cogniverse/cogflow/workflows/optimize"
 )
 
 // stopWhenWaiting stops a run that waits for a reason; without an end it is cancelled
 // long after.
-func stopWhenWaiting(t *testing.T, env *testsuite.TestWorkflowEnvironment, in workflows.OptimizeInput, reason string) workflows.OptimizeResult {
+func stopWhenWaiting(t *testing.T, env *testsuite.TestWorkflowEnvironment, in optimizeflow.Input, reason string) optimizeflow.Result {
 	t.Helper()
 	env.RegisterDelayedCallback(func() {
 		value, err := env.QueryWorkflow(workflows.QueryProgress)
 		require.NoError(t, err)
-		var p workflows.OptimizeProgress
+		var p optimizeflow.Progress
 		require.NoError(t, value.Get(&p))
 		require.Equal(t, reason, p.Waiting)
 		env.SignalWorkflow(workflows.SignalStop, nil)
 	}, time.Hour)
 	env.RegisterDelayedCallback(env.CancelWorkflow, 100*time.Hour)
-	env.ExecuteWorkflow(workflows.OptimizePrompts, in)
+	env.ExecuteWorkflow("OptimizePrompts", in)
 	out, err := optimized(t, env)
 	require.NoError(t, err, "it did not end when it was stopped")
 	return out

@@ -28,6 +28,8 @@ import (
 	"github.com/cogniverse/cogflow/prompt/mipro"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/flowtest"
+	optimizeflow "github.com/cogniverse/cogflow/workflows/optimize"
 )
 
 // school is everything around OptimizePrompts: real store and ledger, and models
@@ -71,27 +73,23 @@ func (s *school) programs() *registry.Programs {
 }
 
 func (s *school) environment() *testsuite.TestWorkflowEnvironment {
-	env := workflows.NewTestEnvironment()
+	env := flowtest.NewEnvironment()
 	env.RegisterActivity(s.optimize)
 	env.RegisterActivity(s.programs())
-	for _, w := range []any{
-		workflows.OptimizePrompts, workflows.ListPrograms, workflows.ShowProgram, workflows.PromoteProgram, workflows.RollbackProgram, workflows.CanaryProgram,
-	} {
-		env.RegisterWorkflow(w)
-	}
+	register(env)
 	return env
 }
 
-func (s *school) run(in workflows.OptimizeInput) (workflows.OptimizeResult, error) {
+func (s *school) run(in optimizeflow.Input) (optimizeflow.Result, error) {
 	env := s.environment()
-	env.ExecuteWorkflow(workflows.OptimizePrompts, in)
+	env.ExecuteWorkflow("OptimizePrompts", in)
 	return optimized(s.t, env)
 }
 
-func optimized(t *testing.T, env *testsuite.TestWorkflowEnvironment) (workflows.OptimizeResult, error) {
+func optimized(t *testing.T, env *testsuite.TestWorkflowEnvironment) (optimizeflow.Result, error) {
 	t.Helper()
 	require.True(t, env.IsWorkflowCompleted())
-	var out workflows.OptimizeResult
+	var out optimizeflow.Result
 	if err := env.GetWorkflowError(); err != nil {
 		return out, err
 	}
@@ -99,12 +97,12 @@ func optimized(t *testing.T, env *testsuite.TestWorkflowEnvironment) (workflows.
 }
 
 // lessons is an input with rows to learn from.
-func lessons(mode string) workflows.OptimizeInput {
+func lessons(mode string) optimizeflow.Input {
 	var rows []string
 	for i := range 160 {
 		rows = append(rows, fmt.Sprintf(`{"query":"topic %d","answer":"%d"}`, i, i%7))
 	}
-	return workflows.OptimizeInput{
+	return optimizeflow.Input{
 		Program:  json.RawMessage(`{"name":"quiz","predictors":[{"name":"self","inputs":[{"name":"query"}],"outputs":[{"name":"answer"}]}]}`),
 		Trainset: json.RawMessage("[" + strings.Join(rows, ",") + "]"), Mode: mode,
 		Settings: mipro.Settings{Auto: "none", NumCandidates: 5, NumTrials: 8, MinibatchSize: 12, MinibatchFullEvalSteps: 4},
@@ -228,7 +226,7 @@ func TestOptimizeNeverShipsARegression(t *testing.T) {
 	require.False(t, out.Promoted)
 	require.False(t, out.Verdict.Promote)
 	env := s.environment()
-	env.ExecuteWorkflow(workflows.PromoteProgram, workflows.ProgramInput{Name: "quiz", Version: 1})
+	env.ExecuteWorkflow("PromoteProgram", optimizeflow.ProgramInput{Name: "quiz", Version: 1})
 	require.ErrorContains(t, env.GetWorkflowError(), "force")
 }
 
@@ -272,7 +270,7 @@ func TestOptimizeBudget(t *testing.T) {
 	env.RegisterDelayedCallback(func() {
 		value, err := env.QueryWorkflow(workflows.QueryProgress)
 		require.NoError(t, err)
-		var p workflows.OptimizeProgress
+		var p optimizeflow.Progress
 		require.NoError(t, value.Get(&p))
 		require.Equal(t, string(fault.Budget), p.Waiting)
 		_, all := s.pupils.count()
@@ -282,7 +280,7 @@ func TestOptimizeBudget(t *testing.T) {
 			OnComplete: func(_ any, err error) { require.NoError(t, err) },
 		}, 5.0)
 	}, time.Hour)
-	env.ExecuteWorkflow(workflows.OptimizePrompts, in)
+	env.ExecuteWorkflow("OptimizePrompts", in)
 	out, err := optimized(t, env)
 	require.NoError(t, err)
 	require.Equal(t, "optimized", out.Status)
@@ -303,7 +301,7 @@ func TestOptimizeApproval(t *testing.T) {
 			OnComplete: func(any, error) {},
 		}, false)
 	}, time.Hour)
-	env.ExecuteWorkflow(workflows.OptimizePrompts, in)
+	env.ExecuteWorkflow("OptimizePrompts", in)
 	out, err := optimized(t, env)
 	require.NoError(t, err)
 	require.True(t, answered)
@@ -323,7 +321,7 @@ func TestOptimizeStopKeepsTheBest(t *testing.T) {
 		}
 		return nil
 	}
-	env.ExecuteWorkflow(workflows.OptimizePrompts, lessons(optimize.ModeCompat))
+	env.ExecuteWorkflow("OptimizePrompts", lessons(optimize.ModeCompat))
 	out, err := optimized(t, env)
 	require.NoError(t, err)
 	require.Equal(t, "stopped", out.Status)
@@ -370,27 +368,27 @@ func TestOptimizeGivenUp(t *testing.T) {
 func TestOptimizeRefuses(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		change func(in *workflows.OptimizeInput)
+		change func(in *optimizeflow.Input)
 		says   string
 	}{
-		"no program":    {func(in *workflows.OptimizeInput) { in.Program = nil }, `"program" is required`},
-		"no rows":       {func(in *workflows.OptimizeInput) { in.Trainset = json.RawMessage(`[]`) }, "train"},
-		"one row":       {func(in *workflows.OptimizeInput) { in.Trainset = json.RawMessage(`[{"query":"topic 1","answer":"1"}]`) }, ""},
-		"unknown field": {func(in *workflows.OptimizeInput) { in.Program = json.RawMessage(`{"name":"x","predictorz":[]}`) }, "predictorz"},
-		"metric on nothing": {func(in *workflows.OptimizeInput) {
+		"no program":    {func(in *optimizeflow.Input) { in.Program = nil }, `"program" is required`},
+		"no rows":       {func(in *optimizeflow.Input) { in.Trainset = json.RawMessage(`[]`) }, "train"},
+		"one row":       {func(in *optimizeflow.Input) { in.Trainset = json.RawMessage(`[{"query":"topic 1","answer":"1"}]`) }, ""},
+		"unknown field": {func(in *optimizeflow.Input) { in.Program = json.RawMessage(`{"name":"x","predictorz":[]}`) }, "predictorz"},
+		"metric on nothing": {func(in *optimizeflow.Input) {
 			in.Metric = json.RawMessage(`{"kind":"exact","field":"colour"}`)
 		}, "colour"},
-		"unknown command": {func(in *workflows.OptimizeInput) {
+		"unknown command": {func(in *optimizeflow.Input) {
 			in.Metric = json.RawMessage(`{"kind":"command","command":"house"}`)
 		}, "house"},
-		"a minibatch too large": {func(in *workflows.OptimizeInput) { in.MinibatchSize = 4000 }, "minibatch"},
-		"mode":                  {func(in *workflows.OptimizeInput) { in.Mode = "magic" }, "improved or compat"},
-		"auto and trials":       {func(in *workflows.OptimizeInput) { in.Auto = "light" }, "auto"},
-		"a huge instruction": {func(in *workflows.OptimizeInput) {
+		"a minibatch too large": {func(in *optimizeflow.Input) { in.MinibatchSize = 4000 }, "minibatch"},
+		"mode":                  {func(in *optimizeflow.Input) { in.Mode = "magic" }, "improved or compat"},
+		"auto and trials":       {func(in *optimizeflow.Input) { in.Auto = "light" }, "auto"},
+		"a huge instruction": {func(in *optimizeflow.Input) {
 			in.Program = json.RawMessage(`{"name":"x","predictors":[{"name":"self","instructions":"` + strings.Repeat("a", 1<<18) +
 				`","inputs":[{"name":"query"}],"outputs":[{"name":"answer"}]}]}`)
 		}, "instructions"},
-		"a row that is no object": {func(in *workflows.OptimizeInput) { in.Trainset = json.RawMessage(`[1, 2]`) }, "example"},
+		"a row that is no object": {func(in *optimizeflow.Input) { in.Trainset = json.RawMessage(`[1, 2]`) }, "example"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

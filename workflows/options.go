@@ -24,21 +24,21 @@ const (
 	trainTimeout = 30 * 24 * time.Hour
 	copyTimeout  = 12 * time.Hour // copies the weights of a model within the store
 
-	// maxEvents is where a run continues as new, safely below the 4,096 at
+	// MaxEvents is where a run continues as new, safely below the 4,096 at
 	// which the server asks for it.
-	maxEvents = 3000
-	// maxHandedOn is how large the input of a continued run may be, below the 2 MiB that
+	MaxEvents = 3000
+	// MaxHandedOn is how large the input of a continued run may be, below the 2 MiB that
 	// the server takes in one payload. A library waits until it is in flight with less.
-	maxHandedOn = 3 << 19 // bytes
-	// chunksInFlight is how many chunks of one video are described at a time:
+	MaxHandedOn = 3 << 19 // bytes
+	// ChunksInFlight is how many chunks of one video are described at a time:
 	// enough to keep 64 calls in flight when some of the frames are stored.
-	chunksInFlight = 4
+	ChunksInFlight = 4
 	// How long a run waits before it tries an index without room again: first
 	// and, doubling, at most. An outage of a day adds some thousand events.
-	blockedAtFirst = 30 * time.Second
-	blockedAtMost  = 10 * time.Minute
-	// lookAfter is how often children of former runs are looked after.
-	lookAfter = 30 * time.Second
+	BlockedAtFirst = 30 * time.Second
+	BlockedAtMost  = 10 * time.Minute
+	// LookAfter is how often children of former runs are looked after.
+	LookAfter = 30 * time.Second
 )
 
 // retry never gives up by count: input, auth and budget errors are not retried,
@@ -51,18 +51,19 @@ func retry() *temporal.RetryPolicy {
 	}
 }
 
-// caller carries what every activity of a run is scheduled with.
-type caller struct {
-	priority temporal.Priority
+// Caller carries what every activity of a run is scheduled with.
+type Caller struct {
+	Priority temporal.Priority
 }
 
-func newCaller(c Common) caller {
-	return caller{temporal.Priority{PriorityKey: c.Priority, FairnessKey: c.Tenant}}
+// NewCaller is the caller of a run with an input.
+func NewCaller(c Common) Caller {
+	return Caller{temporal.Priority{PriorityKey: c.Priority, FairnessKey: c.Tenant}}
 }
 
 // with sets the options of an activity. All of them send heartbeats, see
 // activities.Lifecycle: timeout is what ends one that hangs.
-func (c caller) with(ctx workflow.Context, queue, summary string, timeout time.Duration) workflow.Context {
+func (c Caller) with(ctx workflow.Context, queue, summary string, timeout time.Duration) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue:           queue,
 		StartToCloseTimeout: timeout,
@@ -70,68 +71,72 @@ func (c caller) with(ctx workflow.Context, queue, summary string, timeout time.D
 		RetryPolicy:         retry(),
 		WaitForCancellation: true, // a cancelled run ends after its processes have
 		Summary:             summary,
-		Priority:            c.priority,
+		Priority:            c.Priority,
 	})
 }
 
-func (c caller) metadata(ctx workflow.Context, summary string) workflow.Context {
+// Metadata reads or writes a few small objects.
+func (c Caller) Metadata(ctx workflow.Context, summary string) workflow.Context {
 	return c.with(ctx, QueueMain, summary, metadataTimeout)
 }
 
-func (c caller) listing(ctx workflow.Context, summary string) workflow.Context {
+// Listing lists a source.
+func (c Caller) Listing(ctx workflow.Context, summary string) workflow.Context {
 	return c.with(ctx, QueueMedia, summary, listTimeout)
 }
 
-func (c caller) media(ctx workflow.Context, summary string) workflow.Context {
+// Media reads or writes whole files.
+func (c Caller) Media(ctx workflow.Context, summary string) workflow.Context {
 	return c.with(ctx, QueueMedia, summary, mediaTimeout)
 }
 
-func (c caller) index(ctx workflow.Context, summary string) workflow.Context {
+// Index changes the search index.
+func (c Caller) Index(ctx workflow.Context, summary string) workflow.Context {
 	return c.with(ctx, QueueIndex, summary, indexTimeout)
 }
 
-// feed writes to the index. Of an index without room the run itself hears.
-func (c caller) feed(ctx workflow.Context, summary string) workflow.Context {
-	ctx = c.index(ctx, summary)
+// Feed writes to the index. Of an index without room the run itself hears.
+func (c Caller) Feed(ctx workflow.Context, summary string) workflow.Context {
+	ctx = c.Index(ctx, summary)
 	options := workflow.GetActivityOptions(ctx)
 	options.RetryPolicy.NonRetryableErrorTypes = []string{string(fault.Capacity)}
 	return workflow.WithActivityOptions(ctx, options)
 }
 
-// lookup is a short step of the index: a claim, a search.
-func (c caller) lookup(ctx workflow.Context, summary string) workflow.Context {
+// Lookup is a short step of the index: a claim, a search.
+func (c Caller) Lookup(ctx workflow.Context, summary string) workflow.Context {
 	return c.with(ctx, QueueIndex, summary, metadataTimeout)
 }
 
 // model schedules on one GPU class. Every class but the last gives up when no
 // worker takes the task within wait; the retry policy never retries that.
-func (c caller) model(ctx workflow.Context, stem, class, summary string, wait time.Duration) workflow.Context {
+func (c Caller) model(ctx workflow.Context, stem, class, summary string, wait time.Duration) workflow.Context {
 	ctx = c.with(ctx, ClassQueue(stem, class), summary, modelTimeout)
 	options := workflow.GetActivityOptions(ctx)
 	options.ScheduleToStartTimeout = wait
 	return workflow.WithActivityOptions(ctx, options)
 }
 
-// train schedules a training process; see model about wait.
-func (c caller) train(ctx workflow.Context, class, summary string, wait time.Duration) workflow.Context {
+// Train schedules a training process; see model about wait.
+func (c Caller) Train(ctx workflow.Context, class, summary string, wait time.Duration) workflow.Context {
 	ctx = c.with(ctx, ClassQueue(StemTrain, class), summary, trainTimeout)
 	options := workflow.GetActivityOptions(ctx)
 	options.ScheduleToStartTimeout = wait
 	return workflow.WithActivityOptions(ctx, options)
 }
 
-// asking has language models answer, waiting out overloaded ones.
-func (c caller) asking(ctx workflow.Context, summary string) workflow.Context {
+// Asking has language models answer, waiting out overloaded ones.
+func (c Caller) Asking(ctx workflow.Context, summary string) workflow.Context {
 	return c.with(ctx, QueueLM, summary, modelTimeout)
 }
 
-// copying moves weights within the store.
-func (c caller) copying(ctx workflow.Context, summary string) workflow.Context {
+// Copying moves weights within the store.
+func (c Caller) Copying(ctx workflow.Context, summary string) workflow.Context {
 	return c.with(ctx, QueueMain, summary, copyTimeout)
 }
 
-// child starts an IngestVideo run that outlives continue-as-new of its library.
-func (c caller) child(ctx workflow.Context, id, summary, details string, attributes temporal.SearchAttributes) workflow.Context {
+// Child starts an IngestVideo run that outlives continue-as-new of its library.
+func (c Caller) Child(ctx workflow.Context, id, summary, details string, attributes temporal.SearchAttributes) workflow.Context {
 	return workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
 		WorkflowID:            id,
 		TaskQueue:             QueueMain,
@@ -140,6 +145,6 @@ func (c caller) child(ctx workflow.Context, id, summary, details string, attribu
 		StaticSummary:         summary,
 		StaticDetails:         details,
 		TypedSearchAttributes: attributes,
-		Priority:              c.priority,
+		Priority:              c.Priority,
 	})
 }

@@ -9,13 +9,13 @@ import (
 	"github.com/cogniverse/cogflow/activities/optimize"
 	"github.com/cogniverse/cogflow/activities/registry"
 	"github.com/cogniverse/cogflow/training"
-	"github.com/cogniverse/cogflow/workflows"
+	optimizeflow "github.com/cogniverse/cogflow/workflows/optimize"
 )
 
 // role runs a workflow that changes what is active.
-func (s *school) role(workflow any, in workflows.ProgramInput) (training.Role, error) {
+func (s *school) role(name string, in optimizeflow.ProgramInput) (training.Role, error) {
 	env := s.environment()
-	env.ExecuteWorkflow(workflow, in)
+	env.ExecuteWorkflow(name, in)
 	var out training.Role
 	if err := env.GetWorkflowError(); err != nil {
 		return out, err
@@ -26,7 +26,7 @@ func (s *school) role(workflow any, in workflows.ProgramInput) (training.Role, e
 // versions lists the versions of quiz with what they are, the latest first.
 func (s *school) versions() (out []string) {
 	env := s.environment()
-	env.ExecuteWorkflow(workflows.ListPrograms, workflows.ListProgramsInput{Name: "quiz"})
+	env.ExecuteWorkflow("ListPrograms", optimizeflow.ListProgramsInput{Name: "quiz"})
 	var list registry.ProgramList
 	require.NoError(s.t, env.GetWorkflowError())
 	require.NoError(s.t, env.GetWorkflowResult(&list))
@@ -47,25 +47,25 @@ func TestCanaryProgram(t *testing.T) {
 	}
 	require.Equal(t, []string{"active", "deprecated"}, s.versions())
 	canary := func(version, share int) (training.Role, error) {
-		return s.role(workflows.CanaryProgram, workflows.ProgramInput{Name: "quiz", Version: version, Share: share})
+		return s.role("CanaryProgram", optimizeflow.ProgramInput{Name: "quiz", Version: version, Share: share})
 	}
 	for _, bad := range []struct {
-		in   workflows.ProgramInput
+		in   optimizeflow.ProgramInput
 		want string
 	}{
-		{workflows.ProgramInput{Name: "quiz", Version: 1, Share: 101}, "from 1 to 100"},
-		{workflows.ProgramInput{Name: "quiz", Version: 1, Share: -1}, "from 1 to 100"},
-		{workflows.ProgramInput{Name: "quiz", Version: 2, Share: 10}, `"quiz@2": it is the active version`},
-		{workflows.ProgramInput{Name: "quiz", Share: 10}, `"quiz@2": it is the active version`}, // the latest
-		{workflows.ProgramInput{Name: "quiz", Version: 9, Share: 10}, `"quiz@9": not found`},
-		{workflows.ProgramInput{Name: "nothing", Version: 1, Share: 10}, `"nothing@1": not found`},
-		{workflows.ProgramInput{Share: 10}, "name"},
+		{optimizeflow.ProgramInput{Name: "quiz", Version: 1, Share: 101}, "from 1 to 100"},
+		{optimizeflow.ProgramInput{Name: "quiz", Version: 1, Share: -1}, "from 1 to 100"},
+		{optimizeflow.ProgramInput{Name: "quiz", Version: 2, Share: 10}, `"quiz@2": it is the active version`},
+		{optimizeflow.ProgramInput{Name: "quiz", Share: 10}, `"quiz@2": it is the active version`}, // the latest
+		{optimizeflow.ProgramInput{Name: "quiz", Version: 9, Share: 10}, `"quiz@9": not found`},
+		{optimizeflow.ProgramInput{Name: "nothing", Version: 1, Share: 10}, `"nothing@1": not found`},
+		{optimizeflow.ProgramInput{Share: 10}, "name"},
 	} {
-		_, err := s.role(workflows.CanaryProgram, bad.in)
+		_, err := s.role("CanaryProgram", bad.in)
 		require.ErrorContains(t, err, bad.want)
 		require.ErrorContains(t, err, "type: input")
 	}
-	_, err := s.role(workflows.PromoteProgram, workflows.ProgramInput{Name: "quiz", Version: 1, Share: 10})
+	_, err := s.role("PromoteProgram", optimizeflow.ProgramInput{Name: "quiz", Version: 1, Share: 10})
 	require.ErrorContains(t, err, "only CanaryProgram takes one", "a slip of somebody who wanted a canary promotes nothing")
 
 	role, err := canary(1, 10)
@@ -90,13 +90,13 @@ func TestCanaryProgram(t *testing.T) {
 
 	_, err = canary(1, 100)
 	require.NoError(t, err)
-	role, err = s.role(workflows.PromoteProgram, workflows.ProgramInput{Name: "quiz", Version: 1})
+	role, err = s.role("PromoteProgram", optimizeflow.ProgramInput{Name: "quiz", Version: 1})
 	require.NoError(t, err)
 	require.Nil(t, role.Canary, "it is active now")
 	require.Equal(t, []string{"deprecated", "active"}, s.versions())
 	_, err = canary(2, 30)
 	require.NoError(t, err)
-	role, err = s.role(workflows.RollbackProgram, workflows.ProgramInput{Name: "quiz"})
+	role, err = s.role("RollbackProgram", optimizeflow.ProgramInput{Name: "quiz"})
 	require.NoError(t, err)
 	require.Equal(t, 2, role.Active.Version)
 	require.Nil(t, role.Canary)
@@ -113,15 +113,15 @@ func TestCanaryOfWhatIsNotBetter(t *testing.T) {
 		require.NoError(t, err)
 		require.False(t, out.Promoted)
 	}
-	in := workflows.ProgramInput{Name: "quiz", Version: 2, Share: 10}
-	_, err := s.role(workflows.CanaryProgram, in)
+	in := optimizeflow.ProgramInput{Name: "quiz", Version: 2, Share: 10}
+	_, err := s.role("CanaryProgram", in)
 	require.ErrorContains(t, err, "force makes it the canary all the same")
 	in.Force = true
-	_, err = s.role(workflows.CanaryProgram, in)
+	_, err = s.role("CanaryProgram", in)
 	require.ErrorContains(t, err, "no version is active")
-	_, err = s.role(workflows.PromoteProgram, workflows.ProgramInput{Name: "quiz", Version: 1, Force: true})
+	_, err = s.role("PromoteProgram", optimizeflow.ProgramInput{Name: "quiz", Version: 1, Force: true})
 	require.NoError(t, err)
-	role, err := s.role(workflows.CanaryProgram, in)
+	role, err := s.role("CanaryProgram", in)
 	require.NoError(t, err)
 	require.Equal(t, 2, role.Canary.Version)
 }
@@ -138,11 +138,11 @@ func TestCanaryAtOnce(t *testing.T) {
 	roles := make([]training.Role, 16)
 	for i := range roles {
 		all.Go(func() {
-			workflow, share := any(workflows.PromoteProgram), 0
+			name, share := "PromoteProgram", 0
 			if i%2 == 0 {
-				workflow, share = workflows.CanaryProgram, 1+i
+				name, share = "CanaryProgram", 1+i
 			}
-			roles[i], _ = s.role(workflow, workflows.ProgramInput{Name: "quiz", Version: 1 + i/2%2, Share: share})
+			roles[i], _ = s.role(name, optimizeflow.ProgramInput{Name: "quiz", Version: 1 + i/2%2, Share: share})
 		})
 	}
 	all.Wait()

@@ -15,7 +15,7 @@ import (
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/catalog"
 )
 
 // TestReplay runs today's workflows on recorded histories. A failure means that
@@ -33,7 +33,7 @@ func TestReplay(t *testing.T) {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".json.gz"), func(t *testing.T) {
 			t.Parallel()
 			replayer := worker.NewWorkflowReplayer()
-			for _, w := range workflows.Types() {
+			for _, w := range catalog.Types() {
 				replayer.RegisterWorkflowWithOptions(w.Func, workflow.RegisterOptions{Name: w.Name})
 			}
 			logger := log.NewStructuredLogger(slog.New(slog.DiscardHandler))

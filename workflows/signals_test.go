@@ -8,11 +8,15 @@ import (
 	"testing"
 	"time"
 
+	ingestflow "github.com/cogniverse/cogflow/workflows/ingest"
+	trainflow "github.com/cogniverse/cogflow/workflows/train"
+
 	"github.com/stretchr/testify/require"
 
 	"github.com/cogniverse/cogflow/activities/ingest"
 	"github.com/cogniverse/cogflow/activities/optimize"
 	"github.com/cogniverse/cogflow/activities/train"
+	"github.com/cogniverse/cogflow/workflows/catalog"
 
 	commonpb "go.temporal.io/api/common/v1"
 
@@ -28,7 +32,7 @@ import (
 // steerable is a workflow that runs long enough to be signalled.
 type steerable struct {
 	env   func(t *testing.T) *testsuite.TestWorkflowEnvironment
-	run   any
+	run   string
 	input any
 }
 
@@ -47,15 +51,15 @@ func steerables(t *testing.T) map[string]steerable {
 	train, err := json.Marshal(answers("a"))
 	require.NoError(t, err)
 	return map[string]steerable{
-		"IngestVideo":   {inWorld, workflows.IngestVideo, workflows.IngestVideoInput{URI: w.harbour()}},
-		"IngestLibrary": {inWorld, workflows.IngestLibrary, workflows.IngestLibraryInput{Source: w.library()}},
-		"TrainSFT":      {inGym, workflows.TrainSFT, answers("a")},
-		"TrainSweep": {inGym, workflows.TrainSweep, workflows.SweepInput{
+		"IngestVideo":   {inWorld, "IngestVideo", ingestflow.VideoInput{URI: w.harbour()}},
+		"IngestLibrary": {inWorld, "IngestLibrary", ingestflow.LibraryInput{Source: w.library()}},
+		"TrainSFT":      {inGym, "TrainSFT", answers("a")},
+		"TrainSweep": {inGym, "TrainSweep", trainflow.SweepInput{
 			Method: "sft", Train: train, Grid: map[string][]json.RawMessage{"seed": {[]byte("1"), []byte("2"), []byte("3")}},
 		}},
 		"OptimizePrompts": {
 			func(t *testing.T) *testsuite.TestWorkflowEnvironment { t.Helper(); return newSchool(t).environment() },
-			workflows.OptimizePrompts, lessons(optimize.ModeCompat),
+			"OptimizePrompts", lessons(optimize.ModeCompat),
 		},
 	}
 }
@@ -83,9 +87,9 @@ func odd(t *testing.T, name string) []any {
 			},
 			Tally: &train.Tally{Attempts: 1, Reached: 1, Redone: 1, Failures: 1, MicroBatch: 1, Accumulation: 1},
 		},
-		workflows.SignalVideoDone: workflows.VideoDone{
+		workflows.SignalVideoDone: ingestflow.VideoDone{
 			WorkflowID: "default-test-workflow-id/000000", Failure: nil,
-			Result: workflows.IngestVideoResult{Video: "../../b", Status: video.StatusIndexed},
+			Result: ingestflow.VideoResult{Video: "../../b", Status: video.StatusIndexed},
 		},
 	}[name]
 	if example == nil {
@@ -139,7 +143,7 @@ func TestOddSignals(t *testing.T) {
 	t.Parallel()
 	for kind, s := range steerables(t) {
 		signals, updates := handlers(t, s)
-		of, found := workflows.TypeOf(kind)
+		of, found := catalog.TypeOf(kind)
 		require.True(t, found, kind)
 		require.Equal(t, signals, of.Signals, "the signals of %s", kind)
 		require.Equal(t, updates, of.Updates, "the updates of %s", kind)
@@ -224,7 +228,7 @@ func TestInvalidBudgetSignal(t *testing.T) {
 		waited := false
 		env.RegisterDelayedCallback(func() { env.SignalWorkflow(workflows.SignalBudget, payload) }, time.Hour)
 		env.RegisterDelayedCallback(func() {
-			var p workflows.VideoProgress
+			var p ingestflow.VideoProgress
 			value, err := env.QueryWorkflow(workflows.QueryProgress)
 			require.NoError(t, err)
 			require.NoError(t, value.Get(&p))
@@ -232,9 +236,9 @@ func TestInvalidBudgetSignal(t *testing.T) {
 			require.Contains(t, p.IgnoredSignal, workflows.SignalBudget)
 			env.SignalWorkflow(workflows.SignalBudget, 1.0)
 		}, 2*time.Hour)
-		in := workflows.IngestVideoInput{URI: w.harbour()}
+		in := ingestflow.VideoInput{URI: w.harbour()}
 		in.BudgetUSD = 0.004
-		env.ExecuteWorkflow(workflows.IngestVideo, in)
+		env.ExecuteWorkflow("IngestVideo", in)
 		require.Equal(t, 10, videoResult(t, env).Documents)
 		require.True(t, waited, "%v raised the limit", payload)
 	}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 // slowSources fetch at 1 MB/s, as over a thin line.
@@ -41,6 +41,6 @@ func TestSlowSource(t *testing.T) {
 	w.video("harbour.txt", frames("harbour", 3)...)
 	w.ingest.Sources = slowSources{(*textVideos)(w), 11_000_000}
 	env := w.environment()
-	env.ExecuteWorkflow(workflows.IngestVideo, workflows.IngestVideoInput{URI: w.harbour()})
+	env.ExecuteWorkflow("IngestVideo", ingest.VideoInput{URI: w.harbour()})
 	require.Equal(t, 3, videoResult(t, env).Documents)
 }

@@ -20,6 +20,9 @@ import (
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/flowtest"
+	ingestflow "github.com/cogniverse/cogflow/workflows/ingest"
+	trainflow "github.com/cogniverse/cogflow/workflows/train"
 )
 
 // heard is what the runs of a sweep were told, by their seed.
@@ -29,10 +32,10 @@ type heard map[int64][]string
 // each notes the signals that it has and ends when it is stopped or released.
 func sweepOf(t *testing.T) (*testsuite.TestWorkflowEnvironment, heard, func()) {
 	t.Helper()
-	env := workflows.NewTestEnvironment()
+	env := flowtest.NewEnvironment()
 	told, release := heard{}, false
-	env.RegisterWorkflow(workflows.TrainSweep)
-	env.RegisterWorkflowWithOptions(func(ctx workflow.Context, in workflows.TrainInput) (workflows.TrainResult, error) {
+	register(env, "TrainSweep")
+	env.RegisterWorkflowWithOptions(func(ctx workflow.Context, in trainflow.Input) (trainflow.Result, error) {
 		seed, stopped := *in.Seed, false
 		told[seed] = append(told[seed], "begun")
 		for _, name := range []string{workflows.SignalPause, workflows.SignalResume, workflows.SignalStop} {
@@ -45,16 +48,16 @@ func sweepOf(t *testing.T) (*testsuite.TestWorkflowEnvironment, heard, func()) {
 		}
 		for !stopped && !release {
 			if err := workflow.Sleep(ctx, time.Minute); err != nil {
-				return workflows.TrainResult{}, err
+				return trainflow.Result{}, err
 			}
 		}
-		return workflows.TrainResult{Status: "trained", Version: 1}, nil
+		return trainflow.Result{Status: "trained", Version: 1}, nil
 	}, workflow.RegisterOptions{Name: "TrainSFT"})
 	env.RegisterActivity(newGym(t).train)
 	return env, told, func() { release = true }
 }
 
-func sweepProgress(t *testing.T, env *testsuite.TestWorkflowEnvironment) (p workflows.SweepResult) {
+func sweepProgress(t *testing.T, env *testsuite.TestWorkflowEnvironment) (p trainflow.SweepResult) {
 	t.Helper()
 	value, err := env.QueryWorkflow(workflows.QueryProgress)
 	require.NoError(t, err)
@@ -62,11 +65,11 @@ func sweepProgress(t *testing.T, env *testsuite.TestWorkflowEnvironment) (p work
 	return p
 }
 
-func seeds(t *testing.T) workflows.SweepInput {
+func seeds(t *testing.T) trainflow.SweepInput {
 	t.Helper()
-	train, err := json.Marshal(workflows.TrainInput{BaseModel: "m", Dataset: activities.Dataset{URI: "file:///rows.jsonl"}})
+	train, err := json.Marshal(trainflow.Input{BaseModel: "m", Dataset: activities.Dataset{URI: "file:///rows.jsonl"}})
 	require.NoError(t, err)
-	return workflows.SweepInput{
+	return trainflow.SweepInput{
 		Method: "sft", Train: train, Grid: map[string][]json.RawMessage{"seed": {[]byte("1"), []byte("2"), []byte("3")}},
 	}
 }
@@ -84,10 +87,10 @@ func TestSweepPauses(t *testing.T) {
 		require.Empty(t, told[3], "it was to be started when another had ended")
 		env.SignalWorkflow(workflows.SignalResume, nil)
 	}, 3*time.Hour)
-	env.ExecuteWorkflow(workflows.TrainSweep, seeds(t))
+	env.ExecuteWorkflow("TrainSweep", seeds(t))
 	require.True(t, env.IsWorkflowCompleted())
 	require.NoError(t, env.GetWorkflowError())
-	var out workflows.SweepResult
+	var out trainflow.SweepResult
 	require.NoError(t, env.GetWorkflowResult(&out))
 	require.Equal(t, []string{"begun", "pause"}, told[1])
 	require.Equal(t, []string{"begun", "pause"}, told[2])
@@ -108,10 +111,10 @@ func TestSweepStops(t *testing.T) {
 			env.RegisterDelayedCallback(func() { env.SignalWorkflow(workflows.SignalPause, nil) }, time.Hour)
 		}
 		env.RegisterDelayedCallback(func() { env.SignalWorkflow(workflows.SignalStop, nil) }, 2*time.Hour)
-		env.ExecuteWorkflow(workflows.TrainSweep, seeds(t))
+		env.ExecuteWorkflow("TrainSweep", seeds(t))
 		require.True(t, env.IsWorkflowCompleted())
 		require.NoError(t, env.GetWorkflowError())
-		var out workflows.SweepResult
+		var out trainflow.SweepResult
 		require.NoError(t, env.GetWorkflowResult(&out))
 		require.Equal(t, want, told[1])
 		require.Equal(t, want, told[2])
@@ -125,7 +128,7 @@ func TestSweepStops(t *testing.T) {
 // manyRows is a common input with rows of so many bytes in all.
 func manyRows(t *testing.T, size int) json.RawMessage {
 	t.Helper()
-	in := workflows.TrainInput{BaseModel: "m"}
+	in := trainflow.Input{BaseModel: "m"}
 	row, err := json.Marshal(map[string]string{"prompt": strings.Repeat("<é>", 200), "completion": "c"})
 	require.NoError(t, err)
 	for range size / len(row) {
@@ -141,22 +144,22 @@ func manyRows(t *testing.T, size int) json.RawMessage {
 func TestSweepOfInlineRows(t *testing.T) {
 	t.Parallel()
 	g := newGym(t)
-	env := workflows.NewTestEnvironment()
+	env := flowtest.NewEnvironment()
 	env.RegisterActivity(g.train)
-	env.RegisterWorkflow(workflows.TrainSweep)
+	register(env, "TrainSweep")
 	largest, named := 0, map[string]bool{}
-	env.RegisterWorkflowWithOptions(func(_ workflow.Context, in map[string]any) (workflows.TrainResult, error) {
+	env.RegisterWorkflowWithOptions(func(_ workflow.Context, in map[string]any) (trainflow.Result, error) {
 		raw, err := json.Marshal(in)
 		largest = max(largest, len(raw))
 		named[fmt.Sprint(in["dataset"].(map[string]any)["uri"])] = true
-		return workflows.TrainResult{Status: "trained", Version: 1}, err
+		return trainflow.Result{Status: "trained", Version: 1}, err
 	}, workflow.RegisterOptions{Name: "TrainSFT"})
 	in := seeds(t)
 	in.Train, in.Concurrency = manyRows(t, 200_000), 64
 	for i := range 61 {
 		in.Grid["seed"] = append(in.Grid["seed"], json.RawMessage(strconv.Itoa(10+i)))
 	}
-	env.ExecuteWorkflow(workflows.TrainSweep, in)
+	env.ExecuteWorkflow("TrainSweep", in)
 	require.NoError(t, env.GetWorkflowError())
 	require.Less(t, largest, 2000)
 	require.Len(t, named, 1)
@@ -180,11 +183,11 @@ func TestSweepTrainsOnInlineRows(t *testing.T) {
 	env := g.environment()
 	train, err := json.Marshal(answers("a"))
 	require.NoError(t, err)
-	env.ExecuteWorkflow(workflows.TrainSweep, workflows.SweepInput{
+	env.ExecuteWorkflow("TrainSweep", trainflow.SweepInput{
 		Method: "sft", Train: train, Runs: []map[string]json.RawMessage{{"seed": []byte("42")}},
 	})
 	require.NoError(t, env.GetWorkflowError())
-	var out workflows.SweepResult
+	var out trainflow.SweepResult
 	require.NoError(t, env.GetWorkflowResult(&out))
 	require.Equal(t, single.Job, out.Runs[0].Result.Job)
 	require.Equal(t, "unchanged", out.Runs[0].Result.Status)
@@ -212,19 +215,19 @@ func TestSweepIsBounded(t *testing.T) {
 	for i := range datasets {
 		datasets[i] = map[string]json.RawMessage{"dataset": []byte(dataset), "seed": []byte(strconv.Itoa(i))}
 	}
-	for name, change := range map[string]func(in *workflows.SweepInput){
-		"deep name": func(in *workflows.SweepInput) {
+	for name, change := range map[string]func(in *trainflow.SweepInput){
+		"deep name": func(in *trainflow.SweepInput) {
 			in.Grid = map[string][]json.RawMessage{"sft_config" + strings.Repeat(".a", 9000): {[]byte("1")}}
 		},
-		"long name": func(in *workflows.SweepInput) {
+		"long name": func(in *trainflow.SweepInput) {
 			in.Grid = map[string][]json.RawMessage{"sft_config." + strings.Repeat("a", 300): {[]byte("1")}}
 		},
-		"many names":   func(in *workflows.SweepInput) { in.Grid = many },
-		"many varied":  func(in *workflows.SweepInput) { in.Grid, in.Runs = nil, []map[string]json.RawMessage{varied} },
-		"many values":  func(in *workflows.SweepInput) { in.Grid = map[string][]json.RawMessage{"seed": list, "gpu_wait": list} },
-		"rows varied":  func(in *workflows.SweepInput) { in.Grid, in.Runs = nil, datasets },
-		"rows too big": func(in *workflows.SweepInput) { in.Train = manyRows(t, 300_000) },
-		"large common": func(in *workflows.SweepInput) {
+		"many names":   func(in *trainflow.SweepInput) { in.Grid = many },
+		"many varied":  func(in *trainflow.SweepInput) { in.Grid, in.Runs = nil, []map[string]json.RawMessage{varied} },
+		"many values":  func(in *trainflow.SweepInput) { in.Grid = map[string][]json.RawMessage{"seed": list, "gpu_wait": list} },
+		"rows varied":  func(in *trainflow.SweepInput) { in.Grid, in.Runs = nil, datasets },
+		"rows too big": func(in *trainflow.SweepInput) { in.Train = manyRows(t, 300_000) },
+		"large common": func(in *trainflow.SweepInput) {
 			in.Train = json.RawMessage(`{"base_model":"` + strings.Repeat("m", 400_000) + `","dataset":{"uri":"x"}}`)
 		},
 	} {
@@ -233,7 +236,7 @@ func TestSweepIsBounded(t *testing.T) {
 			env, told, _ := sweepOf(t)
 			in := seeds(t)
 			change(&in)
-			env.ExecuteWorkflow(workflows.TrainSweep, in)
+			env.ExecuteWorkflow("TrainSweep", in)
 			require.ErrorContains(t, env.GetWorkflowError(), "(type: input")
 			require.Empty(t, told)
 		})
@@ -244,17 +247,17 @@ func TestSweepIsBounded(t *testing.T) {
 func TestLongWorkflowIDs(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		run   any
+		run   string
 		input any
 		most  int
 	}{
-		{workflows.TrainSweep, seeds(t), 996},
-		{workflows.IngestLibrary, workflows.IngestLibraryInput{Source: "/nowhere"}, 993},
+		{"TrainSweep", seeds(t), 996},
+		{"IngestLibrary", ingestflow.LibraryInput{Source: "/nowhere"}, 993},
 	} {
 		for _, length := range []int{c.most, c.most + 1, 1000} {
 			env, told, release := sweepOf(t)
 			release()
-			env.RegisterWorkflow(workflows.IngestLibrary)
+			register(env, "IngestLibrary")
 			env.RegisterActivity(&ingest.Activities{})
 			env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: strings.Repeat("i", length), TaskQueue: "q"})
 			env.OnActivity("ResolveProfile", mock.Anything, mock.Anything).Return(ingest.Recipe{}, temporal.NewNonRetryableApplicationError("it began", "input", nil)).Maybe()

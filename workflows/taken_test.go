@@ -14,6 +14,8 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/workflows"
+	ingestflow "github.com/cogniverse/cogflow/workflows/ingest"
+	trainflow "github.com/cogniverse/cogflow/workflows/train"
 )
 
 // takenRuns is a server that says of every workflow that it is open, and whose it is:
@@ -33,7 +35,7 @@ func (r *takenRuns) VideoTenant(context.Context, string, string) (tenant.ID, err
 }
 
 // requireTaken: the video is a failure that names the id, and nothing else.
-func requireTaken(t *testing.T, out workflows.IngestLibraryResult, id string) {
+func requireTaken(t *testing.T, out ingestflow.LibraryResult, id string) {
 	t.Helper()
 	require.Equal(t, 1, out.Failed)
 	require.Zero(t, out.Indexed)
@@ -59,15 +61,15 @@ func TestIDTakenLater(t *testing.T) {
 	for _, queue := range []string{workflows.QueueMain, workflows.QueueMedia} {
 		serve := worker.New(c, queue, worker.Options{Interceptors: activities.Interceptors(0)})
 		serve.RegisterActivity(w.ingest)
-		serve.RegisterWorkflow(workflows.IngestLibrary)
+		register(serve, "IngestLibrary")
 		require.NoError(t, serve.Start())
 		t.Cleanup(serve.Stop)
 	}
 	take(t, c, "lib/000000")
 	run, err := c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "lib", TaskQueue: workflows.QueueMain},
-		workflows.IngestLibrary, workflows.IngestLibraryInput{Source: w.library()})
+		"IngestLibrary", ingestflow.LibraryInput{Source: w.library()})
 	require.NoError(t, err)
-	var out workflows.IngestLibraryResult
+	var out ingestflow.LibraryResult
 	require.NoError(t, run.Get(t.Context(), &out))
 	requireTaken(t, out, "lib/000000")
 }
@@ -91,7 +93,7 @@ func TestIDTakenAfterContinue(t *testing.T) {
 	env.ExecuteWorkflow("IngestLibrary", json.RawMessage(in))
 	require.True(t, env.IsWorkflowCompleted())
 	require.NoError(t, env.GetWorkflowError())
-	var out workflows.IngestLibraryResult
+	var out ingestflow.LibraryResult
 	require.NoError(t, env.GetWorkflowResult(&out))
 	requireTaken(t, out, library+"/000000")
 }
@@ -103,8 +105,8 @@ func TestSweepIDTaken(t *testing.T) {
 	take(t, l.client, "job/001")
 	train, err := json.Marshal(answers("a"))
 	require.NoError(t, err)
-	var out workflows.SweepResult
-	require.NoError(t, l.start("TrainSweep", workflows.SweepInput{
+	var out trainflow.SweepResult
+	require.NoError(t, l.start("TrainSweep", trainflow.SweepInput{
 		Method: "sft", Train: train, Grid: map[string][]json.RawMessage{"seed": {[]byte("1"), []byte("2"), []byte("3")}},
 	}).Get(t.Context(), &out))
 	require.Equal(t, 1, out.Failed)

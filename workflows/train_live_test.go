@@ -22,6 +22,7 @@ import (
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/workflows"
+	trainflow "github.com/cogniverse/cogflow/workflows/train"
 )
 
 // live is a gym on a real server: only that one waits for activities that are
@@ -62,9 +63,7 @@ func newLive(t *testing.T, classes ...string) *live {
 		w.RegisterActivity(l.train)
 		w.RegisterActivity(l.adapters())
 		w.RegisterActivity(l.spend())
-		for _, workflow := range []any{workflows.TrainSFT, workflows.TrainSweep} {
-			w.RegisterWorkflow(workflow)
-		}
+		register(w)
 		require.NoError(t, w.Start())
 		t.Cleanup(w.Stop)
 	}
@@ -101,22 +100,22 @@ func (l *live) signal(name string) {
 	}
 }
 
-func (l *live) result(run client.WorkflowRun) workflows.TrainResult {
+func (l *live) result(run client.WorkflowRun) trainflow.Result {
 	l.t.Helper()
-	var out workflows.TrainResult
+	var out trainflow.Result
 	require.NoError(l.t, run.Get(l.t.Context(), &out))
 	return out
 }
 
 // until waits for what the run says of itself.
-func (l *live) until(what func(p workflows.TrainProgress) bool) {
+func (l *live) until(what func(p trainflow.Progress) bool) {
 	l.t.Helper()
 	require.Eventually(l.t, func() bool {
 		value, err := l.client.QueryWorkflow(l.t.Context(), "job", "", workflows.QueryProgress)
 		if err != nil {
 			return false
 		}
-		var p workflows.TrainProgress
+		var p trainflow.Progress
 		return value.Get(&p) == nil && what(p)
 	}, 30*time.Second, 50*time.Millisecond)
 }
@@ -135,7 +134,7 @@ func (l *live) during(step int, do func()) {
 }
 
 // undisturbedWeights trains the same elsewhere with nothing going wrong.
-func undisturbedWeights(t *testing.T, in workflows.TrainInput) string {
+func undisturbedWeights(t *testing.T, in trainflow.Input) string {
 	t.Helper()
 	g := newGym(t)
 	_, err := g.run(in)
@@ -150,7 +149,7 @@ func TestTrainPauseAndResume(t *testing.T) {
 	l := newLive(t, "cpu")
 	l.during(7, func() { l.signal(workflows.SignalPause) })
 	run := l.start("TrainSFT", in)
-	l.until(func(p workflows.TrainProgress) bool {
+	l.until(func(p trainflow.Progress) bool {
 		return p.Paused && p.Step == 7 && p.Checkpoint == 7 && p.Waiting != ""
 	})
 	l.signal(workflows.SignalResume)
@@ -217,7 +216,7 @@ func TestTrainFallsBackToAnOlderCheckpoint(t *testing.T) {
 	l.trainer.saveEvery = 3
 	l.during(8, func() { l.signal(workflows.SignalPause) })
 	run := l.start("TrainSFT", in)
-	l.until(func(p workflows.TrainProgress) bool { return p.Paused && p.Checkpoint == 8 })
+	l.until(func(p trainflow.Progress) bool { return p.Paused && p.Checkpoint == 8 })
 	newest := ""
 	for _, key := range l.keys("training/") {
 		if strings.HasSuffix(key, "state.json") {
@@ -249,7 +248,7 @@ func TestTrainBudgetIsRaised(t *testing.T) {
 	l := newLive(t, "h100")
 	l.during(7, func() { l.budget(0.0001) })
 	run := l.start("TrainSFT", in)
-	l.until(func(p workflows.TrainProgress) bool { return p.Waiting == string(fault.Budget) && p.Checkpoint == 7 })
+	l.until(func(p trainflow.Progress) bool { return p.Waiting == string(fault.Budget) && p.Checkpoint == 7 })
 	l.budget(5)
 	require.Equal(t, "trained", l.result(run).Status)
 	require.Equal(t, 12, l.trainer.computed())
@@ -288,13 +287,13 @@ func TestTrainSweep(t *testing.T) {
 	in := answers("a")
 	train, err := json.Marshal(in)
 	require.NoError(t, err)
-	run := l.start("TrainSweep", workflows.SweepInput{
+	run := l.start("TrainSweep", trainflow.SweepInput{
 		Method: training.SFT, Train: train, Concurrency: 2, Grid: map[string][]json.RawMessage{
 			"sft_config.learning_rate": {json.RawMessage("1e-4"), json.RawMessage("2e-4")},
 			"seed":                     {json.RawMessage("1"), json.RawMessage("2")},
 		},
 	})
-	var out workflows.SweepResult
+	var out trainflow.SweepResult
 	require.NoError(t, run.Get(t.Context(), &out))
 	require.Len(t, out.Runs, 4)
 	require.Zero(t, out.Failed)
@@ -329,10 +328,10 @@ func TestTrainSweepCost(t *testing.T) {
 			in.GPU = []string{"h100"}
 			data, err := json.Marshal(in)
 			require.NoError(t, err)
-			run := l.start("TrainSweep", workflows.SweepInput{
+			run := l.start("TrainSweep", trainflow.SweepInput{
 				Method: training.SFT, Train: data, Concurrency: 1, Grid: map[string][]json.RawMessage{"seed": {[]byte("1"), []byte("2"), []byte("3")}},
 			})
-			var out workflows.SweepResult
+			var out trainflow.SweepResult
 			err = run.Get(t.Context(), &out)
 			var ledger int64
 			for i := range 3 {
@@ -364,7 +363,7 @@ func TestTrainSaysWhatItWaitsFor(t *testing.T) {
 	t.Parallel()
 	l := newLive(t)
 	l.start("TrainSFT", answers("a"))
-	l.until(func(p workflows.TrainProgress) bool { return p.Waiting == "a worker of queue train-cpu" })
+	l.until(func(p trainflow.Progress) bool { return p.Waiting == "a worker of queue train-cpu" })
 	d, err := l.client.DescribeWorkflow(t.Context(), "job", "")
 	require.NoError(t, err)
 	require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_RUNNING, d.Status)

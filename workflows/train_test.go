@@ -7,7 +7,7 @@ import (
 
 	"github.com/cogniverse/cogflow/activities/registry"
 	"github.com/cogniverse/cogflow/training"
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/train"
 )
 
 func TestTrainPublishesAnAdapter(t *testing.T) {
@@ -110,28 +110,28 @@ func TestTrainActivation(t *testing.T) {
 	require.False(t, out.Active, "it is no better than its base")
 
 	env := g.environment()
-	env.ExecuteWorkflow(workflows.ActivateAdapter, workflows.ActivateAdapterInput{Name: "routing", Version: 2})
+	env.ExecuteWorkflow("ActivateAdapter", train.ActivateAdapterInput{Name: "routing", Version: 2})
 	require.ErrorContains(t, env.GetWorkflowError(), "force")
 	env = g.environment()
-	env.ExecuteWorkflow(workflows.ActivateAdapter, workflows.ActivateAdapterInput{Name: "routing", Version: 2, Force: true})
+	env.ExecuteWorkflow("ActivateAdapter", train.ActivateAdapterInput{Name: "routing", Version: 2, Force: true})
 	require.NoError(t, env.GetWorkflowError())
 	require.Equal(t, []string{"load default/routing@1", "load default/routing@2", "unload default/routing@1"}, g.serving.said)
 
 	env = g.environment()
-	env.ExecuteWorkflow(workflows.RollbackAdapter, workflows.ActivateAdapterInput{Role: "routing"})
+	env.ExecuteWorkflow("RollbackAdapter", train.ActivateAdapterInput{Role: "routing"})
 	require.NoError(t, env.GetWorkflowError())
-	var now workflows.ActivateAdapterResult
+	var now train.ActivateAdapterResult
 	require.NoError(t, env.GetWorkflowResult(&now))
 	require.Equal(t, 1, now.Active.Version)
 	env = g.environment()
-	env.ExecuteWorkflow(workflows.RollbackAdapter, workflows.ActivateAdapterInput{Role: "routing"})
+	env.ExecuteWorkflow("RollbackAdapter", train.ActivateAdapterInput{Role: "routing"})
 	require.ErrorContains(t, env.GetWorkflowError(), "nothing served it before")
 	env = g.environment()
-	env.ExecuteWorkflow(workflows.DeactivateAdapter, workflows.ActivateAdapterInput{Role: "routing"})
+	env.ExecuteWorkflow("DeactivateAdapter", train.ActivateAdapterInput{Role: "routing"})
 	require.NoError(t, env.GetWorkflowError())
 
 	env = g.environment()
-	env.ExecuteWorkflow(workflows.ListAdapters, workflows.ListAdaptersInput{})
+	env.ExecuteWorkflow("ListAdapters", train.ListAdaptersInput{})
 	var list registry.AdapterList
 	require.NoError(t, env.GetWorkflowResult(&list))
 	require.Len(t, list.Adapters, 2)

@@ -29,7 +29,8 @@ import (
 	"github.com/cogniverse/cogflow/training/estimate"
 	"github.com/cogniverse/cogflow/training/summary"
 	"github.com/cogniverse/cogflow/video"
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/flowtest"
+	trainflow "github.com/cogniverse/cogflow/workflows/train"
 )
 
 // gym is everything around the training workflows: real store and ledger, and a
@@ -68,16 +69,11 @@ func (g *gym) adapters() *registry.Adapters {
 }
 
 func (g *gym) environment() *testsuite.TestWorkflowEnvironment {
-	env := workflows.NewTestEnvironment()
+	env := flowtest.NewEnvironment()
 	env.RegisterActivity(g.train)
 	env.RegisterActivity(g.adapters())
 	env.RegisterActivity(g.spend())
-	for _, w := range []any{
-		workflows.TrainSFT, workflows.TrainDPO, workflows.TrainEmbedding, workflows.TrainSweep, workflows.ListAdapters,
-		workflows.ShowAdapter, workflows.ActivateAdapter, workflows.DeactivateAdapter, workflows.RollbackAdapter,
-	} {
-		env.RegisterWorkflow(w)
-	}
+	register(env)
 	return env
 }
 
@@ -87,8 +83,8 @@ func (g *gym) spend() func(context.Context, ingest.SpendInput) (video.Spend, err
 }
 
 // answers makes an input with rows that are told apart by tag.
-func answers(tag string) workflows.TrainInput {
-	in := workflows.TrainInput{BaseModel: "tiny/llama", Name: "routing"}
+func answers(tag string) trainflow.Input {
+	in := trainflow.Input{BaseModel: "tiny/llama", Name: "routing"}
 	for i := range 120 {
 		row := fmt.Sprintf(`{"prompt":"%s question %d","completion":"answer %d"}`, tag, i, i)
 		in.Dataset.Rows = append(in.Dataset.Rows, json.RawMessage(row))
@@ -97,16 +93,16 @@ func answers(tag string) workflows.TrainInput {
 }
 
 // run trains and returns what came of it.
-func (g *gym) run(in workflows.TrainInput) (workflows.TrainResult, error) {
+func (g *gym) run(in trainflow.Input) (trainflow.Result, error) {
 	env := g.environment()
-	env.ExecuteWorkflow(workflows.TrainSFT, in)
+	env.ExecuteWorkflow("TrainSFT", in)
 	return trainResult(g.t, env)
 }
 
-func trainResult(t *testing.T, env *testsuite.TestWorkflowEnvironment) (workflows.TrainResult, error) {
+func trainResult(t *testing.T, env *testsuite.TestWorkflowEnvironment) (trainflow.Result, error) {
 	t.Helper()
 	require.True(t, env.IsWorkflowCompleted())
-	var out workflows.TrainResult
+	var out trainflow.Result
 	if err := env.GetWorkflowError(); err != nil {
 		return out, err
 	}

@@ -15,6 +15,8 @@ import (
 	"github.com/cogniverse/cogflow/activities/train"
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows"
+	ingestflow "github.com/cogniverse/cogflow/workflows/ingest"
+	trainflow "github.com/cogniverse/cogflow/workflows/train"
 )
 
 // whilePaused pauses a run that waits for its first attempt, and does something.
@@ -53,7 +55,7 @@ func TestTrainUnmatchedSignal(t *testing.T) {
 			}
 			env := g.environment()
 			whilePaused(env, func() { env.SignalWorkflow(train.SignalTraining, train.Signal{Tally: &tally}) })
-			env.ExecuteWorkflow(workflows.TrainSFT, answers("a"))
+			env.ExecuteWorkflow("TrainSFT", answers("a"))
 			out, err := trainResult(t, env)
 			require.NoError(t, err)
 			require.Equal(t, "trained", out.Status)
@@ -74,7 +76,7 @@ func TestTrainUnmatchedSignal(t *testing.T) {
 func TestTrainSaysWhatItIgnored(t *testing.T) {
 	t.Parallel()
 	env := newGym(t).environment()
-	progress := func() (p workflows.TrainProgress) {
+	progress := func() (p trainflow.Progress) {
 		value, err := env.QueryWorkflow(workflows.QueryProgress)
 		require.NoError(t, err)
 		require.NoError(t, value.Get(&p))
@@ -94,7 +96,7 @@ func TestTrainSaysWhatItIgnored(t *testing.T) {
 			left = progress().IgnoredSignal
 		}
 	})
-	env.ExecuteWorkflow(workflows.TrainSFT, answers("a"))
+	env.ExecuteWorkflow("TrainSFT", answers("a"))
 	_, err := trainResult(t, env)
 	require.NoError(t, err)
 	require.Contains(t, refused, "more time than the run")
@@ -109,10 +111,10 @@ func TestVideoUnmatchedSignal(t *testing.T) {
 	env := w.environment()
 	whenBegun(env, func() { env.SignalWorkflow(ingest.SignalExtracted, ingest.Extracted{Chunks: 9, Frames: 40}) })
 	env.RegisterDelayedCallback(func() {}, time.Hour)
-	env.ExecuteWorkflow(workflows.IngestVideo, workflows.IngestVideoInput{URI: w.harbour()})
+	env.ExecuteWorkflow("IngestVideo", ingestflow.VideoInput{URI: w.harbour()})
 	require.Equal(t, 10, videoResult(t, env).Documents)
 	require.Equal(t, 1, w.callsOf("harbour 9"))
-	var p workflows.VideoProgress
+	var p ingestflow.VideoProgress
 	value, err := env.QueryWorkflow(workflows.QueryProgress)
 	require.NoError(t, err)
 	require.NoError(t, value.Get(&p))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/workflow"
 
 	"github.com/cogniverse/cogflow/activities/ingest"
 	"github.com/cogniverse/cogflow/fault"
@@ -20,12 +22,14 @@ import (
 	"github.com/cogniverse/cogflow/internal/broker"
 	"github.com/cogniverse/cogflow/internal/ledger"
 	"github.com/cogniverse/cogflow/internal/preview"
+	"github.com/cogniverse/cogflow/workflows/catalog"
+	"github.com/cogniverse/cogflow/workflows/flowtest"
+
 	ingestreport "github.com/cogniverse/cogflow/internal/report/ingest"
 	"github.com/cogniverse/cogflow/internal/sqlite"
 	"github.com/cogniverse/cogflow/object"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
-	"github.com/cogniverse/cogflow/workflows"
 )
 
 // world is everything around the workflows: real store, index, ledger and
@@ -76,12 +80,23 @@ func (w *world) video(name string, frames ...string) {
 
 func (w *world) library() string { return filepath.Join(w.dir, "library") }
 
+// register registers workflow types as a worker does; all of them if none is named.
+func register(r interface {
+	RegisterWorkflowWithOptions(run any, options workflow.RegisterOptions)
+}, names ...string,
+) {
+	for _, w := range catalog.Types() {
+		if len(names) == 0 || slices.Contains(names, w.Name) {
+			r.RegisterWorkflowWithOptions(w.Func, workflow.RegisterOptions{Name: w.Name})
+		}
+	}
+}
+
 // environment is a test environment with the real workflows and activities.
 func (w *world) environment() *testsuite.TestWorkflowEnvironment {
-	env := workflows.NewTestEnvironment()
+	env := flowtest.NewEnvironment()
 	env.RegisterActivity(w.ingest)
-	env.RegisterWorkflow(workflows.IngestLibrary)
-	env.RegisterWorkflow(workflows.IngestVideo)
+	register(env)
 	return env
 }
 

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/cogniverse/cogflow/internal/clips"
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 type demo struct {
@@ -72,7 +72,7 @@ func (d *demo) command(ctx context.Context, args ...string) *exec.Cmd {
 }
 
 func (d *demo) ingest(ctx context.Context, source string) (report string, err error) {
-	var r workflows.IngestLibraryResult
+	var r ingest.LibraryResult
 	code, err := d.cogflow(ctx, &r, "ingest", source)
 	if err != nil {
 		return "", err
@@ -129,7 +129,7 @@ func generic() []search {
 }
 
 func (d *demo) search(ctx context.Context, s search) error {
-	var r workflows.SearchVideosResult
+	var r ingest.SearchResult
 	if _, err := d.cogflow(ctx, &r, "search", s.query, "--limit", "3"); err != nil {
 		return err
 	}

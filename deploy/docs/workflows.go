@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/catalog"
 )
 
 // workflowTypes describes every type: how it is started, what it takes and returns.
@@ -17,7 +18,7 @@ func workflowTypes(c *comments) ([]byte, error) {
 `+"`temporal workflow start`"+`, any SDK or a Schedule. Names in JSON are exact: unknown and repeated names are rejected.`)
 	w := typeWriter{markdown: m, comments: c}
 	var rows [][]string
-	for _, t := range workflows.Types() {
+	for _, t := range catalog.Types() {
 		rows = append(rows, []string{"[" + code(t.Name) + "](#" + strings.ToLower(t.Name) + ")", t.Summary, code("cogflow " + t.Command)})
 	}
 	m.heading(2, "Types")
@@ -25,7 +26,7 @@ func workflowTypes(c *comments) ([]byte, error) {
 	if err := w.explained(); err != nil {
 		return nil, err
 	}
-	for _, t := range workflows.Types() {
+	for _, t := range catalog.Types() {
 		if err := w.workflow(t); err != nil {
 			return nil, fmt.Errorf("%s: %w", t.Name, err)
 		}
@@ -51,13 +52,15 @@ type typeWriter struct {
 // explained collects the types that inputs, results and progress are made of. It fails
 // when one of their fields has no meaning in the reference.
 func (w *typeWriter) explained() error {
+	var all []reflect.Type
 	dry := typeWriter{markdown: newMarkdown("", ""), comments: w.comments}
-	for _, t := range workflows.Types() {
+	for _, t := range catalog.Types() {
 		f := reflect.TypeOf(t.Func)
 		of := []reflect.Type{f.In(1), f.Out(0)}
 		if t.Progress != nil {
 			of = append(of, reflect.TypeOf(t.Progress))
 		}
+		all = append(all, of...)
 		for _, one := range of {
 			if err := dry.fields(one); err != nil {
 				return err
@@ -72,7 +75,7 @@ func (w *typeWriter) explained() error {
 	if dry.silent != nil {
 		return fmt.Errorf("these fields have no comment: %s", strings.Join(dry.silent, ", "))
 	}
-	w.known = dry.nested
+	w.known = slices.Concat(dry.nested, all)
 	return nil
 }
 
@@ -87,7 +90,7 @@ func (w *typeWriter) title(t reflect.Type) string {
 	return t.Name()
 }
 
-func (w *typeWriter) workflow(t workflows.Type) error {
+func (w *typeWriter) workflow(t catalog.Type) error {
 	w.heading(2, t.Name)
 	w.text("%s.", t.Summary)
 	for _, line := range []struct {

@@ -18,6 +18,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli/transfer"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/train"
 )
 
 type app struct{ *cli.App }
@@ -61,7 +62,7 @@ func tenantFlag(cmd *cobra.Command, c *workflows.Common) {
 }
 
 func (a app) listCommand() *cobra.Command {
-	var in workflows.ListAdaptersInput
+	var in train.ListAdaptersInput
 	cmd := &cobra.Command{
 		Use:     "list [NAME]",
 		Short:   "List published adapters",
@@ -132,7 +133,7 @@ func (a app) printAdapters(r registry.AdapterList) {
 }
 
 func (a app) showCommand() *cobra.Command {
-	var in workflows.ShowAdapterInput
+	var in train.ShowAdapterInput
 	cmd := &cobra.Command{
 		Use:     "show NAME[@VERSION]",
 		Short:   "Show one adapter: lineage, metrics, files",
@@ -156,7 +157,7 @@ func (a app) showCommand() *cobra.Command {
 }
 
 // showAdapter asks for the manifest of the adapter that text names.
-func (a app) showAdapter(ctx context.Context, in workflows.ShowAdapterInput, text string) (d registry.AdapterDetail, raw any, err error) {
+func (a app) showAdapter(ctx context.Context, in train.ShowAdapterInput, text string) (d registry.AdapterDetail, raw any, err error) {
 	if in.Name, in.Version, err = cli.ParseRef(text); err != nil {
 		return d, nil, err
 	}
@@ -203,7 +204,7 @@ func (a app) printAdapter(d registry.AdapterDetail) {
 }
 
 func (a app) activateCommand() *cobra.Command {
-	var in workflows.ActivateAdapterInput
+	var in train.ActivateAdapterInput
 	cmd := &cobra.Command{
 		Use:   "activate NAME[@VERSION]",
 		Short: "Activate an adapter in its role",
@@ -226,7 +227,7 @@ its base model requires --force.`,
 }
 
 func (a app) roleCommand(verb, kind, short, long string) *cobra.Command {
-	var in workflows.ActivateAdapterInput
+	var in train.ActivateAdapterInput
 	cmd := &cobra.Command{
 		Use: verb + " ROLE", Short: short, Long: long,
 		Example: "  cogflow adapters " + verb + " support --tenant acme",
@@ -243,7 +244,7 @@ func (a app) roleCommand(verb, kind, short, long string) *cobra.Command {
 	return cmd
 }
 
-func (a app) changeRole(ctx context.Context, kind, what string, in workflows.ActivateAdapterInput) error {
+func (a app) changeRole(ctx context.Context, kind, what string, in train.ActivateAdapterInput) error {
 	if in.Role != "" {
 		if err := training.CheckName("role", in.Role); err != nil {
 			return cli.Usage("%v", err)
@@ -252,7 +253,7 @@ func (a app) changeRole(ctx context.Context, kind, what string, in workflows.Act
 	if err := cli.Normalize(&in.Common); err != nil {
 		return err
 	}
-	var r workflows.ActivateAdapterResult
+	var r train.ActivateAdapterResult
 	raw, err := a.Ask(ctx, job(kind, what, in.Common, in), &r)
 	if err != nil {
 		return err
@@ -272,7 +273,7 @@ func (a app) changeRole(ctx context.Context, kind, what string, in workflows.Act
 }
 
 func (a app) downloadCommand() *cobra.Command {
-	var in workflows.ShowAdapterInput
+	var in train.ShowAdapterInput
 	var to string
 	cmd := &cobra.Command{
 		Use:   "download NAME[@VERSION]",

@@ -9,27 +9,28 @@ import (
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 // standInLibrary ends as the last element of its source says.
-func standInLibrary(ctx workflow.Context, in map[string]any) (workflows.IngestLibraryResult, error) {
+func standInLibrary(ctx workflow.Context, in map[string]any) (ingest.LibraryResult, error) {
 	source, _ := in["source"].(string)
-	progress := workflows.LibraryProgress{
+	progress := ingest.LibraryProgress{
 		Source: source, Stage: "ingest", Videos: 3, Concurrency: 4,
-		Active: []workflows.ActiveVideo{{WorkflowID: "nobody", URI: source + "/b.mp4"}},
+		Active: []ingest.ActiveVideo{{WorkflowID: "nobody", URI: source + "/b.mp4"}},
 	}
-	err := workflow.SetQueryHandler(ctx, workflows.QueryProgress, func() (workflows.LibraryProgress, error) { return progress, nil })
+	err := workflow.SetQueryHandler(ctx, workflows.QueryProgress, func() (ingest.LibraryProgress, error) { return progress, nil })
 	if err != nil {
-		return workflows.IngestLibraryResult{}, err
+		return ingest.LibraryResult{}, err
 	}
 	err = workflow.SetUpdateHandler(ctx, workflows.UpdateConcurrency, func(_ workflow.Context, n int) error {
 		progress.Concurrency = n
 		return nil
 	})
 	if err != nil {
-		return workflows.IngestLibraryResult{}, err
+		return ingest.LibraryResult{}, err
 	}
-	r := workflows.IngestLibraryResult{Totals: video.Totals{Videos: 3, Indexed: 3}, Failures: []video.Failure{}, Report: "default/reports/x/y.html"}
+	r := ingest.LibraryResult{Totals: video.Totals{Videos: 3, Indexed: 3}, Failures: []video.Failure{}, Report: "default/reports/x/y.html"}
 	switch filepath.Base(source) {
 	case "partial":
 		r.Indexed, r.Failed = 2, 1
@@ -48,28 +49,28 @@ func standInLibrary(ctx workflow.Context, in map[string]any) (workflows.IngestLi
 	return r, nil
 }
 
-func standInSearch(_ workflow.Context, in workflows.SearchVideosInput) (workflows.SearchVideosResult, error) {
+func standInSearch(_ workflow.Context, in ingest.SearchInput) (ingest.SearchResult, error) {
 	if in.Query == "bad" {
-		return workflows.SearchVideosResult{}, temporal.NewNonRetryableApplicationError("embed: no key", "auth", nil)
+		return ingest.SearchResult{}, temporal.NewNonRetryableApplicationError("embed: no key", "auth", nil)
 	}
-	return workflows.SearchVideosResult{Hits: []video.Hit{{Name: "b.mp4", StartMS: 1000, EndMS: 2000, Score: 1, Caption: in.Query, Preview: true}}}, nil
+	return ingest.SearchResult{Hits: []video.Hit{{Name: "b.mp4", StartMS: 1000, EndMS: 2000, Score: 1, Caption: in.Query, Preview: true}}}, nil
 }
 
 // Video is the id of the video that the stand-ins know.
 const Video = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
-func standInList(workflow.Context, workflows.ListVideosInput) (workflows.ListVideosResult, error) {
-	return workflows.ListVideosResult{Videos: []video.Generation{
+func standInList(workflow.Context, ingest.ListVideosInput) (ingest.ListVideosResult, error) {
+	return ingest.ListVideosResult{Videos: []video.Generation{
 		{Tenant: "default", Profile: "local_preview", Video: Video, Documents: 7, Name: "b.mp4", DurationMS: 5000},
 		{Tenant: "default", Profile: "local_preview", Video: "aaaaaaaabb" + video.ID(Video[10:]), Documents: 7, Name: "c.mp4", DurationMS: 5000},
 	}}, nil
 }
 
-func standInDelete(_ workflow.Context, in workflows.DeleteVideoInput) (workflows.DeleteVideoResult, error) {
+func standInDelete(_ workflow.Context, in ingest.DeleteVideoInput) (ingest.DeleteVideoResult, error) {
 	if in.Video != Video {
-		return workflows.DeleteVideoResult{}, temporal.NewNonRetryableApplicationError("unexpected "+in.Video, "input", nil)
+		return ingest.DeleteVideoResult{}, temporal.NewNonRetryableApplicationError("unexpected "+in.Video, "input", nil)
 	}
-	return workflows.DeleteVideoResult{Documents: 7, Objects: 3}, nil
+	return ingest.DeleteVideoResult{Documents: 7, Objects: 3}, nil
 }
 
 func standInHealth(workflow.Context, workflows.CheckHealthInput) (workflows.CheckHealthResult, error) {

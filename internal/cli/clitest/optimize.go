@@ -17,6 +17,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt/mipro/search"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/workflows"
+	optimizeflow "github.com/cogniverse/cogflow/workflows/optimize"
 )
 
 func optimizeStandIns() map[string]any {
@@ -28,8 +29,8 @@ func optimizeStandIns() map[string]any {
 }
 
 // Optimizing is the progress of the stand-in of an optimization.
-func Optimizing() workflows.OptimizeProgress {
-	return workflows.OptimizeProgress{
+func Optimizing() optimizeflow.Progress {
+	return optimizeflow.Progress{
 		Name: "agentic-router", Tenant: "default", Mode: "improved", Stage: "search", Planned: 21, Default: 51, Answers: 834, Calls: 800, CostUSD: 0.31,
 		Trials: []optimize.TrialLine{
 			{Kind: search.DefaultTrial, Choice: "0d0 0i0", Rows: 100, Score: 51}, {Number: 1, Kind: search.RaceTrial, Choice: "0d1 0i2", Rows: 100, Score: 64},
@@ -38,8 +39,8 @@ func Optimizing() workflows.OptimizeProgress {
 }
 
 // Optimized is its result.
-func Optimized() workflows.OptimizeResult {
-	return workflows.OptimizeResult{
+func Optimized() optimizeflow.Result {
+	return optimizeflow.Result{
 		Program: "agentic-router", Version: 4, Job: "0123456789abcdef01234567", Status: "optimized", Promoted: true, DefaultScore: 52.2, Score: 71.1,
 		Verdict: prompt.Verdict{Examples: 45, Before: 0.522, After: 0.711, Bound: 0.098, Chance: 0.0021, Promote: true},
 		Trials:  22, Calls: 1834, Repeated: 3, CostUSD: 0.74, Report: "default/reports/x/y.html",
@@ -47,8 +48,8 @@ func Optimized() workflows.OptimizeResult {
 }
 
 // Quote is the result of a dry run.
-func Quote() workflows.OptimizeResult {
-	return workflows.OptimizeResult{Job: "0123456789abcdef01234567", Status: "dry_run", Plan: &optimize.Plan{
+func Quote() optimizeflow.Result {
+	return optimizeflow.Result{Job: "0123456789abcdef01234567", Status: "dry_run", Plan: &optimize.Plan{
 		Job: "0123456789abcdef01234567", Name: "agentic-router", Predictors: 1, Train: 20, Val: 80, Confirm: 43, Trials: 21, TokensIn: 2_112_000, TokensOut: 140_800, CostUSD: 1.94, Priced: true,
 		Quote:  mipro.Quote{Student: 1234, Teacher: 100, Proposer: 24, Judge: 50, Retries: 1358},
 		Listed: "2026-08-21", Seconds: 335.2, Pace: []optimize.Pace{
@@ -62,11 +63,11 @@ func Quote() workflows.OptimizeResult {
 }
 
 // standInOptimize ends as the name of its program says.
-func standInOptimize(ctx workflow.Context, in workflows.OptimizeInput) (workflows.OptimizeResult, error) {
+func standInOptimize(ctx workflow.Context, in optimizeflow.Input) (optimizeflow.Result, error) {
 	progress := Optimizing()
-	err := workflow.SetQueryHandler(ctx, workflows.QueryProgress, func() (workflows.OptimizeProgress, error) { return progress, nil })
+	err := workflow.SetQueryHandler(ctx, workflows.QueryProgress, func() (optimizeflow.Progress, error) { return progress, nil })
 	if err != nil {
-		return workflows.OptimizeResult{}, err
+		return optimizeflow.Result{}, err
 	}
 	r := Optimized()
 	if in.DryRun {
@@ -142,14 +143,14 @@ func Programs() registry.ProgramList {
 	return registry.ProgramList{Programs: []registry.ProgramLine{l, old}}
 }
 
-func standInPrograms(_ workflow.Context, in workflows.ListProgramsInput) (registry.ProgramList, error) {
+func standInPrograms(_ workflow.Context, in optimizeflow.ListProgramsInput) (registry.ProgramList, error) {
 	if in.Name != "" && in.Name != "agentic-router" {
 		return registry.ProgramList{Programs: []registry.ProgramLine{}}, nil
 	}
 	return Programs(), nil
 }
 
-func standInProgram(_ workflow.Context, in workflows.ProgramInput) (registry.ProgramDetail, error) {
+func standInProgram(_ workflow.Context, in optimizeflow.ProgramInput) (registry.ProgramDetail, error) {
 	d := Program()
 	switch {
 	case in.Name == "wrong":
@@ -169,7 +170,7 @@ func standInProgram(_ workflow.Context, in workflows.ProgramInput) (registry.Pro
 	return d, nil
 }
 
-func standInPromote(_ workflow.Context, in workflows.ProgramInput) (training.Role, error) {
+func standInPromote(_ workflow.Context, in optimizeflow.ProgramInput) (training.Role, error) {
 	if in.Version == 3 && !in.Force {
 		return training.Role{}, temporal.NewNonRetryableApplicationError("not better; force promotes it all the same", "input", nil)
 	}
@@ -186,7 +187,7 @@ func Canary(name string) *training.Canary {
 	return &training.Canary{Activation: training.Activation{Name: name, Version: 5, Since: since}, Share: 10}
 }
 
-func standInCanary(_ workflow.Context, in workflows.ProgramInput) (training.Role, error) {
+func standInCanary(_ workflow.Context, in optimizeflow.ProgramInput) (training.Role, error) {
 	role := training.Role{Role: in.Name, Active: &training.Activation{Name: in.Name, Version: 4}}
 	if in.Share > 0 {
 		role.Canary = &training.Canary{Activation: training.Activation{Name: in.Name, Version: in.Version}, Share: in.Share}

@@ -16,14 +16,15 @@ import (
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows"
+	trainflow "github.com/cogniverse/cogflow/workflows/train"
 )
 
 func trainStandIns() map[string]any {
 	return map[string]any{
-		"TrainSFT": func(ctx workflow.Context, in workflows.TrainInput) (workflows.TrainResult, error) {
+		"TrainSFT": func(ctx workflow.Context, in trainflow.Input) (trainflow.Result, error) {
 			return standInTrain(ctx, training.SFT, in)
 		},
-		"TrainDPO": func(ctx workflow.Context, in workflows.TrainInput) (workflows.TrainResult, error) {
+		"TrainDPO": func(ctx workflow.Context, in trainflow.Input) (trainflow.Result, error) {
 			return standInTrain(ctx, training.DPO, in)
 		},
 		"TrainSweep":        Sweep,
@@ -36,13 +37,13 @@ func trainStandIns() map[string]any {
 }
 
 // standInTrain ends as the name of its adapter says.
-func standInTrain(ctx workflow.Context, method training.Method, in workflows.TrainInput) (workflows.TrainResult, error) {
-	progress := workflows.TrainProgress{
+func standInTrain(ctx workflow.Context, method training.Method, in trainflow.Input) (trainflow.Result, error) {
+	progress := trainflow.Progress{
 		Method: method, Name: in.Name, Base: in.BaseModel, Stage: "train", GPU: "cpu", Waiting: "a worker of queue train-cpu",
 	}
-	err := workflow.SetQueryHandler(ctx, workflows.QueryProgress, func() (workflows.TrainProgress, error) { return progress, nil })
+	err := workflow.SetQueryHandler(ctx, workflows.QueryProgress, func() (trainflow.Progress, error) { return progress, nil })
 	if err != nil {
-		return workflows.TrainResult{}, err
+		return trainflow.Result{}, err
 	}
 	r := Training()
 	r.Method, r.Adapter = method, in.Name
@@ -94,12 +95,12 @@ func standInTraining(ctx context.Context) error {
 }
 
 // Sweep is the stand-in of a sweep: its first run is the best, the last ones fail.
-func Sweep(_ workflow.Context, in workflows.SweepInput) (workflows.SweepResult, error) {
+func Sweep(_ workflow.Context, in trainflow.SweepInput) (trainflow.SweepResult, error) {
 	one, other := Training(), Training()
 	other.Metrics, other.Version = map[string]float64{"loss": 1.5}, 4
-	out := workflows.SweepResult{Best: 0, Failed: 1, CostUSD: 1.48, Report: "default/reports/s/t.html"}
+	out := trainflow.SweepResult{Best: 0, Failed: 1, CostUSD: 1.48, Report: "default/reports/s/t.html"}
 	for i, rate := range in.Grid["sft_config.learning_rate"] {
-		run := workflows.SweepRun{Overrides: map[string]json.RawMessage{"sft_config.learning_rate": rate}, WorkflowID: "x/00" + string(rune('0'+i))}
+		run := trainflow.SweepRun{Overrides: map[string]json.RawMessage{"sft_config.learning_rate": rate}, WorkflowID: "x/00" + string(rune('0'+i))}
 		switch i {
 		case 0:
 			run.Result = &one
@@ -114,8 +115,8 @@ func Sweep(_ workflow.Context, in workflows.SweepInput) (workflows.SweepResult, 
 }
 
 // Training is the result of the stand-in of a training run.
-func Training() workflows.TrainResult {
-	return workflows.TrainResult{
+func Training() trainflow.Result {
+	return trainflow.Result{
 		Job: "0123456789abcdef01234567", Method: training.SFT, Adapter: "support", Version: 3, Role: "support", Status: "trained", Better: true,
 		Metrics: map[string]float64{"loss": 1.214, "accuracy": 0.6931}, BaseMetrics: map[string]float64{"loss": 1.905, "accuracy": 0.5712},
 		Comparison: &training.Comparison{Metric: "loss", LowerIsBetter: true, Better: true, Verdict: "loss is lower by 0.6910 (95 % interval 0.6400 to 0.7420)"},
@@ -152,7 +153,7 @@ func Adapter() registry.AdapterDetail {
 	return d
 }
 
-func standInAdapters(_ workflow.Context, in workflows.ListAdaptersInput) (registry.AdapterList, error) {
+func standInAdapters(_ workflow.Context, in trainflow.ListAdaptersInput) (registry.AdapterList, error) {
 	if in.Name != "" && in.Name != "support" {
 		return registry.AdapterList{Adapters: []registry.AdapterLine{}}, nil
 	}
@@ -171,7 +172,7 @@ func Adapters() registry.AdapterList {
 	return registry.AdapterList{Adapters: []registry.AdapterLine{l, old}, More: true}
 }
 
-func standInAdapter(_ workflow.Context, in workflows.ShowAdapterInput) (registry.AdapterDetail, error) {
+func standInAdapter(_ workflow.Context, in trainflow.ShowAdapterInput) (registry.AdapterDetail, error) {
 	d := Adapter()
 	switch {
 	case in.Name == "wrong":
@@ -184,17 +185,17 @@ func standInAdapter(_ workflow.Context, in workflows.ShowAdapterInput) (registry
 	return d, nil
 }
 
-func standInActivate(_ workflow.Context, in workflows.ActivateAdapterInput) (workflows.ActivateAdapterResult, error) {
+func standInActivate(_ workflow.Context, in trainflow.ActivateAdapterInput) (trainflow.ActivateAdapterResult, error) {
 	if in.Name == "weak" && !in.Force {
-		return workflows.ActivateAdapterResult{}, temporal.NewNonRetryableApplicationError("not better than its base; force activates it", "input", nil)
+		return trainflow.ActivateAdapterResult{}, temporal.NewNonRetryableApplicationError("not better than its base; force activates it", "input", nil)
 	}
 	r := training.Role{Role: in.Role, Active: &training.Activation{Name: "support", Version: max(in.Version, 2)}}
 	if r.Role == "" {
 		r.Role = in.Name
 	}
-	return workflows.ActivateAdapterResult{Role: r, Loaded: "default--support"}, nil
+	return trainflow.ActivateAdapterResult{Role: r, Loaded: "default--support"}, nil
 }
 
-func standInDeactivate(_ workflow.Context, in workflows.ActivateAdapterInput) (workflows.ActivateAdapterResult, error) {
-	return workflows.ActivateAdapterResult{Role: training.Role{Role: in.Role}}, nil
+func standInDeactivate(_ workflow.Context, in trainflow.ActivateAdapterInput) (trainflow.ActivateAdapterResult, error) {
+	return trainflow.ActivateAdapterResult{Role: training.Role{Role: in.Role}}, nil
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/internal/cli/clitest"
 	"github.com/cogniverse/cogflow/internal/cli/root"
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 // TestIngest runs the program against one server.
@@ -21,7 +21,7 @@ func TestIngest(t *testing.T) {
 	b.Serve()
 	code, out, errors := b.Run("ingest", filepath.Join(b.Dir, "ok"), "--tenant", "org:t", "--json", "--priority", "2")
 	assert.Equal(t, cli.ExitDone, code, errors)
-	assert.Equal(t, 3, clitest.Decode[workflows.IngestLibraryResult](t, out).Indexed)
+	assert.Equal(t, 3, clitest.Decode[ingest.LibraryResult](t, out).Indexed)
 	id, _, _ := strings.Cut(strings.TrimPrefix(errors, "Started "), "\n")
 	assert.Regexp(t, "^ingest-org:t-local_preview-[0-9a-f]{12}$", id)
 	d, err := b.Client.DescribeWorkflow(t.Context(), id, "")

@@ -20,7 +20,7 @@ import (
 
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/safetext"
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 type app struct{ *cli.App }
@@ -35,7 +35,7 @@ func Feature(a *cli.App) cli.Feature {
 }
 
 func (a app) command() *cobra.Command {
-	var in workflows.IngestLibraryInput
+	var in ingest.LibraryInput
 	var id string
 	var wait cli.Waiting
 	cmd := &cobra.Command{
@@ -55,7 +55,7 @@ attaches to it.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("concurrency") {
-				if err := cli.CheckRange("concurrency", in.Concurrency, 1, workflows.MaxConcurrency); err != nil {
+				if err := cli.CheckRange("concurrency", in.Concurrency, 1, ingest.MaxConcurrency); err != nil {
 					return err
 				}
 			}
@@ -132,7 +132,7 @@ func libraryID(t, profile, source string) string {
 	return fmt.Sprintf("ingest-%s-%s-%s", t, profile, hex.EncodeToString(sum[:])[:12])
 }
 
-func (a app) ingest(ctx context.Context, in workflows.IngestLibraryInput, id string, wait cli.Waiting) error {
+func (a app) ingest(ctx context.Context, in ingest.LibraryInput, id string, wait cli.Waiting) error {
 	if err := cli.Normalize(&in.Common); err != nil {
 		return err
 	}

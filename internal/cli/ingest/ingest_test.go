@@ -10,12 +10,12 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/internal/cli/clitest"
 	"github.com/cogniverse/cogflow/video"
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 func TestLibraryGolden(t *testing.T) {
 	t.Parallel()
-	r := workflows.IngestLibraryResult{
+	r := ingest.LibraryResult{
 		Totals: video.Totals{
 			Videos: 60, Indexed: 3, Unchanged: 1, Failed: 56, Skipped: 1, Frames: 120, Documents: 118,
 			DescribeCalls: 100, RepeatedCalls: 2, CostUSD: 0.0042,
@@ -24,7 +24,7 @@ func TestLibraryGolden(t *testing.T) {
 	}
 	clitest.Golden(t, "library", clitest.Printed(func(a *cli.App) { app{a}.printLibrary("ingest-x", r) }))
 	clitest.Golden(t, "library_wide", clitest.Printed(func(a *cli.App) { a.Wide = true; app{a}.printLibrary("ingest-x", r) }))
-	r.Estimate = &workflows.Estimate{Bytes: 5 << 30, DurationMS: 3_600_000, Frames: 3600, CostUSD: 12.5, Seconds: 90}
+	r.Estimate = &ingest.Estimate{Bytes: 5 << 30, DurationMS: 3_600_000, Frames: 3600, CostUSD: 12.5, Seconds: 90}
 	clitest.Golden(t, "dry_run", clitest.Printed(func(a *cli.App) { app{a}.printLibrary("ingest-x", r) }))
 }
 
@@ -33,14 +33,14 @@ func TestLinesGolden(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	var out bytes.Buffer
 	l := cli.NewLines(&out, func() time.Time { return now })
-	library := workflows.LibraryProgress{Stage: "list", Source: "/v"}
+	library := ingest.LibraryProgress{Stage: "list", Source: "/v"}
 	show := func(after time.Duration, done, described int, failures ...video.Failure) {
 		now = now.Add(after)
 		p := library
 		p.Done, p.Failures, p.Failed = done, failures, len(failures)
 		s := &progress{at: now, library: &p}
 		if p.Stage == "ingest" {
-			s.videos = []workflows.VideoProgress{{URI: "/v/b.mp4", Name: "b.mp4", Stage: "describe", Expected: 100, Extracted: 100, Described: described}}
+			s.videos = []ingest.VideoProgress{{URI: "/v/b.mp4", Name: "b.mp4", Stage: "describe", Expected: 100, Extracted: 100, Described: described}}
 		}
 		l.Show(s, false)
 	}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/cogniverse/cogflow/internal/cli/format"
 	"github.com/cogniverse/cogflow/video"
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 // How far back rates look: long enough to be calm, short enough to follow a
@@ -97,7 +97,7 @@ func (m *meters) add(p *progress) {
 }
 
 // libraryText describes a library in one line, without its videos.
-func (m *meters) libraryText(p *workflows.LibraryProgress) string {
+func (m *meters) libraryText(p *ingest.LibraryProgress) string {
 	if p.Videos == 0 && p.Done == 0 {
 		return format.Stage(p.Stage, p.Paused, "")
 	}
@@ -119,7 +119,7 @@ func (m *meters) libraryText(p *workflows.LibraryProgress) string {
 }
 
 // videoText describes a video in one line, without its name.
-func (m *meters) videoText(v workflows.VideoProgress) string {
+func (m *meters) videoText(v ingest.VideoProgress) string {
 	text := format.Stage(v.Stage, v.Paused, v.Waiting)
 	if v.Extracted == 0 && v.Described == 0 {
 		return text
@@ -131,9 +131,9 @@ func (m *meters) videoText(v workflows.VideoProgress) string {
 	return fmt.Sprintf("%s %d/%d frames, %s frames/s, ETA %s", text, v.Described, expected(v), rateText(rate), eta(expected(v)-v.Described, rate))
 }
 
-func expected(v workflows.VideoProgress) int { return max(v.Expected, v.Extracted) }
+func expected(v ingest.VideoProgress) int { return max(v.Expected, v.Extracted) }
 
-func title(v workflows.VideoProgress) string {
+func title(v ingest.VideoProgress) string {
 	if v.Name != "" {
 		return format.BaseName(v.Name)
 	}

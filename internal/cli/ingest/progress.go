@@ -11,13 +11,14 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/internal/cli/format"
 	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 // progress is what a library, or one video, said of itself at one moment.
 type progress struct {
 	at      time.Time
-	library *workflows.LibraryProgress // nil = the job is one video
-	videos  []workflows.VideoProgress  // at work now
+	library *ingest.LibraryProgress // nil = the job is one video
+	videos  []ingest.VideoProgress  // at work now
 
 	meters meters // see After
 }
@@ -30,7 +31,7 @@ func libraryProgress(ctx context.Context, q cli.Querier, id string) (cli.Progres
 	if err != nil {
 		return nil, false
 	}
-	p := &progress{at: time.Now(), library: new(workflows.LibraryProgress)}
+	p := &progress{at: time.Now(), library: new(ingest.LibraryProgress)}
 	if value.Get(p.library) != nil {
 		return nil, false
 	}
@@ -44,21 +45,21 @@ func videoProgress(ctx context.Context, q cli.Querier, id string) (cli.Progress,
 	if err != nil {
 		return nil, false
 	}
-	var v workflows.VideoProgress
+	var v ingest.VideoProgress
 	if value.Get(&v) != nil {
 		return nil, false
 	}
-	return &progress{at: time.Now(), videos: []workflows.VideoProgress{inFlight(ctx, q, id, v)}}, true
+	return &progress{at: time.Now(), videos: []ingest.VideoProgress{inFlight(ctx, q, id, v)}}, true
 }
 
-func takeVideos(ctx context.Context, q cli.Querier, active []workflows.ActiveVideo) []workflows.VideoProgress {
+func takeVideos(ctx context.Context, q cli.Querier, active []ingest.ActiveVideo) []ingest.VideoProgress {
 	active = active[:min(len(active), maxShown)]
-	all := make([]workflows.VideoProgress, len(active))
+	all := make([]ingest.VideoProgress, len(active))
 	var group errgroup.Group
 	for i, child := range active {
-		all[i] = workflows.VideoProgress{URI: child.URI, Name: format.BaseName(child.URI), Stage: "waiting"}
+		all[i] = ingest.VideoProgress{URI: child.URI, Name: format.BaseName(child.URI), Stage: "waiting"}
 		group.Go(func() error {
-			var v workflows.VideoProgress
+			var v ingest.VideoProgress
 			// A child that has not begun, or is gone, keeps the row above.
 			if value, err := q.QueryWorkflow(ctx, child.WorkflowID, "", workflows.QueryProgress); err == nil && value.Get(&v) == nil {
 				all[i] = inFlight(ctx, q, child.WorkflowID, v)
@@ -72,7 +73,7 @@ func takeVideos(ctx context.Context, q cli.Querier, active []workflows.ActiveVid
 
 // inFlight adds what the running activities of a video have told the server of
 // frames that the workflow will count when they end.
-func inFlight(ctx context.Context, q cli.Querier, id string, v workflows.VideoProgress) workflows.VideoProgress {
+func inFlight(ctx context.Context, q cli.Querier, id string, v ingest.VideoProgress) ingest.VideoProgress {
 	d, err := q.DescribeWorkflow(ctx, id, "")
 	if err != nil {
 		return v

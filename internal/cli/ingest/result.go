@@ -9,10 +9,10 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/internal/cli/format"
 	"github.com/cogniverse/cogflow/video"
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-func (a app) printLibrary(id string, r workflows.IngestLibraryResult) {
+func (a app) printLibrary(id string, r ingest.LibraryResult) {
 	if r.Estimate != nil {
 		a.printEstimate(r)
 	} else {
@@ -30,7 +30,7 @@ func (a app) printLibrary(id string, r workflows.IngestLibraryResult) {
 	}
 }
 
-func (a app) printEstimate(r workflows.IngestLibraryResult) {
+func (a app) printEstimate(r ingest.LibraryResult) {
 	e := r.Estimate
 	seconds := "unknown, nothing was measured yet"
 	if e.Seconds > 0 {
@@ -49,7 +49,7 @@ func (a app) printEstimate(r workflows.IngestLibraryResult) {
 	a.Say("Nothing was written.")
 }
 
-func (a app) printVideo(id string, r workflows.IngestVideoResult) {
+func (a app) printVideo(id string, r ingest.VideoResult) {
 	a.Say("%s: %s", r.Name, r.Status)
 	a.Say("%s, %s, %s to the describer (%d repeated), %s", format.Count(r.Frames, "frame", "frames"),
 		format.Count(r.Documents, "document", "documents"), format.Count(r.DescribeCalls, "call", "calls"), r.RepeatedCalls, format.Dollars(r.CostUSD))

@@ -9,13 +9,15 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/workflows/ingest"
+
 	enumspb "go.temporal.io/api/enums/v1"
 
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/internal/cli/clitest"
 	"github.com/cogniverse/cogflow/internal/cli/jobs"
 	"github.com/cogniverse/cogflow/internal/cli/root"
-	"github.com/cogniverse/cogflow/workflows"
 )
 
 // TestJobs runs the program against one server, from an empty one on.
@@ -92,7 +94,7 @@ func testRedrive(t *testing.T, b *clitest.Bench) {
 	again := clitest.Decode[cli.Started](t, out)
 	assert.Equal(t, "partial", again.WorkflowID)
 	assert.NotEqual(t, before.WorkflowExecution.RunID, again.RunID)
-	input := clitest.Decode[workflows.IngestLibraryInput](t, string(b.Begun("partial", again.RunID).GetInput().GetPayloads()[0].GetData()))
+	input := clitest.Decode[ingest.LibraryInput](t, string(b.Begun("partial", again.RunID).GetInput().GetPayloads()[0].GetData()))
 	assert.Equal(t, source, input.Source)
 	assert.Equal(t, "default", input.Tenant)
 

@@ -9,6 +9,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/catalog"
 )
 
 // steered is what the commands below print with --json.
@@ -94,7 +95,7 @@ func takes(ctx context.Context, c client.Client, id, name string) error {
 	if err != nil {
 		return err
 	}
-	if kind := d.WorkflowType.Name; !workflows.Takes(kind, name) {
+	if kind := d.WorkflowType.Name; !catalog.Takes(kind, name) {
 		return cli.Usage("%s is a run of %s, which does not take %s: cogflow cancel %s ends it", id, safetext.Clean(kind), commandOf(name), id)
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli/clitest"
 	"github.com/cogniverse/cogflow/internal/cli/root"
 	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/catalog"
 )
 
 // TestSteeringWhatDoesNotTakeIt: a command that would change nothing is a usage error,
@@ -34,7 +35,7 @@ func TestSteeringWhatDoesNotTakeIt(t *testing.T) {
 			{workflows.UpdateConcurrency, []string{"tune", kind, "--concurrency", "1"}},
 			{workflows.UpdateApprove, []string{"approve", kind}},
 		} {
-			if !workflows.Takes(kind, c.name) {
+			if !catalog.Takes(kind, c.name) {
 				code, out, errors := b.Run(c.command...)
 				require.Equal(t, cli.ExitUsage, code, "%v: %s", c.command, errors)
 				require.Empty(t, out)

@@ -8,7 +8,11 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/cogniverse/cogflow/workflows/catalog"
+
 	enumspb "go.temporal.io/api/enums/v1"
+
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
@@ -23,7 +27,7 @@ import (
 // workflows that only answer a question.
 func jobsQuery() string {
 	var jobs []string
-	for _, t := range workflows.Types() {
+	for _, t := range catalog.Types() {
 		if t.Job {
 			jobs = append(jobs, "'"+t.Name+"'")
 		}
@@ -33,7 +37,7 @@ func jobsQuery() string {
 
 // kinds are the workflow types, as `list --kind` takes them.
 func kinds() (names []string) {
-	for _, t := range workflows.Types() {
+	for _, t := range catalog.Types() {
 		names = append(names, t.Name)
 	}
 	return names

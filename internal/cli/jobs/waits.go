@@ -14,6 +14,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 const (
@@ -40,7 +41,7 @@ func askWaits(ctx context.Context, q cli.Querier, active []string) waits {
 	group.SetLimit(askedAt)
 	for _, child := range active[:min(len(active), maxAsked)] {
 		group.Go(func() error {
-			var v workflows.VideoProgress // a training run says what it waits for by the same name
+			var v ingest.VideoProgress // a training run says what it waits for by the same name
 			value, err := q.QueryWorkflow(ctx, child, "", workflows.QueryProgress)
 			if err != nil || value.Get(&v) != nil {
 				return nil // it has not begun, or has ended: then it does not wait

@@ -11,7 +11,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 // asked answers queries of videos by what they wait for; "gone" does not answer.
@@ -19,7 +19,7 @@ type asked struct {
 	waiting map[string]string
 }
 
-type answer struct{ v workflows.VideoProgress }
+type answer struct{ v ingest.VideoProgress }
 
 func (a answer) HasValue() bool { return true }
 
@@ -33,7 +33,7 @@ func (a asked) QueryWorkflow(_ context.Context, id, _, _ string, _ ...any) (conv
 	if waiting == "gone" {
 		return nil, errors.New("not found")
 	}
-	return answer{workflows.VideoProgress{Waiting: waiting}}, nil
+	return answer{ingest.VideoProgress{Waiting: waiting}}, nil
 }
 
 func (asked) DescribeWorkflow(context.Context, string, string) (*client.WorkflowExecutionDescription, error) {

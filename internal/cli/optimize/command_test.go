@@ -16,7 +16,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli/clitest"
 	"github.com/cogniverse/cogflow/internal/cli/root"
 	"github.com/cogniverse/cogflow/training"
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/optimize"
 )
 
 // TestOptimizing runs the program against one server.
@@ -75,7 +75,7 @@ func testOptimizeStart(t *testing.T, b *clitest.Bench) {
 	assert.Contains(t, out, "Nothing was asked.")
 	code, out, errors = b.Run("optimize", "--program", program, "--trainset", train, "--json")
 	assert.Equal(t, cli.ExitDone, code, errors)
-	assert.Equal(t, clitest.Optimized(), clitest.Decode[workflows.OptimizeResult](t, out))
+	assert.Equal(t, clitest.Optimized(), clitest.Decode[optimize.Result](t, out))
 	code, _, errors = b.Run("optimize", "--program", program, "--trainset", train, "--name", "broken")
 	assert.Equal(t, cli.ExitFailed, code)
 	assert.Contains(t, errors, "input error: the examples have no column")
@@ -139,7 +139,7 @@ func testApprove(t *testing.T, b *clitest.Bench) {
 		code, _, errors = b.Run(append([]string{"approve", name}, more...)...)
 		require.Equal(t, cli.ExitDone, code, errors)
 		_, out, _ := b.Run("watch", name, "--json")
-		assert.Equal(t, name == "yes", clitest.Decode[workflows.OptimizeResult](t, out).Promoted)
+		assert.Equal(t, name == "yes", clitest.Decode[optimize.Result](t, out).Promoted)
 	}
 }
 

@@ -16,10 +16,10 @@ import (
 	"github.com/cogniverse/cogflow/prompt/mipro"
 	"github.com/cogniverse/cogflow/prompt/mipro/confirm"
 	"github.com/cogniverse/cogflow/training"
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/optimize"
 )
 
-type plainOptimize workflows.OptimizeInput
+type plainOptimize optimize.Input
 
 // TestOptimizeExample does with the example what a run does before its first call.
 func TestOptimizeExample(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/cogniverse/cogflow/activities/optimize"
 	"github.com/cogniverse/cogflow/internal/cli"
-	"github.com/cogniverse/cogflow/workflows"
+	optimizeflow "github.com/cogniverse/cogflow/workflows/optimize"
 )
 
 type app struct{ *cli.App }
@@ -29,7 +29,7 @@ const kind = "OptimizePrompts"
 
 // options are the flags of `optimize`.
 type options struct {
-	in      workflows.OptimizeInput
+	in      optimizeflow.Input
 	program string // files, or URIs that a worker reads
 	train   string
 	val     string

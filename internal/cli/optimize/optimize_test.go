@@ -9,7 +9,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli/clitest"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/mipro"
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/optimize"
 )
 
 func TestOptimizeGolden(t *testing.T) {
@@ -32,13 +32,13 @@ func TestOptimizeLinesGolden(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	var out, terminal bytes.Buffer
 	l, b := cli.NewLines(&out, func() time.Time { return now }), cli.NewBars(&terminal)
-	show := func(after time.Duration, p workflows.OptimizeProgress) {
+	show := func(after time.Duration, p optimize.Progress) {
 		now = now.Add(after)
-		s := &progress{id: "optimize-x", OptimizeProgress: p}
+		s := &progress{id: "optimize-x", Progress: p}
 		l.Show(s, false)
 		b.Show(s, false)
 	}
-	p := workflows.OptimizeProgress{Stage: "prepare"}
+	p := optimize.Progress{Stage: "prepare"}
 	show(0, p)
 	p.Name, p.Stage, p.Planned, p.Answers, p.Calls = "agentic-router", "bootstrap", 21, 1, 1
 	show(2*time.Second, p)

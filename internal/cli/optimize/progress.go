@@ -11,12 +11,13 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli/format"
 	"github.com/cogniverse/cogflow/prompt/mipro/search"
 	"github.com/cogniverse/cogflow/workflows"
+	optimizeflow "github.com/cogniverse/cogflow/workflows/optimize"
 )
 
 // progress is what an optimization said of itself at one moment.
 type progress struct {
 	id string
-	workflows.OptimizeProgress
+	optimizeflow.Progress
 }
 
 // ask completes what a run says of itself by what its activity has told
@@ -27,7 +28,7 @@ func ask(ctx context.Context, q cli.Querier, id string) (cli.Progress, bool) {
 		return nil, false
 	}
 	p := &progress{id: id}
-	if value.Get(&p.OptimizeProgress) != nil {
+	if value.Get(&p.Progress) != nil {
 		return nil, false
 	}
 	d, err := q.DescribeWorkflow(ctx, id, "")
@@ -109,7 +110,7 @@ func (o *progress) Bars() []cli.Bar {
 
 func (o *progress) Failures() []string { return nil }
 
-func (o *progress) JSON() any { return o.OptimizeProgress }
+func (o *progress) JSON() any { return o.Progress }
 
 // shownTrials is how many of the last trials `status` lists.
 const shownTrials = 10

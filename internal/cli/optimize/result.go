@@ -11,10 +11,10 @@ import (
 	"github.com/cogniverse/cogflow/activities/optimize"
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/internal/cli/format"
-	"github.com/cogniverse/cogflow/workflows"
+	optimizeflow "github.com/cogniverse/cogflow/workflows/optimize"
 )
 
-func (a app) printOptimize(id string, r workflows.OptimizeResult) {
+func (a app) printOptimize(id string, r optimizeflow.Result) {
 	if r.Plan != nil {
 		a.printQuote(r)
 		return
@@ -53,7 +53,7 @@ func (a app) printOptimize(id string, r workflows.OptimizeResult) {
 	}
 }
 
-func status(r workflows.OptimizeResult) string {
+func status(r optimizeflow.Result) string {
 	text := r.Status
 	switch r.Status {
 	case "unchanged":
@@ -77,7 +77,7 @@ func status(r workflows.OptimizeResult) string {
 
 // printQuote prints what a dry run found: who is asked how often, at most, and
 // what that costs.
-func (a app) printQuote(r workflows.OptimizeResult) {
+func (a app) printQuote(r optimizeflow.Result) {
 	p := r.Plan
 	a.Say("Dry run of %s, job %s: %s, %s", p.Name, r.Job, format.Count(p.Predictors, "predictor", "predictors"), format.Count(p.Trials, "trial", "trials"))
 	a.Say("Rows: %s to learn from, %s to score by, %s to confirm on", humanize.Comma(int64(p.Train)), humanize.Comma(int64(p.Val)), humanize.Comma(int64(p.Confirm)))

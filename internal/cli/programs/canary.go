@@ -9,11 +9,11 @@ import (
 	"github.com/cogniverse/cogflow/activities/registry"
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/training"
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/optimize"
 )
 
 func (a app) canaryCommand() *cobra.Command {
-	var in workflows.ProgramInput
+	var in optimize.ProgramInput
 	var off bool
 	cmd := &cobra.Command{
 		Use:   "canary NAME[@VERSION] --share PERCENT",
@@ -61,7 +61,7 @@ func keyFlag(cmd *cobra.Command, key *string) {
 
 // programFor asks for the version that text names, or that a key gets. The choice
 // is made here: no history needs to know the ids of sessions.
-func (a app) programFor(cmd *cobra.Command, in workflows.ProgramInput, text, key string) (registry.ProgramDetail, json.RawMessage, error) {
+func (a app) programFor(cmd *cobra.Command, in optimize.ProgramInput, text, key string) (registry.ProgramDetail, json.RawMessage, error) {
 	ctx := cmd.Context()
 	if !cmd.Flags().Changed("key") {
 		return a.showProgram(ctx, in, text)

@@ -15,7 +15,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/diff"
 	"github.com/cogniverse/cogflow/safetext"
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/optimize"
 )
 
 // compared is what `programs diff --json` prints.
@@ -28,7 +28,7 @@ type compared struct {
 }
 
 func (a app) diffCommand() *cobra.Command {
-	var in workflows.ProgramInput
+	var in optimize.ProgramInput
 	cmd := &cobra.Command{
 		Use:   "diff NAME@VERSION [NAME]@VERSION",
 		Short: "Compare two versions word by word",
@@ -56,7 +56,7 @@ lists the demos that were added or removed.`,
 	return cmd
 }
 
-func (a app) compare(ctx context.Context, in workflows.ProgramInput, before, after string) (compared, error) {
+func (a app) compare(ctx context.Context, in optimize.ProgramInput, before, after string) (compared, error) {
 	for _, name := range []string{before, after} {
 		if _, _, err := cli.ParseRef(name); err != nil {
 			return compared{}, err

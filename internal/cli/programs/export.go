@@ -15,7 +15,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli/format"
 	"github.com/cogniverse/cogflow/internal/cli/transfer"
 	"github.com/cogniverse/cogflow/training"
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/optimize"
 )
 
 // exportedFiles are what a program is used with: DSPy's file, its state alone,
@@ -29,7 +29,7 @@ const servingFile = "artefact_state.json"
 const exportOp = "export program"
 
 func (a app) exportCommand() *cobra.Command {
-	var in workflows.ProgramInput
+	var in optimize.ProgramInput
 	var to, key string
 	cmd := &cobra.Command{
 		Use:   "export NAME[@VERSION]",
@@ -92,7 +92,7 @@ func files(d registry.ProgramDetail) (transfer.Published, error) {
 }
 
 // addCanary puts the canary of a program beside its active version.
-func (a app) addCanary(ctx context.Context, in workflows.ProgramInput, active registry.ProgramDetail, w *transfer.Published) error {
+func (a app) addCanary(ctx context.Context, in optimize.ProgramInput, active registry.ProgramDetail, w *transfer.Published) error {
 	d, _, err := a.showProgram(ctx, in, cli.Ref(active.Canary.Name, active.Canary.Version))
 	if err != nil {
 		return err

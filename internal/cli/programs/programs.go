@@ -22,6 +22,7 @@ import (
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/optimize"
 )
 
 type app struct{ *cli.App }
@@ -57,7 +58,7 @@ func tenantFlag(cmd *cobra.Command, c *workflows.Common) {
 }
 
 func (a app) listCommand() *cobra.Command {
-	var in workflows.ListProgramsInput
+	var in optimize.ListProgramsInput
 	cmd := &cobra.Command{
 		Use:     "list [NAME]",
 		Short:   "List published programs",
@@ -86,7 +87,7 @@ func (a app) listCommand() *cobra.Command {
 	return cmd
 }
 
-func (a app) listPrograms(ctx context.Context, in workflows.ListProgramsInput) (r registry.ProgramList, raw json.RawMessage, err error) {
+func (a app) listPrograms(ctx context.Context, in optimize.ListProgramsInput) (r registry.ProgramList, raw json.RawMessage, err error) {
 	if err := cli.Normalize(&in.Common); err != nil {
 		return r, nil, err
 	}
@@ -124,7 +125,7 @@ func (a app) printPrograms(r registry.ProgramList) {
 }
 
 func (a app) showCommand() *cobra.Command {
-	var in workflows.ProgramInput
+	var in optimize.ProgramInput
 	var key string
 	cmd := &cobra.Command{
 		Use:   "show NAME[@VERSION]",
@@ -152,7 +153,7 @@ the program. With --key it shows the version that this key gets: the canary or t
 }
 
 // showProgram asks for the version that text names.
-func (a app) showProgram(ctx context.Context, in workflows.ProgramInput, text string) (d registry.ProgramDetail, raw json.RawMessage, err error) {
+func (a app) showProgram(ctx context.Context, in optimize.ProgramInput, text string) (d registry.ProgramDetail, raw json.RawMessage, err error) {
 	if in.Name, in.Version, err = cli.ParseRef(text); err != nil {
 		return d, nil, err
 	}
@@ -226,7 +227,7 @@ func indent(text string) string {
 }
 
 func (a app) promoteCommand() *cobra.Command {
-	var in workflows.ProgramInput
+	var in optimize.ProgramInput
 	cmd := &cobra.Command{
 		Use:   "promote NAME[@VERSION]",
 		Short: "Make a version active",
@@ -239,7 +240,7 @@ default on rows that the search never saw requires --force.`,
 				return err
 			}
 			if in.Version == 0 {
-				r, _, err := a.listPrograms(cmd.Context(), workflows.ListProgramsInput{Common: in.Common, Name: in.Name})
+				r, _, err := a.listPrograms(cmd.Context(), optimize.ListProgramsInput{Common: in.Common, Name: in.Name})
 				if err != nil {
 					return err
 				}
@@ -257,7 +258,7 @@ default on rows that the search never saw requires --force.`,
 }
 
 func (a app) rollbackCommand() *cobra.Command {
-	var in workflows.ProgramInput
+	var in optimize.ProgramInput
 	cmd := &cobra.Command{
 		Use:     "rollback NAME",
 		Short:   "Reactivate the previous version",
@@ -279,7 +280,7 @@ func (a app) rollbackCommand() *cobra.Command {
 	return cmd
 }
 
-func (a app) changeProgram(ctx context.Context, kind, what string, in workflows.ProgramInput) error {
+func (a app) changeProgram(ctx context.Context, kind, what string, in optimize.ProgramInput) error {
 	if err := cli.Normalize(&in.Common); err != nil {
 		return err
 	}

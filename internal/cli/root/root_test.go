@@ -9,7 +9,7 @@ import (
 
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/internal/cli/clitest"
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/catalog"
 )
 
 func TestUsage(t *testing.T) {
@@ -71,10 +71,10 @@ func TestKinds(t *testing.T) {
 	a := &cli.App{}
 	Command(a)
 	for name := range a.Kinds {
-		_, ok := workflows.TypeOf(name)
+		_, ok := catalog.TypeOf(name)
 		assert.True(t, ok, name)
 	}
-	for _, typ := range workflows.Types() {
+	for _, typ := range catalog.Types() {
 		if kind := a.Kinds[typ.Name]; typ.Job && len(typ.Signals) > 0 {
 			assert.NotNil(t, kind.Progress, typ.Name)
 			assert.NotNil(t, kind.Result, typ.Name)

@@ -11,7 +11,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/internal/cli/clitest"
 	"github.com/cogniverse/cogflow/internal/cli/root"
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 // TestSearch runs the program against one server.
@@ -32,7 +32,7 @@ func testNoSearch(t *testing.T, b *clitest.Bench) {
 func testSearch(t *testing.T, b *clitest.Bench) {
 	code, out, errors := b.Run("search", "a red car", "--json")
 	assert.Equal(t, cli.ExitDone, code, errors)
-	assert.Equal(t, "a red car", clitest.Decode[workflows.SearchVideosResult](t, out).Hits[0].Caption)
+	assert.Equal(t, "a red car", clitest.Decode[ingest.SearchResult](t, out).Hits[0].Caption)
 
 	_, out, _ = b.Run("search", "a", "red", "car")
 	assert.Contains(t, out, "1.0000  00:01.000–00:02.000  b.mp4  ~ a red car")

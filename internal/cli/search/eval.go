@@ -12,16 +12,17 @@ import (
 	"github.com/cogniverse/cogflow/eval"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/workflows/ingest"
+
 	evalreport "github.com/cogniverse/cogflow/internal/report/eval"
 	"github.com/cogniverse/cogflow/video"
-	"github.com/cogniverse/cogflow/workflows"
 )
 
 // maxRanks is how many rank profiles one run compares.
 const maxRanks = 16
 
 func (a app) evalCommand() *cobra.Command {
-	var in workflows.SearchVideosInput
+	var in ingest.SearchInput
 	var file, page string
 	var ranks []string
 	cmd := &cobra.Command{

@@ -14,7 +14,7 @@ import (
 	"github.com/cogniverse/cogflow/eval"
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/video"
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 // searchesAtOnce keeps a few workers busy and others' searches quick.
@@ -34,7 +34,7 @@ func (e *searchError) Unwrap() error { return e.err }
 
 // measure runs each query by each rank. in has what all searches share. The
 // first search that fails ends it: scores of a part would not be comparable.
-func (a app) measure(ctx context.Context, queries []eval.Query, ranks []string, in workflows.SearchVideosInput) ([]eval.RankScores, error) {
+func (a app) measure(ctx context.Context, queries []eval.Query, ranks []string, in ingest.SearchInput) ([]eval.RankScores, error) {
 	c, err := a.Connect(ctx)
 	if err != nil {
 		return nil, err
@@ -119,7 +119,7 @@ func (a app) counter(v cli.View, total int, noun string) func(done int) {
 }
 
 // find runs one search whose answer only we want: an interrupt cancels it.
-func (a app) find(ctx context.Context, c client.Client, in workflows.SearchVideosInput) ([]video.Hit, error) {
+func (a app) find(ctx context.Context, c client.Client, in ingest.SearchInput) ([]video.Hit, error) {
 	run, _, err := a.Start(ctx, c, cli.Job{
 		Kind: "SearchVideos", ID: fmt.Sprintf("search-%s-%s", in.Tenant, uuid.NewString()),
 		Common: in.Common, Profile: in.Profile, Summary: "search " + strconv.Quote(in.Query) + " for eval",
@@ -128,7 +128,7 @@ func (a app) find(ctx context.Context, c client.Client, in workflows.SearchVideo
 	if err != nil {
 		return nil, err
 	}
-	var r workflows.SearchVideosResult
+	var r ingest.SearchResult
 	err = run.Get(ctx, &r)
 	if ctx.Err() != nil {
 		return nil, errors.Join(ctx.Err(), cli.CancelSoon(c, run.GetID()))

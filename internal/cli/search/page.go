@@ -13,10 +13,11 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/blob"
 	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/workflows/ingest"
+
 	searchreport "github.com/cogniverse/cogflow/internal/report/search"
 	"github.com/cogniverse/cogflow/object"
 	"github.com/cogniverse/cogflow/video"
-	"github.com/cogniverse/cogflow/workflows"
 )
 
 // pageFlags say whether hits become a page.
@@ -29,7 +30,7 @@ type pageFlags struct {
 const maxFrame = 32 << 20 // bytes
 
 // page writes and opens the page of an answer, as the flags say.
-func (a app) page(ctx context.Context, f pageFlags, in workflows.SearchVideosInput, hits []video.Hit) error {
+func (a app) page(ctx context.Context, f pageFlags, in ingest.SearchInput, hits []video.Hit) error {
 	if f.file == "" && !f.open {
 		return nil
 	}

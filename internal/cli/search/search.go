@@ -14,7 +14,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/internal/cli/format"
 	"github.com/cogniverse/cogflow/video"
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 type app struct{ *cli.App }
@@ -28,7 +28,7 @@ func Feature(a *cli.App) cli.Feature {
 }
 
 func (a app) searchCommand() *cobra.Command {
-	var in workflows.SearchVideosInput
+	var in ingest.SearchInput
 	var page pageFlags
 	cmd := &cobra.Command{
 		Use:   "search WORDS…",
@@ -51,7 +51,7 @@ within one tenant and profile. A preview model wrote the captions marked ~.`,
 			if err := cli.CheckRange("limit", in.Limit, 1, 1000); err != nil {
 				return err
 			}
-			var r workflows.SearchVideosResult
+			var r ingest.SearchResult
 			raw, err := a.Ask(cmd.Context(), cli.Job{
 				Kind: "SearchVideos", ID: fmt.Sprintf("search-%s-%s", in.Tenant, uuid.NewString()),
 				Common: in.Common, Profile: in.Profile, Summary: "search " + strconv.Quote(in.Query), Input: in,

@@ -17,7 +17,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli/clitest"
 	"github.com/cogniverse/cogflow/internal/cli/root"
 	"github.com/cogniverse/cogflow/training"
-	"github.com/cogniverse/cogflow/workflows"
+	trainflow "github.com/cogniverse/cogflow/workflows/train"
 )
 
 // TestTraining runs the program against one server.
@@ -131,7 +131,7 @@ func testTrainResults(t *testing.T, b *clitest.Bench) {
 	assert.Contains(t, out, "activate weak@3 --force")
 	code, out, errors = train("dpo", "weak", "--json")
 	assert.Equal(t, cli.ExitDone, code, errors)
-	assert.False(t, clitest.Decode[workflows.TrainResult](t, out).Better)
+	assert.False(t, clitest.Decode[trainflow.Result](t, out).Better)
 	code, _, errors = train("sft", "broken")
 	assert.Equal(t, cli.ExitFailed, code)
 	assert.Contains(t, errors, "input error: line 3: chosen = rejected")

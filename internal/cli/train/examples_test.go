@@ -14,10 +14,10 @@ import (
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/training/dataset"
 	"github.com/cogniverse/cogflow/training/estimate"
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/train"
 )
 
-type plainTrain workflows.TrainInput
+type plainTrain train.Input
 
 // checkExample does what a run does before it takes a GPU.
 func checkExample(t *testing.T, method training.Method, in plainTrain) {
@@ -68,7 +68,7 @@ func TestSweepExample(t *testing.T) {
 	t.Parallel()
 	data, err := os.ReadFile("../../../examples/train-sweep.json")
 	require.NoError(t, err)
-	type plain workflows.SweepInput
+	type plain train.SweepInput
 	var in plain
 	clitest.Strictly(t, data, &in)
 	assert.Len(t, in.Grid, 2)

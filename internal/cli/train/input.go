@@ -18,7 +18,7 @@ import (
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/training/dataset"
 	"github.com/cogniverse/cogflow/video"
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/train"
 )
 
 // input completes o.in and finds out the method. What is wrong with the
@@ -163,7 +163,7 @@ func convert(from, into any) error {
 }
 
 // uploads puts local datasets where a worker finds them.
-func (a app) uploads(ctx context.Context, in *workflows.TrainInput, o options) error {
+func (a app) uploads(ctx context.Context, in *train.Input, o options) error {
 	name := func(dataset string) (activities.Dataset, error) {
 		if transfer.Remote(dataset) {
 			return activities.Dataset{URI: dataset}, nil

@@ -10,11 +10,11 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/internal/cli/format"
 	"github.com/cogniverse/cogflow/training/estimate"
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/train"
 )
 
 // printPlan prints what a dry run found: what each class needs, and the data.
-func (a app) printPlan(r workflows.TrainResult) {
+func (a app) printPlan(r train.Result) {
 	e := r.Plan.Estimate
 	a.Say("Dry run of %s on %s, job %s", r.Method, r.Plan.Spec.Model, r.Job)
 	weights := largeText(e.Parameters) + " weights, all of them trained"

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	trainflow "github.com/cogniverse/cogflow/workflows/train"
+
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/converter"
 	"golang.org/x/sync/errgroup"
@@ -19,12 +21,12 @@ import (
 // sample is one training run at one moment.
 type sample struct {
 	id string
-	workflows.TrainProgress
+	trainflow.Progress
 }
 
 // progress is what a training run, or a sweep of them, said of itself at one moment.
 type progress struct {
-	sweep  *workflows.SweepResult // nil = the job is one run
+	sweep  *trainflow.SweepResult // nil = the job is one run
 	trains []sample               // at work now
 }
 
@@ -36,7 +38,7 @@ func runProgress(ctx context.Context, q cli.Querier, id string) (cli.Progress, b
 	if err != nil {
 		return nil, false
 	}
-	var p workflows.TrainProgress
+	var p trainflow.Progress
 	if value.Get(&p) != nil {
 		return nil, false
 	}
@@ -49,7 +51,7 @@ func sweepProgress(ctx context.Context, q cli.Querier, id string) (cli.Progress,
 	if err != nil {
 		return nil, false
 	}
-	p := &progress{sweep: new(workflows.SweepResult)}
+	p := &progress{sweep: new(trainflow.SweepResult)}
 	if value.Get(p.sweep) != nil {
 		return nil, false
 	}
@@ -59,7 +61,7 @@ func sweepProgress(ctx context.Context, q cli.Querier, id string) (cli.Progress,
 
 // takeTrain completes what a run says of itself by what its trainer has told
 // the server since.
-func takeTrain(ctx context.Context, q cli.Querier, id string, p workflows.TrainProgress) sample {
+func takeTrain(ctx context.Context, q cli.Querier, id string, p trainflow.Progress) sample {
 	s := sample{id, p}
 	d, err := q.DescribeWorkflow(ctx, id, "")
 	if err != nil {
@@ -86,7 +88,7 @@ func takeTrain(ctx context.Context, q cli.Querier, id string, p workflows.TrainP
 }
 
 // takeSweep asks the runs of a sweep that are at work.
-func takeSweep(ctx context.Context, q cli.Querier, sweep workflows.SweepResult) []sample {
+func takeSweep(ctx context.Context, q cli.Querier, sweep trainflow.SweepResult) []sample {
 	var open []string
 	for _, run := range sweep.Runs {
 		if run.Result == nil && run.Failure == nil && len(open) < maxRuns {
@@ -97,7 +99,7 @@ func takeSweep(ctx context.Context, q cli.Querier, sweep workflows.SweepResult) 
 	var group errgroup.Group
 	for i, id := range open {
 		group.Go(func() error {
-			var p workflows.TrainProgress
+			var p trainflow.Progress
 			// A run that has not begun does not answer.
 			if value, err := q.QueryWorkflow(ctx, id, "", workflows.QueryProgress); err == nil && value.Get(&p) == nil {
 				s := takeTrain(ctx, q, id, p)
@@ -164,7 +166,7 @@ func (t sample) state() string {
 	return fmt.Sprint("|", t.id, t.Stage, t.Phase, t.Paused, t.Waiting, t.Checkpoint, t.Trouble, t.GPU)
 }
 
-func sweepDone(r *workflows.SweepResult) (done int) {
+func sweepDone(r *trainflow.SweepResult) (done int) {
 	for _, run := range r.Runs {
 		if run.Result != nil || run.Failure != nil {
 			done++
@@ -173,7 +175,7 @@ func sweepDone(r *workflows.SweepResult) (done int) {
 	return done
 }
 
-func sweepText(r *workflows.SweepResult) string {
+func sweepText(r *trainflow.SweepResult) string {
 	text := fmt.Sprintf("%d/%d runs", sweepDone(r), len(r.Runs))
 	switch {
 	case r.Status == "stopped":
@@ -237,7 +239,7 @@ func (p *progress) JSON() any {
 	if p.sweep != nil {
 		return p.sweep
 	}
-	return p.trains[0].TrainProgress
+	return p.trains[0].Progress
 }
 
 // Print prints the counts of a sweep, and what is known of each run.

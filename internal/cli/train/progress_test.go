@@ -9,18 +9,18 @@ import (
 	"github.com/cogniverse/cogflow/activities/train"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/training/dataset"
-	"github.com/cogniverse/cogflow/workflows"
+	trainflow "github.com/cogniverse/cogflow/workflows/train"
 )
 
 // TestTrainText: at every moment of a run the line says what it is at.
 func TestTrainText(t *testing.T) {
 	t.Parallel()
-	at := func(p workflows.TrainProgress) string { return sample{"id", p}.text() }
-	require.Equal(t, "check", at(workflows.TrainProgress{Stage: "check"}))
-	require.Equal(t, "train (waits: a worker of queue train-l4) on l4", at(workflows.TrainProgress{Stage: "train", Waiting: "a worker of queue train-l4", GPU: "l4"}))
-	require.Equal(t, "train: start on l4", at(workflows.TrainProgress{Stage: "train", GPU: "l4"}), "while Python loads its libraries")
-	require.Equal(t, "train (paused)", at(workflows.TrainProgress{Stage: "train", Paused: true}))
-	p := workflows.TrainProgress{Stage: "train", Report: train.Report{Phase: "load"}}
+	at := func(p trainflow.Progress) string { return sample{"id", p}.text() }
+	require.Equal(t, "check", at(trainflow.Progress{Stage: "check"}))
+	require.Equal(t, "train (waits: a worker of queue train-l4) on l4", at(trainflow.Progress{Stage: "train", Waiting: "a worker of queue train-l4", GPU: "l4"}))
+	require.Equal(t, "train: start on l4", at(trainflow.Progress{Stage: "train", GPU: "l4"}), "while Python loads its libraries")
+	require.Equal(t, "train (paused)", at(trainflow.Progress{Stage: "train", Paused: true}))
+	p := trainflow.Progress{Stage: "train", Report: train.Report{Phase: "load"}}
 	require.Equal(t, "train: load", at(p))
 	p.Phase, p.Step, p.Total = "train", 3, 9
 	require.Equal(t, "train 3/9 steps", at(p))

@@ -11,10 +11,10 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/internal/cli/format"
 	"github.com/cogniverse/cogflow/training"
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/train"
 )
 
-func (a app) printTrain(id string, r workflows.TrainResult) {
+func (a app) printTrain(id string, r train.Result) {
 	if r.Plan != nil {
 		a.printPlan(r)
 		return
@@ -82,7 +82,7 @@ func (a app) printIgnored(names []string) {
 	}
 }
 
-func (a app) printSweep(id string, r workflows.SweepResult) {
+func (a app) printSweep(id string, r train.SweepResult) {
 	a.Say("%s, %d failed, %s", format.Count(len(r.Runs), "run", "runs"), r.Failed, format.Dollars(r.CostUSD))
 	var varied, metrics []string
 	for _, run := range r.Runs {
@@ -119,7 +119,7 @@ func distinct(names []string) []string {
 	return slices.Compact(names)
 }
 
-func sweepRow(run workflows.SweepRun, best bool, varied, metrics []string) []string {
+func sweepRow(run train.SweepRun, best bool, varied, metrics []string) []string {
 	row := []string{""}
 	if best {
 		row[0] = "*"

@@ -12,6 +12,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/train"
 )
 
 func (a app) sweepCommand() *cobra.Command {
@@ -48,7 +49,7 @@ func (a app) sweep(ctx context.Context, method string, o options, grid []string,
 	if err != nil {
 		return err
 	}
-	in := workflows.SweepInput{Common: o.in.Common, Method: m, Concurrency: concurrency}
+	in := train.SweepInput{Common: o.in.Common, Method: m, Concurrency: concurrency}
 	if in.Grid, err = readGrid(m, grid); err != nil {
 		return err
 	}

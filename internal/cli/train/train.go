@@ -13,7 +13,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/training"
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/train"
 )
 
 type app struct{ *cli.App }
@@ -88,7 +88,7 @@ func (a app) methodCommand(method, short, long, example string) *cobra.Command {
 
 // options are the flags of `train`.
 type options struct {
-	in       workflows.TrainInput
+	in       train.Input
 	dataset  string
 	eval     string
 	config   string   // file

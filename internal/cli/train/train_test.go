@@ -16,7 +16,7 @@ import (
 	"github.com/cogniverse/cogflow/training/dataset"
 	"github.com/cogniverse/cogflow/training/estimate"
 	"github.com/cogniverse/cogflow/training/rows"
-	"github.com/cogniverse/cogflow/workflows"
+	trainflow "github.com/cogniverse/cogflow/workflows/train"
 )
 
 func TestTrainGolden(t *testing.T) {
@@ -26,7 +26,7 @@ func TestTrainGolden(t *testing.T) {
 	weak.Status, weak.Better, weak.Comparison, weak.BaseMetrics, weak.Ignored = "unchanged", false, nil, nil, []string{"output_dir", clitest.Hostile}
 	clitest.Golden(t, "train_weak", clitest.Printed(func(a *cli.App) { app{a}.printTrain("train-x", weak) }))
 	cost := 0.8
-	plan := workflows.TrainResult{
+	plan := trainflow.Result{
 		Job: "0123456789abcdef01234567", Method: training.SFT, Status: "dry_run",
 		Plan: &train.Plan{
 			Spec: training.Spec{Model: "HuggingFaceTB/SmolLM3-3B", Config: training.Config{MaxSeqLength: 512}},
@@ -54,7 +54,7 @@ func TestTrainGolden(t *testing.T) {
 
 func TestSweepGolden(t *testing.T) {
 	t.Parallel()
-	in := workflows.SweepInput{}
+	in := trainflow.SweepInput{}
 	grid, err := readGrid(training.SFT, []string{"learning_rate=1e-4,2e-4,5e-3"})
 	require.NoError(t, err)
 	in.Grid = grid
@@ -74,7 +74,7 @@ func TestTrainLinesGolden(t *testing.T) {
 		b.Show(s, false)
 	}
 	loss := 2.5
-	p := workflows.TrainProgress{Method: training.SFT, Name: "support", Base: "org/base", Stage: "check"}
+	p := trainflow.Progress{Method: training.SFT, Name: "support", Base: "org/base", Stage: "check"}
 	one := func() *progress { return &progress{trains: []sample{{"train-x", p}}} }
 	show(0, one())
 	p.Stage, p.GPU, p.Waiting = "train", "a10g", "a worker of queue train-a10g"
@@ -93,11 +93,11 @@ func TestTrainLinesGolden(t *testing.T) {
 	show(time.Second, one())
 	p.Paused, p.Trouble = false, "cannot store the checkpoint: no space left"
 	show(time.Second, one())
-	s := workflows.SweepResult{Runs: make([]workflows.SweepRun, 4), CostUSD: 1.5}
-	s.Runs[0].Result = &workflows.TrainResult{}
+	s := trainflow.SweepResult{Runs: make([]trainflow.SweepRun, 4), CostUSD: 1.5}
+	s.Runs[0].Result = &trainflow.Result{}
 	many := &progress{sweep: &s}
 	for i := range 4 {
-		many.trains = append(many.trains, sample{fmt.Sprintf("sweep-x/00%d", i), workflows.TrainProgress{Name: "support", Stage: "plan"}})
+		many.trains = append(many.trains, sample{fmt.Sprintf("sweep-x/00%d", i), trainflow.Progress{Name: "support", Stage: "plan"}})
 	}
 	show(time.Second, many)
 	clitest.Golden(t, "train_lines", out.String())

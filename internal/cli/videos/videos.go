@@ -16,7 +16,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli/format"
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/video"
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 type app struct{ *cli.App }
@@ -41,14 +41,14 @@ or more digits of that. It must name one video only.`,
 }
 
 // ownerFlags are the flags that say whose videos.
-func (a app) ownerFlags(cmd *cobra.Command, in *workflows.ListVideosInput) {
+func (a app) ownerFlags(cmd *cobra.Command, in *ingest.ListVideosInput) {
 	cmd.Flags().StringVar(&in.Tenant, "tenant", "", `tenant that owns the videos (default "default")`)
 	cmd.Flags().StringVar(&in.Profile, "profile", "", "only this profile (default: all)")
 	a.CompleteProfiles(cmd)
 }
 
 func (a app) listCommand() *cobra.Command {
-	var in workflows.ListVideosInput
+	var in ingest.ListVideosInput
 	cmd := &cobra.Command{
 		Use:     "list",
 		Short:   "List ingested videos",
@@ -73,7 +73,7 @@ func (a app) listCommand() *cobra.Command {
 	return cmd
 }
 
-func (a app) listVideos(ctx context.Context, in workflows.ListVideosInput) (r workflows.ListVideosResult, err error) {
+func (a app) listVideos(ctx context.Context, in ingest.ListVideosInput) (r ingest.ListVideosResult, err error) {
 	if err := cli.Normalize(&in.Common); err != nil {
 		return r, err
 	}
@@ -107,7 +107,7 @@ func (a app) printVideos(videos []video.Generation) {
 }
 
 func (a app) showCommand() *cobra.Command {
-	var in workflows.ListVideosInput
+	var in ingest.ListVideosInput
 	cmd := &cobra.Command{
 		Use:     "show VIDEO",
 		Short:   "Show one ingested video",
@@ -120,7 +120,7 @@ func (a app) showCommand() *cobra.Command {
 				return err
 			}
 			if a.JSON {
-				return a.PrintJSON(workflows.ListVideosResult{Videos: found})
+				return a.PrintJSON(ingest.ListVideosResult{Videos: found})
 			}
 			for _, v := range found {
 				cli.WriteTable(a.Out, 0, []cli.Column{{Name: "video"}, {Name: ""}}, [][]string{
@@ -145,7 +145,7 @@ const minPrefix = 8 // digits; fewer are too easily another video
 
 // findVideo returns what is published of the one video that a name, an id or the
 // beginning of an id names.
-func (a app) findVideo(ctx context.Context, in workflows.ListVideosInput, id string) ([]video.Generation, error) {
+func (a app) findVideo(ctx context.Context, in ingest.ListVideosInput, id string) ([]video.Generation, error) {
 	if _, err := video.ParseID(id); err == nil {
 		in.Video = id
 	}
@@ -177,7 +177,7 @@ func (a app) findVideo(ctx context.Context, in workflows.ListVideosInput, id str
 }
 
 func (a app) deleteCommand() *cobra.Command {
-	var in workflows.ListVideosInput
+	var in ingest.ListVideosInput
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "delete VIDEO",
@@ -198,7 +198,7 @@ other videos may use them. The source file is never changed.`,
 	return cmd
 }
 
-func (a app) deleteVideo(ctx context.Context, in workflows.ListVideosInput, id string, yes bool) error {
+func (a app) deleteVideo(ctx context.Context, in ingest.ListVideosInput, id string, yes bool) error {
 	found, err := a.findVideo(ctx, in, id)
 	if err != nil {
 		return err
@@ -207,11 +207,11 @@ func (a app) deleteVideo(ctx context.Context, in workflows.ListVideosInput, id s
 	if !yes && !a.confirm(fmt.Sprintf("Delete %s (%s) of tenant %s? [y/N] ", v.Name, a.Short(string(v.Video)), v.Tenant)) {
 		return &cli.ExitError{Code: cli.ExitFailed, Text: "nothing was deleted"}
 	}
-	remove := workflows.DeleteVideoInput{Common: in.Common, Video: string(v.Video), Profile: in.Profile}
+	remove := ingest.DeleteVideoInput{Common: in.Common, Video: string(v.Video), Profile: in.Profile}
 	if err := cli.Normalize(&remove.Common); err != nil {
 		return err
 	}
-	var r workflows.DeleteVideoResult
+	var r ingest.DeleteVideoResult
 	raw, err := a.Ask(ctx, cli.Job{
 		Kind: "DeleteVideo", ID: fmt.Sprintf("delete-%s-%s-%s", remove.Tenant, remove.Profile, v.Video[:cli.ShortDigits]),
 		Common: remove.Common, Profile: in.Profile, Summary: "delete " + v.Name, Input: remove,

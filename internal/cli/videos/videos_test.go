@@ -8,7 +8,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/internal/cli/clitest"
 	"github.com/cogniverse/cogflow/internal/cli/root"
-	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 // TestVideos runs the program against one server.
@@ -18,7 +18,7 @@ func TestVideos(t *testing.T) {
 	b.Serve()
 	code, out, errors := b.Run("videos", "list", "--json")
 	assert.Equal(t, cli.ExitDone, code, errors)
-	assert.Len(t, clitest.Decode[workflows.ListVideosResult](t, out).Videos, 2)
+	assert.Len(t, clitest.Decode[ingest.ListVideosResult](t, out).Videos, 2)
 
 	_, out, _ = b.Run("videos", "show", clitest.Video)
 	assert.Contains(t, out, "00:05.000")

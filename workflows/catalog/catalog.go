@@ -1,0 +1,84 @@
+// Package catalog lists every workflow type of cogflow, once: the worker, the command line,
+// the reference and the tests read it. It holds no recipe.
+package catalog
+
+import (
+	"slices"
+
+	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/optimize"
+	trainflow "github.com/cogniverse/cogflow/workflows/train"
+
+	"github.com/cogniverse/cogflow/activities/ingest"
+	"github.com/cogniverse/cogflow/activities/train"
+	ingestflow "github.com/cogniverse/cogflow/workflows/ingest"
+)
+
+// Type is a workflow type: what workers register, the command line starts and lists,
+// and the tests replay.
+type Type struct {
+	Name     string
+	Func     any    // func(workflow.Context, Input) (Result, error)
+	Job      bool   // long work that people start and watch; else it answers a question or changes one thing
+	Command  string // of cogflow, that starts it
+	Summary  string
+	Progress any      // what the query QueryProgress answers; nil = it takes none
+	Signals  []string // that it takes, sorted
+	Updates  []string // that it takes, sorted
+}
+
+// Types lists every workflow type of cogflow, jobs first.
+func Types() []Type {
+	steered := []string{workflows.SignalPause, workflows.SignalResume, workflows.SignalStop}
+	trained := []string{workflows.SignalPause, workflows.SignalResume, workflows.SignalStop, train.SignalTraining}
+	budget := []string{workflows.UpdateBudget}
+	return []Type{
+		{
+			Name: "IngestLibrary", Func: ingestflow.Library, Job: true, Progress: ingestflow.LibraryProgress{}, Command: "ingest", Summary: "Ingest all videos of a folder, a prefix or a manifest",
+			Signals: []string{workflows.SignalPause, workflows.SignalResume, workflows.SignalVideoDone}, Updates: []string{workflows.UpdateBudget, workflows.UpdateConcurrency},
+		},
+		{
+			Name: "IngestVideo", Func: ingestflow.Video, Job: true, Progress: ingestflow.VideoProgress{}, Command: "ingest", Summary: "Ingest one video",
+			Signals: []string{workflows.SignalBudget, ingest.SignalExtracted, workflows.SignalPause, workflows.SignalResume}, Updates: budget,
+		},
+		{Name: "DeleteVideo", Func: ingestflow.DeleteVideo, Job: true, Command: "videos delete", Summary: "Remove a video from the index"},
+		{Name: "TrainSFT", Func: trainflow.SFT, Job: true, Progress: trainflow.Progress{}, Command: "train sft", Summary: "Fine-tune a model on prompts and completions", Signals: trained, Updates: budget},
+		{Name: "TrainDPO", Func: trainflow.DPO, Job: true, Progress: trainflow.Progress{}, Command: "train dpo", Summary: "Train a model on preferences", Signals: trained, Updates: budget},
+		{Name: "TrainEmbedding", Func: trainflow.Embedding, Job: true, Progress: trainflow.Progress{}, Command: "train embedding", Summary: "Train an embedding model on pairs or triplets", Signals: trained, Updates: budget},
+		{Name: "TrainSweep", Func: trainflow.Sweep, Job: true, Progress: trainflow.SweepResult{}, Command: "train sweep", Summary: "Train one model with several settings", Signals: steered},
+		{
+			Name: "OptimizePrompts", Func: optimize.Prompts, Job: true, Progress: optimize.Progress{}, Command: "optimize", Summary: "Optimize the instructions and demos of a program",
+			Signals: steered, Updates: []string{workflows.UpdateApprove, workflows.UpdateBudget},
+		},
+		{Name: "SearchVideos", Func: ingestflow.Search, Command: "search", Summary: "Find moments in videos"},
+		{Name: "ListVideos", Func: ingestflow.ListVideos, Command: "videos list", Summary: "List what can be searched"},
+		{Name: "CheckHealth", Func: workflows.CheckHealth, Command: "health", Summary: "Ask every pool of workers whether it works"},
+		{Name: "ListAdapters", Func: trainflow.ListAdapters, Command: "adapters list", Summary: "List published adapters"},
+		{Name: "ShowAdapter", Func: trainflow.ShowAdapter, Command: "adapters show", Summary: "Describe one adapter"},
+		{Name: "ActivateAdapter", Func: trainflow.ActivateAdapter, Command: "adapters activate", Summary: "Make an adapter serve its role"},
+		{Name: "DeactivateAdapter", Func: trainflow.DeactivateAdapter, Command: "adapters deactivate", Summary: "Have a role served by its base model"},
+		{Name: "RollbackAdapter", Func: trainflow.RollbackAdapter, Command: "adapters rollback", Summary: "Reactivate the previous adapter of a role"},
+		{Name: "ListPrograms", Func: optimize.ListPrograms, Command: "programs list", Summary: "List published programs"},
+		{Name: "ShowProgram", Func: optimize.ShowProgram, Command: "programs show", Summary: "Describe one version of a program"},
+		{Name: "PromoteProgram", Func: optimize.PromoteProgram, Command: "programs promote", Summary: "Make a version of a program the active one"},
+		{Name: "RollbackProgram", Func: optimize.RollbackProgram, Command: "programs rollback", Summary: "Reactivate the previous version of a program"},
+		{Name: "CanaryProgram", Func: optimize.CanaryProgram, Command: "programs canary", Summary: "Start or stop a canary of a program"},
+	}
+}
+
+// TypeOf finds a workflow type by its name.
+func TypeOf(name string) (Type, bool) {
+	all := Types()
+	i := slices.IndexFunc(all, func(t Type) bool { return t.Name == name })
+	if i < 0 {
+		return Type{}, false
+	}
+	return all[i], true
+}
+
+// Takes reports whether a type of workflow takes a signal or an update. The server
+// stores every signal, also one that nobody will ever read, so whoever sends one asks first.
+func Takes(name, signal string) bool {
+	t, _ := TypeOf(name)
+	return slices.Contains(t.Signals, signal) || slices.Contains(t.Updates, signal)
+}

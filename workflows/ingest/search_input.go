@@ -1,0 +1,135 @@
+package ingest
+
+import (
+	"strings"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// SearchInput starts SearchVideos.
+type SearchInput struct {
+	workflows.Common
+	Query   string `json:"query"`             // words to search for
+	Profile string `json:"profile,omitempty"` // default: the configured active one, else local_preview
+	Limit   int    `json:"limit,omitempty"`   // maximum number of hits, up to 1000; default 10
+	Rank    string `json:"rank,omitempty"`    // "hybrid" (default), "bm25" or "vector"
+
+	received workflows.Received
+}
+
+// UnmarshalJSON decodes strictly; see receive.
+func (in *SearchInput) UnmarshalJSON(data []byte) error {
+	type plain SearchInput
+	in.received = workflows.Receive(data, (*plain)(in))
+	return nil
+}
+
+const maxQuery = 4096 // bytes; a query is a sentence, not a document
+
+func (in *SearchInput) check(ctx workflow.Context) error {
+	if err := in.received.Problem(ctx); err != nil {
+		return err
+	}
+	if in.Limit == 0 {
+		in.Limit = 10
+	}
+	if in.Rank == "" {
+		in.Rank = string(video.RankHybrid)
+	}
+	if !isName(in.Rank) { // the index knows which it has
+		return fault.New(fault.Input, "read input", "rank", "must be hybrid, bm25, vector or a rank profile of the index")
+	}
+	switch {
+	case in.Limit < 1 || in.Limit > 1000:
+		return fault.New(fault.Input, "read input", "limit", "must be 1 to 1000")
+	case len(in.Query) > maxQuery:
+		return fault.New(fault.Input, "read input", "query", "must be at most 4096 bytes")
+	}
+	if err := workflows.Required("query", in.Query); err != nil {
+		return err
+	}
+	return in.CheckCommon()
+}
+
+// isName: the form of a rank profile's name.
+func isName(s string) bool {
+	const longest = 64
+	return len(s) <= longest && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
+}
+
+// SearchResult is what SearchVideos returns, best hit first.
+type SearchResult struct {
+	Hits []video.Hit `json:"hits"` // best first
+}
+
+// DeleteVideoInput starts DeleteVideo.
+type DeleteVideoInput struct {
+	workflows.Common
+	Video   string `json:"video"`             // SHA-256 of the content
+	Profile string `json:"profile,omitempty"` // default: every profile
+
+	received workflows.Received
+}
+
+// UnmarshalJSON decodes strictly; see receive.
+func (in *DeleteVideoInput) UnmarshalJSON(data []byte) error {
+	type plain DeleteVideoInput
+	in.received = workflows.Receive(data, (*plain)(in))
+	return nil
+}
+
+func (in *DeleteVideoInput) check(ctx workflow.Context) error {
+	if err := in.received.Problem(ctx); err != nil {
+		return err
+	}
+	if _, err := video.ParseID(in.Video); err != nil {
+		return err
+	}
+	return in.CheckCommon()
+}
+
+// DeleteVideoResult is what DeleteVideo returns.
+type DeleteVideoResult struct {
+	Documents int `json:"documents"` // documents removed from the index
+	Objects   int `json:"objects"`   // objects removed from the store; captions and embeddings stay for other videos
+}
+
+// ListVideosInput starts ListVideos.
+type ListVideosInput struct {
+	workflows.Common
+	Profile string `json:"profile,omitempty"` // default: every profile
+	Video   string `json:"video,omitempty"`   // SHA-256 of one video; default: all
+	Offset  int    `json:"offset,omitempty"`  // videos to skip
+	Limit   int    `json:"limit,omitempty"`   // maximum number of videos, up to 500; default 100
+
+	received workflows.Received
+}
+
+// UnmarshalJSON decodes strictly; see receive.
+func (in *ListVideosInput) UnmarshalJSON(data []byte) error {
+	type plain ListVideosInput
+	in.received = workflows.Receive(data, (*plain)(in))
+	return nil
+}
+
+func (in *ListVideosInput) check(ctx workflow.Context) error {
+	if err := in.received.Problem(ctx); err != nil {
+		return err
+	}
+	if in.Limit == 0 {
+		in.Limit = 100
+	}
+	if in.Limit < 1 || in.Limit > 500 || in.Offset < 0 {
+		return fault.New(fault.Input, "read input", "limit", "must be a limit of 1 to 500 and an offset of at least 0")
+	}
+	return in.CheckCommon()
+}
+
+// ListVideosResult is what ListVideos returns.
+type ListVideosResult struct {
+	Videos []video.Generation `json:"videos"` // one entry per video and profile
+}

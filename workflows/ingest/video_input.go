@@ -1,0 +1,82 @@
+package ingest
+
+import (
+	"encoding/json"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// VideoInput starts IngestVideo.
+type VideoInput struct {
+	workflows.Common
+	URI     string `json:"uri"`               // path, file://, s3:// or https://
+	Profile string `json:"profile,omitempty"` // recipe; default: the configured active one, else local_preview
+	Force   bool   `json:"force,omitempty"`   // extract and index again; stored captions are still reused
+
+	received workflows.Received
+}
+
+// UnmarshalJSON decodes strictly; see receive.
+func (in *VideoInput) UnmarshalJSON(data []byte) error {
+	type Fields VideoInput
+	all := struct {
+		*Fields
+		Library json.RawMessage `json:"library"`
+		Resume  json.RawMessage `json:"resume"`
+	}{Fields: (*Fields)(in)}
+	in.received = workflows.Receive(data, &all)
+	in.received.Library, in.received.Resume = all.Library, all.Resume
+	return nil
+}
+
+func (in *VideoInput) check(ctx workflow.Context) error {
+	if err := in.received.Problem(ctx); err != nil {
+		return err
+	}
+	if err := workflows.Required("uri", in.URI); err != nil {
+		return err
+	}
+	return in.CheckCommon()
+}
+
+// VideoResult is what IngestVideo returns.
+type VideoResult struct {
+	Video         string  `json:"video"`             // SHA-256 of the content
+	Status        string  `json:"status"`            // "indexed" or "unchanged"
+	Name          string  `json:"name"`              // file name
+	Generation    string  `json:"generation"`        // fingerprint of the documents
+	Frames        int     `json:"frames"`            // frames of the extraction
+	Documents     int     `json:"documents"`         // documents in the index
+	Removed       int     `json:"removed"`           // documents of older generations that were removed
+	Duplicates    int     `json:"duplicates"`        // sampled frames that were dropped as duplicates
+	Capped        bool    `json:"capped"`            // true if max_frames cut the video
+	DecodeErrors  int     `json:"decode_errors"`     // errors that the decoder reported and passed over
+	Refused       int     `json:"refused,omitempty"` // frames that a model refused; they are left out or have no caption
+	DescribeCalls int     `json:"describe_calls"`    // calls to the describer in this run
+	RepeatedCalls int     `json:"repeated_calls"`    // billed calls for a frame after its first one; 0 within a library, which counts for all its videos
+	CostUSD       float64 `json:"cost_usd"`          // paid in all, in USD
+	Report        string  `json:"report,omitempty"`  // key of the HTML report in the object store; empty within a library
+}
+
+// VideoProgress answers QueryProgress of IngestVideo.
+type VideoProgress struct {
+	URI           string    `json:"uri"`                      // path, file://, s3:// or https://
+	Name          string    `json:"name"`                     // file name
+	Video         string    `json:"video,omitempty"`          // SHA-256 of the content
+	Profile       string    `json:"profile"`                  // default: the configured active one, else local_preview
+	Tenant        string    `json:"tenant"`                   // owner
+	Stage         string    `json:"stage"`                    // inspect, extract, describe, publish, done
+	Paused        bool      `json:"paused,omitempty"`         // true after pause, until resume
+	Waiting       string    `json:"waiting,omitempty"`        // what the run waits for, such as "budget"; empty = nothing
+	Expected      int       `json:"expected"`                 // number of frames, estimated until extraction ends
+	Extracted     int       `json:"extracted"`                // frames so far
+	Described     int       `json:"described"`                // frames so far
+	Embedded      int       `json:"embedded"`                 // frames so far
+	Indexed       int       `json:"indexed"`                  // frames so far
+	CostUSD       float64   `json:"cost_usd"`                 // what has been paid so far, in USD
+	Started       time.Time `json:"started"`                  // start of the first run
+	IgnoredSignal string    `json:"ignored_signal,omitempty"` // the last signal whose payload was invalid, and why
+}

@@ -1,0 +1,72 @@
+package job
+
+import (
+	"encoding/json"
+	"strings"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/strictjson"
+)
+
+// A run hands its state to the next one within the input, because the input is
+// all that continue-as-new carries. Anyone can start a workflow with such an
+// input, so it is believed only where the server says that a run of this
+// workflow wrote it, and even then it names nothing beyond the tenant of the
+// input: see the check methods below.
+
+// HandedOn reads the state that the run before handed on; nil = there is none,
+// and the run begins.
+//
+// The server sets ContinuedExecutionRunID also for the second attempt of a run
+// with a retry policy and for the next run of one with a cron schedule, both with
+// the input of the first, which its starter wrote:
+//   - continue-as-new drops a cron schedule, so a run that has one is not continued;
+//   - chainOf, where a state has it, names the first run of its chain. The server
+//     chose that name after the first input was written, so a starter cannot know it;
+//   - where a state has none (chainOf is nil), it counts in the first attempt only.
+//     A later one begins again: what was done is stored, and is not done twice.
+func HandedOn[S any](ctx workflow.Context, raw json.RawMessage, chainOf func(S) string) (*S, error) {
+	if len(raw) == 0 {
+		return nil, nil //nolint:nilnil // nothing was handed on
+	}
+	info := workflow.GetInfo(ctx)
+	if info.ContinuedExecutionRunID == "" || info.CronSchedule != "" {
+		return nil, Reserved("resume")
+	}
+	var state S
+	// A newer build may have written it, and been rolled back.
+	if err := strictjson.Unmarshal(raw, &state, strictjson.AllowUnknown); err != nil {
+		return nil, fault.Wrap(fault.Input, "read input", "resume", err)
+	}
+	switch {
+	case chainOf != nil && chainOf(state) != Chain(ctx):
+		return nil, Reserved("resume")
+	case chainOf == nil && info.Attempt > 1:
+		return nil, nil //nolint:nilnil // the run begins again
+	}
+	return &state, nil
+}
+
+// Reserved refuses a field that only cogflow itself may set.
+func Reserved(field string) error {
+	return fault.New(fault.Input, "read input", field, "the field is reserved for cogflow itself; leave it out")
+}
+
+// Lengths of the hexadecimal digests that name things.
+const (
+	Digest    = 64 // of contents, recipes, generations
+	JobDigest = 24 // of training jobs and optimizations
+)
+
+// IsDigest reports whether a text is lower-case hexadecimal, so that it is one element of a
+// key or path and nothing else.
+func IsDigest(s string, digits int) bool {
+	return len(s) == digits && strings.Trim(s, "0123456789abcdef") == ""
+}
+
+// Outside refuses state that names what is not of this run.
+func Outside(field string) error {
+	return fault.New(fault.Input, "read input", field, "it is not what a run of this workflow hands on")
+}

@@ -1,0 +1,364 @@
+// Package train holds the recipes of training: one run, a sweep of them, and the adapters
+// that they publish. It knows activities of training, and no trainer.
+package train
+
+import (
+	"errors"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/train"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/dataset"
+	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/job"
+)
+
+// The stages of a training run, as people see them. Evaluation is a part of
+// training: it needs the same GPU.
+const (
+	stageCheck = "check"
+	stagePlan  = "plan"
+	stageTrain = "train"
+)
+
+const statusTrained = "trained"
+
+// SFT fine-tunes a language model on answers.
+func SFT(ctx workflow.Context, in Input) (Result, error) {
+	return runTraining(ctx, training.SFT, in)
+}
+
+// DPO fine-tunes a language model on pairs of a preferred and a rejected answer.
+func DPO(ctx workflow.Context, in Input) (Result, error) {
+	return runTraining(ctx, training.DPO, in)
+}
+
+// Embedding fine-tunes a text encoder on triplets or pairs.
+func Embedding(ctx workflow.Context, in Input) (Result, error) {
+	return runTraining(ctx, training.Embedding, in)
+}
+
+// trainWork is what a run has found out and done.
+type trainWork struct {
+	Check    dataset.Check `json:"check"`
+	Plan     train.Plan    `json:"plan"`
+	Ignored  []string      `json:"ignored,omitempty"`
+	Save     float64       `json:"checkpoint_seconds,omitempty"`
+	Class    int           `json:"class"` // index into the plan's classes
+	Tally    train.Tally   `json:"tally"`
+	Report   train.Report  `json:"report"`
+	Deadline time.Time     `json:"deadline,omitzero"` // of training; zero = none
+}
+
+// trainRun is the state of one training workflow.
+type trainRun struct {
+	job.Run
+	trainWork
+	in      Input
+	a       *train.Activities
+	stage   string
+	limit   float64 // budget that the trainer was last started with
+	warning string  // what the result is not, and why
+}
+
+func runTraining(ctx workflow.Context, method training.Method, in Input) (Result, error) {
+	r := &trainRun{in: in, stage: stageCheck}
+	r.Run = job.New(ctx, r.showDetails)
+	result, err := r.run(ctx, method)
+	if err != nil && !workflow.IsContinueAsNewError(err) {
+		err = workflows.Staged(r.stage, workflows.Ended(ctx, err))
+	}
+	return result, err
+}
+
+// run is the recipe.
+func (r *trainRun) run(ctx workflow.Context, method training.Method) (Result, error) {
+	if err := r.in.check(ctx, method); err != nil {
+		return Result{}, workflows.Typed(err)
+	}
+	if err := r.listen(ctx); err != nil {
+		return Result{}, err
+	}
+	state, err := job.HandedOn(ctx, r.in.received.Resume, func(s trainState) string { return s.Chain })
+	if err == nil && state != nil {
+		err = state.check()
+	}
+	if err != nil {
+		return Result{}, workflows.Typed(err)
+	}
+	if state != nil {
+		r.restore(*state)
+	} else if err := r.plan(ctx); err != nil {
+		return Result{}, err
+	}
+	if r.in.DryRun {
+		return r.dryRun(ctx)
+	}
+	done, err := workflows.Call(r.Metadata(ctx, "claim the job"), r.a.ClaimJob, r.job())
+	if err != nil {
+		return Result{}, err
+	}
+	status := job.StatusUnchanged
+	if done == nil || done.Ended != training.EndedDone {
+		status, err = r.train(ctx)
+	}
+	if workflow.IsContinueAsNewError(err) {
+		return Result{}, err
+	}
+	var result Result
+	if err == nil {
+		result, err = r.publish(ctx, status)
+	}
+	if err != nil {
+		return Result{}, r.abandon(ctx, err)
+	}
+	return result, workflows.Do(r.Metadata(ctx, "release the job"), r.a.ReleaseJob, r.job())
+}
+
+// plan checks the data and finds out what the job is and needs, before any GPU is taken.
+func (r *trainRun) plan(ctx workflow.Context) error {
+	kind := workflow.GetInfo(ctx).WorkflowType.Name
+	if err := workflows.SetAttributes(ctx, kind, r.in.Common, ""); err != nil {
+		return err
+	}
+	config, lora, extras, err := r.in.resolve()
+	if err != nil {
+		return workflows.Typed(err)
+	}
+	r.Ignored, r.Save = extras.Ignored, extras.CheckpointSeconds
+	if err := r.enter(ctx, stageCheck); err != nil {
+		return err
+	}
+	r.Check, err = workflows.Call(r.Media(ctx, "check the dataset"), r.a.PrepareDataset, train.PrepareInput{
+		Tenant: r.tenant(), Method: r.in.method, Train: r.in.Dataset, Eval: r.in.EvalDataset, Seed: *r.in.Seed,
+		MaxSeqLength: config.MaxSeqLength, Loss: config.Loss, ValidationShare: extras.ValidationSplit,
+		AllowDropped: extras.AllowDropped, MinRows: extras.MinRows,
+	})
+	if err != nil {
+		return err
+	}
+	if err := r.enter(ctx, stagePlan); err != nil {
+		return err
+	}
+	r.Plan, err = workflows.Call(r.Metadata(ctx, "estimate memory, time and cost"), r.a.PlanTraining, train.PlanInput{
+		Tenant: r.tenant(), Method: r.in.method, BaseModel: r.in.BaseModel, Config: config, LoRA: lora, Extras: extras,
+		Seed: *r.in.Seed, Train: *r.Check.TrainFile, Eval: r.Check.EvalFile,
+		Lengths: r.Check.Train.Tokens, Rows: r.Check.Train.Kept, GPU: r.in.GPU, BudgetUSD: r.Budget,
+	})
+	return err
+}
+
+// runTraining gets the job done on one class after another, through pauses, limits
+// and lost workers. It returns the status of the result.
+func (r *trainRun) train(ctx workflow.Context) (string, error) {
+	r.setDeadline(ctx)
+	for {
+		if err := r.mayRun(ctx); err != nil {
+			return "", err
+		}
+		if r.Enough && r.Report.Checkpoint == 0 {
+			if !r.asAsked(ctx) {
+				return "", workflows.Typed(fault.New(fault.Input, "stop training", r.in.Name, "no checkpoint was written yet, so nothing can be kept"))
+			}
+			return r.unevaluated("it stopped before a checkpoint was reported"), nil
+		}
+		finishing, stops := r.Enough, r.Stops
+		run, err := r.once(ctx)
+		if err != nil {
+			if ctx.Err() == nil && r.nextClass(err) {
+				continue
+			}
+			if ctx.Err() == nil && finishing && r.asAsked(ctx) {
+				return r.unevaluated(r.whyNot(err)), nil
+			}
+			return "", err
+		}
+		r.Tally, r.Report = run.Tally, run.Report
+		if run.Ignored != "" {
+			r.Signals.Ignored = run.Ignored
+		}
+		switch {
+		case ctx.Err() != nil:
+			return "", ctx.Err()
+		case run.Ended == training.EndedDone && finishing:
+			return job.StatusStopped, nil
+		case run.Ended == training.EndedDone:
+			return statusTrained, nil // although a stop may have come in the last moment
+		case run.Ended == training.EndedOutOfMemory:
+			if err := r.biggerClass(); err != nil {
+				if finishing && r.asAsked(ctx) {
+					return r.unevaluated(r.whyNot(err)), nil
+				}
+				return "", err
+			}
+		case run.Ended == training.EndedStopped && finishing && r.Stops > stops:
+			return r.unevaluated("it was asked to stop again"), nil
+		case run.Ended == training.EndedBudget && finishing:
+			return r.unevaluated("the budget is spent"), nil
+		case run.Ended == training.EndedBudget:
+			r.Waiting = job.WaitBudget
+		}
+	}
+}
+
+// unevaluated ends a run that was asked to stop, and whose best adapter cannot be
+// evaluated. It is published all the same.
+func (r *trainRun) unevaluated(why string) string {
+	r.warning = why
+	return job.StatusStopped
+}
+
+// whyNot says why the best adapter so far was not evaluated.
+func (r *trainRun) whyNot(err error) string {
+	if late(err) {
+		return "no worker of queue " + workflows.ClassQueue(workflows.StemTrain, r.class().Class) + " took it within " + r.in.gpuWait.String()
+	}
+	return workflows.Reason(err)
+}
+
+// asAsked gates what was added after the first build: a run that was asked to pause
+// or to end does so whatever becomes of its trainer and its worker. Every use of it
+// is where the first build ended the run with an error.
+func (r *trainRun) asAsked(ctx workflow.Context) bool {
+	return workflow.GetVersion(ctx, "train-ends-as-asked", workflow.DefaultVersion, 1) >= 1
+}
+
+// mayRun waits until nothing keeps the run from having a GPU.
+func (r *trainRun) mayRun(ctx workflow.Context) error {
+	if job.MustContinue(ctx) {
+		return job.ContinueAsNew(ctx, r.continuation)
+	}
+	if r.Paused {
+		r.Waiting = job.WaitPerson
+	}
+	if err := r.enter(ctx, stageTrain); err != nil {
+		return err
+	}
+	err := workflow.Await(ctx, func() bool {
+		return r.Enough || !r.Paused && (r.Waiting != job.WaitBudget || r.Budget != r.limit)
+	})
+	if err != nil {
+		return err
+	}
+	r.Waiting, r.limit = "a worker of queue "+workflows.ClassQueue(workflows.StemTrain, r.class().Class), r.Budget
+	return r.enter(ctx, stageTrain)
+}
+
+// once runs the trainer on the class at hand until it ends, or a person or a limit
+// wants something else. An interrupted trainer writes a checkpoint first. A second
+// stop ends the evaluation that the first one has begun.
+func (r *trainRun) once(ctx workflow.Context) (train.Run, error) {
+	class := r.class()
+	wait := r.in.gpuWait
+	if r.following() < 0 && !r.Enough { // the best so far can be published without a GPU
+		wait = 0
+	}
+	summary := "train " + workflows.Cell(r.in.Name) + " on " + class.Class
+	if r.Enough {
+		summary = "evaluate the best of " + workflows.Cell(r.in.Name) + " on " + class.Class
+	}
+	running, cancel := workflow.WithCancel(r.Train(ctx, class.Class, summary, wait))
+	future := workflow.ExecuteActivity(running, r.a.RunTraining, train.RunInput{
+		Tenant: r.tenant(), Job: r.Plan.Job, Spec: r.Plan.Spec, Train: *r.Check.TrainFile, Eval: r.Check.EvalFile,
+		Class: class.Class, MicroBatch: class.MicroBatch, Accumulation: class.Accumulation, SaveSeconds: r.Save,
+		Finish: r.Enough, Ledger: r.ID, LimitMicroUSD: workflows.MicroUSD(r.limit), Before: r.Tally,
+	})
+	finishing, stops := r.Enough, r.Stops
+	interrupted := func() bool {
+		lowered := r.Budget > 0 && (r.limit == 0 || r.Budget < r.limit)
+		return lowered || !finishing && (r.Paused || r.Enough)
+	}
+	impatient := func() bool { return finishing && r.Stops > stops }
+	err := workflow.Await(ctx, func() bool { return future.IsReady() || interrupted() || impatient() })
+	if err == nil && !future.IsReady() && !interrupted() && !r.asAsked(ctx) {
+		err = workflow.Await(ctx, func() bool { return future.IsReady() || interrupted() })
+	}
+	stopping := err == nil && !future.IsReady()
+	if stopping {
+		cancel()
+	}
+	var out train.Run
+	if err = future.Get(ctx, &out); err != nil {
+		// What the activity has signalled before its end came before it: it is handled first.
+		free, _ := workflow.NewDisconnectedContext(ctx)
+		if err := job.Yield(free); err != nil {
+			return out, err
+		}
+	}
+	switch {
+	case temporal.IsCanceledError(err) && ctx.Err() == nil:
+		// It was not running: it had not begun, or waited to be tried again.
+		return r.interrupted(nil), nil
+	case err != nil && (stopping || ctx.Err() != nil) && !temporal.IsCanceledError(err) && r.asAsked(ctx):
+		// The server does not retry what it has cancelled. It was to end, and it has.
+		return r.interrupted(err), nil
+	}
+	return out, err
+}
+
+// interrupted is the outcome of an attempt that ended without saying so: what its
+// last heartbeat or signal has told.
+func (r *trainRun) interrupted(err error) train.Run {
+	out := train.Run{Ended: training.EndedStopped, Tally: r.Tally, Report: r.Report}
+	timeout, ok := errors.AsType[*temporal.TimeoutError](err)
+	if !ok || !timeout.HasLastHeartbeatDetails() {
+		return out
+	}
+	var last train.Pulse
+	if timeout.LastHeartbeatDetails(&last) == nil && newer(last.Tally, out.Tally) {
+		out.Tally, out.Report = last.Tally, last.Report
+	}
+	return out
+}
+
+// newer reports whether a tally includes another one of the same run.
+func newer(a, b train.Tally) bool {
+	return a.Attempts >= b.Attempts && a.Seconds >= b.Seconds
+}
+
+// setDeadline starts the clock of timeout. When it ends, the best so far is kept.
+func (r *trainRun) setDeadline(ctx workflow.Context) {
+	if r.in.timeout == 0 {
+		return
+	}
+	if r.Deadline.IsZero() {
+		r.Deadline = workflow.Now(ctx).Add(r.in.timeout)
+	}
+	workflow.GoNamed(ctx, "deadline", func(ctx workflow.Context) {
+		if workflow.Sleep(ctx, max(0, r.Deadline.Sub(workflow.Now(ctx)))) == nil {
+			r.Enough = true
+		}
+	})
+}
+
+// abandon ends a run that failed or was cancelled: the best so far is published
+// (of a cancelled one), and the claim is given back. It runs outside the
+// cancelled context, or it would never happen.
+func (r *trainRun) abandon(ctx workflow.Context, cause error) error {
+	free, _ := workflow.NewDisconnectedContext(ctx)
+	var err error
+	// An attempt that died may have stored a checkpoint without telling.
+	if temporal.IsCanceledError(cause) && (r.Report.Checkpoint > 0 || r.Tally.Attempts > 0 && r.asAsked(free)) {
+		in := r.publishInput()
+		in.IfThere = true
+		_, err = workflows.Call(r.Copying(free, "keep the best so far"), r.a.PublishAdapter, in)
+	}
+	err = errors.Join(err, workflows.Do(r.Metadata(free, "release the job"), r.a.ReleaseJob, r.job()))
+	if err != nil {
+		return temporal.NewNonRetryableApplicationError(
+			workflows.Reason(cause)+"; and cleaning up failed: "+err.Error(), workflows.ClassOf(cause), cause)
+	}
+	return cause
+}
+
+func (r *trainRun) tenant() tenant.ID { return tenant.ID(r.in.Tenant) }
+
+func (r *trainRun) job() activities.JobInput {
+	return activities.JobInput{Tenant: r.tenant(), Job: r.Plan.Job}
+}

@@ -23,6 +23,9 @@ VIDEOS ?=
 $(foreach t,temporal versitygw golangci-lint workflowcheck govulncheck deadcode uv,\
   $(shell test -x bin/$t || rm -f bin/.$t-*))
 
+# $(call timed,MESSAGE) says how long a step takes.
+timed = deploy/tools/timed.sh $1
+
 .PHONY: help
 help: ## Print this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -35,15 +38,15 @@ tools: programs bin/.versitygw-$(VERSITYGW_VERSION) ## Install what is missing: 
 
 .PHONY: build
 build: programs ## Build bin/cogflow and bin/cogflow-worker
-	$(GO) build -ldflags '$(LDFLAGS)' -o bin/cogflow ./starter
-	$(GO) build -ldflags '$(LDFLAGS)' -o bin/cogflow-worker ./workers
+	@$(call timed,'building bin/cogflow') $(GO) build -ldflags '$(LDFLAGS)' -o bin/cogflow ./starter
+	@$(call timed,'building bin/cogflow-worker') $(GO) build -ldflags '$(LDFLAGS)' -o bin/cogflow-worker ./workers
 
 .PHONY: trainer
 trainer: trainer/.venv/.synced ## Install what `cogflow train` runs on, into trainer/.venv (2.5 GB of torch, once)
 
 .PHONY: demo
 demo: build ## Ingest three clips (or VIDEOS=DIR), search them, print the report
-	$(GO) build -o bin/cogflow-demo ./deploy/demo
+	@$(GO) build -o bin/cogflow-demo ./deploy/demo
 	@VIDEOS='$(VIDEOS)' bin/cogflow-demo
 
 .PHONY: up
@@ -113,14 +116,13 @@ bin/.system: deploy/tools/system.sh
 	@mkdir -p bin && touch $@
 
 bin/.temporal-$(TEMPORAL_VERSION): | deploy/tools/temporal.sh
-	@GO='$(GO)' deploy/tools/temporal.sh $(TEMPORAL_VERSION) $(TEMPORAL_SERVER) $(BIN)
+	@GO='$(GO)' $(call timed,'looking for the Temporal CLI') deploy/tools/temporal.sh $(TEMPORAL_VERSION) $(TEMPORAL_SERVER) $(BIN)
 	@touch $@
 
 # $(call install,PROGRAM,PACKAGE@VERSION)
 define install
-	@echo "installing $1 $(lastword $(subst @, ,$2)) (the first build takes minutes)"
 	@rm -f bin/.$1-*
-	@GOBIN='$(BIN)' $(GO) install $2
+	@GOBIN='$(BIN)' $(call timed,"installing $1 $(lastword $(subst @, ,$2))") $(GO) install $2
 	@touch $@
 endef
 

@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"golang.org/x/term"
 
@@ -22,7 +23,7 @@ const stateDir = ".cogflow"
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	d := demo{
-		out: os.Stdout, bin: "bin", videos: os.Getenv("VIDEOS"),
+		out: os.Stdout, began: time.Now(), bin: "bin", videos: os.Getenv("VIDEOS"),
 		port: os.Getenv("COGFLOW_PORT"), uiPort: os.Getenv("COGFLOW_UI_PORT"),
 		stay: term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stdout.Fd())),
 	}

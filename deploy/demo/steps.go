@@ -18,6 +18,7 @@ import (
 
 type demo struct {
 	out          io.Writer
+	began        time.Time
 	bin          string // where the programs are
 	videos       string // a directory; empty = the clips that the demo makes
 	port, uiPort string // of the stack; empty = the usual ones
@@ -25,7 +26,7 @@ type demo struct {
 }
 
 func (d *demo) say(format string, args ...any) {
-	fmt.Fprintf(d.out, "\n── "+format+"\n", args...)
+	fmt.Fprintf(d.out, "\n── "+format+" (after %s)\n", append(args, time.Since(d.began).Round(time.Second))...)
 }
 
 func (d *demo) line(name, value string) { fmt.Fprintf(d.out, "   %-15s %s\n", name, value) }

@@ -15,8 +15,8 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// Call runs an activity. The plain SDK call takes any input; this one does not
-// compile with the wrong one.
+// Call runs an activity. Unlike the SDK's call it is typed: an input of the wrong type does
+// not compile.
 func Call[In, Out any](ctx workflow.Context, activity func(context.Context, In) (Out, error), in In) (Out, error) {
 	var out Out
 	err := workflow.ExecuteActivity(ctx, activity, in).Get(ctx, &out)
@@ -91,7 +91,7 @@ func Staged(stage string, err error) error {
 		})
 }
 
-// StagedIf is staged, of an error if there is one.
+// StagedIf is Staged for an error that may be nil.
 func StagedIf(stage string, err error) error {
 	if err == nil {
 		return nil
@@ -99,8 +99,8 @@ func StagedIf(stage string, err error) error {
 	return Staged(stage, err)
 }
 
-// Ended makes a run that was asked to stop end as cancelled, whatever the step
-// that was interrupted says.
+// Ended makes a run that was cancelled end as cancelled, whatever error the interrupted
+// step returned.
 func Ended(ctx workflow.Context, err error) error {
 	if err != nil && ctx.Err() != nil {
 		return ctx.Err()

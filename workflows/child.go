@@ -10,7 +10,7 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// IDTaken is why a child cannot be: its result would not be that of this run.
+// IDTaken is the failure of a child whose workflow id another workflow uses.
 func IDTaken(stage, id string) *video.Failure {
 	return &video.Failure{
 		Stage: stage, Class: string(fault.Input),
@@ -18,7 +18,8 @@ func IDTaken(stage, id string) *video.Failure {
 	}
 }
 
-// FailureOf reads the failure that a child returned; one without details is of a stage.
+// FailureOf reads the failure that a child returned. One without details is reported for
+// stage.
 func FailureOf(stage string, err error) *video.Failure {
 	if app, ok := errors.AsType[*temporal.ApplicationError](err); ok && app.HasDetails() {
 		var f video.Failure
@@ -36,11 +37,11 @@ func orInternal(class string) string {
 	return class
 }
 
-// MaxWorkflowID is what a server takes, in bytes.
+// MaxWorkflowID is the server's limit for a workflow id, in bytes.
 const MaxWorkflowID = 1000
 
-// CheckChildID refuses the id of a run whose children would have one that is too long:
-// the server refuses the workflow task that starts them, again and again.
+// CheckChildID refuses a workflow id from which the ids of children would be too long. The
+// server would fail the workflow task that starts them, again and again.
 func CheckChildID(id string) error {
 	if len(id) > MaxWorkflowID {
 		return fault.New(fault.Input, "start", "workflow id", fmt.Sprintf(

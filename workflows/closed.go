@@ -2,9 +2,9 @@ package workflows
 
 import "go.temporal.io/api/enums/v1"
 
-// Closed reports whether a run with this status has ended. A status that this
-// build does not know is not an end: a server may have more ways to stand still
-// (paused is one), and what an open run holds is not for others to take.
+// Closed reports whether a run with this status has ended. A status that this build does
+// not know counts as open: a server may have more open states (such as paused), and what an
+// open run holds must not be taken over.
 func Closed(s enums.WorkflowExecutionStatus) bool {
 	switch s {
 	case enums.WORKFLOW_EXECUTION_STATUS_COMPLETED, enums.WORKFLOW_EXECUTION_STATUS_FAILED,

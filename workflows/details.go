@@ -12,7 +12,7 @@ import (
 	"github.com/cogniverse/cogflow/safetext"
 )
 
-// Attributes are what a run is found by in the Web UI and with `list`.
+// Attributes are the search attributes of a run, for the Web UI and `list`.
 func Attributes(kind string, c Common, profile string) temporal.SearchAttributes {
 	values := []temporal.SearchAttributeUpdate{
 		temporal.NewSearchAttributeKeyKeyword(AttrKind).ValueSet(kind),
@@ -24,7 +24,7 @@ func Attributes(kind string, c Common, profile string) temporal.SearchAttributes
 	return temporal.NewSearchAttributes(values...)
 }
 
-// SetAttributes sets them from inside, for runs that were started without.
+// SetAttributes sets them from inside the workflow, for runs that were started without.
 func SetAttributes(ctx workflow.Context, kind string, c Common, profile string) error {
 	found := workflow.GetTypedSearchAttributes(ctx)
 	key := temporal.NewSearchAttributeKeyKeyword(AttrProfile)
@@ -41,7 +41,7 @@ func SetAttributes(ctx workflow.Context, kind string, c Common, profile string) 
 	return workflow.UpsertTypedSearchAttributes(ctx, values...)
 }
 
-// SetStage writes where a run stands, for the Web UI and for `list`.
+// SetStage sets the search attributes that say how far a run is, for the Web UI and `list`.
 func SetStage(ctx workflow.Context, stage string, failed int, costUSD float64) error {
 	return workflow.UpsertTypedSearchAttributes(ctx,
 		temporal.NewSearchAttributeKeyKeyword(AttrStage).ValueSet(stage),
@@ -66,7 +66,7 @@ func Table(head []string, rows [][]string) string {
 	return b.String()
 }
 
-// Cell keeps hostile names from breaking out of a table.
+// Cell escapes a name of others, so that it cannot break out of a table.
 func Cell(s string) string {
 	return strings.Map(func(r rune) rune {
 		if strings.ContainsRune("|`<>[]*\\", r) {
@@ -76,7 +76,7 @@ func Cell(s string) string {
 	}, safetext.Line(s, safetext.MaxReason))
 }
 
-// IgnoredNote tells people of a signal that changed nothing.
+// IgnoredNote describes a signal that was ignored.
 func IgnoredNote(ignored string) string {
 	if ignored == "" {
 		return ""
@@ -84,7 +84,7 @@ func IgnoredNote(ignored string) string {
 	return "\nAn invalid signal was ignored: " + Cell(ignored) + "\n"
 }
 
-// Bar draws how far a count has come.
+// Bar draws a progress bar.
 func Bar(done, of int) string {
 	const width = 10
 	if of <= 0 {
@@ -95,7 +95,7 @@ func Bar(done, of int) string {
 	return strings.Repeat("█", full) + strings.Repeat("░", width-full)
 }
 
-// Count is how far a count has come, in words.
+// Count renders progress as text.
 func Count(done, of int) string {
 	if of <= 0 {
 		return fmt.Sprint(done)
@@ -103,11 +103,11 @@ func Count(done, of int) string {
 	return fmt.Sprintf("%d of %d", done, of)
 }
 
-// Clock renders a duration as people say it.
+// Clock renders a duration, rounded to seconds.
 func Clock(d time.Duration) string { return d.Round(time.Second).String() }
 
-// USD is an amount as people and inputs say it.
+// USD converts micro-USD to USD, for people and inputs.
 func USD(micro int64) float64 { return float64(micro) / 1e6 }
 
-// MicroUSD is a limit of an input in millionths of a USD.
+// MicroUSD converts a limit of an input to micro-USD.
 func MicroUSD(usd float64) int64 { return money.Limit(usd) }

@@ -64,7 +64,7 @@ type CheckHealthInput struct {
 	received Received
 }
 
-// UnmarshalJSON decodes strictly; see receive.
+// UnmarshalJSON decodes strictly; see Receive.
 func (in *CheckHealthInput) UnmarshalJSON(data []byte) error {
 	type plain CheckHealthInput
 	in.received = Receive(data, (*plain)(in))
@@ -80,7 +80,7 @@ func (in *CheckHealthInput) check() error {
 	return in.CheckCommon()
 }
 
-// CheckHealthResult is what CheckHealth returns: one row a thing looked at.
+// CheckHealthResult is what CheckHealth returns: one row for each part that was checked.
 type CheckHealthResult struct {
 	Checks []activities.HealthCheck `json:"checks"` // one entry per part
 }

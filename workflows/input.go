@@ -14,7 +14,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows/bounds"
 )
 
-// Common holds what every start may say.
+// Common holds the fields that every start input has.
 type Common struct {
 	Tenant    string  `json:"tenant,omitempty"`     // owner of data and spend; default "default"
 	BudgetUSD float64 `json:"budget_usd,omitempty"` // hard limit in USD; 0 = none
@@ -37,19 +37,19 @@ func (c *Common) CheckCommon() error {
 	return fault.Wrap(fault.Input, "read input", "budget_usd", money.CheckLimit(c.BudgetUSD))
 }
 
-// Received is what UnmarshalJSON notes about a start input beside its fields.
-// It holds the problem instead of returning it: a decoding error would end the
-// run without a class, and the workflow can report it properly.
+// Received is what UnmarshalJSON notes about a start input besides its fields. It holds the
+// problem instead of returning it: a decoding error would end the run without a class, and
+// the workflow can report it properly.
 type Received struct {
-	invalid error           // why the input cannot be taken; nil = it can
-	loose   bool            // builds that did not compare names exactly took it
-	tooLong error           // what it holds more of than package bounds takes; nil = nothing
-	Resume  json.RawMessage // what the run before handed on; see HandedOn
-	Library json.RawMessage // what the library told its video; see fromLibrary
+	invalid error           // why the input is invalid; nil = it is valid
+	loose   bool            // builds that did not compare names exactly accepted it
+	tooLong error           // which part exceeds the limits of package bounds; nil = none
+	Resume  json.RawMessage // what the previous run handed on; see HandedOn
+	Library json.RawMessage // what the library handed to its video; see fromLibrary
 }
 
-// Receive decodes a start input. Names are exact, none is unknown and none is
-// there twice; see package strictjson.
+// Receive decodes a start input. Names are matched exactly; unknown and repeated names are
+// refused. See package strictjson.
 func Receive(data []byte, into any) Received {
 	err := strictjson.Unmarshal(data, into)
 	if err == nil {
@@ -61,8 +61,8 @@ func Receive(data []byte, into any) Received {
 	return Received{invalid: fault.Wrap(fault.Input, "read input", "", err), loose: loose}
 }
 
-// Problem returns why the input cannot be taken. A run that an earlier build
-// began with names in another case goes on as it began.
+// Problem returns why the input is invalid. A run that an earlier build began with names in
+// another case continues unchanged.
 func (in Received) Problem(ctx workflow.Context) error {
 	if in.invalid != nil && in.loose && workflow.GetVersion(ctx, "exact-input-names", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
 		return nil
@@ -74,8 +74,8 @@ func (in Received) Problem(ctx workflow.Context) error {
 	return in.tooLong
 }
 
-// madeByRun: another run made the input, from one that was checked or that an earlier
-// build took. See HandedOn and fromLibrary about who may say so.
+// madeByRun reports whether another run made the input, from one that was checked or that
+// an earlier build accepted. HandedOn and fromLibrary decide whom to believe.
 func (in Received) madeByRun(ctx workflow.Context) bool {
 	info := workflow.GetInfo(ctx)
 	return len(in.Resume) > 0 && info.ContinuedExecutionRunID != "" || len(in.Library) > 0 && info.ParentWorkflowExecution != nil

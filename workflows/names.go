@@ -1,7 +1,7 @@
-// Package workflows is what every workflow is made of: names, options, typed calls of
-// activities, errors, the input that every start has, and the details that people see.
-// It knows no pipeline. The recipes are in its packages: ingest, train and optimize, with
-// the control of a long run in job, and all of them in one table in catalog.
+// Package workflows holds what all workflows share: names, options, typed calls of
+// activities, errors, the common input, and the current details. It knows no pipeline. The
+// recipes are in its packages ingest, train and optimize; package job controls a long run,
+// and package catalog lists all workflow types.
 //
 // A recipe names activities and orders them; it does no I/O, and its history holds
 // references and counts, never frames, captions, vectors, secrets or URLs of services.

@@ -10,16 +10,16 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 )
 
-// All timeouts, heartbeats and retries are on this page. Which errors are
-// retried at all, and how often, is decided by their class: activities/errors.go.
+// All timeouts, heartbeats and retry policies are in this file. Which errors are retried,
+// and how often, is decided by their class: see activities/errors.go.
 const (
-	heartbeatTimeout = 10 * time.Second // a dead worker is noticed after this
+	heartbeatTimeout = 10 * time.Second // a dead worker is noticed after this time
 	metadataTimeout  = time.Minute      // reads or writes a few small objects
 	mediaTimeout     = 24 * time.Hour   // hashing and decoding the longest video
-	modelTimeout     = 6 * time.Hour    // a chunk, waiting out an overloaded model
+	modelTimeout     = 6 * time.Hour    // a chunk, including the wait for an overloaded model
 	indexTimeout     = time.Hour
 	listTimeout      = 6 * time.Hour   // a million names
-	healthWait       = 3 * time.Second // a pool that takes nothing within this is absent
+	healthWait       = 3 * time.Second // a pool that takes no task within this time is absent
 	// trainTimeout bounds one attempt of training; a longer one goes on in the next.
 	trainTimeout = 30 * 24 * time.Hour
 	copyTimeout  = 12 * time.Hour // copies the weights of a model within the store
@@ -27,22 +27,22 @@ const (
 	// MaxEvents is where a run continues as new, safely below the 4,096 at
 	// which the server asks for it.
 	MaxEvents = 3000
-	// MaxHandedOn is how large the input of a continued run may be, below the 2 MiB that
-	// the server takes in one payload. A library waits until it is in flight with less.
+	// MaxHandedOn is the maximum size of the input of a continued run, below the server's
+	// limit of 2 MiB for one payload. A library waits until what is in flight fits into it.
 	MaxHandedOn = 3 << 19 // bytes
-	// ChunksInFlight is how many chunks of one video are described at a time:
-	// enough to keep 64 calls in flight when some of the frames are stored.
+	// ChunksInFlight is how many chunks of one video are described concurrently: enough to
+	// keep 64 calls in flight when some of the frames are stored already.
 	ChunksInFlight = 4
-	// How long a run waits before it tries an index without room again: first
-	// and, doubling, at most. An outage of a day adds some thousand events.
+	// How long a run waits before it tries a full index again: the first wait, doubled up
+	// to the maximum. An outage of a day adds some thousand events.
 	BlockedAtFirst = 30 * time.Second
 	BlockedAtMost  = 10 * time.Minute
-	// LookAfter is how often children of former runs are looked after.
+	// LookAfter is how often a run checks the children that former runs started.
 	LookAfter = 30 * time.Second
 )
 
-// retry never gives up by count: input, auth and budget errors are not retried,
-// others end by their class or last until the world changes.
+// retry has no maximum of attempts: input, auth and budget errors are not retried, the
+// others end by their class or are retried until the cause is fixed.
 func retry() *temporal.RetryPolicy {
 	return &temporal.RetryPolicy{
 		InitialInterval:    time.Second,
@@ -51,25 +51,25 @@ func retry() *temporal.RetryPolicy {
 	}
 }
 
-// Caller carries what every activity of a run is scheduled with.
+// Caller carries the options that every activity of a run is scheduled with.
 type Caller struct {
 	Priority temporal.Priority
 }
 
-// NewCaller is the caller of a run with an input.
+// NewCaller is the caller of a run with the given input.
 func NewCaller(c Common) Caller {
 	return Caller{temporal.Priority{PriorityKey: c.Priority, FairnessKey: c.Tenant}}
 }
 
 // with sets the options of an activity. All of them send heartbeats, see
-// activities.Lifecycle: timeout is what ends one that hangs.
+// activities.Lifecycle; timeout ends an activity that hangs.
 func (c Caller) with(ctx workflow.Context, queue, summary string, timeout time.Duration) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue:           queue,
 		StartToCloseTimeout: timeout,
 		HeartbeatTimeout:    heartbeatTimeout,
 		RetryPolicy:         retry(),
-		WaitForCancellation: true, // a cancelled run ends after its processes have
+		WaitForCancellation: true, // a cancelled run ends only after its processes have ended
 		Summary:             summary,
 		Priority:            c.Priority,
 	})
@@ -95,7 +95,8 @@ func (c Caller) Index(ctx workflow.Context, summary string) workflow.Context {
 	return c.with(ctx, QueueIndex, summary, indexTimeout)
 }
 
-// Feed writes to the index. Of an index without room the run itself hears.
+// Feed writes to the index. The server does not retry a full index: the run waits and shows
+// it.
 func (c Caller) Feed(ctx workflow.Context, summary string) workflow.Context {
 	ctx = c.Index(ctx, summary)
 	options := workflow.GetActivityOptions(ctx)
@@ -103,7 +104,7 @@ func (c Caller) Feed(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, options)
 }
 
-// Lookup is a short step of the index: a claim, a search.
+// Lookup is a short step of the index: a claim or a search.
 func (c Caller) Lookup(ctx workflow.Context, summary string) workflow.Context {
 	return c.with(ctx, QueueIndex, summary, metadataTimeout)
 }
@@ -117,7 +118,7 @@ func (c Caller) model(ctx workflow.Context, stem, class, summary string, wait ti
 	return workflow.WithActivityOptions(ctx, options)
 }
 
-// Train schedules a training process; see model about wait.
+// Train schedules a training process; see model for wait.
 func (c Caller) Train(ctx workflow.Context, class, summary string, wait time.Duration) workflow.Context {
 	ctx = c.with(ctx, ClassQueue(StemTrain, class), summary, trainTimeout)
 	options := workflow.GetActivityOptions(ctx)
@@ -125,7 +126,7 @@ func (c Caller) Train(ctx workflow.Context, class, summary string, wait time.Dur
 	return workflow.WithActivityOptions(ctx, options)
 }
 
-// Asking has language models answer, waiting out overloaded ones.
+// Asking schedules calls of language models, including the wait for overloaded ones.
 func (c Caller) Asking(ctx workflow.Context, summary string) workflow.Context {
 	return c.with(ctx, QueueLM, summary, modelTimeout)
 }

@@ -1,6 +1,6 @@
-// Package bounds says how long the parts of a start input may be, and how large the
-// numbers of a signal. A history, a listing and what a run hands on hold them again and
-// again, and the server takes 2 MiB in one payload.
+// Package bounds limits the length of each part of a start input and the numbers of a
+// signal. They are repeated in a history, a listing and the input of a continued run, and
+// the server takes 2 MiB in one payload.
 package bounds
 
 import (
@@ -13,18 +13,18 @@ import (
 
 // In bytes.
 const (
-	name    = 255          // of anything; most names have a stricter form of their own
-	uri     = video.MaxURI // a place: a path, a URL, an object
+	name    = 255          // of any name; most names have a stricter rule of their own
+	uri     = video.MaxURI // a path, a URL or an object
 	query   = 4096         // a sentence, not a document
-	rows    = 1 << 20      // rows or examples as they are written; they have an exact bound of their own
+	rows    = 1 << 20      // rows or examples as they are written; they have an exact limit of their own
 	program = 512 << 10    // a program, or a metric, which may hold one
-	runs    = 1 << 20      // what a sweep lays over the input of each run
-	state   = 2 << 20      // what cogflow itself hands on, in a payload of the server
+	runs    = 1 << 20      // the overrides of each run of a sweep
+	state   = 2 << 20      // what cogflow itself hands on, within one payload of the server
 	entries = 256          // of a list
 )
 
 // Check returns an input fault that names the first field of a start input that is too
-// long. A field that is listed nowhere is a name.
+// long. A field without an entry here has the limit of a name.
 func Check(input []byte) error {
 	err := strictjson.Bounds{
 		Text: name, List: entries,

@@ -12,8 +12,8 @@ import (
 	"github.com/cogniverse/cogflow/safetext"
 )
 
-// The highest numbers that a signal may have. Real ones are far below: a profile
-// limits the frames of a video, and a run trains for days, not for centuries.
+// The highest numbers that a signal may have. Real ones are far below: a profile limits the
+// frames of a video, and training runs for days.
 const (
 	maxSignalCount   = 1<<31 - 1
 	maxSignalAmount  = 1e15 // tokens, bytes, seconds, micro-USD
@@ -22,15 +22,15 @@ const (
 	ledgerKey        = 32 // hexadecimal digits of money.NewKey
 )
 
-// Extracted bounds the progress of an extraction.
+// Extracted checks the progress of an extraction.
 func Extracted(e ingest.Extracted) error {
 	if !Counts(e.Chunks, e.Frames) || e.Chunks > e.Frames {
-		return fmt.Errorf("%d chunks of %d frames cannot be", e.Chunks, e.Frames)
+		return fmt.Errorf("%d chunks of %d frames are out of range", e.Chunks, e.Frames)
 	}
 	return nil
 }
 
-// Training bounds the progress of a training. What only people read is cut.
+// Training checks the progress of a training. Text that is only shown is truncated.
 func Training(s *train.Signal) error {
 	s.ETASeconds = min(max(s.ETASeconds, 0), maxSignalCount)
 	for _, text := range []*string{&s.Phase, &s.Device, &s.Trouble} {
@@ -73,7 +73,7 @@ func metrics(m map[string]float64) bool {
 	return len(m) <= maxSignalMetrics && size <= maxSignalText
 }
 
-// Counts reports whether all can be counts.
+// Counts reports whether all numbers are valid counts.
 func Counts(all ...int) bool {
 	for _, n := range all {
 		if n < 0 || n > maxSignalCount {
@@ -83,7 +83,7 @@ func Counts(all ...int) bool {
 	return true
 }
 
-// Amounts reports whether all can be amounts of something.
+// Amounts reports whether all numbers are valid amounts.
 func Amounts(all ...float64) bool {
 	for _, n := range all {
 		if !(n >= 0 && n <= maxSignalAmount) {

@@ -1,4 +1,4 @@
-// Package catalog lists every workflow type of cogflow, once: the worker, the command line,
+// Package catalog lists every workflow type of cogflow once. The worker, the command line,
 // the reference and the tests read it. It holds no recipe.
 package catalog
 
@@ -14,17 +14,17 @@ import (
 	ingestflow "github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// Type is a workflow type: what workers register, the command line starts and lists,
-// and the tests replay.
+// Type is a workflow type: workers register it, the command line starts and lists it, and
+// the tests replay it.
 type Type struct {
 	Name     string
 	Func     any    // func(workflow.Context, Input) (Result, error)
-	Job      bool   // long work that people start and watch; else it answers a question or changes one thing
-	Command  string // of cogflow, that starts it
+	Job      bool   // long work that a person starts and watches; otherwise it answers a question or changes one thing
+	Command  string // the cogflow command that starts it
 	Summary  string
-	Progress any      // what the query QueryProgress answers; nil = it takes none
-	Signals  []string // that it takes, sorted
-	Updates  []string // that it takes, sorted
+	Progress any      // the answer of the query QueryProgress; nil = the query is not supported
+	Signals  []string // supported signals, sorted
+	Updates  []string // supported updates, sorted
 }
 
 // Types lists every workflow type of cogflow, jobs first.
@@ -76,8 +76,8 @@ func TypeOf(name string) (Type, bool) {
 	return all[i], true
 }
 
-// Takes reports whether a type of workflow takes a signal or an update. The server
-// stores every signal, also one that nobody will ever read, so whoever sends one asks first.
+// Takes reports whether a type of workflow supports a signal or an update. The server
+// stores every signal, even one that no workflow will read, so a sender checks this first.
 func Takes(name, signal string) bool {
 	t, _ := TypeOf(name)
 	return slices.Contains(t.Signals, signal) || slices.Contains(t.Updates, signal)

@@ -1,4 +1,4 @@
-// Package flowtest is what tests of workflows share. It knows no workflow.
+// Package flowtest holds what tests of workflows share. It knows no workflow.
 package flowtest
 
 import (
@@ -12,8 +12,8 @@ import (
 )
 
 // NewEnvironment is a test environment with the interceptors of a worker. The SDK's
-// search for deadlocks reads the wall clock: a second is short under the race detector
-// on a machine that does other things.
+// deadlock detector reads the wall clock: one second is too short under the race detector
+// on a busy machine.
 func NewEnvironment() *testsuite.TestWorkflowEnvironment {
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestWorkflowEnvironment()

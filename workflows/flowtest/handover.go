@@ -12,11 +12,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FormerBuildsRead makes sure of a type that one run writes and another reads, which may
-// be on a worker of another build. Builds up to 5f04396 refuse every field that they do
-// not know in what a run hands to the next or to its child. They are run again after a
-// rollback, so a field that is newer is left out while it is zero.
-// workflows/testdata/handed-over.json holds what 5f04396 knows by name; it never changes.
+// FormerBuildsRead checks a type that one run writes and another reads, which may be on a
+// worker of another build. Builds up to 5f04396 refuse every unknown field in what a run
+// hands to the next run or to its child. They run again after a rollback, so a newer field
+// must be omitted while it is zero. workflows/testdata/handed-over.json lists the fields
+// that 5f04396 knows; it never changes.
 func FormerBuildsRead(t *testing.T, name string, handed reflect.Type) {
 	t.Helper()
 	text, err := os.ReadFile("../testdata/handed-over.json")
@@ -37,8 +37,8 @@ func FormerBuildsRead(t *testing.T, name string, handed reflect.Type) {
 	}
 }
 
-// fieldsOf lists the fields of what a type encodes to, as paths, and whether each
-// is left out when it is zero.
+// fieldsOf lists the fields of a type's JSON encoding, as paths, and whether each is
+// omitted when it is zero.
 func fieldsOf(t reflect.Type, path string, into map[string]bool) {
 	switch t.Kind() {
 	case reflect.Pointer, reflect.Slice, reflect.Array:
@@ -67,7 +67,7 @@ func fieldsOf(t reflect.Type, path string, into map[string]bool) {
 	}
 }
 
-// newParent reports whether a field lies within a newer one, which is left out.
+// newParent reports whether a field lies within a newer one, which is omitted.
 func newParent(field string, known []string, fields map[string]bool) bool {
 	for i := strings.LastIndexByte(field, '/'); i > 0; i = strings.LastIndexByte(field[:i], '/') {
 		if parent := field[:i]; !slices.Contains(known, parent) && fields[parent] {

@@ -1,5 +1,5 @@
-// Package ingest holds the recipes of ingestion: a library, its videos, and search in what
-// they have made. It knows activities of ingestion, and neither decoders nor models.
+// Package ingest holds the recipes of ingestion: a library, its videos, and search in the
+// result. It knows the activities of ingestion, but neither decoders nor models.
 package ingest
 
 import (
@@ -61,7 +61,7 @@ func Library(ctx workflow.Context, in LibraryInput) (LibraryResult, error) {
 type libraryRun struct {
 	job.Run
 	in          LibraryInput
-	resumed     *libraryResume // nil = this run begins
+	resumed     *libraryResume // nil = the first run of the chain
 	a           *ingest.Activities
 	concurrency int
 	stage       string
@@ -69,19 +69,18 @@ type libraryRun struct {
 	listing     ingest.Listing
 	page        []string // URIs of the page that next lies on
 	pageIndex   int
-	next        int     // the first video that nobody works on
+	next        int     // the first video that is not started yet
 	inFlight    []child // in the order they were started
 	inherited   int     // of inFlight, started by former runs
-	starting    int     // of inFlight, not known to run yet
+	starting    int     // of inFlight, not known to be running yet
 	totals      video.Totals
 	failures    []video.Failure
 	report      []ingest.ReportVideo
 	failure     error
 }
 
-// receive checks the input, and what the run before handed on. A retry begins
-// again: the children of the attempt that failed report to nobody, and those that
-// are done are unchanged.
+// receive checks the input and what the previous run handed on. A retry begins again: it
+// ignores the children of the failed attempt, and videos that are done are unchanged.
 func (r *libraryRun) receive(ctx workflow.Context) error {
 	if err := r.in.check(ctx); err != nil {
 		return err
@@ -119,12 +118,12 @@ func (r *libraryRun) run(ctx workflow.Context) (LibraryResult, error) {
 	return r.finish(ctx)
 }
 
-// account makes the cost of a run that failed or was cancelled the ledger's.
+// account takes the cost of a run that failed or was cancelled from the ledger.
 func (r *libraryRun) account(ctx workflow.Context, cause error) error {
 	spend, known, err := job.FinalCost(ctx, r.Caller, ingest.SpendInput{Tenant: r.tenant(), Job: r.ID})
 	if known {
 		r.total(spend)
-		err = r.enter(ctx, r.stage)
+		err = r.setStage(ctx, r.stage)
 	}
 	if err != nil {
 		return temporal.NewNonRetryableApplicationError(workflows.Reason(cause)+"; and its cost is not known: "+workflows.Reason(err), workflows.ClassOf(cause), cause)
@@ -132,11 +131,11 @@ func (r *libraryRun) account(ctx workflow.Context, cause error) error {
 	return cause
 }
 
-// total takes what the ledger says.
+// total takes the totals from the ledger.
 func (r *libraryRun) total(s video.Spend) {
 	r.totals.DescribeCalls, r.totals.RepeatedCalls, r.totals.CostUSD = s.Describe, s.Repeated, workflows.USD(s.CostMicroUSD)
 	if s.Describe == 0 {
-		r.totals.DescribeCalls = s.Calls // a former build did not tell them apart
+		r.totals.DescribeCalls = s.Calls // a former build did not distinguish them
 	}
 }
 
@@ -160,7 +159,7 @@ func (r *libraryRun) begin(ctx workflow.Context) error {
 	if err := workflows.CheckChildID(childID(workflow.GetInfo(ctx).WorkflowExecution.ID, r.listing.Videos)); err != nil {
 		return err
 	}
-	return r.enter(ctx, stageIngest)
+	return r.setStage(ctx, stageIngest)
 }
 
 func (r *libraryRun) source() ingest.ListSourceInput {
@@ -169,7 +168,7 @@ func (r *libraryRun) source() ingest.ListSourceInput {
 	}
 }
 
-// finish writes the report and says how it went.
+// finish writes the report and returns the result.
 func (r *libraryRun) finish(ctx workflow.Context) (LibraryResult, error) {
 	r.stage = job.StageReport
 	spend, err := workflows.Call(r.Metadata(ctx, "sum up the ledger"), r.a.Spend, ingest.SpendInput{Tenant: r.tenant(), Job: r.ID})
@@ -187,10 +186,10 @@ func (r *libraryRun) finish(ctx workflow.Context) (LibraryResult, error) {
 		return result, err
 	}
 	result.Report = written.Key
-	return result, r.enter(ctx, job.StageDone)
+	return result, r.setStage(ctx, job.StageDone)
 }
 
-// dropListing runs also when the run is cancelled.
+// dropListing deletes the stored listing. It also runs when the run is cancelled.
 func (r *libraryRun) dropListing(ctx workflow.Context) error {
 	if r.listing.Prefix == "" {
 		return nil
@@ -204,7 +203,7 @@ func (r *libraryRun) dropListing(ctx workflow.Context) error {
 		ingest.DropListingInput{Tenant: r.tenant(), Run: run, Prefix: r.listing.Prefix})
 }
 
-// estimate is a dry run.
+// estimate does a dry run.
 func (r *libraryRun) estimate(ctx workflow.Context) (LibraryResult, error) {
 	r.stage = "estimate"
 	e, err := workflows.Call(r.Media(ctx, "estimate "+workflows.Cell(r.in.Source)), r.a.Estimate,
@@ -221,7 +220,7 @@ func (r *libraryRun) estimate(ctx workflow.Context) (LibraryResult, error) {
 	result.Estimate = &Estimate{
 		Bytes: e.Bytes, DurationMS: e.DurationMS, Frames: e.Frames, CostUSD: e.CostUSD, Seconds: e.Seconds,
 	}
-	return result, r.enter(ctx, job.StageDone)
+	return result, r.setStage(ctx, job.StageDone)
 }
 
 func (r *libraryRun) unfinished() bool { return r.next < r.listing.Videos || len(r.inFlight) > 0 }
@@ -247,7 +246,7 @@ func (r *libraryRun) goOn(ctx workflow.Context) error {
 	return job.ContinueAsNew(ctx, r.continuation)
 }
 
-// fits waits until what is to be handed on is small enough for the server.
+// fits waits until the state to hand on is small enough for the server.
 func (r *libraryRun) fits(ctx workflow.Context) error {
 	for {
 		data, err := json.Marshal(r.continuation())
@@ -267,8 +266,8 @@ func (r *libraryRun) fits(ctx workflow.Context) error {
 	}
 }
 
-// done records how a child ended. News about a child twice, or about one of
-// another time, changes nothing.
+// done records how a child ended. A repeated message, or one about an earlier child,
+// changes nothing.
 func (r *libraryRun) done(d VideoDone) {
 	at := slices.IndexFunc(r.inFlight, func(c child) bool { return c.ID == d.WorkflowID })
 	if at < 0 {
@@ -306,7 +305,7 @@ func (r *libraryRun) done(d VideoDone) {
 	}
 }
 
-// active is what people see of the children at work.
+// active lists the children in progress, for people.
 func (r *libraryRun) active() []ActiveVideo {
 	out := make([]ActiveVideo, len(r.inFlight))
 	for i, c := range r.inFlight {

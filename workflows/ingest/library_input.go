@@ -25,7 +25,7 @@ type LibraryInput struct {
 	received workflows.Received
 }
 
-// UnmarshalJSON decodes strictly; see receive.
+// UnmarshalJSON decodes strictly; see Receive.
 func (in *LibraryInput) UnmarshalJSON(data []byte) error {
 	type Fields LibraryInput
 	all := struct {
@@ -37,7 +37,7 @@ func (in *LibraryInput) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// MaxConcurrency is how many videos of one library may be at work.
+// MaxConcurrency is the maximum number of concurrent videos of one library.
 const MaxConcurrency = 256
 
 const defaultConcurrency = 4
@@ -69,7 +69,7 @@ type LibraryResult struct {
 	Estimate *Estimate       `json:"estimate,omitempty"` // dry run only
 }
 
-// Estimate is the answer of a dry run.
+// Estimate is the result of a dry run.
 type Estimate struct {
 	Bytes      int64   `json:"bytes"`       // size of the files that would be ingested
 	DurationMS int64   `json:"duration_ms"` // playing time of the videos, in milliseconds

@@ -47,14 +47,14 @@ func checkConcurrency(n signal.Given[int]) error {
 	return nil
 }
 
-// pass sends a signal on to the children at work. One that has ended needs none.
+// pass forwards a signal to the children in progress. Ended ones do not need it.
 func (r *libraryRun) pass(ctx workflow.Context, name string, payload any) {
 	for _, c := range r.inFlight {
 		workflow.SignalExternalWorkflow(ctx, c.ID, "", name, payload)
 	}
 }
 
-// settle records the end of a child and shows it.
+// settle records the end of a child and updates what is shown.
 func (r *libraryRun) settle(ctx workflow.Context, d VideoDone) {
 	failed := r.totals.Failed
 	r.done(d)
@@ -62,13 +62,13 @@ func (r *libraryRun) settle(ctx workflow.Context, d VideoDone) {
 	if r.totals.Failed == failed {
 		return
 	}
-	if err := r.enter(ctx, r.stage); err != nil && r.failure == nil {
+	if err := r.setStage(ctx, r.stage); err != nil && r.failure == nil {
 		r.failure = err
 	}
 }
 
-// enter goes to a stage: it is shown and can be searched for.
-func (r *libraryRun) enter(ctx workflow.Context, stage string) error {
+// setStage changes the stage that is shown and can be searched for.
+func (r *libraryRun) setStage(ctx workflow.Context, stage string) error {
 	r.stage = stage
 	r.showDetails(ctx)
 	return workflows.SetStage(ctx, stage, r.totals.Failed, r.totals.CostUSD)

@@ -31,7 +31,7 @@ type libraryContinuation struct {
 	Resume *libraryResume `json:"resume,omitempty"`
 }
 
-// check bounds what a library was handed on to its own tenant and children.
+// check limits what the previous run handed on to the library's own tenant and children.
 func (s *libraryResume) check(t tenant.ID, library string) error {
 	if _, err := listingRun(t, s.Listing); err != nil {
 		return err
@@ -53,8 +53,8 @@ func (s *libraryResume) check(t tenant.ID, library string) error {
 	return checkRecipe("resume", s.Recipe)
 }
 
-// listingRun is the run that stored a listing: all that its prefix may say, the
-// tenant being that of the input.
+// listingRun is the run that stored a listing. The prefix may name nothing else, and the
+// tenant must be that of the input.
 func listingRun(t tenant.ID, l ingest.Listing) (string, error) {
 	run, ok := video.ListingRun(t, l.Prefix)
 	if !ok {
@@ -63,7 +63,7 @@ func listingRun(t tenant.ID, l ingest.Listing) (string, error) {
 	return run, nil
 }
 
-// continuation is the input of the run that goes on.
+// continuation is the input of the next run of the chain.
 func (r *libraryRun) continuation() any {
 	in := libraryContinuation{LibraryInput: r.in}
 	in.Concurrency, in.BudgetUSD = r.concurrency, r.Budget

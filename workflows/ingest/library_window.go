@@ -16,8 +16,8 @@ import (
 	"github.com/cogniverse/cogflow/workflows/job"
 )
 
-// window keeps `concurrency` children at work until the listing is through or
-// the history is long enough for one run.
+// window keeps `concurrency` children in progress until the listing is done or the history
+// is long enough for one run.
 func (r *libraryRun) window(ctx workflow.Context) error {
 	if r.inherited > 0 {
 		workflow.Go(ctx, r.lookAfterInherited)
@@ -65,7 +65,7 @@ func (r *libraryRun) uri(ctx workflow.Context, index int) (string, error) {
 	return r.page[index%ingest.ListingPage], nil
 }
 
-// start begins the next video.
+// start starts the next video.
 func (r *libraryRun) start(ctx workflow.Context, uri string) {
 	c := child{
 		ID:  childID(workflow.GetInfo(ctx).WorkflowExecution.ID, r.next),
@@ -86,11 +86,11 @@ func (r *libraryRun) start(ctx workflow.Context, uri string) {
 	workflow.Go(ctx, func(ctx workflow.Context) { r.watch(ctx, c, in) })
 }
 
-// watch starts a child and notices when it ends without a word, as a terminated
-// one does; the others report by signal, which also reaches a later run.
+// watch starts a child and notices when it ends without a report, as a terminated one does.
+// The others report by signal, which also reaches a later run.
 func (r *libraryRun) watch(ctx workflow.Context, c child, in videoOfLibrary) {
-	// Children are not cancelled through the context: those of former runs could
-	// not be, and so all are asked in the same way, by cancelChildren.
+	// Children are not cancelled through the context: children of former runs cannot be, so
+	// cancelChildren asks all of them in the same way.
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	ctx = r.Child(ctx, c.ID, workflows.Cell(path.Base(c.URI)), "`"+workflows.Cell(c.URI)+"`", workflows.Attributes("IngestVideo", r.in.Common, r.recipe.Profile))
 	for begun := false; ; {
@@ -98,7 +98,7 @@ func (r *libraryRun) watch(ctx workflow.Context, c child, in videoOfLibrary) {
 		future := workflow.ExecuteChildWorkflow(ctx, "IngestVideo", in)
 		err := future.GetChildWorkflowExecution().Get(ctx, nil)
 		_, running := errors.AsType[*temporal.ChildWorkflowExecutionAlreadyStartedError](err)
-		if running && (!begun || looksAgain(ctx)) {
+		if running && (!begun || checksAgain(ctx)) {
 			if stranger := r.ofAnother(ctx, c.ID); stranger != nil {
 				if !begun {
 					r.starting--
@@ -115,8 +115,8 @@ func (r *libraryRun) watch(ctx workflow.Context, c child, in videoOfLibrary) {
 			err = future.Get(ctx, &result)
 		}
 		if running {
-			// Left over from a library run that was terminated: its signal counts,
-			// and if it ends in silence the video is started anew.
+			// Left over from a library run that was terminated: its signal counts, and if
+			// it ends without one the video is started again.
 			if workflow.Sleep(ctx, workflows.LookAfter/6) != nil || !r.waitsFor(c.ID) {
 				return
 			}
@@ -131,10 +131,10 @@ func (r *libraryRun) watch(ctx workflow.Context, c child, in videoOfLibrary) {
 	}
 }
 
-// ofAnother says why a workflow that has the id of a video of this library must
-// be left alone: ids are shared in a namespace, and a terminated library of
-// another tenant may have left it. Until that is known the child counts as
-// starting, so it is neither cancelled nor handed on. nil = it is ours.
+// ofAnother says why a workflow that has the id of a video of this library must be left
+// alone: ids are shared in a namespace, and a terminated library of another tenant may have
+// left it. Until that is known the child counts as starting, so it is neither cancelled nor
+// handed on. nil = it belongs to this library.
 func (r *libraryRun) ofAnother(ctx workflow.Context, id string) *video.Failure {
 	if workflow.GetVersion(ctx, "leftover-children-of-tenant", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
 		return nil
@@ -150,15 +150,15 @@ func (r *libraryRun) ofAnother(ctx workflow.Context, id string) *video.Failure {
 	return nil
 }
 
-// looksAgain: what has the id of a video may have ended meanwhile, and a workflow of
-// somebody else may have taken the id. The first builds looked once, and waited for ever.
-func looksAgain(ctx workflow.Context) bool {
+// checksAgain gates the repeated check: the workflow that has the id of a video may have
+// ended meanwhile, and another one may have taken the id. The first builds checked once,
+// and waited for ever.
+func checksAgain(ctx workflow.Context) bool {
 	return workflow.GetVersion(ctx, "ids-taken-later", workflow.DefaultVersion, 1) >= 1
 }
 
-// childrenBegun waits until the server has started every child. A child that is asked
-// for is never started when its parent ends or continues as new before that,
-// and cannot be cancelled.
+// childrenBegun waits until the server has started every child. If the parent ends or
+// continues as new before that, a requested child is never started and cannot be cancelled.
 func (r *libraryRun) childrenBegun(ctx workflow.Context) error {
 	return workflow.Await(ctx, func() bool { return r.starting == 0 })
 }
@@ -172,8 +172,8 @@ func (r *libraryRun) waitsFor(id string) bool {
 	return false
 }
 
-// lookAfterInherited asks from time to time whether the children of former runs
-// are still open.
+// lookAfterInherited checks from time to time whether the children of former runs are still
+// open.
 func (r *libraryRun) lookAfterInherited(ctx workflow.Context) {
 	wait := workflows.LookAfter
 	for r.inherited > 0 {
@@ -197,7 +197,7 @@ func (r *libraryRun) lookAfterInherited(ctx workflow.Context) {
 		if job.Yield(ctx) != nil {
 			return
 		}
-		if len(found.Others) > 0 && looksAgain(ctx) {
+		if len(found.Others) > 0 && checksAgain(ctx) {
 			for _, id := range found.Others {
 				r.settle(ctx, VideoDone{WorkflowID: id, Failure: workflows.IDTaken(stageIngest, id)})
 			}
@@ -210,15 +210,15 @@ func (r *libraryRun) lookAfterInherited(ctx workflow.Context) {
 	}
 }
 
-// cancelChildren cancels whatever is in flight, whichever run started it, and
-// waits until all of it has ended.
+// cancelChildren cancels all children in flight, whichever run started them, and waits
+// until they have ended.
 func (r *libraryRun) cancelChildren(ctx workflow.Context, cause error) error {
 	free, _ := workflow.NewDisconnectedContext(ctx)
 	if err := r.childrenBegun(free); err != nil {
 		return err
 	}
 	for _, c := range r.inFlight {
-		// It may have ended a moment ago; its news is on the way then.
+		// It may have just ended; its signal is then on the way.
 		_ = workflow.RequestCancelExternalWorkflow(free, c.ID, "").Get(free, nil)
 	}
 	if r.inherited > 0 {

@@ -14,24 +14,23 @@ import (
 	"github.com/cogniverse/cogflow/workflows/job"
 )
 
-// libraryLink is what a library tells each of its videos.
+// libraryLink is what a library hands to each of its videos.
 type libraryLink struct {
 	Job    string        `json:"job"` // what budget and ledger count by
 	Recipe ingest.Recipe `json:"recipe"`
 }
 
-// videoOfLibrary starts a video of a library.
+// videoOfLibrary is the input of a video that a library starts.
 type videoOfLibrary struct {
 	VideoInput
 	Library *libraryLink `json:"library,omitempty"`
 }
 
-// fromLibrary reads what the library told this video; nil = the video was started
-// by itself. It is believed of a child only, whose id is one that IngestLibrary
-// gives.
+// fromLibrary reads what the library handed to this video; nil = the video was started on
+// its own. It is believed only of a child whose id has the form that IngestLibrary gives.
 func fromLibrary(ctx workflow.Context, raw json.RawMessage) (*libraryLink, error) {
 	if len(raw) == 0 {
-		return nil, nil //nolint:nilnil // it was started by itself
+		return nil, nil //nolint:nilnil // it was started on its own
 	}
 	info := workflow.GetInfo(ctx)
 	if parent := info.ParentWorkflowExecution; parent == nil || !isChildOf(info.WorkflowExecution.ID, parent.ID) {
@@ -44,14 +43,14 @@ func fromLibrary(ctx workflow.Context, raw json.RawMessage) (*libraryLink, error
 	return &link, checkRecipe("library", link.Recipe)
 }
 
-// isChildOf reports whether an id is one that childID makes.
+// isChildOf reports whether an id has the form that childID makes.
 func isChildOf(id, library string) bool {
 	number, ok := strings.CutPrefix(id, library+"/")
 	return ok && len(number) >= 6 && strings.Trim(number, "0123456789") == ""
 }
 
-// checkRecipe refuses a recipe that a profile cannot make. Its parts name queues;
-// the whole of it is read from the store of the tenant, by its fingerprint.
+// checkRecipe refuses a recipe that no profile can produce. Its parts name queues; the
+// whole recipe is read from the store of the tenant, by its fingerprint.
 func checkRecipe(field string, r ingest.Recipe) error {
 	if !job.IsDigest(string(r.Fingerprint), job.Digest) || r.ChunkFrames < 1 {
 		return job.Outside(field + ".recipe")

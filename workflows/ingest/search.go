@@ -9,7 +9,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-// Search embeds a query with the profile's model and looks it up.
+// Search embeds a query with the profile's model and searches the index.
 func Search(ctx workflow.Context, in SearchInput) (SearchResult, error) {
 	if err := in.check(ctx); err != nil {
 		return SearchResult{}, workflows.Typed(err)
@@ -37,7 +37,7 @@ func Search(ctx workflow.Context, in SearchInput) (SearchResult, error) {
 	return SearchResult{Hits: found.Hits}, nil
 }
 
-// ListVideos lists what is published.
+// ListVideos lists the published videos.
 func ListVideos(ctx workflow.Context, in ListVideosInput) (ListVideosResult, error) {
 	if err := in.check(ctx); err != nil {
 		return ListVideosResult{}, workflows.Typed(err)
@@ -52,7 +52,7 @@ func ListVideos(ctx workflow.Context, in ListVideosInput) (ListVideosResult, err
 	return ListVideosResult{Videos: found.Videos}, nil
 }
 
-// DeleteVideo forgets a video in one profile or all.
+// DeleteVideo deletes a video from one profile or all.
 func DeleteVideo(ctx workflow.Context, in DeleteVideoInput) (DeleteVideoResult, error) {
 	if err := in.check(ctx); err != nil {
 		return DeleteVideoResult{}, workflows.Typed(err)

@@ -21,7 +21,7 @@ type SearchInput struct {
 	received workflows.Received
 }
 
-// UnmarshalJSON decodes strictly; see receive.
+// UnmarshalJSON decodes strictly; see Receive.
 func (in *SearchInput) UnmarshalJSON(data []byte) error {
 	type plain SearchInput
 	in.received = workflows.Receive(data, (*plain)(in))
@@ -40,7 +40,7 @@ func (in *SearchInput) check(ctx workflow.Context) error {
 	if in.Rank == "" {
 		in.Rank = string(video.RankHybrid)
 	}
-	if !isName(in.Rank) { // the index knows which it has
+	if !isName(in.Rank) { // the index knows which rank profiles it has
 		return fault.New(fault.Input, "read input", "rank", "must be hybrid, bm25, vector or a rank profile of the index")
 	}
 	switch {
@@ -55,7 +55,7 @@ func (in *SearchInput) check(ctx workflow.Context) error {
 	return in.CheckCommon()
 }
 
-// isName: the form of a rank profile's name.
+// isName reports whether a text has the form of a rank profile's name.
 func isName(s string) bool {
 	const longest = 64
 	return len(s) <= longest && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
@@ -75,7 +75,7 @@ type DeleteVideoInput struct {
 	received workflows.Received
 }
 
-// UnmarshalJSON decodes strictly; see receive.
+// UnmarshalJSON decodes strictly; see Receive.
 func (in *DeleteVideoInput) UnmarshalJSON(data []byte) error {
 	type plain DeleteVideoInput
 	in.received = workflows.Receive(data, (*plain)(in))
@@ -109,7 +109,7 @@ type ListVideosInput struct {
 	received workflows.Received
 }
 
-// UnmarshalJSON decodes strictly; see receive.
+// UnmarshalJSON decodes strictly; see Receive.
 func (in *ListVideosInput) UnmarshalJSON(data []byte) error {
 	type plain ListVideosInput
 	in.received = workflows.Receive(data, (*plain)(in))

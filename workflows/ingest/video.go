@@ -14,7 +14,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows/job"
 )
 
-// The stages of a video, as people see them.
+// The stages of a video, as they are shown.
 const (
 	stageInspect    = "inspect"
 	stageExtract    = "extract"
@@ -22,7 +22,7 @@ const (
 	stageDescribe   = "describe"
 	stageEmbed      = "embed"
 	stageIndex      = "index"
-	stageBlocked    = "blocked" // the index has no room; goes on by itself
+	stageBlocked    = "blocked" // the index is full; the run continues by itself
 )
 
 // Video makes one video searchable:
@@ -36,8 +36,8 @@ func Video(ctx workflow.Context, in VideoInput) (VideoResult, error) {
 	if err != nil {
 		err = workflows.Staged(r.progress.Stage, err)
 	}
-	if tellErr := r.tellLibrary(ctx, result, err); tellErr != nil && err == nil {
-		err = tellErr
+	if reportErr := r.reportToLibrary(ctx, result, err); reportErr != nil && err == nil {
+		err = reportErr
 	}
 	return result, err
 }
@@ -46,8 +46,8 @@ func Video(ctx workflow.Context, in VideoInput) (VideoResult, error) {
 type videoRun struct {
 	job.Run
 	in       VideoInput
-	library  *libraryLink // nil = started by itself
-	resumed  *videoResume // nil = this run begins
+	library  *libraryLink // nil = started on its own
+	resumed  *videoResume // nil = the first run of the chain
 	a        *ingest.Activities
 	job      string
 	recipe   ingest.Recipe
@@ -62,7 +62,7 @@ type videoRun struct {
 
 	extraction *video.Extraction // nil until extraction has ended
 	at         stages
-	blocked    bool // the index has no room
+	blocked    bool // the index is full
 	failure    error
 }
 
@@ -73,7 +73,7 @@ func newVideoRun(ctx workflow.Context, in VideoInput) *videoRun {
 	return r
 }
 
-// receive checks the input, what a library told, and what the run before handed on.
+// receive checks the input and what a library or the previous run handed on.
 func (r *videoRun) receive(ctx workflow.Context) (err error) {
 	if err := r.in.check(ctx); err != nil {
 		return err
@@ -118,11 +118,11 @@ func (r *videoRun) run(ctx workflow.Context) (VideoResult, error) {
 	if r.library == nil {
 		err = r.report(ctx, &result)
 	}
-	r.enter(ctx, job.StageDone)
+	r.setStage(ctx, job.StageDone)
 	return result, err
 }
 
-// begin finds out what the video is and whether there is anything to do.
+// begin identifies the video and finds out whether there is anything to do.
 func (r *videoRun) begin(ctx workflow.Context) error {
 	var err error
 	if r.library != nil {
@@ -143,8 +143,8 @@ func (r *videoRun) begin(ctx workflow.Context) error {
 		return err
 	}
 	r.progress.Name, r.progress.Video = r.source.Name, string(r.source.Video)
-	// What former builds have scheduled is tried again by the server and never ends for
-	// want of room, so nothing is to be kept apart by a version.
+	// Builds before this one let the server retry for as long as the index is full, so no
+	// version is needed to tell them apart.
 	err = r.whenRoom(ctx, "room in the index or the store", func() (err error) {
 		r.claim, err = workflows.Call(r.Lookup(ctx, "claim "+r.name()), r.a.Claim,
 			ingest.ClaimInput{VideoRef: r.ref(), Media: r.source.Media, Force: r.in.Force, TellRoom: true})
@@ -152,14 +152,14 @@ func (r *videoRun) begin(ctx workflow.Context) error {
 	})
 	r.progress.Expected = r.claim.Expected
 	if err == nil && r.claim.Unchanged {
-		r.enter(ctx, job.StageDone)
+		r.setStage(ctx, job.StageDone)
 	}
 	return err
 }
 
-// publish switches search to the new documents.
+// publish makes the new documents visible to search.
 func (r *videoRun) publish(ctx workflow.Context) error {
-	r.enter(ctx, job.StagePublish)
+	r.setStage(ctx, job.StagePublish)
 	r.times = slices.SortedStableFunc(slices.Values(r.times), func(a, b video.StageTime) int {
 		return int(a.StartMS - b.StartMS)
 	})
@@ -174,8 +174,8 @@ func (r *videoRun) publish(ctx workflow.Context) error {
 	return err
 }
 
-// report writes the report of a run that no library reports on, and learns what
-// the ledger knows of its calls.
+// report writes the report of a run without a library, and takes the totals of its calls
+// from the ledger.
 func (r *videoRun) report(ctx workflow.Context, result *VideoResult) error {
 	r.progress.Stage = job.StageReport
 	written, err := workflows.Call(r.Media(ctx, "write the report"), r.a.WriteReport, ingest.ReportInput{
@@ -198,8 +198,8 @@ func (r *videoRun) report(ctx workflow.Context, result *VideoResult) error {
 	return err
 }
 
-// abandon undoes what must not stay when a run fails or is cancelled. It runs
-// outside the cancelled context, or it would never happen.
+// abandon undoes what must not stay when a run fails or is cancelled. It uses a
+// disconnected context, because the run's own may be cancelled.
 func (r *videoRun) abandon(ctx workflow.Context, cause error) error {
 	if r.claim.Generation == "" || r.claim.Unchanged {
 		return cause
@@ -216,10 +216,10 @@ func (r *videoRun) abandon(ctx workflow.Context, cause error) error {
 	return cause
 }
 
-// account makes the cost of a run that failed or was cancelled the ledger's.
+// account takes the cost of a run that failed or was cancelled from the ledger.
 func (r *videoRun) account(ctx workflow.Context) error {
 	if r.at.available == 0 {
-		return nil // no model was asked
+		return nil // no model was called
 	}
 	spend, known, err := job.FinalCost(ctx, r.Caller, ingest.SpendInput{
 		Tenant: r.tenant(), Job: r.job, Workflow: workflow.GetInfo(ctx).WorkflowExecution.ID,

@@ -12,35 +12,35 @@ import (
 	"github.com/cogniverse/cogflow/workflows/bounds"
 )
 
-// VideoDone tells a library how one of its videos ended.
+// VideoDone reports to a library how one of its videos ended.
 type VideoDone struct {
 	WorkflowID string         `json:"workflow_id"`
 	Result     VideoResult    `json:"result"`
 	Failure    *video.Failure `json:"failure,omitempty"`
 }
 
-// tellLibrary reports to the library that started this run, whichever run of
-// its chain that is by now. It also works when this run was cancelled.
-func (r *videoRun) tellLibrary(ctx workflow.Context, result VideoResult, err error) error {
+// reportToLibrary reports to the library that started this run, whichever run of
+// its chain is current. It also works when this run was cancelled.
+func (r *videoRun) reportToLibrary(ctx workflow.Context, result VideoResult, err error) error {
 	parent := workflow.GetInfo(ctx).ParentWorkflowExecution
 	if r.library == nil || parent == nil {
 		return nil
 	}
 	done := VideoDone{WorkflowID: workflow.GetInfo(ctx).WorkflowExecution.ID, Result: result}
 	if err != nil {
-		done.Failure = workflows.FailureOf(stageIngest, err) // the library sees the same, however it hears of it
+		done.Failure = workflows.FailureOf(stageIngest, err) // the library sees the same failure by signal and by result
 		done.Failure.URI, done.Failure.Stage = r.in.URI, r.progress.Stage
 	}
 	free, _ := workflow.NewDisconnectedContext(ctx)
-	tellErr := workflow.SignalExternalWorkflow(free, parent.ID, "", workflows.SignalVideoDone, done).Get(free, nil)
-	if temporal.IsCanceledError(tellErr) {
-		return tellErr
+	reportErr := workflow.SignalExternalWorkflow(free, parent.ID, "", workflows.SignalVideoDone, done).Get(free, nil)
+	if temporal.IsCanceledError(reportErr) {
+		return reportErr
 	}
-	return nil // a library that has ended needs no news
+	return nil // a library that has ended needs no report
 }
 
-// check bounds how a video ended. What is believed here is handed on at
-// continue-as-new and written to the report.
+// check limits the values of a report. The library hands them on at continue-as-new and
+// writes them to its report.
 func (d *VideoDone) check() error {
 	r := d.Result
 	switch {

@@ -19,7 +19,7 @@ type VideoInput struct {
 	received workflows.Received
 }
 
-// UnmarshalJSON decodes strictly; see receive.
+// UnmarshalJSON decodes strictly; see Receive.
 func (in *VideoInput) UnmarshalJSON(data []byte) error {
 	type Fields VideoInput
 	all := struct {

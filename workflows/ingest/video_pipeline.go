@@ -16,12 +16,12 @@ import (
 	"github.com/cogniverse/cogflow/workflows/job"
 )
 
-// pipeline extracts, describes, embeds and indexes, each stage working on what
-// the one before has finished. It returns when everything is indexed, when
-// something failed, or, with nothing in flight, when the history is long enough.
+// pipeline extracts, describes, embeds and indexes; each stage works on what the previous
+// one has finished. It returns when everything is indexed, when a stage failed, or, with
+// nothing in flight, when the history is long enough.
 func (r *videoRun) pipeline(ctx workflow.Context) error {
 	if r.extraction == nil {
-		r.enter(ctx, stageExtract)
+		r.setStage(ctx, stageExtract)
 	}
 	ctx, cancel := workflow.WithCancel(ctx)
 	defer cancel()
@@ -55,12 +55,12 @@ func (r *videoRun) pipeline(ctx workflow.Context) error {
 	return r.failure
 }
 
-// canStart: a chunk is to be described now, by this run.
+// canStart reports whether this run is to describe a chunk now.
 func (r *videoRun) canStart(ctx workflow.Context) bool {
 	return r.at.canStart() && !r.Paused && !r.blocked && !job.MustContinue(ctx)
 }
 
-// drained: nothing is at work, and nothing more will be started in this run.
+// drained reports whether nothing is in progress and this run starts nothing more.
 func (r *videoRun) drained(ctx workflow.Context) bool {
 	return r.at.idle(job.MustContinue(ctx))
 }
@@ -93,7 +93,7 @@ func (r *videoRun) extract(ctx workflow.Context) {
 	if r.failure != nil {
 		return
 	}
-	r.enter(ctx, r.firstModel())
+	r.setStage(ctx, r.firstModel())
 	if !r.at.transcribed {
 		workflow.Go(ctx, r.transcribe)
 	}
@@ -133,7 +133,7 @@ func (r *videoRun) chunk(ctx workflow.Context, index int) {
 	r.pay(ctx, embedded)
 }
 
-// pay adds what a model stage has cost.
+// pay adds the cost of a model stage.
 func (r *videoRun) pay(ctx workflow.Context, done ingest.ChunkResult) {
 	// The ledger knows more than this result: calls of attempts that were lost.
 	if done.SpentMicroUSD != nil {
@@ -146,8 +146,8 @@ func (r *videoRun) pay(ctx workflow.Context, done ingest.ChunkResult) {
 	r.showDetails(ctx)
 }
 
-// transcribe writes down what is said. Nothing is indexed before: a document
-// holds the speech of its time.
+// transcribe makes the transcript. Nothing is indexed before, because a document includes
+// its speech.
 func (r *videoRun) transcribe(ctx workflow.Context) {
 	if r.extraction.AudioPieces == 0 {
 		r.at.transcribed = true
@@ -185,16 +185,16 @@ func (r *videoRun) model(ctx workflow.Context, stage string, in ingest.ChunkInpu
 	})
 }
 
-// errNoChunk: a signal said that there is a chunk, and extraction has made none.
+// errNoChunk: a signal announced a chunk that extraction did not make.
 var errNoChunk = errors.New("the video has no such chunk")
 
-// noChunk reports whether a chunk that cannot be worked on is none. Extraction says so.
+// noChunk reports whether a chunk that failed does not exist. The end of extraction tells.
 func (r *videoRun) noChunk(ctx workflow.Context, chunk int) bool {
 	return workflow.GetVersion(ctx, "chunks-of-signals", workflow.DefaultVersion, 1) >= 1 &&
 		workflow.Await(ctx, func() bool { return r.at.extracted }) == nil && r.failure == nil && chunk >= r.extraction.Chunks
 }
 
-// affordable runs a model stage within the budget and waits out a used-up one.
+// affordable runs a model stage within the budget, and waits while the budget is used up.
 func (r *videoRun) affordable(ctx workflow.Context, stage string, run func(limitMicroUSD int64) (ingest.ChunkResult, error)) (ingest.ChunkResult, error) {
 	for {
 		limit := workflows.MicroUSD(r.Budget)
@@ -229,7 +229,7 @@ func (r *videoRun) failedIn(stage string, err error) {
 	r.fail(err)
 }
 
-// indexer indexes whatever is embedded, several chunks at once when it lags.
+// indexer indexes the embedded chunks, several at once when it lags.
 func (r *videoRun) indexer(ctx workflow.Context) {
 	for {
 		if workflow.Await(ctx, r.at.canIndex) != nil {
@@ -256,19 +256,19 @@ func (r *videoRun) indexer(ctx workflow.Context) {
 	}
 }
 
-// roomInIndex is what a run waits for that cannot feed the index.
+// roomInIndex is the reason that a run shows while the index is full.
 const roomInIndex = "room in the index"
 
-// whenRoom does a step that needs room, as people know it, in the index. One without
-// is no failure: the run starts nothing new, says so where people look, and tries
-// again until there is room. The server must not retry the step for want of room.
+// whenRoom runs a step that needs room in the index, which room names for people. A full
+// index is not a failure: the run starts nothing new, shows why, and tries again until
+// there is room. The server must not retry the step for lack of room.
 func (r *videoRun) whenRoom(ctx workflow.Context, room string, step func() error) error {
 	for wait := workflows.BlockedAtFirst; ; wait = min(2*wait, workflows.BlockedAtMost) {
 		err := step()
 		if workflows.ClassOf(err) != string(fault.Capacity) {
 			if r.blocked {
 				r.blocked, r.Waiting = false, ""
-				r.enter(ctx, r.progress.Stage)
+				r.setStage(ctx, r.progress.Stage)
 			}
 			return err
 		}

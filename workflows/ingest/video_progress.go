@@ -45,15 +45,15 @@ func (r *videoRun) listen(ctx workflow.Context) error {
 	return nil
 }
 
-// answer is the progress of the run, for whoever asks.
+// answer is the progress of the run, as the query returns it.
 func (r *videoRun) answer() VideoProgress {
 	p := r.progress
 	p.Paused, p.Waiting, p.Started, p.IgnoredSignal = r.Paused, r.Waiting, r.Started, r.Signals.Ignored
 	return p
 }
 
-// enter goes to a stage: it is shown and can be searched for.
-func (r *videoRun) enter(ctx workflow.Context, stage string) {
+// setStage changes the stage that is shown and can be searched for.
+func (r *videoRun) setStage(ctx workflow.Context, stage string) {
 	r.progress.Stage = stage
 	r.showDetails(ctx)
 	failed := 0

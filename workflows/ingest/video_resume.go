@@ -33,7 +33,7 @@ type videoContinuation struct {
 	Resume *videoResume `json:"resume,omitempty"`
 }
 
-// check bounds what a video was handed on.
+// check limits what the previous run handed on.
 func (s *videoResume) check() error {
 	_, err := video.ParseID(string(s.Source.Video))
 	switch {
@@ -47,7 +47,7 @@ func (s *videoResume) check() error {
 	return checkRecipe("resume", s.Recipe)
 }
 
-// continuation is the input of the run that goes on.
+// continuation is the input of the next run of the chain.
 func (r *videoRun) continuation() any {
 	in := videoContinuation{videoOfLibrary: videoOfLibrary{VideoInput: r.in, Library: r.library}}
 	in.BudgetUSD = r.Budget

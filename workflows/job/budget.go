@@ -15,7 +15,7 @@ func validBudget(usd signal.Given[float64]) error {
 	return workflows.Typed(CheckBudget(usd.Value))
 }
 
-// CheckBudget refuses what is no limit in USD.
+// CheckBudget refuses a value that is not a limit in USD.
 func CheckBudget(usd float64) error {
 	return fault.Wrap(fault.Input, "set budget", "", money.CheckLimit(usd))
 }

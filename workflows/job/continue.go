@@ -15,17 +15,17 @@ func Chain(ctx workflow.Context) string {
 	return info.FirstRunID
 }
 
-// Yield lets everything else in this run go as far as it can. A signal that has
-// arrived is then handled: the SDK may have handed it to its waiting coroutine,
-// where nobody else finds it, before that coroutine had its turn.
+// Yield lets all other coroutines of this run go as far as they can, so that a signal that
+// has arrived is handled. The SDK may have handed it to its waiting coroutine, which did
+// not run yet; the next run would not see it.
 func Yield(ctx workflow.Context) error {
 	last := false
 	workflow.Go(ctx, func(workflow.Context) { last = true })
 	return workflow.Await(ctx, func() bool { return last })
 }
 
-// settleDown comes before continue-as-new: what has arrived is handled by this
-// run, and a cancellation is not left behind with it.
+// settleDown runs before continue-as-new: signals that have arrived are handled by this
+// run, and a cancellation is not lost.
 func settleDown(ctx workflow.Context) error {
 	if err := Yield(ctx); err != nil {
 		return err
@@ -42,8 +42,8 @@ func MustContinue(ctx workflow.Context) bool {
 	return info.GetContinueAsNewSuggested() || info.GetCurrentHistoryLength() > workflows.MaxEvents
 }
 
-// ContinueAsNew goes on in a new run with what next says when all that has arrived is
-// handled. A cancellation is not left behind.
+// ContinueAsNew continues as new with the input that next returns, after everything that
+// has arrived is handled. A cancellation is not lost.
 func ContinueAsNew(ctx workflow.Context, next func() any) error {
 	if err := settleDown(ctx); err != nil {
 		return err

@@ -8,13 +8,12 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-// changeFinalCost is the version of runs that ask the ledger also when they fail
-// or are cancelled.
+// changeFinalCost gates asking the ledger also when a run fails or is cancelled.
 const changeFinalCost = "cost-of-ended-runs"
 
-// FinalCost asks the ledger what a run has spent that fails or is cancelled: its
-// last activities did not tell. known is false for runs of a build that did not
-// ask. It works when ctx is cancelled.
+// FinalCost asks the ledger what a run that fails or is cancelled has spent, because its
+// last activities did not report. known is false for runs of a build that did not ask. It
+// works when ctx is cancelled.
 func FinalCost(ctx workflow.Context, c workflows.Caller, in ingest.SpendInput) (spend video.Spend, known bool, err error) {
 	free, _ := workflow.NewDisconnectedContext(ctx)
 	if workflow.GetVersion(free, changeFinalCost, workflow.DefaultVersion, 1) == workflow.DefaultVersion {

@@ -16,8 +16,8 @@ import (
 // workflow wrote it, and even then it names nothing beyond the tenant of the
 // input: see the check methods below.
 
-// HandedOn reads the state that the run before handed on; nil = there is none,
-// and the run begins.
+// HandedOn reads the state that the previous run handed on; nil = this is the first run of
+// the chain.
 //
 // The server sets ContinuedExecutionRunID also for the second attempt of a run
 // with a retry policy and for the next run of one with a cron schedule, both with
@@ -49,12 +49,12 @@ func HandedOn[S any](ctx workflow.Context, raw json.RawMessage, chainOf func(S) 
 	return &state, nil
 }
 
-// Reserved refuses a field that only cogflow itself may set.
+// Reserved is the error for a field that only cogflow itself may set.
 func Reserved(field string) error {
 	return fault.New(fault.Input, "read input", field, "the field is reserved for cogflow itself; leave it out")
 }
 
-// Lengths of the hexadecimal digests that name things.
+// Lengths of hexadecimal digests.
 const (
 	Digest    = 64 // of contents, recipes, generations
 	JobDigest = 24 // of training jobs and optimizations
@@ -66,7 +66,7 @@ func IsDigest(s string, digits int) bool {
 	return len(s) == digits && strings.Trim(s, "0123456789abcdef") == ""
 }
 
-// Outside refuses state that names what is not of this run.
+// Outside is the error for state that names something outside this run.
 func Outside(field string) error {
-	return fault.New(fault.Input, "read input", field, "it is not what a run of this workflow hands on")
+	return fault.New(fault.Input, "read input", field, "it was not handed on by a run of this workflow")
 }

@@ -1,6 +1,5 @@
-// Package job is the control of a long run: how people pause, resume and stop it and change
-// its budget, how it answers for its progress, and how it goes on in a new run when its
-// history is long. It knows no pipeline.
+// Package job controls a long run: pause, resume, stop, budget changes, the progress query,
+// and continue-as-new when its history is long. It knows no pipeline.
 package job
 
 import (
@@ -13,14 +12,14 @@ import (
 	"github.com/cogniverse/cogflow/workflows/signal"
 )
 
-// What a run may wait for, where more than one kind of job does.
+// What more than one kind of job may wait for.
 const (
 	WaitBudget   = string(fault.Budget)
 	WaitPerson   = "a person to resume it"
 	WaitApproval = "approval"
 )
 
-// The last stages of every job, as people see them.
+// The last stages of every job, as they are shown.
 const (
 	StagePublish = "publish"
 	StageReport  = "report"
@@ -34,37 +33,36 @@ const (
 	StatusDryRun    = "dry_run"
 )
 
-// Run is what people steer of a long run, and what it is known by. It stays the same
+// Run is the identity of a long run and the state that people control. It stays the same
 // when the run continues as new: each pipeline hands it on in its own state.
 type Run struct {
 	workflows.Caller
-	ID      string     // of the job, which budget and ledger count by: the first run of the chain
+	ID      string     // of the job, as budget and ledger know it: the first run of the chain
 	Started time.Time  // of the first run
 	Budget  float64    // hard limit in USD; 0 = none
 	Paused  bool       // true after pause, until resume
-	Enough  bool       // true after stop: end, and keep the best so far
-	Stops   int        // signals that asked for it
+	Enough  bool       // true after stop: end the run and keep the best so far
+	Stops   int        // number of stop signals
 	Waiting string     // what the run waits for, as people read it; empty = nothing
-	Signals signal.Log // what it ignored
+	Signals signal.Log // invalid signals
 
 	show func(workflow.Context)
 }
 
-// New is the control of a run that begins now with an input.
+// New is the control of a run that starts now.
 func New(ctx workflow.Context, show func(workflow.Context)) Run {
 	return Run{ID: Chain(ctx), Started: workflow.Now(ctx), Signals: signal.Log{Show: show}, show: show}
 }
 
-// Handlers are what a job does when people ask or steer.
+// Handlers are what a pipeline does on queries and signals.
 type Handlers[P any] struct {
-	About    string                                         // what the query answers, for the Web UI
+	About    string                                         // description of the query for the Web UI
 	Progress func() P                                       // answers the query
-	Stops    bool                                           // it takes the signal stop
-	Passed   func(ctx workflow.Context, name string, v any) // passes on what was asked for; nil = to nobody
+	Stops    bool                                           // true if the job takes the signal stop
+	Passed   func(ctx workflow.Context, name string, v any) // forwards a signal; nil = it is not forwarded
 }
 
-// Listen answers the progress query, and takes the signals and the budget that every
-// long run takes, for as long as it lasts.
+// Listen handles the progress query, and the signals and updates that every long run takes.
 func Listen[P any](ctx workflow.Context, r *Run, in workflows.Common, h Handlers[P]) error {
 	r.Caller, r.Budget = workflows.NewCaller(in), in.BudgetUSD
 	if h.Passed == nil {
@@ -101,8 +99,8 @@ func Listen[P any](ctx workflow.Context, r *Run, in workflows.Common, h Handlers
 	return nil
 }
 
-// AwaitBudget waits for more money until done says that there is, or that the run is to
-// end without.
+// AwaitBudget waits until done reports that there is more budget, or that the run ends
+// without it.
 func (r *Run) AwaitBudget(ctx workflow.Context, done func() bool) error {
 	r.Waiting = WaitBudget
 	r.show(ctx)
@@ -110,7 +108,7 @@ func (r *Run) AwaitBudget(ctx workflow.Context, done func() bool) error {
 	return workflow.Await(ctx, done)
 }
 
-// Status says where the run stands, and what people can do about it.
+// Status is the stage for people, with what the run waits for and what to do about it.
 func (r *Run) Status(stage string) string {
 	if r.Paused {
 		stage += ", paused (signal `resume` continues)"

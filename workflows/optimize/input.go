@@ -14,8 +14,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-// Input starts OptimizePrompts. What is not said here goes by MIPROv2's
-// own names.
+// Input starts OptimizePrompts. All other fields have MIPROv2's own names.
 type Input struct {
 	workflows.Common
 	Name           string          `json:"name,omitempty"`    // name of the published program; default: the program's
@@ -32,7 +31,7 @@ type Input struct {
 	received workflows.Received
 }
 
-// UnmarshalJSON decodes strictly; see receive.
+// UnmarshalJSON decodes strictly; see Receive.
 func (in *Input) UnmarshalJSON(data []byte) error {
 	type Fields Input
 	all := struct {
@@ -44,7 +43,7 @@ func (in *Input) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// maxInlineExamples bounds what an input holds: a history is no place for more.
+// maxInlineExamples limits the examples in an input, because the history stores them.
 const maxInlineExamples = 256 << 10 // bytes
 
 const defaultOptimizeSeed = 9 // DSPy's
@@ -125,7 +124,7 @@ type ListProgramsInput struct {
 	received workflows.Received
 }
 
-// UnmarshalJSON decodes strictly; see receive.
+// UnmarshalJSON decodes strictly; see Receive.
 func (in *ListProgramsInput) UnmarshalJSON(data []byte) error {
 	type plain ListProgramsInput
 	in.received = workflows.Receive(data, (*plain)(in))
@@ -143,7 +142,7 @@ type ProgramInput struct {
 	received workflows.Received
 }
 
-// UnmarshalJSON decodes strictly; see receive.
+// UnmarshalJSON decodes strictly; see Receive.
 func (in *ProgramInput) UnmarshalJSON(data []byte) error {
 	type plain ProgramInput
 	in.received = workflows.Receive(data, (*plain)(in))
@@ -162,7 +161,7 @@ func (in *ListProgramsInput) check(ctx workflow.Context) error {
 	return in.CheckCommon()
 }
 
-// check refuses a share: who wants a canary shall not promote for everybody.
+// check refuses a share, because promoting instead would affect all keys.
 func (in *ProgramInput) check(ctx workflow.Context) error {
 	if err := in.checkCanary(ctx); err != nil {
 		return err

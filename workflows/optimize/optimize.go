@@ -1,5 +1,5 @@
-// Package optimize holds the recipes of prompt optimization, and of the programs that it
-// publishes. It knows its activities, and neither the search nor a language model.
+// Package optimize holds the recipes of prompt optimization and of published programs. It
+// knows its activities, but neither the search nor a language model.
 package optimize
 
 import (
@@ -17,7 +17,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows/job"
 )
 
-// The stages of an optimization, as people see them.
+// The stages of an optimization, as they are shown.
 const (
 	stagePrepare   = "prepare"
 	stageBootstrap = "bootstrap"
@@ -30,10 +30,10 @@ const (
 // statusOptimized is the status of a run that went through all stages.
 const statusOptimized = "optimized"
 
-// optimizeWork is what a run has found out and done.
+// optimizeWork is the progress of a run.
 type optimizeWork struct {
 	Plan   optimize.Plan        `json:"plan"`
-	Stage  string               `json:"stage"` // to go on with
+	Stage  string               `json:"stage"` // to continue with
 	Trials []optimize.TrialLine `json:"trials"`
 	Final  bool                 `json:"final,omitempty"` // the reflection is done
 	Asked  optimize.Asked       `json:"asked"`
@@ -82,7 +82,7 @@ func (r *optimizeRun) run(ctx workflow.Context) (Result, error) {
 	}
 	if r.in.DryRun {
 		plan := r.Plan
-		return Result{Program: r.Plan.Name, Job: r.Plan.Job, Status: job.StatusDryRun, Plan: &plan}, r.enter(ctx, job.StageDone)
+		return Result{Program: r.Plan.Name, Job: r.Plan.Job, Status: job.StatusDryRun, Plan: &plan}, r.setStage(ctx, job.StageDone)
 	}
 	done, err := workflows.Call(r.Metadata(ctx, "claim the job"), r.a.ClaimOptimize, r.job())
 	if err != nil {
@@ -108,12 +108,12 @@ func (r *optimizeRun) run(ctx workflow.Context) (Result, error) {
 		return Result{}, err
 	}
 	if result.Status == job.StatusStopped {
-		return result, r.finish(ctx, nil) // a later start may search on
+		return result, r.finish(ctx, nil) // a later start may continue the search
 	}
 	return result, r.finish(ctx, &result)
 }
 
-// account makes the cost of a run that failed or was cancelled the ledger's.
+// account takes the cost of a run that failed or was cancelled from the ledger.
 func (r *optimizeRun) account(ctx workflow.Context) error {
 	spend, known, err := job.FinalCost(ctx, r.Caller, ingest.SpendInput{Tenant: tenant.ID(r.in.Tenant), Job: r.ID})
 	if !known {
@@ -129,7 +129,7 @@ func (r *optimizeRun) prepare(ctx workflow.Context) error {
 	if err := workflows.SetAttributes(ctx, "OptimizePrompts", r.in.Common, ""); err != nil {
 		return err
 	}
-	if err := r.enter(ctx, stagePrepare); err != nil {
+	if err := r.setStage(ctx, stagePrepare); err != nil {
 		return err
 	}
 	var err error
@@ -143,7 +143,7 @@ func (r *optimizeRun) prepare(ctx workflow.Context) error {
 	return err
 }
 
-// optimize goes through the stages from the one at hand on.
+// optimize runs the stages from the current one on.
 func (r *optimizeRun) optimize(ctx workflow.Context) (Result, error) {
 	err := r.stages(ctx)
 	switch {
@@ -155,7 +155,7 @@ func (r *optimizeRun) optimize(ctx workflow.Context) (Result, error) {
 	return r.publish(ctx)
 }
 
-// stages searches for something better.
+// stages runs the stages that search for a better program.
 func (r *optimizeRun) stages(ctx workflow.Context) error {
 	if r.Stage == stageBootstrap {
 		if err := r.ask(ctx, stageBootstrap, "bootstrap demos with the teacher", func(ctx workflow.Context) (optimize.Asked, error) {
@@ -176,9 +176,9 @@ func (r *optimizeRun) stages(ctx workflow.Context) error {
 	return r.search(ctx)
 }
 
-// search makes trial after trial; in improved mode it learns from failures in between.
+// search runs trials; in improved mode it reflects on failures in between.
 func (r *optimizeRun) search(ctx workflow.Context) error {
-	if r.Stage == stageReflect && !r.Enough && goesOnReflecting(ctx) {
+	if r.Stage == stageReflect && !r.Enough && resumesReflection(ctx) {
 		if err := r.reflect(ctx); err != nil {
 			return err
 		}
@@ -208,7 +208,7 @@ func (r *optimizeRun) search(ctx workflow.Context) error {
 	return nil
 }
 
-// reflect has new instructions written; the search goes on with them.
+// reflect asks for new instructions; the search continues with them.
 func (r *optimizeRun) reflect(ctx workflow.Context) error {
 	err := r.ask(ctx, stageReflect, "learn from failures of the best so far", func(ctx workflow.Context) (optimize.Asked, error) {
 		return workflows.Call(ctx, r.a.ReflectOnFailures, r.step())
@@ -219,21 +219,21 @@ func (r *optimizeRun) reflect(ctx workflow.Context) error {
 	return err
 }
 
-// goesOnReflecting: a run that was continued while its reflection waited for money
-// used to skip the rest of the search. One that did goes on as it has begun.
-func goesOnReflecting(ctx workflow.Context) bool {
+// resumesReflection gates a fix: a run that continued as new while its reflection waited
+// for budget used to skip the rest of the search. Such a run still does.
+func resumesReflection(ctx workflow.Context) bool {
 	return workflow.GetVersion(ctx, "reflect-after-continue", workflow.DefaultVersion, 1) != workflow.DefaultVersion
 }
 
-// ask runs an activity that pays for answers: when nothing keeps it from it, and
-// again when a limit that stopped it is raised. What was answered is stored, so
+// ask runs an activity that pays for answers, as soon as neither a pause nor the budget
+// prevents it, and again when the limit that stopped it is raised. Answers are stored, so
 // the second time costs only the rest.
 func (r *optimizeRun) ask(ctx workflow.Context, stage, summary string, do func(workflow.Context) (optimize.Asked, error)) error {
 	for {
 		if job.MustContinue(ctx) {
 			return job.ContinueAsNew(ctx, r.continuation)
 		}
-		if err := r.enter(ctx, stage); err != nil {
+		if err := r.setStage(ctx, stage); err != nil {
 			return err
 		}
 		if err := workflow.Await(ctx, func() bool { return !r.Paused || r.Enough }); err != nil {
@@ -257,11 +257,12 @@ func (r *optimizeRun) ask(ctx workflow.Context, stage, summary string, do func(w
 	}
 }
 
-// errUnpaid: the run was asked to stop, and what it would do next costs more than it may.
+// errUnpaid: the run was asked to stop, and its next step costs more than the budget
+// allows.
 var errUnpaid = errors.New("the run was asked to stop before the budget was raised")
 
-// awaitRaise waits for another limit than the one that was reached, or until the run
-// is asked to stop. The first build did not hear that while it waited.
+// awaitRaise waits until the limit changes or the run is asked to stop. The first build did
+// not react to stop while it waited.
 func (r *optimizeRun) awaitRaise(ctx workflow.Context, reached float64) error {
 	err := r.AwaitBudget(ctx, func() bool { return r.Budget != reached || r.Enough })
 	if err != nil || r.Budget != reached {
@@ -273,20 +274,20 @@ func (r *optimizeRun) awaitRaise(ctx workflow.Context, reached float64) error {
 	return errUnpaid
 }
 
-// changeStopsUnpaid is the version of runs that can be stopped while they wait.
+// changeStopsUnpaid gates stopping a run while it waits for budget.
 const changeStopsUnpaid = "optimize-stops-while-waiting"
 
-// nothing is the result of a run that was stopped before its first trial: the best so
-// far is the program as it was, so there is nothing to publish.
+// nothing is the result of a run that was stopped before its first trial: the best so far
+// is the original program, so there is nothing to publish.
 func (r *optimizeRun) nothing(ctx workflow.Context) (Result, error) {
 	return Result{
 		Program: r.Plan.Name, Job: r.Plan.Job, Status: job.StatusStopped, Kept: true,
 		Calls: r.Asked.Calls, CostUSD: workflows.USD(r.Asked.CostMicroUSD),
-	}, r.enter(ctx, job.StageDone)
+	}, r.setStage(ctx, job.StageDone)
 }
 
-// confirm compares the best with the program as it was. When nobody pays for that any
-// more, the best is published without.
+// confirm compares the best candidate with the original program. If the budget does not
+// allow that, the best is published unconfirmed.
 func (r *optimizeRun) confirm(ctx workflow.Context) (confirmed optimize.Confirmed, err error) {
 	in := optimize.ConfirmInput{}
 	err = r.ask(ctx, stageConfirm, "confirm on rows that the search never saw", func(ctx workflow.Context) (optimize.Asked, error) {

@@ -12,7 +12,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-// ListPrograms lists what was optimized and published.
+// ListPrograms lists the published programs.
 func ListPrograms(ctx workflow.Context, in ListProgramsInput) (registry.ProgramList, error) {
 	if err := in.check(ctx); err != nil {
 		return registry.ProgramList{}, workflows.Typed(err)
@@ -23,7 +23,7 @@ func ListPrograms(ctx workflow.Context, in ListProgramsInput) (registry.ProgramL
 	return out, workflows.StagedIf("list", err)
 }
 
-// ShowProgram describes one version of a program, its text included.
+// ShowProgram describes one version of a program, including its text.
 func ShowProgram(ctx workflow.Context, in ProgramInput) (registry.ProgramDetail, error) {
 	if err := in.check(ctx); err != nil {
 		return registry.ProgramDetail{}, workflows.Typed(err)
@@ -55,8 +55,8 @@ func PromoteProgram(ctx workflow.Context, in ProgramInput) (training.Role, error
 	return out, workflows.StagedIf("promote", err)
 }
 
-// better finds the version that an input names (0 = the latest) and refuses one
-// that was not shown to be better, unless it is forced.
+// better finds the version that an input names (0 = the latest) and refuses one that was
+// not confirmed to be better, unless it is forced.
 func better(ctx workflow.Context, c workflows.Caller, in ProgramInput, op, forced string) (registry.ProgramDetail, error) {
 	var a *registry.Programs
 	found, err := workflows.Call(c.Metadata(ctx, "find program "+workflows.Cell(in.Name)), a.ShowProgram,
@@ -71,7 +71,7 @@ func better(ctx workflow.Context, c workflows.Caller, in ProgramInput, op, force
 	return found, nil
 }
 
-// RollbackProgram makes the version active again that was before.
+// RollbackProgram reactivates the previous version.
 func RollbackProgram(ctx workflow.Context, in ProgramInput) (training.Role, error) {
 	if err := in.check(ctx); err != nil {
 		return training.Role{}, workflows.Typed(err)
@@ -88,8 +88,7 @@ func RollbackProgram(ctx workflow.Context, in ProgramInput) (training.Role, erro
 	return out, workflows.StagedIf("roll back", err)
 }
 
-// CanaryProgram has a share of all keys get a version in place of the active one,
-// or ends that.
+// CanaryProgram starts or stops a canary.
 func CanaryProgram(ctx workflow.Context, in ProgramInput) (training.Role, error) {
 	if err := in.checkCanary(ctx); err != nil {
 		return training.Role{}, workflows.Typed(err)

@@ -55,8 +55,8 @@ func (r *optimizeRun) progress() Progress {
 	return p
 }
 
-// enter goes to a stage: it is shown and can be searched for.
-func (r *optimizeRun) enter(ctx workflow.Context, stage string) error {
+// setStage changes the stage that is shown and can be searched for.
+func (r *optimizeRun) setStage(ctx workflow.Context, stage string) error {
 	entered := r.Stage != stage || stage == stagePrepare || stage == stageBootstrap
 	r.Stage = stage
 	r.showDetails(ctx)
@@ -76,7 +76,7 @@ func (r *optimizeRun) nextTrial() string {
 	return text
 }
 
-// shownTrials is how many of the last trials the current details show.
+// shownTrials is the number of latest trials in the current details.
 const shownTrials = 12
 
 // showDetails renders the current details of the Web UI.

@@ -12,8 +12,8 @@ import (
 	"github.com/cogniverse/cogflow/workflows/job"
 )
 
-// publish confirms on rows that no search saw, makes a version, and promotes it
-// if it is better and, where approval is required, a person approves.
+// publish confirms on rows that the search did not see, makes a version, and promotes it if
+// it is better and, where approval is required, a person approves.
 func (r *optimizeRun) publish(ctx workflow.Context) (Result, error) {
 	confirmed, err := r.confirm(ctx)
 	if err != nil {
@@ -23,7 +23,7 @@ func (r *optimizeRun) publish(ctx workflow.Context) (Result, error) {
 	if r.Enough {
 		status = job.StatusStopped
 	}
-	if err := r.enter(ctx, job.StagePublish); err != nil {
+	if err := r.setStage(ctx, job.StagePublish); err != nil {
 		return Result{}, err
 	}
 	published, err := workflows.Call(r.Copying(ctx, "publish "+workflows.Cell(r.Plan.Name)), r.a.PublishProgram, optimize.PublishInput{
@@ -41,7 +41,7 @@ func (r *optimizeRun) publish(ctx workflow.Context) (Result, error) {
 	if result.Promoted, err = r.promote(ctx, published, confirmed.Verdict.Promote); err != nil {
 		return Result{}, err
 	}
-	if err := r.enter(ctx, job.StageReport); err != nil {
+	if err := r.setStage(ctx, job.StageReport); err != nil {
 		return Result{}, err
 	}
 	written, err := workflows.Call(r.Media(ctx, "write the report"), r.a.WriteOptimizeReport, optimize.ReportInput{
@@ -52,7 +52,7 @@ func (r *optimizeRun) publish(ctx workflow.Context) (Result, error) {
 		return Result{}, err
 	}
 	result.Report = written.Key
-	return result, r.enter(ctx, job.StageDone)
+	return result, r.setStage(ctx, job.StageDone)
 }
 
 // promote makes a better program the active one.
@@ -74,8 +74,8 @@ func (r *optimizeRun) promote(ctx workflow.Context, p optimize.PublishedProgram,
 	return err == nil, err
 }
 
-// awaitApproval waits until a person answers, or asks the run to stop: nothing is
-// promoted then.
+// awaitApproval waits until a person answers, or asks the run to stop, which promotes
+// nothing.
 func (r *optimizeRun) awaitApproval(ctx workflow.Context) error {
 	defer func() { r.Waiting = "" }()
 	stops := r.Stops
@@ -86,20 +86,20 @@ func (r *optimizeRun) awaitApproval(ctx workflow.Context) error {
 	return err
 }
 
-// unchanged answers with the result of the job as it was found.
+// unchanged returns the stored result of the job.
 func (r *optimizeRun) unchanged(ctx workflow.Context, done json.RawMessage) (Result, error) {
 	var result Result
 	if err := json.Unmarshal(done, &result); err != nil {
 		return result, err
 	}
 	result.Status, result.Calls, result.Repeated, result.CostUSD = job.StatusUnchanged, 0, 0, 0
-	if err := r.enter(ctx, job.StageDone); err != nil {
+	if err := r.setStage(ctx, job.StageDone); err != nil {
 		return result, err
 	}
 	return result, r.finish(ctx, nil)
 }
 
-// finish keeps the result (nil = there is none to keep) and gives the claim back.
+// finish stores the result (nil = there is none) and releases the claim.
 func (r *optimizeRun) finish(ctx workflow.Context, result *Result) error {
 	in := optimize.FinishInput{JobInput: r.job()}
 	if result != nil {

@@ -23,7 +23,7 @@ type optimizeContinuation struct {
 	Resume *optimizeState `json:"resume,omitempty"`
 }
 
-// check bounds what an optimization was handed on.
+// check limits what the previous run handed on.
 func (s *optimizeState) check() error {
 	if !job.IsDigest(s.Plan.Job, job.JobDigest) {
 		return job.Outside("plan")
@@ -35,7 +35,7 @@ func (s *optimizeState) check() error {
 	return nil
 }
 
-// continuation is the input of the run that goes on.
+// continuation is the input of the next run of the chain.
 func (r *optimizeRun) continuation() any {
 	in := optimizeContinuation{Input: r.in, Resume: &optimizeState{
 		optimizeWork: r.optimizeWork, Budget: r.Budget, Paused: r.Paused, Enough: r.Enough, Started: r.Started, Chain: r.ID,
@@ -44,8 +44,8 @@ func (r *optimizeRun) continuation() any {
 	return in
 }
 
-// restore goes on from what the run before handed on. The budget is the input's, where
-// whoever checks inputs sees it.
+// restore continues from what the previous run handed on. The budget comes from the input,
+// where input checks see it.
 func (r *optimizeRun) restore(s optimizeState) {
 	r.optimizeWork, r.Paused, r.Enough, r.Started = s.optimizeWork, s.Paused, s.Enough, s.Started
 }

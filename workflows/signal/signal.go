@@ -1,4 +1,4 @@
-// Package signal reads what is sent to a run: signals, and the arguments of updates.
+// Package signal reads signals and the arguments of updates.
 package signal
 
 import (
@@ -11,18 +11,18 @@ import (
 	"github.com/cogniverse/cogflow/strictjson"
 )
 
-// Anyone who reaches the server can signal a run. A signal whose payload is invalid
-// changes nothing but a note that people see: it must neither fail the run nor,
-// by a number that no code expects, a workflow task, which would be tried for ever.
+// Anyone who reaches the server can signal a run. A signal with an invalid payload is
+// ignored with a note: it must not fail the run, or fail a workflow task that is then
+// retried for ever.
 
-// Log is what a run remembers of the signals that it takes.
+// Log records the invalid signals of a run.
 type Log struct {
-	Ignored string                     // the last one whose payload was invalid, and why; empty = none
+	Ignored string                     // the last signal whose payload was invalid, and why; empty = none
 	Show    func(ctx workflow.Context) // renders the current details
 }
 
 // On handles each signal of a name until the run ends. One whose payload is missing,
-// is not what its name says, or is refused by handle is ignored, with a note.
+// malformed or refused by handle is ignored, with a note.
 func On[T any](ctx workflow.Context, l *Log, name string, handle func(workflow.Context, T) error) {
 	workflow.GoNamed(ctx, name, func(ctx workflow.Context) {
 		for {
@@ -43,7 +43,7 @@ func On[T any](ctx workflow.Context, l *Log, name string, handle func(workflow.C
 	})
 }
 
-// OnName handles each signal that says all by its name. A payload is not looked at.
+// OnName handles each signal of a name without a payload. A payload is ignored.
 func OnName(ctx workflow.Context, name string, handle func(workflow.Context)) {
 	workflow.GoNamed(ctx, name, func(ctx workflow.Context) {
 		for workflow.GetSignalChannel(ctx, name).Receive(ctx, new(converter.RawValue)) {
@@ -66,16 +66,16 @@ func read[T any](raw converter.RawValue) (g Given[T]) {
 	return g
 }
 
-// Given is what a signal or an update says. Nothing said, or null, is not the zero
-// value: a budget of 0 is no limit.
+// Given is the value of a signal or an update. A missing value, or null, is not the zero
+// value: a budget of 0 removes the limit.
 type Given[T any] struct {
 	Value   T
 	said    bool
 	invalid error
 }
 
-// UnmarshalJSON decodes by exact names; a newer build may send more of them. It
-// keeps the error, so that whoever checks the value reports it with a class.
+// UnmarshalJSON decodes by exact names; a newer build may send more of them. It keeps the
+// error, so that the code that checks the value reports it with a class.
 func (g *Given[T]) UnmarshalJSON(data []byte) error {
 	*g = Given[T]{}
 	if string(data) == "null" {
@@ -86,7 +86,7 @@ func (g *Given[T]) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Problem returns why the value cannot be taken; nil = it can.
+// Problem returns why the value is invalid; nil = it is valid.
 func (g *Given[T]) Problem() error {
 	if g.invalid == nil && !g.said {
 		return errors.New("a value is required")

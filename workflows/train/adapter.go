@@ -10,7 +10,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-// ListAdapters lists what was trained and published.
+// ListAdapters lists the published adapters.
 func ListAdapters(ctx workflow.Context, in ListAdaptersInput) (registry.AdapterList, error) {
 	if err := in.check(ctx); err != nil {
 		return registry.AdapterList{}, workflows.Typed(err)
@@ -36,8 +36,8 @@ func showAdapter(ctx workflow.Context, c workflows.Caller, t, name string, versi
 		registry.AdapterInput{Tenant: tenant.ID(t), Name: name, Version: version})
 }
 
-// ActivateAdapter makes a version the one that serves its role, and loads it
-// into the model server where one is configured.
+// ActivateAdapter makes a version the active one of its role, and loads it into the model
+// server if one is configured.
 func ActivateAdapter(ctx workflow.Context, in ActivateAdapterInput) (ActivateAdapterResult, error) {
 	if err := in.check(ctx, "name", in.Name); err != nil {
 		return ActivateAdapterResult{}, workflows.Typed(err)
@@ -63,12 +63,12 @@ func ActivateAdapter(ctx workflow.Context, in ActivateAdapterInput) (ActivateAda
 	return out, workflows.StagedIf("activate", err)
 }
 
-// DeactivateAdapter leaves a role without an adapter.
+// DeactivateAdapter deactivates the adapter of a role.
 func DeactivateAdapter(ctx workflow.Context, in ActivateAdapterInput) (ActivateAdapterResult, error) {
 	return changeRole(ctx, in, registry.DoDeactivate)
 }
 
-// RollbackAdapter makes the adapter active that served the role before.
+// RollbackAdapter reactivates the previous adapter of a role.
 func RollbackAdapter(ctx workflow.Context, in ActivateAdapterInput) (ActivateAdapterResult, error) {
 	return changeRole(ctx, in, registry.DoRollback)
 }
@@ -100,8 +100,8 @@ func changeRole(ctx workflow.Context, in ActivateAdapterInput, what string) (Act
 	return out, workflows.StagedIf(what, err)
 }
 
-// activate loads what is to serve, switches the role, and only then unloads
-// what served before: there is always one that answers.
+// activate loads the new adapter, switches the role, and only then unloads the old one, so
+// that one always serves.
 func activate(ctx workflow.Context, c workflows.Caller, change registry.RoleInput, base string) (ActivateAdapterResult, error) {
 	var a *registry.Adapters
 	before, err := workflows.Call(c.Metadata(ctx, "what serves "+workflows.Cell(change.Role)), a.ReadRole, change)
@@ -130,7 +130,7 @@ func activate(ctx workflow.Context, c workflows.Caller, change registry.RoleInpu
 	return out, err
 }
 
-// after is what will serve a role after a change; nil = nothing.
+// after is the adapter that serves a role after a change; nil = none.
 func after(before training.Role, change registry.RoleInput) *training.Activation {
 	switch {
 	case change.Do == registry.DoActivate:

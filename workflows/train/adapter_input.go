@@ -16,7 +16,7 @@ type ListAdaptersInput struct {
 	received workflows.Received
 }
 
-// UnmarshalJSON decodes strictly; see receive.
+// UnmarshalJSON decodes strictly; see Receive.
 func (in *ListAdaptersInput) UnmarshalJSON(data []byte) error {
 	type plain ListAdaptersInput
 	in.received = workflows.Receive(data, (*plain)(in))
@@ -32,7 +32,7 @@ type ShowAdapterInput struct {
 	received workflows.Received
 }
 
-// UnmarshalJSON decodes strictly; see receive.
+// UnmarshalJSON decodes strictly; see Receive.
 func (in *ShowAdapterInput) UnmarshalJSON(data []byte) error {
 	type plain ShowAdapterInput
 	in.received = workflows.Receive(data, (*plain)(in))
@@ -50,14 +50,14 @@ type ActivateAdapterInput struct {
 	received workflows.Received
 }
 
-// UnmarshalJSON decodes strictly; see receive.
+// UnmarshalJSON decodes strictly; see Receive.
 func (in *ActivateAdapterInput) UnmarshalJSON(data []byte) error {
 	type plain ActivateAdapterInput
 	in.received = workflows.Receive(data, (*plain)(in))
 	return nil
 }
 
-// ActivateAdapterResult says what serves the role now.
+// ActivateAdapterResult says which adapter serves the role now.
 type ActivateAdapterResult struct {
 	training.Role
 	Loaded string `json:"loaded,omitempty"` // name under which a model server serves it; empty = none is configured
@@ -85,7 +85,7 @@ func (in *ShowAdapterInput) check(ctx workflow.Context) error {
 	return in.CheckCommon()
 }
 
-// check wants one of the names; the other may be left out.
+// check requires the given field; the other names are optional.
 func (in *ActivateAdapterInput) check(ctx workflow.Context, field, value string) error {
 	if err := in.received.Problem(ctx); err != nil {
 		return err

@@ -12,7 +12,8 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-// nextClass moves on when no worker of a class took the run in time.
+// nextClass moves to the next class when no worker of the current one took the task in
+// time.
 func (r *trainRun) nextClass(err error) bool {
 	return late(err) && r.advance()
 }
@@ -23,7 +24,7 @@ func late(err error) bool {
 	return ok && timeout.TimeoutType() == enums.TIMEOUT_TYPE_SCHEDULE_TO_START
 }
 
-// biggerClass moves on when not even one row at a time fits.
+// biggerClass moves to the next class when not even one row at a time fits.
 func (r *trainRun) biggerClass() error {
 	class := r.class().Class
 	r.Tally.MicroBatch, r.Tally.Accumulation = 0, 0
@@ -45,7 +46,7 @@ func (r *trainRun) following() int {
 	return -1
 }
 
-// advance goes there.
+// advance moves to the following class.
 func (r *trainRun) advance() bool {
 	next := r.following()
 	if next >= 0 {
@@ -54,8 +55,8 @@ func (r *trainRun) advance() bool {
 	return next >= 0
 }
 
-// class is the one at hand; at first the first that is usable. The plan has one,
-// or it would have been refused.
+// class is the current class; at first the first usable one. A plan without one is refused
+// earlier.
 func (r *trainRun) class() estimate.ClassEstimate {
 	if !usable(r.Plan.Estimate.Classes[r.Class]) {
 		r.Class = slices.IndexFunc(r.Plan.Estimate.Classes, usable)

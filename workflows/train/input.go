@@ -44,7 +44,7 @@ type Input struct {
 	received workflows.Received
 }
 
-// UnmarshalJSON decodes strictly; see receive.
+// UnmarshalJSON decodes strictly; see Receive.
 func (in *Input) UnmarshalJSON(data []byte) error {
 	type Fields Input
 	all := struct {
@@ -59,7 +59,7 @@ func (in *Input) UnmarshalJSON(data []byte) error {
 const (
 	defaultSeed    = 42
 	defaultGPUWait = 10 * time.Minute
-	// maxInlineRows bounds the rows in an input: a history is no place for more.
+	// maxInlineRows limits the rows in an input, because the history stores them.
 	maxInlineRows  = 256 << 10 // bytes
 	maxDatasetName = 255       // bytes: what file systems allow
 )
@@ -139,7 +139,7 @@ func (in *Input) checkGPU() error {
 	return nil
 }
 
-// settings returns the configuration of this method; that of another is a mistake.
+// settings returns the settings of this method.
 func (in *Input) settings() *training.Settings {
 	return map[training.Method]*training.Settings{
 		training.SFT: in.SFT, training.DPO: in.DPO, training.Embedding: in.Embedding,

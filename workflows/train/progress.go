@@ -39,8 +39,8 @@ func (r *trainRun) listen(ctx workflow.Context) error {
 	return nil
 }
 
-// unmatched refuses a signal that no attempt of this run can have sent. Which entries of
-// the ledger are the run's own, the next attempt finds out: see settleLeft.
+// unmatched refuses a signal that no attempt of this run can have sent. The next attempt
+// checks which ledger entries belong to the run: see settleLeft.
 func (r *trainRun) unmatched(ctx workflow.Context, s train.Signal) error {
 	const late = time.Minute // of one clock behind another
 	switch t := s.Tally; {
@@ -68,8 +68,8 @@ func (r *trainRun) progress() Progress {
 	return p
 }
 
-// enter goes to a stage: it is shown and can be searched for.
-func (r *trainRun) enter(ctx workflow.Context, stage string) error {
+// setStage changes the stage that is shown and can be searched for.
+func (r *trainRun) setStage(ctx workflow.Context, stage string) error {
 	entered := r.stage != stage || stage == stageCheck
 	r.stage = stage
 	if stage != stageTrain {

@@ -23,18 +23,18 @@ func (in *Input) resolve() (training.Config, *training.LoRA, training.Extras, er
 	return training.Resolve(in.method, settings, lora)
 }
 
-// dryRun answers what would be done. Only the dataset was stored.
+// dryRun returns the plan. Only the dataset was stored.
 func (r *trainRun) dryRun(ctx workflow.Context) (Result, error) {
 	plan, check := r.Plan, r.Check
 	return Result{
 		Job: r.Plan.Job, Method: r.in.method, Status: job.StatusDryRun, Plan: &plan, Check: &check, Ignored: r.Ignored,
-	}, r.enter(ctx, job.StageDone)
+	}, r.setStage(ctx, job.StageDone)
 }
 
-// publish makes the outcome a version of the adapter, activates it if that was
-// asked for and it is better than its base, and writes the report.
+// publish makes the outcome a version of the adapter, activates it if requested and better
+// than its base, and writes the report.
 func (r *trainRun) publish(ctx workflow.Context, status string) (Result, error) {
-	if err := r.enter(ctx, job.StagePublish); err != nil {
+	if err := r.setStage(ctx, job.StagePublish); err != nil {
 		return Result{}, err
 	}
 	in := r.publishInput()
@@ -70,7 +70,7 @@ func (r *trainRun) publish(ctx workflow.Context, status string) (Result, error) 
 		}
 		result.Active = changed.Active != nil
 	}
-	if err := r.enter(ctx, job.StageReport); err != nil {
+	if err := r.setStage(ctx, job.StageReport); err != nil {
 		return Result{}, err
 	}
 	written, err := workflows.Call(r.Media(ctx, "write the report"), r.a.WriteTrainReport, train.ReportInput{
@@ -81,16 +81,16 @@ func (r *trainRun) publish(ctx workflow.Context, status string) (Result, error) 
 		return Result{}, err
 	}
 	result.Report = written.Key
-	return result, r.enter(ctx, job.StageDone)
+	return result, r.setStage(ctx, job.StageDone)
 }
 
-// nothing is the result of a run that was stopped before there was anything to publish.
+// nothing is the result of a run that was stopped before anything could be published.
 func (r *trainRun) nothing(ctx workflow.Context, status string) (Result, error) {
 	return Result{
 		Job: r.Plan.Job, Method: r.in.method, Role: r.in.Role, Status: status,
 		Warning: "it was stopped before the first checkpoint, so there is nothing to publish", GPU: r.class().Class,
 		Redone: r.Tally.Redone, Seconds: r.Tally.Seconds, CostUSD: workflows.USD(r.Tally.CostMicroUSD), Ignored: r.Ignored,
-	}, r.enter(ctx, job.StageDone)
+	}, r.setStage(ctx, job.StageDone)
 }
 
 func (r *trainRun) publishInput() train.PublishInput {

@@ -26,7 +26,7 @@ type trainContinuation struct {
 	Resume *trainState `json:"resume,omitempty"`
 }
 
-// check bounds what a training run was handed on.
+// check limits what the previous run handed on.
 func (s *trainState) check() error {
 	files := []string{}
 	if s.Check.TrainFile != nil {
@@ -52,7 +52,7 @@ func (s *trainState) check() error {
 	return nil
 }
 
-// continuation is the input of the run that goes on.
+// continuation is the input of the next run of the chain.
 func (r *trainRun) continuation() any {
 	in := trainContinuation{Input: r.in, Resume: &trainState{
 		trainWork: r.trainWork, Budget: r.Budget, Paused: r.Paused, Finish: r.Enough, Stops: r.Stops, Started: r.Started, Chain: r.ID,
@@ -62,8 +62,8 @@ func (r *trainRun) continuation() any {
 	return in
 }
 
-// restore goes on from what the run before handed on. The budget is the input's, where
-// whoever checks inputs sees it.
+// restore continues from what the previous run handed on. The budget comes from the input,
+// where input checks see it.
 func (r *trainRun) restore(s trainState) {
 	r.trainWork, r.Paused, r.Enough, r.Stops, r.Started = s.trainWork, s.Paused, s.Finish, s.Stops, s.Started
 }

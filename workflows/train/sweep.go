@@ -24,7 +24,7 @@ import (
 
 const (
 	defaultSweepConcurrency = 2
-	// maxSweep keeps the history of a sweep in one run.
+	// maxSweep keeps the history of a sweep within one run.
 	maxSweep = 64
 )
 
@@ -35,14 +35,14 @@ type sweepRun struct {
 	started time.Time
 	runs    []SweepRun
 	inputs  []json.RawMessage
-	rows    []train.StoreRowsInput // that the runs have in common, and name
+	rows    []train.StoreRowsInput // that the runs share
 	done    int
-	running []workflow.ChildWorkflowFuture // by index of runs; nil = it has not begun
+	running []workflow.ChildWorkflowFuture // by index of runs; nil = not started
 	paused  bool
-	stopped bool // no run is started any more
+	stopped bool // no further run is started
 }
 
-// Sweep trains once for each combination of overrides and says which was best.
+// Sweep trains once for each combination of overrides and returns the best.
 func Sweep(ctx workflow.Context, in SweepInput) (SweepResult, error) {
 	r := &sweepRun{in: in, started: workflow.Now(ctx)}
 	result, err := r.run(ctx)
@@ -77,7 +77,7 @@ func (r *sweepRun) run(ctx workflow.Context) (SweepResult, error) {
 	group := workflow.NewWaitGroup(ctx)
 	for i := range r.runs {
 		if err := slots.Acquire(ctx, 1); err != nil {
-			break // cancelled: so are the children
+			break // cancelled: the children are cancelled too
 		}
 		if !r.mayStart(ctx) {
 			r.leaveOut(i)
@@ -104,7 +104,7 @@ func (r *sweepRun) run(ctx workflow.Context) (SweepResult, error) {
 	return SweepResult{}, ctx.Err()
 }
 
-// child runs one combination. A bad one does not stop the others.
+// child runs one combination. A failed one does not stop the others.
 func (r *sweepRun) child(ctx workflow.Context, i int) {
 	one := &r.runs[i]
 	ctx = workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
@@ -132,7 +132,7 @@ func (r *sweepRun) child(ctx workflow.Context, i int) {
 	r.show(ctx)
 }
 
-// paid asks the ledger what a run has cost that ended without a result.
+// paid asks the ledger for the cost of a run that ended without a result.
 func (r *sweepRun) paid(ctx workflow.Context, one *SweepRun, future workflow.ChildWorkflowFuture) {
 	free, _ := workflow.NewDisconnectedContext(ctx)
 	var run workflow.Execution
@@ -238,7 +238,7 @@ func (r *sweepRun) report(ctx workflow.Context) (SweepResult, error) {
 	return out, workflows.SetStage(ctx, job.StageDone, out.Failed, out.CostUSD)
 }
 
-// maxShownValue cuts a value that is varied, such as rows, where people see it.
+// maxShownValue truncates a varied value, such as rows, where it is shown.
 const maxShownValue = 100 // characters
 
 // describe is one line for people: "learning_rate=1e-4, seed=7".

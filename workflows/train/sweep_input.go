@@ -28,7 +28,7 @@ type SweepInput struct {
 	received workflows.Received
 }
 
-// UnmarshalJSON decodes strictly; see receive.
+// UnmarshalJSON decodes strictly; see Receive.
 func (in *SweepInput) UnmarshalJSON(data []byte) error {
 	type plain SweepInput
 	in.received = workflows.Receive(data, (*plain)(in))
@@ -83,7 +83,7 @@ func (in *SweepInput) combinations() ([]map[string]json.RawMessage, error) {
 	}
 	out := []map[string]json.RawMessage{{}}
 	for _, name := range workflow.DeterministicKeys(in.Grid) {
-		if runs := len(out) * len(in.Grid[name]); runs == 0 || runs > maxSweep { // not made first: it may be millions
+		if runs := len(out) * len(in.Grid[name]); runs == 0 || runs > maxSweep { // checked before they are made: there may be millions
 			return nil, fault.New(fault.Input, "read input", "grid", fmt.Sprintf("makes %d runs; must be 1 to 64", runs))
 		}
 		var next []map[string]json.RawMessage
@@ -101,8 +101,7 @@ func (in *SweepInput) combinations() ([]map[string]json.RawMessage, error) {
 	return out, nil
 }
 
-// prepare makes the input of every run, and refuses what cannot be one before
-// any of them starts.
+// prepare makes the input of every run, and refuses an invalid one before any run starts.
 func (r *sweepRun) prepare(ctx workflow.Context) error {
 	if err := workflows.CheckChildID(runID(ctx, maxSweep)); err != nil {
 		return err
@@ -115,7 +114,7 @@ func (r *sweepRun) prepare(ctx workflow.Context) error {
 	if err != nil {
 		return err
 	}
-	// Sweeps that an earlier build began varied what they liked.
+	// Sweeps that an earlier build began could vary any setting.
 	before := func() bool {
 		return workflow.GetVersion(ctx, "sweep-limits-last", workflow.DefaultVersion, 1) == workflow.DefaultVersion
 	}
@@ -147,7 +146,7 @@ func (r *sweepRun) prepare(ctx workflow.Context) error {
 	return nil
 }
 
-// checkRun checks the input of one run of a sweep. Nothing is handed on to it.
+// checkRun checks the input of one run of a sweep, which carries no state.
 func (in *Input) checkRun(ctx workflow.Context, method training.Method) error {
 	if in.received.Resume != nil {
 		return job.Reserved("resume")
@@ -159,7 +158,7 @@ func (in *Input) checkRun(ctx workflow.Context, method training.Method) error {
 	return err
 }
 
-// merged lays overrides over the input that all runs have in common.
+// merged applies overrides to the common input.
 func (r *sweepRun) merged(overrides map[string]json.RawMessage, before func() bool) (map[string]json.RawMessage, error) {
 	var input map[string]json.RawMessage
 	if err := strictjson.Unmarshal(r.in.Train, &input); err != nil {
@@ -168,7 +167,7 @@ func (r *sweepRun) merged(overrides map[string]json.RawMessage, before func() bo
 	if input == nil {
 		return nil, fault.New(fault.Input, "read input", "train", "must be the input of "+workflowOf(r.in.Method))
 	}
-	var said workflows.Common // what the common input says has to be the sweep's own
+	var said workflows.Common // the common input must agree with the sweep's own fields
 	if err := strictjson.Unmarshal(r.in.Train, &said, strictjson.AllowUnknown); err != nil {
 		return nil, fault.Wrap(fault.Input, "read input", "train", err)
 	}
@@ -176,7 +175,7 @@ func (r *sweepRun) merged(overrides map[string]json.RawMessage, before func() bo
 		return nil, fault.New(fault.Input, "read input", "train.tenant", "a sweep trains for its own tenant, "+r.in.Tenant+"; leave it out")
 	}
 	for _, name := range workflow.DeterministicKeys(overrides) {
-		if err := mayVary(name); err != nil && !before() {
+		if err := checkVariable(name); err != nil && !before() {
 			return nil, err
 		}
 		if err := override(input, name, overrides[name]); err != nil {
@@ -186,9 +185,9 @@ func (r *sweepRun) merged(overrides map[string]json.RawMessage, before func() bo
 	return input, nil
 }
 
-// mayVary refuses to vary what identifies or limits a run. Names in another case
-// are unknown to Input, and refused with what else it does not know.
-func mayVary(name string) error {
+// checkVariable refuses to vary fields that identify or limit a run. Names in another
+// case are unknown to Input and refused with its unknown fields.
+func checkVariable(name string) error {
 	top, _, _ := strings.Cut(name, ".")
 	for _, field := range []string{"tenant", "budget_usd", "priority", "timeout", "resume"} {
 		if strings.EqualFold(top, field) {
@@ -199,7 +198,7 @@ func mayVary(name string) error {
 	return nil
 }
 
-// limit sets what identifies and limits a run, after everything else.
+// limit sets the fields that identify and limit a run, after everything else.
 func (r *sweepRun) limit(input map[string]json.RawMessage, runs int) error {
 	budget := 0.0
 	if raw := input["budget_usd"]; raw != nil {
@@ -233,7 +232,7 @@ func (r *sweepRun) limit(input map[string]json.RawMessage, runs int) error {
 	return nil
 }
 
-// override sets a value at a dotted place: "sft_config.learning_rate".
+// override sets a value at a dotted path: "sft_config.learning_rate".
 func override(input map[string]json.RawMessage, name string, value json.RawMessage) error {
 	top, rest, deeper := strings.Cut(name, ".")
 	if !deeper {

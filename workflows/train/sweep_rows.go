@@ -15,9 +15,9 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-// The inputs of all runs of a sweep go to the server in one workflow task, which takes
-// 4 MB; a task that is larger is tried again for ever. And what a sweep computes from
-// its input has to be done within a second.
+// The inputs of all runs of a sweep go to the server in one workflow task, whose limit is 4
+// MB; a larger task is retried for ever. The work on the input must also fit into the one
+// second that the SDK allows.
 const (
 	maxSweepInputs = 1 << 20 // bytes of the inputs of all runs
 	maxVaried      = 64      // settings
@@ -27,9 +27,9 @@ const (
 	unbounded = 1 << 40 // more than an input can hold
 )
 
-// bound refuses what makes a sweep too large, and takes the rows that all runs have in
-// common out of their inputs. It returns how large those may be. Sweeps of builds that
-// knew no bounds go on as they began.
+// bound refuses a sweep that is too large, and takes the rows that all runs share out of
+// their inputs. It returns the maximum size of the inputs. Sweeps of builds without these
+// limits continue unchanged.
 func (r *sweepRun) bound(ctx workflow.Context) (size int, err error) {
 	if workflow.GetVersion(ctx, "sweep-inputs-bounded", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
 		return unbounded, nil
@@ -61,12 +61,12 @@ func checkVaried(field string, names []string) error {
 	return nil
 }
 
-// takeRows replaces rows of the common input by the name that they are stored under,
-// see storeRows. What is varied, or is no dataset, stays for the checks of each run.
+// takeRows replaces rows of the common input by the name that they are stored under, see
+// storeRows. Varied rows and invalid datasets are left to the checks of each run.
 func (r *sweepRun) takeRows(varied []string) error {
 	var common map[string]json.RawMessage
 	if strictjson.Unmarshal(r.in.Train, &common) != nil {
-		return nil //nolint:nilerr // the check of the first run says it better
+		return nil //nolint:nilerr // the check of the first run reports it better
 	}
 	for _, field := range []string{"dataset", "eval_dataset"} {
 		var d activities.Dataset
@@ -106,7 +106,7 @@ func varies(names []string, field string) bool {
 	return false
 }
 
-// storeRows stores once what all runs read.
+// storeRows stores the shared rows once.
 func (r *sweepRun) storeRows(ctx workflow.Context) error {
 	var a *train.Activities
 	for _, rows := range r.rows {

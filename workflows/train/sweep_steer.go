@@ -8,7 +8,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows/signal"
 )
 
-// listen answers queries, and hands on to the runs of a sweep what people ask of it.
+// listen answers queries and forwards signals to the runs of a sweep.
 func (r *sweepRun) listen(ctx workflow.Context) error {
 	err := workflow.SetQueryHandlerWithOptions(ctx, workflows.QueryProgress, func() (SweepResult, error) { return r.result(), nil },
 		workflow.QueryHandlerOptions{Description: "The runs of the sweep and their results so far"})
@@ -22,8 +22,8 @@ func (r *sweepRun) listen(ctx workflow.Context) error {
 	return nil
 }
 
-// steer takes a signal and passes it on to the runs that are at work. The first
-// build took none; a signal that a sweep had at that time changes nothing.
+// steer takes a signal and forwards it to the runs in progress. The first build took none,
+// so a signal in a history of that build changes nothing.
 func (r *sweepRun) steer(ctx workflow.Context, name string) {
 	if workflow.GetVersion(ctx, "sweep-takes-signals", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
 		return
@@ -42,8 +42,8 @@ func (r *sweepRun) steer(ctx workflow.Context, name string) {
 	r.show(ctx)
 }
 
-// begun notes that a run is at work. It may have been asked for before people said
-// something else.
+// begun records that a run is in progress. It may have been requested before a later pause
+// or stop.
 func (r *sweepRun) begun(ctx workflow.Context, i int, future workflow.ChildWorkflowFuture) {
 	if future.GetChildWorkflowExecution().Get(ctx, nil) != nil {
 		return
@@ -57,14 +57,14 @@ func (r *sweepRun) begun(ctx workflow.Context, i int, future workflow.ChildWorkf
 	}
 }
 
-// mayStart waits until nothing keeps the next run from being started. false: none is
-// to be started any more.
+// mayStart waits until the next run may start. It returns false if no further run is to
+// start.
 func (r *sweepRun) mayStart(ctx workflow.Context) bool {
 	err := workflow.Await(ctx, func() bool { return !r.paused || r.stopped })
 	return err == nil && !r.stopped
 }
 
-// leaveOut ends the runs that a stopped sweep does not start.
+// leaveOut skips the runs that a stopped sweep does not start.
 func (r *sweepRun) leaveOut(from int) {
 	for i := from; i < len(r.runs); i++ {
 		r.runs[i].Failure = &video.Failure{

@@ -1,5 +1,5 @@
-// Package train holds the recipes of training: one run, a sweep of them, and the adapters
-// that they publish. It knows activities of training, and no trainer.
+// Package train holds the recipes of training: one run, a sweep of runs, and published
+// adapters. It knows the activities of training, but no trainer.
 package train
 
 import (
@@ -19,8 +19,8 @@ import (
 	"github.com/cogniverse/cogflow/workflows/job"
 )
 
-// The stages of a training run, as people see them. Evaluation is a part of
-// training: it needs the same GPU.
+// The stages of a training run, as they are shown. Evaluation is part of training: it needs
+// the same GPU.
 const (
 	stageCheck = "check"
 	stagePlan  = "plan"
@@ -44,7 +44,7 @@ func Embedding(ctx workflow.Context, in Input) (Result, error) {
 	return runTraining(ctx, training.Embedding, in)
 }
 
-// trainWork is what a run has found out and done.
+// trainWork is the progress of a run.
 type trainWork struct {
 	Check    dataset.Check `json:"check"`
 	Plan     train.Plan    `json:"plan"`
@@ -64,7 +64,7 @@ type trainRun struct {
 	a       *train.Activities
 	stage   string
 	limit   float64 // budget that the trainer was last started with
-	warning string  // what the result is not, and why
+	warning string  // what is missing from the result, and why
 }
 
 func runTraining(ctx workflow.Context, method training.Method, in Input) (Result, error) {
@@ -121,7 +121,7 @@ func (r *trainRun) run(ctx workflow.Context, method training.Method) (Result, er
 	return result, workflows.Do(r.Metadata(ctx, "release the job"), r.a.ReleaseJob, r.job())
 }
 
-// plan checks the data and finds out what the job is and needs, before any GPU is taken.
+// plan checks the data and determines the job and its needs before any GPU is taken.
 func (r *trainRun) plan(ctx workflow.Context) error {
 	kind := workflow.GetInfo(ctx).WorkflowType.Name
 	if err := workflows.SetAttributes(ctx, kind, r.in.Common, ""); err != nil {
@@ -132,7 +132,7 @@ func (r *trainRun) plan(ctx workflow.Context) error {
 		return workflows.Typed(err)
 	}
 	r.Ignored, r.Save = extras.Ignored, extras.CheckpointSeconds
-	if err := r.enter(ctx, stageCheck); err != nil {
+	if err := r.setStage(ctx, stageCheck); err != nil {
 		return err
 	}
 	r.Check, err = workflows.Call(r.Media(ctx, "check the dataset"), r.a.PrepareDataset, train.PrepareInput{
@@ -143,7 +143,7 @@ func (r *trainRun) plan(ctx workflow.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := r.enter(ctx, stagePlan); err != nil {
+	if err := r.setStage(ctx, stagePlan); err != nil {
 		return err
 	}
 	r.Plan, err = workflows.Call(r.Metadata(ctx, "estimate memory, time and cost"), r.a.PlanTraining, train.PlanInput{
@@ -154,8 +154,8 @@ func (r *trainRun) plan(ctx workflow.Context) error {
 	return err
 }
 
-// runTraining gets the job done on one class after another, through pauses, limits
-// and lost workers. It returns the status of the result.
+// train runs the job on one class after another, through pauses, limits and lost workers.
+// It returns the status of the result.
 func (r *trainRun) train(ctx workflow.Context) (string, error) {
 	r.setDeadline(ctx)
 	for {
@@ -189,7 +189,7 @@ func (r *trainRun) train(ctx workflow.Context) (string, error) {
 		case run.Ended == training.EndedDone && finishing:
 			return job.StatusStopped, nil
 		case run.Ended == training.EndedDone:
-			return statusTrained, nil // although a stop may have come in the last moment
+			return statusTrained, nil // even if a stop arrived in the last moment
 		case run.Ended == training.EndedOutOfMemory:
 			if err := r.biggerClass(); err != nil {
 				if finishing && r.asAsked(ctx) {
@@ -207,14 +207,14 @@ func (r *trainRun) train(ctx workflow.Context) (string, error) {
 	}
 }
 
-// unevaluated ends a run that was asked to stop, and whose best adapter cannot be
-// evaluated. It is published all the same.
+// unevaluated ends a run that was asked to stop and whose best adapter cannot be evaluated.
+// It is published all the same.
 func (r *trainRun) unevaluated(why string) string {
 	r.warning = why
 	return job.StatusStopped
 }
 
-// whyNot says why the best adapter so far was not evaluated.
+// whyNot explains why the best adapter so far was not evaluated.
 func (r *trainRun) whyNot(err error) string {
 	if late(err) {
 		return "no worker of queue " + workflows.ClassQueue(workflows.StemTrain, r.class().Class) + " took it within " + r.in.gpuWait.String()
@@ -222,14 +222,14 @@ func (r *trainRun) whyNot(err error) string {
 	return workflows.Reason(err)
 }
 
-// asAsked gates what was added after the first build: a run that was asked to pause
-// or to end does so whatever becomes of its trainer and its worker. Every use of it
-// is where the first build ended the run with an error.
+// asAsked gates what was added after the first build: a run that was asked to pause or stop
+// does so even if its trainer or worker fails. In all places where it is used, the first
+// build ended the run with an error.
 func (r *trainRun) asAsked(ctx workflow.Context) bool {
 	return workflow.GetVersion(ctx, "train-ends-as-asked", workflow.DefaultVersion, 1) >= 1
 }
 
-// mayRun waits until nothing keeps the run from having a GPU.
+// mayRun waits until the run may use a GPU.
 func (r *trainRun) mayRun(ctx workflow.Context) error {
 	if job.MustContinue(ctx) {
 		return job.ContinueAsNew(ctx, r.continuation)
@@ -237,7 +237,7 @@ func (r *trainRun) mayRun(ctx workflow.Context) error {
 	if r.Paused {
 		r.Waiting = job.WaitPerson
 	}
-	if err := r.enter(ctx, stageTrain); err != nil {
+	if err := r.setStage(ctx, stageTrain); err != nil {
 		return err
 	}
 	err := workflow.Await(ctx, func() bool {
@@ -247,12 +247,12 @@ func (r *trainRun) mayRun(ctx workflow.Context) error {
 		return err
 	}
 	r.Waiting, r.limit = "a worker of queue "+workflows.ClassQueue(workflows.StemTrain, r.class().Class), r.Budget
-	return r.enter(ctx, stageTrain)
+	return r.setStage(ctx, stageTrain)
 }
 
-// once runs the trainer on the class at hand until it ends, or a person or a limit
-// wants something else. An interrupted trainer writes a checkpoint first. A second
-// stop ends the evaluation that the first one has begun.
+// once runs the trainer on the current class until it ends, or until a person or a limit
+// interrupts it. An interrupted trainer writes a checkpoint first. A second stop ends the
+// evaluation that the first one started.
 func (r *trainRun) once(ctx workflow.Context) (train.Run, error) {
 	class := r.class()
 	wait := r.in.gpuWait
@@ -285,7 +285,8 @@ func (r *trainRun) once(ctx workflow.Context) (train.Run, error) {
 	}
 	var out train.Run
 	if err = future.Get(ctx, &out); err != nil {
-		// What the activity has signalled before its end came before it: it is handled first.
+		// Signals that the activity sent before its end arrive first, so they are handled
+		// first.
 		free, _ := workflow.NewDisconnectedContext(ctx)
 		if err := job.Yield(free); err != nil {
 			return out, err
@@ -293,17 +294,17 @@ func (r *trainRun) once(ctx workflow.Context) (train.Run, error) {
 	}
 	switch {
 	case temporal.IsCanceledError(err) && ctx.Err() == nil:
-		// It was not running: it had not begun, or waited to be tried again.
+		// It was not running: it had not started, or waited for a retry.
 		return r.interrupted(nil), nil
 	case err != nil && (stopping || ctx.Err() != nil) && !temporal.IsCanceledError(err) && r.asAsked(ctx):
-		// The server does not retry what it has cancelled. It was to end, and it has.
+		// The server does not retry a cancelled activity. It was meant to end, and it has.
 		return r.interrupted(err), nil
 	}
 	return out, err
 }
 
-// interrupted is the outcome of an attempt that ended without saying so: what its
-// last heartbeat or signal has told.
+// interrupted is the outcome of an attempt that ended without a result: what its last
+// heartbeat or signal reported.
 func (r *trainRun) interrupted(err error) train.Run {
 	out := train.Run{Ended: training.EndedStopped, Tally: r.Tally, Report: r.Report}
 	timeout, ok := errors.AsType[*temporal.TimeoutError](err)
@@ -322,7 +323,7 @@ func newer(a, b train.Tally) bool {
 	return a.Attempts >= b.Attempts && a.Seconds >= b.Seconds
 }
 
-// setDeadline starts the clock of timeout. When it ends, the best so far is kept.
+// setDeadline starts the timer of timeout. When it fires, the best so far is kept.
 func (r *trainRun) setDeadline(ctx workflow.Context) {
 	if r.in.timeout == 0 {
 		return
@@ -337,13 +338,13 @@ func (r *trainRun) setDeadline(ctx workflow.Context) {
 	})
 }
 
-// abandon ends a run that failed or was cancelled: the best so far is published
-// (of a cancelled one), and the claim is given back. It runs outside the
-// cancelled context, or it would never happen.
+// abandon ends a run that failed or was cancelled: it publishes the best so far (of a
+// cancelled run) and releases the claim. It uses a disconnected context, because the run's
+// own may be cancelled.
 func (r *trainRun) abandon(ctx workflow.Context, cause error) error {
 	free, _ := workflow.NewDisconnectedContext(ctx)
 	var err error
-	// An attempt that died may have stored a checkpoint without telling.
+	// An attempt that died may have stored a checkpoint without reporting it.
 	if temporal.IsCanceledError(cause) && (r.Report.Checkpoint > 0 || r.Tally.Attempts > 0 && r.asAsked(free)) {
 		in := r.publishInput()
 		in.IfThere = true

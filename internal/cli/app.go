@@ -51,7 +51,12 @@ func (a *App) Run(ctx context.Context, root *cobra.Command) int {
 	defer a.close()
 	a.AddFlags(root)
 	root.SilenceErrors, root.SilenceUsage = true, true
-	root.PersistentPreRunE = func(*cobra.Command, []string) error { a.parsed = true; return a.settle() }
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		if a.parsed = true; isCompletion(cmd) {
+			return nil
+		}
+		return a.settle()
+	}
 	root.SetIn(a.In)
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)

@@ -43,24 +43,6 @@ func CheckBudget(usd float64) error {
 	return nil
 }
 
-// CompleteProfiles offers the configured profiles for --profile.
-func (a *App) CompleteProfiles(cmd *cobra.Command) {
-	err := cmd.RegisterFlagCompletionFunc("profile", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		c, err := a.Config()
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveError
-		}
-		var names []string
-		for _, p := range c.Profiles() {
-			names = append(names, p.Name)
-		}
-		return names, cobra.ShellCompDirectiveNoFileComp
-	})
-	if err != nil {
-		panic("cogflow: " + err.Error()) // the flag is ours and is registered once
-	}
-}
-
 // CheckRange refuses the value of a flag outside of a range.
 func CheckRange(flag string, value, low, high int) error {
 	if value < low || value > high {

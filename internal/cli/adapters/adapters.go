@@ -64,11 +64,12 @@ func tenantFlag(cmd *cobra.Command, c *workflows.Common) {
 func (a app) listCommand() *cobra.Command {
 	var in train.ListAdaptersInput
 	cmd := &cobra.Command{
-		Use:     "list [NAME]",
-		Short:   "List published adapters",
-		Long:    "List shows the versions of every adapter, or of one, the latest first.",
-		Example: "  cogflow adapters list --tenant acme\n  cogflow adapters list support --json",
-		Args:    cobra.MaximumNArgs(1),
+		Use:               "list [NAME]",
+		Short:             "List published adapters",
+		Long:              "List shows the versions of every adapter, or of one, the latest first.",
+		Example:           "  cogflow adapters list --tenant acme\n  cogflow adapters list support --json",
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: a.CompleteFirst(a.names(&in.Common)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				in.Name = args[0]
@@ -93,6 +94,7 @@ func (a app) listCommand() *cobra.Command {
 	}
 	tenantFlag(cmd, &in.Common)
 	cmd.Flags().StringVar(&in.Role, "role", "", "only this role")
+	a.CompleteFlag(cmd, "role", a.roles(&in.Common))
 	return cmd
 }
 
@@ -135,11 +137,12 @@ func (a app) printAdapters(r registry.AdapterList) {
 func (a app) showCommand() *cobra.Command {
 	var in train.ShowAdapterInput
 	cmd := &cobra.Command{
-		Use:     "show NAME[@VERSION]",
-		Short:   "Show one adapter: lineage, metrics, files",
-		Long:    "Show prints lineage, metrics and files of an adapter. With --json it prints the whole manifest.",
-		Example: "  cogflow adapters show support@3\n  cogflow adapters show support --json",
-		Args:    cobra.ExactArgs(1),
+		Use:               "show NAME[@VERSION]",
+		Short:             "Show one adapter: lineage, metrics, files",
+		Long:              "Show prints lineage, metrics and files of an adapter. With --json it prints the whole manifest.",
+		Example:           "  cogflow adapters show support@3\n  cogflow adapters show support --json",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.CompleteFirst(a.versions(&in.Common)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			d, raw, err := a.showAdapter(cmd.Context(), in, args[0])
 			if err != nil {
@@ -211,8 +214,9 @@ func (a app) activateCommand() *cobra.Command {
 		Long: `Activate makes a version (default: the latest) the active one of its role. If a model server is
 configured, it loads the version there and tests it first. A version that is not better than
 its base model requires --force.`,
-		Example: "  cogflow adapters activate support@3\n  cogflow adapters activate support --role router --tenant acme",
-		Args:    cobra.ExactArgs(1),
+		Example:           "  cogflow adapters activate support@3\n  cogflow adapters activate support --role router --tenant acme",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.CompleteFirst(a.versions(&in.Common)),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if in.Name, in.Version, err = cli.ParseRef(args[0]); err != nil {
 				return err
@@ -230,8 +234,9 @@ func (a app) roleCommand(verb, kind, short, long string) *cobra.Command {
 	var in train.ActivateAdapterInput
 	cmd := &cobra.Command{
 		Use: verb + " ROLE", Short: short, Long: long,
-		Example: "  cogflow adapters " + verb + " support --tenant acme",
-		Args:    cobra.ExactArgs(1),
+		Example:           "  cogflow adapters " + verb + " support --tenant acme",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.CompleteFirst(a.roles(&in.Common)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if strings.Contains(args[0], "@") {
 				return cli.Usage("%s takes a role, not a version: use cogflow adapters %s ROLE", verb, verb)
@@ -281,8 +286,9 @@ func (a app) downloadCommand() *cobra.Command {
 		Long: `Download copies every file of an adapter from the object store into a new directory, and checks
 size and SHA-256 against the manifest. The directory appears when it is complete. Existing
 files are never overwritten.`,
-		Example: "  cogflow adapters download support@3 --to ./support",
-		Args:    cobra.ExactArgs(1),
+		Example:           "  cogflow adapters download support@3 --to ./support",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.CompleteFirst(a.versions(&in.Common)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if _, _, err := cli.ParseRef(args[0]); err != nil {
 				return err

@@ -89,6 +89,7 @@ with exit code 1 if anything fails.`,
 		},
 	}
 	cmd.Flags().StringSliceVar(&gpu, "gpu", nil, "GPU classes whose queues must have workers, such as l40s,h100")
+	cli.OfferWords(cmd, "gpu", video.GPUClasses()...)
 	return cmd
 }
 

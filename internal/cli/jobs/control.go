@@ -23,7 +23,7 @@ func (a app) steer(use, short, long, example string, do func(ctx context.Context
 	return &cobra.Command{
 		Use: use, Short: short, Long: long, Example: example,
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: a.completeJobs,
+		ValidArgsFunction: a.completeJobs(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := a.Connect(cmd.Context())
 			if err != nil {

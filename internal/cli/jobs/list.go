@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -105,6 +106,8 @@ the videos of a library, the runs of a sweep and short workflows such as searche
 	f.StringVar(&owner, "tenant", "", "only this tenant")
 	f.StringVar(&status, "status", "", "running, paused, completed, failed, cancelled, terminated or timed-out")
 	f.IntVar(&limit, "limit", 50, "maximum number of rows, 1 to 10000")
+	cli.OfferWords(cmd, "kind", kinds()...)
+	cli.OfferWords(cmd, "status", slices.Sorted(maps.Keys(statuses()))...)
 	return cmd
 }
 

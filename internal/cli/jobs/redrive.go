@@ -27,7 +27,7 @@ stopped, or finished with some items failed. Stored results are reused, so only 
 done and paid for.`,
 		Example:           "  cogflow redrive ingest-default-local_preview-0123456789ab",
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: a.completeJobs,
+		ValidArgsFunction: a.completeJobs(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.redrive(cmd.Context(), args[0], wait)
 		},

@@ -32,7 +32,7 @@ comparison with the base model and the lineage. For an optimization it has the s
 prompt before and after, and the rows that changed.`,
 		Example:           "  cogflow report ingest-default-local_preview-0123456789ab --open",
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: a.completeJobs,
+		ValidArgsFunction: a.completeJobs(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := a.findReport(cmd.Context(), args[0])
 			if err != nil {

@@ -37,7 +37,7 @@ the progress of a job, each step that waits or is retried, its attempt and its l
 		Example: `  cogflow status
   cogflow status ingest-default-local_preview-0123456789ab`,
 		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: a.completeJobs,
+		ValidArgsFunction: a.completeJobs(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := a.Connect(cmd.Context())
 			if err != nil {

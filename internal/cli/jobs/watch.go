@@ -23,7 +23,7 @@ Without ID, watch follows the only job that runs; if several run, it lists them.
   cogflow watch ingest-default-local_preview-0123456789ab
   cogflow watch ID --json --quiet`,
 		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: a.completeJobs,
+		ValidArgsFunction: a.completeJobs(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				return a.watch(cmd.Context(), args[0], wait)

@@ -77,6 +77,8 @@ of its name.`,
 	f.BoolVar(&o.in.DryRun, "dry-run", false, "check and quote, call no model")
 	f.StringVar(&o.id, "id", "", "workflow id (default: derived from tenant, name and input)")
 	o.wait.Flags(cmd, true)
+	cli.OfferWords(cmd, "mode", optimize.ModeImproved, optimize.ModeCompat)
+	cli.OfferWords(cmd, "auto", "light", "medium", "heavy", "none")
 	return cmd
 }
 

@@ -29,7 +29,8 @@ optimization that promotes its result. A version that is not better than the def
 		Example: `  cogflow programs canary agentic-router@4 --share 10
   cogflow programs canary agentic-router@4 --share 50
   cogflow programs promote agentic-router@4          # or: cogflow programs canary agentic-router --off`,
-		Args: cobra.ExactArgs(1),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.CompleteFirst(a.versions(&in.Common)),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if in.Name, in.Version, err = cli.ParseRef(args[0]); err != nil {
 				return err

@@ -34,8 +34,9 @@ func (a app) diffCommand() *cobra.Command {
 		Short: "Compare two versions word by word",
 		Long: `Diff shows what changed in the instructions, word by word: [-removed-] and {+added+}. It also
 lists the demos that were added or removed.`,
-		Example: "  cogflow programs diff agentic-router@2 @3\n  cogflow programs diff agentic-router@2 other@1 --json",
-		Args:    cobra.ExactArgs(2),
+		Example:           "  cogflow programs diff agentic-router@2 @3\n  cogflow programs diff agentic-router@2 other@1 --json",
+		Args:              cobra.ExactArgs(2),
+		ValidArgsFunction: a.Complete(a.two(&in.Common)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if strings.HasPrefix(args[1], "@") {
 				name, _, _ := strings.Cut(args[0], "@")

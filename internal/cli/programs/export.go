@@ -43,7 +43,8 @@ versions and the share. With --key only the version that this key gets is writte
 		Example: `  cogflow programs export agentic-router --to ./router
   cogflow programs export agentic-router@3 --json
   cogflow programs export agentic-router --key session-17`,
-		Args: cobra.ExactArgs(1),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.CompleteFirst(a.versions(&in.Common)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			d, _, err := a.programFor(cmd, in, args[0], key)
 			if err != nil {

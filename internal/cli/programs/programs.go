@@ -60,11 +60,12 @@ func tenantFlag(cmd *cobra.Command, c *workflows.Common) {
 func (a app) listCommand() *cobra.Command {
 	var in optimize.ListProgramsInput
 	cmd := &cobra.Command{
-		Use:     "list [NAME]",
-		Short:   "List published programs",
-		Long:    "List shows the versions of every program, or of one, the latest first.",
-		Example: "  cogflow programs list --tenant acme\n  cogflow programs list agentic-router --json",
-		Args:    cobra.MaximumNArgs(1),
+		Use:               "list [NAME]",
+		Short:             "List published programs",
+		Long:              "List shows the versions of every program, or of one, the latest first.",
+		Example:           "  cogflow programs list --tenant acme\n  cogflow programs list agentic-router --json",
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: a.CompleteFirst(a.names(&in.Common)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				in.Name = args[0]
@@ -135,7 +136,8 @@ the program. With --key it shows the version that this key gets: the canary or t
 		Example: `  cogflow programs show agentic-router
   cogflow programs show agentic-router@3 --wide
   cogflow programs show agentic-router --key session-17`,
-		Args: cobra.ExactArgs(1),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.CompleteFirst(a.versions(&in.Common)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			d, raw, err := a.programFor(cmd, in, args[0], key)
 			if err != nil {
@@ -233,8 +235,9 @@ func (a app) promoteCommand() *cobra.Command {
 		Short: "Make a version active",
 		Long: `Promote makes a version (default: the latest) active. A version that is not better than the
 default on rows that the search never saw requires --force.`,
-		Example: "  cogflow programs promote agentic-router@3\n  cogflow programs promote agentic-router --force",
-		Args:    cobra.ExactArgs(1),
+		Example:           "  cogflow programs promote agentic-router@3\n  cogflow programs promote agentic-router --force",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.CompleteFirst(a.versions(&in.Common)),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if in.Name, in.Version, err = cli.ParseRef(args[0]); err != nil {
 				return err
@@ -260,11 +263,12 @@ default on rows that the search never saw requires --force.`,
 func (a app) rollbackCommand() *cobra.Command {
 	var in optimize.ProgramInput
 	cmd := &cobra.Command{
-		Use:     "rollback NAME",
-		Short:   "Reactivate the previous version",
-		Long:    "Rollback reactivates the version that was active before the current one. It ends a canary of the\nprogram; to end only the canary: cogflow programs canary NAME --off",
-		Example: "  cogflow programs rollback agentic-router --tenant acme",
-		Args:    cobra.ExactArgs(1),
+		Use:               "rollback NAME",
+		Short:             "Reactivate the previous version",
+		Long:              "Rollback reactivates the version that was active before the current one. It ends a canary of the\nprogram; to end only the canary: cogflow programs canary NAME --off",
+		Example:           "  cogflow programs rollback agentic-router --tenant acme",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.CompleteFirst(a.names(&in.Common)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if strings.Contains(args[0], "@") {
 				return cli.Usage("rollback takes a program, not a version: cogflow programs promote %s makes one active", args[0])

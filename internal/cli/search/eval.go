@@ -15,7 +15,6 @@ import (
 	"github.com/cogniverse/cogflow/workflows/ingest"
 
 	evalreport "github.com/cogniverse/cogflow/internal/report/eval"
-	"github.com/cogniverse/cogflow/video"
 )
 
 // maxRanks is how many rank profiles one run compares.
@@ -24,7 +23,7 @@ const maxRanks = 16
 func (a app) evalCommand() *cobra.Command {
 	var in ingest.SearchInput
 	var file, page string
-	var ranks []string
+	var compared []string
 	cmd := &cobra.Command{
 		Use:   "eval --queries FILE",
 		Short: "Measure search quality with judged queries",
@@ -42,7 +41,7 @@ the relevance, from 1 (default) to 10.`,
 			if err := cli.Normalize(&in.Common); err != nil {
 				return err
 			}
-			if err := checkEval(file, ranks, in.Limit); err != nil {
+			if err := checkEval(file, compared, in.Limit); err != nil {
 				return err
 			}
 			queries, err := readQueries(file)
@@ -50,7 +49,7 @@ the relevance, from 1 (default) to 10.`,
 				return err
 			}
 			r := eval.Report{Queries: file, Tenant: in.Tenant, Profile: in.Profile, K: in.Limit}
-			r.Ranks, err = a.measure(cmd.Context(), queries, ranks, in)
+			r.Ranks, err = a.measure(cmd.Context(), queries, compared, in)
 			if err != nil {
 				return err
 			}
@@ -64,10 +63,11 @@ the relevance, from 1 (default) to 10.`,
 	f.StringVar(&file, "queries", "", "file of judged queries, one JSON object a line")
 	f.StringVar(&in.Tenant, "tenant", "", `tenant that owns the videos (default "default")`)
 	f.StringVar(&in.Profile, "profile", "", "searched profile (default: the active one)")
-	f.StringSliceVar(&ranks, "rank", []string{string(video.RankHybrid), string(video.RankBM25), string(video.RankVector)}, "rank profiles to compare")
+	f.StringSliceVar(&compared, "rank", ranks(), "rank profiles to compare")
 	f.IntVar(&in.Limit, "k", 10, "number of hits that are judged, up to 1000")
 	f.StringVar(&page, "report", "", "write an HTML page with plots to this file")
 	a.CompleteProfiles(cmd)
+	cli.OfferWords(cmd, "rank", ranks()...)
 	return cmd
 }
 

@@ -45,7 +45,7 @@ within one tenant and profile. A preview model wrote the captions marked ~.`,
 			if err := cli.Normalize(&in.Common); err != nil {
 				return err
 			}
-			if err := cli.CheckOneOf("rank", in.Rank, []string{"hybrid", "bm25", "vector"}); err != nil {
+			if err := cli.CheckOneOf("rank", in.Rank, ranks()); err != nil {
 				return err
 			}
 			if err := cli.CheckRange("limit", in.Limit, 1, 1000); err != nil {
@@ -78,7 +78,12 @@ within one tenant and profile. A preview model wrote the captions marked ~.`,
 	f.StringVar(&page.file, "report", "", "write an HTML page with the frames of the hits to this file")
 	f.BoolVar(&page.open, "open", false, "open that page in the browser; each video that is on this machine plays from the hit")
 	a.CompleteProfiles(cmd)
+	cli.OfferWords(cmd, "rank", ranks()...)
 	return cmd
+}
+
+func ranks() []string {
+	return []string{string(video.RankHybrid), string(video.RankBM25), string(video.RankVector)}
 }
 
 func (a app) printHits(hits []video.Hit) {

@@ -60,6 +60,7 @@ Exit codes: 0 the dataset can be trained on, 1 it cannot, 2 wrong usage.`,
 	f.IntVar(&c.o.MaxSeqLength, "max-seq-length", 512, "tokens of a row that are trained on; 0 = do not check")
 	f.Float64Var(&c.o.AllowDropped, "allow-dropped", 0, "rows with errors that may be left out: 0.01 = a hundredth, 5 = five rows")
 	f.Int64Var(&c.o.Seed, "seed", 42, "seed of the draw of held-out rows")
+	cli.OfferWords(cmd, "method", "auto", string(training.SFT), string(training.DPO), string(training.Embedding))
 	return cmd
 }
 

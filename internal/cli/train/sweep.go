@@ -32,7 +32,7 @@ names the best on held-out rows. Each run has its own workflow and its own versi
 			return a.sweep(cmd.Context(), args[0], o, grid, concurrency)
 		},
 	}
-	o.flags(cmd)
+	o.flags(a, cmd)
 	cmd.Flags().StringArrayVar(&grid, "grid", nil, "a setting and its values, name=value,value…; repeat for more settings")
 	cmd.Flags().IntVar(&concurrency, "concurrency", 0, "runs at a time (default 2)")
 	return cmd

@@ -6,6 +6,8 @@ package train
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,6 +15,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows/train"
 )
 
@@ -54,7 +57,8 @@ a finished job does no work.`,
 		},
 	}
 	cmd.Flags().StringVar(&method, "method", "", "sft, dpo, embedding or auto")
-	o.flags(cmd)
+	o.flags(a, cmd)
+	cli.OfferWords(cmd, "method", string(training.SFT), string(training.DPO), string(training.Embedding), auto)
 	cmd.AddCommand(
 		a.methodCommand(string(training.SFT), "Fine-tune a language model on answers",
 			"Sft trains on answers: prompt and completion, messages, text, alpaca, ShareGPT or ChatML.",
@@ -82,8 +86,14 @@ func (a app) methodCommand(method, short, long, example string) *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.train(cmd.Context(), method, o) },
 	}
-	o.flags(cmd)
+	o.flags(a, cmd)
 	return cmd
+}
+
+// baseModels are those that the configuration names.
+func (a app) baseModels(context.Context, []string) ([]string, error) {
+	c, err := a.Config()
+	return slices.Sorted(maps.Keys(c.Training.Models)), err
 }
 
 // options are the flags of `train`.
@@ -99,7 +109,7 @@ type options struct {
 	isSeeded func() bool
 }
 
-func (o *options) flags(cmd *cobra.Command) {
+func (o *options) flags(a app, cmd *cobra.Command) {
 	f := cmd.Flags()
 	cli.CommonFlags(cmd, &o.in.Common)
 	f.StringVar(&o.dataset, "dataset", "", "rows to train on: a local file, s3://… or https://…")
@@ -118,6 +128,8 @@ func (o *options) flags(cmd *cobra.Command) {
 	f.StringVar(&o.id, "id", "", "workflow id (default: derived from tenant, name and input)")
 	o.wait.Flags(cmd, true)
 	o.isSeeded = func() bool { return f.Changed("seed") }
+	cli.OfferWords(cmd, "gpu", video.GPUClasses()...)
+	a.CompleteFlag(cmd, "base-model", a.baseModels)
 }
 
 func (a app) train(ctx context.Context, method string, o options) error {

@@ -1,0 +1,56 @@
+package adapters
+
+import (
+	"context"
+
+	"github.com/cogniverse/cogflow/activities/registry"
+	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/train"
+)
+
+// published asks for the adapters of the tenant that the command line names.
+func (a app) published(ctx context.Context, common *workflows.Common) ([]registry.AdapterLine, error) {
+	in := train.ListAdaptersInput{Common: *common}
+	if err := cli.Normalize(&in.Common); err != nil {
+		return nil, err
+	}
+	var r registry.AdapterList
+	_, err := a.Ask(ctx, job("ListAdapters", "list adapters", in.Common, in), &r)
+	return r.Adapters, err
+}
+
+// versions offers every version, the latest first.
+func (a app) versions(common *workflows.Common) cli.Lookup {
+	return func(ctx context.Context, _ []string) (words []string, err error) {
+		all, err := a.published(ctx, common)
+		for _, l := range all {
+			words = append(words, cli.Ref(l.Name, l.Version)+"\t"+l.Status+", of "+l.Base)
+		}
+		return words, err
+	}
+}
+
+// names offers the names, each once.
+func (a app) names(common *workflows.Common) cli.Lookup {
+	return a.distinct(common, func(l registry.AdapterLine) string { return l.Name })
+}
+
+// roles offers the roles, each once.
+func (a app) roles(common *workflows.Common) cli.Lookup {
+	return a.distinct(common, func(l registry.AdapterLine) string { return l.Role })
+}
+
+func (a app) distinct(common *workflows.Common, word func(registry.AdapterLine) string) cli.Lookup {
+	return func(ctx context.Context, _ []string) (words []string, err error) {
+		all, err := a.published(ctx, common)
+		given := map[string]bool{}
+		for _, l := range all {
+			if w := word(l); !given[w] {
+				given[w] = true
+				words = append(words, w)
+			}
+		}
+		return words, err
+	}
+}

@@ -108,13 +108,14 @@ func (e *Execution) write() {
 // Next returns the question to ask now; nil = the run is over.
 func (e *Execution) Next() *Request { return e.next }
 
-// Take takes the answer to Next's question. Without one it does nothing.
+// Take takes the answer to Next's question, and reads what follows the model's thoughts.
+// Without a question it does nothing.
 func (e *Execution) Take(answer string) {
 	if e.next == nil {
 		return
 	}
 	p := e.program.Predictors[e.at]
-	outputs, err := Parse(e.tries[0].adapter, p.Signature(), answer)
+	outputs, err := Parse(e.tries[0].adapter, p.Signature(), Spoken(answer))
 	if err != nil {
 		if e.tries = e.tries[1:]; len(e.tries) > 0 {
 			e.write()

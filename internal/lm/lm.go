@@ -7,8 +7,10 @@ package lm
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -54,6 +56,7 @@ type LM struct {
 	options Options
 	client  *answer.Client
 	limit   *limit.Limit
+	refused refusals
 }
 
 const (
@@ -92,22 +95,45 @@ func (l *LM) Complete(ctx context.Context, c prompt.Completion) (prompt.Completi
 	if err := errors.Join(c.Check(), l.check(c)); err != nil {
 		return prompt.CompletionAnswer{}, money.NeverSent(err)
 	}
-	body, err := json.Marshal(l.request(c))
+	for {
+		out, err := l.ask(ctx, c)
+		if err == nil || !l.refused.learn(c.Model, out.sent, out.without, err) || ctx.Err() != nil {
+			return out.CompletionAnswer, err
+		}
+	}
+}
+
+// asked is an answer, and what was sent for it.
+type asked struct {
+	prompt.CompletionAnswer
+	sent    request
+	without without
+}
+
+// ask asks once, without what the model is known to refuse.
+func (l *LM) ask(ctx context.Context, c prompt.Completion) (asked, error) {
+	out := asked{sent: l.request(c), without: l.refused.of(c.Model)}
+	out.sent.leaveOut(out.without)
+	body, err := json.Marshal(out.sent)
 	if err != nil {
-		return prompt.CompletionAnswer{}, money.NeverSent(fault.Wrap(fault.Input, op, c.Model, err))
+		return out, money.NeverSent(fault.Wrap(fault.Input, op, c.Model, err))
+	}
+	key := string(c.Fingerprint())
+	if out.without != (without{}) { // a server that keeps answers by it has refused the first request
+		key += fmt.Sprintf("-%x", sha256.Sum256(body))[:17]
 	}
 	call := answer.Call{
-		URL: l.options.URL + "/chat/completions", Body: body, Bill: chat.Bill(l.price(c.Model), c.Bounds()),
-		Header: idempotency(string(c.Fingerprint())),
+		URL: l.options.URL + "/chat/completions", Body: body, Bill: chat.Bill(l.price(c.Model), c.Bounds()), Header: idempotency(key),
 	}
 	said, err := answer.Measure(l.limit, func() ([]byte, error) { return l.client.Ask(ctx, call) })
 	if err = explain(c.Model, err); err != nil {
-		if out, refused := filtered(err); refused {
+		if filter, refused := filtered(err); refused {
+			out.CompletionAnswer = filter
 			return out, nil
 		}
-		return prompt.CompletionAnswer{}, err
+		return out, err
 	}
-	out, err := l.read(c, said)
+	out.CompletionAnswer, err = l.read(c, said)
 	return out, call.Bill.Charge(said, err)
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/limit"
 	"github.com/cogniverse/cogflow/internal/picture"
 	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -136,17 +137,21 @@ func (d *OpenAI) read(s video.Stage, body []byte) (video.Caption, error) {
 			return bad(fault.Input, "the JSON answer was cut at max_tokens; raise it in the profile")
 		}
 	}
-	out := caption(s, said.Text)
+	text := prompt.Spoken(said.Text)
+	if text == "" && said.Text != "" {
+		return bad(fault.Input, "the model was cut off within its thoughts; raise max_tokens in the profile, or serve it without thinking")
+	}
+	out := caption(s, text)
 	if s.Structured {
 		var parts structured
-		if err := json.Unmarshal([]byte(said.Text), &parts); err != nil {
+		if err := json.Unmarshal([]byte(text), &parts); err != nil {
 			return bad(fault.Transport, "the answer is not the JSON that was asked for: "+err.Error())
 		}
 		parts.redact(d.client.Redactor())
 		out.Text, out.OnScreenText = parts.Caption, strings.TrimSpace(parts.OnScreen)
 		out.Objects, out.Actions = words(parts.Objects), words(parts.Actions)
 	}
-	text, err := checkText(d.client.Redactor(), s.Model, out.Text)
+	text, err = checkText(d.client.Redactor(), s.Model, out.Text)
 	if err != nil {
 		return video.Caption{}, err
 	}

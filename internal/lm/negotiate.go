@@ -1,0 +1,141 @@
+package lm
+
+import (
+	"errors"
+	"regexp"
+	"strings"
+	"sync"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/python"
+)
+
+// Models differ in the parameters that they take: some have no temperature but their
+// own, know max_tokens by another name, or take no JSON schema. Servers say so with a
+// refusal that costs nothing. The request is then sent again without what was refused,
+// and all later ones of that model are sent so at once.
+
+// without is what requests to one model are sent without.
+type without struct {
+	temperature, seed, stop, template bool
+	otherName                         bool // max_tokens under its other name
+	format                            int  // 1 = the schema, which becomes a plain JSON object; 2 = any format
+}
+
+// refusals is what the models of an endpoint have refused so far.
+type refusals struct {
+	mu     sync.Mutex
+	models map[string]without
+}
+
+func (r *refusals) of(model string) without {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.models[model]
+}
+
+// learn notes what a model has refused of a request that was sent without something
+// already. false = nothing of it can be left out.
+func (r *refusals) learn(model string, sent request, had without, err error) bool {
+	now, learned := had.more(sent, err)
+	if !learned {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.models == nil {
+		r.models = map[string]without{}
+	}
+	r.models[model] = r.models[model].and(now)
+	return true
+}
+
+// and is what either is without.
+func (w without) and(o without) without {
+	return without{
+		w.temperature || o.temperature, w.seed || o.seed, w.stop || o.stop, w.template || o.template,
+		w.otherName || o.otherName, max(w.format, o.format),
+	}
+}
+
+// more is what else a request is to be sent without, after a server refused it. A value
+// out of a range is not a parameter that is unknown: leaving it out would hide a mistake.
+func (w without) more(sent request, err error) (without, bool) {
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok || f.Class != fault.Input || errors.Is(err, prompt.ErrTooLong) || says(f.Reason, filters()) {
+		return w, false
+	}
+	text := strings.ToLower(f.Reason)
+	refused := says(text, unknown())
+	before := w
+	switch {
+	case sent.Format != nil && says(text, formats()):
+		w.format++
+		if kind, _ := sent.Format.Get("type"); kind != "json_schema" {
+			w.format = 2
+		}
+	case !w.otherName && sent.MaxTokens > 0 && strings.Contains(text, "max_completion_tokens"),
+		!w.otherName && sent.MaxCompletionTokens > 0 && refused && strings.Contains(text, "max_completion_tokens"):
+		w.otherName = true
+	case sent.Temperature != nil && strings.Contains(text, "temperature") && (refused || says(text, onlyOne())):
+		w.temperature = true
+	case sent.Seed != nil && refused && seed.MatchString(text):
+		w.seed = true
+	case len(sent.Stop) > 0 && refused && stop.MatchString(text):
+		w.stop = true
+	case sent.Template != nil && refused && (strings.Contains(text, "chat_template_kwargs") || strings.Contains(text, "enable_thinking")):
+		w.template = true
+	}
+	return w, w != before
+}
+
+var (
+	seed = regexp.MustCompile(`\bseed\b`)
+	stop = regexp.MustCompile(`\bstop\b`)
+)
+
+// unknown lists how servers say that they do not take a parameter: OpenAI, Azure, vLLM
+// (pydantic), Anthropic's compatible endpoint, Gemini's, Mistral, Groq.
+func unknown() []string {
+	return []string{
+		"unsupported", "not supported", "does not support", "doesn't support", "unrecognized", "unknown", "unexpected", "not permitted", "not allowed",
+		"extra_forbidden", "extra inputs", "deprecated", "cannot find field", "is not available", "not implemented",
+	}
+}
+
+// onlyOne lists how they say that there is one temperature only.
+func onlyOne() []string {
+	return []string{"only the default", "may only be set to 1", "must be 1", "only 1 is", "must be set to 1"}
+}
+
+// formats lists what a server names that takes no response format, or not this one.
+func formats() []string {
+	return []string{"response_format", "json_schema", "json_object", "json schema", "json mode", "structured output", "guided_json", "$ref", "invalid schema", "response format"}
+}
+
+// leaveOut takes out of a request what its model has refused.
+func (r *request) leaveOut(w without) {
+	if w.temperature {
+		r.Temperature = nil
+	}
+	if w.seed {
+		r.Seed = nil
+	}
+	if w.stop {
+		r.Stop = nil
+	}
+	if w.template {
+		r.Template = nil
+	}
+	if w.otherName {
+		r.MaxTokens, r.MaxCompletionTokens = r.MaxCompletionTokens, r.MaxTokens
+	}
+	switch {
+	case r.Format == nil:
+	case w.format >= 2:
+		r.Format = nil
+	case w.format == 1:
+		r.Format = python.NewObject("type", "json_object")
+	}
+}

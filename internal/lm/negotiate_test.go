@@ -1,0 +1,189 @@
+package lm_test
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strconv"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/answer/answertest"
+	"github.com/cogniverse/cogflow/internal/lm"
+	"github.com/cogniverse/cogflow/internal/lm/lmtest"
+	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/python"
+)
+
+// full asks with every parameter that there is.
+func full() prompt.Completion {
+	c := lmtest.Ask("the answer as json")
+	c.Temperature, c.Seed, c.Stop, c.Thinking = new(0.7), new(int64(3)), []string{"END"}, new(false)
+	c.Format = python.NewObject("type", "json_schema", "json_schema", python.NewObject("name", "out", "schema", python.NewObject("type", "object")))
+	return c
+}
+
+func formatOf(c lmtest.Call) any {
+	if c.Format == nil {
+		return nil
+	}
+	kind, _ := c.Format.Get("type")
+	return kind
+}
+
+// TestRefusedParameters: what a model does not take is left out, at once and from then
+// on, and nothing else is.
+func TestRefusedParameters(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		status  int
+		refusal string
+		without func(t *testing.T, c lmtest.Call)
+	}{
+		"OpenAI's reasoning models, max_tokens": {400, `{"error":{"message":"Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.","type":"invalid_request_error","param":"max_tokens","code":"unsupported_parameter"}}`, func(t *testing.T, c lmtest.Call) {
+			t.Helper()
+			require.Nil(t, c.MaxTokens)
+			require.Equal(t, new(100), c.NewMax)
+		}},
+		"OpenAI's reasoning models, temperature": {400, `{"error":{"message":"Unsupported value: 'temperature' does not support 0.7 with this model. Only the default (1) value is supported.","param":"temperature","code":"unsupported_value"}}`, func(t *testing.T, c lmtest.Call) { t.Helper(); require.Nil(t, c.Heat) }},
+		"Claude's thinking":                      {400, "{\"error\":{\"message\":\"`temperature` may only be set to 1 when thinking is enabled.\"}}", func(t *testing.T, c lmtest.Call) { t.Helper(); require.Nil(t, c.Heat) }},
+		"Moonshot":                               {400, `{"error":{"message":"invalid temperature: only 1 is allowed for this model"}}`, func(t *testing.T, c lmtest.Call) { t.Helper(); require.Nil(t, c.Heat) }},
+		"pydantic, seed":                         {422, `{"detail":[{"type":"extra_forbidden","loc":["body","seed"],"msg":"Extra inputs are not permitted","input":3}]}`, func(t *testing.T, c lmtest.Call) { t.Helper(); require.Nil(t, c.Seed) }},
+		"Gemini, seed":                           {400, `[{"error":{"code":400,"message":"Invalid JSON payload received. Unknown name \"seed\": Cannot find field.","status":"INVALID_ARGUMENT"}}]`, func(t *testing.T, c lmtest.Call) { t.Helper(); require.Nil(t, c.Seed) }},
+		"stop":                                   {400, `{"error":{"message":"Unsupported parameter: 'stop' is not supported with this model."}}`, func(t *testing.T, c lmtest.Call) { t.Helper(); require.Empty(t, c.Stop) }},
+		"the template's arguments":               {400, `{"error":{"message":"Unrecognized request argument supplied: chat_template_kwargs"}}`, func(t *testing.T, c lmtest.Call) { t.Helper(); require.Empty(t, c.Template) }},
+		"OpenAI, a strict schema":                {400, `{"error":{"message":"Invalid schema for response_format 'out': In context=('properties', 'a'), $ref cannot have keywords {'description'}."}}`, func(t *testing.T, c lmtest.Call) { t.Helper(); require.Equal(t, "json_object", formatOf(c)) }},
+		"DeepSeek":                               {400, `{"error":{"message":"This response_format type is unavailable now","type":"invalid_request_error"}}`, func(t *testing.T, c lmtest.Call) { t.Helper(); require.Equal(t, "json_object", formatOf(c)) }},
+		"Groq":                                   {400, "{\"error\":{\"message\":\"This model does not support response format `json_schema`.\"}}", func(t *testing.T, c lmtest.Call) { t.Helper(); require.Equal(t, "json_object", formatOf(c)) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := lmtest.Start(t)
+			m := open(s, lm.Options{})
+			s.Next(answertest.Status(c.status, c.refusal))
+			said, err := m.Complete(t.Context(), full())
+			require.NoError(t, err)
+			require.Equal(t, "the answer as json", said.Text)
+			_, err = m.Complete(t.Context(), full())
+			require.NoError(t, err)
+			calls := s.Calls()
+			first := calls[0]
+			require.Len(t, calls, 3, "the third is right at once")
+			for _, after := range calls[1:] {
+				c.without(t, after)
+				same := 0
+				for _, equal := range []bool{
+					(after.MaxTokens == nil) == (first.MaxTokens == nil), (after.Heat == nil) == (first.Heat == nil), (after.Seed == nil) == (first.Seed == nil),
+					len(after.Stop) == len(first.Stop), len(after.Template) == len(first.Template), formatOf(after) == formatOf(first),
+				} {
+					if equal {
+						same++
+					}
+				}
+				require.Equal(t, 5, same, "one thing is left out")
+			}
+			require.NotEqual(t, first.Fingerprint, calls[1].Fingerprint, "the first was refused under that name")
+			require.Equal(t, calls[1].Fingerprint, calls[2].Fingerprint)
+		})
+	}
+}
+
+// TestRefusedAgain: a model that takes nothing but its own defaults is asked once for
+// each of them, and a schema becomes a plain object before it is left out.
+func TestRefusedAgain(t *testing.T) {
+	t.Parallel()
+	s := lmtest.Start(t)
+	s.Models = append(s.Models, "another")
+	for _, text := range []string{
+		"Unsupported parameter: 'temperature'", "response_format json_schema is not supported", "'response_format' of type json_object is not supported",
+		"Unsupported parameter: 'seed'", "Unsupported parameter: 'stop'", "Unsupported parameter: 'max_tokens', use 'max_completion_tokens'", "unknown field chat_template_kwargs",
+	} {
+		s.Next(answertest.Status(http.StatusBadRequest, `{"error":{"message":`+strconv.Quote(text)+`}}`))
+	}
+	m := open(s, lm.Options{})
+	_, err := m.Complete(t.Context(), full())
+	require.NoError(t, err)
+	calls := s.Calls()
+	require.Len(t, calls, 8)
+	require.Equal(t, []any{"json_schema", "json_schema", "json_object", nil}, []any{formatOf(calls[0]), formatOf(calls[1]), formatOf(calls[2]), formatOf(calls[3])})
+	last := calls[7]
+	require.Nil(t, last.Heat)
+	require.Nil(t, last.Seed)
+	require.Nil(t, last.MaxTokens)
+	require.Empty(t, last.Stop)
+	require.Empty(t, last.Template)
+
+	other := full()
+	other.Model = "another"
+	_, err = m.Complete(t.Context(), other)
+	require.NoError(t, err)
+	require.NotNil(t, s.Calls()[8].Heat, "another model has refused nothing")
+}
+
+// TestMistakesAreNotLeftOut: a value that is out of range, a prompt that is too long and a
+// parameter that was not sent stay what they are, and no server is asked for ever.
+func TestMistakesAreNotLeftOut(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"temperature: range: 0..1", "Invalid 'temperature': must be less than or equal to 1", "max_tokens is too large: 99999. This model supports at most 8192 completion tokens",
+		"This model's maximum context length is 8192 tokens; max_completion_tokens is not supported beyond it", "seed must be an integer", "Unsupported parameter: 'top_k'", "Unknown model",
+		"content_filter: the temperature is not supported",
+	} {
+		s := lmtest.Start(t)
+		s.Next(answertest.Status(http.StatusBadRequest, `{"error":{"message":`+strconv.Quote(text)+`}}`))
+		c := full()
+		c.Format = nil
+		_, err := open(s, lm.Options{}).Complete(t.Context(), c)
+		if err != nil {
+			require.Equal(t, fault.Input, fault.ClassOf(err), text)
+		}
+		require.Len(t, s.Calls(), 1, text)
+	}
+	s := lmtest.Start(t)
+	m := open(s, lm.Options{})
+	for range 9 {
+		s.Next(answertest.Status(http.StatusBadRequest, `{"error":{"message":"temperature, seed, stop, response_format, max_completion_tokens, enable_thinking: not supported"}}`))
+	}
+	_, err := m.Complete(t.Context(), full())
+	require.Equal(t, fault.Input, fault.ClassOf(err))
+	require.Len(t, s.Calls(), 8, "seven steps, and what was asked at first")
+}
+
+// TestRefusedAtOnce: calls in flight together all learn of it.
+func TestRefusedAtOnce(t *testing.T) {
+	t.Parallel()
+	s := lmtest.Start(t)
+	behind, err := url.Parse(s.URL)
+	require.NoError(t, err)
+	proxy := httputil.NewSingleHostReverseProxy(behind)
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil || bytes.Contains(body, []byte(`"seed"`)) {
+			answertest.Status(http.StatusBadRequest, `{"error":{"message":"Unsupported parameter: 'seed'"}}`)(w)
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(front.Close)
+	m := lm.New(lm.Options{URL: front.URL + "/v1", MaxInFlight: 8})
+	var all sync.WaitGroup
+	for i := range 32 {
+		all.Go(func() {
+			c := lmtest.Ask(strconv.Itoa(i))
+			c.Seed = new(int64(1))
+			said, err := m.Complete(t.Context(), c)
+			if err != nil || said.Text != strconv.Itoa(i) {
+				t.Errorf("%d: %v %v", i, said.Text, err)
+			}
+		})
+	}
+	all.Wait()
+	require.Len(t, s.Answered(), 32)
+}

@@ -18,20 +18,20 @@ import (
 
 // Broker is the only way to the endpoints of models.
 type Broker interface {
-	// Do makes sure that the answer of a call is stored: it is made unless its
-	// answer is stored already, or asked for by somebody else.
+	// Do makes sure that the answer of a call is stored. It makes the call unless the
+	// answer is stored or another caller has requested it already.
 	Do(ctx context.Context, c video.PaidCall) (video.Paid, error)
-	// Ticket is a place in the order of calls, behind all that were given out.
+	// Ticket is a place in the order of calls, behind all earlier tickets.
 	Ticket() int64
 }
 
-// cancelGrace is how long a call in flight may go on after a person cancelled
-// the run: it is paid, so a short one ends and is stored.
+// cancelGrace is how long a call in flight may continue after a person cancelled the run:
+// it is billed, so a short one ends and is stored.
 const cancelGrace = 2 * time.Second
 
-// grace bounds a call in flight by why its activity ended. Of one that the server
-// takes for dead, since it was away itself, the next attempt joins the call; one
-// whose worker has waited long enough ends at once.
+// grace is how long a call in flight may continue, by why its activity ended. If the server
+// gave up the attempt because it was unavailable itself, the next attempt joins the call.
+// If the worker has used up its grace, the call ends at once.
 func grace(cause error) (d time.Duration, bounded bool) {
 	switch {
 	case temporal.IsCanceledError(cause):
@@ -53,22 +53,21 @@ type ModelStage struct {
 	Limits Limits
 	Ticket int64
 
-	waiting atomic.Value // string: what the model was last waited for; for whoever looks at the activity
+	waiting atomic.Value // string: what the model was last waited for; read by heartbeats
 }
 
-// Payer is who asks, and at whose expense.
+// Payer says for whom calls are made and which budget pays.
 type Payer struct {
 	Tenant        tenant.ID
-	Job           string // that the ledger counts by
+	Job           string // as the ledger knows it
 	LimitMicroUSD int64  // 0 = none
 }
 
-// Question is what one call of a model is to answer. However often it is asked,
-// by whatever worker, after whatever crash: an answer that is stored is never
-// asked for again.
+// Question is one call of a model. A stored answer is never requested again, whatever
+// worker asks and whatever crashed before.
 type Question struct {
 	Fingerprint video.Fingerprint // of the answer
-	Key         string            // where the answer is stored; empty = in several objects, and asked only for what is missing
+	Key         string            // where the answer is stored; empty = in several objects, and only the missing ones are requested
 	Cost        int64             // micro-USD at most; reserved
 	Unpriced    bool              // what it costs is not known
 	Prepare     func(ctx context.Context) (video.Ask, error)
@@ -92,7 +91,7 @@ func (m *ModelStage) Answered(ctx context.Context, q Question) (video.Paid, erro
 	return m.Broker.Do(ctx, c)
 }
 
-// WaitsFor is what the model was last waited for; "" = for nothing.
+// WaitsFor is what the model was last waited for; "" = nothing.
 func (m *ModelStage) WaitsFor() string {
 	text, _ := m.waiting.Load().(string)
 	return text

@@ -11,27 +11,27 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 )
 
-// How often a task goes back that another build would do exactly as its run was
-// begun, and after how long it comes again. While two builds share a queue, such
-// a worker takes it within a few tries; after an upgrade there is none, and a
-// longer wait would help nobody.
+// A run is pinned to what its first build had. How often a task that this build would do
+// differently goes back to the queue, and the delay. While two builds share a queue, a
+// worker of the right build takes it within a few tries; after an upgrade there is none,
+// and a longer wait is of no use.
 const (
 	HandBacks    = 12
 	handBackWait = 1500 * time.Millisecond
 )
 
-// aloneFor is how long a worker that waited in vain takes such tasks at once.
+// aloneFor is how long a worker takes such tasks at once after no other worker took one.
 const aloneFor = 10 * time.Minute
 
-// OtherBuilds is what a worker knows of those that share its queues. The zero
-// value knows nothing.
+// OtherBuilds is what a worker knows of the other builds on its queues. The zero value
+// knows nothing.
 type OtherBuilds struct {
-	absent sync.Map // what runs are pinned to and nobody else has → time.Time of finding out
+	absent sync.Map // what runs are pinned to and no other worker has → time.Time when that was found
 }
 
-// HandBack gives a task to another worker because its run is pinned to something
-// that this build does not have. It returns nil when nobody who has it took the
-// task, so that an upgrade or a rollback never stops a run.
+// HandBack gives a task to another worker because its run is pinned to something that this
+// build does not have. It returns nil when no worker that has it took the task, so that an
+// upgrade or a rollback never stops a run.
 func (o *OtherBuilds) HandBack(ctx context.Context, op, subject, pinned string) error {
 	if last, ok := o.absent.Load(pinned); ok && time.Since(last.(time.Time)) < aloneFor {
 		return nil
@@ -43,10 +43,10 @@ func (o *OtherBuilds) HandBack(ctx context.Context, op, subject, pinned string) 
 	return Elsewhere(op, subject, pinned)
 }
 
-// Alone notes that no other worker has what a run is pinned to, for a while.
+// Alone records for a while that no other worker has what a run is pinned to.
 func (o *OtherBuilds) Alone(pinned string) { o.absent.Store(pinned, time.Now()) }
 
-// Elsewhere says that only a worker of another build can do a task.
+// Elsewhere is the fault of a task that only a worker of another build can do.
 func Elsewhere(op, subject, pinned string) error {
 	return &fault.Error{
 		Class: fault.Preempted, Op: op, Subject: subject, RetryAfter: handBackWait,

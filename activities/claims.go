@@ -15,26 +15,26 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// Claims make sure that one workflow at a time does a thing, whatever ids
-// callers chose: an object, created conditionally, names the workflow that may.
+// Claims make sure that only one workflow at a time does a piece of work, whatever ids
+// callers chose: a conditionally created object names the workflow that holds the claim.
 type Claims struct {
 	Store Store
 	Runs  Runs
 	What  string // "video", "training job": for messages
 }
 
-// ClaimWait is how often a workflow looks again at a claim that another holds.
-// The wait is Temporal's, so it holds no slot and adds nothing to the history.
+// ClaimWait is the time between two looks at a claim that another workflow holds. Temporal
+// waits, so it occupies no slot and adds nothing to the history.
 const ClaimWait = 2 * time.Second
 
-// HeldError wraps the fault of a claim that another workflow holds: a matter of capacity as
-// any other, but one that passes in the order of things.
+// HeldError wraps the fault of a claim that another workflow holds. It has the class
+// capacity, but ends without any action when the other workflow ends.
 type HeldError struct{ error }
 
 func (e *HeldError) Unwrap() error { return e.error }
 
-// Take claims for this workflow. A claim of a workflow that is no longer
-// running is taken over; of one that runs, a capacity fault says so. A repeated
+// Take takes the claim for this workflow. It takes over a claim of a workflow that no
+// longer runs, and returns a capacity fault for one of a workflow that runs. A repeated
 // attempt finds the claim of the first.
 func (c Claims) Take(ctx context.Context, key string) (video.Claim, error) {
 	me := activity.GetInfo(ctx).WorkflowExecution
@@ -51,7 +51,7 @@ func (c Claims) Take(ctx context.Context, key string) (video.Claim, error) {
 	holder, sum, err := c.read(ctx, key)
 	switch {
 	case errors.Is(err, object.ErrNotFound):
-		return mine, held // released this moment
+		return mine, held // just released
 	case err != nil:
 		return mine, err
 	case holder.Workflow == me.ID && holder.Run == me.RunID:
@@ -69,8 +69,8 @@ func (c Claims) Take(ctx context.Context, key string) (video.Claim, error) {
 	return mine, c.replace(ctx, key, sum, mine, held)
 }
 
-// open reports whether the holder of a claim may still be at work. Another run of
-// this very workflow has ended, unless this activity belongs to an earlier one.
+// open reports whether the holder of a claim may still be running. Another run of this
+// workflow has ended, unless this activity belongs to an earlier one.
 func (c Claims) open(ctx context.Context, holder video.Claim, me string) (bool, error) {
 	switch {
 	case holder.Workflow == "" || holder.Workflow == me && holder.Run == "":
@@ -96,7 +96,7 @@ func (c Claims) Renumber(ctx context.Context, key string, claim video.Claim, num
 	return claim, c.replace(ctx, key, sum, claim, lost)
 }
 
-// replace writes a claim over one that has not changed since; else it returns changed.
+// replace overwrites a claim if it has not changed; otherwise it returns changed.
 func (c Claims) replace(ctx context.Context, key, sum string, claim video.Claim, changed error) error {
 	data, err := json.Marshal(claim)
 	if err != nil {
@@ -109,7 +109,7 @@ func (c Claims) replace(ctx context.Context, key, sum string, claim video.Claim,
 	return err
 }
 
-// read reads a claim and its hash, both of one moment. A torn one is nobody's.
+// read reads a claim together with its hash. A damaged claim has no holder.
 func (c Claims) read(ctx context.Context, key string) (holder video.Claim, sum string, err error) {
 	r, info, err := c.Store.Get(ctx, key)
 	if err == nil {
@@ -134,9 +134,9 @@ func (c Claims) Lost(key string, holder video.Claim) error {
 	return fault.New(fault.Input, "continue "+c.What, key, reason)
 }
 
-// Release gives a claim back if this workflow holds it; see Holds. A claim that another
-// has taken over meanwhile stays: what is removed is the claim that was read, or nothing.
-// Where the store has no conditional delete, a claim of nobody is written over it.
+// Release releases a claim if this workflow holds it; see Holds. A claim that another
+// workflow has taken over meanwhile stays: only the claim that was read is removed. If the
+// store has no conditional delete, a claim without a holder is written over it.
 func (c Claims) Release(ctx context.Context, key string, number int64) error {
 	holder, sum, mine, err := c.mine(ctx, key, number)
 	if !mine {
@@ -152,8 +152,8 @@ func (c Claims) Release(ctx context.Context, key string, number int64) error {
 	return err
 }
 
-// Holds reports whether this workflow holds a claim, and under the given number
-// (0 = under any: an earlier build began it, or nothing is fenced).
+// Holds reports whether this workflow holds a claim under the given number (0 = any number:
+// an earlier build took it, or nothing is fenced).
 func (c Claims) Holds(ctx context.Context, key string, number int64) (video.Claim, bool, error) {
 	holder, _, mine, err := c.mine(ctx, key, number)
 	return holder, mine, err
@@ -168,7 +168,7 @@ func (c Claims) mine(ctx context.Context, key string, number int64) (holder vide
 	return holder, sum, err == nil && mine, err
 }
 
-// Released reports whether a claim is nobody's any more; see Release.
+// Released reports whether a claim has no holder any more; see Release.
 func (c Claims) Released(ctx context.Context, key string) (bool, error) {
 	holder, _, err := c.read(ctx, key)
 	if errors.Is(err, object.ErrNotFound) {

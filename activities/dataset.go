@@ -17,7 +17,7 @@ import (
 	"github.com/cogniverse/cogflow/training/rows"
 )
 
-// Documents opens the files that users name as datasets.
+// Documents opens the files of datasets that inputs name.
 type Documents interface {
 	// Open returns the local file, fetched if it is remote; closing it releases
 	// whatever was fetched.
@@ -27,14 +27,14 @@ type Documents interface {
 // Dataset is a URI of rows, or the rows themselves.
 type Dataset struct {
 	URI  string            `json:"uri,omitempty"`  // path, file://, s3://, https://, or dataset:<sha256> of an upload
-	Name string            `json:"name,omitempty"` // of the file that was uploaded, for messages; empty = URI
+	Name string            `json:"name,omitempty"` // of the uploaded file, for messages; empty = URI
 	Rows []json.RawMessage `json:"rows,omitempty"` // the rows themselves, at most 256 KiB
 }
 
-// UploadScheme is the scheme of datasets that `cogflow` has uploaded.
+// UploadScheme is the URI scheme of datasets that `cogflow` has uploaded.
 const UploadScheme = "dataset:"
 
-// OpenDataset opens what a dataset names. It can be read several times.
+// OpenDataset opens a dataset. It can be read several times.
 func OpenDataset(ctx context.Context, s Store, documents Documents, t tenant.ID, d Dataset) (open rows.Source, name string, closeAll func(), err error) {
 	nothing := func() {}
 	if len(d.Rows) > 0 {
@@ -59,8 +59,8 @@ func OpenDataset(ctx context.Context, s Store, documents Documents, t tenant.ID,
 	return open, name, func() { _ = file.Close() }, nil
 }
 
-// OfDataset makes a fault of a file that could not be opened one of the dataset:
-// whoever opens files speaks of videos.
+// OfDataset rewrites the fault of a file that could not be opened: the code that opens
+// files speaks of videos.
 func OfDataset(err error) error {
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok {
@@ -71,7 +71,7 @@ func OfDataset(err error) error {
 	return &about
 }
 
-// openUpload opens a dataset that lies in the store already.
+// openUpload opens a dataset that is in the store already.
 func openUpload(ctx context.Context, s Store, t tenant.ID, uri, sum string) (rows.Source, error) {
 	if len(sum) != 64 || strings.Trim(sum, "0123456789abcdef") != "" {
 		return nil, fault.New(fault.Input, "read dataset", uri, "must be dataset: and 64 hexadecimal digits")

@@ -14,9 +14,9 @@ import (
 	"github.com/cogniverse/cogflow/panics"
 )
 
-// How long a class waits before the next attempt when the fault itself does not
-// say, and after how many attempts it gives up. Overload and capacity never do:
-// they end when the world changes, not when we lose patience.
+// How long a class waits before the next attempt when the fault itself does not say, and
+// the maximum of attempts. Overload and capacity have no maximum: they end when the cause
+// is fixed.
 const (
 	overloadWait      = 5 * time.Second
 	capacityWait      = 30 * time.Second
@@ -24,12 +24,12 @@ const (
 	unknownAttempts   = 5
 )
 
-// ErrorType is the Temporal error type of an error that nobody classified.
+// ErrorType is the Temporal error type of an unclassified error.
 const ErrorType = "internal"
 
-// Errors is the interceptor that alone turns errors into Temporal's: the class
-// becomes the error's type, which workflows and people branch on, and decides
-// about retries. Activities just return what the adapters say.
+// Errors is the only interceptor that turns errors into Temporal's: the class becomes the
+// error type, which workflows and people branch on and which decides about retries.
+// Activities return the errors of the adapters unchanged.
 type Errors struct {
 	interceptor.WorkerInterceptorBase
 }
@@ -39,14 +39,15 @@ func (*Errors) InterceptActivity(_ context.Context, next interceptor.ActivityInb
 	return &errorMapper{interceptor.ActivityInboundInterceptorBase{Next: next}}
 }
 
-// toldError wraps a fault of which, if it is one of capacity, the workflow wants to hear:
-// it waits itself, where people see it, and the server does not try again.
-type toldError struct{ error }
+// noCapacityRetryError wraps a fault that, if its class is capacity, the server does not
+// retry: the workflow waits itself, where people see it.
+type noCapacityRetryError struct{ error }
 
-func (e *toldError) Unwrap() error { return e.error }
+func (e *noCapacityRetryError) Unwrap() error { return e.error }
 
-// Tell has the workflow hear of a fault of capacity instead of the server trying again.
-func Tell(err error) error { return &toldError{err} }
+// NoCapacityRetry returns a capacity fault to the workflow at once instead of letting the
+// server retry it.
+func NoCapacityRetry(err error) error { return &noCapacityRetryError{err} }
 
 type errorMapper struct {
 	interceptor.ActivityInboundInterceptorBase
@@ -82,7 +83,7 @@ func temporalError(err error, attempt int32) error {
 		options.Category = temporal.ApplicationErrorCategoryBenign
 		setWait(&options, overloadWait)
 	case fault.Capacity:
-		_, options.NonRetryable = errors.AsType[*toldError](err)
+		_, options.NonRetryable = errors.AsType[*noCapacityRetryError](err)
 		setWait(&options, capacityWait)
 	case fault.Preempted:
 		setWait(&options, time.Second)

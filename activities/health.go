@@ -19,12 +19,12 @@ type HealthInput struct{}
 // Owner is the default tenant: the check writes one object of it.
 func (HealthInput) Owner() tenant.ID { return tenant.Default }
 
-// HealthResult is its answer.
+// HealthResult is the result of Health.
 type HealthResult struct {
 	Checks []HealthCheck `json:"checks"`
 }
 
-// Health has the activity that looks after a worker.
+// Health holds what the health activity works with.
 type Health struct {
 	Checks func(ctx context.Context) []HealthCheck
 }

@@ -16,28 +16,27 @@ import (
 	"github.com/cogniverse/cogflow/panics"
 )
 
-// Interceptors are those of a worker, the outermost first. grace is how long a
-// running activity may go on after the worker was asked to stop (0 = ShortGrace).
-// The worker's WorkerStopTimeout must be longer, so that the outcome is reported.
+// Interceptors are the interceptors of a worker, the outermost first. grace is how long a
+// running activity may continue after the worker was asked to stop (0 = ShortGrace). The
+// worker's WorkerStopTimeout must be longer, so that the outcome is reported.
 func Interceptors(grace time.Duration) []interceptor.WorkerInterceptor {
 	return []interceptor.WorkerInterceptor{&Errors{}, &Tenants{}, &Lifecycle{Grace: grace}}
 }
 
-// Lifecycle is the interceptor that keeps the server informed of every activity,
-// from its first line to its last, and that ends activities when their worker
-// stops. Activities do not send heartbeats themselves: what they want them to
-// carry, they say by HeartbeatDetails.
+// Lifecycle is the interceptor that sends the heartbeats of every activity from start to
+// end, and ends activities when their worker stops. Activities do not send heartbeats
+// themselves; they set the details with HeartbeatDetails.
 //
-// A heartbeat says that the process lives, not that the activity gets on. What
-// bounds an activity that hangs is its StartToCloseTimeout.
+// A heartbeat says that the process lives, not that the activity makes progress.
+// StartToCloseTimeout ends an activity that hangs.
 type Lifecycle struct {
 	interceptor.WorkerInterceptorBase
 	Grace time.Duration // 0 = ShortGrace
 	Every time.Duration // between two heartbeats; 0 = a second
 }
 
-// ShortGrace is the grace of activities that pay for nothing: enough for short
-// ones to end well. Long ones are retried from what they have stored.
+// ShortGrace is the grace of activities that pay for nothing: enough for a short one to
+// finish. Long ones are retried from what they have stored.
 const ShortGrace = 5 * time.Second
 
 // InterceptActivity is called by the SDK for each activity.
@@ -86,8 +85,8 @@ func (l *lifecycle) ExecuteActivity(ctx context.Context, in *interceptor.Execute
 	return nil, err
 }
 
-// cancelOnStop ends an activity that outlasts the grace, so that it is retried at
-// once by another worker instead of being missed after the heartbeat timeout.
+// cancelOnStop ends an activity that outlasts the grace, so that another worker retries it
+// at once instead of after the heartbeat timeout.
 func (l *lifecycle) cancelOnStop(ctx context.Context, cancel context.CancelCauseFunc) {
 	select {
 	case <-ctx.Done():
@@ -113,17 +112,17 @@ func Stopping(ctx context.Context) bool {
 	}
 }
 
-// heartbeatEvery is how often an activity reports. The SDK passes on at most one
-// in two seconds, and cancellation arrives with the answer.
+// heartbeatEvery is the time between two heartbeats. The SDK sends at most one in two
+// seconds, and cancellation arrives with the response.
 const heartbeatEvery = time.Second
 
 // pulse sends the heartbeats of one activity.
 type pulse struct {
 	activity context.Context //nolint:containedctx // of one activity
-	ctx      context.Context //nolint:containedctx // the same, but not cancelled: heartbeats go on while it comes to an end
+	ctx      context.Context //nolint:containedctx // the same, but not cancelled: heartbeats continue while the activity ends
 	cancel   context.CancelFunc
 	every    time.Duration
-	former   *converter.RawValue // details of the attempt before; nil = none
+	former   *converter.RawValue // details of the previous attempt; nil = none
 
 	mu      sync.Mutex
 	details func() any
@@ -146,8 +145,8 @@ func newPulse(ctx context.Context, every time.Duration) *pulse {
 	return p
 }
 
-// start sends heartbeats until the returned function is called. end gets the panic of what
-// the activity has them carry, or nil.
+// start sends heartbeats until the returned function is called. end receives the panic of
+// the function that returns the details, or nil.
 func (p *pulse) start(end func(error)) (stop func()) {
 	done := make(chan struct{})
 	panics.Go(func() error {
@@ -177,8 +176,8 @@ func (p *pulse) lost() bool {
 	return gone
 }
 
-// beat sends one heartbeat. Until the activity says what it carries, it carries
-// what the attempt before has said, which an empty one would erase.
+// beat sends one heartbeat. Until the activity sets details, it repeats those of the
+// previous attempt, which an empty heartbeat would erase.
 func (p *pulse) beat() {
 	p.mu.Lock()
 	details := p.details
@@ -193,7 +192,7 @@ func (p *pulse) beat() {
 	}
 }
 
-// last sends what the activity said last, if it said anything.
+// last sends the last details, if the activity set any.
 func (p *pulse) last() {
 	p.mu.Lock()
 	said := p.details != nil
@@ -203,7 +202,8 @@ func (p *pulse) last() {
 	}
 }
 
-// HeartbeatDetails has the heartbeats of this activity carry what details returns.
+// HeartbeatDetails sets the function that returns the details of this activity's
+// heartbeats.
 func HeartbeatDetails(ctx context.Context, details func() any) {
 	p, ok := ctx.Value(pulseKey{}).(*pulse)
 	if !ok {

@@ -15,7 +15,8 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// WriteJSON stores v; a store keeps equal keys equal, so repeats do no harm.
+// WriteJSON stores v. Writing the same key again is harmless, because equal keys have equal
+// content.
 func WriteJSON(ctx context.Context, s Store, key string, v any) error {
 	data, err := json.Marshal(v)
 	if err != nil {
@@ -25,8 +26,7 @@ func WriteJSON(ctx context.Context, s Store, key string, v any) error {
 	return err
 }
 
-// WriteManifest stores v durably: whoever reads it can rely on everything that
-// was stored before.
+// WriteManifest stores v durably. Everything that was stored before it can be relied on.
 func WriteManifest(ctx context.Context, s Store, key string, v any) error {
 	data, err := json.Marshal(v)
 	if err != nil {
@@ -38,7 +38,7 @@ func WriteManifest(ctx context.Context, s Store, key string, v any) error {
 			return err
 		}
 		old, err := s.Stat(ctx, key)
-		if err == nil || errors.Is(err, object.ErrCorrupt) { // then it has no SHA-256
+		if err == nil || errors.Is(err, object.ErrCorrupt) { // a corrupt object has no SHA-256
 			_, err = s.Replace(ctx, key, old.SHA256, bytes.NewReader(data))
 		}
 		if !errors.Is(err, object.ErrChanged) && !errors.Is(err, object.ErrNotFound) {
@@ -47,8 +47,8 @@ func WriteManifest(ctx context.Context, s Store, key string, v any) error {
 	}
 }
 
-// KeepFirst stores v durably unless something whole is there: of several that
-// publish one version, all of the same job, the first counts.
+// KeepFirst stores v durably unless a whole object exists: if several attempts of one job
+// publish a version, the first one counts.
 func KeepFirst(ctx context.Context, s Store, key string, v any) error {
 	err := CreateJSON(ctx, s, key, v)
 	if !errors.Is(err, object.ErrExists) {
@@ -57,10 +57,10 @@ func KeepFirst(ctx context.Context, s Store, key string, v any) error {
 	if there, err := whole(ctx, s, key); there || err != nil {
 		return err
 	}
-	return WriteManifest(ctx, s, key, v) // a crash of the machine tore it
+	return WriteManifest(ctx, s, key, v) // a crash of the machine damaged it
 }
 
-// ReadJSON reads what WriteJSON wrote. object.ErrNotFound stays recognizable.
+// ReadJSON reads an object of WriteJSON. The error object.ErrNotFound is kept.
 func ReadJSON(ctx context.Context, s Store, key string, v any) error {
 	data, err := ReadAll(ctx, s, key)
 	if err != nil {
@@ -81,13 +81,13 @@ func ReadAll(ctx context.Context, s Store, key string) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// Absent reports whether an object has to be made (again): it is not there, or
-// a crash of the machine tore it.
+// Absent reports whether an object must be made (again): it is missing, or a crash of the
+// machine damaged it.
 func Absent(err error) bool {
 	return errors.Is(err, object.ErrNotFound) || errors.Is(err, object.ErrCorrupt)
 }
 
-// CreateJSON writes v durably unless the key is taken.
+// CreateJSON writes v durably unless the key exists.
 func CreateJSON(ctx context.Context, s Store, key string, v any) error {
 	data, err := json.Marshal(v)
 	if err != nil {
@@ -102,7 +102,7 @@ func CreateJSON(ctx context.Context, s Store, key string, v any) error {
 	return err
 }
 
-// DeletePrefix deletes every object below a prefix, and says how many.
+// DeletePrefix deletes every object below a prefix and returns their number.
 func DeletePrefix(ctx context.Context, s Store, prefix string) (int, error) {
 	deleted := 0
 	err := s.List(ctx, prefix, func(o object.Info) error {
@@ -112,8 +112,8 @@ func DeletePrefix(ctx context.Context, s Store, prefix string) (int, error) {
 	return deleted, err
 }
 
-// whole reports whether the store has the whole of an object. It is read, since
-// only that proves that a crash of the machine did not tear it.
+// whole reports whether an object is stored completely. It reads the object, because only
+// that proves that a crash of the machine did not damage it.
 func whole(ctx context.Context, s Store, key string) (bool, error) {
 	if key == "" {
 		return false, nil
@@ -125,7 +125,7 @@ func whole(ctx context.Context, s Store, key string) (bool, error) {
 	return err == nil, err
 }
 
-// FetchFile fetches one file of a manifest and compares its hash.
+// FetchFile fetches one file of a manifest and checks its hash.
 func FetchFile(ctx context.Context, s Store, prefix string, f training.CheckpointFile, dir string) error {
 	if !filepath.IsLocal(filepath.FromSlash(f.Name)) {
 		return fault.New(fault.Input, "read manifest", prefix, "it names a file outside: "+f.Name)
@@ -144,7 +144,7 @@ func FetchFile(ctx context.Context, s Store, prefix string, f training.Checkpoin
 	return FetchObject(ctx, s, prefix+f.Name, to)
 }
 
-// FetchObject copies an object to a file, which is there whole or not at all.
+// FetchObject copies an object to a file, atomically.
 func FetchObject(ctx context.Context, s Store, key, to string) error {
 	in, _, err := s.Get(ctx, key)
 	if err != nil {
@@ -155,7 +155,7 @@ func FetchObject(ctx context.Context, s Store, key, to string) error {
 	if err != nil {
 		return fault.Disk("fetch object to", to, err)
 	}
-	_, err = io.Copy(out, in) // what the store says has a class already; the rest is of this disk
+	_, err = io.Copy(out, in) // errors of the store have a class already; the rest is of this disk
 	if closeErr := out.Close(); err == nil {
 		err = closeErr
 	}
@@ -168,7 +168,7 @@ func FetchObject(ctx context.Context, s Store, key, to string) error {
 	return fault.Disk("fetch object to", to, err)
 }
 
-// CopyObject copies within the store; the copy has the hash that is expected.
+// CopyObject copies within the store and checks the hash of the copy.
 func CopyObject(ctx context.Context, s Store, from, to, sha256 string) error {
 	in, _, err := s.Get(ctx, from)
 	if err != nil {
@@ -182,10 +182,10 @@ func CopyObject(ctx context.Context, s Store, from, to, sha256 string) error {
 	return err
 }
 
-// ReportResult names the stored report.
+// ReportResult is the stored report.
 type ReportResult struct {
 	Key           string `json:"key"`
-	RepeatedCalls int    `json:"repeated_calls,omitempty"` // of the job that was asked for
-	// Spend is what the ledger says of that job; nil: none, or a former build.
+	RepeatedCalls int    `json:"repeated_calls,omitempty"` // of the requested job
+	// Spend is what the ledger says of that job; nil: not asked, or a former build.
 	Spend *video.Spend `json:"spend,omitempty"`
 }

@@ -1,6 +1,6 @@
-// Package activities holds what the activities of all pipelines share: the ports to
-// the outside world, error classes as Temporal sees them, heartbeats, tenants, claims,
-// stored JSON objects, and calls of models through the broker. Each pipeline has a
+// Package activities holds what the activities of all pipelines share: the ports (the
+// interfaces of adapters), error classes as Temporal sees them, heartbeats, tenants,
+// claims, stored JSON objects, and calls of models through the broker. Each pipeline has a
 // package of its own below. None of them imports an adapter.
 package activities
 
@@ -15,12 +15,11 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// The interfaces below are all that the activities know of the world. The
-// adapters in internal/ satisfy them without importing this package; workers
-// wires them together.
+// The interfaces below are all that activities know of the outside. The adapters in
+// internal/ satisfy them without importing this package; package workers connects them.
 
-// Store keeps objects under slash-separated keys, tenant first. A reader sees a
-// whole object or none, also after a crash.
+// Store keeps objects under slash-separated keys, tenant first. A reader sees a whole
+// object or none, also after a crash.
 type Store interface {
 	// Put writes or overwrites an object.
 	Put(ctx context.Context, key string, r io.Reader) (object.Info, error)
@@ -46,28 +45,28 @@ type Store interface {
 	DeleteIf(ctx context.Context, key, sha256 string) error
 }
 
-// Limits says how many calls an endpoint takes at once. It is learned, so it
-// changes; activities ask before each call and never have more of them open.
+// Limits says how many calls an endpoint takes concurrently. The limit is learned and
+// changes; activities ask before each call.
 type Limits interface {
 	Limit(model string) int // at least 1
 }
 
-// Ledger records every paid call: reserved before it is made, settled when it is
-// known how it ended. It alone says what was paid.
+// Ledger records every paid call: reserved before the call, settled after it. It is the
+// only source of what was paid.
 type Ledger interface {
-	// Reserve reserves the cost of a call. It waits, until ctx ends, while
-	// reservations in flight leave no room in limitMicroUSD (0 = no limit), and
-	// returns a budget fault when what is settled leaves none.
+	// Reserve reserves the cost of a call. It waits, until ctx ends, while reservations in
+	// flight leave no room in limitMicroUSD (0 = no limit), and returns a budget fault when
+	// settled costs leave none.
 	Reserve(ctx context.Context, c video.Call, limitMicroUSD int64) (money.Reservation, error)
-	// Settle books how an entry ended, and returns how it is booked now: any
-	// process may settle it, as often as it likes; see money.Settle.
+	// Settle books how an entry ended and returns the current booking. Any process may
+	// settle it, any number of times; see money.Settle.
 	Settle(ctx context.Context, key string, o money.Outcome, microUSD int64) (money.Booking, error)
-	// End settles an entry by its row, as builds without keys name it.
+	// End settles an entry by its row number, as builds without keys name it.
 	End(ctx context.Context, id int64, answered bool, costMicroUSD int64) error
-	// Held finds an entry of a job by its key, or where that is empty by its row: what it
-	// is booked at, and when it was begun. found is false for one of another job.
+	// Held finds an entry of a job by its key or, if that is empty, by its row number. It
+	// returns the booked amount and the start. found is false for an entry of another job.
 	Held(ctx context.Context, t tenant.ID, job, key string, row int64) (microUSD int64, begun time.Time, found bool, err error)
-	// Spent is what a job has settled, or one workflow in it; it is cheap.
+	// Spent is the settled cost of a job, or of one workflow in it; it is cheap.
 	Spent(ctx context.Context, t tenant.ID, job, workflow string) (microUSD int64, err error)
 	// Job sums up the calls of a job.
 	Job(ctx context.Context, t tenant.ID, job string) (video.Spend, error)
@@ -81,9 +80,9 @@ type Runs interface {
 	// Running reports whether a run is still open. A run that the server no
 	// longer knows is not.
 	Running(ctx context.Context, workflowID, runID string) (bool, error)
-	// VideoTenant returns whose the current run of a workflow is, if it is a video
-	// that a library of the given workflow id started, as the server says; else "".
-	// Whoever starts a workflow sets its search attributes, but not its parent.
+	// VideoTenant returns the tenant of a workflow's current run if the server says that it
+	// is a video of the library with the given workflow id; otherwise "". A starter can set
+	// search attributes, but not the parent.
 	VideoTenant(ctx context.Context, workflowID, libraryID string) (tenant.ID, error)
 	// Signal sends a signal to the current run of a workflow.
 	Signal(ctx context.Context, workflowID, runID, name string, payload any) error

@@ -13,15 +13,14 @@ import (
 	"github.com/cogniverse/cogflow/tenant"
 )
 
-// Each activity works for one tenant, which its input names. Tenants notes which,
-// and Confined lets the store be touched below the keys of that tenant only,
-// whatever else an input holds. Both are wired by workers; an activity that is
-// added later is confined without doing anything.
+// Each activity works for one tenant, which its input names. Tenants records it, and
+// Confined limits the store to the keys of that tenant, whatever else an input holds.
+// Package workers installs both, so a new activity is confined without any code of its own.
 
-// owned is an input of an activity.
+// owned is an input that names its tenant.
 type owned interface{ Owner() tenant.ID }
 
-// Tenants is an interceptor that notes for which tenant an activity works.
+// Tenants is an interceptor that records the tenant of an activity.
 type Tenants struct {
 	interceptor.WorkerInterceptorBase
 }
@@ -50,7 +49,7 @@ func (t *tenantActivity) ExecuteActivity(ctx context.Context, in *interceptor.Ex
 		}
 		return t.Next.ExecuteActivity(WithTenant(ctx, name), in)
 	}
-	return t.Next.ExecuteActivity(ctx, in) // it has no tenant, and may touch nothing
+	return t.Next.ExecuteActivity(ctx, in) // no tenant: the activity cannot reach the store
 }
 
 type tenantKey struct{}
@@ -60,8 +59,8 @@ func WithTenant(ctx context.Context, t tenant.ID) context.Context {
 	return context.WithValue(ctx, tenantKey{}, t)
 }
 
-// Confined is a store that an activity reaches below its tenant's keys only. A
-// context without a tenant reaches nothing.
+// Confined limits a store to the keys of the activity's tenant. A context without a tenant
+// reaches nothing.
 func Confined(s Store) Store { return confined{s} }
 
 type confined struct{ store Store }
@@ -69,10 +68,10 @@ type confined struct{ store Store }
 func (c confined) check(ctx context.Context, key string) error {
 	t, ok := ctx.Value(tenantKey{}).(tenant.ID)
 	if !ok {
-		return fault.New(fault.Input, "reach object", key, "the activity works for no tenant")
+		return fault.New(fault.Input, "reach object", key, "the activity has no tenant")
 	}
 	if !strings.HasPrefix(key, string(t)+"/") {
-		return fault.New(fault.Input, "reach object", key, "it is not one of tenant "+string(t))
+		return fault.New(fault.Input, "reach object", key, "the object does not belong to tenant "+string(t))
 	}
 	return nil
 }
@@ -133,7 +132,7 @@ func (c confined) DeleteIf(ctx context.Context, key, sha256 string) error {
 	return c.store.DeleteIf(ctx, key, sha256)
 }
 
-// OwnerOf is the tenant that a key is of; "" = of none.
+// OwnerOf is the tenant of a key; "" = none.
 func OwnerOf(key string) tenant.ID {
 	name, _, ok := strings.Cut(key, "/")
 	if t, err := tenant.Parse(name); ok && name != "" && err == nil {
@@ -142,8 +141,8 @@ func OwnerOf(key string) tenant.ID {
 	return ""
 }
 
-// OwnerOfPrefix is t, or where it is empty the tenant that a prefix of keys is of:
-// what a workflow of an earlier build has scheduled names its tenant in the prefix.
+// OwnerOfPrefix is t or, if that is empty, the tenant of a prefix of keys: tasks of a
+// workflow that an earlier build scheduled name their tenant in the prefix.
 func OwnerOfPrefix(t tenant.ID, prefix string) tenant.ID {
 	if t != "" {
 		return t

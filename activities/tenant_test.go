@@ -70,7 +70,7 @@ func TestTenantIsKeptToItsKeys(t *testing.T) {
 			run = func(ctx context.Context) error { return try(ctx, key) }
 			_, err := env.ExecuteActivity(work, ingest.SpendInput{Tenant: "a"})
 			require.NoError(t, err)
-			require.ErrorContains(t, seen, "not one of tenant a", "%s %s", name, key)
+			require.ErrorContains(t, seen, "does not belong to tenant a", "%s %s", name, key)
 		}
 		require.ErrorContains(t, try(t.Context(), "a/x"), "no tenant", name)
 	}

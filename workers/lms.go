@@ -94,10 +94,10 @@ func (l *lms) Complete(ctx context.Context, c prompt.Completion) (prompt.Complet
 	return one.Complete(ctx, c)
 }
 
-// Cast returns the models of an optimization, or why there are none: nothing is
+// Models returns the models of an optimization, or why there are none: nothing is
 // asked of one while the key of another is missing.
-func (l *lms) Cast() (optimize.Cast, error) {
-	var out optimize.Cast
+func (l *lms) Models() (optimize.RoleModels, error) {
+	var out optimize.RoleModels
 	var errs []error
 	for _, r := range []struct {
 		to   *prompt.Model

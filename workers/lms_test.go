@@ -50,12 +50,12 @@ func TestLMs(t *testing.T) {
 		},
 		"cogflow": map[string]any{"optimize": map[string]any{"prices": map[string]any{"claude": map[string]any{"input_usd_per_mtok": 3, "output_usd_per_mtok": 15}}}},
 	}, "TEACHER_KEY", "sk-hush")
-	cast, err := l.Cast()
+	models, err := l.Models()
 	require.NoError(t, err)
-	require.Equal(t, "openai/HuggingFaceTB/SmolLM3-3B", cast.Student.Name)
-	require.Equal(t, "anthropic/claude", cast.Judge.Name)
-	require.Nil(t, cast.Student.Price)
-	for _, m := range []prompt.Model{cast.Student, cast.Proposer} {
+	require.Equal(t, "openai/HuggingFaceTB/SmolLM3-3B", models.Student.Name)
+	require.Equal(t, "anthropic/claude", models.Judge.Name)
+	require.Nil(t, models.Student.Price)
+	for _, m := range []prompt.Model{models.Student, models.Proposer} {
 		said, err := l.Complete(t.Context(), m.Completion(prompt.Request{Messages: lmtest.Ask("x").Messages}, nil, 1))
 		require.NoError(t, err)
 		require.Equal(t, "x", said.Text)
@@ -87,10 +87,10 @@ func TestLMsOfOurs(t *testing.T) {
 		"optimize":  map[string]any{"student": "test/lm"},
 	}})
 	require.Len(t, l.checks, 1)
-	cast, err := l.Cast()
+	models, err := l.Models()
 	require.NoError(t, err)
-	require.Equal(t, cast.Student, cast.Teacher)
-	_, err = l.Complete(t.Context(), cast.Student.Completion(prompt.Request{Messages: lmtest.Ask("x").Messages}, nil, 0))
+	require.Equal(t, models.Student, models.Teacher)
+	_, err = l.Complete(t.Context(), models.Student.Completion(prompt.Request{Messages: lmtest.Ask("x").Messages}, nil, 0))
 	require.NoError(t, err)
 	require.Equal(t, map[string]any{"enable_thinking": false}, s.Calls()[0].Template)
 }
@@ -101,14 +101,14 @@ func TestLMsWithoutAKey(t *testing.T) {
 	l := lmsOf(t, map[string]any{"llm_config": map[string]any{
 		"primary": map[string]any{"model": "ollama/gemma3"}, "teacher": map[string]any{"model": "anthropic/claude"},
 	}})
-	_, err := l.Cast()
+	_, err := l.Models()
 	require.ErrorContains(t, err, "the variable ANTHROPIC_API_KEY is not set")
 	require.Equal(t, fault.Auth, fault.ClassOf(err))
 	require.Equal(t, err.Error(), l.checks[1].ask(t.Context()).Error())
 	_, err = l.Complete(t.Context(), prompt.Completion{Model: "anthropic/claude", Messages: lmtest.Ask("x").Messages})
 	require.Equal(t, fault.Auth, fault.ClassOf(err))
 
-	_, err = lmsOf(t, map[string]any{}).Cast()
+	_, err = lmsOf(t, map[string]any{}).Models()
 	require.ErrorContains(t, err, "no language model is configured")
 	require.Equal(t, fault.Input, fault.ClassOf(err))
 }

@@ -32,7 +32,7 @@ func (h *health) optimizing(ctx context.Context, c config.Config, getenv func(st
 	return &optimize.Activities{
 		Store: a.Store, Documents: a.Sources, Ledger: a.Ledger, Broker: a.Broker, Runs: a.Runs, LM: lms, Version: version,
 		Judges: scorer.New(scoring),
-		Cast:   lms.Cast, Usable: lms.usable,
+		Models: lms.Models, Usable: lms.usable,
 		Report: optimizereport.Render, Unsandboxed: c.NoSandbox,
 	}, nil
 }

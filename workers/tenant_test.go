@@ -108,9 +108,9 @@ func (a *apart) serve() {
 	h.ingest.Store, h.train.Store, h.optimize.Store = store, store, store
 	h.train.Models, h.train.Trainer = oneModel{}, noTrainer{}
 	h.optimize.LM = noLM{}
-	h.optimize.Cast = func() (optimize.Cast, error) {
+	h.optimize.Models = func() (optimize.RoleModels, error) {
 		m := prompt.Model{Name: "m"}
-		return optimize.Cast{Student: m, Teacher: m, Proposer: m, Judge: m}, nil
+		return optimize.RoleModels{Student: m, Teacher: m, Proposer: m, Judge: m}, nil
 	}
 	var started []worker.Worker
 	for _, p := range served {

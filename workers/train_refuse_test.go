@@ -65,7 +65,7 @@ func badDatasets() []badStart {
 		{name: "gzip", file: "\x1f\x8b\x08\x00\x00\x00", want: "it is a gzip file; unpack it"},
 		{name: "pairs for triplets", kind: "TrainEmbedding", file: pairs(120), want: `its rows have no "negative", which the triplet loss needs; add one to each, or set loss to "mnr"`},
 		{name: "nothing in it", file: "\n", want: "it has no rows"},
-		{name: "too few rows", file: fineRow, want: "too few rows to teach much: 1; add more, or set min_rows (now 50)"},
+		{name: "too few rows", file: fineRow, want: "too few rows to train on: 1; add more, or lower min_rows (now 50)"},
 		{
 			name: "too many dropped", file: strings.Repeat(fineRow, 9) + "{}\n{}\n", change: input{"sft_config": input{"allow_dropped": 1}},
 			want: "2 of 11 rows have errors, 1 may be left out; correct them, or allow more",

@@ -31,11 +31,11 @@ func TestOptimizePlanPace(t *testing.T) {
 	t.Parallel()
 	s := newSchool(t)
 	price := &prompt.Price{Input: 1, Output: 1, Listed: "2026-08-21"}
-	s.optimize.Cast = func() (optimize.Cast, error) {
+	s.optimize.Models = func() (optimize.RoleModels, error) {
 		m := func(name string, p prompt.Price) prompt.Model {
 			return prompt.Model{Name: name, MaxTokens: 100, Price: &p}
 		}
-		return optimize.Cast{Student: m("student", prompt.Price{}), Teacher: m("teacher", *price), Proposer: m("teacher", *price), Judge: m("judge", *price)}, nil
+		return optimize.RoleModels{Student: m("student", prompt.Price{}), Teacher: m("teacher", *price), Proposer: m("teacher", *price), Judge: m("judge", *price)}, nil
 	}
 	in := lessons(optimize.ModeCompat)
 	before := s.plan(in)

@@ -52,9 +52,9 @@ func newSchool(t *testing.T) *school {
 	price := &prompt.Price{Input: 1, Output: 1}
 	s.optimize = &optimize.Activities{
 		Store: store, Ledger: calls, Broker: broker.New(broker.Options{Ledger: calls, Spread: time.Millisecond}), Runs: nobody{}, LM: s.pupils, Documents: (*textVideos)(nil), Judges: noJudges{},
-		Cast: func() (optimize.Cast, error) {
+		Models: func() (optimize.RoleModels, error) {
 			m := func(name string) prompt.Model { return prompt.Model{Name: name, MaxTokens: 100, Price: price} }
-			return optimize.Cast{Student: m("student"), Teacher: m("teacher"), Proposer: m("proposer"), Judge: m("judge")}, nil
+			return optimize.RoleModels{Student: m("student"), Teacher: m("teacher"), Proposer: m("proposer"), Judge: m("judge")}, nil
 		},
 		Report: func(w io.Writer, r prompt.Report) error { return json.NewEncoder(w).Encode(r.Release) }, Version: "test",
 	}
@@ -403,9 +403,9 @@ func TestOptimizeRefuses(t *testing.T) {
 		})
 	}
 	s := newSchool(t)
-	s.optimize.Cast = func() (optimize.Cast, error) {
+	s.optimize.Models = func() (optimize.RoleModels, error) {
 		m := prompt.Model{Name: "m"}
-		return optimize.Cast{Student: m, Teacher: m, Proposer: m, Judge: m}, nil
+		return optimize.RoleModels{Student: m, Teacher: m, Proposer: m, Judge: m}, nil
 	}
 	in := lessons(optimize.ModeCompat)
 	in.BudgetUSD = 1

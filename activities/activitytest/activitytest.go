@@ -1,5 +1,5 @@
-// Package activitytest runs activities as a worker does, in worlds that fail. It holds no
-// model and no store of its own.
+// Package activitytest runs activities under a worker's interceptors, with dependencies
+// that fail on demand. It holds no model and no store of its own.
 package activitytest
 
 import (
@@ -29,7 +29,8 @@ func Run[In, Out any](t testing.TB, do func(context.Context, In) (Out, error), i
 	return RunAfter(t, do, in, nil)
 }
 
-// RunAfter is Run for an attempt after one whose last heartbeat carried details; nil = none.
+// RunAfter is Run for an attempt whose predecessor's last heartbeat carried details; nil =
+// none.
 func RunAfter[In, Out any](t testing.TB, do func(context.Context, In) (Out, error), in In, details any) (Out, error) {
 	t.Helper()
 	env := (&testsuite.WorkflowTestSuite{}).NewTestActivityEnvironment()
@@ -53,8 +54,8 @@ func Do[In any](t testing.TB, do func(context.Context, In) error, in In) error {
 	return err
 }
 
-// Cancelled makes an attempt that is cancelled for a reason as soon as when is closed, and
-// returns its error as the activity gave it.
+// Cancelled makes an attempt that is cancelled with a cause when the channel is closed, and
+// returns the activity's own error.
 func Cancelled[In, Out any](t testing.TB, do func(context.Context, In) (Out, error), in In, why error, when <-chan struct{}) error {
 	t.Helper()
 	var given error
@@ -78,7 +79,7 @@ func Cancelled[In, Out any](t testing.TB, do func(context.Context, In) (Out, err
 	return given
 }
 
-// ClassOf is the class of an error that Run returned, as a workflow sees it.
+// ClassOf is the class of an error of Run, as a workflow sees it.
 func ClassOf(err error) fault.Class {
 	if app, ok := errors.AsType[*temporal.ApplicationError](err); ok {
 		return fault.Class(app.Type())
@@ -86,10 +87,10 @@ func ClassOf(err error) fault.Class {
 	return ""
 }
 
-// Store is a store of which some keys have no room. Set NoRoom between two attempts only.
+// Store is a store in which some keys have no room. Set NoRoom only between two attempts.
 type Store struct {
 	activities.Store
-	NoRoom func(key string) bool // nil = there is room for all
+	NoRoom func(key string) bool // nil = there is room for all keys
 }
 
 func (s *Store) room(key string) error {
@@ -99,7 +100,7 @@ func (s *Store) room(key string) error {
 	return nil
 }
 
-// Put writes where there is room.
+// Put fails for keys without room.
 func (s *Store) Put(ctx context.Context, key string, r io.Reader) (object.Info, error) {
 	if err := s.room(key); err != nil {
 		return object.Info{}, err
@@ -107,7 +108,7 @@ func (s *Store) Put(ctx context.Context, key string, r io.Reader) (object.Info, 
 	return s.Store.Put(ctx, key, r)
 }
 
-// Create writes where there is room.
+// Create fails for keys without room.
 func (s *Store) Create(ctx context.Context, key string, r io.Reader) (object.Info, error) {
 	if err := s.room(key); err != nil {
 		return object.Info{}, err
@@ -115,7 +116,7 @@ func (s *Store) Create(ctx context.Context, key string, r io.Reader) (object.Inf
 	return s.Store.Create(ctx, key, r)
 }
 
-// Replace writes where there is room.
+// Replace fails for keys without room.
 func (s *Store) Replace(ctx context.Context, key, sha256 string, r io.Reader) (object.Info, error) {
 	if err := s.room(key); err != nil {
 		return object.Info{}, err
@@ -123,7 +124,7 @@ func (s *Store) Replace(ctx context.Context, key, sha256 string, r io.Reader) (o
 	return s.Store.Replace(ctx, key, sha256, r)
 }
 
-// Runs is a server on which the workflows of the given ids are open.
+// Runs is a server on which only the workflows with these ids are open.
 type Runs []string
 
 // Running reports whether a workflow is open.
@@ -134,5 +135,5 @@ func (r Runs) Running(_ context.Context, workflow, _ string) (bool, error) {
 // VideoTenant knows no video.
 func (Runs) VideoTenant(context.Context, string, string) (tenant.ID, error) { return "", nil }
 
-// Signal reaches nobody.
+// Signal does nothing.
 func (Runs) Signal(context.Context, string, string, string, any) error { return nil }

@@ -21,31 +21,31 @@ func (a *Activities) modelStage(in ChunkInput, kind string, stage video.Stage, l
 	}
 }
 
-// asking is how an activity has a model asked about each frame of a chunk, or each piece
-// of the sound of a video.
+// asking describes how an activity calls a model for each frame of a chunk, or for each
+// piece of a video's sound.
 type asking struct {
 	kind     string // of the calls
 	stage    video.Stage
 	limits   activities.Limits
-	cost     int64 // of a call, in micro-USD at most; reserved
+	cost     int64 // maximum of a call, in micro-USD; reserved
 	unpriced bool
-	refused  string // key of the list of frames that the model refuses
+	refused  string // key of the list of refused frames
 
 	fingerprint func(f video.Frame) video.Fingerprint                                           // of the answer
 	key         func(t tenant.ID, f video.Fingerprint) string                                   // where it is stored
-	shows       func(f video.Frame) []string                                                    // keys of what the model is shown
+	shows       func(f video.Frame) []string                                                    // keys of the inputs of the model
 	ask         func(ctx context.Context, key string, shown [][]byte) (video.PaidAnswer, error) // makes the call
 }
 
-// progress is what a heartbeat of askAll tells.
+// progress is the heartbeat of askAll.
 type progress struct {
 	Answered int64  `json:"answered"`
-	Waiting  string `json:"waiting,omitempty"` // for what, as when a model server is down
+	Waiting  string `json:"waiting,omitempty"` // what a call waits for, such as a model server that is down
 }
 
-// askAll makes sure that the answer about each frame is stored. Those that are not are
-// asked for, as many at once as the model takes, and each is stored before it counts: the
-// next attempt goes on from there. Frames that the model refuses are left out and recorded.
+// askAll makes sure that the answer for each frame is stored. Missing answers are requested
+// concurrently, as the model's limit allows, and each is stored before it counts, so the
+// next attempt continues there. Frames that the model refuses are left out and recorded.
 func (a *Activities) askAll(ctx context.Context, in ChunkInput, frames []video.Frame, q asking) (ChunkResult, error) {
 	start := time.Now()
 	m := a.modelStage(in, q.kind, q.stage, q.limits)
@@ -80,8 +80,8 @@ func (a *Activities) askAll(ctx context.Context, in ChunkInput, frames []video.F
 	return a.finish(ctx, in, out, &refused, q.refused)
 }
 
-// finish completes a result by the frames that were refused, and by what the ledger says
-// that the run has spent so far, calls of former attempts and those that failed included.
+// finish adds the refused frames to a result, and what the run has spent by the ledger,
+// including calls of former attempts and failed ones.
 func (a *Activities) finish(ctx context.Context, in ChunkInput, out ChunkResult, refused *refusals, key string) (ChunkResult, error) {
 	micro, err := a.Ledger.Spent(ctx, in.Tenant, in.Job, activity.GetInfo(ctx).WorkflowExecution.ID)
 	out.SpentMicroUSD = &micro
@@ -122,9 +122,9 @@ func (a *Activities) paid(microUSD int64, key string, answer any) video.PaidAnsw
 	}
 }
 
-// each runs do for all items at once and returns the first error. After an
-// error nothing new is started, but what is running may finish: its answer is
-// paid for. The model's slots bound how much really runs.
+// each runs do for all items concurrently and returns the first error. After an error
+// nothing new is started, but running calls may finish, because they are billed. The
+// model's limit bounds the concurrency.
 func each[T any](items []T, do func(T) error) error {
 	var group panics.Group
 	var failed atomic.Bool

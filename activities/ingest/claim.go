@@ -14,35 +14,34 @@ func (a *Activities) claims() activities.Claims {
 	return activities.Claims{Store: a.Store, Runs: a.Runs, What: "video"}
 }
 
-// ClaimInput asks for the right to publish a video in the recipe's profile.
+// ClaimInput requests the right to publish a video in the recipe's profile.
 type ClaimInput struct {
 	VideoRef
 	Media video.Media `json:"media"`
 	Force bool        `json:"force,omitempty"`
 
-	// TellRoom has the workflow hear of an index or a store without room, so that it can
-	// say so; else the server tries again in silence. A claim that another workflow
-	// holds is waited for by the server in any case.
-	TellRoom bool `json:"tell_room,omitempty"`
+	// FailWithoutRoom returns the fault of a full index or store to the workflow, which
+	// shows it; otherwise the server retries it silently. The server always retries a
+	// claim that another workflow holds.
+	FailWithoutRoom bool `json:"tell_room,omitempty"`
 }
 
-// ClaimResult says what there is to do.
+// ClaimResult says what work there is.
 type ClaimResult struct {
 	Generation video.Fingerprint `json:"generation"`
 	Unchanged  bool              `json:"unchanged,omitempty"` // published already; nothing was claimed
 	Documents  int               `json:"documents,omitempty"` // of the published generation
 	Frames     int               `json:"frames,omitempty"`
-	Expected   int               `json:"expected"` // frames at most, estimated
+	Expected   int               `json:"expected"` // maximum of frames, estimated
 	Claim      int64             `json:"claim,omitempty"`
 }
 
-// Claim makes sure that one workflow at a time ingests a video into a profile,
-// whatever ids callers chose. A claim of a workflow that is no longer running
-// is taken over.
+// Claim makes sure that only one workflow at a time ingests a video into a profile,
+// whatever ids callers chose. It takes over a claim of a workflow that no longer runs.
 func (a *Activities) Claim(ctx context.Context, in ClaimInput) (ClaimResult, error) {
 	out, err := a.claim(ctx, in)
-	if _, held := errors.AsType[*activities.HeldError](err); err != nil && in.TellRoom && !held {
-		err = activities.Tell(err)
+	if _, held := errors.AsType[*activities.HeldError](err); err != nil && in.FailWithoutRoom && !held {
+		err = activities.NoCapacityRetry(err)
 	}
 	return out, err
 }
@@ -69,11 +68,11 @@ func (a *Activities) claim(ctx context.Context, in ClaimInput) (ClaimResult, err
 	return out, err
 }
 
-// fencedClaim claims a video and has the index refuse what earlier holders of the
-// claim may still send. An activity outlives its workflow when its worker was
-// cut off, so what it has read of the claim may be old when it acts. A claim that
-// nobody held before has nobody to keep away: it asks the index, but writes
-// nothing, so that a full index blocks where it is fed, which the run reports.
+// fencedClaim claims a video and makes the index refuse late requests of earlier holders.
+// An activity outlives its workflow when its worker was disconnected, so it may act on an
+// outdated claim. A claim without an earlier holder needs no fence: it asks the index, but
+// writes nothing, so that a full index blocks only where documents are written, which the
+// run reports.
 func (a *Activities) fencedClaim(ctx context.Context, ref VideoRef, p video.Profile) (number int64, err error) {
 	key := video.ClaimKey(ref.Tenant, ref.Video, p.Name)
 	claim, err := a.claims().Take(ctx, key)
@@ -86,14 +85,14 @@ func (a *Activities) fencedClaim(ctx context.Context, ref VideoRef, p video.Prof
 		if held, err = a.Index.Fence(ctx, ref.Tenant, p.Name, ref.Video, number); err == nil && held <= claim.Number {
 			return claim.Number, nil
 		}
-		if err == nil { // the claim was released since, and its numbers began again
+		if err == nil { // the claim was released since, and its numbers restarted
 			claim, err = a.claims().Renumber(ctx, key, claim, held+1)
 		}
 	}
 	return 0, err
 }
 
-// claimed returns the number of the claim under which an activity acts.
+// claimed returns the number of the claim that an activity holds.
 func (a *Activities) claimed(ctx context.Context, ref VideoRef, p video.Profile) (number int64, err error) {
 	key := video.ClaimKey(ref.Tenant, ref.Video, p.Name)
 	holder, mine, err := a.claims().Holds(ctx, key, ref.Claim)
@@ -103,8 +102,8 @@ func (a *Activities) claimed(ctx context.Context, ref VideoRef, p video.Profile)
 	return holder.Number, err
 }
 
-// published returns what both the store and the index hold as published; they
-// differ when somebody deleted one of them, and then it has to be done again.
+// published returns what both the store and the index list as published. They differ when
+// one of them was deleted, and then the work must be done again.
 func (a *Activities) published(ctx context.Context, ref VideoRef, p video.Profile) (video.Publication, error) {
 	var stored video.Publication
 	err := activities.ReadJSON(ctx, a.Store, video.PublicationKey(ref.Tenant, ref.Video, p.Name), &stored)
@@ -127,12 +126,12 @@ func (a *Activities) published(ctx context.Context, ref VideoRef, p video.Profil
 	return stored, nil
 }
 
-// Abandon leaves nothing visible of a run that failed or was cancelled: its
-// documents and half an extraction go, the claim is released. Captions and
-// embeddings stay, since they are whole answers that were paid for.
+// Abandon leaves nothing visible of a run that failed or was cancelled: it removes its
+// documents and a partial extraction, and releases the claim. Captions and embeddings stay:
+// they are complete and paid for.
 //
-// Without the claim there is nothing to undo: a former attempt has released it,
-// and another workflow may be at work by now.
+// Without the claim it does nothing: a former attempt has released it, and another workflow
+// may be at work.
 func (a *Activities) Abandon(ctx context.Context, in VideoRef) error {
 	p, err := a.recipe(ctx, in.Tenant, in.Recipe)
 	if err != nil {
@@ -146,7 +145,7 @@ func (a *Activities) Abandon(ctx context.Context, in VideoRef) error {
 		return err
 	}
 	if _, mine, err := a.claims().Holds(ctx, key, in.Claim); !mine {
-		return err // it took long
+		return err // release may have taken long
 	}
 	if _, err := a.Index.Discard(ctx, in.Tenant, p.Name, in.Video, p.Generation(in.Video)); err != nil {
 		return err
@@ -154,8 +153,8 @@ func (a *Activities) Abandon(ctx context.Context, in VideoRef) error {
 	return a.claims().Release(ctx, key, in.Claim)
 }
 
-// dropHalfExtraction deletes frames without a manifest, unless another profile
-// is at the same video: it may be extracting the same frames right now.
+// dropHalfExtraction deletes frames without a manifest, unless the claim of another profile
+// is held: it may be extracting the same frames now.
 func (a *Activities) dropHalfExtraction(ctx context.Context, ref VideoRef, p video.Profile) error {
 	prefix := video.FramesPrefix(ref.Tenant, ref.Video, p.ExtractFingerprint(ref.Video))
 	if _, err := a.Store.Stat(ctx, video.ExtractionKey(prefix)); !activities.Absent(err) {

@@ -49,7 +49,7 @@ func TestWhoWaitsForAClaim(t *testing.T) {
 			} else {
 				w.a.Index = fullIndex{w.a.Index}
 			}
-			_, err := w.env.ExecuteActivity(w.a.Claim, ClaimInput{VideoRef: w.in.VideoRef, Force: true, TellRoom: c.tell})
+			_, err := w.env.ExecuteActivity(w.a.Claim, ClaimInput{VideoRef: w.in.VideoRef, Force: true, FailWithoutRoom: c.tell})
 			app, ok := errors.AsType[*temporal.ApplicationError](err)
 			require.True(t, ok, "%v", err)
 			require.Equal(t, string(fault.Capacity), app.Type())

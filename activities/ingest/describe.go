@@ -31,8 +31,8 @@ type ChunkResult struct {
 	Refused       int    `json:"refused,omitempty"` // frames that the model refused, and that are left out
 }
 
-// DescribeChunk writes the caption of each frame of a chunk. Each is stored
-// before the activity reports, so whatever happens no stored one is paid again.
+// DescribeChunk writes the caption of each frame of a chunk. Each caption is stored before
+// the activity reports, so no stored one is paid again.
 func (a *Activities) DescribeChunk(ctx context.Context, in ChunkInput) (ChunkResult, error) {
 	p, chunk, prefix, err := a.chunk(ctx, in)
 	if err != nil {
@@ -55,9 +55,9 @@ func (a *Activities) DescribeChunk(ctx context.Context, in ChunkInput) (ChunkRes
 	})
 }
 
-// describeCost is the most that a call can be charged, which is reserved for it.
-// What a recipe says of a model that is charged by its tokens is an estimate, and
-// may be of a build that reserved too little.
+// describeCost is the maximum that a call can be charged, which is reserved. If the model
+// is charged by tokens, the cost in the recipe is an estimate, and may be of a build that
+// reserved too little.
 func (a *Activities) describeCost(s video.Stage) (microUSD int64, unpriced bool) {
 	if d, ok := a.Describer.(Reserver); ok {
 		if most, priced := d.Reserve(s); priced {
@@ -78,8 +78,8 @@ func (a *Activities) chunk(ctx context.Context, in ChunkInput) (video.Profile, v
 	return p, chunk, prefix, err
 }
 
-// checkCaption refuses what is no caption: an empty answer, or the error texts
-// that Cogniverse's service returned in place of descriptions. It is paid for.
+// checkCaption refuses an invalid caption: an empty answer, or the error texts that
+// Cogniverse's service returned in place of descriptions. It is paid for.
 func checkCaption(c video.Caption) error {
 	text := strings.TrimSpace(c.Text)
 	if text == "" || strings.HasPrefix(text, "Error:") {

@@ -19,12 +19,12 @@ import (
 )
 
 const (
-	reads = 16 // objects of a chunk that are fetched at once
-	batch = 64 // texts a call of a text embedder
+	reads = 16 // objects of a chunk that are fetched concurrently
+	batch = 64 // texts per call of a text embedder
 )
 
-// EmbedChunk makes sure that the embedding of each frame is stored: of its
-// caption, its picture or the stills of its segment, as the profile says.
+// EmbedChunk makes sure that the embedding of each frame is stored: of its caption, its
+// picture or the stills of its segment, as the profile says.
 func (a *Activities) EmbedChunk(ctx context.Context, in ChunkInput) (ChunkResult, error) {
 	p, chunk, prefix, err := a.chunk(ctx, in)
 	if err != nil {
@@ -48,7 +48,7 @@ func (a *Activities) EmbedChunk(ctx context.Context, in ChunkInput) (ChunkResult
 			return keys
 		},
 		ask: func(ctx context.Context, key string, shown [][]byte) (video.PaidAnswer, error) {
-			vector, err := a.lookAt(ctx, p, shown)
+			vector, err := a.embedPictures(ctx, p, shown)
 			return video.PaidAnswer{
 				CostMicroUSD: p.Embed.CostMicroUSD,
 				Store:        func(ctx context.Context) error { return a.storeEmbedding(ctx, key, vector.Kept(p.Embed.Keep)) },
@@ -57,8 +57,8 @@ func (a *Activities) EmbedChunk(ctx context.Context, in ChunkInput) (ChunkResult
 	})
 }
 
-// lookAt has pictures embedded. A vector that does not fit is paid for.
-func (a *Activities) lookAt(ctx context.Context, p video.Profile, jpegs [][]byte) (video.Embedding, error) {
+// embedPictures requests the embedding of pictures. An invalid vector is paid for.
+func (a *Activities) embedPictures(ctx context.Context, p video.Profile, jpegs [][]byte) (video.Embedding, error) {
 	vector, err := a.Embedder.EmbedPictures(ctx, video.PictureRequest{Stage: p.Embed, JPEGs: jpegs})
 	if err != nil {
 		return video.Embedding{}, err
@@ -110,7 +110,7 @@ type textEmbedding struct {
 	in   ChunkInput
 	p    video.Profile
 	m    *activities.ModelStage
-	most int // texts that may be refused
+	most int // maximum of refused texts
 
 	mu    sync.Mutex
 	calls int // texts that were embedded
@@ -138,14 +138,14 @@ func (e *textEmbedding) all(ctx context.Context, texts []string) error {
 	return each(slices.Collect(slices.Chunk(texts, e.a.textsPerCall(e.p.Embed))), func(some []string) error { return e.some(ctx, some) })
 }
 
-// some embeds texts by one request. A batch that is refused is split until the text
-// is found that it is refused for.
+// some embeds texts by one request. A refused batch is split until the refused text is
+// found.
 func (e *textEmbedding) some(ctx context.Context, texts []string) error {
 	paid, err := e.m.Answered(ctx, e.question(texts))
 	e.count(paid, len(texts))
 	_, bad := errors.AsType[*video.BadVector](err)
 	switch {
-	case fault.ClassOf(err) != fault.Input, money.IsCharged(err) && !bad: // which is a mistake of the profile
+	case fault.ClassOf(err) != fault.Input, money.IsCharged(err) && !bad: // a mistake of the profile
 		return err
 	case len(texts) == 1:
 		return e.refuse(texts[0], err)
@@ -166,8 +166,8 @@ func (e *textEmbedding) question(texts []string) activities.Question {
 			return func(ctx context.Context) (video.PaidAnswer, error) {
 				answer, err := e.a.askTexts(ctx, e.in.Tenant, e.p, texts)
 				if bad, ok := errors.AsType[*video.BadVector](err); ok && len(texts) > 1 {
-					// The same request would be billed again for the same text: the others
-					// are asked without it.
+					// The same request would be billed again for the same text, so the
+					// others are requested without it.
 					err = money.ChargeUnknown(&fault.Error{Class: fault.Input, Err: bad})
 				}
 				return answer, err
@@ -190,8 +190,8 @@ func (e *textEmbedding) count(paid video.Paid, texts int) {
 	}
 }
 
-// refuse leaves a text out. When many are refused it is the model that is wrong, and
-// no more are asked for.
+// refuse leaves a text out. When many are refused the model is at fault, and no more are
+// requested.
 func (e *textEmbedding) refuse(text string, why error) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -205,8 +205,8 @@ func (e *textEmbedding) refuse(text string, why error) error {
 	return nil
 }
 
-// textsPerCall is how many texts go into one request. An embedder that makes a
-// request for each text gets one at a time: a ledger entry is one request.
+// textsPerCall is the number of texts in one request. An embedder that sends one request
+// per text gets one at a time, because a ledger entry is one request.
 func (a *Activities) textsPerCall(s video.Stage) int {
 	if e, ok := a.Embedder.(interface{ TextsPerCall(s video.Stage) int }); ok {
 		return max(1, min(e.TextsPerCall(s), batch))
@@ -214,7 +214,7 @@ func (a *Activities) textsPerCall(s video.Stage) int {
 	return batch
 }
 
-// askTexts asks for the embeddings of some texts, and can store them.
+// askTexts requests the embeddings of texts, and can store them.
 func (a *Activities) askTexts(ctx context.Context, t tenant.ID, p video.Profile, texts []string) (video.PaidAnswer, error) {
 	vectors, err := a.vectors(ctx, p.Embed, false, texts)
 	return video.PaidAnswer{
@@ -230,8 +230,8 @@ func (a *Activities) askTexts(ctx context.Context, t tenant.ID, p video.Profile,
 	}, err
 }
 
-// vectors asks for the embeddings of texts. A wrong number, shape or dimension
-// is a failure of the model, never something to index.
+// vectors requests the embeddings of texts. A wrong number, shape or dimension is a failure
+// of the model and is never indexed.
 func (a *Activities) vectors(ctx context.Context, stage video.Stage, query bool, texts []string) ([]video.Embedding, error) {
 	vectors, err := a.Embedder.EmbedTexts(ctx, video.TextRequest{Stage: stage, Query: query, Texts: texts})
 	if err != nil {
@@ -269,8 +269,8 @@ func (a *Activities) embedding(ctx context.Context, t tenant.ID, f video.Fingerp
 	return v, v.UnmarshalBinary(data)
 }
 
-// captions reads the stored captions of a chunk, in its order. Those of frames
-// that the describer refused are empty, and all when the profile has none.
+// captions reads the stored captions of a chunk, in its order. Refused frames have an empty
+// caption, and so do all frames if the profile has no describer.
 func (a *Activities) captions(ctx context.Context, t tenant.ID, p video.Profile, prefix string, chunk video.Chunk) ([]video.Caption, error) {
 	out := make([]video.Caption, len(chunk.Frames))
 	if p.Describe.Model == "" {

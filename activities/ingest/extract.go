@@ -38,30 +38,30 @@ type ExtractInput struct {
 	Force bool   `json:"force,omitempty"` // decode again even if the frames are stored
 }
 
-// signalEvery bounds what overlap costs: a signal is an event and usually a
-// workflow task, so they come by the second, not by the chunk.
+// signalEvery limits the cost of overlap: a signal is an event and usually a workflow task,
+// so signals are sent by time, not for each chunk.
 const signalEvery = time.Second
 
-// fullWindow is how many chunks keep a describe endpoint busy; the first signal
-// starts it, the one at this count fills it.
+// fullWindow is how many chunks keep a describe endpoint busy. The first signal starts it,
+// the one at this count fills it.
 const fullWindow = 4
 
-// uploads is how many frames are on their way to the store at once.
+// uploads is the number of concurrent uploads of frames.
 const uploads = 16
 
-// Extract decodes a video once, stores frames and chunks as they come and the
-// manifest last. A repeated attempt writes the same bytes to the same keys.
+// Extract decodes a video once, stores frames and chunks as they come, and the manifest
+// last. A repeated attempt writes the same bytes to the same keys.
 //
-// On a worker whose build has another extractor than the run was begun with, the
-// task first goes back, for a worker that has the right one. If none takes it, the
-// chunks that are stored stay as they are and this extractor makes the rest.
+// If the run is pinned to another extractor than this build's, the task first goes back to
+// the queue, for a worker that has it. If none takes it, the stored chunks stay and this
+// extractor makes the rest.
 func (a *Activities) Extract(ctx context.Context, in ExtractInput) (video.Extraction, error) {
 	p, err := a.recipe(ctx, in.Tenant, in.Recipe)
 	if err != nil {
 		return video.Extraction{}, err
 	}
 	prefix := video.FramesPrefix(in.Tenant, in.Video, p.ExtractFingerprint(in.Video))
-	if !in.Force || !p.Extracts() { // what this build cannot make again stays
+	if !in.Force || !p.Extracts() { // an extraction that this build cannot repeat stays
 		var done video.Extraction
 		err := activities.ReadJSON(ctx, a.Store, video.ExtractionKey(prefix), &done)
 		if err == nil || !activities.Absent(err) {
@@ -77,7 +77,7 @@ func (a *Activities) Extract(ctx context.Context, in ExtractInput) (video.Extrac
 	if err != nil {
 		return video.Extraction{}, fault.Disk("make scratch directory in", a.Scratch, err)
 	}
-	defer os.RemoveAll(dir) // what a crash leaves, the next start of the worker sweeps
+	defer os.RemoveAll(dir) // the next start of the worker removes what a crash leaves
 
 	out, err := a.decode(ctx, in, p, prefix, dir)
 	if err != nil {
@@ -130,7 +130,7 @@ func (a *Activities) decode(ctx context.Context, in ExtractInput, p video.Profil
 	return out, err
 }
 
-// keep stores a file that extraction left in dir, if it did.
+// keep stores a file that extraction wrote to dir, if it exists.
 func (a *Activities) keep(ctx context.Context, prefix, dir, name string) (key string, err error) {
 	file, err := os.Open(filepath.Join(dir, name)) //nolint:gosec // a name of our own in a directory of our own
 	if os.IsNotExist(err) {
@@ -155,8 +155,8 @@ type chunker struct {
 	frames   atomic.Int64
 	bytes    int64
 	index    int   // chunks stored
-	after    int64 // frames up to this time are stored, by another extractor
-	stillsTo int64 // stills up to this time are stored or on their way
+	after    int64 // frames up to this time are stored, made by another extractor
+	stillsTo int64 // stills up to this time are stored or being stored
 	pending  []video.Frame
 	puts     *panics.Group
 	putCtx   context.Context //nolint:containedctx // of puts
@@ -175,8 +175,8 @@ func (c *chunker) fresh() {
 	c.puts.SetLimit(uploads)
 }
 
-// keep goes on after the chunks that are stored. They are never made again: some
-// may be described already, and another extractor's frames would be others.
+// keep continues after the stored chunks. They are never made again: some may be described
+// already, and another extractor makes different frames.
 func (c *chunker) keep() error {
 	for {
 		var chunk video.Chunk
@@ -256,8 +256,8 @@ func (c *chunker) flush() error {
 	c.fresh()
 	if c.index == 1 || c.index == fullWindow || time.Since(c.signaled) >= signalEvery {
 		c.signaled = time.Now()
-		// Only an early start: the result of the activity says it all again, so
-		// a signal that does not arrive costs overlap and nothing else.
+		// Only an early start: the result of the activity repeats it, so a lost signal only
+		// costs overlap.
 		_ = c.a.Runs.Signal(c.ctx, c.run.WorkflowExecution.ID, c.run.WorkflowExecution.RunID,
 			SignalExtracted, Extracted{Chunks: c.index, Frames: int(c.frames.Load())})
 	}

@@ -31,13 +31,13 @@ type Activities struct {
 	Ledger      activities.Ledger
 	Broker      activities.Broker
 	Runs        activities.Runs
-	Profiles    func(name string) (video.Profile, error) // "" = the configured active one
+	Profiles    func(name string) (video.Profile, error) // "" = the configured active profile
 	Report      func(w io.Writer, r video.Report) error
 	Thumb       func(jpeg []byte, width int) ([]byte, error)
 	Version     string // of this build, for reports
 
-	// Unsandboxed says that this worker decodes media without a sandbox, as its
-	// configuration wants; reports show it.
+	// Unsandboxed says that this worker is configured to decode media without a sandbox;
+	// reports show it.
 	Unsandboxed bool
 	Scratch     string // directory for temporary files
 
@@ -65,8 +65,8 @@ type ResolveInput struct {
 // Owner is the tenant that the activity works for.
 func (in ResolveInput) Owner() tenant.ID { return in.Tenant }
 
-// Recipe is a profile that a run is pinned to: its fingerprint, under which the
-// whole of it is stored, and the parts that a workflow decides by.
+// Recipe is a profile that a run is pinned to: the fingerprint under which the whole
+// profile is stored, and the parts that a workflow decides by.
 type Recipe struct {
 	Fingerprint   video.Fingerprint `json:"fingerprint"`
 	Profile       string            `json:"profile"`
@@ -110,7 +110,7 @@ func (a *Activities) ResolveProfile(ctx context.Context, in ResolveInput) (Recip
 	}, nil
 }
 
-// recipe reads a pinned profile, once a process.
+// recipe reads a pinned profile, once per process.
 func (a *Activities) recipe(ctx context.Context, t tenant.ID, f video.Fingerprint) (video.Profile, error) {
 	key := video.RecipeKey(t, f)
 	if p, ok := a.recipes.Load(key); ok {
@@ -134,7 +134,7 @@ type InspectInput struct {
 // Owner is the tenant that the activity works for.
 func (in InspectInput) Owner() tenant.ID { return in.Tenant }
 
-// Inspect reads a video once to learn its identity and what its container says.
+// Inspect reads a video once to find its identity and container data.
 func (a *Activities) Inspect(ctx context.Context, in InspectInput) (video.Source, error) {
 	file, name, err := a.Sources.Open(ctx, in.Tenant, in.URI)
 	if err != nil {

@@ -29,24 +29,24 @@ type ListSourceInput struct {
 // Owner is the tenant that the activity works for.
 func (in ListSourceInput) Owner() tenant.ID { return in.Tenant }
 
-// Listing names a stored listing: what the library held when the run began.
+// Listing names a stored listing: the content of the library when the run began.
 type Listing struct {
 	Prefix  string `json:"prefix"`
 	Videos  int    `json:"videos"`
-	Skipped int    `json:"skipped"`       // files that are no videos by their names
+	Skipped int    `json:"skipped"`       // files whose names are not those of videos
 	Cut     int    `json:"cut,omitempty"` // URIs that were too long, see video.CutURI; earlier builds cut none
 }
 
-// listingPrefix is where a listing lies. It is made of tenant and run, and never
-// taken from a payload. What a workflow of an earlier build has scheduled has only
-// the prefix: that is taken apart, and made again.
+// listingPrefix is the prefix of a listing. It is made of tenant and run, and never taken
+// from a payload. Tasks that an earlier build scheduled have only the prefix, which is
+// parsed and made again.
 func listingPrefix(t tenant.ID, run, prefix string) (string, error) {
 	if t == "" {
 		t = activities.OwnerOf(prefix)
 		run, _ = video.ListingRun(t, prefix)
 	}
 	if t == "" || !video.IsRun(run) {
-		return "", fault.New(fault.Input, "find listing", prefix, "it is not the listing of a run")
+		return "", fault.New(fault.Input, "find listing", prefix, "it is not the prefix of a listing")
 	}
 	return video.ListingPrefix(t, run), nil
 }
@@ -64,8 +64,8 @@ func (in DropListingInput) Owner() tenant.ID { return activities.OwnerOfPrefix(i
 // errEnough ends a listing that has found max_videos.
 var errEnough = errors.New("enough videos")
 
-// ListSource lists a library once and stores the pages, so that a run of days
-// neither holds a million names nor sees the library change under its cursor.
+// ListSource lists a library once and stores the pages, so that a run of days neither holds
+// a million names nor sees the library change meanwhile.
 func (a *Activities) ListSource(ctx context.Context, in ListSourceInput) (Listing, error) {
 	out := Listing{Prefix: video.ListingPrefix(in.Tenant, activity.GetInfo(ctx).WorkflowExecution.RunID)}
 	var page []string
@@ -89,7 +89,7 @@ func (a *Activities) ListSource(ctx context.Context, in ListSourceInput) (Listin
 		return nil
 	})
 	if err != nil && !errors.Is(err, errEnough) {
-		// The run will not hear of what is listed so far.
+		// The run will not learn what is listed so far.
 		_, dropErr := activities.DeletePrefix(context.WithoutCancel(ctx), a.Store, out.Prefix)
 		return Listing{}, errors.Join(err, dropErr)
 	}
@@ -145,10 +145,10 @@ type RunningInput struct {
 // RunningResult holds those that are no longer open.
 type RunningResult struct {
 	Closed []string `json:"closed"`
-	Others []string `json:"others,omitempty"` // open, but no video of this library, or of another tenant
+	Others []string `json:"others,omitempty"` // open, but not a video of this library, or of another tenant
 }
 
-// Running finds children that ended without a word, as terminated ones do.
+// Running finds children that ended without a report, as terminated ones do.
 func (a *Activities) Running(ctx context.Context, in RunningInput) (RunningResult, error) {
 	var out RunningResult
 	for _, id := range in.Workflows {
@@ -163,20 +163,20 @@ func (a *Activities) Running(ctx context.Context, in RunningInput) (RunningResul
 		switch owner, err := a.Runs.VideoTenant(ctx, id, activity.GetInfo(ctx).WorkflowExecution.ID); {
 		case err != nil:
 			return out, err
-		case in.Tenant != "" && owner != in.Tenant: // a library of an earlier build does not say its tenant
+		case in.Tenant != "" && owner != in.Tenant: // a library of an earlier build does not name its tenant
 			out.Others = append(out.Others, id)
 		}
 	}
 	return out, nil
 }
 
-// EstimateInput asks what an ingest would do.
+// EstimateInput asks what an ingest run would do.
 type EstimateInput struct {
 	ListSourceInput
 	Profile string `json:"profile"`
 }
 
-// EstimateResult is the answer.
+// EstimateResult is the result of Estimate.
 type EstimateResult struct {
 	Profile    string          `json:"profile"`
 	Videos     int             `json:"videos"`
@@ -190,15 +190,15 @@ type EstimateResult struct {
 	Failures   []video.Failure `json:"failures"` // the first MaxFailures
 }
 
-// ErrLongURI is why a video is refused whose URI is longer than video.MaxURI.
+// ErrLongURI is the fault of a video whose URI is longer than video.MaxURI.
 func ErrLongURI() error {
 	return fault.New(fault.Input, "ingest video", "uri", fmt.Sprintf("has more than %d bytes; give the video a shorter path or name", video.MaxURI))
 }
 
-// MaxFailures is how many failures a result spells out.
+// MaxFailures is the maximum of failures in a result.
 const MaxFailures = 50
 
-// Estimate looks at every video of a library and writes nothing.
+// Estimate inspects every video of a library and writes nothing.
 func (a *Activities) Estimate(ctx context.Context, in EstimateInput) (EstimateResult, error) {
 	p, err := a.Profiles(in.Profile)
 	if err != nil {
@@ -241,8 +241,8 @@ func (a *Activities) Estimate(ctx context.Context, in EstimateInput) (EstimateRe
 	return out, nil
 }
 
-// fail counts a video that could not be looked at; only what concerns the
-// video is its failure, anything else ends the estimate.
+// fail counts a video that could not be inspected. Only an input fault is the video's
+// failure; any other error ends the estimate.
 func (r *EstimateResult) fail(uri string, err error) error {
 	class := fault.ClassOf(err)
 	if class != fault.Input {
@@ -260,7 +260,7 @@ func (r *EstimateResult) fail(uri string, err error) error {
 type SpendInput struct {
 	Tenant tenant.ID `json:"tenant"`
 	Job    string    `json:"job"`
-	// Workflow asks for the cost of one workflow in the job only.
+	// Workflow limits the cost to one workflow in the job.
 	Workflow string `json:"workflow,omitempty"`
 }
 

@@ -11,20 +11,20 @@ import (
 
 // Sources finds and opens videos where users keep them.
 type Sources interface {
-	// List yields the URIs of the videos of a directory, prefix or manifest in
-	// a stable order. What cannot be a video is passed over and counted.
+	// List yields the URIs of the videos of a directory, prefix or manifest in a stable
+	// order. Files that cannot be videos are skipped and counted.
 	List(ctx context.Context, t tenant.ID, source string, recursive bool, yield func(uri string) error) (skipped int, err error)
-	// Open returns the local file of a video, fetched if it is remote, and the
-	// name for people. Closing the file releases whatever was fetched.
+	// Open returns the local file of a video, fetched if it is remote, and the name for
+	// people. Closing the file releases what was fetched.
 	Open(ctx context.Context, t tenant.ID, uri string) (file *os.File, name string, err error)
 	// Keep may keep what Open fetched, for a Reopen that follows soon.
 	Keep(t tenant.ID, uri string, id video.ID, file *os.File)
-	// Reopen is Open for a video whose content is known. Whether it still has
-	// that content is for the caller to see.
+	// Reopen is Open for a video whose content is known. The caller checks that it still
+	// has that content.
 	Reopen(ctx context.Context, t tenant.ID, uri string, id video.ID) (file *os.File, name string, err error)
 }
 
-// Media looks into untrusted video files.
+// Media reads untrusted video files.
 type Media interface {
 	Probe(ctx context.Context, file *os.File) (video.Media, error)
 	// Extract decodes the file once and calls emit for each kept frame or
@@ -42,10 +42,10 @@ type Describer interface {
 	Describe(ctx context.Context, r video.DescribeRequest) (video.Caption, error)
 }
 
-// Reserver is a Describer whose calls are charged by their tokens.
+// Reserver is a Describer whose calls are charged by tokens.
 type Reserver interface {
-	// Reserve is the most that a call of the stage is charged, in micro-USD; priced
-	// false = its model is charged by the call, as the stage says.
+	// Reserve is the maximum charge of a call of the stage, in micro-USD; priced false =
+	// the model is charged per call, as the stage says.
 	Reserve(s video.Stage) (microUSD int64, priced bool)
 }
 
@@ -57,24 +57,24 @@ type Embedder interface {
 	EmbedPictures(ctx context.Context, r video.PictureRequest) (video.Embedding, error)
 }
 
-// Transcriber writes down what is said.
+// Transcriber writes transcripts.
 type Transcriber interface {
 	activities.Limits
 	Transcribe(ctx context.Context, r video.TranscribeRequest) (video.Transcript, error)
 }
 
-// Index keeps documents and finds them. Search sees published generations only.
+// Index stores and searches documents. Search sees published generations only.
 type Index interface {
 	// Upsert stores documents by id; they stay invisible until Publish.
 	Upsert(ctx context.Context, docs []video.Document) error
-	// Fence has the index refuse publications under claims with a lower number. It
-	// returns the highest number that the index knows, which may be a higher one.
-	// With 0 it writes nothing.
+	// Fence makes the index refuse publications under claims with a lower number. It
+	// returns the highest number that the index knows, which may be higher. With 0 it
+	// writes nothing.
 	Fence(ctx context.Context, t tenant.ID, profile string, v video.ID, claim int64) (held int64, err error)
-	// Publish makes a generation the visible one of its video and profile in
-	// one step and removes the documents of all others. It refuses when the
-	// index does not hold exactly g.Documents documents of the generation, or
-	// knows of a later claim than g.Claim: then nothing is shown or removed.
+	// Publish makes a generation the visible one of its video and profile in one step and
+	// removes the documents of all others. It refuses when the index does not hold exactly
+	// g.Documents documents of the generation, or knows a later claim than g.Claim: then
+	// nothing is shown or removed.
 	Publish(ctx context.Context, g video.Generation) (removed int, err error)
 	// Published lists visible generations ordered by (profile, name, video),
 	// from the filter's offset on, at most its limit.

@@ -12,7 +12,7 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// IndexInput asks to index chunks that are described and embedded.
+// IndexInput requests the indexing of described and embedded chunks.
 type IndexInput struct {
 	VideoRef
 	Chunks []int `json:"chunks"`
@@ -51,9 +51,9 @@ func (a *Activities) IndexChunks(ctx context.Context, in IndexInput) (ChunkResul
 	return out, nil
 }
 
-// indexesAs gives chunks back whose documents another build would make as the run
-// was begun. When there is none, this build makes its own: a search reads both,
-// as it does those of different videos.
+// indexesAs hands tasks back if another build would make different documents, as the run is
+// pinned to. If no such worker exists, this build makes its own: a search reads both, as it
+// does those of different videos.
 func (a *Activities) indexesAs(ctx context.Context, ref VideoRef) error {
 	p, err := a.recipe(ctx, ref.Tenant, ref.Recipe)
 	if err != nil || p.Indexes() {
@@ -104,7 +104,7 @@ func (a *Activities) documents(ctx context.Context, ref VideoRef, source video.S
 	return docs, nil
 }
 
-// chunkSpeech reads what is said during a chunk.
+// chunkSpeech reads the transcript of a chunk's time.
 func (a *Activities) chunkSpeech(ctx context.Context, ref VideoRef, p video.Profile, prefix string, chunk video.Chunk) ([]video.Segment, error) {
 	if p.Transcribe.Model == "" || len(chunk.Frames) == 0 {
 		return nil, nil
@@ -120,7 +120,7 @@ func (a *Activities) chunkSpeech(ctx context.Context, ref VideoRef, p video.Prof
 	return a.speech(ctx, ref.Tenant, p, ref.Video, x, start, end)
 }
 
-// PublishInput asks to make a generation visible.
+// PublishInput requests that a generation becomes visible.
 type PublishInput struct {
 	VideoRef
 	Generation video.Fingerprint `json:"generation"`
@@ -133,10 +133,10 @@ type PublishResult struct {
 	Removed   int `json:"removed"` // of older generations
 }
 
-// PublishVideo switches search to the new generation in one step, records it
-// and releases the claim. Without the claim it changes nothing: a former attempt
-// has published and released it, or another workflow has taken it over. One that
-// takes it over at this very moment is kept apart by the index, see Index.Fence.
+// PublishVideo switches search to the new generation in one step, records it and releases
+// the claim. Without the claim it changes nothing: a former attempt has published and
+// released it, or another workflow has taken it over. The index refuses a publication if
+// the claim is taken over at this moment, see Index.Fence.
 func (a *Activities) PublishVideo(ctx context.Context, in PublishInput) (PublishResult, error) {
 	p, err := a.recipe(ctx, in.Tenant, in.Recipe)
 	if err != nil {
@@ -170,7 +170,7 @@ func (a *Activities) PublishVideo(ctx context.Context, in PublishInput) (Publish
 	published := record.Generation
 	published.Claim = number
 	removed, err := a.Index.Publish(ctx, published)
-	if errors.Is(err, video.ErrIncomplete) { // the index has lost documents since they were stored in it
+	if errors.Is(err, video.ErrIncomplete) { // the index has lost stored documents
 		if err = a.indexAgain(ctx, in.VideoRef, record); err == nil {
 			removed, err = a.Index.Publish(ctx, published)
 		}
@@ -182,7 +182,7 @@ func (a *Activities) PublishVideo(ctx context.Context, in PublishInput) (Publish
 		return PublishResult{}, err
 	}
 	if _, err := a.claimed(ctx, in.VideoRef, p); err != nil {
-		return PublishResult{}, err // the index has kept the winner's; its record is not overwritten
+		return PublishResult{}, err // the index has kept the later claim's generation; its record is not overwritten
 	}
 	if err := activities.WriteManifest(ctx, a.Store, video.PublicationKey(in.Tenant, in.Video, p.Name), record); err != nil {
 		return PublishResult{}, err
@@ -191,8 +191,8 @@ func (a *Activities) PublishVideo(ctx context.Context, in PublishInput) (Publish
 		a.claims().Release(ctx, video.ClaimKey(in.Tenant, in.Video, p.Name), in.Claim)
 }
 
-// indexAgain stores all documents of a video in the index once more. Everything
-// that they are made of is in the store, so no model is asked.
+// indexAgain indexes all documents of a video once more. All inputs are in the store, so no
+// model is called.
 func (a *Activities) indexAgain(ctx context.Context, ref VideoRef, record video.Publication) error {
 	if err := a.indexesAs(ctx, ref); err != nil {
 		return err
@@ -209,8 +209,8 @@ func (a *Activities) indexAgain(ctx context.Context, ref VideoRef, record video.
 	return nil
 }
 
-// findable checks that the index lists g as published, as a search will: a run
-// must not end well with documents that nobody can find.
+// findable checks that the index lists g as published, as a search will see it: a run must
+// not succeed with documents that cannot be found.
 func (a *Activities) findable(ctx context.Context, g video.Generation) error {
 	listed, err := a.Index.Published(ctx, video.PublishedFilter{Tenant: g.Tenant, Profile: g.Profile, Video: g.Video, Limit: 1})
 	if err != nil {
@@ -222,7 +222,7 @@ func (a *Activities) findable(ctx context.Context, g video.Generation) error {
 	return nil
 }
 
-// DeleteInput names a video to forget; an empty profile means everywhere.
+// DeleteInput names a video to delete; an empty profile means all profiles.
 type DeleteInput struct {
 	Tenant  tenant.ID `json:"tenant"`
 	Video   video.ID  `json:"video"`
@@ -238,8 +238,8 @@ type DeleteResult struct {
 	Objects   int `json:"objects"`
 }
 
-// DeleteVideo removes the documents first, so that nothing found by a search
-// lacks its frames, then what is stored under the video.
+// DeleteVideo removes the documents first, so that no search result lacks its frames, then
+// the objects of the video.
 func (a *Activities) DeleteVideo(ctx context.Context, in DeleteInput) (DeleteResult, error) {
 	documents, err := a.Index.DeleteVideo(ctx, in.Tenant, in.Profile, in.Video)
 	if err != nil {

@@ -14,14 +14,15 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// A model may refuse a frame or a piece of sound: its content filter does, it
-// cannot read that one, or it is billed again and again without a usable answer. Such a frame is left out and reported instead of failing the
-// video, as long as it is one of few. When many are refused it is the model or
-// the profile that is wrong, and the stage fails with the first reason.
+// A model may refuse a frame or a piece of sound: its content filter does, it cannot read
+// that one, or calls are billed again and again without a usable answer. A refused frame is
+// left out and reported instead of failing the video, as long as few are refused. When many
+// are refused the model or the profile is at fault, and the stage fails with the first
+// reason.
 const refusedAtMost = 10 // percent of a chunk, but one frame if there are others
 
-// refusals gathers the frames of a chunk, or the pieces of sound of a video, that
-// a model refuses.
+// refusals collects the frames of a chunk, or the pieces of a video's sound, that a model
+// refuses.
 type refusals struct {
 	mu      sync.Mutex
 	reasons map[string]string // by presentation timestamp in milliseconds
@@ -45,10 +46,10 @@ func (r *refusals) take(noun string, f video.Frame, err error) error {
 	return nil
 }
 
-// refusable is how many of so many frames may be refused.
+// refusable is the maximum of refused frames among a number of frames.
 func refusable(frames int) int { return max(1, frames*refusedAtMost/100) }
 
-// settle records the refused frames of a chunk, or fails if they are too many.
+// settle records the refused frames of a chunk, or fails if there are too many.
 func (r *refusals) settle(ctx context.Context, s activities.Store, key string, frames int) error {
 	refused := len(r.reasons)
 	switch {
@@ -60,7 +61,7 @@ func (r *refusals) settle(ctx context.Context, s activities.Store, key string, f
 	return activities.WriteJSON(ctx, s, key, r.reasons)
 }
 
-// refused reads which frames of a chunk were left out by a stage.
+// refused reads which frames of a chunk a stage left out.
 func (a *Activities) refused(ctx context.Context, key string) (map[string]string, error) {
 	var out map[string]string
 	err := activities.ReadJSON(ctx, a.Store, key, &out)
@@ -102,7 +103,7 @@ func (a *Activities) without(ctx context.Context, key string, chunk video.Chunk)
 	return chunk, nil
 }
 
-// lost counts the frames of a video that got no document.
+// lost counts the frames of a video without a document.
 func (a *Activities) lost(ctx context.Context, p video.Profile, prefix string) (n int, err error) {
 	for _, kind := range leftOutBy(p) {
 		err = a.Store.List(ctx, p.RefusedPrefix(prefix, kind), func(o object.Info) error {

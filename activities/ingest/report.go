@@ -12,13 +12,13 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// ReportInput says what a report is about. The pictures are read from the store.
+// ReportInput is the subject of a report. The pictures are read from the store.
 type ReportInput struct {
 	Kind     string          `json:"kind"` // workflow type
 	Source   string          `json:"source"`
 	Tenant   tenant.ID       `json:"tenant"`
 	RunID    string          `json:"run_id"`        // first run of the chain
-	Job      string          `json:"job,omitempty"` // whose repeated calls are to be counted; empty = Totals says
+	Job      string          `json:"job,omitempty"` // job whose repeated calls are counted; empty = Totals has them
 	Started  time.Time       `json:"started"`
 	Ended    time.Time       `json:"ended"`
 	Recipe   Recipe          `json:"recipe"`
@@ -34,14 +34,14 @@ func (in ReportInput) Owner() tenant.ID { return in.Tenant }
 type ReportVideo struct {
 	Video  video.ID `json:"video"`
 	Status string   `json:"status"`
-	// StartedMS is when its run began, from the start of the whole run.
+	// StartedMS is when its run began, relative to the start of the whole run.
 	StartedMS int64 `json:"started_ms"`
 }
 
-// thumbWidth is how wide a contact sheet's pictures are, in pixels.
+// thumbWidth is the width of a picture in a contact sheet, in pixels.
 const thumbWidth = 240
 
-// versions says what took part.
+// versions lists the versions of all parts.
 func (in ReportInput) versions(build string) []video.Version {
 	out := []video.Version{{Name: "cogflow", Value: build}}
 	for _, stage := range []video.Version{
@@ -57,7 +57,7 @@ func (in ReportInput) versions(build string) []video.Version {
 	return out
 }
 
-// WriteReport renders the report of a finished run into the store.
+// WriteReport writes the report of a finished run to the store.
 func (a *Activities) WriteReport(ctx context.Context, in ReportInput) (activities.ReportResult, error) {
 	run := activity.GetInfo(ctx).WorkflowExecution
 	page := video.Report{
@@ -159,7 +159,7 @@ func (a *Activities) contactSheet(ctx context.Context, in ReportInput, p video.P
 	return nil
 }
 
-// frames reads what is known of every frame of an extraction.
+// frames reads all frames of an extraction.
 func (a *Activities) frames(ctx context.Context, prefix string, x video.Extraction) ([]video.Frame, error) {
 	out := make([]video.Frame, 0, x.Frames)
 	for index := range x.Chunks {

@@ -84,7 +84,7 @@ type SearchResult struct {
 	Hits []video.Hit `json:"hits"`
 }
 
-// Search looks a query up in the index.
+// Search searches the index.
 func (a *Activities) Search(ctx context.Context, in SearchInput) (SearchResult, error) {
 	p, err := a.recipe(ctx, in.Tenant, in.Recipe)
 	if err != nil {

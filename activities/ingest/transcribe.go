@@ -11,16 +11,16 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// TranscribeInput names a video whose sound is to be written down.
+// TranscribeInput names a video to transcribe.
 type TranscribeInput struct {
 	VideoRef
 	Job           string `json:"job"`
 	LimitMicroUSD int64  `json:"limit_micro_usd,omitempty"`
 }
 
-// Transcribe writes down what is said in a video, piece by piece; each is
-// stored before the next step relies on it. Frames in the result counts pieces,
-// and Refused those that the model refuses: what is said there is left out.
+// Transcribe makes the transcript of a video, piece by piece; each piece is stored before
+// the next step relies on it. Frames in the result counts pieces, and Refused those that
+// the model refuses: their speech is left out.
 func (a *Activities) Transcribe(ctx context.Context, in TranscribeInput) (ChunkResult, error) {
 	p, err := a.recipe(ctx, in.Tenant, in.Recipe)
 	if err != nil {
@@ -50,7 +50,8 @@ func (a *Activities) Transcribe(ctx context.Context, in TranscribeInput) (ChunkR
 	})
 }
 
-// speech reads what is said in a range of a video, times counted from its start.
+// speech reads the transcript of a time range of a video; times count from the start of the
+// video.
 func (a *Activities) speech(ctx context.Context, t tenant.ID, p video.Profile, v video.ID, x video.Extraction, startMS, endMS int64) ([]video.Segment, error) {
 	var out []video.Segment
 	long := x.PieceMS()
@@ -76,8 +77,8 @@ func (a *Activities) speech(ctx context.Context, t tenant.ID, p video.Profile, v
 	return out, nil
 }
 
-// said joins the segments that a frame's range overlaps: each document holds
-// what is said while it is seen, not the speech of the whole video.
+// said joins the segments that a frame's range overlaps: each document holds the speech of
+// its own time, not of the whole video.
 func said(speech []video.Segment, f video.Frame) string {
 	var texts []string
 	for _, s := range speech {

@@ -21,16 +21,16 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// KindComplete is how the ledger calls what language models answer.
+// KindComplete is the ledger's kind of calls of language models.
 const KindComplete = "complete"
 
-// stage is a part of an optimization that says which answers it needs.
+// stage is a part of an optimization that lists which answers it needs.
 type stage interface {
 	Calls() []mipro.Call
 	Take(id string, answer mipro.Answer) error
 }
 
-// Spender says who pays for the answers of an activity.
+// Spender names the job and the budget that pay for answers.
 type Spender struct {
 	Tenant        tenant.ID `json:"tenant"`
 	Job           string    `json:"job"`    // of the optimization
@@ -41,17 +41,17 @@ type Spender struct {
 // Owner is the tenant that the activity works for.
 func (in Spender) Owner() tenant.ID { return in.Tenant }
 
-// Asked counts what an activity has asked for.
+// Asked counts the answers and calls of an activity.
 type Asked struct {
-	Answers      int   `json:"answers"` // taken, stored ones included
+	Answers      int   `json:"answers"` // used, including stored ones
 	Calls        int   `json:"calls"`   // made
 	CostMicroUSD int64 `json:"cost_micro_usd"`
-	// Spend is what the ledger says of the whole run by now, calls of former
-	// attempts and those that failed included; nil: it was not asked.
+	// Spend is what the ledger says of the whole run so far, including calls of former
+	// attempts and failed ones; nil: it was not asked.
 	Spend *video.Spend `json:"spend,omitempty"`
 }
 
-// stageRunner has the questions of a stage answered, as many at once as the models take.
+// stageRunner gets the answers of a stage, concurrently up to the models' limits.
 type stageRunner struct {
 	a   *Activities
 	o   *optimization
@@ -73,7 +73,7 @@ func (c *stageRunner) asked() Asked {
 	return Asked{Answers: int(c.answers.Load()), Calls: int(c.calls.Load()), CostMicroUSD: c.cost.Load()}
 }
 
-// total is what the activity asked for, and what the run has spent by now.
+// total returns the counts of the activity, and what the run has spent so far.
 func (c *stageRunner) total(ctx context.Context) (Asked, error) {
 	spend, err := c.a.Ledger.Job(ctx, c.who.Tenant, c.who.Ledger)
 	out := c.asked()
@@ -81,17 +81,16 @@ func (c *stageRunner) total(ctx context.Context) (Asked, error) {
 	return out, err
 }
 
-// answered is one answer on its way back to its stage.
+// answered is one answer on its way to its stage.
 type answered struct {
 	id     string
 	answer mipro.Answer
 	err    error
 }
 
-// play answers what the stage needs until it needs nothing more, or enough says
-// so. Answers that are stored cost nothing, so a stage that is begun again comes
-// quickly to where it was.
-func (c *stageRunner) play(ctx context.Context, s stage, enough func() bool) error {
+// run gets answers until the stage needs no more, or until enough returns true. Stored
+// answers cost nothing, so a stage that is begun again quickly catches up.
+func (c *stageRunner) run(ctx context.Context, s stage, enough func() bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	back := make(chan answered)
@@ -119,7 +118,8 @@ func (c *stageRunner) play(ctx context.Context, s stage, enough func() bool) err
 		switch {
 		case failed != nil:
 		case one.err != nil:
-			// Nothing new is begun, but what is asked may be answered: it is paid for.
+			// Nothing new is started, but calls in flight may be answered: they are paid
+			// for.
 			failed = one.err
 		default:
 			failed = s.Take(one.id, one.answer)
@@ -127,8 +127,8 @@ func (c *stageRunner) play(ctx context.Context, s stage, enough func() bool) err
 	}
 }
 
-// ticket has calls made in the order in which a stage lists them. All of a row have
-// one: its second comes before the first of a row that began later.
+// ticket makes calls run in the order in which a stage lists them. All calls of a row share
+// one: its second call comes before the first of a row that began later.
 func (c *stageRunner) ticket(call mipro.Call) int64 {
 	row, _, _ := strings.Cut(call.ID, "#")
 	if _, ok := c.tickets[row]; !ok {
@@ -137,12 +137,12 @@ func (c *stageRunner) ticket(call mipro.Call) int64 {
 	return c.tickets[row]
 }
 
-// answer asks one question, unless its answer is stored.
+// answer gets one answer, unless it is stored.
 func (c *stageRunner) answer(ctx context.Context, call mipro.Call, ticket int64) (mipro.Answer, error) {
 	if call.Role == mipro.Command {
 		return c.command(ctx, call)
 	}
-	model := c.o.Cast.of(call.Role)
+	model := c.o.Models.of(call.Role)
 	completion := model.Completion(*call.Request, call.Temperature, call.Rollout)
 	fingerprint := completion.Fingerprint()
 	if givenUp, err := c.givenUp(ctx); err != nil || givenUp[string(fingerprint)] {
@@ -164,8 +164,8 @@ func (c *stageRunner) answer(ctx context.Context, call mipro.Call, ticket int64)
 			return func(ctx context.Context) (video.PaidAnswer, error) {
 				answer, err := c.a.LM.Complete(ctx, completion)
 				if errors.Is(err, prompt.ErrTooLong) {
-					// A candidate whose demos do not fit is a bad candidate, not a bad
-					// run: it has no answer that could be read.
+					// A candidate whose demos do not fit is a bad candidate, not a failed
+					// run: it has no readable answer.
 					answer, err = prompt.CompletionAnswer{Reason: err.Error(), CostMicroUSD: money.ChargeOf(err, worst)}, nil
 				}
 				return video.PaidAnswer{CostMicroUSD: answer.CostMicroUSD, Store: answerOf(answer)}, err
@@ -173,8 +173,8 @@ func (c *stageRunner) answer(ctx context.Context, call mipro.Call, ticket int64)
 		},
 	})
 	if errors.Is(err, money.ErrGivenUp) {
-		// The same holds of a model that has nothing to say, or nothing that can be
-		// read, however often it is asked. What was paid is in the ledger.
+		// The same holds for a model that repeatedly returns nothing, or nothing readable.
+		// The ledger has what was paid.
 		return mipro.Answer{}, c.giveUp(ctx, fingerprint, err)
 	}
 	if err != nil {
@@ -192,9 +192,8 @@ func (c *stageRunner) answer(ctx context.Context, call mipro.Call, ticket int64)
 	return mipro.Answer{Text: stored.Text}, nil
 }
 
-// completionCost is the most that a completion can be charged: by the prices of
-// this worker, which are those that it is charged by, or else by those that the
-// plan was made with.
+// completionCost is the maximum that a completion can be charged: by this worker's prices,
+// which the charge uses as well, otherwise by the prices of the plan.
 func (c *stageRunner) completionCost(m prompt.Model, asked prompt.Completion) (microUSD int64, priced bool) {
 	if l, ok := c.a.LM.(CompletionReserver); ok {
 		if most, priced := l.Reserve(asked); priced {
@@ -207,14 +206,14 @@ func (c *stageRunner) completionCost(m prompt.Model, asked prompt.Completion) (m
 	return asked.Reserved(*m.Price), true
 }
 
-// givenUpPrefix is where a run keeps what it has given up. It is no answer: the
-// endpoint may have been out of order, and other runs ask for themselves.
+// givenUpPrefix is where a run records the requests that it gave up. They are not answers:
+// the endpoint may have been faulty, and other runs request them again.
 func (c *stageRunner) givenUpPrefix() string {
 	return prefixOf(c.who.Tenant, c.who.Job) + "given-up/" + string(video.NewFingerprint("run", c.who.Ledger)[:16]) + "/"
 }
 
-// giveUp has the question score nothing in this run, also when a stage is begun
-// again after another run has had an answer.
+// giveUp makes the question score nothing in this run, even if a stage is begun again after
+// another run got an answer.
 func (c *stageRunner) giveUp(ctx context.Context, f video.Fingerprint, why error) error {
 	c.answers.Add(1)
 	return activities.WriteJSON(ctx, c.a.Store, c.givenUpPrefix()+string(f), why.Error())
@@ -242,8 +241,8 @@ func (c *stageRunner) readGivenUp() func(ctx context.Context) (map[string]bool, 
 	}
 }
 
-// command scores by a configured command. Its score is stored as well: a command
-// may cost time, and need not say the same twice.
+// command scores by a configured command. Its score is stored as well: a command may take
+// long, and need not return the same score twice.
 func (c *stageRunner) command(ctx context.Context, call mipro.Call) (mipro.Answer, error) {
 	asked, err := json.Marshal([]any{call.Command, call.Example, call.Outputs})
 	if err != nil {
@@ -264,16 +263,16 @@ func (c *stageRunner) command(ctx context.Context, call mipro.Call) (mipro.Answe
 	return stored, err
 }
 
-// of is the model that plays a role.
-func (c Cast) of(role mipro.Role) prompt.Model {
+// of is the model of a role.
+func (m RoleModels) of(role mipro.Role) prompt.Model {
 	switch role {
 	case mipro.Teacher:
-		return c.Teacher
+		return m.Teacher
 	case mipro.Proposer:
-		return c.Proposer
+		return m.Proposer
 	case mipro.Judge:
-		return c.Judge
+		return m.Judge
 	default:
-		return c.Student
+		return m.Student
 	}
 }

@@ -1,5 +1,5 @@
-// Package optimize holds the activities of prompt optimization. It decides nothing
-// about the search: package mipro does, and says which answers it needs.
+// Package optimize holds the activities of prompt optimization. It decides nothing about
+// the search: package mipro decides, and lists which answers it needs.
 package optimize
 
 import (
@@ -20,8 +20,8 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// LM asks language models. What a model writes is its answer, whatever it is;
-// what a server or the network did is a fault, and never a score.
+// LM calls language models. Whatever a model writes is its answer; a failure of a server or
+// the network is a fault, and never a score.
 type LM interface {
 	activities.Limits
 	Complete(ctx context.Context, c prompt.Completion) (prompt.CompletionAnswer, error)
@@ -29,20 +29,19 @@ type LM interface {
 
 // CompletionReserver is an LM that knows prices.
 type CompletionReserver interface {
-	// Reserve is the most that a completion is charged, in micro-USD; priced false =
-	// that is not known.
+	// Reserve is the maximum charge of a completion, in micro-USD; priced false = unknown.
 	Reserve(c prompt.Completion) (microUSD int64, priced bool)
 }
 
 // Judges runs the metric commands that a worker's configuration names.
 type Judges interface {
 	Score(ctx context.Context, command string, example, outputs *prompt.Object) (float64, error)
-	// Check says why a command cannot be asked; nil = it can.
+	// Check says why a command cannot be used; nil = it can.
 	Check(command string) error
 }
 
-// Cast are the models of an optimization, as this worker is configured.
-type Cast struct {
+// RoleModels are the models of an optimization, as this worker is configured.
+type RoleModels struct {
 	Student  prompt.Model `json:"student"`
 	Teacher  prompt.Model `json:"teacher"`
 	Proposer prompt.Model `json:"proposer"`
@@ -58,12 +57,12 @@ type Activities struct {
 	Runs        activities.Runs
 	LM          LM
 	Judges      Judges
-	Cast        func() (Cast, error)
-	Usable      func(model string) error // why this worker cannot ask a model; nil = it can ask all
+	Models      func() (RoleModels, error)
+	Usable      func(model string) error // why this worker cannot call a model; nil = it can call all
 	Report      func(w io.Writer, r prompt.Report) error
 	Version     string
-	Unsandboxed bool          // metric commands run without a sandbox, as this worker's configuration wants
-	SearchFor   time.Duration // how long one SearchTrials makes trials; 0 = searchFor
+	Unsandboxed bool          // metric commands run without a sandbox, as this worker is configured
+	SearchFor   time.Duration // how long one SearchTrials runs trials; 0 = searchFor
 
 	others activities.OtherBuilds
 	jobs   sync.Map // key of the job → *optimization; jobs never change
@@ -75,18 +74,18 @@ func (a *Activities) claims() activities.Claims {
 
 // The modes.
 const (
-	ModeCompat   = "compat"   // DSPy's decisions
-	ModeImproved = "improved" // ours
+	ModeCompat   = "compat"   // DSPy's own decisions
+	ModeImproved = "improved" // cogflow's search
 )
 
-// PrepareInput asks for an optimization to be checked and planned.
+// PrepareInput requests the check and the plan of an optimization.
 type PrepareInput struct {
 	Tenant    tenant.ID       `json:"tenant"`
 	Name      string          `json:"name,omitempty"`
 	Program   json.RawMessage `json:"program"` // the program, or {"uri"}
 	Trainset  json.RawMessage `json:"trainset"`
 	Valset    json.RawMessage `json:"valset,omitempty"`
-	Testset   json.RawMessage `json:"testset,omitempty"` // that only the confirmation sees; default: a part of the others
+	Testset   json.RawMessage `json:"testset,omitempty"` // used by the confirmation only; default: a part of the others
 	Metric    json.RawMessage `json:"metric,omitempty"`  // default: exact match of every output
 	Mode      string          `json:"mode"`
 	Settings  mipro.Settings  `json:"settings"`
@@ -116,7 +115,7 @@ type Plan struct {
 	Models     prompt.Models `json:"models"`            // the models by role
 }
 
-// jobFile is the document that says what a job is; its hash names the job.
+// jobFile is the stored definition of a job; its hash names the job.
 type jobFile struct {
 	Version  int              `json:"version"`
 	Program  json.RawMessage  `json:"program"`
@@ -126,11 +125,11 @@ type jobFile struct {
 	Confirm  []*prompt.Object `json:"confirm"`
 	Mode     string           `json:"mode"`
 	Settings mipro.Settings   `json:"settings"`
-	Cast     Cast             `json:"cast"`
+	Models   RoleModels       `json:"cast"`
 	Rules    searchRules      `json:"rules,omitzero"`
 }
 
-// optimization is a job as the stages work on it.
+// optimization is a job as the stages use it.
 type optimization struct {
 	jobFile
 	job  *mipro.Job
@@ -152,7 +151,7 @@ func (j jobFile) open() (*optimization, error) {
 	}
 	job := &mipro.Job{
 		Settings: j.Settings, Program: program, Train: j.Train, Val: j.Val, Metric: m,
-		Student: j.Cast.Student.Server, Tutor: j.Cast.Teacher.Server, Proposer: j.Cast.Proposer.Server, Judge: j.Cast.Judge.Server,
+		Student: j.Models.Student.Server, Tutor: j.Models.Teacher.Server, Proposer: j.Models.Proposer.Server, Judge: j.Models.Judge.Server,
 	}
 	plan, err := mipro.NewPlan(job)
 	if err != nil {
@@ -163,7 +162,7 @@ func (j jobFile) open() (*optimization, error) {
 
 func prefixOf(t tenant.ID, job string) string { return string(t) + "/optimize/" + job + "/" }
 
-// optimization reads a job, once a process.
+// optimization reads a job, once per process.
 func (a *Activities) optimization(ctx context.Context, t tenant.ID, job string) (*optimization, error) {
 	key := prefixOf(t, job) + "job.json"
 	if o, ok := a.jobs.Load(key); ok {
@@ -179,7 +178,7 @@ func (a *Activities) optimization(ctx context.Context, t tenant.ID, job string) 
 		}
 	}
 	o, err := j.open()
-	if err != nil { // an earlier build took names in another case
+	if err != nil { // an earlier build accepted names in another case
 		o, err = j.exact().open()
 	}
 	if err == nil {
@@ -188,8 +187,8 @@ func (a *Activities) optimization(ctx context.Context, t tenant.ID, job string) 
 	return o, err
 }
 
-// exact is a stored job with the names of its program and metric as they are
-// declared.
+// exact is a stored job in which the names of its program and metric have their declared
+// case.
 func (j jobFile) exact() jobFile {
 	var program prompt.Program
 	if json.Unmarshal(j.Program, &program) == nil {
@@ -206,14 +205,14 @@ func (j jobFile) exact() jobFile {
 	return j
 }
 
-// maxExamples bounds what one optimization reads, in bytes and rows.
+// maxExamples limits what one optimization reads, in bytes and rows.
 const (
 	maxExamplesBytes = 256 << 20
 	maxExamples      = 100_000
 )
 
-// PrepareOptimize reads program, examples and metric, refuses what cannot be
-// optimized before any call is paid, and stores the job under its hash.
+// PrepareOptimize reads program, examples and metric, refuses what cannot be optimized
+// before any call is paid, and stores the job under its hash.
 func (a *Activities) PrepareOptimize(ctx context.Context, in PrepareInput) (Plan, error) {
 	j, err := a.gather(ctx, in)
 	if err != nil {
@@ -233,7 +232,7 @@ func (a *Activities) PrepareOptimize(ctx context.Context, in PrepareInput) (Plan
 		return Plan{}, fault.Wrap(fault.Input, "store optimization", in.Name, err)
 	}
 	out := o.quote()
-	if err := a.pace(ctx, o.Cast, &out); err != nil {
+	if err := a.pace(ctx, o.Models, &out); err != nil {
 		return Plan{}, err
 	}
 	out.Job = string(video.NewFingerprint("optimize", string(text)))[:24]
@@ -248,25 +247,25 @@ func (a *Activities) PrepareOptimize(ctx context.Context, in PrepareInput) (Plan
 	return out, err
 }
 
-// quote says what the job may cost before the first call.
+// quote estimates the maximum cost of the job before the first call.
 func (o *optimization) quote() Plan {
 	q := o.plan.Quote()
 	out := Plan{
 		Predictors: len(o.job.Program.Predictors), Train: len(o.plan.Train), Val: len(o.plan.Val), Confirm: len(o.Confirm),
 		Trials: o.plan.Trials, Priced: true,
-		Models: prompt.Models{Student: o.Cast.Student.Name, Teacher: o.Cast.Teacher.Name, Proposer: o.Cast.Proposer.Name},
+		Models: prompt.Models{Student: o.Models.Student.Name, Teacher: o.Models.Teacher.Name, Proposer: o.Models.Proposer.Name},
 	}
 	confirm := min(2*len(o.Confirm), o.plan.Runs())
 	q.Student += confirm * out.Predictors
 	if q.Judge > 0 {
 		q.Judge += confirm * o.job.Metric.Questions()
-		out.Models.Judge = o.Cast.Judge.Name
+		out.Models.Judge = o.Models.Judge.Name
 	}
 	out.Quote = q
 	for _, of := range []struct {
 		model prompt.Model
 		calls int
-	}{{o.Cast.Student, q.Student}, {o.Cast.Teacher, q.Teacher}, {o.Cast.Proposer, q.Proposer}, {o.Cast.Judge, q.Judge}} {
+	}{{o.Models.Student, q.Student}, {o.Models.Teacher, q.Teacher}, {o.Models.Proposer, q.Proposer}, {o.Models.Judge, q.Judge}} {
 		if of.calls == 0 {
 			continue
 		}
@@ -282,8 +281,8 @@ func (o *optimization) quote() Plan {
 	return out
 }
 
-// tokensACall is what a prompt with its demos holds, for a quote. The budget
-// itself counts each call by what it really holds.
+// tokensACall is the assumed size of a prompt with its demos, for a quote. The budget
+// itself counts the real tokens of each call.
 const tokensACall = 1500
 
 func answerTokens(m prompt.Model) int {

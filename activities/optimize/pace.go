@@ -15,19 +15,19 @@ type Pace struct {
 	AtOnce   int     `json:"at_once"`            // concurrent calls: the configured limit, else the one discovered so far
 }
 
-// assumedCall is what a call is taken to last of a model that nobody asked yet: a
-// prompt with a few demos, and an answer of some hundred tokens from a hosted model.
+// assumedCall is the assumed latency of a model that was never called: a prompt with a few
+// demos, and an answer of some hundred tokens from a hosted model.
 const assumedCall = 2 * time.Second
 
-// pace says how long the calls of a plan take, at most about: those of each model
-// one after the other, so many at once. It is of the calls alone; answers that are
-// stored take no time, and those that are asked for again take more.
-func (a *Activities) pace(ctx context.Context, cast Cast, plan *Plan) error {
+// pace estimates the maximum time of the calls of a plan: those of each model one after the
+// other, with its concurrency. Stored answers take no time, and repeated requests are not
+// counted.
+func (a *Activities) pace(ctx context.Context, models RoleModels, plan *Plan) error {
 	q := plan.Quote
 	for _, of := range []struct {
 		model prompt.Model
 		calls int
-	}{{cast.Student, q.Student}, {cast.Teacher, q.Teacher}, {cast.Proposer, q.Proposer}, {cast.Judge, q.Judge}} {
+	}{{models.Student, q.Student}, {models.Teacher, q.Teacher}, {models.Proposer, q.Proposer}, {models.Judge, q.Judge}} {
 		if of.calls == 0 {
 			continue
 		}

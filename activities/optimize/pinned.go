@@ -9,25 +9,25 @@ import (
 	"github.com/cogniverse/cogflow/prompt/mipro/search"
 )
 
-// searchVersion changes whenever a search would ask other questions or decide
-// otherwise from the same answers. A job keeps the version that it began with.
+// searchVersion changes whenever a search would make other requests or decide differently
+// from the same answers. A job keeps the version that it began with.
 const searchVersion = 1
 
-// searchRules are the numbers by which the activities decide. They are pinned in
-// the job, which another build may finish. Zero fields mean formerRules.
+// searchRules are the numbers by which the activities decide. They are pinned in the job,
+// which another build may finish. Zero fields mean formerRules.
 type searchRules struct {
-	// ReflectExamples is how many of the training set failures are looked for on, in
-	// the improved mode; ReflectVariants is how many new instructions a predictor gets.
+	// ReflectExamples is the number of training examples among which failures are sought in
+	// improved mode; ReflectVariants is the number of new instructions per predictor.
 	ReflectExamples int `json:"reflect_examples,omitempty"`
 	ReflectVariants int `json:"reflect_variants,omitempty"`
-	// Doubt is the doubt that what DSPy's search prefers is better than the program as
-	// it was. It was worse in one of ten runs of docs/benchmarks/mipro; a race whose
-	// best is worse so often doubts it by as much as this.
+	// Doubt is the assumed probability that the choice of DSPy's search is not better than
+	// the original program. It was worse in one of ten runs of docs/benchmarks/mipro; a
+	// race whose best is worse that often uses the same value.
 	Doubt float64 `json:"doubt,omitempty"`
 }
 
-// theseRules are those of the jobs that this build begins.
-func theseRules() searchRules {
+// currentRules are those of the jobs that this build begins.
+func currentRules() searchRules {
 	return searchRules{ReflectExamples: 24, ReflectVariants: 2, Doubt: 0.04}
 }
 
@@ -36,18 +36,17 @@ func formerRules() searchRules {
 	return searchRules{ReflectExamples: 24, ReflectVariants: 2, Doubt: 0.04}
 }
 
-// pinned leaves out what a job means that does not say, so that a job whose rules
-// are the former ones keeps its name.
+// pinned omits the rules that equal the former ones, so that such a job keeps its name.
 func (r searchRules) pinned() searchRules {
 	former := formerRules()
 	return searchRules{
-		ReflectExamples: unless(r.ReflectExamples, former.ReflectExamples),
-		ReflectVariants: unless(r.ReflectVariants, former.ReflectVariants),
-		Doubt:           unless(r.Doubt, former.Doubt),
+		ReflectExamples: omitIfEqual(r.ReflectExamples, former.ReflectExamples),
+		ReflectVariants: omitIfEqual(r.ReflectVariants, former.ReflectVariants),
+		Doubt:           omitIfEqual(r.Doubt, former.Doubt),
 	}
 }
 
-// orFormer fills in what a job does not say.
+// orFormer fills in the rules that a job does not name.
 func (r searchRules) orFormer() searchRules {
 	former := formerRules()
 	return searchRules{
@@ -57,7 +56,7 @@ func (r searchRules) orFormer() searchRules {
 	}
 }
 
-func unless[T comparable](value, meant T) T {
+func omitIfEqual[T comparable](value, meant T) T {
 	var zero T
 	if value == meant {
 		return zero
@@ -65,9 +64,9 @@ func unless[T comparable](value, meant T) T {
 	return value
 }
 
-// resumed goes on with a search. A build that would have made another trial than
-// the one that is stored goes on from the last that both would have made: the
-// answers are stored, and a run does not fail for an upgrade.
+// resumed continues a search. If this build would have made another trial than a stored
+// one, it continues from the last trial that both would have made: the answers are stored,
+// and an upgrade does not fail a run.
 func resumed(plan *mipro.Plan, sets [][][]*prompt.Object, instructions [][]string, made []search.Trial) (*search.Search, error) {
 	s, err := search.New(plan, sets, instructions, made)
 	if other, ok := errors.AsType[*search.OtherTrialError](err); ok {

@@ -113,12 +113,14 @@ func TestPrepareRefuses(t *testing.T) {
 			in.Metric = json.RawMessage(`{"kind":"command","command":"rm"}`)
 		}, fault.Input, "not configured"},
 		"no price under a budget": {func(o *optimizing, in *PrepareInput) {
-			cast, err := o.a.Cast()
-			cast.Student.Price, in.BudgetUSD = nil, 1
-			o.a.Cast = func() (Cast, error) { return cast, err }
+			models, err := o.a.Models()
+			models.Student.Price, in.BudgetUSD = nil, 1
+			o.a.Models = func() (RoleModels, error) { return models, err }
 		}, fault.Budget, "no price"},
 		"no models": {func(o *optimizing, _ *PrepareInput) {
-			o.a.Cast = func() (Cast, error) { return Cast{}, fault.New(fault.Input, "read", "cogflow.optimize", "no student") }
+			o.a.Models = func() (RoleModels, error) {
+				return RoleModels{}, fault.New(fault.Input, "read", "cogflow.optimize", "no student")
+			}
 		}, fault.Input, "no student"},
 		"no room":          {func(o *optimizing, _ *PrepareInput) { o.store.NoRoom = func(string) bool { return true } }, fault.Capacity, "no space left"},
 		"a too large part": {func(_ *optimizing, in *PrepareInput) { in.Settings.MinibatchSize = 999 }, fault.Input, "minibatch"},

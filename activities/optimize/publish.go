@@ -15,7 +15,7 @@ import (
 	"github.com/cogniverse/cogflow/training"
 )
 
-// PublishInput asks for the best of a job to be published.
+// PublishInput requests the publication of a job's best program.
 type PublishInput struct {
 	SearchStep
 	Name      string        `json:"name"`
@@ -33,8 +33,8 @@ type PublishedProgram struct {
 	Repeated int    `json:"repeated_calls"`
 }
 
-// PublishProgram makes a version of what the search came to, in the forms that
-// DSPy loads. One outcome of a job has one version, however often it is published.
+// PublishProgram makes a version of the search's result, in the forms that DSPy loads. One
+// outcome of a job has one version, however often it is published.
 func (a *Activities) PublishProgram(ctx context.Context, in PublishInput) (PublishedProgram, error) {
 	o, err := a.optimization(ctx, in.Tenant, in.Job)
 	if err != nil {
@@ -103,9 +103,9 @@ func programFiles(p *prompt.Program, trials []search.Trial) ([]namedText, error)
 	return []namedText{{registry.ProgramFile, p.File()}, {registry.SourceFile, source}, {registry.StateFile, state}, {registry.TrialsFile, lines.Bytes()}}, nil
 }
 
-// FinishOptimize keeps the result of a job, so that a start of the same job does
-// nothing, and gives the claim back. Without the claim it does nothing: a former
-// attempt has done it, or another workflow works on the job by now.
+// FinishOptimize stores the result of a job, so that a start of the same job does nothing,
+// and releases the claim. Without the claim it does nothing: a former attempt has done it,
+// or another workflow works on the job.
 func (a *Activities) FinishOptimize(ctx context.Context, in FinishInput) error {
 	if _, mine, err := a.claims().Holds(ctx, prefixOf(in.Tenant, in.Job)+"claim.json", 0); !mine {
 		return err
@@ -118,14 +118,14 @@ func (a *Activities) FinishOptimize(ctx context.Context, in FinishInput) error {
 	return a.claims().Release(ctx, prefixOf(in.Tenant, in.Job)+"claim.json", 0)
 }
 
-// FinishInput names a job; Result is empty for one that is not done.
+// FinishInput names a job; Result is empty if the job is not done.
 type FinishInput struct {
 	activities.JobInput
 	Result json.RawMessage `json:"result,omitempty"`
 }
 
-// ClaimOptimize makes sure that one workflow at a time works on a job. It
-// returns the result of one that is done.
+// ClaimOptimize makes sure that only one workflow at a time works on a job. It returns the
+// result of a finished job.
 func (a *Activities) ClaimOptimize(ctx context.Context, in activities.JobInput) (ClaimedJob, error) {
 	if _, err := a.claims().Take(ctx, prefixOf(in.Tenant, in.Job)+"claim.json"); err != nil {
 		return ClaimedJob{}, err
@@ -138,7 +138,7 @@ func (a *Activities) ClaimOptimize(ctx context.Context, in activities.JobInput) 
 	return ClaimedJob{Result: done}, err
 }
 
-// ClaimedJob holds the result of a job that is done; empty = there is work to do.
+// ClaimedJob holds the result of a finished job; empty = there is work to do.
 type ClaimedJob struct {
 	Result json.RawMessage `json:"result,omitempty"`
 }

@@ -21,9 +21,9 @@ import (
 
 // gather reads everything that an input names.
 func (a *Activities) gather(ctx context.Context, in PrepareInput) (jobFile, error) {
-	j := jobFile{Version: searchVersion, Mode: in.Mode, Settings: in.Settings, Metric: in.Metric, Rules: theseRules().pinned()}
+	j := jobFile{Version: searchVersion, Mode: in.Mode, Settings: in.Settings, Metric: in.Metric, Rules: currentRules().pinned()}
 	var err error
-	if j.Cast, err = a.Cast(); err != nil {
+	if j.Models, err = a.Models(); err != nil {
 		return j, err
 	}
 	if j.Program, err = a.text(ctx, in.Tenant, "program", in.Program); err != nil {
@@ -53,7 +53,7 @@ func (a *Activities) gather(ctx context.Context, in PrepareInput) (jobFile, erro
 	if len(j.Train) == 0 {
 		return j, fault.New(fault.Input, "read trainset", "", "it has no examples")
 	}
-	if len(j.Confirm) == 0 { // part of what the search would score by, or of all there is
+	if len(j.Confirm) == 0 { // part of what the search would score by, or of all rows
 		from, draws := &j.Train, 0
 		if len(j.Val) > 0 {
 			from, draws = &j.Val, in.Settings.Draws()
@@ -63,12 +63,12 @@ func (a *Activities) gather(ctx context.Context, in PrepareInput) (jobFile, erro
 	return j, nil
 }
 
-// text returns what stands in an input, or what it names by {"uri"}.
+// text returns the value in an input, or the file that it names by {"uri"}.
 func (a *Activities) text(ctx context.Context, t tenant.ID, what string, raw json.RawMessage) (json.RawMessage, error) {
 	var at struct {
 		URI string `json:"uri"`
 	}
-	// An object that has anything beside it is no reference, but what it says.
+	// An object with any other field is not a reference, but the value itself.
 	if len(raw) == 0 || strictjson.Unmarshal(raw, &at) != nil || at.URI == "" {
 		return raw, nil
 	}
@@ -89,7 +89,7 @@ func (a *Activities) text(ctx context.Context, t tenant.ID, what string, raw jso
 	return data, fault.Disk("read "+what, name, err)
 }
 
-// examples reads a JSON array of objects, or one object a line.
+// examples reads a JSON array of objects, or one object per line.
 func (a *Activities) examples(ctx context.Context, t tenant.ID, what string, raw json.RawMessage) ([]*prompt.Object, error) {
 	text, err := a.text(ctx, t, what, raw)
 	if err != nil || len(bytes.TrimSpace(text)) == 0 {

@@ -15,7 +15,7 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// ReportInput says what a report is about.
+// ReportInput is the subject of a report.
 type ReportInput struct {
 	SearchStep
 	Name     string    `json:"name"`
@@ -26,10 +26,10 @@ type ReportInput struct {
 	Ended    time.Time `json:"ended"`
 }
 
-// reportedRows is how many rows a report shows.
+// reportedRows is the number of rows in a report.
 const reportedRows = 24
 
-// WriteOptimizeReport renders the page about an optimization into the store.
+// WriteOptimizeReport writes the report of an optimization to the store.
 func (a *Activities) WriteOptimizeReport(ctx context.Context, in ReportInput) (activities.ReportResult, error) {
 	o, err := a.optimization(ctx, in.Tenant, in.Job)
 	if err != nil {
@@ -85,10 +85,10 @@ func (a *Activities) reportRows(ctx context.Context, o *optimization, s Spender)
 	return c.reported(o.Confirm)
 }
 
-// reported picks rows that tell most: those that changed, then those that are
-// still wrong.
+// reported picks the most informative rows: those that changed, then those that are still
+// wrong.
 func (c confirmation) reported(examples []*prompt.Object) ([]prompt.ReportRow, error) {
-	if c.Rows == nil && len(c.Before) == len(examples) { // all, as confirmations once were
+	if c.Rows == nil && len(c.Before) == len(examples) { // all rows, as confirmations of earlier builds have them
 		for i := range examples {
 			c.Rows = append(c.Rows, i)
 		}

@@ -18,15 +18,15 @@ import (
 	"github.com/cogniverse/cogflow/prompt/mipro/search"
 )
 
-// begin reads the job. No model is asked while the key of another one is missing: an
-// answer would be paid for nothing.
+// begin reads the job. No model is called while the API key of another one is missing: an
+// answer would be paid for in vain.
 func (a *Activities) begin(ctx context.Context, s Spender) (*stageRunner, error) {
 	o, err := a.optimization(ctx, s.Tenant, s.Job)
 	if err != nil {
 		return nil, err
 	}
 	if a.Usable != nil {
-		for _, m := range []prompt.Model{o.Cast.Student, o.Cast.Teacher, o.Cast.Proposer, o.Cast.Judge} {
+		for _, m := range []prompt.Model{o.Models.Student, o.Models.Teacher, o.Models.Proposer, o.Models.Judge} {
 			if err := a.Usable(m.Name); err != nil {
 				return nil, err
 			}
@@ -51,14 +51,14 @@ func (a *Activities) stored(s Spender, name string) string {
 	return prefixOf(s.Tenant, s.Job) + name
 }
 
-// BootstrapDemos makes the demo sets by runs of the teacher.
+// BootstrapDemos makes the demo sets from runs of the teacher.
 func (a *Activities) BootstrapDemos(ctx context.Context, in Spender) (Asked, error) {
 	c, err := a.begin(ctx, in)
 	if err != nil {
 		return Asked{}, err
 	}
 	s := bootstrap.New(c.o.plan)
-	if err := c.play(ctx, s, never); err != nil {
+	if err := c.run(ctx, s, never); err != nil {
 		return c.asked(), err
 	}
 	if err := activities.WriteJSON(ctx, a.Store, a.stored(in, "sets.json"), s.Sets()); err != nil {
@@ -67,7 +67,7 @@ func (a *Activities) BootstrapDemos(ctx context.Context, in Spender) (Asked, err
 	return c.total(ctx)
 }
 
-// ProposeInstructions has the proposer write instructions.
+// ProposeInstructions gets instructions from the proposer.
 func (a *Activities) ProposeInstructions(ctx context.Context, in Spender) (Asked, error) {
 	c, err := a.begin(ctx, in)
 	if err != nil {
@@ -78,7 +78,7 @@ func (a *Activities) ProposeInstructions(ctx context.Context, in Spender) (Asked
 		return Asked{}, err
 	}
 	s := propose.New(c.o.plan, sets)
-	if err := c.play(ctx, s, never); err != nil {
+	if err := c.run(ctx, s, never); err != nil {
 		return c.asked(), err
 	}
 	if err := activities.WriteJSON(ctx, a.Store, a.stored(in, "instructions.json"), s.Instructions()); err != nil {
@@ -92,10 +92,10 @@ func (a *Activities) sets(ctx context.Context, s Spender) (sets [][][]*prompt.Ob
 	return sets, err
 }
 
-// SearchStep asks for the next trials.
+// SearchStep requests the next trials.
 type SearchStep struct {
 	Spender
-	Made  int  `json:"made"`  // trials that the workflow knows of
+	Made  int  `json:"made"`  // trials that the workflow knows
 	Final bool `json:"final"` // improved mode: after the reflection, with the whole budget
 }
 
@@ -108,7 +108,7 @@ type TrialLine struct {
 	Score  float64          `json:"score"`  // in percent
 }
 
-// Searched is what a step came to.
+// Searched is the result of a step.
 type Searched struct {
 	Asked
 	Trials []TrialLine `json:"trials"` // new ones
@@ -121,12 +121,12 @@ type searcher interface {
 	Trials() []search.Trial
 }
 
-// searchFor is how long a step makes trials. At its end what is asked is answered
-// and nothing is in flight, which costs about one call's time; in between a search
-// keeps a server busy. A run that is to pause or stop does so between two steps.
+// searchFor is how long a step runs trials. At its end all calls are answered and nothing
+// is in flight, which costs about the time of one call. Pause and stop take effect between
+// two steps.
 const searchFor = 20 * time.Second
 
-// SearchTrials makes the next trials and stores all so far.
+// SearchTrials runs the next trials and stores all trials so far.
 func (a *Activities) SearchTrials(ctx context.Context, in SearchStep) (Searched, error) {
 	c, err := a.begin(ctx, in.Spender)
 	if err != nil {
@@ -136,13 +136,14 @@ func (a *Activities) SearchTrials(ctx context.Context, in SearchStep) (Searched,
 	if err != nil {
 		return Searched{}, err
 	}
-	if len(s.Trials()) <= in.Made { // else the answer of the attempt that made more was lost
+	if len(s.Trials()) <= in.Made { // otherwise the result of the attempt that made more was lost
 		end := time.Now().Add(cmp.Or(a.SearchFor, searchFor))
-		err := c.play(ctx, s, func() bool { return len(s.Trials()) > in.Made && !time.Now().Before(end) })
+		err := c.run(ctx, s, func() bool { return len(s.Trials()) > in.Made && !time.Now().Before(end) })
 		if err != nil && (fault.ClassOf(err) != fault.Budget || len(s.Trials()) <= in.Made) {
 			return Searched{Asked: c.asked()}, err
 		}
-		// Of a limit that was reached after some trials the next step hears; these are made.
+		// A limit that was reached after some trials is reported by the next step; these
+		// are made.
 		if err := activities.WriteJSON(ctx, a.Store, a.stored(in.Spender, "trials.json"), s.Trials()); err != nil {
 			return Searched{}, err
 		}
@@ -169,7 +170,7 @@ func trialLine(t search.Trial) TrialLine {
 	return l
 }
 
-// choiceText is a choice as one word: "0i2 0d1".
+// choiceText is a choice as text: "0i2 0d1".
 func choiceText(choice map[string]int) string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(choice)) {
@@ -179,7 +180,7 @@ func choiceText(choice map[string]int) string {
 	return strings.Join(parts, " ")
 }
 
-// searcher goes on from the trials that are stored.
+// searcher continues from the stored trials.
 func (a *Activities) searcher(ctx context.Context, o *optimization, in SearchStep) (searcher, error) {
 	sets, err := a.sets(ctx, in.Spender)
 	if err != nil {
@@ -196,11 +197,11 @@ func (a *Activities) searcher(ctx context.Context, o *optimization, in SearchSte
 	if o.Mode == ModeCompat {
 		return resumed(o.plan, sets, instructions, made)
 	}
-	// What the reflection runs is paid from the same purse, so that a job makes no
-	// more runs of the student than DSPy's would.
+	// The reflection's runs count against the same budget, so that a job makes no more runs
+	// of the student than DSPy would.
 	budget := max(o.plan.Runs()-min(o.Rules.orFormer().ReflectExamples, len(o.plan.Train)), len(o.plan.Val))
 	if !in.Final {
-		budget /= 2 // the rest is for what the reflection finds
+		budget /= 2 // the rest is for the new instructions of the reflection
 	}
 	if in.Final {
 		var learned [][]string
@@ -214,7 +215,7 @@ func (a *Activities) searcher(ctx context.Context, o *optimization, in SearchSte
 	return search.NewRace(o.plan, sets, instructions, budget, made)
 }
 
-// ReflectOnFailures has new instructions written from failures of the best so far.
+// ReflectOnFailures gets new instructions from failures of the best so far.
 func (a *Activities) ReflectOnFailures(ctx context.Context, in SearchStep) (Asked, error) {
 	c, err := a.begin(ctx, in.Spender)
 	if err != nil {
@@ -226,7 +227,7 @@ func (a *Activities) ReflectOnFailures(ctx context.Context, in SearchStep) (Aske
 	}
 	rules := c.o.Rules.orFormer()
 	s := propose.NewReflect(c.o.plan, best.program, rules.ReflectExamples, rules.ReflectVariants)
-	if err := c.play(ctx, s, never); err != nil {
+	if err := c.run(ctx, s, never); err != nil {
 		return c.asked(), err
 	}
 	if err := activities.WriteJSON(ctx, a.Store, a.stored(in.Spender, "reflected.json"), s.Instructions()); err != nil {
@@ -235,11 +236,11 @@ func (a *Activities) ReflectOnFailures(ctx context.Context, in SearchStep) (Aske
 	return c.total(ctx)
 }
 
-// preferred is what the trials so far speak for.
+// preferred is the choice that the trials so far favour.
 type preferred struct {
 	program *prompt.Program
-	choice  map[string]int // nil = the program as it was
-	doubt   float64        // how likely it is no better than the program as it was
+	choice  map[string]int // nil = the original program
+	doubt   float64        // probability that it is not better than the original program
 }
 
 func (a *Activities) best(ctx context.Context, o *optimization, in SearchStep) (preferred, error) {
@@ -262,33 +263,32 @@ func (a *Activities) best(ctx context.Context, o *optimization, in SearchStep) (
 	return best, nil
 }
 
-// Confirmed says whether the best is better on rows that no search has seen.
+// Confirmed says whether the best is better on rows that the search did not see.
 type Confirmed struct {
 	Asked
 	Verdict prompt.Verdict `json:"verdict"`
-	Changed bool           `json:"changed"` // the best is not the program as it was
+	Changed bool           `json:"changed"` // the best is not the original program
 	Score   float64        `json:"score"`   // of the best, in percent, as far as is known
 	Default float64        `json:"default_score"`
 }
 
 // confirmation is what ConfirmBest stores for the report.
 type confirmation struct {
-	Rows   []int            `json:"rows,omitempty"` // of those that were set aside; without, all of them
+	Rows   []int            `json:"rows,omitempty"` // indexes into the testset; empty = all rows
 	Before []float64        `json:"before"`
 	After  []float64        `json:"after"`
 	OutsA  []*prompt.Object `json:"before_outputs"`
 	OutsB  []*prompt.Object `json:"after_outputs"`
 }
 
-// ConfirmInput asks whether the best is better.
+// ConfirmInput requests the confirmation of the best.
 type ConfirmInput struct {
 	SearchStep
-	Unpaid bool `json:"unpaid,omitempty"` // ask nothing: say what the search knows
+	Unpaid bool `json:"unpaid,omitempty"` // make no calls: report what the search knows
 }
 
-// ConfirmBest compares the best with the program as it was on rows that were set
-// aside, with at most as many runs as a search may make. Where the search found
-// nothing better, it asks nothing.
+// ConfirmBest compares the best with the original program on the testset, with at most as
+// many runs as a search may make. If the search found nothing better, it makes no calls.
 func (a *Activities) ConfirmBest(ctx context.Context, in ConfirmInput) (Confirmed, error) {
 	c, err := a.begin(ctx, in.Spender)
 	if err != nil {
@@ -305,7 +305,7 @@ func (a *Activities) ConfirmBest(ctx context.Context, in ConfirmInput) (Confirme
 		return a.unconfirmed(ctx, in.SearchStep)
 	}
 	s := confirm.New(c.o.plan, c.o.job.Program, best.program, c.o.Confirm, c.o.plan.Runs(), best.doubt)
-	if err := c.play(ctx, s, never); err != nil {
+	if err := c.run(ctx, s, never); err != nil {
 		return Confirmed{Asked: c.asked()}, err
 	}
 	out := Confirmed{Verdict: s.Verdict(), Changed: true}
@@ -319,19 +319,19 @@ func (a *Activities) ConfirmBest(ctx context.Context, in ConfirmInput) (Confirme
 	return out, activities.WriteJSON(ctx, a.Store, a.stored(in.Spender, "confirmation.json"), found)
 }
 
-// nothingBetter is the outcome of a search that prefers the program as it was; its
-// score is the one that the search began with.
+// nothingBetter is the outcome of a search that prefers the original program; its score is
+// the search's first one.
 func (a *Activities) nothingBetter(ctx context.Context, in SearchStep) (Confirmed, error) {
 	var trials []search.Trial
 	if err := activities.ReadJSON(ctx, a.Store, a.stored(in.Spender, "trials.json"), &trials); err != nil {
 		return Confirmed{}, err
 	}
-	score := trialLine(trials[0]).Score // of the program as it was
+	score := trialLine(trials[0]).Score // of the original program
 	return Confirmed{Default: score, Score: score}, activities.WriteJSON(ctx, a.Store, a.stored(in.Spender, "confirmation.json"), confirmation{})
 }
 
-// unconfirmed is the outcome of a search that found something better, which nobody
-// pays to confirm: it is published and never promoted. Its scores are the search's.
+// unconfirmed is the outcome of a search that found something better without budget to
+// confirm it: it is published and never promoted. Its scores are the search's.
 func (a *Activities) unconfirmed(ctx context.Context, in SearchStep) (Confirmed, error) {
 	var trials []search.Trial
 	if err := activities.ReadJSON(ctx, a.Store, a.stored(in.Spender, "trials.json"), &trials); err != nil {

@@ -107,8 +107,8 @@ func newOptimizing(t *testing.T, mode string) *optimizing {
 	o.a = &Activities{
 		Store: o.store, Ledger: calls, LM: o.lm, Runs: activitytest.Runs{}, SearchFor: 1, Report: report.Render,
 		Broker: broker.New(broker.Options{Ledger: calls, Spread: time.Millisecond, StoreFor: 1}),
-		Cast: func() (Cast, error) {
-			return Cast{Student: model("student"), Teacher: model("teacher"), Proposer: model("proposer")}, nil
+		Models: func() (RoleModels, error) {
+			return RoleModels{Student: model("student"), Teacher: model("teacher"), Proposer: model("proposer")}, nil
 		},
 	}
 	in := PrepareInput{

@@ -17,23 +17,23 @@ import (
 // Adapters are the activities about published adapters.
 type Adapters struct {
 	Store   activities.Store
-	Serving Serving // nil = this worker reaches no server that takes adapters
+	Serving Serving // nil = this worker reaches no server that loads adapters
 }
 
-// Serving puts adapters into model servers.
+// Serving loads adapters into model servers.
 type Serving interface {
-	// Serves reports whether a server of this worker takes adapters of a base model.
+	// Serves reports whether a server of this worker loads adapters of a base model.
 	Serves(base string) bool
-	// Load makes a server serve the adapter that lies in dir under a name, and
-	// proves it by a request: for a vector of an embedding model, else for text.
-	// Loading again is no error.
+	// Load makes a server serve the adapter in dir under a name, and proves it by a
+	// request: for a vector from an embedding model, for text from others. Loading it again
+	// is not an error.
 	Load(ctx context.Context, base, name, dir string, embedding bool) error
 	Unload(ctx context.Context, base, name string) error
 	// Dir is where the server of a base model looks for adapters.
 	Dir(base string) string
 }
 
-// AdapterVersions are those of the adapters of a tenant.
+// AdapterVersions are the versions of a tenant's adapters.
 func AdapterVersions(s activities.Store, t tenant.ID) Versions {
 	return Versions{s, training.AdaptersPrefix(t)}
 }
@@ -68,10 +68,10 @@ type AdapterLine struct {
 // AdapterList is the list: by name, the latest version first.
 type AdapterList struct {
 	Adapters []AdapterLine `json:"adapters"`       // latest version first
-	More     bool          `json:"more,omitempty"` // there are more than MaxAdapters
+	More     bool          `json:"more,omitempty"` // true if there are more than MaxAdapters
 }
 
-// MaxAdapters bounds a list: it is a payload.
+// MaxAdapters limits a list, because it is a payload.
 const MaxAdapters = 500
 
 // ListAdapters lists what is published.
@@ -120,17 +120,17 @@ type AdapterInput struct {
 	Tenant  tenant.ID `json:"tenant"`
 	Name    string    `json:"name"`
 	Version int       `json:"version,omitempty"` // 0 = the active one of its role, else the latest
-	Latest  bool      `json:"latest,omitempty"`  // 0 = the latest, active or not
+	Latest  bool      `json:"latest,omitempty"`  // version 0 = the latest, active or not
 }
 
 // Owner is the tenant that the activity works for.
 func (in AdapterInput) Owner() tenant.ID { return in.Tenant }
 
-// AdapterDetail is all that is known of one.
+// AdapterDetail describes one adapter.
 type AdapterDetail struct {
 	training.Adapter
 	Status string `json:"status"` // "active", "deprecated" (was active before) or "inactive"
-	Prefix string `json:"prefix"` // where its files lie in the store
+	Prefix string `json:"prefix"` // prefix of its files in the store
 }
 
 // ShowAdapter describes one version.
@@ -172,7 +172,7 @@ const (
 	statusDeprecated = "deprecated"
 )
 
-// ReadAdapter reads a manifest and what its role says of it.
+// ReadAdapter reads a manifest, and the status of the version in its role.
 func ReadAdapter(ctx context.Context, s activities.Store, t tenant.ID, name string, version int) (training.Adapter, string, error) {
 	var m training.Adapter
 	err := activities.ReadJSON(ctx, s, training.AdapterPrefix(t, name, version)+training.ManifestName, &m)

@@ -20,7 +20,7 @@ type Programs struct {
 	Store activities.Store
 }
 
-// ProgramVersions are those of the programs of a tenant.
+// ProgramVersions are the versions of a tenant's programs.
 func ProgramVersions(s activities.Store, t tenant.ID) Versions {
 	return Versions{s, string(t) + "/programs/"}
 }
@@ -28,7 +28,7 @@ func ProgramVersions(s activities.Store, t tenant.ID) Versions {
 // The files of a published program.
 const (
 	ProgramFile = "program.json" // as DSPy's save writes it
-	StateFile   = "state.json"   // as DSPy's dump_state gives it
+	StateFile   = "state.json"   // as DSPy's dump_state returns it
 	SourceFile  = "source.json"  // as cogflow reads it: `optimize --program`
 	TrialsFile  = "trials.jsonl"
 )
@@ -47,7 +47,7 @@ type ProgramInput struct {
 	Tenant  tenant.ID `json:"tenant"`
 	Name    string    `json:"name"`
 	Version int       `json:"version,omitempty"` // 0 = the active one, else the latest
-	Latest  bool      `json:"latest,omitempty"`  // 0 = the latest, active or not
+	Latest  bool      `json:"latest,omitempty"`  // version 0 = the latest, active or not
 }
 
 // Owner is the tenant that the activity works for.
@@ -56,7 +56,7 @@ func (in ProgramInput) Owner() tenant.ID { return in.Tenant }
 // ProgramList is the list of programs: by name, the latest version first.
 type ProgramList struct {
 	Programs []ProgramLine `json:"programs"`       // latest version first
-	More     bool          `json:"more,omitempty"` // there are more than MaxAdapters
+	More     bool          `json:"more,omitempty"` // true if there are more than MaxAdapters
 }
 
 // ProgramLine is one version in the list of programs.
@@ -64,7 +64,7 @@ type ProgramLine struct {
 	Name    string    `json:"name"`            // name
 	Version int       `json:"version"`         // version
 	Status  string    `json:"status"`          // "active", "canary", "deprecated", "inactive"
-	Share   int       `json:"share,omitempty"` // of a canary: percent of the keys that get it
+	Share   int       `json:"share,omitempty"` // of a canary: percent of the keys
 	Mode    string    `json:"mode"`            // "compat" or "improved"
 	Default float64   `json:"default_score"`   // score of the default program, in percent
 	Score   float64   `json:"score"`           // score of this version, in percent
@@ -74,7 +74,7 @@ type ProgramLine struct {
 	Created time.Time `json:"created"`         // time of publication
 }
 
-// ListPrograms lists what was published.
+// ListPrograms lists the published programs.
 func (a *Programs) ListPrograms(ctx context.Context, in ListProgramsInput) (ProgramList, error) {
 	out := ProgramList{Programs: []ProgramLine{}}
 	versions, err := ProgramVersions(a.Store, in.Tenant).versions(ctx, in.Name)
@@ -111,11 +111,11 @@ func (a *Programs) ListPrograms(ctx context.Context, in ListProgramsInput) (Prog
 	return out, nil
 }
 
-// ProgramDetail is all that is known of a version.
+// ProgramDetail describes one version.
 type ProgramDetail struct {
 	prompt.Release
 	Status  string               `json:"status"`           // as in ProgramLine
-	Prefix  string               `json:"prefix"`           // where its files lie in the store
+	Prefix  string               `json:"prefix"`           // prefix of its files in the store
 	Program json.RawMessage      `json:"program"`          // the program itself
 	Active  *training.Activation `json:"active,omitempty"` // of all versions; nil = none
 	Canary  *training.Canary     `json:"canary,omitempty"` // of all versions; nil = none
@@ -151,14 +151,14 @@ func noProgram(name string, version int) error {
 	return fault.New(fault.Input, "find program", name, "not found; `cogflow programs list` shows the published ones")
 }
 
-// statusCanary is of a version that a share of all keys gets.
+// statusCanary is the status of a canary.
 const statusCanary = "canary"
 
 func programRole(t tenant.ID, name string) string {
 	return string(t) + "/programs/_roles/" + name + ".json"
 }
 
-// ReadProgram reads all that is known of one version.
+// ReadProgram describes one version.
 func ReadProgram(ctx context.Context, s activities.Store, t tenant.ID, name string, version int) (ProgramDetail, error) {
 	d := ProgramDetail{Prefix: ProgramVersions(s, t).At(name, version), Status: statusInactive}
 	err := activities.ReadJSON(ctx, s, d.Prefix+training.ManifestName, &d.Release)
@@ -183,8 +183,8 @@ func ReadProgram(ctx context.Context, s activities.Store, t tenant.ID, name stri
 	return d, err
 }
 
-// ChangeProgram promotes a version, rolls back to the one before, or starts and
-// ends a canary.
+// ChangeProgram promotes a version, rolls back to the previous one, or starts or stops a
+// canary.
 func (a *Programs) ChangeProgram(ctx context.Context, in RoleInput) (training.Role, error) {
 	if in.Do == DoActivate || in.Do == DoCanary {
 		if _, err := ReadProgram(ctx, a.Store, in.Tenant, in.Name, in.Version); err != nil {

@@ -1,6 +1,6 @@
-// Package registry holds the activities about what is published: versions of
-// adapters and programs, the roles that they serve, and model servers that load them.
-// It knows nothing of how they were made.
+// Package registry holds the activities about what is published: versions of adapters and
+// programs, the roles that they serve, and model servers that load them. It knows nothing
+// of how they were made.
 package registry
 
 import (
@@ -16,24 +16,24 @@ import (
 	"github.com/cogniverse/cogflow/training"
 )
 
-// Versions keeps numbered versions of names: adapters, programs.
+// Versions keeps numbered versions of named things: adapters, programs.
 type Versions struct {
 	store  activities.Store
 	prefix string
 }
 
-// Reservation says which job a version is of. It is created
-// conditionally, so that two jobs never write into one version.
+// Reservation says which job a version belongs to. It is created conditionally, so that two
+// jobs never write into one version.
 type Reservation struct {
 	Job   string `json:"job"`
-	Ended string `json:"ended,omitempty"` // of a job that can come to more than one outcome
+	Ended string `json:"ended,omitempty"` // of a job that can have more than one outcome
 	Steps int    `json:"steps,omitempty"`
 }
 
 const reservationName = "job.json"
 
-// Reserve finds the version of what a job came to, or takes the next. done says
-// that it is published already.
+// Reserve finds the version of a job's outcome, or reserves the next. done reports that it
+// is published already.
 func (r Versions) Reserve(ctx context.Context, name string, mine Reservation) (version int, done bool, err error) {
 	for {
 		last := 0
@@ -65,7 +65,7 @@ type publishedVersion struct {
 	whole  bool // has its manifest
 }
 
-// At is where one version lies.
+// At is the prefix of one version.
 func (r Versions) At(name string, version int) string {
 	return r.prefix + name + "/" + strconv.Itoa(version) + "/"
 }
@@ -85,7 +85,7 @@ func (r Versions) versions(ctx context.Context, name string) ([]publishedVersion
 		}
 		n, err := strconv.Atoi(parts[1])
 		if err != nil {
-			return nil //nolint:nilerr // not one of ours
+			return nil //nolint:nilerr // not a version
 		}
 		v := publishedVersion{name: parts[0], number: n, whole: parts[2] == training.ManifestName}
 		if i := slices.IndexFunc(out, func(x publishedVersion) bool { return x.name == v.name && x.number == n }); i >= 0 {

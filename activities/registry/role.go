@@ -14,7 +14,7 @@ import (
 	"github.com/cogniverse/cogflow/training"
 )
 
-// RoleInput changes what serves a role.
+// RoleInput changes the version that serves a role.
 type RoleInput struct {
 	Tenant  tenant.ID `json:"tenant"`
 	Role    string    `json:"role"`
@@ -22,9 +22,9 @@ type RoleInput struct {
 	Name    string    `json:"name,omitempty"`
 	Version int       `json:"version,omitempty"`
 	Share   int       `json:"share,omitempty"` // of a canary, in percent
-	// Seen is what served the role, or was its canary, when the caller looked: a
-	// rollback that is repeated after a lost answer does not roll back twice, and
-	// the end of one canary does not end the next. nil = nothing.
+	// Seen is what served the role, or was its canary, when the caller read it: a repeated
+	// rollback does not roll back twice, and the end of one canary does not end the next.
+	// nil = nothing.
 	Seen *training.Activation `json:"seen,omitempty"`
 }
 
@@ -40,7 +40,7 @@ const (
 	DoEndCanary  = "end canary" // of programs
 )
 
-// ReadRole says what serves a role.
+// ReadRole returns what serves a role.
 func (a *Adapters) ReadRole(ctx context.Context, in RoleInput) (training.Role, error) {
 	role, _, err := readRole(ctx, a.Store, training.RoleKey(in.Tenant, in.Role), in.Role)
 	return role, err
@@ -51,7 +51,7 @@ func (a *Adapters) ChangeRole(ctx context.Context, in RoleInput) (training.Role,
 	return changeRole(ctx, a.Store, training.RoleKey(in.Tenant, in.Role), in)
 }
 
-// readRole reads a role; its hash is empty when there is none yet.
+// readRole reads a role; its hash is empty when it does not exist.
 func readRole(ctx context.Context, s activities.Store, key, name string) (training.Role, string, error) {
 	role := training.Role{Role: name, History: []training.Activation{}}
 	info, err := s.Stat(ctx, key)
@@ -64,8 +64,7 @@ func readRole(ctx context.Context, s activities.Store, key, name string) (traini
 	return role, info.SHA256, err
 }
 
-// changeRole changes a role in one step that others see whole. Whoever changes
-// it at the same time is not overwritten.
+// changeRole changes a role in one step. A concurrent change is not overwritten.
 func changeRole(ctx context.Context, s activities.Store, key string, in RoleInput) (training.Role, error) {
 	for {
 		role, seen, err := readRole(ctx, s, key, in.Role)
@@ -91,8 +90,8 @@ func changeRole(ctx context.Context, s activities.Store, key string, in RoleInpu
 	}
 }
 
-// apply makes the change; done says that an attempt whose answer was lost made it
-// before.
+// apply makes the change; done reports that an earlier attempt, whose result was lost, made
+// it.
 func (in RoleInput) apply(role *training.Role) (done bool, err error) {
 	now := time.Now().UTC()
 	switch in.Do {

@@ -14,21 +14,21 @@ import (
 	"github.com/cogniverse/cogflow/training"
 )
 
-// ServeInput names an adapter that a model server is to serve, or no more.
+// ServeInput names an adapter that a model server is to load or unload.
 type ServeInput struct {
 	AdapterInput
 	Base string `json:"base_model"`
 	Stop bool   `json:"stop,omitempty"`
 }
 
-// Served says under which name; empty = no server of this worker takes adapters
-// of that base model.
+// Served is the name under which it is served; empty = no server of this worker loads
+// adapters of that base model.
 type Served struct {
 	Name string `json:"name,omitempty"`
 }
 
-// ServeAdapter puts an adapter into the model server of its base model, and
-// proves that it answers.
+// ServeAdapter loads an adapter into the model server of its base model, and proves that it
+// answers.
 func (a *Adapters) ServeAdapter(ctx context.Context, in ServeInput) (Served, error) {
 	if a.Serving == nil || !a.Serving.Serves(in.Base) {
 		return Served{}, nil
@@ -42,7 +42,7 @@ func (a *Adapters) ServeAdapter(ctx context.Context, in ServeInput) (Served, err
 		return Served{}, err
 	}
 	if m.Kind != training.KindAdapter {
-		return Served{}, fault.New(fault.Input, "serve adapter", name, "it is a whole model; a server is started with it, not loaded")
+		return Served{}, fault.New(fault.Input, "serve adapter", name, "it is a whole model, not an adapter; start a server with it")
 	}
 	dir := filepath.Join(a.Serving.Dir(in.Base), string(in.Tenant), in.Name, strconv.Itoa(in.Version))
 	if err := a.unpack(ctx, m, training.AdapterPrefix(in.Tenant, in.Name, in.Version), dir); err != nil {
@@ -51,8 +51,7 @@ func (a *Adapters) ServeAdapter(ctx context.Context, in ServeInput) (Served, err
 	return Served{Name: name}, a.Serving.Load(ctx, in.Base, name, dir, m.Spec.Method == training.Embedding)
 }
 
-// unpack writes the adapter itself (not what lies beside it) to a directory that
-// appears whole.
+// unpack writes the adapter's own files to a directory, atomically.
 func (a *Adapters) unpack(ctx context.Context, m training.Adapter, prefix, dir string) error {
 	if _, err := os.Stat(dir); err == nil {
 		return nil // versions never change
@@ -78,7 +77,7 @@ func (a *Adapters) unpack(ctx context.Context, m training.Adapter, prefix, dir s
 	}
 	err = os.Rename(part, dir)
 	if errors.Is(err, os.ErrExist) {
-		return nil // another attempt was as quick
+		return nil // another attempt was faster
 	}
 	return fault.Disk("unpack adapter", m.Name, err)
 }

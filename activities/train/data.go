@@ -18,7 +18,7 @@ import (
 	"github.com/cogniverse/cogflow/training/rows"
 )
 
-// PrepareInput asks for datasets to be checked and brought into canonical form.
+// PrepareInput requests the check and the canonical form of datasets.
 type PrepareInput struct {
 	Tenant          tenant.ID           `json:"tenant"`
 	Method          training.Method     `json:"method"`
@@ -48,8 +48,8 @@ func (in PrepareInput) options(name, evalName string) dataset.CheckOptions {
 	return o
 }
 
-// PrepareDataset checks a dataset before any GPU is taken, and stores its rows
-// under their hash in the one form that the trainer reads.
+// PrepareDataset checks a dataset before any GPU is taken, and stores its rows under their
+// hash in the form that the trainer reads.
 func (a *Activities) PrepareDataset(ctx context.Context, in PrepareInput) (dataset.Check, error) {
 	source, name, closeSource, err := activities.OpenDataset(ctx, a.Store, a.Documents, in.Tenant, in.Train)
 	if err != nil {
@@ -90,12 +90,12 @@ func (a *Activities) PrepareDataset(ctx context.Context, in PrepareInput) (datas
 	return check, a.keepRows(ctx, in.Tenant, eval, *check.EvalFile)
 }
 
-// enough refuses rows that are good, but too few or not what the loss needs.
+// enough refuses valid rows if there are too few or the loss needs other fields.
 func (in PrepareInput) enough(check dataset.Check, name string) error {
 	switch kept := check.Train.Kept; {
 	case kept < in.MinRows:
 		return fault.New(fault.Input, "check dataset", name,
-			fmt.Sprintf("too few rows to teach much: %d; add more, or set min_rows (now %d)", kept, in.MinRows))
+			fmt.Sprintf("too few rows to train on: %d; add more, or lower min_rows (now %d)", kept, in.MinRows))
 	case in.Loss == "triplet" && check.Train.Format == rows.FormatPair:
 		return fault.New(fault.Input, "check dataset", name,
 			`its rows have no "negative", which the triplet loss needs; add one to each, or set loss to "mnr"`)
@@ -119,7 +119,7 @@ func (a *Activities) keepRows(ctx context.Context, t tenant.ID, rows *os.File, i
 	return err
 }
 
-// StoreRowsInput names rows that several runs read.
+// StoreRowsInput holds rows that several runs read.
 type StoreRowsInput struct {
 	Tenant tenant.ID       `json:"tenant"`
 	URI    string          `json:"uri"`  // UploadScheme and the SHA-256 of rows
@@ -129,7 +129,7 @@ type StoreRowsInput struct {
 // Owner is the tenant that the activity works for.
 func (in StoreRowsInput) Owner() tenant.ID { return in.Tenant }
 
-// NewStoreRows names rows by what they are, so that a workflow knows the name at once.
+// NewStoreRows names rows by their hash, so that a workflow knows the name at once.
 func NewStoreRows(t tenant.ID, rows []json.RawMessage) (StoreRowsInput, error) {
 	data, err := json.Marshal(rows)
 	return StoreRowsInput{Tenant: t, URI: activities.UploadScheme + hashOf(data), Rows: data}, err
@@ -140,8 +140,8 @@ func hashOf(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// StoreRows stores rows of an input as if they had been uploaded. Equal rows have one
-// key, so a repeat is harmless.
+// StoreRows stores rows of an input as if they had been uploaded. Equal rows have one key,
+// so a repeat is harmless.
 func (a *Activities) StoreRows(ctx context.Context, in StoreRowsInput) error {
 	id := hashOf(in.Rows)
 	if in.URI != activities.UploadScheme+id {

@@ -21,7 +21,7 @@ func TestEnoughRows(t *testing.T) {
 	in := PrepareInput{MinRows: 50}
 	require.NoError(t, in.enough(check(50, rows.FormatMessages), "d"))
 	require.EqualError(t, in.enough(check(1, rows.FormatMessages), "d"),
-		`check dataset "d": too few rows to teach much: 1; add more, or set min_rows (now 50)`)
+		`check dataset "d": too few rows to train on: 1; add more, or lower min_rows (now 50)`)
 
 	in.Loss = "triplet"
 	require.NoError(t, in.enough(check(50, rows.FormatTriplet), "d"))

@@ -13,17 +13,17 @@ import (
 	"github.com/cogniverse/cogflow/training"
 )
 
-// take notes what the trainer says. It is called in order, one event at a time.
+// take records an event of the trainer. It is called in order, one event at a time.
 func (r *attempt) take(e training.Event) error {
 	switch e.Event {
 	case training.EventCheckpoint:
 		return r.takeCheckpoint(e)
 	case training.EventPhase:
-		if e.Phase != training.PhaseEnd { // of the process, not of the job
+		if e.Phase != training.PhaseEnd { // a phase of the process, not of the job
 			r.update(func(p *Pulse) { p.Report.Phase = safetext.Line(e.Phase, maxPhase) })
 		}
 		return nil
-	case training.EventError: // the trainer's end says the same
+	case training.EventError: // the end of the trainer reports the same
 		return nil
 	}
 	if err := r.remember(e); err != nil {
@@ -54,8 +54,8 @@ const (
 	maxRowsBytes  = 1 << 30 // of one evaluation
 )
 
-// remember keeps an event for the output. What a trainer says without end must not take the
-// memory of the worker.
+// remember keeps an event for the output. A trainer that sends events without end must not
+// use up the worker's memory.
 func (r *attempt) remember(e training.Event) error {
 	if r.eventBytes += e.Size(); r.eventBytes > maxEvents {
 		return fault.New(fault.Input, "train", r.in.Job, fmt.Sprintf("its events take more than %d MiB", maxEvents>>20))
@@ -93,16 +93,16 @@ func (r *attempt) takeCheckpoint(e training.Event) error {
 	return nil
 }
 
-// How often a workflow is told where its run stands: often at first, then each
-// fiftieth of the time gone, so that a run of days does not fill its history.
-// Whoever wants to know better reads the heartbeat.
+// How often a workflow receives the progress of its run: often at first, then each fiftieth
+// of the elapsed time, so that a run of days does not fill its history. The heartbeat has
+// newer values.
 const (
 	tellAtFirst = 2 * time.Second
 	tellPart    = 50
 )
 
-// tell signals the workflow now and then.
-func (r *attempt) tell(ctx context.Context, done <-chan struct{}) {
+// signalProgress sends the progress to the workflow from time to time.
+func (r *attempt) signalProgress(ctx context.Context, done <-chan struct{}) {
 	run := activity.GetInfo(ctx).WorkflowExecution
 	began := time.Now()
 	var told Report
@@ -118,7 +118,7 @@ func (r *attempt) tell(ctx context.Context, done <-chan struct{}) {
 		if reflect.DeepEqual(now.Report, told) {
 			continue
 		}
-		// The next one says more, and the end of the activity says it all.
+		// The next signal is newer, and the result of the activity repeats it.
 		if r.a.Runs.Signal(ctx, run.ID, run.RunID, SignalTraining, Signal{now.Report, &now.Tally}) == nil {
 			told = now.Report
 		}
@@ -128,10 +128,10 @@ func (r *attempt) tell(ctx context.Context, done <-chan struct{}) {
 // lastWait is how long the end of an attempt waits for its last signal.
 const lastWait = 2 * time.Second
 
-// tellLast says what an attempt that failed came to, which the error has no room
-// for: to the next attempt, and to the workflow in case that the next one is
-// cancelled before it begins.
-func (r *attempt) tellLast(ctx context.Context) {
+// signalLast sends the progress of a failed attempt, which does not fit into the error: to
+// the next attempt, and to the workflow in case the next attempt is cancelled before it
+// begins.
+func (r *attempt) signalLast(ctx context.Context) {
 	now, run := r.snapshot(), activity.GetInfo(ctx).WorkflowExecution
 	activity.RecordHeartbeat(context.WithoutCancel(ctx), now)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWait)

@@ -24,7 +24,7 @@ func (r *attempt) findModel(ctx context.Context) error {
 	return nil
 }
 
-// job writes down what the trainer is to do: its data, and where to go on.
+// job writes the trainer's job: its data, and where to continue.
 func (r *attempt) job(ctx context.Context) (training.Job, error) {
 	tally := r.snapshot().Tally
 	work, err := os.MkdirTemp(r.dir, "work-")

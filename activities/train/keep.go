@@ -18,23 +18,23 @@ import (
 	"github.com/cogniverse/cogflow/training"
 )
 
-// A checkpoint that is whole on this disk but not yet in the store is kept where
-// it outlives the worker: one that is killed and started again on the same disk
-// loses no more than the steps since the trainer last wrote one.
+// A checkpoint that is complete on this disk but not yet in the store is kept outside the
+// work directory: a worker that is killed and started again on the same disk loses only the
+// steps since the last checkpoint.
 
-// keptName begins the names of the directories of Kept, one a job.
+// keptName is the prefix of the directories of Kept, one per job.
 const keptName = "kept-"
 
-// keptFor is how long a checkpoint waits for its job to come back to this disk.
+// keptFor is how long a checkpoint is kept for its job on this disk.
 const keptFor = 24 * time.Hour
 
 func (r *attempt) keptDir() string {
 	return filepath.Join(r.a.Kept, keptName+string(r.in.Tenant)+"-"+r.in.Job)
 }
 
-// keep moves a whole checkpoint, at a path in the work directory, to where it outlives this
-// process, with the events up to its step. The name tells the attempts of a job apart, since
-// one that is given up for dead may still be at work beside its successor.
+// keep moves a complete checkpoint from the work directory to a place that outlives this
+// process, with the events up to its step. The name is unique per attempt, because one that
+// was given up may still be running beside its successor.
 func (r *attempt) keep(name string, step int) (localCheckpoint, error) {
 	c := localCheckpoint{dir: filepath.Join(r.keptDir(), fmt.Sprintf("%08d-%s", step, r.token)), step: step}
 	lines, err := encodeEvents(r.events)
@@ -50,7 +50,7 @@ func (r *attempt) keep(name string, step int) (localCheckpoint, error) {
 		err = os.MkdirAll(r.keptDir(), 0o700)
 	}
 	if err == nil {
-		err = untrusted.RemoveTree(c.dir) // of a process of this attempt that ran out of memory later
+		err = untrusted.RemoveTree(c.dir) // of an earlier process of this attempt, which ran out of memory later
 	}
 	if err == nil {
 		err = os.Rename(moved, c.dir)
@@ -67,8 +67,8 @@ func writeBeside(dir string, lines []byte) error {
 	return errors.Join(files.Write(training.EventsName, lines), files.Close())
 }
 
-// rescue stores the newest checkpoint that a former attempt has left on this
-// disk, if the store has none as new, and removes them all.
+// rescue stores the newest checkpoint that a former attempt left on this disk, unless the
+// store has one as new, and removes all of them.
 func (r *attempt) rescue(ctx context.Context) error {
 	left, err := os.ReadDir(r.keptDir())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -86,7 +86,7 @@ func (r *attempt) rescue(ctx context.Context) error {
 		number, _, _ := strings.Cut(entry.Name(), "-")
 		step, err := strconv.Atoi(number)
 		if err != nil {
-			continue // nothing of ours
+			continue // not a checkpoint
 		}
 		if len(whole) > 0 && training.CheckpointPrefix(r.in.Tenant, r.in.Job, step) <= whole[0] {
 			break
@@ -102,8 +102,8 @@ func (r *attempt) rescue(ctx context.Context) error {
 	return fault.Disk("remove", r.keptDir(), untrusted.RemoveTree(r.keptDir()))
 }
 
-// storeLeft stores what was left. A machine that lost its power may have torn it:
-// then it is corrupt.
+// storeLeft stores a checkpoint that was left. After a power failure it may be damaged,
+// which is reported as corrupt.
 func (r *attempt) storeLeft(ctx context.Context, c localCheckpoint) error {
 	from, err := untrusted.Open(c.dir)
 	if err != nil {
@@ -124,13 +124,13 @@ func (r *attempt) storeLeft(ctx context.Context, c localCheckpoint) error {
 	return r.storeCheckpoint(ctx, c)
 }
 
-// tidy removes what nobody will come back for: this job's directory if all of it
-// is stored, and those of jobs that went on elsewhere long ago.
+// tidy removes what is no longer needed: this job's directory if all of it is stored, and
+// those of jobs that continued elsewhere long ago.
 func (r *attempt) tidy() {
-	_ = os.Remove(r.keptDir()) // not if something is in it
+	_ = os.Remove(r.keptDir()) // not if it is not empty
 	entries, err := os.ReadDir(r.a.Kept)
 	if err != nil {
-		return // whoever writes there next says so
+		return // the next write reports it
 	}
 	for _, entry := range entries {
 		info, err := entry.Info()

@@ -15,13 +15,13 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// sliceTime is the GPU time that is paid for in advance. A worker that dies has at
-// most this much open in the ledger.
+// sliceTime is the GPU time that is reserved in advance. A dead worker leaves at most this
+// much open in the ledger.
 const sliceTime = 10 * time.Second
 
-// meter books the time of one trainer process in slices: reserved before, settled
-// after. An entry of the ledger is named by job, attempt and number of the slice,
-// so that anyone can settle what a dead worker left.
+// meter books the time of one trainer process in slices: reserved before, settled after. A
+// ledger entry is named by job, attempt and number of the slice, so that any worker can
+// settle what a dead one left.
 type meter struct {
 	r       *attempt
 	rate    float64 // micro-USD a second; 0 = free
@@ -31,17 +31,16 @@ type meter struct {
 	slice   int           // number of the newest slice
 	done    chan struct{} // closed when the process has ended
 	ended   chan struct{} // closed when the time is booked
-	err     error         // what went wrong on the way
+	err     error         // the first error of the ledger
 	booked  bool          // all of the time is in the ledger
 }
 
-// settleLeft books what a dead attempt left open, at what its last heartbeat says
-// that it had used. If the ledger knows better already, that stands. A slice that
-// began after that heartbeat would be swept at its whole price; nothing is known
-// of it, and it was short.
+// settleLeft books what a dead attempt left open, at the usage of its last heartbeat. If
+// the ledger has a settlement already, that stands. A slice that began after that heartbeat
+// would be swept at its full price; its usage is unknown, and it was short.
 //
-// What a tally says may have come by a signal, which anyone can send: an entry that is
-// not of this run is left alone, and no entry is booked at more than its time can cost.
+// A tally may come from a signal, which anyone can send: an entry of another run is left
+// alone, and no entry is booked at more than its time can cost.
 func (r *attempt) settleLeft(ctx context.Context) error {
 	t := r.snapshot().Tally
 	if t.NextKey == "" && t.SliceKey == "" && t.Slice == 0 {
@@ -64,7 +63,7 @@ func (r *attempt) settleLeft(ctx context.Context) error {
 	return r.readCost(ctx)
 }
 
-// settleHeld settles an entry, named by its key or its row, if this run has it.
+// settleHeld settles an entry of this run, named by its key or its row number.
 func (r *attempt) settleHeld(ctx context.Context, key string, row, used int64) (held bool, err error) {
 	if key == "" && row == 0 {
 		return false, nil
@@ -81,7 +80,7 @@ func (r *attempt) settleHeld(ctx context.Context, key string, row, used int64) (
 	return true, err
 }
 
-// readCost asks the ledger what the whole run has cost.
+// readCost asks the ledger for the cost of the whole run.
 func (r *attempt) readCost(ctx context.Context) error {
 	spent, err := r.a.Ledger.Spent(ctx, r.in.Tenant, r.in.Ledger, "")
 	if err != nil {
@@ -91,9 +90,9 @@ func (r *attempt) readCost(ctx context.Context) error {
 	return nil
 }
 
-// startMeter reserves the first slice of a process. The returned function is
-// called when the process has ended: it books the rest of its time, says what went
-// wrong with the ledger meanwhile, and whether all of the time is booked.
+// startMeter reserves the first slice of a process. Call the returned function when the
+// process has ended: it books the rest of the time and returns the ledger's error, if any,
+// and whether all of the time is booked.
 func (r *attempt) startMeter(ctx context.Context) (paid func() (trouble error, booked bool), err error) {
 	hourly, known := r.a.Prices[r.in.Class]
 	if !known && r.in.LimitMicroUSD > 0 {
@@ -126,13 +125,13 @@ func (m *meter) count(t *Tally, now time.Time) {
 	}
 }
 
-// due is what is used and not settled, in micro-USD. It is rounded over the whole
-// process, so that cheap classes do not lose each slice's fraction.
+// due is the usage that is not settled, in micro-USD. It is rounded over the whole process,
+// so that cheap classes do not lose the fraction of each slice.
 func (m *meter) due(now time.Time) int64 {
 	return max(0, int64(math.Round(m.rate*now.Sub(m.began).Seconds()))-m.settled)
 }
 
-// reserve begins a slice within a limit.
+// reserve reserves a slice within a limit.
 func (m *meter) reserve(ctx context.Context, limit int64) error {
 	if m.rate <= 0 {
 		return nil
@@ -152,7 +151,7 @@ func (m *meter) reserve(ctx context.Context, limit int64) error {
 	return nil
 }
 
-// meterKind is the kind of the ledger's entries of GPU time.
+// meterKind is the ledger's kind of GPU time.
 const meterKind = "train"
 
 // fingerprint names a slice of this process.
@@ -160,7 +159,7 @@ func (m *meter) fingerprint(slice int) video.Fingerprint {
 	return video.NewFingerprint(meterKind, m.r.in.Job, m.r.token, fmt.Sprint(m.process), fmt.Sprint(slice))
 }
 
-// settle books the open slice, with all that was used since the one before.
+// settle books the open slice, with all usage since the previous one.
 func (m *meter) settle(ctx context.Context, now time.Time) error {
 	key := m.r.snapshot().Tally.SliceKey
 	if key == "" {
@@ -178,9 +177,9 @@ func (m *meter) settle(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// run pays slice by slice until the process has ended. When the next one cannot be
-// paid, the trainer is stopped at a checkpoint. The time that this takes is beyond
-// the limit, but it is used, so it is booked.
+// run pays slice by slice until the process has ended. When the budget does not allow the
+// next one, the trainer is stopped at a checkpoint. The time for that exceeds the limit,
+// but it is used, so it is booked.
 func (m *meter) run(ctx context.Context) {
 	reserving, cancel := context.WithCancel(ctx) // a reservation may wait for room
 	defer cancel()
@@ -217,7 +216,8 @@ func (m *meter) run(ctx context.Context) {
 	}
 }
 
-// end stops a trainer whose time is not paid any more, after a panic; err is nil otherwise.
+// end stops a trainer after a panic of run, because its time is no longer paid; err is nil
+// otherwise.
 func (m *meter) end(err error) {
 	if err != nil {
 		m.err, m.booked = errors.Join(m.err, err), false
@@ -226,7 +226,7 @@ func (m *meter) end(err error) {
 	close(m.ended)
 }
 
-// finish books what is left and takes the process off the pulse.
+// finish books the rest and removes the process from the pulse.
 func (m *meter) finish(ctx context.Context) {
 	now := time.Now()
 	err := m.settle(ctx, now)

@@ -11,8 +11,8 @@ import (
 	"github.com/cogniverse/cogflow/training/estimate"
 )
 
-// keepOutput stores what the job came to: weights, evaluations, events, and the
-// manifest last. The checkpoints are not needed any more then.
+// keepOutput stores the result of the job: weights, evaluations, events, and the manifest
+// last. After it the checkpoints are not needed.
 func (r *attempt) keepOutput(ctx context.Context, job training.Job) error {
 	prefix := training.OutputPrefix(r.in.Tenant, r.in.Job)
 	work, err := untrusted.Open(r.work)
@@ -54,7 +54,7 @@ func (r *attempt) keepOutput(ctx context.Context, job training.Job) error {
 		return err
 	}
 	if out.Outcome.Ended != training.EndedDone {
-		return nil // somebody may want to train on
+		return nil // a later run may continue training
 	}
 	if err := r.keepSpeed(ctx); err != nil {
 		return err
@@ -62,7 +62,7 @@ func (r *attempt) keepOutput(ctx context.Context, job training.Job) error {
 	return r.a.prune(ctx, r.in.Tenant, r.in.Job, 0)
 }
 
-// figures sums up the job from its events.
+// figures computes the outcome of the job from its events.
 func (r *attempt) figures(job training.Job) (training.Outcome, error) {
 	p := r.snapshot()
 	o := training.Outcome{
@@ -81,7 +81,7 @@ func (r *attempt) figures(job training.Job) (training.Outcome, error) {
 			o.Versions = e.Versions
 		case training.EventData:
 			o.Data = e.Data
-		case training.EventStep: // of the former attempts, if this one did none
+		case training.EventStep: // of former attempts, if this one made no step
 			o.Steps, o.Total, o.Tokens = e.Step, e.Total, e.Tokens
 		case training.EventCheckpoint:
 			o.Checkpoints++
@@ -125,11 +125,11 @@ func (r *attempt) compare(base, best string) (training.Comparison, error) {
 	return training.Compare(r.in.Spec.Method, rows[0], rows[1])
 }
 
-// keepSpeed remembers how fast this was, for the next estimate.
+// keepSpeed records the speed of this run for later estimates.
 func (r *attempt) keepSpeed(ctx context.Context) error {
 	p := r.snapshot()
 	if p.Report.TokensPerSecond <= 0 || p.Tally.Attempts != 1 {
-		return nil // an interrupted run tells little
+		return nil // an interrupted run says little
 	}
 	key, err := training.SpeedKey(r.in.Tenant, r.in.Spec, r.in.Class)
 	if err != nil {

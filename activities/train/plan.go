@@ -13,7 +13,7 @@ import (
 	"github.com/cogniverse/cogflow/training/estimate"
 )
 
-// PlanInput asks what a job is and what it will need.
+// PlanInput asks for the identity and the needs of a job.
 type PlanInput struct {
 	Tenant    tenant.ID       `json:"tenant"`
 	Method    training.Method `json:"method"`
@@ -25,7 +25,7 @@ type PlanInput struct {
 	Train     training.File   `json:"train"`
 	Eval      *training.File  `json:"eval,omitempty"`
 	Lengths   dataset.Spread  `json:"lengths"` // estimated tokens a row of the whole dataset
-	Rows      int             `json:"rows"`    // that Lengths is of
+	Rows      int             `json:"rows"`    // number of rows of Lengths
 	GPU       []string        `json:"gpu"`
 	BudgetUSD float64         `json:"budget_usd,omitempty"`
 }
@@ -42,8 +42,8 @@ type Plan struct {
 	Estimate estimate.Estimate `json:"estimate"` // memory, time and cost per GPU class
 }
 
-// PlanTraining names the job by everything that decides its result, and
-// refuses what cannot fit, cannot be paid, or would not be what was asked for.
+// PlanTraining names the job by everything that determines its result, and refuses a job
+// that does not fit, costs too much or contradicts its input.
 func (a *Activities) PlanTraining(ctx context.Context, in PlanInput) (Plan, error) {
 	model, err := a.Models.Find(ctx, in.BaseModel)
 	if err != nil {
@@ -97,7 +97,7 @@ func (a *Activities) PlanTraining(ctx context.Context, in PlanInput) (Plan, erro
 	return out, err
 }
 
-// share is the part of total that some of all rows have.
+// share is the part of total that rows have among all.
 func share(total int64, rows, all int) int64 {
 	if all <= 0 {
 		return 0
@@ -105,7 +105,7 @@ func share(total int64, rows, all int) int64 {
 	return int64(float64(total) * float64(rows) / float64(all))
 }
 
-// speeds finds how fast such jobs were before on each class.
+// speeds finds the measured speed of such jobs on each class.
 func (a *Activities) speeds(ctx context.Context, t tenant.ID, s training.Spec, classes []string) ([]estimate.Speed, error) {
 	var out []estimate.Speed
 	for _, class := range classes {
@@ -124,8 +124,8 @@ func (a *Activities) speeds(ctx context.Context, t tenant.ID, s training.Spec, c
 	return out, nil
 }
 
-// ClaimJob makes sure that one workflow at a time runs a job, whatever ids
-// callers chose. It returns the outcome of a job that has ended before.
+// ClaimJob makes sure that only one workflow at a time runs a job, whatever ids callers
+// chose. It returns the outcome of a finished job.
 func (a *Activities) ClaimJob(ctx context.Context, in activities.JobInput) (*training.Outcome, error) {
 	if _, err := a.claims().Take(ctx, training.ClaimKey(in.Tenant, in.Job)); err != nil {
 		return nil, err
@@ -137,17 +137,17 @@ func (a *Activities) ClaimJob(ctx context.Context, in activities.JobInput) (*tra
 	return &out.Outcome, nil
 }
 
-// ReleaseJob gives the claim back.
+// ReleaseJob releases the claim.
 func (a *Activities) ReleaseJob(ctx context.Context, in activities.JobInput) error {
 	return a.claims().Release(ctx, training.ClaimKey(in.Tenant, in.Job), 0)
 }
 
-// output reads what a job came to; nil = it has not ended.
+// output reads the result of a job; nil = it has not finished.
 func (a *Activities) output(ctx context.Context, t tenant.ID, job string) (*training.Output, error) {
 	var out training.Output
 	err := activities.ReadJSON(ctx, a.Store, training.OutputPrefix(t, job)+training.ManifestName, &out)
 	if errors.Is(err, object.ErrNotFound) {
-		return nil, nil //nolint:nilnil // it has not ended
+		return nil, nil //nolint:nilnil // it has not finished
 	}
 	return &out, fault.Wrap("", "read outcome of training job", job, err)
 }

@@ -25,10 +25,10 @@ type BaseModels interface {
 
 // Trainer runs one trainer process.
 type Trainer interface {
-	// Run returns nil when the job is done, training.ErrStopped after a
-	// checkpoint that closing stop asked for, training.ErrOutOfMemory, or what
-	// else went wrong. devices are those that the process may see; empty = none.
-	// on is told every event in order; its error stops the process.
+	// Run returns nil when the job is done, training.ErrStopped after a checkpoint that
+	// closing stop requested, training.ErrOutOfMemory, or another error. devices are those
+	// that the process may use; empty = none. on receives every event in order; its error
+	// stops the process.
 	Run(ctx context.Context, job training.Job, devices string, stop <-chan struct{}, on func(training.Event) error) error
 }
 
@@ -40,17 +40,16 @@ type GPUs interface {
 
 // GPULedger books the time of GPUs.
 type GPULedger interface {
-	// Reserve holds back the cost of a slice of time. It waits while only other
-	// reservations leave no room, and returns a budget fault when the job's limit
-	// (0 = none) is reached.
+	// Reserve reserves the cost of a slice. It waits while only other reservations leave no
+	// room, and returns a budget fault when the job's limit (0 = none) is reached.
 	Reserve(ctx context.Context, c video.Call, limitMicroUSD int64) (money.Reservation, error)
-	// Settle books a slice, and says how it is booked: the first settlement stands.
+	// Settle books a slice and returns the booking: the first settlement stands.
 	Settle(ctx context.Context, key string, o money.Outcome, microUSD int64) (money.Booking, error)
-	// End settles an entry as builds without keys name it.
+	// End settles an entry by its row number, as builds without keys name it.
 	End(ctx context.Context, id int64, answered bool, costMicroUSD int64) error
 	// Held finds an entry of a job by its key or its row, see activities.Ledger.
 	Held(ctx context.Context, t tenant.ID, job, key string, row int64) (microUSD int64, begun time.Time, found bool, err error)
-	// Spent is what a job has settled; workflow "" = in all of it.
+	// Spent is the settled cost of a job; workflow "" = of all workflows.
 	Spent(ctx context.Context, t tenant.ID, job, workflow string) (microUSD int64, err error)
 }
 
@@ -75,7 +74,7 @@ type Activities struct {
 	Scratch     string  // directory for temporary files
 	Kept        string  // directory that outlives this process, on the same disk as Scratch
 	Version     string  // of this build, for lineage
-	Unsandboxed bool    // the trainer runs without a sandbox, as this worker's configuration wants
+	Unsandboxed bool    // the trainer runs without a sandbox, as this worker is configured
 	SaveEvery   float64 // seconds between checkpoints
 
 	others activities.OtherBuilds

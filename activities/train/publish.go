@@ -19,7 +19,7 @@ import (
 	"github.com/cogniverse/cogflow/training/dataset"
 )
 
-// PublishInput asks for what a job came to, to be published.
+// PublishInput requests the publication of a job's outcome.
 type PublishInput struct {
 	activities.JobInput
 	Name  string         `json:"name"`
@@ -30,23 +30,23 @@ type PublishInput struct {
 	GPU   string         `json:"gpu"`
 	Check dataset.Check  `json:"check"`
 
-	Ledger  string `json:"ledger,omitempty"`   // job that the ledger counts by; empty = the tally's cost is taken
-	IfThere bool   `json:"if_there,omitempty"` // nothing to publish is no error: a job may be stopped before its first checkpoint
+	Ledger  string `json:"ledger,omitempty"`   // job that the ledger counts by; empty = the cost of the tally is used
+	IfThere bool   `json:"if_there,omitempty"` // nothing to publish is not an error: a job may be stopped before its first checkpoint
 }
 
-// PublishedAdapter is the version that holds it.
+// PublishedAdapter is the published version.
 type PublishedAdapter struct {
 	Name    string           `json:"name"`
 	Version int              `json:"version"` // 0 = there was nothing to publish
 	Outcome training.Outcome `json:"outcome"`
 	Active  bool             `json:"active,omitempty"` // it serves its role already
 
-	CostMicroUSD *int64 `json:"cost_micro_usd,omitempty"` // of the workflow's run up to now, by the ledger; nil = it was not asked
+	CostMicroUSD *int64 `json:"cost_micro_usd,omitempty"` // cost of the workflow's run so far, by the ledger; nil = it was not asked
 }
 
-// PublishAdapter makes a new version of an adapter from what a job came to, or
-// from the best of its newest checkpoint if it was cancelled. One job has one
-// version under a name, however often it is published.
+// PublishAdapter makes a new version of an adapter from a job's outcome, or from the best
+// of its newest checkpoint if it was cancelled. One job has one version under a name,
+// however often it is published.
 func (a *Activities) PublishAdapter(ctx context.Context, in PublishInput) (PublishedAdapter, error) {
 	cost, err := a.settled(ctx, &in)
 	if err != nil {
@@ -60,10 +60,9 @@ func (a *Activities) PublishAdapter(ctx context.Context, in PublishInput) (Publi
 	return out, err
 }
 
-// settled asks the ledger for the cost of the run, and puts it into the tally. A
-// slice that a dead worker left is settled first. A ledger that is a file of
-// another host does not know it: there it is swept, and the tally holds what that
-// ledger has said so far.
+// settled asks the ledger for the cost of the run and writes it to the tally. A slice that
+// a dead worker left is settled first. A ledger that is a file on another host does not
+// have that slice: it is swept there, and the tally holds what that ledger reported last.
 func (a *Activities) settled(ctx context.Context, in *PublishInput) (*int64, error) {
 	if in.Ledger == "" {
 		return nil, nil //nolint:nilnil // of an older build, which did not ask
@@ -106,8 +105,8 @@ func (a *Activities) publish(ctx context.Context, in PublishInput) (PublishedAda
 		}
 		m.Files = append(m.Files, training.CheckpointFile{Name: f.to(), Size: f.Size, SHA256: f.SHA256})
 	}
-	// The card holds times, so each attempt writes another. The first is kept: the
-	// manifest that counts must name what is there, whoever else publishes this version.
+	// The card holds times, so each attempt writes a different one. The first is kept: the
+	// manifest must describe the stored card, whichever attempt publishes this version.
 	card, err := a.Store.Create(ctx, prefix+cardName, strings.NewReader(a.card(ctx, in, m)))
 	if errors.Is(err, object.ErrExists) {
 		card, err = a.Store.Stat(ctx, prefix+cardName)
@@ -125,7 +124,7 @@ func (a *Activities) publish(ctx context.Context, in PublishInput) (PublishedAda
 
 const cardName = "README.md"
 
-// source is where the files to publish lie.
+// publishSource is where the files to publish are.
 type publishSource struct {
 	prefix string
 	files  []publishFile
@@ -133,11 +132,12 @@ type publishSource struct {
 
 type publishFile struct{ training.CheckpointFile }
 
-// to is where a file goes: the best is the adapter itself, the rest lies beside it.
+// to is the target of a file: the best is the adapter itself, other files are stored beside
+// it.
 func (f publishFile) to() string { return strings.TrimPrefix(f.Name, training.BestFolder) }
 
-// toPublish finds what there is: the output of the job, else the best of its
-// newest whole checkpoint.
+// toPublish finds what to publish: the output of the job, otherwise the best of its newest
+// complete checkpoint.
 func (a *Activities) toPublish(ctx context.Context, in PublishInput) (publishSource, training.Outcome, error) {
 	out, err := a.output(ctx, in.Tenant, in.Job)
 	if err != nil {
@@ -155,7 +155,7 @@ func (a *Activities) toPublish(ctx context.Context, in PublishInput) (publishSou
 			return publishSource{}, training.Outcome{}, err
 		}
 		if out != nil && out.Outcome.Steps >= m.Step {
-			break // the outcome of a job that was stopped and trained on since is older
+			break // the outcome of a job that was stopped and then continued is older
 		}
 		from := publishSource{prefix: prefix + m.Token + "/"}
 		for _, f := range m.Files {

@@ -17,7 +17,7 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// ReportInput says what a report of training is about.
+// ReportInput is the subject of a training report.
 type ReportInput struct {
 	activities.JobInput
 	Name     string            `json:"name"`
@@ -30,7 +30,7 @@ type ReportInput struct {
 	Estimate estimate.Estimate `json:"estimate"`
 }
 
-// WriteTrainReport renders the report of a training run into the store.
+// WriteTrainReport writes the report of a training run to the store.
 func (a *Activities) WriteTrainReport(ctx context.Context, in ReportInput) (activities.ReportResult, error) {
 	run := activity.GetInfo(ctx).WorkflowExecution
 	m, _, err := registry.ReadAdapter(ctx, a.Store, in.Tenant, in.Name, in.Version)
@@ -76,11 +76,11 @@ func (a *Activities) history(ctx context.Context, t tenant.ID, job string) ([]tr
 	return readEvents(ctx, a.Store, whole[0]+m.Token+"/"+training.EventsName)
 }
 
-// sampledEach is how many held-out rows a report shows of those that gained
-// most, and of those that lost most.
+// sampledEach is the number of held-out rows in a report that gained most, and of those
+// that lost most.
 const sampledEach = 5
 
-// samples picks held-out rows that say most about what changed.
+// samples picks the held-out rows that changed most.
 func (a *Activities) samples(ctx context.Context, in activities.JobInput, s training.Spec) ([]summary.Sample, error) {
 	out, err := a.output(ctx, in.Tenant, in.Job)
 	if err != nil || out == nil || s.Evaluation == "" || out.Outcome.Comparison == nil {
@@ -114,10 +114,10 @@ func (a *Activities) samples(ctx context.Context, in activities.JobInput, s trai
 	return samples, nil
 }
 
-// maxSampleText bounds what of a row is shown, in bytes.
+// maxSampleText is the maximum text of a row in a report, in bytes.
 const maxSampleText = 2000
 
-// SweepReportInput is what the page about a sweep shows.
+// SweepReportInput is the content of a sweep's report.
 type SweepReportInput struct {
 	RunID  string        `json:"run_id"`
 	Report summary.Sweep `json:"report"`
@@ -126,7 +126,7 @@ type SweepReportInput struct {
 // Owner is the tenant that the activity works for.
 func (in SweepReportInput) Owner() tenant.ID { return in.Report.Tenant }
 
-// WriteSweepReport renders the report of a sweep into the store.
+// WriteSweepReport writes the report of a sweep to the store.
 func (a *Activities) WriteSweepReport(ctx context.Context, in SweepReportInput) (activities.ReportResult, error) {
 	in.Report.Workflow, in.Report.Run = activity.GetInfo(ctx).WorkflowExecution.ID, in.RunID
 	var html bytes.Buffer

@@ -20,8 +20,8 @@ import (
 	"github.com/cogniverse/cogflow/training"
 )
 
-// checkpoints lists the steps that have a whole checkpoint, the newest first,
-// and the prefixes of all, whole or not.
+// checkpoints lists the steps that have a complete checkpoint, the newest first, and the
+// prefixes of all checkpoints, complete or not.
 func (a *Activities) checkpoints(ctx context.Context, t tenant.ID, job string) (whole []string, all []string, err error) {
 	err = a.Store.List(ctx, training.CheckpointsPrefix(t, job), func(o object.Info) error {
 		rest := strings.TrimPrefix(o.Key, training.CheckpointsPrefix(t, job))
@@ -39,14 +39,14 @@ func (a *Activities) checkpoints(ctx context.Context, t tenant.ID, job string) (
 	return whole, all, err
 }
 
-// prune removes all checkpoints older than the newest few. The manifest goes
-// first, so that half a checkpoint never looks whole.
+// prune removes all checkpoints older than the newest few. The manifest is deleted first,
+// so that a partial checkpoint never looks complete.
 func (a *Activities) prune(ctx context.Context, t tenant.ID, job string, keep int) error {
 	whole, all, err := a.checkpoints(ctx, t, job)
 	if err != nil || keep > 0 && len(whole) <= keep {
 		return err
 	}
-	oldest := "~" // after every step
+	oldest := "~" // sorts after every step
 	if keep > 0 {
 		oldest = whole[keep-1]
 	}
@@ -64,8 +64,8 @@ func (a *Activities) prune(ctx context.Context, t tenant.ID, job string, keep in
 	return nil
 }
 
-// resume fetches the newest checkpoint that is whole; "" = there is none. One
-// that is damaged is passed over.
+// resume fetches the newest complete checkpoint; "" = there is none. A damaged one is
+// skipped.
 func (r *attempt) resume(ctx context.Context) (string, error) {
 	if err := r.rescue(ctx); err != nil {
 		return "", err
@@ -77,11 +77,11 @@ func (r *attempt) resume(ctx context.Context) (string, error) {
 	for _, prefix := range whole {
 		dir, step, events, err := r.fetchCheckpoint(ctx, prefix)
 		if activities.Absent(err) {
-			continue // torn by a crash of the machine, or removed this moment
+			continue // damaged by a crash of the machine, or just removed
 		}
 		if other, ok := errors.AsType[*otherFormatError](err); ok {
 			// A worker whose trainer reads it loses no step; without one, an older
-			// checkpoint or the beginning is better than a job that fails.
+			// checkpoint or a new start is better than a failed job.
 			pinned := fmt.Sprintf("checkpoints of version %d", other.version)
 			if err := r.a.others.HandBack(ctx, "resume training", r.in.Job, pinned); err != nil {
 				return "", err
@@ -98,10 +98,10 @@ func (r *attempt) resume(ctx context.Context) (string, error) {
 	return "", nil
 }
 
-// begin notes where this attempt continues, and how much is computed again.
+// begin records where this attempt continues, and how much is computed again.
 func (r *attempt) begin(step int, events []training.Event) {
 	r.update(func(p *Pulse) {
-		if !r.in.Finish { // which computes no step again
+		if !r.in.Finish { // finishing computes no step again
 			p.Tally.Redone += max(0, p.Tally.Reached-step)
 			p.Tally.Reached = step
 		}
@@ -121,8 +121,8 @@ func (r *attempt) begin(step int, events []training.Event) {
 	})
 }
 
-// otherFormatError: the trainer of another build wrote a checkpoint, in a version
-// that this one does not read.
+// otherFormatError: the trainer of another build wrote a checkpoint in a version that this
+// one cannot read.
 type otherFormatError struct{ version int }
 
 func (e *otherFormatError) Error() string {

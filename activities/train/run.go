@@ -23,7 +23,7 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// RunInput asks for a job to be trained on, from wherever it stands.
+// RunInput requests that a job is trained further, from its newest checkpoint.
 type RunInput struct {
 	Tenant        tenant.ID      `json:"tenant"`
 	Job           string         `json:"job"`
@@ -34,34 +34,34 @@ type RunInput struct {
 	MicroBatch    int            `json:"micro_batch"`
 	Accumulation  int            `json:"accumulation"`
 	SaveSeconds   float64        `json:"checkpoint_seconds,omitempty"` // 0 = as the worker is configured
-	Finish        bool           `json:"finish,omitempty"`             // train no more: evaluate and keep the best so far
+	Finish        bool           `json:"finish,omitempty"`             // stop training: evaluate and keep the best so far
 	Ledger        string         `json:"ledger"`                       // job that the ledger counts by
 	LimitMicroUSD int64          `json:"limit_micro_usd,omitempty"`
-	Before        Tally          `json:"before"` // what former runs of this job came to
+	Before        Tally          `json:"before"` // tally of former runs of this job
 }
 
 // Owner is the tenant that the activity works for.
 func (in RunInput) Owner() tenant.ID { return in.Tenant }
 
-// Tally adds up the attempts of a job. It survives the death of a worker in the
-// details of the heartbeat.
+// Tally sums up the attempts of a job. It survives the death of a worker in the heartbeat
+// details.
 type Tally struct {
 	Attempts     int     `json:"attempts"`              // trainer processes started
 	Reached      int     `json:"reached"`               // the furthest step
 	Redone       int     `json:"redone_steps"`          // steps computed again
 	Failures     int     `json:"failures,omitempty"`    // of the network or a process, since a step was last gained
-	Seconds      float64 `json:"seconds"`               // that trainer processes ran
+	Seconds      float64 `json:"seconds"`               // total time of trainer processes
 	CostMicroUSD int64   `json:"cost_micro_usd"`        // settled in the ledger for the whole run
-	MicroBatch   int     `json:"micro_batch,omitempty"` // that fits; 0 = not found out
+	MicroBatch   int     `json:"micro_batch,omitempty"` // size that fits; 0 = unknown
 	Accumulation int     `json:"accumulation,omitempty"`
 	SliceKey     string  `json:"slice_key,omitempty"`  // open entry of the ledger; empty = none
-	SliceUsed    int64   `json:"slice_used,omitempty"` // micro-USD of it that are spent
+	SliceUsed    int64   `json:"slice_used,omitempty"` // used part of it, in micro-USD
 	NextKey      string  `json:"next_key,omitempty"`   // the entry after it, which a worker may have begun since its last heartbeat
 	Slice        int64   `json:"slice,omitempty"`      // open entry as an older build names it
-	SliceMicro   int64   `json:"slice_cost,omitempty"` // what that one reserves
+	SliceMicro   int64   `json:"slice_cost,omitempty"` // reservation of that entry
 }
 
-// Report is where a run stands, for people.
+// Report is the progress of a run, for people.
 type Report struct {
 	Phase           string             `json:"phase,omitempty"`             // load, data, evaluate, train, save
 	Step            int                `json:"step"`                        // optimizer steps so far
@@ -81,37 +81,36 @@ type Report struct {
 	Trouble         string             `json:"trouble,omitempty"`           // what fails at the moment and is retried
 }
 
-// Run says how a run of the trainer ended. Only faults that are worth a
-// retry are errors; the rest are outcomes that the workflow acts on.
+// Run says how a run of the trainer ended. Only faults that are worth a retry are errors;
+// the rest are outcomes that the workflow handles.
 type Run struct {
 	Ended   string `json:"ended"` // training.EndedDone, …
 	Report  Report `json:"report"`
 	Tally   Tally  `json:"tally"`
-	Ignored string `json:"ignored,omitempty"` // what the run was told and did not believe, and why
+	Ignored string `json:"ignored,omitempty"` // the last message that the run ignored, and why
 }
 
-// Pulse is what the heartbeats of RunTraining carry.
+// Pulse is the heartbeat of RunTraining.
 type Pulse struct {
 	Tally  Tally  `json:"tally"`
 	Report Report `json:"report"`
 }
 
-// SignalTraining tells a training workflow where its run stands: a Signal.
+// SignalTraining reports the progress of a run to its workflow: a Signal.
 const SignalTraining = "training"
 
-// Signal is what SignalTraining carries. The details of a heartbeat are lost
-// when an attempt that waits for a worker is cancelled, so the workflow is told the
-// tally as well.
+// Signal is the payload of SignalTraining. Heartbeat details are lost when an attempt that
+// waits for a worker is cancelled, so the workflow receives the tally as well.
 type Signal struct {
 	Report
-	Tally *Tally `json:"tally,omitempty"` // nil = of a build that did not tell
+	Tally *Tally `json:"tally,omitempty"` // nil = of a build that did not send it
 }
 
 // attempt is one call of RunTraining.
 type attempt struct {
 	a       *Activities
 	in      RunInput
-	token   string // of this attempt: fences what it stores
+	token   string // unique per attempt: fences what it stores
 	dir     string // its files
 	devices string
 	model   training.Model
@@ -120,11 +119,11 @@ type attempt struct {
 	pulse      Pulse
 	events     []training.Event // of the whole job up to now
 	eventBytes int64            // what they take
-	resumed    int              // step that this process began at
-	firstStep  time.Time        // when the process had done its first step
+	resumed    int              // step at which this process began
+	firstStep  time.Time        // when the process finished its first step
 	work       string           // work_dir of the process
 	launched   time.Time        // when the process was started
-	startup    time.Duration    // from there to its first step
+	startup    time.Duration    // time between the two
 
 	running  *meter        // of the process that runs; nil = none
 	stopping chan struct{} // closed to stop the trainer
@@ -143,13 +142,12 @@ var (
 	}
 )
 
-// RunTraining trains with a GPU in hand until the job is done, or is asked to
-// stop, or the money is spent. Whatever happens, it goes on from the newest
-// whole checkpoint.
+// RunTraining trains on a leased GPU until the job is done, is asked to stop, or reaches
+// its budget. It always continues from the newest complete checkpoint.
 //
-// A cancellation is a request to stop at a checkpoint. It is answered with how far
-// the run came and never with an error, whatever else failed meanwhile: the server
-// does not retry an activity that it has cancelled.
+// A cancellation is a request to stop at a checkpoint. The result is the progress of the
+// run and never an error, whatever else failed meanwhile: the server does not retry a
+// cancelled activity.
 func (a *Activities) RunTraining(ctx context.Context, in RunInput) (Run, error) {
 	r := &attempt{a: a, in: in, stopping: make(chan struct{}), token: attemptToken(ctx)}
 	r.pulse.Tally = in.Before
@@ -167,16 +165,16 @@ func (a *Activities) RunTraining(ctx context.Context, in RunInput) (Run, error) 
 		r.update(func(p *Pulse) { p.Report.Trouble = safetext.Line(err.Error(), maxTrouble) })
 		return r.outcome(training.EndedStopped), nil
 	}
-	r.tellLast(ctx)
+	r.signalLast(ctx)
 	return Run{}, err
 }
 
-// maxTrouble bounds what a report says of a failure, in bytes.
+// maxTrouble is the maximum length of a failure in a report, in bytes.
 const maxTrouble = 500
 
-// cancelRequested reports whether the workflow wants the activity to end. Its
-// context also ends for other reasons: the worker stops, or an operator has paused
-// the activity on the server.
+// cancelRequested reports whether the workflow cancelled the activity. Its context also
+// ends for other reasons: the worker stops, or an operator has paused the activity on the
+// server.
 func cancelRequested(ctx context.Context) bool {
 	cause := context.Cause(ctx)
 	return temporal.IsCanceledError(cause) || errors.Is(cause, context.Canceled)
@@ -193,7 +191,7 @@ func (r *attempt) run(ctx context.Context) (Run, error) {
 		return Run{}, err
 	}
 	if done != nil && done.Outcome.Ended == training.EndedDone {
-		return r.outcome(training.EndedDone), nil // stored, but the answer was lost
+		return r.outcome(training.EndedDone), nil // stored, but the result was lost
 	}
 	devices, release, err := a.GPUs.Lease(ctx, 1)
 	if err != nil {
@@ -204,7 +202,7 @@ func (r *attempt) run(ctx context.Context) (Run, error) {
 	if r.dir, err = os.MkdirTemp(a.Scratch, "train-"); err != nil {
 		return Run{}, fault.Disk("make scratch directory in", a.Scratch, err)
 	}
-	defer func() { _ = untrusted.RemoveTree(r.dir) }() // else the next start of the worker sweeps it
+	defer func() { _ = untrusted.RemoveTree(r.dir) }() // otherwise the next start of the worker removes it
 	defer r.tidy()
 	return r.train(ctx)
 }
@@ -215,7 +213,7 @@ func attemptToken(ctx context.Context) string {
 	return hex.EncodeToString([]byte(sum[:6]))
 }
 
-// snapshot returns the pulse with the time of the running process in it.
+// snapshot returns the pulse including the time of the running process.
 func (r *attempt) snapshot() Pulse {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -243,8 +241,8 @@ func (r *attempt) stop(why error) {
 	r.stopOnce.Do(func() { r.why = why; close(r.stopping) })
 }
 
-// watch stops the trainer when the workflow, the worker or the server wants it to.
-// It gets all the time that it has for a checkpoint.
+// watch stops the trainer when the workflow, the worker or the server requests it. The
+// trainer gets all remaining time for a checkpoint.
 func (r *attempt) watch(ctx context.Context, done <-chan struct{}) {
 	select {
 	case <-done:
@@ -259,7 +257,8 @@ func (r *attempt) watch(ctx context.Context, done <-chan struct{}) {
 	}
 }
 
-// train prepares the files and runs trainer processes until one of them settles it.
+// train prepares the files and runs trainer processes until one of them determines the
+// outcome.
 func (r *attempt) train(ctx context.Context) (Run, error) {
 	if err := r.findModel(ctx); err != nil {
 		return Run{}, err
@@ -270,7 +269,7 @@ func (r *attempt) train(ctx context.Context) (Run, error) {
 	}
 	done := make(chan struct{})
 	var aside panics.Group
-	for _, look := range []func(context.Context, <-chan struct{}){r.watch, r.tell} {
+	for _, look := range []func(context.Context, <-chan struct{}){r.watch, r.signalProgress} {
 		aside.Go(func() error {
 			err := panics.Try(func() error { look(ctx, done); return nil })
 			if err != nil {
@@ -294,8 +293,8 @@ func (r *attempt) train(ctx context.Context) (Run, error) {
 	return r.settle(err)
 }
 
-// processes runs the trainer, with a smaller micro-batch each time that the GPU
-// has no room for it. It returns the job as the last process had it.
+// processes runs the trainer, with a smaller micro-batch each time it runs out of GPU
+// memory. It returns the job of the last process.
 func (r *attempt) processes(ctx context.Context, job training.Job) (training.Job, error) {
 	for {
 		err := r.process(ctx, job)
@@ -323,12 +322,12 @@ func (r *attempt) process(ctx context.Context, job training.Job) error {
 		return err
 	}
 	r.update(func(p *Pulse) { p.Tally.Attempts++; r.launched = time.Now() })
-	// The trainer's end is asked for by r.stopping: it must have the time to
-	// write a checkpoint, which the end of ctx would not give it.
+	// The trainer is stopped by r.stopping, not by ctx: it must have time to write a
+	// checkpoint.
 	err = r.a.Trainer.Run(context.WithoutCancel(ctx), job, r.devices, r.stopping, r.take)
 	trouble, booked := paid()
 	if err == nil && booked {
-		return nil // it was done before the trouble stopped it
+		return nil // it finished before the stop
 	}
 	return errors.Join(err, trouble)
 }
@@ -352,16 +351,16 @@ func (r *attempt) settle(err error) (Run, error) {
 	return Run{}, r.again(err)
 }
 
-// again has what may pass tried again for as long as training gets on. Temporal
-// counts attempts, and preemptions among them, so the count here is our own.
+// again retries transient failures for as long as training makes progress. Temporal's count
+// of attempts includes preemptions, so this has a count of its own.
 func (r *attempt) again(err error) error {
 	if fault.ClassOf(err) != fault.Transport {
 		return err
 	}
 	r.update(func(p *Pulse) { p.Tally.Failures++ })
-	again := &fault.Error{Class: fault.Preempted, Op: "train", Subject: r.in.Job, Reason: "it is tried again from the last checkpoint", Err: err}
+	again := &fault.Error{Class: fault.Preempted, Op: "train", Subject: r.in.Job, Reason: "retried from the last checkpoint", Err: err}
 	if r.snapshot().Tally.Failures >= activities.TransportAttempts {
-		again.Class, again.Reason = fault.Input, "it failed again and again without gaining a step"
+		again.Class, again.Reason = fault.Input, "it failed repeatedly without completing a step"
 	}
 	return again
 }

@@ -276,7 +276,7 @@ func TestTrainerDies(t *testing.T) {
 	j.trainer.before = func(int, <-chan struct{}) error { return died }
 	_, err := j.run()
 	require.Equal(t, fault.Input, activitytest.ClassOf(err), "%v", err)
-	require.ErrorContains(t, err, "without gaining a step")
+	require.ErrorContains(t, err, "without completing a step")
 	j.in.Before.Failures, j.trainer.before = 0, nil
 	_, err = j.run()
 	require.NoError(t, err)

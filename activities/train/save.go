@@ -18,23 +18,23 @@ import (
 	"github.com/cogniverse/cogflow/training"
 )
 
-// keptCheckpoints is how many checkpoints of a running job stay in the store.
-// Each holds the best adapter so far.
+// keptCheckpoints is how many checkpoints of a running job stay in the store. Each includes
+// the best adapter so far.
 const keptCheckpoints = 2
 
-// saver stores checkpoints while training goes on. When the store is slower
-// than the trainer writes, only the newest is stored.
+// saver stores checkpoints while training continues. If the store is slower than the
+// trainer, only the newest is stored.
 type saver struct {
 	r    *attempt
 	mu   sync.Mutex
-	next *localCheckpoint // waits
+	next *localCheckpoint // waiting checkpoint
 	busy bool
 	idle *sync.Cond
-	err  error // of the last one; nil = it is stored
+	err  error // of the last checkpoint; nil = it is stored
 }
 
-// localCheckpoint is a whole checkpoint on this worker's disk, with the events up
-// to its step in it.
+// localCheckpoint is a complete checkpoint on this worker's disk, including the events up
+// to its step.
 type localCheckpoint struct {
 	dir  string
 	step int
@@ -46,12 +46,12 @@ func newSaver(r *attempt) *saver {
 	return s
 }
 
-// save stores a checkpoint soon. One that still waits is overtaken.
+// save stores a checkpoint soon. It replaces one that still waits.
 func (s *saver) save(c localCheckpoint) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.next != nil {
-		_ = untrusted.RemoveTree(s.next.dir) // a newer one is whole
+		_ = untrusted.RemoveTree(s.next.dir) // a newer one is complete
 	}
 	s.next = &c
 	if !s.busy {
@@ -67,7 +67,8 @@ func (s *saver) work() error {
 		c := *s.next
 		s.next = nil
 		s.mu.Unlock()
-		// Stored whatever becomes of the activity: it is what the next one goes on from.
+		// It is stored even if the activity is cancelled, because the next attempt
+		// continues from it.
 		err := panics.Try(func() error {
 			return s.r.storeCheckpoint(activities.WithTenant(context.Background(), s.r.in.Tenant), c)
 		})
@@ -82,7 +83,7 @@ func (s *saver) work() error {
 			}
 		})
 		if err != nil && s.next == nil {
-			s.next = &c // for flush, or to be overtaken
+			s.next = &c // for flush, or to be replaced
 			break
 		}
 		_ = untrusted.RemoveTree(c.dir)
@@ -92,7 +93,7 @@ func (s *saver) work() error {
 	return nil
 }
 
-// ended has flush go on after a panic of work; err is nil otherwise.
+// ended lets flush continue after a panic of work; err is nil otherwise.
 func (s *saver) ended(err error) {
 	if err == nil {
 		return
@@ -103,8 +104,7 @@ func (s *saver) ended(err error) {
 	s.idle.Broadcast()
 }
 
-// flush waits until the newest checkpoint is stored; one that failed before is
-// tried once more.
+// flush waits until the newest checkpoint is stored; one that failed is tried once more.
 func (s *saver) flush() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -122,8 +122,8 @@ func (s *saver) flush() error {
 	return s.err
 }
 
-// storeCheckpoint puts the files below this attempt's token and the manifest
-// last. If another attempt has stored the same step already, its is as good.
+// storeCheckpoint stores the files under this attempt's token and the manifest last. If
+// another attempt has stored the same step already, that one is kept.
 func (r *attempt) storeCheckpoint(ctx context.Context, c localCheckpoint) error {
 	from, err := untrusted.Open(c.dir)
 	if err != nil {
@@ -156,7 +156,7 @@ func (r *attempt) storeCheckpoint(ctx context.Context, c localCheckpoint) error 
 	return r.a.prune(ctx, r.in.Tenant, r.in.Job, keptCheckpoints)
 }
 
-// storeTree stores every file and says what it stored, sorted by name.
+// storeTree stores every file and returns the list of stored files, sorted by name.
 func storeTree(ctx context.Context, s activities.Store, from untrusted.Dir, prefix string) ([]training.CheckpointFile, error) {
 	names, err := from.Names()
 	if err != nil {
@@ -182,7 +182,7 @@ func storeFile(ctx context.Context, s activities.Store, from untrusted.Dir, name
 	}
 	defer file.Close()
 	info, err := s.Put(ctx, prefix+name, file)
-	return info, fault.Disk("store file", from.Path(name), err) // of reading it; the store's errors have their class
+	return info, fault.Disk("store file", from.Path(name), err) // from reading it; the store's errors have a class
 }
 
 func storeEvents(ctx context.Context, s activities.Store, key string, events []training.Event) (training.CheckpointFile, error) {

@@ -147,7 +147,7 @@ func (r *videoRun) begin(ctx workflow.Context) error {
 	// version is needed to tell them apart.
 	err = r.whenRoom(ctx, "room in the index or the store", func() (err error) {
 		r.claim, err = workflows.Call(r.Lookup(ctx, "claim "+r.name()), r.a.Claim,
-			ingest.ClaimInput{VideoRef: r.ref(), Media: r.source.Media, Force: r.in.Force, TellRoom: true})
+			ingest.ClaimInput{VideoRef: r.ref(), Media: r.source.Media, Force: r.in.Force, FailWithoutRoom: true})
 		return err
 	})
 	r.progress.Expected = r.claim.Expected

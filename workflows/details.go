@@ -41,6 +41,9 @@ func SetAttributes(ctx workflow.Context, kind string, c Common, profile string) 
 	return workflow.UpsertTypedSearchAttributes(ctx, values...)
 }
 
+// StageDryRun is the stage of a dry run from its start to its end, which tells it from a job.
+const StageDryRun = "dry_run"
+
 // SetStage sets the search attributes that say how far a run is, for the Web UI and `list`.
 func SetStage(ctx workflow.Context, stage string, failed int, costUSD float64) error {
 	return workflow.UpsertTypedSearchAttributes(ctx,

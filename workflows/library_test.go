@@ -6,12 +6,15 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
 
 	"github.com/cogniverse/cogflow/activities/ingest"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workflows"
 	ingestflow "github.com/cogniverse/cogflow/workflows/ingest"
 )
 
@@ -101,8 +104,19 @@ func TestDryRunWritesNothing(t *testing.T) {
 	w := newWorld(t)
 	w.video("harbour.txt", frames("harbour", 5)...)
 	w.video("empty.txt")
-	out, err := w.ingestLibrary(ingestflow.LibraryInput{Source: w.library(), DryRun: true})
-	require.NoError(t, err)
+	env := w.environment()
+	var stages []string
+	env.OnUpsertTypedSearchAttributes(mock.Anything).Run(func(args mock.Arguments) {
+		attributes, _ := args.Get(0).(temporal.SearchAttributes)
+		if stage, ok := attributes.GetKeyword(temporal.NewSearchAttributeKeyKeyword(workflows.AttrStage)); ok {
+			stages = append(stages, stage)
+		}
+	}).Return(nil)
+	env.ExecuteWorkflow("IngestLibrary", ingestflow.LibraryInput{Source: w.library(), DryRun: true})
+	require.NoError(t, env.GetWorkflowError())
+	var out ingestflow.LibraryResult
+	require.NoError(t, env.GetWorkflowResult(&out))
+	require.Equal(t, []string{workflows.StageDryRun, workflows.StageDryRun}, stages, "it is marked from its start on")
 	require.Equal(t, 2, out.Videos)
 	require.Equal(t, 1, out.Failed)
 	require.NotNil(t, out.Estimate)

@@ -60,7 +60,7 @@ const (
 	AttrTenant  = "CogTenant"  // Keyword: the tenant
 	AttrKind    = "CogKind"    // Keyword: the workflow type
 	AttrProfile = "CogProfile" // Keyword: the ingestion profile
-	AttrStage   = "CogStage"   // Keyword: what the run does or waits for, such as extract, blocked, done
+	AttrStage   = "CogStage"   // Keyword: what the run does or waits for, such as extract, blocked, done; dry_run for a dry run
 	AttrFailed  = "CogFailed"  // Int: number of items that failed
 	AttrCost    = "CogCostUSD" // Double: what the run has paid so far, in USD
 )

@@ -38,6 +38,9 @@ func (a *App) Launch(ctx context.Context, j Job, wait Waiting) error {
 	if len(j.ID) > workflows.MaxWorkflowID {
 		return Usage("--id has %d bytes, and the server takes %d", len(j.ID), workflows.MaxWorkflowID)
 	}
+	if j.DryRun {
+		j.ID, j.Summary = DryRunID(j.ID), "dry run: "+j.Summary
+	}
 	c, err := a.Connect(ctx)
 	if err != nil {
 		return err

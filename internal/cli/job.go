@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -27,6 +28,7 @@ type Job struct {
 	Summary string // one line for the Web UI
 	Details string
 	Timeout time.Duration // of the whole run; 0 = none
+	DryRun  bool          // it only says what a job under the id would do
 	Input   any
 }
 
@@ -39,6 +41,9 @@ func (a *App) Start(ctx context.Context, c client.Client, j Job) (run client.Wor
 	}
 	if j.Profile != "" {
 		attributes = append(attributes, temporal.NewSearchAttributeKeyKeyword(workflows.AttrProfile).ValueSet(j.Profile))
+	}
+	if j.DryRun {
+		attributes = append(attributes, temporal.NewSearchAttributeKeyKeyword(workflows.AttrStage).ValueSet(workflows.StageDryRun))
 	}
 	run, err = c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:                       j.ID,
@@ -55,6 +60,29 @@ func (a *App) Start(ctx context.Context, c client.Client, j Job) (run client.Wor
 		return nil, false, err
 	}
 	return run, running != "" && running == run.GetRunID(), nil
+}
+
+// dryRuns is how the ids of dry runs begin.
+const dryRuns = "dry-run/"
+
+// DryRunID is the id of a dry run of a job: its own, so that it neither stands in the way of
+// the job nor hides it. One that the server would not take ends in its hash instead.
+func DryRunID(job string) string {
+	id := dryRuns + job
+	if len(id) <= workflows.MaxWorkflowID {
+		return id
+	}
+	sum := sha256.Sum256([]byte(job))
+	return dryRuns + hex.EncodeToString(sum[:])
+}
+
+// JobOf is the job that a dry run with an id was of; "" = the id does not tell.
+func JobOf(dryRun string) string {
+	job, _ := strings.CutPrefix(dryRun, dryRuns)
+	if job == dryRun || DryRunID(job) != dryRun {
+		return ""
+	}
+	return job
 }
 
 // runningRun returns the run that is open under id, or "". It only decides

@@ -35,6 +35,7 @@ type child struct {
 func Library(ctx workflow.Context, in LibraryInput) (LibraryResult, error) {
 	r := &libraryRun{in: in}
 	r.Run = job.New(ctx, r.showDetails)
+	r.DryRun = in.DryRun
 	if err := r.receive(ctx); err != nil {
 		return LibraryResult{}, workflows.Typed(err)
 	}
@@ -85,8 +86,10 @@ func (r *libraryRun) receive(ctx workflow.Context) error {
 	if err := r.in.check(ctx); err != nil {
 		return err
 	}
-	if err := workflows.CheckChildID(childID(workflow.GetInfo(ctx).WorkflowExecution.ID, 0)); err != nil {
-		return err
+	if !r.in.DryRun { // which has no children
+		if err := workflows.CheckChildID(childID(workflow.GetInfo(ctx).WorkflowExecution.ID, 0)); err != nil {
+			return err
+		}
 	}
 	state, err := job.HandedOn(ctx, r.in.received.Resume, func(s libraryResume) string { return s.Job })
 	if err != nil || state == nil || workflow.GetInfo(ctx).Attempt > 1 {
@@ -206,6 +209,12 @@ func (r *libraryRun) dropListing(ctx workflow.Context) error {
 // estimate does a dry run.
 func (r *libraryRun) estimate(ctx workflow.Context) (LibraryResult, error) {
 	r.stage = "estimate"
+	// The first build marked none, and looked at the videos at once.
+	if workflow.GetVersion(ctx, "dry-run-marked", workflow.DefaultVersion, 1) != workflow.DefaultVersion {
+		if err := r.setStage(ctx, r.stage); err != nil {
+			return LibraryResult{}, err
+		}
+	}
 	e, err := workflows.Call(r.Media(ctx, "estimate "+workflows.Cell(r.in.Source)), r.a.Estimate,
 		ingest.EstimateInput{ListSourceInput: r.source(), Profile: r.in.Profile})
 	if err != nil {

@@ -71,7 +71,7 @@ func (r *libraryRun) settle(ctx workflow.Context, d VideoDone) {
 func (r *libraryRun) setStage(ctx workflow.Context, stage string) error {
 	r.stage = stage
 	r.showDetails(ctx)
-	return workflows.SetStage(ctx, stage, r.totals.Failed, r.totals.CostUSD)
+	return r.ShowStage(ctx, stage, r.totals.Failed, r.totals.CostUSD)
 }
 
 func (r *libraryRun) progress() LibraryProgress {

@@ -40,6 +40,7 @@ type Run struct {
 	ID      string     // of the job, as budget and ledger know it: the first run of the chain
 	Started time.Time  // of the first run
 	Budget  float64    // hard limit in USD; 0 = none
+	DryRun  bool       // it only says what a job would do
 	Paused  bool       // true after pause, until resume
 	Enough  bool       // true after stop: end the run and keep the best so far
 	Stops   int        // number of stop signals
@@ -108,8 +109,20 @@ func (r *Run) AwaitBudget(ctx workflow.Context, done func() bool) error {
 	return workflow.Await(ctx, done)
 }
 
+// ShowStage sets the search attributes that say how far the run is. Every stage of a dry run is
+// StageDryRun.
+func (r *Run) ShowStage(ctx workflow.Context, stage string, failed int, costUSD float64) error {
+	if r.DryRun {
+		stage = workflows.StageDryRun
+	}
+	return workflows.SetStage(ctx, stage, failed, costUSD)
+}
+
 // Status is the stage for people, with what the run waits for and what to do about it.
 func (r *Run) Status(stage string) string {
+	if r.DryRun {
+		stage = "dry run: " + stage
+	}
 	if r.Paused {
 		stage += ", paused (signal `resume` continues)"
 	}

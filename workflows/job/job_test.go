@@ -61,6 +61,13 @@ func TestSteering(t *testing.T) {
 	require.Equal(t, "work, paused (signal `resume` continues), stopping with the best so far", e.details[3])
 }
 
+// TestDryRunStatus: people see at every moment that it is only a dry run.
+func TestDryRunStatus(t *testing.T) {
+	t.Parallel()
+	r := job.Run{DryRun: true, Paused: true}
+	require.Equal(t, "dry run: check, paused (signal `resume` continues)", r.Status("check"))
+}
+
 // TestAwaitBudget: a run that waits for money goes on when there is another limit, and
 // one that is no limit changes nothing.
 func TestAwaitBudget(t *testing.T) {

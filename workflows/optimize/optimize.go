@@ -53,6 +53,7 @@ type optimizeRun struct {
 func Prompts(ctx workflow.Context, in Input) (Result, error) {
 	r := &optimizeRun{in: in}
 	r.Run, r.Stage = job.New(ctx, r.showDetails), stagePrepare
+	r.DryRun = in.DryRun
 	result, err := r.run(ctx)
 	if err != nil && !workflow.IsContinueAsNewError(err) {
 		err = workflows.Staged(r.Stage, workflows.Ended(ctx, err))

@@ -63,7 +63,7 @@ func (r *optimizeRun) setStage(ctx workflow.Context, stage string) error {
 	if !entered {
 		return nil
 	}
-	return workflows.SetStage(ctx, stage, 0, workflows.USD(r.Asked.CostMicroUSD))
+	return r.ShowStage(ctx, stage, 0, workflows.USD(r.Asked.CostMicroUSD))
 }
 
 // nextTrial is the summary of the next search activity.

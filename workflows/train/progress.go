@@ -79,7 +79,7 @@ func (r *trainRun) setStage(ctx workflow.Context, stage string) error {
 	if !entered {
 		return nil
 	}
-	return workflows.SetStage(ctx, stage, 0, workflows.USD(r.Tally.CostMicroUSD))
+	return r.ShowStage(ctx, stage, 0, workflows.USD(r.Tally.CostMicroUSD))
 }
 
 // showDetails renders the current details of the Web UI.

@@ -70,6 +70,7 @@ type trainRun struct {
 func runTraining(ctx workflow.Context, method training.Method, in Input) (Result, error) {
 	r := &trainRun{in: in, stage: stageCheck}
 	r.Run = job.New(ctx, r.showDetails)
+	r.DryRun = in.DryRun
 	result, err := r.run(ctx, method)
 	if err != nil && !workflow.IsContinueAsNewError(err) {
 		err = workflows.Staged(r.stage, workflows.Ended(ctx, err))

@@ -31,6 +31,10 @@ func standInLibrary(ctx workflow.Context, in map[string]any) (ingest.LibraryResu
 		return ingest.LibraryResult{}, err
 	}
 	r := ingest.LibraryResult{Totals: video.Totals{Videos: 3, Indexed: 3}, Failures: []video.Failure{}, Report: "default/reports/x/y.html"}
+	if dry, _ := in["dry_run"].(bool); dry {
+		r.Indexed, r.Report, r.Estimate = 0, "", &ingest.Estimate{Frames: 30}
+		return r, nil
+	}
 	switch filepath.Base(source) {
 	case "partial":
 		r.Indexed, r.Failed = 2, 1

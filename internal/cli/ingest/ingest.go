@@ -77,7 +77,7 @@ attaches to it.`,
 	f.IntVar(&in.MaxVideos, "max-videos", 0, "maximum number of videos; 0 = all")
 	f.IntVar(&in.Concurrency, "concurrency", 0, "videos at a time (default 4)")
 	f.BoolVar(&in.Force, "force", false, "extract and index again; stored captions are reused")
-	f.BoolVar(&in.DryRun, "dry-run", false, "count and estimate, write nothing")
+	f.BoolVar(&in.DryRun, "dry-run", false, "count and estimate, write nothing; it runs under an id of its own")
 	f.StringVar(&id, "id", "", "workflow id (default: derived from tenant, profile and source)")
 	wait.Flags(cmd, true)
 	a.CompleteProfiles(cmd)
@@ -151,7 +151,7 @@ func (a app) ingest(ctx context.Context, in ingest.LibraryInput, id string, wait
 		Kind: "IngestLibrary", ID: id, Common: in.Common, Profile: profile,
 		Summary: "ingest " + in.Source,
 		Details: fmt.Sprintf("Tenant `%s`, profile `%s`, source `%s`.", in.Tenant, profile, strings.ReplaceAll(safetext.Clean(in.Source), "`", "'")),
-		Input:   in,
+		Input:   in, DryRun: in.DryRun,
 	}, wait)
 }
 

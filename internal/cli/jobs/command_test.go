@@ -10,9 +10,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/cogniverse/cogflow/workflows"
 	"github.com/cogniverse/cogflow/workflows/ingest"
 
 	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
 
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/internal/cli/clitest"
@@ -30,6 +32,7 @@ func TestJobs(t *testing.T) {
 	b.Step("steer", testSteer)
 	b.Step("redrive", testRedrive)
 	b.Step("report", testReport)
+	b.Step("dry run", testDryRun)
 	b.Step("overview", testOverview)
 }
 
@@ -120,6 +123,39 @@ func testReport(t *testing.T, b *clitest.Bench) {
 	data, err := os.ReadFile(strings.TrimSpace(out))
 	require.NoError(t, err)
 	assert.Equal(t, "<html>", string(data))
+}
+
+// testDryRun: a dry run is marked as one, has an id of its own, and hides the report of no job,
+// not even one that has the id of the job, as earlier builds gave them.
+func testDryRun(t *testing.T, b *clitest.Bench) {
+	source := filepath.Join(b.Dir, "ok")
+	code, out, errors := b.Run("ingest", source, "--id", "report's own", "--detach", "--json")
+	require.Equal(t, cli.ExitDone, code, errors)
+	id := clitest.Decode[cli.Started](t, out).WorkflowID
+	code, out, errors = b.Run("ingest", source, "--id", id, "--dry-run")
+	require.Equal(t, cli.ExitDone, code, errors)
+	assert.Contains(t, errors, "Started dry-run/"+id)
+	assert.Contains(t, out, "Nothing was written.")
+	_, out, _ = b.Run("status", "dry-run/"+id)
+	assert.Contains(t, out, "dry run: ingest "+source)
+	assert.Contains(t, out, "IngestLibrary (dry run) completed")
+	code, _, errors = b.Run("report", "dry-run/"+id)
+	assert.Equal(t, cli.ExitFailed, code)
+	assert.Contains(t, errors, "cogflow report "+id)
+
+	input := map[string]any{"source": source, "dry_run": true}
+	for range 2 {
+		run, err := b.Client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: workflows.QueueMain}, "IngestLibrary", input)
+		require.NoError(t, err)
+		require.NoError(t, run.Get(t.Context(), nil))
+	}
+	require.Eventually(t, func() bool { // the server lists what has ended a moment later
+		code, out, errors = b.Run("report", id)
+		return code == cli.ExitDone
+	}, time.Minute, 10*time.Millisecond, errors)
+	assert.Contains(t, out, filepath.Join("reports", "x", "y.html"))
+	_, out, _ = b.Run("__complete", "report", "")
+	assert.Contains(t, out, "dry-run/"+id+"\tIngestLibrary (dry run) completed")
 }
 
 func testOverview(t *testing.T, b *clitest.Bench) {

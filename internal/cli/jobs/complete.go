@@ -23,7 +23,7 @@ func (a app) completeJobs() cobra.CompletionFunc {
 		}
 		var ids []string
 		for _, e := range r.GetExecutions() {
-			ids = append(ids, e.GetExecution().GetWorkflowId()+"\t"+e.GetType().GetName()+" "+statusText(e.GetStatus()))
+			ids = append(ids, e.GetExecution().GetWorkflowId()+"\t"+a.execution(e).kindText()+" "+statusText(e.GetStatus()))
 		}
 		return ids, nil
 	})

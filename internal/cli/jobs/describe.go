@@ -166,7 +166,7 @@ func (a app) printState(s state) error {
 	if s.Summary != "" {
 		a.Say("%s", safetext.Clean(s.Summary))
 	}
-	a.Say("%s %s, started %s", s.Kind, s.Status, format.Ago(s.Started, time.Now()))
+	a.Say("%s %s, started %s", s.kindText(), s.Status, format.Ago(s.Started, time.Now()))
 	a.Say("Web UI: %s", s.UI)
 	switch {
 	case s.Failure != nil:

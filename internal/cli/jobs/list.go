@@ -17,6 +17,7 @@ import (
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/internal/cli/format"
@@ -57,6 +58,7 @@ type execution struct {
 	WorkflowID string     `json:"workflow_id"`
 	RunID      string     `json:"run_id"`
 	Kind       string     `json:"kind"`
+	DryRun     bool       `json:"dry_run,omitempty"`
 	Status     string     `json:"status"`
 	Started    time.Time  `json:"started"`
 	Closed     *time.Time `json:"closed,omitempty"`
@@ -161,7 +163,7 @@ func (a app) execution(e *workflowpb.WorkflowExecutionInfo) execution {
 	id, run := e.GetExecution().GetWorkflowId(), e.GetExecution().GetRunId()
 	out := execution{
 		WorkflowID: id, RunID: run, Kind: e.GetType().GetName(), Status: statusText(e.GetStatus()),
-		Started: e.GetStartTime().AsTime(), UI: a.Where.Link(id, run),
+		Started: e.GetStartTime().AsTime(), UI: a.Where.Link(id, run), DryRun: isDryRun(e),
 	}
 	if e.GetCloseTime() != nil {
 		closed := e.GetCloseTime().AsTime()
@@ -181,9 +183,25 @@ func (a app) printExecutions(all []execution, now time.Time) {
 		if e.Closed != nil {
 			took = e.Closed.Sub(e.Started)
 		}
-		rows[i] = []string{e.Status, e.Kind, e.WorkflowID, format.Ago(e.Started, now), format.Span(took)}
+		rows[i] = []string{e.Status, e.kindText(), e.WorkflowID, format.Ago(e.Started, now), format.Span(took)}
 	}
 	a.Table([]cli.Column{{Name: "status"}, {Name: "kind"}, {Name: "id"}, {Name: "started"}, {Name: "took", Right: true}}, rows)
+}
+
+// isDryRun reports whether a run is marked as a dry run, as this build marks them from
+// their start on.
+func isDryRun(e *workflowpb.WorkflowExecutionInfo) bool {
+	stage := ""
+	payload := e.GetSearchAttributes().GetIndexedFields()[workflows.AttrStage]
+	return payload != nil && converter.GetDefaultDataConverter().FromPayload(payload, &stage) == nil && stage == workflows.StageDryRun
+}
+
+// kindText is the kind of a run for people.
+func (e execution) kindText() string {
+	if e.DryRun {
+		return e.Kind + " (dry run)"
+	}
+	return e.Kind
 }
 
 func statusText(s enumspb.WorkflowExecutionStatus) string {

@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"go.temporal.io/sdk/client"
 
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/job"
 )
 
 // reported is what `report --json` prints.
@@ -63,20 +66,74 @@ func (a app) findReport(ctx context.Context, id string) (reported, error) {
 	if err != nil {
 		return reported{}, err
 	}
-	if !workflows.Closed(d.Status) {
+	info := d.RawResponse.GetWorkflowExecutionInfo()
+	if !workflows.Closed(d.Status) && !isDryRun(info) {
 		return reported{}, fmt.Errorf("%s is not finished: cogflow watch shows it", id)
 	}
-	var raw json.RawMessage
-	if err := c.GetWorkflow(ctx, id, "").Get(ctx, &raw); err != nil {
-		return reported{}, err
+	var last ended
+	if workflows.Closed(d.Status) {
+		if last, err = resultOf(ctx, c, id, info.GetExecution().GetRunId()); err != nil {
+			return reported{}, err
+		}
 	}
-	var result struct {
-		Report string `json:"report"`
+	if last.dryRun() || isDryRun(info) {
+		if last, err = a.beforeDryRuns(ctx, c, id, info.GetExecution().GetRunId()); err != nil {
+			return reported{}, err
+		}
 	}
-	if err := json.Unmarshal(raw, &result); err != nil || result.Report == "" {
+	if last.Report == "" {
 		return reported{}, fmt.Errorf("%s (%s) made no report", id, d.WorkflowType.Name)
 	}
-	return a.locate(ctx, id, result.Report)
+	return a.locate(ctx, id, last.Report)
+}
+
+// ended is what the result of every kind of job says of its report.
+type ended struct {
+	Report   string          `json:"report"`
+	Status   string          `json:"status"`   // of a training run or an optimization
+	Estimate json.RawMessage `json:"estimate"` // of a dry run of a library
+}
+
+// dryRun tells the dry runs of earlier builds too, which have the ids of their jobs.
+func (e ended) dryRun() bool { return e.Status == job.StatusDryRun || len(e.Estimate) > 0 }
+
+func resultOf(ctx context.Context, c client.Client, id, run string) (e ended, err error) {
+	var raw json.RawMessage
+	if err := c.GetWorkflow(ctx, id, run).Get(ctx, &raw); err != nil {
+		return e, err
+	}
+	if err := json.Unmarshal(raw, &e); err != nil {
+		return e, fmt.Errorf("read the result of %s: %w", id, err)
+	}
+	return e, nil
+}
+
+// beforeDryRuns is the result of the last job with an id that was no dry run.
+func (a app) beforeDryRuns(ctx context.Context, c client.Client, id, dryRun string) (ended, error) {
+	runs, err := a.executions(ctx, c, "WorkflowId = "+quoted(id)+" AND ExecutionStatus = 'Completed'", earlierRuns)
+	if err != nil {
+		return ended{}, err
+	}
+	for _, e := range runs {
+		if e.DryRun || e.RunID == dryRun {
+			continue
+		}
+		if r, err := resultOf(ctx, c, id, e.RunID); err != nil || !r.dryRun() {
+			return r, err
+		}
+	}
+	if of := cli.JobOf(id); of != "" {
+		return ended{}, fmt.Errorf("%s is a dry run, which makes no report: cogflow report %s shows that of the job", id, of)
+	}
+	return ended{}, fmt.Errorf("%s is a dry run, which makes no report", id)
+}
+
+// earlierRuns bounds how many runs with one id are looked at: the newest ones.
+const earlierRuns = 50
+
+// quoted writes a text as a value of a visibility query.
+func quoted(text string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(text) + "'"
 }
 
 // locate finds a report in the configured store.

@@ -72,10 +72,14 @@ func testOptimizeStart(t *testing.T, b *clitest.Bench) {
 
 	code, out, errors = b.Run("optimize", "--program", program, "--trainset", train, "--dry-run")
 	assert.Equal(t, cli.ExitDone, code, errors)
+	dryRun := started(t, errors)
 	assert.Contains(t, out, "Nothing was asked.")
 	code, out, errors = b.Run("optimize", "--program", program, "--trainset", train, "--json")
 	assert.Equal(t, cli.ExitDone, code, errors)
 	assert.Equal(t, clitest.Optimized(), clitest.Decode[optimize.Result](t, out))
+	code, _, errors = b.Run("optimize", "--program", program, "--trainset", train)
+	assert.Equal(t, cli.ExitDone, code, errors)
+	assert.Equal(t, "dry-run/"+started(t, errors), dryRun)
 	code, _, errors = b.Run("optimize", "--program", program, "--trainset", train, "--name", "broken")
 	assert.Equal(t, cli.ExitFailed, code)
 	assert.Contains(t, errors, "input error: the examples have no column")
@@ -209,4 +213,13 @@ func TestOptimizeUsage(t *testing.T) {
 			assert.Contains(t, errors, c.want)
 		})
 	}
+}
+
+// started is the id that a command has said it started.
+func started(t *testing.T, errors string) string {
+	t.Helper()
+	_, rest, ok := strings.Cut(errors, "Started ")
+	require.True(t, ok, errors)
+	id, _, _ := strings.Cut(rest, "\n")
+	return id
 }

@@ -74,7 +74,7 @@ of its name.`,
 	f.StringVar(&o.in.Name, "name", "", "name of the published program (default: the program's)")
 	f.Int64Var(&o.in.Seed, "seed", 0, "seed of every random choice (default 9, as in DSPy)")
 	f.BoolVar(&o.in.Approve, "approve", false, "wait for cogflow approve before promoting a better program")
-	f.BoolVar(&o.in.DryRun, "dry-run", false, "check and quote, call no model")
+	f.BoolVar(&o.in.DryRun, "dry-run", false, "check and quote, call no model; it runs under an id of its own")
 	f.StringVar(&o.id, "id", "", "workflow id (default: derived from tenant, name and input)")
 	o.wait.Flags(cmd, true)
 	cli.OfferWords(cmd, "mode", optimize.ModeImproved, optimize.ModeCompat)
@@ -88,12 +88,14 @@ func (a app) optimize(ctx context.Context, o options) error {
 		return err
 	}
 	if o.id == "" {
-		if o.id, err = cli.JobID("optimize", o.in.Tenant, name, o.in); err != nil {
+		job := o.in
+		job.DryRun = false
+		if o.id, err = cli.JobID("optimize", o.in.Tenant, name, job); err != nil {
 			return err
 		}
 	}
 	return a.Launch(ctx, cli.Job{
-		Kind: kind, ID: o.id, Common: o.in.Common, Input: o.in,
+		Kind: kind, ID: o.id, Common: o.in.Common, Input: o.in, DryRun: o.in.DryRun,
 		Summary: fmt.Sprintf("optimize %s, %s", name, o.in.Mode),
 		Details: fmt.Sprintf("Tenant `%s`, program `%s`, mode `%s`.", o.in.Tenant, name, o.in.Mode),
 	}, o.wait)

@@ -124,7 +124,7 @@ func (o *options) flags(a app, cmd *cobra.Command) {
 	f.StringVar(&o.in.GPUWait, "gpu-wait", "", "how long to wait for a worker of each class except the last (default 10m)")
 	f.StringVar(&o.in.Timeout, "timeout", "", "limit of the training time; then the best so far is kept (default: none)")
 	f.BoolVar(&o.in.Activate, "activate", false, "make it the active adapter of its role, if it is better than its base")
-	f.BoolVar(&o.in.DryRun, "dry-run", false, "check and estimate, train nothing")
+	f.BoolVar(&o.in.DryRun, "dry-run", false, "check and estimate, train nothing; it runs under an id of its own")
 	f.StringVar(&o.id, "id", "", "workflow id (default: derived from tenant, name and input)")
 	o.wait.Flags(cmd, true)
 	o.isSeeded = func() bool { return f.Changed("seed") }
@@ -142,12 +142,14 @@ func (a app) train(ctx context.Context, method string, o options) error {
 		return err
 	}
 	if o.id == "" {
-		if o.id, err = cli.JobID("train", in.Tenant, in.Name, in); err != nil {
+		job := in
+		job.DryRun = false
+		if o.id, err = cli.JobID("train", in.Tenant, in.Name, job); err != nil {
 			return err
 		}
 	}
 	return a.Launch(ctx, cli.Job{
-		Kind: kind(m), ID: o.id, Common: in.Common, Input: in,
+		Kind: kind(m), ID: o.id, Common: in.Common, Input: in, DryRun: in.DryRun,
 		Summary: fmt.Sprintf("train %s %s from %s", m, in.Name, in.BaseModel),
 		Details: fmt.Sprintf("Tenant `%s`, adapter `%s`, base model `%s`.", in.Tenant, in.Name, strings.ReplaceAll(safetext.Clean(in.BaseModel), "`", "'")),
 	}, o.wait)

@@ -35,6 +35,7 @@ type App struct {
 	JSON  bool // one JSON document on Out
 	Wide  bool // nothing cut
 	Quiet bool // no progress
+	Debug bool // notes about what went wrong and did no harm
 
 	Kinds map[string]Kind // by workflow type: how jobs are shown
 	Where Endpoint        // see Connect
@@ -72,6 +73,7 @@ func (a *App) AddFlags(root *cobra.Command) {
 	flags.BoolVar(&a.JSON, "json", false, "print one JSON document on stdout")
 	flags.BoolVar(&a.Wide, "wide", false, "do not shorten table cells")
 	flags.BoolVarP(&a.Quiet, "quiet", "q", false, "show no progress")
+	flags.BoolVar(&a.Debug, "debug", false, "also print notes about problems that do not affect the result")
 	a.around.flags(flags)
 }
 

@@ -151,6 +151,7 @@ func (a *App) Ask(ctx context.Context, j Job, result any) (json.RawMessage, erro
 	if err := json.Unmarshal(raw, result); err != nil {
 		return nil, fmt.Errorf("read the result of %s: %w", j.ID, err)
 	}
+	a.Forget(ctx, c, j.Kind, run)
 	return raw, nil
 }
 

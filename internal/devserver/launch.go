@@ -35,6 +35,13 @@ var dynamic = map[string]string{ //nolint:gochecknoglobals // a constant table
 	"system.forceSearchAttributesCacheRefreshOnRead": "true", // a registered attribute is usable at once
 }
 
+// frequent makes deletions of runs visible in a few seconds instead of 30 s or more, so that lookups do
+// not stay in the Web UI. Its price is a few more writes, so a cluster keeps its own intervals.
+var frequent = map[string]string{ //nolint:gochecknoglobals // a constant table
+	"history.transferProcessorUpdateAckInterval":   `"1s"`,
+	"history.visibilityProcessorUpdateAckInterval": `"1s"`,
+}
+
 func (o *Options) arguments(file string) []string {
 	args := []string{
 		"server", "start-dev",
@@ -50,6 +57,7 @@ func (o *Options) arguments(file string) []string {
 		args = append(args, "--ui-ip", loopback, "--ui-port", strconv.Itoa(o.UIPort))
 	}
 	values := maps.Clone(dynamic)
+	maps.Copy(values, frequent)
 	maps.Copy(values, o.Dynamic)
 	for _, key := range slices.Sorted(maps.Keys(values)) {
 		args = append(args, "--dynamic-config-value", key+"="+values[key])

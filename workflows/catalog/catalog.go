@@ -20,6 +20,7 @@ type Type struct {
 	Name     string
 	Func     any    // func(workflow.Context, Input) (Result, error)
 	Job      bool   // long work that a person starts and watches; otherwise it answers a question or changes one thing
+	Lookup   bool   // only answers a question: cogflow deletes the run after it printed the answer
 	Command  string // the cogflow command that starts it
 	Summary  string
 	Progress any      // the answer of the query QueryProgress; nil = the query is not supported
@@ -50,16 +51,16 @@ func Types() []Type {
 			Name: "OptimizePrompts", Func: optimize.Prompts, Job: true, Progress: optimize.Progress{}, Command: "optimize", Summary: "Optimize the instructions and demos of a program",
 			Signals: steered, Updates: []string{workflows.UpdateApprove, workflows.UpdateBudget},
 		},
-		{Name: "SearchVideos", Func: ingestflow.Search, Command: "search", Summary: "Find moments in videos"},
-		{Name: "ListVideos", Func: ingestflow.ListVideos, Command: "videos list", Summary: "List what can be searched"},
-		{Name: "CheckHealth", Func: workflows.CheckHealth, Command: "health", Summary: "Ask every pool of workers whether it works"},
-		{Name: "ListAdapters", Func: trainflow.ListAdapters, Command: "adapters list", Summary: "List published adapters"},
-		{Name: "ShowAdapter", Func: trainflow.ShowAdapter, Command: "adapters show", Summary: "Describe one adapter"},
+		{Name: "SearchVideos", Func: ingestflow.Search, Lookup: true, Command: "search", Summary: "Find moments in videos"},
+		{Name: "ListVideos", Func: ingestflow.ListVideos, Lookup: true, Command: "videos list", Summary: "List what can be searched"},
+		{Name: "CheckHealth", Func: workflows.CheckHealth, Lookup: true, Command: "health", Summary: "Ask every pool of workers whether it works"},
+		{Name: "ListAdapters", Func: trainflow.ListAdapters, Lookup: true, Command: "adapters list", Summary: "List published adapters"},
+		{Name: "ShowAdapter", Func: trainflow.ShowAdapter, Lookup: true, Command: "adapters show", Summary: "Describe one adapter"},
 		{Name: "ActivateAdapter", Func: trainflow.ActivateAdapter, Command: "adapters activate", Summary: "Make an adapter serve its role"},
 		{Name: "DeactivateAdapter", Func: trainflow.DeactivateAdapter, Command: "adapters deactivate", Summary: "Have a role served by its base model"},
 		{Name: "RollbackAdapter", Func: trainflow.RollbackAdapter, Command: "adapters rollback", Summary: "Reactivate the previous adapter of a role"},
-		{Name: "ListPrograms", Func: optimize.ListPrograms, Command: "programs list", Summary: "List published programs"},
-		{Name: "ShowProgram", Func: optimize.ShowProgram, Command: "programs show", Summary: "Describe one version of a program"},
+		{Name: "ListPrograms", Func: optimize.ListPrograms, Lookup: true, Command: "programs list", Summary: "List published programs"},
+		{Name: "ShowProgram", Func: optimize.ShowProgram, Lookup: true, Command: "programs show", Summary: "Describe one version of a program"},
 		{Name: "PromoteProgram", Func: optimize.PromoteProgram, Command: "programs promote", Summary: "Make a version of a program the active one"},
 		{Name: "RollbackProgram", Func: optimize.RollbackProgram, Command: "programs rollback", Summary: "Reactivate the previous version of a program"},
 		{Name: "CanaryProgram", Func: optimize.CanaryProgram, Command: "programs canary", Summary: "Start or stop a canary of a program"},

@@ -234,6 +234,7 @@ func (a app) askWorker(ctx context.Context, c client.Client, all *checks, queues
 		all.add("worker", "fail", "%s", cli.Explain(err).Message)
 		return nil
 	}
+	a.Forget(ctx, c, "CheckHealth", run)
 	for _, row := range r.Checks {
 		all.merge(check{row.Part, row.Status, row.Detail})
 	}

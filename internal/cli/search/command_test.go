@@ -1,12 +1,17 @@
 package search_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/internal/cli/clitest"
@@ -21,6 +26,8 @@ func TestSearch(t *testing.T) {
 	b.Step("without a worker", testNoSearch)
 	b.Serve()
 	b.Step("with a worker", testSearch)
+	b.Step("lookups are deleted", testForgotten)
+	b.Step("saved views", testViews)
 }
 
 func testNoSearch(t *testing.T, b *clitest.Bench) {
@@ -49,4 +56,35 @@ func testSearch(t *testing.T, b *clitest.Bench) {
 	assert.Equal(t, cli.ExitFailed, code)
 	assert.Contains(t, errors, "auth error: embed: no key")
 	assert.Equal(t, "auth", clitest.Decode[map[string]cli.Failure](t, out)["error"].Class)
+}
+
+// testForgotten: of all searches above the server keeps those that were interrupted or failed.
+func testForgotten(t *testing.T, b *clitest.Bench) {
+	code, _, errors := b.Run("videos", "list")
+	require.Equal(t, cli.ExitDone, code, errors)
+	code, _, errors = b.Run("health")
+	require.Equal(t, cli.ExitFailed, code, errors)
+	lists := func(kind string) (statuses []string) {
+		_, out, _ := b.Run("list", "--json", "--kind", kind)
+		for _, w := range clitest.Decode[map[string][]map[string]any](t, out)["workflows"] {
+			statuses = append(statuses, fmt.Sprint(w["status"]))
+		}
+		return statuses
+	}
+	require.Eventually(t, func() bool { // deletion and the visibility store follow with a short delay
+		searches := lists("SearchVideos")
+		return len(searches) == 2 && slices.Contains(searches, "failed") && len(lists("ListVideos")) == 0 && len(lists("CheckHealth")) == 0
+	}, 3*time.Minute, 100*time.Millisecond)
+}
+
+// testViews: the server takes every query of docs/how-to/web-ui-views.md.
+func testViews(t *testing.T, b *clitest.Bench) {
+	page, err := os.ReadFile("../../../docs/how-to/web-ui-views.md")
+	require.NoError(t, err)
+	queries := regexp.MustCompile("(?m)^\\| [^|]+ \\| `([^`]+)` \\|$").FindAllStringSubmatch(string(page), -1)
+	require.Len(t, queries, 8)
+	for _, q := range queries {
+		_, err := b.Client.ListWorkflow(t.Context(), &workflowservice.ListWorkflowExecutionsRequest{Query: q[1]})
+		require.NoError(t, err, q[1])
+	}
 }

@@ -133,5 +133,8 @@ func (a app) find(ctx context.Context, c client.Client, in ingest.SearchInput) (
 	if ctx.Err() != nil {
 		return nil, errors.Join(ctx.Err(), cli.CancelSoon(c, run.GetID()))
 	}
+	if err == nil {
+		a.Forget(ctx, c, "SearchVideos", run)
+	}
 	return r.Hits, err
 }

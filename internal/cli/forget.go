@@ -1,0 +1,33 @@
+package cli
+
+import (
+	"context"
+	"time"
+
+	commonpb "go.temporal.io/api/common/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+
+	"github.com/cogniverse/cogflow/workflows/catalog"
+)
+
+// forgetTimeout bounds what a person waits for a deletion.
+const forgetTimeout = 2 * time.Second
+
+// Forget deletes the completed run of a lookup after its answer was read, so that searches
+// and lists do not fill the Web UI. A run that failed is kept for diagnosis: do not call
+// Forget for it. Not every account may delete; the answer is the same without.
+func (a *App) Forget(ctx context.Context, c client.Client, kind string, run client.WorkflowRun) {
+	if t, known := catalog.TypeOf(kind); !known || !t.Lookup {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, forgetTimeout)
+	defer cancel()
+	_, err := c.WorkflowService().DeleteWorkflowExecution(ctx, &workflowservice.DeleteWorkflowExecutionRequest{
+		Namespace:         a.Where.Namespace,
+		WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: run.GetID(), RunId: run.GetRunID()},
+	})
+	if err != nil && a.Debug {
+		a.Note("debug: the run of the lookup %s was not deleted: %v", run.GetID(), plainly(err))
+	}
+}

@@ -87,17 +87,26 @@ func ClassOf(err error) fault.Class {
 	return ""
 }
 
-// Store is a store in which some keys have no room. Set NoRoom only between two attempts.
+// Store is a store in which some keys have no room, or that fails. Set its fields only
+// between two attempts.
 type Store struct {
 	activities.Store
-	NoRoom func(key string) bool // nil = there is room for all keys
+	NoRoom func(key string) bool  // nil = there is room for all keys
+	Fails  func(key string) error // of each operation, by its key or prefix; nil = no operation fails
+}
+
+func (s *Store) fails(key string) error {
+	if s.Fails != nil {
+		return s.Fails(key)
+	}
+	return nil
 }
 
 func (s *Store) room(key string) error {
 	if s.NoRoom != nil && s.NoRoom(key) {
 		return fault.New(fault.Capacity, "write object", key, "no space left")
 	}
-	return nil
+	return s.fails(key)
 }
 
 // Put fails for keys without room.
@@ -122,6 +131,38 @@ func (s *Store) Replace(ctx context.Context, key, sha256 string, r io.Reader) (o
 		return object.Info{}, err
 	}
 	return s.Store.Replace(ctx, key, sha256, r)
+}
+
+// Get fails on request.
+func (s *Store) Get(ctx context.Context, key string) (io.ReadCloser, object.Info, error) {
+	if err := s.fails(key); err != nil {
+		return nil, object.Info{}, err
+	}
+	return s.Store.Get(ctx, key)
+}
+
+// Stat fails on request.
+func (s *Store) Stat(ctx context.Context, key string) (object.Info, error) {
+	if err := s.fails(key); err != nil {
+		return object.Info{}, err
+	}
+	return s.Store.Stat(ctx, key)
+}
+
+// List fails on request.
+func (s *Store) List(ctx context.Context, prefix string, yield func(object.Info) error) error {
+	if err := s.fails(prefix); err != nil {
+		return err
+	}
+	return s.Store.List(ctx, prefix, yield)
+}
+
+// Delete fails on request.
+func (s *Store) Delete(ctx context.Context, key string) error {
+	if err := s.fails(key); err != nil {
+		return err
+	}
+	return s.Store.Delete(ctx, key)
 }
 
 // Runs is a server on which only the workflows with these ids are open.

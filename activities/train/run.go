@@ -323,8 +323,10 @@ func (r *attempt) process(ctx context.Context, job training.Job) error {
 	}
 	r.update(func(p *Pulse) { p.Tally.Attempts++; r.launched = time.Now() })
 	// The trainer is stopped by r.stopping, not by ctx: it must have time to write a
-	// checkpoint.
-	err = r.a.Trainer.Run(context.WithoutCancel(ctx), job, r.devices, r.stopping, r.take)
+	// checkpoint. A panic must not leave the meter running.
+	err = panics.Try(func() error {
+		return r.a.Trainer.Run(context.WithoutCancel(ctx), job, r.devices, r.stopping, r.take)
+	})
 	trouble, booked := paid()
 	if err == nil && booked {
 		return nil // it finished before the stop

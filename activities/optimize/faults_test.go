@@ -1,0 +1,205 @@
+package optimize
+
+import (
+	"encoding/json"
+	"io"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/activitytest"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/prompt"
+)
+
+// whole runs all parts of another job of the same kind, undisturbed.
+func (o *optimizing) whole() *optimizing {
+	o.t.Helper()
+	w := newOptimizing(o.t, o.mode)
+	w.lm.learn = o.lm.learn
+	for _, part := range w.parts() {
+		_, err := part.run(w)
+		require.NoError(o.t, err, part.name)
+	}
+	return w
+}
+
+// TestStoreFails: wherever the store fails, the activity says so, the next attempt comes to
+// what an undisturbed run comes to, and every call that was made is in the ledger.
+func TestStoreFails(t *testing.T) {
+	t.Parallel()
+	inEveryMode(t, true, func(o *optimizing) {
+		failures := 0
+		for _, part := range o.parts() {
+			for _, at := range []int64{1, 2, 5, 13} {
+				var calls atomic.Int64
+				o.store.Fails = func(key string) error {
+					if calls.Add(1) == at {
+						return fault.New(fault.Transport, "use object", key, "connection reset")
+					}
+					return nil
+				}
+				made := o.made
+				_, err := part.run(o)
+				o.store.Fails = nil
+				if err != nil {
+					failures++
+					require.Equal(o.t, fault.Transport, activitytest.ClassOf(err), "%s, call %d: %v", part.name, at, err)
+					require.ErrorContains(o.t, err, "connection reset")
+				} else {
+					o.made = made
+				}
+			}
+			_, err := part.run(o)
+			require.NoError(o.t, err, part.name)
+		}
+		require.Greater(o.t, failures, len(o.parts()))
+		w := o.whole()
+		require.Equal(o.t, w.trials(), o.trials())
+		require.Equal(o.t, w.last.Verdict, o.last.Verdict)
+		asked, repeated := o.lm.calls()
+		require.LessOrEqual(o.t, repeated, failures, "an answer is asked for again only where it could not be stored")
+		spend, err := o.a.Ledger.Job(o.t.Context(), "default", "run")
+		require.NoError(o.t, err)
+		require.EqualValues(o.t, asked*microUS, spend.CostMicroUSD)
+	})
+}
+
+// TestSomethingBetter is confirmed on rows that no search has seen, published with what
+// was learned, and shown.
+func TestSomethingBetter(t *testing.T) {
+	t.Parallel()
+	inEveryMode(t, true, func(o *optimizing) {
+		var page prompt.Report
+		o.a.Report = func(_ io.Writer, r prompt.Report) error { page = r; return nil }
+		for _, part := range o.parts() {
+			_, err := part.run(o)
+			require.NoError(o.t, err, part.name)
+		}
+		require.True(o.t, o.last.Changed)
+		require.True(o.t, o.last.Verdict.Promote, "%+v", o.last.Verdict)
+		require.InDelta(o.t, 0, o.last.Default, 0)
+		require.InDelta(o.t, 100, o.last.Score, 0)
+		_, err := o.publish()
+		require.NoError(o.t, err)
+		_, err = activitytest.Run(o.t, o.a.WriteOptimizeReport, ReportInput{SearchStep: o.step(o.mode == ModeImproved), Name: "quiz", Version: 1, RunID: "run"})
+		require.NoError(o.t, err)
+		require.NotEmpty(o.t, page.Rows)
+		require.LessOrEqual(o.t, len(page.Rows), reportedRows)
+		for _, row := range page.Rows {
+			require.Greater(o.t, row.AfterScore, row.BeforeScore)
+		}
+		require.NotEmpty(o.t, page.Release.Choice, "what was chosen")
+		require.Contains(o.t, page.After.Predictors[0].Instructions, "Text ")
+		require.NotContains(o.t, page.Before.Predictors[0].Instructions, "Text ")
+	})
+}
+
+// TestNobodyPaysToConfirm: what a search found is published with the search's scores and
+// without a verdict, and no call is made for it.
+func TestNobodyPaysToConfirm(t *testing.T) {
+	t.Parallel()
+	o := newOptimizing(t, ModeCompat)
+	o.lm.learn = true
+	parts := o.parts()
+	for _, part := range parts[:len(parts)-1] {
+		_, err := part.run(o)
+		require.NoError(t, err, part.name)
+	}
+	asked, _ := o.lm.calls()
+	in := ConfirmInput{SearchStep: o.step(false), Unpaid: true}
+	out, err := activitytest.Run(t, o.a.ConfirmBest, in)
+	require.NoError(t, err)
+	after, _ := o.lm.calls()
+	require.Equal(t, asked, after)
+	require.True(t, out.Changed)
+	require.False(t, out.Verdict.Promote)
+	require.Greater(t, out.Score, out.Default)
+	o.last = out
+	_, err = o.publish()
+	require.NoError(t, err)
+	_, err = activitytest.Run(t, o.a.WriteOptimizeReport, ReportInput{SearchStep: o.step(false), Name: "quiz", Version: 1, RunID: "run"})
+	require.NoError(t, err, "a page without rows")
+}
+
+// reserver is a model whose prices the worker knows.
+type reserver struct {
+	*speaker
+	most int64
+}
+
+func (r reserver) Reserve(prompt.Completion) (int64, bool) { return r.most, true }
+
+// TestBudgetOfAStage: a stage ends when the next answer could cost more than is left, and
+// never has spent more. With a higher limit it goes on, and asks nothing again.
+func TestBudgetOfAStage(t *testing.T) {
+	t.Parallel()
+	o := newOptimizing(t, ModeImproved)
+	o.lm.learn = true
+	o.a.LM = reserver{o.lm, 20}
+	limits := 0
+	o.who.LimitMicroUSD = 100
+	for _, part := range o.parts() {
+		for {
+			_, err := part.run(o)
+			if err == nil {
+				break
+			}
+			require.Equal(t, fault.Budget, activitytest.ClassOf(err), "%s: %v", part.name, err)
+			spend, err := o.a.Ledger.Job(t.Context(), "default", "run")
+			require.NoError(t, err)
+			require.LessOrEqual(t, spend.CostMicroUSD, o.who.LimitMicroUSD)
+			require.Zero(t, spend.Reserved)
+			o.who.LimitMicroUSD = spend.CostMicroUSD + 100
+			limits++
+		}
+	}
+	require.Greater(t, limits, 2)
+	require.Equal(t, o.whole().trials(), o.trials())
+	_, repeated := o.lm.calls()
+	require.Zero(t, repeated)
+}
+
+// TestUnpricedUnderALimit: a model of which nobody knows the price is not asked once there
+// is a limit.
+func TestUnpricedUnderALimit(t *testing.T) {
+	t.Parallel()
+	o := newOptimizing(t, ModeCompat)
+	models, err := o.a.Models()
+	require.NoError(t, err)
+	models.Student.Price, models.Teacher.Price = nil, nil
+	o.a.Models = func() (RoleModels, error) { return models, nil }
+	o.begin(prepared(t))
+	o.who.LimitMicroUSD = 1_000_000
+	_, err = activitytest.Run(t, o.a.BootstrapDemos, o.who)
+	require.Equal(t, fault.Budget, activitytest.ClassOf(err), "%v", err)
+	asked, _ := o.lm.calls()
+	require.Zero(t, asked)
+}
+
+// TestJobOfAnEarlierBuild: a job whose program and metric name their fields in another case,
+// as builds once took them, is worked on as it was meant.
+func TestJobOfAnEarlierBuild(t *testing.T) {
+	t.Parallel()
+	o := newOptimizing(t, ModeCompat)
+	key := prefixOf("default", o.who.Job) + "job.json"
+	var stored map[string]json.RawMessage
+	require.NoError(t, activities.ReadJSON(t.Context(), o.store, key, &stored))
+	stored["program"] = json.RawMessage(strings.NewReplacer(`"predictors"`, `"Predictors"`, `"inputs"`, `"INPUTS"`).Replace(string(stored["program"])))
+	stored["metric"] = json.RawMessage(strings.ReplaceAll(string(stored["metric"]), `"field"`, `"Field"`))
+	o.who.Job = "earlier"
+	require.NoError(t, activities.WriteJSON(t.Context(), o.store, prefixOf("default", "earlier")+"job.json", stored))
+	_, err := activitytest.Run(t, o.a.BootstrapDemos, o.who)
+	require.NoError(t, err)
+	_, repeated := o.lm.calls()
+	require.Zero(t, repeated)
+
+	stored["program"] = json.RawMessage(`{"predictors":[]}`)
+	o.who.Job = "damaged"
+	require.NoError(t, activities.WriteJSON(t.Context(), o.store, prefixOf("default", "damaged")+"job.json", stored))
+	_, err = activitytest.Run(t, o.a.BootstrapDemos, o.who)
+	require.Equal(t, fault.Input, activitytest.ClassOf(err), "%v", err)
+}

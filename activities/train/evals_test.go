@@ -1,0 +1,160 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/activitytest"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/summary"
+)
+
+// evaluating is a trainer that evaluates the base and the best, and says how fast it is.
+type evaluating struct {
+	*trainerOf
+	base, best string // the files of rows
+}
+
+func (e *evaluating) Run(ctx context.Context, job training.Job, devices string, stop <-chan struct{}, on func(training.Event) error) error {
+	return e.trainerOf.Run(ctx, job, devices, stop, func(event training.Event) error {
+		switch event.Event {
+		case training.EventStep:
+			event.TokensPerSecond = 123
+		case training.EventDone:
+			for of, rows := range map[string]string{training.OfBase: e.base, training.OfBest: e.best} {
+				name := "evals/" + of + ".jsonl"
+				if err := writeFile(filepath.Join(job.WorkDir, name), rows); err != nil {
+					return err
+				}
+				if err := on(training.Event{Event: training.EventEval, Of: of, Rows: name, Metrics: map[string]float64{training.MetricLoss: 1}}); err != nil {
+					return err
+				}
+			}
+		}
+		return on(event)
+	})
+}
+
+// losses is a file of rows that all have one loss.
+func losses(rows int, loss string) string {
+	var lines strings.Builder
+	for i := range rows {
+		fmt.Fprintf(&lines, "{\"row\":%d,%q:%s}\n", i, training.MetricLoss, loss)
+	}
+	return lines.String()
+}
+
+func newEvaluated(t *testing.T) (*trained, *evaluating) {
+	t.Helper()
+	j := newTrained(t)
+	e := &evaluating{trainerOf: j.trainer, base: losses(8, "2"), best: losses(8, "1")}
+	held := strings.Repeat("x", 2*maxSampleText) + strings.Repeat("\nrow", 7)
+	_, err := j.store.Put(t.Context(), training.DatasetKey("default", "held"), strings.NewReader(held))
+	require.NoError(t, err)
+	j.a.Trainer, j.in.Eval, j.in.Spec.Evaluation = e, &training.File{SHA256: "held", Rows: 8}, "held"
+	return j, e
+}
+
+// TestEvaluation: what is published says how the best compares with its base, the page
+// shows rows of both, and a later plan knows how fast this was.
+func TestEvaluation(t *testing.T) {
+	t.Parallel()
+	j, _ := newEvaluated(t)
+	_, err := j.run()
+	require.NoError(t, err)
+	published, err := j.publish(nil)
+	require.NoError(t, err)
+	require.NotNil(t, published.Outcome.Comparison)
+	require.True(t, published.Outcome.Comparison.Better, published.Outcome.Comparison.Verdict)
+	card, err := activities.ReadAll(t.Context(), j.store, training.AdapterPrefix("default", "support", 1)+cardName)
+	require.NoError(t, err)
+	require.Contains(t, string(card), "Better than its base")
+
+	var page summary.Run
+	j.a.Reports.Train = func(_ io.Writer, r summary.Run) error { page = r; return nil }
+	_, err = j.report(1)
+	require.NoError(t, err)
+	require.Len(t, page.Samples, 8)
+	for _, s := range page.Samples {
+		require.InDelta(t, 2, s.Base, 0)
+		require.InDelta(t, 1, s.Best, 0)
+		require.NotEmpty(t, s.Text)
+		require.LessOrEqual(t, len(s.Text), maxSampleText, "a long row is cut")
+	}
+	for _, gone := range []string{"evals/" + training.OfBest + ".jsonl", training.DatasetKey("default", "held")} {
+		j.store.Fails = func(key string) error {
+			if strings.HasSuffix(key, gone) {
+				return fault.New(fault.Transport, "read object", key, "connection reset")
+			}
+			return nil
+		}
+		_, err = j.report(1)
+		require.Equal(t, fault.Transport, activitytest.ClassOf(err), "%s: %v", gone, err)
+	}
+	j.store.Fails = nil
+	speeds, err := j.a.speeds(t.Context(), "default", j.in.Spec, []string{"cpu", "h100"})
+	require.NoError(t, err)
+	require.Len(t, speeds, 1)
+	require.InDelta(t, 123, speeds[0].TokensPerSecond, 0)
+}
+
+// TestInterruptedSpeed: a run that was interrupted says nothing about how fast one is.
+func TestInterruptedSpeed(t *testing.T) {
+	t.Parallel()
+	j, _ := newEvaluated(t)
+	j.in.Before.Attempts = 1
+	_, err := j.run()
+	require.NoError(t, err)
+	speeds, err := j.a.speeds(t.Context(), "default", j.in.Spec, []string{"cpu"})
+	require.NoError(t, err)
+	require.Empty(t, speeds)
+}
+
+// TestEvaluationOfNoUse: an evaluation that cannot be compared is the trainer's fault. No
+// outcome is stored, and the checkpoints stay.
+func TestEvaluationOfNoUse(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ base, best, says string }{
+		"other rows":     {losses(8, "2"), losses(7, "1"), "8 rows and the trained model on 7"},
+		"not JSON":       {losses(8, "2"), "\x1b[2Jrow", "line 1"},
+		"not numbered":   {losses(8, "2"), losses(1, "1") + losses(1, "1"), "expected row 1"},
+		"a long line":    {losses(8, "2"), losses(7, "1") + strings.Repeat(" ", 1<<17), "token too long"},
+		"no such metric": {losses(8, "2"), strings.ReplaceAll(losses(8, "1"), training.MetricLoss, "joy"), "have no " + training.MetricLoss},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			j, e := newEvaluated(t)
+			e.base, e.best = c.base, c.best
+			_, err := j.run()
+			require.Equal(t, fault.Input, activitytest.ClassOf(err), "%v", err)
+			require.ErrorContains(t, err, c.says)
+			require.NotContains(t, err.Error(), "\x1b")
+			out, err := j.a.output(t.Context(), "default", "job")
+			require.NoError(t, err)
+			require.Nil(t, out)
+			require.Equal(t, 8, j.steps()[0])
+		})
+	}
+}
+
+// TestNotFinite: where the trained model gives no number, it is not better, whatever the
+// other rows say.
+func TestNotFinite(t *testing.T) {
+	t.Parallel()
+	j, e := newEvaluated(t)
+	e.best = strings.Replace(e.best, ":1}", ":null}", 1)
+	_, err := j.run()
+	require.NoError(t, err)
+	published, err := j.publish(nil)
+	require.NoError(t, err)
+	require.False(t, published.Outcome.Comparison.Better)
+	require.Contains(t, published.Outcome.Comparison.Verdict, "no finite")
+}

@@ -1,0 +1,244 @@
+package train
+
+import (
+	"context"
+	"math"
+	"path/filepath"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/activities/activitytest"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/ledger"
+	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// oneUSD is what a second of the device costs in these tests, in micro-USD.
+const oneUSD = 1_000_000
+
+// ledgerOf is a ledger that fails on request, beside a workflow that hears signals.
+type ledgerOf struct {
+	*ledger.Ledger
+	activitytest.Runs
+	reserve, settle func() error // nil = it works; set between two attempts only
+
+	mu    sync.Mutex
+	heard []Signal
+	deaf  int // how many signals the workflow loses first
+}
+
+func (l *ledgerOf) Reserve(ctx context.Context, c video.Call, limit int64) (money.Reservation, error) {
+	if l.reserve != nil {
+		if err := l.reserve(); err != nil {
+			return money.Reservation{}, err
+		}
+	}
+	return l.Ledger.Reserve(ctx, c, limit)
+}
+
+func (l *ledgerOf) Settle(ctx context.Context, key string, o money.Outcome, microUSD int64) (money.Booking, error) {
+	if l.settle != nil {
+		if err := l.settle(); err != nil {
+			return money.Booking{}, err
+		}
+	}
+	return l.Ledger.Settle(ctx, key, o, microUSD)
+}
+
+func (l *ledgerOf) Signal(_ context.Context, _, _, _ string, what any) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.deaf > 0 {
+		l.deaf--
+		return fault.New(fault.Transport, "signal", "", "the server is away")
+	}
+	l.heard = append(l.heard, what.(Signal))
+	return nil
+}
+
+// last is the tally that the workflow knows of.
+func (l *ledgerOf) last(t *testing.T) Tally {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	require.NotEmpty(t, l.heard)
+	return *l.heard[len(l.heard)-1].Tally
+}
+
+// metered runs a test on a clock of its own, with a trainer that takes some time for each
+// step on a device that costs one USD a second.
+func metered(t *testing.T, step time.Duration, test func(t *testing.T, j *trained, l *ledgerOf)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		calls, err := ledger.Open(filepath.Join(t.TempDir(), "ledger.db"))
+		require.NoError(t, err)
+		defer func() { require.NoError(t, calls.Close()) }()
+		j, l := newTrained(t), &ledgerOf{Ledger: calls}
+		j.a.Ledger, j.a.Runs, j.a.Prices, j.in.Ledger = l, l, map[string]float64{"cpu": 3600}, "run"
+		j.trainer.before = func(int, <-chan struct{}) error { <-time.After(step); return nil }
+		test(t, j, l)
+	})
+}
+
+// spent is what the run has settled, of which nothing may be open.
+func (j *trained) spent(l *ledgerOf) int64 {
+	j.t.Helper()
+	spend, err := l.Job(j.t.Context(), "default", "run")
+	require.NoError(j.t, err)
+	require.Zero(j.t, spend.Reserved, "an entry is open")
+	return spend.CostMicroUSD
+}
+
+// TestLimitWhileTraining: a trainer is stopped at a checkpoint when the next slice of its
+// time is beyond the limit. The time that the checkpoint took is booked too, and a higher
+// limit goes on from there.
+func TestLimitWhileTraining(t *testing.T) {
+	t.Parallel()
+	metered(t, 12*time.Second, func(t *testing.T, j *trained, l *ledgerOf) {
+		j.in.LimitMicroUSD = 25 * oneUSD // two slices of 10 seconds, and no third
+		out, err := j.run()
+		require.NoError(t, err)
+		require.Equal(t, training.EndedBudget, out.Ended)
+		require.Equal(t, 1, out.Report.Checkpoint, "the second step ended after the stop")
+		require.InDelta(t, 24, out.Tally.Seconds, 1e-6)
+		require.EqualValues(t, 24*oneUSD, j.spent(l))
+		require.EqualValues(t, 24*oneUSD, out.Tally.CostMicroUSD)
+		require.Empty(t, out.Tally.SliceKey+out.Tally.NextKey)
+
+		out, err = j.run()
+		require.NoError(t, err)
+		require.Equal(t, training.EndedBudget, out.Ended)
+		require.Equal(t, []int{0}, j.trainer.began, "nothing is left for a process")
+		j.in.LimitMicroUSD = 24*oneUSD + 8*12*oneUSD + 10*oneUSD
+		out, err = j.run()
+		require.NoError(t, err)
+		require.Equal(t, training.EndedDone, out.Ended)
+		require.Equal(t, []int{0, 1}, j.trainer.began)
+		require.EqualValues(t, 24*oneUSD+8*12*oneUSD, j.spent(l))
+	})
+}
+
+// TestLedgerFailsWhileTraining: time that cannot be booked is not trained on. The trainer
+// is stopped at a checkpoint, and the next attempt books what is still open.
+func TestLedgerFailsWhileTraining(t *testing.T) {
+	t.Parallel()
+	away := fault.New(fault.Transport, "begin call", "", "the disk of the ledger is away")
+	for name, c := range map[string]struct {
+		breaks func(l *ledgerOf)
+		open   bool // a slice was left
+	}{
+		"reserve": {func(l *ledgerOf) {
+			first := true
+			l.reserve = func() error {
+				if first {
+					first = false
+					return nil
+				}
+				return away
+			}
+		}, false},
+		"settle": {func(l *ledgerOf) { l.settle = func() error { return away } }, true},
+		"panic":  {func(l *ledgerOf) { l.settle = func() error { panic("a bug of the ledger") } }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			metered(t, 6*time.Second, func(t *testing.T, j *trained, l *ledgerOf) {
+				c.breaks(l)
+				_, err := j.run()
+				require.Equal(t, fault.Preempted, activitytest.ClassOf(err), "it is tried again, up to a bound: %v", err)
+				require.Equal(t, 1, j.steps()[0], "it was stopped after 10 seconds, in its second step")
+				tally := l.last(t)
+				require.Equal(t, c.open, tally.SliceKey != "", "%+v", tally)
+				l.reserve, l.settle, j.in.Before = nil, nil, tally
+				out, err := j.run()
+				require.NoError(t, err)
+				require.Equal(t, training.EndedDone, out.Ended)
+				require.Equal(t, []int{0, 1}, j.trainer.began)
+				require.Empty(t, out.Ignored)
+				require.GreaterOrEqual(t, j.spent(l), int64(8*6*oneUSD))
+				require.LessOrEqual(t, j.spent(l), int64(10*6*oneUSD), "no second is booked twice")
+				require.Equal(t, j.spent(l), out.Tally.CostMicroUSD)
+			})
+		})
+	}
+}
+
+// TestReservationWaits: a slice that waits for room beside others neither stops the trainer
+// nor keeps a process that has ended.
+func TestReservationWaits(t *testing.T) {
+	t.Parallel()
+	metered(t, 2*time.Second, func(t *testing.T, j *trained, l *ledgerOf) {
+		_, err := l.Ledger.Reserve(t.Context(), video.Call{
+			Tenant: "default", Job: "run", Workflow: "beside", Kind: meterKind, Model: "m", CostMicroUSD: 15 * oneUSD, Fingerprint: "beside", Attempt: 1,
+		}, 0)
+		require.NoError(t, err)
+		j.in.LimitMicroUSD = 30 * oneUSD
+		out, err := j.run()
+		require.NoError(t, err)
+		require.Equal(t, training.EndedDone, out.Ended)
+		require.EqualValues(t, 18*oneUSD, out.Tally.CostMicroUSD)
+	})
+}
+
+// TestTallyOfAStranger: what a tally says may come from anyone. It books no entry of
+// another run, and none of this run at more than its time can cost.
+func TestTallyOfAStranger(t *testing.T) {
+	t.Parallel()
+	metered(t, 0, func(t *testing.T, j *trained, l *ledgerOf) {
+		left := func(job string) string {
+			made, err := l.Ledger.Reserve(t.Context(), video.Call{
+				Tenant: "default", Job: job, Workflow: "w", Kind: meterKind, Model: "m", CostMicroUSD: 10 * oneUSD, Fingerprint: video.Fingerprint(job), Attempt: 1,
+			}, 0)
+			require.NoError(t, err)
+			return made.Key
+		}
+		theirs := left("theirs")
+		j.in.Before = Tally{SliceKey: theirs, SliceUsed: 1}
+		out, err := j.run()
+		require.NoError(t, err)
+		require.Contains(t, out.Ignored, "not one of this run")
+		micro, _, held, err := l.Held(t.Context(), "default", "theirs", theirs, 0)
+		require.NoError(t, err)
+		require.True(t, held)
+		require.EqualValues(t, 10*oneUSD, micro, "it is as it was")
+		require.Zero(t, j.spent(l))
+
+		j.in.Job, j.in.Before = "second", Tally{SliceKey: left("run"), SliceUsed: math.MaxInt64, NextKey: theirs}
+		out, err = j.run()
+		require.NoError(t, err)
+		require.Empty(t, out.Ignored)
+		require.LessOrEqual(t, j.spent(l), int64(20*oneUSD+2), "two slices at most")
+		spent, err := l.Spent(t.Context(), tenant.ID("default"), "theirs", "")
+		require.NoError(t, err)
+		require.Zero(t, spent)
+	})
+}
+
+// TestWorkflowIsTold: a workflow hears where its run stands while that changes. What it did
+// not hear is told again.
+func TestWorkflowIsTold(t *testing.T) {
+	t.Parallel()
+	metered(t, 7*time.Second, func(t *testing.T, j *trained, l *ledgerOf) {
+		l.deaf = 2
+		out, err := j.run()
+		require.NoError(t, err)
+		require.Equal(t, training.EndedDone, out.Ended)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		require.Zero(t, l.deaf)
+		require.GreaterOrEqual(t, len(l.heard), 8, "each step takes longer than it waits")
+		for i, s := range l.heard {
+			require.LessOrEqual(t, s.Tally.Seconds, out.Tally.Seconds)
+			if i > 0 {
+				require.NotEqual(t, l.heard[i-1].Report, s.Report, "nothing is told twice")
+			}
+		}
+	})
+}

@@ -3,6 +3,7 @@ package training
 import (
 	"fmt"
 	"regexp"
+	"time"
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/tenant"
@@ -37,6 +38,18 @@ func CheckpointPrefix(t tenant.ID, job string, step int) string {
 // OutputPrefix is the folder of the result of a job, in the form that adapters are
 // published from.
 func OutputPrefix(t tenant.ID, job string) string { return JobPrefix(t, job) + "output/" }
+
+// LogsPrefix is where the logs of a job's trainer processes lie.
+func LogsPrefix(t tenant.ID, job string) string { return JobPrefix(t, job) + "logs/" }
+
+// LogKey holds what the trainer printed in one attempt at a job, one line each with its
+// time: the beginning and the end of it if it is long. Keys sort by time.
+func LogKey(t tenant.ID, job string, began time.Time, attempt string) string {
+	return LogsPrefix(t, job) + began.UTC().Format("20060102T150405.000Z") + "-" + attempt + ".log"
+}
+
+// LogTime is how the time of a line is written that a log keeps, in UTC.
+const LogTime = "2006-01-02T15:04:05.000Z"
 
 // ManifestName is the last object written under a prefix.
 const ManifestName = "manifest.json"

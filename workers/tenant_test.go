@@ -259,7 +259,7 @@ func (oneModel) Shape(context.Context, training.Model) (estimate.Shape, error) {
 
 type noTrainer struct{}
 
-func (noTrainer) Run(context.Context, training.Job, string, <-chan struct{}, func(training.Event) error) error {
+func (noTrainer) Run(context.Context, training.Job, string, io.Writer, <-chan struct{}, func(training.Event) error) error {
 	return fault.New(fault.Input, "train", "", "this test does not train")
 }
 

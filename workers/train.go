@@ -17,11 +17,11 @@ import (
 
 // training builds what the training activities work with, beside what those of
 // ingestion do.
-func (h *health) training(ctx context.Context, c config.Config, pools []pool, class string) (*train.Activities, error) {
+func (h *health) training(ctx context.Context, c config.Config, getenv func(string) string, pools []pool, class string) (*train.Activities, error) {
 	a := h.ingest
 	t := &train.Activities{
 		Store: a.Store, Documents: a.Sources, Ledger: a.Ledger, Runs: a.Runs, Scratch: a.Scratch, Kept: c.Scratch, Version: version, Unsandboxed: c.NoSandbox,
-		Prices: c.Training.Prices, SaveEvery: c.Training.CheckpointSeconds,
+		Redactor: newRedactor(c, getenv), Prices: c.Training.Prices, SaveEvery: c.Training.CheckpointSeconds,
 		Reports: train.Reports{Train: trainreport.Render, Sweep: trainreport.RenderSweep},
 	}
 	places := map[string]basemodel.Place{}

@@ -117,7 +117,7 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 			return hands{}, err
 		}
 	}
-	t, err := h.training(ctx, c, pools, class)
+	t, err := h.training(ctx, c, getenv, pools, class)
 	if err != nil {
 		return hands{}, err
 	}

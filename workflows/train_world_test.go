@@ -212,7 +212,7 @@ func (h *hashTrainer) computed() int {
 	return h.done
 }
 
-func (h *hashTrainer) Run(_ context.Context, job training.Job, _ string, stop <-chan struct{}, on func(training.Event) error) error {
+func (h *hashTrainer) Run(_ context.Context, job training.Job, _ string, _ io.Writer, stop <-chan struct{}, on func(training.Event) error) error {
 	h.mu.Lock()
 	h.jobs = append(h.jobs, job)
 	h.mu.Unlock()

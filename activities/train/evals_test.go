@@ -23,8 +23,8 @@ type evaluating struct {
 	base, best string // the files of rows
 }
 
-func (e *evaluating) Run(ctx context.Context, job training.Job, devices string, stop <-chan struct{}, on func(training.Event) error) error {
-	return e.trainerOf.Run(ctx, job, devices, stop, func(event training.Event) error {
+func (e *evaluating) Run(ctx context.Context, job training.Job, devices string, log io.Writer, stop <-chan struct{}, on func(training.Event) error) error {
+	return e.trainerOf.Run(ctx, job, devices, log, stop, func(event training.Event) error {
 		switch event.Event {
 		case training.EventStep:
 			event.TokensPerSecond = 123

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/training/estimate"
@@ -27,9 +28,10 @@ type BaseModels interface {
 type Trainer interface {
 	// Run returns nil when the job is done, training.ErrStopped after a checkpoint that
 	// closing stop requested, training.ErrOutOfMemory, or another error. devices are those
-	// that the process may use; empty = none. on receives every event in order; its error
+	// that the process may use; empty = none. log receives what the process prints, and its
+	// writes do not fail. on receives every event in order; its error
 	// stops the process.
-	Run(ctx context.Context, job training.Job, devices string, stop <-chan struct{}, on func(training.Event) error) error
+	Run(ctx context.Context, job training.Job, devices string, log io.Writer, stop <-chan struct{}, on func(training.Event) error) error
 }
 
 // GPUs are the devices of this worker, leased so that no two processes share one.
@@ -71,11 +73,12 @@ type Activities struct {
 	Runs        activities.Runs
 	Prices      estimate.Prices
 	Reports     Reports
-	Scratch     string  // directory for temporary files
-	Kept        string  // directory that outlives this process, on the same disk as Scratch
-	Version     string  // of this build, for lineage
-	Unsandboxed bool    // the trainer runs without a sandbox, as this worker is configured
-	SaveEvery   float64 // seconds between checkpoints
+	Scratch     string             // directory for temporary files
+	Kept        string             // directory that outlives this process, on the same disk as Scratch
+	Version     string             // of this build, for lineage
+	Unsandboxed bool               // the trainer runs without a sandbox, as this worker is configured
+	SaveEvery   float64            // seconds between checkpoints
+	Redactor    *safetext.Redactor // of the trainer's output; nil = this worker has no keys
 
 	others activities.OtherBuilds
 }

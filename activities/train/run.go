@@ -130,6 +130,8 @@ type attempt struct {
 	stopOnce sync.Once
 	why      error // valid when stopping is closed
 	saver    *saver
+	log      *processLog
+	pruned   bool   // logs of attempts long gone are deleted
 	ignored  string // see Run
 }
 
@@ -150,6 +152,7 @@ var (
 // cancelled activity.
 func (a *Activities) RunTraining(ctx context.Context, in RunInput) (Run, error) {
 	r := &attempt{a: a, in: in, stopping: make(chan struct{}), token: attemptToken(ctx)}
+	r.log = newProcessLog(a.Redactor, time.Now)
 	r.pulse.Tally = in.Before
 	if activity.HasHeartbeatDetails(ctx) {
 		if err := activity.GetHeartbeatDetails(ctx, &r.pulse); err != nil {
@@ -269,7 +272,7 @@ func (r *attempt) train(ctx context.Context) (Run, error) {
 	}
 	done := make(chan struct{})
 	var aside panics.Group
-	for _, look := range []func(context.Context, <-chan struct{}){r.watch, r.signalProgress} {
+	for _, look := range []func(context.Context, <-chan struct{}){r.watch, r.signalProgress, r.keepLog} {
 		aside.Go(func() error {
 			err := panics.Try(func() error { look(ctx, done); return nil })
 			if err != nil {
@@ -287,8 +290,11 @@ func (r *attempt) train(ctx context.Context) (Run, error) {
 		err = errors.Join(err, flushed)
 	}
 	close(done)
-	if err := aside.Wait(); err != nil {
-		return Run{}, err
+	failed := aside.Wait()
+	r.log.ended(err)
+	r.storeLog(ctx) // no one else writes it now
+	if failed != nil {
+		return Run{}, failed
 	}
 	return r.settle(err)
 }
@@ -322,11 +328,13 @@ func (r *attempt) process(ctx context.Context, job training.Job) error {
 		return err
 	}
 	r.update(func(p *Pulse) { p.Tally.Attempts++; r.launched = time.Now() })
+	r.log.say("training on %s, micro-batch %d × %d", r.in.Class, job.MicroBatch, job.Accumulation)
 	// The trainer is stopped by r.stopping, not by ctx: it must have time to write a
 	// checkpoint. A panic must not leave the meter running.
 	err = panics.Try(func() error {
-		return r.a.Trainer.Run(context.WithoutCancel(ctx), job, r.devices, r.stopping, r.take)
+		return r.a.Trainer.Run(context.WithoutCancel(ctx), job, r.devices, r.log, r.stopping, r.take)
 	})
+	r.log.end()
 	trouble, booked := paid()
 	if err == nil && booked {
 		return nil // it finished before the stop

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -32,13 +33,15 @@ type trainerOf struct {
 	steps  int
 	before func(step int, stop <-chan struct{}) error // nil = nothing; set between two runs only
 	began  []int                                      // the step that each process began at
+	key    string                                     // that it prints
 }
 
 const checkpointEvery = 2
 
 // Run is one process.
-func (tr *trainerOf) Run(_ context.Context, job training.Job, _ string, stop <-chan struct{}, on func(training.Event) error) error {
+func (tr *trainerOf) Run(_ context.Context, job training.Job, _ string, log io.Writer, stop <-chan struct{}, on func(training.Event) error) error {
 	start := 0
+	fmt.Fprintf(log, "begins with key %s\n", tr.key)
 	if job.Resume != "" {
 		weights, err := os.ReadFile(filepath.Join(job.Resume, "weights"))
 		if err != nil {
@@ -63,6 +66,7 @@ func (tr *trainerOf) Run(_ context.Context, job training.Job, _ string, stop <-c
 			return errors.Join(tr.checkpoint(job, step-1, on), training.ErrStopped)
 		default:
 		}
+		fmt.Fprintf(log, "step %d\n", step)
 		loss := 1 / float64(step)
 		if err := on(training.Event{Event: training.EventStep, Step: step, Total: tr.steps, Loss: &loss, Tokens: int64(step)}); err != nil {
 			return err

@@ -3,6 +3,7 @@ package main
 import (
 	"go/ast"
 	"strings"
+	"time"
 
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
@@ -45,6 +46,7 @@ func objects(c *comments) ([]byte, error) {
 			{"JobPrefix", training.JobPrefix(t, "<job>")},
 			{"ClaimKey", training.ClaimKey(t, "<job>")},
 			{"CheckpointPrefix", training.CheckpointPrefix(t, "<job>", 0)},
+			{"LogKey", training.LogKey(t, "<job>", time.Time{}, "<attempt>")},
 			{"OutputPrefix", training.OutputPrefix(t, "<job>")},
 			{"AdapterPrefix", training.AdapterPrefix(t, "<adapter>", 1)},
 			{"RoleKey", training.RoleKey(t, "<role>")},

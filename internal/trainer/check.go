@@ -38,7 +38,7 @@ func (r *Runner) Check(ctx context.Context) (map[string]string, error) {
 		return nil, fault.Disk(checkOp, os.TempDir(), err)
 	}
 	defer os.RemoveAll(dir)
-	p, err := r.start(dir, "", nil, "-c", question)
+	p, err := r.start(dir, "", nil, nil, "-c", question)
 	if err != nil {
 		return nil, r.startFault(err)
 	}

@@ -37,7 +37,7 @@ func TestConfined(t *testing.T) {
 	j.Seed, j.MicroBatch = int64(listener.Addr().(*net.TCPAddr).Port), os.Getpid()
 	require.NoError(t, os.Mkdir(j.WorkDir, 0o700))
 	var got map[string]string
-	require.NoError(t, runner(t, Options{}).Run(t.Context(), j, "", nil, func(e training.Event) error {
+	require.NoError(t, runner(t, Options{}).Run(t.Context(), j, "", nil, nil, func(e training.Event) error {
 		if e.Event == training.EventDevice {
 			got = e.Versions
 		}

@@ -26,7 +26,7 @@ func TestLimits(t *testing.T) {
 			require.NoError(t, err)
 			r := runner(t, Options{Sandbox: box, Memory: 256 << 20, Processes: 100})
 			run := func(what string) error {
-				return r.Run(t.Context(), job(t, what), "", nil, func(training.Event) error { return nil })
+				return r.Run(t.Context(), job(t, what), "", nil, nil, func(training.Event) error { return nil })
 			}
 			err = run("hog")
 			require.ErrorIs(t, err, training.ErrOutOfMemory)

@@ -54,7 +54,7 @@ func beParent(dir string) {
 		panic(err)
 	}
 	r := New(Options{Python: os.Getenv("TRAINER_TEST_PYTHON"), Dir: stand, Sandbox: box})
-	err = r.Run(context.Background(), training.Job{Job: "unready", WorkDir: dir}, "", nil, func(training.Event) error {
+	err = r.Run(context.Background(), training.Job{Job: "unready", WorkDir: dir}, "", nil, nil, func(training.Event) error {
 		for range 100 {
 			done := make(chan struct{})
 			go func() {

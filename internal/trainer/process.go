@@ -47,7 +47,7 @@ type process struct {
 
 // start starts the interpreter as the leader of a process group, with events on descriptor
 // 3. What it prints goes with what it logs.
-func (r *Runner) start(dir, devices string, read []string, args ...string) (*process, error) {
+func (r *Runner) start(dir, devices string, log io.Writer, read []string, args ...string) (*process, error) {
 	events, eventsChild, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -65,7 +65,7 @@ func (r *Runner) start(dir, devices string, read []string, args ...string) (*pro
 	p := &process{cmd: cmd, box: box, events: events, late: pipeBytes, ended: make(chan struct{}), gone: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = saidChild, saidChild, attributes()
 	started := make(chan error, 1)
-	panics.Go(func() error { p.run(started, said); return nil }, func(err error) { p.abandoned(started, err) })
+	panics.Go(func() error { p.run(started, said, log); return nil }, func(err error) { p.abandoned(started, err) })
 	err = <-started
 	if box != nil {
 		box.Started(p.end)
@@ -87,7 +87,7 @@ func shut(files ...*os.File) {
 // run owns the process from start to end. Its thread stays locked: the kernel
 // kills the process (parent-death signal) when the thread that started it ends,
 // not when this process does.
-func (p *process) run(started chan<- error, said *os.File) {
+func (p *process) run(started chan<- error, said *os.File, log io.Writer) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := p.cmd.Start(); err != nil {
@@ -96,7 +96,7 @@ func (p *process) run(started chan<- error, said *os.File) {
 	}
 	prefer(p.cmd.Process.Pid)
 	silent := make(chan struct{})
-	panics.Go(func() error { p.stderr.read(said); return nil }, func(err error) {
+	panics.Go(func() error { p.stderr.read(said, log); return nil }, func(err error) {
 		p.unwatched(err)
 		close(silent)
 	})

@@ -11,8 +11,11 @@ const tailBytes = 8 << 10
 // tail keeps the end of what a process says.
 type tail struct{ text []byte }
 
-// read reads to the end, however much it is.
-func (t *tail) read(r io.Reader) {
+// read reads to the end, however much it is, and hands all of it to a log; nil = none.
+func (t *tail) read(r io.Reader, log io.Writer) {
+	if log != nil {
+		r = io.TeeReader(r, log)
+	}
 	piece := make([]byte, tailBytes)
 	for {
 		n, err := r.Read(piece)

@@ -8,6 +8,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -62,7 +63,8 @@ func New(o Options) *Runner {
 // Run trains: it writes job.json into the job's work_dir, starts the process on
 // the devices (CUDA_VISIBLE_DEVICES; empty = no GPU) and tells on each event, in
 // order and one at a time, before it returns. on should be quick: the process
-// waits when some hundred events are not taken.
+// waits when some hundred events are not taken. What the process prints goes to log
+// (nil = nowhere), all of it before Run returns.
 //
 // Closing stop (nil = never) asks the process for a checkpoint and its end; after
 // the grace it is killed. The end of ctx kills it at once. An error of on stops
@@ -72,7 +74,7 @@ func New(o Options) *Runner {
 // The error is nil after a done event and exit code 0; training.ErrStopped when
 // it was asked to stop and went; training.ErrOutOfMemory when the micro-batch is
 // too big for the GPU or the host; else a fault by its class.
-func (r *Runner) Run(ctx context.Context, job training.Job, devices string, stop <-chan struct{}, on func(training.Event) error) error {
+func (r *Runner) Run(ctx context.Context, job training.Job, devices string, log io.Writer, stop <-chan struct{}, on func(training.Event) error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -81,7 +83,7 @@ func (r *Runner) Run(ctx context.Context, job training.Job, devices string, stop
 		return err
 	}
 	kills, counted := r.oomKills()
-	p, err := r.start(job.WorkDir, devices, paths(job), "-m", "trainer", path)
+	p, err := r.start(job.WorkDir, devices, log, paths(job), "-m", "trainer", path)
 	if err != nil {
 		return r.startFault(err)
 	}

@@ -26,7 +26,7 @@ func TestRun(t *testing.T) {
 	j.Config.LearningRate = 1e-4
 	var kinds []string
 	var last training.Event
-	require.NoError(t, runner(t, Options{}).Run(t.Context(), j, "", nil, func(e training.Event) error {
+	require.NoError(t, runner(t, Options{}).Run(t.Context(), j, "", nil, nil, func(e training.Event) error {
 		kinds = append(kinds, e.Event)
 		last = e
 		return nil
@@ -69,7 +69,7 @@ func TestEnds(t *testing.T) {
 	} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
-			err := runner(t, Options{}).Run(t.Context(), job(t, mode), "", nil, ignore)
+			err := runner(t, Options{}).Run(t.Context(), job(t, mode), "", nil, nil, ignore)
 			require.Error(t, err)
 			require.Equal(t, want.class, fault.ClassOf(err), "%v", err)
 			if want.sentinel != nil {
@@ -111,7 +111,7 @@ func TestKilled(t *testing.T) {
 				if !c.known {
 					r.oomKills = func() (int64, bool) { return 0, false }
 				}
-				err := r.Run(t.Context(), job(t, mode), "", nil, ignore)
+				err := r.Run(t.Context(), job(t, mode), "", nil, nil, ignore)
 				require.Equal(t, c.class, fault.ClassOf(err), "%v", err)
 				require.Equal(t, c.oom, errors.Is(err, training.ErrOutOfMemory))
 			})
@@ -138,7 +138,7 @@ func TestBrokenEvents(t *testing.T) {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			told := 0
-			err := runner(t, Options{}).Run(t.Context(), job(t, mode), "", nil, func(training.Event) error {
+			err := runner(t, Options{}).Run(t.Context(), job(t, mode), "", nil, nil, func(training.Event) error {
 				told++
 				return nil
 			})
@@ -154,7 +154,7 @@ func TestBrokenEvents(t *testing.T) {
 func TestOddEvents(t *testing.T) {
 	t.Parallel()
 	events := func(mode string) (all []training.Event) {
-		require.NoError(t, runner(t, Options{}).Run(t.Context(), job(t, mode), "", nil, func(e training.Event) error {
+		require.NoError(t, runner(t, Options{}).Run(t.Context(), job(t, mode), "", nil, nil, func(e training.Event) error {
 			all = append(all, e)
 			return nil
 		}))
@@ -174,7 +174,7 @@ func TestStop(t *testing.T) {
 	t.Parallel()
 	stop := make(chan struct{})
 	var last training.Event
-	err := runner(t, Options{}).Run(t.Context(), job(t, "stop"), "", stop, func(e training.Event) error {
+	err := runner(t, Options{}).Run(t.Context(), job(t, "stop"), "", nil, stop, func(e training.Event) error {
 		if e.Event == training.EventPhase {
 			close(stop)
 		}
@@ -189,7 +189,7 @@ func TestStop(t *testing.T) {
 func TestStopBeforeItBegan(t *testing.T) {
 	t.Parallel()
 	stop := make(chan struct{})
-	err := runner(t, Options{}).Run(t.Context(), job(t, "unready"), "", stop, func(training.Event) error {
+	err := runner(t, Options{}).Run(t.Context(), job(t, "unready"), "", nil, stop, func(training.Event) error {
 		close(stop)
 		return nil
 	})
@@ -197,7 +197,7 @@ func TestStopBeforeItBegan(t *testing.T) {
 	require.Equal(t, fault.Preempted, fault.ClassOf(err))
 	require.ErrorContains(t, err, "not started")
 
-	err = runner(t, Options{}).Run(t.Context(), job(t, "unready"), "", stop, ignore)
+	err = runner(t, Options{}).Run(t.Context(), job(t, "unready"), "", nil, stop, ignore)
 	require.ErrorIs(t, err, training.ErrStopped, "already closed")
 }
 
@@ -206,7 +206,7 @@ func TestDeaf(t *testing.T) {
 	t.Parallel()
 	stop := make(chan struct{})
 	var child string
-	err := runner(t, Options{Grace: 50 * time.Millisecond}).Run(t.Context(), job(t, "deaf"), "", stop, func(e training.Event) error {
+	err := runner(t, Options{Grace: 50 * time.Millisecond}).Run(t.Context(), job(t, "deaf"), "", nil, stop, func(e training.Event) error {
 		if e.Event == training.EventDevice {
 			child = e.Versions["child"]
 			require.DirExists(t, "/proc/"+child)
@@ -227,7 +227,7 @@ func TestCancel(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	why := errors.New("the job was cancelled")
 	var child string
-	err := runner(t, Options{Grace: time.Hour}).Run(ctx, job(t, "deaf"), "", nil, func(e training.Event) error {
+	err := runner(t, Options{Grace: time.Hour}).Run(ctx, job(t, "deaf"), "", nil, nil, func(e training.Event) error {
 		if e.Event == training.EventDevice {
 			child = e.Versions["child"]
 		} else {
@@ -239,7 +239,7 @@ func TestCancel(t *testing.T) {
 	require.Eventually(t, func() bool { return !alive(child) }, 5*time.Second, time.Millisecond)
 
 	j := job(t, "whole")
-	require.Equal(t, why, runner(t, Options{}).Run(ctx, j, "", nil, ignore), "it is not even started")
+	require.Equal(t, why, runner(t, Options{}).Run(ctx, j, "", nil, nil, ignore), "it is not even started")
 	require.NoFileExists(t, filepath.Join(j.WorkDir, "job.json"))
 }
 
@@ -248,7 +248,7 @@ func TestCancelDuringGrace(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	stop := make(chan struct{})
-	err := runner(t, Options{Grace: time.Hour}).Run(ctx, job(t, "deaf"), "", stop, func(e training.Event) error {
+	err := runner(t, Options{Grace: time.Hour}).Run(ctx, job(t, "deaf"), "", nil, stop, func(e training.Event) error {
 		if e.Event == training.EventDevice {
 			close(stop)
 		} else {
@@ -264,7 +264,7 @@ func TestListenerFails(t *testing.T) {
 	t.Parallel()
 	full := fault.New(fault.Capacity, "store checkpoint", "", "the disk is full")
 	told := 0
-	err := runner(t, Options{}).Run(t.Context(), job(t, "stop"), "", nil, func(training.Event) error {
+	err := runner(t, Options{}).Run(t.Context(), job(t, "stop"), "", nil, nil, func(training.Event) error {
 		told++
 		return full
 	})
@@ -276,7 +276,7 @@ func TestListenerFails(t *testing.T) {
 func TestNoChildIsLeft(t *testing.T) {
 	t.Parallel()
 	var children []string
-	err := runner(t, Options{}).Run(t.Context(), job(t, "orphans"), "", nil, func(e training.Event) error {
+	err := runner(t, Options{}).Run(t.Context(), job(t, "orphans"), "", nil, nil, func(e training.Event) error {
 		if child, ok := e.Versions["child"]; ok {
 			children = append(children, child)
 		}
@@ -293,7 +293,7 @@ func TestNoChildIsLeft(t *testing.T) {
 func TestEscapedChild(t *testing.T) {
 	t.Parallel()
 	var child int
-	err := runner(t, Options{}).Run(t.Context(), job(t, "escaped"), "", nil, func(e training.Event) error {
+	err := runner(t, Options{}).Run(t.Context(), job(t, "escaped"), "", nil, nil, func(e training.Event) error {
 		if text, ok := e.Versions["child"]; ok {
 			_, err := fmt.Sscan(text, &child)
 			return err
@@ -311,7 +311,7 @@ func TestSlowListener(t *testing.T) {
 	t.Parallel()
 	j := job(t, "busy")
 	steps := 0
-	err := runner(t, Options{}).Run(t.Context(), j, "", nil, func(training.Event) error {
+	err := runner(t, Options{}).Run(t.Context(), j, "", nil, nil, func(training.Event) error {
 		if steps++; steps == 2 {
 			wait := time.NewTimer(linger + linger/2)
 			defer wait.Stop()
@@ -326,7 +326,7 @@ func TestSlowListener(t *testing.T) {
 // TestClosedEvents: who tells nothing any more is of no use.
 func TestClosedEvents(t *testing.T) {
 	t.Parallel()
-	err := runner(t, Options{Grace: 50 * time.Millisecond}).Run(t.Context(), job(t, "closes-and-stays"), "", nil, ignore)
+	err := runner(t, Options{Grace: 50 * time.Millisecond}).Run(t.Context(), job(t, "closes-and-stays"), "", nil, nil, ignore)
 	require.ErrorContains(t, err, "closed its events and did not end")
 }
 
@@ -345,7 +345,7 @@ func environmentIn(t *testing.T, box *sandbox.Sandbox) {
 	r := runner(t, Options{Sandbox: box, Env: []string{"LD_LIBRARY_PATH=/opt/cuda/lib", "HOME=/elsewhere"}})
 	j := job(t, "environment")
 	var got map[string]string
-	require.NoError(t, r.Run(t.Context(), j, "GPU-1,GPU-2", nil, func(e training.Event) error {
+	require.NoError(t, r.Run(t.Context(), j, "GPU-1,GPU-2", nil, nil, func(e training.Event) error {
 		if e.Event == training.EventDevice {
 			got = e.Versions
 		}
@@ -373,14 +373,14 @@ func environmentIn(t *testing.T, box *sandbox.Sandbox) {
 func TestNotInstalled(t *testing.T) {
 	t.Parallel()
 	absent := New(Options{Dir: t.TempDir()})
-	err := absent.Run(t.Context(), job(t, "whole"), "", nil, ignore)
+	err := absent.Run(t.Context(), job(t, "whole"), "", nil, nil, ignore)
 	require.Equal(t, fault.Input, fault.ClassOf(err), "%v", err)
 	require.ErrorContains(t, err, "make trainer")
 	_, err = absent.Check(t.Context())
 	require.ErrorContains(t, err, "make trainer")
 
 	empty := New(Options{Python: python(t), Dir: t.TempDir()})
-	err = empty.Run(t.Context(), job(t, "whole"), "", nil, ignore)
+	err = empty.Run(t.Context(), job(t, "whole"), "", nil, nil, ignore)
 	require.Equal(t, fault.Input, fault.ClassOf(err), "%v", err)
 	require.ErrorContains(t, err, "make trainer")
 	require.ErrorContains(t, err, "No module named trainer")
@@ -390,17 +390,20 @@ func TestBadJob(t *testing.T) {
 	t.Parallel()
 	j := job(t, "whole")
 	j.WorkDir = "relative"
-	require.Equal(t, fault.Input, fault.ClassOf(runner(t, Options{}).Run(t.Context(), j, "", nil, ignore)))
+	require.Equal(t, fault.Input, fault.ClassOf(runner(t, Options{}).Run(t.Context(), j, "", nil, nil, ignore)))
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
 	j.WorkDir = filepath.Join(file, "below")
-	require.Equal(t, fault.Input, fault.ClassOf(runner(t, Options{}).Run(t.Context(), j, "", nil, ignore)), "waiting does not mend a path")
+	require.Equal(t, fault.Input, fault.ClassOf(runner(t, Options{}).Run(t.Context(), j, "", nil, nil, ignore)), "waiting does not mend a path")
 }
 
 func TestTail(t *testing.T) {
 	t.Parallel()
 	var said tail
-	said.read(strings.NewReader(strings.Repeat("x", 3*tailBytes) + "\n 1%\r99%\n\xff\nend\r\n"))
+	var log strings.Builder
+	all := strings.Repeat("x", 3*tailBytes) + "\n 1%\r99%\n\xff\nend\r\n"
+	said.read(strings.NewReader(all), &log)
+	require.Equal(t, all, log.String(), "a log gets all of it")
 	require.Len(t, said.text, tailBytes)
 	require.True(t, strings.HasSuffix(said.String(), "x\n99%\n·\nend"), said.String()[tailBytes-40:])
 }

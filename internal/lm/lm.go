@@ -95,10 +95,20 @@ func (l *LM) Complete(ctx context.Context, c prompt.Completion) (prompt.Completi
 	if err := errors.Join(c.Check(), l.check(c)); err != nil {
 		return prompt.CompletionAnswer{}, money.NeverSent(err)
 	}
+	var here without // of this completion alone
 	for {
-		out, err := l.ask(ctx, c)
-		if err == nil || !l.refused.learn(c.Model, out.sent, out.without, err) || ctx.Err() != nil {
+		out, err := l.ask(ctx, c, here)
+		// A refusal that is billed is one call of the ledger, and the next one another.
+		if err == nil || money.IsCharged(err) || ctx.Err() != nil {
 			return out.CompletionAnswer, err
+		}
+		now, learned := out.without.more(out.sent, err)
+		if !learned {
+			return out.CompletionAnswer, err
+		}
+		here = here.and(now)
+		if !ofTheSchema(err) {
+			l.refused.remember(c.Model, now)
 		}
 	}
 }
@@ -110,9 +120,9 @@ type asked struct {
 	without without
 }
 
-// ask asks once, without what the model is known to refuse.
-func (l *LM) ask(ctx context.Context, c prompt.Completion) (asked, error) {
-	out := asked{sent: l.request(c), without: l.refused.of(c.Model)}
+// ask asks once, without what the model is known to refuse, or has refused here.
+func (l *LM) ask(ctx context.Context, c prompt.Completion, here without) (asked, error) {
+	out := asked{sent: l.request(c), without: l.refused.of(c.Model).and(here)}
 	out.sent.leaveOut(out.without)
 	body, err := json.Marshal(out.sent)
 	if err != nil {
@@ -129,6 +139,9 @@ func (l *LM) ask(ctx context.Context, c prompt.Completion) (asked, error) {
 	if err = explain(c.Model, err); err != nil {
 		if filter, refused := filtered(err); refused {
 			out.CompletionAnswer = filter
+			if reserved, priced := l.Reserve(c); priced {
+				out.CostMicroUSD = money.ChargeOf(err, reserved)
+			}
 			return out, nil
 		}
 		return out, err

@@ -35,20 +35,14 @@ func (r *refusals) of(model string) without {
 	return r.models[model]
 }
 
-// learn notes what a model has refused of a request that was sent without something
-// already. false = nothing of it can be left out.
-func (r *refusals) learn(model string, sent request, had without, err error) bool {
-	now, learned := had.more(sent, err)
-	if !learned {
-		return false
-	}
+// remember notes what all requests to a model are to be sent without.
+func (r *refusals) remember(model string, now without) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.models == nil {
 		r.models = map[string]without{}
 	}
 	r.models[model] = r.models[model].and(now)
-	return true
 }
 
 // and is what either is without.
@@ -112,6 +106,12 @@ func onlyOne() []string {
 // formats lists what a server names that takes no response format, or not this one.
 func formats() []string {
 	return []string{"response_format", "json_schema", "json_object", "json schema", "json mode", "structured output", "guided_json", "$ref", "invalid schema", "response format"}
+}
+
+// ofTheSchema reports whether a server has refused this schema or these messages, and not
+// response formats. The next request may be right, and be of another tenant.
+func ofTheSchema(err error) bool {
+	return says(err.Error(), []string{"invalid schema", "$ref", "must contain the word", "additionalproperties", "schema for", "in context="})
 }
 
 // leaveOut takes out of a request what its model has refused.

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/answer/answertest"
 	"github.com/cogniverse/cogflow/internal/lm"
 	"github.com/cogniverse/cogflow/internal/lm/lmtest"
+	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/python"
 )
@@ -70,10 +72,16 @@ func TestRefusedParameters(t *testing.T) {
 			said, err := m.Complete(t.Context(), full())
 			require.NoError(t, err)
 			require.Equal(t, "the answer as json", said.Text)
+			if name == "OpenAI, a strict schema" { // of this schema: see TestOneSchemaIsRefused
+				s.Next(answertest.Status(c.status, c.refusal))
+			}
 			_, err = m.Complete(t.Context(), full())
 			require.NoError(t, err)
-			calls := s.Calls()
-			first := calls[0]
+			calls := slices.DeleteFunc(s.Calls(), func(c lmtest.Call) bool { return name == "OpenAI, a strict schema" && formatOf(c) == "json_schema" })
+			first := s.Calls()[0]
+			if name == "OpenAI, a strict schema" {
+				calls = append([]lmtest.Call{first}, calls...)
+			}
 			require.Len(t, calls, 3, "the third is right at once")
 			for _, after := range calls[1:] {
 				c.without(t, after)
@@ -153,6 +161,50 @@ func TestMistakesAreNotLeftOut(t *testing.T) {
 	_, err := m.Complete(t.Context(), full())
 	require.Equal(t, fault.Input, fault.ClassOf(err))
 	require.Len(t, s.Calls(), 8, "seven steps, and what was asked at first")
+}
+
+// TestOneSchemaIsRefused: a schema that a server does not take is a mistake of its
+// program. Others, of other tenants too, are sent as they are.
+func TestOneSchemaIsRefused(t *testing.T) {
+	t.Parallel()
+	s := lmtest.Start(t)
+	m := open(s, lm.Options{})
+	for _, text := range []string{
+		"Invalid schema for response_format 'out': In context=('properties', 'a'), $ref cannot have keywords {'description'}.",
+		"'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'.",
+	} {
+		s.Next(answertest.Status(http.StatusBadRequest, `{"error":{"message":`+strconv.Quote(text)+`}}`))
+	}
+	_, err := m.Complete(t.Context(), full())
+	require.NoError(t, err)
+	require.Nil(t, formatOf(s.Calls()[2]))
+	_, err = m.Complete(t.Context(), full())
+	require.NoError(t, err)
+	require.Equal(t, "json_schema", formatOf(s.Calls()[3]))
+}
+
+// TestBilledRefusals: what a server says it counted is booked, also of a call that it
+// refuses. The next request is a call of its own.
+func TestBilledRefusals(t *testing.T) {
+	t.Parallel()
+	const usage = `"usage":{"prompt_tokens":9,"completion_tokens":4}}`
+	for _, body := range []string{
+		`{"error":{"code":"content_filter","message":"content management policy"},` + usage,
+		`{"error":{"code":"content_filter","status":400,"message":"content management policy"},` + usage,
+	} {
+		s := lmtest.Start(t)
+		s.Next(answertest.Status(http.StatusBadRequest, body))
+		said, err := priced(s, lm.Options{}).Complete(t.Context(), lmtest.Ask("x"))
+		require.NoError(t, err)
+		require.Equal(t, prompt.FinishFilter, said.Finish)
+		require.EqualValues(t, 9+4*10, said.CostMicroUSD)
+	}
+	s := lmtest.Start(t)
+	m := priced(s, lm.Options{})
+	s.Next(answertest.Status(http.StatusBadRequest, `{"error":{"message":"Unsupported parameter: 'seed'"},`+usage))
+	_, err := m.Complete(t.Context(), full())
+	require.EqualValues(t, 9+4*10, money.ChargeOf(err, 1000), "%v", err)
+	require.Len(t, s.Calls(), 1)
 }
 
 // TestRefusedAtOnce: calls in flight together all learn of it.

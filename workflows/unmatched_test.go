@@ -41,6 +41,10 @@ func TestTrainUnmatchedSignal(t *testing.T) {
 		"more time":          {Attempts: 1, Seconds: 1e9},
 		"other batches":      {Attempts: 1, MicroBatch: 1, Accumulation: 1},
 		"many attempts":      {Attempts: 1<<31 - 1},
+		"a price":            {Attempts: 1, CostMicroUSD: 1e15},
+		"many steps":         {Attempts: 1, Reached: 1 << 30},
+		"many steps again":   {Attempts: 1, Redone: 1 << 30},
+		"many failures":      {Attempts: 1, Failures: 1 << 20},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -61,6 +65,7 @@ func TestTrainUnmatchedSignal(t *testing.T) {
 			require.Equal(t, "trained", out.Status)
 			require.Equal(t, want, g.weights("routing", 1))
 			require.Zero(t, out.CostUSD)
+			require.Zero(t, out.Redone)
 			require.Less(t, out.Seconds, 1e6)
 			spent, err := g.train.Ledger.Spent(t.Context(), "b", "b", "")
 			require.NoError(t, err)

@@ -159,7 +159,7 @@ func (e *textEmbedding) some(ctx context.Context, texts []string) error {
 
 func (e *textEmbedding) question(texts []string) activities.Question {
 	q := activities.Question{
-		Fingerprint: video.NewFingerprint("embeddings", append([]string{e.p.Embed.Model}, texts...)...),
+		Fingerprint: e.batch(texts),
 		Cost:        money.Times(len(texts), e.p.Embed.CostMicroUSD),
 		Unpriced:    e.p.Embed.Unpriced,
 		Prepare: func(context.Context) (video.Ask, error) {
@@ -179,6 +179,16 @@ func (e *textEmbedding) question(texts []string) activities.Question {
 		q.Key = video.EmbeddingKey(e.in.Tenant, q.Fingerprint)
 	}
 	return q
+}
+
+// batch names a request of several texts by the embeddings that it stores. Only a request
+// that stores the same is the same: profiles may keep vectors of one model in different ways.
+func (e *textEmbedding) batch(texts []string) video.Fingerprint {
+	stored := make([]string, len(texts))
+	for i, text := range texts {
+		stored[i] = string(e.p.EmbedFingerprint(text))
+	}
+	return video.NewFingerprint("embeddings", stored...)
 }
 
 func (e *textEmbedding) count(paid video.Paid, texts int) {

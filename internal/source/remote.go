@@ -155,6 +155,9 @@ func (l location) besides(line string) (string, error) {
 	if err != nil {
 		return "", fault.New(fault.Input, op, "", "not a URL; write special characters as %XX")
 	}
+	if reference.Scheme != "" || reference.Opaque != "" { // such as x:a, which is no reference to this server
+		return "", fault.New(fault.Input, op, line, "must be a reference without a scheme, or a URL that begins with https:// or s3://")
+	}
 	base := url.URL{Scheme: l.scheme, Host: l.host, Path: "/" + l.path}
 	return base.ResolveReference(reference).String(), nil
 }

@@ -31,6 +31,8 @@ func (r *trainRun) listen(ctx workflow.Context) error {
 		}
 		r.Report, r.Waiting = s.Report, ""
 		if s.Tally != nil && newer(*s.Tally, r.Tally) {
+			// Failures are counted by the attempt, whose heartbeat says them to the next.
+			s.Tally.Failures, s.Tally.CostMicroUSD = r.Tally.Failures, max(r.Tally.CostMicroUSD, min(s.Tally.CostMicroUSD, r.mostCost(ctx)))
 			r.Tally = *s.Tally
 		}
 		r.showDetails(ctx)
@@ -43,6 +45,7 @@ func (r *trainRun) listen(ctx workflow.Context) error {
 // checks which ledger entries belong to the run: see settleLeft.
 func (r *trainRun) unmatched(ctx workflow.Context, s train.Signal) error {
 	const late = time.Minute // of one clock behind another
+	steps := r.Plan.Estimate.Steps
 	switch t := s.Tally; {
 	case len(r.Plan.Estimate.Classes) == 0:
 		return errors.New("no attempt has started")
@@ -52,8 +55,23 @@ func (r *trainRun) unmatched(ctx workflow.Context, s train.Signal) error {
 		return errors.New("its tally has more time than the run")
 	case t.MicroBatch != 0 && (t.MicroBatch > r.class().MicroBatch || t.MicroBatch*t.Accumulation != r.class().MicroBatch*r.class().Accumulation):
 		return errors.New("its tally is of another batch size")
+	case steps > 0 && (t.Reached > steps || t.Redone > t.Attempts*steps):
+		return errors.New("its tally has more steps than the run")
 	}
 	return nil
+}
+
+// mostCost is what the run can have cost by now, in millionths of a USD: all its time on the
+// most expensive class of the plan, twice, because estimates round. The result of an attempt
+// says what the ledger has; a signal is only shown before.
+func (r *trainRun) mostCost(ctx workflow.Context) int64 {
+	second := 0.0
+	for _, c := range r.Plan.Estimate.Classes {
+		if c.CostUSD != nil && c.Seconds > 0 {
+			second = max(second, *c.CostUSD/c.Seconds)
+		}
+	}
+	return workflows.MicroUSD(2 * second * r.Elapsed(ctx).Seconds())
 }
 
 func (r *trainRun) progress() Progress {

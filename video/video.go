@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/tenant"
 )
 
 // ID identifies a video by the SHA-256 of its bytes, lower-case hexadecimal,
@@ -166,10 +167,12 @@ func (c Caption) words() string {
 	return text.String()
 }
 
-// DescribeRequest asks a describer about one frame.
+// DescribeRequest asks a describer about one frame. A request to an endpoint holds
+// frames of one tenant only.
 type DescribeRequest struct {
-	Stage Stage
-	JPEG  []byte
+	Tenant tenant.ID
+	Stage  Stage
+	JPEG   []byte
 }
 
 // TextRequest asks for one embedding a text. Models that tell documents from

@@ -61,6 +61,9 @@ func (m *models) calls() (n int) {
 }
 
 func (m *models) Describe(ctx context.Context, r video.DescribeRequest) (video.Caption, error) {
+	if r.Tenant != "default" { // an endpoint may gather frames, of one tenant only
+		return video.Caption{}, fault.New(fault.Auth, "describe", "d", "not a frame of this tenant")
+	}
 	return video.Caption{Text: "what " + string(r.JPEG) + " shows", CostMicroUSD: microUS}, m.ask(ctx, string(r.JPEG))
 }
 

@@ -46,7 +46,7 @@ func (a *Activities) DescribeChunk(ctx context.Context, in ChunkInput) (ChunkRes
 		key:         video.CaptionKey,
 		shows:       func(f video.Frame) []string { return []string{video.FrameKey(prefix, f)} },
 		ask: func(ctx context.Context, key string, shown [][]byte) (video.PaidAnswer, error) {
-			caption, err := a.Describer.Describe(ctx, video.DescribeRequest{Stage: p.Describe, JPEG: shown[0]})
+			caption, err := a.Describer.Describe(ctx, video.DescribeRequest{Tenant: in.Tenant, Stage: p.Describe, JPEG: shown[0]})
 			if err == nil {
 				err = checkCaption(caption)
 			}

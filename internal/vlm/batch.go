@@ -3,6 +3,7 @@ package vlm
 import (
 	"archive/zip"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -16,37 +17,46 @@ import (
 	"github.com/cogniverse/cogflow/internal/answer"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/panics"
+	"github.com/cogniverse/cogflow/tenant"
 )
 
-// gather is how long a frame waits for others to share a call with.
+// gather is how long a frame waits for others to share a call with, by default.
 const gather = 50 * time.Millisecond
 
 // waiting is one frame on its way into a batch.
 type waiting struct {
-	ctx  context.Context //nolint:containedctx // lives as long as one call
-	jpeg []byte
-	text string
-	err  error
-	done chan struct{}
+	ctx    context.Context //nolint:containedctx // lives as long as one call
+	jpeg   []byte
+	flying bool // a request holds it
+	gone   bool // nobody waits for it any more
+	text   string
+	err    error
+	done   chan struct{}
 }
 
-// enqueue puts a frame into the next batch and waits for its text.
-func (d *Cogniverse) enqueue(ctx context.Context, jpeg []byte) (string, error) {
+// queue holds the frames of one tenant that wait for their batch to fill. A request
+// holds frames of one tenant only, so that no frame is the failure of another tenant's.
+type queue struct {
+	frames []*waiting
+	timer  *time.Timer
+}
+
+// enqueue puts a frame into its tenant's next batch and waits for its text.
+func (d *Cogniverse) enqueue(ctx context.Context, owner tenant.ID, jpeg []byte) (string, error) {
 	w := &waiting{ctx: ctx, jpeg: jpeg, done: make(chan struct{})}
 	d.mu.Lock()
-	d.waiting = append(d.waiting, w)
-	switch {
-	case len(d.waiting) >= d.options.Batch:
-		d.send()
-	case len(d.waiting) == 1:
-		if d.timer != nil { // of a frame that was taken back
-			d.timer.Stop()
-		}
-		d.timer = time.AfterFunc(gather, func() {
+	q := d.queues[owner]
+	if q == nil {
+		q = &queue{}
+		q.timer = time.AfterFunc(cmp.Or(d.options.Gather, gather), func() {
 			d.mu.Lock()
 			defer d.mu.Unlock()
-			d.send()
+			d.close(owner, q)
 		})
+		d.queues[owner] = q
+	}
+	if q.frames = append(q.frames, w); len(q.frames) >= d.options.Batch {
+		d.close(owner, q)
 	}
 	d.mu.Unlock()
 	select {
@@ -62,47 +72,103 @@ func (d *Cogniverse) enqueue(ctx context.Context, jpeg []byte) (string, error) {
 func (d *Cogniverse) abandon(ctx context.Context, w *waiting) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if at := slices.Index(d.waiting, w); at >= 0 {
-		d.waiting = slices.Delete(d.waiting, at, at+1)
-		return money.NeverSent(ctx.Err())
+	w.gone = true
+	if w.flying {
+		return money.ChargeUnknown(ctx.Err())
 	}
-	return money.ChargeUnknown(ctx.Err())
+	return money.NeverSent(ctx.Err())
 }
 
-// send makes a call of what waits; d.mu is held.
-func (d *Cogniverse) send() {
-	batch := d.waiting
-	d.waiting = nil
-	d.timer.Stop()
-	if len(batch) == 0 {
+// close ends the gathering of a batch; d.mu is held.
+func (d *Cogniverse) close(owner tenant.ID, q *queue) {
+	if d.queues[owner] != q {
+		return // the timer of one that was full before
+	}
+	q.timer.Stop()
+	delete(d.queues, owner)
+	d.ready = append(d.ready, q.frames)
+	d.launch()
+}
+
+// launch makes requests of the batches that are ready, as many at once as the
+// endpoint takes: the frames of several tenants may fill no batch. d.mu is held.
+func (d *Cogniverse) launch() {
+	for len(d.ready) > 0 && d.flying < max(d.limit.Limit(), 1) {
+		batch := d.ready[0]
+		d.ready = d.ready[1:]
+		d.flying++
+		panics.Go(func() error { d.describe(batch); return nil }, func(error) {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			d.flying--
+			d.launch()
+		})
+	}
+}
+
+// describe asks for the texts of a batch. A batch that is refused, and not billed, is
+// split until the refused frame is found: the others are not to blame.
+func (d *Cogniverse) describe(batch []*waiting) {
+	if batch = d.take(batch); len(batch) == 0 {
 		return
 	}
 	var texts map[string]string
-	panics.Go(func() (err error) {
-		// The frames of others are in it: the call ends when nobody waits.
-		ctx, cancel := context.WithCancel(money.WithEntry(context.WithoutCancel(batch[0].ctx), entries(batch)))
-		defer cancel()
-		panics.Go(func() error {
-			for _, w := range batch {
-				select {
-				case <-w.ctx.Done():
-				case <-ctx.Done():
-					return nil
-				}
-			}
-			return nil
-		}, func(error) { cancel() })
-		texts, err = answer.Measure(d.limit, func() (map[string]string, error) { return d.many(ctx, batch) })
+	err := panics.Try(func() (err error) {
+		texts, err = d.request(batch)
 		return err
-	}, func(err error) {
-		for i, w := range batch {
-			w.text, w.err = texts[frameKey(i)], err
-			if err == nil && w.text == "" {
-				w.err = money.ChargeUnknown(fault.New(fault.Transport, op, "", "the answer leaves this frame of the batch out"))
-			}
-			close(w.done)
-		}
 	})
+	if len(batch) > 1 && fault.ClassOf(err) == fault.Input && !money.IsCharged(err) {
+		d.land(batch)
+		half := len(batch) / 2
+		d.describe(batch[:half])
+		d.describe(batch[half:])
+		return
+	}
+	for i, w := range batch {
+		w.text, w.err = texts[frameKey(i)], err
+		if err == nil && w.text == "" {
+			w.err = money.ChargeUnknown(fault.New(fault.Transport, op, "", "the answer leaves this frame of the batch out"))
+		}
+		close(w.done)
+	}
+}
+
+// take begins a request: it drops the frames that nobody waits for.
+func (d *Cogniverse) take(batch []*waiting) (out []*waiting) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, w := range batch {
+		if w.flying = !w.gone; w.flying {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// land ends a request that described none of its frames.
+func (d *Cogniverse) land(batch []*waiting) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, w := range batch {
+		w.flying = false
+	}
+}
+
+// request makes one request. It ends early when nobody waits for any of its frames.
+func (d *Cogniverse) request(batch []*waiting) (map[string]string, error) {
+	ctx, cancel := context.WithCancel(money.WithEntry(context.WithoutCancel(batch[0].ctx), entries(batch)))
+	defer cancel()
+	panics.Go(func() error {
+		for _, w := range batch {
+			select {
+			case <-w.ctx.Done():
+			case <-ctx.Done():
+				return nil
+			}
+		}
+		return nil
+	}, func(error) { cancel() })
+	return answer.Measure(d.limit, func() (map[string]string, error) { return d.many(ctx, batch) })
 }
 
 // entries joins the keys of the ledger entries of a batch.

@@ -108,7 +108,7 @@ func TestBatchEntries(t *testing.T) {
 		_, _ = w.Write([]byte(`{"descriptions":{"frame-0000":"A tram","frame-0001":"A bus"}}`))
 	}))
 	t.Cleanup(s.Close)
-	d := vlm.NewCogniverse(vlm.Options{URL: s.URL, Batch: 3})
+	d := vlm.NewCogniverse(vlm.Options{URL: s.URL, Batch: 3, Gather: time.Hour})
 	ask := func(ctx context.Context, entry string) error {
 		_, err := d.Describe(money.WithEntry(ctx, entry), video.DescribeRequest{Stage: stage(), JPEG: vlmtest.Picture(t, 1)})
 		return err
@@ -142,7 +142,7 @@ func TestBatchFails(t *testing.T) {
 	t.Parallel()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }))
 	t.Cleanup(s.Close)
-	d := vlm.NewCogniverse(vlm.Options{URL: s.URL, Batch: 8, MaxInFlight: 1})
+	d := vlm.NewCogniverse(vlm.Options{URL: s.URL, Batch: 8, MaxInFlight: 1, Gather: time.Hour})
 	var group sync.WaitGroup
 	for i := range 8 {
 		group.Go(func() {
@@ -163,7 +163,7 @@ func TestOddDescriptions(t *testing.T) {
 		_, _ = w.Write([]byte(`{"descriptions":{"frame-0000":" A\u0000 tr\u0007am","frame-0001":{"error":"x"},"frame-0002":null,"frame-0003":7}}`))
 	}))
 	t.Cleanup(s.Close)
-	d := vlm.NewCogniverse(vlm.Options{URL: s.URL, Batch: 4})
+	d := vlm.NewCogniverse(vlm.Options{URL: s.URL, Batch: 4, Gather: time.Hour})
 	var good, charged atomic.Int64
 	var group sync.WaitGroup
 	for range 4 {

@@ -6,13 +6,13 @@ import (
 	"encoding/base64"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/answer"
 	"github.com/cogniverse/cogflow/internal/limit"
 	"github.com/cogniverse/cogflow/internal/picture"
 	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -25,9 +25,10 @@ type Cogniverse struct {
 	client        *answer.Client
 	limit         *limit.Limit
 
-	mu      sync.Mutex
-	waiting []*waiting // for the next batch
-	timer   *time.Timer
+	mu     sync.Mutex
+	queues map[tenant.ID]*queue // batches that are being filled
+	ready  [][]*waiting         // batches that wait for the endpoint
+	flying int                  // batches at the endpoint
 }
 
 // The names of the endpoints. Deployments have them in the host's name, with
@@ -40,7 +41,7 @@ const (
 // NewCogniverse makes a Cogniverse. The URL is that of generate_description, as
 // Cogniverse's vlm_endpoint_url is, or the base of both endpoints.
 func NewCogniverse(o Options) *Cogniverse {
-	d := &Cogniverse{options: o, client: o.client(), limit: o.limit()}
+	d := &Cogniverse{options: o, client: o.client(), limit: o.limit(), queues: map[tenant.ID]*queue{}}
 	url := strings.TrimSuffix(o.URL, "/")
 	hyphened := strings.NewReplacer("_", "-")
 	switch {
@@ -72,7 +73,7 @@ func (d *Cogniverse) Describe(ctx context.Context, r video.DescribeRequest) (vid
 	}
 	var text string
 	if d.options.Batch > 1 && r.Stage.Prompt == "" {
-		text, err = d.enqueue(ctx, jpeg)
+		text, err = d.enqueue(ctx, r.Tenant, jpeg)
 	} else {
 		text, err = answer.Measure(d.limit, func() (string, error) { return d.one(ctx, jpeg, r.Stage.Prompt) })
 	}

@@ -2,6 +2,7 @@ package vlm_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 
@@ -15,7 +16,7 @@ import (
 // TestBatchPanics: a panic while a batch is asked for is the error of each of its frames.
 func TestBatchPanics(t *testing.T) {
 	t.Parallel()
-	d := vlm.NewCogniverse(vlm.Options{URL: "http://127.0.0.1:1", Batch: 3})
+	d := vlm.NewCogniverse(vlm.Options{URL: "http://127.0.0.1:1", Batch: 3, Gather: time.Hour})
 	var group panics.Group
 	for range 3 {
 		group.Go(func() error {

@@ -30,6 +30,7 @@ type Options struct {
 	MaxInFlight      int                // calls at once; 0 = discovered
 	Redactor         *safetext.Redactor // of what the endpoint says; nil = of Key only
 	Batch            int                // Cogniverse: frames a call; 0 or 1 = one
+	Gather           time.Duration      // Cogniverse: wait for others to share a call; 0 = 50 ms
 	// Prices of OpenAI's models by tokens; a model that is missing costs what its
 	// stage says a call does.
 	Prices map[string]money.Price

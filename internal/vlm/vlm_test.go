@@ -104,7 +104,7 @@ func TestFaults(t *testing.T) {
 func TestOneBadFrameOfABatch(t *testing.T) {
 	t.Parallel()
 	s := vlmtest.Start(t)
-	d := protocols(s, vlm.Options{})["cogniverse batch"]
+	d := protocols(s, vlm.Options{Gather: time.Hour})["cogniverse batch"]
 	s.Next(vlmtest.OneError)
 	errs := make([]error, 8)
 	var wg sync.WaitGroup

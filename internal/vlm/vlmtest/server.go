@@ -64,6 +64,7 @@ type Server struct {
 	latency  func() time.Duration // of each call; nil = none
 	slots    chan struct{}        // nil = no bound
 	refuse   bool                 // beyond the slots: 429 instead of a queue
+	refused  map[string]bool      // captions of pictures that make a batch fail with 400
 	calls    int                  // that arrived
 	answered map[string]int       // captions given, by picture
 	prompts  []string
@@ -353,18 +354,16 @@ func (s *Server) many(w http.ResponseWriter, r *http.Request, f Fault) {
 		return
 	}
 	descriptions := map[string]string{}
+	if slices.ContainsFunc(archive.File, func(f *zip.File) bool { return s.refuses(unzipped(f)) }) {
+		http.Error(w, `{"detail":"cannot identify image"}`, http.StatusBadRequest)
+		return
+	}
 	for i, file := range archive.File {
 		key, mapped := in.Mapping[file.Name]
 		if !mapped || strings.Contains(file.Name, "/") || f == Lost && i == 0 {
 			continue
 		}
-		content, err := file.Open()
-		if err != nil {
-			continue
-		}
-		picture, _ := io.ReadAll(content)
-		_ = content.Close()
-		if descriptions[key], err = s.see(picture, f); err != nil || f == OneError && i == 0 {
+		if descriptions[key], err = s.see(unzipped(file), f); err != nil || f == OneError && i == 0 {
 			descriptions[key] = "Error: Error processing " + file.Name
 		}
 	}

@@ -20,7 +20,11 @@ func (r *attempt) take(e training.Event) error {
 		return r.takeCheckpoint(e)
 	case training.EventPhase:
 		if e.Phase != training.PhaseEnd { // a phase of the process, not of the job
-			r.update(func(p *Pulse) { p.Report.Phase = safetext.Line(e.Phase, maxPhase) })
+			r.update(func(p *Pulse) {
+				if phase := safetext.Line(e.Phase, maxPhase); p.Report.Phase != phase {
+					p.Report.Phase, r.phased = phase, time.Now()
+				}
+			})
 		}
 		return nil
 	case training.EventError: // the end of the trainer reports the same

@@ -94,6 +94,9 @@ type Run struct {
 type Pulse struct {
 	Tally  Tally  `json:"tally"`
 	Report Report `json:"report"`
+	// PhaseSeconds is how long the trainer has been in the phase of the report, such as loading
+	// the model; before its first phase, how long ago its process was started. 0 = no process runs.
+	PhaseSeconds float64 `json:"phase_seconds,omitempty"`
 }
 
 // SignalTraining reports the progress of a run to its workflow: a Signal.
@@ -123,6 +126,7 @@ type attempt struct {
 	firstStep  time.Time        // when the process finished its first step
 	work       string           // work_dir of the process
 	launched   time.Time        // when the process was started
+	phased     time.Time        // when the process began its phase
 	startup    time.Duration    // time between the two
 
 	running  *meter        // of the process that runs; nil = none
@@ -158,6 +162,7 @@ func (a *Activities) RunTraining(ctx context.Context, in RunInput) (Run, error) 
 		if err := activity.GetHeartbeatDetails(ctx, &r.pulse); err != nil {
 			return Run{}, fault.Wrap(fault.Input, "read heartbeat of", in.Job, err)
 		}
+		r.pulse.PhaseSeconds = 0 // of the process before
 	}
 	activities.HeartbeatDetails(ctx, func() any { return r.snapshot() })
 	out, err := r.run(ctx)
@@ -223,6 +228,9 @@ func (r *attempt) snapshot() Pulse {
 	p := r.pulse
 	if r.running != nil {
 		r.running.count(&p.Tally, time.Now())
+		if !r.phased.IsZero() { // the process of this attempt, which is about to be started
+			p.PhaseSeconds = time.Since(r.phased).Seconds()
+		}
 	}
 	return p
 }
@@ -327,7 +335,11 @@ func (r *attempt) process(ctx context.Context, job training.Job) error {
 	if err != nil {
 		return err
 	}
-	r.update(func(p *Pulse) { p.Tally.Attempts++; r.launched = time.Now() })
+	r.update(func(p *Pulse) {
+		p.Tally.Attempts++
+		r.launched = time.Now()
+		r.phased = r.launched
+	})
 	r.log.say("training on %s, micro-batch %d × %d", r.in.Class, job.MicroBatch, job.Accumulation)
 	// The trainer is stopped by r.stopping, not by ctx: it must have time to write a
 	// checkpoint. A panic must not leave the meter running.

@@ -40,7 +40,9 @@ func TestLinesGolden(t *testing.T) {
 		p.Done, p.Failures, p.Failed = done, failures, len(failures)
 		s := &progress{at: now, library: &p}
 		if p.Stage == "ingest" {
-			s.videos = []ingest.VideoProgress{{URI: "/v/b.mp4", Name: "b.mp4", Stage: "describe", Expected: 100, Extracted: 100, Described: described}}
+			s.videos = []row{{VideoProgress: ingest.VideoProgress{
+				URI: "/v/b.mp4", Name: "b.mp4", Stage: "describe", Expected: 100, Extracted: 100, Described: described,
+			}}}
 		}
 		l.Show(s, false)
 	}

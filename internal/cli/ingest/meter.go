@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/cogniverse/cogflow/internal/cli/format"
+	"github.com/cogniverse/cogflow/internal/cli/pace"
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
@@ -16,41 +17,6 @@ const (
 	videoWindow = 5 * time.Minute
 )
 
-// meter measures the rate of one growing count.
-type meter struct {
-	window time.Duration
-	points []point
-}
-
-type point struct {
-	at time.Time
-	n  int
-}
-
-func (m *meter) add(at time.Time, n int) {
-	// What is in flight leaves one count a moment before it enters the next.
-	if last := len(m.points) - 1; last >= 0 {
-		n = max(n, m.points[last].n)
-	}
-	m.points = append(m.points, point{at, n})
-	for len(m.points) > 2 && at.Sub(m.points[0].at) > m.window {
-		m.points = m.points[1:]
-	}
-}
-
-// rate returns the count per second; 0 = unknown or standing still.
-func (m *meter) rate() float64 {
-	if len(m.points) < 2 {
-		return 0
-	}
-	first, last := m.points[0], m.points[len(m.points)-1]
-	seconds := last.at.Sub(first.at).Seconds()
-	if seconds <= 0 {
-		return 0
-	}
-	return float64(last.n-first.n) / seconds
-}
-
 func rateText(rate float64) string {
 	if rate <= 0 {
 		return "-"
@@ -58,42 +24,77 @@ func rateText(rate float64) string {
 	return fmt.Sprintf("%.1f", rate)
 }
 
-// eta returns how long the rest takes at a rate.
-func eta(rest int, rate float64) string {
-	if rate <= 0 || rest <= 0 {
+// etaText writes how long the rest takes.
+func etaText(left time.Duration) string {
+	if left <= 0 {
 		return "-"
 	}
-	return format.Span(time.Duration(float64(rest) / rate * float64(time.Second)).Round(time.Second))
+	return format.Span(left.Round(time.Second))
 }
 
 // meters hold the rates of a job and its videos.
 type meters struct {
-	videos meter             // finished videos
-	all    meter             // frames of finished videos and described frames of the others
-	frames map[string]*meter // described frames, by uri
+	videos pace.Meter             // finished videos, and the finished shares of the others
+	eta    pace.ETA               // of the library
+	all    pace.Meter             // frames of finished videos and described frames of the others
+	each   map[string]*videoMeter // by uri
+}
+
+// videoMeter measures one video.
+type videoMeter struct {
+	frames pace.Meter // described, or embedded where the profile does not describe
+	eta    pace.ETA
+	share  float64 // done; it never falls, although an estimate of the frames may have been too low
 }
 
 func newMeters() meters {
-	return meters{videos: meter{window: videoWindow}, all: meter{window: frameWindow}}
+	return meters{videos: pace.Meter{Window: videoWindow}, all: pace.Meter{Window: frameWindow}}
 }
 
 func (m *meters) add(p *progress) {
-	if l := p.library; l != nil {
-		m.videos.add(p.at, l.Done)
-		all := l.Frames
-		for _, v := range p.videos {
-			all += v.Described
-		}
-		m.all.add(p.at, all)
-	}
-	old := m.frames
-	m.frames = make(map[string]*meter, len(p.videos))
+	old := m.each
+	m.each = make(map[string]*videoMeter, len(p.videos))
+	shares, frames := 0.0, 0
 	for _, v := range p.videos {
-		if m.frames[v.URI] = old[v.URI]; m.frames[v.URI] == nil {
-			m.frames[v.URI] = &meter{window: frameWindow}
+		one := old[v.URI]
+		if one == nil {
+			one = &videoMeter{frames: pace.Meter{Window: frameWindow}}
 		}
-		m.frames[v.URI].add(p.at, v.Described)
+		m.each[v.URI] = one
+		one.add(p.at, v)
+		shares += one.share
+		frames += v.Described
 	}
+	l := p.library
+	if l == nil {
+		return
+	}
+	m.videos.Add(p.at, float64(l.Done)+shares)
+	m.all.Add(p.at, float64(l.Frames+frames))
+	left := m.videos.Left(float64(l.Videos-l.Done) - shares)
+	if l.Paused {
+		left = 0
+	}
+	m.eta = m.eta.Next(p.at, left)
+}
+
+func (m *videoMeter) add(at time.Time, v row) {
+	done := max(v.Described, v.Embedded)
+	m.frames.Add(at, float64(done))
+	m.share = max(m.share, v.share())
+	left := m.frames.Left(float64(expected(v.VideoProgress) - done))
+	if v.Paused || v.Waiting != "" {
+		left = 0
+	}
+	m.eta = m.eta.Next(at, left)
+}
+
+// share is how much of a video is done.
+func (m *meters) share(v row) float64 {
+	if one := m.each[v.URI]; one != nil {
+		return one.share
+	}
+	return v.share()
 }
 
 // libraryText describes a library in one line, without its videos.
@@ -108,7 +109,7 @@ func (m *meters) libraryText(p *ingest.LibraryProgress) string {
 	if p.Unchanged > 0 {
 		text += fmt.Sprintf(", %d unchanged", p.Unchanged)
 	}
-	text += fmt.Sprintf(", %s frames/s, ETA %s", rateText(m.all.rate()), eta(p.Videos-p.Done, m.videos.rate()))
+	text += fmt.Sprintf(", ETA %s, %s frames/s", etaText(m.eta.Left()), rateText(m.all.Rate()))
 	if p.CostUSD > 0 {
 		text += ", " + format.Dollars(p.CostUSD)
 	}
@@ -119,16 +120,21 @@ func (m *meters) libraryText(p *ingest.LibraryProgress) string {
 }
 
 // videoText describes a video in one line, without its name.
-func (m *meters) videoText(v ingest.VideoProgress) string {
-	text := format.Stage(v.Stage, v.Paused, v.Waiting)
-	if v.Extracted == 0 && v.Described == 0 {
+func (m *meters) videoText(v row) string {
+	text := format.Stage(v.Stage, v.Paused, v.cold.Waits(v.Waiting))
+	done := max(v.Described, v.Embedded)
+	if v.Extracted == 0 && done == 0 {
 		return text
 	}
-	rate := 0.0
-	if f := m.frames[v.URI]; f != nil {
-		rate = f.rate()
+	counted := done
+	if v.Stage == "extract" {
+		counted = v.Extracted // some of them may be described already
 	}
-	return fmt.Sprintf("%s %d/%d frames, %s frames/s, ETA %s", text, v.Described, expected(v), rateText(rate), eta(expected(v)-v.Described, rate))
+	rate, left := 0.0, time.Duration(0)
+	if one := m.each[v.URI]; one != nil {
+		rate, left = one.frames.Rate(), one.eta.Left()
+	}
+	return fmt.Sprintf("%s %d/%d frames, ETA %s, %s frames/s", text, counted, expected(v.VideoProgress), etaText(left), rateText(rate))
 }
 
 func expected(v ingest.VideoProgress) int { return max(v.Expected, v.Extracted) }

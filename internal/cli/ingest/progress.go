@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"go.temporal.io/sdk/converter"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/cogniverse/cogflow/internal/cli"
@@ -18,7 +17,7 @@ import (
 type progress struct {
 	at      time.Time
 	library *ingest.LibraryProgress // nil = the job is one video
-	videos  []ingest.VideoProgress  // at work now
+	videos  []row                   // at work now
 
 	meters meters // see After
 }
@@ -49,15 +48,15 @@ func videoProgress(ctx context.Context, q cli.Querier, id string) (cli.Progress,
 	if value.Get(&v) != nil {
 		return nil, false
 	}
-	return &progress{at: time.Now(), videos: []ingest.VideoProgress{inFlight(ctx, q, id, v)}}, true
+	return &progress{at: time.Now(), videos: []row{inFlight(ctx, q, id, v)}}, true
 }
 
-func takeVideos(ctx context.Context, q cli.Querier, active []ingest.ActiveVideo) []ingest.VideoProgress {
+func takeVideos(ctx context.Context, q cli.Querier, active []ingest.ActiveVideo) []row {
 	active = active[:min(len(active), maxShown)]
-	all := make([]ingest.VideoProgress, len(active))
+	all := make([]row, len(active))
 	var group errgroup.Group
 	for i, child := range active {
-		all[i] = ingest.VideoProgress{URI: child.URI, Name: format.BaseName(child.URI), Stage: "waiting"}
+		all[i].VideoProgress = ingest.VideoProgress{URI: child.URI, Name: format.BaseName(child.URI), Stage: "waiting"}
 		group.Go(func() error {
 			var v ingest.VideoProgress
 			// A child that has not begun, or is gone, keeps the row above.
@@ -71,32 +70,18 @@ func takeVideos(ctx context.Context, q cli.Querier, active []ingest.ActiveVideo)
 	return all
 }
 
-// inFlight adds what the running activities of a video have told the server of
-// frames that the workflow will count when they end.
-func inFlight(ctx context.Context, q cli.Querier, id string, v ingest.VideoProgress) ingest.VideoProgress {
-	d, err := q.DescribeWorkflow(ctx, id, "")
-	if err != nil {
-		return v
-	}
-	for _, p := range d.RawResponse.GetPendingActivities() {
-		var beat struct {
-			Frames    int `json:"frames"`
-			Described int `json:"described"`
-		}
-		// Other activities report other things, or nothing.
-		if converter.GetDefaultDataConverter().FromPayloads(p.GetHeartbeatDetails(), &beat) == nil {
-			v.Extracted = max(v.Extracted, beat.Frames)
-			v.Described += beat.Described
-		}
-	}
-	return v
-}
-
-// After carries the rates on that were measured so far.
+// After carries on what was counted and measured so far.
 func (p *progress) After(last cli.Progress) {
 	measured := newMeters()
 	if l, ok := last.(*progress); ok {
 		measured = l.meters
+		for i := range p.videos {
+			for _, before := range l.videos {
+				if before.URI == p.videos[i].URI {
+					p.videos[i].keep(before)
+				}
+			}
+		}
 	}
 	measured.add(p)
 	p.meters = measured
@@ -139,10 +124,13 @@ func (p *progress) Line() string {
 		if text != "" {
 			text += "; "
 		}
-		text += title(v) + ": " + p.meters.videoText(v)
+		text += title(v.VideoProgress) + ": " + p.meters.videoText(v)
 	}
 	return text
 }
+
+// barSteps is how finely the bar of a video moves.
+const barSteps = 1000
 
 // Bars are one for the library and one for each video at work.
 func (p *progress) Bars() []cli.Bar {
@@ -151,7 +139,9 @@ func (p *progress) Bars() []cli.Bar {
 		all = append(all, cli.Bar{Name: format.BaseName(l.Source), Done: l.Done, Total: l.Videos, Text: p.meters.libraryText(l)})
 	}
 	for _, v := range p.videos {
-		all = append(all, cli.Bar{Key: v.URI, Name: title(v), Done: v.Described, Total: expected(v), Text: p.meters.videoText(v)})
+		all = append(all, cli.Bar{
+			Key: v.URI, Name: title(v.VideoProgress), Done: int(barSteps * p.meters.share(v)), Total: barSteps, Text: p.meters.videoText(v),
+		})
 	}
 	return all
 }
@@ -173,7 +163,7 @@ func (p *progress) JSON() any {
 	if p.library != nil {
 		return p.library
 	}
-	return p.videos[0]
+	return p.videos[0].VideoProgress
 }
 
 // Print prints the counts of the library and a table of its videos.
@@ -186,7 +176,7 @@ func (p *progress) Print(a *cli.App) {
 	rows := make([][]string, len(p.videos))
 	for i, v := range p.videos {
 		rows[i] = []string{
-			title(v), format.Stage(v.Stage, v.Paused, v.Waiting), fmt.Sprint(expected(v)),
+			title(v.VideoProgress), format.Stage(v.Stage, v.Paused, v.cold.Waits(v.Waiting)), fmt.Sprint(expected(v.VideoProgress)),
 			fmt.Sprint(v.Extracted), fmt.Sprint(v.Described), fmt.Sprint(v.Embedded), fmt.Sprint(v.Indexed),
 		}
 	}

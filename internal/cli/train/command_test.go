@@ -84,7 +84,7 @@ func testTrainSteer(t *testing.T, b *clitest.Bench) {
 	require.Equal(t, cli.ExitDone, code, errors)
 	id := strings.TrimSpace(out)
 
-	code, errors = b.Interrupt("train 12/100 steps, loss 1.2340, 760 tokens/s, ETA 1m30s, $0.12 on cpu", "watch", id)
+	code, errors = b.Interrupt("train 12/100 steps, ETA 1m30s, loss 1.2340, 760 tokens/s, $0.12, on cpu", "watch", id)
 	assert.Equal(t, cli.ExitInterrupted, code)
 	assert.Contains(t, errors, "the job continues")
 	_, out, _ = b.Run("status", id)

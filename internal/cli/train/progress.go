@@ -15,6 +15,7 @@ import (
 	"github.com/cogniverse/cogflow/activities/train"
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/internal/cli/format"
+	"github.com/cogniverse/cogflow/internal/cli/pace"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
@@ -22,6 +23,11 @@ import (
 type sample struct {
 	id string
 	trainflow.Progress
+
+	at    time.Time
+	cold  cli.Cold
+	phase time.Duration // how long the trainer has been in its phase; 0 = unknown
+	eta   *pace.ETA     // of all steps; nil = only the trainer's own estimate is known
 }
 
 // progress is what a training run, or a sweep of them, said of itself at one moment.
@@ -62,15 +68,21 @@ func sweepProgress(ctx context.Context, q cli.Querier, id string) (cli.Progress,
 // takeTrain completes what a run says of itself by what its trainer has told
 // the server since.
 func takeTrain(ctx context.Context, q cli.Querier, id string, p trainflow.Progress) sample {
-	s := sample{id, p}
+	s := sample{id: id, Progress: p, at: time.Now()}
 	d, err := q.DescribeWorkflow(ctx, id, "")
 	if err != nil {
 		return s
 	}
-	for _, a := range d.RawResponse.GetPendingActivities() {
+	pending := d.RawResponse.GetPendingActivities()
+	s.cold = cli.ColdStart(pending, s.at)
+	if s.Waiting == "" && !s.Paused {
+		s.Waiting = s.cold.What()
+	}
+	for _, a := range pending {
 		var beat struct {
-			Tally  train.Tally   `json:"tally"`
-			Report *train.Report `json:"report"`
+			Tally        train.Tally   `json:"tally"`
+			Report       *train.Report `json:"report"`
+			PhaseSeconds float64       `json:"phase_seconds"`
 		}
 		// Other activities report other things, or nothing.
 		if converter.GetDefaultDataConverter().FromPayloads(a.GetHeartbeatDetails(), &beat) != nil || beat.Report == nil {
@@ -80,8 +92,9 @@ func takeTrain(ctx context.Context, q cli.Querier, id string, p trainflow.Progre
 		if beat.Report.Step >= s.Step || a.GetAttempt() > 1 {
 			s.Report = *beat.Report
 		}
-		if a.GetState() == enumspb.PENDING_ACTIVITY_STATE_STARTED && strings.HasPrefix(s.Waiting, "a worker") {
+		if a.GetState() == enumspb.PENDING_ACTIVITY_STATE_STARTED && (s.Waiting == "" || strings.HasPrefix(s.Waiting, "a worker")) {
 			s.Waiting = ""
+			s.phase = time.Duration(beat.PhaseSeconds * float64(time.Second))
 		}
 	}
 	return s
@@ -124,41 +137,6 @@ func (t sample) title() string {
 		return t.Name + " " + t.id[i+1:]
 	}
 	return t.Name
-}
-
-// text describes a training run in one line, without its name.
-func (t sample) text() string {
-	stage := t.Stage
-	switch {
-	case t.Stage != "train" || t.Phase == "train":
-	case t.Phase != "":
-		stage += ": " + t.Phase
-	case t.Waiting == "" && !t.Paused: // Python loads its libraries before it says a word
-		stage += ": start"
-	}
-	text := format.Stage(stage, t.Paused, t.Waiting)
-	if t.Total > 0 {
-		text += fmt.Sprintf(" %d/%d steps", t.Step, t.Total)
-		if t.Loss != nil {
-			text += ", loss " + format.Metric(*t.Loss)
-		}
-		if t.TokensPerSecond > 0 {
-			text += ", " + speedText(t.TokensPerSecond) + " tokens/s"
-		}
-		if t.ETASeconds > 0 {
-			text += ", ETA " + format.Span(time.Duration(t.ETASeconds*float64(time.Second)).Round(time.Second))
-		}
-	}
-	if t.CostUSD > 0 {
-		text += ", " + format.Dollars(t.CostUSD)
-	}
-	if t.GPU != "" && t.Stage == "train" {
-		text += " on " + t.GPU
-	}
-	if t.Trouble != "" {
-		text += "; " + t.Trouble
-	}
-	return text
 }
 
 // state is what counts as a change: another stage, a checkpoint, a pause, trouble.

@@ -75,7 +75,7 @@ func TestTrainLinesGolden(t *testing.T) {
 	}
 	loss := 2.5
 	p := trainflow.Progress{Method: training.SFT, Name: "support", Base: "org/base", Stage: "check"}
-	one := func() *progress { return &progress{trains: []sample{{"train-x", p}}} }
+	one := func() *progress { return &progress{trains: []sample{{id: "train-x", Progress: p, at: now}}} }
 	show(0, one())
 	p.Stage, p.GPU, p.Waiting = "train", "a10g", "a worker of queue train-a10g"
 	show(2*time.Second, one())
@@ -97,7 +97,7 @@ func TestTrainLinesGolden(t *testing.T) {
 	s.Runs[0].Result = &trainflow.Result{}
 	many := &progress{sweep: &s}
 	for i := range 4 {
-		many.trains = append(many.trains, sample{fmt.Sprintf("sweep-x/00%d", i), trainflow.Progress{Name: "support", Stage: "plan"}})
+		many.trains = append(many.trains, sample{id: fmt.Sprintf("sweep-x/00%d", i), Progress: trainflow.Progress{Name: "support", Stage: "plan"}})
 	}
 	show(time.Second, many)
 	clitest.Golden(t, "train_lines", out.String())

@@ -1,0 +1,84 @@
+package ingest
+
+import (
+	"context"
+	"time"
+
+	"go.temporal.io/sdk/converter"
+
+	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/workflows/ingest"
+)
+
+// row is one video at work, as far as its workflow and its running activities say.
+type row struct {
+	ingest.VideoProgress
+	cold cli.Cold
+}
+
+// beat is what the heartbeats of the activities of a video carry; each carries some of it.
+type beat struct {
+	Frames    int    `json:"frames"`    // of ExtractFrames
+	Described int    `json:"described"` // of DescribeChunk, in builds before `answered`
+	Answered  int    `json:"answered"`  // of DescribeChunk and EmbedChunk
+	Waiting   string `json:"waiting"`   // what a model call waits for
+}
+
+// inFlight adds what the running activities of a video have told the server of
+// frames that the workflow will count when they end.
+func inFlight(ctx context.Context, q cli.Querier, id string, v ingest.VideoProgress) row {
+	r := row{VideoProgress: v}
+	d, err := q.DescribeWorkflow(ctx, id, "")
+	if err != nil {
+		return r
+	}
+	pending := d.RawResponse.GetPendingActivities()
+	waiting := ""
+	for _, p := range pending {
+		var b beat
+		// Other activities report other things, or nothing.
+		if converter.GetDefaultDataConverter().FromPayloads(p.GetHeartbeatDetails(), &b) != nil {
+			continue
+		}
+		r.Extracted = max(r.Extracted, b.Frames)
+		switch p.GetActivityType().GetName() {
+		case "DescribeChunk":
+			r.Described += b.Described + b.Answered
+		case "EmbedChunk":
+			r.Embedded += b.Answered
+		default:
+			continue
+		}
+		if b.Waiting != "" {
+			waiting = b.Waiting
+		}
+	}
+	if r.Waiting == "" {
+		r.cold = cli.ColdStart(pending, time.Now())
+		r.Waiting = r.cold.What()
+	}
+	if r.Waiting == "" {
+		r.Waiting = waiting
+	}
+	return r
+}
+
+// keep has counts never go back. A chunk that ends leaves the heartbeats a moment before
+// the workflow counts it, and an attempt that is repeated begins at 0.
+func (r *row) keep(last row) {
+	for _, count := range []struct{ now, before *int }{
+		{&r.Extracted, &last.Extracted}, {&r.Described, &last.Described}, {&r.Embedded, &last.Embedded}, {&r.Indexed, &last.Indexed},
+	} {
+		*count.now = max(*count.now, *count.before)
+	}
+}
+
+// share is how much of the video is done: all its stages count alike.
+func (r *row) share() float64 {
+	frames := expected(r.VideoProgress)
+	if frames == 0 {
+		return 0
+	}
+	described := max(r.Described, r.Embedded) // not every profile describes
+	return min(1, float64(r.Extracted+described+r.Embedded+r.Indexed)/float64(4*frames))
+}

@@ -15,7 +15,7 @@ import (
 
 // Each activity works for one tenant, which its input names. Tenants records it, and
 // Confined limits the store to the keys of that tenant, whatever else an input holds.
-// Package workers installs both, so a new activity is confined without any code of its own.
+// The worker program installs both, so a new activity is confined without any code of its own.
 
 // owned is an input that names its tenant.
 type owned interface{ Owner() tenant.ID }

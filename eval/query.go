@@ -1,6 +1,5 @@
-// Package eval measures searches against answers that people have judged: how
-// much of what is relevant comes back, and how far up. It is pure: whoever has
-// queries runs them and gives the hits.
+// Package eval measures searches against relevance judgments: how much of what is
+// relevant comes back, and how far up. It runs no search: the caller gives the hits.
 package eval
 
 import (

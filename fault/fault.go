@@ -1,7 +1,7 @@
-// Package fault classifies what can go wrong. A class says who has to act and
-// whether trying again can help; it is the only thing that decides about
-// retries. Adapters return faults, activities/errors.go alone turns them into
-// Temporal errors, and people read them: what failed, on what, and why.
+// Package fault classifies what can go wrong. A class says who has to act and whether
+// trying again can help. Adapters return faults. activities/errors.go turns the faults
+// of activities into Temporal errors and decides their retries by class;
+// internal/broker decides those of model calls. It knows no Temporal and no adapter.
 package fault
 
 import (

@@ -1,5 +1,5 @@
-// Package money holds the pure rules of cost: what a call of a model endpoint is
-// charged although it brought no usable answer. It knows no database, endpoint or
+// Package money holds the pure rules of cost: prices by token, what a call reserves and
+// is charged (also when it fails), and budgets. It knows no database, endpoint or
 // workflow.
 package money
 

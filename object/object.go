@@ -1,5 +1,5 @@
-// Package object holds the nouns of the object store, so that the domains and
-// the activities can speak of stored things without knowing a store.
+// Package object holds what callers and stores agree on: the description of an object,
+// and the errors of conditional writes. It does no I/O and knows no layout of keys.
 package object
 
 import (

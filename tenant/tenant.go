@@ -1,4 +1,5 @@
-// Package tenant names the owners of data and spend.
+// Package tenant names and checks the owners of data and spend. It grants nothing: the
+// worker confines access.
 package tenant
 
 import (

@@ -1,6 +1,6 @@
-// Package training holds the nouns and the pure logic of fine-tuning: datasets,
-// settings, estimates, the documents that the trainer process speaks, and the
-// registry of adapters. It knows no store, process, GPU or workflow.
+// Package training holds the types and rules of fine-tuning: settings, the trainer's
+// protocol, comparison, model card, roles and canaries. Datasets, rows and estimates
+// have packages below. It knows no store, process, GPU or workflow.
 package training
 
 import (

@@ -1,6 +1,7 @@
-// Package video holds the nouns of ingestion and the pure decisions about them:
-// what identifies a video, what determines a frame, a caption, an embedding and
-// a document, and so what can be reused. It knows no file, network or Temporal.
+// Package video holds the types of ingestion and the pure decisions about them: what
+// identifies a video, what determines a frame, a caption, an embedding and a document,
+// and so what can be reused. It also has the paid calls of models and their totals, for
+// all pipelines. It knows no file, network or Temporal.
 package video
 
 import (

@@ -1,6 +1,7 @@
 // Package train holds the activities of training: datasets, plans, one attempt of one
 // trainer process with its checkpoints, and the publication of adapters. What is
-// published is read by package registry.
+// published is read by package registry. It knows neither the trainer's code nor the
+// order of steps.
 package train
 
 import (

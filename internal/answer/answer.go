@@ -1,8 +1,9 @@
-// Package answer calls model servers over HTTP and reads what they answer, with
-// suspicion: servers report errors with status 200, cut answers short, drip them
-// for hours, or send the error page of a proxy. Whatever is not the JSON object
-// that was asked for is a fault whose class says whether to ask again. A server
-// that does not answer at all is left alone until it does; see circuit.go.
+// Package answer calls model servers over HTTP and reads their answers with suspicion:
+// servers report errors with status 200, cut answers short, send them a byte at a time
+// for hours, or send the error page of a proxy. Whatever is not the JSON object that
+// was asked for is a fault whose class says whether to ask again. A server that does
+// not answer at all is not called again until it does; see circuit.go. It knows neither
+// captions nor vectors, and makes no retries: the broker does.
 package answer
 
 import (

@@ -1,5 +1,6 @@
-// Package asr has speech written down by any server of OpenAI's
-// /v1/audio/transcriptions: OpenAI, vLLM with Whisper, faster-whisper-server.
+// Package asr transcribes speech with any server of OpenAI's /v1/audio/transcriptions:
+// OpenAI, vLLM with Whisper, faster-whisper-server. It knows no budget, store or
+// workflow.
 package asr
 
 import (

@@ -1,6 +1,6 @@
-// Package blob keeps objects: frames, captions, embeddings, manifests. A store
-// is named by one URL; every implementation passes the suite in blobtest. It
-// knows bytes and keys and nothing of what they mean.
+// Package blob stores objects under keys: in a folder or in S3, named by one URL. Every
+// implementation passes the suite in blobtest. Only its check (check.go) knows the
+// layout of objects. It knows no workflow or model.
 package blob
 
 import (

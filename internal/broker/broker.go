@@ -3,8 +3,9 @@
 // stored; joins one for the same answer that is in flight, here or in another
 // process; waits until the endpoint is up, and for one of the slots that the
 // endpoint has, whatever the model or the stage; reserves its cost in the ledger;
-// is made, with its answer stored and its cost settled. Retries, Retry-After and
-// backoff are here and nowhere else.
+// is made, with its answer stored and its cost settled. Retries of a model call,
+// Retry-After and backoff are decided here; a call that it reports as failed may be
+// retried by activities/errors.go. It knows no protocol, no price and no Temporal.
 //
 // A call that has begun is not cut because its caller went away: it runs to its
 // end, and whoever comes next joins it. See video.PaidCall.Grace for the bound.

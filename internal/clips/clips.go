@@ -1,5 +1,5 @@
-// Package clips makes small videos with ffmpeg: the three of `make demo`, rich
-// enough to search, and tiny ones by the thousand for tests of scale.
+// Package clips makes small videos with ffmpeg: the three of `make demo`, rich enough
+// to search, and tiny ones by the thousand for tests of scale. It knows no workflow.
 package clips
 
 import (

@@ -1,8 +1,8 @@
-// Package config reads what the programs in workers/ and starter/ need to know
-// about their surroundings: Cogniverse's own JSON file, in which the section
-// "cogflow" is ours, and environment variables on top of it. It is the only
-// place that reads configuration; everything else gets the values it needs.
-// It holds names of models and places, never secrets.
+// Package config reads what the programs in workers/ and starter/ need to know about
+// their surroundings: Cogniverse's JSON file, in which the section "cogflow" is ours,
+// and environment variables that override it. It is the only place that reads
+// configuration. It also holds prices: the configured ones, and dated price lists as a
+// default. It opens no connection and holds no secret.
 package config
 
 import (

@@ -1,7 +1,7 @@
-// Package devserver runs the stock Temporal CLI's development server, with its
-// Web UI, as a child process: the server that cogflow uses when nobody names
-// another. Its state is one file that a later start carries on with, everything
-// it listens on is loopback, and it never outlives the process that started it.
+// Package devserver runs the development server of the Temporal CLI, with its Web UI,
+// as a child process: the server that cogflow uses when none is configured. Its state
+// is one file that a later start continues with. It listens on loopback only and never
+// outlives the process that started it. It knows no workflow of cogflow.
 package devserver
 
 import (

@@ -1,8 +1,7 @@
-// Package embed has pictures and texts turned into vectors by model servers:
-// vLLM's /pooling, which cogflow's own embedder speaks too, and OpenAI's
-// /v1/embeddings. What comes back is checked before anybody sees it: a vector
-// that is not of unit length, not of the right dimension or not there at all
-// would be found by no search, and nobody would know why.
+// Package embed gets vectors of pictures and texts from model servers: vLLM's /pooling,
+// which cogflow's own embedder speaks too, and OpenAI's /v1/embeddings. It checks each
+// vector: one that is missing, has the wrong dimension or is not of unit length is a
+// fault, since no search would find it. It knows no index, budget or workflow.
 package embed
 
 import (

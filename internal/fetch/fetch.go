@@ -1,6 +1,7 @@
-// Package fetch downloads from URLs that strangers wrote. It refuses to become
-// their hand inside the network: the address is checked when the connection is
-// made, so neither a name that changes its address nor a redirect helps.
+// Package fetch downloads from URLs that strangers wrote. It refuses to become their
+// hand inside the network: the address is checked when the connection is made, so
+// neither a name that changes its address nor a redirect helps. It does not know what
+// it downloads.
 //
 // It is own code rather than github.com/doyensec/safeurl: that library makes the
 // same check in the same place (net.Dialer.Control), and the caps on bytes, time

@@ -1,8 +1,7 @@
-// Package ledger records every paid call of a model in one SQLite file: reserved
-// before it is made, settled when it is known how it ended. It is where budgets
-// are enforced and where repeated calls are counted. Several worker processes
-// write to the file at once, and any of them can settle what another began: an
-// entry is named by what is paid for.
+// Package ledger records every paid call and all GPU time in one SQLite file: reserved
+// first, settled when the outcome is known. It enforces budgets and counts repeated
+// calls. Several worker processes write to the file at once, and each can settle what
+// another began. It knows no endpoint and no price: callers give the amounts.
 package ledger
 
 import (

@@ -1,7 +1,7 @@
-// Package lm asks language models by OpenAI's chat protocol: vLLM, SGLang,
-// Ollama, OpenAI, Anthropic's compatible endpoint. What a model writes is its
-// answer, also when it is cut off, refuses or makes no sense; whoever reads it
-// decides. What the server or the network did is a fault and never an answer.
+// Package lm asks language models by OpenAI's chat protocol: vLLM, SGLang, Ollama,
+// OpenAI, Anthropic's compatible endpoint. What a model writes is its answer, also when
+// it is cut off, refuses or makes no sense; the caller decides. A failure of the server
+// or the network is a fault and never an answer. It knows no budget, store or workflow.
 package lm
 
 import (

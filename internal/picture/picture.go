@@ -1,5 +1,5 @@
-// Package picture makes frames small enough for a model: fewer pixels are fewer
-// visual tokens, and less to upload.
+// Package picture makes frames small enough for a model: fewer pixels are fewer visual
+// tokens, and less to upload. It knows no model and no protocol.
 package picture
 
 import (

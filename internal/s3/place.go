@@ -1,5 +1,6 @@
-// Package s3 reaches the buckets of Amazon S3 and of servers that speak its
-// protocol: it reads their URLs, makes the client and classifies its errors.
+// Package s3 reaches the buckets of Amazon S3 and of servers that speak its protocol:
+// it reads their URLs, makes the client and classifies its errors. It does not know
+// what an object means.
 package s3
 
 import (

@@ -1,8 +1,8 @@
-// Package scorer runs the commands that score a program's outputs. They are named
-// in the worker's configuration, each as a fixed argument vector; an input gives
-// only the name. A command gets {"example": …, "outputs": …} on its standard
-// input, and says a number from 0 to 1. What it reads was written by models, so
-// it runs in a sandbox: no network, no environment, nothing to write, an end.
+// Package scorer runs the commands that score a program's outputs. They are named in
+// the worker's configuration, each as a fixed argument vector; an input gives only the
+// name. A command gets {"example": …, "outputs": …} on its standard input, and says a
+// number from 0 to 1. What it reads was written by models, so it runs in a sandbox: no
+// network, no environment, nothing to write, an end. It knows no optimization.
 package scorer
 
 import (

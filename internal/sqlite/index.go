@@ -1,7 +1,7 @@
-// Package sqlite is the embedded search index: documents in one SQLite file,
-// words ranked by FTS5's BM25, embeddings compared exactly in Go. Several
-// processes may use the file at once; what a process remembers of it is checked
-// against a version on each search.
+// Package sqlite is the embedded search index: documents in one SQLite file, words
+// ranked by FTS5's BM25, embeddings compared exactly in Go. Several processes may use
+// the file at once; what a process caches is checked against a version on each search.
+// It knows no model, object store or workflow.
 package sqlite
 
 import (

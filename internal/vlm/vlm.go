@@ -1,7 +1,7 @@
-// Package vlm has vision-language models write captions: any that speak
-// OpenAI's chat protocol, and Cogniverse's own VLM service. What a model writes
-// is data. Nothing in it is ever interpreted, and what is no caption (an error
-// text, an empty answer, half an answer) is a fault and never one.
+// Package vlm asks vision-language models for captions: any that speak OpenAI's chat
+// protocol, and Cogniverse's own VLM service. What a model writes is data and is never
+// interpreted; an error text, an empty answer or half an answer is a fault. It knows no
+// budget, store or workflow.
 package vlm
 
 import (

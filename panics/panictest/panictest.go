@@ -1,4 +1,4 @@
-// Package panictest brings a panic into the goroutines that others start beside themselves.
+// Package panictest makes goroutines that package panics started panic in tests.
 package panictest
 
 import (

@@ -1,6 +1,7 @@
-// Package yaml reads files that people write in YAML into the JSON that everything
-// else speaks. It is strict: a key that has no meaning is refused with its line,
-// and so is what JSON has no word for or what YAML reads in a surprising way.
+// Package yaml reads files that people write in YAML into the JSON that everything else
+// speaks. It is strict: a key that has no meaning is refused with its line, and so is
+// what JSON has no word for or what YAML reads in a surprising way. It knows no
+// program: the caller gives the shape.
 package yaml
 
 import (

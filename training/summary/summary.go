@@ -1,5 +1,5 @@
-// Package summary holds what the HTML reports of training show. It decides nothing
-// about layout.
+// Package summary holds the data of the training reports. It knows no HTML, store or
+// workflow.
 package summary
 
 import (

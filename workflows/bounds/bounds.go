@@ -1,6 +1,5 @@
-// Package bounds limits the length of each part of a start input and the numbers of a
-// signal. They are repeated in a history, a listing and the input of a continued run, and
-// the server takes 2 MiB in one payload.
+// Package bounds limits the size of start inputs and signals, because Temporal repeats
+// them in histories and takes 2 MiB in one payload. It knows sizes, not meaning.
 package bounds
 
 import (

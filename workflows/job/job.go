@@ -1,5 +1,6 @@
-// Package job controls a long run: pause, resume, stop, budget changes, the progress query,
-// and continue-as-new when its history is long. It knows no pipeline.
+// Package job controls a long run: it records pause, resume, stop and budget changes,
+// on which each recipe acts, answers the progress query, and continues as new when the
+// history is long. It knows no pipeline.
 package job
 
 import (

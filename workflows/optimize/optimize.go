@@ -1,5 +1,6 @@
-// Package optimize holds the recipes of prompt optimization and of published programs. It
-// knows its activities, but neither the search nor a language model.
+// Package optimize holds the recipes of prompt optimization and of published programs.
+// It uses the settings and states of package mipro for inputs and progress. It decides
+// nothing about the search and asks no model.
 package optimize
 
 import (

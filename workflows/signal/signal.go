@@ -1,4 +1,5 @@
-// Package signal reads signals and the arguments of updates.
+// Package signal decodes signals and the arguments of updates. An invalid signal is
+// noted and never fails a run. It does not know what a signal does.
 package signal
 
 import (

@@ -1,6 +1,7 @@
-// Package chat reads answers of OpenAI's chat protocol. It looks only at what is
-// used: servers put what they like into the rest (a fraction in `created`, a number
-// in `id`, null for a list), and an answer that was paid for is not lost for that.
+// Package chat reads answers of OpenAI's chat protocol. It decodes only what is used:
+// servers put what they like into the rest (a fraction in `created`, a number in `id`,
+// null for a list), and an answer that was paid for is not lost for that. It sends
+// nothing and decides no retry.
 package chat
 
 import (

@@ -1,6 +1,6 @@
 // Package jobs is the part of the command line that lists, watches and steers jobs of
-// every kind. What a kind is and takes it reads in workflows.Types; progress and results are
-// shown by what the other features registered (cli.Kind). It knows no pipeline itself.
+// every kind. It reads the workflow types from package catalog; the other features
+// register how progress and results are shown (cli.Kind). It knows no pipeline itself.
 package jobs
 
 import (

@@ -165,6 +165,23 @@ type Source struct {
 	Media Media  `json:"media"`
 }
 
+// FileVersion tells a file at a URI from another one at the same URI, without reading it.
+type FileVersion struct {
+	Bytes int64  `json:"bytes"` // -1 = not told
+	Tag   string `json:"tag"`   // what its place says of it: a time, an ETag; empty = nothing
+}
+
+// Seen is what a URI held when it was last read whole.
+type Seen struct {
+	FileVersion
+	Video ID `json:"video"`
+}
+
+// SeenKey holds which video a URI named when it was last read, and its size and version there.
+func SeenKey(t tenant.ID, uri string) string {
+	return string(t) + "/sources/" + string(NewFingerprint("source", uri)) + ".json"
+}
+
 // Publication is what is published of a video in a profile, and how it came
 // about: the base of reports and of "unchanged".
 type Publication struct {

@@ -136,6 +136,24 @@ func (v *textVideos) Open(_ context.Context, _ tenant.ID, uri string) (*os.File,
 	return f, filepath.Base(uri), fault.Wrap(fault.Input, "open video", uri, err)
 }
 
+func (v *textVideos) Version(ctx context.Context, t tenant.ID, uri string) (video.FileVersion, string, error) {
+	f, name, err := v.Open(ctx, t, uri)
+	if err != nil {
+		return video.FileVersion{}, "", err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return video.FileVersion{}, "", err
+	}
+	return video.FileVersion{Bytes: info.Size(), Tag: info.ModTime().Format(time.RFC3339Nano)}, name, nil
+}
+
+func (v *textVideos) Peek(ctx context.Context, t tenant.ID, uri string, _ video.FileVersion) (*os.File, bool, error) {
+	f, _, err := v.Open(ctx, t, uri)
+	return f, true, err
+}
+
 func (v *textVideos) Keep(tenant.ID, string, video.ID, *os.File) {}
 
 func (v *textVideos) Reopen(ctx context.Context, t tenant.ID, uri string, _ video.ID) (*os.File, string, error) {

@@ -128,7 +128,6 @@ func (a *Activities) recipe(ctx context.Context, t tenant.ID, f video.Fingerprin
 type InspectInput struct {
 	Tenant tenant.ID `json:"tenant"`
 	URI    string    `json:"uri"`
-	DryRun bool      `json:"dry_run,omitempty"` // write nothing
 }
 
 // Owner is the tenant that the activity works for.
@@ -136,6 +135,10 @@ func (in InspectInput) Owner() tenant.ID { return in.Tenant }
 
 // Inspect reads a video once to find its identity and container data.
 func (a *Activities) Inspect(ctx context.Context, in InspectInput) (video.Source, error) {
+	version, _, err := a.Sources.Version(ctx, in.Tenant, in.URI) // before the first byte is read: a change after it shows
+	if err != nil {
+		return video.Source{}, err
+	}
 	file, name, err := a.Sources.Open(ctx, in.Tenant, in.URI)
 	if err != nil {
 		return video.Source{}, err
@@ -150,11 +153,11 @@ func (a *Activities) Inspect(ctx context.Context, in InspectInput) (video.Source
 		return video.Source{}, fault.Disk("read video", name, err)
 	}
 	source := video.Source{Video: id, URI: in.URI, Name: name, Bytes: size, Media: media}
-	if in.DryRun {
-		return source, nil
-	}
 	a.Sources.Keep(in.Tenant, in.URI, id, file)
-	return source, activities.WriteJSON(ctx, a.Store, video.SourceKey(in.Tenant, id), source)
+	if err := activities.WriteJSON(ctx, a.Store, video.SourceKey(in.Tenant, id), source); err != nil {
+		return video.Source{}, err
+	}
+	return source, activities.WriteJSON(ctx, a.Store, video.SeenKey(in.Tenant, in.URI), video.Seen{FileVersion: version, Video: id})
 }
 
 // identify hashes the whole file.

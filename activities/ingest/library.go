@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"go.temporal.io/sdk/activity"
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/fault"
-	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -170,26 +168,6 @@ func (a *Activities) Running(ctx context.Context, in RunningInput) (RunningResul
 	return out, nil
 }
 
-// EstimateInput asks what an ingest run would do.
-type EstimateInput struct {
-	ListSourceInput
-	Profile string `json:"profile"`
-}
-
-// EstimateResult is the result of Estimate.
-type EstimateResult struct {
-	Profile    string          `json:"profile"`
-	Videos     int             `json:"videos"`
-	Skipped    int             `json:"skipped"`
-	Bytes      int64           `json:"bytes"`
-	DurationMS int64           `json:"duration_ms"`
-	Frames     int             `json:"frames"`
-	CostUSD    float64         `json:"cost_usd"`
-	Seconds    float64         `json:"seconds"` // 0 = unknown: the model was never measured
-	Failed     int             `json:"failed"`
-	Failures   []video.Failure `json:"failures"` // the first MaxFailures
-}
-
 // ErrLongURI is the fault of a video whose URI is longer than video.MaxURI.
 func ErrLongURI() error {
 	return fault.New(fault.Input, "ingest video", "uri", fmt.Sprintf("has more than %d bytes; give the video a shorter path or name", video.MaxURI))
@@ -197,64 +175,6 @@ func ErrLongURI() error {
 
 // MaxFailures is the maximum of failures in a result.
 const MaxFailures = 50
-
-// Estimate inspects every video of a library and writes nothing.
-func (a *Activities) Estimate(ctx context.Context, in EstimateInput) (EstimateResult, error) {
-	p, err := a.Profiles(in.Profile)
-	if err != nil {
-		return EstimateResult{}, err
-	}
-	if err := p.Check(); err != nil {
-		return EstimateResult{}, err
-	}
-	out := EstimateResult{Profile: p.Name, Failures: []video.Failure{}}
-	out.Skipped, err = a.Sources.List(ctx, in.Tenant, in.Source, in.Recursive, func(uri string) error {
-		if in.MaxVideos > 0 && out.Videos == in.MaxVideos {
-			return errEnough
-		}
-		out.Videos++
-		if len(uri) > video.MaxURI {
-			return out.fail(video.CutURI(uri), ErrLongURI())
-		}
-		source, err := a.Inspect(ctx, InspectInput{Tenant: in.Tenant, URI: uri, DryRun: true})
-		if err != nil {
-			return out.fail(uri, err)
-		}
-		out.Bytes += source.Bytes
-		out.DurationMS += source.Media.DurationMS
-		out.Frames += p.Sampling.EstimateFrames(source.Media)
-		return nil
-	})
-	if err != nil && !errors.Is(err, errEnough) {
-		return EstimateResult{}, err
-	}
-	out.CostUSD = float64(int64(out.Frames)*(p.Describe.CostMicroUSD+p.Embed.CostMicroUSD)) / 1e6
-	slowest, limits := p.Describe, activities.Limits(a.Describer)
-	if p.Describe.Model == "" {
-		slowest, limits = p.Embed, a.Embedder
-	}
-	latency, err := a.Ledger.Latency(ctx, slowest.Model)
-	if err != nil {
-		return EstimateResult{}, err
-	}
-	out.Seconds = (time.Duration(out.Frames) * latency).Seconds() / float64(max(limits.Limit(slowest.Model), 1))
-	return out, nil
-}
-
-// fail counts a video that could not be inspected. Only an input fault is the video's
-// failure; any other error ends the estimate.
-func (r *EstimateResult) fail(uri string, err error) error {
-	class := fault.ClassOf(err)
-	if class != fault.Input {
-		return err
-	}
-	if r.Failed++; len(r.Failures) < MaxFailures {
-		r.Failures = append(r.Failures, video.Failure{
-			URI: uri, Stage: "inspect", Class: string(class), Reason: safetext.Line(err.Error(), safetext.MaxReason),
-		})
-	}
-	return nil
-}
 
 // SpendInput names a job.
 type SpendInput struct {

@@ -123,6 +123,10 @@ func (s *slowWorld) Reopen(ctx context.Context, t tenant.ID, uri string, _ video
 	return s.Open(ctx, t, uri)
 }
 
+func (s *slowWorld) Version(context.Context, tenant.ID, string) (video.FileVersion, string, error) {
+	return video.FileVersion{}, "slow.mp4", nil
+}
+
 func (s *slowWorld) Keep(tenant.ID, string, video.ID, *os.File) {}
 
 func (s *slowWorld) Probe(context.Context, *os.File) (video.Media, error) {

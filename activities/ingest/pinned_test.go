@@ -55,6 +55,15 @@ func newBuilds(t *testing.T, p video.Profile) *builds {
 func (b *builds) List(context.Context, tenant.ID, string, bool, func(string) error) (int, error) {
 	return 0, errors.ErrUnsupported
 }
+
+func (b *builds) Version(context.Context, tenant.ID, string) (video.FileVersion, string, error) {
+	return video.FileVersion{}, "clip.mp4", nil
+}
+
+func (b *builds) Peek(ctx context.Context, t tenant.ID, uri string, _ video.FileVersion) (*os.File, bool, error) {
+	file, _, err := b.Open(ctx, t, uri)
+	return file, true, err
+}
 func (b *builds) Keep(tenant.ID, string, video.ID, *os.File) {}
 func (b *builds) Open(context.Context, tenant.ID, string) (*os.File, string, error) {
 	file, err := os.Open(b.file)

@@ -14,6 +14,11 @@ type Sources interface {
 	// List yields the URIs of the videos of a directory, prefix or manifest in a stable
 	// order. Files that cannot be videos are skipped and counted.
 	List(ctx context.Context, t tenant.ID, source string, recursive bool, yield func(uri string) error) (skipped int, err error)
+	// Version says what is at the URI of a video without reading it, and the name for people.
+	Version(ctx context.Context, t tenant.ID, uri string) (v video.FileVersion, name string, err error)
+	// Peek returns a local file with as much of a video as a probe needs; whole = all of
+	// it. v is what Version said.
+	Peek(ctx context.Context, t tenant.ID, uri string, v video.FileVersion) (file *os.File, whole bool, err error)
 	// Open returns the local file of a video, fetched if it is remote, and the name for
 	// people. Closing the file releases what was fetched.
 	Open(ctx context.Context, t tenant.ID, uri string) (file *os.File, name string, err error)

@@ -26,6 +26,7 @@ func objects(c *comments) ([]byte, error) {
 	}{
 		{"Videos", "video", [][2]string{
 			{"SourceKey", video.SourceKey(t, v)},
+			{"SeenKey", string(t) + "/sources/<hash of the URI>.json"},
 			{"FramesPrefix", frames},
 			{"PictureKey", frames + "<milliseconds>.jpg"},
 			{"AudioKey", video.AudioKey(frames, 0)},

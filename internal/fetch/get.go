@@ -39,51 +39,78 @@ func (c *Client) Get(ctx context.Context, rawURL string, w io.Writer) (Info, err
 // Do is Get with all that a Request can ask for. After a body that broke, Info
 // is that of its beginning.
 func (c *Client) Do(ctx context.Context, ask Request, w io.Writer) (Info, error) {
-	u, err := url.Parse(ask.URL)
-	if err != nil {
-		return Info{}, fault.New(fault.Input, op, "", "not a URL")
+	header := http.Header{}
+	if ask.Offset > 0 && strings.HasPrefix(ask.ETag, `"`) { // a weak one does not say that the bytes are the same
+		header.Set("Range", fmt.Sprintf("bytes=%d-", ask.Offset))
+		header.Set("If-Range", ask.ETag)
 	}
-	if err := c.check(u); err != nil {
+	x, err := c.send(ctx, ask.URL, ask.Permit, header)
+	if err != nil {
 		return Info{}, err
 	}
-	if ask.Permit != nil {
-		if err := ask.Permit(u); err != nil {
-			return Info{}, err
-		}
-		ctx = context.WithValue(ctx, permitKey{}, ask.Permit)
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, c.options.Timeout,
-		fault.New(fault.Transport, op, Printable(u), "it took longer than "+c.options.Timeout.String()))
-	defer cancel()
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
-	if err != nil {
-		return Info{}, fault.New(fault.Input, op, Printable(u), "not a URL")
-	}
-	request.Header.Set("Accept-Encoding", "identity")
-	if ask.Offset > 0 && strings.HasPrefix(ask.ETag, `"`) { // a weak one does not say that the bytes are the same
-		request.Header.Set("Range", fmt.Sprintf("bytes=%d-", ask.Offset))
-		request.Header.Set("If-Range", ask.ETag)
-	}
-	response, err := c.http.Do(request)
-	if err != nil {
-		return Info{}, fail(ctx, u, err)
-	}
-	defer response.Body.Close()
-	u = response.Request.URL
-	offset, err := c.accept(u, response, request.Header.Get("Range") != "", ask.Offset)
+	defer x.end()
+	offset, err := c.accept(x.url, x.response, header.Get("Range") != "", ask.Offset)
 	if err != nil {
 		return Info{}, err
 	}
 	if ask.Begin != nil {
-		if err := ask.Begin(offset, whole(offset, response.ContentLength)); err != nil {
+		if err := ask.Begin(offset, whole(offset, x.response.ContentLength)); err != nil {
 			return Info{}, err
 		}
 	}
-	info := Info{URL: Printable(u), ETag: response.Header.Get("ETag"), Type: response.Header.Get("Content-Type")}
-	info.Size, err = c.copy(ctx, stop, u, w, response.Body, offset)
+	info := Info{URL: Printable(x.url), ETag: x.response.Header.Get("ETag"), Type: x.response.Header.Get("Content-Type")}
+	info.Size, err = c.copy(x, w, x.response.Body, offset)
 	return info, err
+}
+
+// exchange is a request and the head of its response. The body is still to be read.
+type exchange struct {
+	ctx      context.Context //nolint:containedctx // of the body, which a stall ends
+	stop     context.CancelCauseFunc
+	end      func()
+	url      *url.URL // after redirects
+	response *http.Response
+}
+
+// send checks a URL and asks for it.
+func (c *Client) send(ctx context.Context, rawURL string, permit func(*url.URL) error, header http.Header) (*exchange, error) {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return nil, fault.New(fault.Input, op, "", "not a URL")
+	}
+	if err := c.check(u); err != nil {
+		return nil, err
+	}
+	if permit != nil {
+		if err := permit(u); err != nil {
+			return nil, err
+		}
+		ctx = context.WithValue(ctx, permitKey{}, permit)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, c.options.Timeout,
+		fault.New(fault.Transport, op, Printable(u), "it took longer than "+c.options.Timeout.String()))
+	ctx, stop := context.WithCancelCause(ctx)
+	end := func() {
+		stop(nil)
+		cancel()
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		end()
+		return nil, fault.New(fault.Input, op, Printable(u), "not a URL")
+	}
+	request.Header = header
+	request.Header.Set("Accept-Encoding", "identity")
+	response, err := c.http.Do(request) //nolint:bodyclose // end closes it
+	if err != nil {
+		err = fail(ctx, u, err)
+		end()
+		return nil, err
+	}
+	return &exchange{ctx: ctx, stop: stop, url: response.Request.URL, response: response, end: func() {
+		_ = response.Body.Close() // it was read as far as it is wanted
+		end()
+	}}, nil
 }
 
 type permitKey struct{}
@@ -130,7 +157,8 @@ func (c *Client) tooLarge() string {
 
 // copy ends with the body, or when a window passes in which too little came. It
 // returns the size of the whole: what was there already counts.
-func (c *Client) copy(ctx context.Context, stop context.CancelCauseFunc, u *url.URL, w io.Writer, body io.Reader, offset int64) (int64, error) {
+func (c *Client) copy(x *exchange, w io.Writer, body io.Reader, offset int64) (int64, error) {
+	ctx, stop, u := x.ctx, x.stop, x.url
 	var got atomic.Int64
 	got.Store(offset)
 	ended := make(chan struct{})

@@ -51,6 +51,19 @@ func Get(ctx context.Context, client *s3.Client, bucket, key string) (*Reader, e
 	return r, nil
 }
 
+// GetPart opens a part of an object, of the version with an ETag, as Get or a HeadObject told
+// it. The part must lie within the object.
+func GetPart(ctx context.Context, client *s3.Client, bucket, key, etag string, offset, length int64) (*Reader, error) {
+	r := &Reader{ctx: ctx, client: client, bucket: bucket, key: key, resumes: resumes, ETag: etag, offset: offset, Size: offset + length}
+	if err := r.rest(); err != nil {
+		if r.body != nil {
+			_ = r.Close() // nothing was read
+		}
+		return nil, err
+	}
+	return r, nil
+}
+
 // request opens the body. It has a context of its own, so that a stalled one can be ended.
 func (r *Reader) request(in *s3.GetObjectInput) (*s3.GetObjectOutput, error) {
 	ctx, stop := context.WithCancel(r.ctx)
@@ -106,7 +119,12 @@ func (r *Reader) resume(err error) error {
 	}
 	r.resumes--
 	_ = r.Close() // it is broken already
-	out, err := r.request(&s3.GetObjectInput{IfMatch: &r.ETag, Range: aws.String(fmt.Sprintf("bytes=%d-", r.offset))})
+	return r.rest()
+}
+
+// rest opens what is still to be read.
+func (r *Reader) rest() error {
+	out, err := r.request(&s3.GetObjectInput{IfMatch: &r.ETag, Range: aws.String(fmt.Sprintf("bytes=%d-%d", r.offset, r.Size-1))})
 	switch {
 	case err == nil && out.ContentRange != nil && aws.ToInt64(out.ContentLength) == r.Size-r.offset:
 		return nil

@@ -44,8 +44,8 @@ func (b *bucketReader) reach(ctx context.Context) (*sdk.Client, error) {
 
 // open opens an object.
 func (b *bucketReader) open(ctx context.Context, op string, at location) (*s3.Reader, error) {
-	if at.path == "" || strings.HasSuffix(at.path, "/") {
-		return nil, fault.New(fault.Input, op, at.String(), "it is a prefix, not an object")
+	if err := at.object(op); err != nil {
+		return nil, err
 	}
 	client, err := b.reach(ctx)
 	if err != nil {
@@ -53,10 +53,21 @@ func (b *bucketReader) open(ctx context.Context, op string, at location) (*s3.Re
 	}
 	r, err := s3.Get(ctx, client, at.host, at.path)
 	if s3.Missing(err) {
-		return nil, fault.New(fault.Input, op, at.String(),
-			"object not found; check the key, and end a prefix with a slash")
+		return nil, missingObject(op, at)
 	}
 	return r, s3.Fault(ctx, op, at.String(), err)
+}
+
+// object refuses a prefix of a bucket.
+func (l location) object(op string) error {
+	if l.path == "" || strings.HasSuffix(l.path, "/") {
+		return fault.New(fault.Input, op, l.String(), "it is a prefix, not an object")
+	}
+	return nil
+}
+
+func missingObject(op string, at location) error {
+	return fault.New(fault.Input, op, at.String(), "object not found; check the key, and end a prefix with a slash")
 }
 
 // exists reports whether there is an object, or else only a prefix.

@@ -24,11 +24,10 @@ func (s *Sources) download(ctx context.Context, op string, t tenant.ID, at locat
 	if err := s.permit(op, t, at); err != nil {
 		return nil, err
 	}
-	f, err := os.CreateTemp(s.config.Scratch, "cogflow-source-*")
-	if err != nil {
-		return nil, s.scratchFault(op, err)
+	f, err := s.unnamed(op)
+	if f == nil {
+		return nil, err
 	}
-	err = s.scratchFault(op, os.Remove(f.Name()))
 	to := &scratch{sources: s, op: op, subject: at.String(), file: f, most: most}
 	switch {
 	case err != nil:
@@ -48,6 +47,15 @@ func (s *Sources) download(ctx context.Context, op string, t tenant.ID, at locat
 	return f, nil
 }
 
+// unnamed makes a file in the scratch directory that is gone when it is closed.
+func (s *Sources) unnamed(op string) (*os.File, error) {
+	f, err := os.CreateTemp(s.config.Scratch, "cogflow-source-*")
+	if err != nil {
+		return nil, s.scratchFault(op, err)
+	}
+	return f, s.scratchFault(op, os.Remove(f.Name()))
+}
+
 func (s *Sources) copyObject(ctx context.Context, op string, at location, to *scratch) error {
 	r, err := s.s3.open(ctx, op, at)
 	if err != nil {
@@ -63,19 +71,24 @@ func (s *Sources) copyObject(ctx context.Context, op string, at location, to *sc
 
 // copyPage asks a second time for what is missing when the connection breaks.
 func (s *Sources) copyPage(ctx context.Context, op string, t tenant.ID, at location, to *scratch) error {
-	ask := fetch.Request{URL: at.uri(), Begin: to.begin, Permit: func(u *url.URL) error {
-		target, _, err := parseRemote(op, u.String())
-		if err != nil {
-			return err
-		}
-		return s.permit(op, t, target)
-	}}
+	ask := fetch.Request{URL: at.uri(), Begin: to.begin, Permit: s.permitURL(op, t)}
 	info, err := s.web.Do(ctx, ask, to)
 	if fault.ClassOf(err) == fault.Transport && ctx.Err() == nil {
 		ask.Offset, ask.ETag = to.size, info.ETag
 		_, err = s.web.Do(ctx, ask, to)
 	}
 	return err
+}
+
+// permitURL refuses where a URL or a redirect leads that a tenant may not reach.
+func (s *Sources) permitURL(op string, t tenant.ID) func(*url.URL) error {
+	return func(u *url.URL) error {
+		target, _, err := parseRemote(op, u.String())
+		if err != nil {
+			return err
+		}
+		return s.permit(op, t, target)
+	}
 }
 
 // scratch is a download under way.

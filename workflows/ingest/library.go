@@ -210,26 +210,46 @@ func (r *libraryRun) dropListing(ctx workflow.Context) error {
 func (r *libraryRun) estimate(ctx workflow.Context) (LibraryResult, error) {
 	r.stage = "estimate"
 	// The first build marked none, and looked at the videos at once.
-	if workflow.GetVersion(ctx, "dry-run-marked", workflow.DefaultVersion, 1) != workflow.DefaultVersion {
+	marked := workflow.GetVersion(ctx, "dry-run-marked", workflow.DefaultVersion, 1) != workflow.DefaultVersion
+	if marked {
 		if err := r.setStage(ctx, r.stage); err != nil {
 			return LibraryResult{}, err
 		}
 	}
 	e, err := workflows.Call(r.Media(ctx, "estimate "+workflows.Cell(r.in.Source)), r.a.Estimate,
-		ingest.EstimateInput{ListSourceInput: r.source(), Profile: r.in.Profile})
+		ingest.EstimateInput{ListSourceInput: r.source(), Profile: r.in.Profile, Force: r.in.Force})
 	if err != nil {
 		return LibraryResult{}, workflows.Staged(r.stage, err)
 	}
 	if err := workflows.SetAttributes(ctx, "IngestLibrary", r.in.Common, e.Profile); err != nil {
 		return LibraryResult{}, err
 	}
-	r.totals = video.Totals{Videos: e.Videos, Failed: e.Failed, Skipped: e.Skipped}
+	r.totals = video.Totals{Videos: e.Videos, Unchanged: e.Unchanged, Failed: e.Failed, Skipped: e.Skipped}
 	r.failures = e.Failures
-	result := r.result()
-	result.Estimate = &Estimate{
-		Bytes: e.Bytes, DurationMS: e.DurationMS, Frames: e.Frames, CostUSD: e.CostUSD, Seconds: e.Seconds,
+	out := &Estimate{
+		Bytes: e.Bytes, DurationMS: e.DurationMS, Frames: e.Frames, Calls: e.Calls, CostUSD: e.CostUSD, Unpriced: e.Unpriced,
+		Seconds: e.Seconds, AtMost: e.AtMost, Unread: e.Unread, Unprobed: e.Unprobed,
 	}
+	if marked && e.Unchanged > 0 {
+		lost, err := r.indexLost(ctx, e.Profile)
+		if err != nil {
+			return LibraryResult{}, workflows.Staged(r.stage, err)
+		}
+		if lost {
+			r.totals.Unchanged, out.Reindexed = 0, e.Unchanged
+		}
+	}
+	result := r.result()
+	result.Estimate = out
 	return result, r.setStage(ctx, job.StageDone)
+}
+
+// indexLost reports whether the index holds nothing of a profile of which the store says that
+// videos are published, as after it was deleted.
+func (r *libraryRun) indexLost(ctx workflow.Context, profile string) (bool, error) {
+	listed, err := workflows.Call(r.Lookup(ctx, "look into the index"), r.a.ListVideos,
+		ingest.ListInput{Tenant: r.tenant(), Profile: profile, Limit: 1})
+	return len(listed.Videos) == 0, err
 }
 
 func (r *libraryRun) unfinished() bool { return r.next < r.listing.Videos || len(r.inFlight) > 0 }

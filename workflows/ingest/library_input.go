@@ -71,11 +71,17 @@ type LibraryResult struct {
 
 // Estimate is the result of a dry run.
 type Estimate struct {
-	Bytes      int64   `json:"bytes"`       // size of the files that would be ingested
-	DurationMS int64   `json:"duration_ms"` // playing time of the videos, in milliseconds
-	Frames     int     `json:"frames"`      // at most: before duplicates are dropped
-	CostUSD    float64 `json:"cost_usd"`    // price of the calls, in USD
-	Seconds    float64 `json:"seconds"`     // at the rate measured earlier; 0 = unknown
+	Bytes      int64   `json:"bytes"`               // size of the files that would be ingested, without the unchanged ones
+	DurationMS int64   `json:"duration_ms"`         // playing time of these videos, in milliseconds
+	Frames     int     `json:"frames"`              // of these videos; at most: before duplicates are dropped
+	Calls      int     `json:"calls"`               // model calls whose answers are not stored yet
+	CostUSD    float64 `json:"cost_usd"`            // price of these calls, in USD
+	Unpriced   bool    `json:"unpriced,omitempty"`  // true if cost_usd leaves out calls of a model without a price
+	Seconds    float64 `json:"seconds"`             // at the rate measured earlier; 0 = unknown
+	AtMost     bool    `json:"at_most"`             // true if frames, calls and cost_usd are upper limits
+	Unread     int     `json:"unread,omitempty"`    // videos that count as new because their content was not read; each may be unchanged under another name
+	Unprobed   int     `json:"unprobed,omitempty"`  // remote videos that only a download could describe; no number includes them
+	Reindexed  int     `json:"reindexed,omitempty"` // videos that the index has lost: they are indexed again from stored answers
 }
 
 // LibraryProgress answers QueryProgress of IngestLibrary.

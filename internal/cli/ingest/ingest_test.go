@@ -24,8 +24,13 @@ func TestLibraryGolden(t *testing.T) {
 	}
 	clitest.Golden(t, "library", clitest.Printed(func(a *cli.App) { app{a}.printLibrary("ingest-x", r) }))
 	clitest.Golden(t, "library_wide", clitest.Printed(func(a *cli.App) { a.Wide = true; app{a}.printLibrary("ingest-x", r) }))
-	r.Estimate = &ingest.Estimate{Bytes: 5 << 30, DurationMS: 3_600_000, Frames: 3600, CostUSD: 12.5, Seconds: 90}
+	r.Estimate = &ingest.Estimate{
+		Bytes: 5 << 30, DurationMS: 3_600_000, Frames: 3600, Calls: 7200, CostUSD: 12.5, Unpriced: true, Seconds: 90,
+		AtMost: true, Unread: 3, Unprobed: 1, Reindexed: 2,
+	}
 	clitest.Golden(t, "dry_run", clitest.Printed(func(a *cli.App) { app{a}.printLibrary("ingest-x", r) }))
+	r = ingest.LibraryResult{Totals: video.Totals{Videos: 2, Unchanged: 2}, Estimate: &ingest.Estimate{}}
+	clitest.Golden(t, "dry_run_unchanged", clitest.Printed(func(a *cli.App) { app{a}.printLibrary("ingest-x", r) }))
 }
 
 func TestLinesGolden(t *testing.T) {

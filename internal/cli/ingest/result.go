@@ -33,8 +33,15 @@ func (a app) printLibrary(id string, r ingest.LibraryResult) {
 func (a app) printEstimate(r ingest.LibraryResult) {
 	e := r.Estimate
 	seconds := "unknown, nothing was measured yet"
-	if e.Seconds > 0 {
+	switch {
+	case e.Seconds > 0:
 		seconds = "about " + format.Span(time.Duration(e.Seconds*float64(time.Second)))
+	case e.Calls == 0:
+		seconds = "none for models"
+	}
+	most := ""
+	if e.AtMost {
+		most = "at most "
 	}
 	cli.WriteTable(a.Out, 0, []cli.Column{{Name: "dry run"}, {Name: ""}}, [][]string{
 		{"videos", strconv.Itoa(r.Videos)},
@@ -42,10 +49,26 @@ func (a app) printEstimate(r ingest.LibraryResult) {
 		{"failed", strconv.Itoa(r.Failed)},
 		{"bytes", humanize.IBytes(uint64(max(e.Bytes, 0)))},
 		{"play time", format.Span(time.Duration(e.DurationMS) * time.Millisecond)},
-		{"frames", "at most " + humanize.Comma(int64(e.Frames))},
+		{"frames", most + humanize.Comma(int64(e.Frames))},
+		{"model calls", most + humanize.Comma(int64(e.Calls))},
 		{"time", seconds},
-		{"cost", format.Dollars(e.CostUSD)},
+		{"cost", most + format.Dollars(e.CostUSD)},
 	})
+	if r.Unchanged > 0 && r.Unchanged < r.Videos {
+		a.Say("The numbers are those of the videos that are not unchanged.")
+	}
+	if e.Unread > 0 {
+		a.Say("%s not read whole and counted as new; each costs nothing if its content is indexed already.", format.Count(e.Unread, "video was", "videos were"))
+	}
+	if e.Unprobed > 0 {
+		a.Say("%s only after a download, which a dry run does not make. No number includes them.", format.Count(e.Unprobed, "video can be described", "videos can be described"))
+	}
+	if e.Reindexed > 0 {
+		a.Say("The index has lost %s: a run indexes them again from stored answers, at no cost.", format.Count(e.Reindexed, "video", "videos"))
+	}
+	if e.Unpriced {
+		a.Say("The cost leaves out a model without a price; set its price in the configuration.")
+	}
 	a.Say("Nothing was written.")
 }
 

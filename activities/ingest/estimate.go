@@ -1,0 +1,155 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/panics"
+	"github.com/cogniverse/cogflow/safetext"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// EstimateInput asks what an ingest run would do.
+type EstimateInput struct {
+	ListSourceInput
+	Profile string `json:"profile"`
+	Force   bool   `json:"force,omitempty"`
+}
+
+// EstimateResult is the result of Estimate. Sizes, frames, calls and costs are those of the
+// videos that would be ingested, without the unchanged ones.
+type EstimateResult struct {
+	Profile    string          `json:"profile"`
+	Videos     int             `json:"videos"`
+	Unchanged  int             `json:"unchanged"`
+	Skipped    int             `json:"skipped"`
+	Bytes      int64           `json:"bytes"`
+	DurationMS int64           `json:"duration_ms"`
+	Frames     int             `json:"frames"`
+	Calls      int             `json:"calls"`
+	CostUSD    float64         `json:"cost_usd"`
+	Unpriced   bool            `json:"unpriced"`
+	Seconds    float64         `json:"seconds"` // 0 = unknown: the model was never measured
+	AtMost     bool            `json:"at_most"`
+	Unread     int             `json:"unread"`
+	Unprobed   int             `json:"unprobed"`
+	Failed     int             `json:"failed"`
+	Failures   []video.Failure `json:"failures"` // the first MaxFailures
+}
+
+// estimatedAtOnce is how many videos are looked at at a time.
+const estimatedAtOnce = 4
+
+// Estimate says what an ingest run would do, and writes nothing. It reads whole videos only
+// where they are small: what an earlier run has found out is known by the version of a file.
+func (a *Activities) Estimate(ctx context.Context, in EstimateInput) (EstimateResult, error) {
+	p, err := a.Profiles(in.Profile)
+	if err != nil {
+		return EstimateResult{}, err
+	}
+	if err := p.Check(); err != nil {
+		return EstimateResult{}, err
+	}
+	p = p.Pinned()
+	out := EstimateResult{Profile: p.Name, Failures: []video.Failure{}}
+	e := &estimator{a: a, tenant: in.Tenant, profile: p, force: in.Force}
+	e.lookups.Store(maxLookups)
+	var total calls
+	var batch []string
+	look := func() error {
+		all := make([]outlook, len(batch))
+		group, ctx := panics.WithContext(ctx)
+		for i, uri := range batch {
+			group.Go(func() (err error) {
+				all[i], err = e.look(ctx, uri)
+				return err
+			})
+		}
+		if err := group.Wait(); err != nil {
+			return err
+		}
+		for i, o := range all {
+			out.add(batch[i], o)
+			total.add(o.calls)
+		}
+		batch = batch[:0]
+		return nil
+	}
+	listed := 0
+	out.Skipped, err = a.Sources.List(ctx, in.Tenant, in.Source, in.Recursive, func(uri string) error {
+		if in.MaxVideos > 0 && listed == in.MaxVideos {
+			return errEnough
+		}
+		listed++
+		if batch = append(batch, uri); len(batch) < estimatedAtOnce {
+			return nil
+		}
+		return look()
+	})
+	if err == nil || errors.Is(err, errEnough) {
+		err = look()
+	}
+	if err != nil {
+		return EstimateResult{}, err
+	}
+	return out, a.price(ctx, p, total, &out)
+}
+
+// add counts a video.
+func (r *EstimateResult) add(uri string, o outlook) {
+	r.Videos++
+	switch {
+	case o.failure != nil:
+		r.fail(uri, o.failure)
+		return
+	case o.unchanged:
+		r.Unchanged++
+		return
+	case o.unprobed:
+		r.Unprobed++
+		return
+	case o.unread:
+		r.Unread++
+	}
+	r.Bytes += max(o.bytes, 0)
+	r.DurationMS += o.durationMS
+	r.Frames += o.frames
+	r.AtMost = r.AtMost || !o.exact
+}
+
+// fail counts a video that could not be inspected.
+func (r *EstimateResult) fail(uri string, err error) {
+	if r.Failed++; len(r.Failures) < MaxFailures {
+		r.Failures = append(r.Failures, video.Failure{
+			URI: video.CutURI(uri), Stage: "inspect", Class: string(fault.ClassOf(err)), Reason: safetext.Line(err.Error(), safetext.MaxReason),
+		})
+	}
+}
+
+// price says what calls cost, and how long those of the slowest model take.
+func (a *Activities) price(ctx context.Context, p video.Profile, c calls, out *EstimateResult) error {
+	out.Calls = c.describe + c.embed + c.transcribe
+	var micro int64
+	for _, of := range []struct {
+		stage video.Stage
+		calls int
+	}{{p.Describe, c.describe}, {p.Embed, c.embed}, {p.Transcribe, c.transcribe}} {
+		micro = money.Sum(micro, money.Times(of.calls, of.stage.CostMicroUSD))
+		out.Unpriced = out.Unpriced || of.calls > 0 && of.stage.Unpriced
+	}
+	out.CostUSD = float64(micro) / 1e6
+	slowest, limits, asked := p.Describe, activities.Limits(a.Describer), c.describe
+	if p.Describe.Model == "" {
+		slowest, limits, asked = p.Embed, a.Embedder, c.embed
+	}
+	latency, err := a.Ledger.Latency(ctx, slowest.Model)
+	if err != nil {
+		return err
+	}
+	out.Seconds = (time.Duration(asked) * latency).Seconds() / float64(max(limits.Limit(slowest.Model), 1))
+	return nil
+}

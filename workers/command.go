@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/cogniverse/cogflow/internal/config"
+	"github.com/cogniverse/cogflow/internal/logfile"
 )
 
 // flags are what the command line says.
@@ -68,7 +69,16 @@ func (f flags) start(ctx context.Context, args []string, getenv func(string) str
 	if err != nil {
 		return err
 	}
-	if logger, err = newLogger(f.logLevel, cleanLog{stderr, newRedactor(c, getenv)}); err != nil {
+	outs := []io.Writer{cleanLog{stderr, newRedactor(c, getenv)}}
+	if c.Logs != "" && !f.dev { // with --dev the worker process writes it
+		file, err := logfile.Open(c.Logs)
+		if err != nil {
+			return unusable("open the log in", c.Logs, "cogflow.logs or COGFLOW_LOGS", err)
+		}
+		defer file.Close()
+		outs = append(outs, cleanLog{file, newRedactor(c, getenv)})
+	}
+	if logger, err = newLogger(f.logLevel, outs...); err != nil {
 		return usage(err)
 	}
 	c.NoSandbox = c.NoSandbox || f.noSandbox
@@ -89,7 +99,8 @@ func (f flags) start(ctx context.Context, args []string, getenv func(string) str
 	return serve(ctx, c, getenv, pools, class, logger)
 }
 
-func newLogger(level string, out io.Writer) (*zap.Logger, error) {
+// newLogger makes a logger whose lines go to all of outs.
+func newLogger(level string, outs ...io.Writer) (*zap.Logger, error) {
 	parsed, err := zapcore.ParseLevel(level)
 	if err == nil && level == "" {
 		err = errors.New("--log-level is empty; must be debug, info, warn or error")
@@ -99,5 +110,9 @@ func newLogger(level string, out io.Writer) (*zap.Logger, error) {
 	}
 	encoder := zap.NewProductionEncoderConfig()
 	encoder.EncodeTime = zapcore.ISO8601TimeEncoder
-	return zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(encoder), zapcore.Lock(zapcore.AddSync(out)), parsed)), nil
+	var cores []zapcore.Core
+	for _, out := range outs {
+		cores = append(cores, zapcore.NewCore(zapcore.NewJSONEncoder(encoder), zapcore.Lock(zapcore.AddSync(out)), parsed))
+	}
+	return zap.New(zapcore.NewTee(cores...)), nil
 }

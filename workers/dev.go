@@ -39,6 +39,12 @@ const (
 // worker costs: nothing.
 func supervise(ctx context.Context, args []string, getenv func(string) string, c config.Config, stderr io.Writer, logger *zap.Logger) (err error) {
 	env := os.Environ()
+	if c.Logs == "" {
+		if c.Logs, err = filepath.Abs(filepath.Join(stateDir, "logs")); err != nil {
+			return err
+		}
+		env = append(env, "COGFLOW_LOGS="+c.Logs)
+	}
 	address, ui := getenv("TEMPORAL_ADDRESS"), ""
 	if address == "" && getenv("TEMPORAL_CONFIG_FILE") == "" && getenv("TEMPORAL_PROFILE") == "" {
 		server, err := startServer(ctx, getenv)

@@ -24,6 +24,7 @@ func TestNoteOfTheStack(t *testing.T) { //nolint:paralleltest // changes the wor
 	getenv := func(name string) string { return environment[name] }
 	c, err := config.Load(getenv)
 	require.NoError(t, err)
+	c.Logs = filepath.Join(root, devstack.Dir, "logs")
 	remove, err := noteStack(c, getenv, "127.0.0.1:1234", "http://127.0.0.1:1235")
 	require.NoError(t, err)
 

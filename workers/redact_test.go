@@ -204,8 +204,9 @@ func TestFailures(t *testing.T) {
 
 func TestLogIsClean(t *testing.T) {
 	t.Parallel()
-	var out bytes.Buffer
-	logger, err := newLogger("info", cleanLog{&out, safetext.NewRedactor([]string{ownKey}, nil)})
+	var out, file bytes.Buffer
+	redactor := safetext.NewRedactor([]string{ownKey}, nil)
+	logger, err := newLogger("info", cleanLog{&out, redactor}, cleanLog{&file, redactor})
 	require.NoError(t, err)
 	logger.Info("said "+ownKey, zap.String("name", "a\u202eb\x1b[31m"), zap.Error(errors.New("got "+ownKey)), zap.Any("x", []string{ownKey}))
 	holdsNone(t, out.String(), "http://vlm.example.com")
@@ -213,5 +214,6 @@ func TestLogIsClean(t *testing.T) {
 	var line map[string]any
 	require.NoError(t, json.Unmarshal(out.Bytes(), &line))
 	require.Equal(t, "said [key]", line["msg"])
+	require.Equal(t, out.String(), file.String())
 	require.Equal(t, "a\u202eb\x1b[31m", line["name"], "escaped, not lost")
 }

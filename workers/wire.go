@@ -294,6 +294,9 @@ func ownFiles(c config.Config) []string {
 	if c.Index != "" {
 		own = append(own, c.Index)
 	}
+	if c.Logs != "" {
+		own = append(own, c.Logs)
+	}
 	if u, err := url.Parse(c.Store); err == nil && u.Scheme != "s3" && u.Path != "" {
 		own = append(own, u.Path)
 	}

@@ -38,9 +38,10 @@ type Config struct {
 	Store   string              `json:"store"` // URL of the object store
 	Index   string              `json:"index"` // SQLite file of the embedded index; empty = Vespa
 	Vespa   *Vespa              `json:"vespa,omitempty"`
-	Ledger  string              `json:"ledger"`  // SQLite file of the paid calls
-	Scratch string              `json:"scratch"` // directory for temporary files
-	Sources map[string][]string `json:"sources"` // tenant → directories and prefixes it may read; empty = see the sources adapter
+	Ledger  string              `json:"ledger"`         // SQLite file of the paid calls
+	Scratch string              `json:"scratch"`        // directory for temporary files
+	Logs    string              `json:"logs,omitempty"` // directory for the log files of workers; empty = none are written
+	Sources map[string][]string `json:"sources"`        // tenant → directories and prefixes it may read; empty = see the sources adapter
 
 	Endpoints []Endpoint `json:"endpoints,omitempty"` // model servers, by name
 
@@ -142,6 +143,11 @@ func (c *Config) take(s section) (problems Problems) {
 		abs, err := filepath.Abs(cmp.Or(path.set, filepath.Join(".cogflow", path.unset)))
 		problems = problems.add(path.key, err)
 		*path.to = abs
+	}
+	if s.Logs != "" {
+		abs, err := filepath.Abs(s.Logs)
+		problems = problems.add("cogflow.logs", err)
+		c.Logs = abs
 	}
 	c.Sources = s.Sources
 	c.NoSandbox = s.NoSandbox

@@ -44,6 +44,7 @@ func TestDefaults(t *testing.T) {
 	assert.Equal(t, filepath.Join(here, ".cogflow/index.db"), c.Index)
 	assert.Equal(t, filepath.Join(here, ".cogflow/ledger.db"), c.Ledger)
 	assert.Equal(t, filepath.Join(here, ".cogflow/tmp"), c.Scratch)
+	assert.Empty(t, c.Logs)
 	p, err := c.Profile("")
 	require.NoError(t, err)
 	assert.Equal(t, video.LocalPreview(), p)
@@ -98,12 +99,13 @@ func TestEnvironmentOverrides(t *testing.T) {
 	from := file(t, `{"cogflow":{"store":"file:///srv/store"}}`)
 	c, err := Load(func(name string) string {
 		return cmp.Or(env("COGFLOW_STORE", "file:///other",
-			"COGFLOW_NO_SANDBOX", "true", "COGFLOW_SOURCES", `{"acme":["/a"]}`)(name), from(name))
+			"COGFLOW_NO_SANDBOX", "true", "COGFLOW_LOGS", "/var/log/cogflow", "COGFLOW_SOURCES", `{"acme":["/a"]}`)(name), from(name))
 	})
 	require.NoError(t, err)
 	assert.Equal(t, "file:///other", c.Store)
 	assert.True(t, c.NoSandbox)
 	assert.Equal(t, map[string][]string{"acme": {"/a"}}, c.Sources)
+	assert.Equal(t, "/var/log/cogflow", c.Logs)
 }
 
 // TestSandboxIsTheDefault: what used to require it is accepted, and contradicts the way out.

@@ -14,7 +14,7 @@ import (
 func override(s *section, getenv func(string) string) (problems Problems) {
 	text := map[string]*string{
 		"COGFLOW_STORE": &s.Store, "COGFLOW_INDEX": &s.Index, "COGFLOW_LEDGER": &s.Ledger,
-		"COGFLOW_SCRATCH": &s.Scratch, "COGFLOW_ACTIVE_PROFILE": &s.ActiveProfile,
+		"COGFLOW_SCRATCH": &s.Scratch, "COGFLOW_LOGS": &s.Logs, "COGFLOW_ACTIVE_PROFILE": &s.ActiveProfile,
 		"COGFLOW_FFMPEG": &s.FFmpeg, "COGFLOW_FFPROBE": &s.FFprobe, "COGFLOW_TESSERACT": &s.Tesseract,
 		"COGFLOW_UI": &s.UI, "COGFLOW_VESPA_URL": &s.Vespa.URL, "COGFLOW_VESPA_CONFIG_URL": &s.Vespa.ConfigURL,
 	}

@@ -12,6 +12,7 @@ type section struct {
 	Index          string              `json:"index" jsonschema:"SQLite file of the embedded search index; takes precedence over Vespa (default .cogflow/index.db, unless Vespa is configured)"`
 	Ledger         string              `json:"ledger" jsonschema:"SQLite file of paid calls and reservations (default .cogflow/ledger.db)"`
 	Scratch        string              `json:"scratch" jsonschema:"folder for temporary files (default .cogflow/tmp)"`
+	Logs           string              `json:"logs" jsonschema:"folder for log files, one of bounded size for each worker process, which cogflow logs reads (default none; make up uses .cogflow/logs)"`
 	Sources        map[string][]string `json:"sources" jsonschema:"for each tenant, the folders and the s3:// and https:// prefixes that its jobs may read; with any entry, every tenant is confined to its own (default everything but cogflow's own files, where only its own user can reach the worker)"`
 	Profiles       map[string]profile  `json:"profiles" jsonschema:"ingestion profiles by name, on top of a profile of backend.profiles with the same name"`
 	ActiveProfile  string              `json:"active_profile" jsonschema:"profile of jobs that name none (default active_video_profile of Cogniverse's file, else local_preview)"`

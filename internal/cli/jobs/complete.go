@@ -5,10 +5,15 @@ import (
 
 	"github.com/spf13/cobra"
 	"go.temporal.io/api/workflowservice/v1"
+
+	"github.com/cogniverse/cogflow/internal/cli"
 )
 
 // completedJobs is how many jobs the Tab key offers.
 const completedJobs = 50
+
+// Complete completes ids of jobs, for other features.
+func Complete(a *cli.App) cobra.CompletionFunc { return app{a}.completeJobs() }
 
 // completeJobs offers the ids of running jobs, then of those that ended last.
 func (a app) completeJobs() cobra.CompletionFunc {

@@ -1,0 +1,198 @@
+// Package logs is the part of the command line that shows the log lines of a job: those of
+// workers, from the files that the configuration names or from standard input, and those of
+// trainers, from the object store. It changes nothing.
+package logs
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.temporal.io/sdk/client"
+
+	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/internal/cli/format"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+type app struct{ *cli.App }
+
+// Feature is what the package adds to the command line. jobs completes ids of jobs.
+func Feature(a *cli.App, jobs cobra.CompletionFunc) cli.Feature {
+	return cli.Feature{Commands: []*cobra.Command{app{a}.command(jobs)}}
+}
+
+// options are the flags of `logs`.
+type options struct {
+	id, run string
+	level   string
+	worker  string // file with lines of workers; "-" = standard input; empty = the configuration's folder
+	follow  bool
+	tail    int
+}
+
+const maxTail = 1_000_000
+
+func (a app) command(jobs cobra.CompletionFunc) *cobra.Command {
+	var o options
+	cmd := &cobra.Command{
+		Use:   "logs ID",
+		Short: "Show the log lines of a job",
+		Long: `Logs shows the lines of a job in the order of time: what workers logged about it and about the
+workflows that it started, and what its trainers printed. Trainers' lines come from the object
+store. Workers' lines come from the folder cogflow.logs, which make up sets; elsewhere, pipe the
+logs of the workers into --worker-log -.`,
+		Example: `  cogflow logs train-default-support-0123456789ab
+  cogflow logs ID --follow
+  cogflow logs ID --level warn --json
+  docker compose logs --no-color --no-log-prefix | cogflow logs ID --worker-log -`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: jobs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.id = args[0]
+			return a.logs(cmd.Context(), o)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.run, "run", "", "only this run of the workflow, by its run id")
+	f.StringVar(&o.level, "level", "debug", "lowest level that is shown: "+strings.Join(levels(), ", ")+"; trainers' lines are info")
+	f.StringVar(&o.worker, "worker-log", "", "read workers' lines from this `file`, or from standard input: -")
+	f.BoolVarP(&o.follow, "follow", "f", false, "show new lines until the job ends")
+	f.IntVar(&o.tail, "tail", 1000, "show at most this many of the last lines; 0 = all")
+	cli.OfferWords(cmd, "level", levels()...)
+	return cmd
+}
+
+func levels() []string { return []string{"debug", "info", "warn", "error"} }
+
+func (o options) check(json bool) error {
+	if err := cli.CheckOneOf("level", o.level, levels()); err != nil {
+		return err
+	}
+	switch {
+	case o.follow && json:
+		return cli.Usage("--follow prints lines as they come, which are not one JSON document: leave out --json or --follow")
+	case o.follow && o.worker != "":
+		return cli.Usage("--worker-log is read once: leave out --follow or --worker-log")
+	}
+	return cli.CheckRange("tail", o.tail, 0, maxTail)
+}
+
+// printed is what `logs --json` prints.
+type printed struct {
+	WorkflowID string `json:"workflow_id"`
+	LeftOut    int    `json:"left_out"` // lines before the first; see --tail
+	Lines      []line `json:"lines"`
+}
+
+func (a app) logs(ctx context.Context, o options) error {
+	if err := o.check(a.JSON); err != nil {
+		return err
+	}
+	c, err := a.Connect(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := c.DescribeWorkflow(ctx, o.id, o.run); err != nil {
+		return err
+	}
+	s, err := a.sources(ctx, c, o)
+	if err != nil {
+		return err
+	}
+	all, err := s.next(ctx)
+	if err != nil {
+		return err
+	}
+	left := 0
+	if o.tail > 0 && len(all) > o.tail {
+		left = len(all) - o.tail
+		all = all[left:]
+	}
+	if a.JSON {
+		return a.PrintJSON(printed{WorkflowID: o.id, LeftOut: left, Lines: all})
+	}
+	if left > 0 {
+		a.Note("%s before these; --tail 0 shows all.", format.Count(left, "line is", "lines are"))
+	}
+	a.print(o.id, all)
+	switch {
+	case s.workers == nil:
+		a.elsewhere(o.id)
+	case len(all) == 0 && !o.follow:
+		a.Note("No log lines of %s. A worker logs failures and retries; cogflow status %s shows what it does.", o.id, o.id)
+	}
+	if o.follow {
+		ticker := time.NewTicker(followEvery)
+		defer ticker.Stop()
+		return a.follow(ctx, ticker.C, s, func() (bool, error) { return ended(ctx, c, o) })
+	}
+	return nil
+}
+
+// elsewhere says how to read workers' lines where no folder is known.
+func (a app) elsewhere(id string) {
+	a.Note(`Workers' lines are not here: the configuration names no folder cogflow.logs. Filter the output of the workers:
+  docker compose logs --no-color --no-log-prefix | cogflow logs %s --worker-log -
+  kubectl logs --selector app=cogflow-worker --tail=-1 | cogflow logs %s --worker-log -`, id, id)
+}
+
+const followEvery = 2 * time.Second
+
+// follow shows new lines at each tick, until the job has ended.
+func (a app) follow(ctx context.Context, tick <-chan time.Time, s *sources, ended func() (bool, error)) error {
+	for {
+		done, err := ended() // before the look at the lines, so that the last ones are seen
+		if err != nil {
+			return err
+		}
+		all, err := s.next(ctx)
+		if err != nil {
+			return err
+		}
+		a.print(s.id, all)
+		if done {
+			return nil
+		}
+		select {
+		case <-tick:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func ended(ctx context.Context, c client.Client, o options) (bool, error) {
+	d, err := c.DescribeWorkflow(ctx, o.id, o.run)
+	if err != nil {
+		return false, err
+	}
+	return workflows.Closed(d.Status), nil
+}
+
+// sources makes what the lines of a job are read from.
+func (a app) sources(ctx context.Context, c client.Client, o options) (*sources, error) {
+	s := &sources{id: o.id, run: o.run, level: o.level}
+	cfg, err := a.Config()
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case o.worker == "-":
+		s.workers = once(a.In)
+	case o.worker != "":
+		s.workers = file(o.worker)
+	case cfg.Logs != "":
+		s.workers = folder(cfg.Logs)
+	}
+	s.trainers = &trainers{client: c, id: o.id, run: o.run, store: a.Store}
+	return s, s.trainers.find(ctx)
+}
+
+func (a app) print(id string, all []line) {
+	for _, l := range all {
+		fmt.Fprintln(a.Out, l.text(id, a.Wide))
+	}
+}

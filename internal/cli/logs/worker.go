@@ -1,0 +1,170 @@
+package logs
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/internal/logfile"
+	"github.com/cogniverse/cogflow/safetext"
+	"github.com/cogniverse/cogflow/training"
+)
+
+// line is one line of a log.
+type line struct {
+	Time       time.Time      `json:"time"`
+	Source     string         `json:"source"` // "worker" or "trainer"
+	Level      string         `json:"level"`
+	WorkflowID string         `json:"workflow_id"`
+	RunID      string         `json:"run_id,omitempty"`
+	Message    string         `json:"message"`
+	Fields     map[string]any `json:"fields,omitempty"`
+}
+
+const (
+	fromWorker  = "worker"
+	fromTrainer = "trainer"
+)
+
+// workerTime is how a worker writes the time of a line.
+const workerTime = "2006-01-02T15:04:05.000Z0700"
+
+// parseWorker reads a line that a worker has logged. ok is false for one that is about no
+// workflow, or that something else has printed.
+func parseWorker(text []byte) (l line, ok bool) {
+	var fields map[string]any
+	if text = trimPrefix(text); json.Unmarshal(text, &fields) != nil {
+		return line{}, false
+	}
+	take := func(name string) string {
+		v, _ := fields[name].(string)
+		delete(fields, name)
+		return v
+	}
+	at, err := time.Parse(workerTime, take("ts"))
+	l = line{Time: at, Source: fromWorker, Level: take("level"), Message: take("msg"), WorkflowID: take("WorkflowID"), RunID: take("RunID")}
+	for _, name := range []string{"Namespace", "TaskQueue", "WorkerID"} { // of the worker, not of the job
+		delete(fields, name)
+	}
+	l.Fields = fields
+	return l, err == nil && l.WorkflowID != ""
+}
+
+// trimPrefix takes off what docker compose and kubectl put before a line.
+func trimPrefix(text []byte) []byte {
+	at := bytes.IndexByte(text, '{')
+	return text[max(at, 0):]
+}
+
+// reads tells lines that were not told before.
+type reads func(do func(text []byte)) error
+
+func folder(dir string) reads {
+	r := &logfile.Reader{Dir: dir}
+	return r.Next
+}
+
+func once(from io.Reader) reads {
+	return func(do func(text []byte)) error {
+		_, err := logfile.Lines(from, do)
+		return err
+	}
+}
+
+func file(path string) reads {
+	return func(do func(text []byte)) error {
+		f, err := os.Open(path)
+		if err != nil {
+			return cli.Usage("--worker-log: %v", err)
+		}
+		defer f.Close()
+		return once(f)(do)
+	}
+}
+
+// sources are the logs of a job.
+type sources struct {
+	id, run  string
+	level    string
+	workers  reads // nil = not known here
+	trainers *trainers
+}
+
+// next returns the lines since the last time, in the order of time.
+func (s *sources) next(ctx context.Context) ([]line, error) {
+	all := []line{}
+	if s.workers != nil {
+		err := s.workers(func(text []byte) {
+			if l, ok := parseWorker(text); ok && s.wants(l) {
+				all = append(all, l)
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	more, err := s.trainers.next(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range more {
+		if s.loud(l) {
+			all = append(all, l)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b line) int { return a.Time.Compare(b.Time) })
+	return all, nil
+}
+
+// wants: lines of the job itself and of the workflows that it has started, whose ids begin
+// with its own.
+func (s *sources) wants(l line) bool {
+	mine := l.WorkflowID == s.id && (s.run == "" || s.run == l.RunID)
+	child := s.run == "" && strings.HasPrefix(l.WorkflowID, s.id+"/")
+	return (mine || child) && s.loud(l)
+}
+
+// loud: levels that are not known, such as dpanic, come after all others.
+func (s *sources) loud(l line) bool {
+	at := slices.Index(levels(), l.Level)
+	return at < 0 || at >= slices.Index(levels(), s.level)
+}
+
+// maxField bounds what is shown of the value of a field, in bytes.
+const maxField = 1000
+
+// stack is the field with the calls that led to a line.
+const stack = "stacktrace"
+
+// text is the line for people: the id of the job that was asked for is not repeated, and
+// stacks are shown only if wide.
+func (l line) text(id string, wide bool) string {
+	var b strings.Builder
+	level := l.Level
+	if l.Source == fromTrainer {
+		level = fromTrainer
+	}
+	fmt.Fprintf(&b, "%s  %-7s  %s", l.Time.UTC().Format(training.LogTime), safetext.Line(level, 20), safetext.Line(l.Message, 8*maxField))
+	if l.WorkflowID != id {
+		fmt.Fprintf(&b, "  WorkflowID=%s", safetext.Line(l.WorkflowID, maxField))
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.Fields)) {
+		if name == stack && !wide {
+			continue
+		}
+		value, ok := l.Fields[name].(string)
+		if !ok {
+			value = fmt.Sprint(l.Fields[name])
+		}
+		fmt.Fprintf(&b, "  %s=%s", safetext.Line(name, maxField), safetext.Line(value, maxField))
+	}
+	return b.String()
+}

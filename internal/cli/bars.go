@@ -28,30 +28,53 @@ type bar struct {
 	*mpb.Bar
 	mu         sync.Mutex
 	name, text string
+	total      int // cells of the terminal, as the renderer said last
 }
-
-const nameWidth = 28 // cells
 
 // NewBars makes a view that draws bars on a terminal.
 func NewBars(out io.Writer) View {
-	return &bars{
-		progress: mpb.New(mpb.WithOutput(out), mpb.WithWidth(30), mpb.WithRefreshRate(150*time.Millisecond)),
-		lines:    map[string]*bar{},
-	}
+	return newBars(mpb.WithOutput(out), mpb.WithRefreshRate(150*time.Millisecond))
+}
+
+func newBars(options ...mpb.ContainerOption) *bars {
+	return &bars{progress: mpb.New(options...), lines: map[string]*bar{}}
 }
 
 func (b *bars) add(name string, priority int) *bar {
 	line := &bar{name: safetext.Clean(name)}
-	line.Bar = b.progress.AddBar(0,
+	line.Bar = b.progress.New(0, filling{},
 		mpb.BarPriority(priority),
 		mpb.BarRemoveOnComplete(),
-		mpb.PrependDecorators(decor.Any(func(decor.Statistics) string { return fit(line.name, nameWidth) + " " })),
-		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string {
-			line.mu.Lock()
-			defer line.mu.Unlock()
-			return " " + line.text
-		})))
+		mpb.PrependDecorators(decor.Any(line.before)),
+		mpb.AppendDecorators(decor.Any(line.behind)))
 	return line
+}
+
+// filling is a bar that takes the cells that the texts leave, up to maxBar.
+type filling struct{}
+
+// Build is called once for each bar.
+func (filling) Build() mpb.BarFiller {
+	style := mpb.BarStyle().Build()
+	return mpb.BarFillerFunc(func(w io.Writer, s decor.Statistics) error {
+		s.RequestedWidth = min(maxBar, s.AvailableWidth)
+		return style.Fill(w, s)
+	})
+}
+
+// before is the name. The renderer asks for it first, with the whole terminal to fill.
+func (l *bar) before(s decor.Statistics) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.total = s.AvailableWidth
+	return fit(l.name, share(l.total).name) + " "
+}
+
+// behind is the text, cut so that the bar has room.
+func (l *bar) behind(decor.Statistics) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return " " + shorten(l.text, share(l.total).text)
 }
 
 func (l *bar) set(current, total int, text string) {

@@ -51,5 +51,5 @@ func (c Cold) Waits(reason string) string {
 	if c.Queue == "" || reason != c.What() {
 		return reason
 	}
-	return reason + ", " + format.Span(c.For.Truncate(time.Second))
+	return format.Span(c.For.Truncate(time.Second)) + " for " + reason
 }

@@ -42,7 +42,7 @@ func TestColdStart(t *testing.T) {
 		require.Equal(t, c.want, ColdStart(c.pending, now), name)
 	}
 	cold := Cold{"train-l40s", 192*time.Second + 300*time.Millisecond}
-	require.Equal(t, "a worker of queue train-l40s, 3m12s", cold.Waits(cold.What()))
+	require.Equal(t, "3m12s for a worker of queue train-l40s", cold.Waits(cold.What()))
 	require.Equal(t, "budget", cold.Waits("budget"))
 	require.Empty(t, Cold{}.Waits(Cold{}.What()))
 }

@@ -1,8 +1,11 @@
 package cli
 
 import (
+	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -15,10 +18,16 @@ import (
 type Column struct {
 	Name  string
 	Right bool // numbers
-	Flex  bool // cut to what the terminal leaves; at most one
+	Flex  bool // cut first if the terminal is too narrow
+	Below bool // on a line of its own under its row if the terminal is too narrow; at most one
 }
 
-const minFlex = 20 // cells
+// How narrow columns become, in cells.
+const (
+	minFlex = 20 // those that are cut first
+	minText = 8  // they and the others, if that does not suffice
+	gap     = 2  // between columns
+)
 
 // Table prints rows for people; every cell is cleaned.
 func (a *App) Table(columns []Column, rows [][]string) {
@@ -29,21 +38,31 @@ func (a *App) Table(columns []Column, rows [][]string) {
 	WriteTable(a.Out, width, columns, rows)
 }
 
-// WriteTable cuts the flexible column so that rows fit width; 0 = no limit.
+// WriteTable cuts columns so that no row is wider than width; 0 = no limit. Numbers are never cut.
 func WriteTable(w io.Writer, width int, columns []Column, rows [][]string) {
-	t := table.NewWriter()
-	t.SetOutputMirror(w)
-	style := table.StyleDefault
-	style.Options = table.OptionsNoBordersAndSeparators
-	style.Box.PaddingLeft, style.Box.PaddingRight = "", "  "
-	t.SetStyle(style)
 	cells := make([][]string, len(rows))
 	for i, row := range rows {
 		for _, cell := range row {
 			cells[i] = append(cells[i], safetext.Clean(cell))
 		}
 	}
+	columns, cells, below := lower(columns, cells, width)
 	cut(columns, cells, width)
+	for i, line := range strings.Split(render(columns, cells), "\n") {
+		fmt.Fprintln(w, line)
+		if i > 0 && i <= len(below) {
+			fmt.Fprintln(w, text.Snip("  "+below[i-1], width, "…"))
+		}
+	}
+}
+
+// render makes one line of the header, and one of each row.
+func render(columns []Column, cells [][]string) string {
+	t := table.NewWriter()
+	style := table.StyleDefault
+	style.Options = table.OptionsNoBordersAndSeparators
+	style.Box.PaddingLeft, style.Box.PaddingRight = "", "  "
+	t.SetStyle(style)
 	header := table.Row{}
 	var layout []table.ColumnConfig
 	for i, c := range columns {
@@ -62,31 +81,81 @@ func WriteTable(w io.Writer, width int, columns []Column, rows [][]string) {
 		t.AppendRow(line)
 	}
 	t.SuppressTrailingSpaces()
-	t.Render()
+	return t.Render()
 }
 
+// lower takes the column out that goes below its rows, if there is one and rows do not fit.
+func lower(columns []Column, rows [][]string, width int) (rest []Column, cells [][]string, below []string) {
+	at := slices.IndexFunc(columns, func(c Column) bool { return c.Below })
+	if at < 0 || width <= 0 || fits(columns, widths(columns, rows), width) {
+		return columns, rows, nil
+	}
+	for _, row := range rows {
+		below = append(below, row[at])
+		cells = append(cells, slices.Delete(row, at, at+1))
+	}
+	return slices.Delete(slices.Clone(columns), at, at+1), cells, below
+}
+
+// fits reports whether rows fit when no column is cut below its comfortable width.
+func fits(columns []Column, wide []int, width int) bool {
+	for i, c := range columns {
+		if c.Flex {
+			wide[i] = min(wide[i], minFlex)
+		}
+	}
+	return total(wide) <= width
+}
+
+// widths are the cells that the columns take uncut.
+func widths(columns []Column, rows [][]string) []int {
+	wide := make([]int, len(columns))
+	for i, c := range columns {
+		wide[i] = text.StringWidthWithoutEscSequences(c.Name)
+		for _, row := range rows {
+			wide[i] = max(wide[i], text.StringWidthWithoutEscSequences(row[i]))
+		}
+	}
+	return wide
+}
+
+func total(wide []int) int {
+	sum := gap * (len(wide) - 1)
+	for _, w := range wide {
+		sum += w
+	}
+	return sum
+}
+
+// cut shortens cells until rows fit: of the flexible columns first, the widest one first.
 func cut(columns []Column, rows [][]string, width int) {
 	if width <= 0 {
 		return
 	}
-	flex, rest := -1, 0
-	for i, c := range columns {
-		if c.Flex {
-			flex = i
-			continue
+	wide := widths(columns, rows)
+	narrow := func(least int, may func(Column) bool) {
+		for total(wide) > width {
+			widest := -1
+			for i, c := range columns {
+				low := max(least, text.StringWidthWithoutEscSequences(c.Name))
+				if may(c) && wide[i] > low && (widest < 0 || wide[i] > wide[widest]) {
+					widest = i
+				}
+			}
+			if widest < 0 {
+				return
+			}
+			wide[widest]--
 		}
-		widest := text.StringWidthWithoutEscSequences(c.Name)
-		for _, row := range rows {
-			widest = max(widest, text.StringWidthWithoutEscSequences(row[i]))
-		}
-		rest += widest + 2
 	}
-	if flex < 0 {
-		return
-	}
-	room := max(minFlex, width-rest-2)
+	flex := func(c Column) bool { return c.Flex }
+	narrow(minFlex, flex)
+	narrow(minText, flex)
+	narrow(minText, func(c Column) bool { return !c.Right })
 	for _, row := range rows {
-		row[flex] = text.Snip(row[flex], room, "…")
+		for i := range columns {
+			row[i] = text.Snip(row[i], wide[i], "…")
+		}
 	}
 }
 

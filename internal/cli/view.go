@@ -15,12 +15,12 @@ type View interface {
 	End()
 }
 
-// View chooses the way of showing: bars on a terminal, lines elsewhere.
+// View chooses the way of showing: bars on a terminal that takes them, lines elsewhere.
 func (a *App) View() View {
 	switch {
 	case a.Quiet:
 		return silent{a.Err}
-	case terminalWidth(a.Err) > 0:
+	case terminalWidth(a.Err) > 0 && a.Getenv("NO_COLOR") == "" && a.Getenv("TERM") != "dumb":
 		return NewBars(a.Err)
 	default:
 		return NewLines(a.Err, time.Now)

@@ -122,6 +122,6 @@ func TestColdStart(t *testing.T) {
 	}}
 	p, ok := videoProgress(t.Context(), r, "id")
 	require.True(t, ok)
-	require.Contains(t, p.Line(), "describe (waits: a worker of queue describe-l40s, 1h30m")
+	require.Contains(t, p.Line(), "describe (waits: 1h30m")
 	require.NotContains(t, p.Change(), "1h30m", "time that passes is no change")
 }

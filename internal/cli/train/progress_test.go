@@ -27,7 +27,7 @@ func TestTrainText(t *testing.T) {
 	s := sample{Progress: p, phase: 42*time.Second + 100*time.Millisecond}
 	require.Equal(t, "train: loading the model, 42s", s.text())
 	s = sample{Progress: trainflow.Progress{Stage: "train", Waiting: "a worker of queue train-l40s", GPU: "l40s"}, cold: cli.Cold{Queue: "train-l40s", For: 3 * time.Minute}}
-	require.Equal(t, "train (waits: a worker of queue train-l40s, 3m0s), on l40s", s.text())
+	require.Equal(t, "train (waits: 3m0s for a worker of queue train-l40s), on l40s", s.text())
 	p.Phase, p.Step, p.Total = "train", 3, 9
 	require.Equal(t, "train 3/9 steps", at(p))
 }

@@ -25,12 +25,19 @@ type Job struct {
 	ID      string
 	Common  workflows.Common
 	Profile string // for the search attribute; empty = none
+	Name    string // of what the job works on, for `list`: a source, an adapter, a program; empty = none
 	Summary string // one line for the Web UI
 	Details string
 	Timeout time.Duration // of the whole run; 0 = none
 	DryRun  bool          // it only says what a job under the id would do
 	Input   any
 }
+
+// MemoName is the key of the memo that names what a job works on. The lists of the server
+// carry memos, so that showing the name costs no further call.
+const MemoName = "name"
+
+const maxMemoName = 255 // bytes
 
 // Start begins a job, or attaches to the one that runs under its id.
 func (a *App) Start(ctx context.Context, c client.Client, j Job) (run client.WorkflowRun, attached bool, err error) {
@@ -45,12 +52,17 @@ func (a *App) Start(ctx context.Context, c client.Client, j Job) (run client.Wor
 	if j.DryRun {
 		attributes = append(attributes, temporal.NewSearchAttributeKeyKeyword(workflows.AttrStage).ValueSet(workflows.StageDryRun))
 	}
+	var memo map[string]any
+	if j.Name != "" {
+		memo = map[string]any{MemoName: safetext.Line(j.Name, maxMemoName)}
+	}
 	run, err = c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:                       j.ID,
 		TaskQueue:                workflows.QueueMain,
 		WorkflowExecutionTimeout: j.Timeout,
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		Memo:                     memo,
 		TypedSearchAttributes:    temporal.NewSearchAttributes(attributes...),
 		StaticSummary:            safetext.Clean(j.Summary),
 		StaticDetails:            j.Details,
@@ -62,23 +74,23 @@ func (a *App) Start(ctx context.Context, c client.Client, j Job) (run client.Wor
 	return run, running != "" && running == run.GetRunID(), nil
 }
 
-// dryRuns is how the ids of dry runs begin.
-const dryRuns = "dry-run/"
+// DryRuns is how the ids of dry runs begin.
+const DryRuns = "dry-run/"
 
 // DryRunID is the id of a dry run of a job: its own, so that it neither stands in the way of
 // the job nor hides it. One that the server would not take ends in its hash instead.
 func DryRunID(job string) string {
-	id := dryRuns + job
+	id := DryRuns + job
 	if len(id) <= workflows.MaxWorkflowID {
 		return id
 	}
 	sum := sha256.Sum256([]byte(job))
-	return dryRuns + hex.EncodeToString(sum[:])
+	return DryRuns + hex.EncodeToString(sum[:])
 }
 
 // JobOf is the job that a dry run with an id was of; "" = the id does not tell.
 func JobOf(dryRun string) string {
-	job, _ := strings.CutPrefix(dryRun, dryRuns)
+	job, _ := strings.CutPrefix(dryRun, DryRuns)
 	if job == dryRun || DryRunID(job) != dryRun {
 		return ""
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/internal/cli/format"
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
@@ -151,7 +152,7 @@ func (a app) ingest(ctx context.Context, in ingest.LibraryInput, id string, wait
 		Kind: "IngestLibrary", ID: id, Common: in.Common, Profile: profile,
 		Summary: "ingest " + in.Source,
 		Details: fmt.Sprintf("Tenant `%s`, profile `%s`, source `%s`.", in.Tenant, profile, strings.ReplaceAll(safetext.Clean(in.Source), "`", "'")),
-		Input:   in, DryRun: in.DryRun,
+		Input:   in, DryRun: in.DryRun, Name: format.BaseName(in.Source),
 	}, wait)
 }
 

@@ -17,19 +17,19 @@ const (
 	videoWindow = 5 * time.Minute
 )
 
-func rateText(rate float64) string {
-	if rate <= 0 {
-		return "-"
+// speedText writes how long the rest takes, and the rate; nothing while neither is known.
+func speedText(left time.Duration, rate float64) string {
+	eta, frames := "-", "-"
+	if left <= 0 && rate <= 0 {
+		return ""
 	}
-	return fmt.Sprintf("%.1f", rate)
-}
-
-// etaText writes how long the rest takes.
-func etaText(left time.Duration) string {
-	if left <= 0 {
-		return "-"
+	if left > 0 {
+		eta = format.Span(left.Round(time.Second))
 	}
-	return format.Span(left.Round(time.Second))
+	if rate > 0 {
+		frames = fmt.Sprintf("%.1f", rate)
+	}
+	return fmt.Sprintf(", ETA %s, %s frames/s", eta, frames)
 }
 
 // meters hold the rates of a job and its videos.
@@ -109,7 +109,7 @@ func (m *meters) libraryText(p *ingest.LibraryProgress) string {
 	if p.Unchanged > 0 {
 		text += fmt.Sprintf(", %d unchanged", p.Unchanged)
 	}
-	text += fmt.Sprintf(", ETA %s, %s frames/s", etaText(m.eta.Left()), rateText(m.all.Rate()))
+	text += speedText(m.eta.Left(), m.all.Rate())
 	if p.CostUSD > 0 {
 		text += ", " + format.Dollars(p.CostUSD)
 	}
@@ -134,7 +134,7 @@ func (m *meters) videoText(v row) string {
 	if one := m.each[v.URI]; one != nil {
 		rate, left = one.frames.Rate(), one.eta.Left()
 	}
-	return fmt.Sprintf("%s %d/%d frames, ETA %s, %s frames/s", text, counted, expected(v.VideoProgress), etaText(left), rateText(rate))
+	return fmt.Sprintf("%s %d/%d frames", text, counted, expected(v.VideoProgress)) + speedText(left, rate)
 }
 
 func expected(v ingest.VideoProgress) int { return max(v.Expected, v.Extracted) }

@@ -194,5 +194,5 @@ func (a app) printSteps(all []step) {
 		rows[i] = []string{s.Activity, s.State, fmt.Sprint(s.Attempt), s.LastFailure}
 	}
 	a.Say("")
-	a.Table([]cli.Column{{Name: "step"}, {Name: "state"}, {Name: "attempt", Right: true}, {Name: "last failure", Flex: true}}, rows)
+	a.Table([]cli.Column{{Name: "step"}, {Name: "state", Flex: true}, {Name: "attempt", Right: true}, {Name: "last failure", Flex: true}}, rows)
 }

@@ -58,11 +58,13 @@ type execution struct {
 	WorkflowID string     `json:"workflow_id"`
 	RunID      string     `json:"run_id"`
 	Kind       string     `json:"kind"`
+	Name       string     `json:"name,omitempty"` // of the source, the adapter or the program; empty = unknown
 	DryRun     bool       `json:"dry_run,omitempty"`
 	Status     string     `json:"status"`
 	Started    time.Time  `json:"started"`
 	Closed     *time.Time `json:"closed,omitempty"`
 	UI         string     `json:"ui"`
+	Doing      string     `json:"doing,omitempty"` // what a running job says of its progress; of status only
 }
 
 type executionList struct {
@@ -76,7 +78,8 @@ func (a app) listCommand() *cobra.Command {
 		Use:   "list",
 		Short: "List jobs, running ones first",
 		Long: `List shows workflows of cogflow, running ones first, then the newest. Without filters it omits
-the videos of a library, the runs of a sweep and short workflows such as searches.`,
+the videos of a library, the runs of a sweep and short workflows such as searches. NAME is that of
+the source, the adapter or the program; it is known of jobs that cogflow has started.`,
 		Example: `  cogflow list --kind IngestVideo --status failed
   cogflow list --tenant acme --json`,
 		Args: cobra.NoArgs,
@@ -163,7 +166,7 @@ func (a app) execution(e *workflowpb.WorkflowExecutionInfo) execution {
 	id, run := e.GetExecution().GetWorkflowId(), e.GetExecution().GetRunId()
 	out := execution{
 		WorkflowID: id, RunID: run, Kind: e.GetType().GetName(), Status: statusText(e.GetStatus()),
-		Started: e.GetStartTime().AsTime(), UI: a.Where.Link(id, run), DryRun: isDryRun(e),
+		Started: e.GetStartTime().AsTime(), UI: a.Where.Link(id, run), DryRun: isDryRun(e), Name: nameOf(e),
 	}
 	if e.GetCloseTime() != nil {
 		closed := e.GetCloseTime().AsTime()
@@ -183,9 +186,11 @@ func (a app) printExecutions(all []execution, now time.Time) {
 		if e.Closed != nil {
 			took = e.Closed.Sub(e.Started)
 		}
-		rows[i] = []string{e.Status, e.kindText(), e.WorkflowID, format.Ago(e.Started, now), format.Span(took)}
+		rows[i] = []string{e.Status, e.kindText(), format.OrDash(e.Name), e.WorkflowID, format.Ago(e.Started, now), format.Span(took)}
 	}
-	a.Table([]cli.Column{{Name: "status"}, {Name: "kind"}, {Name: "id"}, {Name: "started"}, {Name: "took", Right: true}}, rows)
+	a.Table([]cli.Column{
+		{Name: "status"}, {Name: "kind"}, {Name: "name", Flex: true}, {Name: "id", Below: true}, {Name: "started"}, {Name: "took", Right: true},
+	}, rows)
 }
 
 // isDryRun reports whether a run is marked as a dry run, as this build marks them from

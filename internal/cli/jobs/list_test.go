@@ -14,7 +14,7 @@ func TestExecutionsGolden(t *testing.T) {
 	closed := now.Add(-time.Minute)
 	clitest.Golden(t, "executions", clitest.Printed(func(a *cli.App) {
 		app{a}.printExecutions([]execution{
-			{WorkflowID: "ingest-acme-local_preview-0123", Kind: "IngestLibrary", Status: "running", Started: now.Add(-90 * time.Second)},
+			{WorkflowID: "ingest-acme-local_preview-0123", Name: "videos", Kind: "IngestLibrary", Status: "running", Started: now.Add(-90 * time.Second)},
 			{WorkflowID: "dry-run/ingest-b", Kind: "IngestLibrary", DryRun: true, Status: "completed", Started: now.Add(-80 * time.Hour), Closed: &closed},
 			{WorkflowID: "ingest-b", Kind: "IngestLibrary", Status: "failed", Started: now.Add(-80 * time.Hour), Closed: &closed},
 		}, now)

@@ -62,7 +62,7 @@ func (a app) redrive(ctx context.Context, id string, wait cli.Waiting) error {
 		return err
 	}
 	return a.Launch(ctx, cli.Job{
-		Kind: info.GetType().GetName(), ID: id, Common: common, Profile: profile,
+		Kind: info.GetType().GetName(), ID: id, Common: common, Profile: profile, Name: nameOf(info),
 		Summary: summaryOf(d.RawResponse), Details: "Started again by `cogflow redrive`.", Input: input,
 	}, wait)
 }

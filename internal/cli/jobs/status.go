@@ -5,6 +5,7 @@ package jobs
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/internal/cli/format"
+	"github.com/cogniverse/cogflow/safetext"
 )
 
 type app struct{ *cli.App }
@@ -32,7 +34,8 @@ func (a app) statusCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "status [ID]",
 		Short: "Show what runs, what is stuck and why",
-		Long: `Without ID, status shows running and recent jobs and the workers of each queue. With ID, it shows
+		Long: `Without ID, status shows the running jobs with their progress, the jobs that ended last, and the
+workers of each queue. With ID, it shows
 the progress of a job, each step that waits or is retried, its attempt and its last error.`,
 		Example: `  cogflow status
   cogflow status ingest-default-local_preview-0123456789ab`,
@@ -58,10 +61,18 @@ type overview struct {
 	NeverTook []untaken   `json:"never_taken,omitempty"` // runs that no worker of cogflow has ever taken, with the reason
 }
 
-const overviewJobs = 15
+const (
+	overviewJobs = 15 // that run
+	recentJobs   = 10 // that have ended
+)
 
 func (a app) overview(ctx context.Context, c client.Client) error {
-	jobs, err := a.executions(ctx, c, jobsQuery(), overviewJobs)
+	running, err := a.executions(ctx, c, runningQuery(), overviewJobs)
+	if err != nil {
+		return err
+	}
+	a.askDoing(ctx, c, running)
+	ended, err := a.executions(ctx, c, jobsQuery()+" AND ExecutionStatus != 'Running'", recentJobs)
 	if err != nil {
 		return err
 	}
@@ -74,16 +85,52 @@ func (a app) overview(ctx context.Context, c client.Client) error {
 		return err
 	}
 	if a.JSON {
-		return a.PrintJSON(overview{Jobs: jobs, Pools: pools, NeverTook: left})
+		return a.PrintJSON(overview{Jobs: append(running, ended...), Pools: pools, NeverTook: left})
 	}
-	a.printExecutions(jobs, time.Now())
+	a.printRunning(running, time.Now())
 	a.Say("")
+	if len(ended) > 0 {
+		a.printExecutions(ended, time.Now())
+		a.Say("")
+	}
 	a.printPools(pools)
 	if len(left) > 0 {
 		a.Say("")
 		a.printUntaken(left, time.Now())
 	}
 	return nil
+}
+
+// runningQuery finds the jobs that run.
+func runningQuery() string { return jobsQuery() + " AND ExecutionStatus = 'Running'" }
+
+// askDoing asks each job how far it is, all at once. One that does not answer in time says nothing.
+func (a app) askDoing(ctx context.Context, q cli.Querier, running []execution) {
+	var wg sync.WaitGroup
+	for i := range running {
+		wg.Go(func() {
+			p, ok := a.Progress(ctx, q, running[i].Kind, running[i].WorkflowID)
+			if !ok {
+				return
+			}
+			if all := p.Bars(); len(all) > 0 {
+				running[i].Doing = safetext.Clean(all[0].Text)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func (a app) printRunning(running []execution, now time.Time) {
+	if len(running) == 0 {
+		a.Say("No job is running.")
+		return
+	}
+	rows := make([][]string, len(running))
+	for i, e := range running {
+		rows[i] = []string{e.kindText(), format.OrDash(e.Name), e.WorkflowID, format.Span(now.Sub(e.Started).Truncate(time.Second)), format.OrDash(e.Doing)}
+	}
+	a.Table([]cli.Column{{Name: "running"}, {Name: "name", Flex: true}, {Name: "id", Below: true}, {Name: "for", Right: true}, {Name: "progress", Flex: true}}, rows)
 }
 
 func (a app) printPools(pools []cli.Pool) {
@@ -95,5 +142,5 @@ func (a app) printPools(pools []cli.Pool) {
 		}
 		rows[i] = []string{p.Queue, humanize.Comma(p.Backlog), state}
 	}
-	a.Table([]cli.Column{{Name: "queue"}, {Name: "waiting", Right: true}, {Name: "served by"}}, rows)
+	a.Table([]cli.Column{{Name: "queue"}, {Name: "waiting", Right: true}, {Name: "served by", Flex: true}}, rows)
 }

@@ -86,5 +86,5 @@ func (a app) printUntaken(all []untaken, now time.Time) {
 	for i, u := range all {
 		rows[i] = []string{u.Kind, u.WorkflowID, u.Queue, format.Ago(u.Started, now), u.Reason}
 	}
-	a.Table([]cli.Column{{Name: "never taken"}, {Name: "id"}, {Name: "queue"}, {Name: "started"}, {Name: "reason"}}, rows)
+	a.Table([]cli.Column{{Name: "never taken"}, {Name: "id", Below: true}, {Name: "queue"}, {Name: "started"}, {Name: "reason", Flex: true}}, rows)
 }

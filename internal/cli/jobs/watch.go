@@ -46,7 +46,7 @@ func (a app) onlyRunning(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	running, err := a.executions(ctx, c, jobsQuery()+" AND ExecutionStatus = 'Running'", overviewJobs)
+	running, err := a.executions(ctx, c, runningQuery(), overviewJobs)
 	switch {
 	case err != nil:
 		return "", err
@@ -54,7 +54,8 @@ func (a app) onlyRunning(ctx context.Context) (string, error) {
 		return "", errors.New("no job is running; `cogflow list` shows those that have ended")
 	case len(running) > 1:
 		if !a.JSON {
-			a.printExecutions(running, time.Now())
+			a.askDoing(ctx, c, running)
+			a.printRunning(running, time.Now())
 		}
 		return "", errors.New("several jobs are running; name one of them: cogflow watch ID")
 	}

@@ -95,7 +95,7 @@ func (a app) optimize(ctx context.Context, o options) error {
 		}
 	}
 	return a.Launch(ctx, cli.Job{
-		Kind: kind, ID: o.id, Common: o.in.Common, Input: o.in, DryRun: o.in.DryRun,
+		Kind: kind, ID: o.id, Common: o.in.Common, Input: o.in, DryRun: o.in.DryRun, Name: name,
 		Summary: fmt.Sprintf("optimize %s, %s", name, o.in.Mode),
 		Details: fmt.Sprintf("Tenant `%s`, program `%s`, mode `%s`.", o.in.Tenant, name, o.in.Mode),
 	}, o.wait)

@@ -68,7 +68,7 @@ func (a app) sweep(ctx context.Context, method string, o options, grid []string,
 		}
 	}
 	return a.Launch(ctx, cli.Job{
-		Kind: kindSweep, ID: o.id, Common: in.Common, Input: in,
+		Kind: kindSweep, ID: o.id, Common: in.Common, Input: in, Name: o.in.Name,
 		Summary: fmt.Sprintf("sweep %s %s over %s", m, o.in.Name, strings.Join(names(in.Grid), ", ")),
 		Details: fmt.Sprintf("Tenant `%s`, adapter `%s`.", in.Tenant, o.in.Name),
 	}, o.wait)

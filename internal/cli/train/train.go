@@ -149,7 +149,7 @@ func (a app) train(ctx context.Context, method string, o options) error {
 		}
 	}
 	return a.Launch(ctx, cli.Job{
-		Kind: kind(m), ID: o.id, Common: in.Common, Input: in, DryRun: in.DryRun,
+		Kind: kind(m), ID: o.id, Common: in.Common, Input: in, DryRun: in.DryRun, Name: in.Name,
 		Summary: fmt.Sprintf("train %s %s from %s", m, in.Name, in.BaseModel),
 		Details: fmt.Sprintf("Tenant `%s`, adapter `%s`, base model `%s`.", in.Tenant, in.Name, strings.ReplaceAll(safetext.Clean(in.BaseModel), "`", "'")),
 	}, o.wait)

@@ -214,7 +214,7 @@ func (a app) deleteVideo(ctx context.Context, in ingest.ListVideosInput, id stri
 	var r ingest.DeleteVideoResult
 	raw, err := a.Ask(ctx, cli.Job{
 		Kind: "DeleteVideo", ID: fmt.Sprintf("delete-%s-%s-%s", remove.Tenant, remove.Profile, v.Video[:cli.ShortDigits]),
-		Common: remove.Common, Profile: in.Profile, Summary: "delete " + v.Name, Input: remove,
+		Common: remove.Common, Profile: in.Profile, Name: v.Name, Summary: "delete " + v.Name, Input: remove,
 	}, &r)
 	if err != nil {
 		return err

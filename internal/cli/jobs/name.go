@@ -1,0 +1,44 @@
+package jobs
+
+import (
+	"strings"
+
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/sdk/converter"
+
+	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/safetext"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// nameOf names what a job works on: by its memo, else by the id that cogflow gives to training
+// runs and optimizations. Both are in the list of the server already. "" = unknown.
+func nameOf(e *workflowpb.WorkflowExecutionInfo) string {
+	text := ""
+	payload := e.GetMemo().GetFields()[cli.MemoName]
+	if payload != nil && converter.GetDefaultDataConverter().FromPayload(payload, &text) == nil && text != "" {
+		return safetext.Clean(text)
+	}
+	owner := ""
+	payload = e.GetSearchAttributes().GetIndexedFields()[workflows.AttrTenant]
+	if payload == nil || converter.GetDefaultDataConverter().FromPayload(payload, &owner) != nil {
+		return ""
+	}
+	id, _ := strings.CutPrefix(e.GetExecution().GetWorkflowId(), cli.DryRuns)
+	for _, stem := range []string{"train-", "sweep-", "optimize-"} {
+		if rest, ok := strings.CutPrefix(id, stem+owner+"-"); ok {
+			return safetext.Clean(withoutDigest(rest))
+		}
+	}
+	return ""
+}
+
+// withoutDigest takes off the digest of the input that ends an id; "" = there is none.
+func withoutDigest(text string) string {
+	const digits = 12
+	at := len(text) - digits - 1
+	if at < 1 || text[at] != '-' || strings.Trim(text[at+1:], "0123456789abcdef") != "" {
+		return ""
+	}
+	return text[:at]
+}

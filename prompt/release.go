@@ -65,6 +65,7 @@ type Report struct {
 	Release     Release
 	Tenant      tenant.ID
 	Run         string
+	Version     string // of the cogflow that renders the page
 	Started     time.Time
 	Ended       time.Time
 	Promoted    bool

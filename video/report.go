@@ -14,6 +14,7 @@ type Report struct {
 	Source      string // the URI that was asked for
 	Tenant      tenant.ID
 	Profile     string
+	Index       string // where the documents are, for people
 	WorkflowID  string
 	RunID       string
 	Started     time.Time

@@ -107,6 +107,7 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 		if a.Index, err = h.openIndex(); err != nil {
 			return hands{}, err
 		}
+		a.IndexName = indexName(c)
 	}
 	if h.parts.have(partMedia) {
 		if err := h.media(ctx, c); err != nil {
@@ -167,6 +168,14 @@ func (h *health) openIndex() (ingest.Index, error) {
 	}
 	h.opened.add(x.Close)
 	return x, nil
+}
+
+// indexName is what people read of the index in reports; it has no address.
+func indexName(c config.Config) string {
+	if c.Vespa != nil {
+		return "Vespa"
+	}
+	return "SQLite, " + filepath.Base(c.Index)
 }
 
 func (h *health) openFile() (index, error) {

@@ -35,6 +35,7 @@ type Activities struct {
 	Report      func(w io.Writer, r video.Report) error
 	Thumb       func(jpeg []byte, width int) ([]byte, error)
 	Version     string // of this build, for reports
+	IndexName   string // what Index is, for reports; not secret
 
 	// Unsandboxed says that this worker is configured to decode media without a sandbox;
 	// reports show it.

@@ -61,7 +61,7 @@ func (in ReportInput) versions(build string) []video.Version {
 func (a *Activities) WriteReport(ctx context.Context, in ReportInput) (activities.ReportResult, error) {
 	run := activity.GetInfo(ctx).WorkflowExecution
 	page := video.Report{
-		Kind: in.Kind, Source: in.Source, Tenant: in.Tenant, Profile: in.Recipe.Profile,
+		Kind: in.Kind, Source: in.Source, Tenant: in.Tenant, Profile: in.Recipe.Profile, Index: a.IndexName,
 		WorkflowID: run.ID, RunID: in.RunID, Started: in.Started, Ended: in.Ended,
 		Preview: in.Recipe.Preview, Unsandboxed: a.Unsandboxed, Totals: in.Totals, Failures: in.Failures,
 		OmittedVideos: max(0, in.Totals.Indexed+in.Totals.Unchanged-len(in.Videos)),

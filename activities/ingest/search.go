@@ -81,7 +81,9 @@ func (in SearchInput) Owner() tenant.ID { return in.Tenant }
 
 // SearchResult holds them, best first.
 type SearchResult struct {
-	Hits []video.Hit `json:"hits"`
+	Hits    []video.Hit `json:"hits"`
+	Index   string      `json:"index,omitempty"`   // what was searched, for people
+	Version string      `json:"version,omitempty"` // build of the worker that searched
 }
 
 // Search searches the index.
@@ -101,5 +103,5 @@ func (a *Activities) Search(ctx context.Context, in SearchInput) (SearchResult, 
 	if hits == nil {
 		hits = []video.Hit{}
 	}
-	return SearchResult{Hits: hits}, err
+	return SearchResult{Hits: hits, Index: a.IndexName, Version: a.Version}, err
 }

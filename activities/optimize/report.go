@@ -41,7 +41,7 @@ func (a *Activities) WriteOptimizeReport(ctx context.Context, in ReportInput) (a
 	}
 	run := activity.GetInfo(ctx).WorkflowExecution
 	page := prompt.Report{
-		Release: d.Release, Tenant: in.Tenant, Run: in.RunID, Started: in.Started, Ended: in.Ended,
+		Release: d.Release, Tenant: in.Tenant, Run: in.RunID, Version: a.Version, Started: in.Started, Ended: in.Ended,
 		Promoted: in.Promoted, Before: o.job.Program,
 	}
 	if page.After, err = prompt.Read(d.Program); err != nil {

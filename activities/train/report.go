@@ -13,6 +13,7 @@ import (
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/training/dataset"
 	"github.com/cogniverse/cogflow/training/estimate"
+	"github.com/cogniverse/cogflow/training/rows"
 	"github.com/cogniverse/cogflow/training/summary"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -39,7 +40,7 @@ func (a *Activities) WriteTrainReport(ctx context.Context, in ReportInput) (acti
 	}
 	page := summary.Run{
 		Adapter: m, Tenant: in.Tenant, Workflow: run.ID, Run: in.RunID, Started: in.Started, Ended: in.Ended,
-		Status: in.Status, Plan: in.Estimate, Check: in.Check,
+		Status: in.Status, Plan: in.Estimate, Check: in.Check, Version: a.Version,
 	}
 	if page.Events, err = a.history(ctx, in.Tenant, in.Job); err != nil {
 		return activities.ReportResult{}, err
@@ -98,15 +99,15 @@ func (a *Activities) samples(ctx context.Context, in activities.JobInput, s trai
 		}
 	}
 	samples := summary.Samples(out.Outcome.Comparison.Metric, values[0], values[1], sampledEach)
-	rows, err := activities.ReadAll(ctx, a.Store, training.DatasetKey(in.Tenant, s.Evaluation))
+	data, err := activities.ReadAll(ctx, a.Store, training.DatasetKey(in.Tenant, s.Evaluation))
 	if err != nil {
 		return nil, err
 	}
 	number := 0
-	for line := range bytes.Lines(rows) {
+	for line := range bytes.Lines(data) {
 		for i := range samples {
 			if samples[i].Row == number {
-				samples[i].Text = string(bytes.TrimSpace(line[:min(len(line), maxSampleText)]))
+				describe(&samples[i], line)
 			}
 		}
 		number++
@@ -114,8 +115,18 @@ func (a *Activities) samples(ctx context.Context, in activities.JobInput, s trai
 	return samples, nil
 }
 
-// maxSampleText is the maximum text of a row in a report, in bytes.
+// maxSampleText bounds what is shown of a row that could not be read, in bytes.
 const maxSampleText = 2000
+
+// describe adds what a row says. One that cannot be read is shown as it is, cut.
+func describe(s *summary.Sample, line []byte) {
+	r, err := rows.ReadRow(line)
+	if err != nil {
+		s.Text = string(bytes.TrimSpace(line[:min(len(line), maxSampleText)]))
+		return
+	}
+	s.Parts = r.Parts
+}
 
 // SweepReportInput is the content of a sweep's report.
 type SweepReportInput struct {
@@ -128,7 +139,7 @@ func (in SweepReportInput) Owner() tenant.ID { return in.Report.Tenant }
 
 // WriteSweepReport writes the report of a sweep to the store.
 func (a *Activities) WriteSweepReport(ctx context.Context, in SweepReportInput) (activities.ReportResult, error) {
-	in.Report.Workflow, in.Report.Run = activity.GetInfo(ctx).WorkflowExecution.ID, in.RunID
+	in.Report.Workflow, in.Report.Run, in.Report.Version = activity.GetInfo(ctx).WorkflowExecution.ID, in.RunID, a.Version
 	var html bytes.Buffer
 	if err := a.Reports.Sweep(&html, in.Report); err != nil {
 		return activities.ReportResult{}, err

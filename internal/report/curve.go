@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -14,7 +15,7 @@ import (
 const (
 	CurveBins  = 400 // along x: more points make no other picture
 	CurveHigh  = 210 // pixels of the large curve
-	CurveLow   = 120 // and of the small ones
+	CurveLow   = 150 // and of the small ones
 	curvePad   = 8   // above and below
 	maxDots    = 120
 	smoothOver = 0.04 // of all points, and at least
@@ -27,14 +28,17 @@ type XY struct{ X, Y float64 }
 // Curve is a plot of values over steps.
 type Curve struct {
 	Title, Label    string
+	Class           string // of the plot; empty = none
+	Unit, Along     string // of the y axis, and what the x axis counts
 	Height, AxisY   int
 	YTicks, XTicks  []Tick
 	Lines           []line
 	Refs            []reference
-	Dots            []dotMark
+	Dots            []Dot
 	Marks           []Mark
 	Legend          []Key
 	low, high, last float64
+	log             bool
 
 	PlotY, KeptY int // where the box ends, and where the mark of a checkpoint begins
 }
@@ -42,35 +46,51 @@ type Curve struct {
 type (
 	line      struct{ Class, D string }
 	reference struct{ Y, Name string }
-	dotMark   struct{ X, Y, Class, Name string }
 )
+
+// Dot is one value with what it is; R is its radius in pixels.
+type Dot struct{ X, Y, R, Class, Name string }
 
 // Mark is a vertical line at a step, with what happened there.
 type Mark struct{ X, Class, Name string }
 
-// Key is a line of the legend: a class of the style sheet and what it stands for.
+// Key is a line of the legend: classes of the style sheet and what they stand for.
 type Key struct{ Class, Name string }
 
-// NewCurve makes an empty plot of steps 0 to last and values that hold those given.
+// Plot says what a curve shows.
+type Plot struct {
+	Title, Label string
+	Unit         string // of the values; empty = they have none
+	Along        string // what the x axis counts; empty = steps of the optimizer
+	Height       int    // pixels
+	Last         float64
+	Log          bool // a logarithmic axis is used where the values span decades
+}
+
+// NewCurve makes an empty plot of steps 0 to p.Last and of values that include those given.
 // The span leaves out what a few wild values would make of it.
-func NewCurve(title, label string, height int, last float64, values ...[]XY) *Curve {
-	c := &Curve{Title: title, Label: label, PlotY: height, KeptY: height - 10, Height: height + AxisHeight, AxisY: height + AxisHeight - 6, last: max(last, 1)}
+func NewCurve(p Plot, values ...[]XY) *Curve {
+	c := &Curve{
+		Title: p.Title, Label: p.Label, Unit: p.Unit, Along: cmp.Or(p.Along, "step of the optimizer"), PlotY: p.Height, KeptY: p.Height - 10,
+		Height: p.Height + AxisHeight, AxisY: p.Height + AxisHeight - 6, last: max(p.Last, 1),
+	}
 	c.low, c.high = bounds(values)
-	step := niceStep((c.high-c.low)/4, 1e-300)
-	for n := math.Ceil(c.low/step - 1e-9); n*step <= c.high+step*1e-9; n++ {
-		c.YTicks = append(c.YTicks, Tick{X: pixels(c.y(n * step)), Label: tickLabel(n*step, step)})
+	if c.log = p.Log && spansDecades(c.low, c.high); c.log {
+		c.Unit = strings.TrimPrefix(c.Unit+", logarithmic axis", ", ")
+	} else if room := (c.high - c.low) * 0.03; room > 0 {
+		c.low, c.high = c.low-room, c.high+room
+	} else {
+		room = max(math.Abs(c.low)*0.1, 1e-12)
+		c.low, c.high = c.low-room, c.high+room
 	}
-	every := niceStep(c.last/MaxTicks, 1)
-	for n := 0.0; n*every <= c.last; n++ {
-		at := n * every / c.last
-		t := Tick{X: Percent(at), Anchor: "middle", Label: Count(int(math.Round(n * every)))}
-		if n == 0 {
-			t.Anchor = "start"
-		} else if at > 0.96 {
-			t.Anchor = "end"
-		}
-		c.XTicks = append(c.XTicks, t)
+	ticks, labels := linearTicks(c.low, c.high, false)
+	if c.log {
+		ticks, labels = logTicksOf(c.low, c.high)
 	}
+	for i, v := range ticks {
+		c.YTicks = append(c.YTicks, Tick{X: pixels(c.y(v)), Label: labels[i]})
+	}
+	c.XTicks = StepTicks(c.last)
 	return c
 }
 
@@ -98,49 +118,20 @@ func bounds(values [][]XY) (low, high float64) {
 	if low > high {
 		low, high = 0, 1
 	}
-	if room := (high - low) * 0.03; room > 0 {
-		return low - room, high + room
-	}
-	room := max(math.Abs(low)*0.1, 1e-12)
-	return low - room, high + room
+	return low, high
 }
 
 // Finite says whether v can be drawn.
 func Finite(v float64) bool { return !math.IsNaN(v) && math.Abs(v) < 1e300 }
 
-// niceStep is a distance between ticks that people count in: 1, 2 or 5 times a
-// power of ten, at least the given ones.
-func niceStep(at, least float64) float64 {
-	if !Finite(at) || at <= least {
-		at = least
-	}
-	power := math.Pow(10, math.Floor(math.Log10(at)))
-	for _, n := range []float64{1, 2, 5} {
-		if n*power >= at*(1-1e-9) {
-			return max(n*power, least)
-		}
-	}
-	return 10 * power
-}
-
-// tickLabel writes v with the digits that its step needs.
-func tickLabel(v, step float64) string {
-	if math.Abs(v) < step/1e6 {
-		return "0"
-	}
-	if step < 1e-3 || math.Abs(v) >= 1e6 {
-		return Power(v, 1)
-	}
-	digits := max(0, int(math.Ceil(-math.Log10(step)-1e-9)))
-	whole, rest, _ := strings.Cut(strconv.FormatFloat(v, 'f', digits, 64), ".")
-	if rest != "" {
-		return Commas(whole) + "." + rest
-	}
-	return Commas(whole)
-}
-
 func (c *Curve) y(v float64) float64 {
 	inner := float64(c.PlotY - 2*curvePad)
+	if c.log {
+		if v <= 0 {
+			return 2 * float64(c.PlotY) // below the box
+		}
+		return curvePad + inner*math.Log(c.high/v)/math.Log(c.high/c.low)
+	}
 	return curvePad + inner*(c.high-v)/(c.high-c.low)
 }
 
@@ -175,7 +166,7 @@ func (c *Curve) AddLine(class, name string, points []XY) {
 		return
 	}
 	c.Lines = append(c.Lines, line{class, c.path(thin(points, c.last))})
-	c.Legend = append(c.Legend, Key{class, name})
+	c.Legend = append(c.Legend, Key{"swatch " + class, name})
 }
 
 // AddDots draws a line through few points and each of them.
@@ -188,20 +179,20 @@ func (c *Curve) AddDots(class, name string, points []XY, best float64, text func
 		if !Finite(p.Y) || (len(points) > maxDots && p.X != best && i%(len(points)/maxDots+1) != 0) {
 			continue
 		}
-		d := dotMark{X: Percent(c.XAt(p.X)), Y: c.YAt(p.Y), Class: class, Name: fmt.Sprintf("step %s: %s", Count(int(p.X)), text(p.Y))}
+		d := Dot{R: "4", X: Percent(c.XAt(p.X)), Y: c.YAt(p.Y), Class: class, Name: fmt.Sprintf("step %s: %s", Count(int(p.X)), text(p.Y))}
 		if p.X == best {
 			d.Class, d.Name = class+" best", d.Name+" (best)"
 		}
 		c.Dots = append(c.Dots, d)
 	}
-	c.Legend = append(c.Legend, Key{class, name})
+	c.Legend = append(c.Legend, Key{"swatch " + class, name})
 }
 
 // AddReference draws a horizontal line at a value.
 func (c *Curve) AddReference(v float64, name string) {
 	if Finite(v) {
 		c.Refs = append(c.Refs, reference{c.YAt(v), name})
-		c.Legend = append(c.Legend, Key{"ref", name})
+		c.Legend = append(c.Legend, Key{"swatch ref", name})
 	}
 }
 

@@ -27,21 +27,66 @@ func Plural(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
+	if stem, ok := strings.CutSuffix(noun, "y"); ok {
+		return Count(n) + " " + stem + "ies"
+	}
 	return Count(n) + " " + noun + "s"
 }
 
-// USD shows cents, more places for amounts that would look like nothing, and
-// none for those that would not fit.
-func USD(v float64) string {
-	switch {
-	case math.IsNaN(v) || math.IsInf(v, 0):
-		return Absent
-	case v > 0 && v < 0.01:
-		return fmt.Sprintf("$%.4f", v)
-	case v >= 1000:
-		return "$" + Commas(fmt.Sprintf("%.0f", v))
+// USD shows an amount: to the cent, and to four digits behind the point below ten cents.
+func USD(v float64) string { return usd(v, usdDigits(v)) }
+
+// usdDigits is how many digits behind the point show v.
+func usdDigits(v float64) int {
+	if a := math.Abs(v); a > 0 && a < 0.1 {
+		return 4
 	}
-	return fmt.Sprintf("$%.2f", v)
+	return 2
+}
+
+func usd(v float64, digits int) string {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return Absent
+	}
+	sign := ""
+	if v < 0 {
+		sign, v = "−", -v
+	}
+	text := strconv.FormatFloat(v, 'f', digits, 64)
+	if v > 0 && strings.Trim(text, "0.") == "" {
+		return sign + "< $0." + strings.Repeat("0", digits-1) + "1"
+	}
+	whole, rest, _ := strings.Cut(text, ".")
+	return sign + "$" + Commas(whole) + "." + rest
+}
+
+// USDs shows the amounts of a column and their total with as many digits as the smallest
+// needs. Each is rounded by itself; exact says whether what is shown adds up to the total
+// that is shown. Amounts that are no numbers count nothing.
+func USDs(column []float64, total float64) (texts []string, sum string, exact bool) {
+	digits := usdDigits(total)
+	for _, v := range column {
+		if Finite(v) {
+			digits = max(digits, usdDigits(v))
+		}
+	}
+	unit, shown := math.Pow10(digits), 0.0
+	for _, v := range column {
+		texts = append(texts, usd(v, digits))
+		if Finite(v) {
+			shown += math.Round(Rounded(v, digits) * unit)
+		}
+	}
+	return texts, usd(total, digits), shown == math.Round(Rounded(total, digits)*unit)
+}
+
+// Rounded is v as it is shown with so many digits behind the point.
+func Rounded(v float64, digits int) float64 {
+	shown, err := strconv.ParseFloat(strconv.FormatFloat(v, 'f', digits, 64), 64)
+	if err != nil {
+		return math.NaN()
+	}
+	return shown
 }
 
 // Rate is a throughput with three digits that matter.

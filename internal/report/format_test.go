@@ -2,10 +2,14 @@ package report
 
 import (
 	"math"
+	"math/rand/v2"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestNumbers(t *testing.T) {
@@ -19,7 +23,12 @@ func TestNumbers(t *testing.T) {
 	assert.Equal(t, "$0.00", USD(0))
 	assert.Equal(t, "$0.0042", USD(0.0042))
 	assert.Equal(t, "$12.50", USD(12.5))
-	assert.Equal(t, "$12,346", USD(12345.6))
+	assert.Equal(t, "$0.25", USD(0.25))
+	assert.Equal(t, "$0.0250", USD(0.025))
+	assert.Equal(t, "$12,345.60", USD(12345.6))
+	assert.Equal(t, "< $0.0001", USD(0.00001))
+	assert.Equal(t, "−$1.50", USD(-1.5))
+	assert.Equal(t, "2 queries", Plural(2, "query"))
 	assert.Equal(t, Absent, USD(math.NaN()))
 	assert.Equal(t, "9.47", Rate(9.47))
 	assert.Equal(t, "12.9", Rate(12.94))
@@ -27,6 +36,44 @@ func TestNumbers(t *testing.T) {
 	assert.Equal(t, Absent, Rate(0))
 	assert.Equal(t, Absent, Rate(math.Inf(1)))
 	assert.Equal(t, "p = 0.04", PValue(0.04))
+}
+
+// TestUSDs: whatever the amounts, what a column shows adds up to the total that it shows,
+// or the column says that it does not.
+func TestUSDs(t *testing.T) {
+	t.Parallel()
+	parse := func(text string) int64 {
+		if strings.HasPrefix(text, "< ") {
+			return 0 // less than half of the last digit
+		}
+		whole, rest, _ := strings.Cut(strings.ReplaceAll(strings.TrimPrefix(text, "$"), ",", ""), ".")
+		n, err := strconv.ParseInt(whole+rest, 10, 64)
+		require.NoError(t, err, text)
+		return n
+	}
+	rng := rand.New(rand.NewPCG(3, 4))
+	agreed := 0
+	for range 5000 {
+		column, total := make([]float64, rng.IntN(6)), 0.0
+		for i := range column {
+			column[i] = float64(rng.Int64N(1<<rng.IntN(40))) / 1e6
+			total += column[i]
+		}
+		texts, sum, exact := USDs(column, total)
+		shown := int64(0)
+		for _, text := range texts {
+			shown += parse(text)
+		}
+		require.Equal(t, exact, shown == parse(sum), "%v: %v = %s", column, texts, sum)
+		if exact {
+			agreed++
+		}
+	}
+	require.Greater(t, agreed, 1000)
+	texts, sum, exact := USDs([]float64{0.25, 0.0042, math.NaN()}, 0.2542)
+	assert.Equal(t, []string{"$0.2500", "$0.0042", Absent}, texts)
+	assert.Equal(t, "$0.2542", sum)
+	assert.True(t, exact)
 }
 
 func TestTimes(t *testing.T) {

@@ -39,10 +39,11 @@ type Badge struct{ Tone, Text string }
 // Command is a command line, and what it does.
 type Command struct{ Says, Line string }
 
-// Write prints a page through a template, as a whole HTML document. Errors name
+// Write prints a page through a template, which can use the shared ones, as a whole HTML
+// document. Errors name
 // subject. Those of w are passed on: a fault as it is, any other as transport.
 func Write(w io.Writer, name, text, subject string, page any) error {
-	t, err := template.New(name).Parse(text)
+	t, err := template.New(name).Parse(sharedText + text)
 	if err != nil {
 		return fault.Wrap("", "render report", subject, err)
 	}
@@ -50,7 +51,7 @@ func Write(w io.Writer, name, text, subject string, page any) error {
 	if err := t.Execute(&out, page); err != nil {
 		return fault.Wrap("", "render report", subject, err)
 	}
-	_, err = w.Write(out.Bytes())
+	_, err = w.Write(bytes.TrimLeft(out.Bytes(), "\n"))
 	return fault.Wrap(fault.Transport, "write report", subject, err)
 }
 

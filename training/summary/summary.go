@@ -11,6 +11,7 @@ import (
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/training/dataset"
 	"github.com/cogniverse/cogflow/training/estimate"
+	"github.com/cogniverse/cogflow/training/rows"
 )
 
 // Run is all that the page about one training run shows.
@@ -26,14 +27,16 @@ type Run struct {
 	Check    dataset.Check
 	Events   []training.Event // steps, evaluations and checkpoints of the whole job, each step once
 	Samples  []Sample
+	Version  string // of the cogflow that renders the page
 }
 
 // Sample is a held-out row with what the base and the best made of it.
 type Sample struct {
-	Row  int
-	Text string // of the row, cut
-	Base float64
-	Best float64
+	Row   int
+	Parts []rows.Part // what the row says; nil = it could not be read
+	Text  string      // of a row that could not be read, cut
+	Base  float64
+	Best  float64
 }
 
 // Samples picks the rows whose metric changed most, at most each in either
@@ -69,6 +72,8 @@ type Sweep struct {
 	Varied   []string // names of what was varied, sorted
 	Runs     []SweepLine
 	Best     int // index; -1 = none
+	Models   []string
+	Version  string // of the cogflow that renders the page
 }
 
 // SweepLine is one run of a sweep.

@@ -34,7 +34,10 @@ func Search(ctx workflow.Context, in SearchInput) (SearchResult, error) {
 	if err != nil {
 		return SearchResult{}, workflows.Staged("search", err)
 	}
-	return SearchResult{Hits: found.Hits}, nil
+	return SearchResult{Hits: found.Hits, Searched: &Searched{
+		Profile: recipe.Profile, Describe: recipe.Describe, Embed: recipe.Embed, Index: found.Index, Version: found.Version,
+		Run: workflow.GetInfo(ctx).WorkflowExecution.RunID, Time: workflow.Now(ctx).UTC(),
+	}}, nil
 }
 
 // ListVideos lists the published videos.

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"strings"
+	"time"
 
 	"go.temporal.io/sdk/workflow"
 
@@ -63,7 +64,19 @@ func isName(s string) bool {
 
 // SearchResult is what SearchVideos returns, best hit first.
 type SearchResult struct {
-	Hits []video.Hit `json:"hits"` // best first
+	Hits     []video.Hit `json:"hits"`               // best first
+	Searched *Searched   `json:"searched,omitempty"` // what was searched
+}
+
+// Searched says what a search looked into, so that an answer that was saved can be traced.
+type Searched struct {
+	Profile  string    `json:"profile"`            // profile that was searched
+	Describe string    `json:"describe,omitempty"` // model and revision of the captions
+	Embed    string    `json:"embed,omitempty"`    // model and revision of the embeddings
+	Index    string    `json:"index,omitempty"`    // index that was searched
+	Version  string    `json:"version,omitempty"`  // cogflow version of the worker
+	Run      string    `json:"run"`                // run id of the search
+	Time     time.Time `json:"time"`               // when it ended
 }
 
 // DeleteVideoInput starts DeleteVideo.

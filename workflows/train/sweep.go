@@ -35,6 +35,7 @@ type sweepRun struct {
 	started time.Time
 	runs    []SweepRun
 	inputs  []json.RawMessage
+	bases   []string               // base models, each once
 	rows    []train.StoreRowsInput // that the runs share
 	done    int
 	running []workflow.ChildWorkflowFuture // by index of runs; nil = not started
@@ -207,7 +208,7 @@ func (r *sweepRun) show(ctx workflow.Context) {
 func (r *sweepRun) report(ctx workflow.Context) (SweepResult, error) {
 	out := r.result()
 	page := summary.Sweep{
-		Tenant: tenant.ID(r.in.Tenant), Method: r.in.Method, Started: r.started, Ended: workflow.Now(ctx), Best: out.Best,
+		Tenant: tenant.ID(r.in.Tenant), Method: r.in.Method, Started: r.started, Ended: workflow.Now(ctx), Best: out.Best, Models: r.bases,
 	}
 	for _, run := range r.runs {
 		for _, name := range workflow.DeterministicKeys(run.Overrides) {

@@ -3,6 +3,7 @@ package train
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.temporal.io/sdk/workflow"
@@ -139,6 +140,9 @@ func (r *sweepRun) prepare(ctx workflow.Context) error {
 		}
 		if size -= len(data); size < 0 {
 			return fault.New(fault.Input, "read input", "train", "the inputs of all runs are more than 1 MiB; upload the datasets and name their uri")
+		}
+		if !slices.Contains(r.bases, one.BaseModel) {
+			r.bases = append(r.bases, one.BaseModel)
 		}
 		r.inputs = append(r.inputs, data)
 		r.runs = append(r.runs, SweepRun{Overrides: overrides, WorkflowID: runID(ctx, i)})

@@ -49,14 +49,15 @@ the relevance, from 1 (default) to 10.`,
 				return err
 			}
 			r := eval.Report{Queries: file, Tenant: in.Tenant, Profile: in.Profile, K: in.Limit}
-			r.Ranks, err = a.measure(cmd.Context(), queries, compared, in)
+			var from evalreport.Searched
+			r.Ranks, from, err = a.measure(cmd.Context(), queries, compared, in)
 			if err != nil {
 				return err
 			}
 			if err := a.printEval(r); err != nil {
 				return err
 			}
-			return a.writeEval(page, r)
+			return a.writeEval(page, r, from)
 		},
 	}
 	f := cmd.Flags()
@@ -132,12 +133,12 @@ func (a app) printEval(r eval.Report) error {
 
 // writeEval writes the page, if one is wanted. The scores are printed by then:
 // a disk that is full must not cost them.
-func (a app) writeEval(name string, r eval.Report) error {
+func (a app) writeEval(name string, r eval.Report, from evalreport.Searched) error {
 	if name == "" {
 		return nil
 	}
 	var page bytes.Buffer
-	if err := evalreport.Render(&page, r); err != nil {
+	if err := evalreport.Render(&page, r, from); err != nil {
 		return err
 	}
 	if err := os.WriteFile(name, page.Bytes(), 0o644); err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/cogniverse/cogflow/eval"
 	"github.com/cogniverse/cogflow/internal/cli"
+	evalreport "github.com/cogniverse/cogflow/internal/report/eval"
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
@@ -34,37 +35,39 @@ func (e *searchError) Unwrap() error { return e.err }
 
 // measure runs each query by each rank. in has what all searches share. The
 // first search that fails ends it: scores of a part would not be comparable.
-func (a app) measure(ctx context.Context, queries []eval.Query, ranks []string, in ingest.SearchInput) ([]eval.RankScores, error) {
+func (a app) measure(ctx context.Context, queries []eval.Query, ranks []string, in ingest.SearchInput) ([]eval.RankScores, evalreport.Searched, error) {
 	c, err := a.Connect(ctx)
 	if err != nil {
-		return nil, err
+		return nil, evalreport.Searched{}, err
 	}
 	scores := make([][]eval.QueryScores, len(ranks))
 	for i := range scores {
 		scores[i] = make([]eval.QueryScores, len(queries))
 	}
+	searched := make([]*ingest.Searched, len(ranks)*len(queries))
 	one := func(ctx context.Context, i int) error {
 		rank, place := i%len(ranks), i/len(ranks)
 		search, q := in, queries[place]
 		search.Query, search.Rank = q.Query, ranks[rank]
-		hits, err := a.find(ctx, c, search)
+		found, err := a.find(ctx, c, search)
 		if err != nil {
 			return &searchError{search.Query, search.Rank, err}
 		}
-		scores[rank][place] = eval.QueryScores{Query: q.Query, Scores: eval.Score(q, hits, in.Limit)}
+		scores[rank][place] = eval.QueryScores{Query: q.Query, Scores: eval.Score(q, found.Hits, in.Limit)}
+		searched[i] = found.Searched
 		return nil
 	}
 	if err := a.each(ctx, c, len(queries)*len(ranks), one); err != nil {
 		if failed, ok := errors.AsType[*searchError](err); ok && ctx.Err() == nil {
 			a.Note("search %q by %s failed", failed.query, failed.rank)
 		}
-		return nil, err
+		return nil, evalreport.Searched{}, err
 	}
 	means := make([]eval.RankScores, len(ranks))
 	for i, rank := range ranks {
 		means[i] = eval.Mean(video.Rank(rank), scores[i])
 	}
-	return means, nil
+	return means, about(searched), nil
 }
 
 // each does one for 0 to n−1, a few at a time, and shows how far it is.
@@ -119,22 +122,22 @@ func (a app) counter(v cli.View, total int, noun string) func(done int) {
 }
 
 // find runs one search whose answer only we want: an interrupt cancels it.
-func (a app) find(ctx context.Context, c client.Client, in ingest.SearchInput) ([]video.Hit, error) {
+func (a app) find(ctx context.Context, c client.Client, in ingest.SearchInput) (ingest.SearchResult, error) {
 	run, _, err := a.Start(ctx, c, cli.Job{
 		Kind: "SearchVideos", ID: fmt.Sprintf("search-%s-%s", in.Tenant, uuid.NewString()),
 		Common: in.Common, Profile: in.Profile, Summary: "search " + strconv.Quote(in.Query) + " for eval",
 		Timeout: time.Hour, Input: in, // nobody waits longer for an answer
 	})
 	if err != nil {
-		return nil, err
+		return ingest.SearchResult{}, err
 	}
 	var r ingest.SearchResult
 	err = run.Get(ctx, &r)
 	if ctx.Err() != nil {
-		return nil, errors.Join(ctx.Err(), cli.CancelSoon(c, run.GetID()))
+		return ingest.SearchResult{}, errors.Join(ctx.Err(), cli.CancelSoon(c, run.GetID()))
 	}
 	if err == nil {
 		a.Forget(ctx, c, "SearchVideos", run)
 	}
-	return r.Hits, err
+	return r, err
 }

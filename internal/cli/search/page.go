@@ -2,12 +2,15 @@ package search
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/cogniverse/cogflow/fault"
@@ -17,7 +20,6 @@ import (
 
 	searchreport "github.com/cogniverse/cogflow/internal/report/search"
 	"github.com/cogniverse/cogflow/object"
-	"github.com/cogniverse/cogflow/video"
 )
 
 // pageFlags say whether hits become a page.
@@ -30,7 +32,7 @@ type pageFlags struct {
 const maxFrame = 32 << 20 // bytes
 
 // page writes and opens the page of an answer, as the flags say.
-func (a app) page(ctx context.Context, f pageFlags, in ingest.SearchInput, hits []video.Hit) error {
+func (a app) page(ctx context.Context, f pageFlags, in ingest.SearchInput, r ingest.SearchResult) error {
 	if f.file == "" && !f.open {
 		return nil
 	}
@@ -38,8 +40,9 @@ func (a app) page(ctx context.Context, f pageFlags, in ingest.SearchInput, hits 
 	if err != nil {
 		return err
 	}
-	answer := searchreport.Answer{Query: in.Query, Tenant: in.Tenant, Profile: in.Profile, Rank: in.Rank}
-	for _, h := range hits {
+	answer := searchreport.Answer{Query: in.Query, Tenant: in.Tenant, Rank: in.Rank, From: about([]*ingest.Searched{r.Searched})}
+	answer.From.Profile = cmp.Or(answer.From.Profile, in.Profile)
+	for _, h := range r.Hits {
 		hit := searchreport.Hit{Hit: h, File: localFile(h.URI)}
 		if hit.Frame, err = frame(ctx, store, h.FrameKey); err != nil {
 			return err
@@ -70,6 +73,38 @@ func (a app) page(ctx context.Context, f pageFlags, in ingest.SearchInput, hits 
 		return cli.OpenFile(ctx, f.file)
 	}
 	return nil
+}
+
+// about says what searches looked into. Those of an evaluation can differ while workers are
+// upgraded: then all are named. A worker of an earlier build says nothing.
+func about(searches []*ingest.Searched) searchreport.Searched {
+	var out searchreport.Searched
+	runs := 0
+	var profiles, indexes, versions, describe, embed []string
+	for _, s := range searches {
+		if s == nil {
+			continue
+		}
+		if out.Time.IsZero() || s.Time.Before(out.Time) {
+			out.Time, out.Run = s.Time, s.Run
+		}
+		runs++
+		for _, v := range []struct {
+			list *[]string
+			text string
+		}{{&profiles, s.Profile}, {&indexes, s.Index}, {&versions, s.Version}, {&describe, s.Describe}, {&embed, s.Embed}} {
+			if v.text != "" && !slices.Contains(*v.list, v.text) {
+				*v.list = append(*v.list, v.text)
+			}
+		}
+	}
+	all := func(list []string) string { return strings.Join(list, ", ") }
+	out.Profile, out.Index, out.Version = all(profiles), all(indexes), all(versions)
+	out.Describe, out.Embed = all(describe), all(embed)
+	if runs > 1 {
+		out.Run += fmt.Sprintf(" and %d more searches", runs-1)
+	}
+	return out
 }
 
 // frame reads the picture of a hit; one that the store does not have is left out.

@@ -67,7 +67,7 @@ within one tenant and profile. A preview model wrote the captions marked ~.`,
 			if err != nil {
 				return err
 			}
-			return a.page(cmd.Context(), page, in, r.Hits)
+			return a.page(cmd.Context(), page, in, r)
 		},
 	}
 	f := cmd.Flags()

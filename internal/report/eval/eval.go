@@ -14,8 +14,11 @@ import (
 //go:embed eval.gohtml
 var pageText string
 
-// Render writes r as a whole HTML document. Texts in r may be malicious. Errors of w are
-// those of report.Write.
-func Render(w io.Writer, r eval.Report) error {
-	return report.Write(w, "eval", pageText, r.Queries, newPage(r))
+// Searched says what was searched.
+type Searched = report.Searched
+
+// Render writes r as a whole HTML document; from says what was searched. Texts in both may be
+// malicious. Errors of w are those of report.Write.
+func Render(w io.Writer, r eval.Report, from Searched) error {
+	return report.Write(w, "eval", pageText, r.Queries, newPage(r, from))
 }

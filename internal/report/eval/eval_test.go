@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -21,8 +24,15 @@ import (
 func render(t testing.TB, r eval.Report) string {
 	t.Helper()
 	var out bytes.Buffer
-	require.NoError(t, Render(&out, r))
+	require.NoError(t, Render(&out, r, from()))
 	return out.String()
+}
+
+func from() Searched {
+	return Searched{
+		Profile: "local_preview", Embed: "cogflow/preview-embedder 1", Index: "SQLite, index.db",
+		Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Run: "0198c1f2", Version: "1.2.3",
+	}
 }
 
 func measured() eval.Report {
@@ -55,9 +65,9 @@ func TestEvalGolden(t *testing.T) {
 
 func TestEvalShowsWhatWasMeasured(t *testing.T) {
 	t.Parallel()
-	p := newPage(measured())
+	p := newPage(measured(), from())
 	assert.Equal(t, "cogflow eval --queries='examples/my queries.jsonl' --tenant=default --rank=hybrid,bm25 --k=10", p.Again)
-	assert.Equal(t, "2 queries", p.Badge)
+	assert.Equal(t, "2 queries", p.Badges[0].Text)
 	assert.Equal(t, []rankRow{
 		{Name: "hybrid", NDCG: "0.625", Recall: "0.750", MRR: "0.600", Found: "2 of 2", Best: true},
 		{Name: "bm25", Color: 1, NDCG: "0.500", Recall: "0.500", MRR: "0.500", Found: "1 of 2"},
@@ -83,6 +93,39 @@ func TestEvalOfNothingAndTooMuch(t *testing.T) {
 	assert.Equal(t, maxAnswers, strings.Count(page, `<th scope="row" dir="auto">`))
 }
 
+// TestMeansAgree: whatever was measured, the means of the page are those of the queries that
+// it lists, but for rounding, and the hits that it counts are those that it names.
+func TestMeansAgree(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(15, 16))
+	number := func(text string) float64 {
+		v, err := strconv.ParseFloat(text, 64)
+		require.NoError(t, err)
+		return v
+	}
+	for range 500 {
+		var queries []eval.QueryScores
+		for range 1 + rng.IntN(30) {
+			q := eval.QueryScores{Query: "q"}
+			if rng.IntN(3) > 0 {
+				q.Scores = eval.Scores{NDCG: rng.Float64(), Recall: rng.Float64(), First: 1 + rng.IntN(9)}
+				q.RR = 1 / float64(q.First)
+			}
+			queries = append(queries, q)
+		}
+		p := newPage(eval.Report{K: 10, Ranks: []eval.RankScores{eval.Mean(video.RankBM25, queries)}}, from())
+		found, sum := 0, 0.0
+		for _, a := range p.Answers {
+			sum += number(a.Cells[0].NDCG)
+			if a.Cells[0].Note != "not found" {
+				found++
+			}
+		}
+		require.InDelta(t, number(p.Ranks[0].NDCG), sum/float64(len(queries)), 0.001)
+		require.Equal(t, fmt.Sprintf("%d of %d", found, len(queries)), p.Ranks[0].Found)
+	}
+}
+
 func malicious(text string) eval.Report {
 	queries := []eval.QueryScores{{Query: text, Scores: eval.Scores{NDCG: math.NaN(), Recall: math.Inf(1), RR: -1, First: math.MaxInt}}}
 	return eval.Report{Queries: text, Tenant: text, Profile: text, K: -1, Ranks: []eval.RankScores{
@@ -106,7 +149,7 @@ func FuzzRender(f *testing.F) {
 
 func TestRenderEvalPassesOnWriteErrors(t *testing.T) {
 	t.Parallel()
-	err := Render(reporttest.BrokenWriter{Err: io.ErrShortWrite}, measured())
+	err := Render(reporttest.BrokenWriter{Err: io.ErrShortWrite}, measured(), from())
 	require.ErrorIs(t, err, io.ErrShortWrite)
 	assert.Equal(t, fault.Transport, fault.ClassOf(err))
 }

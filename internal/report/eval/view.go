@@ -1,7 +1,7 @@
 package eval
 
 import (
-	"html/template"
+	"cmp"
 	"math"
 	"slices"
 	"strconv"
@@ -16,10 +16,7 @@ const maxAnswers = 1000
 
 // page is what the template prints. Every string in it is clean already.
 type page struct {
-	CSS         template.CSS
-	Title       string
-	Badge       string
-	Facts       []report.Pair
+	report.Head
 	K           int
 	Ranks       []rankRow
 	Plot        *scorePlot
@@ -47,36 +44,24 @@ type answerCell struct {
 	Best       bool // better than another rank
 }
 
-func newPage(r eval.Report) page {
+func newPage(r eval.Report, from Searched) page {
 	queries := 0
 	for _, rank := range r.Ranks {
 		queries = max(queries, len(rank.Queries))
 	}
+	from.Profile = cmp.Or(from.Profile, r.Profile)
+	about := from.About(r.Tenant,
+		report.Pair{Name: "Queries", Value: report.Place(r.Queries)}, report.Pair{Name: "Hits judged", Value: "the first " + report.Count(r.K) + " of each query"})
+	title := cmp.Or(report.Base(report.Place(r.Queries)), "Search quality")
 	p := page{
-		CSS: template.CSS(report.Style), Title: report.Base(report.Place(r.Queries)), Badge: queryCount(queries), K: r.K,
-		Ranks: rankRows(r.Ranks), Plot: newScorePlot(r), Again: again(r),
+		Head: report.NewHead("search quality report", title, []report.Badge{{Tone: "calm", Text: report.Plural(queries, "query")}}, about),
+		K:    r.K, Ranks: rankRows(r.Ranks), Plot: newScorePlot(r), Again: again(r),
 		MoreAnswers: max(0, queries-maxAnswers),
 	}
-	if p.Title == "" {
-		p.Title = "Search quality"
-	}
-	p.Facts = report.Known([]report.Pair{
-		{Name: "Queries", Value: report.Place(r.Queries)},
-		{Name: "Tenant", Value: report.Clean(r.Tenant, report.MaxName)},
-		{Name: "Profile", Value: report.Clean(r.Profile, report.MaxName)},
-		{Name: "Hits judged", Value: "the first " + report.Count(r.K) + " of each query"},
-	})
 	for i := range min(queries, maxAnswers) {
 		p.Answers = append(p.Answers, newAnswer(r.Ranks, i))
 	}
 	return p
-}
-
-func queryCount(n int) string {
-	if n == 1 {
-		return "1 query"
-	}
-	return report.Count(n) + " queries"
 }
 
 func rankRows(ranks []eval.RankScores) []rankRow {

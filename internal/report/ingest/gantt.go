@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/cogniverse/cogflow/internal/report"
@@ -114,18 +115,28 @@ func part(ms, total int64) float64 {
 	return min(1, max(0, float64(ms)/float64(total)))
 }
 
-// stride is a distance between ticks that people count in, in milliseconds.
+// stride is a distance between ticks that people count in, in milliseconds: the largest
+// that leaves four ticks. None is more than twice the one before it, so there are at most
+// report.MaxTicks.
 func stride(total int64) int64 {
 	const day = 86_400_000
+	if days := total / day; days >= 3 {
+		step := int64(1)
+		for days/(2*step) >= 3 {
+			step *= 2
+		}
+		return step * day
+	}
+	best := int64(1)
 	for _, s := range []int64{
-		1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 10e3, 15e3, 30e3, 60e3, 120e3, 300e3, 600e3, 900e3,
-		1800e3, 3600e3, 7200e3, 14_400e3, 21_600e3, 43_200e3, day,
+		1, 2, 4, 5, 10, 20, 25, 50, 100, 200, 250, 500, 1e3, 2e3, 4e3, 5e3, 10e3, 15e3, 30e3, 60e3, 120e3, 180e3, 300e3, 600e3, 900e3,
+		1800e3, 3600e3, 7200e3, 10_800e3, 21_600e3, 43_200e3,
 	} {
-		if total/s < report.MaxTicks {
-			return s
+		if total/s >= 3 {
+			best = s
 		}
 	}
-	return day * (total/day/report.MaxTicks + 1)
+	return best
 }
 
 func ticks(total int64) []report.Tick {
@@ -135,19 +146,16 @@ func ticks(total int64) []report.Tick {
 	step := stride(total)
 	var out []report.Tick
 	for n := range total/step + 1 {
-		at := part(n*step, total)
-		t := report.Tick{X: report.Percent(at), Anchor: "middle", Label: short(n * step)}
+		t := report.Tick{X: report.Percent(part(n*step, total)), Anchor: "middle", Label: short(n * step)}
 		if n == 0 {
 			t.Anchor = "start"
-		} else if at > 0.94 {
-			t.Anchor = "end"
 		}
 		out = append(out, t)
 	}
 	return out
 }
 
-// short is a tick's label: one unit, no fraction where none is needed.
+// short is a tick's label: in one unit, without a fraction where it can be.
 func short(ms int64) string {
 	switch {
 	case ms == 0:
@@ -155,10 +163,13 @@ func short(ms int64) string {
 	case ms < 1000:
 		return fmt.Sprintf("%d ms", ms)
 	case ms < 60_000:
-		return fmt.Sprintf("%d s", ms/1000)
-	case ms%3_600_000 == 0 && ms < 86_400_000:
+		return strconv.FormatFloat(float64(ms)/1000, 'f', -1, 64) + " s"
+	case ms%3_600_000 == 0 && ms < 3*86_400_000:
 		return fmt.Sprintf("%d h", ms/3_600_000)
 	case ms < 3_600_000:
+		if ms%60_000 == 0 {
+			return fmt.Sprintf("%d min", ms/60_000)
+		}
 		return fmt.Sprintf("%d:%02d min", ms/60_000, ms/1000%60)
 	case ms < 86_400_000:
 		return fmt.Sprintf("%d:%02d h", ms/3_600_000, ms/60_000%60)

@@ -10,6 +10,7 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -44,17 +45,23 @@ func sample() video.Report {
 	return video.Report{
 		Kind: "IngestLibrary", Source: "file:///videos/holiday", Tenant: "default", Profile: "local_preview",
 		WorkflowID: "ingest-holiday", RunID: "0198c1f2", Started: start, Ended: start.Add(5 * time.Second), Preview: true,
-		Versions: []video.Version{{Name: "cogflow", Value: "1.2.3"}},
+		Versions: []video.Version{
+			{Name: "cogflow", Value: "1.2.3"},
+			{Name: "describe", Value: "cogflow/preview-describer 1"},
+			{Name: "embed", Value: "cogflow/preview-embedder 1"},
+			{Name: "recipe", Value: "5f0c"},
+		},
+		Index: "SQLite, index.db",
 		Totals: video.Totals{
-			Videos: 3, Indexed: 1, Unchanged: 1, Failed: 1, Skipped: 2, Frames: 30, Documents: 30,
-			DescribeCalls: 31, RepeatedCalls: 1, CostUSD: 0.25,
+			Videos: 8, Indexed: 3, Unchanged: 2, Failed: 3, Skipped: 2, Frames: 90, Documents: 90,
+			DescribeCalls: 91, RepeatedCalls: 1, CostUSD: 0.25,
 		},
 		Stages: stages,
 		Videos: []video.Section{
 			{
 				Name: "bangkok.mp4", URI: "file:///videos/holiday/bangkok.mp4", Video: "4f2a", Status: video.StatusIndexed,
 				DurationMS: 30_000, Width: 1280, Height: 720, Frames: 30, Documents: 30, Duplicates: 4, Capped: true, DecodeErrors: 1,
-				Thumbnail: dot, Stages: stages, TakenMS: []int64{0, 1000, 29_000},
+				Thumbnail: dot, Stages: stages, TakenMS: everySecond(30),
 				Sheet: []video.ContactFrame{
 					{PTSMS: 0, EndMS: 1000, JPEG: dot, Caption: "A street at night", OnScreenText: "BANGKOK & <more>"},
 					{PTSMS: 29_000, StartMS: 29_000, EndMS: 30_000},
@@ -66,6 +73,15 @@ func sample() video.Report {
 		Failures:      []video.Failure{{URI: "file:///videos/holiday/broken.mp4", Stage: "inspect", Class: "input", Reason: "no video stream"}},
 		MoreFailures:  2,
 	}
+}
+
+// everySecond are the times of n frames.
+func everySecond(n int) []int64 {
+	out := make([]int64, n)
+	for i := range out {
+		out[i] = int64(i) * 1000
+	}
+	return out
 }
 
 func TestGolden(t *testing.T) {
@@ -101,6 +117,61 @@ func TestOutcome(t *testing.T) {
 	assert.NotContains(t, render(t, r), "without a sandbox")
 	r.Unsandboxed = true
 	assert.Contains(t, render(t, r), "Media were decoded without a sandbox")
+}
+
+// TestSums: whatever a run did, its totals are the sums of what the page lists, or the page
+// says why not.
+func TestSums(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(5, 6))
+	for range 2000 {
+		r := video.Report{}
+		hidden, deleted := 0, 0
+		for range rng.IntN(8) {
+			v := video.Section{Frames: rng.IntN(50), Documents: rng.IntN(50), Status: []string{video.StatusIndexed, video.StatusUnchanged}[rng.IntN(2)]}
+			r.Totals.Videos++
+			if v.Status == video.StatusUnchanged {
+				r.Totals.Unchanged++
+			} else {
+				r.Totals.Indexed, r.Totals.Frames, r.Totals.Documents = r.Totals.Indexed+1, r.Totals.Frames+v.Frames, r.Totals.Documents+v.Documents
+			}
+			if rng.IntN(6) == 0 {
+				if v.Status == video.StatusIndexed {
+					hidden++
+				}
+				continue
+			}
+			r.Videos = append(r.Videos, v)
+		}
+		r.Totals.Failed = rng.IntN(3)
+		if r.Totals.Videos += r.Totals.Failed; rng.IntN(4) == 0 {
+			deleted = 1 + rng.IntN(3)
+			r.Totals.Videos += deleted
+		}
+		notes := strings.Join(sums(r), "\n")
+		require.Equal(t, hidden > 0, strings.Contains(notes, "The page lists"), "%+v: %s", r, notes)
+		require.Equal(t, deleted > 0, strings.Contains(notes, "did not end"), "%+v: %s", r, notes)
+		shares := shares(r.Totals)
+		for i, s := range shares {
+			if i == len(shares)-1 {
+				require.Equal(t, "100.00%", sumOf(t, s.X, s.Width), "the shares make up the whole")
+			}
+		}
+	}
+	assert.Contains(t, sums(video.Report{
+		Totals: video.Totals{Videos: 1, Indexed: 1, Frames: 5, Documents: 5}, Videos: []video.Section{{Status: video.StatusIndexed, Frames: 4, Documents: 4}},
+	})[0], "ingested again since")
+}
+
+func sumOf(t *testing.T, parts ...string) string {
+	t.Helper()
+	total := 0.0
+	for _, p := range parts {
+		v, err := strconv.ParseFloat(strings.TrimSuffix(p, "%"), 64)
+		require.NoError(t, err)
+		total += v
+	}
+	return fmt.Sprintf("%.2f%%", math.Round(total*10)/10)
 }
 
 func TestAdviceForEachClass(t *testing.T) {

@@ -20,10 +20,10 @@ func TestStamp(t *testing.T) {
 func TestTicks(t *testing.T) {
 	t.Parallel()
 	assert.Empty(t, ticks(0))
-	for _, total := range []int64{1, 7, 950, 9400, 59_999, 61_000, 3_700_000, 86_400_001, 1e12, math.MaxInt64} {
+	for _, total := range []int64{1, 2, 3, 7, 29, 950, 2999, 9400, 17_000, 59_999, 61_000, 100_000, 3_700_000, 86_400_001, 259_199_999, 1e12, math.MaxInt64} {
 		got := ticks(total)
-		assert.GreaterOrEqual(t, len(got), 2, "%d", total)
-		assert.LessOrEqual(t, len(got), report.MaxTicks+1, "%d", total)
+		assert.GreaterOrEqual(t, len(got), int(min(4, total+1)), "%d", total)
+		assert.LessOrEqual(t, len(got), report.MaxTicks, "%d", total)
 		seen := map[string]bool{}
 		for _, tick := range got {
 			assert.False(t, seen[tick.Label], "%d: %q twice", total, tick.Label)

@@ -1,7 +1,9 @@
 package ingest
 
 import (
-	"html/template"
+	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/cogniverse/cogflow/internal/report"
 	"github.com/cogniverse/cogflow/video"
@@ -9,12 +11,10 @@ import (
 
 // page is what the template prints. Every string in it is clean already.
 type page struct {
-	CSS           template.CSS
-	Title         string
-	Outcome       report.Badge
-	Facts         []report.Pair
+	report.Head
 	Tiles         []report.Tile
 	Shares        []share
+	Notes         []string // why the numbers do not add up, where they do not
 	Preview       bool
 	Unsandboxed   bool
 	Failures      []failureRow
@@ -41,8 +41,8 @@ func newPage(r video.Report) page {
 	c := &colors{}
 	total := runLength(r)
 	p := page{
-		CSS: template.CSS(report.Style), Title: title(r), Outcome: verdict(r.Totals), Facts: facts(r, total),
-		Tiles: tiles(r, total), Shares: shares(r.Totals), Preview: r.Preview, Unsandboxed: r.Unsandboxed,
+		Head:  report.NewHead("ingest report", title(r), []report.Badge{verdict(r.Totals)}, about(r)),
+		Tiles: tiles(r, total), Shares: shares(r.Totals), Notes: sums(r), Preview: r.Preview, Unsandboxed: r.Unsandboxed,
 		Failures: failures(r.Failures), MoreFailures: max(0, r.MoreFailures),
 		Gantt:         newGantt(r.Stages, total, c),
 		OmittedVideos: max(0, r.OmittedVideos), Again: report.Again(r.WorkflowID), Foot: foot(r),
@@ -103,17 +103,45 @@ func verdict(t video.Totals) report.Badge {
 	return report.Badge{Tone: "good", Text: "Complete"}
 }
 
-func facts(r video.Report, total int64) []report.Pair {
-	list := []report.Pair{
-		{Name: "Source", Value: report.Place(r.Source)},
-		{Name: "Profile", Value: report.Clean(r.Profile, report.MaxName)},
-		{Name: "Tenant", Value: report.Clean(string(r.Tenant), report.MaxName)},
-		{Name: "Started", Value: report.Moment(r.Started)},
+func about(r video.Report) report.About {
+	out := report.About{
+		First: []report.Pair{{Name: "Source", Value: report.Place(r.Source)}}, Profile: r.Profile, Index: r.Index,
+		Tenant: string(r.Tenant), Started: r.Started, Ended: r.Ended, Run: r.RunID,
 	}
-	if total > 0 {
-		list = append(list, report.Pair{Name: "Took", Value: report.Span(total)})
+	for _, v := range r.Versions {
+		switch v.Name {
+		case "cogflow":
+			out.Version = v.Value
+		case "describe", "embed", "transcribe":
+			out.Models = append(out.Models, report.Pair{Name: strings.ToUpper(v.Name[:1]) + v.Name[1:] + " model", Value: v.Value})
+		}
 	}
-	return report.Known(list)
+	return out
+}
+
+// sums says why numbers at the head of the page are not the sums of what it lists. Nothing
+// is said where they are.
+func sums(r video.Report) []string {
+	t := r.Totals
+	var out []string
+	if open := t.Videos - t.Indexed - t.Unchanged - t.Failed; open > 0 {
+		out = append(out, report.Plural(open, "video")+" of the "+report.Count(t.Videos)+" did not end: the run was stopped before.")
+	}
+	indexed, frames, documents := 0, 0, 0
+	for _, v := range r.Videos {
+		if v.Status == video.StatusIndexed {
+			indexed, frames, documents = indexed+1, frames+v.Frames, documents+v.Documents
+		}
+	}
+	if indexed != t.Indexed || frames != t.Frames || documents != t.Documents {
+		why := "the others are not shown."
+		if indexed >= t.Indexed {
+			why = "videos that were ingested again since have other frames now."
+		}
+		out = append(out, fmt.Sprintf("The page lists %s with %s and %s: %s",
+			report.Plural(indexed, "indexed video"), report.Plural(frames, "frame"), report.Plural(documents, "document"), why))
+	}
+	return out
 }
 
 func tiles(r video.Report, total int64) []report.Tile {
@@ -176,11 +204,12 @@ func foot(r video.Report) []report.Pair {
 	list := []report.Pair{
 		{Name: "Workflow", Value: report.Clean(r.Kind, report.MaxName)},
 		{Name: "Workflow id", Value: report.Clean(r.WorkflowID, report.MaxReason)},
-		{Name: "Run id", Value: report.Clean(r.RunID, report.MaxName)},
 		{Name: "Ended", Value: report.Moment(r.Ended)},
 	}
 	for _, v := range r.Versions {
-		list = append(list, report.Pair{Name: report.Clean(v.Name, report.MaxName), Value: report.Clean(v.Value, report.MaxName)})
+		if !slices.Contains([]string{"cogflow", "describe", "embed", "transcribe"}, v.Name) {
+			list = append(list, report.Pair{Name: report.Clean(v.Name, report.MaxName), Value: report.Clean(v.Value, report.MaxName)})
+		}
 	}
 	return report.Known(list)
 }

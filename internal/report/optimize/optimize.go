@@ -7,7 +7,6 @@ import (
 	"cmp"
 	_ "embed"
 	"fmt"
-	"html/template"
 	"io"
 	"math"
 	"strconv"
@@ -32,22 +31,19 @@ func Render(w io.Writer, r prompt.Report) error {
 
 // page is what the template prints. Every string in it is clean already.
 type page struct {
-	CSS        template.CSS
-	Title      string
-	Badges     []report.Badge
+	report.Head
 	Tone       string // of the verdict
 	Verdict    string
 	Detail     string
 	Notices    []string
-	Facts      []report.Pair
 	Tiles      []report.Tile
-	Trials     *trialPlot
+	Trials     *report.Curve
 	Spread     []spreadRow
-	Omitted    int // candidates
+	Omitted    int    // candidates
+	Counted    string // why the trials of the table are not those of the search
 	Predictors []predictorView
 	More       int // predictors that are not shown
-	Rows       []rowView
-	Models     []report.Pair
+	Rows       []report.Chat
 	Commands   []report.Command
 	Foot       []report.Pair
 	Again      string
@@ -56,13 +52,12 @@ type page struct {
 func newPage(r prompt.Report) page {
 	v := r.Release
 	p := page{
-		CSS: template.CSS(report.Style + report.CurveStyle + pageStyle), Title: cmp.Or(report.Clean(v.Name, report.MaxName), "Prompt optimization"), Badges: badges(r),
-		Facts: facts(r), Notices: notices(r), Tiles: tiles(r), Trials: newTrialPlot(r.Trials), Rows: rowViews(r.Rows),
-		Models: models(r), Commands: programCommands(r), Again: report.Again(v.Workflow),
+		Head:    report.NewHead("prompt optimization report", cmp.Or(report.Clean(v.Name, report.MaxName), "Prompt optimization"), badges(r), about(r), report.CurveStyle, pageStyle),
+		Notices: notices(r), Tiles: tiles(r), Trials: newTrialPlot(r.Trials), Rows: chats(r.Rows),
+		Commands: programCommands(r), Again: report.Again(v.Workflow),
 		Foot: report.Known([]report.Pair{
+			{Name: "Choice", Value: choiceText(v.Choice)},
 			{Name: "Workflow id", Value: report.Clean(v.Workflow, report.MaxReason)},
-			{Name: "Run id", Value: report.Clean(r.Run, report.MaxName)},
-			{Name: "Job", Value: report.Clean(v.Job, report.MaxName)},
 			{Name: "Ended", Value: report.Moment(r.Ended)},
 		}),
 	}
@@ -71,7 +66,7 @@ func newPage(r prompt.Report) page {
 	if v.Verdict.Promote {
 		p.Tone = "good"
 	}
-	p.Spread, p.Omitted = spreadRows(r.Trials, v.Choice)
+	p.Spread, p.Omitted, p.Counted = spreadRows(r.Trials, v.Choice, v.Trials)
 	p.Predictors, p.More = predictorViews(r.Before, r.After)
 	return p
 }
@@ -103,7 +98,7 @@ func verdict(r prompt.Release) (verdict, detail string) {
 	if v.Examples <= 0 {
 		return "No rows were left that the search had not seen, so the result was not confirmed. Give a test set, or more rows.", ""
 	}
-	gain := v.After - v.Before
+	gain := report.Rounded(100*v.After, 1)/100 - report.Rounded(100*v.Before, 1)/100 // as shown
 	verdict = fmt.Sprintf("On %s that the search never saw the mean score is %s instead of %s.", report.Plural(v.Examples, "row"), ofOne(v.After), ofOne(v.Before))
 	detail = fmt.Sprintf("Gain %s; in %s of 100 cases the true gain is above %s; were neither better, so much would be gained with %s. "+
 		"Both programs were asked the same rows.", points(gain), v.Sure(), points(v.Bound), report.PValue(v.Chance))
@@ -152,21 +147,22 @@ func points(v float64) string {
 	return text + " points"
 }
 
-func facts(r prompt.Report) []report.Pair {
+func about(r prompt.Report) report.About {
 	v := r.Release
-	list := []report.Pair{
-		{Name: "Mode", Value: report.Clean(v.Mode, report.MaxLabel)},
-		{Name: "Student", Value: report.Clean(v.Models.Student, report.MaxName)},
-		{Name: "Tenant", Value: report.Clean(string(r.Tenant), report.MaxName)},
-		{Name: "Started", Value: report.Moment(r.Started)},
+	out := report.About{
+		Job: v.Job, Tenant: string(r.Tenant), Started: r.Started, Ended: r.Ended, Run: r.Run, Version: r.Version,
+		Models: []report.Pair{
+			{Name: "Student", Value: v.Models.Student},
+			{Name: "Teacher", Value: v.Models.Teacher},
+			{Name: "Proposer", Value: v.Models.Proposer},
+			{Name: "Judge", Value: v.Models.Judge},
+		},
 	}
 	if v.Version > 0 {
-		list = append([]report.Pair{{Name: "Version", Value: strconv.Itoa(v.Version)}}, list...)
+		out.First = append(out.First, report.Pair{Name: "Version", Value: strconv.Itoa(v.Version)})
 	}
-	if !r.Started.IsZero() && r.Ended.After(r.Started) {
-		list = append(list, report.Pair{Name: "Took", Value: report.Span(r.Ended.Sub(r.Started).Milliseconds())})
-	}
-	return report.Known(list)
+	out.First = append(out.First, report.Pair{Name: "Mode", Value: report.Clean(v.Mode, report.MaxLabel)})
+	return out
 }
 
 func notices(r prompt.Report) []string {
@@ -196,7 +192,7 @@ func tiles(r prompt.Report) []report.Tile {
 	}
 	after := report.Tile{Value: percentage(v.Score), Label: "score now"}
 	if report.Finite(v.Score - v.Default) {
-		after.Note = points((v.Score - v.Default) / 100)
+		after.Note = points((report.Rounded(v.Score, 1) - report.Rounded(v.Default, 1)) / 100)
 	}
 	return []report.Tile{
 		{Value: percentage(v.Default), Label: "score before"},
@@ -208,17 +204,6 @@ func tiles(r prompt.Report) []report.Tile {
 		took,
 		{Value: report.Count(max(0, v.Verdict.Examples)), Label: "rows confirmed on"},
 	}
-}
-
-func models(r prompt.Report) []report.Pair {
-	m := r.Release.Models
-	return report.Known([]report.Pair{
-		{Name: "Student", Value: report.Clean(m.Student, report.MaxName)},
-		{Name: "Teacher", Value: report.Clean(m.Teacher, report.MaxName)},
-		{Name: "Proposer", Value: report.Clean(m.Proposer, report.MaxName)},
-		{Name: "Judge", Value: report.Clean(m.Judge, report.MaxName)},
-		{Name: "Choice", Value: choiceText(r.Release.Choice)},
-	})
 }
 
 // programCommands put the program to use, under the rules of commands.

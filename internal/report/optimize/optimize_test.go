@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -42,7 +44,7 @@ func optimized() prompt.Report {
 	better.Instructions = "Read the conversation, then route the user's query.\nSay which search and which answer fit. Invoices are text, even if \"shown\"."
 	better.Demos = []*prompt.Object{demo("show me the keynote"), demo("summarise the talk on <video> search")}
 	r := prompt.Report{
-		Tenant: "acme", Run: "0198c1f2", Started: start, Ended: start.Add(11 * time.Minute), Promoted: true,
+		Tenant: "acme", Run: "0198c1f2", Version: "1.2.3", Started: start, Ended: start.Add(11 * time.Minute), Promoted: true,
 		Before: &prompt.Program{Name: "agentic-router", Predictors: []*prompt.Predictor{&predictor}},
 		After:  &prompt.Program{Name: "agentic-router", Predictors: []*prompt.Predictor{&better}},
 		Release: prompt.Release{
@@ -152,9 +154,10 @@ func TestEarlyIsNotFew(t *testing.T) {
 
 func TestSpread(t *testing.T) {
 	t.Parallel()
-	rows, omitted := spreadRows([]prompt.ReportTrial{
+	rows, omitted, counted := spreadRows([]prompt.ReportTrial{
 		{Choice: "a", Rows: 10, Score: 20}, {Choice: "a", Rows: 30, Score: 60}, {Choice: "b", Rows: 5, Score: 55}, {Choice: "c", Score: 99}, {Choice: "d", Rows: 1, Score: math.NaN()},
-	}, nil)
+	}, nil, 5)
+	assert.Equal(t, "The table counts 3 of the 5 trials: trials without a score and those of candidates that are not listed are left out. ", counted)
 	require.Len(t, rows, 2)
 	assert.Zero(t, omitted)
 	assert.Equal(t, spreadRow{
@@ -167,10 +170,41 @@ func TestSpread(t *testing.T) {
 		many[i] = prompt.ReportTrial{Choice: fmt.Sprint(i), Rows: 1, Score: float64(50 - i)}
 	}
 	many[39].Choice = "0i7"
-	rows, omitted = spreadRows(many, map[string]int{"0_predictor_instruction": 7})
+	rows, omitted, _ = spreadRows(many, map[string]int{"0_predictor_instruction": 7}, 40)
 	assert.Len(t, rows, maxCandidates+1)
 	assert.True(t, rows[maxCandidates].Won, "the chosen one is always listed")
 	assert.Equal(t, 15, omitted)
+}
+
+// TestTrialsAgree: whatever the trials were, the table counts all of them, or says which not;
+// a gain is the difference of the scores that are shown.
+func TestTrialsAgree(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(13, 14))
+	number := func(text string) float64 {
+		v, err := strconv.ParseFloat(strings.NewReplacer(" points", "", " %", "", "+", "", "−", "-").Replace(text), 64)
+		require.NoError(t, err)
+		return v
+	}
+	for range 1000 {
+		r := prompt.Report{}
+		for range rng.IntN(80) {
+			trial := prompt.ReportTrial{Choice: fmt.Sprint(rng.IntN(30)), Rows: 1 + rng.IntN(9), Score: 100 * rng.Float64()}
+			if rng.IntN(50) == 0 {
+				trial.Score = math.NaN()
+			}
+			r.Trials = append(r.Trials, trial)
+		}
+		r.Release.Trials = len(r.Trials)
+		r.Release.Default, r.Release.Score = 100*rng.Float64(), 100*rng.Float64()
+		p := newPage(r)
+		listed := 0
+		for _, row := range p.Spread {
+			listed += int(number(row.Trials))
+		}
+		require.Equal(t, listed != len(r.Trials), p.Counted != "", "%d of %d", listed, len(r.Trials))
+		require.InDelta(t, number(p.Tiles[1].Value)-number(p.Tiles[0].Value), number(p.Tiles[1].Note), 1e-9)
+	}
 }
 
 func TestCleanText(t *testing.T) {

@@ -131,35 +131,3 @@ func fields(o *prompt.Object) []report.Pair {
 	}
 	return out
 }
-
-// rowView is a confirmed row before and now.
-type rowView struct {
-	Tone, Change  string
-	Example       []report.Pair
-	Before, After []report.Pair // empty = the answer could not be read
-	Was, Is       string        // scores
-}
-
-func rowViews(rows []prompt.ReportRow) []rowView {
-	var out []rowView
-	for _, r := range rows[:min(len(rows), maxRowsShown)] {
-		v := rowView{
-			Tone: "calm", Change: "still wrong", Example: fields(r.Example), Before: fields(r.Before), After: fields(r.After),
-			Was: ofOne(r.BeforeScore), Is: ofOne(r.AfterScore),
-		}
-		switch {
-		case r.AfterScore >= 1 && r.BeforeScore < r.AfterScore:
-			v.Tone, v.Change = "good", "wrong → right"
-		case r.AfterScore > r.BeforeScore:
-			v.Tone, v.Change = "good", "better"
-		case r.BeforeScore >= 1 && r.AfterScore < r.BeforeScore:
-			v.Tone, v.Change = "bad", "right → wrong"
-		case r.AfterScore < r.BeforeScore:
-			v.Tone, v.Change = "bad", "worse"
-		case r.AfterScore >= 1:
-			v.Change = "right"
-		}
-		out = append(out, v)
-	}
-	return out
-}

@@ -13,16 +13,6 @@ import (
 	"github.com/cogniverse/cogflow/prompt/mipro/search"
 )
 
-// trialPlot is the plot of scores by trial: a dot for each, larger if it was
-// scored on all rows, and a line of the best so far.
-type trialPlot struct {
-	*report.Curve
-	Dots []trialDot
-	Keys []report.Key
-}
-
-type trialDot struct{ X, Y, R, Class, Name string }
-
 // maxTrials is how many dots a plot has; a search seldom makes a hundred.
 const maxTrials = 2000
 
@@ -36,7 +26,9 @@ func trialKinds() []struct{ kind, class, says string } {
 	}
 }
 
-func newTrialPlot(trials []prompt.ReportTrial) *trialPlot {
+// newTrialPlot is the plot of scores by trial: a dot for each, larger if it was scored on
+// as many rows as any, and a line of the best so far.
+func newTrialPlot(trials []prompt.ReportTrial) *report.Curve {
 	trials = trials[:min(len(trials), maxTrials)]
 	var scores, best []report.XY
 	most := 0
@@ -51,7 +43,10 @@ func newTrialPlot(trials []prompt.ReportTrial) *trialPlot {
 	if len(scores) == 0 {
 		return nil
 	}
-	p := &trialPlot{Curve: report.NewCurve("Score by trial, in percent", "", report.CurveHigh+50, float64(len(trials)-1), scores, best)}
+	p := report.NewCurve(report.Plot{
+		Title: "Score by trial", Unit: "percent", Along: "trial", Height: report.CurveHigh + 50, Last: float64(len(trials) - 1),
+	}, scores, best)
+	p.Class = "trials"
 	p.AddLine("s4", "the best so far, on the most rows", stairs(best))
 	seen := map[string]bool{}
 	for i, t := range trials {
@@ -64,7 +59,7 @@ func newTrialPlot(trials []prompt.ReportTrial) *trialPlot {
 				class, kind = k.class, k.says
 			}
 		}
-		d := trialDot{
+		d := report.Dot{
 			X: report.Percent(p.XAt(float64(i))), Y: p.YAt(t.Score), R: "3.5", Class: "s" + class,
 			Name: fmt.Sprintf("trial %s, %s: %s on %s", report.Count(t.Number), kind, percentage(t.Score), report.Plural(t.Rows, "row")),
 		}
@@ -77,7 +72,7 @@ func newTrialPlot(trials []prompt.ReportTrial) *trialPlot {
 		p.Dots = append(p.Dots, d)
 		if !seen[class] {
 			seen[class] = true
-			p.Keys = append(p.Keys, report.Key{Class: "dot c" + class, Name: kind})
+			p.Legend = append(p.Legend, report.Key{Class: "dot c" + class, Name: kind})
 		}
 	}
 	p.Label = fmt.Sprintf("%s; the highest score is %s.", report.Plural(len(trials), "trial"), percentage(slices.MaxFunc(scores, func(x, y report.XY) int { return cmp.Compare(x.Y, y.Y) }).Y))
@@ -108,8 +103,9 @@ type spreadRow struct {
 const maxCandidates = 24
 
 // spreadRows are the candidates, the best mean first. A mean weighs each trial
-// by its rows.
-func spreadRows(trials []prompt.ReportTrial, won map[string]int) (rows []spreadRow, omitted int) {
+// by its rows. Counted says why the table has other trials than the search, empty = it has
+// the same.
+func spreadRows(trials []prompt.ReportTrial, won map[string]int, searched int) (rows []spreadRow, omitted int, counted string) {
 	type candidate struct {
 		choice          string
 		trials, rows    int
@@ -132,13 +128,14 @@ func spreadRows(trials []prompt.ReportTrial, won map[string]int) (rows []spreadR
 		c.low, c.high = min(c.low, t.Score), max(c.high, t.Score)
 	}
 	slices.SortStableFunc(all, func(x, y *candidate) int { return cmp.Compare(y.mean, x.mean) })
-	winner := choiceText(won)
+	winner, listed := choiceText(won), 0
 	for _, c := range all {
 		is := c.choice == winner && winner != ""
 		if len(rows) >= maxCandidates && !is {
 			omitted++
 			continue
 		}
+		listed += c.trials
 		low, high := min(1, max(0, c.low/100)), min(1, max(0, c.high/100))
 		rows = append(rows, spreadRow{
 			Choice: cmp.Or(report.Clean(c.choice, report.MaxName), "as it was"), Trials: report.Count(c.trials), Rows: report.Count(c.rows), Low: percentage(c.low), Mean: percentage(c.mean), High: percentage(c.high),
@@ -146,7 +143,11 @@ func spreadRows(trials []prompt.ReportTrial, won map[string]int) (rows []spreadR
 			Label: fmt.Sprintf("between %s and %s, mean %s", percentage(c.low), percentage(c.high), percentage(c.mean)),
 		})
 	}
-	return rows, omitted
+	if listed != searched {
+		counted = fmt.Sprintf("The table counts %s of the %s: trials without a score and those of candidates that are not listed are left out. ",
+			report.Count(listed), report.Plural(searched, "trial"))
+	}
+	return rows, omitted, counted
 }
 
 // choiceText is a choice as trials name it: "0i2 0d1".

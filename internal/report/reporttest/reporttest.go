@@ -30,7 +30,7 @@ func Golden(t *testing.T, name string, got []byte) {
 const (
 	elements = "html head meta link title style body header main section footer h1 h2 h3 p div span strong b i small code pre br bdi mark " +
 		"a img ul ol li dl dt dd table thead tbody tr th td details summary figure figcaption svg rect line text path circle ins del"
-	attributes = "lang charset http-equiv content name rel href class dir width height role aria-label aria-labelledby x y x1 x2 y1 y2 rx d " +
+	attributes = "lang charset http-equiv content name rel href class dir width height role aria-label aria-labelledby aria-hidden tabindex x y x1 x2 y1 y2 rx d " +
 		"cx cy r text-anchor viewbox preserveaspectratio scope data-label id open src alt decoding title style"
 )
 

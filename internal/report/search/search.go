@@ -20,9 +20,13 @@ import (
 
 // Answer is what was asked, and the hits, best first.
 type Answer struct {
-	Query, Tenant, Profile, Rank string
-	Hits                         []Hit
+	Query, Tenant, Rank string
+	From                Searched
+	Hits                []Hit
 }
+
+// Searched says what was searched.
+type Searched = report.Searched
 
 // Hit is one hit with what the page shows of it.
 type Hit struct {
@@ -42,11 +46,8 @@ var pageStyle string
 
 // page is what the template prints. Every string in it is clean already.
 type page struct {
-	CSS   template.CSS
-	Title string
-	Badge string
-	Facts []report.Pair
-	Hits  []card
+	report.Head
+	Hits []card
 }
 
 type card struct {
@@ -59,15 +60,10 @@ type card struct {
 // Render writes a as a whole HTML document. Texts in a may be malicious. Errors of w are
 // those of report.Write.
 func Render(w io.Writer, a Answer) error {
-	p := page{
-		CSS: template.CSS(report.Style + pageStyle), Title: report.Clean(a.Query, report.MaxReason),
-		Badge: strconv.Itoa(len(a.Hits)) + " hits",
-		Facts: report.Known([]report.Pair{
-			{Name: "Tenant", Value: report.Clean(a.Tenant, report.MaxReason)},
-			{Name: "Profile", Value: report.Clean(a.Profile, report.MaxReason)},
-			{Name: "Rank", Value: report.Clean(a.Rank, report.MaxReason)},
-		}),
-	}
+	about := a.From.About(a.Tenant, report.Pair{Name: "Rank", Value: report.Clean(a.Rank, report.MaxName)})
+	badges := []report.Badge{{Tone: "calm", Text: report.Plural(len(a.Hits), "hit")}}
+	p := page{Head: report.NewHead("search report", report.Clean(a.Query, report.MaxReason), badges, about, pageStyle)}
+	p.Plays = true
 	for i, h := range a.Hits {
 		c, err := newCard(i+1, h)
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"image"
 	"image/jpeg"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -24,7 +25,11 @@ func TestSearchPage(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	require.NoError(t, Render(&out, Answer{
-		Query: "a <b>red</b> car", Tenant: "default", Profile: "local_preview", Rank: "hybrid",
+		Query: "a <b>red</b> car", Tenant: "default", Rank: "hybrid",
+		From: Searched{
+			Profile: "local_preview", Embed: "cogflow/preview-embedder 1", Index: "SQLite, index.db",
+			Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Run: "0198c1f2", Version: "1.2.3",
+		},
 		Hits: []Hit{
 			{Hit: video.Hit{Name: "talk one.mp4", StartMS: 62_500, EndMS: 63_000, Score: 0.5, Caption: `"><script>alert(1)</script>`, Preview: true}, Frame: picture(t), File: "/videos/talk one#2.mp4"},
 			{Hit: video.Hit{Name: "far.mp4", Caption: "a road", OnScreen: "EXIT 12"}, Frame: picture(t)},

@@ -1,7 +1,8 @@
 package train
 
 import (
-	"fmt"
+	"cmp"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -10,11 +11,12 @@ import (
 	"github.com/cogniverse/cogflow/training"
 )
 
-// story is a training run read from its events.
-type story struct {
+// history is a training run read from its events.
+type history struct {
 	loss, learning, speed, norm []report.XY
 	evals                       []training.Event // of the model in the course of training
 	base                        map[string]float64
+	metrics                     map[string][]report.XY // of steps, by name, but for norm
 	checkpoints                 []int
 	resumes                     []resume
 	devices                     []string // in order of appearance
@@ -28,8 +30,8 @@ type resume struct {
 	device string
 }
 
-func read(events []training.Event) story {
-	s := story{}
+func read(events []training.Event) history {
+	s := history{metrics: map[string][]report.XY{}}
 	begun := false
 	for _, e := range events {
 		x := float64(max(0, e.Step))
@@ -56,8 +58,12 @@ func read(events []training.Event) story {
 			if e.TokensPerSecond > 0 {
 				s.speed = append(s.speed, report.XY{X: x, Y: e.TokensPerSecond})
 			}
-			if v, ok := e.Metrics["grad_norm"]; ok {
-				s.norm = append(s.norm, report.XY{X: x, Y: v})
+			for name, v := range e.Metrics {
+				if name == "grad_norm" {
+					s.norm = append(s.norm, report.XY{X: x, Y: v})
+				} else {
+					s.metrics[name] = append(s.metrics[name], report.XY{X: x, Y: v})
+				}
 			}
 		case training.EventEval:
 			switch e.Of {
@@ -77,7 +83,15 @@ func read(events []training.Event) story {
 	return s
 }
 
-// names are the metrics of a method that is evaluated, what matters most first,
+// stepMetrics are the names of what the trainer reports of each step, what matters most first.
+func (s history) stepMetrics() []string {
+	names := slices.Sorted(maps.Keys(s.metrics))
+	known := []string{"rewards/margins", "rewards/accuracies", "mean_token_accuracy"}
+	slices.SortStableFunc(names, func(a, b string) int { return rankOf(known, a) - rankOf(known, b) })
+	return names[:min(len(names), maxMetrics)]
+}
+
+// metricNames are the metrics of a method that is evaluated, what matters most first,
 // others after them.
 func metricNames(sets ...map[string]float64) []string {
 	var names []string
@@ -130,7 +144,7 @@ func metricTitle(method training.Method, name string) string {
 }
 
 // held is one metric of the evaluations, over steps.
-func (s story) held(name string) []report.XY {
+func (s history) held(name string) []report.XY {
 	var out []report.XY
 	for _, e := range s.evals {
 		if v, ok := e.Metrics[name]; ok {
@@ -141,7 +155,7 @@ func (s story) held(name string) []report.XY {
 }
 
 // ofBase is a metric of the base model; not a number where it is not known.
-func (s story) ofBase(name string, o training.Outcome) float64 {
+func (s history) ofBase(name string, o training.Outcome) float64 {
 	if v, ok := s.base[name]; ok {
 		return v
 	}
@@ -151,17 +165,53 @@ func (s story) ofBase(name string, o training.Outcome) float64 {
 	return math.NaN()
 }
 
-func lossCurve(s story, o training.Outcome) *report.Curve {
-	if len(s.loss) == 0 {
-		return nil
+// curves are the plots of a run, each of one quantity by its own name: the loss in training,
+// what held-out rows gave, what the trainer reports of each step, and how fast it was.
+func curves(s history, method training.Method, o training.Outcome) []*report.Curve {
+	var out []*report.Curve
+	if len(s.loss) > 0 {
+		out = append(out, trainingLoss(s, method))
 	}
-	even, held, base := report.Smooth(s.loss), s.held("loss"), s.ofBase("loss", o)
-	c := report.NewCurve("Loss", "Loss over the steps of the optimizer, in training and on held-out rows.", report.CurveHigh, float64(s.last),
-		s.loss, even, held, []report.XY{{X: 0, Y: base}})
-	c.AddLine("s0 raw", "training, each step", s.loss)
-	c.AddLine("s0", "training, smoothed", even)
-	c.AddDots("s2", "held out", held, float64(o.BestStep), figure)
-	c.AddReference(base, "base model, held out: "+figure(base))
+	out = append(out, heldCurves(s, method, o)...)
+	for _, name := range s.stepMetrics() {
+		if points := s.metrics[name]; len(points) > 1 {
+			out = append(out, stepCurve(s, report.Plot{Title: stepTitle(name)}, "s5", points, true))
+		}
+	}
+	for _, other := range []struct {
+		plot   report.Plot
+		class  string
+		points []report.XY
+		rough  bool
+	}{
+		{report.Plot{Title: "Learning rate"}, "s3", s.learning, false},
+		{report.Plot{Title: "Throughput", Unit: "tokens per second"}, "s4", s.speed, true},
+		{report.Plot{Title: "Gradient norm", Log: true}, "s1", s.norm, true},
+	} {
+		if len(other.points) > 1 {
+			out = append(out, stepCurve(s, other.plot, other.class, other.points, other.rough))
+		}
+	}
+	return out
+}
+
+// lossUnit is what a loss is measured in; empty = it has no unit.
+func lossUnit(method training.Method) string {
+	if method == training.SFT {
+		return "nats per token"
+	}
+	return ""
+}
+
+// trainingLoss is the loss on the rows that were trained on, with what happened meanwhile.
+func trainingLoss(s history, method training.Method) *report.Curve {
+	even := report.Smooth(s.loss)
+	c := report.NewCurve(report.Plot{
+		Title: "Training loss", Label: "Loss on the rows of each step, over the steps of the optimizer.", Unit: lossUnit(method),
+		Height: report.CurveHigh, Last: float64(s.last), Log: true,
+	}, s.loss, even)
+	c.AddLine("s0 raw", "each step", s.loss)
+	c.AddLine("s0", "smoothed", even)
 	for _, step := range s.checkpoints {
 		if len(s.checkpoints) <= report.CurveBins {
 			c.Marks = append(c.Marks, report.Mark{X: report.Percent(c.XAt(float64(step))), Class: "kept", Name: "checkpoint at step " + report.Count(step)})
@@ -175,16 +225,16 @@ func lossCurve(s story, o training.Outcome) *report.Curve {
 		c.Marks = append(c.Marks, report.Mark{X: report.Percent(c.XAt(float64(r.after))), Class: "resume", Name: name})
 	}
 	if len(s.checkpoints) > 0 {
-		c.Legend = append(c.Legend, report.Key{Class: "kept", Name: report.Plural(len(s.checkpoints), "checkpoint")})
+		c.Legend = append(c.Legend, report.Key{Class: "swatch kept", Name: report.Plural(len(s.checkpoints), "checkpoint")})
 	}
 	if len(s.resumes) > 0 {
-		c.Legend = append(c.Legend, report.Key{Class: "resume", Name: report.Plural(len(s.resumes), "restart")})
+		c.Legend = append(c.Legend, report.Key{Class: "swatch resume", Name: report.Plural(len(s.resumes), "restart")})
 	}
 	return c
 }
 
-// smallCurves are the other metrics, the learning rate and the speed.
-func smallCurves(s story, method training.Method, o training.Outcome) []*report.Curve {
+// heldCurves are the metrics of the evaluations.
+func heldCurves(s history, method training.Method, o training.Outcome) []*report.Curve {
 	var out []*report.Curve
 	var sets []map[string]float64
 	for _, e := range s.evals {
@@ -192,43 +242,51 @@ func smallCurves(s story, method training.Method, o training.Outcome) []*report.
 	}
 	for _, name := range metricNames(sets...) {
 		held := s.held(name)
-		if name == "loss" || len(held) == 0 {
+		if len(held) == 0 {
 			continue
 		}
 		base := s.ofBase(name, o)
 		title := metricTitle(method, name)
-		c := report.NewCurve(title+", held out", title+" on held-out rows over steps.", report.CurveLow, float64(s.last), held, []report.XY{{X: 0, Y: base}})
-		c.AddDots("s2", "held out", held, float64(o.BestStep), figure)
+		p := report.Plot{Title: "Held-out " + lower(title), Label: title + " on held-out rows over steps.", Height: report.CurveLow, Last: float64(s.last)}
+		if name == "loss" {
+			p.Unit, p.Log = lossUnit(method), true
+		}
+		c := report.NewCurve(p, held, []report.XY{{X: 0, Y: base}})
+		c.AddDots("s2", "held-out rows", held, float64(o.BestStep), figure)
 		c.AddReference(base, "base model: "+figure(base))
-		out = append(out, c)
-	}
-	for _, other := range []struct {
-		title, class string
-		points       []report.XY
-		rough        bool
-	}{
-		{"Learning rate", "s3", s.learning, false},
-		{"Tokens per second", "s4", s.speed, true},
-		{"Gradient norm", "s1", s.norm, true},
-	} {
-		if len(other.points) < 2 {
-			continue
-		}
-		even := other.points
-		if other.rough {
-			even = report.Smooth(other.points)
-		}
-		c := report.NewCurve(other.title, fmt.Sprintf("%s over steps.", other.title), report.CurveLow, float64(s.last), other.points, even)
-		if other.rough {
-			c.AddLine(other.class+" raw", "each step", other.points)
-			c.AddLine(other.class, "smoothed", even)
-		} else {
-			c.AddLine(other.class, "each step", even)
-			c.Legend = nil
+		if slices.ContainsFunc(held, func(p report.XY) bool { return p.X == float64(o.BestStep) }) {
+			c.Legend = append(c.Legend, report.Key{Class: "dot best", Name: "best, step " + report.Count(o.BestStep)})
 		}
 		out = append(out, c)
 	}
 	return out
+}
+
+// stepCurve is a quantity of each step; a rough one has a smoothed line as well.
+func stepCurve(s history, p report.Plot, class string, points []report.XY, rough bool) *report.Curve {
+	p.Label, p.Height, p.Last = p.Title+" over steps.", report.CurveLow, float64(s.last)
+	if !rough {
+		c := report.NewCurve(p, points)
+		c.AddLine(class, "each step", points)
+		c.Legend = nil // the title says it
+		return c
+	}
+	even := report.Smooth(points)
+	c := report.NewCurve(p, points, even)
+	c.AddLine(class+" raw", "each step", points)
+	c.AddLine(class, "smoothed", even)
+	return c
+}
+
+// stepTitle names a metric that the trainer reports with each step.
+func stepTitle(name string) string {
+	known := map[string]string{
+		"rewards/margins": "Reward margin", "rewards/accuracies": "Reward accuracy", "rewards/chosen": "Reward of chosen answers",
+		"rewards/rejected": "Reward of rejected answers", "logps/chosen": "Log-probability of chosen answers",
+		"logps/rejected": "Log-probability of rejected answers", "logits/chosen": "Logits of chosen answers",
+		"logits/rejected": "Logits of rejected answers", "mean_token_accuracy": "Token accuracy", "entropy": "Entropy",
+	}
+	return cmp.Or(known[name], report.Clean(name, report.MaxLabel), "Metric without a name") + ", training"
 }
 
 // lower is a title within a sentence; abbreviations stay as they are.

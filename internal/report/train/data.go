@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/cogniverse/cogflow/internal/report"
+	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/training/dataset"
 	"github.com/cogniverse/cogflow/training/summary"
 )
@@ -50,13 +51,18 @@ func newDataView(r summary.Run) *dataView {
 	if r.Check.Eval != nil {
 		held = r.Check.Eval.Kept
 	}
-	kept := max(0, t.Kept-r.Check.HeldOut)
+	kept := max(0, t.Kept-r.Check.HeldOut-t.NoRoom)
 	truncated, noRoom, total := t.Truncated, t.NoRoom, ""
 	if d != nil {
 		v.Exact = true
 		lengths = dataset.Spread{P50: d.P50, P90: d.P90, P99: d.P99, Max: d.Max}
-		kept, held, truncated, noRoom = d.Rows, d.EvalRows, d.Truncated, d.Dropped
+		kept, held, truncated, noRoom = max(0, d.Rows-d.Dropped), d.EvalRows, d.Truncated, d.Dropped
 		total = large(d.Tokens)
+	}
+	// Rows that are in no other line, such as those of a file from which all are held out apart.
+	other := max(0, t.Rows-kept-t.Dropped-noRoom)
+	if r.Check.Eval == nil {
+		other = max(0, other-held)
 	}
 	v.Facts = report.Known([]report.Pair{
 		{Name: "Dataset", Value: report.Place(t.Name)},
@@ -66,7 +72,8 @@ func newDataView(r summary.Run) *dataView {
 		{Name: "Held out", Value: report.Count(held)},
 		{Name: "Tokens per epoch", Value: total},
 		{Name: "Dropped", Value: report.Count(t.Dropped)},
-		{Name: "Too long for an answer", Value: nonzero(noRoom)},
+		{Name: unusedName(r.Adapter.Spec.Method), Value: nonzero(noRoom)},
+		{Name: "Not used", Value: nonzero(other)},
 		{Name: "Cut to max_seq_length", Value: report.Count(truncated)},
 		{Name: "Duplicates", Value: report.Count(t.Duplicates)},
 		{Name: "Repeated prompts", Value: nonzero(t.RepeatedPrompts)},
@@ -78,6 +85,14 @@ func newDataView(r summary.Run) *dataView {
 	v.Dropped = v.Dropped[:min(len(v.Dropped), maxProblems)]
 	v.problems(r.Check)
 	return v
+}
+
+// unusedName says why the trainer used some rows not at all.
+func unusedName(m training.Method) string {
+	if m == training.Embedding {
+		return "In no batch of the first epoch"
+	}
+	return "Too long for an answer"
 }
 
 func nonzero(n int) string {

@@ -37,6 +37,59 @@ func signed(v float64) string {
 	return strings.Replace(figure(v), "-", "−", 1)
 }
 
+// alike shows two numbers of one metric, and how the second differs from the first, with
+// the same digits: what is shown can be subtracted. There are as many digits as the
+// difference needs.
+func alike(base, best float64) (before, after, change string) {
+	if !report.Finite(base) || !report.Finite(best) {
+		return figure(base), figure(best), report.Absent
+	}
+	if most := max(math.Abs(base), math.Abs(best)); most >= 1e9 || (most < 1e-4 && most > 0) {
+		return figure(base), figure(best), signed(best - base)
+	}
+	digits := alikeDigits(base, best)
+	b, t := report.Rounded(base, digits), report.Rounded(best, digits)
+	return fixed(b, digits), fixed(t, digits), signedFixed(t-b, digits)
+}
+
+func alikeDigits(base, best float64) int {
+	digits := 4
+	switch most := max(math.Abs(base), math.Abs(best)); {
+	case most >= 1000:
+		digits = 0
+	case most >= 1:
+		digits = 3
+	}
+	for change := math.Abs(best - base); change > 0 && change*math.Pow10(digits) < 10 && digits < 8; {
+		digits++
+	}
+	return digits
+}
+
+// fixed is v with so many digits behind the point; nothing has the sign of nothing.
+func fixed(v float64, digits int) string {
+	text := strconv.FormatFloat(v, 'f', digits, 64)
+	if strings.Trim(text, "-0.") == "" {
+		text = strings.TrimPrefix(text, "-")
+	}
+	whole, rest, _ := strings.Cut(text, ".")
+	if rest == "" {
+		return report.Commas(whole)
+	}
+	return report.Commas(whole) + "." + rest
+}
+
+func signedFixed(v float64, digits int) string {
+	if !report.Finite(v) {
+		return report.Absent
+	}
+	text := fixed(v, digits)
+	if v > 0 && strings.Trim(text, "0.,") != "" {
+		return "+" + text
+	}
+	return strings.Replace(text, "-", "−", 1)
+}
+
 // large is a count that may be of millions: "1.24 M".
 func large(n int64) string {
 	switch {

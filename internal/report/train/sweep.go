@@ -2,7 +2,6 @@ package train
 
 import (
 	_ "embed"
-	"html/template"
 	"io"
 	"math"
 	"slices"
@@ -27,18 +26,18 @@ const maxRuns = 1000
 
 // sweepPage is what the template prints. Every string in it is clean already.
 type sweepPage struct {
-	CSS      template.CSS
-	Title    string
-	Badges   []report.Badge
+	report.Head
 	Summary  string
-	Facts    []report.Pair
 	Tiles    []report.Tile
 	Varied   []string
 	Primary  string   // metric that the bars are of
 	Others   []string // further metrics
 	Lower    bool     // less of it is better
 	Runs     []sweepRun
+	Took     string // of all runs
+	Cost     string
 	Omitted  int
+	Rounded  bool // what is shown of the costs does not add up to their total
 	Failures []sweepFailure
 	Best     []report.Command
 	Foot     []report.Pair
@@ -63,24 +62,25 @@ type sweepFailure struct {
 
 func newSweepPage(r summary.Sweep) sweepPage {
 	p := sweepPage{
-		CSS: template.CSS(report.Style + report.CurveStyle), Title: "Sweep", Foot: report.Known([]report.Pair{
-			{Name: "Workflow id", Value: report.Clean(r.Workflow, report.MaxReason)}, {Name: "Run id", Value: report.Clean(r.Run, report.MaxName)}, {Name: "Ended", Value: report.Moment(r.Ended)},
+		Foot: report.Known([]report.Pair{
+			{Name: "Workflow id", Value: report.Clean(r.Workflow, report.MaxReason)}, {Name: "Ended", Value: report.Moment(r.Ended)},
 		}), Again: report.Again(r.Workflow), Omitted: max(0, len(r.Runs)-maxRuns),
 	}
+	title := "Sweep"
 	for _, name := range r.Varied {
 		p.Varied = append(p.Varied, report.Clean(name, 2*report.MaxLabel))
 	}
 	if len(p.Varied) > 0 {
-		p.Title = report.Clean("Sweep over "+strings.Join(p.Varied, ", "), report.MaxName)
-	}
-	p.Facts = report.Known([]report.Pair{
-		{Name: "Method", Value: methodTitle(r.Method)}, {Name: "Tenant", Value: report.Clean(string(r.Tenant), report.MaxName)}, {Name: "Started", Value: report.Moment(r.Started)},
-	})
-	if !r.Started.IsZero() && r.Ended.After(r.Started) {
-		p.Facts = append(p.Facts, report.Pair{Name: "Took", Value: report.Span(r.Ended.Sub(r.Started).Milliseconds())})
+		title = report.Clean("Sweep over "+strings.Join(p.Varied, ", "), report.MaxName)
 	}
 	p.runs(r)
-	p.count(r)
+	badges := p.count(r)
+	about := report.About{
+		First:  []report.Pair{{Name: "Method", Value: methodTitle(r.Method)}},
+		Models: []report.Pair{{Name: "Base model", Value: report.Clean(strings.Join(r.Models, ", "), report.MaxName)}},
+		Tenant: string(r.Tenant), Started: r.Started, Ended: r.Ended, Run: r.Run, Version: r.Version,
+	}
+	p.Head = report.NewHead("sweep report", title, badges, about, report.CurveStyle)
 	return p
 }
 
@@ -115,8 +115,14 @@ func (p *sweepPage) runs(r summary.Sweep) {
 			top = max(top, v)
 		}
 	}
+	costs := make([]float64, len(r.Runs))
+	for i, run := range r.Runs {
+		costs[i] = run.CostUSD
+	}
+	shown, total, exact := report.USDs(costs, sum(costs))
+	p.Cost, p.Rounded = total, !exact
 	for i, run := range r.Runs[:min(len(r.Runs), maxRuns)] {
-		row := sweepRun{Number: i + 1, Best: i == r.Best, HasResult: run.Failure == "", Took: seconds(run.Seconds), Cost: report.USD(run.CostUSD), Primary: report.Absent}
+		row := sweepRun{Number: i + 1, Best: i == r.Best, HasResult: run.Failure == "", Took: seconds(run.Seconds), Cost: shown[i], Primary: report.Absent}
 		for j := range p.Varied {
 			value := report.Absent
 			if j < len(run.Values) {
@@ -162,46 +168,55 @@ func settingText(value string) string {
 	return report.Clean(strings.Trim(value, `"`), 2*report.MaxLabel)
 }
 
+// sum adds up what is a number.
+func sum(values []float64) float64 {
+	total := 0.0
+	for _, v := range values {
+		if report.Finite(v) {
+			total += v
+		}
+	}
+	return total
+}
+
 // count fills in the totals and what is said of them.
-func (p *sweepPage) count(r summary.Sweep) {
-	failed, better, cost, took := 0, 0, 0.0, 0.0
+func (p *sweepPage) count(r summary.Sweep) (badges []report.Badge) {
+	failed, better, took := 0, 0, 0.0
 	for _, run := range r.Runs {
 		if run.Failure != "" {
 			failed++
 		} else if run.Better {
 			better++
 		}
-		if report.Finite(run.CostUSD) {
-			cost += run.CostUSD
-		}
 		if report.Finite(run.Seconds) {
 			took += math.Max(0, run.Seconds)
 		}
 	}
-	p.Badges = []report.Badge{{Tone: "good", Text: "Complete"}}
+	badges = []report.Badge{{Tone: "good", Text: "Complete"}}
 	switch {
 	case len(r.Runs) == 0:
-		p.Badges = []report.Badge{{Tone: "calm", Text: "No runs"}}
+		badges = []report.Badge{{Tone: "calm", Text: "No runs"}}
 	case failed == len(r.Runs):
-		p.Badges = []report.Badge{{Tone: "bad", Text: "Failed"}}
+		badges = []report.Badge{{Tone: "bad", Text: "Failed"}}
 	case failed > 0:
-		p.Badges = []report.Badge{{Tone: "warn", Text: "Finished, " + report.Count(failed) + " failed"}}
+		badges = []report.Badge{{Tone: "warn", Text: "Finished, " + report.Count(failed) + " failed"}}
 	}
 	missed := report.Tile{Value: report.Count(failed), Label: "failed"}
 	if failed > 0 {
 		missed.Tone = "bad"
 	}
+	p.Took = seconds(took)
 	p.Tiles = []report.Tile{
 		{Value: report.Count(len(r.Runs)), Label: "runs"},
 		{Value: report.Count(better), Label: "better than the base"},
 		missed,
 		{Value: report.Absent, Label: "best " + lower(p.Primary)},
-		{Value: seconds(took), Label: "training time, summed"},
-		{Value: report.USD(cost), Label: "cost"},
+		{Value: p.Took, Label: "training time, summed"},
+		{Value: p.Cost, Label: "cost"},
 	}
 	p.Summary = "No run has a result, so no best run is named."
 	if r.Best < 0 || r.Best >= len(r.Runs) || r.Best >= len(p.Runs) {
-		return
+		return badges
 	}
 	best, run := r.Runs[r.Best], p.Runs[r.Best]
 	p.Tiles[3].Value = run.Primary
@@ -221,4 +236,5 @@ func (p *sweepPage) count(r summary.Sweep) {
 	p.Best = commands(summary.Run{Tenant: r.Tenant, Adapter: training.Adapter{
 		Name: best.Adapter, Version: best.Version, Outcome: training.Outcome{Comparison: &training.Comparison{Better: best.Better}},
 	}})
+	return badges
 }

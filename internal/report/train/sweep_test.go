@@ -28,6 +28,7 @@ func swept() summary.Sweep {
 	r := summary.Sweep{
 		Tenant: "acme", Method: training.SFT, Workflow: "sweep-acme-support-0123456789ab", Run: "0198c1f2", Started: start, Ended: start.Add(2 * time.Hour),
 		Varied: []string{"lora.r", "sft_config.learning_rate"}, Best: 3,
+		Models: []string{"HuggingFaceTB/SmolLM3-3B"}, Version: "1.2.3",
 	}
 	for i, values := range [][]string{{"8", "0.0001"}, {"8", "0.0002"}, {"16", "0.0001"}, {"16", "0.0002"}, {"64", "0.0002"}, {"64", "0.01"}} {
 		r.Runs = append(r.Runs, summary.SweepLine{
@@ -69,6 +70,6 @@ func maliciousSweep(text string) summary.Sweep {
 	good := bad
 	good.Failure, good.Values = "", nil
 	return summary.Sweep{
-		Tenant: tenant.ID(text), Method: training.Method(text), Workflow: text, Run: text, Varied: []string{text, text}, Runs: []summary.SweepLine{bad, good}, Best: 1,
+		Tenant: tenant.ID(text), Method: training.Method(text), Workflow: text, Run: text, Varied: []string{text, text}, Models: []string{text}, Version: text, Runs: []summary.SweepLine{bad, good}, Best: 1,
 	}
 }

@@ -34,7 +34,7 @@ func metricRows(method training.Method, o training.Outcome) []metricRow {
 			row.Best = figure(best)
 		}
 		if before && trained && report.Finite(best-base) {
-			row.Change = signed(best - base)
+			row.Base, row.Best, row.Change = alike(base, best)
 			if best != base {
 				row.Tone = "bad"
 				if (best < base) == training.LowerIsBetter(name) {
@@ -47,11 +47,32 @@ func metricRows(method training.Method, o training.Outcome) []metricRow {
 	return rows
 }
 
+// metricsNote says why the table and the verdict show other numbers of the same metric: the
+// metric of a language model weighs every token the same, the comparison every row.
+func metricsNote(method training.Method, o training.Outcome) string {
+	c := o.Comparison
+	if c == nil || c.N == 0 {
+		return ""
+	}
+	base, best := o.BaseMetrics[c.Metric], o.Metrics[c.Metric]
+	before, after, _ := alike(base, best)
+	b, a, _ := alike(c.Base, c.Best)
+	if b == before && a == after {
+		return ""
+	}
+	each := "row"
+	if method == training.SFT {
+		each = "token"
+	}
+	return fmt.Sprintf("This %s is the mean over every %s of the held-out data. The verdict compares the mean over the %s that both models could score: %s and %s.",
+		lower(metricTitle(method, c.Metric)), each, report.Plural(c.N, "row"), b, a)
+}
+
 // interval is the confidence interval of the difference, drawn around zero.
 type interval struct {
 	X, Width, Mean, Zero string
-	Low, High, Label     string
-	Tone                 string
+	Label, Tone          string
+	Ticks                []report.Tick
 }
 
 func newInterval(c training.Comparison) *interval {
@@ -64,13 +85,24 @@ func newInterval(c training.Comparison) *interval {
 	at := func(v float64) float64 { return min(1, max(0, (v-low)/(high-low))) }
 	i := &interval{
 		X: report.Percent(at(c.CILow)), Width: report.Percent(at(c.CIHigh) - at(c.CILow)), Mean: report.Percent(at(c.Difference)), Zero: report.Percent(at(0)),
-		Low: signed(c.CILow), High: signed(c.CIHigh), Tone: "warn",
+		Tone: "warn", Ticks: report.LinearTicks(low, high),
 	}
 	if c.Better {
 		i.Tone = "good"
 	}
-	i.Label = fmt.Sprintf("Difference %s, 95 %% interval %s to %s", signed(c.Difference), i.Low, i.High)
+	i.Label = intervalText(c)
 	return i
+}
+
+// intervalText is the difference with its interval, in the digits of the means.
+func intervalText(c training.Comparison) string {
+	_, _, change := alike(c.Base, c.Best)
+	low, high := signed(c.CILow), signed(c.CIHigh)
+	if most := max(math.Abs(c.Base), math.Abs(c.Best)); report.Finite(most) && most >= 1e-4 && most < 1e9 {
+		digits := alikeDigits(c.Base, c.Best)
+		low, high = signedFixed(c.CILow, digits), signedFixed(c.CIHigh, digits)
+	}
+	return fmt.Sprintf("Difference %s, 95 %% interval %s to %s", change, low, high)
 }
 
 // pointTable lists evaluations and checkpoints by step.
@@ -89,7 +121,7 @@ type pointRow struct {
 
 const maxPoints = 60
 
-func newPoints(method training.Method, s story, o training.Outcome) pointTable {
+func newPoints(method training.Method, s history, o training.Outcome) pointTable {
 	evals := map[int]map[string]float64{}
 	steps := map[int]bool{} // true = a checkpoint
 	var sets []map[string]float64
@@ -155,7 +187,7 @@ func planRows(r summary.Run) (rows []planRow, note string) {
 	row("Tokens", large(r.Plan.Tokens), large(o.Tokens), times(float64(o.Tokens), float64(r.Plan.Tokens)))
 	row("Steps", report.Count(r.Plan.Steps), report.Count(o.Steps), times(float64(o.Steps), float64(r.Plan.Steps)))
 	if o.Seconds > 0 {
-		row("Tokens/s", report.Rate(c.TokensPerSecond), report.Rate(float64(o.Tokens)/o.Seconds), times(float64(o.Tokens)/o.Seconds, c.TokensPerSecond))
+		row("Tokens/s, over the whole time", report.Rate(c.TokensPerSecond), report.Rate(float64(o.Tokens)/o.Seconds), times(float64(o.Tokens)/o.Seconds, c.TokensPerSecond))
 	}
 	switch c.Source {
 	case estimate.Measured:
@@ -232,28 +264,4 @@ func versions(v map[string]string) []report.Pair {
 		out = append(out, report.Pair{Name: report.Clean(name, report.MaxLabel), Value: report.Clean(v[name], report.MaxName)})
 	}
 	return report.Known(out[:min(len(out), maxPoints)])
-}
-
-// sampleRow is one held-out row before and after.
-type sampleRow struct{ Row, Text, Base, Best, Change, Tone string }
-
-const maxSamples = 20
-
-func sampleRows(r summary.Run) []sampleRow {
-	lower := r.Adapter.Outcome.Comparison != nil && r.Adapter.Outcome.Comparison.LowerIsBetter
-	var out []sampleRow
-	for _, s := range r.Samples[:min(len(r.Samples), maxSamples)] {
-		row := sampleRow{Row: report.Count(s.Row), Text: report.Clean(s.Text, report.MaxCaption), Base: figure(s.Base), Best: figure(s.Best), Change: report.Absent}
-		if report.Finite(s.Best - s.Base) {
-			row.Change = signed(s.Best - s.Base)
-			if s.Best != s.Base {
-				row.Tone = "bad"
-				if (s.Best < s.Base) == lower {
-					row.Tone = "good"
-				}
-			}
-		}
-		out = append(out, row)
-	}
-	return out
 }

@@ -35,7 +35,7 @@ func trained(n int) summary.Run {
 	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	hash := strings.Repeat("0123456789abcdef", 4)
 	r := summary.Run{
-		Tenant: "acme", Workflow: "train-acme-support-0123456789ab", Run: "0198c1f2", Started: start, Ended: start.Add(52 * time.Minute), Status: "trained",
+		Tenant: "acme", Workflow: "train-acme-support-0123456789ab", Run: "0198c1f2", Started: start, Ended: start.Add(52 * time.Minute), Status: "trained", Version: "1.2.3",
 		Adapter: training.Adapter{
 			Name: "support", Version: 3, Role: "support", Kind: training.KindAdapter, Job: "0123456789abcdef01234567",
 			Base: training.Model{Name: "HuggingFaceTB/SmolLM3-3B", Repo: "HuggingFaceTB/SmolLM3-3B", Revision: "a07cc9a"},
@@ -50,7 +50,7 @@ func trained(n int) summary.Run {
 				Device: "NVIDIA A10G", MemoryBytes: 11_300_000_000, MicroBatch: 4, Attempts: 2, Redone: 7,
 				Versions: map[string]string{"torch": "2.11.0", "transformers": "5.17.0", "trl": "1.9.1", "cogflow": "1.2.3"},
 				Data: &training.DataStats{
-					Rows: 2870, EvalRows: 319, Tokens: 611_407, P50: 188, P90: 401, P99: 603, Max: 1210, Truncated: 212, Dropped: 2, StepsPerEpoch: n / 3,
+					Rows: 2872, EvalRows: 319, Tokens: 611_407, P50: 188, P90: 401, P99: 603, Max: 1210, Truncated: 212, Dropped: 2, StepsPerEpoch: n / 3,
 				},
 				Metrics: map[string]float64{"loss": 1.214, "accuracy": 0.6931}, BaseMetrics: map[string]float64{"loss": 1.905, "accuracy": 0.5712},
 				Comparison: &training.Comparison{
@@ -79,8 +79,15 @@ func trained(n int) summary.Run {
 			Counts: map[string]int{"empty_answer": 11, "not_utf8": 2, "duplicates": 41}, Suggestions: []string{"raise max_seq_length to 640 to cut 1 % of the rows instead of 7 %"},
 		},
 		Samples: []summary.Sample{
-			{Row: 14, Text: "How do I reset my password? Go to <Settings>, choose Security, then …", Base: 3.112, Best: 0.702},
-			{Row: 201, Text: "Translate the sentence into French.", Base: 1.02, Best: 1.31},
+			{Row: 14, Base: 3.112, Best: 0.702, Parts: []rows.Part{{Key: rows.KeyMessages, Messages: []rows.Message{
+				{Role: rows.RoleSystem, Content: "You answer customers of a video library."},
+				{Role: rows.RoleUser, Content: "How do I reset my password?"},
+				{Role: rows.RoleAssistant, Content: "Which account is it: yours, or your team's?"},
+				{Role: rows.RoleUser, Content: "Mine."},
+				{Role: rows.RoleAssistant, Content: "1. Go to <Settings>.\n2. Choose Security, then Reset."},
+			}}}},
+			{Row: 201, Base: 1.02, Best: 1.31, Parts: []rows.Part{{Key: rows.KeyPrompt, Text: "Translate the sentence into French."}, {Key: rows.KeyCompletion, Text: "Traduisez la phrase."}}},
+			{Row: 7, Base: 0.5, Best: 0.5, Text: "{a row that cannot be read"},
 		},
 	}
 	r.Events = events(n)
@@ -102,9 +109,9 @@ func events(n int) []training.Event {
 			TokensPerSecond: 760 + 40*wobble, Metrics: map[string]float64{"grad_norm": 0.8 + 0.3*math.Exp(-8*x) + 0.2*wobble*wobble},
 		})
 		if i%max(1, n/10) == 0 {
-			held := 1.2 + 0.7*math.Exp(-4*x) + 0.12*max(0, x-0.8)
+			held := 1.1855 + 0.7*math.Exp(-4*x) + 0.12*max(0, x-0.8)
 			out = append(out, training.Event{
-				Event: training.EventEval, Of: training.OfCurrent, Step: i, Metrics: map[string]float64{"loss": held, "accuracy": 0.57 + 0.13*(1-math.Exp(-4*x))},
+				Event: training.EventEval, Of: training.OfCurrent, Step: i, Metrics: map[string]float64{"loss": held, "accuracy": 0.5684 + 0.13*(1-math.Exp(-4*x))},
 			})
 		}
 		if i%max(1, n/6) == 0 {
@@ -140,8 +147,8 @@ func TestTrainVerdicts(t *testing.T) {
 		want   []string
 	}{
 		"better": {func(*summary.Run) {}, []string{
-			">Better than its base</span>", "On 319 held-out rows the mean loss is 0.6910 lower than the base model&#39;s (1.214 instead of 1.905).",
-			"p &lt; 0.0001", "cogflow adapters activate support@3 --tenant acme<", "leaves zero out",
+			">Better than its base</span>", "On 319 held-out rows the mean loss is 0.691 lower than the base model&#39;s (1.214 instead of 1.905).",
+			"p &lt; 0.0001", "cogflow adapters activate support@3 --tenant acme<", "The interval does not include it.",
 		}},
 		"chance": {func(r *summary.Run) {
 			c := r.Adapter.Outcome.Comparison
@@ -180,7 +187,7 @@ func TestTrainVerdicts(t *testing.T) {
 	}
 }
 
-func TestTrainStory(t *testing.T) {
+func TestTrainHistory(t *testing.T) {
 	t.Parallel()
 	s := read(trained(30).Events)
 	assert.Equal(t, []int{5, 10, 15, 20, 25, 30}, s.checkpoints)
@@ -252,7 +259,10 @@ func malicious(text string) summary.Run {
 			{Event: training.EventCheckpoint, Step: math.MinInt},
 			{Event: text},
 		},
-		Samples: []summary.Sample{{Row: -1, Text: text, Base: wild, Best: math.NaN()}},
+		Samples: []summary.Sample{
+			{Row: -1, Text: text, Base: wild, Best: math.NaN()},
+			{Parts: []rows.Part{{Key: text, Text: text}, {Key: rows.KeyMessages, Messages: []rows.Message{{Role: text, Content: text}, {Role: rows.RoleAssistant, Content: text}}}}},
+		},
 	}
 }
 

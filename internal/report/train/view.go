@@ -3,10 +3,9 @@ package train
 import (
 	"cmp"
 	"fmt"
-	"html/template"
-	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/cogniverse/cogflow/internal/report"
 	"github.com/cogniverse/cogflow/training"
@@ -15,23 +14,20 @@ import (
 
 // page is what the template prints. Every string in it is clean already.
 type page struct {
-	CSS      template.CSS
-	Title    string
-	Badges   []report.Badge
+	report.Head
 	Verdict  string
 	Detail   string
 	Notices  []string
-	Facts    []report.Pair
 	Tiles    []report.Tile
-	Loss     *report.Curve
-	Small    []*report.Curve
+	Curves   []*report.Curve
 	Metrics  []metricRow
+	Note     string // on the metrics
 	Interval *interval
 	Points   pointTable
 	Data     *dataView
 	Plan     []planRow
 	PlanNote string
-	Samples  []sampleRow
+	Samples  []report.Chat
 	Measure  string // of the samples
 	Commands []report.Command
 	Lineage  []report.Pair
@@ -45,10 +41,10 @@ func newPage(r summary.Run) page {
 	a, o := r.Adapter, r.Adapter.Outcome
 	s := read(r.Events)
 	p := page{
-		CSS: template.CSS(report.Style + report.CurveStyle), Title: title(a), Badges: badges(r), Facts: facts(r),
-		Notices: notices(r, s), Tiles: tiles(r, s), Loss: lossCurve(s, o), Small: smallCurves(s, a.Spec.Method, o),
-		Metrics: metricRows(a.Spec.Method, o), Points: newPoints(a.Spec.Method, s, o), Data: newDataView(r),
-		Samples: sampleRows(r), Commands: commands(r), Lineage: lineage(r), Settings: settings(a.Spec),
+		Head:    report.NewHead("training report", title(a), badges(r), about(r), report.CurveStyle),
+		Notices: notices(r, s), Tiles: tiles(r, s), Curves: curves(s, a.Spec.Method, o),
+		Metrics: metricRows(a.Spec.Method, o), Note: metricsNote(a.Spec.Method, o), Points: newPoints(a.Spec.Method, s, o), Data: newDataView(r),
+		Samples: chats(r), Commands: commands(r), Lineage: lineage(r), Settings: settings(a.Spec),
 		Versions: versions(o.Versions), Foot: foot(r), Again: report.Again(r.Workflow),
 	}
 	p.Plan, p.PlanNote = planRows(r)
@@ -110,11 +106,12 @@ func plainWords(method training.Method, o training.Outcome) (verdict, detail str
 		how = "higher"
 	}
 	wanted := (c.Difference < 0) == c.LowerIsBetter
+	base, best, change := alike(c.Base, c.Best)
 	verdict = fmt.Sprintf("On %s the mean %s is %s %s than the base model's (%s instead of %s).", report.Plural(c.N, "held-out row"), metric,
-		figure(math.Abs(c.Difference)), how, figure(c.Best), figure(c.Base))
+		strings.TrimLeft(change, "+−"), how, best, base)
 	switch {
 	case c.Difference == 0:
-		verdict = fmt.Sprintf("On %s the mean %s is the same as the base model's, %s.", report.Plural(c.N, "held-out row"), metric, figure(c.Base))
+		verdict = fmt.Sprintf("On %s the mean %s is the same as the base model's, %s.", report.Plural(c.N, "held-out row"), metric, base)
 	case c.Better:
 		verdict += " That is more than chance explains."
 	case wanted && c.PValue >= 0.05:
@@ -124,7 +121,7 @@ func plainWords(method training.Method, o training.Outcome) (verdict, detail str
 	default:
 		verdict += " It did not get better."
 	}
-	detail = fmt.Sprintf("Difference %s, 95 %% interval %s to %s, %s", signed(c.Difference), signed(c.CILow), signed(c.CIHigh), report.PValue(c.PValue))
+	detail = intervalText(*c) + ", " + report.PValue(c.PValue)
 	if test := report.Clean(c.Test, report.MaxName); test != "" {
 		detail += ", " + test
 	}
@@ -134,24 +131,20 @@ func plainWords(method training.Method, o training.Outcome) (verdict, detail str
 	return verdict, detail + ". Base and trained model were asked about the same rows, and the differences row by row were tested."
 }
 
-func facts(r summary.Run) []report.Pair {
+func about(r summary.Run) report.About {
 	a := r.Adapter
-	list := []report.Pair{
-		{Name: "Method", Value: methodTitle(a.Spec.Method)},
-		{Name: "Base model", Value: report.Clean(a.Spec.Model, report.MaxName)},
-		{Name: "Tenant", Value: report.Clean(string(r.Tenant), report.MaxName)},
-		{Name: "Started", Value: report.Moment(r.Started)},
+	out := report.About{
+		Job: a.Job, Models: []report.Pair{{Name: "Base model", Value: a.Spec.Model}}, Tenant: string(r.Tenant),
+		Started: r.Started, Ended: r.Ended, Run: r.Run, Version: r.Version,
 	}
 	if a.Version > 0 {
-		list = append([]report.Pair{{Name: "Version", Value: strconv.Itoa(a.Version)}}, list...)
+		out.First = append(out.First, report.Pair{Name: "Version", Value: strconv.Itoa(a.Version)})
 	}
+	out.First = append(out.First, report.Pair{Name: "Method", Value: methodTitle(a.Spec.Method)})
 	if a.Role != a.Name {
-		list = append(list, report.Pair{Name: "Role", Value: report.Clean(a.Role, report.MaxName)})
+		out.First = append(out.First, report.Pair{Name: "Role", Value: report.Clean(a.Role, report.MaxName)})
 	}
-	if !r.Started.IsZero() && r.Ended.After(r.Started) {
-		list = append(list, report.Pair{Name: "Took", Value: report.Span(r.Ended.Sub(r.Started).Milliseconds())})
-	}
-	return report.Known(list)
+	return out
 }
 
 func methodTitle(m training.Method) string {
@@ -166,7 +159,7 @@ func methodTitle(m training.Method) string {
 	return report.Clean(string(m), report.MaxLabel)
 }
 
-func notices(r summary.Run, s story) []string {
+func notices(r summary.Run, s history) []string {
 	var out []string
 	if r.Adapter.Outcome.Unsandboxed {
 		out = append(out, "The trainer ran without a sandbox: its worker was started with --no-sandbox.")
@@ -187,7 +180,7 @@ func notices(r summary.Run, s story) []string {
 	return out
 }
 
-func tiles(r summary.Run, s story) []report.Tile {
+func tiles(r summary.Run, s history) []report.Tile {
 	o := r.Adapter.Outcome
 	steps := report.Tile{Value: report.Count(o.Steps), Label: "steps"}
 	if o.Total > 0 && o.Total != o.Steps {
@@ -196,12 +189,12 @@ func tiles(r summary.Run, s story) []report.Tile {
 	if o.BestStep > 0 && o.BestStep != o.Steps {
 		steps.Label = "steps, best at " + report.Count(o.BestStep)
 	}
-	speed := report.Tile{Value: report.Absent, Label: "tokens/s"}
+	speed := report.Tile{Value: report.Absent, Label: "tokens/s, over the whole time"}
 	if o.Seconds > 0 {
 		speed.Value = report.Rate(float64(o.Tokens) / o.Seconds)
 	}
 	if v := median(s.speed); v > 0 {
-		speed = report.Tile{Value: report.Rate(v), Label: "tokens/s in training"}
+		speed.Note = report.Rate(v) + " in the median step"
 	}
 	device := report.Clean(o.Device, report.MaxLabel+8)
 	if len(s.devices) > 1 {
@@ -269,8 +262,6 @@ func commands(r summary.Run) []report.Command {
 func foot(r summary.Run) []report.Pair {
 	return report.Known([]report.Pair{
 		{Name: "Workflow id", Value: report.Clean(r.Workflow, report.MaxReason)},
-		{Name: "Run id", Value: report.Clean(r.Run, report.MaxName)},
-		{Name: "Job", Value: report.Clean(r.Adapter.Job, report.MaxName)},
 		{Name: "Ended", Value: report.Moment(r.Ended)},
 	})
 }

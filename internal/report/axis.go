@@ -1,0 +1,181 @@
+package report
+
+import (
+	"math"
+	"strconv"
+	"strings"
+)
+
+// An axis has at least minTicks labels where its values allow it, so that a person can
+// read values off it, and few enough that no two labels touch on a narrow screen.
+const (
+	minTicks   = 4
+	logTicks   = 8 // powers of ten on a logarithmic axis; more are thinned out
+	logDecades = 2 // powers of ten between the ends from which on an axis is logarithmic
+)
+
+// niceSteps are the distances that people count in, times a power of ten. None is more
+// than twice the one before it.
+func niceSteps() [5]float64 { return [5]float64{1, 2, 2.5, 4, 5} }
+
+// axisStep is the largest nice distance that leaves minTicks ticks from low to high; whole
+// says that only whole numbers are values.
+func axisStep(low, high float64, whole bool) float64 {
+	span := high - low
+	if !Finite(span) || span <= 0 {
+		return 1
+	}
+	for exponent := int(math.Floor(math.Log10(span))); ; exponent-- {
+		steps := niceSteps()
+		for i := len(steps) - 1; i >= 0; i-- {
+			step := scaled(steps[i], exponent)
+			if whole && step != math.Trunc(step) {
+				continue
+			}
+			if lastTick(high, step)-firstTick(low, step)+1 >= minTicks || (whole && step <= 1) {
+				return step
+			}
+		}
+		if whole && exponent < 0 {
+			return 1
+		}
+	}
+}
+
+// scaled is n × 10^exponent, as near to it as a float can be.
+func scaled(n float64, exponent int) float64 {
+	v, err := strconv.ParseFloat(strconv.FormatFloat(n, 'f', -1, 64)+"e"+strconv.Itoa(exponent), 64)
+	if err != nil {
+		return math.Inf(1)
+	}
+	return v
+}
+
+// Ticks are counted in steps; what is within a rounding error of an end is on it.
+func firstTick(low, step float64) float64 { return math.Ceil(low/step - 1e-9) }
+func lastTick(high, step float64) float64 { return math.Floor(high/step + 1e-9) }
+
+// linearTicks are the values and labels of ticks from low to high.
+func linearTicks(low, high float64, whole bool) (values []float64, labels []string) {
+	step := axisStep(low, high, whole)
+	for n := firstTick(low, step); n <= lastTick(high, step); n++ {
+		values, labels = append(values, n*step), append(labels, tickLabel(n*step, step))
+	}
+	return values, labels
+}
+
+// spansDecades says whether a logarithmic axis shows values from low to high better.
+func spansDecades(low, high float64) bool {
+	return low > 0 && Finite(high) && math.Log10(high/low) >= logDecades
+}
+
+// logTicksOf are the values and labels of ticks of a logarithmic axis: powers of ten, with
+// 2 and 5 between them if these are few, and not each of them if they are many.
+func logTicksOf(low, high float64) (values []float64, labels []string) {
+	first, last := int(math.Floor(math.Log10(low)-1e-9)), int(math.Ceil(math.Log10(high)+1e-9))
+	between := []float64{1}
+	if decades := math.Log10(high / low); decades < minTicks {
+		between = []float64{1, 2, 5}
+		if decades > 2.5 {
+			between = []float64{1, 3}
+		}
+	}
+	every := max(1, (last-first+logTicks-2)/logTicks)
+	for e := first; e <= last; e++ {
+		if e%every != 0 {
+			continue
+		}
+		for _, n := range between {
+			if v := scaled(n, e); v >= low*(1-1e-9) && v <= high*(1+1e-9) {
+				values, labels = append(values, v), append(labels, logLabel(v))
+			}
+		}
+	}
+	return values, labels
+}
+
+func logLabel(v float64) string {
+	if v < 1e-3 || v >= 1e5 {
+		return Power(v, 0)
+	}
+	whole, rest, _ := strings.Cut(strconv.FormatFloat(v, 'f', -1, 64), ".")
+	if rest != "" {
+		return Commas(whole) + "." + rest
+	}
+	return Commas(whole)
+}
+
+// decimals is how many digits behind the point a multiple of step needs.
+func decimals(step float64) int {
+	for digits := range 18 {
+		if v := step * math.Pow10(digits); math.Abs(v-math.Round(v)) < 1e-6*v {
+			return digits
+		}
+	}
+	return 18
+}
+
+// tickLabel writes v with the digits that its step needs.
+func tickLabel(v, step float64) string {
+	a := math.Abs(v)
+	if a < step/1e6 {
+		return "0"
+	}
+	if step < 1e-3 || a >= 1e6 {
+		// As many digits as tell v from its neighbours.
+		power := int(math.Floor(math.Log10(a) + 1e-9))
+		unit, _, _ := strings.Cut(strconv.FormatFloat(step, 'e', 1, 64), "e")
+		digits := power - int(math.Floor(math.Log10(step)+1e-9))
+		if !strings.HasSuffix(unit, ".0") {
+			digits++
+		}
+		return Power(v, max(0, digits))
+	}
+	whole, rest, _ := strings.Cut(strconv.FormatFloat(v, 'f', decimals(step), 64), ".")
+	if rest != "" {
+		return Commas(whole) + "." + rest
+	}
+	return Commas(whole)
+}
+
+// stepLabel is a number of steps that is short enough for an axis: 20,000, 150k, 2.5M.
+func stepLabel(v float64) string {
+	for _, unit := range []struct {
+		of   float64
+		name string
+	}{{1e12, "T"}, {1e9, "B"}, {1e6, "M"}, {1e3, "k"}} {
+		if v >= max(unit.of, 1e5) {
+			return strconv.FormatFloat(v/unit.of, 'f', -1, 64) + unit.name
+		}
+	}
+	return Count(int(math.Round(v)))
+}
+
+// StepTicks are the ticks of an axis of steps from 0 to last.
+func StepTicks(last float64) []Tick {
+	last = max(last, 1)
+	values, _ := linearTicks(0, last, true)
+	var out []Tick
+	for i, v := range values {
+		t := Tick{X: Percent(v / last), Anchor: "middle", Label: stepLabel(v)}
+		if i == 0 {
+			t.Anchor = "start"
+		}
+		out = append(out, t)
+	}
+	return out
+}
+
+// LinearTicks are ticks of a horizontal axis from low to high, few enough for a narrow screen.
+func LinearTicks(low, high float64) []Tick {
+	values, labels := linearTicks(low, high, false)
+	every := 1
+	if len(values) > MaxTicks {
+		every = 2
+	}
+	var out []Tick
+	for i := 0; i < len(values); i += every {
+		out = append(out, Tick{X: Percent(Unit((values[i] - low) / (high - low))), Anchor: "middle", Label: strings.Replace(labels[i], "-", "−", 1)})
+	}
+	return out
+}

@@ -1,0 +1,88 @@
+package optimize
+
+import (
+	"slices"
+
+	"github.com/cogniverse/cogflow/internal/report"
+	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/python"
+)
+
+// chats are confirmed rows as conversations: what the program was given, what was expected,
+// and what it answered before and now.
+func chats(rows []prompt.ReportRow) []report.Chat {
+	rows = rows[:min(len(rows), maxRowsShown)]
+	var answers []string // fields that the program answers
+	for _, r := range rows {
+		for _, o := range []*prompt.Object{r.Before, r.After} {
+			for _, name := range o.Keys() {
+				if !slices.Contains(answers, name) {
+					answers = append(answers, name)
+				}
+			}
+		}
+	}
+	var out []report.Chat
+	for i, r := range rows {
+		c := report.Chat{Title: "Row " + report.Count(i+1), Note: "score " + ofOne(r.BeforeScore) + " → " + ofOne(r.AfterScore)}
+		c.Tone, c.Change = change(r)
+		for j, name := range r.Example.Keys() {
+			if j == maxFields {
+				c.Turns = append(c.Turns, report.Turn{Side: "ask", Who: "…", Text: report.Plural(r.Example.Len()-j, "more field") + " not shown", Empty: true})
+				break
+			}
+			v, _ := r.Example.Get(name)
+			if slices.Contains(answers, name) {
+				c.Turns = append(c.Turns, report.NewTurn("want", "Expected "+name, "", python.Str(v)))
+			} else {
+				c.Turns = append(c.Turns, report.NewTurn("ask", name, "", python.Str(v)))
+			}
+		}
+		// What was asked comes before what was expected, whatever the order of the fields.
+		slices.SortStableFunc(c.Turns, func(a, b report.Turn) int { return rankOf(a.Side) - rankOf(b.Side) })
+		c.Turns = append(c.Turns, answer("before", "Before", r.Before)...)
+		c.Turns = append(c.Turns, answer("after", "Now", r.After)...)
+		out = append(out, c)
+	}
+	return out
+}
+
+func rankOf(side string) int {
+	if side == "want" {
+		return 1
+	}
+	return 0
+}
+
+// answer is what the program said.
+func answer(side, who string, o *prompt.Object) []report.Turn {
+	if o == nil {
+		return []report.Turn{{Side: side, Who: who, Text: "no answer that could be parsed", Empty: true}}
+	}
+	var out []report.Turn
+	for i, name := range o.Keys() {
+		if i == maxFields {
+			return append(out, report.Turn{Side: side, Who: who, Text: report.Plural(o.Len()-i, "more field") + " not shown", Empty: true})
+		}
+		v, _ := o.Get(name)
+		out = append(out, report.NewTurn(side, who+", "+name, "", python.Str(v)))
+	}
+	return out
+}
+
+// change says how the score of a row changed.
+func change(r prompt.ReportRow) (tone, text string) {
+	switch {
+	case r.AfterScore >= 1 && r.BeforeScore < r.AfterScore:
+		return "good", "wrong → right"
+	case r.AfterScore > r.BeforeScore:
+		return "good", "better"
+	case r.BeforeScore >= 1 && r.AfterScore < r.BeforeScore:
+		return "bad", "right → wrong"
+	case r.AfterScore < r.BeforeScore:
+		return "bad", "worse"
+	case r.AfterScore >= 1:
+		return "calm", "right"
+	}
+	return "calm", "still wrong"
+}

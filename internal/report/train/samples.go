@@ -1,0 +1,111 @@
+package train
+
+import (
+	"github.com/cogniverse/cogflow/internal/report"
+	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/rows"
+	"github.com/cogniverse/cogflow/training/summary"
+)
+
+const maxSamples = 20
+
+// chats are held-out rows as conversations: what was asked, what was expected, and how well
+// each model knew it.
+func chats(r summary.Run) []report.Chat {
+	var out []report.Chat
+	c := r.Adapter.Outcome.Comparison
+	metric := ""
+	if c != nil {
+		metric = c.Metric
+	}
+	for _, s := range r.Samples[:min(len(r.Samples), maxSamples)] {
+		base, best, change := alike(s.Base, s.Best)
+		chat := report.Chat{Title: "Row " + report.Count(s.Row)}
+		name := lower(metricTitle(r.Adapter.Spec.Method, metric))
+		if name == "" {
+			name = "value"
+		}
+		if report.Finite(s.Best - s.Base) {
+			chat.Note = name + " " + change
+			switch {
+			case s.Best == s.Base:
+				chat.Tone, chat.Change, chat.Note = "calm", "same "+name, ""
+			case (s.Best < s.Base) == training.LowerIsBetter(metric):
+				chat.Tone, chat.Change = "good", "better"
+			default:
+				chat.Tone, chat.Change = "bad", "worse"
+			}
+		}
+		chat.Turns = turns(s)
+		chat.Turns = append(chat.Turns,
+			report.Turn{Side: "before", Who: "Base model", Text: name + " " + base},
+			report.Turn{Side: "after", Who: "Trained", Text: name + " " + best})
+		out = append(out, chat)
+	}
+	return out
+}
+
+// turns are the parts of a row. What a model learns to say is marked as expected.
+func turns(s summary.Sample) []report.Turn {
+	var out []report.Turn
+	add := func(side, who, text string) { out = append(out, report.NewTurn(side, who, "", text)) }
+	last := len(s.Parts) - 1
+	for i, p := range s.Parts {
+		side, who := partOf(p.Key)
+		if p.Messages == nil {
+			add(side, who, p.Text)
+			continue
+		}
+		for j, m := range p.Messages {
+			switch {
+			case m.Role == rows.RoleAssistant && side == "ask" && i == last && j == len(p.Messages)-1:
+				add("want", "Expected answer", m.Content)
+			case side == "ask":
+				add("ask", roleTitle(m.Role), m.Content)
+			default:
+				add(side, who, m.Content)
+			}
+		}
+	}
+	if len(out) > report.MaxTurns { // the last ones have the answer
+		left := len(out) - report.MaxTurns
+		out = append([]report.Turn{{Side: "ask", Who: "…", Text: report.Plural(left, "earlier message") + " not shown", Empty: true}}, out[left:]...)
+	}
+	if len(out) == 0 {
+		out = append(out, report.NewTurn("ask", "Row", "", s.Text))
+	}
+	return out
+}
+
+// partOf says which side of a conversation a field of a row is, and its name for people.
+func partOf(key string) (side, who string) {
+	switch key {
+	case rows.KeyCompletion:
+		return "want", "Expected answer"
+	case rows.KeyChosen:
+		return "want", "Preferred answer"
+	case rows.KeyRejected:
+		return "reject", "Rejected answer"
+	case rows.KeyPositive:
+		return "want", "Should be near"
+	case rows.KeyNegative:
+		return "reject", "Should be far"
+	case rows.KeyText:
+		return "want", "Text"
+	case rows.KeyAnchor:
+		return "ask", "Query"
+	}
+	return "ask", "Prompt"
+}
+
+func roleTitle(role string) string {
+	switch role {
+	case rows.RoleSystem:
+		return "System"
+	case rows.RoleUser:
+		return "User"
+	case rows.RoleAssistant:
+		return "Assistant, earlier"
+	}
+	return report.Clean(role, report.MaxLabel)
+}

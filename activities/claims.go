@@ -70,15 +70,19 @@ func (c Claims) Take(ctx context.Context, key string) (video.Claim, error) {
 }
 
 // open reports whether the holder of a claim may still be running. Another run of this
-// workflow has ended, unless this activity belongs to an earlier one.
+// workflow has ended, unless this activity belongs to an earlier one. Of another workflow,
+// only the run that claimed counts, with those that continue it: anyone may start a run
+// under its id later. Former builds did not store the run; then the current one counts.
 func (c Claims) open(ctx context.Context, holder video.Claim, me string) (bool, error) {
 	switch {
 	case holder.Workflow == "" || holder.Workflow == me && holder.Run == "":
 		return false, nil
 	case holder.Workflow == me:
 		return c.Runs.Running(ctx, me, holder.Run)
-	default:
+	case holder.Run == "":
 		return c.Runs.Running(ctx, holder.Workflow, "")
+	default:
+		return c.Runs.ChainRunning(ctx, holder.Workflow, holder.Run)
 	}
 }
 

@@ -36,6 +36,9 @@ func TestTakenClaims(t *testing.T) {
 	}{
 		"of nobody, released":              {video.Claim{Number: 4}, nil, 5},
 		"of a workflow that runs":          {video.Claim{Workflow: "other", Run: "r", Number: 1}, activitytest.Runs{"other"}, 0},
+		"of a run whose id another has":    {video.Claim{Workflow: "other", Run: "r", Number: 1}, activitytest.Runs{"other later"}, 2},
+		"of a run that is still on":        {video.Claim{Workflow: "other", Run: "r", Number: 1}, activitytest.Runs{"other r"}, 0},
+		"by an older build, of any run":    {video.Claim{Workflow: "other"}, activitytest.Runs{"other later"}, 0},
 		"of a workflow that ended":         {video.Claim{Workflow: "other", Run: "r", Number: 1}, nil, 2},
 		"of this workflow, by an older":    {video.Claim{Workflow: me, Number: 3}, activitytest.Runs{me}, 4},
 		"of another run that ended":        {video.Claim{Workflow: me, Run: "another", Number: 3}, nil, 4},

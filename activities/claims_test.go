@@ -21,6 +21,7 @@ type nobody struct{}
 
 func (nobody) VideoTenant(context.Context, string, string) (tenant.ID, error) { return "", nil }
 func (nobody) Running(context.Context, string, string) (bool, error)          { return false, nil }
+func (nobody) ChainRunning(context.Context, string, string) (bool, error)     { return false, nil }
 func (nobody) Signal(context.Context, string, string, string, any) error      { return nil }
 
 // meddled is a store in which somebody acts after each look at an object. plain has no

@@ -80,6 +80,9 @@ type Runs interface {
 	// Running reports whether a run is still open. A run that the server no
 	// longer knows is not.
 	Running(ctx context.Context, workflowID, runID string) (bool, error)
+	// ChainRunning reports whether a run, or one that continues, retries or resets it, is
+	// still open. Another run that was started under the same workflow id does not count.
+	ChainRunning(ctx context.Context, workflowID, runID string) (bool, error)
 	// VideoTenant returns the tenant of a workflow's current run if the server says that it
 	// is a video of the library with the given workflow id; otherwise "". A starter can set
 	// search attributes, but not the parent.

@@ -195,7 +195,7 @@ type Publication struct {
 // Claim names the workflow that may publish a video in a profile.
 type Claim struct {
 	Workflow string `json:"workflow"`
-	Run      string `json:"run,omitempty"` // that claimed; a later run of the workflow claims anew
+	Run      string `json:"run,omitempty"` // that claimed; the runs that continue it hold the claim too. "" = an earlier build claimed
 	// Number grows with each holder, so that what a former one still writes can be
 	// told from what the present one does. 0 = an earlier build claimed.
 	Number int64 `json:"number,omitempty"`

@@ -19,28 +19,58 @@ type runs struct{ client client.Client }
 
 // Running reports whether a run is still open; "" = the current one.
 func (r runs) Running(ctx context.Context, workflowID, runID string) (bool, error) {
+	d, err := r.describe(ctx, workflowID, runID)
+	if err != nil || d == nil {
+		return false, err
+	}
+	return runID == "" && goesOn(d.Status) || !workflows.Closed(d.Status), nil
+}
+
+// ChainRunning reports whether a run is open, or the newest run of the same chain is. The
+// server may have deleted the run after its retention: then the chain is known only if it
+// began with that run. A server that does not name the first run of a chain cannot tell
+// chains apart, so every open run of the workflow counts.
+func (r runs) ChainRunning(ctx context.Context, workflowID, runID string) (bool, error) {
+	held, err := r.describe(ctx, workflowID, runID)
+	if err != nil || held != nil && !workflows.Closed(held.Status) {
+		return err == nil, err
+	}
+	newest, err := r.describe(ctx, workflowID, "")
+	if err != nil || newest == nil || !goesOn(newest.Status) {
+		return false, err
+	}
+	first := runID
+	if held != nil {
+		first = firstRun(held)
+	}
+	chain := firstRun(newest)
+	return chain == "" || chain == first, nil
+}
+
+// describe describes a run; nil = the server does not know it.
+func (r runs) describe(ctx context.Context, workflowID, runID string) (*client.WorkflowExecutionDescription, error) {
 	d, err := r.client.DescribeWorkflow(ctx, workflowID, runID)
 	if _, gone := errors.AsType[*serviceerror.NotFound](err); gone {
-		return false, nil
+		return nil, nil //nolint:nilnil // not known
 	}
-	if err != nil {
-		return false, fault.Wrap(fault.Transport, "describe workflow", workflowID, err)
-	}
-	// A chain of runs goes on in the next of them, which the server may not show yet.
-	if runID == "" && d.Status == enums.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW {
-		return true, nil
-	}
-	return !workflows.Closed(d.Status), nil
+	return d, fault.Wrap(fault.Transport, "describe workflow", workflowID, err)
+}
+
+// goesOn reports whether the newest run of a workflow, or its chain, is open: a chain of
+// runs goes on in the next of them, which the server may not show yet.
+func goesOn(newest enums.WorkflowExecutionStatus) bool {
+	return newest == enums.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW || !workflows.Closed(newest)
+}
+
+func firstRun(d *client.WorkflowExecutionDescription) string {
+	return d.RawResponse.GetWorkflowExecutionInfo().GetFirstRunId()
 }
 
 // VideoTenant returns whose a workflow is that a library started.
 func (r runs) VideoTenant(ctx context.Context, workflowID, libraryID string) (tenant.ID, error) {
-	d, err := r.client.DescribeWorkflow(ctx, workflowID, "")
-	if _, gone := errors.AsType[*serviceerror.NotFound](err); gone {
-		return "", nil
-	}
-	if err != nil {
-		return "", fault.Wrap(fault.Transport, "describe workflow", workflowID, err)
+	d, err := r.describe(ctx, workflowID, "")
+	if err != nil || d == nil {
+		return "", err
 	}
 	info := d.RawResponse.GetWorkflowExecutionInfo()
 	if info.GetType().GetName() != "IngestVideo" || info.GetParentExecution().GetWorkflowId() != libraryID {

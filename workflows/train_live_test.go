@@ -83,6 +83,10 @@ func (r liveRuns) Running(ctx context.Context, workflowID, runID string) (bool, 
 	return !workflows.Closed(d.Status), nil
 }
 
+func (r liveRuns) ChainRunning(ctx context.Context, workflowID, runID string) (bool, error) {
+	return r.Running(ctx, workflowID, runID)
+}
+
 func (r liveRuns) Signal(ctx context.Context, workflowID, runID, name string, payload any) error {
 	return r.client.SignalWorkflow(ctx, workflowID, runID, name, payload)
 }

@@ -222,6 +222,7 @@ type nobody struct{}
 
 func (nobody) VideoTenant(context.Context, string, string) (tenant.ID, error) { return "", nil }
 func (nobody) Running(context.Context, string, string) (bool, error)          { return false, nil }
+func (nobody) ChainRunning(context.Context, string, string) (bool, error)     { return false, nil }
 func (nobody) Signal(context.Context, string, string, string, any) error      { return nil }
 
 // objects lists the keys of the store.

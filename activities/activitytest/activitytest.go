@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strings"
 	"testing"
 
 	"go.temporal.io/sdk/activity"
@@ -165,12 +166,21 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	return s.Store.Delete(ctx, key)
 }
 
-// Runs is a server on which only the workflows with these ids are open.
+// Runs is a server on which only the workflows with these ids are open. "id run" is one
+// run of a workflow.
 type Runs []string
 
-// Running reports whether a workflow is open.
-func (r Runs) Running(_ context.Context, workflow, _ string) (bool, error) {
-	return slices.Contains(r, workflow), nil
+// Running reports whether a run is open; "" = any of the workflow.
+func (r Runs) Running(_ context.Context, workflow, run string) (bool, error) {
+	return slices.ContainsFunc(r, func(open string) bool {
+		id, only, one := strings.Cut(open, " ")
+		return id == workflow && (run == "" || !one || only == run)
+	}), nil
+}
+
+// ChainRunning reports whether a run is open: none has a successor.
+func (r Runs) ChainRunning(ctx context.Context, workflow, run string) (bool, error) {
+	return r.Running(ctx, workflow, run)
 }
 
 // VideoTenant knows no video.

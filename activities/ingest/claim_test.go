@@ -24,7 +24,8 @@ func (fullIndex) Fence(context.Context, tenant.ID, string, video.ID, int64) (int
 // busy is a world in which every other workflow still runs.
 type busy struct{ alone }
 
-func (busy) Running(context.Context, string, string) (bool, error) { return true, nil }
+func (busy) Running(context.Context, string, string) (bool, error)      { return true, nil }
+func (busy) ChainRunning(context.Context, string, string) (bool, error) { return true, nil }
 
 // TestWhoWaitsForAClaim: of an index without room the workflow hears if it asks for
 // that. The server waits for a claim that another workflow holds, whoever asks.

@@ -125,6 +125,10 @@ func (k openWorkflows) Running(_ context.Context, workflow, _ string) (bool, err
 	return open, nil
 }
 
+func (k openWorkflows) ChainRunning(ctx context.Context, workflow, run string) (bool, error) {
+	return k.Running(ctx, workflow, run)
+}
+
 func (k openWorkflows) VideoTenant(_ context.Context, workflow, _ string) (tenant.ID, error) {
 	return k[workflow], nil
 }

@@ -227,6 +227,7 @@ type alone struct{}
 
 func (alone) VideoTenant(context.Context, string, string) (tenant.ID, error) { return "", nil }
 func (alone) Running(context.Context, string, string) (bool, error)          { return false, nil }
+func (alone) ChainRunning(context.Context, string, string) (bool, error)     { return false, nil }
 func (alone) Signal(context.Context, string, string, string, any) error      { return nil }
 
 func storeRecipe(t *testing.T, s activities.Store, p video.Profile) video.Fingerprint {

@@ -3,6 +3,7 @@ package registry
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/object"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
 )
@@ -53,7 +55,7 @@ type AdapterLine struct {
 	Name    string             `json:"name"`              // name
 	Version int                `json:"version"`           // version
 	Role    string             `json:"role"`              // what it is used for
-	Status  string             `json:"status"`            // "active", "deprecated" (was active before), "inactive"
+	Status  string             `json:"status"`            // "active", "deprecated" (was active before), "inactive", "damaged" (its manifest or its role cannot be read)
 	Kind    string             `json:"kind"`              // "adapter", or "model" for all weights
 	Method  training.Method    `json:"method"`            // sft, dpo or embedding
 	Base    string             `json:"base_model"`        // base model
@@ -74,7 +76,8 @@ type AdapterList struct {
 // MaxAdapters limits a list, because it is a payload.
 const MaxAdapters = 500
 
-// ListAdapters lists what is published.
+// ListAdapters lists what is published. A damaged version has a name, a number, that status
+// and what else could be read; without a role it is listed under every role.
 func (a *Adapters) ListAdapters(ctx context.Context, in ListAdaptersInput) (AdapterList, error) {
 	out := AdapterList{Adapters: []AdapterLine{}}
 	versions, err := AdapterVersions(a.Store, in.Tenant).versions(ctx, in.Name)
@@ -93,10 +96,13 @@ func (a *Adapters) ListAdapters(ctx context.Context, in ListAdaptersInput) (Adap
 			break
 		}
 		m, status, err := ReadAdapter(ctx, a.Store, in.Tenant, v.name, v.number)
+		if isDamaged(err) {
+			m.Name, m.Version, status, err = v.name, v.number, statusDamaged, nil
+		}
 		if err != nil {
 			return out, err
 		}
-		if in.Role == "" || m.Role == in.Role {
+		if in.Role == "" || m.Role == in.Role || status == statusDamaged && m.Role == "" {
 			out.Adapters = append(out.Adapters, line(m, status))
 		}
 	}
@@ -133,29 +139,45 @@ type AdapterDetail struct {
 	Prefix string `json:"prefix"` // prefix of its files in the store
 }
 
-// ShowAdapter describes one version.
+// ShowAdapter describes one version. It passes over a damaged one, unless that is the one
+// asked for: by its number, as the active one or as the latest.
 func (a *Adapters) ShowAdapter(ctx context.Context, in AdapterInput) (AdapterDetail, error) {
 	versions, err := AdapterVersions(a.Store, in.Tenant).versions(ctx, in.Name)
 	if err != nil {
 		return AdapterDetail{}, err
 	}
 	var chosen AdapterDetail
+	damaged := map[int]error{}
+	none := noAdapter(in.Name, in.Version)
 	for _, v := range slices.Backward(versions) {
 		if !v.whole || in.Version != 0 && v.number != in.Version {
 			continue
 		}
 		m, status, err := ReadAdapter(ctx, a.Store, in.Tenant, v.name, v.number)
-		if err != nil {
+		switch {
+		case isDamaged(err) && (!in.Latest || chosen.Version != 0):
+			if damaged[v.number] = err; len(damaged) == 1 {
+				none = err
+			}
+			continue
+		case err != nil:
 			return AdapterDetail{}, err
 		}
 		if chosen.Version == 0 || status == StatusActive && chosen.Status != StatusActive && !in.Latest {
 			chosen = AdapterDetail{Adapter: m, Status: status, Prefix: training.AdapterPrefix(in.Tenant, m.Name, m.Version)}
 		}
 	}
-	if chosen.Version == 0 {
-		return chosen, noAdapter(in.Name, in.Version)
+	switch {
+	case chosen.Version == 0:
+		return chosen, none
+	case in.Latest || chosen.Status == StatusActive || len(damaged) == 0:
+		return chosen, nil
 	}
-	return chosen, nil
+	role, _, err := readRole(ctx, a.Store, training.RoleKey(in.Tenant, chosen.Role), chosen.Role)
+	if err == nil && role.Active != nil && role.Active.Name == in.Name {
+		err = damaged[role.Active.Version]
+	}
+	return chosen, err
 }
 
 func noAdapter(name string, version int) error {
@@ -170,17 +192,18 @@ const (
 	StatusActive     = "active"
 	statusInactive   = "inactive"
 	statusDeprecated = "deprecated"
+	statusDamaged    = "damaged" // in a list: it is not known
 )
 
 // ReadAdapter reads a manifest, and the status of the version in its role.
 func ReadAdapter(ctx context.Context, s activities.Store, t tenant.ID, name string, version int) (training.Adapter, string, error) {
 	var m training.Adapter
 	err := activities.ReadJSON(ctx, s, training.AdapterPrefix(t, name, version)+training.ManifestName, &m)
-	if activities.Absent(err) {
+	if errors.Is(err, object.ErrNotFound) {
 		return m, "", noAdapter(name, version)
 	}
 	if err != nil {
-		return m, "", err
+		return m, "", damage("read adapter", reference(name, version), err)
 	}
 	role, _, err := readRole(ctx, s, training.RoleKey(t, m.Role), m.Role)
 	if err != nil {

@@ -1,8 +1,10 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/object"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
@@ -63,7 +66,7 @@ type ProgramList struct {
 type ProgramLine struct {
 	Name    string    `json:"name"`            // name
 	Version int       `json:"version"`         // version
-	Status  string    `json:"status"`          // "active", "canary", "deprecated", "inactive"
+	Status  string    `json:"status"`          // "active", "canary", "deprecated", "inactive", "damaged" (one of its files or its role cannot be read)
 	Share   int       `json:"share,omitempty"` // of a canary: percent of the keys
 	Mode    string    `json:"mode"`            // "compat" or "improved"
 	Default float64   `json:"default_score"`   // score of the default program, in percent
@@ -74,7 +77,8 @@ type ProgramLine struct {
 	Created time.Time `json:"created"`         // time of publication
 }
 
-// ListPrograms lists the published programs.
+// ListPrograms lists the published programs. A damaged version has a name, a number, that
+// status and what else could be read.
 func (a *Programs) ListPrograms(ctx context.Context, in ListProgramsInput) (ProgramList, error) {
 	out := ProgramList{Programs: []ProgramLine{}}
 	versions, err := ProgramVersions(a.Store, in.Tenant).versions(ctx, in.Name)
@@ -96,6 +100,9 @@ func (a *Programs) ListPrograms(ctx context.Context, in ListProgramsInput) (Prog
 			break
 		}
 		d, err := ReadProgram(ctx, a.Store, in.Tenant, v.name, v.number)
+		if isDamaged(err) {
+			d.Name, d.Version, d.Status, err = v.name, v.number, statusDamaged, nil
+		}
 		if err != nil {
 			return out, err
 		}
@@ -121,7 +128,8 @@ type ProgramDetail struct {
 	Canary  *training.Canary     `json:"canary,omitempty"` // of all versions; nil = none
 }
 
-// ShowProgram describes one version; 0 = the active one, else the latest.
+// ShowProgram describes one version; 0 = the active one, else the latest. It passes over
+// damaged ones where neither that one nor explicitly the latest is asked for.
 func (a *Programs) ShowProgram(ctx context.Context, in ProgramInput) (ProgramDetail, error) {
 	if in.Version == 0 && !in.Latest {
 		role, _, err := readRole(ctx, a.Store, programRole(in.Tenant, in.Name), in.Name)
@@ -136,12 +144,18 @@ func (a *Programs) ShowProgram(ctx context.Context, in ProgramInput) (ProgramDet
 	if err != nil {
 		return ProgramDetail{}, err
 	}
+	var damaged error // of the latest
 	for _, v := range slices.Backward(versions) {
-		if v.whole && (in.Version == 0 || v.number == in.Version) {
-			return ReadProgram(ctx, a.Store, in.Tenant, in.Name, v.number)
+		if !v.whole || in.Version != 0 && v.number != in.Version {
+			continue
 		}
+		d, err := ReadProgram(ctx, a.Store, in.Tenant, in.Name, v.number)
+		if !isDamaged(err) || in.Version != 0 || in.Latest {
+			return d, err
+		}
+		damaged = cmp.Or(damaged, err)
 	}
-	return ProgramDetail{}, noProgram(in.Name, in.Version)
+	return ProgramDetail{}, cmp.Or(damaged, noProgram(in.Name, in.Version))
 }
 
 func noProgram(name string, version int) error {
@@ -162,14 +176,14 @@ func programRole(t tenant.ID, name string) string {
 func ReadProgram(ctx context.Context, s activities.Store, t tenant.ID, name string, version int) (ProgramDetail, error) {
 	d := ProgramDetail{Prefix: ProgramVersions(s, t).At(name, version), Status: statusInactive}
 	err := activities.ReadJSON(ctx, s, d.Prefix+training.ManifestName, &d.Release)
-	if activities.Absent(err) {
+	if errors.Is(err, object.ErrNotFound) {
 		return d, noProgram(name, version)
 	}
 	if err == nil {
 		err = activities.ReadJSON(ctx, s, d.Prefix+SourceFile, &d.Program)
 	}
 	if err != nil {
-		return d, err
+		return d, damage("read program", reference(name, version), err)
 	}
 	role, _, err := readRole(ctx, s, programRole(t, name), name)
 	d.Active, d.Canary = role.Active, role.Canary

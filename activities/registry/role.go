@@ -61,7 +61,7 @@ func readRole(ctx context.Context, s activities.Store, key, name string) (traini
 	if err == nil {
 		err = activities.ReadJSON(ctx, s, key, &role)
 	}
-	return role, info.SHA256, err
+	return role, info.SHA256, damage("read role", name, err)
 }
 
 // changeRole changes a role in one step. A concurrent change is not overwritten.

@@ -117,6 +117,9 @@ func (a app) printAdapters(r registry.AdapterList) {
 			cli.Ref(l.Name, l.Version), l.Status, l.Role, string(l.Method), value, better, format.Bytes(l.Bytes),
 			l.Created.UTC().Format(time.DateOnly), l.Base,
 		}
+		if l.Created.IsZero() { // a damaged version, of which nothing else is known
+			rows[i] = []string{cli.Ref(l.Name, l.Version), l.Status, "-", "-", "-", "-", "-", "-", "-"}
+		}
 	}
 	a.Table([]cli.Column{
 		{Name: "adapter"},

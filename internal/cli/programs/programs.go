@@ -111,6 +111,9 @@ func (a app) printPrograms(r registry.ProgramList) {
 			cli.Ref(l.Name, l.Version), status(l.Status, l.Share), l.Mode, format.Percent(l.Default), format.Percent(l.Score), better,
 			fmt.Sprint(l.Calls), format.Dollars(l.CostUSD), l.Created.UTC().Format(time.DateOnly),
 		}
+		if l.Created.IsZero() { // a damaged version, of which nothing else is known
+			rows[i] = []string{cli.Ref(l.Name, l.Version), l.Status, "-", "-", "-", "-", "-", "-", "-"}
+		}
 	}
 	a.Table([]cli.Column{
 		{Name: "program"},

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/cogniverse/cogflow/activities/registry"
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/internal/cli/clitest"
 	"github.com/cogniverse/cogflow/prompt/diff"
@@ -19,6 +20,7 @@ func TestProgramsGolden(t *testing.T) {
 	list, tried := clitest.Programs(), clitest.Program()
 	list.Programs[1].Status, list.Programs[1].Share = "canary", 10
 	tried.Canary = clitest.Canary("agentic-router")
+	list.Programs = append(list.Programs, registry.ProgramLine{Name: "agentic-router", Version: 2, Status: "damaged"})
 	clitest.Golden(t, "programs_canary", clitest.Printed(func(a *cli.App) { app{a}.printPrograms(list) }))
 	clitest.Golden(t, "program_canary", clitest.Printed(func(a *cli.App) { assert.NoError(t, app{a}.printProgram(tried)) }))
 }

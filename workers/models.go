@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"strconv"
+	"sync"
 
 	"github.com/cogniverse/cogflow/activities/ingest"
 	"github.com/cogniverse/cogflow/fault"
@@ -32,6 +34,7 @@ type models struct {
 	redactor     *safetext.Redactor
 	servers      modelServers
 	book         func(c video.Call) money.Payer // of what checks pay; nil = this worker asks nothing that is paid
+	unproven     sync.Map                       // the last failure of a check that was paid, by stage
 }
 
 // modelCheck asks an endpoint whether it can do its work.
@@ -297,20 +300,40 @@ func serveBy[T any](to map[string]T, names []string, by T) {
 // checkJob is the job under which the ledger books what checks of endpoints pay.
 const checkJob = "health"
 
-// checkStages checks an embedder with each stage that profiles use it for.
+// checkStages checks an embedder with each stage that profiles use it for. Once the bound
+// of what a check may pay is reached, the last failure is the answer.
 func (m *models) checkStages(ctx context.Context, e config.Endpoint, check func(context.Context, video.Stage) error) error {
 	for _, p := range m.profiles {
 		if slices.Contains(e.Models, p.Embed.Model) {
-			ctx := ctx
-			if m.book != nil {
-				ctx = money.WithPayer(ctx, m.book(video.Call{
-					Tenant: tenant.Default, Job: checkJob, Kind: video.KindEmbed, Model: p.Embed.Model, CostMicroUSD: p.Embed.CostMicroUSD,
-				}))
-			}
-			if err := check(ctx, p.Embed); err != nil {
+			if err := m.checkStage(ctx, e, p.Embed, check); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+func (m *models) checkStage(ctx context.Context, e config.Endpoint, s video.Stage, check func(context.Context, video.Stage) error) error {
+	if m.book == nil {
+		return check(ctx, s)
+	}
+	stage := video.NewFingerprint("stage", e.Name, fmt.Sprint(s.Model, s.Revision, s.Dim, s.Multi))
+	pay := m.book(video.Call{
+		Tenant: tenant.Default, Job: checkJob, Kind: video.KindEmbed, Model: s.Model, Fingerprint: stage, CostMicroUSD: s.CostMicroUSD,
+	})
+	paid := false
+	err := check(money.WithPayer(ctx, func(ctx context.Context, what string, ask func(context.Context) error) error {
+		return pay(ctx, what, func(ctx context.Context) error { paid = true; return ask(ctx) })
+	}), s)
+	if !errors.Is(err, money.ErrGivenUp) {
+		if paid && err != nil {
+			m.unproven.Store(stage, err)
+		}
+		return err
+	}
+	// The requests may have been answered, and only what they showed together is wrong.
+	if last, ok := m.unproven.Load(stage); ok {
+		err = fmt.Errorf("%w; %w", err, last.(error)) //nolint:forcetypeassert // only errors are stored
+	}
+	return err
 }

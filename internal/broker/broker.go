@@ -59,6 +59,7 @@ type Brokers struct {
 	tickets   atomic.Int64
 	mu        sync.Mutex
 	by        map[string]*broker // by endpoint
+	checks    further            // requests of checks that were billed
 }
 
 // New makes the brokers of a process.

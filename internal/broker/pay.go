@@ -83,7 +83,8 @@ func (u *further) check(name, model string) error {
 	return nil
 }
 
-// paid counts a request; the next one after a failure is spread like those of a call.
+// paid counts a request; the next one after a failure is spread like those of a call. nil =
+// it may follow at once.
 func (u *further) paid(name string, o money.Outcome, err error, spread func(charged int) time.Duration) {
 	if !o.Billed() {
 		return
@@ -99,7 +100,7 @@ func (u *further) paid(name string, o money.Outcome, err error, spread func(char
 		u.by[name] = b
 	}
 	b.times++
-	if b.last = err; err != nil {
+	if b.last = err; err != nil && spread != nil {
 		b.until = time.Now().Add(spread(b.times))
 	}
 }

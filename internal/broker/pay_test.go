@@ -2,6 +2,7 @@ package broker_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/circuit"
 	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/video"
 )
 
 // TestFurtherRequests: a request that an adapter makes beside the one of its call is
@@ -116,6 +118,36 @@ func TestPayer(t *testing.T) {
 		by, cost := w.booked()
 		require.Equal(t, map[money.Outcome]int{money.Answered: 1, money.BilledFailure: 1}, by)
 		require.EqualValues(t, 20, cost)
+	})
+}
+
+// TestChecksBounded: however often a check is asked for, a model that does not prove itself
+// is paid a bounded number of times, for each thing that is checked and each request. Then
+// the last failure is the answer. Refused requests cost nothing and do not count.
+func TestChecksBounded(t *testing.T) {
+	within(t, func(t *testing.T) {
+		w := newWorld(1)
+		check := func(stage video.Fingerprint, what string, fails error) error {
+			c := w.call("", nil).Call
+			c.Fingerprint = stage
+			return w.Payer(c)(t.Context(), what, func(context.Context) error { return fails })
+		}
+		wrong := money.ChargeUnknown(fault.New(fault.Transport, "embed", "", "4 dimensions"))
+		for range 50 {
+			require.ErrorContains(t, check("a", "text", money.NeverSent(fault.New(fault.Transport, "ask", "", "refused"))), "refused")
+		}
+		for range 50 {
+			err := check("a", "text", wrong)
+			require.ErrorContains(t, err, "4 dimensions")
+			require.Equal(t, fault.Transport, fault.ClassOf(err))
+		}
+		for i := range 50 { // answered, but what the answers show together is wrong
+			require.Equal(t, i >= money.MaxCharged, errors.Is(check("a", "picture", nil), money.ErrGivenUp), i)
+		}
+		by, cost := w.booked()
+		require.Equal(t, map[money.Outcome]int{money.Answered: money.MaxCharged, money.BilledFailure: money.MaxCharged}, by)
+		require.EqualValues(t, 20*money.MaxCharged, cost)
+		require.NoError(t, check("b", "text", nil), "another stage of the model")
 	})
 }
 

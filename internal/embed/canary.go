@@ -3,6 +3,7 @@ package embed
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"image/color"
 	"image/jpeg"
@@ -33,6 +34,8 @@ func (p *Pooling) canary(ctx context.Context, s video.Stage) error {
 			return err
 		})
 		switch {
+		case errors.Is(err, money.ErrGivenUp): // nothing was asked, so nothing is known
+			return err
 		case fault.ClassOf(err) == fault.Input:
 			blind = true // a model of pictures alone, without a text tower
 		case err != nil:

@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -218,6 +219,13 @@ func TestCanary(t *testing.T) {
 	require.Equal(t, paid, s.Answered())
 	require.ErrorContains(t, p.Check(t.Context(), video.Stage{Model: "other", Dim: 3}), "it serves")
 	p = embed.NewPooling(embed.Options{URL: s.URL})
+	spent := money.WithPayer(t.Context(), func(ctx context.Context, name string, ask func(context.Context) error) error {
+		if strings.HasSuffix(name, "the picture") {
+			return ask(ctx)
+		}
+		return money.GiveUp("check model", "m", money.MaxCharged, nil)
+	})
+	require.ErrorIs(t, p.Check(spent, multi()), money.ErrGivenUp, "that says nothing of a text tower")
 	s.Distort(func(rows [][]float32) [][]float32 {
 		for i := range rows { // unit vectors, all alike
 			clear(rows[i])

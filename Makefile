@@ -42,7 +42,7 @@ build: programs ## Build bin/cogflow and bin/cogflow-worker
 	@$(call timed,'building bin/cogflow-worker') $(GO) build -ldflags '$(LDFLAGS)' -o bin/cogflow-worker ./workers
 
 .PHONY: trainer
-trainer: trainer/.venv/.synced ## Install what `cogflow train` runs on, into trainer/.venv (2.5 GB of torch, once)
+trainer: trainer/.venv/.compiled ## Install what `cogflow train` runs on, into trainer/.venv (2.5 GB of torch, once)
 
 .PHONY: demo
 demo: build ## Ingest three clips (or VIDEOS=DIR), search them, print the report
@@ -64,12 +64,12 @@ upgrade-test: tools trainer ## Start runs on the workers of earlier commits, go 
 	COGFLOW_UPGRADE_BUILDS=$(BIN)/upgrade $(GO) test -run TestUpgrade -count=1 -timeout 15m ./workers
 
 .PHONY: test-python
-test-python: embedder/.venv/.synced trainer prompt/conformance/.venv/.synced ## Run the tests of the embedder and the trainer, and bring DSPy; the first time brings torch
+test-python: embedder/.venv/.compiled trainer prompt/conformance/.venv/.compiled ## Run the tests of the embedder and the trainer, and bring DSPy; the first time brings torch
 	cd embedder && .venv/bin/python -m pytest -q
 	cd trainer && .venv/bin/python -m pytest -q
 
 .PHONY: test-conformance
-test-conformance: prompt/conformance/.venv/.synced ## Compare prompts, files and searches with real DSPy and Optuna
+test-conformance: prompt/conformance/.venv/.compiled ## Compare prompts, files and searches with real DSPy and Optuna
 	$(GO) test -count=1 ./prompt/conformance
 
 .PHONY: check
@@ -148,15 +148,16 @@ bin/.uv-$(UV_VERSION):
 	@ln -s uv-venv/bin/uv bin/uv && touch $@
 
 # The stamp lies in the environment, so it goes with it. What both projects pin is the same
-# and is loaded once.
-%/.venv/.synced: %/requirements-dev.txt | bin/.uv-$(UV_VERSION)
+# and is loaded once. All of it is compiled: trainers write no bytecode, and without it each
+# start would compile torch and transformers again.
+%/.venv/.compiled: %/requirements-dev.txt | bin/.uv-$(UV_VERSION)
 	@echo "installing the packages of $* (the first time loads 2.5 GB)"
 	$(BIN)/uv venv -q --allow-existing $*/.venv
-	$(BIN)/uv pip sync -q --require-hashes -p $*/.venv $*/requirements-dev.txt
+	$(BIN)/uv pip sync -q --compile-bytecode --require-hashes -p $*/.venv $*/requirements-dev.txt
 	@touch $@
 
-prompt/conformance/.venv/.synced: prompt/conformance/requirements.txt | bin/.uv-$(UV_VERSION)
+prompt/conformance/.venv/.compiled: prompt/conformance/requirements.txt | bin/.uv-$(UV_VERSION)
 	@echo "installing DSPy and Optuna"
 	$(BIN)/uv venv -q --allow-existing prompt/conformance/.venv
-	$(BIN)/uv pip sync -q --require-hashes -p prompt/conformance/.venv prompt/conformance/requirements.txt
+	$(BIN)/uv pip sync -q --compile-bytecode --require-hashes -p prompt/conformance/.venv prompt/conformance/requirements.txt
 	@touch $@

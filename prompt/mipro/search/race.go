@@ -43,6 +43,7 @@ type Race struct {
 	trials []Trial          // complete
 	heats  []heat           // under way
 	board  mipro.Board
+	waits  struct{ begun, known int } // of so many heats begun, nothing may win by what fewer than known say
 }
 
 // heat is a trial under way.
@@ -181,11 +182,16 @@ func (r *Race) next() (Trial, bool) {
 		return r.heat(begun, DefaultTrial, r.first(), left), true
 	}
 	boldness := 1 + float64(left)/float64(r.budget) // the more, the more is left
-	for known := max(0, len(begun)-abreast+1); known <= len(r.trials); known++ {
+	known := max(0, len(begun)-abreast+1)
+	if r.waits.begun == len(begun) {
+		known = max(known, r.waits.known)
+	}
+	for ; known <= len(r.trials); known++ {
 		if choice := r.promising(begun, known, boldness); choice != nil {
 			return r.heat(begun, RaceTrial, choice, left), true
 		}
 	}
+	r.waits.begun, r.waits.known = len(begun), known
 	return Trial{}, false
 }
 

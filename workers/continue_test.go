@@ -23,7 +23,7 @@ func TestContinueAsNew(t *testing.T) {
 	for _, c := range []struct {
 		events               string
 		videos, frames, runs int
-	}{{"500", 90, 2800, 2}, {"60", 60, 500, 5}} {
+	}{{"300", 60, 1700, 2}, {"60", 60, 500, 5}} {
 		t.Run(c.events+" events", func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()

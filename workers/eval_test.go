@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -18,22 +19,16 @@ import (
 
 const evalQueries = "../examples/eval-demo.jsonl"
 
-// TestEvalOnBothIndexes measures the demo's clips with one file of judged
-// queries on the embedded index and through the Vespa adapter. What the command
-// prints equals the formulas, worked out here from the hits of each search.
-func TestEvalOnBothIndexes(t *testing.T) { //nolint:tparallel // the group ends when its parallel subtests have
+// TestEvalOnBothIndexes ingests the demo's clips, and measures them with one file of judged
+// queries on the embedded index and through the Vespa adapter. What the command prints
+// equals the formulas, worked out here from the hits of each search.
+func TestEvalOnBothIndexes(t *testing.T) {
 	t.Parallel()
 	dir := demo(t)
-	names := []string{"embedded", "vespa"}
-	figures := make([]map[video.Rank]eval.RankScores, len(names))
-	t.Run("on", func(t *testing.T) {
-		for i, on := range names {
-			t.Run(on, func(t *testing.T) {
-				t.Parallel()
-				figures[i] = evalDemo(t, dir, on == "vespa")
-			})
-		}
-	})
+	s := newStack(t, nil)
+	s.worker(nil)
+	s.ingestsAndFinds(dir)
+	figures := []map[video.Rank]eval.RankScores{s.evalDemo(), onVespa(t, dir, filepath.Join(s.dir, "store")).evalDemo()}
 	for rank, embedded := range figures[0] {
 		vespa := figures[1][rank]
 		t.Logf("%-7s embedded nDCG %.4f recall %.4f MRR %.4f; vespa nDCG %.4f recall %.4f MRR %.4f", rank,
@@ -47,17 +42,28 @@ func TestEvalOnBothIndexes(t *testing.T) { //nolint:tparallel // the group ends 
 	}
 }
 
-// evalDemo ingests the demo's clips, runs the command and checks its figures.
-func evalDemo(t *testing.T, dir string, onVespa bool) map[video.Rank]eval.RankScores {
+// onVespa is a stack that has ingested the demo's clips through the Vespa adapter, with the
+// captions of another stack's store.
+func onVespa(t *testing.T, dir, store string) *stack {
 	t.Helper()
 	s := newStack(t, nil)
-	if onVespa {
-		s.useVespa()
-	}
+	s.useVespa()
+	mine := filepath.Join(s.dir, "store", "default")
+	require.NoError(t, os.MkdirAll(mine, 0o700))
+	text, err := exec.CommandContext(t.Context(), "cp", "-a", filepath.Join(store, "default", "captions"), mine).CombinedOutput()
+	require.NoError(t, err, string(text))
 	s.worker(nil)
 	out, err := execute[ingest.LibraryResult](s, "ingest", "IngestLibrary", ingest.LibraryInput{Source: dir})
 	require.NoError(t, err)
 	require.Equal(t, 3, out.Indexed)
+	require.Zero(t, out.DescribeCalls, "the captions are known")
+	return s
+}
+
+// evalDemo runs the command and checks its figures.
+func (s *stack) evalDemo() map[video.Rank]eval.RankScores {
+	t := s.t
+	t.Helper()
 	file, err := filepath.Abs(evalQueries)
 	require.NoError(t, err)
 	code, text := s.cogflow()("eval", "--queries", file, "--json")

@@ -53,13 +53,12 @@ func search(s *stack, query string) ingest.SearchResult {
 	return out
 }
 
-func TestIngestAndSearch(t *testing.T) {
-	t.Parallel()
-	dir := demo(t)
-	s := newStack(t, nil)
-	s.worker(nil)
+// ingestsAndFinds ingests the demo's clips, finds each of their scenes by its words, and
+// does no work for them again.
+func (s *stack) ingestsAndFinds(dir string) {
+	t := s.t
+	t.Helper()
 	in := ingest.LibraryInput{Source: dir}
-
 	first, err := execute[ingest.LibraryResult](s, "demo", "IngestLibrary", in)
 	require.NoError(t, err)
 	require.Empty(t, first.Failures)

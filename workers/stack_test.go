@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -24,8 +25,14 @@ const asWorker = "COGFLOW_TEST_AS_WORKER"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asWorker) == "" {
+		dir, err := os.MkdirTemp("", "cogflow-tests-")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		sharedDir = dir
 		code := m.Run()
-		_ = os.RemoveAll(tinyModelsDir)
+		_ = os.RemoveAll(dir)
 		os.Exit(code)
 	}
 	spread = 4 * time.Second
@@ -36,6 +43,18 @@ func TestMain(m *testing.M) {
 		os.Exit(exitCode(err))
 	}
 }
+
+// sharedDir holds what is made once for all tests; TestMain removes it.
+var sharedDir string
+
+// builtCLI is the command line, built once for all tests.
+var builtCLI = sync.OnceValues(func() (string, error) {
+	program := filepath.Join(sharedDir, "cogflow")
+	if out, err := exec.Command("go", "build", "-o", program, "../starter").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build cogflow: %w: %s", err, out)
+	}
+	return program, nil
+})
 
 // stack is a Temporal server, a state directory and worker processes.
 type stack struct {

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -150,27 +149,14 @@ func (s *stack) waitsOn(id, activity string) bool {
 	return false
 }
 
-// cogflow builds the command line and returns what runs it against the stack.
+// cogflow is commandLine for tests that do not look at messages.
 func (s *stack) cogflow() func(args ...string) (code int, stdout string) {
 	s.t.Helper()
-	program := filepath.Join(s.t.TempDir(), "cogflow")
-	out, err := exec.CommandContext(s.t.Context(), "go", "build", "-o", program, "../starter").CombinedOutput()
-	require.NoError(s.t, err, string(out))
+	run := s.commandLine()
 	return func(args ...string) (code int, stdout string) {
 		s.t.Helper()
-		cmd := exec.CommandContext(s.t.Context(), program, args...)
-		cmd.Dir = s.dir
-		cmd.Env = append(append(os.Environ(), "HOME="+s.dir, "TEMPORAL_ADDRESS="+s.server.Address(), "COGNIVERSE_CONFIG=",
-			"COGFLOW_STORE=file://"+filepath.Join(s.dir, "store")), s.env...)
-		var stderr bytes.Buffer
-		cmd.Stderr = &stderr
-		out, err := cmd.Output()
-		var exit *exec.ExitError
-		if err != nil && !errors.As(err, &exit) {
-			require.NoError(s.t, err)
-		}
-		s.t.Logf("cogflow %q: exit %d\n%s%s", args, cmd.ProcessState.ExitCode(), out, stderr.String())
-		return cmd.ProcessState.ExitCode(), string(out)
+		p := run(args...)
+		return p.code, p.stdout
 	}
 }
 

@@ -22,12 +22,11 @@ type printed struct {
 	stdout, stderr string
 }
 
-// commandLine builds cogflow and returns what runs it against the stack.
+// commandLine returns what runs cogflow against the stack.
 func (s *stack) commandLine() func(args ...string) printed {
 	s.t.Helper()
-	program := filepath.Join(s.t.TempDir(), "cogflow")
-	out, err := exec.CommandContext(s.t.Context(), "go", "build", "-o", program, "../starter").CombinedOutput()
-	require.NoError(s.t, err, string(out))
+	program, err := builtCLI()
+	require.NoError(s.t, err)
 	return func(args ...string) printed {
 		s.t.Helper()
 		cmd := exec.CommandContext(s.t.Context(), program, args...)

@@ -26,11 +26,7 @@ import (
 // tinyModels makes base models of random weights, once for all tests: a folder
 // with tiny/llama and tiny/encoder.
 var tinyModels = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "cogflow-models-")
-	if err != nil {
-		return "", err
-	}
-	tinyModelsDir = dir
+	dir := filepath.Join(sharedDir, "models")
 	for _, kind := range []string{"llama", "encoder"} {
 		cmd := exec.Command(trainerPython, "-m", "trainer.tiny", kind, filepath.Join(dir, "tiny", kind))
 		cmd.Env = append(os.Environ(), "PYTHONPATH="+filepath.Join("..", "trainer", "src"))
@@ -40,9 +36,6 @@ var tinyModels = sync.OnceValues(func() (string, error) {
 	}
 	return dir, nil
 })
-
-// tinyModelsDir is where tinyModels made them; TestMain removes it.
-var tinyModelsDir string
 
 const trainerPython = "../trainer/.venv/bin/python"
 
@@ -180,8 +173,8 @@ func (s *stack) startTraining(in train.Input) client.WorkflowRun {
 	return run
 }
 
-// TestTrainKill kills the worker, and with it the trainer, at every kind of
-// moment there is, and compares with an undisturbed run bit for bit.
+// TestTrainKill kills the worker, and with it the trainer, at every kind of moment there
+// is, or drains it for another one, and compares with an undisturbed run bit for bit.
 func TestTrainKill(t *testing.T) {
 	t.Parallel()
 	calm, _ := newTrainStack(t)
@@ -193,6 +186,10 @@ func TestTrainKill(t *testing.T) {
 	want := calm.adapter(undisturbed.Job, undisturbed.Version)
 	require.Len(t, want.losses, 30)
 
+	t.Run("elsewhere", func(t *testing.T) {
+		t.Parallel()
+		trainedElsewhere(t, want)
+	})
 	for name, moments := range map[string][]func(s *stack){
 		// Between two checkpoints, in the first epoch, at the border of two, and later.
 		"between": {
@@ -237,17 +234,11 @@ func TestTrainKill(t *testing.T) {
 	}
 }
 
-// TestTrainElsewhere drains the worker in mid-training; another one, with an
-// empty disk and its models at another path, goes on.
-func TestTrainElsewhere(t *testing.T) {
-	t.Parallel()
-	calm, models := newTrainStack(t)
-	calm.worker(nil)
-	in := drilled(lesson(t, calm.dir))
-	undisturbed := await[train.Result](calm, calm.startTraining(in), 5*time.Minute)
-	want := calm.adapter(undisturbed.Job, undisturbed.Version)
-
-	s, _ := newTrainStack(t)
+// trainedElsewhere drains the worker in mid-training; another one, with an empty disk and
+// its models at another path, goes on.
+func trainedElsewhere(t *testing.T, want adapter) {
+	t.Helper()
+	s, models := newTrainStack(t)
 	own := s.clocked(trainerPython)
 	first := s.worker(nil)
 	run := s.startTraining(drilled(lesson(t, s.dir)))

@@ -1,4 +1,5 @@
-// Package config is the part of the command line that shows and checks the configuration.
+// Package config is the part of the command line that writes a first configuration, and
+// shows and checks the one in force.
 // It reads what workers read and opens nothing that it names.
 package config
 
@@ -17,7 +18,7 @@ type app struct{ *cli.App }
 func Feature(a *cli.App) cli.Feature {
 	f := app{a}
 	return cli.Feature{
-		Commands: []*cobra.Command{f.command()},
+		Commands: []*cobra.Command{f.initCommand(), f.command()},
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/object"
 	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/rows"
 	"github.com/cogniverse/cogflow/training/summary"
 )
 
@@ -143,4 +144,16 @@ func TestTallyOfADeadAttempt(t *testing.T) {
 
 	_, err = activitytest.RunAfter(t, j.a.RunTraining, j.in, "no pulse")
 	require.Equal(t, fault.Input, activitytest.ClassOf(err), "%v", err)
+}
+
+// TestSampleOfARow: a row that can be read is shown by its parts, another as it is, cut.
+func TestSampleOfARow(t *testing.T) {
+	t.Parallel()
+	var s summary.Sample
+	describe(&s, []byte(`{"prompt":"what?","completion":"that"}`+"\n"))
+	require.Equal(t, summary.Sample{Parts: rows.PromptRow("what?", "that").Parts}, s)
+	s = summary.Sample{}
+	describe(&s, []byte(`{"unknown": `+strings.Repeat("x", 9000)))
+	require.Empty(t, s.Parts)
+	require.Len(t, s.Text, maxSampleText)
 }

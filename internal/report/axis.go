@@ -138,26 +138,40 @@ func tickLabel(v, step float64) string {
 	return Commas(whole)
 }
 
-// stepLabel is a number of steps that is short enough for an axis: 20,000, 150k, 2.5M.
-func stepLabel(v float64) string {
+// stepLabels are numbers of steps, all in one unit, short enough for an axis: 25,000 to
+// 75,000, 50k to 150k, 2.5M.
+func stepLabels(values []float64) []string {
+	of, name := 1.0, ""
 	for _, unit := range []struct {
 		of   float64
 		name string
-	}{{1e12, "T"}, {1e9, "B"}, {1e6, "M"}, {1e3, "k"}} {
-		if v >= max(unit.of, 1e5) {
-			return strconv.FormatFloat(v/unit.of, 'f', -1, 64) + unit.name
+	}{{1e3, "k"}, {1e6, "M"}, {1e9, "B"}, {1e12, "T"}} {
+		if len(values) > 0 && values[len(values)-1] >= max(unit.of, 1e5) {
+			of, name = unit.of, unit.name
 		}
 	}
-	return Count(int(math.Round(v)))
+	var out []string
+	for _, v := range values {
+		switch {
+		case v == 0:
+			out = append(out, "0")
+		case name == "":
+			out = append(out, Count(int(math.Round(v))))
+		default:
+			out = append(out, strconv.FormatFloat(v/of, 'f', -1, 64)+name)
+		}
+	}
+	return out
 }
 
 // StepTicks are the ticks of an axis of steps from 0 to last.
 func StepTicks(last float64) []Tick {
 	last = max(last, 1)
 	values, _ := linearTicks(0, last, true)
+	labels := stepLabels(values)
 	var out []Tick
 	for i, v := range values {
-		t := Tick{X: Percent(v / last), Anchor: "middle", Label: stepLabel(v)}
+		t := Tick{X: Percent(v / last), Anchor: "middle", Label: labels[i]}
 		if i == 0 {
 			t.Anchor = "start"
 		}

@@ -64,6 +64,9 @@ func TestStepTicks(t *testing.T) {
 		return out
 	}
 	assert.Equal(t, []string{"0", "100k", "200k", "300k", "400k"}, label(410_000))
+	assert.Equal(t, []string{"0", "40k", "80k", "120k"}, label(120_000))
+	assert.Equal(t, []string{"0", "0.5M", "1M", "1.5M"}, label(1.6e6))
+	assert.Equal(t, []string{"0", "25,000", "50,000", "75,000"}, label(90_000))
 	assert.Equal(t, []string{"0", "2.5M", "5M", "7.5M"}, label(8e6))
 	assert.Equal(t, []string{"0", "1"}, label(0))
 }

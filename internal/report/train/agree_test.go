@@ -109,3 +109,28 @@ func TestSweepAgrees(t *testing.T) {
 		require.Equal(t, p.Rounded, sum.Cmp(shown(t, p.Tiles[5].Value)) != 0, "%v of %s", sum, p.Tiles[5].Value)
 	}
 }
+
+// TestCurvesAreOfOneQuantity: each loss has a plot and a name of its own, with enough ticks;
+// an axis is logarithmic only where the values span decades.
+func TestCurvesAreOfOneQuantity(t *testing.T) {
+	t.Parallel()
+	r := trained(300)
+	r.Adapter.Spec.Method = training.DPO
+	for i := range r.Events {
+		if e := &r.Events[i]; e.Event == training.EventStep {
+			e.Metrics["rewards/margins"], e.Metrics["another"] = float64(e.Step), 1
+			e.Metrics["grad_norm"] = 50 * math.Exp(-float64(e.Step)/30)
+		}
+	}
+	var titles []string
+	for _, c := range newPage(r).Curves {
+		titles = append(titles, c.Title)
+		assert.GreaterOrEqual(t, len(c.YTicks), 4, c.Title)
+		assert.GreaterOrEqual(t, len(c.XTicks), 4, c.Title)
+		assert.Equal(t, c.Title == "Gradient norm", strings.Contains(c.Unit, "logarithmic axis"), c.Title)
+	}
+	assert.Equal(t, []string{
+		"Training loss", "Held-out loss", "Held-out reward accuracy", "Reward margin, training", "another, training",
+		"Learning rate", "Throughput", "Gradient norm",
+	}, titles)
+}

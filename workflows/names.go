@@ -55,6 +55,11 @@ const (
 	UpdateApprove     = "approve"         // OptimizePrompts: true promotes the program that waits for approval, false keeps the old one
 )
 
+// Memos, which the lists of the server carry.
+const (
+	MemoName = "name" // what the run works on: a video, a source, an adapter or a program
+)
+
 // Search attributes, registered by `make up` and the deployment.
 const (
 	AttrTenant  = "CogTenant"  // Keyword: the tenant

@@ -145,6 +145,7 @@ func (c Caller) Child(ctx workflow.Context, id, summary, details string, attribu
 		WaitForCancellation:   true,
 		StaticSummary:         summary,
 		StaticDetails:         details,
+		Memo:                  map[string]any{MemoName: summary},
 		TypedSearchAttributes: attributes,
 		Priority:              c.Priority,
 	})

@@ -20,7 +20,7 @@ func TestPhaseSeconds(t *testing.T) {
 		r.running, r.phased = &meter{r: r, began: time.Now()}, time.Now()
 		phase := func(name string) { require.NoError(t, r.take(training.Event{Event: training.EventPhase, Phase: name})) }
 		after := func(d time.Duration) float64 {
-			time.Sleep(d) // of the fake clock
+			<-time.After(d) // of the fake clock
 			return r.snapshot().PhaseSeconds
 		}
 		require.InDelta(t, 5, after(5*time.Second), 1e-9, "while its libraries are loaded")

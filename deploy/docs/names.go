@@ -9,6 +9,7 @@ func names(c *comments) ([]byte, error) {
 		{"Queries", "", "workflows", "Query"},
 		{"Updates", "Synchronous; an update with an invalid value is rejected.", "workflows", "Update"},
 		{"Search attributes", "Registered by `make up` and by the deployment.", "workflows", "Attr"},
+		{"Memos", "Set by `cogflow`, and by a library on its videos.", "workflows", "Memo"},
 		{"Task queues", "", "workflows", "Queue"},
 		{"Task queues of each GPU class", "The queue of a class is `<stem>-<class>`, such as `describe-l40s`.", "workflows", "Stem"},
 		{"Error classes", "The type of an application failure. It alone decides about retries.", "fault", ""},

@@ -33,11 +33,9 @@ type Job struct {
 	Input   any
 }
 
-// MemoName is the key of the memo that names what a job works on. The lists of the server
+// maxMemoName bounds what names a job, in bytes. It is a memo, since the lists of the server
 // carry memos, so that showing the name costs no further call.
-const MemoName = "name"
-
-const maxMemoName = 255 // bytes
+const maxMemoName = 255
 
 // Start begins a job, or attaches to the one that runs under its id.
 func (a *App) Start(ctx context.Context, c client.Client, j Job) (run client.WorkflowRun, attached bool, err error) {
@@ -54,7 +52,7 @@ func (a *App) Start(ctx context.Context, c client.Client, j Job) (run client.Wor
 	}
 	var memo map[string]any
 	if j.Name != "" {
-		memo = map[string]any{MemoName: safetext.Line(j.Name, maxMemoName)}
+		memo = map[string]any{workflows.MemoName: safetext.Line(j.Name, maxMemoName)}
 	}
 	run, err = c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:                       j.ID,

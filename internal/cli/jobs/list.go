@@ -79,7 +79,8 @@ func (a app) listCommand() *cobra.Command {
 		Short: "List jobs, running ones first",
 		Long: `List shows workflows of cogflow, running ones first, then the newest. Without filters it omits
 the videos of a library, the runs of a sweep and short workflows such as searches. NAME is that of
-the source, the adapter or the program; it is known of jobs that cogflow has started.`,
+the source, the adapter or the program; it is known of jobs that cogflow has
+started, and of the videos of a library.`,
 		Example: `  cogflow list --kind IngestVideo --status failed
   cogflow list --tenant acme --json`,
 		Args: cobra.NoArgs,

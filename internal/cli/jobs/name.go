@@ -15,7 +15,7 @@ import (
 // runs and optimizations. Both are in the list of the server already. "" = unknown.
 func nameOf(e *workflowpb.WorkflowExecutionInfo) string {
 	text := ""
-	payload := e.GetMemo().GetFields()[cli.MemoName]
+	payload := e.GetMemo().GetFields()[workflows.MemoName]
 	if payload != nil && converter.GetDefaultDataConverter().FromPayload(payload, &text) == nil && text != "" {
 		return safetext.Clean(text)
 	}

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/internal/cli/clitest"
 	"github.com/cogniverse/cogflow/prompt"
@@ -54,4 +56,15 @@ func TestOptimizeLinesGolden(t *testing.T) {
 	show(2*time.Second, p)
 	clitest.Golden(t, "optimize_lines", out.String())
 	b.End()
+}
+
+// TestProgressKeeps: counts never go back, and a wait for a worker says how long it has lasted.
+func TestProgressKeeps(t *testing.T) {
+	t.Parallel()
+	before := &progress{id: "o", Progress: optimize.Progress{Answers: 9, Calls: 8, CostUSD: 0.5}}
+	now := &progress{id: "o", Progress: optimize.Progress{Stage: "search", Answers: 4, Calls: 9, Waiting: "a worker of queue lm"}, cold: cli.Cold{Queue: "lm", For: time.Minute}}
+	now.After(nil)
+	now.After(before)
+	require.Equal(t, "search (waits: 1m0s for a worker of queue lm), 9 answers, 9 calls, $0.50", now.text())
+	require.NotContains(t, now.Change(), "1m0s")
 }

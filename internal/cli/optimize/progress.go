@@ -3,6 +3,7 @@ package optimize
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"go.temporal.io/sdk/converter"
 
@@ -18,6 +19,7 @@ import (
 type progress struct {
 	id string
 	optimizeflow.Progress
+	cold cli.Cold
 }
 
 // ask completes what a run says of itself by what its activity has told
@@ -35,6 +37,10 @@ func ask(ctx context.Context, q cli.Querier, id string) (cli.Progress, bool) {
 	if err != nil {
 		return p, true
 	}
+	p.cold = cli.ColdStart(d.RawResponse.GetPendingActivities(), time.Now())
+	if p.Waiting == "" && !p.Paused {
+		p.Waiting = p.cold.What()
+	}
 	for _, pending := range d.RawResponse.GetPendingActivities() {
 		var beat optimize.Asked
 		// Other activities report other things, or nothing.
@@ -45,6 +51,14 @@ func ask(ctx context.Context, q cli.Querier, id string) (cli.Progress, bool) {
 		}
 	}
 	return p, true
+}
+
+// After has counts never go back: an activity that ends leaves its heartbeat a moment before the
+// workflow counts what it did.
+func (o *progress) After(last cli.Progress) {
+	if before, ok := last.(*progress); ok && before.id == o.id {
+		o.Answers, o.Calls, o.CostUSD = max(o.Answers, before.Answers), max(o.Calls, before.Calls), max(o.CostUSD, before.CostUSD)
+	}
 }
 
 // planned is how many trials there will be, about: the default's is one more.
@@ -81,7 +95,7 @@ func (o *progress) text() string {
 	case "budget":
 		waiting = "budget, cogflow tune " + o.id + " --budget USD"
 	}
-	text := format.Stage(o.Stage, o.Paused, waiting)
+	text := format.Stage(o.Stage, o.Paused, o.cold.Waits(waiting))
 	if n := o.planned(); n > 0 {
 		text += fmt.Sprintf(" %d/%d trials", len(o.Trials), n)
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) //nolint:gochecknoglobals // a constant
+var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 // TestETA: what is left after a series of estimates, one a second.
 func TestETA(t *testing.T) {

@@ -75,8 +75,9 @@ func (b *builds) Reopen(ctx context.Context, t tenant.ID, uri string, _ video.ID
 }
 func (b *builds) VideoTenant(context.Context, string, string) (tenant.ID, error) { return "", nil }
 func (b *builds) Running(context.Context, string, string) (bool, error)          { return true, nil }
-func (b *builds) ChainRunning(context.Context, string, string) (bool, error)     { return true, nil }
-func (b *builds) Signal(context.Context, string, string, string, any) error      { return nil }
+
+func (b *builds) ChainRunning(context.Context, string, string) (bool, error) { return true, nil }
+func (b *builds) Signal(context.Context, string, string, string, any) error  { return nil }
 
 // stills is an extractor that yields a frame each second and leaves its name on them.
 type stills struct{ by string }

@@ -25,7 +25,11 @@ func (a app) versions(common *workflows.Common) cli.Lookup {
 	return func(ctx context.Context, _ []string) (words []string, err error) {
 		all, err := a.published(ctx, common)
 		for _, l := range all {
-			words = append(words, cli.Ref(l.Name, l.Version)+"\t"+l.Status+", of "+l.Base)
+			about := l.Status
+			if l.Base != "" {
+				about += ", of " + l.Base
+			}
+			words = append(words, cli.Ref(l.Name, l.Version)+"\t"+about)
 		}
 		return words, err
 	}
@@ -46,7 +50,7 @@ func (a app) distinct(common *workflows.Common, word func(registry.AdapterLine) 
 		all, err := a.published(ctx, common)
 		given := map[string]bool{}
 		for _, l := range all {
-			if w := word(l); !given[w] {
+			if w := word(l); w != "" && !given[w] { // a damaged version has no role
 				given[w] = true
 				words = append(words, w)
 			}

@@ -204,6 +204,12 @@ func TestOptimize(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, "unchanged", again.Status)
 			require.Equal(t, out.Version, again.Version)
+			dry := lessons(mode)
+			dry.DryRun = true
+			again, err = s.run(dry)
+			require.NoError(t, err)
+			require.Equal(t, "dry_run", again.Status)
+			require.True(t, again.Unchanged)
 			_, after := s.pupils.count()
 			require.Equal(t, all, after, "a finished job asks nothing")
 

@@ -151,4 +151,14 @@ func TestTrainDryRun(t *testing.T) {
 	require.Equal(t, training.FP16, out.Plan.Spec.Numerics, "a t4 has no bfloat16")
 	require.Empty(t, g.trainer.attempts())
 	require.Empty(t, g.keys("training/"))
+	require.False(t, out.Unchanged)
+
+	in.DryRun = false
+	_, err = g.run(in)
+	require.NoError(t, err)
+	in.DryRun = true
+	out, err = g.run(in)
+	require.NoError(t, err)
+	require.Equal(t, "dry_run", out.Status)
+	require.True(t, out.Unchanged, "it was trained before")
 }

@@ -211,39 +211,49 @@ const (
 	maxExamples      = 100_000
 )
 
+// Prepared is a Plan, and whether there is anything left to do. A run hands only its plan on.
+type Prepared struct {
+	Plan
+	Unchanged bool `json:"unchanged,omitempty"` // the job has ended: a run would ask nothing
+}
+
 // PrepareOptimize reads program, examples and metric, refuses what cannot be optimized
 // before any call is paid, and stores the job under its hash.
-func (a *Activities) PrepareOptimize(ctx context.Context, in PrepareInput) (Plan, error) {
+func (a *Activities) PrepareOptimize(ctx context.Context, in PrepareInput) (Prepared, error) {
 	j, err := a.gather(ctx, in)
 	if err != nil {
-		return Plan{}, err
+		return Prepared{}, err
 	}
 	o, err := j.open()
 	if err != nil {
-		return Plan{}, err
+		return Prepared{}, err
 	}
 	for _, name := range o.job.Metric.Commands() {
 		if err := a.Judges.Check(name); err != nil {
-			return Plan{}, err
+			return Prepared{}, err
 		}
 	}
 	text, err := json.Marshal(j)
 	if err != nil {
-		return Plan{}, fault.Wrap(fault.Input, "store optimization", in.Name, err)
+		return Prepared{}, fault.Wrap(fault.Input, "store optimization", in.Name, err)
 	}
-	out := o.quote()
-	if err := a.pace(ctx, o.Models, &out); err != nil {
-		return Plan{}, err
+	out := Prepared{Plan: o.quote()}
+	if err := a.pace(ctx, o.Models, &out.Plan); err != nil {
+		return Prepared{}, err
 	}
 	out.Job = string(video.NewFingerprint("optimize", string(text)))[:24]
 	if out.Name = in.Name; out.Name == "" {
 		out.Name = o.job.Program.Name
 	}
 	if in.BudgetUSD > 0 && !out.Priced {
-		return Plan{}, fault.New(fault.Budget, "plan optimization", out.Name,
+		return Prepared{}, fault.New(fault.Budget, "plan optimization", out.Name,
 			"a model has no price under a hard limit; set input_usd_per_mtok and output_usd_per_mtok of its endpoint")
 	}
-	_, err = a.Store.Put(ctx, prefixOf(in.Tenant, out.Job)+"job.json", bytes.NewReader(text))
+	if _, err = a.Store.Put(ctx, prefixOf(in.Tenant, out.Job)+"job.json", bytes.NewReader(text)); err != nil {
+		return Prepared{}, err
+	}
+	done, err := a.finished(ctx, activities.JobInput{Tenant: in.Tenant, Job: out.Job})
+	out.Unchanged = len(done) > 0
 	return out, err
 }
 

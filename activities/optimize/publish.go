@@ -130,12 +130,17 @@ func (a *Activities) ClaimOptimize(ctx context.Context, in activities.JobInput) 
 	if _, err := a.claims().Take(ctx, prefixOf(in.Tenant, in.Job)+"claim.json"); err != nil {
 		return ClaimedJob{}, err
 	}
-	var done json.RawMessage
-	err := activities.ReadJSON(ctx, a.Store, prefixOf(in.Tenant, in.Job)+"result.json", &done)
-	if activities.Absent(err) {
-		return ClaimedJob{}, nil
-	}
+	done, err := a.finished(ctx, in)
 	return ClaimedJob{Result: done}, err
+}
+
+// finished is the result of a job that has ended; empty = it has not.
+func (a *Activities) finished(ctx context.Context, in activities.JobInput) (done json.RawMessage, err error) {
+	err = activities.ReadJSON(ctx, a.Store, prefixOf(in.Tenant, in.Job)+"result.json", &done)
+	if activities.Absent(err) {
+		return nil, nil
+	}
+	return done, err
 }
 
 // ClaimedJob holds the result of a finished job; empty = there is work to do.

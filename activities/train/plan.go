@@ -42,46 +42,52 @@ type Plan struct {
 	Estimate estimate.Estimate `json:"estimate"` // memory, time and cost per GPU class
 }
 
+// Planned is a Plan, and whether there is anything left to do. A run hands only its plan on.
+type Planned struct {
+	Plan
+	Unchanged bool `json:"unchanged,omitempty"` // the job has ended: a run would train nothing
+}
+
 // PlanTraining names the job by everything that determines its result, and refuses a job
 // that does not fit, costs too much or contradicts its input.
-func (a *Activities) PlanTraining(ctx context.Context, in PlanInput) (Plan, error) {
+func (a *Activities) PlanTraining(ctx context.Context, in PlanInput) (Planned, error) {
 	model, err := a.Models.Find(ctx, in.BaseModel)
 	if err != nil {
-		return Plan{}, err
+		return Planned{}, err
 	}
 	shape, err := a.Models.Shape(ctx, model)
 	if err != nil {
-		return Plan{}, err
+		return Planned{}, err
 	}
 	if err := shape.Serves(in.Method); err != nil {
-		return Plan{}, err
+		return Planned{}, err
 	}
 	numerics, err := estimate.PinNumerics(in.GPU, in.Extras.Numerics)
 	if err != nil {
-		return Plan{}, err
+		return Planned{}, err
 	}
 	lora := in.LoRA
 	if lora != nil {
 		adapted, err := shape.Adapt(*lora)
 		if err != nil {
-			return Plan{}, err
+			return Planned{}, err
 		}
 		lora = &adapted
 	}
-	out := Plan{Base: model, Spec: training.Spec{
+	out := Planned{Plan: Plan{Base: model, Spec: training.Spec{
 		Method: in.Method, Model: model.Name, Revision: model.Revision, Dataset: in.Train.SHA256,
 		Seed: in.Seed, Numerics: numerics, Config: in.Config, LoRA: lora,
-	}}
+	}}}
 	out.Base.Path = ""
 	if in.Eval != nil {
 		out.Spec.Evaluation = in.Eval.SHA256
 	}
 	if out.Job, err = out.Spec.JobID(); err != nil {
-		return Plan{}, err
+		return Planned{}, err
 	}
 	speeds, err := a.speeds(ctx, in.Tenant, out.Spec, in.GPU)
 	if err != nil {
-		return Plan{}, err
+		return Planned{}, err
 	}
 	p := estimate.Plan{
 		Method: in.Method, Model: model.Name, Shape: shape, Config: in.Config, LoRA: lora, Numerics: numerics,
@@ -93,7 +99,11 @@ func (a *Activities) PlanTraining(ctx context.Context, in PlanInput) (Plan, erro
 		p.EvalRows = in.Eval.Rows
 		p.EvalTokens = share(in.Lengths.Total, in.Eval.Rows, in.Rows)
 	}
-	out.Estimate, err = p.Estimate()
+	if out.Estimate, err = p.Estimate(); err != nil {
+		return Planned{}, err
+	}
+	ended, err := a.output(ctx, in.Tenant, out.Job)
+	out.Unchanged = ended != nil && ended.Outcome.Ended == training.EndedDone
 	return out, err
 }
 

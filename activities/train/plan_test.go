@@ -46,7 +46,8 @@ func (j *trained) plan(change func(in *PlanInput)) (Plan, error) {
 	if change != nil {
 		change(&in)
 	}
-	return activitytest.Run(j.t, j.a.PlanTraining, in)
+	out, err := activitytest.Run(j.t, j.a.PlanTraining, in)
+	return out.Plan, err
 }
 
 // TestPlan: a job is named by all that decides its result, and by nothing that differs

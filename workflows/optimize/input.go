@@ -80,21 +80,22 @@ func missing(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == 
 
 // Result is what OptimizePrompts returns.
 type Result struct {
-	Program      string         `json:"program"`          // name
-	Version      int            `json:"version"`          // 0 after a dry run, and when stopped before the first trial
-	Job          string         `json:"job"`              // hash of everything that determines the result
-	Status       string         `json:"status"`           // "optimized", "unchanged" (nothing was done), "stopped" (the best so far) or "dry_run"
-	Promoted     bool           `json:"promoted"`         // true if it became the active version
-	DefaultScore float64        `json:"default_score"`    // score of the default program, in percent: on the testset, else on the rows of the search
-	Score        float64        `json:"score"`            // score of the result on the same rows, in percent
-	Verdict      prompt.Verdict `json:"verdict"`          // the test on rows that the search never saw
-	Kept         bool           `json:"kept,omitempty"`   // true if nothing better was found: the version equals the default program
-	Trials       int            `json:"trials"`           // trials of the search
-	Calls        int            `json:"calls"`            // paid calls
-	Repeated     int            `json:"repeated_calls"`   // billed calls for a request after its first one
-	CostUSD      float64        `json:"cost_usd"`         // paid in all, in USD
-	Report       string         `json:"report,omitempty"` // key of the HTML report in the object store
-	Plan         *optimize.Plan `json:"plan,omitempty"`   // of a dry run
+	Program      string         `json:"program"`             // name
+	Version      int            `json:"version"`             // 0 after a dry run, and when stopped before the first trial
+	Job          string         `json:"job"`                 // hash of everything that determines the result
+	Status       string         `json:"status"`              // "optimized", "unchanged" (nothing was done), "stopped" (the best so far) or "dry_run"
+	Promoted     bool           `json:"promoted"`            // true if it became the active version
+	DefaultScore float64        `json:"default_score"`       // score of the default program, in percent: on the testset, else on the rows of the search
+	Score        float64        `json:"score"`               // score of the result on the same rows, in percent
+	Verdict      prompt.Verdict `json:"verdict"`             // the test on rows that the search never saw
+	Kept         bool           `json:"kept,omitempty"`      // true if nothing better was found: the version equals the default program
+	Trials       int            `json:"trials"`              // trials of the search
+	Calls        int            `json:"calls"`               // paid calls
+	Repeated     int            `json:"repeated_calls"`      // billed calls for a request after its first one
+	CostUSD      float64        `json:"cost_usd"`            // paid in all, in USD
+	Report       string         `json:"report,omitempty"`    // key of the HTML report in the object store
+	Plan         *optimize.Plan `json:"plan,omitempty"`      // of a dry run
+	Unchanged    bool           `json:"unchanged,omitempty"` // true after a dry run of a job that has ended before: a run would cost nothing
 }
 
 // Progress answers QueryProgress of OptimizePrompts.

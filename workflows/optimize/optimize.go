@@ -46,6 +46,7 @@ type optimizeRun struct {
 	optimizeWork
 	in       Input
 	a        *optimize.Activities
+	ended    bool  // there is nothing left to do
 	approval *bool // what a person said
 }
 
@@ -84,7 +85,7 @@ func (r *optimizeRun) run(ctx workflow.Context) (Result, error) {
 	}
 	if r.in.DryRun {
 		plan := r.Plan
-		return Result{Program: r.Plan.Name, Job: r.Plan.Job, Status: job.StatusDryRun, Plan: &plan}, r.setStage(ctx, job.StageDone)
+		return Result{Program: r.Plan.Name, Job: r.Plan.Job, Status: job.StatusDryRun, Plan: &plan, Unchanged: r.ended}, r.setStage(ctx, job.StageDone)
 	}
 	done, err := workflows.Call(r.Metadata(ctx, "claim the job"), r.a.ClaimOptimize, r.job())
 	if err != nil {
@@ -134,12 +135,12 @@ func (r *optimizeRun) prepare(ctx workflow.Context) error {
 	if err := r.setStage(ctx, stagePrepare); err != nil {
 		return err
 	}
-	var err error
-	r.Plan, err = workflows.Call(r.Media(ctx, "check the program and its examples"), r.a.PrepareOptimize, optimize.PrepareInput{
+	prepared, err := workflows.Call(r.Media(ctx, "check the program and its examples"), r.a.PrepareOptimize, optimize.PrepareInput{
 		Tenant: tenant.ID(r.in.Tenant), Name: r.in.Name, Program: r.in.Program, Trainset: r.in.Trainset, Valset: r.in.Valset,
 		Testset: r.in.Testset, Metric: r.in.Metric, Mode: r.in.Mode, Settings: r.in.Settings, BudgetUSD: r.Budget,
 	})
 	if err == nil {
+		r.Plan, r.ended = prepared.Plan, prepared.Unchanged
 		r.Stage = stageBootstrap
 	}
 	return err

@@ -195,6 +195,7 @@ type Result struct {
 	Report      string               `json:"report,omitempty"`       // key of the HTML report in the object store
 	Warning     string               `json:"warning,omitempty"`      // what a stopped run could not do, and why
 	Plan        *train.Plan          `json:"plan,omitempty"`         // of a dry run
+	Unchanged   bool                 `json:"unchanged,omitempty"`    // true after a dry run of a job that was trained before: a run would cost nothing
 	Check       *dataset.Check       `json:"check,omitempty"`        // report on the dataset, of a dry run
 	Ignored     []string             `json:"ignored,omitempty"`      // settings of Cogniverse that have no effect
 }

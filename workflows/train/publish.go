@@ -27,7 +27,7 @@ func (in *Input) resolve() (training.Config, *training.LoRA, training.Extras, er
 func (r *trainRun) dryRun(ctx workflow.Context) (Result, error) {
 	plan, check := r.Plan, r.Check
 	return Result{
-		Job: r.Plan.Job, Method: r.in.method, Status: job.StatusDryRun, Plan: &plan, Check: &check, Ignored: r.Ignored,
+		Job: r.Plan.Job, Method: r.in.method, Status: job.StatusDryRun, Plan: &plan, Unchanged: r.ended, Check: &check, Ignored: r.Ignored,
 	}, r.setStage(ctx, job.StageDone)
 }
 

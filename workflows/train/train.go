@@ -64,6 +64,7 @@ type trainRun struct {
 	a       *train.Activities
 	stage   string
 	limit   float64 // budget that the trainer was last started with
+	ended   bool    // there is nothing left to train
 	warning string  // what is missing from the result, and why
 }
 
@@ -147,11 +148,12 @@ func (r *trainRun) plan(ctx workflow.Context) error {
 	if err := r.setStage(ctx, stagePlan); err != nil {
 		return err
 	}
-	r.Plan, err = workflows.Call(r.Metadata(ctx, "estimate memory, time and cost"), r.a.PlanTraining, train.PlanInput{
+	planned, err := workflows.Call(r.Metadata(ctx, "estimate memory, time and cost"), r.a.PlanTraining, train.PlanInput{
 		Tenant: r.tenant(), Method: r.in.method, BaseModel: r.in.BaseModel, Config: config, LoRA: lora, Extras: extras,
 		Seed: *r.in.Seed, Train: *r.Check.TrainFile, Eval: r.Check.EvalFile,
 		Lengths: r.Check.Train.Tokens, Rows: r.Check.Train.Kept, GPU: r.in.GPU, BudgetUSD: r.Budget,
 	})
+	r.Plan, r.ended = planned.Plan, planned.Unchanged
 	return err
 }
 

@@ -108,6 +108,9 @@ func (a app) printQuote(r optimizeflow.Result) {
 	}
 	a.printPace(p)
 	a.Say("Answers that cannot be read are asked for again, at worst %s more. What is stored is not asked at all.", format.Count(q.Retries, "call", "calls"))
+	if r.Unchanged {
+		a.Say("The job has ended before: a run would ask nothing and cost nothing.")
+	}
 	a.Say("Nothing was asked.")
 }
 

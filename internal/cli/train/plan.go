@@ -51,6 +51,9 @@ func (a app) printPlan(r train.Result) {
 		a.printCheck(*r.Check, r.Plan.Spec.Config.MaxSeqLength)
 	}
 	a.printIgnored(r.Ignored)
+	if r.Unchanged {
+		a.Say("The job was trained before: a run would train nothing and cost nothing.")
+	}
 	a.Say("Nothing was trained.")
 }
 

@@ -34,26 +34,40 @@ type question struct {
 
 func (in *answers) questions() []question {
 	return []question{
-		{&in.url, "model-url", "base `URL` of an OpenAI-compatible model server that describes frames (default: the built-in preview models)",
-			"URL of an OpenAI-compatible model server (empty: built-in preview models)", nil, checkURL},
+		{
+			&in.url, "model-url", "base `URL` of an OpenAI-compatible model server that describes frames (default: the built-in preview models)",
+			"URL of an OpenAI-compatible model server (empty: built-in preview models)", nil, checkURL,
+		},
 		{&in.model, "model", "`name` of the model, as the server lists it", "Model name, as the server lists it", &in.url, func(text string) error {
 			if in.url != "" && text == "" {
 				return errors.New("is required with a model server")
 			}
 			return nil
 		}},
-		{&in.key, "key-env", "`name` of the environment variable that holds the server's key (default: no key)",
-			"Name of the environment variable with its key (empty: no key)", &in.url, checkVariable},
-		{&in.input, "input-price", "price of a million input tokens in `USD` (default: unknown)",
-			"USD per million input tokens (0: free, empty: unknown)", &in.url, checkPrice},
-		{&in.output, "output-price", "price of a million output tokens in `USD` (default: unknown)",
-			"USD per million output tokens (0: free, empty: unknown)", &in.url, checkPrice},
-		{&in.gpu, "gpu", "GPU `classes` of the workers that call the model, in order of preference (default cpu, for a server elsewhere)",
-			"GPU classes of the workers that call it (empty: cpu)", &in.url, checkClasses},
-		{&in.store, "store", "`folder`, or s3://bucket/prefix, of the object store (default .cogflow/store)",
-			"Object store: a folder or s3://bucket/prefix (empty: .cogflow/store)", nil, checkStore},
-		{&in.index, "index", "`file` of the search index, or the URL of Vespa (default .cogflow/index.db)",
-			"Search index: a file or the URL of Vespa (empty: .cogflow/index.db)", nil, anything},
+		{
+			&in.key, "key-env", "`name` of the environment variable that holds the server's key (default: no key)",
+			"Name of the environment variable with its key (empty: no key)", &in.url, checkVariable,
+		},
+		{
+			&in.input, "input-price", "price of a million input tokens in `USD` (default: unknown)",
+			"USD per million input tokens (0: free, empty: unknown)", &in.url, checkPrice,
+		},
+		{
+			&in.output, "output-price", "price of a million output tokens in `USD` (default: unknown)",
+			"USD per million output tokens (0: free, empty: unknown)", &in.url, checkPrice,
+		},
+		{
+			&in.gpu, "gpu", "GPU `classes` of the workers that call the model, in order of preference (default cpu, for a server elsewhere)",
+			"GPU classes of the workers that call it (empty: cpu)", &in.url, checkClasses,
+		},
+		{
+			&in.store, "store", "`folder`, or s3://bucket/prefix, of the object store (default .cogflow/store)",
+			"Object store: a folder or s3://bucket/prefix (empty: .cogflow/store)", nil, checkStore,
+		},
+		{
+			&in.index, "index", "`file` of the search index, or the URL of Vespa (default .cogflow/index.db)",
+			"Search index: a file or the URL of Vespa (empty: .cogflow/index.db)", nil, anything,
+		},
 	}
 }
 

@@ -215,5 +215,10 @@ func TestLogIsClean(t *testing.T) {
 	require.NoError(t, json.Unmarshal(out.Bytes(), &line))
 	require.Equal(t, "said [key]", line["msg"])
 	require.Equal(t, out.String(), file.String())
+
+	out.Reset()
+	structuredLogger(logger).Error("Activity error.", "Error", "it is not a video")
+	require.Contains(t, out.String(), "it is not a video")
+	require.NotContains(t, out.String(), "stacktrace", "a user's mistake shows no stack")
 	require.Equal(t, "a\u202eb\x1b[31m", line["name"], "escaped, not lost")
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"time"
 
@@ -39,7 +40,7 @@ func serve(ctx context.Context, c config.Config, getenv func(string) string, poo
 	if err != nil {
 		return fault.Wrap(fault.Input, "read the Temporal configuration", "", err)
 	}
-	structured := slog.New(zapslog.NewHandler(logger.Core()))
+	structured := structuredLogger(logger)
 	slog.SetDefault(structured)
 	options.Logger = log.NewStructuredLogger(structured)
 	options.FailureConverter = newFailures(newRedactor(c, getenv))
@@ -76,6 +77,15 @@ func serve(ctx context.Context, c config.Config, getenv func(string) string, poo
 	}
 	stopAll(started)
 	return err
+}
+
+// noStacks is above every level: stacks of the SDK say nothing about a failed activity,
+// and a panic is logged with its own.
+const noStacks = slog.Level(math.MaxInt)
+
+// structuredLogger logs what the SDK and the adapters tell.
+func structuredLogger(logger *zap.Logger) *slog.Logger {
+	return slog.New(zapslog.NewHandler(logger.Core(), zapslog.AddStacktraceAt(noStacks)))
 }
 
 // startPools starts polling for every pool, or for none.

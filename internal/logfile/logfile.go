@@ -21,8 +21,8 @@ const (
 	maxWorkers = 256 // that share a folder
 )
 
-// ErrTaken: so many workers write to a folder that another would be a mistake.
-var ErrTaken = errors.New("256 other workers write their logs there")
+// errTaken: so many workers write to a folder that another would be a mistake.
+var errTaken = errors.New("256 other workers write their logs there")
 
 // File is the log of one process. It is safe for concurrent use.
 type File struct {
@@ -52,7 +52,7 @@ func open(dir string, mib int) (*File, error) {
 			Filename: path + ending, MaxSize: mib, MaxBackups: maxBackups, FileMode: 0o600,
 		}}, nil
 	}
-	return nil, fault.Disk(op, dir, ErrTaken)
+	return nil, fault.Disk(op, dir, errTaken)
 }
 
 // Close ends the writing; another process may then go on with the file.

@@ -15,6 +15,7 @@ import (
 type surroundings struct {
 	address, namespace, file string          // of flags; empty = not given
 	stack                    *devstack.Stack // that is used; nil = none
+	differs                  bool            // the worker of the stack may be configured otherwise
 }
 
 func (s *surroundings) flags(f *pflag.FlagSet) {
@@ -61,10 +62,26 @@ func (a *App) settle() error {
 		a.Note("%s differs from what the worker of %s uses; commands that read the store or the configuration may see other data.",
 			strings.Join(differs, ", "), found.Root)
 	}
-	a.around.stack, a.Getenv = &found, found.Getenv(a.Getenv)
+	a.around.stack, a.around.differs, a.Getenv = &found, len(differs) > 0, found.Getenv(a.Getenv)
 	return nil
 }
 
 // Local reports whether the worker is known to run on this machine, so that a path means
 // the same to it as here.
 func (a *App) Local() bool { return a.around.stack != nil }
+
+// CheckProfile refuses a profile that the worker cannot run, where its configuration is
+// known; "" is the active one.
+func (a *App) CheckProfile(name string) error {
+	if !a.Local() || a.around.differs {
+		return nil
+	}
+	c, err := a.Config()
+	if err != nil {
+		return err
+	}
+	if _, err := c.Profile(name); err != nil {
+		return Usage("%v", err)
+	}
+	return nil
+}

@@ -61,6 +61,9 @@ attaches to it.`,
 				}
 			}
 			source, err := absolute(args[0])
+			if err == nil {
+				err = a.CheckProfile(in.Profile)
+			}
 			if err == nil && a.Local() {
 				err = checkPath(source, in.Recursive)
 			}

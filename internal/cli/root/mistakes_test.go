@@ -53,7 +53,13 @@ func TestMistakes(t *testing.T) {
 		"optimize --program " + broken + " --trainset " + train, "optimize --program " + program + " --trainset " + dir + "/none",
 		"optimize --program " + program + " --trainset " + train + " --metric exact", "optimize --program " + program + " --trainset " + train + " --auto heavier",
 		"optimize --program " + program + " --trainset " + train + " --set trials=3", "eval --queries " + broken,
+		// What the configuration or the program itself knows
+		"ingest " + clip + " --profile none", "search x --profile none", "health --gpu a1000",
+		"train sft --dataset " + rows + " --base-model m --eval-dataset " + dir + "/none", "train sft --dataset " + rows + " --base-model m --gpu-wait soon",
+		"optimize --program " + program + " --trainset " + train + " --metric exact=none", "optimize --program " + program + " --trainset " + train + " --metric shout=r",
+		"optimize --program " + program + " --trainset " + train + " --mode best",
 		// Ids
+		"logs none", "logs x --level loud", "logs x --follow --json",
 		"watch none", "status none", "cancel none", "pause none", "tune none --budget 2", "redrive none", "report none", "approve none",
 		"status --address 127.0.0.1:1", "status --namespace none",
 	} {

@@ -51,6 +51,9 @@ within one tenant and profile. A preview model wrote the captions marked ~.`,
 			if err := cli.CheckRange("limit", in.Limit, 1, 1000); err != nil {
 				return err
 			}
+			if err := a.CheckProfile(in.Profile); err != nil {
+				return err
+			}
 			var r ingest.SearchResult
 			raw, err := a.Ask(cmd.Context(), cli.Job{
 				Kind: "SearchVideos", ID: fmt.Sprintf("search-%s-%s", in.Tenant, uuid.NewString()),

@@ -15,7 +15,7 @@ import (
 	"github.com/cogniverse/cogflow/strictjson"
 )
 
-// What a query file may hold. A query is no longer than a search takes.
+// Limits of a query file. A query is at most as long as in a search.
 const (
 	MaxQueries  = 10_000
 	MaxRelevant = 1000 // of one query
@@ -27,22 +27,22 @@ const (
 	maxVideo = 4096
 )
 
-// Query is one line of a query file: a search and what it should find.
+// Query is one line of a query file: a search and its relevant results.
 type Query struct {
 	Query    string   `json:"query"`
 	Relevant []Judged `json:"relevant"` // at least one
 }
 
-// Judged is a video, or a moment of one, that a person called relevant.
+// Judged is a video, or a time range of one, that a person judged relevant.
 type Judged struct {
 	Video   string `json:"video"` // id, file name or URI
 	StartMS int64  `json:"start_ms,omitempty"`
 	EndMS   int64  `json:"end_ms,omitempty"` // exclusive; 0 = the whole video
-	Grade   int    `json:"grade"`            // 1 (relevant) to MaxGrade; a file may leave 1 out
+	Grade   int    `json:"grade"`            // 1 (relevant) to MaxGrade; 1 may be omitted
 }
 
-// UnmarshalJSON reads a missing grade as 1. A grade of 0 stays one, for
-// ParseQueries to refuse.
+// UnmarshalJSON reads a missing grade as 1. A grade of 0 is kept, so that ParseQueries
+// refuses it.
 func (j *Judged) UnmarshalJSON(data []byte) error {
 	type plain Judged // without this method
 	p := plain{Grade: 1}
@@ -53,9 +53,9 @@ func (j *Judged) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// ParseQueries reads JSON lines, one Query a line; empty lines say nothing. It
-// is strict, because a misspelled field would quietly change what is measured.
-// name is what errors, of class input with the number of the line, call the file.
+// ParseQueries reads JSON lines, one Query per line; empty lines are ignored. It is strict,
+// because a misspelled field would silently change the result. name is the file in errors,
+// which have the class input and the line number.
 func ParseQueries(r io.Reader, name string) ([]Query, error) {
 	var queries []Query
 	seen := map[string]int{} // query → line
@@ -65,7 +65,7 @@ func ParseQueries(r io.Reader, name string) ([]Query, error) {
 	refuse := func(format string, args ...any) error {
 		return fault.New(fault.Input, "read queries", name, fmt.Sprintf("line %d: ", line)+fmt.Sprintf(format, args...))
 	}
-	for lines.Scan() && lines.Err() == nil { // the last line before an error may be cut
+	for lines.Scan() && lines.Err() == nil { // the last line before an error may be truncated
 		line++
 		if size += len(lines.Bytes()) + 1; size > maxFile {
 			return nil, refuse("the file has more than %d MiB", maxFile>>20)
@@ -94,7 +94,7 @@ func ParseQueries(r io.Reader, name string) ([]Query, error) {
 	case err != nil:
 		return nil, fault.Wrap(fault.Transport, "read queries", name, err)
 	case len(queries) == 0:
-		return nil, fault.New(fault.Input, "read queries", name, `it has no query; write lines like {"query": "a red car", "relevant": [{"video": "a.mp4"}]}`)
+		return nil, fault.New(fault.Input, "read queries", name, `it has no queries; write lines like {"query": "a red car", "relevant": [{"video": "a.mp4"}]}`)
 	}
 	return queries, nil
 }
@@ -117,7 +117,7 @@ func (q Query) check() error {
 	case len(q.Query) > maxQuery:
 		return fmt.Errorf(`"query" has %d bytes, want at most %d`, len(q.Query), maxQuery)
 	case len(q.Relevant) == 0:
-		return errors.New(`"relevant" is required: a query without a right answer measures nothing`)
+		return errors.New(`"relevant" is required: a query without a relevant result measures nothing`)
 	case len(q.Relevant) > MaxRelevant:
 		return fmt.Errorf(`"relevant" has %d items, want at most %d`, len(q.Relevant), MaxRelevant)
 	}

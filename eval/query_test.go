@@ -34,7 +34,7 @@ func TestParseQueriesRefuses(t *testing.T) {
 	t.Parallel()
 	item := func(fields string) string { return `{"query": "q", "relevant": [{"video": "a", ` + fields + `}]}` }
 	for name, c := range map[string]struct{ text, want string }{
-		"nothing":        {"\n\n", "it has no query"},
+		"nothing":        {"\n\n", "it has no queries"},
 		"no JSON":        {"\nred car", "line 2: invalid character 'r'"},
 		"cut":            {`{"query": "q"`, "line 1: unexpected EOF"},
 		"null":           {"null", `line 1: "query" is required`},
@@ -42,7 +42,7 @@ func TestParseQueriesRefuses(t *testing.T) {
 		"unknown":        {`{"query": "q", "limit": 3}`, `unknown field "limit"`},
 		"unknown within": {item(`"rank": 3`), `unknown field "relevant.0.rank"`},
 		"another case":   {item(`"Grade": 3`), `unknown field "relevant.0.Grade"`},
-		"twice":          {item(`"grade": 3, "grade": 1`), `the name is there twice`},
+		"twice":          {item(`"grade": 3, "grade": 1`), `the name is listed twice`},
 		"two a line":     {`{"query": "q", "relevant": [{"video": "a"}]} {}`, "after top-level value"},
 		"bytes":          {"{\"query\": \"\xff\"}", "line 1: it is not UTF-8"},
 		"empty query":    {`{"query": "", "relevant": [{"video": "a"}]}`, `"query" is required`},

@@ -2,16 +2,16 @@ package eval
 
 import "github.com/cogniverse/cogflow/video"
 
-// Report compares the ways to rank on one set of queries.
+// Report compares rank profiles on one set of queries.
 type Report struct {
 	Queries string       `json:"queries"` // name of the query file
 	Tenant  string       `json:"tenant"`
 	Profile string       `json:"profile,omitempty"` // empty = the one that was active
-	K       int          `json:"k"`                 // so many hits of each query count
+	K       int          `json:"k"`                 // number of hits of each query that count
 	Ranks   []RankScores `json:"ranks"`             // in the order asked for
 }
 
-// RankScores is how well one rank profile did: means, and what they are of.
+// RankScores are the mean scores of one rank profile, with those of each query.
 type RankScores struct {
 	Rank    video.Rank    `json:"rank"`
 	NDCG    float64       `json:"ndcg"`
@@ -20,14 +20,14 @@ type RankScores struct {
 	Queries []QueryScores `json:"queries"` // in the order of the file
 }
 
-// QueryScores is how well one rank profile answered one query.
+// QueryScores are the scores of one rank profile for one query.
 type QueryScores struct {
 	Query string `json:"query"`
 	Scores
 }
 
-// Mean sums up what rank scored: plain means, in which each query weighs the
-// same. Without queries they are 0.
+// Mean averages the scores of rank, with equal weight per query. Without queries they are
+// 0.
 func Mean(rank video.Rank, queries []QueryScores) RankScores {
 	r := RankScores{Rank: rank, Queries: queries}
 	if len(queries) == 0 {

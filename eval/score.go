@@ -9,18 +9,17 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// Scores say how well one query was answered, each from 0 to 1 (best).
+// Scores measure the hits of one query, each from 0 to 1 (best).
 type Scores struct {
 	NDCG   float64 `json:"ndcg"`   // normalized discounted cumulated gain of the first k hits
-	Recall float64 `json:"recall"` // part of the judged items among the first k hits
+	Recall float64 `json:"recall"` // share of the judged items among the first k hits
 	RR     float64 `json:"rr"`     // reciprocal rank: 1 / First
-	First  int     `json:"first"`  // place of the first relevant hit, from 1; 0 = none among the first k
+	First  int     `json:"first"`  // rank of the first relevant hit, from 1; 0 = none among the first k
 }
 
-// Score compares the first k hits of q with what was judged relevant. Each
-// judged item counts once, at the first hit that matches it: later hits of it
-// gain nothing. A hit that is the first for several items finds them all and
-// gains what the highest grade gives, so that no answer beats the ideal one.
+// Score compares the first k hits of q with the judged items. Each judged item counts once,
+// at the first hit that matches it. A hit that is the first for several items finds them
+// all and gains the highest grade, so that no ranking is better than the ideal one.
 //
 // nDCG is Järvelin and Kekäläinen's (Cumulated gain-based evaluation of IR
 // techniques, ACM TOIS 20(4), 2002) with a gain of 2^grade−1 (Burges et al.,

@@ -13,11 +13,11 @@ type diskFault struct {
 	reason string
 }
 
-// diskFaults says of each error of a file system whether it passes. What a person
-// ends by making room, remounting, raising a limit or putting a file back is
-// capacity: work waits for it and goes on by itself, however long it takes. Auth
-// and input need another start: permissions and paths do not mend themselves.
-// Transport may pass in a moment, and is retried a bounded number of times.
+// diskFaults classifies the errors of a file system. If a person fixes the cause by making
+// room, remounting, raising a limit or putting a file back, the class is capacity: work
+// waits and continues by itself, however long it takes. Auth and input need another start:
+// permissions and paths do not fix themselves. Transport may pass in a moment, and is
+// retried a limited number of times.
 func diskFaults() []diskFault {
 	return []diskFault{
 		{syscall.ENOSPC, Capacity, "disk full; make room"},
@@ -50,8 +50,8 @@ func diskFaults() []diskFault {
 	}
 }
 
-// DiskClass classifies an error of a file system. What is not in the table is
-// Transport, with no reason.
+// DiskClass classifies an error of a file system. Unknown errors are Transport, with no
+// reason.
 func DiskClass(err error) (class Class, reason string) {
 	for _, row := range diskFaults() {
 		if errors.Is(err, row.err) {
@@ -61,8 +61,8 @@ func DiskClass(err error) (class Class, reason string) {
 	return Transport, ""
 }
 
-// Disk is Wrap with the class and the reason of DiskClass. The subject is a path,
-// since that is what the person who must act can look at.
+// Disk is Wrap with the class and the reason of DiskClass. The subject is a path, because a
+// person can inspect it.
 func Disk(op, path string, err error) error {
 	class, reason := DiskClass(err)
 	wrapped := Wrap(class, op, path, err)

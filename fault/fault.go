@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Class is one row of the error table in the design. The zero value stands for
-// an error that nobody classified: a bug or an outage, retried a few times.
+// Class is one row of the error table in the design. The zero value stands for an
+// unclassified error: a bug or an outage, retried a few times.
 type Class string
 
 // The classes, from "the caller must change something" to "wait".
@@ -29,15 +29,15 @@ const (
 // Error is a classified failure.
 type Error struct {
 	Class      Class
-	Op         string        // what was being done: "probe video"
-	Subject    string        // the file, line, model or key it was done to; empty if none
-	Reason     string        // why, for a person; empty when Err says it
+	Op         string        // what failed: "probe video"
+	Subject    string        // the file, line, model or key; empty if none
+	Reason     string        // why, for a person; empty if Err says it
 	RetryAfter time.Duration // the earliest useful moment to try again; 0 = unknown
 	Err        error         // the cause; may be nil
 }
 
-// Error reads "op "subject": reason: cause". The subject is quoted because it
-// can be a hostile file name.
+// Error reads "op "subject": reason: cause". The subject is quoted because it can be any
+// file name.
 func (e *Error) Error() string {
 	text := e.Op
 	if e.Subject != "" {
@@ -60,8 +60,8 @@ func New(class Class, op, subject, reason string) *Error {
 	return &Error{Class: class, Op: op, Subject: subject, Reason: reason}
 }
 
-// Wrap classifies err. It returns nil for nil, and err unchanged when it is a
-// cancellation (which is no failure) or already classified.
+// Wrap classifies err. It returns nil for nil, and err unchanged when it is a cancellation
+// (which is not a failure) or already classified.
 func Wrap(class Class, op, subject string, err error) error {
 	if err == nil {
 		return nil

@@ -17,7 +17,7 @@ const (
 	Answered      Outcome = "answered" // its answer is stored
 	Refused       Outcome = "refused"  // the endpoint billed nothing
 	BilledFailure Outcome = "charged"  // billed, but without a usable answer
-	Lost          Outcome = "lost"     // nobody knows how it ended: booked at its reservation
+	Lost          Outcome = "lost"     // outcome unknown: booked at its reservation
 	Released      Outcome = "released" // no request was sent; it does not count as a call
 )
 
@@ -29,11 +29,11 @@ func (o Outcome) Known() bool {
 	return o.Billed() || o == Refused || o == Released
 }
 
-// Reservation is what a ledger holds back for a call that is about to be made.
+// Reservation is what a ledger reserves for a call that is about to be made.
 type Reservation struct {
 	Key      string // names the entry; see NewKey
 	Attempt  int    // the number of the call among those of its fingerprint in its job, from 1
-	MicroUSD int64  // at most so much
+	MicroUSD int64  // maximum
 	Charged  int    // earlier calls of the fingerprint in the job that were billed without a usable answer
 }
 
@@ -43,9 +43,8 @@ type Booking struct {
 	MicroUSD int64
 }
 
-// NewKey is the idempotency key of a ledger entry. It is made of what is paid
-// for, so any process can end what another began, and it can be sent to an
-// endpoint: it is a hash.
+// NewKey is the idempotency key of a ledger entry. It is made of what is paid for, so that
+// any process can end what another began. It is a hash, so it can be sent to an endpoint.
 func NewKey(tenant, job, kind, fingerprint string, attempt int) string {
 	h := sha256.New()
 	for _, part := range []string{tenant, job, kind, fingerprint, strconv.Itoa(attempt)} {
@@ -54,10 +53,9 @@ func NewKey(tenant, job, kind, fingerprint string, attempt int) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// Settle is the rule for an entry that is settled more than once: the first
-// settlement stands, whatever a later one says; only one that a sweep booked as
-// lost, without knowing, gives way to whoever knows better. changed says whether
-// the entry has to be booked anew.
+// Settle is the rule for an entry that is settled more than once: the first settlement
+// stands, except that an entry which a sweep booked as lost is replaced by a later
+// settlement. changed reports whether the entry must be booked again.
 func Settle(booked, said Booking) (now Booking, changed bool) {
 	switch {
 	case booked.Outcome == "":
@@ -69,8 +67,8 @@ func Settle(booked, said Booking) (now Booking, changed bool) {
 	}
 }
 
-// End says how the entry of a call is booked whose endpoint answered with err;
-// costMicroUSD is the cost of an answer.
+// End is the booking of a call whose endpoint answered with err; costMicroUSD is the cost
+// of an answer.
 func End(err error, costMicroUSD, reservedMicroUSD int64) Booking {
 	switch {
 	case err == nil:
@@ -91,8 +89,8 @@ func IsCharged(err error) bool {
 }
 
 // Repeated counts calls that were made again although an earlier one of the same
-// fingerprint had been billed: of those that were billed, all but the first.
-// Outcomes are those of one fingerprint; open entries do not count yet.
+// fingerprint had been billed: all billed calls except the first. outcomes are those of one
+// fingerprint; open entries do not count yet.
 func Repeated(outcomes []Outcome) int {
 	billed := 0
 	for _, o := range outcomes {
@@ -103,22 +101,22 @@ func Repeated(outcomes []Outcome) int {
 	return max(0, billed-1)
 }
 
-// MaxCharged is how many calls of one fingerprint may be billed without a usable
-// answer in one job. After that the fingerprint is given up.
+// MaxCharged is how many calls of one fingerprint may be billed without a usable answer in
+// one job. After that the fingerprint is given up.
 const MaxCharged = 5
 
-// MaxLost is how many calls of one fingerprint may be lost in one job before it is
-// given up. Calls are lost with workers that are killed, and by runs that are
-// cancelled, mostly through no fault of theirs, so it is generous; but an answer
-// that ends every worker which reads it is not paid for without end.
+// MaxLost is how many calls of one fingerprint may be lost in one job before it is given
+// up. Calls are lost when workers are killed and runs are cancelled, mostly not because of
+// the call, so the limit is generous. It stops an answer that crashes every worker which
+// reads it.
 const MaxLost = 20
 
-// ErrGivenUp marks a call that is not made any more: too many before it were
-// billed and brought nothing.
+// ErrGivenUp marks a call that is no longer made: too many earlier ones were billed without
+// a usable answer.
 var ErrGivenUp = errors.New("given up")
 
-// GiveUp is the fault of a call that is given up; cause is the last failure, or
-// nil where another process had it.
+// GiveUp is the fault of a call that is given up; cause is the last failure, or nil if
+// another process had it.
 func GiveUp(op, subject string, charged int, cause error) error {
 	f := &fault.Error{
 		Class: fault.Input, Op: op, Subject: subject, Err: ErrGivenUp,

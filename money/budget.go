@@ -12,12 +12,11 @@ type Verdict int
 const (
 	Fits     Verdict = iota // the call may be made
 	Wait                    // reservations in flight leave no room; they may settle for less
-	Exceeded                // what is settled alone leaves no room
+	Exceeded                // settled costs alone leave no room
 )
 
-// Decide is the rule of a hard limit in micro-USD (0 = none): what is settled is
-// spent, what is reserved may yet be settled for less, and a free call is never
-// blocked.
+// Decide is the rule of a hard limit in micro-USD (0 = none): settled costs are spent,
+// reservations may be settled for less, and a free call is never blocked.
 func Decide(limit, settled, reserved, cost int64) Verdict {
 	switch {
 	case limit <= 0 || cost <= 0:
@@ -31,8 +30,8 @@ func Decide(limit, settled, reserved, cost int64) Verdict {
 	}
 }
 
-// ErrNoRoom marks a reservation that was not made because others leave it no
-// room; it can be made when they have settled for less.
+// ErrNoRoom marks a reservation that was not made because other reservations leave no room;
+// it can be made when they settle for less.
 var ErrNoRoom = errors.New("no room")
 
 // ErrElsewhere marks a reservation that was not made because another process is
@@ -42,8 +41,8 @@ var ErrElsewhere = errors.New("in flight elsewhere")
 // maxLimitUSD is the highest limit that micro-USD can express.
 const maxLimitUSD = 9_000_000_000_000
 
-// CheckLimit refuses a hard limit in USD that is negative, not a number or too
-// large to be expressed in micro-USD. 0 = no limit.
+// CheckLimit refuses a hard limit in USD that is negative, not a number or too large for
+// micro-USD. 0 = no limit.
 func CheckLimit(usd float64) error {
 	if !(usd >= 0 && usd <= maxLimitUSD) {
 		return errors.New("use an amount in USD from 0 (no limit) to 9000000000000")
@@ -51,9 +50,9 @@ func CheckLimit(usd float64) error {
 	return nil
 }
 
-// Limit is a hard limit in micro-USD: the nearest, but at least 1 where there is a
-// limit at all, because 0 = none. A limit that does not fit is math.MaxInt64. What
-// CheckLimit refuses otherwise is the lowest limit, so that a mistake pays for nothing.
+// Limit converts a hard limit to micro-USD: the nearest, but at least 1 if there is a
+// limit, because 0 = none. A limit that does not fit is math.MaxInt64. Values that
+// CheckLimit refuses become the lowest limit, so that a mistake pays for nothing.
 func Limit(usd float64) int64 {
 	switch {
 	case usd == 0:

@@ -7,13 +7,12 @@ import (
 	"errors"
 )
 
-// Charged wraps the error of a call that its provider bills although the call
-// brought no usable answer: the answer could not be decoded, was aborted, came
-// too late or could not be stored. An error without a Charged in its chain means
-// that the provider bills nothing: the connection was refused, or the request
-// was (a status of 4xx, or 503).
+// Charged wraps the error of a call that its provider bills without a usable answer: the
+// answer could not be decoded, was aborted, came too late or could not be stored. An error
+// without a Charged in its chain means that the provider bills nothing: the connection or
+// the request was refused (a status of 4xx, or 503).
 type Charged struct { //nolint:errname // it says what a failure costs; the failure is Err
-	MicroUSD int64 // what the answer's usage comes to; counts only if Known
+	MicroUSD int64 // cost by the answer's usage; counts only if Known
 	Known    bool  // false: book the whole reservation
 	Err      error // the failure itself; never nil
 }
@@ -26,14 +25,14 @@ func Charge(err error, microUSD int64) error {
 // ChargeUnknown wraps err as billed with an unknown cost: the reservation is booked.
 func ChargeUnknown(err error) error { return &Charged{Err: err} }
 
-// NotSent wraps the error of a call whose request never reached its endpoint: no
-// connection was made, or it was refused here. Its entry is released, and does not
-// count as a call.
+// NotSent wraps the error of a call whose request never reached its endpoint: no connection
+// was made, or the request was refused locally. Its entry is released, and does not count
+// as a call.
 type NotSent struct { //nolint:errname // as Charged
 	Err error // the failure itself; never nil
 }
 
-// NeverSent wraps err as one of a call that was not made. It returns nil for nil.
+// NeverSent wraps err as a NotSent. It returns nil for nil.
 func NeverSent(err error) error {
 	if err == nil {
 		return nil
@@ -53,7 +52,7 @@ func (c *Charged) Error() string { return c.Err.Error() }
 // Unwrap returns the failure.
 func (c *Charged) Unwrap() error { return c.Err }
 
-// ChargeOf returns what a failed call is booked at, given what was reserved for it.
+// ChargeOf returns the booking of a failed call, given its reservation.
 func ChargeOf(err error, reservedMicroUSD int64) int64 {
 	c, ok := errors.AsType[*Charged](err)
 	switch {

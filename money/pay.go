@@ -5,10 +5,9 @@ import (
 	"errors"
 )
 
-// Payer makes a request that an adapter needs beside the one that it was asked for,
-// as to prove a model before its first answer is trusted, and books it as an entry of
-// its own: one entry, one request. What names the request. It returns the error of
-// ask, or why ask was not called.
+// Payer makes a further request of an adapter, such as the check of a model before its
+// first answer is trusted, and books it as an entry of its own: one entry, one request.
+// what names the request. It returns the error of ask, or why ask was not called.
 type Payer func(ctx context.Context, what string, ask func(ctx context.Context) error) error
 
 type payerKey struct{}
@@ -18,8 +17,8 @@ func WithPayer(ctx context.Context, p Payer) context.Context {
 	return context.WithValue(ctx, payerKey{}, p)
 }
 
-// Pay makes a further request by the Payer of ctx. Without one, as in a check that
-// somebody asks for by hand, it is made and booked nowhere.
+// Pay makes a further request by the Payer of ctx. Without one, as in a check that a person
+// starts by hand, the request is made but not booked.
 func Pay(ctx context.Context, what string, ask func(ctx context.Context) error) error {
 	if p, ok := ctx.Value(payerKey{}).(Payer); ok {
 		return p(ctx, what, ask)
@@ -27,8 +26,8 @@ func Pay(ctx context.Context, what string, ask func(ctx context.Context) error) 
 	return ask(WithEntry(ctx, ""))
 }
 
-// Booked returns the error of a further request as that of a call which was not
-// made because of it, without what it is charged: an entry of its own has that.
+// Booked returns the error of a further request as that of the main call, which was
+// therefore not made. It removes the charge, which the entry of the further request has.
 func Booked(err error) error {
 	if err == nil {
 		return nil

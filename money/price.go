@@ -7,18 +7,18 @@ import (
 	"strconv"
 )
 
-// Price of a model's tokens, in USD a million, which is micro-USD a token.
+// Price of a model's tokens, in USD per million, which is micro-USD per token.
 type Price struct {
 	Input  float64 `json:"input_usd_per_mtok"`
 	Output float64 `json:"output_usd_per_mtok"`
-	Listed string  `json:"listed,omitempty"` // the day of the vendor's list it is from; "" = configured
+	Listed string  `json:"listed,omitempty"` // date of the vendor's price list; "" = configured
 }
 
-// maxPrice is in USD a million tokens. The dearest model of any list costs less
-// than a hundredth of it, so more is a slip of a unit.
+// maxPrice is in USD per million tokens. The most expensive model of any list costs less
+// than a hundredth of it, so a higher price is a mistake of unit.
 const maxPrice = 100_000
 
-// Check refuses a price that is negative, not finite or out of all proportion.
+// Check refuses a price that is negative, not finite or out of range.
 func (p Price) Check() error {
 	for _, v := range []float64{p.Input, p.Output} {
 		if !(v >= 0 && v <= maxPrice) {
@@ -28,10 +28,10 @@ func (p Price) Check() error {
 	return nil
 }
 
-// Cost of so many tokens in micro-USD, rounded up. It is computed in decimals, as
-// prices are written, so that no binary fraction adds a micro-USD. Less than no
-// tokens cost nothing; a cost that does not fit, or of a price that Check refuses,
-// is math.MaxInt64 and never less than it should be.
+// Cost is the cost of tokens in micro-USD, rounded up. It is computed in decimals, as
+// prices are written, so that no binary fraction adds a micro-USD. A negative token count
+// costs nothing; a cost that does not fit, or of a price that Check refuses, is
+// math.MaxInt64 and never too low.
 func (p Price) Cost(input, output int) int64 {
 	if p.Check() != nil {
 		return math.MaxInt64
@@ -46,13 +46,13 @@ func (p Price) Cost(input, output int) int64 {
 
 func share(price float64, tokens int) *big.Rat {
 	exact, ok := new(big.Rat).SetString(strconv.FormatFloat(price, 'f', -1, 64))
-	if !ok { // a finite number always is one
+	if !ok { // always true for a finite number
 		return new(big.Rat).SetInt64(math.MaxInt64)
 	}
 	return exact.Mul(exact, new(big.Rat).SetInt64(int64(max(tokens, 0))))
 }
 
-// Sum adds micro-USD without overflow: what would exceed math.MaxInt64 is that.
+// Sum adds micro-USD without overflow: a larger sum is math.MaxInt64.
 func Sum(micro ...int64) (sum int64) {
 	for _, m := range micro {
 		if m > 0 && sum > math.MaxInt64-m {
@@ -63,7 +63,7 @@ func Sum(micro ...int64) (sum int64) {
 	return sum
 }
 
-// Times multiplies a price of one call without overflow. Neither may be negative.
+// Times multiplies the price of one call without overflow. Neither may be negative.
 func Times(calls int, micro int64) int64 {
 	if calls <= 0 || micro <= 0 {
 		return 0

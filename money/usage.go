@@ -8,28 +8,28 @@ import (
 	"strings"
 )
 
-// Count is a number of tokens as a server states it.
+// Count is a number of tokens as a server reports it.
 type Count struct {
 	Tokens int
 	Said   bool // false: it is missing, null, or not a number of at least 0
 }
 
-// maxCount is where counts saturate. It is far beyond any context.
+// maxCount is the saturation of counts, far above any context.
 const maxCount = math.MaxInt64 / 4
 
-// UnmarshalJSON never fails: an answer is not worthless because its count is.
-// Numbers may be fractions, which round up, or written as strings.
+// UnmarshalJSON never fails: an answer is usable without its count. Fractions are rounded
+// up, and numbers may be strings.
 func (c *Count) UnmarshalJSON(data []byte) error {
 	*c = Count{}
 	text := string(data)
 	if len(data) > 0 && data[0] == '"' {
-		_ = json.Unmarshal(data, &text) // what is not a text is not a number either
+		_ = json.Unmarshal(data, &text) // a value of another type is not a number either
 	}
 	text = strings.TrimSpace(text)
-	if strings.Trim(text, "0123456789+-.eE") != "" { // ParseFloat knows Inf, hex and more
+	if strings.Trim(text, "0123456789+-.eE") != "" { // ParseFloat accepts Inf, hexadecimal and more
 		return nil
 	}
-	n, err := strconv.ParseFloat(text, 64) // what is out of range is infinite
+	n, err := strconv.ParseFloat(text, 64) // out of range becomes infinite
 	switch {
 	case err != nil && !math.IsInf(n, 0), math.IsNaN(n), n < 0:
 	case n >= maxCount:
@@ -40,13 +40,12 @@ func (c *Count) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Usage is what a server says it counted. The zero value says nothing.
+// Usage is the token count of a server. The zero value is no count.
 type Usage struct{ Input, Output Count }
 
-// UnmarshalJSON reads OpenAI's names and Anthropic's. Whatever is not an object
-// says nothing, and leaves what was said before: an answer may hold a name twice. A
-// total beyond the sum has what the server leaves out of the output, its thoughts.
-// It never fails.
+// UnmarshalJSON reads OpenAI's names and Anthropic's. A value that is not an object changes
+// nothing, because an answer may hold a name twice. A total above the sum includes thinking
+// tokens that the server leaves out of the output. It never fails.
 func (u *Usage) UnmarshalJSON(data []byte) error {
 	var s struct {
 		Prompt     Count `json:"prompt_tokens"`
@@ -74,8 +73,8 @@ func (u *Usage) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// UsageOf finds the usage in an answer of which the rest may be unreadable: of
-// other types than were expected, or cut off after it.
+// UsageOf finds the usage in an answer whose rest may be unreadable: of other types than
+// expected, or truncated after it.
 func UsageOf(answer []byte) (u Usage, found bool) {
 	d := json.NewDecoder(bytes.NewReader(answer))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
@@ -98,52 +97,52 @@ func UsageOf(answer []byte) (u Usage, found bool) {
 	return u, found
 }
 
-// Request bounds what the tokens of a call can come to.
+// Request limits the tokens of a call.
 type Request struct {
-	Input     int // an estimate from above of what was sent
-	MaxInput  int // more cannot be of this request; at least Input
+	Input     int // upper estimate of the request
+	MaxInput  int // maximum that the request can have; at least Input
 	MaxOutput int // of the answer; 0 = unbounded
 }
 
-// maxOutput is what an answer without a bound is charged at most: more than any
-// model writes in one.
+// maxOutput is the maximum charge of an answer without a limit: more than any model writes
+// in one answer.
 const maxOutput = 1 << 20
 
-// beyond is how many tokens more than max_tokens a server may count: thoughts, and
-// the end of a turn. Some leave them out of the bound and bill them all the same.
-const beyond = 1024
+// uncounted is how many tokens beyond max_tokens a server may count: thinking tokens and
+// the end of a turn. Some servers exclude them from the limit but bill them.
+const uncounted = 1024
 
-// Most is the most that Settle charges: what has to be reserved.
-func (r Request) Most() (input, output int) {
+// MaxTokens is the maximum that Settle charges, which must be reserved.
+func (r Request) MaxTokens() (input, output int) {
 	input, output = max(r.Input, r.MaxInput), maxOutput
-	if r.MaxOutput > 0 && r.MaxOutput < maxOutput-beyond {
-		output = r.MaxOutput + beyond
+	if r.MaxOutput > 0 && r.MaxOutput < maxOutput-uncounted {
+		output = r.MaxOutput + uncounted
 	}
 	return input, output
 }
 
-// Reserved is what a call may cost at most, in micro-USD.
-func (r Request) Reserved(p Price) int64 { return p.Cost(r.Most()) }
+// Reserved is the maximum cost of a call, in micro-USD.
+func (r Request) Reserved(p Price) int64 { return p.Cost(r.MaxTokens()) }
 
-// Settled is what a call is charged for.
+// Settled is the charge of a call.
 type Settled struct {
 	Input, Output int
-	Estimated     bool // the server does not say it, or says what cannot be
+	Estimated     bool // the server does not report it, or reports an impossible value
 }
 
-// Settle decides what a call is charged for, given how many bytes the model
-// wrote. The rules, each for itself of input and output:
+// Settle decides the charge of a call, given how many bytes the model wrote. The rules, for
+// input and output separately:
 //
-//   - A count from 1 to the most that Most says is taken as it is, also if it is
-//     smaller than the text would suggest: what a provider counts is what it bills.
-//   - 0 beside a text, and a count that is missing or not a number, is a server
-//     that does not count: it is estimated from above, an input by the request and
-//     an output by its bytes, since no token is shorter than one.
-//   - A count beyond is charged at the most: a larger count never costs less.
+//   - A count from 1 to MaxTokens is used as it is, even if it is smaller than the text
+//     suggests: the provider bills what it counts.
+//   - A count of 0 with a text, or a count that is missing or not a number, is estimated
+//     from above: the input by the request, the output by its bytes, since no token is
+//     shorter than one byte.
+//   - A larger count is charged at the maximum.
 //
 // So no answer is free by mistake, and none costs more than was reserved for it.
 func (r Request) Settle(u Usage, written int) Settled {
-	input, output := r.Most()
+	input, output := r.MaxTokens()
 	out := Settled{Input: u.Input.Tokens, Output: u.Output.Tokens}
 	switch {
 	case !u.Input.Said, u.Input.Tokens == 0:
@@ -155,17 +154,17 @@ func (r Request) Settle(u Usage, written int) Settled {
 	case !u.Output.Said && written == 0:
 		out.Output, out.Estimated = 0, true
 	case u.Output.Tokens == 0 && written > 0:
-		out.Output, out.Estimated = min(written, output-1)+1, true // and the token that ends a turn
+		out.Output, out.Estimated = min(written, output-1)+1, true // plus the token that ends a turn
 	case u.Output.Tokens > output:
 		out.Output, out.Estimated = output, true
 	}
 	return out
 }
 
-// Readable reports whether a usage can be charged as it is, although the answer
-// cannot be used and says nothing about itself.
+// Readable reports whether a usage can be charged as it is, for an answer that cannot be
+// used.
 func (r Request) Readable(u Usage) bool {
-	input, output := r.Most()
+	input, output := r.MaxTokens()
 	return u.Input.Said && u.Input.Tokens > 0 && u.Input.Tokens <= input &&
 		u.Output.Said && u.Output.Tokens > 0 && u.Output.Tokens <= output
 }

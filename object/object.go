@@ -15,14 +15,15 @@ type Info struct {
 	Modified time.Time `json:"modified"`
 }
 
-// What a store answers when the state of a key is not what the caller assumed.
-// They are answers rather than faults: the caller decides what they mean.
+// A store returns these when the state of a key is not what the caller assumed. They are
+// results, not faults: the caller decides what they mean.
 var (
-	// ErrNotFound: there is no such object.
+	// ErrNotFound: the object does not exist.
 	ErrNotFound = errors.New("object not found")
-	// ErrExists: a conditional create lost; the object was there already.
+	// ErrExists: a conditional create failed, because the object exists.
 	ErrExists = errors.New("object already exists")
-	// ErrChanged: a conditional replace or delete lost; the content is not the expected one.
+	// ErrChanged: a conditional replace or delete failed, because the content is not the
+	// expected one.
 	ErrChanged = errors.New("object has changed")
 	// ErrCorrupt: the bytes read do not have the SHA-256 they were stored with.
 	ErrCorrupt = errors.New("object is corrupt")

@@ -1,8 +1,8 @@
-// Package panics turns the panic of a goroutine into an error of what the goroutine works
-// for. Unrecovered, it would end the whole process, with everything that it has in flight,
-// and the next process likewise: an answer or a file can be what it takes.
+// Package panics turns the panic of a goroutine into an error of its task. Unrecovered, it
+// would end the whole process and everything that it has in flight, and the next process
+// too, if the same answer or file causes it again.
 //
-// What an activity or an adapter runs beside itself is started with Go or a Group.
+// Activities and adapters start their goroutines with Go or a Group.
 package panics
 
 import (
@@ -15,19 +15,19 @@ import (
 	"github.com/cogniverse/cogflow/safetext"
 )
 
-// Error is a panic. It marks a bug, so it has no class, whatever the value is: it is tried
-// again only a few times.
+// Error is a panic. It marks a bug, so it has no class, whatever its value is: it is
+// retried only a few times.
 type Error struct {
 	Value any
 	Stack string // of the panic, for the log
 }
 
-// Error leaves out the stack, which is not for histories and reports.
+// Error leaves out the stack, which does not belong in histories and reports.
 func (e *Error) Error() string {
 	return "internal error: " + safetext.Line(fmt.Sprint(e.Value), safetext.MaxReason)
 }
 
-// Try calls do, whose panic is an *Error.
+// Try calls do and returns its panic as an *Error.
 func Try(do func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -37,13 +37,13 @@ func Try(do func() error) (err error) {
 	return do()
 }
 
-// Go calls do in a goroutine of its own, and then end, in any case, with its error. Who
-// waits for the goroutine waits for end; what do defers comes before it.
+// Go calls do in a goroutine, and then always end with its error. Wait for end to wait for
+// the goroutine; deferred calls of do run before it.
 func Go(do func() error, end func(error)) {
 	go func() { end(Try(do)) }()
 }
 
-// Group is an errgroup.Group whose functions may panic: that is their error. The zero
+// Group is an errgroup.Group that returns a panic of its functions as an error. The zero
 // value is ready, without a limit.
 type Group struct {
 	own    errgroup.Group
@@ -63,10 +63,10 @@ func (g *Group) group() *errgroup.Group {
 	return &g.own
 }
 
-// SetLimit bounds how many functions run at once.
+// SetLimit limits how many functions run concurrently.
 func (g *Group) SetLimit(n int) { g.group().SetLimit(n) }
 
-// Go calls do in a goroutine, as soon as the limit allows it.
+// Go calls do in a goroutine, as soon as the limit allows.
 func (g *Group) Go(do func() error) { g.group().Go(func() error { return Try(do) }) }
 
 // Wait waits for all functions and returns the first error.

@@ -6,8 +6,8 @@ import (
 	"reflect"
 )
 
-// checkType finds what is wrong with a type; classes collects the named objects
-// of a predictor, of which each name may mean one thing only.
+// checkType checks a type; classes collects the named objects of a predictor, whose names
+// must be unique.
 func (t *Type) checkType(classes map[string]*Type, depth int) error {
 	if depth == 0 {
 		return fmt.Errorf("its type is nested deeper than %d", MaxTypeDepth)
@@ -46,7 +46,7 @@ func (t *Type) checkClass(classes map[string]*Type, depth int) error {
 		return errors.New("an object with fields needs a class, the name that prompts show")
 	}
 	if known, ok := classes[t.Class]; ok && !reflect.DeepEqual(known, t) {
-		return fmt.Errorf("class %q is two different things", t.Class)
+		return fmt.Errorf("class %q has two different definitions", t.Class)
 	}
 	classes[t.Class] = t
 	seen := map[string]bool{}
@@ -82,7 +82,7 @@ func checkOptions(options []any) error {
 			return fmt.Errorf("option %v: an option is a string, an integer or a boolean", o)
 		}
 		if seen[o] {
-			return fmt.Errorf("option %v is there twice", o)
+			return fmt.Errorf("option %v is listed twice", o)
 		}
 		seen[o] = true
 	}

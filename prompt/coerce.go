@@ -10,8 +10,8 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// coerce makes a value of the type out of v, as pydantic does when it is not
-// strict: "5" and 5.0 are integers, "yes" is a boolean, nothing becomes text.
+// coerce converts v to the type, as pydantic does when it is not strict: "5" and 5.0 are
+// integers, "yes" is a boolean, nothing becomes text.
 func (t *Type) coerce(v any) (any, error) {
 	var made any
 	ok := false
@@ -32,13 +32,13 @@ func (t *Type) coerce(v any) (any, error) {
 		return t.coerceDict(v)
 	}
 	if !ok {
-		return nil, fmt.Errorf("%s is no %s", python.Repr(v), t.Annotation())
+		return nil, fmt.Errorf("%s is not a %s", python.Repr(v), t.Annotation())
 	}
 	return made, nil
 }
 
-// option finds the option that equals v; strict tells True from 1, and 1 from
-// 1.0, as pydantic does but Python's "in" does not.
+// option finds the option that equals v; strict distinguishes True from 1, and 1 from 1.0,
+// as pydantic does but Python's "in" does not.
 func (t *Type) option(v any, strict bool) (any, bool) {
 	for _, o := range t.Options {
 		if python.Equal(o, v) && (!strict || fmt.Sprintf("%T", o) == fmt.Sprintf("%T", v)) {
@@ -75,8 +75,8 @@ func toInt(v any) (any, bool) {
 	return nil, false
 }
 
-// intOfText reads an integer: spaces around it, a sign, underscores between
-// digits and a fraction of zeros are all right.
+// intOfText reads an integer: spaces around it, a sign, underscores between digits and a
+// fraction of zeros are allowed.
 func intOfText(text string) (any, bool) {
 	digits, ok := plainNumber(text)
 	if !ok {
@@ -153,7 +153,7 @@ func toBool(v any) (any, bool) {
 func (t *Type) coerceList(v any) (any, error) {
 	list, ok := v.([]any)
 	if !ok {
-		return nil, fmt.Errorf("%s is no list", python.Repr(v))
+		return nil, fmt.Errorf("%s is not a list", python.Repr(v))
 	}
 	if t.Items == nil {
 		return list, nil
@@ -171,7 +171,7 @@ func (t *Type) coerceList(v any) (any, error) {
 func (t *Type) coerceDict(v any) (any, error) {
 	dict, ok := v.(*Object)
 	if !ok {
-		return nil, fmt.Errorf("%s is no %s", python.Repr(v), t.Annotation())
+		return nil, fmt.Errorf("%s is not a %s", python.Repr(v), t.Annotation())
 	}
 	made := &Object{}
 	if len(t.Fields) > 0 {

@@ -12,61 +12,61 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// Completion is a Request as it goes to a model: with all that determines the
-// answer, and nothing that does not.
+// Completion is a Request as it is sent to a model: with everything that determines the
+// answer, and nothing else.
 type Completion struct {
 	Model     string    `json:"model"`              // as the configuration names it
 	Revision  string    `json:"revision,omitempty"` // of the model, where the configuration names one
 	Messages  []Message `json:"messages"`
 	Format    *Object   `json:"response_format,omitempty"` // as in Request; nil = free
-	MaxTokens int       `json:"max_tokens,omitempty"`      // of the answer; 0 = the server's own limit
-	Stop      []string  `json:"stop,omitempty"`            // texts before which the answer ends
+	MaxTokens int       `json:"max_tokens,omitempty"`      // of the answer; 0 = the server's limit
+	Stop      []string  `json:"stop,omitempty"`            // stop sequences
 
-	Temperature *float64 `json:"temperature,omitempty"`     // nil = the server's own
-	Seed        *int64   `json:"seed,omitempty"`            // of the server's draws; nil = none is sent
-	Thinking    *bool    `json:"enable_thinking,omitempty"` // Qwen3's and SmolLM3's switch; nil = the template's own
+	Temperature *float64 `json:"temperature,omitempty"`     // nil = the server's default
+	Seed        *int64   `json:"seed,omitempty"`            // of the server's sampling; nil = none is sent
+	Thinking    *bool    `json:"enable_thinking,omitempty"` // the switch of Qwen3 and SmolLM3; nil = the template's default
 
-	// Rollout tells apart what would be the same question. It is DSPy's
-	// rollout_id: part of the fingerprint, and never sent.
+	// Rollout makes a repeated request a different one. It is DSPy's rollout_id: part of
+	// the fingerprint, and never sent.
 	Rollout int64 `json:"rollout,omitempty"`
 }
 
-// Why a model ended its answer, beside what servers say of their own.
+// Why a model ended its answer; servers may send other values.
 const (
-	FinishStop    = "stop"           // it was done
+	FinishStop    = "stop"           // complete
 	FinishLength  = "length"         // max_tokens cut it off
-	FinishFilter  = "content_filter" // the server refuses, as it would again
+	FinishFilter  = "content_filter" // the server refuses, and would again
 	FinishRefusal = "refusal"        // the model refuses
 )
 
-// CompletionAnswer is what a model answered. A text that cannot be read, was cut
-// off or refuses is an answer too: asked again, the model would say the same.
+// CompletionAnswer is what a model answered. A text that cannot be read, was cut off or
+// refuses is an answer too: the model would repeat it.
 type CompletionAnswer struct {
 	Text   string `json:"text"`
-	Finish string `json:"finish,omitempty"` // why it ends there: FinishStop, …; "" = the server does not say
+	Finish string `json:"finish,omitempty"` // why it ends: FinishStop, …; "" = the server does not say
 	Reason string `json:"reason,omitempty"` // of a refusal, for people
-	Model  string `json:"model,omitempty"`  // as the server names what answered
+	Model  string `json:"model,omitempty"`  // name of the model, by the server
 
 	PromptTokens     int  `json:"prompt_tokens"`
-	CompletionTokens int  `json:"completion_tokens"`          // those of thinking included
-	Estimated        bool `json:"estimated_tokens,omitempty"` // the server counts none: what the texts hold at most
+	CompletionTokens int  `json:"completion_tokens"`          // including thinking tokens
+	Estimated        bool `json:"estimated_tokens,omitempty"` // the server counts none: the maximum for the texts
 
 	CostMicroUSD int64 `json:"cost_micro_usd"`
 }
 
-// What can be wrong with a completion that no retry changes.
+// Failures of a completion that no retry changes.
 var (
-	// ErrTooLong marks an input fault: the messages, or they and max_tokens, do
-	// not fit into the model's context. It is the prompt's fault, not the
-	// server's: a candidate with so many demos cannot be used.
+	// ErrTooLong marks an input fault: the messages, alone or with max_tokens, do not fit
+	// into the model's context. The prompt is at fault, not the server: a candidate with
+	// that many demos cannot be used.
 	ErrTooLong = errors.New("the prompt does not fit into the model's context")
-	// ErrNoText marks a transport fault: an answer without a text of which the
-	// server also says that it made nothing. A server that starts or runs over
-	// answers so; some say it of an answer that truly is empty.
+	// ErrNoText marks a transport fault: an answer without text, for which the server
+	// reports no tokens. A starting or overloaded server answers so; some do for an answer
+	// that is really empty.
 	ErrNoText = errors.New("the answer is empty")
 )
 
-// Check refuses what no server can answer.
+// Check refuses a request that no server can answer.
 func (c Completion) Check() error {
 	bad := func(reason string) error { return fault.New(fault.Input, "ask model", c.Model, reason) }
 	switch {
@@ -85,9 +85,9 @@ func (c Completion) Check() error {
 	return nil
 }
 
-// Fingerprint names the answer: equal fingerprints are asked once. It is "" for a
-// Completion that Check refuses because JSON cannot hold it. Stored answers are
-// found by it, so what is hashed keeps its form.
+// Fingerprint names the answer: equal fingerprints are requested once. It is "" for a
+// Completion that Check refuses because JSON cannot hold it. Stored answers are found by
+// it, so the hashed form never changes.
 func (c Completion) Fingerprint() video.Fingerprint {
 	type sampling struct {
 		Model       string   `json:"model"`
@@ -114,23 +114,23 @@ func (c Completion) Fingerprint() video.Fingerprint {
 	return video.Fingerprint(hex.EncodeToString(sum[:]))
 }
 
-// Price of a model's tokens, in USD a million.
+// Price of a model's tokens, in USD per million.
 type Price = money.Price
 
-// Model is how the configuration has a model asked in some role.
+// Model is how the configuration calls a model in a role.
 type Model struct {
 	Name        string   `json:"model"`
 	Revision    string   `json:"revision,omitempty"`
-	Temperature *float64 `json:"temperature,omitempty"`     // unless a question brings its own
+	Temperature *float64 `json:"temperature,omitempty"`     // unless a request sets its own
 	MaxTokens   int      `json:"max_tokens,omitempty"`      // of an answer
-	Thinking    *bool    `json:"enable_thinking,omitempty"` // nil = the template's own
-	Seeded      bool     `json:"seeded,omitempty"`          // a rollout's number is sent as the seed
-	Server      Server   `json:"server"`                    // what its server can force upon an answer
-	Price       *Price   `json:"price,omitempty"`           // nil = unknown: nothing bounds what it costs
+	Thinking    *bool    `json:"enable_thinking,omitempty"` // nil = the template's default
+	Seeded      bool     `json:"seeded,omitempty"`          // the rollout is sent as the seed
+	Server      Server   `json:"server"`                    // what its server can enforce
+	Price       *Price   `json:"price,omitempty"`           // nil = unknown: the cost is unbounded
 }
 
-// Completion is a request as it is put to the model. A temperature of nil is the
-// model's own, and a rollout of 0 tells nothing apart.
+// Completion is the request to this model. A temperature of nil is the model's own; a
+// rollout of 0 does not change the request.
 func (m Model) Completion(r Request, temperature *float64, rollout int64) Completion {
 	c := Completion{
 		Model: m.Name, Revision: m.Revision, Messages: r.Messages, Format: r.Format, MaxTokens: m.MaxTokens,
@@ -145,9 +145,9 @@ func (m Model) Completion(r Request, temperature *float64, rollout int64) Comple
 	return c
 }
 
-// Tokens bounds what messages cost: no tokenizer in use makes more tokens than
-// bytes, and chat templates add few around each message. Of plain English it is
-// about four times what there are.
+// Tokens is an upper bound of the tokens of messages: no tokenizer in use makes more tokens
+// than bytes, and chat templates add few per message. For plain English it is about four
+// times the real number.
 func Tokens(messages []Message) int {
 	n := 16
 	for _, m := range messages {
@@ -156,13 +156,12 @@ func Tokens(messages []Message) int {
 	return n
 }
 
-// templateTokens is what chat templates add to a prompt that has no system message
-// of its own: SmolLM3's and Llama's tell the date and how to answer.
+// templateTokens is what chat templates add to a prompt without a system message: those of
+// SmolLM3 and Llama add the date and instructions.
 const templateTokens = 256
 
-// Bounds says what the tokens of the completion can come to, for what is reserved
-// and for what is charged. A schema that the answer has to keep is part of the
-// prompt at most servers.
+// Bounds limits the tokens of the completion, for the reservation and the charge. At most
+// servers a schema is part of the prompt.
 func (c Completion) Bounds() money.Request {
 	input := Tokens(c.Messages)
 	most := input + templateTokens
@@ -174,6 +173,6 @@ func (c Completion) Bounds() money.Request {
 	return money.Request{Input: input, MaxInput: most, MaxOutput: c.MaxTokens}
 }
 
-// Reserved is the most that the completion can be charged, in micro-USD; see
-// money.Request.Most.
+// Reserved is the maximum charge of the completion, in micro-USD; see
+// money.Request.MaxTokens.
 func (c Completion) Reserved(p Price) int64 { return c.Bounds().Reserved(p) }

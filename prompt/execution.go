@@ -6,27 +6,27 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// Server says what a model's server can force upon an answer.
+// Server says what a model's server can enforce.
 type Server struct {
-	JSON   bool `json:"json,omitempty"`   // it takes response_format
-	Schema bool `json:"schema,omitempty"` // with a JSON schema, too
+	JSON   bool `json:"json,omitempty"`   // it supports response_format
+	Schema bool `json:"schema,omitempty"` // including a JSON schema
 }
 
-// Request is one question to a model. Which model, how hot and how often is for
-// whoever asks.
+// Request is one request to a model. The caller chooses the model, the temperature and the
+// number of samples.
 type Request struct {
 	Messages []Message `json:"messages"`
-	Format   *Object   `json:"response_format,omitempty"` // nil = free
+	Format   *Object   `json:"response_format,omitempty"` // nil = any text
 }
 
-// attempt is one way to ask the same.
+// attempt is one form of a request.
 type attempt struct {
 	adapter Adapter
 	format  *Object
 }
 
-// attempts lists the ways in the order in which they are tried. Only an answer
-// that cannot be read leads to the next; a failure of the server never does.
+// attempts lists the forms in the order in which they are tried. Only an answer that cannot
+// be read leads to the next; a failure of the server never does.
 func attempts(s Signature, server Server) []attempt {
 	object := attempt{JSON, python.NewObject("type", "json_object")}
 	if !server.JSON {
@@ -41,14 +41,14 @@ func attempts(s Signature, server Server) []attempt {
 	return []attempt{{Chat, nil}, {JSON, forced}, object}
 }
 
-// Step is one call within a run of a program that went well.
+// Step is one successful call within a run of a program.
 type Step struct {
-	Predictor int // its place in the program
+	Predictor int // its index in the program
 	Inputs    *Object
 	Outputs   *Object
 }
 
-// Demo is the step as an example to follow.
+// Demo is the step as a demo.
 func (s Step) Demo() *Object {
 	demo := python.NewObject("augmented", true)
 	for _, o := range []*Object{s.Inputs, s.Outputs} {
@@ -60,30 +60,30 @@ func (s Step) Demo() *Object {
 	return demo
 }
 
-// Execution is one run of a program, which says what it must ask next and takes
-// the answer. It is a function of the program, the inputs and the answers, so
-// that it can be made again from them at any time.
+// Execution is one run of a program: it returns the next request and takes the answer. It
+// is a pure function of the program, the inputs and the answers, so that it can be repeated
+// at any time.
 type Execution struct {
 	program *Program
 	server  Server
 	values  *Object // inputs and outputs so far, under all their names
 	outputs *Object
 	trace   []Step
-	at      int // predictor
+	at      int // index of the predictor
 	tries   []attempt
 	inputs  *Object // of the predictor
 	next    *Request
 	err     error
 }
 
-// Start begins a run. Inputs beyond the program's are of no effect.
+// Start begins a run. Additional inputs have no effect.
 func (p *Program) Start(inputs *Object, server Server) *Execution {
 	e := &Execution{program: p, server: server, values: inputs.Copy(), outputs: &Object{}}
 	e.prepare()
 	return e
 }
 
-// prepare readies the predictor at hand.
+// prepare collects the inputs of the current predictor.
 func (e *Execution) prepare() {
 	e.next = nil
 	if e.at == len(e.program.Predictors) {
@@ -98,14 +98,14 @@ func (e *Execution) prepare() {
 func (e *Execution) write() {
 	p := e.program.Predictors[e.at]
 	messages, err := Render(e.tries[0].adapter, p.Signature(), p.Demos, e.inputs)
-	if err != nil { // no adapter could
+	if err != nil { // no adapter can write it
 		e.next, e.err = nil, fmt.Errorf("predictor %q: %w", p.Name, err)
 		return
 	}
 	e.next = &Request{Messages: messages, Format: e.tries[0].format}
 }
 
-// Next returns the question to ask now; nil = the run is over.
+// Next returns the next request; nil = the run is over.
 func (e *Execution) Next() *Request { return e.next }
 
 // Take takes the answer to Next's question, and reads what follows the model's thoughts.
@@ -128,14 +128,14 @@ func (e *Execution) Take(answer string) {
 	p.publish(e.values, outputs)
 	for _, k := range outputs.Keys() {
 		v, _ := outputs.Get(k)
-		e.outputs.Delete(k) // of two of one name, the later counts
+		e.outputs.Delete(k) // of two fields with one name, the later counts
 		e.outputs.Set(k, v)
 	}
 	e.at++
 	e.prepare()
 }
 
-// Result returns the outputs of a run that is over, or why it has none.
+// Result returns the outputs of a finished run, or why it has none.
 func (e *Execution) Result() (*Object, error) {
 	if e.err != nil {
 		return nil, e.err
@@ -143,5 +143,5 @@ func (e *Execution) Result() (*Object, error) {
 	return e.outputs, nil
 }
 
-// Trace lists the calls that went well.
+// Trace lists the successful calls.
 func (e *Execution) Trace() []Step { return e.trace }

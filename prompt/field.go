@@ -27,7 +27,7 @@ type Type struct {
 	Kind    Kind       `json:"type,omitempty"`    // "" = str
 	Options []any      `json:"options,omitempty"` // of a literal: strings, integers or booleans
 	Items   *Type      `json:"items,omitempty"`   // of a list, or of an object without fields; nil = anything
-	Class   string     `json:"class,omitempty"`   // of an object with fields: what Python calls it
+	Class   string     `json:"class,omitempty"`   // of an object with fields: its class name in Python
 	Fields  []Property `json:"fields,omitempty"`  // of an object
 }
 
@@ -46,7 +46,7 @@ type Field struct {
 	Prefix string `json:"prefix,omitempty"` // "" = made from the name; shown to the proposer only
 }
 
-// kind returns the kind with its default.
+// kind returns the kind; the default is str.
 func (t *Type) kind() Kind {
 	if t.Kind == "" {
 		return Str
@@ -54,7 +54,7 @@ func (t *Type) kind() Kind {
 	return t.Kind
 }
 
-// Annotation is the type as Python names it, which prompts show.
+// Annotation is the type's name in Python, as prompts show it.
 func (t *Type) Annotation() string {
 	switch {
 	case t.kind() == Literal:
@@ -89,7 +89,7 @@ func quoteOption(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `\'`) + "'"
 }
 
-// description returns the field's text for people, "" if none was written.
+// description returns the field's text, "" if none was written.
 func (f *Field) description() string {
 	if f.Desc == "${"+f.Name+"}" {
 		return ""

@@ -9,8 +9,8 @@ import (
 	"github.com/cogniverse/cogflow/prompt/repair"
 )
 
-// ParseError says why an answer gives no outputs. It is the model's failure, and
-// scores zero; it is never a reason to ask the same thing again.
+// ParseError says why an answer has no outputs. It is the model's failure and scores zero;
+// it is never a reason to repeat the request.
 type ParseError struct {
 	Adapter Adapter
 	Field   string // "" = the answer as a whole
@@ -28,7 +28,7 @@ func (e *ParseError) Error() string {
 
 var sectionHeader = regexp.MustCompile(`^\[\[ ## ([\p{L}\p{N}_]+) ## \]\]`)
 
-// Parse reads the outputs out of an answer. Its error is a *ParseError.
+// Parse reads the outputs of an answer. Its error is a *ParseError.
 func Parse(a Adapter, s Signature, answer string) (*Object, error) {
 	if answer == "" {
 		return nil, &ParseError{a, "", "the answer is empty"}
@@ -96,7 +96,7 @@ func outputNamed(s Signature, name string) *Field {
 	return nil
 }
 
-// inOrder checks that every output is there.
+// inOrder checks that every output is present.
 func inOrder(a Adapter, s Signature, found *Object) (*Object, error) {
 	outputs := &Object{}
 	for _, f := range s.Outputs {
@@ -109,7 +109,7 @@ func inOrder(a Adapter, s Signature, found *Object) (*Object, error) {
 	return outputs, nil
 }
 
-// parseText makes a value of the type from text.
+// parseText converts text to the type.
 func parseText(t *Type, text string) (any, error) {
 	switch t.kind() {
 	case Str:

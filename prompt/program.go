@@ -2,7 +2,7 @@ package prompt
 
 import "slices"
 
-// Module is how a predictor asks.
+// Module is the kind of a predictor.
 type Module string
 
 // The modules.
@@ -11,9 +11,9 @@ const (
 	ChainOfThought Module = "chain_of_thought" // asks for reasoning first
 )
 
-// Program is a pipeline of predictors. Each reads the program's inputs and the
-// outputs of predictors before it, by name; of two fields of one name the later
-// counts. Read makes a checked one from its file.
+// Program is a pipeline of predictors. Each reads the program's inputs and the outputs of
+// earlier predictors, by name; of two fields with one name the later counts. Read makes a
+// checked one from its file.
 type Program struct {
 	Name       string       `json:"name"`
 	Predictors []*Predictor `json:"predictors"`
@@ -33,15 +33,15 @@ type Predictor struct {
 	Demos        []*Object         `json:"demos,omitempty"`
 }
 
-// Signature returns what the predictor asks for, the reasoning of a chain of
-// thought included.
+// Signature returns the fields of the predictor, including the reasoning of a chain of
+// thought.
 func (p *Predictor) Signature() Signature {
 	s := Signature{Instructions: p.Instructions, Inputs: p.Inputs, Outputs: p.Outputs}
 	if p.Module != ChainOfThought {
 		return s
 	}
 	reasoning := Field{Name: "reasoning"}
-	for _, f := range p.Outputs { // a reasoning of its own moves to the front as it is
+	for _, f := range p.Outputs { // its own reasoning field moves to the front unchanged
 		if f.Name == reasoning.Name {
 			reasoning = f
 		}
@@ -81,8 +81,7 @@ func (p *Program) Copy() *Program {
 	return &c
 }
 
-// Inputs lists the fields that the program itself must be given, in the order
-// of their first reading.
+// Inputs lists the inputs of the program, in the order of their first use.
 func (p *Program) Inputs() []Field {
 	var inputs []Field
 	known := map[string]bool{}
@@ -102,8 +101,7 @@ func (p *Program) Inputs() []Field {
 	return inputs
 }
 
-// Outputs lists the fields that the program produces; of two of one name, the
-// later.
+// Outputs lists the outputs of the program; of two with one name, the later.
 func (p *Program) Outputs() []Field {
 	var outputs []Field
 	for _, predictor := range p.Predictors {

@@ -1,7 +1,7 @@
-// Package prompt holds the nouns and the pure logic of prompts: programs of
-// predictors with typed fields, how a predictor's messages are written and its
-// answers read, and the files that hold what was learned. All of it is as in
-// DSPy 3.3, byte for byte. It calls no model and knows no store or workflow.
+// Package prompt holds the types and the pure logic of prompts: programs of predictors with
+// typed fields, how a predictor's messages are written and its answers read, and the files
+// of optimized programs. All of it equals DSPy 3.3, byte for byte. It calls no model and
+// knows no store or workflow.
 package prompt
 
 import (
@@ -10,7 +10,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// Object is a record whose order counts: an example, a demo, an answer.
+// Object is an ordered record: an example, a demo, an answer.
 type Object = python.Object
 
 // Role of a message.
@@ -23,21 +23,20 @@ const (
 	Assistant Role = "assistant"
 )
 
-// Message is one turn of what is sent to a model.
+// Message is one message of a request to a model.
 type Message struct {
 	Role    Role   `json:"role"`
 	Content string `json:"content"`
 }
 
-// Signature is what a predictor is told to do: instructions and fields.
+// Signature is a predictor's task: instructions and fields.
 type Signature struct {
 	Instructions string // as written, "" = DSPy's sentence; read it with Objective
 	Inputs       []Field
 	Outputs      []Field
 }
 
-// Objective is the instructions without the indentation of where they were
-// written.
+// Objective is the instructions without the indentation of their source.
 func (s Signature) Objective() string {
 	if s.Instructions == "" {
 		return defaultInstructions(s.Inputs, s.Outputs)
@@ -45,10 +44,9 @@ func (s Signature) Objective() string {
 	return python.CleanDoc(s.Instructions)
 }
 
-// Normalize returns instructions that stay as they are however often DSPy reads,
-// saves and loads them. Each reading removes indentation, and of some texts a
-// second reading removes more than the first; what is evaluated should be what
-// is shipped.
+// Normalize returns instructions that do not change when DSPy reads, saves and loads them.
+// Each reading removes indentation, and for some texts a second reading removes more than
+// the first; the published text must equal the evaluated one.
 func Normalize(instructions string) string {
 	for {
 		clean := python.CleanDoc(instructions)
@@ -64,7 +62,7 @@ func (s Signature) Fields() []Field {
 	return append(append(make([]Field, 0, len(s.Inputs)+len(s.Outputs)), s.Inputs...), s.Outputs...)
 }
 
-// defaultInstructions is what DSPy says when nobody else does.
+// defaultInstructions is DSPy's text when none is given.
 func defaultInstructions(inputs, outputs []Field) string {
 	return "Given the fields " + quoteNames(inputs) + ", produce the fields " + quoteNames(outputs) + "."
 }

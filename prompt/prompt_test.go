@@ -100,8 +100,8 @@ func TestReadRefuses(t *testing.T) {
 		one(`{"name": "p", "inputs": [{"name": "q", "typ": "str"}], "outputs": []}`): `unknown field "predictors.0.inputs.0.typ"`,
 		one(`{"name": "p", "inputs": [{"name": 5}], "outputs": []}`):                 "must be a string, not a number",
 		one(`{"name": "p", "Module": "react",` + field + `}`):                        `unknown field "predictors.0.Module"`,
-		one(`{"name": "p", "name": "q",` + field + `}`):                              `"predictors.0.name": the name is there twice`,
-		one(`{"name": "p", "demos": [{"q": 1, "q": 2}],` + field + `}`):              `"predictors.0.demos.0.q": the name is there twice`,
+		one(`{"name": "p", "name": "q",` + field + `}`):                              `"predictors.0.name": the name is listed twice`,
+		one(`{"name": "p", "demos": [{"q": 1, "q": 2}],` + field + `}`):              `"predictors.0.demos.0.q": the name is listed twice`,
 		one(`null`):                          "predictor 1 is null",
 		one(`{"name": "a b",` + field + `}`): "must be a Python attribute",
 		one(`{"name": "p", "module": "react",` + field + `}`):                                          `module "react" is neither`,
@@ -122,7 +122,7 @@ func TestReadRefuses(t *testing.T) {
 		one(`{"name": "p", "instructions": "` + strings.Repeat("x", 10<<20) + `",` + field + `}`):      "at most 4194304 are taken",
 		out(`{"name": "a", "type": "date"}`):                                                           `unknown type "date"`,
 		out(`{"name": "a", "type": "literal"}`):                                                        "1 to 1000 options",
-		out(`{"name": "a", "type": "literal", "options": ["x", "x"]}`):                                 "is there twice",
+		out(`{"name": "a", "type": "literal", "options": ["x", "x"]}`):                                 "is listed twice",
 		out(`{"name": "a", "type": "literal", "options": [1.5]}`):                                      "a string, an integer or a boolean",
 		out(`{"name": "a", "type": "literal", "options": [null]}`):                                     "a string, an integer or a boolean",
 		out(`{"name": "a", "options": ["x"]}`):                                                         "a str has no options",
@@ -132,7 +132,7 @@ func TestReadRefuses(t *testing.T) {
 		out(`{"name": "a", "type": "object", "fields": [{"name": "x"}]}`):                              "needs a class",
 		out(`{"name": "a", "type": "object", "class": "A", "fields": [{"name": "x"}, {"name": "x"}]}`): `two fields named "x"`,
 		out(`{"name": "a", "type": "object", "class": "A", "fields": [{"name": "x"}]},
-		     {"name": "b", "type": "object", "class": "A", "fields": [{"name": "y"}]}`): `class "A" is two different things`,
+		     {"name": "b", "type": "object", "class": "A", "fields": [{"name": "y"}]}`): `class "A" has two different definitions`,
 		out(`{"name": "a", "type": "list", "items": ` + strings.Repeat(`{"type": "list", "items": `, 20) + "{}" + strings.Repeat("}", 20) + `}`): "nested deeper than 16",
 	} {
 		_, err := prompt.Read([]byte(text))
@@ -207,6 +207,6 @@ func TestNormalize(t *testing.T) {
 func TestVerdictSure(t *testing.T) {
 	t.Parallel()
 	for level, want := range map[float64]string{0: "95", 0.05: "95", 0.0131: "98.69", 0.005: "99.5", 0.1: "90"} {
-		require.Equal(t, want, prompt.Verdict{Level: level}.Sure())
+		require.Equal(t, want, prompt.Verdict{Level: level}.ConfidencePercent())
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/cogniverse/cogflow/strictjson"
 )
 
-// Bounds of a program file. A prompt beyond them would be paid for thousands of
-// times before anybody read it.
+// Limits of a program file. A larger prompt would be paid for thousands of times before a
+// person sees it.
 const (
 	MaxProgramBytes      = 4 << 20
 	MaxInstructionBytes  = 100_000
@@ -40,8 +40,8 @@ func Read(text []byte) (*Program, error) {
 	return p, nil
 }
 
-// normalize makes integers of the whole numbers among a literal's options,
-// which encoding/json reads as floats.
+// normalize converts whole numbers among a literal's options to integers, because
+// encoding/json reads floats.
 func (t *Type) normalize() {
 	for i, o := range t.Options {
 		if f, ok := o.(float64); ok && f == float64(int64(f)) {
@@ -61,7 +61,7 @@ var (
 	predictorName = regexp.MustCompile(`^[A-Za-z_]\w*(\[\d+\]|\['[^'\]]+'\]|\.[A-Za-z_]\w*)*$`)
 )
 
-// check completes the program and finds what is wrong with it.
+// check completes the program and checks it.
 func (p *Program) check() error {
 	switch {
 	case p.Name == "":
@@ -94,7 +94,7 @@ func (p *Program) check() error {
 func (p *Program) checkOrder() error {
 	made := map[string]bool{}
 	for i, predictor := range p.Predictors {
-		later := map[string]string{} // what is made from here on, and by whom
+		later := map[string]string{} // fields that are made from here on, and their predictors
 		for _, other := range p.Predictors[i:] {
 			for _, f := range other.Signature().Outputs {
 				later[other.Name+"."+f.Name] = other.Name

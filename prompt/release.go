@@ -53,14 +53,14 @@ type Verdict struct {
 	Promote  bool    `json:"promote"`           // true if the gain is significant, by both measures
 }
 
-// Sure is in how many of a hundred cases the gain is above Bound.
-func (v Verdict) Sure() string {
-	const former = 0.05 // of verdicts that do not say
+// ConfidencePercent is the confidence, in percent, that the gain is above Bound.
+func (v Verdict) ConfidencePercent() string {
+	const former = 0.05 // of verdicts without a level
 	text := strconv.FormatFloat(100*(1-cmp.Or(v.Level, former)), 'f', 2, 64)
 	return strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
 }
 
-// Report is all that the page about one optimization shows.
+// Report is the content of the page about one optimization.
 type Report struct {
 	Release     Release
 	Tenant      tenant.ID
@@ -80,13 +80,13 @@ type Report struct {
 type ReportTrial struct {
 	Number int
 	Kind   string
-	Choice string // the same text = the same candidate
+	Choice string // equal text = the same candidate
 	Rows   int
 	Score  float64 // in percent
-	Best   float64 // so far, of full evaluations or as it is expected
+	Best   float64 // best so far, of full evaluations or as expected
 }
 
-// ReportRow is an example with what came out before and after.
+// ReportRow is an example with the outputs before and after.
 type ReportRow struct {
 	Example     *Object
 	Before      *Object // nil = the answer could not be read

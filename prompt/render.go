@@ -7,10 +7,10 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// Adapter is how a prompt is written and its answer read.
+// Adapter is the form of a prompt and its answer.
 type Adapter string
 
-// The adapters. JSON is the one that a failed chat answer falls back to.
+// The adapters. JSON is the fallback after a failed chat answer.
 const (
 	Chat Adapter = "chat" // sections under [[ ## name ## ]] headers
 	JSON Adapter = "json" // one JSON object
@@ -22,8 +22,8 @@ const (
 	structure      = "All interactions will be structured in the following way, with the appropriate values filled in."
 )
 
-// Render writes the messages of one call. It fails when a value cannot be shown:
-// an str field takes a list, but only of strings.
+// Render writes the messages of one call. It fails when a value cannot be shown: an str
+// field takes a list only of strings.
 func Render(a Adapter, s Signature, demos []*Object, inputs *Object) ([]Message, error) {
 	messages := []Message{{System, systemMessage(a, s)}}
 	var complete, partial []*Object
@@ -114,7 +114,7 @@ func placeholders(fields []Field, output bool) string {
 
 func section(name, text string) string { return "[[ ## " + name + " ## ]]\n" + text }
 
-// placeholder stands for a value; an output's also says what values are good.
+// placeholder stands for a value; that of an output also lists the valid values.
 func placeholder(f *Field, output bool) string {
 	note := ""
 	switch kind := f.kind(); {
@@ -155,7 +155,7 @@ func userMessage(s Signature, values *Object, prefix, reminder string) (string, 
 	return python.Strip(strings.Join(append(parts, ""), "\n\n")), nil
 }
 
-// reminder closes the request: which outputs, in which order and form.
+// reminder ends the request: which outputs, in which order and form.
 func reminder(a Adapter, s Signature) string {
 	names := make([]string, len(s.Outputs))
 	for i, f := range s.Outputs {

@@ -9,12 +9,12 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// schemaText is the JSON schema of a type as prompts show it: keys in order,
-// but "type" first.
+// schemaText is the JSON schema of a type as prompts show it: keys in order, but "type"
+// first.
 func schemaText(t *Type) string {
 	definitions := &Object{}
 	root := jsonSchema(t, definitions)
-	if t.kind() == Dict && len(t.Fields) > 0 { // the outermost class is written out, not referred to
+	if t.kind() == Dict && len(t.Fields) > 0 { // the outermost class is inlined, not referenced
 		definitions.Delete(t.Class)
 		root = classSchema(t, definitions)
 		definitions.Delete(t.Class)
@@ -150,9 +150,8 @@ func b2i(b bool) int {
 	return 0
 }
 
-// AnswerSchema is the schema that a JSON answer with these outputs must keep to,
-// for providers that can force one. ok is false when an output takes any keys,
-// which they cannot.
+// AnswerSchema is the schema of a JSON answer with these outputs, for providers that can
+// enforce one. ok is false when an output takes any keys, which they do not support.
 func AnswerSchema(outputs []Field) (schema *Object, ok bool) {
 	class := &Type{Kind: Dict, Class: "DSPyProgramOutputs"}
 	for _, f := range outputs {
@@ -170,7 +169,7 @@ func AnswerSchema(outputs []Field) (schema *Object, ok bool) {
 	return schema, true
 }
 
-// closeObjects forbids members that were not declared.
+// closeObjects forbids undeclared members.
 func closeObjects(schema *Object) {
 	if kind, _ := schema.Get("type"); kind == "object" {
 		schema.Set("additionalProperties", false)

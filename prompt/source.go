@@ -8,9 +8,8 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// Source is the program as Python source, which tells a model that proposes
-// instructions what the program does: the text that came with it, or one written
-// from its predictors.
+// Source is the program as Python source, which tells the proposer what the program does:
+// the text that came with it, or one written from its predictors.
 func (p *Program) Source() string {
 	if p.Text != "" {
 		return p.Text
@@ -78,7 +77,7 @@ func (p *Predictor) writeClass(b *strings.Builder) {
 
 var wordStart = regexp.MustCompile(`[A-Za-z0-9]+`)
 
-// pascal makes a class name of a name.
+// pascal converts a name to a class name.
 func pascal(name string) string {
 	words := wordStart.FindAllString(name, -1)
 	for i, w := range words {
@@ -90,7 +89,7 @@ func pascal(name string) string {
 	return strings.Join(words, "")
 }
 
-// snake makes a variable's name of a predictor's.
+// snake converts a predictor's name to a variable name.
 func snake(name string) string {
 	return strings.ToLower(strings.Join(wordStart.FindAllString(name, -1), "_")) + "_result"
 }

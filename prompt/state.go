@@ -8,7 +8,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// Versions of what DSPy's load compares with its own; others only make it warn.
+// Versions that DSPy's load compares with its own; different ones only cause a warning.
 const (
 	DSPyVersion        = "3.3.1"
 	pythonVersion      = "3.11"
@@ -60,9 +60,9 @@ func (p *Program) File() []byte {
 	return []byte(python.DumpsIndent(state, 2) + "\n")
 }
 
-// Load returns the program with what a file of DSPy's save, or of dump_state,
-// says. Fields go by position, as there. A language model in the file is
-// ignored: here, that is configuration.
+// Load returns the program with the state of a file of DSPy's save or dump_state. Fields
+// are matched by position, as there. A language model in the file is ignored: here, that is
+// configuration.
 func (p *Program) Load(text []byte) (*Program, error) {
 	if len(text) > maxStateBytes {
 		return nil, fault.New(fault.Input, loadState, p.Name, fmt.Sprintf("it has over %d bytes", maxStateBytes))
@@ -89,7 +89,7 @@ func (p *Program) Load(text []byte) (*Program, error) {
 
 func (p *Predictor) load(saved *Object) error {
 	if _, ok := saved.Get("extended_signature"); ok {
-		return errors.New("it is from DSPy 2.5 or older, which nothing reads any more")
+		return errors.New("it is from DSPy 2.5 or older, which is not supported")
 	}
 	v, _ := saved.Get(signatureKey)
 	signature, ok := v.(*Object)

@@ -6,16 +6,15 @@ import (
 	"strings"
 )
 
-// Addresses as they stand in messages of libraries and services: URLs, what Go
-// says of a connection ("dial tcp 10.0.0.7:8000: …"), and IP addresses with a
-// port.
+// Addresses in messages of libraries and services: URLs, Go's connection errors ("dial tcp
+// 10.0.0.7:8000: …"), and IP addresses with a port.
 var (
 	urls        = regexp.MustCompile(`(?i)\b(?:https?|wss?|grpcs?|tcp|unix|postgres(?:ql)?|redis|amqps?)://[^\s"'<>` + "`" + `\\]+`)
 	connections = regexp.MustCompile(`\b((?:dial|read|write|connect|accept) (?:tcp|udp|unix)[46]? |lookup )[^\s"]*[^\s":](?:(?: on |->)[^\s"]*[^\s":])?: `)
 	sockets     = regexp.MustCompile(`(?:\b\d{1,3}(?:\.\d{1,3}){3}|\[[0-9A-Fa-f:.%a-z0-9]*:[0-9A-Fa-f:.%a-z0-9]*\]):\d{1,5}\b`)
 )
 
-// anyAddress leaves no path of a URL either: it may hold a tenant or a token.
+// anyAddress removes the path of a URL too: it may contain a tenant or a token.
 func anyAddress(s string) string {
 	if !strings.Contains(s, ":") {
 		return s
@@ -25,7 +24,7 @@ func anyAddress(s string) string {
 	return sockets.ReplaceAllString(s, ServiceMark)
 }
 
-// trailing is what stands behind a URL in a sentence.
+// trailing is the punctuation after a URL in a sentence.
 func trailing(found string) string { return found[len(strings.TrimRight(found, ".,:;!?)]}")):] }
 
 func (r *Redactor) addresses(s string) string {
@@ -46,7 +45,7 @@ func (r *Redactor) addresses(s string) string {
 	return s
 }
 
-// replaceName takes a host out where it is not part of a longer name.
+// replaceName replaces a host that is not part of a longer name.
 func replaceName(s, name string) string {
 	var out strings.Builder
 	for {

@@ -6,13 +6,13 @@ import (
 	"unicode/utf8"
 )
 
-// levels is how many escapes within one another are read: a message that a
-// proxy puts as a JSON text into the JSON of its own, of a URL in it.
+// levels is the maximum of nested escapes that are read: a URL in a JSON message that a
+// proxy puts as a text into its own JSON.
 const levels = 3
 
-// next reads one character of s at i through so many levels of escaping: \u0041,
-// \x41, \/, %41 and &#65;. It returns -1 for a character that does not show, and
-// where the next one begins.
+// next reads one character of s at i through a number of levels of escaping: \u0041, \x41,
+// \/, %41 and &#65;. It returns -1 for an invisible character, and the position of the next
+// one.
 func next(s string, i, level int) (rune, int) {
 	if level == 0 {
 		r, width := utf8.DecodeRuneInString(s[i:])
@@ -39,7 +39,7 @@ func next(s string, i, level int) (rune, int) {
 	return r, end
 }
 
-// backslash reads what follows one.
+// backslash reads what follows a backslash.
 func backslash(s string, at, level int) (rune, int, bool) {
 	if at >= len(s) {
 		return 0, 0, false
@@ -60,7 +60,7 @@ func backslash(s string, at, level int) (rune, int, bool) {
 	return 0, 0, false
 }
 
-// code reads a character that is written as so many hex digits.
+// code reads a character that is written as a number of hex digits.
 func code(s string, at, level, digits int) (rune, int, bool) {
 	var text [8]byte
 	for n := range digits {
@@ -83,7 +83,7 @@ func code(s string, at, level, digits int) (rune, int, bool) {
 	return -1, at, true
 }
 
-// entity reads a character as HTML writes it.
+// entity reads an HTML entity.
 func entity(s string, at, level int) (rune, int, bool) {
 	var name strings.Builder
 	for name.Len() <= 8 && at < len(s) {

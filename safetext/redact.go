@@ -10,36 +10,36 @@ import (
 	"unicode/utf8"
 )
 
-// What stands where something was taken out.
+// Replacements for removed text.
 const (
 	KeyMark     = "[key]"
 	ServiceMark = "[service]"
 )
 
-// Redactor takes secrets and the addresses of services out of text. It finds a
-// key in every form in which a server may repeat it: as it is, escaped for JSON,
-// URLs or HTML, also one within another, in base64 (as in basic authentication)
-// and in hex. A nil Redactor knows no keys. It is safe for concurrent use.
+// Redactor removes secrets and the addresses of services from text. It finds a key in every
+// form in which a server may repeat it: plain, escaped for JSON, URLs or HTML (also
+// nested), in base64 (as in basic authentication) and in hex. A nil Redactor knows no keys.
+// It is safe for concurrent use.
 type Redactor struct {
 	needles  []needle
-	first    [256]bool // bytes with which a form of a needle may begin
+	first    [256]bool // first bytes of all forms
 	services []string  // host:port and host of the configured services, longest first
 }
 
 // needle is one form of a key.
 type needle struct {
 	text  []rune // without escapes
-	whole bool   // only where no letter or digit is beside it: it is too short to be sure
-	least int    // as many runes of its beginning are enough: servers cut text too
+	whole bool   // only if no letter or digit is next to it: it is short
+	least int    // minimum matching runes of its beginning: servers truncate text
 }
 
 const (
-	minKey  = 4  // characters; shorter values are no secrets, but would tear words apart
-	sureKey = 8  // from here on a key is found within words
-	minPart = 12 // the shortest beginning of a key that is taken for it
+	minKey  = 4  // characters; shorter values are not secrets, and would break words apart
+	sureKey = 8  // minimum length of a key that is found within words
+	minPart = 12 // the shortest beginning of a key that is recognized
 )
 
-// placeholder lists values that are given to servers that want no key.
+// placeholder lists values for servers that require no key.
 func placeholder(key string) bool {
 	return slices.Contains([]string{
 		"empty", "none", "null", "dummy", "token", "test", "local", "ollama", "lm-studio", "not-needed",
@@ -47,9 +47,8 @@ func placeholder(key string) bool {
 	}, strings.ToLower(key))
 }
 
-// NewRedactor makes a Redactor of the values of all configured keys and the URLs
-// of all configured services. Empty ones and placeholders such as EMPTY are left
-// out.
+// NewRedactor makes a Redactor from the values of all configured keys and the URLs of all
+// configured services. Empty ones and placeholders such as EMPTY are ignored.
 func NewRedactor(keys, services []string) *Redactor {
 	r := &Redactor{}
 	for _, key := range keys {
@@ -63,7 +62,7 @@ func NewRedactor(keys, services []string) *Redactor {
 	}
 	for _, service := range services {
 		u, err := url.Parse(service)
-		if err != nil || u.Host == "" || u.Scheme == "s3" { // there the host is a bucket, which users name
+		if err != nil || u.Host == "" || u.Scheme == "s3" { // the host is a bucket, which users name
 			continue
 		}
 		r.services = append(r.services, u.Host)
@@ -89,7 +88,7 @@ func (r *Redactor) addKey(key string) {
 	for _, form := range []string{hex.EncodeToString([]byte(key)), strings.ToUpper(hex.EncodeToString([]byte(key)))} {
 		r.add(needle{text: unescaped(form), least: len(form)})
 	}
-	// Base64 depends on what stands before: three forms, of which the middle is
+	// Base64 depends on the preceding bytes: there are three forms, of which the middle is
 	// the same whatever surrounds the key.
 	for shift := range 3 {
 		for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
@@ -116,7 +115,7 @@ func (r *Redactor) add(n needle) {
 	r.first[first[0]] = true
 }
 
-// unescaped reads all of a text as match reads it.
+// unescaped reads all of a text as match does.
 func unescaped(s string) (out []rune) {
 	for i := 0; i < len(s); {
 		c, end := next(s, i, levels)
@@ -128,8 +127,8 @@ func unescaped(s string) (out []rune) {
 	return out
 }
 
-// Line is the Line of this package for a text that may hold secrets. It redacts
-// before it cleans and after, since cleaning can join the parts of a key.
+// Line is this package's Line for a text that may contain secrets. It redacts before and
+// after cleaning, because cleaning can join the parts of a key.
 func (r *Redactor) Line(s string, limit int) string {
 	return Cut(r.Text(tidy(r.Keys(s), false)), limit)
 }
@@ -139,23 +138,23 @@ func (r *Redactor) Lines(s string, limit int) string {
 	return Cut(r.Text(tidy(r.Keys(s), true)), limit)
 }
 
-// Tail is the Tail of this package for a text that may hold secrets. A key whose
-// beginning was cut off before is found as well.
+// Tail is this package's Tail for a text that may contain secrets. It also finds a key
+// whose beginning was truncated before.
 func (r *Redactor) Tail(s string, limit int) string {
 	return Tail(r.Text(tidy(r.Keys(s), true)), limit)
 }
 
-// Reply is Line for what a service, or the library that called it, says of a
-// call: it also takes out the addresses of services that are not configured,
-// since a service may name those behind it.
+// Reply is Line for the message of a service, or of the library that called it. It also
+// removes the addresses of services that are not configured, because a service may name
+// those behind it.
 func (r *Redactor) Reply(s string, limit int) string { return Cut(r.reply(s), limit) }
 
 func (r *Redactor) reply(s string) string {
 	return r.Text(anyAddress(tidy(r.Keys(s), false)))
 }
 
-// Text returns s without keys and without the addresses of the configured
-// services. It changes nothing else and cuts nothing.
+// Text returns s without keys and without the addresses of the configured services. It
+// changes and truncates nothing else.
 func (r *Redactor) Text(s string) string { return r.addresses(r.Keys(s)) }
 
 // Keys returns s without keys.
@@ -166,8 +165,8 @@ func (r *Redactor) Keys(s string) string {
 	return r.replace(r.tornStart(s), 0, false)
 }
 
-// Parts is Keys for texts that are stored or shown one after another. It also finds
-// a key that begins in one and ends in another; the mark stands where it begins.
+// Parts is Keys for texts that are stored or shown one after another. It also finds a key
+// that spans two of them; the mark is put where the key begins.
 func (r *Redactor) Parts(parts []string) []string {
 	out := slices.Clone(parts)
 	if r == nil || len(r.needles) == 0 {
@@ -185,7 +184,7 @@ func (r *Redactor) Parts(parts []string) []string {
 		}
 		at = max(end, at+1)
 	}
-	for _, f := range slices.Backward(found) { // what is before stays where it is
+	for _, f := range slices.Backward(found) { // earlier positions do not move
 		takeOut(out, f[0], f[1])
 	}
 	for i, part := range out {
@@ -207,9 +206,8 @@ func takeOut(parts []string, at, end int) {
 	}
 }
 
-// Answer returns the JSON document data without keys, which a server that echoes
-// what it was sent may put into a caption. Only strings are changed, so that a
-// document stays one.
+// Answer returns the JSON document data without keys, which a server that echoes its input
+// may put into a caption. Only strings are changed, so that it stays valid JSON.
 func (r *Redactor) Answer(data []byte) []byte {
 	if r == nil || len(r.needles) == 0 {
 		return data
@@ -221,7 +219,7 @@ func (r *Redactor) Answer(data []byte) []byte {
 	return data
 }
 
-// replace takes out what match finds; inStrings: only within JSON strings.
+// replace removes what match finds; inStrings: only within JSON strings.
 func (r *Redactor) replace(s string, from int, inStrings bool) string {
 	var out strings.Builder
 	quoted := false
@@ -258,7 +256,7 @@ func (r *Redactor) replace(s string, from int, inStrings bool) string {
 	return out.String()
 }
 
-// match returns the end of the needle at s[at:]; 0 = none is there.
+// match returns the end of the needle at s[at:]; 0 = none.
 func (r *Redactor) match(s string, at int) int {
 	if strings.HasPrefix(s[at:], KeyMark) {
 		if n := r.tail(s[at+len(KeyMark):]); n > 0 {
@@ -284,7 +282,7 @@ func (r *Redactor) match(s string, at int) int {
 				matched, end = matched+1, to
 			}
 		}
-		torn := matched >= sureKey && end == len(s) // the text was cut here
+		torn := matched >= sureKey && end == len(s) // the text was truncated here
 		if (matched >= n.least || torn) && (!n.whole || alone(s, at, end)) {
 			return end
 		}
@@ -292,8 +290,8 @@ func (r *Redactor) match(s string, at int) int {
 	return 0
 }
 
-// tail is the length of the end of a key at the beginning of s, which follows a
-// mark: the beginning was taken out when the rest of the key was not beside it.
+// tail is the length of the end of a key at the beginning of s, after a mark: the beginning
+// was removed while the rest was not next to it.
 func (r *Redactor) tail(s string) (length int) {
 	for _, n := range r.needles {
 		key := string(n.text)
@@ -314,8 +312,8 @@ func alone(s string, from, to int) bool {
 	return (from == 0 || !letter(s[from-1])) && (to == len(s) || !letter(s[to]))
 }
 
-// tornStart takes the end of a key off the beginning of a text, which may have
-// been cut there by whoever kept only the end.
+// tornStart removes the end of a key from the beginning of a text, which may have been
+// truncated there.
 func (r *Redactor) tornStart(s string) string {
 	head := strings.TrimLeft(s, Mark)
 	for _, n := range r.needles {
@@ -329,8 +327,8 @@ func (r *Redactor) tornStart(s string) string {
 	return s
 }
 
-// Error returns err with its text as Reply makes it, not cut. The chain stays:
-// errors.Is and errors.As see what they saw. nil stays nil.
+// Error returns err with its text redacted like Reply, but not truncated. errors.Is and
+// errors.As still work. nil stays nil.
 func (r *Redactor) Error(err error) error {
 	if err == nil {
 		return nil

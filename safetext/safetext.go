@@ -1,12 +1,11 @@
-// Package safetext prepares text that strangers wrote (file names, captions,
-// the words of servers, the last lines of a process) for a place where people
-// or programs read it: a history, a log, a report, a terminal. Text is first
-// made harmless and rid of secrets as a whole, and cut last: a secret that is
-// cut in half is no longer found, and a character that is cut in half is not
-// valid UTF-8, which a Temporal history refuses.
+// Package safetext prepares untrusted text (file names, captions, messages of servers, the
+// last lines of a process) for places where people or programs read it: a history, a log, a
+// report, a terminal. Text is first cleaned and redacted as a whole, and truncated last: a
+// truncated secret is no longer found, and a truncated character is invalid UTF-8, which
+// Temporal refuses.
 //
-// Line, Lines and Tail clean and cut. A Redactor also takes out keys and the
-// addresses of services.
+// Line, Lines and Tail clean and truncate. A Redactor also removes keys and the addresses
+// of services.
 package safetext
 
 import (
@@ -17,11 +16,11 @@ import (
 	"github.com/rivo/uniseg"
 )
 
-// Mark stands where a text was cut.
+// Mark is put where a text was truncated.
 const Mark = "…"
 
-// Limits in characters (runes) for common places. A reason fits into a Temporal
-// failure; the server keeps 4 KiB of one.
+// Limits in characters (runes) for common places. A reason fits into a Temporal failure;
+// the server keeps 4 KiB of one.
 const (
 	MaxReason  = 500
 	MaxMessage = 2000
@@ -34,25 +33,22 @@ const (
 	escape    = '\u001b'
 )
 
-// Line returns s as one line of at most limit characters that shows as it is:
-// valid UTF-8, without terminal sequences and without control, direction and
-// invisible characters. Runs of white space become one space. Where text was
-// left out stands Mark, which counts as a character.
+// Line returns s as one line of at most limit visible characters: valid UTF-8, without
+// terminal sequences and without control, direction and invisible characters. Runs of white
+// space become one space. Mark replaces removed text and counts as a character.
 func Line(s string, limit int) string { return Cut(tidy(s, false), limit) }
 
 // Lines is Line for text of several lines: it keeps line ends, tabs and runs of
 // spaces.
 func Lines(s string, limit int) string { return Cut(tidy(s, true), limit) }
 
-// Clean is Line without a limit, for text that was written in whole by people or
-// is bounded elsewhere.
+// Clean is Line without a limit, for text of people or text that is limited elsewhere.
 func Clean(s string) string { return tidy(s, false) }
 
 // CleanLines is Lines without a limit.
 func CleanLines(s string) string { return tidy(s, true) }
 
-// Tail keeps the end of a text of several lines, where a process says why it
-// ended.
+// Tail keeps the end of a text of several lines, where a process reports why it ended.
 func Tail(s string, limit int) string {
 	s = strings.TrimSpace(tidy(s, true))
 	over := utf8.RuneCountInString(s) - limit
@@ -68,8 +64,8 @@ func Tail(s string, limit int) string {
 	return Mark + rest
 }
 
-// Middle keeps the beginning and the end of one line: of a path the end says
-// most.
+// Middle keeps the beginning and the end of one line: the end of a path is the most useful
+// part.
 func Middle(s string, limit int) string {
 	s = tidy(s, false)
 	if utf8.RuneCountInString(s) <= limit {
@@ -79,9 +75,8 @@ func Middle(s string, limit int) string {
 	return head + Tail(s, limit-utf8.RuneCountInString(head))
 }
 
-// Cut shortens text that is clean already to at most limit characters. It never
-// cuts within what people see as one character, such as a letter with its
-// accents, a flag or a family of joined emoji.
+// Cut truncates clean text to at most limit characters. It never cuts within one visible
+// character, such as a letter with its accents, a flag or a family of joined emoji.
 func Cut(s string, limit int) string {
 	if len(s) <= limit || utf8.RuneCountInString(s) <= limit {
 		return s
@@ -98,8 +93,8 @@ func Cut(s string, limit int) string {
 	return strings.TrimRight(s[:end], " \t\n") + Mark
 }
 
-// step is the width in bytes of the first character that people see. One that is
-// absurdly long is split between its runes.
+// step is the width in bytes of the first visible character. An extremely long one is split
+// between its runes.
 func step(s string) int {
 	const most = 64 // bytes; the longest emoji sequence has 35
 	if s[0] < utf8.RuneSelf && (len(s) == 1 || s[1] < utf8.RuneSelf) {
@@ -114,7 +109,7 @@ func step(s string) int {
 	return width
 }
 
-// tidy is the one place that decides which characters may be shown.
+// tidy is the only place that decides which characters may be shown.
 func tidy(s string, lines bool) string {
 	if plain(s) {
 		return s
@@ -161,7 +156,7 @@ func tidy(s string, lines bool) string {
 	return out.String()
 }
 
-// plain reports whether there is nothing to do, as for most text.
+// plain reports whether nothing must be changed, as in most texts.
 func plain(s string) bool {
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] >= 0x7f || s[i] == ' ' && (i == 0 || i == len(s)-1 || s[i-1] == ' ') {
@@ -171,15 +166,15 @@ func plain(s string) bool {
 	return true
 }
 
-// visible reports whether r shows: it is no control, format, private or
-// unassigned character and no letter without a shape.
+// visible reports whether r is visible: not a control, format, private-use or unassigned
+// character, and not a letter without a shape.
 func visible(r rune) bool {
 	return unicode.IsGraphic(r) && !unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
 }
 
-// sequence returns the length of the terminal sequence at the beginning of s
-// (ECMA-48), whose first rune is r; 0 = there is none. One that has no end is only as long as
-// its introducer, so that it cannot swallow the rest of a text.
+// sequence returns the length of the terminal sequence at the beginning of s (ECMA-48),
+// whose first rune is r; 0 = none. A sequence without an end is only as long as its
+// introducer, so that it cannot hide the rest of a text.
 func sequence(s string, r rune) int {
 	rest, width := s, 0
 	switch r {
@@ -188,7 +183,7 @@ func sequence(s string, r rune) int {
 			return 1
 		}
 		r, width = rune(s[1])+0x40, 2
-		if s[1] < '@' || s[1] > '_' { // ESC ( B and its like
+		if s[1] < '@' || s[1] > '_' { // such as ESC ( B
 			end := 1
 			for end < len(s) && s[end] >= ' ' && s[end] <= '/' {
 				end++

@@ -7,19 +7,18 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Bounds says how long the parts of a document may be. A place is named by the names
-// that lead to it, joined by dots; the entries of a list add [] to it: "runs[].name".
-// A place that is named nowhere has the default, so that a field which is added later
-// is bounded without doing anything.
+// Bounds limits the length of the parts of a document. A place is the path of names to a
+// value, joined by dots; the entries of a list add [] to it: "runs[].name". Any other place
+// has the default limit, so that a new field is limited without further code.
 type Bounds struct {
-	Text  int            // bytes of any other text, names included
+	Text  int            // bytes of any other text, including names
 	List  int            // entries of any other list or object
 	Texts map[string]int // bytes of the text at a place
-	Parts map[string]int // bytes of the value at a place, as it is written; only Texts bounds what is in it
+	Parts map[string]int // bytes of the value at a place, as it is written; within it, only Texts applies
 }
 
-// Check returns an *Error that names the first place that is too long. data is one that
-// Unmarshal takes.
+// Check returns an *Error that names the first place that is too long. data must be valid
+// for Unmarshal.
 func (b Bounds) Check(data []byte) error {
 	w := boundsWalk{Bounds: b, from: jsontext.NewDecoder(bytes.NewReader(data), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))}
 	return w.value("", false)
@@ -30,7 +29,8 @@ type boundsWalk struct {
 	from *jsontext.Decoder
 }
 
-// value reads the value at a place. within: it belongs to a part that is bounded as a whole.
+// value reads the value at a place. within: it belongs to a part that is limited as a
+// whole.
 func (w *boundsWalk) value(at string, within bool) error {
 	if most, ok := w.Parts[at]; ok && !within {
 		value, err := w.from.ReadValue()
@@ -68,7 +68,7 @@ func (w *boundsWalk) text(at, text string, within bool) error {
 	return nil
 }
 
-// entries reads what is in an object or a list, and its end.
+// entries reads the content of an object or a list, and its end.
 func (w *boundsWalk) entries(at string, named, within bool) error {
 	for n := 0; ; n++ {
 		if kind := w.from.PeekKind(); kind == '}' || kind == ']' {

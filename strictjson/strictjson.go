@@ -1,12 +1,10 @@
-// Package strictjson reads JSON that comes from outside: inputs of workflows,
-// configuration, programs, settings. Whoever checks such a document before
-// cogflow does must have read the same as cogflow reads. encoding/json makes
-// that impossible: it matches names in any case and takes the last of several
-// equal names, so {"tenant":"a","TENANT":"b"} is tenant a for one reader and
+// Package strictjson reads JSON from outside: inputs of workflows, configuration, programs,
+// settings. A proxy that checks such a document before cogflow must read it in the same
+// way. encoding/json makes that impossible: it matches names in any case and takes the last
+// of several equal names, so {"tenant":"a","TENANT":"b"} is tenant a for one reader and
 // tenant b for the next.
 //
-// What model servers answer is not read with this package: their answers are
-// read tolerantly.
+// Answers of model servers are not read with this package, but tolerantly.
 package strictjson
 
 import (
@@ -29,12 +27,12 @@ const MaxDepth = 500
 // Option changes what Unmarshal accepts.
 type Option struct{ options json.Options }
 
-// AllowUnknown ignores names that the type does not have. It is for documents
-// that a newer build may have written, and for those of which cogflow reads a part.
-var AllowUnknown = Option{json.RejectUnknownMembers(false)} //nolint:gochecknoglobals // a constant that Go cannot spell
+// AllowUnknown ignores unknown names. It is for documents that a newer build may have
+// written, and for those that cogflow reads in part.
+var AllowUnknown = Option{json.RejectUnknownMembers(false)} //nolint:gochecknoglobals // a constant that Go cannot express
 
-// strict is encoding/json's meaning of types and tags, without its tolerance.
-var strict = json.JoinOptions( //nolint:gochecknoglobals // a constant that Go cannot spell
+// strict is encoding/json's interpretation of types and tags, without its tolerance.
+var strict = json.JoinOptions( //nolint:gochecknoglobals // a constant that Go cannot express
 	jsonv1.DefaultOptionsV1(),
 	jsonv1.ReportErrorsWithLegacySemantics(false),
 	json.MatchCaseInsensitiveNames(false),
@@ -43,14 +41,14 @@ var strict = json.JoinOptions( //nolint:gochecknoglobals // a constant that Go c
 	jsontext.AllowInvalidUTF8(false),
 )
 
-// Unmarshal decodes the one JSON value that data holds. It refuses names in
-// another case than the type's, names that are there twice at any depth, unknown
-// names, text that is not UTF-8, numbers out of range, nesting beyond MaxDepth
-// and anything behind the value. Otherwise it fills into as encoding/json does.
-// A type with a method UnmarshalJSON decides itself about the names below it.
+// Unmarshal decodes the one JSON value in data. It refuses names in another case than the
+// type's, names that are listed twice at any depth, unknown names, text that is not UTF-8,
+// numbers out of range, nesting beyond MaxDepth and anything after the value. Otherwise it
+// fills into as encoding/json does. A type with a method UnmarshalJSON handles the names
+// below it itself.
 //
-// The error is an *Error, which names the place. It is not classified: the caller
-// knows whose mistake it is.
+// The error is an *Error, which names the place. It has no class: the caller knows the
+// source of the document.
 func Unmarshal(data []byte, into any, options ...Option) error {
 	if tooDeep(data) {
 		return &Error{Reason: fmt.Sprintf("objects and lists are nested more than %d deep", MaxDepth)}
@@ -62,7 +60,7 @@ func Unmarshal(data []byte, into any, options ...Option) error {
 	return readable(json.Unmarshal(data, into, all...))
 }
 
-// tooDeep counts brackets outside of strings. What is not JSON is found later.
+// tooDeep counts brackets outside of strings. Invalid JSON is found later.
 func tooDeep(data []byte) bool {
 	depth, quoted := 0, false
 	for i := 0; i < len(data); i++ {
@@ -83,7 +81,7 @@ func tooDeep(data []byte) bool {
 	return false
 }
 
-// Error is what is wrong with a document.
+// Error is a problem of a document.
 type Error struct {
 	Place  string // names and indexes, joined by dots; empty = the document as a whole
 	Reason string // for a person
@@ -106,7 +104,7 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// readable keeps of an error what a person can act on.
+// readable keeps what a person can act on.
 func readable(err error) error {
 	if err == nil {
 		return nil
@@ -137,14 +135,14 @@ func readable(err error) error {
 		out := &Error{Place: place(slices.Collect(e.JSONPointer.Tokens())), Err: e.Err}
 		out.Reason = fmt.Sprintf("%s (byte %d)", e.Err, e.ByteOffset+1)
 		if errors.Is(e.Err, jsontext.ErrDuplicateName) {
-			out.Reason = "the name is there twice"
+			out.Reason = "the name is listed twice"
 		}
 		return out
 	}
 	return &Error{Reason: strings.TrimPrefix(err.Error(), "json: "), Err: err}
 }
 
-// place writes names as people write places: dataset.rows.0.
+// place joins names to a path: dataset.rows.0.
 func place(names []string) string {
 	const longest = 200
 	text := strings.Join(slices.DeleteFunc(names, func(s string) bool { return s == "" }), ".")

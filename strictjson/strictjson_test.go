@@ -123,7 +123,7 @@ func TestErrorsNameThePlace(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		`{"inner":{"prefix":"p","x":1}}`: `unknown field "inner.x"`,
-		`{"rows":[1,{"a":1,"a":2}]}`:     `"rows.1.a": the name is there twice`,
+		`{"rows":[1,{"a":1,"a":2}]}`:     `"rows.1.a": the name is listed twice`,
 		`{"inner":{"prefix":7}}`:         `"inner.prefix": must be a string, not a number`,
 		`{"count":1.5}`:                  `"count": must be a whole number, not 1.5`,
 		`{"count":9223372036854775808}`:  `"count": the number is out of range`,
@@ -131,7 +131,7 @@ func TestErrorsNameThePlace(t *testing.T) {
 		`{"tenant":"a" "budget_usd":1}`:  `invalid character '"'`,
 		"{\"tenant\":\"a\",\"\xff\":1}":  `invalid UTF-8`,
 		`{"self":[{"x":1}]}`:             `unknown field "self.0.x"`,
-		`{"self":[{"a":{"b":1,"b":2}}]}`: `"self.0.a.b": the name is there twice`,
+		`{"self":[{"a":{"b":1,"b":2}}]}`: `"self.0.a.b": the name is listed twice`,
 	} {
 		err := strictjson.Unmarshal([]byte(text), &document{})
 		require.ErrorContains(t, err, want, text)
@@ -198,7 +198,7 @@ func names(t *testing.T, d *json.Decoder) {
 			continue
 		}
 		if at.key {
-			require.False(t, at.seen[token.(string)], "%q is there twice", token)
+			require.False(t, at.seen[token.(string)], "%q is listed twice", token)
 			at.seen[token.(string)] = true
 		}
 		at.key = !at.key

@@ -8,11 +8,11 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 )
 
-// ID is an owner: "acme" or "org:tenant". It is the first element of every
-// object key, so its alphabet holds no separator of paths.
+// ID is an owner: "acme" or "org:tenant". It is the first element of every object key, so
+// it contains no path separator.
 type ID string
 
-// Default is the tenant of inputs that name none.
+// Default is the tenant of inputs without one.
 const Default ID = "default"
 
 const maxLen = 64 // also the limit of a Temporal fairness key

@@ -7,9 +7,8 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 )
 
-// Adapter is the manifest of one published version: what it is, where it comes
-// from, and every file of it. It is written last and never changed; whether the
-// adapter is active is said by its role.
+// Adapter is the manifest of one published version: what it is, its origin, and all its
+// files. It is written last and never changed; its role says whether it is active.
 type Adapter struct {
 	Name    string `json:"name"`    // name
 	Version int    `json:"version"` // counts up from 1
@@ -67,8 +66,8 @@ const (
 // Better reports whether held-out rows show the adapter to be better than its base.
 func (o Outcome) Better() bool { return o.Comparison != nil && o.Comparison.Better }
 
-// Role says which adapter or program serves a role, and which did before.
-// Whatever changes the active one ends the canary, which was on trial against it.
+// Role says which adapter or program serves a role, and which did before. Any change of the
+// active one ends the canary, which was compared with it.
 type Role struct {
 	Role    string       `json:"role"`             // name of the role
 	Active  *Activation  `json:"active,omitempty"` // nil = none
@@ -85,7 +84,7 @@ type Activation struct {
 
 const maxActivations = 50
 
-// Activate makes a version the active one; the same again changes nothing.
+// Activate makes a version the active one; repeating it changes nothing.
 func (r *Role) Activate(name string, version int, now time.Time) {
 	if r.Active != nil {
 		if r.Active.Name == name && r.Active.Version == version {
@@ -96,18 +95,18 @@ func (r *Role) Activate(name string, version int, now time.Time) {
 	r.Active, r.Canary = &Activation{Name: name, Version: version, Since: now}, nil
 }
 
-// Deactivate leaves the role without an adapter.
+// Deactivate removes the active adapter of the role.
 func (r *Role) Deactivate() {
 	if r.Active != nil {
 		r.retire()
 	}
 }
 
-// Rollback makes the former version active again. The one that is rolled back
-// is not remembered, or the next rollback would bring it back.
+// Rollback reactivates the previous version. The version that is rolled back is not
+// remembered, or the next rollback would reactivate it.
 func (r *Role) Rollback(now time.Time) error {
 	if len(r.History) == 0 {
-		return fault.New(fault.Input, "roll back role", r.Role, "nothing served it before")
+		return fault.New(fault.Input, "roll back role", r.Role, "it has no previous version")
 	}
 	former := r.History[0]
 	r.History = r.History[1:]

@@ -67,7 +67,7 @@ func TestCanaryOfRole(t *testing.T) {
 	require.Nil(t, r.Canary)
 	require.Equal(t, 1, r.Active.Version)
 	require.NoError(t, r.StartCanary("router", 3, 10, at(9)))
-	refused(r.Rollback(at(10)), "nothing served it before")
+	refused(r.Rollback(at(10)), "it has no previous version")
 	require.NotNil(t, r.Canary, "a rollback that is refused changes nothing")
 	r.Deactivate()
 	require.Nil(t, r.Canary)

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Card is the whole lineage of an adapter, for people and for machines. Zero
-// values are left out of the text.
+// Card is the model card of an adapter, for people and for machines. Zero values are
+// omitted from the text.
 type Card struct {
 	Name     string `json:"name"`
 	Version  string `json:"version"`
@@ -21,18 +21,18 @@ type Card struct {
 	Run      string `json:"run"`
 	Created  string `json:"created"` // RFC 3339
 
-	Spec     Spec   `json:"spec"`           // what decided the result
-	Repo     string `json:"repo,omitempty"` // of the base model on Hugging Face; empty = it has none, Spec.Model is our name for it
+	Spec     Spec   `json:"spec"`           // everything that determined the result
+	Repo     string `json:"repo,omitempty"` // of the base model on Hugging Face; empty = it has none, and Spec.Model is a local name
 	Rows     int    `json:"rows"`
 	EvalRows int    `json:"eval_rows"`
 	Dropped  int    `json:"dropped,omitempty"` // bad rows that were left out
 
-	Device   string            `json:"device"` // as the trainer saw it
-	Class    string            `json:"class"`  // that it was leased as
+	Device   string            `json:"device"` // name that the trainer reported
+	Class    string            `json:"class"`  // GPU class
 	Versions map[string]string `json:"versions,omitempty"`
 
 	Steps       int     `json:"steps"`
-	BestStep    int     `json:"best_step"` // what is published
+	BestStep    int     `json:"best_step"` // published step
 	Tokens      int64   `json:"tokens"`
 	Seconds     float64 `json:"seconds"` // on the device, in all attempts
 	CostUSD     float64 `json:"cost_usd"`
@@ -46,8 +46,8 @@ type Card struct {
 	Comparison *Comparison        `json:"comparison,omitempty"`
 }
 
-// Markdown renders README.md of the adapter, with Hugging Face's front matter.
-// Whatever text the card holds stays text: it cannot become markup or a link.
+// Markdown renders README.md of the adapter, with Hugging Face's front matter. All texts
+// are escaped, so that they cannot become markup or a link.
 func (c Card) Markdown() string {
 	var b strings.Builder
 	c.frontMatter(&b)
@@ -174,7 +174,7 @@ func (c Card) settings(b *strings.Builder) {
 		Config Config `json:"config"`
 		LoRA   *LoRA  `json:"lora"`
 	}{c.Spec.Config, c.Spec.LoRA}, "", "  ")
-	if err != nil { // a number that JSON does not have; Resolve lets none through
+	if err != nil { // a number that JSON cannot hold; Resolve refuses those
 		text = []byte(quoted(err.Error()))
 	}
 	b.WriteString(strings.ReplaceAll(string(text), "`", `\u0060`))

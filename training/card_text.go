@@ -19,10 +19,10 @@ func table(b *strings.Builder, title string, rows [][2]string) {
 	b.WriteString("\n")
 }
 
-// plainText escapes what Markdown or HTML would take for more than text, also
-// bare addresses and line breaks. It is for the middle of a line.
+// plainText escapes everything that Markdown or HTML would interpret, including bare
+// addresses and line breaks. It is for the middle of a line.
 func plainText(s string) string {
-	const most = 2000 // characters; nothing honest in a card is longer
+	const most = 2000 // characters; legitimate texts of a card are shorter
 	var b strings.Builder
 	n := 0
 	for _, r := range strings.ToValidUTF8(s, "\uFFFD") {

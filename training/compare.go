@@ -42,16 +42,16 @@ func Compare(method Method, base, best []RowValues) (Comparison, error) {
 	}
 	c := Comparison{Metric: metric, LowerIsBetter: LowerIsBetter(metric), PValue: 1}
 	var before, after, differences []float64
-	broken := 0 // rows on which the trained model alone fails
+	broken := 0 // rows on which only the trained model fails
 	for i := range base {
 		if base[i].Row != best[i].Row {
-			return Comparison{}, fault.New(fault.Input, "compare models", string(method), fmt.Sprintf("row %d is beside row %d", base[i].Row, best[i].Row))
+			return Comparison{}, fault.New(fault.Input, "compare models", string(method), fmt.Sprintf("row %d of the base is compared with row %d", base[i].Row, best[i].Row))
 		}
 		a, b := base[i].Values[metric], best[i].Values[metric]
 		if !IsFinite(a) || !IsFinite(b) {
 			c.Missing++
 			if IsFinite(a) && !IsFinite(b) {
-				broken++ // what neither can score says nothing of either
+				broken++ // rows that neither can score are in no mean
 			}
 			continue
 		}
@@ -78,9 +78,9 @@ func mean(values []float64) float64 {
 	return sum / float64(len(values))
 }
 
-// fewest pairs with which the test can find anything: five rows that all agree
-// come about by chance once in 16 times.
-const fewest = 6
+// minPairs is the minimum number of pairs with which the test can find anything: five rows
+// that all agree occur by chance once in 16 times.
+const minPairs = 6
 
 func (c Comparison) verdict(broken int) string {
 	if broken > 0 {
@@ -94,7 +94,7 @@ func (c Comparison) verdict(broken int) string {
 	switch {
 	case c.Better:
 		return "better than its base: " + what
-	case c.N < fewest:
+	case c.N < minPairs:
 		return "not shown to be better: too few rows to tell; " + what
 	case c.PValue < significant:
 		return "worse than its base: " + what

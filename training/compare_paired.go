@@ -8,19 +8,19 @@ import (
 	"slices"
 )
 
-// How much chance is played through.
+// Limits of the permutation test.
 const (
-	exactPairs     = 16     // up to 2^16 sign patterns are counted one by one
-	signDraws      = 10_000 // else so many are drawn
+	exactPairs     = 16     // up to 2^16 sign patterns are enumerated
+	signDraws      = 10_000 // otherwise this many are drawn
 	bootstrapDraws = 2_000
 )
 
-// newDraws is a fixed sequence: the same rows give the same answer.
+// newDraws is a fixed sequence: the same rows give the same result.
 func newDraws() *rand.Rand { return rand.New(rand.NewPCG(42, 1729)) } //nolint:gosec // statistics, no secret
 
-// pairedTest asks how likely differences as large as these are if both models
-// are equally good. For right-or-wrong metrics that is McNemar's exact test,
-// which is the sign-flip test in closed form.
+// pairedTest computes how likely differences as large as these are if both models are
+// equally good. For binary metrics that is McNemar's exact test, which is the sign-flip
+// test in closed form.
 func pairedTest(before, after, differences []float64) (p float64, test string) {
 	if isBinary(before) && isBinary(after) {
 		return mcNemar(differences), "McNemar, exact"
@@ -52,7 +52,7 @@ func sum(values []float64) (s float64) {
 // reaches allows for rounding: sums of the same numbers in another order.
 func reaches(s, observed float64) bool { return math.Abs(s) >= observed*(1-1e-9) }
 
-// signFlipExact walks all sign patterns in Gray code order, one flip at a time.
+// signFlipExact enumerates all sign patterns in Gray code order, one flip at a time.
 func signFlipExact(moved []float64, observed float64) float64 {
 	s := sum(moved)
 	patterns, hits := uint(1)<<len(moved), 0

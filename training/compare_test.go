@@ -87,7 +87,7 @@ func TestCompareMetric(t *testing.T) {
 	for want, sides := range map[string][2][]training.RowValues{
 		"have no loss":                  {both, both},
 		"on 1 rows and the trained":     {rowsOf("loss", 1), nil},
-		"row 0 is beside row 1":         {rowsOf("loss", 1), rowsOf("loss", 1, 2)[1:]},
+		"row 0 of the base is compared with row 1":         {rowsOf("loss", 1), rowsOf("loss", 1, 2)[1:]},
 		"on 2 rows and the trained mod": {rowsOf("loss", 1, 2), rowsOf("loss", 1)},
 	} {
 		_, err = training.Compare(training.DPO, sides[0], sides[1])

@@ -9,7 +9,7 @@ import (
 	"slices"
 )
 
-// Bounds of an event. A trainer is not trusted: what it says is added up, multiplied with
+// Limits of an event. A trainer is not trusted: its numbers are added up, multiplied with
 // prices, shown to people and written to histories.
 const (
 	// MaxSteps is the largest number of a step: keys of checkpoints have eight digits.
@@ -21,7 +21,7 @@ const (
 	maxEventNames  = 64      // metrics, versions
 )
 
-// Size is about how many bytes of memory an event takes.
+// Size is the approximate memory of an event, in bytes.
 func (e Event) Size() int64 {
 	const fixed, each = 512, 64
 	size := fixed + len(e.Device) + len(e.Phase) + len(e.Message) + len(e.Rows) + len(e.Path)
@@ -34,8 +34,8 @@ func (e Event) Size() int64 {
 	return int64(size)
 }
 
-// Check says why an event cannot be used: it has no kind, lacks what its kind requires, or has
-// a number, name or path that no trainer has reason to send.
+// Check says why an event is invalid: it has no kind, lacks a required field, or has a
+// number, name or path out of range.
 func (e Event) Check() error {
 	needsPath := e.Event == EventCheckpoint || e.Event == EventDone
 	switch {
@@ -51,7 +51,7 @@ func (e Event) Check() error {
 	return cmp.Or(e.checkCounts(), e.checkNumbers(), e.checkNames())
 }
 
-// inWork reports whether a path is one below the work_dir, in its shortest form.
+// inWork reports whether a path is below the work_dir, in its shortest form.
 func inWork(path string) bool { return path != "." && fs.ValidPath(path) }
 
 func (e Event) checkCounts() error {
@@ -102,7 +102,7 @@ func (e Event) checkNames() error {
 		}
 	}
 	texts := []string{e.Event, e.Device, e.Of, e.Rows, e.Path, e.Class}
-	if e.Event != EventPhase && e.Event != EventError { // which nobody keeps: who shows them cuts them
+	if e.Event != EventPhase && e.Event != EventError { // those are not stored, and truncated where they are shown
 		texts = append(texts, e.Phase, e.Message)
 	}
 	if slices.ContainsFunc(texts, func(text string) bool { return len(text) > maxEventName }) {

@@ -27,7 +27,7 @@ func JobPrefix(t tenant.ID, job string) string { return string(t) + "/training/"
 // ClaimKey holds the claim of the workflow that runs a job.
 func ClaimKey(t tenant.ID, job string) string { return JobPrefix(t, job) + "claim.json" }
 
-// CheckpointsPrefix is where a job's checkpoints lie.
+// CheckpointsPrefix is the folder of a job's checkpoints.
 func CheckpointsPrefix(t tenant.ID, job string) string { return JobPrefix(t, job) + "checkpoints/" }
 
 // CheckpointPrefix is the folder of the checkpoint of one step. Steps sort as text.
@@ -35,8 +35,7 @@ func CheckpointPrefix(t tenant.ID, job string, step int) string {
 	return fmt.Sprintf("%s%08d/", CheckpointsPrefix(t, job), step)
 }
 
-// OutputPrefix is the folder of the result of a job, in the form that adapters are
-// published from.
+// OutputPrefix is the folder of the result of a job, from which adapters are published.
 func OutputPrefix(t tenant.ID, job string) string { return JobPrefix(t, job) + "output/" }
 
 // LogsPrefix is where the logs of a job's trainer processes lie.
@@ -54,7 +53,7 @@ const LogTime = "2006-01-02T15:04:05.000Z"
 // ManifestName is the last object written under a prefix.
 const ManifestName = "manifest.json"
 
-// SpeedKey holds how fast a model was trained in one way on one class of GPU.
+// SpeedKey holds the measured speed of a kind of training on one GPU class.
 func SpeedKey(t tenant.ID, s Spec, class string) (string, error) {
 	job, err := Spec{
 		Method: s.Method, Model: s.Model, Revision: s.Revision, Numerics: s.Numerics, LoRA: s.LoRA,
@@ -63,7 +62,7 @@ func SpeedKey(t tenant.ID, s Spec, class string) (string, error) {
 	return string(t) + "/training/speeds/" + job + "-" + class + ".json", err
 }
 
-// AdaptersPrefix is where the published adapters of a tenant lie.
+// AdaptersPrefix is the folder of a tenant's published adapters.
 func AdaptersPrefix(t tenant.ID) string { return string(t) + "/adapters/" }
 
 // AdapterPrefix is the folder of one version of an adapter.
@@ -74,7 +73,7 @@ func AdapterPrefix(t tenant.ID, name string, version int) string {
 // RoleKey holds which adapter serves a role.
 func RoleKey(t tenant.ID, role string) string { return AdaptersPrefix(t) + "_roles/" + role + ".json" }
 
-// namePattern keeps names out of paths' way; an underscore in front is ours.
+// namePattern allows names that are safe in paths; a leading underscore is reserved.
 var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
 
 // CheckName checks the name of an adapter or a role.

@@ -24,8 +24,8 @@ const (
 // LowerIsBetter reports whether a smaller value of a metric is better.
 func LowerIsBetter(metric string) bool { return metric == MetricLoss }
 
-// PrimaryMetrics lists the metrics by which a method is judged: the first that
-// every row has decides.
+// PrimaryMetrics lists the metrics by which a method is judged: the first one that every
+// row has decides.
 func PrimaryMetrics(method Method) []string {
 	if method == Embedding {
 		return []string{MetricNDCG, MetricAccuracy}
@@ -40,7 +40,7 @@ type RowValues struct {
 	Values map[string]float64
 }
 
-// maxRowLine bounds a line of an evaluation's file, bytes.
+// maxRowLine limits a line of an evaluation's file, in bytes.
 const maxRowLine = 64 << 10
 
 // ReadRowValues reads the file that an evaluation writes (PROTOCOL.md): one

@@ -1,8 +1,8 @@
 package training
 
-// StoredCheckpoint is the manifest of a checkpoint in the object store. Its files
-// lie below the token of the attempt that stored them, so that an attempt that
-// was given up for dead cannot overwrite those of its successor.
+// StoredCheckpoint is the manifest of a checkpoint in the object store. Its files are under
+// the token of the attempt that stored them, so that an attempt that was given up cannot
+// overwrite those of its successor.
 type StoredCheckpoint struct {
 	CheckpointManifest
 	Token string `json:"token"`
@@ -12,7 +12,7 @@ type StoredCheckpoint struct {
 // the events up to its step, one a line.
 const EventsName = "events.jsonl"
 
-// Output is the manifest of what a job came to, written last.
+// Output is the manifest of a job's result, written last.
 type Output struct {
 	Version int              `json:"version"`
 	Job     string           `json:"job"`
@@ -29,8 +29,8 @@ const (
 	EvalsFolder  = "evals/"
 )
 
-// PrimaryMetric is the metric that decides among what there is of a method; ""
-// = there is none.
+// PrimaryMetric is the deciding metric among the available ones of a method; "" = there is
+// none.
 func PrimaryMetric(m Method, metrics map[string]float64) string {
 	for _, name := range PrimaryMetrics(m) {
 		if _, ok := metrics[name]; ok {
@@ -40,8 +40,8 @@ func PrimaryMetric(m Method, metrics map[string]float64) string {
 	return ""
 }
 
-// MetricsBetter reports whether a beats b in the primary metric of a method.
-// What has none loses.
+// MetricsBetter reports whether a is better than b in the primary metric of a method.
+// Without that metric a loses.
 func MetricsBetter(m Method, a, b map[string]float64) bool {
 	name := PrimaryMetric(m, a)
 	if name == "" {

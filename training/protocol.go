@@ -9,7 +9,7 @@ type Job struct {
 	Method            Method   `json:"method"`
 	Model             Model    `json:"model"`
 	Train             File     `json:"train"`
-	Eval              *File    `json:"eval,omitempty"` // nil = nothing is held out
+	Eval              *File    `json:"eval,omitempty"` // nil = no held-out rows
 	WorkDir           string   `json:"work_dir"`       // absolute; the trainer writes below it only
 	Resume            string   `json:"resume,omitempty"`
 	Seed              int64    `json:"seed"`
@@ -20,7 +20,7 @@ type Job struct {
 	Config            Config   `json:"config"`
 	LoRA              *LoRA    `json:"lora,omitempty"`
 	CheckpointSeconds float64  `json:"checkpoint_seconds"`
-	Finish            bool     `json:"finish,omitempty"` // train no more: evaluate and write out the best so far
+	Finish            bool     `json:"finish,omitempty"` // stop training: evaluate and write the best so far
 }
 
 // ProtocolVersion is the version of both documents.
@@ -28,12 +28,12 @@ const ProtocolVersion = 1
 
 // Kinds of events.
 const (
-	EventPhase      = "phase"      // what is being done now
+	EventPhase      = "phase"      // what the process is doing
 	EventDevice     = "device"     // what it runs on
-	EventData       = "data"       // what the tokenizer made of the dataset
+	EventData       = "data"       // the tokenizer's counts of the dataset
 	EventStep       = "step"       // one optimizer step is done
 	EventEval       = "eval"       // the held-out rows were evaluated
-	EventCheckpoint = "checkpoint" // a whole checkpoint lies on the disk
+	EventCheckpoint = "checkpoint" // a complete checkpoint is on the disk
 	EventDone       = "done"
 	EventError      = "error"
 )
@@ -44,7 +44,7 @@ const PhaseEnd = "end"
 // What an evaluation was of.
 const (
 	OfBase    = "base"    // the model before training
-	OfCurrent = "current" // in the course of training
+	OfCurrent = "current" // during training
 	OfBest    = "best"    // what is published
 )
 
@@ -56,7 +56,7 @@ type Event struct {
 	Phase   string  `json:"phase,omitempty"`   // load, data, evaluate, train, save, end
 
 	Device      string            `json:"device,omitempty"`       // device: "cpu" or the GPU's name
-	MemoryBytes int64             `json:"memory_bytes,omitempty"` // device: what it has; step: peak of this process, on the GPU or (CPU) resident
+	MemoryBytes int64             `json:"memory_bytes,omitempty"` // device: total memory; step: peak of this process, on the GPU or (CPU) resident
 	Versions    map[string]string `json:"versions,omitempty"`     // device: torch, transformers, …
 
 	Data *DataStats `json:"data,omitempty"`
@@ -66,12 +66,12 @@ type Event struct {
 	Epoch           float64            `json:"epoch,omitempty"`
 	Loss            *float64           `json:"loss,omitempty"` // null = not a number
 	LearningRate    float64            `json:"learning_rate,omitempty"`
-	Tokens          int64              `json:"tokens,omitempty"` // trained on since step 0, over all attempts
+	Tokens          int64              `json:"tokens,omitempty"` // trained on since step 0, in all attempts
 	TokensPerSecond float64            `json:"tokens_per_second,omitempty"`
 	Metrics         map[string]float64 `json:"metrics,omitempty"` // step: grad_norm, …; eval, done: see PROTOCOL.md
 
 	Of       string `json:"of,omitempty"`        // eval
-	Rows     string `json:"rows,omitempty"`      // eval: file with one JSON object a held-out row
+	Rows     string `json:"rows,omitempty"`      // eval: file with one JSON object per held-out row
 	Path     string `json:"path,omitempty"`      // checkpoint: its directory; done: "output"
 	BestStep int    `json:"best_step,omitempty"` // checkpoint, done
 
@@ -93,10 +93,10 @@ type DataStats struct {
 	StepsPerEpoch int   `json:"steps_per_epoch"` // optimizer steps per epoch
 }
 
-// How a trainer process ends other than well. They come from the adapter that
-// runs it, by its exit code.
+// How a trainer process ends without success. The adapter that runs it returns them, by its
+// exit code.
 var (
-	// ErrStopped: it was asked to stop, has written a checkpoint and ended (75).
+	// ErrStopped: it was asked to stop, wrote a checkpoint and ended (75).
 	ErrStopped = fault.New(fault.Preempted, "train", "", "stopped at a checkpoint")
 	// ErrOutOfMemory: the micro-batch does not fit the device (71).
 	ErrOutOfMemory = fault.New(fault.Capacity, "train", "", "the GPU is out of memory")

@@ -43,7 +43,7 @@ type Settings struct {
 	MinRows           *int     `json:"min_rows,omitempty"`           // minimum number of rows (default 50 for SFT, 20 for DPO, 100 for embedding models)
 	CheckpointSeconds *float64 `json:"checkpoint_seconds,omitempty"` // seconds between checkpoints (default cogflow.training.checkpoint_seconds)
 
-	// What Cogniverse has and what means nothing here.
+	// Settings of Cogniverse that have no effect here.
 	OutputDir        json.RawMessage `json:"output_dir,omitempty"`         // accepted and ignored
 	SaveTotalLimit   json.RawMessage `json:"save_total_limit,omitempty"`   // accepted and ignored
 	LoggingSteps     json.RawMessage `json:"logging_steps,omitempty"`      // accepted and ignored
@@ -69,18 +69,18 @@ func (l *LoRASettings) UnmarshalJSON(data []byte) error {
 	return decodeSettings("lora", data, l.fields())
 }
 
-// Extras is what settings say that is no part of the trainer's Config.
+// Extras are the settings that are not part of the trainer's Config.
 type Extras struct {
-	Numerics          Numerics `json:"numerics,omitempty"`           // asked for; "" = by the GPU classes, see PinNumerics
-	ValidationSplit   *float64 `json:"validation_split,omitempty"`   // share of the rows to hold out; nil = not said, see ValidationShare
-	AllowDropped      float64  `json:"allow_dropped,omitempty"`      // bad rows that may be left out: a number, or below 1 a share
-	MinRows           int      `json:"min_rows"`                     // fewer are refused
+	Numerics          Numerics `json:"numerics,omitempty"`           // requested; "" = by the GPU classes, see PinNumerics
+	ValidationSplit   *float64 `json:"validation_split,omitempty"`   // share of the rows to hold out; nil = not set, see ValidationShare
+	AllowDropped      float64  `json:"allow_dropped,omitempty"`      // invalid rows to tolerate: a number, or below 1 a share
+	MinRows           int      `json:"min_rows"`                     // fewer rows are refused
 	CheckpointSeconds float64  `json:"checkpoint_seconds,omitempty"` // 0 = as the worker is configured
-	Ignored           []string `json:"ignored,omitempty"`            // keys of Cogniverse that mean nothing here, sorted
+	Ignored           []string `json:"ignored,omitempty"`            // keys of Cogniverse that have no effect, sorted
 }
 
-// ValidationShare is validation_split as dataset checks want it: 0 = their
-// default, negative = nothing is held out.
+// ValidationShare is validation_split as dataset checks take it: 0 = their default,
+// negative = no rows are held out.
 func (e Extras) ValidationShare() float64 {
 	switch {
 	case e.ValidationSplit == nil:

@@ -13,14 +13,14 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 )
 
-// settingField reads the value of one key. The error says what is wanted.
+// settingField reads the value of one key. Its error says which values are valid.
 type settingField struct {
 	key  string
 	read func(text json.RawMessage) error
 }
 
-// fields is the table of keys and ranges. The upper ends are far beyond sense:
-// they are there to catch slips.
+// fields is the table of keys and ranges. The upper ends are far above any useful value:
+// they catch typing errors.
 func (s *Settings) fields() []settingField {
 	return []settingField{
 		{"epochs", realSetting(&s.Epochs, positive, 1000)},
@@ -72,13 +72,13 @@ func (l *LoRASettings) fields() []settingField {
 	}
 }
 
-// decodeSettings reads a JSON object with the fields, and nothing else.
+// decodeSettings reads a JSON object with exactly these fields.
 func decodeSettings(what string, data []byte, fields []settingField) error {
 	op := "read " + what
 	d := json.NewDecoder(bytes.NewReader(data))
 	start, err := d.Token()
 	if err == nil && start == nil {
-		return nil // null: nothing is said
+		return nil // null: no settings
 	}
 	if err != nil || start != json.Delim('{') {
 		return fault.New(fault.Input, op, "", "must be a JSON object")
@@ -114,7 +114,7 @@ func readSetting(name string, text json.RawMessage, fields []settingField, seen 
 	case i < 0:
 		return fmt.Errorf("is not a setting; %s", nearestSetting(name, fields))
 	case seen[name]:
-		return fmt.Errorf("is there twice")
+		return fmt.Errorf("is listed twice")
 	}
 	seen[name] = true
 	if string(text) == "null" {
@@ -177,8 +177,8 @@ func wordSetting(to **string, words ...string) func(json.RawMessage) error {
 	}
 }
 
-// modulesSetting reads names of modules. PEFT would take a text for a regular
-// expression: only "all-linear" is meant by one here.
+// modulesSetting reads names of modules. PEFT would take a text as a regular expression;
+// only "all-linear" is supported here.
 func modulesSetting(to *[]string) func(json.RawMessage) error {
 	return func(text json.RawMessage) error {
 		var names []string
@@ -192,7 +192,7 @@ func modulesSetting(to *[]string) func(json.RawMessage) error {
 		}
 		for _, name := range names {
 			if !moduleName(name) {
-				return fmt.Errorf("holds %.64q, which cannot be a module's name", name)
+				return fmt.Errorf("holds %.64q, which is not a valid module name", name)
 			}
 		}
 		slices.Sort(names)

@@ -7,7 +7,7 @@ import (
 	"github.com/agnivade/levenshtein"
 )
 
-// settingAliases are what other tools call our settings.
+// settingAliases are the names of our settings in other tools.
 func settingAliases() [][2]string {
 	return [][2]string{
 		{"num_train_epochs", "epochs"},
@@ -34,7 +34,7 @@ func settingAliases() [][2]string {
 	}
 }
 
-// nearestSetting names the known key that was probably meant.
+// nearestSetting suggests the known key that was probably meant.
 func nearestSetting(key string, fields []settingField) string {
 	lower := strings.ToLower(key[:min(len(key), 64)])
 	known := make([]string, len(fields))

@@ -8,7 +8,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 )
 
-// AllLinear as a target module stands for every linear layer but the output.
+// AllLinear as a target module stands for every linear layer except the output.
 const AllLinear = "all-linear"
 
 // Resolve fills in the defaults of a method, which are Cogniverse's, and
@@ -73,7 +73,7 @@ func setTo[T any](to, from *T) {
 	}
 }
 
-// settingProblems collects, so that all are told at once.
+// settingProblems collects problems, so that all are reported at once.
 type settingProblems []string
 
 func (p *settingProblems) add(format string, args ...any) {
@@ -87,8 +87,7 @@ func (p *settingProblems) fault(method Method) error {
 	return fault.New(fault.Input, "read settings", string(method)+"_config", strings.Join(*p, "; "))
 }
 
-// foreign refuses what belongs to another method: whoever wrote it expects an
-// effect.
+// foreign refuses settings of another method: they would have no effect.
 func (p *settingProblems) foreign(method Method, s Settings) {
 	for _, f := range []struct {
 		key  string
@@ -109,7 +108,7 @@ func (p *settingProblems) foreign(method Method, s Settings) {
 	}
 }
 
-// same returns what is said under either of two names.
+// same returns the value that is set under either of two names.
 func (p *settingProblems) same(name string, a *int, other string, b *int) *int {
 	if a == nil {
 		return b
@@ -146,7 +145,7 @@ func (p *settingProblems) distance(c *Config, s Settings) {
 	}
 }
 
-// lora joins the two places that may describe the adapter.
+// lora merges the two places that may describe the adapter.
 func (p *settingProblems) lora(method Method, s Settings, l LoRASettings) *LoRA {
 	if s.UseLoRA != nil && !*s.UseLoRA {
 		if l.R != nil || l.Alpha != nil || l.Dropout != nil || l.TargetModules != nil {

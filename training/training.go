@@ -21,8 +21,8 @@ const (
 	Embedding Method = "embedding" // contrastive training of a text encoder
 )
 
-// Numerics is the class of number formats of a run. It is pinned at the start,
-// because a run that changed it on another GPU would be another run.
+// Numerics is the number format of a run. It is pinned at the start, because changing it on
+// another GPU would change the result.
 type Numerics string
 
 // The classes. fp16 is for GPUs without bfloat16 (T4).

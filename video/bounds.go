@@ -6,11 +6,11 @@ import (
 	"github.com/cogniverse/cogflow/money"
 )
 
-// MaxURI is how many bytes the name of a place has at most: a path, a URL or an object.
+// MaxURI is the maximum length of a path, a URL or an object name, in bytes.
 const MaxURI = 2048
 
-// CutURI shortens a URI that is longer than MaxURI, for people. What it returns is longer
-// than MaxURI again, so that whoever would open it refuses it instead.
+// CutURI shortens a URI that is longer than MaxURI, for people. The result is still longer
+// than MaxURI, so that it cannot be opened by mistake.
 func CutURI(uri string) string {
 	if len(uri) <= MaxURI {
 		return uri
@@ -20,7 +20,7 @@ func CutURI(uri string) string {
 	return text + strings.Repeat(mark, (MaxURI-len(text))/len(mark)+1)
 }
 
-// What a describe stage is asked where its profile does not say.
+// Defaults of a describe stage.
 const (
 	DescribePrompt    = "Provide a detailed description of this video frame, including objects, people, actions, scene setting, and visual details." // Cogniverse's
 	DescribeMaxTokens = 256
@@ -28,14 +28,13 @@ const (
 )
 
 const (
-	patchPixels    = 14 * 14 // no vision model in use makes more than one token of so many pixels
+	patchPixels    = 14 * 14 // vision models in use make at most one token of this many pixels
 	describeSchema = 512     // tokens of the schema of a structured answer, and of a chat template
-	// imageTokens is what some vendors count for a picture on top, to charge more:
-	// gpt-4o-mini up to 25,501.
+	// imageTokens is what some vendors add for each picture: gpt-4o-mini up to 25,501.
 	imageTokens = 32 << 10
 )
 
-// DescribeBounds says what the tokens of one call of a describe stage can come to.
+// DescribeBounds limits the tokens of one call of a describe stage.
 func (s Stage) DescribeBounds() money.Request {
 	or := func(value, otherwise int) int {
 		if value > 0 {

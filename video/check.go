@@ -7,7 +7,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 )
 
-// Check refuses a profile that cannot be run; it wants a Normal one.
+// Check refuses a profile that cannot be run. The profile must be Normal.
 func (p Profile) Check() error {
 	if p.Name == "" {
 		return p.bad("it has no name")

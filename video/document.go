@@ -20,7 +20,7 @@ type Document struct {
 	Transcript   string      `json:"transcript,omitempty"`
 	FrameKey     string      `json:"frame_key"` // object key of the JPEG
 	Preview      bool        `json:"preview,omitempty"`
-	Multi        bool        `json:"multi,omitempty"` // one vector a patch or token; see Stage
+	Multi        bool        `json:"multi,omitempty"` // one vector per patch or token; see Stage
 	Embedding    Embedding   `json:"-"`
 }
 
@@ -35,8 +35,8 @@ type Generation struct {
 	URI        string      `json:"uri"`         // where the video was ingested from
 	Name       string      `json:"name"`        // file name
 	DurationMS int64       `json:"duration_ms"` // playing time, in milliseconds
-	// Claim is the number of the claim under which it is published; an index
-	// refuses one that a later claim has replaced. 0 = not known.
+	// Claim is the number of the claim under which it is published; an index refuses a
+	// publication that a later claim has replaced. 0 = unknown.
 	Claim int64 `json:"claim,omitempty"`
 }
 

@@ -8,9 +8,9 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 )
 
-// Embedding is one vector (Rows 1) or one vector a patch or token (Rows > 1),
-// either as float32 or as bits (value > 0), most significant bit first.
-// Exactly one of Floats and Bits is set; the zero value is "no embedding".
+// Embedding is one vector (Rows 1) or one vector per patch or token (Rows > 1), as float32
+// or as bits (value > 0), most significant bit first. Exactly one of Floats and Bits is
+// set; the zero value is "no embedding".
 type Embedding struct {
 	Dim    int       `json:"dim"`
 	Rows   int       `json:"rows"`
@@ -62,7 +62,7 @@ func (e Embedding) Binary() Embedding {
 	return out
 }
 
-// Kept returns e as a profile keeps it.
+// Kept returns e in the form that a profile stores.
 func (e Embedding) Kept(k Keep) Embedding {
 	switch k {
 	case KeepBits:
@@ -81,14 +81,14 @@ func (e Embedding) Kept(k Keep) Embedding {
 	}
 }
 
-// BFloat16 is the upper half of a float32, rounded to nearest even. f must be a
-// number; what is too large becomes infinite.
+// BFloat16 is the upper half of a float32, rounded to nearest even. f must not be NaN; too
+// large values become infinite.
 func BFloat16(f float32) uint16 {
 	bits := math.Float32bits(f)
 	return uint16((bits + 0x7fff + bits>>16&1) >> 16)
 }
 
-// half reports whether every float fits into 16 bits as it is.
+// half reports whether every float fits into 16 bits without loss.
 func (e Embedding) half() bool {
 	for _, f := range e.Floats {
 		if math.Float32bits(f)&0xffff != 0 {
@@ -98,13 +98,13 @@ func (e Embedding) half() bool {
 	return e.Floats != nil
 }
 
-// BadVector is the fault of one vector in an answer that holds several: the others
-// may be in order. Its text is that of Err.
+// BadVector is the fault of one vector in a response with several: the others may be valid.
+// Its text is that of Err.
 type BadVector struct{ Err error } //nolint:errname // as money.Charged
 
-// ABadVector wraps the model's mistakes; a mistake of the profile, as a wrong
-// dimension is, concerns every vector and stays as it is.
-func ABadVector(err error) error {
+// AsBadVector wraps the model's mistakes. A mistake of the profile, such as a wrong
+// dimension, concerns every vector and is returned unchanged.
+func AsBadVector(err error) error {
 	if fault.ClassOf(err) != fault.Transport {
 		return err
 	}
@@ -116,8 +116,8 @@ func (b *BadVector) Error() string { return b.Err.Error() }
 // Unwrap returns the fault.
 func (b *BadVector) Unwrap() error { return b.Err }
 
-// CheckVector reports whether a model answered what the stage says it would. A
-// wrong dimension is the profile's mistake; the rest is the model's.
+// CheckVector reports whether a model's vector matches the stage. A wrong dimension is the
+// profile's mistake; the rest is the model's.
 func (s Stage) CheckVector(e Embedding) error {
 	bad := func(class fault.Class, reason string) error {
 		return fault.New(class, "embed with", s.Model, reason)

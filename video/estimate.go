@@ -2,12 +2,12 @@ package video
 
 import "math"
 
-// assumedDurationMS stands in for a duration that the container does not tell.
+// assumedDurationMS replaces a duration that the container does not state.
 const assumedDurationMS = 60_000
 
-// EstimateFrames says how many frames sampling takes from a video at most,
-// before near-duplicates are dropped. For keyframes and scenes the content
-// decides; the maximum gap then gives the least and twice that is assumed.
+// EstimateFrames is the maximum number of frames that sampling takes from a video, before
+// near-duplicates are dropped. For keyframes and scenes the content decides: the maximum
+// gap gives the minimum, and twice that is assumed.
 func (s Sampling) EstimateFrames(m Media) int {
 	duration := float64(m.DurationMS)
 	if duration <= 0 {

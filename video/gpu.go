@@ -7,8 +7,8 @@ func GPUClasses() []string {
 	return []string{"cpu", "t4", "l4", "a10g", "l40s", "a100-40gb", "a100-80gb", "h100", "h200", "b200"}
 }
 
-// GPUClassOf recognizes a class by what nvidia-smi prints as name and memory in
-// MiB, "NVIDIA A100-SXM4-80GB, 81920"; "" = unknown.
+// GPUClassOf finds the class from nvidia-smi's name and memory in MiB, "NVIDIA
+// A100-SXM4-80GB, 81920"; "" = unknown.
 func GPUClassOf(line string) string {
 	name := strings.ToUpper(line)
 	has := func(s string) bool { return strings.Contains(name, s) }

@@ -2,6 +2,6 @@ package video
 
 import "errors"
 
-// ErrIncomplete marks the fault of an index that does not hold all documents of a
-// generation that is to be published: it has lost some since they were stored.
+// ErrIncomplete marks the fault of an index that has lost stored documents of a generation
+// that is being published.
 var ErrIncomplete = errors.New("the index is incomplete")

@@ -8,11 +8,11 @@ import (
 	"github.com/cogniverse/cogflow/tenant"
 )
 
-// The keys below are the layout of the object store. Everything of a video lies
-// under its id, so that deleting the prefix deletes the video; captions and
-// embeddings lie outside, because several videos can share them.
+// The keys below are the layout of the object store. All objects of a video are under its
+// id, so that deleting the prefix deletes the video. Captions and embeddings are outside,
+// because several videos can share them.
 
-// Prefix is where everything of one video lies.
+// Prefix is the folder of one video.
 func Prefix(t tenant.ID, v ID) string { return string(t) + "/videos/" + string(v) + "/" }
 
 // SourceKey holds the Source of a video.
@@ -49,34 +49,34 @@ func CaptionKey(t tenant.ID, f Fingerprint) string {
 	return string(t) + "/captions/" + string(f) + ".json"
 }
 
-// The kinds of model calls, as the ledger and the keys of refusals name them.
+// The kinds of model calls, in the ledger and in the keys of refusals.
 const (
 	KindDescribe   = "describe"
 	KindEmbed      = "embed"
 	KindTranscribe = "transcribe"
 )
 
-// RefusedKey holds which frames of a chunk, or pieces of the sound of a video, a
-// model refused, and why: an object from presentation timestamp to reason. There
-// is none when it refused none.
+// RefusedKey holds the frames of a chunk, or the pieces of a video's sound, that a model
+// refused: an object from presentation timestamp to reason. It does not exist if none was
+// refused.
 func (p Profile) RefusedKey(prefix, kind string, chunk int) string {
 	return fmt.Sprintf("%s%06d.json", p.RefusedPrefix(prefix, kind), chunk)
 }
 
-// OfTexts is the kind under which the refusals of captions by an embedder are held,
-// which depend on the describer as well. It is none of the ledger.
+// OfTexts is the kind of refusals of captions by an embedder, which depend on the describer
+// as well. The ledger does not use it.
 const OfTexts = "embed-captions"
 
-// RefusedPrefix is where those of all chunks lie.
+// RefusedPrefix is the prefix for all chunks.
 func (p Profile) RefusedPrefix(prefix, kind string) string {
-	parts := p.Describe.asked()
+	parts := p.Describe.captionParts()
 	switch kind {
 	case KindEmbed:
-		parts = append(p.Embed.vectors(), string(p.Embed.Of))
+		parts = append(p.Embed.embeddingParts(), string(p.Embed.Of))
 	case OfTexts:
-		parts = append(parts, p.Embed.vectors()...)
+		parts = append(parts, p.Embed.embeddingParts()...)
 	case KindTranscribe:
-		parts = p.Transcribe.heard()
+		parts = p.Transcribe.transcriptParts()
 	}
 	return fmt.Sprintf("%srefused-%s-%s-", prefix, kind, NewFingerprint(kind, parts...)[:16])
 }
@@ -106,11 +106,11 @@ func ClaimKey(t tenant.ID, v ID, profile string) string {
 	return Prefix(t, v) + "claims/" + profile + ".json"
 }
 
-// ListingPrefix is where the pages of one library run's listing lie.
+// ListingPrefix is the prefix of the pages of one library run's listing.
 func ListingPrefix(t tenant.ID, runID string) string { return string(t) + "/listings/" + runID + "/" }
 
-// ListingRun is the run whose listing lies under a prefix; false = it is not one
-// of that tenant. Runs are named by the server, in letters, digits and dashes.
+// ListingRun is the run of a listing's prefix; false = the prefix is not one of that
+// tenant. The server names runs, in letters, digits and dashes.
 func ListingRun(t tenant.ID, prefix string) (runID string, ok bool) {
 	rest, ok := strings.CutPrefix(prefix, string(t)+"/listings/")
 	if !ok {
@@ -120,8 +120,8 @@ func ListingRun(t tenant.ID, prefix string) (runID string, ok bool) {
 	return run, ok && IsRun(run)
 }
 
-// IsRun reports whether a text has the form of a run's name, and so is one
-// element of a key.
+// IsRun reports whether a text has the form of a run id, so that it is one element of a
+// key.
 func IsRun(s string) bool {
 	const alphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 	return s != "" && len(s) <= 100 && strings.Trim(s, alphabet) == ""
@@ -136,8 +136,8 @@ func ReportKey(t tenant.ID, workflowID, runID string) string {
 	return string(t) + "/reports/" + keyElement(workflowID) + "/" + runID + ".html"
 }
 
-// keyElement keeps letters, digits and "-_.:" and writes everything else as
-// %XX; what would be too long for a file name ends in its hash instead.
+// keyElement keeps letters, digits and "-_.:" and writes everything else as %XX. An element
+// that would be too long for a file name ends in its hash instead.
 func keyElement(s string) string {
 	const longest = 120
 	var out []byte
@@ -159,7 +159,7 @@ func keyElement(s string) string {
 // Source is what is known of a video before anything is extracted.
 type Source struct {
 	Video ID     `json:"video"`
-	URI   string `json:"uri"` // where it was last seen
+	URI   string `json:"uri"` // where it was last found
 	Name  string `json:"name"`
 	Bytes int64  `json:"bytes"`
 	Media Media  `json:"media"`

@@ -10,19 +10,19 @@ type Call struct {
 	Kind         string // "describe", "embed"
 	Model        string
 	Fingerprint  Fingerprint // of the answer
-	Attempt      int         // its number among the calls of the fingerprint in the job; 0 = the next one
-	CostMicroUSD int64       // worst case, reserved until the call ends
+	Attempt      int         // number among the calls of the fingerprint in the job; 0 = the next one
+	CostMicroUSD int64       // maximum, reserved until the call ends
 }
 
 // Spend sums up the calls of a job.
 type Spend struct {
-	Calls        int   `json:"calls"`              // begun; those of which no request was sent do not count
+	Calls        int   `json:"calls"`              // started; calls without a request do not count
 	Describe     int   `json:"describe,omitempty"` // of them, of the kind "describe"
 	Answered     int   `json:"answered"`           // ended with a stored answer
 	Open         int   `json:"open"`               // in flight
 	Charged      int   `json:"charged,omitempty"`  // billed without a usable answer
-	Lost         int   `json:"lost,omitempty"`     // how they ended is not known; booked at their reservation
-	Repeated     int   `json:"repeated"`           // billed although an earlier one of the same fingerprint had been billed
+	Lost         int   `json:"lost,omitempty"`     // outcome unknown; booked at their reservation
+	Repeated     int   `json:"repeated"`           // billed although an earlier call of the same fingerprint was billed
 	CostMicroUSD int64 `json:"cost_micro_usd"`     // settled
 	Reserved     int64 `json:"reserved_micro_usd"` // micro-USD of open calls
 }

@@ -9,13 +9,13 @@ import (
 	"github.com/cogniverse/cogflow/tenant"
 )
 
-// Strategy says which frames of a video are looked at.
+// Strategy says which frames of a video are sampled.
 type Strategy string
 
 // The strategies.
 const (
 	FixedRate Strategy = "fps"       // one frame each 1/fps seconds
-	Keyframes Strategy = "keyframes" // what the encoder marked, with a maximum gap
+	Keyframes Strategy = "keyframes" // keyframes of the encoder, with a maximum gap
 	Scene     Strategy = "scene"     // the first frame of each shot, with a maximum gap
 	Segments  Strategy = "segments"  // the middle frame of each time window
 )
@@ -37,30 +37,28 @@ type Sampling struct {
 	NoAudio        bool     `json:"no_audio,omitempty" jsonschema:"leave the sound track out"`
 }
 
-// Of says what an embedding model is given.
+// Of is the input of an embedding model.
 type Of string
 
-// What can be embedded.
+// The inputs of embedding models.
 const (
 	OfCaption Of = ""        // the text of a document; the default
 	OfFrame   Of = "frame"   // the frame's picture
 	OfSegment Of = "segment" // the stills of a segment, in order of time
 )
 
-// Keep says how much of each number of an embedding is stored.
+// Keep is the stored precision of an embedding.
 type Keep string
 
-// The ways to keep embeddings. Bits of an embedding (value > 0) are the same
-// whichever of them is chosen.
+// The precisions. The bits of an embedding (value > 0) are the same in each of them.
 const (
 	KeepFloat    Keep = ""         // 32 bits; the default
 	KeepBFloat16 Keep = "bfloat16" // the upper 16, rounded to nearest even
 	KeepBits     Keep = "bits"     // the sign only
 )
 
-// Stage is one model stage of a profile: which model, what it is asked, and
-// where it may run. An empty model leaves the stage out. Zero fields take the
-// defaults of the adapter.
+// Stage is one model stage of a profile: which model, its prompt and settings, and where it
+// may run. An empty model disables the stage. Zero fields take the defaults of the adapter.
 type Stage struct {
 	Model        string   `json:"model"`
 	Revision     string   `json:"revision,omitempty"`
@@ -68,41 +66,41 @@ type Stage struct {
 	Structured   bool     `json:"structured,omitempty"`     // describe: ask for JSON with caption, on-screen text, objects and actions
 	MaxTokens    int      `json:"max_tokens,omitempty"`     // describe: longest answer
 	Temperature  float64  `json:"temperature,omitempty"`    // describe
-	MaxPixels    int      `json:"max_pixels,omitempty"`     // describe, embed: pictures are scaled down to so many pixels
-	Language     string   `json:"language,omitempty"`       // transcribe: ISO 639-1; empty = the model finds out
+	MaxPixels    int      `json:"max_pixels,omitempty"`     // describe, embed: pictures are scaled down to this many pixels
+	Language     string   `json:"language,omitempty"`       // transcribe: ISO 639-1; empty = the model detects it
 	Of           Of       `json:"of,omitempty"`             // embed
-	Multi        bool     `json:"multi,omitempty"`          // embed: one vector a patch or token, not one in all
-	Dim          int      `json:"dim,omitempty"`            // embed: cells a vector
+	Multi        bool     `json:"multi,omitempty"`          // embed: one vector per patch or token, not one in total
+	Dim          int      `json:"dim,omitempty"`            // embed: values per vector
 	Keep         Keep     `json:"keep,omitempty"`           // embed
 	Preview      bool     `json:"preview,omitempty"`        // a built-in preview model
 	GPU          []string `json:"gpu,omitempty"`            // classes in order of preference, default cpu
 	CostMicroUSD int64    `json:"cost_micro_usd,omitempty"` // price of one call, for estimates and budgets
-	Unpriced     bool     `json:"unpriced,omitempty"`       // what a call costs is not known: none is made under a hard limit
+	Unpriced     bool     `json:"unpriced,omitempty"`       // the cost of a call is unknown: none is made under a hard limit
 }
 
 // String names the model and its revision.
 func (s Stage) String() string { return strings.TrimSpace(s.Model + " " + s.Revision) }
 
-// Profile is a named recipe for ingestion. A run pins the whole of it at its
-// start, so neither a changed configuration nor another build mixes within one
-// generation; see Pinned.
+// Profile is a named recipe for ingestion. A run pins all of it at its start, so that
+// neither a changed configuration nor another build mixes within one generation; see
+// Pinned.
 type Profile struct {
 	Name        string        `json:"name"`
 	Sampling    Sampling      `json:"sampling"`
-	ChunkFrames int           `json:"chunk_frames"` // frames a chunk, default 64
+	ChunkFrames int           `json:"chunk_frames"` // frames per chunk, default 64
 	Transcribe  Stage         `json:"transcribe,omitzero"`
 	Describe    Stage         `json:"describe"`
 	Embed       Stage         `json:"embed"`
 	GPUWait     time.Duration `json:"gpu_wait,omitempty"` // how long to wait for a class before the next, default 10 min
 
-	// Of a pinned recipe only: the versions that the run was begun with. Empty
-	// means those of the builds that did not pin them.
+	// Only of a pinned recipe: the versions that the run was begun with. Empty means those
+	// of the builds that did not pin them.
 	Extractor string `json:"extractor,omitempty"`
 	Schema    string `json:"schema,omitempty"`
 }
 
-// LocalPreview is the profile of the embedded defaults: models written in Go,
-// honest about what they are, so that everything runs without a model or a key.
+// LocalPreview is the profile of the embedded defaults: simple heuristics in Go, labelled
+// `preview`, so that everything runs without a model or a key.
 func LocalPreview() Profile {
 	p := Profile{
 		Name:     "local_preview",
@@ -147,27 +145,27 @@ func (p Profile) ExtractFingerprint(v ID) Fingerprint {
 	return NewFingerprint("extract", p.ExtractorVersion(), string(v), canonical(p.Sampling), strconv.Itoa(p.ChunkFrames))
 }
 
-// CaptionFingerprint determines the caption of a frame: the same frame in
-// another video has the same one.
+// CaptionFingerprint determines the caption of a frame. The same frame in another video has
+// the same fingerprint.
 func (p Profile) CaptionFingerprint(f Frame) Fingerprint {
-	return NewFingerprint("caption", append(p.Describe.asked(), f.SHA256)...)
+	return NewFingerprint("caption", append(p.Describe.captionParts(), f.SHA256)...)
 }
 
 // EmbedFingerprint determines the embedding of one text.
 func (p Profile) EmbedFingerprint(text string) Fingerprint {
-	return NewFingerprint("embedding", append(p.Embed.vectors(), text)...)
+	return NewFingerprint("embedding", append(p.Embed.embeddingParts(), text)...)
 }
 
-// QueryFingerprint determines the embedding of a search query: models may treat
-// it unlike a document of the same words, and it is kept in full.
+// QueryFingerprint determines the embedding of a search query: models may treat it
+// differently from a document with the same words, and it is kept in full precision.
 func (p Profile) QueryFingerprint(text string) Fingerprint {
-	return NewFingerprint("query", append(p.Embed.vectors(), text)...)
+	return NewFingerprint("query", append(p.Embed.embeddingParts(), text)...)
 }
 
-// PictureFingerprint determines the embedding of a frame's picture or, for
-// models that look at a clip, of a segment's stills.
+// PictureFingerprint determines the embedding of a frame's picture or, for models of clips,
+// of a segment's stills.
 func (p Profile) PictureFingerprint(f Frame) Fingerprint {
-	parts := append(p.Embed.vectors(), string(p.Embed.Of))
+	parts := append(p.Embed.embeddingParts(), string(p.Embed.Of))
 	for _, s := range f.Pictures(p.Embed.Of) {
 		parts = append(parts, s.SHA256)
 	}
@@ -176,16 +174,16 @@ func (p Profile) PictureFingerprint(f Frame) Fingerprint {
 
 // TranscriptFingerprint determines the transcript of one piece of a video's sound.
 func (p Profile) TranscriptFingerprint(v ID, piece int) Fingerprint {
-	return NewFingerprint("transcript", append(p.Transcribe.heard(), string(p.ExtractFingerprint(v)), strconv.Itoa(piece))...)
+	return NewFingerprint("transcript", append(p.Transcribe.transcriptParts(), string(p.ExtractFingerprint(v)), strconv.Itoa(piece))...)
 }
 
-// heard is what a transcript depends on, but for the sound.
-func (s Stage) heard() []string { return []string{s.Model, s.Revision, s.Language} }
+// transcriptParts lists what determines a transcript, besides the sound.
+func (s Stage) transcriptParts() []string { return []string{s.Model, s.Revision, s.Language} }
 
 // Generation determines the whole set of documents of a video.
 func (p Profile) Generation(v ID) Fingerprint {
 	parts := []string{p.SchemaVersion(), p.Name, string(p.ExtractFingerprint(v))}
-	parts = append(append(parts, p.Describe.asked()...), p.Embed.vectors()...)
+	parts = append(append(parts, p.Describe.captionParts()...), p.Embed.embeddingParts()...)
 	if p.Embed.Of != OfCaption {
 		parts = append(parts, string(p.Embed.Of))
 	}
@@ -195,9 +193,9 @@ func (p Profile) Generation(v ID) Fingerprint {
 	return NewFingerprint("index", parts...)
 }
 
-// asked lists what determines an answer of a describer. What most profiles
-// leave out is no part of it, so that it could be added later.
-func (s Stage) asked() []string {
+// captionParts lists what determines a describer's answer. Fields that most profiles omit
+// are not included when empty, so that they could be added later.
+func (s Stage) captionParts() []string {
 	parts := []string{s.Model, s.Revision, s.Prompt}
 	if s.Structured || s.MaxTokens != 0 || s.Temperature != 0 || s.MaxPixels != 0 {
 		parts = append(parts, canonical(Stage{
@@ -207,8 +205,8 @@ func (s Stage) asked() []string {
 	return parts
 }
 
-// vectors lists what determines the vectors of an embedder.
-func (s Stage) vectors() []string {
+// embeddingParts lists what determines the vectors of an embedder.
+func (s Stage) embeddingParts() []string {
 	parts := []string{s.Model, s.Revision, strconv.Itoa(s.Dim)}
 	if s.Multi || s.Keep != KeepFloat || s.MaxPixels != 0 {
 		parts = append(parts, canonical(Stage{Multi: s.Multi, Keep: s.Keep, MaxPixels: s.MaxPixels}))
@@ -221,9 +219,9 @@ func DocumentID(t tenant.ID, generation Fingerprint, f Frame) string {
 	return string(t) + ":" + string(generation[:32]) + ":" + strconv.FormatInt(f.PTSMS, 10)
 }
 
-// DocumentText is what a document says of a frame: the caption and, for a preview model, what extraction knows that the still alone
-// does not show. That is kept out of the caption so that the same frame in
-// another video needs no second call.
+// DocumentText is the text of a frame's document: the caption and, for a preview model,
+// what extraction knows that the still alone does not show. That is kept out of the caption
+// so that the same frame in another video needs no second call.
 func (p Profile) DocumentText(f Frame, c Caption) string {
 	if !p.Describe.Preview {
 		return c.words()

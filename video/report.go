@@ -6,12 +6,12 @@ import (
 	"github.com/cogniverse/cogflow/tenant"
 )
 
-// Report is all that the page about one finished ingest run shows. It holds
-// pictures, so it is put together where it is rendered and never is a payload.
+// Report is the content of the page about one finished ingest run. It holds pictures, so it
+// is made where it is rendered and is never a payload.
 type Report struct {
 	Title       string // empty = named after Source
 	Kind        string // workflow type: "IngestLibrary" or "IngestVideo"
-	Source      string // the URI that was asked for
+	Source      string // the requested URI
 	Tenant      tenant.ID
 	Profile     string
 	Index       string // where the documents are, for people
@@ -19,20 +19,20 @@ type Report struct {
 	RunID       string
 	Started     time.Time
 	Ended       time.Time
-	Versions    []Version // what ran, in the order to show
+	Versions    []Version // versions of all parts, in the order to show
 	Preview     bool      // captions by the built-in preview models
 	Unsandboxed bool      // a worker decoded media without a sandbox
 	Totals      Totals
 	Stages      []StageTime // of the whole run, in the order of the pipeline
 
 	Videos        []Section
-	OmittedVideos int // more videos than shown
+	OmittedVideos int // number of videos that are not shown
 	Failures      []Failure
-	MoreFailures  int // more failures than shown
+	MoreFailures  int // number of failures that are not shown
 }
 
-// Version names one thing that took part in a run: "cogflow" "1.2.0",
-// "describe" "cogflow/preview-describer 1".
+// Version names one part of a run: "cogflow" "1.2.0", "describe" "cogflow/preview-describer
+// 1".
 type Version struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
@@ -53,13 +53,13 @@ type Totals struct {
 	CostUSD       float64 `json:"cost_usd"`          // paid in all, in USD
 }
 
-// StageTime says when a stage was at work and how hard. Offsets count from the
-// start of the run.
+// StageTime is when a stage was active and its load. Offsets count from the start of the
+// run.
 type StageTime struct {
 	Name    string `json:"name"`             // "extract", "describe", "embed", "index"
-	Frames  int    `json:"frames,omitempty"` // passed through
+	Frames  int    `json:"frames,omitempty"` // frames that passed through
 	Calls   int    `json:"calls,omitempty"`  // of a model
-	BusyMS  int64  `json:"busy_ms"`          // summed over everything that ran at once
+	BusyMS  int64  `json:"busy_ms"`          // sum over all concurrent activities
 	StartMS int64  `json:"start_ms"`         // when the first one began
 	EndMS   int64  `json:"end_ms"`           // when the last one ended
 }
@@ -67,7 +67,7 @@ type StageTime struct {
 // WallMS is the time from the first start to the last end.
 func (s StageTime) WallMS() int64 { return max(0, s.EndMS-s.StartMS) }
 
-// Parallel is how many activities of the stage ran at once on average; 0 = unknown.
+// Parallel is the mean number of concurrent activities of the stage; 0 = unknown.
 func (s StageTime) Parallel() float64 {
 	if s.WallMS() == 0 {
 		return 0
@@ -75,7 +75,7 @@ func (s StageTime) Parallel() float64 {
 	return float64(s.BusyMS) / float64(s.WallMS())
 }
 
-// FramesPerSecond is the throughput while the stage was at work; 0 = unknown.
+// FramesPerSecond is the throughput while the stage was active; 0 = unknown.
 func (s StageTime) FramesPerSecond() float64 {
 	if s.WallMS() == 0 {
 		return 0
@@ -131,7 +131,7 @@ type Failure struct {
 	Reason string `json:"reason"` // what failed and why
 }
 
-// What a report shows at most, so that it stays a page that opens at once.
+// Limits of a report, so that the page opens at once.
 const (
 	MaxReportVideos   = 200
 	MaxReportFailures = 200
@@ -139,7 +139,7 @@ const (
 	maxSheetFrames    = 24
 )
 
-// SheetFrames is how many frames of each video a report of that many shows.
+// SheetFrames is the number of frames per video in a report of that many videos.
 func SheetFrames(videos int) int {
 	return min(maxSheetFrames, max(1, maxReportFrames/max(1, videos)))
 }

@@ -1,7 +1,7 @@
 package video
 
-// MergeStages adds the stages of one video to those of a whole run: counts add
-// up, and the span runs from the first start to the last end.
+// MergeStages adds the stages of one video to those of a whole run: counts are added, and
+// the span runs from the first start to the last end.
 func MergeStages(total, more []StageTime) []StageTime {
 	for _, m := range more {
 		found := false

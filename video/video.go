@@ -44,7 +44,7 @@ func NewFingerprint(kind string, parts ...string) Fingerprint {
 	return Fingerprint(hex.EncodeToString(h.Sum(nil)))
 }
 
-// Media is what the container says about a video, after rotation is applied.
+// Media is the container's data about a video, after rotation is applied.
 type Media struct {
 	Format     string  `json:"format"`                // demuxer: "mov,mp4,…"
 	VideoCodec string  `json:"video_codec"`           // "h264"
@@ -78,8 +78,8 @@ type Still struct {
 	SHA256 string `json:"sha256"` // of the JPEG
 }
 
-// Pictures lists what a model looks at: the stills of a segment if it wants
-// them and there are any, else the frame itself.
+// Pictures lists the input of a model: the stills of a segment if it takes them and there
+// are any, otherwise the frame itself.
 func (f Frame) Pictures(of Of) []Still {
 	if of == OfSegment && len(f.Stills) > 0 {
 		return f.Stills
@@ -100,8 +100,8 @@ type Chunk struct {
 	Frames []Frame `json:"frames"`
 }
 
-// Extraction says what one extraction yielded. It is the last object written,
-// so whoever can read it can read every frame.
+// Extraction is the result of one extraction. It is the last object written: if it can be
+// read, every frame can be read.
 type Extraction struct {
 	Frames       int    `json:"frames"`                  // kept
 	Chunks       int    `json:"chunks"`                  // of the profile's chunk size
@@ -124,16 +124,15 @@ type Segment struct {
 	Text    string `json:"text"`
 }
 
-// Transcript is what was said in one piece of sound. Times count from the start
-// of the piece.
+// Transcript is the speech in one piece of sound. Times count from the start of the piece.
 type Transcript struct {
-	Segments     []Segment `json:"segments"` // empty = nobody speaks
+	Segments     []Segment `json:"segments"` // empty = no speech
 	Language     string    `json:"language,omitempty"`
 	Model        string    `json:"model"`
 	CostMicroUSD int64     `json:"cost_micro_usd,omitempty"`
 }
 
-// TranscribeRequest asks what is said in one piece of sound.
+// TranscribeRequest requests the transcript of one piece of sound.
 type TranscribeRequest struct {
 	Stage Stage
 	FLAC  []byte
@@ -153,7 +152,7 @@ type Caption struct {
 	CostMicroUSD int64    `json:"cost_micro_usd,omitempty"`
 }
 
-// words is the text with what a structured answer says besides.
+// words is the text with the other fields of a structured answer.
 func (c Caption) words() string {
 	var text strings.Builder
 	text.WriteString(c.Text)
@@ -176,16 +175,16 @@ type DescribeRequest struct {
 	JPEG   []byte
 }
 
-// TextRequest asks for one embedding a text. Models that tell documents from
-// queries are told which.
+// TextRequest requests one embedding per text. Models that distinguish documents from
+// queries are told which it is.
 type TextRequest struct {
 	Stage Stage
 	Query bool
 	Texts []string
 }
 
-// PictureRequest asks for the embedding of one picture, or of the pictures of
-// one segment in order of time.
+// PictureRequest requests the embedding of one picture, or of the pictures of one segment
+// in order of time.
 type PictureRequest struct {
 	Stage Stage
 	JPEGs [][]byte

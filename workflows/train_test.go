@@ -125,7 +125,7 @@ func TestTrainActivation(t *testing.T) {
 	require.Equal(t, 1, now.Active.Version)
 	env = g.environment()
 	env.ExecuteWorkflow("RollbackAdapter", train.ActivateAdapterInput{Role: "routing"})
-	require.ErrorContains(t, env.GetWorkflowError(), "nothing served it before")
+	require.ErrorContains(t, env.GetWorkflowError(), "it has no previous version")
 	env = g.environment()
 	env.ExecuteWorkflow("DeactivateAdapter", train.ActivateAdapterInput{Role: "routing"})
 	require.NoError(t, env.GetWorkflowError())

@@ -254,7 +254,7 @@ func (a *Activities) vectors(ctx context.Context, stage video.Stage, query bool,
 	}
 	for _, v := range vectors {
 		if err := stage.CheckVector(v); err != nil {
-			return nil, money.Charge(video.ABadVector(err), cost)
+			return nil, money.Charge(video.AsBadVector(err), cost)
 		}
 	}
 	return vectors, nil

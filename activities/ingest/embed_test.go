@@ -48,7 +48,7 @@ func (p *picky) EmbedTexts(_ context.Context, r video.TextRequest) ([]video.Embe
 func TestOneBadText(t *testing.T) {
 	t.Parallel()
 	const frames = 40
-	vector := money.ChargeUnknown(video.ABadVector(fault.New(fault.Transport, "embed with", "e", "all zeros")))
+	vector := money.ChargeUnknown(video.AsBadVector(fault.New(fault.Transport, "embed with", "e", "all zeros")))
 	one := func(text string) bool { return text == "caption 17" }
 	every := func(string) bool { return true }
 	for name, c := range map[string]struct {
@@ -62,7 +62,7 @@ func TestOneBadText(t *testing.T) {
 		"vector":      {one, vector, 1, false, 3*frames + money.MaxCharged},
 		"status":      {one, fault.New(fault.Input, "embed with", "e", "status 400"), 1, false, 3 * frames},
 		"all":         {every, fault.New(fault.Input, "embed with", "e", "status 400"), 0, true, 4 * frames},
-		"the profile": {every, money.ChargeUnknown(video.ABadVector(fault.New(fault.Input, "embed with", "e", "4 dimensions"))), 0, true, frames},
+		"the profile": {every, money.ChargeUnknown(video.AsBadVector(fault.New(fault.Input, "embed with", "e", "4 dimensions"))), 0, true, frames},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

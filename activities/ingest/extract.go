@@ -65,7 +65,7 @@ func (a *Activities) Extract(ctx context.Context, in ExtractInput) (video.Extrac
 		var done video.Extraction
 		err := activities.ReadJSON(ctx, a.Store, video.ExtractionKey(prefix), &done)
 		if err == nil || !activities.Absent(err) {
-			return done.Told(), err
+			return done.ForHistory(), err
 		}
 	}
 	if !p.Extracts() {
@@ -96,8 +96,8 @@ func (a *Activities) Extract(ctx context.Context, in ExtractInput) (video.Extrac
 			out.AudioPieces++
 		}
 	}
-	out.MadeHere(p)
-	return out.Told(), activities.WriteManifest(ctx, a.Store, video.ExtractionKey(prefix), out)
+	out.RecordBuild(p)
+	return out.ForHistory(), activities.WriteManifest(ctx, a.Store, video.ExtractionKey(prefix), out)
 }
 
 func (a *Activities) decode(ctx context.Context, in ExtractInput, p video.Profile, prefix, dir string) (video.Extraction, error) {

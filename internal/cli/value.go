@@ -20,7 +20,7 @@ func Value(text string) any {
 
 // DecodeExact reads one JSON document and keeps numbers as they are written.
 func DecodeExact(data []byte, into any) error {
-	var once json.RawMessage // no name is there twice
+	var once json.RawMessage // no name is listed twice
 	if err := strictjson.Unmarshal(data, &once); err != nil {
 		return err
 	}

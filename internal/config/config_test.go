@@ -125,9 +125,9 @@ func TestProblems(t *testing.T) {
 	for name, test := range map[string]struct{ text, want string }{
 		"unknown key":     {`{"cogflow":{"stor":"x"}}`, `cogflow.stor: unknown key, did you mean "store"?`},
 		"wrong case":      {`{"cogflow":{"Store":"file:///x"}}`, `cogflow.Store: unknown key, did you mean "store"?`},
-		"twice":           {`{"cogflow":{"store":"file:///x","store":"file:///y"}}`, `"cogflow.store": the name is there twice`},
-		"section twice":   {`{"cogflow":{},"cogflow":{"sources":{"a":["/"]}}}`, `"cogflow": the name is there twice`},
-		"tenant twice":    {`{"cogflow":{"sources":{"a":["/x"],"a":["/"]}}}`, `"cogflow.sources.a": the name is there twice`},
+		"twice":           {`{"cogflow":{"store":"file:///x","store":"file:///y"}}`, `"cogflow.store": the name is listed twice`},
+		"section twice":   {`{"cogflow":{},"cogflow":{"sources":{"a":["/"]}}}`, `"cogflow": the name is listed twice`},
+		"tenant twice":    {`{"cogflow":{"sources":{"a":["/x"],"a":["/"]}}}`, `"cogflow.sources.a": the name is listed twice`},
 		"unknown deeper":  {`{"cogflow":{"profiles":{"p":{"sampling":{"strateggy":"fps"}}}}}`, `cogflow.profiles.p.sampling.strateggy: unknown key, did you mean "strategy"?`},
 		"far from known":  {`{"cogflow":{"fetch":{"speed":1}}}`, `cogflow.fetch.speed: unknown key, known are allowed, max_bytes, s3`},
 		"wrong type":      {`{"cogflow":{"store":5}}`, `cogflow.store: must be a string, not a number`},

@@ -37,7 +37,7 @@ func (c *Config) decode(data []byte, s *section) Problems {
 	if err := unmarshal(data, &file); err != nil {
 		return Problems{{Place: c.File, Text: err.Error(), Fix: "write one JSON object"}}
 	}
-	// Here a name that is there twice is found, at whatever depth.
+	// Here a name that is listed twice is found, at whatever depth.
 	if err := strictjson.Unmarshal(data, &file); err != nil {
 		return Problems{{Place: c.File, Text: err.Error(), Fix: "correct the file"}}
 	}

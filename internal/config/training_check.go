@@ -47,7 +47,7 @@ func (t Training) check() (problems Problems) {
 		if !device.MatchString(d) {
 			bad("gpus", fmt.Sprintf("%.80q is not a device", d), `write numbers, or UUIDs as "nvidia-smi -L" prints them`)
 		} else if slices.Contains(t.GPUs[:i], d) {
-			bad("gpus", d+" is there twice", "leave one out")
+			bad("gpus", d+" is listed twice", "leave one out")
 		}
 	}
 	return append(append(problems, t.checkModels(at)...), t.checkServing(at)...)

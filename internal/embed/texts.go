@@ -86,11 +86,11 @@ func (e embeddings) read(s video.Stage, texts int) ([]video.Embedding, error) {
 		}
 		v, err := decode(s, d.Embedding)
 		if err != nil {
-			return nil, video.ABadVector(err)
+			return nil, video.AsBadVector(err)
 		}
 		out[at] = unit(v)
 		if err := check(s, out[at]); err != nil {
-			return nil, video.ABadVector(err)
+			return nil, video.AsBadVector(err)
 		}
 	}
 	return out, nil

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// maxCells bounds the table of an alignment: 32 MiB.
+// maxCells limits the table of an alignment: 32 MiB.
 const maxCells = 16 << 20
 
-// trim finds how many tokens two texts share at their ends.
+// trim counts how many tokens two texts share at their ends.
 func trim(a, b []string) (head, tail int) {
 	for head < min(len(a), len(b)) && a[head] == b[head] {
 		head++
@@ -19,15 +19,15 @@ func trim(a, b []string) (head, tail int) {
 	return head, tail
 }
 
-// fits says whether an alignment stays within its bounds.
+// fits reports whether an alignment stays within its limit.
 func fits(a, b []string) bool {
 	head, tail := trim(a, b)
 	n, m := len(a)-head-tail, len(b)-head-tail
 	return min(n, m) < 1<<16 && (n+1)*(m+1) <= maxCells
 }
 
-// align is the longest common subsequence, removed tokens before added ones.
-// What is too long for it is replaced as a whole.
+// align is the longest common subsequence, removed tokens before added ones. Texts that
+// exceed the limit are replaced as a whole.
 func align(a, b []string) []Part {
 	head, tail := trim(a, b)
 	parts := add(nil, Same, a[:head]...)
@@ -77,8 +77,8 @@ func add(parts []Part, op Op, tokens ...string) []Part {
 	return append(parts, Part{op, text})
 }
 
-// readable makes one change of changes that only spaces part, and puts what was
-// removed before what was added.
+// readable merges changes that only spaces separate, and puts removed text before added
+// text.
 func readable(parts []Part) []Part {
 	out := []Part{}
 	removed, added := "", ""

@@ -1,5 +1,5 @@
-// Package diff compares two versions of a program for people: instructions word
-// by word, and which demos came and went. It knows nothing of how it is shown.
+// Package diff compares two versions of a program for people: instructions word by word,
+// and added and removed demos. It knows nothing of layout.
 package diff
 
 import (
@@ -10,7 +10,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// Op says what became of a piece of text.
+// Op is the change of a piece of text.
 type Op string
 
 // The operations.
@@ -20,14 +20,14 @@ const (
 	Added   Op = "added"
 )
 
-// Part is a piece of text. All but the added ones make the text before, all but
-// the removed ones the text after.
+// Part is a piece of text. All except the added parts are the text before, all except the
+// removed ones the text after.
 type Part struct {
 	Op   Op     `json:"op"`
 	Text string `json:"text"`
 }
 
-// Predictor is what changed in one predictor.
+// Predictor is the change of one predictor.
 type Predictor struct {
 	Name         string           `json:"name"`
 	Changed      bool             `json:"changed"` // instructions or demos
@@ -38,8 +38,8 @@ type Predictor struct {
 	DemosRemoved []*prompt.Object `json:"demos_removed"`
 }
 
-// Programs compares predictors of one name, in the order of after; those that
-// only before has come last. Either may be nil.
+// Programs compares predictors by name, in the order of after; those that only before has
+// come last. Either may be nil.
 func Programs(before, after *prompt.Program) []Predictor {
 	var out []Predictor
 	old := map[string]*prompt.Predictor{}
@@ -81,7 +81,7 @@ func compare(name string, before, after *prompt.Predictor) Predictor {
 	return d
 }
 
-// without lists the demos that others do not have, as often as they do not.
+// without lists the demos that others lack, with multiplicity.
 func without(demos, others []*prompt.Object) []*prompt.Object {
 	out := []*prompt.Object{}
 	known := map[string]int{}
@@ -107,12 +107,12 @@ func Words(before, after string) []Part {
 	return readable(align(a, b))
 }
 
-// words cuts a text into words, spaces and single signs.
+// words splits a text into words, spaces and single signs.
 func words(text string) []string {
 	var out []string
 	begin, last := 0, 0
 	for i, r := range text {
-		class := 3 // a sign stands alone
+		class := 3 // every other sign is a token of its own
 		switch {
 		case unicode.IsSpace(r):
 			class = 1

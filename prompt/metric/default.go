@@ -2,8 +2,8 @@ package metric
 
 import "github.com/cogniverse/cogflow/prompt"
 
-// Default is the metric of who names none: every output of the program equals
-// the example's column of the same name, each counting alike.
+// Default is the metric if none is given: every output of the program equals the example's
+// column of the same name, with equal weights.
 func Default(program *prompt.Program) *Metric {
 	m := &Metric{Kind: Mean}
 	for _, f := range program.Outputs() {

@@ -1,7 +1,7 @@
-// Package metric scores a program's outputs against an example: exactly, by
-// shared words, by containment, within a tolerance, by how honest a confidence
-// is, by a model that judges, or by a command that a worker's configuration
-// names. It asks nobody itself: a score that needs an answer says which.
+// Package metric scores a program's outputs against an example: exactly, by shared words,
+// by containment, within a tolerance, by the calibration of a confidence, by a judging
+// model, or by a command that a worker's configuration names. It makes no calls itself: a
+// score that needs an answer returns the request.
 package metric
 
 import (
@@ -26,9 +26,9 @@ const (
 	F1         Kind = "f1"         // of the words that both have, as DSPy counts them
 	Contains   Kind = "contains"   // 1 if the expected text, or one of a list, is in the output
 	Numeric    Kind = "numeric"    // 1 if within Tolerance or Relative
-	Calibrated Kind = "calibrated" // 1 - (Confidence - correct)², correct being Exact of Field
-	Judge      Kind = "judge"      // what a model says, from 0 to 1
-	Command    Kind = "command"    // what a configured command says
+	Calibrated Kind = "calibrated" // 1 - (Confidence - correct)², where correct is Exact of Field
+	Judge      Kind = "judge"      // the score of a model, from 0 to 1
+	Command    Kind = "command"    // the score of a configured command
 	Mean       Kind = "mean"       // of Parts, by their weights
 )
 
@@ -51,9 +51,8 @@ type Metric struct {
 
 	Confidence string `json:"confidence,omitempty"` // calibrated: the output with the confidence, from 0 to 1
 
-	// Program judges. It may read every column of the example by its name, and
-	// every output as predicted_NAME, and has an output score: a number from 0
-	// to 1, or a boolean.
+	// Program judges. It may read every column of the example by its name, and every output
+	// as predicted_NAME, and has an output score: a number from 0 to 1, or a boolean.
 	Program *prompt.Program `json:"program,omitempty"`
 
 	Command string `json:"command,omitempty"` // its name in the worker's configuration
@@ -68,8 +67,8 @@ const (
 	predicted  = "predicted_"
 )
 
-// Read reads a metric for a program whose examples have these columns, and
-// refuses one that names a field or column which is not there.
+// Read reads a metric for a program whose examples have these columns, and refuses one that
+// names a missing field or column.
 func Read(text []byte, program *prompt.Program, columns []string) (*Metric, error) {
 	m := &Metric{}
 	err := strictjson.Unmarshal(text, m)
@@ -121,7 +120,7 @@ func (m *Metric) checkFields(program *prompt.Program, columns []string) error {
 		return fmt.Errorf("the examples have no column %q; they have %s", column, strings.Join(columns, ", "))
 	}
 	if m.Tolerance < 0 || m.Relative < 0 {
-		return errors.New("a tolerance is not below 0")
+		return errors.New("a tolerance must not be below 0")
 	}
 	if m.Kind == Calibrated {
 		return checkOutput(program, m.Confidence)
@@ -174,7 +173,7 @@ func checkMember(t *prompt.Type, path, rest string) error {
 		return fmt.Errorf("%q reaches into a field that is not an object", path)
 	}
 	if len(t.Fields) == 0 {
-		return nil // any key may be there
+		return nil // any key is allowed
 	}
 	name, rest, deeper := strings.Cut(rest, ".")
 	for i := range t.Fields {

@@ -9,8 +9,8 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// Scoring is the scoring of one output. It is a function of the metric, the
-// example, the outputs and the answers it took.
+// Scoring is the scoring of one output. It is a pure function of the metric, the example,
+// the outputs and the answers.
 type Scoring struct {
 	example, outputs *prompt.Object
 	server           prompt.Server
@@ -29,7 +29,7 @@ func (m *Metric) Start(example, outputs *prompt.Object, server prompt.Server) *S
 	return s
 }
 
-// advance scores every part that needs nobody, up to one that does.
+// advance scores all parts up to the first that needs a judge or a command.
 func (s *Scoring) advance() {
 	for len(s.parts) > 0 {
 		switch m := s.parts[0]; m.Kind {
@@ -56,7 +56,7 @@ func (s *Scoring) add(score float64) {
 	s.parts, s.judge = s.parts[1:], nil
 }
 
-// judged is what a judge may read.
+// judged is the input of a judge.
 func (s *Scoring) judged() *prompt.Object {
 	values := s.example.Copy()
 	for _, k := range s.outputs.Keys() {
@@ -66,7 +66,7 @@ func (s *Scoring) judged() *prompt.Object {
 	return values
 }
 
-// verdict reads what a judge said; one that said nothing readable scores 0.
+// verdict reads the judge's score; an unreadable answer scores 0.
 func verdict(judge *prompt.Execution) float64 {
 	outputs, err := judge.Result()
 	if err != nil {
@@ -80,8 +80,7 @@ func verdict(judge *prompt.Execution) float64 {
 	return min(max(f, 0), 1)
 }
 
-// Questions is how many calls of a model one scoring makes, when all answers can
-// be read.
+// Questions is the number of model calls of one scoring, if all answers can be read.
 func (m *Metric) Questions() int {
 	if m.Kind == Judge {
 		return len(m.Program.Predictors)
@@ -93,7 +92,7 @@ func (m *Metric) Questions() int {
 	return n
 }
 
-// Question returns what the judge must be asked now; nil = nothing.
+// Question returns the next request to the judge; nil = none.
 func (s *Scoring) Question() *prompt.Request {
 	if s.judge == nil {
 		return nil
@@ -109,8 +108,8 @@ func (s *Scoring) Answer(text string) {
 	}
 }
 
-// Command returns the name of the command whose score is needed now, to which
-// the example and the outputs are shown; "" = none.
+// Command returns the name of the command whose score is needed now, for the example and
+// the outputs; "" = none.
 func (s *Scoring) Command() string {
 	if len(s.parts) > 0 && s.parts[0].Kind == Command {
 		return s.parts[0].Command
@@ -118,7 +117,7 @@ func (s *Scoring) Command() string {
 	return ""
 }
 
-// Scored takes the score that Command's command gave, from 0 to 1.
+// Scored takes the score of Command's command, from 0 to 1.
 func (s *Scoring) Scored(score float64) {
 	if s.Command() != "" {
 		if math.IsNaN(score) {
@@ -129,11 +128,11 @@ func (s *Scoring) Scored(score float64) {
 	}
 }
 
-// Done says whether nothing is needed any more.
+// Done reports whether nothing more is needed.
 func (s *Scoring) Done() bool { return len(s.parts) == 0 }
 
-// Score is the score of a scoring that is done. A single metric's weight is of no
-// effect, and a mean's parts that all weigh nothing score nothing.
+// Score is the score of a finished scoring. A single metric's weight has no effect, and a
+// mean whose parts all have weight 0 scores 0.
 func (s *Scoring) Score() float64 {
 	if s.weight == 0 {
 		return 0
@@ -141,7 +140,7 @@ func (s *Scoring) Score() float64 {
 	return s.total / s.weight
 }
 
-// score scores a part that needs nobody.
+// score scores a part that needs neither a judge nor a command.
 func (m *Metric) score(example, outputs *prompt.Object) float64 {
 	got, ok1 := lookup(outputs, m.Field)
 	want, ok2 := lookup(example, m.expected())
@@ -168,7 +167,7 @@ func (m *Metric) score(example, outputs *prompt.Object) float64 {
 	}
 }
 
-// equal compares; of a list of texts where a text came, any may be meant.
+// equal compares; if a list of texts is expected and a text came, any item may match.
 func (m *Metric) equal(got, want any) bool {
 	if text, ok := got.(string); ok {
 		if list, many := want.([]any); many {
@@ -217,7 +216,7 @@ func number(v any) (float64, bool) {
 	return 0, false
 }
 
-// best is the greatest score against one of several right answers.
+// best is the best score against one of several right answers.
 func best(want any, score func(any) float64) float64 {
 	list, ok := want.([]any)
 	if !ok {

@@ -15,8 +15,8 @@ const punctuation = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
 // A word ends where letters, digits and underscores do; Go's \b knows ASCII alone.
 var article = regexp.MustCompile(`(^|[^\p{L}\p{N}_])(?:a|an|the)($|[^\p{L}\p{N}_])`)
 
-// normalize makes texts equal that differ in case, punctuation, articles or
-// space, as DSPy's normalize_text does.
+// normalize removes differences of case, punctuation, articles and white space, as DSPy's
+// normalize_text does.
 func normalize(text string) string {
 	text = strings.ToLower(norm.NFD.String(text))
 	text = strings.Map(func(r rune) rune {
@@ -35,7 +35,7 @@ func normalize(text string) string {
 	return strings.Join(strings.FieldsFunc(text, python.IsSpace), " ")
 }
 
-// f1 is the harmonic mean of how much of each text's words the other has.
+// f1 is the harmonic mean of the shares of common words in both texts.
 func f1(got, want string) float64 {
 	g, w := strings.Fields(normalize(got)), strings.Fields(normalize(want))
 	counts := map[string]int{}

@@ -8,7 +8,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt"
 )
 
-// Role says who is asked.
+// Role is the role of the called model.
 type Role string
 
 // The roles.
@@ -20,21 +20,20 @@ const (
 	Command  Role = "command"  // scores, by a command of the worker's configuration
 )
 
-// Call is one answer that is needed. Calls that are listed together do not
-// depend on each other.
+// Call is one needed answer. Calls that are listed together do not depend on each other.
 type Call struct {
 	ID          string          // within the stage
 	Role        Role            //
 	Request     *prompt.Request // nil for a command
 	Temperature *float64        // nil = the model's own
-	Rollout     int64           // tells apart what would be the same question; 0 = nothing to tell apart
+	Rollout     int64           // makes a repeated request a different one; 0 = first
 
-	Command string         // for a command: its name, and what is shown to it
+	Command string         // for a command: its name, and its inputs
 	Example *prompt.Object //
 	Outputs *prompt.Object //
 }
 
-// Answer is what came back: a text, or from a command a score from 0 to 1.
+// Answer is the response: a text, or from a command a score from 0 to 1.
 type Answer struct {
 	Text  string  `json:"text,omitempty"`
 	Score float64 `json:"score,omitempty"`
@@ -42,20 +41,20 @@ type Answer struct {
 
 // Asker needs answers one after the other.
 type Asker interface {
-	Call() *Call // nil = it needs none any more
+	Call() *Call // nil = it needs no more
 	Take(Answer)
 }
 
-// Board keeps the askers of a stage in the order of their beginning. The zero value is
+// Pending holds the askers of a stage in the order in which they began. The zero value is
 // empty.
-type Board struct {
+type Pending struct {
 	askers map[string]Asker
 	asked  map[string]int
 	order  []string
 }
 
-// Add adds an asker; name is that of its calls.
-func (b *Board) Add(name string, a Asker) {
+// Add adds an asker; name is the prefix of its calls' ids.
+func (b *Pending) Add(name string, a Asker) {
 	if b.askers == nil {
 		b.askers, b.asked = map[string]Asker{}, map[string]int{}
 	}
@@ -63,8 +62,8 @@ func (b *Board) Add(name string, a Asker) {
 	b.order = append(b.order, name)
 }
 
-// Remove forgets an asker.
-func (b *Board) Remove(name string) {
+// Remove removes an asker.
+func (b *Pending) Remove(name string) {
 	delete(b.askers, name)
 	for i, n := range b.order {
 		if n == name {
@@ -74,8 +73,8 @@ func (b *Board) Remove(name string) {
 	}
 }
 
-// Calls lists what is needed now.
-func (b *Board) Calls() []Call {
+// Calls lists the calls that are needed now.
+func (b *Pending) Calls() []Call {
 	var all []Call
 	for _, name := range b.order {
 		if call := b.askers[name].Call(); call != nil {
@@ -86,8 +85,8 @@ func (b *Board) Calls() []Call {
 	return all
 }
 
-// Take gives an answer to the asker that needs it.
-func (b *Board) Take(id string, answer Answer) error {
+// Take passes an answer to the asker that needs it.
+func (b *Pending) Take(id string, answer Answer) error {
 	name := id[:max(strings.LastIndexByte(id, '#'), 0)]
 	a, ok := b.askers[name]
 	if !ok || a.Call() == nil || id != fmt.Sprintf("%s#%d", name, b.asked[name]) {

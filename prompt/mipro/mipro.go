@@ -1,16 +1,16 @@
 // Package mipro plans the optimization of a program's instructions and demos as DSPy's
-// MIPROv2 does, and holds what its stages share. Each stage has a package of its own
-// below: bootstrap makes demos, propose writes instructions, search finds the best choice
-// of both, and confirm says whether it may be shipped. A stage says which answers it needs
-// next and takes them in any order; none asks a model itself, and none knows another. What
-// comes out is a function of the job and the answers alone, so that a stage can be made
-// again from answers that were stored.
+// MIPROv2 does, and holds what its stages share. Each stage has a package of its own below:
+// bootstrap makes demos, propose writes instructions, search finds the best choice of both,
+// and confirm decides whether it may be promoted. A stage lists the answers that it needs
+// next and takes them in any order; none calls a model itself, and none knows another. The
+// result is a pure function of the job and the answers, so that a stage can be repeated
+// from stored answers.
 //
-// With the same answers, every decision equals DSPy 3.3's, but for what makes DSPy stop
-// with an error: labeled demos without bootstrapped ones, a full evaluation when every
-// combination had one, too many failed examples, an answer of the proposer that cannot be
-// read. Then the run goes on, as the comments at these places say. A call whose answer
-// DSPy throws away is not made. What is not in DSPy says so: search.Race,
+// With the same answers, every decision equals DSPy 3.3's, except where DSPy stops with an
+// error: labeled demos without bootstrapped ones, a full evaluation after every combination
+// had one, too many failed examples, an unreadable answer of the proposer. Then the run
+// continues, as the comments at these places say. A call whose answer DSPy discards is not
+// made. Additions to DSPy are marked: search.Race, propose.Reflect and confirm.
 // propose.Reflect and confirm.
 package mipro
 
@@ -24,7 +24,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt/metric"
 )
 
-// Settings are MIPROv2's own, by its names. The zero value is its defaults.
+// Settings are MIPROv2's own, by its names. The zero value means its defaults.
 type Settings struct {
 	Auto                   string   `json:"auto,omitempty"`                      // how much is tried: "light" (default), "medium", "heavy", or "none" to set num_candidates and num_trials
 	NumCandidates          int      `json:"num_candidates,omitempty"`            // instructions and demo sets per predictor, with auto "none"
@@ -44,7 +44,7 @@ type Settings struct {
 	Seed                   int64    `json:"seed,omitempty"`                      // seed of every random choice; default 9, as in DSPy
 }
 
-// Job is all that a run depends on, besides the answers.
+// Job is everything that a run depends on, besides the answers.
 type Job struct {
 	Settings Settings
 	Program  *prompt.Program
@@ -52,8 +52,8 @@ type Job struct {
 	Train    []*prompt.Object // examples: the program's inputs and what the metric expects
 	Val      []*prompt.Object // nil = the last four fifths of Train
 	Metric   *metric.Metric
-	Student  prompt.Server // what answers the program
-	Tutor    prompt.Server // what answers the teacher
+	Student  prompt.Server // server of the program's model
+	Tutor    prompt.Server // server of the teacher
 	Proposer prompt.Server
 	Judge    prompt.Server
 }
@@ -64,7 +64,8 @@ func refuse(reason string, values ...any) error {
 	return fault.New(fault.Input, startOptimization, "", fmt.Sprintf(reason, values...))
 }
 
-// auto modes: how many candidates, and how many validation examples at most.
+// autoMode is the number of candidates, and the maximum of validation examples, of an auto
+// mode.
 func autoMode(name string) (candidates, validation int, err error) {
 	switch name {
 	case "", "light":
@@ -77,16 +78,16 @@ func autoMode(name string) (candidates, validation int, err error) {
 	return 0, 0, refuse("auto is %q; it is light, medium, heavy or none", name)
 }
 
-// Draws is how many validation examples a search takes at most; 0 = all it gets.
+// Draws is the maximum of validation examples of a search; 0 = all.
 func (s *Settings) Draws() int {
 	_, most, err := autoMode(s.Auto)
-	if err != nil { // "none"; what is unknown, NewPlan refuses
+	if err != nil { // "none"; NewPlan refuses unknown modes
 		return 0
 	}
 	return most
 }
 
-// autoTrials is how many trials suit a number of candidates.
+// autoTrials is the number of trials for a number of candidates.
 func autoTrials(predictors, candidates int, zeroShot bool) int {
 	variables := float64(predictors)
 	if !zeroShot {
@@ -96,21 +97,21 @@ func autoTrials(predictors, candidates int, zeroShot bool) int {
 	return int(max(2*variables*math.Log2(n), 1.5*n))
 }
 
-// ProgramAware says whether the proposer is shown the program.
+// ProgramAware reports whether the proposer is shown the program.
 func (s *Settings) ProgramAware() bool { return deref(s.ProgramAwareProposer, true) }
 
-// DataAware says whether the proposer is given a summary of the training examples.
+// DataAware reports whether the proposer is given a summary of the training examples.
 func (s *Settings) DataAware() bool { return deref(s.DataAwareProposer, true) }
 
 func (s *Settings) tipAware() bool { return deref(s.TipAwareProposer, true) }
 
-// FewshotAware says whether the proposer is shown demos.
+// FewshotAware reports whether the proposer is shown demos.
 func (s *Settings) FewshotAware() bool { return deref(s.FewshotAwareProposer, true) }
 
-// Temperature is what instructions are proposed at.
+// Temperature is the temperature of the proposer.
 func (s *Settings) Temperature() float64 { return deref(s.InitTemperature, 1) }
 
-// ViewBatch is how many examples the proposer is shown at once.
+// ViewBatch is the number of examples in one request to the proposer.
 func (s *Settings) ViewBatch() int { return cmp.Or(s.ViewDataBatchSize, 10) }
 
 func deref[T any](value *T, otherwise T) T {

@@ -9,27 +9,26 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// Plan is what a job comes to before the first answer: the data split, how much
-// of everything, and all random draws that precede the search. None of them
-// depends on an answer.
+// Plan is a job before the first answer: the data split, all counts, and all random draws
+// that precede the search. None of them depends on an answer.
 type Plan struct {
 	Train []*prompt.Object
-	Val   []*prompt.Object // drawn, in the order in which they are scored
+	Val   []*prompt.Object // drawn, in the order of scoring
 
-	Sets         int // demo sets a predictor
-	Instructions int // a predictor, the original one included
-	Trials       int // of the search, not counting full evaluations between them
-	Minibatch    int // examples a trial; 0 = all of Val
+	Sets         int // demo sets per predictor
+	Instructions int // per predictor, including the original one
+	Trials       int // of the search, without the full evaluations between them
+	Minibatch    int // examples per trial; 0 = all of Val
 	FullEvery    int // trials between full evaluations of the best so far
 	ZeroShot     bool
 
 	Job       *Job
-	boot      int // bootstrapped demos a set, at most
+	boot      int // maximum of bootstrapped demos per set
 	Labeled   int
 	DemoSets  []DemoSet
 	Proposals [][]Proposal // by predictor; the first is never made
 	Seed      int64
-	words     uint64 // drawn of the generator before the search
+	words     uint64 // drawn from the generator before the search
 }
 
 // DemoSet is how one demo set is made.
@@ -39,7 +38,7 @@ type DemoSet struct {
 	Boot  int
 }
 
-// SetKind says what a demo set holds.
+// SetKind is the content of a demo set.
 type SetKind int
 
 // The kinds.
@@ -55,9 +54,9 @@ type Proposal struct {
 	Rollout int64  // makes a repeated question a new one
 }
 
-// DemosThatInform is how many demos a zero-shot run bootstraps for the proposer,
-// and how many a proposal shows.
-const DemosThatInform = 3
+// ProposerDemos is how many demos a zero-shot run bootstraps for the proposer, and how many
+// a proposal shows.
+const ProposerDemos = 3
 
 // NewPlan checks a job and plans it.
 func NewPlan(job *Job) (*Plan, error) {
@@ -128,7 +127,7 @@ func checkNumbers(s *Settings, p *Plan) error {
 	return nil
 }
 
-// split sets the validation examples aside.
+// split splits off the validation examples.
 func (p *Plan) split() error {
 	train, val := p.Job.Train, p.Job.Val
 	switch {
@@ -146,7 +145,7 @@ func (p *Plan) split() error {
 	return nil
 }
 
-// checkColumns finds an example that lacks an input.
+// checkColumns refuses an example that lacks an input.
 func (p *Plan) checkColumns() error {
 	for _, rows := range []struct {
 		name     string
@@ -163,12 +162,12 @@ func (p *Plan) checkColumns() error {
 	return nil
 }
 
-// drawSets plans the demo sets: none, labels alone, runs in the given order, and
-// runs in random orders.
+// drawSets plans the demo sets: none, labels only, runs in the given order, and runs in
+// random orders.
 func (p *Plan) drawSets(rng *python.Random) {
 	boot := p.boot
 	if p.ZeroShot {
-		boot = DemosThatInform
+		boot = ProposerDemos
 	}
 	for s := -3; s < p.Sets-3; s++ {
 		set := DemoSet{Kind: BootstrappedSet, Boot: boot, Order: make([]int, len(p.Train))}
@@ -183,7 +182,7 @@ func (p *Plan) drawSets(rng *python.Random) {
 		case s == -1:
 		default:
 			rng.Shuffle(len(set.Order), func(i, j int) { set.Order[i], set.Order[j] = set.Order[j], set.Order[i] })
-			if boot > 0 { // with labels alone DSPy draws from 1 to 0 and fails; here the set has labels alone
+			if boot > 0 { // with labels only, DSPy draws from 1 to 0 and fails; here the set has labels only
 				set.Boot = rng.Int(1, boot)
 			}
 		}
@@ -191,7 +190,7 @@ func (p *Plan) drawSets(rng *python.Random) {
 	}
 }
 
-// tipTexts are what a proposal may be told besides, in the order of DSPy's keys.
+// tipTexts are the tips of a proposal, in the order of DSPy's keys.
 var tipTexts = []string{ //nolint:gochecknoglobals // a table
 	"",
 	"Don't be afraid to be creative when creating the new instruction!",
@@ -217,7 +216,7 @@ func (p *Plan) drawProposals(rng *python.Random) {
 	}
 }
 
-// Random returns the generator as it is when the search begins.
+// Random returns the generator in its state at the beginning of the search.
 func (p *Plan) Random() *python.Random {
 	rng := python.NewRandom(p.Seed)
 	rng.Skip(p.words)
@@ -232,7 +231,7 @@ func (p *Plan) Teacher() *prompt.Program {
 	return p.Job.Program
 }
 
-// Inputs are an example's columns that the program may read.
+// Inputs are the columns of an example that the program may read.
 func (p *Plan) Inputs(example *prompt.Object) *prompt.Object {
 	fields := p.Job.Program.Inputs()
 	inputs := &prompt.Object{}
@@ -245,7 +244,7 @@ func (p *Plan) Inputs(example *prompt.Object) *prompt.Object {
 	return inputs
 }
 
-// Pick returns what is at the given places.
+// Pick returns the items at the given places.
 func Pick[T any](from []T, places []int) []T {
 	picked := make([]T, len(places))
 	for i, place := range places {

@@ -2,9 +2,9 @@ package mipro
 
 import "github.com/cogniverse/cogflow/prompt"
 
-// MostBatches is how many batches of examples the proposer is shown at most, after the
+// MaxBatches is the maximum of batches of examples that the proposer is shown, after the
 // first.
-const MostBatches = 9
+const MaxBatches = 9
 
 // Quote is the maximum number of calls of a run, per model. Metric commands are not
 // counted, because they cost nothing.
@@ -16,8 +16,8 @@ type Quote struct {
 	Retries  int `json:"retries"`  // further calls, if every answer had to be requested again because it cannot be parsed
 }
 
-// Quote says what the run may cost before its first call. The teacher's share
-// assumes that no example scores; as a rule it needs far fewer.
+// Quote is the maximum cost of the run before its first call. The teacher's share assumes
+// that no example scores; usually it needs far fewer calls.
 func (p *Plan) Quote() Quote {
 	predictors := len(p.Job.Program.Predictors)
 	runs := p.Runs()
@@ -38,23 +38,23 @@ func (p *Plan) Quote() Quote {
 	if p.Job.Settings.DataAware() {
 		size := p.Job.Settings.ViewBatch()
 		batches := (len(p.Train) + size - 1) / size
-		q.Proposer += 1 + min(batches-1, MostBatches) + 1
+		q.Proposer += 1 + min(batches-1, MaxBatches) + 1
 	}
 	q.Retries = q.Student*retries(p.Job.Student) + q.Teacher*retries(p.Job.Tutor) +
 		q.Proposer*retries(p.Job.Proposer) + q.Judge*retries(p.Job.Judge)
 	return q
 }
 
-// Runs is how many runs of the program a search makes, at most.
+// Runs is the maximum number of program runs in a search.
 func (p *Plan) Runs() int {
-	all := len(p.Val) // the program as it is
+	all := len(p.Val) // the original program
 	if p.Minibatch > 0 {
 		return all + p.Trials*min(p.Minibatch, len(p.Val)) + len(p.Val)*((p.Trials+p.FullEvery-1)/p.FullEvery)
 	}
 	return all + p.Trials*len(p.Val)
 }
 
-// retries is how often one question may be asked again.
+// retries is how often one request may be repeated.
 func retries(server prompt.Server) int {
 	if server.JSON && server.Schema {
 		return 2

@@ -15,10 +15,10 @@ type Run struct {
 	judge   prompt.Server
 	Example *prompt.Object
 	scoring *metric.Scoring
-	failed  bool // the program gave no outputs
+	failed  bool // the program has no outputs
 }
 
-// Start has the student or the teacher run a program on an example, and scores it.
+// Start begins a run of the student or the teacher on an example, and its scoring.
 func (p *Plan) Start(role Role, program *prompt.Program, example *prompt.Object) *Run {
 	server := p.Job.Student
 	if role == Teacher {
@@ -29,7 +29,7 @@ func (p *Plan) Start(role Role, program *prompt.Program, example *prompt.Object)
 	return r
 }
 
-// advance goes on to scoring when the run is over.
+// advance continues with scoring when the run is over.
 func (r *Run) advance() {
 	if r.scoring != nil || r.failed || r.run.Next() != nil {
 		return
@@ -42,7 +42,7 @@ func (r *Run) advance() {
 	r.scoring = r.metric.Start(r.Example, outputs, r.judge)
 }
 
-// Call is the answer that the run or its score needs next; nil = none.
+// Call is the next call of the run or its scoring; nil = none.
 func (r *Run) Call() *Call {
 	if next := r.run.Next(); next != nil {
 		return &Call{Role: r.role, Request: next}
@@ -73,10 +73,10 @@ func (r *Run) Take(answer Answer) {
 	}
 }
 
-// Done says whether nothing is missing any more.
+// Done reports whether no answer is missing.
 func (r *Run) Done() bool { return r.Call() == nil }
 
-// Score is that of a run that is done, from 0 to 1; without outputs it is 0.
+// Score is the score of a finished run, from 0 to 1; without outputs it is 0.
 func (r *Run) Score() float64 {
 	if r.failed {
 		return 0
@@ -84,13 +84,14 @@ func (r *Run) Score() float64 {
 	return r.scoring.Score()
 }
 
-// Failed says whether a run that is done has no outputs: an answer could not be read.
+// Failed reports whether a finished run has no outputs, because an answer could not be
+// read.
 func (r *Run) Failed() bool { return r.failed }
 
-// Trace lists the calls of the program that could be read.
+// Trace lists the readable calls of the program.
 func (r *Run) Trace() []prompt.Step { return r.run.Trace() }
 
-// Outputs are what the program gave; nil where an answer could not be read.
+// Outputs are the outputs of the program; nil if an answer could not be read.
 func (r *Run) Outputs() *prompt.Object {
 	if out, err := r.run.Result(); err == nil {
 		return out
@@ -106,7 +107,7 @@ func Percent(scores []float64) float64 {
 	}
 	rounded, err := strconv.ParseFloat(strconv.FormatFloat(100*sum/float64(len(scores)), 'f', 2, 64), 64)
 	if err != nil {
-		return 0 // it was just written
+		return 0 // the text was made by Sprintf
 	}
 	return rounded
 }

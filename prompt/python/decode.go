@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// errJSON is why a text is no JSON; nobody reads more of it.
+// errJSON is the error of a text that is not JSON; its callers only need to know that.
 var errJSON = errors.New("python: not JSON")
 
 const maxNesting = 900 // Python stops near its recursion limit
 
-// Decode is json.loads: one JSON text with nothing but space around it, NaN and
-// the infinities included. Integers stay integers, members keep their order, of
-// a repeated key the last value counts.
+// Decode is json.loads: one JSON text with only white space around it, including NaN and
+// the infinities. Integers stay integers, members keep their order, and of a repeated key
+// the last value counts.
 func Decode(text string) (any, error) {
 	v, end, err := DecodePrefix(text)
 	if err != nil {
@@ -26,8 +26,8 @@ func Decode(text string) (any, error) {
 	return v, nil
 }
 
-// DecodePrefix reads the JSON value that text begins with, and says at which
-// byte it ends.
+// DecodePrefix reads the JSON value at the beginning of text, and returns the offset of its
+// end.
 func DecodePrefix(text string) (any, int, error) {
 	d := &decoder{text: text}
 	v, err := d.value(0)

@@ -8,12 +8,12 @@ import (
 	"unicode/utf8"
 )
 
-// errLiteral is why a text is no literal; nobody reads more of it.
+// errLiteral is the error of a text that is not a literal; its callers only need to know
+// that.
 var errLiteral = errors.New("python: not a literal")
 
-// Literal is ast.literal_eval(text) for the values that this package knows:
-// None, booleans, numbers, strings, lists, dicts with string keys, and tuples
-// and sets, which become lists.
+// Literal is ast.literal_eval(text) for the values that this package knows: None, booleans,
+// numbers, strings, lists, dicts with string keys, and tuples and sets, which become lists.
 func Literal(text string) (any, error) {
 	p := &literalParser{text: strings.TrimLeft(text, " \t")}
 	p.space(false)

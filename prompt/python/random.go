@@ -5,9 +5,8 @@ import (
 	"math/bits"
 )
 
-// twister is the MT19937 generator under both random.Random and NumPy's
-// RandomState. It counts the 32-bit words that it gave, so that its state is
-// its seed and a number.
+// twister is the MT19937 generator of both random.Random and NumPy's RandomState. It counts
+// its 32-bit outputs, so that its state is its seed and a number.
 type twister struct {
 	state [624]uint32
 	next  int
@@ -93,10 +92,10 @@ func NewRandom(seed int64) *Random {
 	return r
 }
 
-// Words says how many 32-bit words were drawn: with the seed, the whole state.
+// Words is the number of 32-bit words drawn: with the seed, the whole state.
 func (r *Random) Words() uint64 { return r.t.words }
 
-// Skip draws n words away.
+// Skip draws n words and discards them.
 func (r *Random) Skip(n uint64) {
 	for range n {
 		r.t.word()
@@ -159,8 +158,8 @@ func (r *Random) Sample(n, k int) []int {
 	return picked
 }
 
-// RandomState is NumPy's legacy generator, as far as uniform numbers go. Make
-// it with NewRandomState.
+// RandomState is NumPy's legacy generator, for uniform numbers only. Make it with
+// NewRandomState.
 type RandomState struct{ t twister }
 
 // NewRandomState is numpy.random.RandomState(seed).
@@ -170,10 +169,10 @@ func NewRandomState(seed uint32) *RandomState {
 	return r
 }
 
-// Drawn says how many numbers were drawn: with the seed, the whole state.
+// Drawn is the number of draws: with the seed, the whole state.
 func (r *RandomState) Drawn() uint64 { return r.t.words / 2 }
 
-// Skip draws n numbers away.
+// Skip draws n numbers and discards them.
 func (r *RandomState) Skip(n uint64) {
 	for range n {
 		r.t.float()

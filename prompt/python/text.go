@@ -15,8 +15,8 @@ func IsAlnum(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }
 // Strip is str.strip().
 func Strip(s string) string { return strings.TrimFunc(s, IsSpace) }
 
-// SplitLines is str.splitlines(): it knows more line ends than "\n", and a line
-// end at the end of the text begins no further line.
+// SplitLines is str.splitlines(): it knows more line ends than "
+// ", and a line end at the end of the text begins no further line.
 func SplitLines(s string) []string {
 	var lines []string
 	start := 0
@@ -43,8 +43,8 @@ func endsLine(r rune) bool {
 	return r >= '\n' && r <= '\r' || r >= 0x1c && r <= 0x1e || r == 0x85 || r == 0x2028 || r == 0x2029
 }
 
-// CleanDoc is inspect.cleandoc: tabs become spaces, the indentation that all
-// lines but the first share goes, and so do empty lines at both ends.
+// CleanDoc is inspect.cleandoc: tabs become spaces, the common indentation of all lines
+// except the first is removed, and so are empty lines at both ends.
 func CleanDoc(s string) string {
 	lines := strings.Split(expandTabs(s), "\n")
 	margin := -1
@@ -104,8 +104,8 @@ func dropRunes(s string, n int) string {
 	return s
 }
 
-// Dedent is textwrap.dedent: lines of blanks become empty, and the leading
-// blanks that all other lines share go.
+// Dedent is textwrap.dedent: blank lines become empty, and the common leading blanks of all
+// other lines are removed.
 func Dedent(s string) string {
 	lines := strings.Split(s, "\n")
 	margin, first := "", true

@@ -1,6 +1,5 @@
-// Package python does what Python does with text, numbers, JSON and random
-// draws, so that prompts, saved programs and searches come out as DSPy's do. It
-// knows nothing of prompts.
+// Package python reproduces Python's text, numbers, JSON and random numbers, so that
+// prompts, saved programs and searches equal DSPy's. It knows nothing of prompts.
 //
 // A value is nil (None), bool, string, int64, *big.Int (an integer beyond
 // int64), float64, []any (a list) or *Object (a dict that keeps its order).
@@ -17,8 +16,8 @@ import (
 	"strings"
 )
 
-// Object is a dict with string keys in the order of their first setting. The
-// zero value is empty; a nil Object reads as empty.
+// Object is a dict with string keys in insertion order. The zero value is empty; a nil
+// Object reads as empty.
 type Object struct {
 	keys   []string
 	values map[string]any
@@ -33,7 +32,7 @@ func NewObject(pairs ...any) *Object {
 	return o
 }
 
-// Set gives key a value; a key that is there keeps its place.
+// Set sets a key; an existing key keeps its place.
 func (o *Object) Set(key string, value any) {
 	if o.values == nil {
 		o.values = map[string]any{}
@@ -44,7 +43,7 @@ func (o *Object) Set(key string, value any) {
 	o.values[key] = value
 }
 
-// Get returns the value of key and whether it is there.
+// Get returns the value of key and whether it exists.
 func (o *Object) Get(key string) (any, bool) {
 	if o == nil {
 		return nil, false
@@ -123,8 +122,8 @@ func Number(text string) (any, error) {
 	return nil, strconv.ErrSyntax
 }
 
-// Equal is Python's ==: numbers by value whatever their kind, dicts without
-// regard to order.
+// Equal is Python's ==: numbers by value whatever their kind, dicts without regard to
+// order.
 func Equal(a, b any) bool {
 	switch x := a.(type) {
 	case nil:

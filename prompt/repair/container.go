@@ -9,7 +9,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// object reads members up to the closing brace, which it has behind it.
+// object reads members up to and including the closing brace.
 func (p *parser) object() any {
 	o := &python.Object{}
 	start := p.i
@@ -35,7 +35,7 @@ func (p *parser) object() any {
 		if c := p.at(0); c == eof || c == '}' {
 			continue
 		}
-		p.i++ // the colon, or what stands for it
+		p.i++ // the colon, or what replaces it
 		o.Set(key, p.member())
 		if p.is(0, ',', '\'', '"') {
 			p.i++
@@ -52,7 +52,7 @@ func (p *parser) object() any {
 	return p.closeObject(o)
 }
 
-// closeObject takes what an object's end may still bring.
+// closeObject handles what may follow the end of an object.
 func (p *parser) closeObject(o *python.Object) any {
 	if len(p.stack) > 0 {
 		if p.at(0) == '}' && p.current() == inArray {
@@ -77,8 +77,8 @@ func (p *parser) closeObject(o *python.Object) any {
 	return o
 }
 
-// beginsNext says whether a repeated key begins another object, rather than
-// being an ordinary member once more.
+// beginsNext reports whether a repeated key begins another object, instead of repeating a
+// member.
 func (p *parser) beginsNext(keyAt int) bool {
 	i := keyAt - 1
 	for i >= 0 && python.IsSpace(p.s[i]) {
@@ -88,7 +88,7 @@ func (p *parser) beginsNext(keyAt int) bool {
 	return !ordinary
 }
 
-// key reads a key and says where it began.
+// key reads a key and returns where it began.
 func (p *parser) key(o *python.Object) (string, int) {
 	p.enter(inKey)
 	defer p.leave()
@@ -106,14 +106,14 @@ func (p *parser) key(o *python.Object) (string, int) {
 		if key != "" || p.is(0, ':', '}') {
 			break
 		}
-		if p.i == at { // nothing was read: go on rather than in circles
+		if p.i == at { // nothing was read: skip a character instead of looping
 			p.i++
 		}
 	}
 	return key, at
 }
 
-// moreRows adds an array that stands where a key should to the array before it.
+// moreRows adds an array in the place of a key to the array before it.
 func (p *parser) moreRows(o *python.Object) bool {
 	if o.Len() == 0 {
 		return false
@@ -189,7 +189,7 @@ func (p *parser) member() any {
 	return p.value()
 }
 
-// notAnObject reads braces around no members again, as the set that they hold.
+// notAnObject reads braces without members again, as a set.
 func (p *parser) notAnObject(o *python.Object, start int) (any, bool) {
 	if o.Len() > 0 || p.i-start <= 2 {
 		return nil, false
@@ -199,7 +199,7 @@ func (p *parser) notAnObject(o *python.Object, start int) (any, bool) {
 	if p.at(-1) == '}' && python.Strip(stripComments(body)) == "" {
 		return nil, false
 	}
-	// One character more than the braces: json_repair looks at it too.
+	// One character more than the braces: json_repair includes it.
 	body = strings.TrimSuffix(string(p.s[start:min(p.i+1, len(p.s))]), "}")
 	trimmed := strings.TrimLeftFunc(body, python.IsSpace)
 	for _, quote := range []string{`\"`, `\'`} {
@@ -252,7 +252,7 @@ func stripComments(body string) string {
 	return b.String()
 }
 
-// hasOpenColon says whether a colon stands outside of quotes.
+// hasOpenColon reports whether there is a colon outside of quotes.
 func hasOpenColon(text string) bool {
 	quote, escaped := eof, false
 	for _, c := range text {
@@ -296,7 +296,7 @@ func (p *parser) array(closing rune) []any {
 			item = p.value()
 		case p.at(p.scroll(p.skipTo(1, c)+1)) != ':':
 			item = p.text()
-		case isValue && len(list) > 0 && allScalars(list): // the next member of the object around
+		case isValue && len(list) > 0 && allScalars(list): // the next member of the enclosing object
 			return list
 		default:
 			item = p.object() // its brace is missing
@@ -332,8 +332,8 @@ func allScalars(list []any) bool {
 	})
 }
 
-// number reads a number; one with thousands separators stays text, and letters
-// behind it make it text.
+// number reads a number. One with thousands separators stays text, and so does one that
+// letters follow.
 func (p *parser) number() any {
 	start := p.i
 	var digits []rune

@@ -19,14 +19,14 @@ func (p *parser) parentheses() any {
 	return list[0]
 }
 
-// nesting follows brackets and quotes through a text.
+// nesting tracks brackets and quotes through a text.
 type nesting struct {
 	round, square, brace int
 	quote                rune
 	slashes              int
 }
 
-// outside says whether c stands outside of quotes, and follows it.
+// outside reports whether c is outside of quotes, and updates the state.
 func (n *nesting) outside(c rune) bool {
 	if c == '\\' {
 		n.slashes++
@@ -57,8 +57,8 @@ func (n *nesting) outside(c rune) bool {
 
 func (n *nesting) flat() bool { return n.round == 0 && n.square == 0 && n.brace == 0 }
 
-// isTuple says whether the parenthesis here opens a tuple: it is empty or has a
-// comma of its own.
+// isTuple reports whether this parenthesis opens a tuple: it is empty or has a comma of its
+// own.
 func (p *parser) isTuple() bool {
 	n := nesting{}
 	content := false
@@ -84,8 +84,8 @@ func (p *parser) isTuple() bool {
 	return !content
 }
 
-// standsAlone says whether the parenthesis here is a value on a line of its own
-// rather than part of a sentence.
+// standsAlone reports whether this parenthesis is a value on a line of its own instead of
+// part of a sentence.
 func (p *parser) standsAlone() bool {
 	for i := p.i - 1; i >= 0 && p.s[i] != '\n' && p.s[i] != '\r'; i-- {
 		if !python.IsSpace(p.s[i]) {

@@ -4,8 +4,8 @@ import (
 	"unicode"
 )
 
-// braceEnds says whether the brace here closes the object around a text whose
-// own closing quote is missing.
+// braceEnds reports whether this brace closes the object around a text whose closing quote
+// is missing.
 func (s *str) braceEnds() bool {
 	missing := s.at(1) != '\\'
 	off := s.skipTo(1, s.right)
@@ -28,8 +28,8 @@ func (s *str) braceEnds() bool {
 	return missing && (c == eof || c == ':')
 }
 
-// lastBrace decides about a brace that nothing, or the end of a code block,
-// follows: stop = it closes the object, kept = it is text.
+// lastBrace decides about a brace at the end of the text or of a code block: stop = it
+// closes the object, kept = it is text.
 func (s *str) lastBrace() (stop, kept bool) {
 	off := s.scroll(1)
 	if s.has(off, "```") {
@@ -42,8 +42,8 @@ func (s *str) lastBrace() (stop, kept bool) {
 	return s.at(off) == eof, false
 }
 
-// fenceIsText says whether the fence at off, behind a brace, is part of the text
-// rather than the end of the block around all of it.
+// fenceIsText reports whether the fence at off, after a brace, is part of the text instead
+// of the end of the enclosing block.
 func (s *str) fenceIsText(off int) bool {
 	search := off + 3
 	container := false
@@ -64,8 +64,8 @@ func (s *str) fenceIsText(off int) bool {
 	return false
 }
 
-// memberFollows says whether the object ends or goes on behind the container
-// that ends at off.
+// memberFollows reports whether the object ends or continues after the container that ends
+// at off.
 func (s *str) memberFollows(off int) bool {
 	off = s.scroll(off)
 	if c := s.at(off); c != ',' {
@@ -76,8 +76,8 @@ func (s *str) memberFollows(off int) bool {
 	return c == '}' || c == eof || s.memberAt(next)
 }
 
-// quote decides about a quote: whether it ends the string or belongs to it.
-// When it belongs, it is taken.
+// quote decides whether a quote ends the string or belongs to it. A quote that belongs to
+// it is consumed.
 func (s *str) quote() (stop bool, c rune) {
 	c = s.right
 	switch {
@@ -117,7 +117,7 @@ func (s *str) nextQuote(off int) int {
 	return off
 }
 
-// nextStop returns the offset of the next quote, or of what may end the value
+// nextStop returns the offset of the next quote, or of a character that may end the value
 // before it.
 func (s *str) nextStop() int {
 	commaEnds := true
@@ -134,8 +134,8 @@ func (s *str) nextStop() int {
 	}
 }
 
-// secondQuote decides about a quote that another, at off, follows before
-// anything that could end the value.
+// secondQuote decides about a quote that is followed by another, at off, before any
+// character that could end the value.
 func (s *str) secondQuote(off int) (stop bool, c rune) {
 	c = s.right
 	value := s.current() == inValue
@@ -169,7 +169,7 @@ func (s *str) secondQuote(off int) (stop bool, c rune) {
 	return false, c
 }
 
-// evenQuotes says whether quotes come in pairs from off to the array's end.
+// evenQuotes reports whether quotes come in pairs from off to the array's end.
 func (s *str) evenQuotes(off int) bool {
 	for {
 		if off = s.skipTo(off+1, s.right, ']'); s.at(off) != s.right {
@@ -181,7 +181,7 @@ func (s *str) evenQuotes(off int) bool {
 	}
 }
 
-// quotedMemberFollows says whether the next member stands behind the quote at off.
+// quotedMemberFollows reports whether the next member follows the quote at off.
 func (s *str) quotedMemberFollows(off int) bool {
 	comma := s.scroll(off + 1)
 	return s.at(comma) == ',' && s.memberAt(s.afterComments(comma+1))

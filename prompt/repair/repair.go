@@ -1,12 +1,10 @@
-// Package repair reads what models write for JSON: with missing or stray quotes,
-// brackets and commas, comments, code fences, prose around it, or Python's
-// spelling. It decides as json_repair does, which DSPy reads answers with, so
-// that an answer is right or wrong in both alike. Anything else it does not try
-// to understand.
+// Package repair reads the broken JSON that models write: with missing or stray quotes,
+// brackets and commas, comments, code fences, surrounding prose, or Python's syntax. Its
+// decisions equal those of json_repair, with which DSPy reads answers, so that an answer is
+// right or wrong in both. It handles nothing else.
 //
-// The rules are those of json_repair by Stefano Baccianella, under the MIT
-// License; see prompt/NOTICE. The code is written anew, and conformance compares
-// the two.
+// The rules are those of json_repair by Stefano Baccianella, under the MIT License; see
+// prompt/NOTICE. The code is new, and package conformance compares the two.
 package repair
 
 import (
@@ -20,7 +18,7 @@ import (
 const (
 	maxRunes = 1 << 18 // of broken text
 	maxDepth = 200
-	maxWork  = 1 << 24 // characters looked at: the search for a lost quote looks ahead again and again
+	maxWork  = 1 << 24 // characters that are inspected: the search for a missing quote looks ahead repeatedly
 )
 
 // Why a text is not read at all.
@@ -43,7 +41,7 @@ func Loads(text string) (any, error) {
 	return v, p.err
 }
 
-// where the parser is within the value around it.
+// where is the kind of value that the parser is in.
 type where int
 
 const (
@@ -59,13 +57,13 @@ type parser struct {
 	i        int
 	stack    []where
 	deferred []where // to be entered with the next value: an object turned out to be a set
-	tried    bool    // the rest was once read as good JSON
+	tried    bool    // the rest was once read as valid JSON
 	depth    int
 	work     int
 	err      error
 }
 
-// all reads every value in the text; several make a list.
+// all reads every value in the text; several become a list.
 func (p *parser) all() any {
 	v := p.value()
 	if p.i >= len(p.s) {
@@ -81,7 +79,7 @@ func (p *parser) all() any {
 			continue
 		}
 		last := list[len(list)-1]
-		if !comma && sameShape(last, next) || !truthy(last) { // said again, or nothing was there
+		if !comma && sameShape(last, next) || !truthy(last) { // a repetition, or an empty value
 			list = list[:len(list)-1]
 		}
 		list = append(list, next)
@@ -157,7 +155,7 @@ func (p *parser) value() any {
 	}
 }
 
-// comment skips comments; outside of any value it then reads on.
+// comment skips comments; outside of any value it then continues reading.
 func (p *parser) comment() any {
 	for {
 		p.skipComment()
@@ -171,8 +169,8 @@ func (p *parser) comment() any {
 	}
 }
 
-// proseAround says whether anything but a comma surrounds the text's first
-// array or object.
+// proseAround reports whether anything except a comma surrounds the text's first array or
+// object.
 func (p *parser) proseAround() bool {
 	if p.i != 0 {
 		return true
@@ -204,7 +202,7 @@ func (p *parser) proseAround() bool {
 	return false
 }
 
-// goodJSON reads a faultless value here, once per text.
+// goodJSON reads a valid value here, once per text.
 func (p *parser) goodJSON() (any, bool) {
 	if p.tried || len(p.stack) > 0 {
 		return nil, false
@@ -219,7 +217,7 @@ func (p *parser) goodJSON() (any, bool) {
 	return v, true
 }
 
-// lostBrace reads a text that lacks nothing but the brace before its first key.
+// lostBrace reads a text that lacks only the brace before its first key.
 func (p *parser) lostBrace(quote rune) (any, bool) {
 	if p.scroll(-p.i) != 0 {
 		return nil, false
@@ -248,7 +246,7 @@ func truthy(v any) bool {
 	return v != nil && !python.Equal(v, false)
 }
 
-// sameShape says whether two values have the same structure, whatever is in it.
+// sameShape reports whether two values have the same structure, whatever their content.
 func sameShape(a, b any) bool {
 	switch x := a.(type) {
 	case []any:

@@ -37,8 +37,8 @@ func (p *parser) skipSpace() {
 	}
 }
 
-// spend counts a character that is looked at ahead of its turn. When there were
-// too many, the rest of the text is given up.
+// spend counts a character that is inspected ahead. After too many, the rest of the text is
+// given up.
 func (p *parser) spend() bool {
 	if p.work++; p.work <= maxWork {
 		return true
@@ -48,8 +48,8 @@ func (p *parser) spend() bool {
 	return false
 }
 
-// skipTo returns the first offset from off on at which an unescaped target
-// stands; the end of the text if none does.
+// skipTo returns the first offset from off on with an unescaped target; the end of the text
+// if there is none.
 func (p *parser) skipTo(off int, targets ...rune) int {
 	slashes := 0
 	for i := p.i + off; i < len(p.s) && p.spend(); i++ {
@@ -66,7 +66,7 @@ func (p *parser) skipTo(off int, targets ...rune) int {
 	return len(p.s) - p.i
 }
 
-// current is where the parser is, 0 outside of any value.
+// current is the kind of value that the parser is in, 0 outside of any value.
 func (p *parser) current() where {
 	if len(p.stack) == 0 {
 		return 0
@@ -74,7 +74,7 @@ func (p *parser) current() where {
 	return p.stack[len(p.stack)-1]
 }
 
-// within says whether any value around is of that kind.
+// within reports whether any enclosing value is of that kind.
 func (p *parser) within(w where) bool { return slices.Contains(p.stack, w) }
 
 func (p *parser) enter(w where) { p.stack = append(p.stack, w) }
@@ -151,7 +151,7 @@ func (p *parser) afterComments(off int) int {
 	}
 }
 
-// bareKeyAt says whether an unquoted key and its colon stand at off.
+// bareKeyAt reports whether an unquoted key and its colon are at off.
 func (p *parser) bareKeyAt(off int) bool {
 	c := p.at(off)
 	if !python.IsAlnum(c) && c != '_' {
@@ -175,7 +175,7 @@ func closingQuote(c rune) rune {
 	return c
 }
 
-// memberAt says whether a key and its colon stand at off.
+// memberAt reports whether a key and its colon are at off.
 func (p *parser) memberAt(off int) bool {
 	c := p.at(off)
 	if isQuote(c) {
@@ -195,8 +195,8 @@ func closer(c rune) rune {
 	return c + 2
 }
 
-// skipContainer returns the offset behind the balanced container at off, and
-// whether there is one.
+// skipContainer returns the offset after the balanced container at off, and whether there
+// is one.
 func (p *parser) skipContainer(off int) (int, bool) {
 	if !isOpener(p.at(off)) {
 		return off, true
@@ -221,8 +221,7 @@ func (p *parser) skipContainer(off int) (int, bool) {
 	}
 }
 
-// opensNested says whether the bracket at off opens a value rather than being
-// prose.
+// opensNested reports whether the bracket at off opens a value instead of being prose.
 func (p *parser) opensNested(off int) bool {
 	opening := p.at(off)
 	previous := off - 1

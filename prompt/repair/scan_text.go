@@ -55,7 +55,7 @@ func (s *str) scan() rune {
 	}
 }
 
-// bareEnd says whether an unquoted word ends at c.
+// bareEnd reports whether an unquoted word ends at c.
 func (s *str) bareEnd(c rune) bool {
 	if !s.bare {
 		return false
@@ -63,7 +63,7 @@ func (s *str) bareEnd(c rune) bool {
 	return s.current() == inKey && (c == ':' || python.IsSpace(c)) || s.current() == inArray && (c == ']' || c == ',')
 }
 
-// afterChar looks at what follows a character that was taken.
+// afterChar inspects the character after one that was read.
 func (s *str) afterChar() (stop bool, c rune) {
 	c = s.at(0)
 	if c == eof {
@@ -89,13 +89,13 @@ func (s *str) afterChar() (stop bool, c rune) {
 	return false, c
 }
 
-// inClass says whether the quote here stands in a character class of a regular
-// expression: a bracket opened, no space came, and it closes.
+// inClass reports whether this quote is in a character class of a regular expression: a
+// bracket opened, no space came, and it closes.
 func (s *str) inClass() bool {
 	return s.class >= 0 && !slices.ContainsFunc(s.text[s.class:], python.IsSpace) && s.at(s.skipTo(1, ']')) == ']'
 }
 
-// keyEnds says whether the colon here ends a key whose closing quote is missing.
+// keyEnds reports whether this colon ends a key whose closing quote is missing.
 func (s *str) keyEnds() bool {
 	off := s.skipTo(1, s.left)
 	if s.at(off) == eof {
@@ -128,8 +128,8 @@ func (s *str) swallowContainer(c rune) bool {
 	return true
 }
 
-// followContainer keeps track of a container that belongs to the text; it says
-// whether c closes one.
+// followContainer tracks a container that belongs to the text, and reports whether c closes
+// one.
 func (s *str) followContainer(c rune) bool {
 	if c == '{' || c == '[' {
 		if s.pending {
@@ -148,8 +148,7 @@ func (s *str) followContainer(c rune) bool {
 	return false
 }
 
-// comma decides about a comma in a member's text; end = the next member begins
-// behind it.
+// comma decides about a comma in a member's text; end = the next member begins after it.
 func (s *str) comma() (end bool) {
 	if !s.lastQuote {
 		switch s.behindComma() {
@@ -166,14 +165,14 @@ func (s *str) comma() (end bool) {
 	return false
 }
 
-// What a comma in a member's text comes before.
+// What follows a comma in a member's text.
 type behind int
 
 const (
 	prose behind = iota
 	member
 	container
-	noQuote // prose, and no quote comes any more
+	noQuote // prose, and no further quote
 )
 
 func (s *str) behindComma() behind {
@@ -212,7 +211,7 @@ func (s *str) behindComma() behind {
 	}
 }
 
-// goodValueAt says whether what stands at off can only be a member's value.
+// goodValueAt reports whether the text at off can only be a member's value.
 func (s *str) goodValueAt(off int) bool {
 	off = s.scroll(off)
 	c := s.at(off)

@@ -8,7 +8,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// str is a string while it is read.
+// str is a string that is being read.
 type str struct {
 	*parser
 	left, right rune // the quotes that it opened with and closes with
@@ -16,14 +16,14 @@ type str struct {
 	doubled     bool // its quotes are doubled
 	unmatched   bool // a quotation within it is open
 	pending     bool // a comma came just before a container that belongs to the text
-	lastQuote   bool // no quote comes any more
+	lastQuote   bool // no further quote
 	containers  []rune
 	braces      int // opened within and not yet closed
 	class       int // where a character class of a regular expression began; -1 = nowhere
 	text        []rune
 }
 
-// text reads a string or an unquoted word, true, false and null among them.
+// text reads a string or an unquoted word, including true, false and null.
 func (p *parser) text() any {
 	if p.is(0, '#', '/') {
 		return p.comment()
@@ -67,7 +67,7 @@ func (p *parser) text() any {
 	return s.finish(s.scan())
 }
 
-// simple reads a string without any doubt in it.
+// simple reads a string without any ambiguity.
 func (p *parser) simple() (string, bool) {
 	if p.at(0) != '"' {
 		return "", false
@@ -108,7 +108,7 @@ func (p *parser) constant() (any, bool) {
 	return nil, false
 }
 
-// fenced reads the value of a code block that a string begins with.
+// fenced reads the value of a code block at the beginning of a string.
 func (p *parser) fenced() (any, bool) {
 	const opening, closing = "```json", "```"
 	if !p.has(0, opening) || !p.has(p.skipTo(len(opening), '`'), closing) {
@@ -127,8 +127,8 @@ func (p *parser) has(off int, text string) bool {
 	return true
 }
 
-// opening decides about a quote right behind the opening quote; done = the
-// string is empty.
+// opening decides about a quote directly after the opening quote; done = the string is
+// empty.
 func (s *str) opening() (done bool) {
 	next := s.at(1)
 	switch w := s.current(); {
@@ -216,7 +216,7 @@ func (s *str) finish(c rune) any {
 	if s.bare && s.current() == inKey && c != eof && python.IsSpace(c) {
 		s.skipSpace()
 		if !s.is(0, ':', ',') {
-			return "" // a remark rather than a key
+			return "" // a comment instead of a key
 		}
 	}
 	text := string(s.text)
@@ -231,7 +231,7 @@ func (s *str) finish(c rune) any {
 	return text
 }
 
-// escape decides about the character c behind a backslash; ok = it is dealt with.
+// escape handles the character c after a backslash; ok = it is consumed.
 func (s *str) escape(c rune) (ok bool) {
 	if c == '\\' && s.backslashes() {
 		return true

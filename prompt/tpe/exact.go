@@ -2,9 +2,9 @@ package tpe
 
 import "math"
 
-// Go's logarithm and exponential may be off by one unit in the last place, the C
-// library's under NumPy hardly ever are. Two candidates of equal promise differ
-// by less than that, so these are rounded correctly.
+// Go's logarithm and exponential may be off by one unit in the last place, the C library's
+// under NumPy almost never are. Two candidates of equal expectation differ by less than
+// that, so these are rounded correctly.
 
 // double is hi+lo, a number of twice the precision.
 type double struct{ hi, lo float64 }
@@ -57,7 +57,7 @@ func expDouble(x float64) double {
 	return double{total.hi * scale, total.lo * scale}
 }
 
-// exp is e^x; below -700 it makes no difference here.
+// exp is e^x; below -700 the difference does not matter here.
 func exp(x float64) float64 {
 	if x < -700 || x > 700 {
 		return math.Exp(x)

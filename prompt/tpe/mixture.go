@@ -7,9 +7,9 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// mixture is a density over all choices: one kernel a trial, around its choice,
-// and one even kernel before any evidence. Sums are made in NumPy's order, since
-// two candidates may differ by less than its rounding.
+// mixture is a density over all choices: one kernel per trial, around its choice, and one
+// uniform kernel as the prior. Sums are made in NumPy's order, since two candidates may
+// differ by less than its rounding.
 type mixture struct {
 	weights []float64     // of the kernels
 	p       [][][]float64 // parameter, kernel, choice

@@ -1,7 +1,6 @@
-// Package tpe proposes what to try next among categories, from what was tried:
-// the multivariate tree-structured Parzen estimator of Optuna, with its defaults
-// and its random numbers. A study is a value; it calls nothing and knows nothing
-// of prompts.
+// Package tpe proposes the next trial over categories from the past ones: the multivariate
+// tree-structured Parzen estimator of Optuna, with its defaults and its random numbers. A
+// study is a value; it calls nothing and knows nothing of prompts.
 package tpe
 
 import (
@@ -17,20 +16,19 @@ import (
 
 // Optuna's defaults.
 const (
-	startup    = 10 // trials before which it draws at random
+	startup    = 10 // trials that are drawn at random first
 	candidates = 24 // drawn, of which the most promising is proposed
-	gammaLimit = 25 // at most so many trials are taken for good ones
+	gammaLimit = 25 // maximum number of trials that count as good
 	recent     = 25 // trials that count in full; older ones count less
 )
 
-// Param is one thing to choose.
+// Param is one categorical parameter.
 type Param struct {
 	Name    string `json:"name"`
 	Choices int    `json:"choices"` // at least 1
 }
 
-// Trial is a choice of every parameter, by number from 0, and how good it was.
-// More is better.
+// Trial is a choice for every parameter, by number from 0, and its value. Higher is better.
 type Trial struct {
 	Choice map[string]int `json:"choice"`
 	Value  float64        `json:"value"`
@@ -46,8 +44,8 @@ type Study struct {
 	seed    uint32
 }
 
-// State is all that a study needs, besides its parameters and trials, to go on
-// as if it had never stopped: how many numbers it drew of each generator.
+// State is everything that a study needs, besides its parameters and trials, to continue as
+// if it had never stopped: how many numbers it drew from each generator.
 type State struct {
 	Seed    uint32 `json:"seed"`
 	Startup uint64 `json:"startup"`
@@ -106,7 +104,7 @@ func (s *Study) Add(trial Trial) error {
 	return nil
 }
 
-// Suggest proposes a choice of every parameter and draws from the generators.
+// Suggest proposes a choice for every parameter and draws from the generators.
 func (s *Study) Suggest() map[string]int {
 	choice := make(map[string]int, len(s.params))
 	if len(s.trials) < startup || len(s.sorted) == 0 {
@@ -135,7 +133,7 @@ func (s *Study) Suggest() map[string]int {
 	return choice
 }
 
-// split parts the trials into the few best and the others, each by number.
+// split divides the trials into the few best and the others, each by number.
 func (s *Study) split() (below, above []Trial) {
 	order := make([]int, len(s.trials))
 	for i := range order {
@@ -154,7 +152,7 @@ func (s *Study) split() (below, above []Trial) {
 	return pick(order[:n]), pick(order[n:])
 }
 
-// argmax returns the place of the first of the greatest.
+// argmax returns the index of the first maximum.
 func argmax(values []float64) int {
 	best := 0
 	for i, v := range values {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// within is what a value of the type is in JSON; nil = it reads itself.
+// within is the type of a value in JSON; nil = the type decodes itself.
 func within(t reflect.Type) reflect.Type {
 	for t != nil {
 		if reflect.PointerTo(t).Implements(reflect.TypeFor[json.Unmarshaler]()) {
@@ -20,7 +20,7 @@ func within(t reflect.Type) reflect.Type {
 	return t
 }
 
-// element is the type of what a list or map holds.
+// element is the element type of a list or map.
 func element(t reflect.Type) reflect.Type {
 	if t != nil && (t.Kind() == reflect.Slice || t.Kind() == reflect.Map) {
 		return t.Elem()
@@ -28,7 +28,7 @@ func element(t reflect.Type) reflect.Type {
 	return nil
 }
 
-// keys are the fields of a struct by their names in JSON; nil = any key may stand.
+// keys are the fields of a struct by their JSON names; nil = any key is allowed.
 func keys(t reflect.Type) map[string]reflect.Type {
 	if t == nil || t.Kind() != reflect.Struct {
 		return nil

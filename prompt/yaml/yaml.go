@@ -16,16 +16,16 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Bounds of a file. Aliases can make much of little.
+// Limits of a file. Aliases can expand a small file to a large one.
 const (
 	MaxBytes = 4 << 20
 	maxDepth = 64
-	maxWrote = 8 << 20 // bytes of JSON, aliases written out
+	maxWrote = 8 << 20 // bytes of JSON, with aliases expanded
 )
 
-// JSON returns a YAML file as JSON, its keys in their order. A mapping that shape
-// has as a struct holds no other keys than the struct. Text that begins with { or [
-// is JSON already and is returned as it is.
+// JSON returns a YAML file as JSON, with its keys in order. A mapping for which shape has a
+// struct must hold only the keys of the struct. Text that begins with { or [ is JSON
+// already and is returned unchanged.
 func JSON(text []byte, shape reflect.Type) ([]byte, error) {
 	if start := bytes.TrimLeft(text, " \t\r\n"); len(start) == 0 || start[0] == '{' || start[0] == '[' {
 		return text, nil
@@ -56,7 +56,7 @@ func at(n *yaml.Node, format string, values ...any) error {
 	return fmt.Errorf("line %d: "+format, append([]any{n.Line}, values...)...)
 }
 
-// value writes a node; shape is nil where anything may stand.
+// value writes a node; shape is nil where any value is allowed.
 func (w *writer) value(n *yaml.Node, shape reflect.Type, depth int) error {
 	switch {
 	case depth > maxDepth:
@@ -136,11 +136,11 @@ func (w *writer) list(n *yaml.Node, shape reflect.Type, depth int) error {
 	return nil
 }
 
-// scalar writes a value. A number is taken only as JSON writes it: 010, 0x1f and
-// 1_000 are numbers to some readers of YAML and texts to others.
+// scalar writes a value. A number is accepted only in JSON's form: 010, 0x1f and 1_000 are
+// numbers to some YAML readers and texts to others.
 func (w *writer) scalar(n *yaml.Node) error {
 	switch tag := n.ShortTag(); tag {
-	case "!!str", "!!timestamp": // JSON has no dates: one stays the text that it is
+	case "!!str", "!!timestamp": // JSON has no dates: a date stays text
 		return w.text(n)
 	case "!!null":
 		w.out.WriteString("null")

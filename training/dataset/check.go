@@ -9,8 +9,8 @@ import (
 	"github.com/cogniverse/cogflow/training/rows"
 )
 
-// Severity says what a problem does: an error drops the row or ends the check,
-// a warning is worth a look, and an info only explains what was done.
+// Severity is the effect of a problem: an error drops the row or fails the check, a warning
+// needs attention, and an info explains what was done.
 type Severity string
 
 // The severities.
@@ -20,23 +20,23 @@ const (
 	SeverityInfo    Severity = "info"
 )
 
-// CheckOptions says what a dataset is for and what may be wrong with it. The
-// zero value asks for everything that Prepare does by default.
+// CheckOptions says what a dataset is for and which problems are tolerated. The zero value
+// means the defaults of Prepare.
 type CheckOptions struct {
-	Name     string // what problems call the dataset; empty = "dataset"
-	EvalName string // the same of held-out rows; empty = "eval dataset"
+	Name     string // name of the dataset in problems; empty = "dataset"
+	EvalName string // the same for held-out rows; empty = "eval dataset"
 
-	Method training.Method // empty = what Choose says of the rows
-	Format rows.Format     // empty = found out from the first rows; FormatText = texts as they are, markers of turns included
+	Method training.Method // empty = what Choose selects for the rows
+	Format rows.Format     // empty = detected from the first rows; FormatText = texts unchanged, including markers of turns
 
-	MaxSeqLength int // tokens, to estimate what is cut off; 0 = no estimate
+	MaxSeqLength int // tokens, to estimate truncation; 0 = no estimate
 
-	// AllowDropped is how many rows with errors may be left out: a share below
-	// 1, a number of rows from 1 on. With 0 any such row fails the check.
+	// AllowDropped is how many rows with errors may be left out: a share below 1, a number
+	// of rows from 1 on. With 0 any such row fails the check.
 	AllowDropped float64
 
-	// ValidationShare of the rows is held out if no evaluation dataset is given,
-	// see Split; 0 = DefaultValidationShare, negative = nothing is held out.
+	// ValidationShare of the rows is held out if no evaluation dataset is given, see Split;
+	// 0 = DefaultValidationShare, negative = no rows are held out.
 	ValidationShare float64
 	Seed            int64
 
@@ -52,7 +52,7 @@ const (
 	DefaultMaxRowBytes     = 8 << 20
 	DefaultValidationShare = 0.1
 
-	maxProblems = 50 // that a report names; all are counted
+	maxProblems = 50 // listed in a report; all are counted
 )
 
 // Check is the report on a dataset.
@@ -64,7 +64,7 @@ type Check struct {
 	Train Survey  `json:"train"`          // the training file
 	Eval  *Survey `json:"eval,omitempty"` // the evaluation file; null if none was given
 
-	// What Prepare wrote, without a path; nil before it did.
+	// The files that Prepare wrote, without a path; nil before.
 	TrainFile *training.File `json:"train_file,omitempty"` // canonical rows for training; null until they are written
 	EvalFile  *training.File `json:"eval_file,omitempty"`  // canonical rows for evaluation; null if none are held out
 	HeldOut   int            `json:"held_out,omitempty"`   // rows split off, if no evaluation dataset was given
@@ -146,7 +146,7 @@ func (p Problem) String() string {
 	return text
 }
 
-// maxNamed is how many problems an error names; the report has more.
+// maxNamed is the number of problems in an error; the report has more.
 const maxNamed = 5
 
 // Err returns nil for a dataset that can be trained on, else a fault.Input that
@@ -158,7 +158,7 @@ func (c Check) Err() error {
 	name, named := c.Train.Name, []string{}
 	for i, p := range c.Problems {
 		if p.Severity != SeverityError || len(named) == maxNamed {
-			break // the worst come first
+			break // sorted by severity
 		}
 		text := p.String()
 		if i == 0 {

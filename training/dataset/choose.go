@@ -7,14 +7,14 @@ import (
 	"github.com/cogniverse/cogflow/training"
 )
 
-// Counts is what there is to train on.
+// Counts are the available rows by kind.
 type Counts struct {
 	Pairs    int `json:"pairs"`    // of a preferred and a rejected answer
 	Examples int `json:"examples"` // answers to learn: approved, or all of a dataset
 	Triplets int `json:"triplets"` // for an embedding model
 }
 
-// Thresholds is how much of it a method takes. A zero field is the default's.
+// Thresholds are the minimum rows per method. A zero field takes the default.
 type Thresholds struct {
 	Pairs    int `json:"pairs"`
 	Examples int `json:"examples"`
@@ -38,7 +38,7 @@ func (t Thresholds) filled() Thresholds {
 	return t
 }
 
-// of returns how many rows the method takes.
+// of returns the minimum rows of a method.
 func (t Thresholds) of(m training.Method) int {
 	switch m {
 	case training.DPO:
@@ -57,10 +57,10 @@ type Choice struct {
 	Reason     string          `json:"reason"`     // why, with the counts
 }
 
-// Choose picks a method as Cogniverse does: enough pairs mean DPO, else enough
-// examples mean SFT. Only where there is neither pair nor example do triplets
-// speak, because they train another kind of model. Too little of everything is
-// a fault.Input with the counts and what is missing.
+// Choose picks a method as Cogniverse does: enough pairs mean DPO, otherwise enough
+// examples mean SFT. Triplets decide only if there are neither pairs nor examples, because
+// they train another kind of model. Too few rows of every kind are a fault.Input with the
+// counts.
 func Choose(c Counts, t Thresholds) (Choice, error) {
 	t = t.filled()
 	chosen := func(m training.Method, n, of int, what string) (Choice, error) {

@@ -8,7 +8,7 @@ import (
 	"github.com/cogniverse/cogflow/training/rows"
 )
 
-// count takes a good row into the survey.
+// count adds a valid row to the survey.
 func (s *surveyor) count(row rows.Row, raw rows.RawRow) error {
 	s.survey.Kept++
 	text, err := row.AppendJSON(nil)
@@ -21,7 +21,7 @@ func (s *surveyor) count(row rows.Row, raw rows.RawRow) error {
 	switch {
 	case again:
 		s.survey.Duplicates++
-		s.log.note(s.survey.Name, rows.RowError{Code: "duplicate_row", Reason: fmt.Sprintf("the row equals line %d", first), Fix: "remove it, unless it shall count twice"}, raw)
+		s.log.note(s.survey.Name, rows.RowError{Code: "duplicate_row", Reason: fmt.Sprintf("the row equals line %d", first), Fix: "remove it, unless it should count twice"}, raw)
 	default:
 		s.lines[same] = uint32(min(raw.Line, 1<<32-1))
 		if s.questions[question] > 0 {
@@ -40,7 +40,7 @@ func (s *surveyor) count(row rows.Row, raw rows.RawRow) error {
 	return nil
 }
 
-// measure takes the lengths and the turns of a row into the survey.
+// measure adds the lengths and the turns of a row to the survey.
 func (s *surveyor) measure(row rows.Row, raw rows.RawRow) {
 	l := lengthOf(row)
 	s.chars = append(s.chars, uint32(l.chars))
@@ -51,11 +51,11 @@ func (s *surveyor) measure(row rows.Row, raw rows.RawRow) {
 		}
 		if l.prompt >= limit {
 			s.survey.NoRoom++
-			s.log.note(s.survey.Name, rows.RowError{Code: "no_room", Reason: fmt.Sprintf("the prompt alone has about %d tokens of %d: nothing of the answer is left", l.prompt, limit), Fix: "shorten it, or raise max_seq_length"}, raw)
+			s.log.note(s.survey.Name, rows.RowError{Code: "no_room", Reason: fmt.Sprintf("the prompt alone has about %d tokens of %d: no part of the answer is left", l.prompt, limit), Fix: "shorten it, or raise max_seq_length"}, raw)
 		}
 	}
 	if l.tokens > longRow && l.tokens > 8*s.o.MaxSeqLength {
-		s.log.note(s.survey.Name, rows.RowError{Code: "long_row", Reason: fmt.Sprintf("the row has about %d tokens", l.tokens), Fix: "split it: what is too long is cut off"}, raw)
+		s.log.note(s.survey.Name, rows.RowError{Code: "long_row", Reason: fmt.Sprintf("the row has about %d tokens", l.tokens), Fix: "split it: the end of a long row is cut off"}, raw)
 	}
 	for _, p := range row.Parts {
 		answers := 0
@@ -67,7 +67,7 @@ func (s *surveyor) measure(row rows.Row, raw rows.RawRow) {
 		}
 		if p.Messages != nil && p.Key != rows.KeyChosen && p.Key != rows.KeyRejected {
 			if p.Key == rows.KeyPrompt {
-				answers++ // the one that is chosen or rejected
+				answers++ // the chosen or rejected answer
 			}
 			s.survey.Turns[answers]++
 		}

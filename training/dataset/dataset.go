@@ -1,6 +1,6 @@
-// Package dataset judges a dataset before a GPU is taken: problems by line, lengths,
-// duplicates and leaks, the split into training and held-out rows, and which method
-// the rows are made for. It knows nothing of models or GPUs.
+// Package dataset checks a dataset before a GPU is taken: problems by line, lengths,
+// duplicates and leaks, the split into training and held-out rows, and the method that the
+// rows suit. It knows nothing of models or GPUs.
 package dataset
 
 import (
@@ -18,13 +18,12 @@ import (
 	"github.com/cogniverse/cogflow/training/rows"
 )
 
-// Prepare checks a dataset and writes it as canonical rows (trainer/PROTOCOL.md):
-// what is trained on to train, what is held out to held. eval is the dataset
-// to evaluate with; nil = a part of source is split off. Either writer may be
-// io.Discard, to check without keeping.
+// Prepare checks a dataset and writes it as canonical rows (trainer/PROTOCOL.md): training
+// rows to train, held-out rows to held. eval is the evaluation dataset; nil = a part of
+// source is held out. Either writer may be io.Discard.
 //
-// A dataset that is not fit comes back as a fault.Input beside a Check whose OK
-// is false; nothing is written then. Errors of a source or a writer pass through.
+// An unsuitable dataset is returned as a fault.Input beside a Check whose OK is false;
+// nothing is written then. Errors of a source or a writer are returned unchanged.
 func Prepare(ctx context.Context, o CheckOptions, source, eval rows.Source, train, held io.Writer) (Check, error) {
 	o, err := o.filled()
 	if err != nil {
@@ -83,18 +82,18 @@ type preparation struct {
 	log   *problemLog
 	check Check
 
-	train, eval *surveyor       // eval = nil: none was given
-	held        map[uint64]bool // questions that are split off
+	train, eval *surveyor       // eval = nil: no evaluation dataset
+	held        map[uint64]bool // questions that are held out
 }
 
-// look goes through the files.
+// look reads the files.
 func (p *preparation) look(ctx context.Context, source, eval rows.Source) error {
 	p.train = newSurveyor(p.o.Name, source, p.o, p.log)
 	if err := p.train.run(ctx); err != nil || eval == nil {
 		return err
 	}
 	o := p.o
-	o.Format = "" // may be another that serves the same method
+	o.Format = "" // may be another format of the same method
 	if p.o.Format == rows.FormatText {
 		o.Format = rows.FormatText
 	}
@@ -127,8 +126,7 @@ func (p *preparation) write(ctx context.Context, train, held io.Writer) error {
 	return err
 }
 
-// copy gives every good row to write, and makes sure that the file is still the
-// one that was checked.
+// copy passes every valid row to write, and checks that the file is still the same.
 func (p *preparation) copy(ctx context.Context, s *surveyor, write func(rows.Row) error) error {
 	_, sum, _, err := s.each(ctx, func(_ *rows.RowInput, _ rows.RawRow, rows []rows.Row) error {
 		for _, row := range rows {
@@ -144,7 +142,7 @@ func (p *preparation) copy(ctx context.Context, s *surveyor, write func(rows.Row
 	return err
 }
 
-// rowWriter writes canonical rows and knows what it wrote.
+// rowWriter writes canonical rows and records their hash and number.
 type rowWriter struct {
 	out    *bufio.Writer
 	sum    hash.Hash

@@ -9,7 +9,7 @@ import (
 	"github.com/cogniverse/cogflow/training/rows"
 )
 
-// judge makes the report of what was seen, and the verdict.
+// judge makes the report and the verdict.
 func (p *preparation) judge() {
 	p.dropped(p.train)
 	if p.eval != nil {
@@ -31,7 +31,7 @@ func (p *preparation) judge() {
 	p.check.Suggestions = append([]string{}, p.suggestions()...)
 }
 
-// dropped holds the rows with errors against what the options allow.
+// dropped compares the rows with errors with the allowed number.
 func (p *preparation) dropped(s *surveyor) {
 	n, rows, allowed := s.survey.Dropped, s.survey.Rows, int(p.o.AllowDropped)
 	if p.o.AllowDropped < 1 {
@@ -54,12 +54,12 @@ func (p *preparation) dropped(s *surveyor) {
 	}
 }
 
-// method settles what the rows are for.
+// method determines the method of the rows.
 func (p *preparation) method() {
 	s := &p.train.survey
 	fits := s.Format.Method()
 	if fits == "" {
-		return // which is a problem already
+		return // reported already
 	}
 	if p.o.Method != "" && p.o.Method != fits {
 		p.log.say(SeverityError, s.Name, "wrong_method", fmt.Sprintf("rows of the format %s train with %s, not with %s", s.Format, fits, p.o.Method), rework(fits, p.o.Method))
@@ -96,7 +96,7 @@ func (p *preparation) method() {
 	p.check.Choice = &choice
 }
 
-// rework says how rows for one method are made fit for another.
+// rework says how to change rows of one method for another.
 func rework(have, want training.Method) string {
 	switch {
 	case have == training.DPO && want == training.SFT:
@@ -112,7 +112,7 @@ func rework(have, want training.Method) string {
 	}
 }
 
-// split decides what is held out.
+// split decides which rows are held out.
 func (p *preparation) split() {
 	if p.eval != nil || p.check.Errors > 0 || len(p.log.fatals) > 0 || p.o.ValidationShare < 0 {
 		return
@@ -123,14 +123,14 @@ func (p *preparation) split() {
 	}
 }
 
-// size warns of too little, and of what is cut off.
+// size warns of too few rows and of truncation.
 func (p *preparation) size() {
 	s := p.train.survey
 	if s.Kept == 0 {
 		return
 	}
 	if least := p.o.Thresholds.of(s.Format.Method()); p.check.Choice == nil && s.Kept < least && p.check.Method != "" {
-		reason := fmt.Sprintf("%d rows are few for %s; %d are advised", s.Kept, p.check.Method, least)
+		reason := fmt.Sprintf("%d rows are few for %s; %d are recommended", s.Kept, p.check.Method, least)
 		if s.Kept == 1 {
 			reason = "there is only one row: the model will learn it by heart"
 		}
@@ -142,10 +142,10 @@ func (p *preparation) size() {
 	}
 }
 
-// roundUp gives a sequence length in steps of 64.
+// roundUp rounds a sequence length up to a multiple of 64.
 func roundUp(tokens int) int { return (tokens + 63) / 64 * 64 }
 
-// suggestions are about the dataset as a whole.
+// suggestions are improvements of the whole dataset.
 func (p *preparation) suggestions() (list []string) {
 	add := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
 	s, limit := p.train.survey, p.o.MaxSeqLength
@@ -182,7 +182,7 @@ func (p *preparation) suggestions() (list []string) {
 	return list
 }
 
-// reasonOf is an error without the words that say where it comes from.
+// reasonOf is an error without its prefix.
 func reasonOf(err error) string {
 	_, reason, found := strings.Cut(err.Error(), ": ")
 	if !found {

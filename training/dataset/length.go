@@ -8,25 +8,24 @@ import (
 )
 
 const (
-	longRow    = 32_768 // tokens from which on a row is called long
-	turnTokens = 5      // what a chat template adds to a message
+	longRow    = 32_768 // minimum tokens of a row that is called long
+	turnTokens = 5      // tokens that a chat template adds per message
 )
 
-// rowLength is how long the longest sequence is that a trainer makes of a row.
+// rowLength is the length of the longest sequence that a trainer makes of a row.
 type rowLength struct {
 	chars  int // of all parts
 	tokens int // estimated
-	prompt int // tokens of what is asked; 0 where nothing is
+	prompt int // tokens of the prompt; 0 without one
 }
 
-// lengthOf estimates the lengths of a row: prompt and answer are one sequence,
-// each answer of a pair makes one with the prompt, and of a triplet each text
-// is one of its own.
+// lengthOf estimates the lengths of a row: prompt and answer are one sequence, each answer
+// of a pair makes one with the prompt, and each text of a triplet is a sequence of its own.
 func lengthOf(row rows.Row) (l rowLength) {
 	for _, p := range row.Parts {
 		tokens := EstimateTokens(p.Text)
 		l.chars += utf8.RuneCountInString(p.Text)
-		before := 0 // the last answer of a conversation
+		before := 0 // tokens before the last answer of a conversation
 		for _, m := range p.Messages {
 			if m.Role == rows.RoleAssistant {
 				before = tokens
@@ -50,7 +49,7 @@ func lengthOf(row rows.Row) (l rowLength) {
 	return l
 }
 
-// echoes reports whether the answer of a row is its prompt again.
+// echoes reports whether the answer of a row repeats its prompt.
 func echoes(row rows.Row) bool {
 	completion, ok := row.Part(rows.KeyCompletion)
 	if ok {

@@ -8,14 +8,14 @@ import (
 	"github.com/cogniverse/cogflow/training/rows"
 )
 
-// problemLog collects what is wrong: of errors the first, of warnings the first
-// of each kind, and of all how many there are.
+// problemLog collects problems: the first errors, the first warning of each kind, and the
+// number of all.
 type problemLog struct {
 	fatals []Problem
 	drops  []Problem
 	notes  []*notedProblem
 	counts map[string]int
-	listed map[string]int // errors of rows by file
+	listed map[string]int // number of listed errors of rows, by file
 }
 
 // notedProblem is a warning and the number of rows that gave it.
@@ -24,7 +24,7 @@ type notedProblem struct {
 	rows int
 }
 
-// maxNotes is how many kinds of warnings are told apart.
+// maxNotes is the maximum number of kinds of warnings.
 const maxNotes = 20
 
 func (l *problemLog) count(code string) {
@@ -38,13 +38,13 @@ func problemOf(file string, f *rows.RowError, raw rows.RawRow) Problem {
 	return Problem{SeverityError, f.Code, file, raw.Line, raw.Row, f.Field, f.Reason, f.Fix}
 }
 
-// fatal is about a whole file.
+// fatal records a problem of a whole file.
 func (l *problemLog) fatal(file string, f *rows.RowError) {
 	l.count(f.Code)
 	l.fatals = append(l.fatals, problemOf(file, f, rows.RawRow{Line: f.Line, Row: f.Row}))
 }
 
-// drop is about a row that is left out.
+// drop records a problem of a row that is left out.
 func (l *problemLog) drop(file string, f *rows.RowError, raw rows.RawRow) {
 	l.count(f.Code)
 	if l.listed == nil {
@@ -55,7 +55,7 @@ func (l *problemLog) drop(file string, f *rows.RowError, raw rows.RawRow) {
 	}
 }
 
-// note is about a row that is kept.
+// note records a warning about a row that is kept.
 func (l *problemLog) note(file string, f rows.RowError, raw rows.RawRow) {
 	l.count(f.Code)
 	for _, n := range l.notes {
@@ -72,7 +72,7 @@ func (l *problemLog) note(file string, f rows.RowError, raw rows.RawRow) {
 	l.notes = append(l.notes, &notedProblem{p, 1})
 }
 
-// say is about the whole dataset.
+// say records a problem of the whole dataset.
 func (l *problemLog) say(severity Severity, file, code, reason, fix string) {
 	l.count(code)
 	p := Problem{Severity: severity, Code: code, File: file, Reason: reason, Fix: fix}
@@ -83,7 +83,7 @@ func (l *problemLog) say(severity Severity, file, code, reason, fix string) {
 	l.notes = append(l.notes, &notedProblem{p, 1})
 }
 
-// allow turns the errors of rows of a file that may be left out into warnings.
+// allow turns the errors of a file's tolerated rows into warnings.
 func (l *problemLog) allow(file string) {
 	for i := range l.drops {
 		if l.drops[i].File == file {
@@ -92,7 +92,7 @@ func (l *problemLog) allow(file string) {
 	}
 }
 
-// list returns the problems, the worst first. Rows leave room for the rest.
+// list returns the problems, the most severe first. Rows leave room for the rest.
 func (l *problemLog) list() []Problem {
 	all := slices.Clone(l.fatals)
 	for _, n := range l.notes {

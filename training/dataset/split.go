@@ -9,18 +9,17 @@ import (
 	"github.com/cogniverse/cogflow/training/rows"
 )
 
-// How much is held out where no evaluation dataset is given.
+// Limits of the held-out rows without an evaluation dataset.
 const (
-	minSplitRows = 10  // a smaller dataset is trained on whole
-	maxHeldOut   = 500 // rows; more make an evaluation slower, not surer
+	minSplitRows = 10  // a smaller dataset is not split
+	maxHeldOut   = 500 // rows; more make an evaluation slower, but hardly more precise
 )
 
-// Split chooses the questions of which the rows are held out: a share of the
-// rows, at least 1 and at most 500, but nothing of fewer than 10 rows. All rows
-// of a question go the same way, and which it is depends on the seed and the
-// questions, not on their order in the file.
-// questions = rows by the hash of the question. held = the rows it comes to;
-// 0 where each question has too many of them.
+// Split chooses the questions whose rows are held out: a share of the rows, at least 1 and
+// at most 500, but none of fewer than 10 rows. All rows of a question are on the same side.
+// The choice depends on the seed and the questions, not on their order in the file.
+// questions is the number of rows by the hash of the question; held is the number of
+// held-out rows, 0 if each question has too many of them.
 func Split(questions map[uint64]uint32, share float64, seed int64) (chosen map[uint64]bool, held int) {
 	total := 0
 	for _, n := range questions {

@@ -10,16 +10,15 @@ import (
 	"github.com/cogniverse/cogflow/training/rows"
 )
 
-// surveyor goes through one file and remembers of each row two hashes and two
-// lengths, no more.
+// surveyor reads one file and keeps only two hashes and two lengths per row.
 type surveyor struct {
 	o       CheckOptions
 	open    rows.Source
 	survey  Survey
 	log     *problemLog
-	against *surveyor // of what is trained on, where this is the evaluation dataset
+	against *surveyor // survey of the training file, if this is the evaluation dataset
 
-	shape         string            // of the rows; the first good one decides
+	shape         string            // of the rows; the first valid one decides
 	lines         map[uint64]uint32 // line of the first row of a digest
 	questions     map[uint64]uint32 // rows by question
 	chars, tokens []uint32
@@ -33,8 +32,8 @@ func newSurveyor(name string, open rows.Source, o CheckOptions, log *problemLog)
 	}
 }
 
-// run reads the whole file. What is wrong with its rows goes to the log; the
-// error is one of the file or of the context.
+// run reads the whole file. Problems of rows go to the log; the error is one of the file or
+// of the context.
 func (s *surveyor) run(ctx context.Context) error {
 	format := s.o.Format
 	if format == "" {
@@ -67,7 +66,7 @@ func (s *surveyor) run(ctx context.Context) error {
 	return s.fatal(err)
 }
 
-// fatal logs a flaw of the whole file; other errors it returns.
+// fatal logs a problem of the whole file and returns other errors.
 func (s *surveyor) fatal(err error) error {
 	if f, ok := errors.AsType[*rows.RowError](err); ok {
 		s.log.fatal(s.survey.Name, f)
@@ -76,9 +75,8 @@ func (s *surveyor) fatal(err error) error {
 	return err
 }
 
-// each calls keep with the canonical rows of every good row of the file, and
-// drop with what is wrong with every other. It comes to the same verdict in
-// every pass, as long as the file is the same.
+// each calls keep with the canonical rows of every valid row of the file, and drop with the
+// problem of every other. Every pass over the same file has the same result.
 func (s *surveyor) each(ctx context.Context, keep func(*rows.RowInput, rows.RawRow, []rows.Row) error, drop func(*rows.RowError, rows.RawRow)) (n int, sum string, size int64, err error) {
 	file, err := s.open()
 	if err != nil {
@@ -118,7 +116,7 @@ func (s *surveyor) each(ctx context.Context, keep func(*rows.RowInput, rows.RawR
 	}
 }
 
-// convert makes canonical rows of a raw one, or says with a *flaw why not.
+// convert makes canonical rows of a raw one; its error is a *rows.RowError.
 func (s *surveyor) convert(raw *rows.RawRow) (*rows.RowInput, []rows.Row, error) {
 	fields, err := rows.RowFields(raw)
 	if err != nil {
@@ -149,11 +147,11 @@ func (s *surveyor) convert(raw *rows.RawRow) (*rows.RowInput, []rows.Row, error)
 	return in, list, nil
 }
 
-// mixed refuses a row that is of another format than the first rows.
+// mixed refuses a row whose format differs from the first rows.
 func (s *surveyor) mixed(in *rows.RowInput) error {
 	format, have := s.survey.Format, rows.FormatOf(in)
 	if s.o.Format != "" || have == "" || have == format || format == rows.FormatTriplet && have == rows.FormatPair {
-		return nil // what is missing, convert says better
+		return nil // convert reports missing fields better
 	}
 	return &rows.RowError{
 		Code: "mixed_format", Reason: fmt.Sprintf("the row is of the format %s, the first rows are of %s", have, format),
@@ -161,7 +159,7 @@ func (s *surveyor) mixed(in *rows.RowInput) error {
 	}
 }
 
-// leaked refuses to evaluate with a row that is trained on.
+// leaked refuses an evaluation row that is also a training row.
 func (s *surveyor) leaked(row rows.Row) error {
 	if s.against == nil {
 		return nil

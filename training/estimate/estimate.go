@@ -12,7 +12,7 @@ import (
 	"github.com/cogniverse/cogflow/training"
 )
 
-// Plan is what an estimate is made from.
+// Plan is the input of an estimate.
 type Plan struct {
 	Method   training.Method
 	Model    string
@@ -22,8 +22,8 @@ type Plan struct {
 	Numerics training.Numerics
 	Classes  []string // in the order of the input
 
-	Rows       int   // that are trained on
-	Tokens     int64 // of one epoch, after truncation; DPO: a prompt counts with either answer
+	Rows       int   // training rows
+	Tokens     int64 // of one epoch, after truncation; DPO: a prompt counts with each answer
 	Longest    int   // tokens of the longest row, before truncation; 0 = not known
 	EvalRows   int
 	EvalTokens int64
@@ -34,7 +34,7 @@ type Plan struct {
 	CPUBytes  int64   // memory of a worker without a GPU; 0 = not known
 }
 
-// Speed is how fast an earlier run was.
+// Speed is the measured speed of an earlier run.
 type Speed struct {
 	Model           string            `json:"model"`
 	Method          training.Method   `json:"method"`
@@ -49,7 +49,7 @@ type Speed struct {
 const (
 	Measured = "measured" // from an earlier run of the same kind
 	Formula  = "formula"  // from the size of the model and the class
-	Unknown  = "unknown"  // there is none: the class cannot run the job
+	Unknown  = "unknown"  // the class cannot run the job
 )
 
 // Estimate is what a job needs, per GPU class.
@@ -88,9 +88,9 @@ func (e Estimate) Usable() (classes []string) {
 	return classes
 }
 
-// Estimate says what the job needs on each class. The error is an input fault
-// when it fits none of them, and a budget fault when it fits but costs too much;
-// the estimate is whole in both cases.
+// Estimate computes what the job needs on each class. The error is an input fault when it
+// fits none of them, and a budget fault when it fits but costs too much; the estimate is
+// complete in both cases.
 func (p Plan) Estimate() (Estimate, error) {
 	e := Estimate{Parameters: p.Shape.Parameters, Numerics: p.Numerics}
 	switch {
@@ -154,7 +154,7 @@ func (p Plan) class(name string, e Estimate) (ClassEstimate, error) {
 	return c, nil
 }
 
-// judge compares the cost with the budget. What has no price may cost anything.
+// judge compares the cost with the budget. Without a price the cost is unlimited.
 func (p Plan) judge(c *ClassEstimate) {
 	switch {
 	case c.CostUSD == nil:
@@ -192,7 +192,7 @@ func (p Plan) refuse(e Estimate) error {
 	return fault.New(class, op, p.Model, strings.Join(lines, "; ")+hint)
 }
 
-// steps of the optimizer in all epochs, as the trainer counts them.
+// steps is the number of optimizer steps in all epochs, as the trainer counts them.
 func (p Plan) steps() int {
 	rows := float64(p.Rows)
 	if p.Config.Packing {
@@ -202,9 +202,9 @@ func (p Plan) steps() int {
 	return int(math.Ceil(perEpoch * p.Config.Epochs))
 }
 
-// SmallerBatch returns the next smaller micro-batch with the accumulation that
-// keeps their product; false = there is none. It changes what fits, not the
-// result: the trainer weighs the rows of a step alike, however they are cut.
+// SmallerBatch returns the next smaller micro-batch with the accumulation that keeps their
+// product; false = there is none. It changes the memory, not the result: the trainer
+// weights the rows of a step equally, however they are divided.
 func SmallerBatch(micro, accumulation int) (int, int, bool) {
 	if micro < 2 {
 		return micro, accumulation, false

@@ -2,34 +2,33 @@ package estimate
 
 import "github.com/cogniverse/cogflow/training"
 
-// Bytes a weight that is trained: itself, its gradient and Adam's two moments,
-// each in fp32.
+// Bytes per trained weight: itself, its gradient and Adam's two moments, each in fp32.
 const bytesTrained = 16
 
-// memory is what the peak of a training process is made of, in bytes.
+// memory is the peak of a training process by parts, in bytes.
 type memory struct {
 	weights     float64 // of the base
 	trained     float64 // weights with gradients and optimizer, beyond weights
 	activations float64
 	logits      float64
 	fixed       float64 // libraries, context, buffers
-	slack       float64 // factor for what an allocator wastes
+	slack       float64 // factor for allocator overhead
 }
 
 func (m memory) peak() int64 {
 	return int64(m.slack * (m.weights + m.trained + m.activations + m.logits + m.fixed))
 }
 
-// load is what the fullest micro-batch puts on the model.
+// load is the load of the largest micro-batch.
 type load struct {
-	tokens float64 // of all sequences of a forward pass, with the padding that is computed
+	tokens float64 // of all sequences of a forward pass, including padding
 	length float64 // of the longest sequence
-	width  float64 // bytes a number
+	width  float64 // bytes per number
 }
 
-// load: SFT and DPO lay the rows of a micro-batch end to end, so that padding
-// costs nothing, and the fullest has the longest row and a few long ones. Texts
-// of an embedding model are padded.
+// load: SFT and DPO concatenate the rows of a micro-batch, so that padding costs nothing,
+// and the largest has the longest row and a few long ones. Texts of an embedding model are
+// padded.
 func (p Plan) load(micro int) load {
 	longest, mean := p.longest(), p.mean()
 	l := load{length: longest, width: 2}
@@ -52,7 +51,7 @@ func (p Plan) load(micro int) load {
 	return l
 }
 
-// longest sequence, in tokens.
+// longest is the length of the longest sequence, in tokens.
 func (p Plan) longest() float64 {
 	if p.Longest > 0 && !p.Config.Packing {
 		return float64(min(p.Config.MaxSeqLength, p.Longest))
@@ -60,12 +59,12 @@ func (p Plan) longest() float64 {
 	return float64(p.Config.MaxSeqLength)
 }
 
-// mean tokens of a row.
+// mean is the mean number of tokens per row.
 func (p Plan) mean() float64 { return float64(p.Tokens) / float64(p.Rows) }
 
-// paddedRow is what a triplet of an embedding model takes: positive and
-// negative are padded to the longest in the micro-batch, anchors are short
-// unless the rows are longer than that.
+// paddedRow is the length of a triplet for an embedding model: positive and negative are
+// padded to the longest in the micro-batch; anchors are short unless the rows are longer
+// than that.
 func (p Plan) paddedRow() float64 {
 	longest := p.longest()
 	return min(3*longest, max(2.1*longest, 1.05*p.mean()))
@@ -80,8 +79,7 @@ func (p Plan) need(gpu GPU, micro int, loraParameters int64) int64 {
 	return p.memoryGPU(l, loraParameters).peak()
 }
 
-// memoryGPU: on GPUs the trainer recomputes activations (gradient
-// checkpointing).
+// memoryGPU: on GPUs the trainer recomputes activations (gradient checkpointing).
 func (p Plan) memoryGPU(l load, loraParameters int64) memory {
 	m := p.state(l, loraParameters)
 	m.activations = checkpointed(p.Shape, l)
@@ -91,7 +89,7 @@ func (p Plan) memoryGPU(l load, loraParameters int64) memory {
 	return m
 }
 
-// memoryCPU is the resident size of the process, by the runs in
+// memoryCPU is the resident size of the process, fitted to the runs in
 // testdata/cpu-runs.json. Nothing is recomputed there.
 func (p Plan) memoryCPU(l load, loraParameters int64) memory {
 	m := p.state(l, loraParameters)
@@ -110,13 +108,12 @@ func (p Plan) memoryCPU(l load, loraParameters int64) memory {
 	return m
 }
 
-// What a process on the CPU keeps of a token in a layer, in numbers, and what
-// it takes by itself.
+// What a CPU process keeps per token and layer, in numbers, and its own size.
 const (
 	cpuHidden = 16 // times the hidden size
-	cpuLoRA   = 6  // more with adapters: their inputs after dropout
+	cpuLoRA   = 6  // additional with adapters: their inputs after dropout
 	cpuSquare = 3.6
-	cpuHead   = 30     // bytes a token and entry of the vocabulary: without a GPU's kernels the head's tiles stay
+	cpuHead   = 30     // bytes per token and vocabulary entry: without GPU kernels the head's tiles are kept
 	cpuFixed  = 0.97e9 // bytes: Python, torch and the libraries
 )
 
@@ -126,7 +123,7 @@ const (
 	cpuHeadVocab  = 32768
 )
 
-// state is the memory of the weights and of what trains them.
+// state is the memory of the weights and of their training state.
 func (p Plan) state(l load, loraParameters int64) memory {
 	n := float64(p.Shape.Parameters)
 	if p.LoRA != nil {
@@ -144,8 +141,8 @@ func checkpointed(s Shape, l load) float64 {
 	return l.tokens * float64(s.Hidden) * l.width * (float64(s.Layers) + layerActivations)
 }
 
-// layerActivations is how many numbers a layer keeps on a GPU, in multiples of
-// the hidden size, when attention does not keep its square.
+// layerActivations is how many numbers a layer keeps on a GPU, in multiples of the hidden
+// size, if attention does not keep its full matrix.
 const layerActivations = 17
 
 // chunkTokens is how many tokens' logits the trainer holds at a time.

@@ -137,7 +137,7 @@ func TestEstimateRefused(t *testing.T) {
 		"over budget":   {func(p *estimate.Plan) { p.BudgetUSD = 0.001 }, fault.Budget, "a100-80gb costs about 0."},
 		"unknown price": {func(p *estimate.Plan) { p.Classes, p.BudgetUSD = []string{"h200"}, 100 }, fault.Budget, "h200 has no known price, and budget_usd is a hard limit"},
 		"no class":      {func(p *estimate.Plan) { p.Classes = nil }, fault.Input, "no class is named"},
-		"unknown class": {func(p *estimate.Plan) { p.Classes = []string{"v100"} }, fault.Input, "no such class"},
+		"unknown class": {func(p *estimate.Plan) { p.Classes = []string{"v100"} }, fault.Input, "not found"},
 		"empty":         {func(p *estimate.Plan) { p.Tokens = 0 }, fault.Input, "the dataset is empty"},
 		"too long":      {func(p *estimate.Plan) { p.Config.MaxSeqLength = 1 << 18 }, fault.Input, "max_seq_length 262144 is more than the 131072 positions"},
 		"modules":       {func(p *estimate.Plan) { p.LoRA.TargetModules = []string{"query"} }, fault.Input, "no such module"},

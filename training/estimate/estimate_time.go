@@ -6,7 +6,7 @@ import (
 	"github.com/cogniverse/cogflow/training"
 )
 
-// time fills in speed, seconds and where they come from.
+// time fills in speed, seconds and their source.
 func (p Plan) time(gpu GPU, c *ClassEstimate, e Estimate) {
 	startup := p.startup(gpu)
 	c.TokensPerSecond, c.Source = p.formulaSpeed(gpu, c.MicroBatch), Formula
@@ -21,8 +21,8 @@ func (p Plan) time(gpu GPU, c *ClassEstimate, e Estimate) {
 	c.Seconds = startup + (float64(e.Tokens)+p.evaluations(e)*float64(p.EvalTokens)*p.evalShare(gpu))/c.TokensPerSecond
 }
 
-// evaluations of the held-out rows: of the base and of the best, and in the
-// course of training at least once an epoch.
+// evaluations is the number of passes over the held-out rows: of the base and of the best,
+// and during training at least once per epoch.
 func (p Plan) evaluations(e Estimate) float64 {
 	n := 2 + math.Ceil(p.Config.Epochs)
 	if p.Config.EvalSteps > 0 {
@@ -49,7 +49,7 @@ func (p Plan) passes(gpu GPU) float64 {
 	return n
 }
 
-// evalShare is what an evaluated token costs of a trained one.
+// evalShare is the cost of an evaluated token relative to a trained one.
 func (p Plan) evalShare(gpu GPU) float64 {
 	if p.Method == training.DPO {
 		return 2 / p.passes(gpu)
@@ -57,10 +57,9 @@ func (p Plan) evalShare(gpu GPU) float64 {
 	return 1 / p.passes(gpu)
 }
 
-// flops of a forward pass of one token: a multiplication and an addition for
-// every weight of a matrix and, in attention, for every token before and after.
-// The embedding table is looked up, not multiplied, but where it is the output
-// layer too.
+// flops of a forward pass of one token: a multiplication and an addition for every weight
+// of a matrix and, in attention, for every other token. The embedding table only counts if
+// it is also the output layer.
 func (p Plan) flops() float64 {
 	var n float64
 	for _, l := range p.Shape.Linear {
@@ -72,7 +71,7 @@ func (p Plan) flops() float64 {
 	return 2*n + 4*float64(p.Shape.Hidden)*p.longest()*float64(p.Shape.Layers)
 }
 
-// formulaSpeed guesses tokens a second.
+// formulaSpeed estimates tokens per second.
 func (p Plan) formulaSpeed(gpu GPU, micro int) float64 {
 	perStep := float64(micro) * p.mean() // tokens
 	computed := perStep                  // with padding
@@ -87,12 +86,12 @@ func (p Plan) formulaSpeed(gpu GPU, micro int) float64 {
 	if p.Numerics == training.FP32 {
 		best = gpu.TFLOPS32
 	}
-	// A model too small to fill the GPU waits for its kernels to be started.
+	// A model that is too small to fill the GPU waits for kernel launches.
 	launch := float64(p.Shape.Layers) * p.passes(gpu) * launchSeconds
 	return perStep / max(work/(best*gpu.MFU*1e12), launch)
 }
 
-// squareSeconds is what the dropout in an encoder's attention costs on the CPU.
+// squareSeconds is the cost of dropout in an encoder's attention on the CPU.
 func (p Plan) squareSeconds(tokens float64) float64 {
 	if p.Method != training.Embedding {
 		return 0
@@ -100,13 +99,13 @@ func (p Plan) squareSeconds(tokens float64) float64 {
 	return tokens * float64(p.Shape.Heads*p.Shape.Layers) * p.longest() * cpuSquareSeconds
 }
 
-// Speeds of the trainer on the CPU, where it computes in one thread so that its
-// results can be repeated, by the runs in testdata/cpu-runs.json.
+// Speeds of the trainer on the CPU, where it computes in one thread for reproducible
+// results, fitted to the runs in testdata/cpu-runs.json.
 const (
 	cpuFLOPS         = 70e9
-	cpuSquareSeconds = 24e-9 // an entry of attention's square
-	cpuStepSeconds   = 0.04  // a micro-batch, besides its arithmetic
-	cpuStartup       = 16    // seconds, with the first step's and the last save's
+	cpuSquareSeconds = 24e-9 // per entry of the attention matrix
+	cpuStepSeconds   = 0.04  // per micro-batch, besides its arithmetic
+	cpuStartup       = 16    // seconds, including those of the first step and the last save
 )
 
 // launchSeconds of a layer's kernels in one pass, without compilation.

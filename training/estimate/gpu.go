@@ -13,18 +13,18 @@ import (
 // classCPU is the class of workers without a GPU.
 const classCPU = "cpu"
 
-// GPU is what a class of video.GPUClasses can do.
+// GPU is the specification of a class of video.GPUClasses.
 type GPU struct {
 	Class       string  `json:"class"`
 	MemoryBytes int64   `json:"memory_bytes"` // as the driver reports it; 0 = not known (cpu)
 	BF16        bool    `json:"bf16"`         // computes in bfloat16 natively
 	TFLOPS16    float64 `json:"tflops_16"`    // dense matrix products in fp16 or bf16, at best
 	TFLOPS32    float64 `json:"tflops_32"`    // the same in fp32, not TF32
-	MFU         float64 `json:"mfu"`          // share of the best that training reaches
+	MFU         float64 `json:"mfu"`          // share of the peak that training reaches
 }
 
-// GPUOf returns the specification of a class. Speeds are the makers' data
-// sheets without sparsity; memory is what nvidia-smi prints.
+// GPUOf returns the specification of a class. Speeds are from the vendors' data sheets
+// without sparsity; memory is what nvidia-smi prints.
 func GPUOf(class string) (GPU, error) {
 	const mib = 1 << 20
 	switch class {
@@ -49,13 +49,12 @@ func GPUOf(class string) (GPU, error) {
 	case "b200":
 		return GPU{class, 183359 * mib, true, 2250, 75, 0.4}, nil
 	}
-	return GPU{}, fault.New(fault.Input, "choose GPU", class, "no such class; known are "+strings.Join(video.GPUClasses(), ", "))
+	return GPU{}, fault.New(fault.Input, "choose GPU", class, "not found; known are "+strings.Join(video.GPUClasses(), ", "))
 }
 
-// PinNumerics chooses number formats that every class of the list can compute
-// in, because a run must not change them when it moves: fp32 as soon as a cpu
-// is among them, fp16 as soon as a GPU without bfloat16 is, else bf16. A format
-// that is wanted must be one that they all can.
+// PinNumerics chooses a number format that every class of the list supports, because a run
+// must not change it when it moves: fp32 if a cpu is among them, fp16 if a GPU without
+// bfloat16 is, otherwise bf16. A requested format must be supported by all of them.
 func PinNumerics(classes []string, want training.Numerics) (training.Numerics, error) {
 	const op = "choose numerics"
 	if len(classes) == 0 {

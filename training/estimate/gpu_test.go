@@ -22,7 +22,7 @@ func TestEveryClassIsKnown(t *testing.T) {
 		assert.Equal(t, class != "cpu" && class != "t4", g.BF16)
 	}
 	_, err := estimate.GPUOf("v100")
-	require.ErrorContains(t, err, `choose GPU "v100": no such class; known are cpu, t4`)
+	require.ErrorContains(t, err, `choose GPU "v100": not found; known are cpu, t4`)
 	assert.Equal(t, fault.Input, fault.ClassOf(err))
 }
 
@@ -45,7 +45,7 @@ func TestPinNumerics(t *testing.T) {
 		{[]string{"cpu"}, training.BF16, "", "leave cpu out"},
 		{[]string{"cpu"}, "int8", "", "known are fp32, fp16, bf16"},
 		{nil, "", "", "no GPU class is named"},
-		{[]string{"rtx"}, "", "", "no such class"},
+		{[]string{"rtx"}, "", "", "not found"},
 	} {
 		n, err := estimate.PinNumerics(test.classes, test.want)
 		assert.Equal(t, test.got, n, test.classes)
@@ -70,6 +70,6 @@ func TestPrices(t *testing.T) {
 	assert.InDelta(t, 3, *over.CostUSD("h200", 3600), 0)
 	assert.InDelta(t, 0.59, *list.Prices.CostUSD("t4", 3600), 1e-9, "the shipped table is as it was")
 	assert.Equal(t, estimate.Prices{"t4": 1}, estimate.Prices(nil).With(estimate.Prices{"t4": 1}))
-	require.ErrorContains(t, estimate.Prices{"gpu": 1}.Check(), "no such class")
+	require.ErrorContains(t, estimate.Prices{"gpu": 1}.Check(), "not found")
 	require.ErrorContains(t, estimate.Prices{"t4": -1}.Check(), "must be 0 to 10000")
 }

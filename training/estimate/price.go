@@ -14,8 +14,8 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// Prices says what an hour on a GPU class costs, in USD. A class that is not in
-// it has no known price.
+// Prices is the price of an hour on a GPU class, in USD. A missing class has no known
+// price.
 type Prices map[string]float64
 
 //go:embed prices.json
@@ -40,7 +40,7 @@ func DefaultPrices() (PriceList, error) {
 	return list, list.Prices.Check()
 }
 
-// With returns p with the given prices laid over it.
+// With returns p with the given prices taking precedence.
 func (p Prices) With(over Prices) Prices {
 	all := maps.Clone(p)
 	if all == nil {
@@ -50,13 +50,13 @@ func (p Prices) With(over Prices) Prices {
 	return all
 }
 
-// Check refuses classes that do not exist and prices that make no sense.
+// Check refuses unknown classes and prices out of range.
 func (p Prices) Check() error {
 	for _, class := range slices.Sorted(maps.Keys(p)) {
 		v := p[class]
 		switch {
 		case !slices.Contains(video.GPUClasses(), class):
-			return fault.New(fault.Input, "read prices", class, "no such class; known are "+strings.Join(video.GPUClasses(), ", "))
+			return fault.New(fault.Input, "read prices", class, "not found; known are "+strings.Join(video.GPUClasses(), ", "))
 		case math.IsNaN(v) || v < 0 || v > 10_000:
 			return fault.New(fault.Input, "read prices", class, fmt.Sprintf("%v USD per hour; must be 0 to 10000", v))
 		}
@@ -64,7 +64,7 @@ func (p Prices) Check() error {
 	return nil
 }
 
-// CostUSD returns what seconds on a class cost; nil = the price is not known.
+// CostUSD returns the cost of a time on a class; nil = the price is unknown.
 func (p Prices) CostUSD(class string, seconds float64) *float64 {
 	rate, known := p[class]
 	if !known {

@@ -9,8 +9,8 @@ import (
 	"github.com/cogniverse/cogflow/strictjson"
 )
 
-// Shape is what a base model's config.json and the headers of its weights say.
-// Sizes that do not apply are 0.
+// Shape is the data of a base model's config.json and the headers of its weights. Sizes
+// that do not apply are 0.
 type Shape struct {
 	Architecture string   `json:"architecture"` // model_type of config.json
 	Parameters   int64    `json:"parameters"`
@@ -23,10 +23,10 @@ type Shape struct {
 	Vocab        int      `json:"vocab"`
 	MaxPositions int      `json:"max_positions"`  // tokens
 	Tied         bool     `json:"tied,omitempty"` // the output layer is the input embedding
-	Linear       []Linear `json:"linear"`         // what LoRA can attach to, sorted by name
+	Linear       []Linear `json:"linear"`         // layers that LoRA can attach to, sorted by name
 }
 
-// Linear is a group of matrices that differ by the number of their layer only.
+// Linear is a group of matrices that differ only by the number of their layer.
 type Linear struct {
 	Name  string `json:"name"` // of the module, with * for numbers: "model.layers.*.self_attn.q_proj"
 	In    int    `json:"in"`
@@ -63,13 +63,13 @@ type modelConfig struct {
 	Positions    int             `json:"max_position_embeddings"`
 	PositionsGPT int             `json:"n_positions"`
 	Tied         *bool           `json:"tie_word_embeddings"`
-	Text         *modelConfig    `json:"text_config"` // of a model that also sees
+	Text         *modelConfig    `json:"text_config"` // of a multimodal model
 	AutoMap      json.RawMessage `json:"auto_map"`
 	Quantization json.RawMessage `json:"quantization_config"`
 }
 
-// ReadShape reads a model's config.json and the headers of its weights. What
-// would need code from the model's folder, or is quantized, is refused.
+// ReadShape reads a model's config.json and the headers of its weights. Models that need
+// code from their folder, or are quantized, are refused.
 func ReadShape(config []byte, weights []WeightFile) (Shape, error) {
 	s, err := readModelConfig(config)
 	if err != nil {
@@ -89,7 +89,7 @@ func ReadShape(config []byte, weights []WeightFile) (Shape, error) {
 		s.WeightBytes += file.Size
 		for _, t := range tensors {
 			if seen[t.name] {
-				return Shape{}, fault.New(fault.Input, readShape, file.Name, fmt.Sprintf("%.100q is in another file too", t.name))
+				return Shape{}, fault.New(fault.Input, readShape, file.Name, fmt.Sprintf("%.100q is also in another file", t.name))
 			}
 			seen[t.name] = true
 			if !t.float {
@@ -109,7 +109,7 @@ func ReadShape(config []byte, weights []WeightFile) (Shape, error) {
 	}
 	s.Linear = sortedLinear(groups)
 	if len(s.Linear) == 0 {
-		return Shape{}, fault.New(fault.Input, readShape, "", "its weights hold no matrices that could be trained")
+		return Shape{}, fault.New(fault.Input, readShape, "", "its weights have no trainable matrices")
 	}
 	return s, nil
 }
@@ -165,8 +165,8 @@ func readModelConfig(config []byte) (Shape, error) {
 	return s, nil
 }
 
-// tied: transformers' defaults, where config.json does not say. Encoders have no
-// output layer, or one that is tied.
+// tied: transformers' defaults, if config.json does not say. Encoders have no output layer,
+// or a tied one.
 func (c modelConfig) tied() bool {
 	if c.Tied != nil {
 		return *c.Tied

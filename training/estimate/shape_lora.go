@@ -10,9 +10,9 @@ import (
 	"github.com/cogniverse/cogflow/training"
 )
 
-// Adapt returns l with target modules that the model has. The usual names of
-// the attention's matrices stand for what this architecture calls them; other
-// names that it does not have are refused.
+// Adapt returns l with target modules that the model has. The usual names of the
+// attention's matrices are mapped to the names of this architecture; other unknown names
+// are refused.
 func (s Shape) Adapt(l training.LoRA) (training.LoRA, error) {
 	var names []string
 	for _, target := range l.TargetModules {
@@ -24,7 +24,7 @@ func (s Shape) Adapt(l training.LoRA) (training.LoRA, error) {
 	return l, err
 }
 
-// moduleFor returns the name by which the model has a matrix, else the name as it is.
+// moduleFor returns the model's name of a matrix, or the name unchanged.
 func (s Shape) moduleFor(target string) string {
 	same := map[string][]string{
 		"q_proj": {"query", "q_lin", "attn.q", "SelfAttention.q", "Wqkv", "qkv_proj", "query_key_value", "c_attn"},
@@ -47,8 +47,8 @@ func (s Shape) has(target string) bool {
 	return slices.ContainsFunc(s.Linear, func(l Linear) bool { return l.matches(target) > 0 })
 }
 
-// LoRAParameters counts the weights of an adapter exactly. Target modules that
-// the model does not have are an input fault that lists those it has.
+// LoRAParameters counts the weights of an adapter exactly. Unknown target modules are an
+// input fault that lists the known ones.
 func (s Shape) LoRAParameters(l training.LoRA) (int64, error) {
 	var total int64
 	used := map[string]bool{}
@@ -81,8 +81,8 @@ func (s Shape) Modules() []string {
 	return slices.Compact(names)
 }
 
-// matches returns how many matrices of the group PEFT would take for a target:
-// those whose name is it, or ends in a dot and it.
+// matches returns how many matrices of the group PEFT would take for a target: those whose
+// name is the target, or ends in a dot and the target.
 func (l Linear) matches(target string) int {
 	if target == training.AllLinear {
 		if last := l.Name[strings.LastIndexByte(l.Name, '.')+1:]; last == "lm_head" || last == "embed_out" {

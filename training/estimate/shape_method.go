@@ -7,11 +7,11 @@ import (
 	"github.com/cogniverse/cogflow/training"
 )
 
-// Serves refuses a model that is of no use for a method: one that reads only
-// cannot learn to answer. What this build does not know is not refused.
+// Serves refuses a model that does not suit a method: an encoder cannot learn to answer.
+// Architectures unknown to this build are not refused.
 func (s Shape) Serves(m training.Method) error {
 	if m == training.Embedding {
-		return nil // what writes text has vectors too
+		return nil // a model that generates text also has vectors
 	}
 	const fix = "; name a language model, such as one of llama, qwen3 or smollm3"
 	switch {
@@ -19,7 +19,7 @@ func (s Shape) Serves(m training.Method) error {
 		"albert", "bert", "camembert", "deberta", "deberta-v2", "distilbert", "electra", "ernie", "modernbert", "mpnet",
 		"nomic_bert", "roberta", "xlm-roberta", "xlm-roberta-xl",
 	}, s.Architecture):
-		return fault.New(fault.Input, readShape, s.Architecture, "it is an encoder, which reads text and writes none, so "+string(m)+" cannot train it"+fix)
+		return fault.New(fault.Input, readShape, s.Architecture, "it is an encoder, which cannot generate text, so "+string(m)+" cannot train it"+fix)
 	case slices.Contains([]string{"bart", "mbart", "mt5", "pegasus", "t5", "umt5"}, s.Architecture):
 		return fault.New(fault.Input, readShape, s.Architecture, "it is an encoder-decoder model, and "+string(m)+" trains models that continue a text"+fix)
 	}

@@ -14,8 +14,8 @@ func TestServes(t *testing.T) {
 	t.Parallel()
 	for architecture, want := range map[string]string{
 		"llama": "", "qwen3": "", "something_new": "",
-		"bert":       `read model "bert": it is an encoder, which reads text and writes none, so sft cannot train it; name a language model`,
-		"modernbert": "it is an encoder, which reads text",
+		"bert":       `read model "bert": it is an encoder, which cannot generate text, so sft cannot train it; name a language model`,
+		"modernbert": "it is an encoder, which cannot generate text",
 		"t5":         "it is an encoder-decoder model, and sft trains models that continue a text",
 	} {
 		s := estimate.Shape{Architecture: architecture}

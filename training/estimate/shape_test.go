@@ -244,7 +244,7 @@ func TestShapeRefused(t *testing.T) {
 		"negative":    {`{"hidden_size":8,"num_hidden_layers":-1}`, []estimate.WeightFile{good}, "a number of layers of -1"},
 		"quantized":   {`{"model_type":"llama","hidden_size":8,"num_hidden_layers":1,"num_attention_heads":1,"vocab_size":8,"quantization_config":{}}`, []estimate.WeightFile{good}, "quantized"},
 		"remote code": {`{"model_type":"NewModel","hidden_size":8,"num_hidden_layers":1,"num_attention_heads":1,"vocab_size":8,"auto_map":{"AutoModel":"x.y"}}`, []estimate.WeightFile{good}, "asks to run code of its own"},
-		"same twice":  {string(m.config()), []estimate.WeightFile{good, good}, "is in another file too"},
+		"same twice":  {string(m.config()), []estimate.WeightFile{good, good}, "is also in another file"},
 		"no type":     {`{"hidden_size":8,"num_hidden_layers":1,"num_attention_heads":1,"vocab_size":8}`, []estimate.WeightFile{good}, "no model_type"},
 		"kv of heads": {`{"model_type":"llama","hidden_size":8,"num_hidden_layers":1,"num_attention_heads":1,"num_key_value_heads":3,"vocab_size":8}`, []estimate.WeightFile{good}, "make no sense"},
 	} {
@@ -277,15 +277,15 @@ func TestBrokenWeights(t *testing.T) {
 		"cut":       {estimate.WeightFile{Data: hollow(binary.LittleEndian.AppendUint64(nil, 50)), Size: 100}, "it ends in its header"},
 		"not JSON":  {rawWeights("xx", 0), "its header is not JSON"},
 		"list":      {rawWeights("[]", 0), "its header is not JSON"},
-		"entry":     {rawWeights(`{"a":5}`, 0), `"a" is described wrongly`},
+		"entry":     {rawWeights(`{"a":5}`, 0), `"a" has an invalid description`},
 		"type":      {rawWeights(`{"a":{"dtype":"Q4","shape":[1],"data_offsets":[0,4]}}`, 4), `unknown type "Q4"`},
-		"negative":  {rawWeights(`{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}`, 4), "impossible shape"},
-		"overflow":  {rawWeights(`{"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,4]}}`, 4), "impossible shape"},
+		"negative":  {rawWeights(`{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}`, 4), "invalid shape"},
+		"overflow":  {rawWeights(`{"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,4]}}`, 4), "invalid shape"},
 		"size":      {rawWeights(`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}`, 4), "has 4 bytes, and its shape needs 8"},
 		"hole":      {rawWeights(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}`, 8), "not where they should be"},
 		"overlap":   {rawWeights(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[2,6]}}`, 6), "not where they should be"},
 		"truncated": {rawWeights(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, 2), "should have 4 bytes of weights and has 2"},
-		"twice":     {rawWeights(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}`, 8), "the name is there twice"},
+		"twice":     {rawWeights(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}`, 8), "the name is listed twice"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -16,15 +16,15 @@ import (
 	"github.com/cogniverse/cogflow/strictjson"
 )
 
-// maxHeader bounds the header of a safetensors file, bytes. Real ones hold a
-// few hundred bytes a tensor.
+// maxHeader limits the header of a safetensors file, in bytes. Real ones have a few hundred
+// bytes per tensor.
 const maxHeader = 32 << 20
 
 // tensor is one entry of a header.
 type tensor struct {
 	name       string
 	shape      []int64
-	float      bool // not an integer or a truth value
+	float      bool // not an integer or a boolean
 	elements   int64
 	start, end int64 // of its bytes, after the header
 }
@@ -80,7 +80,7 @@ func parseTensors(header []byte) ([]tensor, error) {
 			Offsets []int64 `json:"data_offsets"`
 		}
 		if err := strictjson.Unmarshal(entries[name], &e, strictjson.AllowUnknown); err != nil || len(e.Offsets) != 2 || len(e.Shape) > 8 {
-			return nil, fmt.Errorf("%.100q is described wrongly", name)
+			return nil, fmt.Errorf("%.100q has an invalid description", name)
 		}
 		t := tensor{name: name, shape: e.Shape, elements: 1, start: e.Offsets[0], end: e.Offsets[1]}
 		width, float := dtypeOf(e.DType)
@@ -89,7 +89,7 @@ func parseTensors(header []byte) ([]tensor, error) {
 		}
 		for _, d := range e.Shape {
 			if d < 0 || d > 0 && t.elements > math.MaxInt64/16/d {
-				return nil, fmt.Errorf("%.100q has an impossible shape", name)
+				return nil, fmt.Errorf("%.100q has an invalid shape", name)
 			}
 			t.elements *= d
 		}
@@ -101,7 +101,7 @@ func parseTensors(header []byte) ([]tensor, error) {
 	return tensors, nil
 }
 
-// dtypeOf returns the bytes an element; 0 = unknown.
+// dtypeOf returns the bytes per element; 0 = unknown.
 func dtypeOf(name string) (width int64, float bool) {
 	switch name {
 	case "F64":
@@ -124,8 +124,8 @@ func dtypeOf(name string) (width int64, float bool) {
 	return 0, false
 }
 
-// coverAll checks that the tensors lie side by side in size bytes. A name that
-// is there twice leaves a hole, since one of the two is lost in reading.
+// coverAll checks that the tensors cover size bytes without gaps. A repeated name leaves a
+// gap, since reading keeps only one of the two.
 func coverAll(tensors []tensor, size int64) error {
 	ordered := slices.SortedFunc(slices.Values(tensors), func(a, b tensor) int {
 		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(a.end, b.end))
@@ -143,7 +143,7 @@ func coverAll(tensors []tensor, size int64) error {
 	return nil
 }
 
-// linearOf returns the linear layer that a tensor is the weight of.
+// linearOf returns the linear layer whose weight a tensor is.
 func linearOf(t tensor) (Linear, bool) {
 	module, ok := strings.CutSuffix(t.name, ".weight")
 	if !ok || len(t.shape) != 2 {
@@ -151,7 +151,7 @@ func linearOf(t tensor) (Linear, bool) {
 	}
 	parts := strings.Split(module, ".")
 	if parts[0] == "cls" || parts[0] == "lm_head" && len(parts) > 1 {
-		return Linear{}, false // heads that an encoder was pre-trained with; they are not loaded
+		return Linear{}, false // pre-training heads of an encoder; they are not loaded
 	}
 	if last := parts[len(parts)-1]; embeddingName(last) || strings.Contains(last, "norm") {
 		return Linear{}, false
@@ -189,8 +189,8 @@ func sortedLinear(groups map[Linear]int) []Linear {
 	return all
 }
 
-// SafetensorsIndex returns the weight files that a model.safetensors.index.json
-// names, sorted. Names with folders in them are refused.
+// SafetensorsIndex returns the weight files that a model.safetensors.index.json names,
+// sorted. Names with folders are refused.
 func SafetensorsIndex(index []byte) ([]string, error) {
 	var in struct {
 		Map map[string]string `json:"weight_map"`

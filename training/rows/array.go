@@ -5,8 +5,8 @@ import (
 	"io"
 )
 
-// element returns the next element of the array. Where it ends is told by
-// brackets and quotes alone; whether it is right is for whoever parses it.
+// element returns the next element of the array. Brackets and quotes alone decide where it
+// ends; the parser checks its content.
 func (d *Reader) element() (RawRow, error) {
 	first, err := d.separator()
 	if err != nil {
@@ -30,10 +30,10 @@ func (d *Reader) element() (RawRow, error) {
 	return RawRow{Line: start, Row: d.Row, Text: d.buffer}, nil
 }
 
-// separator skips what stands before an element and returns its first byte;
-// io.EOF behind the end of the array.
+// separator skips the characters before an element and returns its first byte; io.EOF after
+// the end of the array.
 func (d *Reader) separator() (byte, error) {
-	b, err := d.ink("the closing ] is missing")
+	b, err := d.nonSpace("the closing ] is missing")
 	if err != nil {
 		return 0, err
 	}
@@ -46,15 +46,15 @@ func (d *Reader) separator() (byte, error) {
 	if b != ',' {
 		return 0, d.fatal("syntax", "expected , or ] after the row, found "+quoteByte(b), "separate the rows by commas")
 	}
-	if b, err = d.ink("the closing ] is missing"); err == nil && b == ']' {
+	if b, err = d.nonSpace("the closing ] is missing"); err == nil && b == ']' {
 		return 0, d.fatal("syntax", "there is a comma, but no row behind it", "take the last comma away")
 	}
 	return b, err
 }
 
-// ink reads the next byte that is no white space. There has to be one.
-func (d *Reader) ink(missing string) (byte, error) {
-	_, err := d.peekInk()
+// nonSpace reads the next byte that is not white space, which is required.
+func (d *Reader) nonSpace(missing string) (byte, error) {
+	_, err := d.peekNonSpace()
 	if errors.Is(err, io.EOF) {
 		return 0, d.fatal("truncated_json", missing, "the file is cut off: write it again")
 	}
@@ -64,9 +64,9 @@ func (d *Reader) ink(missing string) (byte, error) {
 	return d.in.ReadByte()
 }
 
-// end wants nothing behind the array.
+// end requires that nothing follows the array.
 func (d *Reader) end() error {
-	b, err := d.peekInk()
+	b, err := d.peekNonSpace()
 	if err == nil {
 		return d.fatal("trailing_data", "there is more behind the array: "+quoteByte(b),
 			"keep one array, or put one JSON object on each line")
@@ -74,7 +74,7 @@ func (d *Reader) end() error {
 	return err
 }
 
-// value appends to the buffer the value that begins with b.
+// value appends the value that begins with b to the buffer.
 func (d *Reader) value(b byte) error {
 	depth, quoted, escaped := 0, false, false
 	for {
@@ -110,12 +110,12 @@ func (d *Reader) value(b byte) error {
 	}
 }
 
-// over reports whether a value outside any bracket or quote ends with b.
+// over reports whether a value outside brackets and quotes ends with b.
 func (d *Reader) over(b byte) (bool, error) {
 	if b == '}' || b == ']' || b == '"' {
 		return true, nil
 	}
-	next, err := d.in.Peek(1) // a number, true, false or null goes on to a mark
+	next, err := d.in.Peek(1) // a number, true, false or null continues up to a separator
 	if err != nil {
 		return false, err
 	}

@@ -7,10 +7,10 @@ import (
 	"github.com/cogniverse/cogflow/training"
 )
 
-// Format is how a dataset says its rows.
+// Format is the form of a dataset's rows.
 type Format string
 
-// The formats. Rows of another are refused, whichever the first rows have.
+// The formats. A file has one format; the first rows decide.
 const (
 	FormatPrompt      Format = "prompt_completion" // {prompt, completion}: texts, or lists of messages
 	FormatMessages    Format = "messages"          // {messages: [{role, content}]}
@@ -35,7 +35,7 @@ func Formats() []Format {
 	}
 }
 
-// Method is what rows of the format train with; empty for an unknown format.
+// Method is the method that rows of the format train; empty for an unknown format.
 func (f Format) Method() training.Method {
 	switch f {
 	case FormatPrompt, FormatMessages, FormatText, FormatChatML, FormatInstruction, FormatAlpaca, FormatShareGPT:
@@ -49,7 +49,7 @@ func (f Format) Method() training.Method {
 	}
 }
 
-// knownFields of rows of the format, beside "metadata".
+// knownFields are the fields of the format, besides "metadata".
 func (f Format) knownFields() []string {
 	switch f {
 	case FormatPrompt:
@@ -75,7 +75,7 @@ func (f Format) knownFields() []string {
 	}
 }
 
-// FormatOf tells the format of one row by its fields; "" if they fit none.
+// FormatOf finds the format of one row by its fields; "" if none matches.
 func FormatOf(in *RowInput) Format {
 	has := func(keys ...string) bool {
 		return !slices.ContainsFunc(keys, func(key string) bool { return in.get(key) == nil })

@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// Marks of ChatML.
+// Markers of ChatML.
 const (
 	chatStart = "<|im_start|>"
 	chatEnd   = "<|im_end|>"
 )
 
-// chatRow takes a text in ChatML apart into messages, so that the model's own
-// template applies and only answers need be learned.
+// chatRow splits a ChatML text into messages, so that the model's own template applies and
+// only answers are learned.
 func (in *RowInput) chatRow() (Row, error) {
 	text, err := in.required(KeyText)
 	if err != nil {
@@ -39,7 +39,7 @@ func chatMessages(text string) (list []Message, err error) {
 		}
 		said, behind, found := strings.Cut(rest, chatEnd)
 		if !found {
-			if strings.TrimSpace(rest) == RoleAssistant { // where a model is to go on
+			if strings.TrimSpace(rest) == RoleAssistant { // the generation prompt
 				return nil, wrong("the text ends where the assistant should speak", "add the answer")
 			}
 			return nil, wrong("the message is not closed", "end each message with "+chatEnd)

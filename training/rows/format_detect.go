@@ -11,11 +11,11 @@ import (
 // The first rows decide the format.
 const (
 	formatRows  = 20
-	formatLooks = 200 // rows, the unreadable ones included
+	formatLooks = 200 // rows, including unreadable ones
 )
 
-// DetectFormat returns the format of most of the first rows, the earlier one of
-// two. Rows that cannot be read are for the survey to report.
+// DetectFormat returns the format of most of the first rows, the earlier one of a tie. The
+// survey reports rows that cannot be read.
 func DetectFormat(open Source, maxRowBytes int) (Format, error) {
 	file, err := open()
 	if err != nil {
@@ -28,11 +28,11 @@ func DetectFormat(open Source, maxRowBytes int) (Format, error) {
 	}
 	votes := map[Format]int{}
 	var order []Format
-	var stranger *RowError
+	var unknown *RowError
 	known := 0
 	for looks := 0; known < formatRows && looks < formatLooks; looks++ {
 		raw, err := rows.Next()
-		if fatal, ok := errors.AsType[*RowError](err); errors.Is(err, io.EOF) || ok && (known > 0 || stranger != nil) {
+		if fatal, ok := errors.AsType[*RowError](err); errors.Is(err, io.EOF) || ok && (known > 0 || unknown != nil) {
 			break
 		} else if ok {
 			return "", fatal
@@ -48,8 +48,8 @@ func DetectFormat(open Source, maxRowBytes int) (Format, error) {
 		in := &RowInput{Fields: fields}
 		format := FormatOf(in)
 		if format == "" {
-			if stranger == nil {
-				stranger = strangeFields(in, raw)
+			if unknown == nil {
+				unknown = unknownFormat(in, raw)
 			}
 			continue
 		}
@@ -59,13 +59,13 @@ func DetectFormat(open Source, maxRowBytes int) (Format, error) {
 		votes[format]++
 		known++
 	}
-	if known == 0 && stranger != nil {
-		return "", stranger
+	if known == 0 && unknown != nil {
+		return "", unknown
 	}
 	return mostVotes(votes, order), nil
 }
 
-// mostVotes returns "" where nobody voted.
+// mostVotes returns "" without votes.
 func mostVotes(votes map[Format]int, order []Format) (most Format) {
 	for _, format := range order {
 		if votes[format] > votes[most] {
@@ -75,8 +75,8 @@ func mostVotes(votes map[Format]int, order []Format) (most Format) {
 	return most
 }
 
-// strangeFields says that a row is of no format, and of which one it may be.
-func strangeFields(in *RowInput, raw RawRow) *RowError {
+// unknownFormat reports that a row has no known format, and which one it may be.
+func unknownFormat(in *RowInput, raw RawRow) *RowError {
 	var names []string
 	for _, f := range in.Fields[:min(len(in.Fields), 8)] {
 		names = append(names, shortName(f.key))
@@ -98,8 +98,8 @@ func strangeFields(in *RowInput, raw RawRow) *RowError {
 	return f
 }
 
-// renames says how the fields of a row would have to be renamed to be of the
-// format; "" if that does not do.
+// renames says how to rename the fields of a row to match the format; "" if that is not
+// enough.
 func (in *RowInput) renames(format Format) string {
 	var said []string
 	for _, key := range format.needed() {

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// maxPassages of a row with lists: each becomes a row of its own.
+// maxPassages is the maximum of passages of a row with lists: each becomes a row of its
+// own.
 const maxPassages = 64
 
 // tripletRow reads {anchor, positive[, negative]}.
@@ -25,7 +26,7 @@ func (in *RowInput) tripletRow(format Format) (r Row, err error) {
 	return triplet(keys, texts)
 }
 
-// triplet makes a row of different texts; keys = how the row calls them.
+// triplet makes a row of different texts; keys are their names in the row.
 func triplet(keys, texts []string) (r Row, err error) {
 	names := []string{KeyAnchor, KeyPositive, KeyNegative}
 	for i, text := range texts {
@@ -42,8 +43,8 @@ func triplet(keys, texts []string) (r Row, err error) {
 	return r, nil
 }
 
-// queryRows reads {query, pos, neg}, where pos and neg are texts or lists of
-// texts: each of the longer list becomes a row, with those of the shorter in turn.
+// queryRows reads {query, pos, neg}, where pos and neg are texts or lists of texts: each
+// text of the longer list becomes a row, with those of the shorter list in turn.
 func (in *RowInput) queryRows() ([]Row, error) {
 	query, err := in.required("query")
 	if err != nil {

@@ -9,10 +9,10 @@ import (
 	"github.com/agnivade/levenshtein"
 )
 
-// RowInput is a row on its way to canonical rows.
+// RowInput is a row that is being converted to canonical rows.
 type RowInput struct {
 	Fields []Field
-	Notes  []RowError // what is worth a warning, but drops nothing
+	Notes  []RowError // warnings, which do not drop the row
 }
 
 // get returns the value of a field; nil if it is missing or null.
@@ -25,7 +25,7 @@ func (in *RowInput) get(key string) []byte {
 	return nil
 }
 
-// required returns a text that must say something.
+// required returns a text that must not be blank.
 func (in *RowInput) required(key string) (string, error) {
 	raw := in.get(key)
 	if raw == nil {
@@ -38,7 +38,7 @@ func (in *RowInput) required(key string) (string, error) {
 	return text, err
 }
 
-// optional returns a text, or "" where the row has none but white space.
+// optional returns a text, or "" if it is missing or blank.
 func (in *RowInput) optional(key string) (string, error) {
 	raw := in.get(key)
 	if raw == nil {
@@ -66,7 +66,7 @@ func (in *RowInput) note(code, field, reason, fix string) {
 	in.Notes = append(in.Notes, RowError{Code: code, Field: field, Reason: reason, Fix: fix})
 }
 
-// checkText looks at the characters of a text.
+// checkText checks the characters of a text.
 func (in *RowInput) checkText(name, text string) error {
 	for _, r := range text {
 		switch {
@@ -76,7 +76,7 @@ func (in *RowInput) checkText(name, text string) error {
 			in.note("replaced_character", name, "the text has U+FFFD, the mark of a character that an earlier conversion lost", "convert the original again")
 			return nil
 		case unicode.IsControl(r) && r != '\n' && r != '\r' && r != '\t':
-			in.note("control_character", name, fmt.Sprintf("the text has the control character U+%04X", r), "take it out unless the model shall learn to write it")
+			in.note("control_character", name, fmt.Sprintf("the text has the control character U+%04X", r), "take it out unless the model should learn to write it")
 			return nil
 		}
 	}
@@ -94,7 +94,7 @@ func blank(name, what string) *RowError {
 	return &RowError{Code: "empty", Field: name, Reason: what + " is empty or white space", Fix: "fill it in, or remove the row"}
 }
 
-// missing says that a field is not there, and which other one may be meant.
+// missing reports that a field is missing, and which other one may be meant.
 func (in *RowInput) missing(key string) *RowError {
 	f := &RowError{Code: "missing_field", Field: key, Reason: "the field is missing", Fix: "add it, or remove the row"}
 	for _, have := range in.Fields {
@@ -108,7 +108,7 @@ func (in *RowInput) missing(key string) *RowError {
 	return f
 }
 
-// unknown goes through the fields that the format does not know.
+// unknown checks the fields that the format does not have.
 func (in *RowInput) unknown(known []string) error {
 	for _, f := range in.Fields {
 		if slices.Contains(known, f.key) {
@@ -121,8 +121,8 @@ func (in *RowInput) unknown(known []string) error {
 	return nil
 }
 
-// other is about one field that the format does not know: it is left out with
-// a warning, unless the row would then mean something else.
+// other handles one unknown field: it is left out with a warning, unless that would change
+// the meaning of the row.
 func (in *RowInput) other(field, key string, raw []byte) error {
 	empty := isNull(raw) || len(raw) == 2 // "", [], {}
 	switch key {
@@ -143,7 +143,7 @@ func (in *RowInput) other(field, key string, raw []byte) error {
 	return nil
 }
 
-// similar reports whether a may be a slip of b, or another usual name of it.
+// similar reports whether a may be a misspelling of b, or another usual name of it.
 func similar(a, b string) bool {
 	for _, names := range [][]string{
 		{"completion", "response", "output", "answer", "target"},

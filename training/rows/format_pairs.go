@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// preferenceRow reads a pair of answers, all texts or all messages. The prompt
-// of messages may be left out: then it is what both conversations begin with.
+// preferenceRow reads a pair of answers, all texts or all messages. The prompt of messages
+// may be missing: then it is the common beginning of both conversations.
 func (in *RowInput) preferenceRow() (r Row, err error) {
 	for _, key := range []string{KeyChosen, KeyRejected} {
 		if in.get(key) == nil {
@@ -32,7 +32,7 @@ func (in *RowInput) preferenceRow() (r Row, err error) {
 			return r, err
 		}
 		if asked = []Message{{RoleUser, text}}; repeats(text, chosen) && repeats(text, rejected) {
-			asked = nil // UltraFeedback's way: both answers are whole conversations
+			asked = nil // as in UltraFeedback: both answers are whole conversations
 		}
 	default:
 		if asked, err = in.messages(KeyPrompt, prompt); err != nil {
@@ -71,14 +71,14 @@ func sameAnswers() *RowError {
 	return &RowError{Code: "same_answers", Field: KeyRejected, Reason: "it equals chosen: nothing is preferred", Fix: "give another answer, or remove the row"}
 }
 
-// repeats reports whether a conversation asks for itself what a prompt says.
+// repeats reports whether a conversation begins with the prompt.
 func repeats(prompt string, list []Message) bool {
 	return slices.ContainsFunc(list, func(m Message) bool {
 		return m.Role == RoleUser && strings.TrimSpace(m.Content) == strings.TrimSpace(prompt)
 	})
 }
 
-// split takes off what both conversations begin with, up to a question.
+// split removes the common beginning of both conversations, up to a question.
 func split(a, b []Message) (asked, restA, restB []Message) {
 	n := 0
 	for i := range min(len(a), len(b)) {

@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// Marks of Cogniverse's instruction texts.
+// Markers of Cogniverse's instruction texts.
 const (
 	InstructionMark = "### Instruction:"
 	inputMark       = "### Input:"
 	ResponseMark    = "### Response:\n"
 )
 
-// Convert makes canonical rows of one row. The error is a *flaw.
+// Convert makes canonical rows of one row. The error is a *RowError.
 func (in *RowInput) Convert(format Format) ([]Row, error) {
 	if err := in.unknown(format.knownFields()); err != nil {
 		return nil, err
@@ -61,7 +61,7 @@ func PromptRow(prompt, completion string) Row {
 // MessagesRow is a row of a conversation.
 func MessagesRow(list []Message) Row { return Row{[]Part{{Key: KeyMessages, Messages: list}}} }
 
-// PromptRow reads texts, or the two halves of a conversation.
+// promptRow reads texts, or the two halves of a conversation.
 func (in *RowInput) promptRow() (r Row, err error) {
 	raw, answer := in.get(KeyPrompt), in.get(KeyCompletion)
 	if raw != nil && answer != nil && raw[0] == '[' {
@@ -92,8 +92,7 @@ func (in *RowInput) promptRow() (r Row, err error) {
 	return PromptRow(prompt, completion), err
 }
 
-// answer reads a message of the assistant, a list that begins with one, or
-// just what it says.
+// answer reads an assistant message, a list that begins with one, or only its text.
 func (in *RowInput) answer(key string, raw []byte) ([]Message, error) {
 	if raw[0] != '"' {
 		return in.messages(key, raw)
@@ -102,8 +101,8 @@ func (in *RowInput) answer(key string, raw []byte) ([]Message, error) {
 	return []Message{{RoleAssistant, text}}, err
 }
 
-// conversation reads messages, ShareGPT's included, with the system message
-// that may stand beside them.
+// conversation reads messages, including ShareGPT's, with an optional system message in
+// another field.
 func (in *RowInput) conversation(key string) (Row, error) {
 	raw := in.get(key)
 	if raw == nil {
@@ -131,8 +130,8 @@ func (in *RowInput) withSystem(list []Message) ([]Message, error) {
 	return append([]Message{{RoleSystem, system}}, list...), nil
 }
 
-// alpacaRow writes Cogniverse's prompt. Earlier turns come before it in the
-// same words, and a system text before all.
+// alpacaRow writes Cogniverse's prompt. Earlier turns come before it in the same form, and
+// a system text before all.
 func (in *RowInput) alpacaRow() (r Row, err error) {
 	var texts [4]string
 	for i, key := range []string{"instruction", "input", "output", "system"} {
@@ -203,8 +202,8 @@ func (in *RowInput) history() (turns [][2]string, err error) {
 	return turns, nil
 }
 
-// instructionRow cuts a text of Cogniverse behind its last "### Response:", so
-// that only the answer is learned. Prompt and completion together are the text.
+// instructionRow splits a Cogniverse text after its last "### Response:", so that only the
+// answer is learned. Prompt and completion together are the text.
 func (in *RowInput) instructionRow() (r Row, err error) {
 	text, err := in.required(KeyText)
 	if err != nil {

@@ -11,30 +11,30 @@ import (
 	"io"
 )
 
-// Source opens a dataset at its beginning. Prepare calls it up to three times,
-// so that a file of any size takes no more memory than some 100 bytes a row.
+// Source opens a dataset at its beginning. Prepare calls it up to three times, so that a
+// file of any size needs only about 100 bytes of memory per row.
 type Source func() (io.ReadCloser, error)
 
-// RawRow is one row as the file has it.
+// RawRow is one row as it is in the file.
 type RawRow struct {
 	Line int // where it begins, from 1
 	Row  int // from 1
 	Text []byte
-	cut  bool // the file ends right behind it, without a line end
+	cut  bool // the file ends directly after it, without a line end
 }
 
-// RowError is what is wrong with a row, or, if fatal, with the file from there on.
+// RowError is a problem of a row or, if fatal, of the file from there on.
 type RowError struct {
 	Code, Field, Reason, Fix string
 
 	Fatal     bool
-	Line, Row int // fatal ones only
+	Line, Row int // of fatal ones only
 }
 
 func (f *RowError) Error() string { return f.Reason }
 
-// Reader cuts a file into rows: JSON lines, or the elements of one JSON
-// array. It holds one row, and no row larger than limit.
+// Reader splits a file into rows: JSON lines, or the elements of one JSON array. It holds
+// one row, and no row larger than limit.
 type Reader struct {
 	in        *bufio.Reader
 	sum       hash.Hash
@@ -45,10 +45,10 @@ type Reader struct {
 	buffer    []byte
 }
 
-// ReadAhead is how much of a file is looked at to tell its container.
+// ReadAhead is how much of a file is read to detect its container.
 const ReadAhead = 64 << 10 // bytes
 
-// NewReader looks at the first bytes of a file.
+// NewReader reads the first bytes of a file.
 func NewReader(r io.Reader, limit int) (*Reader, error) {
 	d := &Reader{sum: sha256.New(), limit: limit, line: 1}
 	d.in = bufio.NewReaderSize(io.TeeReader(r, d), ReadAhead)
@@ -61,7 +61,7 @@ func NewReader(r io.Reader, limit int) (*Reader, error) {
 	} else if f := foreign(head); f != nil {
 		return nil, f
 	}
-	first, err := d.peekInk()
+	first, err := d.peekNonSpace()
 	switch {
 	case errors.Is(err, io.EOF):
 		return nil, &RowError{Code: "empty_file", Reason: "it has no rows", Fix: "put one JSON object on each line", Fatal: true}
@@ -77,13 +77,13 @@ func NewReader(r io.Reader, limit int) (*Reader, error) {
 	return d, nil
 }
 
-// Write takes what is read from the file.
+// Write receives the bytes that are read from the file.
 func (d *Reader) Write(p []byte) (int, error) {
 	d.Size += int64(len(p))
 	return d.sum.Write(p)
 }
 
-// SHA256 is of all bytes that were read.
+// SHA256 is the hash of all bytes read.
 func (d *Reader) SHA256() string { return hex.EncodeToString(d.sum.Sum(nil)) }
 
 // Container is how the file holds its rows: "jsonl" or "json".
@@ -94,7 +94,7 @@ func (d *Reader) Container() string {
 	return "jsonl"
 }
 
-// foreign recognizes files that hold no UTF-8 text by how they begin.
+// foreign recognizes files without UTF-8 text by their first bytes.
 func foreign(head []byte) *RowError {
 	refuse := func(code, what, fix string) *RowError {
 		return &RowError{Code: code, Reason: "it is " + what, Fix: fix, Fatal: true, Line: 1}
@@ -126,15 +126,15 @@ func quoteByte(b byte) string {
 	return fmt.Sprintf("%q", string(rune(b)))
 }
 
-// fatal is a flaw after which nothing more can be read.
+// fatal is a problem after which nothing more can be read.
 func (d *Reader) fatal(code, reason, fix string) *RowError {
 	return &RowError{Code: code, Reason: reason, Fix: fix, Fatal: true, Line: d.line, Row: d.Row}
 }
 
 func isSpace(b byte) bool { return b == ' ' || b == '\t' || b == '\r' || b == '\n' }
 
-// peekInk skips white space and returns the byte behind it, which stays unread.
-func (d *Reader) peekInk() (byte, error) {
+// peekNonSpace skips white space and returns the next byte, which stays unread.
+func (d *Reader) peekNonSpace() (byte, error) {
 	for {
 		b, err := d.in.ReadByte()
 		if err != nil {
@@ -149,8 +149,8 @@ func (d *Reader) peekInk() (byte, error) {
 	}
 }
 
-// Next returns the next row, whose text is good until the call after; io.EOF
-// after the last one; a fatal *flaw; or an error of the file itself.
+// Next returns the next row, whose text is valid until the next call; io.EOF after the last
+// one; a fatal *RowError; or an error of the file itself.
 func (d *Reader) Next() (RawRow, error) {
 	if d.array {
 		return d.element()
@@ -180,7 +180,7 @@ func (d *Reader) Next() (RawRow, error) {
 	}
 }
 
-// textLine reads up to and with the next line end; whole = there was one.
+// textLine reads up to and including the next line end; whole = there was one.
 func (d *Reader) textLine() (text []byte, whole bool, err error) {
 	d.buffer = d.buffer[:0]
 	for {

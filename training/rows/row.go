@@ -1,6 +1,6 @@
-// Package rows reads the rows of training datasets, in every format that people
-// bring, and writes them in the one form that the trainer reads. It knows a row and
-// its file, but not whether the dataset is any good: that is package dataset.
+// Package rows reads the rows of training datasets in all supported formats, and writes
+// them in the form that the trainer reads. It knows a row and its file; package dataset
+// judges the dataset.
 package rows
 
 import (
@@ -49,7 +49,7 @@ const (
 	KeyNegative   = "negative"
 )
 
-// AppendJSON appends the one spelling of the row: equal rows are equal bytes.
+// AppendJSON appends the canonical JSON of the row: equal rows are equal bytes.
 func (r Row) AppendJSON(to []byte) ([]byte, error) {
 	out := bytes.NewBuffer(to)
 	e := json.NewEncoder(out)
@@ -73,7 +73,7 @@ func (r Row) AppendJSON(to []byte) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// Shape names the fields of a row and their kinds. It is the same throughout a file.
+// Shape is the fields of a row and their kinds. It is the same in all rows of a file.
 func (r Row) Shape() string {
 	var names []string
 	for _, p := range r.Parts {
@@ -86,7 +86,7 @@ func (r Row) Shape() string {
 	return strings.Join(names, ", ")
 }
 
-// Part returns the part of a key, if the row has it.
+// Part returns the part with a key, if the row has it.
 func (r Row) Part(key string) (Part, bool) {
 	for _, p := range r.Parts {
 		if p.Key == key {
@@ -96,10 +96,10 @@ func (r Row) Part(key string) (Part, bool) {
 	return Part{}, false
 }
 
-// Question is what the row asks, the part that must not be both trained on and
-// held out. Of a conversation it is what is said before the first answer, since
-// longer versions of one conversation often follow each other; system texts
-// are alike in all rows and do not count. A bare text is its own question.
+// Question is the question of a row, which must not be both in the training and in the
+// held-out rows. For a conversation it is everything before the first answer, since longer
+// versions of one conversation often follow each other; system texts are the same in all
+// rows and do not count. A bare text is its own question.
 func (r Row) Question() string {
 	for _, key := range []string{KeyMessages, KeyPrompt, KeyAnchor, KeyText} {
 		p, ok := r.Part(key)
@@ -123,13 +123,13 @@ func (r Row) Question() string {
 	return ""
 }
 
-// Normal is how questions are compared: case, white space and the marks at
-// their end do not make another question.
+// Normal is the form in which questions are compared: without case, repeated white space
+// and punctuation at the end.
 func Normal(text string) string {
 	return strings.TrimRight(strings.Join(strings.Fields(strings.ToLower(text)), " "), " .?!,;:")
 }
 
-// Digest is a hash of 64 bits: a million rows collide with a probability of 3e-8.
+// Digest is a 64-bit hash: a million rows collide with a probability of 3e-8.
 func Digest(text []byte) uint64 {
 	sum := sha256.Sum256(text)
 	return binary.BigEndian.Uint64(sum[:])

@@ -12,7 +12,7 @@ import (
 	"github.com/cogniverse/cogflow/safetext"
 )
 
-// What a row may hold, so that no row unfolds to much more than its bytes.
+// Limits of a row, so that no row expands to much more than its bytes.
 const (
 	maxKeys     = 200  // of an object
 	maxMessages = 4000 // of a conversation
@@ -25,8 +25,8 @@ type Field struct {
 	value []byte
 }
 
-// RowFields returns the fields of a raw row, or the first thing that is wrong
-// with it as JSON. Problems within several lines move raw.line to theirs.
+// RowFields returns the fields of a raw row, or its first JSON error. An error within
+// several lines sets raw.Line to its line.
 func RowFields(raw *RawRow) ([]Field, error) {
 	text := raw.Text
 	if i := bytes.IndexByte(text, 0); i >= 0 {
@@ -55,7 +55,7 @@ func badByte(text []byte) int {
 	return len(text)
 }
 
-// syntaxFlaw says what the JSON library has against a row.
+// syntaxFlaw is the JSON library's error about a row.
 func syntaxFlaw(raw *RawRow) *RowError {
 	err := json.Unmarshal(raw.Text, new(json.RawMessage))
 	syntax, ok := errors.AsType[*json.SyntaxError](err)
@@ -80,7 +80,7 @@ func syntaxFlaw(raw *RawRow) *RowError {
 	return f
 }
 
-// objectFields takes a valid JSON object apart.
+// objectFields splits a valid JSON object.
 func objectFields(object []byte) ([]Field, error) {
 	var fields []Field
 	for rest := inside(object); rest[0] != '}'; {
@@ -89,7 +89,7 @@ func objectFields(object []byte) ([]Field, error) {
 		rest = skipSpace(skipSpace(behind)[1:]) // the colon
 		raw, behind = cutValue(rest)
 		if slices.ContainsFunc(fields, func(f Field) bool { return f.key == key }) {
-			return nil, &RowError{Code: "duplicate_key", Field: shortName(key), Reason: "the key is there twice", Fix: "keep one"}
+			return nil, &RowError{Code: "duplicate_key", Field: shortName(key), Reason: "the key is listed twice", Fix: "keep one"}
 		}
 		if len(fields) == maxKeys {
 			return nil, &RowError{Code: "too_many_keys", Reason: fmt.Sprintf("an object has more than %d keys", maxKeys)}
@@ -100,7 +100,7 @@ func objectFields(object []byte) ([]Field, error) {
 	return fields, nil
 }
 
-// listItems takes a valid JSON array apart, up to limit items.
+// listItems splits a valid JSON array, up to limit items.
 func listItems(list []byte, limit int) (items [][]byte, more bool) {
 	for rest := inside(list); rest[0] != ']'; {
 		if len(items) == limit {
@@ -126,8 +126,8 @@ func nextItem(text []byte) []byte {
 	return text
 }
 
-// cutValue cuts the valid JSON value off with which text begins. It does not
-// recurse: rows come from strangers.
+// cutValue cuts off the valid JSON value at the beginning of text. It does not recurse,
+// because rows are untrusted.
 func cutValue(text []byte) (value, rest []byte) {
 	depth := 0
 	for i := 0; i < len(text); i++ {
@@ -154,7 +154,7 @@ func cutValue(text []byte) (value, rest []byte) {
 	return text, nil
 }
 
-// jsonText returns the text of a JSON string; false if raw is none.
+// jsonText returns the text of a JSON string; false if raw is not a string.
 func jsonText(raw []byte) (string, bool) {
 	if len(raw) == 0 || raw[0] != '"' {
 		return "", false
@@ -166,8 +166,8 @@ func jsonText(raw []byte) (string, bool) {
 	return text, json.Unmarshal(raw, &text) == nil
 }
 
-// halfPair reports whether a text that was read from raw holds half of a
-// surrogate pair (\ud83d alone), which the JSON library replaces.
+// halfPair reports whether a text that was read from raw contains half of a surrogate pair
+// (\ud83d alone), which the JSON library replaces.
 func halfPair(text string, raw []byte) bool {
 	return strings.ContainsRune(text, utf8.RuneError) && !bytes.ContainsRune(raw, utf8.RuneError) &&
 		!bytes.Contains(bytes.ToLower(raw), []byte(`\ufffd`))
@@ -196,7 +196,7 @@ func jsonKind(raw []byte) string {
 	}
 }
 
-// shortName makes a key from a file fit for a problem.
+// shortName truncates a key from a file for a message.
 func shortName(s string) string {
 	return safetext.Line(s, maxQuoted)
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/cogniverse/cogflow/strictjson"
 )
 
-// role returns how rows of ours call a role; "" for an unknown one.
+// role returns the canonical name of a role; "" for an unknown one.
 func role(name string) string {
 	switch strings.ToLower(name) {
 	case "system", "developer":
@@ -21,8 +21,8 @@ func role(name string) string {
 	}
 }
 
-// messages reads a list of messages, or a single one, said with role and
-// content (OpenAI) or from and value (ShareGPT).
+// messages reads a list of messages, or a single one, with role and content (OpenAI) or
+// from and value (ShareGPT).
 func (in *RowInput) messages(name string, raw []byte) ([]Message, error) {
 	var items [][]byte
 	switch raw[0] {
@@ -48,7 +48,7 @@ func (in *RowInput) messages(name string, raw []byte) ([]Message, error) {
 		}
 		if strings.TrimSpace(m.Content) != "" {
 			list = append(list, m)
-		} else if m.Role != RoleSystem { // an empty system message says that there is none
+		} else if m.Role != RoleSystem { // an empty system message means that there is none
 			return nil, blank(field, "the message of the "+m.Role)
 		}
 	}
@@ -98,7 +98,7 @@ func (in *RowInput) message(name string, raw []byte) (m Message, err error) {
 	return m, f
 }
 
-// content reads what a message says: a text, or OpenAI's list of text parts.
+// content reads the text of a message: a text, or OpenAI's list of text parts.
 func (in *RowInput) content(name string, raw []byte) (string, error) {
 	if raw[0] != '[' {
 		return in.text(name, raw)
@@ -121,8 +121,8 @@ func (in *RowInput) content(name string, raw []byte) (string, error) {
 	return all.String(), in.checkText(name, all.String())
 }
 
-// checkOrder wants a system message at most first, then user and assistant in
-// turns. before = the messages so far, for errors to count them.
+// checkOrder requires at most one system message, first, then user and assistant in turns.
+// before is the number of earlier messages, for positions in errors.
 func checkOrder(name string, list []Message, before int) error {
 	wrong := func(i int, reason, fix string) error {
 		return &RowError{Code: "roles", Field: fmt.Sprintf("%s[%d]", name, i-before), Reason: reason, Fix: fix}
@@ -145,7 +145,7 @@ func checkOrder(name string, list []Message, before int) error {
 	return nil
 }
 
-// checkConversation wants turns in order, with an answer at the end.
+// checkConversation requires turns in order, with an answer at the end.
 func checkConversation(name string, list []Message) error {
 	answers := 0
 	for _, m := range list {

@@ -2,15 +2,15 @@ package rows
 
 import "strings"
 
-// Secret names the kind of credential that text seems to hold; "" for none. It
-// knows the tokens that say by their beginning what they are.
+// Secret is the kind of credential that text seems to contain; "" if none. It knows the
+// tokens that have a fixed prefix.
 func Secret(text string) string {
 	if strings.Contains(text, "PRIVATE KEY-----") && strings.Contains(text, "-----BEGIN ") {
 		return "a private key"
 	}
 	for _, kind := range []struct {
 		prefix string
-		length int // behind the prefix, at least
+		length int // minimum after the prefix
 		what   string
 	}{
 		{"AKIA", 16, "an AWS access key"},

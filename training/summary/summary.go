@@ -14,7 +14,7 @@ import (
 	"github.com/cogniverse/cogflow/training/rows"
 )
 
-// Run is all that the page about one training run shows.
+// Run is the content of the page about one training run.
 type Run struct {
 	Adapter  training.Adapter // version 0: nothing was published
 	Tenant   tenant.ID
@@ -30,7 +30,7 @@ type Run struct {
 	Version  string // of the cogflow that renders the page
 }
 
-// Sample is a held-out row with what the base and the best made of it.
+// Sample is a held-out row with the metrics of the base and the best.
 type Sample struct {
 	Row   int
 	Parts []rows.Part // what the row says; nil = it could not be read
@@ -39,8 +39,8 @@ type Sample struct {
 	Best  float64
 }
 
-// Samples picks the rows whose metric changed most, at most each in either
-// direction: those that got better first. Their texts are for the caller.
+// Samples picks the rows whose metric changed most, up to `each` in either direction,
+// improved rows first. The caller adds their texts.
 func Samples(metric string, base, best []training.RowValues, each int) []Sample {
 	sign := 1.0
 	if training.LowerIsBetter(metric) {
@@ -61,7 +61,7 @@ func Samples(metric string, base, best []training.RowValues, each int) []Sample 
 	return slices.Concat(all[:each], all[len(all)-each:])
 }
 
-// Sweep is all that the page about a sweep shows.
+// Sweep is the content of the page about a sweep.
 type Sweep struct {
 	Tenant   tenant.ID
 	Method   training.Method
@@ -69,7 +69,7 @@ type Sweep struct {
 	Run      string
 	Started  time.Time
 	Ended    time.Time
-	Varied   []string // names of what was varied, sorted
+	Varied   []string // names of the varied settings, sorted
 	Runs     []SweepLine
 	Best     int // index; -1 = none
 	Models   []string
@@ -78,7 +78,7 @@ type Sweep struct {
 
 // SweepLine is one run of a sweep.
 type SweepLine struct {
-	Values   []string // of what was varied, in the order of Varied
+	Values   []string // of the varied settings, in the order of Varied
 	Workflow string
 	Adapter  string
 	Version  int

@@ -28,7 +28,7 @@ func (a app) printOptimize(id string, r optimizeflow.Result) {
 	switch v := r.Verdict; {
 	case v.Examples > 0:
 		a.Say("On %s that the search never saw: %s before, %s now (the gain is above %s in %s of 100 cases)",
-			format.Count(v.Examples, "row", "rows"), format.Percent(100*v.Before), format.Percent(100*v.After), format.Points(100*v.Bound), v.Sure())
+			format.Count(v.Examples, "row", "rows"), format.Percent(100*v.Before), format.Percent(100*v.After), format.Points(100*v.Bound), v.ConfidencePercent())
 	case r.Kept:
 		a.Say("The search found nothing better than the program as it was, so there was nothing to confirm.")
 	case r.Status == "stopped":

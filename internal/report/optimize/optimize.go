@@ -101,7 +101,7 @@ func verdict(r prompt.Release) (verdict, detail string) {
 	gain := report.Rounded(100*v.After, 1)/100 - report.Rounded(100*v.Before, 1)/100 // as shown
 	verdict = fmt.Sprintf("On %s that the search never saw the mean score is %s instead of %s.", report.Plural(v.Examples, "row"), ofOne(v.After), ofOne(v.Before))
 	detail = fmt.Sprintf("Gain %s; in %s of 100 cases the true gain is above %s; were neither better, so much would be gained with %s. "+
-		"Both programs were asked the same rows.", points(gain), v.Sure(), points(v.Bound), report.PValue(v.Chance))
+		"Both programs were asked the same rows.", points(gain), v.ConfidencePercent(), points(v.Bound), report.PValue(v.Chance))
 	if v.Examples < v.Planned {
 		detail += fmt.Sprintf(" %s more were not asked, since these decided.", report.Count(v.Planned-v.Examples))
 	}

@@ -17,7 +17,7 @@ import (
 // call is made that a run one by one would not make.
 type Bootstrap struct {
 	plan  *mipro.Plan
-	board mipro.Board
+	board mipro.Pending
 	runs  []*bootstrapRun // by set; nil = it needs no runs
 }
 
@@ -107,7 +107,7 @@ func newBootstrapRun(plan *mipro.Plan, number int, set mipro.DemoSet) *bootstrap
 }
 
 // advance judges what is done, in order, and starts what will be needed.
-func (r *bootstrapRun) advance(b *mipro.Board) {
+func (r *bootstrapRun) advance(b *mipro.Pending) {
 	for {
 		current := r.rows[r.next]
 		if current == nil || !current.Done() {

@@ -64,7 +64,7 @@ type Confirmation struct {
 	examples []*prompt.Object
 	order    []int           // of the examples that may be asked
 	runs     [2][]*mipro.Run // of the examples that are asked, in that order
-	board    mipro.Board
+	board    mipro.Pending
 	test     *paired
 	verdict  prompt.Verdict
 }
@@ -102,7 +102,7 @@ func (c *Confirmation) Take(id string, answer mipro.Answer) error {
 // ask has both programs run on the next batch.
 func (c *Confirmation) ask() {
 	from, to := len(c.runs[0]), c.nextLook()
-	c.board = mipro.Board{}
+	c.board = mipro.Pending{}
 	for i := from; i < to; i++ {
 		example := c.examples[c.order[i]]
 		for which, program := range c.programs {

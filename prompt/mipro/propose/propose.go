@@ -18,7 +18,7 @@ import (
 type Propose struct {
 	plan    *mipro.Plan
 	sets    [][][]*prompt.Object
-	board   mipro.Board
+	board   mipro.Pending
 	summary *summary    // nil = without
 	writers [][]*writer // by predictor; nil = not begun
 }
@@ -130,7 +130,7 @@ func (p *Propose) demos(predictor, own int) string {
 	sets := p.sets[predictor]
 	for k := range sets {
 		for _, demo := range sets[(own+k)%len(sets)] {
-			if _, ok := demo.Get("augmented"); !ok || len(shown) == mipro.DemosThatInform {
+			if _, ok := demo.Get("augmented"); !ok || len(shown) == mipro.ProposerDemos {
 				continue
 			}
 			lines := make([]string, len(fields))

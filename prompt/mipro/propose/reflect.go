@@ -33,7 +33,7 @@ type Reflect struct {
 	plan     *mipro.Plan
 	program  *prompt.Program
 	variants int
-	board    mipro.Board
+	board    mipro.Pending
 	rows     []*mipro.Run
 	writers  [][]*reflection // by predictor; nil = the examples still run
 }

@@ -111,7 +111,7 @@ func (s *summary) observe(text string) {
 	} else {
 		s.observations += text
 	}
-	if s.batch++; s.batch > mipro.MostBatches || s.batch*s.batchSize() >= len(s.plan.Train) {
+	if s.batch++; s.batch > mipro.MaxBatches || s.batch*s.batchSize() >= len(s.plan.Train) {
 		s.sumUp()
 		return
 	}

@@ -45,7 +45,7 @@ type Search struct {
 	instructions [][]string
 	study        *tpe.Study
 	rng          *python.Random
-	board        mipro.Board
+	board        mipro.Pending
 	rows         []*mipro.Run
 	trials       []Trial
 	now          *Trial // under way; nil = the search is over
@@ -133,7 +133,7 @@ func (s *Search) start() {
 	if s.now.Kind != DefaultTrial {
 		candidate = s.Candidate(s.now.Choice)
 	}
-	s.board, s.rows = mipro.Board{}, nil
+	s.board, s.rows = mipro.Pending{}, nil
 	for _, i := range s.now.Rows {
 		example := s.plan.Val[i]
 		r := s.plan.Start(mipro.Student, candidate, example)
@@ -151,7 +151,7 @@ func (s *Search) settle() {
 			scores[i] = r.Score()
 		}
 		s.finish(scores)
-		s.board, s.rows = mipro.Board{}, nil
+		s.board, s.rows = mipro.Pending{}, nil
 		s.start()
 	}
 }

@@ -36,15 +36,15 @@ type Client struct {
 
 // Options of a Client.
 type Options struct {
-	Op          string        // what calls are for, in messages: "describe frame"
+	Op          string        // name of the calls in messages: "describe frame"
 	Key         string        // bearer token; empty = none
-	KeyVariable string        // the variable that it came from, for messages
+	KeyVariable string        // environment variable of the key, for messages
 	Timeout     time.Duration // of one call, body included; 0 = 2 min
 	MaxBytes    int64         // of one answer; 0 = 1 MiB
 	Connections int           // kept open; 0 = 1024
 
-	// Redactor takes keys and addresses out of whatever the server says; nil = one
-	// that knows Key only.
+	// Redactor removes keys and addresses from the server's messages; nil = one that knows
+	// only Key.
 	Redactor *safetext.Redactor
 
 	Now func() time.Time // nil = time.Now
@@ -79,19 +79,17 @@ func New(o Options) *Client {
 	}}
 }
 
-// Redactor takes the keys out of what is decoded from an answer. Those of the raw
-// answer are taken out before, but its texts may hold parts of a key which decoding
-// puts together.
+// Redactor removes keys from decoded texts. They are removed from the raw answer before,
+// but decoding can join the parts of a key.
 func (c *Client) Redactor() *safetext.Redactor { return c.options.Redactor }
 
-// HTTP returns a client with the same transport whose answers are checked and
-// bounded in the same way, for libraries that bring their own requests.
+// HTTP returns a client with the same transport and the same checks and limits, for
+// libraries that make their own requests.
 func (c *Client) HTTP() *http.Client {
 	return &http.Client{Transport: (*checked)(c), CheckRedirect: c.http.CheckRedirect}
 }
 
-// checked is the transport of HTTP: it answers with 200 and a whole body, or
-// not at all.
+// checked is the transport of HTTP: it returns status 200 and a complete body, or an error.
 type checked Client
 
 // RoundTrip implements http.RoundTripper.
@@ -111,8 +109,8 @@ func (c *Client) Post(ctx context.Context, url string, body, out any) error {
 	return c.PostUpTo(ctx, c.options.MaxBytes, url, body, out)
 }
 
-// PostUpTo is Post for a request whose answer has at most so many bytes: less than
-// the largest that the client takes.
+// PostUpTo is Post for an answer of at most most bytes, if that is less than the client's
+// limit.
 func (c *Client) PostUpTo(ctx context.Context, most int64, url string, body, out any) error {
 	data, err := json.Marshal(body)
 	if err != nil {
@@ -128,7 +126,7 @@ func (c *Client) PostUpTo(ctx context.Context, most int64, url string, body, out
 	return nil
 }
 
-// Get asks for a document, which costs nothing, and decodes it into out, a pointer.
+// Get requests a document, which costs nothing, and decodes it into out, a pointer.
 func (c *Client) Get(ctx context.Context, url string, out any) error {
 	return c.get(ctx, url, nil, out)
 }
@@ -160,11 +158,11 @@ func (c *Client) authorize(r *http.Request) {
 }
 
 func (c *Client) undecodable(err error) error {
-	return c.fault(fault.Transport, "the answer is not what was asked for", err)
+	return c.fault(fault.Transport, "the answer has an unexpected form", err)
 }
 
-// do makes a call and returns a whole JSON object without an error in it. Of a
-// request with a body, a failure tells what the provider bills for it; see bill.go.
+// do makes a call and returns a complete JSON object without an error in it. The failure of
+// a request with a body has the provider's charge; see bill.go.
 func (c *Client) do(r *http.Request, call Call) (reply, error) {
 	breaker := c.circuit(r.URL.Host)
 	b := billing{bill: call.Bill, paid: r.Method != http.MethodGet, most: c.options.MaxBytes}
@@ -187,7 +185,7 @@ func (c *Client) do(r *http.Request, call Call) (reply, error) {
 		b.status, b.taken, b.body = got.status, got.taken, got.body
 		return reply{}, b.charge(c.broken(ctx, r.Context(), err))
 	}
-	tell(breaker, got)
+	recordReply(breaker, got)
 	b.status, b.sent, b.taken, b.body = got.status, true, got.taken, got.body
 	if err := c.whole(got, &b); err != nil {
 		return reply{}, b.charge(err)
@@ -195,7 +193,7 @@ func (c *Client) do(r *http.Request, call Call) (reply, error) {
 	return got, nil
 }
 
-// whole refuses what is not a JSON object that was asked for.
+// whole refuses an answer that is not the expected JSON object.
 func (c *Client) whole(got reply, b *billing) error {
 	data := got.body
 	if !success(got.status) {
@@ -216,7 +214,7 @@ func (c *Client) whole(got reply, b *billing) error {
 		if status == 0 {
 			return c.fault(fault.Transport, prefix+text, nil)
 		}
-		// A gateway that had already sent its 200 says in the body what the status is.
+		// A gateway that had already sent status 200 reports the real status in the body.
 		b.said = status
 		f := c.status(reply{status: status, header: got.header, body: data})
 		f.Reason = prefix + f.Reason
@@ -225,16 +223,16 @@ func (c *Client) whole(got reply, b *billing) error {
 	return nil
 }
 
-// reply is what came back, of whatever status.
+// reply is a response with any status.
 type reply struct {
 	status int
 	header http.Header
-	body   []byte // at most one byte more than is allowed
+	body   []byte // at most one byte more than the limit
 	at     *url.URL
-	taken  bool // the server took the request and told where its answer would be
+	taken  bool // the server accepted the request and named the address of its answer
 }
 
-// call returns what came, also of an answer that breaks off.
+// call returns what was received, even if the answer breaks off.
 func (c *Client) call(r *http.Request, most int64) (reply, error) {
 	r.Header = r.Header.Clone()
 	r.Header.Set("Accept-Encoding", "identity")
@@ -245,10 +243,10 @@ func (c *Client) call(r *http.Request, most int64) (reply, error) {
 	defer response.Body.Close()
 	body, err := readBody(response, most+1)
 	if !success(response.StatusCode) {
-		err = nil // the status says it all
+		err = nil // the status is enough
 	}
-	// A server may repeat what it was sent. The key is taken out here, before
-	// anybody reads, cuts or stores what it says.
+	// A server may repeat its input. The key is removed here, before the message is read,
+	// truncated or stored.
 	return reply{
 		response.StatusCode, response.Header, c.options.Redactor.Answer(body),
 		response.Request.URL, response.Request.Method != r.Method || response.StatusCode == http.StatusSeeOther,
@@ -276,8 +274,8 @@ func (c *Client) broken(ctx, caller context.Context, err error) error {
 	return c.fault(fault.Transport, "", err)
 }
 
-// ErrTimeout marks a call that the server did not answer in time: for the limit
-// of calls in flight the same as a refusal.
+// ErrTimeout marks a call that the server did not answer in time. For the concurrency limit
+// it counts as a refusal.
 var ErrTimeout = errors.New("timeout")
 
 // status makes the fault of an HTTP status.
@@ -287,7 +285,7 @@ func (c *Client) status(r reply) *fault.Error {
 	f.RetryAfter = RetryAfter(r.header.Get("Retry-After"), time.Now())
 	switch code := r.status; {
 	case code == http.StatusUnauthorized || code == http.StatusForbidden:
-		f.Reason = fmt.Sprintf("status %d: the key is refused or missing", r.status) // what it says may repeat the key
+		f.Reason = fmt.Sprintf("status %d: the key is refused or missing", r.status) // the message may repeat the key
 		if c.options.KeyVariable != "" {
 			f.Reason += "; check " + c.options.KeyVariable
 		}
@@ -299,15 +297,15 @@ func (c *Client) status(r reply) *fault.Error {
 	return f
 }
 
-// fault makes one. It names neither the server nor its address, which failures in
-// histories and reports must not hold; see About.
+// fault makes a fault. It names neither the server nor its address, which must not be in
+// histories and reports; see About.
 func (c *Client) fault(class fault.Class, reason string, err error) *fault.Error {
 	return &fault.Error{Class: class, Op: c.options.Op, Reason: reason, Err: c.options.Redactor.Error(err)}
 }
 
-// About completes a fault of a Client whose calls are for op: it names what the
-// call was about, such as a model, and takes off the wrapping of net/http, which
-// holds the address of the server.
+// About completes a fault of a Client whose calls are for op: it adds the subject of the
+// call, such as a model, and removes the wrapping of net/http, which holds the address of
+// the server.
 func About(op, subject string, err error) error {
 	if e, ok := errors.AsType[*url.Error](err); ok && money.IsCharged(err) == money.IsCharged(e.Err) && money.Unsent(err) == money.Unsent(e.Err) {
 		err = e.Err
@@ -318,9 +316,9 @@ func About(op, subject string, err error) error {
 	return err
 }
 
-// Amend returns err with its fault changed, and charged as err is. It changes a
-// copy: the calls of a batch have one error. A fault that is wrapped otherwise is
-// left as it is.
+// Amend returns err with its fault changed, and charged as err is. It changes a copy,
+// because the calls of a batch share one error. A fault with another wrapping is not
+// changed.
 func Amend(err error, change func(f *fault.Error)) error {
 	switch e := err.(type) { //nolint:errorlint // each layer is copied, so each is looked at
 	case *fault.Error:

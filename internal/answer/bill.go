@@ -14,8 +14,8 @@ import (
 	"github.com/cogniverse/cogflow/money"
 )
 
-// Bill reads what an answer comes to of which the rest cannot be used; not known
-// when it does not say that. A nil Bill never knows.
+// Bill reads the cost of an answer whose rest cannot be used; known is false without usage.
+// A nil Bill never knows.
 type Bill func(answer []byte) (microUSD int64, known bool)
 
 // Call is one request that the provider may bill.
@@ -23,18 +23,18 @@ type Call struct {
 	URL    string
 	Type   string // of Body; "" = application/json
 	Body   []byte
-	Header http.Header // more than the type, the key and the ledger entry
+	Header http.Header // additional to type, key and ledger entry
 	Bill   Bill
 
-	MaxBytes int64 // of the answer, if that is less than the client's; 0 = the client's
+	MaxBytes int64 // of the answer, if less than the client's limit; 0 = the client's
 }
 
-// entryHeader carries the key of the ledger entry of a call. It is the name under
-// which OpenAI's API takes an id of the caller's; other servers ignore it.
+// entryHeader carries the key of a call's ledger entry. OpenAI's API takes a client's
+// request id in it; other servers ignore it.
 const entryHeader = "X-Client-Request-Id"
 
-// Ask makes a call, once, and returns the answer: a whole JSON document without an
-// error in it. A failure that the provider bills is a money.Charged.
+// Ask makes a call once and returns the answer: a complete JSON document without an error
+// in it. A failure that the provider bills is a money.Charged.
 func (c *Client) Ask(ctx context.Context, call Call) ([]byte, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, call.URL, bytes.NewReader(call.Body))
 	if err != nil {
@@ -53,9 +53,9 @@ func (c *Client) Ask(ctx context.Context, call Call) ([]byte, error) {
 	return got.body, err
 }
 
-// Charge wraps the failure to use an answer that came: it is billed at what the
-// answer says, or else at what was reserved. It returns nil for nil, and leaves
-// alone what is charged already.
+// Charge wraps the failure to use a received answer: it is billed at the usage in the
+// answer, otherwise at the reservation. It returns nil for nil, and does not change an
+// error that is charged already.
 func (b Bill) Charge(answer []byte, err error) error {
 	if _, charged := errors.AsType[*money.Charged](err); err == nil || charged {
 		return err
@@ -68,10 +68,10 @@ func (b Bill) Charge(answer []byte, err error) error {
 	return money.ChargeUnknown(err)
 }
 
-// progress is how far a request came.
+// progress is how far a request was sent.
 type progress struct {
 	connected atomic.Bool // there is a connection: the server may see the request
-	sent      atomic.Bool // all of it was written: the server may work on it, whatever happens to the connection
+	sent      atomic.Bool // all of it was written: the server may process it, whatever happens to the connection
 }
 
 func (p *progress) traced(ctx context.Context) context.Context {
@@ -89,30 +89,28 @@ func (p *progress) traced(ctx context.Context) context.Context {
 type billing struct {
 	bill   Bill
 	most   int64  // bytes of the answer
-	paid   bool   // a request that a provider bills at all
-	unseen bool   // the server has nothing of the request
-	sent   bool   // the server has the whole request
-	status int    // of the answer; 0 = none came
-	taken  bool   // it was accepted: a poll for its answer failed
-	said   int    // what an error in the body says that the status is; 0 = nothing
-	body   []byte // as far as it came
+	paid   bool   // a request that a provider bills
+	unseen bool   // the server has received nothing
+	sent   bool   // the server has received all
+	status int    // of the answer; 0 = no answer
+	taken  bool   // it was accepted, and a poll for its answer failed
+	said   int    // status by an error in the body; 0 = none
+	body   []byte // received part
 }
 
 // charge wraps the failure of a call as the provider bills it.
 //
-// A refusal costs nothing: 4xx, 503, 529. Nor does 500: the server says itself
-// that it made no answer, and providers bill answers. Nor do 502 and Cloudflare's
-// 520 to 523: no answer came through the gateway, which is where tokens are
-// counted; they come in bursts while a server restarts, and to book them would
-// spend a budget within seconds for nothing.
+// A refusal costs nothing: 4xx, 503, 529. Nor does 500: the server reports that it made no
+// answer, and providers bill answers. Nor do 502 and Cloudflare's 520 to 523: no answer
+// came through the gateway, which counts the tokens. They come in bursts while a server
+// restarts, and booking them would use up a budget within seconds for nothing.
 //
-// Unknown is what became of a call that a proxy gave up waiting for
-// (408, 460, 499, 504, 524, 598), or we did, or whose connection broke after the request
-// was sent: the server may have worked to the end. And an answer with a status of
-// 2xx was made, however little of it can be used, unless an error in it says what
-// the status should have been.
+// The outcome is unknown if a proxy (408, 460, 499, 504, 524, 598) or cogflow gave up
+// waiting, or the connection broke after the request was sent: the server may have
+// finished. An answer with a status of 2xx was made, even if it cannot be used, unless an
+// error in it reports another status.
 //
-// But what a server says that it has counted, it bills, whatever status it tells.
+// If the server reports used tokens, they are billed, whatever the status is.
 func (b billing) charge(err error) error {
 	if err == nil || !b.paid {
 		return err
@@ -133,7 +131,7 @@ func (b billing) charge(err error) error {
 	return err
 }
 
-// counted reports whether an answer says that it has used tokens.
+// counted reports whether an answer states used tokens.
 func counted(body []byte) bool {
 	u, found := money.UsageOf(body)
 	return found && max(u.Input.Tokens, u.Output.Tokens) > 0

@@ -12,10 +12,9 @@ import (
 	"strings"
 )
 
-// readBody reads at most so many bytes of the document that a server sends, and
-// returns what came also where it breaks off. Bytes of null at its end and a byte
-// order mark are no JSON. What is whole has no error: a length that is wrong or a
-// connection that is not closed take nothing from it.
+// readBody reads at most most bytes of a response, and returns the received part if it
+// breaks off. NUL bytes at the end and a byte order mark are removed. A complete document
+// is not an error, even with a wrong length or an open connection.
 func readBody(r *http.Response, most int64) ([]byte, error) {
 	reader, err := inflated(r)
 	if err != nil {
@@ -30,11 +29,11 @@ func readBody(r *http.Response, most int64) ([]byte, error) {
 	return body, err
 }
 
-// inflated undoes compression. It was not asked for, but a proxy may compress all
-// the same, or say that it did and not do it.
+// inflated decompresses. Compression was not requested, but a proxy may use it anyway, or
+// announce it without using it.
 func inflated(r *http.Response) (io.Reader, error) {
 	plain := bufio.NewReader(r.Body)
-	start, _ := plain.Peek(2) // an error comes again with the next read
+	start, _ := plain.Peek(2) // an error is returned again by the next read
 	switch {
 	case bytes.Equal(start, []byte{0x1f, 0x8b}):
 		return gzip.NewReader(plain)

@@ -14,11 +14,11 @@ import (
 )
 
 const (
-	circuitFailures = 5                // calls without an answer, one after another
-	tryEvery        = 10 * time.Second // at most, and what a try may take
+	circuitFailures = 5                // consecutive calls without an answer
+	tryEvery        = 10 * time.Second // maximum, also for the duration of a probe
 )
 
-// circuit returns the breaker of a host: a client of one service may call two.
+// circuit returns the breaker of a host: a client of one service may call two hosts.
 func (c *Client) circuit(host string) *circuit.Breaker {
 	if b, ok := c.circuits.Load(host); ok {
 		return b.(*circuit.Breaker)
@@ -29,14 +29,14 @@ func (c *Client) circuit(host string) *circuit.Breaker {
 	return b.(*circuit.Breaker)
 }
 
-// enter refuses a call to a server that is down. That is overload, which is
-// waited out and uses up no attempt: a server that is away for ten minutes must
-// cost ten minutes, not the videos of that time.
+// enter refuses a call to a server that is down. The class is overload, which waits without
+// using up attempts: a server that is down for ten minutes must cost ten minutes, not the
+// videos of that time.
 //
-// A server is tried with a GET of the address that is to be called. Any answer
-// of its own will do, 405 as a rule. The call itself would be a bad try: it can
-// be the one that kills the server, and a half-open connection would hold it for
-// its whole deadline.
+// A server is probed with a GET of the address that is to be called. Any response of the
+// server itself counts, usually 405. The call itself would be a bad probe: it may be the
+// one that crashes the server, and a half-open connection would block it for its whole
+// timeout.
 func (c *Client) enter(r *http.Request, b *circuit.Breaker) error {
 	pass, wait := b.Enter()
 	switch {
@@ -68,7 +68,7 @@ func (c *Client) down(b *circuit.Breaker, wait time.Duration, err error) error {
 	return f
 }
 
-// try asks whether anybody answers.
+// try probes whether the server answers.
 func (c *Client) try(ctx context.Context, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, tryEvery)
 	defer cancel()
@@ -87,9 +87,9 @@ func (c *Client) try(ctx context.Context, url string) error {
 	return nil
 }
 
-// tell notes what an answer says about the server: a proxy may have given it. A
-// 503 says either that it is busy or that it is away, and is waited out anyway.
-func tell(b *circuit.Breaker, got reply) {
+// recordReply records what an answer says about the server: it may come from a proxy. A 503
+// means that it is busy or down, and is waited out in both cases.
+func recordReply(b *circuit.Breaker, got reply) {
 	switch {
 	case away(got.status), success(got.status) && page(got.body):
 		b.Fail(circuit.Pass{})
@@ -98,8 +98,8 @@ func tell(b *circuit.Breaker, got reply) {
 	}
 }
 
-// page reports whether an answer is no JSON from its first byte on, nor the events
-// of a stream: a proxy shows a page, as it does while the server is maintained.
+// page reports whether an answer is neither JSON nor a stream of events from its first byte
+// on: a proxy shows a page, as during maintenance.
 func page(body []byte) bool {
 	start := bytes.TrimLeft(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")), " \t\r\n")
 	if len(start) == 0 || bytes.IndexByte([]byte(`{["`), start[0]) >= 0 {

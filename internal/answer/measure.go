@@ -8,9 +8,9 @@ import (
 	"github.com/cogniverse/cogflow/internal/limit"
 )
 
-// Measure makes a call within the view of a limit: refusals and answers that do
-// not come in time say that the service has enough. A call that was not made,
-// since the service is down, says nothing.
+// Measure makes a call and reports it to a limit: refusals and timeouts say that the
+// service is at its capacity. A call that was not made, because the service is down, says
+// nothing.
 func Measure[T any](l *limit.Limit, call func() (T, error)) (T, error) {
 	done := l.Begin()
 	out, err := call()

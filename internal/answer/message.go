@@ -8,9 +8,8 @@ import (
 	"strings"
 )
 
-// reported finds an error that is told with status 200: {"error": …}, or vLLM's
-// {"object": "error"}. The status is what the error says it should have been; 0 =
-// it does not say.
+// reported finds an error in an answer with status 200: {"error": …}, or vLLM's {"object":
+// "error"}. status is the status in the error; 0 = none.
 func (c *Client) reported(data []byte) (text string, status int) {
 	var answer struct {
 		Object json.RawMessage `json:"object"`
@@ -39,8 +38,8 @@ func (c *Client) reported(data []byte) (text string, status int) {
 	return text, 0
 }
 
-// blank reports whether an answer has no error: the field for one is missing, is
-// empty, or says that all went well. Servers fill it in every answer.
+// blank reports whether an answer has no error: the field is missing or empty, or reports
+// success. Some servers fill it in every answer.
 func blank(field json.RawMessage) bool {
 	var v any
 	return len(field) == 0 || json.Unmarshal(field, &v) == nil && nothing(v)
@@ -74,12 +73,12 @@ func says(text string, all []string) bool {
 	return slices.ContainsFunc(all, func(words string) bool { return strings.Contains(text, words) })
 }
 
-// busy lists how gateways say 429 with status 200.
+// busy lists how gateways report 429 with status 200.
 func busy() []string {
 	return []string{"rate limit", "rate_limit", "rate-limit", "too many requests", "overloaded"}
 }
 
-// message finds what a server says in the shapes that servers say it.
+// message finds the server's message in the known forms.
 func (c *Client) message(data []byte) string {
 	var shapes struct {
 		Error   json.RawMessage `json:"error"`
@@ -110,9 +109,9 @@ func (c *Client) message(data []byte) string {
 	return c.excerpt(data)
 }
 
-// excerpt is the beginning of what a server says, on one line.
+// excerpt is the beginning of a server's message, on one line.
 func (c *Client) excerpt(data []byte) string {
-	const longest, read = 300, 64 << 10 // a beginning of a key at its end is found, too
+	const longest, read = 300, 64 << 10 // read more than is shown, to find a key at the end
 	text := c.options.Redactor.Reply(string(data[:min(len(data), read)]), longest)
 	if text == "" {
 		return "(empty)"

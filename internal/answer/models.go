@@ -11,8 +11,8 @@ import (
 	"github.com/cogniverse/cogflow/safetext"
 )
 
-// Models lists the models that a server says it serves at an address that ends in
-// /models. Only their ids are read. A header of its own replaces the key's.
+// Models lists the models that a server reports at an address that ends in /models. Only
+// their ids are read. header replaces the key's header.
 func (c *Client) Models(ctx context.Context, url string, header http.Header) (ids []string, err error) {
 	var list struct {
 		Data []struct {

@@ -6,9 +6,9 @@ import (
 	"net/url"
 )
 
-// redirect decides which redirects are followed: on the same host only, since a key
-// must not travel to another, and never such that a paid request is sent again. A
-// 303 says where the answer of a long call will be; what follows it is a GET.
+// redirect decides which redirects are followed: only on the same host, since a key must
+// not be sent to another, and never in a way that repeats a paid request. A 303 names the
+// address of the answer to a long call, which is polled with GET.
 func redirect(r *http.Request, via []*http.Request) error {
 	const most = 50 // of long polls
 	before := via[len(via)-1]
@@ -20,8 +20,8 @@ func redirect(r *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// redirected says where a redirect leads that is not followed, without the path and
-// the query, which may hold secrets.
+// redirected names the target of a redirect that is not followed, without path and query,
+// which may contain secrets.
 func (c *Client) redirected(r reply) string {
 	const longest = 100
 	where := "nowhere"

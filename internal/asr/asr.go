@@ -25,15 +25,15 @@ const op = "transcribe"
 
 // Options of an endpoint.
 type Options struct {
-	URL              string // the base that ends in /v1
+	URL              string // base URL that ends in /v1
 	Key, KeyVariable string
 	Timeout          time.Duration      // of one piece of ten minutes; 0 = 10 min
-	Shared           *limit.Limit       // of a server that other adapters ask too; nil = its own
+	Shared           *limit.Limit       // of a server that other adapters call too; nil = its own
 	MaxInFlight      int                // calls at once; 0 = discovered
-	Redactor         *safetext.Redactor // of what the endpoint says; nil = of Key only
+	Redactor         *safetext.Redactor // for the endpoint's messages; nil = of Key only
 }
 
-// Transcriber asks one endpoint. Make one with New.
+// Transcriber calls one endpoint. Make one with New.
 type Transcriber struct {
 	url    string
 	client *answer.Client
@@ -52,11 +52,10 @@ func New(o Options) *Transcriber {
 	}
 }
 
-// Limit is how many calls the endpoint takes at once, as far as is known.
+// Limit is the concurrency that the endpoint takes, as far as is known.
 func (t *Transcriber) Limit(string) int { return t.limit.Limit() }
 
-// Transcribe writes down one piece of sound. A piece in which nobody speaks has
-// no segments.
+// Transcribe transcribes one piece of sound. A piece without speech has no segments.
 func (t *Transcriber) Transcribe(ctx context.Context, r video.TranscribeRequest) (video.Transcript, error) {
 	length, err := length(r.FLAC)
 	if err != nil {
@@ -71,7 +70,7 @@ func (t *Transcriber) Transcribe(ctx context.Context, r video.TranscribeRequest)
 		return video.Transcript{}, answer.About(op, r.Stage.Model, fault.Wrap(fault.Transport, op, r.Stage.Model, err))
 	}
 	out, err := read(t.client.Redactor(), r.Stage, said, length)
-	return out, call.Bill.Charge(said, err) // a call has a price as a whole
+	return out, call.Bill.Charge(said, err) // the price is per call
 }
 
 // call is the request: a form with the sound as a file.
@@ -95,12 +94,12 @@ func (t *Transcriber) call(r video.TranscribeRequest) (answer.Call, error) {
 	return answer.Call{URL: t.url + "/audio/transcriptions", Type: form.FormDataContentType(), Body: body.Bytes()}, err
 }
 
-// milliseconds clamps seconds into the piece: models invent times beyond its end.
+// milliseconds clamps a time to the piece: models invent times after its end.
 func milliseconds(seconds float64, length int64) int64 {
 	return int64(math.Round(min(max(seconds, 0)*1000, float64(length))))
 }
 
-// Check asks whether the endpoint serves the models.
+// Check checks that the endpoint serves the models.
 func (t *Transcriber) Check(ctx context.Context, models []string) error {
 	served, err := t.client.Models(ctx, t.url+"/models", nil)
 	if err != nil {
@@ -109,8 +108,8 @@ func (t *Transcriber) Check(ctx context.Context, models []string) error {
 	return answer.CheckServed(served, models)
 }
 
-// length reads how many milliseconds a FLAC file lasts from its STREAMINFO
-// (RFC 9639, 8.2).
+// length reads the duration of a FLAC file in milliseconds from its STREAMINFO (RFC 9639,
+// 8.2).
 func length(flac []byte) (int64, error) {
 	const end = 4 + 4 + 34
 	if len(flac) < end || string(flac[:4]) != "fLaC" || flac[4]&0x7F != 0 {

@@ -13,8 +13,8 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// spoken is what is used of an answer in verbose_json. Whatever else a server puts
-// into it, of whatever type, does not make a paid answer worthless.
+// spoken holds the used fields of an answer in verbose_json. Other fields, of whatever
+// type, do not make a paid answer unusable.
 type spoken struct {
 	Language json.RawMessage `json:"language"`
 	Text     json.RawMessage `json:"text"`
@@ -27,20 +27,20 @@ type segment struct {
 	Text  json.RawMessage `json:"text"`
 }
 
-// seconds are a time, which some servers give as a text.
+// seconds is a time, which some servers send as a text.
 type seconds struct {
 	at    float64
 	known bool
 }
 
-// UnmarshalJSON never fails: a time that cannot be read is not known.
+// UnmarshalJSON never fails: an unreadable time is unknown.
 func (s *seconds) UnmarshalJSON(data []byte) error {
 	at, err := strconv.ParseFloat(strings.TrimSuffix(strings.Trim(string(data), `"`), "s"), 64)
 	*s = seconds{at, err == nil && !math.IsNaN(at) && !math.IsInf(at, 0)}
 	return nil
 }
 
-// read takes an answer about a piece of sound of so many milliseconds.
+// read reads the transcript of a piece of sound of length milliseconds.
 func read(r *safetext.Redactor, s video.Stage, body []byte, length int64) (video.Transcript, error) {
 	bad := func(reason string) (video.Transcript, error) {
 		return video.Transcript{}, fault.New(fault.Transport, op, s.Model, reason)
@@ -88,7 +88,7 @@ func read(r *safetext.Redactor, s video.Stage, body []byte, length int64) (video
 	return out, nil
 }
 
-// redact takes keys out, also such as are spread over segments.
+// redact removes keys, including those that are spread over segments.
 func redact(r *safetext.Redactor, t *video.Transcript) {
 	t.Language = r.Keys(t.Language)
 	var texts []string
@@ -104,7 +104,7 @@ func redact(r *safetext.Redactor, t *video.Transcript) {
 	t.Segments = kept
 }
 
-// text is a text without the space around it; one that is missing or null is empty.
+// text is a text without surrounding space; a missing one or null is empty.
 func text(data json.RawMessage) (trimmed string, ok bool) {
 	var s *string
 	if len(data) > 0 && json.Unmarshal(data, &s) != nil {
@@ -114,7 +114,7 @@ func text(data json.RawMessage) (trimmed string, ok bool) {
 		return "", true
 	}
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) && r != '\n' && r != '\t' { // a byte of null ends a text for some who store it
+		if unicode.IsControl(r) && r != '\n' && r != '\t' { // some stores end a text at a NUL byte
 			return -1
 		}
 		return r

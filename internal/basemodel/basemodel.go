@@ -1,6 +1,6 @@
-// Package basemodel finds base models on this worker's disk and reads what they
-// are like. It opens nothing outside the folders that it was given, runs no code
-// of a model and unpickles nothing.
+// Package basemodel finds base models on this worker's disk and reads their properties. It
+// opens nothing outside the configured folders, runs no code of a model and unpickles
+// nothing.
 package basemodel
 
 import (
@@ -22,7 +22,7 @@ import (
 
 const opFind = "find base model"
 
-// Place is where one model lies.
+// Place is the location of one model.
 type Place struct {
 	Path     string // absolute
 	Repo     string // on Hugging Face; may be empty
@@ -34,25 +34,25 @@ type Models struct {
 	places map[string]Place
 	dir    string
 
-	hashing chan struct{} // held by whoever hashes: the disk serves one well
+	hashing chan struct{} // held while hashing: the disk reads one model at a time well
 	mu      sync.Mutex
 	hashes  map[string]hashed // by folder
 }
 
-// hashed is the hash of a folder whose files looked like this.
+// hashed is the hash of a folder with this listing.
 type hashed struct {
 	look     string // names, sizes and times
 	revision string
 }
 
-// New returns the models of the places, by the names that inputs use, and of
-// the folders below dir, where the model org/name lies in org/name; "" = none.
+// New returns the models of the places, by the names that inputs use, and of the folders
+// below dir, where the model org/name is in org/name; "" = none.
 func New(places map[string]Place, dir string) *Models {
 	return &Models{places: maps.Clone(places), dir: dir, hashing: make(chan struct{}, 1), hashes: map[string]hashed{}}
 }
 
-// Find returns a model that can be trained, with the revision that names its
-// content: the configured commit, else the hash of its files.
+// Find returns a model that can be trained, with the revision that identifies its content:
+// the configured commit, otherwise the hash of its files.
 func (m *Models) Find(ctx context.Context, name string) (training.Model, error) {
 	f, place, err := m.open(name)
 	if err != nil {
@@ -70,8 +70,8 @@ func (m *Models) Find(ctx context.Context, name string) (training.Model, error) 
 	return training.Model{Name: name, Repo: place.Repo, Revision: place.Revision, Path: f.path}, nil
 }
 
-// Shape reads what a model is like. The model must be as Find returned it, here
-// or on another worker: another revision under the same name is refused.
+// Shape reads the properties of a model. The model must be as Find returned it, here or on
+// another worker: another revision under the same name is refused.
 func (m *Models) Shape(ctx context.Context, model training.Model) (estimate.Shape, error) {
 	found, err := m.Find(ctx, model.Name)
 	if err != nil {
@@ -89,7 +89,7 @@ func (m *Models) Shape(ctx context.Context, model training.Model) (estimate.Shap
 	return f.shape()
 }
 
-// Known lists the names of the models that are there, sorted.
+// Known lists the names of the available models, sorted.
 func (m *Models) Known() []string {
 	names := slices.Collect(maps.Keys(m.places))
 	if m.dir != "" {
@@ -104,7 +104,7 @@ func foldersBelow(dir string) (names []string) {
 	for _, pattern := range []string{"*/config.json", "*/*/config.json"} {
 		found, err := filepath.Glob(filepath.Join(dir, pattern))
 		if err != nil {
-			continue // the pattern is good, so dir holds a bracket; then nothing is listed
+			continue // dir contains a bracket; then nothing is listed
 		}
 		for _, path := range found {
 			rel, err := filepath.Rel(dir, filepath.Dir(path))
@@ -116,7 +116,7 @@ func foldersBelow(dir string) (names []string) {
 	return names
 }
 
-// nameSyntax keeps names from meaning a path elsewhere: no part begins with a dot.
+// nameSyntax prevents names from being a path elsewhere: no part begins with a dot.
 func nameSyntax() *regexp.Regexp {
 	return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9][A-Za-z0-9._-]{0,95}){0,3}$`)
 }
@@ -154,8 +154,8 @@ func (m *Models) unknown(name string) error {
 	return fault.New(fault.Input, opFind, name, reason)
 }
 
-// linkRoot is where the links of a configured folder may lead: into itself, and
-// in a Hugging Face cache (models--…/snapshots/<commit>) also to its blobs.
+// linkRoot is the folder that the links of a configured folder may lead to: the folder
+// itself and, in a Hugging Face cache (models--…/snapshots/<commit>), also its blobs.
 func linkRoot(path string) string {
 	if parent := filepath.Dir(path); filepath.Base(parent) == "snapshots" {
 		return filepath.Dir(parent)

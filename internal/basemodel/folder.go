@@ -17,21 +17,21 @@ import (
 	"github.com/cogniverse/cogflow/training/estimate"
 )
 
-// Bounds of what a model's folder may hold.
+// Limits of a model's folder.
 const (
 	maxText  = 32 << 20 // of config.json and of the index of weights, bytes
 	maxFiles = 2000     // of one folder
 	maxDepth = 4
 )
 
-// folder is the open folder of a model. Its files are reached through root, so
-// that no link leads out of it, whatever changes meanwhile.
+// folder is the open folder of a model. Its files are opened through root, so that no link
+// leads out of it, even if the folder changes meanwhile.
 type folder struct {
 	name   string // of the model, for errors
 	path   string // links resolved
 	root   *os.Root
 	rel    string // of the folder below root
-	files  []file // that decide what the model is, sorted by name
+	files  []file // that determine the model, sorted by name
 	pickle string // a file that torch or numpy could unpickle; empty = none
 }
 
@@ -70,7 +70,7 @@ func (f *folder) listIn(dir string) error {
 	}
 	for _, e := range entries {
 		name := path.Join(dir, e.Name())
-		info, err := f.root.Stat(filepath.Join(f.rel, name)) // follows links, but not out
+		info, err := f.root.Stat(filepath.Join(f.rel, name)) // follows links, but not out of the folder
 		switch {
 		case err != nil:
 			return f.broken(name, err)
@@ -100,7 +100,7 @@ func ignoreEOF(err error) error {
 	return err
 }
 
-// broken explains why something of the folder cannot be read.
+// broken explains why something in the folder cannot be read.
 func (f *folder) broken(name string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -113,8 +113,8 @@ func (f *folder) broken(name string, err error) error {
 	return fault.Disk(opFind, f.name, err)
 }
 
-// decides reports whether a file takes part in what the model computes. Hidden
-// files do not, nor do the exports for other programs.
+// decides reports whether a file determines what the model computes. Hidden files and
+// exports for other programs do not.
 func decides(name string) bool {
 	first, _, _ := strings.Cut(name, "/")
 	if strings.HasPrefix(name, ".") || strings.Contains(name, "/.") || slices.Contains([]string{"onnx", "openvino", "original"}, first) {
@@ -131,7 +131,7 @@ func (f *folder) has(names ...string) bool {
 	return slices.ContainsFunc(f.files, func(x file) bool { return slices.Contains(names, x.name) })
 }
 
-// check refuses what cannot be trained, before anything large is read.
+// check refuses a model that cannot be trained, before anything large is read.
 func (f *folder) check() error {
 	if !f.has("config.json") {
 		return f.bad("its folder %s has no config.json", f.path)
@@ -156,7 +156,7 @@ func (f *folder) check() error {
 	return nil
 }
 
-// noCode refuses a folder that asks to run code of its own.
+// noCode refuses a folder that requires running its own code.
 func (f *folder) noCode(name string) error {
 	text, err := f.text(name)
 	if err != nil {
@@ -172,15 +172,15 @@ func (f *folder) noCode(name string) error {
 	return nil
 }
 
-// isPickle knows the names of formats that run code when they are read, and of
-// weights that are no safetensors: the trainer refuses a folder that has any.
+// isPickle recognizes formats that run code when they are read, and weights that are not
+// safetensors: the trainer refuses a folder with any.
 func isPickle(name string) bool {
 	refused := []string{".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz", ".h5"}
 	return slices.Contains(refused, strings.ToLower(path.Ext(name)))
 }
 
-// weights returns the safetensors files at the top of the folder, all of them;
-// those of modules below belong to sentence-transformers.
+// weights returns all safetensors files at the top of the folder; those of modules below
+// belong to sentence-transformers.
 func (f *folder) weights() (names []string) {
 	for _, x := range f.files {
 		if path.Ext(x.name) == ".safetensors" && path.Dir(x.name) == "." {
@@ -190,8 +190,8 @@ func (f *folder) weights() (names []string) {
 	return names
 }
 
-// shape reads config.json and the headers of the weights that transformers
-// would load: model.safetensors, else those that the index names.
+// shape reads config.json and the headers of the weights that transformers would load:
+// model.safetensors, otherwise those that the index names.
 func (f *folder) shape() (estimate.Shape, error) {
 	config, err := f.text("config.json")
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// hash names the content of a folder: the SHA-256 of the names and SHA-256s of
-// its files, in their order. It is kept until a file's size or time changes.
+// hash identifies the content of a folder: the SHA-256 of the names and SHA-256s of its
+// files, in their order. It is cached until a file's size or time changes.
 func (m *Models) hash(ctx context.Context, f *folder) (string, error) {
 	select {
 	case m.hashing <- struct{}{}:
@@ -66,9 +66,9 @@ func (f *folder) sum(ctx context.Context, name string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// whileWanted ends a long read when nobody waits for it any more.
+// whileWanted ends a long read when its caller has gone.
 type whileWanted struct {
-	ctx context.Context //nolint:containedctx // a reader has no other way to know
+	ctx context.Context //nolint:containedctx // a reader cannot be cancelled otherwise
 	r   io.Reader
 }
 

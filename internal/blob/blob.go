@@ -14,38 +14,39 @@ import (
 	"github.com/cogniverse/cogflow/object"
 )
 
-// Store is what the activities ask of an object store. Keys are slash-separated,
-// tenant first; see CheckKey. Missing objects, lost conditions and torn content
-// are answered with the errors of package object, everything else is a fault.
+// Store is the object store that activities use. Keys are slash-separated, tenant first;
+// see CheckKey. Missing objects, failed conditions and damaged content are reported with
+// the errors of package object; everything else is a fault.
 type Store interface {
 	// Put writes or overwrites an object.
 	Put(ctx context.Context, key string, r io.Reader) (object.Info, error)
 	// Create writes an object durably, or returns object.ErrExists and writes nothing.
 	Create(ctx context.Context, key string, r io.Reader) (object.Info, error)
-	// Replace overwrites durably the object whose content still has the given
-	// SHA-256, or returns object.ErrChanged (object.ErrNotFound if it is gone). An
-	// empty SHA-256 is that of an object of which Stat says object.ErrCorrupt.
+	// Replace overwrites durably the object whose content still has the given SHA-256, or
+	// returns object.ErrChanged (object.ErrNotFound if it is gone). An empty SHA-256 means
+	// an object for which Stat returns object.ErrCorrupt.
 	Replace(ctx context.Context, key, sha256 string, r io.Reader) (object.Info, error)
 	// Get opens an object. The reader returns object.ErrCorrupt instead of
 	// io.EOF when the bytes do not have the stored SHA-256.
 	Get(ctx context.Context, key string) (io.ReadCloser, object.Info, error)
-	// Stat describes an object without reading it, or returns object.ErrCorrupt
-	// when its size alone shows that it is torn.
+	// Stat describes an object without reading it, or returns object.ErrCorrupt when its
+	// size alone shows that it is damaged.
 	Stat(ctx context.Context, key string) (object.Info, error)
-	// List yields the objects under a prefix in the order of their keys until
-	// yield returns an error, which it returns. A torn object has no SHA256.
+	// List yields the objects under a prefix in the order of their keys until yield returns
+	// an error, which it returns. A damaged object has no SHA256.
 	List(ctx context.Context, prefix string, yield func(object.Info) error) error
-	// Delete removes an object; a missing one is no error.
+	// Delete removes an object; a missing one is not an error.
 	Delete(ctx context.Context, key string) error
-	// DeleteIf removes the object whose content still has the given SHA-256, or
-	// returns object.ErrChanged and removes nothing; a missing one is no error.
-	// errors.ErrUnsupported: the store cannot check and delete in one step; nothing was changed.
+	// DeleteIf removes the object whose content still has the given SHA-256, or returns
+	// object.ErrChanged and removes nothing; a missing one is not an error.
+	// errors.ErrUnsupported: the store cannot check and delete in one step; nothing was
+	// changed.
 	DeleteIf(ctx context.Context, key, sha256 string) error
 }
 
-// Open opens the store that rawURL names: file:///absolute/path, whose
-// directory is made if it is missing, or s3://bucket/prefix with the parameters
-// region, endpoint and path_style; credentials come from the environment.
+// Open opens the store of rawURL: file:///absolute/path, whose directory is made if it is
+// missing, or s3://bucket/prefix with the parameters region, endpoint and path_style;
+// credentials come from the environment.
 func Open(ctx context.Context, rawURL string) (Store, error) {
 	if strings.HasPrefix(rawURL, "s3:") {
 		return openS3(ctx, rawURL)

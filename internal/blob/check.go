@@ -20,44 +20,44 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// State of an object that Check looked at.
+// State is the state of a checked object.
 type State string
 
 // The states.
 const (
-	Whole      State = "whole"      // its checksum is there; with Full its content has it
-	Repaired   State = "repaired"   // it had lost its checksum and has it back
-	Repairable State = "repairable" // it has lost its checksum, and its content is known to be whole
-	Unproven   State = "unproven"   // it has lost its checksum, and nothing says what its content was
+	Whole      State = "whole"      // it has its checksum; with Full its content matches
+	Repaired   State = "repaired"   // it had lost its checksum, which was restored
+	Repairable State = "repairable" // it has lost its checksum, and its content is proven to be whole
+	Unproven   State = "unproven"   // it has lost its checksum, and its content cannot be proven
 	Damaged    State = "damaged"    // its content is not what was stored
 )
 
 // CheckOptions say what Check does.
 type CheckOptions struct {
 	Prefix string // of keys: a tenant, or less; empty = all
-	Full   bool   // read every object, not only those that lost their checksums
-	Repair bool   // give checksums back
-	Trust  bool   // take what is unproven for whole
+	Full   bool   // read every object, not only those without checksums
+	Repair bool   // restore checksums
+	Trust  bool   // accept unproven content
 }
 
-// Finding is one object that is not whole, or was not.
+// Finding is an object that is damaged, or was.
 type Finding struct {
 	Key   string `json:"key"`
 	State State  `json:"state"`
-	Proof string `json:"proof,omitempty"` // what says that it is whole: manifest, name, trust
+	Proof string `json:"proof,omitempty"` // evidence that it is whole: manifest, name, trust
 	Cause string `json:"cause"`
 	Fix   string `json:"fix,omitempty"`
 }
 
-// Check looks at the objects of a store. found is called for each that is not, or
-// was not, whole; each object is counted once.
+// Check checks the objects of a store. found is called for each that is damaged, or was;
+// each object is counted once.
 func Check(ctx context.Context, s Sealer, o CheckOptions, found func(Finding) error) (counts map[State]int, err error) {
 	c := checker{store: s, options: o}
 	counts = map[State]int{}
 	err = s.List(ctx, o.Prefix, func(i object.Info) error {
 		f, err := c.look(ctx, i)
 		if errors.Is(err, object.ErrNotFound) || errors.Is(err, object.ErrChanged) {
-			return nil // deleted or written again meanwhile, and then it is whole
+			return nil // deleted or written again meanwhile
 		}
 		if err != nil {
 			return err
@@ -74,8 +74,8 @@ func Check(ctx context.Context, s Sealer, o CheckOptions, found func(Finding) er
 type checker struct {
 	store   Sealer
 	options CheckOptions
-	dir     string            // whose evidence is in sums
-	sums    map[string]string // SHA-256 by key, as manifests say
+	dir     string            // folder of the evidence in sums
+	sums    map[string]string // SHA-256 by key, from manifests
 }
 
 const (
@@ -84,7 +84,7 @@ const (
 	makeFix   = "restore it from a backup, or delete it: cogflow makes it again when it is needed"
 )
 
-// look examines one object. A torn object has no SHA-256 in a listing.
+// look checks one object. A damaged object has no SHA-256 in a listing.
 func (c *checker) look(ctx context.Context, i object.Info) (Finding, error) {
 	if i.SHA256 != "" {
 		if !c.options.Full {
@@ -129,7 +129,7 @@ func (c *checker) look(ctx context.Context, i object.Info) (Finding, error) {
 	return f, nil
 }
 
-// torn reports whether an object has a checksum that its size contradicts.
+// torn reports whether an object's checksum contradicts its size.
 func (s *File) torn(ctx context.Context, key string) (bool, error) {
 	f, err := s.raw(ctx, "look at object", key, 0)
 	if err != nil {
@@ -143,17 +143,17 @@ func (s *File) torn(ctx context.Context, key string) (bool, error) {
 	return err == nil, s.fail("look at object", key, err)
 }
 
-// form says what an object's own format tells of it.
+// form is what an object's own format tells about it.
 type form int
 
 const (
 	formless form = iota // nothing
-	formed               // it is not cut short, which does not say that nothing in it changed
-	deformed             // it is not
+	formed               // it is not truncated, but may have changed
+	deformed             // it is damaged
 )
 
-// prove finds what says that the content of a key is whole: a manifest that names
-// it, or its name. Its own format can only show damage: a changed letter keeps it valid.
+// prove finds evidence that the content of a key is whole: a manifest that names it, or its
+// name. Its own format can only show damage: a changed letter keeps it valid.
 func (c *checker) prove(ctx context.Context, key, sum string, shape form) (proof, damage string, err error) {
 	if stem, ok := strings.CutSuffix(path.Base(key), ".jsonl"); ok && path.Base(path.Dir(key)) == "datasets" && sums.MatchString(stem) {
 		if stem != sum {
@@ -177,7 +177,7 @@ func (c *checker) prove(ctx context.Context, key, sum string, shape form) (proof
 
 var sums = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
-const maxForm = 256 << 20 // bytes of an object that is examined in memory
+const maxForm = 256 << 20 // maximum bytes of an object that is checked in memory
 
 // read hashes an object and examines its format.
 func (c *checker) read(ctx context.Context, key string) (sum string, shape form, err error) {
@@ -198,7 +198,7 @@ func (c *checker) read(ctx context.Context, key string) (sum string, shape form,
 	return sum, formOf(key, kept.Bytes()), nil
 }
 
-// limited keeps one byte more than is examined.
+// limited keeps one byte more than is checked.
 type limited struct{ kept *bytes.Buffer }
 
 func (l *limited) Write(p []byte) (int, error) {
@@ -242,8 +242,8 @@ func formOf(key string, data []byte) form {
 	return formless
 }
 
-// manifested returns the SHA-256 that a manifest of a directory above key gives
-// it; empty = none does. Manifests may have lost their own checksums.
+// manifested returns the SHA-256 of key in the manifest of a parent folder; empty = none.
+// Manifests may have lost their own checksums.
 func (c *checker) manifested(ctx context.Context, key string) (string, error) {
 	if dir := path.Dir(key); dir != c.dir {
 		known := map[string]string{}
@@ -276,7 +276,7 @@ func (c *checker) files(ctx context.Context, prefix string, to map[string]string
 	return nil
 }
 
-// frames reads which pictures an extraction stored.
+// frames reads the list of pictures of an extraction.
 func (c *checker) frames(ctx context.Context, prefix string, to map[string]string) error {
 	return c.store.List(ctx, prefix+"chunk-", func(i object.Info) error {
 		var chunk video.Chunk
@@ -292,7 +292,7 @@ func (c *checker) frames(ctx context.Context, prefix string, to map[string]strin
 	})
 }
 
-// decode reads a JSON object if there is one that can be read.
+// decode reads a JSON object if it exists and can be read.
 func (c *checker) decode(ctx context.Context, key string, v any) error {
 	r, err := c.store.Raw(ctx, key)
 	if errors.Is(err, object.ErrNotFound) {
@@ -306,6 +306,6 @@ func (c *checker) decode(ctx context.Context, key string, v any) error {
 	if err != nil {
 		return err
 	}
-	_ = json.Unmarshal(data, v) // one that is torn is found by itself
+	_ = json.Unmarshal(data, v) // a damaged one is reported by its own check
 	return nil
 }

@@ -13,11 +13,11 @@ import (
 	"github.com/cogniverse/cogflow/object"
 )
 
-// attribute holds "<sha256> <size>". The size is there because what a power
-// loss leaves of an object that was not synced is nearly always too short.
+// attribute holds "<sha256> <size>". The size is included because an unsynced object is
+// nearly always too short after a power failure.
 const attribute = "user.cogflow.sha256"
 
-// errLost is object.ErrCorrupt of what may be whole.
+// errLost is object.ErrCorrupt for an object that may be whole.
 var errLost = fmt.Errorf("%w: its checksum is missing, as after a copy without extended attributes or metadata; run cogflow store check --repair", object.ErrCorrupt)
 
 type checksum struct {
@@ -30,8 +30,8 @@ func (c checksum) store(f *os.File) error {
 	return os.NewSyscallError("fsetxattr", unix.Fsetxattr(int(f.Fd()), attribute, []byte(value), 0))
 }
 
-// loadChecksum returns object.ErrCorrupt when there is none, as after a copy
-// with a tool that leaves extended attributes behind.
+// loadChecksum returns object.ErrCorrupt when there is none, as after a copy with a tool
+// that drops extended attributes.
 func loadChecksum(f *os.File) (checksum, error) {
 	var buf [128]byte
 	n, err := unix.Fgetxattr(int(f.Fd()), attribute, buf[:])

@@ -11,8 +11,8 @@ import (
 	"github.com/cogniverse/cogflow/object"
 )
 
-// fail classifies an error of the file system. The subject is the path on disk,
-// since that is what the person who must act can look at.
+// fail classifies an error of the file system. The subject is the path on disk, because a
+// person can inspect it.
 func (s *File) fail(op, key string, err error) error {
 	for _, kept := range []error{
 		context.Canceled, context.DeadlineExceeded,
@@ -37,5 +37,5 @@ func classify(op, path string, err error) error {
 	return fault.Disk(op, path, err)
 }
 
-// answer says which object one of the errors of package object is about.
+// answer adds the key to an error of package object.
 func answer(op, key string, err error) error { return fmt.Errorf("%s %q: %w", op, key, err) }

@@ -23,12 +23,12 @@ const (
 	stagedTag = "put-"
 )
 
-// File is a store in a directory of a local file system. An object is a plain
-// file under its key, so people can look at it with their own tools; its
-// SHA-256 is in an extended attribute. Several processes may share a directory.
+// File is a store in a local directory. An object is a plain file under its key, so people
+// can read it with any tool; its SHA-256 is in an extended attribute. Several processes may
+// share a directory.
 type File struct {
 	dir  string
-	root *os.Root // nothing is reached by another way, so no link leads out
+	root *os.Root // all access goes through it, so no link leads out
 	busy [shards]chan struct{}
 
 	window int // names of one directory that are sorted at once; see List
@@ -58,14 +58,14 @@ func openFile(ctx context.Context, dir string) (*File, error) {
 		err = s.sweep(ctx)
 	}
 	if err != nil {
-		_ = root.Close() // the reason to give up is the other error
+		_ = root.Close() // the other error is the cause
 		return nil, s.fail(op, "", err)
 	}
 	return s, nil
 }
 
-// selfTest finds out at the start what would otherwise break the first job: a
-// file system without extended attributes or hard links, or without permission.
+// selfTest finds problems at the start instead of in the first job: a file system without
+// extended attributes or hard links, or missing permission.
 func (s *File) selfTest() (err error) {
 	st, err := s.stage()
 	if err != nil {
@@ -99,8 +99,8 @@ func unsupported(dir, what string, err error) error {
 	return err
 }
 
-// sweep removes what writers that died have left: a writer that lives holds a
-// lock. Nothing there was visible.
+// sweep removes temporary files of dead writers: a living writer holds a lock. They were
+// never visible.
 func (s *File) sweep(ctx context.Context) error {
 	return s.eachName(ctx, tempDir, func(e fs.DirEntry) error {
 		if !strings.HasPrefix(e.Name(), stagedTag) {
@@ -121,7 +121,7 @@ func (s *File) sweep(ctx context.Context) error {
 	})
 }
 
-// stage makes a temporary file that no sweep takes for a dead writer's.
+// stage makes a temporary file that no sweep mistakes for a dead writer's.
 func (s *File) stage() (*staged, error) {
 	for {
 		st := &staged{name: tempName()}
@@ -137,7 +137,7 @@ func (s *File) stage() (*staged, error) {
 		if err == nil && stat.Nlink > 0 {
 			return st, nil
 		}
-		// A sweep came between the making and the lock; it removes the file.
+		// A sweep ran between creation and lock, and removes the file.
 		if closing := st.file.Close(); closing != nil {
 			return nil, closing
 		}
@@ -147,7 +147,7 @@ func (s *File) stage() (*staged, error) {
 	}
 }
 
-// remove is Remove, content with a file that is gone already.
+// remove is Remove that ignores a missing file.
 func (s *File) remove(name string) error {
 	if err := s.root.Remove(filepath.FromSlash(name)); !errors.Is(err, fs.ErrNotExist) {
 		return err

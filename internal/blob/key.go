@@ -13,9 +13,9 @@ const (
 	tempDir    = ".tmp"
 )
 
-// CheckKey refuses keys that some store could not hold or that could leave it:
-// want non-empty slash-separated elements of at most 255 bytes of UTF-8, 1024
-// in all, none of them ".", ".." or starting with ".tmp", no backslash, no NUL.
+// CheckKey refuses keys that some store cannot hold or that could lead out of it. A key has
+// non-empty slash-separated elements of at most 255 bytes of UTF-8, 1024 in total, none of
+// them ".", ".." or starting with ".tmp", no backslash and no NUL.
 func CheckKey(key string) error {
 	if key == "" {
 		return badKey(key, "empty")
@@ -23,7 +23,7 @@ func CheckKey(key string) error {
 	return checkElements(key, strings.Split(key, "/"))
 }
 
-// checkPrefix is CheckKey for the start of a key: its last element may be cut
+// checkPrefix is CheckKey for the start of a key: its last element may be truncated
 // anywhere, also to nothing.
 func checkPrefix(prefix string) error {
 	elements := strings.Split(prefix, "/")

@@ -15,9 +15,9 @@ import (
 	"github.com/cogniverse/cogflow/object"
 )
 
-// List holds at most two windows of names a directory level, however many
-// objects there are. A directory with more names is read once for each window:
-// slower, but never large in memory.
+// List holds at most two windows of names per directory level, however many objects there
+// are. A directory with more names is read once per window: slower, but with bounded
+// memory.
 func (s *File) List(ctx context.Context, prefix string, yield func(object.Info) error) error {
 	if err := checkPrefix(prefix); err != nil {
 		return err
@@ -26,8 +26,8 @@ func (s *File) List(ctx context.Context, prefix string, yield func(object.Info) 
 	return s.walk(ctx, strings.TrimSuffix(dir, "/"), prefix, yield)
 }
 
-// walk yields the objects below dir. Names are ordered as keys are: a directory
-// counts as if its name ended in a slash, so that "a-b" comes before "a/b".
+// walk yields the objects below dir. Names are in the order of keys: a directory sorts as
+// if its name ended in a slash, so that "a-b" comes before "a/b".
 func (s *File) walk(ctx context.Context, dir, prefix string, yield func(object.Info) error) error {
 	for after := ""; ; {
 		names, more, err := s.names(ctx, dir, prefix, after)
@@ -57,7 +57,7 @@ func (s *File) visit(ctx context.Context, dir, name string, yield func(object.In
 	info, err := s.Stat(ctx, key)
 	switch {
 	case errors.Is(err, object.ErrNotFound):
-		return nil // deleted meanwhile, or no regular file
+		return nil // deleted meanwhile, or not a regular file
 	case errors.Is(err, object.ErrCorrupt):
 		info = object.Info{Key: key}
 	case err != nil:
@@ -66,8 +66,8 @@ func (s *File) visit(ctx context.Context, dir, name string, yield func(object.In
 	return yield(info)
 }
 
-// names returns the first names of dir, at most a window, in the order of keys,
-// that come after the given one and can lead to the prefix.
+// names returns the next names of dir, at most a window, in the order of keys, that can
+// lead to the prefix.
 func (s *File) names(ctx context.Context, dir, prefix, after string) (names []string, more bool, err error) {
 	trim := func() {
 		slices.Sort(names)
@@ -84,7 +84,7 @@ func (s *File) names(ctx context.Context, dir, prefix, after string) (names []st
 			name += "/"
 		}
 		if name <= after || !strings.HasPrefix(path.Join(dir, e.Name()), prefix) || CheckKey(path.Join(dir, e.Name())) != nil {
-			return nil //nolint:nilerr // CheckKey says that this is no object of ours
+			return nil //nolint:nilerr // not an object by CheckKey
 		}
 		if names = append(names, name); len(names) >= 2*s.window {
 			trim()
@@ -95,8 +95,7 @@ func (s *File) names(ctx context.Context, dir, prefix, after string) (names []st
 	return names, more, err
 }
 
-// eachName calls do for what is in a directory, in no order. A directory that
-// does not exist is empty.
+// eachName calls do for each entry of a directory, unordered. A missing directory is empty.
 func (s *File) eachName(ctx context.Context, dir string, do func(fs.DirEntry) error) error {
 	f, err := s.root.OpenFile(path.Join(".", dir), os.O_RDONLY|unix.O_DIRECTORY, 0)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {

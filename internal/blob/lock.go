@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lock keeps other writers of a key's shard out, in this process and in others,
-// until the returned function is called. It is held for a rename, not for a
-// copy, so waiting is short; a lock dies with its process.
+// lock excludes other writers of a key's shard, in this process and in others, until the
+// returned function is called. It is held for a rename, not for a copy, so waiting is
+// short; a lock ends with its process.
 func (s *File) lock(ctx context.Context, key string) (unlock func() error, err error) {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(key)) // never fails
@@ -41,8 +41,7 @@ func (s *File) lock(ctx context.Context, key string) (unlock func() error, err e
 	}, nil
 }
 
-// flock asks again and again instead of sleeping in the kernel, where a cancel
-// would not reach it.
+// flock polls instead of blocking in the kernel, where a cancellation would not reach it.
 func flock(ctx context.Context, f *os.File) error {
 	for wait := time.Millisecond; ; wait = min(2*wait, 32*time.Millisecond) {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)

@@ -6,11 +6,10 @@ import (
 	"path"
 )
 
-// place calls publish, which needs the directory of key, and makes the
-// directory when publish finds it missing. A concurrent Delete may remove it
-// again in between, so that this can take several turns.
+// place calls publish, and makes the directory of key when it is missing. A concurrent
+// Delete may remove it again, so this may need several attempts.
 func (s *File) place(key string, publish func() error) error {
-	const turns = 100 // far more than deletes can win; a bug must not spin forever
+	const turns = 100 // far more than concurrent deletes can cause; a bug must not loop forever
 	var err error
 	for range turns {
 		if err = publish(); !errors.Is(err, fs.ErrNotExist) {
@@ -24,17 +23,17 @@ func (s *File) place(key string, publish func() error) error {
 	return err
 }
 
-// settle makes the staged content, every earlier Put and the directory of key
-// durable, in this order of need: a name must not outlive what it names.
+// settle makes the staged content, every earlier Put and the directory of key durable, in
+// this order: a name must not become durable before its content.
 func (s *File) settle(st *staged, key string) error {
 	if _, err := s.root.Lstat(path.Dir(key)); err != nil {
-		return err // missing: place makes it and comes back
+		return err // missing: place makes it and calls again
 	}
 	return syncAll(st.file)
 }
 
-// syncDir makes the names in a directory durable. The directory may have been
-// removed meanwhile, with the object in it: then there is nothing to keep.
+// syncDir makes the names in a directory durable. If it was removed meanwhile, with the
+// object in it, there is nothing to do.
 func (s *File) syncDir(dir string) error {
 	f, err := s.root.Open(dir)
 	if errors.Is(err, fs.ErrNotExist) {

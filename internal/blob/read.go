@@ -16,7 +16,7 @@ import (
 	"github.com/cogniverse/cogflow/object"
 )
 
-// Get checks the size at once and the SHA-256 when the last byte is read.
+// Get checks the size immediately and the SHA-256 at the last byte.
 func (s *File) Get(ctx context.Context, key string) (io.ReadCloser, object.Info, error) {
 	f, info, err := s.open(ctx, "read object", key)
 	if err != nil {
@@ -35,13 +35,13 @@ func (s *File) Stat(ctx context.Context, key string) (object.Info, error) {
 	return info, s.fail(op, key, f.Close())
 }
 
-// Delete removes an object and the directories that it leaves empty.
+// Delete removes an object and the directories that become empty.
 func (s *File) Delete(ctx context.Context, key string) error {
 	return s.unlink(ctx, "delete object", key, func() error { return s.removeObject(key) })
 }
 
-// DeleteIf implements Store. Under the lock nobody replaces the object, and nobody
-// creates one where one is.
+// DeleteIf implements Store. Under the lock no other writer can replace or create the
+// object.
 func (s *File) DeleteIf(ctx context.Context, key, sha256 string) error {
 	const op = "delete object"
 	return s.unlink(ctx, op, key, func() error {
@@ -58,8 +58,8 @@ func (s *File) DeleteIf(ctx context.Context, key, sha256 string) error {
 	})
 }
 
-// unlink has remove act under the lock of the key, then removes the directories that
-// this leaves empty.
+// unlink calls remove under the lock of the key, then removes the directories that become
+// empty.
 func (s *File) unlink(ctx context.Context, op, key string, remove func() error) error {
 	if err := errors.Join(CheckKey(key), ctx.Err()); err != nil {
 		return err
@@ -73,14 +73,14 @@ func (s *File) unlink(ctx context.Context, op, key string, remove func() error) 
 	}
 	for dir := path.Dir(key); dir != "."; dir = path.Dir(dir) {
 		if s.removeDir(dir) != nil {
-			break // not empty, or a concurrent delete was faster: nobody sees the difference
+			break // not empty, or a concurrent delete was faster
 		}
 	}
-	return nil //nolint:nilerr // the directories hold something
+	return nil //nolint:nilerr // the directories are not empty
 }
 
-// removeDir removes an empty directory and nothing else, unlike Root.Remove:
-// by now an object can have the name.
+// removeDir removes only an empty directory, unlike Root.Remove: an object may have the
+// name by now.
 func (s *File) removeDir(dir string) error {
 	parent, err := s.root.Open(path.Dir(dir))
 	if err != nil {
@@ -90,7 +90,7 @@ func (s *File) removeDir(dir string) error {
 	return errors.Join(err, parent.Close())
 }
 
-// removeObject leaves directories alone: they are no objects.
+// removeObject does not remove directories: they are not objects.
 func (s *File) removeObject(key string) error {
 	info, err := s.root.Lstat(key)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) || err == nil && info.IsDir() {
@@ -102,7 +102,7 @@ func (s *File) removeObject(key string) error {
 	return s.remove(key)
 }
 
-// open finds the object of a key and what was stored about it.
+// open opens the object of a key and reads its checksum.
 func (s *File) open(ctx context.Context, op, key string) (*os.File, object.Info, error) {
 	if err := errors.Join(CheckKey(key), ctx.Err()); err != nil {
 		return nil, object.Info{}, err
@@ -121,7 +121,7 @@ func (s *File) open(ctx context.Context, op, key string) (*os.File, object.Info,
 	return nil, object.Info{}, s.fail(op, key, err)
 }
 
-// openObject does not wait for a writer where somebody has put a FIFO.
+// openObject does not block if a FIFO is in the place of the object.
 func openObject(root *os.Root, name string) (*os.File, object.Info, error) {
 	f, err := root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -153,7 +153,7 @@ func describe(f *os.File) (object.Info, error) {
 }
 
 type reader struct {
-	ctx   context.Context //nolint:containedctx // an io.Reader has no other way to hear of a cancel
+	ctx   context.Context //nolint:containedctx // an io.Reader cannot be cancelled otherwise
 	store *File
 	info  object.Info
 	file  *os.File

@@ -23,13 +23,13 @@ import (
 const (
 	sumName   = "cogflow-sha256" // metadata: the SHA-256 of the content
 	nonceName = "cogflow-write"  // metadata: one random value for each write
-	partSize  = 8 << 20          // bytes; also what an upload keeps in memory, three times
+	partSize  = 8 << 20          // bytes; an upload keeps up to three in memory
 	parted    = 16 << 20         // bytes; a larger object is uploaded in parts
-	abortTime = 10 * time.Second // to take back the parts of an upload that failed
+	abortTime = 10 * time.Second // to delete the parts of a failed upload
 )
 
-// S3 is a store in a bucket. An object is a plain object under the prefix; its
-// SHA-256 is in its metadata. Several processes may share a bucket.
+// S3 is a store in a bucket. An object is a plain object under the prefix; its SHA-256 is
+// in its metadata. Several processes may share a bucket.
 type S3 struct {
 	client *sdk.Client
 	parts  *transfermanager.Client
@@ -71,9 +71,9 @@ func openPlace(ctx context.Context, place s3.Place) (Store, error) {
 	return s, nil
 }
 
-// selfTest finds out at the start what would otherwise break the first job: a
-// missing bucket or permission, or a server that takes a conditional write for
-// an ordinary one, with which two workers would both win a claim.
+// selfTest finds problems at the start instead of in the first job: a missing bucket or
+// permission, or a server that ignores the condition of a write, with which two workers
+// would both get a claim.
 func (s *S3) selfTest(ctx context.Context) error {
 	const op = "open object store"
 	key := tempName()
@@ -92,7 +92,7 @@ func (s *S3) selfTest(ctx context.Context) error {
 	return err
 }
 
-// testConditions makes two writes over that of u, both of which must lose.
+// testConditions makes two writes over that of u, both of which must fail.
 func (s *S3) testConditions(ctx context.Context, u upload) error {
 	u.nonce = rand.Text()
 	created, _, err := s.send(ctx, u)
@@ -108,11 +108,11 @@ func (s *S3) testConditions(ctx context.Context, u upload) error {
 		return fault.New(fault.Input, u.op, s.name(""),
 			"this server ignores conditional writes (If-None-Match, If-Match); use a newer version of it, or another one")
 	}
-	_, err = s.head(ctx, u.op, u.key) // that the server keeps metadata
+	_, err = s.head(ctx, u.op, u.key) // checks that the server keeps metadata
 	return err
 }
 
-// name is what a person can look at: s3://bucket/prefix/key.
+// name is the URL for people: s3://bucket/prefix/key.
 func (s *S3) name(key string) string { return "s3://" + s.bucket + "/" + s.prefix + key }
 
 func (s *S3) fail(ctx context.Context, op, key string, err error) error {
@@ -126,7 +126,7 @@ type stored struct {
 	nonce string
 }
 
-// describeStored returns object.ErrCorrupt for an object that was not written by a store.
+// describeStored returns object.ErrCorrupt for an object that no store wrote.
 func describeStored(key string, metadata map[string]string, size *int64, etag *string, modified *time.Time) (stored, error) {
 	sum := metadata[sumName]
 	raw, err := hex.DecodeString(sum)
@@ -139,7 +139,7 @@ func describeStored(key string, metadata map[string]string, size *int64, etag *s
 	}, nil
 }
 
-// head asks for what is stored about an object.
+// head requests the metadata of an object.
 func (s *S3) head(ctx context.Context, op, key string) (stored, error) {
 	out, err := s.client.HeadObject(ctx, &sdk.HeadObjectInput{Bucket: &s.bucket, Key: aws.String(s.prefix + key)})
 	if s3.Missing(err) {
@@ -164,8 +164,8 @@ func (s *S3) Stat(ctx context.Context, key string) (object.Info, error) {
 	return now.info, err
 }
 
-// conflicts reports whether an answer to a conditional write says that the
-// condition did not hold, or that another write was under way.
+// conflicts reports whether the answer to a conditional write means that the condition
+// failed, or that another write was in progress.
 func conflicts(err error) bool {
 	return slices.Contains([]int{http.StatusPreconditionFailed, http.StatusConflict}, s3.Status(err))
 }

@@ -27,8 +27,8 @@ func (s *S3) remove(ctx context.Context, op, key string) error {
 }
 
 // DeleteIf implements Store: it is not supported. Not every S3 server checks the condition
-// of a delete and deletes in one step: of a delete and a conditional write at once, both
-// can succeed, and what was written is lost.
+// and deletes in one step: a concurrent delete and conditional write can both succeed, and
+// the written object is lost.
 func (s *S3) DeleteIf(ctx context.Context, key, _ string) error {
 	if err := errors.Join(CheckKey(key), ctx.Err()); err != nil {
 		return err

@@ -14,13 +14,13 @@ import (
 
 const looks = 16 // HEAD requests in flight
 
-// List asks for each object's metadata, since a listing has no SHA-256.
+// List requests each object's metadata, because a listing has no SHA-256.
 func (s *S3) List(ctx context.Context, prefix string, yield func(object.Info) error) error {
 	if err := errors.Join(checkPrefix(prefix), ctx.Err()); err != nil {
 		return err
 	}
 	ctx, stop := context.WithCancel(ctx)
-	queue := make(chan (<-chan found), looks-2) // one more is made, one more is waited for
+	queue := make(chan (<-chan found), looks-2) // one more is being made, one more is waited for
 	ended := make(chan error, 1)
 	panics.Go(func() error {
 		defer close(queue)
@@ -43,7 +43,7 @@ type found struct {
 	err  error
 }
 
-// pages lists keys and queues a look at each, in their order.
+// pages lists keys and starts a HEAD request for each, in order.
 func (s *S3) pages(ctx context.Context, prefix string, queue chan<- (<-chan found)) error {
 	pages := sdk.NewListObjectsV2Paginator(s.client, &sdk.ListObjectsV2Input{
 		Bucket: &s.bucket, Prefix: aws.String(s.prefix + prefix),
@@ -56,7 +56,7 @@ func (s *S3) pages(ctx context.Context, prefix string, queue chan<- (<-chan foun
 		for _, o := range page.Contents {
 			key, ours := strings.CutPrefix(aws.ToString(o.Key), s.prefix)
 			if !ours || CheckKey(key) != nil {
-				continue // a marker of a directory, or of a store with a longer prefix that tests itself
+				continue // a directory marker, or the self-test of a store with a longer prefix
 			}
 			look := make(chan found, 1)
 			var now stored
@@ -75,7 +75,7 @@ func (s *S3) pages(ctx context.Context, prefix string, queue chan<- (<-chan foun
 	return nil
 }
 
-// collect yields what the looks find.
+// collect yields the results of the HEAD requests.
 func (s *S3) collect(queue <-chan (<-chan found), yield func(object.Info) error) error {
 	for next := range queue {
 		f := <-next

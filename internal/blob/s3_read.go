@@ -12,7 +12,7 @@ import (
 	"github.com/cogniverse/cogflow/object"
 )
 
-// Get checks the SHA-256 when the last byte is read.
+// Get checks the SHA-256 at the last byte.
 func (s *S3) Get(ctx context.Context, key string) (io.ReadCloser, object.Info, error) {
 	const op = "read object"
 	if err := errors.Join(CheckKey(key), ctx.Err()); err != nil {
@@ -33,7 +33,7 @@ func (s *S3) Get(ctx context.Context, key string) (io.ReadCloser, object.Info, e
 	return &verifier{ReadCloser: r, info: now.info, hash: sha256.New()}, now.info, nil
 }
 
-// verifier ends with object.ErrCorrupt when the content is not the stored one.
+// verifier returns object.ErrCorrupt at the end when the content is not the stored one.
 type verifier struct {
 	io.ReadCloser
 	info object.Info

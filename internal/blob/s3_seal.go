@@ -44,8 +44,8 @@ func (s *S3) raw(ctx context.Context, op, key string) (*s3.Reader, error) {
 	return r, nil
 }
 
-// Seal implements Sealer. S3 changes metadata by a copy of an object onto itself,
-// which takes place only if nobody has written it meanwhile.
+// Seal implements Sealer. S3 changes metadata by copying an object onto itself, which fails
+// if another write came meanwhile.
 func (s *S3) Seal(ctx context.Context, key, sum string) error {
 	const op = "seal object"
 	r, err := s.raw(ctx, op, key)

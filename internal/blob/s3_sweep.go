@@ -12,12 +12,12 @@ import (
 	"github.com/cogniverse/cogflow/internal/s3"
 )
 
-// orphaned is the age at which an upload in parts has no living writer. No
-// upload takes so long; parts cost money until somebody takes them back.
+// orphaned is the age at which a multipart upload has no living writer. No upload takes
+// that long; parts cost money until they are deleted.
 const orphaned = 48 * time.Hour
 
-// sweep takes back what writers that died have left: parts of uploads that were
-// never completed. Nobody could see them. Ages are by the clock of the server.
+// sweep deletes the parts of uploads that dead writers never completed. They were never
+// visible. Ages are by the clock of the server.
 func (s *S3) sweep(ctx context.Context, age time.Duration) error {
 	const op = "sweep object store"
 	pages := sdk.NewListMultipartUploadsPaginator(s.client, &sdk.ListMultipartUploadsInput{

@@ -68,10 +68,9 @@ func (s *S3) Replace(ctx context.Context, key, sha256 string, r io.Reader) (obje
 	})
 }
 
-// steady is head for an answer that must be of one moment. S3 gives such, but
-// gateways to file systems (versitygw 1.8) read the metadata and the ETag one
-// after the other: the ETag of a newer object would let an update be lost. When
-// nothing changed between two answers, the first one is of one moment.
+// steady is head for a consistent answer. S3 gives one, but gateways to file systems
+// (versitygw 1.8) read the metadata and the ETag separately: the ETag of a newer object
+// would let an update be lost. When two answers are equal, the first one is consistent.
 func (s *S3) steady(ctx context.Context, op, key string) (stored, error) {
 	now, err := s.head(ctx, op, key)
 	for range turns {
@@ -86,16 +85,16 @@ func (s *S3) steady(ctx context.Context, op, key string) (stored, error) {
 	return now, s.busy(upload{op: op, key: key})
 }
 
-// turns bounds how often a write starts again because another one was under
-// way, which says nothing about who wins.
+// turns limits how often a write is repeated because another one was in progress, which
+// does not say which of them wins.
 const turns = 10
 
 func (s *S3) busy(u upload) error {
 	return fault.New(fault.Overload, u.op, s.name(u.key), "other writers keep changing the object")
 }
 
-// upload is one write. Its nonce tells it from all others, so that it can be
-// recognized when the answer to it was lost.
+// upload is one write. Its nonce identifies it, so that it can be recognized when its
+// response was lost.
 type upload struct {
 	op, key, nonce       string
 	body                 *spool
@@ -121,10 +120,10 @@ func (s *S3) write(ctx context.Context, op, key string, r io.Reader, publish fun
 	return object.Info{Key: key, Size: body.size, SHA256: hex.EncodeToString(body.sha256[:]), Modified: time.Now()}, nil
 }
 
-// send uploads once, with the retries of the client. Where the answer does not
-// tell whether this write took place, the object does: a retry after a lost
-// answer meets its own first attempt. conflict: the write lost or came while
-// another was under way; exists: there is an object, of another write.
+// send uploads once, with the retries of the client. If the response does not say whether
+// this write took place, the object does: a retry after a lost response finds its own first
+// attempt. conflict: the condition failed or another write was in progress; exists: there
+// is an object of another write.
 func (s *S3) send(ctx context.Context, u upload) (conflict, exists bool, err error) {
 	sent := s.upload(ctx, u)
 	if sent == nil {

@@ -13,14 +13,14 @@ import (
 	"github.com/cogniverse/cogflow/object"
 )
 
-// Sealer gives an object the checksum back that it lost, as in a copy by a tool
-// that leaves extended attributes or metadata behind. Both stores are one.
+// Sealer restores the lost checksum of an object, for example after a copy by a tool that
+// drops extended attributes or metadata. Both stores implement it.
 type Sealer interface {
 	Store
 	// Raw opens an object without checking its content.
 	Raw(ctx context.Context, key string) (io.ReadCloser, error)
-	// Seal stores the checksum of an object whose content has this SHA-256 now, or
-	// returns object.ErrChanged. The content is not touched.
+	// Seal stores the checksum of an object whose content has this SHA-256 now, or returns
+	// object.ErrChanged. The content is not changed.
 	Seal(ctx context.Context, key, sha256 string) error
 }
 
@@ -70,7 +70,7 @@ func (s *File) Seal(ctx context.Context, key, sum string) (err error) {
 
 // canceling reads until its context ends.
 type canceling struct {
-	ctx context.Context //nolint:containedctx // an io.Reader has no other way to hear of a cancel
+	ctx context.Context //nolint:containedctx // an io.Reader cannot be cancelled otherwise
 	r   io.Reader
 }
 

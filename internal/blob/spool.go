@@ -11,8 +11,8 @@ import (
 
 const spoolMemory = 8 << 20 // bytes; a larger body goes to a temporary file
 
-// spool is a whole body that can be read again, because S3 wants to know its
-// size and SHA-256 before the first byte, and a retry starts over.
+// spool is a complete body that can be read again, because S3 needs its size and SHA-256
+// before the first byte, and a retry starts over.
 type spool struct {
 	memory bytes.Buffer
 	file   *os.File // unlinked; nil while the body is in memory
@@ -24,7 +24,7 @@ type spool struct {
 func newSpool(ctx context.Context, op, key string, r io.Reader) (*spool, error) {
 	s := &spool{}
 	if err := s.fill(ctx, op, key, r); err != nil {
-		_ = s.close() // the reason to give up is the other error
+		_ = s.close() // the other error is the cause
 		return nil, err
 	}
 	return s, nil
@@ -54,7 +54,7 @@ func (s *spool) fill(ctx context.Context, op, key string, r io.Reader) error {
 	}
 }
 
-// write appends, and moves to a file what becomes too large for memory.
+// write appends, and moves the body to a file when it is too large for memory.
 func (s *spool) write(p []byte) (err error) {
 	if s.file == nil && s.memory.Len()+len(p) <= spoolMemory {
 		s.memory.Write(p)

@@ -15,8 +15,8 @@ import (
 	"github.com/cogniverse/cogflow/object"
 )
 
-// Put is atomic but not durable by itself: after a loss of power the object may
-// be torn, which readers notice. The next Create or Replace makes it durable.
+// Put is atomic but not durable by itself: after a power failure the object may be damaged,
+// which readers notice. The next Create or Replace makes it durable.
 func (s *File) Put(ctx context.Context, key string, r io.Reader) (object.Info, error) {
 	return s.write(ctx, "put object", key, r, func(st *staged) error {
 		unlock, err := s.lock(ctx, key)
@@ -27,8 +27,8 @@ func (s *File) Put(ctx context.Context, key string, r io.Reader) (object.Info, e
 	})
 }
 
-// Create also makes every earlier Put durable, so that no manifest survives
-// what it names.
+// Create also makes every earlier Put durable, so that no manifest outlives the objects
+// that it names.
 func (s *File) Create(ctx context.Context, key string, r io.Reader) (object.Info, error) {
 	const op = "create object"
 	switch _, err := s.Stat(ctx, key); {
@@ -80,7 +80,7 @@ func (s *File) swap(ctx context.Context, op, key, sha256 string, st *staged) err
 	return s.syncDir(path.Dir(key))
 }
 
-// staged is a whole object that nobody sees yet.
+// staged is a complete object that is not visible yet.
 type staged struct {
 	name string // empty once it is renamed
 	file *os.File
@@ -94,8 +94,8 @@ func (st *staged) rename(root *os.Root, key string) error {
 	return err
 }
 
-// write stages the content and lets publish make it visible. Whatever happens,
-// the temporary name is gone afterwards.
+// write stages the content and calls publish to make it visible. The temporary name is
+// always removed.
 func (s *File) write(ctx context.Context, op, key string, r io.Reader, publish func(*staged) error) (info object.Info, err error) {
 	if err := errors.Join(CheckKey(key), ctx.Err()); err != nil {
 		return object.Info{}, err
@@ -122,7 +122,7 @@ func (s *File) write(ctx context.Context, op, key string, r io.Reader, publish f
 	return info, nil
 }
 
-// buffers keeps a store of many small objects from making garbage.
+// buffers avoids garbage in a store of many small objects.
 var buffers = sync.Pool{New: func() any { return new([64 << 10]byte) }} //nolint:gochecknoglobals // a pool is global by nature
 
 // fill copies r and stores the checksum. Errors of r are the caller's own and

@@ -10,10 +10,9 @@ import (
 	"github.com/cogniverse/cogflow/panics"
 )
 
-// book settles an entry. While the ledger fails it tries again: the entry has a
-// key, so it is settled once. When the call is cut, or after a while, it is settled
-// later: an entry that stays open while its process lives leaves its job without
-// room.
+// book settles an entry. While the ledger fails it retries: the entry has a key, so it is
+// settled once. When the call is cut, or after a while, it is settled in the background: an
+// entry that stays open while its process lives blocks part of its job's budget.
 func (f *flight) book(key string, b money.Booking) error {
 	start := time.Now()
 	free := context.WithoutCancel(f.going)
@@ -30,15 +29,15 @@ func (f *flight) book(key string, b money.Booking) error {
 	}
 }
 
-// hopeless reports whether the ledger will never take a settlement: it is closed,
-// or has no such entry.
+// hopeless reports whether the ledger will never accept a settlement: it is closed, or has
+// no such entry.
 func hopeless(err error) bool {
 	class := fault.ClassOf(err)
 	return class == fault.Preempted || class == fault.Input
 }
 
-// unsettled are the settlements that the ledger has not taken yet and that nobody
-// waits for. They are made in the background until it takes them.
+// unsettled are settlements that the ledger has not accepted yet. They are retried in the
+// background.
 type unsettled struct {
 	ledger  Ledger
 	ctx     context.Context //nolint:containedctx // lives as long as the process
@@ -62,11 +61,11 @@ func (u *unsettled) add(key string, b money.Booking) {
 	})
 }
 
-// settleFor is how long Close waits for a ledger that takes nothing.
+// settleFor is how long Close waits for a ledger that accepts nothing.
 const settleFor = 5 * time.Second
 
-// Close waits a moment until the ledger has taken what could not be booked before,
-// and gives up what is left: it is booked as lost. No call may be made any more.
+// Close waits briefly until the ledger has accepted all settlements, and gives up the rest,
+// which is booked as lost. No call may be made after it.
 func (b *Brokers) Close() error {
 	timer := time.AfterFunc(settleFor, b.unsettled.end)
 	defer timer.Stop()

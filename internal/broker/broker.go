@@ -7,8 +7,8 @@
 // Retry-After and backoff are decided here; a call that it reports as failed may be
 // retried by activities/errors.go. It knows no protocol, no price and no Temporal.
 //
-// A call that has begun is not cut because its caller went away: it runs to its
-// end, and whoever comes next joins it. See video.PaidCall.Grace for the bound.
+// A call in progress is not cut because its caller has gone: it runs to its end, and the
+// next caller joins it. See video.PaidCall.Grace for the limit.
 package broker
 
 import (
@@ -26,7 +26,7 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// Ledger is what a broker needs of the ledger.
+// Ledger is the part of the ledger that a broker uses.
 type Ledger interface {
 	TryReserve(ctx context.Context, c video.Call, limitMicroUSD int64) (money.Reservation, error)
 	Settle(ctx context.Context, key string, o money.Outcome, microUSD int64) (money.Booking, error)
@@ -39,20 +39,20 @@ type Options struct {
 	Ledger Ledger
 	// Endpoint names the endpoint that a call goes to; nil = one for each kind and model.
 	Endpoint func(c video.PaidCall) string
-	// StoreFor is how long a paid answer that cannot be stored is kept in memory
-	// and stored again and again; 0 = 1 h.
+	// StoreFor is how long a paid answer that cannot be stored is kept in memory and
+	// retried; 0 = 1 h.
 	StoreFor time.Duration
-	// Spread is the time over which the tries of a call are spread that is billed
-	// each time without a usable answer, until it is given up; 0 = 6 min. An endpoint
-	// that is out of order for less loses nothing.
+	// Spread is the time over which the attempts of a call are spread that is billed each
+	// time without a usable answer, until it is given up; 0 = 6 min. A shorter outage of
+	// the endpoint loses nothing.
 	Spread time.Duration
-	// Log takes what is told of a panic of an adapter; nil = slog.Default().
+	// Log receives the panics of adapters; nil = slog.Default().
 	Log *slog.Logger
-	// Timeout bounds a request whose adapter does not; 0 = 30 min.
+	// Timeout limits a request whose adapter has no limit; 0 = 30 min.
 	Timeout time.Duration
 }
 
-// Brokers are those of one process. Make them with New.
+// Brokers are the brokers of one process. Make them with New.
 type Brokers struct {
 	options   Options
 	unsettled *unsettled
@@ -82,7 +82,7 @@ func New(o Options) *Brokers {
 	return &Brokers{options: o, unsettled: newUnsettled(o.Ledger), by: map[string]*broker{}}
 }
 
-// Ticket is a place in the order of calls, behind all that were given out.
+// Ticket is a place in the order of calls, behind all earlier tickets.
 func (b *Brokers) Ticket() int64 { return b.tickets.Add(1) }
 
 // Do makes sure that the answer of a call is stored.
@@ -105,10 +105,10 @@ func (b *Brokers) Do(ctx context.Context, c video.PaidCall) (video.Paid, error) 
 type broker struct {
 	options   Options
 	unsettled *unsettled
-	// slots are the endpoint's. A few calls more are reserved ahead and more are
-	// open, so that neither the ledger nor storing an answer idles a slot. How many
-	// are ahead bounds what a kill books as lost although it was not sent; how many
-	// are open bounds what waits to be stored.
+	// slots are the endpoint's concurrency. Some more calls are reserved ahead, and some
+	// more are open, so that neither the ledger nor storing an answer leaves a slot idle.
+	// The number reserved ahead limits what a kill books as lost although it was not sent;
+	// the number of open calls limits what waits to be stored.
 	slots, ahead, open gate
 	circuit            *circuit.Breaker
 	quiet              quiet
@@ -118,7 +118,7 @@ type broker struct {
 	flights map[string]*flight // by tenant and fingerprint
 }
 
-// errAbandoned ends a flight that nobody waits for any more.
+// errAbandoned ends a flight that no caller waits for.
 var errAbandoned = errors.New("the call was abandoned")
 
 var errStopping = &fault.Error{
@@ -143,7 +143,7 @@ func (b *broker) do(ctx context.Context, c video.PaidCall) (video.Paid, error) {
 	}
 }
 
-// join waits for the flight of the call, which it starts if there is none.
+// join waits for the flight of the call, and starts it if there is none.
 func (b *broker) join(ctx context.Context, c video.PaidCall) (video.Paid, error) {
 	if ctx.Err() != nil {
 		return video.Paid{}, context.Cause(ctx)
@@ -173,10 +173,10 @@ func (b *broker) join(ctx context.Context, c video.PaidCall) (video.Paid, error)
 	}
 }
 
-// caller is one who waits for a flight.
+// caller waits for a flight.
 type caller struct {
 	video.PaidCall
-	ended <-chan struct{} // closed when it waits no longer, which it may not have said yet
+	ended <-chan struct{} // closed when it no longer waits, perhaps before it calls leave
 }
 
 func (c *caller) gone() bool {
@@ -188,7 +188,8 @@ func (c *caller) gone() bool {
 	}
 }
 
-// leave is for a caller whose context has ended. The last one bounds the call.
+// leave is for a caller whose context has ended. The last caller sets the limit of the
+// call.
 func (c *caller) leave(ctx context.Context, f *flight) error {
 	cause := context.Cause(ctx)
 	var grace time.Duration
@@ -197,7 +198,7 @@ func (c *caller) leave(ctx context.Context, f *flight) error {
 		grace, bounded = c.Grace(cause)
 	}
 	if soon := f.leave(c, grace, bounded); soon {
-		// What ends soon ends before its activity does, and so before its worker.
+		// A call that ends soon ends before its activity does, and so before its worker.
 		<-f.done
 	}
 	return cause

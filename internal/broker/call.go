@@ -15,24 +15,23 @@ import (
 )
 
 const (
-	// transportTries is how often a call is made whose failures the provider does
-	// not bill, before its activity fails and is tried again by the server.
+	// transportTries is how often a call is made whose failures the provider does not bill,
+	// before its activity fails and the server retries it.
 	transportTries = 6
 	firstWait      = 200 * time.Millisecond // before the second try, doubling
-	overloadWait   = time.Second            // of an endpoint that does not say how long
-	maxWait        = time.Minute            // that an endpoint may ask for
-	// pollEvery is how often a call looks at what other processes do.
+	overloadWait   = time.Second            // if the endpoint does not state a time
+	maxWait        = time.Minute            // maximum that an endpoint may request
+	// pollEvery is the interval of looking at other processes' calls.
 	pollEvery = 300 * time.Millisecond
-	tryEvery  = 2 * time.Second // at most, between tries of an endpoint that is down
-	// pageWait is at most between tries of an endpoint in whose place something else
-	// answers.
+	tryEvery  = 2 * time.Second // maximum, between probes of an endpoint that is down
+	// pageWait is the maximum between probes of an endpoint that something else replaces.
 	pageWait  = 30 * time.Second
-	storeWait = 30 * time.Second // at most, between tries to store an answer
-	// storeForRefused bounds it where the store refuses: waiting rarely helps.
+	storeWait = 30 * time.Second // maximum, between attempts to store an answer
+	// storeForRefused limits it when the store refuses: waiting rarely helps.
 	storeForRefused = time.Minute
 )
 
-// run makes calls until one is answered or there is no sense in another.
+// run makes calls until one is answered or another one is of no use.
 func (f *flight) run() (video.Paid, error) {
 	defer f.waits("")
 	for tries := 0; ; {
@@ -50,7 +49,7 @@ func (f *flight) run() (video.Paid, error) {
 	}
 }
 
-// judge says whether and when a failed call is made again.
+// judge decides whether and when a failed call is repeated.
 func (f *flight) judge(err error, tries *int) (again bool, wait time.Duration) {
 	switch {
 	case err == nil, f.going.Err() != nil, errors.Is(err, money.ErrGivenUp):
@@ -58,7 +57,7 @@ func (f *flight) judge(err error, tries *int) (again bool, wait time.Duration) {
 	case errors.Is(err, errWaited):
 		return true, 0
 	case money.IsCharged(err) && retried(err):
-		// What is billed has a bound of its own, in the ledger.
+		// Billed failures have a limit of their own, in the ledger.
 		return true, f.spread(f.charged)
 	case fault.ClassOf(err) == fault.Overload:
 		return true, min(max(fault.RetryAfter(err), overloadWait), maxWait)
@@ -70,21 +69,21 @@ func (f *flight) judge(err error, tries *int) (again bool, wait time.Duration) {
 	return *tries < transportTries, wait + rand.N(wait)
 }
 
-// spread is how long a call waits whose last try was billed without a usable
-// answer, as so many were before: the last one before it is given up takes three
-// quarters of the time, so that it is not given up within an outage of minutes.
+// spread is the wait of a call after an attempt that was billed without a usable answer,
+// given the number of such attempts. The last wait takes three quarters of the time, so
+// that an outage of minutes does not lead to giving up.
 func (b *broker) spread(charged int) time.Duration {
 	wait := b.options.Spread * 3 / 4 >> (2 * max(0, money.MaxCharged-1-charged))
 	return wait + rand.N(wait/8+1)
 }
 
-// retried reports whether another try may bring what a billed one did not.
+// retried reports whether another attempt may succeed after a billed failure.
 func retried(err error) bool {
 	return fault.ClassOf(err) == fault.Transport || errors.Is(err, errPanic)
 }
 
-// errWaited says that nothing was tried: the call waited for another, and looks
-// again whether its answer is stored.
+// errWaited means that nothing was tried: the call waited for another one, and checks again
+// whether its answer is stored.
 var errWaited = errors.New("waited for another call")
 
 // once makes one call, unless the answer is stored by now.
@@ -171,7 +170,7 @@ func (f *flight) request(key string) (answer video.PaidAnswer, err error) {
 
 var errTimeout = fault.New(fault.Transport, "call model", "", "no answer in time")
 
-// resize gives the endpoint as many slots as it takes calls now.
+// resize sets the slots to the endpoint's current concurrency.
 func (f *flight) resize() {
 	limit := max(f.call.Limit(), 1)
 	f.slots.resize(limit)
@@ -179,8 +178,8 @@ func (f *flight) resize() {
 	f.open.resize(limit + limit/4)
 }
 
-// admitted waits for a slot of the endpoint. The request is sent next, unless the
-// worker was asked to stop meanwhile, or nobody wants it any more.
+// admitted waits for a slot of the endpoint. The request is sent next, unless the worker
+// was asked to stop meanwhile, or all callers have gone.
 func (f *flight) admitted() error {
 	if err := f.slots.enter(f.wanted, f.place); err != nil {
 		return err
@@ -192,7 +191,7 @@ func (f *flight) admitted() error {
 	return nil
 }
 
-// reserve begins the call in the ledger. From here on it is not cut.
+// reserve reserves the call in the ledger. From here on it is not cut.
 func (f *flight) reserve() (money.Reservation, error) {
 	if err := f.begin(); err != nil {
 		return money.Reservation{}, err
@@ -204,7 +203,7 @@ func (f *flight) reserve() (money.Reservation, error) {
 	return r, err
 }
 
-// refused waits for what kept a call from being reserved.
+// refused waits for the cause of a refused reservation.
 func (f *flight) refused(err error, settled <-chan struct{}) error {
 	room := errors.Is(err, money.ErrNoRoom)
 	if !room && !errors.Is(err, money.ErrElsewhere) {
@@ -212,7 +211,7 @@ func (f *flight) refused(err error, settled <-chan struct{}) error {
 	}
 	f.waits(err.Error())
 	if !room {
-		settled = nil // those of this process say nothing about another
+		settled = nil // settlements of this process say nothing about others
 	}
 	timer := time.NewTimer(pollEvery)
 	defer timer.Stop()
@@ -250,13 +249,13 @@ func (f *flight) settle(r money.Reservation, a video.PaidAnswer, err error) (vid
 	return video.Paid{Called: true, CostMicroUSD: booking.MicroUSD}, nil
 }
 
-// outcome is how a request is booked that ended with err.
+// outcome is the booking of a request that ended with err.
 func (f *flight) outcome(r money.Reservation, err error, cost int64) money.Booking {
 	booking := money.End(err, cost, r.MicroUSD)
 	switch {
 	case err == nil, booking.Outcome == money.Released:
 	case f.going.Err() != nil:
-		// It was cut: whether the provider bills it nobody knows, unless it said so.
+		// It was cut: whether the provider bills it is unknown, unless the error says so.
 		if booking.Outcome != money.BilledFailure {
 			booking.MicroUSD = r.MicroUSD
 		}
@@ -267,8 +266,8 @@ func (f *flight) outcome(r money.Reservation, err error, cost int64) money.Booki
 	return booking
 }
 
-// store keeps a paid answer in memory and stores it again and again, rather than
-// paying for another.
+// store keeps a paid answer in memory and retries storing it, instead of paying for another
+// one.
 func (f *flight) store(a video.PaidAnswer) error {
 	start := time.Now()
 	for wait := firstWait; ; wait = min(2*wait, storeWait) {

@@ -11,24 +11,24 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// flight is the way of one call from the first who wants its answer to the last.
-// Before a request is sent it ends when nobody waits any more; from then on it
-// runs to its own end, or to the bound that the last one set.
+// flight is one call from its first to its last caller. Before a request is sent it ends
+// when no caller waits; after that it runs to its own end, or to the limit that the last
+// caller set.
 //
-// golang.org/x/sync/singleflight would do but for two things: its call runs under
-// the context of whoever came first, and cannot be left.
+// golang.org/x/sync/singleflight does not fit: its call runs under the context of the first
+// caller, and callers cannot leave.
 type flight struct {
 	*broker
 	call  video.PaidCall
 	place place
-	ask   video.Ask // once it is prepared
+	ask   video.Ask // set when it is prepared
 
-	charged int // calls that were billed without a usable answer, as far as is known
+	charged int // calls billed without a usable answer, as far as is known
 
-	// wanted ends when nobody waits, or the worker stops: then nothing new begins.
+	// wanted ends when no caller waits, or the worker stops: then nothing new starts.
 	wanted context.Context //nolint:containedctx // lives as long as the flight
 	unwant context.CancelCauseFunc
-	// going ends when a call that has begun is cut.
+	// going ends when a call in progress is cut.
 	going context.Context //nolint:containedctx // likewise
 	cut   context.CancelFunc
 	// closing ends a moment later: an answer that came in time is stored.
@@ -37,8 +37,8 @@ type flight struct {
 
 	mu       sync.Mutex
 	callers  map[*caller]struct{}
-	asked    bool        // of the last try the endpoint was asked
-	begun    bool        // a request is under way, or its answer is not stored and settled yet
+	asked    bool        // the last attempt reached the endpoint
+	begun    bool        // a request is in progress, or its answer is not stored and settled yet
 	deadline *time.Timer // until it is cut
 
 	done chan struct{}
@@ -46,7 +46,7 @@ type flight struct {
 	err  error
 }
 
-// closeFor is how long an answer may take to be stored when its call is cut.
+// closeFor is how long storing an answer may take after its call was cut.
 const closeFor = 2 * time.Second
 
 func newFlight(ctx context.Context, b *broker, c *caller) *flight {
@@ -62,7 +62,7 @@ func newFlight(ctx context.Context, b *broker, c *caller) *flight {
 	return f
 }
 
-// join counts a caller; false = nothing is under way, and nothing new begins.
+// join adds a caller; false = nothing is in progress, and nothing new starts.
 func (f *flight) join(c *caller) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -77,8 +77,8 @@ func (f *flight) join(c *caller) bool {
 	return true
 }
 
-// leave counts a caller off, and takes the bound of the last one. It reports
-// whether the flight ends soon.
+// leave removes a caller, and takes the limit of the last one. It reports whether the
+// flight ends soon.
 func (f *flight) leave(c *caller, grace time.Duration, bounded bool) (soon bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -102,7 +102,7 @@ func (f *flight) begin() error {
 		f.unwant(errStopping)
 	default:
 	}
-	// A slot may come free at the moment in which the last caller ends.
+	// A slot may become free at the moment in which the last caller leaves.
 	if !slices.ContainsFunc(slices.Collect(maps.Keys(f.callers)), func(c *caller) bool { return !c.gone() }) {
 		f.unwant(errAbandoned)
 	}
@@ -113,16 +113,16 @@ func (f *flight) begin() error {
 	return nil
 }
 
-// tries marks that a try begins, or that its request is sent.
+// tries marks that an attempt begins, or that its request is sent.
 func (f *flight) tries(asked bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.asked = asked
 }
 
-// own reports whether the flight failed for a reason that concerns only who began
-// it: before its request, such as the frame's own object that is gone, or at a
-// limit. Others who want the answer try for themselves.
+// own reports whether the flight failed for a reason that concerns only its first caller:
+// before its request, such as a missing input object, or at a budget limit. Other callers
+// then try for themselves.
 func (f *flight) own() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -6,13 +6,12 @@ import (
 	"sync"
 )
 
-// gate lets so many calls in at once. Of those that wait, the group that has the
-// fewest calls in is next, so jobs and stages share an endpoint fairly; within a
-// group it is the lowest ticket. The frames of a chunk share a ticket, so chunks
-// that began together do not end together, which would leave the endpoint without
-// work until the next ones have begun. Its size may change at any time. The zero
-// value lets nobody in. (golang.org/x/sync/semaphore knows one order only: of
-// arrival, and one size.)
+// gate limits concurrency. The waiting group with the fewest calls in progress is next, so
+// that jobs and stages share an endpoint fairly; within a group the lowest ticket is next.
+// The frames of a chunk share a ticket, so chunks that began together do not end together,
+// which would leave the endpoint idle until the next ones begin. Its size may change at any
+// time. The zero value admits no call. (golang.org/x/sync/semaphore has only arrival order,
+// and one size.)
 type gate struct {
 	mu       sync.Mutex
 	size     int
@@ -21,13 +20,13 @@ type gate struct {
 	arrivals int64
 }
 
-// group is what shares alike: the calls of one kind in one job.
+// group shares fairly with others: the calls of one kind in one job.
 type group struct {
 	used    int
 	waiting waiters
 }
 
-// place is where a call stands.
+// place is the group and the order of a call.
 type place struct {
 	group  string
 	ticket int64
@@ -39,7 +38,7 @@ type waiter struct {
 	gone            bool
 }
 
-// resize changes how many may be in at once.
+// resize changes the maximum concurrency.
 func (g *gate) resize(size int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -70,7 +69,7 @@ func (g *gate) enter(ctx context.Context, p place) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	select {
-	case <-w.admitted: // in the same moment: pass it on
+	case <-w.admitted: // admitted at the same moment: pass the slot on
 		g.release(p.group)
 	default:
 		w.gone = true
@@ -94,7 +93,7 @@ func (g *gate) release(name string) {
 	g.admit()
 }
 
-// admit fills free places with who is next; g.mu is held.
+// admit gives free slots to the next waiters; g.mu is held.
 func (g *gate) admit() {
 	for g.used < g.size {
 		next := g.next()
@@ -108,7 +107,7 @@ func (g *gate) admit() {
 	}
 }
 
-// next is the group whose turn it is; nil = nobody waits.
+// next is the group whose turn it is; nil = none waits.
 func (g *gate) next() (next *group) {
 	for name, of := range g.groups {
 		for len(of.waiting) > 0 && of.waiting[0].gone {

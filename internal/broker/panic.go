@@ -9,14 +9,14 @@ import (
 	"github.com/cogniverse/cogflow/panics"
 )
 
-// errPanic marks a bug in an adapter that an answer brought to light.
+// errPanic marks a bug in an adapter that an answer triggered.
 var errPanic = errors.New("internal error")
 
-// guarded calls do, whose panic is an error. Calls run in goroutines of their own,
-// where a panic would end the worker with all that it has in flight, and the next
-// worker likewise: an answer can be what it takes.
+// guarded calls do and returns its panic as an error. Calls run in goroutines of their own,
+// where a panic would end the worker and everything that it has in flight, and the next
+// worker too, if the same answer causes it again.
 //
-// The panic of a goroutine that the adapter started comes as its error.
+// The panic of a goroutine that the adapter started is returned by the adapter.
 func guarded(log *slog.Logger, do func() error) error {
 	err := panics.Try(do)
 	if p, ok := errors.AsType[*panics.Error](err); ok {
@@ -26,8 +26,8 @@ func guarded(log *slog.Logger, do func() error) error {
 	return err
 }
 
-// asking is guarded for a request. A panic is taken to be billed: an answer came
-// that nobody thought of, and there is a bound to how often it is asked for.
+// asking is guarded for a request. After a panic the request is assumed to be billed,
+// because an answer came, and the number of attempts is limited.
 func asking(log *slog.Logger, do func() error) error {
 	err := guarded(log, do)
 	if errors.Is(err, errPanic) {

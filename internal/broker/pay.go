@@ -12,16 +12,14 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// payPatience is how long a further request waits for room under the job's limit.
-// The call that it belongs to holds its own reservation meanwhile, so there may
-// never be any.
+// payPatience is how long a further request waits for room under the job's limit. Its call
+// holds a reservation meanwhile, so there may never be room.
 const payPatience = 5 * time.Second
 
-// pay makes a request that an adapter needs beside the one of its call, in the slot
-// of the call, and books it as an entry of its own; see money.Payer. It has a
-// fingerprint of its own as well: each process proves a model for itself, which is
-// no repetition and waits for no other. So the bound for charged calls of the ledger
-// does not apply, but one of this process does.
+// pay makes a further request of an adapter in the slot of its call, and books it as an
+// entry of its own; see money.Payer. It also has its own fingerprint: each process proves a
+// model for itself, which is not a repetition and waits for no other process. So the
+// ledger's limit for charged calls does not apply, but one of this process does.
 func (f *flight) pay(ctx context.Context, what string, ask func(ctx context.Context) error) error {
 	c := f.call.Call
 	name := string(video.NewFingerprint("further request", string(c.Tenant), c.Job, c.Model, what))
@@ -49,9 +47,8 @@ func (f *flight) pay(ctx context.Context, what string, ask func(ctx context.Cont
 	return errors.Join(err, f.book(r.Key, booking))
 }
 
-// further counts the further requests of jobs that were billed, whatever they
-// brought: a model that has proved itself is not asked again, so one that is asked
-// again and again never will.
+// further counts the billed further requests of jobs, whatever their outcome: a proven
+// model is not checked again, so one that is checked repeatedly does not work.
 type further struct {
 	mu sync.Mutex
 	by map[string]*billed
@@ -59,7 +56,7 @@ type further struct {
 
 type billed struct {
 	times int
-	until time.Time // it is not asked again before
+	until time.Time // not requested again before
 	last  error
 }
 
@@ -77,7 +74,7 @@ func (u *further) check(name, model string) error {
 	if left := time.Until(b.until); left > 0 {
 		return &fault.Error{
 			Class: fault.Overload, Op: "prove model", Subject: model, RetryAfter: left,
-			Reason: "the last request that was to prove it brought nothing: " + b.last.Error(),
+			Reason: "the last request to prove the model failed: " + b.last.Error(),
 		}
 	}
 	return nil

@@ -10,12 +10,12 @@ import (
 	"github.com/cogniverse/cogflow/money"
 )
 
-// quiet leaves an endpoint alone that asks for it. One call that is refused waits
-// alone; only when a second one is refused, with no answer in between, it is the
-// endpoint that has enough, and not that call.
+// quiet pauses an endpoint that requests it. If one call is refused, only that call waits;
+// when a second one is refused without an answer in between, the endpoint is overloaded,
+// not only that call.
 type quiet struct {
 	mu      sync.Mutex
-	refused string // the call that was refused since the last answer; "" = none
+	refused string // fingerprint of the call that was refused since the last answer; "" = none
 	until   time.Time
 }
 
@@ -34,15 +34,15 @@ func (q *quiet) overloaded(fingerprint string, d time.Duration) {
 	q.refused = fingerprint
 }
 
-// left is how long the endpoint is to be left alone.
+// left is how long the endpoint is still paused.
 func (q *quiet) left() time.Duration {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return time.Until(q.until)
 }
 
-// up waits until the endpoint is to be asked. While it is down, one call at a
-// time tries it.
+// up waits until the endpoint may be called. While it is down, one call at a time probes
+// it.
 func (f *flight) up() (circuit.Pass, error) {
 	for {
 		wait := f.quiet.left()
@@ -59,7 +59,7 @@ func (f *flight) up() (circuit.Pass, error) {
 	}
 }
 
-// news tells what the end of a call says about the endpoint.
+// news records what the end of a call says about the endpoint.
 func (f *flight) news(pass circuit.Pass, err error) {
 	switch {
 	case f.going.Err() != nil:
@@ -67,7 +67,8 @@ func (f *flight) news(pass circuit.Pass, err error) {
 	case errors.Is(err, circuit.ErrOpen):
 		f.circuit.Fail(pass)
 	case errors.Is(err, circuit.ErrAway):
-		// Nobody knows whether it is billed: few calls are to find out when it ends.
+		// Whether it is billed is unknown, so few calls are used to find out when that
+		// ends.
 		f.circuit.Trip(pass, pageWait)
 	case money.Unsent(err):
 		f.circuit.Leave(pass)

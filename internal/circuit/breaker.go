@@ -1,7 +1,7 @@
-// Package circuit keeps callers away from a service that only fails. While it is
-// down one call at a time tries it and all others are told when to come back, so
-// that a dead or half-open service is not hammered and costs no caller the whole
-// deadline of a call. It knows no protocol: an adapter tells it how calls ended.
+// Package circuit stops calls to a service that only fails. While it is down, one call at a
+// time probes it and all others learn when to retry, so that a dead or half-open service is
+// not overloaded and callers do not wait for a full timeout. It knows no protocol: adapters
+// report how calls ended.
 package circuit
 
 import (
@@ -12,40 +12,40 @@ import (
 
 // Options of a Breaker.
 type Options struct {
-	Failures int           // one after another that open it; 0 = 1
-	Grace    time.Duration // that must have passed since the first of them
-	Every    time.Duration // between tries at first, doubling; 0 = 1 s
-	Most     time.Duration // between tries, and what one may take; 0 = 10 s
+	Failures int           // consecutive failures that open it; 0 = 1
+	Grace    time.Duration // minimum time since the first of them
+	Every    time.Duration // between probes at first, doubling; 0 = 1 s
+	Most     time.Duration // maximum between probes, and of one probe; 0 = 10 s
 	Now      func() time.Time
 }
 
 // ErrOpen marks a call that was not made.
 var ErrOpen = errors.New("the service is down")
 
-// ErrAway marks a call that something else answered in place of the service, such
-// as a proxy that shows a page.
+// ErrAway marks a call that something else answered in place of the service, such as a
+// proxy that shows a page.
 var ErrAway = errors.New("the service is away")
 
-// Breaker watches one service. Its methods may be called at once.
+// Breaker watches one service. It is safe for concurrent use.
 type Breaker struct {
 	mu       sync.Mutex
 	options  Options
 	failures int           // since the last success
 	since    time.Time     // of the first of them
 	open     bool          //
-	next     time.Time     // when the service may be tried
-	between  time.Duration // tries
-	trying   int           // counts the tries; the last of them is under way until it ends or next has come
+	next     time.Time     // when the service may be probed
+	between  time.Duration // time between probes
+	trying   int           // number of the probe; the last one is in progress until it ends or next has passed
 }
 
-// Pass is the right to make one call, whose end the caller tells. The zero Pass
-// is that of an ordinary call.
+// Pass is the right to make one call, whose end the caller reports. The zero Pass is that
+// of an ordinary call.
 type Pass struct{ try int }
 
-// Try reports whether the call is the one that tries a service which is down.
+// Try reports whether the call probes a service that is down.
 func (p Pass) Try() bool { return p.try != 0 }
 
-// New makes a Breaker that is closed.
+// New makes a closed Breaker.
 func New(o Options) *Breaker {
 	if o.Failures <= 0 {
 		o.Failures = 1
@@ -62,7 +62,7 @@ func New(o Options) *Breaker {
 	return &Breaker{options: o}
 }
 
-// Enter asks to make a call. A wait above 0 means no, and says when to ask again.
+// Enter requests a call. A wait above 0 means no, and is the time to the next request.
 func (b *Breaker) Enter() (p Pass, wait time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -71,23 +71,23 @@ func (b *Breaker) Enter() (p Pass, wait time.Duration) {
 	}
 	now := b.options.Now()
 	if d := b.next.Sub(now); d > 0 {
-		// Whoever is trying may be done at once: ask again soon.
+		// The probe in progress may end soon.
 		return Pass{}, min(d, b.between)
 	}
 	b.trying++
-	b.next = now.Add(b.options.Most) // a try that never ends blocks nobody for longer
+	b.next = now.Add(b.options.Most) // a probe that never ends blocks other callers no longer than this
 	return Pass{b.trying}, 0
 }
 
-// Succeed says that the service answered.
+// Succeed reports that the service answered.
 func (b *Breaker) Succeed(Pass) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.failures, b.open = 0, false
 }
 
-// Fail says that it did not. Calls that were under way when it went down are no
-// news; only a try puts off the next.
+// Fail reports that it did not. Calls in progress when it went down change nothing; only a
+// failed probe delays the next one.
 func (b *Breaker) Fail(p Pass) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -106,8 +106,8 @@ func (b *Breaker) Fail(p Pass) {
 	}
 }
 
-// Trip is Fail where one failure says enough: it opens the breaker at once. While
-// tries trip it as well, they are up to most apart.
+// Trip is Fail for a failure that is certain: it opens the breaker at once. While probes
+// trip it as well, they are up to most apart.
 func (b *Breaker) Trip(p Pass, most time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -127,8 +127,8 @@ func (b *Breaker) Trip(p Pass, most time.Duration) {
 	b.next = now.Add(b.between)
 }
 
-// Leave gives a pass back without news, as when the caller went away. If it was
-// a try, somebody else may try at once.
+// Leave returns a pass without a result, for example when the caller has gone. If it was a
+// probe, another caller may probe at once.
 func (b *Breaker) Leave(p Pass) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -137,7 +137,7 @@ func (b *Breaker) Leave(p Pass) {
 	}
 }
 
-// Down is for how long the service has only failed; 0 while it answers.
+// Down is how long the service has only failed; 0 while it answers.
 func (b *Breaker) Down() time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()

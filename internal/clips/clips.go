@@ -15,7 +15,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/sandbox"
 )
 
-// limit is far beyond what any clip takes: seconds.
+// limit is far above the time of any clip.
 const limit = 2 * time.Minute
 
 // encode calls ffmpeg in dir with inputs and filters, and puts what it writes at
@@ -58,7 +58,7 @@ func run(ctx context.Context, ffmpeg, dir string, args []string) error {
 	return nil
 }
 
-// explain turns what ffmpeg says when it was built without a part into what to do.
+// explain turns ffmpeg's message about a missing component into what to do.
 func explain(stderr string) string {
 	text := strings.TrimSpace(stderr)
 	for _, part := range []string{"drawtext", "gradients", "libx264"} {

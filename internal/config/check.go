@@ -10,8 +10,8 @@ import (
 	"github.com/cogniverse/cogflow/tenant"
 )
 
-// check looks at the values. Whether programs, directories and servers are
-// there is for the worker to say, which may run on another machine.
+// check checks the values. The worker checks whether programs, directories and servers
+// exist, because it may run on another machine.
 func (c Config) check() (problems Problems) {
 	bad := func(place, text, fix string) {
 		problems = append(problems, Problem{Place: place, Text: text, Fix: fix})
@@ -56,7 +56,7 @@ func (c Config) checkSources() (problems Problems) {
 	return problems
 }
 
-// Redacted returns c without what may hide a secret, for printing.
+// Redacted returns c without values that may be secret, for printing.
 func (c Config) Redacted() Config {
 	u, err := url.Parse(c.Store)
 	if err != nil {

@@ -16,11 +16,11 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// Cogniverse's own file, as far as it concerns ingestion: the profiles of
-// backend.profiles with their strategies, the backend, and the VLM service.
+// Cogniverse's own file, for ingestion: the profiles of backend.profiles with their
+// strategies, the backend, and the VLM service.
 
 type cogniverseProfile struct {
-	Type      string `json:"type"` // "video"; others are for parts of Cogniverse that cogflow is not
+	Type      string `json:"type"` // "video"; others belong to other parts of Cogniverse
 	Model     string `json:"embedding_model"`
 	Embedding string `json:"embedding_type"`
 	Pipeline  struct {
@@ -42,7 +42,7 @@ type cogniverseProfile struct {
 	} `json:"schema_config"`
 }
 
-// strategy is one strategy class with the parameters of any of them.
+// strategy is one strategy class with all possible parameters.
 type strategy struct {
 	Class  string `json:"class"`
 	Params struct {
@@ -59,7 +59,7 @@ type strategy struct {
 	} `json:"params"`
 }
 
-// What Cogniverse's strategies do when a profile says nothing.
+// Defaults of Cogniverse's strategies.
 const (
 	whisper         = "whisper-large-v3"
 	stillsASegment  = 16 // what VideoPrism was trained on
@@ -69,7 +69,7 @@ const (
 	cogniverseCap   = 3000 // max_frames
 )
 
-// profile translates: what Cogniverse's strategies would do, done by cogflow.
+// profile translates a profile: what Cogniverse's strategies would do, done by cogflow.
 func (p cogniverseProfile) profile(name string) video.Profile {
 	out := video.Profile{Name: name, Sampling: p.sampling()}
 	out.Embed = video.Stage{Model: p.Model, Dim: p.Schema.Dim, Of: video.OfFrame, Unpriced: true}
@@ -88,8 +88,8 @@ func (p cogniverseProfile) profile(name string) video.Profile {
 	return out
 }
 
-// wanted: a stage runs unless the pipeline or the strategy says no. Cogniverse
-// itself ignored the pipeline's word in one of its builders.
+// wanted reports whether a stage runs, unless the pipeline or the strategy disables it. One
+// of Cogniverse's builders ignored the pipeline's setting.
 func wanted(flag *bool, s strategy, none string) bool {
 	if s.Class == none {
 		return false
@@ -127,7 +127,7 @@ func (p cogniverseProfile) sampling() video.Sampling {
 	}
 }
 
-// cogniverse reads the keys of Cogniverse's own that say something here.
+// cogniverse reads Cogniverse's own keys that are used here.
 func (c *Config) cogniverse(file map[string]json.RawMessage) (problems Problems) {
 	text := func(key string, to *string) {
 		if raw, ok := file[key]; ok && strictjson.Unmarshal(raw, to) != nil {
@@ -169,7 +169,7 @@ func (c *Config) cogniverse(file map[string]json.RawMessage) (problems Problems)
 	return problems
 }
 
-// vespaAt says where Vespa's containers and its config server are.
+// vespaAt returns the addresses of Vespa's containers and its config server.
 func vespaAt(base string, port int) (*Vespa, error) {
 	u, err := url.Parse(cmp.Or(base, "http://localhost"))
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.User != nil {

@@ -20,18 +20,18 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// EnvFile names the variable that holds the path of the file; without it
-// DefaultFile is read if it exists.
+// EnvFile names the variable that holds the path of the file; without it DefaultFile is
+// read if it exists.
 const (
 	EnvFile     = "COGNIVERSE_CONFIG"
 	DefaultFile = "configs/config.json"
 )
 
-// maxFile bounds what is read; a configuration is written by people.
+// maxFile limits the file; a configuration is written by people.
 const maxFile = 16 << 20 // bytes
 
-// Config is what a file and the environment say, with every default filled in.
-// Paths are absolute, except names of programs, which are found on the PATH.
+// Config is the merged configuration with all defaults. Paths are absolute, except names of
+// programs, which are found on the PATH.
 type Config struct {
 	File string `json:"file"` // the file that was read; empty = none, all defaults
 
@@ -55,7 +55,7 @@ type Config struct {
 	FFprobe   string `json:"ffprobe"`
 	Tesseract string `json:"tesseract"`
 
-	MaxFetchBytes int64    `json:"fetch_max_bytes"`         // largest video that is taken
+	MaxFetchBytes int64    `json:"fetch_max_bytes"`         // maximum size of a fetched video
 	FetchS3       string   `json:"fetch_s3,omitempty"`      // how to reach s3:// sources: region=…&endpoint=…; default: as the store
 	FetchAllowed  []string `json:"fetch_allowed,omitempty"` // host:port of private servers that https:// sources may name
 	UI            string   `json:"ui"`                      // base URL of the Temporal Web UI, for links
@@ -64,22 +64,22 @@ type Config struct {
 	vlmURL   string                   // Cogniverse's vlm_endpoint_url
 	profiles map[string]video.Profile // runnable, by name; holds local_preview
 	theirs   map[string]video.Profile // of backend.profiles, translated
-	foreign  map[string]Foreign       // of backend.profiles, what cannot be run
+	foreign  map[string]Foreign       // of backend.profiles, those that cannot be run
 
 	file       map[string]json.RawMessage // the sections of the file
 	prices     map[string]prompt.Price    // of cogflow.optimize
 	ownStudent bool                       // cogflow.optimize names the student
 }
 
-// Vespa is where the search cluster is.
+// Vespa is the address of the search cluster.
 type Vespa struct {
 	URL       string   `json:"url"`        // of the containers: documents and queries
 	ConfigURL string   `json:"config_url"` // of the config server: deployment
 	Tenants   []string `json:"tenants"`    // whose schemas are deployed
 }
 
-// Load reads the configuration. The error is an input fault that lists every
-// problem; the Config is then incomplete and good for showing only.
+// Load reads the configuration. The error is an input fault that lists every problem; the
+// Config is then incomplete and only fit for display.
 func Load(getenv func(string) string) (Config, error) {
 	c, problems := Check(getenv)
 	return c, problems.fault(c.File)
@@ -124,7 +124,7 @@ func read(getenv func(string) string) (name string, data []byte, problems Proble
 	return name, data, nil
 }
 
-// take fills c from the section and the defaults.
+// take sets c from the section and the defaults.
 func (c *Config) take(s section) (problems Problems) {
 	c.Store, c.UI = s.Store, cmp.Or(s.UI, "http://127.0.0.1:8233")
 	if c.Store == "" {
@@ -172,7 +172,8 @@ func (c *Config) take(s section) (problems Problems) {
 	return problems
 }
 
-// takeIndex: a file of our own wins over the Vespa of Cogniverse's "backend".
+// takeIndex sets the index: cogflow.index takes precedence over the Vespa of Cogniverse's
+// "backend".
 func (c *Config) takeIndex(s section) (problems Problems) {
 	if s.Vespa.URL != "" || s.Vespa.ConfigURL != "" {
 		v, err := vespaAt(s.Vespa.URL, 0)

@@ -17,10 +17,10 @@ import (
 	"github.com/cogniverse/cogflow/strictjson"
 )
 
-// duration is written "10m".
+// duration is written as "10m".
 type duration time.Duration
 
-// UnmarshalText reads what time.ParseDuration reads.
+// UnmarshalText reads the format of time.ParseDuration.
 func (d *duration) UnmarshalText(text []byte) error {
 	v, err := time.ParseDuration(string(text))
 	if err == nil && v < 0 {
@@ -30,14 +30,14 @@ func (d *duration) UnmarshalText(text []byte) error {
 	return err
 }
 
-// decode reads the file: ours strictly, Cogniverse's own keys only as far as
-// they concern us, so that an existing file works unchanged.
+// decode reads the file: the section cogflow strictly, Cogniverse's own keys only as far as
+// they are used, so that an existing file works unchanged.
 func (c *Config) decode(data []byte, s *section) Problems {
 	var file map[string]json.RawMessage
 	if err := unmarshal(data, &file); err != nil {
 		return Problems{{Place: c.File, Text: err.Error(), Fix: "write one JSON object"}}
 	}
-	// Here a name that is listed twice is found, at whatever depth.
+	// This finds names that are listed twice, at any depth.
 	if err := strictjson.Unmarshal(data, &file); err != nil {
 		return Problems{{Place: c.File, Text: err.Error(), Fix: "correct the file"}}
 	}
@@ -78,8 +78,8 @@ func line(data []byte, offset int64) int {
 	return 1 + bytes.Count(data[:min(int(offset), len(data))], []byte("\n"))
 }
 
-// unknown walks a JSON value beside the type it is for and reports the keys
-// that the type does not have. Values of a wrong shape are left to the decoder.
+// unknown walks a JSON value beside its type and reports the keys that the type does not
+// have. Values of a wrong shape are left to the decoder.
 func unknown(path string, data json.RawMessage, t reflect.Type) (problems Problems) {
 	var object map[string]json.RawMessage
 	if json.Unmarshal(data, &object) != nil {

@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// Drain says how a worker ends that is asked to stop.
+// Drain says how long a stopping worker takes.
 type Drain struct {
-	Calls time.Duration `json:"calls"`           // for paid calls in flight, to be answered and stored; none begins any more
-	Limit time.Duration `json:"limit,omitempty"` // after which whoever stops the worker kills it; 0 = not known
+	Calls time.Duration `json:"calls"`           // time for paid calls in flight to be answered and stored; none starts any more
+	Limit time.Duration `json:"limit,omitempty"` // time after which the supervisor kills the worker; 0 = unknown
 }
 
-// Bounds of the seconds, and the default.
+// Limits of the seconds, and the default.
 const (
 	drainCalls = 60
 	maxDrain   = 3600
@@ -19,7 +19,7 @@ const (
 
 func (c *Config) takeDrain(s drainSection) (problems Problems) {
 	check := func(key string, value float64) {
-		if value != 0 && !(value >= 1 && value <= maxDrain) { // NaN is neither
+		if value != 0 && !(value >= 1 && value <= maxDrain) { // NaN fails both
 			problems = append(problems, Problem{Place: "cogflow.drain." + key, Text: "out of range", Fix: "use 1 to 3600"})
 		}
 	}

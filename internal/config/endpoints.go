@@ -11,7 +11,7 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// Kind is a protocol that model servers speak.
+// Kind is a protocol of model servers.
 type Kind string
 
 // The kinds of endpoints.
@@ -32,8 +32,8 @@ func (k Kind) embeds(of video.Of) bool {
 	return k == Pooling || k == Embeddings && of == video.OfCaption
 }
 
-// Endpoint is one model server. Its key is the value of the environment
-// variable KeyVariable in the worker's environment, never in a file.
+// Endpoint is one model server. Its key is the value of the environment variable
+// KeyVariable of the worker, never in a file.
 type Endpoint struct {
 	Name             string        `json:"name"`
 	Kind             Kind          `json:"kind"`
@@ -41,25 +41,25 @@ type Endpoint struct {
 	Models           []string      `json:"models"` // as profiles name them
 	KeyVariable      string        `json:"api_key_env,omitempty"`
 	Timeout          time.Duration `json:"timeout,omitempty"`             // of one call; 0 = the adapter's default
-	MaxInFlight      int           `json:"max_in_flight,omitempty"`       // calls at once; 0 = discovered
-	Batch            int           `json:"batch,omitempty"`               // cogniverse: frames a call; 0 or 1 = one
-	NoCanary         bool          `json:"no_canary,omitempty"`           // pooling, embeddings: trust the model without the requests that prove it
-	InputUSDPerMTok  *float64      `json:"input_usd_per_mtok,omitempty"`  // nil = unknown; both are given, or neither
+	MaxInFlight      int           `json:"max_in_flight,omitempty"`       // concurrent calls; 0 = discovered
+	Batch            int           `json:"batch,omitempty"`               // cogniverse: frames per call; 0 or 1 = one
+	NoCanary         bool          `json:"no_canary,omitempty"`           // pooling, embeddings: trust the model without the requests that verify it
+	InputUSDPerMTok  *float64      `json:"input_usd_per_mtok,omitempty"`  // nil = unknown; set both or neither
 	OutputUSDPerMTok *float64      `json:"output_usd_per_mtok,omitempty"` // 0 = costs nothing
 
-	// Of language models that optimize prompts:
-	Names               map[string]string `json:"names,omitempty"`                 // how the server calls its models, where that differs
-	Dialect             string            `json:"dialect,omitempty"`               // "anthropic": its compatible endpoint; empty = OpenAI's protocol as it is
-	MaxCompletionTokens bool              `json:"max_completion_tokens,omitempty"` // max_tokens by its newer name, as OpenAI's reasoning models want it
-	Format              string            `json:"response_format,omitempty"`       // that it can be made to keep: json, schema; empty or none = none
-	Thinking            *bool             `json:"enable_thinking,omitempty"`       // Qwen3's and SmolLM3's switch; nil = the template's own
+	// For language models that optimize prompts:
+	Names               map[string]string `json:"names,omitempty"`                 // the server's names of its models, if they differ
+	Dialect             string            `json:"dialect,omitempty"`               // "anthropic": its compatible endpoint; empty = OpenAI's protocol
+	MaxCompletionTokens bool              `json:"max_completion_tokens,omitempty"` // send max_tokens by its newer name, as OpenAI's reasoning models require
+	Format              string            `json:"response_format,omitempty"`       // answer format that it can enforce: json, schema; empty or none = none
+	Thinking            *bool             `json:"enable_thinking,omitempty"`       // the switch of Qwen3 and SmolLM3; nil = the template's default
 }
 
-// served is how the server calls a model.
+// served is the server's name of a model.
 func (e Endpoint) served(model string) string { return cmp.Or(e.Names[model], model) }
 
-// endpoint returns the endpoint that serves a model in a stage, the first by
-// name; kinds says which protocols will do.
+// endpoint returns the endpoint that serves a model in a stage, the first by name; kinds
+// says which protocols are suitable.
 func (c Config) endpoint(model string, kinds func(Kind) bool) (Endpoint, bool) {
 	at := slices.IndexFunc(c.Endpoints, func(e Endpoint) bool {
 		return kinds(e.Kind) && slices.Contains(e.Models, model)
@@ -85,11 +85,11 @@ func (c Config) Transcriber(s video.Stage) (Endpoint, bool) {
 	return c.endpoint(s.Model, Kind.transcribes)
 }
 
-// defaultVLM is what Cogniverse's VLM service serves.
+// defaultVLM is the model of Cogniverse's VLM service.
 const defaultVLM = "Qwen/Qwen2-VL-7B-Instruct"
 
-// takeEndpoints completes the endpoints: ours, and Cogniverse's own VLM service
-// where the file names it.
+// takeEndpoints completes the configured endpoints, and adds Cogniverse's own VLM service
+// if the file names it.
 func (c *Config) takeEndpoints(s section) (problems Problems) {
 	all := maps.Clone(s.Endpoints)
 	if all == nil {

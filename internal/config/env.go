@@ -7,10 +7,10 @@ import (
 	"github.com/cogniverse/cogflow/strictjson"
 )
 
-// override lays the environment over the file: COGFLOW_<KEY> for each key of
-// the section but profiles and endpoints, COGFLOW_TRAINING_<KEY> for those of its
-// training but models, COGFLOW_DRAIN_<KEY> for those of its drain, and
-// COGFLOW_OPTIMIZE_<KEY> for those of its optimize but metrics.
+// override applies the environment: COGFLOW_<KEY> for each key of the section except
+// profiles and endpoints, COGFLOW_TRAINING_<KEY> for those of training except models,
+// COGFLOW_DRAIN_<KEY> for those of drain, and COGFLOW_OPTIMIZE_<KEY> for those of optimize
+// except metrics.
 func override(s *section, getenv func(string) string) (problems Problems) {
 	text := map[string]*string{
 		"COGFLOW_STORE": &s.Store, "COGFLOW_INDEX": &s.Index, "COGFLOW_LEDGER": &s.Ledger,

@@ -12,49 +12,46 @@ import (
 	"github.com/cogniverse/cogflow/strictjson"
 )
 
-// Optimize says which language models prompts are optimized with: ours, of the
-// section cogflow.optimize, else those of Cogniverse's llm_config and
-// optimization.
+// Optimize says which language models prompts are optimized with: those of the section
+// cogflow.optimize, otherwise those of Cogniverse's llm_config and optimization.
 type Optimize struct {
-	// Endpoints of Cogniverse's own sections, by the place that names them. They
-	// are connected when a model of theirs is asked for the first time.
+	// Endpoints of Cogniverse's own sections, by the place that names them. They are
+	// connected when one of their models is called for the first time.
 	Endpoints []Endpoint `json:"endpoints,omitempty"`
 
 	Student  LM `json:"student"`  // runs candidates
 	Teacher  LM `json:"teacher"`  // runs the program for demos; unset: the student
 	Proposer LM `json:"proposer"` // writes instructions; unset: the teacher
-	Judge    LM `json:"judge"`    // scores, where a metric says so; unset: the teacher
+	Judge    LM `json:"judge"`    // scores, if a metric requires it; unset: the teacher
 
 	Components map[string]LM `json:"components,omitempty"` // students of llm_config.overrides, by component
 
 	Metrics map[string][]string `json:"metrics,omitempty"` // commands that score, as argument vectors, by the name that inputs use
 
-	// Settings of Cogniverse's optimization.settings, for inputs that say
-	// nothing; 0 = it says nothing either.
+	// Settings of Cogniverse's optimization.settings, for inputs without them; 0 = not set.
 	NumExamples   int `json:"num_examples,omitempty"`
 	NumCandidates int `json:"num_candidates,omitempty"`
 	NumTrials     int `json:"num_trials,omitempty"`
 }
 
-// LM is a language model in a role. Its name is that of the model in inputs,
-// ledger and reports.
+// LM is a language model in a role. Its name is the one used in inputs, ledger and reports.
 type LM struct {
 	prompt.Model
-	Endpoint string `json:"endpoint,omitempty"` // that serves it, by name
-	From     string `json:"from,omitempty"`     // the place in the file that says so
-	Missing  string `json:"missing,omitempty"`  // what it takes to use it; empty = nothing
+	Endpoint string `json:"endpoint,omitempty"` // name of the endpoint that serves it
+	From     string `json:"from,omitempty"`     // place in the file that names it
+	Missing  string `json:"missing,omitempty"`  // what is missing to use it; empty = nothing
 }
 
-// What Cogniverse's language models do when the file says nothing.
+// Defaults of Cogniverse's language models.
 const (
 	defaultHeat         = 0.1
 	defaultTokens       = 1000
-	defaultThoughtfully = 16000 // of a model that thinks first; DSPy asks for as many
+	defaultThoughtfully = 16000 // of a reasoning model; DSPy requests the same number
 	maxTokens           = 1 << 20
 )
 
 // Student returns the model that runs the programs of a component, which
-// llm_config.overrides may name; "" = of any other.
+// llm_config.overrides may name; "" = any other.
 func (c Config) Student(component string) (prompt.Model, error) {
 	if m, ok := c.Optimize.Components[component]; ok && !c.ownStudent {
 		return m.usable("student")
@@ -130,7 +127,7 @@ func (r role) empty() bool {
 	return r.Revision == "" && r.Temperature == nil && r.MaxTokens == 0 && r.Thinking == nil && !r.Seeded && r.Format == ""
 }
 
-// lm is the model of a role that our section names.
+// lm is the model of a role in the section cogflow.optimize.
 func (c *Config) lm(place string, r role) (LM, Problems) {
 	e, ok := c.chat(r.Model)
 	if !ok {
@@ -147,8 +144,8 @@ func (c *Config) lm(place string, r role) (LM, Problems) {
 	return m, checkLM(place, e, m, r.Format)
 }
 
-// complete fills in the defaults; a model that thinks before it answers takes no
-// temperature, and needs room to think.
+// complete fills in the defaults; a reasoning model takes no temperature, and needs more
+// tokens.
 func (m *LM) complete(served string) {
 	thinks := slices.ContainsFunc([]string{"o1", "o3", "o4", "gpt-5", "gpt-6"}, func(p string) bool { return strings.HasPrefix(served, p) })
 	if m.Temperature == nil && !thinks {
@@ -162,7 +159,7 @@ func (m *LM) complete(served string) {
 	}
 }
 
-// chat returns the endpoint that a model is asked at.
+// chat returns the endpoint of a language model.
 func (c Config) chat(model string) (Endpoint, bool) {
 	for _, all := range [][]Endpoint{c.Endpoints, c.Optimize.Endpoints} {
 		for _, e := range all {
@@ -174,7 +171,7 @@ func (c Config) chat(model string) (Endpoint, bool) {
 	return Endpoint{}, false
 }
 
-// Chat lists the endpoints at which language models are asked.
+// Chat lists the endpoints of language models.
 func (c Config) Chat() (all []Endpoint) {
 	for _, e := range c.Endpoints {
 		if e.Kind == OpenAI {
@@ -184,8 +181,8 @@ func (c Config) Chat() (all []Endpoint) {
 	return append(all, c.Optimize.Endpoints...)
 }
 
-// Price returns what a model's tokens cost: as the configuration says, else as its
-// vendor lists it; nil = that is unknown.
+// Price returns the price of a model's tokens: the configured one, otherwise the vendor's
+// list price; nil = unknown.
 func (c Config) Price(model string) *prompt.Price {
 	e, ok := c.chat(model)
 	for _, name := range []string{model, e.served(model)} {
@@ -199,7 +196,7 @@ func (c Config) Price(model string) *prompt.Price {
 	return e.price(model)
 }
 
-// takePrices gives every role's model its price.
+// takePrices sets the price of every role's model.
 func (c *Config) takePrices(prices map[string]tokenPrices) (problems Problems) {
 	c.prices = map[string]prompt.Price{}
 	var known []string
@@ -229,8 +226,8 @@ func (c *Config) takePrices(prices map[string]tokenPrices) (problems Problems) {
 	return problems
 }
 
-// overrideOptimize lays the environment over the section: the name of a model
-// replaces a role whole.
+// overrideOptimize applies the environment to the section: the name of a model replaces the
+// whole role.
 func overrideOptimize(problems *Problems, s *optimizeSection, getenv func(string) string) {
 	for name, to := range map[string]*role{
 		"COGFLOW_OPTIMIZE_STUDENT": &s.Student, "COGFLOW_OPTIMIZE_TEACHER": &s.Teacher,

@@ -10,14 +10,14 @@ import (
 	"github.com/cogniverse/cogflow/prompt"
 )
 
-// How servers force the form of an answer, as the file says it.
+// How servers enforce the form of an answer, as the file names it.
 const (
 	formatNone   = "none"   // not at all
 	formatJSON   = "json"   // response_format json_object
 	formatSchema = "schema" // and json_schema
 )
 
-// forces says what a server that is said to force a form can force.
+// forces says what a server with this format can enforce.
 func forces(format string) prompt.Server {
 	return prompt.Server{JSON: format == formatJSON || format == formatSchema, Schema: format == formatSchema}
 }
@@ -28,7 +28,7 @@ func knownFormat(format string) bool {
 
 const metricSyntax = `^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`
 
-// checkLM looks at the values of a role.
+// checkLM checks the values of a role.
 func checkLM(place string, e Endpoint, m LM, format string) (problems Problems) {
 	bad := func(key, text, fix string) {
 		problems = append(problems, Problem{Place: place + "." + key, Text: text, Fix: fix})
@@ -48,7 +48,7 @@ func checkLM(place string, e Endpoint, m LM, format string) (problems Problems) 
 	return problems
 }
 
-// check looks at the commands; the worker says whether they are there.
+// check checks the commands; the worker checks whether they exist.
 func (o Optimize) check() (problems Problems) {
 	name := regexp.MustCompile(metricSyntax)
 	for _, key := range slices.Sorted(maps.Keys(o.Metrics)) {

@@ -13,18 +13,17 @@ import (
 	"github.com/cogniverse/cogflow/strictjson"
 )
 
-// Cogniverse's own file, as far as it concerns language models: llm_config,
-// inference.modal_endpoint and optimization. What is wrong with it is told when
-// somebody wants to use it, since it may be there for other parts of Cogniverse;
-// only a key that is written out is told at once.
+// Cogniverse's own file, for language models: llm_config, inference.modal_endpoint and
+// optimization. Problems are reported only when a model is used, since the sections may be
+// there for other parts of Cogniverse; only a key in plain text is reported at once.
 
-// llm is a language model as Cogniverse writes one. The provider is that of the
-// deployment guide; without it, the model's name begins with litellm's.
+// llm is a language model in Cogniverse's form. The provider is that of the deployment
+// guide; without it, the model's name begins with litellm's.
 type llm struct {
 	Provider    string   `json:"provider"`
 	Model       string   `json:"model"`
 	APIBase     string   `json:"api_base"`
-	Key         string   `json:"api_key"` // the name of a variable, as litellm writes it, or nothing of worth
+	Key         string   `json:"api_key"` // the name of a variable, in litellm's form, or a placeholder
 	KeyVariable string   `json:"api_key_env"`
 	Temperature *float64 `json:"temperature"`
 	MaxTokens   int      `json:"max_tokens"`
@@ -35,11 +34,11 @@ type llm struct {
 	} `json:"extra_body"`
 }
 
-// over lays what l says over another, key by key, as Cogniverse does.
+// over applies l over another, key by key, as Cogniverse does.
 func (l llm) over(base llm) llm {
 	prefix, _, _ := strings.Cut(l.Model, "/")
 	if _, known := findProvider(prefix); known {
-		base.Provider = "" // it is said in the name
+		base.Provider = "" // it is part of the name
 	}
 	base.Provider, base.Model = cmp.Or(l.Provider, base.Provider), cmp.Or(l.Model, base.Model)
 	base.APIBase, base.Key, base.KeyVariable = cmp.Or(l.APIBase, base.APIBase), cmp.Or(l.Key, base.Key), cmp.Or(l.KeyVariable, base.KeyVariable)
@@ -74,7 +73,7 @@ type cogniverseLMs struct {
 		NumCandidates int `json:"num_candidates"`
 		NumTrials     int `json:"num_trials"`
 	}
-	broken map[string]string // sections that are no objects, and why
+	broken map[string]string // sections that are not objects, and why
 }
 
 func (s *cogniverseLMs) read(file map[string]json.RawMessage) (problems Problems) {
@@ -90,13 +89,13 @@ func (s *cogniverseLMs) read(file map[string]json.RawMessage) (problems Problems
 		}
 	}
 	if len(s.optimization.Settings) > 0 && strictjson.Unmarshal(s.optimization.Settings, &s.settings, strictjson.AllowUnknown) != nil {
-		s.settings.NumExamples, s.settings.NumCandidates, s.settings.NumTrials = 0, 0, 0 // of no known shape, and only defaults
+		s.settings.NumExamples, s.settings.NumCandidates, s.settings.NumTrials = 0, 0, 0 // of unknown form, and only defaults
 	}
 	slices.SortFunc(problems, func(a, b Problem) int { return strings.Compare(a.Place, b.Place) })
 	return problems
 }
 
-// literalKeys finds keys that are written out.
+// literalKeys finds keys in plain text.
 func literalKeys(place string, raw json.RawMessage) (problems Problems) {
 	var object map[string]json.RawMessage
 	if json.Unmarshal(raw, &object) != nil {
@@ -127,7 +126,7 @@ func keyVariable(key string) string {
 	return name
 }
 
-// placeholder: what people write where a server wants no key.
+// placeholder reports values that people write for servers without a key.
 func placeholder(key string) bool {
 	return slices.Contains([]string{"", "empty", "none", "ollama", "not-needed", "no-key", "***"}, strings.ToLower(strings.TrimSpace(key)))
 }
@@ -140,8 +139,8 @@ func (s *cogniverseLMs) teacher() LM {
 	return s.either("teacher", s.optimization.Teacher, "teacher", s.llm.Teacher)
 }
 
-// either is the model that optimization names, else that of llm_config; one that
-// both name is as both say.
+// either is the model that optimization names, otherwise that of llm_config. If both name
+// it, their settings are merged.
 func (s *cogniverseLMs) either(theirs string, optimization json.RawMessage, key string, config json.RawMessage) LM {
 	l, place, missing := s.entry("optimization", theirs, optimization)
 	base, basePlace, baseMissing := s.entry("llm_config", key, config)
@@ -156,7 +155,7 @@ func (s *cogniverseLMs) either(theirs string, optimization json.RawMessage, key 
 	return s.lm(place, l, missing)
 }
 
-// components are students of their own: what they say over llm_config.primary.
+// components are students of their own: their settings override llm_config.primary.
 func (s *cogniverseLMs) components() map[string]LM {
 	out := map[string]LM{}
 	base, _, _ := s.entry("llm_config", "primary", s.llm.Primary)
@@ -204,8 +203,8 @@ func (s *cogniverseLMs) lm(place string, l llm, missing string) LM {
 	return out
 }
 
-// addChat finds the endpoint of a model, or adds one; models that are asked at
-// the same address with the same key share its limit.
+// addChat finds or adds the endpoint of a model; models at the same address with the same
+// key share its limit.
 func (c *Config) addChat(place string, at address) (string, error) {
 	if e, ok := c.chat(at.name); ok {
 		if e.URL != at.url || e.KeyVariable != at.key {

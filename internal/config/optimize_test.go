@@ -129,7 +129,7 @@ func TestResolve(t *testing.T) {
 		"no key":           {`{"model":"openai/m","api_base":"http://h/v1","api_key":"EMPTY"}`, "openai/m", "m", "http://h/v1", "", ""},
 		"foreign":          {`{"model":"groq/llama"}`, "", "", "", "", `llm_config.primary: the provider "groq" is not one that cogflow knows`},
 		"foreign at":       {`{"model":"groq/llama","api_base":"https://api.groq.com/openai/v1","api_key_env":"GROQ"}`, "groq/llama", "groq/llama", "https://api.groq.com/openai/v1", "GROQ", ""},
-		"vllm nowhere":     {`{"model":"hosted_vllm/m"}`, "", "", "", "", "nothing says where its server is; set its api_base"},
+		"vllm nowhere":     {`{"model":"hosted_vllm/m"}`, "", "", "", "", "the address of its server is not configured is; set its api_base"},
 		"modal nowhere":    {`{"provider":"modal","model":"m"}`, "", "", "", "", "set inference.modal_endpoint"},
 		"no model":         {`{"api_base":"http://h/v1"}`, "", "", "", "", "it names no model"},
 		"not an address":   {`{"model":"openai/m","api_base":"h:8000"}`, "", "", "", "", "invalid server URL"},

@@ -7,7 +7,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt"
 )
 
-// price returns nil if neither is given, or if they cannot be used.
+// price returns nil if neither is set, or if they are invalid.
 func (t tokenPrices) price(place string) (*prompt.Price, Problems) {
 	const fix = "write both input_usd_per_mtok and output_usd_per_mtok, in USD per million tokens; 0 for what costs nothing"
 	for name, pair := range map[string][2]*float64{"output_usd_per_mtok": {t.Input, t.Output}, "input_usd_per_mtok": {t.Output, t.Input}} {
@@ -25,8 +25,8 @@ func (t tokenPrices) price(place string) (*prompt.Price, Problems) {
 	return &p, nil
 }
 
-// price is what a model's tokens cost at an endpoint: as the endpoint says, else as
-// its vendor lists it; nil = unknown.
+// price is the price of a model's tokens at an endpoint: as the endpoint says, otherwise
+// the vendor's list price; nil = unknown.
 func (e Endpoint) price(model string) *prompt.Price {
 	if p, _ := (tokenPrices{e.InputUSDPerMTok, e.OutputUSDPerMTok}).price(""); p != nil {
 		return p
@@ -34,10 +34,9 @@ func (e Endpoint) price(model string) *prompt.Price {
 	return listPrice(e, e.served(model))
 }
 
-// priceProfiles gives each describe stage without a price of its own what a call of
-// its model costs by tokens, as an estimate from above for a usual endpoint. What is
-// reserved for a call is more: the most that it can be charged, whatever the endpoint
-// counts; see video.Stage.DescribeBounds.
+// priceProfiles gives each describe stage without a price the cost of a call by tokens, as
+// an upper estimate for a usual endpoint. The reservation of a call is higher: the maximum
+// charge, whatever the endpoint counts; see video.Stage.DescribeBounds.
 func (c *Config) priceProfiles() {
 	for name, p := range c.profiles {
 		e, ok := c.Describer(p.Describe)
@@ -52,7 +51,7 @@ func (c *Config) priceProfiles() {
 	}
 }
 
-// checkPrices refuses prices that nothing would be charged by.
+// checkPrices refuses prices that have no effect.
 func (e endpoint) checkPrices() Problems {
 	if e.Kind != OpenAI && (e.InputUSDPerMTok != nil || e.OutputUSDPerMTok != nil) {
 		return Problems{{
@@ -70,15 +69,15 @@ func (e endpoint) checkPrices() Problems {
 	return problems
 }
 
-// pricesDate is when the list prices below were read: from the manifest of model
-// costs in Arize Phoenix (src/phoenix/server/cost_tracking/model_cost_manifest.json
-// of that day), which has them from LiteLLM. Prices move: what the configuration
-// says counts more, and a model that is not listed has no price.
+// pricesDate is when the list prices below were read: from the manifest of model costs in
+// Arize Phoenix (src/phoenix/server/cost_tracking/model_cost_manifest.json of that day),
+// which has them from LiteLLM. Prices change: the configuration takes precedence, and a
+// model that is not listed has no price.
 const pricesDate = "2026-08-21"
 
-// listPrice is what a vendor's own endpoint asks for a model, without discounts of
-// caches and batches; nil = that is not known. Anybody else who serves a model of
-// the same name asks what he likes.
+// listPrice is the price of a model at the vendor's own endpoint, without discounts for
+// caches and batches; nil = unknown. Other providers of a model with the same name set
+// their own prices.
 //
 // Claude Sonnet 4 and 4.5 cost more beyond 200,000 tokens of prompt, which takes a
 // header that is never sent.

@@ -7,11 +7,11 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 )
 
-// Problem is one thing wrong with the configuration.
+// Problem is one problem of the configuration.
 type Problem struct {
 	Place string `json:"place"` // path of the key ("cogflow.store"), variable, or file
 	Text  string `json:"problem"`
-	Fix   string `json:"fix"` // what to do about it
+	Fix   string `json:"fix"` // how to fix it
 }
 
 func (p Problem) String() string {
@@ -22,7 +22,7 @@ func (p Problem) String() string {
 	return text
 }
 
-// Problems lists all that is wrong; empty = nothing.
+// Problems lists all problems; empty = none.
 type Problems []Problem
 
 func (ps Problems) add(place string, err error) Problems {

@@ -14,8 +14,7 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// Foreign is a profile of Cogniverse's backend.profiles that this
-// configuration cannot run.
+// Foreign is a profile of Cogniverse's backend.profiles that this configuration cannot run.
 type Foreign struct {
 	Name      string `json:"name"`
 	Model     string `json:"model,omitempty"`          // embedding_model
@@ -23,7 +22,7 @@ type Foreign struct {
 	why       string
 }
 
-// Missing says what it takes to run the profile.
+// Missing says what is missing to run the profile.
 func (f Foreign) Missing() string { return f.why }
 
 // MarshalJSON adds why.
@@ -50,8 +49,8 @@ func (c Config) Profile(name string) (video.Profile, error) {
 		"no such profile; known are "+strings.Join(slices.Sorted(maps.Keys(c.profiles)), ", "))
 }
 
-// Active is the name that Profile("") takes: cogflow.active_profile, else
-// Cogniverse's active_video_profile, else local_preview.
+// Active is the name of Profile(""): cogflow.active_profile, otherwise Cogniverse's
+// active_video_profile, otherwise local_preview.
 func (c Config) Active() string { return cmp.Or(c.active, video.LocalPreview().Name) }
 
 // Profiles lists the profiles that can be run, by name.
@@ -72,8 +71,8 @@ func (c Config) Foreign() []Foreign {
 	return out
 }
 
-// takeProfiles builds every profile: ours, Cogniverse's, and ours laid over
-// Cogniverse's of the same name.
+// takeProfiles builds every profile: those of cogflow, of Cogniverse, and cogflow's applied
+// over Cogniverse's of the same name.
 func (c *Config) takeProfiles(s section) (problems Problems) {
 	preview := video.LocalPreview()
 	c.profiles[preview.Name] = preview
@@ -85,7 +84,7 @@ func (c *Config) takeProfiles(s section) (problems Problems) {
 		p := s.Profiles[name].over(base)
 		err := p.Check()
 		if name == preview.Name {
-			err = errors.New("this name is taken by the embedded defaults")
+			err = errors.New("the name is reserved for the embedded defaults")
 		}
 		if err == nil {
 			err = c.served(p)
@@ -120,8 +119,8 @@ func (c *Config) takeProfiles(s section) (problems Problems) {
 
 func (s section) has(name string) bool { _, ok := s.Profiles[name]; return ok }
 
-// served reports whether every stage of a profile has a model to run on. A
-// preview model never stands in for one that was asked for.
+// served reports whether every stage of a profile has a model to run on. A preview model
+// never replaces a configured one.
 func (c Config) served(p video.Profile) error {
 	missing := func(what string, s video.Stage) error {
 		return fault.New(fault.Input, "check profile", p.Name, "no endpoint serves its "+what+" model "+strconv.Quote(s.Model)+
@@ -139,7 +138,7 @@ func (c Config) served(p video.Profile) error {
 	return nil
 }
 
-// over lays what people wrote over a base.
+// over applies what people wrote over a base.
 func (p profile) over(base video.Profile) video.Profile {
 	preview := video.LocalPreview()
 	out := base
@@ -150,7 +149,7 @@ func (p profile) over(base video.Profile) video.Profile {
 	out.Transcribe = p.Transcribe.over(base.Transcribe)
 	out.Describe = p.Describe.over(base.Describe)
 	out.Embed = p.Embed.over(base.Embed)
-	// A preview model is one by its name; no file may say otherwise.
+	// A preview model is recognized by its name, not by the file.
 	for _, stage := range []struct{ to, preview *video.Stage }{{&out.Describe, &preview.Describe}, {&out.Embed, &preview.Embed}} {
 		stage.to.Preview = stage.to.Model == stage.preview.Model
 		if stage.to.Preview {

@@ -12,18 +12,17 @@ import (
 // DialectAnthropic is Endpoint.Dialect of Anthropic's compatible endpoint.
 const DialectAnthropic = "anthropic"
 
-// provider is what litellm's prefixes, and the deployment guide's "provider",
-// stand for.
+// provider is the meaning of litellm's prefixes, and of the deployment guide's "provider".
 type provider struct {
-	base    string // where it is, unless an api_base says otherwise; empty = that must be said
-	key     string // variable that litellm takes its key from, there
+	base    string // base URL, unless api_base is set; empty = api_base is required
+	key     string // variable from which litellm reads its key
 	dialect string
 	format  string
 }
 
 func findProvider(name string) (provider, bool) {
 	local := provider{format: formatSchema}
-	p, ok := map[string]provider{ // which of them force the form of an answer is known only for these
+	p, ok := map[string]provider{ // only these are known to enforce the form of an answer
 		"openai":        {base: "https://api.openai.com/v1", key: "OPENAI_API_KEY", format: formatSchema},
 		"anthropic":     {base: "https://api.anthropic.com/v1", key: "ANTHROPIC_API_KEY", dialect: DialectAnthropic},
 		"ollama":        {base: "http://localhost:11434/v1", format: formatSchema},
@@ -39,10 +38,10 @@ func findProvider(name string) (provider, bool) {
 	return p, ok
 }
 
-// address is where and how a model is asked.
+// address is the address and the protocol of a model.
 type address struct {
 	name     string // in inputs and reports: litellm's, with the provider
-	served   string // as the server calls it
+	served   string // the server's name
 	url, key string
 	dialect  string
 	format   string
@@ -63,14 +62,14 @@ func (s *cogniverseLMs) resolve(l llm) (address, error) {
 			base = strings.TrimSuffix(base, end)
 		}
 		if base == "" {
-			return address{}, errors.New("its provider is modal and nothing says where that is; set inference.modal_endpoint or its api_base")
+			return address{}, errors.New("its provider is modal, but its address is not configured; set inference.modal_endpoint or its api_base")
 		}
 	}
 	official := base == ""
 	base = cmp.Or(base, p.base)
 	switch {
 	case base == "" && known:
-		return address{}, errors.New("nothing says where its server is; set its api_base")
+		return address{}, errors.New("the address of its server is not configured; set its api_base")
 	case base == "":
 		return address{}, fmt.Errorf("the provider %q is not one that cogflow knows (openai, anthropic, ollama, ollama_chat, hosted_vllm, modal); set the api_base of an OpenAI-compatible server", cmp.Or(name, l.Model))
 	}
@@ -78,7 +77,7 @@ func (s *cogniverseLMs) resolve(l llm) (address, error) {
 	if name != "" {
 		a.name = name + "/" + served
 	}
-	if name == "openai" && !official { // some server that speaks as OpenAI does, and maybe not all of it
+	if name == "openai" && !official { // another server with OpenAI's protocol, perhaps incomplete
 		a.format = ""
 	}
 	a.url = withV1(base, known && name != "openai")
@@ -87,13 +86,13 @@ func (s *cogniverseLMs) resolve(l llm) (address, error) {
 		a.key = p.key
 	}
 	if strings.Trim(a.key, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != "" {
-		return address{}, errors.New("its api_key_env is not the name of a variable; a key itself belongs in no file")
+		return address{}, errors.New("its api_key_env must be the name of a variable; never write a key into the file")
 	}
 	return a, checkAddress(a.url)
 }
 
-// provider splits a model's name. Without a provider's name, litellm knows some
-// models by theirs; any other is at its api_base, or on Modal.
+// provider splits a model's name. Without a provider's name, litellm knows some models by
+// theirs; others are at their api_base, or on Modal.
 func (s *cogniverseLMs) provider(l llm) (name, served string) {
 	prefix, rest, split := strings.Cut(l.Model, "/")
 	if l.Provider != "" {
@@ -123,8 +122,8 @@ func (s *cogniverseLMs) provider(l llm) (name, served string) {
 	return "", l.Model
 }
 
-// withV1 ends an address in /v1, which is often left out: always if it is no more
-// than a host, and where the provider's own protocol has it elsewhere.
+// withV1 appends /v1, which is often left out: always to a URL without a path, and to other
+// URLs if elsewhere is set.
 func withV1(base string, elsewhere bool) string {
 	base = strings.TrimSuffix(base, "/")
 	u, err := url.Parse(base)

@@ -12,8 +12,8 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// Schema is the JSON Schema of the configuration file. Of Cogniverse's own keys it
-// says nothing, so that its files are valid.
+// Schema is the JSON Schema of the configuration file. It allows all of Cogniverse's own
+// keys.
 func Schema() (*jsonschema.Schema, error) {
 	known := map[reflect.Type]*jsonschema.Schema{
 		reflect.TypeFor[duration]():       {Type: "string", Pattern: `^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`},
@@ -50,8 +50,8 @@ func enum[T ~string](values ...T) *jsonschema.Schema {
 	return s
 }
 
-// settle makes every key optional, as each has a default, and pointers and lists what
-// they hold: null is not how a key is left out.
+// settle makes every key optional, because each has a default, and replaces pointers and
+// lists by their element types: null does not mean a missing key.
 func settle(s *jsonschema.Schema) {
 	if s == nil {
 		return
@@ -75,8 +75,8 @@ func settle(s *jsonschema.Schema) {
 
 // Key is one key of the section "cogflow".
 type Key struct {
-	Path     string // with <name> where people choose the name
-	Type     string // of JSON, or the values that it takes
+	Path     string // with <name> for names that people choose
+	Type     string // JSON type, or the valid values
 	Variable string // environment variable that overrides it; empty = none
 	Text     string // meaning, with the default
 }
@@ -101,7 +101,7 @@ func Keys() ([]Key, error) {
 }
 
 // Variables lists the environment variables that override keys, sorted. None holds a
-// secret: keys of services are named by the configuration, not part of it.
+// secret: the configuration names the variables of API keys, but does not contain keys.
 func Variables() []string {
 	asked := map[string]bool{}
 	Check(func(name string) string { asked[name] = true; return "" })

@@ -6,7 +6,7 @@ import (
 )
 
 // section is the key "cogflow" of the file. The tags are the reference: the schema,
-// docs/reference/configuration.md and `cogflow config schema` are made of them.
+// docs/reference/configuration.md and `cogflow config schema` are generated from them.
 type section struct {
 	Store          string              `json:"store" jsonschema:"URL of the object store: file:///path or s3://bucket/prefix?region=…&endpoint=… (default the folder .cogflow/store)"`
 	Index          string              `json:"index" jsonschema:"SQLite file of the embedded search index; takes precedence over Vespa (default .cogflow/index.db, unless Vespa is configured)"`
@@ -65,7 +65,7 @@ type stage struct {
 	CostMicroUSD *int64     `json:"cost_micro_usd" jsonschema:"price of one call in millionths of a USD; 0 is free; without it the price is unknown and no call is made under a hard budget"`
 }
 
-// vespa overrides where Cogniverse's "backend" says Vespa is.
+// vespa overrides the address of Vespa in Cogniverse's "backend".
 type vespa struct {
 	URL       string   `json:"url" jsonschema:"URL of the containers, for documents and queries"`
 	ConfigURL string   `json:"config_url" jsonschema:"URL of the config server, for deployment"`
@@ -122,7 +122,7 @@ type optimizeSection struct {
 	Prices   map[string]tokenPrices `json:"prices" jsonschema:"token prices by model; a model without one is unpriced"`
 }
 
-// role is written as the name of a model, or as an object.
+// role is the name of a model, or an object.
 type role struct {
 	Model       string   `json:"model" jsonschema:"model name, as an endpoint of kind openai lists it"`
 	Revision    string   `json:"revision" jsonschema:"revision of the model; a change invalidates stored answers"`
@@ -133,9 +133,9 @@ type role struct {
 	Format      string   `json:"response_format" jsonschema:"structured output that the server supports (default the endpoint's)"`
 }
 
-// tokenPrices are the prices of a model's tokens as people write them, in USD a
-// million. A price that is left out is unknown, which is not the same as free: with
-// only one of the two, all that the other counts would cost nothing without a word.
+// tokenPrices are the prices of a model's tokens in USD per million. A missing price is
+// unknown, not free: with only one of the two, the other kind of tokens would silently cost
+// nothing.
 type tokenPrices struct {
 	Input  *float64 `json:"input_usd_per_mtok" jsonschema:"price of a million input tokens in USD; set both prices or neither"`
 	Output *float64 `json:"output_usd_per_mtok" jsonschema:"price of a million output tokens in USD; 0 is free"`

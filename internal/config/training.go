@@ -16,30 +16,30 @@ import (
 	"github.com/cogniverse/cogflow/training/estimate"
 )
 
-// Training says what a worker needs to train models. Paths are absolute.
+// Training is the configuration of a training worker. Paths are absolute.
 type Training struct {
 	Models    map[string]BaseModel `json:"models,omitempty"`     // by the names that inputs use
-	ModelsDir string               `json:"models_dir,omitempty"` // folder in which other names are looked up
+	ModelsDir string               `json:"models_dir,omitempty"` // folder in which other names are searched
 
-	// The trainer's project and the interpreter of its environment; empty =
-	// none was found, and this worker cannot train.
+	// The trainer's project and the interpreter of its environment; empty = not found, and
+	// this worker cannot train.
 	TrainerDir string `json:"trainer_dir,omitempty"`
 	Python     string `json:"python,omitempty"`
 
-	GPUs       []string        `json:"gpus,omitempty"` // devices to train on, by number or UUID; empty = all that are seen
+	GPUs       []string        `json:"gpus,omitempty"` // devices to train on, by number or UUID; empty = all visible ones
 	Prices     estimate.Prices `json:"prices"`         // USD per hour, by class
-	PricesDate string          `json:"prices_date"`    // of the shipped ones among them
+	PricesDate string          `json:"prices_date"`    // of the shipped prices among them
 
-	CheckpointSeconds float64       `json:"checkpoint_seconds"` // between checkpoints, unless a job says otherwise
+	CheckpointSeconds float64       `json:"checkpoint_seconds"` // between checkpoints, unless a job sets it
 	Grace             time.Duration `json:"grace"`              // for the last checkpoint of a process that is asked to stop
 
-	MemoryGiB    float64 `json:"memory_gib,omitempty"`    // of one trainer with all its processes; 0 = nearly all that the machine has
-	MaxProcesses int     `json:"max_processes,omitempty"` // and threads of one trainer; 0 = by the number of cores
+	MemoryGiB    float64 `json:"memory_gib,omitempty"`    // of one trainer with all its processes; 0 = nearly all of the machine
+	MaxProcesses int     `json:"max_processes,omitempty"` // including threads, of one trainer; 0 = by the number of cores
 
 	Serving []Server `json:"serving,omitempty"` // sorted by base model
 }
 
-// BaseModel is where a base model lies on the workers' disks.
+// BaseModel is the location of a base model on the workers' disks.
 type BaseModel struct {
 	Path     string `json:"path" jsonschema:"folder of the model on the worker's disk"`
 	Repo     string `json:"repo,omitempty" jsonschema:"repository on Hugging Face"`
@@ -54,7 +54,7 @@ type Server struct {
 	AdaptersDir string `json:"adapters_dir"`          // folder that the worker writes and the server reads
 }
 
-// device is written 0 or "GPU-1b2c…".
+// device is written as 0 or "GPU-1b2c…".
 type device string
 
 // UnmarshalJSON reads a number or a string.
@@ -114,8 +114,8 @@ func (c *Config) takeTraining(s trainingSection) (problems Problems) {
 	return problems
 }
 
-// findTrainer returns the trainer's project: in the working directory, where a
-// checkout has it, or beside the folder of the program.
+// findTrainer returns the trainer's project: in the working directory, as in a checkout, or
+// beside the folder of the program.
 func findTrainer() string {
 	places := []string{"trainer"}
 	if self, err := os.Executable(); err == nil {
@@ -129,7 +129,7 @@ func findTrainer() string {
 	return ""
 }
 
-// overrideTraining lays the environment over the section.
+// overrideTraining applies the environment to the section.
 func overrideTraining(s *trainingSection, getenv func(string) string) (problems Problems) {
 	s.ModelsDir = cmp.Or(getenv("COGFLOW_TRAINING_MODELS_DIR"), s.ModelsDir)
 	s.Python = cmp.Or(getenv("COGFLOW_TRAINING_PYTHON"), s.Python)

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// How things are named.
+// Forms of names.
 const (
 	modelSyntax  = `^[A-Za-z0-9][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9][A-Za-z0-9._-]{0,95}){0,3}$`
 	repoSyntax   = `^[A-Za-z0-9][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9][A-Za-z0-9._-]{0,95})?$`
@@ -21,7 +21,7 @@ const (
 
 func number(v string) (float64, error) { return strconv.ParseFloat(v, 64) }
 
-// check looks at the values; the worker says whether the places exist.
+// check checks the values; the worker checks whether the places exist.
 func (t Training) check() (problems Problems) {
 	const at = "cogflow.training."
 	bad := func(place, text, fix string) {

@@ -1,7 +1,6 @@
-// Package dbfile opens the SQLite files that several worker processes share: one
-// writing and many reading connections, WAL, a checked kind and schema version,
-// and SQLite's result codes turned into faults. The index and the ledger stand
-// on it. It knows no table of theirs.
+// Package dbfile opens the SQLite files that several worker processes share: one writing
+// and many reading connections, WAL, a checked kind and schema version, and SQLite's result
+// codes as faults. The index and the ledger use it. It knows none of their tables.
 package dbfile
 
 import (
@@ -20,21 +19,19 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 )
 
-// Kind tells one sort of file from another and how to bring it up to date.
+// Kind identifies a sort of file and how to update it.
 //
-// Builds of different ages have one file open at once, and a rollback opens what
-// a newer build wrote. A build refuses a file with more migrations than it
-// knows, but takes one with more additions. So a change of a schema is an
-// addition, and a new migration is only for what an older build must not touch:
-// every worker has to stop for it.
+// Builds of different versions have one file open at the same time, and a rollback opens
+// what a newer build wrote. A build refuses a file with more migrations than it knows, but
+// accepts one with more additions. So a schema change is an addition, and a new migration
+// is only for a change that an older build must not touch: every worker has to stop for it.
 type Kind struct {
 	Name          string   // for people: "search index"
 	ApplicationID int32    // written into the file's header; never 0
 	Migrations    []string // Migrations[i] turns schema version i into i+1
-	// Additions come after the migrations, each once and in order. They only add:
-	// tables, indexes, and columns that are NULL or have a default. The statements
-	// of a build that knows nothing of them keep working and keep their meaning.
-	// The package dbfiletest checks that.
+	// Additions come after the migrations, each once and in order. They only add: tables,
+	// indexes, and columns that are NULL or have a default. The statements of a build
+	// without them keep working and keep their meaning. Package dbfiletest checks that.
 	Additions []string
 }
 
@@ -53,8 +50,8 @@ const (
 	walLimit = 64 << 20
 )
 
-// Open opens or creates the file and its directory. It refuses what is not of
-// this kind, what a newer build wrote, and what is damaged, and leaves it alone.
+// Open opens or creates the file and its directory. It refuses a file of another kind, of a
+// newer build, or a damaged one, and does not change it.
 func Open(ctx context.Context, path string, kind Kind) (*DB, error) {
 	op := "open " + kind.Name
 	abs, err := filepath.Abs(path)
@@ -73,7 +70,7 @@ func Open(ctx context.Context, path string, kind Kind) (*DB, error) {
 	}
 	db.Write.SetMaxOpenConns(1)
 	if err := prepare(ctx, db, op, kind); err != nil {
-		_ = db.Write.Close() // the refusal says more than a failing close
+		_ = db.Write.Close() // the refusal is the cause
 		return nil, db.Fault(op, err)
 	}
 	if db.Read, err = sql.Open("sqlite", dsn(abs, "_pragma=query_only(1)")); err != nil {
@@ -125,11 +122,11 @@ func (db *DB) within(ctx context.Context, pool *sql.DB, op string, do func(tx *s
 		return db.Fault(op, err)
 	}
 	if err := do(tx); err != nil {
-		_ = tx.Rollback() // the cause says more than a failing rollback
+		_ = tx.Rollback() // the other error is the cause
 		return db.Fault(op, err)
 	}
 	if err := tx.Commit(); err != nil {
 		return db.Fault(op, err)
 	}
-	return db.Present(op) // what was committed to a file that is gone is not stored
+	return db.Present(op) // commits to a file that is gone are lost
 }

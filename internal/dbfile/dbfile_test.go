@@ -127,7 +127,7 @@ func TestRefused(t *testing.T) {
 
 	garbage := filepath.Join(dir, "garbage.db")
 	require.NoError(t, os.WriteFile(garbage, []byte(strings.Repeat("no database ", 1000)), 0o600))
-	refused(t, garbage, kind(first), "damaged or no SQLite file")
+	refused(t, garbage, kind(first), "damaged or not a SQLite file")
 
 	refused(t, dir, kind(first), "must be a regular file")
 	refused(t, filepath.Join(garbage, "x.db"), kind(first), "directory cannot be made")

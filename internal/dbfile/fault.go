@@ -13,11 +13,11 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 )
 
-// ErrDamaged says that what a file holds does not agree with itself.
+// ErrDamaged means that the content of a file is inconsistent.
 var ErrDamaged = errors.New("damaged")
 
-// Fault classifies an error of SQLite and names the file. What is classified
-// already, and a cancellation, comes back unchanged; nil stays nil.
+// Fault classifies an error of SQLite and names the file. Classified errors and
+// cancellations are returned unchanged; nil stays nil.
 func (db *DB) Fault(op string, err error) error {
 	if err == nil || errors.Is(err, context.Canceled) || fault.ClassOf(err) != "" {
 		return err
@@ -38,8 +38,8 @@ func (db *DB) Fault(op string, err error) error {
 	return f
 }
 
-// cause finds out what the system says where SQLite says only that a file cannot
-// be opened, read or written; nil = it says nothing.
+// cause finds the system's error when SQLite only says that a file cannot be opened, read
+// or written; nil = none.
 func cause(result int, path string) error {
 	switch result & 0xff {
 	case code.SQLITE_CANTOPEN, code.SQLITE_READONLY, code.SQLITE_PERM, code.SQLITE_IOERR:
@@ -47,7 +47,7 @@ func cause(result int, path string) error {
 		return nil
 	}
 	for _, name := range []string{path, path + "-wal", path + "-shm"} {
-		f, err := os.OpenFile(name, os.O_RDWR, 0) // also finds that no more files can be opened
+		f, err := os.OpenFile(name, os.O_RDWR, 0) // also finds that the limit of open files is reached
 		if err == nil {
 			err = f.Close()
 		} else if name != path && errors.Is(err, fs.ErrNotExist) {
@@ -60,8 +60,8 @@ func cause(result int, path string) error {
 	return nil
 }
 
-// cannotOpen is for the start: a path that cannot be used is to be corrected,
-// unless what is in its way passes.
+// cannotOpen is for the start: an unusable path must be corrected, unless the cause is
+// temporary.
 func cannotOpen(op, path string, err error) error {
 	f := &fault.Error{
 		Class: fault.Input, Op: op, Subject: path,
@@ -74,8 +74,8 @@ func cannotOpen(op, path string, err error) error {
 }
 
 func classify(result int) (class fault.Class, reason string, after time.Duration) {
-	switch result { // codes that say more
-	case code.SQLITE_IOERR_SHMSIZE: // how a full disk shows when the WAL's index grows
+	switch result { // more specific codes
+	case code.SQLITE_IOERR_SHMSIZE: // a full disk while the WAL's index grows
 		result = code.SQLITE_FULL
 	case code.SQLITE_IOERR_NOMEM:
 		result = code.SQLITE_NOMEM
@@ -95,10 +95,10 @@ func classify(result int) (class fault.Class, reason string, after time.Duration
 		return fault.Overload, "another process keeps writing to it", time.Second
 	case code.SQLITE_READONLY, code.SQLITE_PERM, code.SQLITE_AUTH:
 		return fault.Input, "it cannot be written; give this user write permission on the file and its directory", 0
-	case code.SQLITE_CANTOPEN: // of a file that the system opens: the limit of open files was reached in that moment
+	case code.SQLITE_CANTOPEN: // of a file that the system can open: the limit of open files was reached at that moment
 		return fault.Capacity, "it cannot be opened at the moment; see that the worker may open enough files (ulimit -n), and that the disk is mounted", 0
 	case code.SQLITE_CORRUPT, code.SQLITE_NOTADB:
-		return fault.Input, "the file is damaged or no SQLite file; move it away, with its -wal and -shm, and start again", 0
+		return fault.Input, "the file is damaged or not a SQLite file; move it away, with its -wal and -shm, and start again", 0
 	case code.SQLITE_TOOBIG:
 		return fault.Input, "one value is too large", 0
 	case code.SQLITE_IOERR, code.SQLITE_INTERRUPT:

@@ -11,19 +11,18 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 )
 
-// identity says which files on disk a DB has open. SQLite goes on with a file
-// that was deleted or replaced under it, and what it then commits nobody else
-// ever sees.
+// identity identifies the files on disk that a DB has open. SQLite continues with a file
+// that was deleted or replaced, and later commits are lost.
 type identity struct {
 	mu  sync.Mutex
 	db  fs.FileInfo
 	wal fs.FileInfo // nil: not made yet
 }
 
-// ErrGone says that the file, or its -wal, is no longer the one that was opened.
+// ErrGone means that the file, or its -wal, is not the one that was opened.
 var ErrGone = errors.New("not the file that was opened")
 
-// remember notes what lies at the path. It is called while the file is open.
+// remember records the file at the path. Call it while the file is open.
 func (db *DB) remember() (err error) {
 	db.files.mu.Lock()
 	defer db.files.mu.Unlock()
@@ -31,9 +30,9 @@ func (db *DB) remember() (err error) {
 	return err
 }
 
-// Present checks that what is committed lands where others read it. If not, that
-// is a capacity fault: it passes when the file is put back, or when the process
-// starts again with what is there now.
+// Present checks that commits go to the file that others read. If not, the error is a
+// capacity fault: it ends when the file is put back, or when the process restarts with the
+// current file.
 func (db *DB) Present(op string) error {
 	db.files.mu.Lock()
 	defer db.files.mu.Unlock()
@@ -68,8 +67,8 @@ func (db *DB) same(op, path string, known *fs.FileInfo) error {
 	return nil
 }
 
-// Fresh runs look on a connection that is made for it by the path of the file, as
-// another process would see it.
+// Fresh runs look on a new connection by the path of the file, as another process would see
+// it.
 func (db *DB) Fresh(ctx context.Context, op string, look func(tx *sql.Tx) error) (err error) {
 	if err := db.Present(op); err != nil {
 		return err

@@ -13,11 +13,10 @@ const (
 	dirMode  fs.FileMode = 0o700
 )
 
-// MakePrivate makes a SQLite file and its directory, or takes away what others
-// may do with them: they hold what tenants own. Whatever the umask says, files
-// are 0600 and the directory is 0700, and SQLite gives its -wal and -shm the mode
-// of the file. A directory that was there before and holds anything else than
-// this file is left as it is.
+// MakePrivate makes a SQLite file and its directory, or restricts their permissions: they
+// hold tenants' data. Whatever the umask is, files are 0600 and the directory is 0700, and
+// SQLite gives its -wal and -shm the mode of the file. An existing directory with anything
+// but this file is not changed.
 func MakePrivate(path string) error {
 	dir := filepath.Dir(path)
 	if err := makeDir(dir, filepath.Base(path)); err != nil {
@@ -43,8 +42,8 @@ func TightenFiles(path string) error {
 	return nil
 }
 
-// tighten takes permissions away and gives the owner what the mode gives. A file
-// of another user, which only that one can change, is left as it is.
+// tighten removes permissions of others and sets those of the owner. A file of another
+// user, which only that user can change, is left unchanged.
 func tighten(path string, mode fs.FileMode) error {
 	info, err := os.Stat(path)
 	if err != nil || info.Mode().Perm() == mode {
@@ -60,7 +59,7 @@ func makeDir(dir, base string) error {
 	if _, err := os.Stat(dir); err == nil {
 		entries, err := os.ReadDir(dir)
 		if err != nil {
-			return nil //nolint:nilerr // one that cannot be read can hold the file all the same
+			return nil //nolint:nilerr // an unreadable directory can still hold the file
 		}
 		for _, e := range entries {
 			if !strings.HasPrefix(e.Name(), base) {

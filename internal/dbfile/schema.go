@@ -13,7 +13,7 @@ import (
 // prepare checks the file, switches it to WAL and migrates it.
 func prepare(ctx context.Context, db *DB, op string, kind Kind) error {
 	refuse := func(reason string) error { return fault.New(fault.Input, op, db.path, reason) }
-	// Looked at first: a file that is not ours must not even change its journal.
+	// Checked first: a foreign file must not be changed, not even its journal.
 	if _, err := version(ctx, db.Write, kind, refuse); err != nil {
 		return err
 	}
@@ -25,7 +25,7 @@ func prepare(ctx context.Context, db *DB, op string, kind Kind) error {
 		return refuse("its file system cannot hold a shared SQLite file (journal mode " + mode + "); use a local disk")
 	}
 	return db.Update(ctx, op, func(tx *sql.Tx) error {
-		have, err := version(ctx, tx, kind, refuse) // again: another process may have been faster
+		have, err := version(ctx, tx, kind, refuse) // again: another process may have migrated it
 		if err != nil {
 			return err
 		}
@@ -102,8 +102,8 @@ func version(ctx context.Context, q querier, kind Kind, refuse func(string) erro
 	return have, nil
 }
 
-// enterWAL retries for as long as a writer would wait: SQLite does not wait by
-// itself when two processes switch a new file at the same moment.
+// enterWAL retries as long as a writer would wait: SQLite does not wait when two processes
+// switch a new file at the same time.
 func enterWAL(ctx context.Context, db *DB) (mode string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, busyTimeout)
 	defer cancel()

@@ -48,7 +48,7 @@ type Server struct {
 	ui      string
 	log     string
 	command *exec.Cmd
-	ending  atomic.Bool   // the end is wanted
+	ending  atomic.Bool   // the end was requested
 	done    chan struct{} // closed when the process has ended
 	err     error         // why it ended by itself; read after done
 }
@@ -59,8 +59,8 @@ type Server struct {
 func Start(ctx context.Context, o Options) (*Server, error) {
 	for attempt := 1; ; attempt++ {
 		s, err := start(ctx, o)
-		// A port that was free when it was chosen, and those beside it that the
-		// server chooses for itself, can be somebody else's a moment later.
+		// A port that was free when it was chosen, and further ports that the server
+		// chooses itself, may be taken a moment later.
 		if err == nil || o.Port != 0 || attempt == portAttempts || !strings.Contains(err.Error(), "address already in use") {
 			return s, err
 		}

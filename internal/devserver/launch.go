@@ -16,9 +16,9 @@ import (
 	"github.com/cogniverse/cogflow/panics"
 )
 
-// dynamic is what cogflow relies on, in the spelling of server 1.29, beyond what
-// the CLI sets itself. One host serves everything here, so the limits that keep
-// tenants of a cluster apart would only throttle a library of thousands of videos.
+// dynamic is the dynamic configuration that cogflow requires, in the spelling of server
+// 1.29, beyond what the CLI sets itself. One host serves everything here, so limits that
+// separate the tenants of a cluster would only slow down a library of thousands of videos.
 var dynamic = map[string]string{ //nolint:gochecknoglobals // a constant table
 	"matching.enableFairness":                        "true",
 	"matching.numTaskqueueReadPartitions":            "1", // exact priority and fairness
@@ -91,9 +91,10 @@ func (s *Server) launch(o Options, file string, lock *os.File) error {
 	return fault.Wrap(fault.Input, "start Temporal server", o.Binary, <-started)
 }
 
-// environment is what the server gets of ours: how to find programs and to speak. A worker's
-// own holds the keys of model servers and stores, which are none of the server's business.
-// Its home is the state directory, so that no configuration of the user's changes it.
+// environment is the part of our environment that the server gets: to find programs, and
+// the locale. A worker's environment holds the keys of model servers and stores, which the
+// server must not get. Its home is the state directory, so that the user's configuration
+// does not change it.
 func environment(dir string) []string {
 	env := []string{"HOME=" + dir}
 	for _, variable := range os.Environ() {
@@ -105,9 +106,9 @@ func environment(dir string) []string {
 	return env
 }
 
-// startPrivately has the files that the server makes belong to this user alone:
-// they hold everything that workflows were given. The umask is the process's, so
-// for a moment it is that of the other goroutines too, which does no harm.
+// startPrivately makes the files of the server private to this user: they hold everything
+// that workflows were given. The umask belongs to the process, so for a moment it applies
+// to other goroutines too, which is harmless.
 func startPrivately(c *exec.Cmd) error {
 	defer unix.Umask(unix.Umask(0o077))
 	return c.Start()
@@ -125,5 +126,6 @@ func (s *Server) watch() {
 	}
 }
 
-// DynamicConfig is what cogflow relies on of a server, for those that set one up.
+// DynamicConfig is the dynamic configuration that cogflow requires, for people who set up a
+// server.
 func DynamicConfig() map[string]string { return maps.Clone(dynamic) }

@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	maxLog   = 16 << 20 // at a start, a longer log makes room for a new one
+	maxLog   = 16 << 20 // at a start, a longer log is rotated
 	tailSize = 2048
-	// stackSize is how much of a log is looked at, to find where a panic began.
+	// stackSize is how much of a log is searched for the beginning of a panic.
 	stackSize = 64 << 10
 )
 
@@ -36,9 +36,8 @@ func openLog(path string) (*os.File, error) {
 	return f, nil
 }
 
-// tail returns the last lines of the log below a line break, for an error's
-// text; nothing if it cannot be read, since the error itself matters more. Of a
-// panic it returns the message: the stack says nothing to whoever starts a server.
+// tail returns the last lines of the log after a line break, for the text of an error;
+// nothing if it cannot be read. Of a panic it returns the message without the stack.
 func tail(path string) string {
 	f, err := os.Open(path)
 	if err != nil {

@@ -31,7 +31,7 @@ func choose(ctx context.Context, port *int, what string) error {
 	return fault.Wrap(fault.Transport, "try port", address, listener.Close())
 }
 
-// taken says who holds a port and the way out.
+// taken says which process has a port and what to do.
 func taken(ctx context.Context, port int, what string, cause error) error {
 	address := net.JoinHostPort(loopback, strconv.Itoa(port))
 	who := holder(port)

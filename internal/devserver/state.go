@@ -16,16 +16,15 @@ import (
 	"github.com/cogniverse/cogflow/internal/dbfile"
 )
 
-// state is the server's database. A file fits one version of the schema, so the
-// server's version is in its name. A server that dies while it writes the schema
-// leaves a file that no server can use; a marker beside it says that it was once
-// whole.
+// state is the server's database. A file fits one version of the schema, so the server's
+// version is in its name. A server that dies while it writes the schema leaves an unusable
+// file; a marker beside it says that it was once complete.
 type state struct {
 	file   string
 	marker string
 }
 
-// StatePrefix is how the paths of all files begin that a server keeps in dir.
+// StatePrefix is the common prefix of all files that a server keeps in dir.
 func StatePrefix(dir string) string { return filepath.Join(dir, "temporal") }
 
 func openState(dir, version string) (state, error) {
@@ -39,7 +38,7 @@ func openState(dir, version string) (state, error) {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return st, fault.Disk("open Temporal state", st.file, err)
 	}
-	// Moved, not removed: if it is someone's data after all, it can be moved back.
+	// Moved, not removed: if it holds data after all, it can be moved back.
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		err := os.Rename(st.file+suffix, st.file+".incomplete"+suffix)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -58,12 +57,12 @@ func (st state) complete() error {
 }
 
 const (
-	lockWait  = 5 * time.Second // the server of a cogflow killed just now is about to end
+	lockWait  = 5 * time.Second // the server of a cogflow that was just killed is about to end
 	lockEvery = 50 * time.Millisecond
 )
 
-// acquire takes the directory's lock, which keeps two servers off one file. It
-// is released when every process that holds the returned file has closed it.
+// acquire takes the directory's lock, which prevents two servers on one file. It is
+// released when every process that holds the returned file has closed it.
 func acquire(ctx context.Context, path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

@@ -1,7 +1,7 @@
-// Package devstack lets the programs of one machine find each other: `make up` leaves a
-// note beside its state that says where its server is and how its worker is
-// configured, and cogflow looks for it from the working directory upward. The note
-// holds places and names, never keys.
+// Package devstack lets the programs of one machine find each other: `make up` writes a
+// note beside its state with the address of its server and the configuration of its worker,
+// and cogflow looks for it from the working directory upward. The note holds places and
+// names, never keys.
 package devstack
 
 import (
@@ -28,15 +28,16 @@ const (
 // Stack is a running (or killed) `make up`.
 type Stack struct {
 	PID int `json:"pid"` // of the process that started it
-	// Environment is what another program needs to work with the same server, store and
-	// configuration: TEMPORAL_ADDRESS, COGNIVERSE_CONFIG, COGFLOW_STORE, … with absolute paths.
+	// Environment is what another program needs to use the same server, store and
+	// configuration: TEMPORAL_ADDRESS, COGNIVERSE_CONFIG, COGFLOW_STORE, … with absolute
+	// paths.
 	Environment map[string]string `json:"environment"`
 
 	Root string `json:"-"` // the folder in which it was started; set by Find
 }
 
-// Write leaves the note of a stack that was started in a folder. remove takes it away,
-// unless a later stack has replaced it.
+// Write writes the note of a stack that was started in a folder. remove deletes it, unless
+// a later stack has replaced it.
 func Write(root string, s Stack) (remove func() error, err error) {
 	path := filepath.Join(root, Dir, name)
 	data, err := json.MarshalIndent(s, "", "  ")
@@ -60,7 +61,7 @@ func Write(root string, s Stack) (remove func() error, err error) {
 	}
 	return func() error {
 		if now, err := read(path); err != nil || now.PID != s.PID {
-			return nil //nolint:nilerr // it is another one's now, or was removed by hand
+			return nil //nolint:nilerr // it belongs to another stack now, or was removed by hand
 		}
 		return fault.Disk("remove stack", path, os.Remove(path))
 	}, nil
@@ -89,8 +90,8 @@ func Find(from string) (s Stack, ok bool, err error) {
 	}
 }
 
-// read reads a note that this user wrote: what another user left in a shared folder
-// above must not decide where commands are sent.
+// read reads a note of this user: a note of another user in a shared folder above must not
+// decide where commands are sent.
 func read(path string) (Stack, error) {
 	info, err := os.Lstat(path)
 	if err != nil {
@@ -113,7 +114,7 @@ func read(path string) (Stack, error) {
 	return s, nil
 }
 
-// Getenv answers from the environment first, else from the stack.
+// Getenv reads the environment first, then the stack.
 func (s Stack) Getenv(getenv func(string) string) func(string) string {
 	return func(name string) string {
 		if v := getenv(name); v != "" {
@@ -123,8 +124,8 @@ func (s Stack) Getenv(getenv func(string) string) func(string) string {
 	}
 }
 
-// Differs lists the variables that the environment sets to something else than the
-// stack, sorted: whoever works with both should know.
+// Differs lists the variables that the environment sets to another value than the stack,
+// sorted.
 func (s Stack) Differs(getenv func(string) string) (names []string) {
 	for _, name := range slices.Sorted(maps.Keys(s.Environment)) {
 		if v := getenv(name); v != "" && v != s.Environment[name] {

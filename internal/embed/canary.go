@@ -17,9 +17,8 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// canary embeds two pictures that nobody can mistake for each other, and a query
-// for each. A model in order finds the right one; vectors without meaning find
-// one of them for both.
+// canary embeds two clearly different pictures, and a query for each. A working model finds
+// the right one; vectors without meaning find the same one for both.
 func (p *Pooling) canary(ctx context.Context, s video.Stage) error {
 	colours := []struct {
 		query  string
@@ -37,7 +36,7 @@ func (p *Pooling) canary(ctx context.Context, s video.Stage) error {
 		case errors.Is(err, money.ErrGivenUp): // nothing was asked, so nothing is known
 			return err
 		case fault.ClassOf(err) == fault.Input:
-			blind = true // a model of pictures alone, without a text tower
+			blind = true // a model for pictures only, without a text tower
 		case err != nil:
 			return err
 		default:
@@ -58,7 +57,7 @@ func (p *Pooling) canary(ctx context.Context, s video.Stage) error {
 		return nil
 	}
 	for i, q := range queries {
-		// A row is nearest to itself, so a query's score with itself counts its rows.
+		// A row is nearest to itself, so a query's score with itself is its number of rows.
 		if self := maxSim(q, q); math.Abs(self-float64(q.Rows)) > unitSlack*float64(q.Rows) {
 			return fault.New(fault.Transport, "check endpoint", s.Model, fmt.Sprintf("a query of %d vectors scores %.2f with itself", q.Rows, self))
 		}
@@ -100,15 +99,15 @@ func maxSim(query, doc video.Embedding) (sum float64) {
 	return sum
 }
 
-// canaries remembers which models have shown that they are whole.
+// canaries remembers which models have been verified.
 type canaries struct {
 	off bool
 	mu  sync.Mutex
 	ok  map[string]bool
 }
 
-// sing asks the canary of a model that has not been asked, once at a time.
-func (c *canaries) sing(ctx context.Context, s video.Stage, ask func(context.Context) error) error {
+// verify runs the check of a model that was not verified yet, once at a time.
+func (c *canaries) verify(ctx context.Context, s video.Stage, ask func(context.Context) error) error {
 	if c.off {
 		return nil
 	}

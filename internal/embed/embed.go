@@ -23,16 +23,16 @@ type Options struct {
 	URL              string // Pooling: the base without /pooling; Texts: the base that ends in /v1
 	Key, KeyVariable string
 	Timeout          time.Duration
-	Shared           *limit.Limit       // of a server that other adapters ask too; nil = its own
-	MaxInFlight      int                // calls at once; 0 = discovered
-	Redactor         *safetext.Redactor // of what the endpoint says; nil = of Key only
-	NoCanary         bool               // Check and Pooling trust the model without the requests that prove it
+	Shared           *limit.Limit       // of a server that other adapters call too; nil = its own
+	MaxInFlight      int                // concurrent calls; 0 = discovered
+	Redactor         *safetext.Redactor // for the endpoint's messages; nil = of Key only
+	NoCanary         bool               // Check and Pooling trust the model without the requests that verify it
 }
 
 const maxAnswer = 256 << 20 // bytes; 20,000 rows of 1,024 floats in base64
 
-// bytesOf is the most that an answer with so many vectors of a stage has: a server
-// that sends more would only fill the memory.
+// bytesOf is the maximum size of an answer with a number of vectors of a stage: a larger
+// one would only fill the memory.
 func bytesOf(s video.Stage, vectors int) int64 {
 	const number, rest = 32, 1 << 20 // one as JSON; what else is in an answer
 	return min(rest+int64(vectors)*int64(max(s.Dim, 1))*number, maxAnswer)
@@ -54,8 +54,8 @@ const (
 	unitSlack = 0.02 // how far from 1 the length of a vector may be: bfloat16 models
 )
 
-// check refuses vectors that a model in order does not give. Rows of zeros are
-// padding that the server forgot to drop: as bits they would look like vectors.
+// check refuses vectors that a working model does not return. Rows of zeros are padding
+// that the server did not remove: as bits they would look like vectors.
 func check(s video.Stage, e video.Embedding) error {
 	bad := func(format string, args ...any) error {
 		return fault.New(fault.Transport, op, s.Model, fmt.Sprintf(format, args...))

@@ -21,8 +21,8 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// Pooling embeds pictures, segments and queries by vLLM's /pooling: one input a
-// call, vectors as base64 of little-endian float32.
+// Pooling embeds pictures, segments and queries by vLLM's /pooling: one input per call,
+// vectors as base64 of little-endian float32.
 type Pooling struct {
 	url    string
 	client *answer.Client
@@ -35,7 +35,7 @@ func NewPooling(o Options) *Pooling {
 	return &Pooling{url: o.URL, client: o.client(), limit: o.limit(), birds: canaries{off: o.NoCanary}}
 }
 
-// Limit is how many calls the endpoint takes at once, as far as is known.
+// Limit is the concurrency that the endpoint takes, as far as is known.
 func (p *Pooling) Limit(string) int { return p.limit.Limit() }
 
 // The request of /pooling; see vLLM's PoolingChatRequest and
@@ -79,10 +79,10 @@ func request(s video.Stage) poolingRequest {
 	return r
 }
 
-// EmbedPictures embeds one picture, or the stills of one segment in one message.
-// Before the first of a model in this process, the canary is asked.
+// EmbedPictures embeds one picture, or the stills of one segment in one message. The first
+// call for a model in this process verifies the model.
 func (p *Pooling) EmbedPictures(ctx context.Context, r video.PictureRequest) (video.Embedding, error) {
-	err := p.birds.sing(ctx, r.Stage, func(ctx context.Context) error { return p.canary(ctx, r.Stage) })
+	err := p.birds.verify(ctx, r.Stage, func(ctx context.Context) error { return p.canary(ctx, r.Stage) })
 	if err != nil {
 		return video.Embedding{}, money.Booked(err)
 	}
@@ -101,16 +101,16 @@ func (p *Pooling) embedPictures(ctx context.Context, r video.PictureRequest) (vi
 	if len(m.Content) == 0 {
 		return video.Embedding{}, money.NeverSent(fault.New(fault.Input, op, r.Stage.Model, "no picture to embed"))
 	}
-	m.Content = append(m.Content, part{Type: "text", Text: "Describe the image."}) // what these models were trained with
+	m.Content = append(m.Content, part{Type: "text", Text: "Describe the image."}) // the prompt that these models were trained with
 	body := request(r.Stage)
 	body.Messages = []message{m}
 	return p.ask(ctx, r.Stage, body)
 }
 
-// TextsPerCall is 1: /pooling takes one input a request.
+// TextsPerCall is 1: /pooling takes one input per request.
 func (p *Pooling) TextsPerCall(video.Stage) int { return 1 }
 
-// EmbedTexts embeds queries, a call each.
+// EmbedTexts embeds queries, one per call.
 func (p *Pooling) EmbedTexts(ctx context.Context, r video.TextRequest) ([]video.Embedding, error) {
 	out := make([]video.Embedding, len(r.Texts))
 	group, ctx := panics.WithContext(ctx)
@@ -142,10 +142,10 @@ func (p *Pooling) ask(ctx context.Context, s video.Stage, body poolingRequest) (
 		return video.Embedding{}, err
 	}
 	e, err := read(s, said)
-	return e, answer.Bill(nil).Charge(nil, err) // a call has a price as a whole
+	return e, answer.Bill(nil).Charge(nil, err) // the price is per call
 }
 
-// read takes the vectors of one input.
+// read reads the vectors of one input.
 func read(s video.Stage, said poolingResponse) (video.Embedding, error) {
 	if len(said.Data) != 1 {
 		return video.Embedding{}, fault.New(fault.Transport, op, s.Model, fmt.Sprintf("%d answers for one input", len(said.Data)))
@@ -195,8 +195,8 @@ func decode(s video.Stage, data json.RawMessage) (video.Embedding, error) {
 	return bad("the answer holds no vectors")
 }
 
-// numbers are those of a vector, which JSON has as numbers, and a careless server as
-// texts. null is none: encoding/json would take it for 0.
+// numbers are the values of a vector, which are JSON numbers or, from some servers, texts.
+// null is refused: encoding/json would read it as 0.
 type numbers []float32
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -221,10 +221,10 @@ func (n *numbers) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Check asks whether the endpoint serves the model of a stage, and whether it is
-// the whole model: one that is served without its adapter answers with vectors
-// of the right shape that mean nothing. The latter takes requests that may be paid,
-// made by the money.Payer of ctx, until the model has shown it once in this process.
+// Check checks that the endpoint serves the model of a stage, and that the model is
+// complete: without its adapter it returns vectors of the right shape without meaning. The
+// second check makes requests that may be paid, by the money.Payer of ctx, until the model
+// has passed once in this process.
 func (p *Pooling) Check(ctx context.Context, s video.Stage) error {
 	served, err := p.client.Models(ctx, strings.TrimSuffix(p.url, "/v1")+"/v1/models", nil) // its URL is without /v1
 	if err != nil {
@@ -233,5 +233,5 @@ func (p *Pooling) Check(ctx context.Context, s video.Stage) error {
 	if err := answer.CheckServed(served, []string{s.Model}); err != nil {
 		return err
 	}
-	return p.birds.sing(ctx, s, func(ctx context.Context) error { return p.canary(ctx, s) })
+	return p.birds.verify(ctx, s, func(ctx context.Context) error { return p.canary(ctx, s) })
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// Texts embeds texts by OpenAI's /v1/embeddings, many a call.
+// Texts embeds texts by OpenAI's /v1/embeddings, many per call.
 type Texts struct {
 	url    string
 	client *answer.Client
@@ -31,7 +31,7 @@ func NewTexts(o Options) *Texts {
 	return &Texts{url: strings.TrimSuffix(o.URL, "/"), client: o.client(), limit: o.limit(), probes: canaries{off: o.NoCanary}}
 }
 
-// Limit is how many calls the endpoint takes at once, as far as is known.
+// Limit is the concurrency that the endpoint takes, as far as is known.
 func (t *Texts) Limit(string) int { return t.limit.Limit() }
 
 // EmbedPictures refuses: this protocol takes texts only.
@@ -62,10 +62,10 @@ func (t *Texts) EmbedTexts(ctx context.Context, r video.TextRequest) ([]video.Em
 		return nil, answer.About(op, s.Model, fault.Wrap(fault.Transport, op, s.Model, err))
 	}
 	out, err := said.read(s, len(r.Texts))
-	return out, answer.Bill(nil).Charge(nil, err) // a text has a price as a whole
+	return out, answer.Bill(nil).Charge(nil, err) // the price is per text
 }
 
-// embeddings is what is used of an answer.
+// embeddings holds the used fields of an answer.
 type embeddings struct {
 	Data []struct {
 		Index     json.RawMessage `json:"index"`
@@ -73,7 +73,7 @@ type embeddings struct {
 	} `json:"data"`
 }
 
-// read takes the vectors of so many texts.
+// read reads the vectors of a number of texts.
 func (e embeddings) read(s video.Stage, texts int) ([]video.Embedding, error) {
 	if len(e.Data) != texts {
 		return nil, fault.New(fault.Transport, op, s.Model, fmt.Sprintf("%d embeddings for %d texts", len(e.Data), texts))
@@ -96,9 +96,9 @@ func (e embeddings) read(s video.Stage, texts int) ([]video.Embedding, error) {
 	return out, nil
 }
 
-// place is the index of a text whose vector stands at i, or -1. A server that gives
-// no index answers in order. One that is given as a text counts as well: taken for
-// none, it would give a text the vector of another.
+// place is the index of the text of vector i, or -1. A server without indexes answers in
+// order. An index that is a text counts as well: ignoring it would assign a vector to the
+// wrong text.
 func place(index json.RawMessage, i, texts int) int {
 	said := strings.Trim(string(index), `"`)
 	if said == "" || said == "null" {
@@ -111,8 +111,8 @@ func place(index json.RawMessage, i, texts int) int {
 	return int(n)
 }
 
-// unit scales a vector to length 1: unlike the models for pictures, many of
-// these leave that to the caller, and cosine does not mind.
+// unit scales a vector to length 1: unlike the models for pictures, many of these do not
+// normalize, and cosine similarity is not affected.
 func unit(e video.Embedding) video.Embedding {
 	scaled := slices.Clone(e.Floats)
 	if length := norm(scaled); length > 0 {
@@ -124,15 +124,14 @@ func unit(e video.Embedding) video.Embedding {
 	return e
 }
 
-// Check asks whether the endpoint serves the model of a stage, if it lists its models,
-// and whether a vector of it has the dimension that the stage says. The latter takes a
-// request that may be paid, made by the money.Payer of ctx, until the model has shown it
-// once in this process.
+// Check checks that the endpoint serves the model of a stage, if it lists its models, and
+// that its vectors have the dimension of the stage. The second check makes a request that
+// may be paid, by the money.Payer of ctx, until the model has passed once in this process.
 func (t *Texts) Check(ctx context.Context, s video.Stage) error {
 	if err := t.serves(ctx, s); err != nil {
 		return err
 	}
-	return t.probes.sing(ctx, s, func(ctx context.Context) error {
+	return t.probes.verify(ctx, s, func(ctx context.Context) error {
 		return money.Pay(ctx, probe, func(ctx context.Context) error {
 			_, err := t.EmbedTexts(ctx, video.TextRequest{Stage: s, Texts: []string{probe}})
 			return err
@@ -146,12 +145,12 @@ const probe = "a check of the endpoint"
 func (t *Texts) serves(ctx context.Context, s video.Stage) error {
 	served, err := t.client.Models(ctx, t.url+"/models", nil)
 	switch {
-	case fault.ClassOf(err) == fault.Input: // there is no such address
+	case fault.ClassOf(err) == fault.Input: // the address does not exist
 		return nil
 	case err != nil:
 		return answer.About(op, s.Model, err)
 	}
-	for _, id := range served { // Ollama lists a model under its tag, and takes it without the usual one
+	for _, id := range served { // Ollama lists a model with its tag, but accepts it without the default one
 		served = append(served, strings.TrimSuffix(id, ":latest"))
 	}
 	return answer.CheckServed(served, []string{s.Model})

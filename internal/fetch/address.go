@@ -8,8 +8,8 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 )
 
-// public reports whether an address is one of the open internet. What the
-// IANA special-purpose registries hold, and what translates to it, is not.
+// public reports whether an address is on the public internet: it is not in the IANA
+// special-purpose registries, nor translated to such an address.
 func public(a netip.Addr) bool {
 	a = a.WithZone("").Unmap()
 	if !a.IsGlobalUnicast() || a.IsPrivate() {
@@ -31,7 +31,7 @@ func public(a netip.Addr) bool {
 	return true
 }
 
-// check refuses a URL by its text. Where it leads is checked at the connection.
+// check refuses a URL by its text. Its address is checked at the connection.
 func (c *Client) check(u *url.URL) error {
 	bad := func(reason string) error { return fault.New(fault.Input, op, Printable(u), reason) }
 	switch {
@@ -51,8 +51,8 @@ func (c *Client) check(u *url.URL) error {
 	return nil
 }
 
-// odd finds the spellings of an address that resolvers disagree about, such as
-// 2130706433, 0x7f.1 and 0177.0.0.1: all end in a label that starts with a digit.
+// odd finds forms of an address that resolvers interpret differently, such as 2130706433,
+// 0x7f.1 and 0177.0.0.1: all end in a label that starts with a digit.
 func odd(host string) bool {
 	if _, err := netip.ParseAddr(host); err == nil {
 		return false
@@ -69,7 +69,7 @@ func defaultPort(u *url.URL) string {
 	return "443"
 }
 
-// Printable is a URL without what may be secret in it: user, query, fragment.
+// Printable is a URL without parts that may be secret: user, query, fragment.
 func Printable(u *url.URL) string {
 	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 }

@@ -3,9 +3,9 @@
 // neither a name that changes its address nor a redirect helps. It does not know what
 // it downloads.
 //
-// It is own code rather than github.com/doyensec/safeurl: that library makes the
-// same check in the same place (net.Dialer.Control), and the caps on bytes, time
-// and rate, the error classes and the test resolver would be ours all the same.
+// It does not use github.com/doyensec/safeurl: that library makes the same check in the
+// same place (net.Dialer.Control), and the limits of bytes, time and rate, the error
+// classes and the test resolver would still be our own.
 package fetch
 
 import (
@@ -28,7 +28,7 @@ const (
 	maxRedirects = 5
 )
 
-// Options of a client. The zero value is the strictest that is useful.
+// Options of a client. The zero value is the strictest useful setting.
 type Options struct {
 	AllowHTTP bool          // also http://, and redirects within it
 	Allowed   []string      // host:port of configured endpoints, which may be private
@@ -112,8 +112,8 @@ func (c *Client) allowed(u *url.URL) bool {
 	return slices.Contains(c.options.Allowed, net.JoinHostPort(u.Hostname(), port))
 }
 
-// dial tries each address of a host. The check is in Control, on the address
-// that the system is about to connect to.
+// dial tries each address of a host. Control checks the address that the system is about to
+// connect to.
 func (c *Client) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -147,8 +147,8 @@ func checkConnected(host, address string) error {
 	return fault.New(fault.Input, op, host, "it leads to an address that is not on the public internet")
 }
 
-// fail classifies what the client returned. The URL is left out of the cause,
-// where it would stand with its query.
+// fail classifies the client's error. The URL is removed from the cause, which would
+// include its query.
 func fail(ctx context.Context, u *url.URL, err error) error {
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		err = e.Err

@@ -15,29 +15,29 @@ import (
 	"github.com/cogniverse/cogflow/panics"
 )
 
-// Request says what to fetch. All but the URL may be left out.
+// Request says what to fetch. Only the URL is required.
 type Request struct {
 	URL string
-	// Permit refuses where a request leads, beyond what the client refuses: it
-	// is asked for the URL and for the target of each redirect.
+	// Permit refuses targets beyond what the client refuses: it is called for the URL and
+	// for the target of each redirect.
 	Permit func(*url.URL) error
-	// Offset and ETag ask for the rest of a body, as long as it is the same. A
-	// server may start over all the same; Begin hears of it.
-	Offset int64  // bytes that are there already
-	ETag   string // strong; what Info told
-	// Begin is called before the body is written: with the offset at which it
-	// starts and the size of the whole, -1 if the server does not tell.
+	// Offset and ETag request the rest of a body if it has not changed. A server may start
+	// over; Begin reports that.
+	Offset int64  // bytes that are stored already
+	ETag   string // strong; from Info
+	// Begin is called before the body is written: with the offset at which it starts and
+	// the total size, -1 if unknown.
 	Begin func(offset, size int64) error
 }
 
-// Get writes the body of a URL to w, once. A body that is cut, too long or too
-// slow is an error; w then holds a part of it. Errors of w keep their class.
+// Get writes the body of a URL to w, once. A body that is truncated, too long or too slow
+// is an error; w then holds a part of it. Errors of w keep their class.
 func (c *Client) Get(ctx context.Context, rawURL string, w io.Writer) (Info, error) {
 	return c.Do(ctx, Request{URL: rawURL}, w)
 }
 
-// Do is Get with all that a Request can ask for. After a body that broke, Info
-// is that of its beginning.
+// Do is Get with all options of a Request. After a truncated body, Info describes its
+// beginning.
 func (c *Client) Do(ctx context.Context, ask Request, w io.Writer) (Info, error) {
 	header := http.Header{}
 	if ask.Offset > 0 && strings.HasPrefix(ask.ETag, `"`) { // a weak one does not say that the bytes are the same
@@ -122,7 +122,7 @@ func whole(offset, rest int64) int64 {
 	return offset + rest
 }
 
-// accept refuses a response by its head, and tells where its body starts.
+// accept refuses a response by its status and headers, and returns where its body starts.
 func (c *Client) accept(u *url.URL, r *http.Response, ranged bool, offset int64) (int64, error) {
 	f := &fault.Error{Class: fault.Input, Op: op, Subject: Printable(u), Reason: "the server answered " + r.Status}
 	switch code := r.StatusCode; {
@@ -130,7 +130,7 @@ func (c *Client) accept(u *url.URL, r *http.Response, ranged bool, offset int64)
 		offset = 0
 	case code == http.StatusPartialContent && ranged:
 		if !strings.HasPrefix(r.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-", offset)) {
-			f.Class, f.Reason = fault.Transport, "the server does not send the range that was asked for"
+			f.Class, f.Reason = fault.Transport, "the server does not send the requested range"
 			return 0, f
 		}
 	default:

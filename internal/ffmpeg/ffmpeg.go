@@ -1,7 +1,7 @@
-// Package ffmpeg looks into untrusted video files with ffprobe and ffmpeg as
-// sandboxed children. They read the file through an inherited descriptor and
-// answer on pipes; they can open no other path, and write none: not this one either. This package
-// knows containers, frames and time, not what the frames are for.
+// Package ffmpeg reads untrusted video files with ffprobe and ffmpeg as sandboxed child
+// processes. They read the file through an inherited descriptor and answer on pipes; they
+// can open no other path and write no file. This package knows containers, frames and time,
+// not the purpose of the frames.
 package ffmpeg
 
 import (

@@ -35,8 +35,8 @@ type packet struct {
 	data  []byte
 }
 
-// demuxer reads Matroska from a pipe. The writer is not trusted: it works on
-// hostile input.
+// demuxer reads Matroska from a pipe. The writer is not trusted: it processes untrusted
+// input.
 type demuxer struct {
 	r       *bufio.Reader
 	cluster int64

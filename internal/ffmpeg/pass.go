@@ -93,8 +93,8 @@ func (p *pass) resolve(ended bool) error {
 	return nil
 }
 
-// decode runs a pass. Damage that leaves something to work with is counted in
-// said and is no error; the sound goes to its files if the plan has any.
+// decode runs a pass. Damage that leaves usable frames is counted in said and is not an
+// error; the sound goes to its files if the plan has any.
 func (x *extractor) decode(ctx context.Context, p *pass, sound *soundWriter) error {
 	if _, err := x.file.Seek(0, io.SeekStart); err != nil { // where a descriptor's copies share its position
 		return fault.Disk(opExtract, x.file.Name(), err)

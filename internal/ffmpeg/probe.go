@@ -130,7 +130,7 @@ func (s *stream) describe(m *video.Media) error {
 	case s.Codec == "" || s.Codec == "unknown":
 		return errors.New("its video codec is unknown")
 	case s.Width <= 0 || s.Height <= 0:
-		return errors.New("it does not say how large its pictures are, or holds none")
+		return errors.New("the size of its pictures is missing, or it has no pictures")
 	case s.Width >= maxSide || s.Height >= maxSide || s.Width*s.Height > maxPixels:
 		return errors.New("its pictures of " + strconv.Itoa(s.Width) + "×" + strconv.Itoa(s.Height) +
 			" pixels are too large: at most 67 million pixels and 16383 a side are decoded")
@@ -171,7 +171,7 @@ func zero(seconds string) bool {
 	return err == nil && d == 0
 }
 
-// milliseconds reads seconds; what is no number, "N/A", is 0.
+// milliseconds reads seconds; a text that is not a number, "N/A", is 0.
 func milliseconds(seconds string) int64 {
 	d, err := strconv.ParseFloat(seconds, 64)
 	if err != nil || math.IsNaN(d) || math.Abs(d) > 1e9 {

@@ -66,7 +66,7 @@ type complaints struct {
 
 var (
 	lineContext = regexp.MustCompile(`^(\[[^\]]* @ 0x[0-9a-f]+\] )*(\[(error|fatal|panic)\] )?`)
-	// Our own output; its complaints are no damage of the input.
+	// Our own output; its errors are not damage of the input.
 	muxerContext = regexp.MustCompile(`^\[matroska @ 0x`)
 )
 
@@ -108,11 +108,11 @@ func refusal(op string, file *os.File, err error, said *complaints) error {
 	var exit *sandbox.ExitError
 	switch {
 	case errors.Is(err, sandbox.ErrWall):
-		return fault.New(fault.Input, op, file.Name(), "it took longer than any sound video of its length would")
+		return fault.New(fault.Input, op, file.Name(), "decoding took longer than it can for a valid video of its length")
 	case errors.Is(err, sandbox.ErrOutput):
 		return fault.New(fault.Input, op, file.Name(), "its header is too large")
 	case errors.Is(err, sandbox.ErrMemory):
-		return fault.New(fault.Input, op, file.Name(), "it takes more memory to decode than any sound video of its size would")
+		return fault.New(fault.Input, op, file.Name(), "decoding needs more memory than it can for a valid video of its size")
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	case !errors.As(err, &exit):
@@ -125,7 +125,7 @@ func refusal(op string, file *os.File, err error, said *complaints) error {
 	return fault.New(fault.Input, op, file.Name(), reason(said.first, exit.Status))
 }
 
-// reason explains the first complaint to somebody who does not know ffmpeg.
+// reason explains the first error to a reader who does not know ffmpeg.
 func reason(first, status string) string {
 	switch {
 	case first == "":

@@ -12,8 +12,8 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 )
 
-// Table is the leases of one process. Make one with New or Slots and share it:
-// whoever uses a device without asking it defeats it.
+// Table holds the leases of one process. Make one with New or Slots and share it: every
+// user of a device must lease it here.
 type Table struct {
 	devices []string // by place; empty texts are slots without a device
 
@@ -46,7 +46,7 @@ func Slots(n int) *Table { return New(make([]string, max(n, 0))) }
 // Total is how many devices or slots there are.
 func (t *Table) Total() int { return len(t.devices) }
 
-// Free is how many of them nobody holds now.
+// Free is how many of them are not leased now.
 func (t *Table) Free() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -69,9 +69,8 @@ func (t *Table) Waiting() int {
 	return len(t.queue)
 }
 
-// Lease waits until n devices are free and nobody has waited longer, and takes
-// them. Whoever gets a lease calls release when it is done; calling it again
-// does no harm. A context that ends first ends the wait.
+// Lease waits until n devices are free and no earlier caller waits, and takes them. Call
+// release when done; calling it again is harmless. The wait ends with the context.
 func (t *Table) Lease(ctx context.Context, n int) (Lease, func(), error) {
 	if n < 1 || n > len(t.devices) {
 		return Lease{}, nil, fault.New(fault.Input, "lease devices", fmt.Sprint(n),
@@ -99,8 +98,8 @@ func (t *Table) Lease(ctx context.Context, n int) (Lease, func(), error) {
 	return Lease{Devices: t.names(w.places)}, release, nil
 }
 
-// serve gives places to those who wait, in order: one that waits for many is
-// not overtaken by those that need few, or it would wait for ever.
+// serve gives devices to waiters in order: one that waits for many is not overtaken by
+// those that need few, or it might wait for ever.
 func (t *Table) serve() {
 	for len(t.queue) > 0 && t.queue[0].n <= t.free() {
 		w := t.queue[0]
@@ -115,7 +114,7 @@ func (t *Table) serve() {
 	}
 }
 
-// withdraw ends the wait of w, who may have been served at this moment.
+// withdraw ends the wait of w, which may have been served at this moment.
 func (t *Table) withdraw(w *waiter) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

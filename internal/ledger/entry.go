@@ -55,7 +55,7 @@ func prepare(ctx context.Context, db *sql.DB) (s statements, err error) {
 	return s, nil
 }
 
-// in returns the statements within a transaction.
+// in returns the statements bound to a transaction.
 func (s statements) in(ctx context.Context, tx *sql.Tx) statements {
 	out := s
 	for stmt := range out.all() {
@@ -64,7 +64,7 @@ func (s statements) in(ctx context.Context, tx *sql.Tx) statements {
 	return out
 }
 
-// request is a call that wants a reservation.
+// request is a call that needs a reservation.
 type request struct {
 	video.Call
 	limit   int64
@@ -72,8 +72,7 @@ type request struct {
 	now     time.Time
 }
 
-// reserve returns a refusal, having written nothing, if the call must not be
-// made now.
+// reserve returns a refusal, without writing, if the call must not be made now.
 func (s statements) reserve(ctx context.Context, r request) (out money.Reservation, refusal, err error) {
 	if r.Attempt > 0 {
 		out.Key, out.Attempt = r.key(r.Attempt), r.Attempt
@@ -120,8 +119,7 @@ func (r request) key(attempt int) string {
 	return money.NewKey(string(r.Tenant), r.Job, r.Kind, string(r.Fingerprint), attempt)
 }
 
-// takeOver makes an open entry this process's. One that is settled is refused:
-// what it stands for is paid.
+// takeOver assigns an open entry to this process. A settled one is refused: it is paid.
 func (s statements) takeOver(ctx context.Context, out *money.Reservation, r request) (taken bool, refusal, err error) {
 	err = s.take.QueryRowContext(ctx, out.Key, r.process).Scan(&out.MicroUSD)
 	if err == nil || !errors.Is(err, sql.ErrNoRows) {
@@ -161,7 +159,7 @@ func (s statements) afford(ctx context.Context, r request) (refusal, err error) 
 	}
 }
 
-// row is an entry as the file has it; id 0 = there is none.
+// row is an entry as it is in the file; id 0 = none.
 type row struct {
 	id                    int64
 	tenant, job, workflow string
@@ -226,10 +224,10 @@ func (s statements) spend(ctx context.Context, r row, cost int64) error {
 	return err
 }
 
-// mostMicro bounds one entry: no sum of entries overflows what SQLite adds up.
+// mostMicro limits one entry, so that sums do not overflow in SQLite.
 const mostMicro = 1 << 53
 
-// micro turns a sum of SQL into an amount without overflowing.
+// micro converts a sum of SQL to an amount without overflow.
 func micro(sum float64) int64 { return int64(min(max(sum, 0), 1<<62)) }
 
 func dollars(micro int64) string {

@@ -88,7 +88,7 @@ func kind() dbfile.Kind {
 }
 
 const (
-	beatEvery = 2 * time.Second // how often a process with open calls says that it lives
+	beatEvery = 2 * time.Second // how often a process with open calls updates its timestamp
 	// aliveFor is shorter than the heartbeat timeout of activities: when a call
 	// of a dead worker is due again, it is known to be lost.
 	aliveFor = 3 * beatEvery
@@ -106,7 +106,7 @@ type Ledger struct {
 	db         *dbfile.DB
 	process    string              // this one
 	open       map[string]struct{} // entries of this process in flight, by key; the writer's
-	seen       time.Time           // when this process last said that it lives; the writer's
+	seen       time.Time           // when this process last updated its timestamp; the writer's
 	statements statements
 	now        func() time.Time
 	entries    chan entry    // unbuffered: what is sent was taken by the writer
@@ -148,8 +148,8 @@ func (l *Ledger) forget(ctx context.Context) error {
 	})
 }
 
-// Close waits until what the writer has taken is written and closes the file.
-// What this process has in flight is booked as lost: nobody will settle it.
+// Close waits until all accepted changes are written and closes the file. Calls of this
+// process in flight are booked as lost, because no process will settle them.
 func (l *Ledger) Close() error {
 	var err error
 	l.closed.Do(func() {
@@ -224,9 +224,9 @@ func (l *Ledger) tellSettled() {
 	l.settled = make(chan struct{})
 }
 
-// Settle books how an entry ended and returns how it is booked now. Any process
-// may settle it, as often as it likes: see money.Settle for which settlement
-// stands. That a former one differs is no error.
+// Settle books how an entry ended and returns the current booking. Any process may settle
+// it, any number of times: see money.Settle for which settlement stands. A different
+// earlier settlement is not an error.
 func (l *Ledger) Settle(ctx context.Context, key string, o money.Outcome, microUSD int64) (booked money.Booking, err error) {
 	if key == "" || !o.Known() || microUSD < 0 {
 		return booked, fault.New(fault.Input, "end call", "", "an entry needs a key, a known outcome, and a cost that is not negative")
@@ -264,8 +264,8 @@ func (l *Ledger) End(ctx context.Context, id int64, answered bool, costMicroUSD 
 	})
 }
 
-// Spent is what a job has settled; with a workflow, what the calls of that
-// workflow in the job have. It does not add up calls.
+// Spent is the settled cost of a job or, with a workflow, of that workflow's calls in the
+// job. It does not add up calls.
 func (l *Ledger) Spent(ctx context.Context, t tenant.ID, job, workflow string) (microUSD int64, err error) {
 	query, args := "SELECT coalesce((SELECT settled FROM spend WHERE tenant=? AND job=?), 0)", []any{string(t), job}
 	if workflow != "" {
@@ -278,8 +278,7 @@ func (l *Ledger) Spent(ctx context.Context, t tenant.ID, job, workflow string) (
 	return microUSD, err
 }
 
-// Job sums up the calls of a job. What is open and whose process is gone counts
-// as lost.
+// Job sums up the calls of a job. Open calls of a dead process count as lost.
 func (l *Ledger) Job(ctx context.Context, t tenant.ID, job string) (video.Spend, error) {
 	var s video.Spend
 	if err := l.Sweep(ctx); err != nil {
@@ -301,8 +300,8 @@ func (l *Ledger) Job(ctx context.Context, t tenant.ID, job string) (video.Spend,
 	return s, err
 }
 
-// recent is how many calls Latency looks at: enough to even out single slow
-// ones, few enough to follow a server that became faster.
+// recent is the number of calls that Latency averages: enough to smooth single slow ones,
+// few enough to follow a server that became faster.
 const recent = 200
 
 // Held finds an entry of a job by its key, or where that is empty by the number of its
@@ -319,8 +318,8 @@ func (l *Ledger) Held(ctx context.Context, t tenant.ID, job, key string, row int
 	return microUSD, time.UnixMilli(ms), err == nil, err
 }
 
-// Latency is the mean time from begin to end of the last answered calls of a
-// model, whosever they are; 0 when there are none.
+// Latency is the mean time from begin to end of the last answered calls of a model, of all
+// tenants; 0 when there are none.
 func (l *Ledger) Latency(ctx context.Context, model string) (time.Duration, error) {
 	var ms float64
 	err := l.db.View(ctx, "measure calls", func(tx *sql.Tx) error {

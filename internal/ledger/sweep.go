@@ -7,8 +7,8 @@ import (
 	"github.com/cogniverse/cogflow/money"
 )
 
-// gone selects what is open and whose process has not been seen for the length
-// of its lease. A process that is not listed was seen when the call began.
+// gone selects open entries whose process has not been seen for the length of its lease. A
+// process that is not listed was last seen when the call began.
 const gone = `SELECT c.id FROM call c LEFT JOIN process p ON p.id = c.process
 	WHERE c.ended_ms IS NULL AND c.process<>?1
 	AND coalesce(p.seen_ms, c.begun_ms) < iif(c.key IS NULL, ?3, ?2)`
@@ -87,7 +87,7 @@ func (s statements) lost(ctx context.Context, terms []any) (out []row, err error
 	return out, nil
 }
 
-// abandon books what this process has open as lost. The writer has ended.
+// abandon books the open entries of this process as lost. The writer has ended.
 func (l *Ledger) abandon() error {
 	if len(l.open) == 0 {
 		return nil

@@ -19,9 +19,9 @@ type entry struct {
 	done  chan error
 }
 
-// enter hands a change to the writer and waits until it is committed. Once the
-// writer has taken it, a cancelled ctx does not cut the wait short: whether the
-// change was written would be unknown, and it is short.
+// enter passes a change to the writer and waits until it is committed. Once the writer has
+// taken it, a cancelled ctx does not end the wait, which is short: otherwise it would be
+// unknown whether the change was written.
 func (l *Ledger) enter(ctx context.Context, write func(ctx context.Context, s statements) (refusal, err error)) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -37,9 +37,8 @@ func (l *Ledger) enter(ctx context.Context, write func(ctx context.Context, s st
 	}
 }
 
-// run writes entries until the ledger is closed. All that wait while one
-// transaction is written share the next, so the rate does not depend on how
-// long a transaction takes.
+// run writes entries until the ledger is closed. All entries that wait during one
+// transaction share the next, so the rate does not depend on the duration of a transaction.
 func (l *Ledger) run() error {
 	tick := time.NewTicker(beatEvery)
 	defer tick.Stop()
@@ -49,10 +48,10 @@ func (l *Ledger) run() error {
 			l.commit(l.gather(first))
 		case <-tick.C:
 			if len(l.open) > 0 {
-				// A beat that fails is made up for by the next.
+				// The next update makes up for a failed one.
 				l.commit([]entry{{write: l.alive, done: make(chan error, 1)}})
 			}
-			// So is a sweep: whoever sums up a job sweeps first.
+			// So does the next sweep: summing up a job sweeps first.
 			_ = panics.Try(func() error { return l.sweep(context.Background()) })
 		case <-l.closing:
 			return nil
@@ -64,7 +63,7 @@ func (l *Ledger) alive(ctx context.Context, s statements) (refusal, err error) {
 	return nil, l.beat(ctx, s)
 }
 
-// beat says that this process lives, unless it has just said so.
+// beat updates the timestamp of this process, unless it was just updated.
 func (l *Ledger) beat(ctx context.Context, s statements) error {
 	now := l.now()
 	if now.Sub(l.seen) < beatEvery/2 {
@@ -90,9 +89,9 @@ func (l *Ledger) gather(first entry) []entry {
 	return batch
 }
 
-// commit writes a batch in one transaction. A refusal concerns one entry; a
-// failure of the file concerns all, and nothing of the batch is written. A panic is
-// such a failure: whoever waits for the writer would wait for ever without it.
+// commit writes a batch in one transaction. A refusal concerns one entry; a failure of the
+// file concerns all, and nothing of the batch is written. A panic is such a failure:
+// otherwise callers of the writer would wait for ever.
 func (l *Ledger) commit(batch []entry) {
 	ctx := context.Background() // the entries of many callers
 	refusals := make([]error, len(batch))

@@ -1,13 +1,12 @@
-// Package limit discovers how many calls a service takes at once. It knows no
-// protocol: an adapter tells it when each call begins and how it ended, and asks
-// how many may be open.
+// Package limit discovers how many concurrent calls a service takes. It knows no protocol:
+// an adapter reports when each call begins and how it ended, and asks how many may be open.
 //
-// It begins small and doubles while the latency holds, where latencies are much
-// alike once a round trip; when calls begin to wait at the service it settles a little above what Little's law says is in work
-// there (the gradient of Netflix's concurrency-limits). A refusal (429, 503, a
-// timeout) halves it, once a round trip; it then comes back quickly to just
-// below where it was refused and probes beyond rarely (as CUBIC does for TCP),
-// so that a service which refuses is kept nearly as busy as one which queues.
+// It starts small and doubles while the latency stays the same, once per round trip if
+// latencies are similar. When calls begin to queue at the service it settles slightly above
+// the number in progress by Little's law (the gradient algorithm of Netflix's
+// concurrency-limits). A refusal (429, 503, a timeout) halves it, once per round trip; it
+// then returns quickly to just below the refused limit and rarely probes above it (as CUBIC
+// does for TCP), so that a refusing service is kept nearly as busy as a queueing one.
 package limit
 
 import (
@@ -28,25 +27,25 @@ const (
 
 // Options of a Limit. The zero value discovers, from 4 up to 1024.
 type Options struct {
-	Start int              // calls at once to begin with; 0 = 4
-	Max   int              // never more; 0 = 1024
+	Start int              // initial limit; 0 = 4
+	Max   int              // maximum; 0 = 1024
 	Fixed bool             // always Max
 	Now   func() time.Time // 0 = time.Now
 }
 
 const (
-	defaultStart = 4
-	defaultMax   = 1024
-	leastWindow  = 24   // answers that a decision rests on, unless their latencies are alike
-	alike        = 0.2  // standard deviation of the logarithms of such, at most
-	sure         = 0.07 // standard error of their mean, at most
-	tolerance    = 1.5  // latency, over that of an idle service, that counts as waiting
-	hardly       = 1.2  // the same, that does not count but is no idle service's either
-	safe         = 0.95 // of where the service refused, where it is left in peace
-	probeEvery   = 6    // windows between steps towards where it refused
+	defaultStart  = 4
+	defaultMax    = 1024
+	leastWindow   = 24   // answers per decision, unless their latencies are similar
+	maxLogStdDev  = 0.2  // maximum standard deviation of the logarithms of similar latencies
+	maxStdErr     = 0.07 // maximum standard error of their mean
+	tolerance     = 1.5  // latency, relative to an idle service, that counts as queueing
+	idleTolerance = 1.2  // latency, relative to an idle service, that still counts as idle
+	refusalMargin = 0.95 // share of the refused limit at which it stays
+	probeEvery    = 6    // windows between steps towards the refused limit
 )
 
-// Limit is the limit of one service. Its methods may be called at once.
+// Limit is the limit of one service. It is safe for concurrent use.
 type Limit struct {
 	mu      sync.Mutex
 	options Options
@@ -54,22 +53,22 @@ type Limit struct {
 	open    int
 
 	begun    int     // counts calls
-	filled   int     // the last call that found or made the limit used up
+	filled   int     // the last call that used up the limit
 	epoch    int     // counts changes of the limit
-	doubling bool    // nothing has waited or been refused yet
-	proven   float64 // while doubling: so many may be open without waiting
-	ceiling  float64 // where it was refused last; 0 = never
-	calm     int     // windows since it was last refused or probed
+	doubling bool    // nothing has queued or been refused yet
+	proven   float64 // while doubling: this many may be open without queueing
+	ceiling  float64 // limit at the last refusal; 0 = none
+	calm     int     // windows since the last refusal or probe
 
-	idle   tally // latencies while nothing waited
+	idle   tally // latencies without queueing
 	shrunk shrink
 	window tally // latencies of calls begun in this epoch
-	full   int   // how many of them saw the limit used up
+	full   int   // how many of them used up the limit
 }
 
-// shrink remembers where the limit was when calls began to wait.
+// shrink remembers the limit at which calls began to queue.
 type shrink struct {
-	limit float64 // 0 = they do not wait
+	limit float64 // 0 = they do not queue
 	mean  float64 // of the latencies then
 }
 
@@ -86,14 +85,14 @@ func (t *tally) add(d time.Duration) {
 	t.squares += x * x
 }
 
-// alike says whether few latencies are enough to know the mean.
+// alike reports whether few latencies are enough to know the mean.
 func (t tally) alike() bool {
 	if t.n < 4 {
 		return false
 	}
 	n := float64(t.n)
 	deviation := math.Sqrt(max(t.squares/n-t.mean()*t.mean(), 0) * n / (n - 1))
-	return deviation < alike && deviation < sure*math.Sqrt(n)
+	return deviation < maxLogStdDev && deviation < maxStdErr*math.Sqrt(n)
 }
 
 func (t tally) mean() float64 { return t.sum / float64(max(t.n, 1)) }
@@ -125,8 +124,7 @@ func (l *Limit) Limit() int {
 
 func (l *Limit) now() int { return max(1, int(l.limit+0.5)) }
 
-// Begin notes that a call begins. The returned function notes how it ended; it
-// must be called once.
+// Begin records the begin of a call. Call the returned function once, with how it ended.
 func (l *Limit) Begin() (done func(Outcome)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -136,7 +134,7 @@ func (l *Limit) Begin() (done func(Outcome)) {
 		l.filled = l.begun
 	}
 	start, epoch, number := l.options.Now(), l.epoch, l.begun
-	news := !l.doubling || float64(l.open) > l.proven // else there are no more open than were before
+	news := !l.doubling || float64(l.open) > l.proven // otherwise no more are open than before
 	return func(o Outcome) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -158,12 +156,12 @@ func (l *Limit) Begin() (done func(Outcome)) {
 }
 
 func (l *Limit) answered(latency time.Duration, news, full bool) {
-	if l.ceiling > 0 && l.limit < safe*l.ceiling {
-		l.limit = min(l.limit+1, safe*l.ceiling) // on the way back
+	if l.ceiling > 0 && l.limit < refusalMargin*l.ceiling {
+		l.limit = min(l.limit+1, refusalMargin*l.ceiling) // on the way back
 		return
 	}
 	if !news || l.doubling && !full {
-		return // it began under another limit, or needed less, and says nothing about this one
+		return // it began under another limit, or did not use it up
 	}
 	l.window.add(latency)
 	if full {
@@ -176,17 +174,17 @@ func (l *Limit) answered(latency time.Duration, news, full bool) {
 	if l.window.n < enough {
 		return
 	}
-	if 2*l.full >= l.window.n { // else something else was the bottleneck
+	if 2*l.full >= l.window.n { // otherwise something else was the bottleneck
 		l.decide()
 	}
 	l.window, l.full = tally{}, 0
 }
 
-// decide looks at a whole window of answers.
+// decide evaluates a whole window of answers.
 func (l *Limit) decide() {
 	if by := math.Log(l.shrunk.limit / l.limit); l.shrunk.limit > 0 && by > 0.6 && l.shrunk.mean-l.window.mean() < by/3 {
-		// Fewer calls did not make it faster, so they were not waiting: the
-		// service has become slower by itself. Begin anew from here.
+		// Fewer calls did not make it faster, so they were not queueing: the service itself
+		// has become slower. Start again from here.
 		l.idle, l.doubling, l.proven, l.shrunk = tally{}, true, 0, shrink{}
 	}
 	waits := l.idle.n > 0 && l.window.mean() > l.idle.mean()+math.Log(tolerance)
@@ -195,14 +193,14 @@ func (l *Limit) decide() {
 	} else if l.shrunk.limit == 0 {
 		l.shrunk = shrink{l.limit, l.window.mean()}
 	}
-	if calm := l.window.mean() < l.idle.mean()+math.Log(hardly); !waits && (l.doubling || calm && l.idle.n < 1000) {
+	if calm := l.window.mean() < l.idle.mean()+math.Log(idleTolerance); !waits && (l.doubling || calm && l.idle.n < 1000) {
 		l.idle.n += l.window.n
-		l.idle.sum += l.window.sum // its squares are never asked for
+		l.idle.sum += l.window.sum // its squares are never used
 	}
 	switch {
 	case waits:
 		l.doubling = false
-		// What is in work at the service by Little's law, and half as much again.
+		// The number in progress at the service by Little's law, and half as much again.
 		inWork := l.limit * math.Exp(l.idle.mean()-l.window.mean())
 		l.change(max(inWork*tolerance, l.limit/2))
 	case l.doubling:
@@ -218,8 +216,7 @@ func (l *Limit) decide() {
 	}
 }
 
-// refused halves the limit. Of the calls that began before that, more may be
-// refused: those are no news.
+// refused halves the limit. Further refusals of calls that began earlier change nothing.
 func (l *Limit) refused(others int) {
 	l.doubling = false
 	l.ceiling = min(l.limit, float64(max(others, 1)))

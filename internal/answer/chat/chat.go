@@ -16,11 +16,11 @@ import (
 // Answer is what a model answered.
 type Answer struct {
 	Text    string
-	Refusal string // that the model says instead
+	Refusal string // text of a refusal
 	Finish  string // why it ends; "" = the server does not say
-	Model   string // as the server names it
+	Model   string // name of the model, by the server
 	Usage   money.Usage
-	Written int // bytes that the model wrote: text, refusal, thoughts and calls of tools
+	Written int // bytes that the model wrote: text, refusal, thinking and tool calls
 }
 
 type message struct {
@@ -32,7 +32,7 @@ type message struct {
 	Function  json.RawMessage `json:"function_call"`
 }
 
-// Read reads an answer with one choice. Its texts hold none of the keys of r.
+// Read reads an answer with one choice. It removes the keys of r from its texts.
 func Read(r *safetext.Redactor, body []byte) (Answer, error) {
 	var said struct {
 		Model   json.RawMessage `json:"model"`
@@ -64,7 +64,7 @@ func Read(r *safetext.Redactor, body []byte) (Answer, error) {
 	return out, nil
 }
 
-// text is a text, the texts of a list of parts, or nothing.
+// text is a text, the joined texts of a list of parts, or nothing.
 func text(data json.RawMessage) (joined string, ok bool) {
 	var s *string
 	if len(data) == 0 || json.Unmarshal(data, &s) == nil {
@@ -99,7 +99,7 @@ func word(data json.RawMessage) (s string) {
 	return s
 }
 
-// size counts the bytes of calls of tools; empty ones and null are none.
+// size counts the bytes of tool calls; empty ones and null count 0.
 func size(data json.RawMessage) int {
 	if s := string(data); s == "null" || s == "[]" || s == "{}" {
 		return 0
@@ -107,7 +107,7 @@ func size(data json.RawMessage) int {
 	return len(data)
 }
 
-// Bill prices an answer that cannot be used, if its usage can be read.
+// Bill computes the cost of an answer that cannot be used, if its usage can be read.
 func Bill(price *money.Price, r money.Request) func(answer []byte) (microUSD int64, known bool) {
 	return func(answer []byte) (int64, bool) {
 		if price == nil {

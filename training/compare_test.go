@@ -85,10 +85,10 @@ func TestCompareMetric(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "accuracy", c.Metric)
 	for want, sides := range map[string][2][]training.RowValues{
-		"have no loss":                  {both, both},
-		"on 1 rows and the trained":     {rowsOf("loss", 1), nil},
-		"row 0 of the base is compared with row 1":         {rowsOf("loss", 1), rowsOf("loss", 1, 2)[1:]},
-		"on 2 rows and the trained mod": {rowsOf("loss", 1, 2), rowsOf("loss", 1)},
+		"have no loss":                             {both, both},
+		"on 1 rows and the trained":                {rowsOf("loss", 1), nil},
+		"row 0 of the base is compared with row 1": {rowsOf("loss", 1), rowsOf("loss", 1, 2)[1:]},
+		"on 2 rows and the trained mod":            {rowsOf("loss", 1, 2), rowsOf("loss", 1)},
 	} {
 		_, err = training.Compare(training.DPO, sides[0], sides[1])
 		require.ErrorContains(t, err, want)

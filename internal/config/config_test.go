@@ -138,7 +138,7 @@ func TestProblems(t *testing.T) {
 		"two slashes":     {`{"cogflow":{"store":"file://var/store"}}`, "cogflow.store: a file URL needs an absolute path"},
 		"key in store":    {`{"cogflow":{"store":"s3://a:b@bucket/p"}}`, "cogflow.store: a URL with credentials"},
 		"bad profile":     {`{"cogflow":{"profiles":{"p":{"sampling":{"strategy":"all"}}}}}`, `cogflow.profiles.p: unknown strategy "all"`},
-		"taken name":      {`{"cogflow":{"profiles":{"local_preview":{}}}}`, "cogflow.profiles.local_preview: this name is taken"},
+		"taken name":      {`{"cogflow":{"profiles":{"local_preview":{}}}}`, "cogflow.profiles.local_preview: the name is reserved"},
 		"no such active":  {`{"cogflow":{"active_profile":"p"}}`, "cogflow.active_profile: no such profile"},
 		"bad tenant":      {`{"cogflow":{"sources":{"a/b":["/x"]}}}`, "cogflow.sources.a/b: not a tenant"},
 		"relative source": {`{"cogflow":{"sources":{"a":["x"]}}}`, "cogflow.sources.a: a relative root"},

@@ -51,9 +51,9 @@ def test_canonical_rows_are_read(tmp_path, method, row):
     ("method", "lines", "says"),
     [
         ("sft", [], "has no rows"),
-        ("sft", [CHAT, "{"], "train line 2: no JSON"),
-        ("sft", [CHAT, ""], "train line 2: no JSON"),
-        ("sft", b'{"text":"\xff"}\n', "line 1: no JSON"),
+        ("sft", [CHAT, "{"], "train line 2: not JSON"),
+        ("sft", [CHAT, ""], "train line 2: not JSON"),
+        ("sft", b'{"text":"\xff"}\n', "line 1: not JSON"),
         ("sft", ["[1]"], "want an object"),
         ("sft", ['{"text":"a","extra":1}'], "sft wants messages or completion, prompt or text"),
         ("sft", ['{"text":""}'], "text is empty"),
@@ -63,7 +63,7 @@ def test_canonical_rows_are_read(tmp_path, method, row):
         ("sft", ['{"messages":"hello"}'], "want a list of messages"),
         ("sft", ['{"messages":[{"role":"user"}]}'], "messages[0]: want an object with role"),
         ("sft", ['{"messages":[{"role":"user","content":[1]}]}'], "must be texts"),
-        ("sft", ["[" * 100000], "no JSON"),
+        ("sft", ["[" * 100000], "not JSON"),
         ("dpo", ['{"prompt":"a","chosen":"b"}'], "dpo wants chosen, prompt, rejected"),
         (
             "dpo",
@@ -145,7 +145,7 @@ def test_bad_models_are_refused(tmp_path, random_model, what, says):
 
 def test_missing_model_and_unknown_layers_are_named(tmp_path, random_model):
     d = make.document(tmp_path, tmp_path / "none", "sft", make.chats(1))
-    with pytest.raises(Input, match="is no folder"):
+    with pytest.raises(Input, match="is not a folder"):
         model.checked(jobs.parse(json.dumps(d)))
     d = make.document(tmp_path, random_model, "sft", make.chats(1), target_modules=["query"])
     job = jobs.parse(json.dumps(d))

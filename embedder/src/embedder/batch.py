@@ -1,4 +1,4 @@
-"""Dynamic batching: one thread owns the model, requests wait for it in a bounded queue."""
+"""Dynamic batching: one thread uses the model, and requests wait in a bounded queue."""
 
 import asyncio
 import queue
@@ -28,7 +28,7 @@ class Batcher:
         try:
             self._queue.put_nowait((kind, measure, item, future))
         except queue.Full:
-            raise Fault(503, "overloaded", "too many requests wait; ask again", 1) from None
+            raise Fault(503, "overloaded", "too many requests are waiting; try again", 1) from None
         return await asyncio.wrap_future(future)
 
     def _work(self) -> None:
@@ -54,7 +54,7 @@ class Batcher:
             results = self._embed(kind, [e[2] for e in entries])
             for entry, result in zip(entries, results, strict=True):
                 entry[3].set_result(result)
-        except Exception as e:  # the thread outlives whatever a model does
+        except Exception as e:  # a failure of the model must not end the thread
             for entry in entries:
                 if not entry[3].done():
                     entry[3].set_exception(e)

@@ -1,4 +1,4 @@
-"""What the server asks of a model."""
+"""The interface of a model."""
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ class Encoder:
     `query` a text. The answer has an array of rows of length 1 for each input.
     """
 
-    kind = "multi"  # many rows an input; "single" is one
+    kind = "multi"  # many rows per input; "single" is one
     dim = 0
     frames = 0  # stills of one clip; 0: pictures are embedded one by one
     max_tokens = 0  # of a text; 0: no limit
@@ -48,14 +48,14 @@ class Encoder:
         raise NotImplementedError
 
     def inputs(self, batch, wanted: tuple) -> dict:
-        """What of a processor's batch the network takes, where and as it wants it."""
+        """The part of a processor's batch that the network takes, on its device and in its type."""
         inputs = {k: v.to(self.device) for k, v in batch.items() if k in wanted}
         dtype = next(self.network.parameters()).dtype
         return {k: v.to(dtype) if v.is_floating_point() else v for k, v in inputs.items()}
 
 
 def whole(cls, path, model: str):
-    """Load a network of which no weight may lack: one that does would be random."""
+    """Load a network; all weights must be present, because a missing one would be random."""
     network, info = cls.from_pretrained(
         path, output_loading_info=True, use_safetensors=True, local_files_only=True
     )

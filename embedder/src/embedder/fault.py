@@ -1,4 +1,4 @@
-"""Failures that a caller is told of."""
+"""Failures that are returned to the caller."""
 
 
 class Fault(Exception):

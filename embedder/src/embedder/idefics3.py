@@ -45,7 +45,7 @@ def load(model: str, path, base) -> "Idefics3":
 
 
 def _merge(network, path):
-    """Merge a LoRA adapter; every weight of it must find its place, and none may lack."""
+    """Merge a LoRA adapter; all its weights must match, and none may be missing."""
     file = path / "adapter_model.safetensors"
     if not file.is_file():
         raise Refused(f"{path.name} lacks adapter_model.safetensors")

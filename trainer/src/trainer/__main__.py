@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> int:
         with stop.at_once():
             job = jobs.read(arguments[0])
             isolate(job)
-            from . import run  # brings torch, after the environment is set
+            from . import run  # imports torch, so only after the environment is set
         run.run(job, events, stop)
     except Stopped:
         return STOPPED
@@ -46,9 +46,9 @@ def main(arguments: list[str]) -> int:
 
 
 def _fail(events: Events, kind: str, message: str, code: int) -> int:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the end is near and has its reason
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the process is ending for another reason
     print(f"trainer: {message}", file=sys.stderr)
-    with contextlib.suppress(OSError):  # whoever read them may be gone
+    with contextlib.suppress(OSError):  # the reader may have gone
         events.write("error", **{"class": kind}, message=message)
     return code
 
@@ -91,10 +91,10 @@ def isolate(job: jobs.Job) -> None:
 
 
 def leave(code: int) -> NoReturn:
-    """End at once, and say when: to take down an interpreter full of torch takes seconds, which
-    the GPU is paid for. The reader ends what is left of the process group."""
+    """Exit immediately: unloading an interpreter with torch takes seconds, which
+    are paid GPU time. The reader ends the rest of the process group."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    with contextlib.suppress(OSError):  # whoever read them may be gone
+    with contextlib.suppress(OSError):  # the reader may have gone
         Events(EVENTS).phase("end")
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):

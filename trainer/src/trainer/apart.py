@@ -40,7 +40,7 @@ def keeps_apart(model: Any) -> bool:
     except (TypeError, ValueError, RuntimeError, NotImplementedError) as e:
         if "memory" in str(e).lower():
             raise
-        return False  # it takes no positions, or none that start again
+        return False  # it takes no positions, or none that restart
     finally:
         model.train(was)
     exact = alone.dtype == torch.float32
@@ -50,7 +50,7 @@ def keeps_apart(model: Any) -> bool:
 
 
 def arrange(lengths: list[int], hidden: int) -> tuple[list[tuple[int, int]], int, int]:
-    """Where each sample goes: (sequence, offset) of each, the number of sequences, their length.
+    """The place of each sample: (sequence, offset) of each, the number of sequences, their length.
 
     Longest first into the first sequence with room. Sequences are as long as makes the
     arithmetic least: a layer does 24·h² operations a token in its linear maps and
@@ -78,7 +78,7 @@ def arrange(lengths: list[int], hidden: int) -> tuple[list[tuple[int, int]], int
 
 
 def compact(model: Any) -> None:
-    """Have a model with TRL's fused head compute padded batches without their padding.
+    """Make a model with TRL's fused head compute padded batches without their padding.
 
     Batches are padded on the right. Only for models that keeps_apart.
     """
@@ -99,7 +99,7 @@ def compact(model: Any) -> None:
         packed_ids = ids.new_zeros(rows * size).scatter(0, flat, ids[seen]).view(rows, size)
         blank = labels.new_full((rows * size,), -100)
         starts = torch.zeros_like(seen)
-        starts[:, 0] = True  # what comes before a sample must not predict its first token
+        starts[:, 0] = True  # the token before a sample must not predict its first token
         packed_labels = blank.scatter(0, flat, labels.masked_fill(starts, -100)[seen])
         own = torch.arange(ids.shape[1], device=ids.device).expand_as(at)[seen]
         positions = _padding_positions(lengths, places, rows, size).to(ids.device)
@@ -128,7 +128,7 @@ def _index(
 def _padding_positions(
     lengths: list[int], places: list[tuple[int, int]], rows: int, size: int
 ) -> torch.Tensor:
-    """Positions of the tails that no sample fills: each tail is a sample of its own."""
+    """Positions of unused tails: each tail is a sample of its own."""
     used = [0] * rows
     for length, (row, offset) in zip(lengths, places, strict=True):
         used[row] = max(used[row], offset + length)
@@ -148,4 +148,4 @@ def _put_back(out: Any, at: torch.Tensor, size: int) -> None:
         value = getattr(out, name)
         if value is not None:
             setattr(out, name, value.reshape(-1)[flat].masked_fill(~known, 0))
-    out.loss = None  # a caller that wants it sums log_probs
+    out.loss = None  # a caller that needs it sums log_probs

@@ -1,4 +1,4 @@
-"""Checkpoints: directories that are whole or not there."""
+"""Checkpoints: directories that are complete or missing."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ class Head:
 
 
 def name(step: int) -> str:
-    """Where a checkpoint lies, relative to the work_dir."""
+    """The path of a checkpoint, relative to the work_dir."""
     return f"checkpoints/{step:08d}"
 
 
@@ -52,14 +52,14 @@ def write(work_dir: Path, head: Head, fill: Callable[[Path], None]) -> str:
     sync(draft / MANIFEST)
     for folder in [p for p in draft.rglob("*") if p.is_dir()] + [draft]:
         sync(folder)
-    shutil.rmtree(final, ignore_errors=True)  # of a killed process that got as far as this step
+    shutil.rmtree(final, ignore_errors=True)  # of a killed process that reached this step
     draft.rename(final)
     sync(final.parent)
     return name(head.step)
 
 
 def verify(folder: Path, job: str, needed: list[str]) -> dict[str, Any]:
-    """The manifest of a checkpoint whose files all are what it says.
+    """The manifest of a checkpoint whose files all match it.
 
     Raises fault.Input that names the file that is not; the caller then resumes from an
     older one.
@@ -103,7 +103,7 @@ def digest(path: Path) -> str:
 
 
 def sync(path: Path) -> None:
-    """Have a file or a directory on the disk."""
+    """Make a file or a directory durable."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -112,7 +112,7 @@ def sync(path: Path) -> None:
 
 
 def link(source: Path, target: Path) -> None:
-    """Have a folder's files at another place, sharing the bytes where the disk can.
+    """Copy a folder's files, with hard links if the disk supports them.
 
     The files of best/ and evals/ are replaced, never written into, so a checkpoint keeps
     what it had.

@@ -1,4 +1,4 @@
-"""Canonical rows: read, hashed and checked, one JSON object a line."""
+"""Canonical rows: read, hashed and checked, one JSON object per line."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ from .fault import Input
 from .job import File, Job
 from .method import Row
 
-# Which keys a row of a method may have; the first set that fits the first row holds for all.
+# Which keys a row of a method may have; the first set that fits the first row applies to all.
 _SHAPES: dict[str, list[tuple[set[str], set[str]]]] = {
     "sft": [({"messages"}, set()), ({"prompt", "completion"}, set()), ({"text"}, set())],
     "dpo": [({"prompt", "chosen", "rejected"}, set())],
@@ -47,7 +47,7 @@ def _read(what: str, file: File, method: str) -> list[Row]:
         try:
             row = json.loads(line.decode("utf-8"))
         except (ValueError, RecursionError) as e:
-            raise Input(f"{where}: no JSON: {e}") from e
+            raise Input(f"{where}: not JSON: {e}") from e
         _check(row, method, where)
         if rows and set(row) != set(rows[0]):
             raise Input(f"{where}: has {_keys(row)}, the first row has {_keys(rows[0])}")

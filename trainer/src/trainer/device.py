@@ -1,4 +1,4 @@
-"""What a run computes on, made to give the same bits each time."""
+"""The device of a run, configured for reproducible results."""
 
 import importlib.metadata
 import os

@@ -23,12 +23,12 @@ from .tokens import Encoder, tally
 
 
 class Trainer(Durable, DPOTrainer):
-    """TRL's trainer that stops and goes on without a trace."""
+    """TRL's trainer that stops and resumes with identical results."""
 
     _rows = 0  # of the optimizer step in progress
 
     def _prepare_dataset(self, dataset: Dataset, *_: Any, **__: Any) -> Dataset:
-        return dataset  # tokens already
+        return dataset  # tokenized already
 
     def get_batch_samples(self, *args: Any, **named: Any) -> Any:
         batches, items = super().get_batch_samples(*args, **named)
@@ -115,7 +115,7 @@ class Method(SFT):
         return Evaluation({k: sum(r[k] for r in scored) / len(scored) for k in names}, rows)
 
     def _margins(self, pairs: list[dict[str, list[int]]]) -> torch.Tensor:
-        """Reward of the chosen answer less that of the rejected one, of each pair."""
+        """Reward of the chosen answer minus that of the rejected one, for each pair."""
         batch = {k: v.to(self._trainer.args.device) for k, v in self._collate(pairs).items()}
         policy = [x.float() for x in self._policy(batch)]
         other = self._trainer.ref_model or self.model  # itself with the adapter off

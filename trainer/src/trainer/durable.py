@@ -1,4 +1,4 @@
-"""What makes a transformers Trainer stop and go on without a trace.
+"""Makes a transformers Trainer stop and resume with identical results.
 
     class Trainer(Durable, SFTTrainer): ...
 
@@ -21,14 +21,14 @@ from safetensors.torch import load_file, save_file
 WEIGHTS = "weights.safetensors"  # parameters that are trained
 OPTIMIZER = "optimizer.safetensors"
 RANDOM = "random.safetensors"
-RESUME = "resume.json"  # what of the above is no tensor
-TRAINER = "trainer_state.json"  # the library's own; it reads it by this name
+RESUME = "resume.json"  # the parts of the state that are not tensors
+TRAINER = "trainer_state.json"  # the library's own file and name
 
 
 class Durable:
     """Mixed into a Trainer, before it in the list of bases."""
 
-    # Told of steps; run.py sets it before train().
+    # Receives the steps; run.py sets it before train().
     session: Any = None
     # Of the optimizer step in progress, on the device.
     _loss: Any = 0.0
@@ -58,7 +58,7 @@ class Durable:
         return float(self._loss)
 
     def take_step(self) -> tuple[float, int, float | None, dict[str, float]]:
-        """Loss, tokens, gradient norm and the library's metrics of the step; counts anew."""
+        """Loss, tokens, gradient norm and the library's metrics of the step; resets them."""
         loss, tokens = float(self._loss), int(self._tokens)
         norm = None if self._grad_norm is None else float(self._grad_norm)
         self._loss, self._tokens, self._grad_norm = 0.0, 0, None
@@ -127,7 +127,7 @@ def trained(model: Any) -> dict[str, torch.Tensor]:
 
 @torch.no_grad()
 def put(model: Any, tensors: dict[str, torch.Tensor]) -> None:
-    """Set the parameters that are trained; every one must be there in its shape and type."""
+    """Set the parameters that are trained; all must be present, with shape and type."""
     own = {n: p for n, p in model.named_parameters() if p.requires_grad}
     if missing := sorted(set(own) ^ set(tensors)):
         raise ValueError(f"weights of another model: {missing[0]} is on one side only")
@@ -151,7 +151,7 @@ def flatten(state: dict[str, Any]) -> tuple[dict[str, torch.Tensor], dict[str, A
 
 
 def unflatten(tensors: dict[str, torch.Tensor], rest: dict[str, Any]) -> dict[str, Any]:
-    """The state that flatten took apart."""
+    """The state that flatten split."""
     state: dict[int, dict[str, Any]] = {}
     for name, value in {**tensors, **rest["scalars"]}.items():
         index, key = name.split(".", 1)

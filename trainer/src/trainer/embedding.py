@@ -28,11 +28,11 @@ from .job import Job
 from .method import Evaluation, Row, Stats
 from .tokens import tally
 
-COLUMNS = ("anchor", "positive", "negative")  # in the order that the losses take them in
+COLUMNS = ("anchor", "positive", "negative")  # in the order of the losses
 
 
 class Method:
-    """See method.py. What is found in an evaluation are the positives of the held-out rows."""
+    """See method.py. An evaluation searches for the positives of the held-out rows."""
 
     def __init__(self, job: Job):
         self._job = job
@@ -44,8 +44,8 @@ class Method:
                 f"job.config.triplet_margin: {c.triplet_margin} is not below 2, the largest "
                 "cosine distance, so no triplet could ever reach it"
             )
-        # Of the ranking loss a batch is what its anchors are told apart from. It stays as it
-        # was asked for, whatever part of it fits the memory at a time.
+        # For the ranking loss the batch holds the negatives of its anchors. It stays as it
+        # was requested, whatever part of it fits into memory at a time.
         self._batch, self._accumulation = job.micro_batch, job.accumulation
         if c.loss == "mnr":
             self._batch, self._accumulation = c.batch_size, c.gradient_accumulation_steps
@@ -106,7 +106,7 @@ class Method:
             "prompts": {k: p for k, p in self._prompts.items() if p},
         }
         if arguments.pop("gradient_checkpointing", False):
-            # The two libraries do not agree on how one asks the other for it.
+            # The two libraries name it differently.
             self.model[0].model.gradient_checkpointing_enable({"use_reentrant": False})
         self._trainer = Trainer(
             model=self.model,
@@ -177,7 +177,7 @@ class Method:
         if self._job.lora is not None:
             model.load_adapter(self.model[0].model, folder)
         else:
-            # By hand and strictly: the library's own way back keeps the last weights and only
+            # Explicit and strict: the library's own restore keeps the last weights and only
             # logs when it fails.
             whole = SentenceTransformer(str(folder), device="cpu", **encoder.SAFE)
             self.model.load_state_dict(whole.state_dict(), strict=True)
@@ -193,8 +193,8 @@ def _add(rows: list[dict[str, Any]], more: list[dict[str, Any]]) -> None:
 
 
 class Trainer(Durable, SentenceTransformerTrainer):
-    """The library's trainer that stops and goes on without a trace, and to whom every row of an
-    optimizer step weighs alike, however micro-batches cut it."""
+    """The library's trainer that stops and resumes with identical results, and weights every
+    row of an optimizer step equally, however it is divided into micro-batches."""
 
     ranks = False  # rows of a batch are each other's negatives
 
@@ -206,8 +206,8 @@ class Trainer(Durable, SentenceTransformerTrainer):
         """Nothing: the caller writes the card, and this one reads the dataset through."""
 
     def get_batch_sampler(self, dataset: Any, batch_size: int, drop_last: bool, **_: Any) -> Any:
-        """The library's samplers know no seed, and its plain one goes on after a resume as if
-        the first epoch began."""
+        """The library's samplers take no seed, and its default one continues after a resume as if
+        in the first epoch."""
         if self.ranks:
             return apart(dataset, batch_size, self.args.seed)
         return Shuffled(dataset, batch_size, drop_last, seed=self.args.seed)
@@ -221,7 +221,7 @@ class Trainer(Durable, SentenceTransformerTrainer):
 
 
 def apart(rows: Dataset, batch_size: int, seed: int) -> NoDuplicatesBatchSampler:
-    """Batches in which no text is twice."""
+    """Batches in which every text is unique."""
     return NoDuplicatesBatchSampler(rows, batch_size, False, generator=torch.Generator(), seed=seed)
 
 

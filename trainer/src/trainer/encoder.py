@@ -10,7 +10,7 @@ from . import model
 from .fault import Input
 from .job import Job
 
-# What the usual names of attention's layers are called elsewhere (BERT, MPNet, T5, DistilBERT,
+# Other names of attention's usual layers (BERT, MPNet, T5, DistilBERT,
 # ModernBERT, …). A name with dots is the end of a path.
 _ALIASES = {
     "q_proj": ("query", "q_lin", "attn.q", "SelfAttention.q", "Wqkv", "qkv_proj"),
@@ -46,7 +46,7 @@ def load(job: Job) -> SentenceTransformer:
             f"model {job.model.name}: it begins with {type(m[0]).__name__}; only transformers "
             "can be trained"
         )
-    # sentence-transformers fills lacking weights with random ones and does not say so: ask again.
+    # sentence-transformers silently fills missing weights with random ones: check again.
     inner, ask = type(m[0].model), {"device_map": "meta", "output_loading_info": True}
     _, info = inner.from_pretrained(folder, **ask, **SAFE)
     lacking = sorted(k for k in info["missing_keys"] if not k.startswith("pooler."))
@@ -56,7 +56,7 @@ def load(job: Job) -> SentenceTransformer:
 
 
 def prompts(m: SentenceTransformer) -> tuple[str, str]:
-    """What the model's configuration puts before a query and before a document.
+    """The model's prefixes of a query and of a document.
 
     The library's encode_document overlooks "passage" and "corpus", because it always finds an
     empty "document". The default prompt counts where neither side has one of its own.

@@ -11,7 +11,7 @@ _IMPORTED = time.monotonic()
 
 
 def elapsed() -> float:
-    """Seconds since this process began: what its time on the GPU is paid by."""
+    """Seconds since this process began: the basis of its GPU cost."""
     try:
         # Field 22 is the start in clock ticks since boot; the name before may hold spaces.
         fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
@@ -22,8 +22,8 @@ def elapsed() -> float:
 
 
 class Events:
-    """Writes one JSON object a line. A reader that went away ends the run by SIGPIPE or EPIPE:
-    without it nobody would keep what is trained."""
+    """Writes one JSON object per line. If the reader has gone, SIGPIPE or EPIPE ends the run:
+    nothing would store the result."""
 
     def __init__(self, descriptor: int):
         self._descriptor = descriptor
@@ -37,12 +37,12 @@ class Events:
             data = data[os.write(self._descriptor, data) :]
 
     def phase(self, name: str) -> None:
-        """What is being done now: load, data, evaluate, train, save."""
+        """The current phase: load, data, evaluate, train, save."""
         self.write("phase", phase=name)
 
 
 def finite(value: Any) -> Any:
-    """The value with null in place of numbers that JSON does not have."""
+    """The value with null in place of numbers that JSON cannot hold."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):

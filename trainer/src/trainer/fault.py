@@ -1,4 +1,4 @@
-"""How a run can end other than well.
+"""How a run can fail.
 
 A method module raises Input for what the job or the data must change; the rest
 is found out by run.py.
@@ -14,13 +14,13 @@ class Fault(Exception):
 
 
 class Input(Fault):
-    """The job, the model or the data is wrong; another attempt would end the same."""
+    """The job, the model or the data is wrong; another attempt would fail in the same way."""
 
     kind, code = "input", INPUT
 
 
 class Diverged(Fault):
-    """The loss or the gradient is no number any more."""
+    """The loss or the gradient is no longer a number."""
 
     kind, code = "diverged", INTERNAL
 
@@ -32,10 +32,10 @@ class OutOfMemory(Fault):
 
 
 class Stopped(BaseException):
-    """SIGTERM. No Exception, so that a library's handler cannot swallow it."""
+    """SIGTERM. Not an Exception, so that a library's handler cannot swallow it."""
 
 
-# How torch, CUDA's libraries and the C++ runtime say that memory is short where they
+# How torch, CUDA's libraries and the C++ runtime report a lack of memory if they
 # raise no type of their own.
 _SHORT = (
     "can't allocate memory",

@@ -30,7 +30,7 @@ class Model:
 
 @dataclass(frozen=True)
 class File:
-    """Canonical rows, one JSON object a line."""
+    """Canonical rows, one JSON object per line."""
 
     path: str
     sha256: str
@@ -111,7 +111,7 @@ def parse(text: str) -> Job:
     try:
         document = json.loads(text, object_pairs_hook=_once, parse_constant=_finite)
     except json.JSONDecodeError as e:
-        raise Input(f"the job is no JSON: {e}") from e
+        raise Input(f"the job is not JSON: {e}") from e
     if isinstance(document, dict) and document.get("version") != VERSION:
         raise Input(f"job: version is {document.get('version')!r}, this trainer reads {VERSION}")
     job = _build(Job, document, "job")
@@ -123,13 +123,13 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     d: dict[str, Any] = {}
     for k, v in pairs:
         if k in d:
-            raise Input(f"the job has the key {k!r} twice")
+            raise Input(f"the job lists the key {k!r} twice")
         d[k] = v
     return d
 
 
 def _finite(name: str) -> float:
-    raise Input(f"the job has {name}, which is no JSON number")
+    raise Input(f"the job has {name}, which is not a JSON number")
 
 
 def _build(kind: type, value: Any, where: str) -> Any:
@@ -175,7 +175,7 @@ _HEX = re.compile(r"[0-9a-f]{64}")
 
 
 def _check(j: Job) -> None:
-    """Refuse values that no run could use."""
+    """Refuse invalid values."""
     c = j.config
     _one_of("job.method", j.method, "sft", "dpo", "embedding")
     _one_of("job.numerics", j.numerics, "fp32", "fp16", "bf16")
@@ -194,10 +194,10 @@ def _check(j: Job) -> None:
     if not j.work_dir:
         raise Input("job.work_dir is empty")
     if j.finish and not j.resume:
-        raise Input("job.finish: without resume there is nothing to finish")
+        raise Input("job.finish: requires resume, because there is nothing to finish without it")
     for where, f in (("job.train", j.train), ("job.eval", j.eval)):
         if f is not None and not _HEX.fullmatch(f.sha256):
-            raise Input(f"{where}.sha256: {f.sha256!r} is no SHA-256 in lower-case hexadecimal")
+            raise Input(f"{where}.sha256: {f.sha256!r} must be a SHA-256 in lower-case hexadecimal")
     _within("job.seed", j.seed, 0, 2**32 - 1)
     _within("job.micro_batch", j.micro_batch, 1, 2**16)
     _within("job.accumulation", j.accumulation, 1, 2**16)
@@ -222,7 +222,7 @@ def _check(j: Job) -> None:
 
 def _one_of(where: str, value: str, *allowed: str) -> None:
     if value not in allowed:
-        raise Input(f"{where}: {value!r} is none of {', '.join(allowed)}")
+        raise Input(f"{where}: {value!r} must be one of {', '.join(allowed)}")
 
 
 def _within(where: str, value: float, low: float, high: float) -> None:

@@ -31,12 +31,12 @@ Row = dict[str, Any]
 
 @dataclass
 class Stats:
-    """What the tokenizer made of the data: training.DataStats without steps_per_epoch."""
+    """Counts of the tokenizer: training.DataStats without steps_per_epoch."""
 
     rows: int = 0
     eval_rows: int = 0
     tokens: int = 0  # of one epoch, after truncation
-    p50: int = 0  # tokens a row, before truncation
+    p50: int = 0  # tokens per row, before truncation
     p90: int = 0
     p99: int = 0
     max: int = 0
@@ -77,13 +77,13 @@ class Method(Protocol):
         """Score the held-out rows. Called with gradients off and the model in eval()."""
 
     def score(self, metrics: dict[str, float]) -> float:
-        """What best and patience go by; greater is better."""
+        """The score for best and patience; greater is better."""
 
     def save(self, folder: Path) -> None:
         """Write what is published: PEFT layout with job.lora, else the whole model."""
 
     def load(self, folder: Path) -> None:
-        """Take the weights of a folder that save wrote."""
+        """Load the weights of a folder that save wrote."""
 
     def merge(self, folder: Path) -> None:
         """Write the base with the adapter merged in. Only with job.lora; the model is spent."""

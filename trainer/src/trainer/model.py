@@ -1,4 +1,4 @@
-"""The base model on the disk: what is accepted, and what is written in its name."""
+"""The base model on the disk: its checks, and how its adapters are saved."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 from .fault import Input, OutOfMemory, is_out_of_memory
 from .job import Job
 
-# Formats that run code when they are read, and weights that are no safetensors.
+# Formats that run code when they are read, and weights that are not safetensors.
 _REFUSED = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz", ".h5"}
 _TOKENIZER = (
     "tokenizer*",
@@ -34,7 +34,7 @@ def checked(job: Job) -> Path:
     """The folder of the base model, or fault.Input that says what is wrong with it."""
     folder = Path(job.model.path)
     if not folder.is_absolute() or not folder.is_dir():
-        raise Input(f"model {job.model.name}: {folder} is no folder on this machine")
+        raise Input(f"model {job.model.name}: {folder} is not a folder on this machine")
     names = sorted(Path(root) / name for root, _, files in os.walk(folder) for name in files)
     for path in names:
         if path.suffix.lower() in _REFUSED:
@@ -59,19 +59,19 @@ def _json(path: Path, job: Job) -> dict[str, Any]:
     except (OSError, ValueError) as e:
         raise Input(f"model {job.model.name}: cannot read {path}: {e}") from e
     if not isinstance(document, dict):
-        raise Input(f"model {job.model.name}: {path} is no JSON object")
+        raise Input(f"model {job.model.name}: {path} must be a JSON object")
     return document
 
 
 def unreadable(job: Job, what: str, e: Exception) -> Exception:
-    """What to raise where loading failed: the folder is wrong unless memory ran out."""
+    """The exception after a failed load: the folder is invalid unless memory ran out."""
     if is_out_of_memory(e):
         return OutOfMemory(f"out of memory while loading {what}: {e}")
     return Input(f"model {job.model.name}: {what} does not load: {type(e).__name__}: {e}")
 
 
 def dtype(job: Job) -> torch.dtype:
-    """What the base is loaded in.
+    """The type in which the base is loaded.
 
     With an adapter the base is frozen and takes the job's format, while the adapter
     stays fp32 (PEFT's own choice). Where all weights are trained they stay fp32 and
@@ -82,7 +82,7 @@ def dtype(job: Job) -> torch.dtype:
 
 def tokenizer(job: Job) -> PreTrainedTokenizerBase:
     """The model's tokenizer, with an end token. Without a pad token it pads with the end
-    token, which no mask ever lets through."""
+    token, which is always masked."""
     folder = checked(job)
     try:
         t = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
@@ -143,7 +143,7 @@ def lora(job: Job, task: str) -> LoraConfig | None:
 
 
 def check_targets(job: Job, m: Any) -> None:
-    """Refuse target_modules that the base does not have, before PEFT half-applies them."""
+    """Refuse target_modules that the base does not have, before PEFT applies some of them."""
     if job.lora is None or job.lora.target_modules == ["all-linear"]:
         return
     linear = {n.rsplit(".", 1)[-1] for n, x in m.named_modules() if isinstance(x, torch.nn.Linear)}
@@ -164,7 +164,7 @@ def check_targets(job: Job, m: Any) -> None:
 
 def save_adapter(job: Job, m: Any, folder: Path) -> None:
     """PEFT layout. The base is named by repository and revision: the path on this machine
-    means nothing elsewhere."""
+    is different elsewhere."""
     config = m.peft_config["default"]
     config.base_model_name_or_path = job.model.id
     # Only a commit is a revision to other libraries; the hash of files is ours alone.

@@ -1,4 +1,4 @@
-"""How well vectors find what belongs to them, row by row.
+"""Retrieval metrics of vectors, row by row.
 
 The libraries' evaluators give means only, which no paired test can use.
 """

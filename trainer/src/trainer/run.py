@@ -18,7 +18,7 @@ from .stop import Stop
 
 # Names of schedules in transformers; each begins with a warm-up.
 _SCHEDULERS = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
-# Modules by job.method; each is imported only when it is wanted.
+# Modules by job.method; each is imported only when needed.
 _METHODS = {"sft": ".sft", "dpo": ".dpo", "embedding": ".embedding"}
 
 
@@ -31,7 +31,7 @@ def run(job: Job, events: Events, stop: Stop) -> None:
         s = _prepare(job, events, stop)
         _restore(s, resumed)
     if not s.state.finished and not job.finish:
-        s.evaluate_if_due()  # the one that a stop has interrupted
+        s.evaluate_if_due()  # the evaluation that a stop interrupted
     if not s.state.finished and not job.finish:
         events.phase("train")
         s.trainer.train(resume_from_checkpoint=job.resume or None)
@@ -89,7 +89,7 @@ def _restore(s: session.Session, resumed: session.State | None) -> None:
 
 
 def _publish(s: session.Session) -> None:
-    """Write output/, score what is published, and say so."""
+    """Write output/, score the published weights, and report it."""
     job, output = s.job, s.work_dir / "output"
     s.events.phase("save")
     shutil.rmtree(output, ignore_errors=True)

@@ -20,21 +20,21 @@ from .method import Method
 from .stop import Stop
 
 STATE = "state.json"
-# What a checkpoint must hold to be gone on from.
+# What a checkpoint must hold to resume from it.
 NEEDED = [STATE, durable.WEIGHTS, durable.OPTIMIZER, durable.RANDOM, durable.RESUME]
 NEEDED += [durable.TRAINER]
 
 
 @dataclass
 class State:
-    """What the attempts of a job hand on, besides weights and generators."""
+    """State that attempts of a job hand on, besides weights and generators."""
 
     step: int = 0
     tokens: int = 0
     loss_sum: float = 0.0  # of all steps
     rows_per_step: int = 0
     finished: bool = False  # the last step is done, or patience ran out
-    evaluated: int = 0  # step of the last evaluation in the course of training
+    evaluated: int = 0  # step of the last evaluation during training
     best_step: int = 0  # 0 = none was evaluated yet
     best_score: float = -math.inf
     waited: int = 0  # evaluations since the best
@@ -101,7 +101,7 @@ class Session(TrainerCallback):
     # Evaluations.
 
     def evaluate_if_due(self) -> None:
-        """Score the held-out rows if this step asks for it, and see whether it was the last.
+        """Score the held-out rows if this step requires it, and decide whether it was the last.
 
         A stop in the middle leaves the evaluation to the next attempt.
         """

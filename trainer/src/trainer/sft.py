@@ -18,7 +18,7 @@ from .tokens import Encoder, tally
 
 
 class Trainer(Durable, SFTTrainer):
-    """TRL's trainer that stops and goes on without a trace."""
+    """TRL's trainer that stops and resumes with identical results."""
 
 
 class Method:

@@ -1,4 +1,4 @@
-"""Whole model folders small enough to make on the spot: for tests, examples and benchmarks.
+"""Complete tiny model folders, made on demand: for tests, examples and benchmarks.
 
     python -m trainer.tiny llama DIR --hidden 64 --layers 2 --train-steps 300
 

@@ -1,4 +1,4 @@
-"""Rows become tokens and labels; what is cut or left out is counted.
+"""Converts rows to tokens and labels, and counts truncated and dropped rows.
 
 The tokens are those that TRL's own preparation makes (a test compares them). It is done
 here because TRL drops rows without saying so and keeps no order to score rows by.
@@ -28,7 +28,7 @@ class Encoder:
         self._assistant_only, self._template = assistant_only, None
 
     def sft(self, row: Row) -> tuple[dict[str, list[int]] | None, int]:
-        """input_ids and labels of a row, and its length before it was cut; None if the cut
+        """input_ids and labels of a row, and its length before truncation; None if truncation
         leaves nothing to learn."""
         if "messages" in row:
             ids, counted = self._messages(row["messages"])
@@ -91,7 +91,7 @@ class Encoder:
         return out["input_ids"], [bool(x) for x in out["assistant_masks"]]
 
     def _marked_template(self) -> str:
-        """A chat template that says which tokens are the assistant's: the model's own, or
+        """A chat template that marks the assistant's tokens: the model's own, or
         the one that TRL has for it."""
         own = self._own_template()
         if has_generation_markers(own):
@@ -138,7 +138,7 @@ def _common(a: Sequence[int], b: Sequence[int]) -> int:
 
 
 def tally(lengths: list[int], tokens: int, truncated: int, dropped: int, eval_rows: int) -> Stats:
-    """Stats of the rows of training; lengths are those before the cut."""
+    """Stats of the rows of training; lengths are those before truncation."""
     ordered = sorted(lengths)
 
     def percentile(p: int) -> int:

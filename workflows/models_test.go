@@ -18,15 +18,15 @@ import (
 	ingestflow "github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// looker embeds pictures: two rows, by the length and the first letter of the
+// pictureEmbedder embeds pictures: two rows, by the length and the first letter of the
 // text that stands for a picture.
-type looker struct {
+type pictureEmbedder struct {
 	ingest.Embedder
 	mu    sync.Mutex
 	calls int
 }
 
-func (l *looker) EmbedPictures(_ context.Context, r video.PictureRequest) (video.Embedding, error) {
+func (l *pictureEmbedder) EmbedPictures(_ context.Context, r video.PictureRequest) (video.Embedding, error) {
 	l.mu.Lock()
 	l.calls++
 	l.mu.Unlock()
@@ -44,7 +44,7 @@ func (l *looker) EmbedPictures(_ context.Context, r video.PictureRequest) (video
 func TestPicturesWithoutCaptions(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	l := &looker{Embedder: w.ingest.Embedder}
+	l := &pictureEmbedder{Embedder: w.ingest.Embedder}
 	w.ingest.Embedder = l
 	w.profile.Describe = video.Stage{}
 	w.profile.Embed = video.Stage{
@@ -52,7 +52,7 @@ func TestPicturesWithoutCaptions(t *testing.T) {
 	}
 	w.video("harbour.txt", frames("harbour", 9)...)
 	env := w.environment()
-	env.ExecuteWorkflow("IngestVideo", ingestflow.VideoInput{URI: w.harbour()})
+	env.ExecuteWorkflow("IngestVideo", ingestflow.VideoInput{URI: w.videoURI()})
 	out := videoResult(t, env)
 	require.Equal(t, 9, out.Documents)
 	require.Zero(t, out.DescribeCalls)
@@ -65,7 +65,7 @@ func TestPicturesWithoutCaptions(t *testing.T) {
 	// Again, into another profile with the same model: the frames are known.
 	w.profile.Name = "again"
 	env = w.environment()
-	env.ExecuteWorkflow("IngestVideo", ingestflow.VideoInput{URI: w.harbour()})
+	env.ExecuteWorkflow("IngestVideo", ingestflow.VideoInput{URI: w.videoURI()})
 	require.Equal(t, 9, videoResult(t, env).Documents)
 	require.Equal(t, 9, l.calls)
 }
@@ -100,7 +100,7 @@ func TestSpeechLiesOnTheFramesThatItOverlaps(t *testing.T) {
 	w.profile.Transcribe = video.Stage{Model: "ears", Language: "en", GPU: []string{"cpu"}, CostMicroUSD: 9000}
 	w.video("harbour.txt", frames("harbour", 9)...)
 	env := w.environment()
-	env.ExecuteWorkflow("IngestVideo", ingestflow.VideoInput{URI: w.harbour()})
+	env.ExecuteWorkflow("IngestVideo", ingestflow.VideoInput{URI: w.videoURI()})
 	out := videoResult(t, env)
 	require.Equal(t, 9, out.Documents)
 	require.Equal(t, 2, e.calls)
@@ -116,7 +116,7 @@ func TestSpeechLiesOnTheFramesThatItOverlaps(t *testing.T) {
 	// A changed describer asks nothing about the sound again.
 	w.profile.Describe.Prompt = "be brief"
 	env = w.environment()
-	env.ExecuteWorkflow("IngestVideo", ingestflow.VideoInput{URI: w.harbour()})
+	env.ExecuteWorkflow("IngestVideo", ingestflow.VideoInput{URI: w.videoURI()})
 	require.Equal(t, 9, videoResult(t, env).Removed)
 	require.Equal(t, 2, e.calls)
 }
@@ -131,7 +131,7 @@ func TestPoisonSoundIsLeftOut(t *testing.T) {
 	w.video("harbour.txt", frames("harbour", 9)...)
 	ingest := func() (ingestflow.VideoResult, error) {
 		env := w.environment()
-		env.ExecuteWorkflow("IngestVideo", ingestflow.VideoInput{URI: w.harbour(), Force: true})
+		env.ExecuteWorkflow("IngestVideo", ingestflow.VideoInput{URI: w.videoURI(), Force: true})
 		if err := env.GetWorkflowError(); err != nil {
 			return ingestflow.VideoResult{}, err
 		}
@@ -197,7 +197,7 @@ func TestClaimSaysThatItWaits(t *testing.T) {
 		require.Contains(t, progress().Waiting, "the disk of node 3 is full")
 		looked = true
 	}, time.Minute)
-	env.ExecuteWorkflow("IngestVideo", ingestflow.VideoInput{URI: w.harbour()})
+	env.ExecuteWorkflow("IngestVideo", ingestflow.VideoInput{URI: w.videoURI()})
 	require.Equal(t, 9, videoResult(t, env).Documents)
 	require.True(t, looked)
 	require.Empty(t, progress().Waiting)
@@ -233,7 +233,7 @@ func TestFullIndexIsWaitedOut(t *testing.T) {
 		require.Less(t, p.Described, 120, "nothing new is paid for")
 		looked = true
 	}, time.Minute)
-	env.ExecuteWorkflow("IngestVideo", ingestflow.VideoInput{URI: w.harbour()})
+	env.ExecuteWorkflow("IngestVideo", ingestflow.VideoInput{URI: w.videoURI()})
 	require.Equal(t, 120, videoResult(t, env).Documents)
 	require.True(t, looked)
 	indexed, err := x.Published(t.Context(), video.PublishedFilter{Tenant: tenant.Default})

@@ -24,19 +24,19 @@ import (
 // history is long enough, the next run goes on with it and with all that follows.
 func TestOptimizeContinuesWhereItWaited(t *testing.T) {
 	t.Parallel()
-	calm := newSchool(t)
-	want, err := calm.run(lessons(optimize.ModeImproved))
+	calm := newOptimizeWorld(t)
+	want, err := calm.run(optimizeInput(optimize.ModeImproved))
 	require.NoError(t, err)
 	for _, stage := range []string{"BootstrapDemos", "ProposeInstructions", "SearchTrials", "ReflectOnFailures", "ConfirmBest"} {
 		t.Run(stage, func(t *testing.T) {
 			t.Parallel()
-			s := newSchool(t)
+			s := newOptimizeWorld(t)
 			env := s.environment()
 			var broke atomic.Bool
 			env.SetOnActivityStartedListener(func(info *activity.Info, _ context.Context, _ converter.EncodedValues) {
 				broke.Store(info.ActivityType.Name == stage)
 			})
-			s.pupils.fail = func(c prompt.Completion) error {
+			s.models.fail = func(c prompt.Completion) error {
 				if broke.Load() {
 					return fault.New(fault.Budget, "ask model", c.Model, "the limit is reached")
 				}
@@ -49,10 +49,10 @@ func TestOptimizeContinuesWhereItWaited(t *testing.T) {
 					OnAccept: func() {}, OnReject: func(err error) { require.NoError(t, err) }, OnComplete: func(any, error) {},
 				}, 5.0)
 			}, time.Hour)
-			env.ExecuteWorkflow("OptimizePrompts", lessons(optimize.ModeImproved))
+			env.ExecuteWorkflow("OptimizePrompts", optimizeInput(optimize.ModeImproved))
 			var continued *workflow.ContinueAsNewError
 			require.True(t, errors.As(env.GetWorkflowError(), &continued), env.GetWorkflowError())
-			s.pupils.fail = nil
+			s.models.fail = nil
 
 			env = s.environment()
 			env.SetContinuedExecutionRunID("the run before")
@@ -61,7 +61,7 @@ func TestOptimizeContinuesWhereItWaited(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, want.Trials, out.Trials)
 			require.Equal(t, want.Verdict, out.Verdict)
-			distinct, all := s.pupils.count()
+			distinct, all := s.models.count()
 			require.Equal(t, distinct, all, "no answer is asked for twice")
 		})
 	}

@@ -17,7 +17,7 @@ import (
 	optimizeflow "github.com/cogniverse/cogflow/workflows/optimize"
 )
 
-func (s *school) plan(in optimizeflow.Input) *optimize.Plan {
+func (s *optimizeWorld) plan(in optimizeflow.Input) *optimize.Plan {
 	s.t.Helper()
 	in.DryRun = true
 	out, err := s.run(in)
@@ -29,7 +29,7 @@ func (s *school) plan(in optimizeflow.Input) *optimize.Plan {
 // what is said to be assumed.
 func TestOptimizePlanPace(t *testing.T) {
 	t.Parallel()
-	s := newSchool(t)
+	s := newOptimizeWorld(t)
 	price := &prompt.Price{Input: 1, Output: 1, Listed: "2026-08-21"}
 	s.optimize.Models = func() (optimize.RoleModels, error) {
 		m := func(name string, p prompt.Price) prompt.Model {
@@ -37,12 +37,12 @@ func TestOptimizePlanPace(t *testing.T) {
 		}
 		return optimize.RoleModels{Student: m("student", prompt.Price{}), Teacher: m("teacher", *price), Proposer: m("teacher", *price), Judge: m("judge", *price)}, nil
 	}
-	in := lessons(optimize.ModeCompat)
+	in := optimizeInput(optimize.ModeCompat)
 	before := s.plan(in)
 	require.Equal(t, "2026-08-21", before.Listed)
 	require.Equal(t, []optimize.Pace{
 		{Model: "student", Seconds: 2, AtOnce: 8}, {Model: "teacher", Seconds: 2, AtOnce: 8}, {Model: "teacher", Seconds: 2, AtOnce: 8},
-	}, before.Pace, "nobody is asked who judges")
+	}, before.Pace, "without a judge there is no judge model")
 	rounds := 0
 	for _, calls := range []int{before.Quote.Student, before.Quote.Teacher, before.Quote.Proposer} {
 		rounds += (calls + 7) / 8
@@ -63,8 +63,8 @@ func TestOptimizePlanPace(t *testing.T) {
 // TestOptimizeYAML: a worker reads a program in YAML as what it is in JSON.
 func TestOptimizeYAML(t *testing.T) {
 	t.Parallel()
-	s := newSchool(t)
-	in := lessons(optimize.ModeCompat)
+	s := newOptimizeWorld(t)
+	in := optimizeInput(optimize.ModeCompat)
 	want := s.plan(in)
 	upload := func(text string) json.RawMessage {
 		sum := sha256.Sum256([]byte(text))

@@ -36,14 +36,14 @@ func stopWhenWaiting(t *testing.T, env *testsuite.TestWorkflowEnvironment, in op
 // the best so far and pays nothing more.
 func TestOptimizeStopsWhileWaitingForBudget(t *testing.T) {
 	t.Parallel()
-	whole, err := newSchool(t).run(lessons(optimize.ModeCompat))
+	whole, err := newOptimizeWorld(t).run(optimizeInput(optimize.ModeCompat))
 	require.NoError(t, err)
 	for share := 1; share < 20; share += 2 {
 		t.Run(fmt.Sprint(share), func(t *testing.T) {
 			t.Parallel()
 			for _, mode := range []string{optimize.ModeCompat, optimize.ModeImproved} {
-				s := newSchool(t)
-				in := lessons(mode)
+				s := newOptimizeWorld(t)
+				in := optimizeInput(mode)
 				in.BudgetUSD = whole.CostUSD * float64(share) / 20
 				out := stopWhenWaiting(t, s.environment(), in, "budget")
 				require.Equal(t, "stopped", out.Status)
@@ -56,19 +56,19 @@ func TestOptimizeStopsWhileWaitingForBudget(t *testing.T) {
 				again, err := s.run(in)
 				require.NoError(t, err)
 				require.Equal(t, "optimized", again.Status, "a stopped job can be searched on")
-				distinct, all := s.pupils.count()
+				distinct, all := s.models.count()
 				require.Equal(t, distinct, all, "nothing is paid twice")
 			}
 		})
 	}
 }
 
-// TestOptimizeStopsWhileWaitingForApproval: nobody approved, so nothing is promoted.
+// TestOptimizeStopsWhileWaitingForApproval: without approval nothing is promoted.
 func TestOptimizeStopsWhileWaitingForApproval(t *testing.T) {
 	t.Parallel()
-	in := lessons(optimize.ModeCompat)
+	in := optimizeInput(optimize.ModeCompat)
 	in.Approve = true
-	out := stopWhenWaiting(t, newSchool(t).environment(), in, "approval")
+	out := stopWhenWaiting(t, newOptimizeWorld(t).environment(), in, "approval")
 	require.True(t, out.Verdict.Promote)
 	require.False(t, out.Promoted)
 	require.Equal(t, 1, out.Version)

@@ -32,15 +32,15 @@ import (
 	optimizeflow "github.com/cogniverse/cogflow/workflows/optimize"
 )
 
-// school is everything around OptimizePrompts: real store and ledger, and models
+// optimizeWorld is everything around OptimizePrompts: real store and ledger, and models
 // that follow a rule: an instruction with a higher number helps the student more.
-type school struct {
+type optimizeWorld struct {
 	t        *testing.T
 	optimize *optimize.Activities
-	pupils   *pupils
+	models   *fakeModels
 }
 
-func newSchool(t *testing.T) *school {
+func newOptimizeWorld(t *testing.T) *optimizeWorld {
 	t.Helper()
 	dir := t.TempDir()
 	store, err := blob.Open(t.Context(), "file://"+filepath.Join(dir, "store"))
@@ -48,10 +48,10 @@ func newSchool(t *testing.T) *school {
 	calls, err := ledger.Open(filepath.Join(dir, "ledger.db"))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, calls.Close()) })
-	s := &school{t: t, pupils: &pupils{asked: map[string]int{}, helps: true}}
+	s := &optimizeWorld{t: t, models: &fakeModels{asked: map[string]int{}, helps: true}}
 	price := &prompt.Price{Input: 1, Output: 1}
 	s.optimize = &optimize.Activities{
-		Store: store, Ledger: calls, Broker: broker.New(broker.Options{Ledger: calls, Spread: time.Millisecond}), Runs: nobody{}, LM: s.pupils, Documents: (*textVideos)(nil), Judges: noJudges{},
+		Store: store, Ledger: calls, Broker: broker.New(broker.Options{Ledger: calls, Spread: time.Millisecond}), Runs: noRuns{}, LM: s.models, Documents: (*textVideos)(nil), Judges: noJudges{},
 		Models: func() (optimize.RoleModels, error) {
 			m := func(name string) prompt.Model { return prompt.Model{Name: name, MaxTokens: 100, Price: price} }
 			return optimize.RoleModels{Student: m("student"), Teacher: m("teacher"), Proposer: m("proposer"), Judge: m("judge")}, nil
@@ -68,11 +68,11 @@ func (noJudges) Score(context.Context, string, *prompt.Object, *prompt.Object) (
 	return 0, fault.New(fault.Input, "score", "", "there are no commands")
 }
 
-func (s *school) programs() *registry.Programs {
+func (s *optimizeWorld) programs() *registry.Programs {
 	return &registry.Programs{Store: s.optimize.Store}
 }
 
-func (s *school) environment() *testsuite.TestWorkflowEnvironment {
+func (s *optimizeWorld) environment() *testsuite.TestWorkflowEnvironment {
 	env := flowtest.NewEnvironment()
 	env.RegisterActivity(s.optimize)
 	env.RegisterActivity(s.programs())
@@ -80,7 +80,7 @@ func (s *school) environment() *testsuite.TestWorkflowEnvironment {
 	return env
 }
 
-func (s *school) run(in optimizeflow.Input) (optimizeflow.Result, error) {
+func (s *optimizeWorld) run(in optimizeflow.Input) (optimizeflow.Result, error) {
 	env := s.environment()
 	env.ExecuteWorkflow("OptimizePrompts", in)
 	return optimized(s.t, env)
@@ -96,8 +96,8 @@ func optimized(t *testing.T, env *testsuite.TestWorkflowEnvironment) (optimizefl
 	return out, env.GetWorkflowResult(&out)
 }
 
-// lessons is an input with rows to learn from.
-func lessons(mode string) optimizeflow.Input {
+// optimizeInput is an input with rows to learn from.
+func optimizeInput(mode string) optimizeflow.Input {
 	var rows []string
 	for i := range 160 {
 		rows = append(rows, fmt.Sprintf(`{"query":"topic %d","answer":"%d"}`, i, i%7))
@@ -109,17 +109,17 @@ func lessons(mode string) optimizeflow.Input {
 	}
 }
 
-// pupils are the models.
-type pupils struct {
+// fakeModels answer for all roles.
+type fakeModels struct {
 	mu    sync.Mutex
 	asked map[string]int // by fingerprint
 	helps bool           // instructions differ in how much they help
 	fail  func(c prompt.Completion) error
 }
 
-func (p *pupils) Limit(string) int { return 8 }
+func (p *fakeModels) Limit(string) int { return 8 }
 
-func (p *pupils) Complete(_ context.Context, c prompt.Completion) (prompt.CompletionAnswer, error) {
+func (p *fakeModels) Complete(_ context.Context, c prompt.Completion) (prompt.CompletionAnswer, error) {
 	p.mu.Lock()
 	fail := p.fail
 	p.mu.Unlock()
@@ -134,7 +134,7 @@ func (p *pupils) Complete(_ context.Context, c prompt.Completion) (prompt.Comple
 	return prompt.CompletionAnswer{Text: p.answer(c), Finish: prompt.FinishStop, CostMicroUSD: 10}, nil
 }
 
-func (p *pupils) count() (distinct, all int) {
+func (p *fakeModels) count() (distinct, all int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, n := range p.asked {
@@ -151,7 +151,7 @@ func hash(text string) uint64 {
 
 var wanted = regexp.MustCompile("`(?:\\[\\[ ## )?(\\w+)(?: ## \\]\\])?`")
 
-func (p *pupils) answer(c prompt.Completion) string {
+func (p *fakeModels) answer(c prompt.Completion) string {
 	last := c.Messages[len(c.Messages)-1].Content
 	var b strings.Builder
 	for _, m := range wanted.FindAllStringSubmatch(last[strings.LastIndex(last, "Respond with"):], -1) {
@@ -168,7 +168,7 @@ func (p *pupils) answer(c prompt.Completion) string {
 }
 
 // quiz answers a topic rightly more often when the instruction helps.
-func (p *pupils) quiz(c prompt.Completion, last string) string {
+func (p *fakeModels) quiz(c prompt.Completion, last string) string {
 	topics := regexp.MustCompile(`topic (\d+)`).FindAllStringSubmatch(last, -1)
 	topic, _ := strconv.Atoi(topics[len(topics)-1][1])
 	skill := uint64(30)
@@ -187,20 +187,20 @@ func TestOptimize(t *testing.T) {
 	for _, mode := range []string{optimize.ModeCompat, optimize.ModeImproved} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
-			s := newSchool(t)
-			out, err := s.run(lessons(mode))
+			s := newOptimizeWorld(t)
+			out, err := s.run(optimizeInput(mode))
 			require.NoError(t, err)
 			require.Equal(t, "optimized", out.Status)
 			require.True(t, out.Promoted, "%+v", out)
 			require.Greater(t, out.Score, out.DefaultScore)
 			require.Equal(t, 64, out.Verdict.Planned, "four in ten are set aside")
 			require.Less(t, out.Verdict.Examples, 64, "what is plain needs no more rows")
-			distinct, all := s.pupils.count()
+			distinct, all := s.models.count()
 			require.Equal(t, distinct, all, "no answer is asked for twice")
 			require.Equal(t, all, out.Calls)
 			require.Positive(t, out.CostUSD)
 
-			again, err := s.run(lessons(mode))
+			again, err := s.run(optimizeInput(mode))
 			require.NoError(t, err)
 			require.Equal(t, "unchanged", again.Status)
 			require.Equal(t, out.Version, again.Version)
@@ -225,9 +225,9 @@ func TestOptimize(t *testing.T) {
 
 func TestOptimizeNeverShipsARegression(t *testing.T) {
 	t.Parallel()
-	s := newSchool(t)
-	s.pupils.helps = false
-	out, err := s.run(lessons(optimize.ModeImproved))
+	s := newOptimizeWorld(t)
+	s.models.helps = false
+	out, err := s.run(optimizeInput(optimize.ModeImproved))
 	require.NoError(t, err)
 	require.False(t, out.Promoted)
 	require.False(t, out.Verdict.Promote)
@@ -239,13 +239,13 @@ func TestOptimizeNeverShipsARegression(t *testing.T) {
 // What servers do wrong changes no score: the result is that of a calm run.
 func TestOptimizeFaultsAreNoScores(t *testing.T) {
 	t.Parallel()
-	calm := newSchool(t)
-	want, err := calm.run(lessons(optimize.ModeCompat))
+	calm := newOptimizeWorld(t)
+	want, err := calm.run(optimizeInput(optimize.ModeCompat))
 	require.NoError(t, err)
-	s := newSchool(t)
+	s := newOptimizeWorld(t)
 	var mu sync.Mutex
 	seen := map[string]int{}
-	s.pupils.fail = func(c prompt.Completion) error {
+	s.models.fail = func(c prompt.Completion) error {
 		mu.Lock()
 		defer mu.Unlock()
 		f := string(c.Fingerprint())
@@ -258,19 +258,19 @@ func TestOptimizeFaultsAreNoScores(t *testing.T) {
 		}
 		return nil
 	}
-	out, err := s.run(lessons(optimize.ModeCompat))
+	out, err := s.run(optimizeInput(optimize.ModeCompat))
 	require.NoError(t, err)
 	require.Equal(t, want.Job, out.Job)
 	require.Equal(t, want.Score, out.Score)
 	require.Equal(t, want.Verdict, out.Verdict)
-	distinct, all := s.pupils.count()
+	distinct, all := s.models.count()
 	require.Equal(t, distinct, all)
 }
 
 func TestOptimizeBudget(t *testing.T) {
 	t.Parallel()
-	s := newSchool(t)
-	in := lessons(optimize.ModeCompat)
+	s := newOptimizeWorld(t)
+	in := optimizeInput(optimize.ModeCompat)
 	in.BudgetUSD = 0.002
 	env := s.environment()
 	env.RegisterDelayedCallback(func() {
@@ -279,7 +279,7 @@ func TestOptimizeBudget(t *testing.T) {
 		var p optimizeflow.Progress
 		require.NoError(t, value.Get(&p))
 		require.Equal(t, string(fault.Budget), p.Waiting)
-		_, all := s.pupils.count()
+		_, all := s.models.count()
 		require.LessOrEqual(t, float64(all)*10/1e6, 0.002)
 		env.UpdateWorkflow(workflows.UpdateBudget, "", &testsuite.TestUpdateCallback{
 			OnAccept: func() {}, OnReject: func(err error) { require.NoError(t, err) },
@@ -290,14 +290,14 @@ func TestOptimizeBudget(t *testing.T) {
 	out, err := optimized(t, env)
 	require.NoError(t, err)
 	require.Equal(t, "optimized", out.Status)
-	distinct, all := s.pupils.count()
+	distinct, all := s.models.count()
 	require.Equal(t, distinct, all, "the limit cost no answer")
 }
 
 func TestOptimizeApproval(t *testing.T) {
 	t.Parallel()
-	s := newSchool(t)
-	in := lessons(optimize.ModeImproved)
+	s := newOptimizeWorld(t)
+	in := optimizeInput(optimize.ModeImproved)
 	in.Approve = true
 	env := s.environment()
 	answered := false
@@ -317,28 +317,28 @@ func TestOptimizeApproval(t *testing.T) {
 
 func TestOptimizeStopKeepsTheBest(t *testing.T) {
 	t.Parallel()
-	s := newSchool(t)
+	s := newOptimizeWorld(t)
 	s.optimize.SearchFor = 1 // ns: a trial at a time
 	env := s.environment()
 	var once sync.Once
-	s.pupils.fail = func(c prompt.Completion) error {
+	s.models.fail = func(c prompt.Completion) error {
 		if c.Model == "student" {
 			once.Do(func() { env.SignalWorkflow(workflows.SignalStop, nil) })
 		}
 		return nil
 	}
-	env.ExecuteWorkflow("OptimizePrompts", lessons(optimize.ModeCompat))
+	env.ExecuteWorkflow("OptimizePrompts", optimizeInput(optimize.ModeCompat))
 	out, err := optimized(t, env)
 	require.NoError(t, err)
 	require.Equal(t, "stopped", out.Status)
 	require.Less(t, out.Trials, 8)
 
-	s.pupils.fail = nil
-	whole, err := s.run(lessons(optimize.ModeCompat))
+	s.models.fail = nil
+	whole, err := s.run(optimizeInput(optimize.ModeCompat))
 	require.NoError(t, err)
 	require.Equal(t, "optimized", whole.Status, "a stopped job can be searched on")
 	require.Equal(t, 2, whole.Version)
-	distinct, all := s.pupils.count()
+	distinct, all := s.models.count()
 	require.Equal(t, distinct, all)
 }
 
@@ -346,21 +346,21 @@ func TestOptimizeStopKeepsTheBest(t *testing.T) {
 // is asked for again, and says nothing of others: the endpoint may be well again.
 func TestOptimizeGivenUp(t *testing.T) {
 	t.Parallel()
-	other := lessons(optimize.ModeCompat)
+	other := optimizeInput(optimize.ModeCompat)
 	other.Name, other.NumTrials = "another", 9
-	clean, err := newSchool(t).run(other)
+	clean, err := newOptimizeWorld(t).run(other)
 	require.NoError(t, err)
-	s := newSchool(t)
-	s.pupils.fail = func(c prompt.Completion) error {
+	s := newOptimizeWorld(t)
+	s.models.fail = func(c prompt.Completion) error {
 		if c.Model == "student" && strings.Contains(c.Messages[len(c.Messages)-1].Content, "topic 1") {
 			return money.ChargeUnknown(fault.New(fault.Transport, "ask model", c.Model, "the answer is not JSON"))
 		}
 		return nil
 	}
-	bad, err := s.run(lessons(optimize.ModeCompat))
+	bad, err := s.run(optimizeInput(optimize.ModeCompat))
 	require.NoError(t, err)
 	require.Less(t, bad.DefaultScore, clean.DefaultScore)
-	s.pupils.fail = nil
+	s.models.fail = nil
 	calls, err := ledger.Open(filepath.Join(t.TempDir(), "ledger.db")) // runs of a test environment have one id, and so would have one account
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, calls.Close()) })
@@ -398,22 +398,22 @@ func TestOptimizeRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newSchool(t)
-			in := lessons(optimize.ModeCompat)
+			s := newOptimizeWorld(t)
+			in := optimizeInput(optimize.ModeCompat)
 			c.change(&in)
 			_, err := s.run(in)
 			require.ErrorContains(t, err, c.says)
 			require.ErrorContains(t, err, "type: input")
-			_, all := s.pupils.count()
+			_, all := s.models.count()
 			require.Zero(t, all, "nothing is paid before it is refused")
 		})
 	}
-	s := newSchool(t)
+	s := newOptimizeWorld(t)
 	s.optimize.Models = func() (optimize.RoleModels, error) {
 		m := prompt.Model{Name: "m"}
 		return optimize.RoleModels{Student: m, Teacher: m, Proposer: m, Judge: m}, nil
 	}
-	in := lessons(optimize.ModeCompat)
+	in := optimizeInput(optimize.ModeCompat)
 	in.BudgetUSD = 1
 	_, err := s.run(in)
 	require.ErrorContains(t, err, "no price")

@@ -13,7 +13,7 @@ import (
 )
 
 // role runs a workflow that changes what is active.
-func (s *school) role(name string, in optimizeflow.ProgramInput) (training.Role, error) {
+func (s *optimizeWorld) role(name string, in optimizeflow.ProgramInput) (training.Role, error) {
 	env := s.environment()
 	env.ExecuteWorkflow(name, in)
 	var out training.Role
@@ -24,7 +24,7 @@ func (s *school) role(name string, in optimizeflow.ProgramInput) (training.Role,
 }
 
 // versions lists the versions of quiz with what they are, the latest first.
-func (s *school) versions() (out []string) {
+func (s *optimizeWorld) versions() (out []string) {
 	env := s.environment()
 	env.ExecuteWorkflow("ListPrograms", optimizeflow.ListProgramsInput{Name: "quiz"})
 	var list registry.ProgramList
@@ -39,9 +39,9 @@ func (s *school) versions() (out []string) {
 
 func TestCanaryProgram(t *testing.T) {
 	t.Parallel()
-	s := newSchool(t)
+	s := newOptimizeWorld(t)
 	for _, mode := range []string{optimize.ModeCompat, optimize.ModeImproved} {
-		out, err := s.run(lessons(mode))
+		out, err := s.run(optimizeInput(mode))
 		require.NoError(t, err)
 		require.True(t, out.Promoted)
 	}
@@ -106,10 +106,10 @@ func TestCanaryProgram(t *testing.T) {
 // is active.
 func TestCanaryOfWhatIsNotBetter(t *testing.T) {
 	t.Parallel()
-	s := newSchool(t)
-	s.pupils.helps = false
+	s := newOptimizeWorld(t)
+	s.models.helps = false
 	for _, mode := range []string{optimize.ModeCompat, optimize.ModeImproved} {
-		out, err := s.run(lessons(mode))
+		out, err := s.run(optimizeInput(mode))
 		require.NoError(t, err)
 		require.False(t, out.Promoted)
 	}
@@ -126,12 +126,12 @@ func TestCanaryOfWhatIsNotBetter(t *testing.T) {
 	require.Equal(t, 2, role.Canary.Version)
 }
 
-// TestCanaryAtOnce: people who change a program at the same time overwrite nobody.
+// TestCanaryAtOnce: concurrent changes of a program do not overwrite each other.
 func TestCanaryAtOnce(t *testing.T) {
 	t.Parallel()
-	s := newSchool(t)
+	s := newOptimizeWorld(t)
 	for _, mode := range []string{optimize.ModeCompat, optimize.ModeImproved} {
-		_, err := s.run(lessons(mode))
+		_, err := s.run(optimizeInput(mode))
 		require.NoError(t, err)
 	}
 	var all sync.WaitGroup

@@ -47,24 +47,30 @@ func steerables(t *testing.T) map[string]steerable {
 	lib := t.TempDir()
 	w := &world{t: t, dir: lib}
 	w.video("harbour.txt", frames("harbour", 10)...)
-	inGym := func(t *testing.T) *testsuite.TestWorkflowEnvironment { t.Helper(); return newGym(t).environment() }
+	inGym := func(t *testing.T) *testsuite.TestWorkflowEnvironment {
+		t.Helper()
+		return newTrainWorld(t).environment()
+	}
 	train, err := json.Marshal(answers("a"))
 	require.NoError(t, err)
 	return map[string]steerable{
-		"IngestVideo":   {inWorld, "IngestVideo", ingestflow.VideoInput{URI: w.harbour()}},
+		"IngestVideo":   {inWorld, "IngestVideo", ingestflow.VideoInput{URI: w.videoURI()}},
 		"IngestLibrary": {inWorld, "IngestLibrary", ingestflow.LibraryInput{Source: w.library()}},
 		"TrainSFT":      {inGym, "TrainSFT", answers("a")},
 		"TrainSweep": {inGym, "TrainSweep", trainflow.SweepInput{
 			Method: "sft", Train: train, Grid: map[string][]json.RawMessage{"seed": {[]byte("1"), []byte("2"), []byte("3")}},
 		}},
 		"OptimizePrompts": {
-			func(t *testing.T) *testsuite.TestWorkflowEnvironment { t.Helper(); return newSchool(t).environment() },
-			"OptimizePrompts", lessons(optimize.ModeCompat),
+			func(t *testing.T) *testsuite.TestWorkflowEnvironment {
+				t.Helper()
+				return newOptimizeWorld(t).environment()
+			},
+			"OptimizePrompts", optimizeInput(optimize.ModeCompat),
 		},
 	}
 }
 
-// odd are payloads that nobody should send.
+// odd are invalid payloads.
 func odd(t *testing.T, name string) []any {
 	t.Helper()
 	out := []any{
@@ -236,7 +242,7 @@ func TestInvalidBudgetSignal(t *testing.T) {
 			require.Contains(t, p.IgnoredSignal, workflows.SignalBudget)
 			env.SignalWorkflow(workflows.SignalBudget, 1.0)
 		}, 2*time.Hour)
-		in := ingestflow.VideoInput{URI: w.harbour()}
+		in := ingestflow.VideoInput{URI: w.videoURI()}
 		in.BudgetUSD = 0.004
 		env.ExecuteWorkflow("IngestVideo", in)
 		require.Equal(t, 10, videoResult(t, env).Documents)

@@ -41,6 +41,6 @@ func TestSlowSource(t *testing.T) {
 	w.video("harbour.txt", frames("harbour", 3)...)
 	w.ingest.Sources = slowSources{(*textVideos)(w), 11_000_000}
 	env := w.environment()
-	env.ExecuteWorkflow("IngestVideo", ingest.VideoInput{URI: w.harbour()})
+	env.ExecuteWorkflow("IngestVideo", ingest.VideoInput{URI: w.videoURI()})
 	require.Equal(t, 3, videoResult(t, env).Documents)
 }

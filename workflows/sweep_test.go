@@ -53,7 +53,7 @@ func sweepOf(t *testing.T) (*testsuite.TestWorkflowEnvironment, heard, func()) {
 		}
 		return trainflow.Result{Status: "trained", Version: 1}, nil
 	}, workflow.RegisterOptions{Name: "TrainSFT"})
-	env.RegisterActivity(newGym(t).train)
+	env.RegisterActivity(newTrainWorld(t).train)
 	return env, told, func() { release = true }
 }
 
@@ -143,7 +143,7 @@ func manyRows(t *testing.T, size int) json.RawMessage {
 // get a reference. 64 inputs with rows in one workflow task are more than a server takes.
 func TestSweepOfInlineRows(t *testing.T) {
 	t.Parallel()
-	g := newGym(t)
+	g := newTrainWorld(t)
 	env := flowtest.NewEnvironment()
 	env.RegisterActivity(g.train)
 	register(env, "TrainSweep")
@@ -177,7 +177,7 @@ func TestSweepOfInlineRows(t *testing.T) {
 // TestSweepTrainsOnInlineRows: a reference to rows makes the same job as the rows do.
 func TestSweepTrainsOnInlineRows(t *testing.T) {
 	t.Parallel()
-	g := newGym(t)
+	g := newTrainWorld(t)
 	single, err := g.run(answers("a"))
 	require.NoError(t, err)
 	env := g.environment()

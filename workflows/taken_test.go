@@ -19,7 +19,7 @@ import (
 )
 
 // takenRuns is a server that says of every workflow that it is open, and whose it is:
-// first the library's, later of nobody that the library knows.
+// first of the library, later of an unknown workflow.
 type takenRuns struct {
 	activities.Runs
 	ours int // how often it is the library's own
@@ -45,7 +45,7 @@ func requireTaken(t *testing.T, out ingestflow.LibraryResult, id string) {
 	require.Contains(t, out.Failures[0].Reason, id)
 }
 
-// take starts a workflow that nobody serves, and that so stays open, under an id.
+// take starts a workflow on a queue without a worker, so that it stays open, under an id.
 func take(t *testing.T, c client.Client, id string) {
 	t.Helper()
 	_, err := c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: "nobody"}, "IngestVideo")

@@ -25,10 +25,10 @@ import (
 	trainflow "github.com/cogniverse/cogflow/workflows/train"
 )
 
-// live is a gym on a real server: only that one waits for activities that are
-// asked to end, and gives up on queues that nobody serves.
+// live is a trainWorld on a real server: only that one waits for activities that are
+// asked to end, and gives up on queues without a worker.
 type live struct {
-	*gym
+	*trainWorld
 	client client.Client
 }
 
@@ -49,7 +49,7 @@ func liveServer(t *testing.T) client.Client {
 // newLive serves the workflows, and training on the given classes.
 func newLive(t *testing.T, classes ...string) *live {
 	t.Helper()
-	l := &live{gym: newGym(t), client: liveServer(t)}
+	l := &live{trainWorld: newTrainWorld(t), client: liveServer(t)}
 	l.train.Runs = liveRuns{l.client}
 	queues := []string{workflows.QueueMain, workflows.QueueMedia}
 	for _, class := range classes {
@@ -140,7 +140,7 @@ func (l *live) during(step int, do func()) {
 // undisturbedWeights trains the same elsewhere with nothing going wrong.
 func undisturbedWeights(t *testing.T, in trainflow.Input) string {
 	t.Helper()
-	g := newGym(t)
+	g := newTrainWorld(t)
 	_, err := g.run(in)
 	require.NoError(t, err)
 	return g.weights("routing", 1)
@@ -240,7 +240,7 @@ func TestTrainTakesTheNextClass(t *testing.T) {
 	in.GPU, in.GPUWait = []string{"t4", "h100"}, "1s"
 	l := newLive(t, "h100")
 	out := l.result(l.start("TrainSFT", in))
-	require.Equal(t, "h100", out.GPU, "nobody serves t4")
+	require.Equal(t, "h100", out.GPU, "t4 has no worker")
 	require.Positive(t, out.CostUSD)
 }
 

@@ -12,14 +12,14 @@ import (
 
 func TestTrainPublishesAnAdapter(t *testing.T) {
 	t.Parallel()
-	g := newGym(t)
+	g := newTrainWorld(t)
 	out, err := g.run(answers("a"))
 	require.NoError(t, err)
 	require.Equal(t, "trained", out.Status)
 	require.Equal(t, 1, out.Version)
 	require.Equal(t, 12, out.Steps)
 	require.True(t, out.Better, "%+v", out.Comparison)
-	require.False(t, out.Active, "nobody asked for it")
+	require.False(t, out.Active, "activation was not requested")
 	require.Contains(t, g.keys("adapters/"), "adapters/routing/1/README.md")
 	require.Contains(t, g.keys("adapters/"), "adapters/routing/1/last/adapter_model.safetensors")
 	require.Contains(t, g.keys("reports/"), out.Report[len("default/"):])
@@ -47,7 +47,7 @@ func TestTrainOutOfMemory(t *testing.T) {
 		t.Parallel()
 		in := answers("a")
 		want := undisturbedWeights(t, in)
-		g := newGym(t)
+		g := newTrainWorld(t)
 		g.trainer.fits = 1
 		_, err := g.run(in)
 		require.NoError(t, err)
@@ -61,7 +61,7 @@ func TestTrainOutOfMemory(t *testing.T) {
 	})
 	t.Run("the next class", func(t *testing.T) {
 		t.Parallel()
-		g := newGym(t)
+		g := newTrainWorld(t)
 		g.trainer.fits = 0
 		in := answers("a")
 		in.GPU = []string{"a10g", "h100"}
@@ -74,7 +74,7 @@ func TestTrainOutOfMemory(t *testing.T) {
 
 func TestTrainBudgetIsKept(t *testing.T) {
 	t.Parallel()
-	g := newGym(t)
+	g := newTrainWorld(t)
 	in := answers("a")
 	in.GPU, in.BudgetUSD = []string{"h100"}, 0.01
 	_, err := g.run(in)
@@ -93,7 +93,7 @@ func TestTrainBudgetIsKept(t *testing.T) {
 
 func TestTrainActivation(t *testing.T) {
 	t.Parallel()
-	g := newGym(t)
+	g := newTrainWorld(t)
 	in := answers("a")
 	in.Activate = true
 	out, err := g.run(in)
@@ -141,7 +141,7 @@ func TestTrainActivation(t *testing.T) {
 
 func TestTrainDryRun(t *testing.T) {
 	t.Parallel()
-	g := newGym(t)
+	g := newTrainWorld(t)
 	in := answers("a")
 	in.DryRun, in.GPU = true, []string{"t4", "h100"}
 	out, err := g.run(in)

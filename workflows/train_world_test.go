@@ -33,20 +33,20 @@ import (
 	trainflow "github.com/cogniverse/cogflow/workflows/train"
 )
 
-// gym is everything around the training workflows: real store and ledger, and a
+// trainWorld is the environment of the training workflows: real store and ledger, and a
 // trainer whose model is a running hash, so that a step that is lost, repeated
 // or done on other data shows in the outcome.
-type gym struct {
+type trainWorld struct {
 	t       *testing.T
 	dir     string
 	train   *train.Activities
 	trainer *hashTrainer
-	serving *shelf
+	serving *modelServer
 }
 
-func newGym(t *testing.T) *gym {
+func newTrainWorld(t *testing.T) *trainWorld {
 	t.Helper()
-	g := &gym{t: t, dir: t.TempDir(), trainer: &hashTrainer{steps: 12, saveEvery: 5, fits: 64}, serving: &shelf{dir: t.TempDir()}}
+	g := &trainWorld{t: t, dir: t.TempDir(), trainer: &hashTrainer{steps: 12, saveEvery: 5, fits: 64}, serving: &modelServer{dir: t.TempDir()}}
 	store, err := blob.Open(t.Context(), "file://"+filepath.Join(g.dir, "store"))
 	require.NoError(t, err)
 	calls, err := ledger.Open(filepath.Join(g.dir, "ledger.db"))
@@ -54,7 +54,7 @@ func newGym(t *testing.T) *gym {
 	t.Cleanup(func() { require.NoError(t, calls.Close()) })
 	g.train = &train.Activities{
 		Store: store, Ledger: calls, Documents: (*textVideos)(nil), Models: oneModel{}, Trainer: g.trainer,
-		GPUs: freeGPUs{}, Runs: nobody{}, Prices: estimate.Prices{"cpu": 0, "h100": 36, "t4": 3.6},
+		GPUs: freeGPUs{}, Runs: noRuns{}, Prices: estimate.Prices{"cpu": 0, "h100": 36, "t4": 3.6},
 		Reports: train.Reports{
 			Train: func(w io.Writer, r summary.Run) error { return json.NewEncoder(w).Encode(r.Status) },
 			Sweep: func(w io.Writer, r summary.Sweep) error { return json.NewEncoder(w).Encode(r.Best) },
@@ -64,11 +64,11 @@ func newGym(t *testing.T) *gym {
 	return g
 }
 
-func (g *gym) adapters() *registry.Adapters {
+func (g *trainWorld) adapters() *registry.Adapters {
 	return &registry.Adapters{Store: g.train.Store, Serving: g.serving}
 }
 
-func (g *gym) environment() *testsuite.TestWorkflowEnvironment {
+func (g *trainWorld) environment() *testsuite.TestWorkflowEnvironment {
 	env := flowtest.NewEnvironment()
 	env.RegisterActivity(g.train)
 	env.RegisterActivity(g.adapters())
@@ -78,7 +78,7 @@ func (g *gym) environment() *testsuite.TestWorkflowEnvironment {
 }
 
 // spend is the activity that asks the ledger.
-func (g *gym) spend() func(context.Context, ingest.SpendInput) (video.Spend, error) {
+func (g *trainWorld) spend() func(context.Context, ingest.SpendInput) (video.Spend, error) {
 	return (&ingest.Activities{Ledger: g.train.Ledger.(activities.Ledger)}).Spend
 }
 
@@ -93,7 +93,7 @@ func answers(tag string) trainflow.Input {
 }
 
 // run trains and returns what came of it.
-func (g *gym) run(in trainflow.Input) (trainflow.Result, error) {
+func (g *trainWorld) run(in trainflow.Input) (trainflow.Result, error) {
 	env := g.environment()
 	env.ExecuteWorkflow("TrainSFT", in)
 	return trainResult(g.t, env)
@@ -110,12 +110,12 @@ func trainResult(t *testing.T, env *testsuite.TestWorkflowEnvironment) (trainflo
 }
 
 // weights reads the published weights of a version.
-func (g *gym) weights(name string, version int) string {
+func (g *trainWorld) weights(name string, version int) string {
 	g.t.Helper()
 	return g.object(training.AdapterPrefix(tenant.Default, name, version) + "adapter_model.safetensors")
 }
 
-func (g *gym) object(key string) string {
+func (g *trainWorld) object(key string) string {
 	g.t.Helper()
 	r, _, err := g.train.Store.Get(g.t.Context(), key)
 	require.NoError(g.t, err)
@@ -126,7 +126,7 @@ func (g *gym) object(key string) string {
 }
 
 // keys lists the objects below a prefix of the default tenant.
-func (g *gym) keys(prefix string) []string {
+func (g *trainWorld) keys(prefix string) []string {
 	g.t.Helper()
 	var keys []string
 	require.NoError(g.t, g.train.Store.List(g.t.Context(), "default/"+prefix, func(o object.Info) error {
@@ -160,17 +160,17 @@ type freeGPUs struct{}
 
 func (freeGPUs) Lease(context.Context, int) (string, func(), error) { return "", func() {}, nil }
 
-// shelf is a model server that remembers what it serves.
-type shelf struct {
+// modelServer is a model server that records what it serves.
+type modelServer struct {
 	dir  string
 	mu   sync.Mutex
 	said []string
 }
 
-func (s *shelf) Serves(base string) bool { return base == "tiny/llama" }
-func (s *shelf) Dir(string) string       { return s.dir }
+func (s *modelServer) Serves(base string) bool { return base == "tiny/llama" }
+func (s *modelServer) Dir(string) string       { return s.dir }
 
-func (s *shelf) Load(_ context.Context, _, name, dir string, _ bool) error {
+func (s *modelServer) Load(_ context.Context, _, name, dir string, _ bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.said = append(s.said, "load "+name)
@@ -178,7 +178,7 @@ func (s *shelf) Load(_ context.Context, _, name, dir string, _ bool) error {
 	return err
 }
 
-func (s *shelf) Unload(_ context.Context, _, name string) error {
+func (s *modelServer) Unload(_ context.Context, _, name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.said = append(s.said, "unload "+name)

@@ -48,7 +48,7 @@ func TestTrainUnmatchedSignal(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			g := newGym(t)
+			g := newTrainWorld(t)
 			other := video.Call{Tenant: "b", Job: "b", Workflow: "b", Kind: "train", Model: "m", Fingerprint: "f", CostMicroUSD: 100, Attempt: 1}
 			held, err := g.train.Ledger.Reserve(t.Context(), other, 0)
 			require.NoError(t, err)
@@ -80,7 +80,7 @@ func TestTrainUnmatchedSignal(t *testing.T) {
 // TestTrainSaysWhatItIgnored: people see that a signal was refused.
 func TestTrainSaysWhatItIgnored(t *testing.T) {
 	t.Parallel()
-	env := newGym(t).environment()
+	env := newTrainWorld(t).environment()
 	progress := func() (p trainflow.Progress) {
 		value, err := env.QueryWorkflow(workflows.QueryProgress)
 		require.NoError(t, err)
@@ -116,7 +116,7 @@ func TestVideoUnmatchedSignal(t *testing.T) {
 	env := w.environment()
 	whenBegun(env, func() { env.SignalWorkflow(ingest.SignalExtracted, ingest.Extracted{Chunks: 9, Frames: 40}) })
 	env.RegisterDelayedCallback(func() {}, time.Hour)
-	env.ExecuteWorkflow("IngestVideo", ingestflow.VideoInput{URI: w.harbour()})
+	env.ExecuteWorkflow("IngestVideo", ingestflow.VideoInput{URI: w.videoURI()})
 	require.Equal(t, 10, videoResult(t, env).Documents)
 	require.Equal(t, 1, w.callsOf("harbour 9"))
 	var p ingestflow.VideoProgress

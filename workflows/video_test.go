@@ -16,7 +16,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-func (w *world) harbour() string { return w.library() + "/harbour.txt" }
+func (w *world) videoURI() string { return w.library() + "/harbour.txt" }
 
 func videoResult(t *testing.T, env *testsuite.TestWorkflowEnvironment) ingest.VideoResult {
 	t.Helper()
@@ -32,7 +32,7 @@ func TestIngestVideoWritesItsReport(t *testing.T) {
 	w := newWorld(t)
 	w.video("harbour.txt", frames("harbour", 9)...)
 	env := w.environment()
-	env.ExecuteWorkflow("IngestVideo", ingest.VideoInput{URI: w.harbour()})
+	env.ExecuteWorkflow("IngestVideo", ingest.VideoInput{URI: w.videoURI()})
 	out := videoResult(t, env)
 	require.Equal(t, video.StatusIndexed, out.Status)
 	require.Equal(t, 9, out.Documents)
@@ -57,7 +57,7 @@ func TestBudgetPausesUntilRaised(t *testing.T) {
 			OnComplete: func(_ any, err error) { require.NoError(t, err) },
 		}, 1.0)
 	}, time.Hour)
-	in := ingest.VideoInput{URI: w.harbour()}
+	in := ingest.VideoInput{URI: w.videoURI()}
 	in.BudgetUSD = 0.004
 	env.ExecuteWorkflow("IngestVideo", in)
 	out := videoResult(t, env)
@@ -78,7 +78,7 @@ func TestPauseStartsNothingNew(t *testing.T) {
 		require.Zero(t, w.callsOf("harbour 9"))
 		env.SignalWorkflow(workflows.SignalResume, nil)
 	}, time.Hour)
-	env.ExecuteWorkflow("IngestVideo", ingest.VideoInput{URI: w.harbour()})
+	env.ExecuteWorkflow("IngestVideo", ingest.VideoInput{URI: w.videoURI()})
 	require.Equal(t, 10, videoResult(t, env).Documents)
 }
 
@@ -95,7 +95,7 @@ func TestNoCaptionIsNeverIndexed(t *testing.T) {
 				return c, nil
 			}
 			env := w.environment()
-			env.ExecuteWorkflow("IngestVideo", ingest.VideoInput{URI: w.harbour()})
+			env.ExecuteWorkflow("IngestVideo", ingest.VideoInput{URI: w.videoURI()})
 			require.ErrorContains(t, env.GetWorkflowError(), "none brought a usable answer")
 			require.Empty(t, w.search("harbour"))
 		})
@@ -115,7 +115,7 @@ func TestPoisonFrameIsLeftOut(t *testing.T) {
 		return caption(r), nil
 	}
 	env := w.environment()
-	env.ExecuteWorkflow("IngestVideo", ingest.VideoInput{URI: w.harbour()})
+	env.ExecuteWorkflow("IngestVideo", ingest.VideoInput{URI: w.videoURI()})
 	out := videoResult(t, env)
 	require.Equal(t, 8, out.Frames)
 	require.Equal(t, 7, out.Documents)
@@ -126,7 +126,7 @@ func TestPoisonFrameIsLeftOut(t *testing.T) {
 	// Asked again and answered, it is there.
 	w.describe = nil
 	env = w.environment()
-	env.ExecuteWorkflow("IngestVideo", ingest.VideoInput{URI: w.harbour(), Force: true})
+	env.ExecuteWorkflow("IngestVideo", ingest.VideoInput{URI: w.videoURI(), Force: true})
 	out = videoResult(t, env)
 	require.Equal(t, 8, out.Documents)
 	require.Zero(t, out.Refused)
@@ -149,7 +149,7 @@ func TestManyRefusedFramesFailTheVideoWithTheirTime(t *testing.T) {
 		return caption(r), nil
 	}
 	env := w.environment()
-	env.ExecuteWorkflow("IngestVideo", ingest.VideoInput{URI: w.harbour()})
+	env.ExecuteWorkflow("IngestVideo", ingest.VideoInput{URI: w.videoURI()})
 	err := env.GetWorkflowError()
 	require.ErrorContains(t, err, "describe: frame at ")
 	var app *temporal.ApplicationError
@@ -171,7 +171,7 @@ func TestOverloadIsWaitedOut(t *testing.T) {
 		return caption(r), nil
 	}
 	env := w.environment()
-	env.ExecuteWorkflow("IngestVideo", ingest.VideoInput{URI: w.harbour()})
+	env.ExecuteWorkflow("IngestVideo", ingest.VideoInput{URI: w.videoURI()})
 	require.Equal(t, 1, videoResult(t, env).Documents)
 	require.Equal(t, 2, w.callsOf("harbour 0"))
 }
@@ -188,7 +188,7 @@ func TestCancelLeavesNothingVisible(t *testing.T) {
 		}
 		return caption(r), nil
 	}
-	env.ExecuteWorkflow("IngestVideo", ingest.VideoInput{URI: w.harbour()})
+	env.ExecuteWorkflow("IngestVideo", ingest.VideoInput{URI: w.videoURI()})
 	require.True(t, temporal.IsCanceledError(errors.Unwrap(env.GetWorkflowError())) || temporal.IsCanceledError(env.GetWorkflowError()))
 	require.Empty(t, w.search("harbour"))
 	for _, key := range w.objects() {

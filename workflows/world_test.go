@@ -62,7 +62,7 @@ func newWorld(t *testing.T) *world {
 	w.profile.Describe.CostMicroUSD = 1000
 	w.ingest = &ingest.Activities{
 		Store: store, Index: index, Ledger: calls, Broker: broker.New(broker.Options{Ledger: calls, Spread: time.Millisecond}), Embedder: preview.Embedder{},
-		Sources: (*textVideos)(w), Media: (*textVideos)(w), Describer: (*textVideos)(w), Runs: nobody{},
+		Sources: (*textVideos)(w), Media: (*textVideos)(w), Describer: (*textVideos)(w), Runs: noRuns{},
 		Profiles: func(string) (video.Profile, error) { return w.profile, nil },
 		Report:   ingestreport.Render, Thumb: func(jpeg []byte, _ int) ([]byte, error) { return jpeg, nil },
 		Scratch: w.dir,
@@ -217,8 +217,8 @@ func caption(r video.DescribeRequest) video.Caption {
 	}
 }
 
-// nobody is a server on which nothing runs.
-type nobody struct{}
+// noRuns is a server without open workflows.
+type noRuns struct{}
 
 func (nobody) VideoTenant(context.Context, string, string) (tenant.ID, error) { return "", nil }
 func (nobody) Running(context.Context, string, string) (bool, error)          { return false, nil }

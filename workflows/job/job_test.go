@@ -15,17 +15,17 @@ import (
 	"github.com/cogniverse/cogflow/workflows/job"
 )
 
-// errand is a job that does nothing until it is stopped or has money.
-type errand struct {
+// testJob is a job that does nothing until it is stopped or has money.
+type testJob struct {
 	job.Run
 	passed  []string
 	details []string // what people saw, one entry a change
 }
 
-// start runs an errand in a test environment; do is what people do after a minute.
-func start(t *testing.T, in workflows.Common, do func(env *testsuite.TestWorkflowEnvironment), run func(workflow.Context, *errand) error) *errand {
+// start runs a testJob in a test environment; do is what people do after a minute.
+func start(t *testing.T, in workflows.Common, do func(env *testsuite.TestWorkflowEnvironment), run func(workflow.Context, *testJob) error) *testJob {
 	t.Helper()
-	e := &errand{}
+	e := &testJob{}
 	env := flowtest.NewEnvironment()
 	env.RegisterDelayedCallback(func() { do(env) }, time.Minute)
 	env.ExecuteWorkflow(func(ctx workflow.Context) error {
@@ -50,7 +50,7 @@ func TestSteering(t *testing.T) {
 		for _, name := range []string{workflows.SignalPause, workflows.SignalResume, workflows.SignalPause, workflows.SignalStop, workflows.SignalStop} {
 			env.SignalWorkflow(name, nil)
 		}
-	}, func(ctx workflow.Context, e *errand) error {
+	}, func(ctx workflow.Context, e *testJob) error {
 		return workflow.Await(ctx, func() bool { return e.Stops == 2 })
 	})
 	require.True(t, e.Paused)
@@ -84,7 +84,7 @@ func TestAwaitBudget(t *testing.T) {
 				OnReject: func(err error) { refused = errors.Join(refused, err) }, OnAccept: func() {}, OnComplete: func(any, error) {},
 			}, usd)
 		}
-	}, func(ctx workflow.Context, e *errand) error {
+	}, func(ctx workflow.Context, e *testJob) error {
 		return e.AwaitBudget(ctx, func() bool { return e.Budget != 1 })
 	})
 	require.InDelta(t, 2.5, e.Budget, 0)

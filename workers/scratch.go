@@ -13,7 +13,7 @@ import (
 
 // scratch is a directory for the temporary files of one worker process. The
 // directory itself is locked, and the lock ends with the process, however that
-// ends, so the next worker can tell what nobody uses any more and removes it.
+// ends, so the next worker finds what is no longer used and removes it.
 type scratch struct {
 	dir  string
 	lock *os.File
@@ -56,11 +56,11 @@ const (
 	scratchSetting = "cogflow.scratch or COGFLOW_SCRATCH"
 )
 
-// lockDir locks a directory that exists; nil if somebody else has it.
+// lockDir locks a directory that exists; nil if another process has locked it.
 func lockDir(dir string) (*os.File, error) {
 	lock, err := os.Open(dir)
 	if os.IsNotExist(err) {
-		return nil, nil //nolint:nilnil // somebody else has it
+		return nil, nil //nolint:nilnil // locked by another process
 	}
 	if err != nil {
 		return nil, err

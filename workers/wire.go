@@ -258,7 +258,7 @@ func serverState() string {
 	return path
 }
 
-// tesseract is empty when nobody named another than the default: then it is
+// tesseract is empty unless another path is configured: then it is
 // used where it is installed, and its absence is no error.
 func tesseract(c config.Config) string {
 	if c.Tesseract == "tesseract" {
@@ -281,7 +281,7 @@ func profiles(c config.Config, d *preview.Describer) func(string) (video.Profile
 
 // sources confines reading to the configured roots. Without any, every local
 // path may be read, but only by a worker whose Temporal server is on loopback:
-// nobody else can ask it to.
+// no other process can request it.
 func sources(c config.Config, local bool, scratch string) source.Config {
 	out := source.Config{
 		Roots: map[tenant.ID][]string{}, MaxBytes: c.MaxFetchBytes, AnyLocal: len(c.Sources) == 0 && local,

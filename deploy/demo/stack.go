@@ -17,7 +17,7 @@ const (
 	drainLimit = 60 * time.Second
 )
 
-// stack is `make up` in the background. A nil stack is one that somebody else
+// stack is `make up` in the background. A nil stack is one that another process
 // runs; stop leaves it alone.
 type stack struct {
 	cmd  *exec.Cmd

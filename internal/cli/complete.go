@@ -26,7 +26,7 @@ func isCompletion(cmd *cobra.Command) bool {
 type Lookup func(ctx context.Context, args []string) ([]string, error)
 
 // Complete makes the completion of arguments and flags from a lookup: without a word about
-// what fails, since nobody asked for a diagnosis by pressing Tab.
+// what fails, because pressing Tab does not ask for a diagnosis.
 func (a *App) Complete(find Lookup) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		a.Quiet, a.Err = true, io.Discard

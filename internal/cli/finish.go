@@ -64,7 +64,7 @@ func (a *App) Launch(ctx context.Context, j Job, wait Waiting) error {
 	return a.Finish(ctx, c, run, j.Kind, wait)
 }
 
-// Detached prints where a job is that nobody waits for here.
+// Detached prints where a job that is not waited for can be found.
 func (a *App) Detached(id, runID string) error {
 	if a.JSON {
 		return a.PrintJSON(Started{WorkflowID: id, RunID: runID, UI: a.Where.Link(id, runID)})

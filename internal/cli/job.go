@@ -146,7 +146,7 @@ func (a *App) Ask(ctx context.Context, j Job, result any) (json.RawMessage, erro
 	if err != nil {
 		return nil, err
 	}
-	j.Timeout = time.Hour // nobody waits longer for an answer
+	j.Timeout = time.Hour // an interactive limit
 	run, _, err := a.Start(ctx, c, j)
 	if err != nil {
 		return nil, err

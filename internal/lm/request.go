@@ -20,7 +20,7 @@ type request struct {
 }
 
 // request leaves the rollout out: as DSPy's rollout_id it only tells apart what
-// would be one question, and no server knows it. Where the same rollout shall
+// would be one question, and no server knows it. Where the same rollout should
 // give the same draws, the completion has a seed.
 func (l *LM) request(c prompt.Completion) request {
 	r := request{Model: l.name(c.Model), Messages: c.Messages, Temperature: c.Temperature, Stop: c.Stop, Seed: c.Seed, Format: c.Format}

@@ -31,7 +31,7 @@ type File struct {
 }
 
 // Open takes the first file of a folder that no running process writes. The folder is
-// made if it is missing; nobody else can read the files.
+// made if it is missing; other users cannot read the files.
 func Open(dir string) (*File, error) { return open(dir, maxMiB) }
 
 func open(dir string, mib int) (*File, error) {

@@ -46,7 +46,7 @@ func findReader(ctx context.Context, o Options) (*reader, error) {
 	program, err := exec.LookPath(name)
 	if err != nil {
 		if o.Tesseract == "" && errors.Is(err, exec.ErrNotFound) {
-			return nil, nil //nolint:nilnil // not installed, and nobody insists
+			return nil, nil //nolint:nilnil // not installed, and not required
 		}
 		return nil, &fault.Error{Class: fault.Input, Op: op, Subject: name, Reason: "install it, correct its path, or set it to \"none\"", Err: err}
 	}

@@ -6,7 +6,7 @@ import (
 	"github.com/cogniverse/cogflow/safetext"
 )
 
-// Names, captions and reasons come from files and models that nobody vouches
+// Names, captions and reasons come from files and models that are not trusted
 // for. Escaping is the template's work; here goes what would still do harm
 // once escaped: what turns text around, hides in it, or floods the page.
 const (

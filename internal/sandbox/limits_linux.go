@@ -61,7 +61,7 @@ func setLimits(pid int, l Limits) {
 }
 
 // keepDescriptors marks all descriptors that this process was started with, so that no child
-// inherits what somebody left open: Go itself opens none without the mark.
+// inherits descriptors that were left open: Go itself opens none without the mark.
 func keepDescriptors() {
 	names, _ := os.ReadDir("/proc/self/fd") // without /proc there is no sandbox
 	for _, name := range names {
@@ -76,7 +76,7 @@ func killGroup(p *os.Process) {
 }
 
 // reap waits for the child, and kills what is left of its group while the dead
-// child still occupies the id: afterwards it may belong to somebody else.
+// child still occupies the id: afterwards it may belong to another process.
 func (p *Process) reap() {
 	for interrupted := true; interrupted; {
 		err := unix.Waitid(unix.P_PID, p.cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)

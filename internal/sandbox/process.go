@@ -100,7 +100,7 @@ type Process struct {
 	status   error         // valid when complete is closed
 
 	mu     sync.Mutex
-	reaped bool // the process id may belong to somebody else
+	reaped bool // the process id may belong to another process
 }
 
 // Start starts a child, which is killed with its whole group when ctx ends.
@@ -261,7 +261,7 @@ func (p *Process) run(started chan<- error, limits Limits, stderr *os.File) {
 	var broken error
 	panics.Go(func() error { p.stderr.read(stderr); return nil }, func(err error) {
 		if broken = err; err != nil {
-			p.Kill() // nobody reads any more what it says
+			p.Kill() // its output is no longer read
 		}
 		close(silent)
 	})

@@ -23,7 +23,7 @@ import (
 // Config chooses the protection. The zero value requires bubblewrap.
 type Config struct {
 	Bubblewrap string // path or name of bwrap; default "bwrap"
-	Off        bool   // process limits only: somebody said explicitly that this is enough here
+	Off        bool   // process limits only; must be set explicitly
 	// Private are paths that no child may see, such as the home directory, stores and
 	// databases. The root of the file system is private in any case.
 	Private []string

@@ -9,7 +9,7 @@ import (
 	"sync"
 )
 
-// alive is a pipe that nobody writes to. Its writing end is this process's alone and lasts
+// alive is a pipe without writes. Its writing end is this process's alone and lasts
 // as long as this process does, however that ends: then whoever reads it is at its end.
 var alive = sync.OnceValues(func() (pipe [2]*os.File, err error) { //nolint:gochecknoglobals // a process has one life
 	pipe[0], pipe[1], err = os.Pipe()

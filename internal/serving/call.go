@@ -65,7 +65,7 @@ func (s *Server) postLoad(ctx context.Context, name, dir string, inPlace bool) (
 	return s.post(ctx, name, "/load_lora_adapter", body)
 }
 
-// remove takes a name out, also when nobody waits any more.
+// remove unloads a name, even if the caller has gone.
 func (s *Server) remove(ctx context.Context, name string) error {
 	no, err := s.post(context.WithoutCancel(ctx), name, "/unload_lora_adapter", map[string]any{"lora_name": name})
 	switch {

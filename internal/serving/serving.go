@@ -99,8 +99,8 @@ func (s *Server) Load(ctx context.Context, r LoadRequest) error {
 	return nil
 }
 
-// answered has an adapter answer that somebody loaded before. It is taken out
-// only if it never will: somebody may be using it.
+// answered checks that an adapter answers which another client loaded before. It is
+// unloaded only if it never will, because it may be in use.
 func (s *Server) answered(ctx context.Context, r LoadRequest, undo func() error) error {
 	err := s.smoke(ctx, r)
 	if fault.ClassOf(err) == fault.Input {
@@ -109,12 +109,12 @@ func (s *Server) answered(ctx context.Context, r LoadRequest, undo func() error)
 	return err
 }
 
-// Unload takes an adapter out; one that is not there is no error.
+// Unload unloads an adapter; a missing one is not an error.
 func (s *Server) Unload(ctx context.Context, name string) error {
 	return s.remove(ctx, name)
 }
 
-// undone takes back what err has made useless, also when nobody waits any more.
+// undone reverts what err has made useless, even if the caller has gone.
 func undone(err error, undo func() error) error {
 	if problem := undo(); problem != nil {
 		return &fault.Error{

@@ -24,7 +24,7 @@ type Config struct {
 	// where no roots are configured. It is for a worker that only its own user
 	// can reach.
 	AnyLocal bool
-	// Private are files and directories that nobody may read as a source: those
+	// Private are files and directories that must not be read as a source: those
 	// of cogflow itself, which hold the data of all tenants.
 	Private []string
 	// PrivatePrefixes are such files and directories by how their paths begin: absolute.

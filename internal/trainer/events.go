@@ -107,7 +107,7 @@ func decode(line []byte) (training.Event, error) {
 	return e, e.Check()
 }
 
-// broken is a fault of the trainer itself: nobody can mend it by waiting or by
+// broken is a fault of the trainer itself: it cannot be fixed by waiting or by
 // other input, so it has no class.
 func broken(job, reason string, err error) error {
 	return &fault.Error{Op: op, Subject: job, Reason: reason, Err: err}

@@ -9,8 +9,8 @@ import (
 
 // oomKills counts how often the kernel killed a process for its memory: in the
 // control group of this process, which the trainer's is too, or on the whole
-// host. It is the only witness: to its parent a process looks the same when
-// somebody else killed it, and half a micro-batch would not help that one.
+// host. There is no other sign: to its parent, a process that was killed from
+// outside looks the same, but a smaller micro-batch would not help it.
 func oomKills() (kills int64, known bool) {
 	if text, err := os.ReadFile("/proc/self/cgroup"); err == nil {
 		for line := range strings.Lines(string(text)) {

@@ -38,7 +38,7 @@ type process struct {
 	gone   chan struct{} // closed when what it said is read as well
 
 	mu     sync.Mutex
-	reaped bool  // the process id may belong to somebody else
+	reaped bool  // the process id may belong to another process
 	asked  bool  // we sent SIGTERM
 	killed bool  // we sent SIGKILL while it ran
 	broken error // see unwatched
@@ -151,7 +151,7 @@ func (p *process) failure() error {
 }
 
 // Read reads events. After the death of the process it ends when nothing more
-// comes, though somebody may hold the other end; the reader may have been busy
+// comes, though another process may hold the other end; the reader may have been busy
 // meanwhile, so what lies in the pipe is read whatever the time.
 func (p *process) Read(b []byte) (int, error) {
 	n, err := p.events.Read(b)

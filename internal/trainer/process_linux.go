@@ -23,7 +23,7 @@ func prefer(pid int) {
 }
 
 // reap waits for the process, and kills what is left of its group while the dead
-// process still occupies the id: afterwards it may belong to somebody else.
+// process still occupies the id: afterwards it may belong to another process.
 func (p *process) reap() {
 	for interrupted := true; interrupted; {
 		err := unix.Waitid(unix.P_PID, p.cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)

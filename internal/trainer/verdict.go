@@ -16,7 +16,7 @@ func verdict(ctx context.Context, job training.Job, p *process, said heard, oom 
 	code := p.code()
 	switch {
 	case said.err == nil && code == training.ExitDone && said.done:
-		return nil // also when somebody wanted to stop it in that moment
+		return nil // even if a stop was requested at that moment
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case said.err != nil:

@@ -28,7 +28,7 @@ type waiting struct {
 	ctx    context.Context //nolint:containedctx // lives as long as one call
 	jpeg   []byte
 	flying bool // a request holds it
-	gone   bool // nobody waits for it any more
+	gone   bool // its caller has gone
 	text   string
 	err    error
 	done   chan struct{}
@@ -67,7 +67,7 @@ func (d *Cogniverse) enqueue(ctx context.Context, owner tenant.ID, jpeg []byte) 
 	}
 }
 
-// abandon takes a frame back that nobody waits for any more. One that is on its
+// abandon removes a frame whose caller has gone. One that is on its
 // way already will be described, and paid, with the others.
 func (d *Cogniverse) abandon(ctx context.Context, w *waiting) error {
 	d.mu.Lock()
@@ -133,7 +133,7 @@ func (d *Cogniverse) describe(batch []*waiting) {
 	}
 }
 
-// take begins a request: it drops the frames that nobody waits for.
+// take begins a request: it drops the frames whose callers have gone.
 func (d *Cogniverse) take(batch []*waiting) (out []*waiting) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -154,7 +154,7 @@ func (d *Cogniverse) land(batch []*waiting) {
 	}
 }
 
-// request makes one request. It ends early when nobody waits for any of its frames.
+// request makes one request. It ends early when the callers of all its frames have gone.
 func (d *Cogniverse) request(batch []*waiting) (map[string]string, error) {
 	ctx, cancel := context.WithCancel(money.WithEntry(context.WithoutCancel(batch[0].ctx), entries(batch)))
 	defer cancel()
@@ -184,8 +184,8 @@ func entries(batch []*waiting) string {
 
 func frameKey(i int) string { return fmt.Sprintf("frame-%04d", i) }
 
-// many describes a batch. An answer with frames that were not sent is nobody's
-// to trust; one that lacks some keeps the others.
+// many describes a batch. An answer with frames that were not sent is not
+// trusted at all; one that lacks some keeps the others.
 func (d *Cogniverse) many(ctx context.Context, batch []*waiting) (map[string]string, error) {
 	var archive bytes.Buffer
 	w := zip.NewWriter(&archive)

@@ -34,7 +34,7 @@ func (s *surveyor) count(row rows.Row, raw rows.RawRow) error {
 		s.log.note(s.survey.Name, rows.RowError{Code: "leak_prompt", Reason: "its prompt is trained on, with another answer", Fix: "remove it from one of the two"}, raw)
 	}
 	if echoes(row) {
-		s.log.note(s.survey.Name, rows.RowError{Code: "echo", Field: rows.KeyCompletion, Reason: "the answer repeats the prompt", Fix: "give an answer, unless the model shall learn to repeat"}, raw)
+		s.log.note(s.survey.Name, rows.RowError{Code: "echo", Field: rows.KeyCompletion, Reason: "the answer repeats the prompt", Fix: "give an answer, unless the model should learn to repeat"}, raw)
 	}
 	s.measure(row, raw)
 	return nil

@@ -1,6 +1,6 @@
 // Package untrusted reads what a trainer wrote. The trainer runs in a sandbox, the worker
 // does not: whatever the trainer can write may hold links that lead out of its directory,
-// FIFOs that nobody writes to, files without end, and may change while it is read. So the
+// FIFOs without a writer, files without end, and may change while it is read. So the
 // worker reaches it only through Dir: below one directory, through no link, regular files
 // only, bounded in size and number. It knows nothing of checkpoints or adapters.
 package untrusted
@@ -42,7 +42,7 @@ func Open(dir string) (Dir, error) {
 func (t Dir) Close() error { return t.root.Close() }
 
 // Classify classifies an error of what the trainer should have written: that it is not there
-// is a fault of the trainer, which nobody mends by waiting.
+// is a fault of the trainer, which waiting does not fix.
 func Classify(name string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return &fault.Error{

@@ -34,7 +34,7 @@ func (s *Site) Serve(tb testing.TB, h http.Handler) {
 
 // Stop closes the port and breaks every connection.
 func (s *Site) Stop() {
-	_ = s.server.Listener.Close() // first, so that nobody comes back
+	_ = s.server.Listener.Close() // first, so that no client reconnects
 	s.server.CloseClientConnections()
 	s.server.Close()
 	s.server = nil
@@ -44,7 +44,7 @@ func (s *Site) Stop() {
 func (s *Site) Start() {
 	s.tb.Helper()
 	var listener net.Listener
-	require.Eventually(s.tb, func() (ok bool) { // somebody may have the port for a moment
+	require.Eventually(s.tb, func() (ok bool) { // another process may have the port for a moment
 		var err error
 		listener, err = (&net.ListenConfig{}).Listen(s.tb.Context(), "tcp", s.Address())
 		return err == nil

@@ -30,7 +30,7 @@ const (
 	HangUp     Fault = "hang up"     // nothing of it
 	Slow       Fault = "slow"        // later than any caller waits
 	Page       Fault = "page"        // a proxy's HTML instead
-	Stream     Fault = "stream"      // events, which nobody asked for
+	Stream     Fault = "stream"      // events, which were not requested
 	Inside     Fault = "200 error"   // an error instead
 	TimedOut   Fault = "504"         // a proxy stopped waiting
 )

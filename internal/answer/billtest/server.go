@@ -77,7 +77,7 @@ func (s *Server) Fail(p Plan) {
 	s.plan = p
 }
 
-// Stop takes the endpoint away. What it is answering is billed, and nobody hears of it.
+// Stop stops the endpoint. Answers in progress are billed but not delivered.
 func (s *Server) Stop() {
 	s.mu.Lock()
 	s.away = true

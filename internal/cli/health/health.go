@@ -202,7 +202,7 @@ func (a app) checkPools(ctx context.Context, c client.Client, all *checks, gpu [
 		all.add("queue "+p.Queue, status, "%s", detail)
 	}
 	if pools[0].Workers == 0 {
-		return nil, nil // nobody would run the workflow that asks
+		return nil, nil // no worker would run the workflow
 	}
 	return queues, nil
 }

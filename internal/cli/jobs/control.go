@@ -81,7 +81,7 @@ func (a app) resumeCommand() *cobra.Command {
 }
 
 // signalJob sends a signal to a job that takes it. The server would store any other,
-// which nobody would ever read.
+// which no workflow would ever read.
 func signalJob(ctx context.Context, c client.Client, id, name string) error {
 	if err := takes(ctx, c, id, name); err != nil {
 		return err

@@ -23,7 +23,7 @@ type untaken struct {
 }
 
 // neverTaken lists running workflows whose first task no worker has done: started on a queue
-// that nobody polls, or of a type that nobody registered. Runs of other programs in the
+// that no worker polls, or of a type that no worker registered. Runs of other programs in the
 // namespace, which their own workers take, are left out.
 func (a app) neverTaken(ctx context.Context, c client.Client) ([]untaken, error) {
 	r, err := c.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{

@@ -126,7 +126,7 @@ func (a app) find(ctx context.Context, c client.Client, in ingest.SearchInput) (
 	run, _, err := a.Start(ctx, c, cli.Job{
 		Kind: "SearchVideos", ID: fmt.Sprintf("search-%s-%s", in.Tenant, uuid.NewString()),
 		Common: in.Common, Profile: in.Profile, Summary: "search " + strconv.Quote(in.Query) + " for eval",
-		Timeout: time.Hour, Input: in, // nobody waits longer for an answer
+		Timeout: time.Hour, Input: in, // an interactive limit
 	})
 	if err != nil {
 		return ingest.SearchResult{}, err

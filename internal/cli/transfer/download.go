@@ -87,7 +87,7 @@ func Download(ctx context.Context, a *cli.App, w Published, to string) (Download
 	if err := os.Chmod(temporary, 0o755); err != nil { // model servers of other users read it
 		return done, fault.Disk(w.Op, to, err)
 	}
-	// Should somebody have made it meanwhile, this fails, unless it is empty.
+	// If it was made meanwhile, this fails, unless it is empty.
 	return done, fault.Disk(w.Op, to, os.Rename(temporary, to))
 }
 

@@ -15,7 +15,7 @@ import (
 // largeFile is where people begin to wonder whether anything happens.
 const largeFile = 32 << 20 // bytes
 
-// moving shows how far a large file is read, and stops when nobody waits for it.
+// moving shows how far a large file is read, and stops when its caller has gone.
 func moving(ctx context.Context, v cli.View, r io.Reader, name string, size int64) io.Reader {
 	m := &movement{ctx: ctx, r: r, name: name, size: size}
 	if size >= largeFile {

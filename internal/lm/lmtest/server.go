@@ -140,7 +140,7 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer done()
-	if r.Context().Err() == nil { // else nobody waits for it any more
+	if r.Context().Err() == nil { // otherwise its caller has gone
 		s.reply(w, call)
 	}
 }
@@ -252,6 +252,6 @@ func write(w http.ResponseWriter, v any) {
 	_ = json.NewEncoder(w).Encode(v)
 }
 
-// drain reads what a client still sends, without which nobody notices that it
+// drain reads what a client still sends, without which the server does not notice that it
 // goes away.
 func drain(r io.Reader) { _, _ = io.Copy(io.Discard, r) }

@@ -88,8 +88,7 @@ func badges(r prompt.Report) []report.Badge {
 	return append(out, report.Badge{Tone: "calm", Text: "Not promoted"})
 }
 
-// verdict says what the confirmation found to somebody who knows no
-// statistics.
+// verdict is the result of the confirmation for readers without statistics.
 func verdict(r prompt.Release) (verdict, detail string) {
 	v := r.Verdict
 	if v.Examples <= 0 && r.Trials > 0 && len(r.Choice) == 0 {

@@ -91,7 +91,7 @@ func badges(r summary.Run) []report.Badge {
 	return out
 }
 
-// plainWords says what the paired test found to somebody who knows no statistics.
+// plainWords is the result of the paired test for readers without statistics.
 func plainWords(method training.Method, o training.Outcome) (verdict, detail string) {
 	c := o.Comparison
 	if c == nil {

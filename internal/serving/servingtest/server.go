@@ -66,7 +66,7 @@ func (s *Server) Loaded() map[string]string {
 	return maps.Clone(s.loaded)
 }
 
-// Put loads an adapter as somebody else would.
+// Put loads an adapter as another client would.
 func (s *Server) Put(name, dir string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

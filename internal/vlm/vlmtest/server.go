@@ -210,7 +210,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, f Fault) bool {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = io.WriteString(w, `{"choices":[{"message":{"content":"A pic`)
 	case f == Hang:
-		_, _ = io.Copy(io.Discard, r.Body) // before that nobody notices that the caller went away
+		_, _ = io.Copy(io.Discard, r.Body) // only then the server notices that the caller has gone
 		<-r.Context().Done()
 	case f == Drip:
 		for {
@@ -368,7 +368,7 @@ func (s *Server) many(w http.ResponseWriter, r *http.Request, f Fault) {
 		}
 	}
 	if f == Stray {
-		descriptions["frame-9999"] = "A frame of somebody else."
+		descriptions["frame-9999"] = "A frame of another caller."
 	}
 	write(w, map[string]any{
 		"descriptions": descriptions, "upload_id": "1", "processed_frames": len(descriptions), "duration_seconds": 0.1,

@@ -42,7 +42,7 @@ type Race struct {
 	budget int              // runs of the program
 	trials []Trial          // complete
 	heats  []heat           // under way
-	board  mipro.Board
+	board  mipro.Pending
 	waits  struct{ begun, known int } // of so many heats begun, nothing may win by what fewer than known say
 }
 

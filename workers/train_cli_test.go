@@ -46,7 +46,7 @@ func (s *stack) commandLine() func(args ...string) printed {
 }
 
 // lessons are small datasets of each method.
-func lessons(t *testing.T, dir string) (sft, dpo, embedding string) {
+func optimizeInput(t *testing.T, dir string) (sft, dpo, embedding string) {
 	t.Helper()
 	write := func(name, row string) string {
 		var lines strings.Builder
@@ -69,7 +69,7 @@ func TestTrainCLI(t *testing.T) {
 	s, _ := newTrainStack(t)
 	s.worker(nil)
 	cogflow := s.commandLine()
-	sft, dpo, embedding := lessons(t, s.dir)
+	sft, dpo, embedding := optimizeInput(t, s.dir)
 	few := []string{"--set", "epochs=2", "--set", "min_rows=10", "--set", "max_seq_length=96", "--set", "batch_size=4", "--set", "gradient_accumulation_steps=1"}
 	train := func(method, dataset, model string, more ...string) printed {
 		t.Helper()

@@ -204,7 +204,7 @@ func TestOptimize(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, "unchanged", again.Status)
 			require.Equal(t, out.Version, again.Version)
-			dry := lessons(mode)
+			dry := optimizeInput(mode)
 			dry.DryRun = true
 			again, err = s.run(dry)
 			require.NoError(t, err)

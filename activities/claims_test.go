@@ -65,7 +65,7 @@ func TestRelease(t *testing.T) {
 			store, err := blob.Open(t.Context(), "file://"+t.TempDir())
 			require.NoError(t, err)
 			m := &meddled{Store: store, plain: plain}
-			c := activities.Claims{Store: m, Runs: noRuns{}, What: "video"}
+			c := activities.Claims{Store: m, Runs: nobody{}, What: "video"}
 			var suite testsuite.WorkflowTestSuite
 			env := suite.NewTestActivityEnvironment()
 			do := func(act func(ctx context.Context) error) {

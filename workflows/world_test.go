@@ -220,10 +220,10 @@ func caption(r video.DescribeRequest) video.Caption {
 // noRuns is a server without open workflows.
 type noRuns struct{}
 
-func (nobody) VideoTenant(context.Context, string, string) (tenant.ID, error) { return "", nil }
-func (nobody) Running(context.Context, string, string) (bool, error)          { return false, nil }
-func (nobody) ChainRunning(context.Context, string, string) (bool, error)     { return false, nil }
-func (nobody) Signal(context.Context, string, string, string, any) error      { return nil }
+func (noRuns) VideoTenant(context.Context, string, string) (tenant.ID, error) { return "", nil }
+func (noRuns) Running(context.Context, string, string) (bool, error)          { return false, nil }
+func (noRuns) ChainRunning(context.Context, string, string) (bool, error)     { return false, nil }
+func (noRuns) Signal(context.Context, string, string, string, any) error      { return nil }
 
 // objects lists the keys of the store.
 func (w *world) objects() []string {

@@ -210,7 +210,7 @@ func TestOptimize(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, "dry_run", again.Status)
 			require.True(t, again.Unchanged)
-			_, after := s.pupils.count()
+			_, after := s.models.count()
 			require.Equal(t, all, after, "a finished job asks nothing")
 
 			detail, err := s.programs().ShowProgram(t.Context(), registry.ProgramInput{Tenant: tenant.Default, Name: "quiz"})

@@ -55,6 +55,10 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// ErrNotServed is the cause of an input fault about the endpoint: it has no such path or
+// model, whatever it is asked about.
+var ErrNotServed = errors.New("check the URL and the model of the endpoint")
+
 // New returns a fault without a cause. Packages use it for their sentinels.
 func New(class Class, op, subject, reason string) *Error {
 	return &Error{Class: class, Op: op, Subject: subject, Reason: reason}

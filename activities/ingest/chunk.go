@@ -29,7 +29,8 @@ type asking struct {
 	limits   activities.Limits
 	cost     int64 // maximum of a call, in micro-USD; reserved
 	unpriced bool
-	refused  string // key of the list of refused frames
+	refused  string                                  // key of the list of refused frames
+	only     func(ctx context.Context) (bool, error) // see refusals
 
 	fingerprint func(f video.Frame) video.Fingerprint                                           // of the answer
 	key         func(t tenant.ID, f video.Fingerprint) string                                   // where it is stored
@@ -55,7 +56,7 @@ func (a *Activities) askAll(ctx context.Context, in ChunkInput, frames []video.F
 	if q.kind == video.KindTranscribe {
 		noun = "sound"
 	}
-	var refused refusals
+	refused := refusals{key: q.refused, only: q.only}
 	err := each(frames, func(f video.Frame) error {
 		paid, err := m.Answered(ctx, a.question(in.Tenant, f, q))
 		if err != nil {
@@ -77,19 +78,19 @@ func (a *Activities) askAll(ctx context.Context, in ChunkInput, frames []video.F
 	if err != nil {
 		return out, err
 	}
-	return a.finish(ctx, in, out, &refused, q.refused)
+	return a.finish(ctx, in, out, &refused)
 }
 
 // finish adds the refused frames to a result, and what the run has spent by the ledger,
 // including calls of former attempts and failed ones.
-func (a *Activities) finish(ctx context.Context, in ChunkInput, out ChunkResult, refused *refusals, key string) (ChunkResult, error) {
+func (a *Activities) finish(ctx context.Context, in ChunkInput, out ChunkResult, refused *refusals) (ChunkResult, error) {
 	micro, err := a.Ledger.Spent(ctx, in.Tenant, in.Job, activity.GetInfo(ctx).WorkflowExecution.ID)
 	out.SpentMicroUSD = &micro
 	if err != nil {
 		return out, err
 	}
 	out.Refused = len(refused.reasons)
-	return out, refused.settle(ctx, a.Store, key, out.Frames)
+	return out, refused.settle(ctx, a.Store, out.Frames)
 }
 
 func (a *Activities) question(t tenant.ID, f video.Frame, q asking) activities.Question {

@@ -42,6 +42,7 @@ func (a *Activities) DescribeChunk(ctx context.Context, in ChunkInput) (ChunkRes
 	return a.askAll(ctx, in, chunk.Frames, asking{
 		kind: video.KindDescribe, stage: p.Describe, limits: a.Describer, cost: cost, unpriced: unpriced,
 		refused:     p.RefusedKey(prefix, video.KindDescribe, in.Chunk),
+		only:        func(ctx context.Context) (bool, error) { return a.onlyFrame(ctx, p, prefix, chunk) },
 		fingerprint: p.CaptionFingerprint,
 		key:         video.CaptionKey,
 		shows:       func(f video.Frame) []string { return []string{video.FrameKey(prefix, f)} },

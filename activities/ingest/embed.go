@@ -30,15 +30,18 @@ func (a *Activities) EmbedChunk(ctx context.Context, in ChunkInput) (ChunkResult
 	if err != nil {
 		return ChunkResult{}, err
 	}
+	extracted := chunk
+	only := func(ctx context.Context) (bool, error) { return a.onlyFrame(ctx, p, prefix, extracted) }
 	if p.Embed.Of == video.OfCaption {
 		if chunk, err = a.without(ctx, p.RefusedKey(prefix, video.KindDescribe, chunk.Index), chunk); err != nil {
 			return ChunkResult{}, err
 		}
-		return a.embedCaptions(ctx, in, p, prefix, chunk)
+		return a.embedCaptions(ctx, in, p, prefix, chunk, only)
 	}
 	return a.askAll(ctx, in, chunk.Frames, asking{
 		kind: video.KindEmbed, stage: p.Embed, limits: a.Embedder, cost: p.Embed.CostMicroUSD, unpriced: p.Embed.Unpriced,
 		refused:     p.RefusedKey(prefix, video.KindEmbed, in.Chunk),
+		only:        only,
 		fingerprint: p.PictureFingerprint,
 		key:         video.EmbeddingKey,
 		shows: func(f video.Frame) (keys []string) {
@@ -69,7 +72,7 @@ func (a *Activities) embedPictures(ctx context.Context, p video.Profile, jpegs [
 	return vector, nil
 }
 
-func (a *Activities) embedCaptions(ctx context.Context, in ChunkInput, p video.Profile, prefix string, chunk video.Chunk) (ChunkResult, error) {
+func (a *Activities) embedCaptions(ctx context.Context, in ChunkInput, p video.Profile, prefix string, chunk video.Chunk, only func(ctx context.Context) (bool, error)) (ChunkResult, error) {
 	start := time.Now()
 	texts, err := a.texts(ctx, in.Tenant, p, prefix, chunk)
 	if err != nil {
@@ -95,13 +98,13 @@ func (a *Activities) embedCaptions(ctx context.Context, in ChunkInput, p video.P
 	if err != nil {
 		return out, err
 	}
-	var refused refusals
+	refused := refusals{key: p.RefusedKey(prefix, video.OfTexts, in.Chunk), only: only}
 	for i, text := range texts {
 		if bad := e.bad[text]; bad != nil {
 			_ = refused.take("frame", chunk.Frames[i], bad) // it takes every refusal
 		}
 	}
-	return a.finish(ctx, in, out, &refused, p.RefusedKey(prefix, video.OfTexts, in.Chunk))
+	return a.finish(ctx, in, out, &refused)
 }
 
 // textEmbedding computes and stores the embeddings of documents' texts.

@@ -151,6 +151,9 @@ func (a *Activities) PublishVideo(ctx context.Context, in PublishInput) (Publish
 		return PublishResult{}, err
 	}
 	lost, err := a.lost(ctx, p, prefix)
+	if err == nil {
+		err = a.judge(ctx, in.VideoRef, p, prefix, record.Extraction.Frames)
+	}
 	if err != nil {
 		return PublishResult{}, err
 	}

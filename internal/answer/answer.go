@@ -291,6 +291,8 @@ func (c *Client) status(r reply) *fault.Error {
 		}
 	case strings.Contains(said, "insufficient_quota"):
 		f.Class = fault.Auth // no waiting helps: the account is empty
+	case code == http.StatusNotFound || code == http.StatusMethodNotAllowed:
+		f.Err = fault.ErrNotServed
 	case code >= 300 && code < 400:
 		f.Reason = c.redirected(r)
 	}

@@ -24,19 +24,26 @@ func Attributes(kind string, c Common, profile string) temporal.SearchAttributes
 	return temporal.NewSearchAttributes(values...)
 }
 
-// SetAttributes sets them from inside the workflow, for runs that were started without.
+// SetAttributes sets them from inside the workflow, for runs that were started without, or
+// with those of another tenant or kind.
 func SetAttributes(ctx workflow.Context, kind string, c Common, profile string) error {
 	found := workflow.GetTypedSearchAttributes(ctx)
-	key := temporal.NewSearchAttributeKeyKeyword(AttrProfile)
-	if value, ok := found.GetKeyword(key); ok && value == profile {
-		return nil
+	set := func(name, want string) bool {
+		value, ok := found.GetKeyword(temporal.NewSearchAttributeKeyKeyword(name))
+		return ok && value == want
+	}
+	if set(AttrProfile, profile) {
+		if set(AttrKind, kind) && set(AttrTenant, c.Tenant) ||
+			workflow.GetVersion(ctx, "all-attributes-set", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+			return nil // a former build looked at the profile alone
+		}
 	}
 	values := []temporal.SearchAttributeUpdate{
 		temporal.NewSearchAttributeKeyKeyword(AttrKind).ValueSet(kind),
 		temporal.NewSearchAttributeKeyKeyword(AttrTenant).ValueSet(c.Tenant),
 	}
 	if profile != "" {
-		values = append(values, key.ValueSet(profile))
+		values = append(values, temporal.NewSearchAttributeKeyKeyword(AttrProfile).ValueSet(profile))
 	}
 	return workflow.UpsertTypedSearchAttributes(ctx, values...)
 }

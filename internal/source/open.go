@@ -140,9 +140,10 @@ func checkMode(op, path string, mode os.FileMode) error {
 	return fault.New(fault.Input, op, path, "it is "+kind+"; must be a regular file")
 }
 
-// explain says what is wrong with a path and what to do.
+// explain says what is wrong with a path and what to do. A path of an input that is missing
+// or not readable is the input's fault; anything else is that of the disk, as elsewhere.
 func explain(op, path string, err error) error {
-	class, reason := fault.Transport, ""
+	class, reason := fault.DiskClass(err)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		class, reason = fault.Input, "file not found; check the path, and that it is mounted on the worker's machine"
@@ -151,14 +152,8 @@ func explain(op, path string, err error) error {
 		}
 	case errors.Is(err, fs.ErrPermission):
 		class, reason = fault.Input, "no permission; let the user of the worker read it and enter its directories"
-	case errors.Is(err, syscall.ELOOP):
-		class, reason = fault.Input, "its links lead in a circle"
-	case errors.Is(err, syscall.ENOTDIR):
-		class, reason = fault.Input, "a part of the path is not a directory"
 	case errors.Is(err, syscall.ENAMETOOLONG):
-		class, reason = fault.Input, "the path is too long"
-	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
-		class, reason = fault.Capacity, "too many open files"
+		reason = "the path is too long"
 	}
 	return &fault.Error{Class: class, Op: op, Subject: path, Reason: reason, Err: cause(err)}
 }

@@ -74,7 +74,7 @@ func (a *Activities) WriteReport(ctx context.Context, in ReportInput) (activitie
 		if err != nil {
 			return activities.ReportResult{}, err
 		}
-		page.Totals.DescribeCalls, page.Totals.RepeatedCalls = spend.Calls, spend.Repeated
+		page.Totals.DescribeCalls, page.Totals.RepeatedCalls = spend.Describe, spend.Repeated
 		page.Totals.CostUSD = float64(spend.CostMicroUSD) / 1e6
 		out.Spend = &spend
 	}

@@ -137,7 +137,7 @@ func (r *libraryRun) account(ctx workflow.Context, cause error) error {
 // total takes the totals from the ledger.
 func (r *libraryRun) total(s video.Spend) {
 	r.totals.DescribeCalls, r.totals.RepeatedCalls, r.totals.CostUSD = s.Describe, s.Repeated, workflows.USD(s.CostMicroUSD)
-	if s.Describe == 0 {
+	if s.Describe == 0 && r.recipe.Describe != "" {
 		r.totals.DescribeCalls = s.Calls // a former build did not distinguish them
 	}
 }

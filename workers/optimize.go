@@ -23,7 +23,7 @@ func (h *health) optimizing(ctx context.Context, c config.Config, getenv func(st
 		}
 	}
 	scoring := scorer.Options{Commands: c.Optimize.Metrics}
-	if h.parts.have(partLMs) && len(c.Optimize.Metrics) > 0 { // other workers only look whether a command is known
+	if h.parts.have(partLMs) && len(c.Optimize.Metrics) > 0 { // other workers only look whether a command is configured
 		var err error
 		if scoring.Sandbox, err = h.confine(ctx); err != nil {
 			return nil, err

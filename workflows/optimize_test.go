@@ -63,6 +63,7 @@ func newOptimizeWorld(t *testing.T) *optimizeWorld {
 
 type noJudges struct{}
 
+func (noJudges) Known(name string) error { return fault.New(fault.Input, "score", name, "unknown") }
 func (noJudges) Check(name string) error { return fault.New(fault.Input, "score", name, "unknown") }
 func (noJudges) Score(context.Context, string, *prompt.Object, *prompt.Object) (float64, error) {
 	return 0, fault.New(fault.Input, "score", "", "there are no commands")

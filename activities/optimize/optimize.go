@@ -36,7 +36,9 @@ type CompletionReserver interface {
 // Judges runs the metric commands that a worker's configuration names.
 type Judges interface {
 	Score(ctx context.Context, command string, example, outputs *prompt.Object) (float64, error)
-	// Check says why a command cannot be used; nil = it can.
+	// Known says why a command cannot be used by any worker: it is not configured.
+	Known(command string) error
+	// Check says why a command cannot be run by this worker; nil = it can.
 	Check(command string) error
 }
 
@@ -229,7 +231,7 @@ func (a *Activities) PrepareOptimize(ctx context.Context, in PrepareInput) (Prep
 		return Prepared{}, err
 	}
 	for _, name := range o.job.Metric.Commands() {
-		if err := a.Judges.Check(name); err != nil {
+		if err := a.Judges.Known(name); err != nil {
 			return Prepared{}, err
 		}
 	}

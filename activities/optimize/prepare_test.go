@@ -34,8 +34,9 @@ func (d documents) Open(_ context.Context, _ tenant.ID, uri string) (*os.File, s
 
 // grades are metric commands: "grade" scores one half, another is not known.
 type grades struct {
-	asked atomic.Int32
-	fails error
+	asked   atomic.Int32
+	fails   error
+	missing bool // its program, on this worker
 }
 
 func (g *grades) Score(context.Context, string, *prompt.Object, *prompt.Object) (float64, error) {
@@ -44,6 +45,13 @@ func (g *grades) Score(context.Context, string, *prompt.Object, *prompt.Object) 
 }
 
 func (g *grades) Check(command string) error {
+	if g.missing {
+		return fault.New(fault.Input, "check metric", command, "its program was not found")
+	}
+	return g.Known(command)
+}
+
+func (g *grades) Known(command string) error {
 	if command != "grade" {
 		return fault.New(fault.Input, "check metric", command, "it is not configured")
 	}
@@ -168,6 +176,26 @@ func TestMetricCommand(t *testing.T) {
 	_, err = bootstrap()
 	require.NoError(t, err)
 	require.Equal(t, scored, g.asked.Load())
+}
+
+// TestMetricProgramIsElsewhere: a job is planned where the program of its metric is not
+// installed. Where it would run, no model is asked before it is there.
+func TestMetricProgramIsElsewhere(t *testing.T) {
+	t.Parallel()
+	o := newOptimizing(t, ModeCompat)
+	g := &grades{missing: true}
+	o.a.Judges = g
+	in := prepared(t)
+	in.Metric = json.RawMessage(`{"kind":"command","command":"grade"}`)
+	o.begin(in)
+	_, err := activitytest.Run(t, o.a.BootstrapDemos, o.who)
+	require.Equal(t, fault.Input, activitytest.ClassOf(err), "%v", err)
+	require.ErrorContains(t, err, "its program was not found")
+	asked, _ := o.lm.calls()
+	require.Zero(t, asked)
+	g.missing = false
+	_, err = activitytest.Run(t, o.a.BootstrapDemos, o.who)
+	require.NoError(t, err)
 }
 
 // TestModelWithoutAnswer: a question that is billed again and again without an answer is

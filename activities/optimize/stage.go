@@ -18,8 +18,8 @@ import (
 	"github.com/cogniverse/cogflow/prompt/mipro/search"
 )
 
-// begin reads the job. No model is called while the API key of another one is missing: an
-// answer would be paid for in vain.
+// begin reads the job. No model is called while the API key of another one is missing, or
+// the program of a metric command: an answer would be paid for in vain.
 func (a *Activities) begin(ctx context.Context, s Spender) (*stageRunner, error) {
 	o, err := a.optimization(ctx, s.Tenant, s.Job)
 	if err != nil {
@@ -30,6 +30,11 @@ func (a *Activities) begin(ctx context.Context, s Spender) (*stageRunner, error)
 			if err := a.Usable(m.Name); err != nil {
 				return nil, err
 			}
+		}
+	}
+	for _, name := range o.job.Metric.Commands() {
+		if err := a.Judges.Check(name); err != nil {
+			return nil, err
 		}
 	}
 	if a.Unsandboxed && len(o.job.Metric.Commands()) > 0 { // for the report, which another worker writes

@@ -117,17 +117,25 @@ func readable(path string, args []string) (dirs []string) {
 	return dirs
 }
 
+// Known says why a command cannot be used anywhere: it is not configured. Whether its
+// program is there only the workers that run it can tell.
+func (s *Scorer) Known(name string) error {
+	if _, ok := s.commands[name]; ok {
+		return nil
+	}
+	known := "none is"
+	if names := slices.Sorted(maps.Keys(s.commands)); len(names) > 0 {
+		known = "known are " + strings.Join(names, ", ")
+	}
+	return fault.New(fault.Input, op, name, "no such command is in this worker's configuration (cogflow.optimize.metrics); "+known)
+}
+
 // Check says why a command cannot be run here; nil = it can.
 func (s *Scorer) Check(name string) error {
-	c, ok := s.commands[name]
-	if !ok {
-		known := "none is"
-		if names := slices.Sorted(maps.Keys(s.commands)); len(names) > 0 {
-			known = "known are " + strings.Join(names, ", ")
-		}
-		return fault.New(fault.Input, op, name, "no such command is in this worker's configuration (cogflow.optimize.metrics); "+known)
+	if err := s.Known(name); err != nil {
+		return err
 	}
-	return c.err
+	return s.commands[name].err
 }
 
 // Score runs a command on an example and what a program made of it.

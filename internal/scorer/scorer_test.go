@@ -148,6 +148,8 @@ func TestNotThere(t *testing.T) {
 		require.ErrorContains(t, err, want)
 		require.EqualError(t, s.Check(name), err.Error())
 		require.Error(t, s.Check(name))
+		configured := name == "gone" || name == "none"
+		require.Equal(t, configured, s.Known(name) == nil, "where a program lies is no matter of what is known")
 		require.Equal(t, fault.Input, fault.ClassOf(err))
 	}
 }

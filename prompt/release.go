@@ -69,7 +69,9 @@ type Report struct {
 	Started     time.Time
 	Ended       time.Time
 	Promoted    bool
-	Unsandboxed bool // metric commands ran without a sandbox
+	Unsandboxed bool   // metric commands ran without a sandbox
+	Unscored    int    // answers that a metric command failed on; they score 0
+	UnscoredWhy string // the reason of one of them
 	Trials      []ReportTrial
 	Before      *Program
 	After       *Program

@@ -1,9 +1,7 @@
 package optimize
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"path"
 	"strings"
@@ -11,7 +9,6 @@ import (
 	"sync/atomic"
 
 	"github.com/cogniverse/cogflow/activities"
-	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/object"
 	"github.com/cogniverse/cogflow/panics"
@@ -59,6 +56,8 @@ type stageRunner struct {
 
 	tickets map[string]int64                                   // by row
 	givenUp func(ctx context.Context) (map[string]bool, error) // by fingerprint, as it was at the start
+
+	commands sync.Map // name of a metric command → *commandRecord
 
 	answers, calls, cost atomic.Int64
 }
@@ -239,28 +238,6 @@ func (c *stageRunner) readGivenUp() func(ctx context.Context) (map[string]bool, 
 		}
 		return found, err
 	}
-}
-
-// command scores by a configured command. Its score is stored as well: a command may take
-// long, and need not return the same score twice.
-func (c *stageRunner) command(ctx context.Context, call mipro.Call) (mipro.Answer, error) {
-	asked, err := json.Marshal([]any{call.Command, call.Example, call.Outputs})
-	if err != nil {
-		return mipro.Answer{}, fault.Wrap(fault.Input, "ask metric", call.Command, err)
-	}
-	key := string(c.who.Tenant) + "/lm/" + string(video.NewFingerprint("metric", string(asked))) + ".json"
-	var stored mipro.Answer
-	if err := activities.ReadJSON(ctx, c.a.Store, key, &stored); err == nil || !activities.Absent(err) {
-		return stored, err
-	}
-	if stored.Score, err = c.a.Judges.Score(ctx, call.Command, call.Example, call.Outputs); err != nil {
-		return mipro.Answer{}, err
-	}
-	text, err := json.Marshal(stored)
-	if err == nil {
-		_, err = c.a.Store.Put(ctx, key, bytes.NewReader(text))
-	}
-	return stored, err
 }
 
 // of is the model of a role.

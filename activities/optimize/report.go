@@ -50,6 +50,9 @@ func (a *Activities) WriteOptimizeReport(ctx context.Context, in ReportInput) (a
 	if err := activities.ReadJSON(ctx, a.Store, a.stored(in.Spender, unsandboxedName), &page.Unsandboxed); err != nil && !activities.Absent(err) {
 		return activities.ReportResult{}, err
 	}
+	if page.Unscored, page.UnscoredWhy, err = a.commandFailures(ctx, in.Spender); err != nil {
+		return activities.ReportResult{}, err
+	}
 	var trials []search.Trial
 	if err := activities.ReadJSON(ctx, a.Store, a.stored(in.Spender, "trials.json"), &trials); err != nil {
 		return activities.ReportResult{}, err

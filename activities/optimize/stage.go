@@ -147,6 +147,9 @@ func (a *Activities) SearchTrials(ctx context.Context, in SearchStep) (Searched,
 		if err != nil && (fault.ClassOf(err) != fault.Budget || len(s.Trials()) <= in.Made) {
 			return Searched{Asked: c.asked()}, err
 		}
+		if err := c.checkCommands(ctx); err != nil {
+			return Searched{Asked: c.asked()}, err
+		}
 		// A limit that was reached after some trials is reported by the next step; these
 		// are made.
 		if err := activities.WriteJSON(ctx, a.Store, a.stored(in.Spender, "trials.json"), s.Trials()); err != nil {

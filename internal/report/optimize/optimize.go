@@ -169,6 +169,10 @@ func notices(r prompt.Report) []string {
 	if r.Unsandboxed {
 		out = append(out, "Metric commands ran without a sandbox: a worker was started with --no-sandbox.")
 	}
+	if r.Unscored > 0 {
+		out = append(out, fmt.Sprintf("%s scored 0 because a metric command failed on them, one of them with: %s",
+			report.Plural(r.Unscored, "answer"), report.Clean(r.UnscoredWhy, report.MaxReason)))
+	}
 	if r.Release.Verdict.Promote && !r.Promoted {
 		out = append(out, "It is better, but was not promoted, because it was not approved. Use the command below to promote it.")
 	}

@@ -264,3 +264,14 @@ func TestRenderOptimizePassesOnWriteErrors(t *testing.T) {
 	require.ErrorIs(t, err, io.ErrShortWrite)
 	assert.Equal(t, fault.Transport, fault.ClassOf(err))
 }
+
+// TestUnscored: answers that a metric command failed on are counted, with a reason.
+func TestUnscored(t *testing.T) {
+	t.Parallel()
+	r := optimized()
+	require.NotContains(t, render(t, r), "metric command")
+	r.Unscored, r.UnscoredWhy = 3, "exit status 1; it says \"<b>\""
+	page := render(t, r)
+	require.Contains(t, page, "3 answers scored 0 because a metric command failed on them")
+	require.NotContains(t, page, "<b>\"")
+}

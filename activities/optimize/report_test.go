@@ -2,6 +2,7 @@ package optimize
 
 import (
 	"encoding/json"
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -41,4 +42,16 @@ func TestReportedRows(t *testing.T) {
 			require.Same(t, examples[at], rows[i].Example)
 		}
 	}
+}
+
+// TestStoredOutputs: an infinity that a model wrote does not end a run that is paid for.
+func TestStoredOutputs(t *testing.T) {
+	t.Parallel()
+	good := python.NewObject("score", 0.5)
+	outputs := storable([]*prompt.Object{
+		good, nil, python.NewObject("score", math.Inf(1)), python.NewObject("scores", []any{math.NaN()}),
+	})
+	require.Equal(t, []*prompt.Object{good, nil, nil, nil}, outputs)
+	_, err := json.Marshal(confirmation{OutsA: outputs})
+	require.NoError(t, err)
 }

@@ -3,6 +3,7 @@ package optimize
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -323,8 +324,20 @@ func (a *Activities) ConfirmBest(ctx context.Context, in ConfirmInput) (Confirme
 	out.Default, out.Score = 100*out.Verdict.Before, 100*out.Verdict.After
 	found := confirmation{Rows: s.Rows()}
 	found.Before, found.After = s.Scores()
-	found.OutsA, found.OutsB = s.Outputs()
+	before, after := s.Outputs()
+	found.OutsA, found.OutsB = storable(before), storable(after)
 	return out, activities.WriteJSON(ctx, a.Store, a.stored(in.Spender, "confirmation.json"), found)
+}
+
+// storable leaves out outputs with a number that JSON does not have, such as an infinity.
+func storable(outputs []*prompt.Object) []*prompt.Object {
+	out := make([]*prompt.Object, len(outputs))
+	for i, o := range outputs {
+		if _, err := json.Marshal(o); err == nil {
+			out[i] = o
+		}
+	}
+	return out
 }
 
 // nothingBetter is the outcome of a search that prefers the original program; its score is

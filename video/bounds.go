@@ -1,8 +1,10 @@
 package video
 
 import (
+	"fmt"
 	"strings"
 
+	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/money"
 )
 
@@ -48,4 +50,9 @@ func (s Stage) DescribeBounds() money.Request {
 	}
 	input := text + or(s.MaxPixels, DescribeMaxPixels)/patchPixels + describeSchema
 	return money.Request{Input: input, MaxInput: input + imageTokens, MaxOutput: or(s.MaxTokens, DescribeMaxTokens)}
+}
+
+// ErrLongURI is the fault of a video whose URI is longer than MaxURI.
+func ErrLongURI() error {
+	return fault.New(fault.Input, "ingest video", "uri", fmt.Sprintf("has more than %d bytes; give the video a shorter path or name", MaxURI))
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/logfile"
+	"github.com/cogniverse/cogflow/safetext"
 )
 
 // flags are what the command line says.
@@ -69,14 +70,14 @@ func (f flags) start(ctx context.Context, args []string, getenv func(string) str
 	if err != nil {
 		return err
 	}
-	outs := []io.Writer{cleanLog{stderr, newRedactor(c, getenv)}}
+	outs := []io.Writer{safetext.Log{To: stderr, Redactor: newRedactor(c, getenv)}}
 	if c.Logs != "" && !f.dev { // with --dev the worker process writes it
 		file, err := logfile.Open(c.Logs)
 		if err != nil {
 			return unusable("open the log in", c.Logs, "cogflow.logs or COGFLOW_LOGS", err)
 		}
 		defer file.Close()
-		outs = append(outs, cleanLog{file, newRedactor(c, getenv)})
+		outs = append(outs, safetext.Log{To: file, Redactor: newRedactor(c, getenv)})
 	}
 	if logger, err = newLogger(f.logLevel, outs...); err != nil {
 		return usage(err)

@@ -1,11 +1,7 @@
 package main
 
 import (
-	"bytes"
-	"fmt"
-	"io"
 	"net/url"
-	"unicode"
 
 	"go.temporal.io/api/failure/v1"
 	"go.temporal.io/sdk/converter"
@@ -78,30 +74,4 @@ func (f failures) ErrorToFailure(err error) *failure.Failure {
 		one.StackTrace = f.redactor.Lines(one.GetStackTrace(), 4*safetext.MaxMessage)
 	}
 	return out
-}
-
-// cleanLog is where a logger writes its lines, which are JSON documents: keys are
-// taken out, and what could steer a terminal is escaped.
-type cleanLog struct {
-	to       io.Writer
-	redactor *safetext.Redactor
-}
-
-// Write implements io.Writer.
-func (l cleanLog) Write(line []byte) (int, error) {
-	var out bytes.Buffer
-	for _, r := range string(l.redactor.Answer(line)) {
-		switch {
-		case r == '\n' || unicode.IsGraphic(r):
-			out.WriteRune(r)
-		case r > 0xffff:
-			out.WriteRune(unicode.ReplacementChar)
-		default:
-			fmt.Fprintf(&out, `\u%04x`, r)
-		}
-	}
-	if _, err := l.to.Write(out.Bytes()); err != nil {
-		return 0, err
-	}
-	return len(line), nil
 }

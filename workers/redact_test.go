@@ -206,7 +206,7 @@ func TestLogIsClean(t *testing.T) {
 	t.Parallel()
 	var out, file bytes.Buffer
 	redactor := safetext.NewRedactor([]string{ownKey}, nil)
-	logger, err := newLogger("info", cleanLog{&out, redactor}, cleanLog{&file, redactor})
+	logger, err := newLogger("info", safetext.Log{To: &out, Redactor: redactor}, safetext.Log{To: &file, Redactor: redactor})
 	require.NoError(t, err)
 	logger.Info("said "+ownKey, zap.String("name", "a\u202eb\x1b[31m"), zap.Error(errors.New("got "+ownKey)), zap.Any("x", []string{ownKey}))
 	holdsNone(t, out.String(), "http://vlm.example.com")

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/ingest/outlook"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/panics"
@@ -56,16 +57,17 @@ func (a *Activities) Estimate(ctx context.Context, in EstimateInput) (EstimateRe
 	}
 	p = p.Pinned()
 	out := EstimateResult{Profile: p.Name, Failures: []video.Failure{}}
-	e := &estimator{a: a, tenant: in.Tenant, profile: p, force: in.Force}
-	e.lookups.Store(maxLookups)
-	var total calls
+	e := &outlook.Estimator{
+		Store: a.Store, Sources: a.Sources, Media: a.Media, Identify: identify, Tenant: in.Tenant, Profile: p, Force: in.Force,
+	}
+	var total outlook.Calls
 	var batch []string
 	look := func() error {
-		all := make([]outlook, len(batch))
+		all := make([]outlook.Outlook, len(batch))
 		group, ctx := panics.WithContext(ctx)
 		for i, uri := range batch {
 			group.Go(func() (err error) {
-				all[i], err = e.look(ctx, uri)
+				all[i], err = e.Look(ctx, uri)
 				return err
 			})
 		}
@@ -74,7 +76,7 @@ func (a *Activities) Estimate(ctx context.Context, in EstimateInput) (EstimateRe
 		}
 		for i, o := range all {
 			out.add(batch[i], o)
-			total.add(o.calls)
+			total.Add(o.Calls)
 		}
 		batch = batch[:0]
 		return nil
@@ -100,25 +102,25 @@ func (a *Activities) Estimate(ctx context.Context, in EstimateInput) (EstimateRe
 }
 
 // add counts a video.
-func (r *EstimateResult) add(uri string, o outlook) {
+func (r *EstimateResult) add(uri string, o outlook.Outlook) {
 	r.Videos++
 	switch {
-	case o.failure != nil:
-		r.fail(uri, o.failure)
+	case o.Failure != nil:
+		r.fail(uri, o.Failure)
 		return
-	case o.unchanged:
+	case o.Unchanged:
 		r.Unchanged++
 		return
-	case o.unprobed:
+	case o.Unprobed:
 		r.Unprobed++
 		return
-	case o.unread:
+	case o.Unread:
 		r.Unread++
 	}
-	r.Bytes += max(o.bytes, 0)
-	r.DurationMS += o.durationMS
-	r.Frames += o.frames
-	r.AtMost = r.AtMost || !o.exact
+	r.Bytes += max(o.Bytes, 0)
+	r.DurationMS += o.DurationMS
+	r.Frames += o.Frames
+	r.AtMost = r.AtMost || !o.Exact
 }
 
 // fail counts a video that could not be inspected.
@@ -131,20 +133,20 @@ func (r *EstimateResult) fail(uri string, err error) {
 }
 
 // price says what calls cost, and how long those of the slowest model take.
-func (a *Activities) price(ctx context.Context, p video.Profile, c calls, out *EstimateResult) error {
-	out.Calls = c.describe + c.embed + c.transcribe
+func (a *Activities) price(ctx context.Context, p video.Profile, c outlook.Calls, out *EstimateResult) error {
+	out.Calls = c.Describe + c.Embed + c.Transcribe
 	var micro int64
 	for _, of := range []struct {
 		stage video.Stage
 		calls int
-	}{{p.Describe, c.describe}, {p.Embed, c.embed}, {p.Transcribe, c.transcribe}} {
+	}{{p.Describe, c.Describe}, {p.Embed, c.Embed}, {p.Transcribe, c.Transcribe}} {
 		micro = money.Sum(micro, money.Times(of.calls, of.stage.CostMicroUSD))
 		out.Unpriced = out.Unpriced || of.calls > 0 && of.stage.Unpriced
 	}
 	out.CostUSD = float64(micro) / 1e6
-	slowest, limits, asked := p.Describe, activities.Limits(a.Describer), c.describe
+	slowest, limits, asked := p.Describe, activities.Limits(a.Describer), c.Describe
 	if p.Describe.Model == "" {
-		slowest, limits, asked = p.Embed, a.Embedder, c.embed
+		slowest, limits, asked = p.Embed, a.Embedder, c.Embed
 	}
 	latency, err := a.Ledger.Latency(ctx, slowest.Model)
 	if err != nil {

@@ -3,7 +3,6 @@ package ingest
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"go.temporal.io/sdk/activity"
 
@@ -166,11 +165,6 @@ func (a *Activities) Running(ctx context.Context, in RunningInput) (RunningResul
 		}
 	}
 	return out, nil
-}
-
-// ErrLongURI is the fault of a video whose URI is longer than video.MaxURI.
-func ErrLongURI() error {
-	return fault.New(fault.Input, "ingest video", "uri", fmt.Sprintf("has more than %d bytes; give the video a shorter path or name", video.MaxURI))
 }
 
 // MaxFailures is the maximum of failures in a result.

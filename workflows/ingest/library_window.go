@@ -74,7 +74,7 @@ func (r *libraryRun) start(ctx workflow.Context, uri string) {
 	r.next++
 	r.inFlight = append(r.inFlight, c)
 	if r.listing.Cut > 0 && len(uri) > video.MaxURI {
-		r.settle(ctx, VideoDone{WorkflowID: c.ID, Failure: workflows.FailureOf(stageIngest, workflows.Typed(ingest.ErrLongURI()))})
+		r.settle(ctx, VideoDone{WorkflowID: c.ID, Failure: workflows.FailureOf(stageIngest, workflows.Typed(video.ErrLongURI()))})
 		return
 	}
 	in := videoOfLibrary{

@@ -92,7 +92,7 @@ func TestInputBounds(t *testing.T) {
 					require.ErrorContains(t, err, name)
 				}
 				if !strings.Contains(err.Error(), "at most") { // settings are read by a form of their own
-					require.Regexp(t, "read (settings|lora): .*(; must be |; use |, which cannot be )", err.Error())
+					require.Regexp(t, "read (settings|lora): .*(; must be |; use |, which is not a valid )", err.Error())
 				}
 				require.Less(t, len(err.Error()), 1000, "it does not repeat the text")
 			})

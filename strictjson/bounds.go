@@ -14,7 +14,7 @@ type Bounds struct {
 	Text  int            // bytes of any other text, including names
 	List  int            // entries of any other list or object
 	Texts map[string]int // bytes of the text at a place
-	Parts map[string]int // bytes of the value at a place, as it is written; within it, only Texts applies
+	Parts map[string]int // bytes of the value at a place, white space included; within it, only Texts applies
 }
 
 // Check returns an *Error that names the first place that is too long. data must be valid

@@ -395,7 +395,7 @@ func TestOptimizeRefuses(t *testing.T) {
 			in.Program = json.RawMessage(`{"name":"x","predictors":[{"name":"self","instructions":"` + strings.Repeat("a", 1<<18) +
 				`","inputs":[{"name":"query"}],"outputs":[{"name":"answer"}]}]}`)
 		}, "instructions"},
-		"a row that is no object": {func(in *optimizeflow.Input) { in.Trainset = json.RawMessage(`[1, 2]`) }, "example"},
+		"a row that is not an object": {func(in *optimizeflow.Input) { in.Trainset = json.RawMessage(`[1, 2]`) }, "example"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -14,7 +14,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows/job"
 )
 
-// The stages of a video, as they are shown.
+// The stages of a video: values of CogStage, and words in the Web UI.
 const (
 	stageInspect    = "inspect"
 	stageExtract    = "extract"
@@ -81,10 +81,8 @@ func (r *videoRun) receive(ctx workflow.Context) (err error) {
 	if r.library, err = fromLibrary(ctx, r.in.received.Library); err != nil {
 		return err
 	}
-	if r.resumed, err = job.HandedOn[videoResume](ctx, r.in.received.Resume, nil); err != nil || r.resumed == nil {
-		return err
-	}
-	return r.resumed.check()
+	r.resumed, err = job.HandedOn(ctx, r.in.received.Resume, nil, (*videoResume).check)
+	return err
 }
 
 // run is the recipe.

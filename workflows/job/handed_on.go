@@ -27,7 +27,9 @@ import (
 //     chose that name after the first input was written, so a starter cannot know it;
 //   - where a state has none (chainOf is nil), it counts in the first attempt only.
 //     A later one begins again: what was done is stored, and is not done twice.
-func HandedOn[S any](ctx workflow.Context, raw json.RawMessage, chainOf func(S) string) (*S, error) {
+//
+// check refuses a state that names what is not of this run; see Outside.
+func HandedOn[S any](ctx workflow.Context, raw json.RawMessage, chainOf func(S) string, check func(*S) error) (*S, error) {
 	if len(raw) == 0 {
 		return nil, nil //nolint:nilnil // nothing was handed on
 	}
@@ -45,6 +47,9 @@ func HandedOn[S any](ctx workflow.Context, raw json.RawMessage, chainOf func(S) 
 		return nil, Reserved("resume")
 	case chainOf == nil && info.Attempt > 1:
 		return nil, nil //nolint:nilnil // the run begins again
+	}
+	if err := check(&state); err != nil {
+		return nil, err
 	}
 	return &state, nil
 }

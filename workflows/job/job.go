@@ -20,7 +20,7 @@ const (
 	WaitApproval = "approval"
 )
 
-// The last stages of every job, as they are shown.
+// The last stages of every job: values of CogStage, and words in the Web UI.
 const (
 	StagePublish = "publish"
 	StageReport  = "report"

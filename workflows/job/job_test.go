@@ -168,6 +168,7 @@ func TestHandedOn(t *testing.T) {
 		"nobody continued": {`{"chain":"` + here + `"}`, false, nil, "reserved"},
 		"another chain":    {`{"chain":"x"}`, true, nil, "reserved"},
 		"wrong type":       {`{"chain":1}`, true, nil, "read input"},
+		"out of bounds":    {`{"chain":"` + here + `","done":-1}`, true, nil, "done"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -177,7 +178,12 @@ func TestHandedOn(t *testing.T) {
 			}
 			var got *state
 			env.ExecuteWorkflow(func(ctx workflow.Context) (err error) {
-				got, err = job.HandedOn(ctx, json.RawMessage(c.raw), func(s state) string { return s.Chain })
+				got, err = job.HandedOn(ctx, json.RawMessage(c.raw), func(s state) string { return s.Chain }, func(s *state) error {
+					if s.Done < 0 {
+						return job.Outside("done")
+					}
+					return nil
+				})
 				return workflows.Typed(err)
 			})
 			require.Equal(t, c.want, got)

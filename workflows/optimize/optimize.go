@@ -18,7 +18,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows/job"
 )
 
-// The stages of an optimization, as they are shown.
+// The stages of an optimization: values of CogStage, and words in the Web UI.
 const (
 	stagePrepare   = "prepare"
 	stageBootstrap = "bootstrap"
@@ -71,10 +71,7 @@ func (r *optimizeRun) run(ctx workflow.Context) (Result, error) {
 	if err := r.listen(ctx); err != nil {
 		return Result{}, err
 	}
-	state, err := job.HandedOn(ctx, r.in.received.Resume, func(s optimizeState) string { return s.Chain })
-	if err == nil && state != nil {
-		err = state.check()
-	}
+	state, err := job.HandedOn(ctx, r.in.received.Resume, func(s optimizeState) string { return s.Chain }, (*optimizeState).check)
 	if err != nil {
 		return Result{}, workflows.Typed(err)
 	}

@@ -19,7 +19,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows/job"
 )
 
-// The stages of a training run, as they are shown. Evaluation is part of training: it needs
+// The stages of a training run: values of CogStage, and words in the Web UI. Evaluation is part of training: it needs
 // the same GPU.
 const (
 	stageCheck = "check"
@@ -87,10 +87,7 @@ func (r *trainRun) run(ctx workflow.Context, method training.Method) (Result, er
 	if err := r.listen(ctx); err != nil {
 		return Result{}, err
 	}
-	state, err := job.HandedOn(ctx, r.in.received.Resume, func(s trainState) string { return s.Chain })
-	if err == nil && state != nil {
-		err = state.check()
-	}
+	state, err := job.HandedOn(ctx, r.in.received.Resume, func(s trainState) string { return s.Chain }, (*trainState).check)
 	if err != nil {
 		return Result{}, workflows.Typed(err)
 	}

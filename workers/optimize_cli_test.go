@@ -16,6 +16,7 @@ import (
 	"github.com/cogniverse/cogflow/activities/registry"
 	"github.com/cogniverse/cogflow/internal/lm/lmtest"
 	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/workflows"
 	optimizeflow "github.com/cogniverse/cogflow/workflows/optimize"
 )
 
@@ -97,6 +98,8 @@ func TestOptimizeCLI(t *testing.T) {
 		"--set", "minibatch_full_eval_steps=10", "--set", "init_temperature=0.7",
 	}
 
+	c.awaitPollers(workflows.QueueMain, 1)
+	c.awaitPollers("lm", 1)
 	require.Regexp(t, `ok +endpoint llm_config.primary +hosted_vllm/student, hosted_vllm/teacher`, cogflow("health").stdout)
 	text := done(optimize(append(settings, "--dry-run")...)...)
 	require.Contains(t, text, "if a call of hosted_vllm/student takes 2.0 s (assumed), 4 at once; of hosted_vllm/teacher takes")

@@ -14,9 +14,13 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/taskqueue/v1"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
 	"github.com/cogniverse/cogflow/internal/devserver"
+	"github.com/cogniverse/cogflow/workflows"
 )
 
 // asWorker makes the test binary be the worker itself: tests start, drain and
@@ -144,6 +148,22 @@ func (s *stack) worker(args []string, env ...string) *workerProcess {
 		}
 	})
 	return w
+}
+
+// awaitPollers waits until so many workers take the tasks of a queue: workflow tasks of
+// the queue cogflow, activities of the others. A worker polls a moment after its start.
+func (s *stack) awaitPollers(queue string, n int) {
+	s.t.Helper()
+	kind := enums.TASK_QUEUE_TYPE_ACTIVITY
+	if queue == workflows.QueueMain {
+		kind = enums.TASK_QUEUE_TYPE_WORKFLOW
+	}
+	require.Eventually(s.t, func() bool {
+		d, err := s.client.WorkflowService().DescribeTaskQueue(s.t.Context(), &workflowservice.DescribeTaskQueueRequest{
+			Namespace: "default", TaskQueue: &taskqueue.TaskQueue{Name: queue}, TaskQueueType: kind,
+		})
+		return err == nil && len(d.GetPollers()) >= n
+	}, time.Minute, 20*time.Millisecond, "the workers do not poll")
 }
 
 // kill ends the worker as a crash would and waits for its end.

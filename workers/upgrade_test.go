@@ -9,9 +9,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/taskqueue/v1"
-	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/cogniverse/cogflow/workflows"
 	"github.com/cogniverse/cogflow/workflows/optimize"
@@ -63,17 +60,6 @@ func (s *stack) workerOf(t *testing.T, b build, env ...string) *workerProcess {
 	python, err := filepath.Abs(trainerPython)
 	require.NoError(t, err)
 	return s.worker(nil, append([]string{"COGFLOW_TRAINING_TRAINER_DIR=" + trainer, "COGFLOW_TRAINING_PYTHON=" + python}, env...)...)
-}
-
-// awaitPollers waits until so many workers take the activities of a queue.
-func (s *stack) awaitPollers(queue string, n int) {
-	s.t.Helper()
-	require.Eventually(s.t, func() bool {
-		d, err := s.client.WorkflowService().DescribeTaskQueue(s.t.Context(), &workflowservice.DescribeTaskQueueRequest{
-			Namespace: "default", TaskQueue: &taskqueue.TaskQueue{Name: queue}, TaskQueueType: enums.TASK_QUEUE_TYPE_ACTIVITY,
-		})
-		return err == nil && len(d.GetPollers()) >= n
-	}, time.Minute, 20*time.Millisecond, "the workers do not poll")
 }
 
 // gate lets so many calls of a model through and has the others come again, so

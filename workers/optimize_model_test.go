@@ -68,7 +68,7 @@ func TestOptimizeRealModel(t *testing.T) {
 	require.Zero(t, p.code)
 	page, err := os.ReadFile(decode[struct{ Path string }](t, p.stdout).Path)
 	require.NoError(t, err)
-	require.Contains(t, string(page), "That is more than chance explains")
+	require.Contains(t, string(page), "The difference is statistically significant")
 	p = cogflow("programs", "show", "agentic-router")
 	require.Zero(t, p.code)
 	require.GreaterOrEqual(t, strings.Count(p.stdout, "demo "), 2, "what it learned is in the demos")

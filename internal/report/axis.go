@@ -11,15 +11,15 @@ import (
 const (
 	minTicks   = 4
 	logTicks   = 8 // powers of ten on a logarithmic axis; more are thinned out
-	logDecades = 2 // powers of ten between the ends from which on an axis is logarithmic
+	logDecades = 2 // an axis is logarithmic if it spans at least so many powers of ten
 )
 
-// niceSteps are the distances that people count in, times a power of ten. None is more
-// than twice the one before it.
+// niceSteps are round distances between ticks, to be multiplied by a power of ten. Each is
+// at most twice the previous one.
 func niceSteps() [5]float64 { return [5]float64{1, 2, 2.5, 4, 5} }
 
-// axisStep is the largest nice distance that leaves minTicks ticks from low to high; whole
-// says that only whole numbers are values.
+// axisStep is the largest of niceSteps that gives at least minTicks ticks from low to high.
+// If whole is true, ticks are integers.
 func axisStep(low, high float64, whole bool) float64 {
 	span := high - low
 	if !Finite(span) || span <= 0 {
@@ -42,7 +42,7 @@ func axisStep(low, high float64, whole bool) float64 {
 	}
 }
 
-// scaled is n × 10^exponent, as near to it as a float can be.
+// scaled is n × 10^exponent, correctly rounded.
 func scaled(n float64, exponent int) float64 {
 	v, err := strconv.ParseFloat(strconv.FormatFloat(n, 'f', -1, 64)+"e"+strconv.Itoa(exponent), 64)
 	if err != nil {
@@ -51,7 +51,7 @@ func scaled(n float64, exponent int) float64 {
 	return v
 }
 
-// Ticks are counted in steps; what is within a rounding error of an end is on it.
+// firstTick and lastTick count in steps. A tick within a rounding error of an end is at that end.
 func firstTick(low, step float64) float64 { return math.Ceil(low/step - 1e-9) }
 func lastTick(high, step float64) float64 { return math.Floor(high/step + 1e-9) }
 
@@ -70,7 +70,7 @@ func spansDecades(low, high float64) bool {
 }
 
 // logTicksOf are the values and labels of ticks of a logarithmic axis: powers of ten, with
-// 2 and 5 between them if these are few, and not each of them if they are many.
+// 2 and 5 between them if there are few powers, and only some powers if there are many.
 func logTicksOf(low, high float64) (values []float64, labels []string) {
 	first, last := int(math.Floor(math.Log10(low)-1e-9)), int(math.Ceil(math.Log10(high)+1e-9))
 	between := []float64{1}
@@ -105,7 +105,7 @@ func logLabel(v float64) string {
 	return Commas(whole)
 }
 
-// decimals is how many digits behind the point a multiple of step needs.
+// decimals is the number of decimal places that a multiple of step needs.
 func decimals(step float64) int {
 	for digits := range 18 {
 		if v := step * math.Pow10(digits); math.Abs(v-math.Round(v)) < 1e-6*v {
@@ -122,7 +122,7 @@ func tickLabel(v, step float64) string {
 		return "0"
 	}
 	if step < 1e-3 || a >= 1e6 {
-		// As many digits as tell v from its neighbours.
+		// As many digits as distinguish v from its neighbours.
 		power := int(math.Floor(math.Log10(a) + 1e-9))
 		unit, _, _ := strings.Cut(strconv.FormatFloat(step, 'e', 1, 64), "e")
 		digits := power - int(math.Floor(math.Log10(step)+1e-9))

@@ -71,8 +71,8 @@ func TestStepTicks(t *testing.T) {
 	assert.Equal(t, []string{"0", "1"}, label(0))
 }
 
-// TestAxesHaveEnoughTicks: whatever the values, an axis has at least four labels, which
-// differ, grow and lie on it, and not so many that they touch.
+// TestAxesHaveEnoughTicks: for any values, an axis has at least four labels. They are
+// distinct, ascending and within the axis, and few enough not to touch.
 func TestAxesHaveEnoughTicks(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 2))

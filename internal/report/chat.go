@@ -2,27 +2,27 @@ package report
 
 import "github.com/cogniverse/cogflow/safetext"
 
-// Chat is a held-out row as a conversation: what was asked, what was expected, and what
-// each model made of it.
+// Chat shows a held-out row as a conversation: the prompt, the expected answer, and the
+// answer or the score of each model.
 type Chat struct {
 	Title, Note  string
 	Tone, Change string
 	Turns        []Turn
 }
 
-// Turn is what one side said.
+// Turn is one message of a chat.
 type Turn struct {
 	Side  string // "ask", "want", "before" or "after": a class of the style sheet
 	Who   string
 	Note  string // such as a score
 	Text  string
-	Empty bool // Text says why nothing is shown
+	Empty bool // there is no message; Text says so
 }
 
-// MaxTurns is how many turns of one row a page shows; of each it shows MaxReason runes.
+// MaxTurns is the maximum number of turns shown for one row. Each turn is cut to MaxReason runes.
 const MaxTurns = 12
 
-// NewTurn makes a turn of a text that may be malicious; one that is empty says so.
+// NewTurn makes a turn from a text that may be malicious. An empty text is shown as "empty".
 func NewTurn(side, who, note, text string) Turn {
 	t := Turn{Side: side, Who: Clean(who, MaxName), Note: note, Text: safetext.Lines(text, MaxReason)}
 	if t.Text == "" {

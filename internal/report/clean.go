@@ -6,11 +6,11 @@ import (
 	"github.com/cogniverse/cogflow/safetext"
 )
 
-// Names, captions and reasons come from files and models that are not trusted
-// for. Escaping is the template's work; here goes what would still do harm
-// once escaped: what turns text around, hides in it, or floods the page.
+// Names, captions and reasons come from files and models that are not trusted. The
+// template escapes them. This file removes what is harmful even if escaped: characters
+// that reverse or hide text, and texts that are too long.
 const (
-	MaxLabel   = 24 // stages, classes, outcomes
+	MaxLabel   = 24 // runes of stages, classes, outcomes
 	MaxName    = 120
 	MaxCaption = 320
 	MaxReason  = 600
@@ -20,13 +20,13 @@ const (
 // valid UTF-8 without control, direction, invisible or private characters.
 func Clean(text string, limit int) string { return safetext.Line(text, limit) }
 
-// CleanPath is Clean for paths: it cuts in the middle, since the end says most.
+// CleanPath is Clean for paths. It cuts in the middle, because the end matters most.
 func CleanPath(path string, limit int) string {
 	return safetext.Middle(path, limit)
 }
 
-// Place is a URI fit to be shown: without credentials and without a query,
-// where signatures of signed links live.
+// Place is a URI without credentials and without its query, which can hold the signature
+// of a signed link.
 func Place(uri string) string {
 	scheme, rest, remote := strings.Cut(uri, "://")
 	if remote && scheme != "file" {

@@ -9,16 +9,16 @@ import (
 	"strings"
 )
 
-// Curves are drawn in a stretched box of 1000 × the height in pixels, so that
-// they fill any screen; what must keep its shape, text and dots, stands over it
-// at percentages.
+// Curves are drawn in a box of 1000 × the height in pixels, which is stretched to the
+// width of the screen. Text and dots must keep their shape, so they are placed over the
+// box at percentages.
 const (
-	CurveBins  = 400 // along x: more points make no other picture
+	CurveBins  = 400 // along x; more points would not be visible
 	CurveHigh  = 210 // pixels of the large curve
-	CurveLow   = 150 // and of the small ones
+	CurveLow   = 150 // pixels of the small curves
 	curvePad   = 8   // above and below
 	maxDots    = 120
-	smoothOver = 0.04 // of all points, and at least
+	smoothOver = 0.04 // window of Smooth: a share of all points, at least smoothMin
 	smoothMin  = 3
 )
 
@@ -48,27 +48,27 @@ type (
 	reference struct{ Y, Name string }
 )
 
-// Dot is one value with what it is; R is its radius in pixels.
+// Dot is one value and its label; R is its radius in pixels.
 type Dot struct{ X, Y, R, Class, Name string }
 
-// Mark is a vertical line at a step, with what happened there.
+// Mark is a vertical line at a step, labelled with the event at that step.
 type Mark struct{ X, Class, Name string }
 
-// Key is a line of the legend: classes of the style sheet and what they stand for.
+// Key is a line of the legend: classes of the style sheet and their meaning.
 type Key struct{ Class, Name string }
 
 // Plot says what a curve shows.
 type Plot struct {
 	Title, Label string
-	Unit         string // of the values; empty = they have none
+	Unit         string // of the values; empty = no unit
 	Along        string // what the x axis counts; empty = steps of the optimizer
 	Height       int    // pixels
 	Last         float64
 	Log          bool // a logarithmic axis is used where the values span decades
 }
 
-// NewCurve makes an empty plot of steps 0 to p.Last and of values that include those given.
-// The span leaves out what a few wild values would make of it.
+// NewCurve makes an empty plot of steps 0 to p.Last. Its y axis spans the given values,
+// except for a few outliers.
 func NewCurve(p Plot, values ...[]XY) *Curve {
 	c := &Curve{
 		Title: p.Title, Label: p.Label, Unit: p.Unit, Along: cmp.Or(p.Along, "step of the optimizer"), PlotY: p.Height, KeptY: p.Height - 10,
@@ -135,17 +135,17 @@ func (c *Curve) y(v float64) float64 {
 	return curvePad + inner*(c.high-v)/(c.high-c.low)
 }
 
-// YAt is where a value is, in pixels. It keeps what is far outside the box near it.
+// YAt is the position of a value in pixels. A value far outside the box is moved close to it.
 func (c *Curve) YAt(v float64) string {
 	return pixels(min(2*float64(c.PlotY), max(-float64(c.PlotY), c.y(v))))
 }
 
-// XAt is where a step is, as a part of the width.
+// XAt is the position of a step as a fraction of the width.
 func (c *Curve) XAt(step float64) float64 { return min(1, max(0, step/c.last)) }
 
 func pixels(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) }
 
-// path is the way through the points; a value that is no number breaks it.
+// path connects the points. A value that is not finite interrupts the line.
 func (c *Curve) path(points []XY) string {
 	var out strings.Builder
 	command := "M"
@@ -169,7 +169,7 @@ func (c *Curve) AddLine(class, name string, points []XY) {
 	c.Legend = append(c.Legend, Key{"swatch " + class, name})
 }
 
-// AddDots draws a line through few points and each of them.
+// AddDots draws a line through a few points, and a dot at each point.
 func (c *Curve) AddDots(class, name string, points []XY, best float64, text func(float64) string) {
 	if len(points) == 0 {
 		return
@@ -196,8 +196,8 @@ func (c *Curve) AddReference(v float64, name string) {
 	}
 }
 
-// thin keeps of each of CurveBins parts of the x axis the first, the lowest, the
-// highest and the last point, so that every spike stays.
+// thin divides the x axis into CurveBins parts. It keeps the first, the lowest, the
+// highest and the last point of each part, so that every spike stays visible.
 func thin(points []XY, last float64) []XY {
 	if len(points) <= 3*CurveBins {
 		return points
@@ -225,8 +225,8 @@ func thin(points []XY, last float64) []XY {
 
 func binOf(x, last float64) int { return int(CurveBins * min(1, max(0, x/max(last, 1)))) }
 
-// Smooth is a running mean that forgets: each value weighs less the older it is.
-// The first values are not pulled to zero.
+// Smooth is an exponential moving average with bias correction, so that the first values
+// are not pulled to zero.
 func Smooth(points []XY) []XY {
 	keep := 1 - 1/max(smoothMin, smoothOver*float64(len(points)))
 	out := make([]XY, 0, len(points))

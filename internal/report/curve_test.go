@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// No spike of a long series is lost.
+// TestThin: no spike of a long series is lost.
 func TestThin(t *testing.T) {
 	t.Parallel()
 	points := make([]XY, 60_000)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Absent stands for a number that is not known.
+// Absent is shown for an unknown number.
 const Absent = "–"
 
 // Count is n with commas between thousands.
@@ -22,7 +22,7 @@ func Commas(digits string) string {
 	return digits
 }
 
-// Plural is "1 frame", "2 frames".
+// Plural formats a count with its noun: "1 frame", "2 frames".
 func Plural(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
@@ -33,10 +33,10 @@ func Plural(n int, noun string) string {
 	return Count(n) + " " + noun + "s"
 }
 
-// USD shows an amount: to the cent, and to four digits behind the point below ten cents.
+// USD formats an amount with two decimal places, or four below ten cents.
 func USD(v float64) string { return usd(v, usdDigits(v)) }
 
-// usdDigits is how many digits behind the point show v.
+// usdDigits is the number of decimal places for v.
 func usdDigits(v float64) int {
 	if a := math.Abs(v); a > 0 && a < 0.1 {
 		return 4
@@ -60,9 +60,9 @@ func usd(v float64, digits int) string {
 	return sign + "$" + Commas(whole) + "." + rest
 }
 
-// USDs shows the amounts of a column and their total with as many digits as the smallest
-// needs. Each is rounded by itself; exact says whether what is shown adds up to the total
-// that is shown. Amounts that are no numbers count nothing.
+// USDs formats the amounts of a column and their total, with as many decimal places as the
+// smallest amount needs. Each amount is rounded separately; exact says whether the shown
+// amounts add up to the shown total. Amounts that are not finite count as zero.
 func USDs(column []float64, total float64) (texts []string, sum string, exact bool) {
 	digits := usdDigits(total)
 	for _, v := range column {
@@ -80,7 +80,7 @@ func USDs(column []float64, total float64) (texts []string, sum string, exact bo
 	return texts, usd(total, digits), shown == math.Round(Rounded(total, digits)*unit)
 }
 
-// Rounded is v as it is shown with so many digits behind the point.
+// Rounded is v rounded to so many decimal places.
 func Rounded(v float64, digits int) float64 {
 	shown, err := strconv.ParseFloat(strconv.FormatFloat(v, 'f', digits, 64), 64)
 	if err != nil {
@@ -89,7 +89,7 @@ func Rounded(v float64, digits int) float64 {
 	return shown
 }
 
-// Rate is a throughput with three digits that matter.
+// Rate formats a throughput with three significant digits.
 func Rate(v float64) string {
 	switch {
 	case v <= 0 || math.IsNaN(v) || math.IsInf(v, 0):
@@ -102,7 +102,7 @@ func Rate(v float64) string {
 	return Count(int(math.Round(v)))
 }
 
-// Span is a length of time in at most two units.
+// Span formats a duration in at most two units.
 func Span(ms int64) string {
 	ms = max(0, ms)
 	s := (ms + 500) / 1000
@@ -119,7 +119,7 @@ func Span(ms int64) string {
 	return fmt.Sprintf("%d d %d h", s/86_400, s/3600%24)
 }
 
-// Moment is a point in time, always UTC so that reports compare.
+// Moment formats a point in time, always in UTC, so that reports can be compared.
 func Moment(t time.Time) string {
 	if t.IsZero() {
 		return Absent
@@ -127,7 +127,7 @@ func Moment(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04:05") + " UTC"
 }
 
-// Power is a number as people write it with a power of ten: 2e-4.
+// Power formats a number with a power of ten: 2e-4.
 func Power(v float64, digits int) string {
 	mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(v, 'e', digits, 64), "e")
 	if strings.Contains(mantissa, ".") {

@@ -38,8 +38,8 @@ func TestNumbers(t *testing.T) {
 	assert.Equal(t, "p = 0.04", PValue(0.04))
 }
 
-// TestUSDs: whatever the amounts, what a column shows adds up to the total that it shows,
-// or the column says that it does not.
+// TestUSDs: for any amounts, the shown amounts of a column add up to the shown total, or
+// exact is false.
 func TestUSDs(t *testing.T) {
 	t.Parallel()
 	parse := func(text string) int64 {

@@ -8,22 +8,22 @@ import (
 	"time"
 )
 
-// sharedText are the templates that all pages begin with or use.
+// sharedText holds the templates that all pages use.
 //
 //go:embed shared.gohtml
 var sharedText string
 
-// Head is how every page begins: its title, how the run ended, and where the numbers come from.
+// Head is the head of a page: its title, the outcome of the run, and the origin of the numbers.
 type Head struct {
 	CSS    template.CSS
-	Kind   string // what page it is: "training report"
+	Kind   string // of page, such as "training report"
 	Title  string
 	Badges []Badge
 	Facts  []Pair
-	Plays  bool // the page plays videos of this machine
+	Plays  bool // the page plays local videos
 }
 
-// Ended is the first badge in the title of the window.
+// Ended is the text of the first badge, for the title of the window.
 func (h Head) Ended() string {
 	if len(h.Badges) == 0 {
 		return ""
@@ -31,23 +31,23 @@ func (h Head) Ended() string {
 	return " – " + h.Badges[0].Text
 }
 
-// About says where the numbers of a page come from. Every page shows all of it that its
-// kind of run has, so that a page that was saved or sent can be traced.
+// About is the origin of the numbers of a page. Every page shows it, so that a page that
+// was saved or sent can be traced to its run.
 type About struct {
-	First   []Pair // what is special about the kind of page, shown first
+	First   []Pair // facts of this kind of page only, shown first
 	Profile string
 	Job     string
 	Models  []Pair // role and model
 	Index   string
 	Tenant  string
 	Started time.Time
-	Ended   time.Time // zero = a moment, not a run
+	Ended   time.Time // zero = there was no run, only a moment
 	Run     string
 	Version string // of cogflow
 }
 
-// Facts are the lines of the head. The date, the run id and the version are on every page:
-// one that is not known is said to be.
+// Facts are the lines of the head. Every page has the date, the run id and the version, or
+// "not recorded".
 func (a About) Facts() []Pair {
 	list := append([]Pair{}, a.First...)
 	list = append(list, Pair{"Profile", Clean(a.Profile, MaxName)}, Pair{"Job", Clean(a.Job, MaxName)})
@@ -76,7 +76,7 @@ func NewHead(kind, title string, badges []Badge, a About, styles ...string) Head
 	return Head{CSS: template.CSS(css), Kind: kind, Title: title, Badges: badges, Facts: a.Facts()} //nolint:gosec // our own style sheets
 }
 
-// Searched says what searches looked into, for the pages about them.
+// Searched describes the data that was searched, for pages about searches.
 type Searched struct {
 	Profile, Describe, Embed, Index, Version, Run string
 	Time                                          time.Time

@@ -1,8 +1,8 @@
-// Package report holds what all HTML reports share. A report is one file that needs no
-// network, no script and no other file, on a screen, on paper, in light and in dark. The
-// package makes texts safe to show, writes numbers and times as people read them, draws
-// curves and prints pages. It knows no feature, store, workflow or clock; the same values
-// give the same bytes. Each feature's report has a package of its own below, and none of
+// Package report is the common part of all HTML reports. A report is one file that needs no
+// network, no script and no other file, on a screen, on paper, in light and in dark mode. The
+// package makes texts safe to show, formats numbers and times, draws curves and prints
+// pages. It knows no feature, store, workflow or clock; equal input
+// gives equal bytes. Each feature's report has a package of its own below, and none of
 // them imports another.
 package report
 
@@ -29,19 +29,19 @@ var CurveStyle string
 // Pair is a line of a list of facts.
 type Pair struct{ Name, Value string }
 
-// Tile is a large number at the head of a page, with what it counts.
+// Tile is a large number at the head of a page, with its label.
 type Tile struct{ Value, Label, Note, Tone string }
 
-// Badge says in a word or two how something ended. Tones are "good", "warn",
+// Badge is an outcome in a few words. Tones are "good", "warn",
 // "bad" and "calm".
 type Badge struct{ Tone, Text string }
 
-// Command is a command line, and what it does.
-type Command struct{ Says, Line string }
+// Command is a command line and its purpose.
+type Command struct{ Purpose, Line string }
 
-// Write prints a page through a template, which can use the shared ones, as a whole HTML
-// document. Errors name
-// subject. Those of w are passed on: a fault as it is, any other as transport.
+// Write prints a page through a template, which can use the shared ones, as a complete HTML
+// document. Errors name subject. A fault.Error of w is returned unchanged, any other error
+// of w as transport.
 func Write(w io.Writer, name, text, subject string, page any) error {
 	t, err := template.New(name).Parse(sharedText + text)
 	if err != nil {
@@ -55,7 +55,7 @@ func Write(w io.Writer, name, text, subject string, page any) error {
 	return fault.Wrap(fault.Transport, "write report", subject, err)
 }
 
-// Known leaves out the pairs that say nothing.
+// Known leaves out the pairs without a value.
 func Known(list []Pair) []Pair {
 	kept := list[:0]
 	for _, p := range list {
@@ -66,8 +66,8 @@ func Known(list []Pair) []Pair {
 	return kept
 }
 
-// Again is the command that finishes or repeats the run; empty when the id
-// cannot be shown as it is, since a command for another run would be worse.
+// Again is the command that finishes or repeats the run. It is empty if the id cannot be
+// shown unchanged: the command would be for another run.
 func Again(id string) string {
 	if id == "" || Clean(id, MaxReason) != id {
 		return ""

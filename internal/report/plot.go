@@ -5,10 +5,10 @@ import (
 	"strconv"
 )
 
-// The plots are drawn with percentages where text stands in them, so that it
-// keeps its size on any screen, and in a stretched box of thousandths where not.
+// Plots with text are drawn with percentages, so that the text keeps its size on any
+// screen. Plots without text are drawn in a stretched box of 1000 units.
 
-// What plots share.
+// Constants of all plots.
 const (
 	AxisHeight = 22 // pixels of a line of labels
 	MaxTicks   = 6  // of a time or step axis
@@ -18,10 +18,10 @@ const (
 // Tick is a mark of an axis.
 type Tick struct{ X, Anchor, Label string }
 
-// Percent is a part of the width, as attributes of SVG spell it.
+// Percent is a fraction of the width as an attribute of SVG.
 func Percent(part float64) string { return strconv.FormatFloat(100*part, 'f', 2, 64) + "%" }
 
-// Unit keeps v within 0 and 1; what is no number is 0.
+// Unit limits v to 0 and 1; not a number becomes 0.
 func Unit(v float64) float64 {
 	if math.IsNaN(v) {
 		return 0

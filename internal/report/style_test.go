@@ -29,8 +29,8 @@ func luminance(t *testing.T, hex string) float64 {
 	return 0.2126*part(16) + 0.7152*part(8) + 0.0722*part(0)
 }
 
-// TestContrast: texts have a contrast of at least 4.5 to what is behind them, and what is
-// drawn one of at least 3, in light and in dark.
+// TestContrast: in light and in dark mode, texts have a contrast of at least 4.5 to their
+// background, and plots one of at least 3.
 func TestContrast(t *testing.T) {
 	t.Parallel()
 	variables := regexp.MustCompile(`--([a-z0-9-]+): (#[0-9a-f]+);`)

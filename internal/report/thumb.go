@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	maxPixels    = 1 << 26 // about 100 MB decoded; a larger frame is refused unread
+	maxPixels    = 1 << 26 // about 100 MB decoded; a larger frame is rejected before it is decoded
 	thumbQuality = 72
 )
 

@@ -1,6 +1,6 @@
 // Package eval renders the report of a measurement of search quality: the scores of each
-// rank profile, over all queries and query by query. It renders what it is given and
-// knows nothing of the index, stores or the reports of other features.
+// rank profile, over all queries and for each query. It renders its input and knows
+// nothing of the index, stores or the reports of other features.
 package eval
 
 import (
@@ -14,11 +14,11 @@ import (
 //go:embed eval.gohtml
 var pageText string
 
-// Searched says what was searched.
+// Searched describes the data that was searched.
 type Searched = report.Searched
 
-// Render writes r as a whole HTML document; from says what was searched. Texts in both may be
-// malicious. Errors of w are those of report.Write.
+// Render writes r as a complete HTML document; from describes the searched data. Texts in both
+// may be malicious. Errors of w are returned as report.Write returns them.
 func Render(w io.Writer, r eval.Report, from Searched) error {
 	return report.Write(w, "eval", pageText, r.Queries, newPage(r, from))
 }

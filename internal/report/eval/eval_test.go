@@ -63,7 +63,7 @@ func TestEvalGolden(t *testing.T) {
 	reporttest.Golden(t, "testdata/eval.html", []byte(page))
 }
 
-func TestEvalShowsWhatWasMeasured(t *testing.T) {
+func TestEvalValues(t *testing.T) {
 	t.Parallel()
 	p := newPage(measured(), from())
 	assert.Equal(t, "cogflow eval --queries='examples/my queries.jsonl' --tenant=default --rank=hybrid,bm25 --k=10", p.Again)
@@ -78,7 +78,7 @@ func TestEvalShowsWhatWasMeasured(t *testing.T) {
 	assert.Equal(t, "53.75%", p.Plot.Groups[0].Bars[0].Width, "0.625 of 86 %")
 }
 
-func TestEvalOfNothingAndTooMuch(t *testing.T) {
+func TestEvalEmptyAndTruncated(t *testing.T) {
 	t.Parallel()
 	page := render(t, eval.Report{})
 	checkSelfContained(t, page)
@@ -93,8 +93,8 @@ func TestEvalOfNothingAndTooMuch(t *testing.T) {
 	assert.Equal(t, maxAnswers, strings.Count(page, `<th scope="row" dir="auto">`))
 }
 
-// TestMeansAgree: whatever was measured, the means of the page are those of the queries that
-// it lists, but for rounding, and the hits that it counts are those that it names.
+// TestMeansAgree: for any measurement, the means of the page are those of the listed queries,
+// apart from rounding, and the counted hits are the listed ones.
 func TestMeansAgree(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(15, 16))

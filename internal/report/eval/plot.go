@@ -18,10 +18,10 @@ const (
 	scoreTicks = 4
 )
 
-// scorePlot has a group of bars a metric, one bar a rank, from 0 to 1.
+// scorePlot has a group of bars for each metric and one bar for each rank, from 0 to 1.
 type scorePlot struct {
 	Height, AxisY, GridY int
-	Width                string // where 1 is
+	Width                string // position of 1
 	Ticks                []report.Tick
 	Groups               []scoreGroup
 }

@@ -11,10 +11,10 @@ import (
 	"github.com/cogniverse/cogflow/internal/report"
 )
 
-// maxAnswers is how many queries a page lists; the JSON document has all.
+// maxAnswers is the maximum number of queries on a page; the JSON document has all.
 const maxAnswers = 1000
 
-// page is what the template prints. Every string in it is clean already.
+// page is the data of the template. Every string in it is already cleaned.
 type page struct {
 	report.Head
 	K           int
@@ -33,7 +33,7 @@ type rankRow struct {
 	Best              bool
 }
 
-// answerRow is one query; it has a cell for each rank.
+// answerRow is one query, with a cell for each rank profile.
 type answerRow struct {
 	Query string
 	Cells []answerCell
@@ -87,7 +87,7 @@ func rankRows(ranks []eval.RankScores) []rankRow {
 
 func rankName(r eval.RankScores) string { return report.Clean(string(r.Rank), 2*report.MaxLabel) }
 
-// newAnswer is what each rank made of query i. All ranks have the same queries.
+// newAnswer is the row of query i. All rank profiles have the same queries.
 func newAnswer(ranks []eval.RankScores, i int) answerRow {
 	var row answerRow
 	var scores []float64
@@ -116,7 +116,7 @@ func newAnswer(ranks []eval.RankScores, i int) answerRow {
 	return row
 }
 
-// score shows a number from 0 to 1.
+// score formats a number from 0 to 1.
 func score(v float64) string {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return report.Absent
@@ -124,8 +124,7 @@ func score(v float64) string {
 	return strconv.FormatFloat(v, 'f', 3, 64)
 }
 
-// again is the command that measures the same again; empty when it cannot
-// be shown as it is.
+// again is the command that repeats the measurement; empty if it cannot be shown unchanged.
 func again(r eval.Report) string {
 	var ranks []string
 	for _, rank := range r.Ranks {

@@ -29,7 +29,7 @@ type gantt struct {
 	Lanes                []lane
 }
 
-// newGantt lays out one lane a stage over a run of total milliseconds.
+// newGantt lays out one lane per stage for a run of total milliseconds.
 func newGantt(stages []video.StageTime, total int64, c *colors) *gantt {
 	if len(stages) == 0 {
 		return nil
@@ -66,8 +66,7 @@ func newGantt(stages []video.StageTime, total int64, c *colors) *gantt {
 	return g
 }
 
-// colors gives each stage name one colour throughout a page, in order of
-// appearance.
+// colors assigns a colour to each stage name of a page, in order of appearance.
 type colors struct{ stages []string }
 
 func (c *colors) of(stage string) int {
@@ -102,7 +101,7 @@ func bars(stages []video.StageTime, total int64, c *colors) []bar {
 	return out
 }
 
-// extent is where a stage begins and how long it is, as parts of the whole.
+// extent is the start and the length of a stage as percentages of the run.
 func extent(s video.StageTime, total int64) (x, width float64) {
 	start := part(s.StartMS, total)
 	return start, max(0, part(s.EndMS, total)-start)
@@ -115,8 +114,8 @@ func part(ms, total int64) float64 {
 	return min(1, max(0, float64(ms)/float64(total)))
 }
 
-// stride is a distance between ticks that people count in, in milliseconds: the largest
-// that leaves four ticks. None is more than twice the one before it, so there are at most
+// stride is the distance between ticks in milliseconds: the largest round one that gives
+// four ticks. Each round distance is at most twice the previous one, so there are at most
 // report.MaxTicks.
 func stride(total int64) int64 {
 	const day = 86_400_000
@@ -155,7 +154,7 @@ func ticks(total int64) []report.Tick {
 	return out
 }
 
-// short is a tick's label: in one unit, without a fraction where it can be.
+// short is the label of a tick: in one unit, without a fraction if possible.
 func short(ms int64) string {
 	switch {
 	case ms == 0:

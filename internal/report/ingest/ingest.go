@@ -1,6 +1,6 @@
 // Package ingest renders the report of an ingest run: its stages over time, its videos
-// with contact sheets, and its failures. It renders what it is given and knows nothing
-// of stores, workflows or the reports of other features.
+// with contact sheets, and its failures. It renders its input and knows nothing of stores,
+// workflows or the reports of other features.
 package ingest
 
 import (
@@ -11,8 +11,8 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// Widths in pixels that pictures are shrunk to where they are larger. Whoever
-// gathers many frames does it by Thumb at once, to hold less memory.
+// Larger pictures are shrunk to these widths, in pixels. A caller that collects many frames
+// should shrink each at once with Thumb, to save memory.
 const (
 	ThumbWidth = 320 // in a contact sheet
 	miniWidth  = 176 // in a list
@@ -24,8 +24,8 @@ var pageText string
 //go:embed video.gohtml
 var videoText string
 
-// Render writes r as a whole HTML document. Texts in r may be malicious and
-// pictures broken; neither is an error. Errors of w are those of report.Write.
+// Render writes r as a complete HTML document. Malicious texts and broken pictures in r are
+// not errors. Errors of w are returned as report.Write returns them.
 func Render(w io.Writer, r video.Report) error {
 	return report.Write(w, "page", videoText+pageText, r.WorkflowID, newPage(r))
 }

@@ -34,8 +34,8 @@ func render(t testing.TB, r video.Report) string {
 	return out.String()
 }
 
-// sample is a small run in which everything happens once. Its picture is a
-// constant, so that the golden file does not depend on a JPEG encoder.
+// sample is a small run with one video of each outcome. Its picture is a constant, so that
+// the golden file does not depend on a JPEG encoder.
 func sample() video.Report {
 	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	stages := []video.StageTime{
@@ -75,7 +75,7 @@ func sample() video.Report {
 	}
 }
 
-// everySecond are the times of n frames.
+// everySecond is the times of n frames, one per second.
 func everySecond(n int) []int64 {
 	out := make([]int64, n)
 	for i := range out {
@@ -119,8 +119,8 @@ func TestOutcome(t *testing.T) {
 	assert.Contains(t, render(t, r), "Media were decoded without a sandbox")
 }
 
-// TestSums: whatever a run did, its totals are the sums of what the page lists, or the page
-// says why not.
+// TestSums: for any run, the totals are the sums of the lists of the page, or the page says
+// why they differ.
 func TestSums(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(5, 6))
@@ -150,7 +150,7 @@ func TestSums(t *testing.T) {
 		}
 		notes := strings.Join(sums(r), "\n")
 		require.Equal(t, hidden > 0, strings.Contains(notes, "The page lists"), "%+v: %s", r, notes)
-		require.Equal(t, deleted > 0, strings.Contains(notes, "did not end"), "%+v: %s", r, notes)
+		require.Equal(t, deleted > 0, strings.Contains(notes, "did not finish"), "%+v: %s", r, notes)
 		shares := shares(r.Totals)
 		for i, s := range shares {
 			if i == len(shares)-1 {
@@ -186,7 +186,7 @@ func TestAdviceForEachClass(t *testing.T) {
 	}
 }
 
-// malicious puts text into every field that can come from outside.
+// malicious is a report with text in every field that can come from outside.
 func malicious(text string, data []byte) video.Report {
 	stages := []video.StageTime{{Name: text, Frames: -1, Calls: math.MaxInt, BusyMS: math.MinInt64, StartMS: -5, EndMS: math.MaxInt64}}
 	v := video.Section{
@@ -255,10 +255,10 @@ func TestSelfContained(t *testing.T) {
 	checkSelfContained(t, render(t, video.Report{}))
 }
 
-// TestSize keeps a full report of busy pictures near 5 MB.
+// TestSize: a full report of detailed pictures has about 5 MB.
 func TestSize(t *testing.T) {
 	t.Parallel()
-	const videos = video.MaxReportVideos / 5 // a part will do: what counts is bytes a video
+	const videos = video.MaxReportVideos / 5 // fewer videos are enough: the result is bytes per video
 	img, rng := image.NewGray(image.Rect(0, 0, 640, 360)), rand.New(rand.NewPCG(1, 2))
 	for i := range img.Pix {
 		img.Pix[i] = byte(60 + i%640/8 + rng.IntN(60))
@@ -283,9 +283,9 @@ func TestSize(t *testing.T) {
 		r.Videos = append(r.Videos, v)
 	}
 	page := render(t, r)
-	t.Logf("%d bytes a video, of them %d in the larger picture", len(page)/videos, len(small))
+	t.Logf("%d bytes per video, of them %d in the larger picture", len(page)/videos, len(small))
 	assert.Less(t, len(page)/videos, 26_000)
-	assert.NotContains(t, page, " open>", "many videos are folded")
+	assert.NotContains(t, page, " open>", "many videos are closed")
 }
 
 func TestRenderPassesOnWriteErrors(t *testing.T) {

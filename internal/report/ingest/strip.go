@@ -12,7 +12,7 @@ import (
 
 const stripBins = 400
 
-// strip shows where in a video frames were taken.
+// strip shows the positions in a video at which frames were taken.
 type strip struct {
 	Shown, Kept string // paths in a box of 1000 × 16
 	Half, End   string
@@ -48,8 +48,8 @@ func edge(kept, shown []int64, pick func([]int64) int64) string {
 	return stamp(pick(slices.Concat(kept, shown)))
 }
 
-// marks is a path of one vertical line for each bin that holds a frame, so that
-// a long video does not make a long page.
+// marks is a path of one vertical line for each bin that has a frame. Bins limit the size
+// of the page for long videos.
 func marks(times []int64, end int64) string {
 	var taken [stripBins + 1]bool
 	for _, ms := range times {
@@ -64,7 +64,7 @@ func marks(times []int64, end int64) string {
 	return out.String()
 }
 
-// stamp is a place in a video: mm:ss.mmm, with hours where there are any.
+// stamp formats a position in a video: mm:ss.mmm, or h:mm:ss.mmm from one hour on.
 func stamp(ms int64) string {
 	ms = max(0, ms)
 	s := fmt.Sprintf("%02d:%02d.%03d", ms/60_000%60, ms/1000%60, ms%1000)

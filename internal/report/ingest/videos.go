@@ -12,7 +12,7 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// openVideos is up to how many videos show their sheets without a click.
+// openVideos is the maximum number of videos for which the contact sheets are open.
 const openVideos = 12
 
 type videoView struct {
@@ -112,8 +112,8 @@ func tone(status string) string {
 	return "calm"
 }
 
-// picture is a data URI of a JPEG at most width pixels wide and high, or empty
-// when it is none: the page then says that there is no picture.
+// picture is a data URI of a JPEG that is at most width pixels wide and high. It is empty
+// if data is not a JPEG; the page then shows "no picture".
 func picture(data []byte, width int) template.URL {
 	head, err := jpeg.DecodeConfig(bytes.NewReader(data))
 	if err == nil && max(head.Width, head.Height) > width {
@@ -125,7 +125,7 @@ func picture(data []byte, width int) template.URL {
 	return template.URL("data:image/jpeg;base64," + base64.StdEncoding.EncodeToString(data))
 }
 
-// ratio keeps upright videos from making very tall cells.
+// ratio limits the height of cells of upright videos.
 func ratio(w, h int) float64 {
 	if w <= 0 || h <= 0 {
 		return 16.0 / 9
@@ -139,13 +139,13 @@ func warnings(v video.Section) []warning {
 	var out []warning
 	if v.Capped {
 		out = append(out, warning{"warn", "Cut off after " + report.Plural(v.Frames, "frame") +
-			": the profile's max_frames was reached, and what comes later cannot be found."})
+			": the profile's max_frames was reached. Later parts of the video cannot be found."})
 	}
 	if v.DecodeErrors > 0 {
 		out = append(out, warning{"warn", report.Plural(v.DecodeErrors, "damaged place") + " could not be decoded."})
 	}
 	if v.Duplicates > 0 {
-		out = append(out, warning{"calm", report.Plural(v.Duplicates, "near-duplicate frame") + " dropped: each looked like the frame kept before it."})
+		out = append(out, warning{"calm", report.Plural(v.Duplicates, "near-duplicate frame") + " dropped: each looked like the previous kept frame."})
 	}
 	return out
 }
@@ -170,7 +170,7 @@ func failures(list []video.Failure) []failureRow {
 	return out
 }
 
-// advice is what a person can do about a class of failure.
+// advice is what to do about a class of failure.
 func advice(class fault.Class) string {
 	switch class {
 	case fault.Input:
@@ -188,5 +188,5 @@ func advice(class fault.Class) string {
 	case fault.Budget:
 		return "The budget is used up. Raise it, then redrive; what is stored is not paid for again."
 	}
-	return "The error has no class. Look at the workflow in the Temporal Web UI, and report it if it is a bug."
+	return "The error has no class. Open the workflow in the Temporal Web UI, and report it if it is a bug."
 }

@@ -9,12 +9,12 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// page is what the template prints. Every string in it is clean already.
+// page is the data of the template. Every string in it is already cleaned.
 type page struct {
 	report.Head
 	Tiles         []report.Tile
 	Shares        []share
-	Notes         []string // why the numbers do not add up, where they do not
+	Notes         []string // reasons why totals differ from the sums of the page
 	Preview       bool
 	Unsandboxed   bool
 	Failures      []failureRow
@@ -119,13 +119,13 @@ func about(r video.Report) report.About {
 	return out
 }
 
-// sums says why numbers at the head of the page are not the sums of what it lists. Nothing
-// is said where they are.
+// sums are the reasons why totals at the head of the page differ from the sums of its lists,
+// if they differ.
 func sums(r video.Report) []string {
 	t := r.Totals
 	var out []string
 	if open := t.Videos - t.Indexed - t.Unchanged - t.Failed; open > 0 {
-		out = append(out, report.Plural(open, "video")+" of the "+report.Count(t.Videos)+" did not end: the run was stopped before.")
+		out = append(out, report.Plural(open, "video")+" of the "+report.Count(t.Videos)+" did not finish: the run was stopped first.")
 	}
 	indexed, frames, documents := 0, 0, 0
 	for _, v := range r.Videos {
@@ -134,7 +134,7 @@ func sums(r video.Report) []string {
 		}
 	}
 	if indexed != t.Indexed || frames != t.Frames || documents != t.Documents {
-		why := "the others are not shown."
+		why := "other videos are not shown."
 		if indexed >= t.Indexed {
 			why = "videos that were ingested again since have other frames now."
 		}
@@ -174,7 +174,7 @@ func tiles(r video.Report, total int64) []report.Tile {
 	}
 }
 
-// shares is the bar under the big numbers: how the videos ended.
+// shares is the bar under the tiles: the outcomes of the videos.
 func shares(t video.Totals) []share {
 	var out []share
 	all := int64(max(0, t.Indexed) + max(0, t.Unchanged) + max(0, t.Failed))

@@ -1,6 +1,6 @@
-// Package optimize renders the report of a prompt optimization: its trials, what it
-// changed, and whether that was confirmed. It renders what it is given and knows nothing
-// of models, stores, workflows or the reports of other features.
+// Package optimize renders the report of a prompt optimization: its trials, the changes of
+// the prompt, and the verdict. It renders its input and knows nothing of models, stores,
+// workflows or the reports of other features.
 package optimize
 
 import (
@@ -23,13 +23,13 @@ var pageStyle string
 //go:embed optimize.gohtml
 var pageText string
 
-// Render writes r as a whole HTML document. Texts in r may be malicious. Errors of w are
-// those of report.Write.
+// Render writes r as a complete HTML document. Texts in r may be malicious. Errors of w are
+// returned as report.Write returns them.
 func Render(w io.Writer, r prompt.Report) error {
 	return report.Write(w, "optimize", pageText, r.Release.Workflow, newPage(r))
 }
 
-// page is what the template prints. Every string in it is clean already.
+// page is the data of the template. Every string in it is already cleaned.
 type page struct {
 	report.Head
 	Tone       string // of the verdict
@@ -40,7 +40,7 @@ type page struct {
 	Trials     *report.Curve
 	Spread     []spreadRow
 	Omitted    int    // candidates
-	Counted    string // why the trials of the table are not those of the search
+	Counted    string // why the table counts fewer trials than the search
 	Predictors []predictorView
 	More       int // predictors that are not shown
 	Rows       []report.Chat
@@ -88,41 +88,41 @@ func badges(r prompt.Report) []report.Badge {
 	return append(out, report.Badge{Tone: "calm", Text: "Not promoted"})
 }
 
-// verdict is the result of the confirmation for readers without statistics.
+// verdict is the result of the confirmation in one or two sentences, and its numbers.
 func verdict(r prompt.Release) (verdict, detail string) {
 	v := r.Verdict
 	if v.Examples <= 0 && r.Trials > 0 && len(r.Choice) == 0 {
-		return "The search found nothing better than the program as it was, so there was nothing to confirm.", ""
+		return "The search found nothing better than the default program, so there was nothing to confirm.", ""
 	}
 	if v.Examples <= 0 {
-		return "No rows were left that the search had not seen, so the result was not confirmed. Give a test set, or more rows.", ""
+		return "No rows were left that the search had not seen, so the result was not confirmed. Set a testset, or provide more rows.", ""
 	}
-	gain := report.Rounded(100*v.After, 1)/100 - report.Rounded(100*v.Before, 1)/100 // as shown
+	gain := report.Rounded(100*v.After, 1)/100 - report.Rounded(100*v.Before, 1)/100 // the difference of the shown scores
 	verdict = fmt.Sprintf("On %s that the search never saw the mean score is %s instead of %s.", report.Plural(v.Examples, "row"), ofOne(v.After), ofOne(v.Before))
-	detail = fmt.Sprintf("Gain %s; in %s of 100 cases the true gain is above %s; were neither better, so much would be gained with %s. "+
-		"Both programs were asked the same rows.", points(gain), v.ConfidencePercent(), points(v.Bound), report.PValue(v.Chance))
+	detail = fmt.Sprintf("Gain %s; with %s %% confidence the true gain is above %s; %s for a gain this large by chance. "+
+		"Both programs ran on the same rows; the test is paired.", points(gain), v.ConfidencePercent(), points(v.Bound), report.PValue(v.Chance))
 	if v.Examples < v.Planned {
-		detail += fmt.Sprintf(" %s more were not asked, since these decided.", report.Count(v.Planned-v.Examples))
+		detail += fmt.Sprintf(" %s more rows were not needed for the decision.", report.Count(v.Planned-v.Examples))
 	}
 	switch {
 	case v.Promote:
-		verdict += " That is more than chance explains."
+		verdict += " The difference is statistically significant."
 	case len(r.Choice) == 0:
-		verdict = fmt.Sprintf("The search found nothing better than the program as it was, whose mean score on %s that no search saw is %s.",
+		verdict = fmt.Sprintf("The search found nothing better than the default program. Its mean score on %s that the search never saw is %s.",
 			report.Plural(v.Examples, "row"), ofOne(v.Before))
 		detail = ""
 	case gain > 0:
-		verdict += " Chance alone can explain that: more rows to confirm on, or more trials, would show it."
+		verdict += " The difference is not statistically significant: it can be chance. More rows for the confirmation or more trials can make it clearer."
 	default:
-		verdict += " It did not get better where it had not been searched."
+		verdict += " The program did not get better on rows that the search never saw."
 	}
 	return verdict, detail
 }
 
-// ofOne is a score from 0 to 1 in percent.
+// ofOne formats a score from 0 to 1 as a percentage.
 func ofOne(v float64) string { return percentage(100 * v) }
 
-// percentage is a score in percent.
+// percentage formats a score in percent.
 func percentage(v float64) string {
 	if !report.Finite(v) {
 		return report.Absent
@@ -130,7 +130,7 @@ func percentage(v float64) string {
 	return strconv.FormatFloat(v, 'f', 1, 64) + " %"
 }
 
-// points is a difference of scores from 0 to 1, in points of a hundred.
+// points formats a difference of scores from 0 to 1 in percentage points.
 func points(v float64) string {
 	if !report.Finite(v) {
 		return report.Absent
@@ -170,7 +170,7 @@ func notices(r prompt.Report) []string {
 		out = append(out, "Metric commands ran without a sandbox: a worker was started with --no-sandbox.")
 	}
 	if r.Unscored > 0 {
-		out = append(out, fmt.Sprintf("%s scored 0 because a metric command failed on them, one of them with: %s",
+		out = append(out, fmt.Sprintf("%s scored 0 because a metric command failed on them. One reason: %s",
 			report.Plural(r.Unscored, "answer"), report.Clean(r.UnscoredWhy, report.MaxReason)))
 	}
 	if r.Release.Verdict.Promote && !r.Promoted {
@@ -178,7 +178,7 @@ func notices(r prompt.Report) []string {
 	}
 	if v := r.Release.Verdict; v.Examples > 0 && max(v.Examples, v.Planned) < 20 {
 		n := v.Examples
-		out = append(out, fmt.Sprintf("%s to confirm on are few: only a large gain can be told from chance.", report.Plural(n, "row")))
+		out = append(out, fmt.Sprintf("Only %s were left for the confirmation: only a large gain can be significant.", report.Plural(n, "row")))
 	}
 	return out
 }
@@ -209,7 +209,8 @@ func tiles(r prompt.Report) []report.Tile {
 	}
 }
 
-// programCommands put the program to use, under the rules of commands.
+// programCommands are for the use of the program. There are none if its name cannot be shown
+// unchanged.
 func programCommands(r prompt.Report) []report.Command {
 	v := r.Release
 	if v.Version < 1 || training.CheckName("name", v.Name) != nil {
@@ -223,14 +224,14 @@ func programCommands(r prompt.Report) []report.Command {
 		}
 		tenant = " --tenant " + report.Quote(t)
 	}
-	out := []report.Command{{Says: "Show its instructions and demos:", Line: "cogflow programs show " + at + tenant}}
+	out := []report.Command{{Purpose: "Show its instructions and demos:", Line: "cogflow programs show " + at + tenant}}
 	if !r.Promoted {
 		force := ""
 		if !v.Verdict.Promote {
 			force = " --force"
 		}
-		out = append(out, report.Command{Says: "Make it the active version:", Line: "cogflow programs promote " + at + tenant + force})
+		out = append(out, report.Command{Purpose: "Make it the active version:", Line: "cogflow programs promote " + at + tenant + force})
 	}
 	return append(out,
-		report.Command{Says: "Fetch it as DSPy loads it, every file checked against its SHA-256:", Line: "cogflow programs export " + at + tenant + " --to ./" + v.Name})
+		report.Command{Purpose: "Export it for DSPy and check the SHA-256 of every file:", Line: "cogflow programs export " + at + tenant + " --to ./" + v.Name})
 }

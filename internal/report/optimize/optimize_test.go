@@ -29,7 +29,7 @@ func render(t testing.TB, r prompt.Report) string {
 	return out.String()
 }
 
-// optimized is a search of one predictor that found something better.
+// optimized is a search over one predictor that found a better program.
 func optimized() prompt.Report {
 	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	decision := python.NewObject("search_modality", "video", "generation_type", "summary")
@@ -95,14 +95,14 @@ func TestOptimizeGolden(t *testing.T) {
 	assert.Equal(t, page, render(t, optimized()), "the same report gives the same bytes")
 }
 
-func TestOptimizeSays(t *testing.T) {
+func TestOptimizeTexts(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		change func(r *prompt.Report)
 		want   []string
 	}{
 		"better": {func(*prompt.Report) {}, []string{
-			">Better than the default</span>", ">Promoted</span>", "On 45 rows that the search never saw the mean score is 71.1 % instead of 52.2 %. That is more than chance explains.",
+			">Better than the default</span>", ">Promoted</span>", "On 45 rows that the search never saw the mean score is 71.1 % instead of 52.2 %. The difference is statistically significant.",
 			"above &#43;9.8 points", "<ins>conversation, then route the </ins>", "<del>Route</del>", ">wrong → right<", ">right → wrong<", ">still wrong<", ">better<",
 			"no answer that could be parsed", "programs export agentic-router@4 --tenant acme --to ./agentic-router<", "2 demos, before it had 1", "0d1 0i2 <span class=\"badge good\">chosen",
 			"summarise the talk on &lt;video&gt; search",
@@ -112,22 +112,22 @@ func TestOptimizeSays(t *testing.T) {
 		}},
 		"chance": {func(r *prompt.Report) {
 			r.Promoted, r.Release.Verdict = false, prompt.Verdict{Examples: 9, Before: 0.5, After: 0.6, Bound: -0.1, Chance: 0.3}
-		}, []string{">Not shown to be better</span>", "Chance alone can", "promote agentic-router@4 --tenant acme --force<", "above −10.0 points", "9 rows to confirm on are few"}},
+		}, []string{">Not shown to be better</span>", "The difference is not statistically significant", "promote agentic-router@4 --tenant acme --force<", "above −10.0 points", "Only 9 rows were left for the confirmation"}},
 		"worse": {func(r *prompt.Report) {
 			r.Promoted, r.Release.Verdict = false, prompt.Verdict{Examples: 45, Before: 0.5, After: 0.4, Bound: -0.2, Chance: 1}
-		}, []string{"did not get better where it had not been searched"}},
+		}, []string{"The program did not get better on rows that the search never saw"}},
 		"nothing found": {func(r *prompt.Report) {
 			r.Promoted, r.After, r.Release.Choice, r.Release.Verdict.Promote = false, r.Before, nil, false
-		}, []string{"found nothing better than the program as it was", "same instructions"}},
+		}, []string{"found nothing better than the default program", "same instructions"}},
 		"decided early": {func(r *prompt.Report) {
 			r.Release.Verdict = prompt.Verdict{Examples: 16, Planned: 129, Before: 0.5, After: 0.9, Bound: 0.11, Chance: 0.001, Level: 0.0131, Promote: true}
-		}, []string{"in 98.69 of 100 cases", "113 more were not asked, since these decided"}},
+		}, []string{"with 98.69 % confidence", "113 more rows were not needed for the decision"}},
 		"nothing to confirm": {func(r *prompt.Report) {
 			r.Promoted, r.After, r.Release.Choice, r.Release.Verdict, r.Rows = false, r.Before, nil, prompt.Verdict{}, nil
 		}, []string{"so there was nothing to confirm", "same instructions"}},
 		"no rows left": {func(r *prompt.Report) { r.Release.Verdict = prompt.Verdict{} }, []string{"the result was not confirmed"}},
 		"stopped":      {func(r *prompt.Report) { r.Release.Stopped = true }, []string{">Stopped, the best so far is kept</span>"}},
-		"a race":       {func(r *prompt.Report) { r.Trials[3].Kind = "race" }, []string{"a heat of the race"}},
+		"a race":       {func(r *prompt.Report) { r.Trials[3].Kind = "race" }, []string{"a candidate, in a race"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -142,14 +142,14 @@ func TestOptimizeSays(t *testing.T) {
 	}
 }
 
-// TestEarlyIsNotFew: rows that decide early are no reason to ask for more.
-func TestEarlyIsNotFew(t *testing.T) {
+// TestEarlyDecision: a confirmation that stops early does not warn of too few rows.
+func TestEarlyDecision(t *testing.T) {
 	t.Parallel()
 	r := optimized()
 	r.Release.Verdict = prompt.Verdict{Examples: 16, Planned: 129, Promote: true}
-	assert.NotContains(t, render(t, r), "are few")
+	assert.NotContains(t, render(t, r), "rows were left for the confirmation")
 	r.Release.Verdict.Planned = 16
-	assert.Contains(t, render(t, r), "are few")
+	assert.Contains(t, render(t, r), "rows were left for the confirmation")
 }
 
 func TestSpread(t *testing.T) {
@@ -157,14 +157,14 @@ func TestSpread(t *testing.T) {
 	rows, omitted, counted := spreadRows([]prompt.ReportTrial{
 		{Choice: "a", Rows: 10, Score: 20}, {Choice: "a", Rows: 30, Score: 60}, {Choice: "b", Rows: 5, Score: 55}, {Choice: "c", Score: 99}, {Choice: "d", Rows: 1, Score: math.NaN()},
 	}, nil, 5)
-	assert.Equal(t, "The table counts 3 of the 5 trials: trials without a score and those of candidates that are not listed are left out. ", counted)
+	assert.Equal(t, "The table counts 3 of the 5 trials: it omits trials without a score and candidates that are not listed. ", counted)
 	require.Len(t, rows, 2)
 	assert.Zero(t, omitted)
 	assert.Equal(t, spreadRow{
 		Choice: "b", Trials: "1", Rows: "5", Low: "55.0 %", Mean: "55.0 %", High: "55.0 %", X: "55.00%", Width: "0.40%", At: "55.00%",
 		Label: "between 55.0 % and 55.0 %, mean 55.0 %",
 	}, rows[0])
-	assert.Equal(t, "50.0 %", rows[1].Mean, "weighed by rows")
+	assert.Equal(t, "50.0 %", rows[1].Mean, "weighted by rows")
 	many := make([]prompt.ReportTrial, 40)
 	for i := range many {
 		many[i] = prompt.ReportTrial{Choice: fmt.Sprint(i), Rows: 1, Score: float64(50 - i)}
@@ -172,12 +172,12 @@ func TestSpread(t *testing.T) {
 	many[39].Choice = "0i7"
 	rows, omitted, _ = spreadRows(many, map[string]int{"0_predictor_instruction": 7}, 40)
 	assert.Len(t, rows, maxCandidates+1)
-	assert.True(t, rows[maxCandidates].Won, "the chosen one is always listed")
+	assert.True(t, rows[maxCandidates].Won, "the chosen candidate is always listed")
 	assert.Equal(t, 15, omitted)
 }
 
-// TestTrialsAgree: whatever the trials were, the table counts all of them, or says which not;
-// a gain is the difference of the scores that are shown.
+// TestTrialsAgree: for any trials, the table counts all of them, or says which it omits. A
+// gain is the difference of the shown scores.
 func TestTrialsAgree(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(13, 14))
@@ -265,7 +265,7 @@ func TestRenderOptimizePassesOnWriteErrors(t *testing.T) {
 	assert.Equal(t, fault.Transport, fault.ClassOf(err))
 }
 
-// TestUnscored: answers that a metric command failed on are counted, with a reason.
+// TestUnscored: answers for which a metric command failed are counted, with a reason.
 func TestUnscored(t *testing.T) {
 	t.Parallel()
 	r := optimized()

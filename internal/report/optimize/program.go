@@ -13,14 +13,14 @@ import (
 )
 
 const (
-	maxInstructions = 20_000 // runes of one predictor that are shown
+	maxInstructions = 20_000 // maximum number of runes shown for one predictor
 	maxPredictors   = 64
 	maxDemos        = 32
 	maxFields       = 24
 	maxRowsShown    = 60
 )
 
-// predictorView is one predictor before and now.
+// predictorView is one predictor before and after the optimization.
 type predictorView struct {
 	Name          string
 	Module        string
@@ -31,7 +31,7 @@ type predictorView struct {
 	MoreDemos     int
 }
 
-// piece is a part of a text; Changed ones are highlighted.
+// piece is a part of a text; it is highlighted if Changed is true.
 type piece struct {
 	Text    string
 	Changed bool
@@ -81,8 +81,8 @@ func predictorViews(before, after *prompt.Program) (views []predictorView, more 
 	return views, 0
 }
 
-// instructions cleans two texts, then compares them, so that what is invisible
-// makes no difference to look for.
+// instructions cleans two texts before it compares them, so that invisible characters are
+// not shown as differences.
 func instructions(before, after string) (left, right []piece, same bool) {
 	a, b := cleanText(before, maxInstructions), cleanText(after, maxInstructions)
 	for _, p := range diff.Words(a, b) {
@@ -104,7 +104,7 @@ func cleanText(text string, limit int) string {
 	for _, line := range lines {
 		line = safetext.Clean(line)
 		if line == "" {
-			if empty++; empty > 1 { // a page of nothing hides what stands below it
+			if empty++; empty > 1 { // many empty lines would hide the text below
 				continue
 			}
 		} else {

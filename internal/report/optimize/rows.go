@@ -8,11 +8,11 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// chats are confirmed rows as conversations: what the program was given, what was expected,
-// and what it answered before and now.
+// chats are rows of the confirmation as conversations: the input of the program, the expected
+// answer, and the answers of the program before and after the optimization.
 func chats(rows []prompt.ReportRow) []report.Chat {
 	rows = rows[:min(len(rows), maxRowsShown)]
-	var answers []string // fields that the program answers
+	var answers []string // output fields of the program
 	for _, r := range rows {
 		for _, o := range []*prompt.Object{r.Before, r.After} {
 			for _, name := range o.Keys() {
@@ -38,7 +38,7 @@ func chats(rows []prompt.ReportRow) []report.Chat {
 				c.Turns = append(c.Turns, report.NewTurn("ask", name, "", python.Str(v)))
 			}
 		}
-		// What was asked comes before what was expected, whatever the order of the fields.
+		// Inputs come before expected answers, whatever the order of the fields.
 		slices.SortStableFunc(c.Turns, func(a, b report.Turn) int { return rankOf(a.Side) - rankOf(b.Side) })
 		c.Turns = append(c.Turns, answer("before", "Before", r.Before)...)
 		c.Turns = append(c.Turns, answer("after", "Now", r.After)...)
@@ -54,7 +54,7 @@ func rankOf(side string) int {
 	return 0
 }
 
-// answer is what the program said.
+// answer is the output of the program.
 func answer(side, who string, o *prompt.Object) []report.Turn {
 	if o == nil {
 		return []report.Turn{{Side: side, Who: who, Text: "no answer that could be parsed", Empty: true}}
@@ -70,7 +70,7 @@ func answer(side, who string, o *prompt.Object) []report.Turn {
 	return out
 }
 
-// change says how the score of a row changed.
+// change is the change of the score of a row.
 func change(r prompt.ReportRow) (tone, text string) {
 	switch {
 	case r.AfterScore >= 1 && r.BeforeScore < r.AfterScore:

@@ -13,21 +13,21 @@ import (
 	"github.com/cogniverse/cogflow/prompt/mipro/search"
 )
 
-// maxTrials is how many dots a plot has; a search seldom makes a hundred.
+// maxTrials is the maximum number of dots in a plot; most searches have fewer than 100.
 const maxTrials = 2000
 
-// trialKinds are the kinds of trials, their colours and what they were for.
+// trialKinds are the kinds of trials, their colours and their meaning.
 func trialKinds() []struct{ kind, class, says string } {
 	return []struct{ kind, class, says string }{
-		{"default", "2", "the program as it was"},
-		{"search", "0", "a candidate, on a part of the rows"},
-		{"race", "1", "a heat of the race"},
+		{"default", "2", "the default program"},
+		{"search", "0", "a candidate, on a minibatch"},
+		{"race", "1", "a candidate, in a race"},
 		{"full", "3", "the best so far, on all rows"},
 	}
 }
 
-// newTrialPlot is the plot of scores by trial: a dot for each, larger if it was scored on
-// as many rows as any, and a line of the best so far.
+// newTrialPlot is the plot of scores by trial: a dot for each trial, larger if the trial was
+// scored on the largest number of rows, and a line of the best so far.
 func newTrialPlot(trials []prompt.ReportTrial) *report.Curve {
 	trials = trials[:min(len(trials), maxTrials)]
 	var scores, best []report.XY
@@ -47,7 +47,7 @@ func newTrialPlot(trials []prompt.ReportTrial) *report.Curve {
 		Title: "Score by trial", Unit: "percent", Along: "trial", Height: report.CurveHigh + 50, Last: float64(len(trials) - 1),
 	}, scores, best)
 	p.Class = "trials"
-	p.AddLine("s4", "the best so far, on the most rows", stairs(best))
+	p.AddLine("s4", "the best so far, on the largest number of rows", stepLine(best))
 	seen := map[string]bool{}
 	for i, t := range trials {
 		if !report.Finite(t.Score) {
@@ -79,8 +79,8 @@ func newTrialPlot(trials []prompt.ReportTrial) *report.Curve {
 	return p
 }
 
-// stairs makes a line that stays until it steps.
-func stairs(points []report.XY) []report.XY {
+// stepLine is a line with horizontal segments between points.
+func stepLine(points []report.XY) []report.XY {
 	var out []report.XY
 	for i, p := range points {
 		if i > 0 && p.Y != points[i-1].Y {
@@ -102,9 +102,8 @@ type spreadRow struct {
 
 const maxCandidates = 24
 
-// spreadRows are the candidates, the best mean first. A mean weighs each trial
-// by its rows. Counted says why the table has other trials than the search, empty = it has
-// the same.
+// spreadRows are the candidates, the best mean first. A mean weights each trial by its rows.
+// Counted says why the table counts fewer trials than the search; empty = it counts all.
 func spreadRows(trials []prompt.ReportTrial, won map[string]int, searched int) (rows []spreadRow, omitted int, counted string) {
 	type candidate struct {
 		choice          string
@@ -138,19 +137,19 @@ func spreadRows(trials []prompt.ReportTrial, won map[string]int, searched int) (
 		listed += c.trials
 		low, high := min(1, max(0, c.low/100)), min(1, max(0, c.high/100))
 		rows = append(rows, spreadRow{
-			Choice: cmp.Or(report.Clean(c.choice, report.MaxName), "as it was"), Trials: report.Count(c.trials), Rows: report.Count(c.rows), Low: percentage(c.low), Mean: percentage(c.mean), High: percentage(c.high),
+			Choice: cmp.Or(report.Clean(c.choice, report.MaxName), "default"), Trials: report.Count(c.trials), Rows: report.Count(c.rows), Low: percentage(c.low), Mean: percentage(c.mean), High: percentage(c.high),
 			X: report.Percent(low), Width: report.Percent(max(0.004, high-low)), At: report.Percent(min(1, max(0, c.mean/100))), Won: is,
 			Label: fmt.Sprintf("between %s and %s, mean %s", percentage(c.low), percentage(c.high), percentage(c.mean)),
 		})
 	}
 	if listed != searched {
-		counted = fmt.Sprintf("The table counts %s of the %s: trials without a score and those of candidates that are not listed are left out. ",
+		counted = fmt.Sprintf("The table counts %s of the %s: it omits trials without a score and candidates that are not listed. ",
 			report.Count(listed), report.Plural(searched, "trial"))
 	}
 	return rows, omitted, counted
 }
 
-// choiceText is a choice as trials name it: "0i2 0d1".
+// choiceText is the short form of a choice: "0i2 0d1".
 func choiceText(choice map[string]int) string {
 	var parts []string
 	short := strings.NewReplacer("_predictor_instruction", "i", "_predictor_demos", "d")

@@ -1,4 +1,4 @@
-// Package reporttest holds what the tests of all reports check pages with.
+// Package reporttest holds the checks that the tests of all reports use.
 package reporttest
 
 import (
@@ -12,9 +12,9 @@ import (
 	"golang.org/x/net/html"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew") //nolint:gochecknoglobals // a flag of tests
+var update = flag.Bool("update", false, "rewrite the golden files") //nolint:gochecknoglobals // a flag of tests
 
-// Golden compares a page with the file of that name, which -update writes anew.
+// Golden compares a page with the golden file of that name; -update rewrites the file.
 func Golden(t *testing.T, name string, got []byte) {
 	t.Helper()
 	if *update {
@@ -22,11 +22,11 @@ func Golden(t *testing.T, name string, got []byte) {
 	}
 	want, err := os.ReadFile(name)
 	require.NoError(t, err, "run the test with -update")
-	assert.Equal(t, string(want), string(got), "if the change is meant, run the test with -update")
+	assert.Equal(t, string(want), string(got), "if the change is intended, run the test with -update")
 }
 
-// What a page is made of. Nothing here runs anything, and nothing fetches
-// anything but the attributes that SelfContained looks at.
+// The elements and attributes that pages may have. None of them runs code, and none fetches
+// a resource except for the attributes that SelfContained checks.
 const (
 	elements = "html head meta link title style body header main section footer h1 h2 h3 p div span strong b i small code pre br bdi mark " +
 		"a img ul ol li dl dt dd table thead tbody tr th td details summary figure figcaption svg rect line text path circle ins del"
@@ -34,8 +34,8 @@ const (
 		"cx cy r text-anchor viewbox preserveaspectratio scope data-label id open src alt decoding title style"
 )
 
-// SelfContained reads a page as a browser does and fails for anything that a browser
-// would fetch or run, and for any style but css.
+// SelfContained parses a page. It fails if the page has a resource that a browser would
+// fetch or run, or a style other than css.
 func SelfContained(t testing.TB, page, css string) {
 	t.Helper()
 	require.Contains(t, page, `content="default-src 'none'; img-src data:; style-src 'unsafe-inline'"`)

@@ -1,6 +1,6 @@
-// Package search renders the page of an answer of the search: a picture of each hit, its
-// caption and, where the video lies on this machine, a player that starts at the hit. It
-// renders what it is given and knows nothing of the index, stores or other reports.
+// Package search renders the page of a search result: the frame of each hit, its caption
+// and, if the video is on this machine, a player that starts at the hit. It renders its
+// input and knows nothing of the index, stores or other reports.
 package search
 
 import (
@@ -18,24 +18,24 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// Answer is what was asked, and the hits, best first.
+// Answer is a query and its hits, best first.
 type Answer struct {
 	Query, Tenant, Rank string
 	From                Searched
 	Hits                []Hit
 }
 
-// Searched says what was searched.
+// Searched describes the data that was searched.
 type Searched = report.Searched
 
-// Hit is one hit with what the page shows of it.
+// Hit is one hit with its frame and its video file.
 type Hit struct {
 	video.Hit
 	Frame []byte // JPEG; empty = no picture
-	File  string // absolute path of the video on this machine; empty = it is elsewhere
+	File  string // absolute path of the video on this machine; empty = on another machine
 }
 
-// Width of the pictures, in pixels.
+// width of the frames, in pixels
 const width = 480
 
 //go:embed search.gohtml
@@ -44,7 +44,7 @@ var pageText string
 //go:embed search.css
 var pageStyle string
 
-// page is what the template prints. Every string in it is clean already.
+// page is the data of the template. Every string in it is already cleaned.
 type page struct {
 	report.Head
 	Hits []card
@@ -57,8 +57,8 @@ type card struct {
 	Picture, Player         template.URL // empty = none
 }
 
-// Render writes a as a whole HTML document. Texts in a may be malicious. Errors of w are
-// those of report.Write.
+// Render writes a as a complete HTML document. Texts in a may be malicious. Errors of w are
+// returned as report.Write returns them.
 func Render(w io.Writer, a Answer) error {
 	about := a.From.About(a.Tenant, report.Pair{Name: "Rank", Value: report.Clean(a.Rank, report.MaxName)})
 	badges := []report.Badge{{Tone: "calm", Text: report.Plural(len(a.Hits), "hit")}}
@@ -80,7 +80,7 @@ func newCard(rank int, h Hit) (card, error) {
 		Time: clock(h.StartMS) + "–" + clock(h.EndMS), Score: fmt.Sprintf("%.4f", h.Score),
 		Caption: report.Clean(h.Caption, report.MaxReason),
 	}
-	if !strings.Contains(h.Caption, h.OnScreen) { // else it is said
+	if !strings.Contains(h.Caption, h.OnScreen) { // otherwise the caption has it already
 		c.OnScreen = report.Clean(h.OnScreen, report.MaxReason)
 	}
 	if len(h.Frame) > 0 {
@@ -98,7 +98,7 @@ func newCard(rank int, h Hit) (card, error) {
 	return c, nil
 }
 
-// clock writes milliseconds as players do: 0:05, 1:02:03.
+// clock formats milliseconds as video players do: 0:05, 1:02:03.
 func clock(ms int64) string {
 	s := ms / 1000
 	if s < 3600 {

@@ -20,7 +20,7 @@ func picture(t *testing.T) []byte {
 	return out.Bytes()
 }
 
-// TestSearchPage: a hit has its picture, and a player at its time where the video is here.
+// TestSearchPage: a hit has its frame, and a player at its time if the video is on this machine.
 func TestSearchPage(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer

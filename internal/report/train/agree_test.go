@@ -16,7 +16,7 @@ import (
 	"github.com/cogniverse/cogflow/training/summary"
 )
 
-// shown is a number as a page shows it, exactly.
+// shown parses a number of a page exactly.
 func shown(t *testing.T, text string) *big.Rat {
 	t.Helper()
 	text = strings.NewReplacer(",", "", "−", "-", "+", "", "$", "").Replace(text)
@@ -25,8 +25,8 @@ func shown(t *testing.T, text string) *big.Rat {
 	return v
 }
 
-// TestChangeAgrees: whatever a metric was before and after, what is shown after less what is
-// shown before is the change that is shown, and a change is never shown as none.
+// TestChangeAgrees: for any values of a metric, the shown change is the difference of the
+// shown values, and a change is never shown as zero.
 func TestChangeAgrees(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(7, 8))
@@ -36,21 +36,21 @@ func TestChangeAgrees(t *testing.T) {
 		if most := max(math.Abs(base), math.Abs(best)); most < 1e-4 || most >= 1e9 {
 			continue
 		}
-		before, after, change := alike(base, best)
+		before, after, change := sameDigits(base, best)
 		want := new(big.Rat).Sub(shown(t, after), shown(t, before))
 		require.Zero(t, want.Cmp(shown(t, change)), "%v to %v: %s to %s, %s", base, best, before, after, change)
 		if math.Abs(best-base) > 1e-7 {
 			require.NotZero(t, want.Sign(), "%v to %v: %s to %s", base, best, before, after)
 		}
 	}
-	before, after, change := alike(0, 0)
+	before, after, change := sameDigits(0, 0)
 	assert.Equal(t, []string{"0.0000", "0.0000", "0.0000"}, []string{before, after, change})
-	before, after, change = alike(math.NaN(), 1)
+	before, after, change = sameDigits(math.NaN(), 1)
 	assert.Equal(t, []string{"–", "1.000", "–"}, []string{before, after, change})
 }
 
-// TestRowsAgree: whatever rows a data set has, those that were used and those that were not
-// are together the rows in the file.
+// TestRowsAgree: for any dataset, the rows that were used and those that were not used add
+// up to the rows in the file.
 func TestRowsAgree(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(9, 10))
@@ -75,8 +75,8 @@ func TestRowsAgree(t *testing.T) {
 	}
 }
 
-// TestSweepAgrees: the cost of a sweep is the sum of the costs that its page shows, or the
-// page says why not.
+// TestSweepAgrees: the shown cost of a sweep is the sum of the shown costs of its runs, or
+// the page says why it is not.
 func TestSweepAgrees(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(11, 12))
@@ -110,9 +110,9 @@ func TestSweepAgrees(t *testing.T) {
 	}
 }
 
-// TestCurvesAreOfOneQuantity: each loss has a plot and a name of its own, with enough ticks;
-// an axis is logarithmic only where the values span decades.
-func TestCurvesAreOfOneQuantity(t *testing.T) {
+// TestOneQuantityPerCurve: each loss has its own plot, with its name and enough ticks. An
+// axis is logarithmic only if the values span decades.
+func TestOneQuantityPerCurve(t *testing.T) {
 	t.Parallel()
 	r := trained(300)
 	r.Adapter.Spec.Method = training.DPO

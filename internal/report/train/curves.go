@@ -14,17 +14,17 @@ import (
 // history is a training run read from its events.
 type history struct {
 	loss, learning, speed, norm []report.XY
-	evals                       []training.Event // of the model in the course of training
+	evals                       []training.Event // of the model during training
 	base                        map[string]float64
-	metrics                     map[string][]report.XY // of steps, by name, but for norm
+	metrics                     map[string][]report.XY // of steps, by name, without norm
 	checkpoints                 []int
 	resumes                     []resume
 	devices                     []string // in order of appearance
 	last                        int      // step
-	lost                        int      // steps whose loss was no number
+	lost                        int      // steps whose loss was not finite
 }
 
-// resume is where a new attempt went on.
+// resume is the step and the device from which a new attempt continued.
 type resume struct {
 	after  int // step
 	device string
@@ -83,7 +83,8 @@ func read(events []training.Event) history {
 	return s
 }
 
-// stepMetrics are the names of what the trainer reports of each step, what matters most first.
+// stepMetrics are the names of the metrics that the trainer reports for each step, the most
+// important first.
 func (s history) stepMetrics() []string {
 	names := slices.Sorted(maps.Keys(s.metrics))
 	known := []string{"rewards/margins", "rewards/accuracies", "mean_token_accuracy"}
@@ -91,8 +92,7 @@ func (s history) stepMetrics() []string {
 	return names[:min(len(names), maxMetrics)]
 }
 
-// metricNames are the metrics of a method that is evaluated, what matters most first,
-// others after them.
+// metricNames are the metrics of the evaluations, the most important first.
 func metricNames(sets ...map[string]float64) []string {
 	var names []string
 	for _, set := range sets {
@@ -116,7 +116,7 @@ func rankOf(known []string, name string) int {
 	return len(known)
 }
 
-// metricTitle names a metric for people.
+// metricTitle is the title of a metric.
 func metricTitle(method training.Method, name string) string {
 	switch name {
 	case "loss":
@@ -154,7 +154,7 @@ func (s history) held(name string) []report.XY {
 	return out
 }
 
-// ofBase is a metric of the base model; not a number where it is not known.
+// ofBase is a metric of the base model, or NaN if it is unknown.
 func (s history) ofBase(name string, o training.Outcome) float64 {
 	if v, ok := s.base[name]; ok {
 		return v
@@ -165,8 +165,8 @@ func (s history) ofBase(name string, o training.Outcome) float64 {
 	return math.NaN()
 }
 
-// curves are the plots of a run, each of one quantity by its own name: the loss in training,
-// what held-out rows gave, what the trainer reports of each step, and how fast it was.
+// curves are the plots of a run, each of one quantity: the training loss, the metrics on
+// held-out rows, the metrics that the trainer reports for each step, and the throughput.
 func curves(s history, method training.Method, o training.Outcome) []*report.Curve {
 	var out []*report.Curve
 	if len(s.loss) > 0 {
@@ -195,7 +195,7 @@ func curves(s history, method training.Method, o training.Outcome) []*report.Cur
 	return out
 }
 
-// lossUnit is what a loss is measured in; empty = it has no unit.
+// lossUnit is the unit of the loss; empty = no unit.
 func lossUnit(method training.Method) string {
 	if method == training.SFT {
 		return "nats per token"
@@ -203,7 +203,7 @@ func lossUnit(method training.Method) string {
 	return ""
 }
 
-// trainingLoss is the loss on the rows that were trained on, with what happened meanwhile.
+// trainingLoss is the loss on the training rows, with marks for checkpoints and restarts.
 func trainingLoss(s history, method training.Method) *report.Curve {
 	even := report.Smooth(s.loss)
 	c := report.NewCurve(report.Plot{
@@ -233,7 +233,7 @@ func trainingLoss(s history, method training.Method) *report.Curve {
 	return c
 }
 
-// heldCurves are the metrics of the evaluations.
+// heldCurves are the plots of the metrics on held-out rows.
 func heldCurves(s history, method training.Method, o training.Outcome) []*report.Curve {
 	var out []*report.Curve
 	var sets []map[string]float64
@@ -262,13 +262,13 @@ func heldCurves(s history, method training.Method, o training.Outcome) []*report
 	return out
 }
 
-// stepCurve is a quantity of each step; a rough one has a smoothed line as well.
+// stepCurve is a plot of a quantity of each step; a noisy quantity has a smoothed line as well.
 func stepCurve(s history, p report.Plot, class string, points []report.XY, rough bool) *report.Curve {
 	p.Label, p.Height, p.Last = p.Title+" over steps.", report.CurveLow, float64(s.last)
 	if !rough {
 		c := report.NewCurve(p, points)
 		c.AddLine(class, "each step", points)
-		c.Legend = nil // the title says it
+		c.Legend = nil // the title is enough
 		return c
 	}
 	even := report.Smooth(points)
@@ -278,7 +278,7 @@ func stepCurve(s history, p report.Plot, class string, points []report.XY, rough
 	return c
 }
 
-// stepTitle names a metric that the trainer reports with each step.
+// stepTitle is the title of a metric that the trainer reports for each step.
 func stepTitle(name string) string {
 	known := map[string]string{
 		"rewards/margins": "Reward margin", "rewards/accuracies": "Reward accuracy", "rewards/chosen": "Reward of chosen answers",
@@ -289,7 +289,7 @@ func stepTitle(name string) string {
 	return cmp.Or(known[name], report.Clean(name, report.MaxLabel), "Metric without a name") + ", training"
 }
 
-// lower is a title within a sentence; abbreviations stay as they are.
+// lower writes a title in lower case for use in a sentence; abbreviations stay unchanged.
 func lower(title string) string {
 	if title == "nDCG" || title == "MRR" {
 		return title

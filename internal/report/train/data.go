@@ -13,13 +13,13 @@ import (
 	"github.com/cogniverse/cogflow/training/summary"
 )
 
-// dataView is what is known of the rows.
+// dataView describes the dataset.
 type dataView struct {
 	Facts    []report.Pair
 	Lengths  []lengthBar
 	Exact    bool   // counted by the tokenizer, not estimated
-	Limit    string // where max_seq_length is; empty = right of everything
-	LimitAt  string // what it is
+	Limit    string // position of max_seq_length; empty = beyond the plot
+	LimitAt  string // its value
 	Height   int
 	Dropped  []report.Pair
 	Problems []problemRow
@@ -59,7 +59,7 @@ func newDataView(r summary.Run) *dataView {
 		kept, held, truncated, noRoom = max(0, d.Rows-d.Dropped), d.EvalRows, d.Truncated, d.Dropped
 		total = large(d.Tokens)
 	}
-	// Rows that are in no other line, such as those of a file from which all are held out apart.
+	// Rows that no other line counts, such as rows of a file with a separate evaluation dataset.
 	other := max(0, t.Rows-kept-t.Dropped-noRoom)
 	if r.Check.Eval == nil {
 		other = max(0, other-held)
@@ -87,7 +87,7 @@ func newDataView(r summary.Run) *dataView {
 	return v
 }
 
-// unusedName says why the trainer used some rows not at all.
+// unusedName is the reason why the trainer did not use some rows.
 func unusedName(m training.Method) string {
 	if m == training.Embedding {
 		return "In no batch of the first epoch"

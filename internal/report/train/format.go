@@ -11,7 +11,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/report"
 )
 
-// figure is a metric or a setting with about four digits that matter.
+// figure formats a metric or a setting with about four significant digits.
 func figure(v float64) string {
 	a := math.Abs(v)
 	switch {
@@ -29,7 +29,7 @@ func figure(v float64) string {
 	return strconv.FormatFloat(v, 'f', 4, 64)
 }
 
-// signed is a difference: always with a sign.
+// signed formats a difference, always with a sign.
 func signed(v float64) string {
 	if v > 0 && !math.IsInf(v, 0) {
 		return "+" + figure(v)
@@ -37,22 +37,22 @@ func signed(v float64) string {
 	return strings.Replace(figure(v), "-", "−", 1)
 }
 
-// alike shows two numbers of one metric, and how the second differs from the first, with
-// the same digits: what is shown can be subtracted. There are as many digits as the
-// difference needs.
-func alike(base, best float64) (before, after, change string) {
+// sameDigits formats two values of a metric and their difference with the same number of
+// decimal places, so that the shown values can be subtracted. The difference determines
+// the number of decimal places.
+func sameDigits(base, best float64) (before, after, change string) {
 	if !report.Finite(base) || !report.Finite(best) {
 		return figure(base), figure(best), report.Absent
 	}
 	if most := max(math.Abs(base), math.Abs(best)); most >= 1e9 || (most < 1e-4 && most > 0) {
 		return figure(base), figure(best), signed(best - base)
 	}
-	digits := alikeDigits(base, best)
+	digits := commonDigits(base, best)
 	b, t := report.Rounded(base, digits), report.Rounded(best, digits)
 	return fixed(b, digits), fixed(t, digits), signedFixed(t-b, digits)
 }
 
-func alikeDigits(base, best float64) int {
+func commonDigits(base, best float64) int {
 	digits := 4
 	switch most := max(math.Abs(base), math.Abs(best)); {
 	case most >= 1000:
@@ -66,7 +66,7 @@ func alikeDigits(base, best float64) int {
 	return digits
 }
 
-// fixed is v with so many digits behind the point; nothing has the sign of nothing.
+// fixed formats v with so many decimal places; zero has no sign.
 func fixed(v float64, digits int) string {
 	text := strconv.FormatFloat(v, 'f', digits, 64)
 	if strings.Trim(text, "-0.") == "" {
@@ -90,7 +90,7 @@ func signedFixed(v float64, digits int) string {
 	return strings.Replace(text, "-", "−", 1)
 }
 
-// large is a count that may be of millions: "1.24 M".
+// large formats a count that can be in the millions: "1.24 M".
 func large(n int64) string {
 	switch {
 	case n >= 1e12:
@@ -103,7 +103,7 @@ func large(n int64) string {
 	return report.Commas(strconv.FormatInt(n, 10))
 }
 
-// size is an amount of memory.
+// size formats an amount of memory.
 func size(bytes int64) string {
 	if bytes <= 0 {
 		return report.Absent
@@ -114,7 +114,7 @@ func size(bytes int64) string {
 	return humanize.IBytes(uint64(bytes))
 }
 
-// seconds is a length of time, given in seconds.
+// seconds formats a duration in seconds.
 func seconds(s float64) string {
 	if !report.Finite(s) || s <= 0 || s > math.MaxInt64/1000 {
 		return report.Absent
@@ -122,7 +122,7 @@ func seconds(s float64) string {
 	return report.Span(int64(math.Round(s * 1000)))
 }
 
-// times says how much larger the second is.
+// times formats of as a percentage of than.
 func times(of, than float64) string {
 	if !report.Finite(of) || !report.Finite(than) || of <= 0 || than <= 0 {
 		return report.Absent

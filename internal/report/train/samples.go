@@ -9,8 +9,8 @@ import (
 
 const maxSamples = 20
 
-// chats are held-out rows as conversations: what was asked, what was expected, and how well
-// each model knew it.
+// chats are held-out rows as conversations: the prompt, the expected answer, and the score
+// of each model.
 func chats(r summary.Run) []report.Chat {
 	var out []report.Chat
 	c := r.Adapter.Outcome.Comparison
@@ -19,7 +19,7 @@ func chats(r summary.Run) []report.Chat {
 		metric = c.Metric
 	}
 	for _, s := range r.Samples[:min(len(r.Samples), maxSamples)] {
-		base, best, change := alike(s.Base, s.Best)
+		base, best, change := sameDigits(s.Base, s.Best)
 		chat := report.Chat{Title: "Row " + report.Count(s.Row)}
 		name := lower(metricTitle(r.Adapter.Spec.Method, metric))
 		if name == "" {
@@ -45,7 +45,7 @@ func chats(r summary.Run) []report.Chat {
 	return out
 }
 
-// turns are the parts of a row. What a model learns to say is marked as expected.
+// turns are the parts of a row. The text that a model learns is marked as expected.
 func turns(s summary.Sample) []report.Turn {
 	var out []report.Turn
 	add := func(side, who, text string) { out = append(out, report.NewTurn(side, who, "", text)) }
@@ -67,7 +67,7 @@ func turns(s summary.Sample) []report.Turn {
 			}
 		}
 	}
-	if len(out) > report.MaxTurns { // the last ones have the answer
+	if len(out) > report.MaxTurns { // the last turns contain the answer
 		left := len(out) - report.MaxTurns
 		out = append([]report.Turn{{Side: "ask", Who: "…", Text: report.Plural(left, "earlier message") + " not shown", Empty: true}}, out[left:]...)
 	}
@@ -77,7 +77,7 @@ func turns(s summary.Sample) []report.Turn {
 	return out
 }
 
-// partOf says which side of a conversation a field of a row is, and its name for people.
+// partOf is the side of the conversation to which a field of a row belongs, and its title.
 func partOf(key string) (side, who string) {
 	switch key {
 	case rows.KeyCompletion:

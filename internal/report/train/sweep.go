@@ -16,28 +16,28 @@ import (
 //go:embed sweep.gohtml
 var sweepText string
 
-// RenderSweep writes r as a whole HTML document, as Render does.
+// RenderSweep writes r as a complete HTML document, as Render does.
 func RenderSweep(w io.Writer, r summary.Sweep) error {
 	return report.Write(w, "sweep", sweepText, r.Workflow, newSweepPage(r))
 }
 
-// maxRuns is how many runs a page lists.
+// maxRuns is the maximum number of runs on a page.
 const maxRuns = 1000
 
-// sweepPage is what the template prints. Every string in it is clean already.
+// sweepPage is the data of the template. Every string in it is already cleaned.
 type sweepPage struct {
 	report.Head
 	Summary  string
 	Tiles    []report.Tile
 	Varied   []string
-	Primary  string   // metric that the bars are of
+	Primary  string   // metric that the bars show
 	Others   []string // further metrics
-	Lower    bool     // less of it is better
+	Lower    bool     // lower values are better
 	Runs     []sweepRun
 	Took     string // of all runs
 	Cost     string
 	Omitted  int
-	Rounded  bool // what is shown of the costs does not add up to their total
+	Rounded  bool // the shown costs do not add up to the shown total
 	Failures []sweepFailure
 	Best     []report.Command
 	Foot     []report.Pair
@@ -84,7 +84,7 @@ func newSweepPage(r summary.Sweep) sweepPage {
 	return p
 }
 
-// primaryOf is the metric that a sweep is judged by, of those that are there.
+// primaryOf is the metric by which the best run is chosen.
 func primaryOf(method training.Method, names []string) string {
 	for _, want := range training.PrimaryMetrics(method) {
 		if slices.Contains(names, want) {
@@ -160,7 +160,7 @@ func (p *sweepPage) runs(r summary.Sweep) {
 	}
 }
 
-// settingText shows the JSON of a value: a text without its quotes.
+// settingText is the JSON of a value; a string is shown without its quotes.
 func settingText(value string) string {
 	if n, err := strconv.ParseFloat(value, 64); err == nil && report.Finite(n) {
 		return settingNumber(n)
@@ -168,7 +168,7 @@ func settingText(value string) string {
 	return report.Clean(strings.Trim(value, `"`), 2*report.MaxLabel)
 }
 
-// sum adds up what is a number.
+// sum adds up the values that are finite.
 func sum(values []float64) float64 {
 	total := 0.0
 	for _, v := range values {
@@ -179,7 +179,7 @@ func sum(values []float64) float64 {
 	return total
 }
 
-// count fills in the totals and what is said of them.
+// count sets the totals, the tiles and the summary.
 func (p *sweepPage) count(r summary.Sweep) (badges []report.Badge) {
 	failed, better, took := 0, 0, 0.0
 	for _, run := range r.Runs {
@@ -211,10 +211,10 @@ func (p *sweepPage) count(r summary.Sweep) (badges []report.Badge) {
 		{Value: report.Count(better), Label: "better than the base"},
 		missed,
 		{Value: report.Absent, Label: "best " + lower(p.Primary)},
-		{Value: p.Took, Label: "training time, summed"},
+		{Value: p.Took, Label: "training time (sum)"},
 		{Value: p.Cost, Label: "cost"},
 	}
-	p.Summary = "No run has a result, so no best run is named."
+	p.Summary = "No run has a result, so there is no best run."
 	if r.Best < 0 || r.Best >= len(r.Runs) || r.Best >= len(p.Runs) {
 		return badges
 	}

@@ -51,7 +51,7 @@ func TestSweepGolden(t *testing.T) {
 	assert.Contains(t, page, "Finished, 1 failed")
 }
 
-func TestSweepOfNothing(t *testing.T) {
+func TestSweepEmpty(t *testing.T) {
 	t.Parallel()
 	page := renderSweep(t, summary.Sweep{Best: -1})
 	checkSelfContained(t, page)

@@ -16,7 +16,7 @@ import (
 	"github.com/cogniverse/cogflow/training/summary"
 )
 
-// metricRow is one metric before and after.
+// metricRow is one metric before and after training.
 type metricRow struct {
 	Name, Base, Best, Change, Tone string
 }
@@ -34,7 +34,7 @@ func metricRows(method training.Method, o training.Outcome) []metricRow {
 			row.Best = figure(best)
 		}
 		if before && trained && report.Finite(best-base) {
-			row.Base, row.Best, row.Change = alike(base, best)
+			row.Base, row.Best, row.Change = sameDigits(base, best)
 			if best != base {
 				row.Tone = "bad"
 				if (best < base) == training.LowerIsBetter(name) {
@@ -47,16 +47,16 @@ func metricRows(method training.Method, o training.Outcome) []metricRow {
 	return rows
 }
 
-// metricsNote says why the table and the verdict show other numbers of the same metric: the
-// metric of a language model weighs every token the same, the comparison every row.
+// metricsNote explains why the table and the verdict differ in the same metric: the table
+// weights every token equally, the verdict every row.
 func metricsNote(method training.Method, o training.Outcome) string {
 	c := o.Comparison
 	if c == nil || c.N == 0 {
 		return ""
 	}
 	base, best := o.BaseMetrics[c.Metric], o.Metrics[c.Metric]
-	before, after, _ := alike(base, best)
-	b, a, _ := alike(c.Base, c.Best)
+	before, after, _ := sameDigits(base, best)
+	b, a, _ := sameDigits(c.Base, c.Best)
 	if b == before && a == after {
 		return ""
 	}
@@ -94,12 +94,12 @@ func newInterval(c training.Comparison) *interval {
 	return i
 }
 
-// intervalText is the difference with its interval, in the digits of the means.
+// intervalText is the difference with its interval, with the decimal places of the means.
 func intervalText(c training.Comparison) string {
-	_, _, change := alike(c.Base, c.Best)
+	_, _, change := sameDigits(c.Base, c.Best)
 	low, high := signed(c.CILow), signed(c.CIHigh)
 	if most := max(math.Abs(c.Base), math.Abs(c.Best)); report.Finite(most) && most >= 1e-4 && most < 1e9 {
-		digits := alikeDigits(c.Base, c.Best)
+		digits := commonDigits(c.Base, c.Best)
 		low, high = signedFixed(c.CILow, digits), signedFixed(c.CIHigh, digits)
 	}
 	return fmt.Sprintf("Difference %s, 95 %% interval %s to %s", change, low, high)
@@ -139,7 +139,7 @@ func newPoints(method training.Method, s history, o training.Outcome) pointTable
 		t.Metrics = append(t.Metrics, metricTitle(method, name))
 	}
 	order := slices.Sorted(maps.Keys(steps))
-	if len(order) > maxPoints { // first what was measured, then what was only kept
+	if len(order) > maxPoints { // evaluations take precedence over checkpoints
 		kept := slices.DeleteFunc(slices.Clone(order), func(step int) bool { return evals[step] == nil })
 		if len(kept) > maxPoints {
 			every := len(kept)/maxPoints + 1
@@ -164,7 +164,7 @@ func newPoints(method training.Method, s history, o training.Outcome) pointTable
 	return t
 }
 
-// planRow sets what was estimated beside what was measured.
+// planRow is an estimate beside the measured value.
 type planRow struct{ Name, Planned, Measured, Share string }
 
 func planRows(r summary.Run) (rows []planRow, note string) {
@@ -187,7 +187,7 @@ func planRows(r summary.Run) (rows []planRow, note string) {
 	row("Tokens", large(r.Plan.Tokens), large(o.Tokens), times(float64(o.Tokens), float64(r.Plan.Tokens)))
 	row("Steps", report.Count(r.Plan.Steps), report.Count(o.Steps), times(float64(o.Steps), float64(r.Plan.Steps)))
 	if o.Seconds > 0 {
-		row("Tokens/s, over the whole time", report.Rate(c.TokensPerSecond), report.Rate(float64(o.Tokens)/o.Seconds), times(float64(o.Tokens)/o.Seconds, c.TokensPerSecond))
+		row("Tokens/s, average", report.Rate(c.TokensPerSecond), report.Rate(float64(o.Tokens)/o.Seconds), times(float64(o.Tokens)/o.Seconds, c.TokensPerSecond))
 	}
 	switch c.Source {
 	case estimate.Measured:
@@ -198,13 +198,13 @@ func planRows(r summary.Run) (rows []planRow, note string) {
 	return rows, note
 }
 
-// settings lists every key of the configuration, as inputs spell them.
+// settings lists every key of the configuration, by the names of the input.
 func settings(s training.Spec) []report.Pair {
 	var out []report.Pair
 	add := func(prefix string, v any) {
 		text, err := json.Marshal(v)
 		if err != nil {
-			return // a number that is not finite: no run began with it
+			return // a number is not finite; no run can start with it
 		}
 		var keys map[string]json.RawMessage
 		if json.Unmarshal(text, &keys) != nil {
@@ -234,7 +234,7 @@ func settingNumber(v float64) string {
 
 func lineage(r summary.Run) []report.Pair {
 	a, s := r.Adapter, r.Adapter.Spec
-	lora := "none: all weights are trained"
+	lora := "none: all weights were trained"
 	if s.LoRA != nil {
 		lora = fmt.Sprintf("r %d, alpha %d", s.LoRA.R, s.LoRA.Alpha)
 		if n := r.Plan.LoRAParameters; n > 0 {

@@ -1,6 +1,5 @@
-// Package train renders the reports of trainings and of sweeps over their settings. It
-// renders what it is given and knows nothing of trainers, stores, workflows or the
-// reports of other features.
+// Package train renders the reports of training runs and sweeps. It renders its input and
+// knows nothing of trainers, stores, workflows or the reports of other features.
 package train
 
 import (
@@ -14,8 +13,8 @@ import (
 //go:embed train.gohtml
 var pageText string
 
-// Render writes r as a whole HTML document. Texts in r may be malicious. Errors of w are
-// those of report.Write.
+// Render writes r as a complete HTML document. Texts in r may be malicious. Errors of w are
+// returned as report.Write returns them.
 func Render(w io.Writer, r summary.Run) error {
 	return report.Write(w, "train", pageText, r.Workflow, newPage(r))
 }

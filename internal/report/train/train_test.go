@@ -30,7 +30,7 @@ func render(t testing.TB, r summary.Run) string {
 	return out.String()
 }
 
-// trained is a run of n steps that died once, at a third, and got better.
+// trained is a run of n steps that was interrupted once, after a third, and improved its model.
 func trained(n int) summary.Run {
 	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	hash := strings.Repeat("0123456789abcdef", 4)
@@ -94,7 +94,7 @@ func trained(n int) summary.Run {
 	return r
 }
 
-// events are those of a run: a loss that falls, with a wobble that is the same every time.
+// events are those of a run with a falling loss and deterministic noise.
 func events(n int) []training.Event {
 	out := []training.Event{
 		{Event: training.EventDevice, Device: "NVIDIA A10G"},
@@ -153,15 +153,15 @@ func TestTrainVerdicts(t *testing.T) {
 		"chance": {func(r *summary.Run) {
 			c := r.Adapter.Outcome.Comparison
 			c.Better, c.Difference, c.CIHigh, c.PValue = false, -0.01, 0.02, 0.3
-		}, []string{">Not better than its base</span>", "Chance alone can explain that", "activate support@3 --tenant acme --force<"}},
+		}, []string{">Not better than its base</span>", "The difference is not statistically significant", "activate support@3 --tenant acme --force<"}},
 		"worse": {func(r *summary.Run) {
 			c := r.Adapter.Outcome.Comparison
 			c.Better, c.Difference, c.CILow, c.CIHigh = false, 0.5, 0.4, 0.6
-		}, []string{">Not better than its base</span>", "It is worse, and chance does not explain it"}},
+		}, []string{">Not better than its base</span>", "The model got significantly worse"}},
 		"nothing comparable": {func(r *summary.Run) {
 			*r.Adapter.Outcome.Comparison = training.Comparison{Metric: "loss", PValue: 1, Missing: 3, Verdict: "not compared: no rows were held out"}
 		}, []string{">Not better than its base</span>", "No verdict: not compared: no rows"}},
-		"missing":      {func(r *summary.Run) { r.Adapter.Outcome.Comparison.Missing = 2 }, []string{"On 2 more rows a model gave no finite value."}},
+		"missing":      {func(r *summary.Run) { r.Adapter.Outcome.Comparison.Missing = 2 }, []string{"2 more rows had no finite value of one of the models."}},
 		"not compared": {func(r *summary.Run) { r.Adapter.Outcome.Comparison = nil }, []string{">Not compared with its base</span>", "No rows were held out"}},
 		"stopped": {func(r *summary.Run) {
 			r.Status, r.Adapter.Outcome.Ended, r.Adapter.Outcome.Steps = "stopped", training.EndedStopped, 12
@@ -201,8 +201,8 @@ func TestTrainHistory(t *testing.T) {
 	}
 }
 
-// A long run makes no long page.
-func TestTrainOfManySteps(t *testing.T) {
+// TestTrainManySteps: the size of a page does not grow with the number of steps.
+func TestTrainManySteps(t *testing.T) {
 	t.Parallel()
 	r := trained(60_000)
 	r.Events[30_000].Loss = new(1.999)

@@ -12,7 +12,7 @@ import (
 	"github.com/cogniverse/cogflow/training/summary"
 )
 
-// page is what the template prints. Every string in it is clean already.
+// page is the data of the template. Every string in it is already cleaned.
 type page struct {
 	report.Head
 	Verdict  string
@@ -28,7 +28,7 @@ type page struct {
 	Plan     []planRow
 	PlanNote string
 	Samples  []report.Chat
-	Measure  string // of the samples
+	Measure  string // metric of the samples
 	Commands []report.Command
 	Lineage  []report.Pair
 	Settings []report.Pair
@@ -66,7 +66,7 @@ func title(a training.Adapter) string {
 	return "Training run"
 }
 
-// badges say how the run ended and whether what it made is of use.
+// badges are the outcome of the run and the verdict on its adapter.
 func badges(r summary.Run) []report.Badge {
 	var out []report.Badge
 	o := r.Adapter.Outcome
@@ -91,11 +91,11 @@ func badges(r summary.Run) []report.Badge {
 	return out
 }
 
-// plainWords is the result of the paired test for readers without statistics.
+// plainWords is the result of the paired test in one or two sentences, and its numbers.
 func plainWords(method training.Method, o training.Outcome) (verdict, detail string) {
 	c := o.Comparison
 	if c == nil {
-		return "No rows were held out, so the adapter was not compared with its base. Give an evaluation dataset, or hold out a share of the rows.", ""
+		return "No rows were held out, so the adapter was not compared with its base. Set an evaluation dataset, or hold out a share of the rows.", ""
 	}
 	if c.N == 0 {
 		return "No verdict: " + cmp.Or(report.Clean(c.Verdict, report.MaxReason), "no held-out row has a finite value of both models") + ".", ""
@@ -106,18 +106,18 @@ func plainWords(method training.Method, o training.Outcome) (verdict, detail str
 		how = "higher"
 	}
 	wanted := (c.Difference < 0) == c.LowerIsBetter
-	base, best, change := alike(c.Base, c.Best)
+	base, best, change := sameDigits(c.Base, c.Best)
 	verdict = fmt.Sprintf("On %s the mean %s is %s %s than the base model's (%s instead of %s).", report.Plural(c.N, "held-out row"), metric,
 		strings.TrimLeft(change, "+−"), how, best, base)
 	switch {
 	case c.Difference == 0:
 		verdict = fmt.Sprintf("On %s the mean %s is the same as the base model's, %s.", report.Plural(c.N, "held-out row"), metric, base)
 	case c.Better:
-		verdict += " That is more than chance explains."
+		verdict += " The difference is statistically significant."
 	case wanted && c.PValue >= 0.05:
-		verdict += " Chance alone can explain that: more held-out rows, or more training, would show it."
+		verdict += " The difference is not statistically significant: it can be chance. More held-out rows or more training can make it clearer."
 	case !wanted && c.PValue < 0.05:
-		verdict += " It is worse, and chance does not explain it: look at the learning rate and at the data."
+		verdict += " The model got significantly worse: check the learning rate and the data."
 	default:
 		verdict += " It did not get better."
 	}
@@ -126,9 +126,9 @@ func plainWords(method training.Method, o training.Outcome) (verdict, detail str
 		detail += ", " + test
 	}
 	if c.Missing > 0 {
-		verdict += " On " + report.Plural(c.Missing, "more row") + " a model gave no finite value."
+		verdict += " " + report.Plural(c.Missing, "more row") + " had no finite value of one of the models."
 	}
-	return verdict, detail + ". Base and trained model were asked about the same rows, and the differences row by row were tested."
+	return verdict, detail + ". Both models were scored on the same rows; the test is paired."
 }
 
 func about(r summary.Run) report.About {
@@ -165,17 +165,17 @@ func notices(r summary.Run, s history) []string {
 		out = append(out, "The trainer ran without a sandbox: its worker was started with --no-sandbox.")
 	}
 	if s.lost > 0 {
-		out = append(out, report.Plural(s.lost, "step")+" had a loss that is not a number. Lower the learning rate, or look at the rows.")
+		out = append(out, report.Plural(s.lost, "step")+" had a loss that is not a number. Lower the learning rate, or check the rows.")
 	}
 	if r.Status == "unchanged" {
-		out = append(out, "The same job was done before. Nothing was computed again; the figures are from that run.")
+		out = append(out, "The same job was completed before. Nothing was computed again; the numbers are from that run.")
 	}
 	if d := r.Adapter.Outcome.Data; d != nil && d.Truncated > 0 && d.Rows > 0 && d.Truncated*20 >= d.Rows {
 		out = append(out, fmt.Sprintf("%s of %s rows are longer than max_seq_length (%s tokens) and were cut.",
 			report.Count(d.Truncated), report.Count(d.Rows), report.Count(r.Adapter.Spec.Config.MaxSeqLength)))
 	}
 	if r.Check.Eval != nil && r.Check.Eval.Leaks > 0 {
-		out = append(out, report.Plural(r.Check.Eval.Leaks, "row")+" of the evaluation dataset have a prompt that was trained on: the comparison flatters.")
+		out = append(out, report.Plural(r.Check.Eval.Leaks, "row")+" of the evaluation dataset have a prompt that was trained on. The comparison is biased in favour of the adapter.")
 	}
 	return out
 }
@@ -189,7 +189,7 @@ func tiles(r summary.Run, s history) []report.Tile {
 	if o.BestStep > 0 && o.BestStep != o.Steps {
 		steps.Label = "steps, best at " + report.Count(o.BestStep)
 	}
-	speed := report.Tile{Value: report.Absent, Label: "tokens/s, over the whole time"}
+	speed := report.Tile{Value: report.Absent, Label: "tokens/s, average"}
 	if o.Seconds > 0 {
 		speed.Value = report.Rate(float64(o.Tokens) / o.Seconds)
 	}
@@ -233,8 +233,8 @@ func median(points []report.XY) float64 {
 	return ys[len(ys)/2]
 }
 
-// commands put the adapter to use. A name that cannot be shown as it is has none:
-// a command for another adapter would be worse.
+// commands are for the use of the adapter. There are none if its name cannot be shown
+// unchanged: the commands would be for another adapter.
 func commands(r summary.Run) []report.Command {
 	a := r.Adapter
 	if a.Version < 1 || training.CheckName("name", a.Name) != nil {
@@ -253,9 +253,9 @@ func commands(r summary.Run) []report.Command {
 		force = " --force"
 	}
 	return []report.Command{
-		{Says: "Activate it in its role:", Line: "cogflow adapters activate " + at + tenant + force},
-		{Says: "Download it and check the SHA-256 of every file:", Line: "cogflow adapters download " + at + tenant + " --to ./" + a.Name},
-		{Says: "Show its manifest and lineage:", Line: "cogflow adapters show " + at + tenant},
+		{Purpose: "Activate it in its role:", Line: "cogflow adapters activate " + at + tenant + force},
+		{Purpose: "Download it and check the SHA-256 of every file:", Line: "cogflow adapters download " + at + tenant + " --to ./" + a.Name},
+		{Purpose: "Show its manifest and lineage:", Line: "cogflow adapters show " + at + tenant},
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -25,7 +26,7 @@ func (t *Type) coerce(v any) (any, error) {
 	case Bool:
 		made, ok = toBool(v)
 	case Literal:
-		made, ok = t.option(v, true)
+		made, ok = t.option(v)
 	case List:
 		return t.coerceList(v)
 	case Dict:
@@ -37,18 +38,25 @@ func (t *Type) coerce(v any) (any, error) {
 	return made, nil
 }
 
-// option finds the option that equals v; strict distinguishes True from 1, and 1 from 1.0,
-// as pydantic does but Python's "in" does not.
-func (t *Type) option(v any, strict bool) (any, bool) {
+// option finds the option that is v, or else the last one that equals it, as pydantic does:
+// 1 and True are equal, and so are 1 and 1.0.
+func (t *Type) option(v any) (found any, ok bool) {
 	for _, o := range t.Options {
-		if python.Equal(o, v) && (!strict || fmt.Sprintf("%T", o) == fmt.Sprintf("%T", v)) {
-			if strict {
-				return o, true
-			}
-			return v, true
+		if !python.Equal(o, v) {
+			continue
 		}
+		if reflect.TypeOf(o) == reflect.TypeOf(v) {
+			return o, true
+		}
+		found, ok = o, true
 	}
-	return nil, false
+	return found, ok
+}
+
+// offers says whether an option equals v.
+func (t *Type) offers(v any) bool {
+	_, ok := t.option(v)
+	return ok
 }
 
 func toInt(v any) (any, bool) {

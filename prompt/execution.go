@@ -10,6 +10,10 @@ import (
 type Server struct {
 	JSON   bool `json:"json,omitempty"`   // it supports response_format
 	Schema bool `json:"schema,omitempty"` // including a JSON schema
+
+	// JSONAfterSchema requests any JSON object after an unreadable answer to a schema, as
+	// DSPy 3.3 did. Jobs that began so end so.
+	JSONAfterSchema bool `json:"-"`
 }
 
 // Request is one request to a model. The caller chooses the model, the temperature and the
@@ -26,7 +30,8 @@ type attempt struct {
 }
 
 // attempts lists the forms in the order in which they are tried. Only an answer that cannot
-// be read leads to the next; a failure of the server never does.
+// be read leads to the next; a failure of the server never does. The form of the JSON
+// request is the strictest that the server enforces.
 func attempts(s Signature, server Server) []attempt {
 	object := attempt{JSON, python.NewObject("type", "json_object")}
 	if !server.JSON {
@@ -38,7 +43,10 @@ func attempts(s Signature, server Server) []attempt {
 	}
 	forced := python.NewObject("type", "json_schema", "json_schema",
 		python.NewObject("name", "DSPyProgramOutputs", "schema", schema, "strict", true))
-	return []attempt{{Chat, nil}, {JSON, forced}, object}
+	if server.JSONAfterSchema {
+		return []attempt{{Chat, nil}, {JSON, forced}, object}
+	}
+	return []attempt{{Chat, nil}, {JSON, forced}}
 }
 
 // Step is one successful call within a run of a program.

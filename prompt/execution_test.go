@@ -44,7 +44,8 @@ func TestFallbackOrder(t *testing.T) {
 	}{
 		{closed, prompt.Server{}, []string{"", ""}},
 		{closed, prompt.Server{JSON: true}, []string{"", "json_object"}},
-		{closed, prompt.Server{JSON: true, Schema: true}, []string{"", "json_schema", "json_object"}},
+		{closed, prompt.Server{JSON: true, Schema: true}, []string{"", "json_schema"}},
+		{closed, prompt.Server{JSON: true, Schema: true, JSONAfterSchema: true}, []string{"", "json_schema", "json_object"}},
 		{open, prompt.Server{JSON: true, Schema: true}, []string{"", "json_object"}},
 	} {
 		e := read(t, c.predictor).Start(python.NewObject("q", "?"), c.server)

@@ -118,6 +118,11 @@ func parseText(t *Type, text string) (any, error) {
 		return parseOption(t, text)
 	default:
 	}
+	return parseData(t, text)
+}
+
+// parseData converts text that holds JSON, as damaged as it may be, or a Python literal.
+func parseData(t *Type, text string) (any, error) {
 	candidate, err := repair.Loads(text)
 	if err != nil {
 		return nil, err
@@ -130,10 +135,11 @@ func parseText(t *Type, text string) (any, error) {
 	return t.coerce(candidate)
 }
 
-// parseOption reads a literal, which may be quoted or written Literal[x].
+// parseOption reads a literal, which may be quoted or written Literal[x]. An integer or a
+// boolean may be text.
 func parseOption(t *Type, v any) (any, error) {
-	if o, ok := t.option(v, false); ok {
-		return o, nil
+	if t.offers(v) {
+		return v, nil
 	}
 	if text, ok := v.(string); ok {
 		text = python.Strip(text)
@@ -143,11 +149,12 @@ func parseOption(t *Type, v any) (any, error) {
 		if n := len(text); n > 1 && text[0] == text[n-1] && (text[0] == '"' || text[0] == '\'') {
 			text = text[1 : n-1]
 		}
-		if o, ok := t.option(text, false); ok {
-			return o, nil
+		if t.offers(text) {
+			return text, nil
 		}
+		return parseData(t, text)
 	}
-	return nil, fmt.Errorf("%s is not one of %s", python.Repr(v), t.Annotation())
+	return t.coerce(v)
 }
 
 func parseJSON(s Signature, answer string) (*Object, error) {

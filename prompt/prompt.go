@@ -1,6 +1,6 @@
 // Package prompt holds the types and the pure logic of prompts: programs of predictors with
 // typed fields, how a predictor's messages are written and its answers read, and the files
-// of optimized programs. All of it equals DSPy 3.3, byte for byte. It calls no model and
+// of optimized programs. All of it equals DSPy 3.4, byte for byte. It calls no model and
 // knows no store or workflow.
 package prompt
 

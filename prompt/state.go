@@ -10,7 +10,7 @@ import (
 
 // Versions that DSPy's load compares with its own; different ones only cause a warning.
 const (
-	DSPyVersion        = "3.3.1"
+	DSPyVersion        = "3.4.1"
 	pythonVersion      = "3.11"
 	cloudpickleVersion = "3.1"
 )

@@ -153,7 +153,8 @@ func (j jobFile) open() (*optimization, error) {
 	}
 	job := &mipro.Job{
 		Settings: j.Settings, Program: program, Train: j.Train, Val: j.Val, Metric: m,
-		Student: j.Models.Student.Server, Tutor: j.Models.Teacher.Server, Proposer: j.Models.Proposer.Server, Judge: j.Models.Judge.Server,
+		Student: j.server(j.Models.Student), Tutor: j.server(j.Models.Teacher), Proposer: j.server(j.Models.Proposer), Judge: j.server(j.Models.Judge),
+		SharedLabels: j.Version == formerVersion,
 	}
 	plan, err := mipro.NewPlan(job)
 	if err != nil {
@@ -174,7 +175,7 @@ func (a *Activities) optimization(ctx context.Context, t tenant.ID, job string) 
 	if err := activities.ReadJSON(ctx, a.Store, key, &j); err != nil {
 		return nil, err
 	}
-	if j.Version != searchVersion {
+	if j.Version != searchVersion && j.Version != formerVersion {
 		if err := a.others.HandBack(ctx, "optimize", job, fmt.Sprintf("search version %d", j.Version)); err != nil {
 			return nil, err
 		}

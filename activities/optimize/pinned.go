@@ -9,9 +9,29 @@ import (
 	"github.com/cogniverse/cogflow/prompt/mipro/search"
 )
 
-// searchVersion changes whenever a search would make other requests or decide differently
-// from the same answers. A job keeps the version that it began with.
-const searchVersion = 1
+// The version of a job's decisions changes whenever a search would make other requests or
+// decide differently from the same answers. A job keeps the version that it began with.
+const (
+	formerVersion = 1 // as DSPy 3.3
+	searchVersion = 2 // as DSPy 3.4
+)
+
+// version is the version of a new job. A job that both versions decide alike keeps its name:
+// without a schema that a server enforces, and with one predictor.
+func (j jobFile) version(program *prompt.Program) int {
+	m := j.Models
+	if len(program.Predictors) == 1 && !m.Student.Server.Schema && !m.Teacher.Server.Schema &&
+		!m.Proposer.Server.Schema && !m.Judge.Server.Schema {
+		return formerVersion
+	}
+	return searchVersion
+}
+
+// server is a model's server as the job uses it.
+func (j jobFile) server(m prompt.Model) prompt.Server {
+	m.Server.JSONAfterSchema = j.Version == formerVersion
+	return m.Server
+}
 
 // searchRules are the numbers by which the activities decide. They are pinned in the job,
 // which another build may finish. Zero fields mean formerRules.

@@ -79,6 +79,24 @@ func TestSearchRules(t *testing.T) {
 	require.False(t, bytes.Contains(text, []byte("rules")), "such a job keeps its name")
 }
 
+// TestFormerVersion: a job of 5f04396 is finished as DSPy 3.3 would, and a new job that both
+// versions decide alike has its name.
+func TestFormerVersion(t *testing.T) {
+	t.Parallel()
+	job := planned(t).jobFile
+	require.Equal(t, formerVersion, job.version(&prompt.Program{Predictors: make([]*prompt.Predictor, 1)}))
+	require.Equal(t, searchVersion, job.version(&prompt.Program{Predictors: make([]*prompt.Predictor, 2)}))
+	job.Models.Judge.Server = prompt.Server{JSON: true, Schema: true}
+	require.Equal(t, searchVersion, job.version(&prompt.Program{Predictors: make([]*prompt.Predictor, 1)}))
+	for version, former := range map[int]bool{formerVersion: true, searchVersion: false} {
+		job.Version = version
+		o, err := job.open()
+		require.NoError(t, err)
+		require.Equal(t, former, o.job.SharedLabels)
+		require.Equal(t, prompt.Server{JSON: true, Schema: true, JSONAfterSchema: former}, o.job.Judge)
+	}
+}
+
 // TestSearchVersion: a job of another search goes back first.
 func TestSearchVersion(t *testing.T) {
 	t.Parallel()

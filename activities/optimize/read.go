@@ -21,7 +21,7 @@ import (
 
 // gather reads everything that an input names.
 func (a *Activities) gather(ctx context.Context, in PrepareInput) (jobFile, error) {
-	j := jobFile{Version: searchVersion, Mode: in.Mode, Settings: in.Settings, Metric: in.Metric, Rules: currentRules().pinned()}
+	j := jobFile{Mode: in.Mode, Settings: in.Settings, Metric: in.Metric, Rules: currentRules().pinned()}
 	var err error
 	if j.Models, err = a.Models(); err != nil {
 		return j, err
@@ -36,6 +36,7 @@ func (a *Activities) gather(ctx context.Context, in PrepareInput) (jobFile, erro
 	if err != nil {
 		return j, err
 	}
+	j.Version = j.version(program)
 	if len(j.Metric) == 0 {
 		if j.Metric, err = json.Marshal(metric.Default(program)); err != nil {
 			return j, err

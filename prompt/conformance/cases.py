@@ -85,6 +85,7 @@ TYPES = [
     field("x", "list", items={"type": "str"}),
     field("x", "list", items={"type": "int"}),
     field("x", "list", items={"type": "literal", "options": ["a", "b"]}),
+    field("x", "list", items={"type": "literal", "options": [0, 1, True, "b"]}),
     field("x", "list", items={"type": "list", "items": {"type": "float"}}),
     field("x", "object"),
     field("x", "object", items={"type": "int"}),
@@ -281,6 +282,7 @@ it's|say "hi"|only|"only"|Yes|yes |yes.|3|4|7|a|b|["a", "b"]|['a', 'b']|[a, b]|a
 {"a": [1]}|{"a": null}|{"start": 1, "end_time": 2}|{"start": "1", "end_time": "2.5"}|{"start": 1}|{'start': 1, 'end_time': 2.0, 'more': 3}|{"start": 1.5, "end_time": 1}
 {"a": 1} {"b": 2}|```json_{"a": 1}_```|Here: {"a": 1}|{"a": True, "b": None}|{"a": 1 // one_}|{"a": "b|{"a": [1, 2|{1: 2}|{"a", "b"}|"just text"|[[ ## y ## ]]
 r'x'|b'x'|"a" "b"|'''x'''|{'a': (1, 2)}|5 # five|[1,_2]|1_2|a: 1_b: 2|...|(1)|(1,)|{1, 2}|'\x41'|'\u00e9'|1e400|123456789012345678901234567890|-0|0.0|1.0
+[1, true, 1.0, "b", 0, false]|[0.0, 1]|[2]|"1"|'2'|Literal[2]|Literal["3"]| 2.0 |7.0|"7"
 """
 
 

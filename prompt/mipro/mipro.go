@@ -6,12 +6,11 @@
 // result is a pure function of the job and the answers, so that a stage can be repeated
 // from stored answers.
 //
-// With the same answers, every decision equals DSPy 3.3's, except where DSPy stops with an
+// With the same answers, every decision equals DSPy 3.4's, except where DSPy stops with an
 // error: labeled demos without bootstrapped ones, a full evaluation after every combination
 // had one, too many failed examples, an unreadable answer of the proposer. Then the run
 // continues, as the comments at these places say. A call whose answer DSPy discards is not
 // made. Additions to DSPy are marked: search.Race, propose.Reflect and confirm.
-// propose.Reflect and confirm.
 package mipro
 
 import (
@@ -56,6 +55,10 @@ type Job struct {
 	Tutor    prompt.Server // server of the teacher
 	Proposer prompt.Server
 	Judge    prompt.Server
+
+	// SharedLabels makes each predictor draw its labeled demos from those of the predictor
+	// before it, as DSPy 3.3 did. Jobs that began so end so.
+	SharedLabels bool
 }
 
 const startOptimization = "start optimization"

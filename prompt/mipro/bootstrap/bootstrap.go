@@ -199,8 +199,11 @@ func (r *bootstrapRun) demos() [][]*prompt.Object {
 	for i, traces := range r.traces {
 		traces = traces[:min(len(traces), r.set.Boot)]
 		size := max(0, min(r.plan.Labeled-len(traces), len(rest)))
-		rest = mipro.Pick(rest, rng.Sample(len(rest), size)) // the next predictor draws from these, as in DSPy 3.3
-		demos[i] = slices.Concat(traces, rest)
+		drawn := mipro.Pick(rest, rng.Sample(len(rest), size))
+		demos[i] = slices.Concat(traces, drawn)
+		if r.plan.Job.SharedLabels {
+			rest = drawn
+		}
 	}
 	return demos
 }

@@ -1,10 +1,12 @@
 package bootstrap_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/mipro"
 	"github.com/cogniverse/cogflow/prompt/mipro/bootstrap"
 	"github.com/cogniverse/cogflow/prompt/mipro/miprotest"
@@ -30,6 +32,23 @@ func TestSets(t *testing.T) {
 			_, ran := set[0].Get("augmented")
 			require.Equal(t, i > 0, ran, "set %d begins with a run", i+1)
 		}
+	}
+}
+
+// TestSharedLabels: each predictor draws its labels from all that are left. In a job that
+// began so, it draws them from those of the predictor before it.
+func TestSharedLabels(t *testing.T) {
+	t.Parallel()
+	for _, shared := range []bool{false, true} {
+		job := miprotest.Job(t, miprotest.TwoSteps, miprotest.Small)
+		job.SharedLabels = shared
+		plan, err := mipro.NewPlan(job)
+		require.NoError(t, err)
+		b := bootstrap.New(plan)
+		miprotest.Play(t, b, 1, "answer")
+		first, second := b.Sets()[0][2], b.Sets()[1][2]
+		require.Len(t, second, 4)
+		require.Equal(t, shared, !slices.ContainsFunc(second, func(demo *prompt.Object) bool { return !slices.Contains(first, demo) }))
 	}
 }
 

@@ -105,7 +105,7 @@ func badVideos(t *testing.T, dir, canary string) map[string]string {
 		"audio.mp4": "no video stream", "hollow.mp4": "video stream is empty", "huge.mkv": "too large",
 		"list.m3u8": "playlists are not followed", "list.mp4": "playlists are not followed",
 		"concat.mp4": "playlists are not followed", "directory.mp4": "it is a directory",
-		"dangling.mp4": "the link leads to nothing", "unreadable.mp4": "no permission",
+		"dangling.mp4": "the target of the link does not exist", "unreadable.mp4": "no permission",
 	}
 }
 

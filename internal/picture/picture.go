@@ -1,5 +1,5 @@
 // Package picture makes frames small enough for a model: fewer pixels are fewer visual
-// tokens, and less to upload. It knows no model and no protocol.
+// tokens, and less to upload. It does not depend on any model or protocol.
 package picture
 
 import (
@@ -14,21 +14,21 @@ import (
 )
 
 const (
-	mostPixels = 1 << 26 // a larger picture is refused unread
-	quality    = 90
+	maxPixels = 1 << 26 // a larger picture is refused before it is decoded
+	quality   = 90
 )
 
-// Fit returns a JPEG of at most so many pixels in the same shape. One that is
-// small enough, or any if pixels is 0, is returned as it is, after a look at its
-// header. Errors are input faults.
+// Fit returns a JPEG of at most the given number of pixels with the same aspect ratio.
+// If the picture is small enough, or pixels is 0, Fit checks its header and returns
+// data unchanged. Errors are input faults.
 func Fit(data []byte, pixels int) ([]byte, error) {
 	const op = "fit picture"
 	head, err := jpeg.DecodeConfig(bytes.NewReader(data))
 	if err != nil {
 		return nil, fault.Wrap(fault.Input, op, "", err)
 	}
-	if head.Width < 1 || head.Height < 1 || head.Width > mostPixels/head.Height {
-		return nil, fault.New(fault.Input, op, "", "it has no pixels or too many")
+	if head.Width < 1 || head.Height < 1 || head.Width > maxPixels/head.Height {
+		return nil, fault.New(fault.Input, op, "", "the JPEG has no pixels, or more than 67 million")
 	}
 	if pixels <= 0 || head.Width*head.Height <= pixels {
 		return data, nil

@@ -10,29 +10,29 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// Describer writes captions from what classical vision can tell: on-screen
-// text, colours, light, texture and composition. It recognizes no things and
-// no people. Make one with NewDescriber.
+// Describer writes captions with classical computer vision: on-screen text,
+// colours, light, texture and composition. It does not recognize objects or
+// people. Make one with NewDescriber.
 type Describer struct {
 	reader *reader // nil: no tesseract, no text
 }
 
 // Options say how a Describer reads text. The zero value is a good default.
 type Options struct {
-	// Tesseract is the program to read text with. Empty: the one on the PATH if
-	// there is one. NoTesseract: none.
+	// Tesseract is the program that reads text. Empty: the one on the PATH if
+	// there is one. NoTesseract: text is not read.
 	Tesseract string
 	// Languages are tesseract's, joined by '+'. Empty: "eng".
 	Languages string
-	// Sandbox is where tesseract runs. nil: one of its own, which requires bubblewrap.
+	// Sandbox runs tesseract. nil: the Describer makes its own, which requires bubblewrap.
 	Sandbox *sandbox.Sandbox
 }
 
 // NoTesseract makes a Describer that does not look for text.
 const NoTesseract = "none"
 
-// NewDescriber finds tesseract and checks that it works. It is no error when
-// none is installed, only when the one that is named cannot be used.
+// NewDescriber finds tesseract and checks that it works. It is not an error when
+// none is installed, only when o names a program that cannot be used.
 func NewDescriber(ctx context.Context, o Options) (*Describer, error) {
 	r, err := findReader(ctx, o)
 	if err != nil {
@@ -41,8 +41,8 @@ func NewDescriber(ctx context.Context, o Options) (*Describer, error) {
 	return &Describer{reader: r}, nil
 }
 
-// Revision identifies what determines the captions, tesseract and its
-// languages included: another revision, another fingerprint.
+// Revision identifies everything that determines the captions, including tesseract and
+// its languages. A new revision means a new fingerprint.
 func (d *Describer) Revision() string {
 	if d.reader == nil {
 		return lookRevision + "-notext"
@@ -50,13 +50,13 @@ func (d *Describer) Revision() string {
 	return lookRevision + "-" + d.reader.revision
 }
 
-// ReadsText reports whether tesseract takes part.
+// ReadsText reports whether captions contain text that tesseract read.
 func (d *Describer) ReadsText() bool { return d.reader != nil }
 
-// Limit is one call a processor: nothing here waits for another machine.
+// Limit allows one call per processor: the work is local and CPU-bound.
 func (d *Describer) Limit(string) int { return runtime.NumCPU() }
 
-// Describe writes the caption of one frame. The prompt means nothing to it.
+// Describe writes the caption of one frame. The prompt is ignored.
 func (d *Describer) Describe(ctx context.Context, r video.DescribeRequest) (video.Caption, error) {
 	if err := checkModel("describe frame", r.Stage.Model, DescriberModel); err != nil {
 		return video.Caption{}, err

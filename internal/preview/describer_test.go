@@ -126,7 +126,7 @@ func TestDescribeRefuses(t *testing.T) {
 	good := frame(t, 64, 64, full(64, 64, sky))
 	for name, data := range map[string][]byte{
 		"empty":  nil,
-		"no":     []byte("no JPEG at all"),
+		"no":     []byte("not a JPEG"),
 		"cut":    good[:len(good)/2],
 		"huge":   resized(t, good, 16384, 16384),
 		"flat":   resized(t, good, 65535, 0),
@@ -144,7 +144,7 @@ func TestDescribeRefuses(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-// resized writes another size into the header of a baseline JPEG.
+// resized writes a different size into the header of a baseline JPEG.
 func resized(t testing.TB, data []byte, w, h uint16) []byte {
 	t.Helper()
 	out := bytes.Clone(data)

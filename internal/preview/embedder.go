@@ -16,19 +16,19 @@ import (
 
 const (
 	dim     = 256
-	maxRead = 64 << 10 // bytes of a text that count; captions are far shorter
+	maxRead = 64 << 10 // bytes of a text that are read; captions are far shorter
 )
 
-// Embedder turns texts into vectors by hashing words and pieces of words, so
-// that texts which share words, inflected or misspelt ones too, lie close. It
-// knows nothing of meaning. The zero value is ready; queries and documents are
-// embedded alike.
+// Embedder turns texts into vectors by hashing words and character n-grams, so
+// that texts which share words, also inflected or misspelt ones, are close. It
+// does not model meaning. The zero value is ready to use; queries and documents
+// are embedded in the same way.
 type Embedder struct{}
 
-// Limit is one call a processor.
+// Limit allows one call per processor.
 func (Embedder) Limit(string) int { return runtime.NumCPU() }
 
-// EmbedPictures refuses: this model reads texts only.
+// EmbedPictures returns an error: this model reads texts only.
 func (Embedder) EmbedPictures(_ context.Context, r video.PictureRequest) (video.Embedding, error) {
 	return video.Embedding{}, fault.New(fault.Input, "embed picture", r.Stage.Model,
 		"the built-in embedder reads texts only; leave embed.of empty, or name a model for pictures")
@@ -72,7 +72,7 @@ func embed(text string) []float32 {
 	for _, name := range names {
 		h := hash(name)
 		weight := counts[name].weight * math.Sqrt(float64(counts[name].n)) // exact everywhere, unlike a logarithm
-		if h>>63 == 1 {                                                    // signs make collisions cancel out on average
+		if h>>63 == 1 {                                                    // with signs, collisions cancel out on average
 			weight = -weight
 		}
 		sums[h%dim] += weight
@@ -85,7 +85,7 @@ func normalize(sums []float64) []float32 {
 	for _, v := range sums {
 		squares += float64(v * v)
 	}
-	if squares == 0 { // every feature met its opposite: as good as none
+	if squares == 0 { // every feature was cancelled by its opposite: the same as no feature
 		sums[0], squares = 1, 1
 	}
 	out := make([]float32, len(sums))
@@ -101,7 +101,7 @@ type feature struct {
 }
 
 // features counts words, pairs of words, and pieces of three and four letters.
-// All pieces of a word weigh together as much as the word.
+// The pieces of a word together have the same weight as the word.
 func features(text string) map[string]feature {
 	counts := map[string]feature{}
 	add := func(name string, weight float64) {
@@ -137,7 +137,7 @@ func features(text string) map[string]feature {
 	return counts
 }
 
-// hash mixes FNV's weak high bits, which decide about the sign.
+// hash mixes FNV's weak high bits, because they determine the sign.
 func hash(s string) uint64 {
 	f := fnv.New64a()
 	_, _ = f.Write([]byte(s)) // never fails
@@ -148,7 +148,7 @@ func hash(s string) uint64 {
 	return h
 }
 
-// frequent words tell texts hardly apart. The last line is what the describer
+// frequent words hardly distinguish texts. The last line holds the words that the describer
 // writes into nearly every caption.
 var frequent = func() map[string]bool { //nolint:gochecknoglobals // a constant table
 	set := map[string]bool{}

@@ -68,7 +68,7 @@ func TestEmbedNeighbours(t *testing.T) {
 }
 
 // TestEmbedStable fails when vectors change: then EmbedderRevision must too,
-// or stored vectors no longer fit to new queries.
+// or stored vectors no longer match new queries.
 func TestEmbedStable(t *testing.T) {
 	t.Parallel()
 	v := embed(t, "On-screen text: “WELCOME TO BANGKOK, ยินดีต้อนรับ”. Mostly dark blue and white.")[0]

@@ -72,7 +72,7 @@ func texture(g grid) string {
 	}
 }
 
-// composition says where what stands out of the frame's mean colour is.
+// composition says where the cells are that differ most from the frame's mean colour.
 func composition(g grid) string {
 	var mean lab
 	n := float64(len(g.cells))
@@ -85,7 +85,7 @@ func composition(g grid) string {
 	for y := range g.h {
 		for x := range g.w {
 			d := g.at(x, y).distance(mean)
-			weight := float64(d*d) * d // so that the few cells that stand out decide
+			weight := float64(d*d) * d // so that the few cells that differ most decide
 			total += weight
 			far += float64(d * d)
 			cx += weight * (float64(x) + 0.5) / float64(g.w)

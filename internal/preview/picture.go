@@ -10,12 +10,12 @@ import (
 
 const (
 	maxBytes  = 32 << 20 // of one JPEG
-	maxPixels = 24 << 20 // 24 megapixels: 8K is above, and no frame is so large
-	gridWidth = 128      // cells on the longer side of the grid that is looked at
+	maxPixels = 24 << 20 // 24 megapixels; an 8K frame has more and is refused
+	gridWidth = 128      // cells on the longer side of the grid
 )
 
-// decode reads an untrusted JPEG. The size in its header is judged before
-// memory is taken for the pixels.
+// decode reads an untrusted JPEG. It checks the size in the header before it
+// allocates memory for the pixels.
 func decode(data []byte) (image.RGBA64Image, error) {
 	const op = "decode frame"
 	if len(data) > maxBytes {
@@ -32,15 +32,15 @@ func decode(data []byte) (image.RGBA64Image, error) {
 	if err != nil {
 		return nil, fault.Wrap(fault.Input, op, "", err)
 	}
-	pixels, ok := img.(image.RGBA64Image) // grey, YCbCr and CMYK all are
+	pixels, ok := img.(image.RGBA64Image) // grey, YCbCr and CMYK images all implement it
 	if !ok {
 		return nil, fault.New(fault.Input, op, "", "unknown kind of JPEG")
 	}
 	return pixels, nil
 }
 
-// grid is a small version of a frame in OKLab, in which distance is close to
-// what people see.
+// grid is a small version of a frame in OKLab, where distances are close to
+// the differences that people see.
 type grid struct {
 	w, h  int
 	cells []lab // row by row
@@ -76,7 +76,7 @@ func average(img image.RGBA64Image, r image.Rectangle) lab {
 	n := uint64(0)
 	for y := r.Min.Y; y < r.Max.Y; y += stepY {
 		for x := r.Min.X; x < r.Max.X; x += stepX {
-			c := img.RGBA64At(x, y) // unlike At, without an allocation
+			c := img.RGBA64At(x, y) // does not allocate, unlike At
 			sum[0] += uint64(c.R >> 8)
 			sum[1] += uint64(c.G >> 8)
 			sum[2] += uint64(c.B >> 8)

@@ -1,22 +1,22 @@
-// Package preview holds the built-in models: a describer from classical vision
-// and a text embedder of hashed n-grams. They need no GPU, key or download and
-// let a newcomer see the whole pipeline work; they are no match for real models
-// and say so: every caption of theirs is marked as a preview. Both are
-// deterministic: equal input gives equal output on every machine.
+// Package preview holds the built-in models: a describer that uses classical computer
+// vision, and a text embedder that hashes n-grams. They need no GPU, key or download,
+// so a new user can run the whole pipeline at once. Their quality is far below that of
+// real models, so every caption is labelled `preview`. Both are deterministic: equal
+// input gives equal output on every machine.
 package preview
 
 import "github.com/cogniverse/cogflow/fault"
 
-// The names under which profiles ask for these models.
+// The names of these models in profiles.
 const (
 	DescriberModel = "cogflow/preview-describer"
 	EmbedderModel  = "cogflow/preview-embedder"
 )
 
-// EmbedderRevision changes whenever the same text would get another vector.
+// EmbedderRevision changes whenever the vector of an equal text changes.
 const EmbedderRevision = "1"
 
-// lookRevision changes whenever the same frame would get another sentence.
+// lookRevision changes whenever the caption of an equal frame changes.
 const lookRevision = "1"
 
 func checkModel(op, got, want string) error {

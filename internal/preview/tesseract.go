@@ -18,18 +18,18 @@ import (
 )
 
 const (
-	readTimeout = 60 * time.Second // for one frame; usual are 0.1 to 1 s
-	readMemory  = 2 << 30          // bytes; usual are 100 MB
-	maxOutput   = 4 << 20          // bytes of one answer
+	readTimeout = 60 * time.Second // for one frame, which usually takes 0.1 to 1 s
+	readMemory  = 2 << 30          // bytes; usually 100 MB are needed
+	maxOutput   = 4 << 20          // bytes for one frame
 )
 
-// reader reads text with tesseract, one process a frame.
+// reader reads text with tesseract, one process for each frame.
 type reader struct {
 	program   string
 	languages string
 	revision  string // "tesseract-5.3.0-eng"
 	sandbox   *sandbox.Sandbox
-	slots     chan struct{} // a process is one busy core: more of them only get slower together
+	slots     chan struct{} // each process uses one core; more processes than cores only slow each other down
 }
 
 var versionLine = regexp.MustCompile(`^tesseract v?([0-9][0-9A-Za-z.\-]*)`)
@@ -39,7 +39,7 @@ func findReader(ctx context.Context, o Options) (*reader, error) {
 	name := o.Tesseract
 	switch name {
 	case NoTesseract:
-		return nil, nil //nolint:nilnil // "no reader" is one of the answers
+		return nil, nil //nolint:nilnil // nil = text is not read
 	case "":
 		name = "tesseract"
 	}
@@ -68,26 +68,25 @@ func findReader(ctx context.Context, o Options) (*reader, error) {
 	}
 	match := versionLine.FindSubmatch(version)
 	if match == nil {
-		return nil, fault.New(fault.Input, op, program, "it does not say which tesseract it is")
+		return nil, fault.New(fault.Input, op, program, "the output of --version is not that of tesseract; correct the path")
 	}
 	r.revision = "tesseract-" + string(match[1]) + "-" + r.languages
-	// One empty page shows that the languages are there, before the first frame does.
+	// An empty page shows that the language data is installed, before the first frame needs it.
 	if _, err := r.recognize(ctx, plane{w: 32, h: 32, pix: make([]byte, 32*32)}, "tessedit_do_invert=0"); err != nil {
-		return nil, &fault.Error{Class: fault.Input, Op: op, Subject: program, Reason: "it cannot read; is the language data installed?", Err: err}
+		return nil, &fault.Error{Class: fault.Input, Op: op, Subject: program, Reason: "it failed on an empty test page; install the language data, for example tesseract-ocr-eng", Err: err}
 	}
 	return r, nil
 }
 
-// read returns the text in a frame, or "". It looks twice: for white letters,
-// which may stand on any ground and are most of what is laid over videos, and
-// for all others, which need an even ground.
+// read returns the text in a frame, or "". It makes two passes: one for white letters on
+// any background, as in most overlays, and one for all others on an even background.
 func (r *reader) read(ctx context.Context, img image.RGBA64Image) (string, error) {
 	var found [2][]line
 	for i, pass := range []struct {
 		plane
 		invert string
 	}{
-		{whiteness(img), "tessedit_do_invert=0"}, // the letters are black: half the time on noise
+		{whiteness(img), "tessedit_do_invert=0"}, // the letters are black already; without inversion, noise takes half the time
 		{luma(img), "tessedit_do_invert=1"},
 	} {
 		if !pass.mayHoldText() {
@@ -106,7 +105,7 @@ func (r *reader) recognize(ctx context.Context, p plane, option string) ([]line,
 	if p.w < smallWidth {
 		p = p.doubled()
 	}
-	// Mode 11 looks for lines anywhere, in no order; the others expect a page.
+	// Mode 11 finds lines anywhere, in no order; the other modes expect a page.
 	out, err := r.run(ctx, p.pgm(), "stdin", "stdout", "-l", r.languages, "--dpi", "150", "--psm", "11", "-c", option, "tsv")
 	if err != nil {
 		return nil, err
@@ -135,9 +134,9 @@ func (r *reader) run(ctx context.Context, stdin []byte, args ...string) ([]byte,
 	case errors.Is(err, sandbox.ErrWall):
 		return nil, fault.New(fault.Transport, "read text", "", fmt.Sprintf("tesseract took longer than %s", readTimeout))
 	case errors.Is(err, sandbox.ErrOutput):
-		return nil, fault.New(fault.Input, "read text", "", "tesseract answered more than 4 MiB for one frame")
+		return nil, fault.New(fault.Input, "read text", "", "tesseract wrote more than 4 MiB for one frame")
 	case errors.Is(err, sandbox.ErrMemory):
-		return nil, fault.New(fault.Input, "read text", "", "tesseract needs more memory for one frame than it may have")
+		return nil, fault.New(fault.Input, "read text", "", "tesseract exceeded its memory limit of 2 GiB on one frame")
 	case exited:
 		return nil, &fault.Error{
 			Class: fault.Transport, Op: "read text", Subject: r.program,

@@ -16,8 +16,8 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// script makes a program that says it is tesseract, accepts the first page, which is
-// small, and then does what the body says. It runs in the sandbox.
+// script makes a program that passes for tesseract: it answers --version, accepts the
+// small first page, and then runs body. It runs in the sandbox.
 func script(t *testing.T, body string) (path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "tesseract")
@@ -61,7 +61,7 @@ func TestCancelKillsTesseract(t *testing.T) {
 	require.Eventually(t, func() bool { return !runs(t, mark) }, 10*time.Second, 5*time.Millisecond)
 }
 
-// runs reports whether a process has a word among its arguments.
+// runs reports whether any process has word among its arguments.
 func runs(t *testing.T, word string) bool {
 	t.Helper()
 	paths, err := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -83,7 +83,7 @@ func TestTesseractFails(t *testing.T) {
 
 	d = scripted(t, `cat > /dev/null; yes`)
 	_, err = d.Describe(t.Context(), video.DescribeRequest{JPEG: card(t)})
-	require.Equal(t, fault.Input, fault.ClassOf(err), "an endless answer is cut: %v", err)
+	require.Equal(t, fault.Input, fault.ClassOf(err), "endless output is cut off: %v", err)
 
 	for name, path := range map[string]string{"missing": "/none/tesseract", "other": "/bin/true", "directory": t.TempDir()} {
 		_, err := preview.NewDescriber(t.Context(), preview.Options{Tesseract: path})

@@ -17,8 +17,8 @@ func luma(img image.RGBA64Image) plane {
 	return newPlane(img, func(r, g, b uint32) uint32 { return (299*r + 587*g + 114*b) / 1000 })
 }
 
-// whiteness turns white black and all that is darker or has a colour white:
-// white letters remain, whatever is behind them.
+// whiteness maps white to black, and everything darker or coloured to white: only
+// white letters remain, whatever the background.
 func whiteness(img image.RGBA64Image) plane {
 	const none, full = 150, 230
 	return newPlane(img, func(r, g, b uint32) uint32 {
@@ -40,16 +40,16 @@ func newPlane(img image.RGBA64Image, grey func(r, g, b uint32) uint32) plane {
 }
 
 const (
-	smallWidth  = 1000    // narrower frames are doubled: tesseract wants letters of 20 pixels and more
+	smallWidth  = 1000    // narrower frames are doubled: tesseract requires letters of 20 pixels and more
 	largePixels = 4 << 20 // larger planes are halved until they fit: tesseract is slow
-	textStep    = 24      // grey levels between a letter and its ground, at least
-	textCell    = 32      // pixels; a cell with text holds steps up or down
-	textReach   = 5       // cells between the two sides of a stroke, at most
+	textStep    = 24      // minimum difference in grey levels between a letter and its background
+	textCell    = 32      // pixels on a side of a cell, in which steps up and down are counted
+	textReach   = 5       // maximum distance between the two sides of a stroke, in cells
 )
 
-// mayHoldText is a cheap gate before a slow program: letters are steps up and
-// steps down close to each other on the same height. Nets, leaves and outlines
-// pass too; held back is what surely has no text: sky, walls, blur, black.
+// mayHoldText is a cheap check before a slow program: letters have brightness steps up
+// and down close to each other at the same height. Nets, leaves and outlines pass too;
+// only frames that surely have no text are skipped: sky, walls, blur, black.
 func (p plane) mayHoldText() bool {
 	columns := (p.w + textCell - 1) / textCell
 	ups, downs := make([]int, columns), make([]int, columns)
@@ -140,7 +140,7 @@ func weight(i int) int {
 	}
 }
 
-// pgm is the plainest image file there is; nothing in it can surprise a reader.
+// pgm encodes the plane as PGM, the simplest image format.
 func (p plane) pgm() []byte {
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "P5 %d %d 255\n", p.w, p.h)

@@ -9,18 +9,18 @@ import (
 	"unicode"
 )
 
-// Tesseract finds "words" in nets, leaves and hair too, and is then unsure: on
-// real frames such words had at most 86 % confidence, except some of two
-// letters; real ones had mostly 90 and more. A line counts when a word in it is
-// sure; then its lesser words do too.
+// Tesseract also finds "words" in nets, leaves and hair, but with low confidence: on
+// real frames such words had at most 86 %, except some of two letters, while real
+// words mostly had 90 % or more. A line is kept when one of its words has a high
+// confidence; its other words are then kept at a lower one.
 const (
 	sureWord  = 88.0 // of three letters and more
 	surePair  = 95.0 // of two letters
 	wordInUse = 60.0
-	maxText   = 2000 // bytes; a frame is no book
+	maxText   = 2000 // bytes
 )
 
-// line is one line of text and where it stands, in hundredths of a per cent of
+// line is one line of text and its position, in hundredths of a per cent of
 // the frame.
 type line struct {
 	words []string
@@ -79,8 +79,8 @@ func wordBox(f []string, p plane) image.Rectangle {
 	return image.Rect(v[0]*whole/p.w, v[1]*whole/p.h, (v[0]+v[2])*whole/p.w, (v[1]+v[3])*whole/p.h)
 }
 
-// merge adds to the first lines those of the second that stand elsewhere, in
-// the order of reading, and joins them to one text.
+// merge adds the lines of the second pass that are at other positions to those of the
+// first, in reading order, and joins them into one text.
 func merge(first, second []line) string {
 	all := slices.Clone(first)
 	for _, l := range second {
@@ -102,7 +102,7 @@ func merge(first, second []line) string {
 	return text
 }
 
-// clean leaves what can be printed.
+// clean keeps printable characters only.
 func clean(word string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsGraphic(r) || unicode.IsSpace(r) || r == unicode.ReplacementChar {

@@ -26,7 +26,7 @@ func Thumb(data []byte, width int) ([]byte, error) {
 		return nil, fault.Wrap(fault.Input, "shrink frame", "", err)
 	}
 	if head.Width < 1 || head.Height < 1 || head.Width > maxPixels/head.Height {
-		return nil, bad("the picture has no pixels or too many")
+		return nil, bad("the JPEG has no pixels, or too many")
 	}
 	full, err := jpeg.Decode(bytes.NewReader(data))
 	if err != nil {

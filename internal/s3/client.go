@@ -17,21 +17,21 @@ import (
 )
 
 const (
-	attempts    = 4               // of one request, the first included
-	maxBackoff  = 5 * time.Second // between two of them
-	stall       = time.Minute     // without a byte, after which a body counts as broken
-	answerAfter = 2 * time.Minute // until the head of an answer must be there
-	idle        = 64              // connections kept for the next request
+	attempts        = 4               // of one request, including the first
+	maxBackoff      = 5 * time.Second // between two attempts
+	stall           = time.Minute     // without a byte; then the body counts as broken
+	responseTimeout = 2 * time.Minute // for the response headers to arrive
+	idle            = 64              // connections that are kept for reuse
 )
 
-// Client makes a client that retries a few times what is worth it. Missing
-// credentials show at once, as an auth fault.
+// Client makes a client that retries transient failures a few times. Missing
+// credentials are reported at once, as an auth fault.
 func (p Place) Client(ctx context.Context) (*s3.Client, error) {
 	const op = "reach S3"
 	options := []func(*config.LoadOptions) error{
 		config.WithRetryer(retryer),
 		config.WithHTTPClient(awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
-			bound(t, cmp.Or(p.Stall, stall), cmp.Or(p.Answer, answerAfter))
+			setDeadlines(t, cmp.Or(p.Stall, stall), cmp.Or(p.Answer, responseTimeout))
 			t.MaxIdleConnsPerHost = idle
 		})),
 	}
@@ -49,7 +49,7 @@ func (p Place) Client(ctx context.Context) (*s3.Client, error) {
 		return nil, fault.New(fault.Input, op, p.Bucket, "no region; add ?region=… to the URL or set AWS_REGION")
 	}
 	if c.Region == "" {
-		c.Region = "us-east-1" // what servers of others expect in a signature
+		c.Region = "us-east-1" // S3-compatible servers expect this region in a signature
 	}
 	keys := &credentials{chain: c.Credentials}
 	if _, err := keys.Retrieve(ctx); err != nil {
@@ -62,7 +62,7 @@ func (p Place) Client(ctx context.Context) (*s3.Client, error) {
 			o.BaseEndpoint = aws.String(p.Endpoint)
 		}
 		// The SHA-256 of the store covers more than the checksums of the SDK,
-		// which some servers of others do not know.
+		// which some S3-compatible servers do not support.
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 	}), nil
@@ -71,19 +71,19 @@ func (p Place) Client(ctx context.Context) (*s3.Client, error) {
 // Server is the endpoint that Client talks to: https://host:port. The AWS SDK's environment
 // variables name one too.
 func (p Place) Server() string {
-	const ofAmazon = "https://s3.amazonaws.com"
+	const amazonURL = "https://s3.amazonaws.com"
 	if p.Endpoint != "" {
 		return p.Endpoint
 	}
 	env, err := config.NewEnvConfig()
 	if err != nil {
-		return ofAmazon // Client says what is wrong
+		return amazonURL // Client reports the error
 	}
-	own, _, _ := env.GetServiceBaseEndpoint(context.Background(), s3.ServiceID) // it has no error
-	return cmp.Or(own, env.BaseEndpoint, ofAmazon)
+	own, _, _ := env.GetServiceBaseEndpoint(context.Background(), s3.ServiceID) // it never fails
+	return cmp.Or(own, env.BaseEndpoint, amazonURL)
 }
 
-// retryer also repeats what was damaged on its way to the server.
+// retryer also retries uploads that were damaged in transit.
 func retryer() aws.Retryer {
 	standard := retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts, o.MaxBackoff = attempts, maxBackoff
@@ -91,11 +91,11 @@ func retryer() aws.Retryer {
 	return retry.AddWithErrorCodes(standard, damaged()...)
 }
 
-// credentials gives the failures of the SDK's chain a class, so that no text of
-// theirs has to be understood.
+// credentials gives the failures of the SDK's credential chain an error class, so
+// callers need not parse their texts.
 type credentials struct {
 	chain aws.CredentialsProvider
-	had   atomic.Bool // there were some: a failure to renew them passes
+	had   atomic.Bool // there were credentials before: a failure to renew them is transient
 }
 
 // Retrieve implements aws.CredentialsProvider.

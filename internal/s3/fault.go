@@ -18,12 +18,12 @@ import (
 
 const maxRetryAfter = time.Hour
 
-// damaged are the codes of a body that did not arrive as it was sent.
+// damaged reports whether code means that a body was damaged in transit.
 func damaged() []string {
 	return []string{"BadDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch", "IncompleteBody"}
 }
 
-// Status returns the HTTP status of the answer behind err; 0 if there was none.
+// Status returns the HTTP status of the response behind err; 0 if there was no response.
 func Status(err error) int {
 	if e, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
 		return e.HTTPStatusCode()
@@ -39,14 +39,14 @@ func Code(err error) string {
 	return ""
 }
 
-// Missing reports whether the answer is that there is no such object.
+// Missing reports whether err means that the object does not exist.
 func Missing(err error) bool {
 	return Status(err) == http.StatusNotFound && !slices.Contains([]string{"NoSuchBucket", "NoSuchUpload"}, Code(err))
 }
 
 // Fault classifies an error of the client by the status and the code of the
-// answer: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html.
-// When ctx has ended that is the error, whatever the client made of it.
+// response: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html.
+// If ctx has ended, Fault returns the error of ctx.
 func Fault(ctx context.Context, op, subject string, err error) error {
 	if err == nil {
 		return nil
@@ -57,7 +57,7 @@ func Fault(ctx context.Context, op, subject string, err error) error {
 	if f, ok := errors.AsType[*fault.Error](err); ok {
 		return f
 	}
-	var redactor *safetext.Redactor // the library's errors name the address of the service
+	var redactor *safetext.Redactor // the SDK's errors contain the address of the service
 	f := &fault.Error{Op: op, Subject: subject, Err: redactor.Error(err)}
 	f.Class, f.Reason = classify(Status(err), Code(err))
 	if e, ok := errors.AsType[*smithyhttp.ResponseError](err); ok && e.Response != nil {
@@ -85,9 +85,9 @@ func classify(status int, code string) (class fault.Class, reason string) {
 		return fault.Transport, ""
 	}
 	if slices.Contains(damaged(), code) {
-		return fault.Transport, "the content was damaged on its way"
+		return fault.Transport, "the content was damaged in transit"
 	}
-	class = fault.Transport // without an answer
+	class = fault.Transport // without a response
 	if status >= http.StatusMultipleChoices {
 		class = fault.StatusClass(status)
 	}

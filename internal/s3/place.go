@@ -1,6 +1,6 @@
 // Package s3 reaches the buckets of Amazon S3 and of servers that speak its protocol:
-// it reads their URLs, makes the client and classifies its errors. It does not know
-// what an object means.
+// it parses their URLs, makes the client and classifies its errors. It does not know
+// what the objects contain.
 package s3
 
 import (
@@ -22,11 +22,11 @@ type Place struct {
 	Endpoint  string // http://host:port of a server; empty = Amazon
 	PathStyle bool   // the bucket is in the path, not in the host's name
 
-	Stall  time.Duration // without a byte of a request's body, after which it counts as broken; 0 = 1 min
-	Answer time.Duration // until the head of an answer must be there; 0 = 2 min
+	Stall  time.Duration // without a byte of a request's body; then it counts as broken; 0 = 1 min
+	Answer time.Duration // for the response headers to arrive; 0 = 2 min
 }
 
-// bucketName is the rule of Amazon, which also keeps a bucket from naming
+// bucketName is Amazon's rule. It also prevents a bucket name from naming
 // another host: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 
@@ -53,7 +53,7 @@ func Parse(rawURL string) (Place, error) {
 	case !bucketName.MatchString(u.Host):
 		return Place{}, bad("the bucket must be 3 to 63 lower-case letters, digits, dots and hyphens")
 	case strings.ContainsRune(u.Path, 0):
-		return Place{}, bad("the path holds NUL")
+		return Place{}, bad("the path must not contain NUL")
 	}
 	p, reason := parameters(u.RawQuery)
 	if reason != "" {
@@ -67,11 +67,11 @@ func Parse(rawURL string) (Place, error) {
 func parameters(query string) (p Place, reason string) {
 	values, err := url.ParseQuery(query)
 	if err != nil {
-		return p, "the parameters are not in the form of a URL's query"
+		return p, "the parameters are not a valid URL query"
 	}
 	for name, all := range values {
 		if !slices.Contains([]string{"region", "endpoint", "path_style"}, name) {
-			return p, "unknown parameter; there are region, endpoint and path_style, and credentials come from the environment"
+			return p, "unknown parameter; region, endpoint and path_style are supported, and credentials come from the environment"
 		}
 		if len(all) != 1 || all[0] == "" {
 			return p, name + " needs one value"

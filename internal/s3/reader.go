@@ -15,19 +15,19 @@ import (
 )
 
 const (
-	resumes = 3 // of a body that breaks
+	resumes = 3 // of a body whose connection breaks
 	readOp  = "read object"
 )
 
-// Reader reads an object. A body that breaks is resumed where it broke, as long
-// as the object is the same. Its errors are faults, or that its context ended.
+// Reader reads an object. When the connection breaks, it resumes at the same offset,
+// if the object has not changed. Its errors are faults, or the error of its context.
 type Reader struct {
 	Size     int64             // bytes
-	ETag     string            // as the server spells it, with its quotes
+	ETag     string            // as the server sent it, with quotes
 	Metadata map[string]string // names in lower case
 	Modified time.Time
 
-	ctx         context.Context //nolint:containedctx // an io.Reader has no other way to hear of a cancel
+	ctx         context.Context //nolint:containedctx // an io.Reader has no other way to be cancelled
 	client      *s3.Client
 	bucket, key string
 	offset      int64 // bytes read
@@ -36,7 +36,7 @@ type Reader struct {
 	stop        context.CancelFunc // ends the request that body belongs to
 }
 
-// Get opens an object. Its errors are those of the client, for Missing and Fault.
+// Get opens an object. It returns the client's errors, for use with Missing and Fault.
 func Get(ctx context.Context, client *s3.Client, bucket, key string) (*Reader, error) {
 	r := &Reader{ctx: ctx, client: client, bucket: bucket, key: key, resumes: resumes}
 	out, err := r.request(&s3.GetObjectInput{})
@@ -45,14 +45,14 @@ func Get(ctx context.Context, client *s3.Client, bucket, key string) (*Reader, e
 	}
 	if out.ContentLength == nil || *out.ContentLength < 0 {
 		_ = r.Close() // nothing was read
-		return nil, r.broken("the server does not tell the size", nil)
+		return nil, r.broken("the server did not send the size of the object", nil)
 	}
 	r.Size, r.ETag, r.Metadata, r.Modified = *out.ContentLength, aws.ToString(out.ETag), out.Metadata, aws.ToTime(out.LastModified)
 	return r, nil
 }
 
-// GetPart opens a part of an object, of the version with an ETag, as Get or a HeadObject told
-// it. The part must lie within the object.
+// GetPart opens a part of an object. The object must still have the ETag that Get or
+// HeadObject returned. The part must lie within the object.
 func GetPart(ctx context.Context, client *s3.Client, bucket, key, etag string, offset, length int64) (*Reader, error) {
 	r := &Reader{ctx: ctx, client: client, bucket: bucket, key: key, resumes: resumes, ETag: etag, offset: offset, Size: offset + length}
 	if err := r.rest(); err != nil {
@@ -64,7 +64,7 @@ func GetPart(ctx context.Context, client *s3.Client, bucket, key, etag string, o
 	return r, nil
 }
 
-// request opens the body. It has a context of its own, so that a stalled one can be ended.
+// request opens the body with its own context, so that a stalled body can be cancelled.
 func (r *Reader) request(in *s3.GetObjectInput) (*s3.GetObjectOutput, error) {
 	ctx, stop := context.WithCancel(r.ctx)
 	in.Bucket, in.Key = &r.bucket, &r.key
@@ -77,7 +77,7 @@ func (r *Reader) request(in *s3.GetObjectInput) (*s3.GetObjectOutput, error) {
 	return out, nil
 }
 
-// Read implements io.Reader. It never goes beyond Size, whatever the server sends.
+// Read implements io.Reader. It never returns more than Size bytes, even if the server sends more.
 func (r *Reader) Read(p []byte) (int, error) {
 	for {
 		if err := r.ctx.Err(); err != nil {
@@ -118,18 +118,18 @@ func (r *Reader) resume(err error) error {
 		return r.broken("", err)
 	}
 	r.resumes--
-	_ = r.Close() // it is broken already
+	_ = r.Close() // the body is broken already
 	return r.rest()
 }
 
-// rest opens what is still to be read.
+// rest opens the part that is not read yet.
 func (r *Reader) rest() error {
 	out, err := r.request(&s3.GetObjectInput{IfMatch: &r.ETag, Range: aws.String(fmt.Sprintf("bytes=%d-%d", r.offset, r.Size-1))})
 	switch {
 	case err == nil && out.ContentRange != nil && aws.ToInt64(out.ContentLength) == r.Size-r.offset:
 		return nil
 	case err == nil:
-		return r.broken("the server does not send the range that was asked for", nil)
+		return r.broken("the server did not send the requested range", nil)
 	case Status(err) == http.StatusPreconditionFailed, Missing(err):
 		return r.broken("the object changed while it was read; read it again", nil)
 	}
@@ -142,7 +142,7 @@ func (r *Reader) broken(reason string, err error) error {
 
 func (r *Reader) name() string { return "s3://" + r.bucket + "/" + r.key }
 
-// Close implements io.Closer. What was read is not affected by its errors.
+// Close implements io.Closer. Its errors do not affect the data that was read.
 func (r *Reader) Close() error {
 	r.stop()
 	return r.body.Close()

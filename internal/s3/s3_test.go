@@ -72,7 +72,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// isolate keeps the configuration of whoever runs the test out.
+// isolate hides the AWS configuration of the machine.
 func isolate(t *testing.T, key string) {
 	t.Helper()
 	for name, value := range map[string]string{
@@ -84,7 +84,7 @@ func isolate(t *testing.T, key string) {
 	}
 }
 
-func TestClientWithout(t *testing.T) {
+func TestClientWithoutCredentials(t *testing.T) {
 	isolate(t, "")
 	_, err := s3.Place{Bucket: "bucket", Region: "eu-central-1"}.Client(t.Context())
 	require.Equal(t, fault.Auth, fault.ClassOf(err), "%v", err)
@@ -97,7 +97,7 @@ func TestClientWithout(t *testing.T) {
 	require.ErrorContains(t, err, "AWS_REGION")
 }
 
-// TestFault asks a server for an object that answers with each kind of error.
+// TestFault requests an object from a server that responds with each kind of error.
 func TestFault(t *testing.T) { //nolint:tparallel // it sets the environment
 	isolate(t, "canary")
 	for name, c := range map[string]struct {
@@ -160,7 +160,7 @@ func get(ctx context.Context, t *testing.T, endpoint string) error {
 	return s3.Fault(ctx, "read", "s3://bucket/key", err)
 }
 
-func TestFaultWithoutAnswer(t *testing.T) {
+func TestFaultWithoutResponse(t *testing.T) {
 	isolate(t, "x")
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
 	require.Equal(t, fault.Transport, fault.ClassOf(get(t.Context(), t, server.URL)))

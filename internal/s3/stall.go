@@ -7,11 +7,10 @@ import (
 	"time"
 )
 
-// bound gives every connection of a transport a deadline that moves with each
-// byte. Without it a body on a half-open connection waits for TCP, which gives
-// up after a quarter of an hour: the transport's own deadlines begin with the
-// end of the request.
-func bound(t *http.Transport, stall, answer time.Duration) {
+// setDeadlines gives every connection of a transport a deadline that each byte extends.
+// Without it, a request body on a half-open connection waits until TCP gives up, which
+// takes 15 minutes: the transport's own timeouts start only after the request was sent.
+func setDeadlines(t *http.Transport, stall, answer time.Duration) {
 	t.ResponseHeaderTimeout = answer
 	dial := t.DialContext
 	t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -19,27 +18,27 @@ func bound(t *http.Transport, stall, answer time.Duration) {
 		if err != nil {
 			return nil, err
 		}
-		return &moving{c, stall, answer + stall}, nil
+		return &deadlineConn{c, stall, answer + stall}, nil
 	}
 }
 
-// moving is a connection on which each read and write has a deadline of its own.
-type moving struct {
+// deadlineConn is a connection on which each read and write has its own deadline.
+type deadlineConn struct {
 	net.Conn
 	write, read time.Duration
 }
 
 // Write implements net.Conn.
-func (m *moving) Write(p []byte) (int, error) {
+func (m *deadlineConn) Write(p []byte) (int, error) {
 	if err := m.SetWriteDeadline(time.Now().Add(m.write)); err != nil {
 		return 0, err
 	}
 	return m.Conn.Write(p)
 }
 
-// Read implements net.Conn. The head of an answer may take longer than a stall;
+// Read implements net.Conn. The response headers may take longer than a stall;
 // a body that stalls earlier is noticed by Reader. An idle connection is closed.
-func (m *moving) Read(p []byte) (int, error) {
+func (m *deadlineConn) Read(p []byte) (int, error) {
 	if err := m.SetReadDeadline(time.Now().Add(m.read)); err != nil {
 		return 0, err
 	}

@@ -20,11 +20,11 @@ func python(t *testing.T, script string) Command {
 	return Command{Path: "/usr/bin/python3", Args: []string{"-I", "-c", script}, Limits: Limits{Wall: time.Minute}}
 }
 
-// TestForbiddenCalls: what a program has no reason to ask of the kernel fails, with and
-// without the names of a C library.
+// TestForbiddenCalls: system calls that no ordinary program needs fail, whether called by
+// number or through the C library.
 func TestForbiddenCalls(t *testing.T) {
 	t.Parallel()
-	s := boxed(t)
+	s := confined(t)
 	out, err := s.Run(t.Context(), python(t, `
 import ctypes, errno, platform
 libc = ctypes.CDLL(None, use_errno=True)
@@ -66,13 +66,13 @@ print("end")
 	require.Equal(t, "end\n", string(out))
 }
 
-// TestForeignArchitecture: the calls of a 32-bit program are not a way round the filter.
+// TestForeignArchitecture: 32-bit system calls do not bypass the filter.
 func TestForeignArchitecture(t *testing.T) {
 	t.Parallel()
 	if out, err := exec.CommandContext(t.Context(), "uname", "-m").Output(); err != nil || strings.TrimSpace(string(out)) != "x86_64" {
 		t.Skip("only x86_64 has int 0x80")
 	}
-	_, err := boxed(t).Run(t.Context(), python(t, `
+	_, err := confined(t).Run(t.Context(), python(t, `
 import ctypes, mmap
 code = bytes([0xb8, 20, 0, 0, 0, 0xcd, 0x80, 0xc3])  # mov eax, 20 (getpid of i386); int 0x80; ret
 m = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
@@ -118,9 +118,9 @@ print(os.pread(3, 7, 0).decode())
 print(open("/proc/self/fd/3").read())
 `
 
-// TestOriginalStaysAsItIs: a program that is given a descriptor for reading cannot alter
-// the file, although its user may.
-func TestOriginalStaysAsItIs(t *testing.T) {
+// TestReadOnlyFileIsNotModified: a program that is given a read-only descriptor cannot modify
+// the file, although its user has write permission.
+func TestReadOnlyFileIsNotModified(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "original")
 	require.NoError(t, os.WriteFile(path, []byte("content"), 0o644))
@@ -131,7 +131,7 @@ func TestOriginalStaysAsItIs(t *testing.T) {
 	defer file.Close()
 	c := python(t, alterations)
 	c.Files, c.ReadOnly = []*os.File{file}, true
-	out, err := boxed(t).Run(t.Context(), c, 4000)
+	out, err := confined(t).Run(t.Context(), c, 4000)
 	require.NoError(t, err)
 	require.Equal(t, "content\ncontent\n", string(out))
 	data, err := os.ReadFile(path)
@@ -143,14 +143,14 @@ func TestOriginalStaysAsItIs(t *testing.T) {
 	require.Equal(t, old.Unix(), info.ModTime().Unix())
 }
 
-// TestNoStrangeDescriptors: a child has its own descriptors only, whatever its worker was
-// started with.
-func TestNoStrangeDescriptors(t *testing.T) {
+// TestNoInheritedDescriptors: a child has only its own descriptors, even if its worker was
+// started with more.
+func TestNoInheritedDescriptors(t *testing.T) {
 	t.Parallel()
 	file, err := os.Open("/etc/passwd")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, file.Close()) })
-	strange, err := unix.FcntlInt(file.Fd(), unix.F_DUPFD, 100) // without the mark: as if inherited
+	strange, err := unix.FcntlInt(file.Fd(), unix.F_DUPFD, 100) // without FD_CLOEXEC, as if inherited
 	require.NoError(t, err)
 	protections(t, func(t *testing.T, s *Sandbox) {
 		c := shell(t, "cd /proc/self/fd; echo *")
@@ -165,7 +165,7 @@ func TestNoStrangeDescriptors(t *testing.T) {
 	})
 }
 
-// bounded says what must hold on this machine, whoever runs the tests.
+// bounded returns the limits that this machine and user support.
 func bounded(t *testing.T, s *Sandbox) {
 	t.Helper()
 	if s.Protection().Processes == "" {
@@ -173,10 +173,10 @@ func bounded(t *testing.T, s *Sandbox) {
 	}
 }
 
-// TestForkBomb: a child has at most so many processes, and they end with it.
+// TestForkBomb: the number of a child's processes is limited, and they end with it.
 func TestForkBomb(t *testing.T) {
 	t.Parallel()
-	s := boxed(t)
+	s := confined(t)
 	bounded(t, s)
 	c := python(t, `
 import os, time
@@ -197,14 +197,14 @@ print(made)
 	made, err := strconv.Atoi(strings.TrimSpace(string(out)))
 	require.NoError(t, err)
 	require.Less(t, made, 40)
-	require.Greater(t, made, 20, "as many as allowed")
+	require.Greater(t, made, 20, "up to the limit")
 }
 
-// TestMemoryBomb: processes that each keep below the limit of one are bounded together
-// where control groups can be made; one that exceeds it is bounded anywhere.
+// TestMemoryBomb: with control groups, the total memory of all processes is limited. The
+// memory of a single process is limited on every machine.
 func TestMemoryBomb(t *testing.T) {
 	t.Parallel()
-	s := boxed(t)
+	s := confined(t)
 	c := python(t, `
 import os, time
 for _ in range(8):
@@ -228,10 +228,10 @@ os._exit(os.wait()[1] and 9)  # the kernel has killed one of them, or all with t
 	require.Contains(t, exit.Stderr, "MemoryError")
 }
 
-// TestGroupsAreRemoved: no control group stays behind.
+// TestGroupsAreRemoved: no control group is left over.
 func TestGroupsAreRemoved(t *testing.T) {
 	t.Parallel()
-	s := boxed(t)
+	s := confined(t)
 	if s.groups == nil {
 		t.Skip("no control groups can be made here")
 	}

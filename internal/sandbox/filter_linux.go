@@ -13,15 +13,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A child gets every system call that ordinary programs use, so that any build of ffmpeg or
-// Python works, but none that administers the machine, looks into other processes, makes
-// namespaces, or is known for faults of the kernel that only untrusted programs look for.
+// A child may use every system call that ordinary programs use, so that any build of ffmpeg
+// or Python works. Calls that administer the machine, inspect other processes, make
+// namespaces, or have a long record of kernel vulnerabilities are forbidden.
 
 // forbidden are never allowed.
 var forbidden = []string{ //nolint:gochecknoglobals // a constant table
 	// other processes
 	"ptrace", "process_vm_readv", "process_vm_writev", "process_madvise", "pidfd_getfd", "kcmp", "perf_event_open",
-	// parts of the kernel with a long list of faults
+	// parts of the kernel with a long record of vulnerabilities
 	"bpf", "userfaultfd", "io_uring_setup", "io_uring_enter", "io_uring_register", "keyctl", "add_key", "request_key",
 	"fanotify_init", "lookup_dcookie", "vmsplice", "modify_ldt", "uselib", "personality", "syslog", "nfsservctl",
 	// namespaces and file systems
@@ -33,11 +33,11 @@ var forbidden = []string{ //nolint:gochecknoglobals // a constant table
 	"settimeofday", "clock_settime", "clock_adjtime", "adjtimex", "sethostname", "setdomainname", "iopl", "ioperm", "vhangup",
 }
 
-// absent answer as if the kernel did not have them: a library then takes an older call, whose
-// arguments a filter can see.
+// absent calls fail with ENOSYS, as on an older kernel: a library then uses an older call, whose
+// arguments the filter can inspect.
 var absent = []string{"clone3"} //nolint:gochecknoglobals // a constant table
 
-// altering change a file, or what is known of it, without opening it for writing.
+// altering calls change a file or its metadata without opening it for writing.
 var altering = []string{ //nolint:gochecknoglobals // a constant table
 	"creat", "truncate", "ftruncate", "fallocate", "chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown", "fchownat",
 	"utime", "utimes", "futimesat", "utimensat", "setxattr", "lsetxattr", "fsetxattr", "setxattrat", "removexattr", "lremovexattr",
@@ -45,16 +45,16 @@ var altering = []string{ //nolint:gochecknoglobals // a constant table
 	"mkdir", "mkdirat", "rmdir", "ioctl",
 }
 
-// namespaces are the flags of clone that make one.
+// namespaces are the clone flags that make a namespace.
 const namespaces = unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET |
 	unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWCGROUP
 
-// writing are the flags of open that can change a file.
+// writing are the open flags that can change a file.
 const writing = unix.O_WRONLY | unix.O_RDWR | unix.O_CREAT | unix.O_TRUNC
 
-// filter compiles the system calls that a child may make, as bubblewrap takes it. With
-// readOnly no file can be opened for writing or altered otherwise, not by its name and not by
-// a descriptor that the child was given for reading.
+// filter compiles the system call filter of a child in bubblewrap's format. With readOnly,
+// the child cannot open a file for writing or change it otherwise, neither by name nor by
+// a descriptor that it was given.
 func filter(readOnly bool) ([]byte, error) {
 	info, err := arch.GetInfo("")
 	if err != nil {
@@ -88,8 +88,8 @@ func filter(readOnly bool) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compile the system call filter: %w", err)
 	}
-	// The library allows all calls of another architecture, by which a program could go
-	// round the filter.
+	// The library allows all calls of other architectures, by which a program could
+	// bypass the filter.
 	const archOffset = 4
 	program = append([]bpf.Instruction{
 		bpf.LoadAbsolute{Off: archOffset, Size: 4},

@@ -13,17 +13,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// groupPrefix begins the names of our control groups; the process that made one follows.
+// groupPrefix starts the names of cogflow's control groups; the id of the process that made the group follows.
 const groupPrefix = "cogflow-step-"
 
-// groups is where control groups can be made, which bound all processes of a step together.
+// groups is the place where this process makes control groups, which limit all processes of a child together.
 type groups struct {
 	parents []string // one directory; two where memory and pids are separate hierarchies
 	unified bool     // cgroup v2
 }
 
-// findGroups looks for a place where this process may make control groups with both
-// controllers; nil = there is none. Groups that dead workers left behind are removed.
+// findGroups finds a place where this process may make control groups with both
+// controllers; nil = there is none. It removes groups that dead workers left over.
 func findGroups() *groups {
 	memberships, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
@@ -40,7 +40,7 @@ func findGroups() *groups {
 	return nil
 }
 
-// legacyGroups is for cgroup v1, where each controller has a hierarchy of its own.
+// legacyGroups is for cgroup v1, where each controller has its own hierarchy.
 func legacyGroups(memberships string) []*groups {
 	g := &groups{}
 	for _, controller := range []string{"memory", "pids"} {
@@ -76,13 +76,13 @@ func unifiedGroups(memberships string) (out []*groups) {
 	return out
 }
 
-// group holds one step.
+// group is the control group of one child.
 type group struct {
 	dirs    []string
 	unified bool
 }
 
-// make makes a group with the limits of a step.
+// make makes a group with the limits of a child.
 func (g *groups) make(l Limits) (*group, error) {
 	name := groupPrefix + strconv.Itoa(os.Getpid()) + "-" + rand.Text()[:12]
 	out := &group{unified: g.unified}
@@ -110,7 +110,7 @@ func (g *group) limit(l Limits) error {
 	}
 	if !g.unified {
 		err := errors.Join(set(l.Total, 0, "memory.limit_in_bytes"), set(l.Processes, 1, "pids.max"))
-		_ = set(l.Total, 0, "memory.memsw.limit_in_bytes") // only where swap is counted
+		_ = set(l.Total, 0, "memory.memsw.limit_in_bytes") // only where the kernel accounts for swap
 		return err
 	}
 	if l.Total > 0 {
@@ -143,12 +143,12 @@ func (g *group) exhausted() bool {
 	return happened(filepath.Join(g.dirs[0], name), "oom_kill ")
 }
 
-// crowded reports whether the kernel refused the group a process.
-func (g *group) crowded() bool {
+// processLimitHit reports whether the kernel refused to create a process in the group.
+func (g *group) processLimitHit() bool {
 	return g != nil && len(g.dirs) > 0 && happened(filepath.Join(g.dirs[len(g.dirs)-1], "pids.events"), "max ")
 }
 
-// happened reports whether a file of events counts one.
+// happened reports whether an events file counts at least one event.
 func happened(path, event string) bool {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -162,11 +162,11 @@ func happened(path, event string) bool {
 	return false
 }
 
-// removeWithin is how long the last processes of a killed step may take to be gone.
+// removeWithin is how long the last processes of a killed child may take to exit.
 const removeWithin = 2 * time.Second
 
-// remove ends what is left in the group and removes it. What cannot be removed now is
-// removed by the next worker.
+// remove kills the processes that are left in the group and removes it. If that fails,
+// the next worker removes the group.
 func (g *group) remove() {
 	if g == nil {
 		return
@@ -185,18 +185,18 @@ func (g *group) remove() {
 // sweep removes the groups of workers that are dead.
 func (g *groups) sweep() {
 	for _, parent := range g.parents {
-		left, _ := filepath.Glob(filepath.Join(parent, groupPrefix+"*")) // the pattern is well formed
+		left, _ := filepath.Glob(filepath.Join(parent, groupPrefix+"*")) // the pattern is valid
 		for _, dir := range left {
 			owner, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), groupPrefix), "-")
 			if pid, err := strconv.Atoi(owner); err == nil && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
-				_ = unix.Rmdir(dir) // in use by what outlived its worker: the next one removes it
+				_ = unix.Rmdir(dir) // in use by processes that outlived their worker: the next worker removes it
 			}
 		}
 	}
 }
 
-// countsByNamespace reports whether the kernel counts the processes of a user for each user
-// namespace (since 5.14); before, a limit would count all that the user runs anywhere.
+// countsByNamespace reports whether the kernel counts a user's processes separately in each
+// user namespace (since 5.14). Before, a limit would count all processes of the user.
 func countsByNamespace() bool {
 	var name unix.Utsname
 	if unix.Uname(&name) != nil {

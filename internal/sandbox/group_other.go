@@ -16,7 +16,7 @@ func (*group) members() []string { return nil }
 
 func (*group) exhausted() bool { return false }
 
-func (*group) crowded() bool { return false }
+func (*group) processLimitHit() bool { return false }
 
 func (*group) remove() {}
 

@@ -22,8 +22,8 @@ type resource struct {
 	value  uint64
 }
 
-// resources leaves NPROC out: outside of the sandbox it counts all processes of the
-// user, not those of the child; see wrap. Core dumps would write untrusted memory to disk.
+// resources omits NPROC: outside the sandbox it counts all processes of the user, not
+// only those of the child; see wrap. Core dumps would write untrusted memory to disk.
 func (l Limits) resources() []resource {
 	all := []resource{
 		{unix.RLIMIT_CORE, "core", 0},
@@ -41,7 +41,7 @@ func (l Limits) resources() []resource {
 	return all
 }
 
-// flags are those of prlimit(1), which sets the limits before the child exists.
+// flags returns the arguments of prlimit(1), which sets the limits before the child starts.
 func (l Limits) flags() []string {
 	var flags []string
 	for _, r := range l.resources() {
@@ -50,18 +50,18 @@ func (l Limits) flags() []string {
 	return flags
 }
 
-// setLimits limits a process that just started. It repeats what prlimit(1) did
-// where that exists; elsewhere the child lives for an instant without limits,
-// long before it can have opened its input. An error means that it has ended,
-// or that a lower limit already holds.
+// setLimits limits a process that just started. Where prlimit(1) exists, it repeats
+// the same limits. Elsewhere the child runs without limits for an instant, long before
+// it can open its input. An error means that the process has ended, or that a lower
+// limit is set already.
 func setLimits(pid int, l Limits) {
 	for _, r := range l.resources() {
 		_ = unix.Prlimit(pid, r.number, &unix.Rlimit{Cur: r.value, Max: r.value}, nil)
 	}
 }
 
-// keepDescriptors marks all descriptors that this process was started with, so that no child
-// inherits descriptors that were left open: Go itself opens none without the mark.
+// keepDescriptors sets FD_CLOEXEC on all descriptors that this process was started with, so
+// that no child inherits them. Go sets it on every descriptor that it opens.
 func keepDescriptors() {
 	names, _ := os.ReadDir("/proc/self/fd") // without /proc there is no sandbox
 	for _, name := range names {
@@ -72,11 +72,11 @@ func keepDescriptors() {
 }
 
 func killGroup(p *os.Process) {
-	_ = syscall.Kill(-p.Pid, syscall.SIGKILL) // no such group = it is gone already
+	_ = syscall.Kill(-p.Pid, syscall.SIGKILL) // ESRCH: the group has ended already
 }
 
-// reap waits for the child, and kills what is left of its group while the dead
-// child still occupies the id: afterwards it may belong to another process.
+// reap waits for the child, and kills the rest of its group while the zombie still
+// holds the process id: afterwards the id may belong to another process.
 func (p *Process) reap() {
 	for interrupted := true; interrupted; {
 		err := unix.Waitid(unix.P_PID, p.cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)

@@ -16,10 +16,10 @@ func setLimits(int, Limits) {}
 func keepDescriptors() {}
 
 func killGroup(p *os.Process) {
-	_ = syscall.Kill(-p.Pid, syscall.SIGKILL) // no such group = it is gone already
+	_ = syscall.Kill(-p.Pid, syscall.SIGKILL) // ESRCH: the group has ended already
 }
 
-// reap waits for the child, then kills what is left of its group.
+// reap waits for the child, then kills the rest of its group.
 func (p *Process) reap() {
 	status := p.cmd.Wait()
 	p.mu.Lock()

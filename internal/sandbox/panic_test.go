@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestListenerPanics: a panic of what reads what a child says ends the child, and is its error.
+// TestListenerPanics: a panic while a child's stderr is read ends the child and becomes its error.
 func TestListenerPanics(t *testing.T) {
 	t.Parallel()
 	protections(t, func(t *testing.T, s *Sandbox) {

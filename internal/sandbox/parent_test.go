@@ -17,16 +17,16 @@ import (
 
 var parentOff = flag.String("sandbox.parent", "", "internal: be the parent of TestParentDeath; the length of a sleep")
 
-// Children and theirs end when the process that started them is killed, also while
-// bubblewrap still sets up: what it has begun by then does not know of its parent yet.
+// A child and its descendants end when the process that started it is killed, also during
+// bubblewrap's setup, when the new process has no parent-death signal yet.
 func TestParentDeathKillsChildren(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" {
-		t.Skip("the processes are found in /proc")
+		t.Skip("this test finds processes in /proc")
 	}
 	for i, off := range []string{"bubblewrap", "setup", "off", "tool", "escaped"} {
 		if off == "escaped" && findGroups() == nil {
-			continue // documented: nothing else reaches what leaves the process group
+			continue // documented: only bubblewrap ends processes that leave the process group
 		}
 		mark := "7654" + strconv.Itoa(i) + "." + strconv.Itoa(os.Getpid())
 		parent := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestBeParent$", "-sandbox.parent", off+" "+mark)
@@ -43,8 +43,8 @@ func TestParentDeathKillsChildren(t *testing.T) {
 	}
 }
 
-// TestBeParent starts a child that outlives it, unless somebody kills it. Many
-// goroutines come and go meanwhile, and threads with them: that must not.
+// TestBeParent starts a child that outlives it unless the child is killed. Meanwhile many
+// goroutines, and their threads, start and end: this must not end the child.
 func TestBeParent(t *testing.T) {
 	if *parentOff == "" {
 		t.Skip("only for TestParentDeathKillsChildren")
@@ -81,13 +81,13 @@ func TestBeParent(t *testing.T) {
 	require.NoError(t, p.Wait())
 }
 
-// stopInSetup has bubblewrap stop between the start of its first process in the sandbox
-// and the word to it that it may go on, and says when it is there.
+// stopInSetup makes bubblewrap stop after it has started its first process in the sandbox
+// and before it lets that process continue. It reports when bubblewrap has reached this point.
 func stopInSetup(t *testing.T, c Command) Command {
 	t.Helper()
 	never, writer, err := os.Pipe()
 	require.NoError(t, err)
-	t.Cleanup(func() { shut(writer) })
+	t.Cleanup(func() { closeAll(writer) })
 	info, infoChild, err := os.Pipe()
 	require.NoError(t, err)
 	c.Files = []*os.File{never, infoChild}
@@ -100,7 +100,7 @@ func stopInSetup(t *testing.T, c Command) Command {
 	return c
 }
 
-// running lists the processes whose command line holds mark, but for the parent's.
+// running lists the processes whose command line contains mark, except the parent.
 func running(t *testing.T, mark string) []string {
 	t.Helper()
 	paths, err := filepath.Glob("/proc/[0-9]*/cmdline")

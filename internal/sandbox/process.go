@@ -21,7 +21,7 @@ import (
 // ErrWall is the cause when a child exceeded its wall-clock limit.
 var ErrWall = errors.New("wall-clock limit exceeded")
 
-// ErrOutput is returned when a child wrote more than Run was ready to read.
+// ErrOutput is returned when a child wrote more than the limit of Run.
 var ErrOutput = errors.New("output limit exceeded")
 
 // ErrMemory is the cause when all processes of a child together needed more memory than
@@ -32,21 +32,21 @@ var ErrMemory = errors.New("memory limit exceeded")
 // Limits.Processes allows.
 var ErrProcesses = errors.New("limit of the number of processes exceeded")
 
-// stderrTail is how much of what a child says last is kept.
+// stderrTail is how many bytes from the end of a child's stderr are kept.
 const stderrTail = 8 << 10
 
-// Limits bound a child and each of its children. Zero means no limit, except
-// that FileSize 0 means: no file may be written at all.
+// Limits apply to a child and each of its children. Zero means no limit, except
+// for FileSize: 0 means that no file may be written.
 type Limits struct {
-	Wall     time.Duration // real time from start to end
+	Wall     time.Duration // wall-clock time
 	CPU      time.Duration // processor time
 	Memory   uint64        // bytes of address space, of each process
 	Total    uint64        // bytes of memory of all processes, where control groups can be made or Wrap is used
-	FileSize uint64        // bytes a file
+	FileSize uint64        // bytes per file
 	Files    uint64        // open descriptors
 
-	// Processes is how many processes and threads there are at most. See Protection for
-	// what bounds them.
+	// Processes is the maximum number of processes and threads. Protection says how
+	// it is enforced.
 	Processes uint64
 }
 
@@ -59,14 +59,14 @@ type Command struct {
 	Dir    string     // the only directory that it may write, and its working directory; empty = none
 	Read   []string   // absolute paths that it may read besides /usr and the directory of its program
 	Limits Limits
-	Stderr func(line string) // told each line that it says, one call at a time; may be nil
+	Stderr func(line string) // receives each line of stderr, one call at a time; may be nil
 
-	// ReadOnly keeps it from altering any file, by name or by a descriptor. Files that
-	// Files refer to are else writable for a program whose user may write them.
+	// ReadOnly prevents the child from changing any file, by name or by a descriptor.
+	// Otherwise it can write to Files if its user has write permission.
 	ReadOnly bool
 
 	Write   []string // more absolute directories that it may write, by their own names; if Dir is the first, it keeps its name
-	Devices []string // device files that it may use besides the harmless ones, such as those of a GPU
+	Devices []string // more device files that it may use, such as those of a GPU
 	Env     []string // its environment; nil = empty
 
 	bwrap []string // more of bubblewrap's flags
@@ -75,10 +75,10 @@ type Command struct {
 // ExitError says how a child failed.
 type ExitError struct {
 	Status string // "exit status 1", "signal: killed"
-	Stderr string // the last 8 KiB that it said
+	Stderr string // the last 8 KiB of stderr
 }
 
-// Error gives the status and what the child said last.
+// Error returns the status and the end of stderr.
 func (e *ExitError) Error() string {
 	if e.Stderr == "" {
 		return e.Status
@@ -90,13 +90,13 @@ func (e *ExitError) Error() string {
 type Process struct {
 	Stdout io.Reader
 
-	ctx      context.Context //nolint:containedctx // its end is the end of the child
+	ctx      context.Context //nolint:containedctx // when it ends, the child is killed
 	release  context.CancelFunc
 	cmd      *exec.Cmd
 	stdout   *os.File
 	stderr   *tail
 	group    *group        // nil = no control group
-	complete chan struct{} // closed when nothing of the child is left
+	complete chan struct{} // closed when the child and all its processes have ended
 	status   error         // valid when complete is closed
 
 	mu     sync.Mutex
@@ -118,8 +118,8 @@ func (s *Sandbox) Start(ctx context.Context, c Command) (*Process, error) {
 	return p, err
 }
 
-// command is c under the active protection, not yet started. What release closes is needed
-// until then only; the group is removed by who waits for the end.
+// command returns c under the active protection, not yet started. Call release after the
+// start, and remove the group after the end.
 func (s *Sandbox) command(c Command) (cmd *exec.Cmd, in *group, release func(), err error) {
 	if len(c.Files) > maxFiles {
 		return nil, nil, nil, errFiles
@@ -139,7 +139,7 @@ func (s *Sandbox) command(c Command) (cmd *exec.Cmd, in *group, release func(), 
 		if err != nil {
 			return nil, nil, nil, err
 		}
-		files, release = append(files, f), func() { shut(f) }
+		files, release = append(files, f), func() { closeAll(f) }
 	}
 	if s.groups != nil && (c.Limits.Processes > 0 || c.Limits.Total > 0) {
 		if in, err = s.groups.make(c.Limits); err != nil {
@@ -148,10 +148,10 @@ func (s *Sandbox) command(c Command) (cmd *exec.Cmd, in *group, release func(), 
 		}
 	}
 	const firstFile = 3
-	tied := firstFile + len(c.Files)
-	argv := s.wrap(c, visible, tied+1)
+	aliveFD := firstFile + len(c.Files)
+	argv := s.wrap(c, visible, aliveFD+1)
 	cmd = &exec.Cmd{
-		Path: sh, Args: tie(argv, tied, in), Err: missing(argv[0]), Env: []string{}, Dir: "/",
+		Path: sh, Args: endWithParent(argv, aliveFD, in), Err: missing(argv[0]), Env: []string{}, Dir: "/",
 		Stdin: c.Stdin, ExtraFiles: files, SysProcAttr: attributes(),
 	}
 	if c.Env != nil {
@@ -163,8 +163,8 @@ func (s *Sandbox) command(c Command) (cmd *exec.Cmd, in *group, release func(), 
 	return cmd, in, release, nil
 }
 
-// missing is what starting a program would say if it cannot be run at all: the shell
-// before it would only say it to people.
+// missing returns the error of starting a program that cannot be run: the shell that
+// starts it would only print a message.
 func missing(program string) error {
 	_, err := exec.LookPath(program)
 	if e, ok := errors.AsType[*exec.Error](err); ok {
@@ -173,7 +173,7 @@ func missing(program string) error {
 	return err
 }
 
-// filterFile is a descriptor from which bubblewrap reads the system call filter.
+// filterFile returns a file from which bubblewrap reads the system call filter.
 func (s *Sandbox) filterFile(readOnly bool) (*os.File, error) {
 	at := 0
 	if readOnly {
@@ -183,13 +183,13 @@ func (s *Sandbox) filterFile(readOnly bool) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = w.Write(s.filters[at]) // far less than a pipe holds
-	shut(w)
+	_, err = w.Write(s.filters[at]) // far less than the capacity of a pipe
+	closeAll(w)
 	return r, err
 }
 
 func (p *Process) start(ctx context.Context, c Command) (*Process, error) {
-	files, err := p.pipes() // the reading end of stderr, then what belongs to the child
+	files, err := p.pipes() // the reading end of stderr, then the child's two ends
 	if err != nil {
 		return nil, fault.Disk("start process", c.Path, err)
 	}
@@ -201,10 +201,10 @@ func (p *Process) start(ctx context.Context, c Command) (*Process, error) {
 	started := make(chan error, 1)
 	panics.Go(func() error { p.run(started, c.Limits, files[0]); return nil }, func(err error) { p.broken(started, err) })
 	err = <-started
-	shut(files[1:]...)
+	closeAll(files[1:]...)
 	if err != nil {
 		p.release()
-		shut(files[0], p.stdout)
+		closeAll(files[0], p.stdout)
 		return nil, StartFault("start process", c.Path, err)
 	}
 	return p, nil
@@ -228,18 +228,18 @@ func (p *Process) pipes() ([]*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	said, saidChild, err := os.Pipe()
+	errs, errsChild, err := os.Pipe()
 	if err != nil {
-		shut(out, outChild)
+		closeAll(out, outChild)
 		return nil, err
 	}
 	p.Stdout, p.stdout = out, out
-	p.cmd.Stdout, p.cmd.Stderr = outChild, saidChild
-	return []*os.File{said, outChild, saidChild}, nil
+	p.cmd.Stdout, p.cmd.Stderr = outChild, errsChild
+	return []*os.File{errs, outChild, errsChild}, nil
 }
 
-// shut closes ends of pipes, which have nothing left to fail.
-func shut(files ...*os.File) {
+// closeAll closes ends of pipes; their errors do not matter.
+func closeAll(files ...*os.File) {
 	for _, file := range files {
 		_ = file.Close()
 	}
@@ -247,7 +247,7 @@ func shut(files ...*os.File) {
 
 // run owns the child from start to end. Its thread stays locked: the kernel
 // kills the child (parent-death signal) when the thread that started it ends,
-// not when the process does. For what the child starts there is tie.
+// not when the process does. endWithParent covers the child's own children.
 func (p *Process) run(started chan<- error, limits Limits, stderr *os.File) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -261,7 +261,7 @@ func (p *Process) run(started chan<- error, limits Limits, stderr *os.File) {
 	var broken error
 	panics.Go(func() error { p.stderr.read(stderr); return nil }, func(err error) {
 		if broken = err; err != nil {
-			p.Kill() // its output is no longer read
+			p.Kill() // its stderr is no longer read
 		}
 		close(silent)
 	})
@@ -270,12 +270,12 @@ func (p *Process) run(started chan<- error, limits Limits, stderr *os.File) {
 	p.reap()
 	stop()
 	exhausted := p.group.exhausted()
-	// The end of stderr says that every process that held it is gone.
+	// EOF on stderr means that every process that had it open has ended.
 	select {
 	case <-silent:
 	case <-time.After(2 * time.Second):
 	}
-	shut(stderr)
+	closeAll(stderr)
 	<-silent
 	p.group.remove()
 	if exhausted && p.status != nil {
@@ -293,7 +293,7 @@ func (p *Process) broken(started chan<- error, err error) {
 		return
 	}
 	select {
-	case started <- err: // it was not started, or only now
+	case started <- err: // start still waits for this
 	default:
 	}
 	if p.cmd.Process != nil {
@@ -313,11 +313,11 @@ func (p *Process) Kill() {
 	}
 }
 
-// Wait returns when nothing of the child is left: nil after exit status 0, the
+// Wait returns when all processes of the child have ended: nil after exit status 0, the
 // cause if its context ended (ErrWall for the limit), else an *ExitError.
 func (p *Process) Wait() error {
 	<-p.complete
-	shut(p.stdout)
+	closeAll(p.stdout)
 	defer p.release()
 	if p.status == nil {
 		return nil
@@ -349,7 +349,7 @@ func (s *Sandbox) Run(ctx context.Context, c Command, limit int64) ([]byte, erro
 	return out, readErr
 }
 
-// tail keeps the end of what a child says and passes the lines on.
+// tail keeps the end of a child's stderr and passes its lines on.
 type tail struct {
 	line func(string)
 	text []byte
@@ -358,7 +358,7 @@ type tail struct {
 func (t *tail) read(r io.Reader) {
 	lines := bufio.NewReaderSize(r, stderrTail)
 	for {
-		line, err := lines.ReadSlice('\n') // an overlong line comes in pieces
+		line, err := lines.ReadSlice('\n') // an overlong line is passed on in pieces
 		if len(line) > 0 && t.line != nil {
 			t.line(string(line))
 		}
@@ -372,5 +372,5 @@ func (t *tail) read(r io.Reader) {
 	}
 }
 
-// String is valid when the child is gone.
+// String is valid when the child has ended.
 func (t *tail) String() string { return string(t.text) }

@@ -1,8 +1,8 @@
-// Package sandbox runs a child process that reads untrusted input: a fixed
-// argument vector, no environment, no network, nothing to write, only the system
-// calls of ordinary programs, limits for one process and for all of them together,
-// and its whole process group killed when it is no longer wanted or when this
-// process dies. It knows nothing of what the child does.
+// Package sandbox runs a child process that reads untrusted input. The child has a
+// fixed argument vector, no environment, no network, no writable files and only the
+// system calls of ordinary programs, with limits for each process and for all of them
+// together. Its whole process group is killed when it is cancelled or when this process
+// dies. The package does not know what the child does.
 package sandbox
 
 import (
@@ -24,18 +24,18 @@ import (
 type Config struct {
 	Bubblewrap string // path or name of bwrap; default "bwrap"
 	Off        bool   // process limits only; must be set explicitly
-	// Private are paths that no child may see, such as the home directory, stores and
-	// databases. The root of the file system is private in any case.
+	// Private lists paths that no child may see, such as the home directory, stores and
+	// databases. The root of the file system is always private.
 	Private []string
-	// NoGroups leaves control groups alone, as on a host where none can be made.
+	// NoGroups disables control groups, as on a host that does not permit them.
 	NoGroups bool
 }
 
-// Protection says what stands between a child and this machine.
+// Protection says how this machine is protected from a child.
 type Protection struct {
-	Bubblewrap bool   // with it, a filter of system calls
-	Processes  string // what bounds how many processes a child has: "control group", "user limit"; "" = nothing
-	Memory     string // what bounds the memory of a child: "control group" = all its processes, "address space" = each of them
+	Bubblewrap bool   // includes the system call filter
+	Processes  string // what limits a child's number of processes: "control group", "user limit"; "" = nothing
+	Memory     string // what limits a child's memory: "control group" = of all its processes, "address space" = of each process
 }
 
 // String is for people: "bubblewrap, system call filter; …".
@@ -56,13 +56,13 @@ type Sandbox struct {
 	bwrap      string    // empty = switched off
 	prlimit    string    // empty = limits are set just after the start
 	groups     *groups   // nil = control groups cannot be made here
-	filters    [2][]byte // of system calls: for children that may write, and that may not
+	filters    [2][]byte // system call filters: for children that may write, and for read-only children
 	protection Protection
 	private    []string
 }
 
-// New makes a sandbox and finds out by running a command that it works here. If it
-// does not, New fails with what to do about it, unless c.Off.
+// New makes a sandbox and checks that it works by running a command. Otherwise New
+// returns an error that says how to fix the host, unless c.Off.
 func New(ctx context.Context, c Config) (*Sandbox, error) {
 	keepDescriptors()
 	s := &Sandbox{private: c.Private}
@@ -98,8 +98,8 @@ func (s *Sandbox) describe() Protection {
 	return p
 }
 
-// userLimit reports whether the number of processes can be bounded without a control
-// group: the kernel counts them for each sandbox, but never those of root.
+// userLimit reports whether RLIMIT_NPROC can limit the number of processes: the kernel
+// counts them separately in each sandbox, but ignores the limit for root.
 func (s *Sandbox) userLimit() bool {
 	return s.bwrap != "" && strings.HasPrefix(s.prlimit, "/usr/") && os.Geteuid() != 0 && countsByNamespace()
 }
@@ -109,7 +109,7 @@ var (
 	errNotLinux     = errors.New("bubblewrap requires Linux")
 )
 
-// advice is how to fix a host on which there is no sandbox.
+// advice says how to fix a host on which the sandbox does not work.
 func advice(err error) string {
 	const without = "or, on a machine that decodes only trusted media, start with --no-sandbox or COGFLOW_NO_SANDBOX=true"
 	switch {
@@ -126,8 +126,8 @@ func advice(err error) string {
 // Protection says which protection is active.
 func (s *Sandbox) Protection() Protection { return s.protection }
 
-// findBubblewrap tests what the children rely on: that the sandbox starts, and
-// that an inherited descriptor of a file outside of it can be opened by path.
+// findBubblewrap tests that the sandbox starts, and that a child can open by path an
+// inherited descriptor of a file outside the sandbox.
 func (s *Sandbox) findBubblewrap(ctx context.Context, c Config) error {
 	if runtime.GOOS != "linux" {
 		return errNotLinux
@@ -165,14 +165,14 @@ func (s *Sandbox) findBubblewrap(ctx context.Context, c Config) error {
 	case err != nil:
 		return errors.New("the self-test failed: " + strings.Join(strings.Fields(err.Error()), " "))
 	case string(out) != "\x7fELF":
-		return errors.New("the self-test read something else than it should")
+		return errors.New("the self-test read wrong data from an inherited descriptor")
 	}
 	return nil
 }
 
 // wrap returns the argument vector that runs c under the active protection. The
-// limits are set first, so that they hold for the sandbox as well; that of the number of
-// processes comes last, since it counts those of the sandbox. filter is the
+// limits are set first, so that they apply to bubblewrap as well; the limit of the number of
+// processes is set last, because it counts bubblewrap's processes. filter is the
 // descriptor of the system call filter.
 func (s *Sandbox) wrap(c Command, visible []string, filter int) []string {
 	argv := append([]string{c.Path}, c.Args...)
@@ -188,8 +188,8 @@ func (s *Sandbox) wrap(c Command, visible []string, filter int) []string {
 	return argv
 }
 
-// bubble lists bubblewrap's flags: new namespaces of every kind, no capability,
-// and of the file system only what a program needs to be loaded.
+// bubble returns bubblewrap's flags: new namespaces of every kind, no capabilities,
+// and only the parts of the file system that are needed to load a program.
 func bubble(c Command, visible []string) []string {
 	flags := []string{
 		"--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--ro-bind", "/usr", "/usr",

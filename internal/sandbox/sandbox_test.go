@@ -16,7 +16,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 )
 
-// protections runs a test without and with bubblewrap.
+// protections runs a test with and without bubblewrap.
 func protections(t *testing.T, test func(t *testing.T, s *Sandbox)) {
 	t.Helper()
 	for name, off := range map[string]bool{"bubblewrap": false, "off": true} {
@@ -29,8 +29,8 @@ func protections(t *testing.T, test func(t *testing.T, s *Sandbox)) {
 	}
 }
 
-// boxed is a sandbox that requires bubblewrap.
-func boxed(t *testing.T) *Sandbox {
+// confined returns a sandbox that requires bubblewrap.
+func confined(t *testing.T) *Sandbox {
 	t.Helper()
 	s, err := New(t.Context(), Config{})
 	require.NoError(t, err, "these tests need bubblewrap that works: run make tools")
@@ -49,8 +49,8 @@ func shell(t *testing.T, script string, args ...string) Command {
 	return Command{Path: look(t, "sh"), Args: append([]string{"-c", script, "sh"}, args...)}
 }
 
-// living lists the processes of a group that are not waiting to be reaped.
-func living(t *testing.T, group int) []string {
+// groupProcesses lists the processes of a group, without zombies.
+func groupProcesses(t *testing.T, group int) []string {
 	t.Helper()
 	if runtime.GOOS != "linux" {
 		t.Skip("needs /proc")
@@ -164,25 +164,25 @@ func TestCancelKillsTheGroup(t *testing.T) {
 		pid := p.cmd.Process.Pid
 		cancel()
 		require.ErrorIs(t, p.Wait(), context.Canceled)
-		require.Empty(t, living(t, pid), "the process group is gone")
+		require.Empty(t, groupProcesses(t, pid), "the process group is gone")
 	})
 }
 
-// What stays behind when the child ends by itself is killed as well.
-func TestExitKillsWhatStaysBehind(t *testing.T) {
+// Processes that outlive the child are killed as well.
+func TestExitKillsDescendants(t *testing.T) {
 	t.Parallel()
 	protections(t, func(t *testing.T, s *Sandbox) {
 		p, err := s.Start(t.Context(), shell(t, "sleep 1000 & exit 0"))
 		require.NoError(t, err)
 		pid := p.cmd.Process.Pid
 		require.NoError(t, p.Wait())
-		require.Empty(t, living(t, pid))
+		require.Empty(t, groupProcesses(t, pid))
 	})
 }
 
 func TestBubblewrapHidesTheMachine(t *testing.T) {
 	t.Parallel()
-	s := boxed(t)
+	s := confined(t)
 	canary := filepath.Join(t.TempDir(), "canary")
 	require.NoError(t, os.WriteFile(canary, []byte("secret"), 0o644))
 	out, err := s.Run(t.Context(), shell(t, `
@@ -197,13 +197,13 @@ func TestBubblewrapHidesTheMachine(t *testing.T) {
 
 func TestProtection(t *testing.T) {
 	t.Parallel()
-	require.True(t, boxed(t).Protection().Bubblewrap)
+	require.True(t, confined(t).Protection().Bubblewrap)
 	s, err := New(t.Context(), Config{Off: true})
 	require.NoError(t, err)
 	require.False(t, s.Protection().Bubblewrap)
 	require.Contains(t, s.Protection().String(), "process limits only")
 
-	// A bwrap that cannot make namespaces is as good as none.
+	// A bwrap that cannot make namespaces is refused like a missing one.
 	for says, bwrap := range map[string]string{"not installed; install it": "no-such-bwrap", "self-test failed": look(t, "false")} {
 		_, err := New(t.Context(), Config{Bubblewrap: bwrap})
 		require.Equal(t, fault.Input, fault.ClassOf(err))

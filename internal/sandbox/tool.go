@@ -14,14 +14,14 @@ import (
 const (
 	toolWall   = 30 * time.Second
 	toolOutput = 16 << 20        // bytes
-	toolLinger = 2 * time.Second // from its end to that of everything that it has started
+	toolLinger = 2 * time.Second // between the end of the tool and the end of all its descendants
 )
 
-// Tool runs a program of this machine that is given nothing untrusted, such as nvidia-smi,
-// and returns what it wrote, also together with an *ExitError. It runs in no sandbox, but like
-// every child it ends with this process, and all that it has started with it. It has
-// Limits.Wall (0 = 30 s), of which other limits there are none: ErrWall is returned then,
-// even if the program hangs in a driver, where the kernel cannot kill it.
+// Tool runs an installed program that gets no untrusted input, such as nvidia-smi, and
+// returns its output, also together with an *ExitError. The program runs without a sandbox,
+// but like every child it ends with this process, and so do its descendants. Only
+// Limits.Wall applies (0 = 30 s). When it is exceeded, Tool returns ErrWall, even if the
+// program hangs in a driver, where the kernel cannot kill it.
 func Tool(ctx context.Context, c Command) ([]byte, error) {
 	if c.Limits.Wall == 0 {
 		c.Limits.Wall = toolWall

@@ -10,8 +10,8 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 )
 
-// TestTool: a tool answers, fails with what it wrote, and ends with all that it has started
-// when its time is over.
+// TestTool: a tool returns its output, also when it fails, and at the time limit it ends with
+// all its descendants.
 func TestTool(t *testing.T) {
 	t.Parallel()
 	out, err := Tool(t.Context(), shell(t, "echo answer"))

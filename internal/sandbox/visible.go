@@ -9,9 +9,9 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 )
 
-// visible lists what a child may read besides the system: the folders of its program
-// and what c.Read names. A program beside something private is visible by itself; a
-// folder that holds something private is refused.
+// visible lists what a child may read besides the system: the directories of its program
+// and the paths in c.Read. If the directory of the program contains a private path, only
+// the program itself is visible. A path in c.Read that contains a private path is refused.
 func (s *Sandbox) visible(c Command) ([]string, error) {
 	var paths []string
 	if program, err := filepath.EvalSymlinks(c.Path); err == nil {
@@ -28,7 +28,7 @@ func (s *Sandbox) visible(c Command) ([]string, error) {
 	for _, path := range c.Read {
 		if private := s.holds(path); private != "" {
 			return nil, fault.New(fault.Input, "confine program", c.Path,
-				"it would see "+path+", which holds "+private+"; put what it reads into a folder of its own")
+				"it could read "+path+", which contains the private path "+private+"; move the files that it reads into a separate directory")
 		}
 	}
 	return append(paths, c.Read...), nil
@@ -60,8 +60,9 @@ func resolved(path string) string {
 	return filepath.Clean(path)
 }
 
-// Installation is the folder that has what a program loads: of a program in a bin
-// folder that above it, if modules lie there as in a Python environment; else its own.
+// Installation returns the directory with the files that a program loads. For a program in
+// a bin directory of a Python environment that is the parent directory; otherwise it is the
+// directory of the program.
 func Installation(program string) string {
 	dir := filepath.Dir(program)
 	above := filepath.Dir(dir)

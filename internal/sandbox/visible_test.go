@@ -10,8 +10,8 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 )
 
-// TestPrivatePathsAreNotShown: no folder that holds something private is shown to a
-// child, by whatever name, and a program beside it is shown without its folder.
+// TestPrivatePathsAreNotShown: a child sees no directory that contains a private path,
+// under any name. A program in such a directory is visible without the directory.
 func TestPrivatePathsAreNotShown(t *testing.T) {
 	t.Parallel()
 	home := t.TempDir()
@@ -44,7 +44,7 @@ func TestInstallation(t *testing.T) {
 	bin := filepath.Join(dir, "bin")
 	require.NoError(t, os.Mkdir(bin, 0o700))
 	python := filepath.Join(bin, "python")
-	require.Equal(t, bin, Installation(python), "a bin folder of a person")
+	require.Equal(t, bin, Installation(python), "a user's own bin directory")
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "lib", "python3.11"), 0o700))
 	require.Equal(t, dir, Installation(python))
 	require.Equal(t, "/opt/tool", Installation("/opt/tool/program"))

@@ -4,22 +4,22 @@ import (
 	"time"
 )
 
-// watchEvery is how often the watch looks at a child that no control group bounds.
+// watchEvery is the interval at which a child without a control group is checked.
 const watchEvery = 250 * time.Millisecond
 
-// ownProcesses are those of a sandbox beside the child's: see tie and Wrap.
+// ownProcesses is the number of processes of a sandbox besides the child's: see endWithParent and Wrap.
 const ownProcesses = 4
 
 // usage is what a child and all its descendants use.
 type usage struct {
 	processes uint64        // threads included
-	memory    uint64        // bytes; what several of them share counts for each
-	exact     func() uint64 // bytes; what several share counts once
+	memory    uint64        // bytes; shared memory counts for each process
+	exact     func() uint64 // bytes; shared memory counts once
 }
 
-// watch returns the limit that the child of this process id exceeds, or nil when the
-// child has ended. It is for hosts without control groups, so what grows fast may be over
-// the limit for an instant. Where it cannot look, nothing is bounded.
+// watch returns the limit that the child exceeds, or nil when the child has ended. It is
+// for hosts without control groups. A child that grows fast can exceed the limit for an
+// instant. Where the usage cannot be read, no limit is enforced.
 func (w *Wrapped) watch(pid int) error {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// task is one line of the table of processes.
+// task is one row of the process table.
 type task struct {
 	pid, parent, group int
 	threads, resident  uint64 // resident in bytes
@@ -48,7 +48,7 @@ func usageOf(root int) (usage, error) {
 	return u, nil
 }
 
-// readTask reads /proc/PID/stat; false = it is none, or it has ended.
+// readTask reads /proc/PID/stat; false = the process has ended, or name is not a process id.
 func readTask(name string) (t task, ok bool) {
 	pid, err := strconv.Atoi(name)
 	if err != nil {
@@ -58,7 +58,7 @@ func readTask(name string) (t task, ok bool) {
 	if err != nil {
 		return t, false
 	}
-	// What follows the name, which may hold anything: proc_pid_stat(5), from field 3 on.
+	// The fields after the name, which may contain anything: proc_pid_stat(5), from field 3 on.
 	const parent, group, threads, resident, enough = 1, 2, 17, 21, 22
 	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 	if len(fields) < enough {
@@ -73,8 +73,8 @@ func readTask(name string) (t task, ok bool) {
 	return t, true
 }
 
-// proportional is the memory of a process, of which what it shares with others is divided
-// among them. Where the kernel does not say it, all of it counts.
+// proportional returns the proportional set size of a process: shared memory is divided
+// among the processes that share it. If the kernel does not report it, the resident size counts.
 func proportional(t task) uint64 {
 	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(t.pid), "smaps_rollup"))
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestUsage looks at this process, which has threads and memory.
+// TestUsage measures this process, which has threads and memory.
 func TestUsage(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" {

@@ -12,25 +12,25 @@ import (
 	"github.com/cogniverse/cogflow/panics"
 )
 
-// Wrapped is a child that its caller starts, signals and waits for: one that is to end in
-// good order. Limits.Wall does not apply to it.
+// Wrapped is a child that its caller starts, signals and waits for, so that it can closeAll down
+// cleanly. Limits.Wall does not apply to it.
 type Wrapped struct {
 	Cmd *exec.Cmd // not started yet; its arguments, environment and files are set
 
 	confined bool
 	release  func()
-	info     *os.File     // what bubblewrap says about the child; nil without it
+	info     *os.File     // bubblewrap's --info-fd; nil without bubblewrap
 	first    atomic.Int64 // the first process of the sandbox; 0 = not known yet
 
 	limits  Limits
-	group   *group        // nil = no control group: the watch sees to the limits
+	group   *group        // nil = no control group: watch enforces the limits
 	ended   chan struct{} // closed by Ended
-	watched chan struct{} // closed when the watch has ended; nil = there is none
-	beyond  error         // the limit that the watch saw exceeded; valid when watched is closed
+	watched chan struct{} // closed when watch has returned; nil = watch does not run
+	beyond  error         // the limit that the child exceeded; valid when watched is closed
 }
 
 // Wrap prepares a child under the active protection. Its Files are descriptors 3, 4, …. Call
-// Started after the start of Cmd, whether it failed or not, and Ended after its end.
+// Started after the start of Cmd, also if it failed, and Ended after its end.
 func (s *Sandbox) Wrap(c Command) (*Wrapped, error) {
 	c.Limits.Wall = 0
 	w := &Wrapped{confined: s.bwrap != "", limits: c.Limits, ended: make(chan struct{})}
@@ -45,7 +45,7 @@ func (s *Sandbox) Wrap(c Command) (*Wrapped, error) {
 	}
 	cmd, in, release, err := s.command(c)
 	if err != nil {
-		shut(w.info, infoChild) // closing nil does nothing
+		closeAll(w.info, infoChild) // closing nil does nothing
 		return nil, err
 	}
 	w.Cmd, w.release, w.group = cmd, release, in
@@ -54,14 +54,14 @@ func (s *Sandbox) Wrap(c Command) (*Wrapped, error) {
 	}
 	if w.confined {
 		cmd.ExtraFiles = append(cmd.ExtraFiles, infoChild)
-		w.release = func() { release(); shut(infoChild) }
+		w.release = func() { release(); closeAll(infoChild) }
 	}
 	return w, nil
 }
 
-// Started closes what only the child needs. kill ends the child at once if it is still there:
-// that happens to one that exceeds Limits.Total or Limits.Processes where no control group
-// keeps it below them.
+// Started closes the files that only the child needs. kill must kill a running child at
+// once: it is called when the child exceeds Limits.Total or Limits.Processes on a host
+// without control groups.
 func (w *Wrapped) Started(kill func()) {
 	w.release()
 	switch {
@@ -79,19 +79,19 @@ func (w *Wrapped) Started(kill func()) {
 		return
 	}
 	panics.Go(func() error {
-		defer shut(w.info)
-		var said struct {
+		defer closeAll(w.info)
+		var info struct {
 			Child int64 `json:"child-pid"`
 		}
-		if json.NewDecoder(w.info).Decode(&said) == nil { // else it did not come to that
-			w.first.Store(said.Child)
+		if json.NewDecoder(w.info).Decode(&info) == nil { // an error means that bubblewrap failed before
+			w.first.Store(info.Child)
 		}
 		return nil
-	}, func(error) {}) // without it, a signal ends the whole sandbox
+	}, func(error) {}) // without the id, a signal ends the whole sandbox
 }
 
-// Ended says which limit an ended child has exceeded: ErrMemory, ErrProcesses, or nil. Call
-// it once, when nothing of the child is left; Started may still be under way.
+// Ended returns the limit that an ended child has exceeded: ErrMemory, ErrProcesses, or nil.
+// Call it once, when all processes of the child have ended; Started may still be running.
 func (w *Wrapped) Ended() error {
 	close(w.ended)
 	if w.watched != nil {
@@ -102,14 +102,15 @@ func (w *Wrapped) Ended() error {
 	switch {
 	case w.group.exhausted():
 		return ErrMemory
-	case w.group.crowded():
+	case w.group.processLimitHit():
 		return ErrProcesses
 	}
 	return nil
 }
 
-// PID is the child's own process, to which signals go: bubblewrap hands none on. 0 means
-// that the child is not there yet, or no longer; a signal to Cmd's process then ends the sandbox.
+// PID is the process id of the child itself, to which signals must be sent: bubblewrap does
+// not forward them. 0 means that the child has not started or has ended; a signal to Cmd's
+// process then ends the sandbox.
 func (w *Wrapped) PID() int {
 	if !w.confined {
 		return w.Cmd.Process.Pid
@@ -124,8 +125,8 @@ func (w *Wrapped) PID() int {
 		if err != nil {
 			continue
 		}
-		// The program is the second process of the sandbox; others that lost their
-		// parent may be children of the first one as well.
+		// The program is the second process of the sandbox; orphaned processes
+		// may be children of the first process as well.
 		if _, ids, found := strings.Cut(string(status), "\nNSpid:"); found {
 			line, _, _ := strings.Cut(ids, "\n")
 			if fields := strings.Fields(line); fields[len(fields)-1] == "2" {
@@ -137,8 +138,8 @@ func (w *Wrapped) PID() int {
 	return 0
 }
 
-// Signal is what the child died of according to its exit code, which bubblewrap takes from it;
-// 0 = it exited. code is the exit code of Cmd.
+// Signal returns the signal that killed the child, or 0 if it exited. code is the exit code of
+// Cmd: bubblewrap exits with 128 plus the signal.
 func (w *Wrapped) Signal(code int) int {
 	const signalled, last = 128, 64
 	if w.confined && code > signalled && code <= signalled+last {

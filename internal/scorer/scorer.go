@@ -1,8 +1,8 @@
 // Package scorer runs the commands that score a program's outputs. They are named in
 // the worker's configuration, each as a fixed argument vector; an input gives only the
-// name. A command gets {"example": …, "outputs": …} on its standard input, and says a
-// number from 0 to 1. What it reads was written by models, so it runs in a sandbox: no
-// network, no environment, nothing to write, an end. It knows no optimization.
+// name. A command reads {"example": …, "outputs": …} from its standard input and writes a
+// number from 0 to 1. Its input was written by models, so it runs in a sandbox: no network,
+// no environment, no writable files, a time limit. The package does not know optimizations.
 package scorer
 
 import (
@@ -28,13 +28,13 @@ import (
 
 const (
 	op        = "score by command"
-	maxOutput = 4 << 10 // bytes: a number, and room for spaces
+	maxOutput = 4 << 10 // bytes: a number and spaces
 )
 
 // Options of a Scorer.
 type Options struct {
 	Sandbox  *sandbox.Sandbox
-	Commands map[string][]string // by name: the program, absolute or on the PATH, and its arguments
+	Commands map[string][]string // by name: the program (an absolute path, or a name on the PATH) and its arguments
 	Timeout  time.Duration       // of one score; 0 = 1 min
 }
 
@@ -42,17 +42,17 @@ type Options struct {
 type Scorer struct {
 	options  Options
 	commands map[string]command
-	slots    chan struct{} // a process is about one busy core
+	slots    chan struct{} // each process uses about one core
 }
 
-// command is one that was found, or why it was not.
+// command is a configured command, or the error why its program cannot be used.
 type command struct {
 	sandbox.Command
 	err error
 }
 
-// New looks for every command. One that is not there is told when it is asked
-// for: other workers may have it.
+// New finds the program of every command. A missing program is reported only when its
+// command is used, because other workers may have it.
 func New(o Options) *Scorer {
 	if o.Timeout <= 0 {
 		o.Timeout = time.Minute
@@ -71,7 +71,7 @@ func (s *Scorer) find(name string, argv []string) command {
 		}}
 	}
 	if len(argv) == 0 {
-		return bad(errors.New("it has no program"))
+		return bad(errors.New("the list of arguments is empty"))
 	}
 	path, err := exec.LookPath(argv[0])
 	if err == nil && !filepath.IsAbs(path) {
@@ -86,9 +86,8 @@ func (s *Scorer) find(name string, argv []string) command {
 	}}
 }
 
-// readable lists what a command reads of the file system: the folders of the
-// files that its arguments name and, of a program in a bin folder, what lies
-// beside that, which is where a Python environment has its modules.
+// readable lists the directories that a command may read: the directories of the files
+// that its arguments name and, for a program of a Python environment, the environment.
 func readable(path string, args []string) (dirs []string) {
 	add := func(dir string) {
 		if dir != "/" && !strings.HasPrefix(dir+"/", "/usr/") && !slices.Contains(dirs, dir) {
@@ -117,20 +116,20 @@ func readable(path string, args []string) (dirs []string) {
 	return dirs
 }
 
-// Known says why a command cannot be used anywhere: it is not configured. Whether its
-// program is there only the workers that run it can tell.
+// Known returns an error if a command is not configured. Whether its program is installed,
+// only Check on a worker that runs it can say.
 func (s *Scorer) Known(name string) error {
 	if _, ok := s.commands[name]; ok {
 		return nil
 	}
-	known := "none is"
+	known := "no command is configured"
 	if names := slices.Sorted(maps.Keys(s.commands)); len(names) > 0 {
-		known = "known are " + strings.Join(names, ", ")
+		known = "configured: " + strings.Join(names, ", ")
 	}
-	return fault.New(fault.Input, op, name, "no such command is in this worker's configuration (cogflow.optimize.metrics); "+known)
+	return fault.New(fault.Input, op, name, "command not found in this worker's configuration (cogflow.optimize.metrics); "+known)
 }
 
-// Check says why a command cannot be run here; nil = it can.
+// Check returns an error if a command cannot be run on this worker.
 func (s *Scorer) Check(name string) error {
 	if err := s.Known(name); err != nil {
 		return err
@@ -138,7 +137,7 @@ func (s *Scorer) Check(name string) error {
 	return s.commands[name].err
 }
 
-// Score runs a command on an example and what a program made of it.
+// Score runs a command on an example and the outputs of a program.
 func (s *Scorer) Score(ctx context.Context, name string, example, outputs *prompt.Object) (float64, error) {
 	if err := s.Check(name); err != nil {
 		return 0, err
@@ -162,8 +161,8 @@ func (s *Scorer) Score(ctx context.Context, name string, example, outputs *promp
 	return read(name, out)
 }
 
-// explain classifies the end of a command: what it does to this example it does
-// again, but a slow machine may be faster the next time.
+// explain classifies the failure of a command. Commands are deterministic, so a failure
+// is permanent, except for the time limit: a retry on a less busy machine may succeed.
 func (s *Scorer) explain(ctx context.Context, name string, err error) error {
 	f := fault.New(fault.Input, op, name, "")
 	exit, exited := errors.AsType[*sandbox.ExitError](err)
@@ -173,13 +172,13 @@ func (s *Scorer) explain(ctx context.Context, name string, err error) error {
 	case errors.Is(err, sandbox.ErrWall):
 		f.Class, f.Reason = fault.Transport, "no score within "+s.options.Timeout.String()
 	case errors.Is(err, sandbox.ErrMemory):
-		f.Reason = "it needs more than 4 GiB of memory"
+		f.Reason = "it exceeded the limit of 4 GiB of memory"
 	case errors.Is(err, sandbox.ErrOutput):
-		f.Reason = "it writes more than a number"
+		f.Reason = "it wrote more than a number"
 	case exited:
 		f.Reason = exit.Status
 		if exit.Stderr != "" {
-			f.Reason += "; it says " + strconv.Quote(safetext.Clean(safetext.Tail(exit.Stderr, longest)))
+			f.Reason += "; stderr: " + strconv.Quote(safetext.Clean(safetext.Tail(exit.Stderr, longest)))
 		}
 	default:
 		return fault.Wrap(fault.Transport, op, name, err)
@@ -187,19 +186,19 @@ func (s *Scorer) explain(ctx context.Context, name string, err error) error {
 	return f
 }
 
-// read takes a JSON number from 0 to 1 and nothing else.
+// read accepts a JSON number from 0 to 1 and nothing else.
 func read(name string, out []byte) (float64, error) {
 	var score *float64
 	if err := json.Unmarshal(out, &score); err != nil || score == nil {
-		return 0, fault.New(fault.Input, op, name, "it wrote "+excerpt(string(out))+" and not a number from 0 to 1")
+		return 0, fault.New(fault.Input, op, name, "it wrote "+excerpt(string(out))+"; it must write a number from 0 to 1")
 	}
 	if *score < 0 || *score > 1 {
-		return 0, fault.New(fault.Input, op, name, "its score "+strconv.FormatFloat(*score, 'g', -1, 64)+" is not from 0 to 1")
+		return 0, fault.New(fault.Input, op, name, "its score "+strconv.FormatFloat(*score, 'g', -1, 64)+" must be from 0 to 1")
 	}
 	return *score, nil
 }
 
-const longest = 300 // characters that are shown of what a command says
+const longest = 300 // characters of a command's output that are shown
 
 // excerpt is the beginning of a text, on one line.
 func excerpt(text string) string {

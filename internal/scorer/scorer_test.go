@@ -18,7 +18,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// shell makes a metric of a script, in a folder of its own.
+// shell makes a metric from a script, in its own directory.
 func shell(t *testing.T, script string) []string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "score.sh")
@@ -26,7 +26,7 @@ func shell(t *testing.T, script string) []string {
 	return []string{"/bin/sh", file, "fixed"}
 }
 
-// each runs a test under the protection that works here, and without.
+// each runs a test with and without bubblewrap.
 func each(t *testing.T, test func(t *testing.T, box *sandbox.Sandbox)) {
 	for name, config := range map[string]sandbox.Config{"sandbox": {}, "limits only": {Off: true}} {
 		t.Run(name, func(t *testing.T) {
@@ -64,25 +64,25 @@ func TestScore(t *testing.T) {
 	})
 }
 
-// TestHostile: whatever a command writes or does, it ends, and is never a score.
-func TestHostile(t *testing.T) {
+// TestMisbehavingCommands: a command that misbehaves ends, and its output is never a score.
+func TestMisbehavingCommands(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, box *sandbox.Sandbox) {
 		for want, script := range map[string]string{
-			`wrote "" and not a number`:             ``,
-			`wrote "perfect" and not a number`:      `echo perfect`,
+			`wrote ""; it must write a number`:        ``,
+			`wrote "perfect"; it must write a number`: `echo perfect`,
 			`wrote "null"`:                          `echo null`,
 			`wrote "NaN"`:                           `echo NaN`,
 			`wrote "0x1p-1"`:                        `echo 0x1p-1`,
 			`wrote "\"1\""`:                         `echo '"1"'`,
 			`wrote "0.5 0.5"`:                       `echo 0.5; echo 0.5`,
 			`wrote "{\"score\":1}"`:                 `echo '{"score":1}'`,
-			`its score 1.5 is not from 0 to 1`:      `echo 1.5`,
-			`its score -0.1 is not from 0 to 1`:     `echo -0.1`,
+			`its score 1.5 must be from 0 to 1`:     `echo 1.5`,
+			`its score -0.1 must be from 0 to 1`:    `echo -0.1`,
 			`wrote "1e999"`:                         `echo 1e999`,
 			`wrote "�`:                              `printf '\377\376'`,
-			`it writes more than a number`:          `while :; do echo 11111111111111111111111111; done`,
-			`exit status 3; it says "no such thing`: `echo 1; echo no such thing >&2; exit 3`,
+			`it wrote more than a number`:           `while :; do echo 11111111111111111111111111; done`,
+			`exit status 3; stderr: "no such thing`: `echo 1; echo no such thing >&2; exit 3`,
 			`score by command "m": `:                `kill -9 $$`,
 		} {
 			s := scorer.New(scorer.Options{Sandbox: box, Commands: map[string][]string{"m": shell(t, script)}})
@@ -133,23 +133,23 @@ func TestSlow(t *testing.T) {
 	})
 }
 
-func TestNotThere(t *testing.T) {
+func TestMissingCommand(t *testing.T) {
 	t.Parallel()
 	box, err := sandbox.New(t.Context(), sandbox.Config{Off: true})
 	require.NoError(t, err)
 	s := scorer.New(scorer.Options{Sandbox: box, Commands: map[string][]string{"gone": {"/nowhere/score"}, "none": {}}})
 	a, o := example()
 	for name, want := range map[string]string{
-		"other": "no such command is in this worker's configuration (cogflow.optimize.metrics); known are gone, none",
-		"gone":  "its program was not found", "none": "it has no program",
-		"/bin/sh": "no such command",
+		"other": "command not found in this worker's configuration (cogflow.optimize.metrics); configured: gone, none",
+		"gone":  "its program was not found", "none": "the list of arguments is empty",
+		"/bin/sh": "command not found",
 	} {
 		_, err := s.Score(t.Context(), name, a, o)
 		require.ErrorContains(t, err, want)
 		require.EqualError(t, s.Check(name), err.Error())
 		require.Error(t, s.Check(name))
 		configured := name == "gone" || name == "none"
-		require.Equal(t, configured, s.Known(name) == nil, "where a program lies is no matter of what is known")
+		require.Equal(t, configured, s.Known(name) == nil, "a command is known even if its program is missing")
 		require.Equal(t, fault.Input, fault.ClassOf(err))
 	}
 }

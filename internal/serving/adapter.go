@@ -12,7 +12,7 @@ import (
 	"github.com/cogniverse/cogflow/strictjson"
 )
 
-// adapter is what matters of adapter_config.json.
+// adapter holds the fields of adapter_config.json that decide whether vLLM can load it.
 type adapter struct {
 	Type          string         `json:"peft_type"`
 	R             int            `json:"r"`
@@ -22,14 +22,14 @@ type adapter struct {
 	ModulesToSave []string       `json:"modules_to_save"`
 }
 
-// names of adapters are parts of addresses and logs.
+// names of adapters appear in URLs and logs.
 var names = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:@/-]{0,127}$`)
 
-// check refuses what the server would refuse, or what would make it fail later,
-// before it is asked: the texts here say what to do.
+// check refuses what the server would refuse, or what would make it fail later. Its
+// messages say what to do, unlike those of the server.
 func (s *Server) check(r LoadRequest) error {
 	if !names.MatchString(r.Name) || r.Name == r.Base {
-		return s.fault(fault.Input, r.Name, "not a name for an adapter: letters, digits and ._:@/- please, and not the base's", nil)
+		return s.fault(fault.Input, r.Name, "invalid adapter name; use letters, digits and ._:@/-, and not the name of the base model", nil)
 	}
 	if !filepath.IsAbs(r.Dir) || !filepath.IsAbs(r.ServerDir) {
 		return s.fault(fault.Input, r.Dir, "the adapter's folder must be an absolute path", nil)
@@ -44,21 +44,21 @@ func (s *Server) check(r LoadRequest) error {
 	}
 	switch {
 	case a.Type != "LORA":
-		return s.fault(fault.Input, r.Dir, "vLLM loads LoRA adapters only; this is "+fmt.Sprintf("%q", a.Type), nil)
+		return s.fault(fault.Input, r.Dir, "vLLM loads only LoRA adapters; this is "+fmt.Sprintf("%q", a.Type), nil)
 	case len(a.ModulesToSave) > 0:
-		return s.fault(fault.Input, r.Dir, "vLLM loads no adapters with modules_to_save; serve the merged weights (merge: true), or train without them", nil)
+		return s.fault(fault.Input, r.Dir, "vLLM does not support modules_to_save; serve the merged weights (merge: true), or train without them", nil)
 	case a.DoRA:
-		return s.fault(fault.Input, r.Dir, "vLLM loads no DoRA adapters; serve the merged weights (merge: true), or train without use_dora", nil)
+		return s.fault(fault.Input, r.Dir, "vLLM does not support DoRA; serve the merged weights (merge: true), or train without use_dora", nil)
 	case a.Bias != "" && a.Bias != "none":
-		return s.fault(fault.Input, r.Dir, "vLLM loads no adapters with biases; train with bias none", nil)
+		return s.fault(fault.Input, r.Dir, "vLLM does not support adapters with biases; train with bias none", nil)
 	case a.R < 1:
-		return s.fault(fault.Input, r.Dir, "adapter_config.json: r is not positive", nil)
+		return s.fault(fault.Input, r.Dir, "adapter_config.json: r must be positive", nil)
 	case s.options.MaxRank > 0 && rank > s.options.MaxRank:
 		return s.fault(fault.Input, r.Dir, fmt.Sprintf(
 			"its rank is %d and the server takes at most %d; start it with --max-lora-rank %d, or train with a smaller lora.r", rank, s.options.MaxRank, rank), nil)
 	}
 	if _, err := os.Stat(filepath.Join(r.Dir, "adapter_model.safetensors")); err != nil {
-		return s.fault(fault.Input, r.Dir, "it has no weights", err)
+		return s.fault(fault.Input, r.Dir, "adapter_model.safetensors not found", err)
 	}
 	return nil
 }
@@ -76,7 +76,7 @@ func readAdapter(dir string) (adapter, error) {
 	case err != nil:
 		return a, err
 	case len(text) > most:
-		return a, errors.New("it is longer than 1 MiB")
+		return a, errors.New("it is larger than 1 MiB")
 	}
 	return a, strictjson.Unmarshal(text, &a, strictjson.AllowUnknown)
 }

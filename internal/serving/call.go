@@ -19,8 +19,8 @@ import (
 	"github.com/cogniverse/cogflow/safetext"
 )
 
-// plainClient is for vLLM's own two calls, which answer with a sentence where
-// package answer insists on JSON. It follows no redirect and no proxy.
+// plainClient is for vLLM's two calls that load and unload adapters: their responses are
+// plain text, but package answer requires JSON. It ignores redirects and proxies.
 func plainClient() *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
@@ -31,30 +31,30 @@ func plainClient() *http.Client {
 	}
 }
 
-// refusal is an answer other than 200.
+// refusal is a response other than 200.
 type refusal struct {
 	status     int
-	said       string
+	message    string
 	retryAfter time.Duration
 }
 
-// put has a name stand for the folder; instead = for which folder it stands now,
-// which it goes on to do if this fails.
-func (s *Server) put(ctx context.Context, r LoadRequest, instead string) error {
-	no, err := s.postLoad(ctx, r.Name, r.ServerDir, instead != "")
-	if err == nil && no != nil && strings.Contains(no.said, "already been loaded") {
-		// A server that knows no load_inplace, or another worker was faster.
+// put loads the folder under the name. current is the folder that the name refers to now
+// (empty = none); the name refers to it again if put fails.
+func (s *Server) put(ctx context.Context, r LoadRequest, current string) error {
+	denied, err := s.postLoad(ctx, r.Name, r.ServerDir, current != "")
+	if err == nil && denied != nil && strings.Contains(denied.message, "already been loaded") {
+		// The server does not support load_inplace, or another worker was faster.
 		if err = s.remove(ctx, r.Name); err != nil {
 			return err
 		}
-		if no, err = s.postLoad(ctx, r.Name, r.ServerDir, false); (err != nil || no != nil) && instead != "" {
-			_, _ = s.postLoad(context.WithoutCancel(ctx), r.Name, instead, false) // the first error is the one to tell
+		if denied, err = s.postLoad(ctx, r.Name, r.ServerDir, false); (err != nil || denied != nil) && current != "" {
+			_, _ = s.postLoad(context.WithoutCancel(ctx), r.Name, current, false) // the first error is reported
 		}
 	}
-	if err != nil || no == nil {
+	if err != nil || denied == nil {
 		return err
 	}
-	return s.refused(r, no)
+	return s.refused(r, denied)
 }
 
 func (s *Server) postLoad(ctx context.Context, name, dir string, inPlace bool) (*refusal, error) {
@@ -65,20 +65,20 @@ func (s *Server) postLoad(ctx context.Context, name, dir string, inPlace bool) (
 	return s.post(ctx, name, "/load_lora_adapter", body)
 }
 
-// remove unloads a name, even if the caller has gone.
+// remove unloads a name, even if ctx is cancelled.
 func (s *Server) remove(ctx context.Context, name string) error {
-	no, err := s.post(context.WithoutCancel(ctx), name, "/unload_lora_adapter", map[string]any{"lora_name": name})
+	denied, err := s.post(context.WithoutCancel(ctx), name, "/unload_lora_adapter", map[string]any{"lora_name": name})
 	switch {
-	case err != nil || no == nil:
+	case err != nil || denied == nil:
 		return err
-	case no.status == http.StatusNotFound && strings.Contains(no.said, "cannot be found"),
-		no.status == http.StatusBadRequest && strings.Contains(no.said, "cannot be found"):
+	case denied.status == http.StatusNotFound && strings.Contains(denied.message, "cannot be found"),
+		denied.status == http.StatusBadRequest && strings.Contains(denied.message, "cannot be found"):
 		return nil
 	}
-	return s.refused(LoadRequest{Name: name}, no)
+	return s.refused(LoadRequest{Name: name}, denied)
 }
 
-// post makes one call. A refusal is an answer; an error is a call without one.
+// post makes one call. An error means that there was denied response.
 func (s *Server) post(ctx context.Context, name, route string, body any) (*refusal, error) {
 	text, err := json.Marshal(body)
 	if err != nil {
@@ -88,7 +88,7 @@ func (s *Server) post(ctx context.Context, name, route string, body any) (*refus
 	defer cancel()
 	request, err := http.NewRequestWithContext(limited, http.MethodPost, s.options.URL+route, bytes.NewReader(text))
 	if err != nil {
-		return nil, s.fault(fault.Input, name, "the address of the server cannot be used", nil)
+		return nil, s.fault(fault.Input, name, "invalid server URL", nil)
 	}
 	request.Header.Set("Content-Type", "application/json")
 	if s.options.Key != "" {
@@ -100,15 +100,15 @@ func (s *Server) post(ctx context.Context, name, route string, body any) (*refus
 	}
 	defer response.Body.Close()
 	const most = 64 << 10
-	said, err := io.ReadAll(io.LimitReader(response.Body, most))
+	message, err := io.ReadAll(io.LimitReader(response.Body, most))
 	if err != nil {
 		return nil, s.unanswered(ctx, limited, name, err)
 	}
 	if response.StatusCode == http.StatusOK {
-		return nil, nil //nolint:nilnil // neither
+		return nil, nil //nolint:nilnil // accepted
 	}
 	return &refusal{
-		status: response.StatusCode, said: s.sentence(said),
+		status: response.StatusCode, message: s.message(message),
 		retryAfter: answer.RetryAfter(response.Header.Get("Retry-After"), time.Now()),
 	}, nil
 }
@@ -118,64 +118,64 @@ func (s *Server) unanswered(ctx, limited context.Context, name string, err error
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case limited.Err() != nil:
-		return s.fault(fault.Transport, name, "the server did not answer within "+s.options.Timeout.String(), answer.ErrTimeout)
+		return s.fault(fault.Transport, name, "denied response from the server within "+s.options.Timeout.String(), answer.ErrTimeout)
 	}
 	if e, ok := errors.AsType[*url.Error](err); ok {
-		err = e.Err // without the address
+		err = e.Err // without the URL
 	}
 	return s.fault(fault.Transport, name, "", err)
 }
 
-// advice says what to do about a text of vLLM's, whatever status it comes with:
-// versions differ in that.
-func advice(r LoadRequest, no *refusal) string {
-	has := func(text string) bool { return strings.Contains(no.said, text) }
+// advice returns what to do about a message of vLLM, for any status, because the statuses
+// differ between versions.
+func advice(r LoadRequest, denied *refusal) string {
+	has := func(text string) bool { return strings.Contains(denied.message, text) }
 	switch {
 	case has("max_lora_rank"):
 		return "start the server with a larger --max-lora-rank, or train with a smaller lora.r"
 	case has("LoRA is not enabled"):
 		return "start the server with --enable-lora"
 	case has("No adapter found"), has("No such file"):
-		return fmt.Sprintf("the server does not see the folder %q; mount the adapters there, or name the folder as it sees it", r.ServerDir)
+		return fmt.Sprintf("the server does not have the folder %q; mount the adapters there, or give the folder's path on the server", r.ServerDir)
 	case has("modules_to_save"), has("DoRA"):
-		return "serve the merged weights instead (merge: true)"
+		return "serve the merged weights current (merge: true)"
 	case has("target modules"), has("unsupported LoRA weight"):
 		return "train only layers that the server can adapt (lora.target_modules)"
-	case (no.status == http.StatusNotFound || no.status == http.StatusMethodNotAllowed) && !has("adapter"):
-		return "the server takes no adapters while it runs; start it with VLLM_ALLOW_RUNTIME_LORA_UPDATING=True and --enable-lora"
+	case (denied.status == http.StatusNotFound || denied.status == http.StatusMethodNotAllowed) && !has("adapter"):
+		return "the server does not load adapters at run time; start it with VLLM_ALLOW_RUNTIME_LORA_UPDATING=True and --enable-lora"
 	}
 	return ""
 }
 
 // refused classifies a refusal.
-func (s *Server) refused(r LoadRequest, no *refusal) error {
-	f := s.fault(fault.Input, r.Name, fmt.Sprintf("status %d: %s", no.status, no.said), nil)
-	f.RetryAfter = no.retryAfter
-	if what := advice(r, no); what != "" {
+func (s *Server) refused(r LoadRequest, denied *refusal) error {
+	f := s.fault(fault.Input, r.Name, fmt.Sprintf("status %d: %s", denied.status, denied.message), nil)
+	f.RetryAfter = denied.retryAfter
+	if what := advice(r, denied); what != "" {
 		f.Reason += "; " + what
 		return f
 	}
-	f.Class = fault.StatusClass(no.status)
-	switch code := no.status; {
+	f.Class = fault.StatusClass(denied.status)
+	switch code := denied.status; {
 	case code == http.StatusUnauthorized || code == http.StatusForbidden:
-		f.Reason = fmt.Sprintf("status %d: the key is refused or missing", code) // what it says may repeat the key
+		f.Reason = fmt.Sprintf("status %d: the key is refused or missing", code) // the message may repeat the key
 		if s.options.KeyVariable != "" {
 			f.Reason += "; check " + s.options.KeyVariable
 		}
 	case code >= 300 && code < 400:
-		f.Reason += "; redirects are not followed: configure the address that they lead to"
+		f.Reason += "; redirects are not followed: configure the URL that they lead to"
 	}
 	return f
 }
 
-// fault makes one. A server may repeat what it was sent: never the key.
+// fault makes a fault.Error without the key, which a server may repeat in its message.
 func (s *Server) fault(class fault.Class, subject, reason string, err error) *fault.Error {
 	return &fault.Error{
 		Class: class, Op: op, Subject: subject, Reason: s.options.Redactor.Text(reason), Err: s.options.Redactor.Error(err),
 	}
 }
 
-// explain takes the fault out of what the library says, or classifies that.
+// explain returns the fault that the library wrapped, or classifies the library's error.
 func explain(name string, err error) error {
 	if f, ok := errors.AsType[*fault.Error](err); ok {
 		return f
@@ -183,9 +183,9 @@ func explain(name string, err error) error {
 	return fault.Wrap(fault.Transport, op, name, err)
 }
 
-// sentence finds what the server says: vLLM's {"error": {"message"}} and, before
+// message extracts the server's message: vLLM's {"error": {"message"}} and, before
 // 0.11, {"object": "error", "message"}; FastAPI's {"detail"}.
-func (s *Server) sentence(body []byte) string {
+func (s *Server) message(body []byte) string {
 	var shape struct {
 		Error   json.RawMessage `json:"error"`
 		Message string          `json:"message"`

@@ -1,6 +1,6 @@
-// Package serving puts adapters into a running vLLM server and takes them out.
-// An adapter counts as loaded when the server lists it and has answered with it,
-// not when it says so. It knows nothing of where adapters come from.
+// Package serving loads adapters into a running vLLM server and unloads them. An adapter
+// counts as loaded when the server lists it and has completed a request with it; the
+// response to the load call is not enough. It does not know where adapters come from.
 package serving
 
 import (
@@ -20,21 +20,21 @@ const op = "load adapter"
 
 // Options of a Server.
 type Options struct {
-	URL              string             // base that ends in /v1
-	Key, KeyVariable string             // bearer token, and the variable it came from
+	URL              string             // base URL that ends in /v1
+	Key, KeyVariable string             // bearer token, and the environment variable that it came from
 	Timeout          time.Duration      // of one call; 0 = 2 min
-	Redactor         *safetext.Redactor // of what the server says; nil = of Key only
-	MaxRank          int                // the server's --max-lora-rank; 0 = unknown, the server will say
+	Redactor         *safetext.Redactor // for the server's messages; nil = redacts Key only
+	MaxRank          int                // the server's --max-lora-rank; 0 = unknown, the server checks it
 }
 
 // Server is one vLLM server. It is safe for concurrent use. Make one with New.
 type Server struct {
 	options Options
-	http    *http.Client   // for the calls that answer with plain text
+	http    *http.Client   // for the calls with plain-text responses
 	client  *openai.Client // for the rest
 }
 
-// New makes a Server. It calls nothing.
+// New makes a Server. It makes no call.
 func New(o Options) *Server {
 	o.URL = strings.TrimSuffix(o.URL, "/")
 	if o.Timeout <= 0 {
@@ -49,18 +49,18 @@ func New(o Options) *Server {
 	return &Server{options: o, http: plainClient(), client: openai.NewClientWithConfig(config)}
 }
 
-// LoadRequest says what to load.
+// LoadRequest names the adapter to load.
 type LoadRequest struct {
 	Base      string // model that the adapter was trained on, as the server lists it (id or root)
-	Name      string // under which the adapter will be asked for
+	Name      string // the model name under which the adapter is served
 	Dir       string // folder with adapter_config.json and adapter_model.safetensors, on this machine
 	ServerDir string // the same folder as the server sees it; empty = Dir
-	Embedding bool   // the server embeds texts; false = it writes them
+	Embedding bool   // the model embeds texts; false = it generates them
 }
 
-// Load loads an adapter and has it answer. Loaded already, it only has it
-// answer. A name that stands for another folder is given to the new one, and
-// given back if that one fails; otherwise what failed is not listed afterwards.
+// Load loads an adapter and tests it with one request. If it is loaded already, Load
+// only tests it. If the name refers to another folder, it refers to the new one
+// afterwards. If the test fails, the former state is restored.
 func (s *Server) Load(ctx context.Context, r LoadRequest) error {
 	if r.ServerDir == "" {
 		r.ServerDir = r.Dir
@@ -88,23 +88,23 @@ func (s *Server) Load(ctx context.Context, r LoadRequest) error {
 	}
 	after, err := s.find(ctx, r)
 	if err == nil && after != r.ServerDir {
-		err = s.fault(fault.Transport, r.Name, "the server says that it is loaded, and does not list it", nil)
+		err = s.fault(fault.Transport, r.Name, "the server reported that it is loaded, but does not list it", nil)
 	}
 	if err != nil {
-		return undone(err, undo)
+		return rollback(err, undo)
 	}
 	if err := s.smoke(ctx, r); err != nil {
-		return undone(err, undo)
+		return rollback(err, undo)
 	}
 	return nil
 }
 
-// answered checks that an adapter answers which another client loaded before. It is
-// unloaded only if it never will, because it may be in use.
+// answered tests an adapter that another client loaded before. The adapter may be in use,
+// so it is unloaded only after a permanent error.
 func (s *Server) answered(ctx context.Context, r LoadRequest, undo func() error) error {
 	err := s.smoke(ctx, r)
 	if fault.ClassOf(err) == fault.Input {
-		return undone(err, undo)
+		return rollback(err, undo)
 	}
 	return err
 }
@@ -114,20 +114,20 @@ func (s *Server) Unload(ctx context.Context, name string) error {
 	return s.remove(ctx, name)
 }
 
-// undone reverts what err has made useless, even if the caller has gone.
-func undone(err error, undo func() error) error {
+// rollback calls undo and returns err, with the error of undo if that fails too.
+func rollback(err error, undo func() error) error {
 	if problem := undo(); problem != nil {
 		return &fault.Error{
 			Class: fault.ClassOf(err), Op: op, RetryAfter: fault.RetryAfter(err),
-			Reason: "and it could not be taken out again (" + problem.Error() + ")", Err: err,
+			Reason: "it could not be unloaded again (" + problem.Error() + ")", Err: err,
 		}
 	}
 	return err
 }
 
-// find returns the folder that a name stands for on the server; empty = none. It
-// makes sure that the server serves the base, and that the name is an adapter of
-// it.
+// find returns the folder that a name refers to on the server; empty = none. It
+// checks that the server serves the base model, and that the name is an adapter
+// of that model.
 func (s *Server) find(ctx context.Context, r LoadRequest) (string, error) {
 	list, err := s.client.ListModels(ctx)
 	if err != nil {
@@ -148,7 +148,7 @@ func (s *Server) find(ctx context.Context, r LoadRequest) (string, error) {
 		switch {
 		case m.ID != r.Name:
 		case m.Parent == "":
-			return "", s.fault(fault.Input, r.Name, "the server has a model of this name; name the adapter otherwise", nil)
+			return "", s.fault(fault.Input, r.Name, "the server has a model of this name; choose another name for the adapter", nil)
 		case !bases[m.Parent]:
 			return "", s.fault(fault.Input, r.Name, "the server has it as an adapter of "+m.Parent+", not of "+r.Base, nil)
 		default:

@@ -21,7 +21,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/serving/servingtest"
 )
 
-// adapter writes one; changes are fields of its configuration.
+// adapter writes an adapter folder; changes are fields of its configuration.
 func adapter(t *testing.T, changes map[string]any) string {
 	t.Helper()
 	config := map[string]any{
@@ -53,7 +53,7 @@ func TestLoad(t *testing.T) {
 		require.Equal(t, []string{"models", "load_lora_adapter", "models", "completions"}, s.Calls())
 
 		require.NoError(t, server.Load(t.Context(), request(dir)), "again")
-		require.Equal(t, []string{"models", "completions"}, s.Calls()[4:], "it is not loaded twice, and has to answer")
+		require.Equal(t, []string{"models", "completions"}, s.Calls()[4:], "it is not loaded twice, but tested again")
 
 		require.NoError(t, server.Unload(t.Context(), "support-v1"))
 		require.Empty(t, s.Loaded())
@@ -67,13 +67,13 @@ func TestLoadEmbedding(t *testing.T) {
 	s.Base, s.Root = "encoder", "org/encoder"
 	r := request(adapter(t, nil))
 	r.Base, r.Embedding = "org/encoder", true
-	require.NoError(t, serving.New(serving.Options{URL: s.URL}).Load(t.Context(), r), "the base by what it was made from")
+	require.NoError(t, serving.New(serving.Options{URL: s.URL}).Load(t.Context(), r), "the base model by its root")
 	require.Contains(t, s.Calls(), "embeddings")
 	s.Next("embeddings", answertest.Status(http.StatusOK, `{"object":"list","model":"test/base","data":[]}`))
 	require.Error(t, serving.New(serving.Options{URL: s.URL}).Load(t.Context(), r))
 }
 
-// TestReplace: a name goes over to another folder, and back if that one fails.
+// TestReplace: a name is moved to another folder, and back if that one fails.
 func TestReplace(t *testing.T) {
 	t.Parallel()
 	for _, old := range []bool{false, true} {
@@ -86,16 +86,16 @@ func TestReplace(t *testing.T) {
 		require.Equal(t, second, s.Loaded()["support-v1"])
 
 		require.ErrorContains(t, server.Load(t.Context(), request(wide)), "max-lora-rank")
-		require.Equal(t, second, s.Loaded()["support-v1"], "refused, the one before stays")
+		require.Equal(t, second, s.Loaded()["support-v1"], "after a refusal the name still refers to the former folder")
 
 		s.Next("completions", answertest.Status(http.StatusInternalServerError, `{"error":{"message":"CUDA error"}}`))
 		require.ErrorContains(t, server.Load(t.Context(), request(first)), "the first request fails")
-		require.Equal(t, second, s.Loaded()["support-v1"], "mute, it gives the name back")
+		require.Equal(t, second, s.Loaded()["support-v1"], "after a failed test the name refers to the former folder again")
 	}
 }
 
-// TestRefusedHere: what vLLM would refuse is not even sent.
-func TestRefusedHere(t *testing.T) {
+// TestRefusedBeforeCall: adapters that vLLM would refuse are not sent.
+func TestRefusedBeforeCall(t *testing.T) {
 	t.Parallel()
 	s := servingtest.Start(t)
 	server := serving.New(serving.Options{URL: s.URL, MaxRank: 16})
@@ -104,7 +104,7 @@ func TestRefusedHere(t *testing.T) {
 		"DoRA":                   {"use_dora": true},
 		"biases":                 {"bias": "all"},
 		`"IA3"`:                  {"peft_type": "IA3"},
-		"not positive":           {"r": 0},
+		"must be positive":       {"r": 0},
 		"--max-lora-rank 64":     {"r": 64},
 		"--max-lora-rank 32":     {"rank_pattern": map[string]int{"q_proj": 32}},
 		"must be a whole number": {"r": "eight"},
@@ -132,24 +132,24 @@ func TestRefusedHere(t *testing.T) {
 	require.Empty(t, s.Calls())
 }
 
-// TestRefusedThere: what the server refuses, with what to do about it, in the
-// words and codes of several versions.
-func TestRefusedThere(t *testing.T) {
+// TestRefusedByServer: errors of the server get advice, for the messages and codes of
+// several versions.
+func TestRefusedByServer(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		set    func(s *servingtest.Server, r *serving.LoadRequest)
 		says   string
 		loaded int
 	}{
-		"fixed":       {func(s *servingtest.Server, _ *serving.LoadRequest) { s.Fixed = true }, "VLLM_ALLOW_RUNTIME_LORA_UPDATING=True", 0},
-		"no LoRA":     {func(s *servingtest.Server, _ *serving.LoadRequest) { s.NoLoRA = true }, "--enable-lora", 0},
-		"rank":        {func(s *servingtest.Server, _ *serving.LoadRequest) { s.MaxRank = 4 }, "rank 8 is greater than max_lora_rank 4", 0},
-		"other disk":  {func(_ *servingtest.Server, r *serving.LoadRequest) { r.ServerDir = "/not/mounted" }, "mount the adapters there", 0},
-		"other base":  {func(s *servingtest.Server, _ *serving.LoadRequest) { s.Base = "test/other" }, "it serves test/other", 0},
-		"taken":       {func(s *servingtest.Server, _ *serving.LoadRequest) { s.Base, s.Root = "support-v1", "test/base" }, "has a model of this name", 0},
-		"no use":      {func(s *servingtest.Server, _ *serving.LoadRequest) { s.Careless, s.MaxRank = true, 4 }, "larger --max-lora-rank", 0},
-		"not listed":  {func(s *servingtest.Server, _ *serving.LoadRequest) { s.Deaf = true }, "does not list it", 0},
-		"other model": {func(s *servingtest.Server, _ *serving.LoadRequest) { s.Next("completions", otherModel) }, `as "test/base"`, 0},
+		"fixed":         {func(s *servingtest.Server, _ *serving.LoadRequest) { s.Fixed = true }, "VLLM_ALLOW_RUNTIME_LORA_UPDATING=True", 0},
+		"no LoRA":       {func(s *servingtest.Server, _ *serving.LoadRequest) { s.NoLoRA = true }, "--enable-lora", 0},
+		"rank":          {func(s *servingtest.Server, _ *serving.LoadRequest) { s.MaxRank = 4 }, "rank 8 is greater than max_lora_rank 4", 0},
+		"other disk":    {func(_ *servingtest.Server, r *serving.LoadRequest) { r.ServerDir = "/not/mounted" }, "mount the adapters there", 0},
+		"other base":    {func(s *servingtest.Server, _ *serving.LoadRequest) { s.Base = "test/other" }, "it serves test/other", 0},
+		"taken":         {func(s *servingtest.Server, _ *serving.LoadRequest) { s.Base, s.Root = "support-v1", "test/base" }, "has a model of this name", 0},
+		"fails in test": {func(s *servingtest.Server, _ *serving.LoadRequest) { s.Unchecked, s.MaxRank = true, 4 }, "larger --max-lora-rank", 0},
+		"not listed":    {func(s *servingtest.Server, _ *serving.LoadRequest) { s.OtherReplica = true }, "does not list it", 0},
+		"other model":   {func(s *servingtest.Server, _ *serving.LoadRequest) { s.Next("completions", otherModel) }, `from model "test/base"`, 0},
 		"loaded before, never answers": {func(s *servingtest.Server, r *serving.LoadRequest) {
 			s.Put(r.Name, r.Dir)
 			s.Next("completions", answertest.Status(http.StatusBadRequest, `{"error":{"message":"bad adapter"}}`))
@@ -170,7 +170,7 @@ func TestRefusedThere(t *testing.T) {
 				require.ErrorContains(t, err, c.says)
 				require.Len(t, s.Loaded(), c.loaded)
 				switch name {
-				case "not listed", "other model": // another replica's doing, perhaps
+				case "not listed", "other model": // another replica may have responded
 					require.Equal(t, fault.Transport, fault.ClassOf(err), "%v", err)
 				case "loaded before, busy":
 					require.Equal(t, fault.Overload, fault.ClassOf(err), "%v", err)
@@ -186,7 +186,7 @@ func otherModel(w http.ResponseWriter) {
 	answertest.Status(http.StatusOK, `{"model":"test/base","choices":[{"text":"x"}],"usage":{"completion_tokens":1}}`)(w)
 }
 
-// TestFaults: outages by class, at each call; afterwards nothing is listed, and
+// TestFaults: the class of outages at each call; afterwards nothing is listed, and
 // another attempt succeeds.
 func TestFaults(t *testing.T) {
 	t.Parallel()
@@ -229,7 +229,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestUndoFails: the answer says so.
+// TestUndoFails: the error reports it.
 func TestUndoFails(t *testing.T) {
 	t.Parallel()
 	s := servingtest.Start(t)
@@ -238,10 +238,10 @@ func TestUndoFails(t *testing.T) {
 	err := serving.New(serving.Options{URL: s.URL}).Load(t.Context(), request(adapter(t, nil)))
 	require.Equal(t, fault.Overload, fault.ClassOf(err))
 	require.Equal(t, 3*time.Second, fault.RetryAfter(err))
-	require.ErrorContains(t, err, "could not be taken out again")
+	require.ErrorContains(t, err, "could not be unloaded again")
 }
 
-// TestKey: it is asked for, and travels to no other address.
+// TestKey: the key is required, and is sent to no other address.
 func TestKey(t *testing.T) {
 	t.Parallel()
 	s := servingtest.Start(t)
@@ -263,7 +263,7 @@ func TestKey(t *testing.T) {
 	require.Zero(t, elsewhere.Load())
 }
 
-// TestTimeAndCancel: a call has a deadline; a cancelled one is taken back.
+// TestTimeAndCancel: a call has a deadline; a cancelled call is undone.
 func TestTimeAndCancel(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})

@@ -6,15 +6,15 @@ import (
 	"slices"
 )
 
-// An MP4 or QuickTime file is a row of boxes: size, name, content. Its index, moov, says all
-// that a probe asks for, and may lie anywhere: recorders write it last.
+// An MP4 or QuickTime file is a sequence of boxes: size, name, content. Its index, moov, has
+// everything that a probe needs, and may be anywhere: recorders write it last.
 
 const (
-	boxHeader = 16 // bytes, of the longer form
-	maxBoxes  = 64 // looked at before the index
+	boxHeader = 16 // bytes, of the long form
+	maxBoxes  = 64 // maximum number of boxes before the index
 )
 
-// index reads the index of an MP4 that is not there yet; other formats have none.
+// index reads the index of an MP4 if it was not read yet; other formats have none.
 func (p *peek) index(ctx context.Context) error {
 	size := p.version.Bytes
 	for at, n := int64(0), 0; at >= 0 && at <= size-boxHeader && n < maxBoxes; n++ {
@@ -43,7 +43,7 @@ func (p *peek) index(ctx context.Context) error {
 	return nil
 }
 
-// box reads the header of a box; length 0 = it is none. One may reach to the end of the file.
+// box reads the header of a box; length 0 = not a box. The last box may extend to the end of the file.
 func box(header []byte, rest int64) (name string, length int64) {
 	least := uint64(8)
 	n := uint64(binary.BigEndian.Uint32(header))
@@ -59,7 +59,7 @@ func box(header []byte, rest int64) (name string, length int64) {
 	return string(header[4:8]), int64(n) //nolint:gosec // at most rest
 }
 
-// has reports whether a part is there.
+// has reports whether a part of the file was read.
 func (p *peek) has(offset, length int64) bool {
 	return offset+length <= p.head || offset >= p.tail
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/cogniverse/cogflow/internal/s3"
 )
 
-// bucketReader reaches S3. It looks for credentials when it is first used, so
-// that a worker that reads local files needs none.
+// bucketReader reads from S3. It looks for credentials at the first use, so that
+// a worker that reads only local files needs none.
 type bucketReader struct {
 	place s3.Place
 
@@ -28,7 +28,7 @@ func newBucketReader(query string) (*bucketReader, error) {
 	return &bucketReader{place: place}, err
 }
 
-// reach does not keep a failure: credentials may come later.
+// reach does not cache an error: credentials may be configured later.
 func (b *bucketReader) reach(ctx context.Context) (*sdk.Client, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -58,7 +58,7 @@ func (b *bucketReader) open(ctx context.Context, op string, at location) (*s3.Re
 	return r, s3.Fault(ctx, op, at.String(), err)
 }
 
-// object refuses a prefix of a bucket.
+// object returns an error for a prefix.
 func (l location) object(op string) error {
 	if l.path == "" || strings.HasSuffix(l.path, "/") {
 		return fault.New(fault.Input, op, l.String(), "it is a prefix, not an object")
@@ -70,7 +70,7 @@ func missingObject(op string, at location) error {
 	return fault.New(fault.Input, op, at.String(), "object not found; check the key, and end a prefix with a slash")
 }
 
-// exists reports whether there is an object, or else only a prefix.
+// exists reports whether an object, or otherwise a prefix, exists.
 func (b *bucketReader) exists(ctx context.Context, op string, at location) (bool, error) {
 	client, err := b.reach(ctx)
 	if err != nil {
@@ -83,7 +83,7 @@ func (b *bucketReader) exists(ctx context.Context, op string, at location) (bool
 	return err == nil, s3.Fault(ctx, op, at.String(), err)
 }
 
-// list yields the objects with the name of a video, in the order of their keys.
+// list yields the objects whose names are those of videos, in the order of their keys.
 func (b *bucketReader) list(ctx context.Context, at location, recursive bool, yield func(uri string) error) (skipped int, err error) {
 	const op = "list source"
 	client, err := b.reach(ctx)
@@ -118,7 +118,7 @@ func (b *bucketReader) list(ctx context.Context, at location, recursive bool, yi
 		}
 	}
 	if !anything {
-		return 0, fault.New(fault.Input, op, at.String(), "there is nothing under this prefix")
+		return 0, fault.New(fault.Input, op, at.String(), "no object found under this prefix; check the URI")
 	}
 	return skipped, nil
 }
@@ -126,12 +126,12 @@ func (b *bucketReader) list(ctx context.Context, at location, recursive bool, yi
 type kind int
 
 const (
-	nothing kind = iota // the mark of a directory, or below a hidden one
+	nothing kind = iota // the marker of a directory, or an object below a hidden directory
 	other
 	clip
 )
 
-// name tells what a key below a listed prefix is, by the rules for files.
+// name classifies a key below a listed prefix by the same rules as files.
 func name(key string) kind {
 	dir, file := path.Split(key)
 	switch {

@@ -90,7 +90,7 @@ func TestS3(t *testing.T) {
 	empty(t, scratch)
 }
 
-// TestS3Breaks reads a video whose connection breaks, and one that always does.
+// TestS3Breaks reads one video whose connection breaks once, and one whose connection always breaks.
 func TestS3Breaks(t *testing.T) {
 	at := s3test.Serve(t)
 	want := strings.Repeat("video ", 100<<10)

@@ -15,11 +15,11 @@ import (
 	"github.com/cogniverse/cogflow/tenant"
 )
 
-// reserve is what a download leaves free for others, in bytes.
+// reserve is the disk space that a download leaves free, in bytes.
 const reserve = 64 << 20
 
-// download copies what a tenant may reach to a file without a name, and returns
-// it at its start. A connection that breaks is taken up again.
+// download copies a video that the tenant may read to an unnamed file, and returns the
+// file at offset 0. If the connection breaks, the download resumes.
 func (s *Sources) download(ctx context.Context, op string, t tenant.ID, at location, most int64) (*os.File, error) {
 	if err := s.permit(op, t, at); err != nil {
 		return nil, err
@@ -41,13 +41,13 @@ func (s *Sources) download(ctx context.Context, op string, t tenant.ID, at locat
 		err = s.scratchFault(op, err)
 	}
 	if err != nil {
-		_ = f.Close() // it is gone with that; the reason is the other error
+		_ = f.Close() // this also deletes the file; the other error is returned
 		return nil, err
 	}
 	return f, nil
 }
 
-// unnamed makes a file in the scratch directory that is gone when it is closed.
+// unnamed makes a file in the scratch directory that is deleted when it is closed.
 func (s *Sources) unnamed(op string) (*os.File, error) {
 	f, err := os.CreateTemp(s.config.Scratch, "cogflow-source-*")
 	if err != nil {
@@ -69,7 +69,7 @@ func (s *Sources) copyObject(ctx context.Context, op string, at location, to *sc
 	return err
 }
 
-// copyPage asks a second time for what is missing when the connection breaks.
+// copyPage requests the rest once more if the connection breaks.
 func (s *Sources) copyPage(ctx context.Context, op string, t tenant.ID, at location, to *scratch) error {
 	ask := fetch.Request{URL: at.uri(), Begin: to.begin, Permit: s.permitURL(op, t)}
 	info, err := s.web.Do(ctx, ask, to)
@@ -80,7 +80,7 @@ func (s *Sources) copyPage(ctx context.Context, op string, t tenant.ID, at locat
 	return err
 }
 
-// permitURL refuses where a URL or a redirect leads that a tenant may not reach.
+// permitURL refuses a URL or redirect to a place that the tenant may not read.
 func (s *Sources) permitURL(op string, t tenant.ID) func(*url.URL) error {
 	return func(u *url.URL) error {
 		target, _, err := parseRemote(op, u.String())
@@ -91,7 +91,7 @@ func (s *Sources) permitURL(op string, t tenant.ID) func(*url.URL) error {
 	}
 }
 
-// scratch is a download under way.
+// scratch is the file of a running download.
 type scratch struct {
 	sources     *Sources
 	op, subject string
@@ -100,7 +100,7 @@ type scratch struct {
 	most        int64
 }
 
-// begin refuses what is too large or has no room, before it is there.
+// begin refuses a file that is too large for the limit or the disk, before it is downloaded.
 func (w *scratch) begin(offset, size int64) error {
 	if size > w.most {
 		return w.tooLarge()
@@ -116,7 +116,7 @@ func (w *scratch) begin(offset, size int64) error {
 	}
 	need := uint64(max(size-offset, 0)) + reserve //nolint:gosec // sizes are not negative
 	free, err := w.free()
-	if err == nil && free < need && w.sources.shelf.clear() {
+	if err == nil && free < need && w.sources.cache.clear() {
 		free, err = w.free()
 	}
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 )
 
-// TestDiskOfASource: a source whose disk is gone is waited for, as every other disk is.
+// TestDiskOfASource: an error of a source's disk is retried, like that of every other disk.
 func TestDiskOfASource(t *testing.T) {
 	t.Parallel()
 	for _, errno := range []syscall.Errno{
@@ -23,6 +23,6 @@ func TestDiskOfASource(t *testing.T) {
 	}
 	for _, errno := range []syscall.Errno{syscall.ENOENT, syscall.EACCES, syscall.EPERM} {
 		err := explain("open video", "/videos/a.mp4", &fs.PathError{Op: "open", Path: "/videos/a.mp4", Err: errno})
-		require.Equal(t, fault.Input, fault.ClassOf(err), "what an input names is wrong: %v", errno)
+		require.Equal(t, fault.Input, fault.ClassOf(err), "a wrong path is an input error: %v", errno)
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/cogniverse/cogflow/tenant"
 )
 
-// videoExtensions decide by name alone what is tried as a video. Playlists are
-// among them so that they are refused by name instead of passed over.
+// videoExtensions decide, by name alone, which files count as videos. Playlists are
+// included so that they are refused with an error instead of skipped.
 var videoExtensions = []string{ //nolint:gochecknoglobals // a constant table
 	".3g2", ".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg",
 	".mpg", ".mts", ".mxf", ".ogv", ".ts", ".webm", ".wmv",
@@ -23,12 +23,12 @@ var videoExtensions = []string{ //nolint:gochecknoglobals // a constant table
 
 var manifestExtensions = []string{"", ".list", ".lst", ".manifest", ".txt"} //nolint:gochecknoglobals // a constant table
 
-// List yields URIs: of files, file://. A directory yields its entries with the name of a
-// video, sorted by path; hidden ones and all others are skipped. Whatever has a
-// video's name is yielded, also a directory or a dangling link, so that it
-// fails visibly. Linked directories are not entered. A video yields itself, a
-// text file is read as a manifest. A prefix of a bucket, which ends in a slash,
-// is listed as a directory is; a web server has no directories.
+// List yields URIs; local files have file:// URIs. A directory yields the entries whose
+// names have a video extension, sorted by path, and skips the rest and hidden entries.
+// Directories and dangling links with a video extension are yielded too, so that they
+// fail visibly. Linked directories are not entered. A video yields itself, and a text
+// file is read as a manifest. A prefix of a bucket, which ends in a slash, is listed like
+// a directory. Web servers have no listing.
 func (s *Sources) List(ctx context.Context, t tenant.ID, source string, recursive bool, yield func(uri string) error) (skipped int, err error) {
 	const op = "list source"
 	if err := ctx.Err(); err != nil {
@@ -60,7 +60,7 @@ func (s *Sources) List(ctx context.Context, t tenant.ID, source string, recursiv
 	case slices.Contains(videoExtensions, extension):
 		return 0, yield(toURI(path))
 	case slices.Contains(manifestExtensions, extension):
-		return 0, readManifest(ctx, f, path, besides(path), yield)
+		return 0, readManifest(ctx, f, path, resolveLine(path), yield)
 	default:
 		return 0, fault.New(fault.Input, op, path, "must be a directory, a video ("+
 			strings.Join(videoExtensions, " ")+") or a manifest (.txt .list .lst .manifest)")
@@ -97,8 +97,8 @@ func (l *lister) directory(ctx context.Context, f *os.File, dir string) error {
 	return nil
 }
 
-// below lists a directory in a directory. One that cannot be read must not stop
-// the others: it is yielded, and opening it then tells why.
+// below lists a subdirectory. If it cannot be read, the listing continues: the
+// subdirectory itself is yielded, and opening it returns the error.
 func (l *lister) below(ctx context.Context, path string) error {
 	f, err := l.sources.open("list source", l.tenant, path)
 	if fault.ClassOf(err) == fault.Input {
@@ -111,8 +111,8 @@ func (l *lister) below(ctx context.Context, path string) error {
 	return l.directory(ctx, f, path)
 }
 
-// names returns what to yield and, with a slash at the end, where to descend,
-// sorted as paths are.
+// names returns the entries to yield and, with a slash at the end, the directories to
+// enter, sorted by path.
 func (l *lister) names(ctx context.Context, f *os.File, dir string) ([]string, error) {
 	var names []string
 	for {

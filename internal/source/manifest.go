@@ -16,13 +16,12 @@ import (
 
 const (
 	maxManifest = 256 << 20 // bytes
-	maxLine     = 16 << 10  // bytes; a path of the longest kind with every byte escaped
+	maxLine     = 16 << 10  // bytes; the longest path with every byte escaped
 )
 
-// readManifest yields the URI of each line, as resolve understands it. A relative
-// path counts from the directory of the manifest. What a line names is not looked at: a video that
-// is missing is that video's failure, only a line that says nothing is the
-// manifest's.
+// readManifest yields the URI of each line, as returned by resolve. Relative paths start
+// at the directory of the manifest. readManifest does not check that a video exists: a
+// missing video fails by itself, and only an invalid line fails the manifest.
 func readManifest(ctx context.Context, f *os.File, path string, resolve func(line string) (string, error), yield func(uri string) error) error {
 	const op = "read manifest"
 	if info, err := f.Stat(); err != nil {
@@ -30,7 +29,7 @@ func readManifest(ctx context.Context, f *os.File, path string, resolve func(lin
 	} else if info.Size() > maxManifest {
 		return fault.New(fault.Input, op, path, "larger than 256 MiB; split it")
 	}
-	lines := bufio.NewReaderSize(io.LimitReader(f, maxManifest+1), maxLine) // it may grow while it is read
+	lines := bufio.NewReaderSize(io.LimitReader(f, maxManifest+1), maxLine) // the file may grow while it is read
 	for number, size := 1, 0; ; number++ {
 		line, err := lines.ReadSlice('\n')
 		at := fmt.Sprintf("%s:%d", path, number)
@@ -39,7 +38,7 @@ func readManifest(ctx context.Context, f *os.File, path string, resolve func(lin
 		}
 		if bytes.IndexByte(line, 0) >= 0 {
 			return fault.New(fault.Input, op, at,
-				"not a text file in UTF-8; a manifest has one path or URI a line, a video needs the extension of one")
+				"not a UTF-8 text file; a manifest has one path or URI per line, and the name of a video must have a video extension")
 		}
 		if errors.Is(err, bufio.ErrBufferFull) {
 			return fault.New(fault.Input, op, at, "the line is longer than 16 KiB")
@@ -54,7 +53,7 @@ func readManifest(ctx context.Context, f *os.File, path string, resolve func(lin
 			return err
 		}
 		if err != nil {
-			return nil //nolint:nilerr // io.EOF: the last line had no end
+			return nil //nolint:nilerr // io.EOF: the last line has no line break
 		}
 	}
 }
@@ -73,12 +72,12 @@ func yieldLine(ctx context.Context, line, at string, resolve func(string) (strin
 	return yield(uri)
 }
 
-// besides resolves the lines of a manifest on a local disk.
-func besides(path string) func(line string) (string, error) {
+// resolveLine resolves the lines of a manifest on a local disk.
+func resolveLine(path string) func(line string) (string, error) {
 	return func(line string) (string, error) {
 		m := scheme.FindStringSubmatch(line)
 		if m != nil && !strings.EqualFold(m[1]+m[2], "file") {
-			return line, nil // opening it says whether that is possible
+			return line, nil // opening it checks whether it may be read
 		}
 		if m == nil && !filepath.IsAbs(line) {
 			line = filepath.Join(filepath.Dir(path), line)

@@ -11,9 +11,9 @@ import (
 	"github.com/cogniverse/cogflow/tenant"
 )
 
-// open opens a regular file or a directory that the tenant may reach. With
-// roots, links are resolved first and the result is opened below its root in a
-// way that follows no link out of it, so that nothing changed in between helps.
+// open opens a regular file or a directory that the tenant may read. With roots, it
+// resolves links first and opens the result below its root without following links out of
+// the root, so that a change of a link in between does not circumvent the check.
 func (s *Sources) open(op string, t tenant.ID, path string) (*os.File, error) {
 	f, err := s.openAllowed(op, t, path)
 	if err != nil {
@@ -39,8 +39,8 @@ func (s *Sources) openAllowed(op string, t tenant.ID, path string) (*os.File, er
 	if err != nil {
 		return nil, err
 	}
-	if !lexically(path, roots, s.local[t]) {
-		return nil, outside // without a look whether it exists
+	if !insideByName(path, roots, s.local[t]) {
+		return nil, outside // before any check whether it exists
 	}
 	resolved, err := filepath.EvalSymlinks(path)
 	if err != nil {
@@ -61,8 +61,8 @@ func (s *Sources) openAllowed(op string, t tenant.ID, path string) (*os.File, er
 	return nil, outside
 }
 
-// roots returns the tenant's roots with their own links resolved. One that is
-// not there at the moment is left out: nothing can be below it.
+// roots returns the tenant's roots with their own links resolved. A root that does not
+// exist now is left out.
 func (s *Sources) roots(op string, t tenant.ID, path string) ([]string, error) {
 	var resolved []string
 	for _, root := range s.local[t] {
@@ -79,7 +79,7 @@ func (s *Sources) roots(op string, t tenant.ID, path string) ([]string, error) {
 	return resolved, nil
 }
 
-func lexically(path string, lists ...[]string) bool {
+func insideByName(path string, lists ...[]string) bool {
 	for _, roots := range lists {
 		for _, root := range roots {
 			if _, ok := below(root, path); ok {
@@ -96,9 +96,9 @@ func below(root, path string) (string, bool) {
 	return rel, err == nil && filepath.IsLocal(rel)
 }
 
-// openChecked looks before it opens, because to open a device can have effects,
-// and again afterwards, because it may have been exchanged. It does not wait
-// for the writer of a FIFO.
+// openChecked checks the kind of file before it opens it, because opening a device can have
+// side effects, and again afterwards, because the file may have been replaced. It does not
+// wait for the writer of a FIFO.
 func openChecked(op, path, name string, stat func(string) (os.FileInfo, error),
 	open func(string, int, os.FileMode) (*os.File, error),
 ) (*os.File, error) {
@@ -140,15 +140,15 @@ func checkMode(op, path string, mode os.FileMode) error {
 	return fault.New(fault.Input, op, path, "it is "+kind+"; must be a regular file")
 }
 
-// explain says what is wrong with a path and what to do. A path of an input that is missing
-// or not readable is the input's fault; anything else is that of the disk, as elsewhere.
+// explain returns the error of a path, with what to do. A path that is missing or not
+// readable is an input error; any other error is classified as a disk error.
 func explain(op, path string, err error) error {
 	class, reason := fault.DiskClass(err)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		class, reason = fault.Input, "file not found; check the path, and that it is mounted on the worker's machine"
 		if target, linked := os.Readlink(path); linked == nil {
-			reason = "the link leads to nothing: " + printable(target)
+			reason = "the target of the link does not exist: " + printable(target)
 		}
 	case errors.Is(err, fs.ErrPermission):
 		class, reason = fault.Input, "no permission; let the user of the worker read it and enter its directories"
@@ -158,7 +158,7 @@ func explain(op, path string, err error) error {
 	return &fault.Error{Class: class, Op: op, Subject: path, Reason: reason, Err: cause(err)}
 }
 
-// cause leaves the path out, which would be said twice and here unquoted.
+// cause removes the path from an error: the message has it already, quoted.
 func cause(err error) error {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		return e.Err

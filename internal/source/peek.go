@@ -18,20 +18,20 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// What is read of a video elsewhere when only its container is asked for. Most formats have
+// The parts of a remote video that are read for a probe of its container. Most formats have
 // their headers at the start and the last timestamps at the end; an MP4 also has an index of
 // any size anywhere, see boxes.go.
 const (
 	peekHead  = 2 << 20
 	peekTail  = 512 << 10
 	peekWhole = 4 << 20  // a smaller file is read whole
-	peekIndex = 64 << 20 // at most, of the index of an MP4
+	peekIndex = 64 << 20 // maximum size of the index of an MP4
 )
 
 const opPeek = "look at video"
 
-// Version says what is at the URI of a video, without reading it: enough to see later whether
-// it has changed. Its errors are those of Open.
+// Version identifies the current content at the URI of a video without reading it, so that a
+// change can be detected later. It returns the same errors as Open.
 func (s *Sources) Version(ctx context.Context, t tenant.ID, uri string) (video.FileVersion, string, error) {
 	at, remote, err := parseRemote(opPeek, uri)
 	switch {
@@ -60,8 +60,9 @@ func (s *Sources) Version(ctx context.Context, t tenant.ID, uri string) (video.F
 	return v, printable(at.base()), err
 }
 
-// Peek opens what a probe needs of a video. Of one from elsewhere it is a file of the same
-// size that has holes where nothing was read; whole = it has none. v is what Version said.
+// Peek opens the parts of a video that a probe needs. For a remote video, the file has the
+// same size and holes in place of the parts that were not read; whole = there are no holes.
+// v is the result of Version.
 func (s *Sources) Peek(ctx context.Context, t tenant.ID, uri string, v video.FileVersion) (f *os.File, whole bool, err error) {
 	at, remote, err := parseRemote(opPeek, uri)
 	if err != nil {
@@ -85,21 +86,21 @@ func (s *Sources) Peek(ctx context.Context, t tenant.ID, uri string, v video.Fil
 	}
 	if err != nil {
 		if p.file != nil {
-			_ = p.file.Close() // it is gone with that; the reason is the other error
+			_ = p.file.Close() // this also deletes the file; the other error is returned
 		}
 		return nil, false, err
 	}
 	return p.file, p.whole, nil
 }
 
-// peek is a file that is being filled with parts of a video.
+// peek is a file into which parts of a video are copied.
 type peek struct {
 	sources *Sources
 	from    parts
 	version video.FileVersion
 	file    *os.File
-	head    int64 // bytes that are there from the start on
-	tail    int64 // where those begin that reach to the end
+	head    int64 // number of bytes read at the start
+	tail    int64 // offset of the bytes read at the end
 	whole   bool
 }
 
@@ -108,7 +109,7 @@ func (p *peek) fill(ctx context.Context) error {
 	size := p.version.Bytes
 	first := int64(peekHead)
 	if size <= peekWhole {
-		first = peekWhole + 1 // also where the size is not told
+		first = peekWhole + 1 // also if the server does not send the size
 	}
 	ranges, err := p.read(ctx, 0, first)
 	if err != nil {
@@ -135,7 +136,7 @@ func (p *peek) fill(ctx context.Context) error {
 	return p.index(ctx)
 }
 
-// read copies a part into the file; ranges = the server sends parts.
+// read copies a part into the file; ranges = the server supports range requests.
 func (p *peek) read(ctx context.Context, offset, length int64) (ranges bool, err error) {
 	if p.version.Bytes >= 0 {
 		length = min(length, p.version.Bytes-offset)
@@ -147,21 +148,21 @@ func (p *peek) read(ctx context.Context, offset, length int64) (ranges bool, err
 	if offset == 0 {
 		p.head = n
 	} else if err == nil && n != length {
-		err = fault.New(fault.Transport, opPeek, p.from.String(), "the server does not send the range that was asked for")
+		err = fault.New(fault.Transport, opPeek, p.from.String(), "the server did not send the requested range")
 	}
 	return ranges, p.sources.writeFault(err)
 }
 
-// parts reads parts of a file elsewhere.
+// parts reads parts of a remote file.
 type parts interface {
 	version(ctx context.Context) (video.FileVersion, error)
 	// copy writes length bytes from offset on; fewer = the file ends there, or the server
-	// sends no parts but the first.
+	// does not support range requests.
 	copy(ctx context.Context, v video.FileVersion, offset, length int64, w io.Writer) (n int64, ranges bool, err error)
 	String() string
 }
 
-// parts finds the place of a video that a tenant may reach.
+// parts returns access to a remote video that the tenant may read.
 func (s *Sources) parts(ctx context.Context, t tenant.ID, at location) (parts, error) {
 	if err := s.permit(opPeek, t, at); err != nil {
 		return nil, err
@@ -208,8 +209,8 @@ type webParts struct {
 	location
 }
 
-// version asks for one byte: a server that knows GET need not know HEAD, and a signed URL
-// may be good for GET only.
+// version requests one byte with GET, because servers need not support HEAD and a signed URL
+// may be valid for GET only.
 func (p webParts) version(ctx context.Context) (video.FileVersion, error) {
 	info, err := p.part(ctx, video.FileVersion{}, 0, 1, io.Discard)
 	return video.FileVersion{Bytes: info.Size, Tag: info.Tag}, err
@@ -226,7 +227,7 @@ func (p webParts) part(ctx context.Context, v video.FileVersion, offset, length 
 	}, w)
 }
 
-// writeFault classifies an error of the scratch directory; those of a read pass.
+// writeFault classifies an error of the scratch directory and returns read errors unchanged.
 func (s *Sources) writeFault(err error) error {
 	if _, ours := errors.AsType[*fs.PathError](err); ours {
 		return s.scratchFault(opPeek, err)

@@ -23,8 +23,8 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// mostPeeked bounds what is read of a video elsewhere to learn what its container says.
-const mostPeeked = 3 << 20
+// maxPeeked is the maximum number of bytes that Peek reads of a remote video.
+const maxPeeked = 3 << 20
 
 // videos makes large videos of several containers. The index of the MP4 is at neither end.
 func videos(t *testing.T) map[string]string {
@@ -37,7 +37,7 @@ func videos(t *testing.T) map[string]string {
 		require.NoError(t, err, string(out))
 		info, err := os.Stat(file)
 		require.NoError(t, err)
-		require.Greater(t, info.Size(), int64(2*mostPeeked), name)
+		require.Greater(t, info.Size(), int64(2*maxPeeked), name)
 		data, err := os.ReadFile(file)
 		require.NoError(t, err)
 		return string(data)
@@ -54,7 +54,7 @@ func videos(t *testing.T) map[string]string {
 	}
 }
 
-// free is an MP4 box that means nothing.
+// free is an MP4 box that parsers skip.
 func free(size int) string {
 	box := make([]byte, size)
 	binary.BigEndian.PutUint32(box, uint32(size))
@@ -71,8 +71,8 @@ func prober(t *testing.T) *ffmpeg.Tool {
 	return tool
 }
 
-// TestPeek: a probe of what was peeked says what a probe of the whole says, from a web server and
-// from S3, and little was read.
+// TestPeek: a probe after Peek gives the same result as a probe of the whole file, from a web
+// server and from S3, although only a small part was read.
 func TestPeek(t *testing.T) {
 	all := videos(t)
 	var sent atomic.Int64
@@ -114,7 +114,7 @@ func TestPeek(t *testing.T) {
 			media, err := tool.Probe(t.Context(), peeked)
 			require.NoError(t, err, uri)
 			require.NoError(t, peeked.Close())
-			require.Less(t, sent.Load(), int64(mostPeeked), uri)
+			require.Less(t, sent.Load(), int64(maxPeeked), uri)
 			empty(t, scratch)
 
 			file, _, err := s.Open(t.Context(), "acme", uri)
@@ -148,7 +148,7 @@ func (c *countedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// TestPeekOddServers: what servers do with questions for a part.
+// TestPeekOddServers: servers that do not support range requests, or respond wrongly.
 func TestPeekOddServers(t *testing.T) {
 	t.Parallel()
 	large := strings.Repeat("x", 8<<20)
@@ -207,7 +207,7 @@ func serve(w http.ResponseWriter, r *http.Request, text string) {
 	http.ServeContent(w, r, "", time.Time{}, strings.NewReader(text))
 }
 
-// TestVersionOfFile: another content, or the same written again, is another version.
+// TestVersionOfFile: a file with other content, or written again, has another version.
 func TestVersionOfFile(t *testing.T) {
 	t.Parallel()
 	s, err := source.New(source.Config{AnyLocal: true})

@@ -11,12 +11,12 @@ import (
 	"github.com/cogniverse/cogflow/internal/s3"
 )
 
-// What cogflow itself writes holds the data of every tenant. It is no source for
-// anyone, even where a root or AnyLocal would allow it.
+// The files that cogflow itself writes hold the data of all tenants. They cannot be used as
+// sources, even if a root or AnyLocal would allow it.
 
 const ownFiles = "it belongs to cogflow's own store, databases or temporary files, which hold the data of all tenants; name a path outside of them"
 
-// private is a place of cogflow's own.
+// private lists the places where cogflow keeps its own data.
 type private struct {
 	local    []string // as configured and with links resolved
 	prefixes []string // of paths
@@ -49,12 +49,12 @@ func newPrivate(c Config) (p private, err error) {
 	return p, err
 }
 
-// all lists what is there of cogflow's own.
+// all lists cogflow's own files and directories that exist.
 func (p private) all() []string {
 	all := slices.Clone(p.local)
 	for _, prefix := range p.prefixes {
 		dir, name := filepath.Split(prefix)
-		entries, _ := os.ReadDir(dir) // where it is missing, there is nothing to protect
+		entries, _ := os.ReadDir(dir) // a missing file needs no protection
 		for _, e := range entries {
 			if strings.HasPrefix(e.Name(), name) {
 				all = append(all, filepath.Join(dir, e.Name()))
@@ -64,15 +64,15 @@ func (p private) all() []string {
 	return all
 }
 
-// owns reports whether a resolved path is one of cogflow's own, or below it. A database has
-// files beside it whose names begin with its own.
+// owns reports whether a resolved path is one of cogflow's own files, or below one of its
+// directories. A database has more files whose names begin with its own name.
 func (p private) owns(path string) bool {
 	for _, own := range p.all() {
 		if _, below := below(own, path); below || strings.HasPrefix(path, own+"-") {
 			return true
 		}
 		info, err := os.Stat(own)
-		for above := path; err == nil; above = filepath.Dir(above) { // also mounted under another name
+		for above := path; err == nil; above = filepath.Dir(above) { // also if it is mounted at another path
 			if other, err := os.Stat(above); err == nil && os.SameFile(info, other) {
 				return true
 			}
@@ -84,11 +84,11 @@ func (p private) owns(path string) bool {
 	return false
 }
 
-// checkRoot refuses a root that could give nothing but cogflow's own files.
+// checkRoot refuses a root that contains only cogflow's own files.
 func (p private) checkRoot(root string) error {
 	resolved, err := filepath.EvalSymlinks(root)
 	if err != nil {
-		resolved = root // it may be mounted later; then opening looks again
+		resolved = root // it may be mounted later; opening a file checks again
 	}
 	if p.owns(filepath.Clean(resolved)) {
 		return fault.New(fault.Input, "read "+configKey, root, ownFiles)
@@ -96,10 +96,10 @@ func (p private) checkRoot(root string) error {
 	return nil
 }
 
-// checkFile refuses what was opened if it is cogflow's own, wherever its path led by then.
+// checkFile refuses an open file if it is cogflow's own, whatever path it was opened by.
 func (p private) checkFile(op, path string, f *os.File) error {
 	at, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
-	if err != nil { // only Linux says it
+	if err != nil { // only Linux reports the path of an open file
 		if at, err = filepath.EvalSymlinks(path); err != nil {
 			return explain(op, path, err)
 		}

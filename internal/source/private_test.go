@@ -12,8 +12,8 @@ import (
 	"github.com/cogniverse/cogflow/tenant"
 )
 
-// TestOwnFilesAreNoSource: the store and the databases hold the data of all tenants, so nobody
-// reads them by path, whatever the roots allow.
+// TestOwnFilesAreNoSource: the store and the databases hold the data of all tenants, so they
+// cannot be read by path, whatever the roots allow.
 func TestOwnFilesAreNoSource(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -45,8 +45,8 @@ func TestOwnFilesAreNoSource(t *testing.T) {
 	}
 }
 
-// TestServerStateIsNoSource: nor are the files of a Temporal server, whatever their names end
-// in, under another name for the same file, and below what is beside them.
+// TestServerStateIsNoSource: the files of a Temporal server are refused too, with any suffix,
+// under another name for the same file, and below a directory with the same prefix.
 func TestServerStateIsNoSource(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -67,8 +67,8 @@ func TestServerStateIsNoSource(t *testing.T) {
 	require.NoError(t, f.Close())
 }
 
-// TestOwnBucketIsNoSource: the same for a store in S3, by every name of its server and by
-// every form of a URL that leads to the bucket.
+// TestOwnBucketIsNoSource: the bucket of the store is refused by every name of its server and
+// by every form of its URL.
 func TestOwnBucketIsNoSource(t *testing.T) {
 	t.Parallel()
 	self, err := os.Hostname()
@@ -117,7 +117,7 @@ func TestOwnBucketIsNoSource(t *testing.T) {
 	}
 }
 
-// TestOwnBucketByVariable: the server may be named by a variable of the AWS SDK.
+// TestOwnBucketByVariable: the server may be set by an environment variable of the AWS SDK.
 func TestOwnBucketByVariable(t *testing.T) {
 	for _, variable := range []string{"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"} {
 		t.Setenv(variable, "http://localhost:9000")
@@ -131,7 +131,7 @@ func TestOwnBucketByVariable(t *testing.T) {
 	}
 }
 
-// TestOtherBucketsAreSources: beside the store, and on other servers, nothing is refused.
+// TestOtherBucketsAreSources: other buckets and other servers are not refused.
 func TestOtherBucketsAreSources(t *testing.T) {
 	t.Parallel()
 	local, minio := "endpoint=http://127.0.0.1:9000", "endpoint=https://minio.example.org"

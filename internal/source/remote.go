@@ -13,7 +13,7 @@ import (
 	"github.com/cogniverse/cogflow/tenant"
 )
 
-// location is what an s3:// or https:// URI names.
+// location is a parsed s3:// or https:// URI.
 type location struct {
 	scheme string
 	host   string // or bucket
@@ -21,8 +21,8 @@ type location struct {
 	query  string // of a URL; may hold a secret
 }
 
-// parseRemote reports whether uri is one of a place elsewhere, and reads it. A
-// user cannot choose how S3 is reached: it would be with the worker's credentials.
+// parseRemote reports whether uri is remote, and parses it. A user cannot choose the S3
+// endpoint, because the worker would send its credentials to it.
 func parseRemote(op, uri string) (at location, remote bool, err error) {
 	m := scheme.FindStringSubmatch(uri)
 	if m == nil || !slices.Contains([]string{"s3", "https", "http"}, strings.ToLower(m[1])) {
@@ -60,12 +60,12 @@ func parseRemote(op, uri string) (at location, remote bool, err error) {
 	return at, true, nil
 }
 
-// uri spells a location so that parseRemote reads the same.
+// uri returns a URI from which parseRemote reads the same location.
 func (l location) uri() string {
 	return (&url.URL{Scheme: l.scheme, Host: l.host, Path: "/" + l.path, RawQuery: l.query}).String()
 }
 
-// String leaves out the query, for people and errors.
+// String omits the query, for messages and errors.
 func (l location) String() string {
 	return (&url.URL{Scheme: l.scheme, Host: l.host, Path: "/" + l.path}).String()
 }
@@ -74,21 +74,21 @@ func (l location) base() string { return path.Base("/" + l.path) }
 
 func (l location) extension() string { return strings.ToLower(path.Ext(l.base())) }
 
-// holds reports whether other is l or below it.
+// holds reports whether other is equal to l or below it.
 func (l location) holds(other location) bool {
 	root := strings.TrimSuffix(l.path, "/")
 	return l.scheme == other.scheme && l.host == other.host &&
 		(root == "" || other.path == root || strings.HasPrefix(other.path, root+"/"))
 }
 
-// permit refuses what a tenant may not reach.
+// permit refuses a location that the tenant may not read.
 func (s *Sources) permit(op string, t tenant.ID, at location) error {
 	if err := s.own.checkObject(op, at); err != nil {
 		return err
 	}
 	if len(s.config.Roots) == 0 {
 		if !s.config.AnyLocal {
-			return fault.New(fault.Input, op, at.String(), "no places are configured for sources; set "+configKey)
+			return fault.New(fault.Input, op, at.String(), "no remote sources are configured; set "+configKey)
 		}
 		return nil
 	}
@@ -98,10 +98,10 @@ func (s *Sources) permit(op string, t tenant.ID, at location) error {
 		}
 	}
 	return fault.New(fault.Input, op, at.String(),
-		"it is outside the places of tenant "+string(t)+"; move it there or add its prefix to "+configKey)
+		"it is outside the configured sources of tenant "+string(t)+"; move it there or add its prefix to "+configKey)
 }
 
-// listRemote is List for another place than a local disk.
+// listRemote is List for remote sources.
 func (s *Sources) listRemote(ctx context.Context, t tenant.ID, at location, recursive bool, yield func(uri string) error) (skipped int, err error) {
 	const op = "list source"
 	if err := s.permit(op, t, at); err != nil {
@@ -133,13 +133,13 @@ func (s *Sources) listRemote(ctx context.Context, t tenant.ID, at location, recu
 		return 0, err
 	}
 	defer f.Close()
-	return 0, readManifest(ctx, f, at.String(), at.besides, yield)
+	return 0, readManifest(ctx, f, at.String(), at.resolveLine, yield)
 }
 
-// besides resolves the lines of a manifest: in a bucket they are keys, on a web
-// server references by RFC 3986. One from elsewhere must not name local files:
-// who wrote it may not be who asked for it.
-func (l location) besides(line string) (string, error) {
+// resolveLine resolves a line of a manifest: in a bucket it is a key, on a web server a
+// reference by RFC 3986. A remote manifest must not name local files: its author may not
+// be the user who started the job.
+func (l location) resolveLine(line string) (string, error) {
 	const op = "read manifest"
 	switch m := scheme.FindStringSubmatch(line); {
 	case m != nil && strings.EqualFold(m[1]+m[2], "file"), m == nil && strings.HasPrefix(line, "/"):

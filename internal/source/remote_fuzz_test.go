@@ -8,8 +8,8 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 )
 
-// FuzzRemote reads URIs: what is accepted spells itself so that it is read the
-// same again, and stays below its own root.
+// FuzzRemote parses URIs: an accepted URI is parsed equally again after formatting, and
+// stays below its own root.
 func FuzzRemote(f *testing.F) {
 	for _, seed := range []string{
 		"s3://bucket/a b/c.mp4", "s3://bucket/%25%20ü", "https://example.org/in/v.mp4?x=1", "https://h/%2e%2e/x",

@@ -36,7 +36,7 @@ func uris(t *testing.T, s *source.Sources, src string, recursive bool) (got []st
 	return got, skipped
 }
 
-// content opens a video, and wants nothing of it to be left in the scratch directory.
+// content opens and reads a video, and requires that no file is left in the scratch directory.
 func content(t *testing.T, s *source.Sources, id tenant.ID, uri, scratch string) (text, name string) {
 	t.Helper()
 	f, name, err := s.Open(t.Context(), id, uri)
@@ -131,8 +131,8 @@ func TestWeb(t *testing.T) {
 	empty(t, scratch)
 }
 
-// TestKept: what was downloaded to be inspected is not downloaded again to be
-// decoded, and nobody gets what somebody else downloaded, or an older content.
+// TestKept: a video that was downloaded to be inspected is not downloaded again to be
+// decoded. A tenant never gets the download of another tenant, or an older content.
 func TestKept(t *testing.T) {
 	t.Parallel()
 	var downloads atomic.Int64
@@ -168,22 +168,22 @@ func TestKept(t *testing.T) {
 	refused(t, err, "outside")
 }
 
-// TestWebBreaks breaks the first answer after half of it. The second one goes on
-// where it broke, if the server can and the video is the same.
+// TestWebBreaks breaks the first response after half of its body. The second request resumes
+// there if the server supports ranges and the video has not changed.
 func TestWebBreaks(t *testing.T) {
 	t.Parallel()
 	want := strings.Repeat("video ", 50<<10)
 	for name, c := range map[string]struct {
 		etag  string
-		later string // the ETag of the second answer
-		from  string // what the second request asks for
+		later string // the ETag of the second response
+		from  string // the range of the second request
 		cuts  int32
 	}{
-		"resumes":     {`"a"`, `"a"`, "bytes=", 1},
-		"changed":     {`"a"`, `"b"`, "bytes=", 1},
-		"weak":        {`W/"a"`, `W/"a"`, "", 1},
-		"none":        {"", "", "", 1},
-		"breaks more": {`"a"`, `"a"`, "bytes=", 2},
+		"resumes":      {`"a"`, `"a"`, "bytes=", 1},
+		"changed":      {`"a"`, `"b"`, "bytes=", 1},
+		"weak":         {`W/"a"`, `W/"a"`, "", 1},
+		"none":         {"", "", "", 1},
+		"breaks again": {`"a"`, `"a"`, "bytes=", 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -219,7 +219,7 @@ func TestWebBreaks(t *testing.T) {
 	}
 }
 
-// half cuts the connection after some bytes.
+// half closes the connection after some bytes.
 type half struct {
 	http.ResponseWriter
 	left int
@@ -246,7 +246,7 @@ func TestNoRoom(t *testing.T) {
 	empty(t, scratch)
 }
 
-func TestRemoteNeedsLeave(t *testing.T) {
+func TestRemoteRequiresPermission(t *testing.T) {
 	t.Parallel()
 	s, err := source.New(source.Config{})
 	require.NoError(t, err)

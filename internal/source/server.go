@@ -15,7 +15,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/s3"
 )
 
-// bucket is a part of a bucket on a server that may be named in several ways.
+// bucket is a prefix of a bucket, on a server that may have several names.
 type bucket struct {
 	server string // see serverName
 	name   string
@@ -25,13 +25,13 @@ type bucket struct {
 func bucketOf(p s3.Place) bucket {
 	u, err := url.Parse(p.Server())
 	if err != nil {
-		return bucket{} // of a variable, with which nothing can be read
+		return bucket{} // of an invalid environment variable, with which nothing can be read
 	}
 	return bucket{server: serverName(u.Host), name: p.Bucket, prefix: plainKey(p.Prefix)}
 }
 
 // holds reports whether a location is in the bucket and below its prefix. sources is
-// where s3:// sources are.
+// the server of s3:// sources.
 func (b bucket) holds(at location, sources string) bool {
 	if at.scheme == "s3" {
 		return sources == b.server && at.host == b.name && b.below(at.path)
@@ -49,18 +49,18 @@ func (b bucket) below(key string) bool {
 	return b.prefix == "" || key == b.prefix || strings.HasPrefix(key, b.prefix+"/")
 }
 
-// plainKey spells a key as a server does that keeps objects as files: there, several
-// slashes are one.
+// plainKey normalizes a key as a server does that keeps objects as files: several slashes
+// count as one.
 func plainKey(key string) string {
 	return strings.Join(strings.FieldsFunc(key, func(r rune) bool { return r == '/' }), "/")
 }
 
-// amazon are the names under which Amazon's own servers hand out every bucket.
+// amazon matches the host names at which Amazon serves all buckets.
 var amazon = regexp.MustCompile(`^s3[a-z0-9.-]*\.(amazonaws\.com|amazonaws\.com\.cn|api\.aws)$`)
 
-// serverName is one name for all the names of a server that can be told from the names
-// alone: this machine by name or address, addresses in all their spellings, Amazon's
-// regional and other hosts, and a usual port that is named or not.
+// serverName returns one canonical name for all names of a server that are recognizable
+// without a lookup: this machine by name or address, all spellings of an address, Amazon's
+// regional and other hosts, and an explicit or implicit default port.
 func serverName(hostPort string) string {
 	host, port := split(hostPort)
 	return nameOf(host, port)
@@ -71,7 +71,7 @@ func nameOf(host, port string) string {
 		port = strconv.FormatUint(n, 10)
 	}
 	if port == "" || port == "443" || port == "80" {
-		port = "usual" // a server that has both serves the same with both
+		port = "usual" // http and https on the default ports reach the same server
 	}
 	switch {
 	case amazon.MatchString(host):
@@ -100,8 +100,8 @@ func isThisMachine(host string) bool {
 	return err == nil && host == strings.ToLower(self)
 }
 
-// split separates a host, in the spelling that is looked up, from its port: in lower case,
-// without the full stops and letters of other scripts that mean the same.
+// split separates a host from its port. It normalizes the host as a lookup does: lower case,
+// and ASCII in place of equivalent full stops and letters of other scripts.
 func split(hostPort string) (host, port string) {
 	host = hostPort
 	if name, number, err := net.SplitHostPort(hostPort); err == nil {
@@ -114,8 +114,8 @@ func split(hostPort string) (host, port string) {
 	return strings.TrimRight(strings.ToLower(host), "."), port
 }
 
-// address reads an address also in the spellings of C's inet_aton, which resolvers
-// understand: 127.1, 0x7f000001, 0177.0.0.1.
+// address parses an IP address, also in the forms of C's inet_aton, which resolvers accept:
+// 127.1, 0x7f000001, 0177.0.0.1.
 func address(host string) (netip.Addr, bool) {
 	if a, err := netip.ParseAddr(host); err == nil {
 		return a.WithZone("").Unmap(), true

@@ -1,6 +1,6 @@
 // Package source finds and opens the videos that users name: files, directories
-// and manifests on local disks, in S3 and on web servers. It decides what a
-// tenant may reach; it does not look into files, which is for the media tools.
+// and manifests on local disks, in S3 and on web servers. It decides which of them
+// a tenant may read. It does not parse videos; the media tools do.
 package source
 
 import (
@@ -14,33 +14,32 @@ import (
 	"github.com/cogniverse/cogflow/tenant"
 )
 
-// Config says what may be reached.
+// Config says which sources may be read.
 type Config struct {
-	// Roots are the directories of each tenant, absolute, and its places
-	// elsewhere: s3://bucket/prefix and https://host/prefix. With any root
-	// configured every tenant is confined to its own, after links are resolved.
+	// Roots are the absolute directories of each tenant, and its remote sources:
+	// s3://bucket/prefix and https://host/prefix. If any root is configured, every
+	// tenant is restricted to its own roots, after links are resolved.
 	Roots map[tenant.ID][]string
 	// AnyLocal allows every local path, bucket and host of the public internet
 	// where no roots are configured. It is for a worker that only its own user
 	// can reach.
 	AnyLocal bool
-	// Private are files and directories that must not be read as a source: those
+	// Private lists files and directories that must not be read as a source: those
 	// of cogflow itself, which hold the data of all tenants.
 	Private []string
-	// PrivatePrefixes are such files and directories by how their paths begin: absolute.
+	// PrivatePrefixes lists absolute path prefixes of such files and directories.
 	PrivatePrefixes []string
-	// PrivateS3 is the URL of the object store; one that is not s3:// is in Private.
+	// PrivateS3 is the URL of the object store if it is s3://; otherwise Private has its path.
 	PrivateS3 string
-	// MaxBytes is the size of the largest video. 0 = 100 GiB.
+	// MaxBytes is the maximum size of a video. 0 = 100 GiB.
 	MaxBytes int64
-	// Scratch is the directory for downloads; their files have no name there.
+	// Scratch is the directory for downloads, which are unnamed files.
 	// Empty = the system's directory for temporary files.
 	Scratch string
-	// S3Query tells how to reach s3:// sources, as the parameters of a store's
-	// URL do: region=…&endpoint=…&path_style=true. Credentials come from the
-	// environment.
+	// S3Query has the connection parameters of s3:// sources, like those of a store's
+	// URL: region=…&endpoint=…&path_style=true. Credentials come from the environment.
 	S3Query string
-	// Fetch tells how to reach https:// sources. MaxBytes above overrides its own.
+	// Fetch has the options of https:// sources. MaxBytes above overrides its own.
 	Fetch fetch.Options
 }
 
@@ -56,7 +55,7 @@ type Sources struct {
 	remote map[tenant.ID][]location // and the rest of the roots
 	s3     *bucketReader
 	web    *fetch.Client
-	shelf  shelf
+	cache  downloadCache
 	own    private
 }
 
@@ -71,7 +70,7 @@ func New(c Config) (*Sources, error) {
 	c.Fetch.MaxBytes = c.MaxBytes
 	s := &Sources{
 		config: c, local: map[tenant.ID][]string{}, remote: map[tenant.ID][]location{}, web: fetch.New(c.Fetch),
-		shelf: shelf{most: shelfBytes, after: time.AfterFunc},
+		cache: downloadCache{most: cacheBytes, after: time.AfterFunc},
 	}
 	var err error
 	if s.s3, err = newBucketReader(c.S3Query); err != nil {
@@ -109,9 +108,9 @@ func New(c Config) (*Sources, error) {
 	return s, nil
 }
 
-// Open returns the file of a video and its name for people: printable and valid
-// UTF-8. A video is given as a path or a file://, s3:// or https:// URI; one
-// from elsewhere is downloaded whole, and its space is free when it is closed.
+// Open returns the file of a video and its display name: printable and valid UTF-8.
+// A video is given as a path or a file://, s3:// or https:// URI. A remote video is
+// downloaded completely; closing the file frees its disk space.
 func (s *Sources) Open(ctx context.Context, t tenant.ID, uri string) (*os.File, string, error) {
 	const op = "open video"
 	if err := ctx.Err(); err != nil {
@@ -132,7 +131,7 @@ func (s *Sources) Open(ctx context.Context, t tenant.ID, uri string) (*os.File, 
 		return nil, "", err
 	}
 	if err := s.checkVideo(f, path); err != nil {
-		_ = f.Close() // nothing was written; the reason is the other error
+		_ = f.Close() // nothing was written; the other error is returned
 		return nil, "", err
 	}
 	return f, printable(filepath.Base(path)), nil

@@ -36,7 +36,7 @@ func write(t *testing.T, dir string, names ...string) {
 	}
 }
 
-// list returns what a listing yields, as names relative to dir.
+// list returns the result of a listing as names relative to dir.
 func list(t *testing.T, s *source.Sources, dir, src string, recursive bool) (names []string, skipped int) {
 	t.Helper()
 	names = []string{}
@@ -114,7 +114,7 @@ func TestListOne(t *testing.T) {
 		"":                            "must be a path",
 		filepath.Join(dir, "none"):    "no such file",
 		filepath.Join(dir, "x.gif"):   "must be a directory",
-		"gs://bucket/prefix":          "gs:// is not known",
+		"gs://bucket/prefix":          "gs:// is not supported",
 		"https://example.org/dir/":    "no listing",
 		"https://example.org/x.gif":   "must be a prefix",
 		"https://u:p@example.org/x":   "user name",
@@ -142,7 +142,7 @@ func TestManifest(t *testing.T) {
 	dir, s := t.TempDir(), anyLocal(t)
 	write(t, dir, "m/v.mp4", "w 1.mp4", hostile)
 	text := "\uFEFF# a comment\r\n\n  v.mp4 \r\n../w 1.mp4\nfile://" + dir + "/w%201.mp4\nmissing.mp4\ns3://b/k.mp4\n" +
-		filepath.Join(dir, "w 1.mp4") // the last line without an end
+		filepath.Join(dir, "w 1.mp4") // the last line has no line break
 	path := filepath.Join(dir, "m", "list.txt")
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
 	var got []string
@@ -200,7 +200,7 @@ func TestOpen(t *testing.T) {
 		"s.mp4":                              "socket",
 		"fifo.mp4":                           "FIFO",
 		"loop.mp4":                           "circle",
-		"dangling.mp4":                       "link leads to nothing: no\uFFFDwhere",
+		"dangling.mp4":                       "target of the link does not exist: no\uFFFDwhere",
 		"none.mp4":                           "no such file",
 		"":                                   "directory",
 		strings.Repeat("long", 100) + ".mp4": "too long",
@@ -228,7 +228,7 @@ func TestRoots(t *testing.T) {
 	require.NoError(t, os.Symlink(filepath.Join(dir, "second", "c.mp4"), filepath.Join(acme, "sideways.mp4")))
 	require.NoError(t, os.Symlink(acme, filepath.Join(dir, "alias")))
 	s, err := source.New(source.Config{
-		AnyLocal: true, // roots are stronger
+		AnyLocal: true, // roots take precedence
 		Roots: map[tenant.ID][]string{
 			"acme": {filepath.Join(dir, "alias"), filepath.Join(dir, "second")},
 			"gone": {filepath.Join(dir, "unmounted")},

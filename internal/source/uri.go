@@ -12,14 +12,14 @@ import (
 
 var scheme = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]*)://|^(file):/`)
 
-// parse returns the absolute path that a file:// URI or a path names, byte for
-// byte. A relative path counts from the working directory of the worker.
+// parse returns the absolute path of a file:// URI or a path, with the same bytes.
+// A relative path starts at the working directory of the worker.
 func parse(op, uri string) (string, error) {
 	bad := func(reason string) error { return fault.New(fault.Input, op, uri, reason) }
 	path := uri
 	if m := scheme.FindStringSubmatch(uri); m != nil {
 		if !strings.EqualFold(m[1]+m[2], "file") {
-			return "", bad(printable(m[1]) + ":// is not known; must be a path, file://, s3:// or https://")
+			return "", bad(printable(m[1]) + ":// is not supported; must be a path, file://, s3:// or https://")
 		}
 		u, err := url.Parse(uri)
 		switch {
@@ -41,11 +41,11 @@ func parse(op, uri string) (string, error) {
 	return path, fault.Wrap(fault.Input, op, uri, err)
 }
 
-// toURI spells an absolute path as a file:// URI that parse turns back into the
-// same bytes, whatever they are.
+// toURI returns the file:// URI of an absolute path, from which parse returns the same
+// bytes.
 func toURI(path string) string { return (&url.URL{Scheme: "file", Path: path}).String() }
 
-// printable replaces what would break a line, a terminal or JSON.
+// printable replaces characters that would break a line, a terminal or JSON.
 func printable(name string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {

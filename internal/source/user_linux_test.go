@@ -13,7 +13,7 @@ import (
 )
 
 // asOrdinaryUser lets the calling test reach files as an ordinary user would:
-// to root, nothing is unreadable. Only this thread changes, and only for files.
+// root can read every file. Only this thread changes, and only for file access.
 func asOrdinaryUser(t *testing.T) {
 	t.Helper()
 	if os.Geteuid() != 0 {

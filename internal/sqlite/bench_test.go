@@ -86,7 +86,7 @@ func store(b *testing.B, x *sqlite.Index, docs []video.Document) {
 	require.NoError(b, err)
 }
 
-// BenchmarkUpsert counts the documents that become searchable in a second:
+// BenchmarkUpsert measures the documents that become searchable per second:
 // upserted in batches of 64 and published in videos of 500 frames.
 func BenchmarkUpsert(b *testing.B) {
 	c, x := newCorpus(), open(b, filepath.Join(b.TempDir(), "index.db"))
@@ -101,7 +101,7 @@ func BenchmarkUpsert(b *testing.B) {
 	b.ReportMetric(float64(b.N*benchFrames)/b.Elapsed().Seconds(), "docs/s")
 }
 
-// BenchmarkHybridSearch asks for three words, one of them frequent, and a
+// BenchmarkHybridSearch searches for three words, one of them frequent, and a
 // vector among 10,000 frames with one vector each.
 func BenchmarkHybridSearch(b *testing.B) {
 	c, x := newCorpus(), open(b, filepath.Join(b.TempDir(), "index.db"))

@@ -11,12 +11,12 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// cacheLimit bounds the memory for embeddings, in bytes. A larger scope is
-// still searched, but read anew each time that another one was searched since.
+// cacheLimit is the maximum memory for embeddings, in bytes. A larger scope can still
+// be searched, but is read again after each search of another scope.
 const cacheLimit = 1 << 30
 
-// segment is the visible part of one generation. It never changes; when the
-// generation does, its revision differs and another segment takes its place.
+// segment is the visible part of one generation. It is immutable: when the generation
+// changes, its revision does too, and a new segment replaces this one.
 type segment struct {
 	generation, revision int64
 	docs                 []int64  // row ids
@@ -24,7 +24,7 @@ type segment struct {
 	vectors              vectors
 }
 
-// view is what one version of a scope shows.
+// view holds the visible documents of one version of a scope.
 type view struct {
 	scope, version int64
 	segments       []*segment
@@ -36,11 +36,11 @@ type view struct {
 	bytes          int
 }
 
-// cache keeps the last seen view of each scope. Its truth is the version read
-// in the searching transaction, so that another process's writes are seen.
+// cache keeps the latest view of each scope. Each search compares the version with the
+// one in its transaction, so that it sees writes of other processes.
 type cache struct {
 	limit   int
-	loading chan struct{} // holds one token: a cold scope is read once, not by every search
+	loading chan struct{} // a semaphore of one: a cold scope is read once, not by every search
 	mu      sync.Mutex
 	views   []*view // most recently used last
 }
@@ -66,7 +66,7 @@ func (c *cache) view(ctx context.Context, tx *sql.Tx, scope, version int64) (*vi
 	if err != nil {
 		return nil, err
 	}
-	if last == nil || last.version < version { // else this transaction began before the last one
+	if last == nil || last.version < version { // otherwise this transaction is older than the cached view
 		c.keep(v)
 	}
 	return v, nil
@@ -84,7 +84,7 @@ func (c *cache) last(scope int64) *view {
 	return v
 }
 
-// keep replaces the scope's view and forgets the longest unused ones over the limit.
+// keep replaces the scope's view and evicts the least recently used views above the limit.
 func (c *cache) keep(v *view) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -99,7 +99,7 @@ func (c *cache) keep(v *view) {
 	}
 }
 
-// load reads a scope, taking over the segments of an older view that still stand.
+// load reads a scope, and reuses the unchanged segments of an older view.
 func load(ctx context.Context, tx *sql.Tx, scope, version int64, old *view) (*view, error) {
 	type key struct{ generation, revision int64 }
 	known := map[key]*segment{}
@@ -157,7 +157,7 @@ func (s *segment) read(ctx context.Context, tx *sql.Tx) error {
 		}
 		var e video.Embedding
 		if err := e.UnmarshalBinary(stored); err != nil {
-			return fmt.Errorf("%w: document %q: %v", dbfile.ErrDamaged, doc, err) //nolint:errorlint // its class is not ours
+			return fmt.Errorf("%w: document %q: %v", dbfile.ErrDamaged, doc, err) //nolint:errorlint // its class does not apply here
 		}
 		s.docs, s.ids = append(s.docs, id), append(s.ids, doc)
 		s.vectors.add(e)

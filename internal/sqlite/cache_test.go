@@ -96,8 +96,8 @@ func TestFloatMaxSim(t *testing.T) {
 	require.InDelta(t, 1+2, hits[1].Score, 1e-9)
 }
 
-// TestMixedShapes: while a profile changes its model, both generations are
-// there; words find all, vectors those of their shape.
+// TestMixedShapes: while a profile changes its model, both generations exist; words
+// find all documents, vectors only those of their own shape.
 func TestMixedShapes(t *testing.T) {
 	t.Parallel()
 	x, _ := openTwo(t)

@@ -10,9 +10,9 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// Fence notes the number of a claim. From then on Publish refuses what comes under
-// a lower one, in the transaction that would publish it. It returns the highest
-// number that was noted. With 0 it only reads, which a locked or full file allows.
+// Fence records the number of a claim. From then on, Publish refuses generations with a
+// lower claim number, in the publishing transaction. Fence returns the highest recorded
+// number. With 0 it only reads, which works on a locked or full file too.
 func (x *Index) Fence(ctx context.Context, t tenant.ID, profile string, v video.ID, claim int64) (held int64, err error) {
 	if claim == 0 {
 		err = x.db.View(ctx, "claim video", func(tx *sql.Tx) error {
@@ -33,8 +33,8 @@ func (x *Index) Fence(ctx context.Context, t tenant.ID, profile string, v video.
 	return held, err
 }
 
-// checkFence refuses a publication under a claim that a later one has replaced. One
-// of a build that knows no numbers is taken: it is not behind what it knows nothing of.
+// checkFence refuses a publication if a later claim has replaced its own. Publications of
+// older builds have no claim number and are accepted.
 func checkFence(ctx context.Context, tx *sql.Tx, scope int64, g video.Generation) error {
 	if g.Claim == 0 {
 		return nil

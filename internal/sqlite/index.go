@@ -1,7 +1,7 @@
 // Package sqlite is the embedded search index: documents in one SQLite file, words
 // ranked by FTS5's BM25, embeddings compared exactly in Go. Several processes may use
-// the file at once; what a process caches is checked against a version on each search.
-// It knows no model, object store or workflow.
+// the file at once; each search checks the version of the cached data. The package
+// does not know models, the object store or workflows.
 package sqlite
 
 import (
@@ -20,9 +20,9 @@ type Index struct {
 	cache *cache
 }
 
-// schema of version 1. A scope is one profile of one tenant and has its own
-// table of words (see wordsTable), so that no tenant's ranking, nor the time it
-// takes, depends on another's documents.
+// schema of version 1. A scope is one profile of one tenant and has its own table of words
+// (see wordsTable), so that neither the ranking nor the search time of a tenant depends on
+// the documents of other tenants.
 //
 // Documents of a generation are visible up to the id in published; NULL means
 // that the generation is not published. Only visible documents have words.
@@ -69,7 +69,7 @@ CREATE TABLE document (
 ) STRICT;
 `
 
-// fences hold, by video, the number of the latest claim; see Fence.
+// fences has the number of the latest claim of each video; see Fence.
 const fences = `
 CREATE TABLE fence (
 	scope INTEGER NOT NULL REFERENCES scope,
@@ -100,7 +100,7 @@ func Open(path string) (*Index, error) {
 // Close waits for running work and closes the file.
 func (x *Index) Close() error { return x.db.Close() }
 
-// scopeID returns 0 for a tenant and profile that nothing was ever stored for.
+// scopeID returns 0 if no document was ever stored for the tenant and profile.
 func scopeID(ctx context.Context, tx *sql.Tx, t tenant.ID, profile string) (id, version int64, err error) {
 	err = tx.QueryRowContext(ctx, "SELECT id, version FROM scope WHERE tenant=? AND profile=?", string(t), profile).
 		Scan(&id, &version)
@@ -110,7 +110,7 @@ func scopeID(ctx context.Context, tx *sql.Tx, t tenant.ID, profile string) (id, 
 	return id, version, err
 }
 
-// openScope finds a scope or makes it.
+// openScope finds or creates a scope.
 func openScope(ctx context.Context, tx *sql.Tx, t tenant.ID, profile string) (int64, error) {
 	id, _, err := scopeID(ctx, tx, t, profile)
 	if err != nil || id != 0 {
@@ -131,7 +131,7 @@ func openScope(ctx context.Context, tx *sql.Tx, t tenant.ID, profile string) (in
 
 func wordsTable(scope int64) string { return fmt.Sprintf("words_%d", scope) }
 
-// addWords makes documents of a scope findable by their words; where narrows them.
+// addWords adds the documents of a scope that match where to its table of words.
 func addWords(ctx context.Context, tx *sql.Tx, scope int64, where string, args ...any) error {
 	_, err := tx.ExecContext(ctx, "INSERT INTO "+wordsTable(scope)+
 		" (rowid, caption, on_screen_text, transcript, name)"+
@@ -139,7 +139,7 @@ func addWords(ctx context.Context, tx *sql.Tx, scope int64, where string, args .
 	return err
 }
 
-// touch counts a change of what is visible in a scope and returns its number.
+// touch increments the version of a scope, after a change of its visible documents, and returns it.
 func touch(ctx context.Context, tx *sql.Tx, scope int64) (version int64, err error) {
 	err = tx.QueryRowContext(ctx, "UPDATE scope SET version=version+1 WHERE id=? RETURNING version", scope).Scan(&version)
 	return version, err

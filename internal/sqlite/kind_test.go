@@ -6,7 +6,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/dbfile/dbfiletest"
 )
 
-// TestFormerBuildsOpenTheIndex: they neither refuse the file nor miss anything.
+// TestFormerBuildsOpenTheIndex: former builds can open the file and find all data.
 func TestFormerBuildsOpenTheIndex(t *testing.T) {
 	t.Parallel()
 	dbfiletest.Additive(t, kind())

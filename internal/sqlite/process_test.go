@@ -47,7 +47,7 @@ func generationOf(docs []video.Document) video.Generation {
 	}
 }
 
-// writeForever publishes one generation after the other and prints the number
+// writeForever publishes one generation after another and prints the number
 // of each.
 func writeForever(path string) error {
 	ctx := context.Background()
@@ -71,8 +71,8 @@ func writeForever(path string) error {
 	}
 }
 
-// TestKill searches while another process writes, kills that process, and finds
-// one whole generation: the last one reported, or the one after.
+// TestKill searches while another process writes, and kills that process. Afterwards exactly
+// one complete generation is visible: the last one reported, or the next one.
 func TestKill(t *testing.T) {
 	t.Parallel()
 	for _, rounds := range []int{1, 2, 5} {
@@ -93,7 +93,7 @@ func TestKill(t *testing.T) {
 				require.GreaterOrEqual(t, wholeRound(t, x), last)
 			}
 			require.NoError(t, child.Process.Kill())
-			for reports.Scan() { // what it reported before it died
+			for reports.Scan() { // the generations that it reported before it was killed
 				last, err = strconv.Atoi(reports.Text())
 				require.NoError(t, err)
 			}
@@ -111,7 +111,7 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// wholeRound returns the round that all documents are of.
+// wholeRound returns the round of the documents, which must all be of the same round.
 func wholeRound(t *testing.T, x *sqlite.Index) (round int) {
 	t.Helper()
 	for _, rank := range []video.Rank{video.RankBM25, video.RankVector} {

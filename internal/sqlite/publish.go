@@ -11,10 +11,10 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// Publish makes the documents of g visible and removes those of every other
-// generation of its video and profile, in one transaction. It changes nothing
-// unless the index holds exactly g.Documents of them. Publishing again changes
-// nothing but the name, URI and duration.
+// Publish makes the documents of g visible and removes those of every other generation
+// of its video and profile, in one transaction. If the index does not hold exactly
+// g.Documents documents, Publish fails and changes nothing. Publishing g again updates
+// only the name, URI and duration.
 func (x *Index) Publish(ctx context.Context, g video.Generation) (removed int, err error) {
 	if g.Tenant == "" || g.Profile == "" || g.Video == "" || g.Generation == "" {
 		return 0, fault.New(fault.Input, "publish video", g.Name, "a generation needs a tenant, profile, video and fingerprint")
@@ -37,7 +37,7 @@ func (x *Index) Publish(ctx context.Context, g video.Generation) (removed int, e
 		if documents != g.Documents {
 			return &fault.Error{
 				Class: fault.Input, Op: "publish video", Subject: g.Name, Err: video.ErrIncomplete, Reason: "the index holds " + strconv.Itoa(documents) +
-					" documents of this generation, not the " + strconv.Itoa(g.Documents) + " that were announced; ingest the video again",
+					" documents of this generation, not the " + strconv.Itoa(g.Documents) + " expected ones; ingest the video again",
 			}
 		}
 		removed, err = removeGenerations(ctx, tx, have.scope, "video=? AND id<>?", string(g.Video), have.id)
@@ -52,7 +52,7 @@ func (x *Index) Publish(ctx context.Context, g video.Generation) (removed int, e
 	return removed, x.verify(ctx, g)
 }
 
-// verify looks g up as another process would: a search has to find it now.
+// verify reads g in a new transaction, as another process would: a search must find it now.
 func (x *Index) verify(ctx context.Context, g video.Generation) error {
 	const op = "verify published video"
 	return x.db.Fresh(ctx, op, func(tx *sql.Tx) error {
@@ -68,7 +68,7 @@ func (x *Index) verify(ctx context.Context, g video.Generation) error {
 	})
 }
 
-// show makes the documents up to id last visible.
+// show makes the documents up to the id last visible.
 func show(ctx context.Context, tx *sql.Tx, have *generation, g video.Generation, last int64) error {
 	if !have.published.Valid || have.published.Int64 != last {
 		err := addWords(ctx, tx, have.scope, "generation=? AND id>?", have.id, have.published.Int64)
@@ -89,8 +89,8 @@ func show(ctx context.Context, tx *sql.Tx, have *generation, g video.Generation,
 	return err
 }
 
-// removeGenerations removes the generations of a scope that where matches and
-// returns how many documents went with them.
+// removeGenerations removes the generations of a scope that match where and
+// returns the number of removed documents.
 func removeGenerations(ctx context.Context, tx *sql.Tx, scope int64, where string, args ...any) (removed int, err error) {
 	matching := "SELECT id FROM generation WHERE scope=? AND " + where
 	args = append([]any{scope}, args...)
@@ -127,8 +127,8 @@ func remove(ctx context.Context, tx *sql.Tx, statement string, args ...any) (int
 	return int(n), err
 }
 
-// Discard removes what Publish has not made visible of a generation: all of
-// one that was never published, and nothing that a search can find.
+// Discard removes the documents of a generation that are not visible: all documents of a
+// generation that was never published, and none that a search can find.
 func (x *Index) Discard(
 	ctx context.Context, t tenant.ID, profile string, v video.ID, g video.Fingerprint,
 ) (removed int, err error) {
@@ -157,8 +157,8 @@ func (x *Index) Discard(
 }
 
 // DeleteVideo removes every generation of a video, published or not, from one
-// profile or, if it is empty, from all of the tenant's. It returns how many
-// documents that removed.
+// profile or, if profile is empty, from all profiles of the tenant. It returns the
+// number of removed documents.
 func (x *Index) DeleteVideo(ctx context.Context, t tenant.ID, profile string, v video.ID) (removed int, err error) {
 	err = x.db.Update(ctx, "delete video", func(tx *sql.Tx) error {
 		scopes, err := scopesOf(ctx, tx, t, profile)

@@ -12,9 +12,9 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// TestManyVectorsGivenInFull: the index keeps their bits, and a query of floats
-// finds the document that holds the query's own vectors.
-func TestManyVectorsGivenInFull(t *testing.T) {
+// TestFloatVectorsAreStoredAsBits: the index keeps one bit per float of several vectors. A
+// query with the floats of a document finds that document.
+func TestFloatVectorsAreStoredAsBits(t *testing.T) {
 	t.Parallel()
 	x, err := sqlite.Open(filepath.Join(t.TempDir(), "index.db"))
 	require.NoError(t, err)

@@ -10,15 +10,15 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// blockSize is how many documents a scan compares between two looks at the context.
+// blockSize is how many documents a scan compares between two checks of the context.
 const blockSize = 512
 
-// rankVectors compares the query with every document of its shape. Documents of
-// another one, from before the profile's model changed, cannot be compared; it
-// is a fault when there are no others.
+// rankVectors compares the query with every document of the same vector shape. Documents
+// from before a change of the profile's model have another shape and are skipped. If all
+// documents have another shape, rankVectors returns a fault.
 func rankVectors(ctx context.Context, v *view, q video.Query) ([]scored, error) {
 	if q.Multi && q.Embedding.Dim%8 == 0 {
-		q.Embedding = q.Embedding.Binary() // as its documents are kept
+		q.Embedding = q.Embedding.Binary() // in the encoding of the documents
 	}
 	query := pack(q.Embedding)
 	found := v.comparable(&query)

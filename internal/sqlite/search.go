@@ -29,8 +29,8 @@ type scored struct {
 	score float64
 }
 
-// Search finds the best published documents. Equal scores are ordered by
-// document id. A scope without documents yields no hits.
+// Search returns the best published documents. Equal scores are ordered by
+// document id. A scope without documents has no hits.
 func (x *Index) Search(ctx context.Context, q video.Query) (hits []video.Hit, err error) {
 	if err := checkQuery(q); err != nil {
 		return nil, err
@@ -104,7 +104,7 @@ func (v *view) top(list []scored, n int) []scored {
 	return list[:min(n, len(list))]
 }
 
-// fuse adds up 1/(k+rank) over the lists that a document is in.
+// fuse sums 1/(k+rank) over the lists that contain a document.
 func fuse(lists ...[]scored) []scored {
 	sums := map[int32]float64{}
 	for _, list := range lists {
@@ -119,7 +119,7 @@ func fuse(lists ...[]scored) []scored {
 	return fused
 }
 
-// read fetches the documents that were found, in their order.
+// read fetches the found documents in the order of their ranking.
 func read(ctx context.Context, tx *sql.Tx, v *view, best []scored) ([]video.Hit, error) {
 	ids := make([]int64, len(best))
 	order := make(map[int64]int, len(best))

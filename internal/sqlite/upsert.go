@@ -13,9 +13,9 @@ import (
 
 const opUpsert = "index documents"
 
-// Upsert stores documents by id within their generation. All of them are stored
-// or none. New ones stay invisible until Publish; one that is visible already
-// is replaced in place.
+// Upsert stores documents by id within their generation, either all or none. New
+// documents are invisible until Publish. A document that is visible already is
+// replaced in place.
 func (x *Index) Upsert(ctx context.Context, docs []video.Document) error {
 	for _, d := range docs {
 		if err := checkDocument(d); err != nil {
@@ -70,7 +70,7 @@ type generation struct {
 	published sql.NullInt64
 }
 
-// openGeneration finds a generation or makes it.
+// openGeneration finds or creates a generation.
 func openGeneration(ctx context.Context, tx *sql.Tx, k generationKey) (*generation, error) {
 	scope, err := openScope(ctx, tx, k.tenant, k.profile)
 	if err != nil {
@@ -94,7 +94,7 @@ func openGeneration(ctx context.Context, tx *sql.Tx, k generationKey) (*generati
 	return g, find()
 }
 
-// batch is one writing transaction.
+// batch is one write transaction.
 type batch struct {
 	tx          *sql.Tx
 	insert      *sql.Stmt
@@ -110,7 +110,7 @@ func (b *batch) prepare(ctx context.Context) (err error) {
 
 func (b *batch) put(ctx context.Context, d video.Document) error {
 	if d.Multi && d.Embedding.Dim%8 == 0 {
-		d.Embedding = d.Embedding.Binary() // many vectors are kept as bits: 32 times smaller, and ranked alike
+		d.Embedding = d.Embedding.Binary() // several vectors are stored as bits: 32 times smaller, with a similar ranking
 	}
 	g, err := b.generation(ctx, d)
 	if err != nil {
@@ -134,7 +134,7 @@ func (b *batch) put(ctx context.Context, d video.Document) error {
 	return b.replace(ctx, g, values)
 }
 
-// replace overwrites a stored document unless it is the same already.
+// replace overwrites a stored document if it differs.
 func (b *batch) replace(ctx context.Context, g *generation, values []any) error {
 	var id int64
 	err := b.tx.QueryRowContext(ctx, `UPDATE document SET uri=?3, name=?4, pts_ms=?5, start_ms=?6, end_ms=?7,
@@ -184,7 +184,7 @@ func (b *batch) generation(ctx context.Context, d video.Document) (*generation, 
 	}
 	if g.encoding != encoding || g.dim != d.Embedding.Dim {
 		return nil, fault.New(fault.Input, opUpsert, d.ID, "its embedding is "+shapeName(encoding, d.Embedding.Dim)+
-			", the others of its generation are "+shapeName(g.encoding, g.dim))
+			", but the other embeddings of its generation are "+shapeName(g.encoding, g.dim))
 	}
 	return g, nil
 }

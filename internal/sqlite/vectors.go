@@ -13,11 +13,11 @@ import (
 type vectors struct {
 	encoding string
 	dim      int
-	width    int // floats or 64-bit words a row
+	width    int // floats or 64-bit words per row
 	starts   []int32
 	floats   []float32
 	words    []uint64
-	single   bool // each document has one row of floats, kept at unit length
+	single   bool // each document has one row of floats, normalized to unit length
 }
 
 func pack(e video.Embedding) vectors {
@@ -45,8 +45,8 @@ func (v *vectors) add(e video.Embedding) {
 	}
 }
 
-// appendWords packs one row into whole words; the zeros that fill the last one
-// are equal in every row and so add nothing to a distance.
+// appendWords packs one row into 64-bit words. The zeros that pad the last word are equal in
+// every row, so they do not change a distance.
 func appendWords(words []uint64, row []byte) []uint64 {
 	for len(row) >= 8 {
 		words = append(words, binary.BigEndian.Uint64(row))
@@ -62,8 +62,8 @@ func appendWords(words []uint64, row []byte) []uint64 {
 
 func (v *vectors) bytes() int { return 4*len(v.floats) + 8*len(v.words) + 4*len(v.starts) }
 
-// similarity of a query, packed alone, to document i of the same shape: cosine
-// for single float vectors, else MaxSim, as the Vespa rank profiles define it.
+// similarity returns the similarity of the packed query to document i of the same shape:
+// cosine for single float vectors, otherwise MaxSim, as in the Vespa rank profiles.
 func (v *vectors) similarity(q *vectors, i int) float64 {
 	from, to := int(v.starts[i])*v.width, int(v.starts[i+1])*v.width
 	switch {
@@ -81,7 +81,7 @@ func (v *vectors) similarity(q *vectors, i int) float64 {
 }
 
 // maxSimBits is the sum over query rows of the best 1/(1+hamming distance)
-// among the document's rows. The least distance is the best.
+// among the document's rows.
 func maxSimBits(query, doc []uint64, width int) float64 {
 	sum := 0.0
 	for ; len(query) >= width; query = query[width:] {
@@ -102,7 +102,7 @@ func maxSimBits(query, doc []uint64, width int) float64 {
 	return sum
 }
 
-// nearest128 is the common case, 128 bits a row.
+// nearest128 is the common case, 128 bits per row.
 func nearest128(a, b uint64, doc []uint64) int {
 	least := 128
 	for ; len(doc) >= 2; doc = doc[2:] {

@@ -10,12 +10,12 @@ import (
 	"github.com/cogniverse/cogflow/internal/dbfile"
 )
 
-// maxWords bounds the work of one query; further words are not looked for.
+// maxWords limits the work of one query; further words are ignored.
 const maxWords = 64
 
-// matchExpression turns what a person typed into an FTS5 expression that finds
-// any of its words. Only letters, digits and their marks survive, each word in
-// quotes, so that nothing typed can be syntax. It is empty when no word is left.
+// matchExpression turns user input into an FTS5 expression that matches any of its words.
+// Only letters, digits and their marks are kept, and each word is quoted, so that input
+// cannot be FTS5 syntax. It is empty when no word is left.
 func matchExpression(text string) string {
 	var quoted []string
 	seen := map[string]bool{}
@@ -35,10 +35,10 @@ func matchExpression(text string) string {
 	return strings.Join(quoted, " OR ")
 }
 
-// A word in a file name says less of a frame than one in its caption.
+// A word in a file name is less specific to a frame than one in its caption.
 const columnWeights = "1.0, 1.0, 1.0, 0.5" // caption, on-screen text, transcript, name
 
-// rankWords scores the documents of a view that hold any word of the text by
+// rankWords scores the documents of a view that contain any word of the text by
 // BM25; a higher score is better.
 func rankWords(ctx context.Context, tx *sql.Tx, v *view, text string) ([]scored, error) {
 	expression := matchExpression(text)
@@ -55,7 +55,7 @@ func rankWords(ctx context.Context, tx *sql.Tx, v *view, text string) ([]scored,
 	var found []scored
 	for rows.Next() {
 		var id int64
-		var score float64 // FTS5 makes better smaller
+		var score float64 // FTS5's bm25() returns smaller values for better matches
 		if err := rows.Scan(&id, &score); err != nil {
 			return nil, err
 		}

@@ -1,7 +1,6 @@
-// Package servingtest has a stand-in for a vLLM server that loads adapters while
-// it runs: the routes, states, status codes and texts of vLLM's, read from its
-// source (0.6 to 0.18). Stricter than vLLM, it refuses fields that it does not
-// know. It is no model.
+// Package servingtest has a fake of a vLLM server that loads adapters at run time. Its
+// routes, states, status codes and messages are those of vLLM's source (0.6 to 0.18).
+// Unlike vLLM, it refuses unknown fields. It does not run a model.
 package servingtest
 
 import (
@@ -20,18 +19,18 @@ import (
 	"github.com/cogniverse/cogflow/internal/answer/answertest"
 )
 
-// Server is the stand-in. Set the fields before the first call.
+// Server is the fake. Set the fields before the first call.
 type Server struct {
-	URL      string // base that ends in /v1
-	Base     string // model that it serves
-	Root     string // where that comes from; empty = Base
-	Key      string // bearer token; empty = none is asked for
-	Fixed    bool   // VLLM_ALLOW_RUNTIME_LORA_UPDATING is not set
-	NoLoRA   bool   // --enable-lora is not set
-	MaxRank  int    // --max-lora-rank
-	Old      bool   // before load_inplace (0.14): a flat error body, 500 for what the engine refuses
-	Careless bool   // 0.6: says that an adapter is loaded without looking at it
-	Deaf     bool   // several API servers: the next call meets one that knows nothing of the adapter
+	URL          string // base URL that ends in /v1
+	Base         string // model that it serves
+	Root         string // its root, where the weights come from; empty = Base
+	Key          string // bearer token; empty = not required
+	Fixed        bool   // VLLM_ALLOW_RUNTIME_LORA_UPDATING is not set
+	NoLoRA       bool   // --enable-lora is not set
+	MaxRank      int    // --max-lora-rank
+	Old          bool   // before load_inplace (0.14): a flat error body, 500 for what the engine refuses
+	Unchecked    bool   // 0.6: reports an adapter as loaded without reading it
+	OtherReplica bool   // several API servers: the next call reaches one without the adapter
 
 	mu     sync.Mutex
 	loaded map[string]string // name → folder
@@ -49,7 +48,7 @@ func Start(tb testing.TB) *Server {
 	return s
 }
 
-// Next has the next calls of a route, "completions", answered by these.
+// Next sets the responses to the next calls of a route, such as "completions".
 func (s *Server) Next(route string, answers ...answertest.Answer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -126,7 +125,7 @@ func (s *Server) models(w http.ResponseWriter) {
 		root = s.Base
 	}
 	cards := []map[string]any{{"id": s.Base, "object": "model", "owned_by": "vllm", "root": root, "parent": nil}}
-	if !s.Deaf {
+	if !s.OtherReplica {
 		for _, name := range slices.Sorted(maps.Keys(s.loaded)) {
 			cards = append(cards, map[string]any{"id": name, "object": "model", "owned_by": "vllm", "root": s.loaded[name], "parent": s.Base})
 		}
@@ -155,7 +154,7 @@ func (s *Server) load(w http.ResponseWriter, body []byte) {
 			"' has already been loaded. If you want to load the adapter in place, set 'load_inplace' to True.")
 		return
 	}
-	if why := s.engine(in.Name, in.Path); why != "" && !s.Careless {
+	if why := s.engine(in.Name, in.Path); why != "" && !s.Unchecked {
 		switch {
 		case strings.Contains(why, "No adapter found"):
 			s.refuse(w, http.StatusNotFound, "NotFoundError", why)
@@ -170,7 +169,7 @@ func (s *Server) load(w http.ResponseWriter, body []byte) {
 	_, _ = io.WriteString(w, "Success: LoRA adapter '"+in.Name+"' added successfully.")
 }
 
-// engine says why an adapter cannot be used; empty = it can.
+// engine returns why an adapter cannot be used; empty = it can.
 func (s *Server) engine(name, dir string) string {
 	var a struct {
 		R             int      `json:"r"`
@@ -247,7 +246,7 @@ func (s *Server) embed(w http.ResponseWriter, body []byte) {
 	})
 }
 
-// usable answers for a model that cannot.
+// usable reports whether the server can run a model, and responds with the error otherwise.
 func (s *Server) usable(w http.ResponseWriter, model string) bool {
 	dir, there := s.loaded[model]
 	if model != s.Base && !there {

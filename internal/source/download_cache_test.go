@@ -11,12 +11,12 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// TestShelfIsBounded: in bytes, of which the oldest give way, and in time.
-func TestShelfIsBounded(t *testing.T) {
+// TestDownloadCacheIsBounded: the cache is limited in bytes (the oldest files are dropped) and in time.
+func TestDownloadCacheIsBounded(t *testing.T) {
 	t.Parallel()
 	var forget []func()
-	s := &shelf{most: 10, after: func(d time.Duration, f func()) *time.Timer {
-		require.Equal(t, shelfTime, d)
+	s := &downloadCache{most: 10, after: func(d time.Duration, f func()) *time.Timer {
+		require.Equal(t, cacheTime, d)
 		forget = append(forget, f)
 		return nil
 	}}
@@ -25,16 +25,16 @@ func TestShelfIsBounded(t *testing.T) {
 		require.NoError(t, err)
 		_, err = f.Write(make([]byte, size))
 		require.NoError(t, err)
-		s.put(shelfKey{id: id}, f)
+		s.put(cacheKey{id: id}, f)
 		require.NoError(t, f.Close())
 	}
 	has := func(id video.ID) bool {
-		f := s.take(shelfKey{id: id})
+		f := s.take(cacheKey{id: id})
 		if f == nil {
 			return false
 		}
 		_, err := f.Stat()
-		require.NoError(t, err, "it is open")
+		require.NoError(t, err, "the file must be open")
 		require.NoError(t, f.Close())
 		return true
 	}
@@ -45,9 +45,9 @@ func TestShelfIsBounded(t *testing.T) {
 	require.False(t, has("a"))
 	require.False(t, has("large"))
 	require.True(t, has("b"))
-	require.False(t, has("b"), "it was handed over")
+	require.False(t, has("b"), "it is removed from the cache")
 	require.EqualValues(t, 5, s.bytes)
-	forget[1]() // of b: nothing to do
+	forget[1]() // of b, which is removed already
 	forget[2]()
 	require.False(t, has("c"))
 	require.Zero(t, s.bytes)

@@ -81,6 +81,7 @@ type Execution struct {
 	tries   []attempt
 	inputs  *Object // of the predictor
 	next    *Request
+	unread  string // last answer that could not be read
 	err     error
 }
 
@@ -129,7 +130,7 @@ func (e *Execution) Take(answer string) {
 			e.write()
 			return
 		}
-		e.next, e.err = nil, fmt.Errorf("predictor %q: %w", p.Name, err)
+		e.next, e.unread, e.err = nil, answer, fmt.Errorf("predictor %q: %w", p.Name, err)
 		return
 	}
 	e.trace = append(e.trace, Step{e.at, e.inputs, outputs})
@@ -150,6 +151,13 @@ func (e *Execution) Result() (*Object, error) {
 	}
 	return e.outputs, nil
 }
+
+// Inputs are those of the predictor at which the run is, or ended.
+func (e *Execution) Inputs() *Object { return e.inputs }
+
+// Unread is the predictor at which a run ended, and its last answer, which could not be
+// read; "" = there is none.
+func (e *Execution) Unread() (predictor int, answer string) { return e.at, e.unread }
 
 // Trace lists the successful calls.
 func (e *Execution) Trace() []Step { return e.trace }

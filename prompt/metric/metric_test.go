@@ -1,6 +1,7 @@
 package metric_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -79,11 +80,11 @@ func TestJudgeAndCommand(t *testing.T) {
 	s.Answer(`{"score": 1.5}`)
 	require.Nil(t, s.Question())
 	require.Equal(t, "lint", s.Command())
-	s.Scored(0.5)
+	s.Scored(metric.Mark{Score: 0.5})
 	require.True(t, s.Done())
 	require.InDelta(t, (1+2+0.5)/4, s.Score(), 1e-12)
 	s.Answer("late")
-	s.Scored(1)
+	s.Scored(metric.Mark{Score: 1})
 
 	m, err = metric.Read([]byte(judge), program(t), columns())
 	require.NoError(t, err)
@@ -92,6 +93,38 @@ func TestJudgeAndCommand(t *testing.T) {
 		s.Answer("no")
 	}
 	require.Zero(t, s.Score(), "a judge that says nothing readable")
+}
+
+// TestFeedback: a metric says what was expected, a judge why, and a command what it likes,
+// also to one predictor alone.
+func TestFeedback(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`{"kind": "exact", "field": "agent"}`:                                                                                  "agent is wrong: expected 'a', got 'the cat sat'.",
+		`{"kind": "exact", "field": "agent", "expected": "q"}`:                                                                 "agent is right: expected 'the cat sat', got 'the cat sat'.",
+		`{"kind": "f1", "field": "agent", "expected": "answers"}`:                                                              "agent has only some of the words: expected ['a cat', 'a dog'], got 'the cat sat'.",
+		`{"kind": "contains", "field": "agent"}`:                                                                               "agent is right: expected a text with 'a', got 'the cat sat'.",
+		`{"kind": "contains", "field": "agent", "expected": "answers"}`:                                                        "agent is wrong: expected a text with one of ['a cat', 'a dog'], got 'the cat sat'.",
+		`{"kind": "numeric", "field": "n", "relative": 0.1}`:                                                                   "n is wrong: expected -10 within 1.0, got 3.",
+		`{"kind": "exact", "field": "decision.kind"}`:                                                                          "decision.kind is missing; expected 'x'.",
+		`{"kind": "calibrated", "field": "agent", "confidence": "confidence"}`:                                                 "agent is wrong: expected 'a', got 'the cat sat'. confidence was 0.9.",
+		`{"kind": "mean", "parts": [{"kind": "exact", "field": "agent", "expected": "q"}, {"kind": "numeric", "field": "n"}]}`: "agent is right: expected 'the cat sat', got 'the cat sat'.\nn is wrong: expected -10 within 0.0, got 3.",
+	} {
+		m, err := metric.Read([]byte(text), program(t), columns())
+		require.NoError(t, err, text)
+		s := m.Start(object(t, `{"q": "the cat sat", "agent": "a", "n": -10, "decision": {"kind": "x"}, "answers": ["a cat", "a dog"]}`),
+			object(t, `{"agent": "the cat sat", "n": 3, "confidence": 0.9}`), prompt.Server{})
+		require.Equal(t, want, s.Feedback("route"), text)
+	}
+	m, err := metric.Read([]byte(`{"kind": "mean", "parts": [{"kind": "judge", "program": {"name": "j", "predictors": [{"name": "j", "module": "chain_of_thought",
+		"inputs": [{"name": "q"}, {"name": "predicted_agent"}], "outputs": [{"name": "score", "type": "float"}]}]}}, {"kind": "command", "command": "lint"}]}`),
+		program(t), columns())
+	require.NoError(t, err)
+	s := m.Start(object(t, `{"q": "?"}`), object(t, `{"agent": "a"}`), prompt.Server{})
+	s.Answer("[[ ## reasoning ## ]]\nIt is too short.\n[[ ## score ## ]]\n0.5")
+	s.Scored(metric.Mark{Score: 1, Feedback: "no lint", Predictors: map[string]string{"route": strings.Repeat("é", 2001)}})
+	require.Equal(t, "It is too short.\nno lint", s.Feedback("reply"))
+	require.Equal(t, "It is too short.\n"+strings.Repeat("é", 2000)+" …", s.Feedback("route"))
 }
 
 func TestReadRefuses(t *testing.T) {

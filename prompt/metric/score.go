@@ -17,6 +17,7 @@ type Scoring struct {
 	parts            []*Metric
 	total, weight    float64
 	judge            *prompt.Execution // of the first part, if that is a judge
+	notes            []note            // of the parts that are scored
 }
 
 // Start begins a scoring; server is the judge's.
@@ -42,14 +43,16 @@ func (s *Scoring) advance() {
 			if s.judge.Next() != nil {
 				return
 			}
-			s.add(verdict(s.judge))
+			s.add(verdict(s.judge), note{text: reasons(s.judge)})
 		default:
-			s.add(m.score(s.example, s.outputs))
+			score := m.score(s.example, s.outputs)
+			s.add(score, note{text: m.explain(s.example, s.outputs, score)})
 		}
 	}
 }
 
-func (s *Scoring) add(score float64) {
+func (s *Scoring) add(score float64, said note) {
+	s.notes = append(s.notes, said)
 	w := s.parts[0].weight()
 	s.total += w * score
 	s.weight += w
@@ -117,13 +120,17 @@ func (s *Scoring) Command() string {
 	return ""
 }
 
-// Scored takes the score of Command's command, from 0 to 1.
-func (s *Scoring) Scored(score float64) {
+// Scored takes what Command's command says, with a score from 0 to 1.
+func (s *Scoring) Scored(m Mark) {
 	if s.Command() != "" {
-		if math.IsNaN(score) {
-			score = 0
+		if math.IsNaN(m.Score) {
+			m.Score = 0
 		}
-		s.add(min(max(score, 0), 1))
+		said := note{text: shorten(m.Feedback), predictors: map[string]string{}}
+		for name, text := range m.Predictors {
+			said.predictors[name] = shorten(text)
+		}
+		s.add(min(max(m.Score, 0), 1), said)
 		s.advance()
 	}
 }

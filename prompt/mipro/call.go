@@ -33,10 +33,12 @@ type Call struct {
 	Outputs *prompt.Object //
 }
 
-// Answer is the response: a text, or from a command a score from 0 to 1.
+// Answer is the response: a text, or what a command says of an output.
 type Answer struct {
-	Text  string  `json:"text,omitempty"`
-	Score float64 `json:"score,omitempty"`
+	Text       string            `json:"text,omitempty"`
+	Score      float64           `json:"score,omitempty"`      // from 0 to 1
+	Feedback   string            `json:"feedback,omitempty"`   // see metric.Mark
+	Predictors map[string]string `json:"predictors,omitempty"` // feedback for single predictors, by name
 }
 
 // Asker needs answers one after the other.

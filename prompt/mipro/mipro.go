@@ -11,12 +11,14 @@
 // had one, too many failed examples, an unreadable answer of the proposer. Then the run
 // continues, as the comments at these places say. A call whose answer DSPy discards is not
 // made. Additions to DSPy are marked: search.Race, propose.Reflect and confirm.
+// Package gepa is a search of its own.
 package mipro
 
 import (
 	"cmp"
 	"fmt"
 	"math"
+	"strconv"
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/prompt"
@@ -116,6 +118,9 @@ func (s *Settings) Temperature() float64 { return deref(s.InitTemperature, 1) }
 
 // ViewBatch is the number of examples in one request to the proposer.
 func (s *Settings) ViewBatch() int { return cmp.Or(s.ViewDataBatchSize, 10) }
+
+// InstructionOf is the name that MIPROv2 gives the instruction of a predictor in a trial.
+func InstructionOf(predictor int) string { return strconv.Itoa(predictor) + "_predictor_instruction" }
 
 func deref[T any](value *T, otherwise T) T {
 	if value == nil {

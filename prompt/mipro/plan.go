@@ -103,6 +103,24 @@ func NewPlan(job *Job) (*Plan, error) {
 	return p, nil
 }
 
+// NewRows plans the rows of a job for a search that is not MIPROv2's. Without a validation
+// set, the training examples are both.
+func NewRows(job *Job) (*Plan, error) {
+	p := &Plan{Job: job, Train: job.Train, Val: job.Val, Seed: job.Settings.Seed}
+	if p.Val == nil {
+		p.Val = p.Train
+	}
+	switch {
+	case job.Program == nil || job.Metric == nil:
+		return nil, refuse("a job needs a program and a metric")
+	case len(p.Train) == 0:
+		return nil, refuse("the training set is empty")
+	case len(p.Val) == 0:
+		return nil, refuse("the validation set is empty")
+	}
+	return p, p.checkColumns()
+}
+
 func checkNumbers(s *Settings, p *Plan) error {
 	switch {
 	case s.Auto == "none" && (s.NumCandidates <= 0 || s.NumTrials <= 0):

@@ -40,8 +40,8 @@ func (p *Plan) Quote() Quote {
 		batches := (len(p.Train) + size - 1) / size
 		q.Proposer += 1 + min(batches-1, MaxBatches) + 1
 	}
-	q.Retries = q.Student*retries(p.Job.Student) + q.Teacher*retries(p.Job.Tutor) +
-		q.Proposer*retries(p.Job.Proposer) + q.Judge*retries(p.Job.Judge)
+	q.Retries = q.Student*Retries(p.Job.Student) + q.Teacher*Retries(p.Job.Tutor) +
+		q.Proposer*Retries(p.Job.Proposer) + q.Judge*Retries(p.Job.Judge)
 	return q
 }
 
@@ -54,8 +54,8 @@ func (p *Plan) Runs() int {
 	return all + p.Trials*len(p.Val)
 }
 
-// retries is how often one request may be repeated.
-func retries(server prompt.Server) int {
+// Retries is how often one request may be repeated.
+func Retries(server prompt.Server) int {
 	if server.JSON && server.Schema {
 		return 2
 	}

@@ -69,7 +69,7 @@ func (r *Run) Take(answer Answer) {
 	case r.scoring != nil && r.scoring.Question() != nil:
 		r.scoring.Answer(answer.Text)
 	case r.scoring != nil:
-		r.scoring.Scored(answer.Score)
+		r.scoring.Scored(metric.Mark{Score: answer.Score, Feedback: answer.Feedback, Predictors: answer.Predictors})
 	}
 }
 
@@ -83,6 +83,21 @@ func (r *Run) Score() float64 {
 	}
 	return r.scoring.Score()
 }
+
+// Feedback says in words what a finished run did right or wrong, for one predictor of the
+// program; "" if the metric says no more than its score.
+func (r *Run) Feedback(predictor string) string {
+	if r.scoring == nil {
+		return ""
+	}
+	return r.scoring.Feedback(predictor)
+}
+
+// Asked are the inputs of the predictor at which the run is, or ended.
+func (r *Run) Asked() *prompt.Object { return r.run.Inputs() }
+
+// Unread is the predictor whose answers could not be read, and its last answer; none = "".
+func (r *Run) Unread() (predictor int, answer string) { return r.run.Unread() }
 
 // Failed reports whether a finished run has no outputs, because an answer could not be
 // read.

@@ -121,6 +121,25 @@ func (r *Random) Int(low, high int) int { return low + r.below(high-low+1) }
 // Choice is choice(range(n)).
 func (r *Random) Choice(n int) int { return r.below(n) }
 
+// Weighted is choices(range(len(weights)), weights): one number, drawn by its weight. Weights
+// that are all 0, at which Python fails, are taken as equal.
+func (r *Random) Weighted(weights []float64) int {
+	total := 0.0
+	for _, w := range weights {
+		total += w
+	}
+	drawn, sum := r.Float(), 0.0
+	if total <= 0 {
+		return int(drawn * float64(len(weights)))
+	}
+	for i, w := range weights[:len(weights)-1] {
+		if sum += w; drawn*total < sum {
+			return i
+		}
+	}
+	return len(weights) - 1
+}
+
 // Shuffle is shuffle of anything of length n.
 func (r *Random) Shuffle(n int, swap func(i, j int)) {
 	for i := n - 1; i >= 1; i-- {

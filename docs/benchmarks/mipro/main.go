@@ -1,4 +1,4 @@
-// Command mipro drives the improved mode of prompt/mipro for the experiment beside
+// Command mipro drives the modes improved and gepa of prompt/mipro for the experiment beside
 // it. It reads jobs from stdin, a JSON object each, and writes what it needs
 // answered to stdout, for which it then reads the answers: the model is the
 // experiment's, the same that DSPy asks. Stages follow each other as the
@@ -17,6 +17,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt/mipro"
 	"github.com/cogniverse/cogflow/prompt/mipro/bootstrap"
 	"github.com/cogniverse/cogflow/prompt/mipro/confirm"
+	"github.com/cogniverse/cogflow/prompt/mipro/gepa"
 	"github.com/cogniverse/cogflow/prompt/mipro/propose"
 	"github.com/cogniverse/cogflow/prompt/mipro/search"
 )
@@ -25,6 +26,7 @@ import (
 const (
 	reflectExamples = 24
 	reflectVariants = 2
+	leastDoubt      = 0.04 // of mode gepa
 )
 
 type job struct {
@@ -36,6 +38,7 @@ type job struct {
 	Runs     int              `json:"runs"`    // of the student that search and reflection may make; 0 = as many as DSPy's search
 	Confirm  bool             `json:"confirm"` // Runs is for the confirmation as well: what it takes on average is left to it
 	Reflect  bool             `json:"reflect"`
+	GEPA     *gepa.Settings   `json:"gepa"` // mode gepa, with these settings; Runs, Confirm and Reflect have no effect
 }
 
 type call struct {
@@ -132,6 +135,9 @@ func (d *driver) optimize(j job) (*found, error) {
 	if err != nil {
 		return nil, err
 	}
+	if j.GEPA != nil {
+		return d.evolve(j, program, m)
+	}
 	val, aside := confirm.SetAside(j.Val, j.Settings.Draws(), j.Settings.Seed)
 	plan, err := mipro.NewPlan(&mipro.Job{Settings: j.Settings, Program: program, Train: j.Train, Val: val, Metric: m})
 	if err != nil {
@@ -156,6 +162,21 @@ func (d *driver) optimize(j job) (*found, error) {
 		return nil, err
 	}
 	return d.confirm(plan, program, best, aside, budget, doubt)
+}
+
+// evolve is what the activities of an optimization do in mode gepa.
+func (d *driver) evolve(j job, program *prompt.Program, m *metric.Metric) (*found, error) {
+	val, aside := confirm.SetAside(j.Val, 0, j.Settings.Seed)
+	plan, err := gepa.NewPlan(&mipro.Job{Settings: j.Settings, Program: program, Train: j.Train, Val: val, Metric: m}, *j.GEPA)
+	if err != nil {
+		return nil, err
+	}
+	s := gepa.New(plan, nil)
+	if err := d.play("gepa", s); err != nil {
+		return nil, err
+	}
+	best, _ := s.Best()
+	return d.confirm(plan.Base, program, best, aside, plan.Runs(), max(s.Doubt(), leastDoubt))
 }
 
 // search is bootstrap, proposals, and the race, with a reflection at half of its

@@ -95,7 +95,7 @@ func New(plan *mipro.Plan, sets [][][]*prompt.Object, instructions [][]string, m
 	return s, nil
 }
 
-func instructionOf(predictor int) string { return strconv.Itoa(predictor) + "_predictor_instruction" }
+func instructionOf(predictor int) string { return mipro.InstructionOf(predictor) }
 func demosOf(predictor int) string       { return strconv.Itoa(predictor) + "_predictor_demos" }
 
 // Calls lists the answers that are needed now; none = the search is over.

@@ -1,0 +1,246 @@
+// Package gepa improves the instructions of a program as DSPy's GEPA does: it shows a model
+// a few runs with what the metric says of them, has one predictor's instruction rewritten,
+// and keeps a candidate that does better on the same rows. The next to be rewritten is drawn
+// from the candidates that are best on some row, and two candidates that learned different
+// things may be merged. It is a search of its own, beside the stages of MIPROv2, and asks
+// and decides as they do: it lists the answers that it needs next and takes them in any
+// order, and its result is a pure function of the job and the answers.
+//
+// With the same answers, every decision equals that of gepa 0.1.4 under DSPy 3.4, except
+// where that depends on the hash of a text, or stops with an error. Candidates of equal
+// rank are in ascending order; in a set of CPython that holds up to the eighth candidate.
+// Ancestors that all score 0 are drawn alike. A row that fills up a minibatch is asked once.
+// An instruction that cannot be read is not asked for again.
+package gepa
+
+import (
+	"math"
+	"slices"
+	"strconv"
+
+	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/mipro"
+	"github.com/cogniverse/cogflow/prompt/python"
+)
+
+// Kind says what an iteration did.
+type Kind string
+
+// The kinds.
+const (
+	Default    Kind = "default" // scored the program as it was
+	Reflection Kind = "reflect" // rewrote instructions
+	Merge      Kind = "merge"   // merged two candidates
+)
+
+// Proposal is a new instruction of a predictor.
+type Proposal struct {
+	Predictor int    `json:"predictor"`
+	Text      string `json:"text"`
+}
+
+// Iteration is one that is over. Scores are from 0 to 1.
+type Iteration struct {
+	Kind      Kind       `json:"kind"`
+	Parents   []int      `json:"parents,omitempty"`  // candidates
+	Ancestor  int        `json:"ancestor,omitempty"` // of a merge
+	Texts     []string   `json:"texts,omitempty"`    // of a merge: instructions by predictor
+	Rows      []int      `json:"rows,omitempty"`     // of a reflection: training examples; of a merge: validation examples
+	Before    []float64  `json:"before,omitempty"`   // of a reflection's parent on Rows
+	Feedback  []string   `json:"feedback,omitempty"` // what the reflection was told, shortened
+	Proposals []Proposal `json:"proposals,omitempty"`
+	After     []float64  `json:"after,omitempty"`  // of the new candidate on Rows; nil = there is none
+	Scores    []float64  `json:"scores,omitempty"` // of the new candidate on all validation examples; nil = it was not accepted
+}
+
+// Candidate is a program that was scored on all validation examples.
+type Candidate struct {
+	Texts   []string  // instructions by predictor
+	Parents []int     // none: the program as it was
+	Scores  []float64 // on the validation examples, from 0 to 1
+	next    int       // predictor that is rewritten next
+}
+
+// Search finds better instructions.
+type Search struct {
+	plan       *Plan
+	rng        *python.Random
+	samples    sampler
+	candidates []Candidate
+	done       []Iteration
+	calls      int  // scored runs of the iterations that are over
+	found      bool // the last iteration found a candidate by reflection
+	due        int  // merges that may be tried
+	merged     int  // that were accepted
+	ancestries [][3]int
+	offspring  []descent
+	now        *current // nil = the search is over
+}
+
+// New begins a search after the iterations that were made already. Where this build would
+// have made another one, it continues from there.
+func New(plan *Plan, made []Iteration) *Search {
+	s := &Search{plan: plan, rng: python.NewRandom(plan.Base.Seed)}
+	s.samples = sampler{size: plan.minibatch, rows: len(plan.Base.Train), rng: s.rng}
+	s.begin()
+	for _, it := range made {
+		if s.now == nil || !s.now.continues(it, len(plan.Base.Val)) {
+			break
+		}
+		s.conclude(it)
+		s.begin()
+	}
+	s.start()
+	s.settle()
+	return s
+}
+
+// Calls lists the answers that are needed now; none = the search is over.
+func (s *Search) Calls() []mipro.Call {
+	if s.now == nil {
+		return nil
+	}
+	return s.now.board.Calls()
+}
+
+// Take takes an answer.
+func (s *Search) Take(id string, answer mipro.Answer) error {
+	var none mipro.Pending
+	board := &none
+	if s.now != nil {
+		board = &s.now.board
+	}
+	if err := board.Take(id, answer); err != nil {
+		return err
+	}
+	s.settle()
+	return nil
+}
+
+// Iterations lists those that are over.
+func (s *Search) Iterations() []Iteration { return s.done }
+
+// Candidates lists the programs that were scored on all validation examples.
+func (s *Search) Candidates() []Candidate { return s.candidates }
+
+// Scored is how many runs were scored in the iterations that are over.
+func (s *Search) Scored() int { return s.calls }
+
+// Best is the candidate with the best mean score, of equal ones the first; -1 = none is
+// scored yet.
+func (s *Search) Best() (program *prompt.Program, candidate int) {
+	best := s.best()
+	if best < 0 {
+		return s.plan.Base.Job.Program, best
+	}
+	return s.plan.Program(s.candidates[best].Texts), best
+}
+
+func (s *Search) best() int {
+	best := -1
+	for i, c := range s.candidates {
+		if best < 0 || c.mean() > s.candidates[best].mean() {
+			best = i
+		}
+	}
+	return best
+}
+
+// Doubt is how likely the best is no better than the program as it was, by their scores on
+// the validation examples. That it was chosen for these is not in it.
+func (s *Search) Doubt() float64 {
+	best := s.best()
+	if best <= 0 {
+		return 1
+	}
+	gains, mean := make([]float64, len(s.candidates[0].Scores)), 0.0
+	for row, before := range s.candidates[0].Scores {
+		gains[row] = s.candidates[best].Scores[row] - before
+		mean += gains[row] / float64(len(gains))
+	}
+	variance := 0.0
+	for _, g := range gains {
+		variance += (g - mean) * (g - mean) / float64(len(gains))
+	}
+	return math.Erfc(mean/math.Sqrt(2*max(variance, 1e-9)/float64(len(gains)))) / 2
+}
+
+func (c Candidate) mean() float64 { return total(c.Scores) / float64(len(c.Scores)) }
+
+func total(scores []float64) float64 {
+	sum := 0.0
+	for _, s := range scores {
+		sum += s
+	}
+	return sum
+}
+
+// conclude takes an iteration that is over into account.
+func (s *Search) conclude(it Iteration) {
+	s.done = append(s.done, it)
+	s.calls += len(it.Before) + len(it.After) + len(it.Scores)
+	switch it.Kind {
+	case Default:
+		s.add(s.plan.original(), nil, it.Scores)
+	case Reflection:
+		parent := &s.candidates[it.Parents[0]]
+		if !s.perfect(it.Before) {
+			if s.plan.settings.ComponentSelector != All {
+				parent.next = (parent.next + 1) % len(parent.Texts)
+			}
+		}
+		if it.Scores != nil {
+			s.add(changed(parent.Texts, it.Proposals), it.Parents, it.Scores)
+			s.found = true
+			if s.merged < s.plan.merges {
+				s.due++
+			}
+		}
+	case Merge:
+		if it.Scores != nil {
+			s.add(it.Texts, it.Parents, it.Scores)
+			s.due--
+			s.merged++
+		}
+	}
+}
+
+func (s *Search) add(texts []string, parents []int, scores []float64) {
+	c := Candidate{Texts: texts, Parents: parents, Scores: scores}
+	for _, p := range parents {
+		c.next = max(c.next, s.candidates[p].next)
+	}
+	s.candidates = append(s.candidates, c)
+}
+
+func changed(texts []string, proposals []Proposal) []string {
+	texts = slices.Clone(texts)
+	for _, p := range proposals {
+		texts[p.Predictor] = p.Text
+	}
+	return texts
+}
+
+// perfect reports whether a parent has nothing to learn from its rows.
+func (s *Search) perfect(scores []float64) bool {
+	skip := s.plan.settings.SkipPerfectScore
+	return (skip == nil || *skip) && !slices.ContainsFunc(scores, func(x float64) bool { return x < 1 })
+}
+
+// accepts reports whether the new candidate of an iteration is worth all validation rows.
+func (s *Search) accepts(it Iteration) bool {
+	if it.Kind == Reflection {
+		return total(it.After) > total(it.Before)
+	}
+	return total(it.After) >= max(total(at(s.candidates[it.Parents[0]].Scores, it.Rows)), total(at(s.candidates[it.Parents[1]].Scores, it.Rows)))
+}
+
+func at(scores []float64, rows []int) []float64 {
+	picked := make([]float64, len(rows))
+	for i, row := range rows {
+		picked[i] = scores[row]
+	}
+	return picked
+}
+
+func place(iteration int) string { return "gepa/" + strconv.Itoa(iteration) + "/" }

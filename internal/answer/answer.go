@@ -16,7 +16,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -176,7 +175,8 @@ func (c *Client) do(r *http.Request, call Call) (reply, error) {
 	ctx, cancel := context.WithTimeoutCause(r.Context(), c.options.Timeout, errSlow)
 	defer cancel()
 	var p progress
-	got, err := c.call(r.WithContext(p.traced(ctx)), b.most)
+	got, err := c.call(r.WithContext(p.traced(ctx)), b.most, call.Assemble != nil)
+	got.body, err = call.assembled(got, err)
 	if err != nil {
 		if r.Context().Err() == nil {
 			breaker.Fail(circuit.Pass{})
@@ -203,7 +203,10 @@ func (c *Client) whole(got reply, b *billing) error {
 	case int64(len(data)) > b.most:
 		return c.fault(fault.Transport, fmt.Sprintf("the answer is longer than %d bytes", b.most), nil)
 	case !json.Valid(data):
-		f := c.fault(fault.Transport, "the answer is not JSON: "+c.excerpt(data), nil)
+		f := c.fault(fault.Transport, "the answer is not JSON: "+c.excerpt(string(data)), nil)
+		if events(data) {
+			f.Reason = "the stream of events breaks off"
+		}
 		if page(data) {
 			f.Err = circuit.ErrAway
 		}
@@ -232,8 +235,13 @@ type reply struct {
 	taken  bool // the server accepted the request and named the address of its answer
 }
 
-// call returns what was received, even if the answer breaks off.
-func (c *Client) call(r *http.Request, most int64) (reply, error) {
+// perToken is how many bytes of a stream there are for a byte of its answer, at most, as far as
+// the limit of an answer goes: each token has an event of its own.
+const perToken = 4
+
+// call returns what was received, even if the answer breaks off. Of a stream that can be
+// assembled it reads more.
+func (c *Client) call(r *http.Request, most int64, streams bool) (reply, error) {
 	r.Header = r.Header.Clone()
 	r.Header.Set("Accept-Encoding", "identity")
 	response, err := c.http.Do(r)
@@ -241,6 +249,9 @@ func (c *Client) call(r *http.Request, most int64) (reply, error) {
 		return reply{}, err
 	}
 	defer response.Body.Close()
+	if streams && strings.HasPrefix(response.Header.Get("Content-Type"), "text/event-stream") {
+		most *= perToken
+	}
 	body, err := readBody(response, most+1)
 	if !success(response.StatusCode) {
 		err = nil // the status is enough
@@ -280,19 +291,19 @@ var ErrTimeout = errors.New("timeout")
 
 // status makes the fault of an HTTP status.
 func (c *Client) status(r reply) *fault.Error {
-	said := c.message(r.body)
-	f := c.fault(fault.StatusClass(r.status), fmt.Sprintf("status %d: %s", r.status, said), nil)
-	f.RetryAfter = RetryAfter(r.header.Get("Retry-After"), time.Now())
+	said := message(r.body)
+	f := c.fault(fault.StatusClass(r.status), fmt.Sprintf("status %d: %s", r.status, c.excerpt(said)), nil)
+	f.RetryAfter = wait(r.header, r.body, said, time.Now())
+	explain(f, r.status, said)
 	switch code := r.status; {
-	case code == http.StatusUnauthorized || code == http.StatusForbidden:
+	case errors.Is(f.Err, ErrFiltered), f.Class == fault.Auth && says(said, abroad()):
+	case code == http.StatusForbidden && page(r.body):
+		f.Class = fault.Input // firewalls refuse single requests by their text
+	case code == http.StatusUnauthorized, code == http.StatusForbidden, f.Class == fault.Auth && says(said, []string{"api key", "api_key"}):
 		f.Reason = fmt.Sprintf("status %d: the key is refused or missing", r.status) // the message may repeat the key
 		if c.options.KeyVariable != "" {
 			f.Reason += "; check " + c.options.KeyVariable
 		}
-	case strings.Contains(said, "insufficient_quota"):
-		f.Class = fault.Auth // no waiting helps: the account is empty
-	case code == http.StatusNotFound || code == http.StatusMethodNotAllowed:
-		f.Err = fault.ErrNotServed
 	case code >= 300 && code < 400:
 		f.Reason = c.redirected(r)
 	}
@@ -335,17 +346,4 @@ func Amend(err error, change func(f *fault.Error)) error {
 		return money.NeverSent(Amend(e.Err, change))
 	}
 	return err
-}
-
-// RetryAfter reads the header of that name, seconds or a date; at most 10 min,
-// 0 = none.
-func RetryAfter(value string, now time.Time) time.Duration {
-	const most = 10 * time.Minute
-	if seconds, err := strconv.ParseFloat(value, 64); err == nil && seconds > 0 {
-		return time.Duration(min(seconds, most.Seconds()) * float64(time.Second))
-	}
-	if at, err := http.ParseTime(value); err == nil && at.After(now) {
-		return min(at.Sub(now), most)
-	}
-	return 0
 }

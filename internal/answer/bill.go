@@ -26,7 +26,22 @@ type Call struct {
 	Header http.Header // additional to type, key and ledger entry
 	Bill   Bill
 
+	// Assemble makes one JSON document of an answer in another form, such as a stream of events;
+	// whole is false for one that breaks off. nil = there are no other forms.
+	Assemble func(body []byte) (answer []byte, whole bool)
+
 	MaxBytes int64 // of the answer, if less than the client's limit; 0 = the client's
+}
+
+// assembled is the answer as one document, if all of it was received.
+func (c Call) assembled(got reply, err error) ([]byte, error) {
+	if c.Assemble == nil || !success(got.status) {
+		return got.body, err
+	}
+	if answer, whole := c.Assemble(got.body); whole {
+		return answer, nil
+	}
+	return got.body, err
 }
 
 // entryHeader carries the key of a call's ledger entry. OpenAI's API takes a client's

@@ -101,16 +101,26 @@ func recordReply(b *circuit.Breaker, got reply) {
 // page reports whether an answer is neither JSON nor a stream of events from its first byte
 // on: a proxy shows a page, as during maintenance.
 func page(body []byte) bool {
-	start := bytes.TrimLeft(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")), " \t\r\n")
+	start := begin(body)
 	if len(start) == 0 || bytes.IndexByte([]byte(`{["`), start[0]) >= 0 {
 		return false
 	}
+	return !events(body) && !json.Valid(start)
+}
+
+// events reports whether an answer begins as a stream of events does.
+func events(body []byte) bool {
+	start := begin(body)
 	for _, field := range []string{"data:", "event:", "id:", "retry:", ":"} {
 		if bytes.HasPrefix(start, []byte(field)) {
-			return false
+			return true
 		}
 	}
-	return !json.Valid(start)
+	return false
+}
+
+func begin(body []byte) []byte {
+	return bytes.TrimLeft(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")), " \t\r\n")
 }
 
 func away(status int) bool {

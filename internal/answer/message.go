@@ -2,6 +2,7 @@ package answer
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -9,14 +10,14 @@ import (
 )
 
 // reported finds an error in an answer with status 200: {"error": …}, or vLLM's {"object":
-// "error"}. status is the status in the error; 0 = none.
+// "error"}. status is the status in the error, or that of its words; 0 = none.
 func (c *Client) reported(data []byte) (text string, status int) {
 	var answer struct {
 		Object json.RawMessage `json:"object"`
 		Error  json.RawMessage `json:"error"`
 		Code   json.RawMessage `json:"code"`
 	}
-	if json.Unmarshal(data, &answer) != nil {
+	if json.Unmarshal(single(data), &answer) != nil {
 		return "", 0
 	}
 	if string(answer.Object) != `"error"` && blank(answer.Error) {
@@ -27,15 +28,29 @@ func (c *Client) reported(data []byte) (text string, status int) {
 		Status json.RawMessage `json:"status"`
 	}
 	_ = json.Unmarshal(answer.Error, &inner) // an error that is a text has neither
+	said := message(data)
+	text = c.excerpt(said)
 	for _, code := range []json.RawMessage{inner.Code, inner.Status, answer.Code} {
 		if n, err := strconv.Atoi(strings.Trim(string(code), `"`)); err == nil && n >= 400 && n <= 599 {
-			return c.message(data), n
+			return text, n
 		}
 	}
-	if text = c.message(data); says(text, busy()) {
+	switch {
+	case says(said, busy()) && !tooLargeForever(said):
 		return text, http.StatusTooManyRequests
+	case refused(said):
+		return text, http.StatusBadRequest
 	}
 	return text, 0
+}
+
+// single takes a document out of a list of one, in which Gemini puts its errors.
+func single(data []byte) []byte {
+	var list []json.RawMessage
+	if json.Unmarshal(data, &list) == nil && len(list) == 1 {
+		return list[0]
+	}
+	return data
 }
 
 // blank reports whether an answer has no error: the field is missing or empty, or reports
@@ -68,51 +83,101 @@ func nothing(v any) bool {
 	return false
 }
 
-func says(text string, all []string) bool {
-	text = strings.ToLower(text)
-	return slices.ContainsFunc(all, func(words string) bool { return strings.Contains(text, words) })
-}
-
-// busy lists how gateways report 429 with status 200.
-func busy() []string {
-	return []string{"rate limit", "rate_limit", "rate-limit", "too many requests", "overloaded"}
-}
-
-// message finds the server's message in the known forms.
-func (c *Client) message(data []byte) string {
+// message finds the server's message in the known forms; otherwise it is the whole answer. What
+// a server repeats of the request beside it is not part of it.
+func message(data []byte) string {
 	var shapes struct {
 		Error   json.RawMessage `json:"error"`
-		Message string          `json:"message"`
+		Errors  json.RawMessage `json:"errors"`
+		Message json.RawMessage `json:"message"`
 		Detail  json.RawMessage `json:"detail"`
+		Msg     json.RawMessage `json:"msg"`
+		Type    string          `json:"__type"`
 	}
+	data = single(data)
 	if json.Unmarshal(data, &shapes) != nil {
-		return c.excerpt(data)
+		return string(data)
 	}
-	var inner struct {
-		Message string `json:"message"`
-		Code    any    `json:"code"`
-	}
-	var text string
-	switch {
-	case json.Unmarshal(shapes.Error, &inner) == nil && inner.Message != "":
-		if code, ok := inner.Code.(string); ok && code != "" {
-			return c.excerpt([]byte(code + ": " + inner.Message))
+	var all []string
+	for _, part := range []json.RawMessage{shapes.Error, shapes.Errors, shapes.Message, shapes.Detail, shapes.Msg} {
+		if text := said(part, maxNested); text != "" && !slices.Contains(all, text) {
+			all = append(all, text) // NestJS has the reason in "message" beside an "error" that names the status
 		}
-		return c.excerpt([]byte(inner.Message))
-	case json.Unmarshal(shapes.Error, &text) == nil && text != "":
-		return c.excerpt([]byte(text))
-	case shapes.Message != "":
-		return c.excerpt([]byte(shapes.Message))
-	case json.Unmarshal(shapes.Detail, &text) == nil && text != "":
-		return c.excerpt([]byte(text))
 	}
-	return c.excerpt(data)
+	if len(all) == 0 {
+		return string(data)
+	}
+	return withCode(shapes.Type, strings.Join(all, ": "))
+}
+
+const maxNested = 4 // errors in errors
+
+// said is the text of an error: a text, an object with a message, or a list of these. Gateways
+// put the error of the server behind them beside their own, or as a text into it.
+func said(part json.RawMessage, deep int) string {
+	var text string
+	if deep == 0 || len(part) == 0 || string(part) == "null" {
+		return ""
+	}
+	if json.Unmarshal(part, &text) == nil {
+		if inner := strings.TrimSpace(text); strings.HasPrefix(inner, "{") && json.Valid([]byte(inner)) {
+			return message([]byte(inner))
+		}
+		return text
+	}
+	var list []json.RawMessage
+	if json.Unmarshal(part, &list) == nil {
+		var all []string
+		for _, one := range list[:min(len(list), 8)] {
+			if text := said(one, deep-1); text != "" {
+				all = append(all, text)
+			}
+		}
+		return strings.Join(all, "; ")
+	}
+	var one struct {
+		Message  json.RawMessage `json:"message"`
+		Msg      json.RawMessage `json:"msg"`
+		Detail   json.RawMessage `json:"detail"`
+		Error    json.RawMessage `json:"error"`
+		Code     any             `json:"code"`
+		Where    []any           `json:"loc"` // pydantic
+		Metadata struct {
+			Raw json.RawMessage `json:"raw"` // OpenRouter: what the provider says
+		} `json:"metadata"`
+	}
+	if json.Unmarshal(part, &one) != nil {
+		return ""
+	}
+	for _, inner := range []json.RawMessage{one.Message, one.Msg, one.Detail, one.Error} {
+		if text = said(inner, deep-1); text != "" {
+			break
+		}
+	}
+	if text == "" {
+		return ""
+	}
+	if raw := said(one.Metadata.Raw, deep-1); raw != "" {
+		text += ": " + raw
+	}
+	if len(one.Where) > 0 {
+		text = strings.Trim(strings.ReplaceAll(fmt.Sprint(one.Where), " ", "."), "[]") + ": " + text
+	}
+	code, _ := one.Code.(string)
+	return withCode(code, text)
+}
+
+func withCode(code, text string) string {
+	if code == "" {
+		return text
+	}
+	return code + ": " + text
 }
 
 // excerpt is the beginning of a server's message, on one line.
-func (c *Client) excerpt(data []byte) string {
+func (c *Client) excerpt(text string) string {
 	const longest, read = 300, 64 << 10 // read more than is shown, to find a key at the end
-	text := c.options.Redactor.Reply(string(data[:min(len(data), read)]), longest)
+	text = c.options.Redactor.Reply(text[:min(len(text), read)], longest)
 	if text == "" {
 		return "(empty)"
 	}

@@ -133,7 +133,8 @@ func (l *LM) ask(ctx context.Context, c prompt.Completion, here without) (asked,
 		key += fmt.Sprintf("-%x", sha256.Sum256(body))[:17]
 	}
 	call := answer.Call{
-		URL: l.options.URL + "/chat/completions", Body: body, Bill: chat.Bill(l.price(c.Model), c.Bounds()), Header: idempotency(key),
+		URL: l.options.URL + "/chat/completions", Body: body, Bill: chat.Bill(l.price(c.Model), c.Bounds()), Assemble: chat.Assemble,
+		Header: idempotency(key),
 	}
 	said, err := answer.Measure(l.limit, func() ([]byte, error) { return l.client.Ask(ctx, call) })
 	if err = explain(c.Model, err); err != nil {

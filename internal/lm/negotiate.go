@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/answer"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/python"
 )
@@ -57,7 +58,7 @@ func (w without) and(o without) without {
 // out of a range is not a parameter that is unknown: leaving it out would hide a mistake.
 func (w without) more(sent request, err error) (without, bool) {
 	f, ok := errors.AsType[*fault.Error](err)
-	if !ok || f.Class != fault.Input || errors.Is(err, prompt.ErrTooLong) || says(f.Reason, filters()) {
+	if !ok || f.Class != fault.Input || errors.Is(err, prompt.ErrTooLong) || errors.Is(err, answer.ErrFiltered) {
 		return w, false
 	}
 	text := strings.ToLower(f.Reason)

@@ -38,16 +38,15 @@ func (l *LM) read(c prompt.Completion, body []byte) (prompt.CompletionAnswer, er
 	return out, nil
 }
 
-// explain classifies what servers say in words only, and keeps what is charged.
+// explain marks a prompt that is too long, and keeps what is charged.
 func explain(model string, err error) error {
 	if err == nil {
 		return nil
 	}
-	f, ok := errors.AsType[*fault.Error](err)
-	if !ok {
+	if fault.ClassOf(err) == "" {
 		return fault.Wrap(fault.Transport, op, model, err)
 	}
-	if f.Class == fault.Input && says(f.Reason, tooLong()) {
+	if errors.Is(err, answer.ErrTooLong) {
 		err = answer.Amend(err, func(f *fault.Error) { f.Subject, f.Err = model, prompt.ErrTooLong })
 	}
 	return answer.About(op, model, err)
@@ -57,7 +56,7 @@ func explain(model string, err error) error {
 // refused again, and the model would not have been asked.
 func filtered(err error) (prompt.CompletionAnswer, bool) {
 	f, ok := errors.AsType[*fault.Error](err)
-	if !ok || f.Class != fault.Input || !says(f.Reason, filters()) {
+	if !ok || !errors.Is(err, answer.ErrFiltered) {
 		return prompt.CompletionAnswer{}, false
 	}
 	return prompt.CompletionAnswer{Finish: prompt.FinishFilter, Reason: f.Reason}, true
@@ -71,18 +70,4 @@ func says(text string, all []string) bool {
 		}
 	}
 	return false
-}
-
-// tooLong lists how servers say that a prompt does not fit: OpenAI, vLLM, SGLang,
-// llama.cpp, Anthropic.
-func tooLong() []string {
-	return []string{
-		"context_length_exceeded", "maximum context length", "longer than the maximum model length", "too long to fit",
-		"longer than the model's context length", "exceed_context_size", "available context size", "prompt is too long", "input is too long",
-	}
-}
-
-// filters lists how OpenAI and Azure say that they refuse.
-func filters() []string {
-	return []string{"content_filter", "content_policy_violation", "content management policy", "responsibleaipolicyviolation"}
 }

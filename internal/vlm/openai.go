@@ -61,7 +61,7 @@ func (d *OpenAI) Describe(ctx context.Context, r video.DescribeRequest) (video.C
 	}
 	call := answer.Call{
 		URL: d.options.URL + "/chat/completions", Body: body,
-		Bill: chat.Bill(d.options.price(r.Stage.Model), r.Stage.DescribeBounds()),
+		Bill: chat.Bill(d.options.price(r.Stage.Model), r.Stage.DescribeBounds()), Assemble: chat.Assemble,
 	}
 	said, err := answer.Measure(d.limit, func() ([]byte, error) { return d.client.Ask(ctx, call) })
 	if err != nil {
@@ -138,8 +138,14 @@ func (d *OpenAI) read(s video.Stage, body []byte) (video.Caption, error) {
 		}
 	}
 	text := prompt.Spoken(said.Text)
-	if text == "" && said.Text != "" {
+	switch {
+	case text != "":
+	case said.Refusal != "":
+		return bad(fault.Input, "the model refuses this frame: "+d.client.Redactor().Reply(said.Refusal, safetext.MaxReason))
+	case said.Text != "", said.Finish == string(openai.FinishReasonLength):
 		return bad(fault.Input, "the model was cut off within its thoughts; raise max_tokens in the profile, or serve it without thinking")
+	case said.Written > 0:
+		return bad(fault.Input, "the model wrote thoughts or a tool call and no text; serve it without thinking or tools")
 	}
 	out := caption(s, text)
 	if s.Structured {

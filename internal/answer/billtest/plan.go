@@ -24,7 +24,7 @@ const (
 	Absurd   Fault = "absurd"    // its usage is
 	NoUsage  Fault = "no usage"  // and none
 
-	// Answers that were billed and cannot be used.
+	// Answers that were billed and cannot be used, except streams of chat models.
 	OtherShape Fault = "other shape" // its usage can be read
 	Cut        Fault = "cut"         // half of it
 	HangUp     Fault = "hang up"     // nothing of it
@@ -42,7 +42,9 @@ func (f Fault) usable() bool { return f == None || f == OddTypes || f == Absurd 
 func (f Fault) free() bool { return f == TooMany || f == Busy || f == Broken || f == BadGateway }
 
 // exact are the faults after which an answer still says what it cost.
-func (f Fault) exact() bool { return f.free() || f == None || f == OddTypes || f == OtherShape }
+func (f Fault) exact() bool {
+	return f.free() || f == None || f == OddTypes || f == OtherShape || f == Stream
+}
 
 // Plan decides how calls fail. It depends on nothing but its seed and what is
 // asked, so a run can be had again. The zero value lets none fail.

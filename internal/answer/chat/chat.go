@@ -37,31 +37,67 @@ func Read(r *safetext.Redactor, body []byte) (Answer, error) {
 	var said struct {
 		Model   json.RawMessage `json:"model"`
 		Choices json.RawMessage `json:"choices"`
+		Prompt  json.RawMessage `json:"prompt_filter_results"` // Azure
 		Usage   money.Usage     `json:"usage"`
 	}
 	if json.Unmarshal(body, &said) != nil {
 		return Answer{}, errors.New("the answer is not an object")
 	}
-	var choices []struct {
-		Message json.RawMessage `json:"message"`
-		Finish  json.RawMessage `json:"finish_reason"`
+	var choices []choice
+	if json.Unmarshal(said.Choices, &choices) != nil || len(choices) == 0 {
+		if blocked(said.Prompt) {
+			return Answer{Finish: finishFilter, Model: r.Keys(word(said.Model)), Usage: usage(body, said.Usage)}, nil
+		}
+		return Answer{}, errors.New("the answer has no choice")
 	}
-	if json.Unmarshal(said.Choices, &choices) != nil || len(choices) != 1 {
-		return Answer{}, errors.New("the answer has no choice, or several")
+	if len(choices) > 1 {
+		return Answer{}, errors.New("the answer has several choices")
 	}
-	var m message
-	if json.Unmarshal(choices[0].Message, &m) != nil {
-		return Answer{}, errors.New("the choice has no message")
+	m, content, err := choices[0].read()
+	if err != nil {
+		return Answer{}, err
 	}
-	content, ok := text(m.Content)
-	if !ok {
-		return Answer{}, errors.New("the content of the message is not a text")
+	finish := word(choices[0].Finish)
+	if broken(finish) {
+		return Answer{}, errors.New("the server broke the answer off: finish_reason " + r.Reply(finish, longestReason))
 	}
 	out := Answer{
-		Text: r.Keys(content), Refusal: r.Keys(word(m.Refusal)), Finish: r.Keys(word(choices[0].Finish)), Model: r.Keys(word(said.Model)), Usage: said.Usage,
+		Text: r.Keys(content), Refusal: r.Keys(word(m.Refusal)), Finish: r.Keys(finished(finish)), Model: r.Keys(word(said.Model)), Usage: usage(body, said.Usage),
 	}
 	out.Written = len(strings.TrimSpace(out.Text)) + len(out.Refusal) + max(len(word(m.Thoughts)), len(word(m.Reasoning))) + size(m.Tools) + size(m.Function)
 	return out, nil
+}
+
+const longestReason = 60 // bytes of a finish_reason in messages
+
+type choice struct {
+	Message json.RawMessage `json:"message"`
+	Legacy  json.RawMessage `json:"text"` // of the older protocol, which has no message
+	Finish  json.RawMessage `json:"finish_reason"`
+}
+
+// read returns the message of a choice, and its text.
+func (c choice) read() (m message, content string, err error) {
+	if json.Unmarshal(c.Message, &m) != nil || string(c.Message) == "null" {
+		if content = word(c.Legacy); content == "" {
+			return m, "", errors.New("the choice has no message")
+		}
+		return m, content, nil
+	}
+	content, ok := text(m.Content)
+	if !ok {
+		return m, "", errors.New("the content of the message is not a text")
+	}
+	return m, content, nil
+}
+
+// usage looks for the usage where Groq and Moonshot put it, too.
+func usage(body []byte, u money.Usage) money.Usage {
+	if u.Input.Said || u.Output.Said {
+		return u
+	}
+	u, _ = usageOf(body)
+	return u
 }
 
 // text is a text, the joined texts of a list of parts, or nothing.
@@ -113,7 +149,7 @@ func Bill(price *money.Price, r money.Request) func(answer []byte) (microUSD int
 		if price == nil {
 			return 0, false
 		}
-		u, found := money.UsageOf(answer)
+		u, found := usageOf(answer)
 		if !found || !r.Readable(u) {
 			return 0, false
 		}

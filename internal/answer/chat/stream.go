@@ -1,0 +1,309 @@
+package chat
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+
+	"github.com/cogniverse/cogflow/money"
+)
+
+// Servers and the gateways before them stream answers although nobody asked for it, put comments
+// before an answer so that no proxy closes the connection, or answer by Ollama's own protocol.
+// What was paid for is not lost for that.
+
+// Assemble makes one answer of a body that is none: a stream of events or of lines of JSON, an
+// answer behind comments, or in a list of one. whole is false for a stream that breaks off, or
+// that cannot be read. An error in a stream becomes the error of the answer.
+func Assemble(body []byte) (answer []byte, whole bool) {
+	payload, named := payloads(body)
+	if !named && json.Valid(payload) && !native(payload) {
+		return unwrapped(payload), true
+	}
+	s := read(payload)
+	if !s.whole() {
+		return nil, false
+	}
+	answer, err := json.Marshal(s.answer())
+	return answer, err == nil
+}
+
+// unwrapped takes an answer out of a list of one, or out of the envelope of a gateway.
+func unwrapped(body []byte) []byte {
+	var list []json.RawMessage
+	if json.Unmarshal(body, &list) == nil && len(list) == 1 {
+		body = list[0]
+	}
+	var outer map[string]json.RawMessage
+	if json.Unmarshal(body, &outer) != nil || !missing(outer["choices"]) {
+		return body
+	}
+	for _, name := range []string{"data", "result", "response", "output"} {
+		var inner map[string]json.RawMessage
+		if json.Unmarshal(outer[name], &inner) != nil || missing(inner["choices"]) {
+			continue
+		}
+		for _, beside := range []string{"usage", "error", "model"} {
+			if missing(inner[beside]) && !missing(outer[beside]) {
+				inner[beside] = outer[beside]
+			}
+		}
+		if answer, err := json.Marshal(inner); err == nil {
+			return answer
+		}
+	}
+	return body
+}
+
+// native reports whether an answer is of Ollama's own protocol.
+func native(body []byte) bool {
+	var said struct {
+		Choices json.RawMessage `json:"choices"`
+		Done    *bool           `json:"done"`
+	}
+	return json.Unmarshal(body, &said) == nil && said.Choices == nil && said.Done != nil
+}
+
+// done is how a stream says that it has ended. It is put where json.Decoder can read it.
+const done = `{"cogflow":"end of stream"}`
+
+// payloads takes the data out of a stream of events; named is true if there was any. Without
+// events the body is its own payload, behind comments.
+func payloads(body []byte) (data []byte, named bool) {
+	var out, rest bytes.Buffer
+	failed := false // the event is called an error
+	for line := range bytes.SplitSeq(bytes.ReplaceAll(body, []byte("\r"), []byte("\n")), []byte("\n")) {
+		name, value, _ := bytes.Cut(line, []byte(":"))
+		value = bytes.TrimSpace(value)
+		switch string(name) {
+		case "":
+		case "event":
+			failed = string(value) == "error"
+		case "id", "retry":
+		case "data":
+			named = true
+			out.Write(event(value, failed))
+			out.WriteByte('\n')
+		default:
+			if named && line[0] == '{' && json.Valid(line) { // an error between events
+				out.Write(line)
+				out.WriteByte('\n')
+				continue
+			}
+			rest.Write(line)
+			rest.WriteByte('\n')
+		}
+	}
+	if named {
+		return out.Bytes(), true
+	}
+	if rest.Len() == 0 { // comments, or nothing
+		return nil, false
+	}
+	return bytes.TrimSpace(rest.Bytes()), false
+}
+
+// event is the data of an event as JSON, or nothing: some servers send their comments as events.
+func event(value []byte, failed bool) []byte {
+	switch {
+	case string(value) == "[DONE]":
+		return []byte(done)
+	case len(value) == 0, value[0] == ':':
+		return nil
+	case failed && json.Valid(value) && !bytes.Contains(value, []byte(`"error"`)):
+		return append(append([]byte(`{"error":`), value...), '}')
+	}
+	return value
+}
+
+// chunk is a part of an answer: of OpenAI's protocol, or of Ollama's.
+type chunk struct {
+	Model   json.RawMessage `json:"model"`
+	Object  json.RawMessage `json:"object"`
+	Choices []struct {
+		Index   json.RawMessage `json:"index"`
+		Delta   *message        `json:"delta"`
+		Message *message        `json:"message"`
+		Text    json.RawMessage `json:"text"`
+		Finish  json.RawMessage `json:"finish_reason"`
+		Usage   json.RawMessage `json:"usage"` // Moonshot
+		Error   json.RawMessage `json:"error"`
+	} `json:"choices"`
+	Usage json.RawMessage `json:"usage"`
+	Error json.RawMessage `json:"error"`
+	Groq  struct {
+		Usage json.RawMessage `json:"usage"`
+	} `json:"x_groq"`
+	End string `json:"cogflow"`
+
+	Message *struct {
+		message
+		Thinking json.RawMessage `json:"thinking"`
+	} `json:"message"`
+	Done   bool            `json:"done"`
+	Reason json.RawMessage `json:"done_reason"`
+	Input  json.RawMessage `json:"prompt_eval_count"`
+	Output json.RawMessage `json:"eval_count"`
+}
+
+// stream is what was received of a stream.
+type stream struct {
+	text, thoughts, refusal strings.Builder
+	tools                   []json.RawMessage
+	model, finish, failure  json.RawMessage
+	usage                   json.RawMessage
+	several                 bool // answers beside the first
+	chunks                  int
+	ended, damaged          bool
+}
+
+func read(payload []byte) *stream {
+	s := &stream{}
+	d := json.NewDecoder(bytes.NewReader(payload))
+	for d.More() {
+		var value json.RawMessage
+		if d.Decode(&value) != nil {
+			s.damaged = true
+			break
+		}
+		s.add(value)
+	}
+	return s
+}
+
+// whole reports whether the stream has come to its end: an error is one. What follows the end of
+// the text, such as the usage, may be missing.
+func (s *stream) whole() bool {
+	return s.chunks > 0 && (word(s.finish) != "" || s.failure != nil || s.ended && !s.damaged)
+}
+
+// add takes one part. What cannot be read in it is no part.
+func (s *stream) add(value json.RawMessage) {
+	var c chunk
+	if value[0] != '{' {
+		return
+	}
+	_ = json.Unmarshal(value, &c) // what is of another type stays empty
+	if c.End != "" {
+		s.ended = true
+		return
+	}
+	s.chunks++
+	if word(c.Object) == "error" && missing(c.Error) {
+		c.Error = value // vLLM
+	}
+	for _, usage := range []json.RawMessage{c.Usage, c.Groq.Usage} {
+		s.count(usage)
+	}
+	s.fail(c.Error)
+	if s.model == nil {
+		s.model = c.Model
+	}
+	for _, choice := range c.Choices {
+		if index := string(choice.Index); index != "" && strings.Trim(index, `"`) != "0" && index != "null" {
+			s.several = true
+			continue
+		}
+		if choice.Delta != nil {
+			s.write(*choice.Delta)
+		} else if choice.Message != nil { // the whole, sent as one event
+			s.text.Reset()
+			s.thoughts.Reset()
+			s.write(*choice.Message)
+		}
+		s.text.WriteString(word(choice.Text))
+		s.end(choice.Finish)
+		s.count(choice.Usage)
+		s.fail(choice.Error)
+	}
+	if m := c.Message; m != nil {
+		s.write(m.message)
+		s.thoughts.WriteString(word(m.Thinking))
+	}
+	if c.Done {
+		s.ended = true
+		s.end(c.Reason)
+		if usage, err := json.Marshal(map[string]json.RawMessage{"prompt_tokens": orNull(c.Input), "completion_tokens": orNull(c.Output)}); err == nil {
+			s.count(usage)
+		}
+	}
+}
+
+func (s *stream) write(m message) {
+	content, _ := text(m.Content)
+	s.text.WriteString(content)
+	s.refusal.WriteString(word(m.Refusal))
+	thoughts := word(m.Thoughts)
+	if thoughts == "" {
+		thoughts = word(m.Reasoning)
+	}
+	s.thoughts.WriteString(thoughts)
+	for _, tools := range []json.RawMessage{m.Tools, m.Function} {
+		if size(tools) > 0 {
+			s.tools = append(s.tools, tools)
+		}
+	}
+}
+
+func (s *stream) end(finish json.RawMessage) {
+	if word(finish) != "" {
+		s.finish = finish
+	}
+}
+
+// count takes the last usage: servers that send it with every part count up.
+func (s *stream) count(usage json.RawMessage) {
+	var u money.Usage
+	if len(usage) > 0 && json.Unmarshal(usage, &u) == nil && (u.Input.Said || u.Output.Said) {
+		s.usage = usage
+	}
+}
+
+func (s *stream) fail(err json.RawMessage) {
+	if !missing(err) {
+		s.failure = err
+	}
+}
+
+func missing(data json.RawMessage) bool {
+	text := string(data)
+	return text == "" || text == "null" || text == `""` || text == "{}"
+}
+
+func orNull(data json.RawMessage) json.RawMessage {
+	if len(data) == 0 {
+		return json.RawMessage("null")
+	}
+	return data
+}
+
+// usageOf finds the usage in an answer that may have broken off. In a stream that goes on it is
+// that of a part.
+func usageOf(body []byte) (u money.Usage, found bool) {
+	payload, named := payloads(body)
+	s := read(payload)
+	switch {
+	case !named && s.chunks == 0:
+		return money.UsageOf(body)
+	case !named && s.chunks == 1 && !s.damaged, word(s.finish) != "", s.failure != nil:
+		found = json.Unmarshal(s.usage, &u) == nil && (u.Input.Said || u.Output.Said)
+	}
+	return u, found
+}
+
+// answer is the stream as an answer that was not streamed.
+func (s *stream) answer() map[string]any {
+	m := map[string]any{"content": s.text.String(), "refusal": s.refusal.String(), "reasoning_content": s.thoughts.String()}
+	if len(s.tools) > 0 {
+		m["tool_calls"] = s.tools
+	}
+	choices := []any{map[string]any{"message": m, "finish_reason": orNull(s.finish)}}
+	if s.several {
+		choices = append(choices, choices[0])
+	}
+	out := map[string]any{"model": orNull(s.model), "choices": choices, "usage": orNull(s.usage)}
+	if s.failure != nil {
+		out["error"] = s.failure
+	}
+	return out
+}

@@ -1,0 +1,160 @@
+package answer
+
+import (
+	"errors"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/cogniverse/cogflow/fault"
+)
+
+// Causes of input faults that concern one request: the server answers others.
+var (
+	// ErrTooLong marks a request that does not fit into the model's context.
+	ErrTooLong = errors.New("the request does not fit into the model's context")
+	// ErrFiltered marks a request that a content filter refuses.
+	ErrFiltered = errors.New("a content filter refuses the request or its answer")
+)
+
+// A status often does not tell why a server refuses: it uses 400, 403, 413, 422, 429 and 500 for
+// a prompt that is too long, and 400, 403, 404, 412 and 429 for an empty account. The words do.
+// They are looked for in the server's message only, never in what it repeats of the request.
+
+// overflow is how servers say that a prompt does not fit: what is too long, and that it is.
+var (
+	overflowOf = regexp.MustCompile("(context|prompt|inputs?|sequence|messages?)[`'\"]*[ _-](total )?(length|window|size|limit|tokens?)")
+	overflowIs = regexp.MustCompile(`exceed|longer than|too (long|large|many)|greater than|larger than|more than|overflow|must be (<|less)|must have less|only \d|at most|not fit|maximum (context|input|prompt) length|reduce the`)
+)
+
+// tooLong lists what the two expressions miss.
+func tooLong() []string {
+	return []string{
+		"context_length_exceeded", "maximum context length", "longer than the maximum model length", "too long to fit", "exceed_context_size",
+		"prompt is too long", "input is too long", "`inputs` must have less than", "prompt too long", "exceed context limit", "maximum prompt length",
+		"maximum context limit",                      // Together
+		"exceeds max length",                         // Z.ai
+		"range of input length",                      // Alibaba
+		"exceeded model token limit",                 // Moonshot
+		"context the overflows", "context overflows", // LM Studio
+		"should not exceed max_num_tokens", "exceed max_seq_len", // TensorRT-LLM
+		"too many tokens: ", // Cohere
+		"while limit is",    // Cerebras
+		"string too long. expected a string with maximum length",                      // OpenAI
+		"request too large for", "request body too large for", "tokens_limit_reached", // OpenAI, Groq, GitHub Models: above the limit of a minute
+		"must be reduced in order to run",
+	}
+}
+
+// isTooLong reports whether a message says that a request does not fit.
+func isTooLong(text string) bool {
+	text = strings.ToLower(text)
+	if strings.Contains(text, "string_above_max_length") && !strings.Contains(text, "messages") {
+		return false // of another parameter
+	}
+	return says(text, tooLong()) || overflowOf.MatchString(text) && overflowIs.MatchString(text)
+}
+
+// filters lists how servers say that a filter refuses.
+func filters() []string {
+	return []string{
+		"content_filter", "content filter", "content_policy", "content policy", "content management policy", "responsibleaipolicyviolation", // OpenAI, Azure, LiteLLM
+		"content filtering policy",                                                               // Anthropic
+		"invalid_prompt", "violating our usage policy", "our safety system", "the safety system", // OpenAI
+		"was flagged", "requires moderation", "moderation_blocked", // OpenRouter
+		"prohibited_content", "blocked by safety", "block_reason", "blockreason", "blocked due to safety", // Gemini
+		"guardrail",                                                               // Bedrock, LiteLLM, OpenRouter
+		"content exists risk",                                                     // DeepSeek
+		"data_inspection_failed", "datainspectionfailed", "inappropriate content", // Alibaba
+		"considered high risk",                                  // Moonshot
+		"sensitivecontentdetected", "new_sensitive", "不安全或敏感内容", // Volcengine, MiniMax, Z.ai
+		"usage guidelines", // xAI
+	}
+}
+
+// noAccount lists how servers say that they serve the account nothing, whatever it asks.
+func noAccount() []string {
+	return []string{
+		"insufficient_quota", "billing_hard_limit", "billing_not_active", "account is not active", // OpenAI
+		"credit balance is too low", "organization has been disabled", // Anthropic
+		"insufficient balance", "insufficient credit", "requires more credits", "credits are depleted", "余额不足", // DeepSeek, OpenRouter, Gemini, Z.ai
+		"exceeded_current_quota_error", "arrearage", "accountoverdue", // Moonshot, Alibaba, Volcengine
+		"budget has been exceeded", "budget_exceeded", "exceededbudget", // LiteLLM
+		"user location is not supported", "unsupported_country", "region, or territory not supported", // Gemini, OpenAI
+		"api key not valid", "api_key_invalid", "invalid api key", "incorrect api key", "invalid_api_key",
+	}
+}
+
+// noModel lists how servers say that they do not have the model.
+func noModel() []string {
+	return []string{
+		"model_not_found", "model not found", "model not exist", "model does not exist", "no such model", "unknown model", "invalid model name",
+		"not a valid model", "model identifier is invalid", "invalid model:", "unable to access model", "deploymentnotfound",
+	}
+}
+
+// busy lists how gateways report 429 with another status.
+func busy() []string {
+	return []string{"rate limit", "rate_limit", "rate-limit", "too many requests", "overloaded", "throttlingexception"}
+}
+
+// suspended is how Fireworks and Moonshot say it: "Account acme is suspended, possibly due to …".
+var suspended = regexp.MustCompile(`account\b.{0,80}\bsuspended`)
+
+// isAccount reports whether a message says that the account is not served.
+func isAccount(text string) bool {
+	return says(text, noAccount()) || suspended.MatchString(strings.ToLower(text))
+}
+
+func says(text string, all []string) bool {
+	text = strings.ToLower(text)
+	return slices.ContainsFunc(all, func(words string) bool { return strings.Contains(text, words) })
+}
+
+// refused reports whether a message says that the request was not answered at all.
+func refused(text string) bool {
+	return isTooLong(text) || says(text, filters()) || isAccount(text)
+}
+
+// explain corrects the class of a status by the words beside it. What concerns the account or the
+// whole endpoint fails every request, and another server of the same kind may use another status.
+func explain(f *fault.Error, code int, text string) {
+	switch {
+	case code == http.StatusUnauthorized:
+	case says(text, filters()):
+		f.Class, f.Err = fault.Input, ErrFiltered
+	case isAccount(text):
+		f.Class = fault.Auth // no waiting helps
+	case isTooLong(text) && (code != http.StatusTooManyRequests || tooLargeForever(text)):
+		f.Class, f.Err = fault.Input, ErrTooLong
+	case says(text, noModel()) && code < 500:
+		f.Class, f.Err = fault.Input, fault.ErrNotServed
+	case code == http.StatusBadRequest && says(text, []string{"throttlingexception"}): // AWS
+		f.Class = fault.Overload
+	case wrongPlace(code):
+		f.Err = fault.ErrNotServed
+	}
+}
+
+// tooLargeForever reports whether a rate limit is smaller than the request, which waiting does
+// not change.
+func tooLargeForever(text string) bool {
+	return says(text, []string{"request too large", "must be reduced in order to run"})
+}
+
+// wrongPlace reports whether a status is about the address of the endpoint or the way it is
+// called, whatever the request is.
+func wrongPlace(code int) bool {
+	switch code {
+	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotAcceptable, http.StatusGone, http.StatusLengthRequired, http.StatusPreconditionFailed,
+		http.StatusUnsupportedMediaType, http.StatusUpgradeRequired, http.StatusNotImplemented, http.StatusHTTPVersionNotSupported, 497:
+		return true
+	}
+	return code >= 300 && code < 400
+}
+
+// abroad lists how servers say that they do not serve a country, which is not the key's fault.
+func abroad() []string {
+	return []string{"location is not supported", "unsupported_country", "territory not supported", "region"}
+}

@@ -3,14 +3,14 @@ package optimize
 import (
 	"context"
 	"errors"
-	"path"
 	"strings"
 	"sync"
 	"sync/atomic"
 
+	"go.temporal.io/sdk/activity"
+
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/money"
-	"github.com/cogniverse/cogflow/object"
 	"github.com/cogniverse/cogflow/panics"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/mipro"
@@ -54,8 +54,8 @@ type stageRunner struct {
 	o   *optimization
 	who Spender
 
-	tickets map[string]int64                                   // by row
-	givenUp func(ctx context.Context) (map[string]bool, error) // by fingerprint, as it was at the start
+	tickets map[string]int64 // by row
+	gone    *unanswerable
 
 	commands sync.Map // name of a metric command → *commandRecord
 
@@ -64,7 +64,7 @@ type stageRunner struct {
 
 func (a *Activities) runner(o *optimization, s Spender) *stageRunner {
 	c := &stageRunner{a: a, o: o, who: s, tickets: map[string]int64{}}
-	c.givenUp = c.readGivenUp()
+	c.gone = c.unanswerable()
 	return c
 }
 
@@ -82,9 +82,31 @@ func (c *stageRunner) total(ctx context.Context) (Asked, error) {
 
 // answered is one answer on its way to its stage.
 type answered struct {
-	id     string
-	answer mipro.Answer
-	err    error
+	id          string
+	of          string // role and model; "" = a command
+	model       prompt.Model
+	request     prompt.Completion
+	fingerprint video.Fingerprint
+	ticket      int64
+	sent        *atomic.Int64 // when this activity sent the request; 0 = it did not
+	answer      mipro.Answer
+	proves      bool // the answer shows that the model works: a content filter does not
+	rejected    *rejectedError
+	err         error
+}
+
+// calling is what a stage has asked for and not taken yet.
+type calling struct {
+	stage  stage
+	open   map[string]bool    // by id of the call
+	flying map[string]waiting // of them, those without an answer
+	held   heldBack
+}
+
+// waiting is a call whose request may not be sent yet.
+type waiting struct {
+	sent   *atomic.Int64
+	cancel context.CancelFunc
 }
 
 // run gets answers until the stage needs no more, or until enough returns true. Stored
@@ -93,37 +115,88 @@ func (c *stageRunner) run(ctx context.Context, s stage, enough func() bool) erro
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	back := make(chan answered)
-	open := map[string]bool{}
+	now := calling{stage: s, open: map[string]bool{}, flying: map[string]waiting{}}
 	var failed error
 	for {
 		if failed == nil && !enough() {
 			for _, call := range s.Calls() {
-				if !open[call.ID] {
-					open[call.ID] = true
-					ticket := c.ticket(call)
-					var answer mipro.Answer
-					panics.Go(func() (err error) {
-						answer, err = c.answer(ctx, call, ticket)
-						return err
-					}, func(err error) { back <- answered{call.ID, answer, err} })
+				if !now.open[call.ID] {
+					c.start(ctx, &now, call, back)
 				}
 			}
 		}
-		if len(open) == 0 {
-			return failed
+		if len(now.flying) == 0 {
+			of := now.held.first()
+			if failed != nil || of == "" {
+				return failed
+			}
+			failed = c.prove(ctx, &now, of)
+			continue
 		}
 		one := <-back
-		delete(open, one.id)
-		switch {
-		case failed != nil:
-		case one.err != nil:
-			// Nothing new is started, but calls in flight may be answered: they are paid
-			// for.
-			failed = one.err
-		default:
-			failed = s.Take(one.id, one.answer)
+		now.ended(one.id)
+		if failed == nil {
+			if failed = c.took(ctx, &now, one); failed != nil {
+				now.cancelUnsent()
+			}
 		}
 	}
+}
+
+func (n *calling) ended(id string) {
+	n.flying[id].cancel()
+	delete(n.flying, id)
+}
+
+// cancelUnsent ends what waits to be sent. After a failure nothing new is sent, but calls in
+// flight may be answered: they are paid for.
+func (n *calling) cancelUnsent() {
+	for _, w := range n.flying {
+		if w.sent.Load() == 0 {
+			w.cancel()
+		}
+	}
+}
+
+// start asks in a goroutine.
+func (c *stageRunner) start(ctx context.Context, now *calling, call mipro.Call, back chan<- answered) {
+	ctx, cancel := context.WithCancel(ctx)
+	sent := &atomic.Int64{}
+	now.open[call.ID], now.flying[call.ID] = true, waiting{sent, cancel}
+	ticket := c.ticket(call)
+	var one answered
+	panics.Go(func() error {
+		one = c.answer(ctx, call, ticket, sent)
+		return one.err
+	}, func(err error) {
+		one.id, one.err = call.ID, err
+		back <- one
+	})
+}
+
+// took passes an answer to its stage, or holds a rejected call back.
+func (c *stageRunner) took(ctx context.Context, now *calling, one answered) error {
+	switch {
+	case one.rejected != nil:
+		if now.held.add(one) {
+			return c.prove(ctx, now, one.of)
+		}
+		return nil
+	case one.err != nil:
+		return one.err
+	}
+	if err := c.take(now, one); err != nil {
+		return err
+	}
+	if !one.proves {
+		return nil
+	}
+	return c.release(ctx, now, one.of, one.sent.Load())
+}
+
+func (c *stageRunner) take(now *calling, one answered) error {
+	delete(now.open, one.id)
+	return now.stage.Take(one.id, one.answer)
 }
 
 // ticket makes calls run in the order in which a stage lists them. All calls of a row share
@@ -137,58 +210,77 @@ func (c *stageRunner) ticket(call mipro.Call) int64 {
 }
 
 // answer gets one answer, unless it is stored.
-func (c *stageRunner) answer(ctx context.Context, call mipro.Call, ticket int64) (mipro.Answer, error) {
+func (c *stageRunner) answer(ctx context.Context, call mipro.Call, ticket int64, sent *atomic.Int64) answered {
 	if call.Role == mipro.Command {
-		return c.command(ctx, call)
+		answer, err := c.command(ctx, call)
+		return answered{answer: answer, err: err}
 	}
 	model := c.o.Models.of(call.Role)
-	completion := model.Completion(*call.Request, call.Temperature, call.Rollout)
-	fingerprint := completion.Fingerprint()
-	if givenUp, err := c.givenUp(ctx); err != nil || givenUp[string(fingerprint)] {
-		c.answers.Add(1)
-		return mipro.Answer{}, err
+	one := answered{
+		of: string(call.Role) + " " + model.Name, model: model, request: model.Completion(*call.Request, call.Temperature, call.Rollout),
+		ticket: ticket, sent: sent,
 	}
-	key := string(c.who.Tenant) + "/lm/" + string(fingerprint) + ".json"
+	one.fingerprint = one.request.Fingerprint()
+	gone, err := c.gone.has(ctx, one.fingerprint)
+	switch {
+	case err != nil:
+		one.err = err
+		return one
+	case !gone:
+		one = c.complete(ctx, one)
+	}
+	if errors.Is(one.err, money.ErrGivenUp) {
+		// A model that repeatedly returns nothing, or nothing readable, has no answer. The
+		// ledger has what was paid.
+		one.err = c.gone.add(ctx, one.fingerprint, one.err)
+	}
+	if one.err == nil && one.rejected == nil {
+		c.answers.Add(1)
+	}
+	return one
+}
+
+// complete gets the answer to a request, unless it is stored.
+func (c *stageRunner) complete(ctx context.Context, one answered) answered {
+	model, completion := one.model, one.request
+	key := string(c.who.Tenant) + "/lm/" + string(one.fingerprint) + ".json"
 	worst, priced := c.completionCost(model, completion)
 	m := &activities.ModelStage{
 		Store: c.a.Store, Broker: c.a.Broker, Payer: activities.Payer{Tenant: c.who.Tenant, Job: c.who.Ledger, LimitMicroUSD: c.who.LimitMicroUSD},
-		Kind: KindComplete, Stage: video.Stage{Model: model.Name, Revision: model.Revision}, Limits: c.a.LM, Ticket: ticket,
+		Kind: KindComplete, Stage: video.Stage{Model: model.Name, Revision: model.Revision}, Limits: c.a.LM, Ticket: one.ticket,
 	}
 	answerOf := func(answer prompt.CompletionAnswer) func(context.Context) error {
 		return func(ctx context.Context) error { return activities.WriteJSON(ctx, c.a.Store, key, answer) }
 	}
+	attempt := activity.GetInfo(ctx).Attempt
 	paid, err := m.Answered(ctx, activities.Question{
-		Fingerprint: fingerprint, Key: key, Cost: worst, Unpriced: !priced,
+		Fingerprint: one.fingerprint, Key: key, Cost: worst, Unpriced: !priced,
 		Prepare: func(context.Context) (video.Ask, error) {
 			return func(ctx context.Context) (video.PaidAnswer, error) {
+				one.sent.Store(c.a.clock.Add(1))
 				answer, err := c.a.LM.Complete(ctx, completion)
-				if errors.Is(err, prompt.ErrTooLong) {
-					// A candidate whose demos do not fit is a bad candidate, not a failed
-					// run: it has no readable answer.
-					answer, err = prompt.CompletionAnswer{Reason: err.Error(), CostMicroUSD: money.ChargeOf(err, worst)}, nil
-				}
-				return video.PaidAnswer{CostMicroUSD: answer.CostMicroUSD, Store: answerOf(answer)}, err
+				return video.PaidAnswer{CostMicroUSD: answer.CostMicroUSD, Store: answerOf(answer)}, c.a.rejection(err, attempt)
 			}, nil
 		},
 	})
-	if errors.Is(err, money.ErrGivenUp) {
-		// The same holds for a model that repeatedly returns nothing, or nothing readable.
-		// The ledger has what was paid.
-		return mipro.Answer{}, c.giveUp(ctx, fingerprint, err)
-	}
-	if err != nil {
-		return mipro.Answer{}, err
+	var ok bool
+	if one.rejected, ok = errors.AsType[*rejectedError](err); ok {
+		return one
 	}
 	var stored prompt.CompletionAnswer
-	if err := activities.ReadJSON(ctx, c.a.Store, key, &stored); err != nil {
-		return mipro.Answer{}, err
+	if one.err = err; err == nil {
+		one.err = activities.ReadJSON(ctx, c.a.Store, key, &stored)
 	}
-	c.answers.Add(1)
+	if one.err != nil {
+		return one
+	}
 	if paid.Called {
 		c.calls.Add(1)
+		one.proves = stored.Finish != prompt.FinishFilter
 	}
 	c.cost.Add(paid.CostMicroUSD)
-	return mipro.Answer{Text: stored.Text}, nil
+	one.answer = mipro.Answer{Text: stored.Text}
+	return one
 }
 
 // completionCost is the maximum that a completion can be charged: by this worker's prices,
@@ -203,41 +295,6 @@ func (c *stageRunner) completionCost(m prompt.Model, asked prompt.Completion) (m
 		return 0, false
 	}
 	return asked.Reserved(*m.Price), true
-}
-
-// givenUpPrefix is where a run records the requests that it gave up. They are not answers:
-// the endpoint may have been faulty, and other runs request them again.
-func (c *stageRunner) givenUpPrefix() string {
-	return prefixOf(c.who.Tenant, c.who.Job) + "given-up/" + string(video.NewFingerprint("run", c.who.Ledger)[:16]) + "/"
-}
-
-// giveUp makes the question score nothing in this run, even if a stage is begun again after
-// another run got an answer.
-func (c *stageRunner) giveUp(ctx context.Context, f video.Fingerprint, why error) error {
-	c.answers.Add(1)
-	return activities.WriteJSON(ctx, c.a.Store, c.givenUpPrefix()+string(f), why.Error())
-}
-
-// readGivenUp lists what was given up before this activity, once.
-func (c *stageRunner) readGivenUp() func(ctx context.Context) (map[string]bool, error) {
-	var mu sync.Mutex
-	var known map[string]bool
-	return func(ctx context.Context) (map[string]bool, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		if known != nil {
-			return known, nil
-		}
-		found := map[string]bool{}
-		err := c.a.Store.List(ctx, c.givenUpPrefix(), func(o object.Info) error {
-			found[path.Base(o.Key)] = true
-			return nil
-		})
-		if err == nil {
-			known = found
-		}
-		return found, err
-	}
 }
 
 // of is the model of a role.

@@ -120,11 +120,11 @@ func TestMetricIsShownWhatJSONHasNot(t *testing.T) {
 	_, err := activitytest.Run(t, func(ctx context.Context, in Spender) (Asked, error) {
 		c, err := o.a.begin(ctx, in)
 		require.NoError(t, err)
-		answer, err := c.answer(ctx, mipro.Call{
+		one := c.answer(ctx, mipro.Call{
 			Role: mipro.Command, Command: "grade", Example: python.NewObject("query", "topic 1"), Outputs: python.NewObject("answer", math.Inf(1)),
-		}, 0)
-		require.Zero(t, answer.Score)
-		return Asked{}, err
+		}, 0, nil)
+		require.Zero(t, one.answer.Score)
+		return Asked{}, one.err
 	}, o.who)
 	require.NoError(t, err)
 	require.Zero(t, f.asked.Load())

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cogniverse/cogflow/activities"
@@ -66,6 +67,7 @@ type Activities struct {
 	Unsandboxed bool          // metric commands run without a sandbox, as this worker is configured
 	SearchFor   time.Duration // how long one SearchTrials runs trials; 0 = searchFor
 
+	clock  atomic.Int64 // counts requests and rejections, to tell which was first
 	others activities.OtherBuilds
 	jobs   sync.Map // key of the job → *optimization; jobs never change
 }

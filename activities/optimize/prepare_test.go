@@ -239,7 +239,10 @@ func TestKeyIsMissing(t *testing.T) {
 func TestTooLongPrompt(t *testing.T) {
 	t.Parallel()
 	o := newOptimizing(t, ModeCompat)
-	o.lm.says = func(context.Context, int) error {
+	o.lm.rejects = func(c prompt.Completion) error {
+		if prompt.Tokens(c.Messages) < 200 {
+			return nil
+		}
 		return &fault.Error{Class: fault.Input, Op: "ask", Subject: "model", Err: prompt.ErrTooLong}
 	}
 	_, err := activitytest.Run(t, o.a.BootstrapDemos, o.who)

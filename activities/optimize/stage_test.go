@@ -34,6 +34,9 @@ import (
 type speaker struct {
 	learn bool                                   // it is right only under an instruction that was proposed
 	says  func(ctx context.Context, n int) error // of the n-th call; nil = an answer; set between two attempts only
+
+	rejects func(c prompt.Completion) error // nil = an answer; set between two attempts only
+
 	mu    sync.Mutex
 	asked int
 	same  map[string]int // answers by question
@@ -49,8 +52,13 @@ func (*speaker) Limit(string) int { return atOnce }
 func (s *speaker) Complete(ctx context.Context, c prompt.Completion) (prompt.CompletionAnswer, error) {
 	s.mu.Lock()
 	s.asked++
-	n, says := s.asked, s.says
+	n, says, rejects := s.asked, s.says, s.rejects
 	s.mu.Unlock()
+	if rejects != nil {
+		if err := rejects(c); err != nil {
+			return prompt.CompletionAnswer{}, err
+		}
+	}
 	if says != nil {
 		if err := says(ctx, n); err != nil {
 			return prompt.CompletionAnswer{}, err
@@ -59,6 +67,9 @@ func (s *speaker) Complete(ctx context.Context, c prompt.Completion) (prompt.Com
 	s.mu.Lock()
 	s.same[string(c.Fingerprint())]++
 	s.mu.Unlock()
+	if strings.HasPrefix(c.Messages[0].Content, "Reply with the word ok.") {
+		return prompt.CompletionAnswer{Text: "ok", CostMicroUSD: microUS}, nil
+	}
 	text := miprotest.Answer(mipro.Call{Request: &prompt.Request{Messages: c.Messages}, Rollout: c.Rollout}, "")
 	if topic := topics.FindAllStringSubmatch(c.Messages[len(c.Messages)-1].Content, -1); s.learn && len(topic) > 0 {
 		n, _ := strconv.Atoi(topic[0][1])

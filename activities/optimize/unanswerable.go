@@ -1,0 +1,102 @@
+package optimize
+
+import (
+	"context"
+	"path"
+	"sync"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/object"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// unanswerable are the requests that get no answer. They are not stored as answers: the
+// endpoint may have been faulty, and other jobs request them again.
+type unanswerable struct {
+	store activities.Store
+	run   string // prefix of what the run gave up
+	build string // prefix of what endpoints rejected, in any run of the job by this build
+
+	mu       sync.Mutex
+	known    map[string]bool // by fingerprint; nil = not read yet
+	rejected map[string]bool // by fingerprint, and not in known yet
+}
+
+func (c *stageRunner) unanswerable() *unanswerable {
+	digest := func(what, of string) string { return string(video.NewFingerprint(what, of)[:16]) + "/" }
+	job := prefixOf(c.who.Tenant, c.who.Job)
+	return &unanswerable{
+		store: c.a.Store, run: job + "given-up/" + digest("run", c.who.Ledger), build: job + "rejected/" + digest("build", c.a.Version),
+	}
+}
+
+// read lists what had no answer before, once.
+func (u *unanswerable) read(ctx context.Context) (err error) {
+	if u.known != nil {
+		return nil
+	}
+	known, err := u.list(ctx, u.run)
+	if err == nil {
+		u.rejected, err = u.list(ctx, u.build)
+	}
+	if err == nil {
+		u.known = known
+	}
+	return err
+}
+
+func (u *unanswerable) list(ctx context.Context, prefix string) (map[string]bool, error) {
+	found := map[string]bool{}
+	return found, u.store.List(ctx, prefix, func(o object.Info) error {
+		found[path.Base(o.Key)] = true
+		return nil
+	})
+}
+
+// has reports whether a request is not made. What an endpoint rejected in an earlier run is
+// not requested again, unless the request or the build changed.
+func (u *unanswerable) has(ctx context.Context, f video.Fingerprint) (bool, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if err := u.read(ctx); err != nil || u.known[string(f)] {
+		return err == nil, err
+	}
+	if !u.rejected[string(f)] {
+		return false, nil
+	}
+	var why string
+	if err := activities.ReadJSON(ctx, u.store, u.build+string(f), &why); err != nil {
+		return false, err
+	}
+	return true, u.record(ctx, f, why)
+}
+
+// add makes a request score nothing in this run, even if a stage is begun again after another
+// run got an answer.
+func (u *unanswerable) add(ctx context.Context, f video.Fingerprint, why error) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if err := u.read(ctx); err != nil || u.known[string(f)] {
+		return err
+	}
+	return u.record(ctx, f, why.Error())
+}
+
+// reject is add for a request that its endpoint rejects for what it contains.
+func (u *unanswerable) reject(ctx context.Context, one answered) error {
+	if fault.ClassOf(one.rejected) == fault.Input {
+		if err := activities.WriteJSON(ctx, u.store, u.build+string(one.fingerprint), one.rejected.Error()); err != nil {
+			return err
+		}
+	}
+	return u.add(ctx, one.fingerprint, one.rejected)
+}
+
+func (u *unanswerable) record(ctx context.Context, f video.Fingerprint, why string) error {
+	err := activities.WriteJSON(ctx, u.store, u.run+string(f), why)
+	if err == nil {
+		u.known[string(f)] = true
+	}
+	return err
+}

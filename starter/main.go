@@ -1,6 +1,6 @@
-// Command cogflow starts, watches and steers cogflow's workflows from a
-// terminal or a script. It speaks to a Temporal server only; whatever touches
-// videos, models or the index runs in a worker.
+// Command cogflow starts, watches and controls cogflow's workflows from a terminal or a
+// script. It connects to a Temporal server only; all work on videos, models and the index
+// runs in workers.
 package main
 
 import (

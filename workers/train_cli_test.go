@@ -104,7 +104,7 @@ func TestTrainCLI(t *testing.T) {
 	require.True(t, strings.HasPrefix(id, "train-default-halls-sft-"), id)
 	p = train("sft", sft, "tiny/llama")
 	require.Zero(t, p.code)
-	require.Contains(t, p.stderr, id+" is running already")
+	require.Contains(t, p.stderr, id+" is already running")
 	require.Regexp(t, `(?m)^\d\d:\d\d:\d\d .*step`, p.stderr, "progress")
 	require.Contains(t, p.stdout, "halls-sft@1: trained")
 	require.Regexp(t, `HELD OUT +BASE +TRAINED +CHANGE`, p.stdout)

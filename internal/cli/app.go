@@ -1,7 +1,7 @@
-// Package cli is what the commands of cogflow share: one invocation with its flags, its
-// connection and its configuration, how jobs are started, followed and shown, tables, and
-// exit codes. What is special about a kind of job its feature registers (Kind); this package
-// knows no feature and opens nothing but the configuration, the store and the Temporal server.
+// Package cli is the common part of all commands of cogflow: one invocation with its flags,
+// connection and configuration, the start and display of jobs, tables, and exit codes. A
+// feature registers what is specific to its kinds of jobs (Kind). This package knows no
+// feature and opens only the configuration, the store and the Temporal server.
 package cli
 
 import (
@@ -17,34 +17,34 @@ import (
 	"github.com/cogniverse/cogflow/safetext"
 )
 
-// Process is what the system gives a program.
+// Process is the environment of the program.
 type Process struct {
-	Version string // of the build; "dev" = none was given
+	Version string // of the build; "dev" = not set at build time
 	Args    []string
 	Getenv  func(string) string
-	Dir     string // working directory, from which a stack is looked for upward; empty = no stack is looked for
+	Dir     string // working directory; .cogflow is searched here and above. Empty = no search
 	In      io.Reader
-	Out     io.Writer // answers
-	Err     io.Writer // what people read meanwhile
+	Out     io.Writer // results
+	Err     io.Writer // messages and progress
 }
 
-// App is one invocation of the program: what its commands share.
+// App is one invocation of the program.
 type App struct {
 	Process
 
 	JSON  bool // one JSON document on Out
-	Wide  bool // nothing cut
+	Wide  bool // table cells are not shortened
 	Quiet bool // no progress
-	Debug bool // notes about what went wrong and did no harm
+	Debug bool // notes about problems that do not affect the result
 
 	Kinds map[string]Kind // by workflow type: how jobs are shown
 	Where Endpoint        // see Connect
-	About string          // id of the job that advice is about; empty = none
+	About string          // id of the job in advice; empty = none
 
-	parsed  bool          // arguments were understood: errors are no usage errors any more
-	printed bool          // the JSON document is out
+	parsed  bool          // the arguments are valid: later errors are not usage errors
+	printed bool          // the JSON document was printed
 	conn    client.Client // see Connect
-	around  surroundings
+	target  target
 }
 
 // Run runs the program and returns its exit code.
@@ -56,7 +56,7 @@ func (a *App) Run(ctx context.Context, root *cobra.Command) int {
 		if a.parsed = true; isCompletion(cmd) {
 			return nil
 		}
-		return a.settle()
+		return a.resolve()
 	}
 	root.SetIn(a.In)
 	root.SetOut(a.Out)
@@ -74,7 +74,7 @@ func (a *App) AddFlags(root *cobra.Command) {
 	flags.BoolVar(&a.Wide, "wide", false, "do not shorten table cells")
 	flags.BoolVarP(&a.Quiet, "quiet", "q", false, "show no progress")
 	flags.BoolVar(&a.Debug, "debug", false, "also print notes about problems that do not affect the result")
-	a.around.flags(flags)
+	a.target.flags(flags)
 }
 
 func (a *App) close() {
@@ -83,12 +83,12 @@ func (a *App) close() {
 	}
 }
 
-// Note prints a line for people on stderr.
+// Note prints a message on stderr.
 func (a *App) Note(format string, args ...any) {
 	fmt.Fprintln(a.Err, safetext.CleanLines(fmt.Sprintf(format, args...)))
 }
 
-// Say prints a line of the answer for people on stdout.
+// Say prints a line of the result on stdout.
 func (a *App) Say(format string, args ...any) {
 	fmt.Fprintln(a.Out, safetext.CleanLines(fmt.Sprintf(format, args...)))
 }

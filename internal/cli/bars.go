@@ -14,21 +14,21 @@ import (
 	"github.com/cogniverse/cogflow/safetext"
 )
 
-// bars shows a job as bars on a terminal: one for the job itself, one for each part of it at work.
+// bars shows a job as bars on a terminal: one for the job and one for each active part.
 type bars struct {
 	progress *mpb.Progress
 	lines    map[string]*bar // by key
 	tasks    []*bar
 	last     Progress
-	failed   int // failures printed
+	failed   int // number of failures printed
 }
 
-// bar is one line; its texts change while the renderer reads them.
+// bar is one line. Its texts change while the renderer reads them, so they need a lock.
 type bar struct {
 	*mpb.Bar
 	mu         sync.Mutex
 	name, text string
-	total      int // cells of the terminal, as the renderer said last
+	total      int // width of the terminal in cells, from the last rendering
 }
 
 // NewBars makes a view that draws bars on a terminal.
@@ -50,10 +50,10 @@ func (b *bars) add(name string, priority int) *bar {
 	return line
 }
 
-// filling is a bar that takes the cells that the texts leave, up to maxBar.
+// filling is a bar that fills the cells beside the texts, up to maxBar.
 type filling struct{}
 
-// Build is called once for each bar.
+// Build implements mpb.BarFillerBuilder; it is called once for each bar.
 func (filling) Build() mpb.BarFiller {
 	style := mpb.BarStyle().Build()
 	return mpb.BarFillerFunc(func(w io.Writer, s decor.Statistics) error {
@@ -62,7 +62,7 @@ func (filling) Build() mpb.BarFiller {
 	})
 }
 
-// before is the name. The renderer asks for it first, with the whole terminal to fill.
+// before returns the name. The renderer calls it first, with the width of the terminal.
 func (l *bar) before(s decor.Statistics) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -70,7 +70,7 @@ func (l *bar) before(s decor.Statistics) string {
 	return fit(l.name, share(l.total).name) + " "
 }
 
-// behind is the text, cut so that the bar has room.
+// behind returns the text, cut to leave cells for the bar.
 func (l *bar) behind(decor.Statistics) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -82,12 +82,12 @@ func (l *bar) set(current, total int, text string) {
 	l.text = safetext.Clean(text)
 	l.mu.Unlock()
 	l.SetTotal(int64(max(total, 1)), false)
-	// A full bar would end; it ends when the job says so.
+	// A full bar would be completed; only the end of the job completes it.
 	l.SetCurrent(int64(min(current, max(total, 1))))
 }
 
 func (b *bars) Note(text string) {
-	// What goes through the container appears above the bars.
+	// The container prints its writes above the bars.
 	fmt.Fprintln(b.progress, safetext.Clean(text))
 }
 
@@ -115,7 +115,7 @@ func (b *bars) Show(p Progress, _ bool) {
 	b.failed = max(b.failed, len(failures))
 }
 
-// End removes the bars; the result takes their place.
+// End removes the bars before the result is printed.
 func (b *bars) End() {
 	for _, line := range slices.AppendSeq(b.tasks, maps.Values(b.lines)) {
 		line.Abort(true)

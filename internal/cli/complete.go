@@ -13,11 +13,11 @@ import (
 	"github.com/cogniverse/cogflow/safetext"
 )
 
-// completeTimeout bounds what a Tab key waits for.
+// completeTimeout bounds the time of one completion.
 const completeTimeout = 2 * time.Second
 
-// isCompletion reports whether a command is the one that shells call for the Tab key. Its
-// flags are those of another command and are read later, so completions call settle themselves.
+// isCompletion reports whether a command is the one that shells call for a completion. The
+// flags of the completed command are parsed later, so completions call resolve themselves.
 func isCompletion(cmd *cobra.Command) bool {
 	return strings.HasPrefix(cmd.Name(), cobra.ShellCompRequestCmd)
 }
@@ -25,14 +25,14 @@ func isCompletion(cmd *cobra.Command) bool {
 // Lookup finds the words that complete a command line. A word may have a description after a tab.
 type Lookup func(ctx context.Context, args []string) ([]string, error)
 
-// Complete makes the completion of arguments and flags from a lookup: without a word about
-// what fails, because pressing Tab does not ask for a diagnosis.
+// Complete makes the completion of arguments and flags from a lookup. Errors are not shown,
+// because the user did not run a command.
 func (a *App) Complete(find Lookup) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		a.Quiet, a.Err = true, io.Discard
 		ctx, cancel := context.WithTimeout(cmd.Context(), completeTimeout)
 		defer cancel()
-		if a.settle() != nil {
+		if a.resolve() != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		words, err := find(ctx, args)
@@ -59,7 +59,7 @@ func (a *App) CompleteFirst(find Lookup) cobra.CompletionFunc {
 	})
 }
 
-// CompleteFlag has a flag of a command completed by a lookup.
+// CompleteFlag completes a flag of a command by a lookup.
 func (a *App) CompleteFlag(cmd *cobra.Command, flag string, find Lookup) {
 	register(cmd, flag, a.Complete(find))
 }
@@ -79,8 +79,8 @@ func (a *App) CompleteProfiles(cmd *cobra.Command) {
 	})
 }
 
-// OfferWords completes a flag with the words that it takes: one of them, or a list of
-// different ones, separated by commas, where the flag is a list.
+// OfferWords completes a flag with its possible values. If the flag is a list, it completes
+// distinct values separated by commas.
 func OfferWords(cmd *cobra.Command, flag string, words ...string) {
 	register(cmd, flag, func(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 		if _, list := cmd.Flags().Lookup(flag).Value.(pflag.SliceValue); !list {
@@ -100,6 +100,6 @@ func OfferWords(cmd *cobra.Command, flag string, words ...string) {
 
 func register(cmd *cobra.Command, flag string, find cobra.CompletionFunc) {
 	if err := cmd.RegisterFlagCompletionFunc(flag, find); err != nil {
-		panic("cogflow: " + err.Error()) // the flag is ours and is registered once
+		panic("cogflow: " + err.Error()) // a programming error: the flag is missing or registered twice
 	}
 }

@@ -16,10 +16,10 @@ import (
 	"go.temporal.io/sdk/log"
 )
 
-// dialTimeout bounds the first contact: a person waits for it.
+// dialTimeout bounds the first connection, because the user waits for it.
 const dialTimeout = 4 * time.Second
 
-// Endpoint says which server answers.
+// Endpoint is the Temporal server in use.
 type Endpoint struct {
 	Address, Namespace string
 	ui                 string // base URL of the Web UI
@@ -30,8 +30,8 @@ func (e Endpoint) Link(id, runID string) string {
 	return e.ui + "/namespaces/" + url.PathEscape(e.Namespace) + "/workflows/" + url.PathEscape(id) + "/" + url.PathEscape(runID)
 }
 
-// environment reads TEMPORAL_* the way the temporal command does. Names that
-// carry a part of their own, TEMPORAL_GRPC_META_*, need the whole list.
+// environment reads TEMPORAL_* as the temporal command does. Variables with a variable part
+// in their name, TEMPORAL_GRPC_META_*, require the whole list.
 type environment func(string) string
 
 func (e environment) Environ() []string { return os.Environ() }
@@ -42,7 +42,7 @@ func (e environment) LookupEnv(name string) (string, bool) {
 }
 
 // Connect returns the client of the server that the usual TEMPORAL_* variables
-// or temporal.toml name, else the one that `make up` starts.
+// or temporal.toml specify, else of the server that `make up` starts.
 func (a *App) Connect(ctx context.Context) (client.Client, error) {
 	if a.conn != nil {
 		return a.conn, nil
@@ -75,21 +75,21 @@ func (a *App) Connect(ctx context.Context) (client.Client, error) {
 	return a.conn, nil
 }
 
-// unreachable says why there is no connection, and how to get one.
+// unreachable is the error of a failed connection, with the fix.
 func (a *App) unreachable(err error) error {
 	at := a.Where.Address
 	if denied, ok := errors.AsType[*serviceerror.PermissionDenied](err); ok {
-		return fmt.Errorf("the Temporal server at %s refuses us: %s: check TEMPORAL_API_KEY and the TEMPORAL_TLS_* variables", at, denied.Message)
+		return fmt.Errorf("the Temporal server at %s rejected the connection: %s: check TEMPORAL_API_KEY and the TEMPORAL_TLS_* variables", at, denied.Message)
 	}
-	err = plainly(err)
-	if s := a.around.stack; s != nil {
-		return fmt.Errorf("no Temporal server answers at %s (%w): it was started by `make up` in %s, which has ended; start it there again, or name another with --address", at, err, s.Root)
+	err = unwrapGRPC(err)
+	if s := a.target.stack; s != nil {
+		return fmt.Errorf("no Temporal server answers at %s (%w): it was started by `make up` in %s and has ended; start it there again, or use another server with --address", at, err, s.Root)
 	}
-	return fmt.Errorf("no Temporal server answers at %s (%w): `make up` starts one here, --address or TEMPORAL_ADDRESS names another", at, err)
+	return fmt.Errorf("no Temporal server answers at %s (%w): `make up` starts one here; --address or TEMPORAL_ADDRESS selects another", at, err)
 }
 
-// plainly takes what gRPC wraps around the reason why there is no connection off it.
-func plainly(err error) error {
+// unwrapGRPC removes the gRPC wrapping from the reason of a connection error.
+func unwrapGRPC(err error) error {
 	text := err.Error()
 	for _, wrap := range []string{"desc = ", "transport: ", "Error while dialing: ", "dial "} {
 		if _, rest, ok := strings.Cut(text, wrap); ok {

@@ -17,8 +17,7 @@ const (
 	ExitInterrupted = 130
 )
 
-// ExitError ends the program with a code; an empty text says that everything
-// was printed already.
+// ExitError ends the program with a code. An empty text means that everything was printed.
 type ExitError struct {
 	Code int
 	Text string
@@ -26,17 +25,17 @@ type ExitError struct {
 
 func (e *ExitError) Error() string { return e.Text }
 
-// Usage is the error of a command line that cannot be carried out as it is.
+// Usage is the error of an invalid command line.
 func Usage(format string, args ...any) error {
 	return &ExitError{Code: ExitUsage, Text: fmt.Sprintf(format, args...)}
 }
 
-// interrupted is how a command ends after Ctrl-C.
+// interrupted is the error of a command that ended because of Ctrl-C.
 func interrupted(format string, args ...any) error {
 	return &ExitError{Code: ExitInterrupted, Text: fmt.Sprintf(format, args...)}
 }
 
-// exit prints what is still to be said about err and returns the exit code.
+// exit prints err, unless it was printed, and returns the exit code.
 func (a *App) exit(ctx context.Context, cmd *cobra.Command, err error) int {
 	if err == nil {
 		return ExitDone

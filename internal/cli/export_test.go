@@ -1,4 +1,4 @@
 package cli
 
-// Steers is for the test.
+// Steers exports steers for the test.
 func Steers(r rune) bool { return steers(r) }

@@ -13,7 +13,7 @@ import (
 	"github.com/cogniverse/cogflow/safetext"
 )
 
-// Failure is an error in words.
+// Failure is an error as the command line shows it.
 type Failure struct {
 	Class   string `json:"class,omitempty"`
 	Message string `json:"message"`
@@ -31,7 +31,7 @@ func (f Failure) String() string {
 	return text
 }
 
-// Explain does what the function of its name does, and names the job in the advice.
+// Explain is the function Explain with the id of the job in the advice.
 func (a *App) Explain(err error) Failure {
 	f := Explain(err)
 	if a.About != "" {
@@ -40,7 +40,7 @@ func (a *App) Explain(err error) Failure {
 	return f
 }
 
-// Explain puts an error of a command or a workflow into words.
+// Explain converts an error of a command or a workflow to a message and advice.
 func Explain(err error) Failure {
 	if f, ok := errors.AsType[*fault.Error](err); ok {
 		return Failure{Class: string(f.Class), Message: f.Error(), Advice: advice(f.Class)}
@@ -63,10 +63,10 @@ func Explain(err error) Failure {
 		if id, ok := strings.CutPrefix(message, "workflow not found for ID: "); ok {
 			message = "no job has the id " + strconv.Quote(id)
 		}
-		return Failure{Message: message, Advice: "`cogflow list` shows the jobs; jobs that ended long ago are not kept."}
+		return Failure{Message: message, Advice: "`cogflow list` shows the jobs; the server deletes old jobs after their retention period."}
 	}
 	if missing, ok := errors.AsType[*serviceerror.NamespaceNotFound](err); ok {
-		return Failure{Message: missing.Error(), Advice: "Create the namespace, or name another with --namespace or TEMPORAL_NAMESPACE."}
+		return Failure{Message: missing.Error(), Advice: "Create the namespace, or select another with --namespace or TEMPORAL_NAMESPACE."}
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return Failure{Message: "the Temporal server did not answer in time: " + err.Error()}
@@ -74,8 +74,8 @@ func Explain(err error) Failure {
 	return Failure{Message: err.Error()}
 }
 
-// innermost returns the deepest application error: activities and children
-// wrap what went wrong.
+// innermost returns the innermost application error, without the errors of activities and
+// child workflows that wrap it.
 func innermost(err error) (found *temporal.ApplicationError) {
 	for err != nil {
 		if e, ok := errors.AsType[*temporal.ApplicationError](err); ok {
@@ -92,7 +92,7 @@ func advice(c fault.Class) string {
 	case fault.Input:
 		return "Fix the named problem and start again; a retry without a change fails in the same way."
 	case fault.Auth:
-		return "Give the worker the named credentials, then start again."
+		return "Set the named credentials of the worker, then start again."
 	case fault.Capacity:
 		return "Free disk space, or start a worker of that class, then run cogflow redrive ID."
 	case fault.Overload, fault.Transport, fault.Preempted:

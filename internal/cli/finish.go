@@ -11,13 +11,13 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-// Waiting is how a command that starts or watches long work behaves.
+// Waiting holds the options of a command that starts or watches a job.
 type Waiting struct {
 	detach bool
 	cancel bool // --cancel-on-interrupt
 }
 
-// Flags adds --cancel-on-interrupt, and --detach where there is something to start.
+// Flags adds --cancel-on-interrupt and, if detach is true, --detach.
 func (w *Waiting) Flags(cmd *cobra.Command, detach bool) {
 	if detach {
 		cmd.Flags().BoolVar(&w.detach, "detach", false, "start the job and return at once")
@@ -32,11 +32,11 @@ type Started struct {
 	UI         string `json:"ui"`
 }
 
-// Launch starts a job, or attaches to the one that runs under its id, and unless
-// detached waits for it.
+// Launch starts a job, or attaches to the running job with its id, and waits for it unless
+// detached.
 func (a *App) Launch(ctx context.Context, j Job, wait Waiting) error {
 	if len(j.ID) > workflows.MaxWorkflowID {
-		return Usage("--id has %d bytes, and the server takes %d", len(j.ID), workflows.MaxWorkflowID)
+		return Usage("--id has %d bytes; the limit is %d", len(j.ID), workflows.MaxWorkflowID)
 	}
 	if j.DryRun {
 		j.ID, j.Summary = DryRunID(j.ID), "dry run: "+j.Summary
@@ -51,7 +51,7 @@ func (a *App) Launch(ctx context.Context, j Job, wait Waiting) error {
 	}
 	switch {
 	case attached:
-		a.Note("%s is running already, with the settings it was started with; attached to it.", run.GetID())
+		a.Note("%s is already running with its original settings; attached to it.", run.GetID())
 	case !a.Quiet:
 		a.Note("Started %s", run.GetID())
 	}
@@ -64,7 +64,7 @@ func (a *App) Launch(ctx context.Context, j Job, wait Waiting) error {
 	return a.Finish(ctx, c, run, j.Kind, wait)
 }
 
-// Detached prints where a job that is not waited for can be found.
+// Detached prints the ids and the Web UI link of a detached job.
 func (a *App) Detached(id, runID string) error {
 	if a.JSON {
 		return a.PrintJSON(Started{WorkflowID: id, RunID: runID, UI: a.Where.Link(id, runID)})
@@ -73,7 +73,7 @@ func (a *App) Detached(id, runID string) error {
 	return nil
 }
 
-// Finish watches a job to its end and prints its result.
+// Finish watches a job until it ends and prints its result.
 func (a *App) Finish(ctx context.Context, c client.Client, run client.WorkflowRun, kind string, wait Waiting) error {
 	a.About = run.GetID()
 	shown := kind
@@ -100,7 +100,7 @@ func (a *App) left(c client.Client, id string, wait Waiting) error {
 	return interrupted("cancelled; cogflow redrive %s completes it.", id)
 }
 
-// result prints what a finished job returned; failed items make exit code 3.
+// result prints the result of a finished job; failed items give exit code 3.
 func (a *App) result(kind, id string, raw json.RawMessage) error {
 	var counts struct {
 		Failed int `json:"failed"`

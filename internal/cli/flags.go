@@ -35,7 +35,7 @@ func Normalize(c *workflows.Common) error {
 	return CheckBudget(c.BudgetUSD)
 }
 
-// CheckBudget refuses what is no limit in USD.
+// CheckBudget rejects an invalid limit in USD.
 func CheckBudget(usd float64) error {
 	if err := money.CheckLimit(usd); err != nil {
 		return Usage("--budget: %v", err)
@@ -43,7 +43,7 @@ func CheckBudget(usd float64) error {
 	return nil
 }
 
-// CheckRange refuses the value of a flag outside of a range.
+// CheckRange rejects the value of a flag outside of a range.
 func CheckRange(flag string, value, low, high int) error {
 	if value < low || value > high {
 		return Usage("--%s must be a number from %d to %d, not %d", flag, low, high, value)
@@ -51,7 +51,7 @@ func CheckRange(flag string, value, low, high int) error {
 	return nil
 }
 
-// CheckOneOf refuses a value that is not one of those known, and suggests the nearest.
+// CheckOneOf rejects a value that is not known, and suggests the nearest one.
 func CheckOneOf(flag, value string, known []string) error {
 	if slices.Contains(known, value) {
 		return nil

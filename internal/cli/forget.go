@@ -11,12 +11,12 @@ import (
 	"github.com/cogniverse/cogflow/workflows/catalog"
 )
 
-// forgetTimeout bounds what a person waits for a deletion.
+// forgetTimeout bounds the time of a deletion.
 const forgetTimeout = 2 * time.Second
 
-// Forget deletes the completed run of a lookup after its answer was read, so that searches
-// and lists do not fill the Web UI. A run that failed is kept for diagnosis: do not call
-// Forget for it. Not every account may delete; the answer is the same without.
+// Forget deletes the completed run of a lookup after its result was read, so that searches
+// and lists do not fill the Web UI. Do not call it for a failed run, which is kept for
+// diagnosis. A missing permission to delete is not an error.
 func (a *App) Forget(ctx context.Context, c client.Client, kind string, run client.WorkflowRun) {
 	if t, known := catalog.TypeOf(kind); !known || !t.Lookup {
 		return
@@ -28,6 +28,6 @@ func (a *App) Forget(ctx context.Context, c client.Client, kind string, run clie
 		WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: run.GetID(), RunId: run.GetRunID()},
 	})
 	if err != nil && a.Debug {
-		a.Note("debug: the run of the lookup %s was not deleted: %v", run.GetID(), plainly(err))
+		a.Note("debug: the run of the lookup %s was not deleted: %v", run.GetID(), unwrapGRPC(err))
 	}
 }

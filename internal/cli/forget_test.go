@@ -12,7 +12,7 @@ import (
 	"google.golang.org/grpc"
 )
 
-// deleting is a client of deletions.
+// deleting is a client of the fake server deletions.
 type deleting struct {
 	client.Client
 	server *deletions
@@ -20,7 +20,7 @@ type deleting struct {
 
 func (d deleting) WorkflowService() workflowservice.WorkflowServiceClient { return d.server }
 
-// deletions is a server that only deletes runs, or refuses to.
+// deletions is a fake server that deletes runs, or rejects deletions.
 type deletions struct {
 	workflowservice.WorkflowServiceClient
 	refusal error
@@ -43,7 +43,7 @@ type doneRun struct{ client.WorkflowRun }
 func (doneRun) GetID() string    { return "lookup" }
 func (doneRun) GetRunID() string { return "run" }
 
-// TestForget: only runs of lookups are deleted, and a server that refuses costs a note at most.
+// TestForget: only runs of lookups are deleted, and a rejected deletion is not an error.
 func TestForget(t *testing.T) {
 	t.Parallel()
 	var notes bytes.Buffer

@@ -25,19 +25,19 @@ type Job struct {
 	ID      string
 	Common  workflows.Common
 	Profile string // for the search attribute; empty = none
-	Name    string // of what the job works on, for `list`: a source, an adapter, a program; empty = none
+	Name    string // of the source, the adapter or the program, for `list`; empty = none
 	Summary string // one line for the Web UI
 	Details string
 	Timeout time.Duration // of the whole run; 0 = none
-	DryRun  bool          // it only says what a job under the id would do
+	DryRun  bool          // the run only estimates the job with this id
 	Input   any
 }
 
-// maxMemoName bounds what names a job, in bytes. It is a memo, since the lists of the server
-// carry memos, so that showing the name costs no further call.
+// maxMemoName bounds the name of a job, in bytes. The name is a memo, because the lists of
+// the server include memos, and so no further call is needed to show it.
 const maxMemoName = 255
 
-// Start begins a job, or attaches to the one that runs under its id.
+// Start starts a job, or attaches to the running job with its id.
 func (a *App) Start(ctx context.Context, c client.Client, j Job) (run client.WorkflowRun, attached bool, err error) {
 	running := runningRun(ctx, c, j.ID)
 	attributes := []temporal.SearchAttributeUpdate{
@@ -72,11 +72,11 @@ func (a *App) Start(ctx context.Context, c client.Client, j Job) (run client.Wor
 	return run, running != "" && running == run.GetRunID(), nil
 }
 
-// DryRuns is how the ids of dry runs begin.
+// DryRuns is the prefix of the ids of dry runs.
 const DryRuns = "dry-run/"
 
-// DryRunID is the id of a dry run of a job: its own, so that it neither stands in the way of
-// the job nor hides it. One that the server would not take ends in its hash instead.
+// DryRunID is the id of a dry run of a job. It differs from the id of the job, so that the
+// dry run neither blocks nor hides the job. An id that is too long ends in its hash.
 func DryRunID(job string) string {
 	id := DryRuns + job
 	if len(id) <= workflows.MaxWorkflowID {
@@ -86,7 +86,7 @@ func DryRunID(job string) string {
 	return DryRuns + hex.EncodeToString(sum[:])
 }
 
-// JobOf is the job that a dry run with an id was of; "" = the id does not tell.
+// JobOf is the id of the job of a dry run; "" = unknown.
 func JobOf(dryRun string) string {
 	job, _ := strings.CutPrefix(dryRun, DryRuns)
 	if job == dryRun || DryRunID(job) != dryRun {
@@ -95,8 +95,8 @@ func JobOf(dryRun string) string {
 	return job
 }
 
-// runningRun returns the run that is open under id, or "". It only decides
-// about a message, so a failure to look is no failure.
+// runningRun returns the open run of id, or "". It only selects a message, so errors are
+// ignored.
 func runningRun(ctx context.Context, c client.Client, id string) string {
 	d, err := c.DescribeWorkflow(ctx, id, "")
 	if err != nil || workflows.Closed(d.Status) {
@@ -105,8 +105,8 @@ func runningRun(ctx context.Context, c client.Client, id string) string {
 	return d.WorkflowExecution.RunID
 }
 
-// follow waits for a run to end, shows what happens and returns its result. Kind is
-// whose progress is shown; empty = none.
+// follow waits until a run ends, shows its progress and returns its result. An empty kind
+// means that no progress is shown.
 func (a *App) follow(ctx context.Context, c client.Client, run client.WorkflowRun, kind string, v View) (json.RawMessage, error) {
 	type outcome struct {
 		result json.RawMessage
@@ -127,7 +127,7 @@ func (a *App) follow(ctx context.Context, c client.Client, run client.WorkflowRu
 	for {
 		select {
 		case o := <-ended:
-			// It may have done most of its work since it was asked, a short one all of it.
+			// The last query can be old; a short job can have no query at all.
 			if p, ok := a.Progress(ctx, c, kind, run.GetID()); ok {
 				v.Show(p, true)
 			}
@@ -140,7 +140,7 @@ func (a *App) follow(ctx context.Context, c client.Client, run client.WorkflowRu
 	}
 }
 
-// Ask runs a short workflow whose answer only we want: an interrupt cancels it.
+// Ask runs a short workflow for this command only: an interrupt cancels it.
 func (a *App) Ask(ctx context.Context, j Job, result any) (json.RawMessage, error) {
 	c, err := a.Connect(ctx)
 	if err != nil {
@@ -165,7 +165,7 @@ func (a *App) Ask(ctx context.Context, j Job, result any) (json.RawMessage, erro
 	return raw, nil
 }
 
-// CancelSoon asks for a cancellation when our own context is gone already.
+// CancelSoon requests a cancellation after the context of the command has ended.
 func CancelSoon(c client.Client, id string) error {
 	ctx, stop := context.WithTimeout(context.Background(), dialTimeout)
 	defer stop()
@@ -176,7 +176,7 @@ func CancelSoon(c client.Client, id string) error {
 	return err
 }
 
-// JobID names a workflow by its whole input, so that two equal starts are one.
+// JobID derives the id of a workflow from its whole input, so that two equal starts are one job.
 func JobID(stem, tenant, name string, input any) (string, error) {
 	data, err := json.Marshal(input)
 	if err != nil {

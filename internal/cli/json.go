@@ -8,14 +8,14 @@ import (
 	"unicode"
 )
 
-// PrintJSON prints the one document. Characters that could steer a terminal
-// are escaped; the document means the same.
+// PrintJSON prints the JSON document of a command. Control characters for terminals are
+// escaped, which does not change the value of the document.
 func (a *App) PrintJSON(v any) error {
 	a.printed = true
 	return WriteJSON(a.Out, v)
 }
 
-// WriteJSON writes v as PrintJSON does.
+// WriteJSON writes v like PrintJSON.
 func WriteJSON(w io.Writer, v any) error {
 	var out strings.Builder
 	e := json.NewEncoder(&out)
@@ -28,8 +28,8 @@ func WriteJSON(w io.Writer, v any) error {
 	return err
 }
 
-// escapeJSON writes the steering characters of a JSON document as \u escapes.
-// Outside strings a document holds none but newlines.
+// escapeJSON writes control characters in a JSON document as \u escapes. Outside of strings
+// a document has none except newlines.
 func escapeJSON(s string) string {
 	var out strings.Builder
 	for _, r := range s {
@@ -42,8 +42,8 @@ func escapeJSON(s string) string {
 	return out.String()
 }
 
-// steers reports whether r could steer a terminal or reorder what it shows.
-// Names and captions come from strangers.
+// steers reports whether r can control a terminal or reorder its text. Names and captions
+// are not trusted.
 func steers(r rune) bool {
 	return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029'
 }

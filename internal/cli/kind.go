@@ -12,44 +12,44 @@ import (
 	"go.temporal.io/sdk/converter"
 )
 
-// Feature is what one package adds to the command line.
+// Feature is the part that one package adds to the command line.
 type Feature struct {
 	Commands []*cobra.Command
 	Kinds    map[string]Kind // by workflow type
 }
 
-// Kind is how jobs of one workflow type are shown.
+// Kind defines how jobs of one workflow type are shown.
 type Kind struct {
-	Progress func(ctx context.Context, q Querier, id string) (Progress, bool) // asks a job how far it is; false = it does not answer
-	Result   func(id string, raw json.RawMessage) error                       // prints what a job returned; nil = as JSON
+	Progress func(ctx context.Context, q Querier, id string) (Progress, bool) // queries the progress of a job; false = no answer
+	Result   func(id string, raw json.RawMessage) error                       // prints the result of a job; nil = as JSON
 }
 
-// Querier is the part of the client that a job is asked with.
+// Querier is the part of the Temporal client that queries a job.
 type Querier interface {
 	QueryWorkflow(ctx context.Context, id, runID, query string, args ...any) (converter.EncodedValue, error)
 	DescribeWorkflow(ctx context.Context, id, runID string) (*client.WorkflowExecutionDescription, error)
 }
 
-// Progress is what a job said of itself at one moment.
+// Progress is the progress of a job at one moment.
 type Progress interface {
-	Change() string // another text is a change that people are told at once
-	Line() string   // all of it in one line
+	Change() string // a different text is a change that is shown at once
+	Line() string   // the whole progress in one line
 	Bars() []Bar
 	Failures() []string // one line each, in the order in which they happened
 	Print(a *App)       // for `status`
 	JSON() any          // for `status --json`
 }
 
-// Measured is a Progress with rates. After is called before the other methods, with
-// what the job said the time before; nil = this is the first time.
+// Measured is a Progress with rates. After is called before the other methods, with the
+// previous progress; nil = this is the first one.
 type Measured interface{ After(last Progress) }
 
-// Parent is the Progress of a job that may have others work for it; nil = it does not know.
+// Parent is the Progress of a job with child workflows; nil = unknown.
 type Parent interface{ Children() []string }
 
 // Bar is one line of the progress on a terminal.
 type Bar struct {
-	Key         string // names it among the bars of a job; empty = the job itself, which comes first
+	Key         string // unique among the bars of a job; empty = the job itself, which is first
 	Name        string
 	Done, Total int
 	Text        string
@@ -64,7 +64,7 @@ func (a *App) Register(f Feature) []*cobra.Command {
 	return f.Commands
 }
 
-// Result makes what prints results of type T.
+// Result makes a function that prints results of type T.
 func Result[T any](show func(id string, r T)) func(id string, raw json.RawMessage) error {
 	return func(id string, raw json.RawMessage) error {
 		var r T
@@ -76,7 +76,7 @@ func Result[T any](show func(id string, r T)) func(id string, raw json.RawMessag
 	}
 }
 
-// PrintResult prints the result of a workflow for people.
+// PrintResult prints the result of a workflow as text.
 func (a *App) PrintResult(kind, id string, raw json.RawMessage) error {
 	if k := a.Kinds[kind]; k.Result != nil {
 		return k.Result(id, raw)
@@ -89,7 +89,7 @@ const (
 	pollTimeout = 3 * time.Second
 )
 
-// Progress asks a job how far it is.
+// Progress queries the progress of a job.
 func (a *App) Progress(ctx context.Context, q Querier, kind, id string) (Progress, bool) {
 	k := a.Kinds[kind]
 	if k.Progress == nil || ctx.Err() != nil {
@@ -100,8 +100,8 @@ func (a *App) Progress(ctx context.Context, q Querier, kind, id string) (Progres
 	return k.Progress(ctx, q, id)
 }
 
-// poll asks a job until ctx ends. A query that fails is no event: the worker may be
-// away, which WatchQueues tells.
+// poll queries a job until ctx ends. A failed query is ignored: the worker may be missing,
+// which WatchQueues reports.
 func (a *App) poll(ctx context.Context, q Querier, kind, id string, to chan<- Progress) {
 	ticker := time.NewTicker(pollEvery)
 	defer ticker.Stop()

@@ -8,17 +8,17 @@ import (
 	"github.com/cogniverse/cogflow/safetext"
 )
 
-// lines shows a job as plain lines, for logs and pipes: one on a change, at
-// most one a second, and one every few seconds while something is at work.
+// lines shows a job as plain lines, for logs and pipes: one at a change, but at most one per
+// second, and one every few seconds while the job is active.
 type lines struct {
 	out io.Writer
 	now func() time.Time
 
 	last    Progress
 	at      time.Time // of the last line
-	change  string    // what the last line was about
-	said    string    // the last line
-	failed  int       // failures printed
+	change  string    // Change of the last line
+	said    string    // text of the last line
+	failed  int       // number of failures printed
 	started bool
 }
 

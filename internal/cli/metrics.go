@@ -7,7 +7,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli/format"
 )
 
-// PrintMetrics compares what was measured of a base model and of what was trained from it.
+// PrintMetrics prints the metrics of a base model beside those of the trained model.
 func (a *App) PrintMetrics(before, after map[string]float64) {
 	all := maps.Clone(after)
 	if all == nil {

@@ -6,24 +6,24 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 )
 
-// shares are how many cells of a line its name, its bar and its text take.
+// shares are the cells of a line for its name, its bar and its text.
 type shares struct{ name, bar, text int }
 
 const (
 	maxName, minName = 28, 8
 	maxBar, minBar   = 30, 4
-	between          = 5 // the spaces between them, and the last cell, where some terminals wrap
+	between          = 5 // spaces between them, and the last cell, at which some terminals wrap
 )
 
-// share divides a line of a terminal. The bar has at least its share, and what the text leaves.
+// share divides the cells of a line. The bar also gets the cells that the text does not use.
 func share(total int) shares {
 	s := shares{name: min(maxName, max(minName, total/4)), bar: min(maxBar, max(minBar, total/8))}
 	s.text = max(0, total-s.name-s.bar-between)
 	return s
 }
 
-// shorten leaves out the last parts of a text, then cuts, until it fits. What matters
-// most comes first in a text.
+// shorten removes the last parts of a text, then cuts it, until it fits. The most important
+// parts of a text are first.
 func shorten(s string, cells int) string {
 	for text.StringWidthWithoutEscSequences(s) > cells {
 		end := max(strings.LastIndex(s, ", "), strings.LastIndex(s, "; "))

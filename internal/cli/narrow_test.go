@@ -14,7 +14,7 @@ import (
 
 func cells(s string) int { return text.StringWidthWithoutEscSequences(s) }
 
-// TestShorten: the last parts are left out first, and nothing is wider than it may be.
+// TestShorten: the last parts are removed first, and no text exceeds its width.
 func TestShorten(t *testing.T) {
 	t.Parallel()
 	const steps = "train 10/540 steps, ETA 35m0s, loss 2.5000, 760 tokens/s, $0.0030, on a10g"
@@ -37,7 +37,7 @@ func TestShorten(t *testing.T) {
 	}
 }
 
-// moment is a progress with one line of every kind.
+// moment is a progress with bars of all kinds.
 type moment struct{ Progress }
 
 func (moment) Change() string     { return "" }
@@ -53,7 +53,7 @@ func (moment) Bars() []Bar {
 	}
 }
 
-// TestBarsDoNotWrap: at every width a bar takes one line, and says what matters most.
+// TestBarsDoNotWrap: at every width a bar takes one line and shows the most important parts.
 func TestBarsDoNotWrap(t *testing.T) {
 	t.Parallel()
 	escapes := regexp.MustCompile(`\x1b\[[0-9;?]*[A-Za-z]`)
@@ -63,7 +63,7 @@ func TestBarsDoNotWrap(t *testing.T) {
 		b := newBars(mpb.WithOutput(&out), mpb.WithWidth(width), mpb.WithManualRefresh(refresh))
 		b.Show(moment{}, false)
 		refresh <- time.Now()
-		refresh <- time.Now() // the first is drawn
+		refresh <- time.Now() // draws the first bars
 		b.End()
 		drawn := escapes.ReplaceAllString(out.String(), "")
 		for line := range strings.Lines(drawn) {
@@ -78,7 +78,7 @@ func TestBarsDoNotWrap(t *testing.T) {
 	}
 }
 
-// TestTablesDoNotWrap: rows are as wide as the terminal at most, numbers and ids stay whole.
+// TestTablesDoNotWrap: rows are at most as wide as the terminal; numbers and ids are not cut.
 func TestTablesDoNotWrap(t *testing.T) {
 	t.Parallel()
 	columns := []Column{
@@ -104,5 +104,5 @@ func TestTablesDoNotWrap(t *testing.T) {
 	}
 	var out bytes.Buffer
 	WriteTable(&out, 0, columns, rows())
-	require.Contains(t, out.String(), strings.Repeat("視聴者", 30), "no terminal, nothing cut")
+	require.Contains(t, out.String(), strings.Repeat("視聴者", 30), "without a terminal nothing is cut")
 }

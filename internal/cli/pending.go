@@ -9,18 +9,17 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli/format"
 )
 
-// coldAfter is how long activities may wait for a worker before people are told.
+// coldAfter is the time for which activities wait for a worker before the wait is shown.
 const coldAfter = 3 * time.Second
 
-// Cold is what a run waits for while none of its activities has a worker.
+// Cold is the wait of a run while none of its activities has a worker.
 type Cold struct {
-	Queue string // that no worker has taken a task from; empty = it does not wait
+	Queue string // task queue without a worker; empty = no wait
 	For   time.Duration
 }
 
-// ColdStart says whether all pending activities of a run wait for a worker, such as one of a GPU
-// class that is still booting, and for how long the first of them has. Waiting for a
-// retry is not a cold start.
+// ColdStart returns the longest wait if all pending activities of a run wait for a worker,
+// such as one on a GPU machine that is still booting. A wait for a retry is not a cold start.
 func ColdStart(pending []*workflowpb.PendingActivityInfo, now time.Time) Cold {
 	var cold Cold
 	for _, p := range pending {
@@ -38,7 +37,7 @@ func ColdStart(pending []*workflowpb.PendingActivityInfo, now time.Time) Cold {
 	return cold
 }
 
-// What names what is waited for; "" = nothing.
+// What is the reason of the wait; "" = no wait.
 func (c Cold) What() string {
 	if c.Queue == "" {
 		return ""
@@ -46,7 +45,7 @@ func (c Cold) What() string {
 	return "a worker of queue " + c.Queue
 }
 
-// Waits completes the reason of a wait by how long it has lasted.
+// Waits adds the duration of the wait to its reason.
 func (c Cold) Waits(reason string) string {
 	if c.Queue == "" || reason != c.What() {
 		return reason

@@ -17,23 +17,23 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-// How long a queue may be without a worker before people are told, how often
-// that is looked at again, and how long after its last poll a worker is
-// believed to live: a long poll takes a minute.
+// unservedAfter is the time without a worker after which a message is shown, unservedEvery the
+// interval between checks. pollerAlive is the time after its last poll for which a worker
+// counts as alive: a long poll takes a minute.
 const (
 	unservedAfter = 3 * time.Second
 	unservedEvery = 10 * time.Second
 	pollerAlive   = 70 * time.Second
 )
 
-// Pool is the workers behind one task queue.
+// Pool is the state of one task queue and its workers.
 type Pool struct {
 	Queue   string `json:"queue"`
 	Workers int    `json:"workers"`
 	Backlog int64  `json:"backlog"` // tasks that wait for a worker
 }
 
-// WatchQueues says when no worker takes workflows, and when one does again.
+// WatchQueues reports when no worker serves workflows, and when one does again.
 func (a *App) WatchQueues(ctx context.Context, c client.Client, notes chan<- string) {
 	timer := time.NewTimer(unservedAfter)
 	defer timer.Stop()
@@ -60,7 +60,7 @@ func (a *App) WatchQueues(ctx context.Context, c client.Client, notes chan<- str
 	}
 }
 
-// AskPool counts the workers that polled a queue lately and the tasks that wait.
+// AskPool counts the workers that polled a queue recently and the waiting tasks.
 func (a *App) AskPool(ctx context.Context, c client.Client, queue string, kind enumspb.TaskQueueType) (Pool, error) {
 	r, err := c.WorkflowService().DescribeTaskQueue(ctx, &workflowservice.DescribeTaskQueueRequest{
 		Namespace: a.Where.Namespace, TaskQueue: &taskqueuepb.TaskQueue{Name: queue}, TaskQueueType: kind, ReportStats: true,
@@ -77,9 +77,8 @@ func (a *App) AskPool(ctx context.Context, c client.Client, queue string, kind e
 	return Pool{Queue: queue, Workers: len(seen), Backlog: r.GetStats().GetApproximateBacklogCount()}, nil
 }
 
-// Pools asks about every queue of cogflow. Those that the configuration names, or that
-// serve one of the GPU classes in also, are listed in any case, others when they have
-// workers or tasks.
+// Pools returns the state of the queues of cogflow: all queues of the configuration and of
+// the GPU classes in also, and other queues if they have workers or tasks.
 func (a *App) Pools(ctx context.Context, c client.Client, also ...string) ([]Pool, error) {
 	cfg, err := a.Config()
 	if err != nil {
@@ -116,14 +115,14 @@ func (a *App) Pools(ctx context.Context, c client.Client, also ...string) ([]Poo
 	return out, nil
 }
 
-// wantedQueues are the queues that a configuration's work needs: of the stages of its
-// profiles and their GPU classes, and of prompt optimization if it names a student.
+// wantedQueues are the queues that a configuration needs: those of the stages and GPU classes
+// of its profiles, and that of prompt optimization if there is a student.
 func wantedQueues(cfg config.Config, classes []string) []string {
 	seen := map[string]bool{}
 	profiles := cfg.Profiles()
 	for _, p := range profiles {
 		if p.Name == video.LocalPreview().Name && p.Name != cfg.Active() && len(profiles) > 1 {
-			continue // it is always there; who configured another does not wait for its workers
+			continue // the built-in profile does not count if the user has configured another one
 		}
 		for stem, stage := range map[string]video.Stage{
 			workflows.StemDescribe: p.Describe, workflows.StemEmbed: p.Embed, workflows.StemTranscribe: p.Transcribe,

@@ -7,10 +7,10 @@ import (
 	"github.com/cogniverse/cogflow/training"
 )
 
-// Ref names a version of an adapter or a program: NAME@VERSION.
+// Ref formats a version of an adapter or a program: NAME@VERSION.
 func Ref(name string, version int) string { return name + "@" + strconv.Itoa(version) }
 
-// ParseRef reads NAME or NAME@VERSION; version 0 = none was said.
+// ParseRef parses NAME or NAME@VERSION; version 0 = not specified.
 func ParseRef(text string) (name string, version int, err error) {
 	name, number, said := strings.Cut(text, "@")
 	if err := training.CheckName("adapter", name); err != nil {

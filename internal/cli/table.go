@@ -22,14 +22,14 @@ type Column struct {
 	Below bool // on a line of its own under its row if the terminal is too narrow; at most one
 }
 
-// How narrow columns become, in cells.
+// Minimum widths of columns, in cells.
 const (
-	minFlex = 20 // those that are cut first
-	minText = 8  // they and the others, if that does not suffice
+	minFlex = 20 // flexible columns, which are cut first
+	minText = 8  // all columns, if that is not enough
 	gap     = 2  // between columns
 )
 
-// Table prints rows for people; every cell is cleaned.
+// Table prints rows; every cell is cleaned.
 func (a *App) Table(columns []Column, rows [][]string) {
 	width := 0
 	if !a.Wide {
@@ -56,7 +56,7 @@ func WriteTable(w io.Writer, width int, columns []Column, rows [][]string) {
 	}
 }
 
-// render makes one line of the header, and one of each row.
+// render formats the header and the rows, one line each.
 func render(columns []Column, cells [][]string) string {
 	t := table.NewWriter()
 	style := table.StyleDefault
@@ -84,7 +84,7 @@ func render(columns []Column, cells [][]string) string {
 	return t.Render()
 }
 
-// lower takes the column out that goes below its rows, if there is one and rows do not fit.
+// lower moves the column with Below to a separate line, if rows do not fit.
 func lower(columns []Column, rows [][]string, width int) (rest []Column, cells [][]string, below []string) {
 	at := slices.IndexFunc(columns, func(c Column) bool { return c.Below })
 	if at < 0 || width <= 0 || fits(columns, widths(columns, rows), width) {
@@ -97,7 +97,7 @@ func lower(columns []Column, rows [][]string, width int) (rest []Column, cells [
 	return slices.Delete(slices.Clone(columns), at, at+1), cells, below
 }
 
-// fits reports whether rows fit when no column is cut below its comfortable width.
+// fits reports whether rows fit if no flexible column is cut below minFlex.
 func fits(columns []Column, wide []int, width int) bool {
 	for i, c := range columns {
 		if c.Flex {
@@ -107,7 +107,7 @@ func fits(columns []Column, wide []int, width int) bool {
 	return total(wide) <= width
 }
 
-// widths are the cells that the columns take uncut.
+// widths are the widths of the uncut columns.
 func widths(columns []Column, rows [][]string) []int {
 	wide := make([]int, len(columns))
 	for i, c := range columns {
@@ -127,7 +127,7 @@ func total(wide []int) int {
 	return sum
 }
 
-// cut shortens cells until rows fit: of the flexible columns first, the widest one first.
+// cut shortens cells until rows fit: flexible columns first, and the widest of them first.
 func cut(columns []Column, rows [][]string, width int) {
 	if width <= 0 {
 		return
@@ -159,7 +159,7 @@ func cut(columns []Column, rows [][]string, width int) {
 	}
 }
 
-// terminalWidth returns 0 when w is no terminal, or one that says no size.
+// terminalWidth returns 0 if w is not a terminal, or a terminal of unknown size.
 func terminalWidth(w io.Writer) int {
 	if f, ok := w.(*os.File); ok {
 		if width, height, err := term.GetSize(int(f.Fd())); err == nil && height > 0 {
@@ -181,10 +181,10 @@ func fit(s string, cells int) string {
 	return text.Pad(s, cells, ' ')
 }
 
-// ShortDigits is how much of a SHA-256 is shown in tables.
+// ShortDigits is the number of digits of a SHA-256 in tables.
 const ShortDigits = 12
 
-// Short cuts a SHA-256 for a table, unless --wide says otherwise.
+// Short cuts a SHA-256 for a table, unless --wide is set.
 func (a *App) Short(id string) string {
 	if a.Wide {
 		return id

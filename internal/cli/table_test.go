@@ -21,7 +21,7 @@ func TestTableIsCutToTheTerminal(t *testing.T) {
 func TestJSONSteersNoTerminal(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	require.NoError(t, cli.WriteJSON(&out, map[string]string{"name": clitest.Hostile, "html": "<&>"}))
+	require.NoError(t, cli.WriteJSON(&out, map[string]string{"name": clitest.Malicious, "html": "<&>"}))
 	clitest.Golden(t, "json", out.String())
 	for _, r := range out.String() {
 		assert.False(t, r != '\n' && cli.Steers(r), "%q", r)

@@ -2,8 +2,8 @@ package cli
 
 import "time"
 
-// Task shows a piece of work that this program does itself: as a bar on a terminal, as
-// a line every few seconds elsewhere.
+// Task shows the progress of work of the command itself: as a bar on a terminal, else as a
+// line every few seconds.
 type Task struct {
 	view View
 	bar  *bar // nil = no terminal
@@ -11,7 +11,7 @@ type Task struct {
 	last time.Time // of the last line
 }
 
-// NewTask shows a task that begins in a view.
+// NewTask starts a task in a view.
 func NewTask(v View, name string) *Task {
 	t := &Task{view: v, now: time.Now}
 	switch v := v.(type) {
@@ -25,7 +25,7 @@ func NewTask(v View, name string) *Task {
 	return t
 }
 
-// Set says how far it is: text beside the bar, or else line.
+// Set shows the progress: text beside the bar, or line without a terminal.
 func (t *Task) Set(done, total int, text, line string) {
 	switch {
 	case t.bar != nil:
@@ -36,7 +36,7 @@ func (t *Task) Set(done, total int, text, line string) {
 	}
 }
 
-// End removes the bar; the end of the view does too.
+// End removes the bar; so does the end of the view.
 func (t *Task) End() {
 	if t.bar != nil {
 		t.bar.Abort(true)

@@ -10,11 +10,10 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// nearEnough is the number of edits up to which another name is suggested.
+// nearEnough is the maximum number of edits for a suggestion.
 const nearEnough = 2
 
-// plainErrors has a command and those below it say what is wrong with a command line in
-// the words of its own usage.
+// plainErrors sets the handling of usage errors of a command and its subcommands.
 func plainErrors(cmd *cobra.Command) {
 	if check := cmd.Args; check != nil {
 		cmd.Args = func(cmd *cobra.Command, args []string) error {
@@ -27,7 +26,7 @@ func plainErrors(cmd *cobra.Command) {
 			return nil
 		}
 	}
-	if cmd.HasSubCommands() && !cmd.Runnable() { // cobra would print the help and call it success
+	if cmd.HasSubCommands() && !cmd.Runnable() { // cobra would print the help and exit with 0
 		cmd.Args = cobra.ArbitraryArgs
 		cmd.RunE = func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -51,8 +50,8 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 	return Usage("%s", text)
 }
 
-// argumentError names the argument that is missing, or the first one too many. Use has
-// the names: those in brackets are optional.
+// argumentError names the missing argument, or the first unexpected one. The names are in
+// Use; those in brackets are optional.
 func argumentError(cmd *cobra.Command, args []string, err error) error {
 	if _, ok := errors.AsType[*ExitError](err); ok {
 		return err
@@ -60,7 +59,7 @@ func argumentError(cmd *cobra.Command, args []string, err error) error {
 	var required, optional []string
 	for _, word := range strings.Fields(cmd.Use)[1:] {
 		if strings.HasPrefix(word, "--") {
-			break // a flag that is required, and its value
+			break // a required flag and its value
 		}
 		if strings.HasPrefix(word, "[") && strings.HasSuffix(word, "]") {
 			optional = append(optional, word)
@@ -77,8 +76,8 @@ func argumentError(cmd *cobra.Command, args []string, err error) error {
 	return err
 }
 
-// flagError says what is wrong with a flag: the nearest one for one that is not there,
-// the kind of its value for one that cannot be read.
+// flagError explains an error of a flag: it suggests the nearest name for an unknown flag,
+// and names the type of an invalid value.
 func flagError(cmd *cobra.Command, err error) error {
 	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
 		return fmt.Errorf("--%s must be %s, not %q", invalid.GetFlag().Name, valueName(invalid.GetFlag().Value.Type()), invalid.GetValue())
@@ -99,7 +98,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	return err
 }
 
-// nearest returns the known name that a mistyped one is near to; "" = none is.
+// nearest returns the known name nearest to a mistyped one; "" = none is near.
 func nearest(name string, known []string) string {
 	best, distance := "", nearEnough+1
 	for _, k := range known {
@@ -110,7 +109,7 @@ func nearest(name string, known []string) string {
 	return best
 }
 
-// valueName is what a flag of a type takes, in words.
+// valueName describes the values of a type of flag.
 func valueName(kind string) string {
 	switch kind {
 	case "int", "int64":

@@ -9,7 +9,7 @@ import (
 	"github.com/cogniverse/cogflow/strictjson"
 )
 
-// Value is the JSON that text spells, else text itself.
+// Value parses text as JSON; if it is not JSON, Value returns text itself.
 func Value(text string) any {
 	var v any
 	if DecodeExact([]byte(text), &v) != nil {
@@ -18,9 +18,9 @@ func Value(text string) any {
 	return v
 }
 
-// DecodeExact reads one JSON document and keeps numbers as they are written.
+// DecodeExact decodes one JSON document and keeps the digits of numbers.
 func DecodeExact(data []byte, into any) error {
-	var once json.RawMessage // no name is listed twice
+	var once json.RawMessage // rejects repeated names
 	if err := strictjson.Unmarshal(data, &once); err != nil {
 		return err
 	}
@@ -30,7 +30,7 @@ func DecodeExact(data []byte, into any) error {
 		return err
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return fmt.Errorf("there is more after the first value")
+		return fmt.Errorf("unexpected content after the first value")
 	}
 	return nil
 }

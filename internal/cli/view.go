@@ -8,14 +8,14 @@ import (
 	"github.com/cogniverse/cogflow/safetext"
 )
 
-// View shows on stderr what happens. Its methods are called one at a time.
+// View shows progress and messages on stderr. Its methods are not called concurrently.
 type View interface {
 	Show(p Progress, final bool) // final = the job has ended
 	Note(text string)
 	End()
 }
 
-// View chooses the way of showing: bars on a terminal that takes them, lines elsewhere.
+// View returns bars on a capable terminal, lines otherwise.
 func (a *App) View() View {
 	switch {
 	case a.Quiet:
@@ -27,14 +27,14 @@ func (a *App) View() View {
 	}
 }
 
-// silent shows notes only.
+// silent shows messages only.
 type silent struct{ out io.Writer }
 
 func (silent) Show(Progress, bool) {}
 func (silent) End()                {}
 func (s silent) Note(text string)  { fmt.Fprintln(s.out, safetext.Clean(text)) }
 
-// after measures p by what the job said before.
+// after gives p the previous progress, if p measures rates.
 func after(last, p Progress) {
 	if m, ok := p.(Measured); ok {
 		m.After(last)

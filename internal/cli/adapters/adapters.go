@@ -93,7 +93,7 @@ func (a app) listCommand() *cobra.Command {
 		},
 	}
 	tenantFlag(cmd, &in.Common)
-	cmd.Flags().StringVar(&in.Role, "role", "", "only this role")
+	cmd.Flags().StringVar(&in.Role, "role", "", "list only this role")
 	a.CompleteFlag(cmd, "role", a.roles(&in.Common))
 	return cmd
 }
@@ -117,7 +117,7 @@ func (a app) printAdapters(r registry.AdapterList) {
 			cli.Ref(l.Name, l.Version), l.Status, l.Role, string(l.Method), value, better, format.Bytes(l.Bytes),
 			l.Created.UTC().Format(time.DateOnly), l.Base,
 		}
-		if l.Created.IsZero() { // a damaged version, of which nothing else is known
+		if l.Created.IsZero() { // a damaged version has only a name and a status
 			rows[i] = []string{cli.Ref(l.Name, l.Version), l.Status, "-", "-", "-", "-", "-", "-", "-"}
 		}
 	}
@@ -133,7 +133,7 @@ func (a app) printAdapters(r registry.AdapterList) {
 		{Name: "base model", Flex: true},
 	}, rows)
 	if r.More {
-		a.Say("There are more: name one, or a role.")
+		a.Say("The list is cut. Add NAME or --role to see fewer versions.")
 	}
 }
 
@@ -162,7 +162,7 @@ func (a app) showCommand() *cobra.Command {
 	return cmd
 }
 
-// showAdapter asks for the manifest of the adapter that text names.
+// showAdapter returns the manifest of the adapter that text refers to.
 func (a app) showAdapter(ctx context.Context, in train.ShowAdapterInput, text string) (d registry.AdapterDetail, raw any, err error) {
 	if in.Name, in.Version, err = cli.ParseRef(text); err != nil {
 		return d, nil, err

@@ -17,7 +17,7 @@ import (
 	"github.com/cogniverse/cogflow/training"
 )
 
-// TestAdapters runs the program against one server.
+// TestAdapters runs the commands against one server.
 func TestAdapters(t *testing.T) {
 	t.Parallel()
 	b := clitest.New(t, root.Run)
@@ -71,13 +71,13 @@ func testDownload(t *testing.T, b *clitest.Bench) {
 	}
 	code, _, errors = b.Run("adapters", "download", "support@3", "--to", to)
 	assert.Equal(t, cli.ExitFailed, code)
-	assert.Contains(t, errors, "nothing is overwritten")
-	for name, want := range map[string]string{"wrong": "not what the manifest says", "escape": "outside the directory"} {
+	assert.Contains(t, errors, "never overwritten")
+	for name, want := range map[string]string{"wrong": "does not match the manifest", "escape": "outside the directory"} {
 		code, _, errors = b.Run("adapters", "download", name, "--to", to+name)
 		assert.Equal(t, cli.ExitFailed, code)
 		assert.Contains(t, errors, want)
 	}
 	left, err := os.ReadDir(filepath.Dir(to))
 	require.NoError(t, err)
-	assert.Len(t, left, 1, "nothing half-done is left: %v", left)
+	assert.Len(t, left, 1, "no partial download is left: %v", left)
 }

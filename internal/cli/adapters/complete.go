@@ -9,7 +9,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows/train"
 )
 
-// published asks for the adapters of the tenant that the command line names.
+// published returns the adapters of the tenant on the command line.
 func (a app) published(ctx context.Context, common *workflows.Common) ([]registry.AdapterLine, error) {
 	in := train.ListAdaptersInput{Common: *common}
 	if err := cli.Normalize(&in.Common); err != nil {

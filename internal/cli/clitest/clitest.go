@@ -1,6 +1,6 @@
 // Package clitest runs the command line in tests: against a real Temporal server on which
-// stand-ins of the workflows answer, and against golden files. It knows no feature; the
-// program is handed to it, since the tests of a feature import both.
+// stand-ins replace the workflows, and against golden files. It knows no feature; tests
+// pass the program to it, because a feature's tests import both.
 package clitest
 
 import (
@@ -28,18 +28,18 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-// Bench runs the program against a real server on which stand-ins of the
-// workflows run: what is tested here is the command line alone.
+// Bench runs the program against a real server with stand-ins for the workflows: it tests
+// only the command line.
 type Bench struct {
 	t       *testing.T
 	address string
 	Dir     string
 	Client  client.Client
-	WorkDir string // in which commands run; empty = none, so that no stack is looked for
+	WorkDir string // working directory of the commands; empty = no search for .cogflow
 	program Main
 }
 
-// Main is the program that is tested.
+// Main is the program under test.
 type Main func(ctx context.Context, p cli.Process) (code int)
 
 // Offline makes a bench without a server.
@@ -64,7 +64,7 @@ func New(t *testing.T, p Main) *Bench {
 	return &Bench{t: t, address: server.Address(), Dir: dir, Client: c, program: p}
 }
 
-// Address is that of the server.
+// Address returns the address of the server.
 func (b *Bench) Address() string { return b.address }
 
 func (b *Bench) getenv(name string) string {
@@ -74,7 +74,7 @@ func (b *Bench) getenv(name string) string {
 	}[name]
 }
 
-// Step runs one of several tests that share a server and build on each other.
+// Step runs a subtest. Subtests share a server and depend on earlier ones.
 func (b *Bench) Step(name string, test func(t *testing.T, b *Bench)) {
 	b.t.Run(name, func(t *testing.T) {
 		one := *b
@@ -83,7 +83,7 @@ func (b *Bench) Step(name string, test func(t *testing.T, b *Bench)) {
 	})
 }
 
-// Begun returns the first event of a run; an empty runID = the newest.
+// Begun returns the first event of a run; an empty runID means the newest run.
 func (b *Bench) Begun(id, runID string) *historypb.WorkflowExecutionStartedEventAttributes {
 	b.t.Helper()
 	events := b.Client.GetWorkflowHistory(b.t.Context(), id, runID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
@@ -101,7 +101,7 @@ func (b *Bench) Store() blob.Store {
 	return store
 }
 
-// Output is what a run printed, readable while it still prints.
+// Output collects the output of a command and can be read while the command runs.
 type Output struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -119,7 +119,7 @@ func (o *Output) String() string {
 	return o.text.String()
 }
 
-// Run runs one command to its end.
+// Run runs one command until it ends.
 func (b *Bench) Run(args ...string) (code int, out, err string) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.t.Context(), time.Minute)
@@ -129,7 +129,7 @@ func (b *Bench) Run(args ...string) (code int, out, err string) {
 	return code, o.String(), e.String()
 }
 
-// Interrupt runs one command until it prints a text on stderr, then presses Ctrl-C.
+// Interrupt runs one command until it prints a text on stderr, then interrupts it as Ctrl-C does.
 func (b *Bench) Interrupt(on string, args ...string) (code int, err string) {
 	b.t.Helper()
 	ctx, cancel := context.WithCancel(b.t.Context())
@@ -144,7 +144,7 @@ func (b *Bench) Interrupt(on string, args ...string) (code int, err string) {
 	return <-ended, e.String()
 }
 
-// Decode checks that out is exactly one JSON document.
+// Decode parses out, which must be exactly one JSON document.
 func Decode[T any](t *testing.T, out string) (v T) {
 	t.Helper()
 	require.NoError(t, json.Unmarshal([]byte(out), &v), out)

@@ -16,7 +16,7 @@ import (
 
 var rewrite = flag.Bool("update", false, "rewrite the golden files") //nolint:gochecknoglobals // a flag of go test
 
-// Golden compares with a file of testdata.
+// Golden compares got with a golden file in testdata.
 func Golden(t *testing.T, name, got string) {
 	t.Helper()
 	file := filepath.Join("testdata", name+".txt")
@@ -29,19 +29,18 @@ func Golden(t *testing.T, name, got string) {
 	assert.Equal(t, string(want), got)
 }
 
-// Hostile is a name that would steer a terminal.
-const Hostile = "a\x1b[2J\u202egpj\nb\x9b31m \xff.mp4"
+// Malicious is a name with control sequences for terminals.
+const Malicious = "a\x1b[2J\u202egpj\nb\x9b31m \xff.mp4"
 
-// Printed returns what show prints.
+// Printed returns the output of show.
 func Printed(show func(a *cli.App)) string {
 	var out bytes.Buffer
 	show(&cli.App{Process: cli.Process{Out: &out, Err: &out}})
 	return out.String()
 }
 
-// Strictly decodes like a start input does. The types of the inputs keep what is
-// wrong for the workflow to say, so the fields are read through a type without
-// their method.
+// Strictly decodes JSON and rejects unknown fields, as the start of a workflow does. Input
+// types keep such errors for the workflow, so tests decode into a type without their method.
 func Strictly(t *testing.T, data []byte, into any) {
 	t.Helper()
 	d := json.NewDecoder(bytes.NewReader(data))

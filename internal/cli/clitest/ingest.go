@@ -12,12 +12,12 @@ import (
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// standInLibrary ends as the last element of its source says.
+// standInLibrary has the outcome that the last element of its source names.
 func standInLibrary(ctx workflow.Context, in map[string]any) (ingest.LibraryResult, error) {
 	source, _ := in["source"].(string)
 	progress := ingest.LibraryProgress{
 		Source: source, Stage: "ingest", Videos: 3, Concurrency: 4,
-		Active: []ingest.ActiveVideo{{WorkflowID: "nobody", URI: source + "/b.mp4"}},
+		Active: []ingest.ActiveVideo{{WorkflowID: "missing", URI: source + "/b.mp4"}},
 	}
 	err := workflow.SetQueryHandler(ctx, workflows.QueryProgress, func() (ingest.LibraryProgress, error) { return progress, nil })
 	if err != nil {
@@ -60,7 +60,7 @@ func standInSearch(_ workflow.Context, in ingest.SearchInput) (ingest.SearchResu
 	return ingest.SearchResult{Hits: []video.Hit{{Name: "b.mp4", StartMS: 1000, EndMS: 2000, Score: 1, Caption: in.Query, Preview: true}}}, nil
 }
 
-// Video is the id of the video that the stand-ins know.
+// Video is the id of the video that the stand-ins return.
 const Video = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 func standInList(workflow.Context, ingest.ListVideosInput) (ingest.ListVideosResult, error) {
@@ -84,10 +84,10 @@ func standInHealth(workflow.Context, workflows.CheckHealthInput) (workflows.Chec
 	}}, nil
 }
 
-// FailedVideos are failures of two videos, one with a hostile name.
+// FailedVideos are failures of two videos, one with a malicious name.
 func FailedVideos() []video.Failure {
 	return []video.Failure{
 		{URI: "/srv/videos/empty.mp4", Stage: "inspect", Class: "input", Reason: "probe video: the file is empty"},
-		{URI: "/srv/videos/" + Hostile, Stage: "extract", Class: "input", Reason: "not \x1b]0;owned\a a video"},
+		{URI: "/srv/videos/" + Malicious, Stage: "extract", Class: "input", Reason: "not \x1b]0;owned\a a video"},
 	}
 }

@@ -38,7 +38,7 @@ func Optimizing() optimizeflow.Progress {
 	}
 }
 
-// Optimized is its result.
+// Optimized is the result of the stand-in of an optimization.
 func Optimized() optimizeflow.Result {
 	return optimizeflow.Result{
 		Program: "agentic-router", Version: 4, Job: "0123456789abcdef01234567", Status: "optimized", Promoted: true, DefaultScore: 52.2, Score: 71.1,
@@ -62,7 +62,7 @@ func Quote() optimizeflow.Result {
 	}}
 }
 
-// standInOptimize ends as the name of its program says.
+// standInOptimize has the outcome that the name of its program names.
 func standInOptimize(ctx workflow.Context, in optimizeflow.Input) (optimizeflow.Result, error) {
 	progress := Optimizing()
 	err := workflow.SetQueryHandler(ctx, workflows.QueryProgress, func() (optimizeflow.Progress, error) { return progress, nil })
@@ -107,12 +107,12 @@ func ProgramText(instructions string, demos ...string) json.RawMessage {
 		"inputs": [{"name": "query"}], "outputs": [{"name": "agent"}], "demos": [` + strings.Join(list, ", ") + `]}]}`)
 }
 
-// ProgramFiles are the files of the program that the stand-ins know.
+// ProgramFiles are the files of the program that the stand-ins return.
 func ProgramFiles() map[string]string {
 	return map[string]string{"program.json": `{"route": {}}`, "state.json": `{}`, "source.json": `{"name": "agentic-router"}`, "trials.jsonl": "{}\n"}
 }
 
-// Program is the version that the stand-ins know.
+// Program is the version that the stand-ins return.
 func Program() registry.ProgramDetail {
 	r := Optimized()
 	d := registry.ProgramDetail{
@@ -132,7 +132,7 @@ func Program() registry.ProgramDetail {
 	return d
 }
 
-// Programs are that version and the one before.
+// Programs are that version and the previous one.
 func Programs() registry.ProgramList {
 	d := Program()
 	l := registry.ProgramLine{
@@ -172,7 +172,7 @@ func standInProgram(_ workflow.Context, in optimizeflow.ProgramInput) (registry.
 
 func standInPromote(_ workflow.Context, in optimizeflow.ProgramInput) (training.Role, error) {
 	if in.Version == 3 && !in.Force {
-		return training.Role{}, temporal.NewNonRetryableApplicationError("not better; force promotes it all the same", "input", nil)
+		return training.Role{}, temporal.NewNonRetryableApplicationError("not better; force promotes it anyway", "input", nil)
 	}
 	version := in.Version
 	if version == 0 {

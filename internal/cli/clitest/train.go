@@ -36,7 +36,7 @@ func trainStandIns() map[string]any {
 	}
 }
 
-// standInTrain ends as the name of its adapter says.
+// standInTrain has the outcome that the name of its adapter names.
 func standInTrain(ctx workflow.Context, method training.Method, in trainflow.Input) (trainflow.Result, error) {
 	progress := trainflow.Progress{
 		Method: method, Name: in.Name, Base: in.BaseModel, Stage: "train", GPU: "cpu", Waiting: "a worker of queue train-cpu",
@@ -49,8 +49,8 @@ func standInTrain(ctx workflow.Context, method training.Method, in trainflow.Inp
 	r.Method, r.Adapter = method, in.Name
 	switch in.Name {
 	case "weak":
-		r.Better, r.Comparison.Better, r.Comparison.Verdict = false, false, "no difference that chance does not explain"
-	case "continue": // as a run does that was paused often: it knows its rows in another form then
+		r.Better, r.Comparison.Better, r.Comparison.Verdict = false, false, "the difference is not significant"
+	case "continue": // as after continue-as-new, which replaces the URI of the dataset
 		if in.Role != "again" {
 			in.Role, in.BudgetUSD, in.Dataset.URI = "again", 50, "dataset:other"
 			return r, workflow.NewContinueAsNewError(ctx, "TrainSFT", in)
@@ -66,7 +66,7 @@ func standInTrain(ctx workflow.Context, method training.Method, in trainflow.Inp
 		stop := workflow.GetSignalChannel(ctx, workflows.SignalStop)
 		err := workflow.Await(ctx, func() bool { return stop.ReceiveAsync(nil) })
 		cancel()
-		_ = trained.Get(running, nil) // it says that it was cancelled
+		_ = trained.Get(running, nil) // the error is the cancellation
 		if err != nil {
 			return r, err
 		}
@@ -94,7 +94,7 @@ func standInTraining(ctx context.Context) error {
 	}
 }
 
-// Sweep is the stand-in of a sweep: its first run is the best, the last ones fail.
+// Sweep is the stand-in of a sweep. Its first run is the best, the last ones fail.
 func Sweep(_ workflow.Context, in trainflow.SweepInput) (trainflow.SweepResult, error) {
 	one, other := Training(), Training()
 	other.Metrics, other.Version = map[string]float64{"loss": 1.5}, 4
@@ -124,12 +124,12 @@ func Training() trainflow.Result {
 	}
 }
 
-// AdapterFiles are the files of the adapter that the stand-ins know.
+// AdapterFiles are the files of the adapter that the stand-ins return.
 func AdapterFiles() map[string]string {
 	return map[string]string{"adapter_config.json": "{}", "adapter_model.safetensors": "weights", "README.md": "# support"}
 }
 
-// Adapter is the adapter that the stand-ins know.
+// Adapter is the adapter that the stand-ins return.
 func Adapter() registry.AdapterDetail {
 	r := Training()
 	d := registry.AdapterDetail{Status: "active", Prefix: training.AdapterPrefix("default", "support", 3)}
@@ -160,7 +160,7 @@ func standInAdapters(_ workflow.Context, in trainflow.ListAdaptersInput) (regist
 	return Adapters(), nil
 }
 
-// Adapters are that adapter and the version before.
+// Adapters are that adapter and its previous version.
 func Adapters() registry.AdapterList {
 	d := Adapter()
 	l := registry.AdapterLine{

@@ -15,7 +15,7 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// answers are what a first configuration is made of; empty = the default.
+// answers are the content of a first configuration; empty = the default.
 type answers struct {
 	url, model, key string
 	input, output   string // USD per million tokens
@@ -23,13 +23,13 @@ type answers struct {
 	gpu             string
 }
 
-// question is one of them.
+// question is one question of init, with the flag that answers it.
 type question struct {
 	to         *string
 	flag, help string
-	text       string               // as it is asked, with the default
-	needs      *string              // is asked only if this one has an answer; nil = always
-	check      func(a string) error // takes an empty one
+	text       string               // prompt, with the default
+	needs      *string              // the question is asked only if this answer is set; nil = always
+	check      func(a string) error // an empty answer is valid
 }
 
 func (in *answers) questions() []question {
@@ -57,7 +57,7 @@ func (in *answers) questions() []question {
 			"USD per million output tokens (0: free, empty: unknown)", &in.url, checkPrice,
 		},
 		{
-			&in.gpu, "gpu", "GPU `classes` of the workers that call the model, in order of preference (default cpu, for a server elsewhere)",
+			&in.gpu, "gpu", "GPU `classes` of the workers that call the model, in order of preference (default cpu, for a remote server)",
 			"GPU classes of the workers that call it (empty: cpu)", &in.url, checkClasses,
 		},
 		{
@@ -91,7 +91,7 @@ func checkURL(text string) error {
 	return nil
 }
 
-// checkVariable does not repeat what may be a key.
+// checkVariable does not print its input, which can be a key.
 func checkVariable(text string) error {
 	if strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != "" {
 		return errors.New("must be the name of a variable, such as VLM_API_KEY, never the key itself")
@@ -122,8 +122,8 @@ func classes(text string) []string {
 	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
-// ask asks what no flag has answered. Questions go where people read, answers come from
-// standard input; a wrong one is asked for again as long as there is more.
+// ask asks the questions that no flag has answered. Questions go to stderr, answers come from
+// stdin. An invalid answer is asked for again until the input ends.
 func (a app) ask(ctx context.Context, all []question, answered func(flag string) bool) error {
 	from := bufio.NewReader(a.In)
 	for i := 0; i < len(all); {
@@ -180,7 +180,7 @@ func (in *answers) file() map[string]any {
 	return map[string]any{"$schema": "./" + schemaName, "cogflow": section}
 }
 
-// addModel has the model describe frames and run programs that are optimized.
+// addModel uses the model to describe frames and as the student of optimizations.
 func (in *answers) addModel(section map[string]any) {
 	endpoint := map[string]any{"kind": "openai", "url": in.url, "models": []string{in.model}}
 	if in.key != "" {

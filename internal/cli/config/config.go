@@ -1,6 +1,6 @@
 // Package config is the part of the command line that writes a first configuration, and
-// shows and checks the one in force.
-// It reads what workers read and opens nothing that it names.
+// shows and checks the current one. It reads the same configuration as workers and opens no
+// store, index or endpoint.
 package config
 
 import (
@@ -44,8 +44,8 @@ type shown struct {
 func (a app) showCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "show",
-		Short:   "Show the settings in force, defaults included",
-		Long:    "Show prints the settings in force, defaults included and secrets left out.",
+		Short:   "Show the current settings, defaults included",
+		Long:    "Show prints the current settings, defaults included and secrets omitted.",
 		Example: "  cogflow config show --json",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -66,7 +66,7 @@ func (a app) schemaCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "schema",
 		Short:   "Print the JSON Schema of the configuration",
-		Long:    "Schema prints the JSON Schema of the configuration file: every key with its type, meaning and default.\nEditors complete and check by it.",
+		Long:    "Schema prints the JSON Schema of the configuration file: every key with its type, meaning and default.\nEditors use it to complete and check the file.",
 		Example: "  cogflow config schema > cogflow.schema.json",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -92,7 +92,7 @@ func (a app) checkCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "check",
 		Short:   "Check the configuration",
-		Long:    "Check lists every problem of the configuration with its place and its fix. It ends with exit\ncode 1 if it finds a problem.",
+		Long:    "Check lists every problem of the configuration with its location and its fix. It ends with exit\ncode 1 if it finds a problem.",
 		Example: "  COGNIVERSE_CONFIG=my.json cogflow config check",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -118,13 +118,13 @@ func (a app) checkCommand() *cobra.Command {
 func (a app) printChecked(c config.Config, problems config.Problems) {
 	from := c.File
 	if from == "" {
-		from = "no file, the embedded defaults"
+		from = "no file; embedded defaults"
 	}
 	a.Say("configuration: %s", from)
 	if len(problems) == 0 {
 		a.Say("active profile: %s", c.Active())
 		if _, err := c.Profile(""); err != nil {
-			a.Say("but: %s", strings.TrimSpace(err.Error()))
+			a.Say("problem: %s", strings.TrimSpace(err.Error()))
 		}
 		a.Say("No problems.")
 		return

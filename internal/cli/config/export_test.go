@@ -1,4 +1,4 @@
 package config
 
-// Shown is what is printed with --json.
+// Shown is the type of the JSON output.
 type Shown = shown

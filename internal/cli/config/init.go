@@ -16,15 +16,15 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// schemaName is the file beside a configuration that editors check it by.
+// schemaName is the schema file beside a configuration; editors use it.
 const schemaName = "cogflow.schema.json"
 
-// begun is what `init --json` prints.
-type begun struct {
+// initialized is what `init --json` prints.
+type initialized struct {
 	File    string   `json:"file"`
 	Schema  string   `json:"schema"`
-	Profile string   `json:"profile"` // that jobs use
-	Next    []string `json:"next"`    // what to run, one command each
+	Profile string   `json:"profile"` // active profile
+	Next    []string `json:"next"`    // next commands
 }
 
 func (a app) initCommand() *cobra.Command {
@@ -68,19 +68,19 @@ empty line, and every line after the end, takes the default. With --yes nothing 
 		cmd.Flags().StringVar(q.to, q.flag, "", q.help)
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "replace FILE if it exists")
-	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "ask nothing: take the defaults for what no flag says")
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "ask nothing: use the defaults for everything without a flag")
 	cli.OfferWords(cmd, "gpu", video.GPUClasses()...)
 	return cmd
 }
 
-// begin writes the configuration and the schema, and says what comes next.
+// begin writes the configuration and the schema, and prints the next commands.
 func (a app) begin(file string, in answers) error {
 	text, err := json.MarshalIndent(in.file(), "", "  ")
 	if err != nil {
 		return err
 	}
 	dir := filepath.Dir(file)
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // others may read a configuration: it holds no secret
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // other users can read a configuration: it has no secrets
 		return fault.Disk("write configuration", file, err)
 	}
 	schema, err := config.SchemaJSON()
@@ -95,11 +95,11 @@ func (a app) begin(file string, in answers) error {
 	if err := os.WriteFile(beside, append(schema, '\n'), 0o644); err != nil { //nolint:gosec // as above
 		return fault.Disk("write schema", beside, err)
 	}
-	r := begun{File: file, Schema: beside, Profile: profile, Next: a.next(file, in)}
+	r := initialized{File: file, Schema: beside, Profile: profile, Next: a.next(file, in)}
 	if a.JSON {
 		return a.PrintJSON(r)
 	}
-	a.Say("Wrote %s, which is valid, and %s, by which editors check it.\n", file, beside)
+	a.Say("Wrote %s and its schema for editors, %s. Next:\n", file, beside)
 	a.Say("Next:")
 	for _, command := range r.Next {
 		a.Say("  %s", command)
@@ -107,14 +107,14 @@ func (a app) begin(file string, in answers) error {
 	return nil
 }
 
-// put writes a configuration that the loader of the programs accepts, or none. It
-// returns the active profile.
+// put writes the configuration only if the loader of the programs accepts it. It returns the
+// active profile.
 func put(file string, text []byte) (profile string, err error) {
 	temporary, err := os.CreateTemp(filepath.Dir(file), ".cogflow-*.json")
 	if err != nil {
 		return "", fault.Disk("write configuration", file, err)
 	}
-	defer func() { _ = os.Remove(temporary.Name()) }() // it is gone if all went well
+	defer func() { _ = os.Remove(temporary.Name()) }() // it was renamed if all went well
 	_, err = temporary.Write(text)
 	if err = errors.Join(err, temporary.Chmod(0o644), temporary.Close()); err != nil {
 		return "", fault.Disk("write configuration", file, err)
@@ -131,7 +131,7 @@ func put(file string, text []byte) (profile string, err error) {
 	return c.Active(), fault.Disk("write configuration", file, os.Rename(temporary.Name(), file))
 }
 
-// next are the commands that bring the configuration to life.
+// next are the commands that use the configuration.
 func (a app) next(file string, in answers) (commands []string) {
 	if filepath.Clean(file) != config.DefaultFile {
 		path, err := filepath.Abs(file)
@@ -141,7 +141,7 @@ func (a app) next(file string, in answers) (commands []string) {
 		commands = append(commands, "export "+config.EnvFile+"="+path)
 	}
 	if in.key != "" && a.Getenv(in.key) == "" {
-		commands = append(commands, "export "+in.key+"=…   # the key, where the worker is started")
+		commands = append(commands, "export "+in.key+"=…   # the key; set it where the worker starts")
 	}
 	return append(commands, "cogflow config check", "make up", "cogflow health", "cogflow ingest FOLDER")
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/config"
 )
 
-// initial runs init with answers, and reads what it wrote.
+// initial runs init with answers, and loads the configuration that it wrote.
 func initial(t *testing.T, file, answers string, args ...string) (code int, c config.Config, said string) {
 	t.Helper()
 	var out, notes clitest.Output
@@ -30,7 +30,7 @@ func initial(t *testing.T, file, answers string, args ...string) (code int, c co
 	return code, c, out.String() + notes.String()
 }
 
-// TestInit: answers on standard input, or flags, make a configuration that works.
+// TestInit: answers on stdin, or flags, give a valid configuration.
 func TestInit(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -67,7 +67,7 @@ func TestInit(t *testing.T) {
 	assert.Contains(t, said, "exists; --force replaces it")
 	code, c, said = initial(t, file, "", "--force", "--json")
 	require.Equal(t, cli.ExitDone, code, said)
-	assert.Equal(t, "local_preview", c.Active(), "the end of the answers takes the defaults")
+	assert.Equal(t, "local_preview", c.Active(), "missing answers are the defaults")
 
 	code, c, said = initial(t, filepath.Join(dir, "flags.json"), "", "--yes", "--model-url", "https://api.openai.com/v1", "--model", "gpt-5-mini", "--key-env", "OPENAI_API_KEY")
 	require.Equal(t, cli.ExitDone, code, said)
@@ -75,7 +75,7 @@ func TestInit(t *testing.T) {
 	assert.Nil(t, c.Endpoints[0].InputUSDPerMTok, "an unknown price is not 0")
 }
 
-// TestInitRefuses: what is no valid configuration is not written.
+// TestInitRefuses: an invalid configuration is not written.
 func TestInitRefuses(t *testing.T) {
 	t.Parallel()
 	for name, args := range map[string][]string{

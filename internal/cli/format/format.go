@@ -1,5 +1,4 @@
-// Package format writes numbers, times and names for people. It knows neither terminals
-// nor where they are shown.
+// Package format formats numbers, times and names for display. It does not know terminals.
 package format
 
 import (
@@ -9,7 +8,7 @@ import (
 	"time"
 )
 
-// Clock writes a position in a video: mm:ss.mmm, with hours where there are any.
+// Clock formats a position in a video: mm:ss.mmm, or h:mm:ss.mmm from one hour on.
 func Clock(ms int64) string {
 	d := time.Duration(ms) * time.Millisecond
 	h, m, s := int(d.Hours()), int(d.Minutes())%60, int(d.Seconds())%60
@@ -19,7 +18,7 @@ func Clock(ms int64) string {
 	return fmt.Sprintf("%02d:%02d.%03d", m, s, ms%1000)
 }
 
-// Span writes a length of time for people.
+// Span formats a duration.
 func Span(d time.Duration) string {
 	switch {
 	case d < 0:
@@ -33,7 +32,7 @@ func Span(d time.Duration) string {
 	}
 }
 
-// Ago writes how long before now t was; "-" without t.
+// Ago formats the time from t to now; "-" = t is zero.
 func Ago(t, now time.Time) string {
 	if t.IsZero() {
 		return "-"
@@ -41,7 +40,7 @@ func Ago(t, now time.Time) string {
 	return Span(now.Sub(t).Truncate(time.Second)) + " ago"
 }
 
-// Dollars writes an amount in USD; small ones with four decimals.
+// Dollars formats an amount in USD; small amounts have four decimals.
 func Dollars(usd float64) string {
 	if usd != 0 && usd < 0.01 {
 		return fmt.Sprintf("$%.4f", usd)
@@ -49,7 +48,7 @@ func Dollars(usd float64) string {
 	return fmt.Sprintf("$%.2f", usd)
 }
 
-// Count writes a number with its noun in the right form.
+// Count formats a number with its noun, singular or plural.
 func Count(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
@@ -57,7 +56,7 @@ func Count(n int, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// Stage writes the stage that a job is in, and why it does not go on.
+// Stage formats the stage of a job, and why it is paused or waits.
 func Stage(stage string, paused bool, waiting string) string {
 	switch {
 	case paused:
@@ -69,7 +68,7 @@ func Stage(stage string, paused bool, waiting string) string {
 	}
 }
 
-// BaseName is the last element of a path or URI, for people.
+// BaseName is the last element of a path or URI, safe to print.
 func BaseName(uri string) string {
 	if u, err := url.Parse(uri); err == nil && u.Scheme != "" && u.Path != "" {
 		uri = u.Path
@@ -77,7 +76,7 @@ func BaseName(uri string) string {
 	return path.Base(uri)
 }
 
-// OrDash writes "-" for nothing.
+// OrDash returns "-" for an empty string.
 func OrDash(s string) string {
 	if s == "" {
 		return "-"

@@ -9,7 +9,7 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
-// Bytes writes a size in binary units; "-" = unknown.
+// Bytes formats a size in binary units; "-" = unknown.
 func Bytes(n int64) string {
 	if n <= 0 {
 		return "-"
@@ -17,7 +17,7 @@ func Bytes(n int64) string {
 	return humanize.IBytes(uint64(n))
 }
 
-// Seconds writes a length of time; "-" = unknown.
+// Seconds formats a duration; "-" = unknown.
 func Seconds(seconds float64) string {
 	if seconds <= 0 || seconds > math.MaxInt64/1e10 {
 		return "-"
@@ -25,7 +25,7 @@ func Seconds(seconds float64) string {
 	return Span(time.Duration(seconds * float64(time.Second)))
 }
 
-// Metric is a metric with the digits that matter.
+// Metric formats a metric with its significant digits.
 func Metric(v float64) string {
 	if v != 0 && math.Abs(v) < 0.001 {
 		return strconv.FormatFloat(v, 'g', 3, 64)
@@ -33,8 +33,8 @@ func Metric(v float64) string {
 	return strconv.FormatFloat(v, 'f', 4, 64)
 }
 
-// Percent writes a percentage.
+// Percent formats a percentage.
 func Percent(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) + " %" }
 
-// Points writes a difference between two percentages.
+// Points formats a difference between two percentages.
 func Points(v float64) string { return fmt.Sprintf("%+.1f points", v) }

@@ -1,6 +1,6 @@
 package health
 
-// What is printed with --json.
+// The types of the JSON output.
 type (
 	Checks = checks
 	Check  = check

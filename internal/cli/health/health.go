@@ -1,6 +1,6 @@
-// Package health is the part of the command line that checks everything between this
-// program and the index: configuration, server, queues, and what a worker says of its own
-// parts. It changes nothing and knows no pipeline.
+// Package health is the part of the command line that checks the configuration, the Temporal
+// server, the task queues and, with the help of a worker, the tools, endpoints, store and
+// index. It changes nothing and knows no pipeline.
 package health
 
 import (
@@ -105,7 +105,8 @@ func (a app) printChecks(all checks) error {
 	return nil
 }
 
-// health checks from near to far; what cannot be asked is not listed.
+// health checks the configuration, then the server, then workers. It stops at the first
+// check that the later ones depend on.
 func (a app) health(ctx context.Context, gpu []string) (checks, error) {
 	var all checks
 	if _, err := a.Config(); err != nil {
@@ -145,7 +146,7 @@ func (a app) health(ctx context.Context, gpu []string) (checks, error) {
 func (a app) checkAttributes(ctx context.Context, c client.Client, all *checks) {
 	r, err := c.OperatorService().ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: a.Where.Namespace})
 	if err != nil {
-		// Not every account may ask; a start would say what is missing.
+		// Not every account may list them; the start of a job reports missing ones.
 		all.add("search attributes", "warn", "cannot be listed: %v", err)
 		return
 	}
@@ -172,8 +173,8 @@ func (a app) checkAttributes(ctx context.Context, c client.Client, all *checks) 
 	all.add("search attributes", "ok", "registered")
 }
 
-// checkPools returns the queues that have workers to ask, if one takes workflows. A class
-// without workers is a warning where another class of the same stage has some.
+// checkPools returns the queues that have workers, if one of them takes workflows. A class
+// without workers is only a warning if another class of the same stage has workers.
 func (a app) checkPools(ctx context.Context, c client.Client, all *checks, gpu []string) (queues []string, err error) {
 	pools, err := a.Pools(ctx, c, gpu...)
 	if err != nil {
@@ -207,10 +208,10 @@ func (a app) checkPools(ctx context.Context, c client.Client, all *checks, gpu [
 	return queues, nil
 }
 
-// answerTimeout is how long a healthy worker may take to look at itself.
+// answerTimeout bounds the time in which a worker checks its parts.
 const answerTimeout = 10 * time.Second
 
-// askWorker has a worker look at its own parts.
+// askWorker lets a worker check its parts.
 func (a app) askWorker(ctx context.Context, c client.Client, all *checks, queues []string) error {
 	in := workflows.CheckHealthInput{Common: workflows.Common{Priority: 1}, Queues: queues}
 	if err := cli.Normalize(&in.Common); err != nil {
@@ -241,7 +242,7 @@ func (a app) askWorker(ctx context.Context, c client.Client, all *checks, queues
 	return nil
 }
 
-// merge adds what a worker says; what it says of a pool joins the row of the queue.
+// merge adds a check by a worker. A check of a pool is added to the row of its queue.
 func (c *checks) merge(row check) {
 	queue, isPool := strings.CutPrefix(row.Part, "pool ")
 	for i := range c.Checks {

@@ -11,14 +11,14 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli/root"
 )
 
-// TestHealth asks a server without a worker, then one whose only worker takes workflows.
+// TestHealth checks a server without a worker, then one whose only worker takes workflows.
 func TestHealth(t *testing.T) {
 	t.Parallel()
 	b := clitest.New(t, root.Run)
 	b.Step("without a worker", testNoWorker)
 	b.Serve()
 	b.Step("with a worker", testWorker)
-	b.Step("of classes", testHealthClasses)
+	b.Step("GPU classes", testHealthClasses)
 }
 
 func testNoWorker(t *testing.T, b *clitest.Bench) {
@@ -36,7 +36,7 @@ func testWorker(t *testing.T, b *clitest.Bench) {
 	assert.Contains(t, out, "ok      ffmpeg")
 }
 
-// testHealthClasses: the classes that are asked for, and those of the configuration, are looked at.
+// testHealthClasses: the classes of --gpu and those of the configuration are checked.
 func testHealthClasses(t *testing.T, b *clitest.Bench) {
 	code, out, _ := b.Run("health", "--gpu", "l40s", "--json")
 	assert.Equal(t, cli.ExitFailed, code)

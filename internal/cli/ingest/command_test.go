@@ -14,7 +14,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// TestIngest runs the program against one server.
+// TestIngest runs the commands against one server.
 func TestIngest(t *testing.T) {
 	t.Parallel()
 	b := clitest.New(t, root.Run)

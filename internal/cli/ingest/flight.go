@@ -10,22 +10,22 @@ import (
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// row is one video at work, as far as its workflow and its running activities say.
+// row is the progress of one active video, from its workflow and its running activities.
 type row struct {
 	ingest.VideoProgress
 	cold cli.Cold
 }
 
-// beat is what the heartbeats of the activities of a video carry; each carries some of it.
-type beat struct {
+// heartbeat holds the heartbeat details of the activities of a video; each activity sets some fields.
+type heartbeat struct {
 	Frames    int    `json:"frames"`    // of ExtractFrames
 	Described int    `json:"described"` // of DescribeChunk, in builds before `answered`
 	Answered  int    `json:"answered"`  // of DescribeChunk and EmbedChunk
 	Waiting   string `json:"waiting"`   // what a model call waits for
 }
 
-// inFlight adds what the running activities of a video have told the server of
-// frames that the workflow will count when they end.
+// inFlight adds the frames in the heartbeats of the running activities. The workflow counts
+// these frames when the activities end.
 func inFlight(ctx context.Context, q cli.Querier, id string, v ingest.VideoProgress) row {
 	r := row{VideoProgress: v}
 	d, err := q.DescribeWorkflow(ctx, id, "")
@@ -35,8 +35,8 @@ func inFlight(ctx context.Context, q cli.Querier, id string, v ingest.VideoProgr
 	pending := d.RawResponse.GetPendingActivities()
 	waiting := ""
 	for _, p := range pending {
-		var b beat
-		// Other activities report other things, or nothing.
+		var b heartbeat
+		// The details of other activities have other fields or none.
 		if converter.GetDefaultDataConverter().FromPayloads(p.GetHeartbeatDetails(), &b) != nil {
 			continue
 		}
@@ -63,8 +63,8 @@ func inFlight(ctx context.Context, q cli.Querier, id string, v ingest.VideoProgr
 	return r
 }
 
-// keep has counts never go back. A chunk that ends leaves the heartbeats a moment before
-// the workflow counts it, and an attempt that is repeated begins at 0.
+// keep prevents counts from decreasing. A chunk that ends is missing from the heartbeats
+// until the workflow counts it, and a new attempt begins at 0.
 func (r *row) keep(last row) {
 	for _, count := range []struct{ now, before *int }{
 		{&r.Extracted, &last.Extracted}, {&r.Described, &last.Described}, {&r.Embedded, &last.Embedded}, {&r.Indexed, &last.Indexed},
@@ -73,7 +73,7 @@ func (r *row) keep(last row) {
 	}
 }
 
-// share is how much of the video is done: all its stages count alike.
+// share is the finished fraction of the video: all its stages have equal weight.
 func (r *row) share() float64 {
 	frames := expected(r.VideoProgress)
 	if frames == 0 {

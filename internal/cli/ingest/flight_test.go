@@ -21,7 +21,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// running is a video: what it answers, and its pending activities.
+// running is a fake video workflow: its query result and its pending activities.
 type running struct {
 	says    ingest.VideoProgress
 	pending []*workflowpb.PendingActivityInfo
@@ -44,7 +44,7 @@ func (r *running) DescribeWorkflow(context.Context, string, string) (*client.Wor
 	return &client.WorkflowExecutionDescription{RawResponse: &workflowservice.DescribeWorkflowExecutionResponse{PendingActivities: r.pending}}, nil
 }
 
-// works adds an activity that a worker has, and that has sent a heartbeat.
+// works adds a running activity that has sent a heartbeat.
 func (r *running) works(t *testing.T, name string, beat map[string]any) {
 	t.Helper()
 	details, err := converter.GetDefaultDataConverter().ToPayloads(beat)
@@ -54,8 +54,8 @@ func (r *running) works(t *testing.T, name string, beat map[string]any) {
 	})
 }
 
-// TestFramesByHeartbeat: the bar of a video moves by the heartbeats of its activities, between the
-// chunks that its workflow counts, and never back.
+// TestFramesByHeartbeat: between the chunks that its workflow counts, the bar of a video moves
+// with the heartbeats of its activities, and never back.
 func TestFramesByHeartbeat(t *testing.T) {
 	t.Parallel()
 	r := &running{says: ingest.VideoProgress{URI: "/v/a.mp4", Name: "a.mp4", Stage: "extract", Expected: 200}}
@@ -97,9 +97,9 @@ func TestFramesByHeartbeat(t *testing.T) {
 	r.pending = nil
 	r.works(t, "DescribeChunk", map[string]any{"answered": 60})
 	look("describe 124/200 frames")
-	r.pending = nil // the chunk has ended, and the workflow has not counted it yet
+	r.pending = nil // the chunk has ended, but the workflow has not counted it yet
 	look("describe 124/200 frames")
-	r.works(t, "DescribeChunk", map[string]any{"answered": 2}) // and it is tried again
+	r.works(t, "DescribeChunk", map[string]any{"answered": 2}) // a new attempt
 	look("describe 124/200 frames")
 	r.works(t, "DescribeChunk", map[string]any{"answered": 62, "waiting": "the model server"})
 	look("describe (waits: the model server) 128/200 frames")
@@ -111,7 +111,8 @@ func TestFramesByHeartbeat(t *testing.T) {
 	require.Equal(t, barSteps, before)
 }
 
-// TestColdStart: while no worker has taken any step of a video, the line says so, and for how long.
+// TestColdStart: while no worker has taken an activity of a video, the line shows the wait
+// and its duration.
 func TestColdStart(t *testing.T) {
 	t.Parallel()
 	r := &running{says: ingest.VideoProgress{URI: "/v/a.mp4", Stage: "describe", Expected: 9, Extracted: 9}}
@@ -123,5 +124,5 @@ func TestColdStart(t *testing.T) {
 	p, ok := videoProgress(t.Context(), r, "id")
 	require.True(t, ok)
 	require.Contains(t, p.Line(), "describe (waits: 1h30m")
-	require.NotContains(t, p.Change(), "1h30m", "time that passes is no change")
+	require.NotContains(t, p.Change(), "1h30m", "a longer wait is not a change")
 }

@@ -1,6 +1,6 @@
-// Package ingest is the part of the command line that ingests videos: it starts
-// libraries, shows how far they are and what they returned, and lists the profiles.
-// It knows nothing of search, training or optimization, and touches no video: workers do.
+// Package ingest is the part of the command line that starts ingestion, shows its progress
+// and results, and lists the profiles. It knows nothing of search, training or
+// optimization, and opens no video: workers do.
 package ingest
 
 import (
@@ -76,20 +76,20 @@ attaches to it.`,
 	}
 	f := cmd.Flags()
 	cli.CommonFlags(cmd, &in.Common)
-	f.StringVar(&in.Profile, "profile", "", "recipe to ingest with (default: the active one)")
+	f.StringVar(&in.Profile, "profile", "", "ingestion profile (default: the active one)")
 	f.BoolVar(&in.Recursive, "recursive", false, "include folders below a directory")
 	f.IntVar(&in.MaxVideos, "max-videos", 0, "maximum number of videos; 0 = all")
-	f.IntVar(&in.Concurrency, "concurrency", 0, "videos at a time (default 4)")
+	f.IntVar(&in.Concurrency, "concurrency", 0, "maximum number of concurrent videos (default 4)")
 	f.BoolVar(&in.Force, "force", false, "extract and index again; stored captions are reused")
-	f.BoolVar(&in.DryRun, "dry-run", false, "count and estimate, write nothing; it runs under an id of its own")
+	f.BoolVar(&in.DryRun, "dry-run", false, "count and estimate, write nothing; a dry run has its own workflow id")
 	f.StringVar(&id, "id", "", "workflow id (default: derived from tenant, profile and source)")
 	wait.Flags(cmd, true)
 	a.CompleteProfiles(cmd)
 	return cmd
 }
 
-// absolute makes a local path independent of our directory: a worker has
-// another one. URIs pass unchanged.
+// absolute makes a local path absolute, because a worker has another working directory. URIs
+// stay unchanged.
 func absolute(source string) (string, error) {
 	switch {
 	case source == "":
@@ -99,14 +99,14 @@ func absolute(source string) (string, error) {
 	case strings.Contains(source, "://"):
 		scheme, _, _ := strings.Cut(source, "://")
 		if !slices.Contains([]string{"file", "s3", "https"}, scheme) {
-			return "", cli.Usage("sources of kind %s:// are not supported; name a path, file://, s3:// or https://", scheme)
+			return "", cli.Usage("%s:// sources are not supported; use a path, file://, s3:// or https://", scheme)
 		}
 		return source, nil
 	}
 	return filepath.Abs(source)
 }
 
-// checkPath finds mistakes in a path that the worker of this machine would find.
+// checkPath finds mistakes in a path before the start, if the worker runs on this machine.
 func checkPath(source string, recursive bool) error {
 	if strings.Contains(source, "://") {
 		return nil
@@ -115,8 +115,8 @@ func checkPath(source string, recursive bool) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return cli.Usage("%s does not exist", source)
-	case err != nil || recursive: // a file, or one that the worker may be allowed to read
-		return nil //nolint:nilerr // it is for the worker to say
+	case err != nil || recursive: // a file, or a directory that only the worker may read
+		return nil //nolint:nilerr // the worker reports the error
 	}
 	folders := 0
 	for _, e := range entries {
@@ -126,7 +126,7 @@ func checkPath(source string, recursive bool) error {
 		folders++
 	}
 	if folders > 0 {
-		return cli.Usage("%s holds only folders; add --recursive to ingest what they hold", source)
+		return cli.Usage("%s contains only folders; add --recursive to ingest the videos in them", source)
 	}
 	return cli.Usage("%s is empty", source)
 }

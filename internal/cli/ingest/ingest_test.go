@@ -53,10 +53,10 @@ func TestLinesGolden(t *testing.T) {
 	}
 	show(0, 0, 0)
 	library.Stage, library.Videos = "ingest", 10
-	show(500*time.Millisecond, 0, 0)                    // too soon
+	show(500*time.Millisecond, 0, 0)                    // less than a second since the last line
 	show(time.Second, 0, 0)                             // a change
-	show(2*time.Second, 0, 20)                          // nothing new
-	show(3*time.Second, 0, 50)                          // five seconds
+	show(2*time.Second, 0, 20)                          // no change
+	show(3*time.Second, 0, 50)                          // five seconds since the last line
 	show(time.Second, 1, 60, clitest.FailedVideos()[1]) // done and failed
 	show(time.Second, 2, 70, clitest.FailedVideos()[1]) // done
 	library.Paused = true
@@ -65,8 +65,8 @@ func TestLinesGolden(t *testing.T) {
 	p := library
 	p.Done, p.Failed, p.Failures = 8, 2, clitest.FailedVideos()
 	end := &progress{at: now, library: &p}
-	l.Show(end, true) // at once, since it is the last
-	l.Show(end, true) // and said already
+	l.Show(end, true) // the last line is printed at once
+	l.Show(end, true) // a repeated line is not printed
 	clitest.Golden(t, "lines", out.String())
 }
 

@@ -10,14 +10,14 @@ import (
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// How far back rates look: long enough to be calm, short enough to follow a
-// change. Videos end less often than frames.
+// Time windows of the rates: long enough to be stable, short enough to follow a change.
+// Videos finish less often than frames.
 const (
 	frameWindow = 20 * time.Second
 	videoWindow = 5 * time.Minute
 )
 
-// speedText writes how long the rest takes, and the rate; nothing while neither is known.
+// speedText formats the remaining time and the rate; empty while both are unknown.
 func speedText(left time.Duration, rate float64) string {
 	eta, frames := "-", "-"
 	if left <= 0 && rate <= 0 {
@@ -34,9 +34,9 @@ func speedText(left time.Duration, rate float64) string {
 
 // meters hold the rates of a job and its videos.
 type meters struct {
-	videos pace.Meter             // finished videos, and the finished shares of the others
+	videos pace.Meter             // finished videos and fractions of active videos
 	eta    pace.ETA               // of the library
-	all    pace.Meter             // frames of finished videos and described frames of the others
+	all    pace.Meter             // frames of finished videos and described frames of active videos
 	each   map[string]*videoMeter // by uri
 }
 
@@ -44,7 +44,7 @@ type meters struct {
 type videoMeter struct {
 	frames pace.Meter // described, or embedded where the profile does not describe
 	eta    pace.ETA
-	share  float64 // done; it never falls, although an estimate of the frames may have been too low
+	share  float64 // finished fraction; it never decreases, although the estimated number of frames can grow
 }
 
 func newMeters() meters {
@@ -89,7 +89,7 @@ func (m *videoMeter) add(at time.Time, v row) {
 	m.eta = m.eta.Next(at, left)
 }
 
-// share is how much of a video is done.
+// share is the finished fraction of a video.
 func (m *meters) share(v row) float64 {
 	if one := m.each[v.URI]; one != nil {
 		return one.share

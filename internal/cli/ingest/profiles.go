@@ -14,7 +14,7 @@ import (
 type profileList struct {
 	Active      string           `json:"active"`
 	Profiles    []video.Profile  `json:"profiles"`
-	NotRunnable []config.Foreign `json:"not_runnable"` // of Cogniverse's backend.profiles
+	NotRunnable []config.Foreign `json:"not_runnable"` // from Cogniverse's backend.profiles
 }
 
 func (a app) profilesCommand() *cobra.Command {

@@ -13,18 +13,18 @@ import (
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// progress is what a library, or one video, said of itself at one moment.
+// progress is the progress of a library or of one video at one moment.
 type progress struct {
 	at      time.Time
 	library *ingest.LibraryProgress // nil = the job is one video
-	videos  []row                   // at work now
+	videos  []row                   // active now
 
 	meters meters // see After
 }
 
-const maxShown = 8 // videos at a time; more fit no terminal
+const maxShown = 8 // maximum number of videos on a terminal
 
-// libraryProgress asks a library and the videos it works on.
+// libraryProgress queries a library and its active videos.
 func libraryProgress(ctx context.Context, q cli.Querier, id string) (cli.Progress, bool) {
 	value, err := q.QueryWorkflow(ctx, id, "", workflows.QueryProgress)
 	if err != nil {
@@ -38,7 +38,7 @@ func libraryProgress(ctx context.Context, q cli.Querier, id string) (cli.Progres
 	return p, true
 }
 
-// videoProgress asks one video.
+// videoProgress queries one video.
 func videoProgress(ctx context.Context, q cli.Querier, id string) (cli.Progress, bool) {
 	value, err := q.QueryWorkflow(ctx, id, "", workflows.QueryProgress)
 	if err != nil {
@@ -59,7 +59,7 @@ func takeVideos(ctx context.Context, q cli.Querier, active []ingest.ActiveVideo)
 		all[i].VideoProgress = ingest.VideoProgress{URI: child.URI, Name: format.BaseName(child.URI), Stage: "waiting"}
 		group.Go(func() error {
 			var v ingest.VideoProgress
-			// A child that has not begun, or is gone, keeps the row above.
+			// A child that has not started, or is closed, keeps the row above.
 			if value, err := q.QueryWorkflow(ctx, child.WorkflowID, "", workflows.QueryProgress); err == nil && value.Get(&v) == nil {
 				all[i] = inFlight(ctx, q, child.WorkflowID, v)
 			}
@@ -70,7 +70,7 @@ func takeVideos(ctx context.Context, q cli.Querier, active []ingest.ActiveVideo)
 	return all
 }
 
-// After carries on what was counted and measured so far.
+// After takes over the counts and rates of the previous moment.
 func (p *progress) After(last cli.Progress) {
 	measured := newMeters()
 	if l, ok := last.(*progress); ok {
@@ -87,7 +87,7 @@ func (p *progress) After(last cli.Progress) {
 	p.meters = measured
 }
 
-// Children are the videos at work, also those that an earlier run of the job began.
+// Children are the active videos, including those that an earlier run of the job started.
 func (p *progress) Children() []string {
 	if p.library == nil {
 		return nil
@@ -99,7 +99,7 @@ func (p *progress) Children() []string {
 	return ids
 }
 
-// Change is a video done, another stage, a pause.
+// Change identifies a finished video, a new stage or a pause.
 func (p *progress) Change() string {
 	change := ""
 	if l := p.library; l != nil {
@@ -129,10 +129,10 @@ func (p *progress) Line() string {
 	return text
 }
 
-// barSteps is how finely the bar of a video moves.
+// barSteps is the resolution of the bar of a video.
 const barSteps = 1000
 
-// Bars are one for the library and one for each video at work.
+// Bars are one for the library and one for each active video.
 func (p *progress) Bars() []cli.Bar {
 	var all []cli.Bar
 	if l := p.library; l != nil {
@@ -146,7 +146,7 @@ func (p *progress) Bars() []cli.Bar {
 	return all
 }
 
-// Failures are those of videos.
+// Failures are the failures of videos.
 func (p *progress) Failures() []string {
 	if p.library == nil {
 		return nil
@@ -158,7 +158,7 @@ func (p *progress) Failures() []string {
 	return texts
 }
 
-// JSON is the answer of the job.
+// JSON is the query result of the job.
 func (p *progress) JSON() any {
 	if p.library != nil {
 		return p.library
@@ -169,7 +169,7 @@ func (p *progress) JSON() any {
 // Print prints the counts of the library and a table of its videos.
 func (p *progress) Print(a *cli.App) {
 	if p := p.library; p != nil {
-		a.Say("%s: %d of %d videos (%d indexed, %d unchanged, %d failed), %d at a time, %s",
+		a.Say("%s: %d of %d videos (%d indexed, %d unchanged, %d failed), %d concurrently, %s",
 			format.Stage(p.Stage, p.Paused, ""), p.Done, p.Videos, p.Indexed, p.Unchanged, p.Failed, p.Concurrency, format.Dollars(p.CostUSD))
 		defer app{a}.printFailures(p.Failures, p.Failed)
 	}

@@ -21,7 +21,7 @@ func (a app) printLibrary(id string, r ingest.LibraryResult) {
 			format.Count(r.Documents, "document", "documents"), format.Count(r.DescribeCalls, "call", "calls"), r.RepeatedCalls, format.Dollars(r.CostUSD))
 	}
 	if r.Skipped > 0 {
-		a.Say("%s skipped: the names are not those of videos", format.Count(r.Skipped, "file", "files"))
+		a.Say("%s skipped: the file name is not that of a video", format.Count(r.Skipped, "file", "files"))
 	}
 	a.printRefused(r.Refused)
 	a.printFailures(r.Failures, r.Failed)
@@ -32,7 +32,7 @@ func (a app) printLibrary(id string, r ingest.LibraryResult) {
 
 func (a app) printEstimate(r ingest.LibraryResult) {
 	e := r.Estimate
-	seconds := "unknown, nothing was measured yet"
+	seconds := "unknown; nothing was measured yet"
 	switch {
 	case e.Seconds > 0:
 		seconds = "about " + format.Span(time.Duration(e.Seconds*float64(time.Second)))
@@ -55,16 +55,16 @@ func (a app) printEstimate(r ingest.LibraryResult) {
 		{"cost", most + format.Dollars(e.CostUSD)},
 	})
 	if r.Unchanged > 0 && r.Unchanged < r.Videos {
-		a.Say("The numbers are those of the videos that are not unchanged.")
+		a.Say("The numbers cover the new and changed videos only.")
 	}
 	if e.Unread > 0 {
-		a.Say("%s not read whole and counted as new; each costs nothing if its content is indexed already.", format.Count(e.Unread, "video was", "videos were"))
+		a.Say("%s not read completely and counted as new. A video whose content is already indexed costs nothing.", format.Count(e.Unread, "video was", "videos were"))
 	}
 	if e.Unprobed > 0 {
 		a.Say("%s only after a download, which a dry run does not make. No number includes them.", format.Count(e.Unprobed, "video can be described", "videos can be described"))
 	}
 	if e.Reindexed > 0 {
-		a.Say("The index has lost %s: a run indexes them again from stored answers, at no cost.", format.Count(e.Reindexed, "video", "videos"))
+		a.Say("%s missing from the index: a run indexes them again from stored results, at no cost.", format.Count(e.Reindexed, "video is", "videos are"))
 	}
 	if e.Unpriced {
 		a.Say("The cost leaves out a model without a price; set its price in the configuration.")

@@ -22,7 +22,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli/root"
 )
 
-// TestJobs runs the program against one server, from an empty one on.
+// TestJobs runs the commands against one server, which is empty at first.
 func TestJobs(t *testing.T) {
 	t.Parallel()
 	b := clitest.New(t, root.Run)
@@ -47,9 +47,9 @@ func testSteer(t *testing.T, b *clitest.Bench) {
 	code, out, errors = b.Run("ingest", source, "--detach", "--json")
 	require.Equal(t, cli.ExitDone, code)
 	assert.Equal(t, first, clitest.Decode[cli.Started](t, out))
-	assert.Contains(t, errors, "is running already")
+	assert.Contains(t, errors, "is already running")
 
-	require.Eventually(t, func() bool { // the server lists what it started a moment later
+	require.Eventually(t, func() bool { // the visibility store is updated with a delay
 		_, out, _ = b.Run("list", "--status", "running")
 		return strings.Contains(out, "IngestLibrary")
 	}, time.Minute, 10*time.Millisecond)
@@ -69,7 +69,7 @@ func testSteer(t *testing.T, b *clitest.Bench) {
 	code, _, errors = b.Run("pause", id, "--json")
 	assert.Equal(t, cli.ExitDone, code, errors)
 	_, out, _ = b.Run("status", id)
-	assert.Contains(t, out, "ingest (paused): 0 of 3 videos (0 indexed, 0 unchanged, 0 failed), 7 at a time")
+	assert.Contains(t, out, "ingest (paused): 0 of 3 videos (0 indexed, 0 unchanged, 0 failed), 7 concurrently")
 
 	code, _, errors = b.Run("redrive", id)
 	assert.Equal(t, cli.ExitFailed, code)
@@ -109,7 +109,7 @@ func testRedrive(t *testing.T, b *clitest.Bench) {
 	code, _, errors = b.Run("redrive", "whole")
 	assert.Equal(t, cli.ExitDone, code)
 	assert.Contains(t, errors, "nothing to redrive")
-	code, _, errors = b.Run("redrive", "nobody")
+	code, _, errors = b.Run("redrive", "missing")
 	assert.Equal(t, cli.ExitFailed, code)
 	assert.Contains(t, errors, "`cogflow list` shows the jobs")
 }
@@ -128,8 +128,8 @@ func testReport(t *testing.T, b *clitest.Bench) {
 	assert.Equal(t, "<html>", string(data))
 }
 
-// testDryRun: a dry run is marked as one, has an id of its own, and hides the report of no job,
-// not even one that has the id of the job, as earlier builds gave them.
+// testDryRun: a dry run is marked as such, has its own id, and never hides the report of a
+// job, even if it has the id of the job, as in earlier builds.
 func testDryRun(t *testing.T, b *clitest.Bench) {
 	source := filepath.Join(b.Dir, "ok")
 	code, out, errors := b.Run("ingest", source, "--id", "report's own", "--detach", "--json")
@@ -152,7 +152,7 @@ func testDryRun(t *testing.T, b *clitest.Bench) {
 		require.NoError(t, err)
 		require.NoError(t, run.Get(t.Context(), nil))
 	}
-	require.Eventually(t, func() bool { // the server lists what has ended a moment later
+	require.Eventually(t, func() bool { // the visibility store is updated with a delay
 		code, out, errors = b.Run("report", id)
 		return code == cli.ExitDone
 	}, time.Minute, 10*time.Millisecond, errors)

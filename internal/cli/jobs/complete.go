@@ -9,13 +9,13 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli"
 )
 
-// completedJobs is how many jobs the Tab key offers.
+// completedJobs is the maximum number of jobs that a completion offers.
 const completedJobs = 50
 
 // Complete completes ids of jobs, for other features.
 func Complete(a *cli.App) cobra.CompletionFunc { return app{a}.completeJobs() }
 
-// completeJobs offers the ids of running jobs, then of those that ended last.
+// completeJobs offers the ids of running jobs, then of recently finished jobs.
 func (a app) completeJobs() cobra.CompletionFunc {
 	return a.CompleteFirst(func(ctx context.Context, _ []string) ([]string, error) {
 		c, err := a.Connect(ctx)

@@ -12,13 +12,13 @@ import (
 	"github.com/cogniverse/cogflow/workflows/catalog"
 )
 
-// steered is what the commands below print with --json.
+// steered is the JSON output of the commands below.
 type steered struct {
 	WorkflowID string `json:"workflow_id"`
 	Done       string `json:"done"` // "cancel", "pause", …
 }
 
-// steer makes a command that does one thing to one job.
+// steer makes a command that controls one job.
 func (a app) steer(use, short, long, example string, do func(ctx context.Context, c client.Client, id string) (done string, err error)) *cobra.Command {
 	return &cobra.Command{
 		Use: use, Short: short, Long: long, Example: example,
@@ -80,8 +80,8 @@ func (a app) resumeCommand() *cobra.Command {
 		})
 }
 
-// signalJob sends a signal to a job that takes it. The server would store any other,
-// which no workflow would ever read.
+// signalJob sends a signal to a job that supports it. The server would store any other
+// signal, and the workflow would never read it.
 func signalJob(ctx context.Context, c client.Client, id, name string) error {
 	if err := takes(ctx, c, id, name); err != nil {
 		return err
@@ -89,19 +89,19 @@ func signalJob(ctx context.Context, c client.Client, id, name string) error {
 	return c.SignalWorkflow(ctx, id, "", name, nil)
 }
 
-// takes refuses what a job does not take.
+// takes rejects a signal or an update that the job does not support.
 func takes(ctx context.Context, c client.Client, id, name string) error {
 	d, err := c.DescribeWorkflow(ctx, id, "")
 	if err != nil {
 		return err
 	}
 	if kind := d.WorkflowType.Name; !catalog.Takes(kind, name) {
-		return cli.Usage("%s is a run of %s, which does not take %s: cogflow cancel %s ends it", id, safetext.Clean(kind), commandOf(name), id)
+		return cli.Usage("%s is a run of %s, which does not support %s: cogflow cancel %s ends it", id, safetext.Clean(kind), commandOf(name), id)
 	}
 	return nil
 }
 
-// commandOf is how people ask for a signal or an update.
+// commandOf is the command that sends a signal or an update.
 func commandOf(name string) string {
 	switch name {
 	case workflows.UpdateBudget:
@@ -117,12 +117,12 @@ func (a app) tuneCommand() *cobra.Command {
 	var budget float64
 	var cmd *cobra.Command
 	cmd = a.steer("tune ID", "Change the concurrency or the budget of a running job",
-		"Tune changes a running job: the videos at a time of an ingest, or the hard limit in USD. A job that\nwaits for budget continues when the limit is raised.",
+		"Tune changes a running job: the concurrent videos of an ingest, or the hard limit in USD. A job that\nwaits for budget continues when the limit is raised.",
 		"  cogflow tune ID --concurrency 16\n  cogflow tune ID --budget 50",
 		func(ctx context.Context, c client.Client, id string) (string, error) {
 			flags := cmd.Flags()
 			if !flags.Changed("concurrency") && !flags.Changed("budget") {
-				return "", cli.Usage("name what to change: --concurrency N or --budget USD")
+				return "", cli.Usage("--concurrency N or --budget USD is required")
 			}
 			if err := cli.CheckBudget(budget); err != nil {
 				return "", err
@@ -139,12 +139,12 @@ func (a app) tuneCommand() *cobra.Command {
 			}
 			return "Tuned " + id + ".", nil
 		})
-	cmd.Flags().IntVar(&concurrency, "concurrency", 0, "videos at a time, 1 to 256")
+	cmd.Flags().IntVar(&concurrency, "concurrency", 0, "maximum number of concurrent videos, 1 to 256")
 	cmd.Flags().Float64Var(&budget, "budget", 0, "hard limit in USD; 0 = none")
 	return cmd
 }
 
-// update waits until the job has taken the new value, or refused it.
+// update waits until the job has accepted or rejected the new value.
 func update(ctx context.Context, c client.Client, id, name string, value any) error {
 	if err := takes(ctx, c, id, name); err != nil {
 		return err

@@ -13,9 +13,9 @@ import (
 	"github.com/cogniverse/cogflow/workflows/catalog"
 )
 
-// TestSteeringWhatDoesNotTakeIt: a command that would change nothing is a usage error,
-// and sends nothing.
-func TestSteeringWhatDoesNotTakeIt(t *testing.T) {
+// TestUnsupportedControl: a command that the job does not support is a usage error, and sends
+// nothing.
+func TestUnsupportedControl(t *testing.T) {
 	t.Parallel()
 	b := clitest.New(t, root.Run)
 	for _, kind := range []string{
@@ -39,8 +39,8 @@ func TestSteeringWhatDoesNotTakeIt(t *testing.T) {
 				code, out, errors := b.Run(c.command...)
 				require.Equal(t, cli.ExitUsage, code, "%v: %s", c.command, errors)
 				require.Empty(t, out)
-				require.Contains(t, errors, "does not take")
-			} else if c.command[0] != "tune" && c.command[0] != "approve" { // nobody is there to answer an update
+				require.Contains(t, errors, "does not support")
+			} else if c.command[0] != "tune" && c.command[0] != "approve" { // no worker can answer an update
 				code, _, errors := b.Run(c.command...)
 				require.Zero(t, code, "%v: %s", c.command, errors)
 			}

@@ -24,15 +24,15 @@ type state struct {
 	execution
 	Summary  string          `json:"summary,omitempty"`
 	Progress json.RawMessage `json:"progress,omitempty"` // LibraryProgress, VideoProgress, TrainProgress, SweepResult or OptimizeProgress
-	Steps    []step          `json:"steps"`              // what waits, runs or is retried
-	Waits    *waits          `json:"waits,omitempty"`    // of a job with children at work: what they wait for
+	Steps    []step          `json:"steps"`              // pending activities
+	Waits    *waits          `json:"waits,omitempty"`    // of the active children
 	Result   json.RawMessage `json:"result,omitempty"`
 	Failure  *cli.Failure    `json:"failure,omitempty"`
 
-	progress cli.Progress // nil = it does not say
+	progress cli.Progress // nil = unknown
 }
 
-// step is one pending activity, of the job or of a video it works on.
+// step is one pending activity of the job or of one of its videos.
 type step struct {
 	Workflow    string `json:"workflow"`
 	Activity    string `json:"activity"`
@@ -83,7 +83,7 @@ func (a app) inspect(ctx context.Context, c client.Client, id string) (state, er
 		if s.Progress, err = json.Marshal(p.JSON()); err != nil {
 			return state{}, err
 		}
-		// The job knows more: also those that an earlier run of it began.
+		// The progress also has the children that an earlier run of the job started.
 		if job, ok := p.(cli.Parent); ok && job.Children() != nil {
 			children = job.Children()
 			w := askWaits(ctx, c, children)
@@ -94,13 +94,13 @@ func (a app) inspect(ctx context.Context, c client.Client, id string) (state, er
 	return s, nil
 }
 
-// maxChildren is how many children of a job are looked at.
+// maxChildren is the maximum number of children whose steps are shown.
 const maxChildren = 8
 
-// childSteps looks at the videos a library works on: that is where steps hang.
+// childSteps returns the steps of the active videos of a library.
 func childSteps(ctx context.Context, c client.Client, children []string) (all []step) {
 	for _, id := range children[:min(len(children), maxChildren)] {
-		// A video that has ended in the meantime has no steps.
+		// A video that has ended since has no steps.
 		if d, err := c.DescribeWorkflow(ctx, id, ""); err == nil {
 			all = append(all, steps(id, d.RawResponse.GetPendingActivities(), time.Now())...)
 		}
@@ -151,7 +151,7 @@ func failureOf(f *failurepb.Failure) string {
 	return text
 }
 
-// summaryOf reads the summary that was set at the start; without one, nothing.
+// summaryOf returns the summary that was set at the start, or "".
 func summaryOf(d *workflowservice.DescribeWorkflowExecutionResponse) string {
 	payload := d.GetExecutionConfig().GetUserMetadata().GetSummary()
 	var text string
@@ -174,7 +174,7 @@ func (a app) printState(s state) error {
 	case s.Result != nil:
 		return a.PrintResult(s.Kind, s.WorkflowID, s.Result)
 	case s.progress == nil:
-		a.Say("No worker answers queries about it now; see cogflow status.")
+		a.Say("No worker answers queries about this job now; see cogflow status.")
 	default:
 		s.progress.Print(a.App)
 	}

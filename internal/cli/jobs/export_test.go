@@ -1,6 +1,6 @@
 package jobs
 
-// What is printed with --json.
+// The types of the JSON output.
 type (
 	Overview      = overview
 	ExecutionList = executionList

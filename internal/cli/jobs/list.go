@@ -25,8 +25,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-// jobsQuery finds what people started: no children, and not the short
-// workflows that only answer a question.
+// jobsQuery finds jobs: neither child workflows nor short workflows such as searches.
 func jobsQuery() string {
 	var jobs []string
 	for _, t := range catalog.Types() {
@@ -45,7 +44,7 @@ func kinds() (names []string) {
 	return names
 }
 
-// statuses maps what people say to what the server says.
+// statuses maps the values of --status to those of the server.
 func statuses() map[string]string {
 	return map[string]string{
 		"running": "Running", "paused": "Paused", "completed": "Completed", "failed": "Failed", "cancelled": "Canceled",
@@ -64,7 +63,7 @@ type execution struct {
 	Started    time.Time  `json:"started"`
 	Closed     *time.Time `json:"closed,omitempty"`
 	UI         string     `json:"ui"`
-	Doing      string     `json:"doing,omitempty"` // what a running job says of its progress; of status only
+	Doing      string     `json:"doing,omitempty"` // progress of a running job; only in `status`
 }
 
 type executionList struct {
@@ -78,9 +77,9 @@ func (a app) listCommand() *cobra.Command {
 		Use:   "list",
 		Short: "List jobs, running ones first",
 		Long: `List shows workflows of cogflow, running ones first, then the newest. Without filters it omits
-the videos of a library, the runs of a sweep and short workflows such as searches. NAME is that of
-the source, the adapter or the program; it is known of jobs that cogflow has
-started, and of the videos of a library.`,
+the videos of a library, the runs of a sweep and short workflows such as searches. NAME is the name of
+the source, the adapter or the program. It is known for jobs that cogflow has
+started, and for the videos of a library.`,
 		Example: `  cogflow list --kind IngestVideo --status failed
   cogflow list --tenant acme --json`,
 		Args: cobra.NoArgs,
@@ -109,7 +108,7 @@ started, and of the videos of a library.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&kind, "kind", "", "workflow type: "+strings.Join(kinds(), ", "))
-	f.StringVar(&owner, "tenant", "", "only this tenant")
+	f.StringVar(&owner, "tenant", "", "list only this tenant")
 	f.StringVar(&status, "status", "", "running, paused, completed, failed, cancelled, terminated or timed-out")
 	f.IntVar(&limit, "limit", 50, "maximum number of rows, 1 to 10000")
 	cli.OfferWords(cmd, "kind", kinds()...)
@@ -143,7 +142,7 @@ func listQuery(kind, owner, status string) (string, error) {
 	return strings.Join(parts, " AND "), nil
 }
 
-// executions lists at most limit workflows that fit a visibility query.
+// executions lists at most limit workflows that match a visibility query.
 func (a app) executions(ctx context.Context, c client.Client, query string, limit int) ([]execution, error) {
 	all := []execution{}
 	for token := []byte(nil); len(all) < limit; {
@@ -194,15 +193,15 @@ func (a app) printExecutions(all []execution, now time.Time) {
 	}, rows)
 }
 
-// isDryRun reports whether a run is marked as a dry run, as this build marks them from
-// their start on.
+// isDryRun reports whether a run is marked as a dry run. This build marks dry runs at their
+// start; earlier builds did not.
 func isDryRun(e *workflowpb.WorkflowExecutionInfo) bool {
 	stage := ""
 	payload := e.GetSearchAttributes().GetIndexedFields()[workflows.AttrStage]
 	return payload != nil && converter.GetDefaultDataConverter().FromPayload(payload, &stage) == nil && stage == workflows.StageDryRun
 }
 
-// kindText is the kind of a run for people.
+// kindText is the kind of a run, with a mark for dry runs.
 func (e execution) kindText() string {
 	if e.DryRun {
 		return e.Kind + " (dry run)"

@@ -11,8 +11,8 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-// nameOf names what a job works on: by its memo, else by the id that cogflow gives to training
-// runs and optimizations. Both are in the list of the server already. "" = unknown.
+// nameOf is the name of the source, adapter or program of a job: from its memo, else from the
+// id of a training run or an optimization. The list of the server includes both. "" = unknown.
 func nameOf(e *workflowpb.WorkflowExecutionInfo) string {
 	text := ""
 	payload := e.GetMemo().GetFields()[workflows.MemoName]
@@ -33,7 +33,7 @@ func nameOf(e *workflowpb.WorkflowExecutionInfo) string {
 	return ""
 }
 
-// withoutDigest takes off the digest of the input that ends an id; "" = there is none.
+// withoutDigest removes the digest of the input from the end of an id; "" = no digest.
 func withoutDigest(text string) string {
 	const digits = 12
 	at := len(text) - digits - 1

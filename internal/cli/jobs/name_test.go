@@ -12,7 +12,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-// TestNameOf: a job is named by its memo, else by its id.
+// TestNameOf: the name of a job is in its memo, else in its id.
 func TestNameOf(t *testing.T) {
 	t.Parallel()
 	payload := func(v any) *commonpb.Payload {
@@ -36,7 +36,7 @@ func TestNameOf(t *testing.T) {
 		{"train-acme--0123456789ab", "acme", nil, ""},
 		{"nightly", "acme", nil, ""},
 		{"nightly", "acme", 7, ""},
-		{"nightly", "acme", clitest.Hostile, "agpj b\ufffd31m \ufffd.mp4"},
+		{"nightly", "acme", clitest.Malicious, "agpj b\ufffd31m \ufffd.mp4"},
 	} {
 		e := &workflowpb.WorkflowExecutionInfo{
 			Execution:        &commonpb.WorkflowExecution{WorkflowId: c.id},

@@ -67,7 +67,7 @@ func (a app) redrive(ctx context.Context, id string, wait cli.Waiting) error {
 	}, wait)
 }
 
-// finishedWhole reports whether a completed job has no failed items.
+// finishedWhole reports whether a completed job has no failed or stopped parts.
 func finishedWhole(ctx context.Context, c client.Client, id, runID string) (bool, error) {
 	var r struct {
 		Failed int    `json:"failed"`
@@ -77,9 +77,9 @@ func finishedWhole(ctx context.Context, c client.Client, id, runID string) (bool
 	return r.Failed == 0 && r.Status != "stopped", err
 }
 
-// begunWith reads what a job was started with. A training run that was continued
-// knows its dataset in another form, which would make another job: what counts is
-// the input of its first run, and the budget as it is now.
+// begunWith reads the input of a job. A training run replaces the URI of its dataset at a
+// continue-as-new, and with that URI it would be another job. So the result is the input of
+// the first run with the current budget.
 func begunWith(ctx context.Context, c client.Client, id, runID string) (
 	input map[string]json.RawMessage, common workflows.Common, profile string, err error,
 ) {
@@ -109,7 +109,7 @@ func begunWith(ctx context.Context, c client.Client, id, runID string) (
 func firstEvent(ctx context.Context, c client.Client, id, runID string) (*historypb.WorkflowExecutionStartedEventAttributes, error) {
 	events := c.GetWorkflowHistory(ctx, id, runID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	if !events.HasNext() {
-		return nil, fmt.Errorf("the history of %s is gone", id)
+		return nil, fmt.Errorf("the history of %s was deleted", id)
 	}
 	first, err := events.Next()
 	if err != nil {
@@ -118,8 +118,8 @@ func firstEvent(ctx context.Context, c client.Client, id, runID string) (*histor
 	return first.GetWorkflowExecutionStartedEventAttributes(), nil
 }
 
-// inputOf reads what a job was started with, less what only the run itself and
-// the library that started it knew.
+// inputOf reads the input of a run, without the fields that the run itself or its library
+// has set.
 func inputOf(begun *historypb.WorkflowExecutionStartedEventAttributes) (
 	input map[string]json.RawMessage, common workflows.Common, profile string, err error,
 ) {

@@ -20,7 +20,7 @@ import (
 type reported struct {
 	WorkflowID string `json:"workflow_id"`
 	Report     string `json:"report"`         // object key
-	Path       string `json:"path,omitempty"` // where the file is, if the store is local
+	Path       string `json:"path,omitempty"` // of the file, if the store is local
 	Bytes      int64  `json:"bytes"`
 }
 
@@ -82,19 +82,19 @@ func (a app) findReport(ctx context.Context, id string) (reported, error) {
 		}
 	}
 	if last.Report == "" {
-		return reported{}, fmt.Errorf("%s (%s) made no report", id, d.WorkflowType.Name)
+		return reported{}, fmt.Errorf("%s (%s) has no report", id, d.WorkflowType.Name)
 	}
 	return a.locate(ctx, id, last.Report)
 }
 
-// ended is what the result of every kind of job says of its report.
+// ended has the fields about reports in the results of all kinds of jobs.
 type ended struct {
 	Report   string          `json:"report"`
 	Status   string          `json:"status"`   // of a training run or an optimization
 	Estimate json.RawMessage `json:"estimate"` // of a dry run of a library
 }
 
-// dryRun tells the dry runs of earlier builds too, which have the ids of their jobs.
+// dryRun also recognizes dry runs of earlier builds, which have the ids of their jobs.
 func (e ended) dryRun() bool { return e.Status == job.StatusDryRun || len(e.Estimate) > 0 }
 
 func resultOf(ctx context.Context, c client.Client, id, run string) (e ended, err error) {
@@ -108,7 +108,7 @@ func resultOf(ctx context.Context, c client.Client, id, run string) (e ended, er
 	return e, nil
 }
 
-// beforeDryRuns is the result of the last job with an id that was no dry run.
+// beforeDryRuns is the result of the latest run of an id that was not a dry run.
 func (a app) beforeDryRuns(ctx context.Context, c client.Client, id, dryRun string) (ended, error) {
 	runs, err := a.executions(ctx, c, "WorkflowId = "+quoted(id)+" AND ExecutionStatus = 'Completed'", earlierRuns)
 	if err != nil {
@@ -123,15 +123,15 @@ func (a app) beforeDryRuns(ctx context.Context, c client.Client, id, dryRun stri
 		}
 	}
 	if of := cli.JobOf(id); of != "" {
-		return ended{}, fmt.Errorf("%s is a dry run, which makes no report: cogflow report %s shows that of the job", id, of)
+		return ended{}, fmt.Errorf("%s is a dry run, which has no report: cogflow report %s shows the report of the job", id, of)
 	}
-	return ended{}, fmt.Errorf("%s is a dry run, which makes no report", id)
+	return ended{}, fmt.Errorf("%s is a dry run, which has no report", id)
 }
 
-// earlierRuns bounds how many runs with one id are looked at: the newest ones.
+// earlierRuns is the maximum number of runs of an id that are searched, the newest first.
 const earlierRuns = 50
 
-// quoted writes a text as a value of a visibility query.
+// quoted formats a text as a value of a visibility query.
 func quoted(text string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(text) + "'"
 }

@@ -1,6 +1,6 @@
-// Package jobs is the part of the command line that lists, watches and steers jobs of
+// Package jobs is the part of the command line that lists, watches and controls jobs of
 // every kind. It reads the workflow types from package catalog; the other features
-// register how progress and results are shown (cli.Kind). It knows no pipeline itself.
+// register how to show progress and results (cli.Kind). It knows no pipeline itself.
 package jobs
 
 import (
@@ -33,8 +33,8 @@ func Feature(a *cli.App) cli.Feature {
 func (a app) statusCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "status [ID]",
-		Short: "Show what runs, what is stuck and why",
-		Long: `Without ID, status shows the running jobs with their progress, the jobs that ended last, and the
+		Short: "Show running jobs, and what is stuck and why",
+		Long: `Without ID, status shows the running jobs with their progress, the recently finished jobs, and the
 workers of each queue. With ID, it shows
 the progress of a job, each step that waits or is retried, its attempt and its last error.`,
 		Example: `  cogflow status
@@ -58,12 +58,12 @@ the progress of a job, each step that waits or is retried, its attempt and its l
 type overview struct {
 	Jobs      []execution `json:"jobs"`
 	Pools     []cli.Pool  `json:"pools"`
-	NeverTook []untaken   `json:"never_taken,omitempty"` // runs that no worker of cogflow has ever taken, with the reason
+	NeverTook []untaken   `json:"never_taken,omitempty"` // runs that no worker has ever taken, with the reason
 }
 
 const (
-	overviewJobs = 15 // that run
-	recentJobs   = 10 // that have ended
+	overviewJobs = 15 // running ones
+	recentJobs   = 10 // finished ones
 )
 
 func (a app) overview(ctx context.Context, c client.Client) error {
@@ -101,10 +101,11 @@ func (a app) overview(ctx context.Context, c client.Client) error {
 	return nil
 }
 
-// runningQuery finds the jobs that run.
+// runningQuery finds the running jobs.
 func runningQuery() string { return jobsQuery() + " AND ExecutionStatus = 'Running'" }
 
-// askDoing asks each job how far it is, all at once. One that does not answer in time says nothing.
+// askDoing queries the progress of all jobs concurrently. A job that does not answer in time
+// has no progress.
 func (a app) askDoing(ctx context.Context, q cli.Querier, running []execution) {
 	var wg sync.WaitGroup
 	for i := range running {

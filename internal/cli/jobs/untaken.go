@@ -15,16 +15,16 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-// untaken is a run that waits for a worker that does not exist.
+// untaken is a run that no worker can take.
 type untaken struct {
 	execution
 	Queue  string `json:"queue"`
 	Reason string `json:"reason"`
 }
 
-// neverTaken lists running workflows whose first task no worker has done: started on a queue
-// that no worker polls, or of a type that no worker registered. Runs of other programs in the
-// namespace, which their own workers take, are left out.
+// neverTaken lists running workflows whose first task no worker has completed, because no
+// worker polls their queue or has registered their type. It omits runs of other programs in
+// the namespace, which have their own workers.
 func (a app) neverTaken(ctx context.Context, c client.Client) ([]untaken, error) {
 	r, err := c.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
 		PageSize: untakenLimit, Query: "ExecutionStatus = 'Running' AND ParentWorkflowId IS NULL",
@@ -42,8 +42,8 @@ func (a app) neverTaken(ctx context.Context, c client.Client) ([]untaken, error)
 		if err != nil {
 			return nil, err
 		}
-		// The start and the first task are two events; a task that was taken adds one, and a
-		// task that failed two, once.
+		// The start and the first task are two events. A task that a worker took adds one event,
+		// and a failed task adds two, once.
 		const untouched = 4
 		if d.GetPendingWorkflowTask() == nil || d.GetWorkflowExecutionInfo().GetHistoryLength() > untouched {
 			continue
@@ -62,10 +62,10 @@ func (a app) neverTaken(ctx context.Context, c client.Client) ([]untaken, error)
 	return out, nil
 }
 
-// untakenLimit bounds how many runs are looked at: the newest ones.
+// untakenLimit is the maximum number of runs that are checked, the newest first.
 const untakenLimit = 100
 
-// whyUntaken is "" for a run that its workers are about to take.
+// whyUntaken is the reason why no worker takes a run; "" = a worker will take it.
 func whyUntaken(queue, kind string, pollers int, attempt int32) string {
 	known := slices.Contains(kinds(), kind)
 	switch {

@@ -12,7 +12,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli/jobs"
 )
 
-// startUntaken starts runs that no worker can take: each of two things is wrong with them, or both.
+// startUntaken starts runs that no worker can take, because of a wrong queue, a wrong type, or both.
 func startUntaken(t *testing.T, b *clitest.Bench) {
 	t.Helper()
 	for id, at := range map[string][2]string{
@@ -27,7 +27,7 @@ func startUntaken(t *testing.T, b *clitest.Bench) {
 func untakenReasons(t *testing.T, b *clitest.Bench) map[string]string {
 	t.Helper()
 	out := map[string]string{}
-	require.Eventually(t, func() bool { // the visibility store follows with a short delay
+	require.Eventually(t, func() bool { // the visibility store is updated with a delay
 		_, text, _ := b.Run("status", "--json")
 		clear(out)
 		for _, u := range clitest.Decode[jobs.Overview](t, text).NeverTook {
@@ -38,7 +38,7 @@ func untakenReasons(t *testing.T, b *clitest.Bench) map[string]string {
 	return out
 }
 
-// testUntakenWithout: without any worker, every run says what it waits for.
+// testUntakenWithout: without a worker, status shows a reason for every run.
 func testUntakenWithout(t *testing.T, b *clitest.Bench) {
 	startUntaken(t, b)
 	why := untakenReasons(t, b)
@@ -47,7 +47,7 @@ func testUntakenWithout(t *testing.T, b *clitest.Bench) {
 	assert.Contains(t, why["wrong-type"], "no worker polls the queue cogflow: `make up` starts one here")
 }
 
-// testUntakenWith: with a worker, a type that it does not know is told.
+// testUntakenWith: with a worker, status names the unknown type.
 func testUntakenWith(t *testing.T, b *clitest.Bench) {
 	require.Eventually(t, func() bool {
 		return untakenReasons(t, b)["wrong-type"] != "no worker polls the queue cogflow: `make up` starts one here, or serve the pool `cogflow`"

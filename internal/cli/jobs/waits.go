@@ -18,18 +18,18 @@ import (
 )
 
 const (
-	maxAsked = 64              // children of a job that one status asks
-	askedAt  = 16              // at a time
-	askedFor = 3 * time.Second // all of them
+	maxAsked = 64              // maximum number of children that one status queries
+	askedAt  = 16              // concurrently
+	askedFor = 3 * time.Second // limit for all queries
 )
 
-// waits says how many of the videos that a library has at work, or of the runs of a sweep,
-// stand still, and for what. Each of them is asked: the job itself is not told, which would
-// cost each of them events of its history.
+// waits counts the active videos of a library, or the active runs of a sweep, that wait, by
+// reason. Each child is queried. The children do not send their waits to the job, because
+// that would add events to their histories.
 type waits struct {
-	Active   int            `json:"active"`   // at work
-	Answered int            `json:"answered"` // of them, that said how they stand; at most 64 are asked
-	For      map[string]int `json:"for"`      // "budget", "room in the index", …: how many wait for it
+	Active   int            `json:"active"`   // active children
+	Answered int            `json:"answered"` // children that answered; at most 64 are queried
+	For      map[string]int `json:"for"`      // number of waiting children by reason: "budget", "room in the index", …
 }
 
 func askWaits(ctx context.Context, q cli.Querier, active []string) waits {
@@ -41,15 +41,15 @@ func askWaits(ctx context.Context, q cli.Querier, active []string) waits {
 	group.SetLimit(askedAt)
 	for _, child := range active[:min(len(active), maxAsked)] {
 		group.Go(func() error {
-			var v ingest.VideoProgress // a training run says what it waits for by the same name
+			var v ingest.VideoProgress // the progress of a training run has the same field
 			value, err := q.QueryWorkflow(ctx, child, "", workflows.QueryProgress)
 			if err != nil || value.Get(&v) != nil {
-				return nil // it has not begun, or has ended: then it does not wait
+				return nil // not started or already ended, so it does not wait
 			}
 			mu.Lock()
 			defer mu.Unlock()
 			out.Answered++
-			if what, _, _ := strings.Cut(v.Waiting, ":"); what != "" { // behind it stands the reason
+			if what, _, _ := strings.Cut(v.Waiting, ":"); what != "" { // details follow the colon
 				out.For[what]++
 			}
 			return nil
@@ -59,7 +59,7 @@ func askWaits(ctx context.Context, q cli.Querier, active []string) waits {
 	return out
 }
 
-// String is empty where none waits.
+// String is empty if no child waits.
 func (w waits) String() string {
 	var parts []string
 	for _, what := range slices.Sorted(maps.Keys(w.For)) {
@@ -70,7 +70,7 @@ func (w waits) String() string {
 	}
 	text := "Waiting: " + strings.Join(parts, ", ")
 	if w.Answered < w.Active {
-		text += fmt.Sprintf(" (of %d at work, %d answered)", w.Active, w.Answered)
+		text += fmt.Sprintf(" (%d active, %d answered)", w.Active, w.Answered)
 	}
 	if w.For["budget"] > 0 {
 		text += ". Raise the limit with cogflow tune ID --budget USD"

@@ -14,7 +14,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// asked answers queries of videos by what they wait for; "gone" does not answer.
+// asked answers queries of videos with the reason of their wait; "gone" does not answer.
 type asked struct {
 	waiting map[string]string
 }
@@ -40,7 +40,7 @@ func (asked) DescribeWorkflow(context.Context, string, string) (*client.Workflow
 	return nil, errors.New("not found")
 }
 
-// TestWaits: status says how many videos of a library wait, and for what.
+// TestWaits: status shows how many videos of a library wait, by reason.
 func TestWaits(t *testing.T) {
 	t.Parallel()
 	waiting := map[string]string{"a": "budget", "b": "budget", "c": "room in the index: it is full", "d": "", "e": "gone"}
@@ -50,7 +50,7 @@ func TestWaits(t *testing.T) {
 	}
 	w := askWaits(t.Context(), asked{waiting: waiting}, active)
 	require.Equal(t, waits{Active: 5, Answered: 4, For: map[string]int{"budget": 2, "room in the index": 1}}, w)
-	require.Equal(t, "Waiting: 2 for budget, 1 for room in the index (of 5 at work, 4 answered). Raise the limit with cogflow tune ID --budget USD.", w.String())
+	require.Equal(t, "Waiting: 2 for budget, 1 for room in the index (5 active, 4 answered). Raise the limit with cogflow tune ID --budget USD.", w.String())
 
 	for i := range 1000 {
 		active = append(active, fmt.Sprint("more", i))

@@ -18,7 +18,7 @@ func (a app) watchCommand() *cobra.Command {
 		Long: `Watch shows the progress of a job until it ends: stages, speed, loss, time left, cost and failures.
 It ends with the job's result and exit code. Ctrl-C stops watching, not the job.
 
-Without ID, watch follows the only job that runs; if several run, it lists them.`,
+Without ID, watch follows the only running job; if several are running, it lists them.`,
 		Example: `  cogflow watch
   cogflow watch ingest-default-local_preview-0123456789ab
   cogflow watch ID --json --quiet`,
@@ -39,8 +39,8 @@ Without ID, watch follows the only job that runs; if several run, it lists them.
 	return cmd
 }
 
-// onlyRunning returns the id of the job that runs. If none or several do, the error says
-// what to do, and those that run are listed.
+// onlyRunning returns the id of the only running job. If there are several, it lists them and
+// returns an error.
 func (a app) onlyRunning(ctx context.Context) (string, error) {
 	c, err := a.Connect(ctx)
 	if err != nil {
@@ -51,13 +51,13 @@ func (a app) onlyRunning(ctx context.Context) (string, error) {
 	case err != nil:
 		return "", err
 	case len(running) == 0:
-		return "", errors.New("no job is running; `cogflow list` shows those that have ended")
+		return "", errors.New("no job is running; `cogflow list` shows finished jobs")
 	case len(running) > 1:
 		if !a.JSON {
 			a.askDoing(ctx, c, running)
 			a.printRunning(running, time.Now())
 		}
-		return "", errors.New("several jobs are running; name one of them: cogflow watch ID")
+		return "", errors.New("several jobs are running; choose one of them: cogflow watch ID")
 	}
 	return running[0].WorkflowID, nil
 }

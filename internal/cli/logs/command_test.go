@@ -24,7 +24,7 @@ import (
 
 const id = "train-acme-support"
 
-// serve runs a stand-in of a training workflow, and of a sweep of one.
+// serve runs stand-ins of a training workflow and of a sweep with one run.
 func serve(t *testing.T, b *clitest.Bench) {
 	t.Helper()
 	w := worker.New(b.Client, workflows.QueueMain, worker.Options{})
@@ -55,7 +55,7 @@ func TestLogs(t *testing.T) {
 	serve(t, b)
 	run := start(t, b, id, "TrainSFT", "job1")
 	start(t, b, "sweep", "TrainSweep")
-	later := time.Now().Add(time.Minute).UTC() // than the start of the run
+	later := time.Now().Add(time.Minute).UTC() // after the start of the run
 	_, err := b.Store().Put(t.Context(), training.LogKey("acme", "job1", later, "a"), strings.NewReader(
 		later.Format(training.LogTime)+" loaded \x1b[31mall\n"+later.Add(4*time.Second).Format(training.LogTime)+" step 2\n"))
 	require.NoError(t, err)

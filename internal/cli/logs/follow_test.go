@@ -16,7 +16,7 @@ import (
 	"github.com/cogniverse/cogflow/training"
 )
 
-// TestFollow: each line is shown once, also what comes between the last look and the end.
+// TestFollow: each line is shown once, including lines written between the last read and the end.
 func TestFollow(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder
@@ -38,8 +38,8 @@ func TestFollow(t *testing.T) {
 	require.ErrorIs(t, a.follow(ctx, nil, s, func() (bool, error) { return false, nil }), context.Canceled)
 }
 
-// TestGrowingLog: a trainer's log that is stored again and again is told once, line by
-// line, although lines share a time and the middle is left out later.
+// TestGrowingLog: each line of a trainer's log is shown once, although the log is stored
+// repeatedly, lines share a timestamp and the middle is removed later.
 func TestGrowingLog(t *testing.T) {
 	t.Parallel()
 	store, err := blob.Open(t.Context(), "file://"+t.TempDir())

@@ -56,8 +56,8 @@ logs of the workers into --worker-log -.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.run, "run", "", "only this run of the workflow, by its run id")
-	f.StringVar(&o.level, "level", "debug", "lowest level that is shown: "+strings.Join(levels(), ", ")+"; trainers' lines are info")
+	f.StringVar(&o.run, "run", "", "show only this run of the workflow, by its run id")
+	f.StringVar(&o.level, "level", "debug", "lowest level to show:  "+strings.Join(levels(), ", ")+"; trainers' lines are info")
 	f.StringVar(&o.worker, "worker-log", "", "read workers' lines from this `file`, or from standard input: -")
 	f.BoolVarP(&o.follow, "follow", "f", false, "show new lines until the job ends")
 	f.IntVar(&o.tail, "tail", 1000, "show at most this many of the last lines; 0 = all")
@@ -73,9 +73,9 @@ func (o options) check(json bool) error {
 	}
 	switch {
 	case o.follow && json:
-		return cli.Usage("--follow prints lines as they come, which are not one JSON document: leave out --json or --follow")
+		return cli.Usage("--follow and --json cannot be combined: --json prints one document at the end")
 	case o.follow && o.worker != "":
-		return cli.Usage("--worker-log is read once: leave out --follow or --worker-log")
+		return cli.Usage("--follow and --worker-log cannot be combined")
 	}
 	return cli.CheckRange("tail", o.tail, 0, maxTail)
 }
@@ -83,7 +83,7 @@ func (o options) check(json bool) error {
 // printed is what `logs --json` prints.
 type printed struct {
 	WorkflowID string `json:"workflow_id"`
-	LeftOut    int    `json:"left_out"` // lines before the first; see --tail
+	LeftOut    int    `json:"left_out"` // omitted earlier lines; see --tail
 	Lines      []line `json:"lines"`
 }
 
@@ -132,9 +132,9 @@ func (a app) logs(ctx context.Context, o options) error {
 	return nil
 }
 
-// elsewhere says how to read workers' lines where no folder is known.
+// elsewhere prints how to read workers' lines if cogflow.logs is not set.
 func (a app) elsewhere(id string) {
-	a.Note(`Workers' lines are not here: the configuration names no folder cogflow.logs. Filter the output of the workers:
+	a.Note(`The logs of workers are not shown: cogflow.logs is not set. Filter the output of the workers:
   docker compose logs --no-color --no-log-prefix | cogflow logs %s --worker-log -
   kubectl logs --selector app=cogflow-worker --tail=-1 | cogflow logs %s --worker-log -`, id, id)
 }
@@ -144,7 +144,7 @@ const followEvery = 2 * time.Second
 // follow shows new lines at each tick, until the job has ended.
 func (a app) follow(ctx context.Context, tick <-chan time.Time, s *sources, ended func() (bool, error)) error {
 	for {
-		done, err := ended() // before the look at the lines, so that the last ones are seen
+		done, err := ended() // checked before the lines are read, so that the last lines are shown
 		if err != nil {
 			return err
 		}
@@ -172,7 +172,7 @@ func ended(ctx context.Context, c client.Client, o options) (bool, error) {
 	return workflows.Closed(d.Status), nil
 }
 
-// sources makes what the lines of a job are read from.
+// sources are the logs from which the lines of a job are read.
 func (a app) sources(ctx context.Context, c client.Client, o options) (*sources, error) {
 	s := &sources{id: o.id, run: o.run, level: o.level}
 	cfg, err := a.Config()

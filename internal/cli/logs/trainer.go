@@ -20,37 +20,37 @@ import (
 	"github.com/cogniverse/cogflow/training"
 )
 
-// trained is one training job, as the input of its activity names it.
+// trained identifies a training job by fields of the input of its activity.
 type trained struct {
 	Tenant tenant.ID `json:"tenant"`
 	Job    string    `json:"job"`
 }
 
-// trainers reads what the trainers of a workflow, and of those that it has started, printed.
+// trainers reads the logs of the trainers of a workflow and of its child workflows.
 type trainers struct {
 	client  client.Client
 	id, run string
 	store   func(context.Context) (blob.Store, error)
 
-	training bool               // the workflow is one that trains
-	sweep    bool               // it has others train
-	began    time.Time          // of the run that is asked for; zero = any
+	training bool               // the workflow trains
+	sweep    bool               // it starts training workflows
+	began    time.Time          // start of the selected run; zero = any run
 	jobs     map[trained]string // workflow ids
 	shown    map[string]mark    // by object key
 	opened   blob.Store
 }
 
-// mark is how far a log is shown. A log that grows loses lines from its middle.
+// mark is the position up to which a log was shown. A growing log loses lines from its middle.
 type mark struct {
 	sha256 string
-	at     time.Time // of the last line that was shown
-	same   int       // lines of that time that were shown
+	at     time.Time // of the last shown line
+	same   int       // number of shown lines with that time
 }
 
-// maxSweep bounds how many runs of a sweep are looked at.
+// maxSweep is the maximum number of runs of a sweep whose logs are read.
 const maxSweep = 256
 
-// find says whether the workflow trains at all: others have no trainers.
+// find determines whether the workflow trains, itself or through a sweep.
 func (t *trainers) find(ctx context.Context) error {
 	d, err := t.client.DescribeWorkflow(ctx, t.id, t.run)
 	if err != nil {
@@ -64,7 +64,7 @@ func (t *trainers) find(ctx context.Context) error {
 	return nil
 }
 
-// next returns the lines that were not told before.
+// next returns the lines since the last call.
 func (t *trainers) next(ctx context.Context) (all []line, err error) {
 	if !t.training {
 		return nil, nil
@@ -92,7 +92,7 @@ func (t *trainers) next(ctx context.Context) (all []line, err error) {
 // look finds the training jobs of a run in its history, and of its children.
 func (t *trainers) look(ctx context.Context, id, run string, sweep bool) error {
 	var children []string
-	var before string // run that was continued as this one
+	var before string // previous run, before continue-as-new
 	events := t.client.GetWorkflowHistory(ctx, id, run, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for events.HasNext() {
 		e, err := events.Next()
@@ -117,7 +117,7 @@ func (t *trainers) look(ctx context.Context, id, run string, sweep bool) error {
 			continue
 		}
 		err := t.look(ctx, child, "", false)
-		if _, unborn := errors.AsType[*serviceerror.NotFound](err); err != nil && !unborn { // else it is found the next time
+		if _, missing := errors.AsType[*serviceerror.NotFound](err); err != nil && !missing { // a child that has not started yet is found later
 			return err
 		}
 	}
@@ -131,7 +131,7 @@ func (t *trainers) ids() (ids []string) {
 	return ids
 }
 
-// jobOf reads the job from the event that schedules the activity which trains.
+// jobOf reads the job from the event that schedules its training activity.
 func jobOf(e *historypb.HistoryEvent) (job trained, ok bool) {
 	a := e.GetActivityTaskScheduledEventAttributes()
 	if a.GetActivityType().GetName() != "RunTraining" {
@@ -155,7 +155,7 @@ func (t *trainers) read(ctx context.Context, job trained, id string) (all []line
 	}
 	for _, o := range changed {
 		more, err := t.readLog(ctx, o, id)
-		if err != nil && !errors.Is(err, object.ErrNotFound) { // a newer attempt has pruned it
+		if err != nil && !errors.Is(err, object.ErrNotFound) { // a newer attempt has deleted it
 			return nil, err
 		}
 		all = append(all, more...)

@@ -34,11 +34,11 @@ const (
 	fromTrainer = "trainer"
 )
 
-// workerTime is how a worker writes the time of a line.
+// workerTime is the time format of a worker's log.
 const workerTime = "2006-01-02T15:04:05.000Z0700"
 
-// parseWorker reads a line that a worker has logged. ok is false for one that is about no
-// workflow, or that something else has printed.
+// parseWorker parses a line of a worker's log. ok is false if the line is about no workflow
+// or is not from a worker.
 func parseWorker(text []byte) (l line, ok bool) {
 	var fields map[string]any
 	if text = trimPrefix(text); json.Unmarshal(text, &fields) != nil {
@@ -58,13 +58,13 @@ func parseWorker(text []byte) (l line, ok bool) {
 	return l, err == nil && l.WorkflowID != ""
 }
 
-// trimPrefix takes off what docker compose and kubectl put before a line.
+// trimPrefix removes the prefix that docker compose and kubectl add to a line.
 func trimPrefix(text []byte) []byte {
 	at := bytes.IndexByte(text, '{')
 	return text[max(at, 0):]
 }
 
-// reads tells lines that were not told before.
+// reads calls do for each line since the last call.
 type reads func(do func(text []byte)) error
 
 func folder(dir string) reads {
@@ -90,15 +90,15 @@ func file(path string) reads {
 	}
 }
 
-// sources are the logs of a job.
+// sources are the logs from which the lines of a job are read.
 type sources struct {
 	id, run  string
 	level    string
-	workers  reads // nil = not known here
+	workers  reads // nil = not available
 	trainers *trainers
 }
 
-// next returns the lines since the last time, in the order of time.
+// next returns the lines since the last call, ordered by time.
 func (s *sources) next(ctx context.Context) ([]line, error) {
 	all := []line{}
 	if s.workers != nil {
@@ -116,7 +116,7 @@ func (s *sources) next(ctx context.Context) ([]line, error) {
 		return nil, err
 	}
 	for _, l := range more {
-		if s.loud(l) {
+		if s.atLevel(l) {
 			all = append(all, l)
 		}
 	}
@@ -124,28 +124,28 @@ func (s *sources) next(ctx context.Context) ([]line, error) {
 	return all, nil
 }
 
-// wants: lines of the job itself and of the workflows that it has started, whose ids begin
-// with its own.
+// wants reports whether a line is about the job or its child workflows, whose ids begin with
+// its id.
 func (s *sources) wants(l line) bool {
 	mine := l.WorkflowID == s.id && (s.run == "" || s.run == l.RunID)
 	child := s.run == "" && strings.HasPrefix(l.WorkflowID, s.id+"/")
-	return (mine || child) && s.loud(l)
+	return (mine || child) && s.atLevel(l)
 }
 
-// loud: levels that are not known, such as dpanic, come after all others.
-func (s *sources) loud(l line) bool {
+// atLevel reports whether a line has at least the selected level. Unknown levels, such as
+// dpanic, are the highest.
+func (s *sources) atLevel(l line) bool {
 	at := slices.Index(levels(), l.Level)
 	return at < 0 || at >= slices.Index(levels(), s.level)
 }
 
-// maxField bounds what is shown of the value of a field, in bytes.
+// maxField is the maximum length of the value of a field, in bytes.
 const maxField = 1000
 
-// stack is the field with the calls that led to a line.
+// stack is the field with the stack trace.
 const stack = "stacktrace"
 
-// text is the line for people: the id of the job that was asked for is not repeated, and
-// stacks are shown only if wide.
+// text formats the line. It omits the id of the job itself, and stack traces unless wide.
 func (l line) text(id string, wide bool) string {
 	var b strings.Builder
 	level := l.Level

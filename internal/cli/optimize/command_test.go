@@ -19,7 +19,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows/optimize"
 )
 
-// TestOptimizing runs the program against one server.
+// TestOptimizing runs the commands against one server.
 func TestOptimizing(t *testing.T) {
 	t.Parallel()
 	b := clitest.New(t, root.Run)
@@ -30,7 +30,7 @@ func TestOptimizing(t *testing.T) {
 	b.Step("approve", testApprove)
 }
 
-// write makes a file and returns its name.
+// write creates a file and returns its name.
 func write(t *testing.T, dir, name, text string) string {
 	t.Helper()
 	name = filepath.Join(dir, name)
@@ -59,7 +59,7 @@ func testOptimizeStart(t *testing.T, b *clitest.Bench) {
 		"trainset": [{"query": "show me", "agent": "video"}, {"agent": "text", "query": "sum ü up"}], "valset": [{"query": "q", "agent": "a"}],
 		"testset": {"uri": "s3://bucket/test.jsonl"}, "metric": {"kind": "exact", "field": "agent"}, "mode": "improved", "approve": true,
 		"auto": "none", "num_trials": 20, "num_candidates": 10, "minibatch": false, "seed": 7}`, string(raw))
-	assert.Contains(t, string(raw), `{"agent":"text","query":`, "the order of an example counts")
+	assert.Contains(t, string(raw), `{"agent":"text","query":`, "the order of fields is kept")
 
 	code, out, errors = b.Run(args...)
 	require.Equal(t, cli.ExitDone, code, errors)
@@ -68,12 +68,12 @@ func testOptimizeStart(t *testing.T, b *clitest.Bench) {
 		"  inputs:\n  - name: query\n  outputs: [{name: agent}]\n  demos: []\n")
 	code, out, errors = b.Run(args...)
 	require.Equal(t, cli.ExitDone, code, errors)
-	assert.Equal(t, first, clitest.Decode[cli.Started](t, out), "so are YAML and JSON")
+	assert.Equal(t, first, clitest.Decode[cli.Started](t, out), "YAML and JSON give the same job")
 
 	code, out, errors = b.Run("optimize", "--program", program, "--trainset", train, "--dry-run")
 	assert.Equal(t, cli.ExitDone, code, errors)
 	dryRun := started(t, errors)
-	assert.Contains(t, out, "Nothing was asked.")
+	assert.Contains(t, out, "No model was called.")
 	code, out, errors = b.Run("optimize", "--program", program, "--trainset", train, "--json")
 	assert.Equal(t, cli.ExitDone, code, errors)
 	assert.Equal(t, clitest.Optimized(), clitest.Decode[optimize.Result](t, out))
@@ -120,7 +120,7 @@ func testOptimizeSteer(t *testing.T, b *clitest.Bench) {
 	assert.Contains(t, out, "0d1 0i2")
 	_, out, _ = b.Run("status", id, "--json")
 	assert.Contains(t, out, `"planned": 21`)
-	require.Eventually(t, func() bool { // the visibility store follows with a short delay
+	require.Eventually(t, func() bool { // the visibility store is updated with a delay
 		_, out, _ := b.Run("list", "--kind", "optimizeprompts", "--status", "running")
 		return strings.Contains(out, id)
 	}, 20*time.Second, 100*time.Millisecond)
@@ -133,7 +133,7 @@ func testOptimizeSteer(t *testing.T, b *clitest.Bench) {
 	assert.Contains(t, out, "stopped, the best so far is kept")
 	code, _, errors = b.Run("redrive", id, "--detach")
 	assert.Equal(t, cli.ExitDone, code, errors)
-	assert.NotContains(t, errors, "nothing to redrive", "a stopped search can go on")
+	assert.NotContains(t, errors, "nothing to redrive", "a stopped search can continue")
 }
 
 func testApprove(t *testing.T, b *clitest.Bench) {
@@ -160,21 +160,21 @@ func TestOptimizeUsage(t *testing.T) {
 		code int
 		want string
 	}{
-		"no program":       {[]string{"optimize", "--trainset", train}, cli.ExitUsage, "--program must be"},
-		"no examples":      {[]string{"optimize", "--program", program}, cli.ExitUsage, "--trainset must be"},
-		"bad mode":         {with("--mode", "fast"), cli.ExitUsage, "improved or compat"},
-		"bad auto":         {with("--auto", "huge"), cli.ExitUsage, "light, medium, heavy or none"},
-		"auto and trials":  {with("--auto", "light", "--set", "num_trials=3"), cli.ExitUsage, "leave out one or the other"},
-		"trials alone":     {with("--set", "num_trials=3"), cli.ExitUsage, "both needed"},
-		"unknown setting":  {with("--set", "trials=3"), cli.ExitUsage, `not "trials"`},
-		"no number":        {with("--set", "num_trials=many"), cli.ExitUsage, "num_trials"},
-		"no value":         {with("--set", "seed"), cli.ExitUsage, "name=value"},
-		"bad name":         {with("--name", "../x"), cli.ExitUsage, "letters, digits"},
-		"bad tenant":       {with("--tenant", "a b"), cli.ExitUsage, "tenant"},
-		"no name":          {[]string{"optimize", "--program", "s3://b/p.json", "--trainset", train}, cli.ExitUsage, "--name is required"},
-		"metric mix":       {with("--metric", "exact=agent", "--metric", "x.json"), cli.ExitUsage, "--metric must be"},
-		"metric of nobody": {with("--metric", "exact=modality"), cli.ExitFailed, `no output "modality"`},
-		"unknown metric":   {with("--metric", "bleu=agent"), cli.ExitFailed, `kind "bleu"`},
+		"no program":                 {[]string{"optimize", "--trainset", train}, cli.ExitUsage, "--program must be"},
+		"no examples":                {[]string{"optimize", "--program", program}, cli.ExitUsage, "--trainset must be"},
+		"bad mode":                   {with("--mode", "fast"), cli.ExitUsage, "improved or compat"},
+		"bad auto":                   {with("--auto", "huge"), cli.ExitUsage, "light, medium, heavy or none"},
+		"auto and trials":            {with("--auto", "light", "--set", "num_trials=3"), cli.ExitUsage, "cannot be combined"},
+		"trials alone":               {with("--set", "num_trials=3"), cli.ExitUsage, "are both required"},
+		"unknown setting":            {with("--set", "trials=3"), cli.ExitUsage, `not "trials"`},
+		"no number":                  {with("--set", "num_trials=many"), cli.ExitUsage, "num_trials"},
+		"no value":                   {with("--set", "seed"), cli.ExitUsage, "name=value"},
+		"bad name":                   {with("--name", "../x"), cli.ExitUsage, "letters, digits"},
+		"bad tenant":                 {with("--tenant", "a b"), cli.ExitUsage, "tenant"},
+		"no name":                    {[]string{"optimize", "--program", "s3://b/p.json", "--trainset", train}, cli.ExitUsage, "--name is required"},
+		"metric mix":                 {with("--metric", "exact=agent", "--metric", "x.json"), cli.ExitUsage, "--metric must be"},
+		"metric of a missing output": {with("--metric", "exact=modality"), cli.ExitFailed, `no output "modality"`},
+		"unknown metric":             {with("--metric", "bleu=agent"), cli.ExitFailed, `kind "bleu"`},
 		"metric of no column": {
 			[]string{"optimize", "--program", program, "--trainset", file("plain.jsonl", `{"query": "q"}`)}, cli.ExitFailed, `no column "agent"`,
 		},
@@ -183,10 +183,10 @@ func TestOptimizeUsage(t *testing.T) {
 		"a recursive program": {[]string{"optimize", "--trainset", train, "--program", file("loop.json",
 			`{"name": "x", "predictors": [{"name": "a", "inputs": [{"name": "y"}], "outputs": [{"name": "y2"}], "reads": {"y": "y2"}}]}`)}, cli.ExitFailed, "recursive"},
 		"unknown field of a program": {[]string{"optimize", "--trainset", train, "--program", file("odd.json", `{"name": "x", "predictor": []}`)}, cli.ExitFailed, "predictor"},
-		"no object":                  {[]string{"optimize", "--program", program, "--trainset", file("no.jsonl", "{\"query\": \"q\", \"agent\": \"a\"}\n7\n")}, cli.ExitFailed, "example 2"},
+		"not an object":              {[]string{"optimize", "--program", program, "--trainset", file("no.jsonl", "{\"query\": \"q\", \"agent\": \"a\"}\n7\n")}, cli.ExitFailed, "example 2"},
 		"half an array":              {[]string{"optimize", "--program", program, "--trainset", file("half.json", `[{"query": "q", "agent": "a"}`)}, cli.ExitFailed, "example 2"},
-		"more than an array":         {[]string{"optimize", "--program", program, "--trainset", file("more.json", `[{"query": "q", "agent": "a"}] {}`)}, cli.ExitFailed, "more after the array"},
-		"nothing":                    {[]string{"optimize", "--program", program, "--trainset", file("empty.jsonl", "\n")}, cli.ExitFailed, "holds no examples"},
+		"more than an array":         {[]string{"optimize", "--program", program, "--trainset", file("more.json", `[{"query": "q", "agent": "a"}] {}`)}, cli.ExitFailed, "unexpected content after the array"},
+		"nothing":                    {[]string{"optimize", "--program", program, "--trainset", file("empty.jsonl", "\n")}, cli.ExitFailed, "contains no examples"},
 		"a directory":                {[]string{"optimize", "--program", program, "--trainset", dir}, cli.ExitFailed, "regular file"},
 		"bad program name":           {[]string{"programs", "show", "a/b"}, cli.ExitUsage, "letters, digits"},
 		"bad version":                {[]string{"programs", "promote", "a@0"}, cli.ExitUsage, "must be a number from 1 on"},
@@ -194,20 +194,20 @@ func TestOptimizeUsage(t *testing.T) {
 		"canary of no share":         {[]string{"programs", "canary", "a@2"}, cli.ExitUsage, "--share must be the percentage"},
 		"canary of all":              {[]string{"programs", "canary", "a@2", "--share", "101"}, cli.ExitUsage, "from 1 to 100"},
 		"canary of less":             {[]string{"programs", "canary", "a@2", "--share", "-1"}, cli.ExitUsage, "from 1 to 100"},
-		"canary on and off":          {[]string{"programs", "canary", "a@2", "--share", "5", "--off"}, cli.ExitUsage, "leave out one or the other"},
+		"canary on and off":          {[]string{"programs", "canary", "a@2", "--share", "5", "--off"}, cli.ExitUsage, "cannot be combined"},
 		"canary of nothing":          {[]string{"programs", "canary"}, cli.ExitUsage, "NAME[@VERSION] is required"},
-		"key of a version":           {[]string{"programs", "export", "a@2", "--key", "x"}, cli.ExitUsage, "leave out @2"},
+		"key of a version":           {[]string{"programs", "export", "a@2", "--key", "x"}, cli.ExitUsage, "cannot be combined with @2"},
 		"no key":                     {[]string{"programs", "show", "a", "--key", ""}, cli.ExitUsage, "it is empty"},
 		"unknown key in YAML": {[]string{"optimize", "--trainset", train, "--program", file("odd.yaml",
 			"name: x\npredictors:\n- name: a\n  input: []\n")}, cli.ExitFailed, `odd.yaml": line 4: unknown key "input"`},
-		"no program in YAML":              {[]string{"optimize", "--trainset", train, "--program", file("no.yaml", "just words\n")}, cli.ExitFailed, "must be an object, not a string"},
-		"unknown key of a metric in YAML": {with("--metric", file("odd-metric.yaml", "kind: exact\nfeild: agent\n")), cli.ExitFailed, `line 2: unknown key "feild"`},
-		"metric of nobody in YAML":        {with("--metric", file("metric.yaml", "kind: exact\nfield: modality\n")), cli.ExitFailed, `no output "modality"`},
-		"diff of one":                     {[]string{"programs", "diff", "a@2"}, cli.ExitUsage, "[NAME]@VERSION is required"},
+		"no program in YAML":                 {[]string{"optimize", "--trainset", train, "--program", file("no.yaml", "just words\n")}, cli.ExitFailed, "must be an object, not a string"},
+		"unknown key of a metric in YAML":    {with("--metric", file("odd-metric.yaml", "kind: exact\nfeild: agent\n")), cli.ExitFailed, `line 2: unknown key "feild"`},
+		"metric of a missing output in YAML": {with("--metric", file("metric.yaml", "kind: exact\nfield: modality\n")), cli.ExitFailed, `no output "modality"`},
+		"diff of one":                        {[]string{"programs", "diff", "a@2"}, cli.ExitUsage, "[NAME]@VERSION is required"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := clitest.Offline(t, root.Run) // no server: none of these comes so far
+			b := clitest.Offline(t, root.Run) // no server: all of these fail before a connection
 			code, _, errors := b.Run(c.args...)
 			assert.Equal(t, c.code, code, errors)
 			assert.Contains(t, errors, c.want)
@@ -215,7 +215,7 @@ func TestOptimizeUsage(t *testing.T) {
 	}
 }
 
-// started is the id that a command has said it started.
+// started is the id of the job that a command reports.
 func started(t *testing.T, errors string) string {
 	t.Helper()
 	_, rest, ok := strings.Cut(errors, "Started ")

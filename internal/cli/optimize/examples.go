@@ -15,16 +15,16 @@ import (
 	"github.com/cogniverse/cogflow/strictjson"
 )
 
-// set is a file of examples, or where a worker finds them.
+// set is a local file of examples, or the URI from which a worker reads them.
 type set struct {
 	flag, name string
 	into       *json.RawMessage
-	text       json.RawMessage // one JSON array; nil = not ours, or too large to be kept
+	text       json.RawMessage // one JSON array; nil = not a local file, or too large for the input
 	first      *prompt.Object  // the first example of a local file
 	size       int64
 }
 
-// read checks that a local file holds examples, and keeps it if it is small.
+// read checks that a local file contains examples, and keeps it if it is small.
 func (s *set) read() (err error) {
 	if s.name == "" || transfer.Remote(s.name) {
 		return nil
@@ -64,7 +64,7 @@ func (s *set) read() (err error) {
 	case err != nil:
 		return bad(n+1, err)
 	case n == 0:
-		return fault.New(fault.Input, "read "+s.flag, s.name, "it holds no examples")
+		return fault.New(fault.Input, "read "+s.flag, s.name, "it contains no examples")
 	case s.size >= maxInline:
 		return nil
 	}
@@ -72,7 +72,7 @@ func (s *set) read() (err error) {
 	return err
 }
 
-// examples calls each with every value of a JSON array or of JSON lines.
+// examples calls each for every value of a JSON array or of JSON lines.
 func examples(r io.Reader, each func(json.RawMessage) error) error {
 	buffered := bufio.NewReader(r)
 	list, err := startsList(buffered)
@@ -91,7 +91,7 @@ func examples(r io.Reader, each func(json.RawMessage) error) error {
 				return err
 			}
 			if _, err := d.Token(); !errors.Is(err, io.EOF) {
-				return errors.New("there is more after the array")
+				return errors.New("unexpected content after the array")
 			}
 			return nil
 		}
@@ -109,7 +109,7 @@ func examples(r io.Reader, each func(json.RawMessage) error) error {
 	}
 }
 
-// startsList skips space and says whether an array begins.
+// startsList skips white space and reports whether an array begins.
 func startsList(r *bufio.Reader) (bool, error) {
 	for {
 		b, err := r.ReadByte()

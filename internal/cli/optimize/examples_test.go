@@ -21,7 +21,7 @@ import (
 
 type plainOptimize optimize.Input
 
-// TestOptimizeExample does with the example what a run does before its first call.
+// TestOptimizeExample checks the example as a run does before its first model call.
 func TestOptimizeExample(t *testing.T) {
 	t.Parallel()
 	data, err := os.ReadFile("../../../examples/optimize.json")
@@ -36,7 +36,7 @@ func TestOptimizeExample(t *testing.T) {
 	m, err := metric.Read(in.Metric, program, all[0].Keys())
 	require.NoError(t, err)
 	search, aside := confirm.SetAside(all, 0, in.Seed)
-	assert.GreaterOrEqual(t, len(aside), 10, "enough for a verdict")
+	assert.GreaterOrEqual(t, len(aside), 10, "enough rows for a verdict")
 	plan, err := mipro.NewPlan(&mipro.Job{Settings: in.Settings, Program: program, Train: search, Metric: m})
 	require.NoError(t, err)
 	assert.Positive(t, plan.Trials)
@@ -56,8 +56,8 @@ func TestOptimizeExample(t *testing.T) {
 	assert.Equal(t, file.String(), inline.String(), "the example's program is the one in examples/programs")
 }
 
-// The programs of the examples are fit, and known to DSPy under the keys that
-// Cogniverse loads.
+// TestProgramExamples: the programs of the examples are valid, and DSPy knows them by the
+// keys that Cogniverse loads.
 func TestProgramExamples(t *testing.T) {
 	t.Parallel()
 	for name, key := range map[string]string{"agentic-router": "route", "modality-routing": "route.predict", "iris": "classify.predict"} {
@@ -74,7 +74,7 @@ func TestProgramExamples(t *testing.T) {
 	}
 }
 
-// TestExampleData does with the data sets what a run does before its first call.
+// TestExampleData checks the datasets as a run does before its first model call.
 func TestExampleData(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -93,7 +93,7 @@ func TestExampleData(t *testing.T) {
 		require.NoError(t, json.Unmarshal(s.text, &all))
 		assert.Len(t, all, c.rows, name)
 		m := metric.Default(program)
-		for i, example := range all { // what is expected, as an answer, would be read and score
+		for i, example := range all { // the expected output, sent as an answer, is parsed and scores 1
 			shown := example.Copy()
 			shown.Set("reasoning", "So it is.")
 			messages, err := prompt.Render(prompt.Chat, program.Predictors[0].Signature(), []*prompt.Object{shown}, example)

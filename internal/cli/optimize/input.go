@@ -21,12 +21,11 @@ import (
 	"github.com/cogniverse/cogflow/training"
 )
 
-// maxInline bounds what travels within a start; larger files are uploaded.
+// maxInline bounds a file within the input; larger files are uploaded.
 const maxInline = 200 << 10 // bytes
 
-// input completes o.in and returns the name of what will be published.
-// What is wrong with program, examples, metric or settings is said here, before
-// anything is uploaded or started.
+// input completes o.in and returns the name of the published program. It checks the program,
+// the examples, the metric and the settings before anything is uploaded or started.
 func (a app) input(ctx context.Context, o *options) (name string, err error) {
 	if err := cli.Normalize(&o.in.Common); err != nil {
 		return "", err
@@ -71,7 +70,7 @@ func (a app) input(ctx context.Context, o *options) (name string, err error) {
 	return name, a.place(ctx, o, sets)
 }
 
-// settingNames lists MIPROv2's settings as JSON names them.
+// settingNames lists the JSON names of MIPROv2's settings.
 func settingNames() (names []string) {
 	for f := range reflect.TypeFor[mipro.Settings]().Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
@@ -80,7 +79,7 @@ func settingNames() (names []string) {
 	return names
 }
 
-// settings reads --set into MIPROv2's settings.
+// settings parses --set into MIPROv2's settings.
 func (o *options) settings() error {
 	merged := map[string]any{}
 	for _, text := range o.set {
@@ -107,11 +106,11 @@ func (o *options) settings() error {
 	switch said.Auto {
 	case "", "light", "medium", "heavy":
 		if said.NumTrials != 0 || said.NumCandidates != 0 {
-			return cli.Usage("--auto %s decides about num_trials and num_candidates: leave out one or the other", said.Auto)
+			return cli.Usage("--auto %s and num_trials or num_candidates cannot be combined", said.Auto)
 		}
 	case "none":
 		if said.NumTrials <= 0 || said.NumCandidates <= 0 {
-			return cli.Usage("without --auto, num_trials and num_candidates are both needed: --set num_trials=20 --set num_candidates=10")
+			return cli.Usage("without --auto, num_trials and num_candidates are both required: --set num_trials=20 --set num_candidates=10")
 		}
 	default:
 		return cli.Usage("--auto must be light, medium, heavy or none")
@@ -120,7 +119,7 @@ func (o *options) settings() error {
 	return nil
 }
 
-// readProgram reads and checks a program of ours; nil = a worker reads it.
+// readProgram reads and checks a local program; nil = a worker reads it.
 func (o *options) readProgram() (*prompt.Program, error) {
 	if transfer.Remote(o.program) {
 		var err error
@@ -143,7 +142,7 @@ func (o *options) readProgram() (*prompt.Program, error) {
 	return program, nil
 }
 
-// at names what a worker reads.
+// at is the reference to a file that a worker reads.
 func at(uri string) (json.RawMessage, error) { return json.Marshal(map[string]string{"uri": uri}) }
 
 func readLimited(what, name string, most int64) ([]byte, error) {
@@ -159,7 +158,7 @@ func readLimited(what, name string, most int64) ([]byte, error) {
 	return text, fault.Wrap(fault.Input, "read "+what, name, err)
 }
 
-// readMetric reads --metric and checks it where program and examples are ours.
+// readMetric parses --metric and checks it against a local program and local examples.
 func (o *options) readMetric(program *prompt.Program, first *prompt.Object) (err error) {
 	var parts []*metric.Metric
 	for _, text := range o.metric {
@@ -172,7 +171,7 @@ func (o *options) readMetric(program *prompt.Program, first *prompt.Object) (err
 		case len(o.metric) > 1:
 			return cli.Usage("--metric must be one file, or one or more kind=field such as exact=agent")
 		case !said && metric.Known(metric.Kind(text)):
-			return cli.Usage("--metric %s names no output; write %s=FIELD", text, text)
+			return cli.Usage("--metric %s has no output field; write %s=FIELD", text, text)
 		default:
 			if o.in.Metric, err = readLimited("metric", text, prompt.MaxProgramBytes); err != nil {
 				return err
@@ -201,7 +200,7 @@ func (o *options) readMetric(program *prompt.Program, first *prompt.Object) (err
 	return err
 }
 
-// place puts small files into the input and large ones where a worker finds them.
+// place puts small files into the input and uploads large ones.
 func (a app) place(ctx context.Context, o *options, sets []*set) error {
 	total := int64(len(o.in.Program) + len(o.in.Metric))
 	for _, s := range sets {

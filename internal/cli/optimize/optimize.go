@@ -1,6 +1,6 @@
 // Package optimize is the part of the command line that starts prompt optimizations, and
-// shows how far they are and what they returned. It knows nothing of what becomes of a
-// version of a program later, and asks no model: workers do.
+// shows their progress and results. It knows nothing of the later use of a version of a
+// program, and calls no model: workers do.
 package optimize
 
 import (
@@ -30,7 +30,7 @@ const kind = "OptimizePrompts"
 // options are the flags of `optimize`.
 type options struct {
 	in      optimizeflow.Input
-	program string // files, or URIs that a worker reads
+	program string // local files, or URIs that a worker reads
 	train   string
 	val     string
 	test    string
@@ -65,7 +65,7 @@ of its name.`,
 	cli.CommonFlags(cmd, &o.in.Common)
 	f.StringVar(&o.program, "program", "", "the program: a JSON or YAML file, s3://… or https://…")
 	f.StringVar(&o.train, "trainset", "", "examples: JSON lines or a JSON array in a file, s3://… or https://…")
-	f.StringVar(&o.val, "valset", "", "examples to score by (default: four fifths of the trainset)")
+	f.StringVar(&o.val, "valset", "", "examples for the scores of the search (default: four fifths of the trainset)")
 	f.StringVar(&o.test, "testset", "", "examples that decide about promotion (default: four in ten of the others)")
 	f.StringArrayVar(&o.metric, "metric", nil, "JSON or YAML file, or kind=field such as exact=agent; repeat for more")
 	f.StringVar(&o.in.Mode, "mode", optimize.ModeImproved, "improved, or compat: DSPy's own decisions")
@@ -74,7 +74,7 @@ of its name.`,
 	f.StringVar(&o.in.Name, "name", "", "name of the published program (default: the program's)")
 	f.Int64Var(&o.in.Seed, "seed", 0, "seed of every random choice (default 9, as in DSPy)")
 	f.BoolVar(&o.in.Approve, "approve", false, "wait for cogflow approve before promoting a better program")
-	f.BoolVar(&o.in.DryRun, "dry-run", false, "check and quote, call no model; it runs under an id of its own")
+	f.BoolVar(&o.in.DryRun, "dry-run", false, "check and quote, call no model; a dry run has its own workflow id")
 	f.StringVar(&o.id, "id", "", "workflow id (default: derived from tenant, name and input)")
 	o.wait.Flags(cmd, true)
 	cli.OfferWords(cmd, "mode", optimize.ModeImproved, optimize.ModeCompat)

@@ -45,7 +45,7 @@ func TestOptimizeLinesGolden(t *testing.T) {
 	p.Name, p.Stage, p.Planned, p.Answers, p.Calls = "agentic-router", "bootstrap", 21, 1, 1
 	show(2*time.Second, p)
 	p.Answers = 9
-	show(2*time.Second, p) // nothing new
+	show(2*time.Second, p) // no change
 	p = clitest.Optimizing()
 	show(2*time.Second, p)
 	p.Waiting = "budget"
@@ -58,7 +58,7 @@ func TestOptimizeLinesGolden(t *testing.T) {
 	b.End()
 }
 
-// TestProgressKeeps: counts never go back, and a wait for a worker says how long it has lasted.
+// TestProgressKeeps: counts never decrease, and a wait for a worker shows its duration.
 func TestProgressKeeps(t *testing.T) {
 	t.Parallel()
 	before := &progress{id: "o", Progress: optimize.Progress{Answers: 9, Calls: 8, CostUSD: 0.5}}

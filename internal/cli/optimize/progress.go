@@ -15,15 +15,14 @@ import (
 	optimizeflow "github.com/cogniverse/cogflow/workflows/optimize"
 )
 
-// progress is what an optimization said of itself at one moment.
+// progress is the progress of an optimization at one moment.
 type progress struct {
 	id string
 	optimizeflow.Progress
 	cold cli.Cold
 }
 
-// ask completes what a run says of itself by what its activity has told
-// the server since.
+// ask queries the progress of a run and adds the heartbeat of its activity.
 func ask(ctx context.Context, q cli.Querier, id string) (cli.Progress, bool) {
 	value, err := q.QueryWorkflow(ctx, id, "", workflows.QueryProgress)
 	if err != nil {
@@ -43,7 +42,7 @@ func ask(ctx context.Context, q cli.Querier, id string) (cli.Progress, bool) {
 	}
 	for _, pending := range d.RawResponse.GetPendingActivities() {
 		var beat optimize.Asked
-		// Other activities report other things, or nothing.
+		// The details of other activities have other fields or none.
 		if converter.GetDefaultDataConverter().FromPayloads(pending.GetHeartbeatDetails(), &beat) == nil {
 			p.Answers += beat.Answers
 			p.Calls += beat.Calls
@@ -53,15 +52,15 @@ func ask(ctx context.Context, q cli.Querier, id string) (cli.Progress, bool) {
 	return p, true
 }
 
-// After has counts never go back: an activity that ends leaves its heartbeat a moment before the
-// workflow counts what it did.
+// After prevents counts from decreasing: the heartbeat of an activity that ends is missing
+// until the workflow counts its work.
 func (o *progress) After(last cli.Progress) {
 	if before, ok := last.(*progress); ok && before.id == o.id {
 		o.Answers, o.Calls, o.CostUSD = max(o.Answers, before.Answers), max(o.Calls, before.Calls), max(o.CostUSD, before.CostUSD)
 	}
 }
 
-// planned is how many trials there will be, about: the default's is one more.
+// planned is the approximate number of trials, including the trial of the default program.
 func (o *progress) planned() int {
 	if o.Planned == 0 {
 		return 0
@@ -69,7 +68,7 @@ func (o *progress) planned() int {
 	return max(o.Planned+1, len(o.Trials))
 }
 
-// title names what is optimized, once the run knows.
+// title is the name of the program, or the id of the job while the name is unknown.
 func (o *progress) title() string {
 	if o.Name == "" {
 		return "optimization"
@@ -111,7 +110,7 @@ func (o *progress) text() string {
 	return text
 }
 
-// Change is another stage, a trial, a pause, a wait.
+// Change identifies a stage, a trial, a pause or a wait.
 func (o *progress) Change() string {
 	return fmt.Sprint("|", o.Stage, len(o.Trials), o.Paused, o.Waiting)
 }
@@ -126,10 +125,10 @@ func (o *progress) Failures() []string { return nil }
 
 func (o *progress) JSON() any { return o.Progress }
 
-// shownTrials is how many of the last trials `status` lists.
+// shownTrials is the maximum number of trials that `status` lists, the latest ones.
 const shownTrials = 10
 
-// Print prints where it is, and the last trials.
+// Print prints the progress and the last trials.
 func (o *progress) Print(a *cli.App) {
 	a.Say("%s, %s: %s", o.title(), o.Mode, o.text())
 	last := o.Trials[max(0, len(o.Trials)-shownTrials):]

@@ -20,21 +20,21 @@ func (a app) printOptimize(id string, r optimizeflow.Result) {
 		return
 	}
 	if r.Version == 0 {
-		a.Say("%s: it was stopped before the first trial, so the best so far is the program as it was. Nothing was published.", r.Program)
+		a.Say("%s: the optimization was stopped before the first trial, so nothing was published.", r.Program)
 		a.Say("%s, %s", format.Count(r.Calls, "call", "calls"), format.Dollars(r.CostUSD))
 		return
 	}
 	a.Say("%s: %s", cli.Ref(r.Program, r.Version), status(r))
 	switch v := r.Verdict; {
 	case v.Examples > 0:
-		a.Say("On %s that the search never saw: %s before, %s now (the gain is above %s in %s of 100 cases)",
+		a.Say("On %s that the search never saw: %s before, %s now (with %[5]s %% confidence, the gain is above %[4]s)",
 			format.Count(v.Examples, "row", "rows"), format.Percent(100*v.Before), format.Percent(100*v.After), format.Points(100*v.Bound), v.ConfidencePercent())
 	case r.Kept:
-		a.Say("The search found nothing better than the program as it was, so there was nothing to confirm.")
+		a.Say("The search found nothing better than the default program, so there was nothing to confirm.")
 	case r.Status == "stopped":
-		a.Say("It was not confirmed on rows that the search never saw: it was stopped while it waited for budget.")
+		a.Say("The result was not confirmed on rows that the search never saw: the job was stopped while it waited for budget.")
 	default:
-		a.Say("No rows were left to confirm it on: give --testset, or at least ten examples.")
+		a.Say("No rows were left for the confirmation: set --testset, or provide at least ten examples.")
 	}
 	a.Say("%s, %s (%d repeated), %s", format.Count(r.Trials, "trial", "trials"), format.Count(r.Calls, "call", "calls"), r.Repeated, format.Dollars(r.CostUSD))
 	at := cli.Ref(r.Program, r.Version)
@@ -42,11 +42,11 @@ func (a app) printOptimize(id string, r optimizeflow.Result) {
 	case r.Promoted:
 		a.Say("It is the active version. Export it: cogflow programs export %s", at)
 	case r.Kept:
-		a.Say("Its version is the program as it was. More trials, examples or another proposer may find more.")
+		a.Say("This version is the default program. More trials, more examples or another proposer may find a better one.")
 	case r.Verdict.Promote:
 		a.Say("It was not promoted. Promote it: cogflow programs promote %s", at)
 	default:
-		a.Say("It was published, but not shown to be better: cogflow programs promote %s --force takes it all the same.", at)
+		a.Say("It was published, but not shown to be better: cogflow programs promote %s --force promotes it anyway.", at)
 	}
 	if r.Report != "" {
 		a.Say("Report: cogflow report %s", id)
@@ -75,14 +75,14 @@ func status(r optimizeflow.Result) string {
 	}
 }
 
-// printQuote prints what a dry run found: who is asked how often, at most, and
-// what that costs.
+// printQuote prints the result of a dry run: the maximum number of calls of each model, and
+// their cost.
 func (a app) printQuote(r optimizeflow.Result) {
 	p := r.Plan
 	a.Say("Dry run of %s, job %s: %s, %s", p.Name, r.Job, format.Count(p.Predictors, "predictor", "predictors"), format.Count(p.Trials, "trial", "trials"))
-	a.Say("Rows: %s to learn from, %s to score by, %s to confirm on", humanize.Comma(int64(p.Train)), humanize.Comma(int64(p.Val)), humanize.Comma(int64(p.Confirm)))
+	a.Say("Rows: %s for demos, %s for scores, %s for the confirmation", humanize.Comma(int64(p.Train)), humanize.Comma(int64(p.Val)), humanize.Comma(int64(p.Confirm)))
 	if p.Confirm == 0 {
-		a.Say("Nothing is left to confirm on, so nothing can be promoted: give --testset, or at least ten examples.")
+		a.Say("No rows are left for the confirmation, so no program can be promoted: set --testset, or provide at least ten examples.")
 	}
 	a.Say("")
 	q := p.Quote
@@ -95,28 +95,28 @@ func (a app) printQuote(r optimizeflow.Result) {
 		rows = append(rows, []string{"judge", p.Models.Judge, humanize.Comma(int64(q.Judge))})
 	}
 	rows = append(rows, []string{"all", "", humanize.Comma(int64(q.Student + q.Teacher + q.Proposer + q.Judge))})
-	a.Table([]cli.Column{{Name: "asked"}, {Name: "model"}, {Name: "calls at most", Right: true}}, rows)
+	a.Table([]cli.Column{{Name: "role"}, {Name: "model"}, {Name: "maximum calls", Right: true}}, rows)
 	a.Say("")
 	a.Say("Tokens: at most about %s in prompts, %s in answers", humanize.Comma(p.TokensIn), humanize.Comma(p.TokensOut))
 	switch {
 	case !p.Priced:
 		a.Say("Cost: unknown, a model has no price (input_usd_per_mtok and output_usd_per_mtok of its endpoint).")
 	case p.Listed != "":
-		a.Say("Cost: at most about %s, by prices that vendors listed on %s where none is configured", format.Dollars(p.CostUSD), p.Listed)
+		a.Say("Cost: at most about %s; models without a configured price have the vendors' list prices of %s", format.Dollars(p.CostUSD), p.Listed)
 	default:
 		a.Say("Cost: at most about %s", format.Dollars(p.CostUSD))
 	}
 	a.printPace(p)
-	a.Say("Answers that cannot be read are asked for again, at worst %s more. What is stored is not asked at all.", format.Count(q.Retries, "call", "calls"))
+	a.Say("Answers that cannot be parsed are requested again: at most %s. Stored answers are reused.", format.Count(q.Retries, "more call", "more calls"))
 	if r.Unchanged {
-		a.Say("The job has ended before: a run would ask nothing and cost nothing.")
+		a.Say("The job was completed before: a run would call no model and cost nothing.")
 	}
-	a.Say("Nothing was asked.")
+	a.Say("No model was called.")
 }
 
-// printPace prints how long the calls take, and what that rests on.
+// printPace prints the estimated duration of the calls, and the source of the estimate.
 func (a app) printPace(p *optimize.Plan) {
-	if len(p.Pace) == 0 { // of a worker that did not say yet
+	if len(p.Pace) == 0 { // from a worker of an earlier build
 		return
 	}
 	var each []string
@@ -125,7 +125,7 @@ func (a app) printPace(p *optimize.Plan) {
 		if m.Measured {
 			how = "measured"
 		}
-		text := fmt.Sprintf("of %s takes %.1f s (%s), %d at once", m.Model, m.Seconds, how, m.AtOnce)
+		text := fmt.Sprintf("of %s takes %.1f s (%s), %d concurrently", m.Model, m.Seconds, how, m.AtOnce)
 		if !slices.Contains(each, text) {
 			each = append(each, text)
 		}

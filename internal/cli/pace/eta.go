@@ -1,5 +1,5 @@
-// Package pace measures how fast work goes on, and says when it will be done. It is pure:
-// times and counts come from its callers, and it knows neither jobs nor terminals.
+// Package pace measures the rate of work and estimates the remaining time. It is pure: times
+// and counts come from its callers, and it knows neither jobs nor terminals.
 package pace
 
 import (
@@ -7,14 +7,16 @@ import (
 	"time"
 )
 
-// How an ETA follows its estimates. Rates vary from moment to moment, so a plain estimate
-// jumps up and down. This one only falls, unless the work has really become slower:
+// An ETA smooths its estimates. Rates vary, so a plain estimate jumps up and down. An ETA
+// only falls, unless the work has become slower:
 //
-//   - A lower estimate is approached gradually, with the time constant settle, beside
-//     what the clock takes.
-//   - On a higher estimate the time left stands still.
-//   - If every estimate of the last patience is higher by more than the slack, the newest
-//     one replaces the time left, which is the only way to rise.
+//   - The time left approaches a lower estimate with the time constant settle, in addition
+//
+// to the time that passes.
+//   - While estimates are higher, the time left does not change.
+//   - If all estimates during patience are higher by more than the slack, the latest one
+//
+// replaces the time left. It rises in no other case.
 const (
 	settle   = 10 * time.Second
 	patience = 30 * time.Second
@@ -22,14 +24,14 @@ const (
 	minSlack = 2 * time.Second // a smaller difference is not worth a correction
 )
 
-// ETA is the time that work still takes. The zero value is unknown.
+// ETA is the remaining time of some work. The zero value is unknown.
 type ETA struct {
 	left   time.Duration // 0 = unknown
 	at     time.Time     // of the last estimate
-	higher time.Time     // since when every estimate was higher; zero = the last one was not
+	higher time.Time     // since when all estimates were higher; zero = the last one was not
 }
 
-// Next takes an estimate of the time that is left at now; 0 or less = unknown, such as during a pause.
+// Next adds an estimate of the time left at now; 0 or less = unknown, such as during a pause.
 func (e ETA) Next(now time.Time, estimate time.Duration) ETA {
 	elapsed := now.Sub(e.at)
 	switch above := estimate - e.left; {
@@ -52,5 +54,5 @@ func (e ETA) Next(now time.Time, estimate time.Duration) ETA {
 	return e
 }
 
-// Left returns how much time is left; 0 = unknown.
+// Left returns the time left; 0 = unknown.
 func (e ETA) Left() time.Duration { return e.left }

@@ -2,8 +2,8 @@ package pace
 
 import "time"
 
-// Meter measures the rate of one count that grows. Window is how far back it looks: long
-// enough to be calm, short enough to follow a change.
+// Meter measures the rate of one growing count over Window, which should be long enough to
+// be stable and short enough to follow a change.
 type Meter struct {
 	Window time.Duration
 	points []point
@@ -14,12 +14,12 @@ type point struct {
 	n  float64
 }
 
-// warmUp is how long a rate is measured before an estimate is made from it.
+// warmUp is the minimum time of measurement before an estimate is made.
 const warmUp = 3 * time.Second
 
-// Add notes the count at a time.
+// Add records the count at a time.
 func (m *Meter) Add(at time.Time, n float64) {
-	// What is in flight leaves one count a moment before it enters the next.
+	// A count can decrease for a moment, while work in flight moves to the next count.
 	if last := len(m.points) - 1; last >= 0 {
 		n = max(n, m.points[last].n)
 	}
@@ -29,7 +29,7 @@ func (m *Meter) Add(at time.Time, n float64) {
 	}
 }
 
-// Rate returns the count per second; 0 = unknown or standing still.
+// Rate returns the count per second; 0 = unknown or no progress.
 func (m *Meter) Rate() float64 {
 	n, span := m.measured()
 	if span <= 0 {
@@ -46,7 +46,7 @@ func (m *Meter) measured() (n float64, span time.Duration) {
 	return last.n - first.n, last.at.Sub(first.at)
 }
 
-// Left estimates how long the rest takes; 0 = unknown.
+// Left estimates the time for the rest; 0 = unknown.
 func (m *Meter) Left(rest float64) time.Duration {
 	rate := m.Rate()
 	if _, span := m.measured(); span < warmUp || rate <= 0 || rest <= 0 {
@@ -55,5 +55,5 @@ func (m *Meter) Left(rest float64) time.Duration {
 	return time.Duration(min(rest/rate, maxLeft.Seconds()) * float64(time.Second))
 }
 
-// maxLeft bounds an estimate: later ends are not worth a number.
+// maxLeft bounds an estimate; longer times are not shown.
 const maxLeft = 10 * 365 * 24 * time.Hour

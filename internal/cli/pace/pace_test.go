@@ -10,7 +10,7 @@ import (
 
 var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// TestETA: what is left after a series of estimates, one a second.
+// TestETA: the time left after a series of estimates, one per second.
 func TestETA(t *testing.T) {
 	t.Parallel()
 	const s = time.Second
@@ -21,7 +21,7 @@ func TestETA(t *testing.T) {
 		}
 		return out
 	}
-	exact := func(n int, left time.Duration) []time.Duration { // the clock alone
+	exact := func(n int, left time.Duration) []time.Duration { // only time passes
 		out := make([]time.Duration, n)
 		for i := range out {
 			out[i] = left - time.Duration(i)*s
@@ -33,17 +33,17 @@ func TestETA(t *testing.T) {
 		want      time.Duration
 		within    time.Duration
 	}{
-		"no estimate":                            {nil, 0, 0},
-		"the first counts":                       {exact(1, 100*s), 100 * s, 0},
-		"exact estimates":                        {exact(31, 100*s), 70 * s, 0},
-		"on a higher one it stands still":        {append(exact(10, 100*s), constant(5, 200*s)...), 91 * s, 0},
-		"one that is higher for long counts":     {append(exact(10, 100*s), constant(31, 200*s)...), 200 * s, 0},
-		"a little higher never does":             {append(exact(10, 100*s), constant(60, 105*s)...), 91 * s, 0},
-		"a lower one is approached":              {append(exact(10, 100*s), 40*s), 85 * s, s},
-		"and reached":                            {append(exact(10, 100*s), exact(50, 60*s)...), 11 * s, s},
-		"a low one in between restarts patience": {append(append(exact(1, 100*s), constant(25, 200*s)...), append([]time.Duration{99 * s}, constant(20, 200*s)...)...), 99 * s, 0},
-		"unknown resets it":                      {append(exact(10, 100*s), 0, 500*s), 500 * s, 0},
-		"a pause":                                {append(exact(10, 100*s), 0), 0, 0},
+		"no estimate":                      {nil, 0, 0},
+		"the first counts":                 {exact(1, 100*s), 100 * s, 0},
+		"exact estimates":                  {exact(31, 100*s), 70 * s, 0},
+		"higher estimates":                 {append(exact(10, 100*s), constant(5, 200*s)...), 91 * s, 0},
+		"higher estimates for a long time": {append(exact(10, 100*s), constant(31, 200*s)...), 200 * s, 0},
+		"slightly higher estimates":        {append(exact(10, 100*s), constant(60, 105*s)...), 91 * s, 0},
+		"a lower estimate is approached":   {append(exact(10, 100*s), 40*s), 85 * s, s},
+		"a lower estimate is reached":      {append(exact(10, 100*s), exact(50, 60*s)...), 11 * s, s},
+		"a low estimate restarts patience": {append(append(exact(1, 100*s), constant(25, 200*s)...), append([]time.Duration{99 * s}, constant(20, 200*s)...)...), 99 * s, 0},
+		"an unknown estimate resets":       {append(exact(10, 100*s), 0, 500*s), 500 * s, 0},
+		"a pause":                          {append(exact(10, 100*s), 0), 0, 0},
 	} {
 		var e ETA
 		for i, left := range c.estimates {
@@ -53,7 +53,7 @@ func TestETA(t *testing.T) {
 	}
 }
 
-// TestETADoesNotRise: of steady work with a noisy rate, the time left never rises.
+// TestETADoesNotRise: for steady work with a noisy rate, the time left never rises.
 func TestETADoesNotRise(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(20) {
@@ -70,7 +70,7 @@ func TestETADoesNotRise(t *testing.T) {
 	}
 }
 
-// TestMeter: a rate over a window, and none from a count that went back.
+// TestMeter: a rate over a window; a decreasing count gives no rate.
 func TestMeter(t *testing.T) {
 	t.Parallel()
 	m := Meter{Window: 10 * time.Second}
@@ -79,7 +79,7 @@ func TestMeter(t *testing.T) {
 	require.Zero(t, m.Left(5))
 	m.Add(start.Add(time.Second), 7)
 	require.InDelta(t, 2, m.Rate(), 1e-9)
-	require.Zero(t, m.Left(10), "it was measured too shortly")
+	require.Zero(t, m.Left(10), "the time of measurement is too short")
 	m.Add(start.Add(2*time.Second), 3)
 	require.InDelta(t, 1, m.Rate(), 1e-9)
 	m.Add(start.Add(4*time.Second), 13)

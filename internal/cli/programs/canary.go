@@ -38,7 +38,7 @@ optimization that promotes its result. A version that is not better than the def
 			said := cmd.Flags().Changed("share")
 			switch {
 			case off && in.Share != 0:
-				return cli.Usage("--off ends the canary and --share starts one: leave out one or the other")
+				return cli.Usage("--off and --share cannot be combined: --off ends the canary")
 			case !off && !said:
 				return cli.Usage("--share must be the percentage of keys that get %s; --off ends a canary", args[0])
 			case in.Share != 0:
@@ -50,18 +50,18 @@ optimization that promotes its result. A version that is not better than the def
 		},
 	}
 	tenantFlag(cmd, &in.Common)
-	cmd.Flags().IntVar(&in.Share, "share", 0, "percentage of keys that get it, 1 to 100; 0 ends it")
+	cmd.Flags().IntVar(&in.Share, "share", 0, "percentage of keys that get the canary, 1 to 100; 0 ends the canary")
 	cmd.Flags().BoolVar(&off, "off", false, "end the canary: every key gets the active version")
 	cmd.Flags().BoolVar(&in.Force, "force", false, "allow a version that is not better than the default")
 	return cmd
 }
 
 func keyFlag(cmd *cobra.Command, key *string) {
-	cmd.Flags().StringVar(key, "key", "", "id of a request, session or user: the version that it gets")
+	cmd.Flags().StringVar(key, "key", "", "id of a request, session or user; selects the version that this id gets")
 }
 
-// programFor asks for the version that text names, or that a key gets. The choice
-// is made here: no history needs to know the ids of sessions.
+// programFor returns the version that text refers to, or that a key gets. The version of a key
+// is chosen here, so that ids of sessions are never in a history.
 func (a app) programFor(cmd *cobra.Command, in optimize.ProgramInput, text, key string) (registry.ProgramDetail, json.RawMessage, error) {
 	ctx := cmd.Context()
 	if !cmd.Flags().Changed("key") {
@@ -74,7 +74,7 @@ func (a app) programFor(cmd *cobra.Command, in optimize.ProgramInput, text, key 
 	case key == "":
 		return registry.ProgramDetail{}, nil, cli.Usage("--key must be the id of a request, session or user; it is empty")
 	case version != 0:
-		return registry.ProgramDetail{}, nil, cli.Usage("--key chooses the version of %s: leave out @%d, or --key", name, version)
+		return registry.ProgramDetail{}, nil, cli.Usage("--key selects the version of %s and cannot be combined with @%d", name, version)
 	}
 	d, raw, err := a.showProgram(ctx, in, name)
 	if err != nil || !d.Canary.Takes(key) {

@@ -18,7 +18,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt/diff"
 )
 
-// TestPrograms runs the program against one server.
+// TestPrograms runs the commands against one server.
 func TestPrograms(t *testing.T) {
 	t.Parallel()
 	b := clitest.New(t, root.Run)
@@ -133,7 +133,7 @@ func testProgramsExport(t *testing.T, b *clitest.Bench) {
 		require.NoError(t, err)
 		assert.Equal(t, clitest.ProgramFiles()[name], string(data))
 	}
-	for name, want := range map[string]string{"wrong": "not what the manifest says", "less": "names no program.json"} {
+	for name, want := range map[string]string{"wrong": "does not match the manifest", "less": "does not list program.json"} {
 		code, _, errors := b.Run("programs", "export", name, "--to", to+name)
 		assert.Equal(t, cli.ExitFailed, code)
 		assert.Contains(t, errors, want)

@@ -20,7 +20,7 @@ func (a app) versions(common *workflows.Common) cli.Lookup {
 	}
 }
 
-// two offers versions for two arguments, those of the program that the first names for the second.
+// two completes two versions; for the second it offers the other versions of the same program.
 func (a app) two(common *workflows.Common) cli.Lookup {
 	find := a.versions(common)
 	return func(ctx context.Context, args []string) (words []string, err error) {

@@ -110,8 +110,8 @@ func (a app) printCompared(c compared) {
 	}
 }
 
-// writeWords prints a comparison with marks, on a terminal also with colours. The
-// texts are cleaned before, since what colours a terminal would be removed after.
+// writeWords prints a comparison with marks, and on a terminal with colours. Texts are
+// cleaned first, because cleaning would also remove the colours.
 func writeWords(out io.Writer, parts []diff.Part, ink bool) {
 	var b strings.Builder
 	for _, p := range parts {

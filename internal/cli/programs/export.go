@@ -18,12 +18,11 @@ import (
 	"github.com/cogniverse/cogflow/workflows/optimize"
 )
 
-// exportedFiles are what a program is used with: DSPy's file, its state alone,
-// and the program as `optimize --program` reads it.
+// exportedFiles are the files of a program: DSPy's file, its state, and the program as
+// `optimize --program` reads it.
 func exportedFiles() []string { return []string{"program.json", "state.json", "source.json"} }
 
-// servingFile says which version is active and which the canary, as Cogniverse's
-// agents read it.
+// servingFile holds the active version and the canary in the format of Cogniverse's agents.
 const servingFile = "artefact_state.json"
 
 const exportOp = "export program"
@@ -85,14 +84,14 @@ func files(d registry.ProgramDetail) (transfer.Published, error) {
 	for _, name := range exportedFiles() {
 		i := slices.IndexFunc(d.Files, func(f training.CheckpointFile) bool { return f.Name == name })
 		if i < 0 {
-			return w, fault.New(fault.Input, w.Op, cli.Ref(d.Name, d.Version), "its manifest names no "+name)
+			return w, fault.New(fault.Input, w.Op, cli.Ref(d.Name, d.Version), "its manifest does not list "+name)
 		}
 		w.Files = append(w.Files, d.Files[i])
 	}
 	return w, nil
 }
 
-// addCanary puts the canary of a program beside its active version.
+// addCanary adds the canary of a program beside its active version.
 func (a app) addCanary(ctx context.Context, in optimize.ProgramInput, active registry.ProgramDetail, w *transfer.Published) error {
 	d, _, err := a.showProgram(ctx, in, cli.Ref(active.Canary.Name, active.Canary.Version))
 	if err != nil {
@@ -112,7 +111,7 @@ func (a app) addCanary(ctx context.Context, in optimize.ProgramInput, active reg
 	return err
 }
 
-// serving is the file of its name, with Cogniverse's keys.
+// serving is the content of servingFile, with Cogniverse's keys.
 type serving struct {
 	Active  serves   `json:"active"`
 	Canary  serves   `json:"canary"`

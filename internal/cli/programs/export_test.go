@@ -1,10 +1,10 @@
 package programs
 
-// Compared is what is printed with --json.
+// Compared is the type of the JSON output.
 type Compared = compared
 
-// ServingFile says which version is which.
+// ServingFile is the name of the file with the active version and the canary.
 const ServingFile = servingFile
 
-// ExportedFiles are the names of what is written for one version.
+// ExportedFiles are the names of the files of one version.
 func ExportedFiles() []string { return exportedFiles() }

@@ -1,5 +1,5 @@
 // Package programs is the part of the command line that lists, shows, compares, promotes,
-// tries out and exports versions of programs. It knows nothing of how an optimization is
+// canaries and exports versions of programs. It knows nothing of how an optimization is
 // started or watched.
 package programs
 
@@ -111,7 +111,7 @@ func (a app) printPrograms(r registry.ProgramList) {
 			cli.Ref(l.Name, l.Version), status(l.Status, l.Share), l.Mode, format.Percent(l.Default), format.Percent(l.Score), better,
 			fmt.Sprint(l.Calls), format.Dollars(l.CostUSD), l.Created.UTC().Format(time.DateOnly),
 		}
-		if l.Created.IsZero() { // a damaged version, of which nothing else is known
+		if l.Created.IsZero() { // a damaged version has only a name and a status
 			rows[i] = []string{cli.Ref(l.Name, l.Version), l.Status, "-", "-", "-", "-", "-", "-", "-"}
 		}
 	}
@@ -157,7 +157,7 @@ the program. With --key it shows the version that this key gets: the canary or t
 	return cmd
 }
 
-// showProgram asks for the version that text names.
+// showProgram returns the version that text refers to.
 func (a app) showProgram(ctx context.Context, in optimize.ProgramInput, text string) (d registry.ProgramDetail, raw json.RawMessage, err error) {
 	if in.Name, in.Version, err = cli.ParseRef(text); err != nil {
 		return d, nil, err
@@ -213,7 +213,7 @@ func (a app) printProgram(d registry.ProgramDetail) error {
 	return nil
 }
 
-// demoCells is how much of one value of a demo is shown without --wide.
+// demoCells is the width of one value of a demo without --wide.
 const demoCells = 100
 
 func (a app) printDemo(before string, demo *prompt.Object) {
@@ -251,7 +251,7 @@ default on rows that the search never saw requires --force.`,
 					return err
 				}
 				if len(r.Programs) == 0 {
-					return fault.New(fault.Input, "promote program", in.Name, "not found; cogflow programs list shows the published ones")
+					return fault.New(fault.Input, "promote program", in.Name, "not found; cogflow programs list shows published versions")
 				}
 				in.Version = r.Programs[0].Version
 			}

@@ -25,7 +25,7 @@ func TestProgramsGolden(t *testing.T) {
 	clitest.Golden(t, "program_canary", clitest.Printed(func(a *cli.App) { assert.NoError(t, app{a}.printProgram(tried)) }))
 }
 
-// What steers a terminal in a prompt of a stranger does not reach it.
+// TestWriteWordsCleans: control sequences in an untrusted prompt do not reach the terminal.
 func TestWriteWordsCleans(t *testing.T) {
 	t.Parallel()
 	for _, ink := range []bool{false, true} {

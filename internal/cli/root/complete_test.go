@@ -12,7 +12,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli/clitest"
 )
 
-// completed is what the Tab key offers, without the descriptions.
+// completed returns the offered completions without their descriptions.
 func completed(b *clitest.Bench, args ...string) (words []string, notes string) {
 	_, out, notes := b.Run(append([]string{"__complete"}, args...)...)
 	for line := range strings.Lines(out) {
@@ -23,7 +23,7 @@ func completed(b *clitest.Bench, args ...string) (words []string, notes string) 
 	return words, notes
 }
 
-// Completion knows what the command line and the configuration know, and asks a worker for the rest.
+// TestCompletion: completions come from the command line, the configuration or a worker.
 func TestCompletion(t *testing.T) {
 	t.Parallel()
 	b := clitest.New(t, Run)
@@ -57,12 +57,12 @@ func TestCompletion(t *testing.T) {
 		assert.Subset(t, words, want, line)
 	}
 	words, _ := completed(b, "train", "sft", "--gpu", "a10g,")
-	assert.NotContains(t, words, "a10g,a10g", "it is listed already")
+	assert.NotContains(t, words, "a10g,a10g", "already in the list")
 	words, _ = completed(b, "adapters", "show", "support@3", "")
-	assert.Empty(t, words, "there is one argument")
+	assert.Empty(t, words, "the command has one argument")
 }
 
-// Without a server the Tab key offers nothing and says nothing of it.
+// TestCompletionOffline: without a server there are no completions and no messages.
 func TestCompletionOffline(t *testing.T) {
 	t.Parallel()
 	b := clitest.Offline(t, Run)

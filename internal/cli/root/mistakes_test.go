@@ -14,15 +14,15 @@ import (
 	"github.com/cogniverse/cogflow/internal/devstack"
 )
 
-// TestMistakes keeps what people are told about their mistakes, and the exit codes, in
-// a file that is read as a whole: each line of it should help.
+// TestMistakes keeps the messages and exit codes for user mistakes in one golden file. Read
+// the whole file after a change: each message should help the user.
 func TestMistakes(t *testing.T) {
 	t.Parallel()
 	b := clitest.New(t, Run)
 	b.Serve()
 	dir := b.Dir
 	b.WorkDir = dir
-	_, err := devstack.Write(dir, devstack.Stack{Environment: map[string]string{"TEMPORAL_ADDRESS": b.Address()}}) // the worker is here
+	_, err := devstack.Write(dir, devstack.Stack{Environment: map[string]string{"TEMPORAL_ADDRESS": b.Address()}}) // the worker runs on this machine
 	require.NoError(t, err)
 	file := func(name, text string) string {
 		path := filepath.Join(dir, name)
@@ -45,7 +45,7 @@ func TestMistakes(t *testing.T) {
 		"ingest " + clip + " --tenant a/b", "ingest " + clip + " --priority 9", "ingest " + clip + " --budget -1", "ingest x --concurrency 0", "ingest x --concurrency 1000",
 		"ingest " + clip + " --id " + strings.Repeat("i", 1001), "videos show abc", "programs canary p --share 101", "programs diff p@1 q@2 r@3",
 		"search", "search x --rank best", "search x --limit 0", "adapters show support@x", "train sft --set lora",
-		// Files and places
+		// Files and URIs
 		"ingest " + dir + "/none", "ingest " + dir + "/nested", "ingest ftp://host/x", "config check --config " + config, "status --config " + config,
 		"config show --config " + dir + "/none.json",
 		"train check " + rows, "train check " + dir + "/none.jsonl", "train sft --dataset " + rows + " --base-model m --set learning_rate=fast",
@@ -53,7 +53,7 @@ func TestMistakes(t *testing.T) {
 		"optimize --program " + broken + " --trainset " + train, "optimize --program " + program + " --trainset " + dir + "/none",
 		"optimize --program " + program + " --trainset " + train + " --metric exact", "optimize --program " + program + " --trainset " + train + " --auto heavier",
 		"optimize --program " + program + " --trainset " + train + " --set trials=3", "eval --queries " + broken,
-		// What the configuration or the program itself knows
+		// What the command line can check itself
 		"ingest " + clip + " --profile none", "search x --profile none", "health --gpu a1000",
 		"train sft --dataset " + rows + " --base-model m --eval-dataset " + dir + "/none", "train sft --dataset " + rows + " --base-model m --gpu-wait soon",
 		"optimize --program " + program + " --trainset " + train + " --metric exact=none", "optimize --program " + program + " --trainset " + train + " --metric shout=r",

@@ -49,7 +49,7 @@ func TestUnreachableServer(t *testing.T) {
 	assert.Less(t, time.Since(began), 5*time.Second)
 }
 
-// Every command says what it does, at length and with an example.
+// TestHelp: every command has a short and a long help and an example.
 func TestHelp(t *testing.T) {
 	t.Parallel()
 	for _, cmd := range Command(&cli.App{}).Commands() {
@@ -65,7 +65,7 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// What people start and steer, they can watch: its feature shows how far it is.
+// TestKinds: every job that can be started and controlled has a registered progress.
 func TestKinds(t *testing.T) {
 	t.Parallel()
 	a := &cli.App{}

@@ -9,11 +9,11 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli"
 )
 
-// build says which build this is; the toolchain stamps it.
+// build describes this build, from the information that the toolchain adds.
 type build struct {
 	Version  string `json:"version"`
 	Revision string `json:"revision,omitempty"`
-	Modified bool   `json:"modified,omitempty"` // built from files that are not committed
+	Modified bool   `json:"modified,omitempty"` // the build has uncommitted changes
 	Go       string `json:"go"`
 	Platform string `json:"platform"`
 }

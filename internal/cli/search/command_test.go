@@ -19,7 +19,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// TestSearch runs the program against one server.
+// TestSearch runs the commands against one server.
 func TestSearch(t *testing.T) {
 	t.Parallel()
 	b := clitest.New(t, root.Run)
@@ -58,7 +58,7 @@ func testSearch(t *testing.T, b *clitest.Bench) {
 	assert.Equal(t, "auth", clitest.Decode[map[string]cli.Failure](t, out)["error"].Class)
 }
 
-// testForgotten: of all searches above the server keeps those that were interrupted or failed.
+// testForgotten: the server keeps only the searches that were interrupted or failed.
 func testForgotten(t *testing.T, b *clitest.Bench) {
 	code, _, errors := b.Run("videos", "list")
 	require.Equal(t, cli.ExitDone, code, errors)
@@ -71,13 +71,13 @@ func testForgotten(t *testing.T, b *clitest.Bench) {
 		}
 		return statuses
 	}
-	require.Eventually(t, func() bool { // deletion and the visibility store follow with a short delay
+	require.Eventually(t, func() bool { // deletions and the visibility store have a delay
 		searches := lists("SearchVideos")
 		return len(searches) == 2 && slices.Contains(searches, "failed") && len(lists("ListVideos")) == 0 && len(lists("CheckHealth")) == 0
 	}, 3*time.Minute, 100*time.Millisecond)
 }
 
-// testViews: the server takes every query of docs/how-to/web-ui-views.md.
+// testViews: the server accepts every query of docs/how-to/web-ui-views.md.
 func testViews(t *testing.T, b *clitest.Bench) {
 	page, err := os.ReadFile("../../../docs/how-to/web-ui-views.md")
 	require.NoError(t, err)

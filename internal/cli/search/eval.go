@@ -17,7 +17,7 @@ import (
 	evalreport "github.com/cogniverse/cogflow/internal/report/eval"
 )
 
-// maxRanks is how many rank profiles one run compares.
+// maxRanks is the maximum number of rank profiles in one run.
 const maxRanks = 16
 
 func (a app) evalCommand() *cobra.Command {
@@ -61,11 +61,11 @@ the relevance, from 1 (default) to 10.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&file, "queries", "", "file of judged queries, one JSON object a line")
+	f.StringVar(&file, "queries", "", "file of judged queries, one JSON object per line")
 	f.StringVar(&in.Tenant, "tenant", "", `tenant that owns the videos (default "default")`)
 	f.StringVar(&in.Profile, "profile", "", "searched profile (default: the active one)")
 	f.StringSliceVar(&compared, "rank", ranks(), "rank profiles to compare")
-	f.IntVar(&in.Limit, "k", 10, "number of hits that are judged, up to 1000")
+	f.IntVar(&in.Limit, "k", 10, "number of hits to judge, up to 1000")
 	f.StringVar(&page, "report", "", "write an HTML page with plots to this file")
 	a.CompleteProfiles(cmd)
 	cli.OfferWords(cmd, "rank", ranks()...)
@@ -131,8 +131,8 @@ func (a app) printEval(r eval.Report) error {
 	return nil
 }
 
-// writeEval writes the page, if one is wanted. The scores are printed by then:
-// a disk that is full must not cost them.
+// writeEval writes the page, if requested. The scores are printed first, so that a full disk
+// does not lose them.
 func (a app) writeEval(name string, r eval.Report, from evalreport.Searched) error {
 	if name == "" {
 		return nil

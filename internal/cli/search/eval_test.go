@@ -20,7 +20,7 @@ func TestEvalRefuses(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "q.jsonl")
 	require.NoError(t, os.WriteFile(file, []byte("\n{\"query\": 1}\n"), 0o600))
-	b := clitest.Offline(t, root.Run) // no server: none of these comes so far
+	b := clitest.Offline(t, root.Run) // no server: all of these fail before a connection
 	for _, c := range []struct {
 		args []string
 		code int
@@ -41,7 +41,7 @@ func TestEvalRefuses(t *testing.T) {
 	}
 }
 
-// TestEval runs against a real server; each search finds one moment of b.mp4.
+// TestEval runs on a real server; each search finds one moment of b.mp4.
 func TestEval(t *testing.T) {
 	t.Parallel()
 	b := clitest.New(t, root.Run)
@@ -51,7 +51,7 @@ func TestEval(t *testing.T) {
 		`{"query": "a boat", "relevant": [{"video": "b.mp4", "start_ms": 2000, "end_ms": 3000}]}` + "\n")
 	code, errors := b.Interrupt("No worker serves the task queue cogflow", "eval", "--queries", file)
 	assert.Equal(t, cli.ExitInterrupted, code)
-	assert.Equal(t, 1, strings.Count(errors, "No worker serves"), "said once, however many searches wait")
+	assert.Equal(t, 1, strings.Count(errors, "No worker serves"), "the message is shown once for all searches")
 
 	b.Serve()
 	code, out, errors := b.Run("eval", "--queries", file, "--rank", "bm25,vector", "--k", "3", "--report", page, "--json")

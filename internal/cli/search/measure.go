@@ -18,10 +18,10 @@ import (
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// searchesAtOnce keeps a few workers busy and others' searches quick.
+// searchesAtOnce limits the load, so that searches of other users stay fast.
 const searchesAtOnce = 4
 
-// searchError says which search of many failed; Err says why.
+// searchError adds the query and the rank profile to the error of a search.
 type searchError struct {
 	query, rank string
 	err         error
@@ -33,8 +33,8 @@ func (e *searchError) Error() string {
 
 func (e *searchError) Unwrap() error { return e.err }
 
-// measure runs each query by each rank. in has what all searches share. The
-// first search that fails ends it: scores of a part would not be comparable.
+// measure runs each query with each rank profile. in has the fields that all searches share.
+// The first failed search ends it: scores of a part of the queries would not be comparable.
 func (a app) measure(ctx context.Context, queries []eval.Query, ranks []string, in ingest.SearchInput) ([]eval.RankScores, evalreport.Searched, error) {
 	c, err := a.Connect(ctx)
 	if err != nil {
@@ -70,7 +70,7 @@ func (a app) measure(ctx context.Context, queries []eval.Query, ranks []string, 
 	return means, about(searched), nil
 }
 
-// each does one for 0 to n−1, a few at a time, and shows how far it is.
+// each calls one for 0 to n−1, a few concurrently, and shows the progress.
 func (a app) each(ctx context.Context, c client.Client, n int, one func(context.Context, int) error) error {
 	group, working := errgroup.WithContext(ctx)
 	group.SetLimit(searchesAtOnce)
@@ -107,7 +107,7 @@ func (a app) each(ctx context.Context, c client.Client, n int, one func(context.
 	}
 }
 
-// counter returns what shows how many of total things are done.
+// counter returns a function that shows the number of finished items.
 func (a app) counter(v cli.View, total int, noun string) func(done int) {
 	if a.Quiet {
 		return func(int) {}
@@ -121,7 +121,7 @@ func (a app) counter(v cli.View, total int, noun string) func(done int) {
 	return show
 }
 
-// find runs one search whose answer only we want: an interrupt cancels it.
+// find runs one search for this command only: an interrupt cancels it.
 func (a app) find(ctx context.Context, c client.Client, in ingest.SearchInput) (ingest.SearchResult, error) {
 	run, _, err := a.Start(ctx, c, cli.Job{
 		Kind: "SearchVideos", ID: fmt.Sprintf("search-%s-%s", in.Tenant, uuid.NewString()),

@@ -22,16 +22,16 @@ import (
 	"github.com/cogniverse/cogflow/object"
 )
 
-// pageFlags say whether hits become a page.
+// pageFlags are the flags for an HTML page of the hits.
 type pageFlags struct {
-	file string // empty = a temporary one, if the page is opened
+	file string // empty = a temporary file, if the page is opened
 	open bool
 }
 
-// maxFrame bounds what is read of a frame.
+// maxFrame bounds the size of a frame.
 const maxFrame = 32 << 20 // bytes
 
-// page writes and opens the page of an answer, as the flags say.
+// page writes and opens the HTML page of a search, according to the flags.
 func (a app) page(ctx context.Context, f pageFlags, in ingest.SearchInput, r ingest.SearchResult) error {
 	if f.file == "" && !f.open {
 		return nil
@@ -75,8 +75,8 @@ func (a app) page(ctx context.Context, f pageFlags, in ingest.SearchInput, r ing
 	return nil
 }
 
-// about says what searches looked into. Those of an evaluation can differ while workers are
-// upgraded: then all are named. A worker of an earlier build says nothing.
+// about describes the data that was searched. The searches of an evaluation can differ while
+// workers are upgraded; then all values are listed. Workers of earlier builds report nothing.
 func about(searches []*ingest.Searched) searchreport.Searched {
 	var out searchreport.Searched
 	runs := 0
@@ -107,7 +107,7 @@ func about(searches []*ingest.Searched) searchreport.Searched {
 	return out
 }
 
-// frame reads the picture of a hit; one that the store does not have is left out.
+// frame reads the frame of a hit; it returns nothing if the store does not have it.
 func frame(ctx context.Context, store blob.Store, key string) ([]byte, error) {
 	if key == "" {
 		return nil, nil
@@ -123,7 +123,7 @@ func frame(ctx context.Context, store blob.Store, key string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(r, maxFrame))
 }
 
-// localFile is the path of a video that lies on this machine; "" = it does not.
+// localFile is the path of a video on this machine; "" = it is not on this machine.
 func localFile(uri string) string {
 	path := uri
 	if u, err := url.Parse(uri); err == nil && u.Scheme == "file" {

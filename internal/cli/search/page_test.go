@@ -10,7 +10,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// TestAbout: a page names all that its searches looked into, once, and the first of them.
+// TestAbout: a page lists the distinct values of its searches, and the first run.
 func TestAbout(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -23,5 +23,5 @@ func TestAbout(t *testing.T) {
 	assert.Equal(t, "1.0, 1.1", out.Version)
 	assert.Equal(t, "run-0 and 2 more searches", out.Run)
 	assert.Equal(t, earlier.Time, out.Time)
-	assert.Zero(t, about([]*ingest.Searched{nil}), "workers of an earlier build say nothing")
+	assert.Zero(t, about([]*ingest.Searched{nil}), "workers of earlier builds report nothing")
 }

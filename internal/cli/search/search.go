@@ -1,6 +1,6 @@
-// Package search is the part of the command line that finds moments in ingested videos
-// and measures how well they are found. It asks workers; it knows neither the index nor
-// how videos came into it.
+// Package search is the part of the command line that searches ingested videos and measures
+// search quality. Workers run the searches; this package knows neither the index nor
+// ingestion.
 package search
 
 import (
@@ -75,11 +75,11 @@ within one tenant and profile. A preview model wrote the captions marked ~.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&in.Tenant, "tenant", "", `tenant that owns the videos (default "default")`)
-	f.StringVar(&in.Profile, "profile", "", "searched profile (default: the active one)")
+	f.StringVar(&in.Profile, "profile", "", "profile to search (default: the active one)")
 	f.IntVar(&in.Limit, "limit", 10, "maximum number of hits, 1 to 1000")
 	f.StringVar(&in.Rank, "rank", "hybrid", "hybrid, bm25 or vector")
 	f.StringVar(&page.file, "report", "", "write an HTML page with the frames of the hits to this file")
-	f.BoolVar(&page.open, "open", false, "open that page in the browser; each video that is on this machine plays from the hit")
+	f.BoolVar(&page.open, "open", false, "open that page in the browser; videos on this machine play from the hit")
 	a.CompleteProfiles(cmd)
 	cli.OfferWords(cmd, "rank", ranks()...)
 	return cmd
@@ -109,6 +109,6 @@ func (a app) printHits(hits []video.Hit) {
 		{Name: "#", Right: true}, {Name: "score", Right: true}, {Name: "time"}, {Name: "video"}, {Name: "caption", Flex: true},
 	}, rows)
 	if preview {
-		a.Say("~ described by a built-in preview model")
+		a.Say("~ caption by a built-in preview model")
 	}
 }

@@ -16,7 +16,7 @@ func TestHitsGolden(t *testing.T) {
 	t.Parallel()
 	hits := []video.Hit{
 		{Name: "bangkok.mp4", StartMS: 12_000, EndMS: 13_000, Score: 0.0325, Caption: "A tuk-tuk at night", Preview: true},
-		{Name: clitest.Hostile, StartMS: 3_725_250, EndMS: 3_726_000, Score: 0.0161, Caption: "line one\nline \x1b[31mtwo"},
+		{Name: clitest.Malicious, StartMS: 3_725_250, EndMS: 3_726_000, Score: 0.0161, Caption: "line one\nline \x1b[31mtwo"},
 	}
 	clitest.Golden(t, "hits", clitest.Printed(func(a *cli.App) { app{a}.printHits(hits) }))
 	assert.Equal(t, "Nothing found.\n", clitest.Printed(func(a *cli.App) { app{a}.printHits(nil) }))
@@ -38,7 +38,7 @@ func TestEvalGolden(t *testing.T) {
 	clitest.Golden(t, "eval_json", clitest.Printed(func(a *cli.App) { a.JSON = true; assert.NoError(t, app{a}.printEval(someScores())) }))
 }
 
-// With --quiet, how far the searches of an evaluation are is not shown.
+// TestCounter: --quiet hides the progress of an evaluation.
 func TestCounter(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 2, 3, 4, 0, 0, time.UTC)

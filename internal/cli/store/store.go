@@ -1,5 +1,5 @@
 // Package store is the part of the command line that checks and repairs the object store.
-// It works on the store itself and knows neither the Temporal server nor what the objects are for.
+// It accesses the store directly and knows neither the Temporal server nor the meaning of objects.
 package store
 
 import (
@@ -29,7 +29,7 @@ func (a app) command() *cobra.Command {
 		Use:   "store",
 		Short: "Check and repair the object store",
 		Long: `The commands work on the store that the configuration names, without a worker. Use them after a
-store was copied or restored. Workers may run meanwhile.`,
+store was copied or restored. Workers may run at the same time.`,
 	}
 	cmd.AddCommand(a.checkCommand())
 	return cmd
@@ -43,7 +43,7 @@ type checked struct {
 	Repair   bool               `json:"repair"`
 }
 
-// maxFindings bounds what is listed; the counts are complete.
+// maxFindings is the maximum number of listed findings; the counts include all.
 const maxFindings = 1000
 
 func (a app) checkCommand() *cobra.Command {
@@ -52,20 +52,20 @@ func (a app) checkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Find objects that are damaged or lost their checksums",
-		Long: `Check looks at every object of the store, or of a tenant. A copy without extended attributes (file
+		Long: `Check checks every object of the store, or of a tenant. A copy without extended attributes (file
 store) or metadata (S3) loses the checksums, and workers do not read such objects. Without --repair
 nothing is changed.
 
 With --repair an object gets its checksum back if its content is proven: a manifest names its
 SHA-256, or its key is its SHA-256.
 
-States: repairable, repaired, unproven (nothing says what the content was), damaged (the
-content is not what was stored). Exit codes: 0 all is whole or repaired, 3 something is not.`,
+States: repairable, repaired, unproven (the original content is unknown), damaged (the
+content has changed). Exit codes: 0 all objects are intact or repaired, 3 some are not.`,
 		Example: "  cogflow store check\n  cogflow store check --tenant acme --repair\n  cogflow store check --full --json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.Trust && !o.Repair {
-				return cli.Usage("--trust is for --repair: give both")
+				return cli.Usage("--trust requires --repair")
 			}
 			o.Prefix = prefix
 			if owner != "" {
@@ -80,9 +80,9 @@ content is not what was stored). Exit codes: 0 all is whole or repaired, 3 somet
 	}
 	cmd.Flags().StringVar(&owner, "tenant", "", "check only objects of this tenant (default: all)")
 	cmd.Flags().StringVar(&prefix, "prefix", "", "check only keys with this prefix; with --tenant, below the tenant")
-	cmd.Flags().BoolVar(&o.Full, "full", false, "read every object and compare its content, not only those without a checksum")
+	cmd.Flags().BoolVar(&o.Full, "full", false, "read and compare the content of every object, not only of those without a checksum")
 	cmd.Flags().BoolVar(&o.Repair, "repair", false, "restore checksums where the content is proven")
-	cmd.Flags().BoolVar(&o.Trust, "trust", false, "with --repair: also without proof; only for a copy that you know to be whole")
+	cmd.Flags().BoolVar(&o.Trust, "trust", false, "with --repair: also without proof; only for a copy that you know to be intact")
 	return cmd
 }
 
@@ -132,6 +132,6 @@ func (a app) printCheck(out checked) {
 	if len(rows) > 0 {
 		a.Table([]cli.Column{{Name: "OBJECT"}, {Name: "STATE"}, {Name: "PROOF"}, {Name: "CAUSE", Flex: true}}, rows)
 	}
-	a.Say("%s: %d whole, %d repaired, %d repairable, %d unproven, %d damaged", format.Count(out.Objects, "object", "objects"),
+	a.Say("%s: %d intact, %d repaired, %d repairable, %d unproven, %d damaged", format.Count(out.Objects, "object", "objects"),
 		out.Counts[blob.Whole], out.Counts[blob.Repaired], out.Counts[blob.Repairable], out.Counts[blob.Unproven], out.Counts[blob.Damaged])
 }

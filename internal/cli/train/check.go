@@ -24,7 +24,7 @@ import (
 // lengthBar is the width of a bar, in cells.
 const lengthBar = 24
 
-// rowCheck is what `train check` was asked.
+// rowCheck holds the options of `train check`.
 type rowCheck struct {
 	file, eval, method, format string
 	o                          dataset.CheckOptions
@@ -40,7 +40,7 @@ of prompt/completion, messages, text, alpaca, ShareGPT, preference pairs or trip
 problem with line, reason and fix, and shows duplicates, leaks into the evaluation dataset, lengths
 and what would be cut. Token counts are estimates, because the tokenizer belongs to the model.
 
-Exit codes: 0 the dataset can be trained on, 1 it cannot, 2 wrong usage.`,
+Exit codes: 0 the dataset is valid, 1 it is not, 2 wrong usage.`,
 		Example: `  cogflow train check chats.jsonl
   cogflow train check pairs.json --method dpo --max-seq-length 1024
   cogflow train check train.jsonl --eval heldout.jsonl --allow-dropped 0.01 --json`,
@@ -55,16 +55,16 @@ Exit codes: 0 the dataset can be trained on, 1 it cannot, 2 wrong usage.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&c.method, "method", "auto", "training method: sft, dpo, embedding, or auto to choose by the rows")
-	f.StringVar(&c.format, "format", "auto", `format of the rows; "text" takes texts as they are, markers of turns included`)
+	f.StringVar(&c.format, "format", "auto", `format of the rows; "text" keeps texts unchanged, including markers of turns`)
 	f.StringVar(&c.eval, "eval", "", "evaluation dataset (default: a tenth of the rows is held out)")
-	f.IntVar(&c.o.MaxSeqLength, "max-seq-length", 512, "tokens of a row that are trained on; 0 = do not check")
-	f.Float64Var(&c.o.AllowDropped, "allow-dropped", 0, "rows with errors that may be left out: 0.01 = a hundredth, 5 = five rows")
-	f.Int64Var(&c.o.Seed, "seed", 42, "seed of the draw of held-out rows")
+	f.IntVar(&c.o.MaxSeqLength, "max-seq-length", 512, "maximum tokens of a row; longer rows are cut. 0 = do not check")
+	f.Float64Var(&c.o.AllowDropped, "allow-dropped", 0, "rows with errors that may be dropped: 0.01 = 1 % of the rows, 5 = five rows")
+	f.Int64Var(&c.o.Seed, "seed", 42, "seed for the choice of held-out rows")
 	cli.OfferWords(cmd, "method", "auto", string(training.SFT), string(training.DPO), string(training.Embedding))
 	return cmd
 }
 
-// read settles the options.
+// read checks the options and sets defaults.
 func (c *rowCheck) read() error {
 	c.o.Name, c.o.EvalName = c.file, c.eval
 	if c.method != "auto" {
@@ -89,7 +89,7 @@ func (c *rowCheck) read() error {
 	return nil
 }
 
-// checkRows prints the report also of a dataset that is not fit.
+// checkRows prints the report of a dataset, valid or not.
 func (a app) checkRows(ctx context.Context, c rowCheck) error {
 	var eval rows.Source
 	if c.eval != "" {
@@ -141,7 +141,7 @@ func (a app) printCheck(c dataset.Check, limit int) {
 		a.Say("Valid for %s: %s to train on, %s held out.%s", c.Method, rowsIn(c.TrainFile), rowsIn(c.EvalFile), chosenBy(c))
 		return
 	}
-	a.Say("Cannot be trained on: %s.", format.Count(c.Errors, "error", "errors"))
+	a.Say("Not valid for training: %s.", format.Count(c.Errors, "error", "errors"))
 }
 
 func rowsIn(f *training.File) string {
@@ -158,7 +158,7 @@ func chosenBy(c dataset.Check) string {
 	return fmt.Sprintf("\nMethod chosen by the rows: %s (confidence %.2f).", c.Choice.Reason, c.Choice.Confidence)
 }
 
-// printSurvey shows one file: what it holds, and how long its rows are.
+// printSurvey prints the facts about one file and the lengths of its rows.
 func (a app) printSurvey(s dataset.Survey, limit int) {
 	facts := []string{format.Count(s.Rows, "row", "rows")}
 	if s.Format != "" {
@@ -197,7 +197,7 @@ func (a app) printLengths(s dataset.Survey, limit int) {
 	row := func(name string, chars, tokens int) []string {
 		n := min(lengthBar, (tokens*lengthBar+scale-1)/scale)
 		bar := strings.Repeat("█", n)
-		if limit > 0 && tokens > limit { // what is cut off
+		if limit > 0 && tokens > limit { // the part beyond the limit
 			bar = strings.Repeat("█", min(n, limit*lengthBar/scale))
 			bar += strings.Repeat("░", n-min(n, limit*lengthBar/scale))
 		}
@@ -226,8 +226,8 @@ func turnsText(turns map[int]int) string {
 	return strings.Join(parts, ", ")
 }
 
-// printDatasetProblems writes two lines for each: what a table would have to cut
-// is what people look for.
+// printDatasetProblems prints two lines for each problem, because a table would cut the
+// texts that matter.
 func (a app) printDatasetProblems(c dataset.Check) {
 	errors := 0
 	for _, p := range c.Problems {

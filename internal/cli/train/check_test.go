@@ -17,7 +17,7 @@ import (
 	"github.com/cogniverse/cogflow/training/dataset"
 )
 
-// checkRun runs `check` alone, in a folder.
+// checkRun runs `check` in a folder.
 func checkRun(t *testing.T, dir string, args ...string) (code int, out, errors string) {
 	t.Helper()
 	var o, e bytes.Buffer
@@ -66,7 +66,7 @@ func TestTrainCheckGolden(t *testing.T) {
 		code, out, errors := checkRun(t, dir, c.args...)
 		assert.Equal(t, c.code, code, errors)
 		assert.Empty(t, errors)
-		assert.NotContains(t, out, "\x1b", "what the file says does not steer the terminal")
+		assert.NotContains(t, out, "\x1b", "the content of the file does not control the terminal")
 		clitest.Golden(t, name, out)
 	}
 }

@@ -20,7 +20,7 @@ import (
 	trainflow "github.com/cogniverse/cogflow/workflows/train"
 )
 
-// TestTraining runs the program against one server.
+// TestTraining runs the commands against one server.
 func TestTraining(t *testing.T) {
 	t.Parallel()
 	b := clitest.New(t, root.Run)
@@ -75,7 +75,7 @@ func testTrainStart(t *testing.T, b *clitest.Bench) {
 	assert.Equal(t, first, clitest.Decode[cli.Started](t, out), "two equal starts are one job")
 	again, err := store.Stat(t.Context(), key)
 	require.NoError(t, err)
-	assert.Equal(t, stored, again, "what is there is not sent again")
+	assert.Equal(t, stored, again, "a stored file is not uploaded again")
 }
 
 func testTrainSteer(t *testing.T, b *clitest.Bench) {
@@ -94,7 +94,7 @@ func testTrainSteer(t *testing.T, b *clitest.Bench) {
 	_, out, _ = b.Run("status", id, "--json")
 	assert.Contains(t, out, `"tokens_per_second": 760.4`)
 
-	require.Eventually(t, func() bool { // the visibility store follows with a short delay
+	require.Eventually(t, func() bool { // the visibility store is updated with a delay
 		_, out, _ := b.Run("list", "--kind", "trainsft", "--status", "running")
 		return strings.Contains(out, id)
 	}, 20*time.Second, 100*time.Millisecond)
@@ -112,7 +112,7 @@ func testTrainSteer(t *testing.T, b *clitest.Bench) {
 	code, out, errors = b.Run("redrive", id, "--detach", "--json")
 	require.Equal(t, cli.ExitDone, code, errors)
 	assert.Equal(t, id, clitest.Decode[cli.Started](t, out).WorkflowID)
-	assert.NotContains(t, errors, "nothing to redrive", "a stopped run can be trained on")
+	assert.NotContains(t, errors, "nothing to redrive", "a stopped run can continue")
 	code, _, errors = b.Run("cancel", id)
 	assert.Equal(t, cli.ExitDone, code, errors)
 	code, _, errors = b.Run("watch", id)
@@ -126,7 +126,7 @@ func testTrainResults(t *testing.T, b *clitest.Bench) {
 		return b.Run(append([]string{"train", method, "--dataset", file, "--base-model", "org/base", "--name", name}, more...)...)
 	}
 	code, out, errors := train("dpo", "weak")
-	assert.Equal(t, cli.ExitDone, code, "trained, if to no avail: %s", errors)
+	assert.Equal(t, cli.ExitDone, code, "trained, although without success: %s", errors)
 	assert.Contains(t, out, "weak@3: trained, not better than its base")
 	assert.Contains(t, out, "activate weak@3 --force")
 	code, out, errors = train("dpo", "weak", "--json")
@@ -143,7 +143,7 @@ func testTrainResults(t *testing.T, b *clitest.Bench) {
 	_, uri := datasetOf(t, b.Dir, 60)
 	assert.JSONEq(t, `{"tenant": "default", "priority": 3, "budget_usd": 50, "name": "continue", "base_model": "org/base", "dataset": {"uri": "`+uri+`", "name": "rows-60.jsonl"}}`,
 		string(begun.GetInput().GetPayloads()[0].GetData()), "the input of the first run, and the budget of the last")
-	code, _, errors = b.Run("stop", "train-nobody")
+	code, _, errors = b.Run("stop", "train-missing")
 	assert.Equal(t, cli.ExitFailed, code, errors)
 }
 
@@ -160,7 +160,7 @@ func testTrainAuto(t *testing.T, b *clitest.Bench) {
 	assert.Contains(t, errors, "10 of 50 examples")
 	code, _, errors = b.Run("train", "auto", "--dataset", "s3://bucket/x.jsonl", "--base-model", "org/base")
 	assert.Equal(t, cli.ExitUsage, code)
-	assert.Contains(t, errors, "name the method")
+	assert.Contains(t, errors, "set the method")
 }
 
 func testSweepCommand(t *testing.T, b *clitest.Bench) {
@@ -183,13 +183,13 @@ func testSweepCommand(t *testing.T, b *clitest.Bench) {
 func TestTrainUsage(t *testing.T) {
 	t.Parallel()
 	file, _ := datasetOf(t, t.TempDir(), 3)
-	b := clitest.Offline(t, root.Run) // no server: none of these comes so far
+	b := clitest.Offline(t, root.Run) // no server: all of these fail before a connection
 	base := []string{"--dataset", file, "--base-model", "org/base"}
 	for name, c := range map[string]struct {
 		args []string
 		want string
 	}{
-		"no method":         {[]string{"train"}, "name a method"},
+		"no method":         {[]string{"train"}, "a method is required"},
 		"no such method":    {append([]string{"train", "--method", "ppo"}, base...), "unknown method"},
 		"no such word":      {[]string{"train", "ppo"}, "unknown command"},
 		"no dataset":        {[]string{"train", "sft", "--base-model", "m"}, "--dataset must be"},
@@ -199,7 +199,7 @@ func TestTrainUsage(t *testing.T) {
 		"no number":         {append([]string{"train", "sft", "--set", "epochs=many"}, base...), "epochs"},
 		"out of range":      {append([]string{"train", "sft", "--set", "learning_rate=-1"}, base...), "learning_rate"},
 		"unknown lora":      {append([]string{"train", "sft", "--set", "lora.rank=1"}, base...), "rank"},
-		"through a value":   {append([]string{"train", "sft", "--set", "lora.r=1", "--set", "lora.r.x=1"}, base...), "r is no object"},
+		"through a value":   {append([]string{"train", "sft", "--set", "lora.r=1", "--set", "lora.r.x=1"}, base...), "r is not an object"},
 		"no value":          {append([]string{"train", "sft", "--set", "epochs"}, base...), "name=value"},
 		"bad name":          {append([]string{"train", "sft", "--name", "../x"}, base...), "letters, digits"},
 		"bad role":          {append([]string{"train", "sft", "--role", "_roles"}, base...), "letters, digits"},
@@ -210,7 +210,7 @@ func TestTrainUsage(t *testing.T) {
 		"empty grid":        {append([]string{"train", "sweep", "sft", "--grid", "epochs="}, base...), "--grid must be"},
 		"grid twice":        {append([]string{"train", "sweep", "sft", "--grid", "epochs=1", "--grid", "epochs=2"}, base...), "twice"},
 		"value twice":       {append([]string{"train", "sweep", "sft", "--grid", "epochs=1,1"}, base...), "twice"},
-		"dry sweep":         {append([]string{"train", "sweep", "sft", "--grid", "epochs=1", "--dry-run"}, base...), "no --dry-run"},
+		"dry sweep":         {append([]string{"train", "sweep", "sft", "--grid", "epochs=1", "--dry-run"}, base...), "does not support --dry-run"},
 		"bad adapter":       {[]string{"adapters", "show", "a/b"}, "letters, digits"},
 		"bad version":       {[]string{"adapters", "show", "a@0"}, "must be a number from 1 on"},
 		"version of a role": {[]string{"adapters", "rollback", "a@2"}, "takes a role"},

@@ -19,7 +19,7 @@ import (
 
 type plainTrain train.Input
 
-// checkExample does what a run does before it takes a GPU.
+// checkExample checks an example as a run does before it takes a GPU.
 func checkExample(t *testing.T, method training.Method, in plainTrain) {
 	t.Helper()
 	require.NoError(t, training.CheckName("name", in.Name))

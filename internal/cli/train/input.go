@@ -21,8 +21,8 @@ import (
 	"github.com/cogniverse/cogflow/workflows/train"
 )
 
-// input completes o.in and finds out the method. What is wrong with the
-// settings is said here, before anything is uploaded or started.
+// input completes o.in and determines the method. It checks the settings before anything is
+// uploaded or started.
 func (a app) input(ctx context.Context, method string, o *options) (training.Method, error) {
 	if err := cli.Normalize(&o.in.Common); err != nil {
 		return "", err
@@ -64,7 +64,7 @@ func (a app) input(ctx context.Context, method string, o *options) (training.Met
 	return m, o.settings(m)
 }
 
-// method reads the name of a method; auto looks at the rows.
+// method parses the name of a method; auto chooses by the rows.
 func (a app) method(ctx context.Context, name string, o options) (training.Method, error) {
 	switch m := training.Method(name); {
 	case m == training.SFT || m == training.DPO || m == training.Embedding:
@@ -72,7 +72,7 @@ func (a app) method(ctx context.Context, name string, o options) (training.Metho
 	case name != auto:
 		return "", cli.Usage("unknown method %q: use sft, dpo, embedding or auto", name)
 	case transfer.Remote(o.dataset):
-		return "", cli.Usage("auto counts the rows of a local file; name the method of %s", o.dataset)
+		return "", cli.Usage("auto requires a local file; set the method for %s", o.dataset)
 	}
 	check, err := dataset.Prepare(ctx, dataset.CheckOptions{Name: o.dataset}, localRows(o.dataset), nil, io.Discard, io.Discard)
 	if err != nil {
@@ -84,7 +84,7 @@ func (a app) method(ctx context.Context, name string, o options) (training.Metho
 	return check.Method, nil
 }
 
-// settings merges the file of settings and single ones, and checks them.
+// settings merges the file of settings with --set, and checks them.
 func (o *options) settings(m training.Method) error {
 	merged := map[string]any{}
 	if o.config != "" {
@@ -137,7 +137,7 @@ func (o *options) settings(m training.Method) error {
 	return nil
 }
 
-// put sets a value at a dotted place.
+// put sets a value by its dotted name.
 func put(into map[string]any, name string, value any) error {
 	parts := strings.Split(name, ".")
 	for _, part := range parts[:len(parts)-1] {
@@ -146,7 +146,7 @@ func put(into map[string]any, name string, value any) error {
 		}
 		next, ok := into[part].(map[string]any)
 		if !ok {
-			return fmt.Errorf("%s is no object", part)
+			return fmt.Errorf("%s is not an object", part)
 		}
 		into = next
 	}
@@ -162,7 +162,7 @@ func convert(from, into any) error {
 	return strictjson.Unmarshal(data, into)
 }
 
-// uploads puts local datasets where a worker finds them.
+// uploads uploads local datasets, so that a worker can read them.
 func (a app) uploads(ctx context.Context, in *train.Input, o options) error {
 	name := func(dataset string) (activities.Dataset, error) {
 		if transfer.Remote(dataset) {

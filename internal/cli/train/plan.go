@@ -13,13 +13,13 @@ import (
 	"github.com/cogniverse/cogflow/workflows/train"
 )
 
-// printPlan prints what a dry run found: what each class needs, and the data.
+// printPlan prints the result of a dry run: the requirements of each GPU class, and the data.
 func (a app) printPlan(r train.Result) {
 	e := r.Plan.Estimate
 	a.Say("Dry run of %s on %s, job %s", r.Method, r.Plan.Spec.Model, r.Job)
-	weights := largeText(e.Parameters) + " weights, all of them trained"
+	weights := largeText(e.Parameters) + " weights, all trained"
 	if e.LoRAParameters > 0 {
-		weights = largeText(e.Parameters) + " weights, of LoRA " + largeText(e.LoRAParameters) + " more, which are trained"
+		weights = largeText(e.Parameters) + " weights, and " + largeText(e.LoRAParameters) + " trained LoRA weights"
 	}
 	a.Say("%s; %s tokens in %s, %s", weights, humanize.Comma(e.Tokens), format.Count(e.Steps, "step", "steps"), e.Numerics)
 	a.Say("")
@@ -43,7 +43,7 @@ func (a app) printPlan(r train.Result) {
 		{Name: "tokens/s", Right: true},
 		{Name: "time", Right: true},
 		{Name: "cost", Right: true},
-		{Name: "speed is"},
+		{Name: "source"},
 		{Name: "why", Flex: true},
 	}, rows)
 	a.Say("")
@@ -52,7 +52,7 @@ func (a app) printPlan(r train.Result) {
 	}
 	a.printIgnored(r.Ignored)
 	if r.Unchanged {
-		a.Say("The job was trained before: a run would train nothing and cost nothing.")
+		a.Say("The job was completed before: a run would train nothing and cost nothing.")
 	}
 	a.Say("Nothing was trained.")
 }

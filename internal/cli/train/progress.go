@@ -19,26 +19,26 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-// sample is one training run at one moment.
+// sample is the progress of one training run at one moment.
 type sample struct {
 	id string
 	trainflow.Progress
 
 	at    time.Time
 	cold  cli.Cold
-	phase time.Duration // how long the trainer has been in its phase; 0 = unknown
-	eta   *pace.ETA     // of all steps; nil = only the trainer's own estimate is known
+	phase time.Duration // time since the start of the trainer's phase; 0 = unknown
+	eta   *pace.ETA     // for all steps; nil = only the trainer's own estimate is known
 }
 
-// progress is what a training run, or a sweep of them, said of itself at one moment.
+// progress is the progress of a training run or a sweep at one moment.
 type progress struct {
 	sweep  *trainflow.SweepResult // nil = the job is one run
-	trains []sample               // at work now
+	trains []sample               // active now
 }
 
-const maxRuns = 8 // at a time; more fit no terminal
+const maxRuns = 8 // maximum number of runs on a terminal
 
-// runProgress asks one training run.
+// runProgress queries one training run.
 func runProgress(ctx context.Context, q cli.Querier, id string) (cli.Progress, bool) {
 	value, err := q.QueryWorkflow(ctx, id, "", workflows.QueryProgress)
 	if err != nil {
@@ -51,7 +51,7 @@ func runProgress(ctx context.Context, q cli.Querier, id string) (cli.Progress, b
 	return &progress{trains: []sample{takeTrain(ctx, q, id, p)}}, true
 }
 
-// sweepProgress asks a sweep and its runs.
+// sweepProgress queries a sweep and its active runs.
 func sweepProgress(ctx context.Context, q cli.Querier, id string) (cli.Progress, bool) {
 	value, err := q.QueryWorkflow(ctx, id, "", workflows.QueryProgress)
 	if err != nil {
@@ -65,8 +65,7 @@ func sweepProgress(ctx context.Context, q cli.Querier, id string) (cli.Progress,
 	return p, true
 }
 
-// takeTrain completes what a run says of itself by what its trainer has told
-// the server since.
+// takeTrain adds the heartbeat of the trainer to the progress of a run.
 func takeTrain(ctx context.Context, q cli.Querier, id string, p trainflow.Progress) sample {
 	s := sample{id: id, Progress: p, at: time.Now()}
 	d, err := q.DescribeWorkflow(ctx, id, "")
@@ -84,7 +83,7 @@ func takeTrain(ctx context.Context, q cli.Querier, id string, p trainflow.Progre
 			Report       *train.Report `json:"report"`
 			PhaseSeconds float64       `json:"phase_seconds"`
 		}
-		// Other activities report other things, or nothing.
+		// The details of other activities have other fields or none.
 		if converter.GetDefaultDataConverter().FromPayloads(a.GetHeartbeatDetails(), &beat) != nil || beat.Report == nil {
 			continue
 		}
@@ -100,7 +99,7 @@ func takeTrain(ctx context.Context, q cli.Querier, id string, p trainflow.Progre
 	return s
 }
 
-// takeSweep asks the runs of a sweep that are at work.
+// takeSweep queries the active runs of a sweep.
 func takeSweep(ctx context.Context, q cli.Querier, sweep trainflow.SweepResult) []sample {
 	var open []string
 	for _, run := range sweep.Runs {
@@ -113,7 +112,7 @@ func takeSweep(ctx context.Context, q cli.Querier, sweep trainflow.SweepResult) 
 	for i, id := range open {
 		group.Go(func() error {
 			var p trainflow.Progress
-			// A run that has not begun does not answer.
+			// A run that has not started does not answer.
 			if value, err := q.QueryWorkflow(ctx, id, "", workflows.QueryProgress); err == nil && value.Get(&p) == nil {
 				s := takeTrain(ctx, q, id, p)
 				found[i] = &s
@@ -131,7 +130,7 @@ func takeSweep(ctx context.Context, q cli.Querier, sweep trainflow.SweepResult) 
 	return out
 }
 
-// title names a run within a sweep by the number that its id ends with.
+// title is the name of a run; within a sweep it has the number at the end of the id.
 func (t sample) title() string {
 	if i := strings.LastIndexByte(t.id, '/'); i >= 0 {
 		return t.Name + " " + t.id[i+1:]
@@ -139,7 +138,7 @@ func (t sample) title() string {
 	return t.Name
 }
 
-// state is what counts as a change: another stage, a checkpoint, a pause, trouble.
+// state identifies a stage, a checkpoint, a pause or a warning of the run.
 func (t sample) state() string {
 	return fmt.Sprint("|", t.id, t.Stage, t.Phase, t.Paused, t.Waiting, t.Checkpoint, t.Trouble, t.GPU)
 }
@@ -170,7 +169,7 @@ func sweepText(r *trainflow.SweepResult) string {
 	return text
 }
 
-// Change is another stage of a run, a checkpoint, a pause, trouble, or a run that ended.
+// Change identifies the states of the runs and the number of finished runs.
 func (p *progress) Change() string {
 	change := ""
 	if p.sweep != nil {
@@ -182,7 +181,7 @@ func (p *progress) Change() string {
 	return change
 }
 
-// Line names the first runs only.
+// Line shows the first runs only.
 func (p *progress) Line() string {
 	var parts []string
 	if p.sweep != nil {
@@ -198,7 +197,7 @@ func (p *progress) Line() string {
 	return strings.Join(parts, "; ")
 }
 
-// Bars are one for the sweep and one for each run at work.
+// Bars are one for the sweep and one for each active run.
 func (p *progress) Bars() []cli.Bar {
 	var all []cli.Bar
 	if p.sweep != nil {
@@ -212,7 +211,7 @@ func (p *progress) Bars() []cli.Bar {
 
 func (p *progress) Failures() []string { return nil }
 
-// JSON is the answer of the job.
+// JSON is the query result of the job.
 func (p *progress) JSON() any {
 	if p.sweep != nil {
 		return p.sweep
@@ -220,7 +219,7 @@ func (p *progress) JSON() any {
 	return p.trains[0].Progress
 }
 
-// Print prints the counts of a sweep, and what is known of each run.
+// Print prints the counts of a sweep, and the progress of each run.
 func (p *progress) Print(a *cli.App) {
 	if p.sweep != nil {
 		a.Say("%s", sweepText(p.sweep))
@@ -230,7 +229,7 @@ func (p *progress) Print(a *cli.App) {
 		switch {
 		case t.Checkpoint > 0 && t.BestStep > 0:
 			a.Say("The checkpoint of step %d is stored; the best so far is step %d.", t.Checkpoint, t.BestStep)
-		case t.Checkpoint > 0: // it goes on from there, and has not said more yet
+		case t.Checkpoint > 0: // the attempt continues from the checkpoint and has not reported a best step yet
 			a.Say("The checkpoint of step %d is stored.", t.Checkpoint)
 		}
 		if t.Device != "" {

@@ -14,13 +14,13 @@ import (
 	trainflow "github.com/cogniverse/cogflow/workflows/train"
 )
 
-// TestTrainText: at every moment of a run the line says what it is at.
+// TestTrainText: the line of a run in each of its states.
 func TestTrainText(t *testing.T) {
 	t.Parallel()
 	at := func(p trainflow.Progress) string { return sample{id: "id", Progress: p}.text() }
 	require.Equal(t, "check", at(trainflow.Progress{Stage: "check"}))
 	require.Equal(t, "train (waits: a worker of queue train-l4), on l4", at(trainflow.Progress{Stage: "train", Waiting: "a worker of queue train-l4", GPU: "l4"}))
-	require.Equal(t, "train: starting, on l4", at(trainflow.Progress{Stage: "train", GPU: "l4"}), "while Python loads its libraries")
+	require.Equal(t, "train: starting, on l4", at(trainflow.Progress{Stage: "train", GPU: "l4"}), "Python loads its libraries")
 	require.Equal(t, "train (paused)", at(trainflow.Progress{Stage: "train", Paused: true}))
 	p := trainflow.Progress{Stage: "train", Report: train.Report{Phase: "load"}}
 	require.Equal(t, "train: loading the model", at(p))
@@ -32,7 +32,7 @@ func TestTrainText(t *testing.T) {
 	require.Equal(t, "train 3/9 steps", at(p))
 }
 
-// TestTrainETA: the time left is an estimate a step, and does not rise by itself.
+// TestTrainETA: each step gives one estimate, and between steps the time left only falls.
 func TestTrainETA(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -53,15 +53,15 @@ func TestTrainETA(t *testing.T) {
 	}
 	require.Equal(t, "train 0/100 steps, 1h0m0s in all", look(0, 0, 0, false))
 	require.Equal(t, "train 1/100 steps, ETA 1m40s, 1h0m0s in all", look(time.Second, 1, 100, false))
-	require.Contains(t, look(time.Second, 1, 100, false), "ETA 1m40s", "no step was made")
+	require.Contains(t, look(time.Second, 1, 100, false), "ETA 1m40s", "no new step")
 	require.Contains(t, look(time.Second, 2, 150, false), "ETA 1m40s")
 	require.Contains(t, look(time.Second, 3, 97, false), "ETA 1m39s")
 	require.Equal(t, "train (paused) 3/100 steps, 1h0m0s in all", look(time.Second, 3, 97, true))
 	require.Contains(t, look(time.Minute, 3, 97, false), "ETA 1m37s")
 }
 
-// TestExampleDataset: the rows of docs/tutorials/train.md are valid, and enough of them are
-// held out for a verdict.
+// TestExampleDataset: the rows of docs/tutorials/train.md are valid, and enough rows are held
+// out for a verdict.
 func TestExampleDataset(t *testing.T) {
 	t.Parallel()
 	const name = "../../../examples/support.jsonl"

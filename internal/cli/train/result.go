@@ -21,7 +21,7 @@ func (a app) printTrain(id string, r train.Result) {
 	}
 	if r.Version == 0 {
 		a.Say("%s: %s", r.Status, r.Warning)
-		a.Say("It trained for %s, %s", format.Seconds(r.Seconds), format.Dollars(r.CostUSD))
+		a.Say("Training time %s, %s", format.Seconds(r.Seconds), format.Dollars(r.CostUSD))
 		return
 	}
 	a.Say("%s: %s, %s", cli.Ref(r.Adapter, r.Version), status(r.Status), betterText(r.Better, r.Comparison))
@@ -68,7 +68,7 @@ func status(status string) string {
 func betterText(better bool, c *training.Comparison) string {
 	switch {
 	case c == nil:
-		return "not compared with its base (nothing was held out)"
+		return "not compared with its base (no held-out rows)"
 	case better:
 		return "better than its base"
 	default:
@@ -107,7 +107,7 @@ func (a app) printSweep(id string, r train.SweepResult) {
 	a.Table(columns, rows)
 	if r.Best >= 0 && r.Best < len(r.Runs) && r.Runs[r.Best].Result != nil {
 		best := r.Runs[r.Best].Result
-		a.Say("* the best: cogflow adapters activate %s", cli.Ref(best.Adapter, best.Version))
+		a.Say("* the best run: cogflow adapters activate %s", cli.Ref(best.Adapter, best.Version))
 	}
 	if r.Report != "" {
 		a.Say("Report: cogflow report %s", id)

@@ -22,7 +22,7 @@ func (a app) sweepCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sweep METHOD --grid name=value,value…",
 		Short: "Train with every combination of settings",
-		Long: `Sweep trains with every combination of the values of all --grid flags, --concurrency at a time, and
+		Long: `Sweep trains with every combination of the values of all --grid flags, --concurrency runs at a time, and
 names the best on held-out rows. Each run has its own workflow and its own version of the adapter.
 --budget is divided equally among the runs.`,
 		Example: `  cogflow train sweep sft --dataset chats.jsonl --base-model HuggingFaceTB/SmolLM3-3B \
@@ -33,8 +33,8 @@ names the best on held-out rows. Each run has its own workflow and its own versi
 		},
 	}
 	o.flags(a, cmd)
-	cmd.Flags().StringArrayVar(&grid, "grid", nil, "a setting and its values, name=value,value…; repeat for more settings")
-	cmd.Flags().IntVar(&concurrency, "concurrency", 0, "runs at a time (default 2)")
+	cmd.Flags().StringArrayVar(&grid, "grid", nil, "setting and its values, name=value,value…; repeat for more settings")
+	cmd.Flags().IntVar(&concurrency, "concurrency", 0, "maximum number of concurrent runs (default 2)")
 	return cmd
 }
 
@@ -43,7 +43,7 @@ func (a app) sweep(ctx context.Context, method string, o options, grid []string,
 		return cli.Usage("--grid must be a setting and its values: --grid learning_rate=1e-4,2e-4")
 	}
 	if o.in.DryRun {
-		return cli.Usage("a sweep has no --dry-run: try cogflow train %s --dry-run", method)
+		return cli.Usage("sweep does not support --dry-run: use cogflow train %s --dry-run", method)
 	}
 	m, err := a.input(ctx, method, &o)
 	if err != nil {
@@ -54,7 +54,7 @@ func (a app) sweep(ctx context.Context, method string, o options, grid []string,
 		return err
 	}
 	one := o.in
-	one.Common = workflows.Common{} // the sweep gives each run its own
+	one.Common = workflows.Common{} // the sweep sets them for each run
 	if err := a.uploads(ctx, &o.in, o); err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func names[V any](of map[string]V) []string {
 	return out
 }
 
-// readGrid reads name=value,value…: a name without a place is a setting of the method.
+// readGrid parses name=value,value…: a name without a dot is a setting of the method.
 func readGrid(m training.Method, grid []string) (map[string][]json.RawMessage, error) {
 	out := map[string][]json.RawMessage{}
 	for _, text := range grid {
@@ -95,7 +95,7 @@ func readGrid(m training.Method, grid []string) (map[string][]json.RawMessage, e
 			name = string(m) + "_config." + name
 		}
 		if out[name] != nil {
-			return nil, cli.Usage("--grid names %s twice", name)
+			return nil, cli.Usage("--grid has %s twice", name)
 		}
 		for _, value := range gridValues(values) {
 			raw, err := json.Marshal(value)
@@ -103,7 +103,7 @@ func readGrid(m training.Method, grid []string) (map[string][]json.RawMessage, e
 				return nil, err
 			}
 			if slices.ContainsFunc(out[name], func(v json.RawMessage) bool { return string(v) == string(raw) }) {
-				return nil, cli.Usage("--grid gives %s the value %s twice", name, raw)
+				return nil, cli.Usage("--grid has the value %[2]s of %[1]s twice", name, raw)
 			}
 			out[name] = append(out[name], raw)
 		}
@@ -111,7 +111,7 @@ func readGrid(m training.Method, grid []string) (map[string][]json.RawMessage, e
 	return out, nil
 }
 
-// gridValues splits at commas, unless the values are a JSON array, or one text in quotes.
+// gridValues splits at commas, unless the values are a JSON array or one quoted string.
 func gridValues(text string) []any {
 	switch value := cli.Value(text).(type) {
 	case []any:

@@ -9,8 +9,8 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli/pace"
 )
 
-// text describes a training run in one line, without its name. What matters most comes
-// first: a narrow terminal leaves out the rest.
+// text describes a training run in one line, without its name. The most important parts are
+// first, because a narrow terminal cuts the rest.
 func (t sample) text() string {
 	text := format.Stage(t.stageText(), t.Paused, t.cold.Waits(t.Waiting))
 	if t.Total > 0 {
@@ -40,7 +40,7 @@ func (t sample) text() string {
 	return text
 }
 
-// stageText names the stage, and within training what the trainer does and for how long.
+// stageText is the stage and, during training, the phase of the trainer and its duration.
 func (t sample) stageText() string {
 	does := ""
 	switch {
@@ -48,7 +48,7 @@ func (t sample) stageText() string {
 		return t.Stage
 	case t.Phase != "":
 		does = phaseText(t.Phase)
-	case t.Waiting == "" && !t.Paused: // Python loads its libraries before the first phase
+	case t.Waiting == "" && !t.Paused: // before the first phase Python loads its libraries
 		does = "starting"
 	default:
 		return t.Stage
@@ -59,7 +59,7 @@ func (t sample) stageText() string {
 	return t.Stage + ": " + does
 }
 
-// phaseText puts a phase of the trainer in words.
+// phaseText describes a phase of the trainer.
 func phaseText(phase string) string {
 	switch phase {
 	case "load":
@@ -75,7 +75,7 @@ func phaseText(phase string) string {
 	}
 }
 
-// left is the time that the steps still take; 0 = unknown.
+// left is the remaining time of the steps; 0 = unknown.
 func (t sample) left() time.Duration {
 	if t.eta != nil {
 		return t.eta.Left()
@@ -83,8 +83,8 @@ func (t sample) left() time.Duration {
 	return time.Duration(t.ETASeconds * float64(time.Second))
 }
 
-// After carries on the estimates. The trainer's own estimate counts once for each step that it
-// reports: between two of them, time alone passes.
+// After takes over the estimates of the previous moment. Each reported step adds one
+// estimate of the trainer; between steps only time passes.
 func (p *progress) After(last cli.Progress) {
 	before := map[string]sample{}
 	if l, ok := last.(*progress); ok {

@@ -1,6 +1,6 @@
-// Package train is the part of the command line that starts training runs and sweeps,
-// shows how far they are and what they returned, and checks datasets. It knows nothing of
-// what becomes of an adapter later, and reads no file but the dataset and the settings.
+// Package train is the part of the command line that starts training runs and sweeps, shows
+// their progress and results, and checks datasets. It knows nothing of the later use of an
+// adapter, and reads only the dataset and the settings.
 package train
 
 import (
@@ -30,7 +30,7 @@ func Feature(a *cli.App) cli.Feature {
 	}
 }
 
-// auto is the name of the method that the rows choose.
+// auto is the method name that chooses the method by the rows.
 const auto = "auto"
 
 func (a app) command() *cobra.Command {
@@ -51,7 +51,7 @@ a finished job does no work.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if method == "" {
-				return cli.Usage("name a method: cogflow train sft, dpo, embedding or auto")
+				return cli.Usage("a method is required: cogflow train sft, dpo, embedding or auto")
 			}
 			return a.train(cmd.Context(), method, o)
 		},
@@ -69,7 +69,7 @@ a finished job does no work.`,
 		a.methodCommand(string(training.Embedding), "Fine-tune a text encoder on triplets",
 			"Embedding trains on triplets of an anchor, a positive and a negative, or on pairs with --set loss=mnr.",
 			"  cogflow train embedding --dataset triplets.jsonl --base-model BAAI/bge-small-en-v1.5 --set distance_metric=euclidean"),
-		a.methodCommand(auto, "Train with the method that the rows suit",
+		a.methodCommand(auto, "Choose the method by the rows, then train",
 			`Auto counts the rows of a local file: enough preference pairs mean dpo, else enough examples mean
 sft, and triplets mean embedding. Smaller datasets are rejected, with the counts.`,
 			"  cogflow train auto --dataset data.jsonl --base-model HuggingFaceTB/SmolLM3-3B"),
@@ -90,7 +90,7 @@ func (a app) methodCommand(method, short, long, example string) *cobra.Command {
 	return cmd
 }
 
-// baseModels are those that the configuration names.
+// baseModels are the base models of the configuration.
 func (a app) baseModels(context.Context, []string) ([]string, error) {
 	c, err := a.Config()
 	return slices.Sorted(maps.Keys(c.Training.Models)), err
@@ -116,15 +116,15 @@ func (o *options) flags(a app, cmd *cobra.Command) {
 	f.StringVar(&o.eval, "eval-dataset", "", "rows to evaluate on (default: a share of the dataset is held out)")
 	f.StringVar(&o.in.BaseModel, "base-model", "", "model to start from, as the workers' configuration names it")
 	f.StringVar(&o.in.Name, "name", "", "name of the adapter (default: method and base model)")
-	f.StringVar(&o.in.Role, "role", "", "what the adapter is used for; one version per role is active (default: its name)")
+	f.StringVar(&o.in.Role, "role", "", "use of the adapter; one version per role is active (default: its name)")
 	f.StringVar(&o.config, "config", "", "JSON file with settings of the method")
 	f.StringArrayVar(&o.set, "set", nil, "one setting, name=value; values are JSON, names may have dots: lora.r=16")
-	f.Int64Var(&o.seed, "seed", 42, "of everything random")
+	f.Int64Var(&o.seed, "seed", 42, "seed of all random numbers (default 42)")
 	f.StringSliceVar(&o.in.GPU, "gpu", nil, "GPU classes in the order to try them (default cpu)")
 	f.StringVar(&o.in.GPUWait, "gpu-wait", "", "how long to wait for a worker of each class except the last (default 10m)")
 	f.StringVar(&o.in.Timeout, "timeout", "", "limit of the training time; then the best so far is kept (default: none)")
 	f.BoolVar(&o.in.Activate, "activate", false, "make it the active adapter of its role, if it is better than its base")
-	f.BoolVar(&o.in.DryRun, "dry-run", false, "check and estimate, train nothing; it runs under an id of its own")
+	f.BoolVar(&o.in.DryRun, "dry-run", false, "check and estimate, train nothing; a dry run has its own workflow id")
 	f.StringVar(&o.id, "id", "", "workflow id (default: derived from tenant, name and input)")
 	o.wait.Flags(cmd, true)
 	o.isSeeded = func() bool { return f.Changed("seed") }

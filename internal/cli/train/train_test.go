@@ -23,7 +23,7 @@ func TestTrainGolden(t *testing.T) {
 	t.Parallel()
 	clitest.Golden(t, "train", clitest.Printed(func(a *cli.App) { app{a}.printTrain("train-x", clitest.Training()) }))
 	weak := clitest.Training()
-	weak.Status, weak.Better, weak.Comparison, weak.BaseMetrics, weak.Ignored = "unchanged", false, nil, nil, []string{"output_dir", clitest.Hostile}
+	weak.Status, weak.Better, weak.Comparison, weak.BaseMetrics, weak.Ignored = "unchanged", false, nil, nil, []string{"output_dir", clitest.Malicious}
 	clitest.Golden(t, "train_weak", clitest.Printed(func(a *cli.App) { app{a}.printTrain("train-x", weak) }))
 	cost := 0.8
 	plan := trainflow.Result{
@@ -45,7 +45,7 @@ func TestTrainGolden(t *testing.T) {
 				Name: "support.jsonl", Format: rows.FormatAlpaca, Container: "jsonl", Rows: 3204, Kept: 3191, Dropped: 13, Duplicates: 41,
 				Tokens: dataset.Spread{P50: 188, P90: 401, P99: 603, Max: 1210}, Truncated: 212,
 			},
-			Problems:    []dataset.Problem{{Severity: dataset.SeverityWarning, Line: 17, Row: 17, Field: "output", Reason: "the answer is " + clitest.Hostile, Fix: "write one"}},
+			Problems:    []dataset.Problem{{Severity: dataset.SeverityWarning, Line: 17, Row: 17, Field: "output", Reason: "the answer is " + clitest.Malicious, Fix: "write one"}},
 			Suggestions: []string{"raise max_seq_length to 640"},
 		},
 	}
@@ -85,8 +85,8 @@ func TestTrainLinesGolden(t *testing.T) {
 	p.CostUSD = 0.003
 	show(2*time.Second, one())
 	p.Step = 20
-	show(2*time.Second, one()) // nothing new
-	show(4*time.Second, one()) // five seconds
+	show(2*time.Second, one()) // no change
+	show(4*time.Second, one()) // five seconds since the last line
 	p.Checkpoint = 20
 	show(time.Second, one()) // a checkpoint
 	p.Paused = true

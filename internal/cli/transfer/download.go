@@ -26,16 +26,16 @@ type Downloaded struct {
 	Bytes   int64  `json:"bytes"`
 }
 
-// Published are files of the store on their way here.
+// Published are files of the store to download.
 type Published struct {
 	Op      string // "download adapter"
 	Name    string
 	Version int
 	Prefix  string // in the store
 	Files   []training.CheckpointFile
-	Under   string            // directory of the files in what is made; empty = the top
-	Beside  []Published       // that lie in the same directory
-	Notes   map[string][]byte // files that are written and not fetched, by name
+	Under   string            // subdirectory of the files; empty = the top
+	Beside  []Published       // further files for the same directory
+	Notes   map[string][]byte // further files by name, not from the store
 }
 
 // Download makes the directory to from the files of w, all or nothing.
@@ -46,10 +46,10 @@ func Download(ctx context.Context, a *cli.App, w Published, to string) (Download
 	}
 	done := Downloaded{Name: w.Name, Version: w.Version, Path: to}
 	if _, err := os.Lstat(to); !errors.Is(err, fs.ErrNotExist) {
-		return done, fault.New(fault.Input, w.Op, to, "it exists already, and nothing is overwritten; name another with --to")
+		return done, fault.New(fault.Input, w.Op, to, "it exists and is never overwritten; choose another directory with --to")
 	}
 	if len(w.Files) == 0 {
-		return done, fault.New(fault.Input, w.Op, cli.Ref(w.Name, w.Version), "its manifest names no files")
+		return done, fault.New(fault.Input, w.Op, cli.Ref(w.Name, w.Version), "its manifest lists no files")
 	}
 	store, err := a.Store(ctx)
 	if err != nil {
@@ -84,10 +84,10 @@ func Download(ctx context.Context, a *cli.App, w Published, to string) (Download
 		done.Files++
 		done.Bytes += int64(len(text))
 	}
-	if err := os.Chmod(temporary, 0o755); err != nil { // model servers of other users read it
+	if err := os.Chmod(temporary, 0o755); err != nil { // model servers run by other users read it
 		return done, fault.Disk(w.Op, to, err)
 	}
-	// If it was made meanwhile, this fails, unless it is empty.
+	// This fails if the directory was created meanwhile and is not empty.
 	return done, fault.Disk(w.Op, to, os.Rename(temporary, to))
 }
 
@@ -96,7 +96,7 @@ func fetch(ctx context.Context, v cli.View, store blob.Store, root *os.Root, w P
 	bad := func(reason string) error { return fault.New(fault.Input, w.Op, w.Prefix+f.Name, reason) }
 	local := filepath.Join(w.Under, filepath.FromSlash(f.Name))
 	if !filepath.IsLocal(local) {
-		return bad("the manifest names a file outside the directory; nothing of it is kept")
+		return bad("the manifest lists a file outside the directory; nothing was kept")
 	}
 	if err := root.MkdirAll(filepath.Dir(local), 0o755); err != nil {
 		return fault.Disk(w.Op, f.Name, err)
@@ -112,14 +112,14 @@ func fetch(ctx context.Context, v cli.View, store blob.Store, root *os.Root, w P
 	}
 	defer file.Close()
 	sum := sha256.New()
-	// One byte more than there should be shows a file that is too long.
+	// One byte beyond the size detects a file that is too long.
 	limited := io.LimitReader(moving(ctx, v, from, "fetch "+format.BaseName(f.Name), f.Size), f.Size+1)
 	n, err := io.Copy(io.MultiWriter(file, sum), limited)
 	if err != nil {
 		return moved(w.Op, f.Name, err)
 	}
 	if n != f.Size || hex.EncodeToString(sum.Sum(nil)) != f.SHA256 {
-		return bad("its content is not what the manifest says; nothing was kept")
+		return bad("its content does not match the manifest; nothing was kept")
 	}
 	if err := file.Sync(); err != nil {
 		return fault.Disk(w.Op, f.Name, err)

@@ -12,10 +12,10 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli"
 )
 
-// largeFile is where people begin to wonder whether anything happens.
+// largeFile is the size from which on progress is shown.
 const largeFile = 32 << 20 // bytes
 
-// moving shows how far a large file is read, and stops when its caller has gone.
+// moving shows the progress of reading a large file, and stops when ctx ends.
 func moving(ctx context.Context, v cli.View, r io.Reader, name string, size int64) io.Reader {
 	m := &movement{ctx: ctx, r: r, name: name, size: size}
 	if size >= largeFile {
@@ -24,7 +24,7 @@ func moving(ctx context.Context, v cli.View, r io.Reader, name string, size int6
 	return m
 }
 
-// movement is a reader that says how far it is.
+// movement is a reader that shows its progress.
 type movement struct {
 	ctx  context.Context //nolint:containedctx // io.Reader takes none
 	r    io.Reader
@@ -50,7 +50,7 @@ func (m *movement) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// moved keeps what says enough already: a fault, or an interrupt.
+// moved adds a class to an error, unless it is a fault.Error or an interrupt.
 func moved(op, name string, err error) error {
 	if fault.ClassOf(err) != "" || errors.Is(err, context.Canceled) {
 		return err

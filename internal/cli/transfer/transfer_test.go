@@ -15,7 +15,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli/clitest"
 )
 
-// A file that changes while it is read is not stored under the hash it had.
+// TestSameAs: a file that changes while it is read is not stored under its old hash.
 func TestSameAs(t *testing.T) {
 	t.Parallel()
 	sum := sha256.Sum256([]byte("old"))

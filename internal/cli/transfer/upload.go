@@ -1,6 +1,6 @@
 // Package transfer moves files between this machine and the object store for the features:
-// datasets and programs there, adapters and programs from there, each checked by its
-// SHA-256. It knows no workflow and not what the files are for.
+// it uploads datasets and programs, and downloads adapters and programs, all checked by
+// SHA-256. It knows no workflow and not the use of the files.
 package transfer
 
 import (
@@ -22,13 +22,13 @@ import (
 	"github.com/cogniverse/cogflow/training"
 )
 
-// Remote says that a dataset is no file of ours: a worker fetches it.
+// Remote reports whether a dataset is not a local file: a worker fetches it.
 func Remote(dataset string) bool {
 	return strings.Contains(dataset, "://") || strings.HasPrefix(dataset, activities.UploadScheme)
 }
 
-// Upload stores a local file under the hash of its content and returns the URI
-// that names it. What is there already is not sent again.
+// Upload stores a local file under the hash of its content and returns its URI. A stored
+// file is not sent again.
 func Upload(ctx context.Context, a *cli.App, t, name string) (uri string, err error) {
 	file, err := os.Open(name)
 	if err != nil {
@@ -67,8 +67,8 @@ func Upload(ctx context.Context, a *cli.App, t, name string) (uri string, err er
 	return activities.UploadScheme + id, nil
 }
 
-// sameAs passes r on and fails at its end if its content is not what it was:
-// nothing is stored under a hash that is not its own.
+// sameAs reads r and fails at its end if the content does not match the hash, so that
+// nothing is stored under a wrong hash.
 type sameAs struct {
 	r          io.Reader
 	sum        hash.Hash

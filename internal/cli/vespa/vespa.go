@@ -139,7 +139,7 @@ func (a app) diffCommand() *cobra.Command {
 func (a app) deployable(o vespa.PackageOptions) (server string, files []vespa.File, err error) {
 	c, files, err := a.application(o)
 	if err == nil && c.Vespa == nil {
-		err = fault.New(fault.Input, "find vespa", "", `the configuration names none; set "backend": {"type": "vespa", "url": …}, or COGFLOW_VESPA_URL, and leave cogflow.index unset`)
+		err = fault.New(fault.Input, "find vespa", "", `Vespa is not configured; set "backend": {"type": "vespa", "url": …}, or COGFLOW_VESPA_URL, and leave cogflow.index unset`)
 	}
 	if err != nil {
 		return "", nil, err
@@ -149,7 +149,7 @@ func (a app) deployable(o vespa.PackageOptions) (server string, files []vespa.Fi
 
 func (a app) deployCommand() *cobra.Command {
 	var o vespa.PackageOptions
-	var patience time.Duration
+	var timeout time.Duration
 	cmd := &cobra.Command{
 		Use:     "deploy",
 		Short:   "Deploy the application package",
@@ -161,7 +161,7 @@ func (a app) deployCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			done, err := deployPatiently(cmd.Context(), server, files, patience)
+			done, err := deployWithRetry(cmd.Context(), server, files, timeout)
 			if err != nil {
 				return err
 			}
@@ -178,14 +178,14 @@ func (a app) deployCommand() *cobra.Command {
 		},
 	}
 	packageFlags(cmd, &o)
-	cmd.Flags().DurationVar(&patience, "wait", 0, "how long to wait for the config server")
+	cmd.Flags().DurationVar(&timeout, "wait", 0, "how long to wait for the config server")
 	return cmd
 }
 
-// deployPatiently tries again while the config server is not there.
-func deployPatiently(ctx context.Context, server string, files []vespa.File, patience time.Duration) (*vespa.Deployed, error) {
+// deployWithRetry retries while the config server is not reachable.
+func deployWithRetry(ctx context.Context, server string, files []vespa.File, timeout time.Duration) (*vespa.Deployed, error) {
 	const pause = 2 * time.Second
-	end := time.Now().Add(patience)
+	end := time.Now().Add(timeout)
 	for {
 		done, err := vespa.Deploy(ctx, server, files)
 		if fault.ClassOf(err) != fault.Transport || !time.Now().Before(end) {

@@ -1,5 +1,5 @@
 // Package videos is the part of the command line that lists, shows and deletes ingested
-// videos. It asks workers; it knows neither the index nor the object store.
+// videos through workers. It knows neither the index nor the object store.
 package videos
 
 import (
@@ -40,10 +40,10 @@ or more digits of that. It must name one video only.`,
 	return cmd
 }
 
-// ownerFlags are the flags that say whose videos.
+// ownerFlags are the flags for the tenant and the profile.
 func (a app) ownerFlags(cmd *cobra.Command, in *ingest.ListVideosInput) {
 	cmd.Flags().StringVar(&in.Tenant, "tenant", "", `tenant that owns the videos (default "default")`)
-	cmd.Flags().StringVar(&in.Profile, "profile", "", "only this profile (default: all)")
+	cmd.Flags().StringVar(&in.Profile, "profile", "", "limit to this profile (default: all)")
 	a.CompleteProfiles(cmd)
 }
 
@@ -141,10 +141,9 @@ func (a app) showCommand() *cobra.Command {
 	return cmd
 }
 
-const minPrefix = 8 // digits; fewer are too easily another video
+const minPrefix = 8 // digits; fewer could easily match several videos
 
-// findVideo returns what is published of the one video that a name, an id or the
-// beginning of an id names.
+// findVideo returns the generations of the video with this name, id or id prefix.
 func (a app) findVideo(ctx context.Context, in ingest.ListVideosInput, id string) ([]video.Generation, error) {
 	if _, err := video.ParseID(id); err == nil {
 		in.Video = id
@@ -166,11 +165,11 @@ func (a app) findVideo(ctx context.Context, in ingest.ListVideosInput, id string
 		}
 	}
 	if len(found) == 0 {
-		return nil, fmt.Errorf("no video %q was ingested; `cogflow videos list` shows those that were", id)
+		return nil, fmt.Errorf("no ingested video %q; `cogflow videos list` shows the ingested videos", id)
 	}
 	for _, v := range found[1:] {
 		if v.Video != found[0].Video {
-			return nil, fmt.Errorf("%q names several videos: %s and %s", id, found[0].Video, v.Video)
+			return nil, fmt.Errorf("%q matches several videos: %s and %s", id, found[0].Video, v.Video)
 		}
 	}
 	return found, nil

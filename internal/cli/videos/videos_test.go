@@ -11,7 +11,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// TestVideos runs the program against one server.
+// TestVideos runs the commands against one server.
 func TestVideos(t *testing.T) {
 	t.Parallel()
 	b := clitest.New(t, root.Run)
@@ -27,13 +27,13 @@ func TestVideos(t *testing.T) {
 	assert.Contains(t, out, clitest.Video)
 	code, _, errors = b.Run("videos", "show", "none.mp4")
 	assert.Equal(t, cli.ExitFailed, code)
-	assert.Contains(t, errors, `no video "none.mp4" was ingested`)
+	assert.Contains(t, errors, `no ingested video "none.mp4"`)
 	code, _, errors = b.Run("videos", "show", "aaaaaaaa")
 	assert.Equal(t, cli.ExitFailed, code)
-	assert.Contains(t, errors, "names several videos")
+	assert.Contains(t, errors, "matches several videos")
 
 	code, _, _ = b.Run("videos", "delete", clitest.Video)
-	assert.Equal(t, cli.ExitUsage, code, "nobody is there to confirm")
+	assert.Equal(t, cli.ExitUsage, code, "there is no terminal for the confirmation")
 	code, out, errors = b.Run("videos", "delete", clitest.Video[:20], "--yes")
 	assert.Equal(t, cli.ExitDone, code, errors)
 	assert.Contains(t, out, "Deleted b.mp4: 7 documents, 3 objects.")

@@ -14,9 +14,9 @@ import (
 	"github.com/cogniverse/cogflow/internal/devstack"
 )
 
-// TestSurroundings: flags come before variables, and these before the note that
-// `make up` leaves; what differs from the note is said.
-func TestSurroundings(t *testing.T) {
+// TestTarget: flags take precedence over variables, and these over the .cogflow of
+// `make up`; a difference from .cogflow is reported.
+func TestTarget(t *testing.T) {
 	t.Parallel()
 	up := t.TempDir()
 	below := filepath.Join(up, "some", "folder")
@@ -61,7 +61,7 @@ func TestSurroundings(t *testing.T) {
 
 	code, _, notes := run(nil, "status")
 	require.Equal(t, cli.ExitFailed, code)
-	require.Contains(t, notes, "it was started by `make up` in "+up+", which has ended")
+	require.Contains(t, notes, "it was started by `make up` in "+up+" and has ended")
 	code, _, notes = run(nil, "status", "--address", "127.0.0.1:2")
 	require.Equal(t, cli.ExitFailed, code)
 	require.Contains(t, notes, "no Temporal server answers at 127.0.0.1:2")

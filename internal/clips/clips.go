@@ -1,5 +1,6 @@
-// Package clips makes small videos with ffmpeg: the three of `make demo`, rich enough
-// to search, and tiny ones by the thousand for tests of scale. It knows no workflow.
+// Package clips makes small videos with ffmpeg: the three videos of `make demo`, with
+// enough content to search, and thousands of tiny ones for load tests. It does not know
+// workflows.
 package clips
 
 import (
@@ -15,13 +16,13 @@ import (
 	"github.com/cogniverse/cogflow/internal/sandbox"
 )
 
-// limit is far above the time of any clip.
+// limit is far above the time that any clip takes.
 const limit = 2 * time.Minute
 
-// encode calls ffmpeg in dir with inputs and filters, and puts what it writes at
-// path in one step, so that a clip is whole or absent. It goes through Matroska,
-// which every ffmpeg writes with the frames' own times; for MP4 some pad to a
-// constant rate, and the option against that differs between versions.
+// encode calls ffmpeg in dir with inputs and filters, and moves the output to path in
+// one step, so that a clip is complete or absent. It encodes to Matroska first, because
+// every version of ffmpeg keeps the timestamps of the frames there. For MP4, some versions
+// pad to a constant rate, and the option that prevents this differs between versions.
 func encode(ctx context.Context, ffmpeg, dir, path string, args ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -58,7 +59,7 @@ func run(ctx context.Context, ffmpeg, dir string, args []string) error {
 	return nil
 }
 
-// explain turns ffmpeg's message about a missing component into what to do.
+// explain says what to do if ffmpeg lacks a component.
 func explain(stderr string) string {
 	text := strings.TrimSpace(stderr)
 	for _, part := range []string{"drawtext", "gradients", "libx264"} {

@@ -54,8 +54,8 @@ func TestDemo(t *testing.T) {
 		steps[int(math.Round(1/(at-last)))]++
 		last = at
 	}
-	require.Greater(t, steps[5], 40, "frames at 5 a second: %v", steps)
-	require.Greater(t, steps[30], 100, "frames at 30 a second: %v", steps)
+	require.Greater(t, steps[5], 40, "frames at 5 per second: %v", steps)
+	require.Greater(t, steps[30], 100, "frames at 30 per second: %v", steps)
 
 	before, err := os.Stat(paths[0])
 	require.NoError(t, err)

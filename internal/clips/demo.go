@@ -13,7 +13,7 @@ import (
 const (
 	width, height = 640, 360
 	sceneSeconds  = 5
-	rate          = 30 // frames a second before any are dropped
+	rate          = 30 // frames per second before any are dropped
 )
 
 // Clip is one demo video.
@@ -26,7 +26,7 @@ type Clip struct {
 // Scene is one shot, five seconds long.
 type Scene struct {
 	Text   string // the text card
-	every  int    // keep one in so many of 30 frames a second; 0 = all
+	every  int    // keep every n-th of 30 frames per second; 0 = all
 	colors [2]string
 	tone   int // Hz
 	shapes []shape
@@ -115,8 +115,8 @@ func (c Clip) make(ctx context.Context, ffmpeg, path string) error {
 	if err != nil {
 		return err
 	}
-	// ffmpeg reads texts and font by plain names from a folder of their own: no
-	// text and no path has to be quoted for the filter language.
+	// ffmpeg reads texts and font from files with plain names in a temporary folder, so no
+	// text or path has to be quoted for the filter language.
 	dir, err := os.MkdirTemp("", "cogflow-clip-")
 	if err != nil {
 		return fault.Disk("make clip", path, err)
@@ -139,9 +139,9 @@ func (c Clip) make(ctx context.Context, ffmpeg, path string) error {
 
 func cardName(scene int) string { return fmt.Sprintf("card%d.txt", scene) }
 
-// graph writes the clip in ffmpeg's filter language: each scene, then all of
-// them joined by hard cuts. A variable rate comes from dropping frames: scenes
-// of different nominal rates would join to none that the encoder could go by.
+// graph returns the clip in ffmpeg's filter language: each scene, then all scenes joined
+// by hard cuts. A variable frame rate is made by dropping frames, because the encoder
+// cannot handle joined scenes with different nominal rates.
 func (c Clip) graph() string {
 	var b strings.Builder
 	var joined strings.Builder

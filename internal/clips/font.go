@@ -10,7 +10,7 @@ import (
 
 const fontName = "DejaVuSans-Bold.ttf"
 
-// font finds the font of the text cards where systems keep fonts.
+// font finds the font of the text cards in the usual font folders.
 func font() (string, error) {
 	dirs := []string{"/usr/share/fonts", "/usr/local/share/fonts", "/Library/Fonts"}
 	if home, err := os.UserHomeDir(); err == nil {

@@ -11,9 +11,9 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 )
 
-// Tiny writes one video of n frames of 64×36 pixels, one a second, and returns
-// its path. No two frames look alike, so that sampling at one frame a second
-// keeps all of them and no caption serves twice. 10,000 frames take seconds.
+// Tiny writes one video of n frames of 64×36 pixels, one per second, and returns its
+// path. All frames differ, so sampling at one frame per second keeps all of them, and
+// no caption is reused. 10,000 frames take seconds.
 func Tiny(ctx context.Context, ffmpeg, dir string, n int) (string, error) {
 	dir, err := prepare(dir)
 	if err != nil {
@@ -35,8 +35,8 @@ func noise(ctx context.Context, ffmpeg, dir, path string, n int) error {
 }
 
 // Library writes n videos of two frames each and returns their paths. Their
-// contents have different SHA-256 but equal frames, so the captions of the
-// first serve all of them.
+// contents have different SHA-256 but equal frames, so the captions of the first
+// video are reused for all others.
 func Library(ctx context.Context, ffmpeg, dir string, n int) ([]string, error) {
 	dir, err := prepare(dir)
 	if err != nil {
@@ -65,7 +65,7 @@ func Library(ctx context.Context, ffmpeg, dir string, n int) ([]string, error) {
 	return paths, nil
 }
 
-// number returns an MP4 with a box that players skip, holding i, at its end.
+// number appends a box that players skip, with i as its content, to an MP4.
 func number(mp4 []byte, i int) []byte {
 	const size = 16 // length, type, number
 	box := binary.BigEndian.AppendUint32(nil, size)

@@ -76,7 +76,7 @@ func TestS3(t *testing.T) {
 		_, _, err = s.Open(t.Context(), "acme", src)
 		refused(t, err, "outside")
 	}
-	for src, want := range map[string]string{base + "in/bad.txt": "local files", base + "none/": "nothing", base + "none": "nothing"} {
+	for src, want := range map[string]string{base + "in/bad.txt": "local files", base + "none/": "no object found", base + "none": "no object found"} {
 		_, err = s.List(t.Context(), "all", src, false, func(string) error { return nil })
 		refused(t, err, want)
 	}

@@ -18,8 +18,8 @@ const (
 	maxLimit = 1000
 	// rankConstant is the k of reciprocal rank fusion, from the paper that proposed it.
 	rankConstant = 60
-	// depth is how far down each list fusion looks. It does not depend on the
-	// query's limit, so a smaller limit yields the beginning of the same list.
+	// depth is how many hits of each list the fusion uses. It does not depend on the
+	// query's limit, so a smaller limit returns the beginning of the same list.
 	depth = maxLimit
 )
 

@@ -26,7 +26,7 @@ func (x *Index) Upsert(ctx context.Context, docs []video.Document) error {
 		return nil
 	}
 	return x.db.Update(ctx, opUpsert, func(tx *sql.Tx) error {
-		// One watcher for the transaction is enough; one for each statement
+		// The transaction watches ctx. To watch it in each statement as well
 		// would cost more than the statement.
 		quick := context.WithoutCancel(ctx)
 		b := batch{tx: tx, generations: map[generationKey]*generation{}}

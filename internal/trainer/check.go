@@ -14,9 +14,9 @@ import (
 	"github.com/cogniverse/cogflow/panics"
 )
 
-// question asks Python what is installed without loading it, which would take
-// half a minute.
-const question = `import importlib.metadata as m, importlib.util as u, json, os, platform
+// script reports what is installed without importing it, which would take half a
+// minute.
+const script = `import importlib.metadata as m, importlib.util as u, json, os, platform
 versions = {"python": platform.python_version()}
 missing = [] if u.find_spec("trainer") else ["trainer"]
 for name in ("torch", "transformers", "accelerate", "peft", "trl", "sentence-transformers", "datasets"):
@@ -27,8 +27,8 @@ for name in ("torch", "transformers", "accelerate", "peft", "trl", "sentence-tra
 os.write(3, json.dumps({"versions": versions, "missing": missing}).encode())
 `
 
-// Check says quickly what the trainer would run with: the versions of Python and
-// of the libraries. The fault says what is not installed.
+// Check returns quickly which versions of Python and of the libraries the trainer
+// would use. The fault names what is not installed.
 func (r *Runner) Check(ctx context.Context) (map[string]string, error) {
 	const checkOp = "check the trainer"
 	limited, cancel := context.WithTimeout(ctx, 30*time.Second)
@@ -38,13 +38,13 @@ func (r *Runner) Check(ctx context.Context) (map[string]string, error) {
 		return nil, fault.Disk(checkOp, os.TempDir(), err)
 	}
 	defer os.RemoveAll(dir)
-	p, err := r.start(dir, "", nil, nil, "-c", question)
+	p, err := r.start(dir, "", nil, nil, "-c", script)
 	if err != nil {
 		return nil, r.startFault(err)
 	}
-	panics.Go(func() error { p.watch(limited, r.options.Grace, nil, nil); return nil }, p.unwatched)
-	out, _ := io.ReadAll(io.LimitReader(p, 64<<10)) // if cut, no JSON
-	shut(p.events)
+	panics.Go(func() error { p.watch(limited, r.options.Grace, nil, nil); return nil }, p.onPanic)
+	out, _ := io.ReadAll(io.LimitReader(p, 64<<10)) // truncated output is invalid JSON
+	closeAll(p.events)
 	<-p.gone
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)

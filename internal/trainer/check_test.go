@@ -11,7 +11,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 )
 
-// installed makes a trainer project and pretends that libraries are installed.
+// installed makes a trainer project with fake installed libraries.
 func installed(t *testing.T, libraries ...string) string {
 	t.Helper()
 	dir := t.TempDir()

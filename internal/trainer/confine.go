@@ -10,15 +10,15 @@ import (
 	"github.com/cogniverse/cogflow/training"
 )
 
-// confined is the interpreter with these arguments in the sandbox: without network, and with
-// the job's own folders only. read are more paths that it needs.
+// confined returns the interpreter with these arguments in the sandbox: without network, and
+// with access to the job's own folders only. read lists more paths that it needs.
 func (r *Runner) confined(dir, devices string, events *os.File, read []string, args ...string) (*sandbox.Wrapped, error) {
 	c := sandbox.Command{
 		Path: r.options.Python, Args: args, Files: []*os.File{events}, Env: r.environment(dir, devices),
 		Dir: dir, Write: []string{dir}, Read: slices.Concat(interpreter(r.options.Python), read),
 	}
-	// Without this the numbers of cores and memory nodes, by which libraries choose how many
-	// threads they use, are others than outside.
+	// Libraries choose their number of threads by the numbers of cores and memory nodes.
+	// Without these directories the numbers differ from those outside the sandbox.
 	system := []string{"/sys/devices/system/cpu", "/sys/devices/system/node"}
 	if devices != "" {
 		c.Devices, system = gpuFiles(), []string{"/sys"}
@@ -34,7 +34,7 @@ func (r *Runner) confined(dir, devices string, events *os.File, read []string, a
 // unlimited is RLIM_INFINITY.
 const unlimited = ^uint64(0)
 
-// paths lists what a job reads.
+// paths lists the paths that a job reads.
 func paths(job training.Job) []string {
 	out := []string{job.Model.Path, job.Train.Path}
 	if job.Eval != nil {
@@ -46,7 +46,7 @@ func paths(job training.Job) []string {
 	return slices.DeleteFunc(append(out, targets(job.Model.Path)...), absent)
 }
 
-// absent leaves it to the trainer to say that something is missing.
+// absent paths are skipped: the trainer reports them.
 func absent(path string) bool {
 	if path == "" {
 		return true
@@ -55,10 +55,10 @@ func absent(path string) bool {
 	return err != nil
 }
 
-// targets lists the folders of the files that a model's folder only links to, as the cache
-// of Hugging Face does.
+// targets lists the folders of the files that the links in a model's folder refer to, as in
+// the cache of Hugging Face.
 func targets(dir string) (out []string) {
-	entries, _ := os.ReadDir(dir) // that it is missing is told by the trainer
+	entries, _ := os.ReadDir(dir) // the trainer reports that it is missing
 	for _, e := range entries {
 		target, err := filepath.EvalSymlinks(filepath.Join(dir, e.Name()))
 		if e.Type()&os.ModeSymlink == 0 || err != nil {
@@ -71,8 +71,8 @@ func targets(dir string) (out []string) {
 	return out
 }
 
-// interpreter lists where a Python has its modules: its virtual environment, and the
-// installation that this one links to, link by link.
+// interpreter lists the folders with the modules of a Python: its virtual environment and,
+// link by link, the installation that the environment links to.
 func interpreter(python string) (out []string) {
 	add := func(program string) {
 		dir := sandbox.Installation(program)
@@ -80,7 +80,7 @@ func interpreter(python string) (out []string) {
 			out = append(out, dir)
 		}
 	}
-	const longest = 16 // links, as the kernel follows at most 40
+	const longest = 16 // links; the kernel follows at most 40
 	path := python
 	for range longest {
 		add(path)
@@ -102,7 +102,7 @@ func interpreter(python string) (out []string) {
 // gpuFiles lists the device files of the GPU drivers: NVIDIA's, those of WSL, AMD's.
 func gpuFiles() (out []string) {
 	for _, pattern := range []string{"/dev/nvidia*", "/dev/dxg", "/dev/kfd", "/dev/dri"} {
-		found, _ := filepath.Glob(pattern) // well formed
+		found, _ := filepath.Glob(pattern) // the pattern is valid
 		out = append(out, found...)
 	}
 	return out

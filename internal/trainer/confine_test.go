@@ -11,8 +11,8 @@ import (
 	"github.com/cogniverse/cogflow/training"
 )
 
-// TestConfined: the trainer has no network, reads its model, data and checkpoint only, and
-// writes below its work folder only. The model's files may be links, as in a cache.
+// TestConfined: the trainer has no network, can read only its model, data and checkpoint, and
+// can write only below its work folder. The model's files may be links, as in a cache.
 func TestConfined(t *testing.T) {
 	t.Parallel()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")

@@ -13,8 +13,8 @@ import (
 	"github.com/cogniverse/cogflow/training"
 )
 
-// TestContract reads the samples of both documents that the trainer's own tests
-// read as well: strictly, and nothing is lost.
+// TestContract decodes the samples of jobs and events that the trainer's own tests use
+// too. Decoding is strict, and encoding gives the same document.
 func TestContract(t *testing.T) {
 	t.Parallel()
 	jobs := samples(t, "*.json")
@@ -35,7 +35,7 @@ func TestContract(t *testing.T) {
 		training.EventPhase, training.EventDevice, training.EventData, training.EventStep, training.EventEval,
 		training.EventCheckpoint, training.EventDone, training.EventError,
 	} {
-		require.True(t, slices.Contains(kinds, kind), "there is no sample of %s", kind)
+		require.True(t, slices.Contains(kinds, kind), "no sample of %s", kind)
 	}
 }
 
@@ -43,7 +43,7 @@ func samples(t *testing.T, pattern string) map[string][]byte {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join("..", "..", "trainer", "testdata", pattern))
 	require.NoError(t, err)
-	require.NotEmpty(t, paths, "there are no samples")
+	require.NotEmpty(t, paths, "no samples found")
 	all := map[string][]byte{}
 	for _, path := range paths {
 		text, err := os.ReadFile(path)
@@ -54,7 +54,7 @@ func samples(t *testing.T, pattern string) map[string][]byte {
 }
 
 // requireSame decodes text into a T that knows all of its fields, and encodes it
-// again. What is absent, null and zero is the same to both sides.
+// again. Both sides treat absent, null and zero values alike.
 func requireSame[T any](t *testing.T, name string, text []byte) {
 	t.Helper()
 	var document T

@@ -16,50 +16,50 @@ import (
 	"github.com/cogniverse/cogflow/training"
 )
 
-// longestLine bounds an event, in bytes.
-const longestLine = 1 << 20
+// maxLine is the maximum size of an event, in bytes.
+const maxLine = 1 << 20
 
-// heard is what a process reported.
-type heard struct {
+// report is what a process reported by its events.
+type report struct {
 	done    bool
 	failure training.Event // its error event; zero = none
-	err     error          // of the callback, or of a line that is no event
-	cut     error          // the last line has no end, and is no event: it died, or it is a bug
+	err     error          // of the callback, or of an invalid line
+	cut     error          // the last line has no line break and is invalid: the process died, or it has a bug
 }
 
-// listen reads events to their end and tells on. After an error it closes quit,
-// and goes on reading so that the process does not wait for a reader.
-func (p *process) listen(job string, on func(training.Event) error, quit chan<- struct{}, grace time.Duration) heard {
-	defer shut(p.events)
+// listen reads events to their end and calls on with each. After an error it closes
+// quit, and continues reading so that the process does not block.
+func (p *process) listen(job string, on func(training.Event) error, quit chan<- struct{}, grace time.Duration) report {
+	defer closeAll(p.events)
 	lines := bufio.NewScanner(p)
-	lines.Buffer(make([]byte, 0, 64<<10), longestLine)
+	lines.Buffer(make([]byte, 0, 64<<10), maxLine)
 	lines.Split(splitLines)
-	var h heard
-	for number := 1; h.err == nil && lines.Scan(); number++ {
-		h.take(job, number, lines.Bytes(), on)
+	var got report
+	for number := 1; got.err == nil && lines.Scan(); number++ {
+		got.take(job, number, lines.Bytes(), on)
 	}
-	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) && h.err == nil {
-		h.err = broken(job, "an event is longer than "+strconv.Itoa(longestLine)+" bytes", nil)
+	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) && got.err == nil {
+		got.err = broken(job, "an event is longer than "+strconv.Itoa(maxLine)+" bytes", nil)
 	}
-	if h.err != nil {
+	if got.err != nil {
 		close(quit)
-		_, _ = io.Copy(io.Discard, p) // whatever ends it
-		return h
+		_, _ = io.Copy(io.Discard, p) // whatever ended it
+		return got
 	}
-	// No more events: the process is about to end. One that is not is of no use.
+	// No more events: the process should end now. Otherwise it is killed.
 	patience := time.NewTimer(grace)
 	defer patience.Stop()
 	select {
 	case <-p.ended:
 	case <-patience.C:
-		h.err = broken(job, "it closed its events and did not end", nil)
+		got.err = broken(job, "it closed its event stream but did not exit", nil)
 		close(quit)
 	}
-	return h
+	return got
 }
 
-// splitLines cuts after each newline and keeps it, so that a line that was cut
-// short is known as such.
+// splitLines splits after each newline and keeps it, so that a truncated line can be
+// recognized.
 func splitLines(data []byte, atEOF bool) (int, []byte, error) {
 	if end := bytes.IndexByte(data, '\n'); end >= 0 {
 		return end + 1, data[:end+1], nil
@@ -70,28 +70,28 @@ func splitLines(data []byte, atEOF bool) (int, []byte, error) {
 	return 0, nil, nil
 }
 
-func (h *heard) take(job string, number int, line []byte, on func(training.Event) error) {
+func (r *report) take(job string, number int, line []byte, on func(training.Event) error) {
 	event, err := decode(line)
 	if err != nil {
 		err = broken(job, fmt.Sprintf("line %d of its events is invalid: %s", number, excerpt(line)), err)
 		if bytes.HasSuffix(line, []byte("\n")) {
-			h.err = err
+			r.err = err
 		} else {
-			h.cut = err
+			r.cut = err
 		}
 		return
 	}
 	switch event.Event {
 	case training.EventDone:
-		h.done = true
+		r.done = true
 	case training.EventError:
-		h.failure = event
+		r.failure = event
 	}
-	h.err = on(event)
+	r.err = on(event)
 }
 
-// decode reads one event. A field or a kind that this build does not know is
-// from a newer trainer; anything else that is strange is a mistake.
+// decode reads one event. Unknown fields and kinds come from a newer trainer and are
+// accepted; anything else that is invalid is an error.
 func decode(line []byte) (training.Event, error) {
 	var e training.Event
 	if err := json.Unmarshal(line, &e); err != nil {
@@ -103,12 +103,12 @@ func decode(line []byte) (training.Event, error) {
 	if err := json.Unmarshal(line, &nullable); err != nil {
 		return e, err
 	}
-	maps.DeleteFunc(e.Metrics, func(name string, _ float64) bool { return nullable.Metrics[name] == nil }) // not a number, and so not 0
+	maps.DeleteFunc(e.Metrics, func(name string, _ float64) bool { return nullable.Metrics[name] == nil }) // NaN, which is not 0
 	return e, e.Check()
 }
 
-// broken is a fault of the trainer itself: it cannot be fixed by waiting or by
-// other input, so it has no class.
+// broken returns the error of a bug in the trainer. It has no class, because neither
+// waiting nor a different input fixes it.
 func broken(job, reason string, err error) error {
 	return &fault.Error{Op: op, Subject: job, Reason: reason, Err: err}
 }

@@ -16,16 +16,16 @@ import (
 	"github.com/cogniverse/cogflow/training"
 )
 
-// What DefaultLimits leaves to others: at least this, else a part of the machine's memory.
+// The memory that DefaultLimits reserves for everything else: a part of the machine's memory, and at least reserveBytes.
 const (
 	reserveBytes = 1 << 30
 	reservePart  = 16
 )
 
-// DefaultLimits are the limits of a trainer where nothing else is configured. memory is that
-// of this machine, or of the control group of this process if that is less, without a
-// reserve for everything else; 0 = unknown, so no limit. Data loaders, compilers and the
-// threads of numeric libraries need many processes; a fork bomb needs far more.
+// DefaultLimits returns the limits of a trainer if none are configured. memory is the memory
+// of this machine, or of the control group of this process if that is less, minus a reserve
+// for everything else; 0 = unknown, so no limit. Data loaders, compilers and the threads of
+// numeric libraries need many processes; a fork bomb needs far more.
 func DefaultLimits() (memory, processes uint64) {
 	const least, perCore = 4096, 256
 	total := machineMemory()
@@ -37,7 +37,7 @@ func DefaultLimits() (memory, processes uint64) {
 	return memory, max(least, perCore*uint64(runtime.NumCPU())) //nolint:gosec // not negative
 }
 
-// machineMemory is what this process could use at most, in bytes; 0 = unknown.
+// machineMemory is the maximum memory that this process can use, in bytes; 0 = unknown.
 func machineMemory() (total uint64) {
 	if text, err := os.ReadFile("/proc/meminfo"); err == nil {
 		for line := range strings.Lines(string(text)) {
@@ -52,15 +52,15 @@ func machineMemory() (total uint64) {
 		if err != nil {
 			continue
 		}
-		if n, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64); err == nil && n > 0 { // else "max"
+		if n, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64); err == nil && n > 0 { // otherwise "max"
 			total = min(total, n)
 		}
 	}
 	return total
 }
 
-// memoryLimits lists the files with the memory limits of the control groups that this
-// process is in, of both versions.
+// memoryLimits lists the files with the memory limits of the control groups of this
+// process, for both versions of control groups.
 func memoryLimits() (files []string) {
 	text, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
@@ -87,8 +87,8 @@ func memoryLimits() (files []string) {
 	return files
 }
 
-// exceeded is the fault of a process that needed more than it may have; nil = it did not.
-// Too much memory is what a smaller micro-batch may help against.
+// exceeded returns the fault of a process that exceeded a limit; nil = it did not. For
+// memory it is training.ErrOutOfMemory, because a smaller micro-batch may help.
 func (r *Runner) exceeded(job training.Job, p *process) error {
 	switch {
 	case errors.Is(p.beyond, sandbox.ErrMemory):
@@ -101,7 +101,7 @@ func (r *Runner) exceeded(job training.Job, p *process) error {
 		return &fault.Error{
 			Class: fault.Input, Op: op, Subject: job.Job,
 			Reason: withTail(fmt.Sprintf("the trainer needed more than %d processes and threads, the limit of this worker; "+
-				"use fewer workers that load data, or raise cogflow.training.max_processes", r.options.Processes), p.stderr.String()),
+				"use fewer data loader workers, or raise cogflow.training.max_processes", r.options.Processes), p.stderr.String()),
 		}
 	}
 	return nil

@@ -10,13 +10,13 @@ import (
 	"github.com/cogniverse/cogflow/training"
 )
 
-// TestLimits: a trainer that needs more memory or processes than it may have ends, with all
-// its children, and the reason is told. So it is in a control group, without one, and
-// without a sandbox.
+// TestLimits: a trainer that exceeds its limit of memory or processes ends with all its
+// children, and the error gives the reason: with and without a control group, and without
+// a sandbox.
 func TestLimits(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]sandbox.Config{
-		"as it is here":     {},
+		"default":           {},
 		"no control groups": {NoGroups: true},
 		"no sandbox":        {Off: true, NoGroups: true},
 	} {
@@ -41,7 +41,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestDefaultLimits: nearly all of the machine, and room for many threads.
+// TestDefaultLimits: nearly all memory of the machine, and enough processes for many threads.
 func TestDefaultLimits(t *testing.T) {
 	t.Parallel()
 	total := machineMemory()

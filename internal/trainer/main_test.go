@@ -17,7 +17,7 @@ import (
 )
 
 // TestMain checks after all tests that no goroutine of this package and no child
-// is left. With a variable set it is the parent of TestParentDeath instead.
+// is left. If an environment variable is set, it is the parent of TestParentDeath instead.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("TRAINER_TEST_PARENT"); dir != "" {
 		beParent(dir)
@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// leftovers waits a moment for what is just ending.
+// leftovers lists the goroutines and children that are left, after a moment for those that are ending.
 func leftovers() (left string) {
 	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); runtime.Gosched() {
 		left = ""
@@ -53,8 +53,8 @@ func leftovers() (left string) {
 	return left
 }
 
-// python finds the interpreter itself: a version manager's stand-in for it needs
-// an environment.
+// python finds the real interpreter: the shim of a version manager requires an
+// environment.
 func python(t testing.TB) string {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "python3", "-c", "import sys; print(sys.executable)").Output()
@@ -62,7 +62,7 @@ func python(t testing.TB) string {
 	return strings.TrimSpace(string(out))
 }
 
-// runner runs the stand-in of testdata, in the sandbox unless o has another.
+// runner runs the fake trainer of testdata, in the sandbox unless o has another one.
 func runner(t testing.TB, o Options) *Runner {
 	t.Helper()
 	dir, err := filepath.Abs("testdata")
@@ -70,18 +70,18 @@ func runner(t testing.TB, o Options) *Runner {
 	o.Python, o.Dir = python(t), dir
 	if o.Sandbox == nil {
 		o.Sandbox, err = sandbox.New(t.Context(), sandbox.Config{})
-		require.NoError(t, err, "the trainer is tested in bubblewrap: run make tools")
+		require.NoError(t, err, "the tests of the trainer require bubblewrap: run make tools")
 	}
 	return New(o)
 }
 
-// job has the stand-in do something.
+// job makes a job whose name tells the fake trainer what to do.
 func job(t testing.TB, what string) training.Job {
 	t.Helper()
 	return training.Job{Version: training.ProtocolVersion, Job: what, Method: training.SFT, WorkDir: t.TempDir(), Device: "cpu"}
 }
 
-// alive says whether a process runs; the dead whom nobody has buried do not.
+// alive reports whether a process runs; a zombie does not.
 func alive(pid string) bool {
 	line, err := os.ReadFile("/proc/" + pid + "/cmdline")
 	return err == nil && len(line) > 0

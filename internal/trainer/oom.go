@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// oomKills counts how often the kernel killed a process for its memory: in the
-// control group of this process, which the trainer's is too, or on the whole
-// host. There is no other sign: to its parent, a process that was killed from
-// outside looks the same, but a smaller micro-batch would not help it.
+// oomKills returns how many processes the kernel has killed for their memory: in the
+// control group of this process, to which the trainer belongs, or on the whole host.
+// The parent of a process cannot otherwise distinguish this from a kill from outside, for
+// which a smaller micro-batch would not help.
 func oomKills() (kills int64, known bool) {
 	if text, err := os.ReadFile("/proc/self/cgroup"); err == nil {
 		for line := range strings.Lines(string(text)) {
@@ -30,7 +30,7 @@ func oomKills() (kills int64, known bool) {
 	return counter(string(vmstat))
 }
 
-// counter finds the line "oom_kill 3".
+// counter returns the value of a line such as "oom_kill 3".
 func counter(text string) (int64, bool) {
 	for line := range strings.Lines(text) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")

@@ -18,7 +18,7 @@ import (
 	"github.com/cogniverse/cogflow/training"
 )
 
-// TestParentDeath: the kernel kills the trainer of a worker that was killed.
+// TestParentDeath: when a worker is killed, the kernel kills its trainer.
 func TestParentDeath(t *testing.T) {
 	t.Parallel()
 	for _, off := range []string{"", "yes"} {
@@ -42,8 +42,8 @@ func parentDies(t *testing.T, off string) {
 	require.Eventually(t, func() bool { return !alive(trainer) }, 5*time.Second, 10*time.Millisecond)
 }
 
-// beParent runs a trainer until somebody kills it. Goroutines come and go
-// meanwhile, and threads with them, which must not be its end.
+// beParent runs a trainer until the trainer is killed. Meanwhile goroutines, and their
+// threads, start and end: this must not end the trainer.
 func beParent(dir string) {
 	stand, err := filepath.Abs("testdata")
 	if err != nil {

@@ -20,84 +20,84 @@ const (
 	sigKill = syscall.SIGKILL
 )
 
-// linger is how long the pipes of a dead process may stay open: a child that
-// left its group holds them as long as it likes.
+// linger is how long the pipes of a dead process are still read: a child that left
+// the process group may keep them open.
 const linger = 2 * time.Second
 
-// pipeBytes is more than a pipe holds.
+// pipeBytes is more than the capacity of a pipe.
 const pipeBytes = 4 << 20
 
 // process is a running trainer with its group.
 type process struct {
 	cmd    *exec.Cmd
-	box    *sandbox.Wrapped // nil = it runs in no sandbox
+	box    *sandbox.Wrapped // nil = it runs without a sandbox
 	events *os.File
-	late   int // bytes that are still read when the process is long dead
+	late   int // bytes that are still read after linger
 	stderr tail
 	ended  chan struct{} // closed when the process is dead and its group killed
-	gone   chan struct{} // closed when what it said is read as well
+	gone   chan struct{} // closed when its output is read as well
 
 	mu     sync.Mutex
 	reaped bool  // the process id may belong to another process
-	asked  bool  // we sent SIGTERM
-	killed bool  // we sent SIGKILL while it ran
-	broken error // see unwatched
+	asked  bool  // this process sent SIGTERM
+	killed bool  // this process sent SIGKILL while it ran
+	broken error // see onPanic
 	beyond error // the limit of the sandbox that it exceeded; valid when ended is closed
 }
 
 // start starts the interpreter as the leader of a process group, with events on descriptor
-// 3. What it prints goes with what it logs.
+// 3. Its stdout is merged into stderr.
 func (r *Runner) start(dir, devices string, log io.Writer, read []string, args ...string) (*process, error) {
 	events, eventsChild, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
-	said, saidChild, err := os.Pipe()
+	output, outputChild, err := os.Pipe()
 	if err != nil {
-		shut(events, eventsChild)
+		closeAll(events, eventsChild)
 		return nil, err
 	}
 	cmd, box, err := r.command(dir, devices, eventsChild, read, args...)
 	if err != nil {
-		shut(events, eventsChild, said, saidChild)
+		closeAll(events, eventsChild, output, outputChild)
 		return nil, err
 	}
 	p := &process{cmd: cmd, box: box, events: events, late: pipeBytes, ended: make(chan struct{}), gone: make(chan struct{})}
-	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = saidChild, saidChild, attributes()
+	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = outputChild, outputChild, attributes()
 	started := make(chan error, 1)
-	panics.Go(func() error { p.run(started, said, log); return nil }, func(err error) { p.abandoned(started, err) })
+	panics.Go(func() error { p.run(started, output, log); return nil }, func(err error) { p.onOwnerPanic(started, err) })
 	err = <-started
 	if box != nil {
 		box.Started(p.end)
 	}
-	shut(eventsChild, saidChild)
+	closeAll(eventsChild, outputChild)
 	if err != nil {
-		shut(events, said)
+		closeAll(events, output)
 		return nil, err
 	}
 	return p, nil
 }
 
-func shut(files ...*os.File) {
+func closeAll(files ...*os.File) {
 	for _, file := range files {
-		_ = file.Close() // of a pipe: nothing is left to fail
+		_ = file.Close() // of a pipe; the error does not matter
 	}
 }
 
 // run owns the process from start to end. Its thread stays locked: the kernel
 // kills the process (parent-death signal) when the thread that started it ends,
 // not when this process does.
-func (p *process) run(started chan<- error, said *os.File, log io.Writer) {
+func (p *process) run(started chan<- error, output *os.File, log io.Writer) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := p.cmd.Start(); err != nil {
 		started <- err
 		return
 	}
-	prefer(p.cmd.Process.Pid)
+	preferForOOM(p.cmd.Process.Pid)
 	silent := make(chan struct{})
-	panics.Go(func() error { p.stderr.read(said, log); return nil }, func(err error) {
-		p.unwatched(err)
+	panics.Go(func() error { p.stderr.read(output, log); return nil }, func(err error) {
+		p.onPanic(err)
 		close(silent)
 	})
 	started <- nil
@@ -106,16 +106,16 @@ func (p *process) run(started chan<- error, said *os.File, log io.Writer) {
 	if p.box != nil {
 		p.beyond = p.box.Ended()
 	}
-	_ = p.events.SetReadDeadline(time.Now().Add(linger)) // of a pipe, which has deadlines
-	_ = said.SetReadDeadline(time.Now().Add(linger))
+	_ = p.events.SetReadDeadline(time.Now().Add(linger)) // a pipe supports deadlines
+	_ = output.SetReadDeadline(time.Now().Add(linger))
 	close(p.ended)
 	<-silent
-	shut(said)
+	closeAll(output)
 	close(p.gone)
 }
 
-// unwatched ends a process after the panic of what looks after it; err is nil otherwise.
-func (p *process) unwatched(err error) {
+// onPanic ends a process after a panic of a goroutine that serves it; err is nil otherwise.
+func (p *process) onPanic(err error) {
 	if err == nil {
 		return
 	}
@@ -127,8 +127,8 @@ func (p *process) unwatched(err error) {
 	p.kill()
 }
 
-// abandoned completes a process whose owner has panicked; err is nil otherwise.
-func (p *process) abandoned(started chan<- error, err error) {
+// onOwnerPanic completes a process whose owner panicked; err is nil otherwise.
+func (p *process) onOwnerPanic(started chan<- error, err error) {
 	if err == nil {
 		return
 	}
@@ -137,22 +137,22 @@ func (p *process) abandoned(started chan<- error, err error) {
 	default:
 	}
 	if p.cmd.Process != nil {
-		p.unwatched(err)
+		p.onPanic(err)
 	}
 	close(p.ended)
 	close(p.gone)
 }
 
-// failure is the panic of what looks after the process; nil = none.
+// failure is the panic of a goroutine that serves the process; nil = none.
 func (p *process) failure() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.broken
 }
 
-// Read reads events. After the death of the process it ends when nothing more
-// comes, though another process may hold the other end; the reader may have been busy
-// meanwhile, so what lies in the pipe is read whatever the time.
+// Read reads events. After the process has ended, it returns EOF when the pipe is empty,
+// even if another process still has the other end open. It always reads what is in the
+// pipe, because the reader may have been busy meanwhile.
 func (p *process) Read(b []byte) (int, error) {
 	n, err := p.events.Read(b)
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -170,8 +170,8 @@ func (p *process) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// watch ends the process when it is no longer wanted: softly after stop or quit,
-// at once after ctx or the grace.
+// watch ends the process: with SIGTERM after stop or quit, and with SIGKILL when ctx
+// ends or the grace period is over.
 func (p *process) watch(ctx context.Context, grace time.Duration, stop, quit <-chan struct{}) {
 	select {
 	case <-p.ended:
@@ -194,8 +194,8 @@ func (p *process) watch(ctx context.Context, grace time.Duration, stop, quit <-c
 	p.kill()
 }
 
-// terminate asks the process to write a checkpoint and end. Its children are not
-// told: a data loader whose worker dies of SIGTERM fails before the checkpoint.
+// terminate asks the process to write a checkpoint and exit. Its children get no signal:
+// if a worker of a data loader died of SIGTERM, the process would fail before the checkpoint.
 func (p *process) terminate() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -204,7 +204,7 @@ func (p *process) terminate() {
 		pid := p.cmd.Process.Pid
 		if p.box != nil {
 			if own := p.box.PID(); own != 0 {
-				pid = own // else it has not begun: its sandbox ends
+				pid = own // otherwise it has not started: its sandbox ends
 			}
 		}
 		_ = syscall.Kill(pid, sigTerm) // it may be dead already
@@ -221,7 +221,7 @@ func (p *process) kill() {
 	}
 }
 
-// end is kill for what the process itself is the cause of.
+// end is kill for a reason that the process itself caused.
 func (p *process) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -231,10 +231,10 @@ func (p *process) end() {
 }
 
 func (p *process) killGroup() {
-	_ = syscall.Kill(-p.cmd.Process.Pid, sigKill) // no such group = it is gone already
+	_ = syscall.Kill(-p.cmd.Process.Pid, sigKill) // ESRCH: the group has ended already
 }
 
-// signal is what the process died of; 0 = it exited. Valid when it is gone.
+// signal is the signal that killed the process; 0 = it exited. Valid when it has ended.
 func (p *process) signal() syscall.Signal {
 	if status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		return status.Signal()
@@ -245,5 +245,5 @@ func (p *process) signal() syscall.Signal {
 	return 0
 }
 
-// code is the exit code, -1 after a signal. Valid when the process is gone.
+// code is the exit code, -1 after a signal. Valid when the process has ended.
 func (p *process) code() int { return p.cmd.ProcessState.ExitCode() }

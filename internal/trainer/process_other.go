@@ -6,11 +6,11 @@ import "syscall"
 
 func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
-func prefer(int) {}
+func preferForOOM(int) {}
 
-// reap waits for the process, then kills what is left of its group.
+// reap waits for the process, then kills the rest of its group.
 func (p *process) reap() {
-	_ = p.cmd.Wait() // its verdict is in ProcessState
+	_ = p.cmd.Wait() // ProcessState has the result
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.killGroup()

@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// tailBytes is how much of what a process says last is kept.
+// tailBytes is how many bytes from the end of a process's output are kept.
 const tailBytes = 8 << 10
 
-// tail keeps the end of what a process says.
+// tail keeps the end of a process's output.
 type tail struct{ text []byte }
 
-// read reads to the end, however much it is, and hands all of it to a log; nil = none.
+// read reads all output and copies it to log; nil = no log.
 func (t *tail) read(r io.Reader, log io.Writer) {
 	if log != nil {
 		r = io.TeeReader(r, log)
@@ -29,8 +29,8 @@ func (t *tail) read(r io.Reader, log io.Writer) {
 	}
 }
 
-// String is valid when the process is gone. Progress bars overwrite their line:
-// of each line what was written last is left.
+// String is valid when the process has ended. Progress bars overwrite their line, so only
+// the text after the last carriage return of each line is kept.
 func (t *tail) String() string {
 	var kept []string
 	for line := range strings.Lines(strings.ToValidUTF8(string(t.text), "·")) {

@@ -1,7 +1,7 @@
-// Package trainer runs the training process, a Python program of its own
-// (trainer/PROTOCOL.md): one process for one attempt of one job, a document in,
-// events out. It sees to it that the process ends when it is no longer wanted,
-// and says how it ended. It knows nothing of stores, queues and retries.
+// Package trainer runs the training process, a separate Python program
+// (trainer/PROTOCOL.md): one process for one attempt of one job, which reads a JSON
+// document and writes events. The package ends the process when the attempt is stopped
+// or cancelled, and reports how it ended. It does not know stores, queues and retries.
 package trainer
 
 import (
@@ -26,13 +26,13 @@ const op = "train"
 // Options of a Runner.
 type Options struct {
 	Python  string           // interpreter; empty = Dir/.venv/bin/python
-	Dir     string           // the trainer project, absolute; empty = the interpreter has it installed
-	Grace   time.Duration    // from the wish that the process stops to the end of patience; 0 = 1 min
-	Sandbox *sandbox.Sandbox // in which the process runs; nil = in none
-	// Memory bounds the bytes, and Processes the number of processes and threads, of a process
-	// with all that it starts. 0 = see DefaultLimits.
+	Dir     string           // absolute path of the trainer project; empty = it is installed in the interpreter
+	Grace   time.Duration    // grace period between the request to stop and the kill; 0 = 1 min
+	Sandbox *sandbox.Sandbox // in which the process runs; nil = without a sandbox
+	// Memory is the maximum in bytes, and Processes the maximum number of processes and
+	// threads, of a process with all its descendants. 0 = see DefaultLimits.
 	Memory, Processes uint64
-	Env               []string // more of the process's environment, "LD_LIBRARY_PATH=…"; nothing else of ours reaches it
+	Env               []string // more variables of the process's environment, "LD_LIBRARY_PATH=…"; it inherits no others
 }
 
 // Runner runs trainer processes. It is safe for concurrent use. Make one with New.
@@ -41,12 +41,12 @@ type Runner struct {
 	oomKills func() (kills int64, known bool)
 }
 
-// New makes a Runner. Whether the trainer works here is for Check to say.
+// New makes a Runner. Check reports whether the trainer is installed.
 func New(o Options) *Runner {
 	if o.Python == "" {
 		o.Python = filepath.Join(o.Dir, ".venv", "bin", "python")
 	}
-	if path, err := exec.LookPath(o.Python); err == nil { // if not, the start will say so
+	if path, err := exec.LookPath(o.Python); err == nil { // if this fails, the start reports it
 		o.Python = path
 	}
 	if path, err := filepath.Abs(o.Python); err == nil {
@@ -60,20 +60,20 @@ func New(o Options) *Runner {
 	return &Runner{options: o, oomKills: oomKills}
 }
 
-// Run trains: it writes job.json into the job's work_dir, starts the process on
-// the devices (CUDA_VISIBLE_DEVICES; empty = no GPU) and tells on each event, in
-// order and one at a time, before it returns. on should be quick: the process
-// waits when some hundred events are not taken. What the process prints goes to log
-// (nil = nowhere), all of it before Run returns.
+// Run trains: it writes job.json into the job's work_dir, starts the process on the
+// devices (CUDA_VISIBLE_DEVICES; empty = no GPU) and calls on with each event, in order
+// and one at a time, before it returns. on should be quick: the process blocks when some
+// hundred events are waiting. All output of the process is written to log (nil =
+// discarded) before Run returns.
 //
-// Closing stop (nil = never) asks the process for a checkpoint and its end; after
-// the grace it is killed. The end of ctx kills it at once. An error of on stops
-// it like stop and is returned. When Run returns, nothing of the process's group
-// is left.
+// Closing stop (nil = never) asks the process to write a checkpoint and exit; after the
+// grace period it is killed. When ctx ends, it is killed at once. If on returns an
+// error, the process is stopped in the same way as by stop, and Run returns the error.
+// When Run returns, all processes of the group have ended.
 //
-// The error is nil after a done event and exit code 0; training.ErrStopped when
-// it was asked to stop and went; training.ErrOutOfMemory when the micro-batch is
-// too big for the GPU or the host; else a fault by its class.
+// The error is nil after a done event and exit code 0; training.ErrStopped when the process
+// stopped on request; training.ErrOutOfMemory when the micro-batch is too big for the GPU
+// or the host; otherwise a fault with its class.
 func (r *Runner) Run(ctx context.Context, job training.Job, devices string, log io.Writer, stop <-chan struct{}, on func(training.Event) error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -90,10 +90,10 @@ func (r *Runner) Run(ctx context.Context, job training.Job, devices string, log 
 	quit := make(chan struct{})
 	watched := make(chan struct{})
 	panics.Go(func() error { p.watch(ctx, r.options.Grace, stop, quit); return nil }, func(err error) {
-		p.unwatched(err)
+		p.onPanic(err)
 		close(watched)
 	})
-	said := p.listen(job.Job, on, quit, r.options.Grace)
+	got := p.listen(job.Job, on, quit, r.options.Grace)
 	<-p.gone
 	<-watched
 	if err := p.failure(); err != nil {
@@ -105,16 +105,16 @@ func (r *Runner) Run(ctx context.Context, job training.Job, devices string, log 
 		now, known := r.oomKills()
 		killed = !known || now > kills
 	}
-	if exceeded := r.exceeded(job, p); exceeded != nil && (p.code() != training.ExitDone || !said.done) && ctx.Err() == nil {
+	if exceeded := r.exceeded(job, p); exceeded != nil && (p.code() != training.ExitDone || !got.done) && ctx.Err() == nil {
 		return exceeded
 	}
-	return verdict(ctx, job, p, said, killed)
+	return verdict(ctx, job, p, got, killed)
 }
 
-// write puts job.json where the process reads it.
+// write writes job.json into the work_dir.
 func write(job training.Job) (string, error) {
 	if !filepath.IsAbs(job.WorkDir) {
-		return "", fault.New(fault.Input, op, job.WorkDir, "work_dir is not an absolute path")
+		return "", fault.New(fault.Input, op, job.WorkDir, "work_dir must be an absolute path")
 	}
 	text, err := json.Marshal(job)
 	if err != nil {
@@ -130,8 +130,8 @@ func write(job training.Job) (string, error) {
 	return path, nil
 }
 
-// command is the interpreter with these arguments and nothing of our environment, in the
-// sandbox if there is one. It has events as descriptor 3.
+// command returns the interpreter with these arguments and without this process's
+// environment, in the sandbox if there is one. Descriptor 3 is events.
 func (r *Runner) command(dir, devices string, events *os.File, read []string, args ...string) (*exec.Cmd, *sandbox.Wrapped, error) {
 	if r.options.Sandbox != nil {
 		w, err := r.confined(dir, devices, events, read, args...)
@@ -146,9 +146,9 @@ func (r *Runner) command(dir, devices string, events *os.File, read []string, ar
 	}, nil, nil
 }
 
-// environment keeps the process to its directory and off the network, whatever
-// libraries it has. Everything that decides the result is in the job, but for
-// the order of Python's hashes, which only the environment can fix.
+// environment restricts the process to its directory and prevents network access of its
+// libraries. Everything that determines the result is in the job, except the seed of
+// Python's hashes, which only the environment can set.
 func (r *Runner) environment(dir, devices string) []string {
 	env := append([]string{}, r.options.Env...)
 	env = append(env,
@@ -166,7 +166,7 @@ func (r *Runner) environment(dir, devices string) []string {
 	return env
 }
 
-// startFault says why there is no process.
+// startFault returns why the process could not be started.
 func (r *Runner) startFault(err error) error {
 	if os.IsNotExist(err) || os.IsPermission(err) {
 		return &fault.Error{
@@ -177,8 +177,8 @@ func (r *Runner) startFault(err error) error {
 	return sandbox.StartFault("start the trainer", r.options.Python, err)
 }
 
-// install is the advice when the trainer is not there.
-const install = "run `make trainer` on this worker, or take it out of the pool train"
+// install is the advice when the trainer is not installed.
+const install = "run `make trainer` on this worker, or remove it from the pool train"
 
-// missing finds in what Python said that the trainer or a library of it is absent.
+// missing finds in Python's output that the trainer or one of its libraries is not installed.
 func missing(stderr string) bool { return strings.Contains(stderr, "No module named ") }

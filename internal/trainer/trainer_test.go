@@ -42,7 +42,7 @@ func TestRun(t *testing.T) {
 	require.Equal(t, j, got)
 }
 
-// TestEnds: how each end of the process is told.
+// TestEnds: the error for each way in which the process ends.
 func TestEnds(t *testing.T) {
 	t.Parallel()
 	for mode, want := range map[string]struct {
@@ -54,17 +54,17 @@ func TestEnds(t *testing.T) {
 		"memory":           {fault.Capacity, training.ErrOutOfMemory, []string{"a message for out_of_memory"}},
 		"silent-71":        {fault.Capacity, training.ErrOutOfMemory, nil},
 		"input":            {fault.Input, nil, []string{"a message for input"}},
-		"silent-64":        {fault.Input, nil, []string{"refuses the job"}},
+		"silent-64":        {fault.Input, nil, []string{"refused the job"}},
 		"diverged":         {fault.Input, nil, []string{"a message for diverged", "learning_rate"}},
 		"internal":         {"", nil, []string{"a message for internal"}},
 		"noise":            {"", nil, []string{"it broke", "the last words"}},
 		"exit-3":           {"", nil, []string{"exit code 3"}},
-		"undone":           {"", nil, []string{"without being done"}},
+		"exits-early":      {"", nil, []string{"before the job was done"}},
 		"no-torch":         {fault.Input, nil, []string{"make trainer", "torch_that_is_absent"}},
 		"sigsegv":          {"", nil, []string{"segmentation fault"}},
 		"sigterm":          {fault.Preempted, nil, []string{"stopped from outside before it started"}},
 		"cut":              {"", nil, []string{"line 1", `{\"event\": \"done\", \"pa`}},
-		"closes":           {"", nil, []string{"without being done"}},
+		"closes":           {"", nil, []string{"before the job was done"}},
 		"fails-after-done": {"", nil, []string{"exit code 70"}},
 	} {
 		t.Run(mode, func(t *testing.T) {
@@ -81,12 +81,12 @@ func TestEnds(t *testing.T) {
 			for _, s := range want.says {
 				require.ErrorContains(t, err, s)
 			}
-			require.Less(t, len(err.Error()), 8<<10, "what goes into a message is bounded")
+			require.Less(t, len(err.Error()), 8<<10, "the length of a message is limited")
 		})
 	}
 }
 
-// TestKilled: by whom tells whether half the micro-batch would help.
+// TestKilled: a kill by the kernel for memory is distinguished from a kill from outside.
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -97,7 +97,7 @@ func TestKilled(t *testing.T) {
 	}{
 		"by the kernel for memory": {3, 4, true, fault.Capacity, true},
 		"from outside":             {3, 3, true, fault.Transport, false},
-		"no witness":               {0, 0, false, fault.Capacity, true},
+		"unknown":                  {0, 0, false, fault.Capacity, true},
 	} {
 		for _, mode := range []string{"sigkill", "cut-killed"} {
 			t.Run(name+"/"+mode, func(t *testing.T) {
@@ -126,8 +126,8 @@ func TestKilled(t *testing.T) {
 	require.False(t, known)
 }
 
-// TestBrokenEvents: what is no event is an error that shows it, and the process
-// is stopped, not waited for.
+// TestBrokenEvents: an invalid event is an error that shows the line, and the process
+// is stopped.
 func TestBrokenEvents(t *testing.T) {
 	t.Parallel()
 	for mode, says := range map[string]string{
@@ -144,13 +144,12 @@ func TestBrokenEvents(t *testing.T) {
 			})
 			require.ErrorContains(t, err, says)
 			require.Empty(t, fault.ClassOf(err))
-			require.Zero(t, told, "nothing is told after a broken line")
+			require.Zero(t, told, "no event is reported after an invalid line")
 		})
 	}
 }
 
-// TestOddEvents are not broken: long ones, those of a newer trainer, and numbers
-// that are none.
+// TestOddEvents: long events, events of a newer trainer, and null numbers are valid.
 func TestOddEvents(t *testing.T) {
 	t.Parallel()
 	events := func(mode string) (all []training.Event) {
@@ -163,13 +162,13 @@ func TestOddEvents(t *testing.T) {
 	require.Len(t, events("long")[0].Phase, 900_000)
 	newer := events("newer")
 	require.Equal(t, "train", newer[0].Phase)
-	require.Equal(t, "song", newer[1].Event, "what to do with a kind is the listener's business")
+	require.Equal(t, "song", newer[1].Event, "unknown kinds are passed on")
 	nulls := events("nulls")[0]
 	require.Nil(t, nulls.Loss)
-	require.Equal(t, map[string]float64{"margin": 0}, nulls.Metrics, "what is not a number is not 0")
+	require.Equal(t, map[string]float64{"margin": 0}, nulls.Metrics, "null must not become 0")
 }
 
-// TestStop: asked to stop, the process writes a checkpoint, which is told.
+// TestStop: on request the process writes a checkpoint, reports it and exits.
 func TestStop(t *testing.T) {
 	t.Parallel()
 	stop := make(chan struct{})
@@ -185,7 +184,7 @@ func TestStop(t *testing.T) {
 	require.Equal(t, "checkpoints/00000007", last.Path)
 }
 
-// TestStopBeforeItBegan: Python dies of SIGTERM until the trainer has a handler.
+// TestStopBeforeItBegan: until the trainer installs its handler, SIGTERM kills Python.
 func TestStopBeforeItBegan(t *testing.T) {
 	t.Parallel()
 	stop := make(chan struct{})
@@ -201,12 +200,12 @@ func TestStopBeforeItBegan(t *testing.T) {
 	require.ErrorIs(t, err, training.ErrStopped, "already closed")
 }
 
-// TestDeaf: who does not hear SIGTERM is killed after the grace, with children.
-func TestDeaf(t *testing.T) {
+// TestIgnoredSIGTERM: a process that ignores SIGTERM is killed after the grace period, with its children.
+func TestIgnoredSIGTERM(t *testing.T) {
 	t.Parallel()
 	stop := make(chan struct{})
 	var child string
-	err := runner(t, Options{Grace: 50 * time.Millisecond}).Run(t.Context(), job(t, "deaf"), "", nil, stop, func(e training.Event) error {
+	err := runner(t, Options{Grace: 50 * time.Millisecond}).Run(t.Context(), job(t, "ignores-sigterm"), "", nil, stop, func(e training.Event) error {
 		if e.Event == training.EventDevice {
 			child = e.Versions["child"]
 			require.DirExists(t, "/proc/"+child)
@@ -221,13 +220,13 @@ func TestDeaf(t *testing.T) {
 	require.Eventually(t, func() bool { return !alive(child) }, 5*time.Second, time.Millisecond)
 }
 
-// TestCancel: the end of the context is the end of the process, at once.
+// TestCancel: when the context ends, the process is killed at once.
 func TestCancel(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	why := errors.New("the job was cancelled")
 	var child string
-	err := runner(t, Options{Grace: time.Hour}).Run(ctx, job(t, "deaf"), "", nil, nil, func(e training.Event) error {
+	err := runner(t, Options{Grace: time.Hour}).Run(ctx, job(t, "ignores-sigterm"), "", nil, nil, func(e training.Event) error {
 		if e.Event == training.EventDevice {
 			child = e.Versions["child"]
 		} else {
@@ -243,12 +242,12 @@ func TestCancel(t *testing.T) {
 	require.NoFileExists(t, filepath.Join(j.WorkDir, "job.json"))
 }
 
-// TestCancelDuringGrace: nobody waits for the checkpoint any more.
+// TestCancelDuringGrace: a cancellation during the grace period kills the process at once.
 func TestCancelDuringGrace(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	stop := make(chan struct{})
-	err := runner(t, Options{Grace: time.Hour}).Run(ctx, job(t, "deaf"), "", nil, stop, func(e training.Event) error {
+	err := runner(t, Options{Grace: time.Hour}).Run(ctx, job(t, "ignores-sigterm"), "", nil, stop, func(e training.Event) error {
 		if e.Event == training.EventDevice {
 			close(stop)
 		} else {
@@ -259,7 +258,7 @@ func TestCancelDuringGrace(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-// TestListenerFails: the process is stopped as if asked, and the error returned.
+// TestListenerFails: an error of the callback stops the process and is returned.
 func TestListenerFails(t *testing.T) {
 	t.Parallel()
 	full := fault.New(fault.Capacity, "store checkpoint", "", "the disk is full")
@@ -272,7 +271,7 @@ func TestListenerFails(t *testing.T) {
 	require.Equal(t, 1, told)
 }
 
-// TestNoChildIsLeft: the group dies with its leader.
+// TestNoChildIsLeft: the process group ends with its leader.
 func TestNoChildIsLeft(t *testing.T) {
 	t.Parallel()
 	var children []string
@@ -289,7 +288,7 @@ func TestNoChildIsLeft(t *testing.T) {
 	}
 }
 
-// TestEscapedChild holds the pipes and is not waited for.
+// TestEscapedChild: Run does not wait for a child that left the group, even if it holds the pipes.
 func TestEscapedChild(t *testing.T) {
 	t.Parallel()
 	var child int
@@ -303,10 +302,10 @@ func TestEscapedChild(t *testing.T) {
 	require.NoError(t, err)
 	escaped, err := os.FindProcess(child)
 	require.NoError(t, err)
-	require.NoError(t, escaped.Kill(), "this test ends what the runner cannot")
+	require.NoError(t, escaped.Kill(), "the runner cannot kill it, so the test does")
 }
 
-// TestSlowListener: what the process said before its death is told, however late.
+// TestSlowListener: all events are reported, even if the callback is slow and the process has ended.
 func TestSlowListener(t *testing.T) {
 	t.Parallel()
 	j := job(t, "busy")
@@ -323,14 +322,14 @@ func TestSlowListener(t *testing.T) {
 	require.Equal(t, 501, steps)
 }
 
-// TestClosedEvents: who tells nothing any more is of no use.
+// TestClosedEvents: a process that closes its event stream and does not exit is killed.
 func TestClosedEvents(t *testing.T) {
 	t.Parallel()
 	err := runner(t, Options{Grace: 50 * time.Millisecond}).Run(t.Context(), job(t, "closes-and-stays"), "", nil, nil, ignore)
-	require.ErrorContains(t, err, "closed its events and did not end")
+	require.ErrorContains(t, err, "closed its event stream but did not exit")
 }
 
-// TestEnvironment: the process gets what the list says, and nothing of ours.
+// TestEnvironment: the process gets the listed variables, and none of this process's environment.
 func TestEnvironment(t *testing.T) {
 	t.Parallel()
 	off, err := sandbox.New(t.Context(), sandbox.Config{Off: true})
@@ -351,7 +350,7 @@ func environmentIn(t *testing.T, box *sandbox.Sandbox) {
 		}
 		return nil
 	}))
-	leads := map[bool]string{true: "False", false: "True"} // in a sandbox another process leads the group
+	leads := map[bool]string{true: "False", false: "True"} // in a sandbox, another process is the group leader
 	want := map[string]string{
 		"cwd": j.WorkDir, "argv": filepath.Join(j.WorkDir, "job.json"), "group": leads[box == nil], "fd3": "True",
 		"HOME": j.WorkDir, "CUDA_VISIBLE_DEVICES": "GPU-1,GPU-2", "LD_LIBRARY_PATH": "/opt/cuda/lib",
@@ -366,7 +365,7 @@ func environmentIn(t *testing.T, box *sandbox.Sandbox) {
 		allowed[name] = true
 	}
 	for name := range got {
-		require.True(t, allowed[name] || want[name] != "", "%s is ours, not the trainer's", name)
+		require.True(t, allowed[name] || want[name] != "", "%s is a variable of this process", name)
 	}
 }
 
@@ -394,7 +393,7 @@ func TestBadJob(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
 	j.WorkDir = filepath.Join(file, "below")
-	require.Equal(t, fault.Input, fault.ClassOf(runner(t, Options{}).Run(t.Context(), j, "", nil, nil, ignore)), "waiting does not mend a path")
+	require.Equal(t, fault.Input, fault.ClassOf(runner(t, Options{}).Run(t.Context(), j, "", nil, nil, ignore)), "a wrong path is an input error")
 }
 
 func TestTail(t *testing.T) {
@@ -403,7 +402,7 @@ func TestTail(t *testing.T) {
 	var log strings.Builder
 	all := strings.Repeat("x", 3*tailBytes) + "\n 1%\r99%\n\xff\nend\r\n"
 	said.read(strings.NewReader(all), &log)
-	require.Equal(t, all, log.String(), "a log gets all of it")
+	require.Equal(t, all, log.String(), "the log gets all output")
 	require.Len(t, said.text, tailBytes)
 	require.True(t, strings.HasSuffix(said.String(), "x\n99%\n·\nend"), said.String()[tailBytes-40:])
 }

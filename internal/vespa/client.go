@@ -21,12 +21,12 @@ import (
 )
 
 const (
-	compressAbove = 512      // bytes; below, gzip costs more than it saves
-	answerLimit   = 64 << 20 // bytes of one answer
+	compressAbove = 512      // bytes; for smaller bodies, gzip costs more than it saves
+	answerLimit   = 64 << 20 // bytes of one response
 )
 
-// client speaks HTTP to a container, over HTTP/2 on connections of its own:
-// with prior knowledge where there is no TLS, as Vespa wants it.
+// client sends HTTP/2 requests to a Vespa container on its own connections; without TLS it
+// uses prior knowledge, as Vespa requires.
 type client struct {
 	base    string
 	timeout time.Duration
@@ -64,7 +64,7 @@ func (c *client) close() {
 	}
 }
 
-// answer is a whole HTTP answer.
+// answer is a complete HTTP response.
 type answer struct {
 	status int
 	header http.Header
@@ -72,7 +72,7 @@ type answer struct {
 }
 
 // do sends one request on the least busy connection. An error means that no
-// whole answer came.
+// complete response was received.
 func (c *client) do(ctx context.Context, method, path string, body []byte) (*answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
@@ -113,7 +113,7 @@ func (c *client) do(ctx context.Context, method, path string, body []byte) (*ans
 	return &answer{status: reply.StatusCode, header: reply.Header, body: got}, nil
 }
 
-// zip compresses a body; a writer is a megabyte, so it is used again.
+// zip compresses a body. It reuses writers, because each takes a megabyte.
 func (c *client) zip(body []byte) ([]byte, error) {
 	var out bytes.Buffer
 	w, ok := c.zippers.Get().(*gzip.Writer)
@@ -135,7 +135,7 @@ func (c *client) zip(body []byte) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// withoutURL drops the URL and addresses, which must not stand in a failure.
+// withoutURL removes the URL and addresses, which must not appear in an error.
 func withoutURL(err error) error {
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		err = e.Err
@@ -144,9 +144,9 @@ func withoutURL(err error) error {
 	return redactor.Error(err)
 }
 
-// fail turns an answer that is no success into a fault.
+// fail turns an unsuccessful response into a fault.
 func (a *answer) fail(op, subject string) error {
-	e := &fault.Error{Op: op, Subject: subject, Reason: "Vespa answers " + strconv.Itoa(a.status) + message(a.body)}
+	e := &fault.Error{Op: op, Subject: subject, Reason: "Vespa responded with status " + strconv.Itoa(a.status) + message(a.body)}
 	if seconds, err := strconv.Atoi(a.header.Get("Retry-After")); err == nil && seconds > 0 {
 		e.RetryAfter = time.Duration(seconds) * time.Second
 	}
@@ -160,7 +160,7 @@ func (a *answer) fail(op, subject string) error {
 	return e
 }
 
-// message finds what Vespa says about a failure.
+// message extracts Vespa's error message.
 func message(body []byte) string {
 	var said struct {
 		Message string `json:"message"`

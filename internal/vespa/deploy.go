@@ -21,16 +21,16 @@ const (
 	contentPath   = "/application/v2/tenant/default/application/default/environment/prod/region/default/instance/default/content/"
 )
 
-// ChangeAction is what Vespa wants done before a change takes effect.
+// ChangeAction is an action that Vespa requires before a change takes effect.
 type ChangeAction struct {
-	Name         string   `json:"name"` // of a refeed or reindex: the validation override
+	Name         string   `json:"name"` // for a refeed or reindex: the validation override
 	DocumentType string   `json:"documentType"`
 	ClusterName  string   `json:"clusterName"`
 	Messages     []string `json:"messages"`
 }
 
 // Deployed is the outcome of a deployment. Restart, Refeed and Reindex are
-// empty when it is in effect at once.
+// empty if it takes effect at once.
 type Deployed struct {
 	Session string
 	Message string
@@ -63,12 +63,12 @@ func Deploy(ctx context.Context, configServer string, files []File) (*Deployed, 
 		} `json:"configChangeActions"`
 	}
 	if err := json.Unmarshal(body, &said); err != nil || said.Session == "" || said.Actions == nil {
-		return nil, fault.New(fault.Transport, opDeploy, "", "the config server's answer is not a deployment's, or is truncated")
+		return nil, fault.New(fault.Transport, opDeploy, "", "the config server's response is invalid or truncated")
 	}
 	return &Deployed{said.Session, said.Message, said.Actions.Restart, said.Actions.Refeed, said.Actions.Reindex}, nil
 }
 
-// configRequest speaks HTTP/1.1, which is all that config servers need.
+// configRequest uses HTTP/1.1, which is sufficient for config servers.
 func configRequest(ctx context.Context, method, server, path string, body []byte) ([]byte, int, error) {
 	ctx, cancel := context.WithTimeout(ctx, deployTimeout)
 	defer cancel()
@@ -88,13 +88,13 @@ func configRequest(ctx context.Context, method, server, path string, body []byte
 	return got, reply.StatusCode, fault.Wrap(fault.Transport, opDeploy, "", withoutURL(err))
 }
 
-// Change is a file of a package that is not as it is deployed.
+// Change is a file of a package that differs from the deployed one.
 type Change struct {
 	Path string
 	Kind string // "added", "changed" or "removed"
 }
 
-// Diff compares a package with the one that a config server has active.
+// Diff compares a package with the active one of a config server.
 func Diff(ctx context.Context, configServer string, files []File) ([]Change, error) {
 	listing, status, err := configRequest(ctx, http.MethodGet, configServer, contentPath+"?recursive=true", nil)
 	if err != nil {
@@ -102,7 +102,7 @@ func Diff(ctx context.Context, configServer string, files []File) ([]Change, err
 	}
 	deployed := map[string][]byte{}
 	switch status {
-	case http.StatusNotFound: // nothing was ever deployed
+	case http.StatusNotFound: // no application was ever deployed
 	case http.StatusOK:
 		var urls []string
 		if err := json.Unmarshal(listing, &urls); err != nil {

@@ -16,7 +16,7 @@ import (
 
 const opUpsert = "index documents"
 
-// Put is one document as it is sent: POST to Path with Body.
+// Put is the request that stores one document: POST to Path with Body.
 type Put struct {
 	ID   string // id:video:<type>::<id>
 	Path string // /document/v1/video/<type>/docid/<id>, escaped
@@ -33,9 +33,9 @@ func documentPath(docType, id string) string {
 	return "/document/v1/" + Namespace + "/" + docType + "/docid/" + url.PathEscape(id)
 }
 
-// frameFields are the fields of a frame but its tensors, in the order sent. A
-// frame has no time of its own: creation_timestamp is imported from its
-// generation, so that a repeated put has the same bytes.
+// frameFields are the fields of a frame except its tensors, in the order in which they are
+// sent. creation_timestamp is imported from the generation and not sent, so a repeated put
+// has the same bytes.
 type frameFields struct {
 	GenerationRef string  `json:"generation_ref"`
 	Late          int     `json:"late"`
@@ -43,7 +43,7 @@ type frameFields struct {
 	VideoID       string  `json:"video_id"`
 	Generation    string  `json:"generation"`
 	DocID         string  `json:"doc_id"`
-	SegmentID     int32   `json:"segment_id"` // the time in milliseconds: unique in a video, rises with time
+	SegmentID     int32   `json:"segment_id"` // the timestamp in milliseconds: unique within a video and increasing
 	PTSMS         int64   `json:"pts_ms"`
 	StartTime     float64 `json:"start_time"` // seconds
 	EndTime       float64 `json:"end_time"`
@@ -58,8 +58,8 @@ type frameFields struct {
 	Verbatim      string  `json:"verbatim,omitempty"`
 }
 
-// EncodeDocument is the put of one document of a profile. It depends on its
-// arguments only, so a retry sends the same bytes.
+// EncodeDocument returns the put of one document of a profile. The result depends only on
+// the arguments, so a retry sends the same bytes.
 func EncodeDocument(p video.Profile, d video.Document) (Put, error) {
 	return newSchema(p, d.Tenant).encode(d, false)
 }
@@ -105,12 +105,12 @@ func (s *schema) encode(d video.Document, late bool) (Put, error) {
 	return newPut(s.Name, d.ID, append(body, '}', '}')), nil
 }
 
-// parentID names a generation among those of its tenant.
+// parentID identifies a generation among those of its tenant.
 func (s *schema) parentID(v video.ID, g video.Fingerprint) string {
 	return word(s.Profile) + "." + string(v) + "." + string(g)
 }
 
-// check refuses what the schema cannot hold.
+// check refuses a document that the schema cannot store.
 func (s *schema) check(d video.Document) error {
 	bad := func(reason string) error { return fault.New(fault.Input, opUpsert, d.ID, reason) }
 	if d.ID == "" || d.Tenant == "" || d.Profile == "" || d.Video == "" || d.Generation == "" {
@@ -118,7 +118,7 @@ func (s *schema) check(d video.Document) error {
 	}
 	for _, name := range []string{d.ID, string(d.Video), string(d.Generation)} {
 		if clean(name) != name {
-			return bad("its id, video or generation holds bytes that Vespa refuses")
+			return bad("its id, video or generation contains characters that Vespa refuses")
 		}
 	}
 	if err := d.Embedding.Check(); err != nil {
@@ -129,12 +129,12 @@ func (s *schema) check(d video.Document) error {
 	case d.PTSMS < 0 || d.PTSMS > math.MaxInt32:
 		return bad("its time is before the start or beyond 24 days")
 	case e.Dim != s.Dim:
-		return bad("its embedding has " + strconv.Itoa(e.Dim) + " cells a vector, schema " + s.Name + " has " +
+		return bad("its embedding has " + strconv.Itoa(e.Dim) + " cells per vector, but schema " + s.Name + " has " +
 			strconv.Itoa(s.Dim) + "; after a change of the profile run cogflow vespa deploy")
 	case !s.Multi && e.Rows != 1:
-		return bad("its embedding has several vectors; schema " + s.Name + " holds one")
+		return bad("its embedding has several vectors, but schema " + s.Name + " stores one")
 	case s.Float != "" && e.Floats == nil:
-		return bad("its embedding is bits; schema " + s.Name + " holds floats")
+		return bad("its embedding has bits, but schema " + s.Name + " stores floats")
 	}
 	return nil
 }
@@ -157,8 +157,8 @@ func (s *schema) appendTensor(out []byte, rows int, row func([]byte, int) []byte
 	return append(out, '}', '}')
 }
 
-// appendFloats writes the big-endian hexadecimal digits of each cell, which is
-// how Vespa tells its type: 4 for bfloat16, 8 for float.
+// appendFloats writes the big-endian hexadecimal digits of each cell. Their number tells
+// Vespa the cell type: 4 for bfloat16, 8 for float.
 func appendFloats(out []byte, floats []float32, half bool) []byte {
 	const digits = "0123456789abcdef"
 	for _, f := range floats {
@@ -174,7 +174,7 @@ func appendFloats(out []byte, floats []float32, half bool) []byte {
 	return out
 }
 
-// marshalFields writes {"fields":{…}} and no newline.
+// marshalFields returns {"fields":{…}} without a newline.
 func marshalFields(fields any) ([]byte, error) {
 	var out bytes.Buffer
 	e := json.NewEncoder(&out)
@@ -185,7 +185,7 @@ func marshalFields(fields any) ([]byte, error) {
 	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
 }
 
-// clean replaces what a Vespa string may not hold (invalid UTF-8, control
+// clean replaces characters that a Vespa string must not contain (invalid UTF-8, control
 // characters, non-characters) by a space or U+FFFD.
 func clean(s string) string {
 	s = strings.ToValidUTF8(s, "\ufffd")
@@ -214,7 +214,7 @@ func allowed(r rune) bool {
 	}
 }
 
-// verbatim keeps the texts that clean changes, base64 by field; empty if none.
+// verbatim returns the original texts of fields that clean changes, in base64; empty if none.
 func verbatim(texts map[string]string) string {
 	kept := map[string][]byte{}
 	for field, text := range texts {
@@ -227,12 +227,12 @@ func verbatim(texts map[string]string) string {
 	}
 	out, err := json.Marshal(kept)
 	if err != nil {
-		panic("vespa: bytes always marshal: " + err.Error())
+		panic("vespa: marshal base64 texts: " + err.Error())
 	}
 	return string(out)
 }
 
-// generationFields are those of a generation, the parent of its frames.
+// generationFields are the fields of a generation, the parent of its frames.
 type generationFields struct {
 	Published  int    `json:"published"`
 	Created    int64  `json:"creation_timestamp"`
@@ -247,8 +247,8 @@ type generationFields struct {
 	Verbatim   string `json:"verbatim,omitempty"`
 }
 
-// EncodeGeneration is the put that publishes a generation; createdMS is when it
-// was published first.
+// EncodeGeneration returns the put that publishes a generation; createdMS is the time of
+// its first publication.
 func EncodeGeneration(g video.Generation, createdMS int64) (Put, error) {
 	s := &schema{Parent: GenerationType(g.Tenant), Profile: g.Profile}
 	body, err := marshalFields(generationFields{

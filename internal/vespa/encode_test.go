@@ -82,8 +82,8 @@ func TestEncodeRefuses(t *testing.T) {
 	}
 }
 
-// FuzzEncode sends any text and any finite numbers through the encoder and the
-// stand-in's own decoder.
+// FuzzEncode passes any text and any finite numbers through the encoder and the
+// fake's own decoder.
 func FuzzEncode(f *testing.F) {
 	f.Add("a red tram", []byte("0123456789abcdef0123456789abcdef"), true)
 	f.Add("NUL \x00, \xff, \ufdd0, \U0001fffe", []byte{0, 0, 0x80, 0x3f}, false)

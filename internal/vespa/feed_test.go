@@ -57,13 +57,13 @@ func writing(r *http.Request) bool {
 	return strings.HasPrefix(r.URL.Path, "/document/") && r.Method != http.MethodGet
 }
 
-// TestFaultsHeal: each write fails once in one way; all documents arrive, and
-// only those that failed were sent again.
-func TestFaultsHeal(t *testing.T) {
+// TestFailedWritesAreRetried: each write fails once in one way; all documents are stored, and
+// only the failed ones are sent again.
+func TestFailedWritesAreRetried(t *testing.T) {
 	t.Parallel()
 	for name, f := range map[string]vespatest.Fault{
 		"429": {Status: 429}, "503": {Status: 503}, "504": {Status: 504}, "500": {Status: 500}, "502": {Status: 502},
-		"reset": {Reset: true}, "lost answer": {Lost: true}, "truncated": {Truncate: true},
+		"reset": {Reset: true}, "lost response": {Lost: true}, "truncated": {Truncate: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -141,12 +141,12 @@ func TestBlockedFeed(t *testing.T) {
 	server.Block(true)
 	require.Equal(t, fault.Capacity, fault.ClassOf(x.Upsert(t.Context(), docs("h", 1))))
 	removed, err := x.DeleteVideo(t.Context(), "acme", "", "aa")
-	require.NoError(t, err, "removing frees a blocked feed")
+	require.NoError(t, err, "deletions unblock the feed")
 	require.Equal(t, 3, removed)
 }
 
-// TestOverload: a server with room for 4 gets 300 documents; 429s end by
-// themselves.
+// TestOverload: a server that accepts 4 operations at once gets 300 documents; the feeder
+// adapts until no 429 is left.
 func TestOverload(t *testing.T) {
 	t.Parallel()
 	server, x := open(t)
@@ -169,7 +169,7 @@ func TestOverloadEndsWithItsContext(t *testing.T) {
 	require.Equal(t, fault.Overload, fault.ClassOf(x.Upsert(ctx, docs("g", 1))))
 }
 
-// TestOrder: writes of one document never overlap and arrive as given.
+// TestOrder: writes of one document never overlap and keep their order.
 func TestOrder(t *testing.T) {
 	t.Parallel()
 	server, x := open(t)
@@ -181,18 +181,18 @@ func TestOrder(t *testing.T) {
 		all = append(all, d)
 	}
 	require.NoError(t, x.Upsert(t.Context(), all))
-	require.Equal(t, 1, server.Peak(), "writes of one document at once")
+	require.Equal(t, 1, server.Peak(), "concurrent writes of one document")
 	_, err := x.Publish(t.Context(), whole(list))
 	require.NoError(t, err)
 	hits, err := x.Search(t.Context(), video.Query{Tenant: "acme", Profile: "frames", Text: "number49", Limit: 5, Rank: video.RankBM25})
 	require.NoError(t, err)
-	require.Len(t, hits, 1, "the last one stands")
+	require.Len(t, hits, 1, "the last write wins")
 
 	require.NoError(t, x.Upsert(t.Context(), docs("h", 300)))
 	require.Greater(t, server.Peak(), 1, "other documents do not wait")
 }
 
-// TestPublishCrashes stops Publish at each of its writes; a second call heals.
+// TestPublishCrashes stops Publish at each of its writes; a second call completes it.
 func TestPublishCrashes(t *testing.T) {
 	t.Parallel()
 	for at := range 5 {
@@ -215,7 +215,7 @@ func TestPublishCrashes(t *testing.T) {
 		server.Script(nil)
 		hits, err := x.Search(t.Context(), video.Query{Tenant: "acme", Profile: "frames", Text: "tram", Limit: 10, Rank: video.RankBM25})
 		require.NoError(t, err)
-		require.Len(t, hits, 2, "one whole generation after a crash at write %d", at)
+		require.Len(t, hits, 2, "one complete generation after a crash at write %d", at)
 		_, err = x.Publish(t.Context(), whole(next))
 		require.NoError(t, err)
 		require.Equal(t, 2, server.Documents("frames_acme"))
@@ -285,7 +285,7 @@ func TestDeployAndDiff(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []vespa.Change{{Path: "schemas/frames_acme.sd", Kind: "changed"}}, changes)
 	_, err = vespa.Deploy(t.Context(), url, files)
-	require.Equal(t, fault.Input, fault.ClassOf(err), "another type wants an override: %v", err)
+	require.Equal(t, fault.Input, fault.ClassOf(err), "a changed type requires an override: %v", err)
 	files, err = vespa.Package([]tenant.ID{"acme"}, wider, vespa.PackageOptions{
 		Allow: []string{"field-type-change"}, AllowUntil: "2030-01-01",
 	})
@@ -296,7 +296,7 @@ func TestDeployAndDiff(t *testing.T) {
 	require.Equal(t, "frames_acme", done.Refeed[0].DocumentType)
 }
 
-// BenchmarkFeed feeds small documents (one vector of 16 floats) to the stand-in.
+// BenchmarkFeed feeds small documents (one vector of 16 floats) to the fake.
 func BenchmarkFeed(b *testing.B) {
 	_, x := open(b)
 	list := docs("g", 1000)

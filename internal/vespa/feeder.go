@@ -16,7 +16,7 @@ import (
 
 // operation is one write of /document/v1.
 type operation struct {
-	op      string // what it is for, for errors
+	op      string // its purpose, for errors
 	method  string // POST puts, PUT updates, DELETE removes
 	id      string
 	path    string
@@ -24,8 +24,8 @@ type operation struct {
 	subject string
 }
 
-// feeder writes documents as Vespa's feed client does: many at once, as many
-// as the server takes, and one at a time for each document id.
+// feeder writes documents as Vespa's feed client does: with as much concurrency as the
+// server accepts, and one operation at a time for each document id.
 type feeder struct {
 	client   *client
 	throttle *throttle
@@ -39,8 +39,8 @@ type feeder struct {
 
 const (
 	maxAttempts = 10
-	grace       = 10 * time.Second // without a success, after which one operation at a time tries the server
-	doom        = time.Minute      // after which the others are given back, to be waited out by whoever sent them
+	grace       = 10 * time.Second // time without a success after which one operation at a time tries the server
+	doom        = time.Minute      // time after which the others fail as overload, so that their callers wait
 )
 
 func newFeeder(c *client) *feeder {
@@ -61,7 +61,7 @@ func (f *feeder) feed(ctx context.Context, ops []operation) []error {
 		running.Go(func() error {
 			defer f.leave(op.id, mine)
 			if before != nil {
-				<-before // it ends when its context does
+				<-before // it ends when ctx ends
 			}
 			errs[i] = panics.Try(func() error { return f.perform(ctx, op) })
 			return nil
@@ -90,8 +90,8 @@ func (f *feeder) leave(id string, mine chan struct{}) {
 	}
 }
 
-// perform sends one operation until it is done, refused or given up. When the
-// time is over it returns the last refusal, which says why it took so long.
+// perform sends one operation until it succeeds, is refused, or the time is over. Then it
+// returns the last error, which says why it took so long.
 func (f *feeder) perform(ctx context.Context, op operation) error {
 	var last error
 	for failures, waits := 0, 0; ; {
@@ -127,7 +127,7 @@ func throttled(err error) bool {
 	return ok && f.status == http.StatusTooManyRequests
 }
 
-// statusError keeps the status of an answer.
+// statusError keeps the status of a response.
 type statusError struct {
 	status int
 	error
@@ -135,7 +135,7 @@ type statusError struct {
 
 func (e *statusError) Unwrap() error { return e.error }
 
-// attempt sends an operation once; again says whether to try another time.
+// attempt sends an operation once; again says whether to retry.
 func (f *feeder) attempt(ctx context.Context, op operation) (again bool, err error) {
 	if err := f.throttle.acquire(ctx); err != nil {
 		return false, err
@@ -147,7 +147,7 @@ func (f *feeder) attempt(ctx context.Context, op operation) (again bool, err err
 		down := f.circuit.Down()
 		return down < doom, &fault.Error{
 			Class: fault.Overload, Op: op.op, Subject: op.subject, RetryAfter: wait,
-			Reason: "Vespa has taken nothing for " + down.Round(time.Second).String(), Err: circuit.ErrOpen,
+			Reason: "Vespa has accepted no operation for " + down.Round(time.Second).String(), Err: circuit.ErrOpen,
 		}
 	}
 	a, err := f.client.do(ctx, op.method, op.path, op.body)
@@ -177,25 +177,25 @@ func (f *feeder) attempt(ctx context.Context, op operation) (again bool, err err
 	return false, f.checkIgnored(ctx, a.header, op)
 }
 
-// checkEcho refuses an answer that is cut or about something else.
+// checkEcho refuses a response that is truncated or about another document.
 func checkEcho(body []byte, id string) error {
 	var said struct {
 		ID string `json:"id"`
 	}
 	if err := json.Unmarshal(body, &said); err != nil {
-		return errors.New("the answer is not JSON, or is truncated")
+		return errors.New("the response is invalid JSON or truncated")
 	}
 	if said.ID != id {
-		return errors.New("the answer is about another document")
+		return errors.New("the response is about another document")
 	}
 	return nil
 }
 
-// checkIgnored refuses a write of which Vespa kept a part or nothing. What it
-// kept is removed, so that no incomplete document stays.
+// checkIgnored refuses a write that Vespa stored only in part or not at all. It removes the
+// stored part, so that no incomplete document is left.
 func (f *feeder) checkIgnored(ctx context.Context, h http.Header, op operation) error {
 	if h.Get("X-Vespa-Ignored-Operation") == "true" {
-		return fault.New(fault.Input, op.op, op.subject, "Vespa's routing drops this document; look at services.xml")
+		return fault.New(fault.Input, op.op, op.subject, "Vespa's routing drops this document; check services.xml")
 	}
 	if h.Get("X-Vespa-Ignored-Fields") != "true" {
 		return nil

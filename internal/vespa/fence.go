@@ -9,14 +9,14 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// The number of the latest claim of a video lies in a document of the generations'
-// type that is never published, as its number of documents. Vespa checks a
-// condition only on the document that it writes, so unlike the embedded index a
-// publication is checked before each of its steps, not within them.
+// The number of the latest claim of a video is stored in a generation document that is
+// never published, in the field for the number of documents. Vespa checks a condition only
+// on the document that it writes. So, unlike in the embedded index, the claim is checked
+// before each step of a publication, not in the same transaction.
 const fenceName = "claim"
 
-// Fence notes the number of a claim, see Publish. It returns the highest number
-// that was noted.
+// Fence records the number of a claim, see Publish. It returns the highest recorded
+// number.
 func (x *Index) Fence(ctx context.Context, t tenant.ID, profile string, v video.ID, claim int64) (held int64, err error) {
 	const op = "claim video"
 	s, err := x.schemaOf(op, t, profile)
@@ -44,10 +44,10 @@ func (x *Index) fence(ctx context.Context, s *schema, v video.ID) (int64, error)
 	return int64(number), err
 }
 
-// checkFence refuses a publication under a claim that a later one has replaced.
+// checkFence refuses a publication if a later claim has replaced its own.
 func (x *Index) checkFence(ctx context.Context, s *schema, g video.Generation) error {
 	if g.Claim == 0 {
-		return nil // of a build that knows no numbers
+		return nil // of an older build, which has no claim numbers
 	}
 	held, err := x.fence(ctx, s, g.Video)
 	if err != nil || held <= g.Claim {

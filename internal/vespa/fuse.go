@@ -12,8 +12,8 @@ type edition struct {
 	generation string
 }
 
-// superseded lists the generations that are older than another of their video
-// in the same answer.
+// superseded lists the generations for which the same response has a newer generation of
+// the same video.
 func superseded(lists [][]candidate) []edition {
 	newest := map[video.ID]candidate{}
 	for _, c := range slices.Concat(lists...) {
@@ -32,8 +32,8 @@ func superseded(lists [][]candidate) []edition {
 	return older
 }
 
-// hits is the one list, or the fusion of lists: the sum of 1/(k+rank) over the
-// lists that a document is in.
+// hits returns a single list unchanged, or fuses several lists by the sum of 1/(k+rank) over
+// the lists that contain a document.
 func hits(lists [][]candidate, limit int, fuse bool) []video.Hit {
 	all := slices.Concat(lists...)
 	if fuse {

@@ -16,12 +16,12 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// Options says where Vespa is and what is deployed there.
+// Options has the address of Vespa and what is deployed there.
 type Options struct {
 	URL         string          // of a container: http://localhost:8080
 	Tenants     []tenant.ID     // whose schemas are deployed
-	Profiles    []video.Profile // of each of them
-	Connections int             // HTTP/2 connections, default 8; 1 where there are many workers
+	Profiles    []video.Profile // the profiles of each tenant
+	Connections int             // number of HTTP/2 connections, default 8; use 1 if there are many workers
 	Timeout     time.Duration   // of one request, default 190 s
 }
 
@@ -52,7 +52,7 @@ func (x *Index) Close() error {
 	return nil
 }
 
-// Check reports whether Vespa answers and every schema is deployed.
+// Check reports whether Vespa responds and every schema is deployed.
 func (x *Index) Check(ctx context.Context) error {
 	names := parents(x.layout)
 	for _, s := range x.layout.schemas {
@@ -73,10 +73,10 @@ func (x *Index) Check(ctx context.Context) error {
 	return nil
 }
 
-// schemaOf finds where a profile of a tenant is kept.
+// schemaOf returns the schema of a tenant's profile.
 func (x *Index) schemaOf(op string, t tenant.ID, profile string) (*schema, error) {
 	if t == "" || profile == "" {
-		return nil, fault.New(fault.Input, op, "", "a tenant and a profile are needed")
+		return nil, fault.New(fault.Input, op, "", "a tenant and a profile are required")
 	}
 	if s := x.layout.of(t, profile); s != nil {
 		return s, nil
@@ -85,11 +85,11 @@ func (x *Index) schemaOf(op string, t tenant.ID, profile string) (*schema, error
 		"profile "+profile+" of tenant "+string(t)+" is not deployed; add it and run cogflow vespa deploy")
 }
 
-// rounds is how often Upsert feeds the documents that failed for a passing reason.
+// rounds is how often Upsert feeds documents that failed with a transient error.
 const rounds = 3
 
-// Upsert stores documents by id. None is sent if one is refused here. New ones
-// stay invisible until Publish; one that is visible is replaced in place.
+// Upsert stores documents by id. If one of them is invalid, none is sent. New documents
+// are invisible until Publish. A document that is visible already is replaced in place.
 func (x *Index) Upsert(ctx context.Context, docs []video.Document) error {
 	ops, err := x.puts(docs, nil)
 	if err != nil || len(ops) == 0 {
@@ -113,7 +113,7 @@ func (x *Index) Upsert(ctx context.Context, docs []video.Document) error {
 	}
 }
 
-// puts encodes documents; those that late names get its mark.
+// puts encodes documents and marks those that are listed in late.
 func (x *Index) puts(docs []video.Document, late map[string]bool) ([]operation, error) {
 	ops := make([]operation, len(docs))
 	for i, d := range docs {
@@ -130,7 +130,7 @@ func (x *Index) puts(docs []video.Document, late map[string]bool) ([]operation, 
 	return ops, nil
 }
 
-// late finds the documents that are new to a published generation.
+// late finds the documents that are new in an already published generation.
 func (x *Index) late(ctx context.Context, docs []video.Document) (map[string]bool, error) {
 	published := map[string]bool{}
 	var group panics.Group
@@ -186,13 +186,13 @@ func (x *Index) get(ctx context.Context, docType, id, field string) (map[string]
 		Fields map[string]any `json:"fields"`
 	}
 	if err := json.Unmarshal(a.body, &found); err != nil || found.ID != documentID(docType, id) || found.Fields == nil {
-		return nil, fault.New(fault.Transport, op, id, "the answer is not a document, or is truncated")
+		return nil, fault.New(fault.Transport, op, id, "the response is not a document, or is truncated")
 	}
 	return found.Fields, nil
 }
 
-// failures lists the operations that failed. The error is the one that most
-// needs a person, with the number of failures.
+// failures lists the operations that failed. The error is the most severe one, with the
+// number of failures.
 func failures(ops []operation, errs []error) (failed []operation, worst error) {
 	order := []fault.Class{fault.Input, fault.Auth, fault.Capacity, fault.Overload, fault.Transport}
 	severity := func(err error) int {
@@ -213,7 +213,7 @@ func failures(ops []operation, errs []error) (failed []operation, worst error) {
 	if len(failed) > 1 {
 		if f, ok := errors.AsType[*fault.Error](worst); ok {
 			counted := *f
-			counted.Reason = strconv.Itoa(len(failed)) + " of " + strconv.Itoa(len(ops)) + " operations failed; the worst: " + f.Reason
+			counted.Reason = strconv.Itoa(len(failed)) + " of " + strconv.Itoa(len(ops)) + " operations failed; the most severe error: " + f.Reason
 			worst = &counted
 		}
 	}

@@ -18,9 +18,9 @@ import (
 
 var _ indextest.Index = (*vespa.Index)(nil)
 
-// operator is an index with somebody who deploys what documents need before
-// they come: the schema of a new tenant or profile, or of a changed model.
-// Everything else goes to the real adapter, over HTTP.
+// operator is an index that first deploys the schema that documents require: of a new
+// tenant or profile, or of a changed model. Everything else is passed to the real adapter,
+// over HTTP.
 type operator struct {
 	indextest.Index
 	tb  testing.TB
@@ -53,7 +53,7 @@ func (o *operator) deploy() {
 	o.Index = index
 }
 
-// need deploys what a document wants, if it is well-formed and new.
+// need deploys the schema of a document, if the document is valid and the schema is new.
 func (o *operator) need(d video.Document) {
 	if d.Tenant == "" || d.Profile == "" || d.Embedding.Check() != nil {
 		return

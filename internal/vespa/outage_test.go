@@ -15,9 +15,9 @@ import (
 	"github.com/cogniverse/cogflow/internal/circuit"
 )
 
-// TestOutage: while the server only fails, operations wait and one at a time
-// tries; after a minute all are given back as overload, which is waited out
-// without using up attempts. When the server is back, they are taken.
+// TestOutage: while all requests fail, operations wait and one at a time tries the server.
+// After a minute all fail as overload, which is retried without using up attempts. When the
+// server is back, they succeed.
 func TestOutage(t *testing.T) {
 	t.Parallel()
 	var away atomic.Bool
@@ -55,7 +55,7 @@ func TestOutage(t *testing.T) {
 		require.Positive(t, fault.RetryAfter(err))
 	}
 	before := requests.Load()
-	require.Less(t, before, int64(150), "ten seconds of trying, then one at a time")
+	require.Less(t, before, int64(150), "ten seconds of concurrent attempts, then one at a time")
 	for range 50 {
 		f.feed(t.Context(), ops)
 		now.Add(int64(time.Second))

@@ -23,18 +23,18 @@ type File struct {
 	Data []byte
 }
 
-// PackageOptions says where the application runs. The zero value is one node
+// PackageOptions describes the cluster. The zero value is one node
 // on localhost.
 type PackageOptions struct {
-	Hosts      []string // names of the hosts; container and content run on each
+	Hosts      []string // host names; container and content run on each
 	Redundancy int      // copies of a document, default 1
 	Allow      []string // validation overrides, such as field-type-change
 	AllowUntil string   // their last day, YYYY-MM-DD, at most 30 days away
 }
 
-// Package generates the application package of tenants that share profiles:
-// one schema for each pair and one of generations for each tenant. The files
-// are sorted by path and equal for equal arguments.
+// Package generates the application package for tenants that share profiles: one schema
+// for each pair of tenant and profile, and one schema of generations for each tenant. The
+// files are sorted by path and equal for equal arguments.
 func Package(tenants []tenant.ID, profiles []video.Profile, o PackageOptions) ([]File, error) {
 	l, err := newLayout(tenants, profiles)
 	if err != nil {
@@ -45,10 +45,10 @@ func Package(tenants []tenant.ID, profiles []video.Profile, o PackageOptions) ([
 	}
 	o.Redundancy = max(1, o.Redundancy)
 	if o.Redundancy > max(1, len(o.Hosts)) {
-		return nil, fault.New(fault.Input, "generate vespa package", "", "redundancy is larger than the number of hosts")
+		return nil, fault.New(fault.Input, "generate vespa package", "", "redundancy must not exceed the number of hosts")
 	}
 	if len(o.Allow) > 0 && o.AllowUntil == "" {
-		return nil, fault.New(fault.Input, "generate vespa package", "", "validation overrides need a last day")
+		return nil, fault.New(fault.Input, "generate vespa package", "", "validation overrides require a last day")
 	}
 	parsed, err := template.ParseFS(templates, "template/*.xml", "template/schemas/*.sd")
 	if err != nil {
@@ -91,7 +91,7 @@ func parents(l *layout) []string {
 	return names
 }
 
-// Zip packs files as the deploy API wants them, at the root of the archive.
+// Zip packs files for the deploy API, at the root of the archive.
 // Equal files give equal bytes.
 func Zip(files []File) ([]byte, error) {
 	var out bytes.Buffer

@@ -15,7 +15,7 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-var update = flag.Bool("update", false, "write testdata/package anew")
+var update = flag.Bool("update", false, "rewrite testdata/package")
 
 func profiles() []video.Profile {
 	return []video.Profile{

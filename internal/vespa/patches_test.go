@@ -18,7 +18,7 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// maxSim is the definition: the sum over query rows of the best row.
+// maxSim is the definition of MaxSim: the sum over query rows of the best row.
 func maxSim(q, d video.Embedding, similarity func(q, d video.Embedding, i, j int) float64) float64 {
 	sum := 0.0
 	for i := range q.Rows {
@@ -58,7 +58,7 @@ func asymmetric(q, d video.Embedding, i, j int) float64 {
 	return sum
 }
 
-// TestPatches compares the scores of multi-vectors kept as bfloat16 with their
+// TestPatches compares the scores of multi-vectors stored as bfloat16 with their
 // definitions.
 func TestPatches(t *testing.T) {
 	t.Parallel()
@@ -101,8 +101,8 @@ func TestPatches(t *testing.T) {
 	}
 }
 
-// TestStandInIsStrict sends what Vespa refuses or ignores.
-func TestStandInIsStrict(t *testing.T) {
+// TestFakeIsStrict sends requests that Vespa refuses or ignores.
+func TestFakeIsStrict(t *testing.T) {
 	t.Parallel()
 	_, url := vespatest.Start(t)
 	files, err := vespa.Package([]tenant.ID{"acme"}, frames(), vespa.PackageOptions{})

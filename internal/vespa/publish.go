@@ -10,13 +10,13 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// page is how many documents are found and removed at a time.
+// page is how many documents are removed at a time.
 const page = 1000
 
-// Publish makes the documents of g visible by one put: that of their parent.
-// Then it removes the parents of the video's other generations, which hides
-// them, and at last their documents. A crash in between is healed by the next
-// call; while two generations are visible, Search drops the older.
+// Publish makes the documents of g visible by the put of their parent. Then it removes
+// the parents of the video's other generations, which hides these generations, and
+// finally their documents. After a crash in between, the next call completes the work;
+// while two generations are visible, Search drops the older one.
 func (x *Index) Publish(ctx context.Context, g video.Generation) (removed int, err error) {
 	if g.Tenant == "" || g.Profile == "" || g.Video == "" || g.Generation == "" {
 		return 0, fault.New(fault.Input, opPublish, g.Name, "a generation needs a tenant, profile, video and fingerprint")
@@ -33,14 +33,14 @@ func (x *Index) Publish(ctx context.Context, g video.Generation) (removed int, e
 	if documents != g.Documents {
 		return 0, &fault.Error{
 			Class: fault.Input, Op: opPublish, Subject: g.Name, Err: video.ErrIncomplete, Reason: "the index holds " + strconv.Itoa(documents) +
-				" documents of this generation, not the " + strconv.Itoa(g.Documents) + " that were announced; ingest the video again",
+				" documents of this generation, not the " + strconv.Itoa(g.Documents) + " expected ones; ingest the video again",
 		}
 	}
 	rows, err := x.generations(ctx, opPublish, g.Tenant, video.PublishedFilter{Profile: g.Profile, Video: g.Video, Limit: page})
 	if err != nil {
 		return 0, err
 	}
-	// Looked up after what is to be removed: what a later claim adds is not among it.
+	// Checked after the list of removals was read, so that the list has no document of a later claim.
 	if err := x.checkFence(ctx, s, g); err != nil {
 		return 0, err
 	}
@@ -52,7 +52,7 @@ func (x *Index) Publish(ctx context.Context, g video.Generation) (removed int, e
 	if _, err := failures([]operation{show}, x.feeder.feed(ctx, []operation{show})); err != nil {
 		return 0, err
 	}
-	if err := x.wakeLate(ctx, s, mine); err != nil {
+	if err := x.showLate(ctx, s, mine); err != nil {
 		return 0, err
 	}
 	var hide []operation
@@ -71,8 +71,8 @@ func (x *Index) Publish(ctx context.Context, g video.Generation) (removed int, e
 		selection{"video_id contains @video and !(generation contains @generation)", string(g.Video), string(g.Generation)})
 }
 
-// published is the time at which g was first published: the one that is stored
-// if no other generation is newer, else now, and later than any other.
+// published returns the time of the first publication of g: the stored time if no other
+// generation is newer, otherwise now, and later than all others.
 func (x *Index) published(rows []generationFields, g video.Generation) int64 {
 	var mine, others int64
 	for _, row := range rows {
@@ -88,9 +88,9 @@ func (x *Index) published(rows []generationFields, g video.Generation) int64 {
 	return max(x.now().UnixMilli(), others+1)
 }
 
-// wakeLate lets the documents be found that came after the generation's last
+// showLate makes the documents visible that were added after the generation's last
 // publication.
-func (x *Index) wakeLate(ctx context.Context, s *schema, mine selection) error {
+func (x *Index) showLate(ctx context.Context, s *schema, mine selection) error {
 	mine.where += " and late = 1"
 	return x.each(ctx, opPublish, s, mine, func(id string) operation {
 		return operation{
@@ -100,14 +100,14 @@ func (x *Index) wakeLate(ctx context.Context, s *schema, mine selection) error {
 	}, nil)
 }
 
-// Discard removes what Publish has not made visible of a generation.
+// Discard removes the documents of a generation that are not visible.
 func (x *Index) Discard(
 	ctx context.Context, t tenant.ID, profile string, v video.ID, g video.Fingerprint,
 ) (removed int, err error) {
 	const op = "discard documents"
 	s := x.layout.of(t, profile)
 	if s == nil {
-		return 0, nil // nothing can have been stored
+		return 0, nil // no document can have been stored
 	}
 	parent, err := x.get(ctx, s.Parent, s.parentID(v, g), "published")
 	if err != nil {
@@ -121,7 +121,7 @@ func (x *Index) Discard(
 }
 
 // DeleteVideo removes every generation of a video, published or not, from one
-// profile or, if it is empty, from all of the tenant's.
+// profile or, if profile is empty, from all profiles of the tenant.
 func (x *Index) DeleteVideo(ctx context.Context, t tenant.ID, profile string, v video.ID) (removed int, err error) {
 	const op = "delete video"
 	for _, s := range x.layout.schemas {
@@ -152,12 +152,12 @@ func remove(op, docType, id string) operation {
 	return operation{op: op, method: http.MethodDelete, id: documentID(docType, id), path: documentPath(docType, id), subject: id}
 }
 
-// selection names documents of a schema by their video and generation.
+// selection selects documents of a schema by video and generation.
 type selection struct {
 	where, video, generation string
 }
 
-// ids counts the documents of a selection and names at most n of them.
+// ids counts the documents of a selection and returns the ids of at most n.
 func (x *Index) ids(ctx context.Context, op string, s *schema, what selection, n int) (total int, ids []string, err error) {
 	answer, err := x.ask(ctx, query{
 		op: op, subject: what.video, profile: "unranked", summary: "ids", hits: n,
@@ -177,9 +177,9 @@ func (x *Index) ids(ctx context.Context, op string, s *schema, what selection, n
 	return answer.total, ids, nil
 }
 
-// each performs an operation on every document of a selection, which must leave
-// it thereby: the next page is the first again, so no page is deep and a call
-// that was cut off goes on where it stopped.
+// each performs an operation on every document of a selection. The operation must remove
+// the document from the selection, so each always reads the first page, and an interrupted
+// call continues where it stopped.
 func (x *Index) each(
 	ctx context.Context, op string, s *schema, what selection, operate func(id string) operation, done func(n int),
 ) error {
@@ -198,7 +198,7 @@ func (x *Index) each(
 			ops = append(ops, operate(id))
 		}
 		if fresh == 0 {
-			return fault.New(fault.Transport, op, s.Name, "Vespa still finds documents that it has acknowledged to be gone")
+			return fault.New(fault.Transport, op, s.Name, "Vespa still finds documents whose removal it acknowledged")
 		}
 		failed, err := failures(ops, x.feeder.feed(ctx, ops))
 		if done != nil {

@@ -19,7 +19,7 @@ func (x *Index) Published(ctx context.Context, f video.PublishedFilter) ([]video
 	if f.Limit < 0 || f.Offset < 0 {
 		return nil, fault.New(fault.Input, op, "", "limit and offset must not be negative")
 	}
-	// Of several tenants each may fill the page alone.
+	// The documents of one tenant may fill the whole page.
 	each := f
 	if f.Tenant == "" {
 		each.Offset, each.Limit = 0, f.Offset+f.Limit
@@ -88,7 +88,7 @@ func (x *Index) generations(ctx context.Context, op string, t tenant.ID, f video
 	return rows, nil
 }
 
-// newest drops the older of two generations of a video that is being published.
+// newest drops the older of two generations of a video during its publication.
 func newest(rows []generationFields) []generationFields {
 	type key struct{ profile, video string }
 	latest := map[key]int64{}

@@ -11,8 +11,8 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 )
 
-// query is one request to /search/. The YQL text is made of constants and the
-// names of schemas; every value is bound by the name of a parameter.
+// query is one request to /search/. The YQL text consists of constants and schema names;
+// every value is passed as a parameter.
 type query struct {
 	op, subject string
 	yql         string
@@ -24,7 +24,7 @@ type query struct {
 	summary     string
 }
 
-// found is one answer of /search/.
+// found is one response of /search/.
 type found struct {
 	total int
 	hits  []foundHit
@@ -35,10 +35,10 @@ type foundHit struct {
 	fields json.RawMessage
 }
 
-// queryTimeout leaves exhaustive ranking of a large profile time to finish.
+// queryTimeout is long enough for exhaustive ranking of a large profile.
 const queryTimeout = "30s"
 
-// ask sends a query and refuses any answer that is not whole.
+// ask sends a query and refuses a response that is not complete.
 func (x *Index) ask(ctx context.Context, q query) (*found, error) {
 	request := map[string]any{
 		"yql": q.yql, "hits": q.hits, "offset": q.offset, "ranking.profile": q.profile, "timeout": queryTimeout,
@@ -87,14 +87,14 @@ func (q query) read(a *answer) (*found, error) {
 		} `json:"root"`
 	}
 	if err := json.Unmarshal(a.body, &said); err != nil || said.Root == nil {
-		return nil, bad("Vespa's answer is not what /search/ returns, or is truncated")
+		return nil, bad("Vespa's response to /search/ is invalid or truncated")
 	}
 	r := said.Root
 	switch {
 	case len(r.Errors) > 0:
-		return nil, bad("Vespa answers" + message(a.body))
+		return nil, bad("Vespa reported an error" + message(a.body))
 	case r.Fields.Total == nil || r.Coverage == nil:
-		return nil, bad("Vespa's answer has no count or coverage")
+		return nil, bad("Vespa's response has no count or coverage")
 	case !r.Coverage.Full || r.Coverage.Degraded != nil:
 		return nil, bad("only a part of the documents was searched: a node is down, or the query timed out")
 	case len(r.Children) > q.hits || len(r.Children) < min(q.hits, *r.Fields.Total-q.offset):
@@ -113,12 +113,12 @@ func (q query) read(a *answer) (*found, error) {
 // decode reads the summary of a hit.
 func (h foundHit) decode(op string, into any) error {
 	if err := json.Unmarshal(h.fields, into); err != nil {
-		return &fault.Error{Class: fault.Transport, Op: op, Reason: "a hit's summary is not what the schema says", Err: err}
+		return &fault.Error{Class: fault.Transport, Op: op, Reason: "a hit's summary does not match the schema", Err: err}
 	}
 	return nil
 }
 
-// unverbatim returns the text that clean changed, else the one that is stored.
+// unverbatim returns the original text if clean changed it, otherwise the stored text.
 func unverbatim(kept, field, text string) (string, error) {
 	if kept == "" {
 		return text, nil

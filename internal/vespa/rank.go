@@ -2,12 +2,12 @@ package vespa
 
 import "fmt"
 
-// vectorProfile is the rank profile that video.RankVector means: exact cosine of single
+// vectorProfile is the rank profile of video.RankVector: exact cosine of single
 // vectors, MaxSim of multi-vectors.
 const vectorProfile = "vector"
 
-// rankDepth is how many hits a query looks at whatever its limit is, so that a
-// smaller limit yields the beginning of the same list.
+// rankDepth is how many hits a query ranks. It does not depend on the query's limit, so a
+// smaller limit returns the beginning of the same list.
 const rankDepth = 1000
 
 type rankFunction struct{ Name, Expression string }
@@ -19,8 +19,8 @@ type rankProfile struct {
 	Functions      []rankFunction
 	First, Second  string // expressions; Second may be empty
 	Rerank         int
-	Text           bool // only documents with a word of the query are found
-	Float, Binary  bool // needs query(qt), query(qtb)
+	Text           bool // finds only documents with a word of the query
+	Float, Binary  bool // requires query(qt), query(qtb)
 }
 
 // HitFields are the summary fields of a search hit.
@@ -36,8 +36,8 @@ const (
 	textScoreWithout = "bm25(video_title) + bm25(audio_transcript) + bm25(on_screen_text)"
 )
 
-// RankProfiles are those of Cogniverse as far as the schema has their fields,
-// with the formulas of Vespa's visual retrieval samples, and "vector".
+// RankProfiles returns Cogniverse's rank profiles, if the schema has their fields, with the
+// formulas of Vespa's visual retrieval samples, and "vector".
 func (s *schema) RankProfiles() []rankProfile {
 	list := []rankProfile{s.base()}
 	add := func(p rankProfile) { p.Inherits = "similarity"; list = append(list, p) }
@@ -81,7 +81,7 @@ func (s *schema) RankProfiles() []rankProfile {
 	return list
 }
 
-// base holds the inputs and formulas that the others inherit.
+// base has the inputs and formulas that the other profiles inherit.
 func (s *schema) base() rankProfile {
 	tokens, sum := "", "%s"
 	if s.Multi {
@@ -114,8 +114,8 @@ func (s *schema) base() rankProfile {
 	return p
 }
 
-// vector is exact for single vectors and for bits. Multi-vectors that are kept
-// as floats are looked through by their bits first.
+// vector is exact for single vectors and for bits. For multi-vectors that are stored as
+// floats, a first phase ranks by bits.
 func (s *schema) vector() rankProfile {
 	p := rankProfile{Name: vectorProfile, First: "binary_similarity", Binary: true}
 	switch {

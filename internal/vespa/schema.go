@@ -1,6 +1,6 @@
-// Package vespa keeps documents in a Vespa application and finds them there:
-// the application package, the feed, publication of whole generations, and
-// search. It speaks /document/v1, /search/ and /application/v2 only.
+// Package vespa stores and searches documents in a Vespa application: it generates the
+// application package, feeds documents, publishes whole generations, and searches. It uses
+// only /document/v1, /search/ and /application/v2.
 package vespa
 
 import (
@@ -17,9 +17,9 @@ import (
 // Namespace is the namespace of every document id.
 const Namespace = "video"
 
-// SchemaName is the document type of a profile's frames, <profile>_<tenant> as
-// Cogniverse names it. Tenants whose name is not plain get a part of its hash,
-// because "acme:eu" and "acme_eu" must not share a type.
+// SchemaName is the document type of a profile's frames, <profile>_<tenant> as in
+// Cogniverse. If the tenant has characters that a schema name cannot have, a part of its
+// hash is appended, because "acme:eu" and "acme_eu" must not share a type.
 func SchemaName(profile string, t tenant.ID) string { return word(profile) + "_" + tenantName(t) }
 
 // GenerationType is the document type of a tenant's generations, the parents
@@ -36,7 +36,7 @@ func tenantName(t tenant.ID) string {
 	return word(string(t)) + "_" + hex.EncodeToString(sum[:4])
 }
 
-// word replaces whatever a schema name cannot hold.
+// word replaces characters that a schema name cannot have.
 func word(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
@@ -49,13 +49,13 @@ func word(s string) string {
 // schema is the document type of one profile of one tenant.
 type schema struct {
 	Name    string
-	Parent  string // type of the generations
+	Parent  string // document type of the generations
 	Tenant  tenant.ID
 	Profile string
 	Dim     int
 	Multi   bool
-	Float   string // cell type of the field embedding; empty = only bits are kept
-	Binary  bool   // there is a field embedding_binary
+	Float   string // cell type of the field embedding; empty = only bits are stored
+	Binary  bool   // the schema has a field embedding_binary
 }
 
 func newSchema(p video.Profile, t tenant.ID) *schema {
@@ -76,14 +76,14 @@ func newSchema(p video.Profile, t tenant.ID) *schema {
 // Bytes is the length of one row of bits.
 func (s *schema) Bytes() int { return s.Dim / 8 }
 
-// layout is every schema of a deployment.
+// layout has all schemas of a deployment.
 type layout struct {
 	tenants []tenant.ID
-	schemas []*schema // tenant by tenant, profiles in their order
+	schemas []*schema // by tenant, then in the order of the profiles
 	byName  map[string]*schema
 }
 
-// newLayout refuses names that two tenants or profiles would share.
+// newLayout refuses tenants or profiles that would have the same schema name.
 func newLayout(tenants []tenant.ID, profiles []video.Profile) (*layout, error) {
 	bad := func(subject, reason string) error {
 		return fault.New(fault.Input, "lay out vespa schemas", subject, reason)
@@ -92,14 +92,14 @@ func newLayout(tenants []tenant.ID, profiles []video.Profile) (*layout, error) {
 	taken := map[string]string{}
 	take := func(name, owner string) error {
 		if other, ok := taken[name]; ok {
-			return bad(owner, "its schema "+name+" is that of "+other+" too; rename the profile")
+			return bad(owner, "its schema "+name+" is also that of "+other+"; rename the profile")
 		}
 		taken[name] = owner
 		return nil
 	}
 	for _, t := range tenants {
 		if _, err := tenant.Parse(string(t)); err != nil || t == "" {
-			return nil, bad(string(t), "no name of a tenant")
+			return nil, bad(string(t), "invalid tenant name")
 		}
 		if err := take(GenerationType(t), "tenant "+string(t)); err != nil {
 			return nil, err
@@ -108,9 +108,9 @@ func newLayout(tenants []tenant.ID, profiles []video.Profile) (*layout, error) {
 			s := newSchema(p, t)
 			switch {
 			case p.Name == "" || s.Name[0] >= '0' && s.Name[0] <= '9' || s.Name[0] == '_':
-				return nil, bad(p.Name, "a profile kept in Vespa needs a name that begins with a letter")
+				return nil, bad(p.Name, "the name of a profile in Vespa must begin with a letter")
 			case s.Dim < 1 || s.Float == "" && !s.Binary:
-				return nil, bad(p.Name, "embed.dim must be at least 1, and a multiple of 8 to be kept as bits")
+				return nil, bad(p.Name, "embed.dim must be at least 1, and a multiple of 8 to be stored as bits")
 			}
 			if err := take(s.Name, "profile "+p.Name+" of tenant "+string(t)); err != nil {
 				return nil, err
@@ -122,7 +122,7 @@ func newLayout(tenants []tenant.ID, profiles []video.Profile) (*layout, error) {
 	return l, nil
 }
 
-// of finds the schema of a profile, nil if it is not deployed.
+// of returns the schema of a profile; nil = not deployed.
 func (l *layout) of(t tenant.ID, profile string) *schema {
 	for _, s := range l.schemas {
 		if s.Tenant == t && s.Profile == profile {

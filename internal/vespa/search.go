@@ -17,22 +17,21 @@ import (
 const (
 	opSearch     = "search"
 	maxLimit     = 1000
-	maxWords     = 64 // of one query; further words are not looked for
+	maxWords     = 64 // of one query; further words are ignored
 	rankConstant = 60 // of reciprocal rank fusion, from the paper that proposed it
 )
 
-// candidate is a hit with what decides between two generations.
+// candidate is a hit with the data that decides between two generations.
 type candidate struct {
 	video.Hit
 	id, generation string
 	created        int64
 }
 
-// Search finds the best published documents. Equal scores are ordered by
-// document id where the rank profile has one phase. video.RankHybrid fuses the
-// other two here and not in Vespa's global phase, where a document without any
-// word of the query would have a rank among the words too. Any rank profile of
-// the schema may be named.
+// Search returns the best published documents. Equal scores are ordered by document id if
+// the rank profile has one phase. video.RankHybrid fuses the other two lists here, because
+// in Vespa's global phase a document without any word of the query would have a BM25 rank
+// too. Any rank profile of the schema can be used.
 func (x *Index) Search(ctx context.Context, q video.Query) ([]video.Hit, error) {
 	s, err := x.schemaOf(opSearch, q.Tenant, q.Profile)
 	if err != nil {
@@ -56,7 +55,7 @@ func (x *Index) Search(ctx context.Context, q video.Query) ([]video.Hit, error) 
 		if len(older) == 0 {
 			return hits(ranked, q.Limit, q.Rank == video.RankHybrid), nil
 		}
-		// A generation is being published: ask again without the older one.
+		// A generation is being published: repeat the query without the older one.
 		exclude = append(exclude, older...)
 	}
 	return nil, fault.New(fault.Overload, opSearch, q.Text, "generations change faster than the search can be repeated")
@@ -69,7 +68,7 @@ type listing struct {
 	hits    int
 }
 
-// lists says which lists answer a query and refuses what the schema cannot.
+// lists returns the lists of a query and refuses queries that the schema does not support.
 func (s *schema) lists(q video.Query) ([]listing, error) {
 	bad := func(reason string) error { return fault.New(fault.Input, opSearch, q.Text, reason) }
 	if q.Limit < 1 || q.Limit > maxLimit {
@@ -111,15 +110,15 @@ func (s *schema) checkQuery(p rankProfile, q video.Query) error {
 	}
 	switch {
 	case e.Dim != s.Dim || !s.Multi && e.Rows != 1:
-		return fault.New(fault.Input, opSearch, q.Text, "the query's embedding has not the shape of schema "+s.Name)
+		return fault.New(fault.Input, opSearch, q.Text, "the query's embedding does not have the shape of schema "+s.Name)
 	case e.Floats == nil && (p.Float || s.Float != ""):
 		return fault.New(fault.Input, opSearch, q.Text, "rank "+p.Name+" requires an embedding of floats, not bits")
 	}
 	return nil
 }
 
-// words splits a text into what can be looked for: letters, digits and marks
-// only, so that nothing typed can be syntax.
+// words splits a text into search terms of letters, digits and marks only, so that user
+// input cannot be query syntax.
 func words(text string) []string {
 	var out []string
 	text = norm.NFKC.String(strings.ToValidUTF8(text, " "))
@@ -136,7 +135,7 @@ func words(text string) []string {
 	return out
 }
 
-// list asks for one ranked list.
+// list requests one ranked list.
 func (x *Index) list(ctx context.Context, s *schema, q video.Query, l listing, exclude []edition) ([]candidate, error) {
 	parameters := map[string]any{"tenant": string(q.Tenant)}
 	var filter strings.Builder
@@ -162,7 +161,7 @@ func (x *Index) list(ctx context.Context, s *schema, q video.Query, l listing, e
 		op: opSearch, subject: q.Text, yql: "select * from " + s.Name + " where " + where, parameters: parameters,
 		hits: l.hits, profile: l.profile.Name, summary: "hit",
 	}
-	if l.profile.Second == "" { // sorting and a second phase do not go together
+	if l.profile.Second == "" { // Vespa does not combine sorting and a second phase
 		ask.sorting = "-[relevance] +raw(doc_id)"
 	}
 	answer, err := x.ask(ctx, ask)
@@ -181,7 +180,7 @@ func (x *Index) list(ctx context.Context, s *schema, q video.Query, l listing, e
 
 func best(a, b candidate) int { return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(a.id, b.id)) }
 
-// bind adds the query tensors that a profile needs.
+// bind adds the query tensors that a profile requires.
 func (s *schema) bind(parameters map[string]any, p rankProfile, e video.Embedding) {
 	if p.Float {
 		parameters["input.query(qt)"] = tensor(s, e.Rows, s.Dim, func(i int) float32 { return e.Floats[i] })
@@ -208,7 +207,7 @@ func tensor[T any](s *schema, rows, cells int, cell func(int) T) any {
 	return tokens
 }
 
-// candidate reads a hit and checks that it is the tenant's.
+// candidate reads a hit and checks that it belongs to the tenant.
 func (h foundHit) candidate(q video.Query) (candidate, error) {
 	var f struct {
 		frameFields
@@ -218,7 +217,7 @@ func (h foundHit) candidate(q video.Query) (candidate, error) {
 		return candidate{}, err
 	}
 	if f.Tenant != string(q.Tenant) || f.DocID == "" || f.VideoID == "" {
-		return candidate{}, fault.New(fault.Transport, opSearch, q.Text, "a hit is not the tenant's, or has no id")
+		return candidate{}, fault.New(fault.Transport, opSearch, q.Text, "a hit belongs to another tenant, or has no id")
 	}
 	c := candidate{id: f.DocID, generation: f.Generation, created: f.Created, Hit: video.Hit{
 		Video: video.ID(f.VideoID), PTSMS: f.PTSMS, Score: h.score, Preview: f.Preview,

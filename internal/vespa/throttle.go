@@ -8,10 +8,9 @@ import (
 	"time"
 )
 
-// throttle decides how many operations are in flight, as Vespa's own feed
-// clients do. Two caps hold: one falls to half on each 429 and rises by a tenth
-// with each success; the other climbs to where throughput, discounted by
-// latency, was best.
+// throttle decides how many operations are in flight, as Vespa's own feed clients do. Two
+// caps apply. The first is halved on each 429 and rises by a tenth with each success. The
+// second moves to the number with the best throughput, discounted by latency.
 type throttle struct {
 	mu          sync.Mutex
 	freed       *sync.Cond
@@ -26,9 +25,9 @@ type throttle struct {
 }
 
 const (
-	buckets = 128 // of in-flight counts from least to most, on a log scale
+	buckets = 128 // buckets of in-flight counts from least to most, on a log scale
 	span    = 256 // most ÷ least
-	weight  = 0.7 // of throughput against latency
+	weight  = 0.7 // weight of throughput against latency
 )
 
 func newThrottle(connections int, now func() time.Time) *throttle {
@@ -58,7 +57,7 @@ func (t *throttle) acquire(ctx context.Context) error {
 		t.freed.Wait()
 	}
 	if err := ctx.Err(); err != nil {
-		t.freed.Signal() // whoever waits behind may have its slot
+		t.freed.Signal() // the next waiter may take its slot
 		return err
 	}
 	t.inFlight++
@@ -66,7 +65,7 @@ func (t *throttle) acquire(ctx context.Context) error {
 	return nil
 }
 
-// release gives the slot back; ok says that the operation was done.
+// release returns the slot; ok = the operation succeeded.
 func (t *throttle) release(ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -80,14 +79,14 @@ func (t *throttle) release(ok bool) {
 	}
 }
 
-// throttled halves what is in flight.
+// throttled halves the first cap.
 func (t *throttle) throttled() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.tenfold = max(5*t.inFlight, 10*t.least)
 }
 
-// measure looks for a better target once enough was sent at the current one.
+// measure chooses a better target after enough operations at the current one.
 func (t *throttle) measure() {
 	t.sent++
 	current := t.limit()
@@ -113,7 +112,7 @@ func (t *throttle) inFlightOf(bucket int) float64 {
 	return float64(t.least) * math.Pow(span, (float64(bucket)+0.5)/buckets)
 }
 
-// best finds the known bucket with the best throughput for its latency.
+// best returns the measured bucket with the best throughput for its latency.
 func (t *throttle) best(current int) (inFlight float64, choice, highest int) {
 	inFlight, top := float64(current), -1.0
 	for i, throughput := range t.throughputs {
@@ -129,7 +128,7 @@ func (t *throttle) best(current int) (inFlight float64, choice, highest int) {
 	return inFlight, choice, highest
 }
 
-// smooth mixes each known throughput with its known neighbours, 1:18:1.
+// smooth averages each measured throughput with its measured neighbours, weighted 1:18:1.
 func (t *throttle) smooth() {
 	var known []int
 	for i, throughput := range t.throughputs {

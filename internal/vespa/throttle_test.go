@@ -8,13 +8,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// clock is a time that moves when it is told to.
+// clock is a fake clock.
 type clock struct{ t time.Time }
 
 func (c *clock) now() time.Time { return c.t }
 
-// TestThrottleClimbs simulates a server whose throughput rises with what is in
-// flight up to 100 and not beyond: the target must come near it.
+// TestThrottleClimbs simulates a server whose throughput rises up to 100 operations in
+// flight: the target must approach 100.
 func TestThrottleClimbs(t *testing.T) {
 	t.Parallel()
 	c := &clock{t: time.Unix(1, 0)}
@@ -46,7 +46,7 @@ func TestThrottleHalves(t *testing.T) {
 	}
 	require.Equal(t, 38, h.limit(), "a tenth for each success")
 	h.tenfold = 0
-	require.Equal(t, 4, h.limit(), "never below two a connection")
+	require.Equal(t, 4, h.limit(), "never below two per connection")
 }
 
 func TestThrottleWaitEndsWithContext(t *testing.T) {

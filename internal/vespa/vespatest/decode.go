@@ -3,7 +3,7 @@ package vespatest
 import "fmt"
 
 // Decode reads the body of a put strictly against a schema: every field must
-// be there with its type. Tensors are [][]float64, of int8 [][]byte; one row
+// be present with its type. Tensors are [][]float64, or [][]byte for int8; one row
 // for a single vector.
 func Decode(schema, body []byte) (map[string]any, error) {
 	d, err := parseSchema(string(schema))

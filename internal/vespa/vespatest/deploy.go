@@ -19,7 +19,7 @@ const (
 
 var documentLine = regexp.MustCompile(`<document type="(\w+)" mode="index"( global="true")?/>`)
 
-// application serves deployment and the content of what is deployed.
+// application serves deployments and the content of the active application.
 func (s *Server) application(w http.ResponseWriter, r *http.Request) {
 	path := strings.TrimPrefix(r.URL.Path, sessions)
 	switch {
@@ -32,7 +32,7 @@ func (s *Server) application(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// content returns one file or, for a folder, the URLs of all that is in it.
+// content returns one file or, for a folder, the URLs of everything in it.
 func (s *Server) content(w http.ResponseWriter, r *http.Request, name string) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -54,7 +54,7 @@ func (s *Server) content(w http.ResponseWriter, r *http.Request, name string) {
 
 func (s *Server) deploy(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Content-Type") != "application/zip" {
-		reply(w, http.StatusBadRequest, map[string]any{"error-code": "BAD_REQUEST", "message": "want application/zip"})
+		reply(w, http.StatusBadRequest, map[string]any{"error-code": "BAD_REQUEST", "message": "the content type must be application/zip"})
 		return
 	}
 	files, types, err := readPackage(r.Body)
@@ -103,7 +103,7 @@ func (s *Server) deploy(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// changed names the fields whose type is another than it was.
+// changed returns the fields whose type has changed.
 func (d *docType) changed(old *docType) (names []string) {
 	if old == nil {
 		return nil
@@ -151,8 +151,8 @@ func readPackage(from io.Reader) (map[string][]byte, map[string]*docType, error)
 	return files, types, checkServices(string(files["services.xml"]), types)
 }
 
-// checkServices wants every schema among the documents of services.xml, and
-// what is referred to global.
+// checkServices requires that services.xml lists every schema as a document, and that
+// referenced documents are global.
 func checkServices(services string, types map[string]*docType) error {
 	global := map[string]bool{}
 	listed := map[string]bool{}
@@ -160,7 +160,7 @@ func checkServices(services string, types map[string]*docType) error {
 		listed[m[1]], global[m[1]] = true, m[2] != ""
 	}
 	if len(listed) != len(types) {
-		return fmt.Errorf("services.xml lists %d document types, there are %d schemas", len(listed), len(types))
+		return fmt.Errorf("services.xml lists %d document types, but there are %d schemas", len(listed), len(types))
 	}
 	for name, d := range types {
 		if !listed[name] {
@@ -174,7 +174,7 @@ func checkServices(services string, types map[string]*docType) error {
 		for _, i := range d.imports {
 			f := d.fields[i.reference]
 			if f == nil || types[f.refersTo] == nil || types[f.refersTo].fields[i.field] == nil {
-				return fmt.Errorf("%s imports %s.%s, which is not there", name, i.reference, i.field)
+				return fmt.Errorf("%s imports %s.%s, which is not found", name, i.reference, i.field)
 			}
 		}
 	}

@@ -15,11 +15,11 @@ import (
 	"unicode/utf8"
 )
 
-// document is one stored document. It is never changed, only replaced.
+// document is one stored document. It is immutable; an update replaces it.
 type document struct {
 	values  map[string]any // string, int64, float64, bool; references as strings
 	tensors map[string]*tensor
-	words   map[string]map[string]int // by field: how often each word occurs
+	words   map[string]map[string]int // by field: the number of occurrences of each word
 	lengths map[string]int
 }
 
@@ -117,15 +117,15 @@ func readFields(body []byte) (map[string]json.RawMessage, error) {
 		return nil, err
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return nil, fmt.Errorf("something follows the document")
+		return nil, fmt.Errorf("extra data after the document")
 	}
 	if said.Fields == nil {
-		return nil, fmt.Errorf("there are no fields")
+		return nil, fmt.Errorf("the document has no fields")
 	}
 	return said.Fields, nil
 }
 
-// write stores a put or an update; an update of what is not there does nothing.
+// write stores a put or an update; an update of a missing document does nothing.
 func (s *Server) write(d *docType, id string, update bool, fields map[string]json.RawMessage) (ignored bool, err error) {
 	next := &document{
 		values: map[string]any{}, tensors: map[string]*tensor{}, words: map[string]map[string]int{}, lengths: map[string]int{},
@@ -141,7 +141,7 @@ func (s *Server) write(d *docType, id string, update bool, fields map[string]jso
 				Assign json.RawMessage `json:"assign"`
 			}
 			if err := json.Unmarshal(raw, &assign); err != nil || assign.Assign == nil {
-				return false, fmt.Errorf("field %s: an update wants assign", name)
+				return false, fmt.Errorf("field %s: an update must use assign", name)
 			}
 			raw = assign.Assign
 		}
@@ -206,7 +206,7 @@ func (x *document) set(f *field, raw json.RawMessage) error {
 		return fmt.Errorf("illegal code point at %d", at)
 	}
 	if f.kind == "reference" && !strings.HasPrefix(v, "id:video:"+f.refersTo+"::") {
-		return fmt.Errorf("%q is no id of %s", v, f.refersTo)
+		return fmt.Errorf("%q is not an id of %s", v, f.refersTo)
 	}
 	x.values[f.name] = v
 	if f.index {
@@ -219,7 +219,7 @@ func (x *document) set(f *field, raw json.RawMessage) error {
 	return nil
 }
 
-// illegal is what com.yahoo.text.Text.isTextCharacter refuses.
+// illegal reports whether com.yahoo.text.Text.isTextCharacter refuses a character.
 func illegal(r rune) bool {
 	return r < 0x20 && r != '\t' && r != '\n' && r != '\r' || r >= 0xfdd0 && r <= 0xfddf || r&0xfffe == 0xfffe
 }

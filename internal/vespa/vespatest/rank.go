@@ -33,7 +33,7 @@ type ranker struct {
 	stats   map[string]*fieldStats
 }
 
-// fieldStats are what BM25 needs to know of all documents of a schema.
+// fieldStats are the statistics of all documents of a schema that BM25 requires.
 type fieldStats struct {
 	documents float64
 	mean      float64
@@ -96,7 +96,7 @@ func (r *ranker) feature(name string, x *document) (float64, error) {
 	}
 	expression, ok := r.profile.functions[name]
 	if !ok {
-		return 0, fmt.Errorf("rank feature %s is not known here", name)
+		return 0, fmt.Errorf("rank feature %s is not supported", name)
 	}
 	switch name {
 	case "binary_similarity":
@@ -113,7 +113,7 @@ func (r *ranker) feature(name string, x *document) (float64, error) {
 	}
 }
 
-// bm25 has Vespa's constants: k1 1.2, b 0.75.
+// bm25 uses Vespa's constants: k1 1.2, b 0.75.
 func (r *ranker) bm25(field string, x *document) float64 {
 	const k1, b = 1.2, 0.75
 	score, s := 0.0, r.stats[field]
@@ -152,7 +152,7 @@ func (t *tensor) rows() []row {
 func (r *ranker) maxSim(input, field string, x *document, similarity func(q, d row) float64) (float64, error) {
 	query := r.inputs[input]
 	if query == nil {
-		return 0, fmt.Errorf("rank profile needs query(%s)", input)
+		return 0, fmt.Errorf("rank profile requires query(%s)", input)
 	}
 	stored := x.tensors[field]
 	if stored == nil {

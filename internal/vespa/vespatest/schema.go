@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// docType is one schema as far as it decides about documents and queries.
+// docType is one schema, without the parts that do not affect documents and queries.
 type docType struct {
 	name     string
 	fields   map[string]*field
@@ -47,8 +47,8 @@ var (
 	otherLine  = regexp.MustCompile(`^(document \w+ \{|attribute( \{|: fast-search)|index( \{|: enable-bm25)|inputs \{|match: cased|rank: filter|dictionary \{|hash|cased|sorting \{|function: raw|stemming: none|distance-metric: (angular|hamming)|\}|)$`)
 )
 
-// parseSchema reads a schema of the form that package vespa generates and
-// refuses any line that it does not know.
+// parseSchema parses a schema in the form that package vespa generates, and refuses
+// unknown lines.
 func parseSchema(text string) (*docType, error) {
 	d := &docType{
 		fields: map[string]*field{}, imports: map[string]imported{}, summary: map[string][]string{}, ranks: map[string]*rankProfile{},
@@ -88,7 +88,7 @@ func parseSchema(text string) (*docType, error) {
 			if base := d.ranks[m[2]]; base != nil {
 				p.inputs, p.functions = base.inputs, base.functions
 			} else if m[2] != "" {
-				err = fmt.Errorf("rank profile %s inherits %s, which is not there", m[1], m[2])
+				err = fmt.Errorf("rank profile %s inherits %s, which is not found", m[1], m[2])
 			}
 			d.ranks[m[1]] = p
 		case inputLine.MatchString(line):

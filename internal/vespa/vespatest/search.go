@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// request is what /search/ understands here besides bound parameters.
+// request has the supported fields of /search/ except parameters.
 type request struct {
 	YQL     string `json:"yql"`
 	Hits    int    `json:"hits"`
@@ -71,7 +71,7 @@ func (s *Server) answer(body []byte) (map[string]any, error) {
 	}
 	where, err := p.either()
 	if err == nil && len(p.tokens) > 0 {
-		err = fmt.Errorf("query: %q is left over", p.tokens)
+		err = fmt.Errorf("query: unexpected %q at the end", p.tokens)
 	}
 	if err != nil {
 		return nil, err
@@ -83,7 +83,7 @@ func (s *Server) answer(body []byte) (map[string]any, error) {
 	return s.render(p.d, q, matching)
 }
 
-// rank scores and orders what matches.
+// rank scores and orders the matching documents.
 func (s *Server) rank(d *docType, q request, all map[string]json.RawMessage, where condition) ([]scored, error) {
 	docs := s.docs[d.name]
 	var matching []scored
@@ -119,8 +119,8 @@ func (s *Server) rank(d *docType, q request, all map[string]json.RawMessage, whe
 	return matching, nil
 }
 
-// score runs the first phase on all and the second on the best of them; the
-// rest stays below these.
+// score runs the first phase on all documents and the second on the best of them; the
+// others are ranked below.
 func (r *ranker) score(list []scored) (err error) {
 	for i := range list {
 		if list[i].score, err = r.evaluate(r.profile.first, list[i].doc); err != nil {
@@ -149,8 +149,8 @@ func (r *ranker) score(list []scored) (err error) {
 	return nil
 }
 
-// order reads a sorting specification: [+|-] [relevance] or raw(attribute).
-// Without one the best come first, and ties lie as in a map: by a hash.
+// order parses a sorting specification: [+|-] [relevance] or raw(attribute).
+// Without one the best come first, and ties are ordered by a hash.
 func (s *Server) order(d *docType, sorting string) (func(a, b scored) int, error) {
 	if sorting == "" {
 		return func(a, b scored) int {

@@ -1,14 +1,14 @@
-// Package vespatest is a strict stand-in for a Vespa application, for tests:
+// Package vespatest is a strict fake of a Vespa application, for tests:
 // /document/v1, /search/ and /application/v2 over HTTP/1.1 and h2c.
 //
-// It holds what the application package that was deployed to it declares, and
-// refuses or marks as ignored what Vespa would. It is not Vespa. It reads only
-// schemas and YQL of the forms that package vespa generates; it searches by
-// brute force over a locked map, so each query sees one moment; its words are
-// split and folded by Unicode's rules, not by Vespa's linguistics; its BM25
-// counts unpublished documents as Vespa does, but has exact averages; nearest
-// neighbours, weakAnd, grouping, visiting, conditions, redundancy, several nodes
-// and time limits of queries do not exist.
+// It stores documents by the schemas of the application package that was deployed to it,
+// and refuses or ignores what Vespa would refuse or ignore. It differs from Vespa:
+//   - It reads only schemas and YQL of the forms that package vespa generates.
+//   - It searches by brute force over a locked map, so each query sees a consistent snapshot.
+//   - Words are split and folded by Unicode's rules, not by Vespa's linguistics.
+//   - BM25 counts unpublished documents as Vespa does, but uses exact averages.
+//   - Nearest neighbours, weakAnd, grouping, visiting, conditions, redundancy, several nodes
+//     and query timeouts are not supported.
 package vespatest
 
 import (
@@ -22,18 +22,18 @@ import (
 	"time"
 )
 
-// Fault is what happens to one request instead of, or beside, its work.
+// Fault is the failure of one request.
 type Fault struct {
-	Status        int           // answered without doing the work; 0 = none
-	RetryAfter    string        // header of that answer
-	Delay         time.Duration // before anything else
-	Reset         bool          // the connection's stream ends without an answer; the work is not done
-	Lost          bool          // the work is done, then the stream ends without an answer
-	Truncate      bool          // the work is done, half of its answer is sent
-	IgnoredFields bool          // the work is done and marked as incomplete
+	Status        int           // status of the response, without an effect; 0 = none
+	RetryAfter    string        // header of that response
+	Delay         time.Duration // before the request is handled
+	Reset         bool          // the stream ends without a response; the request has no effect
+	Lost          bool          // the request takes effect, then the stream ends without a response
+	Truncate      bool          // the request takes effect, but only half of the response is sent
+	IgnoredFields bool          // the request takes effect, and the response reports it as incomplete
 }
 
-// Server is the stand-in. Make one with New or Start.
+// Server is the fake. Make one with New or Start.
 type Server struct {
 	mu       sync.RWMutex
 	types    map[string]*docType
@@ -49,12 +49,12 @@ type Server struct {
 	writes   atomic.Int64
 }
 
-// New makes an empty stand-in without an application.
+// New makes an empty fake without an application.
 func New() *Server {
 	return &Server{types: map[string]*docType{}, docs: map[string]map[string]*document{}}
 }
 
-// Start serves a stand-in until the test ends.
+// Start serves a fake until the test ends.
 func Start(tb testing.TB) (s *Server, url string) {
 	tb.Helper()
 	s = New()
@@ -67,7 +67,7 @@ func Start(tb testing.TB) (s *Server, url string) {
 	return s, server.URL
 }
 
-// Script sets what decides the faults of requests; nil ends them. It is called
+// Script sets the function that decides the fault of each request; nil = no faults. It is called
 // by several goroutines.
 func (s *Server) Script(decide func(r *http.Request) Fault) {
 	if decide == nil {
@@ -77,16 +77,16 @@ func (s *Server) Script(decide func(r *http.Request) Fault) {
 	s.script.Store(&decide)
 }
 
-// Block makes the feed blocked: writes but removes and assigns get 507.
+// Block blocks the feed: writes except removes and assigns get 507.
 func (s *Server) Block(full bool) { s.full.Store(full) }
 
-// Queue answers 429 to operations beyond n at once; 0 = no limit.
+// Queue limits concurrent operations to n, further ones get 429; 0 = no limit.
 func (s *Server) Queue(n int) { s.queue.Store(int64(n)) }
 
-// Peak is the most document operations that were in hand at once.
+// Peak returns the highest number of concurrent document operations.
 func (s *Server) Peak() int { return int(s.peak.Load()) }
 
-// Writes counts the document operations that were done.
+// Writes returns the number of document operations that took effect.
 func (s *Server) Writes() int { return int(s.writes.Load()) }
 
 // Documents counts the stored documents of a type.

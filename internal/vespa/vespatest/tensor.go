@@ -18,8 +18,8 @@ type tensor struct {
 	bytes  [][]byte
 }
 
-// parseTensor reads a tensor of a document: hexadecimal blocks or values only,
-// lower case, with exactly the digits that the cell type has.
+// parseTensor parses a tensor of a document: only hexadecimal blocks or values, in lower
+// case, with the exact number of digits of the cell type.
 func (f *field) parseTensor(raw json.RawMessage) (*tensor, error) {
 	var body struct {
 		Blocks map[string]string `json:"blocks"`
@@ -70,7 +70,7 @@ func (f *field) addRow(t *tensor, label, digits string) error {
 		}
 		row[i] = float64(math.Float32frombits(bits))
 		if math.IsNaN(row[i]) || math.IsInf(row[i], 0) {
-			return fmt.Errorf("cell %d is no number", i)
+			return fmt.Errorf("cell %d is not a number", i)
 		}
 	}
 	t.floats = append(t.floats, row)
@@ -105,7 +105,7 @@ func (f *field) parseInput(raw json.RawMessage) (*tensor, error) {
 		bytes := make([]byte, len(row))
 		for i, cell := range row {
 			if cell != math.Trunc(cell) || cell < -128 || cell > 127 {
-				return nil, fmt.Errorf("query(%s): %v is no int8", f.name, cell)
+				return nil, fmt.Errorf("query(%s): %v is not an int8", f.name, cell)
 			}
 			bytes[i] = byte(int8(cell))
 		}

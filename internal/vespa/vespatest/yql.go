@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// condition says whether a document matches; terms are the words it may be
-// ranked by.
+// condition reports whether a document matches; terms are the words by which it can be
+// ranked.
 type condition struct {
 	match func(x *document) bool
 	terms []string
@@ -18,8 +18,8 @@ type condition struct {
 
 var yqlToken = regexp.MustCompile(`^\s*(@\w+|\w+|[(),!=*])`)
 
-// parser reads the YQL that package vespa writes: select * from T where …,
-// with and, or, !(…), rank(…), field contains @name and field = number.
+// parser parses the YQL that package vespa generates: select * from T where …, with
+// and, or, !(…), rank(…), field contains @name and field = number.
 type parser struct {
 	server     *Server
 	d          *docType
@@ -32,7 +32,7 @@ func lex(yql string) ([]string, error) {
 	for rest := yql; strings.TrimSpace(rest) != ""; {
 		m := yqlToken.FindStringSubmatch(rest)
 		if m == nil {
-			return nil, fmt.Errorf("query contains %.20q, which is no YQL known here", rest)
+			return nil, fmt.Errorf("the query contains unsupported YQL: %.20q", rest)
 		}
 		out = append(out, m[1])
 		rest = rest[len(m[0]):]
@@ -58,7 +58,7 @@ func (p *parser) next() string {
 func (p *parser) expect(wants ...string) error {
 	for _, want := range wants {
 		if got := p.next(); got != want {
-			return fmt.Errorf("query: %q instead of %q", got, want)
+			return fmt.Errorf("query: found %q instead of %q", got, want)
 		}
 	}
 	return nil
@@ -144,7 +144,7 @@ func (p *parser) term(name string) (condition, error) {
 		return condition{match: func(x *document) bool { return p.server.value(p.d, x, name) == number }}, err
 	}
 	if operator != "contains" || !strings.HasPrefix(value, "@") {
-		return condition{}, fmt.Errorf("query: %s %s %s is not known here", name, operator, value)
+		return condition{}, fmt.Errorf("query: %s %s %s is not supported", name, operator, value)
 	}
 	var text string
 	if err := json.Unmarshal(p.parameters[value[1:]], &text); err != nil {
@@ -159,7 +159,7 @@ func (p *parser) term(name string) (condition, error) {
 		}}, nil
 	}
 	if f := p.d.fields[name]; f == nil || !f.attribute || f.kind != "string" {
-		return condition{}, fmt.Errorf("field %s is no attribute of %s", name, p.d.name)
+		return condition{}, fmt.Errorf("field %s is not an attribute of %s", name, p.d.name)
 	}
 	return condition{match: func(x *document) bool { return x.values[name] == text }}, nil
 }

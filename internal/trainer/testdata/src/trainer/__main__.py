@@ -1,5 +1,5 @@
-"""A stand-in for the trainer: it trains nothing, and speaks the protocol or breaks it, as the
-job's id says."""
+"""A fake trainer: it trains nothing. The job's id selects whether it follows or breaks the
+protocol."""
 
 import json
 import os
@@ -32,7 +32,7 @@ def on_sigterm(*_):
 
 
 def until_sigterm():
-    """Say that the handler stands, and wait for the signal without missing it."""
+    """Report that the handler is installed, and wait for the signal without missing it."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     signal.signal(signal.SIGTERM, on_sigterm)
     say("phase", phase="train")
@@ -40,7 +40,7 @@ def until_sigterm():
 
 
 def child(**options):
-    """A child that lives for ever; the event tells its process id."""
+    """Start a child that never ends; the event contains its process id."""
     p = subprocess.Popen(["sleep", "86400"], pass_fds=(3,), **options)
     say("device", device="cpu", versions={"child": str(p.pid)})
 
@@ -66,7 +66,7 @@ def stop():
     sys.exit(75)
 
 
-def deaf():
+def ignores_sigterm():
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     child()
     say("phase", phase="train")
@@ -112,7 +112,7 @@ def environment():
 
 
 def attempt(what):
-    """Whether something works."""
+    """Report whether an action is permitted."""
     try:
         what()
     except OSError:
@@ -121,7 +121,7 @@ def attempt(what):
 
 
 def confined():
-    """Try what a trainer has no reason to do; the example job names a foreign file as "resume"."""
+    """Try forbidden and permitted actions; the job's "resume" names the checkpoint."""
     import socket
 
     foreign = job["resume"]
@@ -163,7 +163,7 @@ def confined():
 def noise():
     print("printed")
     for i in range(20000):
-        print("line", i, "of very much that nobody reads", file=sys.stderr)
+        print("line", i, "of a long output", file=sys.stderr)
     print("10%\r 20%\rthe last words", file=sys.stderr)
     say("error", **{"class": "internal", "message": "it broke"})
     sys.exit(70)
@@ -179,7 +179,7 @@ def cut(code):
 def broken(line):
     raw(line + b"\n")
     until_sigterm()
-    raw(b"x" * (1 << 20))  # nobody may wait for a reader
+    raw(b"x" * (1 << 20))  # a write must not block without a reader
     sys.exit(75)
 
 
@@ -194,7 +194,7 @@ def die(number):
 
 
 def hog():
-    """Needs half a GiB, a part of it in a child."""
+    """Use half a GiB, a part of it in a child."""
     if os.fork() == 0:
         blocks = [b"x" * (16 << 20) for _ in range(16)]
         forever()
@@ -204,7 +204,7 @@ def hog():
 
 
 def forks():
-    """Starts children until it may not, and then keeps them."""
+    """Start children up to the limit and keep them."""
     for _ in range(300):
         subprocess.Popen(["sleep", "86400"])
     say("phase", phase="train")
@@ -220,7 +220,7 @@ def closes(then):
 {
     "whole": whole,
     "stop": stop,
-    "deaf": deaf,
+    "ignores-sigterm": ignores_sigterm,
     "unready": unready,
     "orphans": orphans,
     "escaped": escaped,
@@ -261,7 +261,7 @@ def closes(then):
     "silent-71": lambda: sys.exit(71),
     "stopped-itself": lambda: sys.exit(75),
     "exit-3": lambda: sys.exit(3),
-    "undone": lambda: say("phase", phase="train"),
+    "exits-early": lambda: say("phase", phase="train"),
     "no-torch": lambda: __import__("torch_that_is_absent"),
     "sigkill": lambda: die(signal.SIGKILL),
     "sigsegv": lambda: die(signal.SIGSEGV),

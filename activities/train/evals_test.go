@@ -21,6 +21,7 @@ import (
 type evaluating struct {
 	*trainerOf
 	base, best string // the files of rows
+	answers    string // the file of answers; empty = none
 }
 
 func (e *evaluating) Run(ctx context.Context, job training.Job, devices string, log io.Writer, stop <-chan struct{}, on func(training.Event) error) error {
@@ -35,6 +36,12 @@ func (e *evaluating) Run(ctx context.Context, job training.Job, devices string, 
 					return err
 				}
 				if err := on(training.Event{Event: training.EventEval, Of: of, Rows: name, Metrics: map[string]float64{training.MetricLoss: 1}}); err != nil {
+					return err
+				}
+				if e.answers == "" {
+					continue
+				}
+				if err := writeFile(filepath.Join(job.WorkDir, "evals", training.AnswersName(of)), e.answers); err != nil {
 					return err
 				}
 			}
@@ -104,6 +111,38 @@ func TestEvaluation(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, speeds, 1)
 	require.InDelta(t, 123, speeds[0].TokensPerSecond, 0)
+}
+
+// TestAnswers: the page shows what both models answered to held-out rows, before the rows
+// that changed most. Answers that cannot be read are an error of the report.
+func TestAnswers(t *testing.T) {
+	t.Parallel()
+	for answers, says := range map[string]string{
+		`{"row": 3, "text": "red", "cut": true}` + "\n":            "",
+		`{"row": 3, "text": "red"}{"row": 3, "text": "red"}`:       "read answers",
+		strings.Repeat(`{"row": 3, "text": "red"}`+"\n", 2):        "row 3 is unexpected",
+		`{"row": 3, "text": "` + strings.Repeat("x", 1<<17) + `"}`: "token too long",
+	} {
+		j, e := newEvaluated(t)
+		e.answers = answers
+		_, err := j.run()
+		require.NoError(t, err)
+		_, err = j.publish(nil)
+		require.NoError(t, err)
+		var page summary.Run
+		j.a.Reports.Train = func(_ io.Writer, r summary.Run) error { page = r; return nil }
+		_, err = j.report(1)
+		if says != "" {
+			require.ErrorContains(t, err, says)
+			continue
+		}
+		require.NoError(t, err)
+		require.Len(t, page.Samples, 8)
+		require.Equal(t, 3, page.Samples[0].Row)
+		want := &training.Answer{Row: 3, Text: "red", Cut: true}
+		require.Equal(t, []*training.Answer{want, want}, []*training.Answer{page.Samples[0].BaseAnswer, page.Samples[0].BestAnswer})
+		require.Nil(t, page.Samples[1].BestAnswer)
+	}
 }
 
 // TestInterruptedSpeed: a run that was interrupted says nothing about how fast one is.

@@ -3,6 +3,7 @@ package train
 import (
 	"bytes"
 	"context"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -81,24 +82,27 @@ func (a *Activities) history(ctx context.Context, t tenant.ID, job string) ([]tr
 // that lost most.
 const sampledEach = 5
 
-// samples picks the held-out rows that changed most.
+// samples picks the held-out rows that the models answered, and those that changed most.
 func (a *Activities) samples(ctx context.Context, in activities.JobInput, s training.Spec) ([]summary.Sample, error) {
 	out, err := a.output(ctx, in.Tenant, in.Job)
 	if err != nil || out == nil || s.Evaluation == "" || out.Outcome.Comparison == nil {
 		return nil, err // a cancelled job was not evaluated
 	}
 	prefix := training.OutputPrefix(in.Tenant, in.Job) + out.Token + "/" + training.EvalsFolder
-	var values [2][]training.RowValues
+	var sides [2]summary.Evaluated
 	for i, of := range []string{training.OfBase, training.OfBest} {
 		data, err := activities.ReadAll(ctx, a.Store, prefix+of+".jsonl")
 		if err != nil {
 			return nil, err
 		}
-		if values[i], err = training.ReadRowValues(bytes.NewReader(data)); err != nil {
+		if sides[i].Rows, err = training.ReadRowValues(bytes.NewReader(data)); err != nil {
+			return nil, err
+		}
+		if sides[i].Answers, err = a.answers(ctx, out, prefix, of); err != nil {
 			return nil, err
 		}
 	}
-	samples := summary.Samples(out.Outcome.Comparison.Metric, values[0], values[1], sampledEach)
+	samples := summary.Samples(out.Outcome.Comparison.Metric, sides[0], sides[1], sampledEach)
 	data, err := activities.ReadAll(ctx, a.Store, training.DatasetKey(in.Tenant, s.Evaluation))
 	if err != nil {
 		return nil, err
@@ -113,6 +117,20 @@ func (a *Activities) samples(ctx context.Context, in activities.JobInput, s trai
 		number++
 	}
 	return samples, nil
+}
+
+// answers reads what a model answered to held-out rows. Embedding models answer nothing,
+// nor do jobs that an earlier cogflow trained.
+func (a *Activities) answers(ctx context.Context, out *training.Output, prefix, of string) (map[int]*training.Answer, error) {
+	name := training.AnswersName(of)
+	if !slices.ContainsFunc(out.Files, func(f training.CheckpointFile) bool { return f.Name == training.EvalsFolder+name }) {
+		return nil, nil
+	}
+	data, err := activities.ReadAll(ctx, a.Store, prefix+name)
+	if err != nil {
+		return nil, err
+	}
+	return training.ReadAnswers(bytes.NewReader(data))
 }
 
 // maxSampleText bounds what is shown of a row that could not be read, in bytes.

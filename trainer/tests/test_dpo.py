@@ -58,6 +58,10 @@ def test_learns_and_swapped_labels_reverse_it(tmp_path, model, train):
     rows = [json.loads(x) for x in lines]
     assert [r["row"] for r in rows] == list(range(12))
     assert right["margin"] == pytest.approx(sum(r["margin"] for r in rows) / 12)
+    for of in ("base", "best"):
+        path = tmp_path / "right" / "work" / "evals" / f"{of}-answers.jsonl"
+        said = [json.loads(line) for line in path.open()]
+        assert [a["row"] for a in said] == [0, 1, 2, 3, 4] and any(a["text"] for a in said)
     assert right["accuracy"] == sum(r["margin"] > 0 for r in rows) / 12
 
 

@@ -10,9 +10,9 @@ from peft import PeftModel
 from test_job import check_events
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from trainer import answers, tiny
 from trainer import job as jobs
 from trainer import model as models
-from trainer import tiny
 
 LEARN = {"r": 16, "target_modules": ["all-linear"], "learning_rate": 1e-2, "max_seq_length": 64}
 
@@ -64,6 +64,14 @@ def test_learns_by_heart_and_publishes_it(tmp_path, model, rows, train):
         "adapter_config.json",
         "adapter_model.safetensors",
     }
+    said = {
+        of: [json.loads(x) for x in (tmp_path / f"work/evals/{of}-answers.jsonl").open()]
+        for of in ("base", "best")
+    }
+    assert [a["row"] for a in said["best"]] == list(range(answers.SHOWN))
+    assert not any(a["cut"] for a in said["best"])
+    assert [a["text"] for a in said["best"]] == [row["completion"] for row in rows[:5]]
+    assert said["base"] != said["best"] and len(said["base"]) == answers.SHOWN
     scored = [json.loads(x) for x in (tmp_path / "work/evals/best.jsonl").read_text().splitlines()]
     assert [r["row"] for r in scored] == list(range(8))
     total = sum(r["tokens"] for r in scored)

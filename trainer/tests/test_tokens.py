@@ -59,6 +59,26 @@ def test_loss_sees_what_the_assistant_says(tokenizer, encoder):
     assert "old" in seen(tokenizer, row) and "red" in seen(tokenizer, row)
 
 
+def test_question_ends_where_the_answer_begins(tokenizer, encoder):
+    ids, expected = encoder().question({"prompt": "red green:", "completion": " blue small"})
+    assert tokenizer.decode(ids) == "red green:"
+    assert expected == len(tokenizer(" blue small")["input_ids"])
+    messages = [
+        {"role": "user", "content": "red"},
+        {"role": "assistant", "content": "green"},
+        {"role": "user", "content": "blue"},
+        {"role": "assistant", "content": "small"},
+    ]
+    pair = {"prompt": messages[:3], "chosen": messages[3:], "rejected": messages[1:2]}
+    for row in ({"messages": messages}, pair):
+        ids, expected = encoder().question(row)
+        asked = tokenizer.decode(ids)
+        assert "green<|im_end|>" in asked and "blue" in asked and "small" not in asked
+        assert asked.rstrip().endswith("assistant") and expected > 0
+    assert encoder().question({"text": "red green blue"}) is None
+    assert encoder(3).question({"prompt": "red green:", "completion": " blue"}) is None
+
+
 def test_cut_rows_are_told_apart(tokenizer, encoder):
     long = {"prompt": "red" + " red" * 29, "completion": " blue" * 30}
     prompt = len(tokenizer(long["prompt"])["input_ids"])

@@ -30,35 +30,48 @@ type Run struct {
 	Version  string // of the cogflow that renders the page
 }
 
-// Sample is a held-out row with the metrics of the base and the best.
+// Sample is a held-out row with the metrics and the answers of the base and the best.
 type Sample struct {
-	Row   int
-	Parts []rows.Part // what the row says; nil = it could not be read
-	Text  string      // of a row that could not be read, cut
-	Base  float64
-	Best  float64
+	Row        int
+	Parts      []rows.Part // what the row says; nil = it could not be read
+	Text       string      // of a row that could not be read, cut
+	Base       float64
+	Best       float64
+	BaseAnswer *training.Answer // nil = the base was not asked
+	BestAnswer *training.Answer // nil = the best was not asked
 }
 
-// Samples picks the rows whose metric changed most, up to `each` in either direction,
-// improved rows first. The caller adds their texts.
-func Samples(metric string, base, best []training.RowValues, each int) []Sample {
+// Samples picks the rows that a model answered, in their order, and of the others those
+// whose metric changed most, up to `each` in either direction, improved rows first. The
+// caller adds the texts of the rows.
+func Samples(metric string, base, best Evaluated, each int) []Sample {
 	sign := 1.0
 	if training.LowerIsBetter(metric) {
 		sign = -1
 	}
 	gain := func(s Sample) float64 { return sign * (s.Best - s.Base) }
-	var all []Sample
-	for i := range min(len(base), len(best)) {
-		s := Sample{Row: base[i].Row, Base: base[i].Values[metric], Best: best[i].Values[metric]}
-		if training.IsFinite(gain(s)) {
-			all = append(all, s)
+	var answered, others []Sample
+	for i := range min(len(base.Rows), len(best.Rows)) {
+		s := Sample{Row: base.Rows[i].Row, Base: base.Rows[i].Values[metric], Best: best.Rows[i].Values[metric]}
+		s.BaseAnswer, s.BestAnswer = base.Answers[s.Row], best.Answers[s.Row]
+		switch {
+		case s.BaseAnswer != nil || s.BestAnswer != nil:
+			answered = append(answered, s)
+		case training.IsFinite(gain(s)):
+			others = append(others, s)
 		}
 	}
-	slices.SortStableFunc(all, func(x, y Sample) int { return cmp.Compare(gain(y), gain(x)) })
-	if len(all) <= 2*each {
-		return all
+	slices.SortStableFunc(others, func(x, y Sample) int { return cmp.Compare(gain(y), gain(x)) })
+	if len(others) > 2*each {
+		others = slices.Concat(others[:each], others[len(others)-each:])
 	}
-	return slices.Concat(all[:each], all[len(all)-each:])
+	return append(answered, others...)
+}
+
+// Evaluated is the held-out rows under one model.
+type Evaluated struct {
+	Rows    []training.RowValues
+	Answers map[int]*training.Answer // by row
 }
 
 // Sweep is the content of the page about a sweep.

@@ -12,16 +12,22 @@ import (
 
 func TestSamples(t *testing.T) {
 	t.Parallel()
-	rows := func(values ...float64) []training.RowValues {
-		var out []training.RowValues
+	rows := func(values ...float64) (out summary.Evaluated) {
 		for i, v := range values {
-			out = append(out, training.RowValues{Row: i, Values: map[string]float64{"loss": v}})
+			out.Rows = append(out.Rows, training.RowValues{Row: i, Values: map[string]float64{"loss": v}})
 		}
 		return out
 	}
 	picked := summary.Samples("loss", rows(1, 1, 1, 1, 1, math.NaN()), rows(0.5, 2, 1, 0.9, 1.5, 1), 1)
 	require.Equal(t, []summary.Sample{{Row: 0, Base: 1, Best: 0.5}, {Row: 1, Base: 1, Best: 2}}, picked)
 	require.Len(t, summary.Samples("loss", rows(1, 1), rows(2, 0), 5), 2)
+
+	best := rows(1, 2, math.NaN(), 0)
+	best.Answers = map[int]*training.Answer{1: {Row: 1, Text: "b"}, 2: {Row: 2, Text: "c"}}
+	picked = summary.Samples("loss", rows(1, 1, 1, 1), best, 1)
+	require.Len(t, picked, 4)
+	require.Equal(t, []string{"b", "c"}, []string{picked[0].BestAnswer.Text, picked[1].BestAnswer.Text}, "answered rows come first, in their order")
+	require.Equal(t, []int{3, 0}, []int{picked[2].Row, picked[3].Row})
 }
 
 func TestMetricsBetter(t *testing.T) {

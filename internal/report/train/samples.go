@@ -7,18 +7,21 @@ import (
 	"github.com/cogniverse/cogflow/training/summary"
 )
 
-const maxSamples = 20
+const maxSamples = 20 // of each kind
 
 // chats are held-out rows as conversations: the prompt, the expected answer, and the score
-// of each model.
-func chats(r summary.Run) []report.Chat {
+// of each model. answered selects the rows that the models answered, or the others.
+func chats(r summary.Run, answered bool) []report.Chat {
 	var out []report.Chat
 	c := r.Adapter.Outcome.Comparison
 	metric := ""
 	if c != nil {
 		metric = c.Metric
 	}
-	for _, s := range r.Samples[:min(len(r.Samples), maxSamples)] {
+	for _, s := range r.Samples {
+		if (s.BaseAnswer != nil || s.BestAnswer != nil) != answered || len(out) == maxSamples {
+			continue
+		}
 		base, best, change := sameDigits(s.Base, s.Best)
 		chat := report.Chat{Title: "Row " + report.Count(s.Row)}
 		name := lower(metricTitle(r.Adapter.Spec.Method, metric))
@@ -38,11 +41,22 @@ func chats(r summary.Run) []report.Chat {
 		}
 		chat.Turns = turns(s)
 		chat.Turns = append(chat.Turns,
-			report.Turn{Side: "before", Who: "Base model", Text: name + " " + base},
-			report.Turn{Side: "after", Who: "Trained", Text: name + " " + best})
+			modelTurn("before", "Base model", name+" "+base, s.BaseAnswer),
+			modelTurn("after", "Trained", name+" "+best, s.BestAnswer))
 		out = append(out, chat)
 	}
 	return out
+}
+
+// modelTurn is the turn of a model: its answer, or only its metric where it was not asked.
+func modelTurn(side, who, metric string, a *training.Answer) report.Turn {
+	if a == nil {
+		return report.Turn{Side: side, Who: who, Text: metric}
+	}
+	if a.Cut {
+		metric += ", cut"
+	}
+	return report.NewTurn(side, who, metric, a.Text)
 }
 
 // turns are the parts of a row. The text that a model learns is marked as expected.

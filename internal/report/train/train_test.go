@@ -85,7 +85,8 @@ func trained(n int) summary.Run {
 				{Role: rows.RoleAssistant, Content: "Which account is it: yours, or your team's?"},
 				{Role: rows.RoleUser, Content: "Mine."},
 				{Role: rows.RoleAssistant, Content: "1. Go to <Settings>.\n2. Choose Security, then Reset."},
-			}}}},
+			}}}, BaseAnswer: &training.Answer{Row: 14, Text: "I am sorry, I cannot help with <passwords>. Please write to support, which", Cut: true},
+				BestAnswer: &training.Answer{Row: 14, Text: "1. Go to <Settings>.\n2. Choose Security."}},
 			{Row: 201, Base: 1.02, Best: 1.31, Parts: []rows.Part{{Key: rows.KeyPrompt, Text: "Translate the sentence into French."}, {Key: rows.KeyCompletion, Text: "Traduisez la phrase."}}},
 			{Row: 7, Base: 0.5, Best: 0.5, Text: "{a row that cannot be read"},
 		},
@@ -260,7 +261,7 @@ func malicious(text string) summary.Run {
 			{Event: text},
 		},
 		Samples: []summary.Sample{
-			{Row: -1, Text: text, Base: wild, Best: math.NaN()},
+			{Row: -1, Text: text, Base: wild, Best: math.NaN(), BaseAnswer: &training.Answer{Text: text}, BestAnswer: &training.Answer{Text: text, Cut: true}},
 			{Parts: []rows.Part{{Key: text, Text: text}, {Key: rows.KeyMessages, Messages: []rows.Message{{Role: text, Content: text}, {Role: rows.RoleAssistant, Content: text}}}}},
 		},
 	}

@@ -27,8 +27,9 @@ type page struct {
 	Data     *dataView
 	Plan     []planRow
 	PlanNote string
-	Samples  []report.Chat
-	Measure  string // metric of the samples
+	Answered []report.Chat // held-out rows with the answers of both models
+	Samples  []report.Chat // held-out rows that changed most
+	Measure  string        // metric of the samples
 	Commands []report.Command
 	Lineage  []report.Pair
 	Settings []report.Pair
@@ -44,7 +45,7 @@ func newPage(r summary.Run) page {
 		Head:    report.NewHead("training report", title(a), badges(r), about(r), report.CurveStyle),
 		Notices: notices(r, s), Tiles: tiles(r, s), Curves: curves(s, a.Spec.Method, o),
 		Metrics: metricRows(a.Spec.Method, o), Note: metricsNote(a.Spec.Method, o), Points: newPoints(a.Spec.Method, s, o), Data: newDataView(r),
-		Samples: chats(r), Commands: commands(r), Lineage: lineage(r), Settings: settings(a.Spec),
+		Answered: chats(r, true), Samples: chats(r, false), Commands: commands(r), Lineage: lineage(r), Settings: settings(a.Spec),
 		Versions: versions(o.Versions), Foot: foot(r), Again: report.Again(r.Workflow),
 	}
 	p.Plan, p.PlanNote = planRows(r)

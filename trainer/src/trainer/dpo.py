@@ -19,6 +19,7 @@ from .fault import Input
 from .job import Job
 from .method import Evaluation, Row, Stats
 from .sft import Method as SFT
+from .sft import questions
 from .tokens import Encoder, tally
 
 
@@ -64,6 +65,7 @@ class Method(SFT):
             )
         self._train = Dataset.from_list(kept)
         self._held_out = [encoder.dpo(row, c.max_prompt_length)[0] for row in held_out]
+        self._questions = questions(encoder, held_out)
         tokens = sum(
             2 * len(r["prompt_ids"]) + len(r["chosen_ids"]) + len(r["rejected_ids"]) for r in kept
         )

@@ -159,6 +159,9 @@ class Method:
                 show_progress_bar=False,
             ).float()
 
+    def answers(self) -> list[dict[str, Any]]:
+        return []  # an embedding model writes no text
+
     def score(self, metrics: dict[str, float]) -> float:
         return -metrics["loss"]
 

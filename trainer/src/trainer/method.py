@@ -7,6 +7,7 @@ this order:
     stats = m.prepare(train, held_out)   # phase "data": tokens; rows are checked canonical rows
     trainer = m.trainer(arguments)       # a transformers Trainer with durable.Durable mixed in
     m.evaluate()                         # phase "evaluate", any number of times
+    m.answers()                          # after the evaluation of the base and of the best
     trainer.train(…)                     # phase "train"; run.Session calls evaluate and save in it
     m.save(folder); m.load(folder); m.merge(folder)   # phase "save"; merge is the last call
 
@@ -75,6 +76,10 @@ class Method(Protocol):
 
     def evaluate(self) -> Evaluation:
         """Score the held-out rows. Called with gradients off and the model in eval()."""
+
+    def answers(self) -> list[dict[str, Any]]:
+        """What the model answers to a few held-out rows (answers.py); none for a method whose
+        models write no text. Called as evaluate is."""
 
     def score(self, metrics: dict[str, float]) -> float:
         """The score for best and patience; greater is better."""

@@ -131,19 +131,26 @@ class Session(TrainerCallback):
         model, devices = self.method.model, [0] if self.job.device == "cuda" else []
         was = model.training
         model.eval()
+        shown: list[dict[str, Any]] = []
         with torch.no_grad(), torch.random.fork_rng(devices):
             result = self.method.evaluate()
+            if of in ("base", "best"):
+                shown = self.method.answers()
         model.train(was)
         if not result.metrics:
             raise Input("eval: no held-out row can be scored within max_seq_length")
-        folder = self.work_dir / "evals"
-        folder.mkdir(exist_ok=True)
-        lines = [json.dumps(finite(row), allow_nan=False) + "\n" for row in result.rows]
-        draft = folder / f".{name}.jsonl"
-        draft.write_text("".join(lines))
-        draft.rename(folder / f"{name}.jsonl")
+        if shown:
+            self._write_rows(f"{name}-answers", shown)
+        self._write_rows(name, result.rows)
         self.report_evaluation(of, name, result.metrics)
         return result.metrics
+
+    def _write_rows(self, name: str, rows: list[dict[str, Any]]) -> None:
+        folder = self.work_dir / "evals"
+        folder.mkdir(exist_ok=True)
+        draft = folder / f".{name}.jsonl"
+        draft.write_text("".join(json.dumps(finite(row), allow_nan=False) + "\n" for row in rows))
+        draft.rename(folder / f"{name}.jsonl")
 
     def report_evaluation(self, of: str, name: str, metrics: dict[str, float]) -> None:
         """The event of an evaluation."""

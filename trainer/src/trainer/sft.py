@@ -9,7 +9,7 @@ from trl import SFTConfig, SFTTrainer
 from trl.data_utils import pack_dataset
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
-from . import apart, model
+from . import answers, apart, model
 from .durable import Durable
 from .fault import Input
 from .job import Job
@@ -54,6 +54,7 @@ class Method:
             options = {"keep_in_memory": True}
             self._train = pack_dataset(self._train, c.max_seq_length, "bfd", options)
         self._held_out = [encoder.sft(row)[0] for row in held_out]
+        self._questions = questions(encoder, held_out)
         return tally(
             lengths,
             sum(len(row["input_ids"]) for row in kept),
@@ -107,6 +108,18 @@ class Method:
         metrics = {"loss": nll / tokens, "accuracy": right / tokens} if tokens else {}
         return Evaluation(metrics, rows)
 
+    def answers(self) -> list[dict[str, Any]]:
+        if not self._questions:
+            return []
+        with self._trainer.accelerator.autocast():
+            return answers.generate(
+                self.model,
+                self._tokenizer,
+                self._questions,
+                self._job.micro_batch,
+                self._job.config.max_seq_length,
+            )
+
     def score(self, metrics: dict[str, float]) -> float:
         return -metrics["loss"]
 
@@ -125,6 +138,17 @@ class Method:
     def merge(self, folder: Path) -> None:
         merged = self.model.merge_and_unload(safe_merge=True)
         model.save_whole(self._job, merged, folder)
+
+
+def questions(encoder: Encoder, rows: list[Row]) -> list[answers.Question]:
+    """The first rows that ask something."""
+    out: list[answers.Question] = []
+    for i, row in enumerate(rows):
+        if len(out) == answers.SHOWN:
+            break
+        if asked := encoder.question(row):
+            out.append(answers.Question(i, *asked))
+    return out
 
 
 class Collator:

@@ -74,6 +74,26 @@ class Encoder:
         chosen, rejected = (a[:room] for a in answers)
         return {"prompt_ids": prompt, "chosen_ids": chosen, "rejected_ids": rejected}, length, cut
 
+    def question(self, row: Row) -> tuple[list[int], int] | None:
+        """The tokens of a row up to its answer, and how many the expected answer has; None for
+        a row that asks nothing, or that max_seq_length leaves no room for an answer."""
+        if "text" in row:
+            return None
+        if "messages" in row:
+            asked = row["messages"][:-1]
+            whole = self._chat(row["messages"])["input_ids"]
+        else:
+            asked = row["prompt"]
+            answer = row["chosen"] if "chosen" in row else row["completion"]
+            chat = isinstance(asked, list)
+            whole = self._chat(asked + answer)["input_ids"] if chat else self._text(asked + answer)
+        if isinstance(asked, str):
+            ids = self._text(asked)
+        else:
+            ids = self._chat(asked, add_generation_prompt=True)["input_ids"]
+        expected = len(whole) - len(ids)
+        return (ids, expected) if ids and 0 < expected and len(ids) < self._limit else None
+
     def _text(self, text: str) -> list[int]:
         return self._tokenizer(text=text)["input_ids"]
 

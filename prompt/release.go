@@ -19,8 +19,8 @@ type Release struct {
 	Mode     string    `json:"mode"`     // "compat" or "improved"
 	Created  time.Time `json:"created"`  // time of publication
 
-	Default  float64        `json:"default_score"`     // score of the default program: on the testset, else on the rows of the search
-	Score    float64        `json:"score"`             // score of this version on the same rows
+	Default  float64        `json:"default_score"`     // score of the default program: on the testset, corrected for early ends, else on the rows of the search
+	Score    float64        `json:"score"`             // score of this version on the same rows; optimistic if they are those of the search
 	Verdict  Verdict        `json:"verdict"`           // the test on rows that the search never saw
 	Trials   int            `json:"trials"`            // trials of the search
 	Calls    int            `json:"calls"`             // paid calls
@@ -45,12 +45,33 @@ type Models struct {
 type Verdict struct {
 	Examples int     `json:"examples"`          // rows that were compared
 	Planned  int     `json:"planned,omitempty"` // rows that could have been compared; examples below it = decided early
-	Before   float64 `json:"before"`            // mean score of the default program, 0 to 1
-	After    float64 `json:"after"`             // mean score of the candidate, 0 to 1
+	Gain     *Gain   `json:"gain,omitempty"`    // the true gain, as far as these rows tell; absent if none were compared, and from earlier releases
+	Before   float64 `json:"before"`            // mean score of the default program on these rows, 0 to 1, not corrected
+	After    float64 `json:"after"`             // mean score of the candidate on these rows, 0 to 1, not corrected
 	Bound    float64 `json:"bound"`             // lower confidence bound of the gain, at level
 	Chance   float64 `json:"chance"`            // probability of such a gain if neither is better (p-value)
 	Level    float64 `json:"level,omitempty"`   // significance level; 0 = 0.05
 	Promote  bool    `json:"promote"`           // true if the gain is significant, by both measures
+}
+
+// GainConfidence is how often a Gain's interval contains the true gain.
+const GainConfidence = 0.95
+
+// Gain is the difference that a candidate makes to the mean score, 0 to 1, on rows like
+// those that were compared.
+type Gain struct {
+	Low      float64 `json:"low"`      // lower end of the confidence interval of 95 %, which allows for early ends
+	High     float64 `json:"high"`     // upper end
+	Estimate float64 `json:"estimate"` // corrected for early ends; after - before is too high for a program that was promoted
+}
+
+// Scores are the mean scores of both programs, 0 to 1, as far apart as the estimated gain.
+func (v Verdict) Scores() (before, after float64) {
+	if v.Gain == nil {
+		return v.Before, v.After
+	}
+	middle := (v.Before + v.After) / 2
+	return middle - v.Gain.Estimate/2, middle + v.Gain.Estimate/2
 }
 
 // ConfidencePercent is the confidence, in percent, that the gain is above Bound.

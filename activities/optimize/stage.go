@@ -321,11 +321,12 @@ func (a *Activities) ConfirmBest(ctx context.Context, in ConfirmInput) (Confirme
 	if out.Asked, err = c.total(ctx); err != nil {
 		return Confirmed{}, err
 	}
-	out.Default, out.Score = 100*out.Verdict.Before, 100*out.Verdict.After
+	before, after := out.Verdict.Scores()
+	out.Default, out.Score = 100*before, 100*after
 	found := confirmation{Rows: s.Rows()}
 	found.Before, found.After = s.Scores()
-	before, after := s.Outputs()
-	found.OutsA, found.OutsB = storable(before), storable(after)
+	outsA, outsB := s.Outputs()
+	found.OutsA, found.OutsB = storable(outsA), storable(outsB)
 	return out, activities.WriteJSON(ctx, a.Store, a.stored(in.Spender, "confirmation.json"), found)
 }
 
@@ -352,7 +353,8 @@ func (a *Activities) nothingBetter(ctx context.Context, in SearchStep) (Confirme
 }
 
 // unconfirmed is the outcome of a search that found something better without budget to
-// confirm it: it is published and never promoted. Its scores are the search's.
+// confirm it: it is published and never promoted. Its scores are the search's, which are
+// optimistic.
 func (a *Activities) unconfirmed(ctx context.Context, in SearchStep) (Confirmed, error) {
 	var trials []search.Trial
 	if err := activities.ReadJSON(ctx, a.Store, a.stored(in.Spender, "trials.json"), &trials); err != nil {

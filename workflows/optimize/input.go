@@ -85,8 +85,8 @@ type Result struct {
 	Job          string         `json:"job"`                 // hash of everything that determines the result
 	Status       string         `json:"status"`              // "optimized", "unchanged" (nothing was done), "stopped" (the best so far) or "dry_run"
 	Promoted     bool           `json:"promoted"`            // true if it became the active version
-	DefaultScore float64        `json:"default_score"`       // score of the default program, in percent: on the testset, else on the rows of the search
-	Score        float64        `json:"score"`               // score of the result on the same rows, in percent
+	DefaultScore float64        `json:"default_score"`       // score of the default program, in percent: on the testset, corrected for early ends, else on the rows of the search
+	Score        float64        `json:"score"`               // score of the result on the same rows, in percent; optimistic if they are those of the search
 	Verdict      prompt.Verdict `json:"verdict"`             // the test on rows that the search never saw
 	Kept         bool           `json:"kept,omitempty"`      // true if nothing better was found: the version equals the default program
 	Trials       int            `json:"trials"`              // trials of the search

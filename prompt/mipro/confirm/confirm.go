@@ -66,6 +66,7 @@ type Confirmation struct {
 	runs     [2][]*mipro.Run // of the examples that are asked, in that order
 	board    mipro.Pending
 	test     *paired
+	gain     *estimator
 	verdict  prompt.Verdict
 }
 
@@ -81,6 +82,7 @@ func New(plan *mipro.Plan, before, after *prompt.Program, examples []*prompt.Obj
 	c := &Confirmation{
 		plan: plan, programs: [2]*prompt.Program{before, after}, examples: examples,
 		order: python.NewRandom(plan.Seed).Sample(len(examples), most), test: newPaired(level, most, plan.Seed),
+		gain:    newEstimator(most),
 		verdict: prompt.Verdict{Chance: 1, Bound: -1, Level: level, Planned: most},
 	}
 	c.ask()
@@ -140,6 +142,7 @@ func (c *Confirmation) settle() {
 	f := c.test.look()
 	c.verdict.Examples, c.verdict.Before, c.verdict.After = asked, mean(before), mean(after)
 	c.verdict.Chance, c.verdict.Bound, c.verdict.Promote = f.chance, f.bound, f.better
+	c.verdict.Gain = c.gain.look(c.test.gains, f.better)
 	if !f.better && !f.futile {
 		c.ask()
 	}

@@ -72,6 +72,7 @@ type ProgramLine struct {
 	Default float64   `json:"default_score"`   // score of the default program, in percent
 	Score   float64   `json:"score"`           // score of this version, in percent
 	Promote bool      `json:"confirmed"`       // better than the default on rows that the search never saw
+	Rows    int       `json:"rows,omitempty"`  // rows that it was compared on; 0 = not confirmed: the scores are optimistic
 	Calls   int       `json:"calls"`           // paid calls
 	CostUSD float64   `json:"cost_usd"`        // paid in all, in USD
 	Created time.Time `json:"created"`         // time of publication
@@ -108,7 +109,7 @@ func (a *Programs) ListPrograms(ctx context.Context, in ListProgramsInput) (Prog
 		}
 		line := ProgramLine{
 			Name: d.Name, Version: d.Version, Status: d.Status, Mode: d.Mode, Default: d.Default, Score: d.Score,
-			Promote: d.Verdict.Promote, Calls: d.Calls, CostUSD: d.CostUSD, Created: d.Created,
+			Promote: d.Verdict.Promote, Rows: d.Verdict.Examples, Calls: d.Calls, CostUSD: d.CostUSD, Created: d.Created,
 		}
 		if d.Status == statusCanary {
 			line.Share = d.Canary.Share

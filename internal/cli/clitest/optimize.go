@@ -41,8 +41,8 @@ func Optimizing() optimizeflow.Progress {
 // Optimized is the result of the stand-in of an optimization.
 func Optimized() optimizeflow.Result {
 	return optimizeflow.Result{
-		Program: "agentic-router", Version: 4, Job: "0123456789abcdef01234567", Status: "optimized", Promoted: true, DefaultScore: 52.2, Score: 71.1,
-		Verdict: prompt.Verdict{Examples: 45, Before: 0.522, After: 0.711, Bound: 0.098, Chance: 0.0021, Promote: true},
+		Program: "agentic-router", Version: 4, Job: "0123456789abcdef01234567", Status: "optimized", Promoted: true, DefaultScore: 54.6, Score: 68.8,
+		Verdict: prompt.Verdict{Examples: 45, Gain: &prompt.Gain{Low: 0.031, High: 0.312, Estimate: 0.142}, Before: 0.522, After: 0.711, Bound: 0.098, Chance: 0.0021, Promote: true},
 		Trials:  22, Calls: 1834, Repeated: 3, CostUSD: 0.74, Report: "default/reports/x/y.html",
 	}
 }
@@ -121,7 +121,7 @@ func Program() registry.ProgramDetail {
 	}
 	d.Release = prompt.Release{
 		Name: "agentic-router", Version: 4, Job: r.Job, Workflow: "optimize-default-agentic-router-0123456789ab", Mode: "improved",
-		Created: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Default: 52.2, Score: 71.1, Verdict: r.Verdict, Trials: 22, Calls: 1834, Repeated: 3, CostUSD: 0.74,
+		Created: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Default: r.DefaultScore, Score: r.Score, Verdict: r.Verdict, Trials: 22, Calls: 1834, Repeated: 3, CostUSD: 0.74,
 		Models: prompt.Models{Student: "smollm3-3b", Teacher: "gpt-4o", Proposer: "gpt-4o"},
 	}
 	for _, name := range []string{"program.json", "source.json", "state.json", "trials.jsonl"} {
@@ -136,7 +136,7 @@ func Program() registry.ProgramDetail {
 func Programs() registry.ProgramList {
 	d := Program()
 	l := registry.ProgramLine{
-		Name: d.Name, Version: 4, Status: "active", Mode: d.Mode, Default: d.Default, Score: d.Score, Promote: true, Calls: d.Calls, CostUSD: d.CostUSD, Created: d.Created,
+		Name: d.Name, Version: 4, Status: "active", Mode: d.Mode, Default: d.Default, Score: d.Score, Promote: true, Rows: 45, Calls: d.Calls, CostUSD: d.CostUSD, Created: d.Created,
 	}
 	old := l
 	old.Version, old.Status, old.Promote, old.Score = 3, "deprecated", false, 52.0

@@ -1,9 +1,9 @@
 package format
 
 import (
-	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -37,4 +37,19 @@ func Metric(v float64) string {
 func Percent(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) + " %" }
 
 // Points formats a difference between two percentages.
-func Points(v float64) string { return fmt.Sprintf("%+.1f points", v) }
+func Points(v float64) string { return signed(v) + " points" }
+
+// Interval formats the ends of a confidence interval of a difference between two percentages.
+func Interval(low, high float64) string { return signed(low) + " to " + Points(high) }
+
+// signed formats zero without a sign.
+func signed(v float64) string {
+	text := strconv.FormatFloat(v, 'f', 1, 64)
+	switch {
+	case strings.Trim(text, "-0.") == "":
+		return "0.0"
+	case v > 0:
+		return "+" + text
+	}
+	return text
+}

@@ -26,15 +26,21 @@ func (a app) printOptimize(id string, r optimizeflow.Result) {
 	}
 	a.Say("%s: %s", cli.Ref(r.Program, r.Version), status(r))
 	switch v := r.Verdict; {
-	case v.Examples > 0:
-		a.Say("On %s that the search never saw: %s before, %s now (with %[5]s %% confidence, the gain is above %[4]s)",
-			format.Count(v.Examples, "row", "rows"), format.Percent(100*v.Before), format.Percent(100*v.After), format.Points(100*v.Bound), v.ConfidencePercent())
+	case v.Examples > 0 && v.Gain != nil:
+		a.Say("Gain: %s (95 %% confidence), estimate %s, on %s that the search never saw", format.Interval(100*v.Gain.Low, 100*v.Gain.High),
+			format.Points(100*v.Gain.Estimate), format.Count(v.Examples, "row", "rows"))
+		a.Say("Mean scores of these rows, not corrected: %s before, %s now", format.Percent(100*v.Before), format.Percent(100*v.After))
+	case v.Examples > 0: // of an earlier release
+		a.Say("Mean scores of %s that the search never saw, not corrected: %s before, %s now",
+			format.Count(v.Examples, "row", "rows"), format.Percent(100*v.Before), format.Percent(100*v.After))
 	case r.Kept:
 		a.Say("The search found nothing better than the default program, so there was nothing to confirm.")
 	case r.Status == "stopped":
 		a.Say("The result was not confirmed on rows that the search never saw: the job was stopped while it waited for budget.")
+		a.sayOptimistic(r)
 	default:
 		a.Say("No rows were left for the confirmation: set --testset, or provide at least ten examples.")
+		a.sayOptimistic(r)
 	}
 	a.Say("%s, %s (%d repeated), %s", format.Count(r.Trials, "trial", "trials"), format.Count(r.Calls, "call", "calls"), r.Repeated, format.Dollars(r.CostUSD))
 	at := cli.Ref(r.Program, r.Version)
@@ -51,6 +57,11 @@ func (a app) printOptimize(id string, r optimizeflow.Result) {
 	if r.Report != "" {
 		a.Say("Report: cogflow report %s", id)
 	}
+}
+
+// sayOptimistic prints the score of a program that was not confirmed.
+func (a app) sayOptimistic(r optimizeflow.Result) {
+	a.Say("Its score, %s, is the search's own, by which it was chosen: it is optimistic.", format.Percent(r.Score))
 }
 
 func status(r optimizeflow.Result) string {

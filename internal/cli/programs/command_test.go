@@ -98,7 +98,7 @@ func testProgramsCanary(t *testing.T, b *clitest.Bench) {
 func testProgramsDiff(t *testing.T, b *clitest.Bench) {
 	code, out, errors := b.Run("programs", "diff", "agentic-router@3", "@4")
 	assert.Equal(t, cli.ExitDone, code, errors)
-	assert.Equal(t, `agentic-router@3 (52.0 %) → agentic-router@4 (71.1 %)
+	assert.Equal(t, `agentic-router@3 (52.0 %) → agentic-router@4 (68.8 %)
 
 route: 2 demos, before 2
   Route the query{+ to an agent.

@@ -104,8 +104,11 @@ func (a app) printPrograms(r registry.ProgramList) {
 	rows := make([][]string, len(r.Programs))
 	for i, l := range r.Programs {
 		better := "not better"
-		if l.Promote {
+		switch {
+		case l.Promote:
 			better = "better"
+		case l.Rows == 0:
+			better = "not confirmed"
 		}
 		rows[i] = []string{
 			cli.Ref(l.Name, l.Version), status(l.Status, l.Share), l.Mode, format.Percent(l.Default), format.Percent(l.Score), better,
@@ -175,10 +178,13 @@ func (a app) printProgram(d registry.ProgramDetail) error {
 		return err
 	}
 	v := d.Verdict
-	confirmed := "not confirmed"
+	confirmed := "no: the scores are the search's own, and optimistic"
 	if v.Examples > 0 {
-		confirmed = fmt.Sprintf("on %s: %s before, %s now, gain above %s", format.Count(v.Examples, "row", "rows"), format.Percent(100*v.Before),
-			format.Percent(100*v.After), format.Points(100*v.Bound))
+		confirmed = fmt.Sprintf("on %s: %s before, %s now, not corrected", format.Count(v.Examples, "row", "rows"), format.Percent(100*v.Before), format.Percent(100*v.After))
+	}
+	gain := "-"
+	if g := v.Gain; g != nil {
+		gain = fmt.Sprintf("%s (95 %% confidence), estimate %s", format.Interval(100*g.Low, 100*g.High), format.Points(100*g.Estimate))
 	}
 	better := "not shown to be better than the default"
 	if v.Promote {
@@ -189,6 +195,7 @@ func (a app) printProgram(d registry.ProgramDetail) error {
 		rows = append(rows, []string{"canary", canaryText(c)})
 	}
 	rows = append(rows, [][]string{
+		{"gain", gain},
 		{"confirmed", confirmed},
 		{"mode", d.Mode},
 		{"search", fmt.Sprintf("%s, %s (%d repeated), %s", format.Count(d.Trials, "trial", "trials"), format.Count(d.Calls, "call", "calls"), d.Repeated, format.Dollars(d.CostUSD))},

@@ -88,37 +88,6 @@ func badges(r prompt.Report) []report.Badge {
 	return append(out, report.Badge{Tone: "calm", Text: "Not promoted"})
 }
 
-// verdict is the result of the confirmation in one or two sentences, and its numbers.
-func verdict(r prompt.Release) (verdict, detail string) {
-	v := r.Verdict
-	if v.Examples <= 0 && r.Trials > 0 && len(r.Choice) == 0 {
-		return "The search found nothing better than the default program, so there was nothing to confirm.", ""
-	}
-	if v.Examples <= 0 {
-		return "No rows were left that the search had not seen, so the result was not confirmed. Set a testset, or provide more rows.", ""
-	}
-	gain := report.Rounded(100*v.After, 1)/100 - report.Rounded(100*v.Before, 1)/100 // the difference of the shown scores
-	verdict = fmt.Sprintf("On %s that the search never saw the mean score is %s instead of %s.", report.Plural(v.Examples, "row"), ofOne(v.After), ofOne(v.Before))
-	detail = fmt.Sprintf("Gain %s; with %s %% confidence the true gain is above %s; %s for a gain this large by chance. "+
-		"Both programs ran on the same rows; the test is paired.", points(gain), v.ConfidencePercent(), points(v.Bound), report.PValue(v.Chance))
-	if v.Examples < v.Planned {
-		detail += fmt.Sprintf(" %s more rows were not needed for the decision.", report.Count(v.Planned-v.Examples))
-	}
-	switch {
-	case v.Promote:
-		verdict += " The difference is statistically significant."
-	case len(r.Choice) == 0:
-		verdict = fmt.Sprintf("The search found nothing better than the default program. Its mean score on %s that the search never saw is %s.",
-			report.Plural(v.Examples, "row"), ofOne(v.Before))
-		detail = ""
-	case gain > 0:
-		verdict += " The difference is not statistically significant: it can be chance. More rows for the confirmation or more trials can make it clearer."
-	default:
-		verdict += " The program did not get better on rows that the search never saw."
-	}
-	return verdict, detail
-}
-
 // ofOne formats a score from 0 to 1 as a percentage.
 func ofOne(v float64) string { return percentage(100 * v) }
 
@@ -193,20 +162,14 @@ func tiles(r prompt.Report) []report.Tile {
 	if v.Repeated > 0 {
 		repeated.Note = "in flight when a worker died"
 	}
-	after := report.Tile{Value: percentage(v.Score), Label: "score now"}
-	if report.Finite(v.Score - v.Default) {
-		after.Note = points((report.Rounded(v.Score, 1) - report.Rounded(v.Default, 1)) / 100)
-	}
-	return []report.Tile{
-		{Value: percentage(v.Default), Label: "score before"},
-		after,
+	return append(scoreTiles(v), []report.Tile{
 		{Value: report.Count(v.Trials), Label: "trials"},
 		{Value: report.Count(v.Calls), Label: "calls paid"},
 		repeated,
 		{Value: report.USD(v.CostUSD), Label: "cost"},
 		took,
 		{Value: report.Count(max(0, v.Verdict.Examples)), Label: "rows confirmed on"},
-	}
+	}...)
 }
 
 // programCommands are for the use of the program. There are none if its name cannot be shown

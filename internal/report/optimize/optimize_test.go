@@ -49,9 +49,9 @@ func optimized() prompt.Report {
 		After:  &prompt.Program{Name: "agentic-router", Predictors: []*prompt.Predictor{&better}},
 		Release: prompt.Release{
 			Name: "agentic-router", Version: 4, Job: "0123456789abcdef01234567", Workflow: "optimize-acme-agentic-router-0123456789ab", Mode: "improved",
-			Default: 52.2, Score: 71.1, Trials: 22, Calls: 1834, Repeated: 3, CostUSD: 0.74,
+			Default: 54.6, Score: 68.8, Trials: 22, Calls: 1834, Repeated: 3, CostUSD: 0.74,
 			Choice:  map[string]int{"0_predictor_instruction": 2, "0_predictor_demos": 1},
-			Verdict: prompt.Verdict{Examples: 45, Before: 0.522, After: 0.711, Bound: 0.098, Chance: 0.0021, Promote: true},
+			Verdict: prompt.Verdict{Examples: 45, Gain: &prompt.Gain{Low: 0.031, High: 0.312, Estimate: 0.142}, Before: 0.522, After: 0.711, Bound: 0.098, Chance: 0.0021, Promote: true},
 			Models:  prompt.Models{Student: "smollm3-3b", Teacher: "gpt-4o", Proposer: "gpt-4o"},
 		},
 		Rows: []prompt.ReportRow{
@@ -102,8 +102,8 @@ func TestOptimizeTexts(t *testing.T) {
 		want   []string
 	}{
 		"better": {func(*prompt.Report) {}, []string{
-			">Better than the default</span>", ">Promoted</span>", "On 45 rows that the search never saw the mean score is 71.1 % instead of 52.2 %. The difference is statistically significant.",
-			"above &#43;9.8 points", "<ins>conversation, then route the </ins>", "<del>Route</del>", ">wrong → right<", ">right → wrong<", ">still wrong<", ">better<",
+			">Better than the default</span>", ">Promoted</span>", "The true gain is between &#43;3.1 and &#43;31.2 points with 95 % confidence; the estimate is &#43;14.2 points. The difference is statistically significant.",
+			"On 45 rows that the search never saw the mean score is 71.1 % instead of 52.2 %. These means are not corrected", "<b class=\"long\">&#43;3.1 to &#43;31.2</b>", "<ins>conversation, then route the </ins>", "<del>Route</del>", ">wrong → right<", ">right → wrong<", ">still wrong<", ">better<",
 			"no answer that could be parsed", "programs export agentic-router@4 --tenant acme --to ./agentic-router<", "2 demos, before it had 1", "0d1 0i2 <span class=\"badge good\">chosen",
 			"summarise the talk on &lt;video&gt; search",
 		}},
@@ -116,6 +116,9 @@ func TestOptimizeTexts(t *testing.T) {
 		"worse": {func(r *prompt.Report) {
 			r.Promoted, r.Release.Verdict = false, prompt.Verdict{Examples: 45, Before: 0.5, After: 0.4, Bound: -0.2, Chance: 1}
 		}, []string{"The program did not get better on rows that the search never saw"}},
+		"equal": {func(r *prompt.Report) {
+			r.Promoted, r.Release.Verdict = false, prompt.Verdict{Examples: 48, Before: 0.5, After: 0.5, Chance: 1, Gain: &prompt.Gain{Low: -0.06, High: 0.06}}
+		}, []string{"between −6.0 and &#43;6.0 points with 95 % confidence; the estimate is 0.0 points. The mean scores of both programs are equal."}},
 		"nothing found": {func(r *prompt.Report) {
 			r.Promoted, r.After, r.Release.Choice, r.Release.Verdict.Promote = false, r.Before, nil, false
 		}, []string{"found nothing better than the default program", "same instructions"}},
@@ -125,7 +128,7 @@ func TestOptimizeTexts(t *testing.T) {
 		"nothing to confirm": {func(r *prompt.Report) {
 			r.Promoted, r.After, r.Release.Choice, r.Release.Verdict, r.Rows = false, r.Before, nil, prompt.Verdict{}, nil
 		}, []string{"so there was nothing to confirm", "same instructions"}},
-		"no rows left": {func(r *prompt.Report) { r.Release.Verdict = prompt.Verdict{} }, []string{"the result was not confirmed"}},
+		"no rows left": {func(r *prompt.Report) { r.Release.Verdict = prompt.Verdict{} }, []string{"the result was not confirmed", "they are optimistic", "optimistic: not confirmed"}},
 		"stopped":      {func(r *prompt.Report) { r.Release.Stopped = true }, []string{">Stopped, the best so far is kept</span>"}},
 		"a race":       {func(r *prompt.Report) { r.Trials[3].Kind = "race" }, []string{"a candidate, in a race"}},
 	} {
@@ -228,7 +231,7 @@ func malicious(text string) prompt.Report {
 		Tenant: tenant.ID(text), Run: text, Before: program("x"), After: program(" y"),
 		Release: prompt.Release{
 			Name: text, Version: 1, Job: text, Workflow: text, Mode: text, Default: wild, Score: math.NaN(), Trials: -1, Calls: math.MinInt, Repeated: -1, CostUSD: math.NaN(),
-			Choice: map[string]int{text: -1}, Verdict: prompt.Verdict{Examples: 3, Before: wild, After: math.NaN(), Bound: -wild, Chance: 7},
+			Choice: map[string]int{text: -1}, Verdict: prompt.Verdict{Examples: 3, Before: wild, After: math.NaN(), Bound: -wild, Chance: 7, Gain: &prompt.Gain{Low: -wild, High: math.NaN(), Estimate: wild}},
 			Models: prompt.Models{Student: text, Teacher: text, Proposer: text, Judge: text},
 		},
 		Trials: []prompt.ReportTrial{

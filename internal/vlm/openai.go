@@ -122,12 +122,20 @@ func (s *structured) redact(r *safetext.Redactor) {
 }
 
 func (d *OpenAI) read(s video.Stage, body []byte) (video.Caption, error) {
-	bad := func(class fault.Class, reason string) (video.Caption, error) {
-		return video.Caption{}, fault.New(class, op, s.Model, reason)
-	}
 	said, err := chat.Read(d.client.Redactor(), body)
 	if err != nil {
-		return bad(fault.Transport, err.Error())
+		return video.Caption{}, fault.New(fault.Transport, op, s.Model, err.Error())
+	}
+	settled := s.DescribeBounds().Settle(said.Usage, said.Written)
+	price := d.options.price(s.Model)
+	billed := func(err error) error {
+		if price != nil && !settled.Estimated {
+			return money.Charge(err, price.Cost(settled.Input, settled.Output))
+		}
+		return err
+	}
+	bad := func(class fault.Class, reason string) (video.Caption, error) {
+		return video.Caption{}, billed(fault.New(class, op, s.Model, reason))
 	}
 	switch said.Finish {
 	case string(openai.FinishReasonContentFilter):
@@ -159,12 +167,11 @@ func (d *OpenAI) read(s video.Stage, body []byte) (video.Caption, error) {
 	}
 	text, err = checkText(d.client.Redactor(), s.Model, out.Text)
 	if err != nil {
-		return video.Caption{}, err
+		return video.Caption{}, billed(err)
 	}
 	out.Text = text
-	settled := s.DescribeBounds().Settle(said.Usage, said.Written)
 	out.PromptTokens, out.OutputTokens = settled.Input, settled.Output
-	if price := d.options.price(s.Model); price != nil {
+	if price != nil {
 		out.CostMicroUSD = price.Cost(settled.Input, settled.Output)
 	}
 	return out, nil

@@ -16,7 +16,7 @@ import (
 // answer behind comments, or in a list of one. whole is false for a stream that breaks off, or
 // that cannot be read. An error in a stream becomes the error of the answer.
 func Assemble(body []byte) (answer []byte, whole bool) {
-	payload, named := payloads(body)
+	payload, named := payloads(unended(body))
 	if !named && json.Valid(payload) && !native(payload) {
 		return unwrapped(payload), true
 	}
@@ -26,6 +26,16 @@ func Assemble(body []byte) (answer []byte, whole bool) {
 	}
 	answer, err := json.Marshal(s.answer())
 	return answer, err == nil
+}
+
+// unended takes the end of a stream from behind an answer that is not streamed, where some
+// gateways put it.
+func unended(body []byte) []byte {
+	answer, found := bytes.CutSuffix(bytes.TrimSpace(body), []byte("data: [DONE]"))
+	if found && json.Valid(answer) {
+		return answer
+	}
+	return body
 }
 
 // unwrapped takes an answer out of a list of one, or out of the envelope of a gateway.
@@ -280,7 +290,7 @@ func orNull(data json.RawMessage) json.RawMessage {
 // usageOf finds the usage in an answer that may have broken off. In a stream that goes on it is
 // that of a part.
 func usageOf(body []byte) (u money.Usage, found bool) {
-	payload, named := payloads(body)
+	payload, named := payloads(unended(body))
 	s := read(payload)
 	switch {
 	case !named && s.chunks == 0:

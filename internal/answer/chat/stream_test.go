@@ -45,6 +45,7 @@ func TestAssemble(t *testing.T) {
 		"Ollama":                   `{"model":"m","message":{"role":"assistant","content":"An "},"done":false}` + "\n" + `{"model":"m","message":{"content":"answer."},"done":false}` + "\n" + `{"model":"m","message":{"content":""},"done":true,"done_reason":"stop","prompt_eval_count":7,"eval_count":2}`,
 		"Ollama at once":           `{"model":"m","message":{"role":"assistant","content":"An answer."},"done":true,"done_reason":"stop","prompt_eval_count":7,"eval_count":2}`,
 		"an answer after comments": ": OPENROUTER PROCESSING\n\n" + `{"model":"m","choices":[{"message":{"content":"An answer."},"finish_reason":"stop"}],` + tokens + `}`,
+		"an end behind it":         `{"model":"m","choices":[{"message":{"content":"An answer."},"finish_reason":"stop"}],` + tokens + "}\ndata: [DONE]\n\n",
 		"a list of one":            `[{"model":"m","choices":[{"message":{"content":"An answer."},"finish_reason":"stop"}],` + tokens + `}]`,
 		"an envelope":              `{"code":0,"msg":"success","data":{"model":"m","choices":[{"message":{"content":"An answer."},"finish_reason":"stop"}],` + tokens + `}}`,
 		"DashScope":                `{"output":{"choices":[{"message":{"content":"An answer."},"finish_reason":"stop"}]},"model":"m","usage":{"input_tokens":7,"output_tokens":2}}`,

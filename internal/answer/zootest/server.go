@@ -1,0 +1,135 @@
+package zootest
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"sync"
+	"testing"
+
+	"github.com/cogniverse/cogflow/internal/answer/answertest"
+	"github.com/cogniverse/cogflow/money"
+)
+
+// Request is one request as the endpoint saw it.
+type Request struct {
+	Entry     string // of the ledger; "" = it carried none
+	Model     string
+	Behaviour Behaviour // the zero value: a plain answer
+	Billed    int64     // micro-USD
+	Known     bool      // the caller can know it to the micro-USD
+}
+
+// Server is the endpoint. Set it up before the first call.
+type Server struct {
+	answertest.Site // OpenAI's base is URL + "/v1"
+
+	Price money.Price
+	Say   func(body []byte) string // text of an answer; nil = Text
+	Once  bool                     // what passes does so after the first request of a model
+
+	all      []Behaviour
+	mu       sync.Mutex
+	requests []Request
+	seen     map[string]bool
+}
+
+// Text is what answers say.
+const Text = "An answer."
+
+// Start starts an endpoint that ends with the test.
+func Start(tb testing.TB) *Server {
+	tb.Helper()
+	s := &Server{all: All(), seen: map[string]bool{}, Price: money.Price{Input: 1, Output: 10}}
+	s.Serve(tb, s)
+	return s
+}
+
+// Mark is a text by which the endpoint behaves so, in the last message of a request.
+func Mark(behaviour int) string { return fmt.Sprintf("zoo-%d.", behaviour) }
+
+var mark = regexp.MustCompile(`zoo-(\d+)\.`)
+
+// Requests is the account, in order of arrival.
+func (s *Server) Requests() []Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]Request(nil), s.requests...)
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost {
+		w.WriteHeader(http.StatusMethodNotAllowed)
+		return
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return // the caller went away before it had asked
+	}
+	var in struct {
+		Model    string            `json:"model"`
+		Messages []json.RawMessage `json:"messages"`
+	}
+	if json.Unmarshal(body, &in) != nil || len(in.Messages) == 0 {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	text := Text
+	if s.Say != nil {
+		text = s.Say(body)
+	}
+	b, ok := s.behaviour(in.Model, in.Messages[len(in.Messages)-1], body)
+	s.enter(r.Header.Get("X-Client-Request-Id"), in.Model, b)
+	if !ok {
+		plain(w, text)
+		return
+	}
+	b.Answer(text)(w)
+}
+
+// behaviour is the one that the last message names, if it names one.
+func (s *Server) behaviour(model string, last, body []byte) (Behaviour, bool) {
+	var named string
+	for _, m := range mark.FindAllSubmatch(last, -1) {
+		if named != "" && named != string(m[1]) {
+			return Behaviour{}, false
+		}
+		named = string(m[1])
+	}
+	for i, b := range s.all {
+		if fmt.Sprint(i) != named || b.Refuses != nil && !b.Refuses(body) {
+			continue
+		}
+		if s.Once && b.Outcome.Passes() && !s.first(model+" "+named) {
+			return Behaviour{}, false
+		}
+		return b, true
+	}
+	return Behaviour{}, false
+}
+
+func (s *Server) first(key string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	seen := s.seen[key]
+	s.seen[key] = true
+	return !seen
+}
+
+// enter writes a request into the account.
+func (s *Server) enter(entry, model string, b Behaviour) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := Request{Entry: entry, Model: model, Behaviour: b, Known: b.Bill == "" || b.Bill == Exact || b.Bill == Free}
+	switch {
+	case b.Bill == Free:
+	case b.NoText:
+		r.Billed = s.Price.Cost(Input, 0)
+	default:
+		r.Billed = s.Price.Cost(Input, Output)
+	}
+	s.requests = append(s.requests, r)
+}

@@ -1,0 +1,182 @@
+package zootest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/answer"
+	"github.com/cogniverse/cogflow/internal/answer/zootest"
+	"github.com/cogniverse/cogflow/internal/lm"
+	"github.com/cogniverse/cogflow/internal/vlm"
+	"github.com/cogniverse/cogflow/internal/vlm/vlmtest"
+	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/python"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// TestSources: there are many behaviours, each with its name and its source.
+func TestSources(t *testing.T) {
+	t.Parallel()
+	all := zootest.All()
+	require.GreaterOrEqual(t, len(all), 40)
+	source, names := regexp.MustCompile(`^(https://\S+|[\w.-]+/[\w.-]+#\d+)$`), map[string]bool{}
+	for _, b := range all {
+		require.Regexp(t, source, b.Source, b.Name)
+		require.False(t, names[b.Name], b.Name)
+		names[b.Name] = true
+		same, found := zootest.Named(b.Name)
+		require.True(t, found)
+		require.Equal(t, b.Source, same.Source)
+	}
+}
+
+// bounds of a call: its endpoint's timeout, and what a loaded machine adds.
+const (
+	patient   = 30 * time.Second
+	impatient = 300 * time.Millisecond
+	grace     = 30 * time.Second
+)
+
+func timeout(b zootest.Behaviour) time.Duration {
+	if b.Endless {
+		return impatient
+	}
+	return patient
+}
+
+// roles are completions as students, teachers and judges make them.
+func roles(text string) map[string]prompt.Completion {
+	of := func(c prompt.Completion) prompt.Completion {
+		c.Model, c.Messages = "served", []prompt.Message{{Role: prompt.System, Content: "Answer."}, {Role: prompt.User, Content: text}}
+		return c
+	}
+	return map[string]prompt.Completion{
+		"student": of(prompt.Completion{Temperature: new(0.7), MaxTokens: 100, Seed: new(int64(1))}),
+		"teacher": of(prompt.Completion{Temperature: new(1.0), MaxTokens: 400, Rollout: 3}),
+		"judge":   of(prompt.Completion{Temperature: new(0.0), MaxTokens: 50, Format: python.NewObject("type", "json_object")}),
+	}
+}
+
+// check compares the end of a call and its charge with the behaviour and the server's account.
+func check(t *testing.T, s *zootest.Server, b zootest.Behaviour, want zootest.Outcome, entry string, err error, charge, reserved int64) {
+	t.Helper()
+	switch want {
+	case zootest.Answered, zootest.Empty:
+		require.NoError(t, err)
+	case zootest.Filtered:
+		require.True(t, err == nil || fault.ClassOf(err) == fault.Input, "%v", err)
+	case zootest.TooLong, zootest.Refused:
+		require.Equal(t, fault.Input, fault.ClassOf(err), "%v", err)
+		require.NotErrorIs(t, err, fault.ErrNotServed)
+		require.Equal(t, want == zootest.TooLong, tooLong(err), "%v", err)
+	case zootest.NotServed:
+		require.Equal(t, fault.Input, fault.ClassOf(err), "%v", err)
+		require.ErrorIs(t, err, fault.ErrNotServed)
+	case zootest.Denied:
+		require.Equal(t, fault.Auth, fault.ClassOf(err), "%v", err)
+	case zootest.Busy:
+		require.Equal(t, fault.Overload, fault.ClassOf(err), "%v", err)
+		require.Equal(t, b.Wait, fault.RetryAfter(err))
+	case zootest.Broken:
+		require.Equal(t, fault.Transport, fault.ClassOf(err), "%v", err)
+	}
+	if err != nil {
+		require.ErrorContains(t, err, b.Reason)
+	}
+	var billed int64
+	requests := 0
+	for _, r := range s.Requests() {
+		if r.Entry == entry {
+			billed += r.Billed
+			requests++
+		}
+	}
+	require.Positive(t, requests)
+	switch b.Bill {
+	case zootest.Exact, zootest.Free:
+		require.Equal(t, billed, charge, "%v", err)
+	case zootest.Estimated:
+		require.GreaterOrEqual(t, charge, billed)
+		require.LessOrEqual(t, charge, reserved)
+	case zootest.Unknown:
+		require.Equal(t, reserved, charge, "%v", err)
+		require.GreaterOrEqual(t, charge, billed)
+	}
+}
+
+// TestLanguageModels has students, teachers and judges meet every behaviour.
+func TestLanguageModels(t *testing.T) {
+	t.Parallel()
+	s := zootest.Start(t)
+	for i, b := range zootest.All() {
+		t.Run(b.Name, func(t *testing.T) {
+			t.Parallel()
+			for role, c := range roles("What is it? " + zootest.Mark(i)) {
+				m := lm.New(lm.Options{URL: s.URL + "/v1", Timeout: timeout(b), KeyVariable: "LM_KEY", Prices: map[string]prompt.Price{"served": s.Price}})
+				reserved, _ := m.Reserve(c)
+				entry := fmt.Sprint(role, i)
+				ctx, cancel := context.WithTimeout(money.WithEntry(t.Context(), entry), timeout(b)+grace)
+				said, err := m.Complete(ctx, c)
+				require.NoError(t, ctx.Err(), "the call ends")
+				cancel()
+				charge := said.CostMicroUSD
+				if err != nil {
+					charge = money.ChargeOf(err, reserved)
+				}
+				check(t, s, b, b.Outcome, entry, err, charge, reserved)
+				switch b.Outcome {
+				case zootest.Answered:
+					require.Contains(t, said.Text, zootest.Text, role)
+				case zootest.Empty, zootest.Filtered:
+					require.NoError(t, err)
+					require.Empty(t, prompt.Spoken(said.Text), role)
+					require.Contains(t, said.Reason, b.Reason)
+				default:
+					continue
+				}
+				require.Equal(t, b.Finish, said.Finish, role)
+			}
+		})
+	}
+}
+
+// tooLong reports whether an error marks a prompt that does not fit.
+func tooLong(err error) bool {
+	return errors.Is(err, prompt.ErrTooLong) || errors.Is(err, answer.ErrTooLong)
+}
+
+// TestCaptions has frames described by every behaviour.
+func TestCaptions(t *testing.T) {
+	t.Parallel()
+	s := zootest.Start(t)
+	frame := vlmtest.Picture(t, 1)
+	for i, b := range zootest.All() {
+		t.Run(b.Name, func(t *testing.T) {
+			t.Parallel()
+			d := vlm.NewOpenAI(vlm.Options{URL: s.URL + "/v1", Timeout: timeout(b), KeyVariable: "VLM_KEY", Prices: map[string]money.Price{"served": s.Price}})
+			stage := video.Stage{Model: "served", Prompt: "What is there? " + zootest.Mark(i)}
+			reserved, _ := d.Reserve(stage)
+			entry := fmt.Sprint("caption", i)
+			ctx, cancel := context.WithTimeout(money.WithEntry(t.Context(), entry), timeout(b)+grace)
+			defer cancel()
+			said, err := d.Describe(ctx, video.DescribeRequest{Stage: stage, JPEG: frame})
+			require.NoError(t, ctx.Err(), "the call ends")
+			charge := said.CostMicroUSD
+			if err != nil {
+				charge = money.ChargeOf(err, reserved)
+			}
+			check(t, s, b, b.OfCaption(), entry, err, charge, reserved)
+			if b.OfCaption() == zootest.Answered {
+				require.Equal(t, zootest.Text, said.Text)
+			}
+		})
+	}
+}

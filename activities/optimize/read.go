@@ -14,6 +14,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/metric"
 	"github.com/cogniverse/cogflow/prompt/mipro/confirm"
+	"github.com/cogniverse/cogflow/prompt/saved"
 	"github.com/cogniverse/cogflow/prompt/yaml"
 	"github.com/cogniverse/cogflow/strictjson"
 	"github.com/cogniverse/cogflow/tenant"
@@ -31,6 +32,15 @@ func (a *Activities) gather(ctx context.Context, in PrepareInput) (jobFile, erro
 	}
 	if j.Program, err = yaml.JSON(j.Program, reflect.TypeFor[prompt.Program]()); err != nil {
 		return j, fault.Wrap(fault.Input, "read program", in.Name, err)
+	}
+	if saved.Is(j.Program) { // the command line sends a program file
+		program, err := saved.Named(in.Name, j.Program)
+		if err != nil {
+			return j, err
+		}
+		if j.Program, err = json.Marshal(program); err != nil {
+			return j, fault.Wrap(fault.Input, "read program", in.Name, err)
+		}
 	}
 	program, err := prompt.Read(j.Program)
 	if err != nil {

@@ -29,7 +29,7 @@ def change(spec, module, row):
         predict.signature = predict.signature.with_updated_fields(
             name, desc="changed: " + name
         )
-        predict.demos = [dspy.Example(**d) for d in row["demos"]]
+        predict.demos = [dspy.Example(**d) for d in row.get("demos") or []]
 
 
 def main():

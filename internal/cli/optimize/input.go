@@ -41,7 +41,7 @@ func (a app) input(ctx context.Context, o *options) (name string, err error) {
 	if err := o.settings(); err != nil {
 		return "", err
 	}
-	program, err := o.readProgram()
+	program, err := a.readProgram(o)
 	if err != nil {
 		return "", err
 	}
@@ -117,29 +117,6 @@ func (o *options) settings() error {
 	}
 	o.in.Settings = said
 	return nil
-}
-
-// readProgram reads and checks a local program; nil = a worker reads it.
-func (o *options) readProgram() (*prompt.Program, error) {
-	if transfer.Remote(o.program) {
-		var err error
-		o.in.Program, err = at(o.program)
-		return nil, err
-	}
-	text, err := readLimited("program", o.program, prompt.MaxProgramBytes)
-	if err != nil {
-		return nil, err
-	}
-	text, err = yaml.JSON(text, reflect.TypeFor[prompt.Program]())
-	if err != nil {
-		return nil, fault.Wrap(fault.Input, "read program", o.program, err)
-	}
-	program, err := prompt.Read(text)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", o.program, err)
-	}
-	o.in.Program = text
-	return program, nil
 }
 
 // at is the reference to a file that a worker reads.
@@ -227,7 +204,7 @@ func (a app) place(ctx context.Context, o *options, sets []*set) error {
 	if len(o.in.Program) < maxInline {
 		return nil
 	}
-	uri, err := transfer.Upload(ctx, a.App, o.in.Tenant, o.program)
+	uri, err := a.uploadProgram(ctx, o)
 	if err != nil {
 		return err
 	}

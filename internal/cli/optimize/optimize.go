@@ -31,13 +31,16 @@ const kind = "OptimizePrompts"
 type options struct {
 	in      optimizeflow.Input
 	program string // local files, or URIs that a worker reads
-	train   string
-	val     string
-	test    string
-	metric  []string
-	set     []string // name=value
-	id      string
-	wait    cli.Waiting
+	// signature is the program file of a program that DSPy saved; converted says that it was.
+	signature string
+	converted bool
+	train     string
+	val       string
+	test      string
+	metric    []string
+	set       []string // name=value
+	id        string
+	wait      cli.Waiting
 }
 
 func (a app) command() *cobra.Command {
@@ -54,7 +57,10 @@ becomes active only if it is better than the default on rows that the search nev
 MIPROv2's settings: --set max_bootstrapped_demos=2. With num_trials and num_candidates, auto is
 none. --metric takes a file, or kind=field, repeated for more parts, weighted equally:
 --metric exact=agent --metric numeric=confidence. By default every output must equal the column
-of its name.`,
+of its name.
+
+--program also takes program.json and state.json of DSPy. Such a file has no types of fields and
+often no names: name them in a program file, --signature router.yaml.`,
 		Example: `  cogflow optimize --program examples/programs/agentic-router.json --trainset queries.jsonl --dry-run
   cogflow optimize --program router.json --trainset queries.jsonl --auto medium --budget 5 --approve
   cogflow optimize --program router.json --trainset q.jsonl --set num_trials=20 --set num_candidates=10`,
@@ -63,7 +69,8 @@ of its name.`,
 	}
 	f := cmd.Flags()
 	cli.CommonFlags(cmd, &o.in.Common)
-	f.StringVar(&o.program, "program", "", "the program: a JSON or YAML file, s3://… or https://…")
+	f.StringVar(&o.program, "program", "", "the program: a JSON or YAML file, a file that DSPy saved, s3://… or https://…")
+	f.StringVar(&o.signature, "signature", "", "of a program that DSPy saved: a program file with the names and types of its fields")
 	f.StringVar(&o.train, "trainset", "", "examples: JSON lines or a JSON array in a file, s3://… or https://…")
 	f.StringVar(&o.val, "valset", "", "examples for the scores of the search (default: four fifths of the trainset)")
 	f.StringVar(&o.test, "testset", "", "examples that decide about promotion (default: four in ten of the others)")

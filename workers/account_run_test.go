@@ -20,7 +20,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows/optimize"
 )
 
-// accountRun is one job, whose result is compared with the ledger.
+// accountRun is one job. Its result is compared with the ledger.
 type accountRun struct {
 	a      *accountant
 	tenant string
@@ -29,14 +29,14 @@ type accountRun struct {
 	run    client.WorkflowRun
 	done   chan struct{}
 	err    error
-	// Of the result:
+	// Fields of the result:
 	Repeated  int     `json:"repeated_calls"`
 	CostUSD   float64 `json:"cost_usd"`
 	Calls     int     `json:"calls"`          // of an optimization
 	Described int     `json:"describe_calls"` // of an ingest
 }
 
-// start starts a random job of a tenant of its own, so that it finds no stored answer.
+// start starts a random job of a new tenant, so that there are no stored answers.
 func (a *accountant) start() *accountRun {
 	a.t.Helper()
 	r := &accountRun{a: a, tenant: fmt.Sprintf("run-%d", len(a.runs)), done: make(chan struct{})}
@@ -65,7 +65,7 @@ func (a *accountant) start() *accountRun {
 	return r
 }
 
-// await waits for the end through deaths of the server.
+// await waits until the run ends, across restarts of the server.
 func (r *accountRun) await() {
 	defer close(r.done)
 	ctx := r.a.t.Context()
@@ -81,8 +81,8 @@ func (r *accountRun) await() {
 	}
 }
 
-// finish waits for the end. A run that waits for budget has not spent more than its
-// limit, and goes on without one.
+// finish waits until the run ends. A run that waits for budget must not have exceeded its
+// limit; finish then removes the limit.
 func (r *accountRun) finish() {
 	a := r.a
 	a.t.Helper()
@@ -96,10 +96,10 @@ func (r *accountRun) finish() {
 			}
 			return
 		case <-limit:
-			a.tellEnd(r.tenant)
-			require.Fail(a.t, "the workflow does not end", r.tenant)
+			a.logLastEvent(r.tenant)
+			require.Fail(a.t, "the workflow did not end", r.tenant)
 		case <-time.After(200 * time.Millisecond):
-			a.tend()
+			a.restartExited()
 		}
 		if r.limit > 0 && r.waits() {
 			require.LessOrEqual(a.t, a.settled(r.tenant), r.limit, "%s spent more than its limit", r.tenant)
@@ -119,7 +119,7 @@ func (r *accountRun) waits() bool {
 		defer cancel()
 		value, err := r.a.client.QueryWorkflow(ctx, id, "", workflows.QueryProgress)
 		if err != nil {
-			return false // there is none, or it is asked again
+			return false // no answer; the caller asks again
 		}
 		var p struct {
 			Waiting string `json:"waiting"`
@@ -128,7 +128,7 @@ func (r *accountRun) waits() bool {
 	})
 }
 
-// raise takes the limit away.
+// raise removes the limit.
 func (r *accountRun) raise() {
 	ctx, cancel := context.WithTimeout(r.a.t.Context(), 20*time.Second)
 	defer cancel()
@@ -149,7 +149,7 @@ func (a *accountant) openEntries() int {
 	return a.number("ledger.db", "SELECT count(*) FROM call WHERE ended_ms IS NULL")
 }
 
-// booked is an entry of the ledger.
+// booked is a ledger entry.
 type booked struct {
 	Key, Outcome, Tenant, Kind, Model string
 	Cost, Reserved                    int64
@@ -168,19 +168,19 @@ func (a *accountant) ledger() map[string]booked {
 	return out
 }
 
-// compare holds the endpoint's account against the ledger.
+// compare compares the endpoint's bill with the ledger.
 func (a *accountant) compare() {
 	a.t.Helper()
 	entries, requests := a.ledger(), a.endpoint.Requests()
 	twice, none := billtest.Entries(requests)
-	assert.Empty(a.t, twice, "an entry was sent with two requests")
-	assert.Zero(a.t, none, "a request carried no entry")
+	assert.Empty(a.t, twice, "two requests have the same ledger entry")
+	assert.Zero(a.t, none, "a request has no ledger entry")
 	asked := map[string]bool{}
 	var billed, known, spent int64
 	unseen := 0
 	for _, r := range requests {
 		e, ok := entries[r.Entry]
-		if !assert.True(a.t, ok, "the ledger knows nothing of %+v", r) {
+		if !assert.True(a.t, ok, "the ledger has no entry for %+v", r) {
 			continue
 		}
 		asked[r.Entry] = true
@@ -202,14 +202,14 @@ func (a *accountant) compare() {
 		case e.Outcome == "charged":
 			unseen++
 		default:
-			assert.Zero(a.t, e.Cost, "no request was seen of %+v", e)
-			assert.NotEqual(a.t, "answered", e.Outcome, "no request was seen of %+v", e)
+			assert.Zero(a.t, e.Cost, "the endpoint saw no request of %+v", e)
+			assert.NotEqual(a.t, "answered", e.Outcome, "the endpoint saw no request of %+v", e)
 		}
 	}
-	// What was written to an endpoint that went away before it read it cannot be told
-	// from what it had begun to work on.
-	assert.LessOrEqual(a.t, unseen, a.gone*inFlight, "calls were charged that the endpoint did not see")
-	assert.LessOrEqual(a.t, outcomes["lost"], a.kills*inFlight, "more calls were lost than can be in flight")
+	// A request that was sent to an endpoint before an outage may or may not have been
+	// processed, so it is charged.
+	assert.LessOrEqual(a.t, unseen, a.gone*inFlight, "too many charged calls that the endpoint did not see")
+	assert.LessOrEqual(a.t, outcomes["lost"], a.kills*inFlight, "more calls were lost than were in flight")
 	assert.GreaterOrEqual(a.t, spent, billed)
 	for _, r := range a.runs {
 		r.equalsLedger()
@@ -222,7 +222,7 @@ func (a *accountant) compare() {
 		len(a.runs), a.raised, a.kills, len(requests), billed, spent, known, outcomes, faults)
 }
 
-// equalsLedger: what a result says was paid is what the ledger says.
+// equalsLedger checks that cost and calls of the result equal those of the ledger.
 func (r *accountRun) equalsLedger() {
 	a := r.a
 	of := func(query string) int { return a.number("ledger.db", fmt.Sprintf(query, r.tenant)) }

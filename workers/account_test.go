@@ -18,10 +18,10 @@ import (
 	"github.com/cogniverse/cogflow/money"
 )
 
-// TestAccount compares the ledger with the account of an endpoint that bills, call
-// by call: for captions, vectors, speech and language models, while answers fail in
-// every way, workers are killed and drained, and the Temporal server and the
-// endpoint are away. TestAccountSoak does it two hundred times.
+// TestAccount compares the ledger, call by call, with the bill of an endpoint for captions,
+// vectors, speech and language models. Meanwhile answers fail in every way, workers are
+// killed and drained, and the Temporal server and the endpoint have outages.
+// TestAccountSoak repeats it 200 times.
 func TestAccount(t *testing.T) {
 	t.Parallel()
 	newAccountant(t, rand.Uint64()).rounds(5, 2, 4*time.Second)
@@ -37,29 +37,29 @@ func TestAccountSoak(t *testing.T) {
 	}
 }
 
-// inFlight bounds the calls that a worker has in flight: the slots of all endpoints
-// of accountConfig, and a few more that are being begun or stored.
+// inFlight bounds the calls in flight of a worker: the slots of all endpoints of
+// accountConfig, and a few calls that are being started or stored.
 const inFlight = 30
 
-const accountVideos = 3 // of a library
+const accountVideos = 3 // per library
 
-// accountant is a stack whose models are all one endpoint with an account.
+// accountant is a stack whose models are all served by one endpoint that keeps a bill.
 type accountant struct {
 	*stack
 	endpoint *billtest.Server
 	random   *rand.Rand
 	seed     uint64
-	dir      string // of videos with pictures and sound
+	dir      string // with videos that have pictures and sound
 	workers  []*workerProcess
 	runs     []*accountRun
 	kills    int
-	gone     int // times that the endpoint went away
-	raised   int // runs that waited for their budget to be raised
-	restarts int // of workers that ended by themselves
+	gone     int // outages of the endpoint
+	raised   int // runs that waited for more budget
+	restarts int // restarts of workers that exited by themselves
 }
 
-// accountConfig has profiles whose vectors come from captions, by many and by one a
-// request, and from pictures. Chat models are priced by tokens, the others by the call.
+// accountConfig has profiles with embeddings of captions, several or one per request, and of
+// pictures. Chat models are priced per token, other models per call.
 const accountConfig = `{"cogflow": {
 	"endpoints": {
 		"chat": {"kind": "openai", "url": "%[1]s/v1", "models": ["bill/vlm"], "max_in_flight": 4, "timeout": "1500ms",
@@ -90,7 +90,7 @@ func newAccountant(t *testing.T, seed uint64) *accountant {
 	t.Logf("COGFLOW_ACCOUNT_SEED=%d", seed)
 	a := &accountant{
 		stack: newStack(t, nil), endpoint: billtest.Start(t), seed: seed,
-		random: rand.New(rand.NewPCG(seed, 0)), dir: talking(t, accountVideos, 5),
+		random: rand.New(rand.NewPCG(seed, 0)), dir: talkingVideos(t, accountVideos, 5),
 	}
 	e := a.endpoint
 	e.Tokens = map[string]money.Price{
@@ -98,7 +98,7 @@ func newAccountant(t *testing.T, seed uint64) *accountant {
 	}
 	e.Calls = map[string]int64{"bill/texts": 7, "bill/pictures": 11, "bill/asr": 90}
 	e.VLM.Models, e.ASR.Models = []string{"bill/vlm"}, []string{"bill/asr"}
-	e.LM.Models, e.LM.Say = []string{"bill/student", "bill/teacher"}, quiz
+	e.LM.Models, e.LM.Say = []string{"bill/student", "bill/teacher"}, answerTopics
 	e.Embed.Models = map[string]embedtest.Model{"bill/texts": {Dim: 64}, "bill/pictures": {Dim: 64}}
 	e.Latency = func() time.Duration { return rand.N(200 * time.Millisecond) }
 	file := filepath.Join(a.stack.dir, "config.json")
@@ -107,8 +107,8 @@ func newAccountant(t *testing.T, seed uint64) *accountant {
 	return a
 }
 
-// talking makes n videos of so many different frames each, with sound.
-func talking(t *testing.T, n, frames int) string {
+// talkingVideos makes n videos with sound, each with the given number of distinct frames.
+func talkingVideos(t *testing.T, n, frames int) string {
 	t.Helper()
 	dir := t.TempDir()
 	for i := range n {
@@ -121,8 +121,8 @@ func talking(t *testing.T, n, frames int) string {
 	return dir
 }
 
-// rounds makes so many rounds of runs side by side, each under attack, and then
-// compares. The server and the endpoint are away for at most so long at a time.
+// rounds starts runs concurrently, injects faults and compares the ledger, in several
+// rounds. away bounds each outage of the server and the endpoint.
 func (a *accountant) rounds(rounds, runs int, away time.Duration) {
 	a.t.Helper()
 	for range 2 {
@@ -135,14 +135,14 @@ func (a *accountant) rounds(rounds, runs int, away time.Duration) {
 			open = append(open, a.start())
 		}
 		for range 1 + a.random.IntN(3) {
-			a.happen(1+a.random.IntN(20), open, away)
+			a.injectFault(1+a.random.IntN(20), open, away)
 		}
 		for _, r := range open {
 			r.finish()
 		}
 	}
 	a.endpoint.Fail(billtest.Plan{})
-	// What a killed worker had in flight is booked as lost by a living one.
+	// A live worker books the calls in flight of a killed worker as lost.
 	a.poll(func() bool { return a.openEntries() == 0 })
 	for _, w := range a.workers {
 		w.drain()
@@ -151,9 +151,9 @@ func (a *accountant) rounds(rounds, runs int, away time.Duration) {
 	a.compare()
 }
 
-// happen waits for so many more requests and then lets something happen. Runs that
-// wait for their budget, or out a fault, make none for a while.
-func (a *accountant) happen(requests int, open []*accountRun, away time.Duration) {
+// injectFault waits for a number of requests and then injects a fault. Runs that wait for
+// budget or for the end of a fault make no requests for a while.
+func (a *accountant) injectFault(requests int, open []*accountRun, away time.Duration) {
 	a.t.Helper()
 	idle := time.After(5 * time.Second)
 wait:
@@ -168,11 +168,11 @@ wait:
 	victim, what := a.random.IntN(len(a.workers)), a.random.IntN(6)
 	a.t.Logf("after %d requests: %s", a.endpoint.Count(), []string{"kill", "kill", "drain", "no server", "no endpoint", "power failure"}[what])
 	switch what {
-	case 0, 1: // a crash
+	case 0, 1: // a worker crashes
 		a.workers[victim].kill()
 		a.kills++
 		a.workers[victim] = a.worker(nil)
-	case 2: // a deploy
+	case 2: // a worker is replaced
 		a.workers[victim].drain()
 		a.workers[victim] = a.worker(nil)
 	case 3:
@@ -196,18 +196,18 @@ wait:
 			a.workers[i] = a.worker(nil)
 		}
 	}
-	a.tend()
+	a.restartExited()
 }
 
-// tend starts a worker again that ended by itself, as whoever supervises it does:
-// one that was about to connect when the server was killed.
-func (a *accountant) tend() {
+// restartExited restarts a worker that exited by itself, as a supervisor does. A worker
+// exits if the server is killed while the worker connects.
+func (a *accountant) restartExited() {
 	for i, w := range a.workers {
 		select {
 		case err := <-w.done:
 			w.done <- err
 			a.restarts++
-			require.Less(a.t, a.restarts, 50, "workers end by themselves: %v", err)
+			require.Less(a.t, a.restarts, 50, "too many workers exit by themselves: %v", err)
 			a.workers[i] = a.worker(nil)
 		default:
 		}
@@ -229,7 +229,7 @@ func ended(runs []*accountRun) bool {
 	return true
 }
 
-// topics are rows that an optimization learns from.
+// topics are rows for an optimization.
 func topics(n, offset int) json.RawMessage {
 	var rows []map[string]string
 	for i := range n {

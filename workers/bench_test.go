@@ -23,8 +23,8 @@ import (
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// endpoint is a simulated describe service: so many calls at once, each taking
-// so long, as a vision model with continuous batching does.
+// endpoint simulates a vision model with continuous batching: a fixed number of concurrent
+// calls with a fixed latency.
 type endpoint struct {
 	slots   chan struct{}
 	latency time.Duration
@@ -48,8 +48,8 @@ func (e *endpoint) Describe(ctx context.Context, r video.DescribeRequest) (video
 	return video.Caption{Text: "A simulated caption " + string(f[:12]) + ".", Model: r.Stage.Model, Revision: "1"}, nil
 }
 
-// alone measures the endpoint with nothing around it: frames a second with all
-// its slots in use.
+// alone measures the throughput of the endpoint without a pipeline, in frames per second
+// with all slots in use.
 func (e *endpoint) alone(b *testing.B, frames int) float64 {
 	b.Helper()
 	start := time.Now()
@@ -71,8 +71,8 @@ func (e *endpoint) alone(b *testing.B, frames int) float64 {
 }
 
 // BenchmarkPipeline ingests one video of 10,000 tiny frames with a simulated
-// endpoint of 64 slots and 200 ms. Everything else is real and in this process,
-// the Temporal server excepted.
+// endpoint of 64 slots and 200 ms. Everything else is real and runs in this process,
+// except for the Temporal server.
 //
 //	efficiency   frames/s of the whole ingest ÷ frames/s of the endpoint alone (goal 0.95)
 //	events/1k    Temporal events per 1,000 frames (goal 330)
@@ -104,7 +104,7 @@ func BenchmarkPipeline(b *testing.B) {
 	}
 }
 
-// benchStack is a server and, in this process, workers with the endpoint.
+// benchStack starts a server and, in this process, workers that use the endpoint.
 func benchStack(b *testing.B, e *endpoint) client.Client {
 	b.Helper()
 	dir := b.TempDir()
@@ -138,7 +138,8 @@ func benchStack(b *testing.B, e *endpoint) client.Client {
 	return c
 }
 
-// historySize adds up the runs of a chain: events, bytes, and the longest run.
+// historySize returns the events and bytes of all runs of a chain, and the length of the
+// longest run.
 func historySize(b *testing.B, c client.Client, id, run string) (events, bytes, longest int) {
 	b.Helper()
 	for run != "" {

@@ -19,9 +19,9 @@ import (
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// TestCancel cancels a library while its video is in each stage, with the
-// program or the file that the stage works on hanging.
-func TestCancel(t *testing.T) { //nolint:tparallel // its parts share a stack
+// TestCancel cancels a library in each stage of its video, while the program or file of that
+// stage hangs.
+func TestCancel(t *testing.T) { //nolint:tparallel // its subtests share a stack
 	t.Parallel()
 	const frames = 12
 	dir := small(t, 1, frames)
@@ -40,7 +40,7 @@ func TestCancel(t *testing.T) { //nolint:tparallel // its parts share a stack
 	} {
 		t.Run(c.activity, func(t *testing.T) {
 			s := s.within(t)
-			if c.activity != "EmbedChunk" { // it begins when the store hangs
+			if c.activity != "EmbedChunk" { // that case starts the embedder itself
 				s.embedder()
 			}
 			in, job, release := s.hangs(c.activity, ingestStages[stage:], dir, c.hang)
@@ -48,12 +48,12 @@ func TestCancel(t *testing.T) { //nolint:tparallel // its parts share a stack
 
 			require.NoError(t, s.client.CancelWorkflow(t.Context(), tenant, ""))
 			s.noOrphans(5 * time.Second)
-			if release != nil { // not before the stage has ended by itself
+			if release != nil { // the stage still hangs, so it has not ended by itself
 				require.True(t, s.begins(job, tenant+"/000000", "Abandon"))
 				release()
 			}
 			job.cancelled(t)
-			s.nothingOf(tenant)
+			s.requireNothing(tenant)
 
 			again, err := execute[ingest.LibraryResult](s, tenant, "IngestLibrary", in)
 			require.NoError(t, err)
@@ -65,12 +65,12 @@ func TestCancel(t *testing.T) { //nolint:tparallel // its parts share a stack
 	}
 }
 
-// ingestStages are the activities of a video, in their order.
+// ingestStages are the activities of a video, in order.
 var ingestStages = []string{"Inspect", "Extract", "DescribeChunk", "EmbedChunk", "IndexChunks", "PublishVideo"}
 
-// hangs starts a library whose video hangs in the first of some stages. A
-// stage may last for milliseconds, so that a busy machine lets the test come
-// too late; it then tries with another tenant, for whom nothing is stored.
+// hangs starts a library whose video hangs in the first of the given stages. A stage can be
+// over within milliseconds, before the test makes it hang. Then hangs tries again with
+// another tenant, for which nothing is stored.
 func (s *stack) hangs(name string, stages []string, dir string, hang func(*stack, *job, string) func()) (
 	in ingest.LibraryInput, j *job, release func(),
 ) {
@@ -85,21 +85,21 @@ func (s *stack) hangs(name string, stages []string, dir string, hang func(*stack
 		if release != nil {
 			release()
 		}
-		_ = s.client.CancelWorkflow(s.t.Context(), in.Tenant, "") // it may have ended
+		_ = s.client.CancelWorkflow(s.t.Context(), in.Tenant, "") // an error means that it has ended
 		<-j.done
 	}
-	require.Fail(s.t, "the test is too late each time", name)
+	require.Fail(s.t, "the stage always ended before the test could make it hang", name)
 	return in, j, release
 }
 
-// within is the stack for a part of a test.
+// within returns the stack for a subtest.
 func (s *stack) within(t *testing.T) *stack {
 	part := *s
 	part.t = t
 	return &part
 }
 
-// of picks the rows of a tenant.
+// of selects the rows of a tenant.
 func (s *stack) of(rows []string, tenant string) (out []string) {
 	for _, row := range rows {
 		if strings.HasPrefix(row, tenant+" | ") {
@@ -109,9 +109,9 @@ func (s *stack) of(rows []string, tenant string) (out []string) {
 	return out
 }
 
-// nothingOf makes sure that nothing of a tenant can be found, or stands in the
-// way of the next run.
-func (s *stack) nothingOf(tenant string) {
+// requireNothing checks that a tenant has no visible documents and no claims that would
+// block the next run.
+func (s *stack) requireNothing(tenant string) {
 	s.t.Helper()
 	require.Empty(s.t, s.of(s.visible(), tenant))
 	require.Zero(s.t, s.hidden())
@@ -126,19 +126,19 @@ func (s *stack) nothingOf(tenant string) {
 	require.Empty(s.t, found.Hits)
 }
 
-// begins says whether a worker begins the first of some activities of a
-// workflow before the job ends and before one of the others begins.
+// begins reports whether a worker starts the first of the given activities before the job
+// ends and before any other of them starts.
 func (s *stack) begins(j *job, id string, activities ...string) (begun bool) {
 	s.t.Helper()
 	pending := func(name string) bool { return s.pending(id, name, enums.PENDING_ACTIVITY_STATE_STARTED) }
 	require.Eventually(s.t, func() bool {
 		begun = pending(activities[0])
 		return begun || j.ended() || slices.ContainsFunc(activities[1:], pending)
-	}, 60*time.Second, 20*time.Millisecond, "%s does not start", activities[0])
+	}, 60*time.Second, 20*time.Millisecond, "%s did not start", activities[0])
 	return begun
 }
 
-// pending says whether a workflow has an activity in a state.
+// pending reports whether a workflow has an activity in a state.
 func (s *stack) pending(id, activity string, state enums.PendingActivityState) bool {
 	d, err := s.client.DescribeWorkflow(s.t.Context(), id, "")
 	return err == nil && slices.ContainsFunc(d.RawResponse.PendingActivities, func(a *workflow.PendingActivityInfo) bool {
@@ -146,10 +146,10 @@ func (s *stack) pending(id, activity string, state enums.PendingActivityState) b
 	})
 }
 
-// embedder is a worker for the pool embed alone, until the part ends.
+// embedder starts a worker for the pool embed only, until the subtest ends.
 func (s *stack) embedder() { s.t.Cleanup(s.worker([]string{"--pools", "embed"}).drain) }
 
-// hangProgram stops the first processes of a program; they would stay for ever.
+// hangProgram stops (SIGSTOP) the first processes of a program until release.
 func hangProgram(name string) func(*stack, *job, string) (release func()) {
 	return func(s *stack, j *job, _ string) func() {
 		s.t.Helper()
@@ -167,7 +167,8 @@ func hangProgram(name string) func(*stack, *job, string) (release func()) {
 	}
 }
 
-// hangStore lets nothing be put when only the embedder is missing, and starts it.
+// hangStore waits until only the embedder is missing, blocks all writes to the store, and
+// starts the embedder.
 func hangStore(s *stack, j *job, tenant string) (release func()) {
 	s.t.Helper()
 	s.poll(func() bool {
@@ -188,7 +189,7 @@ func hangStore(s *stack, j *job, tenant string) (release func()) {
 	}
 }
 
-// hangIndex locks the index when it holds a number of hidden documents.
+// hangIndex locks the index once it has a number of hidden documents.
 func hangIndex(documents int) func(*stack, *job, string) (release func()) {
 	return func(s *stack, j *job, _ string) (release func()) {
 		s.t.Helper()
@@ -214,7 +215,7 @@ func hangIndex(documents int) func(*stack, *job, string) (release func()) {
 	}
 }
 
-// poll asks often, since what it waits for may last for milliseconds only.
+// poll checks often, because the condition may hold for milliseconds only.
 func (s *stack) poll(happened func() bool) {
 	s.t.Helper()
 	tick := time.NewTicker(time.Millisecond)
@@ -223,7 +224,7 @@ func (s *stack) poll(happened func() bool) {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			require.Fail(s.t, "what the test waits for does not happen")
+			require.Fail(s.t, "the condition was never true")
 		}
 	}
 }

@@ -12,10 +12,10 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// TestPaidChecksSayWhy: once nothing more is paid for a check, it still says what was wrong
-// when it was paid last, also where each request was answered. A failure before any
-// request does not replace that.
-func TestPaidChecksSayWhy(t *testing.T) {
+// TestPaidChecksKeepTheReason: after the last paid attempt of a check, the check keeps
+// reporting the reason of that attempt, even if each request was answered. A failure before
+// any request does not replace the reason.
+func TestPaidChecksKeepTheReason(t *testing.T) {
 	t.Parallel()
 	stage := video.Stage{Model: "m", Dim: 3}
 	paid, stages := 0, map[video.Fingerprint]bool{}

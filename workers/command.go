@@ -15,7 +15,7 @@ import (
 	"github.com/cogniverse/cogflow/safetext"
 )
 
-// flags are what the command line says.
+// flags are the flags of the command line.
 type flags struct {
 	pools     []string
 	gpu       string
@@ -24,15 +24,15 @@ type flags struct {
 	logLevel  string
 }
 
-// run is main without the process: tests start it with their own surroundings.
+// run is main with explicit arguments and environment, so that tests can call it.
 func run(ctx context.Context, args []string, getenv func(string) string, stderr io.Writer) error {
 	var f flags
 	cmd := &cobra.Command{
 		Use:   "cogflow-worker",
 		Short: "Serve cogflow's task queues",
 		Long: "cogflow-worker polls Temporal for the work of its pools. The Temporal server is named\n" +
-			"by TEMPORAL_ADDRESS and the other variables of the temporal CLI, or by temporal.toml;\n" +
-			"what it works with by COGNIVERSE_CONFIG and COGFLOW_… variables (see `cogflow config show`).",
+			"by TEMPORAL_ADDRESS and the other variables of the temporal CLI, or by temporal.toml.\n" +
+			"The configuration is COGNIVERSE_CONFIG and COGFLOW_… variables (see `cogflow config show`).",
 		Example: "  cogflow-worker --dev                              # everything on this machine\n" +
 			"  cogflow-worker --pools media,index                # on a CPU host\n" +
 			"  cogflow-worker --pools describe,embed --gpu l40s  # beside a model server",
@@ -48,7 +48,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stderr 
 	cmd.Flags().BoolVar(&f.dev, "dev", false, "also run a Temporal dev server with its Web UI, and restart the worker when it dies")
 	cmd.Flags().BoolVar(&f.noSandbox, "no-sandbox", false, "decode media and run metric commands and training without bubblewrap: for trusted input only")
 	cmd.Flags().Bool("require-sandbox", true, "")
-	if err := cmd.Flags().MarkDeprecated("require-sandbox", "the sandbox is required by default; --no-sandbox is the way out"); err != nil {
+	if err := cmd.Flags().MarkDeprecated("require-sandbox", "the sandbox is required by default; use --no-sandbox to turn it off"); err != nil {
 		return err
 	}
 	cmd.Flags().StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
@@ -71,7 +71,7 @@ func (f flags) start(ctx context.Context, args []string, getenv func(string) str
 		return err
 	}
 	outs := []io.Writer{safetext.Log{To: stderr, Redactor: newRedactor(c, getenv)}}
-	if c.Logs != "" && !f.dev { // with --dev the worker process writes it
+	if c.Logs != "" && !f.dev { // with --dev the worker process writes the log
 		file, err := logfile.Open(c.Logs)
 		if err != nil {
 			return unusable("open the log in", c.Logs, "cogflow.logs or COGFLOW_LOGS", err)
@@ -100,7 +100,7 @@ func (f flags) start(ctx context.Context, args []string, getenv func(string) str
 	return serve(ctx, c, getenv, pools, class, logger)
 }
 
-// newLogger makes a logger whose lines go to all of outs.
+// newLogger makes a logger that writes to all of outs.
 func newLogger(level string, outs ...io.Writer) (*zap.Logger, error) {
 	parsed, err := zapcore.ParseLevel(level)
 	if err == nil && level == "" {

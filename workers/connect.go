@@ -17,16 +17,15 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 )
 
-// How long a worker waits for a namespace that the server does not know, and how often
-// it asks. A new namespace takes seconds to be known everywhere, and a deployment may
-// create it beside the workers. One that is not there then is a wrong configuration:
-// a supervisor would start the worker again for ever.
+// Time and interval of the wait for a namespace that does not exist. A new namespace takes
+// seconds to become visible, and a deployment may create it together with the workers. If it
+// does not exist after that, the configuration is wrong, and restarts would not help.
 const (
 	namespaceWait  = 2 * time.Minute
 	namespacePause = 2 * time.Second
 )
 
-// connect reaches the server and the namespace that the options name.
+// connect connects to the server and the namespace of the options.
 func connect(ctx context.Context, options client.Options, logger *zap.Logger) (client.Client, error) {
 	if err := checkAddress(options.HostPort); err != nil {
 		return nil, err
@@ -47,13 +46,13 @@ func connect(ctx context.Context, options client.Options, logger *zap.Logger) (c
 	return temporal, nil
 }
 
-// checkAddress refuses a port that cannot be one. A name that is not known, or a server
-// that does not answer, may come to be.
+// checkAddress rejects an invalid port. An unknown host or a server that does not answer can
+// become available later.
 func checkAddress(hostPort string) error {
-	at := hostPort[strings.LastIndexByte(hostPort, '/')+1:] // "dns:///host:7233" is one, too
+	at := hostPort[strings.LastIndexByte(hostPort, '/')+1:] // also valid: "dns:///host:7233"
 	_, port, err := net.SplitHostPort(at)
 	if err != nil {
-		return nil //nolint:nilerr // without a port, or of a form that the client knows
+		return nil //nolint:nilerr // without a port, or of a form that the client handles
 	}
 	if _, err := portNumber(port); err != nil {
 		return fault.New(fault.Input, "read TEMPORAL_ADDRESS", hostPort, "must be host:port with a port from 1 to 65535")
@@ -61,7 +60,7 @@ func checkAddress(hostPort string) error {
 	return nil
 }
 
-// portNumber reads a TCP port.
+// portNumber parses a TCP port.
 func portNumber(text string) (int, error) {
 	n, err := strconv.ParseUint(text, 10, 16)
 	if err == nil && n == 0 {
@@ -70,8 +69,8 @@ func portNumber(text string) (int, error) {
 	return int(n), err
 }
 
-// awaitNamespace waits until the server knows a namespace. Any other answer than that it
-// does not is left to whoever asks for more: not everybody may describe a namespace.
+// awaitNamespace waits until a namespace exists. It ignores other errors, because not every
+// account may describe a namespace; later calls report such errors.
 func awaitNamespace(ctx context.Context, namespace string, logger *zap.Logger, describe func(context.Context) error) error {
 	began := time.Now()
 	for said := false; ; said = true {

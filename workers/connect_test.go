@@ -12,9 +12,9 @@ import (
 	"go.uber.org/zap"
 )
 
-// TestImpossibleAddress: no server will ever answer there, so no supervisor starts the
-// worker again.
-func TestImpossibleAddress(t *testing.T) {
+// TestInvalidAddress: an invalid address is a configuration error, so that a supervisor does
+// not restart the worker.
+func TestInvalidAddress(t *testing.T) {
 	t.Parallel()
 	for _, address := range []string{"host:99999", "host:0", "host:-1", "host:", "host:http", "dns:///host:65536", "[::1]:70000", "127.0.0.1:99999"} {
 		_, err := connect(t.Context(), client.Options{HostPort: address}, zap.NewNop())
@@ -26,8 +26,8 @@ func TestImpossibleAddress(t *testing.T) {
 	}
 }
 
-// TestMissingNamespace: one that is created a little later is waited for, one that is
-// never there is a wrong configuration.
+// TestMissingNamespace: a worker waits for a namespace that is created soon after its start. A
+// namespace that never exists is a configuration error.
 func TestMissingNamespace(t *testing.T) {
 	t.Parallel()
 	missing := serviceerror.NewNamespaceNotFound("prod")
@@ -37,7 +37,7 @@ func TestMissingNamespace(t *testing.T) {
 			return awaitNamespace(ctx, "prod", zap.NewNop(), func(context.Context) error { asked++; return answer() })
 		}
 		require.NoError(t, await(t.Context(), func() error { return nil }))
-		require.NoError(t, await(t.Context(), func() error { return errors.New("it may not be described") }))
+		require.NoError(t, await(t.Context(), func() error { return errors.New("permission denied") }))
 		asked = 0
 		require.NoError(t, await(t.Context(), func() error {
 			if asked < 10 {
@@ -54,11 +54,11 @@ func TestMissingNamespace(t *testing.T) {
 	})
 }
 
-// TestEmptyAndRepeatedFlags: an empty value is a variable that is not set. Whoever starts
-// a worker learns of it at once, and not from a queue that nobody serves.
+// TestEmptyAndRepeatedFlags: empty and repeated values are errors at the start, not queues
+// that no worker serves.
 func TestEmptyAndRepeatedFlags(t *testing.T) {
 	t.Parallel()
-	w := wiringIn(t)
+	w := newTestEnv(t)
 	for _, args := range [][]string{
 		{"--pools", ""},
 		{"--pools="},

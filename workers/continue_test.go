@@ -10,14 +10,13 @@ import (
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// soon makes the server suggest continue-as-new after so many events.
-func soon(events string) map[string]string {
+// continueAfter makes the server suggest continue-as-new after a number of events.
+func continueAfter(events string) map[string]string {
 	return map[string]string{"limit.historyCount.suggestContinueAsNew": events}
 }
 
-// TestContinueAsNew makes both kinds of run continue as new: a library whose
-// first video is at work all the time, and that long video itself. Nothing is
-// lost or done twice on the way, however often that happens.
+// TestContinueAsNew makes both kinds of run continue as new: a library with a long first
+// video, and that video. Nothing is lost or done twice.
 func TestContinueAsNew(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -27,11 +26,11 @@ func TestContinueAsNew(t *testing.T) {
 		t.Run(c.events+" events", func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			_, err := clips.Tiny(t.Context(), "ffmpeg", dir, c.frames) // its name sorts first
+			_, err := clips.Tiny(t.Context(), "ffmpeg", dir, c.frames) // sorts first by name
 			require.NoError(t, err)
 			_, err = clips.Library(t.Context(), "ffmpeg", dir, c.videos)
 			require.NoError(t, err)
-			s := newStack(t, soon(c.events))
+			s := newStack(t, continueAfter(c.events))
 			s.worker(nil, noText)
 			run, err := s.client.ExecuteWorkflow(t.Context(), startOptions("many"), "IngestLibrary", ingest.LibraryInput{Source: dir})
 			require.NoError(t, err)
@@ -39,7 +38,7 @@ func TestContinueAsNew(t *testing.T) {
 			require.Empty(t, out.Failures)
 			require.Equal(t, c.videos+1, out.Indexed)
 			require.Equal(t, 2*c.videos+c.frames, out.Documents)
-			require.Equal(t, c.frames, out.DescribeCalls, "the first frames of the long video are those of the short ones")
+			require.Equal(t, c.frames, out.DescribeCalls, "the short videos have the first frames of the long one")
 			require.Zero(t, out.RepeatedCalls)
 			require.NotEmpty(t, out.Report)
 			require.GreaterOrEqual(t, s.cost("many").runs, c.runs)

@@ -22,10 +22,10 @@ import (
 	"github.com/cogniverse/cogflow/internal/devstack"
 )
 
-// stateDir is where --dev keeps the server's state, beside the other defaults.
+// stateDir is the directory of the server's state with --dev.
 const stateDir = devstack.Dir
 
-// The pause before a dead worker is started again, which doubles while workers die within
+// Pauses before a restart of a worker. The pause doubles while workers exit within
 // aliveAfter of their start.
 const (
 	restartAtFirst = time.Second
@@ -33,10 +33,9 @@ const (
 	aliveAfter     = time.Minute
 )
 
-// supervise runs a Temporal dev server, unless one is named, and one worker
-// process, which it starts again when that dies, but not when its configuration is
-// wrong. The worker is a process of its own so that killing it shows what a killed
-// worker costs: nothing.
+// supervise runs a Temporal dev server, unless another server is configured, and one worker
+// process. It restarts the worker after a crash, but not after a configuration error. The
+// worker is a separate process, so that users can kill it to see the recovery.
 func supervise(ctx context.Context, args []string, getenv func(string) string, c config.Config, stderr io.Writer, logger *zap.Logger) (err error) {
 	env := os.Environ()
 	if c.Logs == "" {
@@ -54,13 +53,13 @@ func supervise(ctx context.Context, args []string, getenv func(string) string, c
 		defer func() { err = errors.Join(err, server.Stop()) }()
 		address, ui = server.Address(), server.UI()
 		env = append(env, "TEMPORAL_ADDRESS="+address)
-		fmt.Fprintf(stderr, "Temporal  %s\nWeb UI    %s\nStop with Ctrl-C; `make up` carries on where this ends.\n", address, ui)
+		fmt.Fprintf(stderr, "Temporal  %s\nWeb UI    %s\nStop with Ctrl-C; `make up` continues from the stored state.\n", address, ui)
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithCancel(ctx)
 		defer cancel()
 		go func() { <-server.Done(); cancel() }()
 	}
-	remove, err := noteStack(c, getenv, address, ui)
+	remove, err := writeStackFile(c, getenv, address, ui)
 	if err != nil {
 		return err
 	}
@@ -69,8 +68,8 @@ func supervise(ctx context.Context, args []string, getenv func(string) string, c
 	return restarting(ctx, logger, restartAtFirst, func() error { return runWorker(ctx, args, env, patience, stderr) })
 }
 
-// restarting runs a worker until ctx ends, again and again when it dies, or until its
-// exit code says that it would fail in the same way again.
+// restarting runs a worker and restarts it until ctx ends, or until its exit code says that a
+// restart does not help.
 func restarting(ctx context.Context, logger *zap.Logger, pause time.Duration, run func() error) error {
 	atFirst := pause
 	for {
@@ -85,7 +84,7 @@ func restarting(ctx context.Context, logger *zap.Logger, pause time.Duration, ru
 		if time.Since(began) > aliveAfter {
 			pause = atFirst
 		}
-		logger.Warn("the worker process ended; starting it again", zap.Error(err), zap.Duration("after", pause))
+		logger.Warn("the worker process ended; restarting it", zap.Error(err), zap.Duration("after", pause))
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
@@ -113,28 +112,28 @@ func startServer(ctx context.Context, getenv func(string) string) (*devserver.Se
 		}
 	}
 	if o.Port == o.UIPort {
-		return nil, fault.New(fault.Input, "read", "COGFLOW_UI_PORT", "it is the port of the server; choose another one")
+		return nil, fault.New(fault.Input, "read", "COGFLOW_UI_PORT", "must differ from COGFLOW_PORT, the port of the server")
 	}
 	return devserver.Start(ctx, o)
 }
 
-// runWorker runs this program without --dev until it ends or ctx does; then it
-// is asked to drain. It has a process group of its own, so that Ctrl-C on a
-// terminal reaches it once, from here.
+// runWorker runs this program without --dev until it exits. When ctx ends, the worker gets
+// SIGTERM and drains. It has its own process group, so that Ctrl-C on a terminal reaches it
+// only through this function.
 func runWorker(ctx context.Context, args, env []string, patience time.Duration, stderr io.Writer) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
 	args = slices.DeleteFunc(slices.Clone(args), func(a string) bool { return a == "--dev" || strings.HasPrefix(a, "--dev=") })
-	cmd := exec.CommandContext(ctx, self, args...) //nolint:gosec // this very program
+	cmd := exec.CommandContext(ctx, self, args...) //nolint:gosec // the path of this program
 	cmd.Env, cmd.Stdout, cmd.Stderr = env, stderr, stderr
 	cmd.SysProcAttr = childAttributes()
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = patience
 	err = onOneThread(cmd.Run)
 	if ctx.Err() != nil && cmd.ProcessState != nil && cmd.ProcessState.Success() {
-		return nil // it drained, as it was asked to
+		return nil // it drained as requested
 	}
 	return err
 }

@@ -10,18 +10,18 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-// A worker that is asked to stop takes no new work and begins no paid call. What
-// runs gets a grace by its pool; see activities.Lifecycle.
+// A draining worker takes no new tasks and starts no paid calls. Running activities get a
+// grace period that depends on their pool; see activities.Lifecycle.
 const (
-	// uploadGrace is for the checkpoint of a trainer that was stopped, on its way to the store.
+	// uploadGrace is the time to upload the checkpoint of a stopped trainer.
 	uploadGrace = 30 * time.Second
-	// reportGrace is for an activity that was ended by its grace to tell the server.
+	// reportGrace is the time for a cancelled activity to report to the server.
 	reportGrace = 5 * time.Second
-	// closeGrace is for a worker that has drained to close its files.
+	// closeGrace is the time for a drained worker to close its files.
 	closeGrace = 10 * time.Second
 )
 
-// graceOf is how long activities of a pool may go on.
+// graceOf is the time for which running activities of a pool may continue.
 func (p pool) graceOf(c config.Config) time.Duration {
 	switch {
 	case p.name == workflows.StemTrain:
@@ -33,8 +33,8 @@ func (p pool) graceOf(c config.Config) time.Duration {
 	}
 }
 
-// setGraces gives each pool its grace. It refuses a limit that is too short for them:
-// whoever stops this worker would kill it, and calls that are paid for with it.
+// setGraces sets the grace period of each pool. It rejects a drain limit that is too short:
+// the worker would be killed while paid calls are in flight.
 func setGraces(pools []pool, c config.Config) error {
 	for i := range pools {
 		pools[i].grace = pools[i].graceOf(c)
@@ -45,10 +45,10 @@ func setGraces(pools []pool, c config.Config) error {
 	}
 	return fault.New(fault.Input, "start worker", "", fmt.Sprintf(
 		"it needs up to %s to drain (cogflow.drain.calls_seconds, cogflow.training.grace_seconds), but is killed after %s; "+
-			"raise stop_grace_period, or what else stops it, and COGFLOW_DRAIN_LIMIT_SECONDS with it", need, c.Drain.Limit))
+			"raise stop_grace_period (or the equivalent of your supervisor) and COGFLOW_DRAIN_LIMIT_SECONDS", need, c.Drain.Limit))
 }
 
-// drainTime is the longest time that these pools, which drain together, take to stop.
+// drainTime is the maximum time in which these pools stop; they drain concurrently.
 func drainTime(pools []pool) time.Duration {
 	longest := time.Duration(0)
 	for _, p := range pools {
@@ -57,7 +57,7 @@ func drainTime(pools []pool) time.Duration {
 	return longest + reportGrace + closeGrace
 }
 
-// supervisedTime is how long a worker of any pools may take to stop.
+// supervisedTime is the maximum time in which a worker of any pools stops.
 func supervisedTime(c config.Config) time.Duration {
 	all := pools()
 	for i := range all {

@@ -10,9 +10,9 @@ import (
 	"github.com/cogniverse/cogflow/internal/config"
 )
 
-// TestGraces: every pool that pays has the calls' grace, and a worker that would be
-// killed before it has drained does not start.
-func TestGraces(t *testing.T) {
+// TestDrainGraces: every pool with paid calls has the grace period of calls, and a worker
+// with a drain limit that is too short does not start.
+func TestDrainGraces(t *testing.T) {
 	t.Parallel()
 	c := config.Config{Drain: config.Drain{Calls: time.Minute}, Training: config.Training{Grace: 2 * time.Minute}}
 	graces := map[string]time.Duration{}

@@ -9,12 +9,11 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// modelServers knows which configured endpoints are one server: those with one
-// address and one key. What a server takes at once is shared by everything that
-// asks it, whatever the model or the stage.
+// modelServers groups endpoints by server, which is an address and a key. All models and
+// stages that use a server share its concurrency limit.
 type modelServers struct {
 	limits map[string]*limit.Limit // by server
-	byCall map[string]string       // server, by kind and model of a call
+	byCall map[string]string       // server by kind and model of a call
 }
 
 // serverOf identifies the server of an endpoint. Servers of OpenAI's protocol
@@ -30,7 +29,7 @@ func serversOf(c config.Config) modelServers {
 		id := serverOf(e)
 		o, known := options[id]
 		if e.Kind == config.Transcriptions {
-			o.Start = 2 // a piece of sound lasts ten minutes
+			o.Start = 2 // an audio segment is ten minutes long
 		} else if known {
 			o.Start = 0
 		}
@@ -72,10 +71,10 @@ func serversOf(c config.Config) modelServers {
 	return s
 }
 
-// limit is what an endpoint's server takes at once.
+// limit is the concurrency limit of the server of an endpoint.
 func (s modelServers) limit(e config.Endpoint) *limit.Limit { return s.limits[serverOf(e)] }
 
-// of names the server that a call goes to.
+// of returns the server of a call.
 func (s modelServers) of(c video.PaidCall) string {
 	model := c.Model
 	if c.Kind == video.KindEmbed {
@@ -84,5 +83,5 @@ func (s modelServers) of(c video.PaidCall) string {
 	if id, ok := s.byCall[c.Kind+" "+model]; ok {
 		return id
 	}
-	return c.Kind + " " + c.Model // a model of this process
+	return c.Kind + " " + c.Model // a built-in model
 }

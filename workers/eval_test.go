@@ -20,8 +20,8 @@ import (
 const evalQueries = "../examples/eval-demo.jsonl"
 
 // TestEvalOnBothIndexes ingests the demo's clips, and measures them with one file of judged
-// queries on the embedded index and through the Vespa adapter. What the command prints
-// equals the formulas, worked out here from the hits of each search.
+// queries on the embedded index and through the Vespa adapter. The printed figures
+// equal the formulas, which the test computes from the hits of each search.
 func TestEvalOnBothIndexes(t *testing.T) {
 	t.Parallel()
 	dir := demo(t)
@@ -35,15 +35,15 @@ func TestEvalOnBothIndexes(t *testing.T) {
 			embedded.NDCG, embedded.Recall, embedded.MRR, vespa.NDCG, vespa.Recall, vespa.MRR)
 		switch rank {
 		case video.RankVector:
-			require.Equal(t, embedded, vespa, "the same vectors, compared with all")
-		default: // their words are split and weighed in different ways
+			require.Equal(t, embedded, vespa, "exact search over the same vectors")
+		default: // the indexes tokenize and weight words differently
 			require.InDelta(t, embedded.NDCG, vespa.NDCG, 0.1, rank)
 		}
 	}
 }
 
-// onVespa is a stack that has ingested the demo's clips through the Vespa adapter, with the
-// captions of another stack's store.
+// onVespa is a stack that has ingested the demo's clips into Vespa, with the captions of the
+// store of another stack.
 func onVespa(t *testing.T, dir, store string) *stack {
 	t.Helper()
 	s := newStack(t, nil)
@@ -56,11 +56,11 @@ func onVespa(t *testing.T, dir, store string) *stack {
 	out, err := execute[ingest.LibraryResult](s, "ingest", "IngestLibrary", ingest.LibraryInput{Source: dir})
 	require.NoError(t, err)
 	require.Equal(t, 3, out.Indexed)
-	require.Zero(t, out.DescribeCalls, "the captions are known")
+	require.Zero(t, out.DescribeCalls, "all captions are stored")
 	return s
 }
 
-// evalDemo runs the command and checks its figures.
+// evalDemo runs `cogflow eval` and checks its figures.
 func (s *stack) evalDemo() map[video.Rank]eval.RankScores {
 	t := s.t
 	t.Helper()
@@ -78,7 +78,7 @@ func (s *stack) evalDemo() map[video.Rank]eval.RankScores {
 	return figures
 }
 
-// useVespa has the workers of a stack index into a stand-in.
+// useVespa configures the workers of a stack to use a stand-in for Vespa.
 func (s *stack) useVespa() {
 	s.t.Helper()
 	server, at := vespatest.Start(s.t)
@@ -93,9 +93,9 @@ func (s *stack) useVespa() {
 	(&services{vespa: server, at: at}).deploy(s.t, file)
 }
 
-// equalsFormulas asks each query of the file and works out the figures by their
-// definitions: at each place the best grade that is found there first, 2^grade−1
-// discounted by log2(place+1), over the same of the best order.
+// equalsFormulas runs each query of the file and computes the figures by definition. nDCG is
+// the sum of 2^grade−1 discounted by log2(rank+1), where each judged item counts at its first
+// hit, divided by the sum for the ideal order.
 func (s *stack) equalsFormulas(got eval.RankScores) {
 	s.t.Helper()
 	file, err := os.Open(evalQueries)
@@ -108,7 +108,7 @@ func (s *stack) equalsFormulas(got eval.RankScores) {
 		in := ingest.SearchInput{Query: q.Query, Rank: string(got.Rank), Limit: 10}
 		found, err := execute[ingest.SearchResult](s, "check-"+string(got.Rank)+q.Query, "SearchVideos", in)
 		require.NoError(s.t, err)
-		at := map[int]int{} // the best grade by place
+		at := map[int]int{} // best grade by rank
 		first, grades := 0, []int{}
 		for _, want := range q.Relevant {
 			grades = append(grades, want.Grade)

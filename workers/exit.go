@@ -6,15 +6,15 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 )
 
-// Exit codes of the worker. A supervisor starts a worker again that crashed or could not
-// reach something; it does not when the worker would fail in the same way again.
+// Exit codes of the worker. A supervisor restarts a worker that crashed or could not reach a
+// service, but not one that would fail in the same way again.
 const (
 	exitFailed        = 1  // failed; a restart may help
 	exitUsage         = 2  // wrong command line
 	exitConfiguration = 78 // wrong configuration (EX_CONFIG of sysexits.h)
 )
 
-// usageError is a wrong command line.
+// usageError is an invalid command line.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
@@ -26,7 +26,7 @@ func usage(err error) error {
 	return usageError{err}
 }
 
-// exitCode tells a configuration that a person must correct from what may pass.
+// exitCode distinguishes configuration errors from temporary failures.
 func exitCode(err error) int {
 	if stopped, ok := errors.AsType[*stoppedError](err); ok {
 		return stopped.code
@@ -42,9 +42,9 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-// stoppedError is why a supervisor does not start its worker again.
+// stoppedError is the error of a worker that the supervisor does not restart.
 type stoppedError struct{ code int }
 
 func (*stoppedError) Error() string {
-	return "the worker cannot start with this configuration: correct what its message above names, then start again"
+	return "the worker cannot start with this configuration: fix the problem named above, then start again"
 }

@@ -22,16 +22,16 @@ import (
 
 const faultProfile = "video_colpali_smol500_mv_frame"
 
-// result is what an ingest left behind that a search can tell.
+// result is the outcome of an ingest: hits and objects.
 type result struct {
 	hits    []video.Hit
 	objects []string
 	answers map[string]int
 }
 
-// ingestWith ingests the clip with captions, vectors and speech into the Vespa
-// stand-in, while the services behave as trouble says. It is told when the run
-// has begun by a call of what it returns.
+// ingestWith ingests the clip with captions, vectors and speech into the stand-in for Vespa.
+// trouble sets up faults of the services; the function that it returns is called once the
+// run has started.
 func ingestWith(t *testing.T, dir string, trouble func(s *stack, m *services) (begun func())) result {
 	t.Helper()
 	s := newStack(t, nil)
@@ -48,10 +48,10 @@ func ingestWith(t *testing.T, dir string, trouble func(s *stack, m *services) (b
 	out := await[ingest.LibraryResult](s, run, 4*time.Minute)
 	require.Empty(t, out.Failures)
 	require.Equal(t, 1, out.Indexed)
-	// A canary's further requests have names of their own, so a failed one is not repeated but made anew.
+	// Retries of a canary have new names, so they do not count as repeated calls.
 	require.Equal(t, s.number("ledger.db", `SELECT coalesce(sum(n-1), 0) FROM (SELECT count(*) AS n FROM call
 		WHERE outcome IN ('answered','charged','lost') GROUP BY fingerprint)`), out.RepeatedCalls,
-		"what a provider bills for an answer of no use is paid again, and said so")
+		"billed calls with invalid answers are reported as repeated")
 	found, err := execute[ingest.SearchResult](s, "search", "SearchVideos",
 		ingest.SearchInput{Query: "a picture of red", Profile: faultProfile, Rank: "hybrid", Limit: 100})
 	require.NoError(t, err)
@@ -66,13 +66,12 @@ func ingestWith(t *testing.T, dir string, trouble func(s *stack, m *services) (b
 	return r
 }
 
-// TestFaultRun: services that fail in every way they are known to fail change
-// nothing about the result; no answer is asked for twice, and nothing that is no
-// answer is indexed.
+// TestFaultRun: services that fail in every known way do not change the result. No answered
+// call is repeated, and no invalid answer is indexed.
 func TestFaultRun(t *testing.T) {
 	t.Parallel()
-	dir := colours(t)
-	want := ingestWith(t, dir, calm)
+	dir := colourClip(t)
+	want := ingestWith(t, dir, reference)
 	require.Len(t, want.hits, 3)
 	got := ingestWith(t, dir, func(s *stack, m *services) func() {
 		m.vlm.Next(append(vlmtest.Faults(), vlmtest.TooMany, vlmtest.Down)...)
@@ -96,26 +95,26 @@ func TestFaultRun(t *testing.T) {
 	got.equals(t, want)
 }
 
-func calm(*stack, *services) func() { return func() {} }
+func reference(*stack, *services) func() { return func() {} }
 
-// equals compares with an undisturbed run: nothing was asked twice.
+// equals compares with an undisturbed run and checks that no picture was described twice.
 func (r result) equals(t *testing.T, want result) {
 	t.Helper()
 	for picture, times := range r.answers {
 		if !strings.HasPrefix(picture, "A picture") || times != 1 {
-			require.Fail(t, "asked twice, or no answer", "%s: %d", picture, times)
+			require.Fail(t, "described twice, or an invalid caption", "%s: %d", picture, times)
 		}
 	}
 	require.Equal(t, want.answers, r.answers)
 	for i := range want.hits {
-		want.hits[i].Score, r.hits[i].Score = 0, 0 // BM25 depends on what else was fed on the way
+		want.hits[i].Score, r.hits[i].Score = 0, 0 // BM25 depends on the documents that were fed meanwhile
 	}
 	require.Equal(t, want.hits, r.hits)
 	require.Equal(t, want.objects, r.objects)
 }
 
-// untilBlocked waits until the ingest says that the index has no room, both to
-// whoever asks it and to whoever lists workflows.
+// untilBlocked waits until the progress query and the search attribute show that the index is
+// full.
 func (s *stack) untilBlocked() {
 	s.t.Helper()
 	require.Eventually(s.t, func() bool {
@@ -131,9 +130,9 @@ func (s *stack) untilBlocked() {
 	require.Contains(s.t, p.Waiting, "room in the index")
 }
 
-// TestIgnoredFieldsAreNoSuccess: Vespa takes a document of which its schema does
-// not know a field, without that field. Such a document must not stay.
-func TestIgnoredFieldsAreNoSuccess(t *testing.T) {
+// TestIgnoredFieldsFail: Vespa accepts a document with an unknown field and ignores the
+// field. Such a document must be removed.
+func TestIgnoredFieldsFail(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, nil)
 	models := startServices(t)
@@ -145,7 +144,7 @@ func TestIgnoredFieldsAreNoSuccess(t *testing.T) {
 	})
 	s.worker(nil)
 	out, err := execute[ingest.LibraryResult](s, "library", "IngestLibrary",
-		ingest.LibraryInput{Source: filepath.Clean(colours(t)), Profile: faultProfile})
+		ingest.LibraryInput{Source: filepath.Clean(colourClip(t)), Profile: faultProfile})
 	require.NoError(t, err)
 	require.Len(t, out.Failures, 1)
 	require.Equal(t, "input", out.Failures[0].Class)

@@ -23,16 +23,16 @@ import (
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// forgery is a start that names what it must not.
+// forgery is a start that refers to data of another tenant or to internal state.
 type forgery struct {
 	kind  string // workflow type
-	what  string // field, and what it is set to
+	what  string // field and its value
 	input string
 }
 
-// valid are inputs of the first tenant from which the forged ones are made. A
-// workflow type that is added needs one.
-func (a *apart) valid() map[string]string {
+// valid are valid inputs of the first tenant, from which forged inputs are made. A new
+// workflow type requires an entry.
+func (a *tenantStack) valid() map[string]string {
 	dir := a.dirs[ownTenant]
 	train := `{"tenant":"a","name":"own","base_model":"m","dataset":{"rows":[{"prompt":"p","completion":"c"},{"prompt":"q","completion":"d"}]},
 		"%s_config":{"min_rows":1,"validation_split":0},"dry_run":true}`
@@ -58,8 +58,8 @@ func (a *apart) valid() map[string]string {
 	}
 }
 
-// values are texts that name what the second tenant has.
-func (a *apart) values(f foreign) []string {
+// values are texts that refer to data of the second tenant.
+func (a *tenantStack) values(f otherData) []string {
 	store := filepath.Join(a.dir, "store", otherTenant)
 	return []string{
 		otherTenant, f.video, "of-b", "dataset:" + f.dataset, filepath.Join(a.dirs[otherTenant], "other.mp4"), f.listing, f.library + "/000000",
@@ -67,30 +67,30 @@ func (a *apart) values(f foreign) []string {
 	}
 }
 
-// registered are the workflow types that the worker serves, with their inputs.
+// registered returns the workflow types of the worker with the types of their inputs.
 func registered() map[string]reflect.Type {
 	r := registrar{inputs: map[string]reflect.Type{}}
-	registerMain(r, hands{})
+	registerMain(r, implementations{})
 	return r.inputs
 }
 
-// registrar notes what is registered, and registers nothing.
+// registrar records registrations without registering anything.
 type registrar struct {
 	worker.Registry
 	inputs map[string]reflect.Type
 }
 
-// forgeries makes the starts: each field of each input, set to each value.
-func (a *apart) forgeries(t *testing.T, f foreign) (out []forgery) {
+// forgeries makes the starts: each field of each input is set to each value.
+func (a *tenantStack) forgeries(t *testing.T, f otherData) (out []forgery) {
 	t.Helper()
 	valid := a.valid()
 	inputs := registered()
-	require.ElementsMatch(t, slices.Collect(maps.Keys(inputs)), slices.Collect(maps.Keys(valid)), "every workflow type has a valid input here")
+	require.ElementsMatch(t, slices.Collect(maps.Keys(inputs)), slices.Collect(maps.Keys(valid)), "every workflow type has a valid input")
 	g := generator{values: a.values(f), states: states(f), fields: map[string]bool{}, walked: map[reflect.Type]bool{}}
 	for _, kind := range slices.Sorted(maps.Keys(inputs)) {
 		g.kind, g.base = kind, valid[kind]
 		g.add("as it is", g.base)
-		if strings.HasPrefix(kind, "Train") && g.walked[inputs[kind]] { // three names of one workflow
+		if strings.HasPrefix(kind, "Train") && g.walked[inputs[kind]] { // three types with one input
 			g.names(inputs[kind])
 			continue
 		}
@@ -118,7 +118,7 @@ type generator struct {
 	kind, base string
 	values     []string
 	states     []string
-	fields     map[string]bool // that were set
+	fields     map[string]bool // fields that were set
 	walked     map[reflect.Type]bool
 	out        []forgery
 }
@@ -144,7 +144,7 @@ func (g *generator) walk(t reflect.Type, path []string) {
 				g.walk(f.Type, append(slices.Clone(path), name))
 			}
 		}
-	case slices.Equal(path, []string{"tenant"}): // whose start it is; see docs/explanation/trust.md
+	case slices.Equal(path, []string{"tenant"}): // the tenant of the caller; see docs/explanation/trust.md
 	case raw:
 		g.raw(path)
 	case t.Kind() == reflect.String:
@@ -175,8 +175,8 @@ func (g *generator) walk(t reflect.Type, path []string) {
 	}
 }
 
-// some are the values for a field: settings of a method are numbers and words of a
-// fixed list, and get a few only.
+// some are the values for a field. Settings of a method are numbers and enumerations, so they
+// get only a few values.
 func (g *generator) some(path []string) []string {
 	if strings.HasSuffix(path[0], "_config") || path[0] == "lora" {
 		return g.values[:1]
@@ -184,14 +184,14 @@ func (g *generator) some(path []string) []string {
 	return g.values
 }
 
-// raw sets what is decoded later than the input: programs, examples, sweeps.
+// raw sets fields that are decoded later than the input: programs, examples, sweeps.
 func (g *generator) raw(path []string) {
 	for _, v := range g.some(path) {
 		g.set(path, map[string]any{"uri": v})
 	}
 	g.set(path, g.values[3])
 	if len(path) > 1 {
-		return // a setting that is passed over
+		return // an ignored setting
 	}
 	g.set(path, map[string]any{"tenant": otherTenant})
 	g.set(path, map[string]any{"URI": g.values[3]})
@@ -200,8 +200,7 @@ func (g *generator) raw(path []string) {
 	}
 }
 
-// names adds names that are no fields: state of cogflow's ownTenant, the tenant in
-// another case, and the tenant twice.
+// names adds unknown names: internal state, the tenant in another case, and the tenant twice.
 func (g *generator) names(t reflect.Type) {
 	for _, state := range g.states {
 		g.set([]string{"resume"}, json.RawMessage(state))
@@ -248,7 +247,7 @@ func (g *generator) set(path []string, value any) {
 	}
 	at[path[len(path)-1]] = value
 	if len(path) == 2 && path[0] == "dataset" && path[1] == "uri" {
-		delete(at, "rows") // one of them is wanted
+		delete(at, "rows") // exactly one of them is allowed
 	}
 	if path[0] == "runs" {
 		delete(doc, "grid")
@@ -261,8 +260,8 @@ func (g *generator) set(path []string, value any) {
 	g.add(fmt.Sprintf("%s: %.100v", strings.Join(path, "."), value), string(text))
 }
 
-// states are what runs hand on, naming what the second tenant has.
-func states(f foreign) []string {
+// states are continue-as-new states that refer to data of the second tenant.
+func states(f otherData) []string {
 	recipe := fmt.Sprintf(`{"fingerprint":%q,"profile":"local_preview","chunk_frames":64,"describe_gpu":["cpu"],"embed_gpu":["cpu"],"gpu_wait":0,
 		"describe":"d","embed":"e"}`, f.recipe)
 	link := `{"job":"b","recipe":` + recipe + `}`
@@ -276,15 +275,14 @@ func states(f foreign) []string {
 	return []string{library, video, link, train, optimize}
 }
 
-// TestForgedContinuations: the server calls a run continued also when it is the
-// second attempt of one with a retry policy, or the next of a cron schedule, both
-// with the input that the starter wrote. And whoever runs a worker of his own can
-// be a parent, or continue as one of our workflows: then the state is believed, and
-// still names nothing of another tenant.
+// TestForgedContinuations: for the server, a run is also continued if it is the second
+// attempt of a retry policy or the next run of a cron schedule, both with the input of the
+// caller. A caller with a worker can also be a parent, or continue as a cogflow workflow: then
+// the state is accepted, but still gives no access to data of another tenant.
 func TestForgedContinuations(t *testing.T) {
 	t.Parallel()
-	a := newApart(t)
-	f := a.furnish()
+	a := newTenantStack(t)
+	f := a.storeOther()
 	waiting := a.beforeWorkers(f)
 	a.serve()
 	a.ingest(&f)
@@ -296,9 +294,9 @@ func TestForgedContinuations(t *testing.T) {
 	a.byLibraryID(f)
 }
 
-// byLibraryID starts a library under the id of a terminated one of the second
-// tenant, whose video still runs: that video is neither waited for nor cancelled.
-func (a *apart) byLibraryID(f foreign) {
+// byLibraryID starts a library with the id of a terminated library of the second tenant,
+// whose video still runs. That video is neither awaited nor cancelled.
+func (a *tenantStack) byLibraryID(f otherData) {
 	a.t.Helper()
 	child := f.library + "/000000"
 	length := func() int64 {
@@ -317,8 +315,8 @@ func (a *apart) byLibraryID(f foreign) {
 	require.Equal(a.t, before, length())
 }
 
-// continuable are the workflows that hand state on, and the state's place in states.
-func (a *apart) continuable(f foreign) []forgery {
+// continuable are starts of the workflows with a continue-as-new state, with a forged state.
+func (a *tenantStack) continuable(f otherData) []forgery {
 	valid, all := a.valid(), states(f)
 	var out []forgery
 	for kind, state := range map[string]string{"IngestLibrary": all[0], "IngestVideo": all[1], "TrainSFT": all[3], "OptimizePrompts": all[4]} {
@@ -328,11 +326,11 @@ func (a *apart) continuable(f foreign) []forgery {
 	return out
 }
 
-// beforeWorkers starts runs whose first attempt no worker sees, so that the server
-// calls the one that a worker does see continued.
-func (a *apart) beforeWorkers(f foreign) (ids []string) {
+// beforeWorkers starts runs whose first attempt no worker takes, so that the first attempt
+// that a worker takes is a continued run for the server.
+func (a *tenantStack) beforeWorkers(f otherData) (ids []string) {
 	a.t.Helper()
-	f.video, f.recipe = strings.Repeat("e", 64), strings.Repeat("f", 64) // not known yet, and not what counts here
+	f.video, f.recipe = strings.Repeat("e", 64), strings.Repeat("f", 64) // unknown at this point and irrelevant
 	for i, one := range a.continuable(f) {
 		for name, options := range map[string]client.StartWorkflowOptions{
 			"retry": {RetryPolicy: &temporal.RetryPolicy{InitialInterval: 100 * time.Millisecond, BackoffCoefficient: 1}},
@@ -355,7 +353,7 @@ func (a *apart) beforeWorkers(f foreign) (ids []string) {
 }
 
 // withoutFirstAttempt waits until a worker has taken each of them.
-func (a *apart) withoutFirstAttempt(ids []string) {
+func (a *tenantStack) withoutFirstAttempt(ids []string) {
 	a.t.Helper()
 	for _, id := range ids {
 		require.Eventually(a.t, func() bool {
@@ -367,12 +365,12 @@ func (a *apart) withoutFirstAttempt(ids []string) {
 			}
 			return false
 		}, 60*time.Second, 200*time.Millisecond, id)
-		_ = a.client.TerminateWorkflow(a.t.Context(), id, "", "seen") // a cron goes on
+		_ = a.client.TerminateWorkflow(a.t.Context(), id, "", "seen") // a cron workflow never ends
 	}
 }
 
 // runs lists the runs of a workflow id.
-func (a *apart) runs(id string) (out []string) {
+func (a *tenantStack) runs(id string) (out []string) {
 	var found []struct {
 		Execution struct {
 			RunID string `json:"runId"`
@@ -385,8 +383,8 @@ func (a *apart) runs(id string) (out []string) {
 	return out
 }
 
-// byOwnWorker forges from within workflows of the forger's own.
-func (a *apart) byOwnWorker(f foreign) {
+// byOwnWorker forges starts from workflows on the forger's own worker.
+func (a *tenantStack) byOwnWorker(f otherData) {
 	a.t.Helper()
 	w := worker.New(a.client, "forger", worker.Options{})
 	w.RegisterWorkflowWithOptions(forgeParent, workflow.RegisterOptions{Name: "parent"})
@@ -411,19 +409,19 @@ func (a *apart) byOwnWorker(f foreign) {
 			RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 2},
 		}, one.kind, one.input)
 	}
-	// Its own id makes no difference: the children of another library are not its own.
+	// An id below another library does not give access to the children of that library.
 	library := a.continuable(f)[slices.IndexFunc(a.continuable(f), func(o forgery) bool { return o.kind == "IngestLibrary" })]
 	a.ends(f.library+"/000000/x", "continuation", client.StartWorkflowOptions{}, library.kind, library.input)
 }
 
-// ends starts a workflow of the forger and waits for its end.
-func (a *apart) ends(id, kind string, options client.StartWorkflowOptions, args ...any) {
+// ends starts a workflow of the forger and waits until it ends.
+func (a *tenantStack) ends(id, kind string, options client.StartWorkflowOptions, args ...any) {
 	a.t.Helper()
 	options.ID, options.TaskQueue, options.WorkflowExecutionTimeout = id, "forger", time.Minute
 	run, err := a.client.ExecuteWorkflow(a.t.Context(), options, kind, args...)
 	require.NoError(a.t, err)
 	err = run.Get(a.t.Context(), nil)
-	require.False(a.t, temporal.IsTimeoutError(err), "%s does not end: %v", id, err)
+	require.False(a.t, temporal.IsTimeoutError(err), "%s did not end: %v", id, err)
 	if err != nil {
 		a.t.Logf("%s: %v", id, err)
 	}
@@ -432,13 +430,13 @@ func (a *apart) ends(id, kind string, options client.StartWorkflowOptions, args 
 func forgeParent(ctx workflow.Context, child, input string) error {
 	id := workflow.GetInfo(ctx).WorkflowExecution.ID + child
 	if child == "" {
-		id = "nobody/000000"
+		id = "unknown/000000"
 	}
 	ctx = workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: id, TaskQueue: workflows.QueueMain})
 	return workflow.ExecuteChildWorkflow(ctx, "IngestVideo", json.RawMessage(input)).Get(ctx, nil)
 }
 
-// forgeContinuation knows what a starter cannot: the first run of its chain.
+// forgeContinuation knows the first run of its chain, which a caller cannot know.
 func forgeContinuation(ctx workflow.Context, kind, input string) error {
 	chain := workflow.GetInfo(ctx).FirstRunID
 	input = strings.NewReplacer(`"job":"b"`, `"job":"`+chain+`"`, `"chain":"b"`, `"chain":"`+chain+`"`).Replace(input)

@@ -25,19 +25,19 @@ import (
 	"github.com/cogniverse/cogflow/tenant"
 )
 
-// health looks at what this worker works with.
+// health builds the parts of this worker and checks them.
 type health struct {
 	ingest    *ingest.Activities
 	config    config.Config
-	parts     parts              // what the pools of this worker use
-	opened    closers            // what has to be closed in the end
-	describer *preview.Describer // nil: no pool of this worker uses it
+	parts     parts              // parts that the pools of this worker use
+	opened    closers            // parts to close at the end
+	describer *preview.Describer // nil = no pool of this worker uses it
 	models    *models
 	servers   modelServers
-	trainer   *trainer.Runner  // nil: the train pool is not served here
-	vespa     *vespa.Index     // nil: the embedded index, or the index pool is not served here
-	sandbox   *sandbox.Sandbox // nil: nothing untrusted is run here
-	ffmpeg    *ffmpeg.Tool     // nil: the media pool is not served here
+	trainer   *trainer.Runner  // nil = this worker does not serve the pool train
+	vespa     *vespa.Index     // nil = the embedded index, or this worker does not serve the pool index
+	sandbox   *sandbox.Sandbox // nil = this worker runs nothing untrusted
+	ffmpeg    *ffmpeg.Tool     // nil = this worker does not serve the pool media
 }
 
 const (
@@ -75,13 +75,13 @@ func (h *health) checks(ctx context.Context) []activities.HealthCheck {
 		out = append(out, verdict("vespa", "every schema is deployed", h.vespa.Check(ctx)))
 	}
 	out = append(out, h.endpoints(ctx)...)
-	for i, check := range out { // they become part of a history
+	for i, check := range out { // the checks become part of a history
 		out[i].Detail = h.models.redactor.Line(check.Detail, safetext.MaxReason)
 	}
 	return out
 }
 
-// endpoints asks every model server, all at once.
+// endpoints checks all model servers concurrently.
 func (h *health) endpoints(ctx context.Context) []activities.HealthCheck {
 	ctx, cancel := context.WithTimeout(ctx, endpointPatience)
 	defer cancel()
@@ -89,7 +89,7 @@ func (h *health) endpoints(ctx context.Context) []activities.HealthCheck {
 	var group panics.Group
 	for i, c := range h.models.checks {
 		group.Go(func() error {
-			// The address stays out: results of workflows are kept in histories.
+			// The address is omitted, because results of workflows are kept in histories.
 			out[i] = verdict("endpoint "+c.endpoint.Name, strings.Join(c.endpoint.Models, ", "), panics.Try(func() error { return c.ask(ctx) }))
 			return nil
 		})
@@ -107,8 +107,8 @@ func verdict(part, detail string, err error) activities.HealthCheck {
 	return activities.HealthCheck{Part: part, Status: statusOK, Detail: detail}
 }
 
-// libraries says what the trainer would run on. That it is not installed is only
-// a warning: most workers never train.
+// libraries checks the libraries of the trainer. A missing trainer is only a warning, because
+// most workers never train.
 func (h *health) libraries(ctx context.Context) activities.HealthCheck {
 	ctx, cancel := context.WithTimeout(ctx, endpointPatience)
 	defer cancel()
@@ -136,20 +136,20 @@ func (h *health) text() activities.HealthCheck {
 	if h.config.Tesseract == preview.NoTesseract {
 		return activities.HealthCheck{
 			Part: "tesseract", Status: statusWarn,
-			Detail: "switched off by configuration: preview captions hold no on-screen text; unset COGFLOW_TESSERACT",
+			Detail: "switched off by configuration: preview captions have no on-screen text; unset COGFLOW_TESSERACT",
 		}
 	}
 	if !h.describer.ReadsText() {
 		return activities.HealthCheck{
 			Part: "tesseract", Status: statusWarn,
-			Detail: "not installed: preview captions hold no on-screen text; apt-get install tesseract-ocr, or brew install tesseract",
+			Detail: "not installed: preview captions have no on-screen text; apt-get install tesseract-ocr, or brew install tesseract",
 		}
 	}
 	return activities.HealthCheck{Part: "tesseract", Status: statusOK, Detail: h.describer.Revision()}
 }
 
-// store writes, reads and deletes one small object, which has a name of its own:
-// several queues and hosts are asked at once.
+// store writes, reads and deletes a small object. Its name is unique, because several queues
+// and hosts are checked concurrently.
 func (h *health) store(ctx context.Context) activities.HealthCheck {
 	key := string(tenant.Default) + "/health/" + rand.Text()
 	_, err := h.ingest.Store.Put(ctx, key, bytes.NewReader([]byte("cogflow")))

@@ -16,21 +16,21 @@ func startOptions(id string) client.StartWorkflowOptions {
 	return client.StartWorkflowOptions{ID: id, TaskQueue: workflows.QueueMain}
 }
 
-// await returns the result of a run that must succeed within a time.
+// await returns the result of a run, which must succeed within a limit.
 func await[Out any](s *stack, run client.WorkflowRun, limit time.Duration) (out Out) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), limit)
 	defer cancel()
 	err := run.Get(ctx, &out)
 	if err != nil {
-		s.tellEnd(run.GetID())
+		s.logLastEvent(run.GetID())
 	}
 	require.NoError(s.t, err)
 	return out
 }
 
-// tellEnd logs how far a run has come, for a test that fails.
-func (s *stack) tellEnd(id string) {
+// logLastEvent logs the last event of a run if the test fails.
+func (s *stack) logLastEvent(id string) {
 	s.t.Helper()
 	events := s.history(id, "")
 	for _, event := range events[max(0, len(events)-25):] {
@@ -50,7 +50,7 @@ func (s *stack) history(id, run string) (events []*history.HistoryEvent) {
 	return events
 }
 
-// chain reads the histories of all runs of a workflow, the first run first.
+// chain reads the histories of all runs of a workflow, in order.
 func (s *stack) chain(id string) (runs [][]*history.HistoryEvent) {
 	s.t.Helper()
 	for run := s.first(id); run != ""; {

@@ -53,8 +53,8 @@ func search(s *stack, query string) ingest.SearchResult {
 	return out
 }
 
-// ingestsAndFinds ingests the demo's clips, finds each of their scenes by its words, and
-// does no work for them again.
+// ingestsAndFinds ingests the demo's clips, searches each of their scenes, and ingests them
+// again, which does no work.
 func (s *stack) ingestsAndFinds(dir string) {
 	t := s.t
 	t.Helper()

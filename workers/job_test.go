@@ -13,7 +13,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// job is a workflow that the test does not wait for yet.
+// job is a started workflow.
 type job struct {
 	run  client.WorkflowRun
 	done chan struct{}
@@ -21,7 +21,7 @@ type job struct {
 	out  ingest.LibraryResult
 }
 
-// begin starts a library. Its result is awaited through deaths of the server.
+// begin starts a library and awaits its result in the background, across restarts of the server.
 func (s *stack) begin(id string, in ingest.LibraryInput) *job {
 	s.t.Helper()
 	run, err := s.client.ExecuteWorkflow(s.t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: workflows.QueueMain}, "IngestLibrary", in)
@@ -40,7 +40,7 @@ func (s *stack) begin(id string, in ingest.LibraryInput) *job {
 	return j
 }
 
-// ended says whether the workflow has ended.
+// ended reports whether the workflow has ended.
 func (j *job) ended() bool {
 	select {
 	case <-j.done:
@@ -55,19 +55,19 @@ func (j *job) wait(t *testing.T) ingest.LibraryResult {
 	select {
 	case <-j.done:
 	case <-time.After(10 * time.Minute):
-		require.Fail(t, "the workflow does not end")
+		require.Fail(t, "the workflow did not end")
 	}
 	require.NoError(t, j.err)
 	return j.out
 }
 
-// cancelled waits for the end that a cancel brings about.
+// cancelled waits until the workflow is cancelled.
 func (j *job) cancelled(t *testing.T) {
 	t.Helper()
 	select {
 	case <-j.done:
 	case <-time.After(30 * time.Second):
-		require.Fail(t, "the cancelled workflow does not end")
+		require.Fail(t, "the cancelled workflow did not end")
 	}
 	var canceled *temporal.CanceledError
 	require.ErrorAs(t, j.err, &canceled)

@@ -14,11 +14,11 @@ import (
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// soakRuns times ten kills of workers take less than an hour.
+// soakRuns is the number of runs of the soak test, each with ten kills; it takes less than an hour.
 const soakRuns = 20
 
-// TestKill kills workers, the server and both at random moments of a library's
-// ingest and compares with an undisturbed one. COGFLOW_SOAK=1 does it many times.
+// TestKill kills workers, the server and both at random moments of an ingest, and compares
+// the result with an undisturbed one. COGFLOW_SOAK=1 repeats it many times.
 func TestKill(t *testing.T) {
 	t.Parallel()
 	const videos, frames = 6, 20
@@ -57,12 +57,12 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// outcome is what an ingest leaves behind.
+// outcome is the visible documents and the objects after an ingest.
 type outcome struct{ visible, objects []string }
 
 func (s *stack) outcome() outcome { return outcome{s.visible(), s.objects()} }
 
-// undisturbed ingests a library with nothing going wrong.
+// undisturbed ingests a library without faults.
 func undisturbed(t *testing.T, dir string) outcome {
 	t.Helper()
 	s := newSmallStack(t, nil)
@@ -77,13 +77,13 @@ func undisturbed(t *testing.T, dir string) outcome {
 	return s.outcome()
 }
 
-// killer is a stack under attack.
+// killer is a stack whose processes are killed.
 type killer struct {
 	*stack
 	random  *rand.Rand
 	pools   [][]string // flags of each worker
 	workers []*workerProcess
-	kills   int // of workers
+	kills   int // number of killed workers
 }
 
 func newKiller(t *testing.T, pools [][]string) *killer {
@@ -97,7 +97,7 @@ func newKiller(t *testing.T, pools [][]string) *killer {
 	return k
 }
 
-// moments picks describe calls of the run at which something is killed.
+// moments chooses the describe calls at which a process is killed.
 func (k *killer) moments(kills, calls int) []int {
 	out := make([]int, kills)
 	for i := range out {
@@ -107,8 +107,8 @@ func (k *killer) moments(kills, calls int) []int {
 	return out
 }
 
-// await waits for a number of describe calls and then a moment longer, so that
-// the other stages are hit as well.
+// await waits for a number of describe calls and then a little longer, so that other stages
+// are interrupted as well.
 func (k *killer) await(calls int, j *job) {
 	k.t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
@@ -141,7 +141,7 @@ func (k *killer) killServer() {
 	k.start()
 }
 
-// killAll is a power failure, but for what the disks remember.
+// killAll simulates a power failure; files stay.
 func (k *killer) killAll() {
 	k.t.Helper()
 	k.stack.killServer()
@@ -164,7 +164,7 @@ func (k *killer) drain() {
 	require.NoError(k.t, k.server.Stop())
 }
 
-// calls counts what the ledger has begun.
+// calls is the number of ledger entries.
 func (s *stack) calls() int {
 	if _, err := os.Stat(filepath.Join(s.dir, "ledger.db")); err != nil {
 		return 0
@@ -175,7 +175,7 @@ func (s *stack) calls() int {
 	return s.number("ledger.db", "SELECT count(*) FROM call")
 }
 
-// check compares with an undisturbed run, and what was paid with what is stored.
+// check compares the result with an undisturbed run, and paid calls with stored answers.
 func (k *killer) check(want outcome, result ingest.LibraryResult) {
 	k.t.Helper()
 	require.Empty(k.t, result.Failures)
@@ -188,13 +188,13 @@ func (k *killer) check(want outcome, result ingest.LibraryResult) {
 
 	require.Empty(k.t, k.rows("ledger.db", "SELECT fingerprint FROM call WHERE answered GROUP BY fingerprint HAVING count(*) > 1"),
 		"a stored answer was paid for again")
-	require.Zero(k.t, k.number("ledger.db", "SELECT count(*) FROM call WHERE ended_ms IS NULL"), "nobody settles or sweeps it")
+	require.Zero(k.t, k.number("ledger.db", "SELECT count(*) FROM call WHERE ended_ms IS NULL"), "an open ledger entry was not settled")
 	lost := k.number("ledger.db", "SELECT count(*) FROM call WHERE outcome='lost'")
 	repeated := k.number("ledger.db", `SELECT count(*) FROM call a WHERE a.answered AND EXISTS
 		(SELECT 1 FROM call b WHERE b.fingerprint = a.fingerprint AND b.id < a.id AND b.outcome='lost')`)
 	k.t.Logf("%d kills, %d calls lost, %d repeated", k.kills, lost, result.RepeatedCalls)
-	inFlight := runtime.NumCPU() + runtime.NumCPU()/4 // of a worker; see activities
-	require.LessOrEqual(k.t, lost, k.kills*inFlight, "more calls were lost than can be in flight")
+	inFlight := runtime.NumCPU() + runtime.NumCPU()/4 // calls in flight of a worker; see activities
+	require.LessOrEqual(k.t, lost, k.kills*inFlight, "more calls were lost than were in flight")
 	require.LessOrEqual(k.t, result.RepeatedCalls, lost)
 	require.GreaterOrEqual(k.t, result.RepeatedCalls, repeated)
 }

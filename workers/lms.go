@@ -19,17 +19,16 @@ type lms struct {
 	checks  []modelCheck
 }
 
-// completer asks an endpoint, or says why it cannot.
+// completer calls an endpoint, or has the reason why it cannot.
 type completer struct {
 	*lm.LM
 	missing error
 }
 
-// newLMs connects the endpoints of language models. A key that is missing is
-// told when its endpoint is asked: Cogniverse's file names models for other
-// parts as well, of which this worker needs none.
+// newLMs connects the endpoints of language models. A missing key is an error only at a
+// call, because Cogniverse's file also has models that this worker does not use.
 //
-// Workers that do not ask language models (asks is false) need no key: they plan.
+// Workers that do not call language models (asks is false) require no key: they only plan.
 func newLMs(c config.Config, getenv func(string) string, asks bool, servers modelServers) *lms {
 	out := &lms{config: c, byModel: map[string]completer{}}
 	redactor := newRedactor(c, getenv)
@@ -60,11 +59,11 @@ func (c completer) check(ctx context.Context, models []string) error {
 	return c.Check(ctx, models)
 }
 
-// usable says why a model cannot be asked from here; nil = it can be asked, or no
-// endpoint serves it, which the call itself tells.
+// usable returns the reason why this worker cannot call a model; nil = it can, or no endpoint
+// serves the model, which the call reports.
 func (l *lms) usable(model string) error { return l.byModel[model].missing }
 
-// Limit is how many calls of a model may be open, as far as is known.
+// Limit is the known concurrency limit of a model.
 func (l *lms) Limit(model string) int {
 	if one, ok := l.byModel[model]; ok {
 		return one.Limit(model)
@@ -74,7 +73,7 @@ func (l *lms) Limit(model string) int {
 
 var _ optimize.CompletionReserver = (*lms)(nil)
 
-// Reserve is the most that a completion is charged, by this worker's prices.
+// Reserve is the maximum cost of a completion by this worker's prices.
 func (l *lms) Reserve(c prompt.Completion) (microUSD int64, priced bool) {
 	if one, ok := l.byModel[c.Model]; ok {
 		return one.Reserve(c)
@@ -82,7 +81,7 @@ func (l *lms) Reserve(c prompt.Completion) (microUSD int64, priced bool) {
 	return 0, false
 }
 
-// Complete asks the model once.
+// Complete calls the model once.
 func (l *lms) Complete(ctx context.Context, c prompt.Completion) (prompt.CompletionAnswer, error) {
 	one, ok := l.byModel[c.Model]
 	switch {
@@ -94,8 +93,8 @@ func (l *lms) Complete(ctx context.Context, c prompt.Completion) (prompt.Complet
 	return one.Complete(ctx, c)
 }
 
-// Models returns the models of an optimization, or why there are none: nothing is
-// asked of one while the key of another is missing.
+// Models returns the models of an optimization. It fails if the key of any of them is
+// missing, before any model is called.
 func (l *lms) Models() (optimize.RoleModels, error) {
 	var out optimize.RoleModels
 	var errs []error

@@ -16,12 +16,13 @@ import (
 	"github.com/cogniverse/cogflow/prompt"
 )
 
-var ( // as the activities want them
+var ( // implements the ports of the activities
 	_ optimize.LM     = (*lms)(nil)
 	_ optimize.Judges = (*scorer.Scorer)(nil)
 )
 
-// lmsOf connects what a file names, with an environment of alternating names and values.
+// lmsOf connects the endpoints of a configuration; pairs are the environment as alternating
+// names and values.
 func lmsOf(t *testing.T, file map[string]any, pairs ...string) *lms {
 	t.Helper()
 	text, err := json.Marshal(file)
@@ -38,18 +39,18 @@ func lmsOf(t *testing.T, file map[string]any, pairs ...string) *lms {
 	return newLMs(c, getenv, true, serversOf(c))
 }
 
-// TestLMs: Cogniverse's file, with a student and a teacher at servers of their own.
+// TestLMs: Cogniverse's file, with a student and a teacher on different servers.
 func TestLMs(t *testing.T) {
 	t.Parallel()
 	student, teacher := lmtest.Start(t), lmtest.Start(t)
-	student.Models, teacher.Models, teacher.Key = []string{"HuggingFaceTB/SmolLM3-3B"}, []string{"claude"}, "sk-hush"
+	student.Models, teacher.Models, teacher.Key = []string{"HuggingFaceTB/SmolLM3-3B"}, []string{"claude"}, "sk-test"
 	l := lmsOf(t, map[string]any{
 		"llm_config": map[string]any{
 			"primary": map[string]any{"model": "openai/HuggingFaceTB/SmolLM3-3B", "api_base": student.URL},
 			"teacher": map[string]any{"provider": "anthropic", "model": "claude", "api_base": teacher.URL + "/v1", "api_key_env": "TEACHER_KEY"},
 		},
 		"cogflow": map[string]any{"optimize": map[string]any{"prices": map[string]any{"claude": map[string]any{"input_usd_per_mtok": 3, "output_usd_per_mtok": 15}}}},
-	}, "TEACHER_KEY", "sk-hush")
+	}, "TEACHER_KEY", "sk-test")
 	models, err := l.Models()
 	require.NoError(t, err)
 	require.Equal(t, "openai/HuggingFaceTB/SmolLM3-3B", models.Student.Name)
@@ -78,8 +79,8 @@ func TestLMs(t *testing.T) {
 	require.Equal(t, 1, l.Limit("unknown"))
 }
 
-// TestLMsOfOurs: an endpoint of ours serves language models as well.
-func TestLMsOfOurs(t *testing.T) {
+// TestLMsOfAnEndpoint: an endpoint of the section cogflow also serves language models.
+func TestLMsOfAnEndpoint(t *testing.T) {
 	t.Parallel()
 	s := lmtest.Start(t)
 	l := lmsOf(t, map[string]any{"cogflow": map[string]any{
@@ -95,7 +96,7 @@ func TestLMsOfOurs(t *testing.T) {
 	require.Equal(t, map[string]any{"enable_thinking": false}, s.Calls()[0].Template)
 }
 
-// TestLMsWithoutAKey: the worker starts, and says so before anything is asked.
+// TestLMsWithoutAKey: the worker starts, and reports the missing key before any call.
 func TestLMsWithoutAKey(t *testing.T) {
 	t.Parallel()
 	l := lmsOf(t, map[string]any{"llm_config": map[string]any{

@@ -1,6 +1,6 @@
-// Command cogflow-worker serves pools of task queues: it is the only place where
-// adapters are built and wired to activities. With --dev it also owns a Temporal
-// dev server and restarts its worker process when that dies.
+// Command cogflow-worker serves pools of task queues. It is the only place where adapters
+// are built and passed to activities. With --dev it also runs a Temporal dev server and
+// restarts its worker process after a crash.
 //
 // wire.go builds the adapters, models.go connects model endpoints and lms.go language models.
 package main

@@ -10,11 +10,10 @@ import (
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// realMedia holds four clips that were not made for us; see the issue.
+// realMedia is a folder with four clips that were not made for tests.
 const realMedia = "../../shared/media"
 
-// TestRealMedia ingests clips as the world has them: MP4, AVI and WebM, with
-// and without sound.
+// TestRealMedia ingests real clips: MP4, AVI and WebM, with and without sound.
 func TestRealMedia(t *testing.T) {
 	t.Parallel()
 	if _, err := os.Stat(realMedia); err != nil {
@@ -30,7 +29,7 @@ func TestRealMedia(t *testing.T) {
 	out := await[ingest.LibraryResult](s, run, 10*time.Minute)
 	require.Empty(t, out.Failures)
 	require.Equal(t, 4, out.Indexed)
-	// By on-screen text: poh.mp4 carries subtitles. By look: the colours of the others.
+	// poh.mp4 is found by its subtitles, the others by their colours.
 	for query, want := range map[string]string{
 		"dressed as garbage man":                "poh.mp4",
 		"now you can call me Jay":               "poh.mp4",
@@ -43,5 +42,5 @@ func TestRealMedia(t *testing.T) {
 		require.Equal(t, want, hits[0].Name, query)
 	}
 	garbage := search(s, "dressed as garbage man").Hits[0]
-	require.Contains(t, []int64{2000, 3000}, garbage.PTSMS, "the seconds in which it is said")
+	require.Contains(t, []int64{2000, 3000}, garbage.PTSMS, "the seconds with this subtitle")
 }

@@ -26,18 +26,18 @@ import (
 // The built-in models serve their own names only.
 type models struct {
 	describers   map[string]ingest.Describer
-	embedders    map[string]ingest.Embedder // by model, and the kind of input it takes
+	embedders    map[string]ingest.Embedder // by model and kind of input
 	transcribers map[string]ingest.Transcriber
 	checks       []modelCheck
 	profiles     []video.Profile
-	prices       map[string]money.Price // of language models that describe, by tokens
+	prices       map[string]money.Price // token prices of models that describe
 	redactor     *safetext.Redactor
 	servers      modelServers
-	book         func(c video.Call) money.Payer // of what checks pay; nil = this worker asks nothing that is paid
-	unproven     sync.Map                       // the last failure of a check that was paid, by stage
+	book         func(c video.Call) money.Payer // pays for checks; nil = this worker makes no paid calls
+	unproven     sync.Map                       // last failure of a paid check, by stage
 }
 
-// modelCheck asks an endpoint whether it can do its work.
+// modelCheck checks an endpoint.
 type modelCheck struct {
 	endpoint config.Endpoint
 	ask      func(ctx context.Context) error
@@ -62,9 +62,9 @@ func newModels(c config.Config, getenv func(string) string, describer *preview.D
 	return m, nil
 }
 
-// open connects one endpoint. Its key is read only where a pool asks it; other workers know
-// it to plan with its limits. A key that is missing stops the start if a profile uses the
-// endpoint; else, as for one that serves language models only, it is told when a call comes.
+// open connects one endpoint. Only workers with a pool that calls it read its key; others
+// only plan with its limits. A missing key fails the start if a profile uses the endpoint. For
+// other endpoints, such as those of language models, it fails the calls.
 func (m *models) open(c config.Config, e config.Endpoint, getenv func(string) string, asked bool) error {
 	key := ""
 	if asked && e.KeyVariable != "" {
@@ -99,7 +99,7 @@ func profiled(c config.Config, e config.Endpoint) bool {
 	})
 }
 
-// refuse has every call of an endpoint's models fail with the reason.
+// refuse makes every call of an endpoint's models fail with the reason.
 func (m *models) refuse(e config.Endpoint, why error) {
 	r := refusing{money.NeverSent(why)}
 	switch askedBy(e.Kind) {
@@ -114,7 +114,7 @@ func (m *models) refuse(e config.Endpoint, why error) {
 	}
 }
 
-// refusing is an endpoint that cannot be asked.
+// refusing is an endpoint that cannot be called.
 type refusing struct{ why error }
 
 func (refusing) Limit(string) int { return 1 }
@@ -135,8 +135,8 @@ func (r refusing) Transcribe(context.Context, video.TranscribeRequest) (video.Tr
 	return video.Transcript{}, r.why
 }
 
-// of is the key of an embedder: a model may take texts at one endpoint and
-// pictures at another.
+// of is the key of an embedder: a model can embed texts at one endpoint and pictures at
+// another.
 func of(model string, of video.Of) string {
 	if of == video.OfCaption {
 		return model
@@ -149,7 +149,7 @@ func unserved(op, model string) error {
 		"; add one to cogflow.endpoints and start the worker again"))
 }
 
-// The three faces of models.
+// The ports of activities that models implements.
 type (
 	describing   struct{ *models }
 	embedding    struct{ *models }
@@ -165,8 +165,8 @@ func (m describing) Limit(model string) int {
 	return 1
 }
 
-// Reserve is the most that a call of the stage is charged by its tokens; priced
-// false = it is not charged by tokens.
+// Reserve is the maximum cost of a call of the stage by its tokens; priced is false if the
+// price is not per token.
 func (m describing) Reserve(s video.Stage) (microUSD int64, priced bool) {
 	if d, ok := m.describers[s.Model].(ingest.Reserver); ok {
 		return d.Reserve(s)
@@ -191,7 +191,7 @@ func (m embedding) Limit(model string) int {
 	return 1
 }
 
-// TextsPerCall is how many texts the model's endpoint takes in one request.
+// TextsPerCall is the maximum number of texts in one request to the model's endpoint.
 func (m embedding) TextsPerCall(s video.Stage) int {
 	if e, ok := m.embedders[of(s.Model, s.Of)].(interface{ TextsPerCall(s video.Stage) int }); ok {
 		return e.TextsPerCall(s)
@@ -230,7 +230,7 @@ func (m transcribing) Transcribe(ctx context.Context, r video.TranscribeRequest)
 	return t.Transcribe(ctx, r)
 }
 
-// connect makes the adapter of an endpoint, and what checks it.
+// connect makes the adapter of an endpoint and the function that checks it.
 func (m *models) connect(e config.Endpoint, key string) (check func(ctx context.Context) error, err error) {
 	switch e.Kind {
 	case config.OpenAI, config.CogniverseVLM:
@@ -275,7 +275,7 @@ func (m *models) connect(e config.Endpoint, key string) (check func(ctx context.
 	return check, nil
 }
 
-// pricesOf are the prices of the models of endpoints, as far as they are known.
+// pricesOf are the known prices of the models of endpoints.
 func pricesOf(c config.Config, endpoints []config.Endpoint) map[string]money.Price {
 	out := map[string]money.Price{}
 	for _, e := range endpoints {
@@ -288,7 +288,7 @@ func pricesOf(c config.Config, endpoints []config.Endpoint) map[string]money.Pri
 	return out
 }
 
-// serveBy notes who serves which models; the first endpoint wins.
+// serveBy sets by as the adapter of models; the first endpoint of a model wins.
 func serveBy[T any](to map[string]T, names []string, by T) {
 	for _, name := range names {
 		if _, taken := to[name]; !taken {
@@ -297,11 +297,11 @@ func serveBy[T any](to map[string]T, names []string, by T) {
 	}
 }
 
-// checkJob is the job under which the ledger books what checks of endpoints pay.
+// checkJob is the job of the ledger entries of endpoint checks.
 const checkJob = "health"
 
-// checkStages checks an embedder with each stage that profiles use it for. Once the bound
-// of what a check may pay is reached, the last failure is the answer.
+// checkStages checks an embedder with each stage of the profiles that use it. After the
+// maximum number of paid checks it returns the last failure.
 func (m *models) checkStages(ctx context.Context, e config.Endpoint, check func(context.Context, video.Stage) error) error {
 	for _, p := range m.profiles {
 		if slices.Contains(e.Models, p.Embed.Model) {
@@ -331,7 +331,7 @@ func (m *models) checkStage(ctx context.Context, e config.Endpoint, s video.Stag
 		}
 		return err
 	}
-	// The requests may have been answered, and only what they showed together is wrong.
+	// All requests may have been answered although the check failed.
 	if last, ok := m.unproven.Load(stage); ok {
 		err = fmt.Errorf("%w; %w", err, last.(error)) //nolint:forcetypeassert // only errors are stored
 	}

@@ -19,8 +19,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// pythonServer starts a server of the embedder's environment and waits until it
-// answers.
+// pythonServer starts a server from the embedder's environment and waits until it answers.
 func pythonServer(t *testing.T, program, health string, args ...string) (url string) {
 	t.Helper()
 	free, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -45,7 +44,7 @@ func pythonServer(t *testing.T, program, health string, args ...string) (url str
 		})
 	}()
 	require.NoError(t, <-started)
-	t.Cleanup(func() { t.Log(program, "ended: ", <-done) }) // the test's context is over by now: it is killed
+	t.Cleanup(func() { t.Log(program, "ended: ", <-done) }) // the test's context has ended, which kills the server
 	url = "http://127.0.0.1:" + port
 	require.Eventually(t, func() bool {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+health, nil)
@@ -54,7 +53,7 @@ func pythonServer(t *testing.T, program, health string, args ...string) (url str
 		}
 		answer, err := http.DefaultClient.Do(r)
 		return err == nil && answer.Body.Close() == nil && answer.StatusCode == http.StatusOK
-	}, 2*time.Minute, 200*time.Millisecond, "%s does not answer", program)
+	}, 2*time.Minute, 200*time.Millisecond, "%s did not answer", program)
 	return url
 }
 
@@ -62,7 +61,7 @@ func inVenv(t *testing.T, program string) string {
 	t.Helper()
 	path, err := filepath.Abs("../embedder/.venv/bin/" + program)
 	require.NoError(t, err)
-	require.FileExists(t, path, "run `make test-python`, which makes the Python environment")
+	require.FileExists(t, path, "run `make test-python`, which creates the Python environment")
 	return path
 }
 
@@ -70,7 +69,7 @@ func pythonEnv() []string {
 	return append(os.Environ(), "OMP_NUM_THREADS=1", "HF_HUB_OFFLINE=1", "CUDA_VISIBLE_DEVICES=", "PYTHONDONTWRITEBYTECODE=1", "PYTHONPATH=../embedder/src:../embedder/tests")
 }
 
-// python runs a script of the environment.
+// python runs a script in the environment.
 func python(t *testing.T, args ...string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), inVenv(t, "python"), args...)
@@ -79,13 +78,12 @@ func python(t *testing.T, args ...string) {
 	require.NoError(t, err, string(out))
 }
 
-// TestRealModels ingests clips, real ones where there are any, with models that really compute, of the
-// real architectures and with random weights: a Qwen2-VL behind `transformers
-// serve`, a ColIdefics3 behind the embedder. The store is a real S3 server, the
-// index a stand-in for Vespa.
+// TestRealModels ingests clips, real ones if available, with tiny real models with random
+// weights: a Qwen2-VL behind `transformers serve`, and a ColIdefics3 behind the embedder. The
+// store is a real S3 server, the index a stand-in for Vespa.
 func TestRealModels(t *testing.T) {
 	t.Parallel()
-	clips, videos := colours(t), 1
+	clips, videos := colourClip(t), 1
 	if _, err := os.Stat(realMedia); err == nil {
 		here, err := os.Getwd()
 		require.NoError(t, err)
@@ -130,7 +128,7 @@ func TestRealModels(t *testing.T) {
 	require.Equal(t, out.Documents, vespa.Documents("tiny_default"))
 	found, err := execute[ingest.SearchResult](s, "search", "SearchVideos", ingest.SearchInput{Query: "a red tram", Rank: "binary_binary", Limit: 100})
 	require.NoError(t, err)
-	require.Len(t, found.Hits, out.Documents, "every document has bits to compare")
+	require.Len(t, found.Hits, out.Documents, "every document has a binary vector")
 	for _, h := range found.Hits {
 		require.NotEmpty(t, h.Caption)
 	}

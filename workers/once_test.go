@@ -17,8 +17,8 @@ import (
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// TestOneIngest starts two runs of one content under different ids and names:
-// one does the work, the other finds it done.
+// TestOneIngest starts two runs for the same content with different ids and names: one does
+// the work, the other finds the result.
 func TestOneIngest(t *testing.T) {
 	t.Parallel()
 	const frames = 10
@@ -47,7 +47,7 @@ func TestOneIngest(t *testing.T) {
 	require.Len(t, s.visible(), frames)
 }
 
-// TestAttach starts a library twice: there is one run.
+// TestAttach starts a library twice and gets one run.
 func TestAttach(t *testing.T) {
 	t.Parallel()
 	dir := small(t, 1, 2)
@@ -68,11 +68,11 @@ func TestAttach(t *testing.T) {
 	require.Equal(t, 1, out.Indexed)
 }
 
-// TestDrain stops a worker while calls are in flight: from then on none begins,
-// those in flight are stored, and another worker makes the rest, each once.
+// TestDrain drains a worker while calls are in flight. No further call starts, answers of
+// calls in flight are stored, and another worker makes each remaining call once.
 func TestDrain(t *testing.T) {
 	t.Parallel()
-	const videos, frames = 2, 80 // so many that they are not done before it is asked to stop
+	const videos, frames = 2, 80 // enough to be unfinished when the worker drains
 	dir := small(t, videos, frames)
 	s := newSmallStack(t, nil)
 	held := s.heldCalls(t)
@@ -88,8 +88,8 @@ func TestDrain(t *testing.T) {
 	first.drain()
 	require.True(t, first.cmd.ProcessState.Success(), first.cmd.ProcessState)
 	require.Zero(t, s.number("ledger.db", fmt.Sprintf("SELECT count(*) FROM call WHERE begun_ms > %d", released.UnixMilli())),
-		"no call begins while a worker drains")
-	require.Positive(t, s.number("ledger.db", "SELECT count(*) FROM call WHERE answered"), "what was in flight is stored")
+		"a call started while the worker drained")
+	require.Positive(t, s.number("ledger.db", "SELECT count(*) FROM call WHERE answered"), "answers of calls in flight are stored")
 	require.Empty(t, s.children())
 	require.Empty(t, s.temporary())
 	require.Zero(t, s.number("ledger.db", "SELECT count(*) FROM call WHERE ended_ms IS NULL"))
@@ -101,8 +101,8 @@ func TestDrain(t *testing.T) {
 	require.Len(t, s.visible(), videos*frames)
 }
 
-// TestOneCall ingests videos with equal frames at the same time, with several
-// processes that describe: each frame is described by one of them.
+// TestOneCall ingests videos with equal frames concurrently, with several describe workers:
+// each frame is described once.
 func TestOneCall(t *testing.T) {
 	t.Parallel()
 	const videos, frames = 4, 16
@@ -110,7 +110,7 @@ func TestOneCall(t *testing.T) {
 	content, err := os.ReadFile(filepath.Join(dir, "small-0.mp4"))
 	require.NoError(t, err)
 	for i := 1; i < videos; i++ {
-		box := append(content, 0, 0, 0, 9, 'f', 'r', 'e', 'e', byte(i)) // players skip it
+		box := append(content, 0, 0, 0, 9, 'f', 'r', 'e', 'e', byte(i)) // players ignore it
 		require.NoError(t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("copy-%d.mp4", i)), box, 0o600))
 	}
 	s := newSmallStack(t, nil)

@@ -10,20 +10,20 @@ import (
 	"github.com/cogniverse/cogflow/internal/scorer"
 )
 
-// optimizing builds what the activities of prompt optimization work with, beside
-// what those of ingestion do.
+// optimizing builds the dependencies of the activities of prompt optimization, in addition
+// to those of ingestion.
 func (h *health) optimizing(ctx context.Context, c config.Config, getenv func(string) string) (*optimize.Activities, error) {
 	a := h.ingest
 	lms := newLMs(c, getenv, h.parts.have(partLMs), h.servers)
 	for _, check := range lms.checks {
-		// An endpoint may describe frames as well; then it is asked once.
+		// An endpoint that also describes frames is checked once.
 		same := func(m modelCheck) bool { return m.endpoint.Name == check.endpoint.Name }
 		if check.endpoint.Dialect != "" || !slices.ContainsFunc(h.models.checks, same) {
 			h.models.checks = append(h.models.checks, check)
 		}
 	}
 	scoring := scorer.Options{Commands: c.Optimize.Metrics}
-	if h.parts.have(partLMs) && len(c.Optimize.Metrics) > 0 { // other workers only look whether a command is configured
+	if h.parts.have(partLMs) && len(c.Optimize.Metrics) > 0 { // other workers only check whether a command is configured
 		var err error
 		if scoring.Sandbox, err = h.confine(ctx); err != nil {
 			return nil, err

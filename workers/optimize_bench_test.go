@@ -22,60 +22,60 @@ import (
 	optimizeflow "github.com/cogniverse/cogflow/workflows/optimize"
 )
 
-// The server that a benchmark of optimization asks, ours and DSPy's alike.
+// The model server in the benchmarks of cogflow and DSPy.
 const (
-	schoolSlots   = 32
-	schoolLatency = 200 * time.Millisecond
+	benchSlots   = 32
+	benchLatency = 200 * time.Millisecond
 )
 
-// schoolwork is the job: 120 rows to make demos of, 300 to score by.
-func schoolwork(mode, auto string) optimizeflow.Input {
-	in := quizzes(mode)
+// benchInput is the job: 120 rows for demos and 300 rows for scores.
+func benchInput(mode, auto string) optimizeflow.Input {
+	in := topicInput(mode)
 	rows := func(from, to int) json.RawMessage {
 		var list []map[string]string
 		for i := from; i < to; i++ {
 			list = append(list, map[string]string{"query": fmt.Sprintf("topic %d", i), "answer": strconv.Itoa(i % 7)})
 		}
-		text, _ := json.Marshal(list) // of strings
+		text, _ := json.Marshal(list) // marshalling of strings cannot fail
 		return text
 	}
 	in.Trainset, in.Valset, in.Settings = rows(0, 120), rows(120, 420), mipro.Settings{Auto: auto}
 	return in
 }
 
-func school(s *lmtest.Server) {
-	s.Models, s.Say, s.Slots = []string{"student", "teacher"}, closely, schoolSlots
-	s.Latency = func() time.Duration { return schoolLatency }
+func serveBench(s *lmtest.Server) {
+	s.Models, s.Say, s.Slots = []string{"student", "teacher"}, similarAnswers, benchSlots
+	s.Latency = func() time.Duration { return benchLatency }
 }
 
-// closely answers as quiz does, but all candidates are about as good: the student
-// is right on 55 in 100 questions, others with every prompt, so that a race has to
-// spend what it may.
-func closely(c lmtest.Call) lmtest.Reply {
+// similarAnswers answers like answerTopics, but all candidates are about equally good: with
+// each prompt the student answers 55 % of the questions correctly. So a race uses its whole
+// budget of rows.
+func similarAnswers(c lmtest.Call) lmtest.Reply {
 	if c.Model == "student" && hashOf(c.Text())%100 >= 55 {
 		return lmtest.Reply{Text: "[[ ## answer ## ]]\nnone\n\n[[ ## completed ## ]]"}
 	}
 	c.Model = "teacher"
-	return quiz(c)
+	return answerTopics(c)
 }
 
-// BenchmarkOptimize optimizes a program by a worker process, a Temporal server and
-// an HTTP server of 32 slots and 200 ms, whose limit the worker has to discover.
-// DSPy's own MIPROv2 does the same job on the same server before, once; without
-// its environment (make test-conformance) that is left out.
+// BenchmarkOptimize optimizes a program with a worker process, a Temporal server and an HTTP
+// server with 32 slots and a latency of 200 ms; the worker has to discover the limit. Before,
+// DSPy's own MIPROv2 does the same job on the same server once. This part is skipped without
+// its environment (make test-conformance).
 //
 //	ratio     seconds of the search ÷ (its calls × 200 ms ÷ 32) (goal of improved 1.15)
 //	waves     seconds of the search ÷ (the sum of ⌈rows ÷ 32⌉ over the trials × 200 ms) (goal of compat 1.25)
 //	×dspy8    seconds of DSPy with its own 8 threads ÷ seconds of the whole job
 //	×dspy32   the same with 32 threads
 //
-// The search is timed by the workflow's history, from when its first activity was
-// scheduled to when the last was completed, and its calls are those that reached
-// the server meanwhile.
+// The time of the search comes from the workflow's history: from the schedule of its first
+// activity to the completion of the last. Its calls are those that the server received in
+// that time.
 func BenchmarkOptimize(b *testing.B) {
 	for _, auto := range []string{"light", "medium"} {
 		theirs := map[int]dspyRun{}
-		for _, threads := range []int{8, schoolSlots} {
+		for _, threads := range []int{8, benchSlots} {
 			b.Run(fmt.Sprintf("%s/dspy%d", auto, threads), func(b *testing.B) {
 				run, ok := theirs[threads]
 				if !ok {
@@ -90,7 +90,7 @@ func BenchmarkOptimize(b *testing.B) {
 		for _, mode := range []string{optimize.ModeImproved, optimize.ModeCompat} {
 			b.Run(auto+"/"+mode, func(b *testing.B) {
 				for b.Loop() {
-					runOptimize(b, schoolwork(mode, auto), theirs)
+					runOptimize(b, benchInput(mode, auto), theirs)
 				}
 			})
 		}
@@ -99,10 +99,10 @@ func BenchmarkOptimize(b *testing.B) {
 
 func runOptimize(b *testing.B, in optimizeflow.Input, theirs map[int]dspyRun) {
 	b.Helper()
-	c := newClassroom(b)
-	school(c.lm)
+	c := newLMStack(b)
+	serveBench(c.lm)
 	c.worker(nil)
-	// The pools are up when a first workflow has ended, here one that is refused.
+	// The pools are ready when a first workflow has ended; here an invalid one.
 	_, err := execute[optimizeflow.Result](c.stack, "refused", "OptimizePrompts", optimizeflow.Input{})
 	require.Error(b, err)
 	start := time.Now()
@@ -117,17 +117,17 @@ func runOptimize(b *testing.B, in optimizeflow.Input, theirs map[int]dspyRun) {
 		search += s.to.Sub(s.from).Seconds()
 		asked += s.count(calls)
 	}
-	slot := schoolLatency.Seconds()
+	slot := benchLatency.Seconds()
 	b.ReportMetric(whole, "s")
 	b.ReportMetric(float64(len(calls))/whole, "calls/s")
 	b.ReportMetric(float64(len(calls)), "calls")
 	b.ReportMetric(float64(asked), "search-calls")
 	b.ReportMetric(search, "search-s")
-	b.ReportMetric(search/(float64(asked)*slot/schoolSlots), "ratio")
+	b.ReportMetric(search/(float64(asked)*slot/benchSlots), "ratio")
 	if in.Mode == optimize.ModeCompat {
 		waves := 0
 		for _, t := range c.trials(b, run.GetID()) {
-			waves += (t.Rows + schoolSlots - 1) / schoolSlots
+			waves += (t.Rows + benchSlots - 1) / benchSlots
 		}
 		b.ReportMetric(search/(float64(waves)*slot), "waves")
 	}
@@ -136,7 +136,7 @@ func runOptimize(b *testing.B, in optimizeflow.Input, theirs map[int]dspyRun) {
 	}
 }
 
-func (c *classroom) trials(b *testing.B, id string) []optimize.TrialLine {
+func (c *lmStack) trials(b *testing.B, id string) []optimize.TrialLine {
 	b.Helper()
 	value, err := c.client.QueryWorkflow(b.Context(), id, "", workflows.QueryProgress)
 	require.NoError(b, err)
@@ -145,10 +145,10 @@ func (c *classroom) trials(b *testing.B, id string) []optimize.TrialLine {
 	return p.Trials
 }
 
-// stretch is a time in which a search went on.
-type stretch struct{ from, to time.Time }
+// searchSpan is a time span of a search.
+type searchSpan struct{ from, to time.Time }
 
-func (s stretch) count(calls []lmtest.Call) (n int) {
+func (s searchSpan) count(calls []lmtest.Call) (n int) {
 	for _, c := range calls {
 		if c.Arrived.After(s.from) && c.Arrived.Before(s.to) {
 			n++
@@ -157,8 +157,8 @@ func (s stretch) count(calls []lmtest.Call) (n int) {
 	return n
 }
 
-// searches reads from a workflow's history when it searched.
-func (c *classroom) searches(b *testing.B, id, run string) (all []stretch) {
+// searches reads the time spans of the search from a workflow's history.
+func (c *lmStack) searches(b *testing.B, id, run string) (all []searchSpan) {
 	b.Helper()
 	at := c.client.GetWorkflowHistory(b.Context(), id, run, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	scheduled := map[int64]string{}
@@ -170,7 +170,7 @@ func (c *classroom) searches(b *testing.B, id, run string) (all []stretch) {
 		if a := event.GetActivityTaskScheduledEventAttributes(); a != nil {
 			name := a.GetActivityType().GetName()
 			if scheduled[event.GetEventId()] = name; name == "SearchTrials" && last != name {
-				all = append(all, stretch{from: when})
+				all = append(all, searchSpan{from: when})
 			}
 			last = name
 		}
@@ -183,7 +183,7 @@ func (c *classroom) searches(b *testing.B, id, run string) (all []stretch) {
 }
 
 type dspyRun struct {
-	seconds float64 // that MIPROv2.compile took, Python's start excluded
+	seconds float64 // duration of MIPROv2.compile, without the start of Python
 	calls   int
 }
 
@@ -192,10 +192,10 @@ func runDSPy(b *testing.B, auto string, threads int) dspyRun {
 	python, err := filepath.Abs("../prompt/conformance/.venv/bin/python")
 	require.NoError(b, err)
 	if _, err := os.Stat(python); err != nil {
-		b.Skip("there is no DSPy: ", err)
+		b.Skip("DSPy is not installed: ", err)
 	}
-	in, server := schoolwork(optimize.ModeCompat, auto), lmtest.Start(b)
-	school(server)
+	in, server := benchInput(optimize.ModeCompat, auto), lmtest.Start(b)
+	serveBench(server)
 	job, err := json.Marshal(map[string]any{
 		"url": server.URL + "/v1", "program": in.Program, "train": in.Trainset, "val": in.Valset, "auto": auto, "threads": threads,
 	})
@@ -207,7 +207,7 @@ func runDSPy(b *testing.B, auto string, threads int) dspyRun {
 	var failure bytes.Buffer
 	cmd.Stdin, cmd.Stderr = bytes.NewReader(job), &failure
 	said, err := cmd.Output()
-	require.NoError(b, err, string(tailOf(failure.Bytes(), 3000)))
+	require.NoError(b, err, string(tail(failure.Bytes(), 3000)))
 	var out struct {
 		Seconds float64 `json:"seconds"`
 	}

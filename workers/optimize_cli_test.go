@@ -22,7 +22,7 @@ import (
 
 var routed = regexp.MustCompile(`(film|page) (\d+), (listed|in short|in full)`)
 
-// decided is how a query of routes is to be answered.
+// decided is the expected answer for a query of routes.
 func decided(kind, how string) string {
 	modality := map[string]string{"film": "video", "page": "text"}[kind]
 	text := map[string]string{"listed": "raw_results", "in short": "summary", "in full": "detailed_report"}[how]
@@ -39,12 +39,12 @@ func routes(rows int) string {
 	return b.String()
 }
 
-// route answers for the router as quiz does: the teacher knows everything, and a
-// rule of a higher number helps the student more.
+// route answers for the router like answerTopics: the teacher is always correct, and a rule
+// with a higher number helps the student more.
 func route(c lmtest.Call) lmtest.Reply {
 	last := c.Question()
 	if !strings.Contains(last[max(0, strings.LastIndex(last, "Respond with")):], "routing_decision") {
-		return quiz(c)
+		return answerTopics(c)
 	}
 	decision := `{"search_modality": "text", "generation_type": "summary"}`
 	if all := routed.FindAllStringSubmatch(last, -1); len(all) > 0 {
@@ -60,12 +60,11 @@ func route(c lmtest.Call) lmtest.Reply {
 	return lmtest.Reply{Text: "[[ ## routing_decision ## ]]\n" + decision + "\n\n[[ ## completed ## ]]\n"}
 }
 
-// TestOptimizeCLI goes the way of a user of Cogniverse, with the rows of
-// docs/how-to/migration.md: the router, its metric and settings, what comes of it, and a
-// canary of the next version.
+// TestOptimizeCLI follows docs/how-to/migration.md: it optimizes the router with its metric
+// and settings, uses the result, and starts a canary of the next version.
 func TestOptimizeCLI(t *testing.T) {
 	t.Parallel()
-	c := newClassroom(t)
+	c := newLMStack(t)
 	c.lm.Say = route
 	config, err := json.Marshal(map[string]any{"llm_config": map[string]any{
 		"primary": map[string]any{"model": "hosted_vllm/student", "api_base": c.lm.URL + "/v1", "temperature": 0.3, "max_tokens": 200},
@@ -102,7 +101,7 @@ func TestOptimizeCLI(t *testing.T) {
 	c.awaitPollers("lm", 1)
 	require.Regexp(t, `ok +endpoint llm_config.primary +hosted_vllm/student, hosted_vllm/teacher`, cogflow("health").stdout)
 	text := done(optimize(append(settings, "--dry-run")...)...)
-	require.Contains(t, text, "if a call of hosted_vllm/student takes 2.0 s (assumed), 4 at once; of hosted_vllm/teacher takes")
+	require.Contains(t, text, "if a call of hosted_vllm/student takes 2.0 s (assumed), 4 concurrently; of hosted_vllm/teacher takes")
 	require.Contains(t, text, "Cost: unknown")
 	require.Empty(t, c.lm.Calls())
 	modality := filepath.Join(c.dir, "modality.jsonl")
@@ -129,7 +128,7 @@ func TestOptimizeCLI(t *testing.T) {
 		require.Equal(t, shown.Canary.Takes(key), shown.Version == 2)
 		got[shown.Version]++
 	}
-	require.Equal(t, map[int]int{1: 11, 2: 1}, got, "session-7 alone")
+	require.Equal(t, map[int]int{1: 11, 2: 1}, got, "only session-7 gets the canary")
 	done("programs", "diff", "agentic-router@1", "@2")
 	to := filepath.Join(c.dir, "router")
 	done("programs", "export", "agentic-router", "--to", to)

@@ -13,10 +13,10 @@ import (
 	optimizeflow "github.com/cogniverse/cogflow/workflows/optimize"
 )
 
-// TestOptimizeRealModel optimizes prompts for a model that really computes: a tiny
-// Qwen3, made a router by our own trainer, behind `transformers serve`. It keeps the
-// rules of the house only where the prompt has demos (examples/routing/chats.go), and
-// the optimizer has to find that out. No query of the data set was trained.
+// TestOptimizeRealModel optimizes prompts for a tiny real model: a Qwen3 behind
+// `transformers serve`, trained as a router by cogflow. It follows the routing rules only if
+// the prompt has demos (examples/routing/chats.go), which the optimizer has to find out. The
+// model was not trained on queries of the dataset.
 func TestOptimizeRealModel(t *testing.T) {
 	t.Parallel()
 	s, models := newTrainStack(t)
@@ -58,7 +58,7 @@ func TestOptimizeRealModel(t *testing.T) {
 	require.Zero(t, p.code)
 	result := decode[optimizeflow.Result](t, p.stdout)
 	require.Equal(t, "optimized", result.Status)
-	require.Equal(t, 120, result.Verdict.Planned, "rows that the search never saw; it asks as many of them as it needs")
+	require.Equal(t, 120, result.Verdict.Planned, "rows that the search never saw; the confirmation uses as many as it needs")
 	require.Positive(t, result.Verdict.Examples)
 	require.True(t, result.Verdict.Promote)
 	require.True(t, result.Promoted)
@@ -71,10 +71,10 @@ func TestOptimizeRealModel(t *testing.T) {
 	require.Contains(t, string(page), "The difference is statistically significant")
 	p = cogflow("programs", "show", "agentic-router")
 	require.Zero(t, p.code)
-	require.GreaterOrEqual(t, strings.Count(p.stdout, "demo "), 2, "what it learned is in the demos")
+	require.GreaterOrEqual(t, strings.Count(p.stdout, "demo "), 2, "the improvement comes from demos")
 }
 
-// setting writes settings as flags.
+// setting converts settings to flags.
 func setting(settings ...string) (flags []string) {
 	for _, s := range settings {
 		flags = append(flags, "--set", s)

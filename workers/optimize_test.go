@@ -30,20 +30,20 @@ import (
 	"github.com/cogniverse/cogflow/workflows/optimize"
 )
 
-// classroom is a stack with language models that are stood in for: a teacher that
-// knows everything, and a student that an instruction can help.
-type classroom struct {
+// lmStack is a stack with stand-ins for language models: a teacher that is always correct,
+// and a student that a better instruction improves.
+type lmStack struct {
 	*stack
 	lm *lmtest.Server
 }
 
-func newClassroom(t testing.TB) *classroom {
+func newLMStack(t testing.TB) *lmStack {
 	t.Helper()
-	c := &classroom{stack: newStack(t, nil), lm: lmtest.Start(t)}
-	c.lm.Models, c.lm.Say = []string{"student", "teacher"}, quiz
+	c := &lmStack{stack: newStack(t, nil), lm: lmtest.Start(t)}
+	c.lm.Models, c.lm.Say = []string{"student", "teacher"}, answerTopics
 	c.lm.Latency = func() time.Duration { return 5 * time.Millisecond }
 	config := map[string]any{"cogflow": map[string]any{
-		"endpoints": map[string]any{"school": map[string]any{
+		"endpoints": map[string]any{"lms": map[string]any{
 			"kind": "openai", "url": c.lm.URL + "/v1", "models": c.lm.Models,
 		}},
 		"optimize": map[string]any{"student": "student", "teacher": "teacher"},
@@ -68,9 +68,9 @@ func hashOf(text string) uint64 {
 	return h.Sum64()
 }
 
-// quiz answers as DSPy's chat adapter reads it. Proposers write rules by number; a
-// higher number helps the student more.
-func quiz(c lmtest.Call) lmtest.Reply {
+// answerTopics answers in the format of DSPy's chat adapter. Proposed instructions are
+// numbered rules; a rule with a higher number improves the student more.
+func answerTopics(c lmtest.Call) lmtest.Reply {
 	last := c.Question()
 	var b strings.Builder
 	for _, m := range wantedField.FindAllStringSubmatch(last[max(0, strings.LastIndex(last, "Respond with")):], -1) {
@@ -95,8 +95,8 @@ func quiz(c lmtest.Call) lmtest.Reply {
 	return lmtest.Reply{Text: b.String()}
 }
 
-// quizzes is an input with rows to learn from.
-func quizzes(mode string) optimize.Input {
+// topicInput is an input with 20 or more rows.
+func topicInput(mode string) optimize.Input {
 	var rows []string
 	for i := range 120 {
 		rows = append(rows, fmt.Sprintf(`{"query":"topic %d","answer":"%d"}`, i, i%7))
@@ -108,52 +108,52 @@ func quizzes(mode string) optimize.Input {
 	}
 }
 
-// published is every file of the program's first version but the manifest, which
-// tells of the run.
-func (c *classroom) published() map[string]string {
+// published is every file of the program's first version except for the manifest, which
+// depends on the run.
+func (c *lmStack) published() map[string]string {
 	c.t.Helper()
 	out := map[string]string{}
-	for _, path := range c.sightNow("store/default/programs/quiz/1/*") {
+	for _, path := range c.matchingFiles("store/default/programs/quiz/1/*") {
 		data, err := os.ReadFile(path)
 		require.NoError(c.t, err)
 		if name := filepath.Base(path); name != "manifest.json" {
 			out[name] = string(data)
 		}
 	}
-	require.Len(c.t, out, 5) // with the reservation
+	require.Len(c.t, out, 5) // including the reservation
 	return out
 }
 
-func (c *classroom) optimize(in optimize.Input) client.WorkflowRun {
+func (c *lmStack) optimize(in optimize.Input) client.WorkflowRun {
 	c.t.Helper()
 	run, err := c.client.ExecuteWorkflow(c.t.Context(), startOptions("quiz"), "OptimizePrompts", in)
 	require.NoError(c.t, err)
 	return run
 }
 
-// TestOptimizeKill kills workers and the server at random moments. The program
-// that is published is the same to the byte, and no stored answer is paid again.
+// TestOptimizeKill kills workers and the server at random moments. The published program is
+// byte for byte the same, and no stored answer is paid for again.
 func TestOptimizeKill(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"compat", "improved"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
-			in := quizzes(mode)
-			calm := newClassroom(t)
-			calm.worker(nil)
-			want := await[optimize.Result](calm.stack, calm.optimize(in), 5*time.Minute)
+			in := topicInput(mode)
+			reference := newLMStack(t)
+			reference.worker(nil)
+			want := await[optimize.Result](reference.stack, reference.optimize(in), 5*time.Minute)
 			require.Zero(t, want.Repeated)
-			for _, n := range calm.lm.Answered() {
+			for _, n := range reference.lm.Answered() {
 				require.Equal(t, 1, n)
 			}
-			calls := len(calm.lm.Calls())
+			calls := len(reference.lm.Calls())
 
-			c := newClassroom(t)
+			c := newLMStack(t)
 			w := c.worker(nil)
 			run := c.optimize(in)
-			// A worker that was about to connect when the server was killed ends; whoever
-			// supervises it starts another.
-			tend := func() {
+			// A worker that was connecting when the server was killed exits; its supervisor
+			// restarts it.
+			restartExited := func() {
 				select {
 				case err := <-w.done:
 					w.done <- err
@@ -165,13 +165,13 @@ func TestOptimizeKill(t *testing.T) {
 			if os.Getenv("COGFLOW_SOAK") != "" {
 				kills = 1000
 			}
-			var bursts []int // kills one after the other, before anything has recovered from the first
+			var bursts []int // numbers of kills in quick succession, before the system has recovered
 			for left := kills; left > 0; left -= bursts[len(bursts)-1] {
 				bursts = append(bursts, min(1+rand.IntN(6), left))
 			}
 			killed := 0
 			for i, moment := range moments(len(bursts), calls) {
-				c.asked(moment, tend)
+				c.asked(moment, restartExited)
 				for range bursts[i] {
 					if killed%2 == 0 {
 						w.kill()
@@ -182,33 +182,33 @@ func TestOptimizeKill(t *testing.T) {
 					}
 					killed++
 					<-time.After(rand.N(500 * time.Millisecond))
-					tend()
+					restartExited()
 				}
 			}
-			out := c.finished(run, tend)
-			require.Equal(t, calm.published(), c.published())
+			out := c.finished(run, restartExited)
+			require.Equal(t, reference.published(), c.published())
 			require.Equal(t, want.Verdict, out.Verdict)
 			again := 0
 			for _, n := range c.lm.Answered() {
 				again += n - 1
 			}
-			require.Equal(t, slices.Sorted(maps.Keys(calm.lm.Answered())), slices.Sorted(maps.Keys(c.lm.Answered())))
+			require.Equal(t, slices.Sorted(maps.Keys(reference.lm.Answered())), slices.Sorted(maps.Keys(c.lm.Answered())))
 			t.Logf("%d kills at %d moments, %d answers, %d of them again, %d reported", killed, len(bursts), len(c.lm.Answered()), again, out.Repeated)
-			require.LessOrEqual(t, again, out.Repeated, "every call that was made again is reported")
+			require.LessOrEqual(t, again, out.Repeated, "every repeated call is reported")
 		})
 	}
 }
 
-// TestOptimizeFaults has servers fail in every way there is: bursts of 429, 5xx,
-// broken and cut answers, errors with status 200. None of it is a score.
+// TestOptimizeFaults makes servers fail in many ways: bursts of 429 and 5xx, invalid and cut
+// answers, errors with status 200. No failure becomes a score.
 func TestOptimizeFaults(t *testing.T) {
 	t.Parallel()
-	in := quizzes("compat")
-	calm := newClassroom(t)
-	calm.worker(nil)
-	want := await[optimize.Result](calm.stack, calm.optimize(in), 5*time.Minute)
+	in := topicInput("compat")
+	reference := newLMStack(t)
+	reference.worker(nil)
+	want := await[optimize.Result](reference.stack, reference.optimize(in), 5*time.Minute)
 
-	c := newClassroom(t)
+	c := newLMStack(t)
 	var passing []lmtest.Fault
 	for _, f := range lmtest.Faults() {
 		if f.Class == fault.Overload || f.Class == fault.Transport {
@@ -216,28 +216,28 @@ func TestOptimizeFaults(t *testing.T) {
 		}
 	}
 	c.lm.Decide = func(call int) lmtest.Answer {
-		if call%11 == 0 || call/40%4 == 1 && call%3 == 0 { // now and then, and in bursts
+		if call%11 == 0 || call/40%4 == 1 && call%3 == 0 { // sporadically and in bursts
 			return passing[call%len(passing)].Answer
 		}
 		return nil
 	}
 	c.worker(nil)
 	out := await[optimize.Result](c.stack, c.optimize(in), 10*time.Minute)
-	require.Equal(t, calm.published(), c.published())
+	require.Equal(t, reference.published(), c.published())
 	require.Equal(t, want.Verdict, out.Verdict)
-	require.Equal(t, calm.lm.Answered(), c.lm.Answered(), "each question was answered once")
+	require.Equal(t, reference.lm.Answered(), c.lm.Answered(), "each question was answered once")
 }
 
-// TestOptimizeEmptyAnswers: a question that is never answered is asked again, a
-// bounded number of times, and then scores nothing; the run goes on.
+// TestOptimizeEmptyAnswers: an empty answer is retried a bounded number of times and then
+// scores 0; the run continues.
 func TestOptimizeEmptyAnswers(t *testing.T) {
 	t.Parallel()
-	c := newClassroom(t)
+	c := newLMStack(t)
 	c.lm.Say = func(call lmtest.Call) lmtest.Reply {
 		if call.Model == "student" && strings.HasSuffix(strings.Split(call.Question(), "\n\n")[0], "topic 5") {
 			return lmtest.Reply{}
 		}
-		return quiz(call)
+		return answerTopics(call)
 	}
 	c.lm.Dress = func(v map[string]any) {
 		if message := v["choices"].([]any)[0].(map[string]any)["message"].(map[string]any); message["content"] == "" {
@@ -246,7 +246,7 @@ func TestOptimizeEmptyAnswers(t *testing.T) {
 		}
 	}
 	c.worker(nil)
-	in := quizzes("compat")
+	in := topicInput("compat")
 	in.NumCandidates, in.NumTrials = 2, 2
 	out := await[optimize.Result](c.stack, c.optimize(in), 5*time.Minute)
 	require.Equal(t, "optimized", out.Status)
@@ -260,24 +260,24 @@ func TestOptimizeEmptyAnswers(t *testing.T) {
 	require.Positive(t, empty)
 }
 
-// A server that refuses for good ends the run with what to do about it.
+// TestOptimizeRefusedByTheTeacher: a permanent rejection ends the run with advice.
 func TestOptimizeRefusedByTheTeacher(t *testing.T) {
 	t.Parallel()
-	c := newClassroom(t)
+	c := newLMStack(t)
 	c.lm.Decide = func(int) lmtest.Answer {
 		return answertest.Status(http.StatusUnauthorized, `{"error":{"message":"Incorrect API key provided"}}`)
 	}
 	c.worker(nil)
-	_, err := execute[optimize.Result](c.stack, "quiz", "OptimizePrompts", quizzes("compat"))
+	_, err := execute[optimize.Result](c.stack, "quiz", "OptimizePrompts", topicInput("compat"))
 	require.ErrorContains(t, err, "bootstrap: ")
 	require.ErrorContains(t, err, "type: auth")
 }
 
-// TestOptimizeExample starts the example by the temporal CLI. Models that never
-// answer readably score nothing, end the run in good order, and change nothing.
+// TestOptimizeExample starts the example with the temporal CLI. Models whose answers can
+// never be parsed score 0; the run ends normally and promotes nothing.
 func TestOptimizeExample(t *testing.T) {
 	t.Parallel()
-	c := newClassroom(t)
+	c := newLMStack(t)
 	c.lm.Say = func(lmtest.Call) lmtest.Reply { return lmtest.Reply{Text: "I would rather not say."} }
 	c.worker(nil)
 	file, err := filepath.Abs("../examples/optimize.json")
@@ -290,7 +290,7 @@ func TestOptimizeExample(t *testing.T) {
 	require.NotEmpty(t, out.Report)
 }
 
-// moments picks calls at which something is killed.
+// moments chooses the calls at which a process is killed.
 func moments(kills, calls int) []int {
 	out := make([]int, kills)
 	for i := range out {
@@ -300,14 +300,14 @@ func moments(kills, calls int) []int {
 	return out
 }
 
-// finished waits for the result, and tends the workers meanwhile.
-func (c *classroom) finished(run client.WorkflowRun, tend func()) (out optimize.Result) {
+// finished waits for the result and calls tend meanwhile.
+func (c *lmStack) finished(run client.WorkflowRun, restartExited func()) (out optimize.Result) {
 	c.t.Helper()
 	for range 120 {
-		tend()
+		restartExited()
 		ctx, cancel := context.WithTimeout(c.t.Context(), 5*time.Second)
 		err := run.Get(ctx, &out)
-		// Any other error is of the connection, or of our own limit.
+		// Any other error is of the connection or the time limit.
 		if _, failed := errors.AsType[*temporal.WorkflowExecutionError](err); err == nil || failed {
 			cancel()
 			require.NoError(c.t, err)
@@ -316,21 +316,21 @@ func (c *classroom) finished(run client.WorkflowRun, tend func()) (out optimize.
 		<-ctx.Done()
 		cancel()
 	}
-	require.Fail(c.t, "the workflow does not end")
+	require.Fail(c.t, "the workflow did not end")
 	return out
 }
 
-// asked waits until so many calls were made, and tends the workers meanwhile.
-func (c *classroom) asked(calls int, tend func()) {
+// asked waits for a number of calls and calls tend meanwhile.
+func (c *lmStack) asked(calls int, restartExited func()) {
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	limit := time.After(3 * time.Minute)
 	for len(c.lm.Calls()) < calls {
 		select {
 		case <-tick.C:
-			tend()
+			restartExited()
 		case <-limit:
-			require.Fail(c.t, "the calls do not come")
+			require.Fail(c.t, "too few calls were made")
 		}
 	}
 }

@@ -14,9 +14,9 @@ import (
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// TestOutage keeps the server away for longer than the heartbeat timeout, with calls
-// in flight that take even longer: it takes the work of living processes for lost and
-// gives it out again, before any of the calls is answered. Nothing is paid for twice.
+// TestOutage stops the server for longer than the heartbeat timeout, with calls in flight
+// that take even longer. The server assumes that the activities of live workers are lost and
+// schedules them again before any of the calls is answered. Nothing is paid for twice.
 func TestOutage(t *testing.T) {
 	t.Parallel()
 	const frames = 64 // one chunk
@@ -45,7 +45,7 @@ func TestOutage(t *testing.T) {
 	require.Zero(t, s.number("ledger.db", "SELECT count(*) FROM call WHERE ended_ms IS NULL"))
 }
 
-// logs counts the lines of the workers' log that hold all of some texts.
+// logs counts the lines of the workers' log that contain all of the texts.
 func (s *stack) logs(texts ...string) (n int) {
 	out, err := os.ReadFile(filepath.Join(s.dir, "worker.log"))
 	if err != nil {
@@ -59,7 +59,7 @@ func (s *stack) logs(texts ...string) (n int) {
 	return n
 }
 
-// attempt is how often an activity of an open run was begun; 0 = it is not pending.
+// attempt is the current attempt of an activity of an open run; 0 = it is not pending.
 func (s *stack) attempt(activity string) (most int32) {
 	s.t.Helper()
 	open, err := s.client.ListWorkflow(s.t.Context(), &workflowservice.ListWorkflowExecutionsRequest{Query: "ExecutionStatus = 'Running'"})

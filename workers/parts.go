@@ -10,8 +10,8 @@ import (
 	"github.com/cogniverse/cogflow/internal/config"
 )
 
-// part is something that a worker opens only if a pool that it serves uses it.
-// The object store is no part: every pool uses it.
+// part is a dependency that a worker opens only if one of its pools uses it. The object
+// store is not a part, because every pool uses it.
 type part int
 
 const (
@@ -19,7 +19,7 @@ const (
 	partIndex                    // the search index
 	partScratch                  // a directory for temporary files
 	partMedia                    // ffmpeg in its sandbox, and the sources of videos
-	partPreview                  // the built-in describer, whose revision is in profiles
+	partPreview                  // the built-in describer; profiles contain its revision
 	partDescribers               // model servers, with their keys
 	partEmbedders                // likewise
 	partTranscribers             // likewise
@@ -40,7 +40,7 @@ func partsOf(pools []pool) (out parts) {
 
 func (p parts) have(one part) bool { return slices.Contains(p, one) }
 
-// askedBy is the part that an endpoint of a kind belongs to.
+// askedBy is the part to which an endpoint of a kind belongs.
 func askedBy(k config.Kind) part {
 	switch k {
 	case config.Transcriptions:
@@ -52,14 +52,14 @@ func askedBy(k config.Kind) part {
 	return partDescribers
 }
 
-// missingKey says that a worker lacks the key of an endpoint that its pools ask.
+// missingKey is the error of a worker without the key of an endpoint that its pools call.
 func missingKey(what, name, variable string) error {
 	return fault.New(fault.Auth, "read the key of "+what, name, "the variable "+variable+
-		" is not set in the environment of this worker; set it, or serve the pool that needs it from another worker (--pools)")
+		" is not set in the environment of this worker; set it, or serve the pool that requires it by another worker (--pools)")
 }
 
-// unusable says that a path of the configuration cannot be used. What may pass by
-// itself, such as a full disk, is a matter of capacity.
+// unusable is the error of a path in the configuration that cannot be used. Temporary
+// conditions, such as a full disk, have the class capacity.
 func unusable(op, path, setting string, err error) error {
 	class := fault.Input
 	if passing, _ := fault.DiskClass(err); passing == fault.Capacity && !errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.EIO) {

@@ -25,8 +25,8 @@ import (
 	"github.com/cogniverse/cogflow/workflows/catalog"
 )
 
-// hands hold what the pools do.
-type hands struct {
+// implementations hold the activities of the pools.
+type implementations struct {
 	ingest   *ingest.Activities
 	train    *train.Activities
 	optimize *optimize.Activities
@@ -38,12 +38,12 @@ type hands struct {
 // pool is a set of workers on one task queue.
 type pool struct {
 	name     string
-	class    bool // one queue a GPU class
-	slots    int  // activities at a time
+	class    bool // one queue per GPU class
+	slots    int  // concurrent activities
 	needs    []part
-	register func(r worker.Registry, h hands)
+	register func(r worker.Registry, h implementations)
 	pays     bool          // its activities make paid calls
-	grace    time.Duration // for what runs when the worker is asked to stop; see drain.go
+	grace    time.Duration // for running activities when the worker drains; see drain.go
 }
 
 func (p pool) queue(class string) string {
@@ -53,24 +53,24 @@ func (p pool) queue(class string) string {
 	return p.name
 }
 
-// pools lists what this build serves.
+// pools are all pools of this build.
 func pools() []pool {
 	return []pool{
 		{name: workflows.QueueMain, slots: 64, needs: []part{partLedger, partPreview, partServing}, register: registerMain},
 		{name: workflows.QueueMedia, slots: max(2, runtime.NumCPU()), needs: []part{partLedger, partPreview, partScratch, partMedia}, register: registerMedia},
-		// More activities than calls in flight keep the calls full: some frames
-		// of a chunk are stored already, and the last calls of a chunk dwindle.
+		// More activities than call slots keep the slots busy: some frames of a chunk are
+		// already stored, and a chunk has few calls at its end.
 		{name: workflows.StemDescribe, class: true, slots: 16, pays: true, needs: []part{partLedger, partPreview, partDescribers}, register: registerDescribe},
 		{name: workflows.StemEmbed, class: true, slots: 16, pays: true, needs: []part{partLedger, partEmbedders}, register: registerEmbed},
 		{name: workflows.StemTranscribe, class: true, slots: 4, pays: true, needs: []part{partLedger, partTranscribers}, register: registerTranscribe},
 		{name: workflows.QueueIndex, slots: 8, needs: []part{partIndex}, register: registerIndex},
 		{name: workflows.QueueLM, slots: 16, pays: true, needs: []part{partLedger, partLMs}, register: registerLM},
-		// As many as there are devices to lease, see serve.
+		// One for each device of the host; see serve.
 		{name: workflows.StemTrain, class: true, slots: 1, needs: []part{partLedger, partScratch, partTrainer}, register: registerTrain},
 	}
 }
 
-func registerMain(r worker.Registry, h hands) {
+func registerMain(r worker.Registry, h implementations) {
 	a := h.ingest
 	for _, w := range catalog.Types() {
 		r.RegisterWorkflowWithOptions(w.Func, workflow.RegisterOptions{Name: w.Name})
@@ -99,7 +99,7 @@ func registerMain(r worker.Registry, h hands) {
 	})
 }
 
-func registerMedia(r worker.Registry, h hands) {
+func registerMedia(r worker.Registry, h implementations) {
 	a := h.ingest
 	register(r, map[string]any{
 		"ListSource": a.ListSource, "Estimate": a.Estimate, "Inspect": a.Inspect,
@@ -113,22 +113,22 @@ func registerMedia(r worker.Registry, h hands) {
 	register(r, map[string]any{"PrepareOptimize": o.PrepareOptimize, "WriteOptimizeReport": o.WriteOptimizeReport})
 }
 
-func registerDescribe(r worker.Registry, h hands) {
+func registerDescribe(r worker.Registry, h implementations) {
 	a := h.ingest
 	register(r, map[string]any{"DescribeChunk": a.DescribeChunk, "Health": h.health.Health})
 }
 
-func registerEmbed(r worker.Registry, h hands) {
+func registerEmbed(r worker.Registry, h implementations) {
 	a := h.ingest
 	register(r, map[string]any{"EmbedChunk": a.EmbedChunk, "EmbedQuery": a.EmbedQuery, "Health": h.health.Health})
 }
 
-func registerTranscribe(r worker.Registry, h hands) {
+func registerTranscribe(r worker.Registry, h implementations) {
 	a := h.ingest
 	register(r, map[string]any{"Transcribe": a.Transcribe, "Health": h.health.Health})
 }
 
-func registerIndex(r worker.Registry, h hands) {
+func registerIndex(r worker.Registry, h implementations) {
 	a := h.ingest
 	register(r, map[string]any{
 		"Claim": a.Claim, "Abandon": a.Abandon, "IndexChunks": a.IndexChunks, "PublishVideo": a.PublishVideo,
@@ -136,7 +136,7 @@ func registerIndex(r worker.Registry, h hands) {
 	})
 }
 
-func registerLM(r worker.Registry, h hands) {
+func registerLM(r worker.Registry, h implementations) {
 	o := h.optimize
 	register(r, map[string]any{
 		"BootstrapDemos": o.BootstrapDemos, "ProposeInstructions": o.ProposeInstructions, "SearchTrials": o.SearchTrials,
@@ -144,11 +144,11 @@ func registerLM(r worker.Registry, h hands) {
 	})
 }
 
-func registerTrain(r worker.Registry, h hands) {
+func registerTrain(r worker.Registry, h implementations) {
 	register(r, map[string]any{"RunTraining": h.train.RunTraining, "Health": h.health.Health})
 }
 
-// register names activities explicitly, so that code can move and histories stay valid.
+// register registers activities by explicit names, so that histories stay valid when code moves.
 func register(r worker.Registry, byName map[string]any) {
 	for name, a := range byName {
 		r.RegisterActivityWithOptions(a, activity.RegisterOptions{Name: name})
@@ -164,11 +164,10 @@ func poolNames() []string {
 	return names
 }
 
-// choosePools picks pools by name. No name at all is a variable that is not set, and
-// not a worker that serves nothing.
+// choosePools selects pools by name. An empty list is an error, such as an unset variable.
 func choosePools(names []string) ([]pool, error) {
 	if len(names) == 0 {
-		return nil, fault.New(fault.Input, "choose pools", "", "--pools is empty; name pools, or leave it out to serve all")
+		return nil, fault.New(fault.Input, "choose pools", "", "--pools is empty; list pools, or omit it to serve all")
 	}
 	if slices.Equal(names, []string{"all"}) {
 		return pools(), nil
@@ -188,8 +187,8 @@ func choosePools(names []string) ([]pool, error) {
 	return chosen, nil
 }
 
-// gpuClass is the class that the host's model queues are named by. auto asks
-// the NVIDIA driver's own tool and is cpu where there is none.
+// gpuClass is the GPU class of this host's model queues. auto asks the NVIDIA driver, and is
+// cpu without one.
 func gpuClass(ctx context.Context, asked string) (string, error) {
 	switch {
 	case asked == "none":
@@ -208,12 +207,12 @@ func gpuClass(ctx context.Context, asked string) (string, error) {
 		Path: tool, Args: []string{"--query-gpu=name,memory.total", "--format=csv,noheader,nounits"}, Env: os.Environ(),
 	})
 	if err != nil {
-		return "cpu", ctx.Err() // it has nothing to say without a driver
+		return "cpu", ctx.Err() // without a driver the tool fails
 	}
 	first, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
 	class := video.GPUClassOf(first)
 	if class == "" {
-		return "", fault.New(fault.Input, "recognize GPU", first, "name its class with --gpu, or --gpu none")
+		return "", fault.New(fault.Input, "recognize GPU", first, "set its class with --gpu, or use --gpu none")
 	}
 	return class, nil
 }

@@ -23,7 +23,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows/optimize"
 )
 
-// keyOf is the variable that a pool needs with the configuration keyed.
+// keyOf is the variable that a pool requires with the configuration keyed.
 var keyOf = map[string]string{
 	workflows.StemDescribe: "DESCRIBE_KEY", workflows.StemEmbed: "EMBED_KEY", workflows.StemTranscribe: "TRANSCRIBE_KEY",
 }
@@ -40,14 +40,14 @@ func subsets() (out [][]string) {
 	return append(out, all)
 }
 
-// TestSubsetsOfPools: a worker of any pools has what their activities use, needs the keys
-// of their endpoints only, and opens no file that other pools use.
+// TestSubsetsOfPools: a worker has the dependencies of its pools, requires only the keys of
+// their endpoints, and opens no file of other pools.
 func TestSubsetsOfPools(t *testing.T) {
 	t.Parallel()
 	for _, names := range subsets() {
 		t.Run(strings.Join(names, ","), func(t *testing.T) {
 			t.Parallel()
-			w := wiringIn(t)
+			w := newTestEnv(t)
 			w.file(t, keyed)
 			w.env["COGFLOW_TESSERACT"] = "none"
 			for _, name := range names {
@@ -67,7 +67,7 @@ func TestSubsetsOfPools(t *testing.T) {
 			require.Equal(t, serves("media"), a.Sources != nil)
 			require.Equal(t, serves("train"), h.train.Trainer != nil)
 			require.Equal(t, serves("cogflow"), h.adapters.Serving != nil)
-			require.Equal(t, len(names) > 1 || names[0] != "index", a.Ledger != nil, "only the index pays for nothing")
+			require.Equal(t, len(names) > 1 || names[0] != "index", a.Ledger != nil, "only the pool index makes no paid calls")
 			for path, used := range map[string]bool{"index.db": serves("index"), "ledger.db": a.Ledger != nil, "tmp": serves("media", "train")} {
 				_, err := os.Stat(filepath.Join(w.dir, path))
 				require.Equal(t, used, err == nil, path)
@@ -98,7 +98,7 @@ func askPools(ctx workflow.Context, queues []string) (failed []string, err error
 	return failed, nil
 }
 
-// TestEachPoolMissing: a worker of all pools but one starts and answers on each of its queues.
+// TestEachPoolMissing: a worker with all pools except one starts and serves each of its queues.
 func TestEachPoolMissing(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, nil)
@@ -125,15 +125,15 @@ func TestEachPoolMissing(t *testing.T) {
 	}
 }
 
-// TestEachPoolAlone: eight processes serve one pool each, with the keys of their own endpoints
-// only, and a video goes through all of them; then a program is optimized.
+// TestEachPoolAlone: eight processes serve one pool each, with only the keys of their
+// endpoints. A video is ingested, then a program is optimized.
 func TestEachPoolAlone(t *testing.T) {
 	t.Parallel()
-	dir := colours(t)
+	dir := colourClip(t)
 	s := newStack(t, nil)
 	models := startServices(t)
 	language := lmtest.Start(t)
-	language.Models, language.Say, language.Key = []string{"student", "teacher"}, quiz, "secret-of-PROMPT_KEY"
+	language.Models, language.Say, language.Key = []string{"student", "teacher"}, answerTopics, "secret-of-PROMPT_KEY"
 	path, env := models.redirect(t, "../examples/configs/all-remote.json", s.dir)
 	addOptimize(t, path, language.URL+"/v1")
 	models.deploy(t, path)
@@ -162,12 +162,12 @@ func TestEachPoolAlone(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, found.Hits)
 
-	run, err = s.client.ExecuteWorkflow(t.Context(), startOptions("quiz"), "OptimizePrompts", quizzes("improved"))
+	run, err = s.client.ExecuteWorkflow(t.Context(), startOptions("quiz"), "OptimizePrompts", topicInput("improved"))
 	require.NoError(t, err)
 	require.NotZero(t, await[optimize.Result](s, run, 4*time.Minute).Calls)
 }
 
-// addOptimize adds language models, with a key of their own, to a configuration.
+// addOptimize adds language models with their own key to a configuration.
 func addOptimize(t *testing.T, path, url string) {
 	t.Helper()
 	data, err := os.ReadFile(path)

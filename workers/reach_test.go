@@ -18,20 +18,20 @@ func TestCancelReachesInherited(t *testing.T) {
 	t.Parallel()
 	const videos, frames = 3, 4
 	dir := small(t, videos, frames)
-	s := newSmallStack(t, soon("60"))
-	s.worker([]string{"--pools", "cogflow,media,embed,index"}) // nobody describes: the children wait
+	s := newSmallStack(t, continueAfter("60"))
+	s.worker([]string{"--pools", "cogflow,media,embed,index"}) // without the pool describe the children wait
 	in := ingest.LibraryInput{Source: dir, Concurrency: videos}
 	job := s.begin("library", in)
 	require.Eventually(t, func() bool { return s.stage("library/000002") == "describe" }, time.Minute, 50*time.Millisecond)
 
 	first := job.run.GetRunID()
 	for n := 1; s.run("library") == first; n++ {
-		require.Less(t, n, 100, "the library does not continue as new")
+		require.Less(t, n, 100, "the library did not continue as new")
 		s.concurrency("library", 1+n%videos)
 	}
 	require.NoError(t, s.client.CancelWorkflow(t.Context(), "library", ""))
 	job.cancelled(t)
-	s.nothingOf("default")
+	s.requireNothing("default")
 	for _, id := range []string{"library/000000", "library/000001", "library/000002"} {
 		d, err := s.client.DescribeWorkflow(t.Context(), id, "")
 		require.NoError(t, err)
@@ -53,7 +53,7 @@ func (s *stack) run(id string) string {
 	return d.WorkflowExecution.RunID
 }
 
-// stage asks a video how far it is; empty if it is not there yet.
+// stage queries the stage of a video; empty = it has not started.
 func (s *stack) stage(id string) string {
 	s.t.Helper()
 	answer, err := s.client.QueryWorkflow(s.t.Context(), id, "", workflows.QueryProgress)
@@ -65,7 +65,7 @@ func (s *stack) stage(id string) string {
 	return progress.Stage
 }
 
-// concurrency changes how many videos a library works on.
+// concurrency changes the concurrency of a library.
 func (s *stack) concurrency(id string, n int) {
 	s.t.Helper()
 	handle, err := s.client.UpdateWorkflow(s.t.Context(), client.UpdateWorkflowOptions{

@@ -23,11 +23,11 @@ import (
 
 const (
 	recordings   = "../workflows/testdata"
-	recordSource = "/tmp/cogflow-record" // stands in the histories
+	recordSource = "/tmp/cogflow-record" // path in the recorded histories
 )
 
 // TestRecord writes the histories that TestReplay of package workflows runs on.
-// See there for when to record, and for what a failing replay means.
+// TestReplay explains when to record and what a failed replay means.
 func TestRecord(t *testing.T) {
 	if os.Getenv("COGFLOW_RECORD") == "" {
 		t.Skip("set COGFLOW_RECORD=1 to record histories")
@@ -42,7 +42,7 @@ func TestRecord(t *testing.T) {
 	t.Run("optimization", recordOptimization)
 }
 
-// recordWhole records runs that end in each of the ways there are.
+// recordWhole records runs with all kinds of outcomes.
 func recordWhole(t *testing.T) {
 	dir, long := filepath.Join(recordSource, "videos"), filepath.Join(recordSource, "long")
 	require.NoError(t, os.MkdirAll(dir, 0o755))
@@ -97,7 +97,7 @@ func recordContinued(t *testing.T) {
 	require.NoError(t, err)
 	_, err = clips.Library(t.Context(), "ffmpeg", dir, 15)
 	require.NoError(t, err)
-	s := newStack(t, soon("70"))
+	s := newStack(t, continueAfter("70"))
 	s.worker(nil, noText)
 	out, err := execute[ingest.LibraryResult](s, "many", "IngestLibrary", ingest.LibraryInput{Source: dir})
 	require.NoError(t, err)
@@ -111,8 +111,8 @@ func recordContinued(t *testing.T) {
 	}
 }
 
-// record writes a history without what says on which machine it was made.
-// CheckHealth has no recording: its answer names machines, and it lives for seconds.
+// record writes a history without information about the machine. CheckHealth is not recorded,
+// because its result contains host names and it runs for seconds only.
 func (s *stack) record(name string, events []*history.HistoryEvent) {
 	s.t.Helper()
 	h := &history.History{Events: events}
@@ -133,8 +133,8 @@ func (s *stack) record(name string, events []*history.HistoryEvent) {
 	require.NoError(s.t, f.Close())
 }
 
-// scrub replaces every identity, of workers, clients and commands, and the names
-// of queues that one worker process has for itself.
+// scrub replaces the identities of workers, clients and commands, and the names of sticky
+// queues.
 func scrub(m protoreflect.Message) {
 	if queue, ok := m.Interface().(*taskqueue.TaskQueue); ok && queue.Kind == enums.TASK_QUEUE_KIND_STICKY {
 		queue.Name = "recorded"

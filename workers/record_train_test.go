@@ -16,20 +16,19 @@ import (
 	"github.com/cogniverse/cogflow/workflows/train"
 )
 
-// recordTraining records runs of training that end in each of the ways there are,
-// and what is done with adapters.
+// recordTraining records training runs with all kinds of outcomes, and commands on adapters.
 func recordTraining(t *testing.T) {
 	dir := filepath.Join(recordSource, "lessons")
 	require.NoError(t, os.MkdirAll(dir, 0o755))
 	s, _ := newTrainStack(t)
 	s.worker(nil)
-	in := drilled(lesson(t, dir))
+	in := complexJob(writeDataset(t, dir))
 	dry := in
 	dry.DryRun = true
 	bad := in
 	bad.BaseModel = "tiny/unknown"
-	force := train.ActivateAdapterInput{Name: "lamps", Force: true}
-	second := drilled(in.Dataset.URI)
+	force := train.ActivateAdapterInput{Name: "support", Force: true}
+	second := complexJob(in.Dataset.URI)
 	second.Seed = new(int64)
 	sweep, err := json.Marshal(in)
 	require.NoError(t, err)
@@ -44,10 +43,10 @@ func recordTraining(t *testing.T) {
 		{"adapter-activate", "ActivateAdapter", force},
 		{"train-second", "TrainSFT", second},
 		{"adapter-activate-second", "ActivateAdapter", force},
-		{"adapter-rollback", "RollbackAdapter", train.ActivateAdapterInput{Role: "lamps"}},
-		{"adapter-deactivate", "DeactivateAdapter", train.ActivateAdapterInput{Role: "lamps"}},
+		{"adapter-rollback", "RollbackAdapter", train.ActivateAdapterInput{Role: "support"}},
+		{"adapter-deactivate", "DeactivateAdapter", train.ActivateAdapterInput{Role: "support"}},
 		{"adapter-list", "ListAdapters", train.ListAdaptersInput{}},
-		{"adapter-show", "ShowAdapter", train.ShowAdapterInput{Name: "lamps"}},
+		{"adapter-show", "ShowAdapter", train.ShowAdapterInput{Name: "support"}},
 		{"train-sweep", "TrainSweep", train.SweepInput{
 			Method: training.SFT, Train: sweep, Grid: map[string][]json.RawMessage{"seed": {json.RawMessage("3"), json.RawMessage("4")}},
 		}},
@@ -63,7 +62,7 @@ func recordTraining(t *testing.T) {
 func recordSteered(t *testing.T) {
 	dir := filepath.Join(recordSource, "steered")
 	require.NoError(t, os.MkdirAll(dir, 0o755))
-	in := drilled(lesson(t, dir))
+	in := complexJob(writeDataset(t, dir))
 	for i, name := range []string{"train-cancelled", "train-stopped"} {
 		s, _ := newTrainStack(t)
 		s.worker(nil)
@@ -71,7 +70,7 @@ func recordSteered(t *testing.T) {
 		in.Seed = &seed
 		_, err := s.client.ExecuteWorkflow(t.Context(), startOptions(name), "TrainSFT", in)
 		require.NoError(t, err)
-		s.sight("store/default/training/*/checkpoints/*/manifest.json")
+		s.awaitFile("store/default/training/*/checkpoints/*/manifest.json")
 		if name == "train-cancelled" {
 			s.temporalCLI("workflow", "cancel", "--workflow-id", name)
 			require.Error(t, s.client.GetWorkflow(t.Context(), name, "").Get(t.Context(), nil))
@@ -95,22 +94,22 @@ func (s *stack) progress(id string) (p train.Progress) {
 	return p
 }
 
-// recordOptimization records runs of both modes and what is done with programs.
+// recordOptimization records runs of both modes, and commands on programs.
 func recordOptimization(t *testing.T) {
-	c := newClassroom(t)
+	c := newLMStack(t)
 	c.worker(nil)
-	dry := quizzes("improved")
+	dry := topicInput("improved")
 	dry.DryRun = true
-	bad := quizzes("compat")
+	bad := topicInput("compat")
 	bad.Metric = json.RawMessage(`{"kind":"exact","field":"colour"}`)
 	for _, r := range []struct {
 		name, kind string
 		in         any
 	}{
 		{"optimize-dry-run", "OptimizePrompts", dry},
-		{"optimize-compat", "OptimizePrompts", quizzes("compat")},
-		{"optimize-improved", "OptimizePrompts", quizzes("improved")},
-		{"optimize-unchanged", "OptimizePrompts", quizzes("improved")},
+		{"optimize-compat", "OptimizePrompts", topicInput("compat")},
+		{"optimize-improved", "OptimizePrompts", topicInput("improved")},
+		{"optimize-unchanged", "OptimizePrompts", topicInput("improved")},
 		{"optimize-failed", "OptimizePrompts", bad},
 		{"program-promote", "PromoteProgram", optimize.ProgramInput{Name: "quiz", Version: 1, Force: true}},
 		{"program-canary", "CanaryProgram", optimize.ProgramInput{Name: "quiz", Version: 2, Share: 10, Force: true}},

@@ -12,7 +12,7 @@ import (
 	"github.com/cogniverse/cogflow/safetext"
 )
 
-// keyVariables are read by libraries from the environment of a worker.
+// keyVariables are secrets that libraries read from the environment of a worker.
 func keyVariables() []string {
 	return []string{
 		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "TEMPORAL_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN",
@@ -20,8 +20,8 @@ func keyVariables() []string {
 	}
 }
 
-// newRedactor knows every key that this worker holds and the address of every
-// service that its configuration names.
+// newRedactor redacts all keys of this worker and the addresses of all services of its
+// configuration.
 func newRedactor(c config.Config, getenv func(string) string) *safetext.Redactor {
 	var keys, services []string
 	add := func(variable, service string) {
@@ -50,9 +50,9 @@ func newRedactor(c config.Config, getenv func(string) string) *safetext.Redactor
 	return safetext.NewRedactor(keys, services)
 }
 
-// failures is the last door to a history: whatever an error of an activity, a
-// workflow, an update or a query says comes through here. A message that is not
-// valid UTF-8 would make the task fail for ever.
+// failures converts every error of an activity, workflow, update or query before it enters a
+// history. It redacts the message and makes it valid UTF-8: a task with an invalid message
+// would fail for ever.
 type failures struct {
 	converter.FailureConverter
 	redactor *safetext.Redactor
@@ -68,7 +68,7 @@ func (f failures) ErrorToFailure(err error) *failure.Failure {
 	if out == nil {
 		return nil
 	}
-	out = proto.CloneOf(out) // it may be that of the error itself
+	out = proto.CloneOf(out) // out may be the failure inside the error
 	for one := out; one != nil; one = one.GetCause() {
 		one.Message = f.redactor.Lines(one.GetMessage(), safetext.MaxMessage)
 		one.StackTrace = f.redactor.Lines(one.GetStackTrace(), 4*safetext.MaxMessage)

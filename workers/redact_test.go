@@ -33,13 +33,13 @@ const (
 	otherKey = `sk-other-9z8Y7x"6w5V4u3T2s`
 )
 
-// echo repeats the keys as often as a mode says, in a body of a status.
+// echo is an HTTP response that contains the keys.
 type echo struct {
 	status int
 	body   func(key string) string
 }
 
-// jsonText is s as a JSON text.
+// jsonText is s as a JSON string.
 func jsonText(s string) string {
 	text, err := json.Marshal(s)
 	if err != nil {
@@ -77,8 +77,8 @@ func echoes() map[string]echo {
 	return out
 }
 
-// holdsNone fails where any part of a key or the address of the server stands.
-func holdsNone(t *testing.T, text, address string) {
+// requireNoKeys fails if text contains a part of a key or the address of the server.
+func requireNoKeys(t *testing.T, text, address string) {
 	t.Helper()
 	for _, key := range []string{ownKey, otherKey} {
 		for at := 0; at+10 <= len(key); at++ {
@@ -95,9 +95,9 @@ func holdsNone(t *testing.T, text, address string) {
 	require.True(t, utf8.ValidString(text))
 }
 
-// TestNoSecretLeavesAnAdapter: whatever a server makes of the keys of this worker,
-// also of one that is another endpoint's, neither an answer nor an error of any
-// adapter holds a part of it, nor the address of the server.
+// TestNoSecretLeavesAnAdapter: if a server returns keys of this worker in any form, including
+// the key of another endpoint, no answer and no error of an adapter contains a part of a key
+// or the address of the server.
 func TestNoSecretLeavesAnAdapter(t *testing.T) {
 	t.Parallel()
 	var picture bytes.Buffer
@@ -112,22 +112,22 @@ func TestNoSecretLeavesAnAdapter(t *testing.T) {
 			t.Cleanup(s.Close)
 			for kind, said := range askAll(t, s.URL, picture.Bytes()) {
 				t.Log(kind, said)
-				holdsNone(t, said, s.URL)
+				requireNoKeys(t, said, s.URL)
 			}
 		})
 	}
-	t.Run("nobody answers", func(t *testing.T) {
+	t.Run("no server", func(t *testing.T) {
 		t.Parallel()
 		s := httptest.NewServer(http.NotFoundHandler())
 		s.Close()
 		for kind, said := range askAll(t, s.URL, picture.Bytes()) {
 			t.Log(kind, said)
-			holdsNone(t, said, s.URL)
+			requireNoKeys(t, said, s.URL)
 		}
 	})
 }
 
-// askAll makes each kind of call and prints what came of it.
+// askAll makes each kind of call and returns the answers and errors as text.
 func askAll(t *testing.T, at string, picture []byte) map[string]string {
 	t.Helper()
 	getenv := func(name string) string {
@@ -170,7 +170,7 @@ func askAll(t *testing.T, at string, picture []byte) map[string]string {
 	return out
 }
 
-// allPools are those of a worker that serves everything.
+// allPools are the pools of a worker that serves all.
 func allPools(t *testing.T) []pool {
 	t.Helper()
 	all, err := choosePools([]string{"all"})
@@ -178,7 +178,7 @@ func allPools(t *testing.T) []pool {
 	return all
 }
 
-// TestFailures: whatever an error says, a history can hold it.
+// TestFailures: any error message can be stored in a history.
 func TestFailures(t *testing.T) {
 	t.Parallel()
 	f := newFailures(safetext.NewRedactor([]string{ownKey}, []string{"http://vlm.example.com:8000"}))
@@ -194,7 +194,7 @@ func TestFailures(t *testing.T) {
 		_, problem := proto.Marshal(out)
 		require.NoError(t, problem, name)
 		for one := out; one != nil; one = one.GetCause() {
-			holdsNone(t, one.GetMessage(), "http://vlm.example.com:8000")
+			requireNoKeys(t, one.GetMessage(), "http://vlm.example.com:8000")
 			require.LessOrEqual(t, utf8.RuneCountInString(one.GetMessage()), safetext.MaxMessage)
 		}
 		assert.Error(t, f.FailureToError(out))
@@ -209,7 +209,7 @@ func TestLogIsClean(t *testing.T) {
 	logger, err := newLogger("info", safetext.Log{To: &out, Redactor: redactor}, safetext.Log{To: &file, Redactor: redactor})
 	require.NoError(t, err)
 	logger.Info("said "+ownKey, zap.String("name", "a\u202eb\x1b[31m"), zap.Error(errors.New("got "+ownKey)), zap.Any("x", []string{ownKey}))
-	holdsNone(t, out.String(), "http://vlm.example.com")
+	requireNoKeys(t, out.String(), "http://vlm.example.com")
 	require.NotContains(t, out.String(), "\u202e")
 	var line map[string]any
 	require.NoError(t, json.Unmarshal(out.Bytes(), &line))

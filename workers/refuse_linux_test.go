@@ -14,7 +14,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// watchOpen lets the kernel tell whether anybody opens a file from now on.
+// watchOpen reports whether a file is opened from now on.
 func watchOpen(t *testing.T, path string) (opened func() bool) {
 	t.Helper()
 	fd, err := unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)
@@ -43,8 +43,8 @@ func TestWatchOpenSeesAReader(t *testing.T) {
 	require.True(t, opened())
 }
 
-// A disk that fills up in the middle of an extraction is waited out: the run
-// says what it waits for and goes on by itself when there is room.
+// TestFullDiskIsWaitedOut: if the disk becomes full during an extraction, the run reports
+// what it waits for, and continues when there is space.
 func TestFullDiskIsWaitedOut(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
@@ -83,7 +83,7 @@ func size(t *testing.T, path string) int64 {
 	return info.Size()
 }
 
-// fill leaves no room in a file system.
+// fill uses up all space of a file system.
 func fill(t *testing.T, dir string) (path string) {
 	t.Helper()
 	path = filepath.Join(dir, "ballast")
@@ -97,8 +97,8 @@ func fill(t *testing.T, dir string) (path string) {
 	return path
 }
 
-// waitsFor reports whether an activity of a run is between two attempts because
-// of a fault that says text.
+// waitsFor reports whether an activity waits for a retry after an error of a class that
+// contains text.
 func (s *stack) waitsFor(id, activity string, class fault.Class, text string) bool {
 	d, err := s.client.DescribeWorkflow(s.t.Context(), id, "")
 	if err != nil {

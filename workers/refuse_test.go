@@ -18,29 +18,29 @@ import (
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// noText lets the describer do without tesseract, which costs seconds of CPU.
+// noText turns tesseract off, which costs seconds of CPU.
 const noText = "COGFLOW_TESSERACT=none"
 
-// nobody is the ordinary user that workers run as where permissions matter: to
-// root, everything is readable.
-const nobody = 65534
+// unprivilegedUID is the user of workers in tests of permissions, because root can read
+// everything.
+const unprivilegedUID = 65534
 
-// dropRoot makes worker processes run as an ordinary user with directories of
-// its own. It does nothing for a test that is run by an ordinary user.
+// dropRoot runs worker processes as an unprivileged user with its own directories. It does
+// nothing if the test is not run by root.
 func (s *stack) dropRoot() {
 	s.t.Helper()
 	if os.Geteuid() != 0 {
 		return
 	}
-	// The testing package and go test keep their directories to their own user.
+	// Directories of the testing package and go test are private to their user.
 	require.NoError(s.t, os.Chmod(filepath.Dir(s.dir), 0o755))
-	require.NoError(s.t, os.Chown(s.dir, nobody, nobody))
+	require.NoError(s.t, os.Chown(s.dir, unprivilegedUID, unprivilegedUID))
 	program, err := os.ReadFile(os.Args[0])
 	require.NoError(s.t, err)
 	s.program = filepath.Join(s.dir, "worker.test")
 	require.NoError(s.t, os.WriteFile(s.program, program, 0o755))
-	require.NoError(s.t, os.Chmod(s.program, 0o755)) // a server that another test starts may have changed the umask
-	s.user = &syscall.Credential{Uid: nobody, Gid: nobody}
+	require.NoError(s.t, os.Chmod(s.program, 0o755)) // a server of another test may have changed the umask
+	s.user = &syscall.Credential{Uid: unprivilegedUID, Gid: unprivilegedUID}
 }
 
 // makeClip runs ffmpeg.
@@ -69,10 +69,10 @@ func videos(t *testing.T) string {
 	return dir
 }
 
-const hostileName = "-rf \"x\"\n'$(x)|`y`.mp4"
+const unusualName = "-rf \"x\"\n'$(x)|`y`.mp4"
 
-// badVideos fills a directory with what must be refused, and returns a part of
-// each reason by name. canary is what no playlist may lead to.
+// badVideos fills a directory with invalid videos and returns a part of the expected reason
+// by name. canary is a file that no playlist may open.
 func badVideos(t *testing.T, dir, canary string) map[string]string {
 	t.Helper()
 	at := func(name string) string { return filepath.Join(dir, name) }
@@ -109,8 +109,8 @@ func badVideos(t *testing.T, dir, canary string) map[string]string {
 	}
 }
 
-// Each bad video of a folder fails by itself, with a class, the reason and its
-// name, at the first attempt; the others are indexed.
+// TestBadVideosFailAlone: each invalid video fails at the first attempt with a class, the
+// reason and its name; other videos are indexed.
 func TestBadVideosFailAlone(t *testing.T) {
 	t.Parallel()
 	dir := videos(t)
@@ -120,7 +120,7 @@ func TestBadVideosFailAlone(t *testing.T) {
 	opened := watchOpen(t, canary)
 	want := badVideos(t, dir, canary)
 	tiny(t, filepath.Join(dir, "good.mp4"), 3)
-	tiny(t, filepath.Join(dir, hostileName), 4)
+	tiny(t, filepath.Join(dir, unusualName), 4)
 	s := newStack(t, nil)
 	s.dropRoot()
 	s.worker(nil, noText)
@@ -148,7 +148,7 @@ func TestBadVideosFailAlone(t *testing.T) {
 	for _, hit := range search(s, "frame").Hits {
 		found[hit.Name] = true
 	}
-	require.Equal(t, map[string]bool{"good.mp4": true, strings.ReplaceAll(hostileName, "\n", "\uFFFD"): true}, found)
+	require.Equal(t, map[string]bool{"good.mp4": true, strings.ReplaceAll(unusualName, "\n", "\uFFFD"): true}, found)
 	require.False(t, opened(), "the playlist was followed")
 	require.NotContains(t, fmt.Sprint(out), secret)
 }
@@ -177,7 +177,7 @@ func failedWith(t testing.TB, err error) (class string, f video.Failure) {
 	return app.Type(), f
 }
 
-func TestBadStartsFailTyped(t *testing.T) {
+func TestInvalidStarts(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, nil)
 	s.worker([]string{"--pools", "cogflow,media"}, noText)
@@ -219,8 +219,9 @@ func TestBadStartsFailTyped(t *testing.T) {
 	}
 }
 
-// What the server refuses never becomes a workflow, and the caller is told why.
-func TestFiveMegabytesOfInput(t *testing.T) {
+// TestInputTooLarge: an input that the server rejects starts no workflow, and the caller gets
+// the reason.
+func TestInputTooLarge(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, nil)
 	for size, want := range map[int]string{3 << 20: "exceeds limit", 5 << 20: "larger than max"} {
@@ -243,10 +244,10 @@ func TestNoPermissionOnTheStore(t *testing.T) {
 	_, err := execute[ingest.LibraryResult](s, "first", "IngestLibrary", in)
 	require.NoError(t, err)
 
-	// Where objects of this tenant go, somebody takes the right to write.
+	// The directory of this tenant becomes read-only.
 	place := filepath.Join(s.dir, "store", "default", "recipes")
 	require.DirExists(t, place)
-	s.takeAway(place)
+	s.makeReadOnly(place)
 	in.Force = true
 	_, err = execute[ingest.LibraryResult](s, "second", "IngestLibrary", in)
 	class, f := failedWith(t, err)
@@ -255,17 +256,17 @@ func TestNoPermissionOnTheStore(t *testing.T) {
 	require.ErrorContains(t, err, place)
 	require.ErrorContains(t, err, "no permission; let the user of this process")
 
-	// And a worker that can write nothing says so at its start.
+	// A worker that cannot write anything fails at its start.
 	w.drain()
-	s.takeAway(filepath.Join(s.dir, "store"))
+	s.makeReadOnly(filepath.Join(s.dir, "store"))
 	w = s.worker(nil, noText)
 	require.Error(t, <-w.done)
 	w.done <- nil
 	require.Contains(t, s.log(), "no permission; let the user of this process")
 }
 
-// takeAway makes a directory read-only for the worker.
-func (s *stack) takeAway(dir string) {
+// makeReadOnly makes a directory read-only for the worker.
+func (s *stack) makeReadOnly(dir string) {
 	s.t.Helper()
 	require.NoError(s.t, filepath.Walk(dir, func(path string, info os.FileInfo, err error) error {
 		if err == nil && info.IsDir() {
@@ -278,7 +279,7 @@ func (s *stack) takeAway(dir string) {
 	})
 }
 
-// log is what the worker processes have said.
+// log is the output of the worker processes.
 func (s *stack) log() string {
 	s.t.Helper()
 	out, err := os.ReadFile(filepath.Join(s.dir, "worker.log"))

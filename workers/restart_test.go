@@ -10,13 +10,13 @@ import (
 	"github.com/cogniverse/cogflow/internal/vlm/vlmtest"
 )
 
-// TestModelServersRestart: the model servers go away, one with calls in its
-// hands, and come back when the run has noticed. Nothing is lost or paid twice,
-// and no attempt of an activity is used up by waiting.
+// TestModelServersRestart: the model servers stop, one of them with calls in flight, and
+// start again after the run has noticed. Nothing is lost or paid twice, and waiting uses no
+// attempts of activities.
 func TestModelServersRestart(t *testing.T) {
 	t.Parallel()
-	dir := colours(t)
-	want := ingestWith(t, dir, calm)
+	dir := colourClip(t)
+	want := ingestWith(t, dir, reference)
 	got := ingestWith(t, dir, func(s *stack, m *services) func() {
 		m.vlm.Decide(func(call int) vlmtest.Fault {
 			if call == 1 {
@@ -44,8 +44,8 @@ func TestModelServersRestart(t *testing.T) {
 	got.equals(t, want)
 }
 
-// waitsForServer reports whether an activity says in its heartbeats that it waits
-// for the server of a call, which does not answer.
+// waitsForServer reports whether a heartbeat says that an activity waits for the server of a
+// call.
 func (s *stack) waitsForServer(call string) bool {
 	open, err := s.client.ListWorkflow(s.t.Context(), listing(`ExecutionStatus = "Running"`))
 	if err != nil {

@@ -16,9 +16,8 @@ import (
 	ingestflow "github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// TestRestore: a store is copied by a tool that knows nothing of extended
-// attributes. Until it is checked nothing is lost; when it is repaired, work goes
-// on from it and no model is asked again.
+// TestRestore: a store is copied without extended attributes. No object is lost before the
+// check. After the repair, work continues from the store without model calls.
 func TestRestore(t *testing.T) {
 	t.Parallel()
 	const frames = 20
@@ -38,12 +37,12 @@ func TestRestore(t *testing.T) {
 
 	store := filepath.Join(s.dir, "store")
 	require.NoError(t, os.Rename(store, store+".old"))
-	copyPlainly(t, store+".old", store)
+	copyWithoutXattrs(t, store+".old", store)
 	cogflow := s.cogflow()
 	code, stdout := cogflow("store", "check", "--json")
 	require.Equal(t, 3, code, stdout)
 	code, stdout = cogflow("store", "check", "--repair", "--json")
-	require.Equal(t, 3, code, "captions and manifests have nothing that proves them: %s", stdout)
+	require.Equal(t, 3, code, "captions and manifests have no proof of their content: %s", stdout)
 	code, stdout = cogflow("store", "check", "--repair", "--trust", "--json")
 	require.Equal(t, 0, code, stdout)
 	var checked struct {
@@ -51,7 +50,7 @@ func TestRestore(t *testing.T) {
 	}
 	require.NoError(t, json.Unmarshal([]byte(stdout), &checked))
 	require.Positive(t, checked.Counts["repaired"])
-	require.Len(t, checked.Counts, 2, "those with a proof are whole since the repair before")
+	require.Len(t, checked.Counts, 2, "objects with a proof were repaired before")
 	require.Positive(t, checked.Counts["whole"])
 
 	s.worker(nil)
@@ -61,13 +60,13 @@ func TestRestore(t *testing.T) {
 }
 
 // TestBackup follows docs/how-to/backup.md: the state of a stack with a run in flight is
-// copied, lost and put back. The run goes on and asks no model for what it has.
+// copied, lost and restored. The run continues without repeated model calls.
 func TestBackup(t *testing.T) {
 	t.Parallel()
 	const frames = 12
 	dir := small(t, 2, frames)
 	s := newSmallStack(t, nil)
-	w := s.worker([]string{"--pools", "cogflow,media,describe,index"}) // none embeds
+	w := s.worker([]string{"--pools", "cogflow,media,describe,index"}) // without the pool embed
 	run, err := s.client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "library", TaskQueue: workflows.QueueMain},
 		"IngestLibrary", ingestflow.LibraryInput{Source: dir})
 	require.NoError(t, err)
@@ -107,8 +106,8 @@ func TestBackup(t *testing.T) {
 	require.Equal(t, 2*frames, s.number("ledger.db", "SELECT count(*) FROM call WHERE answered AND kind='describe'"))
 }
 
-// copyPlainly copies the bytes of files and nothing else.
-func copyPlainly(t *testing.T, from, to string) {
+// copyWithoutXattrs copies only the content of files.
+func copyWithoutXattrs(t *testing.T, from, to string) {
 	t.Helper()
 	require.NoError(t, filepath.WalkDir(from, func(name string, e fs.DirEntry, err error) error {
 		if err != nil {

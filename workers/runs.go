@@ -14,7 +14,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-// runs answers the activities' questions about workflow executions.
+// runs implements the activities' port for workflow executions.
 type runs struct{ client client.Client }
 
 // Running reports whether a run is still open; "" = the current one.
@@ -23,20 +23,20 @@ func (r runs) Running(ctx context.Context, workflowID, runID string) (bool, erro
 	if err != nil || d == nil {
 		return false, err
 	}
-	return runID == "" && goesOn(d.Status) || !workflows.Closed(d.Status), nil
+	return runID == "" && isOpen(d.Status) || !workflows.Closed(d.Status), nil
 }
 
 // ChainRunning reports whether a run is open, or the newest run of the same chain is. The
 // server may have deleted the run after its retention: then the chain is known only if it
-// began with that run. A server that does not name the first run of a chain cannot tell
-// chains apart, so every open run of the workflow counts.
+// began with that run. If the server does not return the first run of a chain,
+// chains cannot be distinguished, so every open run of the workflow counts.
 func (r runs) ChainRunning(ctx context.Context, workflowID, runID string) (bool, error) {
 	held, err := r.describe(ctx, workflowID, runID)
 	if err != nil || held != nil && !workflows.Closed(held.Status) {
 		return err == nil, err
 	}
 	newest, err := r.describe(ctx, workflowID, "")
-	if err != nil || newest == nil || !goesOn(newest.Status) {
+	if err != nil || newest == nil || !isOpen(newest.Status) {
 		return false, err
 	}
 	first := runID
@@ -56,9 +56,9 @@ func (r runs) describe(ctx context.Context, workflowID, runID string) (*client.W
 	return d, fault.Wrap(fault.Transport, "describe workflow", workflowID, err)
 }
 
-// goesOn reports whether the newest run of a workflow, or its chain, is open: a chain of
-// runs goes on in the next of them, which the server may not show yet.
-func goesOn(newest enums.WorkflowExecutionStatus) bool {
+// isOpen reports whether the newest run of a workflow, or its chain, is open. The chain of a
+// continued run is open, even if the server does not show the next run yet.
+func isOpen(newest enums.WorkflowExecutionStatus) bool {
 	return newest == enums.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW || !workflows.Closed(newest)
 }
 
@@ -66,7 +66,7 @@ func firstRun(d *client.WorkflowExecutionDescription) string {
 	return d.RawResponse.GetWorkflowExecutionInfo().GetFirstRunId()
 }
 
-// VideoTenant returns whose a workflow is that a library started.
+// VideoTenant returns the tenant of a workflow that a library started.
 func (r runs) VideoTenant(ctx context.Context, workflowID, libraryID string) (tenant.ID, error) {
 	d, err := r.describe(ctx, workflowID, "")
 	if err != nil || d == nil {
@@ -74,7 +74,7 @@ func (r runs) VideoTenant(ctx context.Context, workflowID, libraryID string) (te
 	}
 	info := d.RawResponse.GetWorkflowExecutionInfo()
 	if info.GetType().GetName() != "IngestVideo" || info.GetParentExecution().GetWorkflowId() != libraryID {
-		return "", nil // a caller started it and chose its attributes
+		return "", nil // a caller started it, so its attributes are not trusted
 	}
 	name, _ := d.TypedSearchAttributes.GetKeyword(temporal.NewSearchAttributeKeyKeyword(workflows.AttrTenant))
 	return tenant.ID(name), nil

@@ -29,7 +29,7 @@ type shownRun struct {
 	first  string
 }
 
-// TestChainRunning: a run goes on in the newest run of its id only if both belong to one
+// TestChainRunning: a run continues in the newest run of its id only if both belong to one
 // chain.
 func TestChainRunning(t *testing.T) {
 	t.Parallel()
@@ -42,22 +42,22 @@ func TestChainRunning(t *testing.T) {
 		held, newest *shownRun
 		want         bool
 	}{
-		"open":                                     {&shownRun{open, "run"}, nil, true},
-		"in a state of a newer server":             {&shownRun{99, "run"}, nil, true},
-		"ended":                                    {&shownRun{terminated, "run"}, &shownRun{terminated, "run"}, false},
-		"continued":                                {&shownRun{continued, "first"}, &shownRun{open, "first"}, true},
-		"continued, the next is not shown yet":     {&shownRun{continued, "first"}, &shownRun{continued, "first"}, true},
-		"continued, the chain has ended":           {&shownRun{continued, "first"}, &shownRun{terminated, "first"}, false},
-		"continued, the chain is deleted":          {&shownRun{continued, "first"}, nil, false},
-		"continued, another has its id":            {&shownRun{continued, "first"}, &shownRun{open, "other"}, false},
-		"ended, another has its id":                {&shownRun{terminated, "run"}, &shownRun{open, "other"}, false},
-		"reset":                                    {&shownRun{terminated, "run"}, &shownRun{open, "run"}, true},
-		"deleted":                                  {nil, nil, false},
-		"deleted, the chain goes on":               {nil, &shownRun{open, "run"}, true},
-		"deleted, another has its id":              {nil, &shownRun{open, "other"}, false},
-		"ended, on a server that knows no chains":  {&shownRun{terminated, ""}, &shownRun{open, ""}, true},
-		"gone, on a server that knows no chains":   {nil, &shownRun{open, ""}, true},
-		"closed, on a server that knows no chains": {&shownRun{terminated, ""}, &shownRun{terminated, ""}, false},
+		"open":                                 {&shownRun{open, "run"}, nil, true},
+		"in a state of a newer server":         {&shownRun{99, "run"}, nil, true},
+		"ended":                                {&shownRun{terminated, "run"}, &shownRun{terminated, "run"}, false},
+		"continued":                            {&shownRun{continued, "first"}, &shownRun{open, "first"}, true},
+		"continued, the next is not shown yet": {&shownRun{continued, "first"}, &shownRun{continued, "first"}, true},
+		"continued, the chain has ended":       {&shownRun{continued, "first"}, &shownRun{terminated, "first"}, false},
+		"continued, the chain is deleted":      {&shownRun{continued, "first"}, nil, false},
+		"continued, another chain has its id":  {&shownRun{continued, "first"}, &shownRun{open, "other"}, false},
+		"ended, another chain has its id":      {&shownRun{terminated, "run"}, &shownRun{open, "other"}, false},
+		"reset":                                {&shownRun{terminated, "run"}, &shownRun{open, "run"}, true},
+		"deleted":                              {nil, nil, false},
+		"deleted, the chain continues":         {nil, &shownRun{open, "run"}, true},
+		"deleted, another chain has its id":    {nil, &shownRun{open, "other"}, false},
+		"ended, on a server without chains":    {&shownRun{terminated, ""}, &shownRun{open, ""}, true},
+		"deleted, on a server without chains":  {nil, &shownRun{open, ""}, true},
+		"closed, on a server without chains":   {&shownRun{terminated, ""}, &shownRun{terminated, ""}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -88,8 +88,8 @@ func TestChainRunning(t *testing.T) {
 	}
 }
 
-// TestClaimsFollowTheRun: on a real server, a claim is held by the run that took it and by
-// those that continue or reset it, and by no other run that is started under its id.
+// TestClaimsFollowTheRun: on a real server, a claim belongs to the run that took it and to
+// runs that continue or reset it, but not to another run with the same id.
 func TestClaimsFollowTheRun(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, nil)

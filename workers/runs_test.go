@@ -18,8 +18,8 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-// TestOpenRunsKeepTheirClaims: only a run that has ended for sure is not running.
-// One that is paused, or in a state that this build has never heard of, still is.
+// TestOpenRunsKeepTheirClaims: only a closed run is not running. A paused run, or a run in
+// a state that this build does not know, counts as running.
 func TestOpenRunsKeepTheirClaims(t *testing.T) {
 	t.Parallel()
 	running := func(status enums.WorkflowExecutionStatus, runID string, failure error) bool {
@@ -42,12 +42,12 @@ func TestOpenRunsKeepTheirClaims(t *testing.T) {
 	}
 	require.True(t, running(enums.WORKFLOW_EXECUTION_STATUS_PAUSED, "", nil))
 	require.True(t, running(99, "", nil), "a status of a newer server")
-	require.True(t, running(enums.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW, "", nil), "the chain goes on")
+	require.True(t, running(enums.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW, "", nil), "the chain continues")
 	require.False(t, running(0, "", serviceerror.NewNotFound("gone")))
 }
 
-// TestVideoTenant: a workflow that has the id of a library's video counts as one only
-// if the server says that the library started it, whatever its starter said.
+// TestVideoTenant: a workflow with the id of a library's video counts as such only if the
+// server says that the library started it.
 func TestVideoTenant(t *testing.T) {
 	t.Parallel()
 	owner := func(kind, parent string) tenant.ID {
@@ -64,7 +64,7 @@ func TestVideoTenant(t *testing.T) {
 		return of
 	}
 	require.Equal(t, tenant.ID("a"), owner("IngestVideo", "lib"))
-	require.Empty(t, owner("IngestVideo", ""), "it was started by itself")
+	require.Empty(t, owner("IngestVideo", ""), "it has no parent")
 	require.Empty(t, owner("IngestVideo", "another"))
 	require.Empty(t, owner("TrainSFT", "lib"))
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// withoutBubblewrap is a PATH with all that a worker calls but bwrap.
+// withoutBubblewrap is a PATH with all programs of a worker except for bwrap.
 func withoutBubblewrap(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -25,8 +25,8 @@ func withoutBubblewrap(t *testing.T) string {
 	return "PATH=" + dir
 }
 
-// TestSandboxIsRequired: a host without bubblewrap decodes nothing, and its worker says what
-// to do; pools that run nothing untrusted start; --no-sandbox is shown in log, health and report.
+// TestSandboxIsRequired: without bubblewrap, a worker decodes nothing and says what to do.
+// Pools that run nothing untrusted start. --no-sandbox is shown in log, health and report.
 func TestSandboxIsRequired(t *testing.T) {
 	t.Parallel()
 	dir := small(t, 1, 2)
@@ -73,7 +73,7 @@ func TestSandboxIsRequired(t *testing.T) {
 	}
 	require.Contains(t, status, "warn: process limits only, as configured")
 
-	// What was decoded without is told by later reports too, whoever writes them.
+	// Reports of later runs also say that media were decoded without a sandbox.
 	w.drain()
 	s.worker([]string{"--pools", "media"}, noText)
 	again, err := execute[ingest.LibraryResult](s, "again", "IngestLibrary", in)

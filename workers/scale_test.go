@@ -22,8 +22,8 @@ import (
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// mostEvents is where the server asks a run to continue as new. A run that gets
-// there has waited for that instead of planning for it.
+// mostEvents is the number of events at which the server suggests continue-as-new. Runs
+// should continue before they reach it.
 const mostEvents = 4096
 
 // TestScaleManyFrames ingests one long video: 4,000 frames, or 10,000 with COGFLOW_SOAK=1.
@@ -74,10 +74,10 @@ func TestScaleManyVideos(t *testing.T) {
 	t.Logf("per video: %d events, %d bytes of payload", cost.events/videos, cost.payload/videos)
 }
 
-// historyCost is what a chain of runs leaves in the server.
+// historyCost is the size of the histories of a chain of runs.
 type historyCost struct{ runs, events, longest, payload, bytes int }
 
-// cost adds up the histories of a chain, none of which may be too long.
+// cost adds up the histories of a chain, and fails if one is too long.
 func (s *stack) cost(id string) (c historyCost) {
 	s.t.Helper()
 	for _, events := range s.chain(id) {
@@ -94,7 +94,7 @@ func (s *stack) cost(id string) (c historyCost) {
 	return c
 }
 
-// payload is how many bytes of inputs, results and details an event holds.
+// payload is the size in bytes of inputs, results and details of an event.
 func payload(t testing.TB, event *history.HistoryEvent) (bytes int) {
 	t.Helper()
 	err := proxy.VisitPayloads(context.Background(), event, proxy.VisitPayloadsOptions{
@@ -109,8 +109,7 @@ func payload(t testing.TB, event *history.HistoryEvent) (bytes int) {
 	return bytes
 }
 
-// meter watches a worker while it works: its memory, and whether the run it
-// works on answers queries.
+// meter measures the memory of a worker and whether its run answers queries.
 type meter struct {
 	s       *stack
 	id      string
@@ -124,7 +123,7 @@ type meter struct {
 	err     error
 }
 
-// measure starts a worker and watches it at work on a workflow.
+// measure starts a worker and measures it during a workflow.
 func (s *stack) measure(id string) *meter {
 	s.t.Helper()
 	ctx, stop := context.WithCancel(s.t.Context())
@@ -148,7 +147,7 @@ func (m *meter) watchMemory(ctx context.Context) {
 	}
 }
 
-// rss is what the kernel counts as the worker's memory, in MiB; 0 = unknown.
+// rss is the resident memory of the worker in MiB; 0 = unknown.
 func (w *workerProcess) rss() int {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", w.cmd.Process.Pid))
 	if err != nil {
@@ -162,11 +161,11 @@ func (w *workerProcess) rss() int {
 	return kib >> 10
 }
 
-// unanswered is when a query counts as not answered. How fast answers come is
-// reported, not tested: a machine can be busy.
+// unanswered is the time after which a query counts as unanswered. Latency is logged but
+// not tested, because a machine can be busy.
 const unanswered = 30 * time.Second
 
-// query asks the run again and again; each query must be answered.
+// query queries the run repeatedly; each query must be answered.
 func (m *meter) query(ctx context.Context) {
 	for ctx.Err() == nil {
 		_, err := m.s.client.DescribeWorkflow(ctx, m.id, "")
@@ -185,7 +184,7 @@ func (m *meter) ask(ctx context.Context) {
 	defer stop()
 	start := time.Now()
 	_, err := m.s.client.QueryWorkflow(limited, m.id, "", workflows.QueryProgress)
-	for err != nil && limited.Err() == nil { // as a person would: ask again
+	for err != nil && limited.Err() == nil { // try again, as a user would
 		_, err = m.s.client.QueryWorkflow(limited, m.id, "", workflows.QueryProgress)
 	}
 	if ctx.Err() != nil {
@@ -198,7 +197,7 @@ func (m *meter) ask(ctx context.Context) {
 	m.slowest = max(m.slowest, time.Since(start))
 }
 
-// end stops watching and checks: memory is flat, every query was answered.
+// end stops the measurement and checks that memory did not grow and that every query was answered.
 func (m *meter) end() {
 	t := m.s.t
 	t.Helper()
@@ -216,8 +215,8 @@ func (m *meter) end() {
 	require.Less(t, window(m.rss, 0.8, 1), window(m.rss, 0.4, 0.6)*1.5, "memory grows")
 }
 
-// heap is what was alive after each garbage collection, in MiB, as the worker's
-// runtime tells in its log.
+// heap is the live heap in MiB after each garbage collection, from the log of the worker's
+// runtime.
 func (m *meter) heap() (live []int) {
 	for _, line := range regexp.MustCompile(`(?m)^gc \d+ @.* \d+->\d+->(\d+) MB`).FindAllStringSubmatch(m.s.log(), -1) {
 		n, err := strconv.Atoi(line[1])
@@ -228,7 +227,7 @@ func (m *meter) heap() (live []int) {
 	return live
 }
 
-// window is the mean of a part of a series.
+// window is the mean over a part of a series.
 func window(series []int, from, to float64) float64 {
 	n := float64(len(series))
 	part := series[int(n*from):max(int(n*to), int(n*from)+1)]

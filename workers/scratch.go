@@ -11,9 +11,9 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 )
 
-// scratch is a directory for the temporary files of one worker process. The
-// directory itself is locked, and the lock ends with the process, however that
-// ends, so the next worker finds what is no longer used and removes it.
+// scratch is a directory for the temporary files of one worker process. The process holds a
+// lock on it. Directories without a lock belong to dead workers, and the next worker removes
+// them.
 type scratch struct {
 	dir  string
 	lock *os.File
@@ -29,7 +29,7 @@ func openScratch(root string) (*scratch, error) {
 	}
 	for _, e := range entries {
 		if matched, _ := filepath.Match(scratchName+"*", e.Name()); !matched {
-			continue // not ours
+			continue // not made by a worker
 		}
 		if err := sweep(filepath.Join(root, e.Name())); err != nil {
 			return nil, err
@@ -45,7 +45,7 @@ func openScratch(root string) (*scratch, error) {
 			return nil, fault.Disk("lock scratch directory", dir, err)
 		}
 		if lock == nil {
-			continue // another worker's sweep came between the two, and removes it
+			continue // another worker's sweep removed it before it was locked
 		}
 		return &scratch{dir: dir, lock: lock}, nil
 	}
@@ -77,11 +77,11 @@ func lockDir(dir string) (*os.File, error) {
 	return lock, nil
 }
 
-// sweep removes what a dead worker left behind.
+// sweep removes the directory of a dead worker.
 func sweep(dir string) error {
 	lock, err := lockDir(dir)
 	if err != nil {
-		return fault.Disk("look at scratch directory", dir, err)
+		return fault.Disk("lock scratch directory", dir, err)
 	}
 	if lock == nil {
 		return nil // in use, or being removed

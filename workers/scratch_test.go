@@ -12,9 +12,9 @@ import (
 func TestScratch(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
-	foreign := filepath.Join(root, "somebody's.txt")
-	require.NoError(t, os.WriteFile(foreign, nil, 0o600))
-	// A worker that died just after it made its directory, and one that died at work.
+	otherData := filepath.Join(root, "somebody's.txt")
+	require.NoError(t, os.WriteFile(otherData, nil, 0o600))
+	// A worker that died right after it had made its directory, and one that died later.
 	require.NoError(t, os.Mkdir(filepath.Join(root, "worker-1-1"), 0o700))
 	require.NoError(t, os.MkdirAll(filepath.Join(root, "worker-2-2", "extract-1"), 0o700))
 
@@ -31,11 +31,11 @@ func TestScratch(t *testing.T) {
 	wg.Wait()
 	left, err := os.ReadDir(root)
 	require.NoError(t, err)
-	require.Len(t, left, len(workers)+1, "theirs, ours and nothing of the dead")
+	require.Len(t, left, len(workers)+1, "only the directories of live workers are left")
 	for _, w := range workers {
 		require.DirExists(t, w.dir)
 		require.NoError(t, w.close())
 		require.NoDirExists(t, w.dir)
 	}
-	require.FileExists(t, foreign)
+	require.FileExists(t, otherData)
 }

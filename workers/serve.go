@@ -25,9 +25,9 @@ import (
 )
 
 const (
-	// heartbeatThrottle bounds how late a cancellation reaches an activity.
+	// heartbeatThrottle bounds the delay of a cancellation.
 	heartbeatThrottle = 2 * time.Second
-	// cachedWorkflows bounds the memory that idle workflows take.
+	// cachedWorkflows bounds the memory of idle workflows.
 	cachedWorkflows = 256
 )
 
@@ -50,8 +50,8 @@ func serve(ctx context.Context, c config.Config, getenv func(string) string, poo
 	}
 	defer temporal.Close()
 	if slices.ContainsFunc(pools, func(p pool) bool { return p.name == workflows.QueueMain }) {
-		// A workflow task that sets an unknown search attribute is retried for
-		// ever, so a server that lacks them is noticed here.
+		// A workflow task that sets an unknown search attribute is retried for ever, so
+		// missing attributes are an error at the start.
 		if err := devserver.Register(ctx, temporal, cmp.Or(options.Namespace, client.DefaultNamespace)); err != nil {
 			return fmt.Errorf("%w; an operator can do it: `cogflow health` prints the command", err)
 		}
@@ -72,24 +72,24 @@ func serve(ctx context.Context, c config.Config, getenv func(string) string, poo
 	}
 	select {
 	case <-ctx.Done():
-		logger.Info("draining: no paid call begins any more", zap.Duration("at_most", drainTime(pools)))
+		logger.Info("draining: no new paid calls", zap.Duration("at_most", drainTime(pools)))
 	case err = <-fatal:
 	}
 	stopAll(started)
 	return err
 }
 
-// noStacks is above every level: stacks of the SDK say nothing about a failed activity,
-// and a panic is logged with its own.
+// noStacks is above every level: the SDK's stack traces do not explain a failed activity, and
+// a panic is logged with its own stack trace.
 const noStacks = slog.Level(math.MaxInt)
 
-// structuredLogger logs what the SDK and the adapters tell.
+// structuredLogger is the logger of the SDK and the adapters.
 func structuredLogger(logger *zap.Logger) *slog.Logger {
 	return slog.New(zapslog.NewHandler(logger.Core(), zapslog.AddStacktraceAt(noStacks)))
 }
 
 // startPools starts polling for every pool, or for none.
-func startPools(temporal client.Client, pools []pool, class string, h hands, fatal chan<- error) ([]worker.Worker, error) {
+func startPools(temporal client.Client, pools []pool, class string, h implementations, fatal chan<- error) ([]worker.Worker, error) {
 	worker.SetStickyWorkflowCacheSize(cachedWorkflows)
 	var started []worker.Worker
 	for _, p := range pools {
@@ -118,7 +118,7 @@ func workerOptions(p pool, fatal chan<- error) worker.Options {
 	}
 }
 
-// stopAll drains the workers together: each waits for its own activities.
+// stopAll drains the workers concurrently; each waits for its activities.
 func stopAll(workers []worker.Worker) {
 	done := make(chan struct{})
 	for _, w := range workers {

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// small makes n videos of the given number of frames, all of them different.
+// small makes n videos of the given number of frames; all frames differ.
 func small(t *testing.T, n, frames int) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -30,8 +30,8 @@ func small(t *testing.T, n, frames int) string {
 const smallProfile = `{"cogflow": {"active_profile": "small", "profiles": {"small": {
 	"sampling": {"strategy": "fps", "fps": 1}, "chunk_frames": 8}}}}`
 
-// newSmallStack is a stack whose workers use smallProfile, and whose child
-// processes can be told from all others by their command lines.
+// newSmallStack is a stack whose workers use smallProfile. The command lines of its child
+// processes identify the stack.
 func newSmallStack(t *testing.T, dynamic map[string]string) *stack {
 	t.Helper()
 	s := newStack(t, dynamic)
@@ -50,17 +50,17 @@ func newSmallStack(t *testing.T, dynamic map[string]string) *stack {
 	return s
 }
 
-// heldCalls are calls of the preview describer that end no sooner than they are let.
+// heldCalls blocks calls of the preview describer until they are released.
 type heldCalls struct {
 	t    *testing.T
-	env  string // of a worker whose calls can be held
+	env  string // environment of a worker whose calls can be held
 	file string
 }
 
 // heldCalls makes a describer whose calls can be held.
 func (s *stack) heldCalls(t *testing.T) heldCalls {
 	t.Helper()
-	dir := filepath.Join(s.dir, "held") // all that the sandbox shows of this
+	dir := filepath.Join(s.dir, "held") // the directory that the sandbox shows
 	require.NoError(t, os.Mkdir(dir, 0o700))
 	h := heldCalls{t: t, file: filepath.Join(dir, "hold")}
 	script := filepath.Join(dir, "held-tesseract")
@@ -70,7 +70,7 @@ func (s *stack) heldCalls(t *testing.T) heldCalls {
 	return h
 }
 
-// hold begins to hold calls: not before the workers have started, which try one.
+// hold blocks further calls. Call it after the start of the workers, which make a test call.
 func (h heldCalls) hold() {
 	h.t.Helper()
 	require.NoError(h.t, os.WriteFile(h.file, nil, 0o600))
@@ -81,7 +81,7 @@ func (h heldCalls) release() {
 	require.NoError(h.t, os.Remove(h.file))
 }
 
-// logged reports whether a worker has logged a text.
+// logged reports whether the log of the workers contains a text.
 func (s *stack) logged(text string) bool {
 	out, err := os.ReadFile(filepath.Join(s.dir, "worker.log"))
 	return err == nil && bytes.Contains(out, []byte(text))

@@ -13,9 +13,9 @@ import (
 	"github.com/cogniverse/cogflow/tenant"
 )
 
-// TestServerStateIsOwn: what the dev server of this worker keeps is no source, though the
-// folder that holds it has sources, such as the demo's.
-func TestServerStateIsOwn(t *testing.T) {
+// TestServerStateIsNoSource: files of the dev server are not sources, although their folder
+// has sources such as the demo's clips.
+func TestServerStateIsNoSource(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for _, path := range []string{devserver.StatePrefix(stateDir) + "-1.29.1.db", filepath.Join(stateDir, "demo", "a.mp4")} {
 		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))

@@ -23,8 +23,8 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-// asWorker makes the test binary be the worker itself: tests start, drain and
-// kill real worker processes, with the race detector in them.
+// asWorker makes the test binary run as the worker. So tests start, drain and kill real
+// worker processes, which include the race detector.
 const asWorker = "COGFLOW_TEST_AS_WORKER"
 
 func TestMain(m *testing.M) {
@@ -48,10 +48,10 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// sharedDir holds what is made once for all tests; TestMain removes it.
+// sharedDir holds files that are made once for all tests; TestMain removes it.
 var sharedDir string
 
-// builtCLI is the command line, built once for all tests.
+// builtCLI is the path of the command line, built once for all tests.
 var builtCLI = sync.OnceValues(func() (string, error) {
 	program := filepath.Join(sharedDir, "cogflow")
 	if out, err := exec.Command("go", "build", "-o", program, "../starter").CombinedOutput(); err != nil {
@@ -69,8 +69,8 @@ type stack struct {
 	client  client.Client
 	env     []string
 
-	program string              // what worker processes run: this test binary
-	user    *syscall.Credential // nil: the tests' own; see dropRoot
+	program string              // binary of worker processes: this test binary
+	user    *syscall.Credential // nil = the user of the tests; see dropRoot
 }
 
 func newStack(t testing.TB, dynamic map[string]string) *stack {
@@ -87,7 +87,7 @@ func newStack(t testing.TB, dynamic map[string]string) *stack {
 	return s
 }
 
-// start starts the server; a second time, on the file and port of the first.
+// start starts the server; later starts use the same file and port.
 func (s *stack) start() {
 	s.t.Helper()
 	server, err := devserver.Start(s.t.Context(), s.options)
@@ -97,7 +97,7 @@ func (s *stack) start() {
 	s.options.Port = atoi(s.t, port)
 }
 
-// killServer ends the server as a crash would.
+// killServer kills the server.
 func (s *stack) killServer() {
 	s.t.Helper()
 	require.NoError(s.t, s.server.Kill())
@@ -115,7 +115,7 @@ func (s *stack) worker(args []string, env ...string) *workerProcess {
 	s.t.Helper()
 	log, err := os.OpenFile(filepath.Join(s.dir, "worker.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	require.NoError(s.t, err)
-	cmd := exec.Command(s.program, append([]string{"--gpu", "none"}, args...)...) //nolint:noctx // the test ends it in its own way
+	cmd := exec.Command(s.program, append([]string{"--gpu", "none"}, args...)...) //nolint:noctx // the test stops it explicitly
 	cmd.Dir = s.dir
 	cmd.Env = append(os.Environ(),
 		asWorker+"=1", "HOME="+s.dir, "TEMPORAL_ADDRESS="+s.server.Address(), "COGNIVERSE_CONFIG=",
@@ -123,7 +123,7 @@ func (s *stack) worker(args []string, env ...string) *workerProcess {
 		"COGFLOW_LEDGER="+filepath.Join(s.dir, "ledger.db"), "COGFLOW_SCRATCH="+filepath.Join(s.dir, "tmp"))
 	cmd.Env = append(append(cmd.Env, s.env...), env...)
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = childAttributes() // a test that is killed leaves no worker
+	cmd.SysProcAttr = childAttributes() // the worker ends if the test is killed
 	cmd.SysProcAttr.Credential = s.user
 	w := &workerProcess{t: s.t, cmd: cmd, done: make(chan error, 1)}
 	started := make(chan error)
@@ -143,15 +143,15 @@ func (s *stack) worker(args []string, env ...string) *workerProcess {
 	s.t.Cleanup(func() {
 		if s.t.Failed() {
 			if out, err := os.ReadFile(filepath.Join(s.dir, "worker.log")); err == nil {
-				s.t.Logf("worker log:\n%s", tailOf(out, 6000))
+				s.t.Logf("worker log:\n%s", tail(out, 6000))
 			}
 		}
 	})
 	return w
 }
 
-// awaitPollers waits until so many workers take the tasks of a queue: workflow tasks of
-// the queue cogflow, activities of the others. A worker polls a moment after its start.
+// awaitPollers waits until n workers poll a queue: for workflow tasks of the queue cogflow,
+// for activities of other queues. A worker starts to poll shortly after its start.
 func (s *stack) awaitPollers(queue string, n int) {
 	s.t.Helper()
 	kind := enums.TASK_QUEUE_TYPE_ACTIVITY
@@ -163,15 +163,15 @@ func (s *stack) awaitPollers(queue string, n int) {
 			Namespace: "default", TaskQueue: &taskqueue.TaskQueue{Name: queue}, TaskQueueType: kind,
 		})
 		return err == nil && len(d.GetPollers()) >= n
-	}, time.Minute, 20*time.Millisecond, "the workers do not poll")
+	}, time.Minute, 20*time.Millisecond, "too few workers poll the queue")
 }
 
-// kill ends the worker as a crash would and waits for its end.
+// kill kills the worker and waits until it has ended.
 func (w *workerProcess) kill() {
 	w.signal(syscall.SIGKILL)
 }
 
-// drain asks the worker to stop and waits.
+// drain stops the worker with SIGTERM and waits until it has ended.
 func (w *workerProcess) drain() {
 	w.signal(syscall.SIGTERM)
 }
@@ -182,8 +182,8 @@ func (w *workerProcess) signal(s syscall.Signal) {
 	case err := <-w.done:
 		w.done <- err
 	case <-time.After(60 * time.Second):
-		w.t.Error("the worker does not end")
+		w.t.Error("the worker did not end")
 	}
 }
 
-func tailOf(b []byte, n int) []byte { return b[max(0, len(b)-n):] }
+func tail(b []byte, n int) []byte { return b[max(0, len(b)-n):] }

@@ -18,16 +18,16 @@ import (
 	"github.com/cogniverse/cogflow/internal/dbfile"
 )
 
-// wiredIn is a worker's surroundings below a directory: wire is called in them.
-type wiredIn struct {
+// testEnv is the environment of a worker below a directory; tests call wire with it.
+type testEnv struct {
 	dir string
 	env map[string]string
 }
 
-func wiringIn(t *testing.T) wiredIn {
+func newTestEnv(t *testing.T) testEnv {
 	t.Helper()
 	dir := t.TempDir()
-	w := wiredIn{dir: dir, env: map[string]string{
+	w := testEnv{dir: dir, env: map[string]string{
 		"COGFLOW_STORE": "file://" + filepath.Join(dir, "store"), "COGFLOW_INDEX": filepath.Join(dir, "index.db"),
 		"COGFLOW_LEDGER": filepath.Join(dir, "ledger.db"), "COGFLOW_SCRATCH": filepath.Join(dir, "tmp"),
 	}}
@@ -36,16 +36,16 @@ func wiringIn(t *testing.T) wiredIn {
 }
 
 // file writes the configuration.
-func (w wiredIn) file(t *testing.T, text string) {
+func (w testEnv) file(t *testing.T, text string) {
 	t.Helper()
 	w.env[config.EnvFile] = filepath.Join(w.dir, "config.json")
 	require.NoError(t, os.WriteFile(w.env[config.EnvFile], []byte(text), 0o600))
 }
 
-func (w wiredIn) getenv(name string) string { return w.env[name] }
+func (w testEnv) getenv(name string) string { return w.env[name] }
 
-// start builds the parts of a worker of these pools and closes them again.
-func (w wiredIn) start(t *testing.T, class string, names ...string) (h hands, err error) {
+// start builds the parts of a worker for these pools and closes them again.
+func (w testEnv) start(t *testing.T, class string, names ...string) (h implementations, err error) {
 	t.Helper()
 	c, err := config.Load(w.getenv)
 	require.NoError(t, err)
@@ -69,41 +69,41 @@ const keyed = `{"cogflow": {"endpoints": {
 	"profiles": {"keyed": {"describe": {"model": "m/d", "revision": "1"}, "transcribe": {"model": "m/t", "revision": "1"},
 		"embed": {"model": "m/e", "revision": "1", "of": "frame", "dim": 8}}}}}`
 
-// TestFailingStart: a worker that cannot start says what is wrong and how to fix it, ends
-// with the exit code of a wrong configuration, and leaves nothing open.
+// TestFailingStart: a worker that cannot start reports the problem and its fix, ends with the
+// exit code of a configuration error, and leaves nothing open.
 func TestFailingStart(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		class, pools string // "" = cpu, all
-		spoil        func(t *testing.T, w wiredIn)
+		prepare      func(t *testing.T, w testEnv)
 		says         []string
 	}{
-		"no ffmpeg":  {spoil: set("COGFLOW_FFMPEG", "no-such-ffmpeg"), says: []string{"no-such-ffmpeg", "install ffmpeg"}},
-		"no ffprobe": {spoil: set("COGFLOW_FFPROBE", "no-such-ffprobe"), says: []string{"no-such-ffprobe", "install ffmpeg"}},
-		"not ffmpeg": {spoil: set("COGFLOW_FFMPEG", "true"), says: []string{"/true", "ffmpeg"}},
+		"no ffmpeg":  {prepare: set("COGFLOW_FFMPEG", "no-such-ffmpeg"), says: []string{"no-such-ffmpeg", "install ffmpeg"}},
+		"no ffprobe": {prepare: set("COGFLOW_FFPROBE", "no-such-ffprobe"), says: []string{"no-such-ffprobe", "install ffmpeg"}},
+		"not ffmpeg": {prepare: set("COGFLOW_FFMPEG", "true"), says: []string{"/true", "ffmpeg"}},
 		"no tesseract": {
-			spoil: set("COGFLOW_TESSERACT", "no-such-tesseract"), says: []string{"no-such-tesseract"},
+			prepare: set("COGFLOW_TESSERACT", "no-such-tesseract"), says: []string{"no-such-tesseract"},
 		},
-		"store is no URL":    {spoil: set("COGFLOW_STORE", "ftp://x"), says: []string{"ftp://x", "must be file:///"}},
-		"store in a file":    {spoil: inAFile("COGFLOW_STORE", "file://"), says: []string{"a-file/x"}},
-		"index in a file":    {spoil: inAFile("COGFLOW_INDEX", ""), says: []string{"a-file/x", "COGFLOW_INDEX"}},
-		"index is damaged":   {spoil: damaged("COGFLOW_INDEX"), says: []string{"index.db", "damaged", "move it away"}},
-		"index is newer":     {spoil: newer("COGFLOW_INDEX"), says: []string{"index.db", "newer cogflow"}},
-		"index is other":     {spoil: other("COGFLOW_INDEX", "COGFLOW_LEDGER"), says: []string{"ledger.db", "not a cogflow search index"}},
-		"ledger in a file":   {spoil: inAFile("COGFLOW_LEDGER", ""), says: []string{"a-file/x", "COGFLOW_LEDGER"}},
-		"ledger is damaged":  {spoil: damaged("COGFLOW_LEDGER"), says: []string{"ledger.db", "damaged", "move it away"}},
-		"ledger is newer":    {spoil: newer("COGFLOW_LEDGER"), says: []string{"ledger.db", "newer cogflow"}},
-		"ledger is a pipe":   {spoil: pipe("COGFLOW_LEDGER", ""), says: []string{"a-pipe", "regular file"}},
-		"index is a pipe":    {spoil: pipe("COGFLOW_INDEX", ""), says: []string{"a-pipe", "regular file"}},
-		"store is a pipe":    {spoil: pipe("COGFLOW_STORE", "file://"), says: []string{"a-pipe"}},
-		"scratch is a pipe":  {spoil: pipe("COGFLOW_SCRATCH", ""), says: []string{"a-pipe", "COGFLOW_SCRATCH"}},
-		"ledger is a folder": {spoil: folder("COGFLOW_LEDGER"), says: []string{"a-folder", "regular file"}},
-		"scratch in a file":  {spoil: inAFile("COGFLOW_SCRATCH", ""), says: []string{"a-file/x", "COGFLOW_SCRATCH"}},
-		"no key to describe": {spoil: keys("EMBED_KEY", "TRANSCRIBE_KEY"), says: []string{"describer", "DESCRIBE_KEY is not set"}},
+		"store is no URL":    {prepare: set("COGFLOW_STORE", "ftp://x"), says: []string{"ftp://x", "must be file:///"}},
+		"store in a file":    {prepare: inAFile("COGFLOW_STORE", "file://"), says: []string{"a-file/x"}},
+		"index in a file":    {prepare: inAFile("COGFLOW_INDEX", ""), says: []string{"a-file/x", "COGFLOW_INDEX"}},
+		"index is damaged":   {prepare: damaged("COGFLOW_INDEX"), says: []string{"index.db", "damaged", "move it away"}},
+		"index is newer":     {prepare: newer("COGFLOW_INDEX"), says: []string{"index.db", "newer cogflow"}},
+		"index is other":     {prepare: other("COGFLOW_INDEX", "COGFLOW_LEDGER"), says: []string{"ledger.db", "not a cogflow search index"}},
+		"ledger in a file":   {prepare: inAFile("COGFLOW_LEDGER", ""), says: []string{"a-file/x", "COGFLOW_LEDGER"}},
+		"ledger is damaged":  {prepare: damaged("COGFLOW_LEDGER"), says: []string{"ledger.db", "damaged", "move it away"}},
+		"ledger is newer":    {prepare: newer("COGFLOW_LEDGER"), says: []string{"ledger.db", "newer cogflow"}},
+		"ledger is a pipe":   {prepare: pipe("COGFLOW_LEDGER", ""), says: []string{"a-pipe", "regular file"}},
+		"index is a pipe":    {prepare: pipe("COGFLOW_INDEX", ""), says: []string{"a-pipe", "regular file"}},
+		"store is a pipe":    {prepare: pipe("COGFLOW_STORE", "file://"), says: []string{"a-pipe"}},
+		"scratch is a pipe":  {prepare: pipe("COGFLOW_SCRATCH", ""), says: []string{"a-pipe", "COGFLOW_SCRATCH"}},
+		"ledger is a folder": {prepare: folder("COGFLOW_LEDGER"), says: []string{"a-folder", "regular file"}},
+		"scratch in a file":  {prepare: inAFile("COGFLOW_SCRATCH", ""), says: []string{"a-file/x", "COGFLOW_SCRATCH"}},
+		"no key to describe": {prepare: keys("EMBED_KEY", "TRANSCRIBE_KEY"), says: []string{"describer", "DESCRIBE_KEY is not set"}},
 		"no key to embed": {
-			pools: "embed", spoil: keys("DESCRIBE_KEY", "TRANSCRIBE_KEY"), says: []string{"embedder", "EMBED_KEY is not set", "--pools"},
+			pools: "embed", prepare: keys("DESCRIBE_KEY", "TRANSCRIBE_KEY"), says: []string{"embedder", "EMBED_KEY is not set", "--pools"},
 		},
-		"no GPU": {class: "l40s", pools: "train", says: []string{"train-l40s", "--gpu none"}, spoil: func(t *testing.T, _ wiredIn) {
+		"no GPU": {class: "l40s", pools: "train", says: []string{"train-l40s", "--gpu none"}, prepare: func(t *testing.T, _ testEnv) {
 			t.Helper()
 			if _, err := exec.LookPath("nvidia-smi"); err == nil {
 				t.Skip("this host may have a GPU")
@@ -112,7 +112,7 @@ func TestFailingStart(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := wiringIn(t)
+			w := newTestEnv(t)
 			pools, class := "all", "cpu"
 			if c.pools != "" {
 				pools = c.pools
@@ -120,7 +120,7 @@ func TestFailingStart(t *testing.T) {
 			if c.class != "" {
 				class = c.class
 			}
-			c.spoil(t, w)
+			c.prepare(t, w)
 			_, err := w.start(t, class, pools)
 			require.Error(t, err)
 			for _, text := range c.says {
@@ -129,18 +129,18 @@ func TestFailingStart(t *testing.T) {
 			require.Equal(t, exitConfiguration, exitCode(err), "%v", err)
 			left, err := filepath.Glob(filepath.Join(w.dir, "tmp", "*"))
 			require.NoError(t, err)
-			require.Empty(t, left, "what was opened before is closed")
+			require.Empty(t, left, "opened parts were closed")
 		})
 	}
 }
 
-func set(name, value string) func(*testing.T, wiredIn) {
-	return func(_ *testing.T, w wiredIn) { w.env[name] = value }
+func set(name, value string) func(*testing.T, testEnv) {
+	return func(_ *testing.T, w testEnv) { w.env[name] = value }
 }
 
-// inAFile names a path below a regular file.
-func inAFile(name, prefix string) func(*testing.T, wiredIn) {
-	return func(t *testing.T, w wiredIn) {
+// inAFile sets a path below a regular file.
+func inAFile(name, prefix string) func(*testing.T, testEnv) {
+	return func(t *testing.T, w testEnv) {
 		t.Helper()
 		file := filepath.Join(w.dir, "a-file")
 		require.NoError(t, os.WriteFile(file, nil, 0o600))
@@ -148,18 +148,18 @@ func inAFile(name, prefix string) func(*testing.T, wiredIn) {
 	}
 }
 
-func damaged(name string) func(*testing.T, wiredIn) {
-	return func(t *testing.T, w wiredIn) {
+func damaged(name string) func(*testing.T, testEnv) {
+	return func(t *testing.T, w testEnv) {
 		t.Helper()
 		require.NoError(t, os.WriteFile(w.env[name], []byte(strings.Repeat("not a database ", 1000)), 0o600))
 	}
 }
 
-// newer gives a file the schema of a later build.
-func newer(name string) func(*testing.T, wiredIn) {
-	return func(t *testing.T, w wiredIn) {
+// newer sets the schema version of a later build.
+func newer(name string) func(*testing.T, testEnv) {
+	return func(t *testing.T, w testEnv) {
 		t.Helper()
-		_, err := w.start(t, "cpu", "all") // makes the files
+		_, err := w.start(t, "cpu", "all") // creates the files
 		require.NoError(t, err)
 		db, err := dbfile.Open(t.Context(), w.env[name], kindOf(t, w.env[name]))
 		require.NoError(t, err)
@@ -169,7 +169,7 @@ func newer(name string) func(*testing.T, wiredIn) {
 	}
 }
 
-// kindOf reads which kind of file of ours one is, from SQLite's header.
+// kindOf reads the kind of a cogflow database from SQLite's header.
 func kindOf(t *testing.T, path string) dbfile.Kind {
 	t.Helper()
 	header, err := os.ReadFile(path)
@@ -180,8 +180,8 @@ func kindOf(t *testing.T, path string) dbfile.Kind {
 	return dbfile.Kind{Name: "file", ApplicationID: word(68), Migrations: make([]string, word(60))}
 }
 
-func other(name, is string) func(*testing.T, wiredIn) {
-	return func(t *testing.T, w wiredIn) {
+func other(name, is string) func(*testing.T, testEnv) {
+	return func(t *testing.T, w testEnv) {
 		t.Helper()
 		_, err := w.start(t, "cpu", "all")
 		require.NoError(t, err)
@@ -189,9 +189,9 @@ func other(name, is string) func(*testing.T, wiredIn) {
 	}
 }
 
-// keys sets some of the variables that the endpoints of keyed name.
-func keys(names ...string) func(*testing.T, wiredIn) {
-	return func(t *testing.T, w wiredIn) {
+// keys sets some of the key variables of the configuration keyed.
+func keys(names ...string) func(*testing.T, testEnv) {
+	return func(t *testing.T, w testEnv) {
 		t.Helper()
 		w.file(t, keyed)
 		for _, name := range names {
@@ -200,8 +200,7 @@ func keys(names ...string) func(*testing.T, wiredIn) {
 	}
 }
 
-// TestExitCodes: a supervisor can tell a wrong configuration and a wrong command line
-// from a crash.
+// TestExitCodes: exit codes distinguish configuration errors and usage errors from crashes.
 func TestExitCodes(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"--no-such-flag"}, {"argument"}, {"--log-level", "loud"}} {
@@ -234,10 +233,10 @@ func TestSupervisorStopsAtConfiguration(t *testing.T) {
 	require.Contains(t, string(log), "install ffmpeg")
 	require.Contains(t, string(log), "no-such")
 	require.NotContains(t, string(log), "panic")
-	require.NotContains(t, string(log), "starting it again")
+	require.NotContains(t, string(log), "restarting it")
 }
 
-// TestSupervisorRestartsAfterCrash: a crash, and what may pass, is started again.
+// TestSupervisorRestartsAfterCrash: a worker is restarted after a crash or a temporary failure.
 func TestSupervisorRestartsAfterCrash(t *testing.T) {
 	t.Parallel()
 	for script, again := range map[string]bool{"exit 1": true, "kill -9 $$": true, "exit 0": true, "exit 78": false, "exit 2": false} {
@@ -260,9 +259,9 @@ func TestSupervisorRestartsAfterCrash(t *testing.T) {
 	}
 }
 
-// pipe names a FIFO, which a program that opens it may wait for.
-func pipe(variable, scheme string) func(*testing.T, wiredIn) {
-	return func(t *testing.T, w wiredIn) {
+// pipe sets the path of a FIFO; opening it can block.
+func pipe(variable, scheme string) func(*testing.T, testEnv) {
+	return func(t *testing.T, w testEnv) {
 		t.Helper()
 		path := filepath.Join(w.dir, "a-pipe")
 		require.NoError(t, syscall.Mkfifo(path, 0o600))
@@ -270,8 +269,8 @@ func pipe(variable, scheme string) func(*testing.T, wiredIn) {
 	}
 }
 
-func folder(variable string) func(*testing.T, wiredIn) {
-	return func(t *testing.T, w wiredIn) {
+func folder(variable string) func(*testing.T, testEnv) {
+	return func(t *testing.T, w testEnv) {
 		t.Helper()
 		w.env[variable] = filepath.Join(w.dir, "a-folder")
 		require.NoError(t, os.Mkdir(w.env[variable], 0o700))

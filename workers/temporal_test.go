@@ -26,7 +26,7 @@ func (s *stack) temporalCLI(args ...string) string {
 	return string(out)
 }
 
-// inputFile writes the input of a start.
+// inputFile writes the input of a start to a file.
 func inputFile(t *testing.T, in any) string {
 	t.Helper()
 	content, err := json.Marshal(in)
@@ -42,7 +42,7 @@ func decode[T any](t testing.TB, text string) (out T) {
 	return out
 }
 
-// listed are the ids that a query of the visibility store finds.
+// listed are the ids that a visibility query finds.
 func (s *stack) listed(query string) (ids []string) {
 	type found struct {
 		Execution struct {
@@ -55,7 +55,7 @@ func (s *stack) listed(query string) (ids []string) {
 	return ids
 }
 
-// TestTemporalCLI does with the stock command what the README shows.
+// TestTemporalCLI starts jobs with the temporal CLI, as the documentation shows.
 func TestTemporalCLI(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -93,7 +93,7 @@ func TestTemporalCLI(t *testing.T) {
 	s.temporalCLI("workflow", "reset", "--workflow-id", "cli", "--type", "FirstWorkflowTask", "--reason", "once more")
 	again := result("cli")
 	require.Equal(t, "COMPLETED", again.Status)
-	require.Equal(t, 2, again.Result.Unchanged, "nothing is done twice")
+	require.Equal(t, 2, again.Result.Unchanged, "no video was ingested twice")
 	require.Equal(t, 1, again.Result.Failed)
 
 	s.temporalCLI(append([]string{
@@ -106,7 +106,7 @@ func TestTemporalCLI(t *testing.T) {
 	require.Equal(t, 2, result(s.listed(scheduled)[0]).Result.Unchanged)
 }
 
-// TestTemporalCLIControls steers a long run with the stock command.
+// TestTemporalCLIControls controls a long run with the temporal CLI.
 func TestTemporalCLIControls(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -135,7 +135,7 @@ func TestTemporalCLIControls(t *testing.T) {
 	require.Empty(t, search(s, "frame").Hits, "nothing of a cancelled run is visible")
 }
 
-// waitsOn reports whether an activity of a run is at work.
+// waitsOn reports whether an activity of a run is running.
 func (s *stack) waitsOn(id, activity string) bool {
 	d, err := s.client.DescribeWorkflow(s.t.Context(), id, "")
 	if err != nil {
@@ -149,7 +149,7 @@ func (s *stack) waitsOn(id, activity string) bool {
 	return false
 }
 
-// cogflow is commandLine for tests that do not look at messages.
+// cogflow is commandLine for tests that ignore stderr.
 func (s *stack) cogflow() func(args ...string) (code int, stdout string) {
 	s.t.Helper()
 	run := s.commandLine()
@@ -160,7 +160,7 @@ func (s *stack) cogflow() func(args ...string) (code int, stdout string) {
 	}
 }
 
-// TestCogflowCLI runs the command line against a worker of its own.
+// TestCogflowCLI runs the command line against its own worker.
 func TestCogflowCLI(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -177,7 +177,7 @@ func TestCogflowCLI(t *testing.T) {
 	require.Equal(t, "a.mp4", decode[ingest.SearchResult](t, text).Hits[0].Name)
 	code, text = cogflow("health", "--json")
 	require.Zero(t, code, text)
-	require.Contains(t, text, "switched off by configuration", "what the test does to tesseract")
+	require.Contains(t, text, "switched off by configuration", "the test turns tesseract off")
 
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "bad.mp4"), nil, 0o600))
 	code, text = cogflow("ingest", dir, "--json")

@@ -40,25 +40,25 @@ import (
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// apart is a worker in this process that serves two tenants, and notes whatever
-// touches the second one, which is never asked to do anything.
-type apart struct {
+// tenantStack is a worker in this process that serves two tenants. It records every access to
+// the second tenant, which starts nothing itself.
+type tenantStack struct {
 	*stack
 	store activities.Store
 	dirs  map[tenant.ID]string // where the tenants keep their files
 
 	mu      sync.Mutex
 	watched bool
-	touched []string // what was done to the second tenant while it was watched
+	touched []string // recorded accesses to the second tenant
 }
 
-// The tenants: own starts everything, other owns what must not be touched.
+// The tenants: ownTenant starts everything, otherTenant owns data that must not be accessed.
 const (
 	ownTenant   = "a"
 	otherTenant = "b"
 )
 
-func (a *apart) note(format string, args ...any) {
+func (a *tenantStack) note(format string, args ...any) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.watched && len(a.touched) < 50 {
@@ -66,16 +66,16 @@ func (a *apart) note(format string, args ...any) {
 	}
 }
 
-func (a *apart) watch() {
+func (a *tenantStack) watch() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.watched = true
 }
 
-// newApart starts the server; serve starts the worker.
-func newApart(t *testing.T) *apart {
+// newTenantStack starts the server; serve starts the worker.
+func newTenantStack(t *testing.T) *tenantStack {
 	t.Helper()
-	a := &apart{stack: newStack(t, nil), dirs: map[tenant.ID]string{ownTenant: t.TempDir(), otherTenant: t.TempDir()}}
+	a := &tenantStack{stack: newStack(t, nil), dirs: map[tenant.ID]string{ownTenant: t.TempDir(), otherTenant: t.TempDir()}}
 	tiny(t, filepath.Join(a.dirs[ownTenant], "own.mp4"), 2)
 	tiny(t, filepath.Join(a.dirs[otherTenant], "other.mp4"), 3)
 	require.NoError(t, os.Mkdir(filepath.Join(a.dirs[otherTenant], "long"), 0o755))
@@ -86,8 +86,8 @@ func newApart(t *testing.T) *apart {
 	return a
 }
 
-// serve serves every pool, as cogflow-worker does, with models that refuse.
-func (a *apart) serve() {
+// serve serves every pool, as cogflow-worker does, with models that reject all calls.
+func (a *tenantStack) serve() {
 	a.t.Helper()
 	sources, err := json.Marshal(map[string][]string{ownTenant: {a.dirs[ownTenant]}, otherTenant: {a.dirs[otherTenant]}})
 	require.NoError(a.t, err)
@@ -115,7 +115,7 @@ func (a *apart) serve() {
 	var started []worker.Worker
 	for _, p := range served {
 		options := workerOptions(p, make(chan error, 1))
-		options.Interceptors = append(options.Interceptors, &watchedRuns{apart: a})
+		options.Interceptors = append(options.Interceptors, &watchedRuns{tenantStack: a})
 		w := worker.New(a.client, p.queue("cpu"), options)
 		p.register(w, h)
 		require.NoError(a.t, w.Start())
@@ -124,15 +124,15 @@ func (a *apart) serve() {
 	a.t.Cleanup(func() { stopAll(started) })
 }
 
-// watchedStore notes what reaches the second tenant's objects, reads included.
+// watchedStore records accesses to objects of the second tenant, including reads.
 type watchedStore struct {
 	activities.Store
-	apart *apart
+	tenantStack *tenantStack
 }
 
 func (s watchedStore) see(what, key string) {
 	if !strings.HasPrefix(key, ownTenant+"/") && !strings.HasPrefix(key, string(tenant.Default)+"/health/") {
-		s.apart.note("%s %q", what, key)
+		s.tenantStack.note("%s %q", what, key)
 	}
 }
 
@@ -176,48 +176,48 @@ func (s watchedStore) Delete(ctx context.Context, key string) error {
 	return s.Store.Delete(ctx, key)
 }
 
-// watchedRuns notes workflows and activities that work for the second tenant.
+// watchedRuns records workflows and activities that run for the second tenant.
 type watchedRuns struct {
 	interceptor.WorkerInterceptorBase
-	apart *apart
+	tenantStack *tenantStack
 }
 
 func (w *watchedRuns) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
-	i := &watchedActivity{apart: w.apart}
+	i := &watchedActivity{tenantStack: w.tenantStack}
 	i.Next = next
 	return i
 }
 
 type watchedActivity struct {
 	interceptor.ActivityInboundInterceptorBase
-	apart *apart
+	tenantStack *tenantStack
 }
 
 func (w *watchedActivity) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
 	for _, arg := range in.Args {
 		if t := tenantOf(arg); t != "" && t != ownTenant {
-			w.apart.note("activity for %q: %+v", t, arg)
+			w.tenantStack.note("activity for %q: %+v", t, arg)
 		}
 	}
 	return w.Next.ExecuteActivity(ctx, in)
 }
 
 func (w *watchedRuns) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
-	i := &watchedWorkflow{apart: w.apart}
+	i := &watchedWorkflow{tenantStack: w.tenantStack}
 	i.Next = next
 	return i
 }
 
 type watchedWorkflow struct {
 	interceptor.WorkflowInboundInterceptorBase
-	apart *apart
+	tenantStack *tenantStack
 }
 
 func (w *watchedWorkflow) ExecuteWorkflow(ctx workflow.Context, in *interceptor.ExecuteWorkflowInput) (any, error) {
 	parent := workflow.GetInfo(ctx).ParentWorkflowExecution
 	for _, arg := range in.Args {
-		if t := tenantOf(arg); t == otherTenant && parent != nil { // a start itself may name anybody, see docs/explanation/trust.md
-			w.apart.note("child workflow for %q: %+v", t, arg)
+		if t := tenantOf(arg); t == otherTenant && parent != nil { // a start may have any tenant; see docs/explanation/trust.md
+			w.tenantStack.note("child workflow for %q: %+v", t, arg)
 		}
 	}
 	return w.Next.ExecuteWorkflow(ctx, in)
@@ -237,12 +237,12 @@ func tenantOf(in any) string {
 	return ""
 }
 
-// oneModel is a disk with one base model.
+// oneModel is a folder of models with one base model.
 type oneModel struct{}
 
 func (oneModel) Find(_ context.Context, name string) (training.Model, error) {
 	if name != "m" {
-		return training.Model{}, fault.New(fault.Input, "find base model", name, "it is not there")
+		return training.Model{}, fault.New(fault.Input, "find base model", name, "not found")
 	}
 	return training.Model{Name: name, Repo: "m", Revision: strings.Repeat("a", 40), Path: "/models/m"}, nil
 }
@@ -271,10 +271,10 @@ func (noLM) Complete(context.Context, prompt.Completion) (prompt.CompletionAnswe
 	return prompt.CompletionAnswer{}, fault.New(fault.Input, "ask", "m", "this test does not ask")
 }
 
-// foreign is what the second tenant has, by the names that an input could say.
-type foreign struct {
+// otherData are the names of data of the second tenant that an input could contain.
+type otherData struct {
 	video, dataset, listing, job, recipe string
-	library                              string // its workflow, which has a child
+	library                              string // id of its workflow, which has a child
 }
 
 const (
@@ -283,10 +283,10 @@ const (
 	otherJob = "bbbbbbbbbbbbbbbbbbbbbbbb"
 )
 
-// furnish stores what the second tenant has beside its videos.
-func (a *apart) furnish() foreign {
+// storeOther stores the data of the second tenant, except for its videos.
+func (a *tenantStack) storeOther() otherData {
 	a.t.Helper()
-	f := foreign{dataset: otherSum, job: otherJob, listing: otherTenant + "/listings/" + otherRun + "/", library: "library-of-b"}
+	f := otherData{dataset: otherSum, job: otherJob, listing: otherTenant + "/listings/" + otherRun + "/", library: "library-of-b"}
 	rows := `{"prompt":"a","completion":"b"}` + "\n"
 	for key, text := range map[string]string{
 		f.listing + "000000.json":                                          `["` + filepath.Join(a.dirs[otherTenant], "other.mp4") + `"]`,
@@ -310,9 +310,9 @@ func (a *apart) furnish() foreign {
 	return f
 }
 
-// ingest ingests the videos of both tenants, and leaves a library of the second
-// one with a child that waits.
-func (a *apart) ingest(f *foreign) {
+// ingest ingests the videos of both tenants, and starts a library of the second tenant whose
+// child waits.
+func (a *tenantStack) ingest(f *otherData) {
 	a.t.Helper()
 	for t, dir := range a.dirs {
 		out, err := execute[ingest.LibraryResult](a.stack, "ingest-"+string(t), "IngestLibrary",
@@ -341,8 +341,8 @@ func (a *apart) ingest(f *foreign) {
 	a.quiet(f.library)
 }
 
-// quiet waits until nothing of a run is at work.
-func (a *apart) quiet(id string) {
+// quiet waits until a run has no running activities.
+func (a *tenantStack) quiet(id string) {
 	a.t.Helper()
 	before := int64(-1)
 	require.Eventually(a.t, func() bool {
@@ -356,8 +356,8 @@ func (a *apart) quiet(id string) {
 	}, 60*time.Second, 300*time.Millisecond, id)
 }
 
-// state is all that the second tenant has: objects, documents, ledger, workflows.
-func (a *apart) state(f foreign) (out []string) {
+// state lists all data of the second tenant: objects, documents, ledger, workflows.
+func (a *tenantStack) state(f otherData) (out []string) {
 	a.t.Helper()
 	root := filepath.Join(a.dir, "store", otherTenant)
 	require.NoError(a.t, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
@@ -380,9 +380,9 @@ func (a *apart) state(f foreign) (out []string) {
 	return out
 }
 
-// begin starts workflows, a few at a time, and waits until each has ended. How it
-// ends does not matter, as long as it does.
-func (a *apart) begin(forged []forgery) (outcomes map[string]int) {
+// begin starts workflows, a few concurrently, and waits until each has ended, with any
+// outcome.
+func (a *tenantStack) begin(forged []forgery) (outcomes map[string]int) {
 	a.t.Helper()
 	outcomes = map[string]int{}
 	var mu sync.Mutex
@@ -402,7 +402,7 @@ func (a *apart) begin(forged []forgery) (outcomes map[string]int) {
 			defer mu.Unlock()
 			outcomes[outcomeOf(err)]++
 			if temporal.IsTimeoutError(err) {
-				a.t.Errorf("%s (%s) does not end: %s", one.kind, one.what, one.input)
+				a.t.Errorf("%s (%s) did not end: %s", one.kind, one.what, one.input)
 			}
 		})
 	}
@@ -422,12 +422,12 @@ func outcomeOf(err error) string {
 
 // untouched fails if anything of the second tenant was read, changed, started,
 // cancelled or signalled.
-func (a *apart) untouched(f foreign, before []string) {
+func (a *tenantStack) untouched(f otherData, before []string) {
 	a.t.Helper()
 	a.mu.Lock()
 	touched := slices.Clone(a.touched)
 	a.mu.Unlock()
-	assert.Empty(a.t, touched, "something of the other tenant was touched")
+	assert.Empty(a.t, touched, "data of the other tenant was accessed")
 	after := a.state(f)
 	for _, line := range after {
 		if !slices.Contains(before, line) {
@@ -437,13 +437,13 @@ func (a *apart) untouched(f foreign, before []string) {
 	require.Len(a.t, after, len(before))
 }
 
-// TestTenantFields sets every field of every input of every workflow to what
-// another tenant has, and to what only cogflow itself may set. Nothing of the
-// other tenant is read, changed, started, cancelled or signalled.
+// TestTenantFields sets every field of every workflow input to references to another tenant,
+// and to values that only cogflow may set. Nothing of the other tenant is read, changed,
+// started, cancelled or signalled.
 func TestTenantFields(t *testing.T) {
 	t.Parallel()
-	a := newApart(t)
-	f := a.furnish()
+	a := newTenantStack(t)
+	f := a.storeOther()
 	a.serve()
 	a.ingest(&f)
 	forged := a.forgeries(t, f)
@@ -454,7 +454,7 @@ func TestTenantFields(t *testing.T) {
 	outcomes := a.begin(forged)
 	t.Logf("%v in %v", outcomes, time.Since(start))
 	a.untouched(f, before)
-	require.Positive(t, outcomes["completed"], "valid starts are among them, or nothing is tested")
+	require.Positive(t, outcomes["completed"], "some starts must be valid")
 	require.Positive(t, outcomes[string(fault.Input)])
 	require.Empty(t, outcomes["internal"])
 	var running []string

@@ -15,8 +15,8 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-// training builds what the training activities work with, beside what those of
-// ingestion do.
+// training builds the dependencies of the training activities, in addition to those of
+// ingestion.
 func (h *health) training(ctx context.Context, c config.Config, getenv func(string) string, pools []pool, class string) (*train.Activities, error) {
 	a := h.ingest
 	t := &train.Activities{
@@ -47,14 +47,14 @@ func (h *health) training(ctx context.Context, c config.Config, getenv func(stri
 		return nil, err
 	}
 	t.GPUs = gpus{table}
-	// One activity a device: what waits for a GPU waits on the server, where
-	// another worker can take it.
+	// One activity per device: other tasks wait on the server, where another worker can
+	// take them.
 	pools[at].slots = table.Total()
 	return t, nil
 }
 
-// leases makes the table of this host's devices: those that are configured, else
-// all that the driver lists; without GPUs one training at a time.
+// leases makes the lease table of this host: the configured devices, else all devices of
+// the driver. Without GPUs it has one slot.
 func leases(ctx context.Context, configured []string, class string) (*lease.Table, error) {
 	if class == "cpu" {
 		return lease.Slots(1), nil
@@ -68,7 +68,7 @@ func leases(ctx context.Context, configured []string, class string) (*lease.Tabl
 	}
 	if len(found) == 0 {
 		return nil, fault.New(fault.Input, "serve queue", workflows.ClassQueue(workflows.StemTrain, class),
-			"this host shows no GPU; start the worker with --gpu none, or name its devices in cogflow.training.gpus")
+			"this host has no visible GPU; start the worker with --gpu none, or list its devices in cogflow.training.gpus")
 	}
 	var names []string
 	for _, gpu := range found {
@@ -77,7 +77,7 @@ func leases(ctx context.Context, configured []string, class string) (*lease.Tabl
 	return lease.New(names), nil
 }
 
-// gpus is a lease table as the activities see it.
+// gpus adapts a lease table to the port of the activities.
 type gpus struct{ table *lease.Table }
 
 func (g gpus) Lease(ctx context.Context, n int) (string, func(), error) {
@@ -85,13 +85,13 @@ func (g gpus) Lease(ctx context.Context, n int) (string, func(), error) {
 	return l.Devices, release, err
 }
 
-// servers are the model servers that take adapters, by base model.
+// servers are the model servers that load adapters, by base model.
 type servers map[string]servingServer
 
 type servingServer struct {
 	at      *serving.Server
 	dir     string
-	missing error // its key; told when it is asked, since few workers ever ask
+	missing error // error of a missing key; returned at a call, because few workers make calls
 }
 
 func newServers(c config.Config, getenv func(string) string) servers {

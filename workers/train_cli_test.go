@@ -16,18 +16,18 @@ import (
 	trainflow "github.com/cogniverse/cogflow/workflows/train"
 )
 
-// printed is how a command ended and what it said.
-type printed struct {
+// cliResult is the exit code and the output of a command.
+type cliResult struct {
 	code           int
 	stdout, stderr string
 }
 
-// commandLine returns what runs cogflow against the stack.
-func (s *stack) commandLine() func(args ...string) printed {
+// commandLine returns a function that runs cogflow against the stack.
+func (s *stack) commandLine() func(args ...string) cliResult {
 	s.t.Helper()
 	program, err := builtCLI()
 	require.NoError(s.t, err)
-	return func(args ...string) printed {
+	return func(args ...string) cliResult {
 		s.t.Helper()
 		cmd := exec.CommandContext(s.t.Context(), program, args...)
 		cmd.Dir = s.dir
@@ -39,14 +39,14 @@ func (s *stack) commandLine() func(args ...string) printed {
 		if _, ended := errors.AsType[*exec.ExitError](err); !ended {
 			require.NoError(s.t, err)
 		}
-		p := printed{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+		p := cliResult{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
 		s.t.Logf("cogflow %q: exit %d\n%s%s", args, p.code, p.stdout, p.stderr)
 		return p
 	}
 }
 
-// lessons are small datasets of each method.
-func optimizeInput(t *testing.T, dir string) (sft, dpo, embedding string) {
+// writeDatasets writes a small dataset for each method.
+func writeDatasets(t *testing.T, dir string) (sft, dpo, embedding string) {
 	t.Helper()
 	write := func(name, row string) string {
 		var lines strings.Builder
@@ -62,18 +62,18 @@ func optimizeInput(t *testing.T, dir string) (sft, dpo, embedding string) {
 		write("embedding.jsonl", `{"anchor": "hall %[1]d", "positive": "the lamps of hall %[1]d", "negative": "a boat on lake %[2]d"}`)
 }
 
-// TestTrainCLI goes the way of a person with three small datasets: train by each
-// method, look at what came of it, and take it home.
+// TestTrainCLI trains with each method on a small dataset, inspects the results and
+// downloads an adapter.
 func TestTrainCLI(t *testing.T) {
 	t.Parallel()
 	s, _ := newTrainStack(t)
 	s.worker(nil)
 	cogflow := s.commandLine()
-	sft, dpo, embedding := optimizeInput(t, s.dir)
+	sft, dpo, embedding := writeDatasets(t, s.dir)
 	few := []string{"--set", "epochs=2", "--set", "min_rows=10", "--set", "max_seq_length=96", "--set", "batch_size=4", "--set", "gradient_accumulation_steps=1"}
-	train := func(method, dataset, model string, more ...string) printed {
+	train := func(method, dataset, model string, more ...string) cliResult {
 		t.Helper()
-		args := append([]string{"train", method, "--dataset", dataset, "--base-model", model, "--name", "halls-" + method}, few...)
+		args := append([]string{"train", method, "--dataset", dataset, "--base-model", model, "--name", "support-" + method}, few...)
 		return cogflow(append(args, more...)...)
 	}
 
@@ -93,20 +93,20 @@ func TestTrainCLI(t *testing.T) {
 	p = train("sft", sft, "tiny/llama", "--dry-run")
 	require.Zero(t, p.code)
 	require.Contains(t, p.stdout, "cpu")
-	require.Empty(t, s.sightNow("store/default/training"), "nothing was begun")
+	require.Empty(t, s.matchingFiles("store/default/training"), "nothing was started")
 
-	// Started and left alone; the same again is the same job, and is watched.
+	// A detached start; an equal start attaches to the same job.
 	p = train("sft", sft, "tiny/llama", "--detach", "--json")
 	require.Zero(t, p.code)
 	id := decode[struct {
 		ID string `json:"workflow_id"`
 	}](t, p.stdout).ID
-	require.True(t, strings.HasPrefix(id, "train-default-halls-sft-"), id)
+	require.True(t, strings.HasPrefix(id, "train-default-support-sft-"), id)
 	p = train("sft", sft, "tiny/llama")
 	require.Zero(t, p.code)
 	require.Contains(t, p.stderr, id+" is already running")
 	require.Regexp(t, `(?m)^\d\d:\d\d:\d\d .*step`, p.stderr, "progress")
-	require.Contains(t, p.stdout, "halls-sft@1: trained")
+	require.Contains(t, p.stdout, "support-sft@1: trained")
 	require.Regexp(t, `HELD OUT +BASE +TRAINED +CHANGE`, p.stdout)
 	require.Regexp(t, `(?m)^loss +\d`, p.stdout)
 	p = train("sft", sft, "tiny/llama", "--json")
@@ -120,7 +120,7 @@ func TestTrainCLI(t *testing.T) {
 	out := decode[trainflow.Result](t, p.stdout)
 	require.Equal(t, "trained", out.Status)
 	require.Contains(t, out.Metrics, "margin")
-	require.NotContains(t, p.stdout, "Started", "only the document")
+	require.NotContains(t, p.stdout, "Started", "only the JSON document")
 	p = train("embedding", embedding, "tiny/encoder", "--json")
 	require.Zero(t, p.code)
 	require.Contains(t, decode[trainflow.Result](t, p.stdout).Metrics, "accuracy")
@@ -131,29 +131,29 @@ func TestTrainCLI(t *testing.T) {
 	for _, a := range decode[registry.AdapterList](t, p.stdout).Adapters {
 		names = append(names, fmt.Sprint(a.Name, "@", a.Version))
 	}
-	require.ElementsMatch(t, []string{"halls-sft@1", "halls-dpo@1", "halls-embedding@1"}, names)
+	require.ElementsMatch(t, []string{"support-sft@1", "support-dpo@1", "support-embedding@1"}, names)
 
 	p = cogflow("report", id, "--json")
 	require.Zero(t, p.code)
 	page, err := os.ReadFile(decode[struct{ Path string }](t, p.stdout).Path)
 	require.NoError(t, err)
 	require.Contains(t, string(page), "<svg", "curves")
-	require.Contains(t, string(page), "halls-sft")
+	require.Contains(t, string(page), "support-sft")
 
 	home := filepath.Join(s.dir, "home")
-	p = cogflow("adapters", "download", "halls-sft@1", "--to", home)
+	p = cogflow("adapters", "download", "support-sft@1", "--to", home)
 	require.Zero(t, p.code)
 	require.Contains(t, p.stdout, "every SHA-256 matches the manifest")
 	require.FileExists(t, filepath.Join(home, "adapter_model.safetensors"))
 	require.FileExists(t, filepath.Join(home, "adapter_config.json"))
 
-	// Somebody has touched the weights in the store.
-	weights := filepath.Join(s.dir, "store", "default", "adapters", "halls-sft", "1", "adapter_model.safetensors")
+	// The weights in the store were changed.
+	weights := filepath.Join(s.dir, "store", "default", "adapters", "support-sft", "1", "adapter_model.safetensors")
 	content, err := os.ReadFile(weights)
 	require.NoError(t, err)
 	content[len(content)/2] ^= 1
 	require.NoError(t, os.WriteFile(weights, content, 0o600))
-	p = cogflow("adapters", "download", "halls-sft@1", "--to", home+"-again")
+	p = cogflow("adapters", "download", "support-sft@1", "--to", home+"-again")
 	require.Equal(t, 1, p.code)
 	require.Contains(t, p.stderr, "adapter_model.safetensors")
 	require.NoDirExists(t, home+"-again")

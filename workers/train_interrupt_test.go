@@ -25,38 +25,38 @@ import (
 	"github.com/cogniverse/cogflow/workflows/train"
 )
 
-// gpuPrice is what an hour of class cpu costs in the tests that count it, in USD.
+// gpuPrice is the price of an hour of class cpu in these tests, in USD.
 const gpuPrice = 36
 
-// priced is what makes a worker's class cost that.
+// priced is the environment variable with this price.
 var priced = fmt.Sprintf(`COGFLOW_TRAINING_PRICES={"cpu":%d}`, gpuPrice)
 
-// clock is the file that every line of every trainer process is copied to, after
-// the id of the process.
-type clock struct {
+// trainerLog is a file with the output of all trainer processes; each line starts with the
+// process id.
+type trainerLog struct {
 	t    testing.TB
 	path string
 }
 
-// clocked makes the workers that start from now on run their trainers below a tee,
-// and count the time of their class as money.
-func (s *stack) clocked(python string) clock {
+// recordTrainers makes workers that start later copy the output of their trainers to a
+// trainerLog, and sets the price of their class.
+func (s *stack) recordTrainers(python string) trainerLog {
 	s.t.Helper()
 	python, err := filepath.Abs(python)
 	require.NoError(s.t, err)
-	c := clock{s.t, filepath.Join(s.dir, "clock")}
+	c := trainerLog{s.t, filepath.Join(s.dir, "clock")}
 	script := filepath.Join(s.dir, "clocked-python")
 	text := fmt.Sprintf(`#!/bin/bash
 test "$2" = trainer || exec %[1]q "$@"
 exec %[1]q "$@" 3> >(exec tee >(exec sed -u "s/^/$$ /" >> %[2]q) >&3)
 `, python, c.path)
-	require.NoError(s.t, os.WriteFile(script, []byte(text), 0o755))                             //nolint:gosec // it is run by a worker
-	s.env = append(s.env, "COGFLOW_TRAINING_PYTHON="+script, "COGFLOW_NO_SANDBOX=true", priced) // it writes outside of the job's folder
+	require.NoError(s.t, os.WriteFile(script, []byte(text), 0o755))                             //nolint:gosec // a worker executes it
+	s.env = append(s.env, "COGFLOW_TRAINING_PYTHON="+script, "COGFLOW_NO_SANDBOX=true", priced) // the script writes outside of the job's folder
 	return c
 }
 
-// events are those of all processes, in order, by the id of the process.
-func (c clock) events() (all map[string][]training.Event, last []string) {
+// events are the events of all processes, in order, by process id.
+func (c trainerLog) events() (all map[string][]training.Event, last []string) {
 	c.t.Helper()
 	all = map[string][]training.Event{}
 	file, err := os.Open(c.path)
@@ -69,7 +69,7 @@ func (c clock) events() (all map[string][]training.Event, last []string) {
 		pid, line, _ := strings.Cut(lines.Text(), " ")
 		var e training.Event
 		if json.Unmarshal([]byte(line), &e) != nil {
-			continue // cut by a kill
+			continue // cut off by a kill
 		}
 		if len(all[pid]) == 0 {
 			last = append(last, pid)
@@ -79,8 +79,8 @@ func (c clock) events() (all map[string][]training.Event, last []string) {
 	return all, last
 }
 
-// seconds is how long the processes ran by their own clocks, and how many there were.
-func (c clock) seconds() (sum float64, processes int) {
+// seconds is the total time of the processes by their own events, and their number.
+func (c trainerLog) seconds() (sum float64, processes int) {
 	c.t.Helper()
 	all, _ := c.events()
 	for events := range maps.Values(all) {
@@ -90,7 +90,7 @@ func (c clock) seconds() (sum float64, processes int) {
 }
 
 // until waits for an event of the newest process.
-func (c clock) until(is func(e training.Event) bool) {
+func (c trainerLog) until(is func(e training.Event) bool) {
 	c.t.Helper()
 	require.Eventually(c.t, func() bool {
 		all, order := c.events()
@@ -101,8 +101,8 @@ func (c clock) until(is func(e training.Event) bool) {
 	}, time.Minute, 20*time.Millisecond)
 }
 
-// steps is how many were really done, whoever knows of them.
-func (c clock) steps() (n int) {
+// steps is the number of executed steps of all processes.
+func (c trainerLog) steps() (n int) {
 	c.t.Helper()
 	all, _ := c.events()
 	for events := range maps.Values(all) {
@@ -115,8 +115,8 @@ func (c clock) steps() (n int) {
 	return n
 }
 
-// lost is how many steps of the first process came after its last checkpoint.
-func (c clock) lost() (steps int) {
+// lost is the number of steps of the first process after its last checkpoint.
+func (c trainerLog) lost() (steps int) {
 	c.t.Helper()
 	all, order := c.events()
 	for _, e := range all[order[0]] {
@@ -136,25 +136,24 @@ func atStep(n int) func(training.Event) bool {
 
 func terminating(e training.Event) bool { return e.Phase == "save" }
 
-// heartbeat is the longest time between the last heartbeat that the server has of
-// a worker and the worker's death: an activity reports each second, and the SDK
-// passes one on in two.
+// heartbeat is the maximum time between the last heartbeat on the server and the death of a
+// worker: an activity records a heartbeat each second, and the SDK sends every second one.
 const heartbeat = 3.0
 
-// bookedAs compares the ledger with the trainers' own clocks: seconds, and dead are
-// the workers that were killed while they trained.
-func (s *stack) bookedAs(c clock, run client.WorkflowRun, out train.Result, dead int) {
+// bookedAs compares the ledger with the time of the trainers by their own events. dead is
+// the number of workers that were killed during training.
+func (s *stack) bookedAs(c trainerLog, run client.WorkflowRun, out train.Result, dead int) {
 	s.t.Helper()
 	l, err := ledger.Open(filepath.Join(s.dir, "ledger.db"))
 	require.NoError(s.t, err)
 	defer l.Close()
 	spend, err := l.Job(s.t.Context(), tenant.Default, run.GetRunID())
 	require.NoError(s.t, err)
-	require.Zero(s.t, spend.Reserved, "nothing is left open")
+	require.Zero(s.t, spend.Reserved, "no reservation is left open")
 	own, processes := c.seconds()
 	booked := float64(spend.CostMicroUSD) / 1e6 / gpuPrice * 3600
-	// A process is paid for from its start to its end: a little longer than from the
-	// first line of its program to the last.
+	// A process is paid for from its start to its end, which is a little longer than the time
+	// between its first and last event.
 	s.t.Logf("%d processes ran %.2f s by their own clocks, the ledger says %.2f s, the result %.2f s", processes, own, booked, out.Seconds)
 	require.InDelta(s.t, own, booked, heartbeat*float64(max(1, dead)))
 	if out.Job != "" {
@@ -164,7 +163,7 @@ func (s *stack) bookedAs(c clock, run client.WorkflowRun, out train.Result, dead
 	}
 }
 
-// plan is what a scripted trainer does; see testdata/scripted.
+// plan is the behaviour of a scripted trainer; see testdata/scripted.
 type plan struct {
 	Steps       int     `json:"steps"`
 	StepSeconds float64 `json:"step_seconds"`
@@ -173,10 +172,10 @@ type plan struct {
 	SIGTERM     string  `json:"sigterm"`
 }
 
-// scripted is a stack whose trainers follow a script, on a class with a price.
+// scripted is a stack whose trainers follow a plan, on a class with a price.
 type scripted struct {
 	*stack
-	clock
+	trainerLog
 	dir string
 }
 
@@ -188,7 +187,7 @@ func newScripted(t *testing.T) scripted {
 	python, err := exec.LookPath("python3")
 	require.NoError(t, err)
 	s.env = append(s.env, "COGFLOW_TRAINING_TRAINER_DIR="+dir)
-	return scripted{s, s.clocked(python), dir}
+	return scripted{s, s.recordTrainers(python), dir}
 }
 
 func (s scripted) plan(p plan) {
@@ -207,33 +206,33 @@ func smooth() plan {
 
 func (s scripted) signal(name string) {
 	s.stack.t.Helper()
-	require.NoError(s.stack.t, s.client.SignalWorkflow(s.stack.t.Context(), "lamps", "", name, nil))
+	require.NoError(s.stack.t, s.client.SignalWorkflow(s.stack.t.Context(), "support", "", name, nil))
 }
 
 func (s scripted) budget(usd float64) {
 	s.stack.t.Helper()
 	_, err := s.client.UpdateWorkflow(s.stack.t.Context(), client.UpdateWorkflowOptions{
-		WorkflowID: "lamps", UpdateName: workflows.UpdateBudget, Args: []any{usd}, WaitForStage: client.WorkflowUpdateStageCompleted,
+		WorkflowID: "support", UpdateName: workflows.UpdateBudget, Args: []any{usd}, WaitForStage: client.WorkflowUpdateStageCompleted,
 	})
 	require.NoError(s.stack.t, err)
 }
 
-// says waits for what the run says of itself.
+// says waits until the progress of the run satisfies a condition.
 func (s scripted) says(what func(p train.Progress) bool) (p train.Progress) {
 	t := s.stack.t
 	t.Helper()
 	limit := time.Now().Add(time.Minute)
 	for !what(p) {
-		require.True(t, time.Now().Before(limit), "it says %+v", p)
+		require.True(t, time.Now().Before(limit), "the progress is %+v", p)
 		<-time.After(100 * time.Millisecond)
-		value, err := s.client.QueryWorkflow(t.Context(), "lamps", "", workflows.QueryProgress)
+		value, err := s.client.QueryWorkflow(t.Context(), "support", "", workflows.QueryProgress)
 		require.NoError(t, err)
 		p = train.Progress{}
 		require.NoError(t, value.Get(&p))
-		d, err := s.client.DescribeWorkflow(t.Context(), "lamps", "")
+		d, err := s.client.DescribeWorkflow(t.Context(), "support", "")
 		require.NoError(t, err)
 		if d.WorkflowCloseTime != nil {
-			s.tellEnd("lamps")
+			s.logLastEvent("support")
 			require.Fail(t, "the run has ended", "%s", d.Status)
 		}
 	}
@@ -244,12 +243,12 @@ func paused(p train.Progress) bool {
 	return p.Paused && strings.Contains(p.Waiting, "resume")
 }
 
-// TestTrainInterrupted: a run that is asked to pause or to end does so, whatever
-// becomes of its trainer and its worker meanwhile, and all of its time is booked.
+// TestTrainInterrupted: a run pauses or ends on request, whatever happens to its trainer and
+// its worker meanwhile, and all of its time is booked.
 func TestTrainInterrupted(t *testing.T) {
 	t.Parallel()
-	// start has a trainer that does not end by itself at step 7, after the
-	// checkpoint of step 5.
+	// start starts a run and waits for step 7, after the checkpoint of step 5. sigterm is the
+	// reaction of the trainer to SIGTERM.
 	start := func(t *testing.T, sigterm string, change ...func(in *train.Input)) (scripted, *workerProcess, client.WorkflowRun) {
 		t.Helper()
 		s := newScripted(t)
@@ -257,7 +256,7 @@ func TestTrainInterrupted(t *testing.T) {
 		p.SIGTERM = sigterm
 		s.plan(p)
 		w := s.worker(nil)
-		in := drilled(lesson(t, s.stack.dir))
+		in := complexJob(writeDataset(t, s.stack.dir))
 		for _, c := range change {
 			c(&in)
 		}
@@ -265,7 +264,7 @@ func TestTrainInterrupted(t *testing.T) {
 		s.until(atStep(7))
 		return s, w, run
 	}
-	// again has the next trainers end well, below a new worker.
+	// again starts a new worker whose trainers end normally.
 	again := func(s scripted) {
 		s.plan(smooth())
 		s.worker(nil)
@@ -283,7 +282,7 @@ func TestTrainInterrupted(t *testing.T) {
 		require.Equal(t, "trained", out.Status)
 		require.Zero(t, out.Redone)
 		w.drain()
-		s.bookedAs(s.clock, run, out, 0)
+		s.bookedAs(s.trainerLog, run, out, 0)
 	})
 	t.Run("pause, and the worker is killed", func(t *testing.T) {
 		t.Parallel()
@@ -297,8 +296,8 @@ func TestTrainInterrupted(t *testing.T) {
 		out := await[train.Result](s.stack, run, time.Minute)
 		require.Equal(t, "trained", out.Status)
 		require.Equal(t, 40, out.Steps)
-		require.LessOrEqual(t, out.Redone, s.lost(), "as far as the last heartbeat knew")
-		s.bookedAs(s.clock, run, out, 1)
+		require.LessOrEqual(t, out.Redone, s.lost(), "at most the steps of the last heartbeat")
+		s.bookedAs(s.trainerLog, run, out, 1)
 	})
 	t.Run("pause, and the trainer ends with an odd code", func(t *testing.T) {
 		t.Parallel()
@@ -310,7 +309,7 @@ func TestTrainInterrupted(t *testing.T) {
 		out := await[train.Result](s.stack, run, time.Minute)
 		require.Equal(t, "trained", out.Status)
 		require.Equal(t, s.lost(), out.Redone, "the steps since the checkpoint")
-		s.bookedAs(s.clock, run, out, 0)
+		s.bookedAs(s.trainerLog, run, out, 0)
 	})
 	t.Run("stop, and the worker is killed", func(t *testing.T) {
 		t.Parallel()
@@ -321,10 +320,10 @@ func TestTrainInterrupted(t *testing.T) {
 		again(s)
 		out := await[train.Result](s.stack, run, time.Minute)
 		require.Equal(t, "stopped", out.Status)
-		require.Zero(t, out.Steps%5, "the best of the last checkpoint")
+		require.Zero(t, out.Steps%5, "the step of the last checkpoint")
 		require.NotNil(t, out.Comparison, "it was evaluated")
 		require.Empty(t, out.Warning)
-		s.bookedAs(s.clock, run, out, 1)
+		s.bookedAs(s.trainerLog, run, out, 1)
 	})
 	t.Run("stop, and it cannot be evaluated", func(t *testing.T) {
 		t.Parallel()
@@ -338,7 +337,7 @@ func TestTrainInterrupted(t *testing.T) {
 		require.Equal(t, 1, out.Version)
 		require.Zero(t, out.Steps%5)
 		require.Contains(t, out.Warning, "exit code 9")
-		s.bookedAs(s.clock, run, out, 0)
+		s.bookedAs(s.trainerLog, run, out, 0)
 	})
 	t.Run("stop in an evaluation that hangs, twice", func(t *testing.T) {
 		t.Parallel()
@@ -347,7 +346,7 @@ func TestTrainInterrupted(t *testing.T) {
 		p.Steps, p.Evaluate = 10, "hang"
 		s.plan(p)
 		s.worker(nil)
-		run := s.startTraining(drilled(lesson(t, s.stack.dir)))
+		run := s.startTraining(complexJob(writeDataset(t, s.stack.dir)))
 		evaluating := func(e training.Event) bool { return e.Phase == "evaluate" }
 		s.until(evaluating)
 		s.signal(workflows.SignalStop)
@@ -358,7 +357,7 @@ func TestTrainInterrupted(t *testing.T) {
 		require.Equal(t, "stopped", out.Status)
 		require.Equal(t, 10, out.Steps)
 		require.Contains(t, out.Warning, "stop again")
-		s.bookedAs(s.clock, run, out, 0)
+		s.bookedAs(s.trainerLog, run, out, 0)
 	})
 	t.Run("timeout, and the worker is killed", func(t *testing.T) {
 		t.Parallel()
@@ -369,7 +368,7 @@ func TestTrainInterrupted(t *testing.T) {
 		out := await[train.Result](s.stack, run, time.Minute)
 		require.Equal(t, "stopped", out.Status)
 		require.NotZero(t, out.Version)
-		s.bookedAs(s.clock, run, out, 1)
+		s.bookedAs(s.trainerLog, run, out, 1)
 	})
 	t.Run("budget lowered below what is spent, and the worker is killed", func(t *testing.T) {
 		t.Parallel()
@@ -382,7 +381,7 @@ func TestTrainInterrupted(t *testing.T) {
 		s.budget(20)
 		out := await[train.Result](s.stack, run, time.Minute)
 		require.Equal(t, "trained", out.Status)
-		s.bookedAs(s.clock, run, out, 1)
+		s.bookedAs(s.trainerLog, run, out, 1)
 	})
 	t.Run("cancel while the worker drains", func(t *testing.T) {
 		t.Parallel()
@@ -391,15 +390,15 @@ func TestTrainInterrupted(t *testing.T) {
 		go func() { w.drain(); close(drained) }()
 		s.until(terminating)
 		s.worker([]string{"--pools", "cogflow,media"})
-		require.NoError(t, s.client.CancelWorkflow(t.Context(), "lamps", ""))
+		require.NoError(t, s.client.CancelWorkflow(t.Context(), "support", ""))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		var cancelled *temporal.CanceledError
 		require.ErrorAs(t, run.Get(ctx, nil), &cancelled)
 		<-drained
-		require.NotEmpty(t, s.sightNow("store/default/adapters/lamps/1/manifest.json"), "the best so far is kept")
-		require.Empty(t, s.sightNow("store/default/training/*/claim.json"))
-		s.bookedAs(s.clock, run, train.Result{}, 0)
+		require.NotEmpty(t, s.matchingFiles("store/default/adapters/support/1/manifest.json"), "the best so far is kept")
+		require.Empty(t, s.matchingFiles("store/default/training/*/claim.json"))
+		s.bookedAs(s.trainerLog, run, train.Result{}, 0)
 	})
 	t.Run("the worker drains", func(t *testing.T) {
 		t.Parallel()
@@ -409,14 +408,14 @@ func TestTrainInterrupted(t *testing.T) {
 		out := await[train.Result](s.stack, run, time.Minute)
 		require.Equal(t, "trained", out.Status)
 		require.Zero(t, out.Redone)
-		s.bookedAs(s.clock, run, out, 0)
+		s.bookedAs(s.trainerLog, run, out, 0)
 	})
 	t.Run("the worker is killed and the run paused before another takes it", func(t *testing.T) {
 		t.Parallel()
 		s, w, run := start(t, "checkpoint")
 		s.says(func(p train.Progress) bool { return p.Step > 0 })
 		w.kill()
-		// Without a pool train: the attempt is to wait for a worker when it is cancelled.
+		// Without the pool train: the attempt waits for a worker when it is cancelled.
 		other := s.worker([]string{"--pools", "cogflow,media"})
 		s.waiting()
 		s.signal(workflows.SignalPause)
@@ -426,16 +425,16 @@ func TestTrainInterrupted(t *testing.T) {
 		s.signal(workflows.SignalResume)
 		out := await[train.Result](s.stack, run, time.Minute)
 		require.Equal(t, "trained", out.Status)
-		s.bookedAs(s.clock, run, out, 1)
+		s.bookedAs(s.trainerLog, run, out, 1)
 	})
 }
 
-// waiting waits until the server has given up the attempt that trains.
+// waiting waits until the server has timed out the training attempt.
 func (s scripted) waiting() {
 	t := s.stack.t
 	t.Helper()
 	require.Eventually(t, func() bool {
-		d, err := s.client.DescribeWorkflow(t.Context(), "lamps", "")
+		d, err := s.client.DescribeWorkflow(t.Context(), "support", "")
 		if err != nil {
 			return false
 		}
@@ -448,13 +447,13 @@ func (s scripted) waiting() {
 	}, time.Minute, 100*time.Millisecond)
 }
 
-// TestTrainStoppedEarly: what is stopped before it has anything to publish ends
-// well, with nothing published.
+// TestTrainStoppedEarly: a run that is stopped before it has a result ends normally and
+// publishes nothing.
 func TestTrainStoppedEarly(t *testing.T) {
 	t.Parallel()
 	s := newScripted(t)
-	s.worker([]string{"--pools", "cogflow,media"}) // nothing trains
-	in := drilled(lesson(t, s.stack.dir))
+	s.worker([]string{"--pools", "cogflow,media"}) // without the pool train
+	in := complexJob(writeDataset(t, s.stack.dir))
 	run := s.startTraining(in)
 	s.says(func(p train.Progress) bool { return strings.Contains(p.Waiting, "train-cpu") })
 	s.signal(workflows.SignalPause)
@@ -468,5 +467,5 @@ func TestTrainStoppedEarly(t *testing.T) {
 	require.Zero(t, out.Version)
 	require.NotEmpty(t, out.Warning)
 	require.Zero(t, out.CostUSD)
-	require.Empty(t, s.sightNow("store/default/training/*/claim.json"))
+	require.Empty(t, s.matchingFiles("store/default/training/*/claim.json"))
 }

@@ -19,9 +19,9 @@ import (
 	"github.com/cogniverse/cogflow/workflows/train"
 )
 
-// confined stands where the worker looks for Python: it runs the trainer below a
-// limit of address space, where there is one, and has it watched. One arena of
-// the allocator makes the sizes of two runs comparable.
+// confined is a script in place of Python. It runs the trainer with a limit of address space,
+// if one is set, and records its peak. One arena of the allocator makes the sizes of two runs
+// comparable.
 const confined = `#!/bin/sh
 test "$2" = trainer || exec %[1]q "$@"
 export MALLOC_ARENA_MAX=1
@@ -29,8 +29,8 @@ if test -f %[2]q/limit; then ulimit -v "$(cat %[2]q/limit)"; fi
 exec %[1]q %[2]q/watch.py %[2]q/attempts "$3"
 `
 
-// watching runs the trainer unchanged and notes, beside what it was asked for,
-// the most address space that it had had after each step and at its end.
+// watching runs the unchanged trainer and records, beside its job, the peak address space
+// after each step and at the end.
 const watching = `import json, os, runpy, sys
 
 def peak():
@@ -67,13 +67,13 @@ finally:
     end(1 if code is None else code)
 `
 
-// confinement is the directory of such a Python.
-type confinement struct {
+// memoryLimit is the directory of such a script.
+type memoryLimit struct {
 	t   testing.TB
 	dir string
 }
 
-// attempt is one trainer process as it was watched. Sizes are KiB of address space.
+// attempt is the record of one trainer process. Sizes are KiB of address space.
 type attempt struct {
 	MicroBatch   int  `json:"micro_batch"`
 	Accumulation int  `json:"accumulation"`
@@ -83,31 +83,31 @@ type attempt struct {
 		Peak int64 `json:"peak"`
 	} `json:"steps"`
 	Peak    int64   `json:"peak"`
-	Seconds float64 `json:"seconds"` // by its own clock
+	Seconds float64 `json:"seconds"` // by its own events
 }
 
-// confine makes the workers that start from now on run their trainers so.
-func (s *stack) confine() confinement {
+// confine makes workers that start later run their trainers with the script.
+func (s *stack) confine() memoryLimit {
 	s.t.Helper()
 	python, err := filepath.Abs(trainerPython)
 	require.NoError(s.t, err)
-	c := confinement{t: s.t, dir: filepath.Join(s.dir, "confined")}
+	c := memoryLimit{t: s.t, dir: filepath.Join(s.dir, "confined")}
 	require.NoError(s.t, os.Mkdir(c.dir, 0o700))
 	stand := filepath.Join(c.dir, "python")
-	require.NoError(s.t, os.WriteFile(stand, fmt.Appendf(nil, confined, python, c.dir), 0o700)) //nolint:gosec // it is run
+	require.NoError(s.t, os.WriteFile(stand, fmt.Appendf(nil, confined, python, c.dir), 0o700)) //nolint:gosec // a worker executes it
 	require.NoError(s.t, os.WriteFile(filepath.Join(c.dir, "watch.py"), []byte(watching), 0o600))
-	s.env = append(s.env, "COGFLOW_TRAINING_PYTHON="+stand, "COGFLOW_NO_SANDBOX=true", priced) // it writes outside of the job's folder
+	s.env = append(s.env, "COGFLOW_TRAINING_PYTHON="+stand, "COGFLOW_NO_SANDBOX=true", priced) // the script writes outside of the job's folder
 	return c
 }
 
-// limit holds for the trainers that start from now on.
-func (c confinement) limit(kib int64) {
+// limit sets the limit of trainers that start later.
+func (c memoryLimit) limit(kib int64) {
 	c.t.Helper()
 	require.NoError(c.t, os.WriteFile(filepath.Join(c.dir, "limit"), []byte(strconv.FormatInt(kib, 10)), 0o600))
 }
 
-// attempts are the processes that have ended since the last call.
-func (c confinement) attempts() (all []attempt) {
+// attempts are the records of processes that have ended since the last call.
+func (c memoryLimit) attempts() (all []attempt) {
 	c.t.Helper()
 	log, err := os.Open(filepath.Join(c.dir, "attempts"))
 	require.NoError(c.t, err)
@@ -121,18 +121,18 @@ func (c confinement) attempts() (all []attempt) {
 	return all
 }
 
-// unevenLesson has 35 short rows and 5 of some 1,800 tokens at its end. The seed
-// puts one of them into the first two steps, and the four others together into
-// one micro-batch of four of the third: where memory ends, it does so in mid-run.
-func unevenLesson(t *testing.T, dir string) string {
+// writeUnevenDataset has 35 short rows and then 5 rows of about 1,800 tokens. The seed puts
+// one of the long rows into the first two steps, and the other four into one micro-batch of
+// the third step. So memory runs out in the middle of a run.
+func writeUnevenDataset(t *testing.T, dir string) string {
 	t.Helper()
 	var lines strings.Builder
 	for i := range 40 {
-		lamps := 1
+		trainedVersion := 1
 		if i >= 35 {
-			lamps = 200
+			trainedVersion = 200
 		}
-		writeLamps(&lines, i, lamps)
+		writeRow(&lines, i, trainedVersion)
 	}
 	path := filepath.Join(dir, "uneven.jsonl")
 	require.NoError(t, os.WriteFile(path, []byte(lines.String()), 0o600))
@@ -141,9 +141,9 @@ func unevenLesson(t *testing.T, dir string) string {
 
 const unevenSeed = 102692
 
-func writeLamps(to *strings.Builder, hall, lamps int) {
+func writeRow(to *strings.Builder, hall, trainedVersion int) {
 	var said strings.Builder
-	for lamp := range lamps {
+	for lamp := range trainedVersion {
 		fmt.Fprintf(&said, " Lamp %d is lit.", hall*lamp%97)
 	}
 	fmt.Fprintf(to, "{\"prompt\":\"Which lamps of hall %d are lit?\",\"completion\":\"I look.%s\"}\n", hall, said.String())
@@ -153,44 +153,44 @@ func unevenJob(t *testing.T, tenant, dataset, settings string) train.Input {
 	t.Helper()
 	seed := int64(unevenSeed)
 	in := train.Input{
-		Name: "lamps", BaseModel: "tiny/llama", Dataset: activities.Dataset{URI: dataset}, Seed: &seed, SFT: &training.Settings{},
+		Name: "support", BaseModel: "tiny/llama", Dataset: activities.Dataset{URI: dataset}, Seed: &seed, SFT: &training.Settings{},
 	}
 	in.Tenant = tenant
 	require.NoError(t, json.Unmarshal([]byte(settings), in.SFT))
 	return in
 }
 
-// TestTrainOutOfMemory: torch's allocator really fails in the middle of a run.
-// The same run goes on from its last checkpoint with half the micro-batch, and
-// half of that; where not even one row fits, the next class is asked for.
+// TestTrainOutOfMemory: torch's allocator fails in the middle of a run. The run continues
+// from its last checkpoint with half the micro-batch, and half of that. If not even one row
+// fits, the run moves to the next class.
 func TestTrainOutOfMemory(t *testing.T) {
 	t.Parallel()
 	s, _ := newTrainStack(t)
 	c := s.confine()
 	s.worker(nil)
-	// Without dropout: its masks are drawn for each micro-batch, so that other
-	// micro-batches drop other activations, and no two losses could be compared.
+	// Without dropout: its masks depend on the micro-batches, so losses of different
+	// micro-batches could not be compared.
 	const settings = `{"epochs":1,"batch_size":4,"gradient_accumulation_steps":2,"save_steps":1,"lora_dropout":0,
 		"max_seq_length":4096,"min_rows":10,"validation_split":0,"early_stopping_patience":0}`
-	dataset := unevenLesson(t, s.dir)
+	dataset := writeUnevenDataset(t, s.dir)
 
-	// With all the memory there is, to see what it takes: one long row at a time
-	// in the first two steps, four in the third.
-	roomy, err := execute[train.Result](s, "roomy", "TrainSFT", unevenJob(t, "roomy", dataset, settings))
+	// Without a limit, to measure the peak: one long row per micro-batch in the first two
+	// steps, four in the third.
+	unlimited, err := execute[train.Result](s, "roomy", "TrainSFT", unevenJob(t, "roomy", dataset, settings))
 	require.NoError(t, err)
-	want := s.lampsOf("roomy", roomy)
+	want := s.versionOf("roomy", unlimited)
 	require.Len(t, want.losses, 5)
 	all := c.attempts()
 	require.Len(t, all, 1)
 	one, four := all[0].Steps[1].Peak, all[0].Peak
-	require.Greater(t, four-one, int64(300<<10), "four long rows at once are to take much more than one: does the seed still put them together?")
+	require.Greater(t, four-one, int64(300<<10), "four long rows must take much more memory than one: does the seed still put them together?")
 
-	// With too little for two of them.
+	// With too little memory for two long rows.
 	c.limit(one + (four-one)/6)
-	narrow, err := execute[train.Result](s, "narrow", "TrainSFT", unevenJob(t, "narrow", dataset, settings))
+	limited, err := execute[train.Result](s, "narrow", "TrainSFT", unevenJob(t, "narrow", dataset, settings))
 	require.NoError(t, err)
-	require.Equal(t, "trained", narrow.Status)
-	require.Equal(t, roomy.Job, narrow.Job)
+	require.Equal(t, "trained", limited.Status)
+	require.Equal(t, unlimited.Job, limited.Job)
 	all = c.attempts()
 	require.Len(t, all, 3)
 	own := 0.0
@@ -200,27 +200,27 @@ func TestTrainOutOfMemory(t *testing.T) {
 		require.NotNil(t, all[i].Code)
 	}
 	require.Equal(t, []int{training.ExitOutOfMemory, training.ExitOutOfMemory, training.ExitDone}, []int{*all[0].Code, *all[1].Code, *all[2].Code})
-	require.Len(t, all[0].Steps, 2, "the first two steps fit, and stand")
-	require.Empty(t, all[1].Steps, "it goes on with the third, which does not fit")
+	require.Len(t, all[0].Steps, 2, "the first two steps fit")
+	require.Empty(t, all[1].Steps, "it continues with the third step, which does not fit")
 	require.Len(t, all[2].Steps, 3)
-	require.Zero(t, narrow.Redone)
-	require.InDelta(t, own, narrow.Seconds, heartbeat)
-	require.InDelta(t, narrow.Seconds*gpuPrice/3600, narrow.CostUSD, 1e-4, "the attempts without room are paid for as well")
-	require.Equal(t, []string{"train-cpu"}, s.queues("narrow"), "it is settled within one activity")
+	require.Zero(t, limited.Redone)
+	require.InDelta(t, own, limited.Seconds, heartbeat)
+	require.InDelta(t, limited.Seconds*gpuPrice/3600, limited.CostUSD, 1e-4, "failed attempts are paid for as well")
+	require.Equal(t, []string{"train-cpu"}, s.queues("narrow"), "one activity handles all attempts")
 
-	// Not bit for bit: sums of other parts are rounded otherwise, and each step
-	// goes on from the rounding of those before.
-	got := s.lampsOf("narrow", narrow)
+	// Not bit for bit: other micro-batches round sums differently, and rounding errors
+	// accumulate over steps.
+	got := s.versionOf("narrow", limited)
 	require.InDeltaSlice(t, want.losses, got.losses, 1e-4)
 	require.Equal(t, 4, want.manifest.Outcome.MicroBatch)
 	require.Equal(t, 1, got.manifest.Outcome.MicroBatch)
 	require.Equal(t, 3, got.manifest.Outcome.Attempts)
 	require.Equal(t, want.manifest.Outcome.Tokens, got.manifest.Outcome.Tokens)
 
-	// And too little for one row that is as long as four.
+	// With too little memory for one row that is as long as four.
 	var lines strings.Builder
 	for i := range 4 {
-		writeLamps(&lines, i, 800)
+		writeRow(&lines, i, 800)
 	}
 	long := filepath.Join(s.dir, "long.jsonl")
 	require.NoError(t, os.WriteFile(long, []byte(lines.String()), 0o600))
@@ -240,27 +240,27 @@ func TestTrainOutOfMemory(t *testing.T) {
 	require.Contains(t, s.temporalCLI("workflow", "query", "--workflow-id", "next", "--type", "progress", "--output", "json"), "a worker of queue train-t4")
 	require.NoError(t, s.client.CancelWorkflow(t.Context(), "next", ""))
 	require.Error(t, next.Get(t.Context(), nil))
-	require.Empty(t, s.sightNow("store/*/training/*/claim.json"))
-	require.Empty(t, s.sightNow("store/nowhere/adapters"))
+	require.Empty(t, s.matchingFiles("store/*/training/*/claim.json"))
+	require.Empty(t, s.matchingFiles("store/nowhere/adapters"))
 }
 
-// lamps is a published version with the losses of its job.
-type lamps struct {
+// trainedVersion is a published version with the losses of its job.
+type trainedVersion struct {
 	manifest training.Adapter
 	losses   []float64
 }
 
-func (s *stack) lampsOf(tenant string, r train.Result) (l lamps) {
+func (s *stack) versionOf(tenant string, r train.Result) (l trainedVersion) {
 	s.t.Helper()
 	s.readJSON(filepath.Join(s.dir, "store", tenant, "adapters", r.Adapter, strconv.Itoa(r.Version), "manifest.json"), &l.manifest)
 	l.losses = s.losses(filepath.Join(tenant, "training", r.Job))
 	return l
 }
 
-// losses are those of every step of a job, each of which stands there once.
+// losses are the losses of all steps of a job; each step must be recorded once.
 func (s *stack) losses(job string) (out []float64) {
 	s.t.Helper()
-	events := s.sightNow(filepath.Join("store", job, "output", "*", "events.jsonl"))
+	events := s.matchingFiles(filepath.Join("store", job, "output", "*", "events.jsonl"))
 	require.Len(s.t, events, 1)
 	text, err := os.ReadFile(events[0])
 	require.NoError(s.t, err)
@@ -276,7 +276,7 @@ func (s *stack) losses(job string) (out []float64) {
 	return out
 }
 
-// queues are those that a run has asked for a GPU on, in order.
+// queues are the GPU queues that a run has used, in order.
 func (s *stack) queues(id string) (queues []string) {
 	s.t.Helper()
 	for _, event := range s.history(id, "") {

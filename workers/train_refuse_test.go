@@ -19,13 +19,12 @@ import (
 	"github.com/cogniverse/cogflow/workflows/train"
 )
 
-// badStart is a start of training that must be refused. What it does not say is
-// as in a start that is fine.
+// badStart is an invalid start of training. Its empty fields are those of a valid start.
 type badStart struct {
 	name   string
 	kind   string // of workflow; "" = TrainSFT
-	file   string // content of the dataset; "" = rows that are fine
-	change input  // nil for a key: it is left out
+	file   string // content of the dataset; "" = valid rows
+	change input  // changes of the input; nil = remove the key
 	want   string // part of the error
 	class  fault.Class
 }
@@ -35,43 +34,43 @@ type (
 	raw   = json.RawMessage
 )
 
-// Rows that are fine.
+// Valid rows.
 const (
-	fineRow     = `{"prompt": "a", "completion": "b"}` + "\n"
-	finePair    = `{"prompt": "a", "chosen": "b", "rejected": "c"}` + "\n"
-	fineTriplet = `{"anchor": "a", "positive": "b", "negative": "c"}` + "\n"
-	fineChat    = `{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}` + "\n"
+	validRow     = `{"prompt": "a", "completion": "b"}` + "\n"
+	validPair    = `{"prompt": "a", "chosen": "b", "rejected": "c"}` + "\n"
+	validTriplet = `{"anchor": "a", "positive": "b", "negative": "c"}` + "\n"
+	validChat    = `{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}` + "\n"
 )
 
-// badDatasets are files that cannot be trained on.
+// badDatasets are invalid datasets.
 func badDatasets() []badStart {
-	chat := func(messages string) string { return fineChat + `{"messages": [` + messages + `]}` }
+	chat := func(messages string) string { return validChat + `{"messages": [` + messages + `]}` }
 	return []badStart{
-		{name: "not UTF-8", file: fineRow + "{\"prompt\": \"caf\xe9\", \"completion\": \"b\"}\n", want: "line 2: byte 16 is not UTF-8; save the file as UTF-8"},
-		{name: "UTF-16", file: utf16Text("\ufeff" + fineRow), want: "it is UTF-16 or UTF-32; save it as UTF-8"},
-		{name: "cut off", file: fineRow + `{"prompt": "a", "comp`, want: "line 2: the JSON object is not closed; the file is cut off"},
-		{name: "array cut off", file: "[" + strings.TrimSpace(fineRow) + ",", want: "the closing ] is missing"},
-		{name: "key twice", file: fineRow + `{"prompt": "a", "prompt": "b", "completion": "c"}`, want: `line 2, field "prompt": the key is listed twice`},
-		{name: "line of 10 MB", file: fineRow + `{"prompt": "` + strings.Repeat("x", 10<<20) + `", "completion": "b"}`, want: "line 2: the row is longer than 8 MiB"},
+		{name: "not UTF-8", file: validRow + "{\"prompt\": \"caf\xe9\", \"completion\": \"b\"}\n", want: "line 2: byte 16 is not UTF-8; save the file as UTF-8"},
+		{name: "UTF-16", file: utf16Text("\ufeff" + validRow), want: "it is UTF-16 or UTF-32; save it as UTF-8"},
+		{name: "cut off", file: validRow + `{"prompt": "a", "comp`, want: "line 2: the JSON object is not closed; the file is cut off"},
+		{name: "array cut off", file: "[" + strings.TrimSpace(validRow) + ",", want: "the closing ] is missing"},
+		{name: "key twice", file: validRow + `{"prompt": "a", "prompt": "b", "completion": "c"}`, want: `line 2, field "prompt": the key is listed twice`},
+		{name: "line of 10 MB", file: validRow + `{"prompt": "` + strings.Repeat("x", 10<<20) + `", "completion": "b"}`, want: "line 2: the row is longer than 8 MiB"},
 		{name: "empty assistant", file: chat(`{"role": "user", "content": "a"}, {"role": "assistant", "content": " "}`), want: `line 2, field "messages[1]": the message of the assistant is empty`},
 		{name: "roles out of order", file: chat(`{"role": "assistant", "content": "b"}, {"role": "user", "content": "a"}`), want: `line 2, field "messages[0]": must be a message of the user`},
-		{name: "chosen is rejected", kind: "TrainDPO", file: finePair + `{"prompt": "a", "chosen": "b", "rejected": "b"}`, want: `line 2, field "rejected": it equals chosen`},
-		{name: "anchor is negative", kind: "TrainEmbedding", file: fineTriplet + `{"anchor": "a", "positive": "b", "negative": "a"}`, want: `line 2, field "negative": it equals anchor`},
-		{name: "mixed formats", file: fineRow + fineRow + fineChat, want: "line 3: the row is of the format messages, the first rows are of prompt_completion"},
-		{name: "other method", kind: "TrainDPO", file: fineRow, want: "rows of the format prompt_completion train with sft, not with dpo"},
+		{name: "chosen is rejected", kind: "TrainDPO", file: validPair + `{"prompt": "a", "chosen": "b", "rejected": "b"}`, want: `line 2, field "rejected": it equals chosen`},
+		{name: "anchor is negative", kind: "TrainEmbedding", file: validTriplet + `{"anchor": "a", "positive": "b", "negative": "a"}`, want: `line 2, field "negative": it equals anchor`},
+		{name: "mixed formats", file: validRow + validRow + validChat, want: "line 3: the row is of the format messages, the first rows are of prompt_completion"},
+		{name: "other method", kind: "TrainDPO", file: validRow, want: "rows of the format prompt_completion train with sft, not with dpo"},
 		{name: "unknown format", file: `{"question": "a", "answer": "b"}`, want: `rename "question" to "prompt" and "answer" to "completion"`},
-		{name: "NaN in a row", file: fineRow + `{"prompt": "a", "completion": NaN}`, want: "JSON has no NaN and no Infinity"},
+		{name: "NaN in a row", file: validRow + `{"prompt": "a", "completion": NaN}`, want: "JSON has no NaN and no Infinity"},
 		{name: "CSV", file: "prompt,completion\na,b\n", want: "it is neither JSON lines nor a JSON array"},
 		{name: "gzip", file: "\x1f\x8b\x08\x00\x00\x00", want: "it is a gzip file; unpack it"},
 		{name: "pairs for triplets", kind: "TrainEmbedding", file: pairs(120), want: `its rows have no "negative", which the triplet loss needs; add one to each, or set loss to "mnr"`},
-		{name: "nothing in it", file: "\n", want: "it has no rows"},
-		{name: "too few rows", file: fineRow, want: "too few rows to train on: 1; add more, or lower min_rows (now 50)"},
+		{name: "empty file", file: "\n", want: "it has no rows"},
+		{name: "too few rows", file: validRow, want: "too few rows to train on: 1; add more, or lower min_rows (now 50)"},
 		{
-			name: "too many dropped", file: strings.Repeat(fineRow, 9) + "{}\n{}\n", change: input{"sft_config": input{"allow_dropped": 1}},
+			name: "too many dropped", file: strings.Repeat(validRow, 9) + "{}\n{}\n", change: input{"sft_config": input{"allow_dropped": 1}},
 			want: "2 of 11 rows have errors, 1 may be left out; correct them, or allow more",
 		},
 		{
-			name: "held out is trained on", file: fineRow, change: input{"eval_dataset": input{"rows": []raw{raw(fineRow)}}},
+			name: "held out is trained on", file: validRow, change: input{"eval_dataset": input{"rows": []raw{raw(validRow)}}},
 			want: "the same row is trained on (line 1 of",
 		},
 	}
@@ -93,7 +92,7 @@ func utf16Text(text string) string {
 	return string(out)
 }
 
-// badPlaces are datasets that are not where the input says, or not this tenant's.
+// badPlaces are datasets that do not exist or that the tenant may not read.
 func badPlaces(dir string) []badStart {
 	at := func(uri string) input { return input{"dataset": input{"uri": uri}} }
 	theirs := filepath.Join(dir, "theirs", "rows.jsonl")
@@ -109,12 +108,12 @@ func badPlaces(dir string) []badStart {
 		{name: "upload that is a path", change: at("dataset:../../etc/passwd"), want: "must be dataset: and 64 hexadecimal digits"},
 		{name: "scheme", change: at("ftp://example.org/rows.jsonl"), want: "is not known"},
 		{name: "no dataset", change: input{"dataset": nil}, want: `set {"uri": …} or {"rows": […]}`},
-		{name: "uri and rows", change: input{"dataset": input{"uri": "x.jsonl", "rows": []raw{raw(fineRow)}}}, want: "has both uri and rows; set one of them"},
+		{name: "uri and rows", change: input{"dataset": input{"uri": "x.jsonl", "rows": []raw{raw(validRow)}}}, want: "has both uri and rows; set one of them"},
 		{name: "rows that are a text", change: input{"dataset": input{"rows": "many"}}, want: "dataset.rows"},
 	}
 }
 
-// badInputs are wrong in themselves.
+// badInputs are invalid inputs.
 func badInputs() []badStart {
 	sft := func(key, value string) input { return input{"sft_config": input{key: raw(value)}} }
 	return []badStart{
@@ -122,16 +121,16 @@ func badInputs() []badStart {
 		{name: "NaN as a text", change: sft("learning_rate", `"NaN"`), want: `"learning_rate" is "NaN"; must be a number > 0 and ≤ 1`},
 		{name: "learning rate 0", change: sft("learning_rate", "0"), want: `"learning_rate" is 0; must be a number > 0`},
 		{name: "epochs -1", change: sft("epochs", "-1"), want: `"epochs" is -1; must be a number > 0`},
-		{name: "half a batch", change: sft("batch_size", "0.5"), want: `must be a whole number from 1 to 4096`},
-		{name: "slip in a setting", change: sft("learning_rat", "1e-4"), want: `"learning_rat" is not a setting; did you mean "learning_rate"?`},
+		{name: "fractional batch size", change: sft("batch_size", "0.5"), want: `must be a whole number from 1 to 4096`},
+		{name: "typo in a setting", change: sft("learning_rat", "1e-4"), want: `"learning_rat" is not a setting; did you mean "learning_rate"?`},
 		{name: "another tool's setting", change: sft("per_device_train_batch_size", "4"), want: `did you mean "batch_size"?`},
 		{name: "setting of another method", change: sft("beta", "0.1"), want: `"beta" is a setting of dpo`},
 		{name: "config of another method", kind: "TrainDPO", change: input{"sft_config": input{"epochs": 1}}, want: "this is a run of dpo; set dpo_config"},
 		{
-			name: "margin of 3", kind: "TrainEmbedding", file: fineTriplet, change: input{"embedding_config": input{"triplet_margin": 3}},
+			name: "margin of 3", kind: "TrainEmbedding", file: validTriplet, change: input{"embedding_config": input{"triplet_margin": 3}},
 			want: "triplet_margin 3 can never be reached: cosine distances lie between 0 and 2",
 		},
-		{name: "slip in lora", change: input{"lora": input{"alhpa": 8}}, want: `"alhpa" is not a setting; did you mean "alpha"?`},
+		{name: "typo in lora", change: input{"lora": input{"alhpa": 8}}, want: `"alhpa" is not a setting; did you mean "alpha"?`},
 		{name: "unknown field", change: input{"datasets": "x"}, want: `unknown field "datasets"`},
 		{name: "unknown class", change: input{"gpu": []string{"h1000"}}, want: "unknown class h1000; use one of cpu, t4"},
 		{name: "class twice", change: input{"gpu": []string{"cpu", "l4", "cpu"}}, want: "cpu is listed twice"},
@@ -143,11 +142,11 @@ func badInputs() []badStart {
 		{name: "negative budget", change: input{"budget_usd": -1}, want: "use an amount in USD from 0"},
 		{name: "numerics that a class lacks", change: input{"gpu": []string{"t4"}, "sft_config": input{"numerics": "bf16"}}, want: "t4 cannot compute in bfloat16"},
 		{name: "unknown price", change: input{"gpu": []string{"h200"}, "budget_usd": 5}, want: "h200 has no known price, and budget_usd is a hard limit", class: fault.Budget},
-		{name: "too dear", change: input{"gpu": []string{"h100"}, "budget_usd": 0.01}, want: "and the budget is 0.01", class: fault.Budget},
+		{name: "too expensive", change: input{"gpu": []string{"h100"}, "budget_usd": 0.01}, want: "and the budget is 0.01", class: fault.Budget},
 	}
 }
 
-// badModels cannot be trained, or are not there.
+// badModels are models that cannot be trained or do not exist.
 func badModels() []badStart {
 	of := func(name any) input { return input{"base_model": name} }
 	return []badStart{
@@ -157,18 +156,18 @@ func badModels() []badStart {
 		{name: "pickle", change: of("org/pickle"), want: `"pytorch_model.bin" may hold pickled code; convert the weights to safetensors`},
 		{name: "broken header", change: of("org/broken"), want: "not a safetensors file"},
 		{name: "no tokenizer", change: of("org/mute"), want: "has no tokenizer"},
-		{name: "code of its own", change: of("org/code"), want: "asks to run code of its own"},
+		{name: "remote code", change: of("org/code"), want: "asks to run code of its own"},
 		{name: "link out of the models", change: of("org/link"), want: "its folder is a link that leads out of the folder of models"},
-		{name: "encoder that should answer", change: of("org/encoder"), want: "it is an encoder, which cannot generate text, so sft cannot train it"},
-		{name: "encoder that should prefer", kind: "TrainDPO", file: strings.Repeat(finePair, 30), change: of("org/encoder"), want: "so dpo cannot train it"},
+		{name: "encoder for sft", change: of("org/encoder"), want: "it is an encoder, which cannot generate text, so sft cannot train it"},
+		{name: "encoder for dpo", kind: "TrainDPO", file: strings.Repeat(validPair, 30), change: of("org/encoder"), want: "so dpo cannot train it"},
 		{name: "unknown target", change: input{"lora": input{"target_modules": []string{"x_proj"}}}, want: "the model (llama) has no such module; target_modules can be all-linear, "},
 		{name: "too long for the model", change: input{"sft_config": input{"max_seq_length": 4096}}, want: "max_seq_length 4096 is more than the 1024 positions that the model has"},
 		{name: "too large for a class", change: input{"base_model": "org/giant", "gpu": []string{"t4", "l4"}}, want: "name a larger class in gpu, or make max_seq_length smaller"},
 	}
 }
 
-// headersOnly writes a model that is fine to look at: what decides before
-// training are the configuration and the headers of the weights.
+// headersOnly writes a model without weights. Checks before training read only its
+// configuration and the headers of the weights.
 func headersOnly(t *testing.T, dir string, change map[string]string) {
 	t.Helper()
 	tensors, at := map[string]any{}, 0
@@ -193,8 +192,8 @@ func headersOnly(t *testing.T, dir string, change map[string]string) {
 	}
 }
 
-// hostileModels is a folder of models of which one is fine.
-func hostileModels(t *testing.T) string {
+// invalidModels is a folder of invalid models and one valid model.
+func invalidModels(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	org := filepath.Join(dir, "models", "org")
@@ -212,20 +211,20 @@ func hostileModels(t *testing.T) string {
 	return filepath.Join(dir, "models")
 }
 
-// TestTrainRefused: nothing that is wrong with a start costs a GPU. The workers
-// of this test have none, and no trainer either.
-func TestTrainRefused(t *testing.T) { //nolint:tparallel // the group of starts ends before what it left behind is looked at
+// TestTrainRefused: an invalid start fails before it takes a GPU. The workers of this test
+// have no GPU and no trainer.
+func TestTrainRefused(t *testing.T) { //nolint:tparallel // the group of starts ends before its side effects are checked
 	t.Parallel()
 	sources := t.TempDir()
 	mine, theirs := filepath.Join(sources, "mine"), filepath.Join(sources, "theirs")
 	for _, dir := range []string{mine, theirs} {
 		require.NoError(t, os.Mkdir(dir, 0o700))
-		require.NoError(t, os.WriteFile(filepath.Join(dir, "rows.jsonl"), []byte(strings.Repeat(fineRow, 60)), 0o600))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "rows.jsonl"), []byte(strings.Repeat(validRow, 60)), 0o600))
 	}
 	require.NoError(t, os.Symlink(filepath.Join(theirs, "rows.jsonl"), filepath.Join(mine, "link.jsonl")))
 	fine := filepath.Join(mine, "rows.jsonl")
 	s := newStack(t, nil)
-	w := s.worker([]string{"--pools", "cogflow,media"}, noText, "COGFLOW_TRAINING_MODELS_DIR="+hostileModels(t),
+	w := s.worker([]string{"--pools", "cogflow,media"}, noText, "COGFLOW_TRAINING_MODELS_DIR="+invalidModels(t),
 		fmt.Sprintf(`COGFLOW_SOURCES={"default":[%q],"acme":[%q]}`, mine, theirs))
 
 	starts := badDatasets()
@@ -238,7 +237,7 @@ func TestTrainRefused(t *testing.T) { //nolint:tparallel // the group of starts 
 			t.Run(c.name, func(t *testing.T) {
 				t.Parallel()
 				s := s.within(t)
-				in := input{"name": "lamps", "base_model": "org/fine", "dataset": input{"uri": fine}}
+				in := input{"name": "support", "base_model": "org/fine", "dataset": input{"uri": fine}}
 				if c.file != "" {
 					path := filepath.Join(mine, fmt.Sprintf("%d.jsonl", i))
 					require.NoError(t, os.WriteFile(path, []byte(c.file), 0o600))
@@ -249,7 +248,7 @@ func TestTrainRefused(t *testing.T) { //nolint:tparallel // the group of starts 
 		}
 	})
 
-	// A number that JSON does not have, as Python writes it unless told otherwise.
+	// NaN is not valid JSON, but Python writes it by default.
 	nan := &common.Payload{
 		Metadata: map[string][]byte{converter.MetadataEncoding: []byte(converter.MetadataEncodingJSON)},
 		Data:     fmt.Appendf(nil, `{"base_model":"org/fine","dataset":{"uri":%q},"sft_config":{"learning_rate":NaN}}`, fine),
@@ -257,9 +256,9 @@ func TestTrainRefused(t *testing.T) { //nolint:tparallel // the group of starts 
 	_, err := execute[train.Result](s, "nan", "TrainSFT", converter.NewRawValue(nan))
 	require.ErrorContains(t, err, "invalid character 'N'")
 
-	// What is wrong may be left out, if the user says so, and is counted.
+	// Invalid rows are dropped and counted, if the user allows it.
 	dropping := filepath.Join(mine, "dropping.jsonl")
-	require.NoError(t, os.WriteFile(dropping, []byte(strings.Repeat(fineRow, 60)+"{}\n{\"prompt\": \"a\", \"completion\": \" \"}\n"), 0o600))
+	require.NoError(t, os.WriteFile(dropping, []byte(strings.Repeat(validRow, 60)+"{}\n{\"prompt\": \"a\", \"completion\": \" \"}\n"), 0o600))
 	out, err := execute[train.Result](s, "dropping", "TrainSFT", input{
 		"base_model": "org/fine", "dataset": input{"uri": dropping}, "dry_run": true, "sft_config": input{"allow_dropped": 0.1},
 	})
@@ -269,13 +268,13 @@ func TestTrainRefused(t *testing.T) { //nolint:tparallel // the group of starts 
 	require.Equal(t, map[string]int{"missing_field": 1, "empty": 1}, out.Check.Train.DroppedBy)
 	require.Equal(t, 60, out.Check.Train.Kept)
 
-	require.Empty(t, s.sightNow("store/*/training"))
-	require.Empty(t, s.sightNow("store/*/adapters"))
+	require.Empty(t, s.matchingFiles("store/*/training"))
+	require.Empty(t, s.matchingFiles("store/*/adapters"))
 	require.NoDirExists(t, filepath.Join(s.dir, "escape"))
-	require.Empty(t, s.children(w), "nobody has started a trainer")
+	require.Empty(t, s.children(w), "no trainer was started")
 }
 
-// refuses starts what is bad, and wants one clear error of its class.
+// refuses starts an invalid run and checks its error and class.
 func (s *stack) refuses(c badStart, id string, in input) {
 	s.t.Helper()
 	for key, value := range c.change {
@@ -297,5 +296,5 @@ func (s *stack) refuses(c badStart, id string, in input) {
 	require.Contains(s.t, f.Reason, c.want)
 	require.Contains(s.t, []string{"check", "plan"}, f.Stage)
 	require.Less(s.t, len(f.Reason), 600)
-	require.Empty(s.t, s.queues(id), "no GPU is asked for")
+	require.Empty(s.t, s.queues(id), "no GPU queue was used")
 }

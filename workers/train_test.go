@@ -23,8 +23,8 @@ import (
 	"github.com/cogniverse/cogflow/workflows/train"
 )
 
-// tinyModels makes base models of random weights, once for all tests: a folder
-// with tiny/llama and tiny/encoder.
+// tinyModels makes base models with random weights once for all tests: a folder with
+// tiny/llama and tiny/encoder.
 var tinyModels = sync.OnceValues(func() (string, error) {
 	dir := filepath.Join(sharedDir, "models")
 	for _, kind := range []string{"llama", "encoder"} {
@@ -54,8 +54,8 @@ func newTrainStack(t *testing.T) (s *stack, models string) {
 	return s, models
 }
 
-// lesson writes a dataset of questions and answers.
-func lesson(t *testing.T, dir string) string {
+// writeDataset writes a dataset of questions and answers.
+func writeDataset(t *testing.T, dir string) string {
 	t.Helper()
 	const rows = 44 // 4 are held out: 10 steps an epoch
 	var lines strings.Builder
@@ -68,21 +68,21 @@ func lesson(t *testing.T, dir string) string {
 	return path
 }
 
-// drilled is a job with everything that a death could spoil: several epochs,
-// accumulation, dropout, evaluations, a learning rate that changes.
-func drilled(dataset string) train.Input {
+// complexJob is a job with all kinds of state that a checkpoint must restore: several epochs,
+// accumulation, dropout, evaluations, a learning rate schedule.
+func complexJob(dataset string) train.Input {
 	var settings training.Settings
 	if err := json.Unmarshal([]byte(`{"epochs":3,"batch_size":2,"gradient_accumulation_steps":2,"save_steps":2,
 		"eval_steps":5,"lora_dropout":0.1,"early_stopping_patience":0,"max_seq_length":96,"min_rows":10}`), &settings); err != nil {
 		panic(err)
 	}
 	return train.Input{
-		Name: "lamps", BaseModel: "tiny/llama", Dataset: activities.Dataset{URI: dataset}, SFT: &settings,
+		Name: "support", BaseModel: "tiny/llama", Dataset: activities.Dataset{URI: dataset}, SFT: &settings,
 	}
 }
 
-// adapter is what is published of a version: the hash of each file but the card,
-// which tells of the run, and the figures that must not depend on it.
+// adapter is the content of a published version that must not depend on the run: the hashes
+// of all files except for the model card, and the metrics.
 type adapter struct {
 	files   map[string]string
 	metrics map[string]float64
@@ -93,7 +93,7 @@ func (s *stack) adapter(job string, version int) adapter {
 	s.t.Helper()
 	out := adapter{files: map[string]string{}}
 	var m training.Adapter
-	base := filepath.Join(s.dir, "store", "default", "adapters", "lamps", fmt.Sprint(version))
+	base := filepath.Join(s.dir, "store", "default", "adapters", "support", fmt.Sprint(version))
 	s.readJSON(filepath.Join(base, "manifest.json"), &m)
 	for _, f := range m.Files {
 		data, err := os.ReadFile(filepath.Join(base, filepath.FromSlash(f.Name)))
@@ -114,7 +114,7 @@ func (s *stack) adapter(job string, version int) adapter {
 		var e training.Event
 		require.NoError(s.t, json.Unmarshal([]byte(line), &e))
 		if e.Event == training.EventStep {
-			require.Equal(s.t, len(out.losses)+1, e.Step, "each step stands there once")
+			require.Equal(s.t, len(out.losses)+1, e.Step, "each step is recorded once")
 			out.losses = append(out.losses, *e.Loss)
 		}
 	}
@@ -128,8 +128,8 @@ func (s *stack) readJSON(path string, v any) {
 	require.NoError(s.t, json.Unmarshal(data, v))
 }
 
-// sight waits until a file of a pattern is there.
-func (s *stack) sight(pattern string) {
+// awaitFile waits until a file matches a pattern.
+func (s *stack) awaitFile(pattern string) {
 	s.t.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
@@ -143,7 +143,7 @@ func (s *stack) sight(pattern string) {
 		select {
 		case <-tick.C:
 		case <-limit:
-			require.Fail(s.t, "nothing comes in sight", pattern)
+			require.Fail(s.t, "no file matches", pattern)
 		}
 	}
 }
@@ -161,56 +161,56 @@ func (s *stack) stored(step int) {
 		}
 		done, err := filepath.Glob(filepath.Join(s.dir, "store/default/training/*/output/manifest.json"))
 		require.NoError(s.t, err)
-		require.Empty(s.t, done, "the job ended before step %d was seen", step)
+		require.Empty(s.t, done, "the job ended before the checkpoint of step %d was found", step)
 		<-time.After(2 * time.Millisecond)
 	}
 }
 
 func (s *stack) startTraining(in train.Input) client.WorkflowRun {
 	s.t.Helper()
-	run, err := s.client.ExecuteWorkflow(s.t.Context(), startOptions("lamps"), "TrainSFT", in)
+	run, err := s.client.ExecuteWorkflow(s.t.Context(), startOptions("support"), "TrainSFT", in)
 	require.NoError(s.t, err)
 	return run
 }
 
-// TestTrainKill kills the worker, and with it the trainer, at every kind of moment there
-// is, or drains it for another one, and compares with an undisturbed run bit for bit.
+// TestTrainKill kills the worker and its trainer in every phase, or replaces it by another
+// worker, and compares the result with an undisturbed run bit for bit.
 func TestTrainKill(t *testing.T) {
 	t.Parallel()
-	calm, _ := newTrainStack(t)
-	calm.worker(nil)
-	in := drilled(lesson(t, calm.dir)) // 10 steps an epoch
-	undisturbed := await[train.Result](calm, calm.startTraining(in), 5*time.Minute)
+	reference, _ := newTrainStack(t)
+	reference.worker(nil)
+	in := complexJob(writeDataset(t, reference.dir)) // 10 steps an epoch
+	undisturbed := await[train.Result](reference, reference.startTraining(in), 5*time.Minute)
 	require.Equal(t, 30, undisturbed.Steps)
 	require.Zero(t, undisturbed.Redone)
-	want := calm.adapter(undisturbed.Job, undisturbed.Version)
+	want := reference.adapter(undisturbed.Job, undisturbed.Version)
 	require.Len(t, want.losses, 30)
 
 	t.Run("elsewhere", func(t *testing.T) {
 		t.Parallel()
-		trainedElsewhere(t, want)
+		trainOnOtherHost(t, want)
 	})
 	for name, moments := range map[string][]func(s *stack){
-		// Between two checkpoints, in the first epoch, at the border of two, and later.
+		// Between two checkpoints: in the first epoch, at the end of an epoch, and later.
 		"between": {
 			func(s *stack) { s.stored(4) },
 			func(s *stack) { s.stored(10) },
 			func(s *stack) { s.stored(16) },
 		},
-		// While a checkpoint is written; on its way to the store; after the last step,
-		// before anything of the outcome is stored.
+		// While a checkpoint is written; while it is uploaded; after the last step, before any
+		// result is stored.
 		"writing": {
-			func(s *stack) { s.stored(12); s.sight("tmp/*/train-*/work-*/checkpoints/.*") },
-			func(s *stack) { s.stored(18); s.sight("tmp/kept-*/*") },
-			func(s *stack) { s.sight("tmp/*/train-*/work-*/output/last") },
+			func(s *stack) { s.stored(12); s.awaitFile("tmp/*/train-*/work-*/checkpoints/.*") },
+			func(s *stack) { s.stored(18); s.awaitFile("tmp/kept-*/*") },
+			func(s *stack) { s.awaitFile("tmp/*/train-*/work-*/output/last") },
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s, _ := newTrainStack(t)
-			own := s.clocked(trainerPython)
+			own := s.recordTrainers(trainerPython)
 			w := s.worker(nil)
-			in := drilled(lesson(t, s.dir))
+			in := complexJob(writeDataset(t, s.dir))
 			run := s.startTraining(in)
 			for _, moment := range moments {
 				moment(s)
@@ -224,7 +224,7 @@ func TestTrainKill(t *testing.T) {
 			require.Equal(t, undisturbed.Metrics, out.Metrics)
 			require.Equal(t, undisturbed.Comparison, out.Comparison)
 			redone := own.steps() - out.Steps
-			require.LessOrEqual(t, redone, len(moments)*(*in.SFT.SaveSteps), "more than what lay between two checkpoints")
+			require.LessOrEqual(t, redone, len(moments)*(*in.SFT.SaveSteps), "more than the steps between two checkpoints")
 			require.LessOrEqual(t, out.Redone, redone)
 			s.bookedAs(own, run, out, len(moments))
 			w.drain()
@@ -234,17 +234,17 @@ func TestTrainKill(t *testing.T) {
 	}
 }
 
-// trainedElsewhere drains the worker in mid-training; another one, with an empty disk and
-// its models at another path, goes on.
-func trainedElsewhere(t *testing.T, want adapter) {
+// trainOnOtherHost drains the worker during training. Another worker, with an empty disk and
+// its models at another path, continues.
+func trainOnOtherHost(t *testing.T, want adapter) {
 	t.Helper()
 	s, models := newTrainStack(t)
-	own := s.clocked(trainerPython)
+	own := s.recordTrainers(trainerPython)
 	first := s.worker(nil)
-	run := s.startTraining(drilled(lesson(t, s.dir)))
+	run := s.startTraining(complexJob(writeDataset(t, s.dir)))
 	s.stored(6)
 	first.drain()
-	require.Empty(t, s.children(), "it waited for its trainer")
+	require.Empty(t, s.children(), "the worker waited for its trainer")
 	require.Empty(t, s.temporary())
 
 	elsewhere := filepath.Join(s.dir, "elsewhere")
@@ -252,38 +252,39 @@ func trainedElsewhere(t *testing.T, want adapter) {
 	s.worker(nil, "COGFLOW_SCRATCH="+filepath.Join(elsewhere, "tmp"), "COGFLOW_TRAINING_MODELS_DIR="+filepath.Join(elsewhere, "models"))
 	out := await[train.Result](s, run, 5*time.Minute)
 	require.Equal(t, want, s.adapter(out.Job, out.Version))
-	require.Zero(t, out.Redone, "whoever is asked to stop loses no step")
+	require.Zero(t, out.Redone, "a drain loses no step")
 	s.bookedAs(own, run, out, 0)
 }
 
-// TestTrainCancel leaves no process, no claim and no file behind, and keeps the best.
+// TestTrainCancel: a cancelled run leaves no process, no claim and no temporary file, and
+// keeps the best so far.
 func TestTrainCancel(t *testing.T) {
 	t.Parallel()
 	s, _ := newTrainStack(t)
-	own := s.clocked(trainerPython)
+	own := s.recordTrainers(trainerPython)
 	w := s.worker(nil)
-	run := s.startTraining(drilled(lesson(t, s.dir)))
+	run := s.startTraining(complexJob(writeDataset(t, s.dir)))
 	s.stored(4)
-	require.NoError(t, s.client.CancelWorkflow(t.Context(), "lamps", ""))
+	require.NoError(t, s.client.CancelWorkflow(t.Context(), "support", ""))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	require.Error(t, run.Get(ctx, nil))
 	s.noOrphans(10*time.Second, w)
-	require.Empty(t, s.sightNow("store/default/training/*/claim.json"))
-	require.NotEmpty(t, s.sightNow("store/default/adapters/lamps/1/manifest.json"), "the best so far")
+	require.Empty(t, s.matchingFiles("store/default/training/*/claim.json"))
+	require.NotEmpty(t, s.matchingFiles("store/default/adapters/support/1/manifest.json"), "the best so far")
 	s.bookedAs(own, run, train.Result{}, 0)
 	w.drain()
 	require.Empty(t, s.temporary())
 }
 
-func (s *stack) sightNow(pattern string) []string {
+func (s *stack) matchingFiles(pattern string) []string {
 	found, err := filepath.Glob(filepath.Join(s.dir, pattern))
 	require.NoError(s.t, err)
 	return found
 }
 
-// TestTrainExamples starts each type by the temporal CLI from the examples, with
-// tiny models under the names of those that the examples train.
+// TestTrainExamples starts the examples with the temporal CLI, with tiny models in place of
+// the models that the examples name.
 func TestTrainExamples(t *testing.T) {
 	t.Parallel()
 	s, models := newTrainStack(t)

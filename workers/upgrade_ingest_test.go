@@ -17,8 +17,8 @@ import (
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// held has a language model answer what a gate lets pass.
-func held(g *gate) func(int) lmtest.Answer {
+// heldAnswers makes a language model answer only the calls that a gate lets through.
+func heldAnswers(g *gate) func(int) lmtest.Answer {
 	return func(int) lmtest.Answer {
 		if g.pass() {
 			return nil
@@ -27,16 +27,16 @@ func held(g *gate) func(int) lmtest.Answer {
 	}
 }
 
-// described is a stack whose videos are described by an endpoint behind a gate.
-type described struct {
+// describeStack is a stack whose describe endpoint is behind a gate.
+type describeStack struct {
 	*stack
 	gate *gate
 	vlm  *vlmtest.Server
 }
 
-func newDescribed(t *testing.T, dynamic map[string]string) *described {
+func newDescribeStack(t *testing.T, dynamic map[string]string) *describeStack {
 	t.Helper()
-	d := &described{stack: newSmallStack(t, dynamic), gate: &gate{}, vlm: vlmtest.Start(t)}
+	d := &describeStack{stack: newSmallStack(t, dynamic), gate: &gate{}, vlm: vlmtest.Start(t)}
 	d.vlm.Decide(func(int) vlmtest.Fault {
 		if d.gate.pass() {
 			return vlmtest.None
@@ -54,14 +54,14 @@ const (
 	upgradeCalls  = upgradeVideos * upgradeFrames
 )
 
-// ingested is what a library leaves behind, and what it has cost.
+// ingested is the outcome and the cost of a library.
 type ingested struct {
 	visible []string
 	answers map[string]int
 }
 
-// ended waits for the library and compares what it says with what the endpoint did.
-func (d *described) ended(t *testing.T, j *job, calls int) ingested {
+// ended waits for the library and compares its result with the calls of the endpoint.
+func (d *describeStack) ended(t *testing.T, j *job, calls int) ingested {
 	t.Helper()
 	out, result := d.found(t, j, calls)
 	require.Zero(t, result.RepeatedCalls)
@@ -70,20 +70,20 @@ func (d *described) ended(t *testing.T, j *job, calls int) ingested {
 	return out
 }
 
-// answered counts the captions that the ledger knows of.
-func (d *described) answered() int {
+// answered is the number of answered describe calls in the ledger.
+func (d *describeStack) answered() int {
 	d.t.Helper()
 	return d.number("ledger.db", "SELECT count(*) FROM call WHERE answered AND kind='describe'")
 }
 
-func (d *described) found(t *testing.T, j *job, calls int) (ingested, ingest.LibraryResult) {
+func (d *describeStack) found(t *testing.T, j *job, calls int) (ingested, ingest.LibraryResult) {
 	t.Helper()
 	d.gate.lift()
 	result := j.wait(t)
 	require.Empty(t, result.Failures)
 	require.Zero(t, result.Failed)
-	require.GreaterOrEqual(t, result.DescribeCalls, calls) // 5f04396 counts those that were sent away as well
-	require.Equal(t, calls, d.answered(), "the ledger has what the endpoint has answered")
+	require.GreaterOrEqual(t, result.DescribeCalls, calls) // 5f04396 also counts rejected calls
+	require.Equal(t, calls, d.answered(), "the ledger has the answered calls of the endpoint")
 	require.Zero(t, d.hidden())
 	out := ingested{d.visible(), d.vlm.Answered()}
 	sum := 0
@@ -94,19 +94,18 @@ func (d *described) found(t *testing.T, j *job, calls int) (ingested, ingest.Lib
 	return out, result
 }
 
-// undisturbedOn ingests a library with one build.
-func undisturbedOn(t *testing.T, b build, dir string, calls int) ingested {
+// ingestOn ingests a library with one build.
+func ingestOn(t *testing.T, b build, dir string, calls int) ingested {
 	t.Helper()
-	d := newDescribed(t, nil)
+	d := newDescribeStack(t, nil)
 	w := d.workerOf(t, b)
 	out := d.ended(t, d.begin("library", ingest.LibraryInput{Source: dir}), calls)
 	w.drain()
 	return out
 }
 
-// TestUpgradeIngestion: videos in flight are finished by builds that extract and
-// index otherwise than the one that began them, there and back, and nothing of it
-// shows in the index or on the bill.
+// TestUpgradeIngestion: a build with another extractor or index schema finishes videos of
+// another build, in both directions. Neither the index nor the cost changes.
 func TestUpgradeIngestion(t *testing.T) {
 	t.Parallel()
 	type path struct {
@@ -121,9 +120,9 @@ func TestUpgradeIngestion(t *testing.T) {
 		} {
 			t.Run(former.String()+" "+p.name, func(t *testing.T) {
 				t.Parallel()
-				want := undisturbedOn(t, p.begin, dir, upgradeCalls)
+				want := ingestOn(t, p.begin, dir, upgradeCalls)
 				require.Len(t, want.visible, upgradeCalls)
-				d := newDescribed(t, nil)
+				d := newDescribeStack(t, nil)
 				w := d.workerOf(t, p.begin)
 				j := d.begin("library", ingest.LibraryInput{Source: dir})
 				d.gate.after(t, upgradeCalls/4)
@@ -139,9 +138,8 @@ func TestUpgradeIngestion(t *testing.T) {
 	}
 }
 
-// TestUpgradeIngestionAtOnce: two builds take from the same queues: runs that one
-// of them begins, continues as new or starts as children are gone on with by the
-// other, whichever that is.
+// TestUpgradeIngestionAtOnce: two builds poll the same queues. Runs that one of them starts,
+// continues as new or starts as children are continued by the other.
 func TestUpgradeIngestionAtOnce(t *testing.T) {
 	t.Parallel()
 	const videos = 10
@@ -149,8 +147,8 @@ func TestUpgradeIngestionAtOnce(t *testing.T) {
 		t.Run(former.String(), func(t *testing.T) {
 			t.Parallel()
 			dir := small(t, videos, upgradeFrames)
-			want := undisturbedOn(t, former, dir, videos*upgradeFrames)
-			d := newDescribed(t, soon("60"))
+			want := ingestOn(t, former, dir, videos*upgradeFrames)
+			d := newDescribeStack(t, continueAfter("60"))
 			first := d.workerOf(t, former)
 			j := d.begin("library", ingest.LibraryInput{Source: dir})
 			d.gate.after(t, upgradeFrames)
@@ -158,15 +156,15 @@ func TestUpgradeIngestionAtOnce(t *testing.T) {
 			d.awaitPollers("describe-cpu", 2)
 			require.Equal(t, want, d.ended(t, j, videos*upgradeFrames))
 			require.GreaterOrEqual(t, d.cost("library").runs, 2)
-			require.Len(t, d.took(videos), 2, "both builds took a part")
+			require.Len(t, d.workflowWorkers(videos), 2, "both builds executed tasks")
 			first.drain()
 			second.drain()
 		})
 	}
 }
 
-// took lists the workers that completed workflow tasks of a library's videos.
-func (d *described) took(videos int) map[string]bool {
+// workflowWorkers lists the workers that completed workflow tasks of a library's videos.
+func (d *describeStack) workflowWorkers(videos int) map[string]bool {
 	d.t.Helper()
 	out := map[string]bool{}
 	for i := range videos {
@@ -182,9 +180,9 @@ func (d *described) took(videos int) map[string]bool {
 	return out
 }
 
-// TestUpgradeExtraction: a worker dies in the middle of a video, and only a build
-// with another extractor comes after it. What is extracted stays; the rest is made
-// by the other, which the record of the extraction says.
+// TestUpgradeExtraction: a worker dies during an extraction, and a build with another
+// extractor replaces it. Extracted frames are kept; the new build extracts the rest, which the
+// record of the extraction says.
 func TestUpgradeExtraction(t *testing.T) {
 	t.Parallel()
 	const frames = 40
@@ -192,19 +190,19 @@ func TestUpgradeExtraction(t *testing.T) {
 		t.Run(former.String(), func(t *testing.T) {
 			t.Parallel()
 			dir := small(t, 1, frames)
-			want := undisturbedOn(t, former, dir, frames)
-			d := newDescribed(t, nil)
+			want := ingestOn(t, former, dir, frames)
+			d := newDescribeStack(t, nil)
 			w := d.workerOf(t, former, "COGFLOW_FFMPEG="+stuckFFmpeg(t, d.dir))
 			j := d.begin("library", ingest.LibraryInput{Source: dir})
-			d.sight("store/default/videos/*/frames/*/chunk-000000.json")
+			d.awaitFile("store/default/videos/*/frames/*/chunk-000000.json")
 			d.gate.after(t, 2)
-			d.poll(func() bool { return d.answered() == 2 }) // a kill may cost what is in flight
+			d.poll(func() bool { return d.answered() == 2 }) // calls in flight can be lost by a kill
 			w.kill()
-			require.Empty(t, d.sightNow("store/default/videos/*/frames/*/manifest.json"), "it was not extracted whole")
+			require.Empty(t, d.matchingFiles("store/default/videos/*/frames/*/manifest.json"), "the extraction is not complete")
 			w = d.workerOf(t, nextBuild)
 			got, _ := d.found(t, j, frames)
 			require.Equal(t, want, got)
-			manifests := d.sightNow("store/default/videos/*/frames/*/manifest.json")
+			manifests := d.matchingFiles("store/default/videos/*/frames/*/manifest.json")
 			require.Len(t, manifests, 1)
 			text, err := os.ReadFile(manifests[0])
 			require.NoError(t, err)
@@ -214,7 +212,7 @@ func TestUpgradeExtraction(t *testing.T) {
 	}
 }
 
-// stuckFFmpeg is an ffmpeg that yields part of what it decodes and then nothing.
+// stuckFFmpeg is an ffmpeg that writes a part of its output and then hangs.
 func stuckFFmpeg(t *testing.T, dir string) string {
 	t.Helper()
 	ffmpeg, err := exec.LookPath("ffmpeg")
@@ -223,6 +221,6 @@ func stuckFFmpeg(t *testing.T, dir string) string {
 	require.NoError(t, os.Mkdir(at, 0o755)) //nolint:gosec // the sandbox reads it
 	script := fmt.Sprintf("#!/bin/bash\ncase \" $* \" in *' -version '*) exec %[1]s \"$@\";; esac\n%[1]s \"$@\" | { head -c 60000; exec sleep 3600; }\n", ffmpeg)
 	path := filepath.Join(at, "ffmpeg")
-	require.NoError(t, os.WriteFile(path, []byte(script), 0o755)) //nolint:gosec // it is run by a worker
+	require.NoError(t, os.WriteFile(path, []byte(script), 0o755)) //nolint:gosec // a worker executes it
 	return path
 }

@@ -15,18 +15,18 @@ import (
 	"github.com/cogniverse/cogflow/workflows/train"
 )
 
-// upgradeBuilds names the directory that deploy/upgrade/build.sh has filled.
+// upgradeBuilds is the variable with the output directory of deploy/upgrade/build.sh.
 const upgradeBuilds = "COGFLOW_UPGRADE_BUILDS"
 
-// build is a worker as some commit builds it, with its trainer beside it.
+// build is the worker and the trainer of a commit.
 type build string
 
 const (
 	thisBuild = build("this") // of the working tree
-	nextBuild = build("next") // as this, with another extractor and document schema, and without those of this one
+	nextBuild = build("next") // like this, but with another extractor and document schema only
 )
 
-// formerBuilds lists those of earlier commits. Without any there is nothing to test.
+// formerBuilds lists the builds of earlier commits; it skips the test without any.
 func formerBuilds(t *testing.T) (found []build) {
 	t.Helper()
 	dir := os.Getenv(upgradeBuilds)
@@ -62,8 +62,8 @@ func (s *stack) workerOf(t *testing.T, b build, env ...string) *workerProcess {
 	return s.worker(nil, append([]string{"COGFLOW_TRAINING_TRAINER_DIR=" + trainer, "COGFLOW_TRAINING_PYTHON=" + python}, env...)...)
 }
 
-// gate lets so many calls of a model through and has the others come again, so
-// that work is held at a known point without a call in flight.
+// gate lets a number of calls of a model through and makes the others retry, so that work
+// stops at a known point without calls in flight.
 type gate struct {
 	mu           sync.Mutex
 	open, passed int
@@ -79,7 +79,7 @@ func (g *gate) pass() bool {
 	return true
 }
 
-// after opens the gate for calls up to this one and waits until it has passed.
+// after opens the gate for a number of calls and waits until they have passed.
 func (g *gate) after(t *testing.T, calls int) {
 	t.Helper()
 	g.mu.Lock()
@@ -89,7 +89,7 @@ func (g *gate) after(t *testing.T, calls int) {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		return g.passed >= calls
-	}, 2*time.Minute, 5*time.Millisecond, "the work does not come to call %d", calls)
+	}, 2*time.Minute, 5*time.Millisecond, "call %d was not made", calls)
 }
 
 func (g *gate) lift() {
@@ -98,8 +98,8 @@ func (g *gate) lift() {
 	g.open = 1 << 30
 }
 
-// shared starts another worker beside one that runs, has both work for a while,
-// and stops the first: a rolling upgrade, or a rollback.
+// shared starts another worker beside a running one, lets both work for a while, and stops
+// the first: a rolling upgrade or a rollback.
 func (s *stack) shared(t *testing.T, from *workerProcess, to build, queue string, meanwhile func()) *workerProcess {
 	t.Helper()
 	w := s.workerOf(t, to)
@@ -109,31 +109,31 @@ func (s *stack) shared(t *testing.T, from *workerProcess, to build, queue string
 	return w
 }
 
-// shortly is a drilled job of one epoch, 10 steps.
-func shortly(t *testing.T, dataset string) train.Input {
+// shortJob is complexJob with one epoch, which is 10 steps.
+func shortJob(t *testing.T, dataset string) train.Input {
 	t.Helper()
-	in := drilled(dataset)
+	in := complexJob(dataset)
 	require.NoError(t, json.Unmarshal([]byte(`{"epochs":1}`), in.SFT))
 	return in
 }
 
-// TestUpgradeTraining: a job that begins on a former build, goes on with this one
-// and ends on the former has the weights of one that nothing disturbed.
+// TestUpgradeTraining: a job that starts on a former build, continues on this one and ends
+// on the former has the same weights as an undisturbed job.
 func TestUpgradeTraining(t *testing.T) {
 	t.Parallel()
 	for _, former := range formerBuilds(t) {
 		t.Run(former.String(), func(t *testing.T) {
 			t.Parallel()
-			calm, _ := newTrainStack(t)
-			w := calm.workerOf(t, former)
-			undisturbed := await[train.Result](calm, calm.startTraining(shortly(t, lesson(t, calm.dir))), 4*time.Minute)
+			reference, _ := newTrainStack(t)
+			w := reference.workerOf(t, former)
+			undisturbed := await[train.Result](reference, reference.startTraining(shortJob(t, writeDataset(t, reference.dir))), 4*time.Minute)
 			require.Equal(t, 10, undisturbed.Steps)
-			want := calm.adapter(undisturbed.Job, undisturbed.Version)
+			want := reference.adapter(undisturbed.Job, undisturbed.Version)
 			w.drain()
 
 			s, _ := newTrainStack(t)
 			w = s.workerOf(t, former)
-			run := s.startTraining(shortly(t, lesson(t, s.dir)))
+			run := s.startTraining(shortJob(t, writeDataset(t, s.dir)))
 			w = s.shared(t, w, thisBuild, "train-cpu", func() { s.stored(2) })
 			w = s.shared(t, w, former, "train-cpu", func() { s.stored(6) })
 			out := await[train.Result](s, run, 4*time.Minute)
@@ -141,13 +141,13 @@ func TestUpgradeTraining(t *testing.T) {
 			require.Equal(t, want, s.adapter(out.Job, out.Version))
 			require.Equal(t, undisturbed.Metrics, out.Metrics)
 			require.Equal(t, undisturbed.Comparison, out.Comparison)
-			require.Zero(t, out.Redone, "whoever is asked to stop loses no step")
+			require.Zero(t, out.Redone, "a drain loses no step")
 			w.drain()
 
 			w = s.workerOf(t, thisBuild)
-			again, err := execute[train.Result](s, "again", "TrainSFT", shortly(t, lesson(t, s.dir)))
+			again, err := execute[train.Result](s, "again", "TrainSFT", shortJob(t, writeDataset(t, s.dir)))
 			require.NoError(t, err)
-			require.Equal(t, "unchanged", again.Status, "a job that a former build has done is the same job")
+			require.Equal(t, "unchanged", again.Status, "a job of a former build has the same id")
 			require.Equal(t, undisturbed.Job, again.Job)
 			w.drain()
 			require.Empty(t, s.temporary())
@@ -155,24 +155,24 @@ func TestUpgradeTraining(t *testing.T) {
 	}
 }
 
-// TestUpgradeOptimization: the same of both modes of a prompt optimization. Each
-// question is answered once, whichever build asked it.
+// TestUpgradeOptimization: the same for both modes of a prompt optimization. Each question
+// is answered once, whichever build asked it.
 func TestUpgradeOptimization(t *testing.T) {
 	t.Parallel()
 	for _, former := range formerBuilds(t) {
 		for _, mode := range []string{"compat", "improved"} {
 			t.Run(former.String()+" "+mode, func(t *testing.T) {
 				t.Parallel()
-				in := quizzes(mode)
-				calm := newClassroom(t)
-				w := calm.workerOf(t, former)
-				want := await[optimize.Result](calm.stack, calm.optimize(in), 4*time.Minute)
+				in := topicInput(mode)
+				reference := newLMStack(t)
+				w := reference.workerOf(t, former)
+				want := await[optimize.Result](reference.stack, reference.optimize(in), 4*time.Minute)
 				w.drain()
-				calls := len(calm.lm.Answered())
+				calls := len(reference.lm.Answered())
 
-				c := newClassroom(t)
+				c := newLMStack(t)
 				g := &gate{}
-				c.lm.Decide = held(g)
+				c.lm.Decide = heldAnswers(g)
 				w = c.workerOf(t, former)
 				run := c.optimize(in)
 				g.after(t, calls/5)
@@ -184,8 +184,8 @@ func TestUpgradeOptimization(t *testing.T) {
 				require.Equal(t, want.Verdict, out.Verdict)
 				require.Equal(t, want.Job, out.Job)
 				require.Zero(t, out.Repeated)
-				require.Equal(t, calm.published(), c.published())
-				require.Equal(t, calm.lm.Answered(), c.lm.Answered(), "each question was answered once")
+				require.Equal(t, reference.published(), c.published())
+				require.Equal(t, reference.lm.Answered(), c.lm.Answered(), "each question was answered once")
 				w.drain()
 
 				w = c.workerOf(t, thisBuild)
@@ -198,7 +198,7 @@ func TestUpgradeOptimization(t *testing.T) {
 	}
 }
 
-// upgradeConfig is smallProfile with a describer behind an endpoint.
+// upgradeConfig is smallProfile with a describe endpoint.
 func upgradeConfig(t *testing.T, url string) string {
 	t.Helper()
 	text, err := json.Marshal(map[string]any{"cogflow": map[string]any{

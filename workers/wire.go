@@ -34,27 +34,26 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// wire builds what the pools need, and only that, and hands it to the activities.
-// When one part cannot be built, those built before it are closed.
-func wire(ctx context.Context, c config.Config, getenv func(string) string, pools []pool, class string, temporal client.Client, local bool) (hands, func() error, error) {
+// wire builds the parts that the pools require and passes them to the activities. If a part
+// cannot be built, the parts built before are closed.
+func wire(ctx context.Context, c config.Config, getenv func(string) string, pools []pool, class string, temporal client.Client, local bool) (implementations, func() error, error) {
 	h := &health{config: c, parts: partsOf(pools)}
 	built, err := h.build(ctx, getenv, pools, class, temporal, local)
 	if err != nil {
-		return hands{}, nil, errors.Join(err, h.opened.close())
+		return implementations{}, nil, errors.Join(err, h.opened.close())
 	}
 	return built, h.opened.close, nil
 }
 
-// spread is broker.Options.Spread. Tests of whole workers, whose endpoints answer
-// badly for a moment, shorten it.
+// spread is broker.Options.Spread. Tests with faulty endpoints shorten it.
 var spread time.Duration //nolint:gochecknoglobals // see above
 
-// closers are what has to be closed, in the order in which it was opened.
+// closers close parts; they are in the order of opening.
 type closers []func() error
 
 func (c *closers) add(f func() error) { *c = append(*c, f) }
 
-// close closes all of it, the last first. The zero value has nothing to close.
+// close closes all parts, the last opened first. The zero value is empty.
 func (c *closers) close() error {
 	var errs []error
 	for _, f := range slices.Backward(*c) {
@@ -64,7 +63,7 @@ func (c *closers) close() error {
 	return errors.Join(errs...)
 }
 
-func (h *health) build(ctx context.Context, getenv func(string) string, pools []pool, class string, temporal client.Client, local bool) (_ hands, err error) {
+func (h *health) build(ctx context.Context, getenv func(string) string, pools []pool, class string, temporal client.Client, local bool) (_ implementations, err error) {
 	c := h.config
 	a := &ingest.Activities{
 		Runs: runs{temporal}, Report: ingestreport.Render, Thumb: report.Thumb, Version: version, Unsandboxed: c.NoSandbox,
@@ -73,23 +72,23 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 	h.servers = serversOf(c)
 	store, err := blob.Open(ctx, c.Store)
 	if err != nil {
-		return hands{}, err
+		return implementations{}, err
 	}
 	a.Store = activities.Confined(store)
 	if h.parts.have(partPreview) {
 		if err := h.preview(ctx); err != nil {
-			return hands{}, err
+			return implementations{}, err
 		}
 		a.Profiles = profiles(c, h.describer)
 	}
 	if h.models, err = newModels(c, getenv, h.describer, h.parts, h.servers); err != nil {
-		return hands{}, err
+		return implementations{}, err
 	}
 	a.Describer, a.Embedder, a.Transcriber = describing{h.models}, embedding{h.models}, transcribing{h.models}
 	if h.parts.have(partScratch) {
 		scratch, err := openScratch(c.Scratch)
 		if err != nil {
-			return hands{}, err
+			return implementations{}, err
 		}
 		h.opened.add(scratch.close)
 		a.Scratch = scratch.dir
@@ -97,46 +96,46 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 	if h.parts.have(partLedger) {
 		calls, err := h.openLedger()
 		if err != nil {
-			return hands{}, err
+			return implementations{}, err
 		}
 		b := broker.New(broker.Options{Ledger: calls, Endpoint: h.servers.of, Spread: spread})
-		h.opened.add(b.Close) // before the ledger, which books what is open then as lost
+		h.opened.add(b.Close) // closed before the ledger, which books open calls as lost
 		a.Ledger, a.Broker, h.models.book = calls, b, b.Payer
 	}
 	if h.parts.have(partIndex) {
 		if a.Index, err = h.openIndex(); err != nil {
-			return hands{}, err
+			return implementations{}, err
 		}
 		a.IndexName = indexName(c)
 	}
 	if h.parts.have(partMedia) {
 		if err := h.media(ctx, c); err != nil {
-			return hands{}, err
+			return implementations{}, err
 		}
 		a.Media = h.ffmpeg
 		if a.Sources, err = source.New(sources(c, local, a.Scratch)); err != nil {
-			return hands{}, err
+			return implementations{}, err
 		}
 	}
 	t, err := h.training(ctx, c, getenv, pools, class)
 	if err != nil {
-		return hands{}, err
+		return implementations{}, err
 	}
 	o, err := h.optimizing(ctx, c, getenv)
 	if err != nil {
-		return hands{}, err
+		return implementations{}, err
 	}
 	adapters := &registry.Adapters{Store: a.Store}
 	if h.parts.have(partServing) {
 		adapters.Serving = newServers(c, getenv)
 	}
-	return hands{
+	return implementations{
 		ingest: a, train: t, optimize: o, adapters: adapters, programs: &registry.Programs{Store: a.Store},
 		health: &activities.Health{Checks: h.checks},
 	}, nil
 }
 
-// openLedger opens the file of the paid calls.
+// openLedger opens the ledger file.
 func (h *health) openLedger() (*ledger.Ledger, error) {
 	path := h.config.Ledger
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -150,13 +149,13 @@ func (h *health) openLedger() (*ledger.Ledger, error) {
 	return l, nil
 }
 
-// index is a search index that has to be closed.
+// index is a search index with a Close method.
 type index interface {
 	ingest.Index
 	Close() error
 }
 
-// openIndex opens the embedded index, or Vespa where the configuration says so.
+// openIndex opens the embedded index, or Vespa if it is configured.
 func (h *health) openIndex() (ingest.Index, error) {
 	open := h.openVespa
 	if h.config.Vespa == nil {
@@ -170,7 +169,7 @@ func (h *health) openIndex() (ingest.Index, error) {
 	return x, nil
 }
 
-// indexName is what people read of the index in reports; it has no address.
+// indexName is the name of the index in reports, without an address.
 func indexName(c config.Config) string {
 	if c.Vespa != nil {
 		return "Vespa"
@@ -185,7 +184,7 @@ func (h *health) openFile() (index, error) {
 	}
 	x, err := sqlite.Open(path)
 	if err != nil {
-		return nil, err // an index that holds a nil pointer is not nil
+		return nil, err // an interface with a nil pointer is not nil
 	}
 	return x, nil
 }
@@ -204,7 +203,7 @@ func (h *health) openVespa() (index, error) {
 	return x, nil
 }
 
-// media makes what decodes untrusted files.
+// media builds the parts that decode untrusted files.
 func (h *health) media(ctx context.Context, c config.Config) (err error) {
 	box, err := h.confine(ctx)
 	if err != nil {
@@ -214,8 +213,8 @@ func (h *health) media(ctx context.Context, c config.Config) (err error) {
 	return err
 }
 
-// preview makes the built-in describer. Where no frame is described, only its revision is
-// asked for: tesseract then reads nothing that is untrusted and needs no bubblewrap.
+// preview makes the built-in describer. A worker that describes no frames only needs its
+// revision: tesseract then reads no untrusted input and requires no bubblewrap.
 func (h *health) preview(ctx context.Context) error {
 	o := preview.Options{Tesseract: tesseract(h.config)}
 	var err error
@@ -232,7 +231,7 @@ func (h *health) preview(ctx context.Context) error {
 	return err
 }
 
-// confine makes the sandbox, once for all that is untrusted here.
+// confine makes the sandbox once for all untrusted input of this worker.
 func (h *health) confine(ctx context.Context) (_ *sandbox.Sandbox, err error) {
 	if h.sandbox == nil {
 		h.sandbox, err = sandbox.New(ctx, sandbox.Config{Off: h.config.NoSandbox, Private: private(h.config)})
@@ -240,7 +239,7 @@ func (h *health) confine(ctx context.Context) (_ *sandbox.Sandbox, err error) {
 	return h.sandbox, err
 }
 
-// private are paths that nothing in a sandbox may see.
+// private are paths that are hidden from sandboxes.
 func private(c config.Config) []string {
 	own := append(ownFiles(c), serverState())
 	if home, err := os.UserHomeDir(); err == nil {
@@ -249,7 +248,7 @@ func private(c config.Config) []string {
 	return own
 }
 
-// serverState is how the paths of the files begin that a Temporal dev server keeps here.
+// serverState is the path prefix of the files of the Temporal dev server.
 func serverState() string {
 	path := devserver.StatePrefix(stateDir)
 	if abs, err := filepath.Abs(path); err == nil {
@@ -258,8 +257,8 @@ func serverState() string {
 	return path
 }
 
-// tesseract is empty unless another path is configured: then it is
-// used where it is installed, and its absence is no error.
+// tesseract is empty unless a path is configured. If it is empty, tesseract is used if it is
+// installed, and its absence is not an error.
 func tesseract(c config.Config) string {
 	if c.Tesseract == "tesseract" {
 		return ""
@@ -268,7 +267,7 @@ func tesseract(c config.Config) string {
 }
 
 // profiles completes the revision of the preview describer, which depends on
-// the tesseract that this host has.
+// the installed tesseract.
 func profiles(c config.Config, d *preview.Describer) func(string) (video.Profile, error) {
 	return func(name string) (video.Profile, error) {
 		p, err := c.Profile(name)
@@ -279,9 +278,8 @@ func profiles(c config.Config, d *preview.Describer) func(string) (video.Profile
 	}
 }
 
-// sources confines reading to the configured roots. Without any, every local
-// path may be read, but only by a worker whose Temporal server is on loopback:
-// no other process can request it.
+// sources restricts reads to the configured roots. Without roots, every local path can be
+// read, but only if the Temporal server is on loopback: no other host can start workflows.
 func sources(c config.Config, local bool, scratch string) source.Config {
 	out := source.Config{
 		Roots: map[tenant.ID][]string{}, MaxBytes: c.MaxFetchBytes, AnyLocal: len(c.Sources) == 0 && local,
@@ -297,7 +295,7 @@ func sources(c config.Config, local bool, scratch string) source.Config {
 	return out
 }
 
-// ownFiles are the files and folders of cogflow itself on this host.
+// ownFiles are cogflow's own files and folders on this host.
 func ownFiles(c config.Config) []string {
 	own := []string{c.Ledger, c.Scratch}
 	if c.Index != "" {
@@ -312,7 +310,7 @@ func ownFiles(c config.Config) []string {
 	return own
 }
 
-// loopback reports whether an address names this machine.
+// loopback reports whether an address is on this machine.
 func loopback(hostPort string) bool {
 	host, _, err := net.SplitHostPort(hostPort)
 	if err != nil {

@@ -23,13 +23,13 @@ import (
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// services stand in for every server that a configuration names.
+// services are stand-ins for all servers of a configuration.
 type services struct {
 	vlm   *vlmtest.Server
 	embed *embedtest.Server
 	asr   *asrtest.Server
 	vespa *vespatest.Server
-	at    string // the URL of that
+	at    string // its URL
 }
 
 func startServices(t *testing.T) *services {
@@ -40,8 +40,8 @@ func startServices(t *testing.T) *services {
 	return s
 }
 
-// redirect writes a configuration in which every address is that of a stand-in,
-// and nothing else is changed. It returns the file and the variables of keys.
+// redirect writes a copy of a configuration in which every address is that of a stand-in. It
+// returns the file and the environment with the keys.
 func (s *services) redirect(t *testing.T, file, dir string) (path string, env []string) {
 	t.Helper()
 	data, err := os.ReadFile(file)
@@ -56,7 +56,7 @@ func (s *services) redirect(t *testing.T, file, dir string) (path string, env []
 		backend["url"] = s.at
 		delete(backend, "port")
 		ours["vespa"] = map[string]any{"config_url": s.at}
-		env = append(env, "COGFLOW_INDEX=") // of the stack
+		env = append(env, "COGFLOW_INDEX=") // replaces that of the stack
 	}
 	delete(ours, "store")
 	delete(ours, "sources")
@@ -73,7 +73,7 @@ func (s *services) redirect(t *testing.T, file, dir string) (path string, env []
 	}
 	profiles, _ := ours["profiles"].(map[string]any)
 	for _, p := range profiles {
-		p.(map[string]any)["gpu_wait"] = "1s" // for a class that no worker here has
+		p.(map[string]any)["gpu_wait"] = "1s" // for a class without a worker
 	}
 	data, err = json.Marshal(c)
 	require.NoError(t, err)
@@ -82,7 +82,7 @@ func (s *services) redirect(t *testing.T, file, dir string) (path string, env []
 	return path, env
 }
 
-// deploy deploys the application package of a configuration that names Vespa.
+// deploy deploys the application package of a configuration with Vespa.
 func (s *services) deploy(t testing.TB, path string) {
 	t.Helper()
 	c, err := config.Load(func(name string) string { return map[string]string{config.EnvFile: path}[name] })
@@ -96,13 +96,13 @@ func (s *services) deploy(t testing.TB, path string) {
 	require.NoError(t, err)
 }
 
-// colours makes a clip of a red, a green and a blue scene, four seconds each,
-// with a tone.
-func colours(t *testing.T) string {
+// colourClip makes a clip with a red, a green and a blue scene of four seconds each, and a
+// tone.
+func colourClip(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	args := []string{"-v", "error"}
-	for _, colour := range []string{"red", "lime", "blue"} { // of different brightness: that is what cuts are known by
+	for _, colour := range []string{"red", "lime", "blue"} { // of different brightness, by which cuts are detected
 		args = append(args, "-f", "lavfi", "-i", "color="+colour+":s=192x108:r=10:d=4")
 	}
 	args = append(args, "-f", "lavfi", "-i", "sine=440:d=12", "-filter_complex", "[0][1][2]concat=n=3[v]",
@@ -112,11 +112,11 @@ func colours(t *testing.T) string {
 	return dir
 }
 
-// TestGuideConfigurations ingests a clip with every profile of every example
-// configuration. The model servers are stand-ins; all else is real.
-func TestGuideConfigurations(t *testing.T) {
+// TestExampleConfigurations ingests a clip with every profile of every example
+// configuration. The model servers are stand-ins; everything else is real.
+func TestExampleConfigurations(t *testing.T) {
 	t.Parallel()
-	dir := colours(t)
+	dir := colourClip(t)
 	files, err := filepath.Glob("../examples/configs/*.json")
 	require.NoError(t, err)
 	require.Len(t, files, 3)
@@ -129,13 +129,13 @@ func TestGuideConfigurations(t *testing.T) {
 			s.env = append(append(s.env, "COGNIVERSE_CONFIG="+path), env...)
 			models.deploy(t, path)
 			s.worker(nil)
-			s.worker([]string{"--pools", "describe", "--gpu", "a10g"}) // the last choice of one of them
+			s.worker([]string{"--pools", "describe", "--gpu", "a10g"}) // the last GPU class of one profile
 			c, err := config.Load(func(name string) string { return map[string]string{config.EnvFile: path}[name] })
 			require.NoError(t, err)
 			for _, p := range c.Profiles() {
 				s.ingestsColours(p, dir)
 			}
-			require.Empty(t, models.repeated(), "no picture is described twice")
+			require.Empty(t, models.repeated(), "no picture was described twice")
 			s.noSecrets(env)
 		})
 	}
@@ -166,12 +166,12 @@ func (s *stack) ingestsColours(p video.Profile, dir string) {
 		require.NoError(s.t, err)
 		require.NotEmpty(s.t, found.Hits)
 		for _, h := range found.Hits {
-			require.Greater(s.t, h.EndMS, int64(2500), "it is said from 2.5 s on")
+			require.Greater(s.t, h.EndMS, int64(2500), "the speech starts at 2.5 s")
 		}
 	}
 }
 
-// repeated lists pictures that were described more than once.
+// repeated returns the pictures that were described more than once.
 func (s *services) repeated() (out []string) {
 	for picture, times := range s.vlm.Answered() {
 		if times > 1 {
@@ -181,7 +181,7 @@ func (s *services) repeated() (out []string) {
 	return out
 }
 
-// noSecrets looks for the values of keys in everything that was written.
+// noSecrets checks that no written file contains the value of a key.
 func (s *stack) noSecrets(env []string) {
 	s.t.Helper()
 	for _, variable := range env {
@@ -191,14 +191,14 @@ func (s *stack) noSecrets(env []string) {
 		}
 		out, err := exec.CommandContext(s.t.Context(), "grep", "-rl", "--binary-files=text", secret, s.dir).Output()
 		if err == nil {
-			require.Empty(s.t, string(out), "a key was written")
+			require.Empty(s.t, string(out), "a file contains a key")
 		}
 	}
 }
 
-// TestHealthNamesWhatIsWrong: every endpoint is asked, and the one that does not
-// do its work is named with the reason.
-func TestHealthNamesWhatIsWrong(t *testing.T) {
+// TestHealthNamesFailures: every endpoint is checked, and failed ones are listed with the
+// reason.
+func TestHealthNamesFailures(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, nil)
 	models := startServices(t)
@@ -229,5 +229,5 @@ func TestHealthNamesWhatIsWrong(t *testing.T) {
 	require.Contains(t, status["endpoint ollama-text"], "ok")
 	require.NotZero(t, models.embed.Answered())
 	require.Equal(t, models.embed.Answered(), s.number("ledger.db", "SELECT count(*) FROM call WHERE tenant='default' AND job='health' AND outcome='answered'"),
-		"the ledger has what a check asks of a model")
+		"the ledger has the model calls of checks")
 }

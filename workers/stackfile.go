@@ -8,10 +8,10 @@ import (
 	"github.com/cogniverse/cogflow/internal/devstack"
 )
 
-// noteStack tells cogflow, in whatever folder below this one it is called, how to reach
-// the server and what the worker works with. An address is where the server is; ui is
-// empty where the configuration says where its Web UI is.
-func noteStack(c config.Config, getenv func(string) string, address, ui string) (remove func() error, err error) {
+// writeStackFile writes the server's address and the configuration of the worker for
+// cogflow, which searches the file in its working directory and above. ui is empty if the
+// configuration has the address of the Web UI.
+func writeStackFile(c config.Config, getenv func(string) string, address, ui string) (remove func() error, err error) {
 	note := devstack.Stack{PID: os.Getpid(), Environment: map[string]string{}}
 	set := func(name, value string) {
 		if value != "" {

@@ -11,9 +11,9 @@ import (
 	"github.com/cogniverse/cogflow/internal/devstack"
 )
 
-// TestNoteOfTheStack: cogflow, called below the folder of a stack, works with the
-// stack's server, store and configuration.
-func TestNoteOfTheStack(t *testing.T) { //nolint:paralleltest // changes the working directory
+// TestStackFile: cogflow uses the server, the store and the configuration of a stack when it
+// is called below the folder of that stack.
+func TestStackFile(t *testing.T) { //nolint:paralleltest // changes the working directory
 	root := t.TempDir()
 	below := filepath.Join(root, "below")
 	require.NoError(t, os.Mkdir(below, 0o700))
@@ -25,7 +25,7 @@ func TestNoteOfTheStack(t *testing.T) { //nolint:paralleltest // changes the wor
 	c, err := config.Load(getenv)
 	require.NoError(t, err)
 	c.Logs = filepath.Join(root, devstack.Dir, "logs")
-	remove, err := noteStack(c, getenv, "127.0.0.1:1234", "http://127.0.0.1:1235")
+	remove, err := writeStackFile(c, getenv, "127.0.0.1:1234", "http://127.0.0.1:1235")
 	require.NoError(t, err)
 
 	t.Chdir(below)

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// rows reads a database of the stack as text, one string a row.
+// rows runs a query on a database of the stack and returns one string per row.
 func (s *stack) rows(file, query string) (out []string) {
 	s.t.Helper()
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(s.dir, file)+"?mode=rw&_pragma=busy_timeout(10000)")
@@ -45,7 +45,7 @@ func (s *stack) number(file, query string) int {
 	return atoi(s.t, s.rows(file, query)[0])
 }
 
-// visible is everything that a search can find, in a fixed order.
+// visible lists all documents that a search can find, in a fixed order.
 func (s *stack) visible() []string {
 	s.t.Helper()
 	return s.rows("index.db", `SELECT s.tenant, s.profile, g.video, g.generation, g.documents, g.uri, g.name, g.duration_ms,
@@ -55,7 +55,7 @@ func (s *stack) visible() []string {
 		WHERE d.id <= g.published ORDER BY s.tenant, s.profile, g.video, d.pts_ms, d.doc`)
 }
 
-// hidden counts documents and generations that no search finds.
+// hidden counts documents and generations that no search can find.
 func (s *stack) hidden() int {
 	s.t.Helper()
 	return s.number("index.db", `SELECT (SELECT count(*) FROM generation WHERE published IS NULL) +
@@ -63,8 +63,8 @@ func (s *stack) hidden() int {
 			WHERE g.published IS NULL OR d.id > g.published)`)
 }
 
-// objects lists the store, with the content of what is the same in every run:
-// reports and publications hold times.
+// objects lists the store. It includes the content of objects that are equal in every run;
+// reports and publications contain times.
 func (s *stack) objects() (out []string) {
 	s.t.Helper()
 	root := filepath.Join(s.dir, "store")
@@ -88,7 +88,7 @@ func (s *stack) objects() (out []string) {
 	return out
 }
 
-// temporary lists temporary files of workers and store.
+// temporary lists temporary files of workers and of the store.
 func (s *stack) temporary() (out []string) {
 	s.t.Helper()
 	for _, pattern := range []string{"tmp/*", "store/.tmp/*"} {
@@ -103,8 +103,8 @@ func (s *stack) temporary() (out []string) {
 	return out
 }
 
-// children lists the processes that work for this stack, other than its workers
-// and its server. Given workers, only those that none of them looks after.
+// children lists the child processes of this stack's workers. With workers, it omits the
+// descendants of these.
 func (s *stack) children(but ...*workerProcess) (out []string) {
 	s.t.Helper()
 	all, err := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -112,7 +112,7 @@ func (s *stack) children(but ...*workerProcess) (out []string) {
 	for _, path := range all {
 		text, err := os.ReadFile(path)
 		if err != nil || !strings.Contains(string(text), s.dir) || strings.Contains(string(text), "start-dev") {
-			continue // ended, or not ours
+			continue // ended, or of another stack
 		}
 		pid := filepath.Base(filepath.Dir(path))
 		if !descends(pid, but) {
@@ -139,7 +139,7 @@ func parentOf(pid string) string {
 	if err != nil {
 		return ""
 	}
-	_, after, _ := strings.Cut(string(stat), ") ") // the name may hold anything
+	_, after, _ := strings.Cut(string(stat), ") ") // the name can contain any characters
 	fields := strings.Fields(after)
 	if len(fields) < 2 {
 		return ""
@@ -151,5 +151,5 @@ func parentOf(pid string) string {
 func (s *stack) noOrphans(within time.Duration, workers ...*workerProcess) {
 	s.t.Helper()
 	require.Eventually(s.t, func() bool { return len(s.children(workers...)) == 0 }, within, 20*time.Millisecond,
-		"a child process is left: %v", s.children(workers...))
+		"orphaned child processes: %v", s.children(workers...))
 }

@@ -14,9 +14,9 @@ import (
 	ingestflow "github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// TestIndexDeleted: the files of the index are deleted under a running worker. No
-// run ends well with documents that nobody finds: it waits and says why, and when
-// the worker starts again, it completes with all of them.
+// TestIndexDeleted: the files of the index are deleted while a worker has them open. A run
+// does not succeed with documents that no search finds: it waits and reports the reason.
+// After a restart of the worker it completes with all documents.
 func TestIndexDeleted(t *testing.T) {
 	t.Parallel()
 	const frames = 20
@@ -47,7 +47,7 @@ func TestIndexDeleted(t *testing.T) {
 	require.Equal(t, frames, out.Documents)
 	require.Len(t, s.visible(), frames)
 
-	// The other is not forgotten: what the index lacks is made again from the store.
+	// The other video is indexed again from the store.
 	calls := s.number("ledger.db", "SELECT count(*) FROM call WHERE answered")
 	require.NoError(t, ingest("again", "small-0.mp4").Get(t.Context(), nil))
 	require.Len(t, s.visible(), 2*frames)

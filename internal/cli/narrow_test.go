@@ -106,3 +106,27 @@ func TestTablesDoNotWrap(t *testing.T) {
 	WriteTable(&out, 0, columns, rows())
 	require.Contains(t, out.String(), strings.Repeat("視聴者", 30), "without a terminal nothing is cut")
 }
+
+// TestSentencesWrap: what says how to fix something is never cut; the rows stay within the terminal.
+func TestSentencesWrap(t *testing.T) {
+	t.Parallel()
+	columns := []Column{{Name: "status"}, {Name: "part", Flex: true}, {Name: "detail", Wrap: true}}
+	const advice = "no worker serves it: `make up` starts one here, 2 tasks wait; 視聴者からの質問に答える, https://example.com/a/very/long/address/without/any/space/in/it ends here"
+	for _, width := range []int{40, 60, 80, 100, 160} {
+		var out bytes.Buffer
+		WriteTable(&out, width, columns, [][]string{{"ok", "temporal", "connected"}, {"fail", "queue describe-a100-80gb", advice}})
+		said := ""
+		for line := range strings.Lines(out.String()) {
+			require.LessOrEqual(t, cells(strings.TrimRight(line, "\n")), width, "%d: %s", width, line)
+			said += strings.TrimSpace(line)
+		}
+		require.Contains(t, said, "ends here", "%d:\n%s", width, out.String())
+		require.NotContains(t, out.String(), "…/", "%d", width)
+		if width >= 60 {
+			require.NotContains(t, out.String(), "…", "%d:\n%s", width, out.String())
+		}
+	}
+	var out bytes.Buffer
+	WriteTable(&out, 0, columns, [][]string{{"fail", "index", advice}})
+	require.Contains(t, out.String(), advice, "no terminal, one line")
+}

@@ -20,12 +20,14 @@ type Column struct {
 	Right bool // numbers
 	Flex  bool // cut first if the terminal is too narrow
 	Below bool // on a line of its own under its row if the terminal is too narrow; at most one
+	Wrap  bool // a sentence, wrapped if the terminal is too narrow; at most one, not beside Below
 }
 
 // Minimum widths of columns, in cells.
 const (
 	minFlex = 20 // flexible columns, which are cut first
 	minText = 8  // all columns, if that is not enough
+	minWrap = 20 // a sentence
 	gap     = 2  // between columns
 )
 
@@ -128,11 +130,17 @@ func total(wide []int) int {
 }
 
 // cut shortens cells until rows fit: flexible columns first, and the widest of them first.
+// A sentence takes the cells that the others leave, minWrap at least.
 func cut(columns []Column, rows [][]string, width int) {
 	if width <= 0 {
 		return
 	}
 	wide := widths(columns, rows)
+	for i, c := range columns {
+		if c.Wrap {
+			wide[i] = min(wide[i], max(minWrap, width-total(wide)+wide[i]))
+		}
+	}
 	narrow := func(least int, may func(Column) bool) {
 		for total(wide) > width {
 			widest := -1
@@ -151,12 +159,25 @@ func cut(columns []Column, rows [][]string, width int) {
 	flex := func(c Column) bool { return c.Flex }
 	narrow(minFlex, flex)
 	narrow(minText, flex)
-	narrow(minText, func(c Column) bool { return !c.Right })
+	narrow(minText, func(c Column) bool { return !c.Right && !c.Wrap })
 	for _, row := range rows {
-		for i := range columns {
-			row[i] = text.Snip(row[i], wide[i], "…")
+		for i, c := range columns {
+			if c.Wrap {
+				row[i] = wrap(row[i], wide[i])
+			} else {
+				row[i] = text.Snip(row[i], wide[i], "…")
+			}
 		}
 	}
+}
+
+// wrap breaks a sentence into lines, between words where it can.
+func wrap(s string, cells int) string {
+	lines := strings.Split(text.WrapSoft(s, cells), "\n")
+	for i, line := range lines {
+		lines[i] = strings.TrimRight(line, " ")
+	}
+	return strings.Join(lines, "\n")
 }
 
 // terminalWidth returns 0 if w is not a terminal, or a terminal of unknown size.

@@ -101,7 +101,7 @@ func (a app) printChecks(all checks) error {
 	for i, c := range all.Checks {
 		rows[i] = []string{c.Status, c.Part, c.Detail}
 	}
-	a.Table([]cli.Column{{Name: "status"}, {Name: "part"}, {Name: "detail"}}, rows)
+	a.Table([]cli.Column{{Name: "status"}, {Name: "part"}, {Name: "detail", Wrap: true}}, rows)
 	return nil
 }
 

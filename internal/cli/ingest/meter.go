@@ -71,11 +71,21 @@ func (m *meters) add(p *progress) {
 	}
 	m.videos.Add(p.at, float64(l.Done)+shares)
 	m.all.Add(p.at, float64(l.Frames+frames))
+	m.eta = m.eta.Next(p.at, m.left(l, shares))
+}
+
+// left estimates the rest of a library; 0 = unknown. Frames are extracted much faster than
+// they are described, so nothing is estimated from extraction alone. A library does not end
+// before the videos at work.
+func (m *meters) left(l *ingest.LibraryProgress, shares float64) time.Duration {
 	left := m.videos.Left(float64(l.Videos-l.Done) - shares)
-	if l.Paused {
-		left = 0
+	if l.Paused || left <= 0 || l.Done == 0 && m.all.Rate() <= 0 {
+		return 0
 	}
-	m.eta = m.eta.Next(p.at, left)
+	for _, one := range m.each {
+		left = max(left, one.eta.Left())
+	}
+	return left
 }
 
 func (m *videoMeter) add(at time.Time, v row) {
@@ -102,7 +112,7 @@ func (m *meters) libraryText(p *ingest.LibraryProgress) string {
 	if p.Videos == 0 && p.Done == 0 {
 		return format.Stage(p.Stage, p.Paused, "")
 	}
-	text := fmt.Sprintf("%d/%d videos", p.Done, p.Videos)
+	text := fmt.Sprintf("%d/%d videos", p.Done, max(p.Videos, p.Done)) // a dry run counts the ones it is done with first
 	if p.Failed > 0 {
 		text += fmt.Sprintf(", %d failed", p.Failed)
 	}

@@ -37,7 +37,7 @@ func (a app) printEstimate(r ingest.LibraryResult) {
 	case e.Seconds > 0:
 		seconds = "about " + format.Span(time.Duration(e.Seconds*float64(time.Second)))
 	case e.Calls == 0:
-		seconds = "none for models"
+		seconds = "0s"
 	}
 	most := ""
 	if e.AtMost {
@@ -111,7 +111,7 @@ func (a app) printFailures(failures []video.Failure, total int) {
 		rows[i] = []string{name, f.Stage, f.Class, f.Reason}
 	}
 	a.Say("")
-	a.Table([]cli.Column{{Name: "failed"}, {Name: "stage"}, {Name: "class"}, {Name: "reason", Flex: true}}, rows)
+	a.Table([]cli.Column{{Name: "failed"}, {Name: "stage"}, {Name: "class"}, {Name: "reason", Wrap: true}}, rows)
 	if total > len(failures) {
 		a.Say("and %d more: cogflow list --kind IngestVideo --status failed", total-len(failures))
 	}

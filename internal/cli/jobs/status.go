@@ -67,7 +67,7 @@ const (
 )
 
 func (a app) overview(ctx context.Context, c client.Client) error {
-	running, err := a.executions(ctx, c, runningQuery(), overviewJobs)
+	running, more, err := a.running(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func (a app) overview(ctx context.Context, c client.Client) error {
 	if a.JSON {
 		return a.PrintJSON(overview{Jobs: append(running, ended...), Pools: pools, NeverTook: left})
 	}
-	a.printRunning(running, time.Now())
+	a.printRunning(running, more, time.Now())
 	a.Say("")
 	if len(ended) > 0 {
 		a.printExecutions(ended, time.Now())
@@ -103,6 +103,15 @@ func (a app) overview(ctx context.Context, c client.Client) error {
 
 // runningQuery finds the running jobs.
 func runningQuery() string { return jobsQuery() + " AND ExecutionStatus = 'Running'" }
+
+// running lists the newest jobs that run, and says whether there are more.
+func (a app) running(ctx context.Context, c client.Client) (jobs []execution, more bool, err error) {
+	jobs, err = a.executions(ctx, c, runningQuery(), overviewJobs+1)
+	if len(jobs) > overviewJobs {
+		return jobs[:overviewJobs], true, err
+	}
+	return jobs, false, err
+}
 
 // askDoing queries the progress of all jobs concurrently. A job that does not answer in time
 // has no progress.
@@ -122,7 +131,7 @@ func (a app) askDoing(ctx context.Context, q cli.Querier, running []execution) {
 	wg.Wait()
 }
 
-func (a app) printRunning(running []execution, now time.Time) {
+func (a app) printRunning(running []execution, more bool, now time.Time) {
 	if len(running) == 0 {
 		a.Say("No job is running.")
 		return
@@ -132,6 +141,9 @@ func (a app) printRunning(running []execution, now time.Time) {
 		rows[i] = []string{e.kindText(), format.OrDash(e.Name), e.WorkflowID, format.Span(now.Sub(e.Started).Truncate(time.Second)), format.OrDash(e.Doing)}
 	}
 	a.Table([]cli.Column{{Name: "running"}, {Name: "name", Flex: true}, {Name: "id", Below: true}, {Name: "for", Right: true}, {Name: "progress", Flex: true}}, rows)
+	if more {
+		a.Say("Only the %d newest are shown. List all: cogflow list --status running --limit 1000", overviewJobs)
+	}
 }
 
 func (a app) printPools(pools []cli.Pool) {

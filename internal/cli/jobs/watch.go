@@ -46,7 +46,7 @@ func (a app) onlyRunning(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	running, err := a.executions(ctx, c, runningQuery(), overviewJobs)
+	running, more, err := a.running(ctx, c)
 	switch {
 	case err != nil:
 		return "", err
@@ -55,7 +55,7 @@ func (a app) onlyRunning(ctx context.Context) (string, error) {
 	case len(running) > 1:
 		if !a.JSON {
 			a.askDoing(ctx, c, running)
-			a.printRunning(running, time.Now())
+			a.printRunning(running, more, time.Now())
 		}
 		return "", errors.New("several jobs are running; choose one of them: cogflow watch ID")
 	}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/internal/answer/zootest"
+	"github.com/cogniverse/cogflow/prompt/mipro"
+	"github.com/cogniverse/cogflow/workflows/optimize"
+)
+
+// TestOptimizeZoo optimizes on rows of which each makes the endpoint behave as another real
+// server. The run ends, each row counts once and as its behaviour says, and the ledger has
+// what the server bills.
+func TestOptimizeZoo(t *testing.T) {
+	t.Parallel()
+	s, endpoint := newStack(t, nil), zootest.Start(t)
+	endpoint.Once, endpoint.Say = true, allKnowing
+	config := fmt.Sprintf(`{"cogflow": {
+		"endpoints": {"zoo": {"kind": "openai", "url": %q, "models": ["student", "teacher"], "max_in_flight": 16, "timeout": "3s",
+			"input_usd_per_mtok": 1, "output_usd_per_mtok": 10}},
+		"optimize": {"student": {"model": "student", "max_tokens": 200}, "teacher": {"model": "teacher", "max_tokens": 300}}}}`, endpoint.URL+"/v1")
+	file := filepath.Join(s.dir, "config.json")
+	require.NoError(t, os.WriteFile(file, []byte(config), 0o600))
+	s.env = []string{noText, "COGNIVERSE_CONFIG=" + file}
+
+	var rows []map[string]string
+	answered := 0
+	for i, b := range zootest.All() {
+		if b.Wait > time.Second || b.Finish == "length" || !b.Outcome.OfRequest() && !b.Outcome.Passes() {
+			continue // it would only take time, or ends every run
+		}
+		if b.Outcome == zootest.Answered || b.Outcome.Passes() {
+			answered++
+		}
+		rows = append(rows, map[string]string{"query": fmt.Sprintf("%s topic %d", zootest.Mark(i), i), "answer": strconv.Itoa(i % 7)})
+	}
+	data, err := json.Marshal(rows)
+	require.NoError(t, err)
+	s.worker(nil)
+	run, err := s.client.ExecuteWorkflow(t.Context(), startOptions("zoo"), "OptimizePrompts", optimize.Input{
+		Program:  json.RawMessage(`{"name":"quiz","predictors":[{"name":"self","inputs":[{"name":"query"}],"outputs":[{"name":"answer"}]}]}`),
+		Trainset: data, Valset: data, Testset: data, Mode: "compat",
+		Settings: mipro.Settings{Auto: "none", NumCandidates: 2, NumTrials: 2, MinibatchSize: 10, MinibatchFullEvalSteps: 2},
+	})
+	require.NoError(t, err)
+	out := await[optimize.Result](s, run, 5*time.Minute)
+	require.Equal(t, "optimized", out.Status)
+	require.InDelta(t, 100*float64(answered)/float64(len(rows)), out.DefaultScore, 0.01, "%d of %d rows", answered, len(rows))
+
+	a := &accountant{stack: s}
+	entries, met := a.ledger(), map[string]bool{}
+	var spent int64
+	for _, e := range entries {
+		spent += e.Cost
+	}
+	billed := map[string]zootest.Request{} // by entry: a parameter that is refused costs nothing, and the request is made again
+	for _, r := range endpoint.Requests() {
+		require.Contains(t, entries, r.Entry, "the ledger does not know %+v", r)
+		met[r.Model+" "+r.Behaviour.Name] = true
+		if before, again := billed[r.Entry]; again {
+			require.NotNil(t, before.Behaviour.Refuses, "%+v", before)
+			r.Billed += before.Billed
+		}
+		billed[r.Entry] = r
+	}
+	for entry, r := range billed {
+		if e := entries[entry]; r.Known {
+			assert.Equal(t, r.Billed, e.Cost, "%s was booked as %+v", r.Behaviour.Name, e)
+		} else {
+			assert.GreaterOrEqual(t, e.Cost, r.Billed, "%s was booked as %+v", r.Behaviour.Name, e)
+		}
+	}
+	require.Len(t, billed, len(entries), "no entry without a request")
+	require.GreaterOrEqual(t, len(met), len(rows), "the student meets all of them")
+	require.InDelta(t, float64(spent)/1e6, out.CostUSD, 1e-6)
+	require.Equal(t, len(entries), out.Calls)
+	t.Logf("%d rows, %d answered, %d calls, %d behaviours met", len(rows), answered, out.Calls, len(met))
+}
+
+// allKnowing answers each topic as a DSPy program reads it.
+func allKnowing(body []byte) string {
+	var c struct {
+		Messages []struct {
+			Content string `json:"content"`
+		} `json:"messages"`
+	}
+	if json.Unmarshal(body, &c) != nil || len(c.Messages) == 0 {
+		return ""
+	}
+	last := c.Messages[len(c.Messages)-1].Content
+	answer := "ok"
+	if topics := topicAsked.FindAllStringSubmatch(last, -1); topics != nil {
+		n, _ := strconv.Atoi(topics[len(topics)-1][1])
+		answer = strconv.Itoa(n % 7)
+	}
+	text := ""
+	for _, m := range wantedField.FindAllStringSubmatch(last, -1) {
+		if m[1] != "completed" {
+			text += fmt.Sprintf("[[ ## %s ## ]]\n%s\n\n", m[1], answer)
+		}
+	}
+	return text + "[[ ## completed ## ]]"
+}

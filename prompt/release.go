@@ -16,7 +16,7 @@ type Release struct {
 	Version  int       `json:"version"`  // counts up from 1
 	Job      string    `json:"job"`      // job that found it
 	Workflow string    `json:"workflow"` // workflow id of that job
-	Mode     string    `json:"mode"`     // "compat" or "improved"
+	Mode     string    `json:"mode"`     // "compat", "improved" or "gepa"
 	Created  time.Time `json:"created"`  // time of publication
 
 	Default  float64        `json:"default_score"`     // score of the default program: on the testset, corrected for early ends, else on the rows of the search

@@ -24,10 +24,23 @@ import (
 // history is long enough, the next run goes on with it and with all that follows.
 func TestOptimizeContinuesWhereItWaited(t *testing.T) {
 	t.Parallel()
+	for mode, stages := range map[string][]string{
+		optimize.ModeImproved: {"BootstrapDemos", "ProposeInstructions", "SearchTrials", "ReflectOnFailures", "ConfirmBest"},
+		optimize.ModeGEPA:     {"SearchTrials", "ConfirmBest"},
+	} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			continuesWhereItWaited(t, mode, stages)
+		})
+	}
+}
+
+func continuesWhereItWaited(t *testing.T, mode string, stages []string) {
+	t.Helper()
 	calm := newOptimizeWorld(t)
-	want, err := calm.run(optimizeInput(optimize.ModeImproved))
+	want, err := calm.run(optimizeInput(mode))
 	require.NoError(t, err)
-	for _, stage := range []string{"BootstrapDemos", "ProposeInstructions", "SearchTrials", "ReflectOnFailures", "ConfirmBest"} {
+	for _, stage := range stages {
 		t.Run(stage, func(t *testing.T) {
 			t.Parallel()
 			s := newOptimizeWorld(t)
@@ -49,7 +62,7 @@ func TestOptimizeContinuesWhereItWaited(t *testing.T) {
 					OnAccept: func() {}, OnReject: func(err error) { require.NoError(t, err) }, OnComplete: func(any, error) {},
 				}, 5.0)
 			}, time.Hour)
-			env.ExecuteWorkflow("OptimizePrompts", optimizeInput(optimize.ModeImproved))
+			env.ExecuteWorkflow("OptimizePrompts", optimizeInput(mode))
 			var continued *workflow.ContinueAsNewError
 			require.True(t, errors.As(env.GetWorkflowError(), &continued), env.GetWorkflowError())
 			s.models.fail = nil

@@ -25,7 +25,9 @@ import (
 	"github.com/cogniverse/cogflow/internal/ledger"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/metric"
 	"github.com/cogniverse/cogflow/prompt/mipro"
+	"github.com/cogniverse/cogflow/prompt/mipro/gepa"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/workflows"
 	"github.com/cogniverse/cogflow/workflows/flowtest"
@@ -65,8 +67,8 @@ type noJudges struct{}
 
 func (noJudges) Known(name string) error { return fault.New(fault.Input, "score", name, "unknown") }
 func (noJudges) Check(name string) error { return fault.New(fault.Input, "score", name, "unknown") }
-func (noJudges) Score(context.Context, string, *prompt.Object, *prompt.Object) (float64, error) {
-	return 0, fault.New(fault.Input, "score", "", "there are no commands")
+func (noJudges) Score(context.Context, string, *prompt.Object, *prompt.Object) (metric.Mark, error) {
+	return metric.Mark{}, fault.New(fault.Input, "score", "", "there are no commands")
 }
 
 func (s *optimizeWorld) programs() *registry.Programs {
@@ -103,11 +105,15 @@ func optimizeInput(mode string) optimizeflow.Input {
 	for i := range 160 {
 		rows = append(rows, fmt.Sprintf(`{"query":"topic %d","answer":"%d"}`, i, i%7))
 	}
-	return optimizeflow.Input{
+	in := optimizeflow.Input{
 		Program:  json.RawMessage(`{"name":"quiz","predictors":[{"name":"self","inputs":[{"name":"query"}],"outputs":[{"name":"answer"}]}]}`),
 		Trainset: json.RawMessage("[" + strings.Join(rows, ",") + "]"), Mode: mode,
 		Settings: mipro.Settings{Auto: "none", NumCandidates: 5, NumTrials: 8, MinibatchSize: 12, MinibatchFullEvalSteps: 4},
 	}
+	if mode == optimize.ModeGEPA {
+		in.Settings, in.Options = mipro.Settings{}, gepa.Options{MaxMetricCalls: 600, ReflectionMinibatchSize: 6}
+	}
+	return in
 }
 
 // fakeModels answer for all roles.
@@ -185,7 +191,7 @@ func (p *fakeModels) quiz(c prompt.Completion, last string) string {
 
 func TestOptimize(t *testing.T) {
 	t.Parallel()
-	for _, mode := range []string{optimize.ModeCompat, optimize.ModeImproved} {
+	for _, mode := range []string{optimize.ModeCompat, optimize.ModeImproved, optimize.ModeGEPA} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			s := newOptimizeWorld(t)
@@ -318,6 +324,16 @@ func TestOptimizeApproval(t *testing.T) {
 
 func TestOptimizeStopKeepsTheBest(t *testing.T) {
 	t.Parallel()
+	for _, mode := range []string{optimize.ModeCompat, optimize.ModeGEPA} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			stopAndSearchOn(t, mode)
+		})
+	}
+}
+
+func stopAndSearchOn(t *testing.T, mode string) {
+	t.Helper()
 	s := newOptimizeWorld(t)
 	s.optimize.SearchFor = 1 // ns: a trial at a time
 	env := s.environment()
@@ -328,14 +344,14 @@ func TestOptimizeStopKeepsTheBest(t *testing.T) {
 		}
 		return nil
 	}
-	env.ExecuteWorkflow("OptimizePrompts", optimizeInput(optimize.ModeCompat))
+	env.ExecuteWorkflow("OptimizePrompts", optimizeInput(mode))
 	out, err := optimized(t, env)
 	require.NoError(t, err)
 	require.Equal(t, "stopped", out.Status)
 	require.Less(t, out.Trials, 8)
 
 	s.models.fail = nil
-	whole, err := s.run(optimizeInput(optimize.ModeCompat))
+	whole, err := s.run(optimizeInput(mode))
 	require.NoError(t, err)
 	require.Equal(t, "optimized", whole.Status, "a stopped job can be searched on")
 	require.Equal(t, 2, whole.Version)

@@ -104,13 +104,14 @@ func (c *stageRunner) command(ctx context.Context, call mipro.Call) (mipro.Answe
 	} else if !activities.Absent(err) {
 		return mipro.Answer{}, err
 	}
-	stored.Score, err = c.a.Judges.Score(ctx, call.Command, call.Example, call.Outputs)
+	mark, err := c.a.Judges.Score(ctx, call.Command, call.Example, call.Outputs)
 	if fault.ClassOf(err) == fault.Input && c.a.Judges.Check(call.Command) == nil {
 		return mipro.Answer{}, c.scoreless(ctx, r, call.Command, failure, err)
 	}
 	if err != nil {
 		return mipro.Answer{}, err
 	}
+	stored = mipro.Answer{Score: mark.Score, Feedback: mark.Feedback, Predictors: mark.Predictors}
 	if err := activities.WriteJSON(ctx, c.a.Store, key, stored); err != nil {
 		return mipro.Answer{}, err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/cogniverse/cogflow/activities/activitytest"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/metric"
 	"github.com/cogniverse/cogflow/prompt/mipro"
 	"github.com/cogniverse/cogflow/prompt/python"
 )
@@ -23,7 +24,7 @@ type fragile struct {
 	fails func(query string) bool
 }
 
-func (f *fragile) Score(ctx context.Context, command string, example, outputs *prompt.Object) (float64, error) {
+func (f *fragile) Score(ctx context.Context, command string, example, outputs *prompt.Object) (metric.Mark, error) {
 	score, err := f.grades.Score(ctx, command, example, outputs)
 	query, _ := example.Get("query")
 	if err == nil && f.fails(python.Str(query)) {

@@ -17,6 +17,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/metric"
 	"github.com/cogniverse/cogflow/prompt/mipro"
+	"github.com/cogniverse/cogflow/prompt/mipro/gepa"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -36,7 +37,7 @@ type CompletionReserver interface {
 
 // Judges runs the metric commands that a worker's configuration names.
 type Judges interface {
-	Score(ctx context.Context, command string, example, outputs *prompt.Object) (float64, error)
+	Score(ctx context.Context, command string, example, outputs *prompt.Object) (metric.Mark, error)
 	// Known says why a command cannot be used by any worker: it is not configured.
 	Known(command string) error
 	// Check says why a command cannot be run by this worker; nil = it can.
@@ -80,6 +81,7 @@ func (a *Activities) claims() activities.Claims {
 const (
 	ModeCompat   = "compat"   // DSPy's own decisions
 	ModeImproved = "improved" // cogflow's search
+	ModeGEPA     = "gepa"     // GEPA's search
 )
 
 // PrepareInput requests the check and the plan of an optimization.
@@ -93,6 +95,7 @@ type PrepareInput struct {
 	Metric    json.RawMessage `json:"metric,omitempty"`  // default: exact match of every output
 	Mode      string          `json:"mode"`
 	Settings  mipro.Settings  `json:"settings"`
+	GEPA      gepa.Options    `json:"gepa,omitzero"` // of mode gepa
 	BudgetUSD float64         `json:"budget_usd,omitempty"`
 }
 
@@ -129,6 +132,7 @@ type jobFile struct {
 	Confirm  []*prompt.Object `json:"confirm"`
 	Mode     string           `json:"mode"`
 	Settings mipro.Settings   `json:"settings"`
+	GEPA     gepa.Options     `json:"gepa,omitzero"`
 	Models   RoleModels       `json:"cast"`
 	Rules    searchRules      `json:"rules,omitzero"`
 }
@@ -138,6 +142,7 @@ type optimization struct {
 	jobFile
 	job  *mipro.Job
 	plan *mipro.Plan
+	gepa *gepa.Plan // nil in other modes
 }
 
 func (j jobFile) open() (*optimization, error) {
@@ -158,11 +163,11 @@ func (j jobFile) open() (*optimization, error) {
 		Student: j.server(j.Models.Student), Tutor: j.server(j.Models.Teacher), Proposer: j.server(j.Models.Proposer), Judge: j.server(j.Models.Judge),
 		SharedLabels: j.Version == formerVersion,
 	}
-	plan, err := mipro.NewPlan(job)
-	if err != nil {
+	o := &optimization{jobFile: j, job: job}
+	if err := o.makePlan(); err != nil {
 		return nil, err
 	}
-	return &optimization{jobFile: j, job: job, plan: plan}, nil
+	return o, nil
 }
 
 func prefixOf(t tenant.ID, job string) string { return string(t) + "/optimize/" + job + "/" }
@@ -264,14 +269,17 @@ func (a *Activities) PrepareOptimize(ctx context.Context, in PrepareInput) (Prep
 
 // quote estimates the maximum cost of the job before the first call.
 func (o *optimization) quote() Plan {
-	q := o.plan.Quote()
+	q, trials := o.search()
 	out := Plan{
 		Predictors: len(o.job.Program.Predictors), Train: len(o.plan.Train), Val: len(o.plan.Val), Confirm: len(o.Confirm),
-		Trials: o.plan.Trials, Priced: true,
+		Trials: trials, Priced: true,
 		Models: prompt.Models{Student: o.Models.Student.Name, Teacher: o.Models.Teacher.Name, Proposer: o.Models.Proposer.Name},
 	}
-	confirm := min(2*len(o.Confirm), o.plan.Runs())
+	confirm := min(2*len(o.Confirm), o.runs())
 	q.Student += confirm * out.Predictors
+	if o.gepa != nil {
+		out.Models.Teacher = "" // it is not asked
+	}
 	if q.Judge > 0 {
 		q.Judge += confirm * o.job.Metric.Questions()
 		out.Models.Judge = o.Models.Judge.Name

@@ -20,7 +20,7 @@ const (
 // without a schema that a server enforces, and with one predictor.
 func (j jobFile) version(program *prompt.Program) int {
 	m := j.Models
-	if len(program.Predictors) == 1 && !m.Student.Server.Schema && !m.Teacher.Server.Schema &&
+	if j.Mode != ModeGEPA && len(program.Predictors) == 1 && !m.Student.Server.Schema && !m.Teacher.Server.Schema &&
 		!m.Proposer.Server.Schema && !m.Judge.Server.Schema {
 		return formerVersion
 	}

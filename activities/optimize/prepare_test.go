@@ -16,6 +16,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/metric"
 	"github.com/cogniverse/cogflow/prompt/mipro"
 	"github.com/cogniverse/cogflow/prompt/mipro/miprotest"
 	"github.com/cogniverse/cogflow/tenant"
@@ -39,9 +40,9 @@ type grades struct {
 	missing bool // its program, on this worker
 }
 
-func (g *grades) Score(context.Context, string, *prompt.Object, *prompt.Object) (float64, error) {
+func (g *grades) Score(context.Context, string, *prompt.Object, *prompt.Object) (metric.Mark, error) {
 	g.asked.Add(1)
-	return 0.5, g.fails
+	return metric.Mark{Score: 0.5, Feedback: "half of it"}, g.fails
 }
 
 func (g *grades) Check(command string) error {

@@ -22,7 +22,7 @@ import (
 
 // gather reads everything that an input names.
 func (a *Activities) gather(ctx context.Context, in PrepareInput) (jobFile, error) {
-	j := jobFile{Mode: in.Mode, Settings: in.Settings, Metric: in.Metric, Rules: currentRules().pinned()}
+	j := jobFile{Mode: in.Mode, Settings: in.Settings, GEPA: in.GEPA, Metric: in.Metric, Rules: currentRules().pinned()}
 	var err error
 	if j.Models, err = a.Models(); err != nil {
 		return j, err
@@ -68,6 +68,9 @@ func (a *Activities) gather(ctx context.Context, in PrepareInput) (jobFile, erro
 		from, draws := &j.Train, 0
 		if len(j.Val) > 0 {
 			from, draws = &j.Val, in.Settings.Draws()
+		}
+		if in.Mode == ModeGEPA { // it scores on all rows
+			draws = 0
 		}
 		*from, j.Confirm = confirm.SetAside(*from, draws, in.Settings.Seed)
 	}

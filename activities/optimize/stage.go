@@ -27,7 +27,7 @@ func (a *Activities) begin(ctx context.Context, s Spender) (*stageRunner, error)
 		return nil, err
 	}
 	if a.Usable != nil {
-		for _, m := range []prompt.Model{o.Models.Student, o.Models.Teacher, o.Models.Proposer, o.Models.Judge} {
+		for _, m := range o.asked() {
 			if err := a.Usable(m.Name); err != nil {
 				return nil, err
 			}
@@ -153,7 +153,7 @@ func (a *Activities) SearchTrials(ctx context.Context, in SearchStep) (Searched,
 		}
 		// A limit that was reached after some trials is reported by the next step; these
 		// are made.
-		if err := activities.WriteJSON(ctx, a.Store, a.stored(in.Spender, "trials.json"), s.Trials()); err != nil {
+		if err := a.keepTrials(ctx, in.Spender, s); err != nil {
 			return Searched{}, err
 		}
 	}
@@ -191,6 +191,9 @@ func choiceText(choice map[string]int) string {
 
 // searcher continues from the stored trials.
 func (a *Activities) searcher(ctx context.Context, o *optimization, in SearchStep) (searcher, error) {
+	if o.gepa != nil {
+		return a.evolution(ctx, o, in.Spender)
+	}
 	sets, err := a.sets(ctx, in.Spender)
 	if err != nil {
 		return nil, err
@@ -259,6 +262,8 @@ func (a *Activities) best(ctx context.Context, o *optimization, in SearchStep) (
 	}
 	best := preferred{program: o.job.Program}
 	switch s := s.(type) {
+	case *evolution:
+		best.program, best.choice, best.doubt = s.best(o)
 	case *search.Race:
 		best.program, best.choice = s.Best()
 		best.doubt = s.Doubt()
@@ -313,7 +318,7 @@ func (a *Activities) ConfirmBest(ctx context.Context, in ConfirmInput) (Confirme
 	if in.Unpaid {
 		return a.unconfirmed(ctx, in.SearchStep)
 	}
-	s := confirm.New(c.o.plan, c.o.job.Program, best.program, c.o.Confirm, c.o.plan.Runs(), best.doubt)
+	s := confirm.New(c.o.plan, c.o.job.Program, best.program, c.o.Confirm, c.o.runs(), best.doubt)
 	if err := c.run(ctx, s, never); err != nil {
 		return Confirmed{Asked: c.asked()}, err
 	}

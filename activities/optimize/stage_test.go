@@ -144,6 +144,10 @@ func newOptimizing(t *testing.T, mode string) *optimizing {
 		Trainset: examples(t, 0, 12), Valset: examples(t, 12, 28), Testset: examples(t, 28, 52),
 	}
 	require.NoError(t, json.Unmarshal([]byte(`{"auto":"none","num_candidates":4,"num_trials":6,"minibatch_size":6,"minibatch_full_eval_steps":4}`), &in.Settings))
+	if mode == ModeGEPA {
+		in.Settings = mipro.Settings{}
+		require.NoError(t, json.Unmarshal([]byte(`{"max_metric_calls":60}`), &in.GEPA))
+	}
 	plan, err := activitytest.Run(t, o.a.PrepareOptimize, in)
 	require.NoError(t, err)
 	o.who = Spender{Tenant: "default", Job: plan.Job, Ledger: "run"}
@@ -187,6 +191,9 @@ func (o *optimizing) parts() []part {
 		}},
 		{"search", "trials.json", func(o *optimizing) (Asked, error) { return o.search(false) }},
 	}
+	if o.mode == ModeGEPA {
+		parts = parts[2:]
+	}
 	if o.mode == ModeImproved {
 		parts = append(parts,
 			part{"reflect", "reflected.json", func(o *optimizing) (Asked, error) {
@@ -213,7 +220,7 @@ func (o *optimizing) trials() string {
 	return string(text)
 }
 
-// everyMode runs a test for both modes, with nothing better to find.
+// everyMode runs a test for all modes, with nothing better to find.
 func everyMode(t *testing.T, test func(o *optimizing)) {
 	t.Helper()
 	inEveryMode(t, false, test)
@@ -221,7 +228,7 @@ func everyMode(t *testing.T, test func(o *optimizing)) {
 
 func inEveryMode(t *testing.T, better bool, test func(o *optimizing)) {
 	t.Helper()
-	for _, mode := range []string{ModeCompat, ModeImproved} {
+	for _, mode := range []string{ModeCompat, ModeImproved, ModeGEPA} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			o := newOptimizing(t, mode)

@@ -68,7 +68,7 @@ type ProgramLine struct {
 	Version int       `json:"version"`         // version
 	Status  string    `json:"status"`          // "active", "canary", "deprecated", "inactive", "damaged" (one of its files or its role cannot be read)
 	Share   int       `json:"share,omitempty"` // of a canary: percent of the keys
-	Mode    string    `json:"mode"`            // "compat" or "improved"
+	Mode    string    `json:"mode"`            // "compat", "improved" or "gepa"
 	Default float64   `json:"default_score"`   // score of the default program, in percent
 	Score   float64   `json:"score"`           // score of this version, in percent
 	Promote bool      `json:"confirmed"`       // better than the default on rows that the search never saw

@@ -1,7 +1,7 @@
 // Package scorer runs the commands that score a program's outputs. They are named in
 // the worker's configuration, each as a fixed argument vector; an input gives only the
 // name. A command reads {"example": …, "outputs": …} from its standard input and writes a
-// number from 0 to 1. Its input was written by models, so it runs in a sandbox: no network,
+// number from 0 to 1, or {"score": …, "feedback": "…"}. Its input was written by models, so it runs in a sandbox: no network,
 // no environment, no writable files, a time limit. The package does not know optimizations.
 package scorer
 
@@ -23,12 +23,14 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/sandbox"
 	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/metric"
 	"github.com/cogniverse/cogflow/safetext"
+	"github.com/cogniverse/cogflow/strictjson"
 )
 
 const (
 	op        = "score by command"
-	maxOutput = 4 << 10 // bytes: a number and spaces
+	maxOutput = 64 << 10 // bytes: a number and feedback
 )
 
 // Options of a Scorer.
@@ -138,25 +140,25 @@ func (s *Scorer) Check(name string) error {
 }
 
 // Score runs a command on an example and the outputs of a program.
-func (s *Scorer) Score(ctx context.Context, name string, example, outputs *prompt.Object) (float64, error) {
+func (s *Scorer) Score(ctx context.Context, name string, example, outputs *prompt.Object) (metric.Mark, error) {
 	if err := s.Check(name); err != nil {
-		return 0, err
+		return metric.Mark{}, err
 	}
 	question, err := json.Marshal(map[string]*prompt.Object{"example": example, "outputs": outputs})
 	if err != nil {
-		return 0, fault.Wrap(fault.Input, op, name, err)
+		return metric.Mark{}, fault.Wrap(fault.Input, op, name, err)
 	}
 	select {
 	case s.slots <- struct{}{}:
 	case <-ctx.Done():
-		return 0, context.Cause(ctx)
+		return metric.Mark{}, context.Cause(ctx)
 	}
 	defer func() { <-s.slots }()
 	c := s.commands[name].Command
 	c.Stdin = bytes.NewReader(append(question, '\n'))
 	out, err := s.options.Sandbox.Run(ctx, c, maxOutput)
 	if err != nil {
-		return 0, s.explain(ctx, name, err)
+		return metric.Mark{}, s.explain(ctx, name, err)
 	}
 	return read(name, out)
 }
@@ -174,7 +176,7 @@ func (s *Scorer) explain(ctx context.Context, name string, err error) error {
 	case errors.Is(err, sandbox.ErrMemory):
 		f.Reason = "it exceeded the limit of 4 GiB of memory"
 	case errors.Is(err, sandbox.ErrOutput):
-		f.Reason = "it wrote more than a number"
+		f.Reason = "it wrote more than 64 KiB"
 	case exited:
 		f.Reason = exit.Status
 		if exit.Stderr != "" {
@@ -186,16 +188,26 @@ func (s *Scorer) explain(ctx context.Context, name string, err error) error {
 	return f
 }
 
-// read accepts a JSON number from 0 to 1 and nothing else.
-func read(name string, out []byte) (float64, error) {
-	var score *float64
-	if err := json.Unmarshal(out, &score); err != nil || score == nil {
-		return 0, fault.New(fault.Input, op, name, "it wrote "+excerpt(string(out))+"; it must write a number from 0 to 1")
+// read accepts a JSON number from 0 to 1, or an object with such a score and feedback.
+func read(name string, out []byte) (metric.Mark, error) {
+	var said struct {
+		Score      *float64          `json:"score"`
+		Feedback   string            `json:"feedback"`
+		Predictors map[string]string `json:"predictors"`
 	}
-	if *score < 0 || *score > 1 {
-		return 0, fault.New(fault.Input, op, name, "its score "+strconv.FormatFloat(*score, 'g', -1, 64)+" must be from 0 to 1")
+	var err error
+	if bytes.HasPrefix(bytes.TrimSpace(out), []byte("{")) {
+		err = strictjson.Unmarshal(out, &said)
+	} else {
+		err = json.Unmarshal(out, &said.Score)
 	}
-	return *score, nil
+	switch {
+	case err != nil || said.Score == nil:
+		return metric.Mark{}, fault.New(fault.Input, op, name, "it wrote "+excerpt(string(out))+"; it must write a number from 0 to 1, or an object with score, feedback and predictors")
+	case *said.Score < 0 || *said.Score > 1:
+		return metric.Mark{}, fault.New(fault.Input, op, name, "its score "+strconv.FormatFloat(*said.Score, 'g', -1, 64)+" must be from 0 to 1")
+	}
+	return metric.Mark{Score: *said.Score, Feedback: said.Feedback, Predictors: said.Predictors}, nil
 }
 
 const longest = 300 // characters of a command's output that are shown

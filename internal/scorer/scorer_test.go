@@ -15,6 +15,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/sandbox"
 	"github.com/cogniverse/cogflow/internal/scorer"
 	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/metric"
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
@@ -55,13 +56,27 @@ func TestScore(t *testing.T) {
 			require.NoError(t, s.Check(name))
 			got, err := s.Score(t.Context(), name, a, o)
 			require.NoError(t, err, name)
-			assert.InDelta(t, want, got, 0, name)
+			assert.InDelta(t, want, got.Score, 0, name)
 		}
 		a.Set("agent", "text")
 		got, err := s.Score(t.Context(), "same", a, o)
 		require.NoError(t, err)
-		assert.InDelta(t, 0, got, 0)
+		assert.InDelta(t, 0, got.Score, 0)
 	})
+}
+
+// TestFeedback: a command may say what is wrong, also to single predictors.
+func TestFeedback(t *testing.T) {
+	t.Parallel()
+	box, err := sandbox.New(t.Context(), sandbox.Config{Off: true})
+	require.NoError(t, err)
+	s := scorer.New(scorer.Options{Sandbox: box, Commands: map[string][]string{
+		"m": {"echo", ` {"score": 0.25, "feedback": "too long", "predictors": {"route": "wrong agent"}}`},
+	}})
+	a, o := example()
+	got, err := s.Score(t.Context(), "m", a, o)
+	require.NoError(t, err)
+	require.Equal(t, metric.Mark{Score: 0.25, Feedback: "too long", Predictors: map[string]string{"route": "wrong agent"}}, got)
 }
 
 // TestMisbehavingCommands: a command that misbehaves ends, and its output is never a score.
@@ -76,12 +91,14 @@ func TestMisbehavingCommands(t *testing.T) {
 			`wrote "0x1p-1"`:                        `echo 0x1p-1`,
 			`wrote "\"1\""`:                         `echo '"1"'`,
 			`wrote "0.5 0.5"`:                       `echo 0.5; echo 0.5`,
-			`wrote "{\"score\":1}"`:                 `echo '{"score":1}'`,
+			`wrote "{\"scor\":1}"`:                  `echo '{"scor":1}'`,
+			`wrote "{\"feedback\":\"good\"}"`:       `echo '{"feedback":"good"}'`,
+			`its score 7 must be from 0 to 1`:       `echo '{"score":7}'`,
 			`its score 1.5 must be from 0 to 1`:     `echo 1.5`,
 			`its score -0.1 must be from 0 to 1`:    `echo -0.1`,
 			`wrote "1e999"`:                         `echo 1e999`,
 			`wrote "�`:                              `printf '\377\376'`,
-			`it wrote more than a number`:           `while :; do echo 11111111111111111111111111; done`,
+			`it wrote more than 64 KiB`:             `while :; do echo 11111111111111111111111111; done`,
 			`exit status 3; stderr: "no such thing`: `echo 1; echo no such thing >&2; exit 3`,
 			`score by command "m": `:                `kill -9 $$`,
 		} {
@@ -111,7 +128,7 @@ func TestConfined(t *testing.T) {
 			}
 			got, err := s.Score(t.Context(), name, a, o)
 			require.NoError(t, err, name)
-			assert.InDelta(t, 1, got, 0, name)
+			assert.InDelta(t, 1, got.Score, 0, name)
 		}
 	})
 }
@@ -165,7 +182,7 @@ func TestManyAtOnce(t *testing.T) {
 		wg.Go(func() {
 			got, err := s.Score(t.Context(), "m", &prompt.Object{}, python.NewObject("n", int64(i)))
 			assert.NoError(t, err)
-			scores[i] = got
+			scores[i] = got.Score
 		})
 	}
 	wg.Wait()

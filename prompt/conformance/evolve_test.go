@@ -178,7 +178,7 @@ func evolving(t *testing.T, job evolution) *gepa.Plan {
 	}
 	text, err := json.Marshal(settings)
 	require.NoError(t, err)
-	var of gepa.Settings
+	var of gepa.Options
 	require.NoError(t, json.Unmarshal(text, &of))
 	plan, err := gepa.NewPlan(j, of)
 	require.NoError(t, err)

@@ -42,7 +42,7 @@ type Settings struct {
 	FewshotAwareProposer   *bool    `json:"fewshot_aware_proposer,omitempty"`    // show demos to the proposer; default true
 	ViewDataBatchSize      int      `json:"view_data_batch_size,omitempty"`      // rows per request for the summary; default 10
 	InitTemperature        *float64 `json:"init_temperature,omitempty"`          // temperature of the proposer; default 1
-	Seed                   int64    `json:"seed,omitempty"`                      // seed of every random choice; default 9, as in DSPy
+	Seed                   int64    `json:"seed,omitempty"`                      // seed of every random choice; default 9, in mode gepa 0, as in DSPy
 }
 
 // Job is everything that a run depends on, besides the answers.

@@ -10,23 +10,25 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/mipro"
+	"github.com/cogniverse/cogflow/prompt/mipro/gepa"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-// Input starts OptimizePrompts. All other fields have MIPROv2's own names.
+// Input starts OptimizePrompts. All other fields have the names of DSPy's MIPROv2 and GEPA.
 type Input struct {
 	workflows.Common
 	Name           string          `json:"name,omitempty"`    // name of the published program; default: the program's
 	Program        json.RawMessage `json:"program"`           // the program, or {"uri"}
 	Trainset       json.RawMessage `json:"trainset"`          // rows for demos: an array, or {"uri"}
-	Valset         json.RawMessage `json:"valset,omitempty"`  // rows that the search scores on; default: four fifths of trainset
+	Valset         json.RawMessage `json:"valset,omitempty"`  // rows that the search scores on; default: four fifths of trainset, in mode gepa the trainset
 	Testset        json.RawMessage `json:"testset,omitempty"` // rows that decide promotion; default: four in ten of the others
 	Metric         json.RawMessage `json:"metric,omitempty"`  // how answers are scored; default: every output equals the example's column of its name
-	Mode           string          `json:"mode,omitempty"`    // "improved" (default) or "compat"
+	Mode           string          `json:"mode,omitempty"`    // "improved" (default), "compat" or "gepa"
 	Approve        bool            `json:"approve,omitempty"` // a better program waits for the update approve
 	DryRun         bool            `json:"dry_run,omitempty"` // check and quote, call no model
 	mipro.Settings                 // auto, num_candidates, …, seed
+	gepa.Options                   // of mode gepa
 
 	received workflows.Received
 }
@@ -55,7 +57,7 @@ func (in *Input) check(ctx workflow.Context) error {
 	if in.Mode == "" {
 		in.Mode = optimize.ModeImproved
 	}
-	if in.Seed == 0 {
+	if in.Seed == 0 && in.Mode != optimize.ModeGEPA { // DSPy's default there is 0
 		in.Seed = defaultOptimizeSeed
 	}
 	switch {
@@ -63,8 +65,8 @@ func (in *Input) check(ctx workflow.Context) error {
 		return workflows.Required("program", "")
 	case missing(in.Trainset):
 		return workflows.Required("trainset", "")
-	case in.Mode != optimize.ModeImproved && in.Mode != optimize.ModeCompat:
-		return fault.New(fault.Input, "read input", "mode", "must be improved or compat")
+	case in.Mode != optimize.ModeImproved && in.Mode != optimize.ModeCompat && in.Mode != optimize.ModeGEPA:
+		return fault.New(fault.Input, "read input", "mode", "must be improved, compat or gepa")
 	case len(in.Trainset)+len(in.Valset)+len(in.Testset) > maxInlineExamples:
 		return fault.New(fault.Input, "read input", "trainset", "more than 256 KiB of examples; upload a file and name its uri")
 	}
@@ -102,7 +104,7 @@ type Result struct {
 type Progress struct {
 	Name    string               `json:"name"`              // name of the program
 	Tenant  string               `json:"tenant"`            // owner
-	Mode    string               `json:"mode"`              // improved or compat
+	Mode    string               `json:"mode"`              // improved, compat or gepa
 	Job     string               `json:"job,omitempty"`     // hash of everything that determines the result
 	Stage   string               `json:"stage"`             // prepare, bootstrap, propose, search, reflect, confirm, publish, report, done
 	Paused  bool                 `json:"paused,omitempty"`  // true after pause, until resume

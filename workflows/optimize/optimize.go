@@ -51,7 +51,8 @@ type optimizeRun struct {
 }
 
 // Prompts finds better instructions and demos for a program:
-// prepare → bootstrap → propose → search (→ reflect → search) → confirm → publish.
+// prepare → bootstrap → propose → search (→ reflect → search) → confirm → publish. Mode
+// gepa has neither bootstrap nor propose.
 func Prompts(ctx workflow.Context, in Input) (Result, error) {
 	r := &optimizeRun{in: in}
 	r.Run, r.Stage = job.New(ctx, r.showDetails), stagePrepare
@@ -134,11 +135,14 @@ func (r *optimizeRun) prepare(ctx workflow.Context) error {
 	}
 	prepared, err := workflows.Call(r.Media(ctx, "check the program and its examples"), r.a.PrepareOptimize, optimize.PrepareInput{
 		Tenant: tenant.ID(r.in.Tenant), Name: r.in.Name, Program: r.in.Program, Trainset: r.in.Trainset, Valset: r.in.Valset,
-		Testset: r.in.Testset, Metric: r.in.Metric, Mode: r.in.Mode, Settings: r.in.Settings, BudgetUSD: r.Budget,
+		Testset: r.in.Testset, Metric: r.in.Metric, Mode: r.in.Mode, Settings: r.in.Settings, GEPA: r.in.Options, BudgetUSD: r.Budget,
 	})
 	if err == nil {
 		r.Plan, r.ended = prepared.Plan, prepared.Unchanged
 		r.Stage = stageBootstrap
+		if r.in.Mode == optimize.ModeGEPA { // it makes no demos, and proposes as it searches
+			r.Stage = stageSearch
+		}
 	}
 	return err
 }

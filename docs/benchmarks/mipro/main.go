@@ -38,7 +38,7 @@ type job struct {
 	Runs     int              `json:"runs"`    // of the student that search and reflection may make; 0 = as many as DSPy's search
 	Confirm  bool             `json:"confirm"` // Runs is for the confirmation as well: what it takes on average is left to it
 	Reflect  bool             `json:"reflect"`
-	GEPA     *gepa.Settings   `json:"gepa"` // mode gepa, with these settings; Runs, Confirm and Reflect have no effect
+	GEPA     *gepa.Options    `json:"gepa"` // mode gepa, with these settings; Runs, Confirm and Reflect have no effect
 }
 
 type call struct {

@@ -162,8 +162,11 @@ func TestOptimizeUsage(t *testing.T) {
 	}{
 		"no program":                 {[]string{"optimize", "--trainset", train}, cli.ExitUsage, "--program must be"},
 		"no examples":                {[]string{"optimize", "--program", program}, cli.ExitUsage, "--trainset must be"},
-		"bad mode":                   {with("--mode", "fast"), cli.ExitUsage, "improved or compat"},
+		"bad mode":                   {with("--mode", "fast"), cli.ExitUsage, "improved, compat or gepa"},
 		"bad auto":                   {with("--auto", "huge"), cli.ExitUsage, "light, medium, heavy or none"},
+		"not of GEPA":                {with("--mode", "gepa", "--set", "num_trials=3"), cli.ExitUsage, `not "num_trials"`},
+		"effort of GEPA":             {with("--mode", "gepa", "--auto", "light", "--set", "max_full_evals=3"), cli.ExitUsage, "cannot be combined"},
+		"no auto in GEPA":            {with("--mode", "gepa", "--auto", "none"), cli.ExitUsage, "light, medium or heavy"},
 		"auto and trials":            {with("--auto", "light", "--set", "num_trials=3"), cli.ExitUsage, "cannot be combined"},
 		"trials alone":               {with("--set", "num_trials=3"), cli.ExitUsage, "are both required"},
 		"unknown setting":            {with("--set", "trials=3"), cli.ExitUsage, `not "trials"`},

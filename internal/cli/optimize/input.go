@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/cogniverse/cogflow/activities/optimize"
@@ -16,6 +17,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/metric"
 	"github.com/cogniverse/cogflow/prompt/mipro"
+	"github.com/cogniverse/cogflow/prompt/mipro/gepa"
 	"github.com/cogniverse/cogflow/prompt/yaml"
 	"github.com/cogniverse/cogflow/strictjson"
 	"github.com/cogniverse/cogflow/training"
@@ -35,8 +37,8 @@ func (a app) input(ctx context.Context, o *options) (name string, err error) {
 		return "", cli.Usage("--program must be a JSON or YAML file, s3://… or https://…")
 	case o.train == "":
 		return "", cli.Usage("--trainset must be examples: a file, s3://… or https://…")
-	case o.in.Mode != optimize.ModeImproved && o.in.Mode != optimize.ModeCompat:
-		return "", cli.Usage("--mode must be improved or compat")
+	case !slices.Contains(modes(), o.in.Mode):
+		return "", cli.Usage("--mode must be improved, compat or gepa")
 	}
 	if err := o.settings(); err != nil {
 		return "", err
@@ -70,16 +72,27 @@ func (a app) input(ctx context.Context, o *options) (name string, err error) {
 	return name, a.place(ctx, o, sets)
 }
 
-// settingNames lists the JSON names of MIPROv2's settings.
-func settingNames() (names []string) {
-	for f := range reflect.TypeFor[mipro.Settings]().Fields() {
+func modes() []string {
+	return []string{optimize.ModeImproved, optimize.ModeCompat, optimize.ModeGEPA}
+}
+
+// settingNames lists the JSON names of a mode's settings.
+func settingNames(mode string) (names []string) {
+	if mode == optimize.ModeGEPA {
+		return append(jsonNames[gepa.Options](), "auto", "init_temperature", "seed")
+	}
+	return jsonNames[mipro.Settings]()
+}
+
+func jsonNames[T any]() (names []string) {
+	for f := range reflect.TypeFor[T]().Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		names = append(names, name)
 	}
 	return names
 }
 
-// settings parses --set into MIPROv2's settings.
+// settings parses --set into the settings of the mode.
 func (o *options) settings() error {
 	merged := map[string]any{}
 	for _, text := range o.set {
@@ -87,7 +100,7 @@ func (o *options) settings() error {
 		if !ok || name == "" {
 			return cli.Usage("--set must be name=value, not %q", text)
 		}
-		if err := cli.CheckOneOf("set", name, settingNames()); err != nil {
+		if err := cli.CheckOneOf("set", name, settingNames(o.in.Mode)); err != nil {
 			return err
 		}
 		merged[name] = cli.Value(value)
@@ -96,9 +109,17 @@ func (o *options) settings() error {
 	if err != nil {
 		return err
 	}
-	said := mipro.Settings{Auto: o.in.Auto, Seed: o.in.Seed}
-	if err := strictjson.Unmarshal(data, &said); err != nil {
+	all := struct {
+		mipro.Settings
+		gepa.Options
+	}{Settings: mipro.Settings{Auto: o.in.Auto, Seed: o.in.Seed}}
+	if err := strictjson.Unmarshal(data, &all); err != nil {
 		return cli.Usage("--set: %v", err)
+	}
+	said := all.Settings
+	if o.in.Options = all.Options; o.in.Mode == optimize.ModeGEPA {
+		o.in.Settings = said
+		return o.gepaEffort()
 	}
 	if said.Auto == "" && (said.NumTrials != 0 || said.NumCandidates != 0) {
 		said.Auto = "none"
@@ -116,6 +137,18 @@ func (o *options) settings() error {
 		return cli.Usage("--auto must be light, medium, heavy or none")
 	}
 	o.in.Settings = said
+	return nil
+}
+
+// gepaEffort checks the effort of mode gepa.
+func (o *options) gepaEffort() error {
+	s := o.in.Settings
+	switch {
+	case !slices.Contains([]string{"", "light", "medium", "heavy"}, s.Auto):
+		return cli.Usage("--auto must be light, medium or heavy in mode gepa")
+	case s.Auto != "" && (o.in.MaxMetricCalls != 0 || o.in.MaxFullEvals != 0):
+		return cli.Usage("--auto %s cannot be combined with max_metric_calls or max_full_evals", s.Auto)
+	}
 	return nil
 }
 

@@ -49,15 +49,17 @@ func (a app) command() *cobra.Command {
 		Use:   "optimize --program FILE --trainset FILE",
 		Short: "Find better instructions and demos for a program",
 		Long: `Optimize searches instructions and demos for a DSPy-style program, as MIPROv2 does. The teacher
-makes demos, the proposer writes instructions, and trials score the student. Every answer is
-stored before it is used, and is never paid for again. The result is a version of the program. It
-becomes active only if it is better than the default on rows that the search never saw.
+makes demos, the proposer writes instructions, and trials score the student. With --mode gepa it
+searches as GEPA does: the proposer rewrites instructions from what the metric says of answers.
+Every answer is stored before it is used, and is never paid for again. The result is a version of
+the program. It becomes active only if it is better than the default on rows that the search
+never saw.
 
---dry-run checks everything and quotes calls and cost before the first call. --set takes
-MIPROv2's settings: --set max_bootstrapped_demos=2. With num_trials and num_candidates, auto is
-none. --metric takes a file, or kind=field, repeated for more parts, weighted equally:
---metric exact=agent --metric numeric=confidence. By default every output must equal the column
-of its name.
+--dry-run checks everything and quotes calls and cost before the first call. --set takes the
+settings of MIPROv2, --set max_bootstrapped_demos=2, and in mode gepa those of GEPA, --set
+max_metric_calls=500. Setting num_trials and num_candidates turns auto off. --metric takes a file,
+or kind=field, repeated for more parts, weighted equally: --metric exact=agent --metric
+numeric=confidence. By default every output must equal the column of its name.
 
 --program also takes program.json and state.json of DSPy. Such a file has no types of fields and
 often no names: name them in a program file, --signature router.yaml.`,
@@ -72,19 +74,19 @@ often no names: name them in a program file, --signature router.yaml.`,
 	f.StringVar(&o.program, "program", "", "the program: a JSON or YAML file, a file that DSPy saved, s3://… or https://…")
 	f.StringVar(&o.signature, "signature", "", "of a program that DSPy saved: a program file with the names and types of its fields")
 	f.StringVar(&o.train, "trainset", "", "examples: JSON lines or a JSON array in a file, s3://… or https://…")
-	f.StringVar(&o.val, "valset", "", "examples for the scores of the search (default: four fifths of the trainset)")
+	f.StringVar(&o.val, "valset", "", "examples for the scores of the search (default: four fifths of the trainset, in mode gepa the trainset)")
 	f.StringVar(&o.test, "testset", "", "examples that decide about promotion (default: four in ten of the others)")
 	f.StringArrayVar(&o.metric, "metric", nil, "JSON or YAML file, or kind=field such as exact=agent; repeat for more")
-	f.StringVar(&o.in.Mode, "mode", optimize.ModeImproved, "improved, or compat: DSPy's own decisions")
+	f.StringVar(&o.in.Mode, "mode", optimize.ModeImproved, "improved, compat (DSPy's own decisions) or gepa")
 	f.StringVar(&o.in.Auto, "auto", "", "light (the default), medium, heavy or none")
-	f.StringArrayVar(&o.set, "set", nil, "one setting of MIPROv2, name=value: num_trials=20")
+	f.StringArrayVar(&o.set, "set", nil, "one setting of MIPROv2 or GEPA, name=value: num_trials=20")
 	f.StringVar(&o.in.Name, "name", "", "name of the published program (default: the program's)")
-	f.Int64Var(&o.in.Seed, "seed", 0, "seed of every random choice (default 9, as in DSPy)")
+	f.Int64Var(&o.in.Seed, "seed", 0, "seed of every random choice (default 9, in mode gepa 0, as in DSPy)")
 	f.BoolVar(&o.in.Approve, "approve", false, "wait for cogflow approve before promoting a better program")
 	f.BoolVar(&o.in.DryRun, "dry-run", false, "check and quote, call no model; a dry run has its own workflow id")
 	f.StringVar(&o.id, "id", "", "workflow id (default: derived from tenant, name and input)")
 	o.wait.Flags(cmd, true)
-	cli.OfferWords(cmd, "mode", optimize.ModeImproved, optimize.ModeCompat)
+	cli.OfferWords(cmd, "mode", modes()...)
 	cli.OfferWords(cmd, "auto", "light", "medium", "heavy", "none")
 	return cmd
 }

@@ -99,8 +99,10 @@ func (a app) printQuote(r optimizeflow.Result) {
 	q := p.Quote
 	rows := [][]string{
 		{"student", p.Models.Student, humanize.Comma(int64(q.Student))},
-		{"teacher", p.Models.Teacher, humanize.Comma(int64(q.Teacher))},
 		{"proposer", p.Models.Proposer, humanize.Comma(int64(q.Proposer))},
+	}
+	if p.Models.Teacher != "" { // mode gepa has none
+		rows = slices.Insert(rows, 1, []string{"teacher", p.Models.Teacher, humanize.Comma(int64(q.Teacher))})
 	}
 	if q.Judge > 0 {
 		rows = append(rows, []string{"judge", p.Models.Judge, humanize.Comma(int64(q.Judge))})

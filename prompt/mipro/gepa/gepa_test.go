@@ -91,7 +91,7 @@ func job(t testing.TB, program, settings string) *mipro.Job {
 
 func plan(t testing.TB, j *mipro.Job, settings string) *gepa.Plan {
 	t.Helper()
-	var s gepa.Settings
+	var s gepa.Options
 	require.NoError(t, json.Unmarshal([]byte(settings), &s))
 	p, err := gepa.NewPlan(j, s)
 	require.NoError(t, err)
@@ -276,7 +276,7 @@ func TestRefuses(t *testing.T) {
 		{`{}`, `{"candidate_selection_strategy": "best"}`, "it is pareto or current_best"},
 		{`{}`, `{"component_selector": "best"}`, "it is round_robin or all"},
 	} {
-		var s gepa.Settings
+		var s gepa.Options
 		require.NoError(t, json.Unmarshal([]byte(c.gepa), &s))
 		_, err := gepa.NewPlan(job(t, miprotest.OneStep, c.mipro), s)
 		require.ErrorContains(t, err, c.want)

@@ -14,9 +14,9 @@ import (
 	"github.com/cogniverse/cogflow/prompt/mipro"
 )
 
-// Settings are those that DSPy's GEPA has and MIPROv2 has not, by DSPy's names. The zero
+// Options are the settings that DSPy's GEPA has and MIPROv2 has not, by DSPy's names. The zero
 // value means its defaults.
-type Settings struct {
+type Options struct {
 	MaxMetricCalls             int    `json:"max_metric_calls,omitempty"`               // mode gepa: scored runs of the program, instead of auto
 	MaxFullEvals               int    `json:"max_full_evals,omitempty"`                 // mode gepa: the same in evaluations on all rows, instead of auto
 	ReflectionMinibatchSize    int    `json:"reflection_minibatch_size,omitempty"`      // mode gepa: rows that one reflection looks at; default 3
@@ -41,7 +41,7 @@ type Plan struct {
 	Base   *mipro.Plan // rows and job
 	Budget int         // scored runs after which no iteration begins
 
-	settings  Settings
+	settings  Options
 	minibatch int
 	merges    int // at most; 0 = none
 }
@@ -54,7 +54,7 @@ func refuse(reason string, values ...any) error {
 const most = 1_000_000
 
 // NewPlan checks a job and plans it.
-func NewPlan(job *mipro.Job, s Settings) (*Plan, error) {
+func NewPlan(job *mipro.Job, s Options) (*Plan, error) {
 	base, err := mipro.NewRows(job)
 	if err != nil {
 		return nil, err

@@ -26,6 +26,8 @@ const (
 	DefaultTrial TrialKind = "default" // the program as it was, on all examples
 	SearchTrial  TrialKind = "search"  // a proposed choice, on a minibatch or all
 	FullTrial    TrialKind = "full"    // the best choice so far, on all examples
+	SampleTrial  TrialKind = "sample"  // mode gepa: new instructions, on the training examples of their reflection
+	MergeTrial   TrialKind = "merge"   // mode gepa: a merge of two candidates, on a few examples
 )
 
 // Trial is one scored candidate.
@@ -33,7 +35,7 @@ type Trial struct {
 	Number int            `json:"number"` // Optuna's, from 0
 	Kind   TrialKind      `json:"kind"`
 	Choice map[string]int `json:"choice"` // by 0_predictor_instruction, 0_predictor_demos, …
-	Rows   []int          `json:"rows"`   // of Plan.Val
+	Rows   []int          `json:"rows"`   // of Plan.Val, those of a SampleTrial of Plan.Train
 	Scores []float64      `json:"scores"` // of the rows, from 0 to 1
 	Score  float64        `json:"score"`  // their mean in percent, to two places
 }

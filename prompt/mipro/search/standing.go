@@ -29,6 +29,7 @@ func (s *Standing) Add(kind TrialKind, choice string, rows int, score float64) f
 	case kind == DefaultTrial || kind == RaceTrial:
 		s.whole = max(s.whole, rows)
 		s.race(choice, rows, score)
+	case kind == SampleTrial || kind == MergeTrial: // of other rows, or of a few
 	case kind == FullTrial || rows >= s.whole:
 		s.best = max(s.best, score)
 	}

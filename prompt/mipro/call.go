@@ -16,8 +16,8 @@ const (
 	Student  Role = "student"  // runs candidates
 	Teacher  Role = "teacher"  // runs the program for demos
 	Proposer Role = "proposer" // writes instructions
-	Judge    Role = "judge"    // scores, where the metric says so
-	Command  Role = "command"  // scores, by a command of the worker's configuration
+	Judge    Role = "judge"    // scores answers, if the metric uses a judge
+	Command  Role = "command"  // scores answers with a command of the worker's configuration
 )
 
 // Call is one needed answer. Calls that are listed together do not depend on each other.
@@ -26,7 +26,7 @@ type Call struct {
 	Role        Role            //
 	Request     *prompt.Request // nil for a command
 	Temperature *float64        // nil = the model's own
-	Rollout     int64           // makes a repeated request a different one; 0 = first
+	Rollout     int64           // distinguishes repeated equal requests; 0 = first
 
 	Command string         // for a command: its name, and its inputs
 	Example *prompt.Object //
@@ -41,13 +41,13 @@ type Answer struct {
 	Predictors map[string]string `json:"predictors,omitempty"` // feedback for single predictors, by name
 }
 
-// Asker needs answers one after the other.
+// Asker makes calls one after another.
 type Asker interface {
-	Call() *Call // nil = it needs no more
+	Call() *Call // nil = no more calls
 	Take(Answer)
 }
 
-// Pending holds the askers of a stage in the order in which they began. The zero value is
+// Pending holds the askers of a stage in the order in which they were added. The zero value is
 // empty.
 type Pending struct {
 	askers map[string]Asker
@@ -75,7 +75,7 @@ func (b *Pending) Remove(name string) {
 	}
 }
 
-// Calls lists the calls that are needed now.
+// Calls lists the pending calls.
 func (b *Pending) Calls() []Call {
 	var all []Call
 	for _, name := range b.order {
@@ -87,12 +87,12 @@ func (b *Pending) Calls() []Call {
 	return all
 }
 
-// Take passes an answer to the asker that needs it.
+// Take passes an answer to the asker of the call.
 func (b *Pending) Take(id string, answer Answer) error {
 	name := id[:max(strings.LastIndexByte(id, '#'), 0)]
 	a, ok := b.askers[name]
 	if !ok || a.Call() == nil || id != fmt.Sprintf("%s#%d", name, b.asked[name]) {
-		return fault.New(fault.Input, "take answer", id, "nothing waits for it")
+		return fault.New(fault.Input, "take answer", id, "no pending call has this id")
 	}
 	b.asked[name]++
 	a.Take(answer)

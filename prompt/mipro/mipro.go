@@ -50,7 +50,7 @@ type Job struct {
 	Settings Settings
 	Program  *prompt.Program
 	Teacher  *prompt.Program  // whose runs become demos; nil = Program
-	Train    []*prompt.Object // examples: the program's inputs and what the metric expects
+	Train    []*prompt.Object // examples: the program's inputs and the outputs that the metric expects
 	Val      []*prompt.Object // nil = the last four fifths of Train
 	Metric   *metric.Metric
 	Student  prompt.Server // server of the program's model
@@ -59,7 +59,7 @@ type Job struct {
 	Judge    prompt.Server
 
 	// SharedLabels makes each predictor draw its labeled demos from those of the predictor
-	// before it, as DSPy 3.3 did. Jobs that began so end so.
+	// before it, as DSPy 3.3 did. It is set for jobs that an older build started.
 	SharedLabels bool
 }
 
@@ -80,10 +80,10 @@ func autoMode(name string) (candidates, validation int, err error) {
 	case "heavy":
 		return 18, 1000, nil
 	}
-	return 0, 0, refuse("auto is %q; it is light, medium, heavy or none", name)
+	return 0, 0, refuse("auto is %q; it must be light, medium, heavy or none", name)
 }
 
-// Draws is the maximum of validation examples of a search; 0 = all.
+// Draws is the maximum number of validation examples of a search; 0 = all.
 func (s *Settings) Draws() int {
 	_, most, err := autoMode(s.Auto)
 	if err != nil { // "none"; NewPlan refuses unknown modes

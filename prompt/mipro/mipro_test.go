@@ -42,7 +42,7 @@ func run(t *testing.T, j *mipro.Job, seed uint64, refuse string) outcome {
 	return outcome{string(sets), proposing.Instructions(), searching.Trials(), string(best.File()), calls}
 }
 
-// TestOrderOfAnswers: whatever comes back first, the run is the same.
+// TestOrderOfAnswers: the order of the answers does not change the run.
 func TestOrderOfAnswers(t *testing.T) {
 	t.Parallel()
 	for _, program := range []string{miprotest.OneStep, miprotest.TwoSteps} {
@@ -66,7 +66,7 @@ func TestResume(t *testing.T) {
 	require.NoError(t, err)
 	miprotest.Play(t, searching, 1, "")
 	for n := range searching.Trials() {
-		text, err := json.Marshal(searching.Trials()[:n]) // as a workflow keeps them
+		text, err := json.Marshal(searching.Trials()[:n]) // encoded as in a workflow
 		require.NoError(t, err)
 		var made []search.Trial
 		require.NoError(t, json.Unmarshal(text, &made))
@@ -78,11 +78,11 @@ func TestResume(t *testing.T) {
 	other := searching.Trials()[:2]
 	other[1].Rows = []int{0}
 	_, err = search.New(plan, boot.Sets(), proposing.Instructions(), other)
-	require.ErrorContains(t, err, "trial 1 is not of this search")
+	require.ErrorContains(t, err, "trial 1 does not belong to this search")
 }
 
-// TestMended: where DSPy stops with an error, a run goes on.
-func TestMended(t *testing.T) {
+// TestContinuesWhereDSPyFails: a run continues where DSPy stops with an error.
+func TestContinuesWhereDSPyFails(t *testing.T) {
 	t.Parallel()
 	t.Run("labels without bootstrapped demos", func(t *testing.T) {
 		t.Parallel()
@@ -92,7 +92,7 @@ func TestMended(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(got.sets), &sets))
 		require.Len(t, sets[0][3], 4)
 	})
-	t.Run("every combination has its full evaluation", func(t *testing.T) {
+	t.Run("every combination has a full evaluation", func(t *testing.T) {
 		t.Parallel()
 		j := miprotest.Job(t, miprotest.OneStep, `{"auto": "none", "num_candidates": 1, "num_trials": 12, "minibatch_size": 5, "minibatch_full_eval_steps": 2}`)
 		got := run(t, j, 1, "")
@@ -113,20 +113,20 @@ func TestMended(t *testing.T) {
 			require.Equal(t, "Given the fields `query`, produce the fields `answer`.", instruction)
 		}
 	})
-	t.Run("the student never answers", func(t *testing.T) {
+	t.Run("the student gives no valid answer", func(t *testing.T) {
 		t.Parallel()
 		got := run(t, miprotest.Job(t, miprotest.OneStep, miprotest.Small), 1, "answer")
 		for _, trial := range got.trials {
 			require.Zero(t, trial.Score)
 		}
-		require.Equal(t, string(miprotest.Job(t, miprotest.OneStep, miprotest.Small).Program.File()), got.program, "the default survives unless beaten")
+		require.Equal(t, string(miprotest.Job(t, miprotest.OneStep, miprotest.Small).Program.File()), got.program, "the default must stay best unless another is better")
 	})
 	for _, refuse := range []string{"observations", "summary", "program_description", "module_description"} {
 		t.Run("no "+refuse, func(t *testing.T) {
 			t.Parallel()
 			got, want := run(t, miprotest.Job(t, miprotest.TwoSteps, miprotest.Small), 1, refuse), run(t, miprotest.Job(t, miprotest.TwoSteps, miprotest.Small), 1, "")
 			require.Len(t, got.instructions[1], 4)
-			require.NotEqual(t, want.instructions, got.instructions, "they are written from less")
+			require.NotEqual(t, want.instructions, got.instructions, "instructions are written without the missing parts")
 			require.NotContains(t, got.instructions[0][1:], got.instructions[0][0])
 		})
 	}
@@ -153,7 +153,7 @@ func TestAutoModes(t *testing.T) {
 		plan, err := mipro.NewPlan(miprotest.Job(t, c.program, settings))
 		require.NoError(t, err)
 		require.Equal(t, c.want, plan.Trials)
-		require.Zero(t, plan.Minibatch, "20 examples are scored all at once")
+		require.Zero(t, plan.Minibatch, "20 examples are scored without minibatches")
 	}
 }
 
@@ -161,14 +161,14 @@ func TestPlanRefuses(t *testing.T) {
 	t.Parallel()
 	for settings, want := range map[string]string{
 		`{"auto": "lite"}`:  `auto is "lite"`,
-		`{"auto": "none"}`:  "both needed",
+		`{"auto": "none"}`:  "both required",
 		`{"num_trials": 5}`: "leave them out",
-		`{"auto": "none", "num_candidates": 9999, "num_trials": 1}`: "at most 1000",
-		`{"max_labeled_demos": -1}`:                                 "from 0 to 1000",
-		`{"metric_threshold": -1}`:                                  "not below 0",
+		`{"auto": "none", "num_candidates": 9999, "num_trials": 1}`: "must be at most 1000",
+		`{"max_labeled_demos": -1}`:                                 "must be from 0 to 1000",
+		`{"metric_threshold": -1}`:                                  "must not be negative",
 		`{"seed": -1}`:                                              "seed is -1",
 		`{"init_temperature": 9}`:                                   "init_temperature is 9",
-		`{"auto": "none", "num_candidates": 2, "num_trials": 2}`:    "a minibatch has 35 examples and the validation set only 20",
+		`{"auto": "none", "num_candidates": 2, "num_trials": 2}`:    "a minibatch has 35 examples, but the validation set only 20",
 	} {
 		_, err := mipro.NewPlan(miprotest.Job(t, miprotest.OneStep, settings))
 		require.ErrorContains(t, err, want, settings)
@@ -181,14 +181,14 @@ func TestPlanRefuses(t *testing.T) {
 		return err
 	}
 	require.ErrorContains(t, change(func(j *mipro.Job) { j.Train = nil }), "training set is empty")
-	require.ErrorContains(t, change(func(j *mipro.Job) { j.Train, j.Val = j.Train[:1], nil }), "it needs two")
+	require.ErrorContains(t, change(func(j *mipro.Job) { j.Train, j.Val = j.Train[:1], nil }), "at least two are required")
 	require.ErrorContains(t, change(func(j *mipro.Job) { j.Val = []*prompt.Object{} }), "validation set is empty")
-	require.ErrorContains(t, change(func(j *mipro.Job) { j.Metric = nil }), "needs a program and a metric")
+	require.ErrorContains(t, change(func(j *mipro.Job) { j.Metric = nil }), "requires a program and a metric")
 	require.ErrorContains(t, change(func(j *mipro.Job) { j.Teacher = miprotest.Job(t, miprotest.TwoSteps, "{}").Program }), "the teacher has 2 predictors")
 	require.ErrorContains(t, change(func(j *mipro.Job) { j.Val[3] = python.NewObject("answer", "1") }), `validation example 4 lacks the program's input "query"`)
 }
 
-// TestQuote: the figures of the reference, and never less than what is used.
+// TestQuote: the documented numbers, and never fewer calls than a run makes.
 func TestQuote(t *testing.T) {
 	t.Parallel()
 	j := miprotest.Job(t, miprotest.OneStep, "{}")

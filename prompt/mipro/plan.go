@@ -51,7 +51,7 @@ const (
 // Proposal is how one instruction is proposed.
 type Proposal struct {
 	Tip     string // "" = none
-	Rollout int64  // makes a repeated question a new one
+	Rollout int64  // distinguishes repeated equal requests
 }
 
 // ProposerDemos is how many demos a zero-shot run bootstraps for the proposer, and how many
@@ -94,7 +94,7 @@ func NewPlan(job *Job) (*Plan, error) {
 	if minibatch {
 		p.Minibatch = cmp.Or(s.MinibatchSize, 35)
 		if p.Minibatch > len(p.Val) {
-			return nil, refuse("a minibatch has %d examples and the validation set only %d", p.Minibatch, len(p.Val))
+			return nil, refuse("a minibatch has %d examples, but the validation set only %d", p.Minibatch, len(p.Val))
 		}
 	}
 	p.drawSets(rng)
@@ -112,7 +112,7 @@ func NewRows(job *Job) (*Plan, error) {
 	}
 	switch {
 	case job.Program == nil || job.Metric == nil:
-		return nil, refuse("a job needs a program and a metric")
+		return nil, refuse("a job requires a program and a metric")
 	case len(p.Train) == 0:
 		return nil, refuse("the training set is empty")
 	case len(p.Val) == 0:
@@ -124,23 +124,23 @@ func NewRows(job *Job) (*Plan, error) {
 func checkNumbers(s *Settings, p *Plan) error {
 	switch {
 	case s.Auto == "none" && (s.NumCandidates <= 0 || s.NumTrials <= 0):
-		return refuse("without auto, num_candidates and num_trials are both needed")
+		return refuse("with auto \"none\", num_candidates and num_trials are both required")
 	case s.Auto != "none" && (s.NumCandidates != 0 || s.NumTrials != 0):
 		return refuse("auto sets num_candidates and num_trials; leave them out, or set auto to none")
 	case s.NumCandidates > 1000 || s.NumTrials > 10_000:
-		return refuse("at most 1000 candidates and 10000 trials are taken")
+		return refuse("num_candidates must be at most 1000, and num_trials at most 10000")
 	case p.boot < 0 || p.Labeled < 0 || p.boot > 1000 || p.Labeled > 1000:
-		return refuse("max_bootstrapped_demos and max_labeled_demos are from 0 to 1000")
+		return refuse("max_bootstrapped_demos and max_labeled_demos must be from 0 to 1000")
 	case s.Seed < 0 || s.Seed > math.MaxUint32:
-		return refuse("seed is %d; it is from 0 to %d, and 0 means 9", s.Seed, uint32(math.MaxUint32))
+		return refuse("seed is %d; it must be from 0 to %d, and 0 means 9", s.Seed, uint32(math.MaxUint32))
 	case s.InitTemperature != nil && (*s.InitTemperature < 0 || *s.InitTemperature > 5):
-		return refuse("init_temperature is %v; it is from 0 to 5", *s.InitTemperature)
+		return refuse("init_temperature is %v; it must be from 0 to 5", *s.InitTemperature)
 	case s.MinibatchSize < 0 || s.MinibatchFullEvalSteps < 0 || s.ViewDataBatchSize < 0 || s.MetricThreshold < 0:
-		return refuse("minibatch_size, minibatch_full_eval_steps, view_data_batch_size and metric_threshold are not below 0")
+		return refuse("minibatch_size, minibatch_full_eval_steps, view_data_batch_size and metric_threshold must not be negative")
 	case p.Job.Program == nil || p.Job.Metric == nil:
-		return refuse("a job needs a program and a metric")
+		return refuse("a job requires a program and a metric")
 	case p.Job.Teacher != nil && len(p.Job.Teacher.Predictors) != len(p.Job.Program.Predictors):
-		return refuse("the teacher has %d predictors and the program %d", len(p.Job.Teacher.Predictors), len(p.Job.Program.Predictors))
+		return refuse("the teacher has %d predictors, but the program has %d", len(p.Job.Teacher.Predictors), len(p.Job.Program.Predictors))
 	}
 	return nil
 }
@@ -152,7 +152,7 @@ func (p *Plan) split() error {
 	case len(train) == 0:
 		return refuse("the training set is empty")
 	case val == nil && len(train) < 2:
-		return refuse("the training set has one example; without a validation set it needs two")
+		return refuse("the training set has one example; without a validation set at least two are required")
 	case val != nil && len(val) == 0:
 		return refuse("the validation set is empty")
 	case val == nil:

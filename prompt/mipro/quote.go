@@ -2,7 +2,7 @@ package mipro
 
 import "github.com/cogniverse/cogflow/prompt"
 
-// MaxBatches is the maximum of batches of examples that the proposer is shown, after the
+// MaxBatches is the maximum number of batches of examples that the proposer is shown, after the
 // first.
 const MaxBatches = 9
 

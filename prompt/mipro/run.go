@@ -73,7 +73,7 @@ func (r *Run) Take(answer Answer) {
 	}
 }
 
-// Done reports whether no answer is missing.
+// Done reports whether the run and its scoring are complete.
 func (r *Run) Done() bool { return r.Call() == nil }
 
 // Score is the score of a finished run, from 0 to 1; without outputs it is 0.
@@ -103,7 +103,7 @@ func (r *Run) Unread() (predictor int, answer string) { return r.run.Unread() }
 // read.
 func (r *Run) Failed() bool { return r.failed }
 
-// Trace lists the readable calls of the program.
+// Trace lists the calls of the program whose answers were parsed.
 func (r *Run) Trace() []prompt.Step { return r.run.Trace() }
 
 // Outputs are the outputs of the program; nil if an answer could not be read.

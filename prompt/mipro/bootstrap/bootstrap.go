@@ -1,5 +1,5 @@
-// Package bootstrap is the first stage of an optimization: it makes demos from runs of
-// the teacher that score. It knows nothing of instructions, trials or models.
+// Package bootstrap is the first stage of an optimization: it makes demos from successful
+// runs of the teacher. It does not know instructions, trials or models.
 package bootstrap
 
 import (
@@ -11,45 +11,45 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// Bootstrap makes the demo sets: examples on which a run of the teacher scores
-// become demos of every predictor. Sets do not depend on each other, and within
-// a set as many examples run at once as will be needed for certain, so that no
-// call is made that a run one by one would not make.
+// Bootstrap makes the demo sets: examples on which a run of the teacher succeeds become
+// demos of every predictor. Sets are independent of each other. Within a set, only
+// examples that are needed in any case run concurrently, so the calls are the same as
+// in a sequential run.
 type Bootstrap struct {
-	plan  *mipro.Plan
-	board mipro.Pending
-	runs  []*bootstrapRun // by set; nil = it needs no runs
+	plan    *mipro.Plan
+	pending mipro.Pending
+	runs    []*bootstrapRun // by set; nil = without runs
 }
 
-// New begins the first stage.
+// New starts the first stage.
 func New(plan *mipro.Plan) *Bootstrap {
 	b := &Bootstrap{plan: plan, runs: make([]*bootstrapRun, len(plan.DemoSets))}
 	for i, set := range plan.DemoSets {
 		if set.Kind == mipro.BootstrappedSet {
 			b.runs[i] = newBootstrapRun(plan, i, set)
-			b.runs[i].advance(&b.board)
+			b.runs[i].advance(&b.pending)
 		}
 	}
 	return b
 }
 
-// Calls lists the answers that are needed now; none = the stage is over.
-func (b *Bootstrap) Calls() []mipro.Call { return b.board.Calls() }
+// Calls lists the pending calls; none = the stage is over.
+func (b *Bootstrap) Calls() []mipro.Call { return b.pending.Calls() }
 
-// Take takes an answer.
+// Take passes an answer to the stage.
 func (b *Bootstrap) Take(id string, answer mipro.Answer) error {
-	if err := b.board.Take(id, answer); err != nil {
+	if err := b.pending.Take(id, answer); err != nil {
 		return err
 	}
 	for _, run := range b.runs {
 		if run != nil {
-			run.advance(&b.board)
+			run.advance(&b.pending)
 		}
 	}
 	return nil
 }
 
-// Sets returns the demo sets, by predictor and set, of a stage that is over.
+// Sets returns the demo sets, by predictor and set, when the stage is over.
 func (b *Bootstrap) Sets() [][][]*prompt.Object {
 	sets := make([][][]*prompt.Object, len(b.plan.Job.Program.Predictors))
 	for i, set := range b.plan.DemoSets {
@@ -69,7 +69,7 @@ func (b *Bootstrap) Sets() [][][]*prompt.Object {
 	return sets
 }
 
-// labels draws examples as they are for every predictor.
+// labels draws unchanged examples for every predictor.
 func labels(p *mipro.Plan, order []int) [][]*prompt.Object {
 	rng := python.NewRandom(0)
 	demos := make([][]*prompt.Object, len(p.Job.Program.Predictors))
@@ -79,15 +79,15 @@ func labels(p *mipro.Plan, order []int) [][]*prompt.Object {
 	return demos
 }
 
-// bootstrapRun walks one set's examples.
+// bootstrapRun runs the teacher on the examples of one set.
 type bootstrapRun struct {
 	plan    *mipro.Plan
 	number  int
 	set     mipro.DemoSet
-	teacher *prompt.Program // its demos are the labels, if any
-	labeled bool            // they are
-	next    int             // the place in the order that is judged next
-	started int             // the place that is run next
+	teacher *prompt.Program // with the labels as demos, if any
+	labeled bool            // the teacher has labels as demos
+	next    int             // position in the order that is evaluated next
+	started int             // position that is started next
 	rows    map[int]*mipro.Run
 	good    map[int]bool
 	traces  [][]*prompt.Object // by predictor
@@ -106,7 +106,7 @@ func newBootstrapRun(plan *mipro.Plan, number int, set mipro.DemoSet) *bootstrap
 	return r
 }
 
-// advance judges what is done, in order, and starts what will be needed.
+// advance evaluates finished runs in order, and starts the runs that are needed in any case.
 func (r *bootstrapRun) advance(b *mipro.Pending) {
 	for {
 		current := r.rows[r.next]
@@ -127,7 +127,7 @@ func (r *bootstrapRun) advance(b *mipro.Pending) {
 		r.rows[r.started] = current
 		b.Add(r.name(r.started), current)
 		r.started++
-		if r.started == r.next+1 && current.Done() { // nothing needed asking
+		if r.started == r.next+1 && current.Done() { // it required no call
 			r.advance(b)
 			return
 		}
@@ -138,9 +138,8 @@ func (r *bootstrapRun) name(place int) string { return fmt.Sprintf("demos/%d/%d"
 
 func (r *bootstrapRun) example(place int) *prompt.Object { return r.plan.Train[r.set.Order[place]] }
 
-// unsafe says whether an example that runs now is among the teacher's demos.
-// Should its run fail, DSPy forgets to put that demo back, and all later runs go
-// without it.
+// unsafe reports whether a running example is among the teacher's demos. If its run fails,
+// DSPy does not restore this demo, and all later runs go without it.
 func (r *bootstrapRun) unsafe() bool {
 	for place := r.next; place < r.started; place++ {
 		if r.shows(r.example(place)) {
@@ -156,7 +155,7 @@ func (r *bootstrapRun) shows(example *prompt.Object) bool {
 	})
 }
 
-// without is the teacher without the example among its demos.
+// without returns the teacher without the example among its demos.
 func (r *bootstrapRun) without(example *prompt.Object) *prompt.Program {
 	if !r.shows(example) {
 		return r.teacher
@@ -168,8 +167,8 @@ func (r *bootstrapRun) without(example *prompt.Object) *prompt.Program {
 	return teacher
 }
 
-// judge keeps the calls of a run that scored. Any number of failures is bearable;
-// DSPy gives up at the tenth.
+// judge keeps the calls of a successful run. The number of failures is not limited;
+// DSPy stops at the tenth.
 func (r *bootstrapRun) judge(current *mipro.Run) {
 	if current.Failed() {
 		r.teacher = r.without(r.example(r.next))
@@ -185,7 +184,7 @@ func (r *bootstrapRun) judge(current *mipro.Run) {
 	}
 }
 
-// demos are the runs that scored, filled up with labels.
+// demos returns the successful runs, filled up with labels.
 func (r *bootstrapRun) demos() [][]*prompt.Object {
 	var rest []*prompt.Object
 	for place := range r.set.Order {

@@ -13,8 +13,8 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// TestSets: the first set is empty, the second has labels alone, and the others begin
-// with runs that scored, whichever answers come first.
+// TestSets: the first set is empty, the second has only labels, and the others begin with
+// successful runs, in any order of the answers.
 func TestSets(t *testing.T) {
 	t.Parallel()
 	plan, err := mipro.NewPlan(miprotest.Job(t, miprotest.TwoSteps, miprotest.Small))
@@ -30,13 +30,13 @@ func TestSets(t *testing.T) {
 		for i, set := range sets[1:] {
 			require.NotEmpty(t, set)
 			_, ran := set[0].Get("augmented")
-			require.Equal(t, i > 0, ran, "set %d begins with a run", i+1)
+			require.Equal(t, i > 0, ran, "set %d must begin with a run", i+1)
 		}
 	}
 }
 
-// TestSharedLabels: each predictor draws its labels from all that are left. In a job that
-// began so, it draws them from those of the predictor before it.
+// TestSharedLabels: each predictor draws its labels from all remaining examples. With
+// Job.SharedLabels it draws them from the labels of the previous predictor.
 func TestSharedLabels(t *testing.T) {
 	t.Parallel()
 	for _, shared := range []bool{false, true} {
@@ -52,7 +52,7 @@ func TestSharedLabels(t *testing.T) {
 	}
 }
 
-// TestNothingScores: where no run of the teacher can be read, sets are of labels.
+// TestNothingScores: if no answer of the teacher can be parsed, sets consist of labels.
 func TestNothingScores(t *testing.T) {
 	t.Parallel()
 	job := miprotest.Job(t, miprotest.OneStep, miprotest.Small)
@@ -60,7 +60,7 @@ func TestNothingScores(t *testing.T) {
 	require.NoError(t, err)
 	b := bootstrap.New(plan)
 	calls := miprotest.Play(t, b, 1, "answer")
-	require.Equal(t, 2*2*len(job.Train), calls, "two sets, and every question again")
+	require.Equal(t, 2*2*len(job.Train), calls, "two sets, with one retry of every call")
 	for _, set := range b.Sets()[0][1:] {
 		require.Len(t, set, 4)
 		for _, demo := range set {

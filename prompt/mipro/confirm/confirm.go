@@ -1,6 +1,6 @@
-// Package confirm says whether a program is better than the one that it would replace, on
-// examples that no search has seen, and how likely it is to say so for nothing. It knows
-// nothing of how the program was found.
+// Package confirm tests whether a program is better than the one that it would replace, on
+// held-out examples that no search has seen, with a bound on the false positive rate. It
+// does not know how the program was found.
 package confirm
 
 import (
@@ -12,28 +12,28 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// How often a program that is no better may be promoted: never more often than
-// mostLevel, and the less, the more the search itself doubts that it is better, so
-// that of all programs that are found about so few are promoted for nothing.
+// Significance levels. The level of a confirmation is at most maxLevel. It is stricter if
+// the search is uncertain that the program is better, so that the share of false promotions
+// among all programs that are found is about falsePromotions.
 const (
-	mostLevel  = 0.05
-	forNothing = 0.0005
+	maxLevel        = 0.05
+	falsePromotions = 0.0005
 )
 
-// A confirmation looks at most so often, after so many examples at least.
+// The maximum number of interim analyses, and the minimum number of examples before each.
 const (
-	looks     = 8
-	leastLook = 16
+	maxAnalyses = 8
+	minBatch    = 16
 )
 
-const leastToKeep = 10 // examples below which nothing is set aside
+const minToSetAside = 10 // minimum number of examples to set some aside
 
-// SetAside parts examples into those that a search may see and those that only a
-// Confirmation may: four in ten, or all that the search would not draw (0 = it
-// takes all it gets) where those are more. Of fewer than ten all are for the search,
-// and nothing can be confirmed.
+// SetAside splits examples into those for the search and held-out ones for a Confirmation.
+// Four in ten are held out, or all that the search would not draw, if those are more
+// (draws 0 = the search uses all). With fewer than ten, all are for the search, and no
+// program can be confirmed.
 func SetAside(examples []*prompt.Object, draws int, seed int64) (search, confirm []*prompt.Object) {
-	if len(examples) < leastToKeep {
+	if len(examples) < minToSetAside {
 		return examples, nil
 	}
 	n := len(examples) * 4 / 10
@@ -54,30 +54,30 @@ func SetAside(examples []*prompt.Object, draws int, seed int64) (search, confirm
 	return search, confirm
 }
 
-// Confirmation compares two programs by their scores on the same examples, which
-// no search has seen. It asks them in batches and looks at the gains after each: it
-// ends when one program is better for certain, when that can hardly be shown any
-// more, or when the examples or runs are used up.
+// Confirmation compares two programs by their scores on the same held-out examples. It runs
+// them in batches, with an interim analysis of the gains after each. It ends when the gain
+// is significant, when significance has become too improbable, or when the examples or
+// runs are used up.
 type Confirmation struct {
 	plan     *mipro.Plan
 	programs [2]*prompt.Program // before and after
 	examples []*prompt.Object
-	order    []int           // of the examples that may be asked
-	runs     [2][]*mipro.Run // of the examples that are asked, in that order
-	board    mipro.Pending
+	order    []int           // of the examples that can be used
+	runs     [2][]*mipro.Run // of the examples that are used, in that order
+	pending  mipro.Pending
 	test     *paired
 	gain     *estimator
 	verdict  prompt.Verdict
 }
 
-// New begins to compare a program with the one it would replace, with
-// at most so many runs of the two together. doubt is how likely it is no better, by
-// what is known already; see search.Race.Doubt.
+// New starts the comparison of a program with the one that it would replace. runs is the
+// maximum number of runs of both together. doubt is the estimated probability that the
+// program is not better; see search.Race.Doubt.
 func New(plan *mipro.Plan, before, after *prompt.Program, examples []*prompt.Object, runs int, doubt float64) *Confirmation {
 	most := max(min(len(examples), runs/2), 0)
-	level := mostLevel
-	if doubt > forNothing/mostLevel {
-		level = forNothing / min(doubt, 1)
+	level := maxLevel
+	if doubt > falsePromotions/maxLevel {
+		level = falsePromotions / min(doubt, 1)
 	}
 	c := &Confirmation{
 		plan: plan, programs: [2]*prompt.Program{before, after}, examples: examples,
@@ -89,37 +89,37 @@ func New(plan *mipro.Plan, before, after *prompt.Program, examples []*prompt.Obj
 	return c
 }
 
-// Calls lists the answers that are needed now; none = the confirmation is over.
-func (c *Confirmation) Calls() []mipro.Call { return c.board.Calls() }
+// Calls lists the pending calls; none = the confirmation is over.
+func (c *Confirmation) Calls() []mipro.Call { return c.pending.Calls() }
 
-// Take takes an answer.
+// Take passes an answer to the confirmation.
 func (c *Confirmation) Take(id string, answer mipro.Answer) error {
-	if err := c.board.Take(id, answer); err != nil {
+	if err := c.pending.Take(id, answer); err != nil {
 		return err
 	}
 	c.settle()
 	return nil
 }
 
-// ask has both programs run on the next batch.
+// ask runs both programs on the next batch.
 func (c *Confirmation) ask() {
-	from, to := len(c.runs[0]), c.nextLook()
-	c.board = mipro.Pending{}
+	from, to := len(c.runs[0]), c.nextBatch()
+	c.pending = mipro.Pending{}
 	for i := from; i < to; i++ {
 		example := c.examples[c.order[i]]
 		for which, program := range c.programs {
 			r := c.plan.Start(mipro.Student, program, example)
 			c.runs[which] = append(c.runs[which], r)
-			c.board.Add(fmt.Sprintf("confirm/%d/%d", which, c.order[i]), r)
+			c.pending.Add(fmt.Sprintf("confirm/%d/%d", which, c.order[i]), r)
 		}
 	}
 	c.settle()
 }
 
-// nextLook is after how many examples the next look is: all batches are about equal.
-func (c *Confirmation) nextLook() int {
+// nextBatch returns the number of examples after the next batch; all batches have about the same size.
+func (c *Confirmation) nextBatch() int {
 	most := len(c.order)
-	n := min(max(most/leastLook, 1), looks)
+	n := min(max(most/minBatch, 1), maxAnalyses)
 	for k := 1; k <= n; k++ {
 		if at := most * k / n; at > len(c.runs[0]) {
 			return at
@@ -128,7 +128,8 @@ func (c *Confirmation) nextLook() int {
 	return most
 }
 
-// settle looks when the batch is done, and asks the next one if that may decide.
+// settle analyses the gains when the batch is complete, and starts the next one if the test is
+// undecided.
 func (c *Confirmation) settle() {
 	asked := len(c.runs[0])
 	running := func(r *mipro.Run) bool { return !r.Done() }
@@ -139,7 +140,7 @@ func (c *Confirmation) settle() {
 	for i := c.verdict.Examples; i < asked; i++ {
 		c.test.add(after[i] - before[i])
 	}
-	f := c.test.look()
+	f := c.test.analyse()
 	c.verdict.Examples, c.verdict.Before, c.verdict.After = asked, mean(before), mean(after)
 	c.verdict.Chance, c.verdict.Bound, c.verdict.Promote = f.chance, f.bound, f.better
 	c.verdict.Gain = c.gain.look(c.test.gains, f.better)
@@ -156,13 +157,13 @@ func mean(scores []float64) float64 {
 	return sum / float64(len(scores))
 }
 
-// Verdict says what is known by now.
+// Verdict returns the result so far.
 func (c *Confirmation) Verdict() prompt.Verdict { return c.verdict }
 
-// Rows are the places of the examples that were asked.
+// Rows are the indices of the examples that were used.
 func (c *Confirmation) Rows() []int { return c.order[:len(c.runs[0])] }
 
-// Scores are those of Rows, from 0 to 1, of both programs, when the confirmation is over.
+// Scores returns the scores of both programs on Rows, from 0 to 1, when the confirmation is over.
 func (c *Confirmation) Scores() (before, after []float64) {
 	var scores [2][]float64
 	for which, runs := range c.runs {
@@ -173,7 +174,7 @@ func (c *Confirmation) Scores() (before, after []float64) {
 	return scores[0], scores[1]
 }
 
-// Outputs are what the programs gave on Rows; nil where an answer could not be read.
+// Outputs returns the outputs of both programs on Rows; nil where an answer could not be parsed.
 func (c *Confirmation) Outputs() (before, after []*prompt.Object) {
 	var outputs [2][]*prompt.Object
 	for which, runs := range c.runs {

@@ -22,8 +22,8 @@ func unseen(n int) []*prompt.Object {
 	return rows
 }
 
-// TestConfirmation: a program that is much better is promoted after few rows, one
-// that is worse is given up after fewer, and what is doubted has to show more.
+// TestConfirmation: a program that is much better is promoted after few rows. One that is
+// worse stops after fewer. A program that the search is uncertain of needs more rows.
 func TestConfirmation(t *testing.T) {
 	t.Parallel()
 	promoted, asked := map[string]int{}, map[string]int{}
@@ -57,8 +57,8 @@ func TestConfirmation(t *testing.T) {
 	require.Less(t, asked["better, doubted"], runs*120)
 }
 
-// TestConfirmationResumes: begun again, it asks the same questions, and comes to
-// the same, whichever answers come first.
+// TestConfirmationResumes: a repeated confirmation makes the same calls and has the same
+// result, in any order of the answers.
 func TestConfirmationResumes(t *testing.T) {
 	t.Parallel()
 	s := miprotest.Simulate(4, 2)
@@ -74,7 +74,7 @@ func TestConfirmationResumes(t *testing.T) {
 			require.NoError(t, whole.Take(call.ID, mipro.Answer{Text: answers[call.ID]}))
 		}
 	}
-	require.Greater(t, whole.Verdict().Examples, 20, "it takes more than one look")
+	require.Greater(t, whole.Verdict().Examples, 20, "it must have several analyses")
 	for seed := range uint64(4) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		again, taken := begin(), 0
@@ -94,7 +94,7 @@ func TestConfirmationResumes(t *testing.T) {
 	}
 }
 
-// TestConfirmationOfFew: what cannot decide promotes nothing.
+// TestConfirmationOfFew: too few rows or runs promote nothing.
 func TestConfirmationOfFew(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ rows, runs, asked int }{{0, 100, 0}, {1, 100, 1}, {3, 100, 3}, {40, 0, 0}, {40, -5, 0}, {40, 1, 0}, {40, 7, 3}} {

@@ -6,105 +6,106 @@ import (
 	"slices"
 )
 
-// paired says by the gains on pairs of scores whether one program is better than
-// another. It may be looked at several times and end at each, for better or in vain:
-// the level is spent look by look, so that all looks together promote a program
-// that is no better no more often than the level says.
+// paired is a group-sequential paired test: it decides from the differences of paired
+// scores (gains) whether one program is better than another. It has several interim
+// analyses and can stop at each, for efficacy or for futility. The significance level is
+// spent analysis by analysis (alpha spending), so the false positive rate of all
+// analyses together is at most the level.
 //
-// The test exchanges the two programs' scores at random, many times, follows what
-// each exchange would have come to, and counts those that would have been taken for
-// a gain by now. It assumes nothing about how scores are distributed, and is a
-// function of seed and gains.
+// It is a permutation test: it swaps the scores of random pairs many times, follows the
+// decision of the test for each permutation, and counts the permutations that would be
+// significant. It makes no assumption about the distribution of the scores, and is a
+// function of the seed and the gains.
 type paired struct {
 	level   float64
-	planned int // pairs at most
+	planned int // maximum number of pairs
 	seed    int64
 
-	gains []float64
-	flips []float64 // what the gains come to, by exchange
-	ends  []ending  // of the exchanges
+	gains    []float64
+	permuted []float64 // sum of the gains, by permutation
+	outcomes []outcome // by permutation
 }
 
-// ending is what a look made of an exchange.
-type ending byte
+// outcome is the decision of an interim analysis for a permutation.
+type outcome byte
 
 const (
-	goesOn ending = iota
-	crossed
-	givenUp
+	undecided outcome = iota
+	significant
+	futile
 )
 
-// finding is what a look comes to.
-type finding struct {
-	chance float64 // how often so much is gained, by now, when neither is better
-	bound  float64 // below the true gain, but for the level
+// analysis is the result of an interim analysis.
+type analysis struct {
+	chance float64 // p-value: the probability of such a gain if neither is better
+	bound  float64 // lower confidence bound of the gain at the level
 	better bool
-	futile bool // it hardly can become better any more
+	futile bool // significance has become too improbable
 }
 
 const (
-	exchanges = 3_999
-	spending  = 1.5  // of the level, (pairs / planned)^spending may be spent by then
-	hopeless  = 0.10 // to go on, it must be likely by so much to be better in the end
-	rounding  = 1e-9
+	permutations = 3_999
+	spending     = 1.5  // (pairs / planned)^spending of the level can be spent by an analysis
+	minPower     = 0.10 // minimum probability of final significance to continue
+	rounding     = 1e-9
 )
 
 func newPaired(level float64, planned int, seed int64) *paired {
-	return &paired{level: level, planned: planned, seed: seed, flips: make([]float64, exchanges), ends: make([]ending, exchanges)}
+	return &paired{level: level, planned: planned, seed: seed, permuted: make([]float64, permutations), outcomes: make([]outcome, permutations)}
 }
 
-// add takes the gain on the next pair. The exchanges of a pair depend on seed and
-// place alone.
+// add adds the gain on the next pair. The permutations of a pair depend only on the seed and
+// the position of the pair.
 func (p *paired) add(gain float64) {
 	p.gains = append(p.gains, gain)
 	source := rand.NewPCG(uint64(p.seed), uint64(len(p.gains)))
 	signs := uint64(0)
-	for i := range p.flips {
+	for i := range p.permuted {
 		if i%64 == 0 {
 			signs = source.Uint64()
 		}
 		if signs&1 == 1 {
-			p.flips[i] -= gain
+			p.permuted[i] -= gain
 		} else {
-			p.flips[i] += gain
+			p.permuted[i] += gain
 		}
 		signs >>= 1
 	}
 }
 
-// look says what is known by now.
-func (p *paired) look() finding {
+// analyse performs an interim analysis.
+func (p *paired) analyse() analysis {
 	total, mean, deviation := p.moments()
 	share := float64(len(p.gains)) / float64(p.planned)
-	bar, before := p.bar(total, int(p.level*math.Pow(share, spending)*(exchanges+1)+rounding))
-	floor := p.floor(share)
-	asMuch, above := 1+before, 1
-	for i, sum := range p.flips {
-		if sum >= bar-rounding { // of all exchanges: what this look alone stands for
+	critical, before := p.critical(total, int(p.level*math.Pow(share, spending)*(permutations+1)+rounding))
+	futilityBound := p.futilityBound(share)
+	extreme, above := 1+before, 1
+	for i, sum := range p.permuted {
+		if sum >= critical-rounding { // of all permutations: the nominal level of this analysis
 			above++
 		}
-		if p.ends[i] != goesOn {
+		if p.outcomes[i] != undecided {
 			continue
 		}
 		if sum >= total-rounding {
-			asMuch++
+			extreme++
 		}
 		switch {
-		case sum >= bar-rounding:
-			p.ends[i] = crossed
-		case sum < floor:
-			p.ends[i] = givenUp
+		case sum >= critical-rounding:
+			p.outcomes[i] = significant
+		case sum < futilityBound:
+			p.outcomes[i] = futile
 		}
 	}
-	f := finding{chance: float64(asMuch) / (exchanges + 1), bound: -1}
+	f := analysis{chance: float64(extreme) / (permutations + 1), bound: -1}
 	if n := len(p.gains); n > 1 {
-		// Giving up what is in vain leaves more of the level than one look has; the bound
-		// makes no use of it.
-		alone := min(float64(above)/(exchanges+1), p.level)
-		f.bound = max(mean-studentQuantile(alone, n-1)*deviation/math.Sqrt(float64(n)), -1)
+		// Stopping for futility frees a part of the level beyond that of a single analysis;
+		// the bound does not use it.
+		nominal := min(float64(above)/(permutations+1), p.level)
+		f.bound = max(mean-studentQuantile(nominal, n-1)*deviation/math.Sqrt(float64(n)), -1)
 	}
-	f.better = total >= bar-rounding && f.bound > 0
-	f.futile = !f.better && (share >= 1 || total < floor)
+	f.better = total >= critical-rounding && f.bound > 0
+	f.futile = !f.better && (share >= 1 || total < futilityBound)
 	return f
 }
 
@@ -120,32 +121,32 @@ func (p *paired) moments() (total, mean, deviation float64) {
 	return total, mean, math.Sqrt(deviation / max(n-1, 1))
 }
 
-// bar is what the gains have to come to: of all exchanges, and of what was seen,
-// at most so many reach it or crossed before.
-func (p *paired) bar(total float64, most int) (bar float64, before int) {
+// critical returns the critical value of the sum of the gains: at most the given number of
+// permutations, including the observed data, reach it now or were significant before.
+func (p *paired) critical(total float64, most int) (critical float64, before int) {
 	sums := []float64{total}
-	for i, sum := range p.flips {
-		if p.ends[i] == crossed {
+	for i, sum := range p.permuted {
+		if p.outcomes[i] == significant {
 			before++
 		}
-		if p.ends[i] == goesOn {
+		if p.outcomes[i] == undecided {
 			sums = append(sums, sum)
 		}
 	}
 	slices.Sort(sums)
 	slices.Reverse(sums)
-	bar = math.Inf(1)
+	critical = math.Inf(1)
 	for i := 0; before+i < most && i < len(sums); i++ {
-		if i+1 == len(sums) || sums[i+1] < sums[i]-rounding { // of equals all reach it or none
-			bar = sums[i]
+		if i+1 == len(sums) || sums[i+1] < sums[i]-rounding { // equal sums reach it together
+			critical = sums[i]
 		}
 	}
-	return bar, before
+	return critical, before
 }
 
-// floor is what the gains have to come to for it to be worthwhile to go on: if they
-// go on as they were, as far as is known, the last look would else promote too seldom.
-func (p *paired) floor(share float64) float64 {
+// futilityBound returns the sum of the gains below which the test stops for futility: if the
+// trend continued, significance at the last analysis would have a probability below minPower.
+func (p *paired) futilityBound(share float64) float64 {
 	if share >= 1 {
 		return math.Inf(-1)
 	}
@@ -153,18 +154,18 @@ func (p *paired) floor(share float64) float64 {
 	for _, g := range p.gains {
 		squares += g * g
 	}
-	z := normalQuantile(p.level)*math.Sqrt(share) - normalQuantile(hopeless)*math.Sqrt(1-share)
+	z := normalQuantile(p.level)*math.Sqrt(share) - normalQuantile(minPower)*math.Sqrt(1-share)
 	if squares == 0 && z > 0 {
-		return rounding // nothing was gained or lost
+		return rounding // all gains are 0
 	}
 	return z * math.Sqrt(squares)
 }
 
-// normalQuantile is what a normal number is above in a share of cases.
+// normalQuantile is the upper quantile of the standard normal distribution.
 func normalQuantile(share float64) float64 { return math.Sqrt2 * math.Erfinv(1-2*share) }
 
-// studentQuantile is what a number of Student's distribution is above in a share
-// of cases, by Fisher's expansion around the normal one from 3 degrees on.
+// studentQuantile is the upper quantile of Student's t-distribution, from 3 degrees of
+// freedom on by Fisher's expansion around the normal distribution.
 func studentQuantile(share float64, degrees int) float64 {
 	switch degrees {
 	case 1:

@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// gainsOf draws the gains of a program on examples: both are right or wrong, by how
-// hard the example is for both.
+// gainsOf draws the gains of a program on examples: both programs are right or wrong,
+// depending on the difficulty of the example, which is the same for both.
 func gainsOf(rng *rand.Rand, n int, gain float64) []float64 {
 	gains := make([]float64, n)
 	for i := range gains {
@@ -24,28 +24,28 @@ func gainsOf(rng *rand.Rand, n int, gain float64) []float64 {
 	return gains
 }
 
-// confirmed looks at gains after every batch until they decide.
-func confirmed(gains []float64, level float64, looks int, seed int64) (better bool, rows int) {
+// confirmed analyses the gains after every batch until the test stops.
+func confirmed(gains []float64, level float64, analyses int, seed int64) (better bool, rows int) {
 	test := newPaired(level, len(gains), seed)
 	for k := 1; ; k++ {
-		to := len(gains) * k / looks
+		to := len(gains) * k / analyses
 		for _, g := range gains[len(test.gains):to] {
 			test.add(g)
 		}
-		if f := test.look(); f.better || f.futile {
+		if f := test.analyse(); f.better || f.futile {
 			return f.better, to
 		}
 	}
 }
 
-// trial is what many confirmations come to.
+// trial is the mean result of many confirmations.
 type trial struct{ promoted, rows float64 }
 
-func repeat(runs, n int, gain, level float64, looks int) trial {
-	rng := rand.New(rand.NewPCG(uint64(n), uint64(looks)))
+func repeat(runs, n int, gain, level float64, analyses int) trial {
+	rng := rand.New(rand.NewPCG(uint64(n), uint64(analyses)))
 	var out trial
 	for run := range runs {
-		better, rows := confirmed(gainsOf(rng, n, gain), level, looks, int64(run))
+		better, rows := confirmed(gainsOf(rng, n, gain), level, analyses, int64(run))
 		if better {
 			out.promoted += 1 / float64(runs)
 		}
@@ -54,19 +54,19 @@ func repeat(runs, n int, gain, level float64, looks int) trial {
 	return out
 }
 
-// TestPairedFalsePromotions: of programs that are no better, no more are promoted
-// than the level says, however often it is looked.
+// TestPairedFalsePromotions: the false positive rate is at most the level, for any number
+// of interim analyses.
 func TestPairedFalsePromotions(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		n, looks int
-		level    float64
+		n, analyses int
+		level       float64
 	}{{8, 1, 0.05}, {64, 4, 0.05}, {129, 8, 0.05}, {64, 4, 0.005}} {
-		t.Run(fmt.Sprintf("%d rows, %d looks, level %v", c.n, c.looks, c.level), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%d rows, %d analyses, level %v", c.n, c.analyses, c.level), func(t *testing.T) {
 			t.Parallel()
 			const runs = 200
 			for _, gain := range []float64{0, -0.03} {
-				out := repeat(runs, c.n, gain, c.level, c.looks)
+				out := repeat(runs, c.n, gain, c.level, c.analyses)
 				t.Logf("gain %v: %.4f promoted, %.1f rows", gain, out.promoted, out.rows)
 				require.LessOrEqual(t, out.promoted*runs, float64(chanceLimit(runs, c.level)))
 			}
@@ -74,7 +74,7 @@ func TestPairedFalsePromotions(t *testing.T) {
 	}
 }
 
-// chanceLimit is what a share of runs comes to at most, but for one case in a thousand.
+// chanceLimit is the 99.9 % quantile of the binomial distribution.
 func chanceLimit(runs int, share float64) int {
 	below, term := 0.0, 1.0
 	for range runs {
@@ -88,16 +88,16 @@ func chanceLimit(runs int, share float64) int {
 	}
 }
 
-// TestPairedPower: looking eight times finds a little less and saves more than a
-// third of the rows; where there are more rows to fall back on, a fifth of the level
-// finds about as much as one look does.
+// TestPairedPower: with eight analyses the power is slightly lower, but more than a third of
+// the rows are saved. With more rows available, a fifth of the level has about the same
+// power as a single analysis.
 func TestPairedPower(t *testing.T) {
 	t.Parallel()
 	const runs = 80
 	former := repeat(runs, 129, 0.13, 0.05, 1)
 	same := repeat(runs, 129, 0.13, 0.05, 8)
 	strict := repeat(runs, 300, 0.13, 0.01, 8)
-	t.Logf("one look %+v, eight %+v, a fifth of the level with up to 300 rows %+v", former, same, strict)
+	t.Logf("one analysis %+v, eight %+v, a fifth of the level with up to 300 rows %+v", former, same, strict)
 	require.Greater(t, same.promoted, 0.8*former.promoted)
 	require.Less(t, same.rows, 0.66*former.rows)
 	require.Greater(t, strict.promoted, 0.9*former.promoted)
@@ -115,11 +115,11 @@ func constant(n int, gain float64) []float64 {
 func TestPairedExtremes(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		name   string
-		gains  []float64
-		looks  int
-		better bool
-		rows   int
+		name     string
+		gains    []float64
+		analyses int
+		better   bool
+		rows     int
 	}{
 		{"all gained", constant(96, 1), 6, true, 16},
 		{"all gained a little", constant(96, 0.01), 6, true, 16},
@@ -128,18 +128,18 @@ func TestPairedExtremes(t *testing.T) {
 		{"one row", constant(1, 1), 1, false, 1},
 		{"two rows", constant(2, 1), 1, false, 2},
 		{"eight rows gained", constant(8, 1), 1, true, 8},
-		{"as much gained as lost", append(constant(8, 1), constant(8, -1)...), 1, false, 16},
+		{"equal gains and losses", append(constant(8, 1), constant(8, -1)...), 1, false, 16},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			better, rows := confirmed(c.gains, 0.05, c.looks, 3)
+			better, rows := confirmed(c.gains, 0.05, c.analyses, 3)
 			require.Equal(t, c.better, better)
 			require.Equal(t, c.rows, rows)
 		})
 	}
 }
 
-// TestStudentQuantile: against tables.
+// TestStudentQuantile compares with published tables.
 func TestStudentQuantile(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

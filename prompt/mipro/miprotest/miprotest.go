@@ -1,4 +1,4 @@
-// Package miprotest holds the jobs and the models that the tests of all stages share.
+// Package miprotest has the jobs and fake models for the tests of all stages.
 package miprotest
 
 import (
@@ -25,10 +25,10 @@ const TwoSteps = `{"name": "p", "predictors": [
 // OneStep is a program of one predictor, as a file.
 const OneStep = `{"name": "p", "predictors": [{"name": "self", "inputs": [{"name": "query"}], "outputs": [{"name": "answer"}]}]}`
 
-// Small are settings of a short run.
+// Small has the settings of a short run.
 const Small = `{"auto": "none", "num_candidates": 4, "num_trials": 9, "minibatch_size": 6, "minibatch_full_eval_steps": 4}`
 
-// Job is a job of 20 rows to train on and 20 to validate on, with an exact metric.
+// Job is a job with 20 training and 20 validation rows and an exact metric.
 func Job(t testing.TB, program, settings string) *mipro.Job {
 	t.Helper()
 	p, err := prompt.Read([]byte(program))
@@ -54,8 +54,8 @@ func Job(t testing.TB, program, settings string) *mipro.Job {
 	return j
 }
 
-// Answer answers by a fixed function of the question, but never readably when it
-// is asked for the output named refuse.
+// Answer returns an answer that depends only on the request. It cannot be parsed if the
+// request asks for the output named by refuse.
 func Answer(call mipro.Call, refuse string) string {
 	h := fnv.New64a()
 	fmt.Fprint(h, call.Request.Messages, call.Rollout)
@@ -88,13 +88,13 @@ func Answer(call mipro.Call, refuse string) string {
 	return text.String()
 }
 
-// Stage is what all stages have in common.
+// Stage is the interface of all stages.
 type Stage interface {
 	Calls() []mipro.Call
 	Take(id string, answer mipro.Answer) error
 }
 
-// Play answers a stage in an order that depends on seed, and counts the calls.
+// Play answers the calls of a stage in an order that depends on seed, and counts them.
 func Play(t testing.TB, s Stage, seed uint64, refuse string) int {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 0))

@@ -14,8 +14,8 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// Simulated is a student whose accuracy is a fixed function of instruction, demo
-// set and example: what a choice is really worth is known.
+// Simulated is a student whose accuracy is a fixed function of instruction, demo set and
+// example, so the true accuracy of every choice is known.
 type Simulated struct {
 	Instructions [][]string           // by predictor, the original first
 	Sets         [][][]*prompt.Object // by predictor, the empty one first
@@ -28,7 +28,7 @@ type Simulated struct {
 	difficulty, success float64
 }
 
-// Simulate makes a student of a program of one predictor or more.
+// Simulate makes a student for a program with one or more predictors.
 func Simulate(seed uint64, predictors int) *Simulated {
 	const instructions, sets = 3, 6
 	rng := rand.New(rand.NewPCG(seed, 7))
@@ -36,7 +36,7 @@ func Simulate(seed uint64, predictors int) *Simulated {
 	for p := range predictors {
 		effects := func(n int, size float64) []float64 {
 			list := make([]float64, n)
-			for i := 1; i < n; i++ { // the original has none
+			for i := 1; i < n; i++ { // the original has no effect
 				list[i] = size * rng.NormFloat64()
 			}
 			return list
@@ -64,7 +64,7 @@ func (s *Simulated) effect(p, i, d int) float64 {
 	return s.instruction[p][i] + s.demos[p][d] + s.both[p][i][d]
 }
 
-// uniform is a number from 0 to 1 that belongs to its arguments.
+// uniform is a pseudo-random number from 0 to 1 that depends only on its arguments.
 func (s *Simulated) uniform(of ...any) float64 {
 	h := fnv.New64a()
 	fmt.Fprint(h, append([]any{s.seed}, of...)...)
@@ -76,7 +76,7 @@ func (s *Simulated) right(effects float64, key string, row int) bool {
 	return s.uniform("luck", key, row) < min(max(chance, 0.02), 0.98)
 }
 
-// Worth is the accuracy of a choice on examples that no search ever saw.
+// Worth is the accuracy of a choice on held-out examples.
 func (s *Simulated) Worth(choice map[string]int) float64 {
 	effects := 0.0
 	for p := range s.predictors {
@@ -97,12 +97,12 @@ var (
 )
 
 func digits(text string) int {
-	n, _ := strconv.Atoi(text) // of what a pattern found
+	n, _ := strconv.Atoi(text) // of the match of a pattern
 	return n
 }
 
-// Answer plays the student: every predictor passes on what was chosen so far, and
-// the last is right or wrong by all of it.
+// Answer returns the student's answer: every predictor passes on the choices so far, and
+// the last answer is right or wrong depending on all of them.
 func (s *Simulated) Answer(call mipro.Call) string {
 	var p, i, d, row int
 	system, last := call.Request.Messages[0].Content, call.Request.Messages[len(call.Request.Messages)-1].Content
@@ -134,7 +134,7 @@ func (s *Simulated) Answer(call mipro.Call) string {
 	return "[[ ## answer ## ]]\nwrong"
 }
 
-// Plan plans a job of 40 rows to train on and 100 to validate on.
+// Plan plans a job with 40 training and 100 validation rows.
 func (s *Simulated) Plan(t testing.TB) *mipro.Plan {
 	t.Helper()
 	program := OneStep
@@ -156,12 +156,12 @@ func (s *Simulated) Plan(t testing.TB) *mipro.Plan {
 	}
 	s.Job = j
 	if len(plan.Val) != 100 || plan.Minibatch != 35 {
-		t.Fatalf("%d rows to validate on, %d a minibatch", len(plan.Val), plan.Minibatch)
+		t.Fatalf("%d validation rows, %d per minibatch", len(plan.Val), plan.Minibatch)
 	}
 	return plan
 }
 
-// Play answers a stage to its end and counts the runs.
+// Play answers all calls of a stage and counts the runs.
 func (s *Simulated) Play(t testing.TB, stage Stage) (runs int) {
 	t.Helper()
 	for calls := stage.Calls(); len(calls) > 0; calls = stage.Calls() {
@@ -175,7 +175,7 @@ func (s *Simulated) Play(t testing.TB, stage Stage) (runs int) {
 	return runs / s.predictors
 }
 
-// Best is the worth of the best choice: the best of each predictor's own.
+// Best is the accuracy of the best choice, which is the best choice of each predictor.
 func (s *Simulated) Best() float64 {
 	choice := map[string]int{}
 	for p := range s.predictors {
@@ -192,7 +192,7 @@ func (s *Simulated) Best() float64 {
 	return s.Worth(choice)
 }
 
-// Rival is the program with an instruction and demos that are worth so much more.
+// Rival is the program with an instruction and demos that raise the accuracy by gain.
 func (s *Simulated) Rival(gain float64) *prompt.Program {
 	s.instruction[0][1], s.both[0][1][0] = gain, 0
 	program := s.Job.Program.Copy()

@@ -1,6 +1,6 @@
 // Package propose writes instructions: as DSPy does, from a summary of the data, the
-// program, demos and a tip, and from failures of a program. It judges none of them and
-// knows nothing of trials or models.
+// program, demos and a tip, and also from failures of a program. It does not evaluate
+// them, and does not know trials or models.
 package propose
 
 import (
@@ -12,44 +12,43 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// Propose makes the instructions: it has the training examples summed up, then
-// every instruction written, by itself, from that summary, the program, demos
-// and a tip.
+// Propose makes the instructions: it requests a summary of the training examples, then
+// writes each instruction independently from that summary, the program, demos and a tip.
 type Propose struct {
 	plan    *mipro.Plan
 	sets    [][][]*prompt.Object
-	board   mipro.Pending
-	summary *summary    // nil = without
-	writers [][]*writer // by predictor; nil = not begun
+	pending mipro.Pending
+	summary *summary    // nil = no summary
+	writers [][]*writer // by predictor; nil = not started
 }
 
 const summaryName = "summary"
 
-// New begins the second stage with the demo sets of the first.
+// New starts the second stage with the demo sets of the first.
 func New(plan *mipro.Plan, sets [][][]*prompt.Object) *Propose {
 	p := &Propose{plan: plan, sets: sets}
 	if plan.Job.Settings.DataAware() {
 		p.summary = newSummary(plan)
-		p.board.Add(summaryName, p.summary)
+		p.pending.Add(summaryName, p.summary)
 	}
 	p.advance()
 	return p
 }
 
-// Calls lists the answers that are needed now; none = the stage is over.
-func (p *Propose) Calls() []mipro.Call { return p.board.Calls() }
+// Calls lists the pending calls; none = the stage is over.
+func (p *Propose) Calls() []mipro.Call { return p.pending.Calls() }
 
-// Take takes an answer.
+// Take passes an answer to the stage.
 func (p *Propose) Take(id string, answer mipro.Answer) error {
-	if err := p.board.Take(id, answer); err != nil {
+	if err := p.pending.Take(id, answer); err != nil {
 		return err
 	}
 	p.advance()
 	return nil
 }
 
-// advance begins to write when the summary is there. The first instruction of
-// each predictor is not written: DSPy does, and throws it away.
+// advance starts the writers when the summary is complete. The first instruction of each
+// predictor is not written: DSPy writes it and discards it.
 func (p *Propose) advance() {
 	if p.writers != nil || p.summary != nil && !p.summary.done() {
 		return
@@ -60,13 +59,13 @@ func (p *Propose) advance() {
 		for i := 1; i < len(proposals); i++ {
 			w := p.newWriter(predictor, i)
 			p.writers[predictor] = append(p.writers[predictor], w)
-			p.board.Add(fmt.Sprintf("instruction/%d/%d", predictor, i), w)
+			p.pending.Add(fmt.Sprintf("instruction/%d/%d", predictor, i), w)
 		}
 	}
 }
 
-// Instructions returns them by predictor, the original one first, of a stage
-// that is over.
+// Instructions returns the instructions by predictor, the original first, when the
+// stage is over.
 func (p *Propose) Instructions() [][]string {
 	all := make([][]string, len(p.writers))
 	for predictor, writers := range p.writers {
@@ -78,8 +77,8 @@ func (p *Propose) Instructions() [][]string {
 	return all
 }
 
-// writer writes one instruction: it has the program described, then the
-// predictor, then asks for the instruction.
+// writer writes one instruction: it requests a description of the program, then of the
+// predictor, then the instruction.
 type writer struct {
 	p         *Propose
 	predictor int
@@ -118,7 +117,7 @@ func (p *Propose) newWriter(predictor, i int) *writer {
 
 func (p *Propose) source() string { return p.plan.Job.Program.Source() }
 
-// demos shows up to three bootstrapped demos of the predictor, of its own set
+// demos formats up to three bootstrapped demos of the predictor, those of its own set
 // first.
 func (p *Propose) demos(predictor, own int) string {
 	const none = "No task demos provided."
@@ -164,7 +163,7 @@ func (w *writer) Take(answer mipro.Answer) {
 	switch {
 	case w.step == writingInstruction:
 		w.finish(outputs, err)
-	case err != nil: // it is written without the descriptions that are missing
+	case err != nil: // missing descriptions are omitted
 		w.write()
 	case w.step == describingProgram:
 		w.program = stripPrefix(textOf(outputs, "program_description"))
@@ -196,7 +195,7 @@ func names(fields []prompt.Field) string {
 	return strings.Join(all, ", ")
 }
 
-// write asks for the instruction.
+// write requests the instruction.
 func (w *writer) write() {
 	w.step = writingInstruction
 	var inputs []prompt.Field
@@ -228,8 +227,8 @@ func (w *writer) basic() string {
 	return w.p.plan.Job.Program.Predictors[w.predictor].Signature().Objective()
 }
 
-// finish keeps the instruction. An answer that cannot be read, of which DSPy
-// dies, leaves the original one.
+// finish keeps the instruction. If the answer cannot be parsed, the original instruction
+// is kept; DSPy stops with an error.
 func (w *writer) finish(outputs *prompt.Object, err error) {
 	w.step, w.instruction = written, w.basic()
 	if err == nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// How much a reflection looks at and shows.
+// Limits of a reflection.
 const (
 	failuresShown = 8
 	longestShown  = 2000 // characters of one value
@@ -25,46 +25,45 @@ const (
 	newText      = "A new instruction for the assistant: the whole text, and nothing else."
 )
 
-// Reflect proposes instructions from failures: it runs a program on training
-// examples and shows a model those that score badly. It is not in DSPy. The
-// examples are of the training set, so that what is learned from them can be
-// judged on others.
+// Reflect proposes instructions from failures: it runs a program on training examples and
+// shows a model those with low scores. DSPy's MIPROv2 does not have it. The examples are
+// from the training set, so the instructions can be evaluated on other examples.
 type Reflect struct {
 	plan     *mipro.Plan
 	program  *prompt.Program
 	variants int
-	board    mipro.Pending
+	pending  mipro.Pending
 	rows     []*mipro.Run
-	writers  [][]*reflection // by predictor; nil = the examples still run
+	writers  [][]*reflection // by predictor; nil = the runs are not complete
 }
 
-// NewReflect begins a reflection on at most so many training examples, which
-// writes so many variants of each predictor's instruction.
+// NewReflect starts a reflection. examples is the maximum number of training examples, and
+// variants the number of instructions that are written for each predictor.
 func NewReflect(plan *mipro.Plan, program *prompt.Program, examples, variants int) *Reflect {
 	r := &Reflect{plan: plan, program: program, variants: variants}
 	for _, i := range python.NewRandom(plan.Seed).Sample(len(plan.Train), min(examples, len(plan.Train))) {
 		example := plan.Train[i]
 		r.rows = append(r.rows, plan.Start(mipro.Student, program, example))
-		r.board.Add(fmt.Sprintf("reflect/%d", i), r.rows[len(r.rows)-1])
+		r.pending.Add(fmt.Sprintf("reflect/%d", i), r.rows[len(r.rows)-1])
 	}
 	r.advance()
 	return r
 }
 
-// Calls lists the answers that are needed now; none = the reflection is over.
-func (r *Reflect) Calls() []mipro.Call { return r.board.Calls() }
+// Calls lists the pending calls; none = the reflection is over.
+func (r *Reflect) Calls() []mipro.Call { return r.pending.Calls() }
 
-// Take takes an answer.
+// Take passes an answer to the reflection.
 func (r *Reflect) Take(id string, answer mipro.Answer) error {
-	if err := r.board.Take(id, answer); err != nil {
+	if err := r.pending.Take(id, answer); err != nil {
 		return err
 	}
 	r.advance()
 	return nil
 }
 
-// Instructions returns the new ones by predictor, each but once. There are none
-// if nothing went wrong.
+// Instructions returns the new instructions by predictor, without duplicates. The result
+// is empty if no example failed.
 func (r *Reflect) Instructions() [][]string {
 	all := make([][]string, len(r.program.Predictors))
 	for predictor, writers := range r.writers {
@@ -78,7 +77,7 @@ func (r *Reflect) Instructions() [][]string {
 	return all
 }
 
-// advance begins to write when all examples have run.
+// advance starts the writers when all runs are complete.
 func (r *Reflect) advance() {
 	if r.writers != nil || slices.ContainsFunc(r.rows, func(x *mipro.Run) bool { return !x.Done() }) {
 		return
@@ -102,7 +101,7 @@ func (r *Reflect) advance() {
 		for v := range r.variants {
 			w := newReflection(r, predictor, v, failed)
 			r.writers[predictor] = append(r.writers[predictor], w)
-			r.board.Add(fmt.Sprintf("reflection/%d/%d", predictor, v), w)
+			r.pending.Add(fmt.Sprintf("reflection/%d/%d", predictor, v), w)
 		}
 	}
 }
@@ -131,7 +130,7 @@ func newReflection(r *Reflect, predictor, variant int, failed []*mipro.Run) *ref
 		"current_instruction", signature.Objective(), "failures", strings.Join(shown, "\n\n")), r.plan.Job.Proposer)}
 }
 
-// describe shows what a predictor was given and said, and what was expected.
+// describe formats the inputs and outputs of a predictor, and the expected outputs.
 func describe(r *mipro.Run, plan *mipro.Plan, predictor int) string {
 	var b strings.Builder
 	said := false
@@ -150,7 +149,7 @@ func describe(r *mipro.Run, plan *mipro.Plan, predictor int) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// section lists the members of an object that are not in another.
+// section formats the members of an object that are not in another.
 func section(b *strings.Builder, title string, o, without *prompt.Object) {
 	b.WriteString(title + ":\n")
 	for _, k := range o.Keys() {

@@ -11,7 +11,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt/mipro/propose"
 )
 
-// TestReflect: failures of the training set are shown, and become instructions.
+// TestReflect: failures on the training set are shown to the model, which writes instructions.
 func TestReflect(t *testing.T) {
 	t.Parallel()
 	j := miprotest.Job(t, miprotest.TwoSteps, miprotest.Small)
@@ -33,7 +33,7 @@ func TestReflect(t *testing.T) {
 	require.LessOrEqual(t, strings.Count(shown[0], "Example "), 8)
 	for _, example := range j.Val {
 		query, _ := example.Get("query")
-		require.NotContains(t, shown[0], query.(string)+"\n", "what is judged by is not shown")
+		require.NotContains(t, shown[0], query.(string)+"\n", "validation examples are not shown")
 	}
 	for _, instructions := range r.Instructions() {
 		require.Len(t, instructions, 3)

@@ -16,16 +16,16 @@ const (
 	complete  = "COMPLETE"
 )
 
-// summary describes the training examples in two or three sentences: it observes
-// batch after batch and sums up.
+// summary describes the training examples in two or three sentences: it requests
+// observations batch by batch and then summarizes them.
 type summary struct {
 	plan         *mipro.Plan
-	run          *prompt.Execution // the question at hand; nil = none
+	run          *prompt.Execution // the current request; nil = none
 	observations string
 	batch, skips int
 	summing      bool
 	text         string // the result; "" with failed
-	failed       bool   // proposals go without
+	failed       bool   // proposals are made without a summary
 }
 
 func newSummary(plan *mipro.Plan) *summary {
@@ -38,7 +38,7 @@ func newSummary(plan *mipro.Plan) *summary {
 
 func (s *summary) batchSize() int { return s.plan.Job.Settings.ViewBatch() }
 
-// examples shows a batch as Python shows a list of them.
+// examples formats a batch as Python formats a list of examples.
 func (s *summary) examples() string {
 	rows := s.plan.Train[s.batch*s.batchSize() : min((s.batch+1)*s.batchSize(), len(s.plan.Train))]
 	names := make([]string, 0, len(s.plan.Job.Program.Inputs()))
@@ -61,8 +61,8 @@ func (s *summary) examples() string {
 
 var inputKeys = regexp.MustCompile(`input_keys=\{([^}]+)\}`)
 
-// sortInputKeys puts names in order wherever they are listed, in the examples'
-// own texts too.
+// sortInputKeys sorts the names of every list of input keys, also within the texts of the
+// examples.
 func sortInputKeys(text string) string {
 	return inputKeys.ReplaceAllStringFunc(text, func(match string) string {
 		keys := strings.Split(inputKeys.FindStringSubmatch(match)[1], ",")
@@ -94,14 +94,14 @@ func (s *summary) Take(answer mipro.Answer) {
 		s.text = stripPrefix(textOf(outputs, "summary"))
 	case s.summing || err != nil && s.batch == 0:
 		s.failed = true
-	case err != nil: // what was observed so far must do
+	case err != nil: // the observations so far are used
 		s.sumUp()
 	default:
 		s.observe(textOf(outputs, "observations"))
 	}
 }
 
-// observe adds what was observed and goes on to the next batch.
+// observe adds the observations and continues with the next batch.
 func (s *summary) observe(text string) {
 	if s.batch > 0 && strings.HasPrefix(strings.ToUpper(firstRunes(text, len(complete))), complete) {
 		if s.skips++; s.skips >= mostSkips {
@@ -132,7 +132,7 @@ func (s *summary) done() bool { return s.run == nil }
 
 func textOf(outputs *prompt.Object, name string) string {
 	v, _ := outputs.Get(name)
-	text, _ := v.(string) // an output of the proposer is text
+	text, _ := v.(string) // outputs of the proposer are texts
 	return text
 }
 

@@ -2,8 +2,8 @@ package propose
 
 import "github.com/cogniverse/cogflow/prompt"
 
-// The programs that the proposer runs. Their texts are part of what MIPROv2 is:
-// other texts would be answered otherwise.
+// The programs that the proposer runs. Their texts are those of MIPROv2, because other
+// texts would get other answers.
 const (
 	dataHints = "Some areas you may consider in your observations: topics, content, syntax, %s, etc. " +
 		"It will be useful to make an educated guess as to the nature of the task this dataset will enable. Don't be afraid to be creative"
@@ -23,7 +23,7 @@ const (
 	samplesText = "Sample data points from the dataset"
 )
 
-// ask is a program of one predictor.
+// ask returns a program of one predictor.
 func ask(instructions string, inputs []prompt.Field, output, desc string) *prompt.Program {
 	return &prompt.Program{Name: output, Predictors: []*prompt.Predictor{{
 		Name: "self", Module: prompt.Predict, Instructions: instructions, Inputs: inputs,

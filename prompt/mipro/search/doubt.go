@@ -5,19 +5,19 @@ import (
 	"math"
 )
 
-// Doubt is how likely the best is no better than the program as it was, by what
-// the race knows.
+// Doubt is the estimated probability that the best choice is not better than the original
+// program.
 func (r *Race) Doubt() float64 {
 	_, best := r.Best()
 	if maps.Equal(best, r.first()) {
 		return 1
 	}
-	gain, deviation := newLedger(r.trials).model(r.names).gain(r.first(), best)
+	gain, deviation := newScoreTable(r.trials).model(r.names).gain(r.first(), best)
 	return normal(-gain / max(deviation, 1e-9))
 }
 
-// gain returns by how much one choice is expected to be better than another, and
-// how sure that is, as a standard deviation.
+// gain returns the posterior mean and standard deviation of the difference between two
+// choices.
 func (g *gaussian) gain(from, to map[string]int) (mean, deviation float64) {
 	k, a, b := make([]float64, len(g.tried)), g.point(from), g.point(to)
 	for i, t := range g.tried {
@@ -31,5 +31,5 @@ func (g *gaussian) gain(from, to map[string]int) (mean, deviation float64) {
 	return mean, math.Sqrt(max(variance, 0))
 }
 
-// normal is how often a normal number is below z.
+// normal is the cumulative distribution function of the standard normal distribution.
 func normal(z float64) float64 { return math.Erfc(-z/math.Sqrt2) / 2 }

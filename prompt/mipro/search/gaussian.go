@@ -2,22 +2,22 @@ package search
 
 import "math"
 
-// gaussian guesses how good every choice is from the few that were tried: choices
-// that share an instruction or a demo set are alike, the more they share the
-// more. It is a Gaussian process over choices; scores are from 0 to 1.
+// gaussian is a Gaussian process over choices. It predicts the score of every choice, from
+// 0 to 1, from those that were tried. The covariance of two choices increases with the
+// number of instructions and demo sets that they share.
 type gaussian struct {
 	names [][2]string // by predictor: its parameters, the second "" without demos
 	tried [][]int
-	chol  [][]float64 // of the covariance of the tried ones, noise included
+	chol  [][]float64 // Cholesky factor of the covariance of the tried choices, with noise
 	alpha []float64
 }
 
-// How much of the difference between two choices lies where, as variances.
+// Variances of the components of a score.
 const (
 	byInstruction = 0.06 * 0.06
 	byDemos       = 0.06 * 0.06
-	byBoth        = 0.04 * 0.04 // an instruction and a demo set that go well together
-	byChoice      = 0.03 * 0.03 // nothing that another choice shares
+	byBoth        = 0.04 * 0.04 // interaction of an instruction and a demo set
+	byChoice      = 0.03 * 0.03 // specific to one choice
 )
 
 func newGaussian(names [][2]string, tried []map[string]int, values, noise []float64) *gaussian {
@@ -44,8 +44,8 @@ func newGaussian(names [][2]string, tried []map[string]int, values, noise []floa
 	return g
 }
 
-// expect adds a choice that is being tried, as if it had come out as expected: no
-// guess changes, but those that are near become surer.
+// expect adds a pending choice with its expected score: means do not change, but the
+// deviations of similar choices decrease.
 func (g *gaussian) expect(choice map[string]int, noise float64) {
 	at := g.point(choice)
 	row := g.forward(g.covariances(at))
@@ -65,8 +65,8 @@ func (g *gaussian) covariances(at []int) []float64 {
 	return k
 }
 
-// point is a choice as numbers: of each predictor the instruction and the demos,
-// -1 without.
+// point returns a choice as numbers: the instruction and the demo set of each predictor;
+// -1 = no demos.
 func (g *gaussian) point(choice map[string]int) []int {
 	point := make([]int, 0, 2*len(g.names))
 	for _, n := range g.names {
@@ -126,9 +126,8 @@ func (g *gaussian) backward(v []float64) []float64 {
 	return x
 }
 
-// guess returns the expected value of a choice and how sure that is, as a
-// standard deviation.
-func (g *gaussian) guess(choice map[string]int) (mean, deviation float64) {
+// predict returns the posterior mean and standard deviation of the score of a choice.
+func (g *gaussian) predict(choice map[string]int) (mean, deviation float64) {
 	at := g.point(choice)
 	k := g.covariances(at)
 	for i, alpha := range g.alpha {

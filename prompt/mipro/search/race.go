@@ -12,49 +12,48 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// RaceTrial is a heat of a race: a choice on some examples, beside others.
+// RaceTrial is a trial of a race: a choice on some examples, concurrent with others.
 const RaceTrial TrialKind = "race"
 
-// A heat is one choice on so many examples, and so many heats are under way at
-// once: while the oldest is decided, the others keep a server of 32 slots busy.
+// Each trial scores one choice on trialRows examples. maxRunning trials run concurrently:
+// while the oldest completes, the others keep a server with 32 slots busy.
 const (
-	heatRows = 16
-	abreast  = 5
+	trialRows  = 16
+	maxRunning = 5
 )
 
-// Race finds the best choice as Search does, but compares choices on the same
-// examples, keeps every single score, and spends calls where they decide: a
-// choice that can hardly win is tried no further, one that may win is tried on
-// more examples. It stops when the budget is spent or nothing may win any more.
-// Its decisions are not DSPy's.
+// Race finds the best choice with fewer calls than Search. It compares choices on the same
+// examples, models every single score, and spends calls where they matter: a choice that
+// is unlikely to win is dropped, and one that may win is tried on more examples. It
+// stops when the budget is spent or no choice may become the best. Its decisions differ
+// from DSPy's.
 //
-// It never waits for all that it has asked: the next heat begins when the oldest
-// of those under way is complete, and is chosen as if the others had come out as
-// expected. Heats complete in the order of their beginning, whichever answers come
-// first, so each choice is a function of the trials before it.
+// Trials run concurrently: the next one starts when the oldest completes, and is chosen as
+// if the running ones had their expected scores. Trials complete in the order in which
+// they started, in any order of the answers, so each choice is a function of the
+// trials before it.
 type Race struct {
-	plan   *mipro.Plan
-	search *Search // makes candidates; never asked itself
-	names  [][2]string
-	counts map[string]int   // choices by parameter
-	same   map[string][]int // by parameter, for each choice the first that says the same
-	order  []int            // in which examples are met
-	budget int              // runs of the program
-	trials []Trial          // complete
-	heats  []heat           // under way
-	board  mipro.Pending
-	waits  struct{ begun, known int } // of so many heats begun, nothing may win by what fewer than known say
+	plan    *mipro.Plan
+	search  *Search // makes candidates; makes no calls
+	names   [][2]string
+	counts  map[string]int   // choices by parameter
+	same    map[string][]int // by parameter, for each value the first with an equal text
+	order   []int            // in which examples are used
+	budget  int              // runs of the program
+	trials  []Trial          // complete
+	running []running        // under way
+	pending mipro.Pending
+	waits   struct{ begun, known int } // with that many trials started, no choice is promising by fewer than known results
 }
 
-// heat is a trial under way.
-type heat struct {
+// running is a trial that is not complete.
+type running struct {
 	Trial
 	rows []*mipro.Run
 }
 
-// NewRace begins, or goes on after the trials that were made. budget is how many
-// runs of the program it may make in all, those of the trials included; 0 = as
-// many as Search would.
+// NewRace starts a race, or continues it after the trials in made. budget is the maximum
+// number of runs of the program, including those trials; 0 = as many as in Search.
 func NewRace(plan *mipro.Plan, sets [][][]*prompt.Object, instructions [][]string, budget int, made []Trial) (*Race, error) {
 	search, err := New(plan, sets, instructions, nil)
 	if err != nil {
@@ -64,7 +63,7 @@ func NewRace(plan *mipro.Plan, sets [][][]*prompt.Object, instructions [][]strin
 	for i, candidates := range instructions {
 		names := [2]string{instructionOf(i)}
 		r.counts[names[0]] = len(candidates)
-		for _, text := range candidates { // proposals that failed are all the original
+		for _, text := range candidates { // failed proposals have the text of the original
 			r.same[names[0]] = append(r.same[names[0]], slices.Index(candidates, text))
 		}
 		if search.sets != nil {
@@ -85,11 +84,11 @@ func NewRace(plan *mipro.Plan, sets [][][]*prompt.Object, instructions [][]strin
 
 func (r *Race) check(trial Trial) error {
 	if len(trial.Choice) != len(r.counts) || len(trial.Rows) != len(trial.Scores) {
-		return fmt.Errorf("it is not of this race")
+		return fmt.Errorf("it does not belong to this race")
 	}
 	for name, choice := range trial.Choice {
 		if choice < 0 || choice >= r.counts[name] {
-			return fmt.Errorf("%s is %d", name, choice)
+			return fmt.Errorf("%s is out of range: %d", name, choice)
 		}
 	}
 	for _, row := range trial.Rows {
@@ -100,26 +99,26 @@ func (r *Race) check(trial Trial) error {
 	return nil
 }
 
-// Calls lists the answers that are needed now; none = the race is over.
-func (r *Race) Calls() []mipro.Call { return r.board.Calls() }
+// Calls lists the pending calls; none = the race is over.
+func (r *Race) Calls() []mipro.Call { return r.pending.Calls() }
 
-// Take takes an answer.
+// Take passes an answer to the race.
 func (r *Race) Take(id string, answer mipro.Answer) error {
-	if err := r.board.Take(id, answer); err != nil {
+	if err := r.pending.Take(id, answer); err != nil {
 		return err
 	}
 	r.settle()
 	return nil
 }
 
-// Trials lists the heats that are complete.
+// Trials lists the complete trials.
 func (r *Race) Trials() []Trial { return r.trials }
 
-// settle completes the heats that are done, in the order of their beginning, and
-// begins those that may follow.
+// settle completes finished trials in the order in which they started, and starts the
+// next ones.
 func (r *Race) settle() {
 	for {
-		for len(r.heats) > 0 && !slices.ContainsFunc(r.heats[0].rows, func(x *mipro.Run) bool { return !x.Done() }) {
+		for len(r.running) > 0 && !slices.ContainsFunc(r.running[0].rows, func(x *mipro.Run) bool { return !x.Done() }) {
 			r.complete()
 		}
 		next, ok := r.next()
@@ -131,11 +130,11 @@ func (r *Race) settle() {
 }
 
 func (r *Race) complete() {
-	first := r.heats[0]
-	r.heats = r.heats[1:]
+	first := r.running[0]
+	r.running = r.running[1:]
 	for i, x := range first.rows {
 		first.Scores = append(first.Scores, x.Score())
-		r.board.Remove(rowOf(first.Number, first.Rows[i]))
+		r.pending.Remove(rowOf(first.Number, first.Rows[i]))
 	}
 	first.Score = mipro.Percent(first.Scores)
 	r.trials = append(r.trials, first.Trial)
@@ -146,56 +145,56 @@ func (r *Race) begin(trial Trial) {
 	if trial.Kind != DefaultTrial {
 		candidate = r.search.Candidate(trial.Choice)
 	}
-	h := heat{Trial: trial}
+	h := running{Trial: trial}
 	for _, i := range trial.Rows {
 		example := r.plan.Val[i]
 		h.rows = append(h.rows, r.plan.Start(mipro.Student, candidate, example))
-		r.board.Add(rowOf(trial.Number, i), h.rows[len(h.rows)-1])
+		r.pending.Add(rowOf(trial.Number, i), h.rows[len(h.rows)-1])
 	}
-	r.heats = append(r.heats, h)
+	r.running = append(r.running, h)
 }
 
 func rowOf(trial, example int) string { return fmt.Sprintf("race/%d/%d", trial, example) }
 
-// begun lists all heats, those under way without scores.
+// begun lists all started trials; running ones have no scores.
 func (r *Race) begun() []Trial {
 	all := slices.Clone(r.trials)
-	for _, h := range r.heats {
+	for _, h := range r.running {
 		all = append(all, h.Trial)
 	}
 	return all
 }
 
-// next decides which heat is next, if it may begin yet. It knows only those heats
-// that are complete whenever it may begin; where nothing may win by what they
-// say, it waits for one more.
+// next returns the next trial, if one can start now. It uses only the results that are
+// complete in any order of the answers. If no choice is promising by these, it waits for
+// one more result.
 func (r *Race) next() (Trial, bool) {
 	begun := r.begun()
 	left := r.budget
 	for _, t := range begun {
 		left -= len(t.Rows)
 	}
-	if len(r.heats) == abreast || left <= 0 {
+	if len(r.running) == maxRunning || left <= 0 {
 		return Trial{}, false
 	}
 	if len(begun) == 0 {
-		return r.heat(begun, DefaultTrial, r.first(), left), true
+		return r.trial(begun, DefaultTrial, r.first(), left), true
 	}
-	boldness := 1 + float64(left)/float64(r.budget) // the more, the more is left
-	known := max(0, len(begun)-abreast+1)
+	exploration := 1 + float64(left)/float64(r.budget) // exploration weight, which decreases with the remaining budget
+	known := max(0, len(begun)-maxRunning+1)
 	if r.waits.begun == len(begun) {
 		known = max(known, r.waits.known)
 	}
 	for ; known <= len(r.trials); known++ {
-		if choice := r.promising(begun, known, boldness); choice != nil {
-			return r.heat(begun, RaceTrial, choice, left), true
+		if choice := r.promising(begun, known, exploration); choice != nil {
+			return r.trial(begun, RaceTrial, choice, left), true
 		}
 	}
 	r.waits.begun, r.waits.known = len(begun), known
 	return Trial{}, false
 }
 
-// first is the program as it was.
+// first is the choice of the original program.
 func (r *Race) first() map[string]int {
 	choice := map[string]int{}
 	for name := range r.counts {
@@ -204,8 +203,8 @@ func (r *Race) first() map[string]int {
 	return choice
 }
 
-// heat gives a choice the next examples that it has not met.
-func (r *Race) heat(begun []Trial, kind TrialKind, choice map[string]int, left int) Trial {
+// trial returns a trial of a choice on its next unused examples.
+func (r *Race) trial(begun []Trial, kind TrialKind, choice map[string]int, left int) Trial {
 	met := map[int]bool{}
 	for _, t := range begun {
 		if maps.Equal(t.Choice, choice) {
@@ -216,22 +215,21 @@ func (r *Race) heat(begun []Trial, kind TrialKind, choice map[string]int, left i
 	}
 	var rows []int
 	for _, row := range r.order {
-		if !met[row] && len(rows) < min(heatRows, left) {
+		if !met[row] && len(rows) < min(trialRows, left) {
 			rows = append(rows, row)
 		}
 	}
 	return Trial{Number: len(begun), Kind: kind, Choice: choice, Rows: rows}
 }
 
-// promising picks the choice that may be best, by how good it seems and how little
-// is known of it: of the first heats the scores, of the others only that they
-// were begun. nil = nothing may win.
-func (r *Race) promising(begun []Trial, known int, boldness float64) map[string]int {
-	l := newLedger(begun[:known])
+// promising returns the choice with the highest upper confidence bound. It uses the scores
+// of the first known trials; the others count as pending. nil = no choice is promising.
+func (r *Race) promising(begun []Trial, known int, exploration float64) map[string]int {
+	l := newScoreTable(begun[:known])
 	g := l.model(r.names)
 	best := 0.0
 	if leaders := r.leaders(l, g); len(leaders) > 0 {
-		best, _ = g.guess(leaders[0])
+		best, _ = g.predict(leaders[0])
 	}
 	for _, t := range begun[known:] {
 		g.expect(t.Choice, 0.2/float64(len(t.Rows)))
@@ -241,29 +239,29 @@ func (r *Race) promising(begun []Trial, known int, boldness float64) map[string]
 		met[key(t.Choice)] += len(t.Rows)
 	}
 	var top map[string]int
-	promise := best // of what cannot win, nothing is picked
+	highest := best // choices below the best mean are not promising
 	for _, choice := range r.pool(l, g, len(begun)) {
-		mean, deviation := g.guess(choice)
-		if hope := mean + boldness*deviation; hope > promise && met[key(choice)] < len(r.order) {
-			top, promise = choice, hope
+		mean, deviation := g.predict(choice)
+		if upper := mean + exploration*deviation; upper > highest && met[key(choice)] < len(r.order) {
+			top, highest = choice, upper
 		}
 	}
 	return top
 }
 
-// Best returns the program that is expected to be best, and its choice: the
-// program as it was, unless another is expected to be better. Whether it is, only
-// examples that the race never saw can tell; see package confirm.
+// Best returns the program with the highest predicted score, and its choice; by default the
+// original program. Whether it is significantly better must be tested on held-out examples;
+// see package confirm.
 func (r *Race) Best() (*prompt.Program, map[string]int) {
 	best := r.first()
 	if len(r.trials) == 0 {
 		return r.plan.Job.Program, best
 	}
-	l := newLedger(r.trials)
+	l := newScoreTable(r.trials)
 	g := l.model(r.names)
-	top, _ := g.guess(best)
+	top, _ := g.predict(best)
 	for _, choice := range l.choices {
-		if mean, _ := g.guess(choice); mean > top {
+		if mean, _ := g.predict(choice); mean > top {
 			best, top = choice, mean
 		}
 	}

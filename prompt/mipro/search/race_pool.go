@@ -8,9 +8,9 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// pool lists choices to pick from: all if they are few, else what was tried,
-// what differs from the leaders in one thing, and some at random.
-func (r *Race) pool(l *ledger, g *gaussian, begun int) []map[string]int {
+// pool lists the candidate choices: all if they are few, otherwise those that were tried,
+// those that differ from the leaders in one parameter, and some random ones.
+func (r *Race) pool(l *scoreTable, g *gaussian, begun int) []map[string]int {
 	const most = 2048
 	names := slices.Sorted(maps.Keys(r.counts))
 	total := 1
@@ -34,8 +34,8 @@ func (r *Race) pool(l *ledger, g *gaussian, begun int) []map[string]int {
 	return pool
 }
 
-// plain names a choice by the first candidates that say the same, so that no two
-// names of one program race each other.
+// plain replaces each parameter by the first one with an equal text, so that two names of
+// one program do not compete.
 func (r *Race) plain(choice map[string]int) map[string]int {
 	plain := maps.Clone(choice)
 	for name, first := range r.same {
@@ -44,7 +44,7 @@ func (r *Race) plain(choice map[string]int) map[string]int {
 	return plain
 }
 
-func (r *Race) someOf(names []string, l *ledger, g *gaussian, begun int) []map[string]int {
+func (r *Race) someOf(names []string, l *scoreTable, g *gaussian, begun int) []map[string]int {
 	pool := slices.Clone(l.choices)
 	for _, leader := range r.leaders(l, g) {
 		for _, name := range names {
@@ -66,13 +66,13 @@ func (r *Race) someOf(names []string, l *ledger, g *gaussian, begun int) []map[s
 	return pool
 }
 
-// leaders are the two choices that are expected to be best.
-func (r *Race) leaders(l *ledger, g *gaussian) []map[string]int {
+// leaders returns the two choices with the highest predicted scores.
+func (r *Race) leaders(l *scoreTable, g *gaussian) []map[string]int {
 	places := make([]int, len(l.choices))
 	means := make([]float64, len(l.choices))
 	for i, choice := range l.choices {
 		places[i] = i
-		means[i], _ = g.guess(choice)
+		means[i], _ = g.predict(choice)
 	}
 	slices.SortStableFunc(places, func(a, b int) int {
 		switch {

@@ -14,8 +14,8 @@ import (
 	"github.com/cogniverse/cogflow/prompt/mipro/search"
 )
 
-// TestRaceBeatsSearch: at equal and at half the calls of DSPy's own search, on
-// students whose best choice is known.
+// TestRaceBeatsSearch: with as many and with half as many calls as DSPy's search, on
+// simulated students whose best choice is known.
 func TestRaceBeatsSearch(t *testing.T) {
 	t.Parallel()
 	for _, predictors := range []int{1, 2} {
@@ -57,8 +57,8 @@ func TestRaceBeatsSearch(t *testing.T) {
 	}
 }
 
-// TestRaceKeepsSlotsBusy: on a server of 32 slots, where all answers take equally
-// long, races take little longer than their calls alone would.
+// TestRaceKeepsSlotsBusy: on a server with 32 slots and equal latencies, a race uses nearly
+// all slots.
 func TestRaceKeepsSlotsBusy(t *testing.T) {
 	t.Parallel()
 	waves, answers := 0, 0
@@ -79,7 +79,7 @@ func TestRaceKeepsSlotsBusy(t *testing.T) {
 	require.LessOrEqual(t, ratio, 1.08)
 }
 
-// TestRaceKnowsCopies: instructions that say the same are one, by the first name.
+// TestRaceKnowsCopies: equal instructions count as one, under the first name.
 func TestRaceKnowsCopies(t *testing.T) {
 	t.Parallel()
 	for _, predictors := range []int{1, 5} { // few choices, and too many to list
@@ -95,7 +95,7 @@ func TestRaceKnowsCopies(t *testing.T) {
 	}
 }
 
-// TestRaceInAnyOrder: which answers come first decides nothing.
+// TestRaceInAnyOrder: the order of the answers does not change the result.
 func TestRaceInAnyOrder(t *testing.T) {
 	t.Parallel()
 	s := miprotest.Simulate(5, 2)

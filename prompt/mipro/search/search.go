@@ -1,7 +1,7 @@
 // Package search decides which choice of instructions and demos is tried next, on which
 // examples, and which is the best: Search as DSPy does, and Race with fewer calls. Both
-// are functions of the trials before. The package knows nothing of how candidates are
-// made, confirmed or asked.
+// are functions of the previous trials. The package does not know how candidates are
+// made, called or confirmed.
 package search
 
 import (
@@ -18,13 +18,13 @@ import (
 	"github.com/cogniverse/cogflow/prompt/tpe"
 )
 
-// TrialKind says what a trial was for.
+// TrialKind is the purpose of a trial.
 type TrialKind string
 
 // The kinds.
 const (
-	DefaultTrial TrialKind = "default" // the program as it was, on all examples
-	SearchTrial  TrialKind = "search"  // a proposed choice, on a minibatch or all
+	DefaultTrial TrialKind = "default" // the original program, on all examples
+	SearchTrial  TrialKind = "search"  // a proposed choice, on a minibatch or all examples
 	FullTrial    TrialKind = "full"    // the best choice so far, on all examples
 	SampleTrial  TrialKind = "sample"  // mode gepa: new instructions, on the training examples of their reflection
 	MergeTrial   TrialKind = "merge"   // mode gepa: a merge of two candidates, on a few examples
@@ -47,25 +47,24 @@ type Search struct {
 	instructions [][]string
 	study        *tpe.Study
 	rng          *python.Random
-	board        mipro.Pending
+	pending      mipro.Pending
 	rows         []*mipro.Run
 	trials       []Trial
-	now          *Trial // under way; nil = the search is over
-	searched     int    // search trials begun
+	now          *Trial // running; nil = the search is over
+	searched     int    // number of started search trials
 	full         map[string]bool
 	best         int // trial
 }
 
-// OtherTrialError says that a search would not have made a trial that is said to be
-// its own. All trials before it are.
+// OtherTrialError reports a recorded trial that the search would not have made. All trials
+// before it belong to the search.
 type OtherTrialError struct{ Trial int }
 
 func (e *OtherTrialError) Error() string {
-	return fmt.Sprintf("trial %d is not of this search", e.Trial)
+	return fmt.Sprintf("trial %d does not belong to this search", e.Trial)
 }
 
-// New begins the third stage after the trials that were made already; with
-// none, at the beginning.
+// New starts the third stage, or continues it after the trials in made.
 func New(plan *mipro.Plan, sets [][][]*prompt.Object, instructions [][]string, made []Trial) (*Search, error) {
 	s := &Search{plan: plan, sets: sets, instructions: instructions, rng: plan.Random(), full: map[string]bool{}}
 	if plan.ZeroShot {
@@ -100,22 +99,22 @@ func New(plan *mipro.Plan, sets [][][]*prompt.Object, instructions [][]string, m
 func instructionOf(predictor int) string { return mipro.InstructionOf(predictor) }
 func demosOf(predictor int) string       { return strconv.Itoa(predictor) + "_predictor_demos" }
 
-// Calls lists the answers that are needed now; none = the search is over.
-func (s *Search) Calls() []mipro.Call { return s.board.Calls() }
+// Calls lists the pending calls; none = the search is over.
+func (s *Search) Calls() []mipro.Call { return s.pending.Calls() }
 
-// Take takes an answer.
+// Take passes an answer to the search.
 func (s *Search) Take(id string, answer mipro.Answer) error {
-	if err := s.board.Take(id, answer); err != nil {
+	if err := s.pending.Take(id, answer); err != nil {
 		return err
 	}
 	s.settle()
 	return nil
 }
 
-// Trials lists the trials that are complete.
+// Trials lists the complete trials.
 func (s *Search) Trials() []Trial { return s.trials }
 
-// begin says which trial is next; nil rows = all.
+// begin prepares the next trial; nil rows = all.
 func (s *Search) begin(kind TrialKind, choice map[string]int, rows []int) {
 	if rows == nil {
 		rows = make([]int, len(s.plan.Val))
@@ -126,7 +125,7 @@ func (s *Search) begin(kind TrialKind, choice map[string]int, rows []int) {
 	s.now = &Trial{Number: len(s.trials), Kind: kind, Choice: choice, Rows: rows}
 }
 
-// start begins to run the trial that is next.
+// start starts the runs of the next trial.
 func (s *Search) start() {
 	if s.now == nil {
 		return
@@ -135,17 +134,17 @@ func (s *Search) start() {
 	if s.now.Kind != DefaultTrial {
 		candidate = s.Candidate(s.now.Choice)
 	}
-	s.board, s.rows = mipro.Pending{}, nil
+	s.pending, s.rows = mipro.Pending{}, nil
 	for _, i := range s.now.Rows {
 		example := s.plan.Val[i]
 		r := s.plan.Start(mipro.Student, candidate, example)
 		s.rows = append(s.rows, r)
-		s.board.Add(fmt.Sprintf("trial/%d/%d", s.now.Number, i), r)
+		s.pending.Add(fmt.Sprintf("trial/%d/%d", s.now.Number, i), r)
 	}
 	s.settle()
 }
 
-// settle closes the trial when all its rows are done, and starts the next.
+// settle completes the trial when all its runs are done, and starts the next.
 func (s *Search) settle() {
 	for s.now != nil && !slices.ContainsFunc(s.rows, func(r *mipro.Run) bool { return !r.Done() }) {
 		scores := make([]float64, len(s.rows))
@@ -153,12 +152,12 @@ func (s *Search) settle() {
 			scores[i] = r.Score()
 		}
 		s.finish(scores)
-		s.board, s.rows = mipro.Pending{}, nil
+		s.pending, s.rows = mipro.Pending{}, nil
 		s.start()
 	}
 }
 
-// finish records the trial at hand and says which is next.
+// finish records the current trial and prepares the next.
 func (s *Search) finish(scores []float64) {
 	trial := *s.now
 	trial.Scores, trial.Score = scores, mipro.Percent(scores)
@@ -190,7 +189,7 @@ func (s *Search) finish(scores []float64) {
 	s.begin(SearchTrial, choice, rows)
 }
 
-// fullIsDue says whether a full evaluation follows the trial of that number,
+// fullIsDue reports whether a full evaluation follows the trial with this number,
 // counted from 1.
 func (s *Search) fullIsDue(number int) bool {
 	if s.plan.Minibatch == 0 {
@@ -204,9 +203,9 @@ func (s *Search) fullIsDue(number int) bool {
 	return number%(every+1) == 0 || number == all-1
 }
 
-// promising returns the choice with the best mean of its minibatch scores that
-// has no full evaluation yet; of equal ones the first. nil = all have one, where
-// DSPy stops with an error.
+// promising returns the choice without a full evaluation that has the best mean of its
+// minibatch scores, the first of equal ones. nil = all have a full evaluation; DSPy stops
+// with an error then.
 func (s *Search) promising() map[string]int {
 	type candidate struct {
 		choice map[string]int
@@ -253,7 +252,7 @@ func key(choice map[string]int) string {
 	return b.String()
 }
 
-// Candidate is the program with a choice of instructions and demos.
+// Candidate returns the program with a choice of instructions and demos.
 func (s *Search) Candidate(choice map[string]int) *prompt.Program {
 	candidate := s.plan.Job.Program.Copy()
 	for i, p := range candidate.Predictors {
@@ -265,8 +264,8 @@ func (s *Search) Candidate(choice map[string]int) *prompt.Program {
 	return candidate
 }
 
-// Best returns the best program so far and its trial: the program as it was,
-// unless a full evaluation was strictly better.
+// Best returns the best program so far and its trial: the original program, unless a full
+// evaluation was strictly better.
 func (s *Search) Best() (*prompt.Program, Trial) {
 	trial := s.trials[s.best]
 	if trial.Kind == DefaultTrial {

@@ -12,7 +12,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt/mipro/search"
 )
 
-// TestCommandMetric: a command's score is asked for like an answer.
+// TestCommandMetric: the score of a metric command is a pending call, like an answer.
 func TestCommandMetric(t *testing.T) {
 	t.Parallel()
 	j := miprotest.Job(t, miprotest.OneStep, miprotest.Small)

@@ -2,24 +2,23 @@ package search
 
 import "slices"
 
-// Standing follows a search trial by trial and knows the score of the best
-// candidate so far. A search scores on all rows at once. In a race a candidate
-// meets new rows trial by trial: its score is the mean over those that it met,
-// and only those count that met most, so the best may become worse by meeting
-// more. The zero value is the beginning.
+// Standing follows a search trial by trial and computes the score of the best candidate so
+// far. Search scores a candidate on all rows at once. Race scores it on new rows in each
+// trial: its score is the mean over its rows, and only the candidates with the most rows
+// count, so the best score can decrease. The zero value is ready to use.
 type Standing struct {
-	whole int // rows of the trial of the program as it was
+	whole int // rows of the trial of the original program
 	best  float64
-	met   []meeting // a workflow keeps it, so nothing here depends on the order of a map
+	met   []tally // not a map: workflows use it, and their code must be deterministic
 }
 
-type meeting struct {
+type tally struct {
 	choice string
 	rows   int
 	mean   float64
 }
 
-// Add takes the next trial and returns the best so far, in percent. The same
+// Add adds the next trial and returns the best score so far, in percent. The same
 // choice is the same candidate.
 func (s *Standing) Add(kind TrialKind, choice string, rows int, score float64) float64 {
 	if rows <= 0 {
@@ -37,10 +36,10 @@ func (s *Standing) Add(kind TrialKind, choice string, rows int, score float64) f
 }
 
 func (s *Standing) race(choice string, rows int, score float64) {
-	at := slices.IndexFunc(s.met, func(m meeting) bool { return m.choice == choice })
+	at := slices.IndexFunc(s.met, func(m tally) bool { return m.choice == choice })
 	if at < 0 {
 		at = len(s.met)
-		s.met = append(s.met, meeting{choice: choice})
+		s.met = append(s.met, tally{choice: choice})
 	}
 	m := &s.met[at]
 	m.mean = (m.mean*float64(m.rows) + score*float64(rows)) / float64(m.rows+rows)

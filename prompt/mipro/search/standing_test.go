@@ -16,8 +16,8 @@ func TestStanding(t *testing.T) {
 		want   float64
 	}
 	for name, steps := range map[string][]step{
-		"minibatches flatter": {{DefaultTrial, "0", 100, 51, 51}, {SearchTrial, "a", 35, 90, 51}, {FullTrial, "a", 100, 60, 60}, {FullTrial, "b", 100, 40, 60}},
-		"all rows at once":    {{DefaultTrial, "0", 20, 50, 50}, {SearchTrial, "a", 20, 70, 70}, {SearchTrial, "b", 20, 60, 70}},
+		"minibatch scores do not count": {{DefaultTrial, "0", 100, 51, 51}, {SearchTrial, "a", 35, 90, 51}, {FullTrial, "a", 100, 60, 60}, {FullTrial, "b", 100, 40, 60}},
+		"all rows at once":              {{DefaultTrial, "0", 20, 50, 50}, {SearchTrial, "a", 20, 70, 70}, {SearchTrial, "b", 20, 60, 70}},
 		"a race": {
 			{DefaultTrial, "0", 16, 10, 10}, {RaceTrial, "a", 16, 90, 90}, {RaceTrial, "b", 16, 80, 90}, {RaceTrial, "b", 4, 100, 84}, {RaceTrial, "a", 4, 70, 86},
 		},

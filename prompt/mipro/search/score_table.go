@@ -2,15 +2,15 @@ package search
 
 import "slices"
 
-// ledger holds every score of a race, by choice and example.
-type ledger struct {
+// scoreTable holds every score of a race, by choice and example.
+type scoreTable struct {
 	choices []map[string]int
-	keys    map[string]int // place in choices
+	keys    map[string]int // index into choices
 	scores  []map[int]float64
 }
 
-func newLedger(trials []Trial) *ledger {
-	l := &ledger{keys: map[string]int{}}
+func newScoreTable(trials []Trial) *scoreTable {
+	l := &scoreTable{keys: map[string]int{}}
 	for _, trial := range trials {
 		k := key(trial.Choice)
 		i, ok := l.keys[k]
@@ -27,10 +27,10 @@ func newLedger(trials []Trial) *ledger {
 	return l
 }
 
-// model separates how hard the examples are from how good the choices are. Every
-// choice is compared on the examples that it shares with others, so a choice that
-// met easy examples is not taken for a good one. Of no scores, all choices are alike.
-func (l *ledger) model(names [][2]string) *gaussian {
+// model estimates the difficulty of the examples and the quality of the choices
+// separately, so that a choice does not look good only because its examples are easy.
+// Without scores, all choices are equal.
+func (l *scoreTable) model(names [][2]string) *gaussian {
 	if len(l.choices) == 0 {
 		return newGaussian(names, nil, nil, nil)
 	}
@@ -43,15 +43,15 @@ func (l *ledger) model(names [][2]string) *gaussian {
 	order := sortedRows(rows)
 	value := make([]float64, len(l.choices))
 	var g *gaussian
-	for range 4 { // each in turn, given the other
-		hardness := l.hardness(order, value)
+	for range 4 { // alternately, each given the other
+		difficulty := l.difficulty(order, value)
 		means, noise := make([]float64, len(l.choices)), make([]float64, len(l.choices))
 		squares, n := 0.0, 0.0
 		for i, scores := range l.scores {
 			for _, row := range order {
 				if s, ok := scores[row]; ok {
-					means[i] += s - hardness[row]
-					squares += (s - hardness[row] - value[i]) * (s - hardness[row] - value[i])
+					means[i] += s - difficulty[row]
+					squares += (s - difficulty[row] - value[i]) * (s - difficulty[row] - value[i])
 					n++
 				}
 			}
@@ -63,15 +63,15 @@ func (l *ledger) model(names [][2]string) *gaussian {
 		}
 		g = newGaussian(names, l.choices, means, noise)
 		for i, choice := range l.choices {
-			value[i], _ = g.guess(choice)
+			value[i], _ = g.predict(choice)
 		}
 	}
 	return g
 }
 
-// hardness is the score that a middling choice has on each example.
-func (l *ledger) hardness(order []int, value []float64) map[int]float64 {
-	const prior = 1.0 // as if each example had been met once more, with a middling result
+// difficulty is the expected score of an average choice on each example.
+func (l *scoreTable) difficulty(order []int, value []float64) map[int]float64 {
+	const prior = 1.0 // as if each example had one more average score
 	total, n := 0.0, 0.0
 	sums, counts := map[int]float64{}, map[int]float64{}
 	for i, scores := range l.scores {
@@ -84,11 +84,11 @@ func (l *ledger) hardness(order []int, value []float64) map[int]float64 {
 			}
 		}
 	}
-	hardness := make(map[int]float64, len(order))
+	difficulty := make(map[int]float64, len(order))
 	for _, row := range order {
-		hardness[row] = (sums[row] + prior*total/n) / (counts[row] + prior)
+		difficulty[row] = (sums[row] + prior*total/n) / (counts[row] + prior)
 	}
-	return hardness
+	return difficulty
 }
 
 func sortedRows(rows map[int]bool) []int {

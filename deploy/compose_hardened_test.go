@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestComposeHardensEveryService: no service writes its own file system, keeps a capability
-// that it does not need, or can gain one.
+// TestComposeHardensEveryService: no service can write to its root file system, has a
+// capability that it does not need, or can gain one.
 func TestComposeHardensEveryService(t *testing.T) {
 	t.Parallel()
 	for name, s := range load(t).Services {
@@ -40,8 +40,8 @@ func TestComposeHardensEveryService(t *testing.T) {
 	}
 }
 
-// TestComposeNetworks: each service shares networks with those it calls only, and no way out
-// but where something is outside.
+// TestComposeNetworks: each service shares networks only with services that it calls, and
+// only services that call outside hosts have egress.
 func TestComposeNetworks(t *testing.T) {
 	t.Parallel()
 	project := load(t)
@@ -66,14 +66,14 @@ func TestComposeNetworks(t *testing.T) {
 		}
 		slices.Sort(got)
 		networks, known := want[name]
-		require.True(t, known, "%s: say which networks it needs", name)
+		require.True(t, known, "%s: the test must list its networks", name)
 		require.Equal(t, networks, got, name)
 		require.Equal(t, len(s.Ports) > 0, slices.Contains(got, "published"), name)
 	}
 }
 
-// TestComposeHasNoDefaultPassword: without .env nothing starts, and the script that writes it
-// makes everything that is required, for its owner only, once.
+// TestComposeHasNoDefaultPassword: without .env nothing starts. The script writes all required
+// variables once, readable only by the owner.
 func TestComposeHasNoDefaultPassword(t *testing.T) {
 	t.Parallel()
 	for missing := range secrets {
@@ -108,7 +108,7 @@ func TestComposeHasNoDefaultPassword(t *testing.T) {
 }
 
 // TestComposeImages: every image that is not built here can be pinned by digest, and the check
-// fails while one is not. vLLM is beyond its known faults.
+// fails while one is not pinned. vLLM is newer than its versions with known vulnerabilities.
 func TestComposeImages(t *testing.T) {
 	t.Parallel()
 	pinned := map[string]string{}
@@ -119,7 +119,7 @@ func TestComposeImages(t *testing.T) {
 			continue
 		}
 		parts := regexp.MustCompile(`^\$\{([A-Z0-9_]+_IMAGE):-([a-z0-9/-]+:v?\d+(?:\.\d+)+[\w.-]*)\}$`).FindStringSubmatch(m[1])
-		require.NotNil(t, parts, "%s: want ${NAME_IMAGE:-repository:version}", m[1])
+		require.NotNil(t, parts, "%s: must be ${NAME_IMAGE:-repository:version}", m[1])
 		pinned[parts[1]] = parts[2]
 	}
 	require.Equal(t, "vllm/vllm-openai:v0.33.0", pinned["VLLM_IMAGE"])

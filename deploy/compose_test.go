@@ -42,7 +42,7 @@ func TestComposeIsSafeByDefault(t *testing.T) {
 			require.Equal(t, "127.0.0.1", p.HostIP, "%s publishes %s", name, p.Published)
 		}
 		if s.Build == nil {
-			require.Regexp(t, version, s.Image, "%s: a tag that moves", name)
+			require.Regexp(t, version, s.Image, "%s: a floating tag", name)
 			continue
 		}
 		require.FileExists(t, filepath.Join(s.Build.Context, s.Build.Dockerfile), name)
@@ -65,8 +65,8 @@ func TestComposeWorkersAreConfined(t *testing.T) {
 	require.Equal(t, 6, seen)
 }
 
-// TestComposeServesEveryPool: together the workers serve what workflows use, and
-// who did not ask for training builds no image of 9 GB.
+// TestComposeServesEveryPool: the workers together serve all queues that workflows use, and
+// the training image of 9 GB is built only on request.
 func TestComposeServesEveryPool(t *testing.T) {
 	t.Parallel()
 	served := map[string][]string{} // by profile
@@ -82,8 +82,8 @@ func TestComposeServesEveryPool(t *testing.T) {
 	require.Len(t, served, 3)
 }
 
-// TestComposeConfiguration: what the containers are told is a configuration
-// without problems, and it names services that are there.
+// TestComposeConfiguration: the configuration of the containers is valid, and refers only to
+// existing services.
 func TestComposeConfiguration(t *testing.T) {
 	t.Parallel()
 	project := load(t)
@@ -116,7 +116,7 @@ func TestComposeConfiguration(t *testing.T) {
 	}
 }
 
-// TestComposeTemporal: the server is set up as the dev server is.
+// TestComposeTemporal: the server has the same settings as the dev server.
 func TestComposeTemporal(t *testing.T) {
 	t.Parallel()
 	script, err := os.ReadFile("compose/namespace.sh")

@@ -15,7 +15,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/config"
 )
 
-// workerConfig is the configuration that the containers of a service have.
+// workerConfig returns the configuration in the containers of a service.
 func workerConfig(t *testing.T, s types.ServiceConfig) config.Config {
 	t.Helper()
 	c, problems := config.Check(func(name string) string {
@@ -28,7 +28,7 @@ func workerConfig(t *testing.T, s types.ServiceConfig) config.Config {
 	return c
 }
 
-// mount returns the mount that holds a path of the container.
+// mount returns the mount that contains a path of the container.
 func mount(s types.ServiceConfig, path string) (types.ServiceVolumeConfig, bool) {
 	at := slices.IndexFunc(s.Volumes, func(v types.ServiceVolumeConfig) bool {
 		return path == v.Target || strings.HasPrefix(path, v.Target+"/")
@@ -39,8 +39,8 @@ func mount(s types.ServiceConfig, path string) (types.ServiceVolumeConfig, bool)
 	return s.Volumes[at], true
 }
 
-// TestComposeTrains: a worker that is stopped has the time for its last
-// checkpoint, writes where it may, and sees the models that were planned with.
+// TestComposeTrains: a stopped worker has enough time for its last checkpoint, writes only to
+// writable mounts, and has the models that the planning worker has.
 func TestComposeTrains(t *testing.T) {
 	t.Parallel()
 	project := load(t)
@@ -57,7 +57,7 @@ func TestComposeTrains(t *testing.T) {
 
 		for _, path := range []string{c.Scratch, c.Ledger, *s.Environment["TMPDIR"]} {
 			volume, found := mount(s, path)
-			require.True(t, found, "%s: %s lies on a file system that is read-only", name, path)
+			require.True(t, found, "%s: %s is on a read-only file system", name, path)
 			require.False(t, volume.ReadOnly, path)
 		}
 		_, found = mount(s, "/videos")
@@ -65,8 +65,8 @@ func TestComposeTrains(t *testing.T) {
 	}
 }
 
-// TestComposeLetsWorkersDrain: a worker is killed no sooner than it is told, which
-// is what it checks its graces against when it starts.
+// TestComposeLetsWorkersDrain: stop_grace_period is equal to the limit that a worker gets, and
+// against which it checks its grace periods at the start.
 func TestComposeLetsWorkersDrain(t *testing.T) {
 	t.Parallel()
 	for _, environment := range [][]string{nil, {"COGFLOW_DRAIN_CALLS_SECONDS=300", "COGFLOW_DRAIN_LIMIT_SECONDS=330"}} {
@@ -86,8 +86,8 @@ func TestComposeLetsWorkersDrain(t *testing.T) {
 	}
 }
 
-// TestComposeGPUs: the services of the GPU reserve one, and the worker that
-// trains takes its class and its device from variables.
+// TestComposeGPUs: GPU services reserve a GPU, and the training worker takes its GPU class and
+// device from variables.
 func TestComposeGPUs(t *testing.T) {
 	t.Parallel()
 	project := load(t, "COGFLOW_TRAIN_CLASS=l40s", "COGFLOW_TRAIN_DEVICE=3")
@@ -108,8 +108,8 @@ func TestComposeGPUs(t *testing.T) {
 	require.Equal(t, []string{"3"}, trains.Deploy.Resources.Reservations.Devices[0].IDs)
 }
 
-// TestComposeServesAdapters: one variable names the base model to the server and
-// to those that load adapters into it, and both see the same folder.
+// TestComposeServesAdapters: one variable sets the base model for the server and for the workers
+// that load adapters into it, and both mount the same folder.
 func TestComposeServesAdapters(t *testing.T) {
 	t.Parallel()
 	const model = "org/model"
@@ -117,7 +117,7 @@ func TestComposeServesAdapters(t *testing.T) {
 	server := project.Services["llm"]
 	require.Subset(t, server.Command, []string{"--enable-lora", "/models/" + model, model})
 	require.Equal(t, "True", *server.Environment["VLLM_ALLOW_RUNTIME_LORA_UPDATING"])
-	require.Empty(t, server.Ports, "whoever reaches it can have it load files")
+	require.Empty(t, server.Ports, "every client of the server can make it load files")
 
 	control := project.Services["worker-control"]
 	serving := workerConfig(t, control).Training.Serving
@@ -132,11 +132,11 @@ func TestComposeServesAdapters(t *testing.T) {
 	require.True(t, read.ReadOnly)
 	require.Equal(t, written.Source, read.Source)
 
-	require.Empty(t, workerConfig(t, load(t).Services["worker-control"]).Training.Serving, "nothing is loaded where nothing serves")
+	require.Empty(t, workerConfig(t, load(t).Services["worker-control"]).Training.Serving, "without a server, no adapter is loaded")
 }
 
-// TestImages: what images install is pinned with its hashes, by the version of uv
-// that the lists were made with, and runs as nobody in particular.
+// TestImages: images install pinned packages with hashes, with the version of uv that made the
+// lists, and run as an unprivileged user.
 func TestImages(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("images/*.Dockerfile")
@@ -167,7 +167,7 @@ func TestImages(t *testing.T) {
 	build := func(name string) string {
 		return text[name][strings.Index(text[name], "FROM "):strings.Index(text[name], "\n\n")]
 	}
-	require.Equal(t, build("worker.Dockerfile"), build("trainer.Dockerfile"), "built once, for both")
+	require.Equal(t, build("worker.Dockerfile"), build("trainer.Dockerfile"), "both images have the same build stage")
 	for _, name := range []string{"worker.Dockerfile", "trainer.Dockerfile"} {
 		require.Contains(t, text[name], "\nUSER 10001:10001\n")
 		require.Contains(t, text[name], `ENTRYPOINT ["tini"`)

@@ -1,6 +1,6 @@
-// Command cogflow-demo is what `make demo` runs: it makes three clips, or takes
-// the videos of a directory, sends them through the whole pipeline with the same
-// programs that a person would use, searches them, and says where to look next.
+// Command cogflow-demo implements `make demo`: it makes three clips, or takes the videos of
+// a directory, runs the whole pipeline with the same programs that users run, searches
+// the videos, and prints what to try next.
 package main
 
 import (
@@ -70,7 +70,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	if !d.stay || stack == nil {
 		return nil
 	}
-	fmt.Fprintln(d.out, "\nAll of it keeps running: try `bin/cogflow search WORDS` in another terminal. Ctrl-C stops it.")
+	fmt.Fprintln(d.out, "\nThe stack keeps running: try `bin/cogflow search WORDS` in another terminal. Ctrl-C stops it.")
 	select {
 	case <-ctx.Done():
 		return nil

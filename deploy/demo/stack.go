@@ -17,8 +17,8 @@ const (
 	drainLimit = 60 * time.Second
 )
 
-// stack is `make up` in the background. A nil stack is one that another process
-// runs; stop leaves it alone.
+// stack is `make up` in the background. A nil stack belongs to another process; stop does
+// nothing then.
 type stack struct {
 	cmd  *exec.Cmd
 	log  string
@@ -26,7 +26,7 @@ type stack struct {
 	err  error         // read after done
 }
 
-// startStack starts the stack unless one answers, and waits until it is ready.
+// startStack starts the stack unless one is running, and waits until it is ready.
 func (d *demo) startStack(ctx context.Context) (*stack, error) {
 	if d.ready(ctx) {
 		d.say("Using the stack that already runs")
@@ -41,10 +41,10 @@ func (d *demo) startStack(ctx context.Context) (*stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer output.Close()                                                  // the child has its own copy
+	defer output.Close()                                                  // the child has its own descriptor
 	s.cmd = exec.Command(filepath.Join(d.bin, "cogflow-worker"), "--dev") //nolint:noctx // stop drains it; a context would kill it
 	s.cmd.Stdout, s.cmd.Stderr = output, output
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C reaches the demo only, which stops it in order
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C signals only the demo, which then drains the stack
 	if err := s.cmd.Start(); err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func (d *demo) await(ctx context.Context, s *stack) error {
 		case <-s.done:
 			return s.failure()
 		case <-limit:
-			return fmt.Errorf("the stack is not ready after %s: see %s, and ask bin/cogflow health", readyLimit, s.log)
+			return fmt.Errorf("the stack is not ready after %s; see %s, and run bin/cogflow health", readyLimit, s.log)
 		case <-time.After(readyEvery):
 		}
 	}
@@ -76,13 +76,13 @@ func (d *demo) await(ctx context.Context, s *stack) error {
 
 func (d *demo) ready(ctx context.Context) bool { return d.command(ctx, "health").Run() == nil }
 
-// failure tells why the stack ended by itself.
+// failure returns why the stack exited.
 func (s *stack) failure() error {
 	text, err := os.ReadFile(s.log)
 	if err != nil {
 		return err
 	}
-	return fmt.Errorf("the stack ended by itself (%v):\n%s", s.cmd.ProcessState, text)
+	return fmt.Errorf("the stack exited unexpectedly (%v):\n%s", s.cmd.ProcessState, text)
 }
 
 // stop drains the stack and waits for its end.
@@ -101,10 +101,10 @@ func (s *stack) stop() error {
 	select {
 	case <-s.done:
 		if s.err != nil {
-			return fmt.Errorf("the stack did not stop in order (%w); see %s", s.err, s.log)
+			return fmt.Errorf("the stack did not stop cleanly (%w); see %s", s.err, s.log)
 		}
 		return nil
 	case <-time.After(drainLimit):
-		return fmt.Errorf("the stack (process %d) does not end; see %s", s.cmd.Process.Pid, s.log)
+		return fmt.Errorf("the stack (process %d) did not stop; see %s", s.cmd.Process.Pid, s.log)
 	}
 }

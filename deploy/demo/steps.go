@@ -19,10 +19,10 @@ import (
 type demo struct {
 	out          io.Writer
 	began        time.Time
-	bin          string // where the programs are
+	bin          string // folder of the programs
 	videos       string // a directory; empty = the clips that the demo makes
-	port, uiPort string // of the stack; empty = the usual ones
-	stay         bool   // a person watches: leave the stack running at the end
+	port, uiPort string // ports of the stack; empty = the defaults
+	stay         bool   // on a terminal: leave the stack running at the end
 }
 
 func (d *demo) say(format string, args ...any) {
@@ -41,7 +41,7 @@ func (d *demo) ui() string {
 
 const exitSomeFailed = 3 // of cogflow: finished, and some items failed
 
-// cogflow runs the command line and decodes its answer; progress goes to the
+// cogflow runs the command line and decodes its JSON output; progress goes to the
 // terminal. code is 0 or exitSomeFailed.
 func (d *demo) cogflow(ctx context.Context, into any, args ...string) (code int, err error) {
 	cmd := d.command(ctx, append(args, "--json")...)
@@ -57,7 +57,7 @@ func (d *demo) cogflow(ctx context.Context, into any, args ...string) (code int,
 		return 0, fmt.Errorf("cogflow %s: %w", args[0], err)
 	}
 	if err := json.Unmarshal(answer, into); err != nil {
-		return 0, fmt.Errorf("cogflow %s answered no JSON: %w", args[0], err)
+		return 0, fmt.Errorf("cogflow %s printed invalid JSON: %w", args[0], err)
 	}
 	return code, nil
 }
@@ -78,7 +78,7 @@ func (d *demo) ingest(ctx context.Context, source string) (report string, err er
 	if err != nil {
 		return "", err
 	}
-	d.line("videos", fmt.Sprintf("%d: %d indexed now, %d unchanged, %d failed", r.Videos, r.Indexed, r.Unchanged, r.Failed))
+	d.line("videos", fmt.Sprintf("%d: %d indexed, %d unchanged, %d failed", r.Videos, r.Indexed, r.Unchanged, r.Failed))
 	d.line("frames", fmt.Sprint(r.Frames))
 	d.line("describe_calls", fmt.Sprint(r.DescribeCalls))
 	for _, f := range r.Failures {
@@ -90,7 +90,7 @@ func (d *demo) ingest(ctx context.Context, source string) (report string, err er
 	return d.reportFile(ctx, r.Report)
 }
 
-// reportFile finds the file behind <tenant>/reports/<workflow>/<run>.html.
+// reportFile returns the path of <tenant>/reports/<workflow>/<run>.html.
 func (d *demo) reportFile(ctx context.Context, key string) (string, error) {
 	var r struct {
 		Path string `json:"path"`
@@ -99,14 +99,14 @@ func (d *demo) reportFile(ctx context.Context, key string) (string, error) {
 	return r.Path, err
 }
 
-// search is one question and, if the answer is known, where it must be first.
+// search is one query and, if the answer is known, the position of its first hit.
 type search struct {
 	query          string
-	clip           string // empty: any answer will do
+	clip           string // empty: any hit is correct
 	fromMS, tillMS int64
 }
 
-// scripted are questions about the text cards of the clips.
+// scripted are queries for the text cards of the clips.
 func scripted() []search {
 	wanted := map[string]string{
 		"WELCOME TO BANGKOK": "welcome to bangkok",
@@ -124,7 +124,7 @@ func scripted() []search {
 	return all
 }
 
-// generic are questions that the preview models can say something about.
+// generic are queries for which the preview models can find hits.
 func generic() []search {
 	return []search{{query: "bright colorful scene"}, {query: "dark scene"}, {query: "text on screen"}}
 }
@@ -135,7 +135,7 @@ func (d *demo) search(ctx context.Context, s search) error {
 		return err
 	}
 	if len(r.Hits) == 0 {
-		return fmt.Errorf("search %q found nothing", s.query)
+		return fmt.Errorf("search %q found no hits", s.query)
 	}
 	best := r.Hits[0]
 	at := time.Duration(best.PTSMS) * time.Millisecond

@@ -14,10 +14,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestCommands: what pages tell a reader to run exists. Every command of cogflow, cogflow-worker,
-// temporal and make in a block of sh, and of cogflow in a line of text, has the words and the flags
-// that the program has, and the files of the checkout that it names exist. A block that is
-// marked `sh template` is not checked.
+// TestCommands: the commands on the pages exist. For every command of cogflow, cogflow-worker,
+// temporal and make in a block of sh, and of cogflow in a line of text, the subcommands and
+// flags must exist, and the files of the checkout that it names too. Blocks that are marked
+// `sh template` are not checked.
 func TestCommands(t *testing.T) {
 	t.Parallel()
 	programs := map[string]*program{
@@ -49,7 +49,7 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// TestCommandsOf: what is taken from a page is what a shell would run.
+// TestCommandsOf: the commands of a page are parsed as a shell would.
 func TestCommandsOf(t *testing.T) {
 	t.Parallel()
 	got := commandsOf(document{
@@ -110,7 +110,7 @@ func commandsOf(d document) (all [][]string) {
 	return all
 }
 
-// split takes a line apart into commands and these into words, without assignments,
+// split parses a line into commands, and these into words, without assignments,
 // redirections and comments.
 func split(line string) (all [][]string) {
 	var words []string
@@ -134,10 +134,10 @@ func split(line string) (all [][]string) {
 	return all
 }
 
-// program is an executable that explains itself by --help.
+// program is an executable with --help.
 type program struct {
 	path string
-	help sync.Map // by words: a function that returns the text, once
+	help sync.Map // by words: a function that returns the help text and caches it
 }
 
 func build(t *testing.T, pkg string) *program {
@@ -150,7 +150,7 @@ func build(t *testing.T, pkg string) *program {
 	return p
 }
 
-// text is what the command of some words says of itself.
+// text returns the help text of a command.
 func (p *program) text(t *testing.T, words []string) string {
 	t.Helper()
 	once, _ := p.help.LoadOrStore(strings.Join(words, " "), sync.OnceValues(func() ([]byte, error) {
@@ -166,7 +166,7 @@ var (
 	flagName   = regexp.MustCompile(`(?m)^ +(?:(-[a-zA-Z]), |    )?(--[a-z][a-z0-9-]*)`)
 )
 
-// check walks down the subcommands as far as the words do, and looks for the flags.
+// check looks for the subcommands and the flags of a command.
 func (p *program) check(t *testing.T, command []string) {
 	t.Helper()
 	var at []string

@@ -13,7 +13,7 @@ import (
 
 const module = "github.com/cogniverse/cogflow/"
 
-// comments finds what the source says about types, fields and constants.
+// comments finds the comments of types, fields and constants in the source.
 type comments struct {
 	root     string
 	packages map[string][]*ast.File // by folder
@@ -73,7 +73,7 @@ func (c *comments) typeSpec(t reflect.Type) (*ast.TypeSpec, string, error) {
 			}
 		}
 	}
-	return nil, "", fmt.Errorf("the declaration of %s was not found", t)
+	return nil, "", fmt.Errorf("declaration of %s not found", t)
 }
 
 // field returns the comment of a field: its tag, the comment on its line or the one

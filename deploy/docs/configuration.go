@@ -37,16 +37,16 @@ func schema(*comments) ([]byte, error) {
 	return append(text, '\n'), err
 }
 
-// ofAnotherStage reports whether a key of a profile's stage has no effect on that
-// stage: the text says which stages heed it, as in "describe, embed: …".
+// ofAnotherStage reports whether a key has no effect on a stage of a profile: its text
+// lists the stages that use it, as in "describe, embed: …".
 func ofAnotherStage(k config.Key) bool {
 	_, key, found := strings.Cut(k.Path, ".profiles.<name>.")
 	stage, _, nested := strings.Cut(key, ".")
-	heeds, _, limited := strings.Cut(k.Text, ": ")
+	uses, _, limited := strings.Cut(k.Text, ": ")
 	if !found || !nested || !limited {
 		return false
 	}
 	stages := []string{"transcribe", "describe", "embed"}
-	list := strings.Split(heeds, ", ")
+	list := strings.Split(uses, ", ")
 	return slices.Contains(stages, stage) && slices.Contains(stages, list[0]) && !slices.Contains(list, stage)
 }

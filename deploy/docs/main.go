@@ -1,6 +1,6 @@
-// Command docs writes docs/reference from the code: configuration, commands,
-// workflows and the names that people meet. `make docs` runs it; with -check it only
-// says which pages are out of date.
+// Command docs writes docs/reference from the code: configuration, commands, workflows
+// and the names that users see. `make docs` runs it; with -check it only reports which
+// pages are out of date.
 package main
 
 import (

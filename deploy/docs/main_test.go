@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestReferenceIsCurrent: what docs/reference says is what the code does.
+// TestReferenceIsCurrent: docs/reference is up to date with the code.
 func TestReferenceIsCurrent(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, run("../..", true))

@@ -1,6 +1,6 @@
 package main
 
-// names lists what people meet beside inputs: signals, queries, updates, search
+// names lists the names that users see besides inputs: signals, queries, updates, search
 // attributes, queues, error classes and exit codes.
 func names(c *comments) ([]byte, error) {
 	m := newMarkdown("Names", "Names that users of cogflow meet in commands, in the Temporal Web UI and in their own code.")

@@ -10,7 +10,7 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// objects describes the layout of the object store, by calling what makes the keys.
+// objects describes the layout of the object store, by calling the functions that make the keys.
 func objects(c *comments) ([]byte, error) {
 	const (
 		t = tenant.ID("<tenant>")
@@ -22,7 +22,7 @@ func objects(c *comments) ([]byte, error) {
 	frames := video.FramesPrefix(t, v, f)
 	for _, group := range []struct {
 		title, dir string
-		keys       [][2]string // function that makes it, and what it makes
+		keys       [][2]string // the function that makes the key, and an example
 	}{
 		{"Videos", "video", [][2]string{
 			{"SourceKey", video.SourceKey(t, v)},

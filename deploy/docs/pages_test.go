@@ -27,7 +27,7 @@ func manual(t *testing.T) []string {
 	return pages
 }
 
-// document is a Markdown page, taken apart.
+// document is a parsed Markdown page.
 type document struct {
 	text   string  // without code blocks
 	blocks []block // in order

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// maxWords is the length of a sentence that is understood at the first reading.
+// maxWords is the maximum length of a sentence.
 const maxWords = 30
 
 var (
@@ -20,8 +20,8 @@ var (
 	listItem    = regexp.MustCompile(`^([-*]|\d+\.) `)
 )
 
-// prosePages are written for a first reading. Decisions and measurements are not among
-// them: they record what was thought at their time.
+// prosePages are the pages with checked prose. Decisions and measurements are not checked,
+// because they are records of their time.
 func prosePages(t *testing.T) (pages []string) {
 	t.Helper()
 	for _, page := range manual(t) {
@@ -33,8 +33,8 @@ func prosePages(t *testing.T) (pages []string) {
 	return pages
 }
 
-// TestPlainWords: pages use the field's terms. So do the help texts, the keys and the fields that the
-// reference is made of.
+// TestPlainWords: pages use the field's terms, and so do help texts, keys and fields, from which the
+// reference is generated.
 func TestPlainWords(t *testing.T) {
 	t.Parallel()
 	pages := prosePages(t)
@@ -55,7 +55,7 @@ func TestPlainWords(t *testing.T) {
 	}
 }
 
-// TestSentences: a sentence is understood when it is read once.
+// TestSentences: sentences are short.
 func TestSentences(t *testing.T) {
 	t.Parallel()
 	for _, page := range prosePages(t) {
@@ -70,7 +70,7 @@ func TestSentences(t *testing.T) {
 	}
 }
 
-// paragraphs splits a page into what is read in one go: paragraphs, list items, cells.
+// paragraphs splits a page into paragraphs, list items and table cells.
 func paragraphs(text string) (all []string) {
 	var open string
 	end := func() {
@@ -98,7 +98,7 @@ func paragraphs(text string) (all []string) {
 	return all
 }
 
-// TestReadmeLength: the first page fits into a few screens and names both commands.
+// TestReadmeLength: the README fits into a few screens and names both commands.
 func TestReadmeLength(t *testing.T) {
 	t.Parallel()
 	page := readPage(t, "README.md")

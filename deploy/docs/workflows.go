@@ -12,7 +12,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows/catalog"
 )
 
-// workflowTypes describes every type: how it is started, what it takes and returns.
+// workflowTypes describes every workflow type: how it is started, its input and its result.
 func workflowTypes(c *comments) ([]byte, error) {
 	m := newMarkdown("Workflows", `Every workflow is started on the task queue `+code(workflows.QueueMain)+` with one JSON object as its input, by `+"`cogflow`"+`,
 `+"`temporal workflow start`"+`, any SDK or a Schedule. Names in JSON are exact: unknown and repeated names are rejected.`)
@@ -32,7 +32,7 @@ func workflowTypes(c *comments) ([]byte, error) {
 		}
 	}
 	m.heading(2, "Objects")
-	m.text("What inputs and results are made of.")
+	m.text("The types of the fields of inputs and results.")
 	for i := 0; i < len(w.nested); i++ {
 		if err := w.object(w.nested[i]); err != nil {
 			return nil, err
@@ -45,12 +45,12 @@ type typeWriter struct {
 	*markdown
 	comments *comments
 	known    []reflect.Type // all types that are described
-	nested   []reflect.Type // to describe once, in order of appearance
-	silent   []string       // fields that no comment explains
+	nested   []reflect.Type // types to describe, each once, in order of appearance
+	silent   []string       // fields without a comment
 }
 
-// explained collects the types that inputs, results and progress are made of. It fails
-// when one of their fields has no meaning in the reference.
+// explained collects the types of the fields of inputs, results and progress. It fails if
+// one of their fields has no comment.
 func (w *typeWriter) explained() error {
 	var all []reflect.Type
 	dry := typeWriter{markdown: newMarkdown("", ""), comments: w.comments}
@@ -79,7 +79,7 @@ func (w *typeWriter) explained() error {
 	return nil
 }
 
-// title is the name of a type in the reference, with its package where another type
+// title is the name of a type in the reference, with its package if another type
 // has the same name.
 func (w *typeWriter) title(t reflect.Type) string {
 	for _, other := range w.known {
@@ -169,7 +169,7 @@ func (w *typeWriter) fields(t reflect.Type) error {
 	return nil
 }
 
-// typeName is the type as JSON has it, and keeps structs to be described.
+// typeName returns the JSON type, and collects structs to be described.
 func (w *typeWriter) typeName(t reflect.Type) string {
 	switch {
 	case t == reflect.TypeFor[time.Time]():

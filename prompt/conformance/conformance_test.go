@@ -1,6 +1,6 @@
-// Package conformance_test shows the same things to real DSPy, Optuna and
-// CPython, which `make test-conformance` installs, and to package prompt: both
-// must answer alike. It needs no network.
+// Package conformance_test compares package prompt with DSPy, Optuna and CPython, which
+// `make test-conformance` installs: for equal inputs, the results must be equal. It needs
+// no network.
 package conformance_test
 
 import (
@@ -19,13 +19,12 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// With AVX-512, NumPy computes exponentials by itself and rounds them otherwise
-// than the C library that it uses without, so that Optuna might break a tie
-// differently from one processor to another. The C library's are compared with.
+// With AVX-512, NumPy computes exponentials itself and rounds them differently from the C
+// library, which it uses otherwise. Optuna might then break ties differently on different
+// processors. The comparison uses the C library.
 const noAVX512 = "NPY_DISABLE_CPU_FEATURES=X86_V4"
 
-// ask runs a script of this folder in the Python environment and decodes what
-// it prints.
+// ask runs a script of this folder in the Python environment and decodes its output.
 func ask(t *testing.T, into any, stdin []byte, script string, args ...string) {
 	t.Helper()
 	interpreter, err := filepath.Abs(".venv/bin/python")
@@ -43,7 +42,7 @@ func ask(t *testing.T, into any, stdin []byte, script string, args ...string) {
 	require.NoError(t, json.Unmarshal(out.Bytes(), into), end)
 }
 
-// predictor reads a predictor by way of a program file, as users do.
+// predictor reads a predictor from a program file, as users do.
 func predictor(t *testing.T, spec json.RawMessage) (*prompt.Program, *prompt.Predictor) {
 	t.Helper()
 	text, err := json.Marshal(map[string]any{"name": "case", "predictors": []json.RawMessage{spec}})
@@ -60,10 +59,10 @@ func value(t *testing.T, text json.RawMessage) any {
 	return v
 }
 
-var update = flag.Bool("update", false, "write what DSPy says to ../testdata, for the tests of package prompt")
+var update = flag.Bool("update", false, "write DSPy's results to ../testdata, for the tests of package prompt")
 
-// golden checks that the file which the tests of package prompt read is still
-// what the real thing says.
+// golden checks that the file that the tests of package prompt read is equal to the current
+// results.
 func golden(t *testing.T, name string, rows any) {
 	t.Helper()
 	var text bytes.Buffer
@@ -148,11 +147,11 @@ func TestParse(t *testing.T) {
 		require.Equal(t, python.Dumps(value(t, c.Outputs)), got,
 			"%s answer %q to %s (%v)", c.Adapter, c.Answer, c.Predictor, err)
 	}
-	t.Logf("%d answers read and %d refused, all as DSPy does", read, refused)
+	t.Logf("%d answers parsed and %d refused, all as in DSPy", read, refused)
 	require.Greater(t, refused, 100)
 }
 
-// finite writes the numbers that JSON lacks as parse.py does.
+// finite encodes the numbers that JSON lacks in the same way as parse.py.
 func finite(v any) any {
 	switch x := v.(type) {
 	case float64:

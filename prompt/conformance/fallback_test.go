@@ -18,8 +18,8 @@ type fallbackCase struct {
 	Inputs  *prompt.Object  `json:"inputs"`
 }
 
-// fallbackCases are two programs, one with an output that no schema can force,
-// before four servers; the answers of some calls cannot be read.
+// fallbackCases are two programs, one with an output that a schema cannot enforce, on four
+// servers; the answers of some calls cannot be parsed.
 func fallbackCases(t *testing.T) []fallbackCase {
 	t.Helper()
 	open, err := prompt.Read([]byte(`{"name": "open", "predictors": [{"name": "self", "inputs": [{"name": "query"}],
@@ -37,7 +37,7 @@ func fallbackCases(t *testing.T) []fallbackCase {
 				for call := range 8 {
 					switch {
 					case bad>>call&1 == 1:
-						answers = append(answers, "nothing to read")
+						answers = append(answers, "nothing to parse")
 					case call%2 == 0 && bad == 0:
 						answers = append(answers, good[0])
 					default:
@@ -51,7 +51,7 @@ func fallbackCases(t *testing.T) []fallbackCase {
 	return cases
 }
 
-// TestFallback: the same questions in the same order, whatever fails.
+// TestFallback: the same calls in the same order, whichever calls fail.
 func TestFallback(t *testing.T) {
 	t.Parallel()
 	cases := fallbackCases(t)

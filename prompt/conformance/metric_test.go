@@ -19,7 +19,7 @@ type draws struct {
 	Float               float64
 }
 
-// TestPieces: words, random draws and damaged JSON, each by the thousand.
+// TestPieces: thousands of words, random draws and damaged JSON texts.
 func TestPieces(t *testing.T) {
 	t.Parallel()
 	var said struct {

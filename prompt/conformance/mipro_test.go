@@ -18,7 +18,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// runJob is a job as mipro.py takes it.
+// runJob is the input of mipro.py.
 type runJob struct {
 	Name     string           `json:"name"`
 	Program  *prompt.Program  `json:"program"`
@@ -30,7 +30,7 @@ type runJob struct {
 	Settings map[string]any   `json:"settings"`
 }
 
-// runResult is what DSPy did.
+// runResult is the output of mipro.py: what DSPy did.
 type runResult struct {
 	Answers []struct {
 		Messages    []prompt.Message
@@ -98,7 +98,7 @@ func jobs(t *testing.T) []runJob {
 				Metric: json.RawMessage(metrics[i]), Settings: settings,
 			}
 			if variant["auto"] == "light" {
-				job.Train, job.Val = examples(uint64(seed), 80), nil // which it splits
+				job.Train, job.Val = examples(uint64(seed), 80), nil // from which it splits off the validation examples
 			}
 			for _, f := range p.Inputs() {
 				job.Inputs = append(job.Inputs, f.Name)
@@ -109,14 +109,14 @@ func jobs(t *testing.T) []runJob {
 	return list
 }
 
-// stage is what the three stages have in common.
+// stage is the interface of the three stages.
 type stage interface {
 	Calls() []mipro.Call
 	Take(id string, answer mipro.Answer) error
 }
 
-// play answers a stage from what DSPy's model said, to the very same questions,
-// in a random order.
+// play answers the calls of a stage with the answers that DSPy's model gave to the same
+// calls, in a random order.
 func play(t *testing.T, s stage, known map[string]string, rng *rand.Rand, calls *int) {
 	t.Helper()
 	for {
@@ -127,7 +127,7 @@ func play(t *testing.T, s stage, known map[string]string, rng *rand.Rand, calls 
 		rng.Shuffle(len(needed), func(i, j int) { needed[i], needed[j] = needed[j], needed[i] })
 		for _, call := range needed[:1+rng.IntN(len(needed))] {
 			text, ok := known[question(t, call.Request.Messages, call.Rollout, call.Temperature)]
-			require.True(t, ok, "%s: DSPy never asked %s", call.ID, call.Request.Messages[len(call.Request.Messages)-1].Content)
+			require.True(t, ok, "%s: DSPy did not make the call %s", call.ID, call.Request.Messages[len(call.Request.Messages)-1].Content)
 			require.NoError(t, s.Take(call.ID, mipro.Answer{Text: text}))
 			*calls++
 		}
@@ -141,7 +141,7 @@ func question(t *testing.T, messages []prompt.Message, rollout int64, temperatur
 	return string(text)
 }
 
-// TestMIPRO: whole runs, with the same scripted model behind both.
+// TestMIPRO: whole runs, with the same scripted model for both.
 func TestMIPRO(t *testing.T) {
 	t.Parallel()
 	list := jobs(t)
@@ -189,10 +189,10 @@ func compareRun(t *testing.T, job runJob, want runResult) {
 	require.NoError(t, err)
 	play(t, searching, known, rng, &calls)
 
-	require.LessOrEqual(t, calls, len(want.Answers), "no call that DSPy does not make")
+	require.LessOrEqual(t, calls, len(want.Answers), "calls that DSPy does not make")
 	drawn := want.Drawn
 	if settings.Auto != "none" {
-		drawn = drawn[1:] // the validation examples, which the questions have shown
+		drawn = drawn[1:] // the validation examples, which the calls must not show
 	}
 	require.Len(t, searching.Trials(), len(want.Trials))
 	for k, trial := range searching.Trials() {
@@ -208,14 +208,14 @@ func compareRun(t *testing.T, job runJob, want runResult) {
 	require.InDelta(t, want.Score, trial.Score, 0)
 	require.Equal(t, want.State, python.Dumps(best.State()), "the program")
 
-	t.Logf("%d trials equal, %d calls where DSPy made %d; %.2f became %.2f", len(want.Trials), calls, len(want.Answers),
+	t.Logf("%d equal trials, %d calls (DSPy: %d); score from %.2f to %.2f", len(want.Trials), calls, len(want.Answers),
 		searching.Trials()[0].Score, trial.Score)
 
 	half := searching.Trials()[:len(searching.Trials())/2]
 	again, err := search.New(plan, boot.Sets(), proposing.Instructions(), half)
 	require.NoError(t, err)
 	play(t, again, known, rng, &calls)
-	require.Equal(t, searching.Trials(), again.Trials(), "resumed half-way")
+	require.Equal(t, searching.Trials(), again.Trials(), "resumed in the middle")
 }
 
 func dumps(t *testing.T, sets [][][]*prompt.Object) string {

@@ -13,7 +13,7 @@ import (
 
 const (
 	qa = `{"name": "self", "inputs": [{"name": "question"}], "outputs": [{"name": "answer"}]}`
-	// A reasoning of its own, which a chain of thought moves to the front.
+	// An explicit output "reasoning", which a chain of thought moves to the front.
 	route = `{"name": "route", "module": "chain_of_thought", "instructions": "  Route.\n    Well.", "inputs": [{"name": "query", "desc": "the query"}],
 		"outputs": [{"name": "agent", "type": "literal", "options": ["video_search", "text_search"]},
 		{"name": "confidence", "type": "float", "desc": "from 0 to 1"}, {"name": "reasoning", "desc": "why"}]}`
@@ -21,10 +21,10 @@ const (
 		"outputs": [{"name": "answer", "prefix": "Final:"}, {"name": "tags", "type": "list", "items": {"type": "str"}}]}`
 )
 
-// pythonIn finds which Python saved a file; other versions than ours are as good.
+// pythonIn matches the Python version in a file, which may differ.
 var pythonIn = regexp.MustCompile(`"python": "3\.\d+"`)
 
-// programs are the ones that whole files and runs are compared with.
+// programs are the programs with which whole files and runs are compared.
 func programs(t *testing.T) []*prompt.Program {
 	t.Helper()
 	var all []*prompt.Program
@@ -38,7 +38,7 @@ func programs(t *testing.T) []*prompt.Program {
 	return all
 }
 
-// TestState: files go both ways, and what was loaded asks the same.
+// TestState: each side can load the files of the other, and loaded programs make the same calls.
 func TestState(t *testing.T) {
 	t.Parallel()
 	type row struct {
@@ -78,13 +78,13 @@ func TestState(t *testing.T) {
 		p := rows[i].Program
 		ours, err := p.Load([]byte(rows[i].File))
 		require.NoError(t, err)
-		require.Equal(t, a.Loaded, prompts(t, ours, rows[i].Inputs), "our file in DSPy")
-		require.Equal(t, a.Bare, a.Loaded, "our dump_state form in DSPy")
-		require.Equal(t, rows[i].State, a.Resaved, "what DSPy saves again of it")
+		require.Equal(t, a.Loaded, prompts(t, ours, rows[i].Inputs), "cogflow's file in DSPy")
+		require.Equal(t, a.Bare, a.Loaded, "cogflow's dump_state form in DSPy")
+		require.Equal(t, rows[i].State, a.Resaved, "saved again by DSPy")
 		for _, text := range []string{a.File, a.State} {
 			loaded, err := p.Load([]byte(text))
 			require.NoError(t, err)
-			require.Equal(t, a.Changed, prompts(t, loaded, rows[i].Inputs), "DSPy's file here")
+			require.Equal(t, a.Changed, prompts(t, loaded, rows[i].Inputs), "DSPy's file in cogflow")
 			require.Equal(t, a.State, python.Dumps(loaded.State()))
 			require.Equal(t, pythonIn.ReplaceAllString(a.File, `"python": "3.11"`), string(loaded.File()), "byte for byte")
 		}

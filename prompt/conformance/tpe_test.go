@@ -18,7 +18,7 @@ type tpeCase struct {
 	} `json:"suggested"`
 }
 
-// TestTPE: after each of 1,000 random histories, three suggestions in a row.
+// TestTPE: three consecutive suggestions after each of 1,000 random histories.
 func TestTPE(t *testing.T) {
 	t.Parallel()
 	var cases []tpeCase
@@ -32,11 +32,11 @@ func TestTPE(t *testing.T) {
 		for i, s := range c.Suggested {
 			require.Equal(t, s.Choice, study.Suggest(), "seed %d, suggestion %d after %d trials", c.Seed, i+1, len(history))
 			added := []tpe.Trial{s.Trial}
-			if s.Extra != nil { // it has the later number
+			if s.Extra != nil { // it gets the next number
 				added = append(added, tpe.Trial{Choice: s.Choice, Value: *s.Extra})
 			}
 			history = append(history, added...)
-			study, err = tpe.Resume(study.State(), c.Params, history) // nothing else is needed to go on
+			study, err = tpe.Resume(study.State(), c.Params, history) // the numbers are sufficient to continue
 			require.NoError(t, err)
 		}
 	}

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Shows the application packages, requests and scores of internal/vespa to
-# Vespa's own code, without a container. Artifacts come from Maven Central: the
-# first run downloads about 100 MB.
+# Checks the application packages, requests and scores of internal/vespa with
+# Vespa's own code, without a container. Artifacts come from Maven Central; the
+# first run downloads about 125 MB.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -17,6 +17,6 @@ rm -rf "$target/export"
 mkdir -p "$target/export"
 (cd ../../.. && "${GO:-go}" build -o "$target/export-program" ./deploy/vespa/verify/export)
 "$target/export-program" "$target/export"
-# Vespa's test driver complains of the one before it; nothing else is left out.
+# Vespa's test driver warns about the previous one; no other line is removed.
 MAVEN_OPTS=${MAVEN_OPTS:--Xmx1g} mvn -q -B -Dstyle.color=never test "$@" 2>&1 |
 	grep --line-buffered -v '^WARNING: initVespaLogging called twice'

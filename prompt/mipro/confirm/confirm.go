@@ -143,7 +143,7 @@ func (c *Confirmation) settle() {
 	f := c.test.analyse()
 	c.verdict.Examples, c.verdict.Before, c.verdict.After = asked, mean(before), mean(after)
 	c.verdict.Chance, c.verdict.Bound, c.verdict.Promote = f.chance, f.bound, f.better
-	c.verdict.Gain = c.gain.look(c.test.gains, f.better)
+	c.verdict.Gain = c.gain.estimate(c.test.gains, f.better)
 	if !f.better && !f.futile {
 		c.ask()
 	}

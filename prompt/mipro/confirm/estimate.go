@@ -6,29 +6,28 @@ import (
 	"github.com/cogniverse/cogflow/prompt"
 )
 
-// estimator says by the gains so far how large the true gain may be. A confirmation
-// that ends when it can tell ends at lucky rows above all, so that the mean gain
-// of its rows is too high. The interval is a repeated confidence interval: all looks
-// together miss the true gain no more often than 1 - prompt.GainConfidence. The
-// estimate is the mean that the gain has by the prior, given these rows: for whoever
-// believes the prior, when and why the rows ended is of no account.
+// estimator estimates the true gain from the gains so far. A confirmation that stops early
+// tends to stop after lucky rows, so the mean gain of its rows is biased upwards. The
+// interval is a repeated confidence interval: over all interim analyses it misses the true
+// gain with a probability of at most 1 - prompt.GainConfidence. The estimate is the
+// posterior mean of the gain, which does not depend on the stopping rule.
 // See decision 027.
 type estimator struct {
 	planned int
 	spent   boundary
 }
 
-// The prior of the true gain, normal around zero: nine in ten programs are of the usual
-// kind, whose spread is that of what races found in docs/benchmarks/mipro; the others
-// replace a program that hardly works.
+// The prior of the true gain is a mixture of two normal distributions around zero. Nine in
+// ten programs have the usual spread, that of the races in docs/benchmarks/mipro; the
+// others replace a program that hardly works.
 const (
 	usualSpread = 0.16
 	largeSpread = 0.50
 	largeShare  = 0.10
 )
 
-// Gains are from -1 to 1. Their variance is estimated as if so many rows more had been
-// seen, with one of a quarter: few rows that are all alike prove no certainty.
+// Gains are from -1 to 1. Their variance is estimated as if there were addedRows more rows
+// with a variance of addedVariance, because few equal rows are no evidence of a small variance.
 const (
 	addedRows     = 4
 	addedVariance = 0.25
@@ -38,9 +37,9 @@ func newEstimator(planned int) *estimator {
 	return &estimator{planned: planned, spent: boundary{level: (1 - prompt.GainConfidence) / 2}}
 }
 
-// look says what is known after the next batch. promoted is what the test says, which
-// alone decides whether the gain may be zero or less.
-func (e *estimator) look(gains []float64, promoted bool) *prompt.Gain {
+// estimate returns the interval and the estimate after the next batch. promoted is the
+// result of the test, which alone decides whether the interval includes zero.
+func (e *estimator) estimate(gains []float64, promoted bool) *prompt.Gain {
 	n := float64(len(gains))
 	mean, deviation := momentsOf(gains)
 	variance := (deviation*deviation*(n-1) + addedRows*addedVariance) / (n - 1 + addedRows)
@@ -63,7 +62,7 @@ func momentsOf(gains []float64) (mean, deviation float64) {
 	return mean, deviation
 }
 
-// shrunk is the mean of the gain by the prior, given a mean of rows and its error.
+// shrunk is the posterior mean of the gain, given the mean of the rows and its standard error.
 func shrunk(mean, stdErr float64) float64 {
 	var all, sum float64
 	// The likelihood is scaled by that of the larger spread, which is never zero.
@@ -78,22 +77,22 @@ func shrunk(mean, stdErr float64) float64 {
 	return sum / all
 }
 
-// boundary spends a level look by look, as paired does, on what normal sums may reach
-// when there is nothing to find (Lan and DeMets, 1983).
+// boundary computes the critical values of normal sums by alpha spending, as paired does (Lan
+// and DeMets, 1983).
 type boundary struct {
 	level   float64
-	share   float64 // of the rows, at the last look
+	share   float64 // of the rows, at the last analysis
 	sums    []float64
-	density []float64 // of the sums that crossed at no look so far
+	density []float64 // of the sums that have not crossed the boundary
 }
 
-// cells is how finely sums are distinguished, from -reach to reach standard deviations.
+// cells is the number of grid cells for sums, from -reach to reach standard deviations.
 const (
 	cells = 256
 	reach = 5.0
 )
 
-// next is the number of standard deviations that the sum may reach at the next look,
+// next returns the critical value of the next analysis, in standard deviations of the sum,
 // after a share of all rows.
 func (b *boundary) next(share float64) float64 {
 	spend := b.level * (math.Pow(share, spending) - math.Pow(b.share, spending))
@@ -120,7 +119,7 @@ func (b *boundary) next(share float64) float64 {
 	return limit / scale
 }
 
-// densityAt is that of a sum, which has grown by normal noise since the last look.
+// densityAt is the density of a sum, to which normal noise was added since the last analysis.
 func (b *boundary) densityAt(sum, variance float64) float64 {
 	normal := func(x float64) float64 { return math.Exp(-x*x/2/variance) / math.Sqrt(2*math.Pi*variance) }
 	if b.sums == nil {
@@ -133,5 +132,5 @@ func (b *boundary) densityAt(sum, variance float64) float64 {
 	return total * (b.sums[1] - b.sums[0])
 }
 
-// normalTail is how often a normal number is above z.
+// normalTail is the upper tail probability of the standard normal distribution.
 func normalTail(z float64) float64 { return math.Erfc(z/math.Sqrt2) / 2 }

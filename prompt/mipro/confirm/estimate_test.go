@@ -11,19 +11,19 @@ import (
 	"github.com/cogniverse/cogflow/prompt"
 )
 
-// ended is a confirmation of a program whose true gain is known.
+// ended is the result of a confirmation of a program with a known true gain.
 type ended struct {
 	truth    float64
-	mean     float64 // of the gains that it saw
+	mean     float64 // of the observed gains
 	gain     *prompt.Gain
 	promoted bool
-	early    bool // after half of the rows at most
+	early    bool // after at most half of the rows
 }
 
-// kinds of metrics, by the gain on one row.
+// Kinds of metrics, as the gain on one row.
 func rights(rng *rand.Rand, truth float64) float64 { return gainsOf(rng, 1, truth)[0] }
 
-func seldom(rng *rand.Rand, truth float64) float64 { // most answers stay as they were
+func seldom(rng *rand.Rand, truth float64) float64 { // most answers do not change
 	switch draw := rng.Float64(); {
 	case draw < 0.04+max(truth, 0):
 		return 1
@@ -37,16 +37,16 @@ func shares(rng *rand.Rand, truth float64) float64 { // such as F1
 	return min(max(truth+0.2*rng.NormFloat64(), -1), 1)
 }
 
-// confirmOne looks after every batch until it can tell.
+// confirmOne analyses the gains after every batch until the test stops.
 func confirmOne(rng *rand.Rand, metric func(*rand.Rand, float64) float64, truth, level float64, planned int) ended {
 	test, gain := newPaired(level, planned, rng.Int64()), newEstimator(planned)
-	looks := min(max(planned/leastLook, 1), looks)
+	analyses := min(max(planned/minBatch, 1), maxAnalyses)
 	for k := 1; ; k++ {
-		for len(test.gains) < planned*k/looks {
+		for len(test.gains) < planned*k/analyses {
 			test.add(metric(rng, truth))
 		}
-		f := test.look()
-		g := gain.look(test.gains, f.better)
+		f := test.analyse()
+		g := gain.estimate(test.gains, f.better)
 		if f.better || f.futile {
 			_, mean, _ := test.moments()
 			return ended{truth, mean, g, f.better, 2*len(test.gains) <= planned}
@@ -54,8 +54,8 @@ func confirmOne(rng *rand.Rand, metric func(*rand.Rand, float64) float64, truth,
 	}
 }
 
-// TestGainInterval: the interval contains the true gain in at least 95 of 100 confirmations,
-// whatever it is, though they end when they can tell; and it says what the test says.
+// TestGainInterval: the interval contains the true gain in at least 95 % of the confirmations,
+// for every true gain and although confirmations stop early. It agrees with the test.
 func TestGainInterval(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -64,12 +64,12 @@ func TestGainInterval(t *testing.T) {
 		planned int
 		truths  []float64
 	}{
-		"right or wrong":          {rights, 0.05, 128, []float64{-0.15, 0, 0.06, 0.15}},
-		"right or wrong, doubted": {rights, 0.005, 128, []float64{0, 0.1, 0.19}},
-		"few rows":                {rights, 0.05, 40, []float64{-0.1, 0, 0.1, 0.19}},
-		"seldom another answer":   {seldom, 0.05, 128, []float64{-0.2, 0, 0.05, 0.2, 0.4, 0.8}},
-		"shares":                  {shares, 0.05, 96, []float64{-0.1, 0, 0.02, 0.1, 0.4}},
-		"hardly any row":          {seldom, 0.05, 5, []float64{-0.3, 0, 0.3, 0.9}},
+		"right or wrong":               {rights, 0.05, 128, []float64{-0.15, 0, 0.06, 0.15}},
+		"right or wrong, strict level": {rights, 0.005, 128, []float64{0, 0.1, 0.19}},
+		"few rows":                     {rights, 0.05, 40, []float64{-0.1, 0, 0.1, 0.19}},
+		"few changed answers":          {seldom, 0.05, 128, []float64{-0.2, 0, 0.05, 0.2, 0.4, 0.8}},
+		"shares":                       {shares, 0.05, 96, []float64{-0.1, 0, 0.02, 0.1, 0.4}},
+		"very few rows":                {seldom, 0.05, 5, []float64{-0.3, 0, 0.3, 0.9}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -109,9 +109,9 @@ func found(rng *rand.Rand) float64 {
 	return min(max(best, -0.3), 0.7)
 }
 
-// TestGainEstimate: of programs that searches found, the gain is neither overstated nor understated
-// by much, of those that are promoted neither, and of those that are promoted early neither. The mean of
-// their rows overstates those by up to ten points.
+// TestGainEstimate: for programs that a search found, the estimated gain has little bias: for all of
+// them, for those that are promoted, and for those that are promoted early. The mean of the rows
+// overstates the gain of the latter by up to ten points.
 func TestGainEstimate(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -119,7 +119,7 @@ func TestGainEstimate(t *testing.T) {
 		level   float64
 		planned int
 	}{
-		"128 rows": {seldom, 0.05, 128}, "128 rows, doubted": {seldom, 0.005, 128}, "40 rows": {seldom, 0.05, 40}, "shares": {shares, 0.02, 96},
+		"128 rows": {seldom, 0.05, 128}, "128 rows, strict level": {seldom, 0.005, 128}, "40 rows": {seldom, 0.05, 40}, "shares": {shares, 0.02, 96},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -164,22 +164,22 @@ func (e errors) String() string {
 func (e errors) bias() float64 { return e.sum / e.n }
 func (e errors) size() float64 { return math.Sqrt(e.squares / e.n) }
 
-// TestGainOfEqualScores: nothing is said to be gained where nothing differs.
+// TestGainOfEqualScores: equal scores have an estimated gain of zero.
 func TestGainOfEqualScores(t *testing.T) {
 	t.Parallel()
-	g := newEstimator(96).look(make([]float64, 48), false)
+	g := newEstimator(96).estimate(make([]float64, 48), false)
 	require.Zero(t, g.Estimate)
 	require.Less(t, g.Low, -0.01)
 	require.InDelta(t, -g.Low, g.High, 1e-12)
-	sure := newEstimator(16).look(constant(16, 1), true)
+	sure := newEstimator(16).estimate(constant(16, 1), true)
 	require.Less(t, sure.Low, 0.9)
 	require.InDelta(t, 1, sure.High, 1e-12)
 	require.Greater(t, sure.Estimate, 0.9)
-	one := newEstimator(1).look([]float64{1}, false)
+	one := newEstimator(1).estimate([]float64{1}, false)
 	require.LessOrEqual(t, one.Low, 0.0)
 }
 
-// TestBoundary: sums that nothing moves cross at all looks together as often as the level says.
+// TestBoundary: without a true gain, the sums cross the boundary as often as the level over all analyses.
 func TestBoundary(t *testing.T) {
 	t.Parallel()
 	alone := boundary{level: 0.025}

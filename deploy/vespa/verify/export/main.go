@@ -1,10 +1,10 @@
-// Command export writes what `make verify-vespa` shows to Vespa's own code: the
-// application package of each profile, and every request that the index sends
-// while it stores, publishes, searches and removes a video, with the answers of
-// the stand-in server.
+// Command export writes the input of `make verify-vespa`, which checks it with Vespa's own
+// code: the application package of each profile, and every request that the index sends
+// while it stores, publishes, searches and removes a video, with the responses of the
+// fake server.
 //
 //	export DIR          write packages and recordings
-//	export -serve DIR   serve a stand-in and feed it, for the comparison of feeders
+//	export -serve DIR   serve a fake and feed it, for the comparison of feeders
 package main
 
 import (
@@ -26,7 +26,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	serving := flag.Bool("serve", false, "serve a stand-in and feed it until standard input ends")
+	serving := flag.Bool("serve", false, "serve a fake Vespa and feed it until standard input ends")
 	flag.Parse()
 	err := errors.New("give one argument: a directory")
 	if dir := flag.Arg(0); flag.NArg() == 1 {
@@ -43,7 +43,7 @@ func main() {
 }
 
 // profiles are Cogniverse's six, by name and dimensions, and cogflow's own; and
-// each way to keep an embedding at least once.
+// each way to store an embedding at least once.
 func profiles() []video.Profile {
 	p := func(name string, dim int, multi bool, keep video.Keep) video.Profile {
 		return video.Profile{Name: name, Embed: video.Stage{Model: name, Dim: dim, Multi: multi, Keep: keep}}.Normal()
@@ -59,8 +59,8 @@ func profiles() []video.Profile {
 	}
 }
 
-// export writes one package a profile, and one of all profiles for tenants whose
-// names differ in a separator only, on two hosts, with a validation override.
+// export writes one package per profile, and one with all profiles for tenants whose names
+// differ only in a separator, on two hosts, with a validation override.
 func export(ctx context.Context, dir string) error {
 	const owner tenant.ID = "acme"
 	for _, p := range profiles() {
@@ -83,7 +83,7 @@ func export(ctx context.Context, dir string) error {
 			return err
 		}
 	}
-	odd := video.Profile{Name: "odd", Embed: video.Stage{Model: "odd", Dim: 100}}.Normal() // no field of bits
+	odd := video.Profile{Name: "odd", Embed: video.Stage{Model: "odd", Dim: 100}}.Normal() // without a field of bits
 	all, err := vespa.Package([]tenant.ID{owner, "acme:eu", "acme_eu"}, append(profiles(), odd), vespa.PackageOptions{
 		Hosts: []string{"vespa-0", "vespa-1"}, Redundancy: 2,
 		Allow: []string{"field-type-change"}, AllowUntil: time.Now().AddDate(0, 0, 20).Format(time.DateOnly),

@@ -21,7 +21,7 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// exchange is one request as it was sent, and what the stand-in answered.
+// exchange is one request as it was sent, and the response of the fake.
 type exchange struct {
 	Method string `json:"method"`
 	Path   string `json:"path"` // with its query
@@ -30,14 +30,13 @@ type exchange struct {
 	Answer string `json:"answer"`
 }
 
-// recording is what the index of one profile sends.
+// recording has the requests of the index of one profile.
 type recording struct {
 	Schema    string     `json:"schema"`
 	Exchanges []exchange `json:"exchanges"`
 }
 
-// recorder passes requests on to a stand-in and keeps those to the two APIs
-// that documents go through.
+// recorder forwards requests to a fake and records those to the two document APIs.
 type recorder struct {
 	next http.Handler
 	mu   sync.Mutex
@@ -66,7 +65,7 @@ func (r *recorder) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	}
 	maps.Copy(w.Header(), answer.Header())
 	w.WriteHeader(answer.Code)
-	_, _ = w.Write(answer.Body.Bytes()) // the client sees a cut answer and fails
+	_, _ = w.Write(answer.Body.Bytes()) // the client gets a truncated response and fails
 }
 
 func gunzip(data []byte) ([]byte, error) {
@@ -90,7 +89,7 @@ func listen(ctx context.Context, h http.Handler) (url string, closeServer func()
 	return "http://" + l.Addr().String(), server.Close, nil
 }
 
-// open deploys a package to a new stand-in and opens an index there.
+// open deploys a package to a new fake and opens an index there.
 func open(
 	ctx context.Context, t tenant.ID, p video.Profile, files []vespa.File,
 ) (index *vespa.Index, r *recorder, url string, done func(), err error) {
@@ -108,7 +107,7 @@ func open(
 	return index, r, url, func() { _ = index.Close(); _ = closeServer() }, nil
 }
 
-// record runs the life of a video through the index.
+// record stores, publishes, searches and removes a video.
 func record(ctx context.Context, t tenant.ID, p video.Profile, files []vespa.File) (*recording, error) {
 	index, r, _, done, err := open(ctx, t, p, files)
 	if err != nil {
@@ -123,7 +122,7 @@ func record(ctx context.Context, t tenant.ID, p video.Profile, files []vespa.Fil
 	if _, err := index.Publish(ctx, g); err != nil {
 		return nil, err
 	}
-	// One document comes late, and is woken by the next publication.
+	// One document is added late; the next publication makes it visible.
 	if err := index.Upsert(ctx, docs[5:]); err != nil {
 		return nil, err
 	}
@@ -140,7 +139,7 @@ func record(ctx context.Context, t tenant.ID, p video.Profile, files []vespa.Fil
 	return &recording{Schema: vespa.SchemaName(p.Name, t), Exchanges: r.kept}, nil
 }
 
-// search asks in every rank profile that scores vectors.
+// search sends a query for every rank profile that scores vectors.
 func search(ctx context.Context, index *vespa.Index, p video.Profile, docs []video.Document) error {
 	ranks := []video.Rank{"default", "binary_binary", "float_binary", "vector"}
 	if p.Embed.Keep != video.KeepBits {
@@ -168,7 +167,7 @@ func search(ctx context.Context, index *vespa.Index, p video.Profile, docs []vid
 	return nil
 }
 
-// documents makes documents whose texts hold what is hard to transport.
+// documents makes documents with texts that are difficult to encode.
 func documents(t tenant.ID, p video.Profile, n int) ([]video.Document, video.Generation) {
 	const id video.ID = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 	generation := p.Generation(id)
@@ -192,8 +191,8 @@ func documents(t tenant.ID, p video.Profile, n int) ([]video.Document, video.Gen
 	}
 }
 
-// embedding is a reproducible one of a profile's shape, with zeros and
-// negative numbers.
+// embedding returns a reproducible embedding of a profile's shape, with zeros and negative
+// numbers.
 func embedding(p video.Profile, rows int, seed int64) video.Embedding {
 	if !p.Embed.Multi {
 		rows = 1

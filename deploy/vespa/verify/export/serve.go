@@ -21,8 +21,8 @@ const (
 	feedRounds    = 5
 )
 
-// served tells the reader of standard output where the stand-in listens and how
-// long this program's feeder took for each round.
+// served is printed to standard output: the address of the fake, and the time of each round
+// of this program's feeder.
 type served struct {
 	URL       string    `json:"url"`
 	Documents int       `json:"documents"`
@@ -30,7 +30,7 @@ type served struct {
 	Seconds   []float64 `json:"seconds"`
 }
 
-// handshake answers the dry run by which Vespa's feed client begins.
+// handshake responds to the dry run with which Vespa's feed client starts.
 func handshake(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Query().Get("dryRun") != "true" {
@@ -38,12 +38,12 @@ func handshake(next http.Handler) http.Handler {
 			return
 		}
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
-		_, _ = io.WriteString(w, `{"pathId":"`+r.URL.Path+`"}`) // a client that is gone needs none
+		_, _ = io.WriteString(w, `{"pathId":"`+r.URL.Path+`"}`) // the client may have disconnected
 	})
 }
 
-// serve feeds a stand-in, writes the same puts to DIR/feed.json for the other
-// feeder, and serves on until standard input ends.
+// serve feeds a fake, writes the same puts to DIR/feed.json for Vespa's feed client, and
+// keeps serving until standard input ends.
 func serve(ctx context.Context, dir string) error {
 	const owner tenant.ID = "acme"
 	p := video.LocalPreview()

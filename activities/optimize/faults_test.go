@@ -81,8 +81,12 @@ func TestSomethingBetter(t *testing.T) {
 		}
 		require.True(o.t, o.last.Changed)
 		require.True(o.t, o.last.Verdict.Promote, "%+v", o.last.Verdict)
-		require.InDelta(o.t, 0, o.last.Default, 0)
-		require.InDelta(o.t, 100, o.last.Score, 0)
+		v := o.last.Verdict
+		require.Equal(o.t, []float64{0, 1}, []float64{v.Before, v.After}, "the means as they are")
+		require.InDelta(o.t, 100*v.Gain.Estimate, o.last.Score-o.last.Default, 1e-9, "the scores as far apart as the gain")
+		require.Greater(o.t, v.Gain.Low, 0.3)
+		require.Greater(o.t, v.Gain.Estimate, 0.9)
+		require.Less(o.t, v.Gain.Estimate, 1.0)
 		_, err := o.publish()
 		require.NoError(o.t, err)
 		_, err = activitytest.Run(o.t, o.a.WriteOptimizeReport, ReportInput{SearchStep: o.step(o.mode == ModeImproved), Name: "quiz", Version: 1, RunID: "run"})

@@ -120,6 +120,9 @@ type billing struct {
 // came through the gateway, which counts the tokens. They come in bursts while a server
 // restarts, and booking them would use up a budget within seconds for nothing.
 //
+// An exception is a gateway that answers 500 because it cannot read the provider's answer,
+// which was made.
+//
 // The outcome is unknown if a proxy (408, 460, 499, 504, 524, 598) or cogflow gave up
 // waiting, or the connection broke after the request was sent: the server may have
 // finished. An answer with a status of 2xx was made, even if it cannot be used, unless an
@@ -140,7 +143,8 @@ func (b billing) charge(err error) error {
 	}
 	status := cmp.Or(b.said, b.status)
 	switch {
-	case success(status), success(b.status) && counted(b.body), status == 0 && b.sent, gaveUp(status), b.taken:
+	case success(status), success(b.status) && counted(b.body), status == 0 && b.sent, gaveUp(status), b.taken,
+		status == http.StatusInternalServerError && says(message(b.body), unread()):
 		return money.ChargeUnknown(err)
 	}
 	return err

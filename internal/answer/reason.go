@@ -102,9 +102,21 @@ func busy() []string {
 // suspended is how Fireworks and Moonshot say it: "Account acme is suspended, possibly due to …".
 var suspended = regexp.MustCompile(`account\b.{0,80}\bsuspended`)
 
-// isAccount reports whether a message says that the account is not served.
+// isAccount reports whether a message says that the account is not served. Gateways pass OpenAI's
+// words on without their code; Gemini has the same words for a limit of a minute, with more of them.
 func isAccount(text string) bool {
-	return says(text, noAccount()) || suspended.MatchString(strings.ToLower(text))
+	text = strings.ToLower(text)
+	quota := strings.Contains(text, "exceeded your current quota, please check your plan and billing details")
+	return says(text, noAccount()) || suspended.MatchString(text) || quota && !says(text, []string{"ai.google.dev", "metric", "retry in", "try again in"})
+}
+
+// unread lists how LiteLLM reports, with status 500, that a provider answered and that it cannot
+// read the answer: the provider has billed it.
+func unread() []string {
+	return []string{
+		"invalid response from llm endpoint", "invalid response object", "with no 'choices'", "'choices' that is not a list",
+		"codec can't decode", "extra data: line", "expecting value: line",
+	}
 }
 
 func says(text string, all []string) bool {

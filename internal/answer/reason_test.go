@@ -104,18 +104,22 @@ func TestFilteredInAnyWording(t *testing.T) {
 func TestRefusalsOfEverything(t *testing.T) {
 	t.Parallel()
 	for body, status := range map[string]int{
-		saying("Your credit balance is too low to access the Anthropic API."):                                             400,
-		saying("Insufficient Balance"):                                                                                    402,
-		saying("API key not valid. Please pass a valid API key."):                                                         400,
-		saying("User location is not supported for the API use."):                                                         400,
-		saying("Account acme is suspended, possibly due to reaching the monthly spending limit"):                          412,
-		saying("Budget has been exceeded! Current cost: 10.1, Max budget: 10"):                                            400,
-		saying("Access denied, please make sure your account is in good standing. (Arrearage)"):                           400,
-		`{"error":{"code":"1113","message":"余额不足或无可用资源包,请充值。"}}`:                                                          429,
-		`{"error":{"message":"Your account is suspended, please check your plan","type":"exceeded_current_quota_error"}}`: 429,
+		saying("Your credit balance is too low to access the Anthropic API."):                                                            400,
+		saying("Insufficient Balance"):                                                                                                   402,
+		saying("API key not valid. Please pass a valid API key."):                                                                        400,
+		saying("User location is not supported for the API use."):                                                                        400,
+		saying("Account acme is suspended, possibly due to reaching the monthly spending limit"):                                         412,
+		saying("Budget has been exceeded! Current cost: 10.1, Max budget: 10"):                                                           400,
+		saying("Access denied, please make sure your account is in good standing. (Arrearage)"):                                          400,
+		saying("litellm.RateLimitError: OpenAIException - You exceeded your current quota, please check your plan and billing details."): 429,
+		`{"error":{"code":"1113","message":"余额不足或无可用资源包,请充值。"}}`:                                                                         429,
+		`{"error":{"message":"Your account is suspended, please check your plan","type":"exceeded_current_quota_error"}}`:                429,
 	} {
 		require.Equal(t, fault.Auth, fault.ClassOf(refusal(t, status, body)), body)
 	}
+	require.Equal(t, fault.Overload, fault.ClassOf(refusal(t, 429,
+		saying("You exceeded your current quota, please check your plan and billing details. For more information, head to: https://ai.google.dev/gemini-api/docs/rate-limits."))),
+		"Gemini's limit of a minute")
 	require.ErrorContains(t, refusal(t, 403, `{"error":{"code":"unsupported_country_region_territory","message":"Country, region, or territory not supported"}}`), "territory not supported")
 	require.ErrorContains(t, refusal(t, 400, saying("API key not valid. Please pass a valid API key.")), "check MY_KEY")
 	for body, status := range map[string]int{

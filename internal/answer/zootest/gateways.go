@@ -44,6 +44,8 @@ func gateways() []Behaviour {
 		gateway("openai: a failure", "https://platform.openai.com/docs/guides/error-codes", 500, Free, failure("The server had an error while processing your request.")),
 		gateway("openrouter: a failure with status 200", "https://openrouter.ai/docs/errors", 200, Free, `{"error":{"code":502,"message":"Provider returned error"},"user_id":"user_1"}`),
 		gateway("an error that is a text, with status 200", "https://github.com/ollama/ollama/blob/main/docs/api.md", 200, Unknown, `{"error":"llama runner process has terminated"}`),
+		gateway("litellm: an answer that it cannot read", "https://github.com/BerriAI/litellm/blob/main/litellm/litellm_core_utils/exception_mapping_utils.py", 500, Unknown,
+			failure("litellm.InternalServerError: InternalServerError: OpenAIException - Invalid response object")),
 		gateway("nginx: bad gateway", "https://nginx.org/en/docs/http/ngx_http_proxy_module.html", 502, Free, `<html><head><title>502 Bad Gateway</title></head></html>`),
 		gateway("nginx: timeout", "https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_read_timeout", 504, Unknown, `<html><head><title>504 Gateway Time-out</title></head></html>`),
 		gateway("cloudflare: the origin is down", cloudflare, 521, Free, `error code: 521`),

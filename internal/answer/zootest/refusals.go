@@ -92,6 +92,8 @@ func accounts() []Behaviour {
 			failure("Account acme is suspended, possibly due to reaching the monthly spending limit or failure to pay past invoices")),
 		denied("openai: no quota", "https://platform.openai.com/docs/guides/error-codes", 429, "insufficient_quota",
 			`{"error":{"message":"You exceeded your current quota, please check your plan and billing details.","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}`),
+		denied("litellm: no quota, without its code", "https://docs.litellm.ai/docs/exception_mapping", 429, "current quota",
+			failure("litellm.RateLimitError: RateLimitError: OpenAIException - You exceeded your current quota, please check your plan and billing details.")),
 		denied("openai: the key", "https://platform.openai.com/docs/guides/error-codes", 401, "the key is refused", failure("Incorrect API key provided: sk-12345.")),
 		denied("gemini: the key, with status 400", "https://ai.google.dev/gemini-api/docs/troubleshooting", 400, "the key is refused",
 			`[{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT"}}]`),

@@ -94,6 +94,7 @@ type Report struct {
 	Unscored    int    // answers that a metric command failed on; they score 0
 	UnscoredWhy string // the reason of one of them
 	Trials      []ReportTrial
+	Candidates  []ReportCandidate // of mode gepa
 	Before      *Program
 	After       *Program
 	Rows        []ReportRow // confirmed rows whose score differs, then some that both got wrong
@@ -107,6 +108,16 @@ type ReportTrial struct {
 	Rows   int
 	Score  float64 // in percent
 	Best   float64 // best so far, of full evaluations or as expected
+}
+
+// ReportCandidate is a candidate of mode gepa that was scored on the whole valset.
+type ReportCandidate struct {
+	Parents  []int    // indexes of candidates; two = it is their merge
+	Choice   string   // as in its trials
+	Changed  []string // predictors with another instruction than the first parent
+	Score    float64  // in percent
+	Front    int      // rows on which no other candidate scores higher
+	Feedback []string // what the proposer was told before it wrote the new instructions
 }
 
 // ReportRow is an example with the outputs before and after.

@@ -97,6 +97,14 @@ func TestSomethingBetter(t *testing.T) {
 			require.Greater(o.t, row.AfterScore, row.BeforeScore)
 		}
 		require.NotEmpty(o.t, page.Release.Choice, "what was chosen")
+		if o.mode == ModeGEPA {
+			require.GreaterOrEqual(o.t, len(page.Candidates), 2)
+			c := page.Candidates[1]
+			require.Equal(o.t, []int{0}, c.Parents)
+			require.Equal(o.t, []string{"self"}, c.Changed)
+			require.Positive(o.t, c.Front)
+			require.Contains(o.t, c.Feedback[0], "answer is wrong: expected ")
+		}
 		require.Contains(o.t, page.After.Predictors[0].Instructions, "Text ")
 		require.NotContains(o.t, page.Before.Predictors[0].Instructions, "Text ")
 	})

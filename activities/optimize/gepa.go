@@ -2,6 +2,7 @@ package optimize
 
 import (
 	"context"
+	"slices"
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/fault"
@@ -56,13 +57,13 @@ func (o *optimization) asked() []prompt.Model {
 // iterationsName is where the iterations of a search in mode gepa are stored.
 const iterationsName = "iterations.json"
 
-// evolution is a search in mode gepa, with its trials as other searches have them.
-type evolution struct{ *gepa.Search }
+// gepaSearch is a search in mode gepa, with its trials as other searches have them.
+type gepaSearch struct{ *gepa.Search }
 
-// evolution continues from the stored iterations.
-func (a *Activities) evolution(ctx context.Context, o *optimization, s Spender) (*evolution, error) {
+// gepaSearch continues from the stored iterations.
+func (a *Activities) gepaSearch(ctx context.Context, o *optimization, s Spender) (*gepaSearch, error) {
 	made, err := a.iterations(ctx, s)
-	return &evolution{gepa.New(o.gepa, made)}, err
+	return &gepaSearch{gepa.New(o.gepa, made)}, err
 }
 
 func (a *Activities) iterations(ctx context.Context, s Spender) (made []gepa.Iteration, err error) {
@@ -73,9 +74,9 @@ func (a *Activities) iterations(ctx context.Context, s Spender) (made []gepa.Ite
 }
 
 // Trials lists the scored programs.
-func (e *evolution) Trials() []search.Trial {
+func (g *gepaSearch) Trials() []search.Trial {
 	var trials []search.Trial
-	for i, t := range e.Search.Trials() {
+	for i, t := range g.Search.Trials() {
 		trials = append(trials, search.Trial{
 			Number: i, Kind: search.TrialKind(t.Kind), Choice: t.Choice, Rows: t.Rows, Scores: t.Scores, Score: t.Score,
 		})
@@ -84,12 +85,12 @@ func (e *evolution) Trials() []search.Trial {
 }
 
 // best is the program that the search prefers; choice nil = the original one.
-func (e *evolution) best(o *optimization) (program *prompt.Program, choice map[string]int, doubt float64) {
-	program, candidate := e.Best()
+func (g *gepaSearch) best(o *optimization) (program *prompt.Program, choice map[string]int, doubt float64) {
+	program, candidate := g.Best()
 	if candidate > 0 {
-		choice = e.Choice(candidate)
+		choice = g.Choice(candidate)
 	}
-	return program, choice, max(e.Doubt(), o.Rules.orFormer().Doubt)
+	return program, choice, max(g.Doubt(), o.Rules.orFormer().Doubt)
 }
 
 // keepTrials stores the trials of a search. Iterations come last: where they are stored, so
@@ -98,8 +99,44 @@ func (a *Activities) keepTrials(ctx context.Context, in Spender, s searcher) err
 	if err := activities.WriteJSON(ctx, a.Store, a.stored(in, "trials.json"), s.Trials()); err != nil {
 		return err
 	}
-	if e, ok := s.(*evolution); ok {
-		return activities.WriteJSON(ctx, a.Store, a.stored(in, iterationsName), e.Iterations())
+	if g, ok := s.(*gepaSearch); ok {
+		return activities.WriteJSON(ctx, a.Store, a.stored(in, iterationsName), g.Iterations())
 	}
 	return nil
+}
+
+// reportCandidates lists the candidates of a search in mode gepa.
+func (a *Activities) reportCandidates(ctx context.Context, o *optimization, s Spender) ([]prompt.ReportCandidate, error) {
+	if o.gepa == nil {
+		return nil, nil
+	}
+	g, err := a.gepaSearch(ctx, o, s)
+	if err != nil {
+		return nil, err
+	}
+	var out []prompt.ReportCandidate
+	candidates := g.Candidates()
+	front := gepa.Front(candidates)
+	for _, it := range g.Iterations() {
+		if it.Scores == nil {
+			continue
+		}
+		i := len(out)
+		c := candidates[i]
+		reported := prompt.ReportCandidate{
+			Parents: c.Parents, Choice: choiceText(g.Choice(i)), Score: mipro.Percent(c.Scores), Feedback: it.Feedback,
+		}
+		for p, text := range c.Texts {
+			if len(c.Parents) > 0 && text != candidates[c.Parents[0]].Texts[p] {
+				reported.Changed = append(reported.Changed, o.job.Program.Predictors[p].Name)
+			}
+		}
+		for _, best := range front {
+			if slices.Contains(best, i) {
+				reported.Front++
+			}
+		}
+		out = append(out, reported)
+	}
+	return out, nil
 }

@@ -65,6 +65,9 @@ func (a *Activities) WriteOptimizeReport(ctx context.Context, in ReportInput) (a
 			Best: standing.Add(l.Kind, l.Choice, l.Rows, l.Score),
 		})
 	}
+	if page.Candidates, err = a.reportCandidates(ctx, o, in.Spender); err != nil {
+		return activities.ReportResult{}, err
+	}
 	if page.Rows, err = a.reportRows(ctx, o, in.Spender); err != nil {
 		return activities.ReportResult{}, err
 	}

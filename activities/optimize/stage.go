@@ -192,7 +192,7 @@ func choiceText(choice map[string]int) string {
 // searcher continues from the stored trials.
 func (a *Activities) searcher(ctx context.Context, o *optimization, in SearchStep) (searcher, error) {
 	if o.gepa != nil {
-		return a.evolution(ctx, o, in.Spender)
+		return a.gepaSearch(ctx, o, in.Spender)
 	}
 	sets, err := a.sets(ctx, in.Spender)
 	if err != nil {
@@ -262,7 +262,7 @@ func (a *Activities) best(ctx context.Context, o *optimization, in SearchStep) (
 	}
 	best := preferred{program: o.job.Program}
 	switch s := s.(type) {
-	case *evolution:
+	case *gepaSearch:
 		best.program, best.choice, best.doubt = s.best(o)
 	case *search.Race:
 		best.program, best.choice = s.Best()

@@ -39,7 +39,9 @@ type page struct {
 	Tiles      []report.Tile
 	Trials     *report.Curve
 	Spread     []spreadRow
-	Omitted    int    // candidates
+	Omitted    int // candidates
+	Front      []frontRow
+	Rejected   string // new candidates of mode gepa
 	Counted    string // why the table counts fewer trials than the search
 	Predictors []predictorView
 	More       int // predictors that are not shown
@@ -66,7 +68,11 @@ func newPage(r prompt.Report) page {
 	if v.Verdict.Promote {
 		p.Tone = "good"
 	}
-	p.Spread, p.Omitted, p.Counted = spreadRows(r.Trials, v.Choice, v.Trials)
+	if len(r.Candidates) > 0 { // whose trials are on different rows
+		p.Front, p.Omitted, p.Rejected = newFront(r)
+	} else {
+		p.Spread, p.Omitted, p.Counted = spreadRows(r.Trials, v.Choice, v.Trials)
+	}
 	p.Predictors, p.More = predictorViews(r.Before, r.After)
 	return p
 }

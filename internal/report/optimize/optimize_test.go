@@ -251,7 +251,10 @@ func FuzzRender(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		page := render(t, malicious(text))
+		r := malicious(text)
+		page := render(t, r)
+		r.Candidates = []prompt.ReportCandidate{{Choice: text, Score: math.NaN(), Front: -1}, {Parents: []int{-1, 7}, Choice: text, Changed: []string{text, ""}, Feedback: []string{text, text}}}
+		page += render(t, r)
 		checkSelfContained(t, page)
 		require.NotContains(t, page, "\x00")
 		require.NotContains(t, page, "\u202e")
@@ -266,6 +269,40 @@ func TestRenderOptimizePassesOnWriteErrors(t *testing.T) {
 	err := Render(reporttest.BrokenWriter{Err: io.ErrShortWrite}, optimized())
 	require.ErrorIs(t, err, io.ErrShortWrite)
 	assert.Equal(t, fault.Transport, fault.ClassOf(err))
+}
+
+// TestFront: the candidates of mode gepa, from whom they come, and what the proposer was told.
+func TestFront(t *testing.T) {
+	t.Parallel()
+	r := optimized()
+	r.Release.Mode, r.Release.Choice = "gepa", map[string]int{"0_predictor_instruction": 2}
+	r.Trials = []prompt.ReportTrial{
+		{Kind: "default", Choice: "0i0", Rows: 20, Score: 40},
+		{Number: 1, Kind: "sample", Choice: "0i1", Rows: 3, Score: 100}, {Number: 2, Kind: "full", Choice: "0i1", Rows: 20, Score: 50},
+		{Number: 3, Kind: "sample", Choice: "0i3", Rows: 3, Score: 0},
+		{Number: 4, Kind: "merge", Choice: "0i2", Rows: 5, Score: 80}, {Number: 5, Kind: "full", Choice: "0i2", Rows: 20, Score: 70},
+	}
+	r.Candidates = []prompt.ReportCandidate{
+		{Choice: "0i0", Score: 40},
+		{Parents: []int{0}, Choice: "0i1", Changed: []string{"route"}, Score: 50, Front: 6, Feedback: []string{"agent is wrong: expected 'a', got '<b>'.\nIt is long."}},
+		{Parents: []int{0, 1}, Choice: "0i2", Changed: []string{"route", "reply"}, Score: 70, Front: 14},
+	}
+	page := render(t, r)
+	checkSelfContained(t, page)
+	for _, want := range []string{
+		"Pareto front", "the program as it was", "candidate 0", "merge of 0 and 1", "<bdi>route, reply</bdi>", "14 rows <span class=\"badge calm\">front</span>",
+		"agent is wrong: expected &#39;a&#39;, got &#39;&lt;b&gt;&#39;.\nIt is long.", `<tr class="best"><th scope="row">2 <span`, "1 new candidate did not improve",
+		"a new candidate, on a few rows of the trainset", "a merge, on a few rows of the valset",
+	} {
+		require.Contains(t, page, want)
+	}
+	require.NotContains(t, page, `id="spread"`)
+	r.Release.Choice = nil
+	require.Contains(t, render(t, r), `<tr class="best"><th scope="row">0 <span`)
+	for range 40 {
+		r.Candidates = append(r.Candidates, r.Candidates[1])
+	}
+	require.Contains(t, render(t, r), "19 more are not listed.")
 }
 
 // TestUnscored: answers for which a metric command failed are counted, with a reason.

@@ -23,6 +23,8 @@ func trialKinds() []struct{ kind, class, says string } {
 		{"search", "0", "a candidate, on a minibatch"},
 		{"race", "1", "a candidate, in a race"},
 		{"full", "3", "the best so far, on all rows"},
+		{"sample", "0", "a new candidate, on a few rows of the trainset"},
+		{"merge", "1", "a merge, on a few rows of the valset"},
 	}
 }
 

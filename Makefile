@@ -1,4 +1,4 @@
-# Everything a person does with this repository. `make` alone prints the list.
+# The targets of this repository. `make` alone prints the list.
 include deploy/tools/versions.mk
 
 SHELL       := bash
@@ -12,18 +12,18 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -X main.version=$(VERSION)
 GO      ?= go
 
-# Two packages at a time, and four tests of each: tests start servers and ffmpeg
-# processes and wait for them, so two would leave half of a small machine idle.
+# Two packages at a time, with four parallel tests each: tests wait for servers and ffmpeg
+# processes, so two parallel tests would leave half of a small machine idle.
 TEST_FLAGS ?= -race -p 2 -parallel 4 -timeout 60m
 
-# Where `make demo` gets its videos; empty means three clips that it makes.
+# The folder with the videos of `make demo`; empty = it makes three clips.
 VIDEOS ?=
 
-# A stamp is void when the program it stands for is gone.
+# Remove the stamp of a program that no longer exists.
 $(foreach t,temporal versitygw golangci-lint workflowcheck govulncheck deadcode uv,\
   $(shell test -x bin/$t || rm -f bin/.$t-*))
 
-# $(call timed,MESSAGE) says how long a step takes.
+# $(call timed,MESSAGE) prints how long a step takes.
 timed = deploy/tools/timed.sh $1
 
 .PHONY: help
@@ -34,7 +34,7 @@ help: ## Print this list
 programs: bin/.system bin/.temporal-$(TEMPORAL_VERSION)
 
 .PHONY: tools
-tools: programs bin/.versitygw-$(VERSITYGW_VERSION) ## Install what is missing: ffmpeg, tesseract, a font, the Temporal CLI, an S3 server for tests
+tools: programs bin/.versitygw-$(VERSITYGW_VERSION) ## Install missing programs: ffmpeg, tesseract, a font, the Temporal CLI, an S3 server for tests
 
 .PHONY: build
 build: programs ## Build bin/cogflow and bin/cogflow-worker
@@ -42,7 +42,7 @@ build: programs ## Build bin/cogflow and bin/cogflow-worker
 	@$(call timed,'building bin/cogflow-worker') $(GO) build -ldflags '$(LDFLAGS)' -o bin/cogflow-worker ./workers
 
 .PHONY: trainer
-trainer: trainer/.venv/.compiled ## Install what `cogflow train` runs on, into trainer/.venv (2.5 GB of torch, once)
+trainer: trainer/.venv/.compiled ## Install the trainer and its Python packages into trainer/.venv (2.5 GB of torch, once)
 
 .PHONY: demo
 demo: build ## Ingest three clips (or VIDEOS=DIR), search them, print the report
@@ -50,26 +50,26 @@ demo: build ## Ingest three clips (or VIDEOS=DIR), search them, print the report
 	@VIDEOS='$(VIDEOS)' bin/cogflow-demo
 
 .PHONY: up
-up: build ## Start Temporal, its Web UI and one worker (which trains after `make trainer`); Ctrl-C drains and stops all
+up: build ## Start Temporal, its Web UI and one worker (it can train after `make trainer`); Ctrl-C drains and stops all
 	@exec bin/cogflow-worker --dev
 
-# The longest packages first, so that none of them is left alone at the end.
+# The longest packages first, so that none of them runs alone at the end.
 .PHONY: test
-test: tools test-python ## Run all tests, those of Go with the race detector
+test: tools test-python ## Run all tests, the Go tests with the race detector
 	$(GO) test $(TEST_FLAGS) ./workers ./workflows ./prompt/mipro/... ./prompt/conformance ./...
 
 .PHONY: upgrade-test
-upgrade-test: tools trainer ## Start runs on the workers of earlier commits, go on with this one, and back again
+upgrade-test: tools trainer ## Start runs on workers of earlier commits, continue on this commit's worker, and roll back
 	@GO='$(GO)' deploy/upgrade/build.sh $(BIN)/upgrade
 	COGFLOW_UPGRADE_BUILDS=$(BIN)/upgrade $(GO) test -run TestUpgrade -count=1 -timeout 15m ./workers
 
 .PHONY: test-python
-test-python: embedder/.venv/.compiled trainer prompt/conformance/.venv/.compiled ## Run the tests of the embedder and the trainer, and bring DSPy; the first time brings torch
+test-python: embedder/.venv/.compiled trainer prompt/conformance/.venv/.compiled ## Run the tests of the embedder and the trainer, and install DSPy (the first time also torch)
 	cd embedder && .venv/bin/python -m pytest -q
 	cd trainer && .venv/bin/python -m pytest -q
 
 .PHONY: test-conformance
-test-conformance: prompt/conformance/.venv/.compiled ## Compare prompts, files and searches with real DSPy and Optuna
+test-conformance: prompt/conformance/.venv/.compiled ## Compare prompts, files and searches with DSPy and Optuna
 	$(GO) test -count=1 ./prompt/conformance
 
 .PHONY: check
@@ -77,22 +77,22 @@ check: lint-tools ## Check format, lint, determinism, modules and known vulnerab
 	@RUFF_VERSION=$(RUFF_VERSION) deploy/tools/check.sh
 
 .PHONY: docs
-docs: ## Write docs/reference from the code; the tests say when it is out of date
+docs: ## Write docs/reference from the code; a test fails when it is out of date
 	$(GO) run ./deploy/docs
 
 .PHONY: bench
-bench: build tools ## Measure the goals as ratios from one run
+bench: build tools ## Run the benchmarks and print the results relative to their targets
 	$(GO) test -run '^$$' -bench . -benchtime 3x -p 1 -timeout 60m ./...
 
 # An environment with a CUDA torch and the packages of trainer/requirements.txt.
 PYTHON ?= $(CURDIR)/trainer/.venv/bin/python
 
 .PHONY: gpu-check
-gpu-check: ## Measure training and embedding on this machine's GPU, without network (8 minutes; PYTHON=… picks the environment)
+gpu-check: ## Measure training and embedding on this machine's GPU, without network (8 minutes; PYTHON=… selects the environment)
 	cd trainer && $(PYTHON) gpu_check.py --out $(CURDIR)/gpu-check.json
 
 .PHONY: verify-vespa
-verify-vespa: ## Show Vespa packages, requests and scores to Vespa's own code (JDK 17, Maven)
+verify-vespa: ## Check Vespa packages, requests and scores with Vespa's own code (JDK 17, Maven)
 	@GO='$(GO)' deploy/vespa/verify/run.sh
 
 .PHONY: soak
@@ -147,11 +147,11 @@ bin/.uv-$(UV_VERSION):
 	@python3 -m venv bin/uv-venv && bin/uv-venv/bin/pip install -q 'uv==$(UV_VERSION)'
 	@ln -s uv-venv/bin/uv bin/uv && touch $@
 
-# The stamp lies in the environment, so it goes with it. What both projects pin is the same
-# and is loaded once. All of it is compiled: trainers write no bytecode, and without it each
-# start would compile torch and transformers again.
+# The stamp is in the environment, so it is deleted with it. Both projects pin the same versions,
+# which are downloaded once. All packages are compiled: trainers write no bytecode, so without it
+# each start would compile torch and transformers again.
 %/.venv/.compiled: %/requirements-dev.txt | bin/.uv-$(UV_VERSION)
-	@echo "installing the packages of $* (the first time loads 2.5 GB)"
+	@echo "installing the packages of $* (the first time downloads 2.5 GB)"
 	$(BIN)/uv venv -q --allow-existing $*/.venv
 	$(BIN)/uv pip sync -q --compile-bytecode --require-hashes -p $*/.venv $*/requirements-dev.txt
 	@touch $@

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Writes what docker-compose.yml requires into .env, with random passwords, and leaves alone
-# what is there already. The file is for its owner only.
+# Writes the variables that docker-compose.yml requires into .env, with random passwords, and
+# keeps existing ones. Only the owner can read the file.
 set -eu
 cd "${1:-$(dirname "$0")/../..}"
 umask 077

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the namespace and the search attributes that cogflow's workflows set;
+# Creates the namespace and the search attributes that cogflow's workflows set;
 # safe to run at every start.
 set -eu
 until temporal operator cluster health >/dev/null 2>&1; do sleep 2; done

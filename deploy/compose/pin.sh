@@ -1,7 +1,7 @@
 #!/bin/sh
-# Pins the images of docker-compose.yml by digest: asks the registry for each and writes
-# NAME_IMAGE=repository:tag@sha256:… into .env. With --check it asks nobody, and fails
-# while an image has no digest: run it before a production start.
+# Pins the images of docker-compose.yml by digest: gets each digest from the registry and
+# writes NAME_IMAGE=repository:tag@sha256:… into .env. With --check it makes no request, and
+# fails while an image has no digest: run it before a production start.
 set -eu
 here=$(cd "$(dirname "$0")/../.." && pwd)
 env_file=${COGFLOW_ENV_FILE:-$here/.env}
@@ -17,7 +17,7 @@ for line in $images; do
 		continue
 	fi
 	digest=$(docker buildx imagetools inspect "$image" --format '{{.Manifest.Digest}}')
-	case $digest in sha256:*) ;; *) echo "$image: the registry gave no digest" >&2; exit 1 ;; esac
+	case $digest in sha256:*) ;; *) echo "$image: the registry returned no digest" >&2; exit 1 ;; esac
 	echo "$name=$image@$digest" >>"$env_file"
 done
 exit $missing

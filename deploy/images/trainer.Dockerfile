@@ -1,5 +1,5 @@
-# cogflow-worker with what it starts to train: Python, torch with CUDA from PyPI's wheels, and the
-# trainer, which never reaches out. The driver, and nvidia-smi, come from the host's container toolkit.
+# cogflow-worker with everything that training requires: Python, torch with CUDA from PyPI's wheels,
+# and the trainer, which has no network. The driver and nvidia-smi come from the host's container toolkit.
 FROM golang:1.26-bookworm AS build
 WORKDIR /src
 COPY go.mod go.sum ./
@@ -28,5 +28,5 @@ ENV COGFLOW_TRAINING_TRAINER_DIR=/opt/trainer COGFLOW_TRAINING_PYTHON=/usr/local
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 USER 10001:10001
 WORKDIR /var/lib/cogflow
-# tini passes SIGTERM on, so that a training writes its checkpoint.
+# tini forwards SIGTERM, so that a training run writes its checkpoint.
 ENTRYPOINT ["tini", "--", "cogflow-worker"]

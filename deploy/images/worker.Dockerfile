@@ -1,4 +1,4 @@
-# cogflow and cogflow-worker with what they call: ffmpeg, tesseract, bubblewrap.
+# cogflow and cogflow-worker with the programs that they call: ffmpeg, tesseract, bubblewrap.
 FROM golang:1.26-bookworm AS build
 WORKDIR /src
 COPY go.mod go.sum ./
@@ -18,5 +18,5 @@ RUN apt-get update && \
 COPY --from=build /out/cogflow /out/cogflow-worker /usr/local/bin/
 USER 10001:10001
 WORKDIR /var/lib/cogflow
-# tini passes SIGTERM on, so that a worker drains, and reaps what ffmpeg leaves.
+# tini forwards SIGTERM, so that a worker drains, and reaps orphaned processes.
 ENTRYPOINT ["tini", "--", "cogflow-worker"]

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# `make check`: everything that a machine can say about the code without running
-# it. All steps run; the script fails if one of them did.
+# `make check`: all static checks. All steps run; the script fails if one of them
+# failed.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 export GOFLAGS="${GOFLAGS:-} -buildvcs=false"
@@ -15,8 +15,8 @@ step() {
 
 skip() { printf '== %s\n   skipped: %s\n' "$1" "$2"; }
 
-# govulncheck needs its database; an unreachable one is no finding, a slow one
-# must not hold up the check.
+# govulncheck requires its database. An unreachable database is not a finding, and a
+# slow one must not delay the check.
 vulnerabilities() {
 	local url=${GOVULNDB:-https://vuln.go.dev}
 	if [[ $url == http* ]] && ! curl -fsS --max-time 20 -o /dev/null "$url/index/db.json"; then
@@ -64,19 +64,19 @@ format() {
 	return 1
 }
 
-# Functions that no program reaches. Packages of tests and benchmarks are reached
-# from tests; deadcode.txt lists the others that stay, with the reason.
+# Functions that no program reaches. Packages for tests and benchmarks are reached
+# from tests; deadcode.txt lists the other exceptions with their reasons.
 dead_code() {
 	local found
 	found=$(bin/deadcode -f '{{range .Funcs}}{{println .Position.File .Name}}{{end}}' ./... |
 		grep -vE '^$|test/[^/]*\.go |^docs/benchmarks/' | sort)
 	diff <(grep -v '^#' deploy/tools/deadcode.txt | cut -d'#' -f1 | sed 's/ *$//' | sort) <(printf '%s\n' "$found") | grep '^[<>]' |
-		sed -e 's/^>/   no program reaches it: delete it, or list it with a reason:/' -e 's/^</   listed, but reached or gone:/'
+		sed -e 's/^>/   no program reaches it: delete it, or list it with a reason:/' -e 's/^</   listed, but reached or deleted:/'
 	[ "${PIPESTATUS[1]}" -ne 0 ]
 }
 
-# Packages of more than 2,500 lines without tests; sizes.txt lists those that may be
-# larger, how large, and why.
+# Packages of more than 2,500 lines without tests; sizes.txt lists the exceptions with
+# their limits and reasons.
 package_sizes() {
 	local ok=0 size dir limit
 	while read -r size dir; do

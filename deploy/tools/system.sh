@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes sure of the programs that cogflow calls: ffmpeg, tesseract, on Linux
-# bubblewrap, and a font for the demo clips. Installs what is missing with
-# apt-get or brew where that needs no password, else names it and fails.
+# Installs the programs that cogflow calls: ffmpeg, tesseract, on Linux bubblewrap, and a
+# font for the demo clips. It uses apt-get or brew if that needs no password; otherwise
+# it prints the missing packages and fails.
 set -euo pipefail
 
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -17,7 +17,7 @@ have_font() {
 	return 1
 }
 
-# missing prints the packages that are not there, by their names for a manager.
+# missing prints the missing packages, by their names in the package manager.
 missing() {
 	local tesseract="tesseract" font="dejavu-sans-fonts"
 	case $manager in

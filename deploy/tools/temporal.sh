@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Puts the Temporal CLI into BIN: a link to the one on the PATH if its dev server
-# is new enough, else a build of the pinned version.
+# Provides the Temporal CLI in BIN: a link to the one on the PATH if its dev server is
+# new enough, otherwise a build of the pinned version.
 # usage: temporal.sh VERSION SERVER_VERSION BIN
 set -euo pipefail
 version=$1 server=$2 bin=$3
@@ -26,7 +26,7 @@ if [ -n "$found" ] && new_enough "$(server_of "$found")"; then
 	exit 0
 fi
 echo "building the Temporal CLI $version into bin/ (3 to 5 minutes, once)"
-rm -f "$bin/temporal" # go install writes through a link, into what is not ours
+rm -f "$bin/temporal" # go install would write through a link into a file of the system
 module=github.com/temporalio/cli
 GOBIN=$bin "${GO:-go}" install \
 	-ldflags "-s -w -X $module/temporalcli.Version=${version#v}" "$module/cmd/temporal@$version"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Says what a long step does and how long it took; every 20 s also that it goes on.
+# Prints the message of a long step, the elapsed time every 20 s, and the total time.
 # usage: timed.sh MESSAGE COMMAND [ARGUMENT...]
 set -euo pipefail
 message=$1

@@ -1,7 +1,7 @@
-# What `make` installs, in versions that were tried together. Unless said otherwise
-# it is Go source from the module proxy, checked against the Go checksum database.
+# Versions of the tools that `make` installs; they were tested together. Unless stated
+# otherwise, they are Go modules, verified against the Go checksum database.
 
-# The Temporal CLI carries the dev server and its Web UI. v1.5.1 is the last
+# The Temporal CLI contains the dev server and its Web UI. v1.5.1 is the last
 # release that `go install` can build; it is server 1.29.1. A `temporal` on the
 # PATH with that server or a newer one is used instead.
 TEMPORAL_VERSION      := v1.5.1
@@ -16,7 +16,7 @@ DEADCODE_VERSION      := v0.52.0
 # If-None-Match on PUT atomic.
 VERSITYGW_VERSION     := v1.8.0
 
-# For Python. uv is a wheel from PyPI; it brings what embedder/requirements-dev.txt pins, hashes
-# included.
+# For Python. uv is a wheel from PyPI; it installs the packages of embedder/requirements-dev.txt, with
+# hashes.
 UV_VERSION            := 0.13.9
 RUFF_VERSION          := 0.14.5

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Builds the workers of `make upgrade-test` into one directory for each build: those of the
-# commits in deploy/upgrade/builds, each once, that of the working tree, and that of the
-# working tree with the next extractor and document schema.
+# Builds the workers of `make upgrade-test`, each into its own directory: one for each commit
+# in deploy/upgrade/builds (built once), one for the working tree, and one for the working
+# tree with the next extractor and document schema.
 #
 #   build.sh DIRECTORY
 set -euo pipefail
@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.."
 to=$1
 go=${GO:-go}
 
-# build NAME SOURCE [FLAG…] puts the worker and the trainer of a source tree under a name.
+# build NAME SOURCE [FLAG…] builds the worker of a source tree and copies its trainer.
 build() {
   local at=$to/$1 from=$2
   shift 2
@@ -20,7 +20,7 @@ build() {
   cp -r "$from/trainer/src" "$at/trainer/src"
 }
 
-# former COMMIT builds a commit of this repository's history, unless it is built.
+# former COMMIT builds a commit of this repository, unless it is built already.
 former() {
   local commit=$1 source
   [[ $commit =~ ^[0-9a-f]{40}$ ]] || { echo "deploy/upgrade/builds: $commit must be a full commit hash" >&2; exit 1; }
@@ -47,7 +47,7 @@ done <deploy/upgrade/builds
 echo "building the worker of the working tree"
 build this .
 
-# The next build extracts and indexes under versions of its own and knows no others.
+# The next build uses new versions of the extractor and the schema, and supports no others.
 echo "building the worker of the working tree with the next extractor and document schema"
 mkdir -p "$to/next"
 sed -E 's/^(const (extractor|schema)Version = )"[^"]*"$/\1"next"/' video/pinned.go >"$to/next/pinned.go.txt"

@@ -9,12 +9,11 @@ import (
 
 const mostDemos = 4
 
-// chats draws what a tiny model is trained on, as rows of `cogflow train sft`: the
-// router's own prompts, each with its answer. Where there are demos, they and the
-// answer keep the rules of the house; where there are none, the answer goes by the
-// cues, as a router's does that was told nothing. So the model knows the rules, which
-// one of this size could not infer from a prompt, and demos make it keep them: what
-// the prompt shows decides how good it is. No query of the data set occurs.
+// chats draws the training rows of a tiny model for `cogflow train sft`: the router's own
+// prompts, each with its answer. With demos, the demos and the answer follow the hidden
+// rules; without demos, the answer follows the cues. So the model learns the rules, which a
+// model of this size could not infer from a prompt, but applies them only if the prompt has
+// demos: its accuracy depends on the prompt. No query of the data set occurs.
 func chats(p *prompt.Predictor, n int, seed int64, held map[string]bool) ([]*prompt.Object, error) {
 	r := python.NewRandom(seed)
 	rows := make([]*prompt.Object, n)
@@ -29,7 +28,7 @@ func chats(p *prompt.Predictor, n int, seed int64, held map[string]bool) ([]*pro
 }
 
 func chat(p *prompt.Predictor, r *python.Random, held map[string]bool) ([]any, error) {
-	told := house{}
+	told := rules{}
 	var demos []*prompt.Object
 	if r.Choice(5) > 1 {
 		told = hidden()
@@ -44,7 +43,7 @@ func chat(p *prompt.Predictor, r *python.Random, held map[string]bool) ([]any, e
 	if err != nil {
 		return nil, err
 	}
-	// A demo's answer is written as the model should write it.
+	// A demo's answer has the format that the model should write.
 	said, err := prompt.Render(prompt.Chat, p.Signature(), []*prompt.Object{answer}, answer)
 	if err != nil {
 		return nil, err
@@ -56,7 +55,7 @@ func chat(p *prompt.Predictor, r *python.Random, held map[string]bool) ([]any, e
 	return out, nil
 }
 
-// other draws a query that is not in the data set, two in three of them about a
+// other draws a query that is not in the data set; two in three are about a
 // subject with a rule.
 func other(r *python.Random, held map[string]bool) query {
 	for {

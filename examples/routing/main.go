@@ -1,5 +1,5 @@
-// Command routing writes the routing data set, and what a tiny model is trained on
-// to be a router. Equal arguments give equal files.
+// Command routing writes the routing data set, and the training conversations of a tiny
+// router model. Equal arguments give equal files.
 //
 //	go run ./examples/routing --out examples/data
 //	go run ./examples/routing --chats 6000 >chats.jsonl
@@ -24,7 +24,7 @@ type split struct {
 	rows int
 }
 
-const seed = 9 // of the data set
+const seed = 9 // seed of the data set
 
 func splits() []split { return []split{{"train", 100}, {"val", 120}, {"test", 120}} }
 
@@ -39,8 +39,8 @@ func run(args []string, stdout io.Writer) error {
 	f := flag.NewFlagSet("routing", flag.ContinueOnError)
 	out := f.String("out", "", "folder to write routing-train.jsonl, routing-val.jsonl and routing-test.jsonl to")
 	chatRows := f.Int("chats", 0, "print this number of conversations, to train a tiny router on")
-	chatSeed := f.Int64("seed", 1, "of the conversations")
-	program := f.String("program", "examples/programs/agentic-router.json", "whose prompts the conversations are")
+	chatSeed := f.Int64("seed", 1, "seed of the conversations")
+	program := f.String("program", "examples/programs/agentic-router.json", "program whose prompts the conversations use")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func run(args []string, stdout io.Writer) error {
 	return nil
 }
 
-// dataset draws the files by name, and the queries in them: all differ.
+// dataset draws the files by name, and their queries, which all differ.
 func dataset() (files map[string][]byte, held map[string]bool) {
 	files, held = map[string][]byte{}, map[string]bool{}
 	h, r := hidden(), python.NewRandom(seed)

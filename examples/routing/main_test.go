@@ -17,7 +17,7 @@ import (
 
 const router = "../programs/agentic-router.json"
 
-// The files are what the generator writes, byte for byte.
+// The files are equal to the output of the generator.
 func TestDataset(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -28,20 +28,19 @@ func TestDataset(t *testing.T) {
 		require.NoError(t, err)
 		got, err := os.ReadFile(filepath.Join("../data", name))
 		require.NoError(t, err)
-		require.Equal(t, string(want), string(got), "go run ./examples/routing --out examples/data writes it anew")
+		require.Equal(t, string(want), string(got), "run `go run ./examples/routing --out examples/data`")
 		assert.Equal(t, s.rows, strings.Count(string(got), "\n"))
 	}
 }
 
-// Who goes by the cues alone is wrong on about three rows in eight, and by the
-// rules always right.
+// By the cues alone, about three rows in eight are wrong; by the rules, none.
 func TestRulesDecide(t *testing.T) {
 	t.Parallel()
 	h, r, wrong := hidden(), python.NewRandom(1), 0
 	const n = 2000
 	for range n {
 		q := h.draw(r)
-		naive, told := house{}.decide(q), h.decide(q)
+		naive, told := rules{}.decide(q), h.decide(q)
 		for _, field := range []string{byModality, byKind} {
 			if naive[field] != told[field] {
 				assert.Equal(t, h[q.subject], rule{field, told[field]})
@@ -52,8 +51,8 @@ func TestRulesDecide(t *testing.T) {
 	assert.InDelta(t, 3.0/8, float64(wrong)/n, 0.03)
 }
 
-// Conversations are the router's own prompts with answers that it can read; no
-// query of the data set is among them; equal seeds give equal ones.
+// Conversations are the router's own prompts with answers that it can parse. They contain
+// no query of the data set, and equal seeds give equal conversations.
 func TestChats(t *testing.T) {
 	t.Parallel()
 	var out, again, other bytes.Buffer

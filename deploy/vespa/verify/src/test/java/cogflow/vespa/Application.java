@@ -22,7 +22,7 @@ import java.util.logging.Level;
 
 /**
  * An application package as Vespa's config server builds it: the same parsers,
- * model and validators. What it logs as a warning is an error here, but for two
+ * model and validators. A logged warning is an error here, except for two
  * lines about this machine.
  */
 record Application(VespaModel model) {

@@ -23,7 +23,7 @@ import java.nio.charset.StandardCharsets;
  */
 final class Documents {
 
-    /** Status, the header that says that fields were dropped, and the body. */
+    /** The status, the header that reports dropped fields, and the body. */
     record Answer(int status, boolean ignoredFields, JsonNode body) { }
 
     private final LocalDocumentAccess access;

@@ -8,7 +8,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
 
-/** What deploy/vespa/verify/export wrote. */
+/** The output of deploy/vespa/verify/export. */
 final class Export {
 
     static final ObjectMapper JSON = new ObjectMapper();
@@ -24,7 +24,7 @@ final class Export {
         return list(dir().resolve("packages"));
     }
 
-    /** The recordings, one a profile; never empty. */
+    /** The recordings, one per profile; never empty. */
     static List<Path> recordings() throws IOException {
         return list(dir().resolve("recordings"));
     }

@@ -21,9 +21,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestReporter;
 
 /**
- * cogflow's feeder and Vespa's feed client give the same documents to the same
- * stand-in server, one after the other. Both have 8 connections and compress.
- * The ratio is reported, not judged: the stand-in and the client share a machine.
+ * cogflow's feeder and Vespa's feed client feed the same documents to the same fake
+ * server, one after the other. Both use 8 connections and compression. The ratio is
+ * reported, not checked: the fake and the client share a machine.
  */
 class FeedersTest {
 

@@ -13,7 +13,7 @@ final class Fields {
 
     private Fields() { }
 
-    /** Vespa leaves empty strings out of what it returns. */
+    /** Vespa omits empty strings in its responses. */
     static void assertEqual(JsonNode sent, JsonNode got) {
         TreeSet<String> wanted = names(sent);
         wanted.removeIf(name -> sent.get(name).isTextual() && sent.get(name).textValue().isEmpty());
@@ -21,7 +21,7 @@ final class Fields {
         assertHolds(sent, got, wanted);
     }
 
-    /** got may hold more than what is wanted. */
+    /** got may have more fields than expected. */
     static void assertHolds(JsonNode sent, JsonNode got) {
         assertHolds(sent, got, names(sent));
     }

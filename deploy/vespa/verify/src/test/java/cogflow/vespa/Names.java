@@ -15,10 +15,10 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /**
- * Checks that every name in a rank expression means something. Vespa's config
- * server takes an unknown name for a feature of the backend and leaves it to a
- * native program (vespa-verify-ranksetup-bin) to refuse it, which is not here.
- * The features known here are the three that cogflow uses.
+ * Checks that every name in a rank expression is known. Vespa's config server treats
+ * an unknown name as a feature of the backend, which a native program
+ * (vespa-verify-ranksetup-bin) checks. That program is not available here. The known
+ * features are the three that cogflow uses.
  */
 final class Names {
 

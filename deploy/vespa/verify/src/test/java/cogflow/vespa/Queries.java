@@ -29,7 +29,7 @@ final class Queries {
         context = Execution.Context.createContextStub(null, facts, schemas, new SimpleLinguistics());
     }
 
-    /** The query, with its tree; an error of Vespa's is thrown. */
+    /** Returns the query with its tree, or throws Vespa's error. */
     Query read(String body) {
         Query query = new Query.Builder()
                 .setRequest(HttpRequest.createTestRequest("http://localhost/search/", Method.POST))

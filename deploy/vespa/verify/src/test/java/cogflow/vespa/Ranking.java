@@ -49,7 +49,7 @@ final class Ranking {
         return last(profile).function().getBody().getRoot().toString();
     }
 
-    /** The phase that decides: there are fewer documents than are ranked again. */
+    /** The last phase: there are fewer documents than it reranks. */
     private static RankProfile.RankingExpressionFunction last(RankProfile profile) {
         return profile.getSecondPhase() != null ? profile.getSecondPhase() : profile.getFirstPhase();
     }
@@ -68,7 +68,7 @@ final class Ranking {
     }
 
     /**
-     * Values by name; a function of the profile is evaluated when it is asked for.
+     * Values by name; a function of the profile is evaluated on demand.
      *
      * <p>Vespa's Java evaluator cannot divide a number by a tensor, as its native
      * one can ("Cannot perform divide on tensor"). The number is made a tensor

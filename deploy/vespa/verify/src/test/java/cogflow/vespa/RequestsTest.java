@@ -22,9 +22,9 @@ import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.TestReporter;
 
 /**
- * Vespa's own /document/v1 takes the requests of the index in their order, to
- * the byte, and answers as the stand-in did; what it returns is what was sent;
- * and its evaluator of rank expressions scores as the stand-in did.
+ * Vespa's own /document/v1 accepts the recorded requests of the index in their order and
+ * responds as the fake did; it returns the documents that were sent; and its evaluator of
+ * rank expressions gives the same scores as the fake.
  */
 class RequestsTest {
 
@@ -69,7 +69,7 @@ class RequestsTest {
                 .replaceAll("([0-9a-f]{8})[0-9a-f]{24,}", "$1…");
         return dynamicTest(shown, () -> {
             Documents.Answer answer = documents.send(method, path, body);
-            assertEquals(e.get("status").intValue(), answer.status(), "status; Vespa says " + answer.body());
+            assertEquals(e.get("status").intValue(), answer.status(), "status; Vespa responded: " + answer.body());
             assertFalse(answer.ignoredFields(), "Vespa ignored fields");
             String note = Integer.toString(answer.status());
             if (method.equals("POST")) {
@@ -80,7 +80,7 @@ class RequestsTest {
                 note += "  " + body.length() + " bytes, " + sent.size() + " fields read back equal";
             } else if (method.equals("GET") && answer.status() == 200) {
                 JsonNode recorded = Export.JSON.readTree(e.get("answer").textValue());
-                // The access in memory returns whole documents whatever fieldSet says.
+                // The in-memory access ignores fieldSet and returns whole documents.
                 Fields.assertHolds(recorded.get("fields"), answer.body().get("fields"));
                 assertEquals(recorded.get("id"), answer.body().get("id"));
             }
@@ -95,10 +95,10 @@ class RequestsTest {
                 .findFirst().orElseThrow();
         return dynamicTest(profile + "  damaged puts are refused", () -> {
             String path = put.get("path").textValue(), body = put.get("body").textValue();
-            assertEquals(400, documents.send("POST", path, body.substring(0, body.length() / 2)).status(), "cut");
+            assertEquals(400, documents.send("POST", path, body.substring(0, body.length() / 2)).status(), "truncated");
             String wrong = body.replaceFirst("[0-9a-f](\"}+)$", "$1");
             assertTrue(wrong.length() == body.length() - 1, "the body does not end with a tensor");
-            assertEquals(400, documents.send("POST", path, wrong).status(), "a hexadecimal digit less");
+            assertEquals(400, documents.send("POST", path, wrong).status(), "one hexadecimal digit missing");
             ObjectNode more = (ObjectNode) Export.JSON.readTree(body);
             ((ObjectNode) more.get("fields")).put("no_such_field", 1);
             var answer = documents.send("POST", path, more.toString());
@@ -131,7 +131,7 @@ class RequestsTest {
         });
     }
 
-    /** Vespa's container understands the query: its YQL, its values, its fields. */
+    /** Vespa's container accepts the query: its YQL, its values, its fields. */
     private DynamicTest query(String profile, Queries queries, JsonNode e, TestReporter reporter) throws IOException {
         JsonNode body = search(e);
         return dynamicTest(profile + "  query " + body.get("ranking.profile").textValue(), () -> {
@@ -160,7 +160,7 @@ class RequestsTest {
                 double want = hit.get("relevance").doubleValue();
                 double got = ranking.score(rank, query, documents.get("id:video:" + ranking.schema() + "::" + id));
                 double off = Math.abs(got - want) / Math.max(1e-9, Math.abs(want));
-                assertTrue(off <= 1e-5, id + ": Vespa's evaluator gives " + got + ", the stand-in " + want);
+                assertTrue(off <= 1e-5, id + ": Vespa's evaluator gives " + got + ", the fake " + want);
                 assertTrue(want <= previous, "hits out of order");
                 worst = Math.max(worst, off);
                 previous = want;

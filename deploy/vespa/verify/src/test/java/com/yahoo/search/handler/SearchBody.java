@@ -4,7 +4,7 @@ import java.io.ByteArrayInputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
 
-/** Vespa's reading of a JSON body of /search/; its class is visible in this package only. */
+/** Vespa's parser of a JSON body of /search/; its class is package-private. */
 public final class SearchBody {
 
     private SearchBody() { }

@@ -13,9 +13,9 @@ import java.time.Duration;
 import java.util.Map;
 
 /**
- * Vespa's handler of /document/v1 outside of its container: this class is in
- * the handler's package because the constructor that takes any document access
- * is visible there only.
+ * Vespa's handler of /document/v1 outside its container: this class is in
+ * the handler's package because the constructor with a document access
+ * is package-private.
  */
 public final class DocumentV1 {
 

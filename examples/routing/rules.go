@@ -8,7 +8,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// The fields of a routing decision, as the agentic router has them, and their values.
+// The fields of a routing decision of the agentic router, and their values.
 const (
 	byModality = "search_modality"
 	byKind     = "generation_type"
@@ -28,7 +28,7 @@ func asks(kind string) []string {
 	return []string{"Write a detailed report on", "Analyse in depth", "Explain in full", "Give a thorough account of"}
 }
 
-// media are what is asked for, by the modality that they cue.
+// media are the requested kinds of content, by the modality that they cue.
 func media(modality string) []string {
 	if modality == "video" {
 		return []string{"footage", "videos", "recordings", "clips"}
@@ -44,20 +44,20 @@ func plain() []string {
 	}
 }
 
-// places end a query and mean nothing.
+// places are endings of a query without a meaning.
 func places() []string {
 	return []string{"", " from Monday", " of last week", " in March", " from the archive", " at the main site", " from Anna", " of this year"}
 }
 
-// house says what its rules make of certain subjects, whatever the query cues.
-type house map[string]rule
+// rules override the cues of a query, by its subject.
+type rules map[string]rule
 
 // rule overrides one field of the decision.
 type rule struct{ field, value string }
 
-// hidden are the rules of the data set. No instruction tells them.
-func hidden() house {
-	return house{
+// hidden returns the rules of the data set. No instruction states them.
+func hidden() rules {
+	return rules{
 		"invoice":   {byModality, "text"},        // paperwork is indexed as text only
 		"lecture":   {byModality, "text"},        // so are transcripts of talks
 		"repair":    {byModality, "video"},       // the workshop films, and writes nothing down
@@ -67,8 +67,8 @@ func hidden() house {
 	}
 }
 
-// subjects lists those that the house has rules for, in a fixed order.
-func (h house) subjects() []string {
+// subjects lists the subjects with a rule, in a fixed order.
+func (h rules) subjects() []string {
 	list := make([]string, 0, len(h))
 	for s := range h {
 		list = append(list, s)
@@ -77,14 +77,14 @@ func (h house) subjects() []string {
 	return list
 }
 
-// query is what a user asks, and what it cues.
+// query is a user's query, and its cues.
 type query struct {
 	history, text, subject string
 	cues                   map[string]string // by field
 }
 
-// decide is what the house answers.
-func (h house) decide(q query) map[string]string {
+// decide returns the correct decision.
+func (h rules) decide(q query) map[string]string {
 	said := map[string]string{byModality: q.cues[byModality], byKind: q.cues[byKind]}
 	if r, ok := h[q.subject]; ok {
 		said[r.field] = r.value
@@ -92,7 +92,7 @@ func (h house) decide(q query) map[string]string {
 	return said
 }
 
-// row is a query with an answer, as a program reads it.
+// row is a query with an answer, in the form that a program reads.
 func (q query) row(said map[string]string) *prompt.Object {
 	return python.NewObject("conversation_history", q.history, "user_query", q.text, "routing_decision",
 		python.NewObject(byModality, said[byModality], byKind, said[byKind]))
@@ -100,8 +100,8 @@ func (q query) row(said map[string]string) *prompt.Object {
 
 func pick(r *python.Random, list []string) string { return list[r.Choice(len(list))] }
 
-// ask draws a query about a subject. One in six goes on from what was said before,
-// which then has the cue of the modality.
+// ask draws a query about a subject. One in six continues a conversation, whose history then
+// has the cue of the modality.
 func ask(r *python.Random, subject string) query {
 	q := query{subject: subject, cues: map[string]string{byModality: pick(r, modalities()), byKind: pick(r, kinds())}}
 	medium := pick(r, media(q.cues[byModality]))
@@ -115,9 +115,9 @@ func ask(r *python.Random, subject string) query {
 	return q
 }
 
-// draw draws a query of the data set: half are about subjects that the house has
-// rules for, and of these three in four go against their cue.
-func (h house) draw(r *python.Random) query {
+// draw draws a query of the data set: half are about subjects with a rule, and for three in
+// four of these the rule contradicts the cue.
+func (h rules) draw(r *python.Random) query {
 	if r.Choice(2) == 0 {
 		return ask(r, pick(r, plain()))
 	}

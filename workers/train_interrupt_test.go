@@ -48,7 +48,8 @@ func (s *stack) recordTrainers(python string) trainerLog {
 	script := filepath.Join(s.dir, "clocked-python")
 	text := fmt.Sprintf(`#!/bin/bash
 test "$2" = trainer || exec %[1]q "$@"
-exec %[1]q "$@" 3> >(exec tee >(exec sed -u "s/^/$$ /" >> %[2]q) >&3)
+began=$EPOCHREALTIME
+exec %[1]q "$@" 3> >(tee >(exec sed -u "s/^/$$ /" >> %[2]q) >&3; echo "$$ $began $EPOCHREALTIME" >> %[2]q.ends)
 `, python, c.path)
 	require.NoError(s.t, os.WriteFile(script, []byte(text), 0o755))                             //nolint:gosec // a worker executes it
 	s.env = append(s.env, "COGFLOW_TRAINING_PYTHON="+script, "COGFLOW_NO_SANDBOX=true", priced) // the script writes outside of the job's folder
@@ -79,14 +80,30 @@ func (c trainerLog) events() (all map[string][]training.Event, last []string) {
 	return all, last
 }
 
-// seconds is the total time of the processes by their own events, and their number.
+// seconds is the total time of the processes, and their number: of each from its start to
+// its end, or to its last event if the script that started it was killed with it.
 func (c trainerLog) seconds() (sum float64, processes int) {
 	c.t.Helper()
+	times := map[string]float64{}
 	all, _ := c.events()
-	for events := range maps.Values(all) {
-		sum += events[len(events)-1].Elapsed
+	for pid, events := range all {
+		times[pid] = events[len(events)-1].Elapsed
 	}
-	return sum, len(all)
+	ends, err := os.ReadFile(c.path + ".ends")
+	if !os.IsNotExist(err) {
+		require.NoError(c.t, err)
+	}
+	for line := range strings.Lines(string(ends)) {
+		var pid string
+		var began, ended float64
+		_, err := fmt.Sscan(line, &pid, &began, &ended)
+		require.NoError(c.t, err, line)
+		times[pid] = max(times[pid], ended-began)
+	}
+	for t := range maps.Values(times) {
+		sum += t
+	}
+	return sum, len(times)
 }
 
 // until waits for an event of the newest process.
@@ -140,7 +157,7 @@ func terminating(e training.Event) bool { return e.Phase == "save" }
 // worker: an activity records a heartbeat each second, and the SDK sends every second one.
 const heartbeat = 3.0
 
-// bookedAs compares the ledger with the time of the trainers by their own events. dead is
+// bookedAs compares the ledger with the running time of the trainers. dead is
 // the number of workers that were killed during training.
 func (s *stack) bookedAs(c trainerLog, run client.WorkflowRun, out train.Result, dead int) {
 	s.t.Helper()
@@ -152,9 +169,7 @@ func (s *stack) bookedAs(c trainerLog, run client.WorkflowRun, out train.Result,
 	require.Zero(s.t, spend.Reserved, "no reservation is left open")
 	own, processes := c.seconds()
 	booked := float64(spend.CostMicroUSD) / 1e6 / gpuPrice * 3600
-	// A process is paid for from its start to its end, which is a little longer than the time
-	// between its first and last event.
-	s.t.Logf("%d processes ran %.2f s by their own clocks, the ledger says %.2f s, the result %.2f s", processes, own, booked, out.Seconds)
+	s.t.Logf("%d processes ran %.2f s, the ledger says %.2f s, the result %.2f s", processes, own, booked, out.Seconds)
 	require.InDelta(s.t, own, booked, heartbeat*float64(max(1, dead)))
 	if out.Job != "" {
 		require.InDelta(s.t, own, out.Seconds, heartbeat*float64(max(1, dead)))

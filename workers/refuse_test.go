@@ -207,7 +207,7 @@ func TestInvalidStarts(t *testing.T) {
 	}{
 		"video-no-uri":   {"IngestVideo", map[string]any{}, `"uri" is required`},
 		"video-unknown":  {"IngestVideo", map[string]any{"uri": "x.mp4", "url": "y"}, `"url"`},
-		"video-scheme":   {"IngestVideo", map[string]any{"uri": "ftp://example.org/x.mp4"}, "is not known"},
+		"video-scheme":   {"IngestVideo", map[string]any{"uri": "ftp://example.org/x.mp4"}, "is not supported"},
 		"video-private":  {"IngestVideo", map[string]any{"uri": "https://169.254.169.254/latest/x.mp4"}, "private"},
 		"search-unknown": {"SearchVideos", map[string]any{"query": "x", "top": 3}, `"top"`},
 		"delete-nothing": {"DeleteVideo", map[string]any{}, "video"},

@@ -106,7 +106,7 @@ func badPlaces(dir string) []badStart {
 		{name: "tenant with other roots", change: input{"tenant": "acme"}, want: outside},
 		{name: "unknown upload", change: at("dataset:" + strings.Repeat("0", 64)), want: "nothing was uploaded under this hash for tenant default"},
 		{name: "upload that is a path", change: at("dataset:../../etc/passwd"), want: "must be dataset: and 64 hexadecimal digits"},
-		{name: "scheme", change: at("ftp://example.org/rows.jsonl"), want: "is not known"},
+		{name: "scheme", change: at("ftp://example.org/rows.jsonl"), want: "is not supported"},
 		{name: "no dataset", change: input{"dataset": nil}, want: `set {"uri": …} or {"rows": […]}`},
 		{name: "uri and rows", change: input{"dataset": input{"uri": "x.jsonl", "rows": []raw{raw(validRow)}}}, want: "has both uri and rows; set one of them"},
 		{name: "rows that are a text", change: input{"dataset": input{"rows": "many"}}, want: "dataset.rows"},

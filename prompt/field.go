@@ -5,38 +5,21 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/cogniverse/cogflow/prompt/python"
-)
-
-// Kind of a value.
-type Kind string
-
-// The kinds, by the names that program files use.
-const (
-	Str     Kind = "str" // the default
-	Int     Kind = "int"
-	Float   Kind = "float"
-	Bool    Kind = "bool"
-	Literal Kind = "literal" // one of Options
-	List    Kind = "list"    // of Items
-	Dict    Kind = "object"  // with Fields, or any keys with values of Items
+	"github.com/cogniverse/cogflow/prompt/types"
 )
 
 // Type says what values a field takes.
-type Type struct {
-	Kind    Kind       `json:"type,omitempty"`    // "" = str
-	Options []any      `json:"options,omitempty"` // of a literal: strings, integers or booleans
-	Items   *Type      `json:"items,omitempty"`   // of a list, or of an object without fields; nil = anything
-	Class   string     `json:"class,omitempty"`   // of an object with fields: its class name in Python
-	Fields  []Property `json:"fields,omitempty"`  // of an object
-}
+type Type = types.Type
 
 // Property is one member of an object; all are required.
-type Property struct {
-	Name string `json:"name"`
-	Type
-	Desc string `json:"desc,omitempty"`
-}
+type Property = types.Property
+
+// The kinds that other packages name.
+const (
+	Int  = types.Int
+	List = types.List
+	Dict = types.Dict
+)
 
 // Field is an input or an output of a predictor.
 type Field struct {
@@ -44,49 +27,6 @@ type Field struct {
 	Type
 	Desc   string `json:"desc,omitempty"`   // "" = none, which DSPy writes as ${name}
 	Prefix string `json:"prefix,omitempty"` // "" = made from the name; shown to the proposer only
-}
-
-// kind returns the kind; the default is str.
-func (t *Type) kind() Kind {
-	if t.Kind == "" {
-		return Str
-	}
-	return t.Kind
-}
-
-// Annotation is the type's name in Python, as prompts show it.
-func (t *Type) Annotation() string {
-	switch {
-	case t.kind() == Literal:
-		names := make([]string, len(t.Options))
-		for i, o := range t.Options {
-			if s, ok := o.(string); ok {
-				names[i] = quoteOption(s)
-			} else {
-				names[i] = python.Str(o)
-			}
-		}
-		return "Literal[" + strings.Join(names, ", ") + "]"
-	case t.kind() == List && t.Items != nil:
-		return "list[" + t.Items.Annotation() + "]"
-	case t.kind() == Dict && len(t.Fields) > 0:
-		return t.Class
-	case t.kind() == Dict && t.Items != nil:
-		return "dict[str, " + t.Items.Annotation() + "]"
-	case t.kind() == Dict:
-		return "dict[str, Any]"
-	}
-	return string(t.kind())
-}
-
-func quoteOption(s string) string {
-	switch {
-	case !strings.Contains(s, "'"):
-		return "'" + s + "'"
-	case !strings.Contains(s, `"`):
-		return `"` + s + `"`
-	}
-	return "'" + strings.ReplaceAll(s, "'", `\'`) + "'"
 }
 
 // description returns the field's text, "" if none was written.

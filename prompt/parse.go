@@ -1,12 +1,14 @@
 package prompt
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
 
 	"github.com/cogniverse/cogflow/prompt/python"
 	"github.com/cogniverse/cogflow/prompt/repair"
+	"github.com/cogniverse/cogflow/prompt/types"
 )
 
 // ParseError says why an answer has no outputs. It is the model's failure and scores zero;
@@ -96,12 +98,12 @@ func outputNamed(s Signature, name string) *Field {
 	return nil
 }
 
-// inOrder checks that every output is present.
+// inOrder checks that every output is present. One that may be null is null if it is absent.
 func inOrder(a Adapter, s Signature, found *Object) (*Object, error) {
 	outputs := &Object{}
 	for _, f := range s.Outputs {
 		v, ok := found.Get(f.Name)
-		if !ok {
+		if !ok && !f.Nullable() {
 			return nil, &ParseError{a, f.Name, "the answer lacks it"}
 		}
 		outputs.Set(f.Name, v)
@@ -111,12 +113,17 @@ func inOrder(a Adapter, s Signature, found *Object) (*Object, error) {
 
 // parseText converts text to the type.
 func parseText(t *Type, text string) (any, error) {
-	switch t.kind() {
-	case Str:
+	switch t.Base() {
+	case types.Str:
 		return text, nil
-	case Literal:
+	case types.Literal:
 		return parseOption(t, text)
+	case types.Enum:
+		return t.FindMember(text)
 	default:
+	}
+	if t.TakesTextAsIs() {
+		return t.Coerce(text)
 	}
 	return parseData(t, text)
 }
@@ -131,14 +138,20 @@ func parseData(t *Type, text string) (any, error) {
 		if candidate, err = python.Literal(text); err != nil {
 			candidate = text
 		}
+		if bytes, ok := python.BytesLiteral(text); ok {
+			candidate = bytes
+		}
+		if python.Strip(text) == "..." {
+			return nil, errors.New("an ellipsis is not a value")
+		}
 	}
-	return t.coerce(candidate)
+	return t.Coerce(candidate)
 }
 
 // parseOption reads a literal, which may be quoted or written Literal[x]. An integer or a
 // boolean may be text.
 func parseOption(t *Type, v any) (any, error) {
-	if t.offers(v) {
+	if t.Offers(v) {
 		return v, nil
 	}
 	if text, ok := v.(string); ok {
@@ -149,12 +162,12 @@ func parseOption(t *Type, v any) (any, error) {
 		if n := len(text); n > 1 && text[0] == text[n-1] && (text[0] == '"' || text[0] == '\'') {
 			text = text[1 : n-1]
 		}
-		if t.offers(text) {
+		if t.Offers(text) {
 			return text, nil
 		}
 		return parseData(t, text)
 	}
-	return t.coerce(v)
+	return t.Coerce(v)
 }
 
 func parseJSON(s Signature, answer string) (*Object, error) {
@@ -190,17 +203,19 @@ func parseJSON(s Signature, answer string) (*Object, error) {
 }
 
 func parseMember(t *Type, v any) (any, error) {
-	switch t.kind() {
-	case Str:
+	switch t.Base() {
+	case types.Str:
 		return python.Str(v), nil
-	case Literal:
+	case types.Literal:
 		return parseOption(t, v)
+	case types.Enum:
+		return t.FindMember(v)
 	default:
 	}
 	if text, ok := v.(string); ok {
 		return parseText(t, text)
 	}
-	return t.coerce(v)
+	return t.Coerce(v)
 }
 
 // firstObject finds the leftmost text in balanced braces.

@@ -8,20 +8,19 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/prompt/python"
+	"github.com/cogniverse/cogflow/prompt/types"
 	"github.com/cogniverse/cogflow/strictjson"
 )
 
 // Limits of a program file. A larger prompt would be paid for thousands of times before a
 // person sees it.
 const (
-	MaxProgramBytes      = 4 << 20
-	MaxInstructionBytes  = 100_000
-	MaxPredictors        = 64
-	MaxFields            = 128 // of one predictor
-	MaxTypeDepth         = 16
-	readProgram          = "read program"
-	maxDescriptionBytes  = 20_000
-	maxOptionsOfALiteral = 1000
+	MaxProgramBytes     = 4 << 20
+	MaxInstructionBytes = 100_000
+	MaxPredictors       = 64
+	MaxFields           = 128 // of one predictor
+	readProgram         = "read program"
+	maxDescriptionBytes = 20_000
 )
 
 // Read reads and checks a program file. An error names the predictor and field.
@@ -40,26 +39,7 @@ func Read(text []byte) (*Program, error) {
 	return p, nil
 }
 
-// normalize converts whole numbers among a literal's options to integers, because
-// encoding/json reads floats.
-func (t *Type) normalize() {
-	for i, o := range t.Options {
-		if f, ok := o.(float64); ok && f == float64(int64(f)) {
-			t.Options[i] = int64(f)
-		}
-	}
-	if t.Items != nil {
-		t.Items.normalize()
-	}
-	for i := range t.Fields {
-		t.Fields[i].normalize()
-	}
-}
-
-var (
-	fieldName     = regexp.MustCompile(`^[A-Za-z]\w*$`)
-	predictorName = regexp.MustCompile(`^[A-Za-z_]\w*(\[\d+\]|\['[^'\]]+'\]|\.[A-Za-z_]\w*)*$`)
-)
+var predictorName = regexp.MustCompile(`^[A-Za-z_]\w*(\[\d+\]|\['[^'\]]+'\]|\.[A-Za-z_]\w*)*$`)
 
 // check completes the program and checks it.
 func (p *Program) check() error {
@@ -167,7 +147,7 @@ func (p *Predictor) checkFields() error {
 		for i := range fields {
 			f := &fields[i]
 			switch {
-			case !fieldName.MatchString(f.Name):
+			case !types.Name.MatchString(f.Name):
 				return fmt.Errorf("field %q: a name is letters, digits and underscores, a letter first", f.Name)
 			case seen[f.Name]:
 				return fmt.Errorf("it has two fields named %q", f.Name)
@@ -175,10 +155,10 @@ func (p *Predictor) checkFields() error {
 				return fmt.Errorf("field %q: its description has over %d bytes", f.Name, maxDescriptionBytes)
 			}
 			seen[f.Name] = true
-			if err := f.checkType(classes, MaxTypeDepth); err != nil {
+			f.Normalize()
+			if err := f.Check(classes); err != nil {
 				return fmt.Errorf("field %q: %w", f.Name, err)
 			}
-			f.normalize()
 		}
 	}
 	return nil

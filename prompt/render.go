@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/cogniverse/cogflow/prompt/python"
+	"github.com/cogniverse/cogflow/prompt/types"
 )
 
 // Adapter is the form of a prompt and its answer.
@@ -117,20 +118,23 @@ func section(name, text string) string { return "[[ ## " + name + " ## ]]\n" + t
 // placeholder stands for a value; that of an output also lists the valid values.
 func placeholder(f *Field, output bool) string {
 	note := ""
-	switch kind := f.kind(); {
-	case !output || kind == Str:
-	case kind == Bool:
+	switch kind := f.Base(); {
+	case !output || kind == types.Str:
+	case kind == types.Bool:
 		note = "must be True or False"
-	case kind == Int || kind == Float:
+	case kind == types.Int || kind == types.Float:
 		note = "must be a single " + string(kind) + " value"
-	case kind == Literal:
+	case kind == types.Literal || kind == types.Enum:
 		options := make([]string, len(f.Options))
 		for i, o := range f.Options {
 			options[i] = python.Str(o)
 		}
 		note = "must exactly match (no extra characters) one of: " + strings.Join(options, "; ")
+		if kind == types.Enum {
+			note = "must be one of: " + strings.Join(options, "; ")
+		}
 	default:
-		note = "must adhere to the JSON schema: " + schemaText(&f.Type)
+		note = "must adhere to the JSON schema: " + f.SchemaText()
 	}
 	if note != "" {
 		note = "        # note: the value you produce " + note
@@ -163,7 +167,7 @@ func reminder(a Adapter, s Signature) string {
 		if a == JSON {
 			names[i] = "`" + f.Name + "`"
 		}
-		if f.kind() != Str {
+		if f.Base() != types.Str {
 			names[i] += " (must be formatted as a valid Python " + f.Annotation() + ")"
 		}
 	}
@@ -208,7 +212,7 @@ func assistantMessage(a Adapter, s Signature, demo *Object) (string, error) {
 func formatValue(f *Field, v any) (string, error) {
 	switch x := v.(type) {
 	case []any:
-		if f.kind() != Str {
+		if f.Base() != types.Str {
 			return python.Dumps(x), nil
 		}
 		return quotations(f.Name, x)

@@ -1,16 +1,36 @@
 """Makes real DSPy signatures and modules out of the project's program files."""
 
+import datetime
+import enum
 import typing
 
 import dspy
 import pydantic
 
-KINDS = {"str": str, "int": int, "float": float, "bool": bool}
+KINDS = {
+    "str": str,
+    "int": int,
+    "float": float,
+    "bool": bool,
+    "date": datetime.date,
+    "datetime": datetime.datetime,
+    "null": None,
+}
 
 
 def annotation(spec: dict, classes: dict):
     kind = spec.get("type") or "str"
     items = annotation(spec["items"], classes) if spec.get("items") else None
+    if kind == "optional":
+        return typing.Optional[items]
+    if kind == "union":
+        return typing.Union[tuple(annotation(t, classes) for t in spec["types"])]
+    if kind == "enum":
+        name, options = spec["class"], spec["options"]
+        if name not in classes:
+            members = spec.get("members") or [str(o) for o in options]
+            classes[name] = enum.Enum(name, list(zip(members, options)))
+        return classes[name]
     if kind == "literal":
         return typing.Literal[tuple(spec["options"])]
     if kind == "list":
@@ -80,7 +100,11 @@ def program(spec: dict) -> dspy.Module:
 
 
 def plain(value):
-    """A value as JSON: instances of classes become dicts."""
+    """A value as JSON: instances of classes become dicts, dates become text."""
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, datetime.date):
+        return pydantic.TypeAdapter(type(value)).dump_python(value, mode="json")
     if isinstance(value, pydantic.BaseModel):
         return {k: plain(v) for k, v in value}
     if isinstance(value, (list, tuple)):

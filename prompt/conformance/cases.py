@@ -71,6 +71,43 @@ AGENTIC = {
 }
 QA = {"name": "qa", "inputs": [field("question")], "outputs": [field("answer")]}
 
+COLOR = {
+    "type": "enum",
+    "class": "Color",
+    "members": ["RED", "BLUE", "GREEN"],
+    "options": ["red", "blue", "RED"],
+}
+LEVEL = {"type": "enum", "class": "Level", "members": ["LOW", "HIGH"], "options": [1, 2]}
+BARE_ENUM = {"type": "enum", "class": "Bare", "options": ["a", 2]}
+EVENT = {
+    "type": "object",
+    "class": "Event",
+    "fields": [
+        field("color", **COLOR),
+        field("when", "optional", "at", items={"type": "datetime"}),
+        field("day", "date"),
+        field("maybe", "optional", "if any", items=COLOR),
+        field("both", "union", types=[{"type": "int"}, LEVEL]),
+    ],
+}
+EVENT_VALUE = {
+    "color": "red",
+    "when": "2026-01-02 03:04:05+01:00",
+    "day": "2026-01-02",
+    "maybe": None,
+    "both": 2,
+}
+NULL = {"type": "null"}
+
+
+def union(*types):
+    return field("x", "union", types=[t if isinstance(t, dict) else {"type": t} for t in types])
+
+
+def optional(kind, **more):
+    return field("x", "optional", items={"type": kind, **more})
+
+
 # An output of every type, with answers that are right, odd and wrong.
 TYPES = [
     field("x", "str"),
@@ -93,6 +130,53 @@ TYPES = [
     field("x", "object", **SPAN),
     field("x", "object", **CLIP),
     field("x", "list", items={"type": "object", **CLIP}),
+    field("x", **COLOR),
+    field("x", **LEVEL),
+    field("x", **BARE_ENUM),
+    field("x", "list", items=COLOR),
+    field("x", "list", items=LEVEL),
+    field("x", "object", items=COLOR),
+    field("x", "date"),
+    field("x", "datetime"),
+    field("x", "list", items={"type": "date"}),
+    field("x", "object", items={"type": "datetime"}),
+    optional("str"),
+    optional("int"),
+    optional("bool"),
+    optional("float"),
+    optional("date"),
+    optional("datetime"),
+    optional("list", items={"type": "str"}),
+    optional("list"),
+    optional("object", items={"type": "int"}),
+    optional("literal", options=["a", 2]),
+    optional("object", **SPAN),
+    optional(**{"kind": "enum", **{k: v for k, v in COLOR.items() if k != "type"}}),
+    field("x", "optional", items={"type": "union", "types": [{"type": "int"}, LEVEL]}),
+    union("int", "str"),
+    union("str", "int"),
+    union("int", "float"),
+    union("float", "int"),
+    union("bool", "int", "str"),
+    union("int", "bool"),
+    union("float", "bool"),
+    union(NULL, "int", "str"),
+    union("date", "datetime"),
+    union("datetime", "date", "str"),
+    union("date", "int"),
+    union({"type": "list", "items": {"type": "int"}}, "int"),
+    union({"type": "list", "items": {"type": "str"}}, {"type": "list", "items": {"type": "int"}}),
+    union({"type": "literal", "options": ["a", "b"]}, "int"),
+    union({"type": "literal", "options": [1, "x"]}, "bool"),
+    union(COLOR, "int"),
+    union("str", COLOR),
+    union({"type": "object", **SPAN}, {"type": "object", **CLIP}, "int"),
+    union({"type": "object", **SPAN}, COLOR, NULL),
+    union({"type": "object", "items": {"type": "int"}}, {"type": "object", **SPAN}),
+    union("object", {"type": "list"}, "str"),
+    field("x", "list", items={"type": "union", "types": [{"type": "int"}, {"type": "str"}, NULL]}),
+    field("x", **EVENT),
+    field("x", "list", items=EVENT),
 ]
 
 VALUES = [
@@ -283,6 +367,11 @@ it's|say "hi"|only|"only"|Yes|yes |yes.|3|4|7|a|b|["a", "b"]|['a', 'b']|[a, b]|a
 {"a": 1} {"b": 2}|```json_{"a": 1}_```|Here: {"a": 1}|{"a": True, "b": None}|{"a": 1 // one_}|{"a": "b|{"a": [1, 2|{1: 2}|{"a", "b"}|"just text"|[[ ## y ## ]]
 r'x'|b'x'|"a" "b"|'''x'''|{'a': (1, 2)}|5 # five|[1,_2]|1_2|a: 1_b: 2|...|(1)|(1,)|{1, 2}|'\x41'|'\u00e9'|1e400|123456789012345678901234567890|-0|0.0|1.0
 [1, true, 1.0, "b", 0, false]|[0.0, 1]|[2]|"1"|'2'|Literal[2]|Literal["3"]| 2.0 |7.0|"7"
+red|RED|blue|BLUE|Color.RED|"red"|'red'|GREEN|["red", "BLUE"]|["red", "blue"]|{"k": "red"}|{"k": "x"}|LOW|[1, 2]|[1.0, true]|["1"]|[1, "x", null]|[null]
+2026-01-02|2026-01-02T03:04:05|2026-01-02T03:04:05Z|2026-01-02 03:04:05.123|2026-01-02T03:04:05.123456789+05:30|2026-01-02T03:04|2026-01-02t03:04:05z|2026-01-02T24:00:00
+2026-02-30|2026-1-2|02/01/2026|20260102|2026-01-02T00:00:00|2026-01-02T00:00:00Z|2026-01-02T00:00:00-08:00|1700000000|1700000000123|"1700000000"|1700000000.5|86400|-86400|1e10|20000000001
+0000-01-01|0001-01-01|9999-12-31|253402300800|-62135596801|2026-01-02T03:04:05+0530|2026-01-02T03:04:05-00:00|"2026-01-02"|['2026-01-02']|["2026-01-02", "x"]|{"k": "2026-01-02T03:04:05"}|2026-01-02T03:04:60|2026-01-02Z|tomorrow
+{"title": "t"}|{"start": 1, "end_time": 2, "title": "x"}|[1.0, "2"]|["1", "2"]|[true]|1 |-1.0|NULL|none|nil|~|b'5'|b"2026-01-02"|[...]|[b'x']|b'x' b'y'|br'x'
 """
 
 

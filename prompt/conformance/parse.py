@@ -7,7 +7,7 @@ import sys
 
 import dspy
 from build import inner, plain, predictor
-from cases import CLIP_VALUE, ROUTING, TYPES, bare_answers, field, whole_answers
+from cases import CLIP_VALUE, EVENT_VALUE, ROUTING, TYPES, bare_answers, field, whole_answers
 
 
 def finite(value):
@@ -56,6 +56,9 @@ def main():
             json.dumps(CLIP_VALUE),
             json.dumps([CLIP_VALUE]),
             str(CLIP_VALUE),
+            json.dumps(EVENT_VALUE),
+            json.dumps([EVENT_VALUE, {**EVENT_VALUE, "both": "2", "when": None}]),
+            str(EVENT_VALUE),
         ]
         for value in values:
             add(spec, "chat", f"[[ ## x ## ]]\n{value}\n\n[[ ## completed ## ]]")

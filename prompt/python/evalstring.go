@@ -1,10 +1,35 @@
 package python
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 )
+
+// Bytes is a bytes literal of ASCII characters. No list or dict of Literal holds one.
+type Bytes string
+
+var bytesPrefix = regexp.MustCompile(`^(?i:b|br|rb)["']`)
+
+// BytesLiteral reads a text of bytes literals, which join.
+func BytesLiteral(text string) (Bytes, bool) {
+	p := &literalParser{text: strings.TrimSpace(text)}
+	var b strings.Builder
+	for first := true; first || p.at < len(p.text); first = false {
+		prefix := bytesPrefix.FindString(p.text[p.at:])
+		if prefix == "" {
+			return "", false
+		}
+		p.at += len(prefix) - 1
+		if p.oneString(&b, len(prefix) > len(`b"`)) != nil {
+			return "", false
+		}
+		p.space(false)
+	}
+	ascii := !strings.ContainsFunc(b.String(), func(r rune) bool { return r >= utf8.RuneSelf })
+	return Bytes(b.String()), ascii
+}
 
 // strings reads one or more string literals, which join.
 func (p *literalParser) strings() (any, error) {

@@ -29,6 +29,8 @@ func Repr(v any) string {
 		return "False"
 	case string:
 		return reprString(x)
+	case Bytes:
+		return "b" + reprString(string(x))
 	case int64:
 		return strconv.FormatInt(x, 10)
 	case *big.Int:

@@ -108,7 +108,7 @@ func (a app) uploadProgram(ctx context.Context, o *options) (uri string, err err
 	if err != nil {
 		return "", fault.Disk("write program", o.program, err)
 	}
-	defer os.Remove(file.Name())
+	defer func() { _ = os.Remove(file.Name()) }()
 	_, err = file.Write(o.in.Program)
 	if closed := file.Close(); err == nil {
 		err = closed

@@ -1,63 +1,13 @@
-package prompt
+package types
 
 import (
-	"fmt"
 	"math"
 	"math/big"
-	"reflect"
 	"strconv"
 	"strings"
 
 	"github.com/cogniverse/cogflow/prompt/python"
 )
-
-// coerce converts v to the type, as pydantic does when it is not strict: "5" and 5.0 are
-// integers, "yes" is a boolean, nothing becomes text.
-func (t *Type) coerce(v any) (any, error) {
-	var made any
-	ok := false
-	switch t.kind() {
-	case Str:
-		made, ok = v.(string)
-	case Int:
-		made, ok = toInt(v)
-	case Float:
-		made, ok = toFloat(v)
-	case Bool:
-		made, ok = toBool(v)
-	case Literal:
-		made, ok = t.option(v)
-	case List:
-		return t.coerceList(v)
-	case Dict:
-		return t.coerceDict(v)
-	}
-	if !ok {
-		return nil, fmt.Errorf("%s is not a %s", python.Repr(v), t.Annotation())
-	}
-	return made, nil
-}
-
-// option finds the option that is v, or else the last one that equals it, as pydantic does:
-// 1 and True are equal, and so are 1 and 1.0.
-func (t *Type) option(v any) (found any, ok bool) {
-	for _, o := range t.Options {
-		if !python.Equal(o, v) {
-			continue
-		}
-		if reflect.TypeOf(o) == reflect.TypeOf(v) {
-			return o, true
-		}
-		found, ok = o, true
-	}
-	return found, ok
-}
-
-// offers says whether an option equals v.
-func (t *Type) offers(v any) bool {
-	_, ok := t.option(v)
-	return ok
-}
 
 func toInt(v any) (any, bool) {
 	switch x := v.(type) {
@@ -156,57 +106,4 @@ func toBool(v any) (any, bool) {
 		}
 	}
 	return nil, false
-}
-
-func (t *Type) coerceList(v any) (any, error) {
-	list, ok := v.([]any)
-	if !ok {
-		return nil, fmt.Errorf("%s is not a list", python.Repr(v))
-	}
-	if t.Items == nil {
-		return list, nil
-	}
-	made := make([]any, len(list))
-	for i, item := range list {
-		var err error
-		if made[i], err = t.Items.coerce(item); err != nil {
-			return nil, fmt.Errorf("item %d: %w", i+1, err)
-		}
-	}
-	return made, nil
-}
-
-func (t *Type) coerceDict(v any) (any, error) {
-	dict, ok := v.(*Object)
-	if !ok {
-		return nil, fmt.Errorf("%s is not a %s", python.Repr(v), t.Annotation())
-	}
-	made := &Object{}
-	if len(t.Fields) > 0 {
-		for i := range t.Fields {
-			f := &t.Fields[i]
-			member, ok := dict.Get(f.Name)
-			if !ok {
-				return nil, fmt.Errorf("%s lacks %q", t.Class, f.Name)
-			}
-			value, err := f.coerce(member)
-			if err != nil {
-				return nil, fmt.Errorf("%s.%s: %w", t.Class, f.Name, err)
-			}
-			made.Set(f.Name, value)
-		}
-		return made, nil
-	}
-	for _, k := range dict.Keys() {
-		member, _ := dict.Get(k)
-		if t.Items != nil {
-			value, err := t.Items.coerce(member)
-			if err != nil {
-				return nil, fmt.Errorf("key %q: %w", k, err)
-			}
-			member = value
-		}
-		made.Set(k, member)
-	}
-	return made, nil
 }

@@ -108,13 +108,7 @@ func (r *sweepRun) run(ctx workflow.Context) (SweepResult, error) {
 // child runs one combination. A failed one does not stop the others.
 func (r *sweepRun) child(ctx workflow.Context, i int) {
 	one := &r.runs[i]
-	ctx = workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
-		WorkflowID: one.WorkflowID, TaskQueue: workflows.QueueMain, WaitForCancellation: true,
-		ParentClosePolicy:     enums.PARENT_CLOSE_POLICY_REQUEST_CANCEL,
-		StaticSummary:         "sweep: " + workflows.Cell(describe(one.Overrides)),
-		TypedSearchAttributes: workflows.Attributes(workflowOf(r.in.Method), r.in.Common, ""),
-		Priority:              r.Priority,
-	})
+	ctx = workflow.WithChildOptions(ctx, r.options(one))
 	var result Result
 	future := workflow.ExecuteChildWorkflow(ctx, workflowOf(r.in.Method), r.inputs[i])
 	r.begun(ctx, i, future)
@@ -131,6 +125,18 @@ func (r *sweepRun) child(ctx workflow.Context, i int) {
 	}
 	r.done++
 	r.show(ctx)
+}
+
+// options are those of the workflow of a run. The memo is its name in lists.
+func (r *sweepRun) options(one *SweepRun) workflow.ChildWorkflowOptions {
+	return workflow.ChildWorkflowOptions{
+		WorkflowID: one.WorkflowID, TaskQueue: workflows.QueueMain, WaitForCancellation: true,
+		ParentClosePolicy:     enums.PARENT_CLOSE_POLICY_REQUEST_CANCEL,
+		StaticSummary:         "sweep: " + workflows.Cell(describe(one.Overrides)),
+		Memo:                  map[string]any{workflows.MemoName: safetext.Line(describe(one.Overrides), maxShownName)},
+		TypedSearchAttributes: workflows.Attributes(workflowOf(r.in.Method), r.in.Common, ""),
+		Priority:              r.Priority,
+	}
 }
 
 // paid asks the ledger for the cost of a run that ended without a result.
@@ -239,8 +245,11 @@ func (r *sweepRun) report(ctx workflow.Context) (SweepResult, error) {
 	return out, workflows.SetStage(ctx, job.StageDone, out.Failed, out.CostUSD)
 }
 
-// maxShownValue truncates a varied value, such as rows, where it is shown.
-const maxShownValue = 100 // characters
+// maxShownValue truncates a varied value, such as rows, where it is shown; maxShownName all of them.
+const (
+	maxShownValue = 100 // characters
+	maxShownName  = 255
+)
 
 // describe is one line for people: "learning_rate=1e-4, seed=7".
 func describe(overrides map[string]json.RawMessage) string {

@@ -78,8 +78,8 @@ func (a app) listCommand() *cobra.Command {
 		Short: "List jobs, running ones first",
 		Long: `List shows workflows of cogflow, running ones first, then the newest. Without filters it omits
 the videos of a library, the runs of a sweep and short workflows such as searches. NAME is the name of
-the source, the adapter or the program. It is known for jobs that cogflow has
-started, and for the videos of a library.`,
+the source, the adapter or the program, and for a run of a sweep its settings. Jobs that other programs
+start have the name that their memo "name" gives.`,
 		Example: `  cogflow list --kind IngestVideo --status failed
   cogflow list --tenant acme --json`,
 		Args: cobra.NoArgs,

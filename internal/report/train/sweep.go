@@ -68,7 +68,7 @@ func newSweepPage(r summary.Sweep) sweepPage {
 	}
 	title := "Sweep"
 	for _, name := range r.Varied {
-		p.Varied = append(p.Varied, report.Clean(name, 2*report.MaxLabel))
+		p.Varied = append(p.Varied, report.Clean(settingName(name), 2*report.MaxLabel))
 	}
 	if len(p.Varied) > 0 {
 		title = report.Clean("Sweep over "+strings.Join(p.Varied, ", "), report.MaxName)
@@ -158,6 +158,14 @@ func (p *sweepPage) runs(r summary.Sweep) {
 		}
 		p.Runs = append(p.Runs, row)
 	}
+}
+
+// settingName is how --set and --grid name a setting: those of the method without its section.
+func settingName(name string) string {
+	if section, rest, ok := strings.Cut(name, "."); ok && strings.HasSuffix(section, "_config") && rest != "" {
+		return rest
+	}
+	return name
 }
 
 // settingText is the JSON of a value; a string is shown without its quotes.

@@ -46,7 +46,7 @@ func TestSweepGolden(t *testing.T) {
 	page := renderSweep(t, swept())
 	checkSelfContained(t, page)
 	reporttest.Golden(t, "testdata/sweep.html", []byte(page))
-	assert.Contains(t, page, "The best is run 4, with lora.r = 16, sft_config.learning_rate = 2e-4: loss 1.190.")
+	assert.Contains(t, page, "The best is run 4, with lora.r = 16, learning_rate = 2e-4: loss 1.190.")
 	assert.Contains(t, page, "cogflow adapters activate support@4 --tenant acme<")
 	assert.Contains(t, page, "Finished, 1 failed")
 }
@@ -71,5 +71,15 @@ func maliciousSweep(text string) summary.Sweep {
 	good.Failure, good.Values = "", nil
 	return summary.Sweep{
 		Tenant: tenant.ID(text), Method: training.Method(text), Workflow: text, Run: text, Varied: []string{text, text}, Models: []string{text}, Version: text, Runs: []summary.SweepLine{bad, good}, Best: 1,
+	}
+}
+
+// TestSettingName: a report names a setting as --grid does.
+func TestSettingName(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"sft_config.learning_rate": "learning_rate", "embedding_config.a.b": "a.b", "lora.r": "lora.r", "seed": "seed", "sft_config": "sft_config", "sft_config.": "sft_config.",
+	} {
+		require.Equal(t, want, settingName(name))
 	}
 }

@@ -91,6 +91,10 @@ PYTHON ?= $(CURDIR)/trainer/.venv/bin/python
 gpu-check: ## Measure training and embedding on this machine's GPU, without network (8 minutes; PYTHON=… selects the environment)
 	cd trainer && $(PYTHON) gpu_check.py --out $(CURDIR)/gpu-check.json
 
+.PHONY: test-litellm
+test-litellm: internal/answer/zootest/litellm/.venv/.compiled ## Meet the behaviours of real servers behind LiteLLM's proxy
+	COGFLOW_LITELLM=1 $(GO) test -count=1 ./internal/answer/zootest/litellm
+
 .PHONY: verify-vespa
 verify-vespa: ## Check Vespa packages, requests and scores with Vespa's own code (JDK 17, Maven)
 	@GO='$(GO)' deploy/vespa/verify/run.sh
@@ -154,6 +158,12 @@ bin/.uv-$(UV_VERSION):
 	@echo "installing the packages of $* (the first time downloads 2.5 GB)"
 	$(BIN)/uv venv -q --allow-existing $*/.venv
 	$(BIN)/uv pip sync -q --compile-bytecode --require-hashes -p $*/.venv $*/requirements-dev.txt
+	@touch $@
+
+internal/answer/zootest/litellm/.venv/.compiled: internal/answer/zootest/litellm/requirements.txt | bin/.uv-$(UV_VERSION)
+	@echo "installing LiteLLM's proxy"
+	$(BIN)/uv venv -q --allow-existing $(@D)
+	$(BIN)/uv pip sync -q --require-hashes -p $(@D) $<
 	@touch $@
 
 prompt/conformance/.venv/.compiled: prompt/conformance/requirements.txt | bin/.uv-$(UV_VERSION)

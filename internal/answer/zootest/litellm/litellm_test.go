@@ -1,0 +1,175 @@
+// Package litellm_test puts LiteLLM's real proxy before the endpoint of zootest: the language
+// model adapter meets each behaviour as a gateway passes it on. `make test-litellm` installs the
+// proxy and runs it.
+package litellm_test
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/answer/zootest"
+	"github.com/cogniverse/cogflow/internal/lm"
+	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/prompt"
+)
+
+const key = "sk-of-this-test"
+
+// config has no retries and no cooldowns: each request of the test is one of the endpoint.
+const config = `
+model_list:
+  - model_name: served
+    litellm_params: {model: openai/served, api_base: %s/v1, api_key: sk-none, max_retries: 0, timeout: 3}
+litellm_settings: {num_retries: 0, telemetry: false}
+router_settings: {num_retries: 0, disable_cooldowns: true}
+general_settings: {master_key: ` + key + `}
+`
+
+// proxy starts LiteLLM's proxy before an endpoint and returns its address.
+func proxy(t *testing.T, endpoint string) string {
+	t.Helper()
+	program, err := filepath.Abs(".venv/bin/litellm")
+	require.NoError(t, err)
+	require.FileExists(t, program, "run `make test-litellm`, which installs the proxy")
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, config, endpoint), 0o600))
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	address := listener.Addr().String()
+	_, port, err := net.SplitHostPort(address)
+	require.NoError(t, err)
+	require.NoError(t, listener.Close())
+	cmd := exec.CommandContext(t.Context(), program, "--config", file, "--host", "127.0.0.1", "--port", port)
+	cmd.Env = append(os.Environ(), "LITELLM_LOCAL_MODEL_COST_MAP=True", "NO_DOCS=True", "LITELLM_LOG=ERROR")
+	var log bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &log, &log
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait() // killed
+		if t.Failed() {
+			t.Logf("%.4000s", log.String())
+		}
+	})
+	require.Eventually(t, func() bool { return up(t.Context(), "http://"+address+"/health/liveliness") }, 3*time.Minute, 100*time.Millisecond)
+	return "http://" + address
+}
+
+func up(ctx context.Context, url string) bool {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return false
+	}
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return false
+	}
+	_ = response.Body.Close()
+	return response.StatusCode == http.StatusOK
+}
+
+// changed lists what the proxy makes of a behaviour, where it is another one. It cannot read
+// streams that nobody asked for, and hides the reason of an error that is not an object.
+func changed() map[string]zootest.Outcome {
+	out := map[string]zootest.Outcome{
+		"mistral: content is a list with thoughts": zootest.Broken, "alibaba: the answer is in an envelope": zootest.Broken,
+		"cdn: gzip, not said": zootest.Broken, "usage is absurd": zootest.Broken,
+		"openrouter: finish_reason is error": zootest.Answered, "deepseek: no resources to go on": zootest.Answered,
+		"gemini: context": zootest.Refused, "tgi: context": zootest.Refused, "lm studio: context": zootest.Refused, "deepseek: filter": zootest.Refused,
+		"cloudflare: a firewall refuses the text": zootest.Denied,
+		"gemini: the key, with status 400":        zootest.Refused, "gemini: the country": zootest.Refused,
+		"the address has moved":                    zootest.Broken,
+		"an error that is a text, with status 200": zootest.Refused,
+	}
+	for _, name := range []string{
+		"a stream that nobody asked for", "a stream called JSON", "an answer with the end of a stream", "openrouter: comments", "comments before an answer",
+		"vertex: comments as events", "copilot: empty events", "a stream without its mark of the end", "groq: usage of a stream in x_groq",
+		"moonshot: usage of a stream in its choice", "ollama: lines of JSON", "ollama: its own protocol", "a stream without usage",
+	} {
+		out[name] = zootest.Broken
+	}
+	return out
+}
+
+// unseen lists what the proxy reports as it reports a failure that is not billed.
+func unseen(name string) bool {
+	return name == "the connection breaks" || name == "the answer is cut" || name == "an error that is a text, with status 200"
+}
+
+// TestBehindLiteLLM: behind the proxy a call ends, its class is that of the behaviour or what
+// the proxy leaves of it, and what the provider billed is booked.
+func TestBehindLiteLLM(t *testing.T) {
+	if os.Getenv("COGFLOW_LITELLM") == "" {
+		t.Skip("run make test-litellm, which installs the proxy")
+	}
+	s := zootest.Start(t)
+	base := proxy(t, s.URL) + "/v1"
+	for i, b := range zootest.All() {
+		m := lm.New(lm.Options{URL: base, Key: key, Timeout: time.Minute, Prices: map[string]prompt.Price{"served": s.Price}})
+		c := prompt.Completion{
+			Model: "served", Messages: []prompt.Message{{Role: prompt.User, Content: "What is it? " + zootest.Mark(i)}}, Temperature: new(0.7), MaxTokens: 100,
+		}
+		reserved, _ := m.Reserve(c)
+		before := len(s.Requests())
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+		said, err := m.Complete(ctx, c)
+		require.NoError(t, ctx.Err(), b.Name)
+		cancel()
+		assert.Equal(t, cmp.Or(changed()[b.Name], b.Outcome), outcome(said, err), "%s: %+v %v", b.Name, said, err)
+		charge := said.CostMicroUSD
+		if err != nil {
+			charge = money.ChargeOf(err, reserved)
+		}
+		var billed int64
+		for _, r := range s.Requests()[before:] {
+			billed += r.Billed
+		}
+		if !unseen(b.Name) {
+			assert.GreaterOrEqual(t, charge, billed, "%s: %+v %v", b.Name, said, err)
+		}
+	}
+}
+
+// outcome is what a caller makes of the end of a call.
+func outcome(said prompt.CompletionAnswer, err error) zootest.Outcome {
+	class := fault.ClassOf(err)
+	switch {
+	case err == nil && said.Finish == prompt.FinishFilter:
+		return zootest.Filtered
+	case err == nil && said.Text == "":
+		return zootest.Empty
+	case err == nil:
+		return zootest.Answered
+	case class == fault.Auth:
+		return zootest.Denied
+	case class == fault.Overload:
+		return zootest.Busy
+	case class == fault.Transport:
+		return zootest.Broken
+	}
+	return refusal(err)
+}
+
+func refusal(err error) zootest.Outcome {
+	switch {
+	case errors.Is(err, prompt.ErrTooLong):
+		return zootest.TooLong
+	case errors.Is(err, fault.ErrNotServed):
+		return zootest.NotServed
+	}
+	return zootest.Refused
+}

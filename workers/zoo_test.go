@@ -18,43 +18,48 @@ import (
 )
 
 // TestOptimizeZoo optimizes on rows of which each makes the endpoint behave as another real
-// server. The run ends, each row counts once and as its behaviour says, and the ledger has
+// server, towards the student or towards the judge. The run ends, each row counts once and as its behaviour says, and the ledger has
 // what the server bills.
 func TestOptimizeZoo(t *testing.T) {
 	t.Parallel()
 	s, endpoint := newStack(t, nil), zootest.Start(t)
 	endpoint.Once, endpoint.Say = true, allKnowing
 	config := fmt.Sprintf(`{"cogflow": {
-		"endpoints": {"zoo": {"kind": "openai", "url": %q, "models": ["student", "teacher"], "max_in_flight": 16, "timeout": "3s",
+		"endpoints": {"zoo": {"kind": "openai", "url": %q, "models": ["student", "teacher", "judge"], "max_in_flight": 16, "timeout": "3s",
 			"input_usd_per_mtok": 1, "output_usd_per_mtok": 10}},
-		"optimize": {"student": {"model": "student", "max_tokens": 200}, "teacher": {"model": "teacher", "max_tokens": 300}}}}`, endpoint.URL+"/v1")
+		"optimize": {"student": {"model": "student", "max_tokens": 200}, "teacher": {"model": "teacher", "max_tokens": 300}, "judge": {"model": "judge", "max_tokens": 100}}}}`, endpoint.URL+"/v1")
 	file := filepath.Join(s.dir, "config.json")
 	require.NoError(t, os.WriteFile(file, []byte(config), 0o600))
 	s.env = []string{noText, "COGNIVERSE_CONFIG=" + file}
 
 	var rows []map[string]string
-	answered := 0
+	best := 0.0 // score of a student that knows everything
 	for i, b := range zootest.All() {
 		if b.Wait > time.Second || b.Finish == "length" || !b.Outcome.OfRequest() && !b.Outcome.Passes() {
 			continue // it would only take time, or ends every run
 		}
-		if b.Outcome == zootest.Answered || b.Outcome.Passes() {
-			answered++
+		if best += 0.5; b.Outcome == zootest.Answered || b.Outcome.Passes() {
+			best += 1.5 // both halves of the student's row, and that of the judge's row
 		}
-		rows = append(rows, map[string]string{"query": fmt.Sprintf("%s topic %d", zootest.Mark(i), i), "answer": strconv.Itoa(i % 7)})
+		row := func(student, judge string) map[string]string {
+			return map[string]string{"query": fmt.Sprintf("%s topic %d", student, i), "note": judge, "answer": strconv.Itoa(i % 7)}
+		}
+		rows = append(rows, row(zootest.Mark(i), "plain"), row("plain", zootest.Mark(i)))
 	}
 	data, err := json.Marshal(rows)
 	require.NoError(t, err)
 	s.worker(nil)
 	run, err := s.client.ExecuteWorkflow(t.Context(), startOptions("zoo"), "OptimizePrompts", optimize.Input{
-		Program:  json.RawMessage(`{"name":"quiz","predictors":[{"name":"self","inputs":[{"name":"query"}],"outputs":[{"name":"answer"}]}]}`),
+		Program: json.RawMessage(`{"name":"quiz","predictors":[{"name":"self","inputs":[{"name":"query"}],"outputs":[{"name":"answer"}]}]}`),
+		Metric: json.RawMessage(`{"kind":"mean","parts":[{"kind":"exact","field":"answer"},
+			{"kind":"judge","program":{"name":"judge","predictors":[{"name":"self","inputs":[{"name":"note"},{"name":"predicted_answer"}],"outputs":[{"name":"score","type":"float"}]}]}}]}`),
 		Trainset: data, Valset: data, Testset: data, Mode: "compat",
 		Settings: mipro.Settings{Auto: "none", NumCandidates: 2, NumTrials: 2, MinibatchSize: 10, MinibatchFullEvalSteps: 2},
 	})
 	require.NoError(t, err)
 	out := await[optimize.Result](s, run, 5*time.Minute)
 	require.Equal(t, "optimized", out.Status)
-	require.InDelta(t, 100*float64(answered)/float64(len(rows)), out.DefaultScore, 0.01, "%d of %d rows", answered, len(rows))
+	require.InDelta(t, 100*best/float64(len(rows)), out.DefaultScore, 0.01, "%v of %d rows", best, len(rows))
 
 	a := &accountant{stack: s}
 	entries, met := a.ledger(), map[string]bool{}
@@ -80,10 +85,10 @@ func TestOptimizeZoo(t *testing.T) {
 		}
 	}
 	require.Len(t, billed, len(entries), "no entry without a request")
-	require.GreaterOrEqual(t, len(met), len(rows), "the student meets all of them")
+	require.GreaterOrEqual(t, len(met), len(rows), "the student meets all of them, and so does the judge")
 	require.InDelta(t, float64(spent)/1e6, out.CostUSD, 1e-6)
 	require.Equal(t, len(entries), out.Calls)
-	t.Logf("%d rows, %d answered, %d calls, %d behaviours met", len(rows), answered, out.Calls, len(met))
+	t.Logf("%d rows, %d calls, %d behaviours met", len(rows), out.Calls, len(met))
 }
 
 // allKnowing answers each topic as a DSPy program reads it.
@@ -104,7 +109,11 @@ func allKnowing(body []byte) string {
 	}
 	text := ""
 	for _, m := range wantedField.FindAllStringSubmatch(last, -1) {
-		if m[1] != "completed" {
+		switch m[1] {
+		case "completed":
+		case "score":
+			text += "[[ ## score ## ]]\n1\n\n"
+		default:
 			text += fmt.Sprintf("[[ ## %s ## ]]\n%s\n\n", m[1], answer)
 		}
 	}

@@ -278,9 +278,11 @@ func TestFront(t *testing.T) {
 	r.Release.Mode, r.Release.Choice = "gepa", map[string]int{"0_predictor_instruction": 2}
 	r.Trials = []prompt.ReportTrial{
 		{Kind: "default", Choice: "0i0", Rows: 20, Score: 40},
-		{Number: 1, Kind: "sample", Choice: "0i1", Rows: 3, Score: 100}, {Number: 2, Kind: "full", Choice: "0i1", Rows: 20, Score: 50},
+		{Number: 1, Kind: "sample", Choice: "0i1", Rows: 3, Score: 100},
+		{Number: 2, Kind: "full", Choice: "0i1", Rows: 20, Score: 50},
 		{Number: 3, Kind: "sample", Choice: "0i3", Rows: 3, Score: 0},
-		{Number: 4, Kind: "merge", Choice: "0i2", Rows: 5, Score: 80}, {Number: 5, Kind: "full", Choice: "0i2", Rows: 20, Score: 70},
+		{Number: 4, Kind: "merge", Choice: "0i2", Rows: 5, Score: 80},
+		{Number: 5, Kind: "full", Choice: "0i2", Rows: 20, Score: 70},
 	}
 	r.Candidates = []prompt.ReportCandidate{
 		{Choice: "0i0", Score: 40},

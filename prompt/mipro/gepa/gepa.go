@@ -7,10 +7,11 @@
 // order, and its result is a pure function of the job and the answers.
 //
 // With the same answers, every decision equals that of gepa 0.1.4 under DSPy 3.4, except
-// where that depends on the hash of a text, or stops with an error. Candidates of equal
-// rank are in ascending order; in a set of CPython that holds up to the eighth candidate.
-// Ancestors that all score 0 are drawn alike. A row that fills up a minibatch is asked once.
-// An instruction that cannot be read is not asked for again.
+// where that depends on the hash of a text, or stops with an error. Sets of
+// candidates are in ascending order; in CPython that holds up to the eighth candidate.
+// Ancestors that all score 0 are drawn with equal probability. A row that occurs twice in a minibatch runs once.
+// A new instruction that cannot be parsed is not requested again. Indentation of new
+// instructions is removed at once; DSPy removes it when it runs them.
 package gepa
 
 import (
@@ -68,12 +69,12 @@ type Search struct {
 	samples    sampler
 	candidates []Candidate
 	done       []Iteration
-	calls      int  // scored runs of the iterations that are over
-	found      bool // the last iteration found a candidate by reflection
-	due        int  // merges that may be tried
-	merged     int  // that were accepted
-	ancestries [][3]int
-	offspring  []descent
+	calls      int      // scored runs of the iterations that are over
+	found      bool     // the last iteration found a candidate by reflection
+	due        int      // merges that may be tried
+	merged     int      // that were accepted
+	tried      [][3]int // merges: both candidates and their ancestor
+	made       []mergeRecord
 	now        *current // nil = the search is over
 }
 

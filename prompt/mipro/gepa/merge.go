@@ -4,16 +4,17 @@ import (
 	"slices"
 )
 
-// How hard a merge is sought, and what it is tried on.
+// Limits of a merge.
 const (
-	attempts   = 10
-	mergeRows  = 5
-	leastRows  = 5 // validation examples below which nothing is merged
-	leastAlive = 3 // candidates
+	attempts      = 10
+	mergeRows     = 5
+	minRows       = 5 // validation examples below which nothing is merged
+	minCandidates = 3
 )
 
-// descent is a merge that was made: of whom, and from whom each predictor came.
-type descent struct {
+// mergeRecord is a merge that was made: its parents, and from which parent each predictor
+// came.
+type mergeRecord struct {
 	one, other int
 	from       []int
 }
@@ -21,40 +22,40 @@ type descent struct {
 // drawMerge draws two candidates of the front that learned different things since their
 // common ancestor, and a few rows to try their merge on.
 func (s *Search) drawMerge() (Iteration, bool) {
-	var alive []int
+	var frontier []int
 	for _, row := range undominated(Front(s.candidates), s.candidates) {
-		alive = append(alive, row...)
+		frontier = append(frontier, row...)
 	}
-	slices.Sort(alive)
-	alive = slices.Compact(alive)
-	if len(alive) < 2 || len(s.candidates) < leastAlive {
+	slices.Sort(frontier)
+	frontier = slices.Compact(frontier)
+	if len(frontier) < 2 || len(s.candidates) < minCandidates {
 		return Iteration{}, false
 	}
 	for range attempts {
-		one, other, ancestor, ok := s.drawPair(alive)
+		one, other, ancestor, ok := s.drawPair(frontier)
 		if !ok {
 			continue
 		}
 		texts, from := s.merge(one, other, ancestor)
-		made := func(d descent) bool { return d.one == one && d.other == other && slices.Equal(d.from, from) }
-		if slices.ContainsFunc(s.offspring, made) || len(s.plan.Base.Val) < leastRows {
+		same := func(m mergeRecord) bool { return m.one == one && m.other == other && slices.Equal(m.from, from) }
+		if slices.ContainsFunc(s.made, same) || len(s.plan.Base.Val) < minRows {
 			continue
 		}
-		s.offspring = append(s.offspring, descent{one, other, from})
-		s.ancestries = append(s.ancestries, [3]int{one, other, ancestor})
+		s.made = append(s.made, mergeRecord{one, other, from})
+		s.tried = append(s.tried, [3]int{one, other, ancestor})
 		return Iteration{
 			Kind: Merge, Parents: []int{one, other}, Ancestor: ancestor, Texts: texts,
-			Rows: s.contested(s.candidates[one].Scores, s.candidates[other].Scores),
+			Rows: s.mergeSample(s.candidates[one].Scores, s.candidates[other].Scores),
 		}, true
 	}
 	return Iteration{}, false
 }
 
 // drawPair draws two candidates that may be merged, and their ancestor.
-func (s *Search) drawPair(alive []int) (one, other, ancestor int, ok bool) {
+func (s *Search) drawPair(frontier []int) (one, other, ancestor int, ok bool) {
 	for range attempts {
-		pair := s.rng.Sample(len(alive), 2)
-		one, other = alive[min(pair[0], pair[1])], alive[max(pair[0], pair[1])]
+		pair := s.rng.Sample(len(frontier), 2)
+		one, other = frontier[min(pair[0], pair[1])], frontier[max(pair[0], pair[1])]
 		before, beforeOther := s.ancestors(one), s.ancestors(other)
 		if slices.Contains(before, other) || slices.Contains(beforeOther, one) {
 			continue
@@ -87,7 +88,7 @@ func (s *Search) ancestors(candidate int) []int {
 // and one has a predictor that the other did not change.
 func (s *Search) mergeable(one, other, ancestor int) bool {
 	a, b, c := s.candidates[ancestor], s.candidates[one], s.candidates[other]
-	if slices.Contains(s.ancestries, [3]int{one, other, ancestor}) || a.mean() > b.mean() || a.mean() > c.mean() {
+	if slices.Contains(s.tried, [3]int{one, other, ancestor}) || a.mean() > b.mean() || a.mean() > c.mean() {
 		return false
 	}
 	for i, text := range a.Texts {
@@ -120,9 +121,9 @@ func (s *Search) merge(one, other, ancestor int) (texts []string, from []int) {
 	return texts, from
 }
 
-// contested draws rows: such as one parent does better on, such as the other does, and
-// such as both do alike.
-func (s *Search) contested(one, other []float64) []int {
+// mergeSample draws rows on which a merge is tried: some on which one parent is better, some
+// on which the other is, and some on which they are equal.
+func (s *Search) mergeSample(one, other []float64) []int {
 	var buckets [3][]int
 	for row := range one {
 		switch {
@@ -146,7 +147,7 @@ func (s *Search) contested(one, other []float64) []int {
 			take(bucket, n)
 		}
 	}
-	if left := mergeRows - len(drawn); left > 0 { // there are leastRows, so that enough are unused
+	if left := mergeRows - len(drawn); left > 0 { // there are minRows, so that enough are unused
 		var unused []int
 		for row := range one {
 			if !slices.Contains(drawn, row) {

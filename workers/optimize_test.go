@@ -27,6 +27,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/lm/lmtest"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/prompt/mipro"
+	"github.com/cogniverse/cogflow/prompt/mipro/gepa"
 	"github.com/cogniverse/cogflow/workflows/optimize"
 )
 
@@ -101,11 +102,15 @@ func topicInput(mode string) optimize.Input {
 	for i := range 120 {
 		rows = append(rows, fmt.Sprintf(`{"query":"topic %d","answer":"%d"}`, i, i%7))
 	}
-	return optimize.Input{
+	in := optimize.Input{
 		Program:  json.RawMessage(`{"name":"quiz","predictors":[{"name":"self","inputs":[{"name":"query"}],"outputs":[{"name":"answer"}]}]}`),
 		Trainset: json.RawMessage("[" + strings.Join(rows, ",") + "]"), Mode: mode,
 		Settings: mipro.Settings{Auto: "none", NumCandidates: 5, NumTrials: 12, MinibatchSize: 15, MinibatchFullEvalSteps: 4},
 	}
+	if mode == "gepa" {
+		in.Settings, in.Options = mipro.Settings{}, gepa.Options{MaxMetricCalls: 400, ReflectionMinibatchSize: 6}
+	}
+	return in
 }
 
 // published is every file of the program's first version except for the manifest, which
@@ -135,7 +140,7 @@ func (c *lmStack) optimize(in optimize.Input) client.WorkflowRun {
 // byte for byte the same, and no stored answer is paid for again.
 func TestOptimizeKill(t *testing.T) {
 	t.Parallel()
-	for _, mode := range []string{"compat", "improved"} {
+	for _, mode := range []string{"compat", "improved", "gepa"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			in := topicInput(mode)

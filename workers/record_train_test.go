@@ -94,7 +94,7 @@ func (s *stack) progress(id string) (p train.Progress) {
 	return p
 }
 
-// recordOptimization records runs of both modes, and commands on programs.
+// recordOptimization records runs of all modes, and commands on programs.
 func recordOptimization(t *testing.T) {
 	c := newLMStack(t)
 	c.worker(nil)
@@ -117,6 +117,7 @@ func recordOptimization(t *testing.T) {
 		{"program-rollback", "RollbackProgram", optimize.ProgramInput{Name: "quiz"}},
 		{"program-list", "ListPrograms", optimize.ListProgramsInput{}},
 		{"program-show", "ShowProgram", optimize.ProgramInput{Name: "quiz"}},
+		{"optimize-gepa", "OptimizePrompts", topicInput("gepa")},
 	} {
 		_, err := execute[map[string]any](c.stack, r.name, r.kind, r.in)
 		require.Equal(t, strings.HasSuffix(r.name, "-failed"), err != nil, "%s: %v", r.name, err)

@@ -21,8 +21,8 @@ func priced(s *lmtest.Server, o lm.Options) *lm.LM {
 	return open(s, o)
 }
 
-// TestOddUsage: an answer costs something whatever its usage says, and no more than
-// it could.
+// TestOddUsage: every answer has a cost, even if its usage is missing or wrong, and the cost
+// is at most the reservation.
 func TestOddUsage(t *testing.T) {
 	t.Parallel()
 	s := lmtest.Start(t)
@@ -32,11 +32,11 @@ func TestOddUsage(t *testing.T) {
 	for usage, want := range map[string]int64{
 		`{"prompt_tokens":9,"completion_tokens":4}`:                   49,
 		`{"prompt_tokens":9.0,"completion_tokens":"4"}`:               49,
-		`{"prompt_tokens":9,"completion_tokens":0}`:                   9 + 10*7, // of six bytes, and the end of the turn
+		`{"prompt_tokens":9,"completion_tokens":0}`:                   9 + 10*7, // a text of six bytes, and the end-of-turn token
 		`{"prompt_tokens":9,"completion_tokens":null}`:                9 + 10*7,
 		`{"prompt_tokens":9,"completion_tokens":-4}`:                  9 + 10*7,
 		`{"prompt_tokens":9,"completion_tokens":9000000000000000000}`: 9 + 10*(100+1024),
-		`{"prompt_tokens":9,"completion_tokens":1124}`:                9 + 10*1124, // thoughts beyond max_tokens
+		`{"prompt_tokens":9,"completion_tokens":1124}`:                9 + 10*1124, // reasoning tokens beyond max_tokens
 		`{"prompt_tokens":9,"completion_tokens":1125}`:                9 + 10*1124,
 		`{"prompt_tokens":9e18,"completion_tokens":4}`:                int64(ask.Bounds().MaxInput) + 40,
 		`{"prompt_tokens":-5,"completion_tokens":4}`:                  input + 40,
@@ -51,7 +51,7 @@ func TestOddUsage(t *testing.T) {
 	}
 }
 
-// TestReserve: a completion reserves what it is charged by, or has no price.
+// TestReserve: the reservation of a completion uses the same prices as its charge.
 func TestReserve(t *testing.T) {
 	t.Parallel()
 	s := lmtest.Start(t)
@@ -63,7 +63,7 @@ func TestReserve(t *testing.T) {
 	require.False(t, known)
 }
 
-// TestCharges: what a provider bills without a usable answer is charged.
+// TestCharges: calls that a provider bills without a usable answer are charged.
 func TestCharges(t *testing.T) {
 	t.Parallel()
 	s := lmtest.Start(t)

@@ -1,7 +1,8 @@
-// Package lm asks language models by OpenAI's chat protocol: vLLM, SGLang, Ollama,
-// OpenAI, Anthropic's compatible endpoint. What a model writes is its answer, also when
-// it is cut off, refuses or makes no sense; the caller decides. A failure of the server
-// or the network is a fault and never an answer. It knows no budget, store or workflow.
+// Package lm calls language models by OpenAI's chat protocol: vLLM, SGLang, Ollama,
+// OpenAI, Anthropic's compatible endpoint. The text of a model is its answer, even if it is
+// truncated, a refusal or nonsense; the caller decides. A failure of the server or the
+// network is a fault and never an answer. The package does not know budgets, stores or
+// workflows.
 package lm
 
 import (
@@ -26,32 +27,32 @@ import (
 
 const op = "ask model"
 
-// Dialect is how a server departs from OpenAI's protocol.
+// Dialect is how a server differs from OpenAI's protocol.
 type Dialect string
 
 // The dialects.
 const (
-	Plain     Dialect = ""          // it does not
+	Plain     Dialect = ""          // no difference
 	Anthropic Dialect = "anthropic" // no seed, no response format, no switch for thinking, temperature up to 1, max_tokens required
 )
 
 // Options of an endpoint.
 type Options struct {
-	URL              string        // the base that ends in /v1
-	Key, KeyVariable string        // bearer token, and the variable it came from
+	URL              string        // base URL that ends in /v1
+	Key, KeyVariable string        // bearer token, and the environment variable that it came from
 	Timeout          time.Duration // of one call; 0 = 5 min
-	Shared           *limit.Limit  // of a server that other adapters ask too; nil = its own
+	Shared           *limit.Limit  // shared state of a server that other adapters call too; nil = none
 	MaxInFlight      int           // calls at once; 0 = discovered
 	Dialect          Dialect
-	Redactor         *safetext.Redactor // of what the endpoint says; nil = of Key only
-	// MaxCompletionTokens sends max_tokens under its newer name, which OpenAI's
-	// reasoning models insist on and most other servers do not know.
+	Redactor         *safetext.Redactor // for messages of the endpoint; nil = redacts Key only
+	// MaxCompletionTokens sends max_tokens under its newer name, which OpenAI's reasoning
+	// models require and most other servers do not support.
 	MaxCompletionTokens bool
-	Names               map[string]string       // how the server calls a model; a model that is missing is called by its name
-	Prices              map[string]prompt.Price // of models; one that is missing costs nothing here
+	Names               map[string]string       // the server's names of models; a missing model has the same name on the server
+	Prices              map[string]prompt.Price // by model; calls of a missing model cost nothing
 }
 
-// LM asks one endpoint. Make one with New.
+// LM calls one endpoint. Make one with New.
 type LM struct {
 	options Options
 	client  *answer.Client
@@ -77,11 +78,11 @@ func New(o Options) *LM {
 	}
 }
 
-// Limit is how many calls the endpoint takes at once, as far as is known.
+// Limit is the concurrency of the endpoint, as far as it is known.
 func (l *LM) Limit(string) int { return l.limit.Limit() }
 
-// Reserve is the most that a completion is charged, in micro-USD; priced false =
-// its model has no price.
+// Reserve is the maximum charge of a completion, in micro-USD; priced false =
+// the model has no price.
 func (l *LM) Reserve(c prompt.Completion) (microUSD int64, priced bool) {
 	price := l.price(c.Model)
 	if price == nil {
@@ -90,15 +91,15 @@ func (l *LM) Reserve(c prompt.Completion) (microUSD int64, priced bool) {
 	return c.Reserved(*price), true
 }
 
-// Complete asks once. It does not ask again; see fault.Class for who does.
+// Complete makes one call without retries; see fault.Class for who retries.
 func (l *LM) Complete(ctx context.Context, c prompt.Completion) (prompt.CompletionAnswer, error) {
 	if err := errors.Join(c.Check(), l.check(c)); err != nil {
 		return prompt.CompletionAnswer{}, money.NeverSent(err)
 	}
-	var here without // of this completion alone
+	var here without // for this completion only
 	for {
 		out, err := l.ask(ctx, c, here)
-		// A refusal that is billed is one call of the ledger, and the next one another.
+		// A billed refusal is one call in the ledger, and the next attempt is another.
 		if err == nil || money.IsCharged(err) || ctx.Err() != nil {
 			return out.CompletionAnswer, err
 		}
@@ -113,14 +114,14 @@ func (l *LM) Complete(ctx context.Context, c prompt.Completion) (prompt.Completi
 	}
 }
 
-// asked is an answer, and what was sent for it.
+// asked is a response and the request for it.
 type asked struct {
 	prompt.CompletionAnswer
 	sent    request
 	without without
 }
 
-// ask asks once, without what the model is known to refuse, or has refused here.
+// ask makes one call, without the parameters that the model has refused.
 func (l *LM) ask(ctx context.Context, c prompt.Completion, here without) (asked, error) {
 	out := asked{sent: l.request(c), without: l.refused.of(c.Model).and(here)}
 	out.sent.leaveOut(out.without)
@@ -129,7 +130,7 @@ func (l *LM) ask(ctx context.Context, c prompt.Completion, here without) (asked,
 		return out, money.NeverSent(fault.Wrap(fault.Input, op, c.Model, err))
 	}
 	key := string(c.Fingerprint())
-	if out.without != (without{}) { // a server that keeps answers by it has refused the first request
+	if out.without != (without{}) { // a server with idempotency keys has stored the refusal of the first request
 		key += fmt.Sprintf("-%x", sha256.Sum256(body))[:17]
 	}
 	call := answer.Call{
@@ -151,11 +152,10 @@ func (l *LM) ask(ctx context.Context, c prompt.Completion, here without) (asked,
 	return out, call.Bill.Charge(said, err)
 }
 
-// idempotency is the header by which a gateway that knows it answers a call that
-// is made again for the price of one; to others it is nothing. Its name is not in
-// the form in which Go looks headers up: net/http would take a request with this
-// header for one that may be sent again, and do so by itself when a connection
-// breaks. The endpoint would then be asked, and might bill, twice for one call.
+// idempotency is the header with which a gateway that supports it bills a repeated call only
+// once; others ignore it. The name is deliberately not in Go's canonical form: with the
+// canonical name, net/http would consider the request replayable and resend it when a
+// connection breaks. The endpoint could then bill one call twice.
 func idempotency(key string) http.Header {
 	if key == "" {
 		return nil
@@ -170,11 +170,11 @@ func (l *LM) price(model string) *money.Price {
 	return nil
 }
 
-// Check asks whether the endpoint serves the models.
+// Check tests whether the endpoint serves the models.
 func (l *LM) Check(ctx context.Context, models []string) error {
 	path, header := "/models", http.Header{}
-	if l.options.Dialect == Anthropic { // its list of models is not of OpenAI's protocol
-		path += "?limit=1000" // it shows 20 otherwise
+	if l.options.Dialect == Anthropic { // its model list does not follow OpenAI's protocol
+		path += "?limit=1000" // the default page has 20 models
 		header.Set("X-Api-Key", l.options.Key)
 		header.Set("Anthropic-Version", "2023-06-01")
 	}
@@ -184,7 +184,7 @@ func (l *LM) Check(ctx context.Context, models []string) error {
 	}
 	var served, wanted []string
 	for _, id := range list {
-		// Ollama lists a model under its tag, and takes it without the usual one.
+		// Ollama lists models with their tags, and accepts names without the default tag.
 		served = append(served, id, strings.TrimSuffix(id, ":latest"))
 	}
 	for _, m := range models {

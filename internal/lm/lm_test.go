@@ -51,7 +51,7 @@ func TestKey(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// TestNames: a model may have another name here than at its server.
+// TestNames: the name of a model in cogflow and on its server may differ.
 func TestNames(t *testing.T) {
 	t.Parallel()
 	s := lmtest.Start(t)
@@ -67,13 +67,13 @@ func TestNames(t *testing.T) {
 	require.ErrorContains(t, m.Check(t.Context(), []string{"gpt"}), `"gpt": the server does not serve it; it serves gemma3:latest, gemma3, claude`)
 }
 
-func TestCheckOfNobody(t *testing.T) {
+func TestCheckWithoutServer(t *testing.T) {
 	t.Parallel()
 	err := lm.New(lm.Options{URL: "http://127.0.0.1:1/v1"}).Check(t.Context(), []string{"x"})
 	require.Equal(t, fault.Transport, fault.ClassOf(err), "%v", err)
 }
 
-// TestAnthropic: what it would ignore is not sent, and what it wants is.
+// TestAnthropic: parameters that Anthropic ignores are not sent, and required ones are.
 func TestAnthropic(t *testing.T) {
 	t.Parallel()
 	s := lmtest.Start(t)
@@ -107,9 +107,9 @@ func TestMaxCompletionTokens(t *testing.T) {
 	assert.Nil(t, s.Calls()[0].MaxTokens)
 }
 
-// TestServerIsAway: after a few failures calls are not made at all, which is
-// overload and waited out; when the server is back they are answered again.
-func TestServerIsAway(t *testing.T) {
+// TestServerIsDown: after a few failures, the circuit breaker refuses calls as overload,
+// which is retried; when the server is back, calls succeed again.
+func TestServerIsDown(t *testing.T) {
 	t.Parallel()
 	s := lmtest.Start(t)
 	m := open(s, lm.Options{})
@@ -128,8 +128,8 @@ func TestServerIsAway(t *testing.T) {
 	}, 20*time.Second, 50*time.Millisecond)
 }
 
-// TestBursts: a server that refuses whatever is beyond its slots is found out,
-// and every question gets its one answer.
+// TestBursts: the limit adapts to a server that refuses calls beyond its slots, and every
+// call gets exactly one answer.
 func TestBursts(t *testing.T) {
 	t.Parallel()
 	s := lmtest.Start(t)
@@ -146,7 +146,7 @@ func TestBursts(t *testing.T) {
 		left = append(left, i)
 	}
 	for len(left)+inFlight > 0 {
-		for len(left) > 0 && inFlight < m.Limit("") { // as the activities' gate
+		for len(left) > 0 && inFlight < m.Limit("") { // as the gate of the activities does
 			i := left[0]
 			left = left[1:]
 			inFlight++

@@ -12,19 +12,19 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// Models differ in the parameters that they take: some have no temperature but their
-// own, know max_tokens by another name, or take no JSON schema. Servers say so with a
-// refusal that costs nothing. The request is then sent again without what was refused,
-// and all later ones of that model are sent so at once.
+// Models differ in the parameters that they support: some have a fixed temperature, use
+// another name for max_tokens, or do not support a JSON schema. Servers report this with
+// a refusal that costs nothing. The request is then sent again without the refused
+// parameter, and so are all later requests to that model.
 
-// without is what requests to one model are sent without.
+// without lists the parameters that requests to one model omit.
 type without struct {
 	temperature, seed, stop, template bool
-	otherName                         bool // max_tokens under its other name
-	format                            int  // 1 = the schema, which becomes a plain JSON object; 2 = any format
+	otherName                         bool // max_tokens is sent under its other name
+	format                            int  // 1 = omit the schema and request a plain JSON object; 2 = omit the format
 }
 
-// refusals is what the models of an endpoint have refused so far.
+// refusals has the parameters that the models of an endpoint have refused so far.
 type refusals struct {
 	mu     sync.Mutex
 	models map[string]without
@@ -36,7 +36,7 @@ func (r *refusals) of(model string) without {
 	return r.models[model]
 }
 
-// remember notes what all requests to a model are to be sent without.
+// remember records the parameters that all requests to a model omit.
 func (r *refusals) remember(model string, now without) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -46,7 +46,7 @@ func (r *refusals) remember(model string, now without) {
 	r.models[model] = r.models[model].and(now)
 }
 
-// and is what either is without.
+// and returns the union.
 func (w without) and(o without) without {
 	return without{
 		w.temperature || o.temperature, w.seed || o.seed, w.stop || o.stop, w.template || o.template,
@@ -54,8 +54,8 @@ func (w without) and(o without) without {
 	}
 }
 
-// more is what else a request is to be sent without, after a server refused it. A value
-// out of a range is not a parameter that is unknown: leaving it out would hide a mistake.
+// more returns the further parameters to omit after a refusal. A value that is out of range
+// is not an unsupported parameter: to omit it would hide a mistake.
 func (w without) more(sent request, err error) (without, bool) {
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok || f.Class != fault.Input || errors.Is(err, prompt.ErrTooLong) || errors.Is(err, answer.ErrFiltered) {
@@ -90,7 +90,7 @@ var (
 	stop = regexp.MustCompile(`\bstop\b`)
 )
 
-// unknown lists how servers say that they do not take a parameter: OpenAI, Azure, vLLM
+// unknown lists the phrases of servers for an unsupported parameter: OpenAI, Azure, vLLM
 // (pydantic), Anthropic's compatible endpoint, Gemini's, Mistral, Groq.
 func unknown() []string {
 	return []string{
@@ -99,23 +99,23 @@ func unknown() []string {
 	}
 }
 
-// onlyOne lists how they say that there is one temperature only.
+// onlyOne lists the phrases for a fixed temperature.
 func onlyOne() []string {
 	return []string{"only the default", "may only be set to 1", "must be 1", "only 1 is", "must be set to 1"}
 }
 
-// formats lists what a server names that takes no response format, or not this one.
+// formats lists the phrases for an unsupported response format.
 func formats() []string {
 	return []string{"response_format", "json_schema", "json_object", "json schema", "json mode", "structured output", "guided_json", "$ref", "invalid schema", "response format"}
 }
 
-// ofTheSchema reports whether a server has refused this schema or these messages, and not
-// response formats. The next request may be right, and be of another tenant.
+// ofTheSchema reports whether a server has refused this schema or these messages, not the
+// response format in general. The next request may be valid, and of another tenant.
 func ofTheSchema(err error) bool {
 	return says(err.Error(), []string{"invalid schema", "$ref", "must contain the word", "additionalproperties", "schema for", "in context="})
 }
 
-// leaveOut takes out of a request what its model has refused.
+// leaveOut removes the refused parameters from a request.
 func (r *request) leaveOut(w without) {
 	if w.temperature {
 		r.Temperature = nil

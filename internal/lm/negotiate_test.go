@@ -23,7 +23,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// full asks with every parameter that there is.
+// full is a completion with every parameter.
 func full() prompt.Completion {
 	c := lmtest.Ask("the answer as json")
 	c.Temperature, c.Seed, c.Stop, c.Thinking = new(0.7), new(int64(3)), []string{"END"}, new(false)
@@ -39,8 +39,8 @@ func formatOf(c lmtest.Call) any {
 	return kind
 }
 
-// TestRefusedParameters: what a model does not take is left out, at once and from then
-// on, and nothing else is.
+// TestRefusedParameters: an unsupported parameter is omitted in the next attempt and in all
+// later calls; no other parameter is omitted.
 func TestRefusedParameters(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -72,7 +72,7 @@ func TestRefusedParameters(t *testing.T) {
 			said, err := m.Complete(t.Context(), full())
 			require.NoError(t, err)
 			require.Equal(t, "the answer as json", said.Text)
-			if name == "OpenAI, a strict schema" { // of this schema: see TestOneSchemaIsRefused
+			if name == "OpenAI, a strict schema" { // refers to this schema only; see TestOneSchemaIsRefused
 				s.Next(answertest.Status(c.status, c.refusal))
 			}
 			_, err = m.Complete(t.Context(), full())
@@ -82,7 +82,7 @@ func TestRefusedParameters(t *testing.T) {
 			if name == "OpenAI, a strict schema" {
 				calls = append([]lmtest.Call{first}, calls...)
 			}
-			require.Len(t, calls, 3, "the third is right at once")
+			require.Len(t, calls, 3, "the third call succeeds at the first attempt")
 			for _, after := range calls[1:] {
 				c.without(t, after)
 				same := 0
@@ -94,16 +94,16 @@ func TestRefusedParameters(t *testing.T) {
 						same++
 					}
 				}
-				require.Equal(t, 5, same, "one thing is left out")
+				require.Equal(t, 5, same, "one parameter is omitted")
 			}
-			require.NotEqual(t, first.Fingerprint, calls[1].Fingerprint, "the first was refused under that name")
+			require.NotEqual(t, first.Fingerprint, calls[1].Fingerprint, "an idempotent server has stored the refusal under the first key")
 			require.Equal(t, calls[1].Fingerprint, calls[2].Fingerprint)
 		})
 	}
 }
 
-// TestRefusedAgain: a model that takes nothing but its own defaults is asked once for
-// each of them, and a schema becomes a plain object before it is left out.
+// TestRefusedAgain: for a model that supports only its defaults, parameters are omitted one
+// by one, and a schema becomes a plain JSON object before it is omitted.
 func TestRefusedAgain(t *testing.T) {
 	t.Parallel()
 	s := lmtest.Start(t)
@@ -134,8 +134,8 @@ func TestRefusedAgain(t *testing.T) {
 	require.NotNil(t, s.Calls()[8].Heat, "another model has refused nothing")
 }
 
-// TestMistakesAreNotLeftOut: a value that is out of range, a prompt that is too long and a
-// parameter that was not sent stay what they are, and no server is asked for ever.
+// TestMistakesAreNotLeftOut: values out of range, too long prompts and refusals of parameters
+// that were not sent remain errors, and attempts end.
 func TestMistakesAreNotLeftOut(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
@@ -160,11 +160,11 @@ func TestMistakesAreNotLeftOut(t *testing.T) {
 	}
 	_, err := m.Complete(t.Context(), full())
 	require.Equal(t, fault.Input, fault.ClassOf(err))
-	require.Len(t, s.Calls(), 8, "seven steps, and what was asked at first")
+	require.Len(t, s.Calls(), 8, "seven refusals and the first attempt")
 }
 
-// TestOneSchemaIsRefused: a schema that a server does not take is a mistake of its
-// program. Others, of other tenants too, are sent as they are.
+// TestOneSchemaIsRefused: a schema that a server refuses is an error of its program. Other
+// schemas, also of other tenants, are still sent.
 func TestOneSchemaIsRefused(t *testing.T) {
 	t.Parallel()
 	s := lmtest.Start(t)
@@ -183,8 +183,8 @@ func TestOneSchemaIsRefused(t *testing.T) {
 	require.Equal(t, "json_schema", formatOf(s.Calls()[3]))
 }
 
-// TestBilledRefusals: what a server says it counted is booked, also of a call that it
-// refuses. The next request is a call of its own.
+// TestBilledRefusals: usage that a server reports with a refusal is charged. The next request
+// is a separate call.
 func TestBilledRefusals(t *testing.T) {
 	t.Parallel()
 	const usage = `"usage":{"prompt_tokens":9,"completion_tokens":4}}`
@@ -207,7 +207,7 @@ func TestBilledRefusals(t *testing.T) {
 	require.Len(t, s.Calls(), 1)
 }
 
-// TestRefusedAtOnce: calls in flight together all learn of it.
+// TestRefusedAtOnce: all concurrent calls handle the refusal.
 func TestRefusedAtOnce(t *testing.T) {
 	t.Parallel()
 	s := lmtest.Start(t)

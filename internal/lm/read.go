@@ -12,7 +12,7 @@ import (
 	"github.com/cogniverse/cogflow/safetext"
 )
 
-// read takes an answer as it is. Only one that holds nothing at all is a fault.
+// read returns the answer unchanged. Only a response without any answer is a fault.
 func (l *LM) read(c prompt.Completion, body []byte) (prompt.CompletionAnswer, error) {
 	said, err := chat.Read(l.client.Redactor(), body)
 	if err != nil {
@@ -38,7 +38,7 @@ func (l *LM) read(c prompt.Completion, body []byte) (prompt.CompletionAnswer, er
 	return out, nil
 }
 
-// explain marks a prompt that is too long, and keeps what is charged.
+// explain marks a too long prompt, and keeps the charge.
 func explain(model string, err error) error {
 	if err == nil {
 		return nil
@@ -52,8 +52,8 @@ func explain(model string, err error) error {
 	return answer.About(op, model, err)
 }
 
-// filtered finds a refusal that comes as an error: the same words would be
-// refused again, and the model would not have been asked.
+// filtered finds a refusal of a content filter that is sent as an error: the same text
+// would be refused again.
 func filtered(err error) (prompt.CompletionAnswer, bool) {
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok || !errors.Is(err, answer.ErrFiltered) {

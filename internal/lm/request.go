@@ -5,8 +5,8 @@ import (
 	"github.com/cogniverse/cogflow/prompt"
 )
 
-// request is what is sent. The library's own type cannot say a temperature of 0,
-// which is the one that counts most, and would reorder a response format.
+// request is the body of a request. The library's own type cannot encode a temperature of 0,
+// which is the most common one, and would reorder a response format.
 type request struct {
 	Model               string           `json:"model"`
 	Messages            []prompt.Message `json:"messages"`
@@ -19,9 +19,9 @@ type request struct {
 	Template            map[string]any   `json:"chat_template_kwargs,omitempty"`
 }
 
-// request leaves the rollout out: as DSPy's rollout_id it only tells apart what
-// would be one question, and no server knows it. Where the same rollout should
-// give the same draws, the completion has a seed.
+// request omits the rollout: like DSPy's rollout_id it only distinguishes equal requests,
+// and servers do not support it. If equal rollouts should have equal samples, the
+// completion has a seed.
 func (l *LM) request(c prompt.Completion) request {
 	r := request{Model: l.name(c.Model), Messages: c.Messages, Temperature: c.Temperature, Stop: c.Stop, Seed: c.Seed, Format: c.Format}
 	if l.options.MaxCompletionTokens {
@@ -33,8 +33,8 @@ func (l *LM) request(c prompt.Completion) request {
 		r.Template = map[string]any{"enable_thinking": *c.Thinking}
 	}
 	if l.options.Dialect == Anthropic {
-		// It ignores the first two, and above 1 caps as well; that is said here
-		// and not left to it.
+		// It ignores the first two and caps temperatures above 1; this is explicit
+		// here.
 		r.Seed, r.Format = nil, nil
 		if r.Temperature != nil {
 			r.Temperature = new(min(*r.Temperature, 1))
@@ -43,7 +43,7 @@ func (l *LM) request(c prompt.Completion) request {
 	return r
 }
 
-// check refuses what the endpoint would not heed.
+// check refuses parameters that the endpoint would ignore.
 func (l *LM) check(c prompt.Completion) error {
 	if l.options.Dialect != Anthropic {
 		return nil

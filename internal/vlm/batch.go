@@ -20,28 +20,28 @@ import (
 	"github.com/cogniverse/cogflow/tenant"
 )
 
-// gather is how long a frame waits for others to share a call with, by default.
+// gather is the default time that a frame waits for others in the same call.
 const gather = 50 * time.Millisecond
 
-// waiting is one frame on its way into a batch.
+// waiting is one frame that waits for its batch.
 type waiting struct {
-	ctx    context.Context //nolint:containedctx // lives as long as one call
+	ctx    context.Context //nolint:containedctx // has the lifetime of one call
 	jpeg   []byte
-	flying bool // a request holds it
-	gone   bool // its caller has gone
+	flying bool // it is in a request
+	gone   bool // its caller has cancelled
 	text   string
 	err    error
 	done   chan struct{}
 }
 
-// queue holds the frames of one tenant that wait for their batch to fill. A request
-// holds frames of one tenant only, so that no frame is the failure of another tenant's.
+// queue holds the frames of one tenant until their batch is full. A request has frames of
+// one tenant only, so that a frame cannot make another tenant's request fail.
 type queue struct {
 	frames []*waiting
 	timer  *time.Timer
 }
 
-// enqueue puts a frame into its tenant's next batch and waits for its text.
+// enqueue adds a frame to its tenant's next batch and waits for its text.
 func (d *Cogniverse) enqueue(ctx context.Context, owner tenant.ID, jpeg []byte) (string, error) {
 	w := &waiting{ctx: ctx, jpeg: jpeg, done: make(chan struct{})}
 	d.mu.Lock()
@@ -67,8 +67,8 @@ func (d *Cogniverse) enqueue(ctx context.Context, owner tenant.ID, jpeg []byte) 
 	}
 }
 
-// abandon removes a frame whose caller has gone. One that is on its
-// way already will be described, and paid, with the others.
+// abandon removes a frame whose caller has cancelled. A frame that was sent already is
+// described, and paid, with the others.
 func (d *Cogniverse) abandon(ctx context.Context, w *waiting) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -79,10 +79,10 @@ func (d *Cogniverse) abandon(ctx context.Context, w *waiting) error {
 	return money.NeverSent(ctx.Err())
 }
 
-// close ends the gathering of a batch; d.mu is held.
+// close completes a batch; d.mu is held.
 func (d *Cogniverse) close(owner tenant.ID, q *queue) {
 	if d.queues[owner] != q {
-		return // the timer of one that was full before
+		return // the timer of a batch that was full before
 	}
 	q.timer.Stop()
 	delete(d.queues, owner)
@@ -90,8 +90,8 @@ func (d *Cogniverse) close(owner tenant.ID, q *queue) {
 	d.launch()
 }
 
-// launch makes requests of the batches that are ready, as many at once as the
-// endpoint takes: the frames of several tenants may fill no batch. d.mu is held.
+// launch starts requests for ready batches, up to the concurrency of the endpoint: with
+// several tenants, there may be more batches than that. d.mu is held.
 func (d *Cogniverse) launch() {
 	for len(d.ready) > 0 && d.flying < max(d.limit.Limit(), 1) {
 		batch := d.ready[0]
@@ -106,8 +106,8 @@ func (d *Cogniverse) launch() {
 	}
 }
 
-// describe asks for the texts of a batch. A batch that is refused, and not billed, is
-// split until the refused frame is found: the others are not to blame.
+// describe requests the texts of a batch. A batch that is refused, and not billed, is split
+// until the refused frame is found; the others are described.
 func (d *Cogniverse) describe(batch []*waiting) {
 	if batch = d.take(batch); len(batch) == 0 {
 		return
@@ -133,7 +133,7 @@ func (d *Cogniverse) describe(batch []*waiting) {
 	}
 }
 
-// take begins a request: it drops the frames whose callers have gone.
+// take starts a request: it drops the frames whose callers have cancelled.
 func (d *Cogniverse) take(batch []*waiting) (out []*waiting) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -154,7 +154,7 @@ func (d *Cogniverse) land(batch []*waiting) {
 	}
 }
 
-// request makes one request. It ends early when the callers of all its frames have gone.
+// request makes one request. It is cancelled when the callers of all its frames have cancelled.
 func (d *Cogniverse) request(batch []*waiting) (map[string]string, error) {
 	ctx, cancel := context.WithCancel(money.WithEntry(context.WithoutCancel(batch[0].ctx), entries(batch)))
 	defer cancel()
@@ -184,14 +184,14 @@ func entries(batch []*waiting) string {
 
 func frameKey(i int) string { return fmt.Sprintf("frame-%04d", i) }
 
-// many describes a batch. An answer with frames that were not sent is not
-// trusted at all; one that lacks some keeps the others.
+// many describes a batch. A response with frames that were not sent is refused completely;
+// if it lacks some frames, the others are kept.
 func (d *Cogniverse) many(ctx context.Context, batch []*waiting) (map[string]string, error) {
 	var archive bytes.Buffer
 	w := zip.NewWriter(&archive)
 	mapping := map[string]string{}
 	for i, frame := range batch {
-		name := frameKey(i) + ".jpg" // flat: only top-level *.jpg and *.png are looked at
+		name := frameKey(i) + ".jpg" // flat: the service reads only top-level *.jpg and *.png
 		file, err := w.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store})
 		if err != nil {
 			return nil, money.NeverSent(err)
@@ -221,14 +221,14 @@ func (d *Cogniverse) many(ctx context.Context, batch []*waiting) (map[string]str
 	texts := map[string]string{}
 	for key, said := range out.Descriptions {
 		var text string
-		if json.Unmarshal(said, &text) == nil { // what is no text is the failure of its frame alone
+		if json.Unmarshal(said, &text) == nil { // a value that is not a text fails only its own frame
 			texts[key] = text
 		}
 	}
 	return d.redacted(texts), nil
 }
 
-// redacted takes keys out, also such as are spread over the texts.
+// redacted removes keys, also those that are split across the texts.
 func (d *Cogniverse) redacted(texts map[string]string) map[string]string {
 	keys := slices.Sorted(maps.Keys(texts))
 	var all []string

@@ -59,8 +59,8 @@ func ask(ctx context.Context, t *testing.T, d vlmtest.Describer, owner tenant.ID
 		video.DescribeRequest{Tenant: owner, Stage: stage(), JPEG: vlmtest.Picture(t, picture)})
 }
 
-// TestRefusedFrameOfABatch: a frame that the service refuses is found, and it alone is
-// refused. The others are described once, each under its own entry.
+// TestRefusedFrameOfABatch: a frame that the service refuses is found, and only this frame
+// fails. The others are described once, each under its own entry.
 func TestRefusedFrameOfABatch(t *testing.T) {
 	t.Parallel()
 	s := record(t)
@@ -87,7 +87,7 @@ func TestRefusedFrameOfABatch(t *testing.T) {
 		require.Equal(t, 1, times, text)
 	}
 	require.Equal(t, 7, s.Calls(), "of 8, 4 and 4, 2 and 2, 1 and 1 frames")
-	require.Equal(t, []string{"acme-5"}, s.only("acme-5"), "it is asked for alone, once")
+	require.Equal(t, []string{"acme-5"}, s.only("acme-5"), "it is sent alone once")
 }
 
 // only returns the entries of the request that carries a single entry.
@@ -102,7 +102,7 @@ func (r *requests) only(entry string) (found []string) {
 	return found
 }
 
-// TestRefusedBatchIsCharged: what the service bills is not asked for again in parts.
+// TestRefusedBatchIsCharged: a batch that the service bills is not split and sent again.
 func TestRefusedBatchIsCharged(t *testing.T) {
 	t.Parallel()
 	calls := make(chan struct{}, 8)
@@ -123,8 +123,8 @@ func TestRefusedBatchIsCharged(t *testing.T) {
 	require.Len(t, calls, 1)
 }
 
-// TestBatchesOfTenants: a request holds frames of one tenant, and there are no more
-// requests at once than the endpoint takes.
+// TestBatchesOfTenants: a request has frames of one tenant only, and the number of concurrent
+// requests is at most the limit of the endpoint.
 func TestBatchesOfTenants(t *testing.T) {
 	t.Parallel()
 	s := record(t)
@@ -150,8 +150,8 @@ func before(entry string) string {
 	return owner
 }
 
-// TestTakenBackFromABatch: a frame whose batch waits for the endpoint was never sent.
-func TestTakenBackFromABatch(t *testing.T) {
+// TestCancelBeforeABatchIsSent: a frame is not sent if it is cancelled while its batch waits.
+func TestCancelBeforeABatchIsSent(t *testing.T) {
 	t.Parallel()
 	arrived, release := make(chan struct{}, 8), make(chan struct{})
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

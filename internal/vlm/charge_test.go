@@ -39,7 +39,7 @@ func TestCharges(t *testing.T) {
 	}
 }
 
-// answering is an OpenAI whose answers are all the same, with prices of 1 and 10.
+// answering makes an OpenAI whose responses are all equal, with prices of 1 and 10.
 func answering(t *testing.T, body string) *vlm.OpenAI {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(body)) }))
@@ -47,8 +47,8 @@ func answering(t *testing.T, body string) *vlm.OpenAI {
 	return vlm.NewOpenAI(vlm.Options{URL: s.URL + "/v1/", Prices: map[string]money.Price{"test/vlm": {Input: 1, Output: 10}}})
 }
 
-// TestOddAnswers: an answer that was paid for is read, whatever else is in it, and
-// what it costs is bounded.
+// TestOddAnswers: a paid response is read even if other fields are invalid, and its cost is
+// at most the reservation.
 func TestOddAnswers(t *testing.T) {
 	t.Parallel()
 	most := stage().DescribeBounds()
@@ -73,7 +73,7 @@ func TestOddAnswers(t *testing.T) {
 	}
 }
 
-// TestReserve: no answer costs more than was reserved for it.
+// TestReserve: no answer costs more than its reservation.
 func TestReserve(t *testing.T) {
 	t.Parallel()
 	most := stage().DescribeBounds()
@@ -95,9 +95,8 @@ func TestReserve(t *testing.T) {
 	require.False(t, priced)
 }
 
-// TestBatchEntries: a request of several frames carries the entries of them all. A
-// frame that is taken back before its batch was sent costs nothing, one that is
-// on its way does.
+// TestBatchEntries: a request for several frames carries the entries of all of them. A frame
+// that is cancelled before its batch is sent costs nothing; afterwards it does.
 func TestBatchEntries(t *testing.T) {
 	t.Parallel()
 	type request struct{ entries string }
@@ -130,7 +129,7 @@ func TestBatchEntries(t *testing.T) {
 	close(release)
 	wg.Wait()
 	require.NoError(t, first)
-	if second != nil { // the answer may have been first
+	if second != nil { // the response may have arrived first
 		require.ErrorIs(t, second, context.Canceled)
 		require.EqualValues(t, reserved, money.ChargeOf(second, reserved))
 	}
@@ -155,8 +154,8 @@ func TestBatchFails(t *testing.T) {
 	group.Wait()
 }
 
-// TestOddDescriptions: what is no text in the answer about a batch is the failure of
-// its frame alone, and no control character reaches a caption.
+// TestOddDescriptions: in the response for a batch, a value that is not a text fails only its
+// own frame, and captions have no control characters.
 func TestOddDescriptions(t *testing.T) {
 	t.Parallel()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

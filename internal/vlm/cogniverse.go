@@ -16,9 +16,9 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// Cogniverse describes frames by Cogniverse's own VLM service, one frame a call
-// or many. The service answers every failure with status 200, and in a batch the
-// failure of a frame stands where its description belongs; both are faults here.
+// Cogniverse describes frames with Cogniverse's own VLM service, one or several frames per
+// call. The service reports failures with status 200, and in a batch the error of a frame
+// is in place of its description. Both become faults here.
 type Cogniverse struct {
 	options       Options
 	single, batch string
@@ -31,7 +31,7 @@ type Cogniverse struct {
 	flying int                  // batches at the endpoint
 }
 
-// The names of the endpoints. Deployments have them in the host's name, with
+// The names of the endpoints. Deployments have them in the host name, with
 // hyphens, or as paths.
 const (
 	singleName = "generate_description"
@@ -56,12 +56,12 @@ func NewCogniverse(o Options) *Cogniverse {
 	return d
 }
 
-// Limit is how many frames the service takes at once, as far as is known. With
-// batches it is that many batches full.
+// Limit is the number of concurrent frames of the service, as far as it is known. With
+// batches it is the number of concurrent batches times their size.
 func (d *Cogniverse) Limit(string) int { return d.limit.Limit() * max(d.options.Batch, 1) }
 
-// Describe writes the caption of one frame. A prompt of the profile's own goes
-// to the single endpoint, since the other takes none.
+// Describe writes the caption of one frame. A prompt of the profile is sent
+// to the single endpoint, because the batch endpoint has no prompt.
 func (d *Cogniverse) Describe(ctx context.Context, r video.DescribeRequest) (video.Caption, error) {
 	jpeg, err := picture.Fit(r.JPEG, cmp.Or(r.Stage.MaxPixels, video.DescribeMaxPixels))
 	if err != nil {
@@ -69,7 +69,7 @@ func (d *Cogniverse) Describe(ctx context.Context, r video.DescribeRequest) (vid
 	}
 	if r.Stage.Structured {
 		return video.Caption{}, money.NeverSent(fault.New(fault.Input, op, r.Stage.Model,
-			"Cogniverse's VLM service gives no structured answers; unset describe.structured, or serve the model by an OpenAI endpoint"))
+			"Cogniverse's VLM service does not support structured answers; unset describe.structured, or use an OpenAI endpoint"))
 	}
 	var text string
 	if d.options.Batch > 1 && r.Stage.Prompt == "" {
@@ -81,7 +81,7 @@ func (d *Cogniverse) Describe(ctx context.Context, r video.DescribeRequest) (vid
 		return video.Caption{}, answer.About(op, r.Stage.Model, err)
 	}
 	if text, err = checkText(d.client.Redactor(), r.Stage.Model, text); err != nil {
-		return video.Caption{}, money.ChargeUnknown(err) // the service has looked at the frame
+		return video.Caption{}, money.ChargeUnknown(err) // the service has processed the frame
 	}
 	return caption(r.Stage, text), nil
 }
@@ -100,13 +100,13 @@ func (d *Cogniverse) one(ctx context.Context, jpeg []byte, prompt string) (strin
 	return *out.Description, nil
 }
 
-// Check asks whether the service answers. It lists no models, and a description
-// costs a call, so this is all there is to ask without one.
+// Check tests whether the service responds. It has no list of models, and a description
+// would cost a call, so nothing else is tested.
 func (d *Cogniverse) Check(ctx context.Context, _ []string) error {
 	var out map[string]any
 	err := d.client.Get(ctx, d.single, &out)
 	if class := fault.ClassOf(err); class == fault.Input || class == fault.Transport && strings.Contains(err.Error(), "status 405") {
-		return nil // it is there, and wants a POST
+		return nil // the endpoint exists and requires POST
 	}
 	return err
 }

@@ -21,9 +21,9 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// OpenAI describes frames by OpenAI's chat protocol: vLLM, SGLang, Ollama,
-// OpenAI, Anthropic's compatible endpoint. Pictures travel as data URIs, the one
-// form that all of them take.
+// OpenAI describes frames by OpenAI's chat protocol: vLLM, SGLang, Ollama, OpenAI,
+// Anthropic's compatible endpoint. Pictures are sent as data URIs, which all of them
+// support.
 type OpenAI struct {
 	options Options
 	client  *answer.Client
@@ -36,11 +36,11 @@ func NewOpenAI(o Options) *OpenAI {
 	return &OpenAI{options: o, client: o.client(), limit: o.limit()}
 }
 
-// Limit is how many calls the endpoint takes at once, as far as is known.
+// Limit is the concurrency of the endpoint, as far as it is known.
 func (d *OpenAI) Limit(string) int { return d.limit.Limit() }
 
-// Reserve is the most that a call of the stage is charged, in micro-USD; priced
-// false = the endpoint has no price by tokens.
+// Reserve is the maximum charge of a call of the stage, in micro-USD; priced
+// false = the model has no token price.
 func (d *OpenAI) Reserve(s video.Stage) (microUSD int64, priced bool) {
 	price := d.options.price(s.Model)
 	if price == nil {
@@ -78,8 +78,8 @@ func (d *OpenAI) request(r video.DescribeRequest) (openai.ChatCompletionRequest,
 		return openai.ChatCompletionRequest{}, err
 	}
 	request := openai.ChatCompletionRequest{
-		Model: s.Model, MaxTokens: cmp.Or(s.MaxTokens, video.DescribeMaxTokens), //nolint:staticcheck // the name that vLLM, SGLang and Ollama know
-		// 0 would be left out, and servers then take a default that is not 0.
+		Model: s.Model, MaxTokens: cmp.Or(s.MaxTokens, video.DescribeMaxTokens), //nolint:staticcheck // the name that vLLM, SGLang and Ollama support
+		// 0 would be omitted, and servers then use a default that is not 0.
 		Temperature: float32(max(s.Temperature, math.SmallestNonzeroFloat32)),
 		Messages: []openai.ChatCompletionMessage{{Role: openai.ChatMessageRoleUser, MultiContent: []openai.ChatMessagePart{
 			{Type: openai.ChatMessagePartTypeImageURL, ImageURL: &openai.ChatMessageImageURL{URL: dataURI(jpeg)}},
@@ -97,7 +97,7 @@ func (d *OpenAI) request(r video.DescribeRequest) (openai.ChatCompletionRequest,
 	return request, nil
 }
 
-// schema is what a structured answer looks like.
+// schema is the JSON Schema of a structured answer.
 const schema = `{"type":"object","additionalProperties":false,
 "required":["caption","on_screen_text","objects","actions"],
 "properties":{"caption":{"type":"string"},"on_screen_text":{"type":"string"},
@@ -110,7 +110,7 @@ type structured struct {
 	Actions  []string `json:"actions"`
 }
 
-// redact takes keys out, also such as are spread over the texts.
+// redact removes keys, also those that are split across the texts.
 func (s *structured) redact(r *safetext.Redactor) {
 	all := slices.Concat([]string{s.Caption, s.OnScreen}, s.Objects, s.Actions)
 	for i, text := range all {
@@ -177,7 +177,7 @@ func (d *OpenAI) read(s video.Stage, body []byte) (video.Caption, error) {
 	return out, nil
 }
 
-// words trims a model's list and drops what is empty or said twice.
+// words trims the entries of a model's list and drops empty ones and duplicates.
 func words(list []string) (out []string) {
 	for _, w := range list {
 		if w = strings.TrimSpace(w); w != "" && !slices.Contains(out, w) {
@@ -187,7 +187,7 @@ func words(list []string) (out []string) {
 	return out
 }
 
-// Check asks whether the endpoint serves the models.
+// Check tests whether the endpoint serves the models.
 func (d *OpenAI) Check(ctx context.Context, models []string) error {
 	served, err := d.client.Models(ctx, d.options.URL+"/models", nil)
 	if err != nil {
@@ -196,7 +196,7 @@ func (d *OpenAI) Check(ctx context.Context, models []string) error {
 	return answer.CheckServed(served, models)
 }
 
-// explain keeps faults of the transport and classifies what the library says.
+// explain keeps faults of the transport and classifies errors of the library.
 func explain(model string, err error) error {
 	if fault.ClassOf(err) != "" || err == nil {
 		return answer.About(op, model, err)

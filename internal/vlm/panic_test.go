@@ -13,7 +13,7 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// TestBatchPanics: a panic while a batch is asked for is the error of each of its frames.
+// TestBatchPanics: a panic in the request of a batch is the error of each of its frames.
 func TestBatchPanics(t *testing.T) {
 	t.Parallel()
 	d := vlm.NewCogniverse(vlm.Options{URL: "http://127.0.0.1:1", Batch: 3, Gather: time.Hour})
@@ -21,7 +21,7 @@ func TestBatchPanics(t *testing.T) {
 	for range 3 {
 		group.Go(func() error {
 			end := make(chan error)
-			go func() { // as an activity calls it, not one of package panics
+			go func() { // like the goroutine of an activity, which package panics does not guard
 				_, err := d.Describe(panictest.Context(t.Context()), video.DescribeRequest{Stage: stage(), JPEG: vlmtest.Picture(t, 1)})
 				end <- err
 			}()

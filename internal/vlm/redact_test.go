@@ -17,8 +17,8 @@ import (
 
 const key = "sk-live-0123456789abcdefghijklmnopqrstuvwxyzABCD"
 
-// TestKeyOverTexts: a key that several texts of one answer hold between them
-// reaches no caption.
+// TestKeyOverTexts: a key that is split across several texts of one answer does not appear in
+// captions.
 func TestKeyOverTexts(t *testing.T) {
 	t.Parallel()
 	content := fmt.Sprintf(`{"caption":"you sent %s","on_screen_text":%q,"objects":[%q,"tram"],"actions":[]}`, key[:9], key[9:20], key[20:])

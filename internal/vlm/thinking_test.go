@@ -14,7 +14,7 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// TestThoughtsAreNoCaption: what a model considers is neither shown nor searched for.
+// TestThoughtsAreNoCaption: the reasoning of a model is neither shown nor indexed.
 func TestThoughtsAreNoCaption(t *testing.T) {
 	t.Parallel()
 	text := ""

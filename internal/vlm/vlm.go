@@ -1,7 +1,7 @@
-// Package vlm asks vision-language models for captions: any that speak OpenAI's chat
-// protocol, and Cogniverse's own VLM service. What a model writes is data and is never
-// interpreted; an error text, an empty answer or half an answer is a fault. It knows no
-// budget, store or workflow.
+// Package vlm calls vision-language models for captions: all with OpenAI's chat protocol,
+// and Cogniverse's own VLM service. The text of a model is data and is never interpreted;
+// an error text, or an empty or incomplete answer, is a fault. The package does not know
+// budgets, stores or workflows.
 package vlm
 
 import (
@@ -23,16 +23,16 @@ const op = "describe frame"
 
 // Options of an endpoint.
 type Options struct {
-	URL              string // OpenAI: the base that ends in /v1; Cogniverse: see NewCogniverse
-	Key, KeyVariable string // bearer token, and the variable it came from
+	URL              string // OpenAI: base URL that ends in /v1; Cogniverse: see NewCogniverse
+	Key, KeyVariable string // bearer token, and the environment variable that it came from
 	Timeout          time.Duration
-	Shared           *limit.Limit       // of a server that other adapters ask too; nil = its own
+	Shared           *limit.Limit       // shared state of a server that other adapters call too; nil = none
 	MaxInFlight      int                // calls at once; 0 = discovered
-	Redactor         *safetext.Redactor // of what the endpoint says; nil = of Key only
-	Batch            int                // Cogniverse: frames a call; 0 or 1 = one
-	Gather           time.Duration      // Cogniverse: wait for others to share a call; 0 = 50 ms
-	// Prices of OpenAI's models by tokens; a model that is missing costs what its
-	// stage says a call does.
+	Redactor         *safetext.Redactor // for messages of the endpoint; nil = redacts Key only
+	Batch            int                // Cogniverse: frames per call; 0 or 1 = one
+	Gather           time.Duration      // Cogniverse: how long a frame waits for others in the same call; 0 = 50 ms
+	// Prices of OpenAI's models by tokens; a call of a missing model costs the price
+	// per call of its stage.
 	Prices map[string]money.Price
 }
 
@@ -50,8 +50,8 @@ func (o Options) limit() *limit.Limit {
 	return limit.New(limit.Options{})
 }
 
-// checkText refuses what is no caption. Cogniverse's service put the errors of
-// single frames where their descriptions belong.
+// checkText refuses texts that are not captions. Cogniverse's service returns the errors of
+// single frames in place of their descriptions.
 func checkText(r *safetext.Redactor, model, text string) (string, error) {
 	text = r.Keys(shown(text))
 	text = strings.TrimSpace(text)
@@ -69,8 +69,8 @@ func checkText(r *safetext.Redactor, model, text string) (string, error) {
 	return strings.ToValidUTF8(text, "�"), nil
 }
 
-// shown drops the control characters of a text, which neither a search nor a person
-// reads; a byte of null ends a text for some who store it.
+// shown removes the control characters of a text. They are useless for search and display,
+// and some stores truncate a text at a NUL byte.
 func shown(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) && r != '\n' && r != '\t' {
@@ -84,7 +84,7 @@ func caption(s video.Stage, text string) video.Caption {
 	return video.Caption{Text: text, Model: s.Model, Revision: s.Revision, CostMicroUSD: s.CostMicroUSD}
 }
 
-// price of a model's tokens; nil = a call of it has a price as a whole.
+// price returns the token prices of a model; nil = its calls have a fixed price.
 func (o Options) price(model string) *money.Price {
 	if p, ok := o.Prices[model]; ok {
 		return &p

@@ -19,7 +19,7 @@ import (
 
 func stage() video.Stage { return video.Stage{Model: "test/vlm", Revision: "7", CostMicroUSD: 50} }
 
-// protocols are the describers of a server by protocol.
+// protocols returns the describers of a server, by protocol.
 func protocols(s *vlmtest.Server, o vlm.Options) map[string]vlmtest.Describer {
 	at := func(path string) vlm.Options { o := o; o.URL = s.URL + path; return o }
 	batched := at("")
@@ -50,8 +50,8 @@ func TestDescribers(t *testing.T) {
 	})
 }
 
-// TestFaults: whatever the server does, the answer is a fault of the right class
-// and never a caption; the next call, without a fault, is answered.
+// TestFaults: every failure of the server is a fault of the right class and never a caption;
+// the next call, without a failure, succeeds.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	classes := map[vlmtest.Fault]fault.Class{
@@ -100,7 +100,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestOneBadFrameOfABatch: the others keep the captions that were paid for.
+// TestOneBadFrameOfABatch: the captions of the other frames, which were paid, are kept.
 func TestOneBadFrameOfABatch(t *testing.T) {
 	t.Parallel()
 	s := vlmtest.Start(t)
@@ -149,9 +149,9 @@ func TestChecks(t *testing.T) {
 	require.Error(t, vlm.NewCogniverse(vlm.Options{URL: "http://127.0.0.1:1"}).Check(t.Context(), nil))
 }
 
-// BenchmarkSaturation keeps an endpoint of 64 slots busy without being told how
-// many it has. Latencies are lognormal, a hundredth of the 2 s that the design
-// speaks of, so that the HTTP is real and the wait short.
+// BenchmarkSaturation keeps an endpoint with 64 slots busy without knowing their number.
+// Latencies are lognormal with a hundredth of the 2 s that the design assumes, so that HTTP
+// is real but the benchmark short.
 //
 //	saturation   answers/s of the discovered limit ÷ answers/s of the endpoint with 64 callers (goal 0.95)
 func BenchmarkSaturation(b *testing.B) {

@@ -11,10 +11,10 @@ import (
 
 const bytesAToken = 4
 
-// tokens is a tokenizer's work, about.
+// tokens estimates the number of tokens of a text.
 func tokens(text string) int { return (len(text) + bytesAToken - 1) / bytesAToken }
 
-// decode reads a call and says what OpenAI would not take.
+// decode reads a call and returns what OpenAI would refuse.
 func decode(r *http.Request) (Call, string) {
 	defer drain(r.Body)
 	var c Call
@@ -77,7 +77,7 @@ func (c Call) badFormat() string {
 	return ""
 }
 
-// Text is all that was said, in one.
+// Text is the text of all messages.
 func (c Call) Text() string {
 	var all strings.Builder
 	for _, m := range c.Messages {
@@ -89,7 +89,7 @@ func (c Call) Text() string {
 // Question is the last message.
 func (c Call) Question() string { return c.Messages[len(c.Messages)-1].Content }
 
-// most is how long the answer may be, in tokens; 0 = any length.
+// most is the maximum length of the answer in tokens; 0 = unlimited.
 func (c Call) most() int {
 	for _, n := range []*int{c.MaxTokens, c.NewMax} {
 		if n != nil {

@@ -9,17 +9,17 @@ import (
 	"github.com/cogniverse/cogflow/internal/answer/answertest"
 )
 
-// Answer is a call's answer that a test wrote down.
+// Answer is a scripted response to a call.
 type Answer = answertest.Answer
 
-// Fault is a way to fail, and what it is.
+// Fault is a failure and its error class.
 type Fault struct {
 	Name   string
 	Answer Answer
 	Class  fault.Class
 }
 
-// Faults lists ways to fail. None of them is an answer of the model.
+// Faults lists failures. None of them is an answer of the model.
 func Faults() []Fault {
 	status := func(code int, body string, header ...string) Answer { return answertest.Status(code, body, header...) }
 	chat := func(inner string) Answer {
@@ -46,18 +46,18 @@ func Faults() []Fault {
 	}
 }
 
-// TooMany says to come back in a second.
+// TooMany responds with 429 and a Retry-After of one second.
 func TooMany(w http.ResponseWriter) {
 	answertest.Status(http.StatusTooManyRequests, `{"error":{"message":"Rate limit reached","type":"requests","code":"rate_limit_exceeded"}}`,
 		"Retry-After", "1", "Content-Type", "application/json")(w)
 }
 
-// Broken has an error of its own.
+// Broken responds with an internal error.
 func Broken(w http.ResponseWriter) {
 	answertest.Status(http.StatusInternalServerError, `{"error":{"message":"The server had an error"}}`)(w)
 }
 
-// Hang never answers. It ends when the caller goes away.
+// Hang never responds. It ends when the client disconnects.
 func Hang(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -67,7 +67,7 @@ func Hang(w http.ResponseWriter) {
 	drain(conn)
 }
 
-// Drip answers a byte now and then, for ever.
+// Drip sends single bytes forever.
 func Drip(w http.ResponseWriter) {
 	for {
 		if _, err := io.WriteString(w, " "); err != nil {

@@ -7,13 +7,13 @@ import (
 	"github.com/cogniverse/cogflow/prompt"
 )
 
-// Echo repeats the question.
+// Echo answers with the question.
 func Echo(c Call) Reply { return Reply{Text: c.Question()} }
 
-// exhausted is what DSPy's DummyLM says when it knows nothing more.
+// exhausted is the answer of DSPy's DummyLM after its last scripted answer.
 const exhausted = "No more responses"
 
-// InOrder answers with these texts, one a call, whatever is asked.
+// InOrder answers with these texts in order, one per call.
 func InOrder(texts ...string) func(Call) Reply {
 	var mu sync.Mutex
 	return func(Call) Reply {
@@ -28,8 +28,8 @@ func InOrder(texts ...string) func(Call) Reply {
 	}
 }
 
-// Containing answers with the text of the first part that the question has in
-// it; parts and texts take turns.
+// Containing answers with the text of the first part that the question contains; the
+// arguments are pairs of part and text.
 func Containing(partsAndTexts ...string) func(Call) Reply {
 	return func(c Call) Reply {
 		for i := 0; i+1 < len(partsAndTexts); i += 2 {
@@ -41,8 +41,8 @@ func Containing(partsAndTexts ...string) func(Call) Reply {
 	}
 }
 
-// Following answers as the example does whose question is that of the call, and
-// otherwise as otherwise says.
+// Following answers as the example with the same question, or by otherwise if there is no
+// such example.
 func Following(otherwise func(Call) Reply) func(Call) Reply {
 	return func(c Call) Reply {
 		question := c.Question()

@@ -1,7 +1,7 @@
-// Package lmtest has a language model server for tests: an HTTP server that
-// keeps OpenAI's chat contract, refuses what OpenAI refuses, answers as a test
-// says, counts what it answered, and fails on demand in every way that such
-// servers are known to fail. It is no model.
+// Package lmtest has a fake language model server for tests: an HTTP server with OpenAI's
+// chat protocol, which refuses what OpenAI refuses, answers as the test specifies, counts
+// its answers, and can simulate every known failure of such servers. It does not run a
+// model.
 package lmtest
 
 import (
@@ -19,12 +19,12 @@ import (
 	"github.com/cogniverse/cogflow/prompt"
 )
 
-// Call is a question as it arrived.
+// Call is a received request.
 type Call struct {
-	// Fingerprint of the completion, by which an adapter has its calls told
-	// apart: Idempotency-Key. Calls without one are all "".
+	// Fingerprint of the completion, from the header Idempotency-Key; "" without the
+	// header.
 	Fingerprint   string
-	Arrived, Left time.Time // Left is zero while it is being answered
+	Arrived, Left time.Time // Left is zero until the response is complete
 
 	Model     string           `json:"model"`
 	Messages  []prompt.Message `json:"messages"`
@@ -37,26 +37,26 @@ type Call struct {
 	Template  map[string]any   `json:"chat_template_kwargs"`
 }
 
-// Reply is what the model says.
+// Reply is the answer of the model.
 type Reply struct {
 	Text    string
 	Refusal string // instead of the text
 }
 
-// Server is the service. Set it up before the first call.
+// Server is the fake. Set its fields before the first call.
 type Server struct {
-	answertest.Script // answers of the next calls, whatever they ask
+	answertest.Script // responses to the next calls
 	answertest.Site   // without a path; OpenAI's base is URL + "/v1"
 
-	Models  []string               // that it serves
-	Key     string                 // that it wants; "" = none
-	Context int                    // tokens of a prompt and its answer; 0 = any number
-	Say     func(Call) Reply       // what it answers; nil = Echo
-	Decide  func(call int) Answer  // how a call fails, counted from 1; nil, or an answer of nil = not at all
+	Models  []string               // served models
+	Key     string                 // required key; "" = none
+	Context int                    // maximum tokens of a prompt and its answer; 0 = unlimited
+	Say     func(Call) Reply       // the answer; nil = Echo
+	Decide  func(call int) Answer  // the failure of a call, counted from 1; nil, or a nil result = no failure
 	Latency func() time.Duration   // of each call; nil = none
-	Slots   int                    // calls that it works on at once; 0 = any number
+	Slots   int                    // concurrent calls; 0 = unlimited
 	Refuse  bool                   // beyond the slots: 429 instead of a queue
-	Dress   func(v map[string]any) // changes an answer before it is sent; nil = not
+	Dress   func(v map[string]any) // changes a response before it is sent; nil = no change
 
 	once  sync.Once
 	slots chan struct{}
@@ -68,8 +68,8 @@ type Server struct {
 	most     int
 }
 
-// Start starts a server of test/lm that ends with the test. It is not in use
-// before its address is: change it until then.
+// Start starts a server for the model test/lm that ends with the test. Its fields can be
+// changed until the first call.
 func Start(tb testing.TB) *Server {
 	tb.Helper()
 	s := &Server{Models: []string{"test/lm"}, answered: map[string]int{}}
@@ -77,21 +77,21 @@ func Start(tb testing.TB) *Server {
 	return s
 }
 
-// Calls lists what was asked, in the order of arrival, whatever became of it.
+// Calls lists all received calls in the order of arrival, with and without an answer.
 func (s *Server) Calls() []Call {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.calls)
 }
 
-// Answered counts the answers given and paid, by fingerprint.
+// Answered returns the number of paid answers, by fingerprint.
 func (s *Server) Answered() map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return maps.Clone(s.answered)
 }
 
-// Most is how many calls it had at once, those that waited included.
+// Most is the highest number of concurrent calls, including waiting ones.
 func (s *Server) Most() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -140,7 +140,7 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer done()
-	if r.Context().Err() == nil { // otherwise its caller has gone
+	if r.Context().Err() == nil { // otherwise the client has disconnected
 		s.reply(w, call)
 	}
 }
@@ -171,7 +171,7 @@ func (s *Server) scripted(number int) Answer {
 	return nil
 }
 
-// work takes a slot, if there are any to take, and the time that an answer takes.
+// work takes a slot, if slots are limited, and waits for the latency.
 func (s *Server) work(r *http.Request) (done func(), ok bool) {
 	done = func() {}
 	if s.Slots > 0 {
@@ -199,7 +199,7 @@ func (s *Server) work(r *http.Request) (done func(), ok bool) {
 	return done, true
 }
 
-// reply answers and counts the answer.
+// reply responds and counts the answer.
 func (s *Server) reply(w http.ResponseWriter, call Call) {
 	if !slices.Contains(s.Models, call.Model) {
 		refuse(w, http.StatusNotFound, "model_not_found", "The model `"+call.Model+"` does not exist")
@@ -224,7 +224,7 @@ func (s *Server) reply(w http.ResponseWriter, call Call) {
 	}
 	made := tokens(reply.Text + reply.Refusal)
 	if finish == "stop" {
-		made++ // the end of the turn
+		made++ // the end-of-turn token
 	}
 	v := map[string]any{
 		"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": call.Model,
@@ -252,6 +252,6 @@ func write(w http.ResponseWriter, v any) {
 	_ = json.NewEncoder(w).Encode(v)
 }
 
-// drain reads what a client still sends, without which the server does not notice that it
-// goes away.
+// drain reads the rest of the request; otherwise the server does not notice when the client
+// disconnects.
 func drain(r io.Reader) { _, _ = io.Copy(io.Discard, r) }

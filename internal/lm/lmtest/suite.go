@@ -17,13 +17,13 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// LM is what the activities ask of a language model; see activities.LM.
+// LM is the port of the activities; see activities.LM.
 type LM interface {
 	Limit(model string) int
 	Complete(ctx context.Context, c prompt.Completion) (prompt.CompletionAnswer, error)
 }
 
-// Ask is a completion of a question.
+// Ask makes a completion with one question.
 func Ask(question string) prompt.Completion {
 	return prompt.Completion{
 		Model: "test/lm", MaxTokens: 100, Temperature: new(0.0),
@@ -31,8 +31,7 @@ func Ask(question string) prompt.Completion {
 	}
 }
 
-// Run tests an adapter. Open connects one to a server, whose calls it gives so
-// long.
+// Run tests an adapter. open connects an adapter to a server, with a timeout for its calls.
 func Run(t *testing.T, open func(t *testing.T, s *Server, timeout time.Duration) LM) {
 	for name, test := range map[string]func(t *testing.T, s *Server, open func(time.Duration) LM){
 		"an answer":     anAnswer,
@@ -88,7 +87,7 @@ func anAnswer(t *testing.T, s *Server, open func(time.Duration) LM) {
 	require.False(t, said.Estimated)
 }
 
-// whatIsSent: everything that is asked for arrives as it is, and nothing else.
+// whatIsSent: the server receives all parameters of the completion unchanged, and no others.
 func whatIsSent(t *testing.T, s *Server, open func(time.Duration) LM) {
 	m := open(0)
 	plain := Ask("Say JSON.")
@@ -101,7 +100,7 @@ func whatIsSent(t *testing.T, s *Server, open func(time.Duration) LM) {
 		require.NoError(t, err)
 	}
 	got := s.Calls()
-	require.Equal(t, new(0.0), got[0].Heat, "0 is no default and is said")
+	require.Equal(t, new(0.0), got[0].Heat, "a temperature of 0 must be sent")
 	require.Equal(t, plain.Messages, got[0].Messages)
 	require.Equal(t, new(100), got[0].MaxTokens)
 	require.Nil(t, got[0].Seed)
@@ -113,7 +112,7 @@ func whatIsSent(t *testing.T, s *Server, open func(time.Duration) LM) {
 	require.Equal(t, python.Dumps(full.Format), python.Dumps(got[1].Format), "in its order")
 	require.Nil(t, got[2].Heat)
 	require.Nil(t, got[2].MaxTokens)
-	require.Nil(t, got[2].Seed, "a rollout is no seed")
+	require.Nil(t, got[2].Seed, "a rollout must not be sent as a seed")
 	require.Equal(t, map[string]int{
 		string(plain.Fingerprint()): 1, string(full.Fingerprint()): 1, string(bare.Fingerprint()): 1,
 	}, s.Answered())
@@ -138,7 +137,7 @@ func eachItsOwn(t *testing.T, s *Server, open func(time.Duration) LM) {
 	require.Len(t, s.Answered(), len(texts))
 }
 
-// cutOff: what max_tokens cut off is an answer, even if nothing of it is left.
+// cutOff: a text that max_tokens truncated is an answer, even if it is empty.
 func cutOff(t *testing.T, s *Server, open func(time.Duration) LM) {
 	m := open(0)
 	c := Ask(strings.Repeat("word ", 50))
@@ -154,14 +153,13 @@ func cutOff(t *testing.T, s *Server, open func(time.Duration) LM) {
 	require.Equal(t, prompt.CompletionAnswer{Finish: prompt.FinishLength, PromptTokens: 9, CompletionTokens: 100}, cheap(said))
 }
 
-// cheap leaves out what is the endpoint's to say.
+// cheap removes the fields that depend on the endpoint.
 func cheap(a prompt.CompletionAnswer) prompt.CompletionAnswer {
 	a.CostMicroUSD = 0
 	return a
 }
 
-// refusals of a model or its filter are answers: asked again they would be the
-// same.
+// refusals of a model or its filter are answers: a retry would get the same.
 func refusals(t *testing.T, s *Server, open func(time.Duration) LM) {
 	s.Say = func(Call) Reply { return Reply{Refusal: "I'm sorry, I can't help with that."} }
 	m := open(0)
@@ -183,8 +181,8 @@ func refusals(t *testing.T, s *Server, open func(time.Duration) LM) {
 	require.Contains(t, said.Reason, "content management policy")
 }
 
-// empty: a model that ends its turn at once has answered; a server that says it
-// made nothing has not.
+// empty: an empty text with a generated token is an answer; a response without generated
+// tokens is a fault.
 func empty(t *testing.T, s *Server, open func(time.Duration) LM) {
 	s.Say = func(Call) Reply { return Reply{} }
 	m := open(0)
@@ -204,7 +202,7 @@ func empty(t *testing.T, s *Server, open func(time.Duration) LM) {
 	}
 }
 
-// shapes in which servers answer that are not quite OpenAI's.
+// shapes of responses that differ slightly from OpenAI's.
 func shapes(t *testing.T, s *Server, open func(time.Duration) LM) {
 	m := open(0)
 	s.Dress = func(v map[string]any) {
@@ -219,12 +217,12 @@ func shapes(t *testing.T, s *Server, open func(time.Duration) LM) {
 	said, err := m.Complete(t.Context(), Ask("x"))
 	require.NoError(t, err)
 	require.Equal(t, "one two", said.Text)
-	require.True(t, said.Estimated, "the server counts no tokens")
+	require.True(t, said.Estimated, "the server reports no usage")
 	require.Equal(t, prompt.Tokens(Ask("x").Messages), said.PromptTokens)
-	require.Equal(t, len(said.Text)+1, said.CompletionTokens, "and the end of the turn")
+	require.Equal(t, len(said.Text)+1, said.CompletionTokens, "includes the end-of-turn token")
 }
 
-// tooLong is the prompt's fault and is marked, however the server says it.
+// tooLong: a too long prompt is recognized by the messages of all servers.
 func tooLong(t *testing.T, s *Server, open func(time.Duration) LM) {
 	s.Context = 120
 	m := open(0)
@@ -246,7 +244,7 @@ func tooLong(t *testing.T, s *Server, open func(time.Duration) LM) {
 	require.NoError(t, err)
 }
 
-// refusedHere costs no call.
+// refusedHere: an invalid completion is refused without a call.
 func refusedHere(t *testing.T, s *Server, open func(time.Duration) LM) {
 	m := open(0)
 	for _, c := range []prompt.Completion{{}, {Model: "test/lm"}, {Model: "test/lm", Messages: Ask("x").Messages, Temperature: new(-1.0)}} {
@@ -273,7 +271,7 @@ func cancelled(t *testing.T, s *Server, open func(time.Duration) LM) {
 	}()
 	_, err := m.Complete(ctx, Ask("x"))
 	require.ErrorIs(t, err, context.Canceled)
-	require.Empty(t, fault.ClassOf(err), "no failure")
+	require.Empty(t, fault.ClassOf(err), "not a failure")
 }
 
 func noAnswerYet(t *testing.T, s *Server, open func(time.Duration) LM) {

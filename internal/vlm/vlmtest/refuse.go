@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Refuse makes a batch that holds one of these pictures fail with status 400.
+// Refuse makes a batch with one of these pictures fail with status 400.
 func (s *Server) Refuse(tb testing.TB, pictures ...[]byte) {
 	tb.Helper()
 	s.mu.Lock()
@@ -29,7 +29,7 @@ func (s *Server) refuses(picture []byte) bool {
 	return err == nil && s.refused[text]
 }
 
-// unzipped is the content of a file; nil when it cannot be read.
+// unzipped returns the content of a file; nil if it cannot be read.
 func unzipped(f *zip.File) []byte {
 	content, err := f.Open()
 	if err != nil {

@@ -1,7 +1,7 @@
-// Package vlmtest has a describe service for tests: an HTTP server that speaks
-// OpenAI's chat protocol and that of Cogniverse's VLM service, looks at the
-// pictures it is sent, and fails in every way that such services are known to
-// fail, on demand. It computes captions from pixels; it is no model.
+// Package vlmtest has a fake describe service for tests: an HTTP server with OpenAI's chat
+// protocol and that of Cogniverse's VLM service, which decodes the pictures that it gets and
+// can simulate every known failure of such services. It computes captions from pixels and
+// does not run a model.
 package vlmtest
 
 import (
@@ -23,7 +23,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/answer/answertest"
 )
 
-// Fault is a way to fail.
+// Fault is a kind of failure.
 type Fault string
 
 // The faults.
@@ -36,24 +36,24 @@ const (
 	Denied     Fault = "401"            //
 	Reset      Fault = "reset"          // the connection breaks
 	Cut        Fault = "cut"            // half the JSON
-	Hang       Fault = "hang"           // no answer, ever
-	Drip       Fault = "drip"           // a byte now and then, for ever
+	Hang       Fault = "hang"           // never a response
+	Drip       Fault = "drip"           // single bytes, forever
 	OKError    Fault = "200 error"      // {"error": …} with status 200
 	ErrorText  Fault = "Error: caption" // a caption that is an error
 	Empty      Fault = "empty"          // an empty caption
 	Page       Fault = "page"           // a proxy's HTML with status 200
-	NoChoice   Fault = "no choice"      // an answer without an answer
+	NoChoice   Fault = "no choice"      // a response without a choice
 	Stray      Fault = "stray"          // batch: a frame that was not sent
 	Lost       Fault = "lost"           // batch: one frame left out
 	OneError   Fault = "one error"      // batch: one frame's description is an error
 )
 
-// Faults lists all that both protocols know.
+// Faults lists the faults of both protocols.
 func Faults() []Fault {
 	return []Fault{TooMany, Down, Broken, Reset, Cut, OKError, ErrorText, Empty, Page}
 }
 
-// Server is the service.
+// Server is the fake.
 type Server struct {
 	answertest.Site // without a path; OpenAI's base is URL + "/v1"
 	Models          []string
@@ -62,7 +62,7 @@ type Server struct {
 	script   []Fault              // of the next calls
 	decide   func(call int) Fault // of every call, after the script
 	latency  func() time.Duration // of each call; nil = none
-	slots    chan struct{}        // nil = no bound
+	slots    chan struct{}        // nil = unlimited
 	refuse   bool                 // beyond the slots: 429 instead of a queue
 	refused  map[string]bool      // captions of pictures that make a batch fail with 400
 	calls    int                  // that arrived
@@ -78,50 +78,50 @@ func Start(tb testing.TB) *Server {
 	return s
 }
 
-// Next makes the next calls fail, in this order.
+// Next makes the next calls fail in this order.
 func (s *Server) Next(faults ...Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.script = append(s.script, faults...)
 }
 
-// Decide makes calls fail as f says; call counts from 1.
+// Decide sets the function that returns the fault of each call; call counts from 1.
 func (s *Server) Decide(f func(call int) Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.decide = f
 }
 
-// Work makes it answer so many calls at once, each taking a while. Beyond them
-// calls wait, or are refused.
+// Work limits the concurrent calls and sets their latency. Further calls wait or are
+// refused.
 func (s *Server) Work(slots int, latency func() time.Duration, refuse bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.slots, s.latency, s.refuse = make(chan struct{}, slots), latency, refuse
 }
 
-// Answered counts the captions given for each picture.
+// Answered returns the number of captions for each picture.
 func (s *Server) Answered() map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return maps.Clone(s.answered)
 }
 
-// Calls counts the calls that arrived.
+// Calls returns the number of received calls.
 func (s *Server) Calls() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.calls
 }
 
-// Prompts lists what was asked.
+// Prompts lists the received prompts.
 func (s *Server) Prompts() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.prompts)
 }
 
-// Caption is what the service sees in a picture: its size and its mean colour.
+// Caption is the caption of a picture: its size and its mean colour.
 func Caption(picture []byte) (string, error) {
 	m, err := jpeg.Decode(bytes.NewReader(picture))
 	if err != nil {
@@ -193,7 +193,7 @@ func (s *Server) arrive() (Fault, chan struct{}, func() time.Duration, bool) {
 	return fault, s.slots, s.latency, s.refuse
 }
 
-// fail does what does not depend on the protocol.
+// fail handles the faults that do not depend on the protocol.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, f Fault) bool {
 	status := map[Fault]int{TooMany: 429, Down: 503, Broken: 500, BadRequest: 400, Denied: 401}
 	switch {
@@ -210,7 +210,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, f Fault) bool {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = io.WriteString(w, `{"choices":[{"message":{"content":"A pic`)
 	case f == Hang:
-		_, _ = io.Copy(io.Discard, r.Body) // only then the server notices that the caller has gone
+		_, _ = io.Copy(io.Discard, r.Body) // otherwise the server does not notice when the client disconnects
 		<-r.Context().Done()
 	case f == Drip:
 		for {
@@ -245,7 +245,7 @@ func (s *Server) models(w http.ResponseWriter) {
 	write(w, map[string]any{"object": "list", "data": list})
 }
 
-// see looks at a picture and counts the answer.
+// see decodes a picture and counts the answer.
 func (s *Server) see(picture []byte, f Fault) (string, error) {
 	text, err := Caption(picture)
 	switch {
@@ -331,7 +331,7 @@ func (s *Server) single(w http.ResponseWriter, r *http.Request, f Fault) {
 	s.mu.Unlock()
 	picture, _ := base64.StdEncoding.DecodeString(in.Frame)
 	text, err := s.see(picture, f)
-	if err != nil { // as the service does: an error, with status 200
+	if err != nil { // like the real service: an error with status 200
 		write(w, map[string]any{"error": err.Error(), "request_id": "1"})
 		return
 	}

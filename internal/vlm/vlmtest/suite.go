@@ -16,13 +16,13 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// Describer is what the activities ask of a describer; see activities.Describer.
+// Describer is the port of the activities; see activities.Describer.
 type Describer interface {
 	Limit(model string) int
 	Describe(ctx context.Context, r video.DescribeRequest) (video.Caption, error)
 }
 
-// Picture is a JPEG that differs from every other of another number.
+// Picture returns a JPEG that differs for every number.
 func Picture(tb testing.TB, number int) []byte {
 	tb.Helper()
 	m := image.NewRGBA(image.Rect(0, 0, 64, 36))

@@ -30,7 +30,7 @@ def random_model(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory):
-    """A Llama that has learnt its text, so that an adapter has something to turn."""
+    """A Llama that was trained on its text, so that an adapter can change its outputs."""
     return tiny.make("llama", tmp_path_factory.mktemp("trained"), hidden=96, train_steps=150)
 
 

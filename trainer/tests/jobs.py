@@ -50,7 +50,7 @@ def prompts(n):
 
 
 def pairs(n, start=0):
-    """Pairs with a rule that holds for unseen ones: what is bright is chosen."""
+    """Pairs with a rule that also holds for unseen pairs: the light word is chosen."""
     return [
         {
             "prompt": f"{WORDS[i % 15]} {WORDS[(i * 4 + 1) % 15]}: ",

@@ -1,4 +1,4 @@
-"""Samples laid end to end give what they give alone; what mixes them is refused."""
+"""Packed samples have the same outputs as single ones; models that mix them are refused."""
 
 import json
 

@@ -86,7 +86,7 @@ def test_refusals_name_the_key(path, value, says):
         ('{"version": 1, "seed": NaN}', "NaN"),
     ],
 )
-def test_what_is_no_document_is_refused(text, says):
+def test_invalid_documents_are_refused(text, says):
     with pytest.raises(Input) as e:
         jobs.parse(text)
     assert says in str(e.value)

@@ -1,4 +1,4 @@
-"""A run that is killed at any moment ends as the one that was not."""
+"""A run that is killed at any moment ends with the same result as an undisturbed one."""
 
 import itertools
 import json
@@ -148,7 +148,7 @@ def test_truncated_checkpoint_is_refused_by_name(undisturbed, tmp_path, name):
 
 
 @pytest.mark.parametrize("patch", ["forget_optimizer", "forget_random", "forget_position"])
-def test_comparison_has_teeth(undisturbed, tmp_path, patch):
+def test_comparison_finds_differences(undisturbed, tmp_path, patch):
     whole_work, whole_events = undisturbed("sft")
     old = whole_work / "checkpoints/00000006"
     code, events, work = resume(undisturbed, "sft", tmp_path, old, patch=patch)

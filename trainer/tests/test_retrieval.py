@@ -62,7 +62,7 @@ def test_ranks_by_hand():
     assert got[2] == {"mrr": 0.5, "ndcg": pytest.approx(second_and_third / (1 + 1 / math.log2(3)))}
 
 
-def test_who_says_the_same_of_everything_finds_nothing():
+def test_equal_vectors_find_nothing():
     pool = Pool.of(rows(*((f"a{i}", f"p{i}") for i in range(12))))
     same = torch.ones(12, 4)
     for metric in PAIRWISE:

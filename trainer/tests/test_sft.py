@@ -1,4 +1,4 @@
-"""SFT learns what it is shown, and what is published gives what was trained."""
+"""SFT learns its rows, and the published adapter gives the outputs of the trained one."""
 
 import json
 import math
@@ -32,7 +32,7 @@ def answer(model, tokenizer, row):
     return tokenizer.decode(out)
 
 
-def test_learns_by_heart_and_publishes_it(tmp_path, model, rows, train):
+def test_memorizes_rows_and_publishes(tmp_path, model, rows, train):
     d = make.document(
         tmp_path, model, "sft", rows, rows, **LEARN, micro_batch=8, epochs=50, merge=True
     )

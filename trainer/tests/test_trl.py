@@ -1,4 +1,4 @@
-"""Ours trains as a plain TRL script with the same settings does, step for step."""
+"""The trainer has the same losses as a plain TRL script with the same settings."""
 
 import jobs as make
 import pytest

@@ -1,11 +1,11 @@
 """Several samples in one sequence, kept apart by attention.
 
 A padded batch spends most of its arithmetic on padding when lengths differ. Here the
-samples of a micro-batch are laid end to end in few sequences with positions that start
-again at each sample; transformers makes a block-diagonal mask of such positions. The
-outputs are put back where the padded batch would have had them, so TRL's losses and
-metrics do not know. Whether a model really keeps samples apart is tried on the model
-itself (keeps_apart), not taken from a list of architectures.
+samples of a micro-batch are concatenated into few sequences, with positions that restart
+at each sample; transformers makes a block-diagonal mask from such positions. The outputs
+are moved to their places in the padded batch, so TRL's losses and metrics need no
+change. Whether a model really keeps samples apart is tested on the model itself
+(keeps_apart), not taken from a list of architectures.
 """
 
 import types
@@ -138,8 +138,8 @@ def _padding_positions(
 def _put_back(out: Any, at: torch.Tensor, size: int) -> None:
     """Give the outputs of a packed batch the places of the padded one.
 
-    An output belongs to a token's place and tells of the next token, so each sequence has
-    one less, and so has each sample: its last place speaks of a stranger.
+    The output at a token predicts the next token. So each sequence has one output less,
+    and so has each sample: its last output would predict a token of another sample.
     """
     here = at[:, :-1]
     known = (at[:, 1:] >= 0) & (here >= 0)

@@ -17,7 +17,7 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Head:
-    """What a manifest says besides its files."""
+    """The fields of a manifest besides its files."""
 
     job: str
     step: int
@@ -31,10 +31,10 @@ def name(step: int) -> str:
 
 
 def write(work_dir: Path, head: Head, fill: Callable[[Path], None]) -> str:
-    """Make a checkpoint of what fill writes and return its name.
+    """Make a checkpoint from the files that fill writes and return its name.
 
-    It is made under another name, synced, hashed and renamed, so that a process that is
-    killed at any moment leaves no half of one under the name that counts.
+    It is written under another name, synced, hashed and renamed, so that a process that is
+    killed at any moment leaves no incomplete checkpoint under the final name.
     """
     final = work_dir / name(head.step)
     draft = final.with_name(f".{final.name}.{os.getpid()}")

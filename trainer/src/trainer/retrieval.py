@@ -63,8 +63,8 @@ def triplets(metric: str, anchor, positive, negative) -> list[dict[str, float]]:
 def rank(metric: str, queries, corpus, pool: Pool) -> list[dict[str, float]]:
     """nDCG@10 and MRR@10 of each row's anchor.
 
-    Of equally near documents the wrong ones come first: a model that says the same of
-    everything finds nothing.
+    Of equally near documents the wrong ones come first, so a model with equal vectors for
+    all texts finds nothing.
     """
     rows = []
     for start in range(0, len(queries), _CHUNK):

@@ -27,7 +27,7 @@ NEEDED += [durable.TRAINER]
 
 @dataclass
 class State:
-    """State that attempts of a job hand on, besides weights and generators."""
+    """State that attempts of a job pass on, besides weights and generators."""
 
     step: int = 0
     tokens: int = 0
@@ -216,7 +216,7 @@ class Session(TrainerCallback):
 
 
 def restore(folder: Path, job: Job) -> State:
-    """The state of a checkpoint that checkpoint.verify found whole."""
+    """The state of a checkpoint that checkpoint.verify found complete."""
     try:
         document = json.loads((folder / STATE).read_text())
         if document["best_score"] is None:

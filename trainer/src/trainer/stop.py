@@ -11,8 +11,8 @@ from .fault import Stopped
 class Stop:
     """Remembers that the process was asked to stop.
 
-    Where nothing would be lost the process ends at once (at_once); in training the step in
-    progress is ended and a checkpoint written first.
+    If no work would be lost, the process ends at once (at_once). During training it
+    completes the current step and writes a checkpoint first.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class Stop:
 
     @contextlib.contextmanager
     def at_once(self) -> Iterator[None]:
-        """Let SIGTERM end what is done inside by fault.Stopped."""
+        """Within this context, SIGTERM raises fault.Stopped."""
         was, self._at_once = self._at_once, True
         try:
             if self.requested:

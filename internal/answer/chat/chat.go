@@ -64,7 +64,7 @@ func Read(r *safetext.Redactor, body []byte) (Answer, error) {
 	out := Answer{
 		Text: r.Keys(content), Refusal: r.Keys(word(m.Refusal)), Finish: r.Keys(finished(finish)), Model: r.Keys(word(said.Model)), Usage: usage(body, said.Usage),
 	}
-	out.Written = len(strings.TrimSpace(out.Text)) + len(out.Refusal) + max(len(word(m.Thoughts)), len(word(m.Reasoning))) + size(m.Tools) + size(m.Function)
+	out.Written = len(strings.TrimSpace(out.Text)) + len(out.Refusal) + max(len(word(m.Thoughts)), len(word(m.Reasoning)), thoughts(m.Content)) + size(m.Tools) + size(m.Function)
 	return out, nil
 }
 
@@ -125,6 +125,20 @@ func text(data json.RawMessage) (joined string, ok bool) {
 		}
 	}
 	return all.String(), true
+}
+
+// thoughts counts the bytes of the thoughts in a list of parts, where Mistral and Anthropic put them.
+func thoughts(data json.RawMessage) (bytes int) {
+	var parts []struct {
+		Thinking json.RawMessage `json:"thinking"`
+	}
+	_ = json.Unmarshal(data, &parts) // what is no list of parts has none
+	for _, p := range parts {
+		if said, ok := text(p.Thinking); ok {
+			bytes += len(said)
+		}
+	}
+	return bytes
 }
 
 // word is a text, or nothing.

@@ -49,11 +49,13 @@ func TestRead(t *testing.T) {
 func TestWritten(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]int{
-		`{"content":"ab"}`:                                                            2,
-		`{"content":" \n"}`:                                                           0,
-		`{"content":null,"refusal":"no"}`:                                             2,
-		`{"content":"ab","reasoning_content":"think"}`:                                7,
-		`{"content":"ab","reasoning":"think","reasoning_content":"think"}`:            7,
+		`{"content":"ab"}`:                                                 2,
+		`{"content":" \n"}`:                                                0,
+		`{"content":null,"refusal":"no"}`:                                  2,
+		`{"content":"ab","reasoning_content":"think"}`:                     7,
+		`{"content":"ab","reasoning":"think","reasoning_content":"think"}`: 7,
+		`{"content":[{"type":"thinking","thinking":[{"type":"text","text":"think"}]},{"type":"text","text":"ab"}]}`: 7,
+		`{"content":[{"type":"thinking","thinking":"think"},7,{"type":"text","text":"ab"}]}`:                        7,
 		`{"content":null,"tool_calls":[]}`:                                            0,
 		`{"content":null,"tool_calls":[{"function":{"name":"f","arguments":"{}"}}]}`:  44,
 		`{"content":null,"function_call":{"name":"f","arguments":"{}"},"refusal":""}`: 29,

@@ -80,7 +80,7 @@ func (d *demo) ingest(ctx context.Context, source string) (report string, err er
 	}
 	d.line("videos", fmt.Sprintf("%d: %d indexed, %d unchanged, %d failed", r.Videos, r.Indexed, r.Unchanged, r.Failed))
 	d.line("frames", fmt.Sprint(r.Frames))
-	d.line("describe_calls", fmt.Sprint(r.DescribeCalls))
+	d.line("describe calls", fmt.Sprint(r.DescribeCalls))
 	for _, f := range r.Failures {
 		d.line("failed", fmt.Sprintf("%q at %s: %s", f.URI, f.Stage, f.Reason))
 	}

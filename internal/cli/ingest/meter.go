@@ -19,17 +19,14 @@ const (
 
 // speedText formats the remaining time and the rate; empty while both are unknown.
 func speedText(left time.Duration, rate float64) string {
-	eta, frames := "-", "-"
-	if left <= 0 && rate <= 0 {
-		return ""
-	}
+	text := ""
 	if left > 0 {
-		eta = format.Span(left.Round(time.Second))
+		text = ", ETA " + format.Span(left.Round(time.Second))
 	}
 	if rate > 0 {
-		frames = fmt.Sprintf("%.1f", rate)
+		text += fmt.Sprintf(", %.1f frames/s", rate)
 	}
-	return fmt.Sprintf(", ETA %s, %s frames/s", eta, frames)
+	return text
 }
 
 // meters hold the rates of a job and its videos.

@@ -59,7 +59,7 @@ func lastTick(high, step float64) float64 { return math.Floor(high/step + 1e-9) 
 func linearTicks(low, high float64, whole bool) (values []float64, labels []string) {
 	step := axisStep(low, high, whole)
 	for n := firstTick(low, step); n <= lastTick(high, step); n++ {
-		values, labels = append(values, n*step), append(labels, tickLabel(n*step, step))
+		values, labels = append(values, n*step), append(labels, tickLabel(n*step, step, max(math.Abs(low), math.Abs(high))))
 	}
 	return values, labels
 }
@@ -115,13 +115,18 @@ func decimals(step float64) int {
 	return 18
 }
 
-// tickLabel writes v with the digits that its step needs.
-func tickLabel(v, step float64) string {
+// powersBelow is the magnitude under which an axis writes small steps with powers of ten:
+// 5e-5 to 2e-4, but 0.6910 to 0.6930.
+const powersBelow = 0.01
+
+// tickLabel writes v with the digits that its step needs. All labels of an axis whose values
+// are at most most in magnitude have one notation.
+func tickLabel(v, step, most float64) string {
 	a := math.Abs(v)
 	if a < step/1e6 {
 		return "0"
 	}
-	if step < 1e-3 || a >= 1e6 {
+	if step < 1e-3 && most < powersBelow || step < 1e-5 || a >= 1e6 {
 		// As many digits as distinguish v from its neighbours.
 		power := int(math.Floor(math.Log10(a) + 1e-9))
 		unit, _, _ := strings.Cut(strconv.FormatFloat(step, 'e', 1, 64), "e")

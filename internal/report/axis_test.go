@@ -110,3 +110,18 @@ func TestAxesHaveEnoughTicks(t *testing.T) {
 		check(values, labels, from, to, 9)
 	}
 }
+
+// TestSmallSteps: values near each other that are not small themselves have no powers of ten.
+func TestSmallSteps(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		low, high float64
+		want      []string
+	}{
+		{0.6908, 0.6932, []string{"0.6910", "0.6915", "0.6920", "0.6925", "0.6930"}},
+		{0, 2e-4, []string{"0", "5e-5", "1e-4", "1.5e-4", "2e-4"}},
+	} {
+		_, labels := linearTicks(c.low, c.high, false)
+		require.Equal(t, c.want, labels)
+	}
+}

@@ -25,7 +25,7 @@ func within(t *testing.T, step func(ctx context.Context) error) {
 	require.NoError(t, err)
 }
 
-// TestTakenClaims: whose claim is taken over, waited for or one's own, by who holds it.
+// TestTakenClaims: a claim is taken over, awaited or one's own, depending on its holder.
 func TestTakenClaims(t *testing.T) {
 	t.Parallel()
 	me := activitytest.Workflow
@@ -68,7 +68,7 @@ func TestTakenClaims(t *testing.T) {
 	}
 }
 
-// TestTornClaim: a claim that a crash tore is nobody's.
+// TestTornClaim: a claim that a crash has damaged has no holder.
 func TestTornClaim(t *testing.T) {
 	t.Parallel()
 	s := &torn{Store: files(t), keys: map[string]bool{}}
@@ -82,8 +82,8 @@ func TestTornClaim(t *testing.T) {
 	})
 }
 
-// TestClaimIsLost: what a workflow does with a claim that another has taken over changes
-// nothing and says who has it.
+// TestClaimIsLost: an operation on a claim that another workflow has taken over changes nothing
+// and names the holder.
 func TestClaimIsLost(t *testing.T) {
 	t.Parallel()
 	s := &activitytest.Store{Store: files(t)}
@@ -108,7 +108,7 @@ func TestClaimIsLost(t *testing.T) {
 	require.ErrorContains(t, claims.Lost(claimKey, video.Claim{}), "start it again")
 }
 
-// TestClaimWithoutRoom: a claim that could not be written is held by nobody new.
+// TestClaimWithoutRoom: a claim that could not be written keeps its holder.
 func TestClaimWithoutRoom(t *testing.T) {
 	t.Parallel()
 	s := &activitytest.Store{Store: files(t)}

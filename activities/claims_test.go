@@ -16,23 +16,23 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// nobody: no workflow runs.
-type nobody struct{}
+// noRuns is a server without running workflows.
+type noRuns struct{}
 
-func (nobody) VideoTenant(context.Context, string, string) (tenant.ID, error) { return "", nil }
-func (nobody) Running(context.Context, string, string) (bool, error)          { return false, nil }
-func (nobody) ChainRunning(context.Context, string, string) (bool, error)     { return false, nil }
-func (nobody) Signal(context.Context, string, string, string, any) error      { return nil }
+func (noRuns) VideoTenant(context.Context, string, string) (tenant.ID, error) { return "", nil }
+func (noRuns) Running(context.Context, string, string) (bool, error)          { return false, nil }
+func (noRuns) ChainRunning(context.Context, string, string) (bool, error)     { return false, nil }
+func (noRuns) Signal(context.Context, string, string, string, any) error      { return nil }
 
-// meddled is a store in which somebody acts after each look at an object. plain has no
-// conditional delete.
-type meddled struct {
+// racingStore is a store in which another writer acts after each read of an object. plain has
+// no conditional delete.
+type racingStore struct {
 	activities.Store
 	after func()
 	plain bool
 }
 
-func (m *meddled) Get(ctx context.Context, key string) (io.ReadCloser, object.Info, error) {
+func (m *racingStore) Get(ctx context.Context, key string) (io.ReadCloser, object.Info, error) {
 	r, info, err := m.Store.Get(ctx, key)
 	if act := m.after; act != nil {
 		m.after = nil
@@ -41,20 +41,19 @@ func (m *meddled) Get(ctx context.Context, key string) (io.ReadCloser, object.In
 	return r, info, err
 }
 
-func (*meddled) Delete(context.Context, string) error {
+func (*racingStore) Delete(context.Context, string) error {
 	return errors.New("a claim is deleted under no condition")
 }
 
-func (m *meddled) DeleteIf(ctx context.Context, key, sum string) error {
+func (m *racingStore) DeleteIf(ctx context.Context, key, sum string) error {
 	if m.plain {
 		return errors.ErrUnsupported
 	}
 	return m.Store.DeleteIf(ctx, key, sum)
 }
 
-// TestRelease: a claim that another workflow takes over between the look at it and its
-// release stays with the other one; one that is released is free, also on a store that
-// cannot delete under a condition.
+// TestRelease: a claim that another workflow takes over between its read and its release stays
+// with that workflow. A released claim is free, also on a store without conditional deletes.
 func TestRelease(t *testing.T) {
 	t.Parallel()
 	const key = "default/claims/v"
@@ -64,8 +63,8 @@ func TestRelease(t *testing.T) {
 			t.Parallel()
 			store, err := blob.Open(t.Context(), "file://"+t.TempDir())
 			require.NoError(t, err)
-			m := &meddled{Store: store, plain: plain}
-			c := activities.Claims{Store: m, Runs: nobody{}, What: "video"}
+			m := &racingStore{Store: store, plain: plain}
+			c := activities.Claims{Store: m, Runs: noRuns{}, What: "video"}
 			var suite testsuite.WorkflowTestSuite
 			env := suite.NewTestActivityEnvironment()
 			do := func(act func(ctx context.Context) error) {

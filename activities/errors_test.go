@@ -58,7 +58,7 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 	require.Equal(t, 7*time.Minute, app.NextRetryDelay())
 }
 
-func TestCancellationIsNoFailure(t *testing.T) {
+func TestCancellationIsNotAFailure(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, context.Canceled, temporalError(context.Canceled, 1))
 }

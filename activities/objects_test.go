@@ -33,8 +33,8 @@ func files(t *testing.T) activities.Store {
 	return store
 }
 
-// torn is a store in which the objects of some keys are there, but not whole, as after a
-// crash of the machine, until they are written again.
+// torn is a store in which the objects of some keys are damaged, as after a crash of the
+// machine, until they are written again.
 type torn struct {
 	activities.Store
 	mu   sync.Mutex
@@ -75,9 +75,9 @@ func (s *torn) Replace(ctx context.Context, key, sum string, r io.Reader) (objec
 	return info, err
 }
 
-// TestManifestsOverTornOnes: a manifest that a crash tore is written again by whoever comes
-// next, and one that is whole is replaced only where that is meant.
-func TestManifestsOverTornOnes(t *testing.T) {
+// TestManifestsReplaceTornOnes: the next writer replaces a manifest that a crash has damaged.
+// An intact manifest is replaced only on purpose.
+func TestManifestsReplaceTornOnes(t *testing.T) {
 	t.Parallel()
 	const key = "default/m.json"
 	for name, c := range map[string]struct {
@@ -103,7 +103,7 @@ func TestManifestsOverTornOnes(t *testing.T) {
 	}
 }
 
-// TestManifestsAtOnce: of writers at the same time one's manifest is there, and whole.
+// TestManifestsAtOnce: concurrent writers leave the complete manifest of one of them.
 func TestManifestsAtOnce(t *testing.T) {
 	t.Parallel()
 	s := files(t)
@@ -121,7 +121,7 @@ func TestManifestsAtOnce(t *testing.T) {
 	require.Contains(t, got, "i")
 }
 
-// TestWritesWithoutRoom: a write without room says so, and leaves what was there.
+// TestWritesWithoutRoom: a write to a full disk fails and keeps the existing object.
 func TestWritesWithoutRoom(t *testing.T) {
 	t.Parallel()
 	for name, write := range map[string]func(context.Context, activities.Store, string, any) error{
@@ -140,7 +140,7 @@ func TestWritesWithoutRoom(t *testing.T) {
 	}
 }
 
-// TestUnreadableJSON: what is no JSON is a mistake of the input, and not absent.
+// TestUnreadableJSON: invalid JSON is an input error, not a missing object.
 func TestUnreadableJSON(t *testing.T) {
 	t.Parallel()
 	s := files(t)
@@ -152,8 +152,8 @@ func TestUnreadableJSON(t *testing.T) {
 	require.False(t, activities.Absent(err))
 }
 
-// TestFetchFile: a file of a manifest is fetched whole, of the content that the manifest
-// says, and never to a place outside.
+// TestFetchFile: a file of a manifest is fetched completely, with the content of the manifest,
+// and never to a path outside of the directory.
 func TestFetchFile(t *testing.T) {
 	t.Parallel()
 	s := files(t)
@@ -184,7 +184,7 @@ func TestFetchFile(t *testing.T) {
 	require.Empty(t, left)
 }
 
-// TestCopyObject: a copy of another content than the manifest says is no copy.
+// TestCopyObject: a copy whose content differs from the manifest fails.
 func TestCopyObject(t *testing.T) {
 	t.Parallel()
 	s := &activitytest.Store{Store: files(t)}
@@ -201,7 +201,7 @@ func TestCopyObject(t *testing.T) {
 	require.Equal(t, 3, n)
 }
 
-// oneDocument is the only file that a user can name.
+// oneDocument is a source with one file.
 type oneDocument struct {
 	path string
 	err  error
@@ -215,8 +215,8 @@ func (d oneDocument) Open(context.Context, tenant.ID, string) (*os.File, string,
 	return file, "rows.jsonl", err
 }
 
-// TestOpenDataset: rows are read again and again, wherever they lie, and a dataset that
-// cannot be opened is told as one.
+// TestOpenDataset: rows from any source can be read repeatedly, and the error of a dataset that
+// cannot be opened names the dataset.
 func TestOpenDataset(t *testing.T) {
 	t.Parallel()
 	s := files(t)

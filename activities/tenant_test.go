@@ -36,7 +36,7 @@ func confinedEnvironment(t *testing.T) (*testsuite.TestActivityEnvironment, acti
 	return env, store, activities.Confined(store)
 }
 
-func TestTenantIsKeptToItsKeys(t *testing.T) {
+func TestTenantIsConfinedToItsKeys(t *testing.T) {
 	t.Parallel()
 	env, store, confined := confinedEnvironment(t)
 	_, err := store.Put(t.Context(), "b/x", bytes.NewReader(nil))
@@ -92,8 +92,8 @@ func TestTenantOfAnActivityIsChecked(t *testing.T) {
 	require.False(t, ran)
 }
 
-// TestTenantOfListing: the key of a listing is made of tenant and run. What an
-// earlier build scheduled has the prefix only.
+// TestTenantOfListing: the key of a listing is derived from tenant and run. Inputs of earlier
+// builds have only the prefix.
 func TestTenantOfListing(t *testing.T) {
 	t.Parallel()
 	env, store, confined := confinedEnvironment(t)
@@ -144,8 +144,8 @@ func TestTenantOfListing(t *testing.T) {
 	require.ErrorIs(t, err, object.ErrNotFound)
 }
 
-// TestTenantIsInEveryInput: an activity whose input has no tenant reaches nothing,
-// so one that is added must say whose it is.
+// TestTenantIsInEveryInput: an activity whose input has no tenant cannot access objects, so
+// every new input requires a tenant.
 func TestTenantIsInEveryInput(t *testing.T) {
 	t.Parallel()
 	withoutTenant := []string{"Running"} // asks the Temporal server, and touches nothing
@@ -168,8 +168,7 @@ func TestTenantIsInEveryInput(t *testing.T) {
 	require.Greater(t, owned, 30)
 }
 
-// TestTenantOfPinnedRecipe: a recipe that was read for one tenant is not known to
-// another.
+// TestTenantOfPinnedRecipe: a cached recipe of one tenant is not used for another.
 func TestTenantOfPinnedRecipe(t *testing.T) {
 	t.Parallel()
 	env, store, confined := confinedEnvironment(t)

@@ -13,7 +13,7 @@ import (
 )
 
 // TestAttributesOfTheRun: search attributes that a caller presets are replaced by those of
-// the run, whichever of them differ.
+// the run.
 func TestAttributesOfTheRun(t *testing.T) {
 	t.Parallel()
 	keys := []string{workflows.AttrTenant, workflows.AttrKind, workflows.AttrProfile}

@@ -14,8 +14,8 @@ import (
 	"github.com/cogniverse/cogflow/workflows/flowtest"
 )
 
-// place is where a start input takes text: what stands before and behind the text, the
-// name of the field that a message has, and a length that no such field takes.
+// place is a text field of a start input: the JSON before and after the text, the name of the
+// field in messages, and a length above its limit.
 type place struct {
 	field, before, after string
 	long                 int
@@ -25,7 +25,7 @@ func (p place) in(field, before, after string) place {
 	return place{strings.TrimSuffix(field+"."+p.field, "."), before + p.before, p.after + after, p.long}
 }
 
-// places lists where a type takes text, or JSON in which there may be any.
+// places lists the fields of a type that take text, or JSON with text.
 func places(t *testing.T, of reflect.Type) (out []place) {
 	t.Helper()
 	switch {
@@ -69,8 +69,8 @@ func places(t *testing.T, of reflect.Type) (out []place) {
 	return out
 }
 
-// TestInputBounds gives each field of each start input that holds text too much of it.
-// The run fails before its first activity, and says which field it was.
+// TestInputBounds sets each text field of each start input to a text that is too long. The run
+// fails before its first activity, and the message names the field.
 func TestInputBounds(t *testing.T) {
 	t.Parallel()
 	fields, seen := 0, map[reflect.Type]bool{}

@@ -26,8 +26,9 @@ func (w *world) dryRun(force bool) ingestflow.LibraryResult {
 	return out
 }
 
-// TestDryRunIsTrue: what is stored costs nothing, and the rest what it then costs.
-func TestDryRunIsTrue(t *testing.T) {
+// TestDryRunIsAccurate: stored results cost nothing, and the estimate of the rest is what the
+// run then costs.
+func TestDryRunIsAccurate(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.sound = []string{"hello"}
@@ -78,7 +79,7 @@ func TestDryRunIsTrue(t *testing.T) {
 	require.True(t, w.dryRun(false).Estimate.Unpriced)
 }
 
-// TestDryRunAfterIndexLost: videos are not unchanged of which the index knows nothing.
+// TestDryRunAfterIndexLost: videos that are missing from the index do not count as unchanged.
 func TestDryRunAfterIndexLost(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -95,25 +96,25 @@ func TestDryRunAfterIndexLost(t *testing.T) {
 	require.Zero(t, out.Estimate.CostUSD)
 }
 
-// peeks counts how often a video is looked into.
-type peeks struct {
+// countingSource counts the reads of a video.
+type countingSource struct {
 	ingest.Sources
 	n     int
 	holes bool // what is peeked is not whole
 }
 
-func (p *peeks) Peek(ctx context.Context, t tenant.ID, uri string, v video.FileVersion) (*os.File, bool, error) {
+func (p *countingSource) Peek(ctx context.Context, t tenant.ID, uri string, v video.FileVersion) (*os.File, bool, error) {
 	p.n++
 	f, whole, err := p.Sources.Peek(ctx, t, uri, v)
 	return f, whole && !p.holes, err
 }
 
-// TestDryRunOfLargeVideo: a large video is not read whole to say what it would cost, and not at
-// all where an earlier run has read it.
+// TestDryRunOfLargeVideo: a dry run does not read a large video completely, and not at all if an
+// earlier run has read it.
 func TestDryRunOfLargeVideo(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	source := &peeks{Sources: w.ingest.Sources}
+	source := &countingSource{Sources: w.ingest.Sources}
 	w.ingest.Sources = source
 	w.profile.Sampling.MaxFrames = 10
 	w.video("large.txt", strings.Repeat("x", 5<<20), "second")

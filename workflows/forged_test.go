@@ -16,7 +16,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows/flowtest"
 )
 
-// states are inputs with what a run hands on to the next, for another tenant.
+// states are inputs with a continue-as-new state of another tenant.
 func states() map[string]string {
 	digest, job := strings.Repeat("ab", 32), strings.Repeat("cd", 12)
 	recipe := fmt.Sprintf(`{"fingerprint":%q,"profile":"p","chunk_frames":1,"describe_gpu":["cpu"],"embed_gpu":["cpu"],"gpu_wait":0,"embed":"e"}`, digest)
@@ -70,7 +70,7 @@ func TestForgedStateIsRefused(t *testing.T) {
 	}
 }
 
-// TestForgedStateIsBounded: state that was believed names nothing foreign.
+// TestForgedStateIsBounded: an accepted state refers to nothing of another tenant.
 func TestForgedStateIsBounded(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ workflow, from, to string }{
@@ -106,17 +106,17 @@ func TestForgedStateIsBounded(t *testing.T) {
 	}
 }
 
-// TestForgedLibraryIsRefused: only a child with the id that a library gives
-// has what a library tells.
+// TestForgedLibraryIsRefused: only a child with an id of its library may have the field
+// library.
 func TestForgedLibraryIsRefused(t *testing.T) {
 	t.Parallel()
 	link := `{"tenant":"a","uri":"x","library":{"job":"b","recipe":` + strings.SplitN(strings.SplitN(states()["IngestLibrary"], `"recipe":`, 2)[1], `,"listing"`, 2)[0] + `}}`
 	require.ErrorContains(t, started(t, "IngestVideo", link, nil), "reserved for cogflow")
 }
 
-// TestForgedFieldsAreNoFields: what only cogflow may set is in no type that a
-// start is documented by.
-func TestForgedFieldsAreNoFields(t *testing.T) {
+// TestForgedFieldsAreRejected: fields that only cogflow may set are not in the documented
+// input types.
+func TestForgedFieldsAreRejected(t *testing.T) {
 	t.Parallel()
 	resumed := []string{"IngestLibrary", "IngestVideo", "TrainSFT", "TrainDPO", "TrainEmbedding", "OptimizePrompts"}
 	for _, w := range catalog.Types() {

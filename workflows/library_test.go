@@ -125,7 +125,7 @@ func TestDryRunWritesNothing(t *testing.T) {
 	require.Zero(t, w.callsOf("harbour 0"))
 }
 
-// longName lists one more video, whose URI is longer than any may be.
+// longName lists one more video, whose URI is too long.
 type longName struct{ ingest.Sources }
 
 func (l longName) List(ctx context.Context, t tenant.ID, source string, recursive bool, yield func(string) error) (int, error) {
@@ -135,7 +135,8 @@ func (l longName) List(ctx context.Context, t tenant.ID, source string, recursiv
 	return l.Sources.List(ctx, t, source, recursive, yield)
 }
 
-// TestLibraryRefusesLongURI: it is that video's failure, which names the start of it.
+// TestLibraryRefusesLongURI: a URI that is too long fails only its video; the failure has the
+// start of the URI.
 func TestLibraryRefusesLongURI(t *testing.T) {
 	t.Parallel()
 	for _, dry := range []bool{true, false} {

@@ -39,8 +39,7 @@ func (l *pictureEmbedder) EmbedPictures(_ context.Context, r video.PictureReques
 	return out, nil
 }
 
-// TestPicturesWithoutCaptions is a profile that looks at the frames themselves
-// and asks no describer.
+// TestPicturesWithoutCaptions: a profile that embeds frames and calls no describer.
 func TestPicturesWithoutCaptions(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -92,7 +91,7 @@ func (e *echo) Transcribe(_ context.Context, r video.TranscribeRequest) (video.T
 	}}, nil
 }
 
-func TestSpeechLiesOnTheFramesThatItOverlaps(t *testing.T) {
+func TestSpeechIsOnOverlappingFrames(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	e := &echo{}
@@ -121,9 +120,9 @@ func TestSpeechLiesOnTheFramesThatItOverlaps(t *testing.T) {
 	require.Equal(t, 2, e.calls)
 }
 
-// TestPoisonSoundIsLeftOut: a piece of sound that the model refuses costs the
-// words in it, and is reported; when it refuses all, the model is wrong.
-func TestPoisonSoundIsLeftOut(t *testing.T) {
+// TestRefusedAudioIsOmitted: an audio segment that the model refuses is omitted and reported.
+// If the model refuses all segments, the model is at fault.
+func TestRefusedAudioIsOmitted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.ingest.Transcriber, w.sound = &echo{refuses: "noise"}, []string{"welcome aboard", "noise"}
@@ -154,7 +153,7 @@ func TestPoisonSoundIsLeftOut(t *testing.T) {
 	require.ErrorContains(t, err, "it will not listen to this")
 }
 
-// fullIndex has no room for the first calls.
+// fullIndex is full during the first calls.
 type fullIndex struct {
 	ingest.Index
 	mu   sync.Mutex
@@ -162,7 +161,7 @@ type fullIndex struct {
 	seen int
 }
 
-// fencelessIndex has no room for the first claims.
+// fencelessIndex is full during the first claims.
 type fencelessIndex struct {
 	ingest.Index
 	full atomic.Int32 // claims that are refused yet
@@ -175,9 +174,9 @@ func (x *fencelessIndex) Fence(ctx context.Context, t tenant.ID, profile string,
 	return x.Index.Fence(ctx, t, profile, v, claim)
 }
 
-// TestClaimSaysThatItWaits: a run whose claim finds no room in the index says so, to
-// whoever asks it and to whoever lists runs, and goes on by itself.
-func TestClaimSaysThatItWaits(t *testing.T) {
+// TestClaimReportsItsWait: a run whose claim finds the index full shows that in its progress
+// and its search attribute, and continues by itself.
+func TestClaimReportsItsWait(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	x := &fencelessIndex{Index: w.ingest.Index}
@@ -215,7 +214,7 @@ func (x *fullIndex) Upsert(ctx context.Context, docs []video.Document) error {
 }
 
 // TestFullIndexIsWaitedOut: an index that blocks feeding pauses the run, which
-// says so, starts nothing new meanwhile, and goes on by itself.
+// reports that, starts nothing new meanwhile, and continues by itself.
 func TestFullIndexIsWaitedOut(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

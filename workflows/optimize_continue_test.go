@@ -20,9 +20,9 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-// TestOptimizeContinuesWhereItWaited: whatever stage waits for money when the
-// history is long enough, the next run goes on with it and with all that follows.
-func TestOptimizeContinuesWhereItWaited(t *testing.T) {
+// TestOptimizeContinuesItsWait: in every stage, a run that continues as new while it waits for
+// budget continues with that stage and the following ones.
+func TestOptimizeContinuesItsWait(t *testing.T) {
 	t.Parallel()
 	for mode, stages := range map[string][]string{
 		optimize.ModeImproved: {"BootstrapDemos", "ProposeInstructions", "SearchTrials", "ReflectOnFailures", "ConfirmBest"},

@@ -25,8 +25,8 @@ func (s *optimizeWorld) plan(in optimizeflow.Input) *optimize.Plan {
 	return out.Plan
 }
 
-// TestOptimizePlanPace: the time of a plan rests on what was measured, else on
-// what is said to be assumed.
+// TestOptimizePlanPace: the time of a plan comes from measured calls, else from an assumption
+// that the plan marks as such.
 func TestOptimizePlanPace(t *testing.T) {
 	t.Parallel()
 	s := newOptimizeWorld(t)
@@ -60,7 +60,7 @@ func TestOptimizePlanPace(t *testing.T) {
 	require.Less(t, after.Seconds, before.Seconds)
 }
 
-// TestOptimizeYAML: a worker reads a program in YAML as what it is in JSON.
+// TestOptimizeYAML: a program in YAML is the same as in JSON.
 func TestOptimizeYAML(t *testing.T) {
 	t.Parallel()
 	s := newOptimizeWorld(t)

@@ -32,8 +32,8 @@ func stopWhenWaiting(t *testing.T, env *testsuite.TestWorkflowEnvironment, in op
 	return out
 }
 
-// TestOptimizeStopsWhileWaitingForBudget: whatever the stage it waits in, it ends with
-// the best so far and pays nothing more.
+// TestOptimizeStopsWhileWaitingForBudget: in every stage, a stopped run ends with the best so
+// far and pays nothing more.
 func TestOptimizeStopsWhileWaitingForBudget(t *testing.T) {
 	t.Parallel()
 	whole, err := newOptimizeWorld(t).run(optimizeInput(optimize.ModeCompat))

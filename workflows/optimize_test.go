@@ -99,7 +99,7 @@ func optimized(t *testing.T, env *testsuite.TestWorkflowEnvironment) (optimizefl
 	return out, env.GetWorkflowResult(&out)
 }
 
-// optimizeInput is an input with rows to learn from.
+// optimizeInput is an input with a trainset.
 func optimizeInput(mode string) optimizeflow.Input {
 	var rows []string
 	for i := range 160 {
@@ -167,15 +167,15 @@ func (p *fakeModels) answer(c prompt.Completion) string {
 		case "completed":
 			value = ""
 		case "answer":
-			value = p.quiz(c, last)
+			value = p.answerTopic(c, last)
 		}
 		fmt.Fprintf(&b, "[[ ## %s ## ]]\n%s\n\n", m[1], value)
 	}
 	return b.String()
 }
 
-// quiz answers a topic rightly more often when the instruction helps.
-func (p *fakeModels) quiz(c prompt.Completion, last string) string {
+// answerTopic answers more topics correctly with a better instruction.
+func (p *fakeModels) answerTopic(c prompt.Completion, last string) string {
 	topics := regexp.MustCompile(`topic (\d+)`).FindAllStringSubmatch(last, -1)
 	topic, _ := strconv.Atoi(topics[len(topics)-1][1])
 	skill := uint64(30)
@@ -243,8 +243,9 @@ func TestOptimizeNeverShipsARegression(t *testing.T) {
 	require.ErrorContains(t, env.GetWorkflowError(), "force")
 }
 
-// What servers do wrong changes no score: the result is that of a calm run.
-func TestOptimizeFaultsAreNoScores(t *testing.T) {
+// TestOptimizeFaultsHaveNoScore: faults of servers do not change scores; the result is that of
+// an undisturbed run.
+func TestOptimizeFaultsHaveNoScore(t *testing.T) {
 	t.Parallel()
 	calm := newOptimizeWorld(t)
 	want, err := calm.run(optimizeInput(optimize.ModeCompat))
@@ -359,9 +360,9 @@ func stopAndSearchOn(t *testing.T, mode string) {
 	require.Equal(t, distinct, all)
 }
 
-// TestOptimizeGivenUp: what a run gives up scores nothing in that run, also when it
-// is asked for again, and says nothing of others: the endpoint may be well again.
-func TestOptimizeGivenUp(t *testing.T) {
+// TestOptimizeStopsRetrying: an answer that a run has given up scores 0 for the rest of that
+// run. Other runs request it again, because the endpoint may have recovered.
+func TestOptimizeStopsRetrying(t *testing.T) {
 	t.Parallel()
 	other := optimizeInput(optimize.ModeCompat)
 	other.Name, other.NumTrials = "another", 9

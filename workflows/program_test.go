@@ -23,7 +23,7 @@ func (s *optimizeWorld) role(name string, in optimizeflow.ProgramInput) (trainin
 	return out, env.GetWorkflowResult(&out)
 }
 
-// versions lists the versions of quiz with what they are, the latest first.
+// versions lists the versions of the program quiz with their status, the latest first.
 func (s *optimizeWorld) versions() (out []string) {
 	env := s.environment()
 	env.ExecuteWorkflow("ListPrograms", optimizeflow.ListProgramsInput{Name: "quiz"})
@@ -102,9 +102,9 @@ func TestCanaryProgram(t *testing.T) {
 	require.Nil(t, role.Canary)
 }
 
-// A version that is not better wants force, and one program of all is needed that
-// is active.
-func TestCanaryOfWhatIsNotBetter(t *testing.T) {
+// TestCanaryOfAWorseVersion: a version that is not better requires force, and a canary
+// requires an active version.
+func TestCanaryOfAWorseVersion(t *testing.T) {
 	t.Parallel()
 	s := newOptimizeWorld(t)
 	s.models.helps = false

@@ -14,7 +14,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows/flowtest"
 )
 
-// TestInputBoundsTakes: what is as long as a field may be is not refused for that.
+// TestInputBoundsTakes: a text of exactly the maximum length is accepted.
 func TestInputBoundsTakes(t *testing.T) {
 	t.Parallel()
 	uri, name := strings.Repeat("u", video.MaxURI), strings.Repeat("n", 255)
@@ -41,7 +41,7 @@ func TestInputBoundsTakes(t *testing.T) {
 	}
 }
 
-// TestInputBoundsOfRunsInFlight: a run that was begun goes on, whatever its input holds.
+// TestInputBoundsOfRunsInFlight: runs of earlier builds continue with inputs of any length.
 func TestInputBoundsOfRunsInFlight(t *testing.T) {
 	t.Parallel()
 	long := Received{tooLong: fmt.Errorf("too long")}

@@ -19,9 +19,9 @@ import (
 )
 
 // TestReplay runs today's workflows on recorded histories. A failure means that
-// jobs which are running while workers are upgraded would get stuck: keep what
-// the histories did behind workflow.GetVersion and add new histories beside the
-// old ones. Recording again in place of old histories only hides the damage.
+// jobs which are running while workers are upgraded would get stuck: keep the
+// old behaviour behind workflow.GetVersion and add new histories beside the old ones.
+// Replacing old histories only hides the failure.
 //
 // `COGFLOW_RECORD=1 go test -run TestRecord ./workers` records.
 func TestReplay(t *testing.T) {

@@ -29,14 +29,14 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-// steerable is a workflow that runs long enough to be signalled.
-type steerable struct {
+// controllable is a workflow that runs long enough to be signalled.
+type controllable struct {
 	env   func(t *testing.T) *testsuite.TestWorkflowEnvironment
 	run   string
 	input any
 }
 
-func steerables(t *testing.T) map[string]steerable {
+func controllables(t *testing.T) map[string]controllable {
 	t.Helper()
 	inWorld := func(t *testing.T) *testsuite.TestWorkflowEnvironment {
 		t.Helper()
@@ -47,17 +47,17 @@ func steerables(t *testing.T) map[string]steerable {
 	lib := t.TempDir()
 	w := &world{t: t, dir: lib}
 	w.video("harbour.txt", frames("harbour", 10)...)
-	inGym := func(t *testing.T) *testsuite.TestWorkflowEnvironment {
+	inTraining := func(t *testing.T) *testsuite.TestWorkflowEnvironment {
 		t.Helper()
 		return newTrainWorld(t).environment()
 	}
 	train, err := json.Marshal(answers("a"))
 	require.NoError(t, err)
-	return map[string]steerable{
+	return map[string]controllable{
 		"IngestVideo":   {inWorld, "IngestVideo", ingestflow.VideoInput{URI: w.videoURI()}},
 		"IngestLibrary": {inWorld, "IngestLibrary", ingestflow.LibraryInput{Source: w.library()}},
-		"TrainSFT":      {inGym, "TrainSFT", answers("a")},
-		"TrainSweep": {inGym, "TrainSweep", trainflow.SweepInput{
+		"TrainSFT":      {inTraining, "TrainSFT", answers("a")},
+		"TrainSweep": {inTraining, "TrainSweep", trainflow.SweepInput{
 			Method: "sft", Train: train, Grid: map[string][]json.RawMessage{"seed": {[]byte("1"), []byte("2"), []byte("3")}},
 		}},
 		"OptimizePrompts": {
@@ -70,8 +70,8 @@ func steerables(t *testing.T) map[string]steerable {
 	}
 }
 
-// odd are invalid payloads.
-func odd(t *testing.T, name string) []any {
+// invalidPayloads are payloads that no signal or update accepts.
+func invalidPayloads(t *testing.T, name string) []any {
 	t.Helper()
 	out := []any{
 		nil,
@@ -103,22 +103,22 @@ func odd(t *testing.T, name string) []any {
 	}
 	raw, err := json.Marshal(example)
 	require.NoError(t, err)
-	twists := twisted(t, raw)
+	corruptedPayloads := corruptedCopies(t, raw)
 	if name == train.SignalTraining {
-		twists = append(twists, rawJSON(`{"tally":{"slice_key":"x"}}`), rawJSON(`{"tally":{"next_key":"`+strings.Repeat("a", 1<<20)+`"}}`), rawJSON(`{"tally":{"slice":-1}}`))
+		corruptedPayloads = append(corruptedPayloads, rawJSON(`{"tally":{"slice_key":"x"}}`), rawJSON(`{"tally":{"next_key":"`+strings.Repeat("a", 1<<20)+`"}}`), rawJSON(`{"tally":{"slice":-1}}`))
 	}
-	return append(append(out, json.RawMessage(raw)), twists...)
+	return append(append(out, json.RawMessage(raw)), corruptedPayloads...)
 }
 
-// rawJSON is a payload that says to be JSON.
+// rawJSON is a payload with the encoding JSON and any content.
 func rawJSON(text string) converter.RawValue {
 	return converter.NewRawValue(&commonpb.Payload{
 		Metadata: map[string][]byte{converter.MetadataEncoding: []byte(converter.MetadataEncodingJSON)}, Data: []byte(text),
 	})
 }
 
-// twisted are copies of a document, each with one field that is not what it should be.
-func twisted(t *testing.T, raw []byte) (out []any) {
+// corruptedCopies are copies of a document, each with one invalid field.
+func corruptedCopies(t *testing.T, raw []byte) (out []any) {
 	t.Helper()
 	var document any
 	require.NoError(t, json.Unmarshal(raw, &document))
@@ -132,9 +132,9 @@ func twisted(t *testing.T, raw []byte) (out []any) {
 				nil, -1, int64(1e18), 1e300, strings.Repeat("|`\x00é", 10_000), []any{}, map[string]any{"a": map[string]any{}},
 			} {
 				at[name] = value
-				twist, err := json.Marshal(document)
+				corrupted, err := json.Marshal(document)
 				require.NoError(t, err)
-				out = append(out, json.RawMessage(twist))
+				out = append(out, json.RawMessage(corrupted))
 			}
 			at[name] = was
 		}
@@ -143,27 +143,27 @@ func twisted(t *testing.T, raw []byte) (out []any) {
 	return out
 }
 
-// TestOddSignals sends odd payloads to each signal and update that a workflow takes.
-// None may fail or panic it: a workflow task that panics is tried again for ever.
-func TestOddSignals(t *testing.T) {
+// TestInvalidSignals sends invalid payloads to each signal and update of a workflow. None may
+// fail the workflow or make it panic: a workflow task that panics is retried for ever.
+func TestInvalidSignals(t *testing.T) {
 	t.Parallel()
-	for kind, s := range steerables(t) {
+	for kind, s := range controllables(t) {
 		signals, updates := handlers(t, s)
 		of, found := catalog.TypeOf(kind)
 		require.True(t, found, kind)
 		require.Equal(t, signals, of.Signals, "the signals of %s", kind)
 		require.Equal(t, updates, of.Updates, "the updates of %s", kind)
 		for _, name := range signals {
-			t.Run(kind+" signal "+name, func(t *testing.T) { t.Parallel(); oddSignals(t, s, name) })
+			t.Run(kind+" signal "+name, func(t *testing.T) { t.Parallel(); sendInvalidSignals(t, s, name) })
 		}
 		for _, name := range updates {
-			t.Run(kind+" update "+name, func(t *testing.T) { t.Parallel(); oddUpdates(t, s, name) })
+			t.Run(kind+" update "+name, func(t *testing.T) { t.Parallel(); sendInvalidUpdates(t, s, name) })
 		}
 	}
 }
 
-// handlers lists the signals and updates that a run takes, as it says itself.
-func handlers(t *testing.T, s steerable) (signals, updates []string) {
+// handlers lists the signals and updates that a run supports, from its metadata.
+func handlers(t *testing.T, s controllable) (signals, updates []string) {
 	t.Helper()
 	env := s.env(t)
 	whenBegun(env, func() {
@@ -183,10 +183,10 @@ func handlers(t *testing.T, s steerable) (signals, updates []string) {
 	return signals, updates
 }
 
-func oddSignals(t *testing.T, s steerable, name string) {
+func sendInvalidSignals(t *testing.T, s controllable, name string) {
 	t.Helper()
 	env := s.env(t)
-	payloads := odd(t, name)
+	payloads := invalidPayloads(t, name)
 	whenBegun(env, func() {
 		for _, p := range payloads {
 			env.SignalWorkflow(name, p)
@@ -198,12 +198,12 @@ func oddSignals(t *testing.T, s steerable, name string) {
 	require.NoError(t, env.GetWorkflowError(), "an invalid signal fails no run")
 }
 
-func oddUpdates(t *testing.T, s steerable, name string) {
+func sendInvalidUpdates(t *testing.T, s controllable, name string) {
 	t.Helper()
 	env := s.env(t)
 	accepted := 0
 	whenBegun(env, func() {
-		for _, p := range odd(t, name) {
+		for _, p := range invalidPayloads(t, name) {
 			env.UpdateWorkflow(name, "", &testsuite.TestUpdateCallback{
 				OnAccept: func() { accepted++ }, OnReject: func(err error) { require.Error(t, err) },
 				OnComplete: func(_ any, err error) { require.NoError(t, err) },
@@ -218,13 +218,14 @@ func oddUpdates(t *testing.T, s steerable, name string) {
 	}
 }
 
-// whenBegun does something when the first activity of a run begins.
+// whenBegun calls do when the first activity of a run starts.
 func whenBegun(env *testsuite.TestWorkflowEnvironment, do func()) {
 	var once sync.Once
 	env.SetOnActivityStartedListener(func(*activity.Info, context.Context, converter.EncodedValues) { once.Do(do) })
 }
 
-// TestInvalidBudgetSignal: it changes no limit, and people see that it was ignored.
+// TestInvalidBudgetSignal: an invalid limit changes nothing, and the status shows that it was
+// ignored.
 func TestInvalidBudgetSignal(t *testing.T) {
 	t.Parallel()
 	for _, payload := range []any{-1.0, 1e13, nil, "x", json.RawMessage("null")} {

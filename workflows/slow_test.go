@@ -13,7 +13,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// slowSources fetch at 1 MB/s, as over a thin line.
+// slowSources fetch at 1 MB/s.
 type slowSources struct {
 	*textVideos
 	bytes int

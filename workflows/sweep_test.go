@@ -25,15 +25,15 @@ import (
 	trainflow "github.com/cogniverse/cogflow/workflows/train"
 )
 
-// heard is what the runs of a sweep were told, by their seed.
-type heard map[int64][]string
+// signalLog is the signals that the runs of a sweep received, by seed.
+type signalLog map[int64][]string
 
 // sweepOf is a sweep of three seeds, two at a time, whose runs stand in for TrainSFT:
-// each notes the signals that it has and ends when it is stopped or released.
-func sweepOf(t *testing.T) (*testsuite.TestWorkflowEnvironment, heard, func()) {
+// each records its signals and ends when it is stopped or released.
+func sweepOf(t *testing.T) (*testsuite.TestWorkflowEnvironment, signalLog, func()) {
 	t.Helper()
 	env := flowtest.NewEnvironment()
-	told, release := heard{}, false
+	told, release := signalLog{}, false
 	register(env, "TrainSweep")
 	env.RegisterWorkflowWithOptions(func(ctx workflow.Context, in trainflow.Input) (trainflow.Result, error) {
 		seed, stopped := *in.Seed, false
@@ -74,7 +74,7 @@ func seeds(t *testing.T) trainflow.SweepInput {
 	}
 }
 
-// TestSweepPauses: those at work are told, and no other is started until it goes on.
+// TestSweepPauses: active runs are paused, and no other run starts until the sweep resumes.
 func TestSweepPauses(t *testing.T) {
 	t.Parallel()
 	env, told, release := sweepOf(t)
@@ -100,7 +100,7 @@ func TestSweepPauses(t *testing.T) {
 	require.False(t, out.Paused)
 }
 
-// TestSweepStops: those at work end with their best, the others are not started.
+// TestSweepStops: active runs end with their best so far, and no other run starts.
 func TestSweepStops(t *testing.T) {
 	t.Parallel()
 	for _, paused := range []bool{false, true} {
@@ -125,7 +125,7 @@ func TestSweepStops(t *testing.T) {
 	}
 }
 
-// manyRows is a common input with rows of so many bytes in all.
+// manyRows is a training input with rows of the given total size.
 func manyRows(t *testing.T, size int) json.RawMessage {
 	t.Helper()
 	in := trainflow.Input{BaseModel: "m"}
@@ -139,7 +139,7 @@ func manyRows(t *testing.T, size int) json.RawMessage {
 	return raw
 }
 
-// TestSweepOfInlineRows: rows that all runs have in common are stored once; the runs
+// TestSweepOfInlineRows: rows that all runs share are stored once; the runs
 // get a reference. 64 inputs with rows in one workflow task are more than a server takes.
 func TestSweepOfInlineRows(t *testing.T) {
 	t.Parallel()
@@ -174,7 +174,7 @@ func TestSweepOfInlineRows(t *testing.T) {
 	}
 }
 
-// TestSweepTrainsOnInlineRows: a reference to rows makes the same job as the rows do.
+// TestSweepTrainsOnInlineRows: a reference to rows gives the same job as the rows.
 func TestSweepTrainsOnInlineRows(t *testing.T) {
 	t.Parallel()
 	g := newTrainWorld(t)
@@ -193,8 +193,8 @@ func TestSweepTrainsOnInlineRows(t *testing.T) {
 	require.Equal(t, "unchanged", out.Runs[0].Result.Status)
 }
 
-// TestSweepIsBounded: what a server would not take, or what takes seconds to compute,
-// is refused as an input. Either would fail a workflow task again and again.
+// TestSweepIsBounded: a sweep that is too large for the server, or too slow to compute, is an
+// invalid input. Otherwise it would fail a workflow task again and again.
 func TestSweepIsBounded(t *testing.T) {
 	t.Parallel()
 	rows := string(manyRows(t, 100_000))
@@ -243,7 +243,7 @@ func TestSweepIsBounded(t *testing.T) {
 	}
 }
 
-// TestLongWorkflowIDs: one that leaves no room for the ids of children is refused.
+// TestLongWorkflowIDs: an id that is too long for the ids of children is rejected.
 func TestLongWorkflowIDs(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -18,8 +18,8 @@ import (
 	trainflow "github.com/cogniverse/cogflow/workflows/train"
 )
 
-// takenRuns is a server that says of every workflow that it is open, and whose it is:
-// first of the library, later of an unknown workflow.
+// takenRuns is a server on which every workflow is open. Its tenant is at first that of the
+// library, later unknown.
 type takenRuns struct {
 	activities.Runs
 	ours int // how often it is the library's own
@@ -35,7 +35,7 @@ func (r *takenRuns) VideoTenant(context.Context, string, string) (tenant.ID, err
 	return "", nil
 }
 
-// requireTaken: the video is a failure that names the id, and nothing else.
+// requireTaken checks that the video failed with a message that names the id.
 func requireTaken(t *testing.T, out ingestflow.LibraryResult, id string) {
 	t.Helper()
 	require.Equal(t, 1, out.Failed)
@@ -48,13 +48,13 @@ func requireTaken(t *testing.T, out ingestflow.LibraryResult, id string) {
 // take starts a workflow on a queue without a worker, so that it stays open, under an id.
 func take(t *testing.T, c client.Client, id string) {
 	t.Helper()
-	_, err := c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: "nobody"}, "IngestVideo")
+	_, err := c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: "unserved"}, "IngestVideo")
 	require.NoError(t, err)
 }
 
-// TestIDTakenLater: a workflow of somebody else that takes the id of a video after the
-// library has looked whose it is neither stalls the library nor counts as its video.
-func TestIDTakenLater(t *testing.T) {
+// TestChildIDTakenLater: another workflow takes the id of a video after the library has checked
+// its owner. It neither stalls the library nor counts as its video.
+func TestChildIDTakenLater(t *testing.T) {
 	t.Parallel()
 	c, w := liveServer(t), newWorld(t)
 	w.ingest.Runs = &takenRuns{ours: 1}
@@ -75,8 +75,8 @@ func TestIDTakenLater(t *testing.T) {
 	requireTaken(t, out, "lib/000000")
 }
 
-// TestIDTakenAfterContinue: so is one that takes the id of a video which a former run of
-// the library has started, and that ended without a word.
+// TestIDTakenAfterContinue: the same for the id of a video that a former run of the library has
+// started and that ended without a signal.
 func TestIDTakenAfterContinue(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -99,7 +99,7 @@ func TestIDTakenAfterContinue(t *testing.T) {
 	requireTaken(t, out, library+"/000000")
 }
 
-// TestSweepIDTaken: a run of a sweep whose id is taken fails alone, and says so.
+// TestSweepIDTaken: a run of a sweep whose id is taken fails with that reason; the others run.
 func TestSweepIDTaken(t *testing.T) {
 	t.Parallel()
 	l := newLive(t, "cpu")

@@ -25,8 +25,8 @@ import (
 	trainflow "github.com/cogniverse/cogflow/workflows/train"
 )
 
-// live is a trainWorld on a real server: only that one waits for activities that are
-// asked to end, and gives up on queues without a worker.
+// live is a trainWorld on a real server, because only a real server waits for cancelled
+// activities and times out on queues without a worker.
 type live struct {
 	*trainWorld
 	client client.Client
@@ -70,7 +70,7 @@ func newLive(t *testing.T, classes ...string) *live {
 	return l
 }
 
-// liveRuns asks the server.
+// liveRuns queries the server.
 type liveRuns struct{ client client.Client }
 
 func (r liveRuns) VideoTenant(context.Context, string, string) (tenant.ID, error) { return "", nil }
@@ -111,7 +111,7 @@ func (l *live) result(run client.WorkflowRun) trainflow.Result {
 	return out
 }
 
-// until waits for what the run says of itself.
+// until waits until the progress of the run satisfies a condition.
 func (l *live) until(what func(p trainflow.Progress) bool) {
 	l.t.Helper()
 	require.Eventually(l.t, func() bool {
@@ -124,8 +124,8 @@ func (l *live) until(what func(p trainflow.Progress) bool) {
 	}, 30*time.Second, 50*time.Millisecond)
 }
 
-// during calls do once while the trainer computes a step, and has the trainer
-// wait at the next until it is stopped.
+// during calls do once while the trainer computes a step, and makes the trainer wait at the
+// next step until it is stopped.
 func (l *live) during(step int, do func()) {
 	asked := false
 	l.trainer.step = func(at int, stop <-chan struct{}) {
@@ -137,7 +137,7 @@ func (l *live) during(step int, do func()) {
 	}
 }
 
-// undisturbedWeights trains the same elsewhere with nothing going wrong.
+// undisturbedWeights runs the same training without faults.
 func undisturbedWeights(t *testing.T, in trainflow.Input) string {
 	t.Helper()
 	g := newTrainWorld(t)
@@ -311,8 +311,8 @@ func TestTrainSweep(t *testing.T) {
 	require.Contains(t, l.keys("reports/"), strings.TrimPrefix(filepath.ToSlash(out.Report), "default/"))
 }
 
-// TestTrainSweepCost: a sweep costs what the ledger says of all its runs, those that
-// failed included, whether it ends or is cancelled.
+// TestTrainSweepCost: the cost of a sweep is the cost of all its runs in the ledger, including
+// failed ones, whether it ends or is cancelled.
 func TestTrainSweepCost(t *testing.T) {
 	t.Parallel()
 	for name, cancelled := range map[string]bool{"ended": false, "cancelled": true} {
@@ -362,8 +362,8 @@ func TestTrainSweepCost(t *testing.T) {
 	}
 }
 
-// A workflow that waits for a GPU says so.
-func TestTrainSaysWhatItWaitsFor(t *testing.T) {
+// TestTrainReportsItsWait: the progress shows that a run waits for a GPU.
+func TestTrainReportsItsWait(t *testing.T) {
 	t.Parallel()
 	l := newLive(t)
 	l.start("TrainSFT", answers("a"))

@@ -34,8 +34,8 @@ import (
 )
 
 // trainWorld is the environment of the training workflows: real store and ledger, and a
-// trainer whose model is a running hash, so that a step that is lost, repeated
-// or done on other data shows in the outcome.
+// trainer whose model is a running hash, so that a lost or repeated step, or a step on other
+// data, changes the result.
 type trainWorld struct {
 	t       *testing.T
 	dir     string
@@ -82,7 +82,7 @@ func (g *trainWorld) spend() func(context.Context, ingest.SpendInput) (video.Spe
 	return (&ingest.Activities{Ledger: g.train.Ledger.(activities.Ledger)}).Spend
 }
 
-// answers makes an input with rows that are told apart by tag.
+// answers makes an input with rows that contain a tag.
 func answers(tag string) trainflow.Input {
 	in := trainflow.Input{BaseModel: "tiny/llama", Name: "routing"}
 	for i := range 120 {
@@ -92,7 +92,7 @@ func answers(tag string) trainflow.Input {
 	return in
 }
 
-// run trains and returns what came of it.
+// run trains and returns the result.
 func (g *trainWorld) run(in trainflow.Input) (trainflow.Result, error) {
 	env := g.environment()
 	env.ExecuteWorkflow("TrainSFT", in)
@@ -136,7 +136,7 @@ func (g *trainWorld) keys(prefix string) []string {
 	return keys
 }
 
-// oneModel is a disk with one base model.
+// oneModel is a folder of models with one base model.
 type oneModel struct{}
 
 func (oneModel) Find(_ context.Context, name string) (training.Model, error) {
@@ -155,7 +155,7 @@ func (oneModel) Shape(context.Context, training.Model) (estimate.Shape, error) {
 	}, nil
 }
 
-// freeGPUs are always there.
+// freeGPUs are always available.
 type freeGPUs struct{}
 
 func (freeGPUs) Lease(context.Context, int) (string, func(), error) { return "", func() {}, nil }

@@ -19,15 +19,15 @@ import (
 	trainflow "github.com/cogniverse/cogflow/workflows/train"
 )
 
-// whilePaused pauses a run that waits for its first attempt, and does something.
+// whilePaused pauses a run that waits for its first attempt, and calls do.
 func whilePaused(env *testsuite.TestWorkflowEnvironment, do func()) {
 	whenBegun(env, func() { env.SignalWorkflow(workflows.SignalPause, nil) })
 	env.RegisterDelayedCallback(do, time.Hour)
 	env.RegisterDelayedCallback(func() { env.SignalWorkflow(workflows.SignalResume, nil) }, 2*time.Hour)
 }
 
-// TestTrainUnmatchedSignal: a signal whose form is right, and that no attempt of the run
-// has sent, neither fails it nor books anything in the ledger.
+// TestTrainUnmatchedSignal: a valid signal that no attempt of the run has sent neither fails the
+// run nor books anything in the ledger.
 func TestTrainUnmatchedSignal(t *testing.T) {
 	t.Parallel()
 	want := undisturbedWeights(t, answers("a"))
@@ -77,8 +77,8 @@ func TestTrainUnmatchedSignal(t *testing.T) {
 	}
 }
 
-// TestTrainSaysWhatItIgnored: people see that a signal was refused.
-func TestTrainSaysWhatItIgnored(t *testing.T) {
+// TestTrainReportsIgnoredSignals: the status shows that a signal was ignored.
+func TestTrainReportsIgnoredSignals(t *testing.T) {
 	t.Parallel()
 	env := newTrainWorld(t).environment()
 	progress := func() (p trainflow.Progress) {
@@ -108,7 +108,7 @@ func TestTrainSaysWhatItIgnored(t *testing.T) {
 	require.Contains(t, left, "not one of this run")
 }
 
-// TestVideoUnmatchedSignal: chunks that extraction has not made are no failure.
+// TestVideoUnmatchedSignal: a signal about chunks that do not exist does not fail the video.
 func TestVideoUnmatchedSignal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -102,9 +102,9 @@ func TestNoCaptionIsNeverIndexed(t *testing.T) {
 	}
 }
 
-// TestPoisonFrameIsLeftOut: one frame that a model will not look at costs that
-// frame, not the video, and is reported.
-func TestPoisonFrameIsLeftOut(t *testing.T) {
+// TestRefusedFrameIsOmitted: a frame that a model refuses is omitted and reported; the video
+// does not fail.
+func TestRefusedFrameIsOmitted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.video("harbour.txt", frames("harbour", 8)...)

@@ -33,7 +33,7 @@ import (
 )
 
 // world is everything around the workflows: real store, index, ledger and
-// embedder, and videos that are text files of one line a frame.
+// embedder, and videos that are text files with one line per frame.
 type world struct {
 	t        *testing.T
 	dir      string

@@ -30,8 +30,8 @@ func (c *claimTest) documents(g video.Fingerprint) int {
 	return n
 }
 
-// TestAbandon: a run that ends undone leaves neither frames nor documents, and its claim is
-// free, however often it is abandoned.
+// TestAbandon: an abandoned run leaves neither frames nor documents, and its claim is free, even
+// if it is abandoned repeatedly.
 func TestAbandon(t *testing.T) {
 	t.Parallel()
 	c, frame := halfDone(t)
@@ -47,7 +47,7 @@ func TestAbandon(t *testing.T) {
 	require.Zero(t, c.documents(c.p.Generation(claimedVideo)))
 }
 
-// TestAbandonWithoutClaim: what belongs to the run that has taken over stays.
+// TestAbandonWithoutClaim: data of the run that has taken over is kept.
 func TestAbandonWithoutClaim(t *testing.T) {
 	t.Parallel()
 	c, frame := halfDone(t)

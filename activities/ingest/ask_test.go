@@ -25,7 +25,7 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// models answer about what they are shown, and count how often.
+// models are fake models that count their calls.
 type models struct {
 	says  func(ctx context.Context, shown string) error // nil = an answer; set between two attempts only
 	mu    sync.Mutex
@@ -50,7 +50,7 @@ func (m *models) ask(ctx context.Context, shown string) error {
 	return m.says(ctx, shown)
 }
 
-// calls is how many were made.
+// calls is the number of calls.
 func (m *models) calls() (n int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -82,7 +82,7 @@ func (m *models) Transcribe(ctx context.Context, r video.TranscribeRequest) (vid
 // items is how many frames or pieces of sound an asked video has.
 const items = 6
 
-// askedVideo is a video that has been extracted, and one activity that asks about it.
+// askedVideo is an extracted video, and one activity that calls models about it.
 type askedVideo struct {
 	t      *testing.T
 	a      *Activities
@@ -165,7 +165,7 @@ func (v *askedVideo) run() (ChunkResult, error) {
 	return activitytest.Run(v.t, v.do, v.in())
 }
 
-// answers counts those that are stored.
+// answers is the number of stored answers.
 func (v *askedVideo) answers() int {
 	v.t.Helper()
 	n := 0
@@ -173,8 +173,8 @@ func (v *askedVideo) answers() int {
 	return n
 }
 
-// completes runs the activity until nothing is asked any more, and checks that each answer
-// that was stored before was not asked for again.
+// completes runs the activity until all answers are stored, and checks that no stored answer
+// was requested again.
 func (v *askedVideo) completes() ChunkResult {
 	v.t.Helper()
 	stored := v.answers()
@@ -205,8 +205,8 @@ func everyKind(t *testing.T, test func(v *askedVideo)) {
 	}
 }
 
-// TestAskedOnce: what is stored is never paid twice, however often an activity runs.
-func TestAskedOnce(t *testing.T) {
+// TestRequestedOnce: a stored answer is never paid for again, even if the activity runs again.
+func TestRequestedOnce(t *testing.T) {
 	t.Parallel()
 	everyKind(t, func(v *askedVideo) {
 		out := v.completes()
@@ -215,8 +215,8 @@ func TestAskedOnce(t *testing.T) {
 	})
 }
 
-// TestResumesFromStoredAnswers: an attempt that a model has ended leaves its answers, and
-// the next asks for the others only.
+// TestResumesFromStoredAnswers: an attempt that fails because of a model keeps its answers, and
+// the next attempt requests only the others.
 func TestResumesFromStoredAnswers(t *testing.T) {
 	t.Parallel()
 	everyKind(t, func(v *askedVideo) {
@@ -243,8 +243,8 @@ func TestResumesFromStoredAnswers(t *testing.T) {
 	})
 }
 
-// TestStoreWithoutRoom: where an answer cannot be stored the activity says why, and those
-// that are stored stay paid.
+// TestStoreWithoutRoom: if an answer cannot be stored, the activity reports the reason, and
+// stored answers are not paid for again.
 func TestStoreWithoutRoom(t *testing.T) {
 	t.Parallel()
 	everyKind(t, func(v *askedVideo) {
@@ -271,7 +271,7 @@ func TestStoreWithoutRoom(t *testing.T) {
 	})
 }
 
-// TestLostAnswer: an answer that is gone is asked for again, and no other.
+// TestLostAnswer: only a lost answer is requested again.
 func TestLostAnswer(t *testing.T) {
 	t.Parallel()
 	everyKind(t, func(v *askedVideo) {
@@ -286,7 +286,7 @@ func TestLostAnswer(t *testing.T) {
 	})
 }
 
-// queue knows which questions wait for the model.
+// queue records which requests wait for the model.
 type queue struct {
 	activities.Broker
 	entered sync.WaitGroup // questions
@@ -311,9 +311,9 @@ func (q *queue) Do(ctx context.Context, c video.PaidCall) (video.Paid, error) {
 	return paid, err
 }
 
-// TestCancelMidCall: once an activity is cancelled no call begins. A person's cancellation
-// lets those in flight end, and what they answer is stored; a worker that has waited long
-// enough cuts them.
+// TestCancelMidCall: a cancelled activity starts no calls. After a cancellation by a user, calls
+// in flight end and their answers are stored; a draining worker cuts them after its grace
+// period.
 func TestCancelMidCall(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -360,8 +360,8 @@ func TestCancelMidCall(t *testing.T) {
 	}
 }
 
-// TestRefusedByAModel: a frame or piece of sound that a model refuses is left out and
-// recorded; of two in six the model is at fault. Once none is refused, none is recorded.
+// TestRefusedByAModel: a frame or audio segment that a model refuses is omitted and recorded. If
+// two of six are refused, the model is at fault. Once none is refused, none is recorded.
 func TestRefusedByAModel(t *testing.T) {
 	t.Parallel()
 	everyKind(t, func(v *askedVideo) {

@@ -14,22 +14,22 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// fullIndex has room for nothing.
+// fullIndex is always full.
 type fullIndex struct{ Index }
 
 func (fullIndex) Fence(context.Context, tenant.ID, string, video.ID, int64) (int64, error) {
 	return 0, fault.New(fault.Capacity, "claim video", claimedVideo, "the disk is full")
 }
 
-// busy is a world in which every other workflow still runs.
+// busy is a server on which every other workflow still runs.
 type busy struct{ alone }
 
 func (busy) Running(context.Context, string, string) (bool, error)      { return true, nil }
 func (busy) ChainRunning(context.Context, string, string) (bool, error) { return true, nil }
 
-// TestWhoWaitsForAClaim: of an index without room the workflow hears if it asks for
-// that. The server waits for a claim that another workflow holds, whoever asks.
-func TestWhoWaitsForAClaim(t *testing.T) {
+// TestWaitForAClaim: if a workflow asks for it, a full index is a permanent error, so that the
+// workflow itself can wait. For a claim of another workflow, the activity waits by its retries.
+func TestWaitForAClaim(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name       string

@@ -8,13 +8,13 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// byTokens is a describer whose model "tokens" is charged by tokens.
+// byTokens is a describer whose model "tokens" is priced per token.
 type byTokens struct{ Describer }
 
 func (byTokens) Reserve(s video.Stage) (int64, bool) { return 5625, s.Model == "tokens" }
 
-// TestDescribeCost: what a recipe says is an estimate where tokens are what is
-// charged: one of a former build is too low.
+// TestDescribeCost: for a model that is priced per token, the cost in a recipe is only an
+// estimate; that of an earlier build is too low.
 func TestDescribeCost(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

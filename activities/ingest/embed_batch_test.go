@@ -8,8 +8,8 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// TestBatchOfTexts: two requests are the same, and asked once, only if they store the same.
-// The second of two that were asked at once would have no embeddings otherwise.
+// TestBatchOfTexts: two requests are joined only if they store the same objects. Otherwise the
+// second of two concurrent requests would have no embeddings.
 func TestBatchOfTexts(t *testing.T) {
 	t.Parallel()
 	texts := []string{"a cat", "a dog"}

@@ -21,7 +21,7 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// picky embeds texts but for those that it refuses.
+// picky embeds texts, except for those that it refuses.
 type picky struct {
 	Embedder
 	refuses func(text string) bool
@@ -43,8 +43,8 @@ func (p *picky) EmbedTexts(_ context.Context, r video.TextRequest) ([]video.Embe
 	return out, nil
 }
 
-// TestOneBadText: a text that the embedder refuses, by a status or by a vector that
-// cannot be, is found in its batch and left out as a refused frame is.
+// TestOneBadText: a text that the embedder refuses, by a status or an invalid vector, is found
+// in its batch and omitted like a refused frame.
 func TestOneBadText(t *testing.T) {
 	t.Parallel()
 	const frames = 40

@@ -14,8 +14,8 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// raceIndex lets another workflow take over at the worst moment: after the claim
-// was looked at, before the index is asked to publish.
+// raceIndex lets another workflow take over between the check of the claim and the
+// publication.
 type raceIndex struct {
 	Index
 	before func()
@@ -99,9 +99,9 @@ func (c *claimTest) published() {
 	require.EqualValues(c.t, "winner", listed[0].Generation)
 }
 
-// TestLoserChangesNothing: a run that lost its claim removes nothing of the run
-// that has it, and records nothing, whether it looks after the fact or just before.
-func TestLoserChangesNothing(t *testing.T) {
+// TestLostClaimChangesNothing: a run that lost its claim, before or after its check of the
+// claim, removes nothing of the new holder and records nothing.
+func TestLostClaimChangesNothing(t *testing.T) {
 	t.Parallel()
 	for name, moment := range map[string]func(c *claimTest){
 		"before it looks":               (*claimTest).takeOver,
@@ -124,8 +124,8 @@ func TestLoserChangesNothing(t *testing.T) {
 	}
 }
 
-// TestPublishTwice: an attempt whose answer was lost has published and released
-// the claim; the next finds that done.
+// TestPublishTwice: an attempt whose result was lost has published and released the claim; the
+// next attempt finds that done.
 func TestPublishTwice(t *testing.T) {
 	t.Parallel()
 	c := newClaimTest(t)

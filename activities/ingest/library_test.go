@@ -17,7 +17,7 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// listed is a source of so many videos, of which the listing may break off.
+// listed is a source with a number of videos, whose listing can break off.
 type listed struct {
 	Sources
 	videos  int
@@ -78,8 +78,8 @@ func TestListing(t *testing.T) {
 	}
 }
 
-// TestListingBreaksOff: of a listing that ended in the middle nothing stays, and a page that
-// could not be stored ends it.
+// TestListingBreaksOff: an incomplete listing is removed, and a page that cannot be stored ends
+// the listing.
 func TestListingBreaksOff(t *testing.T) {
 	t.Parallel()
 	s := &listed{videos: 3 * ListingPage, breakAt: 2*ListingPage + 1}
@@ -102,7 +102,7 @@ func TestListingBreaksOff(t *testing.T) {
 	require.Equal(t, 3, objects())
 }
 
-// TestListingOfAnother: a payload that names what is not the listing of a run is refused.
+// TestListingOfAnother: a payload that refers to the listing of another run is rejected.
 func TestListingOfAnother(t *testing.T) {
 	t.Parallel()
 	a, _, _ := listing(t, &listed{})
@@ -134,8 +134,7 @@ func (k openWorkflows) VideoTenant(_ context.Context, workflow, _ string) (tenan
 }
 func (openWorkflows) Signal(context.Context, string, string, string, any) error { return nil }
 
-// TestRunning: children that ended are told apart from workflows that are not this
-// library's.
+// TestRunning distinguishes ended children from workflows that do not belong to the library.
 func TestRunning(t *testing.T) {
 	t.Parallel()
 	a := &Activities{Runs: openWorkflows{"mine": "default", "theirs": "other", "no video": ""}}

@@ -40,8 +40,8 @@ const (
 type lifecycleTest struct {
 	t     *testing.T
 	env   *testsuite.TestActivityEnvironment
-	stop  chan struct{} // closed = the worker was asked to stop
-	beats chan any      // details of heartbeats, as far as somebody waits for them
+	stop  chan struct{} // closed = the worker drains
+	beats chan any      // details of heartbeats, if the test waits for them
 }
 
 func newLifecycleTest(t *testing.T, grace time.Duration) *lifecycleTest {
@@ -52,18 +52,18 @@ func newLifecycleTest(t *testing.T, grace time.Duration) *lifecycleTest {
 	l.env.SetTestTimeout(time.Minute)
 	l.env.SetWorkerStopChannel(l.stop)
 	l.env.SetWorkerOptions(worker.Options{
-		Interceptors: []interceptor.WorkerInterceptor{&activities.Errors{}, &activities.Lifecycle{Grace: grace, Every: tick}, &heard{beats: l.beats}},
+		Interceptors: []interceptor.WorkerInterceptor{&activities.Errors{}, &activities.Lifecycle{Grace: grace, Every: tick}, &heartbeatLog{beats: l.beats}},
 	})
 	return l
 }
 
-// heard hears heartbeats before the SDK passes on some of them.
-type heard struct {
+// heartbeatLog records all heartbeats before the SDK throttles them.
+type heartbeatLog struct {
 	interceptor.WorkerInterceptorBase
 	beats chan<- any
 }
 
-func (h *heard) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
+func (h *heartbeatLog) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
 	return &heardInbound{interceptor.ActivityInboundInterceptorBase{Next: next}, h.beats}
 }
 
@@ -93,7 +93,7 @@ func (h *heardOutbound) RecordHeartbeat(ctx context.Context, details ...any) {
 	}
 }
 
-// heartbeats waits for some.
+// heartbeats waits for n heartbeats.
 func (l *lifecycleTest) heartbeats(n int) {
 	for range n {
 		select {
@@ -143,7 +143,7 @@ func (s *slowWorld) Extract(_ context.Context, _ *os.File, dir string, _ video.S
 	return video.Extraction{}, emit(video.Picture{Frame: video.Frame{SHA256: "x"}, JPEG: []byte("jpeg")})
 }
 
-// slowStore is its store.
+// slowStore is the store of slowWorld.
 type slowStore struct {
 	activities.Store
 	w *slowWorld
@@ -193,8 +193,8 @@ func TestHeartbeatsCoverExtraction(t *testing.T) {
 	require.Equal(t, map[string]int{"open": 6, "probe": 3, "sound": 3, "manifest": 3}, w.seen)
 }
 
-// TestFormerDetailsAreKept: until an attempt says what its heartbeats carry, they
-// carry what the attempt before has said; so does one that fails at once.
+// TestFormerDetailsAreKept: until an attempt sets its heartbeat details, its heartbeats carry the
+// details of the previous attempt, also if it fails at once.
 func TestFormerDetailsAreKept(t *testing.T) {
 	t.Parallel()
 	l := newLifecycleTest(t, 0)
@@ -222,7 +222,7 @@ func TestFormerDetailsAreKept(t *testing.T) {
 	require.Equal(t, 8, own)
 }
 
-// alone: no other workflow runs.
+// alone is a server on which no other workflow runs.
 type alone struct{}
 
 func (alone) VideoTenant(context.Context, string, string) (tenant.ID, error) { return "", nil }
@@ -237,7 +237,7 @@ func storeRecipe(t *testing.T, s activities.Store, p video.Profile) video.Finger
 	return f
 }
 
-// slowModel answers when it is let.
+// slowModel answers when it is released.
 type slowModel struct {
 	begun  atomic.Int32
 	answer chan struct{}
@@ -280,8 +280,8 @@ func describing(t *testing.T, l *lifecycleTest, frames int) (*Activities, *slowM
 	return a, m, in
 }
 
-// TestDrainBeginsNoCall: from the moment that a worker is asked to stop, no call
-// begins; those in flight end, for as long as the grace, with heartbeats.
+// TestDrainBeginsNoCall: a draining worker starts no calls. Calls in flight can end within the
+// grace period, with heartbeats.
 func TestDrainBeginsNoCall(t *testing.T) {
 	t.Parallel()
 	l := newLifecycleTest(t, time.Minute)
@@ -303,7 +303,8 @@ func TestDrainBeginsNoCall(t *testing.T) {
 	require.Zero(t, spend.Repeated)
 }
 
-// TestDrainEnds: what outlasts the grace is ended, and told as preempted.
+// TestDrainEnds: an activity that exceeds the grace period is cancelled and reported as
+// preempted.
 func TestDrainEnds(t *testing.T) {
 	t.Parallel()
 	l := newLifecycleTest(t, tick)

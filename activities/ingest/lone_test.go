@@ -30,8 +30,8 @@ func contentFilter() error {
 	return fault.New(fault.Input, "ask", "model", "the content filter refuses it")
 }
 
-// TestRefusedAlone: a refused frame, or a piece of sound, that is alone in its chunk says
-// nothing about the model. It is left out and reported.
+// TestRefusedAlone: a refused frame or audio segment that is alone in its chunk does not mean
+// that the model is at fault. It is omitted and reported.
 func TestRefusedAlone(t *testing.T) {
 	t.Parallel()
 	for name, why := range map[string]error{
@@ -52,9 +52,9 @@ func TestRefusedAlone(t *testing.T) {
 	}
 }
 
-// TestNotAskedAlone: where no model has seen the only frame of a chunk, the worker or the
-// profile is at fault.
-func TestNotAskedAlone(t *testing.T) {
+// TestNotRequestedAlone: if the only frame of a chunk was not sent to a model, the worker or
+// the profile is at fault.
+func TestNotRequestedAlone(t *testing.T) {
 	t.Parallel()
 	for name, why := range map[string]error{
 		"no endpoint": money.NeverSent(fault.New(fault.Input, "ask", "model", "no endpoint serves it")),
@@ -70,8 +70,8 @@ func TestNotAskedAlone(t *testing.T) {
 	}
 }
 
-// TestOnlyFrameRefused: a video whose only frame is refused fails, also while it is being
-// extracted. Its sound is not all that it has.
+// TestOnlyFrameRefused: a video whose only frame is refused fails, also during extraction, even
+// if its audio is transcribed.
 func TestOnlyFrameRefused(t *testing.T) {
 	t.Parallel()
 	everyKind(t, func(v *askedVideo) {

@@ -11,9 +11,8 @@ import (
 	"github.com/cogniverse/cogflow/panics"
 )
 
-// TestPanicEndsTheActivityOnly: wherever an activity panics, in itself, in what its
-// heartbeats carry or in what it runs beside itself, it fails with an error of no class,
-// and nothing else does.
+// TestPanicEndsTheActivityOnly: a panic in an activity, its heartbeat details or its goroutines
+// fails only that activity, with an error without a class.
 func TestPanicEndsTheActivityOnly(t *testing.T) {
 	t.Parallel()
 	for name, act := range map[string]func(ctx context.Context) error{

@@ -100,8 +100,8 @@ func (s stills) Extract(_ context.Context, _ *os.File, _ string, _ video.Samplin
 	return video.Extraction{DurationMS: 1000 * seconds}, nil
 }
 
-// extract runs the activity as a workflow does, with its retries; before is told
-// of each attempt. The clock of the test's environment does not wait.
+// extract runs the activity as a workflow does, with its retries; before is called
+// before each attempt. The clock of the test's environment does not wait.
 func (b *builds) extract(force bool, before func(attempt int)) (out video.Extraction, attempts int) {
 	b.t.Helper()
 	var suite testsuite.WorkflowTestSuite
@@ -127,7 +127,7 @@ func (b *builds) extract(force bool, before func(attempt int)) (out video.Extrac
 
 func calm(int) {}
 
-// frames reads what is stored under a prefix: which build made each frame.
+// frames reads which build made each frame under a prefix.
 func (b *builds) frames(prefix string, chunks int) (made []string) {
 	b.t.Helper()
 	for i := range chunks {
@@ -143,7 +143,7 @@ func (b *builds) frames(prefix string, chunks int) (made []string) {
 	return made
 }
 
-// begunElsewhere is a run of a build with another extractor, which left so many
+// begunElsewhere is a run of a build with another extractor, which has stored a number of
 // chunks of three frames.
 func begunElsewhere(t *testing.T, chunks int) (b *builds, prefix string) {
 	t.Helper()
@@ -198,9 +198,8 @@ func TestExtractionGoesBack(t *testing.T) {
 	require.NotContains(t, b.frames(prefix, 3), "here 0")
 }
 
-// TestExtractionIsFinishedByAnotherBuild: after an upgrade nobody is left that has
-// the extractor of the run. The chunks that it stored stay, whoever describes them
-// now, and the rest comes from this build.
+// TestExtractionIsFinishedByAnotherBuild: after an upgrade no worker has the extractor of the
+// run. The stored chunks are kept, and this build extracts the rest.
 func TestExtractionIsFinishedByAnotherBuild(t *testing.T) {
 	t.Parallel()
 	for _, chunks := range []int{0, 2} {

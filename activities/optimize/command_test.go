@@ -114,8 +114,8 @@ func TestMetricFailsOnEveryAnswer(t *testing.T) {
 	}
 }
 
-// TestMetricIsShownWhatJSONHasNot: an infinity that a model wrote scores 0.
-func TestMetricIsShownWhatJSONHasNot(t *testing.T) {
+// TestMetricInputWithoutNaN: an infinity that a model wrote scores 0.
+func TestMetricInputWithoutNaN(t *testing.T) {
 	t.Parallel()
 	o, f := commanded(t, 12, 10, always)
 	_, err := activitytest.Run(t, func(ctx context.Context, in Spender) (Asked, error) {

@@ -68,9 +68,9 @@ func TestStoreFails(t *testing.T) {
 	})
 }
 
-// TestSomethingBetter is confirmed on rows that no search has seen, published with what
-// was learned, and shown.
-func TestSomethingBetter(t *testing.T) {
+// TestBetterProgram: a better program is confirmed on rows that the search never saw, published
+// and shown.
+func TestBetterProgram(t *testing.T) {
 	t.Parallel()
 	inEveryMode(t, true, func(o *optimizing) {
 		var page prompt.Report
@@ -110,9 +110,9 @@ func TestSomethingBetter(t *testing.T) {
 	})
 }
 
-// TestNobodyPaysToConfirm: what a search found is published with the search's scores and
-// without a verdict, and no call is made for it.
-func TestNobodyPaysToConfirm(t *testing.T) {
+// TestNothingToConfirmCostsNothing: if there is nothing to confirm, the program is published
+// with the scores of the search and without a verdict, and no call is made.
+func TestNothingToConfirmCostsNothing(t *testing.T) {
 	t.Parallel()
 	o := newOptimizing(t, ModeCompat)
 	o.lm.learn = true
@@ -137,7 +137,7 @@ func TestNobodyPaysToConfirm(t *testing.T) {
 	require.NoError(t, err, "a page without rows")
 }
 
-// reserver is a model whose prices the worker knows.
+// reserver is a model with known prices.
 type reserver struct {
 	*speaker
 	most int64
@@ -175,8 +175,7 @@ func TestBudgetOfAStage(t *testing.T) {
 	require.Zero(t, repeated)
 }
 
-// TestUnpricedUnderALimit: a model of which nobody knows the price is not asked once there
-// is a limit.
+// TestUnpricedUnderALimit: under a limit, a model without a price is not called.
 func TestUnpricedUnderALimit(t *testing.T) {
 	t.Parallel()
 	o := newOptimizing(t, ModeCompat)

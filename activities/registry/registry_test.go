@@ -110,8 +110,9 @@ func TestReserveWithoutRoom(t *testing.T) {
 	require.Equal(t, 2, publishProgram(t, s, "router", "b"))
 }
 
-// TestOneJobOfTwoOutcomes: a job that was stopped and trained on has a version for each.
-func TestOneJobOfTwoOutcomes(t *testing.T) {
+// TestOneJobWithTwoResults: a job that was stopped and later continued has a version for each
+// result.
+func TestOneJobWithTwoResults(t *testing.T) {
 	t.Parallel()
 	versions := AdapterVersions(newStore(t), "default")
 	for range 2 {

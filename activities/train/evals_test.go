@@ -157,9 +157,9 @@ func TestInterruptedSpeed(t *testing.T) {
 	require.Empty(t, speeds)
 }
 
-// TestEvaluationOfNoUse: an evaluation that cannot be compared is the trainer's fault. No
+// TestUnusableEvaluation: an evaluation that cannot be compared is the trainer's fault. No
 // outcome is stored, and the checkpoints stay.
-func TestEvaluationOfNoUse(t *testing.T) {
+func TestUnusableEvaluation(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ base, best, says string }{
 		"other rows":     {losses(8, "2"), losses(7, "1"), "8 rows and the trained model on 7"},

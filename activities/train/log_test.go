@@ -60,7 +60,7 @@ func TestTrainerLog(t *testing.T) {
 	}
 }
 
-// A store that takes no log fails no job.
+// TestTrainerLogUnstored: a log that cannot be stored does not fail the job.
 func TestTrainerLogUnstored(t *testing.T) {
 	t.Parallel()
 	j := newTrained(t)
@@ -71,7 +71,7 @@ func TestTrainerLogUnstored(t *testing.T) {
 	require.Empty(t, j.logs())
 }
 
-// Only the logs of the last attempts stay.
+// TestTrainerLogsArePruned: only the logs of the last attempts are kept.
 func TestTrainerLogsArePruned(t *testing.T) {
 	t.Parallel()
 	j := newTrained(t)
@@ -86,7 +86,7 @@ func TestTrainerLogsArePruned(t *testing.T) {
 	require.Contains(t, logs[keptLogs-1], "cogflow: done")
 }
 
-// A log has the beginning and the end of what was printed, however much it is.
+// TestProcessLog: a log has the beginning and the end of the output, and is bounded.
 func TestProcessLog(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 1, 2, 3, 4, 5, 6_000_000, time.UTC)

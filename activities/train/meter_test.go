@@ -23,15 +23,15 @@ import (
 // oneUSD is what a second of the device costs in these tests, in micro-USD.
 const oneUSD = 1_000_000
 
-// ledgerOf is a ledger that fails on request, beside a workflow that hears signals.
+// ledgerOf is a ledger that fails on request, and a workflow that records signals.
 type ledgerOf struct {
 	*ledger.Ledger
 	activitytest.Runs
 	reserve, settle func() error // nil = it works; set between two attempts only
 
-	mu    sync.Mutex
-	heard []Signal
-	deaf  int // how many signals the workflow loses first
+	mu        sync.Mutex
+	signalLog []Signal
+	deaf      int // how many signals the workflow loses first
 }
 
 func (l *ledgerOf) Reserve(ctx context.Context, c video.Call, limit int64) (money.Reservation, error) {
@@ -59,7 +59,7 @@ func (l *ledgerOf) Signal(_ context.Context, _, _, _ string, what any) error {
 		l.deaf--
 		return fault.New(fault.Transport, "signal", "", "the server is away")
 	}
-	l.heard = append(l.heard, what.(Signal))
+	l.signalLog = append(l.signalLog, what.(Signal))
 	return nil
 }
 
@@ -68,8 +68,8 @@ func (l *ledgerOf) last(t *testing.T) Tally {
 	t.Helper()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	require.NotEmpty(t, l.heard)
-	return *l.heard[len(l.heard)-1].Tally
+	require.NotEmpty(t, l.signalLog)
+	return *l.signalLog[len(l.signalLog)-1].Tally
 }
 
 // metered runs a test on a clock of its own, with a trainer that takes some time for each
@@ -187,9 +187,9 @@ func TestReservationWaits(t *testing.T) {
 	})
 }
 
-// TestTallyOfAStranger: what a tally says may come from anyone. It books no entry of
-// another run, and none of this run at more than its time can cost.
-func TestTallyOfAStranger(t *testing.T) {
+// TestForgedTally: a tally can be forged. It books no entry of another run, and no entry of this
+// run at more than the cost of its time.
+func TestForgedTally(t *testing.T) {
 	t.Parallel()
 	metered(t, 0, func(t *testing.T, j *trained, l *ledgerOf) {
 		left := func(job string) string {
@@ -221,9 +221,9 @@ func TestTallyOfAStranger(t *testing.T) {
 	})
 }
 
-// TestWorkflowIsTold: a workflow hears where its run stands while that changes. What it did
-// not hear is told again.
-func TestWorkflowIsTold(t *testing.T) {
+// TestTallySignal: the workflow is signalled when the tally changes. A signal that failed is sent
+// again.
+func TestTallySignal(t *testing.T) {
 	t.Parallel()
 	metered(t, 7*time.Second, func(t *testing.T, j *trained, l *ledgerOf) {
 		l.deaf = 2
@@ -233,11 +233,11 @@ func TestWorkflowIsTold(t *testing.T) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		require.Zero(t, l.deaf)
-		require.GreaterOrEqual(t, len(l.heard), 8, "each step takes longer than it waits")
-		for i, s := range l.heard {
+		require.GreaterOrEqual(t, len(l.signalLog), 8, "each step takes longer than it waits")
+		for i, s := range l.signalLog {
 			require.LessOrEqual(t, s.Tally.Seconds, out.Tally.Seconds)
 			if i > 0 {
-				require.NotEqual(t, l.heard[i-1].Report, s.Report, "nothing is told twice")
+				require.NotEqual(t, l.signalLog[i-1].Report, s.Report, "nothing is told twice")
 			}
 		}
 	})

@@ -217,9 +217,9 @@ func TestTrainOnce(t *testing.T) {
 	require.Equal(t, 9, j.in.Before.Reached)
 }
 
-// TestTrainIsCancelled: a cancellation stops a trainer at a checkpoint, whoever asks for
-// it, and the next attempt goes on from there. A person's ends the run, a worker's or a
-// server's is told as preempted.
+// TestTrainIsCancelled: a cancellation stops a trainer at a checkpoint, and the next attempt
+// continues from there. A cancellation by a user ends the run; one by a worker or the server is
+// reported as preempted.
 func TestTrainIsCancelled(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -417,7 +417,7 @@ func TestPublish(t *testing.T) {
 }
 
 // TestJobIsClaimed: one workflow at a time trains a job; one that lost its claim does not
-// give back the claim of the other, and whoever claims a job that is done hears of it.
+// release the claim of the other, and a claim of a finished job reports that.
 func TestJobIsClaimed(t *testing.T) {
 	t.Parallel()
 	j := newTrained(t)

@@ -44,7 +44,7 @@ func TestInputDefaults(t *testing.T) {
 	require.Equal(t, 3, in.Priority)
 }
 
-// problemOf is what a new run finds wrong with its input.
+// problemOf is the error of a new run with this input.
 func problemOf(in *LibraryInput) error {
 	env := flowtest.NewEnvironment()
 	env.ExecuteWorkflow(func(ctx workflow.Context) error { return workflows.Typed(in.check(ctx)) })

@@ -22,10 +22,10 @@ import (
 // maxPayload is what a server takes in one payload.
 const maxPayload = 2 << 20
 
-// TestLibraryHandsOnLargestURIs: with as many videos in flight as there may be, of the
-// longest URIs, after as many failures as a result spells out, a library continues as new
-// with a payload that the server takes. Where JSON makes six bytes of one, and where an
-// earlier build has listed longer ones, it waits for some of the videos first.
+// TestLibraryHandsOnLargestURIs: with the maximum number of videos in flight, the longest URIs
+// and the maximum number of listed failures, a library continues as new with a payload that
+// the server accepts. If JSON escapes make the URIs longer, or an earlier build has listed longer
+// URIs, it waits for some of the videos first.
 func TestLibraryHandsOnLargestURIs(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -46,8 +46,8 @@ func TestLibraryHandsOnLargestURIs(t *testing.T) {
 	}
 }
 
-// handedOnWith is what a library hands on when it is told to continue as new, with its
-// first videos failed and all that may be in flight in flight.
+// handedOnWith is the continue-as-new state of a library whose first videos failed, with the
+// maximum number of videos in flight.
 func handedOnWith(t *testing.T, uri string) (input []byte, inFlight int) {
 	t.Helper()
 	const failed, videos = ingest.MaxFailures, 600

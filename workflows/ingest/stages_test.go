@@ -8,7 +8,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-// TestStages goes through a video by what the stages decide.
+// TestStages walks a video through the decisions of the stages.
 func TestStages(t *testing.T) {
 	t.Parallel()
 	const chunks = 3 * workflows.ChunksInFlight
@@ -50,8 +50,8 @@ func TestStages(t *testing.T) {
 	require.True(t, s.idle(false))
 }
 
-// TestStagesOfFalseNews: chunks that were announced, and that there are not, are not begun.
-func TestStagesOfFalseNews(t *testing.T) {
+// TestStagesOfForgedSignals: announced chunks that do not exist are not started.
+func TestStagesOfForgedSignals(t *testing.T) {
 	t.Parallel()
 	s := stages{available: 9}
 	for range 3 {

@@ -15,14 +15,14 @@ import (
 	"github.com/cogniverse/cogflow/workflows/job"
 )
 
-// testJob is a job that does nothing until it is stopped or has money.
+// testJob is a job that waits until it is stopped or has budget.
 type testJob struct {
 	job.Run
 	passed  []string
 	details []string // what people saw, one entry a change
 }
 
-// start runs a testJob in a test environment; do is what people do after a minute.
+// start runs a testJob in a test environment and calls do after a minute.
 func start(t *testing.T, in workflows.Common, do func(env *testsuite.TestWorkflowEnvironment), run func(workflow.Context, *testJob) error) *testJob {
 	t.Helper()
 	e := &testJob{}
@@ -44,7 +44,7 @@ func start(t *testing.T, in workflows.Common, do func(env *testsuite.TestWorkflo
 	return e
 }
 
-func TestSteering(t *testing.T) {
+func TestControls(t *testing.T) {
 	t.Parallel()
 	e := start(t, workflows.Common{}, func(env *testsuite.TestWorkflowEnvironment) {
 		for _, name := range []string{workflows.SignalPause, workflows.SignalResume, workflows.SignalPause, workflows.SignalStop, workflows.SignalStop} {
@@ -61,15 +61,15 @@ func TestSteering(t *testing.T) {
 	require.Equal(t, "work, paused (signal `resume` continues), stopping with the best so far", e.details[3])
 }
 
-// TestDryRunStatus: people see at every moment that it is only a dry run.
+// TestDryRunStatus: the status always shows that the run is a dry run.
 func TestDryRunStatus(t *testing.T) {
 	t.Parallel()
 	r := job.Run{DryRun: true, Paused: true}
 	require.Equal(t, "dry run: check, paused (signal `resume` continues)", r.Status("check"))
 }
 
-// TestAwaitBudget: a run that waits for money goes on when there is another limit, and
-// one that is no limit changes nothing.
+// TestAwaitBudget: a run that waits for budget continues at a new limit; an invalid limit
+// changes nothing.
 func TestAwaitBudget(t *testing.T) {
 	t.Parallel()
 	var refused error
@@ -95,7 +95,7 @@ func TestAwaitBudget(t *testing.T) {
 	require.Equal(t, []string{workflows.SignalBudget}, e.passed)
 }
 
-// TestStatusIsOneLine: what a run waits for may come from outside.
+// TestStatusIsOneLine: the reason of a wait can come from outside, so it is cleaned.
 func TestStatusIsOneLine(t *testing.T) {
 	t.Parallel()
 	for waiting, want := range map[string]string{
@@ -111,8 +111,8 @@ func TestStatusIsOneLine(t *testing.T) {
 	}
 }
 
-// TestContinueAsNew: what has arrived is handled before the state is handed on, and a
-// cancelled run does not go on.
+// TestContinueAsNew: received signals are handled before the run continues as new, and a
+// cancelled run does not continue.
 func TestContinueAsNew(t *testing.T) {
 	t.Parallel()
 	for name, cancel := range map[string]bool{"goes on": false, "is cancelled": true} {
@@ -148,9 +148,9 @@ func TestContinueAsNew(t *testing.T) {
 	}
 }
 
-// TestHandedOn: what a run before has handed on is believed where the server says that
+// TestContinuationState: the state of a previous run is accepted only if the server says that
 // there was one.
-func TestHandedOn(t *testing.T) {
+func TestContinuationState(t *testing.T) {
 	t.Parallel()
 	type state struct {
 		Chain string `json:"chain"`

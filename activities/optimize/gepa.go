@@ -58,12 +58,16 @@ func (o *optimization) asked() []prompt.Model {
 const iterationsName = "iterations.json"
 
 // gepaSearch is a search in mode gepa, with its trials as other searches have them.
-type gepaSearch struct{ *gepa.Search }
+type gepaSearch struct {
+	*gepa.Search
+	trials []search.Trial
+	listed int // iterations whose trials are listed; a step asks after each answer
+}
 
 // gepaSearch continues from the stored iterations.
 func (a *Activities) gepaSearch(ctx context.Context, o *optimization, s Spender) (*gepaSearch, error) {
 	made, err := a.iterations(ctx, s)
-	return &gepaSearch{gepa.New(o.gepa, made)}, err
+	return &gepaSearch{Search: gepa.New(o.gepa, made)}, err
 }
 
 func (a *Activities) iterations(ctx context.Context, s Spender) (made []gepa.Iteration, err error) {
@@ -75,13 +79,16 @@ func (a *Activities) iterations(ctx context.Context, s Spender) (made []gepa.Ite
 
 // Trials lists the scored programs.
 func (g *gepaSearch) Trials() []search.Trial {
-	var trials []search.Trial
+	if g.listed == len(g.Iterations()) {
+		return g.trials
+	}
+	g.listed, g.trials = len(g.Iterations()), nil
 	for i, t := range g.Search.Trials() {
-		trials = append(trials, search.Trial{
+		g.trials = append(g.trials, search.Trial{
 			Number: i, Kind: search.TrialKind(t.Kind), Choice: t.Choice, Rows: t.Rows, Scores: t.Scores, Score: t.Score,
 		})
 	}
-	return trials
+	return g.trials
 }
 
 // best is the program that the search prefers; choice nil = the original one.

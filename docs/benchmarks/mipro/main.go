@@ -49,10 +49,15 @@ type call struct {
 }
 
 type found struct {
+	Predictors []tuned        `json:"predictors"`
+	Changed    bool           `json:"changed"`
+	Confirmed  prompt.Verdict `json:"verdict"`
+}
+
+// tuned is what was found for one predictor.
+type tuned struct {
 	Instruction string           `json:"instruction"`
 	Demos       []*prompt.Object `json:"demos"`
-	Changed     bool             `json:"changed"`
-	Confirmed   prompt.Verdict   `json:"verdict"`
 }
 
 // line is what is written: calls to answer, or the end of a job.
@@ -223,7 +228,10 @@ func (d *driver) search(plan *mipro.Plan, budget int, reflect bool) (best *promp
 
 // confirm compares the best with the program as it was on rows that no search saw.
 func (d *driver) confirm(plan *mipro.Plan, program, best *prompt.Program, rows []*prompt.Object, runs int, doubt float64) (*found, error) {
-	f := &found{Instruction: best.Predictors[0].Signature().Objective(), Demos: best.Predictors[0].Demos, Changed: best != program}
+	f := &found{Changed: best != program}
+	for _, p := range best.Predictors {
+		f.Predictors = append(f.Predictors, tuned{p.Signature().Objective(), p.Demos})
+	}
 	if !f.Changed {
 		return f, nil
 	}

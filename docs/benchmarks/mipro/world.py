@@ -129,21 +129,24 @@ class World:
     def answer(self, messages: list[dict], rollout) -> str:
         """What the model says: as student, or as the proposer of instructions."""
         request = messages[-1]["content"]
+        dice = random.Random(json.dumps([self.name, messages, rollout]))
         asked = OUTPUT.findall(request[request.rindex("Respond with") :])
         field = next(f for f in asked if f != "completed")
-        dice = random.Random(json.dumps([self.name, messages, rollout]))
         if field == "agent":
             value = self.route(messages)
         elif field == "proposed_instruction":
             value = self.propose(request, dice)
         elif field == "new_instruction":
-            value = self.reflect(request, dice)
+            current = request.split("[[ ## current_instruction ## ]]")[1]
+            value = self.reflect(*current.split("[[ ## ", 1), dice)
         elif field == "observations":
             value = "The queries name " + ", ".join(sorted(self.seen(request))) + "."
         elif field == "summary":
             value = request.split("[[ ## observations ## ]]")[1].split("\n\n")[0]
         else:
             value = f"It routes queries ({field})."
+        if "JSON object" in request[request.rindex("Respond with") :]:  # DSPy's GEPA
+            return json.dumps({field: value})
         return f"[[ ## {field} ## ]]\n{value}\n\n[[ ## completed ## ]]"
 
     def route(self, messages) -> str:
@@ -177,13 +180,13 @@ class World:
             parts.append(self.rule(dice.choice(self.topics), dice, True))
         return " ".join(parts)
 
-    def reflect(self, request: str, dice) -> str:
+    def reflect(self, current: str, shown: str, dice) -> str:
         """Finds a rule in failures, the likelier the more of them show it; and is
         sometimes wrong about a topic that failed for no reason."""
-        current, failures = request.split("[[ ## failures ## ]]")
-        current = current.split("[[ ## current_instruction ## ]]")[1].strip()
-        parts = [current]
-        topics = [t for _, t in QUERY.findall(failures)]
+        parts = [current.strip()]
+        pieces = re.split(r"(?=query \d+: find a )", shown)
+        failed = [p for p in pieces if "is right" not in p or "is wrong" in p]
+        topics = [t for _, t in QUERY.findall(" ".join(failed))]
         for topic in sorted(set(topics)):
             if topic in self.rules:
                 if dice.random() < (0.45 if topics.count(topic) == 1 else 0.75):

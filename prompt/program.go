@@ -113,6 +113,14 @@ func (p *Program) Outputs() []Field {
 	return outputs
 }
 
+// Given reports whether an input of a predictor is an input of the program, whose values are
+// those of the rows, and not an output of an earlier predictor.
+func (p *Program) Given(predictor int, input string) bool {
+	source := p.Predictors[predictor].source(input)
+	return slices.ContainsFunc(p.Predictors[predictor].Inputs, func(f Field) bool { return f.Name == input }) &&
+		slices.ContainsFunc(p.Inputs(), func(f Field) bool { return f.Name == source })
+}
+
 // source is the name of what an input reads.
 func (p *Predictor) source(input string) string {
 	if from, ok := p.Reads[input]; ok {

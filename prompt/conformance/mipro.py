@@ -212,7 +212,7 @@ def run(job):
         "drawn": drawn,
         "trials": [{"choice": t.params, "value": t.value} for t in studies[0].trials],
         "score": best.score,
-        "state": json.dumps(best.dump_state(), ensure_ascii=False),
+        "state": json.dumps(plain(best.dump_state()), ensure_ascii=False),
         "predictors": len(best.predictors()),
     }
 

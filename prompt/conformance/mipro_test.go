@@ -61,7 +61,22 @@ func examples(seed uint64, n int) []*prompt.Object {
 	return rows
 }
 
-// jobs are ten seeds of three programs, with settings that differ by seed.
+// typed is a program whose first predictor's outputs are no text, and whose second one reads
+// them.
+func typed(t *testing.T) *prompt.Program {
+	t.Helper()
+	const agent = `{"name": "agent", "type": "enum", "class": "Agent", "members": ["VIDEO", "IMAGE", "TEXT"],
+		"options": ["video_search", "image_search", "text_search"]}`
+	p, err := prompt.Read([]byte(`{"name": "typed", "predictors": [
+		{"name": "route", "inputs": [{"name": "query"}], "outputs": [` + agent + `, {"name": "confidence", "type": "optional", "items": {"type": "float"}}]},
+		{"name": "answer", "inputs": [{"name": "query"}, ` + agent + `, {"name": "confidence", "type": "optional", "items": {"type": "float"}}],
+			"outputs": [{"name": "answer", "type": "union", "types": [{"type": "int"}, {"type": "str"}]}]}]}`))
+	require.NoError(t, err)
+	return p
+}
+
+// jobs are ten seeds of three programs, with settings that differ by seed, and four of a
+// typed one.
 func jobs(t *testing.T) []runJob {
 	t.Helper()
 	metrics := []string{
@@ -88,14 +103,17 @@ func jobs(t *testing.T) []runJob {
 	}
 	all := programs(t)
 	var list []runJob
-	for i, p := range []*prompt.Program{all[0], all[2], all[3]} {
+	for i, p := range []*prompt.Program{all[0], all[2], all[3], typed(t)} {
+		if i == 3 {
+			variants = variants[:4]
+		}
 		for seed, variant := range variants {
 			settings := map[string]any{"seed": seed + 1}
 			maps.Copy(settings, variant)
 			job := runJob{
 				Name: fmt.Sprintf("program %d, seed %d", i+1, seed+1), Program: p, Source: p.Source(),
 				Train: examples(uint64(100*i+seed), 26), Val: examples(uint64(1000+100*i+seed), 24),
-				Metric: json.RawMessage(metrics[i]), Settings: settings,
+				Metric: json.RawMessage(metrics[min(i, 2)]), Settings: settings,
 			}
 			if variant["auto"] == "light" {
 				job.Train, job.Val = examples(uint64(seed), 80), nil // from which it splits off the validation examples
@@ -149,7 +167,7 @@ func TestMIPRO(t *testing.T) {
 	require.NoError(t, err)
 	var results []runResult
 	ask(t, &results, stdin, "mipro.py")
-	require.Len(t, results, 30)
+	require.Len(t, results, 34)
 	for i, job := range list {
 		t.Run(job.Name, func(t *testing.T) {
 			t.Parallel()

@@ -55,7 +55,7 @@ func TestState(t *testing.T) {
 		python.NewObject("query", "labeled", "question", "only", "answer", "b", "agent", "video_search", "dspy_uuid", "17", "n", 1.0, "none", nil),
 	}
 	var rows []row
-	for _, p := range programs(t) {
+	for _, p := range append(programs(t), typed(t)) {
 		tuned := p.Copy()
 		for _, predictor := range tuned.Predictors {
 			predictor.Instructions = prompt.Normalize("\n\tTuned «text»\n\t  with \"quotes\" and 日本\n")

@@ -136,6 +136,9 @@ func (p *Propose) demos(predictor, own int) string {
 			for i, f := range fields {
 				v, _ := demo.Get(f.Name)
 				lines[i] = f.Label() + " " + f.Show(v)
+				if text, ok := v.(string); ok && p.plan.Job.Program.Given(predictor, f.Name) {
+					lines[i] = f.Label() + " " + text // of a row, not a member of an enum
+				}
 			}
 			shown = append(shown, strings.Join(lines, "\n"))
 		}

@@ -117,14 +117,31 @@ func (e *Execution) write() {
 // Next returns the next request; nil = the run is over.
 func (e *Execution) Next() *Request { return e.next }
 
-// Take takes the answer to Next's question, and reads what follows the model's thoughts.
+// Said is an answer as an Execution takes it.
+type Said struct {
+	Text      string
+	Truncated bool            // max_tokens ended the text, which is an answer only if all outputs are whole
+	Unread    func(why error) // is told when the text could not be read; nil = nobody asks
+}
+
+// Take is TakeSaid for a text.
+func (e *Execution) Take(answer string) { e.TakeSaid(Said{Text: answer}) }
+
+// TakeSaid takes the answer to Next's question, and reads what follows the model's thoughts.
 // Without a question it does nothing.
-func (e *Execution) Take(answer string) {
+func (e *Execution) TakeSaid(said Said) {
 	if e.next == nil {
 		return
 	}
+	answer := said.Text
 	p := e.program.Predictors[e.at]
 	outputs, err := Parse(e.tries[0].adapter, p.Signature(), Spoken(answer))
+	if said.Truncated && !isWhole(e.tries[0].adapter, Spoken(answer)) {
+		err = &ParseError{e.tries[0].adapter, "", "max_tokens truncated the answer"}
+	}
+	if err != nil && said.Unread != nil {
+		said.Unread(err)
+	}
 	if err != nil {
 		if e.tries = e.tries[1:]; len(e.tries) > 0 {
 			e.write()

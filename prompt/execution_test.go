@@ -116,3 +116,31 @@ func TestShow(t *testing.T) {
 	require.Equal(t, "text", (&prompt.Type{}).Show("text"))
 	require.Equal(t, `{'a': [1]}`, (&prompt.Type{Kind: prompt.Dict}).Show(python.NewObject("a", []any{int64(1)})))
 }
+
+// TestTruncated: of a text that max_tokens truncated, only one with all outputs is an answer.
+func TestTruncated(t *testing.T) {
+	t.Parallel()
+	p, err := prompt.Read([]byte(`{"name":"p","predictors":[{"name":"self","inputs":[{"name":"q"}],"outputs":[{"name":"a"}]}]}`))
+	require.NoError(t, err)
+	for _, c := range []struct {
+		json  bool // in the JSON form, after an unreadable answer
+		text  string
+		whole bool
+	}{
+		{false, "[[ ## a ## ]]\nParis is the cap", false},
+		{false, "[[ ## a ## ]]\nParis\n\n[[ ## completed ## ]]\nAnd I would li", true},
+		{false, "<think>so</think>[[ ## a ## ]]\nParis\n[[ ## completed ## ]]", true},
+		{true, `{"a": "Paris is the cap`, false},
+		{true, `{"a": "Paris {}`, false},
+		{true, `{"a": "Paris"} And I would li`, true},
+	} {
+		e := p.Start(python.NewObject("q", "?"), prompt.Server{})
+		if c.json {
+			e.Take("no")
+		}
+		var why error
+		e.TakeSaid(prompt.Said{Text: c.text, Truncated: true, Unread: func(err error) { why = err }})
+		require.Equal(t, c.whole, why == nil, "%s: %v", c.text, why)
+		require.Equal(t, c.whole || c.json, e.Next() == nil, c.text)
+	}
+}

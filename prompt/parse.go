@@ -1,6 +1,7 @@
 package prompt
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -40,6 +41,24 @@ func Parse(a Adapter, s Signature, answer string) (*Object, error) {
 	}
 	return parseChat(s, answer)
 }
+
+// isWhole reports whether a truncated text has all of an answer: the end mark of the chat
+// form, or a complete JSON object.
+func isWhole(a Adapter, text string) bool {
+	if a == JSON {
+		_, rest, found := strings.Cut(text, "{")
+		var object json.RawMessage
+		return found && json.NewDecoder(strings.NewReader("{"+rest)).Decode(&object) == nil
+	}
+	for _, line := range python.SplitLines(text) {
+		if match := sectionHeader.FindStringSubmatch(python.Strip(line)); match != nil && match[1] == completed {
+			return true
+		}
+	}
+	return false
+}
+
+const completed = "completed" // the section that ends an answer in the chat form
 
 func parseChat(s Signature, answer string) (*Object, error) {
 	found := &Object{}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cogniverse/cogflow/prompt/outcome"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
 )
@@ -93,6 +94,7 @@ type Report struct {
 	Unsandboxed bool   // metric commands ran without a sandbox
 	Unscored    int    // answers that a metric command failed on; they score 0
 	UnscoredWhy string // the reason of one of them
+	Unusable    []outcome.Group
 	Trials      []ReportTrial
 	Candidates  []ReportCandidate // of mode gepa
 	Before      *Program

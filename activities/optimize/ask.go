@@ -10,10 +10,12 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/panics"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/mipro"
+	"github.com/cogniverse/cogflow/prompt/outcome"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -46,6 +48,8 @@ type Asked struct {
 	// Spend is what the ledger says of the whole run so far, including calls of former
 	// attempts and failed ones; nil: it was not asked.
 	Spend *video.Spend `json:"spend,omitempty"`
+	// Unusable counts the answers of the job so far that could not be used as they came.
+	Unusable []outcome.Group `json:"unusable,omitempty"`
 }
 
 // stageRunner gets the answers of a stage, concurrently up to the models' limits.
@@ -56,6 +60,8 @@ type stageRunner struct {
 
 	tickets map[string]int64 // by row
 	gone    *unanswerable
+	used    account
+	whole   bool // a text that max_tokens truncated is not an answer
 
 	commands sync.Map // name of a metric command → *commandRecord
 
@@ -63,7 +69,7 @@ type stageRunner struct {
 }
 
 func (a *Activities) runner(o *optimization, s Spender) *stageRunner {
-	c := &stageRunner{a: a, o: o, who: s, tickets: map[string]int64{}}
+	c := &stageRunner{a: a, o: o, who: s, tickets: map[string]int64{}, used: account{}}
 	c.gone = c.unanswerable()
 	return c
 }
@@ -77,6 +83,11 @@ func (c *stageRunner) total(ctx context.Context) (Asked, error) {
 	spend, err := c.a.Ledger.Job(ctx, c.who.Tenant, c.who.Ledger)
 	out := c.asked()
 	out.Spend = &spend
+	if err == nil {
+		var groups []outcome.Group
+		groups, err = c.a.groups(ctx, c.who)
+		out.Unusable = shown(groups)
+	}
 	return out, err
 }
 
@@ -84,13 +95,17 @@ func (c *stageRunner) total(ctx context.Context) (Asked, error) {
 type answered struct {
 	id          string
 	of          string // role and model; "" = a command
+	role        string
 	model       prompt.Model
 	request     prompt.Completion
 	fingerprint video.Fingerprint
 	ticket      int64
 	sent        *atomic.Int64 // when this activity sent the request; 0 = it did not
 	answer      mipro.Answer
-	proves      bool // the answer shows that the model works: a content filter does not
+	reason      outcome.Reason // why it cannot be used as it came; "" = it can, as far as is known yet
+	sample      string         // what a person sees of that
+	called      bool           // the answer was not stored before
+	proves      bool           // the answer shows that the model works: a content filter does not
 	rejected    *rejectedError
 	err         error
 }
@@ -128,7 +143,7 @@ func (c *stageRunner) run(ctx context.Context, s stage, enough func() bool) erro
 		if len(now.flying) == 0 {
 			of := now.held.first()
 			if failed != nil || of == "" {
-				return failed
+				return c.keep(ctx, failed)
 			}
 			failed = c.prove(ctx, &now, of)
 			continue
@@ -188,7 +203,7 @@ func (c *stageRunner) took(ctx context.Context, now *calling, one answered) erro
 	if err := c.take(now, one); err != nil {
 		return err
 	}
-	if !one.proves {
+	if !one.called || !one.proves {
 		return nil
 	}
 	return c.release(ctx, now, one.of, one.sent.Load())
@@ -196,7 +211,22 @@ func (c *stageRunner) took(ctx context.Context, now *calling, one answered) erro
 
 func (c *stageRunner) take(now *calling, one answered) error {
 	delete(now.open, one.id)
-	return now.stage.Take(one.id, one.answer)
+	var unread error
+	one.answer.Unread = func(why error) { unread = why }
+	one.answer.Truncated = c.whole && one.reason == outcome.Truncated
+	err := now.stage.Take(one.id, one.answer)
+	if one.of != "" {
+		c.used.add(one, unread)
+	}
+	return err
+}
+
+// keep stores the account of a stage that has ended, or that waits for budget.
+func (c *stageRunner) keep(ctx context.Context, failed error) error {
+	if failed != nil && fault.ClassOf(failed) != fault.Budget {
+		return failed
+	}
+	return errors.Join(failed, c.used.save(ctx, c.a.Store, prefixOf(c.who.Tenant, c.who.Job)))
 }
 
 // ticket makes calls run in the order in which a stage lists them. All calls of a row share
@@ -217,21 +247,24 @@ func (c *stageRunner) answer(ctx context.Context, call mipro.Call, ticket int64,
 	}
 	model := c.o.Models.of(call.Role)
 	one := answered{
-		of: string(call.Role) + " " + model.Name, model: model, request: model.Completion(*call.Request, call.Temperature, call.Rollout),
+		of: string(call.Role) + " " + model.Name, role: string(call.Role), model: model, request: model.Completion(*call.Request, call.Temperature, call.Rollout),
 		ticket: ticket, sent: sent,
 	}
 	one.fingerprint = one.request.Fingerprint()
-	gone, err := c.gone.has(ctx, one.fingerprint)
+	why, gone, err := c.gone.has(ctx, one.fingerprint)
 	switch {
 	case err != nil:
 		one.err = err
 		return one
-	case !gone:
+	case gone:
+		one.missing(why)
+	default:
 		one = c.complete(ctx, one)
 	}
 	if errors.Is(one.err, money.ErrGivenUp) {
 		// A model that repeatedly returns nothing, or nothing readable, has no answer. The
 		// ledger has what was paid.
+		one.missing(one.err.Error())
 		one.err = c.gone.add(ctx, one.fingerprint, one.err)
 	}
 	if one.err == nil && one.rejected == nil {
@@ -276,10 +309,12 @@ func (c *stageRunner) complete(ctx context.Context, one answered) answered {
 	}
 	if paid.Called {
 		c.calls.Add(1)
-		one.proves = stored.Finish != prompt.FinishFilter
+		one.called = true
 	}
+	one.proves = stored.Finish != prompt.FinishFilter
 	c.cost.Add(paid.CostMicroUSD)
 	one.answer = mipro.Answer{Text: stored.Text}
+	one.judged(stored)
 	return one
 }
 

@@ -101,6 +101,7 @@ func (c *stageRunner) release(ctx context.Context, now *calling, of string, sent
 			return err
 		}
 		c.answers.Add(1)
+		one.missing(one.rejected.Error())
 		if err := c.take(now, one); err != nil {
 			return err
 		}

@@ -53,6 +53,9 @@ func (a *Activities) WriteOptimizeReport(ctx context.Context, in ReportInput) (a
 	if page.Unscored, page.UnscoredWhy, err = a.commandFailures(ctx, in.Spender); err != nil {
 		return activities.ReportResult{}, err
 	}
+	if page.Unusable, err = a.groups(ctx, in.Spender); err != nil {
+		return activities.ReportResult{}, err
+	}
 	var trials []search.Trial
 	if err := activities.ReadJSON(ctx, a.Store, a.stored(in.Spender, "trials.json"), &trials); err != nil {
 		return activities.ReportResult{}, err

@@ -44,6 +44,9 @@ func (a *Activities) begin(ctx context.Context, s Spender) (*stageRunner, error)
 		}
 	}
 	c := a.runner(o, s)
+	if c.whole, err = a.wholeAnswers(ctx, s); err != nil {
+		return nil, err
+	}
 	activities.HeartbeatDetails(ctx, func() any { return c.asked() })
 	return c, nil
 }

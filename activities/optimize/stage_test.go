@@ -35,7 +35,8 @@ type speaker struct {
 	learn bool                                   // it is right only under an instruction that was proposed
 	says  func(ctx context.Context, n int) error // of the n-th call; nil = an answer; set between two attempts only
 
-	rejects func(c prompt.Completion) error // nil = an answer; set between two attempts only
+	rejects func(c prompt.Completion) error                            // nil = an answer; set between two attempts only
+	ends    func(c prompt.Completion, answer *prompt.CompletionAnswer) // changes answers; set before the first attempt
 
 	mu    sync.Mutex
 	asked int
@@ -79,7 +80,11 @@ func (s *speaker) Complete(ctx context.Context, c prompt.Completion) (prompt.Com
 		}
 		text = answers.ReplaceAllString(text, "${1}"+right+"\n")
 	}
-	return prompt.CompletionAnswer{Text: text, CostMicroUSD: microUS}, nil
+	answer := prompt.CompletionAnswer{Text: text, CostMicroUSD: microUS}
+	if s.ends != nil {
+		s.ends(c, &answer)
+	}
+	return answer, nil
 }
 
 // What a student is asked, and what it answers.

@@ -54,22 +54,25 @@ func (u *unanswerable) list(ctx context.Context, prefix string) (map[string]bool
 	})
 }
 
-// has reports whether a request is not made. What an endpoint rejected in an earlier run is
-// not requested again, unless the request or the build changed.
-func (u *unanswerable) has(ctx context.Context, f video.Fingerprint) (bool, error) {
+// has reports whether a request is not made, and why. What an endpoint rejected in an earlier
+// run is not requested again, unless the request or the build changed.
+func (u *unanswerable) has(ctx context.Context, f video.Fingerprint) (why string, gone bool, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if err := u.read(ctx); err != nil || u.known[string(f)] {
-		return err == nil, err
+	if err := u.read(ctx); err != nil {
+		return "", false, err
 	}
-	if !u.rejected[string(f)] {
-		return false, nil
+	switch {
+	case u.known[string(f)]:
+		err = activities.ReadJSON(ctx, u.store, u.run+string(f), &why)
+	case u.rejected[string(f)]:
+		if err = activities.ReadJSON(ctx, u.store, u.build+string(f), &why); err == nil {
+			err = u.record(ctx, f, why)
+		}
+	default:
+		return "", false, nil
 	}
-	var why string
-	if err := activities.ReadJSON(ctx, u.store, u.build+string(f), &why); err != nil {
-		return false, err
-	}
-	return true, u.record(ctx, f, why)
+	return why, err == nil, err
 }
 
 // add makes a request score nothing in this run, even if a stage is begun again after another

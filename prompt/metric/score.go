@@ -104,9 +104,12 @@ func (s *Scoring) Question() *prompt.Request {
 }
 
 // Answer takes the judge's answer to Question.
-func (s *Scoring) Answer(text string) {
+func (s *Scoring) Answer(text string) { s.AnswerSaid(prompt.Said{Text: text}) }
+
+// AnswerSaid is Answer for an answer of which more is known.
+func (s *Scoring) AnswerSaid(said prompt.Said) {
 	if s.judge != nil {
-		s.judge.Take(text)
+		s.judge.TakeSaid(said)
 		s.advance()
 	}
 }

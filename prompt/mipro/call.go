@@ -39,6 +39,13 @@ type Answer struct {
 	Score      float64           `json:"score,omitempty"`      // from 0 to 1
 	Feedback   string            `json:"feedback,omitempty"`   // see metric.Mark
 	Predictors map[string]string `json:"predictors,omitempty"` // feedback for single predictors, by name
+	Truncated  bool              `json:"-"`                    // see prompt.Said
+	Unread     func(why error)   `json:"-"`
+}
+
+// Said is the answer as a program takes it.
+func (a Answer) Said() prompt.Said {
+	return prompt.Said{Text: a.Text, Truncated: a.Truncated, Unread: a.Unread}
 }
 
 // Asker makes calls one after another.

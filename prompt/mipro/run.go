@@ -64,10 +64,10 @@ func (r *Run) Call() *Call {
 func (r *Run) Take(answer Answer) {
 	switch {
 	case r.run.Next() != nil:
-		r.run.Take(answer.Text)
+		r.run.TakeSaid(answer.Said())
 		r.advance()
 	case r.scoring != nil && r.scoring.Question() != nil:
-		r.scoring.Answer(answer.Text)
+		r.scoring.AnswerSaid(answer.Said())
 	case r.scoring != nil:
 		r.scoring.Scored(metric.Mark{Score: answer.Score, Feedback: answer.Feedback, Predictors: answer.Predictors})
 	}

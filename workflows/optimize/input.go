@@ -11,6 +11,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/mipro"
 	"github.com/cogniverse/cogflow/prompt/mipro/gepa"
+	"github.com/cogniverse/cogflow/prompt/outcome"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/workflows"
 )
@@ -82,41 +83,45 @@ func missing(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == 
 
 // Result is what OptimizePrompts returns.
 type Result struct {
-	Program      string         `json:"program"`             // name
-	Version      int            `json:"version"`             // 0 after a dry run, and when stopped before the first trial
-	Job          string         `json:"job"`                 // hash of everything that determines the result
-	Status       string         `json:"status"`              // "optimized", "unchanged" (nothing was done), "stopped" (the best so far) or "dry_run"
-	Promoted     bool           `json:"promoted"`            // true if it became the active version
-	DefaultScore float64        `json:"default_score"`       // score of the default program, in percent: on the testset, corrected for early ends, else on the rows of the search
-	Score        float64        `json:"score"`               // score of the result on the same rows, in percent; optimistic if they are those of the search
-	Verdict      prompt.Verdict `json:"verdict"`             // the test on rows that the search never saw
-	Kept         bool           `json:"kept,omitempty"`      // true if nothing better was found: the version equals the default program
-	Trials       int            `json:"trials"`              // trials of the search
-	Calls        int            `json:"calls"`               // paid calls
-	Repeated     int            `json:"repeated_calls"`      // billed calls for a request after its first one
-	CostUSD      float64        `json:"cost_usd"`            // paid in all, in USD
-	Report       string         `json:"report,omitempty"`    // key of the HTML report in the object store
-	Plan         *optimize.Plan `json:"plan,omitempty"`      // of a dry run
-	Unchanged    bool           `json:"unchanged,omitempty"` // true after a dry run of a job that has ended before: a run would cost nothing
+	Program      string          `json:"program"`             // name
+	Version      int             `json:"version"`             // 0 after a dry run, and when stopped before the first trial
+	Job          string          `json:"job"`                 // hash of everything that determines the result
+	Status       string          `json:"status"`              // "optimized", "unchanged" (nothing was done), "stopped" (the best so far) or "dry_run"
+	Promoted     bool            `json:"promoted"`            // true if it became the active version
+	DefaultScore float64         `json:"default_score"`       // score of the default program, in percent: on the testset, corrected for early ends, else on the rows of the search
+	Score        float64         `json:"score"`               // score of the result on the same rows, in percent; optimistic if they are those of the search
+	Verdict      prompt.Verdict  `json:"verdict"`             // the test on rows that the search never saw
+	Kept         bool            `json:"kept,omitempty"`      // true if nothing better was found: the version equals the default program
+	Trials       int             `json:"trials"`              // trials of the search
+	Calls        int             `json:"calls"`               // paid calls
+	Repeated     int             `json:"repeated_calls"`      // billed calls for a request after its first one
+	CostUSD      float64         `json:"cost_usd"`            // paid in all, in USD
+	Report       string          `json:"report,omitempty"`    // key of the HTML report in the object store
+	Plan         *optimize.Plan  `json:"plan,omitempty"`      // of a dry run
+	Unusable     []outcome.Group `json:"unusable,omitempty"`  // answers of the models that could not be used as they came, by role and reason
+	Warnings     []string        `json:"warnings,omitempty"`  // what to correct, such as a max_tokens that truncates a third of the answers
+	Unchanged    bool            `json:"unchanged,omitempty"` // true after a dry run of a job that has ended before: a run would cost nothing
 }
 
 // Progress answers QueryProgress of OptimizePrompts.
 type Progress struct {
-	Name    string               `json:"name"`              // name of the program
-	Tenant  string               `json:"tenant"`            // owner
-	Mode    string               `json:"mode"`              // improved, compat or gepa
-	Job     string               `json:"job,omitempty"`     // hash of everything that determines the result
-	Stage   string               `json:"stage"`             // prepare, bootstrap, propose, search, reflect, confirm, publish, report, done
-	Paused  bool                 `json:"paused,omitempty"`  // true after pause, until resume
-	Waiting string               `json:"waiting,omitempty"` // "budget" or "approval"; empty = nothing
-	Trials  []optimize.TrialLine `json:"trials"`            // trials so far
-	Planned int                  `json:"planned"`           // number of trials, approximate
-	Best    float64              `json:"best"`              // best score of a trial on all rows so far, in percent
-	Default float64              `json:"default"`           // score of the default program, in percent
-	Answers int                  `json:"answers"`           // answers used so far
-	Calls   int                  `json:"calls"`             // paid calls so far
-	CostUSD float64              `json:"cost_usd"`          // what has been paid so far, in USD
-	Started time.Time            `json:"started"`           // start of the first run
+	Name     string               `json:"name"`               // name of the program
+	Tenant   string               `json:"tenant"`             // owner
+	Mode     string               `json:"mode"`               // improved, compat or gepa
+	Job      string               `json:"job,omitempty"`      // hash of everything that determines the result
+	Stage    string               `json:"stage"`              // prepare, bootstrap, propose, search, reflect, confirm, publish, report, done
+	Paused   bool                 `json:"paused,omitempty"`   // true after pause, until resume
+	Waiting  string               `json:"waiting,omitempty"`  // "budget" or "approval"; empty = nothing
+	Trials   []optimize.TrialLine `json:"trials"`             // trials so far
+	Planned  int                  `json:"planned"`            // number of trials, approximate
+	Best     float64              `json:"best"`               // best score of a trial on all rows so far, in percent
+	Default  float64              `json:"default"`            // score of the default program, in percent
+	Answers  int                  `json:"answers"`            // answers used so far
+	Calls    int                  `json:"calls"`              // paid calls so far
+	CostUSD  float64              `json:"cost_usd"`           // what has been paid so far, in USD
+	Started  time.Time            `json:"started"`            // start of the first run
+	Unusable []outcome.Group      `json:"unusable,omitempty"` // answers of the models that could not be used as they came, by role and reason
+	Warnings []string             `json:"warnings,omitempty"` // what to correct, such as a max_tokens that truncates a third of the answers
 }
 
 // ListProgramsInput starts ListPrograms.

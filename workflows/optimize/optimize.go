@@ -13,6 +13,7 @@ import (
 	"github.com/cogniverse/cogflow/activities/ingest"
 	"github.com/cogniverse/cogflow/activities/optimize"
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/prompt/outcome"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/workflows"
 	"github.com/cogniverse/cogflow/workflows/job"
@@ -247,7 +248,7 @@ func (r *optimizeRun) ask(ctx workflow.Context, stage, summary string, do func(w
 		asked, err := do(r.Asking(ctx, summary))
 		r.Asked.Answers += asked.Answers
 		if s := asked.Spend; s != nil { // the ledger knows more than this result: calls of attempts that were lost
-			r.Asked.Calls, r.Asked.CostMicroUSD = s.Calls, s.CostMicroUSD
+			r.Asked.Calls, r.Asked.CostMicroUSD, r.Asked.Unusable = s.Calls, s.CostMicroUSD, asked.Unusable
 		} else {
 			r.Asked.Calls += asked.Calls
 			r.Asked.CostMicroUSD += asked.CostMicroUSD
@@ -286,7 +287,7 @@ const changeStopsUnpaid = "optimize-stops-while-waiting"
 func (r *optimizeRun) nothing(ctx workflow.Context) (Result, error) {
 	return Result{
 		Program: r.Plan.Name, Job: r.Plan.Job, Status: job.StatusStopped, Kept: true,
-		Calls: r.Asked.Calls, CostUSD: workflows.USD(r.Asked.CostMicroUSD),
+		Calls: r.Asked.Calls, CostUSD: workflows.USD(r.Asked.CostMicroUSD), Unusable: r.Asked.Unusable, Warnings: outcome.Warnings(r.Asked.Unusable),
 	}, r.setStage(ctx, job.StageDone)
 }
 

@@ -2,11 +2,13 @@ package optimize
 
 import (
 	"fmt"
+	"strings"
 
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/prompt/mipro/search"
+	"github.com/cogniverse/cogflow/prompt/outcome"
 	"github.com/cogniverse/cogflow/workflows"
 	"github.com/cogniverse/cogflow/workflows/job"
 	"github.com/cogniverse/cogflow/workflows/signal"
@@ -43,7 +45,7 @@ func (r *optimizeRun) progress() Progress {
 	p := Progress{
 		Name: r.Plan.Name, Tenant: r.in.Tenant, Mode: r.in.Mode, Job: r.Plan.Job, Stage: r.Stage, Paused: r.Paused, Waiting: r.Waiting,
 		Trials: r.Trials, Planned: r.Plan.Trials, Answers: r.Asked.Answers, Calls: r.Asked.Calls,
-		CostUSD: workflows.USD(r.Asked.CostMicroUSD), Started: r.Started,
+		CostUSD: workflows.USD(r.Asked.CostMicroUSD), Started: r.Started, Unusable: r.Asked.Unusable, Warnings: outcome.Warnings(r.Asked.Unusable),
 	}
 	var standing search.Standing
 	for _, t := range r.Trials {
@@ -92,5 +94,12 @@ func (r *optimizeRun) showDetails(ctx workflow.Context) {
 	if len(rows) > 0 {
 		details += workflows.Table([]string{"trial", "kind", "candidate", "rows", "score"}, rows)
 	}
-	workflow.SetCurrentDetails(ctx, details)
+	var notes []string
+	for _, w := range p.Warnings {
+		notes = append(notes, "\n- **Warning:** "+workflows.Cell(w))
+	}
+	for _, g := range p.Unusable {
+		notes = append(notes, "\n- "+workflows.Cell(g.Text()))
+	}
+	workflow.SetCurrentDetails(ctx, details+strings.Join(notes, ""))
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli/clitest"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/mipro"
+	"github.com/cogniverse/cogflow/prompt/outcome"
 	"github.com/cogniverse/cogflow/workflows/optimize"
 )
 
@@ -27,6 +28,23 @@ func TestOptimizeGolden(t *testing.T) {
 	free := clitest.Quote()
 	free.Plan.Priced, free.Plan.Quote, free.Plan.Confirm, free.Plan.Pace = false, mipro.Quote{Student: 5}, 0, nil
 	clitest.Golden(t, "optimize_unpriced", clitest.Printed(func(a *cli.App) { app{a}.printOptimize("optimize-x", free) }))
+}
+
+// TestUnusable: a result and a status name the answers that could not be used, without what
+// could harm a terminal.
+func TestUnusable(t *testing.T) {
+	t.Parallel()
+	r := clitest.Optimized()
+	r.Unusable = []outcome.Group{{Role: "student", Reason: outcome.Truncated, Answers: 12, Of: 30, Samples: []string{"so I \x1b[31mthink"}}}
+	r.Warnings = outcome.Warnings(r.Unusable)
+	running := &progress{Progress: optimize.Progress{Unusable: r.Unusable, Warnings: r.Warnings}}
+	for _, text := range []string{
+		clitest.Printed(func(a *cli.App) { app{a}.printOptimize("optimize-x", r) }), clitest.Printed(running.Print),
+	} {
+		require.Contains(t, text, "Warning: student: 12 of 30 answers were truncated by max_tokens; raise max_tokens")
+		require.Contains(t, text, "student: 12 of 30 answers were truncated by max_tokens, such as: so I")
+		require.NotContains(t, text, "\x1b[31m")
+	}
 }
 
 func TestOptimizeLinesGolden(t *testing.T) {

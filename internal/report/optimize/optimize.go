@@ -14,6 +14,7 @@ import (
 
 	"github.com/cogniverse/cogflow/internal/report"
 	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/outcome"
 	"github.com/cogniverse/cogflow/training"
 )
 
@@ -147,6 +148,20 @@ func notices(r prompt.Report) []string {
 	if r.Unscored > 0 {
 		out = append(out, fmt.Sprintf("%s scored 0 because a metric command failed on them. One reason: %s",
 			report.Plural(r.Unscored, "answer"), report.Clean(r.UnscoredWhy, report.MaxReason)))
+	}
+	for _, w := range outcome.Warnings(r.Unusable) {
+		out = append(out, report.Clean(w, report.MaxReason))
+	}
+	for _, g := range r.Unusable {
+		text := report.Clean(g.Text(), report.MaxReason)
+		var samples []string
+		for _, sample := range g.Samples {
+			samples = append(samples, strconv.Quote(report.Clean(sample, report.MaxReason)))
+		}
+		if len(samples) > 0 {
+			text += ", such as: " + strings.Join(samples, "; and: ")
+		}
+		out = append(out, text)
 	}
 	if r.Release.Verdict.Promote && !r.Promoted {
 		out = append(out, "It is better, but was not promoted, because it was not approved. Use the command below to promote it.")

@@ -18,6 +18,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/report"
 	"github.com/cogniverse/cogflow/internal/report/reporttest"
 	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/outcome"
 	"github.com/cogniverse/cogflow/prompt/python"
 	"github.com/cogniverse/cogflow/tenant"
 )
@@ -316,4 +317,14 @@ func TestUnscored(t *testing.T) {
 	page := render(t, r)
 	require.Contains(t, page, "3 answers scored 0 because a metric command failed on them")
 	require.NotContains(t, page, "<b>\"")
+}
+
+// TestUnusable: answers that could not be used are counted by reason, with examples and a fix.
+func TestUnusable(t *testing.T) {
+	t.Parallel()
+	r := optimized()
+	r.Unusable = []outcome.Group{{Role: "student", Reason: outcome.Truncated, Answers: 12, Of: 30, Samples: []string{"so I <i>think", "then"}}}
+	page := render(t, r)
+	require.Contains(t, page, "student: 12 of 30 answers were truncated by max_tokens; raise max_tokens")
+	require.Contains(t, page, "such as: &#34;so I &lt;i&gt;think&#34;; and: &#34;then&#34;")
 }

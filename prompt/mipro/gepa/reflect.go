@@ -146,7 +146,7 @@ func (w *writer) Call() *mipro.Call {
 
 // Take takes its answer. One that cannot be read leaves the instruction as it is.
 func (w *writer) Take(answer mipro.Answer) {
-	w.run.Take(answer.Text)
+	w.run.TakeSaid(answer.Said())
 	if w.run.Next() != nil {
 		return
 	}

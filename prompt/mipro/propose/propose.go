@@ -158,7 +158,7 @@ func (w *writer) Call() *mipro.Call {
 }
 
 func (w *writer) Take(answer mipro.Answer) {
-	w.run.Take(answer.Text)
+	w.run.TakeSaid(answer.Said())
 	if w.run.Next() != nil {
 		return
 	}

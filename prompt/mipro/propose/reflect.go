@@ -174,7 +174,7 @@ func (w *reflection) Call() *mipro.Call {
 }
 
 func (w *reflection) Take(answer mipro.Answer) {
-	w.run.Take(answer.Text)
+	w.run.TakeSaid(answer.Said())
 	if w.run.Next() != nil {
 		return
 	}

@@ -83,7 +83,7 @@ func (s *summary) Call() *mipro.Call {
 }
 
 func (s *summary) Take(answer mipro.Answer) {
-	s.run.Take(answer.Text)
+	s.run.TakeSaid(answer.Said())
 	if s.run.Next() != nil {
 		return
 	}

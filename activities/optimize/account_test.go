@@ -1,0 +1,161 @@
+package optimize
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/activitytest"
+	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/outcome"
+)
+
+// odd answers some rows in every way in which an answer cannot be used, and counts that.
+type odd struct {
+	mu   sync.Mutex
+	all  map[string]map[string]bool                    // fingerprints by model
+	made map[string]map[outcome.Reason]map[string]bool // by model and reason
+}
+
+func (o *odd) note(c prompt.Completion, r outcome.Reason) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.all == nil {
+		o.all, o.made = map[string]map[string]bool{}, map[string]map[outcome.Reason]map[string]bool{}
+	}
+	if o.all[c.Model] == nil {
+		o.all[c.Model], o.made[c.Model] = map[string]bool{}, map[outcome.Reason]map[string]bool{}
+	}
+	o.all[c.Model][string(c.Fingerprint())] = true
+	if r == "" {
+		return
+	}
+	if o.made[c.Model][r] == nil {
+		o.made[c.Model][r] = map[string]bool{}
+	}
+	o.made[c.Model][r][string(c.Fingerprint())] = true
+}
+
+func has(c prompt.Completion, text string) bool {
+	return strings.Contains(c.Messages[len(c.Messages)-1].Content, text)
+}
+
+func (o *odd) ends(c prompt.Completion, a *prompt.CompletionAnswer) {
+	var r outcome.Reason
+	switch {
+	case has(c, "topic 1\n"), has(c, "topic 13\n"):
+		r, a.Finish, a.Text = outcome.Truncated, "length", strings.TrimSuffix(a.Text, "[[ ## completed ## ]]\n")
+	case has(c, "topic 2\n"), has(c, "topic 14\n"):
+		r, a.Finish, a.Text = outcome.Filter, prompt.FinishFilter, ""
+	case has(c, "topic 15\n"):
+		r, a.Finish, a.Text = outcome.Refusal, prompt.FinishRefusal, "I cannot help with that."
+	case has(c, "topic 16\n"):
+		r, a.Finish, a.Text = outcome.Unreadable, "stop", "It depends."
+	case has(c, "topic 17\n"):
+		r, a.Finish, a.Text = outcome.Empty, "stop", "<think>Well.</think>"
+	case has(c, "topic 18\n"):
+		r, a.Finish = outcome.Other, "tool_calls"
+	}
+	o.note(c, r)
+}
+
+func (o *odd) rejects(c prompt.Completion) error {
+	if !has(c, "topic 19\n") {
+		return nil
+	}
+	o.note(c, outcome.Rejected)
+	return badRequest()
+}
+
+// TestAccount: what the run says of its answers is what its models did, whatever attempt and
+// run asked, and is in the report.
+func TestAccount(t *testing.T) {
+	t.Parallel()
+	inEveryMode(t, false, func(o *optimizing) {
+		var did odd
+		o.lm.ends, o.lm.rejects = did.ends, did.rejects
+		var last Asked
+		for _, part := range o.parts() {
+			made := o.made
+			_, err := part.run(o)
+			require.NoError(o.t, err, part.name)
+			o.made = made // the result was lost
+			_, err = part.run(o)
+			require.NoError(o.t, err, part.name)
+		}
+		last, err := activitytest.Run(o.t, func(ctx context.Context, in Spender) (Asked, error) {
+			c, err := o.a.begin(ctx, in)
+			require.NoError(o.t, err)
+			return c.total(ctx)
+		}, o.who)
+		require.NoError(o.t, err)
+		got := map[string]map[outcome.Reason]int{}
+		for _, g := range last.Unusable {
+			if got[g.Role] == nil {
+				got[g.Role] = map[outcome.Reason]int{}
+			}
+			got[g.Role][g.Reason] = g.Answers
+			require.Len(o.t, did.all[g.Role], g.Of, g.Role)
+			require.LessOrEqual(o.t, len(g.Samples), 1)
+		}
+		want := map[string]map[outcome.Reason]int{}
+		for model, reasons := range did.made {
+			for r, prints := range reasons {
+				if want[model] == nil {
+					want[model] = map[outcome.Reason]int{}
+				}
+				want[model][r] = len(prints)
+			}
+		}
+		require.Equal(o.t, want, got)
+		require.Len(o.t, want["student"], 7)
+		_, err = o.publish()
+		require.NoError(o.t, err)
+		page, err := activitytest.Run(o.t, o.a.WriteOptimizeReport, ReportInput{SearchStep: o.step(o.mode == ModeImproved), Name: "quiz", Version: 1, RunID: "run"})
+		require.NoError(o.t, err)
+		html, err := activities.ReadAll(o.t.Context(), o.store, page.Key)
+		require.NoError(o.t, err)
+		for _, text := range []string{"could not be read", "It depends.", "the endpoint rejected the request", "E1042", "were truncated by max_tokens", "I cannot help with that."} {
+			require.Contains(o.t, string(html), text)
+		}
+	})
+}
+
+// TestTruncatedAnswers: a text that max_tokens truncated is not an answer, unless an earlier
+// build began the job. A demo, an instruction or a score would be made of half a text.
+func TestTruncatedAnswers(t *testing.T) {
+	t.Parallel()
+	for name, earlier := range map[string]bool{"this build": false, "an earlier build": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOptimizing(t, ModeCompat)
+			if earlier {
+				require.NoError(t, activities.WriteJSON(t.Context(), o.store, o.a.stored(o.who, "sets.json"), json.RawMessage(`[[null]]`)))
+			}
+			o.lm.ends = func(c prompt.Completion, a *prompt.CompletionAnswer) {
+				if c.Model == "proposer" {
+					a.Finish, a.Text = "length", strings.TrimSuffix(strings.Split(a.Text, "[[ ## completed")[0], "}")
+				}
+			}
+			for _, part := range o.parts()[:2] {
+				_, err := part.run(o)
+				require.NoError(t, err, part.name)
+			}
+			var instructions [][]string
+			require.NoError(t, activities.ReadJSON(t.Context(), o.store, o.a.stored(o.who, "instructions.json"), &instructions))
+			for _, text := range instructions[0][1:] {
+				require.Equal(t, earlier, strings.HasPrefix(text, "Text "), text)
+			}
+			groups, err := o.a.groups(t.Context(), o.who)
+			require.NoError(t, err)
+			require.Equal(t, "proposer", groups[0].Role)
+			require.Equal(t, outcome.Truncated, groups[0].Reason)
+			require.NotEmpty(t, outcome.Warnings(groups))
+		})
+	}
+}

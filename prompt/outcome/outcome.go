@@ -1,0 +1,132 @@
+// Package outcome names why an answer of a model could not be used as it came, and counts
+// such answers. It knows no program, no model and no store.
+package outcome
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Reason says why an answer could not be used as it came.
+type Reason string
+
+// The reasons.
+const (
+	Truncated  Reason = "truncated"        // max_tokens ended the answer
+	Filter     Reason = "content_filter"   // the filter of the endpoint
+	Refusal    Reason = "refusal"          // the model declines
+	Other      Reason = "other_finish"     // another finish_reason than stop
+	Overflow   Reason = "context_overflow" // the prompt does not fit into the model's context
+	Rejected   Reason = "rejected"         // the endpoint rejects the request
+	Empty      Reason = "empty"            // complete, without text
+	Unreadable Reason = "unreadable"       // complete, without the outputs that were asked for
+	GivenUp    Reason = "given_up"         // several calls were billed and none had a usable answer
+)
+
+// Of is the reason in a finish_reason, by the names of OpenAI, Anthropic, Gemini, Mistral,
+// Cohere, Bedrock, TGI and Ollama; "" = the answer is complete, or the server does not say.
+func Of(finish string) Reason {
+	switch strings.ToLower(strings.TrimSpace(finish)) {
+	case "", "stop", "eos", "eos_token", "end", "end_turn", "stop_sequence", "stop_token", "complete", "completed", "finish_reason_unspecified", "null", "none", "unknown":
+		return ""
+	case "length", "max_tokens", "max_output_tokens", "max_new_tokens", "model_length", "token_limit", "model_context_window_exceeded", "max_length":
+		return Truncated
+	case "content_filter", "content_filtered", "safety", "recitation", "blocklist", "prohibited_content", "spii", "guardrail_intervened", "sensitive",
+		"error_toxic", "language", "image_safety":
+		return Filter
+	case "refusal":
+		return Refusal
+	}
+	return Other
+}
+
+// Group counts the answers to one role with one reason.
+type Group struct {
+	Role    string   `json:"role"`               // student, teacher, proposer or judge
+	Reason  Reason   `json:"reason"`             // truncated, content_filter, refusal, other_finish, context_overflow, rejected, empty, unreadable or given_up
+	Answers int      `json:"answers"`            // answers with this reason
+	Of      int      `json:"of"`                 // all answers to the role
+	Samples []string `json:"examples,omitempty"` // some of them, shortened
+}
+
+// MaxSamples is the number of examples of a group.
+const MaxSamples = 3
+
+// Text says what became of how many answers, in words.
+func (g Group) Text() string {
+	return fmt.Sprintf("%s: %d of %d answers %s", g.Role, g.Answers, g.Of, g.Reason.text())
+}
+
+func (r Reason) text() string {
+	switch r {
+	case Truncated:
+		return "were truncated by max_tokens"
+	case Filter:
+		return "were stopped by the endpoint's content filter"
+	case Refusal:
+		return "are refusals of the model"
+	case Overflow:
+		return "are missing: the prompt does not fit into the model's context"
+	case Rejected:
+		return "are missing: the endpoint rejected the request"
+	case Empty:
+		return "are empty"
+	case Unreadable:
+		return "could not be read"
+	case GivenUp:
+		return "are missing: several calls were billed without a usable answer"
+	default:
+		return "ended with another finish_reason than stop"
+	}
+}
+
+// Warnings are what a person should change. One third of truncated answers is a wrong
+// setting and not a weak model.
+func Warnings(groups []Group) (out []string) {
+	for _, g := range groups {
+		if g.Reason == Truncated && 3*g.Answers >= g.Of {
+			out = append(out, fmt.Sprintf("%s; raise max_tokens of this model, or turn its thinking off", g.Text()))
+		}
+	}
+	return out
+}
+
+// Count makes the groups of a list of answers; samples may be nil.
+func Count(answers []Answer) []Group {
+	all := map[string]int{}
+	by := map[[2]string]*Group{}
+	for _, a := range answers {
+		all[a.Role]++
+		if a.Reason == "" {
+			continue
+		}
+		key := [2]string{a.Role, string(a.Reason)}
+		g := by[key]
+		if g == nil {
+			g = &Group{Role: a.Role, Reason: a.Reason}
+			by[key] = g
+		}
+		g.Answers++
+		if a.Sample != "" && len(g.Samples) < MaxSamples && !slices.Contains(g.Samples, a.Sample) {
+			g.Samples = append(g.Samples, a.Sample)
+		}
+	}
+	out := make([]Group, 0, len(by))
+	for _, g := range by {
+		g.Of = all[g.Role]
+		out = append(out, *g)
+	}
+	slices.SortFunc(out, func(a, b Group) int {
+		return cmp.Or(b.Answers-a.Answers, cmp.Compare(a.Role, b.Role), cmp.Compare(a.Reason, b.Reason))
+	})
+	return out
+}
+
+// Answer is one request and what became of its answer.
+type Answer struct {
+	Role   string `json:"role"`
+	Reason Reason `json:"reason,omitempty"` // "" = the answer was used
+	Sample string `json:"sample,omitempty"` // what a person sees of it
+}

@@ -1,0 +1,47 @@
+package outcome_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/prompt/outcome"
+)
+
+func TestOf(t *testing.T) {
+	t.Parallel()
+	for finish, want := range map[string]outcome.Reason{
+		"": "", "stop": "", "STOP": "", "eos_token": "", "end_turn": "", "stop_sequence": "", "length": outcome.Truncated, "MAX_TOKENS": outcome.Truncated,
+		"model_length": outcome.Truncated, "content_filter": outcome.Filter, "SAFETY": outcome.Filter, "refusal": outcome.Refusal,
+		"tool_calls": outcome.Other, "error": outcome.Other, "insufficient_system_resource": outcome.Other,
+	} {
+		require.Equal(t, want, outcome.Of(finish), finish)
+	}
+}
+
+func TestCount(t *testing.T) {
+	t.Parallel()
+	var answers []outcome.Answer
+	add := func(n int, role string, r outcome.Reason, sample string) {
+		for range n {
+			answers = append(answers, outcome.Answer{Role: role, Reason: r, Sample: sample})
+		}
+	}
+	add(20, "student", "", "")
+	add(10, "student", outcome.Truncated, "…")
+	add(2, "student", outcome.Unreadable, "no")
+	add(1, "student", outcome.Unreadable, "never")
+	add(7, "teacher", "", "")
+	add(3, "teacher", outcome.Truncated, "")
+	groups := outcome.Count(answers)
+	require.Equal(t, []outcome.Group{
+		{Role: "student", Reason: outcome.Truncated, Answers: 10, Of: 33, Samples: []string{"…"}},
+		{Role: "student", Reason: outcome.Unreadable, Answers: 3, Of: 33, Samples: []string{"no", "never"}},
+		{Role: "teacher", Reason: outcome.Truncated, Answers: 3, Of: 10},
+	}, groups)
+	require.Empty(t, outcome.Warnings(groups))
+	add(2, "student", outcome.Truncated, "")
+	require.Equal(t, []string{"student: 12 of 35 answers were truncated by max_tokens; raise max_tokens of this model, or turn its thinking off"},
+		outcome.Warnings(outcome.Count(answers)))
+	require.Empty(t, outcome.Count(nil))
+}

@@ -406,7 +406,7 @@ func TestOptimizeRefuses(t *testing.T) {
 			in.Metric = json.RawMessage(`{"kind":"command","command":"house"}`)
 		}, "house"},
 		"a minibatch too large": {func(in *optimizeflow.Input) { in.MinibatchSize = 4000 }, "minibatch"},
-		"mode":                  {func(in *optimizeflow.Input) { in.Mode = "magic" }, "improved or compat"},
+		"mode":                  {func(in *optimizeflow.Input) { in.Mode = "magic" }, "improved, compat or gepa"},
 		"auto and trials":       {func(in *optimizeflow.Input) { in.Auto = "light" }, "auto"},
 		"a huge instruction": {func(in *optimizeflow.Input) {
 			in.Program = json.RawMessage(`{"name":"x","predictors":[{"name":"self","instructions":"` + strings.Repeat("a", 1<<18) +

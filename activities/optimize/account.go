@@ -3,15 +3,20 @@ package optimize
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/object"
 	"github.com/cogniverse/cogflow/panics"
 	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/metric"
+	"github.com/cogniverse/cogflow/prompt/mipro"
 	"github.com/cogniverse/cogflow/prompt/outcome"
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/video"
@@ -33,9 +38,34 @@ const (
 func (t account) add(one answered, why error) {
 	a := outcome.Answer{Role: one.role, Reason: one.reason, Sample: one.sample}
 	if a.Reason == "" && why != nil {
-		a.Reason, a.Sample = outcome.Unreadable, safetext.Line(why.Error()+"; it is: "+one.answer.Text, maxSample)
+		a.Reason = outcome.Unreadable
+		if errors.Is(why, metric.ErrScore) {
+			a.Reason = outcome.Score
+		}
+		a.Sample = safetext.Line(why.Error()+"; it is: "+one.answer.Text, maxSample)
 	}
 	t[string(one.fingerprint[:16])] = a
+}
+
+// checkScores fails a run whose judge scores by another scale, such as from 1 to 10: almost
+// every answer would have the best score. A few such scores are a weakness of the judge.
+func (t account) checkScores(model string, enough int) error {
+	judged, outside, sample := 0, 0, ""
+	for _, a := range t {
+		if a.Role != string(mipro.Judge) {
+			continue
+		}
+		judged++
+		if a.Reason == outcome.Score {
+			outside++
+			sample = a.Sample
+		}
+	}
+	if outside < enough || 2*outside <= judged {
+		return nil
+	}
+	return fault.New(fault.Input, "score by judge", model, fmt.Sprintf(
+		"%d of %d scores are not numbers from 0 to 1; state the range in the instruction of the judge; one of them: %s", outside, judged, sample))
 }
 
 // save stores an account under the hash of its requests, so that no attempt and no step

@@ -218,11 +218,17 @@ func (c *stageRunner) take(now *calling, one answered) error {
 	if one.of != "" {
 		c.used.add(one, unread)
 	}
+	if err == nil && one.role == string(mipro.Judge) && c.whole {
+		err = c.used.checkScores(one.model.Name, failuresAtMost)
+	}
 	return err
 }
 
 // keep stores the account of a stage that has ended, or that waits for budget.
 func (c *stageRunner) keep(ctx context.Context, failed error) error {
+	if failed == nil && c.whole { // a stage with few judged answers shows it only now
+		failed = c.used.checkScores(c.o.Models.Judge.Name, fewScores)
+	}
 	if failed != nil && fault.ClassOf(failed) != fault.Budget {
 		return failed
 	}

@@ -24,6 +24,9 @@ import (
 // search.
 const failuresAtMost = 20
 
+// fewScores is the number of scores out of range that fail a stage at its end.
+const fewScores = 5
+
 // commandRecord is what a run knows of a metric command. Failures are not stored with the
 // scores, which other runs use as well: the command may be corrected for those.
 type commandRecord struct {

@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -104,22 +106,23 @@ func (in PrepareInput) Owner() tenant.ID { return in.Tenant }
 
 // Plan is an optimization before its first call.
 type Plan struct {
-	Job        string        `json:"job"`               // hash of everything that determines the result
-	Name       string        `json:"name"`              // name of the program
-	Predictors int           `json:"predictors"`        // number of predictors
-	Train      int           `json:"train"`             // rows of the trainset
-	Val        int           `json:"val"`               // rows of the valset
-	Confirm    int           `json:"confirm"`           // rows of the testset
-	Trials     int           `json:"trials"`            // trials of the search, approximate
-	Quote      mipro.Quote   `json:"quote"`             // maximum number of calls
-	TokensIn   int64         `json:"tokens_in"`         // tokens of prompts, at most
-	TokensOut  int64         `json:"tokens_out"`        // tokens of answers, at most
-	CostUSD    float64       `json:"cost_usd"`          // at most, in USD; 0 = free or unknown
-	Priced     bool          `json:"priced"`            // true if every model has a price
-	Listed     string        `json:"listed,omitempty"`  // date of the vendors' price lists that were used; empty = all prices are configured
-	Seconds    float64       `json:"seconds,omitempty"` // time of the calls, at most
-	Pace       []Pace        `json:"pace,omitempty"`    // the speed that seconds assumes, for student, teacher, proposer and judge
-	Models     prompt.Models `json:"models"`            // the models by role
+	Job        string        `json:"job"`                // hash of everything that determines the result
+	Name       string        `json:"name"`               // name of the program
+	Predictors int           `json:"predictors"`         // number of predictors
+	Train      int           `json:"train"`              // rows of the trainset
+	Val        int           `json:"val"`                // rows of the valset
+	Confirm    int           `json:"confirm"`            // rows of the testset
+	Trials     int           `json:"trials"`             // trials of the search, approximate
+	Quote      mipro.Quote   `json:"quote"`              // maximum number of calls
+	TokensIn   int64         `json:"tokens_in"`          // tokens of prompts, at most
+	TokensOut  int64         `json:"tokens_out"`         // tokens of answers, at most
+	CostUSD    float64       `json:"cost_usd"`           // at most, in USD; 0 = free or unknown
+	Priced     bool          `json:"priced"`             // true if every model has a price
+	Unpriced   []string      `json:"unpriced,omitempty"` // models without a price; cost_usd does not include them
+	Listed     string        `json:"listed,omitempty"`   // date of the vendors' price lists that were used; empty = all prices are configured
+	Seconds    float64       `json:"seconds,omitempty"`  // time of the calls, at most
+	Pace       []Pace        `json:"pace,omitempty"`     // the speed that seconds assumes, for student, teacher, proposer and judge
+	Models     prompt.Models `json:"models"`             // the models by role
 }
 
 // jobFile is the stored definition of a job; its hash names the job.
@@ -150,10 +153,7 @@ func (j jobFile) open() (*optimization, error) {
 	if err != nil {
 		return nil, err
 	}
-	var columns []string
-	if len(j.Train) > 0 {
-		columns = j.Train[0].Keys()
-	}
+	columns := columnsOf(j.Train, j.Val, j.Confirm)
 	m, err := metric.Read(j.Metric, program, columns)
 	if err != nil {
 		return nil, err
@@ -238,6 +238,9 @@ func (a *Activities) PrepareOptimize(ctx context.Context, in PrepareInput) (Prep
 	if err != nil {
 		return Prepared{}, err
 	}
+	if err := o.check(); err != nil {
+		return Prepared{}, err
+	}
 	for _, name := range o.job.Metric.Commands() {
 		if err := a.Judges.Known(name); err != nil {
 			return Prepared{}, err
@@ -257,7 +260,7 @@ func (a *Activities) PrepareOptimize(ctx context.Context, in PrepareInput) (Prep
 	}
 	if in.BudgetUSD > 0 && !out.Priced {
 		return Prepared{}, fault.New(fault.Budget, "plan optimization", out.Name,
-			"a model has no price under a hard limit; set input_usd_per_mtok and output_usd_per_mtok of its endpoint")
+			"no price under a hard limit: "+strings.Join(out.Unpriced, ", ")+"; set input_usd_per_mtok and output_usd_per_mtok of the endpoint")
 	}
 	if _, err = a.Store.Put(ctx, prefixOf(in.Tenant, out.Job)+"job.json", bytes.NewReader(text)); err != nil {
 		return Prepared{}, err
@@ -296,6 +299,9 @@ func (o *optimization) quote() Plan {
 		out.TokensOut += int64(of.calls) * int64(answerTokens(of.model))
 		if of.model.Price == nil {
 			out.Priced = false
+			if !slices.Contains(out.Unpriced, of.model.Name) {
+				out.Unpriced = append(out.Unpriced, of.model.Name)
+			}
 			continue
 		}
 		out.Listed = max(out.Listed, of.model.Price.Listed)

@@ -121,6 +121,16 @@ func TestPrepareRefuses(t *testing.T) {
 		"unknown command": {func(_ *optimizing, in *PrepareInput) {
 			in.Metric = json.RawMessage(`{"kind":"command","command":"rm"}`)
 		}, fault.Input, "not configured"},
+		"no row to score by": {func(_ *optimizing, in *PrepareInput) {
+			in.Valset = json.RawMessage(`[{"query":"a"},{"query":"b"},{"query":"c"},{"query":"d"},{"query":"e"},{"query":"f"}]`)
+		}, fault.Input, `none of its 6 rows has the column "answer"`},
+		"no row to confirm on": {func(_ *optimizing, in *PrepareInput) {
+			in.Testset = json.RawMessage(`[{"query":"a","label":"x"}]`)
+		}, fault.Input, `read testset: none of its 1 rows has the column "answer"`},
+		"a judge from 1 to 5": {func(_ *optimizing, in *PrepareInput) {
+			in.Metric = json.RawMessage(`{"kind":"judge","program":{"name":"j","predictors":[{"name":"self","inputs":[{"name":"query"}],
+				"outputs":[{"name":"score","type":"literal","options":[1,2,3,4,5]}]}]}}`)
+		}, fault.Input, "may be 2, which is not a number from 0 to 1"},
 		"no price under a budget": {func(o *optimizing, in *PrepareInput) {
 			models, err := o.a.Models()
 			models.Student.Price, in.BudgetUSD = nil, 1
@@ -252,4 +262,55 @@ func TestTooLongPrompt(t *testing.T) {
 	out, err := activitytest.Run(t, o.a.BootstrapDemos, o.who)
 	require.NoError(t, err)
 	require.Zero(t, out.Calls)
+}
+
+// TestColumnsOfSomeRows: the first row need not have every column.
+func TestColumnsOfSomeRows(t *testing.T) {
+	t.Parallel()
+	o := newOptimizing(t, ModeCompat)
+	in := prepared(t)
+	in.Trainset = json.RawMessage(`[{"query":"topic 1"},{"query":"topic 2","answer":"2"},{"query":"topic 3","answer":"0"}]`)
+	o.begin(in)
+}
+
+// TestUnpriced: a plan names the models that its cost does not include.
+func TestUnpriced(t *testing.T) {
+	t.Parallel()
+	o := newOptimizing(t, ModeCompat)
+	models, err := o.a.Models()
+	models.Student.Price = nil
+	o.a.Models = func() (RoleModels, error) { return models, err }
+	plan, err := activitytest.Run(t, o.a.PrepareOptimize, prepared(t))
+	require.NoError(t, err)
+	require.False(t, plan.Priced)
+	require.Equal(t, []string{"student"}, plan.Unpriced)
+	require.Positive(t, plan.CostUSD)
+}
+
+// TestJudgeOfAnotherScale: a run whose judge scores from 1 to 10 fails after a few answers, and
+// before a search by scores that mean nothing.
+func TestJudgeOfAnotherScale(t *testing.T) {
+	t.Parallel()
+	o := newOptimizing(t, ModeCompat)
+	in := prepared(t)
+	in.Metric = json.RawMessage(`{"kind":"judge","program":{"name":"j","predictors":[{"name":"self","inputs":[{"name":"predicted_answer"},{"name":"query"}],
+		"outputs":[{"name":"score","type":"float"}]}]}}`)
+	models, err := o.a.Models()
+	models.Judge = prompt.Model{Name: "judge", Price: models.Student.Price}
+	o.a.Models = func() (RoleModels, error) { return models, err }
+	o.begin(in)
+	scale := "7"
+	o.lm.ends = func(c prompt.Completion, a *prompt.CompletionAnswer) {
+		if c.Model == "judge" {
+			a.Text = "[[ ## score ## ]]\n" + scale + "\n[[ ## completed ## ]]"
+		}
+	}
+	for _, part := range o.parts() {
+		if _, err = part.run(o); err != nil {
+			break
+		}
+	}
+	require.Equal(t, fault.Input, activitytest.ClassOf(err), "%v", err)
+	require.ErrorContains(t, err, "scores are not numbers from 0 to 1; state the range")
+	require.ErrorContains(t, err, "7.0")
 }

@@ -1,6 +1,7 @@
 package metric_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -156,5 +157,53 @@ func TestReadRefuses(t *testing.T) {
 		_, err := metric.Read([]byte(text), program(t), columns())
 		require.ErrorContains(t, err, want, text)
 		require.Equal(t, fault.Input, fault.ClassOf(err))
+	}
+}
+
+// TestChecks: what would score 0 for every row is found before the first call.
+func TestChecks(t *testing.T) {
+	t.Parallel()
+	judge := func(score string) *metric.Metric {
+		m, err := metric.Read([]byte(`{"kind": "mean", "parts": [{"kind": "f1", "field": "agent", "expected": "answers"}, {"kind": "judge", "program": {"name": "j",
+			"predictors": [{"name": "j", "inputs": [{"name": "q"}, {"name": "predicted_agent"}], "outputs": [{"name": "score"`+score+`}]}]}}]}`), program(t), columns())
+		require.NoError(t, err)
+		return m
+	}
+	require.Equal(t, []string{"answers", "q"}, judge("").Columns())
+	for score, want := range map[string]string{
+		`, "type": "float"`:                               "",
+		`, "type": "int"`:                                 "",
+		`, "type": "bool"`:                                "",
+		`, "type": "literal", "options": [0, 1]`:          "",
+		`, "type": "literal", "options": [1, 2, 3]`:       "may be 2, which is not a number from 0 to 1",
+		`, "type": "literal", "options": ["good", "bad"]`: "may be good",
+		`, "type": "list"`:                                "must have the type float, int or bool",
+		``:                                                "is str",
+	} {
+		err := judge(score).CheckScores()
+		if want == "" {
+			require.NoError(t, err, score)
+			continue
+		}
+		require.ErrorContains(t, err, want, score)
+	}
+}
+
+// TestScoreOutOfRange: it counts as the nearest score, and whoever asks is told.
+func TestScoreOutOfRange(t *testing.T) {
+	t.Parallel()
+	m, err := metric.Read([]byte(`{"kind": "judge", "program": {"name": "j", "predictors": [{"name": "j", "inputs": [{"name": "q"}],
+		"outputs": [{"name": "score", "type": "float"}]}]}}`), program(t), columns())
+	require.NoError(t, err)
+	for text, want := range map[string]struct {
+		score float64
+		told  bool
+	}{"0.5": {0.5, false}, "1": {1, false}, "7": {1, true}, "-1": {0, true}, "nan": {0, true}} {
+		s := m.Start(python.NewObject("q", "?"), &prompt.Object{}, prompt.Server{})
+		var told error
+		s.AnswerSaid(prompt.Said{Text: "[[ ## score ## ]]\n" + text, Unread: func(why error) { told = why }})
+		require.True(t, s.Done(), text)
+		require.InDelta(t, want.score, s.Score(), 0, text)
+		require.Equal(t, want.told, errors.Is(told, metric.ErrScore), "%s: %v", text, told)
 	}
 }

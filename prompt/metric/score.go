@@ -1,6 +1,8 @@
 package metric
 
 import (
+	"errors"
+	"fmt"
 	"math"
 	"math/big"
 	"strings"
@@ -43,7 +45,8 @@ func (s *Scoring) advance() {
 			if s.judge.Next() != nil {
 				return
 			}
-			s.add(verdict(s.judge), note{text: reasons(s.judge)})
+			score, _ := verdict(s.judge) // AnswerSaid tells what is wrong with it
+			s.add(score, note{text: reasons(s.judge)})
 		default:
 			score := m.score(s.example, s.outputs)
 			s.add(score, note{text: m.explain(s.example, s.outputs, score)})
@@ -70,17 +73,21 @@ func (s *Scoring) judged() *prompt.Object {
 }
 
 // verdict reads the judge's score; an unreadable answer scores 0.
-func verdict(judge *prompt.Execution) float64 {
+func verdict(judge *prompt.Execution) (float64, error) {
 	outputs, err := judge.Result()
 	if err != nil {
-		return 0
+		return 0, nil //nolint:nilerr // who takes the answer is told why it could not be read
 	}
 	v, _ := outputs.Get(scoreField)
 	f, ok := number(v)
 	if !ok {
-		return 0
+		return 0, fmt.Errorf("%w: %s", ErrScore, python.Repr(v))
 	}
-	return min(max(f, 0), 1)
+	score := min(max(f, 0), 1)
+	if score != f {
+		return score, fmt.Errorf("%w: %s", ErrScore, python.Repr(v))
+	}
+	return score, nil
 }
 
 // Questions is the number of model calls of one scoring, if all answers can be read.
@@ -108,11 +115,19 @@ func (s *Scoring) Answer(text string) { s.AnswerSaid(prompt.Said{Text: text}) }
 
 // AnswerSaid is Answer for an answer of which more is known.
 func (s *Scoring) AnswerSaid(said prompt.Said) {
-	if s.judge != nil {
-		s.judge.TakeSaid(said)
-		s.advance()
+	if s.judge == nil {
+		return
 	}
+	s.judge.TakeSaid(said)
+	if _, err := verdict(s.judge); s.judge.Next() == nil && err != nil && said.Unread != nil {
+		said.Unread(err)
+	}
+	s.advance()
 }
+
+// ErrScore marks a judge's score that is not a number from 0 to 1. A number counts as the
+// nearest one that is, and anything else as 0.
+var ErrScore = errors.New("the judge's score is not a number from 0 to 1")
 
 // Command returns the name of the command whose score is needed now, for the example and
 // the outputs; "" = none.

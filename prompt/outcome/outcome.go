@@ -22,6 +22,7 @@ const (
 	Rejected   Reason = "rejected"         // the endpoint rejects the request
 	Empty      Reason = "empty"            // complete, without text
 	Unreadable Reason = "unreadable"       // complete, without the outputs that were asked for
+	Score      Reason = "score_range"      // a judge's score is not a number from 0 to 1
 	GivenUp    Reason = "given_up"         // several calls were billed and none had a usable answer
 )
 
@@ -45,7 +46,7 @@ func Of(finish string) Reason {
 // Group counts the answers to one role with one reason.
 type Group struct {
 	Role    string   `json:"role"`               // student, teacher, proposer or judge
-	Reason  Reason   `json:"reason"`             // truncated, content_filter, refusal, other_finish, context_overflow, rejected, empty, unreadable or given_up
+	Reason  Reason   `json:"reason"`             // truncated, content_filter, refusal, other_finish, context_overflow, rejected, empty, unreadable, score_range or given_up
 	Answers int      `json:"answers"`            // answers with this reason
 	Of      int      `json:"of"`                 // all answers to the role
 	Samples []string `json:"examples,omitempty"` // some of them, shortened
@@ -75,6 +76,8 @@ func (r Reason) text() string {
 		return "are empty"
 	case Unreadable:
 		return "could not be read"
+	case Score:
+		return "have a score that is not a number from 0 to 1"
 	case GivenUp:
 		return "are missing: several calls were billed without a usable answer"
 	default:
@@ -82,12 +85,20 @@ func (r Reason) text() string {
 	}
 }
 
-// Warnings are what a person should change. One third of truncated answers is a wrong
-// setting and not a weak model.
+// Warnings are what a person should change. One third of truncated answers, or of scores out
+// of range, is a wrong setting and not a weak model.
 func Warnings(groups []Group) (out []string) {
 	for _, g := range groups {
-		if g.Reason == Truncated && 3*g.Answers >= g.Of {
-			out = append(out, fmt.Sprintf("%s; raise max_tokens of this model, or turn its thinking off", g.Text()))
+		fix := ""
+		switch g.Reason {
+		case Truncated:
+			fix = "raise max_tokens of this model, or turn its thinking off"
+		case Score:
+			fix = "state the range from 0 to 1 in the instruction of the judge"
+		default:
+		}
+		if fix != "" && 3*g.Answers >= g.Of {
+			out = append(out, g.Text()+"; "+fix)
 		}
 	}
 	return out

@@ -13,7 +13,6 @@ import (
 	"github.com/cogniverse/cogflow/activities/ingest"
 	"github.com/cogniverse/cogflow/activities/optimize"
 	"github.com/cogniverse/cogflow/fault"
-	"github.com/cogniverse/cogflow/prompt/outcome"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/workflows"
 	"github.com/cogniverse/cogflow/workflows/job"
@@ -287,7 +286,7 @@ const changeStopsUnpaid = "optimize-stops-while-waiting"
 func (r *optimizeRun) nothing(ctx workflow.Context) (Result, error) {
 	return Result{
 		Program: r.Plan.Name, Job: r.Plan.Job, Status: job.StatusStopped, Kept: true,
-		Calls: r.Asked.Calls, CostUSD: workflows.USD(r.Asked.CostMicroUSD), Unusable: r.Asked.Unusable, Warnings: outcome.Warnings(r.Asked.Unusable),
+		Calls: r.Asked.Calls, CostUSD: workflows.USD(r.Asked.CostMicroUSD), Unusable: r.Asked.Unusable, Warnings: r.warnings(),
 	}, r.setStage(ctx, job.StageDone)
 }
 

@@ -45,7 +45,7 @@ func (r *optimizeRun) progress() Progress {
 	p := Progress{
 		Name: r.Plan.Name, Tenant: r.in.Tenant, Mode: r.in.Mode, Job: r.Plan.Job, Stage: r.Stage, Paused: r.Paused, Waiting: r.Waiting,
 		Trials: r.Trials, Planned: r.Plan.Trials, Answers: r.Asked.Answers, Calls: r.Asked.Calls,
-		CostUSD: workflows.USD(r.Asked.CostMicroUSD), Started: r.Started, Unusable: r.Asked.Unusable, Warnings: outcome.Warnings(r.Asked.Unusable),
+		CostUSD: workflows.USD(r.Asked.CostMicroUSD), Started: r.Started, Unusable: r.Asked.Unusable, Warnings: r.warnings(),
 	}
 	var standing search.Standing
 	for _, t := range r.Trials {
@@ -55,6 +55,17 @@ func (r *optimizeRun) progress() Progress {
 		p.Best = standing.Add(t.Kind, t.Choice, t.Rows, t.Score)
 	}
 	return p
+}
+
+// warnings are what a person should correct. A cost that leaves out a model is said beside one
+// that is known; without any price there is no cost that could be mistaken.
+func (r *optimizeRun) warnings() []string {
+	out := outcome.Warnings(r.Asked.Unusable)
+	if len(r.Plan.Unpriced) > 0 && r.Plan.CostUSD > 0 {
+		out = append(out, "the cost does not include "+strings.Join(r.Plan.Unpriced, ", ")+
+			", which has no price; set input_usd_per_mtok and output_usd_per_mtok of the endpoint")
+	}
+	return out
 }
 
 // setStage changes the stage that is shown and can be searched for.

@@ -7,7 +7,6 @@ import (
 
 	"github.com/cogniverse/cogflow/activities/optimize"
 	"github.com/cogniverse/cogflow/activities/registry"
-	"github.com/cogniverse/cogflow/prompt/outcome"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/workflows"
 	"github.com/cogniverse/cogflow/workflows/job"
@@ -38,7 +37,7 @@ func (r *optimizeRun) publish(ctx workflow.Context) (Result, error) {
 		Program: published.Name, Version: published.Version, Job: r.Plan.Job, Status: status, Verdict: confirmed.Verdict, Kept: !confirmed.Changed,
 		DefaultScore: confirmed.Default, Score: confirmed.Score, Trials: len(r.Trials), Calls: r.Asked.Calls,
 		Repeated: published.Repeated, CostUSD: workflows.USD(r.Asked.CostMicroUSD),
-		Unusable: r.Asked.Unusable, Warnings: outcome.Warnings(r.Asked.Unusable),
+		Unusable: r.Asked.Unusable, Warnings: r.warnings(),
 	}
 	if result.Promoted, err = r.promote(ctx, published, confirmed.Verdict.Promote); err != nil {
 		return Result{}, err

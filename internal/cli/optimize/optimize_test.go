@@ -47,6 +47,14 @@ func TestUnusable(t *testing.T) {
 	}
 }
 
+// TestPartlyPriced: a quote that lacks the price of one model names it.
+func TestPartlyPriced(t *testing.T) {
+	t.Parallel()
+	r := clitest.Quote()
+	r.Plan.Priced, r.Plan.Unpriced = false, []string{"smollm3-3b"}
+	require.Contains(t, clitest.Printed(func(a *cli.App) { app{a}.printOptimize("optimize-x", r) }), "Cost: at most about $1.94, without smollm3-3b, which has no price")
+}
+
 func TestOptimizeLinesGolden(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)

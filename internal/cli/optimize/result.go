@@ -130,6 +130,9 @@ func (a app) printQuote(r optimizeflow.Result) {
 	a.Say("")
 	a.Say("Tokens: at most about %s in prompts, %s in answers", humanize.Comma(p.TokensIn), humanize.Comma(p.TokensOut))
 	switch {
+	case !p.Priced && p.CostUSD > 0 && len(p.Unpriced) > 0:
+		a.Say("Cost: at most about %s, without %s, which has no price (input_usd_per_mtok and output_usd_per_mtok of its endpoint).",
+			format.Dollars(p.CostUSD), safetext.Clean(strings.Join(p.Unpriced, ", ")))
 	case !p.Priced:
 		a.Say("Cost: unknown, a model has no price (input_usd_per_mtok and output_usd_per_mtok of its endpoint).")
 	case p.Listed != "":

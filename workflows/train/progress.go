@@ -113,7 +113,7 @@ func (r *trainRun) showDetails(ctx workflow.Context) {
 		if p.Loss != nil {
 			loss = fmt.Sprintf("%.4f", *p.Loss)
 		}
-		details += workflows.Table([]string{"", "step", "epoch", "loss", "tokens/s", "rest", "checkpoint", "on"}, [][]string{{
+		details += workflows.Table([]string{"", "step", "epoch", "loss", "tokens/s", "time left", "checkpoint", "on"}, [][]string{{
 			workflows.Bar(p.Step, p.Total), workflows.Count(p.Step, p.Total), fmt.Sprintf("%.2f", p.Epoch), loss,
 			fmt.Sprintf("%.0f", p.TokensPerSecond), workflows.Clock(time.Duration(p.ETASeconds * float64(time.Second))),
 			fmt.Sprint(p.Checkpoint), p.Device + " (" + p.GPU + ")",

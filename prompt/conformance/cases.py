@@ -77,7 +77,12 @@ COLOR = {
     "members": ["RED", "BLUE", "GREEN"],
     "options": ["red", "blue", "RED"],
 }
-LEVEL = {"type": "enum", "class": "Level", "members": ["LOW", "HIGH"], "options": [1, 2]}
+LEVEL = {
+    "type": "enum",
+    "class": "Level",
+    "members": ["LOW", "HIGH"],
+    "options": [1, 2],
+}
 BARE_ENUM = {"type": "enum", "class": "Bare", "options": ["a", 2]}
 EVENT = {
     "type": "object",
@@ -101,7 +106,9 @@ NULL = {"type": "null"}
 
 
 def union(*types):
-    return field("x", "union", types=[t if isinstance(t, dict) else {"type": t} for t in types])
+    return field(
+        "x", "union", types=[t if isinstance(t, dict) else {"type": t} for t in types]
+    )
 
 
 def optional(kind, **more):
@@ -165,7 +172,10 @@ TYPES = [
     union("datetime", "date", "str"),
     union("date", "int"),
     union({"type": "list", "items": {"type": "int"}}, "int"),
-    union({"type": "list", "items": {"type": "str"}}, {"type": "list", "items": {"type": "int"}}),
+    union(
+        {"type": "list", "items": {"type": "str"}},
+        {"type": "list", "items": {"type": "int"}},
+    ),
     union({"type": "literal", "options": ["a", "b"]}, "int"),
     union({"type": "literal", "options": [1, "x"]}, "bool"),
     union(COLOR, "int"),
@@ -174,7 +184,11 @@ TYPES = [
     union({"type": "object", **SPAN}, COLOR, NULL),
     union({"type": "object", "items": {"type": "int"}}, {"type": "object", **SPAN}),
     union("object", {"type": "list"}, "str"),
-    field("x", "list", items={"type": "union", "types": [{"type": "int"}, {"type": "str"}, NULL]}),
+    field(
+        "x",
+        "list",
+        items={"type": "union", "types": [{"type": "int"}, {"type": "str"}, NULL]},
+    ),
     field("x", **EVENT),
     field("x", "list", items=EVENT),
 ]

@@ -7,7 +7,15 @@ import sys
 
 import dspy
 from build import inner, plain, predictor
-from cases import CLIP_VALUE, EVENT_VALUE, ROUTING, TYPES, bare_answers, field, whole_answers
+from cases import (
+    CLIP_VALUE,
+    EVENT_VALUE,
+    ROUTING,
+    TYPES,
+    bare_answers,
+    field,
+    whole_answers,
+)
 
 
 def finite(value):

@@ -79,14 +79,16 @@ func trained(n int) summary.Run {
 			Counts: map[string]int{"empty_answer": 11, "not_utf8": 2, "duplicates": 41}, Suggestions: []string{"raise max_seq_length to 640 to cut 1 % of the rows instead of 7 %"},
 		},
 		Samples: []summary.Sample{
-			{Row: 14, Base: 3.112, Best: 0.702, Parts: []rows.Part{{Key: rows.KeyMessages, Messages: []rows.Message{
-				{Role: rows.RoleSystem, Content: "You answer customers of a video library."},
-				{Role: rows.RoleUser, Content: "How do I reset my password?"},
-				{Role: rows.RoleAssistant, Content: "Which account is it: yours, or your team's?"},
-				{Role: rows.RoleUser, Content: "Mine."},
-				{Role: rows.RoleAssistant, Content: "1. Go to <Settings>.\n2. Choose Security, then Reset."},
-			}}}, BaseAnswer: &training.Answer{Row: 14, Text: "I am sorry, I cannot help with <passwords>. Please write to support, which", Cut: true},
-				BestAnswer: &training.Answer{Row: 14, Text: "1. Go to <Settings>.\n2. Choose Security."}},
+			{
+				Row: 14, Base: 3.112, Best: 0.702, Parts: []rows.Part{{Key: rows.KeyMessages, Messages: []rows.Message{
+					{Role: rows.RoleSystem, Content: "You answer customers of a video library."},
+					{Role: rows.RoleUser, Content: "How do I reset my password?"},
+					{Role: rows.RoleAssistant, Content: "Which account is it: yours, or your team's?"},
+					{Role: rows.RoleUser, Content: "Mine."},
+					{Role: rows.RoleAssistant, Content: "1. Go to <Settings>.\n2. Choose Security, then Reset."},
+				}}}, BaseAnswer: &training.Answer{Row: 14, Text: "I am sorry, I cannot help with <passwords>. Please write to support, which", Cut: true},
+				BestAnswer: &training.Answer{Row: 14, Text: "1. Go to <Settings>.\n2. Choose Security."},
+			},
 			{Row: 201, Base: 1.02, Best: 1.31, Parts: []rows.Part{{Key: rows.KeyPrompt, Text: "Translate the sentence into French."}, {Key: rows.KeyCompletion, Text: "Traduisez la phrase."}}},
 			{Row: 7, Base: 0.5, Best: 0.5, Text: "{a row that cannot be read"},
 		},

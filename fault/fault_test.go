@@ -16,7 +16,7 @@ import (
 func TestErrorText(t *testing.T) {
 	t.Parallel()
 	e := &fault.Error{Class: fault.Input, Op: "probe video", Subject: "a\nb.mp4", Reason: "it is empty", Err: io.EOF}
-	require.Equal(t, `probe video "a\nb.mp4": it is empty: EOF`, e.Error(), "a hostile name stays on one line")
+	require.Equal(t, `probe video "a\nb.mp4": it is empty: EOF`, e.Error(), "a name with a line break stays on one line")
 	require.ErrorIs(t, e, io.EOF)
 }
 

@@ -60,8 +60,8 @@ func TestCardWithoutMuch(t *testing.T) {
 	assert.NotContains(t, text, "## Use")
 }
 
-// TestHostileCard: text from inputs, models and trainers cannot leave its cell.
-func TestHostileCard(t *testing.T) {
+// TestUntrustedTextInCard: text from inputs, models and trainers cannot leave its cell.
+func TestUntrustedTextInCard(t *testing.T) {
 	t.Parallel()
 	for _, evil := range []string{
 		"x\n\n# Owned\n", "<script>alert(1)</script>", "[click](javascript:alert(1))", "a | b | c", "![](http://evil/x.png)",

@@ -23,7 +23,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// services are stand-ins for all servers of a configuration.
+// services are fakes for all servers of a configuration.
 type services struct {
 	vlm   *vlmtest.Server
 	embed *embedtest.Server
@@ -40,7 +40,7 @@ func startServices(t *testing.T) *services {
 	return s
 }
 
-// redirect writes a copy of a configuration in which every address is that of a stand-in. It
+// redirect writes a copy of a configuration in which every address is that of a fake. It
 // returns the file and the environment with the keys.
 func (s *services) redirect(t *testing.T, file, dir string) (path string, env []string) {
 	t.Helper()
@@ -113,7 +113,7 @@ func colourClip(t *testing.T) string {
 }
 
 // TestExampleConfigurations ingests a clip with every profile of every example
-// configuration. The model servers are stand-ins; everything else is real.
+// configuration. The model servers are fakes; everything else is real.
 func TestExampleConfigurations(t *testing.T) {
 	t.Parallel()
 	dir := colourClip(t)

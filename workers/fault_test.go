@@ -29,7 +29,7 @@ type result struct {
 	answers map[string]int
 }
 
-// ingestWith ingests the clip with captions, vectors and speech into the stand-in for Vespa.
+// ingestWith ingests the clip with captions, vectors and speech into the fake for Vespa.
 // trouble sets up faults of the services; the function that it returns is called once the
 // run has started.
 func ingestWith(t *testing.T, dir string, trouble func(s *stack, m *services) (begun func())) result {

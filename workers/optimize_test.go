@@ -31,7 +31,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows/optimize"
 )
 
-// lmStack is a stack with stand-ins for language models: a teacher that is always correct,
+// lmStack is a stack with fakes for language models: a teacher that is always correct,
 // and a student that a better instruction improves.
 type lmStack struct {
 	*stack

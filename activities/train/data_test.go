@@ -37,7 +37,7 @@ func TestFaultsOfDatasets(t *testing.T) {
 	require.EqualError(t, err, `read dataset "rows": it is a directory, not a file: EOF`)
 	require.Equal(t, fault.Input, fault.ClassOf(err))
 	require.ErrorIs(t, err, io.EOF)
-	require.Equal(t, "open video", opened.Op, "it may be somebody else's")
+	require.Equal(t, "open video", opened.Op, "the error may be shared and must not be changed")
 	strange := errors.New("strange")
 	require.Equal(t, strange, activities.OfDataset(strange))
 }

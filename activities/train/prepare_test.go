@@ -116,7 +116,7 @@ func TestFinish(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, training.EndedDone, out.Ended)
 	require.Equal(t, []int{0, 4}, j.trainer.began)
-	require.Equal(t, 4, j.steps()[0], "somebody may want to train on")
+	require.Equal(t, 4, j.steps()[0], "the user may want to continue the training")
 	kept, err := j.a.output(t.Context(), "default", "job")
 	require.NoError(t, err)
 	require.Equal(t, training.EndedStopped, kept.Outcome.Ended)

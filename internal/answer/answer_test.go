@@ -41,12 +41,12 @@ func TestStatuses(t *testing.T) {
 		"bad request": {400, `{"error":{"message":"no"}}`, fault.Input, `status 400: "no"`},
 		"too large":   {413, `{"detail":"too large"}`, fault.Input, "too large"},
 		"moved":       {301, ``, fault.Input, "301"},
-		"key":         {401, `{"error":{"message":"Incorrect API key provided: sk-hush"}}`, fault.Auth, "check MY_KEY"},
+		"key":         {401, `{"error":{"message":"Incorrect API key provided: sk-topsecret"}}`, fault.Auth, "check MY_KEY"},
 		"no money":    {429, `{"error":{"code":"insufficient_quota","message":"You exceeded your quota"}}`, fault.Auth, "insufficient_quota"},
 		"busy":        {429, `{}`, fault.Overload, "429"},
 		"overloaded":  {529, `{}`, fault.Overload, "529"},
 		"disk":        {507, `{}`, fault.Capacity, "507"},
-		"bug":         {500, "<html>sk-hush</html>", fault.Transport, "[key]"},
+		"bug":         {500, "<html>sk-topsecret</html>", fault.Transport, "[key]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -55,10 +55,10 @@ func TestStatuses(t *testing.T) {
 				_, _ = w.Write([]byte(c.body))
 			})
 			var out any
-			err := client(answer.Options{Key: "sk-hush", KeyVariable: "MY_KEY"}).Post(t.Context(), at, 1, &out)
+			err := client(answer.Options{Key: "sk-topsecret", KeyVariable: "MY_KEY"}).Post(t.Context(), at, 1, &out)
 			require.Equal(t, c.class, fault.ClassOf(err), "%v", err)
 			require.ErrorContains(t, err, c.text)
-			require.NotContains(t, err.Error(), "sk-hush")
+			require.NotContains(t, err.Error(), "sk-topsecret")
 		})
 	}
 }

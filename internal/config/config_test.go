@@ -177,8 +177,8 @@ func TestMissingFile(t *testing.T) {
 
 func TestRedacted(t *testing.T) {
 	t.Parallel()
-	c := Config{Store: "s3://me:hush@bucket/p?region=x&secret_key=hush"}.Redacted()
-	assert.NotContains(t, c.Store, "hush")
+	c := Config{Store: "s3://me:topsecret@bucket/p?region=x&secret_key=topsecret"}.Redacted()
+	assert.NotContains(t, c.Store, "topsecret")
 	assert.Contains(t, c.Store, "region=x")
 }
 

@@ -44,10 +44,10 @@ func TestGuide(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "anthropic/claude-3-5-sonnet-20241022", teacher.Name)
 
-	_, err = Load(file(t, fmt.Sprintf(guide, `, "api_key": "sk-ant-hush"`)))
+	_, err = Load(file(t, fmt.Sprintf(guide, `, "api_key": "sk-ant-topsecret"`)))
 	require.ErrorContains(t, err, "llm_config.teacher.api_key: a key is written into the file")
 	require.ErrorContains(t, err, `"api_key_env"`)
-	require.NotContains(t, err.Error(), "hush")
+	require.NotContains(t, err.Error(), "topsecret")
 }
 
 // TestCogniversesModels: what its users' files hold, of several times.
@@ -133,8 +133,8 @@ func TestResolve(t *testing.T) {
 		"modal nowhere":    {`{"provider":"modal","model":"m"}`, "", "", "", "", "set inference.modal_endpoint"},
 		"no model":         {`{"api_base":"http://h/v1"}`, "", "", "", "", "it names no model"},
 		"not an address":   {`{"model":"openai/m","api_base":"h:8000"}`, "", "", "", "", "invalid server URL"},
-		"credentials":      {`{"model":"openai/m","api_base":"https://me:hush@h/v1"}`, "", "", "", "", "holds credentials"},
-		"no variable":      {`{"model":"openai/m","api_base":"https://h/v1","api_key_env":"sk-hush"}`, "", "", "", "", "must be the name of a variable"},
+		"credentials":      {`{"model":"openai/m","api_base":"https://me:topsecret@h/v1"}`, "", "", "", "", "holds credentials"},
+		"no variable":      {`{"model":"openai/m","api_base":"https://h/v1","api_key_env":"sk-topsecret"}`, "", "", "", "", "must be the name of a variable"},
 		"hot":              {`{"model":"openai/m","api_base":"https://h/v1","temperature":9}`, "", "", "", "", "temperature: out of range"},
 		"a list":           {`[]`, "", "", "", "", "llm_config.primary is not written as Cogniverse's is"},
 	} {
@@ -146,10 +146,10 @@ func TestResolve(t *testing.T) {
 			if test.missing != "" {
 				require.ErrorContains(t, err, test.missing)
 				require.Equal(t, fault.Input, fault.ClassOf(err))
-				require.NotContains(t, err.Error(), "hush")
+				require.NotContains(t, err.Error(), "topsecret")
 				text, err := json.Marshal(c.Redacted())
 				require.NoError(t, err)
-				require.NotContains(t, string(text), "hush")
+				require.NotContains(t, string(text), "topsecret")
 				return
 			}
 			require.NoError(t, err)
@@ -300,17 +300,17 @@ func TestOptimizeProblems(t *testing.T) {
 func TestKeysInTheFile(t *testing.T) {
 	t.Parallel()
 	for place, text := range map[string]string{
-		"llm_config.primary.api_key":             `{"llm_config":{"primary":{"model":"openai/m","api_key":"sk-hush"}}}`,
-		"llm_config.overrides.routing.api_key":   `{"llm_config":{"overrides":{"routing":{"api_key":"sk-hush"}}}}`,
-		"optimization.teacher.api_key":           `{"optimization":{"teacher":{"model":"claude","api_key":"sk-hush"}}}`,
-		"optimization.providers.modal.api_key":   `{"optimization":{"providers":{"modal":{"api_key":"sk-hush"}}}}`,
-		"llm_config.primary.extra.inner.api_key": `{"llm_config":{"primary":{"extra":{"inner":{"api_key":"hush"}}}}}`,
+		"llm_config.primary.api_key":             `{"llm_config":{"primary":{"model":"openai/m","api_key":"sk-topsecret"}}}`,
+		"llm_config.overrides.routing.api_key":   `{"llm_config":{"overrides":{"routing":{"api_key":"sk-topsecret"}}}}`,
+		"optimization.teacher.api_key":           `{"optimization":{"teacher":{"model":"claude","api_key":"sk-topsecret"}}}`,
+		"optimization.providers.modal.api_key":   `{"optimization":{"providers":{"modal":{"api_key":"sk-topsecret"}}}}`,
+		"llm_config.primary.extra.inner.api_key": `{"llm_config":{"primary":{"extra":{"inner":{"api_key":"topsecret"}}}}}`,
 	} {
 		c, problems := Check(file(t, text))
 		require.Len(t, problems, 1, place)
 		assert.Equal(t, place, problems[0].Place)
 		shown, err := json.Marshal(c.Redacted())
 		require.NoError(t, err)
-		assert.NotContains(t, string(shown)+problems[0].String(), "hush")
+		assert.NotContains(t, string(shown)+problems[0].String(), "topsecret")
 	}
 }

@@ -106,7 +106,7 @@ func TestForeignFileNamesTheWayOut(t *testing.T) {
 }
 
 // The name of a file is never part of a command line.
-func TestHostileNamesWork(t *testing.T) {
+func TestSpecialCharactersInNames(t *testing.T) {
 	t.Parallel()
 	whole, err := os.ReadFile(moving(t))
 	require.NoError(t, err)
@@ -289,12 +289,12 @@ func TestDecoderCannotAlterTheOriginal(t *testing.T) {
 		require.NoError(t, os.WriteFile(copied, original, 0o644))
 		box, err := sandbox.New(t.Context(), sandbox.Config{Off: off})
 		require.NoError(t, err)
-		hostile, err := New(t.Context(), Config{FFmpeg: program, FFprobe: program, Sandbox: box})
+		fake, err := New(t.Context(), Config{FFmpeg: program, FFprobe: program, Sandbox: box})
 		require.NoError(t, err)
 		file := open(t, copied)
-		_, err = hostile.Probe(t.Context(), file)
+		_, err = fake.Probe(t.Context(), file)
 		require.Error(t, err)
-		_, err = hostile.Extract(t.Context(), file, t.TempDir(), video.Sampling{}, func(video.Picture) error { return nil }, func(int64) {})
+		_, err = fake.Extract(t.Context(), file, t.TempDir(), video.Sampling{}, func(video.Picture) error { return nil }, func(int64) {})
 		require.Error(t, err)
 		now, err := os.ReadFile(copied)
 		require.NoError(t, err)

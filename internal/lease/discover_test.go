@@ -59,7 +59,7 @@ func TestDiscover(t *testing.T) {
 		"lost":                  {query: "0, [Unknown Error], NVIDIA A100, 40960, Disabled\n", err: "Unknown Error"},
 		"no number":             {query: "x, " + uuid0 + ", NVIDIA A100, 40960, Disabled\n", err: "no GPU"},
 		"negative":              {query: "0, " + uuid0 + ", NVIDIA A100, -1, Disabled\n", err: "no GPU"},
-		"hostile UUID":          {query: "0, GPU-1;rm -rf /tmp/x, NVIDIA A100, 1, Disabled\n", err: "no GPU"},
+		"malicious UUID":        {query: "0, GPU-1;rm -rf /tmp/x, NVIDIA A100, 1, Disabled\n", err: "no GPU"},
 		"few fields":            {query: "0, " + uuid0 + "\n", err: "no GPU"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -81,7 +81,7 @@ func TestDiscover(t *testing.T) {
 	}
 }
 
-// TestAsk runs a stand-in for the tool.
+// TestAsk runs a fake for the tool.
 func TestAsk(t *testing.T) {
 	t.Parallel()
 	say := func(script string) ([]byte, error) { return ask(t.Context(), "/bin/sh", []string{"-c", script}) }

@@ -32,7 +32,7 @@ func TestLease(t *testing.T) {
 	releaseFirst()
 	again, releaseAgain := take(t, table, 1)
 	require.Equal(t, "GPU-a", again)
-	releaseFirst() // again, while somebody else holds the device
+	releaseFirst() // again, while another activity holds the device
 	require.Equal(t, 0, table.Free(), "a second release takes nothing from the next holder")
 	releaseAgain()
 	releaseRest()
@@ -92,7 +92,7 @@ func TestOrder(t *testing.T) {
 	wait(t.Context(), "both", 2)
 	wait(impatient, "impatient", 2)
 	wait(t.Context(), "one", 1)
-	require.Equal(t, 1, table.Free(), "a device is free, but somebody has waited longer")
+	require.Equal(t, 1, table.Free(), "a device is free, but another activity has waited longer")
 	cancel()
 	for table.Waiting() == 3 {
 		runtime.Gosched()

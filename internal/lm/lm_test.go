@@ -25,7 +25,7 @@ func open(s *lmtest.Server, o lm.Options) *lm.LM {
 func TestLM(t *testing.T) {
 	t.Parallel()
 	lmtest.Run(t, func(_ *testing.T, s *lmtest.Server, timeout time.Duration) lmtest.LM {
-		return open(s, lm.Options{Timeout: timeout, Key: "sk-hush", KeyVariable: "LM_KEY"})
+		return open(s, lm.Options{Timeout: timeout, Key: "sk-topsecret", KeyVariable: "LM_KEY"})
 	})
 }
 
@@ -42,12 +42,12 @@ func TestCost(t *testing.T) {
 func TestKey(t *testing.T) {
 	t.Parallel()
 	s := lmtest.Start(t)
-	s.Key = "sk-hush"
+	s.Key = "sk-topsecret"
 	_, err := open(s, lm.Options{Key: "sk-other", KeyVariable: "LM_KEY"}).Complete(t.Context(), lmtest.Ask("x"))
 	require.Equal(t, fault.Auth, fault.ClassOf(err))
 	require.ErrorContains(t, err, "LM_KEY")
 	require.NotContains(t, err.Error(), "sk-other")
-	_, err = open(s, lm.Options{Key: "sk-hush"}).Complete(t.Context(), lmtest.Ask("x"))
+	_, err = open(s, lm.Options{Key: "sk-topsecret"}).Complete(t.Context(), lmtest.Ask("x"))
 	require.NoError(t, err)
 }
 

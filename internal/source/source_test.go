@@ -67,13 +67,13 @@ func refused(t *testing.T, err error, words ...string) {
 	}
 }
 
-const hostile = "-rf \"x\"\n'%41?#;&<b>\xff\u202e.mp4"
+const oddName = "-rf \"x\"\n'%41?#;&<b>\xff\u202e.mp4"
 
 func TestListDirectory(t *testing.T) {
 	t.Parallel()
 	dir, s := t.TempDir(), anyLocal(t)
 	write(t, dir, "b.mp4", "a.MOV", "z.m3u8", "notes.txt", ".hidden.mp4", "noext", "a-b.mkv", "a/1.webm", "a/2/3.avi",
-		"a/readme", ".git/x.mp4", "elsewhere/y.mp4", hostile, "  space.mp4")
+		"a/readme", ".git/x.mp4", "elsewhere/y.mp4", oddName, "  space.mp4")
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "dir.mp4"), 0o755))
 	require.NoError(t, os.Symlink("b.mp4", filepath.Join(dir, "link.mp4")))
 	require.NoError(t, os.Symlink("none", filepath.Join(dir, "dangling.mp4")))
@@ -82,13 +82,13 @@ func TestListDirectory(t *testing.T) {
 
 	flat, skipped := list(t, s, dir, dir, false)
 	require.Equal(t, []string{
-		"  space.mp4", hostile, "a-b.mkv", "a.MOV", "b.mp4", "!dangling.mp4", "!dir.mp4", "!fifo.mp4", "link.mp4", "z.m3u8",
+		"  space.mp4", oddName, "a-b.mkv", "a.MOV", "b.mp4", "!dangling.mp4", "!dir.mp4", "!fifo.mp4", "link.mp4", "z.m3u8",
 	}, flat)
 	require.Equal(t, 4, skipped) // notes.txt .hidden.mp4 noext linked
 
 	deep, skipped := list(t, s, dir, "file://"+dir, true)
 	require.Equal(t, []string{
-		"  space.mp4", hostile, "a-b.mkv", "a.MOV", "a/1.webm", "a/2/3.avi", "b.mp4", "!dangling.mp4", "!dir.mp4",
+		"  space.mp4", oddName, "a-b.mkv", "a.MOV", "a/1.webm", "a/2/3.avi", "b.mp4", "!dangling.mp4", "!dir.mp4",
 		"elsewhere/y.mp4", "!fifo.mp4", "link.mp4", "z.m3u8",
 	}, deep)
 	require.Equal(t, 5, skipped)
@@ -97,9 +97,9 @@ func TestListDirectory(t *testing.T) {
 func TestListOne(t *testing.T) {
 	t.Parallel()
 	dir, s := t.TempDir(), anyLocal(t)
-	write(t, dir, hostile, "x.gif")
-	names, skipped := list(t, s, dir, filepath.Join(dir, hostile), false)
-	require.Equal(t, []string{hostile}, names)
+	write(t, dir, oddName, "x.gif")
+	names, skipped := list(t, s, dir, filepath.Join(dir, oddName), false)
+	require.Equal(t, []string{oddName}, names)
 	require.Zero(t, skipped)
 
 	stop := errors.New("stop")
@@ -140,7 +140,7 @@ func TestListOne(t *testing.T) {
 func TestManifest(t *testing.T) {
 	t.Parallel()
 	dir, s := t.TempDir(), anyLocal(t)
-	write(t, dir, "m/v.mp4", "w 1.mp4", hostile)
+	write(t, dir, "m/v.mp4", "w 1.mp4", oddName)
 	text := "\uFEFF# a comment\r\n\n  v.mp4 \r\n../w 1.mp4\nfile://" + dir + "/w%201.mp4\nmissing.mp4\ns3://b/k.mp4\n" +
 		filepath.Join(dir, "w 1.mp4") // the last line has no line break
 	path := filepath.Join(dir, "m", "list.txt")
@@ -179,13 +179,13 @@ func TestManifest(t *testing.T) {
 func TestOpen(t *testing.T) {
 	t.Parallel()
 	dir, s := t.TempDir(), anyLocal(t)
-	write(t, dir, hostile, "plain.mp4")
-	f, name, err := s.Open(t.Context(), tenant.Default, filepath.Join(dir, hostile))
+	write(t, dir, oddName, "plain.mp4")
+	f, name, err := s.Open(t.Context(), tenant.Default, filepath.Join(dir, oddName))
 	require.NoError(t, err)
 	data, err := io.ReadAll(f)
 	require.NoError(t, err)
 	require.NoError(t, f.Close())
-	require.Equal(t, "of "+hostile, string(data))
+	require.Equal(t, "of "+oddName, string(data))
 	require.True(t, utf8.ValidString(name))
 	require.Equal(t, -1, strings.IndexFunc(name, func(r rune) bool { return !unicode.IsPrint(r) && r != unicode.ReplacementChar }))
 	require.Contains(t, name, `-rf "x"`)

@@ -10,7 +10,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt/repair"
 )
 
-// What json_repair 0.64 says; prompt/conformance asks it thousands more.
+// The results of json_repair 0.64; prompt/conformance compares thousands more.
 func TestLoads(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
@@ -34,19 +34,19 @@ func TestLoads(t *testing.T) {
 	}
 }
 
-// Hostile text costs little and never panics.
-func TestHostile(t *testing.T) {
+// TestAdversarialText: adversarial text has a bounded cost and never panics.
+func TestAdversarialText(t *testing.T) {
 	t.Parallel()
 	_, err := repair.Loads(strings.Repeat(`{"a":[`, 5_000))
 	require.ErrorContains(t, err, "nested too deeply")
 	_, err = repair.Loads("{" + strings.Repeat("x", 1<<19))
 	require.ErrorContains(t, err, "too long")
 	_, err = repair.Loads(`{"a": "x` + strings.Repeat("{a:", 20_000))
-	require.ErrorContains(t, err, "too broken", "where looking ahead would take minutes, it ends")
+	require.ErrorContains(t, err, "too broken", "an expensive search must be given up")
 	for _, before := range []string{`{"a": "x`, `["x`, `{a`} {
 		for _, part := range []string{`"`, `{"a": "b, `, `,`, `\`, `{`, `{a:`, `{"`, `["`, `'"`, "`", `"a" `, "}", "(", "#"} {
 			_, err := repair.Loads(before + strings.Repeat(part, 4_000/len(part)))
-			_ = err // any answer is right that comes
+			_ = err // any result is correct
 		}
 	}
 }

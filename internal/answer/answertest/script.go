@@ -1,4 +1,4 @@
-// Package answertest has what the stand-ins for model servers share: answers
+// Package answertest has the parts that the fakes of model servers share: responses
 // that a test writes down beforehand.
 package answertest
 

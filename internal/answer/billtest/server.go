@@ -1,7 +1,7 @@
 // Package billtest has an endpoint for tests that speaks the protocols of all kinds
 // of models and keeps an account: which ledger entry each request carried, what it
 // was billed, and whether the answer could tell. It fails by a plan. What it answers
-// comes from the stand-ins of each protocol.
+// comes from the fakes of each protocol.
 package billtest
 
 import (
@@ -253,7 +253,7 @@ func (c call) read() (model, question string, texts int) {
 		Model string          `json:"model"`
 		Input json.RawMessage `json:"input"`
 	}
-	_ = json.Unmarshal(c.body, &in) // the stand-in refuses what is not JSON
+	_ = json.Unmarshal(c.body, &in) // the fake refuses what is not JSON
 	var list []string
 	if json.Unmarshal(in.Input, &list) != nil || len(list) == 0 {
 		list = []string{""}

@@ -1,5 +1,5 @@
 // Package clitest runs the command line in tests: against a real Temporal server on which
-// stand-ins replace the workflows, and against golden files. It knows no feature; tests
+// fakes replace the workflows, and against golden files. It knows no feature; tests
 // pass the program to it, because a feature's tests import both.
 package clitest
 
@@ -28,7 +28,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-// Bench runs the program against a real server with stand-ins for the workflows: it tests
+// Bench runs the program against a real server with fakes for the workflows: it tests
 // only the command line.
 type Bench struct {
 	t       *testing.T
@@ -151,7 +151,7 @@ func Decode[T any](t *testing.T, out string) (v T) {
 	return v
 }
 
-// Serve starts a worker with the stand-ins.
+// Serve starts a worker with the fakes.
 func (b *Bench) Serve() {
 	b.t.Helper()
 	w := worker.New(b.Client, workflows.QueueMain, worker.Options{})

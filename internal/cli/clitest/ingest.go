@@ -60,7 +60,7 @@ func standInSearch(_ workflow.Context, in ingest.SearchInput) (ingest.SearchResu
 	return ingest.SearchResult{Hits: []video.Hit{{Name: "b.mp4", StartMS: 1000, EndMS: 2000, Score: 1, Caption: in.Query, Preview: true}}}, nil
 }
 
-// Video is the id of the video that the stand-ins return.
+// Video is the id of the video that the fakes return.
 const Video = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 func standInList(workflow.Context, ingest.ListVideosInput) (ingest.ListVideosResult, error) {

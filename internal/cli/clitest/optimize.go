@@ -28,7 +28,7 @@ func optimizeStandIns() map[string]any {
 	}
 }
 
-// Optimizing is the progress of the stand-in of an optimization.
+// Optimizing is the progress of the fake of an optimization.
 func Optimizing() optimizeflow.Progress {
 	return optimizeflow.Progress{
 		Name: "agentic-router", Tenant: "default", Mode: "improved", Stage: "search", Planned: 21, Default: 51, Answers: 834, Calls: 800, CostUSD: 0.31,
@@ -38,7 +38,7 @@ func Optimizing() optimizeflow.Progress {
 	}
 }
 
-// Optimized is the result of the stand-in of an optimization.
+// Optimized is the result of the fake of an optimization.
 func Optimized() optimizeflow.Result {
 	return optimizeflow.Result{
 		Program: "agentic-router", Version: 4, Job: "0123456789abcdef01234567", Status: "optimized", Promoted: true, DefaultScore: 54.6, Score: 68.8,
@@ -107,12 +107,12 @@ func ProgramText(instructions string, demos ...string) json.RawMessage {
 		"inputs": [{"name": "query"}], "outputs": [{"name": "agent"}], "demos": [` + strings.Join(list, ", ") + `]}]}`)
 }
 
-// ProgramFiles are the files of the program that the stand-ins return.
+// ProgramFiles are the files of the program that the fakes return.
 func ProgramFiles() map[string]string {
 	return map[string]string{"program.json": `{"route": {}}`, "state.json": `{}`, "source.json": `{"name": "agentic-router"}`, "trials.jsonl": "{}\n"}
 }
 
-// Program is the version that the stand-ins return.
+// Program is the version that the fakes return.
 func Program() registry.ProgramDetail {
 	r := Optimized()
 	d := registry.ProgramDetail{

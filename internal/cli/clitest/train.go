@@ -94,7 +94,7 @@ func standInTraining(ctx context.Context) error {
 	}
 }
 
-// Sweep is the stand-in of a sweep. Its first run is the best, the last ones fail.
+// Sweep is the fake of a sweep. Its first run is the best, the last ones fail.
 func Sweep(_ workflow.Context, in trainflow.SweepInput) (trainflow.SweepResult, error) {
 	one, other := Training(), Training()
 	other.Metrics, other.Version = map[string]float64{"loss": 1.5}, 4
@@ -114,7 +114,7 @@ func Sweep(_ workflow.Context, in trainflow.SweepInput) (trainflow.SweepResult, 
 	return out, nil
 }
 
-// Training is the result of the stand-in of a training run.
+// Training is the result of the fake of a training run.
 func Training() trainflow.Result {
 	return trainflow.Result{
 		Job: "0123456789abcdef01234567", Method: training.SFT, Adapter: "support", Version: 3, Role: "support", Status: "trained", Better: true,
@@ -124,12 +124,12 @@ func Training() trainflow.Result {
 	}
 }
 
-// AdapterFiles are the files of the adapter that the stand-ins return.
+// AdapterFiles are the files of the adapter that the fakes return.
 func AdapterFiles() map[string]string {
 	return map[string]string{"adapter_config.json": "{}", "adapter_model.safetensors": "weights", "README.md": "# support"}
 }
 
-// Adapter is the adapter that the stand-ins return.
+// Adapter is the adapter that the fakes return.
 func Adapter() registry.AdapterDetail {
 	r := Training()
 	d := registry.AdapterDetail{Status: "active", Prefix: training.AdapterPrefix("default", "support", 3)}

@@ -24,7 +24,7 @@ import (
 
 const id = "train-acme-support"
 
-// serve runs stand-ins of a training workflow and of a sweep with one run.
+// serve runs fakes of a training workflow and of a sweep with one run.
 func serve(t *testing.T, b *clitest.Bench) {
 	t.Helper()
 	w := worker.New(b.Client, workflows.QueueMain, worker.Options{})

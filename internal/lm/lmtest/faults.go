@@ -41,7 +41,7 @@ func Faults() []Fault {
 		{"choices of another kind", chat(`"choices":"none"`), fault.Transport},
 		{"nothing", chat(`"choices":[{"index":0,"message":{"role":"assistant","content":null},"finish_reason":"stop"}],"usage":{"prompt_tokens":0,"completion_tokens":0}`), fault.Transport},
 		{"400", status(http.StatusBadRequest, `{"error":{"message":"Invalid 'x'"}}`), fault.Input},
-		{"401", status(http.StatusUnauthorized, `{"error":{"message":"Incorrect API key provided: sk-hush"}}`), fault.Auth},
+		{"401", status(http.StatusUnauthorized, `{"error":{"message":"Incorrect API key provided: sk-topsecret"}}`), fault.Auth},
 		{"no money", status(http.StatusTooManyRequests, `{"error":{"message":"You exceeded your current quota","code":"insufficient_quota"}}`), fault.Auth},
 	}
 }

@@ -61,7 +61,7 @@ func Run(t *testing.T, open func(t *testing.T, s *Server, timeout time.Duration)
 			s.Next(f.Answer)
 			_, err := m.Complete(t.Context(), Ask("x"))
 			require.Equal(t, f.Class, fault.ClassOf(err), "%v", err)
-			require.NotContains(t, err.Error(), "sk-hush")
+			require.NotContains(t, err.Error(), "sk-topsecret")
 			require.Empty(t, s.Answered())
 			if f.Name == "429" {
 				require.Equal(t, time.Second, fault.RetryAfter(err))

@@ -93,7 +93,7 @@ func testUnicode(t *testing.T, x Index) {
 	}
 }
 
-func testHostile(t *testing.T, x Index) {
+func testUntrustedQueries(t *testing.T, x Index) {
 	publish(t, x, clip("tram", "1", "a red tram near the river", "a blue bus not here or there"))
 	queries := []string{
 		"", " ", `"`, `""`, `"""`, `'`, "*", "tram*", "NEAR(", "NEAR(red tram, 5)", "caption:tram", "{caption name}: tram",
@@ -115,7 +115,7 @@ func testHostile(t *testing.T, x Index) {
 	require.Len(t, search(t, x, words("not blue")), 1, "no operator, but a word")
 }
 
-func testHostileDocuments(t *testing.T, x Index) {
+func testUntrustedDocuments(t *testing.T, x Index) {
 	texts := []string{"", "NUL \x00 within", "\xff not UTF-8", `"quoted" AND (`, strings.Repeat("long ", 50_000), "<script>", "🚋"}
 	publish(t, x, clip("bad'; --", "1", texts...))
 	require.ElementsMatch(t, texts, captions(search(t, x, vector(unit(0)))), "texts come back as they were")

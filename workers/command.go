@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+	"golang.org/x/term"
 
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/logfile"
@@ -100,7 +103,8 @@ func (f flags) start(ctx context.Context, args []string, getenv func(string) str
 	return serve(ctx, c, getenv, pools, class, logger)
 }
 
-// newLogger makes a logger that writes to all of outs.
+// newLogger makes a logger that writes to all of outs: lines for people to a terminal, JSON
+// to everything else.
 func newLogger(level string, outs ...io.Writer) (*zap.Logger, error) {
 	parsed, err := zapcore.ParseLevel(level)
 	if err == nil && level == "" {
@@ -109,11 +113,27 @@ func newLogger(level string, outs ...io.Writer) (*zap.Logger, error) {
 	if err != nil {
 		return nil, err
 	}
-	encoder := zap.NewProductionEncoderConfig()
-	encoder.EncodeTime = zapcore.ISO8601TimeEncoder
 	var cores []zapcore.Core
 	for _, out := range outs {
-		cores = append(cores, zapcore.NewCore(zapcore.NewJSONEncoder(encoder), zapcore.Lock(zapcore.AddSync(out)), parsed))
+		cores = append(cores, zapcore.NewCore(newEncoder(onTerminal(out)), zapcore.Lock(zapcore.AddSync(out)), parsed))
 	}
 	return zap.New(zapcore.NewTee(cores...)), nil
+}
+
+func newEncoder(forPeople bool) zapcore.Encoder {
+	c := zap.NewProductionEncoderConfig()
+	if !forPeople {
+		c.EncodeTime = zapcore.ISO8601TimeEncoder
+		return zapcore.NewJSONEncoder(c)
+	}
+	c.EncodeTime, c.ConsoleSeparator = zapcore.TimeEncoderOfLayout(time.TimeOnly), "  "
+	return zapcore.NewConsoleEncoder(c)
+}
+
+func onTerminal(out io.Writer) bool {
+	if l, ok := out.(safetext.Log); ok {
+		out = l.To
+	}
+	f, ok := out.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }

@@ -13,12 +13,14 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/cogniverse/cogflow/fault"
@@ -221,4 +223,13 @@ func TestLogIsClean(t *testing.T) {
 	require.Contains(t, out.String(), "it is not a video")
 	require.NotContains(t, out.String(), "stacktrace", "a user's mistake shows no stack")
 	require.Equal(t, "a\u202eb\x1b[31m", line["name"], "escaped, not lost")
+}
+
+// TestLogOnATerminal: a person sees one line an event, whatever the values contain.
+func TestLogOnATerminal(t *testing.T) {
+	t.Parallel()
+	entry := zapcore.Entry{Level: zapcore.WarnLevel, Time: time.Date(2026, 11, 28, 9, 5, 7, 0, time.UTC), Message: "restarting"}
+	line, err := newEncoder(true).EncodeEntry(entry, []zapcore.Field{zap.String("name", "a\nb\x1b[31m")})
+	require.NoError(t, err)
+	require.Equal(t, "09:05:07  warn  restarting  {\"name\": \"a\\nb\\u001b[31m\"}\n", line.String())
 }

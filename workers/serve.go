@@ -70,6 +70,7 @@ func serve(ctx context.Context, c config.Config, getenv func(string) string, poo
 	for _, p := range pools {
 		logger.Info("serving", zap.String("queue", p.queue(class)), zap.Int("slots", p.slots))
 	}
+	logger.Info("ready")
 	select {
 	case <-ctx.Done():
 		logger.Info("draining: no new paid calls", zap.Duration("at_most", drainTime(pools)))

@@ -75,7 +75,7 @@ func (c Completion) Check() error {
 	case len(c.Messages) == 0:
 		return bad("the request has no messages")
 	case c.MaxTokens < 0:
-		return bad(fmt.Sprintf("max_tokens %d is below 0", c.MaxTokens))
+		return bad(fmt.Sprintf("max_tokens must not be negative, got %d", c.MaxTokens))
 	case c.Temperature != nil && !(*c.Temperature >= 0 && *c.Temperature <= 2):
 		return bad(fmt.Sprintf("temperature %v is not from 0 to 2", *c.Temperature))
 	}

@@ -70,12 +70,12 @@ func TestCompletionFingerprint(t *testing.T) {
 func TestCompletionCheck(t *testing.T) {
 	t.Parallel()
 	for want, change := range map[string]func(*Completion){
-		"no model is named":           func(c *Completion) { c.Model = "" },
-		"the request has no messages": func(c *Completion) { c.Messages = nil },
-		"max_tokens -1 is below 0":    func(c *Completion) { c.MaxTokens = -1 },
-		"temperature 3 is not from":   func(c *Completion) { c.Temperature = new(3.0) },
-		"temperature NaN is not from": func(c *Completion) { c.Temperature = new(math.NaN()) },
-		"unsupported value":           func(c *Completion) { c.Format = python.NewObject("x", math.Inf(1)) },
+		"no model is named":                       func(c *Completion) { c.Model = "" },
+		"the request has no messages":             func(c *Completion) { c.Messages = nil },
+		"max_tokens must not be negative, got -1": func(c *Completion) { c.MaxTokens = -1 },
+		"temperature 3 is not from":               func(c *Completion) { c.Temperature = new(3.0) },
+		"temperature NaN is not from":             func(c *Completion) { c.Temperature = new(math.NaN()) },
+		"unsupported value":                       func(c *Completion) { c.Format = python.NewObject("x", math.Inf(1)) },
 	} {
 		c := question()
 		change(&c)

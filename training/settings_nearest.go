@@ -63,5 +63,5 @@ func nearestSetting(key string, fields []settingField) string {
 	if best != "" {
 		return fmt.Sprintf("did you mean %q?", best)
 	}
-	return "known are " + strings.Join(known, ", ")
+	return "supported: " + strings.Join(known, ", ")
 }

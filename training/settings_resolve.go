@@ -18,7 +18,7 @@ func Resolve(method Method, s Settings, l LoRASettings) (Config, *LoRA, Extras, 
 	var p settingProblems
 	c, ok := defaultConfig(method)
 	if !ok {
-		return Config{}, nil, Extras{}, fault.New(fault.Input, "read settings", string(method), "unknown method; known are sft, dpo, embedding")
+		return Config{}, nil, Extras{}, fault.New(fault.Input, "read settings", string(method), "unknown method; supported: sft, dpo, embedding")
 	}
 	p.foreign(method, s)
 	setTo(&c.Epochs, s.Epochs)

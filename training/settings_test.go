@@ -80,7 +80,7 @@ func TestSettingsRefused(t *testing.T) {
 		"unknown":            {`{"learning_rat": 1e-4}`, `"learning_rat" is not a setting; did you mean "learning_rate"?`},
 		"another tool's":     {`{"per_device_train_batch_size": 4}`, `did you mean "batch_size"?`},
 		"case":               {`{"Epochs": 1}`, `did you mean "epochs"?`},
-		"far":                {`{"zzzzzzzzzz": 1}`, "known are epochs, batch_size"},
+		"far":                {`{"zzzzzzzzzz": 1}`, "supported: epochs, batch_size"},
 		"of the input":       {`{"seed": 1}`, "it belongs beside this object"},
 		"quantized":          {`{"load_in_4bit": true}`, "quantized bases are not offered"},
 		"NaN":                {`{"learning_rate": "NaN"}`, `"learning_rate" is "NaN"; must be a number > 0 and ≤ 1`},
@@ -108,7 +108,7 @@ func TestSettingsRefused(t *testing.T) {
 			assert.Equal(t, fault.Input, fault.ClassOf(err))
 		})
 	}
-	require.ErrorContains(t, json.Unmarshal([]byte(`{"rank": 8}`), &training.LoRASettings{}), `"rank" is not a setting; known are r, alpha`)
+	require.ErrorContains(t, json.Unmarshal([]byte(`{"rank": 8}`), &training.LoRASettings{}), `"rank" is not a setting; supported: r, alpha`)
 }
 
 func TestResolveContradictions(t *testing.T) {
@@ -118,7 +118,7 @@ func TestResolveContradictions(t *testing.T) {
 		text, lora string
 		want       string
 	}{
-		"method":           {"rlhf", `{}`, `{}`, "known are sft, dpo, embedding"},
+		"method":           {"rlhf", `{}`, `{}`, "supported: sft, dpo, embedding"},
 		"another method's": {training.SFT, `{"beta": 0.1}`, `{}`, `"beta" is a setting of dpo`},
 		"cosine margin":    {training.Embedding, `{"triplet_margin": 5}`, `{}`, "cosine distances lie between 0 and 2"},
 		"margin of mnr":    {training.Embedding, `{"loss": "mnr", "triplet_margin": 1}`, `{}`, "belong to the triplet loss"},

@@ -86,7 +86,7 @@ func TestTrainCLI(t *testing.T) {
 	}
 	p := train("sft", sft, "tiny/none")
 	require.Equal(t, 1, p.code)
-	require.Contains(t, p.stderr, `input error: plan: find base model "tiny/none": this worker has no such model; known are tiny/encoder, tiny/llama`)
+	require.Contains(t, p.stderr, `input error: plan: find base model "tiny/none": this worker has no such model; supported: tiny/encoder, tiny/llama`)
 	p = train("sft", dpo, "tiny/llama")
 	require.Equal(t, 1, p.code)
 	require.Contains(t, p.stderr, "rows of the format preference train with dpo, not with sft")

@@ -151,7 +151,7 @@ func badModels() []badStart {
 	of := func(name any) input { return input{"base_model": name} }
 	return []badStart{
 		{name: "no model", change: of(nil), want: `"base_model" is required`},
-		{name: "unknown model", change: of("org/none"), want: "this worker has no such model; known are"},
+		{name: "unknown model", change: of("org/none"), want: "this worker has no such model; supported:"},
 		{name: "model that is a path", change: of("../../etc"), want: "invalid model name"},
 		{name: "pickle", change: of("org/pickle"), want: `"pytorch_model.bin" may hold pickled code; convert the weights to safetensors`},
 		{name: "broken header", change: of("org/broken"), want: "not a safetensors file"},

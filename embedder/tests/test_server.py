@@ -148,13 +148,13 @@ def test_refused_models(tiny, tmp_path):
         models.load(str(tmp_path), "1", merged=True)
     (tmp_path / "model.safetensors").write_bytes(b"x")
     (tmp_path / "config.json").write_text('{"auto_map": {}, "model_type": "idefics3"}')
-    with pytest.raises(models.Refused, match="never trusted"):
+    with pytest.raises(models.Refused, match="never executed"):
         models.load(str(tmp_path), "1", merged=True)
 
 
 @pytest.mark.parametrize(
     ("kind", "adapter", "text"),
-    [("qwen2_vl", True, "names end in -hf"), ("llama", False, "this server knows idefics3")],
+    [("qwen2_vl", True, "names end in -hf"), ("llama", False, "supported: idefics3")],
 )
 def test_unknown_types(tmp_path, kind, adapter, text):
     (tmp_path / "model.safetensors").write_bytes(b"x")

@@ -149,7 +149,7 @@ func (m *Models) unknown(name string) error {
 		if len(known) > 20 {
 			known, more = known[:20], ", …"
 		}
-		reason = "this worker has no such model; known are " + strings.Join(known, ", ") + more
+		reason = "this worker has no such model; supported: " + strings.Join(known, ", ") + more
 	}
 	return fault.New(fault.Input, opFind, name, reason)
 }

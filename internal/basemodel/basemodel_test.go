@@ -149,7 +149,7 @@ func TestModelsDir(t *testing.T) {
 		assert.True(t, strings.HasSuffix(m.Path, name))
 	}
 	for name, want := range map[string]string{
-		"org/other":         "this worker has no such model; known are mine, org/tiny, plain",
+		"org/other":         "this worker has no such model; supported: mine, org/tiny, plain",
 		"mine":              "the folder /nowhere does not exist; correct cogflow.training.models",
 		"../plain":          "invalid model name",
 		"org/../plain":      "invalid model name",

@@ -68,7 +68,7 @@ func TestCogniverseFileWorksUnchanged(t *testing.T) {
 	_, err = c.Profile("local_preview")
 	require.NoError(t, err)
 	_, err = c.Profile("nonsense")
-	require.ErrorContains(t, err, "no such profile; known are local_preview")
+	require.ErrorContains(t, err, "no such profile; supported: local_preview")
 }
 
 func TestSection(t *testing.T) {
@@ -129,7 +129,7 @@ func TestProblems(t *testing.T) {
 		"section twice":   {`{"cogflow":{},"cogflow":{"sources":{"a":["/"]}}}`, `"cogflow": the name is listed twice`},
 		"tenant twice":    {`{"cogflow":{"sources":{"a":["/x"],"a":["/"]}}}`, `"cogflow.sources.a": the name is listed twice`},
 		"unknown deeper":  {`{"cogflow":{"profiles":{"p":{"sampling":{"strateggy":"fps"}}}}}`, `cogflow.profiles.p.sampling.strateggy: unknown key, did you mean "strategy"?`},
-		"far from known":  {`{"cogflow":{"fetch":{"speed":1}}}`, `cogflow.fetch.speed: unknown key, known are allowed, max_bytes, s3`},
+		"far from known":  {`{"cogflow":{"fetch":{"speed":1}}}`, `cogflow.fetch.speed: unknown key, supported: allowed, max_bytes, s3`},
 		"wrong type":      {`{"cogflow":{"store":5}}`, `cogflow.store: must be a string, not a number`},
 		"wrong duration":  {`{"cogflow":{"profiles":{"p":{"gpu_wait":"soon"}}}}`, `invalid duration "soon"`},
 		"syntax":          {"{\n\"a\": 1,\n}", "line 3: invalid character"},

@@ -116,5 +116,5 @@ func suggest(key string, known []string) string {
 	if best != "" {
 		return fmt.Sprintf("did you mean %q?", best)
 	}
-	return "known are " + strings.Join(known, ", ")
+	return "supported: " + strings.Join(known, ", ")
 }

@@ -46,7 +46,7 @@ func (c Config) Profile(name string) (video.Profile, error) {
 			f.Missing()+"; name another profile, or set cogflow.active_profile")
 	}
 	return video.Profile{}, fault.New(fault.Input, "choose profile", name,
-		"no such profile; known are "+strings.Join(slices.Sorted(maps.Keys(c.profiles)), ", "))
+		"no such profile; supported: "+strings.Join(slices.Sorted(maps.Keys(c.profiles)), ", "))
 }
 
 // Active is the name of Profile(""): cogflow.active_profile, otherwise Cogniverse's

@@ -97,7 +97,7 @@ func TestTrainingProblems(t *testing.T) {
 		"checkpoint":    {`{"checkpoint_seconds":-1}`, "cogflow.training.checkpoint_seconds: out of range"},
 		"grace":         {`{"grace_seconds":1e9}`, "cogflow.training.grace_seconds: out of range"},
 		"price":         {`{"prices":{"t4":-1}}`, "cogflow.training.prices: read prices \"t4\""},
-		"class":         {`{"prices":{"v100":1}}`, "not found; known are cpu, t4"},
+		"class":         {`{"prices":{"v100":1}}`, "not found; supported: cpu, t4"},
 		"device":        {`{"gpus":["all"]}`, `cogflow.training.gpus: "all" is not a device`},
 		"devices":       {`{"gpus":[0,"0"]}`, "0 is listed twice"},
 		"name":          {`{"models":{"../x":{"path":"/x"}}}`, "cogflow.training.models.../x: not a model's name"},

@@ -83,7 +83,7 @@ func Read(text []byte, program *prompt.Program, columns []string) (*Metric, erro
 
 func (m *Metric) check(program *prompt.Program, columns []string, top bool) error {
 	if m.Weight < 0 || math.IsNaN(m.Weight) || math.IsInf(m.Weight, 0) {
-		return fmt.Errorf("weight %v is below 0", m.Weight)
+		return fmt.Errorf("weight must be a number that is not negative, got %v", m.Weight)
 	}
 	switch m.Kind {
 	case Exact, F1, Contains, Numeric, Calibrated:
@@ -97,7 +97,7 @@ func (m *Metric) check(program *prompt.Program, columns []string, top bool) erro
 		return nil
 	case Mean:
 		if !top || len(m.Parts) == 0 || len(m.Parts) > maxParts {
-			return fmt.Errorf("a mean has 1 to %d parts, and must be the outermost metric", maxParts)
+			return fmt.Errorf("a mean must have 1 to %d parts and be the outermost metric", maxParts)
 		}
 		for i, part := range m.Parts {
 			if part == nil {
@@ -120,7 +120,7 @@ func (m *Metric) checkFields(program *prompt.Program, columns []string) error {
 		return fmt.Errorf("the examples have no column %q; they have %s", column, strings.Join(columns, ", "))
 	}
 	if m.Tolerance < 0 || m.Relative < 0 {
-		return errors.New("a tolerance must not be below 0")
+		return errors.New("a tolerance must not be negative")
 	}
 	if m.Kind == Calibrated {
 		return checkOutput(program, m.Confidence)
@@ -130,7 +130,7 @@ func (m *Metric) checkFields(program *prompt.Program, columns []string) error {
 
 func (m *Metric) checkJudge(program *prompt.Program, columns []string) error {
 	if m.Program == nil {
-		return errors.New("a judge needs a program")
+		return errors.New("a judge requires a program")
 	}
 	text, err := json.Marshal(m.Program)
 	if err != nil {
@@ -154,7 +154,7 @@ func (m *Metric) checkJudge(program *prompt.Program, columns []string) error {
 
 func checkOutput(program *prompt.Program, path string) error {
 	if path == "" {
-		return errors.New("it names no field")
+		return errors.New("field is required")
 	}
 	for _, f := range program.Outputs() {
 		if f.Name == path {

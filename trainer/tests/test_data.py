@@ -54,23 +54,23 @@ def test_canonical_rows_are_read(tmp_path, method, row):
         ("sft", [CHAT, "{"], "train line 2: not JSON"),
         ("sft", [CHAT, ""], "train line 2: not JSON"),
         ("sft", b'{"text":"\xff"}\n', "line 1: not JSON"),
-        ("sft", ["[1]"], "want an object"),
-        ("sft", ['{"text":"a","extra":1}'], "sft wants messages or completion, prompt or text"),
+        ("sft", ["[1]"], "must be an object"),
+        ("sft", ['{"text":"a","extra":1}'], "sft requires messages or completion, prompt or text"),
         ("sft", ['{"text":""}'], "text is empty"),
-        ("sft", ['{"text":5}'], "text is int"),
+        ("sft", ['{"text":5}'], "text must be a string, got int"),
         ("sft", [CHAT, '{"text":"a"}'], "line 2: has text, the first row has messages"),
         ("sft", ['{"messages":[]}'], "no messages"),
-        ("sft", ['{"messages":"hello"}'], "want a list of messages"),
-        ("sft", ['{"messages":[{"role":"user"}]}'], "messages[0]: want an object with role"),
-        ("sft", ['{"messages":[{"role":"user","content":[1]}]}'], "must be texts"),
+        ("sft", ['{"messages":"hello"}'], "must be a list of messages"),
+        ("sft", ['{"messages":[{"role":"user"}]}'], "messages[0]: must be an object with role"),
+        ("sft", ['{"messages":[{"role":"user","content":[1]}]}'], "must be strings"),
         ("sft", ["[" * 100000], "not JSON"),
-        ("dpo", ['{"prompt":"a","chosen":"b"}'], "dpo wants chosen, prompt, rejected"),
+        ("dpo", ['{"prompt":"a","chosen":"b"}'], "dpo requires chosen, prompt, rejected"),
         (
             "dpo",
             ['{"prompt":"a","chosen":"b","rejected":[{"role":"assistant","content":"c"}]}'],
-            "all be texts or all be messages",
+            "all be strings or all be messages",
         ),
-        ("embedding", ['{"anchor":"a","positive":["b"]}'], "positive is list"),
+        ("embedding", ['{"anchor":"a","positive":["b"]}'], "positive must be a string, got list"),
     ],
 )
 def test_bad_rows_are_named(tmp_path, method, lines, says):
@@ -82,8 +82,8 @@ def test_bad_rows_are_named(tmp_path, method, lines, says):
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"sha256": "0" * 64}, "the job says 000"),
-        ({"rows": 3}, "has 1 rows, the job says 3"),
+        ({"sha256": "0" * 64}, "but the job expects 000"),
+        ({"rows": 3}, "has 1 rows, but the job expects 3"),
         ({"path": "/nowhere/rows"}, "cannot read /nowhere/rows"),
     ],
 )

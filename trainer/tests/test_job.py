@@ -47,8 +47,8 @@ def changed(path, value):
         ("config.surprise", 1, "job.config: unknown key"),
         ("model.path", KeyError, "job.model: path is missing"),
         ("seed", KeyError, "seed is missing"),
-        ("seed", 1.5, "job.seed: want a whole number"),
-        ("seed", True, "job.seed: want a whole number"),
+        ("seed", 1.5, "job.seed: must be a whole number"),
+        ("seed", True, "job.seed: must be a whole number"),
         ("seed", -1, "job.seed: -1 is not in"),
         ("method", "ppo", "must be one of sft, dpo, embedding"),
         ("numerics", "fp8", "must be one of fp32"),
@@ -58,15 +58,15 @@ def changed(path, value):
         ("micro_batch", 0, "job.micro_batch: 0"),
         ("train.sha256", "ABC", "must be a SHA-256"),
         ("config.learning_rate", 1e400, "not finite"),
-        ("config.learning_rate", "1e-4", "want a number"),
+        ("config.learning_rate", "1e-4", "must be a number"),
         ("config.epochs", 0, "not above 0"),
         ("config.lr_scheduler", "step", "must be one of linear"),
         ("config.packing", 1, "true or false"),
         ("lora.r", 0, "job.lora.r"),
         ("lora.dropout", 1.0, "not in [0, 1)"),
         ("lora.target_modules", [], "is empty"),
-        ("lora.target_modules", ["q", 1], "target_modules[1]: want a text"),
-        ("lora", 5, "job.lora: want an object"),
+        ("lora.target_modules", ["q", 1], "target_modules[1]: must be a string"),
+        ("lora", 5, "job.lora: must be an object"),
         ("checkpoint_seconds", -1, "checkpoint_seconds"),
     ],
 )
@@ -81,7 +81,7 @@ def test_refusals_name_the_key(path, value, says):
     ("text", "says"),
     [
         ("{", "not JSON"),
-        ("[]", "want an object"),
+        ("[]", "must be an object"),
         ('{"version": 1, "version": 1}', "twice"),
         ('{"version": 1, "seed": NaN}', "NaN"),
     ],
@@ -94,7 +94,7 @@ def test_invalid_documents_are_refused(text, says):
 
 def test_fp16_is_refused_on_the_cpu():
     text = changed("device", "cpu").replace('"bf16"', '"fp16"')
-    with pytest.raises(Input, match="fp16 needs a GPU"):
+    with pytest.raises(Input, match="fp16 requires a GPU"):
         jobs.parse(text)
 
 

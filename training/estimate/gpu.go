@@ -49,7 +49,7 @@ func GPUOf(class string) (GPU, error) {
 	case "b200":
 		return GPU{class, 183359 * mib, true, 2250, 75, 0.4}, nil
 	}
-	return GPU{}, fault.New(fault.Input, "choose GPU", class, "not found; known are "+strings.Join(video.GPUClasses(), ", "))
+	return GPU{}, fault.New(fault.Input, "choose GPU", class, "not found; supported: "+strings.Join(video.GPUClasses(), ", "))
 }
 
 // PinNumerics chooses a number format that every class of the list supports, because a run
@@ -94,5 +94,5 @@ func PinNumerics(classes []string, want training.Numerics) (training.Numerics, e
 		}
 		return want, nil
 	}
-	return refuse("unknown; known are fp32, fp16, bf16")
+	return refuse("unknown; supported: fp32, fp16, bf16")
 }

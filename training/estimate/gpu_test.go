@@ -22,7 +22,7 @@ func TestEveryClassIsKnown(t *testing.T) {
 		assert.Equal(t, class != "cpu" && class != "t4", g.BF16)
 	}
 	_, err := estimate.GPUOf("v100")
-	require.ErrorContains(t, err, `choose GPU "v100": not found; known are cpu, t4`)
+	require.ErrorContains(t, err, `choose GPU "v100": not found; supported: cpu, t4`)
 	assert.Equal(t, fault.Input, fault.ClassOf(err))
 }
 
@@ -43,7 +43,7 @@ func TestPinNumerics(t *testing.T) {
 		{[]string{"a10g"}, training.BF16, training.BF16, ""},
 		{[]string{"a10g", "t4"}, training.BF16, "", "t4 cannot compute in bfloat16"},
 		{[]string{"cpu"}, training.BF16, "", "leave cpu out"},
-		{[]string{"cpu"}, "int8", "", "known are fp32, fp16, bf16"},
+		{[]string{"cpu"}, "int8", "", "supported: fp32, fp16, bf16"},
 		{nil, "", "", "no GPU class is named"},
 		{[]string{"rtx"}, "", "", "not found"},
 	} {

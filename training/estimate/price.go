@@ -56,7 +56,7 @@ func (p Prices) Check() error {
 		v := p[class]
 		switch {
 		case !slices.Contains(video.GPUClasses(), class):
-			return fault.New(fault.Input, "read prices", class, "not found; known are "+strings.Join(video.GPUClasses(), ", "))
+			return fault.New(fault.Input, "read prices", class, "not found; supported: "+strings.Join(video.GPUClasses(), ", "))
 		case math.IsNaN(v) || v < 0 || v > 10_000:
 			return fault.New(fault.Input, "read prices", class, fmt.Sprintf("%v USD per hour; must be 0 to 10000", v))
 		}

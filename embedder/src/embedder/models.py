@@ -8,9 +8,9 @@ from huggingface_hub import snapshot_download
 from . import colvision, idefics3, sentences, videoprism
 from .encoder import Encoder, Refused
 
-KNOWN = (
+SUPPORTED = (
     "idefics3 (ColIdefics3), colpali, colqwen2, videoprism_vision_model, videoprism, "
-    "and whatever has sentence-transformers' modules.json"
+    "and models with sentence-transformers' modules.json"
 )
 
 
@@ -24,7 +24,7 @@ def folder(model: str, revision: str) -> Path:
         raise Refused(f"{model} has no safetensors; pickled weights are never loaded")
     for name in ("config.json", "processor_config.json", "tokenizer_config.json"):
         if (path / name).is_file() and "auto_map" in json.loads((path / name).read_text()):
-            raise Refused(f"{model} wants to run its own code ({name}); it is never trusted")
+            raise Refused(f"{model} requires its own code ({name}), which is never executed")
     return path
 
 
@@ -55,7 +55,7 @@ def load(
         if not below and not merged:
             raise Refused(
                 f"{model} has no adapter_config.json. A base model without its adapter yields "
-                "meaningless vectors: serve the adapter, or say --merged if it is merged already"
+                "meaningless vectors: serve the adapter, or pass --merged if it is merged already"
             )
         return idefics3.load(model, path, below)
     if below:
@@ -69,4 +69,4 @@ def load(
         return colvision.load(model, path, kind)
     if kind in ("videoprism", "videoprism_vision_model"):
         return videoprism.load(model, path, config, pool_frames)
-    raise Refused(f"{model} is of type {kind!r}; this server knows {KNOWN}")
+    raise Refused(f"{model} is of type {kind!r}; supported: {SUPPORTED}")

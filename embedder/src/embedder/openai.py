@@ -17,9 +17,9 @@ def texts(body: dict) -> list:
     given = body.get("input")
     inputs = [given] if isinstance(given, str) else given
     if not isinstance(inputs, list) or not 1 <= len(inputs) <= MAX_INPUTS:
-        raise bad(f"input must be a text or a list of 1 to {MAX_INPUTS} texts")
+        raise bad(f"input must be a string or a list of 1 to {MAX_INPUTS} strings")
     if not all(isinstance(i, str) for i in inputs):
-        raise bad("input must hold texts; token ids are not taken")
+        raise bad("input must hold strings; token ids are not supported")
     return inputs
 
 

@@ -11,7 +11,7 @@ def load(model: str, path) -> "Sentences":
     """Load the modules that modules.json lists; only the library's own are run."""
     for module in json.loads((path / "modules.json").read_text()):
         if not module["type"].startswith("sentence_transformers."):
-            raise Refused(f"{model} wants to run its own code ({module['type']}); never trusted")
+            raise Refused(f"{model} requires its own code ({module['type']}), never executed")
     options = {"local_files_only": True, "trust_remote_code": False}
     network = SentenceTransformer(
         str(path), device="cpu", model_kwargs={"use_safetensors": True}, **options

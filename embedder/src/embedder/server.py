@@ -44,9 +44,9 @@ def _uris(body: dict) -> list:
         (message,) = body["messages"]
         parts = [p["image_url"]["url"] for p in message["content"] if p["type"] == "image_url"]
     except (KeyError, TypeError, ValueError) as e:
-        raise bad("want one message whose content is a list of parts") from e
+        raise bad("messages must hold one message whose content is a list of parts") from e
     if not 1 <= len(parts) <= MAX_PICTURES:
-        raise bad(f"want 1 to {MAX_PICTURES} pictures in the message")
+        raise bad(f"the message must hold 1 to {MAX_PICTURES} pictures")
     return parts
 
 
@@ -55,7 +55,7 @@ def _encode(rows: np.ndarray, body: dict) -> dict:
     if encoding == "float":
         return {"data": rows.tolist(), "shape": list(rows.shape)}
     if encoding != "base64":
-        raise bad(f"unknown encoding_format {encoding!r}: want float or base64")
+        raise bad(f"encoding_format must be float or base64, got {encoding!r}")
     kinds = {"float32": "f4", "float16": "f2"}
     kind, order = body.get("embed_dtype", "float32"), body.get("endianness", "little")
     if kind not in kinds or order not in ("little", "big", "native"):
@@ -90,7 +90,7 @@ def create(encoder, model: str, revision: str, batcher: Batcher | None = None) -
 
     async def text_of(text: object) -> np.ndarray:
         if not isinstance(text, str) or not text.strip() or len(text) > MAX_TEXT:
-            raise bad(f"input must be a text of 1 to {MAX_TEXT} characters")
+            raise bad(f"input must be a string of 1 to {MAX_TEXT} characters")
         tokens = encoder.tokens(text) if encoder.max_tokens else 0
         if tokens > encoder.max_tokens:
             raise bad(
@@ -114,7 +114,7 @@ def create(encoder, model: str, revision: str, batcher: Batcher | None = None) -
         body = await asked(request)
         task, many = TASKS[encoder.kind]
         if body.get("task", task) != task:
-            raise bad(f"this model yields {many}: want task {task}", "bad_task")
+            raise bad(f"this model yields {many}: task must be {task}", "bad_task")
         refusal = encoder.no_pictures if "messages" in body else encoder.no_text
         if refusal:
             raise bad(refusal, "no_pictures" if "messages" in body else "no_text")

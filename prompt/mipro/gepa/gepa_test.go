@@ -271,7 +271,7 @@ func TestRefuses(t *testing.T) {
 		{`{"auto": "none"}`, `{}`, `auto is "none"`},
 		{`{"seed": -1}`, `{}`, "seed is -1"},
 		{`{"init_temperature": 9}`, `{}`, "init_temperature is 9"},
-		{`{}`, `{"max_metric_calls": -5}`, "not below 0"},
+		{`{}`, `{"max_metric_calls": -5}`, "must not be negative"},
 		{`{}`, `{"max_full_evals": 999999}`, "at most 1000000"},
 		{`{}`, `{"candidate_selection_strategy": "best"}`, "it is pareto or current_best"},
 		{`{}`, `{"component_selector": "best"}`, "it is round_robin or all"},

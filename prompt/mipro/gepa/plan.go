@@ -102,7 +102,7 @@ func (p *Plan) check() error {
 	case set > 1:
 		return refuse("auto, max_full_evals and max_metric_calls exclude each other")
 	case min(s.MaxFullEvals, s.MaxMetricCalls, s.ReflectionMinibatchSize, p.merges) < 0:
-		return refuse("max_full_evals, max_metric_calls, reflection_minibatch_size and max_merge_invocations are not below 0")
+		return refuse("max_full_evals, max_metric_calls, reflection_minibatch_size and max_merge_invocations must not be negative")
 	case max(s.MaxFullEvals, s.MaxMetricCalls, p.merges) > most || p.minibatch > 1000:
 		return refuse("at most %d evaluations, calls or merges, and 1000 rows of a reflection are taken", most)
 	case of.Seed < 0 || of.Seed > math.MaxUint32:

@@ -39,7 +39,7 @@ def _read(what: str, file: File, method: str) -> list[Row]:
         raise Input(f"{what}: cannot read {file.path}: {e}") from e
     found = hashlib.sha256(data).hexdigest()
     if found != file.sha256:
-        raise Input(f"{what}: {file.path} has SHA-256 {found}, the job says {file.sha256}")
+        raise Input(f"{what}: {file.path} has SHA-256 {found}, but the job expects {file.sha256}")
     rows: list[Row] = []
     lines = data.removesuffix(b"\n").split(b"\n") if data else []
     for number, line in enumerate(lines, 1):
@@ -53,27 +53,27 @@ def _read(what: str, file: File, method: str) -> list[Row]:
             raise Input(f"{where}: has {_keys(row)}, the first row has {_keys(rows[0])}")
         rows.append(row)
     if len(rows) != file.rows:
-        raise Input(f"{what}: {file.path} has {len(rows)} rows, the job says {file.rows}")
+        raise Input(f"{what}: {file.path} has {len(rows)} rows, but the job expects {file.rows}")
     return rows
 
 
 def _check(row: Any, method: str, where: str) -> None:
     if not isinstance(row, dict):
-        raise Input(f"{where}: want an object, got {type(row).__name__}")
+        raise Input(f"{where}: must be an object, got {type(row).__name__}")
     keys = set(row)
     if not any(need <= keys <= need | may for need, may in _SHAPES[method]):
-        want = " or ".join(", ".join(sorted(need)) for need, _ in _SHAPES[method])
-        raise Input(f"{where}: has the keys {_keys(row)}; {method} wants {want}")
+        required = " or ".join(", ".join(sorted(need)) for need, _ in _SHAPES[method])
+        raise Input(f"{where}: has the keys {_keys(row)}; {method} requires {required}")
     for key, value in row.items():
         if isinstance(value, list) and (key == "messages" or method == "dpo"):
             _check_messages(value, f"{where}: {key}")
         elif not isinstance(value, str) or key == "messages":
-            kind = "a list of messages" if key == "messages" else "a text"
-            raise Input(f"{where}: {key} is {type(value).__name__}, want {kind}")
+            kind = "a list of messages" if key == "messages" else "a string"
+            raise Input(f"{where}: {key} must be {kind}, got {type(value).__name__}")
         elif not value and key != "prompt":
             raise Input(f"{where}: {key} is empty")
     if method == "dpo" and len({isinstance(v, list) for v in row.values()}) > 1:
-        raise Input(f"{where}: prompt, chosen and rejected must all be texts or all be messages")
+        raise Input(f"{where}: prompt, chosen and rejected must all be strings or all be messages")
 
 
 def _check_messages(messages: list[Any], where: str) -> None:
@@ -81,6 +81,6 @@ def _check_messages(messages: list[Any], where: str) -> None:
         raise Input(f"{where}: no messages")
     for i, m in enumerate(messages):
         if not isinstance(m, dict) or set(m) != {"role", "content"}:
-            raise Input(f"{where}[{i}]: want an object with role and content")
+            raise Input(f"{where}[{i}]: must be an object with role and content")
         if not isinstance(m["role"], str) or not isinstance(m["content"], str):
-            raise Input(f"{where}[{i}]: role and content must be texts")
+            raise Input(f"{where}[{i}]: role and content must be strings")

@@ -36,7 +36,7 @@ def use(name: str) -> None:
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if count != 1:
             raise Fault(
-                f"device cuda: torch sees {count} GPUs, want one; CUDA_VISIBLE_DEVICES names it"
+                f"device cuda: torch sees {count} GPUs, must see one; set CUDA_VISIBLE_DEVICES"
             )
 
 

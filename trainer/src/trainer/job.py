@@ -135,10 +135,10 @@ def _finite(name: str) -> float:
 def _build(kind: type, value: Any, where: str) -> Any:
     """An instance of a dataclass from an object that has its keys and no others."""
     if not isinstance(value, dict):
-        raise Input(f"{where}: want an object, got {value!r}")
+        raise Input(f"{where}: must be an object, got {value!r}")
     known = {f.name: f for f in fields(kind)}
     if unknown := sorted(set(value) - set(known)):
-        raise Input(f"{where}: unknown key {unknown[0]!r}; known are {', '.join(known)}")
+        raise Input(f"{where}: unknown key {unknown[0]!r}; supported: {', '.join(known)}")
     given = {}
     for name, f in known.items():
         if name in value:
@@ -155,7 +155,7 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
         (kind,) = [k for k in get_args(kind) if k is not NoneType]
     if get_origin(kind) is list:
         if not isinstance(value, list):
-            raise Input(f"{where}: want a list, got {value!r}")
+            raise Input(f"{where}: must be a list, got {value!r}")
         (item,) = get_args(kind)
         return [_convert(item, v, f"{where}[{i}]") for i, v in enumerate(value)]
     if kind not in (str, int, float, bool):
@@ -167,10 +167,10 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
         return float(value)
     if (kind is int and whole) or (kind is not int and isinstance(value, kind)):
         return value
-    raise Input(f"{where}: want {_NAMES[kind]}, got {value!r}")
+    raise Input(f"{where}: must be {_NAMES[kind]}, got {value!r}")
 
 
-_NAMES = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
+_NAMES = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
 _HEX = re.compile(r"[0-9a-f]{64}")
 
 
@@ -184,7 +184,7 @@ def _check(j: Job) -> None:
     _one_of("job.config.loss", c.loss, "triplet", "mnr")
     _one_of("job.config.distance_metric", c.distance_metric, "cosine", "euclidean", "manhattan")
     if j.numerics == "fp16" and j.device == "cpu":
-        raise Input("job.numerics: fp16 needs a GPU; use fp32 or bf16 on the CPU")
+        raise Input("job.numerics: fp16 requires a GPU; use fp32 or bf16 on the CPU")
     if not j.job:
         raise Input("job.job is empty")
     for name in ("work_dir", "resume"):

@@ -136,7 +136,7 @@ def main():
     out = Path(__file__).parent / "worlds.json"
     out.write_text(json.dumps(found, indent=1) + "\n")
     out.with_suffix(".svg").write_text(plot(rows))
-    print("| World | seeds | default | MIPROv2 (calls) | improved, confirmation counted | calls"
+    print("| World | seeds | default | MIPROv2 (calls) | improved, confirmation included | calls"
           " | improved, found | gepa, found | DSPy's GEPA |")  # fmt: skip
     print("|---|---|---|---|---|---|---|---|---|")
     for r in rows:

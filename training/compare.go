@@ -89,7 +89,7 @@ func (c Comparison) verdict(broken int) string {
 	if c.N == 0 {
 		return "not compared: no rows were held out"
 	}
-	what := fmt.Sprintf("mean %s on %d held-out rows went from %.4g to %.4g (difference %+.4g, 95 %% interval %+.4g to %+.4g, %s)",
+	what := fmt.Sprintf("mean %s per row on %d held-out rows went from %.4g to %.4g (difference %+.4g, 95 %% interval %+.4g to %+.4g, %s)",
 		c.Metric, c.N, c.Base, c.Best, c.Difference, c.CILow, c.CIHigh, pText(c.PValue))
 	switch {
 	case c.Better:

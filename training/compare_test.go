@@ -34,7 +34,7 @@ func TestCompareExact(t *testing.T) {
 	assert.LessOrEqual(t, c.CILow, c.Difference)
 	assert.GreaterOrEqual(t, c.CIHigh, c.Difference)
 	assert.Negative(t, c.CIHigh)
-	assert.Contains(t, c.Verdict, "better than its base: mean loss on 7 held-out rows went from 2 to 1.3 (difference -0.7, 95 % interval -")
+	assert.Contains(t, c.Verdict, "better than its base: mean loss per row on 7 held-out rows went from 2 to 1.3 (difference -0.7, 95 % interval -")
 
 	// Differences 1, 2, 3 and -4: |sum| = 2; by hand 12 of 16 patterns reach it.
 	c, err = training.Compare(training.SFT, rowsOf("loss", 0, 0, 0, 0), rowsOf("loss", 1, 2, 3, -4))

@@ -99,7 +99,7 @@ func (a app) begin(file string, in answers) error {
 	if a.JSON {
 		return a.PrintJSON(r)
 	}
-	a.Say("Wrote %s and its schema for editors, %s. Next:\n", file, beside)
+	a.Say("Wrote %s and its schema for editors, %s.\n", file, beside)
 	a.Say("Next:")
 	for _, command := range r.Next {
 		a.Say("  %s", command)

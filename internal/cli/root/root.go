@@ -32,8 +32,9 @@ func Run(ctx context.Context, p cli.Process) int {
 // Command is the command tree.
 func Command(a *cli.App) *cobra.Command {
 	root := &cobra.Command{
-		Use:   "cogflow",
-		Short: "Ingest and search videos, train models and optimize prompts, durably, on your own machines",
+		Use:     "cogflow",
+		Version: thisBuild(a.Version).Version,
+		Short:   "Ingest and search videos, train models and optimize prompts, durably, on your own machines",
 		Long: `cogflow turns folders of videos into a searchable index, datasets into adapters of language and
 embedding models, and examples into better prompts. The work runs as Temporal workflows on your own
 workers, and survives the death of any of them.
@@ -54,5 +55,6 @@ Ctrl-C stops watching, not the job.`,
 		root.AddCommand(a.Register(f)...)
 	}
 	root.AddCommand(versionCommand(a))
+	root.SetVersionTemplate("cogflow {{.Version}}\n")
 	return root
 }

@@ -45,7 +45,7 @@ func (c Claims) Take(ctx context.Context, key string) (video.Claim, error) {
 	}
 	why := &fault.Error{
 		Class: fault.Capacity, Op: "claim " + c.What, Subject: key,
-		Reason: "another workflow is at it; waiting for that to end", RetryAfter: ClaimWait,
+		Reason: "claimed by another workflow; waiting until it ends", RetryAfter: ClaimWait,
 	}
 	held := &HeldError{why}
 	holder, sum, err := c.read(ctx, key)
@@ -62,7 +62,7 @@ func (c Claims) Take(ctx context.Context, key string) (video.Claim, error) {
 		return mine, err
 	}
 	if open {
-		why.Reason = "workflow " + holder.Workflow + " is at it; waiting for that to end"
+		why.Reason = "claimed by workflow " + holder.Workflow + "; waiting until it ends"
 		return mine, held
 	}
 	mine.Number = holder.Number + 1

@@ -28,13 +28,12 @@ type account map[string]outcome.Answer
 
 const (
 	maxSample     = 300 // characters of an example
-	maxShown      = 160 // of one in a history
-	accountReads  = 8   // at once
+	maxShown      = 160 // characters of an example in a history
+	accountReads  = 8   // concurrent
 	accountFolder = "answers/"
 )
 
-// add counts an answer. why is the reason for which its stage could not read it; nil = it
-// could.
+// add counts an answer. why says why its stage could not read it; nil = it was read.
 func (t account) add(one answered, why error) {
 	a := outcome.Answer{Role: one.role, Reason: one.reason, Sample: one.sample}
 	if a.Reason == "" && why != nil {
@@ -47,7 +46,7 @@ func (t account) add(one answered, why error) {
 	t[string(one.fingerprint[:16])] = a
 }
 
-// checkScores fails a run whose judge scores by another scale, such as from 1 to 10: almost
+// checkScores fails a run whose judge uses another scale, such as from 1 to 10: almost
 // every answer would have the best score. A few such scores are a weakness of the judge.
 func (t account) checkScores(model string, enough int) error {
 	judged, outside, sample := 0, 0, ""
@@ -68,15 +67,15 @@ func (t account) checkScores(model string, enough int) error {
 		"%d of %d scores are not numbers from 0 to 1; state the range in the instruction of the judge; one of them: %s", outside, judged, sample))
 }
 
-// save stores an account under the hash of its requests, so that no attempt and no step
-// replaces what another one counted.
+// save stores an account under the hash of its requests, so that attempts and steps do not
+// overwrite each other's counts.
 func (t account) save(ctx context.Context, s activities.Store, prefix string) error {
 	if len(t) == 0 {
 		return nil
 	}
 	groups := map[[2]string]int{}
 	names := slices.Sorted(maps.Keys(t))
-	for _, f := range names { // a person sees a few examples only
+	for _, f := range names { // a report shows only a few examples
 		a := t[f]
 		key := [2]string{a.Role, string(a.Reason)}
 		if groups[key]++; groups[key] > outcome.MaxSamples {
@@ -87,7 +86,7 @@ func (t account) save(ctx context.Context, s activities.Store, prefix string) er
 	return activities.WriteJSON(ctx, s, prefix+accountFolder+string(video.NewFingerprint("answers", names...)[:24])+".json", t)
 }
 
-// groups counts the answers of all runs of the job. Of one request the latest answer counts.
+// groups counts the answers of all runs of the job. Only the latest answer to a request counts.
 func (a *Activities) groups(ctx context.Context, s Spender) ([]outcome.Group, error) {
 	var parts []object.Info
 	if err := a.Store.List(ctx, prefixOf(s.Tenant, s.Job)+accountFolder, func(o object.Info) error {
@@ -133,7 +132,7 @@ func shown(groups []outcome.Group) []outcome.Group {
 	return out
 }
 
-// judged sets why an answer cannot be used as it came, as far as its server says.
+// judged sets the reason, as reported by the server, for which an answer cannot be used.
 func (one *answered) judged(a prompt.CompletionAnswer) {
 	switch one.reason = outcome.Of(a.Finish); {
 	case one.reason == outcome.Truncated:
@@ -160,7 +159,7 @@ func (one *answered) missing(why string) {
 }
 
 // beganWithWholeAnswers is stored by the build that begins a job in which a text that
-// max_tokens truncated is not an answer. A job of an earlier build reads what is there of it.
+// max_tokens truncated is not an answer. A job of an earlier build uses truncated texts.
 const beganWithWholeAnswers = "whole-answers.json"
 
 func (a *Activities) wholeAnswers(ctx context.Context, s Spender) (whole bool, err error) {

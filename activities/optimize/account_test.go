@@ -15,7 +15,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt/outcome"
 )
 
-// odd answers some rows in every way in which an answer cannot be used, and counts that.
+// odd gives answers that cannot be used, for every reason, and counts them.
 type odd struct {
 	mu   sync.Mutex
 	all  map[string]map[string]bool                    // fingerprints by model
@@ -72,8 +72,8 @@ func (o *odd) rejects(c prompt.Completion) error {
 	return badRequest()
 }
 
-// TestAccount: what the run says of its answers is what its models did, whatever attempt and
-// run asked, and is in the report.
+// TestAccount: the counts of unusable answers match what the models returned, over all attempts
+// and runs, and are in the report.
 func TestAccount(t *testing.T) {
 	t.Parallel()
 	inEveryMode(t, false, func(o *optimizing) {
@@ -127,7 +127,7 @@ func TestAccount(t *testing.T) {
 }
 
 // TestTruncatedAnswers: a text that max_tokens truncated is not an answer, unless an earlier
-// build began the job. A demo, an instruction or a score would be made of half a text.
+// build began the job. It would become a demo, an instruction or a score of half a text.
 func TestTruncatedAnswers(t *testing.T) {
 	t.Parallel()
 	for name, earlier := range map[string]bool{"this build": false, "an earlier build": true} {

@@ -23,7 +23,7 @@ import (
 // KindComplete is the ledger's kind of calls of language models.
 const KindComplete = "complete"
 
-// stage is a part of an optimization that lists which answers it needs.
+// stage is a part of an optimization that lists the answers that it needs.
 type stage interface {
 	Calls() []mipro.Call
 	Take(id string, answer mipro.Answer) error
@@ -33,7 +33,7 @@ type stage interface {
 type Spender struct {
 	Tenant        tenant.ID `json:"tenant"`
 	Job           string    `json:"job"`    // of the optimization
-	Ledger        string    `json:"ledger"` // job that the ledger counts by
+	Ledger        string    `json:"ledger"` // id under which the ledger counts the job
 	LimitMicroUSD int64     `json:"limit_micro_usd,omitempty"`
 }
 
@@ -45,10 +45,10 @@ type Asked struct {
 	Answers      int   `json:"answers"` // used, including stored ones
 	Calls        int   `json:"calls"`   // made
 	CostMicroUSD int64 `json:"cost_micro_usd"`
-	// Spend is what the ledger says of the whole run so far, including calls of former
-	// attempts and failed ones; nil: it was not asked.
+	// Spend is the whole run's spend so far by the ledger, including calls of former attempts
+	// and failed calls; nil: the ledger was not read.
 	Spend *video.Spend `json:"spend,omitempty"`
-	// Unusable counts the answers of the job so far that could not be used as they came.
+	// Unusable counts the answers of the job so far that could not be used.
 	Unusable []outcome.Group `json:"unusable,omitempty"`
 }
 
@@ -100,21 +100,21 @@ type answered struct {
 	request     prompt.Completion
 	fingerprint video.Fingerprint
 	ticket      int64
-	sent        *atomic.Int64 // when this activity sent the request; 0 = it did not
+	sent        *atomic.Int64 // logical time at which this activity sent the request; 0 = not sent
 	answer      mipro.Answer
-	reason      outcome.Reason // why it cannot be used as it came; "" = it can, as far as is known yet
-	sample      string         // what a person sees of that
+	reason      outcome.Reason // why the answer cannot be used; "" = no reason known so far
+	sample      string         // example of this reason, for people
 	called      bool           // the answer was not stored before
 	proves      bool           // the answer shows that the model works: a content filter does not
 	rejected    *rejectedError
 	err         error
 }
 
-// calling is what a stage has asked for and not taken yet.
+// calling holds the calls of a stage whose answers it has not taken yet.
 type calling struct {
 	stage  stage
 	open   map[string]bool    // by id of the call
-	flying map[string]waiting // of them, those without an answer
+	flying map[string]waiting // open calls without an answer
 	held   heldBack
 }
 
@@ -125,7 +125,7 @@ type waiting struct {
 }
 
 // run gets answers until the stage needs no more, or until enough returns true. Stored
-// answers cost nothing, so a stage that is begun again quickly catches up.
+// answers cost nothing, so a retried stage catches up quickly.
 func (c *stageRunner) run(ctx context.Context, s stage, enough func() bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -163,8 +163,8 @@ func (n *calling) ended(id string) {
 	delete(n.flying, id)
 }
 
-// cancelUnsent ends what waits to be sent. After a failure nothing new is sent, but calls in
-// flight may be answered: they are paid for.
+// cancelUnsent cancels the calls that are not sent yet. After a failure nothing new is sent,
+// but calls in flight continue: they are paid for.
 func (n *calling) cancelUnsent() {
 	for _, w := range n.flying {
 		if w.sent.Load() == 0 {
@@ -173,7 +173,7 @@ func (n *calling) cancelUnsent() {
 	}
 }
 
-// start asks in a goroutine.
+// start gets the answer to a call in a goroutine.
 func (c *stageRunner) start(ctx context.Context, now *calling, call mipro.Call, back chan<- answered) {
 	ctx, cancel := context.WithCancel(ctx)
 	sent := &atomic.Int64{}
@@ -224,9 +224,9 @@ func (c *stageRunner) take(now *calling, one answered) error {
 	return err
 }
 
-// keep stores the account of a stage that has ended, or that waits for budget.
+// keep stores the account of a stage that has ended or waits for budget.
 func (c *stageRunner) keep(ctx context.Context, failed error) error {
-	if failed == nil && c.whole { // a stage with few judged answers shows it only now
+	if failed == nil && c.whole { // a stage with few judged answers is checked only at its end
 		failed = c.used.checkScores(c.o.Models.Judge.Name, fewScores)
 	}
 	if failed != nil && fault.ClassOf(failed) != fault.Budget {
@@ -235,8 +235,8 @@ func (c *stageRunner) keep(ctx context.Context, failed error) error {
 	return errors.Join(failed, c.used.save(ctx, c.a.Store, prefixOf(c.who.Tenant, c.who.Job)))
 }
 
-// ticket makes calls run in the order in which a stage lists them. All calls of a row share
-// one: its second call comes before the first of a row that began later.
+// ticket orders calls as a stage lists them. All calls of a row share a ticket: its second
+// call precedes the first call of a row that began later.
 func (c *stageRunner) ticket(call mipro.Call) int64 {
 	row, _, _ := strings.Cut(call.ID, "#")
 	if _, ok := c.tickets[row]; !ok {
@@ -268,8 +268,8 @@ func (c *stageRunner) answer(ctx context.Context, call mipro.Call, ticket int64,
 		one = c.complete(ctx, one)
 	}
 	if errors.Is(one.err, money.ErrGivenUp) {
-		// A model that repeatedly returns nothing, or nothing readable, has no answer. The
-		// ledger has what was paid.
+		// The model repeatedly returned an empty or unreadable answer, so the request has none.
+		// The ledger has what was paid.
 		one.missing(one.err.Error())
 		one.err = c.gone.add(ctx, one.fingerprint, one.err)
 	}
@@ -324,8 +324,8 @@ func (c *stageRunner) complete(ctx context.Context, one answered) answered {
 	return one
 }
 
-// completionCost is the maximum that a completion can be charged: by this worker's prices,
-// which the charge uses as well, otherwise by the prices of the plan.
+// completionCost is the maximum charge of a completion: by this worker's prices, which the
+// charge uses as well, otherwise by the prices of the plan.
 func (c *stageRunner) completionCost(m prompt.Model, asked prompt.Completion) (microUSD int64, priced bool) {
 	if l, ok := c.a.LM.(CompletionReserver); ok {
 		if most, priced := l.Reserve(asked); priced {

@@ -8,7 +8,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt"
 )
 
-// columnsOf lists the columns of all rows, in the order in which they come.
+// columnsOf lists the columns of all rows, in order of their first appearance.
 func columnsOf(sets ...[]*prompt.Object) (all []string) {
 	seen := map[string]bool{}
 	for _, rows := range sets {

@@ -18,27 +18,26 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// A metric command that fails on an answer of a model gives it a score of 0: it fails on
-// that answer again and again, and the model wrote it. A command that fails on every example
-// is at fault itself, and so is the run: after this many examples, or after a part of the
-// search.
+// failuresAtMost is the number of examples after which a command that failed on all of them
+// fails the run; a run with fewer examples fails after a part of the search. A command that
+// fails on some answers only gives these a score of 0: a retry would fail in the same way.
 const failuresAtMost = 20
 
 // fewScores is the number of scores out of range that fail a stage at its end.
 const fewScores = 5
 
-// commandRecord is what a run knows of a metric command. Failures are not stored with the
-// scores, which other runs use as well: the command may be corrected for those.
+// commandRecord is what a run knows about a metric command. Failures are stored apart from the
+// scores, which other runs reuse: these may use a corrected command.
 type commandRecord struct {
 	mu       sync.Mutex
 	read     bool
 	works    bool            // it has scored an answer
 	failed   map[string]bool // names of answers that it failed on
-	examples map[string]bool // of those
-	last     error           // that this worker saw
+	examples map[string]bool // the examples of these answers
+	last     error           // last failure on this worker
 }
 
-// recordsPrefix is where a run records what it knows of its metric commands.
+// recordsPrefix is the prefix of the records that a run keeps of its metric commands.
 func recordsPrefix(s Spender) string {
 	return prefixOf(s.Tenant, s.Job) + "metric-commands/" + string(video.NewFingerprint("run", s.Ledger)[:16]) + "/"
 }
@@ -48,7 +47,7 @@ const (
 	worksName      = "works.json"
 )
 
-// records is where those of one command are.
+// records is the prefix of the records of one command.
 func (c *stageRunner) records(command string) string {
 	return recordsPrefix(c.who) + string(video.NewFingerprint("command", command)[:16]) + "/"
 }
@@ -81,8 +80,8 @@ func (r *commandRecord) add(name string) {
 	r.examples[example] = true
 }
 
-// command scores by a configured command. Its score is stored as well: a command may take
-// long, and need not return the same score twice.
+// command scores an answer by a configured command, and stores the score: a command can be
+// slow, and may return different scores for the same answer.
 func (c *stageRunner) command(ctx context.Context, call mipro.Call) (mipro.Answer, error) {
 	r, err := c.record(ctx, call.Command)
 	if err != nil {
@@ -151,7 +150,7 @@ func (c *stageRunner) scoreless(ctx context.Context, r *commandRecord, command, 
 	return activities.WriteJSON(ctx, c.a.Store, c.records(command)+failuresFolder+failure, safetext.Line(why.Error(), safetext.MaxReason))
 }
 
-// checkCommands fails a run of which a command has scored nothing, and failed.
+// checkCommands fails a run if one of its commands failed and never returned a score.
 func (c *stageRunner) checkCommands(ctx context.Context) error {
 	for _, command := range c.o.job.Metric.Commands() {
 		r, err := c.record(ctx, command)
@@ -170,11 +169,11 @@ func (c *stageRunner) checkCommands(ctx context.Context) error {
 	return nil
 }
 
-// broken says that a command failed on every example. It forgets the failures: a run that
-// is started again, with the command corrected, asks for those scores. r.mu is held.
+// broken returns the fault of a command that failed on every example. It deletes the recorded
+// failures, so that a run that is started again requests these scores. r.mu is held.
 func (c *stageRunner) broken(ctx context.Context, r *commandRecord, command string) error {
 	why := r.last
-	if why == nil { // they are of former attempts
+	if why == nil { // all failures are of former attempts
 		_, reason, err := c.a.commandFailures(ctx, c.who)
 		if err != nil {
 			return err

@@ -48,8 +48,8 @@ func commanded(t *testing.T, train, val int, fails func(query string) bool) (*op
 
 func always(string) bool { return true }
 
-// TestMetricFailsOnAnAnswer: it scores 0, the run goes on, and its report says so. The run
-// does not score it again; another run does.
+// TestMetricFailsOnAnAnswer: the answer scores 0, the run continues, and its report says so. The
+// run does not score the answer again; another run does.
 func TestMetricFailsOnAnAnswer(t *testing.T) {
 	t.Parallel()
 	o, f := commanded(t, 12, 10, func(query string) bool { return strings.HasSuffix(query, "3") })
@@ -76,11 +76,11 @@ func TestMetricFailsOnAnAnswer(t *testing.T) {
 	o.who.Ledger, f.fails = "another run", func(string) bool { return false }
 	_, err = activitytest.Run(t, o.a.BootstrapDemos, o.who)
 	require.NoError(t, err)
-	require.Greater(t, f.asked.Load(), asked, "the failures are of the run before")
+	require.Greater(t, f.asked.Load(), asked, "the failures belong to the previous run")
 }
 
 // TestMetricFailsOnEveryAnswer: the command is at fault, and the run fails: after a part of
-// the search, or before if there are many examples. Started again, it asks again.
+// the search, or earlier if there are many examples. A new run calls the command again.
 func TestMetricFailsOnEveryAnswer(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

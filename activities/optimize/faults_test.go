@@ -15,7 +15,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt"
 )
 
-// whole runs all parts of another job of the same kind, undisturbed.
+// whole runs all parts of another job of the same kind, without faults.
 func (o *optimizing) whole() *optimizing {
 	o.t.Helper()
 	w := newOptimizing(o.t, o.mode)
@@ -27,8 +27,8 @@ func (o *optimizing) whole() *optimizing {
 	return w
 }
 
-// TestStoreFails: wherever the store fails, the activity says so, the next attempt comes to
-// what an undisturbed run comes to, and every call that was made is in the ledger.
+// TestStoreFails: at each failure of the store the activity reports it, the next attempt has
+// the result of a run without faults, and every call is in the ledger.
 func TestStoreFails(t *testing.T) {
 	t.Parallel()
 	inEveryMode(t, true, func(o *optimizing) {
@@ -61,7 +61,7 @@ func TestStoreFails(t *testing.T) {
 		require.Equal(o.t, w.trials(), o.trials())
 		require.Equal(o.t, w.last.Verdict, o.last.Verdict)
 		asked, repeated := o.lm.calls()
-		require.LessOrEqual(o.t, repeated, failures, "an answer is asked for again only where it could not be stored")
+		require.LessOrEqual(o.t, repeated, failures, "only an answer that could not be stored is requested again")
 		spend, err := o.a.Ledger.Job(o.t.Context(), "default", "run")
 		require.NoError(o.t, err)
 		require.EqualValues(o.t, asked*microUS, spend.CostMicroUSD)
@@ -82,8 +82,8 @@ func TestBetterProgram(t *testing.T) {
 		require.True(o.t, o.last.Changed)
 		require.True(o.t, o.last.Verdict.Promote, "%+v", o.last.Verdict)
 		v := o.last.Verdict
-		require.Equal(o.t, []float64{0, 1}, []float64{v.Before, v.After}, "the means as they are")
-		require.InDelta(o.t, 100*v.Gain.Estimate, o.last.Score-o.last.Default, 1e-9, "the scores as far apart as the gain")
+		require.Equal(o.t, []float64{0, 1}, []float64{v.Before, v.After}, "the means are not adjusted")
+		require.InDelta(o.t, 100*v.Gain.Estimate, o.last.Score-o.last.Default, 1e-9, "the scores differ by the gain")
 		require.Greater(o.t, v.Gain.Low, 0.3)
 		require.Greater(o.t, v.Gain.Estimate, 0.9)
 		require.Less(o.t, v.Gain.Estimate, 1.0)
@@ -96,7 +96,7 @@ func TestBetterProgram(t *testing.T) {
 		for _, row := range page.Rows {
 			require.Greater(o.t, row.AfterScore, row.BeforeScore)
 		}
-		require.NotEmpty(o.t, page.Release.Choice, "what was chosen")
+		require.NotEmpty(o.t, page.Release.Choice, "the choice is recorded")
 		if o.mode == ModeGEPA {
 			require.GreaterOrEqual(o.t, len(page.Candidates), 2)
 			c := page.Candidates[1]
@@ -146,7 +146,7 @@ type reserver struct {
 func (r reserver) Reserve(prompt.Completion) (int64, bool) { return r.most, true }
 
 // TestBudgetOfAStage: a stage ends when the next answer could cost more than is left, and
-// never has spent more. With a higher limit it goes on, and asks nothing again.
+// never exceeds its limit. With a higher limit it continues, without repeating a call.
 func TestBudgetOfAStage(t *testing.T) {
 	t.Parallel()
 	o := newOptimizing(t, ModeImproved)
@@ -191,8 +191,8 @@ func TestUnpricedUnderALimit(t *testing.T) {
 	require.Zero(t, asked)
 }
 
-// TestJobOfAnEarlierBuild: a job whose program and metric name their fields in another case,
-// as builds once took them, is worked on as it was meant.
+// TestJobOfAnEarlierBuild: earlier builds ignored the case of names in programs and metrics;
+// such a job continues.
 func TestJobOfAnEarlierBuild(t *testing.T) {
 	t.Parallel()
 	o := newOptimizing(t, ModeCompat)

@@ -46,7 +46,7 @@ func (o *optimization) runs() int {
 	return o.plan.Runs()
 }
 
-// asked lists the models that the job asks.
+// asked lists the models that the job calls.
 func (o *optimization) asked() []prompt.Model {
 	if o.gepa != nil {
 		return []prompt.Model{o.Models.Student, o.Models.Proposer, o.Models.Judge}
@@ -57,11 +57,11 @@ func (o *optimization) asked() []prompt.Model {
 // iterationsName is where the iterations of a search in mode gepa are stored.
 const iterationsName = "iterations.json"
 
-// gepaSearch is a search in mode gepa, with its trials as other searches have them.
+// gepaSearch is a search in mode gepa, with its trials in the form of other searches.
 type gepaSearch struct {
 	*gepa.Search
 	trials []search.Trial
-	listed int // iterations whose trials are listed; a step asks after each answer
+	listed int // iterations whose trials are listed; Trials is called after each answer
 }
 
 // gepaSearch continues from the stored iterations.
@@ -100,8 +100,8 @@ func (g *gepaSearch) best(o *optimization) (program *prompt.Program, choice map[
 	return program, choice, max(g.Doubt(), o.Rules.orFormer().Doubt)
 }
 
-// keepTrials stores the trials of a search. Iterations come last: where they are stored, so
-// are their trials.
+// keepTrials stores the trials of a search. Iterations are written last: if they are stored,
+// their trials are as well.
 func (a *Activities) keepTrials(ctx context.Context, in Spender, s searcher) error {
 	if err := activities.WriteJSON(ctx, a.Store, a.stored(in, "trials.json"), s.Trials()); err != nil {
 		return err

@@ -35,8 +35,8 @@ func TestGEPAPlan(t *testing.T) {
 	require.LessOrEqual(t, calls, plan.Quote.Student+plan.Quote.Proposer+plan.Quote.Retries)
 }
 
-// TestGEPAFeedback: the proposer reads what a metric command says. A score that is stored
-// without feedback is still read.
+// TestGEPAFeedback: the proposer reads the feedback of a metric command. A stored score without
+// feedback is still read.
 func TestGEPAFeedback(t *testing.T) {
 	t.Parallel()
 	o := newOptimizing(t, ModeGEPA)
@@ -62,8 +62,8 @@ func TestGEPAFeedback(t *testing.T) {
 	require.Equal(t, made, again)
 }
 
-// TestGEPARefuses: settings belong to one mode, and a plan of a build without the mode is
-// not continued with other settings.
+// TestGEPARefuses: a setting of another mode is rejected, and a plan of a build without mode gepa
+// is not continued in it.
 func TestGEPARefuses(t *testing.T) {
 	t.Parallel()
 	o := newOptimizing(t, ModeGEPA)

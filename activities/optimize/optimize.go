@@ -1,5 +1,5 @@
-// Package optimize holds the activities of prompt optimization. It decides nothing about
-// the search: package mipro decides, and lists which answers it needs.
+// Package optimize holds the activities of prompt optimization. It makes no decision about
+// the search: package mipro decides, and lists the answers that it needs.
 package optimize
 
 import (
@@ -24,8 +24,8 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// LM calls language models. Whatever a model writes is its answer; a failure of a server or
-// the network is a fault, and never a score.
+// LM calls language models. Any text of a model is an answer; a failure of a server or the
+// network is a fault, and never a score.
 type LM interface {
 	activities.Limits
 	Complete(ctx context.Context, c prompt.Completion) (prompt.CompletionAnswer, error)
@@ -40,9 +40,9 @@ type CompletionReserver interface {
 // Judges runs the metric commands that a worker's configuration names.
 type Judges interface {
 	Score(ctx context.Context, command string, example, outputs *prompt.Object) (metric.Mark, error)
-	// Known says why a command cannot be used by any worker: it is not configured.
+	// Known returns an error if the configuration has no such command.
 	Known(command string) error
-	// Check says why a command cannot be run by this worker; nil = it can.
+	// Check says why this worker cannot run a command; nil = it can.
 	Check(command string) error
 }
 
@@ -64,13 +64,13 @@ type Activities struct {
 	LM          LM
 	Judges      Judges
 	Models      func() (RoleModels, error)
-	Usable      func(model string) error // why this worker cannot call a model; nil = it can call all
+	Usable      func(model string) error // says why this worker cannot call a model; nil = it can call all
 	Report      func(w io.Writer, r prompt.Report) error
 	Version     string
 	Unsandboxed bool          // metric commands run without a sandbox, as this worker is configured
 	SearchFor   time.Duration // how long one SearchTrials runs trials; 0 = searchFor
 
-	clock  atomic.Int64 // counts requests and rejections, to tell which was first
+	clock  atomic.Int64 // logical clock that orders requests and rejections
 	others activities.OtherBuilds
 	jobs   sync.Map // key of the job → *optimization; jobs never change
 }
@@ -197,8 +197,7 @@ func (a *Activities) optimization(ctx context.Context, t tenant.ID, job string) 
 	return o, err
 }
 
-// exact is a stored job in which the names of its program and metric have their declared
-// case.
+// exact returns the job with the names of its program and metric in their declared case.
 func (j jobFile) exact() jobFile {
 	var program prompt.Program
 	if json.Unmarshal(j.Program, &program) == nil {
@@ -221,14 +220,15 @@ const (
 	maxExamples      = 100_000
 )
 
-// Prepared is a Plan, and whether there is anything left to do. A run hands only its plan on.
+// Prepared is a Plan, and whether there is anything left to do. A workflow passes on its plan
+// only.
 type Prepared struct {
 	Plan
-	Unchanged bool `json:"unchanged,omitempty"` // the job has ended: a run would ask nothing
+	Unchanged bool `json:"unchanged,omitempty"` // the job has ended: a run would make no call
 }
 
-// PrepareOptimize reads program, examples and metric, refuses what cannot be optimized
-// before any call is paid, and stores the job under its hash.
+// PrepareOptimize reads program, examples and metric, rejects invalid jobs before any call is
+// paid, and stores the job under its hash.
 func (a *Activities) PrepareOptimize(ctx context.Context, in PrepareInput) (Prepared, error) {
 	j, err := a.gather(ctx, in)
 	if err != nil {
@@ -270,7 +270,7 @@ func (a *Activities) PrepareOptimize(ctx context.Context, in PrepareInput) (Prep
 	return out, err
 }
 
-// quote estimates the maximum cost of the job before the first call.
+// quote estimates the maximum calls, tokens and cost of the job before the first call.
 func (o *optimization) quote() Plan {
 	q, trials := o.search()
 	out := Plan{
@@ -281,7 +281,7 @@ func (o *optimization) quote() Plan {
 	confirm := min(2*len(o.Confirm), o.runs())
 	q.Student += confirm * out.Predictors
 	if o.gepa != nil {
-		out.Models.Teacher = "" // it is not asked
+		out.Models.Teacher = "" // mode gepa does not call it
 	}
 	if q.Judge > 0 {
 		q.Judge += confirm * o.job.Metric.Questions()

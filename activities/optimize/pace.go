@@ -19,9 +19,8 @@ type Pace struct {
 // demos, and an answer of some hundred tokens from a hosted model.
 const assumedCall = 2 * time.Second
 
-// pace estimates the maximum time of the calls of a plan: those of each model one after the
-// other, with its concurrency. Stored answers take no time, and repeated requests are not
-// counted.
+// pace estimates the maximum time of the calls of a plan: models run one after the other, each
+// at its concurrency limit. Stored answers take no time, and retries are not counted.
 func (a *Activities) pace(ctx context.Context, models RoleModels, plan *Plan) error {
 	q := plan.Quote
 	for _, of := range []struct {

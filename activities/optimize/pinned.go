@@ -16,8 +16,8 @@ const (
 	searchVersion = 2 // as DSPy 3.4
 )
 
-// version is the version of a new job. A job that both versions decide alike keeps its name:
-// without a schema that a server enforces, and with one predictor.
+// version is the version of a new job. A job with one predictor and without a schema that a
+// server enforces is decided equally by both versions, and keeps its name.
 func (j jobFile) version(program *prompt.Program) int {
 	m := j.Models
 	if j.Mode != ModeGEPA && len(program.Predictors) == 1 && !m.Student.Server.Schema && !m.Teacher.Server.Schema &&
@@ -36,8 +36,8 @@ func (j jobFile) server(m prompt.Model) prompt.Server {
 // searchRules are the numbers by which the activities decide. They are pinned in the job,
 // which another build may finish. Zero fields mean formerRules.
 type searchRules struct {
-	// ReflectExamples is the number of training examples among which failures are sought in
-	// improved mode; ReflectVariants is the number of new instructions per predictor.
+	// ReflectExamples is the number of training examples that improved mode searches for
+	// failures; ReflectVariants is the number of new instructions per predictor.
 	ReflectExamples int `json:"reflect_examples,omitempty"`
 	ReflectVariants int `json:"reflect_variants,omitempty"`
 	// Doubt is the assumed probability that the choice of DSPy's search is not better than
@@ -46,12 +46,12 @@ type searchRules struct {
 	Doubt float64 `json:"doubt,omitempty"`
 }
 
-// currentRules are those of the jobs that this build begins.
+// currentRules are the rules of jobs that this build begins.
 func currentRules() searchRules {
 	return searchRules{ReflectExamples: 24, ReflectVariants: 2, Doubt: 0.04}
 }
 
-// formerRules are those of the builds that did not pin them; they never change.
+// formerRules are the rules of builds that did not pin them; they never change.
 func formerRules() searchRules {
 	return searchRules{ReflectExamples: 24, ReflectVariants: 2, Doubt: 0.04}
 }
@@ -66,7 +66,7 @@ func (r searchRules) pinned() searchRules {
 	}
 }
 
-// orFormer fills in the rules that a job does not name.
+// orFormer fills in the rules that a job does not set.
 func (r searchRules) orFormer() searchRules {
 	former := formerRules()
 	return searchRules{
@@ -76,17 +76,17 @@ func (r searchRules) orFormer() searchRules {
 	}
 }
 
-func omitIfEqual[T comparable](value, meant T) T {
+func omitIfEqual[T comparable](value, former T) T {
 	var zero T
-	if value == meant {
+	if value == former {
 		return zero
 	}
 	return value
 }
 
-// resumed continues a search. If this build would have made another trial than a stored
-// one, it continues from the last trial that both would have made: the answers are stored,
-// and an upgrade does not fail a run.
+// resumed continues a search. If this build decides differently from the stored trials, it
+// continues from the last trial on which both agree. An upgrade thus never fails a run, and
+// costs little, because the answers are stored.
 func resumed(plan *mipro.Plan, sets [][][]*prompt.Object, instructions [][]string, made []search.Trial) (*search.Search, error) {
 	s, err := search.New(plan, sets, instructions, made)
 	if other, ok := errors.AsType[*search.OtherTrialError](err); ok {

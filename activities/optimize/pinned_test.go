@@ -36,8 +36,8 @@ func planned(t *testing.T) *optimization {
 	return o
 }
 
-// TestSearchOfAnotherBuild: a search goes on from the trials that it would have
-// made as well, and does not fail for one that it would not.
+// TestSearchOfAnotherBuild: a search continues from the trials on which both builds agree, and
+// does not fail at the first on which they differ.
 func TestSearchOfAnotherBuild(t *testing.T) {
 	t.Parallel()
 	o := planned(t)
@@ -60,8 +60,8 @@ func TestSearchOfAnotherBuild(t *testing.T) {
 	require.Len(t, s.Trials(), 1)
 }
 
-// TestSearchRules: a job is finished by the rules that it began with, whatever this
-// build's are, and one that says nothing by those of 5f04396.
+// TestSearchRules: a job keeps the rules that it began with, whatever this build's are; a job
+// without rules uses those of 5f04396.
 func TestSearchRules(t *testing.T) {
 	t.Parallel()
 	var former jobFile
@@ -80,7 +80,7 @@ func TestSearchRules(t *testing.T) {
 }
 
 // TestFormerVersion: a job of 5f04396 is finished as DSPy 3.3 would, and a new job that both
-// versions decide alike has its name.
+// versions decide equally keeps its name.
 func TestFormerVersion(t *testing.T) {
 	t.Parallel()
 	job := planned(t).jobFile
@@ -97,7 +97,7 @@ func TestFormerVersion(t *testing.T) {
 	}
 }
 
-// TestSearchVersion: a job of another search goes back first.
+// TestSearchVersion: a job with another search version is first handed back.
 func TestSearchVersion(t *testing.T) {
 	t.Parallel()
 	store, err := blob.Open(t.Context(), "file://"+t.TempDir())

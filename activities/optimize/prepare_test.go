@@ -22,7 +22,7 @@ import (
 	"github.com/cogniverse/cogflow/tenant"
 )
 
-// documents are the files that users name.
+// documents are the files that inputs name.
 type documents string
 
 func (d documents) Open(_ context.Context, _ tenant.ID, uri string) (*os.File, string, error) {
@@ -33,7 +33,7 @@ func (d documents) Open(_ context.Context, _ tenant.ID, uri string) (*os.File, s
 	return file, uri, nil
 }
 
-// grades are metric commands: "grade" scores one half, another is not known.
+// grades are metric commands: "grade" scores one half, other names are unknown.
 type grades struct {
 	asked   atomic.Int32
 	fails   error
@@ -66,8 +66,8 @@ func prepared(t *testing.T) PrepareInput {
 	return in
 }
 
-// TestPrepare: a job is named by what it is, wherever its parts are written, and no call is
-// made for it.
+// TestPrepare: the name of a job depends on its content only, inline or in files, and planning
+// makes no call.
 func TestPrepare(t *testing.T) {
 	t.Parallel()
 	o := newOptimizing(t, ModeCompat)
@@ -159,7 +159,7 @@ func TestPrepareRefuses(t *testing.T) {
 	}
 }
 
-// begin plans a job of an input and makes it the one that is worked on.
+// begin plans a job and makes it the current one.
 func (o *optimizing) begin(in PrepareInput) {
 	o.t.Helper()
 	plan, err := activitytest.Run(o.t, o.a.PrepareOptimize, in)
@@ -167,8 +167,8 @@ func (o *optimizing) begin(in PrepareInput) {
 	o.who.Job = plan.Job
 }
 
-// TestMetricCommand: what a command has scored is not asked for again, and one that fails
-// fails the activity and is no score.
+// TestMetricCommand: a stored score is not requested again; a command that fails returns no
+// score, and the activity fails.
 func TestMetricCommand(t *testing.T) {
 	t.Parallel()
 	o := newOptimizing(t, ModeCompat)
@@ -189,8 +189,8 @@ func TestMetricCommand(t *testing.T) {
 	require.Equal(t, scored, g.asked.Load())
 }
 
-// TestMetricProgramIsElsewhere: a job is planned where the program of its metric is not
-// installed. Where it would run, no model is asked before it is there.
+// TestMetricProgramIsElsewhere: a job can be planned without the program of its metric. A stage
+// calls no model before the program is installed.
 func TestMetricProgramIsElsewhere(t *testing.T) {
 	t.Parallel()
 	o := newOptimizing(t, ModeCompat)
@@ -209,8 +209,8 @@ func TestMetricProgramIsElsewhere(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// TestModelWithoutAnswer: a question that is billed again and again without an answer is
-// given up for good. The run goes on without that answer and does not pay for it again.
+// TestModelWithoutAnswer: a request that is billed repeatedly without an answer is given up.
+// The run continues without that answer and does not pay for it again.
 func TestModelWithoutAnswer(t *testing.T) {
 	t.Parallel()
 	o := newOptimizing(t, ModeCompat)
@@ -221,7 +221,7 @@ func TestModelWithoutAnswer(t *testing.T) {
 	require.NoError(t, err)
 	asked, _ := o.lm.calls()
 	require.Positive(t, asked)
-	require.Zero(t, asked%money.MaxCharged, "each question is tried as often")
+	require.Zero(t, asked%money.MaxCharged, "each request has the same number of attempts")
 	require.EqualValues(t, asked*microUS, out.Spend.CostMicroUSD)
 	again, err := activitytest.Run(t, o.a.BootstrapDemos, o.who)
 	require.NoError(t, err)
@@ -230,7 +230,7 @@ func TestModelWithoutAnswer(t *testing.T) {
 	require.Equal(t, asked, after)
 }
 
-// TestKeyIsMissing: no model is asked while the key of another one is missing.
+// TestKeyIsMissing: no model is called while the API key of another model is missing.
 func TestKeyIsMissing(t *testing.T) {
 	t.Parallel()
 	o := newOptimizing(t, ModeCompat)
@@ -246,7 +246,7 @@ func TestKeyIsMissing(t *testing.T) {
 	require.Zero(t, asked)
 }
 
-// TestTooLongPrompt: demos that do not fit make a bad candidate and no bad run.
+// TestTooLongPrompt: demos that do not fit lower the score of a candidate, and do not fail the run.
 func TestTooLongPrompt(t *testing.T) {
 	t.Parallel()
 	o := newOptimizing(t, ModeCompat)
@@ -287,8 +287,8 @@ func TestUnpriced(t *testing.T) {
 	require.Positive(t, plan.CostUSD)
 }
 
-// TestJudgeOfAnotherScale: a run whose judge scores from 1 to 10 fails after a few answers, and
-// before a search by scores that mean nothing.
+// TestJudgeOfAnotherScale: a run whose judge scores from 1 to 10 fails after a few answers, before
+// the search uses wrong scores.
 func TestJudgeOfAnotherScale(t *testing.T) {
 	t.Parallel()
 	o := newOptimizing(t, ModeCompat)

@@ -33,8 +33,8 @@ type PublishedProgram struct {
 	Repeated int    `json:"repeated_calls"`
 }
 
-// PublishProgram makes a version of the search's result, in the forms that DSPy loads. One
-// outcome of a job has one version, however often it is published.
+// PublishProgram publishes the search's result as a version, in the formats that DSPy loads.
+// Publishing the same outcome of a job again returns the same version.
 func (a *Activities) PublishProgram(ctx context.Context, in PublishInput) (PublishedProgram, error) {
 	o, err := a.optimization(ctx, in.Tenant, in.Job)
 	if err != nil {
@@ -103,9 +103,9 @@ func programFiles(p *prompt.Program, trials []search.Trial) ([]namedText, error)
 	return []namedText{{registry.ProgramFile, p.File()}, {registry.SourceFile, source}, {registry.StateFile, state}, {registry.TrialsFile, lines.Bytes()}}, nil
 }
 
-// FinishOptimize stores the result of a job, so that a start of the same job does nothing,
-// and releases the claim. Without the claim it does nothing: a former attempt has done it,
-// or another workflow works on the job.
+// FinishOptimize stores the result of a job, so that starting the same job again does nothing,
+// and releases the claim. Without the claim it does nothing: a former attempt finished the
+// job, or another workflow claimed it.
 func (a *Activities) FinishOptimize(ctx context.Context, in FinishInput) error {
 	if _, mine, err := a.claims().Holds(ctx, prefixOf(in.Tenant, in.Job)+"claim.json", 0); !mine {
 		return err
@@ -134,7 +134,7 @@ func (a *Activities) ClaimOptimize(ctx context.Context, in activities.JobInput) 
 	return ClaimedJob{Result: done}, err
 }
 
-// finished is the result of a job that has ended; empty = it has not.
+// finished returns the result of a job; empty = the job has not ended.
 func (a *Activities) finished(ctx context.Context, in activities.JobInput) (done json.RawMessage, err error) {
 	err = activities.ReadJSON(ctx, a.Store, prefixOf(in.Tenant, in.Job)+"result.json", &done)
 	if activities.Absent(err) {

@@ -20,7 +20,7 @@ import (
 	"github.com/cogniverse/cogflow/tenant"
 )
 
-// gather reads everything that an input names.
+// gather reads all parts of a job: the values in an input, and the files that it names.
 func (a *Activities) gather(ctx context.Context, in PrepareInput) (jobFile, error) {
 	j := jobFile{Mode: in.Mode, Settings: in.Settings, GEPA: in.GEPA, Metric: in.Metric, Rules: currentRules().pinned()}
 	var err error
@@ -64,12 +64,12 @@ func (a *Activities) gather(ctx context.Context, in PrepareInput) (jobFile, erro
 	if len(j.Train) == 0 {
 		return j, fault.New(fault.Input, "read trainset", "", "it has no examples")
 	}
-	if len(j.Confirm) == 0 { // part of what the search would score by, or of all rows
+	if len(j.Confirm) == 0 { // a part of the valset, or of the trainset if there is no valset
 		from, draws := &j.Train, 0
 		if len(j.Val) > 0 {
 			from, draws = &j.Val, in.Settings.Draws()
 		}
-		if in.Mode == ModeGEPA { // it scores on all rows
+		if in.Mode == ModeGEPA { // GEPA scores on all rows
 			draws = 0
 		}
 		*from, j.Confirm = confirm.SetAside(*from, draws, in.Settings.Seed)

@@ -13,23 +13,23 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// An endpoint that rejects a request may reject this one only, for what it contains, or every
-// request, for a mistake in the configuration or because the account is empty. Providers use
-// the same status and any words for both, so what the endpoint does decides: a request was
-// rejected for what it contains if the same model answered another one that was sent later.
-// If no later request tells, the run sends a control request, which contains no row.
+// An endpoint may reject one request because of its content, or every request because of a
+// wrong configuration or an empty account. Providers use the same status and similar messages
+// for both. The run therefore observes the endpoint: a request was rejected for its content if
+// the same model answered a request that was sent later. If no later request was answered, the
+// run sends a control request, which contains no row.
 
 const (
-	// heldAtMost is how many rejections of a model wait for an answer before the first control
-	// request. The number doubles with each control request that is answered.
+	// heldAtMost is the number of rejected calls of a model that wait before the first control
+	// request. It doubles with each control request that is answered, up to heldLargest.
 	heldAtMost  = 10
 	heldLargest = 80
-	// failsAfter is the attempt of an activity from which on a transport failure counts as a
+	// failsAfter is the first attempt of an activity in which a transport failure counts as a
 	// rejection. If the endpoint is down, the control request fails as well.
 	failsAfter = 4
 )
 
-// rejectedError is the failure of a call that its endpoint did not want to answer.
+// rejectedError is the failure of a call that its endpoint rejected.
 type rejectedError struct {
 	error
 	at int64 // time on the clock of Activities
@@ -37,7 +37,7 @@ type rejectedError struct {
 
 func (e *rejectedError) Unwrap() error { return e.error }
 
-// rejection marks the failure of a call that may concern its request only.
+// rejection wraps a failure that may be caused by the content of its request.
 func (a *Activities) rejection(err error, attempt int32) error {
 	rejects := false
 	switch fault.ClassOf(err) {
@@ -82,7 +82,7 @@ func (h *heldBack) before(of string, at int64) (out []answered) {
 	return out
 }
 
-// first names a role and model of which calls are held back; "" = none.
+// first names a role and model with calls that are held back; "" = none.
 func (h *heldBack) first() string {
 	first := ""
 	for of, calls := range h.calls {
@@ -93,8 +93,8 @@ func (h *heldBack) first() string {
 	return first
 }
 
-// release gives up the calls of a model that were rejected before it answered a request,
-// which was sent at a time. Each gets an empty answer, which scores 0 or is not used.
+// release gives up the calls of a model that were rejected before a request was sent which
+// the model answered. Each gets an empty answer, which scores 0 or is not used.
 func (c *stageRunner) release(ctx context.Context, now *calling, of string, sent int64) error {
 	for _, one := range now.held.before(of, sent) {
 		if err := c.gone.reject(ctx, one); err != nil {
@@ -132,8 +132,8 @@ func (c *stageRunner) prove(ctx context.Context, now *calling, of string) error 
 	return c.release(ctx, now, of, c.a.clock.Add(1))
 }
 
-// controlRequest asks for an answer that depends on no row, with the parameters of a rejected
-// request. It names the rejected requests, so that it is a new request each time.
+// controlRequest has the parameters of a rejected request, but contains no row. It has a hash
+// of the rejected requests, so that it is a new request each time.
 func controlRequest(held []answered) prompt.Completion {
 	names := make([]string, len(held))
 	for i, one := range held {

@@ -15,7 +15,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt"
 )
 
-// badRequest is an answer with status 400, in words that no list knows.
+// badRequest is an answer with status 400 and an unknown message.
 func badRequest() error {
 	return fault.New(fault.Input, "ask model", "model", `status 400: "E1042"`)
 }
@@ -55,8 +55,8 @@ func (r *rejections) controls() (n int) {
 	return n
 }
 
-// TestOneRowIsRejected: a row that its endpoint rejects, whether it bills that or not, scores
-// 0 and is requested once. The others are scored, and the bill is the ledger.
+// TestOneRowIsRejected: a row that its endpoint rejects, billed or not, scores 0 and is
+// requested once. The other rows are scored, and the ledger equals the bill.
 func TestOneRowIsRejected(t *testing.T) {
 	t.Parallel()
 	for name, why := range map[string]error{"free": badRequest(), "billed": money.Charge(badRequest(), 3)} {
@@ -97,8 +97,8 @@ func TestOneRowIsRejected(t *testing.T) {
 	}
 }
 
-// TestEveryRequestIsRejected: whatever the words are, the run fails after a few requests, and
-// no row has a score. When it is corrected, it comes to what an undisturbed run comes to.
+// TestEveryRequestIsRejected: whatever the message, the run fails after a few requests, and no
+// row gets a score. After a correction it has the result of a run without faults.
 func TestEveryRequestIsRejected(t *testing.T) {
 	t.Parallel()
 	for name, why := range map[string]error{
@@ -118,7 +118,7 @@ func TestEveryRequestIsRejected(t *testing.T) {
 					before, _ := o.lm.calls()
 					_, err := part.run(o)
 					after, _ := o.lm.calls()
-					require.LessOrEqual(o.t, after-before, 24*2+1, "no request is made in another form, and none twice")
+					require.LessOrEqual(o.t, after-before, 24*2+1, "no request is repeated, nor made in another form")
 					if after > before {
 						require.Equal(o.t, fault.Input, activitytest.ClassOf(err), "%s: %v", part.name, err)
 						require.ErrorContains(o.t, err, why.Error())
@@ -137,8 +137,8 @@ func TestEveryRequestIsRejected(t *testing.T) {
 	}
 }
 
-// TestAccountIsUsedUp: rejections that begin in the middle of a stage, after many answers, are
-// those of the run if nothing is answered any more.
+// TestAccountIsUsedUp: rejections that begin in the middle of a stage fail the run if no later
+// request is answered.
 func TestAccountIsUsedUp(t *testing.T) {
 	t.Parallel()
 	inEveryMode(t, true, func(o *optimizing) {
@@ -168,7 +168,7 @@ func TestAccountIsUsedUp(t *testing.T) {
 	})
 }
 
-// TestProposerIsRejected: an instruction that the proposer does not write leaves the others.
+// TestProposerIsRejected: a rejected request of the proposer does not affect other instructions.
 func TestProposerIsRejected(t *testing.T) {
 	t.Parallel()
 	o := newOptimizing(t, ModeCompat)
@@ -182,12 +182,12 @@ func TestProposerIsRejected(t *testing.T) {
 	require.NoError(t, activities.ReadJSON(t.Context(), o.store, o.a.stored(o.who, "instructions.json"), &instructions))
 	require.NotEmpty(t, r.seen)
 	require.Len(t, instructions[0], 4)
-	require.Contains(t, instructions[0][1:], instructions[0][0], "the original one is in the place of what was rejected")
+	require.Contains(t, instructions[0][1:], instructions[0][0], "the original instruction replaces the rejected one")
 	require.Contains(t, strings.Join(instructions[0], " "), "Text ")
 }
 
-// TestRejectedInAnEarlierRun: what was rejected is requested by another run of the job only if
-// the build changed.
+// TestRejectedInAnEarlierRun: another run of the job repeats a rejected request only if the
+// build changed.
 func TestRejectedInAnEarlierRun(t *testing.T) {
 	t.Parallel()
 	o := newOptimizing(t, ModeCompat)
@@ -207,6 +207,6 @@ func TestRejectedInAnEarlierRun(t *testing.T) {
 	first := run("1", "run")
 	require.Positive(t, first)
 	require.Equal(t, first, run("1", "redriven"))
-	require.Equal(t, first, run("2", "redriven"), "a run that goes on under another build comes to the same")
+	require.Equal(t, first, run("2", "redriven"), "a run that continues under another build has the same result")
 	require.Greater(t, run("2", "redriven again"), first)
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// ReportInput is the subject of a report.
+// ReportInput names the version and the run that a report describes.
 type ReportInput struct {
 	SearchStep
 	Name     string    `json:"name"`
@@ -60,12 +60,12 @@ func (a *Activities) WriteOptimizeReport(ctx context.Context, in ReportInput) (a
 	if err := activities.ReadJSON(ctx, a.Store, a.stored(in.Spender, "trials.json"), &trials); err != nil {
 		return activities.ReportResult{}, err
 	}
-	var standing search.Standing
+	var best search.BestSoFar
 	for _, t := range trials {
 		l := trialLine(t)
 		page.Trials = append(page.Trials, prompt.ReportTrial{
 			Number: l.Number, Kind: string(l.Kind), Choice: l.Choice, Rows: l.Rows, Score: l.Score,
-			Best: standing.Add(l.Kind, l.Choice, l.Rows, l.Score),
+			Best: best.Add(l.Kind, l.Choice, l.Rows, l.Score),
 		})
 	}
 	if page.Candidates, err = a.reportCandidates(ctx, o, in.Spender); err != nil {
@@ -97,7 +97,7 @@ func (a *Activities) reportRows(ctx context.Context, o *optimization, s Spender)
 // reported picks the most informative rows: those that changed, then those that are still
 // wrong.
 func (c confirmation) reported(examples []*prompt.Object) ([]prompt.ReportRow, error) {
-	if c.Rows == nil && len(c.Before) == len(examples) { // all rows, as confirmations of earlier builds have them
+	if c.Rows == nil && len(c.Before) == len(examples) { // earlier builds confirmed on all rows, and did not store which
 		for i := range examples {
 			c.Rows = append(c.Rows, i)
 		}

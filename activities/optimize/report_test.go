@@ -11,8 +11,8 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// TestReportedRows: of the rows that were asked, those that changed come first. A
-// confirmation that does not say which it asked, as they once were, asked all.
+// TestReportedRows: rows whose score changed come first. A confirmation of an earlier build,
+// without the numbers of its rows, has all rows.
 func TestReportedRows(t *testing.T) {
 	t.Parallel()
 	var examples []*prompt.Object
@@ -44,7 +44,7 @@ func TestReportedRows(t *testing.T) {
 	}
 }
 
-// TestStoredOutputs: an infinity that a model wrote does not end a run that is paid for.
+// TestStoredOutputs: an infinity in an output does not fail a run that is paid for.
 func TestStoredOutputs(t *testing.T) {
 	t.Parallel()
 	good := python.NewObject("score", 0.5)

@@ -19,8 +19,8 @@ import (
 	"github.com/cogniverse/cogflow/prompt/mipro/search"
 )
 
-// begin reads the job. No model is called while the API key of another one is missing, or
-// the program of a metric command: an answer would be paid for in vain.
+// begin reads the job. It fails if the API key of any model, or the program of any metric
+// command, is missing: calls to the other models would be paid for in vain.
 func (a *Activities) begin(ctx context.Context, s Spender) (*stageRunner, error) {
 	o, err := a.optimization(ctx, s.Tenant, s.Job)
 	if err != nil {
@@ -104,7 +104,7 @@ func (a *Activities) sets(ctx context.Context, s Spender) (sets [][][]*prompt.Ob
 // SearchStep requests the next trials.
 type SearchStep struct {
 	Spender
-	Made  int  `json:"made"`  // trials that the workflow knows
+	Made  int  `json:"made"`  // trials that the workflow has received
 	Final bool `json:"final"` // improved mode: after the reflection, with the whole budget
 }
 
@@ -130,9 +130,8 @@ type searcher interface {
 	Trials() []search.Trial
 }
 
-// searchFor is how long a step runs trials. At its end all calls are answered and nothing
-// is in flight, which costs about the time of one call. Pause and stop take effect between
-// two steps.
+// searchFor is how long a step runs trials. A step ends when its calls in flight are answered,
+// which takes about the time of one call. Pause and stop take effect between two steps.
 const searchFor = 20 * time.Second
 
 // SearchTrials runs the next trials and stores all trials so far.
@@ -145,7 +144,7 @@ func (a *Activities) SearchTrials(ctx context.Context, in SearchStep) (Searched,
 	if err != nil {
 		return Searched{}, err
 	}
-	if len(s.Trials()) <= in.Made { // otherwise the result of the attempt that made more was lost
+	if len(s.Trials()) <= in.Made { // otherwise a former attempt made them, and its result was lost
 		end := time.Now().Add(cmp.Or(a.SearchFor, searchFor))
 		err := c.run(ctx, s, func() bool { return len(s.Trials()) > in.Made && !time.Now().Before(end) })
 		if err != nil && (fault.ClassOf(err) != fault.Budget || len(s.Trials()) <= in.Made) {
@@ -154,8 +153,8 @@ func (a *Activities) SearchTrials(ctx context.Context, in SearchStep) (Searched,
 		if err := c.checkCommands(ctx); err != nil {
 			return Searched{Asked: c.asked()}, err
 		}
-		// A limit that was reached after some trials is reported by the next step; these
-		// are made.
+		// If a limit was reached after some trials, this step returns these trials, and the
+		// next step reports the limit.
 		if err := a.keepTrials(ctx, in.Spender, s); err != nil {
 			return Searched{}, err
 		}
@@ -182,7 +181,7 @@ func trialLine(t search.Trial) TrialLine {
 	return l
 }
 
-// choiceText is a choice as text: "0i2 0d1".
+// choiceText writes a choice as text, such as "0i2 0d1".
 func choiceText(choice map[string]int) string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(choice)) {
@@ -212,8 +211,8 @@ func (a *Activities) searcher(ctx context.Context, o *optimization, in SearchSte
 	if o.Mode == ModeCompat {
 		return resumed(o.plan, sets, instructions, made)
 	}
-	// The reflection's runs count against the same budget, so that a job makes no more runs
-	// of the student than DSPy would.
+	// The reflection's runs count against the same budget, so that the student runs no more
+	// often than with DSPy.
 	budget := max(o.plan.Runs()-min(o.Rules.orFormer().ReflectExamples, len(o.plan.Train)), len(o.plan.Val))
 	if !in.Final {
 		budget /= 2 // the rest is for the new instructions of the reflection
@@ -230,7 +229,7 @@ func (a *Activities) searcher(ctx context.Context, o *optimization, in SearchSte
 	return search.NewRace(o.plan, sets, instructions, budget, made)
 }
 
-// ReflectOnFailures gets new instructions from failures of the best so far.
+// ReflectOnFailures gets new instructions from the failures of the best program so far.
 func (a *Activities) ReflectOnFailures(ctx context.Context, in SearchStep) (Asked, error) {
 	c, err := a.begin(ctx, in.Spender)
 	if err != nil {
@@ -251,11 +250,11 @@ func (a *Activities) ReflectOnFailures(ctx context.Context, in SearchStep) (Aske
 	return c.total(ctx)
 }
 
-// preferred is the choice that the trials so far favour.
+// preferred is the best program so far.
 type preferred struct {
 	program *prompt.Program
 	choice  map[string]int // nil = the original program
-	doubt   float64        // probability that it is not better than the original program
+	doubt   float64        // probability that the program is not better than the original
 }
 
 func (a *Activities) best(ctx context.Context, o *optimization, in SearchStep) (preferred, error) {
@@ -280,13 +279,13 @@ func (a *Activities) best(ctx context.Context, o *optimization, in SearchStep) (
 	return best, nil
 }
 
-// Confirmed says whether the best is better on rows that the search did not see.
+// Confirmed says whether the best program is better on rows that the search never saw.
 type Confirmed struct {
 	Asked
 	Verdict prompt.Verdict `json:"verdict"`
-	Changed bool           `json:"changed"` // the best is not the original program
-	Score   float64        `json:"score"`   // of the best, in percent, as far as is known
-	Default float64        `json:"default_score"`
+	Changed bool           `json:"changed"`       // the best program is not the original program
+	Score   float64        `json:"score"`         // of the best program, in percent; without a verdict, by the search
+	Default float64        `json:"default_score"` // of the original program, in percent
 }
 
 // confirmation is what ConfirmBest stores for the report.
@@ -298,14 +297,14 @@ type confirmation struct {
 	OutsB  []*prompt.Object `json:"after_outputs"`
 }
 
-// ConfirmInput requests the confirmation of the best.
+// ConfirmInput requests the confirmation of the best program.
 type ConfirmInput struct {
 	SearchStep
-	Unpaid bool `json:"unpaid,omitempty"` // make no calls: report what the search knows
+	Unpaid bool `json:"unpaid,omitempty"` // make no calls: return the scores of the search
 }
 
-// ConfirmBest compares the best with the original program on the testset, with at most as
-// many runs as a search may make. If the search found nothing better, it makes no calls.
+// ConfirmBest compares the best program with the original program on the testset. It makes at
+// most as many runs as the search may; if the search found nothing better, it makes no calls.
 func (a *Activities) ConfirmBest(ctx context.Context, in ConfirmInput) (Confirmed, error) {
 	c, err := a.begin(ctx, in.Spender)
 	if err != nil {
@@ -338,7 +337,7 @@ func (a *Activities) ConfirmBest(ctx context.Context, in ConfirmInput) (Confirme
 	return out, activities.WriteJSON(ctx, a.Store, a.stored(in.Spender, "confirmation.json"), found)
 }
 
-// storable leaves out outputs with a number that JSON does not have, such as an infinity.
+// storable omits outputs with a number that JSON cannot represent, such as infinity.
 func storable(outputs []*prompt.Object) []*prompt.Object {
 	out := make([]*prompt.Object, len(outputs))
 	for i, o := range outputs {
@@ -349,8 +348,8 @@ func storable(outputs []*prompt.Object) []*prompt.Object {
 	return out
 }
 
-// nothingBetter is the outcome of a search that prefers the original program; its score is
-// the search's first one.
+// nothingBetter is the outcome of a search that prefers the original program. Its score is
+// that of the first trial.
 func (a *Activities) nothingBetter(ctx context.Context, in SearchStep) (Confirmed, error) {
 	var trials []search.Trial
 	if err := activities.ReadJSON(ctx, a.Store, a.stored(in.Spender, "trials.json"), &trials); err != nil {
@@ -360,19 +359,19 @@ func (a *Activities) nothingBetter(ctx context.Context, in SearchStep) (Confirme
 	return Confirmed{Default: score, Score: score}, activities.WriteJSON(ctx, a.Store, a.stored(in.Spender, "confirmation.json"), confirmation{})
 }
 
-// unconfirmed is the outcome of a search that found something better without budget to
-// confirm it: it is published and never promoted. Its scores are the search's, which are
-// optimistic.
+// unconfirmed is the outcome of a search that found a better program, but has no budget left
+// to confirm it. The program is published and never promoted. Its scores are the search's,
+// which are optimistic.
 func (a *Activities) unconfirmed(ctx context.Context, in SearchStep) (Confirmed, error) {
 	var trials []search.Trial
 	if err := activities.ReadJSON(ctx, a.Store, a.stored(in.Spender, "trials.json"), &trials); err != nil {
 		return Confirmed{}, err
 	}
 	out := Confirmed{Changed: true, Default: trialLine(trials[0]).Score}
-	var standing search.Standing
+	var best search.BestSoFar
 	for _, t := range trials {
 		l := trialLine(t)
-		out.Score = standing.Add(l.Kind, l.Choice, l.Rows, l.Score)
+		out.Score = best.Add(l.Kind, l.Choice, l.Rows, l.Score)
 	}
 	return out, nil
 }

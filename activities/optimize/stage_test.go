@@ -32,8 +32,8 @@ import (
 
 // speaker is a language model that answers by a fixed function of the question.
 type speaker struct {
-	learn bool                                   // it is right only under an instruction that was proposed
-	says  func(ctx context.Context, n int) error // of the n-th call; nil = an answer; set between two attempts only
+	learn bool                                   // it answers correctly only with a proposed instruction
+	says  func(ctx context.Context, n int) error // failure of the n-th call; nil = an answer; set between two attempts only
 
 	rejects func(c prompt.Completion) error                            // nil = an answer; set between two attempts only
 	ends    func(c prompt.Completion, answer *prompt.CompletionAnswer) // changes answers; set before the first attempt
@@ -44,8 +44,8 @@ type speaker struct {
 }
 
 const (
-	atOnce  = 4 // calls that it takes
-	microUS = 5 // that a call costs
+	atOnce  = 4 // concurrent calls
+	microUS = 5 // cost of a call
 )
 
 func (*speaker) Limit(string) int { return atOnce }
@@ -87,13 +87,13 @@ func (s *speaker) Complete(ctx context.Context, c prompt.Completion) (prompt.Com
 	return answer, nil
 }
 
-// What a student is asked, and what it answers.
+// Questions to a student, and its answers.
 var (
 	topics  = regexp.MustCompile(`topic (\d+)`)
 	answers = regexp.MustCompile(`(\[\[ ## answer ## \]\]\n).*\n`)
 )
 
-// calls is how many were made, and repeated how many of them asked what was answered before.
+// calls counts all calls, and those that repeated an answered request.
 func (s *speaker) calls() (all, repeated int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -103,7 +103,7 @@ func (s *speaker) calls() (all, repeated int) {
 	return s.asked, repeated
 }
 
-// optimizing is a job that is planned, and the activities that work on it.
+// optimizing is a planned job, and the activities that work on it.
 type optimizing struct {
 	t     *testing.T
 	a     *Activities
@@ -163,7 +163,7 @@ func (o *optimizing) step(final bool) SearchStep {
 	return SearchStep{Spender: o.who, Made: o.made, Final: final}
 }
 
-// part is one activity of an optimization, and the object that holds what it came to.
+// part is one activity of an optimization, and the object that holds its result.
 type part struct {
 	name, key string
 	run       func(o *optimizing) (Asked, error)
@@ -217,7 +217,7 @@ func (o *optimizing) publish() (PublishedProgram, error) {
 	return activitytest.Run(o.t, o.a.PublishProgram, PublishInput{SearchStep: o.step(o.mode == ModeImproved), Name: "quiz", Confirmed: o.last})
 }
 
-// trials are those that are stored, as text.
+// trials returns the stored trials as text.
 func (o *optimizing) trials() string {
 	o.t.Helper()
 	text, err := activities.ReadAll(o.t.Context(), o.store, prefixOf("default", o.who.Job)+"trials.json")
@@ -225,7 +225,7 @@ func (o *optimizing) trials() string {
 	return string(text)
 }
 
-// everyMode runs a test for all modes, with nothing better to find.
+// everyMode runs a test in all modes, without a better program to find.
 func everyMode(t *testing.T, test func(o *optimizing)) {
 	t.Helper()
 	inEveryMode(t, false, test)
@@ -243,8 +243,8 @@ func inEveryMode(t *testing.T, better bool, test func(o *optimizing)) {
 	}
 }
 
-// TestStagesAgain: a run whose every result was lost asks nothing again, comes to the same
-// and publishes one version.
+// TestStagesAgain: a run that loses the result of every activity repeats no call, has the same
+// result and publishes one version.
 func TestStagesAgain(t *testing.T) {
 	t.Parallel()
 	everyMode(t, func(o *optimizing) {
@@ -274,8 +274,8 @@ func TestStagesAgain(t *testing.T) {
 	})
 }
 
-// TestModelFailsMidway: each stage that a model ends goes on from the answers that are
-// stored, and the run comes to what one comes to that nothing ended.
+// TestModelFailsMidway: a stage that a failing model ended continues from the stored answers,
+// and the run has the result of a run without faults.
 func TestModelFailsMidway(t *testing.T) {
 	t.Parallel()
 	everyMode(t, func(o *optimizing) {
@@ -308,8 +308,8 @@ func TestModelFailsMidway(t *testing.T) {
 	})
 }
 
-// TestStagesWithoutRoom: where what a stage came to cannot be stored, the activity says
-// why. The next attempt stores it and asks nothing.
+// TestStagesWithoutRoom: if the result of a stage cannot be stored, the activity says why. The
+// next attempt stores it and makes no call.
 func TestStagesWithoutRoom(t *testing.T) {
 	t.Parallel()
 	everyMode(t, func(o *optimizing) {
@@ -324,15 +324,15 @@ func TestStagesWithoutRoom(t *testing.T) {
 			require.NoError(o.t, err, part.name)
 			again, repeated := o.lm.calls()
 			require.Zero(o.t, repeated, part.name)
-			if !strings.HasPrefix(part.name, "search") { // of which each step is stored
+			if !strings.HasPrefix(part.name, "search") { // each step of a search is stored
 				require.Equal(o.t, asked, again, part.name)
 			}
 		}
 	})
 }
 
-// TestPublishWithoutRoom: a version of which some files could not be stored is not listed,
-// and the next attempt completes that very version.
+// TestPublishWithoutRoom: a version with a file that could not be stored is not listed, and the
+// next attempt completes the same version.
 func TestPublishWithoutRoom(t *testing.T) {
 	t.Parallel()
 	everyMode(t, func(o *optimizing) {
@@ -370,8 +370,8 @@ func TestPublishWithoutRoom(t *testing.T) {
 	})
 }
 
-// TestStageIsCancelled: what a person's cancellation finds in flight is answered and stored,
-// and not asked for again; a worker that stops cuts it.
+// TestStageIsCancelled: after a cancellation by a user, calls in flight are answered and stored,
+// and not repeated; a worker that stops cuts them off.
 func TestStageIsCancelled(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -386,7 +386,7 @@ func TestStageIsCancelled(t *testing.T) {
 			o := newOptimizing(t, ModeImproved)
 			full, cancelled := make(chan struct{}), make(chan struct{})
 			o.lm.says = func(ctx context.Context, n int) error {
-				if n == 2 { // bootstrapping asks as many as it needs for certain
+				if n == 2 { // bootstrapping begins with the calls that it certainly needs
 					close(full)
 				}
 				if c.kept {
@@ -401,20 +401,20 @@ func TestStageIsCancelled(t *testing.T) {
 				return o.a.BootstrapDemos(ctx, in)
 			}, o.who, c.why, full)
 			require.Error(t, err)
-			o.lm.mu.Lock() // what was cut may still be on its way out
+			o.lm.mu.Lock() // a call that was cut off may still be returning
 			o.lm.says = nil
 			o.lm.mu.Unlock()
 			out, err := activitytest.Run(t, o.a.BootstrapDemos, o.who)
 			require.NoError(t, err)
 			asked, repeated := o.lm.calls()
 			require.Less(t, out.Calls, asked)
-			require.Zero(t, repeated, "what was answered is stored")
+			require.Zero(t, repeated, "answers are stored")
 		})
 	}
 }
 
-// TestJobIsClaimedOnce: one workflow at a time works on a job. One that lost its claim
-// neither keeps a result nor gives back the claim of the other.
+// TestJobIsClaimedOnce: one workflow at a time works on a job. A workflow that lost its claim
+// neither stores a result nor releases the claim of the other.
 func TestJobIsClaimedOnce(t *testing.T) {
 	t.Parallel()
 	o := newOptimizing(t, ModeCompat)
@@ -434,7 +434,7 @@ func TestJobIsClaimedOnce(t *testing.T) {
 	o.a.Runs = activitytest.Runs{"other"}
 	_, err := claim()
 	require.Equal(t, fault.Capacity, activitytest.ClassOf(err), "%v", err)
-	require.ErrorContains(t, err, "workflow other is at it")
+	require.ErrorContains(t, err, "claimed by workflow other")
 	require.NoError(t, finish(`"mine"`))
 	kept, err := activities.ReadAll(t.Context(), o.store, key)
 	require.NoError(t, err)

@@ -15,8 +15,8 @@ import (
 // endpoint may have been faulty, and other jobs request them again.
 type unanswerable struct {
 	store activities.Store
-	run   string // prefix of what the run gave up
-	build string // prefix of what endpoints rejected, in any run of the job by this build
+	run   string // prefix of the requests that the run gave up
+	build string // prefix of the requests that endpoints rejected, in any run of the job by this build
 
 	mu       sync.Mutex
 	known    map[string]bool // by fingerprint; nil = not read yet
@@ -31,7 +31,7 @@ func (c *stageRunner) unanswerable() *unanswerable {
 	}
 }
 
-// read lists what had no answer before, once.
+// read lists, once, the requests that had no answer before.
 func (u *unanswerable) read(ctx context.Context) (err error) {
 	if u.known != nil {
 		return nil
@@ -54,8 +54,8 @@ func (u *unanswerable) list(ctx context.Context, prefix string) (map[string]bool
 	})
 }
 
-// has reports whether a request is not made, and why. What an endpoint rejected in an earlier
-// run is not requested again, unless the request or the build changed.
+// has reports whether a request gets no answer, and why. A request that an endpoint rejected in
+// an earlier run is not sent again, unless the request or the build changed.
 func (u *unanswerable) has(ctx context.Context, f video.Fingerprint) (why string, gone bool, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -75,8 +75,8 @@ func (u *unanswerable) has(ctx context.Context, f video.Fingerprint) (why string
 	return why, err == nil, err
 }
 
-// add makes a request score nothing in this run, even if a stage is begun again after another
-// run got an answer.
+// add records that a request gets no answer in this run. This holds even if another run gets
+// one before a stage is retried.
 func (u *unanswerable) add(ctx context.Context, f video.Fingerprint, why error) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -86,7 +86,7 @@ func (u *unanswerable) add(ctx context.Context, f video.Fingerprint, why error) 
 	return u.record(ctx, f, why.Error())
 }
 
-// reject is add for a request that its endpoint rejects for what it contains.
+// reject is add for a request that its endpoint rejected for its content.
 func (u *unanswerable) reject(ctx context.Context, one answered) error {
 	if fault.ClassOf(one.rejected) == fault.Input {
 		if err := activities.WriteJSON(ctx, u.store, u.build+string(one.fingerprint), one.rejected.Error()); err != nil {

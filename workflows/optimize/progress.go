@@ -47,12 +47,12 @@ func (r *optimizeRun) progress() Progress {
 		Trials: r.Trials, Planned: r.Plan.Trials, Answers: r.Asked.Answers, Calls: r.Asked.Calls,
 		CostUSD: workflows.USD(r.Asked.CostMicroUSD), Started: r.Started, Unusable: r.Asked.Unusable, Warnings: r.warnings(),
 	}
-	var standing search.Standing
+	var best search.BestSoFar
 	for _, t := range r.Trials {
 		if t.Kind == search.DefaultTrial {
 			p.Default = t.Score
 		}
-		p.Best = standing.Add(t.Kind, t.Choice, t.Rows, t.Score)
+		p.Best = best.Add(t.Kind, t.Choice, t.Rows, t.Score)
 	}
 	return p
 }

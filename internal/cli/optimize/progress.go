@@ -78,7 +78,7 @@ func (o *progress) title() string {
 
 // best is the score of the best candidate so far.
 func (o *progress) best() (best float64) {
-	var s search.Standing
+	var s search.BestSoFar
 	for _, t := range o.Trials {
 		best = s.Add(t.Kind, t.Choice, t.Rows, t.Score)
 	}

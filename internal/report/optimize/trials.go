@@ -34,11 +34,11 @@ func newTrialPlot(trials []prompt.ReportTrial) *report.Curve {
 	trials = trials[:min(len(trials), maxTrials)]
 	var scores, best []report.XY
 	most := 0
-	var standing search.Standing
+	var bestSoFar search.BestSoFar
 	for i, t := range trials {
 		if report.Finite(t.Score) {
 			scores = append(scores, report.XY{X: float64(i), Y: t.Score})
-			best = append(best, report.XY{X: float64(i), Y: standing.Add(search.TrialKind(t.Kind), t.Choice, t.Rows, t.Score)})
+			best = append(best, report.XY{X: float64(i), Y: bestSoFar.Add(search.TrialKind(t.Kind), t.Choice, t.Rows, t.Score)})
 		}
 		most = max(most, t.Rows)
 	}

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func TestStanding(t *testing.T) {
+func TestBestSoFar(t *testing.T) {
 	t.Parallel()
 	type step struct {
 		kind   TrialKind
@@ -23,9 +23,9 @@ func TestStanding(t *testing.T) {
 		},
 		"no rows": {{DefaultTrial, "0", 0, 50, 0}, {RaceTrial, "a", -1, 70, 0}},
 	} {
-		var s Standing
+		var best BestSoFar
 		for i, x := range steps {
-			assert.InDelta(t, x.want, s.Add(x.kind, x.choice, x.rows, x.score), 1e-9, "%s, step %d", name, i)
+			assert.InDelta(t, x.want, best.Add(x.kind, x.choice, x.rows, x.score), 1e-9, "%s, step %d", name, i)
 		}
 	}
 }

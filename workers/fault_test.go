@@ -30,21 +30,21 @@ type result struct {
 }
 
 // ingestWith ingests the clip with captions, vectors and speech into the fake for Vespa.
-// trouble sets up faults of the services; the function that it returns is called once the
+// setFaults sets up faults of the services; the function that it returns is called once the
 // run has started.
-func ingestWith(t *testing.T, dir string, trouble func(s *stack, m *services) (begun func())) result {
+func ingestWith(t *testing.T, dir string, setFaults func(s *stack, m *services) (onStart func())) result {
 	t.Helper()
 	s := newStack(t, nil)
 	models := startServices(t)
 	path, env := models.redirect(t, "../examples/configs/all-remote.json", s.dir)
 	s.env = append(append(s.env, "COGNIVERSE_CONFIG="+path), env...)
 	models.deploy(t, path)
-	begun := trouble(s, models)
+	onStart := setFaults(s, models)
 	s.worker(nil)
 	run, err := s.client.ExecuteWorkflow(t.Context(), startOptions("library"), "IngestLibrary",
 		ingest.LibraryInput{Source: dir, Profile: faultProfile})
 	require.NoError(t, err)
-	begun()
+	onStart()
 	out := await[ingest.LibraryResult](s, run, 4*time.Minute)
 	require.Empty(t, out.Failures)
 	require.Equal(t, 1, out.Indexed)
@@ -71,7 +71,7 @@ func ingestWith(t *testing.T, dir string, trouble func(s *stack, m *services) (b
 func TestFaultRun(t *testing.T) {
 	t.Parallel()
 	dir := colourClip(t)
-	want := ingestWith(t, dir, reference)
+	want := ingestWith(t, dir, noFaults)
 	require.Len(t, want.hits, 3)
 	got := ingestWith(t, dir, func(s *stack, m *services) func() {
 		m.vlm.Next(append(vlmtest.Faults(), vlmtest.TooMany, vlmtest.Down)...)
@@ -95,7 +95,7 @@ func TestFaultRun(t *testing.T) {
 	got.equals(t, want)
 }
 
-func reference(*stack, *services) func() { return func() {} }
+func noFaults(*stack, *services) func() { return func() {} }
 
 // equals compares with an undisturbed run and checks that no picture was described twice.
 func (r result) equals(t *testing.T, want result) {

@@ -16,7 +16,7 @@ import (
 func TestModelServersRestart(t *testing.T) {
 	t.Parallel()
 	dir := colourClip(t)
-	want := ingestWith(t, dir, reference)
+	want := ingestWith(t, dir, noFaults)
 	got := ingestWith(t, dir, func(s *stack, m *services) func() {
 		m.vlm.Decide(func(call int) vlmtest.Fault {
 			if call == 1 {

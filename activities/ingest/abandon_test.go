@@ -11,8 +11,8 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// halfDone is a run that has extracted some frames and indexed one document.
-func halfDone(t *testing.T) (c *claimTest, frame string) {
+// newPartialRun makes a run that has extracted some frames and indexed one document.
+func newPartialRun(t *testing.T) (c *claimTest, frame string) {
 	t.Helper()
 	c = newClaimTest(t)
 	prefix := video.FramesPrefix("default", claimedVideo, c.p.ExtractFingerprint(claimedVideo))
@@ -34,7 +34,7 @@ func (c *claimTest) documents(g video.Fingerprint) int {
 // if it is abandoned repeatedly.
 func TestAbandon(t *testing.T) {
 	t.Parallel()
-	c, frame := halfDone(t)
+	c, frame := newPartialRun(t)
 	key := video.ClaimKey("default", claimedVideo, c.p.Name)
 	for range 2 {
 		require.NoError(t, activitytest.Do(t, c.a.Abandon, c.in.VideoRef))
@@ -50,7 +50,7 @@ func TestAbandon(t *testing.T) {
 // TestAbandonWithoutClaim: data of the run that has taken over is kept.
 func TestAbandonWithoutClaim(t *testing.T) {
 	t.Parallel()
-	c, frame := halfDone(t)
+	c, frame := newPartialRun(t)
 	c.takeOver()
 	require.NoError(t, activitytest.Do(t, c.a.Abandon, c.in.VideoRef))
 	_, err := c.a.Store.Stat(t.Context(), frame)
@@ -61,18 +61,18 @@ func TestAbandonWithoutClaim(t *testing.T) {
 	require.Equal(t, "winner", holder.Workflow)
 }
 
-// TestAbandonBesideAnotherProfile: frames that another profile may be extracting stay until
-// that one is done with the video.
+// TestAbandonBesideAnotherProfile: frames that another profile may be extracting are kept until
+// the claim of that profile is released.
 func TestAbandonBesideAnotherProfile(t *testing.T) {
 	t.Parallel()
-	c, frame := halfDone(t)
+	c, frame := newPartialRun(t)
 	other := video.ClaimKey("default", claimedVideo, "another")
 	require.NoError(t, activities.WriteManifest(t.Context(), c.a.Store, other, video.Claim{Workflow: "other", Run: "r", Number: 1}))
 	require.NoError(t, activitytest.Do(t, c.a.Abandon, c.in.VideoRef))
 	_, err := c.a.Store.Stat(t.Context(), frame)
 	require.NoError(t, err)
 
-	c, frame = halfDone(t)
+	c, frame = newPartialRun(t)
 	require.NoError(t, activities.WriteManifest(t.Context(), c.a.Store, other, video.Claim{Number: 3})) // released
 	require.NoError(t, activitytest.Do(t, c.a.Abandon, c.in.VideoRef))
 	_, err = c.a.Store.Stat(t.Context(), frame)
@@ -90,9 +90,9 @@ func TestPublishWithoutRoom(t *testing.T) {
 	publish := func() (PublishResult, error) { return activitytest.Run(t, c.a.PublishVideo, c.in) }
 	_, err := publish()
 	require.Equal(t, fault.Capacity, activitytest.ClassOf(err), "%v", err)
-	claim, err := c.a.claims().Released(t.Context(), video.ClaimKey("default", claimedVideo, c.p.Name))
+	free, err := c.a.claims().Released(t.Context(), video.ClaimKey("default", claimedVideo, c.p.Name))
 	require.NoError(t, err)
-	require.False(t, claim)
+	require.False(t, free)
 	full.NoRoom = nil
 	for range 2 {
 		out, err := publish()

@@ -21,17 +21,17 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// picky embeds texts, except for those that it refuses.
-type picky struct {
+// refusingEmbedder embeds texts, except for those that it refuses.
+type refusingEmbedder struct {
 	Embedder
 	refuses func(text string) bool
 	err     error
 	asked   atomic.Int64 // texts
 }
 
-func (*picky) Limit(string) int { return 4 }
+func (*refusingEmbedder) Limit(string) int { return 4 }
 
-func (p *picky) EmbedTexts(_ context.Context, r video.TextRequest) ([]video.Embedding, error) {
+func (p *refusingEmbedder) EmbedTexts(_ context.Context, r video.TextRequest) ([]video.Embedding, error) {
 	p.asked.Add(int64(len(r.Texts)))
 	if slices.ContainsFunc(r.Texts, p.refuses) {
 		return nil, p.err
@@ -71,7 +71,7 @@ func TestOneBadText(t *testing.T) {
 			calls, err := ledger.Open(filepath.Join(t.TempDir(), "ledger.db"))
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, calls.Close()) })
-			e := &picky{refuses: c.refuses, err: c.err}
+			e := &refusingEmbedder{refuses: c.refuses, err: c.err}
 			a := &Activities{Store: store, Ledger: calls, Broker: broker.New(broker.Options{Ledger: calls, Spread: time.Millisecond}), Embedder: e, Runs: alone{}}
 			p := video.LocalPreview()
 			p.Describe, p.Embed = video.Stage{Model: "d"}, video.Stage{Model: "e", Dim: 2, CostMicroUSD: 7}
@@ -88,7 +88,7 @@ func TestOneBadText(t *testing.T) {
 			var suite testsuite.WorkflowTestSuite
 			env := suite.NewTestActivityEnvironment()
 			env.RegisterActivity(a.EmbedChunk)
-			for range 2 { // again: the result of the first attempt was lost
+			for range 2 { // the second attempt repeats the first, whose result was lost
 				value, err := env.ExecuteActivity(a.EmbedChunk, in)
 				require.Equal(t, c.fails, err != nil, "%v", err)
 				if c.fails {

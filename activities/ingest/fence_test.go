@@ -75,8 +75,8 @@ func (c *claimTest) upsert(g video.Fingerprint) {
 	}}))
 }
 
-// takeOver is what a workflow does that finds the loser not running: it claims,
-// and indexes its own documents.
+// takeOver does the steps of a workflow that finds that the loser is not running: it takes
+// the claim over and indexes its own documents.
 func (c *claimTest) takeOver() {
 	c.t.Helper()
 	key := video.ClaimKey("default", claimedVideo, c.p.Name)
@@ -88,7 +88,7 @@ func (c *claimTest) takeOver() {
 	c.winner = video.Generation{Tenant: "default", Profile: c.p.Name, Video: claimedVideo, Generation: "winner", Documents: 1, Claim: 2}
 }
 
-// published publishes as the winner: its documents are all there.
+// published publishes as the winner and checks that only its generation is listed.
 func (c *claimTest) published() {
 	c.t.Helper()
 	_, err := c.index.Index.Publish(c.t.Context(), c.winner)
@@ -104,10 +104,10 @@ func (c *claimTest) published() {
 func TestLostClaimChangesNothing(t *testing.T) {
 	t.Parallel()
 	for name, moment := range map[string]func(c *claimTest){
-		"before it looks":               (*claimTest).takeOver,
-		"between look and act":          func(c *claimTest) { c.index.before = c.takeOver },
-		"and publishes before it looks": func(c *claimTest) { c.takeOver(); c.published() },
-		"and publishes in between":      func(c *claimTest) { c.index.before = func() { c.takeOver(); c.published() } },
+		"before the check":                      (*claimTest).takeOver,
+		"between the check and the publication": func(c *claimTest) { c.index.before = c.takeOver },
+		"and publishes before the check":        func(c *claimTest) { c.takeOver(); c.published() },
+		"and publishes in between":              func(c *claimTest) { c.index.before = func() { c.takeOver(); c.published() } },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -117,15 +117,15 @@ func TestLostClaimChangesNothing(t *testing.T) {
 			require.ErrorContains(t, err, "nothing is changed")
 			c.published()
 			require.ErrorIs(t, activities.ReadJSON(t.Context(), c.a.Store, video.PublicationKey("default", claimedVideo, c.p.Name), &video.Publication{}),
-				object.ErrNotFound, "what the loser came to is recorded nowhere")
+				object.ErrNotFound, "the loser records no publication")
 			_, err = c.env.ExecuteActivity(c.a.IndexChunks, IndexInput{VideoRef: c.in.VideoRef, Chunks: []int{0}})
 			require.ErrorContains(t, err, "has taken over its claim")
 		})
 	}
 }
 
-// TestPublishTwice: an attempt whose result was lost has published and released the claim; the
-// next attempt finds that done.
+// TestPublishTwice: an attempt published and released the claim, but its result was lost. The
+// next attempt succeeds with the same result.
 func TestPublishTwice(t *testing.T) {
 	t.Parallel()
 	c := newClaimTest(t)
@@ -138,8 +138,8 @@ func TestPublishTwice(t *testing.T) {
 	}
 }
 
-// TestClaimNumbersGrow: a claim that begins again at one is raised to above what the
-// index knows, so that the holder is never taken for a former one.
+// TestClaimNumbersGrow: a claim that starts again at one is raised above the number in
+// the index, so that its holder is never mistaken for an earlier one.
 func TestClaimNumbersGrow(t *testing.T) {
 	t.Parallel()
 	c := newClaimTest(t)

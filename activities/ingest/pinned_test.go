@@ -143,9 +143,9 @@ func (b *builds) frames(prefix string, chunks int) (made []string) {
 	return made
 }
 
-// begunElsewhere is a run of a build with another extractor, which has stored a number of
-// chunks of three frames.
-func begunElsewhere(t *testing.T, chunks int) (b *builds, prefix string) {
+// newRunOfOtherBuild makes a run of a build with another extractor, which has already stored
+// that many chunks of three frames.
+func newRunOfOtherBuild(t *testing.T, chunks int) (b *builds, prefix string) {
 	t.Helper()
 	p := video.LocalPreview()
 	p.ChunkFrames, p.Extractor = 3, "other"
@@ -164,11 +164,11 @@ func begunElsewhere(t *testing.T, chunks int) (b *builds, prefix string) {
 	return b, prefix
 }
 
-// TestExtractedByAnotherBuild: what a build with another extractor has finished is
-// found and used, also by force: this build could not make it again.
+// TestExtractedByAnotherBuild: a finished extraction of a build with another extractor is
+// used, also with force: this build could not make it again.
 func TestExtractedByAnotherBuild(t *testing.T) {
 	t.Parallel()
-	b, prefix := begunElsewhere(t, 3)
+	b, prefix := newRunOfOtherBuild(t, 3)
 	done := video.Extraction{Frames: 9, Chunks: 3}
 	require.NoError(t, activities.WriteManifest(t.Context(), b.store, video.ExtractionKey(prefix), done))
 	for _, force := range []bool{false, true} {
@@ -182,11 +182,11 @@ func TestExtractedByAnotherBuild(t *testing.T) {
 	require.EqualValues(t, 3000, chunk.Frames[0].PTSMS)
 }
 
-// TestExtractionGoesBack: while there are workers of the build that began a run,
-// one of them takes its extraction.
+// TestExtractionGoesBack: while workers of the build that started a run exist,
+// one of them takes the extraction of the run.
 func TestExtractionGoesBack(t *testing.T) {
 	t.Parallel()
-	b, prefix := begunElsewhere(t, 3)
+	b, prefix := newRunOfOtherBuild(t, 3)
 	done := video.Extraction{Frames: 10, Chunks: 4}
 	out, attempts := b.extract(false, func(attempt int) {
 		if attempt == 3 {
@@ -203,12 +203,12 @@ func TestExtractionGoesBack(t *testing.T) {
 func TestExtractionIsFinishedByAnotherBuild(t *testing.T) {
 	t.Parallel()
 	for _, chunks := range []int{0, 2} {
-		b, prefix := begunElsewhere(t, chunks)
+		b, prefix := newRunOfOtherBuild(t, chunks)
 		out, attempts := b.extract(false, calm)
 		require.Equal(t, activities.HandBacks+1, attempts)
 		require.Equal(t, 10, out.Frames)
 		require.Equal(t, 4, out.Chunks)
-		require.Empty(t, out.FinishedBy, "a run is not told, since a former build would refuse to go on with it")
+		require.Empty(t, out.FinishedBy, "not part of the result, since an earlier build would refuse the field")
 		var stored video.Extraction
 		require.NoError(t, activities.ReadJSON(t.Context(), b.store, video.ExtractionKey(prefix), &stored))
 		require.Equal(t, "3", stored.FinishedBy)
@@ -227,7 +227,7 @@ func TestExtractionIsFinishedByAnotherBuild(t *testing.T) {
 	}
 }
 
-// TestExtractionIsPinned: a run of this build, or of one that pinned nothing, is
+// TestExtractionIsPinned: a run of this build, or of a build that pinned nothing, is
 // extracted at once.
 func TestExtractionIsPinned(t *testing.T) {
 	t.Parallel()

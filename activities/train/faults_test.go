@@ -148,7 +148,7 @@ func TestTrainerPanics(t *testing.T) {
 		}
 		_, err := j.run()
 		require.ErrorContains(t, err, "a bug beside the trainer")
-		require.Equal(t, activities.ErrorType, string(activitytest.ClassOf(err)), "what nobody classified is tried a few times")
+		require.Equal(t, activities.ErrorType, string(activitytest.ClassOf(err)), "an error without a class is retried a few times")
 		require.Equal(t, 4, j.steps()[0])
 		require.EqualValues(t, 6*oneUSD, j.spent(l))
 		j.trainer.before, j.in.Before = nil, l.last(t)

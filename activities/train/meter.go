@@ -93,7 +93,7 @@ func (r *attempt) readCost(ctx context.Context) error {
 // startMeter reserves the first slice of a process. Call the returned function when the
 // process has ended: it books the rest of the time and returns the ledger's error, if any,
 // and whether all of the time is booked.
-func (r *attempt) startMeter(ctx context.Context) (paid func() (trouble error, booked bool), err error) {
+func (r *attempt) startMeter(ctx context.Context) (paid func() (meterErr error, booked bool), err error) {
 	hourly, known := r.a.Prices[r.in.Class]
 	if !known && r.in.LimitMicroUSD > 0 {
 		return nil, fault.New(fault.Budget, "pay for GPU", r.in.Class,

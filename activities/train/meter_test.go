@@ -29,9 +29,9 @@ type ledgerOf struct {
 	activitytest.Runs
 	reserve, settle func() error // nil = it works; set between two attempts only
 
-	mu        sync.Mutex
-	signalLog []Signal
-	deaf      int // how many signals the workflow loses first
+	mu          sync.Mutex
+	signalLog   []Signal
+	failSignals int // number of signals that fail before one is delivered
 }
 
 func (l *ledgerOf) Reserve(ctx context.Context, c video.Call, limit int64) (money.Reservation, error) {
@@ -55,15 +55,15 @@ func (l *ledgerOf) Settle(ctx context.Context, key string, o money.Outcome, micr
 func (l *ledgerOf) Signal(_ context.Context, _, _, _ string, what any) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.deaf > 0 {
-		l.deaf--
-		return fault.New(fault.Transport, "signal", "", "the server is away")
+	if l.failSignals > 0 {
+		l.failSignals--
+		return fault.New(fault.Transport, "signal", "", "the server is unavailable")
 	}
 	l.signalLog = append(l.signalLog, what.(Signal))
 	return nil
 }
 
-// last is the tally that the workflow knows of.
+// last is the tally of the last signal.
 func (l *ledgerOf) last(t *testing.T) Tally {
 	t.Helper()
 	l.mu.Lock()
@@ -207,7 +207,7 @@ func TestForgedTally(t *testing.T) {
 		micro, _, held, err := l.Held(t.Context(), "default", "theirs", theirs, 0)
 		require.NoError(t, err)
 		require.True(t, held)
-		require.EqualValues(t, 10*oneUSD, micro, "it is as it was")
+		require.EqualValues(t, 10*oneUSD, micro, "the entry of the other run is unchanged")
 		require.Zero(t, j.spent(l))
 
 		j.in.Job, j.in.Before = "second", Tally{SliceKey: left("run"), SliceUsed: math.MaxInt64, NextKey: theirs}
@@ -226,18 +226,18 @@ func TestForgedTally(t *testing.T) {
 func TestTallySignal(t *testing.T) {
 	t.Parallel()
 	metered(t, 7*time.Second, func(t *testing.T, j *trained, l *ledgerOf) {
-		l.deaf = 2
+		l.failSignals = 2
 		out, err := j.run()
 		require.NoError(t, err)
 		require.Equal(t, training.EndedDone, out.Ended)
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		require.Zero(t, l.deaf)
-		require.GreaterOrEqual(t, len(l.signalLog), 8, "each step takes longer than it waits")
+		require.Zero(t, l.failSignals)
+		require.GreaterOrEqual(t, len(l.signalLog), 8, "each step takes longer than the interval between signals")
 		for i, s := range l.signalLog {
 			require.LessOrEqual(t, s.Tally.Seconds, out.Tally.Seconds)
 			if i > 0 {
-				require.NotEqual(t, l.signalLog[i-1].Report, s.Report, "nothing is told twice")
+				require.NotEqual(t, l.signalLog[i-1].Report, s.Report, "no report is sent twice")
 			}
 		}
 	})

@@ -146,7 +146,7 @@ func TestTallyOfADeadAttempt(t *testing.T) {
 	require.Equal(t, fault.Input, activitytest.ClassOf(err), "%v", err)
 }
 
-// TestSampleOfARow: a row that can be read is shown by its parts, another as it is, cut.
+// TestSampleOfARow: a row that can be read is shown by its parts, any other row unparsed and truncated.
 func TestSampleOfARow(t *testing.T) {
 	t.Parallel()
 	var s summary.Sample

@@ -347,11 +347,11 @@ func (r *attempt) process(ctx context.Context, job training.Job) error {
 		return r.a.Trainer.Run(context.WithoutCancel(ctx), job, r.devices, r.log, r.stopping, r.take)
 	})
 	r.log.end()
-	trouble, booked := paid()
+	meterErr, booked := paid()
 	if err == nil && booked {
 		return nil // it finished before the stop
 	}
-	return errors.Join(err, trouble)
+	return errors.Join(err, meterErr)
 }
 
 // settle turns the end of the trainer into an outcome or an error.

@@ -27,18 +27,18 @@ import (
 	"github.com/cogniverse/cogflow/training/estimate"
 )
 
-// trainerOf is a trainer of so many steps, with a checkpoint after every second one. Its
-// weights say at which step they were written, so that a resume shows where it began.
+// trainerOf is a fake trainer with a given number of steps and a checkpoint after every second one. Its
+// weights contain the step at which they were written, so that a resumed process starts there.
 type trainerOf struct {
 	steps  int
-	before func(step int, stop <-chan struct{}) error // nil = nothing; set between two runs only
-	began  []int                                      // the step that each process began at
-	key    string                                     // that it prints
+	before func(step int, stop <-chan struct{}) error // called before each step; nil = nothing; set between two runs only
+	began  []int                                      // the step at which each process started
+	key    string                                     // a secret that the process writes to its log
 }
 
 const checkpointEvery = 2
 
-// Run is one process.
+// Run acts as one trainer process.
 func (tr *trainerOf) Run(_ context.Context, job training.Job, _ string, log io.Writer, stop <-chan struct{}, on func(training.Event) error) error {
 	start := 0
 	fmt.Fprintf(log, "begins with key %s\n", tr.key)
@@ -111,7 +111,7 @@ func (tr *trainerOf) checkpoint(job training.Job, step int, on func(training.Eve
 	return on(training.Event{Event: training.EventCheckpoint, Step: step, BestStep: step, Path: name})
 }
 
-// oneModel is the only base model of a worker, and oneGPU its device.
+// oneModel finds every base model, and oneGPU always has a free device.
 type (
 	oneModel struct{}
 	oneGPU   struct{}
@@ -158,7 +158,7 @@ func newTrained(t *testing.T) *trained {
 	return j
 }
 
-// run makes one attempt. What it came to is what the next one is told.
+// run makes one attempt. Its tally is part of the input of the next one.
 func (j *trained) run() (Run, error) {
 	j.t.Helper()
 	out, err := activitytest.Run(j.t, j.a.RunTraining, j.in)
@@ -171,7 +171,7 @@ func (j *trained) run() (Run, error) {
 	return out, err
 }
 
-// steps are those that have a whole checkpoint in the store, the newest first.
+// steps lists the steps with a complete checkpoint in the store, the newest first.
 func (j *trained) steps() []int {
 	j.t.Helper()
 	whole, _, err := j.a.checkpoints(j.t.Context(), "default", "job")
@@ -202,7 +202,7 @@ func (j *trained) content(version int) string {
 	return string(data)
 }
 
-// TestTrainOnce: a job that is done is not trained again when the answer was lost, and
+// TestTrainOnce: a finished job is not trained again when its result was lost, and
 // leaves no checkpoint.
 func TestTrainOnce(t *testing.T) {
 	t.Parallel()
@@ -224,7 +224,7 @@ func TestTrainIsCancelled(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		why   error
-		class fault.Class // "" = the run has ended
+		class fault.Class // "" = the run ends without an error
 	}{
 		"by a person":   {temporal.NewCanceledError(), ""},
 		"by the server": {errors.New("the activity was paused"), fault.Preempted},
@@ -259,8 +259,8 @@ func TestTrainIsCancelled(t *testing.T) {
 	}
 }
 
-// TestTrainerDies: what a process that died has gained is not computed again, and a run of
-// failures that gains nothing ends.
+// TestTrainerDies: an attempt resumes from the checkpoint of a process that died. Repeated
+// failures without a completed step end the run.
 func TestTrainerDies(t *testing.T) {
 	t.Parallel()
 	j := newTrained(t)
@@ -287,9 +287,9 @@ func TestTrainerDies(t *testing.T) {
 	require.Equal(t, []int{0, 2, 2, 2}, j.trainer.began)
 }
 
-// TestCheckpointsWithoutRoom: training goes on while the store has no room for checkpoints.
-// One that could not be stored is kept on the disk of the worker, and the next attempt
-// there goes on from it.
+// TestCheckpointsWithoutRoom: training continues while the store has no room for checkpoints.
+// A checkpoint that could not be stored is kept on the disk of the worker, and the next attempt
+// there resumes from it.
 func TestCheckpointsWithoutRoom(t *testing.T) {
 	t.Parallel()
 	j := newTrained(t)
@@ -304,7 +304,7 @@ func TestCheckpointsWithoutRoom(t *testing.T) {
 	require.ErrorContains(t, err, "no space left")
 	require.Empty(t, j.steps())
 	_, err = j.run()
-	require.Equal(t, fault.Capacity, activitytest.ClassOf(err), "without room nothing is begun that would be lost: %v", err)
+	require.Equal(t, fault.Capacity, activitytest.ClassOf(err), "without room no training starts, because its result would be lost: %v", err)
 	require.Equal(t, []int{0}, j.trainer.began)
 	j.store.NoRoom, j.trainer.before = nil, nil
 	out, err := j.run()
@@ -313,8 +313,8 @@ func TestCheckpointsWithoutRoom(t *testing.T) {
 	require.Equal(t, []int{0, 6}, j.trainer.began)
 }
 
-// TestOutputWithoutRoom: an outcome that could not be stored is made again from the last
-// checkpoint, not from the beginning.
+// TestOutputWithoutRoom: an output that could not be stored is computed again from the last
+// checkpoint, not from the first step.
 func TestOutputWithoutRoom(t *testing.T) {
 	t.Parallel()
 	for _, key := range []string{"best/weights", training.EventsName, training.ManifestName} {
@@ -330,7 +330,7 @@ func TestOutputWithoutRoom(t *testing.T) {
 			require.NoError(t, err)
 			out, err := j.a.output(t.Context(), "default", "job")
 			require.NoError(t, err)
-			require.Nil(t, out, "half an outcome is none")
+			require.Nil(t, out, "an incomplete output does not count")
 			j.store.NoRoom = nil
 			_, err = j.run()
 			require.NoError(t, err)
@@ -339,8 +339,8 @@ func TestOutputWithoutRoom(t *testing.T) {
 	}
 }
 
-// TestDamagedCheckpoint: a checkpoint of which a file is gone is passed over for the one
-// before.
+// TestDamagedCheckpoint: a checkpoint with a missing file is skipped, and the one before it
+// is used.
 func TestDamagedCheckpoint(t *testing.T) {
 	t.Parallel()
 	j := newTrained(t)
@@ -352,7 +352,7 @@ func TestDamagedCheckpoint(t *testing.T) {
 	}
 	_, err := j.run()
 	require.Error(t, err)
-	steps := append(j.steps(), 0) // when the store is slow, some are overtaken
+	steps := append(j.steps(), 0) // a slow store skips some checkpoints
 	require.Equal(t, 6, steps[0])
 	var weights []string
 	require.NoError(t, j.store.List(t.Context(), training.CheckpointPrefix("default", "job", 6), func(o object.Info) error {
@@ -369,9 +369,9 @@ func TestDamagedCheckpoint(t *testing.T) {
 	require.Equal(t, []int{0, steps[1]}, j.trainer.began)
 }
 
-// TestPublish: what a job came to has one version, however often it is published and
-// wherever an attempt ended. A job that was stopped is published from its checkpoint, and
-// once it is done again, as the next version.
+// TestPublish: an outcome of a job has one version, however often it is published and
+// at whatever point an attempt failed. A stopped job is published from its checkpoint, and
+// again as the next version once it is done.
 func TestPublish(t *testing.T) {
 	t.Parallel()
 	j := newTrained(t)
@@ -417,7 +417,7 @@ func TestPublish(t *testing.T) {
 }
 
 // TestJobIsClaimed: one workflow at a time trains a job; one that lost its claim does not
-// release the claim of the other, and a claim of a finished job reports that.
+// release the claim of the other, and ClaimJob of a finished job returns its outcome.
 func TestJobIsClaimed(t *testing.T) {
 	t.Parallel()
 	j := newTrained(t)

@@ -52,9 +52,9 @@ func clip(t testing.TB, name string, args ...string) string {
 	return path
 }
 
-// moving is a clip whose pictures all differ, with a key frame every 2 seconds
+// movingClip is a clip whose pictures all differ, with a key frame every 2 seconds
 // and sound.
-func moving(t testing.TB) string {
+func movingClip(t testing.TB) string {
 	return clip(t, "moving.mp4", "-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=6",
 		"-f", "lavfi", "-i", "sine=440:d=6", "-c:v", "libx264", "-preset", "ultrafast", "-g", "50",
 		"-keyint_min", "50", "-sc_threshold", "0", "-pix_fmt", "yuv420p", "-c:a", "aac")

@@ -22,7 +22,7 @@ const keepAll = -1
 
 func TestFixedRateFollowsTheGrid(t *testing.T) {
 	t.Parallel()
-	e := extract(t, moving(t), video.Sampling{Strategy: video.FixedRate, FPS: 1, DedupDistance: keepAll})
+	e := extract(t, movingClip(t), video.Sampling{Strategy: video.FixedRate, FPS: 1, DedupDistance: keepAll})
 	require.Equal(t, []int64{0, 1000, 2000, 3000, 4000, 5000}, e.times())
 	require.Equal(t, [2]int64{5000, 6000}, e.ranges()[5])
 	require.EqualValues(t, 6000, e.DurationMS)
@@ -102,17 +102,17 @@ func TestSound(t *testing.T) {
 	t.Parallel()
 	e := extract(t, cards(t), video.Sampling{})
 	require.NoFileExists(t, filepath.Join(e.dir, AudioFile(0)), "there is none")
-	e = extract(t, moving(t), video.Sampling{NoAudio: true})
+	e = extract(t, movingClip(t), video.Sampling{NoAudio: true})
 	require.NoFileExists(t, filepath.Join(e.dir, AudioFile(0)), "none is wanted")
 }
 
 func TestKeyframesFillTheirGaps(t *testing.T) {
 	t.Parallel()
-	e := extract(t, moving(t), video.Sampling{Strategy: video.Keyframes, DedupDistance: keepAll})
+	e := extract(t, movingClip(t), video.Sampling{Strategy: video.Keyframes, DedupDistance: keepAll})
 	require.Equal(t, []int64{0, 2000, 4000}, e.times())
 	require.EqualValues(t, 6000, e.frames[2].EndMS)
 
-	e = extract(t, moving(t), video.Sampling{Strategy: video.Keyframes, MaxGapMS: 700, DedupDistance: keepAll})
+	e = extract(t, movingClip(t), video.Sampling{Strategy: video.Keyframes, MaxGapMS: 700, DedupDistance: keepAll})
 	for i, r := range e.ranges() {
 		require.LessOrEqual(t, r[1]-r[0], int64(720), "frame %d of %v", i, e.times())
 	}
@@ -164,7 +164,7 @@ func TestSegments(t *testing.T) {
 			t.Parallel()
 			s := s
 			s.WindowMS, s.OverlapMS = c.window, c.overlap
-			e := extract(t, moving(t), s)
+			e := extract(t, movingClip(t), s)
 			require.Equal(t, c.times, e.times())
 			require.Equal(t, c.ranges, e.ranges())
 		})
@@ -181,7 +181,7 @@ func TestStills(t *testing.T) {
 		}
 		return at
 	}
-	e := extract(t, moving(t), video.Sampling{Strategy: video.Segments, WindowMS: 4000, OverlapMS: 2000, Stills: 4})
+	e := extract(t, movingClip(t), video.Sampling{Strategy: video.Segments, WindowMS: 4000, OverlapMS: 2000, Stills: 4})
 	require.Equal(t, [][2]int64{{0, 4000}, {2000, 6000}}, e.ranges())
 	require.Equal(t, []int64{480, 1480, 2480, 3480}, instants(e.frames[0]))
 	require.Equal(t, []int64{2480, 3480, 4480, 5480}, instants(e.frames[1]))
@@ -194,7 +194,7 @@ func TestStills(t *testing.T) {
 		}
 	}
 
-	e = extract(t, moving(t), video.Sampling{Strategy: video.Segments, WindowMS: 3500, Stills: 7})
+	e = extract(t, movingClip(t), video.Sampling{Strategy: video.Segments, WindowMS: 3500, Stills: 7})
 	require.Equal(t, [][2]int64{{0, 3500}, {3500, 6000}}, e.ranges(), "the last one is cut")
 	require.Len(t, e.frames[0].Stills, 7)
 	require.Len(t, e.frames[1].Stills, 5)
@@ -248,12 +248,12 @@ func TestDuplicatesAreDroppedButNotForLong(t *testing.T) {
 
 func TestCapIsReported(t *testing.T) {
 	t.Parallel()
-	e := extract(t, moving(t), video.Sampling{FPS: 10, MaxFrames: 3, DedupDistance: keepAll})
+	e := extract(t, movingClip(t), video.Sampling{FPS: 10, MaxFrames: 3, DedupDistance: keepAll})
 	require.True(t, e.Capped)
 	require.Equal(t, []int64{0, 80, 200}, e.times(), "the picture shown at 0.1 s began at 0.08 s")
 	require.EqualValues(t, 280, e.frames[2].EndMS)
 
-	e = extract(t, moving(t), video.Sampling{FPS: 1, MaxFrames: 6, DedupDistance: keepAll})
+	e = extract(t, movingClip(t), video.Sampling{FPS: 1, MaxFrames: 6, DedupDistance: keepAll})
 	require.False(t, e.Capped, "exactly as many as allowed")
 }
 
@@ -262,7 +262,7 @@ func TestSameInputSameBytes(t *testing.T) {
 	for _, s := range []video.Sampling{
 		{FPS: 10, DedupDistance: keepAll}, {Strategy: video.Keyframes, MaxGapMS: 1500}, {Strategy: video.Scene}, {Strategy: video.Segments, WindowMS: 2500},
 	} {
-		one, two := extract(t, moving(t), s), extract(t, moving(t), s)
+		one, two := extract(t, movingClip(t), s), extract(t, movingClip(t), s)
 		require.Equal(t, one.frames, two.frames)
 		require.Equal(t, one.Extraction, two.Extraction)
 		for i, still := range one.jpegs {

@@ -35,7 +35,7 @@ func huge(t *testing.T) []byte {
 
 func TestBadInputsAreRefusedByName(t *testing.T) {
 	t.Parallel()
-	whole, err := os.ReadFile(moving(t))
+	whole, err := os.ReadFile(movingClip(t))
 	require.NoError(t, err)
 	audio, err := os.ReadFile(clip(t, "audio.mp4", "-f", "lavfi", "-i", "sine=440:d=1", "-c:a", "aac"))
 	require.NoError(t, err)
@@ -108,7 +108,7 @@ func TestForeignFileNamesTheWayOut(t *testing.T) {
 // The name of a file is never part of a command line.
 func TestSpecialCharactersInNames(t *testing.T) {
 	t.Parallel()
-	whole, err := os.ReadFile(moving(t))
+	whole, err := os.ReadFile(movingClip(t))
 	require.NoError(t, err)
 	path := filepath.Join(t.TempDir(), "-f lavfi \"'\n%03d.mp4")
 	require.NoError(t, os.WriteFile(path, whole, 0o600))
@@ -141,7 +141,7 @@ func TestPlaylistsAreNotFollowed(t *testing.T) {
 
 func TestDamageIsSurvivedAndCounted(t *testing.T) {
 	t.Parallel()
-	front := clip(t, "front.mp4", "-i", moving(t), "-c", "copy", "-movflags", "+faststart")
+	front := clip(t, "front.mp4", "-i", movingClip(t), "-c", "copy", "-movflags", "+faststart")
 	raw, err := os.ReadFile(front)
 	require.NoError(t, err)
 	t.Run("cut off", func(t *testing.T) {
@@ -194,13 +194,13 @@ func TestAbort(t *testing.T) {
 	for _, off := range []bool{false, true} {
 		x := toolIn(t, off)
 		dir := t.TempDir()
-		_, err := x.Extract(t.Context(), open(t, moving(t)), dir, video.Sampling{FPS: 25, DedupDistance: keepAll},
+		_, err := x.Extract(t.Context(), open(t, movingClip(t)), dir, video.Sampling{FPS: 25, DedupDistance: keepAll},
 			func(video.Picture) error { return enough }, func(int64) {})
 		require.ErrorIs(t, err, enough)
 
 		ctx, cancel := context.WithCancel(t.Context())
 		var at time.Time
-		_, err = x.Extract(ctx, open(t, moving(t)), dir, video.Sampling{FPS: 25, DedupDistance: keepAll},
+		_, err = x.Extract(ctx, open(t, movingClip(t)), dir, video.Sampling{FPS: 25, DedupDistance: keepAll},
 			func(video.Picture) error {
 				at = time.Now()
 				cancel()
@@ -235,7 +235,7 @@ func TestWallLimit(t *testing.T) {
 	t.Parallel()
 	x := toolIn(t, false)
 	x.config.Wall, x.config.WallFactor = time.Millisecond, 0
-	_, err := x.Extract(t.Context(), open(t, moving(t)), t.TempDir(), video.Sampling{},
+	_, err := x.Extract(t.Context(), open(t, movingClip(t)), t.TempDir(), video.Sampling{},
 		func(video.Picture) error { return nil }, func(int64) {})
 	require.Equal(t, fault.Input, fault.ClassOf(err))
 	require.ErrorContains(t, err, "took longer")
@@ -256,7 +256,7 @@ func TestFullDiskIsCapacity(t *testing.T) {
 
 	full := filepath.Join(t.TempDir(), AudioFile(0))
 	require.NoError(t, os.Symlink("/dev/full", full))
-	_, err = tool(t).Extract(t.Context(), open(t, moving(t)), filepath.Dir(full), video.Sampling{},
+	_, err = tool(t).Extract(t.Context(), open(t, movingClip(t)), filepath.Dir(full), video.Sampling{},
 		func(video.Picture) error { return nil }, func(int64) {})
 	require.Equal(t, fault.Capacity, fault.ClassOf(err), "%v", err)
 }

@@ -60,10 +60,10 @@ type Limit struct {
 	ceiling  float64 // limit at the last refusal; 0 = none
 	calm     int     // windows since the last refusal or probe
 
-	idle   tally // latencies without queueing
+	idle   geomean // latencies without queueing
 	shrunk shrink
-	window tally // latencies of calls begun in this epoch
-	full   int   // how many of them used up the limit
+	window geomean // latencies of calls begun in this epoch
+	full   int     // how many of them used up the limit
 }
 
 // shrink remembers the limit at which calls began to queue.
@@ -72,21 +72,21 @@ type shrink struct {
 	mean  float64 // of the latencies then
 }
 
-// tally is a geometric mean: latencies of models are about lognormal.
-type tally struct {
+// geomean is a geometric mean: latencies of models are about lognormal.
+type geomean struct {
 	n            int
 	sum, squares float64 // of logarithms
 }
 
-func (t *tally) add(d time.Duration) {
+func (t *geomean) add(d time.Duration) {
 	x := math.Log(max(d.Seconds(), 1e-6))
 	t.n++
 	t.sum += x
 	t.squares += x * x
 }
 
-// alike reports whether few latencies are enough to know the mean.
-func (t tally) alike() bool {
+// alike reports whether the latencies are so similar that a few of them determine the mean.
+func (t geomean) alike() bool {
 	if t.n < 4 {
 		return false
 	}
@@ -95,7 +95,7 @@ func (t tally) alike() bool {
 	return deviation < maxLogStdDev && deviation < maxStdErr*math.Sqrt(n)
 }
 
-func (t tally) mean() float64 { return t.sum / float64(max(t.n, 1)) }
+func (t geomean) mean() float64 { return t.sum / float64(max(t.n, 1)) }
 
 // New makes a Limit.
 func New(o Options) *Limit {
@@ -177,7 +177,7 @@ func (l *Limit) answered(latency time.Duration, news, full bool) {
 	if 2*l.full >= l.window.n { // otherwise something else was the bottleneck
 		l.decide()
 	}
-	l.window, l.full = tally{}, 0
+	l.window, l.full = geomean{}, 0
 }
 
 // decide evaluates a whole window of answers.
@@ -185,7 +185,7 @@ func (l *Limit) decide() {
 	if by := math.Log(l.shrunk.limit / l.limit); l.shrunk.limit > 0 && by > 0.6 && l.shrunk.mean-l.window.mean() < by/3 {
 		// Fewer calls did not make it faster, so they were not queueing: the service itself
 		// has become slower. Start again from here.
-		l.idle, l.doubling, l.proven, l.shrunk = tally{}, true, 0, shrink{}
+		l.idle, l.doubling, l.proven, l.shrunk = geomean{}, true, 0, shrink{}
 	}
 	waits := l.idle.n > 0 && l.window.mean() > l.idle.mean()+math.Log(tolerance)
 	if !waits {
@@ -227,5 +227,5 @@ func (l *Limit) refused(others int) {
 func (l *Limit) change(to float64) {
 	l.limit = min(max(to, 1), float64(l.options.Max))
 	l.epoch++
-	l.window, l.full = tally{}, 0
+	l.window, l.full = geomean{}, 0
 }

@@ -49,10 +49,10 @@ func TestScore(t *testing.T) {
 		s := scorer.New(scorer.Options{Sandbox: box, Commands: map[string][]string{
 			"same": shell(t, `read -r line; test "$1" = fixed || exit 9
 				case "$line" in '{"example":{"query":"\"; rm -rf / $(id)","agent":"video"},"outputs":{"agent":"video","confidence":0.5}}') echo 1;; *) echo 0;; esac`),
-			"half": {"echo", " 0.50 "}, "deaf": {"/bin/echo", "1e-1"},
+			"half": {"echo", " 0.50 "}, "ignores input": {"/bin/echo", "1e-1"},
 		}})
 		a, o := example()
-		for name, want := range map[string]float64{"same": 1, "half": 0.5, "deaf": 0.1} {
+		for name, want := range map[string]float64{"same": 1, "half": 0.5, "ignores input": 0.1} {
 			require.NoError(t, s.Check(name))
 			got, err := s.Score(t.Context(), name, a, o)
 			require.NoError(t, err, name)

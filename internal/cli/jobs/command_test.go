@@ -26,9 +26,9 @@ import (
 func TestJobs(t *testing.T) {
 	t.Parallel()
 	b := clitest.New(t, root.Run)
-	b.Step("never taken, without a worker", testUntakenWithout)
+	b.Step("never taken, without a worker", testUnservedWithout)
 	b.Serve()
-	b.Step("never taken, with a worker", testUntakenWith)
+	b.Step("never taken, with a worker", testUnservedWith)
 	b.Step("steer", testSteer)
 	b.Step("redrive", testRedrive)
 	b.Step("report", testReport)

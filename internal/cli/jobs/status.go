@@ -58,7 +58,7 @@ the progress of a job, each step that waits or is retried, its attempt and its l
 type overview struct {
 	Jobs      []execution `json:"jobs"`
 	Pools     []cli.Pool  `json:"pools"`
-	NeverTook []untaken   `json:"never_taken,omitempty"` // runs that no worker has ever taken, with the reason
+	NeverTook []unserved  `json:"never_taken,omitempty"` // runs that no worker has ever taken, with the reason
 }
 
 const (
@@ -96,7 +96,7 @@ func (a app) overview(ctx context.Context, c client.Client) error {
 	a.printPools(pools)
 	if len(left) > 0 {
 		a.Say("")
-		a.printUntaken(left, time.Now())
+		a.printUnserved(left, time.Now())
 	}
 	return nil
 }

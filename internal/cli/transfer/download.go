@@ -113,10 +113,10 @@ func fetch(ctx context.Context, v cli.View, store blob.Store, root *os.Root, w P
 	defer file.Close()
 	sum := sha256.New()
 	// One byte beyond the size detects a file that is too long.
-	limited := io.LimitReader(moving(ctx, v, from, "fetch "+format.BaseName(f.Name), f.Size), f.Size+1)
+	limited := io.LimitReader(withProgress(ctx, v, from, "fetch "+format.BaseName(f.Name), f.Size), f.Size+1)
 	n, err := io.Copy(io.MultiWriter(file, sum), limited)
 	if err != nil {
-		return moved(w.Op, f.Name, err)
+		return withClass(w.Op, f.Name, err)
 	}
 	if n != f.Size || hex.EncodeToString(sum.Sum(nil)) != f.SHA256 {
 		return bad("its content does not match the manifest; nothing was kept")

@@ -1,6 +1,6 @@
 // Package transfer moves files between this machine and the object store for the features:
 // it uploads datasets and programs, and downloads adapters and programs, all checked by
-// SHA-256. It knows no workflow and not the use of the files.
+// SHA-256. It knows neither workflows nor the use of the files.
 package transfer
 
 import (
@@ -42,8 +42,8 @@ func Upload(ctx context.Context, a *cli.App, t, name string) (uri string, err er
 	v := a.View()
 	defer v.End()
 	sum := sha256.New()
-	if _, err := io.Copy(sum, moving(ctx, v, file, "read "+format.BaseName(name), info.Size())); err != nil {
-		return "", moved("read dataset", name, err)
+	if _, err := io.Copy(sum, withProgress(ctx, v, file, "read "+format.BaseName(name), info.Size())); err != nil {
+		return "", withClass("read dataset", name, err)
 	}
 	id := hex.EncodeToString(sum.Sum(nil))
 	store, err := a.Store(ctx)
@@ -60,22 +60,22 @@ func Upload(ctx context.Context, a *cli.App, t, name string) (uri string, err er
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return "", fault.Wrap(fault.Input, "read dataset", name, err)
 	}
-	same := &sameAs{r: moving(ctx, v, file, "upload "+format.BaseName(name), info.Size()), sum: sha256.New(), want: id, name: name}
-	if _, err := store.Put(ctx, key, same); err != nil {
-		return "", moved("upload dataset", name, err)
+	checked := &hashChecker{r: withProgress(ctx, v, file, "upload "+format.BaseName(name), info.Size()), sum: sha256.New(), want: id, name: name}
+	if _, err := store.Put(ctx, key, checked); err != nil {
+		return "", withClass("upload dataset", name, err)
 	}
 	return activities.UploadScheme + id, nil
 }
 
-// sameAs reads r and fails at its end if the content does not match the hash, so that
+// hashChecker reads r and fails at its end if the content does not match the hash, so that
 // nothing is stored under a wrong hash.
-type sameAs struct {
+type hashChecker struct {
 	r          io.Reader
 	sum        hash.Hash
 	want, name string
 }
 
-func (s *sameAs) Read(p []byte) (int, error) {
+func (s *hashChecker) Read(p []byte) (int, error) {
 	n, err := s.r.Read(p)
 	s.sum.Write(p[:n])
 	if errors.Is(err, io.EOF) && hex.EncodeToString(s.sum.Sum(nil)) != s.want {

@@ -15,17 +15,17 @@ import (
 // largeFile is the size from which on progress is shown.
 const largeFile = 32 << 20 // bytes
 
-// moving shows the progress of reading a large file, and stops when ctx ends.
-func moving(ctx context.Context, v cli.View, r io.Reader, name string, size int64) io.Reader {
-	m := &movement{ctx: ctx, r: r, name: name, size: size}
+// withProgress shows the progress of reading a large file, and stops when ctx ends.
+func withProgress(ctx context.Context, v cli.View, r io.Reader, name string, size int64) io.Reader {
+	m := &progressReader{ctx: ctx, r: r, name: name, size: size}
 	if size >= largeFile {
 		m.task = cli.NewTask(v, name)
 	}
 	return m
 }
 
-// movement is a reader that shows its progress.
-type movement struct {
+// progressReader is a reader that shows its progress.
+type progressReader struct {
 	ctx  context.Context //nolint:containedctx // io.Reader takes none
 	r    io.Reader
 	task *cli.Task // nil = a small file
@@ -34,7 +34,7 @@ type movement struct {
 	size int64
 }
 
-func (m *movement) Read(p []byte) (int, error) {
+func (m *progressReader) Read(p []byte) (int, error) {
 	if err := m.ctx.Err(); err != nil {
 		return 0, err
 	}
@@ -50,8 +50,8 @@ func (m *movement) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// moved adds a class to an error, unless it is a fault.Error or an interrupt.
-func moved(op, name string, err error) error {
+// withClass adds a class to an error, unless it is a fault.Error or an interrupt.
+func withClass(op, name string, err error) error {
 	if fault.ClassOf(err) != "" || errors.Is(err, context.Canceled) {
 		return err
 	}

@@ -15,8 +15,8 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-// untaken is a run that no worker can take.
-type untaken struct {
+// unserved is a run that no worker can take.
+type unserved struct {
 	execution
 	Queue  string `json:"queue"`
 	Reason string `json:"reason"`
@@ -25,15 +25,15 @@ type untaken struct {
 // neverTaken lists running workflows whose first task no worker has completed, because no
 // worker polls their queue or has registered their type. It omits runs of other programs in
 // the namespace, which have their own workers.
-func (a app) neverTaken(ctx context.Context, c client.Client) ([]untaken, error) {
+func (a app) neverTaken(ctx context.Context, c client.Client) ([]unserved, error) {
 	r, err := c.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
-		PageSize: untakenLimit, Query: "ExecutionStatus = 'Running' AND ParentWorkflowId IS NULL",
+		PageSize: unservedLimit, Query: "ExecutionStatus = 'Running' AND ParentWorkflowId IS NULL",
 	})
 	if err != nil {
 		return nil, err
 	}
 	pollers := map[string]int{}
-	var out []untaken
+	var out []unserved
 	for _, e := range r.GetExecutions() {
 		queue, kind := e.GetTaskQueue(), e.GetType().GetName()
 		d, err := c.WorkflowService().DescribeWorkflowExecution(ctx, &workflowservice.DescribeWorkflowExecutionRequest{
@@ -55,18 +55,18 @@ func (a app) neverTaken(ctx context.Context, c client.Client) ([]untaken, error)
 			}
 			pollers[queue] = p.Workers
 		}
-		if reason := whyUntaken(queue, kind, pollers[queue], d.GetPendingWorkflowTask().GetAttempt()); reason != "" {
-			out = append(out, untaken{execution: a.execution(e), Queue: queue, Reason: reason})
+		if reason := whyUnserved(queue, kind, pollers[queue], d.GetPendingWorkflowTask().GetAttempt()); reason != "" {
+			out = append(out, unserved{execution: a.execution(e), Queue: queue, Reason: reason})
 		}
 	}
 	return out, nil
 }
 
-// untakenLimit is the maximum number of runs that are checked, the newest first.
-const untakenLimit = 100
+// unservedLimit is the maximum number of runs that are checked, the newest first.
+const unservedLimit = 100
 
-// whyUntaken is the reason why no worker takes a run; "" = a worker will take it.
-func whyUntaken(queue, kind string, pollers int, attempt int32) string {
+// whyUnserved is the reason why no worker takes a run; "" = a worker will take it.
+func whyUnserved(queue, kind string, pollers int, attempt int32) string {
 	known := slices.Contains(kinds(), kind)
 	switch {
 	case pollers == 0 && queue == workflows.QueueMain:
@@ -81,7 +81,7 @@ func whyUntaken(queue, kind string, pollers int, attempt int32) string {
 	return ""
 }
 
-func (a app) printUntaken(all []untaken, now time.Time) {
+func (a app) printUnserved(all []unserved, now time.Time) {
 	rows := make([][]string, len(all))
 	for i, u := range all {
 		rows[i] = []string{u.Kind, u.WorkflowID, u.Queue, format.Ago(u.Started, now), u.Reason}

@@ -12,8 +12,8 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli/jobs"
 )
 
-// startUntaken starts runs that no worker can take, because of a wrong queue, a wrong type, or both.
-func startUntaken(t *testing.T, b *clitest.Bench) {
+// startUnserved starts runs that no worker can take, because of a wrong queue, a wrong type, or both.
+func startUnserved(t *testing.T, b *clitest.Bench) {
 	t.Helper()
 	for id, at := range map[string][2]string{
 		"wrong-queue": {"cogfolw", "IngestLibrary"}, "activity-queue": {"media", "IngestLibrary"}, "wrong-type": {"cogflow", "IngestLibary"},
@@ -23,8 +23,8 @@ func startUntaken(t *testing.T, b *clitest.Bench) {
 	}
 }
 
-// untakenReasons waits until status shows those runs, and returns their reasons by id.
-func untakenReasons(t *testing.T, b *clitest.Bench) map[string]string {
+// unservedReasons waits until status shows those runs, and returns their reasons by id.
+func unservedReasons(t *testing.T, b *clitest.Bench) map[string]string {
 	t.Helper()
 	out := map[string]string{}
 	require.Eventually(t, func() bool { // the visibility store is updated with a delay
@@ -38,21 +38,21 @@ func untakenReasons(t *testing.T, b *clitest.Bench) map[string]string {
 	return out
 }
 
-// testUntakenWithout: without a worker, status shows a reason for every run.
-func testUntakenWithout(t *testing.T, b *clitest.Bench) {
-	startUntaken(t, b)
-	why := untakenReasons(t, b)
+// testUnservedWithout: without a worker, status shows a reason for every run.
+func testUnservedWithout(t *testing.T, b *clitest.Bench) {
+	startUnserved(t, b)
+	why := unservedReasons(t, b)
 	assert.Contains(t, why["wrong-queue"], "no worker polls the queue cogfolw for workflows: cancel it and start it on the queue cogflow")
 	assert.Contains(t, why["activity-queue"], "no worker polls the queue media for workflows")
 	assert.Contains(t, why["wrong-type"], "no worker polls the queue cogflow: `make up` starts one here")
 }
 
-// testUntakenWith: with a worker, status names the unknown type.
-func testUntakenWith(t *testing.T, b *clitest.Bench) {
+// testUnservedWith: with a worker, status names the unknown type.
+func testUnservedWith(t *testing.T, b *clitest.Bench) {
 	require.Eventually(t, func() bool {
-		return untakenReasons(t, b)["wrong-type"] != "no worker polls the queue cogflow: `make up` starts one here, or serve the pool `cogflow`"
+		return unservedReasons(t, b)["wrong-type"] != "no worker polls the queue cogflow: `make up` starts one here, or serve the pool `cogflow`"
 	}, 20*time.Second, 100*time.Millisecond)
-	assert.Contains(t, untakenReasons(t, b)["wrong-type"], "no worker knows the workflow type IngestLibary")
+	assert.Contains(t, unservedReasons(t, b)["wrong-type"], "no worker knows the workflow type IngestLibary")
 	_, text, _ := b.Run("status")
 	assert.Contains(t, text, "NEVER TAKEN")
 	assert.Contains(t, text, "wrong-queue")

@@ -7,14 +7,12 @@ import sys
 
 import dspy
 from build import inner, plain, predictor
-from cases import (
-    CLIP_VALUE,
+from cases import CLIP_VALUE, bare_answers, whole_answers
+from fields import (
     EVENT_VALUE,
     ROUTING,
     TYPES,
-    bare_answers,
     field,
-    whole_answers,
 )
 
 

@@ -120,7 +120,7 @@ func TestScoreAgainstDefinitions(t *testing.T) {
 		for _, score := range []float64{got.NDCG, got.Recall, got.RR} {
 			require.True(t, score >= 0 && score <= 1, "%+v", got)
 		}
-		// What nobody judged changes nothing below the others.
+		// Hits without a judgement do not change the score if they come last.
 		require.Equal(t, got, Score(q, append(slices.Clip(hits), frame("nobody", 0, 1)), k))
 	}
 }

@@ -23,7 +23,7 @@ func TestErrorText(t *testing.T) {
 func TestWrap(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, fault.Wrap(fault.Input, "read", "x", nil))
-	require.Equal(t, context.Canceled, fault.Wrap(fault.Input, "read", "x", context.Canceled), "a cancellation is no failure")
+	require.Equal(t, context.Canceled, fault.Wrap(fault.Input, "read", "x", context.Canceled), "a cancellation is not a failure")
 	inner := fault.New(fault.Auth, "open", "x", "no permission")
 	require.Equal(t, error(inner), fault.Wrap(fault.Transport, "read", "y", inner), "the first class stands")
 	require.Equal(t, fault.Transport, fault.ClassOf(fault.Wrap(fault.Transport, "read", "x", io.EOF)))

@@ -32,7 +32,7 @@ func TestDecide(t *testing.T) {
 }
 
 // TestDecideHolds plays random jobs by the rule: never is more settled than the
-// limit when no call settles for more than it reserved, and whoever waits may
+// limit when no call settles for more than it reserved, and a waiting caller may
 // go on when the others have settled.
 func TestDecideHolds(t *testing.T) {
 	t.Parallel()

@@ -18,7 +18,7 @@ func TestPay(t *testing.T) {
 	var entry string
 	ask := func(ctx context.Context) error { entry = money.EntryOf(ctx); return errors.New("refused") }
 	require.ErrorContains(t, money.Pay(ctx, "canary", ask), "refused")
-	require.Empty(t, entry, "a request that nobody books carries no entry of another")
+	require.Empty(t, entry, "a request without a booking carries no entry of another")
 
 	var what string
 	ctx = money.WithPayer(ctx, func(ctx context.Context, name string, ask func(context.Context) error) error {

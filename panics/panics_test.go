@@ -44,7 +44,7 @@ func TestPanicIsAnError(t *testing.T) {
 	<-ctx.Done()
 	check(shared.Wait())
 
-	require.NotErrorIs(t, panics.Try(func() error { panic(context.Canceled) }), context.Canceled, "it is no cancellation")
+	require.NotErrorIs(t, panics.Try(func() error { panic(context.Canceled) }), context.Canceled, "it is not a cancellation")
 	require.NoError(t, panics.Try(func() error { return nil }))
 }
 

@@ -112,7 +112,7 @@ func TestPlaceholders(t *testing.T) {
 	t.Parallel()
 	r := safetext.NewRedactor([]string{"EMPTY", "", "abc", "ollama", "pin42"}, nil)
 	assert.Equal(t, "EMPTY ollama abc spin425 [key].", r.Line("EMPTY ollama abc spin425 pin42.", 100),
-		"a short key is found as a word only, and one that is no secret never")
+		"a short key is found as a word only; a value that is not a secret is never redacted")
 	var none *safetext.Redactor
 	assert.Equal(t, plainKey, none.Line(plainKey, 100))
 	assert.Equal(t, "a", string(none.Answer([]byte("a"))))

@@ -50,7 +50,7 @@ func TestCardWithoutMuch(t *testing.T) {
 	t.Parallel()
 	c := card(t)
 	c.Repo = ""
-	assert.Contains(t, c.Markdown(), `from_pretrained("path/of/the/base/model")`, "a name of ours is no repository")
+	assert.Contains(t, c.Markdown(), `from_pretrained("path/of/the/base/model")`, "a name from the configuration is not a repository")
 	c.Spec.Method, c.Spec.LoRA, c.Comparison, c.Best, c.CostKnown, c.EvalRows, c.Spec.Evaluation = training.Embedding, nil, nil, nil, false, 0, ""
 	text := c.Markdown()
 	assert.Contains(t, text, "library_name: sentence-transformers\n")

@@ -19,10 +19,10 @@ func full() Profile {
 	}.Normal()
 }
 
-// TestFingerprintsStay holds what was computed by 5f04396. Whoever changes how a
-// fingerprint is computed makes every run in flight miss what it has stored, and
-// every library be described and paid again: what changes must be a field that is
-// left out of the hash while it has its former value.
+// TestFingerprintsStay compares fingerprints with those of 5f04396. After a change of the
+// formula, runs in flight would not find their stored results, and every library
+// would be described and paid again. A new field must be left out of the hash while
+// it has its former value.
 func TestFingerprintsStay(t *testing.T) {
 	t.Parallel()
 	frame := Frame{SHA256: "ab", Stills: []Still{{PTSMS: 1, SHA256: "cd"}, {PTSMS: 2, SHA256: "ef"}}}

@@ -53,7 +53,7 @@ func TestForgedStateIsRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			right := strings.ReplaceAll(text, "CHAIN", testRun)
-			require.ErrorContains(t, started(t, name, right, nil), "reserved for cogflow", "nobody continued it")
+			require.ErrorContains(t, started(t, name, right, nil), "reserved for cogflow", "it is not a continuation")
 			if strings.Contains(text, "CHAIN") {
 				continued := func(env *testsuite.TestWorkflowEnvironment) { env.SetContinuedExecutionRunID("r") }
 				other := strings.ReplaceAll(text, "CHAIN", "another-run")

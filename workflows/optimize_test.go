@@ -320,7 +320,7 @@ func TestOptimizeApproval(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, answered)
 	require.True(t, out.Verdict.Promote)
-	require.False(t, out.Promoted, "somebody said no")
+	require.False(t, out.Promoted, "the promotion was rejected")
 }
 
 func TestOptimizeStopKeepsTheBest(t *testing.T) {

@@ -66,7 +66,7 @@ func TestCanaryProgram(t *testing.T) {
 		require.ErrorContains(t, err, "type: input")
 	}
 	_, err := s.role("PromoteProgram", optimizeflow.ProgramInput{Name: "quiz", Version: 1, Share: 10})
-	require.ErrorContains(t, err, "only CanaryProgram takes one", "a slip of somebody who wanted a canary promotes nothing")
+	require.ErrorContains(t, err, "only CanaryProgram takes one", "a share given by mistake does not promote")
 
 	role, err := canary(1, 10)
 	require.NoError(t, err)

@@ -36,7 +36,7 @@ func TestTrainPublishesAnAdapter(t *testing.T) {
 	other.Name = "second"
 	renamed, err := g.run(other)
 	require.NoError(t, err)
-	require.Equal(t, "unchanged", renamed.Status, "a name is no part of what decides the result")
+	require.Equal(t, "unchanged", renamed.Status, "the name does not affect the result")
 	require.Equal(t, g.weights("routing", 1), g.weights("second", 1))
 }
 
@@ -107,7 +107,7 @@ func TestTrainActivation(t *testing.T) {
 	out, err = g.run(in)
 	require.NoError(t, err)
 	require.False(t, out.Better)
-	require.False(t, out.Active, "it is no better than its base")
+	require.False(t, out.Active, "it is not better than its base")
 
 	env := g.environment()
 	env.ExecuteWorkflow("ActivateAdapter", train.ActivateAdapterInput{Name: "routing", Version: 2})

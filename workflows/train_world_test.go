@@ -191,7 +191,7 @@ type hashTrainer struct {
 	steps     int
 	saveEvery int
 	fits      int  // micro-batch that the memory holds
-	worse     bool // what it makes is no better than its base
+	worse     bool // the trained model is not better than its base
 
 	mu   sync.Mutex
 	fail func(job training.Job, step int) error // asked after each step; nil = none fails

@@ -29,12 +29,12 @@ import (
 type models struct {
 	says  func(ctx context.Context, shown string) error // nil = an answer; set between two attempts only
 	mu    sync.Mutex
-	asked map[string]int // by what was shown
+	asked map[string]int // calls by the content of the request
 }
 
 const (
 	atOnce  = 3 // calls that the models take
-	microUS = 5 // that a call costs
+	microUS = 5 // cost of a call
 )
 
 func (*models) Limit(string) int             { return atOnce }
@@ -182,11 +182,11 @@ func (v *askedVideo) completes() ChunkResult {
 	out, err := v.run()
 	require.NoError(v.t, err)
 	require.Equal(v.t, items, out.Frames)
-	require.Equal(v.t, items-stored, out.Calls, "what is stored is not asked for")
+	require.Equal(v.t, items-stored, out.Calls, "stored answers are not requested")
 	after := v.models.calls()
 	require.Equal(v.t, out.Calls, after-before)
 	require.Equal(v.t, items, v.answers())
-	again, err := v.run() // the result was lost
+	again, err := v.run() // repeats the run, whose result was lost
 	require.NoError(v.t, err)
 	require.Zero(v.t, again.Calls)
 	require.Zero(v.t, again.CostMicroUSD)
@@ -264,10 +264,10 @@ func TestStoreWithoutRoom(t *testing.T) {
 		require.ErrorContains(v.t, err, "no space left")
 		require.Equal(v.t, 2, v.answers())
 		asked := v.models.calls()
-		require.LessOrEqual(v.t, asked, 2+2*atOnce, "after a failure nothing new is begun")
+		require.LessOrEqual(v.t, asked, 2+2*atOnce, "no call starts after a failure")
 		v.store.NoRoom = nil
 		out := v.completes()
-		require.GreaterOrEqual(v.t, *out.SpentMicroUSD, int64(items*microUS), "the ledger knows of those that were lost")
+		require.GreaterOrEqual(v.t, *out.SpentMicroUSD, int64(items*microUS), "the ledger includes the calls whose answers were lost")
 	})
 }
 
@@ -289,8 +289,8 @@ func TestLostAnswer(t *testing.T) {
 // queue records which requests wait for the model.
 type queue struct {
 	activities.Broker
-	entered sync.WaitGroup // questions
-	unasked sync.WaitGroup // those that ended without a call
+	entered sync.WaitGroup // requests
+	unasked sync.WaitGroup // requests that ended without a call
 }
 
 func (q *queue) Do(ctx context.Context, c video.PaidCall) (video.Paid, error) {
@@ -340,7 +340,7 @@ func TestCancelMidCall(t *testing.T) {
 					if !c.kept {
 						<-ctx.Done()
 					}
-					<-left // so that no slot is free before the others have heard of the cancellation
+					<-left // so that no slot is free before the others are cancelled
 					if c.kept {
 						return nil
 					}
@@ -348,7 +348,7 @@ func TestCancelMidCall(t *testing.T) {
 				}
 				err := activitytest.Cancelled(v.t, v.do, v.in(), c.why, full)
 				require.Error(v.t, err)
-				require.Equal(v.t, atOnce, v.models.calls(), "nothing begins after the cancellation")
+				require.Equal(v.t, atOnce, v.models.calls(), "no call starts after the cancellation")
 				v.a.Broker = q.Broker
 				v.models.says = nil
 				if c.kept {

@@ -296,10 +296,10 @@ func TestDrainBeginsNoCall(t *testing.T) {
 	app, ok := errors.AsType[*temporal.ApplicationError](err)
 	require.True(t, ok, err)
 	require.Equal(t, string(fault.Preempted), app.Type())
-	require.EqualValues(t, 2, m.begun.Load(), "no call begins while the worker drains")
+	require.EqualValues(t, 2, m.begun.Load(), "no call starts while the worker drains")
 	spend, err := a.Ledger.Job(t.Context(), "default", "job")
 	require.NoError(t, err)
-	require.Equal(t, 2, spend.Calls, "what was in flight is stored")
+	require.Equal(t, 2, spend.Calls, "answers of calls in flight are stored")
 	require.Zero(t, spend.Repeated)
 }
 

@@ -15,7 +15,7 @@ import (
 )
 
 // damagedStore returns a store and a function that damages an object as a plain copy does:
-// its content is whole, its checksum lost.
+// its content is complete, but its checksum is lost.
 func damagedStore(t *testing.T) (*activitytest.Store, func(key string)) {
 	t.Helper()
 	dir := t.TempDir()
@@ -39,8 +39,8 @@ func requireDamaged(t *testing.T, err error, subject string) {
 	require.ErrorContains(t, err, "store check --repair")
 }
 
-// TestDamagedAdapters: a damaged version is listed as such and hides no other. It is passed
-// over only where it cannot be the one that is asked for.
+// TestDamagedAdapters: a damaged version is listed as damaged and does not hide others. It is skipped
+// only where it cannot be the requested version.
 func TestDamagedAdapters(t *testing.T) {
 	t.Parallel()
 	s, damage := damagedStore(t)

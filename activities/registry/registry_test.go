@@ -58,8 +58,8 @@ func publishAdapter(t *testing.T, s activities.Store, m training.Adapter, files 
 	return m
 }
 
-// TestReserveAtOnce: of jobs that publish at the same time each has a version of its own,
-// and the same one however often it asks.
+// TestReserveAtOnce: jobs that publish at the same time get different versions. A job that reserves
+// again gets its version again.
 func TestReserveAtOnce(t *testing.T) {
 	t.Parallel()
 	versions := ProgramVersions(newStore(t), "default")
@@ -68,7 +68,7 @@ func TestReserveAtOnce(t *testing.T) {
 	of := map[int]string{}
 	var all sync.WaitGroup
 	for job := range jobs {
-		for range 2 { // two attempts of one job, of which one was given up for dead
+		for range 2 { // two attempts of one job, one of which has timed out
 			all.Go(func() {
 				version, done, err := versions.Reserve(t.Context(), "router", Reservation{Job: fmt.Sprint(job)})
 				if err != nil || done {
@@ -103,7 +103,7 @@ func TestReserveWithoutRoom(t *testing.T) {
 	_, _, err := versions.Reserve(t.Context(), "router", Reservation{Job: "b"})
 	require.Equal(t, fault.Capacity, fault.ClassOf(err), "%v", err)
 	version, done, err := versions.Reserve(t.Context(), "router", Reservation{Job: "a"})
-	require.NoError(t, err, "what is published needs no room")
+	require.NoError(t, err, "a published version needs no room")
 	require.True(t, done)
 	require.Equal(t, 1, version)
 	s.NoRoom = nil
@@ -125,7 +125,7 @@ func TestOneJobWithTwoResults(t *testing.T) {
 	}
 }
 
-// TestPrograms: what is half published is not listed; the active version is shown before
+// TestPrograms: an incomplete version is not listed; the active version is shown before
 // the latest, and status follows each change of the role.
 func TestPrograms(t *testing.T) {
 	t.Parallel()
@@ -162,7 +162,7 @@ func TestPrograms(t *testing.T) {
 	require.Equal(t, fault.Input, activitytest.ClassOf(err), "%v", err)
 	require.ErrorContains(t, err, "router@4")
 	_, err = change(RoleInput{Do: DoActivate, Version: 4})
-	require.Equal(t, fault.Input, activitytest.ClassOf(err), "it is not whole: %v", err)
+	require.Equal(t, fault.Input, activitytest.ClassOf(err), "the version is incomplete: %v", err)
 
 	first, err := change(RoleInput{Do: DoActivate, Version: 1})
 	require.NoError(t, err)
@@ -179,10 +179,10 @@ func TestPrograms(t *testing.T) {
 	require.Equal(t, 3, got.Version)
 
 	back := RoleInput{Do: DoRollback, Seen: role.Active}
-	for range 2 { // the first answer was lost
+	for range 2 { // the second call repeats the first, whose result was lost
 		role, err = change(back)
 		require.NoError(t, err)
-		require.Equal(t, 1, role.Active.Version, "it is rolled back once")
+		require.Equal(t, 1, role.Active.Version, "only one rollback happens")
 	}
 	require.Equal(t, first.Active.Name, role.Active.Name)
 	_, err = change(RoleInput{Do: "something"})
@@ -192,7 +192,7 @@ func TestPrograms(t *testing.T) {
 	require.Equal(t, role, read)
 }
 
-// TestRoleWithoutRoom: a change that could not be stored has not happened.
+// TestRoleWithoutRoom: a change that could not be stored has no effect.
 func TestRoleWithoutRoom(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
@@ -217,7 +217,7 @@ func TestRoleWithoutRoom(t *testing.T) {
 	}
 }
 
-// TestAdapters: lists and shows what is published, by role, with its status.
+// TestAdapters: published adapters are listed and shown, by role, with their status.
 func TestAdapters(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
@@ -265,7 +265,7 @@ func TestAdapters(t *testing.T) {
 	require.NoError(t, err)
 	got, err := show(AdapterInput{})
 	require.NoError(t, err)
-	require.Equal(t, 2, got.Version, "none is active, so the latest")
+	require.Equal(t, 2, got.Version, "without an active version, the latest is shown")
 	role, err := activitytest.Run(t, a.ReadRole, RoleInput{Tenant: "default", Role: "support"})
 	require.NoError(t, err)
 	require.Nil(t, role.Active)
@@ -295,7 +295,7 @@ func (m *modelServer) Unload(_ context.Context, _, name string) error {
 	return m.fails
 }
 
-// cutStore ends the reading of a key in its middle, as a connection that breaks.
+// cutStore breaks off the reading of a key, as a lost connection does.
 type cutStore struct {
 	activities.Store
 	key string
@@ -318,8 +318,8 @@ func (s *cutStore) Get(ctx context.Context, key string) (io.ReadCloser, object.I
 	return r, info, err
 }
 
-// TestServeAdapter: a server is given a whole adapter or none, by an attempt that broke off
-// as well, and again after one whose answer was lost.
+// TestServeAdapter: a server gets a whole adapter or none, also from an attempt that breaks off. An
+// attempt whose result was lost can be repeated.
 func TestServeAdapter(t *testing.T) {
 	t.Parallel()
 	s := &cutStore{Store: newStore(t)}
@@ -346,7 +346,7 @@ func TestServeAdapter(t *testing.T) {
 	require.Equal(t, fault.Transport, activitytest.ClassOf(err), "%v", err)
 	left, err := os.ReadDir(filepath.Join(server.dir, "default", "support"))
 	require.NoError(t, err)
-	require.Empty(t, left, "a server finds no half of an adapter")
+	require.Empty(t, left, "a server never finds an incomplete adapter")
 	require.Empty(t, server.loaded)
 
 	s.key, server.fails = "", fault.New(fault.Overload, "load adapter", "support", "the server is busy")

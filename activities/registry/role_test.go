@@ -11,8 +11,8 @@ import (
 	"github.com/cogniverse/cogflow/training"
 )
 
-// TestChangeRoleAtOnce: of changes at the same time none is lost, and no record
-// ever says that the active version is the canary too.
+// TestChangeRoleAtOnce: no concurrent change is lost, and in no record
+// is the active version the canary too.
 func TestChangeRoleAtOnce(t *testing.T) {
 	t.Parallel()
 	store, err := blob.Open(t.Context(), "file://"+t.TempDir())
@@ -54,8 +54,8 @@ func TestChangeRoleAtOnce(t *testing.T) {
 	}
 }
 
-// TestEndCanaryOnce: the end of a canary that is repeated after a lost answer does
-// not end the next one.
+// TestEndCanaryOnce: if the end of a canary is repeated after its result was lost, the next
+// canary continues.
 func TestEndCanaryOnce(t *testing.T) {
 	t.Parallel()
 	store, err := blob.Open(t.Context(), "file://"+t.TempDir())
@@ -70,7 +70,7 @@ func TestEndCanaryOnce(t *testing.T) {
 	first := change(RoleInput{Do: DoCanary, Version: 2, Share: 10}).Canary
 	end := RoleInput{Do: DoEndCanary, Seen: &first.Activation}
 	require.Nil(t, change(end).Canary)
-	require.Nil(t, change(end).Canary, "there is none")
+	require.Nil(t, change(end).Canary, "the canary has ended")
 	change(RoleInput{Do: DoCanary, Version: 3, Share: 20})
 	role := change(end)
 	require.Equal(t, 3, role.Canary.Version)

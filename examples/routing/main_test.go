@@ -52,7 +52,7 @@ func TestRulesDecide(t *testing.T) {
 }
 
 // Conversations are the router's own prompts with answers that it can parse. They contain
-// no query of the data set, and equal seeds give equal conversations.
+// no query of the dataset, and equal seeds give equal conversations.
 func TestChats(t *testing.T) {
 	t.Parallel()
 	var out, again, other bytes.Buffer

@@ -50,7 +50,7 @@ func TestTranscribe(t *testing.T) {
 	require.Equal(t, []video.Segment{{EndMS: 6000, Text: "all of it"}}, out.Segments, "a server without segments")
 	out, err = a.Transcribe(t.Context(), request(sound(6)))
 	require.NoError(t, err)
-	require.Empty(t, out.Segments, "nobody speaks")
+	require.Empty(t, out.Segments, "there is no speech")
 
 	for _, bad := range [][]byte{nil, []byte("RIFF"), sound(0)} {
 		_, err := a.Transcribe(t.Context(), request(bad))

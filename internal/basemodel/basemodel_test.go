@@ -312,7 +312,7 @@ func TestLinks(t *testing.T) {
 	assert.Equal(t, m.Revision, again.Revision)
 }
 
-func TestFindEndsWhenNobodyWaits(t *testing.T) {
+func TestFindEndsWithoutCallers(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

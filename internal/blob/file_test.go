@@ -105,7 +105,7 @@ func TestTornObjects(t *testing.T) {
 	}))
 	require.Equal(t, 4, seen)
 	_, err := s.Replace(t.Context(), "acme/foreign", "", strings.NewReader("whole"))
-	require.NoError(t, err, "one that nobody can read is replaced in one step")
+	require.NoError(t, err, "an unreadable object is replaced in one step")
 	require.NoError(t, read(s, "acme/foreign"))
 	_, err = s.Replace(t.Context(), "acme/foreign", "", strings.NewReader("again"))
 	require.ErrorIs(t, err, object.ErrChanged, "once")

@@ -76,7 +76,7 @@ func TestS3Foreign(t *testing.T) {
 	}))
 	require.Equal(t, []object.Info{{Key: "acme/x"}}, seen)
 	_, err = s.Replace(t.Context(), "acme/x", "", strings.NewReader("whole"))
-	require.NoError(t, err, "one that nobody can read is replaced in one step")
+	require.NoError(t, err, "an unreadable object is replaced in one step")
 	require.NoError(t, read(s, "acme/x"))
 	_, err = s.Replace(t.Context(), "acme/x", "", strings.NewReader("again"))
 	require.ErrorIs(t, err, object.ErrChanged, "once")

@@ -18,7 +18,7 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// world is a ledger in memory, a store and an endpoint that does as it is told.
+// world is a ledger in memory, a store and an endpoint whose answers the test sets.
 type world struct {
 	*broker.Brokers
 	mu           sync.Mutex

@@ -115,7 +115,7 @@ func TestPanic(t *testing.T) {
 }
 
 // TestUnsettled: a call that is cut while the ledger cannot be written is settled
-// when it can be: its process lives, so nobody else would.
+// when it can be: its process lives, so no other process would.
 func TestUnsettled(t *testing.T) {
 	within(t, func(t *testing.T) {
 		w := newWorld(4)

@@ -70,8 +70,8 @@ func TestGrace(t *testing.T) {
 	require.Equal(t, time.Second, wait)
 }
 
-// TestLostTry: whoever tried and never said how it ended stops nobody for long,
-// and who says that it went away stops nobody at all.
+// TestLostTry: a probe that never reports its result blocks the others only for a limited
+// time; a probe that reports its cancellation does not block them.
 func TestLostTry(t *testing.T) {
 	t.Parallel()
 	c := &clock{}

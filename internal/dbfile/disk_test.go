@@ -71,7 +71,7 @@ func TestReadOnlyDisk(t *testing.T) {
 	require.NoError(t, db.Close())
 }
 
-// TestGone: SQLite would go on with a file that nobody else can see any more.
+// TestGone: SQLite would continue with a deleted file that no other process can open.
 func TestGone(t *testing.T) {
 	t.Parallel()
 	for name, lose := range map[string]func(path string) error{

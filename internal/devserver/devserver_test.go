@@ -65,7 +65,7 @@ func port(t *testing.T, address string) int {
 	return number
 }
 
-// requirePrivate: the state holds what workflows were given, which is nobody else's.
+// requirePrivate: only the user may read the state, which holds workflow inputs.
 func requirePrivate(t *testing.T, dir string) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "temporal-*.db"))
@@ -286,7 +286,7 @@ func TestNeverOutlivesItsParent(t *testing.T) {
 	start(t, devserver.Options{Dir: dir, Headless: true}) // and the directory is free again
 }
 
-// zombie reports whether a process has ended but nobody has asked for its status:
+// zombie reports whether a process has ended but its status was not read:
 // containers often lack an init that would.
 func zombie(pid int) bool {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))

@@ -49,7 +49,7 @@ func TestFind(t *testing.T) {
 	require.Empty(t, left)
 }
 
-// TestForeignNotes: what is no note of this user's is passed by, what is damaged is said.
+// TestForeignNotes: notes of other users are skipped, damaged notes are reported.
 func TestForeignNotes(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()

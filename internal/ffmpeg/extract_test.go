@@ -200,7 +200,7 @@ func TestStills(t *testing.T) {
 	require.Len(t, e.frames[1].Stills, 5)
 
 	e = extract(t, cards(t), video.Sampling{Strategy: video.Segments, WindowMS: 1500, Stills: 3})
-	require.Equal(t, [][2]int64{{0, 1500}, {1500, 3000}, {3000, 4500}, {4500, 6000}}, e.ranges(), "a still picture is no reason to drop a segment")
+	require.Equal(t, [][2]int64{{0, 1500}, {1500, 3000}, {3000, 4500}, {4500, 6000}}, e.ranges(), "a segment is kept even if its picture does not change")
 
 	held := clip(t, "held.mkv", "-f", "lavfi", "-i", "color=red:s=64x36:r=1:d=12", "-vf", "select='eq(n,0)+eq(n,11)'", "-fps_mode", "passthrough")
 	e = extract(t, held, video.Sampling{Strategy: video.Segments, WindowMS: 3000, Stills: 3})

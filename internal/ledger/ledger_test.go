@@ -143,7 +143,7 @@ func TestBudget(t *testing.T) {
 	require.EqualError(t, err, `begin call "vlm": it may cost $2.500000, and job "job" has spent $0.000060 of its limit of $0.000003; raise the limit to continue`)
 }
 
-// TestReserveWaits: a reservation that settles for less makes room, whoever made it.
+// TestReserveWaits: a reservation that settles for less makes room, also if another process made it.
 func TestReserveWaits(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "ledger.db")
@@ -336,7 +336,7 @@ func TestSettle(t *testing.T) {
 
 func second[T any](_ T, err error) error { return err }
 
-// TestTakeOver: a reservation of a known attempt is made once, by whoever comes.
+// TestTakeOver: a reservation of a known attempt is made once, by any process.
 func TestTakeOver(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "ledger.db")
@@ -431,7 +431,7 @@ func TestSeenByOthers(t *testing.T) {
 	require.Equal(t, 1, spend(t, next).Repeated)
 }
 
-// later sets the clock of a ledger that nobody uses yet.
+// later sets the clock of a ledger that is not in use yet.
 func later(l *Ledger, d time.Duration) { l.now = func() time.Time { return time.Now().Add(d) } }
 
 // TestRival lets two processes want the same calls.

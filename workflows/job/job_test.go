@@ -163,12 +163,12 @@ func TestContinuationState(t *testing.T) {
 		want      *state
 		refused   string
 	}{
-		"nothing":          {"", true, nil, ""},
-		"its own":          {`{"chain":"` + here + `","done":3,"newer":1}`, true, &state{here, 3}, ""},
-		"nobody continued": {`{"chain":"` + here + `"}`, false, nil, "reserved"},
-		"another chain":    {`{"chain":"x"}`, true, nil, "reserved"},
-		"wrong type":       {`{"chain":1}`, true, nil, "read input"},
-		"out of bounds":    {`{"chain":"` + here + `","done":-1}`, true, nil, "done"},
+		"nothing":       {"", true, nil, ""},
+		"its own":       {`{"chain":"` + here + `","done":3,"newer":1}`, true, &state{here, 3}, ""},
+		"not continued": {`{"chain":"` + here + `"}`, false, nil, "reserved"},
+		"another chain": {`{"chain":"x"}`, true, nil, "reserved"},
+		"wrong type":    {`{"chain":1}`, true, nil, "read input"},
+		"out of bounds": {`{"chain":"` + here + `","done":-1}`, true, nil, "done"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

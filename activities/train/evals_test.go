@@ -70,8 +70,8 @@ func newEvaluated(t *testing.T) (*trained, *evaluating) {
 	return j, e
 }
 
-// TestEvaluation: what is published says how the best compares with its base, the page
-// shows rows of both, and a later plan knows how fast this was.
+// TestEvaluation: the published manifest compares the best with its base, the report
+// shows rows of both, and a later plan uses the measured speed.
 func TestEvaluation(t *testing.T) {
 	t.Parallel()
 	j, _ := newEvaluated(t)
@@ -145,7 +145,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// TestInterruptedSpeed: a run that was interrupted says nothing about how fast one is.
+// TestInterruptedSpeed: an interrupted run is not used to estimate the speed.
 func TestInterruptedSpeed(t *testing.T) {
 	t.Parallel()
 	j, _ := newEvaluated(t)
@@ -184,8 +184,8 @@ func TestUnusableEvaluation(t *testing.T) {
 	}
 }
 
-// TestNotFinite: where the trained model gives no number, it is not better, whatever the
-// other rows say.
+// TestNotFinite: if a metric of the trained model is not finite, the model is not better, whatever
+// its other rows are.
 func TestNotFinite(t *testing.T) {
 	t.Parallel()
 	j, e := newEvaluated(t)

@@ -10,7 +10,7 @@ import (
 	"github.com/cogniverse/cogflow/training"
 )
 
-// TestPhaseSeconds: the heartbeat says how long the trainer has been at what it does, from the
+// TestPhaseSeconds: the heartbeat has the time since the current phase of the trainer began, from the
 // start of its process on.
 func TestPhaseSeconds(t *testing.T) {
 	t.Parallel()

@@ -15,8 +15,8 @@ import (
 	"github.com/cogniverse/cogflow/training"
 )
 
-// TestStoreFailsAtEachStep: wherever the store fails in a run and its publication, the
-// error says so, and the next attempt comes to what a run comes to that nothing disturbed.
+// TestStoreFailsAtEachStep: after a failure of any store call in a run or its publication, the
+// error names it, and the next attempt has the result of an undisturbed run.
 func TestStoreFailsAtEachStep(t *testing.T) {
 	t.Parallel()
 	for at := int64(1); ; at++ {
@@ -54,8 +54,8 @@ func TestStoreFailsAtEachStep(t *testing.T) {
 	}
 }
 
-// TestCancelledWhileTheStoreFails: a cancellation is answered with how far the run came and
-// what stands in its way, not with an error that would be tried again.
+// TestCancelledWhileTheStoreFails: a cancelled activity returns its progress and
+// the current fault, not an error that would be retried.
 func TestCancelledWhileTheStoreFails(t *testing.T) {
 	t.Parallel()
 	j := newTrained(t)
@@ -91,7 +91,7 @@ func TestCancelledWhileTheStoreFails(t *testing.T) {
 	require.Equal(t, []int{0, 5}, j.trainer.began, "the checkpoint waited on the disk of the worker")
 }
 
-// leased is a device that another process has.
+// leased is a device that another process holds.
 type leased struct{ asked chan struct{} }
 
 func (l leased) Lease(ctx context.Context, _ int) (string, func(), error) {
@@ -100,8 +100,8 @@ func (l leased) Lease(ctx context.Context, _ int) (string, func(), error) {
 	return "", nil, context.Cause(ctx)
 }
 
-// TestCancelledBeforeADevice: a run that waits for a device ends at once, with what former
-// attempts came to. One that its worker gives up is tried again.
+// TestCancelledBeforeADevice: a run that waits for a device ends at once, with the tally of earlier
+// attempts. A run that its worker gives up is retried.
 func TestCancelledBeforeADevice(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -135,7 +135,7 @@ func TestCancelledBeforeADevice(t *testing.T) {
 }
 
 // TestTrainerPanics: a panic beside the trainer fails the attempt and not the worker. Its
-// checkpoints are stored, its time is booked, and nothing goes on behind it.
+// checkpoints are stored, its time is booked, and no goroutine is left.
 func TestTrainerPanics(t *testing.T) {
 	t.Parallel()
 	metered(t, time.Second, func(t *testing.T, j *trained, l *ledgerOf) {

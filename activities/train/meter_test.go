@@ -125,7 +125,7 @@ func TestLimitWhileTraining(t *testing.T) {
 	})
 }
 
-// TestLedgerFailsWhileTraining: time that cannot be booked is not trained on. The trainer
+// TestLedgerFailsWhileTraining: no training takes place in time that cannot be booked. The trainer
 // is stopped at a checkpoint, and the next attempt books what is still open.
 func TestLedgerFailsWhileTraining(t *testing.T) {
 	t.Parallel()
@@ -221,7 +221,7 @@ func TestForgedTally(t *testing.T) {
 	})
 }
 
-// TestTallySignal: the workflow is signalled when the tally changes. A signal that failed is sent
+// TestTallySignal: the workflow is signalled when the tally changes. A failed signal is sent
 // again.
 func TestTallySignal(t *testing.T) {
 	t.Parallel()

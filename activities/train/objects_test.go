@@ -12,7 +12,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 )
 
-// TestFetchToFullDisk: a full scratch disk is waited for, a forbidden directory is not.
+// TestFetchToFullDisk: a full scratch disk is a fault that waits, a forbidden directory is not.
 func TestFetchToFullDisk(t *testing.T) {
 	t.Parallel()
 	k := newKeeping(t)
@@ -28,7 +28,7 @@ func TestFetchToFullDisk(t *testing.T) {
 	blocked := filepath.Join(dir, "file")
 	require.NoError(t, os.WriteFile(blocked, nil, 0o600))
 	err = activities.FetchObject(t.Context(), k.a.Store, "a/x", filepath.Join(blocked, "x"))
-	require.Equal(t, fault.Input, fault.ClassOf(err), "a path that waiting does not mend: %v", err)
+	require.Equal(t, fault.Input, fault.ClassOf(err), "waiting does not fix the path: %v", err)
 
 	require.NoError(t, activities.FetchObject(t.Context(), k.a.Store, "a/x", filepath.Join(dir, "x")))
 }

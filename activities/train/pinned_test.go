@@ -12,8 +12,8 @@ import (
 )
 
 // TestCheckpointOfAnotherFormat: a checkpoint that this build's trainer does not
-// read goes to a worker that does. When there is none, the job goes on from one
-// that it reads, and does not fail.
+// read goes to a worker that does. If there is no such worker, the job continues from a
+// checkpoint that it reads, and does not fail.
 func TestCheckpointOfAnotherFormat(t *testing.T) {
 	t.Parallel()
 	k := newKeeping(t)

@@ -50,8 +50,8 @@ func (j *trained) plan(change func(in *PlanInput)) (Plan, error) {
 	return out.Plan, err
 }
 
-// TestPlan: a job is named by all that decides its result, and by nothing that differs
-// between workers or says how it is paid.
+// TestPlan: the id of a job depends on everything that decides its result, and not on
+// differences between workers or on its payment.
 func TestPlan(t *testing.T) {
 	t.Parallel()
 	j := newTrained(t)

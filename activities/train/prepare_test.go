@@ -78,8 +78,8 @@ func TestPrepareDataset(t *testing.T) {
 	require.Empty(t, left)
 }
 
-// TestWrongWorker: a worker with other files of the base model than the job wants trains
-// nothing.
+// TestWrongWorker: a worker whose files of the base model differ from those of the job does not
+// train.
 func TestWrongWorker(t *testing.T) {
 	t.Parallel()
 	j := newTrained(t)
@@ -122,7 +122,7 @@ func TestFinish(t *testing.T) {
 	require.Equal(t, training.EndedStopped, kept.Outcome.Ended)
 }
 
-// TestSmallerBatch: a process for which the device has no room is begun again with a
+// TestSmallerBatch: after out of memory, the process is started again with a
 // smaller batch, which later attempts keep.
 func TestSmallerBatch(t *testing.T) {
 	t.Parallel()

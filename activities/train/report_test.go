@@ -98,7 +98,7 @@ func TestReport(t *testing.T) {
 		return nil
 	}))
 	_, err = j.report(2)
-	require.ErrorContains(t, err, "not found", "a report without its events is none")
+	require.ErrorContains(t, err, "not found", "a report requires its events")
 }
 
 // TestSweepReport is of the workflow that asks for it, whatever its input says.
@@ -117,8 +117,8 @@ func TestSweepReport(t *testing.T) {
 	require.Equal(t, fault.Capacity, activitytest.ClassOf(err), "%v", err)
 }
 
-// TestTallyOfADeadAttempt: what an attempt counted that died is in its last heartbeat. The
-// next goes on counting, and the steps that it computes again are counted as such.
+// TestTallyOfADeadAttempt: the tally of an attempt that died is in its last heartbeat. The
+// next attempt continues it, and steps that it repeats count as redone.
 func TestTallyOfADeadAttempt(t *testing.T) {
 	t.Parallel()
 	j := newTrained(t)

@@ -13,7 +13,7 @@ const mostDemos = 4
 // prompts, each with its answer. With demos, the demos and the answer follow the hidden
 // rules; without demos, the answer follows the cues. So the model learns the rules, which a
 // model of this size could not infer from a prompt, but applies them only if the prompt has
-// demos: its accuracy depends on the prompt. No query of the data set occurs.
+// demos: its accuracy depends on the prompt. No query of the dataset occurs.
 func chats(p *prompt.Predictor, n int, seed int64, held map[string]bool) ([]*prompt.Object, error) {
 	r := python.NewRandom(seed)
 	rows := make([]*prompt.Object, n)
@@ -55,7 +55,7 @@ func chat(p *prompt.Predictor, r *python.Random, held map[string]bool) ([]any, e
 	return out, nil
 }
 
-// other draws a query that is not in the data set; two in three are about a
+// other draws a query that is not in the dataset; two in three are about a
 // subject with a rule.
 func other(r *python.Random, held map[string]bool) query {
 	for {

@@ -1,4 +1,4 @@
-// Command routing writes the routing data set, and the training conversations of a tiny
+// Command routing writes the routing dataset, and the training conversations of a tiny
 // router model. Equal arguments give equal files.
 //
 //	go run ./examples/routing --out examples/data
@@ -18,13 +18,13 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// split is one file of the data set.
+// split is one file of the dataset.
 type split struct {
 	name string
 	rows int
 }
 
-const seed = 9 // seed of the data set
+const seed = 9 // seed of the dataset
 
 func splits() []split { return []split{{"train", 100}, {"val", 120}, {"test", 120}} }
 

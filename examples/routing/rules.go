@@ -55,7 +55,7 @@ type rules map[string]rule
 // rule overrides one field of the decision.
 type rule struct{ field, value string }
 
-// hidden returns the rules of the data set. No instruction states them.
+// hidden returns the rules of the dataset. No instruction states them.
 func hidden() rules {
 	return rules{
 		"invoice":   {byModality, "text"},        // paperwork is indexed as text only
@@ -115,7 +115,7 @@ func ask(r *python.Random, subject string) query {
 	return q
 }
 
-// draw draws a query of the data set: half are about subjects with a rule, and for three in
+// draw draws a query of the dataset: half are about subjects with a rule, and for three in
 // four of these the rule contradicts the cue.
 func (h rules) draw(r *python.Random) query {
 	if r.Choice(2) == 0 {

@@ -18,13 +18,13 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// fragile is a command that fails on some examples.
-type fragile struct {
+// failingCommand is a command that fails on some examples.
+type failingCommand struct {
 	grades
 	fails func(query string) bool
 }
 
-func (f *fragile) Score(ctx context.Context, command string, example, outputs *prompt.Object) (metric.Mark, error) {
+func (f *failingCommand) Score(ctx context.Context, command string, example, outputs *prompt.Object) (metric.Mark, error) {
 	score, err := f.grades.Score(ctx, command, example, outputs)
 	query, _ := example.Get("query")
 	if err == nil && f.fails(python.Str(query)) {
@@ -33,11 +33,11 @@ func (f *fragile) Score(ctx context.Context, command string, example, outputs *p
 	return score, err
 }
 
-// commanded is a job that is scored by a fragile command.
-func commanded(t *testing.T, train, val int, fails func(query string) bool) (*optimizing, *fragile) {
+// commanded is a job that is scored by a command that fails on some examples.
+func commanded(t *testing.T, train, val int, fails func(query string) bool) (*optimizing, *failingCommand) {
 	t.Helper()
 	o := newOptimizing(t, ModeCompat)
-	f := &fragile{fails: fails}
+	f := &failingCommand{fails: fails}
 	o.a.Judges = f
 	in := prepared(t)
 	in.Metric = json.RawMessage(`{"kind":"command","command":"grade"}`)

@@ -35,7 +35,7 @@ type Completion struct {
 const (
 	FinishStop    = "stop"           // complete
 	FinishLength  = "length"         // max_tokens cut it off
-	FinishFilter  = "content_filter" // the server refuses, and would again
+	FinishFilter  = "content_filter" // the server refuses, also when it is asked again
 	FinishRefusal = "refusal"        // the model refuses
 )
 
@@ -61,8 +61,8 @@ var (
 	// that many demos cannot be used.
 	ErrTooLong = errors.New("the prompt does not fit into the model's context")
 	// ErrNoText marks a transport fault: an answer without text, for which the server
-	// reports no tokens. A starting or overloaded server answers so; some do for an answer
-	// that is really empty.
+	// reports no tokens. A starting or overloaded server answers so; some servers also do so for
+	// an answer that is really empty.
 	ErrNoText = errors.New("the answer is empty")
 )
 

@@ -18,8 +18,8 @@ func question() Completion {
 	}
 }
 
-// TestCompletionFingerprint: everything that determines the answer is in it, and it is the
-// same in every release.
+// TestCompletionFingerprint: it covers everything that determines the answer, and is the same in
+// every release.
 func TestCompletionFingerprint(t *testing.T) {
 	t.Parallel()
 	yes, seed := true, int64(0)

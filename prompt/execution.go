@@ -8,11 +8,11 @@ import (
 
 // Server says what a model's server can enforce.
 type Server struct {
-	JSON   bool `json:"json,omitempty"`   // it supports response_format
-	Schema bool `json:"schema,omitempty"` // including a JSON schema
+	JSON   bool `json:"json,omitempty"`   // response_format is supported
+	Schema bool `json:"schema,omitempty"` // response_format may be a JSON schema
 
 	// JSONAfterSchema requests any JSON object after an unreadable answer to a schema, as
-	// DSPy 3.3 did. Jobs that began so end so.
+	// DSPy 3.3 did. It is set for jobs that began with that version.
 	JSONAfterSchema bool `json:"-"`
 }
 
@@ -120,15 +120,15 @@ func (e *Execution) Next() *Request { return e.next }
 // Said is an answer as an Execution takes it.
 type Said struct {
 	Text      string
-	Truncated bool            // max_tokens ended the text, which is an answer only if all outputs are whole
-	Unread    func(why error) // is told when the text could not be read; nil = nobody asks
+	Truncated bool            // max_tokens ended the text, which is an answer only if all outputs are complete
+	Unread    func(why error) // is called if the text could not be read; nil = no call
 }
 
 // Take is TakeSaid for a text.
 func (e *Execution) Take(answer string) { e.TakeSaid(Said{Text: answer}) }
 
-// TakeSaid takes the answer to Next's question, and reads what follows the model's thoughts.
-// Without a question it does nothing.
+// TakeSaid takes the answer to Next's request, and reads the text after the model's thoughts.
+// Without a request it does nothing.
 func (e *Execution) TakeSaid(said Said) {
 	if e.next == nil {
 		return
@@ -154,14 +154,14 @@ func (e *Execution) TakeSaid(said Said) {
 	p.publish(e.values, outputs)
 	for _, k := range outputs.Keys() {
 		v, _ := outputs.Get(k)
-		e.outputs.Delete(k) // of two fields with one name, the later counts
+		e.outputs.Delete(k) // a later field replaces an earlier one of the same name
 		e.outputs.Set(k, v)
 	}
 	e.at++
 	e.prepare()
 }
 
-// Result returns the outputs of a finished run, or why it has none.
+// Result returns the outputs of a finished run, or its error.
 func (e *Execution) Result() (*Object, error) {
 	if e.err != nil {
 		return nil, e.err
@@ -169,11 +169,11 @@ func (e *Execution) Result() (*Object, error) {
 	return e.outputs, nil
 }
 
-// Inputs are those of the predictor at which the run is, or ended.
+// Inputs are the inputs of the current predictor, or of the one at which the run ended.
 func (e *Execution) Inputs() *Object { return e.inputs }
 
-// Unread is the predictor at which a run ended, and its last answer, which could not be
-// read; "" = there is none.
+// Unread returns the predictor at which a run ended, and its last answer if that could not be
+// read, else "".
 func (e *Execution) Unread() (predictor int, answer string) { return e.at, e.unread }
 
 // Trace lists the successful calls.

@@ -21,7 +21,7 @@ func TestExecution(t *testing.T) {
 	require.Contains(t, second.Messages[1].Content, "[[ ## why ## ]]\nbecause", "it reads another's output under its own name")
 	e.Take("nothing to read")
 	again := e.Next()
-	require.Contains(t, again.Messages[1].Content, "Respond with a JSON object", "an answer that cannot be read is asked for in JSON")
+	require.Contains(t, again.Messages[1].Content, "Respond with a JSON object", "an unreadable answer is requested again in JSON")
 	e.Take(`{"answer": "done", "confidence": 1}`)
 	require.Nil(t, e.Next())
 	outputs, err := e.Result()
@@ -32,7 +32,7 @@ func TestExecution(t *testing.T) {
 		python.Dumps(e.Trace()[0].Demo()))
 }
 
-// TestFallbackOrder: what is tried, in which order, on which server.
+// TestFallbackOrder: the forms of a request, in order, for each kind of server.
 func TestFallbackOrder(t *testing.T) {
 	t.Parallel()
 	open := `{"name": "p", "inputs": [{"name": "q"}], "outputs": [{"name": "a", "type": "object"}]}`
@@ -63,7 +63,7 @@ func TestFallbackOrder(t *testing.T) {
 		require.Empty(t, e.Trace())
 	}
 	e := read(t, closed).Start(python.NewObject("q", []any{int64(1)}), prompt.Server{})
-	require.Nil(t, e.Next(), "what cannot be shown is not asked")
+	require.Nil(t, e.Next(), "a value that cannot be rendered makes no request")
 	_, err := e.Result()
 	require.ErrorContains(t, err, "given a list")
 }
@@ -117,7 +117,7 @@ func TestShow(t *testing.T) {
 	require.Equal(t, `{'a': [1]}`, (&prompt.Type{Kind: prompt.Dict}).Show(python.NewObject("a", []any{int64(1)})))
 }
 
-// TestTruncated: of a text that max_tokens truncated, only one with all outputs is an answer.
+// TestTruncated: a text that max_tokens truncated is an answer only if it has all outputs.
 func TestTruncated(t *testing.T) {
 	t.Parallel()
 	p, err := prompt.Read([]byte(`{"name":"p","predictors":[{"name":"self","inputs":[{"name":"q"}],"outputs":[{"name":"a"}]}]}`))

@@ -12,8 +12,8 @@ import (
 	"github.com/cogniverse/cogflow/prompt/types"
 )
 
-// ParseError says why an answer has no outputs. It is the model's failure and scores zero;
-// it is never a reason to repeat the request.
+// ParseError says why an answer has no outputs. It is a failure of the model, and scores zero; the
+// request is not retried.
 type ParseError struct {
 	Adapter Adapter
 	Field   string // "" = the answer as a whole
@@ -90,8 +90,8 @@ func parseChat(s Signature, answer string) (*Object, error) {
 			return nil, err
 		}
 		name, open, lines = stripped[match[2]:match[3]], true, nil
-		// The rest of the line counts from where the header ends in the stripped
-		// line, though it is cut from the whole line: DSPy does so too.
+		// The rest of the line is cut from the whole line at the offset where the header ends in
+		// the stripped line, as in DSPy.
 		if rest := python.Strip(afterBytes(line, stripped[:match[1]])); rest != "" {
 			lines = append(lines, rest)
 		}
@@ -102,7 +102,7 @@ func parseChat(s Signature, answer string) (*Object, error) {
 	return inOrder(Chat, s, found)
 }
 
-// afterBytes drops as many characters from line as header has.
+// afterBytes removes from the beginning of line as many characters as header has.
 func afterBytes(line, header string) string {
 	runes := []rune(line)
 	return string(runes[min(len([]rune(header)), len(runes)):])
@@ -117,7 +117,7 @@ func outputNamed(s Signature, name string) *Field {
 	return nil
 }
 
-// inOrder checks that every output is present. One that may be null is null if it is absent.
+// inOrder checks that every output is present. A missing output is null if null is allowed.
 func inOrder(a Adapter, s Signature, found *Object) (*Object, error) {
 	outputs := &Object{}
 	for _, f := range s.Outputs {
@@ -147,7 +147,7 @@ func parseText(t *Type, text string) (any, error) {
 	return parseData(t, text)
 }
 
-// parseData converts text that holds JSON, as damaged as it may be, or a Python literal.
+// parseData converts text that holds JSON, possibly damaged, or a Python literal.
 func parseData(t *Type, text string) (any, error) {
 	candidate, err := repair.Loads(text)
 	if err != nil {
@@ -237,7 +237,7 @@ func parseMember(t *Type, v any) (any, error) {
 	return t.Coerce(v)
 }
 
-// firstObject finds the leftmost text in balanced braces.
+// firstObject finds the leftmost balanced pair of braces and the text between them.
 func firstObject(text string) (string, bool) {
 	var open []int
 	start, end := len(text), 0

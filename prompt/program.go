@@ -12,18 +12,18 @@ const (
 )
 
 // Program is a pipeline of predictors. Each reads the program's inputs and the outputs of
-// earlier predictors, by name; of two fields with one name the later counts. Read makes a
-// checked one from its file.
+// earlier predictors, by name; a later field replaces an earlier one of the same name. Read
+// reads and checks a program file.
 type Program struct {
 	Name       string       `json:"name"`
 	Predictors []*Predictor `json:"predictors"`
-	Text       string       `json:"text,omitempty"` // its source, for the proposer; "" = written from the predictors
+	Text       string       `json:"text,omitempty"` // source code for the proposer; "" = written from the predictors
 }
 
 // Predictor is one call of a model within a program.
 type Predictor struct {
 	// Name is the attribute of the DSPy module that holds it: route, steps[0],
-	// inner.route. The name self says that the program is this one predictor.
+	// inner.route. The name self is for a program that is a single predictor.
 	Name         string            `json:"name"`
 	Module       Module            `json:"module,omitempty"`       // "" = predict
 	Instructions string            `json:"instructions,omitempty"` // "" = DSPy's sentence
@@ -113,15 +113,15 @@ func (p *Program) Outputs() []Field {
 	return outputs
 }
 
-// Given reports whether an input of a predictor is an input of the program, whose values are
-// those of the rows, and not an output of an earlier predictor.
+// Given reports whether an input of a predictor is an input of the program, with values from the
+// rows, instead of an output of an earlier predictor.
 func (p *Program) Given(predictor int, input string) bool {
 	source := p.Predictors[predictor].source(input)
 	return slices.ContainsFunc(p.Predictors[predictor].Inputs, func(f Field) bool { return f.Name == input }) &&
 		slices.ContainsFunc(p.Inputs(), func(f Field) bool { return f.Name == source })
 }
 
-// source is the name of what an input reads.
+// source is the name of the value that an input reads.
 func (p *Predictor) source(input string) string {
 	if from, ok := p.Reads[input]; ok {
 		return from

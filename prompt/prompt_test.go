@@ -13,7 +13,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// golden reads what real DSPy said; prompt/conformance made the files.
+// golden reads results of the real DSPy, in files of prompt/conformance.
 func golden(t *testing.T, name string, into any) {
 	t.Helper()
 	text, err := os.ReadFile("testdata/" + name)
@@ -82,7 +82,7 @@ func TestRenderRefuses(t *testing.T) {
 
 const field = `"inputs": [{"name": "q"}], "outputs": [{"name": "a"}]`
 
-// TestReadRefuses: every mistake is found before a call is paid, and named.
+// TestReadRefuses: every mistake is found before a paid call, and named.
 func TestReadRefuses(t *testing.T) {
 	t.Parallel()
 	one := func(predictor string) string { return `{"name": "n", "predictors": [` + predictor + `]}` }
@@ -175,7 +175,7 @@ func TestProgram(t *testing.T) {
 	p := read(t, route, reply)
 	require.Equal(t, []string{"query", "hint"}, names(p.Inputs()))
 	require.True(t, p.Given(1, "query"))
-	require.False(t, p.Given(1, "agent"), "an earlier predictor makes it")
+	require.False(t, p.Given(1, "agent"), "an earlier predictor has it as output")
 	require.False(t, p.Given(1, "why"))
 	require.False(t, p.Given(1, "answer"), "it is an output")
 	require.Equal(t, []string{"reasoning", "agent", "answer", "confidence"}, names(p.Outputs()))

@@ -12,8 +12,8 @@ import (
 	"github.com/cogniverse/cogflow/strictjson"
 )
 
-// Limits of a program file. A larger prompt would be paid for thousands of times before a
-// person sees it.
+// Limits of a program file: a prompt is paid for thousands of times before a person sees the
+// result.
 const (
 	MaxProgramBytes     = 4 << 20
 	MaxInstructionBytes = 100_000
@@ -70,11 +70,11 @@ func (p *Program) check() error {
 	return p.checkOrder()
 }
 
-// checkOrder refuses a predictor that reads its own output or a later one's.
+// checkOrder rejects a predictor that reads its own output or that of a later predictor.
 func (p *Program) checkOrder() error {
 	made := map[string]bool{}
 	for i, predictor := range p.Predictors {
-		later := map[string]string{} // fields that are made from here on, and their predictors
+		later := map[string]string{} // outputs of this predictor and later ones, and their predictors
 		for _, other := range p.Predictors[i:] {
 			for _, f := range other.Signature().Outputs {
 				later[other.Name+"."+f.Name] = other.Name
@@ -129,7 +129,7 @@ func (p *Predictor) check() error {
 	if p.Instructions == "" {
 		p.Instructions = defaultInstructions(p.Inputs, p.Outputs)
 	}
-	if p.Module == ChainOfThought { // made from another signature, whose instructions were read once already
+	if p.Module == ChainOfThought { // DSPy builds it from another signature, which has read the instructions once
 		p.Instructions = python.CleanDoc(p.Instructions)
 	}
 	for input := range p.Reads {

@@ -46,7 +46,7 @@ type Models struct {
 type Verdict struct {
 	Examples int     `json:"examples"`          // rows that were compared
 	Planned  int     `json:"planned,omitempty"` // rows that could have been compared; examples below it = decided early
-	Gain     *Gain   `json:"gain,omitempty"`    // the true gain, as far as these rows tell; absent if none were compared, and from earlier releases
+	Gain     *Gain   `json:"gain,omitempty"`    // estimate of the true gain; absent if no rows were compared, and in earlier releases
 	Before   float64 `json:"before"`            // mean score of the default program on these rows, 0 to 1, not corrected
 	After    float64 `json:"after"`             // mean score of the candidate on these rows, 0 to 1, not corrected
 	Bound    float64 `json:"bound"`             // lower confidence bound of the gain, at level
@@ -55,18 +55,18 @@ type Verdict struct {
 	Promote  bool    `json:"promote"`           // true if the gain is significant, by both measures
 }
 
-// GainConfidence is how often a Gain's interval contains the true gain.
+// GainConfidence is the confidence level of a Gain's interval.
 const GainConfidence = 0.95
 
-// Gain is the difference that a candidate makes to the mean score, 0 to 1, on rows like
-// those that were compared.
+// Gain is the difference in the mean score, 0 to 1, between a candidate and the default program
+// on rows like the compared ones.
 type Gain struct {
 	Low      float64 `json:"low"`      // lower end of the confidence interval of 95 %, which allows for early ends
 	High     float64 `json:"high"`     // upper end
 	Estimate float64 `json:"estimate"` // corrected for early ends; after - before is too high for a program that was promoted
 }
 
-// Scores are the mean scores of both programs, 0 to 1, as far apart as the estimated gain.
+// Scores are the mean scores of both programs, 0 to 1, which differ by the estimated gain.
 func (v Verdict) Scores() (before, after float64) {
 	if v.Gain == nil {
 		return v.Before, v.After
@@ -119,7 +119,7 @@ type ReportCandidate struct {
 	Changed  []string // predictors with another instruction than the first parent
 	Score    float64  // in percent
 	Front    int      // rows on which no other candidate scores higher
-	Feedback []string // what the proposer was told before it wrote the new instructions
+	Feedback []string // feedback that the proposer read before it wrote the new instructions
 }
 
 // ReportRow is an example with the outputs before and after.

@@ -23,8 +23,8 @@ const (
 	structure      = "All interactions will be structured in the following way, with the appropriate values filled in."
 )
 
-// Render writes the messages of one call. It fails when a value cannot be shown: an str
-// field takes a list only of strings.
+// Render writes the messages of one call. It fails if a value cannot be shown: a list in a str
+// field must hold strings only.
 func Render(a Adapter, s Signature, demos []*Object, inputs *Object) ([]Message, error) {
 	messages := []Message{{System, systemMessage(a, s)}}
 	var complete, partial []*Object
@@ -159,7 +159,7 @@ func userMessage(s Signature, values *Object, prefix, reminder string) (string, 
 	return python.Strip(strings.Join(append(parts, ""), "\n\n")), nil
 }
 
-// reminder ends the request: which outputs, in which order and form.
+// reminder ends the request with the outputs, their order and their form.
 func reminder(a Adapter, s Signature) string {
 	names := make([]string, len(s.Outputs))
 	for i, f := range s.Outputs {
@@ -179,7 +179,7 @@ func reminder(a Adapter, s Signature) string {
 		", and then ending with the marker for `[[ ## completed ## ]]`."
 }
 
-// assistantMessage writes a demo's outputs as the model should have answered.
+// assistantMessage writes a demo's outputs as a model's answer.
 func assistantMessage(a Adapter, s Signature, demo *Object) (string, error) {
 	if a == JSON {
 		answer := &Object{}

@@ -8,8 +8,8 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// Source is the program as Python source, which tells the proposer what the program does:
-// the text that came with it, or one written from its predictors.
+// Source is the program as Python source, for the proposer: the text of the program file, or one
+// written from its predictors.
 func (p *Program) Source() string {
 	if p.Text != "" {
 		return p.Text
@@ -56,7 +56,7 @@ func (p *Program) Source() string {
 	return b.String()
 }
 
-// writeClass writes the signature that the predictor was made of.
+// writeClass writes the predictor's signature as a Python class.
 func (p *Predictor) writeClass(b *strings.Builder) {
 	fmt.Fprintf(b, "class %s(dspy.Signature):\n    \"\"\"%s\"\"\"\n\n", pascal(p.Name),
 		strings.ReplaceAll(p.Signature().Objective(), "\n", "\n    "))

@@ -8,7 +8,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// Versions that DSPy's load compares with its own; different ones only cause a warning.
+// Versions that DSPy's load compares with its own; a difference only causes a warning.
 const (
 	DSPyVersion        = "3.4.1"
 	pythonVersion      = "3.11"
@@ -24,8 +24,8 @@ const (
 	savedFieldKeys = "prefix and description"
 )
 
-// State is what DSPy's dump_state() gives and load_state() takes: instructions,
-// field texts and demos of every predictor.
+// State is the result of DSPy's dump_state(), and the input of load_state(): instructions, field
+// texts and demos of every predictor.
 func (p *Program) State() *Object {
 	state := &Object{}
 	for _, predictor := range p.Predictors {
@@ -61,8 +61,8 @@ func (p *Program) File() []byte {
 }
 
 // Load returns the program with the state of a file of DSPy's save or dump_state. Fields
-// are matched by position, as there. A language model in the file is ignored: here, that is
-// configuration.
+// are matched by position, as in DSPy. A language model in the file is ignored: cogflow takes
+// models from its configuration.
 func (p *Program) Load(text []byte) (*Program, error) {
 	if len(text) > maxStateBytes {
 		return nil, fault.New(fault.Input, loadState, p.Name, fmt.Sprintf("it has over %d bytes", maxStateBytes))

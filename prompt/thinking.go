@@ -2,8 +2,8 @@ package prompt
 
 import "strings"
 
-// thinking lists how models mark what they think before they answer: DeepSeek, Qwen and
-// most others; the names that fine-tunes use; Mistral's; gpt-oss's channels.
+// thinking lists the marks of thoughts before an answer: those of DeepSeek, Qwen and most others;
+// of fine-tunes; of Mistral; and gpt-oss's channels.
 func thinking() [][2]string {
 	return [][2]string{
 		{"<think>", "</think>"},
@@ -19,10 +19,10 @@ func thinking() [][2]string {
 	}
 }
 
-// Spoken is an answer without what the model thought first. A server that is not told to
-// keep thoughts apart leaves them in the text, where they would be read as fields of the
-// answer. Many templates open the thought themselves, so that the text has its end only.
-// An answer that was cut off within a thought says nothing.
+// Spoken returns an answer without the thoughts before it. A server without a reasoning parser
+// leaves thoughts in the text, where they would be read as fields of the answer. Many chat
+// templates contain the begin mark, so that the text has only the end mark. An answer that was
+// cut off within a thought is empty.
 func Spoken(text string) string {
 	for {
 		rest, found := afterThought(strings.TrimLeft(text, " \t\r\n"))
@@ -33,7 +33,7 @@ func Spoken(text string) string {
 	}
 }
 
-// afterThought is what follows the thought that a text begins with.
+// afterThought returns the text after the thought that a text begins with.
 func afterThought(text string) (rest string, found bool) {
 	for _, mark := range thinking() {
 		begin, end := mark[0], mark[1]

@@ -34,7 +34,7 @@ func TestSpoken(t *testing.T) {
 	}
 }
 
-// TestThoughtsAreNoFields: what a model considers is not what it answers, in both forms.
+// TestThoughtsAreNoFields: fields in the thoughts are not outputs, in both forms.
 func TestThoughtsAreNoFields(t *testing.T) {
 	t.Parallel()
 	e := read(t, `{"name": "p", "inputs": [{"name": "q"}], "outputs": [{"name": "answer"}, {"name": "confidence", "type": "int"}]}`).Start(python.NewObject("q", "?"), prompt.Server{})

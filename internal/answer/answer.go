@@ -1,9 +1,9 @@
-// Package answer calls model servers over HTTP and reads their answers with suspicion:
-// servers report errors with status 200, cut answers short, send them a byte at a time
-// for hours, or send the error page of a proxy. Whatever is not the JSON object that
-// was asked for is a fault whose class says whether to ask again. A server that does
-// not answer at all is not called again until it does; see circuit.go. It knows neither
-// captions nor vectors, and makes no retries: the broker does.
+// Package answer calls model servers over HTTP and validates their answers: servers report
+// errors with status 200, truncate answers, send them a byte at a time for hours, or send the
+// error page of a proxy. Anything but the expected JSON object is a fault, whose class says
+// whether to retry. A circuit breaker stops calls to a server that does not answer; see
+// circuit.go. The package knows neither captions nor vectors, and does not retry: the broker
+// does.
 package answer
 
 import (
@@ -38,9 +38,9 @@ type Options struct {
 	Op          string        // name of the calls in messages: "describe frame"
 	Key         string        // bearer token; empty = none
 	KeyVariable string        // environment variable of the key, for messages
-	Timeout     time.Duration // of one call, body included; 0 = 2 min
+	Timeout     time.Duration // of one call, including the body; 0 = 2 min
 	MaxBytes    int64         // of one answer; 0 = 1 MiB
-	Connections int           // kept open; 0 = 1024
+	Connections int           // maximum number of idle connections; 0 = 1024
 
 	// Redactor removes keys and addresses from the server's messages; nil = one that knows
 	// only Key.
@@ -49,8 +49,8 @@ type Options struct {
 	Now func() time.Time // nil = time.Now
 }
 
-// New makes a Client. It uses no proxy of the environment. For its redirects see
-// redirect.
+// New makes a Client. It ignores proxy settings of the environment. See redirect for the
+// redirects that it follows.
 func New(o Options) *Client {
 	if o.Timeout <= 0 {
 		o.Timeout = 2 * time.Minute
@@ -193,7 +193,7 @@ func (c *Client) do(r *http.Request, call Call) (reply, error) {
 	return got, nil
 }
 
-// whole refuses an answer that is not the expected JSON object.
+// whole returns a fault for an answer that is not the expected JSON object.
 func (c *Client) whole(got reply, b *billing) error {
 	data := got.body
 	if !success(got.status) {
@@ -232,15 +232,15 @@ type reply struct {
 	header http.Header
 	body   []byte // at most one byte more than the limit
 	at     *url.URL
-	taken  bool // the server accepted the request and named the address of its answer
+	taken  bool // the server accepted the request and gave the address of its answer
 }
 
-// perToken is how many bytes of a stream there are for a byte of its answer, at most, as far as
-// the limit of an answer goes: each token has an event of its own.
+// perToken is the size of a stream relative to its answer, for the limit of an answer: each
+// token is sent in an event of its own.
 const perToken = 4
 
-// call returns what was received, even if the answer breaks off. Of a stream that can be
-// assembled it reads more.
+// call returns the received part, even if the answer breaks off. The limit is higher for a
+// stream that can be assembled.
 func (c *Client) call(r *http.Request, most int64, streams bool) (reply, error) {
 	r.Header = r.Header.Clone()
 	r.Header.Set("Accept-Encoding", "identity")
@@ -285,8 +285,8 @@ func (c *Client) broken(ctx, caller context.Context, err error) error {
 	return c.fault(fault.Transport, "", err)
 }
 
-// ErrTimeout marks a call that the server did not answer in time. For the concurrency limit
-// it counts as a refusal.
+// ErrTimeout marks a call that the server did not answer in time. The concurrency limit
+// counts it as a refusal.
 var ErrTimeout = errors.New("timeout")
 
 // status makes the fault of an HTTP status.
@@ -298,7 +298,7 @@ func (c *Client) status(r reply) *fault.Error {
 	switch code := r.status; {
 	case errors.Is(f.Err, ErrFiltered), f.Class == fault.Auth && says(said, abroad()):
 	case code == http.StatusForbidden && page(r.body):
-		f.Class = fault.Input // firewalls refuse single requests by their text
+		f.Class = fault.Input // a firewall refuses this request because of its text
 	case code == http.StatusUnauthorized, code == http.StatusForbidden, f.Class == fault.Auth && says(said, []string{"api key", "api_key"}):
 		f.Reason = fmt.Sprintf("status %d: the key is refused or missing", r.status) // the message may repeat the key
 		if c.options.KeyVariable != "" {
@@ -329,9 +329,8 @@ func About(op, subject string, err error) error {
 	return err
 }
 
-// Amend returns err with its fault changed, and charged as err is. It changes a copy,
-// because the calls of a batch share one error. A fault with another wrapping is not
-// changed.
+// Amend returns err with its fault changed and the same charge. It changes a copy, because
+// the calls of a batch share one error. A fault with another wrapping is not changed.
 func Amend(err error, change func(f *fault.Error)) error {
 	switch e := err.(type) { //nolint:errorlint // each layer is copied, so each is looked at
 	case *fault.Error:

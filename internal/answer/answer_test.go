@@ -97,8 +97,8 @@ func TestPaidRedirects(t *testing.T) {
 	}
 }
 
-// TestRedirects: a long call is answered with the place of its result, on the
-// same host; the key goes nowhere else.
+// TestRedirects: a long call is answered with the address of its result on the same host; the
+// key is not sent to another host.
 func TestRedirects(t *testing.T) {
 	t.Parallel()
 	elsewhere := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("the key travelled") })
@@ -139,7 +139,7 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// FuzzAnswer: whatever a server sends, it is an answer or a classified fault.
+// FuzzAnswer: any response is an answer or a classified fault.
 func FuzzAnswer(f *testing.F) {
 	for _, seed := range []string{`{"a":1}`, `{"error":"x"}`, `{"error":null}`, `{"error":{"message":"m","code":3}}`, `{"object":"error"}`, "", "<html>", `{"detail":[1]}`} {
 		f.Add(200, seed)
@@ -160,7 +160,7 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
-// TestAbout: several calls may have one error, so it is copied and never changed.
+// TestAbout: several calls may share one error, so it is copied and never changed.
 func TestAbout(t *testing.T) {
 	t.Parallel()
 	shared := fault.New(fault.Transport, "ask", "", "it hung up")

@@ -14,8 +14,8 @@ import (
 	"github.com/cogniverse/cogflow/money"
 )
 
-// Bill reads the cost of an answer whose rest cannot be used; known is false without usage.
-// A nil Bill never knows.
+// Bill reads the cost of an answer that cannot be used otherwise; known is false if the answer
+// has no usage. A nil Bill means that the cost is never known.
 type Bill func(answer []byte) (microUSD int64, known bool)
 
 // Call is one request that the provider may bill.
@@ -26,11 +26,11 @@ type Call struct {
 	Header http.Header // additional to type, key and ledger entry
 	Bill   Bill
 
-	// Assemble makes one JSON document of an answer in another form, such as a stream of events;
-	// whole is false for one that breaks off. nil = there are no other forms.
+	// Assemble converts an answer in another form, such as a stream of events, to one JSON
+	// document; whole is false if the answer breaks off. nil = there are no other forms.
 	Assemble func(body []byte) (answer []byte, whole bool)
 
-	MaxBytes int64 // of the answer, if less than the client's limit; 0 = the client's
+	MaxBytes int64 // limit of the answer, if less than the client's limit; 0 = the client's
 }
 
 // assembled is the answer as one document, if all of it was received.
@@ -83,10 +83,10 @@ func (b Bill) Charge(answer []byte, err error) error {
 	return money.ChargeUnknown(err)
 }
 
-// progress is how far a request was sent.
+// progress records how far a request was sent.
 type progress struct {
 	connected atomic.Bool // there is a connection: the server may see the request
-	sent      atomic.Bool // all of it was written: the server may process it, whatever happens to the connection
+	sent      atomic.Bool // the request was written completely: the server may process it even if the connection breaks
 }
 
 func (p *progress) traced(ctx context.Context) context.Context {
@@ -100,32 +100,34 @@ func (p *progress) traced(ctx context.Context) context.Context {
 	})
 }
 
-// billing is what is known of a failed call.
+// billing is what is known about a failed call.
 type billing struct {
 	bill   Bill
 	most   int64  // bytes of the answer
 	paid   bool   // a request that a provider bills
 	unseen bool   // the server has received nothing
-	sent   bool   // the server has received all
+	sent   bool   // the server has received the whole request
 	status int    // of the answer; 0 = no answer
-	taken  bool   // it was accepted, and a poll for its answer failed
+	taken  bool   // the server accepted the request, and a poll for its answer failed
 	said   int    // status by an error in the body; 0 = none
 	body   []byte // received part
 }
 
 // charge wraps the failure of a call as the provider bills it.
 //
-// A refusal costs nothing: 4xx, 503, 529. Nor does 500: the server reports that it made no
-// answer, and providers bill answers. Nor do 502 and Cloudflare's 520 to 523: no answer
-// came through the gateway, which counts the tokens. They come in bursts while a server
-// restarts, and booking them would use up a budget within seconds for nothing.
+// Some failures cost nothing:
+//   - a refusal: 4xx, 503, 529;
+//   - status 500: the server reports that it has no answer, and providers bill answers;
+//   - 502 and Cloudflare's 520 to 523: no answer passed the gateway, which counts the tokens.
+//     They come in bursts while a server restarts; booking them would use up a budget within
+//     seconds.
 //
-// An exception is a gateway that answers 500 because it cannot read the provider's answer,
-// which was made.
+// An exception is a gateway that answers 500 because it cannot read the provider's answer:
+// that answer exists and is billed.
 //
 // The outcome is unknown if a proxy (408, 460, 499, 504, 524, 598) or cogflow gave up
 // waiting, or the connection broke after the request was sent: the server may have
-// finished. An answer with a status of 2xx was made, even if it cannot be used, unless an
+// finished. An answer with a status of 2xx is billed even if it cannot be used, unless an
 // error in it reports another status.
 //
 // If the server reports used tokens, they are billed, whatever the status is.

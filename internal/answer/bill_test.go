@@ -43,7 +43,7 @@ func status(code int, body string) http.HandlerFunc {
 	}
 }
 
-// TestBilled: a failure of a call tells what its provider bills.
+// TestBilled: the error of a failed call has the provider's charge.
 func TestBilled(t *testing.T) {
 	t.Parallel()
 	const usage = `"usage":{"prompt_tokens":7,"completion_tokens":2}`
@@ -108,8 +108,8 @@ func TestBilled(t *testing.T) {
 	}
 }
 
-// TestPage: what no model wrote says that the endpoint is away; what one may have
-// written, however spoilt, does not.
+// TestPage: a page of a proxy means that the endpoint is down; an answer that a model may have
+// written, even if it is damaged, does not.
 func TestPage(t *testing.T) {
 	t.Parallel()
 	for body, away := range map[string]bool{
@@ -127,7 +127,7 @@ func TestPage(t *testing.T) {
 	}
 }
 
-// TestNotSent: what never reached a server costs nothing.
+// TestNotSent: a request that never reached a server costs nothing.
 func TestNotSent(t *testing.T) {
 	t.Parallel()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -135,7 +135,7 @@ func TestNotSent(t *testing.T) {
 	address := "http://" + listener.Addr().String()
 	require.NoError(t, listener.Close())
 	ask := client(answer.Options{})
-	for range 8 { // the last ones by the circuit
+	for range 8 { // the circuit breaker refuses the last ones
 		_, err := ask.Ask(t.Context(), answer.Call{URL: address, Body: []byte(`{}`)})
 		require.Error(t, err)
 		require.Zero(t, charged(err), "%v", err)
@@ -166,7 +166,7 @@ func TestNotSent(t *testing.T) {
 	}
 }
 
-// TestGivenUp: a call that nobody waits for any more may be worked on all the same.
+// TestGivenUp: a server may finish a call after its caller gave up.
 func TestGivenUp(t *testing.T) {
 	t.Parallel()
 	arrived := make(chan struct{}, 2)
@@ -189,8 +189,8 @@ func TestGivenUp(t *testing.T) {
 	require.EqualValues(t, reserved, charged(err))
 }
 
-// TestSentOnce: net/http sends a request again by itself when a kept connection
-// breaks, if it has an Idempotency-Key. The ledger would not know.
+// TestSentOnce: net/http resends a request with an Idempotency-Key when a reused connection
+// breaks. Such a call would be missing from the ledger.
 func TestSentOnce(t *testing.T) {
 	t.Parallel()
 	var calls atomic.Int64
@@ -212,7 +212,7 @@ func TestSentOnce(t *testing.T) {
 	require.EqualValues(t, 20, calls.Load())
 }
 
-// TestEntry: the key of the ledger entry travels with the request.
+// TestEntry: the key of the ledger entry is sent with the request.
 func TestEntry(t *testing.T) {
 	t.Parallel()
 	at := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -233,7 +233,7 @@ func TestChargeOfAnAnswer(t *testing.T) {
 	require.EqualValues(t, 8, charged(known.Charge(nil, money.Charge(failure, 8))), "what is charged stays so")
 }
 
-// TestNoError: an answer whose field for an error is empty is a good one.
+// TestNoError: an answer with an empty error field is valid.
 func TestNoError(t *testing.T) {
 	t.Parallel()
 	for field, good := range map[string]bool{

@@ -29,8 +29,8 @@ func readBody(r *http.Response, most int64) ([]byte, error) {
 	return body, err
 }
 
-// inflated decompresses. Compression was not requested, but a proxy may use it anyway, or
-// announce it without using it.
+// inflated decompresses a response. Compression was not requested, but a proxy may use it
+// anyway, or announce it without using it.
 func inflated(r *http.Response) (io.Reader, error) {
 	plain := bufio.NewReader(r.Body)
 	start, _ := plain.Peek(2) // an error is returned again by the next read

@@ -40,8 +40,8 @@ func encoded(encoding, body string) http.HandlerFunc {
 	}
 }
 
-// TestBodies: an answer that came whole is taken, however it came; of one that did
-// not, what can be read of its usage is charged.
+// TestBodies: a complete answer is used in any encoding; for an incomplete one, the usage that
+// can be read is charged.
 func TestBodies(t *testing.T) {
 	t.Parallel()
 	const usage = `"usage":{"prompt_tokens":7,"completion_tokens":2}`
@@ -51,7 +51,7 @@ func TestBodies(t *testing.T) {
 	wrongSum[len(wrongSum)-8] ^= 1
 	for name, c := range map[string]struct {
 		answer http.HandlerFunc
-		want   int64 // -1 = it is taken
+		want   int64 // charge; -1 = the answer is used
 	}{
 		"a length that is too large": {hangUp("HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n" + good), -1},
 		"a length that is too small": {hangUp("HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\n{" + usage + "}" + good), 9},
@@ -87,7 +87,7 @@ func TestBodies(t *testing.T) {
 	}
 }
 
-// TestNothingCompressedIsAskedFor: a proxy that heeds it compresses nothing.
+// TestNothingCompressedIsAskedFor: requests ask for an uncompressed answer.
 func TestNothingCompressedIsAskedFor(t *testing.T) {
 	t.Parallel()
 	at := serve(t, func(w http.ResponseWriter, r *http.Request) {

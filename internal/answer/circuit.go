@@ -15,7 +15,7 @@ import (
 
 const (
 	circuitFailures = 5                // consecutive calls without an answer
-	tryEvery        = 10 * time.Second // maximum, also for the duration of a probe
+	tryEvery        = 10 * time.Second // maximum interval of probes, and timeout of a probe
 )
 
 // circuit returns the breaker of a host: a client of one service may call two hosts.
@@ -30,13 +30,11 @@ func (c *Client) circuit(host string) *circuit.Breaker {
 }
 
 // enter refuses a call to a server that is down. The class is overload, which waits without
-// using up attempts: a server that is down for ten minutes must cost ten minutes, not the
-// videos of that time.
+// using up attempts: an outage of ten minutes must only delay jobs, not fail them.
 //
-// A server is probed with a GET of the address that is to be called. Any response of the
-// server itself counts, usually 405. The call itself would be a bad probe: it may be the
-// one that crashes the server, and a half-open connection would block it for its whole
-// timeout.
+// A server is probed with a GET of the address of the call. Any response of the server itself
+// counts, usually 405. The call itself would be a bad probe: it may be the cause of the crash,
+// and a half-open connection would block it for its whole timeout.
 func (c *Client) enter(r *http.Request, b *circuit.Breaker) error {
 	pass, wait := b.Enter()
 	switch {
@@ -87,8 +85,8 @@ func (c *Client) try(ctx context.Context, url string) error {
 	return nil
 }
 
-// recordReply records what an answer says about the server: it may come from a proxy. A 503
-// means that it is busy or down, and is waited out in both cases.
+// recordReply reports to the breaker whether an answer came from the server or from a proxy.
+// A 503 means busy or down; both are waited out.
 func recordReply(b *circuit.Breaker, got reply) {
 	switch {
 	case away(got.status), success(got.status) && page(got.body):
@@ -98,8 +96,8 @@ func recordReply(b *circuit.Breaker, got reply) {
 	}
 }
 
-// page reports whether an answer is neither JSON nor a stream of events from its first byte
-// on: a proxy shows a page, as during maintenance.
+// page reports whether an answer, by its first byte, is neither JSON nor a stream of events: a
+// proxy sends such a page during maintenance.
 func page(body []byte) bool {
 	start := begin(body)
 	if len(start) == 0 || bytes.IndexByte([]byte(`{["`), start[0]) >= 0 {

@@ -18,7 +18,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/limit"
 )
 
-// clock is a time that moves when it is told to.
+// clock is a fake clock.
 type clock struct{ at atomic.Int64 }
 
 func (c *clock) now() time.Time          { return time.Unix(0, c.at.Load()) }
@@ -26,7 +26,7 @@ func (c *clock) advance(d time.Duration) { c.at.Add(int64(d)) }
 
 // flaky is a server that answers calls, or breaks off every connection.
 type flaky struct {
-	away         atomic.Int64 // status of a proxy before it; 0 = it answers; -1 = nobody answers
+	away         atomic.Int64 // status of a proxy before it; 0 = the server answers; -1 = connections are reset
 	posts, tries atomic.Int64
 }
 
@@ -48,8 +48,8 @@ func (f *flaky) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// TestOutage: a server that goes away costs five calls and then a try now and
-// then, however many ask; when it is back, everybody is served.
+// TestOutage: a server that is down costs five calls, and then occasional probes, however many
+// calls wait; when it is back, all calls succeed.
 func TestOutage(t *testing.T) {
 	t.Parallel()
 	for name, away := range map[string]int64{"resets": -1, "bad gateway": 502, "gateway timeout": 504} {
@@ -76,7 +76,7 @@ func TestOutage(t *testing.T) {
 				require.LessOrEqual(t, fault.RetryAfter(err), 10*time.Second)
 				c.advance(time.Second)
 			}
-			require.EqualValues(t, 6, f.posts.Load(), "calls are not tries")
+			require.EqualValues(t, 6, f.posts.Load(), "calls are not used as probes")
 			require.LessOrEqual(t, f.tries.Load(), int64(64))
 			f.away.Store(0)
 			c.advance(10 * time.Second)
@@ -87,7 +87,7 @@ func TestOutage(t *testing.T) {
 	}
 }
 
-// TestOthersAreServed: what is down is one host, not the client, nor its limit.
+// TestOthersAreServed: one host that is down affects neither other hosts nor the limit.
 func TestOthersAreServed(t *testing.T) {
 	t.Parallel()
 	f := &flaky{}
@@ -104,14 +104,14 @@ func TestOthersAreServed(t *testing.T) {
 	}
 	require.EqualValues(t, 5, f.posts.Load())
 	require.NoError(t, post(alive))
-	require.Equal(t, 8, l.Limit(), "calls that were not made say nothing about room")
+	require.Equal(t, 8, l.Limit(), "calls that were not made do not change the limit")
 }
 
-// TestHalfOpen: a server whose host takes connections and never answers costs
-// five deadlines; the call after them ends at once.
+// TestHalfOpen: a host that accepts connections and never answers costs five timeouts; the next
+// call fails at once.
 func TestHalfOpen(t *testing.T) {
 	t.Parallel()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0") // the kernel accepts; nobody reads
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0") // the kernel accepts connections, and no process reads them
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = listener.Close() })
 	c := &clock{}
@@ -130,7 +130,7 @@ func TestHalfOpen(t *testing.T) {
 	err = ask.Post(t.Context(), "http://"+listener.Addr().String(), 1, &out)
 	require.ErrorIs(t, err, circuit.ErrOpen)
 
-	// A caller that goes away while it tries leaves the try to the next.
+	// If a caller is cancelled during its probe, the next caller probes.
 	c.advance(time.Second)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
@@ -141,9 +141,8 @@ func TestHalfOpen(t *testing.T) {
 	require.NoError(t, ask.Post(t.Context(), "http://"+listener.Addr().String(), 1, &out))
 }
 
-// TestPoison: a call that always breaks its server is no outage, since the
-// server is there when it is tried: the call fails as transport, which ends by
-// count, and does not wait for ever.
+// TestPoison: a call that always crashes its server is not an outage, because the server answers
+// probes. The call fails with class transport, whose attempts are limited.
 func TestPoison(t *testing.T) {
 	t.Parallel()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

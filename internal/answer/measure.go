@@ -8,9 +8,9 @@ import (
 	"github.com/cogniverse/cogflow/internal/limit"
 )
 
-// Measure makes a call and reports it to a limit: refusals and timeouts say that the
-// service is at its capacity. A call that was not made, because the service is down, says
-// nothing.
+// Measure makes a call and reports its outcome to a limit: refusals and timeouts mean that
+// the service is at its capacity. A call that was not made because the service is down is not
+// counted as a refusal.
 func Measure[T any](l *limit.Limit, call func() (T, error)) (T, error) {
 	done := l.Begin()
 	out, err := call()

@@ -10,7 +10,7 @@ import (
 )
 
 // reported finds an error in an answer with status 200: {"error": …}, or vLLM's {"object":
-// "error"}. status is the status in the error, or that of its words; 0 = none.
+// "error"}. status is the status in the error, or the one that its message means; 0 = none.
 func (c *Client) reported(data []byte) (text string, status int) {
 	var answer struct {
 		Object json.RawMessage `json:"object"`
@@ -27,7 +27,7 @@ func (c *Client) reported(data []byte) (text string, status int) {
 		Code   json.RawMessage `json:"code"`
 		Status json.RawMessage `json:"status"`
 	}
-	_ = json.Unmarshal(answer.Error, &inner) // an error that is a text has neither
+	_ = json.Unmarshal(answer.Error, &inner) // an error that is a string has neither
 	said := message(data)
 	text = c.excerpt(said)
 	for _, code := range []json.RawMessage{inner.Code, inner.Status, answer.Code} {
@@ -44,7 +44,7 @@ func (c *Client) reported(data []byte) (text string, status int) {
 	return text, 0
 }
 
-// single takes a document out of a list of one, in which Gemini puts its errors.
+// single unwraps a list of one document, the form of Gemini's errors.
 func single(data []byte) []byte {
 	var list []json.RawMessage
 	if json.Unmarshal(data, &list) == nil && len(list) == 1 {
@@ -53,8 +53,8 @@ func single(data []byte) []byte {
 	return data
 }
 
-// blank reports whether an answer has no error: the field is missing or empty, or reports
-// success. Some servers fill it in every answer.
+// blank reports whether the field has no error: it is missing or empty, or reports success.
+// Some servers set it in every answer.
 func blank(field json.RawMessage) bool {
 	var v any
 	return len(field) == 0 || json.Unmarshal(field, &v) == nil && nothing(v)
@@ -83,8 +83,8 @@ func nothing(v any) bool {
 	return false
 }
 
-// message finds the server's message in the known forms; otherwise it is the whole answer. What
-// a server repeats of the request beside it is not part of it.
+// message finds the server's message in the known forms; otherwise it returns the whole answer.
+// A part of the request that the server repeats is not included.
 func message(data []byte) string {
 	var shapes struct {
 		Error   json.RawMessage `json:"error"`
@@ -101,7 +101,7 @@ func message(data []byte) string {
 	var all []string
 	for _, part := range []json.RawMessage{shapes.Error, shapes.Errors, shapes.Message, shapes.Detail, shapes.Msg} {
 		if text := said(part, maxNested); text != "" && !slices.Contains(all, text) {
-			all = append(all, text) // NestJS has the reason in "message" beside an "error" that names the status
+			all = append(all, text) // NestJS has the reason in "message", and the status in "error"
 		}
 	}
 	if len(all) == 0 {
@@ -112,8 +112,8 @@ func message(data []byte) string {
 
 const maxNested = 4 // errors in errors
 
-// said is the text of an error: a text, an object with a message, or a list of these. Gateways
-// put the error of the server behind them beside their own, or as a text into it.
+// said is the text of an error: a string, an object with a message, or a list of these.
+// Gateways add the error of the server behind them, as another field or as JSON in a string.
 func said(part json.RawMessage, deep int) string {
 	var text string
 	if deep == 0 || len(part) == 0 || string(part) == "null" {

@@ -10,7 +10,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 )
 
-// Causes of input faults that concern one request: the server answers others.
+// Causes of input faults that concern one request only: the server answers other requests.
 var (
 	// ErrTooLong marks a request that does not fit into the model's context.
 	ErrTooLong = errors.New("the request does not fit into the model's context")
@@ -18,17 +18,18 @@ var (
 	ErrFiltered = errors.New("a content filter refuses the request or its answer")
 )
 
-// A status often does not tell why a server refuses: it uses 400, 403, 413, 422, 429 and 500 for
-// a prompt that is too long, and 400, 403, 404, 412 and 429 for an empty account. The words do.
-// They are looked for in the server's message only, never in what it repeats of the request.
+// The status often does not say why a server refuses a request: servers use 400, 403, 413, 422,
+// 429 and 500 for a prompt that is too long, and 400, 403, 404, 412 and 429 for an empty account.
+// The message does. Only the server's message is searched, never the request that it repeats.
 
-// overflow is how servers say that a prompt does not fit: what is too long, and that it is.
+// overflowOf and overflowIs match messages about a prompt that does not fit: its subject, and
+// that it is too long.
 var (
 	overflowOf = regexp.MustCompile("(context|prompt|inputs?|sequence|messages?)[`'\"]*[ _-](total )?(length|window|size|limit|tokens?)")
 	overflowIs = regexp.MustCompile(`exceed|longer than|too (long|large|many)|greater than|larger than|more than|overflow|must be (<|less)|must have less|only \d|at most|not fit|maximum (context|input|prompt) length|reduce the`)
 )
 
-// tooLong lists what the two expressions miss.
+// tooLong lists phrases that the two expressions do not match.
 func tooLong() []string {
 	return []string{
 		"context_length_exceeded", "maximum context length", "longer than the maximum model length", "too long to fit", "exceed_context_size",
@@ -56,7 +57,7 @@ func isTooLong(text string) bool {
 	return says(text, tooLong()) || overflowOf.MatchString(text) && overflowIs.MatchString(text)
 }
 
-// filters lists how servers say that a filter refuses.
+// filters lists phrases for a request that a content filter refuses.
 func filters() []string {
 	return []string{
 		"content_filter", "content filter", "content_policy", "content policy", "content management policy", "responsibleaipolicyviolation", // OpenAI, Azure, LiteLLM
@@ -73,7 +74,7 @@ func filters() []string {
 	}
 }
 
-// noAccount lists how servers say that they serve the account nothing, whatever it asks.
+// noAccount lists phrases for an account for which no request is served.
 func noAccount() []string {
 	return []string{
 		"insufficient_quota", "billing_hard_limit", "billing_not_active", "account is not active", // OpenAI
@@ -99,19 +100,20 @@ func busy() []string {
 	return []string{"rate limit", "rate_limit", "rate-limit", "too many requests", "overloaded", "throttlingexception"}
 }
 
-// suspended is how Fireworks and Moonshot say it: "Account acme is suspended, possibly due to …".
+// suspended matches Fireworks and Moonshot: "Account acme is suspended, possibly due to …".
 var suspended = regexp.MustCompile(`account\b.{0,80}\bsuspended`)
 
-// isAccount reports whether a message says that the account is not served. Gateways pass OpenAI's
-// words on without their code; Gemini has the same words for a limit of a minute, with more of them.
+// isAccount reports whether a message says that the account is not served. Gateways forward
+// OpenAI's message without its code. Gemini uses the same message, with additions, for a limit
+// per minute.
 func isAccount(text string) bool {
 	text = strings.ToLower(text)
 	quota := strings.Contains(text, "exceeded your current quota, please check your plan and billing details")
 	return says(text, noAccount()) || suspended.MatchString(text) || quota && !says(text, []string{"ai.google.dev", "metric", "retry in", "try again in"})
 }
 
-// unread lists how LiteLLM reports, with status 500, that a provider answered and that it cannot
-// read the answer: the provider has billed it.
+// unread lists messages of LiteLLM, with status 500, about an answer of a provider that it cannot
+// read: the provider has billed that answer.
 func unread() []string {
 	return []string{
 		"invalid response from llm endpoint", "invalid response object", "with no 'choices'", "'choices' that is not a list",
@@ -129,15 +131,15 @@ func refused(text string) bool {
 	return isTooLong(text) || says(text, filters()) || isAccount(text)
 }
 
-// explain corrects the class of a status by the words beside it. What concerns the account or the
-// whole endpoint fails every request, and another server of the same kind may use another status.
+// explain corrects the class of a status by the message. A problem of the account or of the
+// endpoint fails every request, whatever status the server uses for it.
 func explain(f *fault.Error, code int, text string) {
 	switch {
 	case code == http.StatusUnauthorized:
 	case says(text, filters()):
 		f.Class, f.Err = fault.Input, ErrFiltered
 	case isAccount(text):
-		f.Class = fault.Auth // no waiting helps
+		f.Class = fault.Auth // waiting does not help
 	case isTooLong(text) && (code != http.StatusTooManyRequests || tooLargeForever(text)):
 		f.Class, f.Err = fault.Input, ErrTooLong
 	case says(text, noModel()) && code < 500:
@@ -155,8 +157,8 @@ func tooLargeForever(text string) bool {
 	return says(text, []string{"request too large", "must be reduced in order to run"})
 }
 
-// wrongPlace reports whether a status is about the address of the endpoint or the way it is
-// called, whatever the request is.
+// wrongPlace reports whether a status means a wrong address or method, independent of the
+// content of the request.
 func wrongPlace(code int) bool {
 	switch code {
 	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotAcceptable, http.StatusGone, http.StatusLengthRequired, http.StatusPreconditionFailed,
@@ -166,7 +168,7 @@ func wrongPlace(code int) bool {
 	return code >= 300 && code < 400
 }
 
-// abroad lists how servers say that they do not serve a country, which is not the key's fault.
+// abroad lists phrases for a country that is not served. Such a refusal is not caused by the key.
 func abroad() []string {
 	return []string{"location is not supported", "unsupported_country", "territory not supported", "region"}
 }

@@ -24,8 +24,8 @@ func refusal(t *testing.T, status int, body string, header ...string) error {
 
 func saying(text string) string { return `{"error":{"message":` + strconv.Quote(text) + `}}` }
 
-// TestTooLongInAnyWording: a prompt that does not fit concerns the prompt, with whatever status
-// and words.
+// TestTooLongInAnyWording: a prompt that does not fit is an input fault of that request, with any
+// status and message.
 func TestTooLongInAnyWording(t *testing.T) {
 	t.Parallel()
 	for text, status := range map[string]int{
@@ -76,7 +76,7 @@ func TestTooLongInAnyWording(t *testing.T) {
 	}
 }
 
-// TestFilteredInAnyWording: so does a filter.
+// TestFilteredInAnyWording: a content filter is an input fault of that request, too.
 func TestFilteredInAnyWording(t *testing.T) {
 	t.Parallel()
 	for body, status := range map[string]int{
@@ -99,8 +99,8 @@ func TestFilteredInAnyWording(t *testing.T) {
 	}
 }
 
-// TestRefusalsOfEverything: what concerns the account, the country, the model or the address
-// fails every request, and no waiting helps.
+// TestRefusalsOfEverything: a problem of the account, the country, the model or the address fails
+// every request, and waiting does not help.
 func TestRefusalsOfEverything(t *testing.T) {
 	t.Parallel()
 	for body, status := range map[string]int{
@@ -140,8 +140,8 @@ func TestRefusalsOfEverything(t *testing.T) {
 	require.Equal(t, fault.Input, fault.ClassOf(err), "a firewall refuses this text: %v", err)
 }
 
-// TestMessages: the reason is found wherever a server puts it, and what it repeats of the request
-// is not taken for it.
+// TestMessages: the reason is found in every known place, and the request that a server repeats is
+// not mistaken for it.
 func TestMessages(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{

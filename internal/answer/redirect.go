@@ -6,8 +6,8 @@ import (
 	"net/url"
 )
 
-// redirect decides which redirects are followed: only on the same host, since a key must
-// not be sent to another, and never in a way that repeats a paid request. A 303 names the
+// redirect decides which redirects are followed: only on the same host, because a key must
+// not be sent to another host, and never if a paid request would be repeated. A 303 gives the
 // address of the answer to a long call, which is polled with GET.
 func redirect(r *http.Request, via []*http.Request) error {
 	const most = 50 // of long polls

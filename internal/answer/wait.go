@@ -12,7 +12,7 @@ import (
 // maxRetryAfter is the longest wait that a server may ask for.
 const maxRetryAfter = 10 * time.Minute
 
-// RetryAfter reads the header of that name, seconds or a date; at most 10 min,
+// RetryAfter parses the value of the header Retry-After, seconds or a date; at most 10 min,
 // 0 = none.
 func RetryAfter(value string, now time.Time) time.Duration {
 	if seconds, err := strconv.ParseFloat(value, 64); err == nil && seconds > 0 {
@@ -24,8 +24,8 @@ func RetryAfter(value string, now time.Time) time.Duration {
 	return 0
 }
 
-// wait is how long a server asks to wait: in milliseconds as OpenAI and Azure, in the usual
-// header, in the headers of a limit that is used up, or in the body; 0 = it does not say.
+// wait is the wait that a server asks for: in milliseconds (OpenAI and Azure), in the usual
+// header, in the headers of a limit that is used up, or in the body; 0 = none.
 func wait(h http.Header, body []byte, said string, now time.Time) time.Duration {
 	for _, name := range []string{"Retry-After-Ms", "X-Ms-Retry-After-Ms"} {
 		if ms, err := strconv.ParseFloat(h.Get(name), 64); err == nil && ms > 0 {
@@ -42,7 +42,7 @@ func wait(h http.Header, body []byte, said string, now time.Time) time.Duration 
 	return asked(body, said)
 }
 
-// usedUp is when the limits are renewed of which nothing is left: OpenAI, Groq, Azure.
+// usedUp is the longest time until a used-up limit is renewed: OpenAI, Groq, Azure.
 func usedUp(h http.Header) (longest time.Duration) {
 	for _, of := range []string{"Requests", "Tokens"} {
 		if h.Get("X-Ratelimit-Remaining-"+of) == "0" {
@@ -52,10 +52,11 @@ func usedUp(h http.Header) (longest time.Duration) {
 	return longest
 }
 
-// tryAgain is how OpenAI, Groq and Azure say it: "Please try again in 7m12.5s".
+// tryAgain matches OpenAI, Groq and Azure: "Please try again in 7m12.5s".
 var tryAgain = regexp.MustCompile(`(?:try again in|retry after) ((?:[\d.]+ ?(?:ms|s|m|h)(?:econds?|inutes?)?)+)`)
 
-// asked reads the wait from the body: Gemini's RetryInfo, Hugging Face's estimated time, or words.
+// asked reads the wait from the body: Gemini's RetryInfo, Hugging Face's estimated time, or the
+// message.
 func asked(body []byte, said string) time.Duration {
 	var shapes struct {
 		Estimated float64 `json:"estimated_time"`
@@ -65,7 +66,7 @@ func asked(body []byte, said string) time.Duration {
 			} `json:"details"`
 		} `json:"error"`
 	}
-	_ = json.Unmarshal(single(body), &shapes) // what is of another type stays empty
+	_ = json.Unmarshal(single(body), &shapes) // fields of another type stay empty
 	for _, d := range shapes.Error.Details {
 		if d := duration(d.Delay); d > 0 {
 			return d
@@ -80,7 +81,7 @@ func asked(body []byte, said string) time.Duration {
 	return 0
 }
 
-// duration reads what Go, too, calls one; it is bounded, and 0 if it is none.
+// duration parses a duration in Go's notation, limited to maxRetryAfter; 0 if it is invalid.
 func duration(text string) time.Duration {
 	d, err := time.ParseDuration(text)
 	if err != nil || d < 0 {

@@ -69,7 +69,7 @@ def inner(module: dspy.Module) -> dspy.Predict:
 
 
 class Pipeline(dspy.Module):
-    """What a program file means, as a DSPy module."""
+    """The DSPy module of a program file."""
 
     def __init__(self, spec: dict):
         super().__init__()

@@ -1,4 +1,4 @@
-"""The cases that both sides are shown."""
+"""The cases for both sides."""
 
 import json
 import random

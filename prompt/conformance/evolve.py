@@ -1,5 +1,5 @@
-"""Runs gepa on the jobs it reads, with scores and texts that are functions of
-what is asked; prints both and everything that was decided."""
+"""Runs gepa on the jobs of its input, with scores and texts that are functions of
+the requests; prints scores, texts and all decisions."""
 
 import hashlib
 import json
@@ -65,7 +65,7 @@ class Scripted:
 
 def run(job):
     scripted = Scripted(job["seed"])
-    # Rows are known by their numbers: those to train on come first.
+    # Rows are identified by number; training rows come first.
     result = gepa.optimize(
         seed_candidate={name: f"text of {name}" for name in job["predictors"]},
         trainset=list(range(job["train"])),

@@ -17,7 +17,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// evolution is a job as evolve.py takes it.
+// evolution is the input of evolve.py.
 type evolution struct {
 	Seed       int64          `json:"seed"`
 	Predictors []string       `json:"predictors"`
@@ -26,7 +26,7 @@ type evolution struct {
 	Settings   map[string]any `json:"settings"`
 }
 
-// evolved is what gepa did.
+// evolved is the output of evolve.py: what gepa did.
 type evolved struct {
 	Scores     map[string]float64 // by texts and row
 	Texts      [][]any            // predictor, its text, rows, its new text; in the order of the questions
@@ -61,11 +61,11 @@ func evolutions() []evolution {
 	return list
 }
 
-// atMost is up to how many candidates a set of CPython is in ascending order.
+// atMost is the number of candidates up to which a set of CPython is in ascending order.
 const atMost = 8
 
-// TestGEPA: with the same scores and texts, gepa and the search draw the same candidates and
-// rows, accept the same and merge the same, to the end or to the ninth candidate.
+// TestGEPA: with the same scores and texts, gepa and the search draw, accept and merge the same
+// candidates and rows, to the end or to the ninth candidate.
 func TestGEPA(t *testing.T) {
 	t.Parallel()
 	jobs := evolutions()
@@ -95,7 +95,7 @@ func TestGEPA(t *testing.T) {
 	require.Greater(t, whole, 10)
 }
 
-// evolve plays a search with gepa's scores and texts; done = it came to its end.
+// evolve runs a search with gepa's scores and texts; done = it is complete.
 func evolve(t *testing.T, job evolution, from evolved) (s *gepa.Search, done bool) {
 	t.Helper()
 	plan := evolving(t, job)
@@ -143,7 +143,7 @@ var (
 	passedOn  = regexp.MustCompile(`(?s)\[\[ ## agent ## \]\]\n(.*?)\n`)
 )
 
-// repeats is the student: it passes on under which instructions it runs.
+// repeats is the student: its answers list the instructions of the predictors that ran.
 func repeats(messages []prompt.Message) string {
 	own := objective.FindStringSubmatch(messages[0].Content)[1]
 	if before := passedOn.FindStringSubmatch(messages[1].Content); before != nil {

@@ -1,5 +1,5 @@
-"""Prints, for servers of every ability, what DSPy asks when answers cannot be
-read: the messages and the kind of response format, call by call."""
+"""Prints, for each kind of server, the requests of DSPy after unreadable answers:
+the messages and the kind of response format, call by call."""
 
 import contextlib
 import json

@@ -112,7 +112,7 @@ def optional(kind, **more):
     return field("x", "optional", items={"type": kind, **more})
 
 
-# An output of every type, with answers that are right, odd and wrong.
+# An output of every type, with valid, unusual and invalid answers.
 TYPES = [
     field("x", "str"),
     field("x", "int"),

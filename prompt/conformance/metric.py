@@ -1,5 +1,5 @@
-"""Prints DSPy's EM and F1 of random pairs, draws of CPython's generator, and what
-json_repair reads in random damaged JSON."""
+"""Prints DSPy's EM and F1 of random pairs, draws of CPython's generator, and the
+values that json_repair reads from random damaged JSON."""
 
 import json
 import random

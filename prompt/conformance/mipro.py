@@ -1,5 +1,5 @@
-"""Runs DSPy's MIPROv2 on the jobs it reads, with a scripted model; prints every
-answer the model gave and everything that was decided."""
+"""Runs DSPy's MIPROv2 on the jobs of its input, with a scripted model; prints every
+answer of the model and all decisions."""
 
 import contextlib
 import hashlib
@@ -25,7 +25,7 @@ def number(*parts) -> int:
 
 
 class Scripted(dspy.BaseLM):
-    """Answers by a fixed function of the question, well or badly."""
+    """Answers by a fixed function of the request, correctly or not."""
 
     def __init__(self, answers):
         super().__init__(model="scripted", cache=False)
@@ -59,7 +59,7 @@ def answer(messages, rollout) -> str:
     fields = OUTPUT.findall(request[request.rindex("Respond with") :])
     fields = [f for f in fields if f != "completed"]
     n = number(messages, rollout)
-    # Of an instruction that cannot be read in JSON either, DSPy dies.
+    # DSPy fails if an instruction is unreadable in JSON, too.
     if n % 19 == 0 and not (in_json and "proposed_instruction" in fields):
         return "I would rather not say."
     values = {f: value(f, messages, n) for f in fields}
@@ -125,7 +125,7 @@ def scorer(spec):
 
 
 class Watched(MIPROv2):
-    """Keeps what the stages hand on."""
+    """Keeps the results of the stages."""
 
     def _bootstrap_fewshot_examples(self, *args, **kwargs):
         self.kept_sets = super()._bootstrap_fewshot_examples(*args, **kwargs)

@@ -61,8 +61,7 @@ func examples(seed uint64, n int) []*prompt.Object {
 	return rows
 }
 
-// typed is a program whose first predictor's outputs are no text, and whose second one reads
-// them.
+// typed is a program whose first predictor has typed outputs, which the second one reads.
 func typed(t *testing.T) *prompt.Program {
 	t.Helper()
 	const agent = `{"name": "agent", "type": "enum", "class": "Agent", "members": ["VIDEO", "IMAGE", "TEXT"],

@@ -1,4 +1,4 @@
-"""Prints what DSPy reads in each answer, or null where it reads nothing."""
+"""Prints the outputs that DSPy reads from each answer, or null if it reads none."""
 
 import functools
 import json

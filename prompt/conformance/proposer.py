@@ -1,5 +1,5 @@
-"""Has DSPy's proposer of GEPA ask for a new instruction; prints its messages and
-what it reads in the answer."""
+"""Lets the proposer of DSPy's GEPA request a new instruction; prints its messages and
+the instruction that it reads from the answer."""
 
 import json
 import sys

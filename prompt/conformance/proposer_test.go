@@ -13,15 +13,15 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// reflection is a case as proposer.py takes it.
+// reflection is a case of proposer.py.
 type reflection struct {
 	Current  string           `json:"current"`
 	Examples []*prompt.Object `json:"examples"`
 	Answer   string           `json:"answer"`
 }
 
-// TestReflection: the proposer is asked as DSPy's GEPA asks it, and its answer is read
-// alike.
+// TestReflection: requests to the proposer, and the values read from its answers, equal those of
+// DSPy's GEPA.
 func TestReflection(t *testing.T) {
 	t.Parallel()
 	rows := []*prompt.Object{
@@ -51,8 +51,8 @@ func TestReflection(t *testing.T) {
 	require.Equal(t, prompt.Normalize(want[0].New), text)
 }
 
-// reflect plays the first reflection of a search, and returns what the proposer was asked
-// and the new instruction.
+// reflect runs the first reflection of a search, and returns the request to the proposer and the
+// new instruction.
 func reflect(t *testing.T, current string, rows []*prompt.Object, said, feedback []string, answer string) (asked []prompt.Message, text string) {
 	t.Helper()
 	program := &prompt.Program{Name: "p", Predictors: []*prompt.Predictor{{

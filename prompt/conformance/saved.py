@@ -1,5 +1,5 @@
 """Reads programs; prints the files that DSPy's save writes for each, in every form,
-after an optimizer changed instructions and demos where it is told to."""
+after an optimizer changed the instructions and demos that the input names."""
 
 import base64
 import json

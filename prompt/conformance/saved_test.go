@@ -16,8 +16,8 @@ import (
 	"github.com/cogniverse/cogflow/prompt/saved"
 )
 
-// TestSaved: a program that DSPy saved is optimized on, and what is published of it asks the
-// same in DSPy again. Its names come from a signature, or from the file.
+// TestSaved: a program that DSPy saved is optimized further, and the published program makes the
+// same requests in DSPy. Its names come from a signature, or from the file.
 func TestSaved(t *testing.T) {
 	t.Parallel()
 	signature, err := prompt.Read([]byte(miprotest.TwoSteps))

@@ -12,7 +12,7 @@ from build import inner, program
 
 
 def prompts(spec, module, inputs):
-    """Of each predictor, what it would ask with its own inputs set to text."""
+    """The request of each predictor, with texts as its inputs."""
     out = []
     for p in spec["predictors"]:
         predict = inner(module if p["name"] == "self" else getattr(module, p["name"]))
@@ -21,7 +21,7 @@ def prompts(spec, module, inputs):
 
 
 def change(spec, module, row):
-    """What an optimizer would leave behind."""
+    """Changes a program as an optimizer would."""
     for p in spec["predictors"]:
         predict = inner(module if p["name"] == "self" else getattr(module, p["name"]))
         predict.signature = predict.signature.with_instructions(row["instructions"])

@@ -26,8 +26,8 @@ func fits(a, b []string) bool {
 	return min(n, m) < 1<<16 && (n+1)*(m+1) <= maxCells
 }
 
-// align is the longest common subsequence, removed tokens before added ones. Texts that
-// exceed the limit are replaced as a whole.
+// align aligns by the longest common subsequence, with removed tokens before added ones. Texts
+// that exceed the limit are replaced as a whole.
 func align(a, b []string) []Part {
 	head, tail := trim(a, b)
 	parts := add(nil, Same, a[:head]...)

@@ -20,8 +20,8 @@ const (
 	Added   Op = "added"
 )
 
-// Part is a piece of text. All except the added parts are the text before, all except the
-// removed ones the text after.
+// Part is a piece of text. The text before consists of all parts except the added ones; the text
+// after, of all parts except the removed ones.
 type Part struct {
 	Op   Op     `json:"op"`
 	Text string `json:"text"`
@@ -38,8 +38,8 @@ type Predictor struct {
 	DemosRemoved []*prompt.Object `json:"demos_removed"`
 }
 
-// Programs compares predictors by name, in the order of after; those that only before has
-// come last. Either may be nil.
+// Programs compares predictors by name, in the order of after; predictors of before only come
+// last. Either program may be nil.
 func Programs(before, after *prompt.Program) []Predictor {
 	var out []Predictor
 	old := map[string]*prompt.Predictor{}
@@ -81,7 +81,7 @@ func compare(name string, before, after *prompt.Predictor) Predictor {
 	return d
 }
 
-// without lists the demos that others lack, with multiplicity.
+// without lists the demos that are not in others, with multiplicity.
 func without(demos, others []*prompt.Object) []*prompt.Object {
 	out := []*prompt.Object{}
 	known := map[string]int{}
@@ -107,12 +107,12 @@ func Words(before, after string) []Part {
 	return readable(align(a, b))
 }
 
-// words splits a text into words, spaces and single signs.
+// words splits a text into words, spaces and single other characters.
 func words(text string) []string {
 	var out []string
 	begin, last := 0, 0
 	for i, r := range text {
-		class := 3 // every other sign is a token of its own
+		class := 3 // every other character is a token of its own
 		switch {
 		case unicode.IsSpace(r):
 			class = 1

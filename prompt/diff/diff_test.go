@@ -11,7 +11,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// sides puts a comparison together again.
+// sides reconstructs both texts from a comparison.
 func sides(parts []Part) (before, after string) {
 	for _, p := range parts {
 		if p.Op != Added {
@@ -49,7 +49,8 @@ func TestWords(t *testing.T) {
 	}
 }
 
-// Texts that are too long for words, or even for lines, still come out whole.
+// TestWordsOfLongTexts: texts that are too long to compare by words, or even by lines, remain
+// complete.
 func TestWordsOfLongTexts(t *testing.T) {
 	t.Parallel()
 	long := func(word string, n int, end string) string { return strings.Repeat(word+end, n) }
@@ -62,7 +63,7 @@ func TestWordsOfLongTexts(t *testing.T) {
 		require.Equal(t, c[0], before)
 		require.Equal(t, c[1], after)
 	}
-	assert.Len(t, Words("x "+long("same ", 90_000, ""), "y "+long("same ", 90_000, "")), 3, "common ends are no work")
+	assert.Len(t, Words("x "+long("same ", 90_000, ""), "y "+long("same ", 90_000, "")), 3, "common ends are not aligned")
 }
 
 func FuzzWords(f *testing.F) {

@@ -36,8 +36,8 @@ func (m *Metric) Columns() []string {
 	return all
 }
 
-// CheckScores refuses a judge whose score has a type that is not a number from 0 to 1. Jobs of
-// earlier builds may have one.
+// CheckScores rejects a judge whose score has a type other than a number from 0 to 1. Jobs of
+// earlier builds may have such a judge.
 func (m *Metric) CheckScores() error {
 	if m.Kind == Judge {
 		for _, f := range m.Program.Outputs() {

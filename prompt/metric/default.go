@@ -17,7 +17,7 @@ func Default(program *prompt.Program) *Metric {
 	return m
 }
 
-// Commands lists the commands that the metric asks, by their names.
+// Commands lists the names of the commands that the metric calls.
 func (m *Metric) Commands() []string {
 	if m.Kind == Command {
 		return []string{m.Command}

@@ -8,14 +8,14 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// Mark is what a command says of an output.
+// Mark is a command's score of an output, with feedback.
 type Mark struct {
 	Score      float64           `json:"score"`                // from 0 to 1
 	Feedback   string            `json:"feedback,omitempty"`   // what was right or wrong, for a model that learns from it
-	Predictors map[string]string `json:"predictors,omitempty"` // the same for single predictors, by name
+	Predictors map[string]string `json:"predictors,omitempty"` // feedback for single predictors, by name
 }
 
-// longestShown is how many characters of one value or text a feedback shows.
+// longestShown is the maximum length, in characters, of one value or text in a feedback.
 const longestShown = 2000
 
 // note is the feedback of one part.
@@ -24,8 +24,8 @@ type note struct {
 	predictors map[string]string
 }
 
-// Feedback says in words what a finished scoring found, for one predictor of the program;
-// "" if there is nothing to say beyond the score.
+// Feedback describes the result of a finished scoring for one predictor of the program; "" if
+// there is nothing beyond the score.
 func (s *Scoring) Feedback(predictor string) string {
 	var texts []string
 	for _, n := range s.notes {
@@ -67,7 +67,7 @@ func (m *Metric) explain(example, outputs *prompt.Object, score float64) string 
 	return fmt.Sprintf("%s is wrong: %s.", m.Field, said)
 }
 
-// wanted says what a field should have been.
+// wanted describes the expected value of a field.
 func (m *Metric) wanted(want any) string {
 	list, many := want.([]any)
 	switch {
@@ -82,7 +82,7 @@ func (m *Metric) wanted(want any) string {
 	return "expected " + quote(want)
 }
 
-// quote shows a value as Python does, and the beginning of a long one.
+// quote shows a value as Python does; a long value is cut off.
 func quote(v any) string { return shorten(python.Repr(v)) }
 
 func shorten(text string) string {
@@ -92,7 +92,7 @@ func shorten(text string) string {
 	return text
 }
 
-// reasons is what a judge said besides its score.
+// reasons are the outputs of a judge other than its score.
 func reasons(judge *prompt.Execution) string {
 	outputs, err := judge.Result()
 	if err != nil {

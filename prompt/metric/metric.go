@@ -23,7 +23,7 @@ type Kind string
 // The kinds.
 const (
 	Exact      Kind = "exact"      // 1 if equal, else 0
-	F1         Kind = "f1"         // of the words that both have, as DSPy counts them
+	F1         Kind = "f1"         // F1 of the common words, as in DSPy
 	Contains   Kind = "contains"   // 1 if the expected text, or one of a list, is in the output
 	Numeric    Kind = "numeric"    // 1 if within Tolerance or Relative
 	Calibrated Kind = "calibrated" // 1 - (Confidence - correct)², where correct is Exact of Field
@@ -67,8 +67,8 @@ const (
 	predicted  = "predicted_"
 )
 
-// Read reads a metric for a program whose examples have these columns, and refuses one that
-// names a missing field or column.
+// Read reads a metric for a program whose examples have these columns. It rejects names of
+// missing fields and columns.
 func Read(text []byte, program *prompt.Program, columns []string) (*Metric, error) {
 	m := &Metric{}
 	err := strictjson.Unmarshal(text, m)
@@ -136,7 +136,7 @@ func (m *Metric) checkJudge(program *prompt.Program, columns []string) error {
 	if err != nil {
 		return err
 	}
-	if m.Program, err = prompt.Read(text); err != nil { // it came inside another file and is not checked yet
+	if m.Program, err = prompt.Read(text); err != nil { // the judge is part of another file and is not checked yet
 		return err
 	}
 	if !hasField(m.Program.Outputs(), scoreField) {

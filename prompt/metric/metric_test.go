@@ -63,7 +63,7 @@ func TestScores(t *testing.T) {
 	}
 }
 
-// TestJudgeAndCommand: what needs an answer says so, one after the other.
+// TestJudgeAndCommand: a judge and a command request their answers one after the other.
 func TestJudgeAndCommand(t *testing.T) {
 	t.Parallel()
 	judge := `{"kind": "judge", "weight": 2, "program": {"name": "j", "predictors": [{"name": "j",
@@ -93,11 +93,11 @@ func TestJudgeAndCommand(t *testing.T) {
 	for s.Question() != nil {
 		s.Answer("no")
 	}
-	require.Zero(t, s.Score(), "a judge that says nothing readable")
+	require.Zero(t, s.Score(), "the judge's answer is unreadable")
 }
 
-// TestFeedback: a metric says what was expected, a judge why, and a command what it likes,
-// also to one predictor alone.
+// TestFeedback: a metric names the expected value, a judge its reasons, and a command its own
+// text, which may be for one predictor only.
 func TestFeedback(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
@@ -160,7 +160,7 @@ func TestReadRefuses(t *testing.T) {
 	}
 }
 
-// TestChecks: what would score 0 for every row is found before the first call.
+// TestChecks: a metric that would score 0 on every row is rejected before the first call.
 func TestChecks(t *testing.T) {
 	t.Parallel()
 	judge := func(score string) *metric.Metric {
@@ -189,7 +189,7 @@ func TestChecks(t *testing.T) {
 	}
 }
 
-// TestScoreOutOfRange: it counts as the nearest score, and whoever asks is told.
+// TestScoreOutOfRange: it counts as the nearest score in range, and is reported.
 func TestScoreOutOfRange(t *testing.T) {
 	t.Parallel()
 	m, err := metric.Read([]byte(`{"kind": "judge", "program": {"name": "j", "predictors": [{"name": "j", "inputs": [{"name": "q"}],

@@ -19,7 +19,7 @@ type Scoring struct {
 	parts            []*Metric
 	total, weight    float64
 	judge            *prompt.Execution // of the first part, if that is a judge
-	notes            []note            // of the parts that are scored
+	notes            []note            // of the scored parts
 }
 
 // Start begins a scoring; server is the judge's.
@@ -45,7 +45,7 @@ func (s *Scoring) advance() {
 			if s.judge.Next() != nil {
 				return
 			}
-			score, _ := verdict(s.judge) // AnswerSaid tells what is wrong with it
+			score, _ := verdict(s.judge) // AnswerSaid reports the error
 			s.add(score, note{text: reasons(s.judge)})
 		default:
 			score := m.score(s.example, s.outputs)
@@ -113,7 +113,7 @@ func (s *Scoring) Question() *prompt.Request {
 // Answer takes the judge's answer to Question.
 func (s *Scoring) Answer(text string) { s.AnswerSaid(prompt.Said{Text: text}) }
 
-// AnswerSaid is Answer for an answer of which more is known.
+// AnswerSaid is Answer for an answer with details.
 func (s *Scoring) AnswerSaid(said prompt.Said) {
 	if s.judge == nil {
 		return
@@ -126,7 +126,7 @@ func (s *Scoring) AnswerSaid(said prompt.Said) {
 }
 
 // ErrScore marks a judge's score that is not a number from 0 to 1. A number counts as the
-// nearest one that is, and anything else as 0.
+// nearest valid score, and any other value as 0.
 var ErrScore = errors.New("the judge's score is not a number from 0 to 1")
 
 // Command returns the name of the command whose score is needed now, for the example and
@@ -138,7 +138,7 @@ func (s *Scoring) Command() string {
 	return ""
 }
 
-// Scored takes what Command's command says, with a score from 0 to 1.
+// Scored takes the result of Command's command, with a score from 0 to 1.
 func (s *Scoring) Scored(m Mark) {
 	if s.Command() != "" {
 		if math.IsNaN(m.Score) {
@@ -192,7 +192,8 @@ func (m *Metric) score(example, outputs *prompt.Object) float64 {
 	}
 }
 
-// equal compares; if a list of texts is expected and a text came, any item may match.
+// equal compares an output with the expected value. If the output is a text and a list of texts
+// is expected, any item may match.
 func (m *Metric) equal(got, want any) bool {
 	if text, ok := got.(string); ok {
 		if list, many := want.([]any); many {
@@ -241,7 +242,7 @@ func number(v any) (float64, bool) {
 	return 0, false
 }
 
-// best is the best score against one of several right answers.
+// best is the best score against any of several correct answers.
 func best(want any, score func(any) float64) float64 {
 	list, ok := want.([]any)
 	if !ok {

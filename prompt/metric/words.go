@@ -12,7 +12,7 @@ import (
 // punctuation is Python's string.punctuation.
 const punctuation = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
 
-// A word ends where letters, digits and underscores do; Go's \b knows ASCII alone.
+// A word consists of letters, digits and underscores; Go's \b supports ASCII only.
 var article = regexp.MustCompile(`(^|[^\p{L}\p{N}_])(?:a|an|the)($|[^\p{L}\p{N}_])`)
 
 // normalize removes differences of case, punctuation, articles and white space, as DSPy's
@@ -25,7 +25,7 @@ func normalize(text string) string {
 		}
 		return r
 	}, text)
-	for { // two articles may share the space between them
+	for { // matches of two consecutive articles would overlap in the space between them
 		without := article.ReplaceAllString(text, "$1 $2")
 		if without == text {
 			break

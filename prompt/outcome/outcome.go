@@ -1,5 +1,5 @@
-// Package outcome names why an answer of a model could not be used as it came, and counts
-// such answers. It knows no program, no model and no store.
+// Package outcome names the reasons why a model's answer cannot be used, and counts such
+// answers. It knows no program, no model and no store.
 package outcome
 
 import (
@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Reason says why an answer could not be used as it came.
+// Reason says why an answer could not be used.
 type Reason string
 
 // The reasons.
@@ -21,7 +21,7 @@ const (
 	Overflow   Reason = "context_overflow" // the prompt does not fit into the model's context
 	Rejected   Reason = "rejected"         // the endpoint rejects the request
 	Empty      Reason = "empty"            // complete, without text
-	Unreadable Reason = "unreadable"       // complete, without the outputs that were asked for
+	Unreadable Reason = "unreadable"       // complete, without the requested outputs
 	Score      Reason = "score_range"      // a judge's score is not a number from 0 to 1
 	GivenUp    Reason = "given_up"         // several calls were billed and none had a usable answer
 )
@@ -55,7 +55,7 @@ type Group struct {
 // MaxSamples is the number of examples of a group.
 const MaxSamples = 3
 
-// Text says what became of how many answers, in words.
+// Text describes the group in words.
 func (g Group) Text() string {
 	return fmt.Sprintf("%s: %d of %d answers %s", g.Role, g.Answers, g.Of, g.Reason.text())
 }
@@ -85,8 +85,8 @@ func (r Reason) text() string {
 	}
 }
 
-// Warnings are what a person should change. One third of truncated answers, or of scores out
-// of range, is a wrong setting and not a weak model.
+// Warnings recommends changes of settings. If a third of the answers is truncated, or of the
+// scores out of range, a setting is wrong; a weak model alone does not explain it.
 func Warnings(groups []Group) (out []string) {
 	for _, g := range groups {
 		fix := ""
@@ -135,9 +135,9 @@ func Count(answers []Answer) []Group {
 	return out
 }
 
-// Answer is one request and what became of its answer.
+// Answer is the outcome of one request.
 type Answer struct {
 	Role   string `json:"role"`
 	Reason Reason `json:"reason,omitempty"` // "" = the answer was used
-	Sample string `json:"sample,omitempty"` // what a person sees of it
+	Sample string `json:"sample,omitempty"` // example, for people
 }

@@ -10,14 +10,14 @@ import (
 	"github.com/cogniverse/cogflow/prompt"
 )
 
-// defaultInstructions is the sentence that DSPy writes where a signature has none.
+// defaultInstructions matches DSPy's sentence for a signature without instructions.
 var defaultInstructions = regexp.MustCompile("^Given the fields ((?:`\\w+`(?:, )?)+), produce the fields ((?:`\\w+`(?:, )?)+)\\.$")
 
 const reasoning = "reasoning"
 
-// Named makes a program of a file whose own texts name every field. A name is found in the
-// default instructions, in a default description, or among the keys of the demos, by the
-// label that DSPy makes of it. Types are not in the file: every field is text.
+// Named makes a program from a file without a signature, if its texts contain the name of every
+// field: in the default instructions, in a default description, or among the keys of the demos,
+// by the label that DSPy derives from it. The file has no types: every field is text.
 func Named(name string, text []byte) (*prompt.Program, error) {
 	file, err := parse(text)
 	if err != nil {
@@ -42,7 +42,7 @@ func Named(name string, text []byte) (*prompt.Program, error) {
 	return reread(loaded)
 }
 
-// named makes the predictor of a state.
+// named makes the predictor from a state.
 func (s predictorState) named() (*prompt.Predictor, error) {
 	p := &prompt.Predictor{Name: s.key, Module: prompt.Predict}
 	names, err := s.names()
@@ -71,7 +71,7 @@ func (s predictorState) named() (*prompt.Predictor, error) {
 		}
 	}
 	if p.Module == prompt.ChainOfThought && len(p.Outputs) > 1 {
-		p.Outputs = p.Outputs[1:] // reasoning is the module's own
+		p.Outputs = p.Outputs[1:] // the module adds reasoning itself
 	}
 	return p, nil
 }
@@ -124,7 +124,7 @@ func (s predictorState) inputs(names []string, module prompt.Module) (int, error
 	return 0, fmt.Errorf("the file does not say which of its fields %s are outputs", strings.Join(names, ", "))
 }
 
-// written are the names in default instructions.
+// written lists the names in default instructions.
 func (s predictorState) written() (inputs, outputs []string) {
 	m := defaultInstructions.FindStringSubmatch(s.saved)
 	if m == nil {
@@ -134,7 +134,7 @@ func (s predictorState) written() (inputs, outputs []string) {
 	return split(m[1]), split(m[2])
 }
 
-// demoKeys are the keys of all demos.
+// demoKeys lists the keys of all demos.
 func (s predictorState) demoKeys() (keys []string) {
 	for _, demo := range s.demos() {
 		keys = append(keys, demo.Keys()...)
@@ -153,7 +153,7 @@ func (s predictorState) demos() (demos []*prompt.Object) {
 	return demos
 }
 
-// checkText refuses a field whose demos show that it is not text.
+// checkText rejects a field whose demos have values other than text.
 func (s predictorState) checkText(names []string) error {
 	for _, demo := range s.demos() {
 		for _, name := range names {

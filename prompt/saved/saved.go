@@ -1,7 +1,7 @@
 // Package saved reads programs that DSPy saved: the program.json of save and the state of
 // dump_state. Such a file holds instructions, demos and field texts by position, and neither
 // names nor types of fields. They come from a signature, which is a program file, or from
-// the file's own texts where these name every field. It calls no model and knows no store.
+// the file's own texts if these contain every name. It calls no model and knows no store.
 package saved
 
 import (
@@ -38,7 +38,7 @@ func Is(text []byte) bool {
 	return whole || len(states(state)) > 0
 }
 
-// CheckPickle refuses what DSPy saves as a pickle: the first bytes of a .pkl file.
+// CheckPickle rejects a .pkl file of DSPy, by its first bytes.
 func CheckPickle(name string, text []byte) error {
 	if strings.HasSuffix(name, ".pkl") || bytes.HasPrefix(text, []byte{0x80, 0x04}) || bytes.HasPrefix(text, []byte{0x80, 0x05}) {
 		return bad(name, "a pickle can run code when it is loaded and is not supported; %s", useState)
@@ -64,7 +64,7 @@ type predictorState struct {
 	saved  string // instructions
 }
 
-// states lists the predictors in a file, in its order.
+// states lists the predictors in a file, in the order of the file.
 func states(file *prompt.Object) []predictorState {
 	if s, ok := predictorOf("", file); ok {
 		return []predictorState{s}
@@ -142,7 +142,7 @@ func Load(signature *prompt.Program, text []byte) (*prompt.Program, error) {
 	return reread(loaded)
 }
 
-// reread checks a program as its file is checked.
+// reread checks a program like a program file.
 func reread(p *prompt.Program) (*prompt.Program, error) {
 	text, err := json.Marshal(p)
 	if err != nil {
@@ -151,7 +151,7 @@ func reread(p *prompt.Program) (*prompt.Program, error) {
 	return prompt.Read(text)
 }
 
-// shown lists keys of predictors.
+// shown lists the keys of predictors for an error.
 func shown(keys []string) string {
 	texts := make([]string, len(keys))
 	for i, key := range keys {
@@ -163,7 +163,7 @@ func shown(keys []string) string {
 	return strings.Join(texts, ", ")
 }
 
-// check refuses what no program can be made of.
+// check rejects files from which no program can be made.
 func check(name string, found []predictorState) error {
 	if len(found) == 0 {
 		return bad(name, "it has no predictors")

@@ -48,7 +48,7 @@ func TestLoad(t *testing.T) {
 	require.Equal(t, string(named.File()), string(p.File()))
 }
 
-// TestRefuses: what the file does not say is not guessed, and the error says what to do.
+// TestRefuses: missing names and types are never guessed, and the error says what to do.
 func TestRefuses(t *testing.T) {
 	t.Parallel()
 	s, err := prompt.Read([]byte(signature))

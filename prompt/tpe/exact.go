@@ -2,11 +2,11 @@ package tpe
 
 import "math"
 
-// Go's logarithm and exponential may be off by one unit in the last place, the C library's
-// under NumPy almost never are. Two candidates of equal expectation differ by less than
-// that, so these are rounded correctly.
+// Go's logarithm and exponential may be off by one unit in the last place; those of the C
+// library under NumPy almost never are. Two candidates of equal expectation differ by less than
+// one unit, so the functions here are correctly rounded.
 
-// double is hi+lo, a number of twice the precision.
+// double is hi+lo, a number with twice the precision.
 type double struct{ hi, lo float64 }
 
 func twoSum(a, b float64) double {

@@ -8,7 +8,7 @@ import (
 )
 
 // mixture is a density over all choices: one kernel per trial, around its choice, and one
-// uniform kernel as the prior. Sums are made in NumPy's order, since two candidates may
+// uniform kernel as the prior. Sums are computed in NumPy's order, because two candidates may
 // differ by less than its rounding.
 type mixture struct {
 	weights []float64     // of the kernels
@@ -47,7 +47,7 @@ func newMixture(params []Param, trials []Trial) *mixture {
 	return m
 }
 
-// kernelWeights are 1 for the last trials and fall towards the first.
+// kernelWeights are 1 for the last trials and decrease towards the first.
 func kernelWeights(n int) []float64 {
 	weights := make([]float64, n)
 	for i := range weights {
@@ -119,7 +119,7 @@ func (m *mixture) logDensity(x []int) float64 {
 	return log(sum(logs)) + greatest
 }
 
-// sum adds in NumPy's order: eight sums side by side, in blocks of 128.
+// sum adds in NumPy's order: eight parallel sums, in blocks of 128.
 func sum(x []float64) float64 {
 	if len(x) < 8 {
 		total := 0.0

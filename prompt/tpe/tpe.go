@@ -1,6 +1,6 @@
-// Package tpe proposes the next trial over categories from the past ones: the multivariate
-// tree-structured Parzen estimator of Optuna, with its defaults and its random numbers. A
-// study is a value; it calls nothing and knows nothing of prompts.
+// Package tpe proposes the next trial over categorical parameters from past trials: the
+// multivariate tree-structured Parzen estimator of Optuna, with its defaults and its random
+// numbers. A study is a pure value, and the package knows nothing about prompts.
 package tpe
 
 import (
@@ -36,7 +36,7 @@ type Trial struct {
 
 // Study proposes trials. Make it with New.
 type Study struct {
-	params  []Param // in the order in which Optuna is asked for them
+	params  []Param // in the order of the suggestions
 	sorted  []Param // by name, those with more than one choice
 	trials  []Trial // complete ones, in the order of their numbers
 	startRG *python.RandomState

@@ -11,7 +11,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt/tpe"
 )
 
-// What Optuna suggested; prompt/conformance made the file.
+// TestGolden compares with suggestions of Optuna, in a file of prompt/conformance.
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../testdata/tpe.json")
@@ -31,7 +31,7 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// It finds a known best choice far sooner than chance would.
+// TestFindsTheBest: a study finds a known best choice far sooner than random search.
 func TestFindsTheBest(t *testing.T) {
 	t.Parallel()
 	params := []tpe.Param{{Name: "a", Choices: 8}, {Name: "b", Choices: 8}}
@@ -49,7 +49,7 @@ func TestFindsTheBest(t *testing.T) {
 			}
 		}
 	}
-	require.Greater(t, found, 12, "chance alone finds it in 9 of 20")
+	require.Greater(t, found, 12, "random search finds it in 9 of 20")
 }
 
 func TestBad(t *testing.T) {

@@ -1,7 +1,6 @@
-// Package yaml reads files that people write in YAML into the JSON that everything else
-// speaks. It is strict: a key that has no meaning is refused with its line, and so is
-// what JSON has no word for or what YAML reads in a surprising way. It knows no
-// program: the caller gives the shape.
+// Package yaml converts YAML files to JSON, which all other packages read. It is strict: an
+// unknown key is rejected with its line, as are values that JSON cannot represent and notations
+// that YAML readers interpret differently. It knows no program: the caller gives the shape.
 package yaml
 
 import (

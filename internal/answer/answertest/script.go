@@ -1,5 +1,5 @@
-// Package answertest has the parts that the fakes of model servers share: responses
-// that a test writes down beforehand.
+// Package answertest has the parts that the fakes of model servers share: scripted responses,
+// and a server that can stop and restart.
 package answertest
 
 import (
@@ -17,7 +17,7 @@ type Script struct {
 	next []Answer
 }
 
-// Next has the next calls answered by these, in this order.
+// Next sets the answers to the next calls, in order.
 func (s *Script) Next(answers ...Answer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

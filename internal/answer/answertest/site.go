@@ -10,14 +10,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Site is where a server is. The server can go away from there and come back, as
-// it does when it is restarted. The zero value is nowhere yet.
+// Site is the address of a server that a test can stop and restart. The zero value does not
+// serve yet.
 type Site struct {
 	URL string
 
 	tb      testing.TB
 	handler http.Handler
-	server  *httptest.Server // nil while it is away
+	server  *httptest.Server // nil while it is stopped
 }
 
 // Serve serves h until the test ends, and does not wait for open connections.
@@ -40,7 +40,7 @@ func (s *Site) Stop() {
 	s.server = nil
 }
 
-// Start begins to serve again, at the same address.
+// Start serves again, at the same address.
 func (s *Site) Start() {
 	s.tb.Helper()
 	var listener net.Listener
@@ -50,7 +50,7 @@ func (s *Site) Start() {
 		return err == nil
 	}, 30*time.Second, 20*time.Millisecond, "%s is taken", s.URL)
 	s.server = httptest.NewUnstartedServer(s.handler)
-	_ = s.server.Listener.Close() // the one that it brings
+	_ = s.server.Listener.Close() // its default listener
 	s.server.Listener = listener
 	s.server.Start()
 }

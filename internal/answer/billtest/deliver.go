@@ -10,16 +10,16 @@ import (
 	"github.com/cogniverse/cogflow/internal/answer/answertest"
 )
 
-// reply is an answer that is on its way when it returns.
+// reply is an answer that is flushed to the caller before it returns.
 func reply(code int, body string, header ...string) answertest.Answer {
 	write := answertest.Status(code, body, append(header, "Content-Length", strconv.Itoa(len(body)))...)
 	return func(w http.ResponseWriter) {
 		write(w)
-		_ = http.NewResponseController(w).Flush() // to a caller that went away
+		_ = http.NewResponseController(w).Flush() // fails if the caller disconnected
 	}
 }
 
-// deliver sends an answer, or what a fault makes of it.
+// deliver sends an answer, changed by a fault.
 func deliver(w http.ResponseWriter, f Fault, answered *httptest.ResponseRecorder, usage any) {
 	body := answered.Body.Bytes()
 	if answered.Code != http.StatusOK {
@@ -55,7 +55,7 @@ func deliver(w http.ResponseWriter, f Fault, answered *httptest.ResponseRecorder
 	answer(w)
 }
 
-// changed gives an answer other types, in what is used of it and in what is not.
+// changed changes the types of fields of an answer, of those that are used and of others.
 func changed(body []byte, f Fault, usage any) string {
 	var v map[string]any
 	if json.Unmarshal(body, &v) != nil {
@@ -78,8 +78,7 @@ func changed(body []byte, f Fault, usage any) string {
 	return string(text)
 }
 
-// cut sends the first half of an answer that was to be whole. Half of its usage may
-// be among it, and never the whole: it comes last.
+// cut sends the first half of an answer. The usage comes last, so it is never complete.
 func cut(w http.ResponseWriter, body []byte) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 // Fault is a way in which a call fails, or in which its answer is odd.
 type Fault string
 
-// The faults. What is billed is decided before an answer is sent, as providers do.
+// The faults. Like a provider, the server bills before it sends an answer.
 const (
 	None Fault = ""
 
@@ -21,40 +21,40 @@ const (
 
 	// Answers that can be used.
 	OddTypes Fault = "odd types" // created as a fraction, ids as numbers, …
-	Absurd   Fault = "absurd"    // its usage is
-	NoUsage  Fault = "no usage"  // and none
+	Absurd   Fault = "absurd"    // the usage has impossible numbers
+	NoUsage  Fault = "no usage"  // no usage
 
 	// Answers that were billed and cannot be used, except streams of chat models.
-	OtherShape Fault = "other shape" // its usage can be read
-	Cut        Fault = "cut"         // half of it
-	HangUp     Fault = "hang up"     // nothing of it
-	Slow       Fault = "slow"        // later than any caller waits
-	Page       Fault = "page"        // a proxy's HTML instead
-	Stream     Fault = "stream"      // events, which were not requested
-	Inside     Fault = "200 error"   // an error instead
+	OtherShape Fault = "other shape" // fields have other types; the usage can be read
+	Cut        Fault = "cut"         // half of the answer
+	HangUp     Fault = "hang up"     // the connection is closed without an answer
+	Slow       Fault = "slow"        // later than the timeout of any caller
+	Page       Fault = "page"        // a proxy's HTML page
+	Stream     Fault = "stream"      // a stream of events, which was not requested
+	Inside     Fault = "200 error"   // an error with status 200
 	TimedOut   Fault = "504"         // a proxy stopped waiting
 )
 
-// usable are the faults after which a caller has its answer.
+// usable reports whether a caller can use the answer.
 func (f Fault) usable() bool { return f == None || f == OddTypes || f == Absurd || f == NoUsage }
 
-// free are the faults of calls that are not billed.
+// free reports whether the call is not billed.
 func (f Fault) free() bool { return f == TooMany || f == Busy || f == Broken || f == BadGateway }
 
-// exact are the faults after which an answer still says what it cost.
+// exact reports whether the answer says what it cost.
 func (f Fault) exact() bool {
 	return f.free() || f == None || f == OddTypes || f == OtherShape || f == Stream
 }
 
-// Plan decides how calls fail. It depends on nothing but its seed and what is
-// asked, so a run can be had again. The zero value lets none fail.
+// Plan decides which calls fail, and how. It depends only on its seed and the requests, so a
+// run can be reproduced. With the zero value no call fails.
 type Plan struct {
 	Seed   uint64
 	Rate   float64 // share of calls that fail, from 0 to 1
-	Streak int     // at most so many calls of one question bring no answer, one after the other
+	Streak int     // maximum number of consecutive calls of one question without an answer
 }
 
-// fault is what happens to a call, counted from 0 among those of its question.
+// fault is the fault of a call; call counts the calls of its question from 0.
 func (p Plan) fault(question string, call int) Fault {
 	all := []Fault{
 		TooMany, Busy, Broken, BadGateway, OddTypes, Absurd, NoUsage,
@@ -71,7 +71,7 @@ func (p Plan) fault(question string, call int) Fault {
 	return f
 }
 
-// absurd is a usage that no call has, each its own.
+// absurd is an impossible usage, chosen by the call.
 func absurd(question string, call int) any {
 	sum := sha256.Sum256(fmt.Appendf(nil, "usage %s %d", question, call))
 	all := []any{

@@ -1,7 +1,6 @@
-// Package billtest has an endpoint for tests that speaks the protocols of all kinds
-// of models and keeps an account: which ledger entry each request carried, what it
-// was billed, and whether the answer could tell. It fails by a plan. What it answers
-// comes from the fakes of each protocol.
+// Package billtest has an endpoint for tests with the protocols of all kinds of models. It
+// records each request: its ledger entry, what it was billed, and whether the answer says so.
+// It fails by a plan. Its answers come from the fakes of each protocol.
 package billtest
 
 import (
@@ -30,7 +29,7 @@ import (
 
 // Request is one request as the endpoint saw it.
 type Request struct {
-	Entry  string // of the ledger; "" = it carried none
+	Entry  string // key of the ledger entry; "" = the request has none
 	Model  string
 	Fault  Fault
 	Billed int64 // micro-USD
@@ -40,10 +39,10 @@ type Request struct {
 
 // Server is the endpoint. Set it up before the first call.
 type Server struct {
-	answertest.Site // for pooling; of the other kinds the base is URL + "/v1"
+	answertest.Site // for pooling; the base of the other kinds is URL + "/v1"
 
 	Tokens  map[string]money.Price // of chat models
-	Calls   map[string]int64       // micro-USD a call of other models; of embeddings, a text
+	Calls   map[string]int64       // micro-USD per call of other models; per text of embeddings
 	Latency func() time.Duration   // of each call; nil = none
 
 	VLM   *vlmtest.Server
@@ -70,7 +69,7 @@ func Start(tb testing.TB) *Server {
 	return s
 }
 
-// Fail has calls fail by another plan from now on.
+// Fail replaces the plan.
 func (s *Server) Fail(p Plan) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -88,7 +87,7 @@ func (s *Server) Stop() {
 	s.Site.Stop()
 }
 
-// Start brings it back.
+// Start restarts the endpoint.
 func (s *Server) Start() {
 	s.mu.Lock()
 	s.away = false
@@ -96,7 +95,7 @@ func (s *Server) Start() {
 	s.Site.Start()
 }
 
-// Requests is the account: every request that arrived whole, in order of arrival.
+// Requests returns every request that arrived completely, in order of arrival.
 func (s *Server) Requests() (all []Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -106,7 +105,7 @@ func (s *Server) Requests() (all []Request) {
 	return all
 }
 
-// Count is how many requests have arrived.
+// Count is the number of requests that arrived.
 func (s *Server) Count() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -121,7 +120,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		return // the caller went away before it had asked
+		return // the caller disconnected before the end of its request
 	}
 	c := call{path: r.URL.Path, body: body, kind: r.Header.Get("Content-Type")}
 	handler := s.handler(c)
@@ -155,7 +154,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	deliver(w, fault, answered, absurd(c.question, number))
 }
 
-// look answers requests that cost nothing: a list of models, or whether it is there.
+// look answers requests that cost nothing: for the list of models, and probes.
 func (s *Server) look(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path != "/v1/models" {
 		http.Error(w, `{"detail":"Method Not Allowed"}`, http.StatusMethodNotAllowed)
@@ -185,7 +184,7 @@ func (s *Server) handler(c call) http.Handler {
 	return nil
 }
 
-// enter writes a call into the account.
+// enter records a call.
 func (s *Server) enter(c call, entry string, answered *httptest.ResponseRecorder) (Fault, int, *Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -194,7 +193,7 @@ func (s *Server) enter(c call, entry string, answered *httptest.ResponseRecorder
 	fault := s.plan.fault(c.question, number)
 	price, byTokens := s.Tokens[c.model]
 	if !byTokens && (fault == Absurd || fault == NoUsage) {
-		fault = OddTypes // there is no usage to spoil
+		fault = OddTypes // such answers have no usage
 	}
 	r := &Request{Entry: entry, Model: c.model, Fault: fault, Exact: fault.exact()}
 	switch {
@@ -202,7 +201,7 @@ func (s *Server) enter(c call, entry string, answered *httptest.ResponseRecorder
 	case byTokens:
 		u, _ := money.UsageOf(answered.Body.Bytes())
 		r.Billed = price.Cost(u.Input.Tokens, u.Output.Tokens)
-	default: // a price of a call is known, whatever comes back
+	default: // a price per call is known without the answer
 		r.Billed, r.Exact = money.Times(c.texts, s.Calls[c.model]), true
 	}
 	r.Exact = r.Exact && !s.away
@@ -223,14 +222,14 @@ func (s *Server) gone(r *Request) {
 	r.Exact = false
 }
 
-// call is what was asked.
+// call is a request.
 type call struct {
 	path, kind string
 	body       []byte
 
 	model    string
-	question string // the same for the same question, whatever the form of the request
-	texts    int    // that are paid for
+	question string // hash of the content, equal for all forms of a request
+	texts    int    // billed texts
 }
 
 func (c call) read() (model, question string, texts int) {
@@ -253,7 +252,7 @@ func (c call) read() (model, question string, texts int) {
 		Model string          `json:"model"`
 		Input json.RawMessage `json:"input"`
 	}
-	_ = json.Unmarshal(c.body, &in) // the fake refuses what is not JSON
+	_ = json.Unmarshal(c.body, &in) // the fake refuses invalid JSON
 	var list []string
 	if json.Unmarshal(in.Input, &list) != nil || len(list) == 0 {
 		list = []string{""}
@@ -261,8 +260,8 @@ func (c call) read() (model, question string, texts int) {
 	return in.Model, hash(c.body), len(list)
 }
 
-// Entries lists the ledger entries of an account that arrived more than once, and
-// how many requests carried none.
+// Entries lists the ledger entries that arrived more than once, and counts the requests without
+// an entry.
 func Entries(all []Request) (twice []string, none int) {
 	seen := map[string]int{}
 	for _, r := range all {

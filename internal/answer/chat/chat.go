@@ -1,7 +1,7 @@
-// Package chat reads answers of OpenAI's chat protocol. It decodes only what is used:
-// servers put what they like into the rest (a fraction in `created`, a number in `id`,
-// null for a list), and an answer that was paid for is not lost for that. It sends
-// nothing and decides no retry.
+// Package chat reads answers of OpenAI's chat protocol. It decodes only the fields that are
+// used: servers deviate in the others (a fraction in `created`, a number in `id`, null for a
+// list), and a paid answer must not be lost because of them. It sends nothing and decides no
+// retry.
 package chat
 
 import (
@@ -41,7 +41,7 @@ func Read(r *safetext.Redactor, body []byte) (Answer, error) {
 		Usage   money.Usage     `json:"usage"`
 	}
 	if json.Unmarshal(body, &said) != nil {
-		return Answer{}, errors.New("the answer is not an object")
+		return Answer{}, errors.New("the answer must be an object")
 	}
 	var choices []choice
 	if json.Unmarshal(said.Choices, &choices) != nil || len(choices) == 0 {
@@ -86,12 +86,12 @@ func (c choice) read() (m message, content string, err error) {
 	}
 	content, ok := text(m.Content)
 	if !ok {
-		return m, "", errors.New("the content of the message is not a text")
+		return m, "", errors.New("the content of the message must be a string or a list of parts")
 	}
 	return m, content, nil
 }
 
-// usage looks for the usage where Groq and Moonshot put it, too.
+// usage also finds the usage in the places where Groq and Moonshot put it.
 func usage(body []byte, u money.Usage) money.Usage {
 	if u.Input.Said || u.Output.Said {
 		return u
@@ -100,7 +100,7 @@ func usage(body []byte, u money.Usage) money.Usage {
 	return u
 }
 
-// text is a text, the joined texts of a list of parts, or nothing.
+// text reads a string, or joins the texts of a list of parts; null and a missing value are "".
 func text(data json.RawMessage) (joined string, ok bool) {
 	var s *string
 	if len(data) == 0 || json.Unmarshal(data, &s) == nil {
@@ -132,7 +132,7 @@ func thoughts(data json.RawMessage) (bytes int) {
 	var parts []struct {
 		Thinking json.RawMessage `json:"thinking"`
 	}
-	_ = json.Unmarshal(data, &parts) // what is no list of parts has none
+	_ = json.Unmarshal(data, &parts) // a content that is not a list of parts has none
 	for _, p := range parts {
 		if said, ok := text(p.Thinking); ok {
 			bytes += len(said)
@@ -141,7 +141,7 @@ func thoughts(data json.RawMessage) (bytes int) {
 	return bytes
 }
 
-// word is a text, or nothing.
+// word reads a string; values of other types are "".
 func word(data json.RawMessage) (s string) {
 	if json.Unmarshal(data, &s) != nil {
 		return ""

@@ -13,7 +13,7 @@ import (
 	"github.com/cogniverse/cogflow/safetext"
 )
 
-// TestRead: whatever a server puts beside it, the text of a paid answer is read.
+// TestRead: the text of a paid answer is read, whatever the other fields hold.
 func TestRead(t *testing.T) {
 	t.Parallel()
 	const choices = `"choices":[{"message":{"content":"An answer."},"finish_reason":"stop"}]`
@@ -98,7 +98,7 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// TestKeyInParts: a key that the parts of an answer hold between them is taken out.
+// TestKeyInParts: a key that is split over the parts of an answer is removed.
 func TestKeyInParts(t *testing.T) {
 	t.Parallel()
 	const key = "sk-live-0123456789abcdefghijklmnopqrstuvwxyzABCD"
@@ -113,7 +113,7 @@ func TestKeyInParts(t *testing.T) {
 	}
 	whole, err := json.Marshal(key)
 	require.NoError(t, err)
-	for range 4 { // more levels of escaping than are read at once
+	for range 4 { // more levels of escaping than one pass decodes
 		whole, err = json.Marshal(string(whole))
 		require.NoError(t, err)
 	}

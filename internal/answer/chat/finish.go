@@ -6,16 +6,16 @@ import (
 	"strings"
 )
 
-// The values of finish_reason by OpenAI.
+// OpenAI's values of finish_reason.
 const (
 	finishStop   = "stop"
 	finishLength = "length"
 	finishFilter = "content_filter"
 )
 
-// finished is a finish_reason by OpenAI's name. Servers use the names of the protocol behind
-// them: Gemini's in capitals, Anthropic's, Mistral's, that of the token that ended the answer.
-// A name that is not known stays as it is.
+// finished translates a finish_reason to OpenAI's value. Servers use the values of the protocol
+// behind them: Gemini's in capitals, Anthropic's, Mistral's, or the name of the end token. An
+// unknown value is not changed.
 func finished(reason string) string {
 	name := strings.ToLower(strings.TrimSpace(reason))
 	for finish, names := range map[string][]string{
@@ -36,8 +36,8 @@ func finished(reason string) string {
 	return reason
 }
 
-// broken reports whether a finish_reason says that the server gave up: what is there is not the
-// answer, and another attempt may bring it.
+// broken reports whether a finish_reason says that the server gave up. The text is not an
+// answer then, and a retry may succeed.
 func broken(reason string) bool {
 	return slices.Contains([]string{
 		"error", "abort", "aborted", "cancelled", "network_error",
@@ -53,7 +53,7 @@ func blocked(results json.RawMessage) bool {
 			Filtered bool `json:"filtered"`
 		} `json:"content_filter_results"`
 	}
-	_ = json.Unmarshal(results, &prompts) // of another type: nothing is said
+	_ = json.Unmarshal(results, &prompts) // filter results of another type are ignored
 	for _, p := range prompts {
 		for _, r := range p.Results {
 			if r.Filtered {

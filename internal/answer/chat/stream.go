@@ -8,13 +8,13 @@ import (
 	"github.com/cogniverse/cogflow/money"
 )
 
-// Servers and the gateways before them stream answers although nobody asked for it, put comments
-// before an answer so that no proxy closes the connection, or answer by Ollama's own protocol.
-// What was paid for is not lost for that.
+// Servers and gateways stream answers without a request for a stream, send comments before an
+// answer to keep the connection open, or answer in Ollama's own protocol. These answers are paid
+// for, and must not be lost.
 
-// Assemble makes one answer of a body that is none: a stream of events or of lines of JSON, an
-// answer behind comments, or in a list of one. whole is false for a stream that breaks off, or
-// that cannot be read. An error in a stream becomes the error of the answer.
+// Assemble converts a body of another form to an answer: a stream of events or of JSON lines, an
+// answer after comments, or an answer in a list of one. whole is false for a stream that breaks
+// off or cannot be read. An error in a stream becomes the error of the answer.
 func Assemble(body []byte) (answer []byte, whole bool) {
 	payload, named := payloads(unended(body))
 	if !named && json.Valid(payload) && !native(payload) {
@@ -28,8 +28,8 @@ func Assemble(body []byte) (answer []byte, whole bool) {
 	return answer, err == nil
 }
 
-// unended takes the end of a stream from behind an answer that is not streamed, where some
-// gateways put it.
+// unended removes the end mark of a stream that some gateways send after an answer that is not
+// streamed.
 func unended(body []byte) []byte {
 	answer, found := bytes.CutSuffix(bytes.TrimSpace(body), []byte("data: [DONE]"))
 	if found && json.Valid(answer) {
@@ -38,7 +38,7 @@ func unended(body []byte) []byte {
 	return body
 }
 
-// unwrapped takes an answer out of a list of one, or out of the envelope of a gateway.
+// unwrapped returns an answer without a list of one, or the envelope of a gateway, around it.
 func unwrapped(body []byte) []byte {
 	var list []json.RawMessage
 	if json.Unmarshal(body, &list) == nil && len(list) == 1 {
@@ -65,7 +65,7 @@ func unwrapped(body []byte) []byte {
 	return body
 }
 
-// native reports whether an answer is of Ollama's own protocol.
+// native reports whether an answer has the form of Ollama's own protocol.
 func native(body []byte) bool {
 	var said struct {
 		Choices json.RawMessage `json:"choices"`
@@ -74,14 +74,14 @@ func native(body []byte) bool {
 	return json.Unmarshal(body, &said) == nil && said.Choices == nil && said.Done != nil
 }
 
-// done is how a stream says that it has ended. It is put where json.Decoder can read it.
+// done replaces the end mark of a stream by JSON, for json.Decoder.
 const done = `{"cogflow":"end of stream"}`
 
-// payloads takes the data out of a stream of events; named is true if there was any. Without
-// events the body is its own payload, behind comments.
+// payloads returns the data of a stream of events; named is true if the body has events. Without
+// events it returns the body without comments.
 func payloads(body []byte) (data []byte, named bool) {
 	var out, rest bytes.Buffer
-	failed := false // the event is called an error
+	failed := false // the event has the type error
 	for line := range bytes.SplitSeq(bytes.ReplaceAll(body, []byte("\r"), []byte("\n")), []byte("\n")) {
 		name, value, _ := bytes.Cut(line, []byte(":"))
 		value = bytes.TrimSpace(value)
@@ -113,7 +113,7 @@ func payloads(body []byte) (data []byte, named bool) {
 	return bytes.TrimSpace(rest.Bytes()), false
 }
 
-// event is the data of an event as JSON, or nothing: some servers send their comments as events.
+// event is the data of an event as JSON; nil for comments, which some servers send as events.
 func event(value []byte, failed bool) []byte {
 	switch {
 	case string(value) == "[DONE]":
@@ -156,7 +156,7 @@ type chunk struct {
 	Output json.RawMessage `json:"eval_count"`
 }
 
-// stream is what was received of a stream.
+// stream is the received part of a stream.
 type stream struct {
 	text, thoughts, refusal strings.Builder
 	tools                   []json.RawMessage
@@ -181,19 +181,19 @@ func read(payload []byte) *stream {
 	return s
 }
 
-// whole reports whether the stream has come to its end: an error is one. What follows the end of
-// the text, such as the usage, may be missing.
+// whole reports whether the stream is complete; an error also ends it. Parts after the end of the
+// text, such as the usage, may be missing.
 func (s *stream) whole() bool {
 	return s.chunks > 0 && (word(s.finish) != "" || s.failure != nil || s.ended && !s.damaged)
 }
 
-// add takes one part. What cannot be read in it is no part.
+// add takes one part, and ignores values that cannot be read.
 func (s *stream) add(value json.RawMessage) {
 	var c chunk
 	if value[0] != '{' {
 		return
 	}
-	_ = json.Unmarshal(value, &c) // what is of another type stays empty
+	_ = json.Unmarshal(value, &c) // fields of another type stay empty
 	if c.End != "" {
 		s.ended = true
 		return
@@ -216,7 +216,7 @@ func (s *stream) add(value json.RawMessage) {
 		}
 		if choice.Delta != nil {
 			s.write(*choice.Delta)
-		} else if choice.Message != nil { // the whole, sent as one event
+		} else if choice.Message != nil { // the complete message in one event
 			s.text.Reset()
 			s.thoughts.Reset()
 			s.write(*choice.Message)
@@ -261,7 +261,7 @@ func (s *stream) end(finish json.RawMessage) {
 	}
 }
 
-// count takes the last usage: servers that send it with every part count up.
+// count keeps the last usage: servers that send a usage with each part send running totals.
 func (s *stream) count(usage json.RawMessage) {
 	var u money.Usage
 	if len(usage) > 0 && json.Unmarshal(usage, &u) == nil && (u.Input.Said || u.Output.Said) {
@@ -287,8 +287,8 @@ func orNull(data json.RawMessage) json.RawMessage {
 	return data
 }
 
-// usageOf finds the usage in an answer that may have broken off. In a stream that goes on it is
-// that of a part.
+// usageOf finds the usage in an answer that may have broken off. A stream whose text has not
+// ended has only the usage of a part, which is not returned.
 func usageOf(body []byte) (u money.Usage, found bool) {
 	payload, named := payloads(unended(body))
 	s := read(payload)
@@ -301,7 +301,7 @@ func usageOf(body []byte) (u money.Usage, found bool) {
 	return u, found
 }
 
-// answer is the stream as an answer that was not streamed.
+// answer converts the stream to the form of an answer that was not streamed.
 func (s *stream) answer() map[string]any {
 	m := map[string]any{"content": s.text.String(), "refusal": s.refusal.String(), "reasoning_content": s.thoughts.String()}
 	if len(s.tools) > 0 {

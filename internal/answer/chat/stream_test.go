@@ -22,7 +22,7 @@ const (
 	usage  = `{"choices":[],` + tokens + `}`
 )
 
-// TestAssemble: a stream that comes to its end is an answer, in whatever form it came.
+// TestAssemble: a complete stream of any form is an answer.
 func TestAssemble(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
@@ -76,8 +76,8 @@ func read(t *testing.T, body string) chat.Answer {
 	return said
 }
 
-// TestBrokenStreams: a stream that breaks off is no answer. What it says of its usage counts only
-// if the text has ended.
+// TestBrokenStreams: a stream that breaks off is not an answer. Its usage counts only if the text
+// has ended.
 func TestBrokenStreams(t *testing.T) {
 	t.Parallel()
 	bill := chat.Bill(&money.Price{Input: 1, Output: 10}, money.Request{Input: 40, MaxInput: 100, MaxOutput: 50})
@@ -123,7 +123,7 @@ func TestBrokenStreams(t *testing.T) {
 	require.ErrorContains(t, err, "several")
 }
 
-// TestFinishes: why an answer ends has one name, whatever the server calls it.
+// TestFinishes: the finish reasons of all servers are translated to OpenAI's.
 func TestFinishes(t *testing.T) {
 	t.Parallel()
 	for reason, want := range map[string]string{
@@ -144,7 +144,7 @@ func TestFinishes(t *testing.T) {
 	require.Equal(t, "x", read(t, `{"choices":[{"text":"x","finish_reason":"stop"}]}`).Text)
 }
 
-// TestKeyInEvents: a key that is spread over events is taken out of the answer.
+// TestKeyInEvents: a key that is split over events is removed from the answer.
 func TestKeyInEvents(t *testing.T) {
 	t.Parallel()
 	const key = "sk-live-0123456789abcdefghijklmnopqrstuvwxyzABCD"

@@ -2,7 +2,7 @@ package zootest
 
 const finishStop = `"finish_reason":"stop"`
 
-// answers are complete, and say what they cost.
+// answers lists complete answers with their cost.
 func answers() []Behaviour {
 	good := func(name, source, answer string) Behaviour {
 		return Behaviour{Name: name, Source: source, Outcome: Answered, Bill: Exact, Finish: "stop", Answer: ok(answer)}
@@ -41,7 +41,7 @@ func answers() []Behaviour {
 	}
 }
 
-// usages are of complete answers that do not say, or not rightly, what they cost.
+// usages lists complete answers with a missing or wrong usage.
 func usages() []Behaviour {
 	odd := func(name, source, usage string) Behaviour {
 		return Behaviour{Name: name, Source: source, Outcome: Answered, Bill: Estimated, Finish: "stop", Answer: ok(completion(finishStop, usage))}
@@ -64,7 +64,7 @@ func usages() []Behaviour {
 	}
 }
 
-// empties are answers without a text.
+// empties lists answers without text.
 func empties() []Behaviour {
 	empty := func(name, source, finish, read, content string) Behaviour {
 		return Behaviour{

@@ -8,16 +8,16 @@ import (
 	"github.com/cogniverse/cogflow/internal/answer/answertest"
 )
 
-// Bodies hold the text where they say TEXT, or HEAD and TAIL.
+// In bodies, the text replaces TEXT, or its two parts replace HEAD and TAIL.
 
 const usage = `"usage":{"prompt_tokens":9,"completion_tokens":4,"total_tokens":13}`
 
-// completion is an answer of OpenAI's protocol whose choice ends so, with such members beside it.
+// completion is an answer of OpenAI's protocol with this finish_reason and additional members.
 func completion(finish, beside string) string {
 	return message(`{"role":"assistant","content":"TEXT"}`, finish, beside)
 }
 
-// message is a completion with such a message.
+// message is a completion with this message.
 func message(message, finish, beside string) string {
 	return `{"id":"chatcmpl-1","object":"chat.completion","created":1716313435,"model":"served","choices":[{"index":0,"message":` + message + `,` + finish + `}],` + beside + `}`
 }
@@ -33,9 +33,9 @@ const (
 	done = "[DONE]"
 )
 
-// failure is an error of OpenAI's form.
+// failure is an error in OpenAI's form.
 func failure(text string) string {
-	quoted, _ := json.Marshal(text) // a text can always be written
+	quoted, _ := json.Marshal(text) // a string can always be encoded
 	return `{"error":{"message":` + string(quoted) + `,"type":"invalid_request_error","param":null,"code":null}}`
 }
 
@@ -62,8 +62,8 @@ func filled(body, text string) string {
 	return strings.NewReplacer("TEXT", quoted(text), "HEAD", quoted(text[:half]), "TAIL", quoted(text[half:])).Replace(body)
 }
 
-// quoted is a text as it is between the quotes of JSON.
+// quoted escapes a text for a JSON string, without the quotes.
 func quoted(text string) string {
-	data, _ := json.Marshal(text) // a text can always be written
+	data, _ := json.Marshal(text) // a string can always be encoded
 	return string(data[1 : len(data)-1])
 }

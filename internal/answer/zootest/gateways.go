@@ -10,7 +10,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/answer/answertest"
 )
 
-// busy servers say when to come back, in many ways.
+// busy lists rate limits and overloads, with all forms of Retry-After.
 func busy() []Behaviour {
 	limit := func(name, source string, status int, wait time.Duration, answer string, header ...string) Behaviour {
 		return Behaviour{Name: name, Source: source, Outcome: Busy, Bill: Free, Wait: wait, Answer: body(status, answer, header...)}
@@ -34,7 +34,7 @@ func busy() []Behaviour {
 	}
 }
 
-// gateways answer in place of a model, or give up on it.
+// gateways lists failures that a gateway reports in place of a model.
 func gateways() []Behaviour {
 	gateway := func(name, source string, status int, bill Bill, answer string) Behaviour {
 		return Behaviour{Name: name, Source: source, Outcome: Broken, Bill: bill, Answer: body(status, answer)}
@@ -57,7 +57,7 @@ func gateways() []Behaviour {
 	}
 }
 
-// connections that break, or do not end.
+// connections lists connections that break or never end.
 func connections() []Behaviour {
 	broken := func(name, source string, answer answertest.Answer) Behaviour {
 		return Behaviour{Name: name, Source: source, Outcome: Broken, Bill: Unknown, Answer: func(string) answertest.Answer { return answer }}
@@ -87,7 +87,7 @@ func raw(w http.ResponseWriter, text string) {
 	_, _ = io.WriteString(conn, text)
 }
 
-// idle writes to the connection and waits until the caller leaves.
+// idle writes to the connection and waits until the caller disconnects.
 func idle(w http.ResponseWriter, text string) {
 	conn, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -98,7 +98,7 @@ func idle(w http.ResponseWriter, text string) {
 	_, _ = io.Copy(io.Discard, buffered)
 }
 
-// gzipped is a compressed answer that does not say so.
+// gzipped is a compressed answer without a Content-Encoding header.
 func gzipped(answer string) func(text string) answertest.Answer {
 	return func(text string) answertest.Answer {
 		var out bytes.Buffer

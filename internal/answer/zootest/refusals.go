@@ -2,7 +2,7 @@ package zootest
 
 import "bytes"
 
-// overflows are of prompts that do not fit.
+// overflows lists refusals of prompts that do not fit.
 func overflows() []Behaviour {
 	long := func(name, source string, status int, answer string) Behaviour {
 		return Behaviour{Name: name, Source: source, Outcome: TooLong, Bill: Free, Reason: "context", Answer: body(status, answer)}
@@ -31,7 +31,7 @@ func overflows() []Behaviour {
 	}
 }
 
-// filters refuse a request by what is in it.
+// filters lists refusals of content filters.
 func filters() []Behaviour {
 	filter := func(name, source string, status int, answer string) Behaviour {
 		return Behaviour{Name: name, Source: source, Outcome: Filtered, Caption: Refused, Bill: Free, Finish: "content_filter", Answer: body(status, answer)}
@@ -49,7 +49,7 @@ func filters() []Behaviour {
 	}
 }
 
-// refusals are of a request, for other reasons.
+// refusals lists refusals of a request for other reasons.
 func refusals() []Behaviour {
 	refused := func(name, source string, status int, reason, answer string) Behaviour {
 		return Behaviour{Name: name, Source: source, Outcome: Refused, Bill: Free, Reason: reason, Answer: body(status, answer)}
@@ -76,7 +76,7 @@ func refusals() []Behaviour {
 	}
 }
 
-// accounts and models that are served nothing.
+// accounts lists refusals of every request of an account or for a model.
 func accounts() []Behaviour {
 	denied := func(name, source string, status int, reason, answer string) Behaviour {
 		return Behaviour{Name: name, Source: source, Outcome: Denied, Bill: Free, Reason: reason, Answer: body(status, answer)}

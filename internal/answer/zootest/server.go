@@ -15,11 +15,11 @@ import (
 
 // Request is one request as the endpoint saw it.
 type Request struct {
-	Entry     string // of the ledger; "" = it carried none
+	Entry     string // key of the ledger entry; "" = the request has none
 	Model     string
-	Behaviour Behaviour // the zero value: a plain answer
+	Behaviour Behaviour // zero value = a plain answer
 	Billed    int64     // micro-USD
-	Known     bool      // the caller can know it to the micro-USD
+	Known     bool      // the caller can know the exact bill
 }
 
 // Server is the endpoint. Set it up before the first call.
@@ -28,7 +28,7 @@ type Server struct {
 
 	Price money.Price
 	Say   func(body []byte) string // text of an answer; nil = Text
-	Once  bool                     // what passes does so after the first request of a model
+	Once  bool                     // a behaviour that can pass is shown once per model
 
 	all      []Behaviour
 	mu       sync.Mutex
@@ -36,7 +36,7 @@ type Server struct {
 	seen     map[string]bool
 }
 
-// Text is what answers say.
+// Text is the text of answers.
 const Text = "An answer."
 
 // Start starts an endpoint that ends with the test.
@@ -47,12 +47,12 @@ func Start(tb testing.TB) *Server {
 	return s
 }
 
-// Mark is a text by which the endpoint behaves so, in the last message of a request.
+// Mark is a text that selects a behaviour if the last message of a request contains it.
 func Mark(behaviour int) string { return fmt.Sprintf("zoo-%d.", behaviour) }
 
 var mark = regexp.MustCompile(`zoo-(\d+)\.`)
 
-// Requests is the account, in order of arrival.
+// Requests returns all requests, in order of arrival.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -67,7 +67,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		return // the caller went away before it had asked
+		return // the caller disconnected before the end of its request
 	}
 	var in struct {
 		Model    string            `json:"model"`
@@ -90,7 +90,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	b.Answer(text)(w)
 }
 
-// behaviour is the one that the last message names, if it names one.
+// behaviour is the behaviour that the last message selects, if any.
 func (s *Server) behaviour(model string, last, body []byte) (Behaviour, bool) {
 	var named string
 	for _, m := range mark.FindAllSubmatch(last, -1) {
@@ -119,7 +119,7 @@ func (s *Server) first(key string) bool {
 	return !seen
 }
 
-// enter writes a request into the account.
+// enter records a request.
 func (s *Server) enter(entry, model string, b Behaviour) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -2,7 +2,7 @@ package zootest
 
 import "github.com/cogniverse/cogflow/internal/answer/answertest"
 
-// streams that nobody asked for, to their end.
+// streams lists complete streams, which were not requested.
 func streams() []Behaviour {
 	good := func(name, source string, answer func(text string) answertest.Answer) Behaviour {
 		return Behaviour{Name: name, Source: source, Outcome: Answered, Bill: Exact, Finish: "stop", Answer: answer}
@@ -34,7 +34,7 @@ func streams() []Behaviour {
 	}
 }
 
-// brokenStreams end before their end.
+// brokenStreams lists streams that break off.
 func brokenStreams() []Behaviour {
 	broken := func(name, source string, bill Bill, reason, stream string) Behaviour {
 		return Behaviour{Name: name, Source: source, Outcome: Broken, Bill: bill, Reason: reason, Answer: events(stream)}

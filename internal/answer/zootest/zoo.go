@@ -1,6 +1,6 @@
-// Package zootest has a model endpoint for tests that behaves as providers, gateways and local
-// servers were seen to behave. Each behaviour names its source, and how the server bills it. The
-// endpoint keeps an account. It is no model, and knows neither ledger nor job.
+// Package zootest has a model endpoint for tests with the observed behaviours of providers,
+// gateways and local servers. Each behaviour names its source, and how the server bills it. The
+// endpoint records what it billed. It runs no model, and knows neither ledger nor job.
 package zootest
 
 import (
@@ -10,7 +10,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/answer/answertest"
 )
 
-// Outcome is what a caller makes of a behaviour.
+// Outcome is the result of a call for the caller.
 type Outcome string
 
 // The outcomes.
@@ -19,13 +19,13 @@ const (
 	Empty    Outcome = "empty"    // an answer without a text: a row scores 0, a frame is refused
 	Filtered Outcome = "filtered" // a filter refuses this request
 	TooLong  Outcome = "too long" // this request does not fit into the context
-	Refused  Outcome = "refused"  // this request, for another reason
+	Refused  Outcome = "refused"  // this request is refused for another reason
 
-	NotServed Outcome = "not served" // every request: the model or the address is wrong
-	Denied    Outcome = "denied"     // every request: the key or the account is
+	NotServed Outcome = "not served" // every request fails: the model or the address is wrong
+	Denied    Outcome = "denied"     // every request fails: the key or the account is invalid
 
-	Busy   Outcome = "busy"   // for a while
-	Broken Outcome = "broken" // another attempt may be answered
+	Busy   Outcome = "busy"   // the server is overloaded for a time
+	Broken Outcome = "broken" // a retry may succeed
 )
 
 // OfRequest reports whether an outcome concerns one request, and is final.
@@ -33,18 +33,18 @@ func (o Outcome) OfRequest() bool {
 	return o == Answered || o == Empty || o == Filtered || o == TooLong || o == Refused
 }
 
-// Passes reports whether another attempt may have another outcome.
+// Passes reports whether a retry may have another outcome.
 func (o Outcome) Passes() bool { return o == Busy || o == Broken }
 
-// Bill is how a server bills a request, and what of it a caller can know.
+// Bill is how a server bills a request, and how much the caller can know about it.
 type Bill string
 
 // The bills.
 const (
 	Exact     Bill = "exact"     // the answer says what is billed
-	Free      Bill = "free"      // nothing is
-	Estimated Bill = "estimated" // there is an answer that does not say it
-	Unknown   Bill = "unknown"   // there is neither: the caller books its reservation
+	Free      Bill = "free"      // nothing is billed
+	Estimated Bill = "estimated" // the answer does not say what is billed: the caller estimates it
+	Unknown   Bill = "unknown"   // there is no answer: the caller books its reservation
 )
 
 // Tokens of a request, and of its answer.
@@ -58,21 +58,21 @@ type Behaviour struct {
 	Name    string
 	Source  string // an issue, a pull request or a page of documentation
 	Outcome Outcome
-	Caption Outcome // of a description of a frame; "" = Outcome
+	Caption Outcome // of a request for a caption; "" = Outcome
 	Bill    Bill
 	NoText  bool          // Output tokens are not billed
-	Finish  string        // of an answer
-	Reason  string        // part of what the caller is told
-	Wait    time.Duration // that the server asks for
+	Finish  string        // finish_reason of the answer
+	Reason  string        // part of the error
+	Wait    time.Duration // requested by the server
 	Endless bool          // only the caller's timeout ends it
-	// Refuses decides by the request whether the server behaves so; nil = it does.
+	// Refuses reports whether the behaviour applies to a request; nil = it always does.
 	Refuses func(body []byte) bool
 
 	// Answer sends an answer with this text.
 	Answer func(text string) answertest.Answer
 }
 
-// OfCaption is the outcome of a description of a frame.
+// OfCaption is the outcome of a request for a caption.
 func (b Behaviour) OfCaption() Outcome {
 	if b.Caption != "" {
 		return b.Caption
@@ -80,7 +80,7 @@ func (b Behaviour) OfCaption() Outcome {
 	return b.Outcome
 }
 
-// All lists the behaviours. Their order is part of no contract; their names are.
+// All lists the behaviours. Tests may rely on their names, not on their order.
 func All() []Behaviour {
 	var all []Behaviour
 	for _, part := range [][]Behaviour{

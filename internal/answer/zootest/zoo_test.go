@@ -22,7 +22,7 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// TestSources: there are many behaviours, each with its name and its source.
+// TestSources: each behaviour has its own name and a source.
 func TestSources(t *testing.T) {
 	t.Parallel()
 	all := zootest.All()
@@ -38,7 +38,7 @@ func TestSources(t *testing.T) {
 	}
 }
 
-// bounds of a call: its endpoint's timeout, and what a loaded machine adds.
+// Bounds of a call: the timeout of its endpoint, and an allowance for a loaded machine.
 const (
 	patient   = 30 * time.Second
 	impatient = 300 * time.Millisecond
@@ -52,7 +52,7 @@ func timeout(b zootest.Behaviour) time.Duration {
 	return patient
 }
 
-// roles are completions as students, teachers and judges make them.
+// roles returns a completion of each role: student, teacher and judge.
 func roles(text string) map[string]prompt.Completion {
 	of := func(c prompt.Completion) prompt.Completion {
 		c.Model, c.Messages = "served", []prompt.Message{{Role: prompt.System, Content: "Answer."}, {Role: prompt.User, Content: text}}
@@ -112,7 +112,7 @@ func check(t *testing.T, s *zootest.Server, b zootest.Behaviour, want zootest.Ou
 	}
 }
 
-// TestLanguageModels has students, teachers and judges meet every behaviour.
+// TestLanguageModels calls a server with every behaviour in every role.
 func TestLanguageModels(t *testing.T) {
 	t.Parallel()
 	s := zootest.Start(t)
@@ -153,7 +153,7 @@ func tooLong(err error) bool {
 	return errors.Is(err, prompt.ErrTooLong) || errors.Is(err, answer.ErrTooLong)
 }
 
-// TestCaptions has frames described by every behaviour.
+// TestCaptions requests captions of a server with every behaviour.
 func TestCaptions(t *testing.T) {
 	t.Parallel()
 	s := zootest.Start(t)

@@ -22,9 +22,10 @@ func Front(candidates []Candidate) [][]int {
 	return front
 }
 
-// undominated leaves out, the worst first, candidates of which every row has another one.
+// undominated removes candidates, the worst first, if each of their rows has another best
+// candidate.
 func undominated(front [][]int, candidates []Candidate) [][]int {
-	var order []int // as they are met
+	var order []int // by first occurrence
 	for _, row := range front {
 		for _, i := range row {
 			if !slices.Contains(order, i) {
@@ -64,8 +65,8 @@ func dominated(i int, front [][]int, out map[int]bool) bool {
 	})
 }
 
-// draw picks the candidate to be rewritten: by the number of rows that it is best on, or
-// the best of all.
+// draw picks the candidate to rewrite: randomly, weighted by the number of rows on which it is
+// best, or the best of all.
 func (s *Search) draw() int {
 	if s.plan.settings.CandidateSelectionStrategy == CurrentBest {
 		return s.best()

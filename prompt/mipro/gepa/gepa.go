@@ -1,17 +1,18 @@
-// Package gepa improves the instructions of a program as DSPy's GEPA does: it shows a model
-// a few runs with what the metric says of them, has one predictor's instruction rewritten,
-// and keeps a candidate that does better on the same rows. The next to be rewritten is drawn
-// from the candidates that are best on some row, and two candidates that learned different
-// things may be merged. It is a search of its own, beside the stages of MIPROv2, and asks
-// and decides as they do: it lists the answers that it needs next and takes them in any
-// order, and its result is a pure function of the job and the answers.
+// Package gepa improves the instructions of a program as DSPy's GEPA does. It shows a model a
+// few runs with the feedback of the metric, lets it rewrite the instruction of one predictor,
+// and keeps a candidate that scores better on the same rows. The next candidate to rewrite is
+// drawn from the candidates that are best on some row. Two candidates with different new
+// instructions may be merged. The search is separate from the stages of MIPROv2, and has the
+// same interface: it lists the answers that it needs next and takes them in any order. Its
+// result is a pure function of the job and the answers.
 //
 // With the same answers, every decision equals that of gepa 0.1.4 under DSPy 3.4, except
-// where that depends on the hash of a text, or stops with an error. Sets of
-// candidates are in ascending order; in CPython that holds up to the eighth candidate.
-// Ancestors that all score 0 are drawn with equal probability. A row that occurs twice in a minibatch runs once.
-// A new instruction that cannot be parsed is not requested again. Indentation of new
-// instructions is removed at once; DSPy removes it when it runs them.
+// where gepa's decision depends on the hash of a text, or where gepa stops with an error:
+//   - Sets of candidates are in ascending order; in CPython that holds up to the eighth candidate.
+//   - Ancestors that all score 0 are drawn with equal probability.
+//   - A row that occurs twice in a minibatch runs once.
+//   - A new instruction that cannot be parsed is not requested again.
+//   - Indentation of new instructions is removed at once; DSPy removes it when it runs them.
 package gepa
 
 import (
@@ -29,7 +30,7 @@ type Kind string
 
 // The kinds.
 const (
-	Default    Kind = "default" // scored the program as it was
+	Default    Kind = "default" // scored the original program
 	Reflection Kind = "reflect" // rewrote instructions
 	Merge      Kind = "merge"   // merged two candidates
 )
@@ -40,7 +41,7 @@ type Proposal struct {
 	Text      string `json:"text"`
 }
 
-// Iteration is one that is over. Scores are from 0 to 1.
+// Iteration is a finished iteration. Scores are from 0 to 1.
 type Iteration struct {
 	Kind      Kind       `json:"kind"`
 	Parents   []int      `json:"parents,omitempty"`  // candidates
@@ -48,7 +49,7 @@ type Iteration struct {
 	Texts     []string   `json:"texts,omitempty"`    // of a merge: instructions by predictor
 	Rows      []int      `json:"rows,omitempty"`     // of a reflection: training examples; of a merge: validation examples
 	Before    []float64  `json:"before,omitempty"`   // of a reflection's parent on Rows
-	Feedback  []string   `json:"feedback,omitempty"` // what the reflection was told, shortened
+	Feedback  []string   `json:"feedback,omitempty"` // feedback that the reflection received, shortened
 	Proposals []Proposal `json:"proposals,omitempty"`
 	After     []float64  `json:"after,omitempty"`  // of the new candidate on Rows; nil = there is none
 	Scores    []float64  `json:"scores,omitempty"` // of the new candidate on all validation examples; nil = it was not accepted
@@ -57,7 +58,7 @@ type Iteration struct {
 // Candidate is a program that was scored on all validation examples.
 type Candidate struct {
 	Texts   []string  // instructions by predictor
-	Parents []int     // none: the program as it was
+	Parents []int     // empty for the original program
 	Scores  []float64 // on the validation examples, from 0 to 1
 	next    int       // predictor that is rewritten next
 }
@@ -69,17 +70,17 @@ type Search struct {
 	samples    sampler
 	candidates []Candidate
 	done       []Iteration
-	calls      int      // scored runs of the iterations that are over
+	calls      int      // scored runs of the finished iterations
 	found      bool     // the last iteration found a candidate by reflection
 	due        int      // merges that may be tried
-	merged     int      // that were accepted
-	tried      [][3]int // merges: both candidates and their ancestor
+	merged     int      // accepted merges
+	tried      [][3]int // tried merges: both candidates and their ancestor
 	made       []mergeRecord
 	now        *current // nil = the search is over
 }
 
-// New begins a search after the iterations that were made already. Where this build would
-// have made another one, it continues from there.
+// New continues a search after the stored iterations. At the first iteration on which this
+// build decides differently, it discards that one and the later ones.
 func New(plan *Plan, made []Iteration) *Search {
 	s := &Search{plan: plan, rng: python.NewRandom(plan.Base.Seed)}
 	s.samples = sampler{size: plan.minibatch, rows: len(plan.Base.Train), rng: s.rng}
@@ -118,17 +119,16 @@ func (s *Search) Take(id string, answer mipro.Answer) error {
 	return nil
 }
 
-// Iterations lists those that are over.
+// Iterations lists the finished iterations.
 func (s *Search) Iterations() []Iteration { return s.done }
 
 // Candidates lists the programs that were scored on all validation examples.
 func (s *Search) Candidates() []Candidate { return s.candidates }
 
-// Scored is how many runs were scored in the iterations that are over.
+// Scored is the number of scored runs in the finished iterations.
 func (s *Search) Scored() int { return s.calls }
 
-// Best is the candidate with the best mean score, of equal ones the first; -1 = none is
-// scored yet.
+// Best is the first candidate with the best mean score; -1 = no candidate is scored yet.
 func (s *Search) Best() (program *prompt.Program, candidate int) {
 	best := s.best()
 	if best < 0 {
@@ -147,8 +147,8 @@ func (s *Search) best() int {
 	return best
 }
 
-// Doubt is how likely the best is no better than the program as it was, by their scores on
-// the validation examples. That it was chosen for these is not in it.
+// Doubt is the probability that the best candidate is not better than the original program, by
+// their scores on the validation examples. It does not allow for the selection by these scores.
 func (s *Search) Doubt() float64 {
 	best := s.best()
 	if best <= 0 {
@@ -176,7 +176,7 @@ func total(scores []float64) float64 {
 	return sum
 }
 
-// conclude takes an iteration that is over into account.
+// conclude records a finished iteration.
 func (s *Search) conclude(it Iteration) {
 	s.done = append(s.done, it)
 	s.calls += len(it.Before) + len(it.After) + len(it.Scores)
@@ -222,13 +222,13 @@ func changed(texts []string, proposals []Proposal) []string {
 	return texts
 }
 
-// perfect reports whether a parent has nothing to learn from its rows.
+// perfect reports whether a parent has the best score on all its rows.
 func (s *Search) perfect(scores []float64) bool {
 	skip := s.plan.settings.SkipPerfectScore
 	return (skip == nil || *skip) && !slices.ContainsFunc(scores, func(x float64) bool { return x < 1 })
 }
 
-// accepts reports whether the new candidate of an iteration is worth all validation rows.
+// accepts reports whether the new candidate of an iteration is evaluated on all validation rows.
 func (s *Search) accepts(it Iteration) bool {
 	if it.Kind == Reflection {
 		return total(it.After) > total(it.Before)

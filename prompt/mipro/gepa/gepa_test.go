@@ -18,11 +18,11 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// world is a task of three kinds of rows. A predictor is right on a kind if its instruction
-// states the rule of that kind, and the proposer states the rule that a feedback names.
+// world is a task with three kinds of rows. A predictor answers a kind correctly if its
+// instruction states the rule of that kind; the proposer adds the rule that a feedback names.
 type world struct {
-	silent  bool // the proposer answers nothing readable
-	unread  bool // so does the student where it has no rule
+	silent  bool // the proposer's answers are unreadable
+	unread  bool // the student's answers are unreadable where it has no rule
 	asked   map[string]int
 	prompts []string
 }
@@ -48,7 +48,7 @@ func (w *world) answer(call mipro.Call) string {
 				break
 			}
 		}
-		if len(stated) > 2 { // it forgets
+		if len(stated) > 2 { // an instruction holds at most two rules
 			stated = stated[1:]
 		}
 		return "[[ ## new_instruction ## ]]\n  Follow " + strings.Join(stated, ", ") + ".\n"
@@ -98,7 +98,7 @@ func plan(t testing.TB, j *mipro.Job, settings string) *gepa.Plan {
 	return p
 }
 
-// play answers all that is asked, the last or the first question first, and counts them.
+// play answers all requests, the last or the first one first, and counts them.
 func (w *world) play(t testing.TB, s *gepa.Search, last bool, until func() bool) (calls int) {
 	t.Helper()
 	if w.asked == nil {
@@ -111,7 +111,7 @@ func (w *world) play(t testing.TB, s *gepa.Search, last bool, until func() bool)
 		}
 		w.asked[call.ID]++
 		require.NoError(t, s.Take(call.ID, mipro.Answer{Text: w.answer(call)}))
-		require.Error(t, s.Take(call.ID, mipro.Answer{}), "it was answered")
+		require.Error(t, s.Take(call.ID, mipro.Answer{}), "it has an answer")
 		calls++
 	}
 	return calls
@@ -155,7 +155,7 @@ func TestLearns(t *testing.T) {
 	}
 }
 
-// TestResume: begun again after any iteration, a search asks what it would have asked.
+// TestResume: a search that is resumed after any iteration makes the same requests.
 func TestResume(t *testing.T) {
 	t.Parallel()
 	j := job(t, miprotest.TwoSteps, `{"seed": 23}`)
@@ -180,12 +180,12 @@ func TestResume(t *testing.T) {
 	require.Positive(t, merges)
 	made := slices.Clone(whole.Iterations())
 	made[2].Rows = []int{0}
-	require.Len(t, gepa.New(p, made).Iterations(), 2, "it goes on where the iterations are its own")
+	require.Len(t, gepa.New(p, made).Iterations(), 2, "it continues after the iterations on which both builds agree")
 	require.Empty(t, gepa.New(p, whole.Iterations()).Calls())
 }
 
-// TestFront: a row's best candidates are on its front, and of a dominated candidate no row
-// depends.
+// TestFront: a row's best candidates are on its front, and each row of a dominated candidate has
+// another best candidate.
 func TestFront(t *testing.T) {
 	t.Parallel()
 	for seed := range int64(200) {
@@ -207,8 +207,8 @@ func TestFront(t *testing.T) {
 	}
 }
 
-// TestUnreadable: a proposer that says nothing changes nothing; a student's unreadable
-// answers are learned from if asked for.
+// TestUnreadable: an unreadable answer of the proposer changes nothing; unreadable answers of the
+// student are shown to the proposer if this is set.
 func TestUnreadable(t *testing.T) {
 	t.Parallel()
 	j := job(t, miprotest.OneStep, `{}`)
@@ -222,7 +222,7 @@ func TestUnreadable(t *testing.T) {
 
 	s, w := gepa.New(plan(t, j, `{"max_metric_calls": 60}`), nil), &world{unread: true}
 	w.play(t, s, false, never)
-	require.Empty(t, w.prompts, "of answers that could not be read there is no feedback")
+	require.Empty(t, w.prompts, "unreadable answers have no feedback")
 
 	s, w = gepa.New(plan(t, j, `{"max_metric_calls": 60, "add_format_failure_as_feedback": true}`), nil), &world{unread: true}
 	w.play(t, s, false, never)
@@ -231,7 +231,7 @@ func TestUnreadable(t *testing.T) {
 	require.Greater(t, len(s.Candidates()), 1)
 }
 
-// TestPerfect: rows that are all right teach nothing, and no model is asked about them.
+// TestPerfect: no reflection is made on rows that are all correct.
 func TestPerfect(t *testing.T) {
 	t.Parallel()
 	j := job(t, miprotest.OneStep, `{}`)
@@ -284,7 +284,7 @@ func TestRefuses(t *testing.T) {
 	}
 }
 
-// TestBudget: what auto means is what DSPy's GEPA computes.
+// TestBudget: the budget of auto equals that of DSPy's GEPA.
 func TestBudget(t *testing.T) {
 	t.Parallel()
 	for auto, want := range map[string][2]int{"light": {460, 850}, "medium": {790, 1180}, "heavy": {1175, 1405}} {

@@ -8,7 +8,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt/mipro"
 )
 
-// phase is what an iteration waits for.
+// phase is the step of an iteration that waits for answers.
 type phase int
 
 const (
@@ -19,7 +19,7 @@ const (
 	evaluating       // the new candidate on all validation examples
 )
 
-// current is the iteration under way.
+// current is the current iteration.
 type current struct {
 	Iteration
 	phase   phase
@@ -28,7 +28,7 @@ type current struct {
 	writers []*writer
 }
 
-// continues reports whether an iteration that is over is the one that was drawn.
+// continues reports whether a stored iteration equals the drawn one.
 func (c *current) continues(it Iteration, val int) bool {
 	whole := func(scores []float64, n int) bool { return len(scores) == n || scores == nil }
 	same := c.Kind == it.Kind && slices.Equal(c.Parents, it.Parents) && slices.Equal(c.Rows, it.Rows) &&
@@ -68,7 +68,7 @@ func (s *Search) begin() {
 	s.now = &current{Iteration: it}
 }
 
-// start has the first runs of the iteration made.
+// start requests the first runs of the iteration.
 func (s *Search) start() {
 	c := s.now
 	if c == nil {
@@ -84,7 +84,7 @@ func (s *Search) start() {
 	}
 }
 
-// evaluate has the new candidate run on all validation examples.
+// evaluate requests runs of the new candidate on all validation examples.
 func (s *Search) evaluate() {
 	rows := make([]int, len(s.plan.Base.Val))
 	for i := range rows {
@@ -105,7 +105,7 @@ func (s *Search) texts() []string {
 	}
 }
 
-// play has a program run on rows.
+// play requests runs of a program on rows.
 func (s *Search) play(next phase, texts []string, examples []*prompt.Object, rows []int) {
 	c := s.now
 	c.phase, c.board, c.runs = next, mipro.Pending{}, map[int]*mipro.Run{}
@@ -118,7 +118,7 @@ func (s *Search) play(next phase, texts []string, examples []*prompt.Object, row
 	}
 }
 
-// scores are those of the runs that are over.
+// scores are the scores of the finished runs.
 func (c *current) scores(rows []int) []float64 {
 	scores := make([]float64, len(rows))
 	for i, row := range rows {
@@ -127,7 +127,7 @@ func (c *current) scores(rows []int) []float64 {
 	return scores
 }
 
-// settle goes on as far as the answers allow.
+// settle advances as far as the answers allow.
 func (s *Search) settle() {
 	for s.now != nil && len(s.now.board.Calls()) == 0 {
 		if s.proceed() {

@@ -8,19 +8,18 @@ import (
 const (
 	attempts      = 10
 	mergeRows     = 5
-	minRows       = 5 // validation examples below which nothing is merged
+	minRows       = 5 // minimum number of validation examples for a merge
 	minCandidates = 3
 )
 
-// mergeRecord is a merge that was made: its parents, and from which parent each predictor
-// came.
+// mergeRecord is a merge: its parents, and the source of each predictor.
 type mergeRecord struct {
 	one, other int
 	from       []int
 }
 
-// drawMerge draws two candidates of the front that learned different things since their
-// common ancestor, and a few rows to try their merge on.
+// drawMerge draws two candidates of the front that changed different predictors of their common
+// ancestor, and a few rows to test their merge on.
 func (s *Search) drawMerge() (Iteration, bool) {
 	var frontier []int
 	for _, row := range undominated(Front(s.candidates), s.candidates) {
@@ -74,7 +73,7 @@ func (s *Search) drawPair(frontier []int) (one, other, ancestor int, ok bool) {
 	return 0, 0, 0, false
 }
 
-// ancestors lists those of a candidate, in ascending order.
+// ancestors lists the ancestors of a candidate, in ascending order.
 func (s *Search) ancestors(candidate int) []int {
 	var all []int
 	for _, p := range s.candidates[candidate].Parents {
@@ -84,8 +83,8 @@ func (s *Search) ancestors(candidate int) []int {
 	return slices.Compact(all)
 }
 
-// mergeable reports whether both are no worse than their ancestor, this was not done yet,
-// and one has a predictor that the other did not change.
+// mergeable reports whether neither candidate is worse than their ancestor, the merge is new,
+// and some predictor was changed by exactly one of them.
 func (s *Search) mergeable(one, other, ancestor int) bool {
 	a, b, c := s.candidates[ancestor], s.candidates[one], s.candidates[other]
 	if slices.Contains(s.tried, [3]int{one, other, ancestor}) || a.mean() > b.mean() || a.mean() > c.mean() {
@@ -99,14 +98,14 @@ func (s *Search) mergeable(one, other, ancestor int) bool {
 	return false
 }
 
-// merge takes each predictor from the one that changed it; if both did, from the better.
+// merge takes each predictor from the candidate that changed it; if both did, from the better.
 func (s *Search) merge(one, other, ancestor int) (texts []string, from []int) {
 	a, b, c := s.candidates[ancestor], s.candidates[one], s.candidates[other]
 	for i, text := range a.Texts {
 		source := one
 		switch {
 		case text == b.Texts[i]:
-			source = other // it has the same, or the only new one
+			source = other // other has the only new instruction, or none changed it
 			if text == c.Texts[i] {
 				source = one
 			}
@@ -121,8 +120,8 @@ func (s *Search) merge(one, other, ancestor int) (texts []string, from []int) {
 	return texts, from
 }
 
-// mergeSample draws rows on which a merge is tried: some on which one parent is better, some
-// on which the other is, and some on which they are equal.
+// mergeSample draws rows to test a merge on: some on which the first parent is better, some on
+// which the second is better, and some on which they are equal.
 func (s *Search) mergeSample(one, other []float64) []int {
 	var buckets [3][]int
 	for row := range one {
@@ -147,7 +146,7 @@ func (s *Search) mergeSample(one, other []float64) []int {
 			take(bucket, n)
 		}
 	}
-	if left := mergeRows - len(drawn); left > 0 { // there are minRows, so that enough are unused
+	if left := mergeRows - len(drawn); left > 0 { // minRows guarantees enough unused rows
 		var unused []int
 		for row := range one {
 			if !slices.Contains(drawn, row) {

@@ -14,18 +14,18 @@ import (
 	"github.com/cogniverse/cogflow/prompt/mipro"
 )
 
-// Options are the settings that DSPy's GEPA has and MIPROv2 has not, by DSPy's names. The zero
-// value means its defaults.
+// Options are the settings of DSPy's GEPA that MIPROv2 does not have, by DSPy's names. The zero
+// value means DSPy's defaults.
 type Options struct {
 	MaxMetricCalls             int    `json:"max_metric_calls,omitempty"`               // mode gepa: scored runs of the program, instead of auto
-	MaxFullEvals               int    `json:"max_full_evals,omitempty"`                 // mode gepa: the same in evaluations on all rows, instead of auto
-	ReflectionMinibatchSize    int    `json:"reflection_minibatch_size,omitempty"`      // mode gepa: rows that one reflection looks at; default 3
-	CandidateSelectionStrategy string `json:"candidate_selection_strategy,omitempty"`   // mode gepa: whose instruction is rewritten: "pareto" (default) or "current_best"
-	SkipPerfectScore           *bool  `json:"skip_perfect_score,omitempty"`             // mode gepa: no reflection on rows that are all right; default true
+	MaxFullEvals               int    `json:"max_full_evals,omitempty"`                 // mode gepa: the budget in evaluations on all rows, instead of auto
+	ReflectionMinibatchSize    int    `json:"reflection_minibatch_size,omitempty"`      // mode gepa: rows of one reflection; default 3
+	CandidateSelectionStrategy string `json:"candidate_selection_strategy,omitempty"`   // mode gepa: choice of the candidate to rewrite: "pareto" (default) or "current_best"
+	SkipPerfectScore           *bool  `json:"skip_perfect_score,omitempty"`             // mode gepa: skip reflections whose rows all have the best score; default true
 	AddFormatFailureAsFeedback bool   `json:"add_format_failure_as_feedback,omitempty"` // mode gepa: reflect on answers that could not be read as well
-	ComponentSelector          string `json:"component_selector,omitempty"`             // mode gepa: what is rewritten: "round_robin" (default), a predictor at a time, or "all"
-	UseMerge                   *bool  `json:"use_merge,omitempty"`                      // mode gepa: merge candidates that learned different things; default true
-	MaxMergeInvocations        *int   `json:"max_merge_invocations,omitempty"`          // mode gepa: merges at most; default 5
+	ComponentSelector          string `json:"component_selector,omitempty"`             // mode gepa: predictors to rewrite: one at a time, "round_robin" (default), or "all"
+	UseMerge                   *bool  `json:"use_merge,omitempty"`                      // mode gepa: merge candidates that changed different predictors; default true
+	MaxMergeInvocations        *int   `json:"max_merge_invocations,omitempty"`          // mode gepa: maximum number of merges; default 5
 }
 
 // Strategies and selectors.
@@ -43,14 +43,14 @@ type Plan struct {
 
 	settings  Options
 	minibatch int
-	merges    int // at most; 0 = none
+	merges    int // maximum number; 0 = none
 }
 
 func refuse(reason string, values ...any) error {
 	return fault.New(fault.Input, "start optimization", "", fmt.Sprintf(reason, values...))
 }
 
-// most bounds what is planned: a search keeps all its iterations in memory.
+// most limits a plan, because a search keeps all its iterations in memory.
 const most = 1_000_000
 
 // NewPlan checks a job and plans it.
@@ -125,7 +125,7 @@ func foreign(s mipro.Settings) string {
 	}
 	text, err := json.Marshal(s)
 	if err != nil {
-		return "a number" // of those that JSON does not have
+		return "a number" // one that JSON cannot represent
 	}
 	var given map[string]any
 	if json.Unmarshal(text, &given) != nil {
@@ -159,8 +159,8 @@ func (p *Plan) reflections() int {
 	return (max(p.Budget-len(p.Base.Val), 0) + 2*p.minibatch - 1) / (2 * p.minibatch)
 }
 
-// Trials is about how many scored programs a search has, if a third of the new instructions
-// is worth an evaluation on all rows.
+// Trials estimates the number of scored programs in a search, assuming that a third of the new
+// instructions is evaluated on all rows.
 func (p *Plan) Trials() int {
 	left := float64(max(p.Budget-len(p.Base.Val), 0))
 	return int(left / (2*float64(p.minibatch) + float64(len(p.Base.Val))/3) * 4 / 3)
@@ -179,8 +179,8 @@ func (p *Plan) Quote() mipro.Quote {
 	return q
 }
 
-// Program is the program with these instructions, one per predictor; the job's own, if they
-// are its own.
+// Program is the program with these instructions, one per predictor. It is the job's own program
+// if the instructions are unchanged.
 func (p *Plan) Program(texts []string) *prompt.Program {
 	original := p.original()
 	if slices.Equal(texts, original) {

@@ -42,7 +42,7 @@ func proposer() *prompt.Program {
 	}}}
 }
 
-// writer asks for a new instruction of one predictor.
+// writer requests a new instruction of one predictor.
 type writer struct {
 	predictor   int
 	run         *prompt.Execution
@@ -51,7 +51,7 @@ type writer struct {
 	text        string
 }
 
-// reflect has the instructions of the selected predictors rewritten.
+// reflect requests new instructions of the selected predictors.
 func (s *Search) reflect() {
 	c := s.now
 	c.phase, c.board = rewriting, mipro.Pending{}
@@ -70,7 +70,7 @@ func (s *Search) reflect() {
 		}
 		w := &writer{
 			predictor: predictor, temperature: s.plan.Base.Job.Settings.Temperature(),
-			rollout: int64(len(s.done)), // a question that comes again later gets another answer
+			rollout: int64(len(s.done)), // the same request in a later iteration gets another answer
 			run: proposer().Start(python.NewObject(currentField, parent.Texts[predictor], examplesField, examples),
 				s.plan.Base.Job.Proposer),
 		}
@@ -99,8 +99,8 @@ func (s *Search) examples(predictor int) []any {
 	return shown
 }
 
-// explain is what a predictor was given, what it said and how good that was; feedback "" =
-// there is nothing to learn about it.
+// explain returns the inputs and outputs of a predictor in a run, with feedback; feedback "" =
+// the run is not shown.
 func (s *Search) explain(r *mipro.Run, predictor int) (inputs *prompt.Object, outputs any, feedback string) {
 	p := s.plan.Base.Job.Program.Predictors[predictor]
 	if r.Failed() {
@@ -123,10 +123,10 @@ func (s *Search) explain(r *mipro.Run, predictor int) (inputs *prompt.Object, ou
 	return nil, nil, ""
 }
 
-// structure is how an answer must look, as the messages of a predictor say it.
+// structure describes the form of an answer, in the words of a predictor's messages.
 func structure(s prompt.Signature) string {
 	messages, err := prompt.Render(prompt.Chat, s, nil, &prompt.Object{})
-	if err != nil { // without inputs there is nothing that cannot be shown
+	if err != nil { // only inputs can fail to render, and there are none
 		return ""
 	}
 	var text strings.Builder
@@ -136,7 +136,7 @@ func structure(s prompt.Signature) string {
 	return text.String()
 }
 
-// Call is the next question.
+// Call is the next request.
 func (w *writer) Call() *mipro.Call {
 	if w.run.Next() == nil {
 		return nil
@@ -144,7 +144,7 @@ func (w *writer) Call() *mipro.Call {
 	return &mipro.Call{Role: mipro.Proposer, Request: w.run.Next(), Temperature: &w.temperature, Rollout: w.rollout}
 }
 
-// Take takes its answer. One that cannot be read leaves the instruction as it is.
+// Take takes the answer. An unreadable answer leaves the instruction unchanged.
 func (w *writer) Take(answer mipro.Answer) {
 	w.run.TakeSaid(answer.Said())
 	if w.run.Next() != nil {

@@ -6,16 +6,16 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// sampler draws minibatches: all rows in a random order, then again in another.
+// sampler draws minibatches: all rows in random order, in a new order for each epoch.
 type sampler struct {
 	size, rows int
 	rng        *python.Random
 	order      []int
-	epoch      int // of order
+	epoch      int // epoch of order
 }
 
-// next is the minibatch of an iteration, counted from 0. An iteration that draws none still
-// passes one by.
+// next is the minibatch of an iteration, counted from 0. The minibatch of an iteration that does
+// not draw one is skipped.
 func (s *sampler) next(iteration int) []int {
 	if s.order == nil {
 		s.shuffle()
@@ -27,8 +27,8 @@ func (s *sampler) next(iteration int) []int {
 	return slices.Clone(s.order[at : at+s.size])
 }
 
-// shuffle draws an order, and fills up its last minibatch with the rows that were least
-// often in it, the last first.
+// shuffle draws an order, and fills its last minibatch with the least frequent rows, the last
+// first.
 func (s *sampler) shuffle() {
 	s.order = make([]int, s.rows)
 	for i := range s.order {

@@ -6,12 +6,12 @@ import (
 	"github.com/cogniverse/cogflow/prompt/mipro"
 )
 
-// TrialKind says what a program was scored on.
+// TrialKind says on which rows a program was scored.
 type TrialKind string
 
 // The kinds.
 const (
-	DefaultTrial TrialKind = "default" // the program as it was, on all validation examples
+	DefaultTrial TrialKind = "default" // the original program, on all validation examples
 	SampleTrial  TrialKind = "sample"  // new instructions, on the training examples of their reflection
 	MergeTrial   TrialKind = "merge"   // a merge, on a few validation examples
 	FullTrial    TrialKind = "full"    // a candidate, on all validation examples
@@ -20,13 +20,13 @@ const (
 // Trial is one program that was scored.
 type Trial struct {
 	Kind   TrialKind
-	Choice map[string]int // instructions, as MIPROv2 names them: 0 is the original, others count up as they are met
+	Choice map[string]int // instructions, named as in MIPROv2: 0 is the original, others count up by first use
 	Rows   []int          // training examples of a sample, else validation examples
 	Scores []float64      // from 0 to 1
 	Score  float64        // their mean in percent, to two places
 }
 
-// Trials lists the programs that were scored in the iterations that are over.
+// Trials lists the programs that were scored in the finished iterations.
 func (s *Search) Trials() []Trial {
 	v := versions{}
 	for i, text := range s.plan.original() {

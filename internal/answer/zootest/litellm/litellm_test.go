@@ -1,6 +1,5 @@
-// Package litellm_test puts LiteLLM's real proxy before the endpoint of zootest: the language
-// model adapter meets each behaviour as a gateway passes it on. `make test-litellm` installs the
-// proxy and runs it.
+// Package litellm_test runs LiteLLM's real proxy between the language model adapter and the
+// endpoint of zootest, with each behaviour. `make test-litellm` installs the proxy and runs it.
 package litellm_test
 
 import (
@@ -29,7 +28,7 @@ import (
 
 const key = "sk-of-this-test"
 
-// config has no retries and no cooldowns: each request of the test is one of the endpoint.
+// config has no retries and no cooldowns: one request of the test is one request to the endpoint.
 const config = `
 model_list:
   - model_name: served
@@ -82,8 +81,8 @@ func up(ctx context.Context, url string) bool {
 	return response.StatusCode == http.StatusOK
 }
 
-// changed lists what the proxy makes of a behaviour, where it is another one. It cannot read
-// streams that nobody asked for, and hides the reason of an error that is not an object.
+// changed lists the behaviours whose outcome the proxy changes. It cannot read streams that were
+// not requested, and hides the reason of an error that is not an object.
 func changed() map[string]zootest.Outcome {
 	out := map[string]zootest.Outcome{
 		"mistral: content is a list with thoughts": zootest.Broken, "alibaba: the answer is in an envelope": zootest.Broken,
@@ -105,13 +104,13 @@ func changed() map[string]zootest.Outcome {
 	return out
 }
 
-// unseen lists what the proxy reports as it reports a failure that is not billed.
+// unseen lists billed behaviours that the proxy reports like failures that are not billed.
 func unseen(name string) bool {
 	return name == "the connection breaks" || name == "the answer is cut" || name == "an error that is a text, with status 200"
 }
 
-// TestBehindLiteLLM: behind the proxy a call ends, its class is that of the behaviour or what
-// the proxy leaves of it, and what the provider billed is booked.
+// TestBehindLiteLLM: behind the proxy every call ends, with the outcome of the behaviour or the
+// changed one, and the provider's bill is booked.
 func TestBehindLiteLLM(t *testing.T) {
 	if os.Getenv("COGFLOW_LITELLM") == "" {
 		t.Skip("run make test-litellm, which installs the proxy")
@@ -144,7 +143,7 @@ func TestBehindLiteLLM(t *testing.T) {
 	}
 }
 
-// outcome is what a caller makes of the end of a call.
+// outcome is the outcome of a call for its caller.
 func outcome(said prompt.CompletionAnswer, err error) zootest.Outcome {
 	class := fault.ClassOf(err)
 	switch {

@@ -387,7 +387,7 @@ func (a *tenantStack) begin(forged []forgery) (outcomes map[string]int) {
 	outcomes = map[string]int{}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
-	slots := make(chan struct{}, 24)
+	slots := make(chan struct{}, 8)
 	for i, one := range forged {
 		slots <- struct{}{}
 		wg.Go(func() {
@@ -456,7 +456,9 @@ func TestTenantFields(t *testing.T) {
 	a.untouched(f, before)
 	require.Positive(t, outcomes["completed"], "some starts must be valid")
 	require.Positive(t, outcomes[string(fault.Input)])
-	require.Empty(t, outcomes["internal"])
+	for outcome := range outcomes {
+		require.Contains(t, []string{"completed", string(fault.Input), string(fault.Budget)}, outcome, "a start that the server rejected shows nothing")
+	}
 	var running []string
 	for _, kind := range []string{ownTenant, otherTenant} {
 		running = append(running, a.listed(`CogTenant = "`+kind+`" AND ExecutionStatus = "Running"`)...)

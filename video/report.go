@@ -48,7 +48,7 @@ type Totals struct {
 	Frames        int     `json:"frames"`            // frames of the videos published by this run
 	Documents     int     `json:"documents"`         // documents of the videos published by this run
 	Refused       int     `json:"refused,omitempty"` // frames that a model refused to describe
-	DescribeCalls int     `json:"describe_calls"`    // calls to the describer in this run
+	DescribeCalls int     `json:"describe_calls"`    // describe calls of this run
 	RepeatedCalls int     `json:"repeated_calls"`    // billed calls for a frame after its first one, such as after a kill
 	CostUSD       float64 `json:"cost_usd"`          // paid in all, in USD
 }

@@ -55,7 +55,7 @@ type VideoResult struct {
 	Capped        bool    `json:"capped"`            // true if max_frames cut the video
 	DecodeErrors  int     `json:"decode_errors"`     // errors that the decoder reported and passed over
 	Refused       int     `json:"refused,omitempty"` // frames that a model refused; they are left out or have no caption
-	DescribeCalls int     `json:"describe_calls"`    // calls to the describer in this run
+	DescribeCalls int     `json:"describe_calls"`    // describe calls of this run
 	RepeatedCalls int     `json:"repeated_calls"`    // billed calls for a frame after its first one; 0 within a library, which counts for all its videos
 	CostUSD       float64 `json:"cost_usd"`          // paid in all, in USD
 	Report        string  `json:"report,omitempty"`  // key of the HTML report in the object store; empty within a library

@@ -17,8 +17,8 @@ func (a app) printLibrary(id string, r ingest.LibraryResult) {
 		a.printEstimate(r)
 	} else {
 		a.Say("%s: %d indexed, %d unchanged, %d failed", format.Count(r.Videos, "video", "videos"), r.Indexed, r.Unchanged, r.Failed)
-		a.Say("%s, %s, %s to the describer (%d repeated), %s", format.Count(r.Frames, "frame", "frames"),
-			format.Count(r.Documents, "document", "documents"), format.Count(r.DescribeCalls, "call", "calls"), r.RepeatedCalls, format.Dollars(r.CostUSD))
+		a.Say("%s, %s, %s (%d repeated), %s", format.Count(r.Frames, "frame", "frames"),
+			format.Count(r.Documents, "document", "documents"), format.Count(r.DescribeCalls, "describe call", "describe calls"), r.RepeatedCalls, format.Dollars(r.CostUSD))
 	}
 	if r.Skipped > 0 {
 		a.Say("%s skipped: the file name is not that of a video", format.Count(r.Skipped, "file", "files"))
@@ -74,8 +74,8 @@ func (a app) printEstimate(r ingest.LibraryResult) {
 
 func (a app) printVideo(id string, r ingest.VideoResult) {
 	a.Say("%s: %s", r.Name, r.Status)
-	a.Say("%s, %s, %s to the describer (%d repeated), %s", format.Count(r.Frames, "frame", "frames"),
-		format.Count(r.Documents, "document", "documents"), format.Count(r.DescribeCalls, "call", "calls"), r.RepeatedCalls, format.Dollars(r.CostUSD))
+	a.Say("%s, %s, %s (%d repeated), %s", format.Count(r.Frames, "frame", "frames"),
+		format.Count(r.Documents, "document", "documents"), format.Count(r.DescribeCalls, "describe call", "describe calls"), r.RepeatedCalls, format.Dollars(r.CostUSD))
 	if r.Duplicates > 0 {
 		a.Say("%s dropped: they look like the one before", format.Count(r.Duplicates, "frame", "frames"))
 	}

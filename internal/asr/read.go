@@ -51,7 +51,7 @@ func read(r *safetext.Redactor, s video.Stage, body []byte, length int64) (video
 	}
 	whole, ok := text(said.Text)
 	if !ok {
-		return bad("the text of the answer is not a text")
+		return bad("the field text of the answer must be a string")
 	}
 	var segments []segment
 	if len(said.Segments) > 0 && json.Unmarshal(said.Segments, &segments) != nil {
@@ -68,7 +68,7 @@ func read(r *safetext.Redactor, s video.Stage, body []byte, length int64) (video
 		words, ok := text(g.Text)
 		switch {
 		case !ok:
-			return bad("the text of a segment is not a text")
+			return bad("the field text of a segment must be a string")
 		case !g.Start.known || !g.End.known:
 			return bad("a segment of the answer has no times")
 		}

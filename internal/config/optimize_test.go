@@ -131,7 +131,7 @@ func TestResolve(t *testing.T) {
 		"foreign at":       {`{"model":"groq/llama","api_base":"https://api.groq.com/openai/v1","api_key_env":"GROQ"}`, "groq/llama", "groq/llama", "https://api.groq.com/openai/v1", "GROQ", ""},
 		"vllm nowhere":     {`{"model":"hosted_vllm/m"}`, "", "", "", "", "the address of its server is not configured; set its api_base"},
 		"modal nowhere":    {`{"provider":"modal","model":"m"}`, "", "", "", "", "set inference.modal_endpoint"},
-		"no model":         {`{"api_base":"http://h/v1"}`, "", "", "", "", "it names no model"},
+		"no model":         {`{"api_base":"http://h/v1"}`, "", "", "", "", "the field model is required"},
 		"not an address":   {`{"model":"openai/m","api_base":"h:8000"}`, "", "", "", "", "invalid server URL"},
 		"credentials":      {`{"model":"openai/m","api_base":"https://me:topsecret@h/v1"}`, "", "", "", "", "holds credentials"},
 		"no variable":      {`{"model":"openai/m","api_base":"https://h/v1","api_key_env":"sk-topsecret"}`, "", "", "", "", "must be the name of a variable"},

@@ -51,7 +51,7 @@ type address struct {
 // resolve finds a model's server.
 func (s *cogniverseLMs) resolve(l llm) (address, error) {
 	if l.Model == "" {
-		return address{}, errors.New("it names no model")
+		return address{}, errors.New("the field model is required")
 	}
 	name, served := s.provider(l)
 	p, known := findProvider(name)

@@ -145,7 +145,7 @@ func (h *health) text() activities.HealthCheck {
 			Detail: "not installed: preview captions have no on-screen text; apt-get install tesseract-ocr, or brew install tesseract",
 		}
 	}
-	return activities.HealthCheck{Part: "tesseract", Status: statusOK, Detail: h.describer.Revision()}
+	return activities.HealthCheck{Part: "tesseract", Status: statusOK, Detail: "preview describer " + h.describer.Revision()}
 }
 
 // store writes, reads and deletes a small object. Its name is unique, because several queues

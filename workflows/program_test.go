@@ -115,7 +115,7 @@ func TestCanaryOfAWorseVersion(t *testing.T) {
 	}
 	in := optimizeflow.ProgramInput{Name: "quiz", Version: 2, Share: 10}
 	_, err := s.role("CanaryProgram", in)
-	require.ErrorContains(t, err, "force makes it the canary all the same")
+	require.ErrorContains(t, err, "force makes it the canary anyway")
 	in.Force = true
 	_, err = s.role("CanaryProgram", in)
 	require.ErrorContains(t, err, "no version is active")

@@ -44,7 +44,7 @@ func PromoteProgram(ctx workflow.Context, in ProgramInput) (training.Role, error
 		return training.Role{}, workflows.Typed(err)
 	}
 	c := workflows.NewCaller(in.Common)
-	found, err := better(ctx, c, in, "promote program", "force promotes it all the same")
+	found, err := better(ctx, c, in, "promote program", "force promotes it anyway")
 	if err != nil {
 		return training.Role{}, err
 	}
@@ -66,7 +66,7 @@ func better(ctx workflow.Context, c workflows.Caller, in ProgramInput, op, force
 	}
 	if !found.Verdict.Promote && !in.Force {
 		return found, workflows.Typed(fault.New(fault.Input, op, in.Name,
-			"rows that no search saw do not show it to be better than the default; "+forced))
+			"on rows that the search did not use, it was not significantly better than the default; "+forced))
 	}
 	return found, nil
 }
@@ -98,7 +98,7 @@ func CanaryProgram(ctx workflow.Context, in ProgramInput) (training.Role, error)
 		out, err := endCanary(ctx, c, in)
 		return out, workflows.StagedIf("canary", err)
 	}
-	found, err := better(ctx, c, in, "start canary", "force makes it the canary all the same")
+	found, err := better(ctx, c, in, "start canary", "force makes it the canary anyway")
 	if err != nil {
 		return training.Role{}, err
 	}

@@ -39,7 +39,6 @@ func (s *stack) dropRoot() {
 	require.NoError(s.t, err)
 	s.program = filepath.Join(s.dir, "worker.test")
 	require.NoError(s.t, os.WriteFile(s.program, program, 0o755))
-	require.NoError(s.t, os.Chmod(s.program, 0o755)) // a server of another test may have changed the umask
 	s.user = &syscall.Credential{Uid: unprivilegedUID, Gid: unprivilegedUID}
 }
 

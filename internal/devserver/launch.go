@@ -10,8 +10,6 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/panics"
 )
@@ -72,7 +70,11 @@ func (s *Server) launch(o Options, file string, lock *os.File) error {
 	if err != nil {
 		return err
 	}
-	s.command = exec.Command(o.Binary, o.arguments(file)...) //nolint:noctx // it lives on when the start's context ends
+	binary, err := exec.LookPath(o.Binary)
+	if err != nil {
+		return fault.Wrap(fault.Input, "start Temporal server", o.Binary, errors.Join(err, output.Close()))
+	}
+	s.command = private(binary, o.arguments(file))
 	s.command.Env = environment(o.Dir)
 	s.command.Stdout, s.command.Stderr = output, output
 	s.command.ExtraFiles = []*os.File{lock} // the lock lasts as long as the server
@@ -81,7 +83,7 @@ func (s *Server) launch(o Options, file string, lock *os.File) error {
 	panics.Go(func() error {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		err := startPrivately(s.command)
+		err := s.command.Start()
 		started <- errors.Join(err, output.Close())
 		if err == nil {
 			s.watch()
@@ -106,12 +108,12 @@ func environment(dir string) []string {
 	return env
 }
 
-// startPrivately makes the files of the server private to this user: they hold everything
-// that workflows were given. The umask belongs to the process, so for a moment it applies
-// to other goroutines too, which is harmless.
-func startPrivately(c *exec.Cmd) error {
-	defer unix.Umask(unix.Umask(0o077))
-	return c.Start()
+// private runs a program whose files are private to this user: the server's hold everything
+// that workflows were given. A umask belongs to a process, so a shell sets it for the program
+// only, and removes what it added to the environment.
+func private(binary string, args []string) *exec.Cmd {
+	shell := []string{"-c", `umask 077 && unset PWD OLDPWD SHLVL && exec "$@"`, "sh", binary}
+	return exec.Command("/bin/sh", append(shell, args...)...) //nolint:noctx // it lives on when the start's context ends
 }
 
 func (s *Server) watch() {

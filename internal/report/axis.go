@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// An axis has at least minTicks labels where its values allow it, so that a person can
-// read values off it, and few enough that no two labels touch on a narrow screen.
+// An axis has at least minTicks labels if its values allow that, and few enough that no two
+// labels touch on a narrow screen.
 const (
 	minTicks   = 4
 	logTicks   = 8 // powers of ten on a logarithmic axis; more are thinned out
-	logDecades = 2 // an axis is logarithmic if it spans at least so many powers of ten
+	logDecades = 2 // minimum number of powers of ten for a logarithmic axis
 )
 
 // niceSteps are round distances between ticks, to be multiplied by a power of ten. Each is
@@ -51,7 +51,8 @@ func scaled(n float64, exponent int) float64 {
 	return v
 }
 
-// firstTick and lastTick count in steps. A tick within a rounding error of an end is at that end.
+// firstTick and lastTick are the first and the last tick, as numbers of steps from 0. A tick
+// within a rounding error of an end is at that end.
 func firstTick(low, step float64) float64 { return math.Ceil(low/step - 1e-9) }
 func lastTick(high, step float64) float64 { return math.Floor(high/step + 1e-9) }
 
@@ -64,7 +65,7 @@ func linearTicks(low, high float64, whole bool) (values []float64, labels []stri
 	return values, labels
 }
 
-// spansDecades says whether a logarithmic axis shows values from low to high better.
+// spansDecades reports whether values from low to high need a logarithmic axis.
 func spansDecades(low, high float64) bool {
 	return low > 0 && Finite(high) && math.Log10(high/low) >= logDecades
 }
@@ -119,15 +120,15 @@ func decimals(step float64) int {
 // 5e-5 to 2e-4, but 0.6910 to 0.6930.
 const powersBelow = 0.01
 
-// tickLabel writes v with the digits that its step needs. All labels of an axis whose values
-// are at most most in magnitude have one notation.
+// tickLabel writes v with the digits that its step needs. The notation depends on most, the
+// largest magnitude on the axis, so that all labels of an axis have the same one.
 func tickLabel(v, step, most float64) string {
 	a := math.Abs(v)
 	if a < step/1e6 {
 		return "0"
 	}
 	if step < 1e-3 && most < powersBelow || step < 1e-5 || a >= 1e6 {
-		// As many digits as distinguish v from its neighbours.
+		// Use enough digits to distinguish v from the neighbouring ticks.
 		power := int(math.Floor(math.Log10(a) + 1e-9))
 		unit, _, _ := strings.Cut(strconv.FormatFloat(step, 'e', 1, 64), "e")
 		digits := power - int(math.Floor(math.Log10(step)+1e-9))
@@ -143,7 +144,7 @@ func tickLabel(v, step, most float64) string {
 	return Commas(whole)
 }
 
-// stepLabels are numbers of steps, all in one unit, short enough for an axis: 25,000 to
+// stepLabels are numbers of steps, all in the same unit, short enough for an axis: 25,000 to
 // 75,000, 50k to 150k, 2.5M.
 func stepLabels(values []float64) []string {
 	of, name := 1.0, ""

@@ -111,7 +111,7 @@ func TestAxesHaveEnoughTicks(t *testing.T) {
 	}
 }
 
-// TestSmallSteps: values near each other that are not small themselves have no powers of ten.
+// TestSmallSteps: labels of values that are close together, but not small, have no powers of ten.
 func TestSmallSteps(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

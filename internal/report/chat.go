@@ -12,7 +12,7 @@ type Chat struct {
 
 // Turn is one message of a chat.
 type Turn struct {
-	Side  string // "ask", "want", "before" or "after": a class of the style sheet
+	Side  string // "ask", "want", "reject", "before" or "after": a class of the style sheet
 	Who   string
 	Note  string // such as a score
 	Text  string

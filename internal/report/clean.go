@@ -16,8 +16,8 @@ const (
 	MaxReason  = 600
 )
 
-// Clean returns text as one line of at most limit runes that shows as it is:
-// valid UTF-8 without control, direction, invisible or private characters.
+// Clean returns text as one line of at most limit runes. The line is valid UTF-8 without
+// control, direction, invisible or private-use characters.
 func Clean(text string, limit int) string { return safetext.Line(text, limit) }
 
 // CleanPath is Clean for paths. It cuts in the middle, because the end matters most.

@@ -16,9 +16,9 @@ const (
 	CurveBins  = 400 // along x; more points would not be visible
 	CurveHigh  = 210 // pixels of the large curve
 	CurveLow   = 150 // pixels of the small curves
-	curvePad   = 8   // above and below
+	curvePad   = 8   // pixels above and below the values
 	maxDots    = 120
-	smoothOver = 0.04 // window of Smooth: a share of all points, at least smoothMin
+	smoothOver = 0.04 // window of Smooth as a fraction of all points; at least smoothMin points
 	smoothMin  = 3
 )
 
@@ -28,8 +28,8 @@ type XY struct{ X, Y float64 }
 // Curve is a plot of values over steps.
 type Curve struct {
 	Title, Label    string
-	Class           string // of the plot; empty = none
-	Unit, Along     string // of the y axis, and what the x axis counts
+	Class           string // CSS class of the plot; empty = none
+	Unit, Along     string // unit of the y axis; quantity of the x axis
 	Height, AxisY   int
 	YTicks, XTicks  []Tick
 	Lines           []line
@@ -40,7 +40,7 @@ type Curve struct {
 	low, high, last float64
 	log             bool
 
-	PlotY, KeptY int // where the box ends, and where the mark of a checkpoint begins
+	PlotY, KeptY int // bottom of the plot, and top of the mark of a checkpoint
 }
 
 type (
@@ -57,11 +57,11 @@ type Mark struct{ X, Class, Name string }
 // Key is a line of the legend: classes of the style sheet and their meaning.
 type Key struct{ Class, Name string }
 
-// Plot says what a curve shows.
+// Plot describes a curve.
 type Plot struct {
 	Title, Label string
 	Unit         string // of the values; empty = no unit
-	Along        string // what the x axis counts; empty = steps of the optimizer
+	Along        string // quantity of the x axis; empty = steps of the optimizer
 	Height       int    // pixels
 	Last         float64
 	Log          bool // a logarithmic axis is used where the values span decades
@@ -94,8 +94,8 @@ func NewCurve(p Plot, values ...[]XY) *Curve {
 	return c
 }
 
-// bounds is the span of the finite values, without the most extreme hundredth
-// of a long series.
+// bounds is the range of the finite values. For a series of at least 100 values it leaves
+// out the lowest and the highest 1 %.
 func bounds(values [][]XY) (low, high float64) {
 	low, high = math.Inf(1), math.Inf(-1)
 	for _, series := range values {
@@ -121,7 +121,7 @@ func bounds(values [][]XY) (low, high float64) {
 	return low, high
 }
 
-// Finite says whether v can be drawn.
+// Finite reports whether v can be drawn.
 func Finite(v float64) bool { return !math.IsNaN(v) && math.Abs(v) < 1e300 }
 
 func (c *Curve) y(v float64) float64 {

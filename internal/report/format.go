@@ -61,7 +61,7 @@ func usd(v float64, digits int) string {
 }
 
 // USDs formats the amounts of a column and their total, with as many decimal places as the
-// smallest amount needs. Each amount is rounded separately; exact says whether the shown
+// smallest amount needs. Each amount is rounded separately; exact reports whether the shown
 // amounts add up to the shown total. Amounts that are not finite count as zero.
 func USDs(column []float64, total float64) (texts []string, sum string, exact bool) {
 	digits := usdDigits(total)
@@ -80,7 +80,7 @@ func USDs(column []float64, total float64) (texts []string, sum string, exact bo
 	return texts, usd(total, digits), shown == math.Round(Rounded(total, digits)*unit)
 }
 
-// Rounded is v rounded to so many decimal places.
+// Rounded is v rounded to digits decimal places.
 func Rounded(v float64, digits int) float64 {
 	shown, err := strconv.ParseFloat(strconv.FormatFloat(v, 'f', digits, 64), 64)
 	if err != nil {

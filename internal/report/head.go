@@ -41,7 +41,7 @@ type About struct {
 	Index   string
 	Tenant  string
 	Started time.Time
-	Ended   time.Time // zero = there was no run, only a moment
+	Ended   time.Time // zero = a single point in time
 	Run     string
 	Version string // of cogflow
 }

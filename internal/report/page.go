@@ -1,9 +1,8 @@
-// Package report is the common part of all HTML reports. A report is one file that needs no
-// network, no script and no other file, on a screen, on paper, in light and in dark mode. The
-// package makes texts safe to show, formats numbers and times, draws curves and prints
-// pages. It knows no feature, store, workflow or clock; equal input
-// gives equal bytes. Each feature's report has a package of its own below, and none of
-// them imports another.
+// Package report is the common part of all HTML reports. A report is a single file without
+// scripts, network access or other files; it supports screens, paper, light and dark mode.
+// The package makes texts safe to show, formats numbers and times, draws curves and renders
+// pages. It does not depend on features, stores, workflows or a clock: equal input gives
+// equal bytes. The report of each feature is a subpackage; no report imports another.
 package report
 
 import (
@@ -32,16 +31,15 @@ type Pair struct{ Name, Value string }
 // Tile is a large number at the head of a page, with its label.
 type Tile struct{ Value, Label, Note, Tone string }
 
-// Badge is an outcome in a few words. Tones are "good", "warn",
-// "bad" and "calm".
+// Badge is a short text for an outcome. Tones are "good", "warn", "bad" and "calm".
 type Badge struct{ Tone, Text string }
 
 // Command is a command line and its purpose.
 type Command struct{ Purpose, Line string }
 
-// Write prints a page through a template, which can use the shared ones, as a complete HTML
-// document. Errors name subject. A fault.Error of w is returned unchanged, any other error
-// of w as transport.
+// Write renders a page as a complete HTML document. Its template can use the shared
+// templates. Errors name subject. A fault.Error of w is returned unchanged; any other error
+// of w becomes a transport fault.
 func Write(w io.Writer, name, text, subject string, page any) error {
 	t, err := template.New(name).Parse(sharedText + text)
 	if err != nil {

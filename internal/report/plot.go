@@ -18,10 +18,10 @@ const (
 // Tick is a mark of an axis.
 type Tick struct{ X, Anchor, Label string }
 
-// Percent is a fraction of the width as an attribute of SVG.
+// Percent formats a fraction of the width as an SVG length.
 func Percent(part float64) string { return strconv.FormatFloat(100*part, 'f', 2, 64) + "%" }
 
-// Unit limits v to 0 and 1; not a number becomes 0.
+// Unit clamps v to the range 0 to 1; NaN becomes 0.
 func Unit(v float64) float64 {
 	if math.IsNaN(v) {
 		return 0

@@ -29,8 +29,8 @@ func luminance(t *testing.T, hex string) float64 {
 	return 0.2126*part(16) + 0.7152*part(8) + 0.0722*part(0)
 }
 
-// TestContrast: in light and in dark mode, texts have a contrast of at least 4.5 to their
-// background, and plots one of at least 3.
+// TestContrast: in light and in dark mode, the contrast ratio of text to its background is at
+// least 4.5, and that of plots at least 3.
 func TestContrast(t *testing.T) {
 	t.Parallel()
 	variables := regexp.MustCompile(`--([a-z0-9-]+): (#[0-9a-f]+);`)
@@ -39,7 +39,7 @@ func TestContrast(t *testing.T) {
 	for name, css := range map[string]string{"light": light, "dark": dark} {
 		colors := map[string]string{}
 		for _, m := range variables.FindAllStringSubmatch(css, -1) {
-			if _, again := colors[m[1]]; !again { // the last of them are for paper
+			if _, again := colors[m[1]]; !again { // later definitions are for print
 				colors[m[1]] = m[2]
 			}
 		}

@@ -14,7 +14,7 @@ const (
 )
 
 // Thumb returns a JPEG for embedding that is at most width pixels wide and
-// high, never enlarged. It is always encoded anew, so nothing but the picture
+// high, and never enlarged. The picture is always re-encoded, so that no metadata
 // gets into a report. Errors are input faults.
 func Thumb(data []byte, width int) ([]byte, error) {
 	bad := func(reason string) error { return fault.New(fault.Input, "shrink frame", "", reason) }
@@ -51,7 +51,7 @@ func fit(w, h, limit int) image.Rectangle {
 	return image.Rect(0, 0, w, h)
 }
 
-// shrink averages each plane by itself, so no colour is converted. It returns
+// shrink averages each plane separately, without colour conversion. It returns
 // nil for colour models that video frames never have.
 func shrink(full image.Image, to image.Rectangle) image.Image {
 	switch src := full.(type) {

@@ -13,7 +13,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 )
 
-// still is a deterministic JPEG: left half of one colour, right half of another.
+// still is a deterministic JPEG with one colour in its left half and another in its right half.
 func still(t testing.TB, w, h int, left, right color.RGBA) []byte {
 	t.Helper()
 	img := image.NewRGBA(image.Rect(0, 0, w, h))

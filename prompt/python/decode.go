@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// errJSON is the error of a text that is not JSON; its callers only need to know that.
+// errJSON is returned for a text that is not JSON; its callers need no details.
 var errJSON = errors.New("python: not JSON")
 
 const maxNesting = 900 // Python stops near its recursion limit
 
-// Decode is json.loads: one JSON text with only white space around it, including NaN and
-// the infinities. Integers stay integers, members keep their order, and of a repeated key
-// the last value counts.
+// Decode is json.loads: it reads one JSON text with only white space around it, and accepts
+// NaN and the infinities. Integers stay integers, members keep their order, and a repeated
+// key has its last value.
 func Decode(text string) (any, error) {
 	v, end, err := DecodePrefix(text)
 	if err != nil {
@@ -39,7 +39,7 @@ type decoder struct {
 	at   int
 }
 
-// next skips space and returns the character there, 0 at the end.
+// next skips space and returns the next character; 0 at the end.
 func (d *decoder) next() byte {
 	for d.at < len(d.text) && strings.IndexByte(" \t\r\n", d.text[d.at]) >= 0 {
 		d.at++
@@ -140,7 +140,7 @@ func (d *decoder) list(depth int) (any, error) {
 	}
 }
 
-// string reads a string; its escapes are those of Go's own JSON.
+// string reads a string; encoding/json decodes its escapes.
 func (d *decoder) string() (string, error) {
 	start := d.at
 	escaped := false

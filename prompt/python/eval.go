@@ -8,8 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// errLiteral is the error of a text that is not a literal; its callers only need to know
-// that.
+// errLiteral is returned for a text that is not a literal; its callers need no details.
 var errLiteral = errors.New("python: not a literal")
 
 // Literal is ast.literal_eval(text) for the values that this package knows: None, booleans,

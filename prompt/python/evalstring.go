@@ -7,12 +7,12 @@ import (
 	"unicode/utf8"
 )
 
-// Bytes is a bytes literal of ASCII characters. No list or dict of Literal holds one.
+// Bytes is a bytes literal of ASCII characters. Only BytesLiteral returns one.
 type Bytes string
 
 var bytesPrefix = regexp.MustCompile(`^(?i:b|br|rb)["']`)
 
-// BytesLiteral reads a text of bytes literals, which join.
+// BytesLiteral reads adjacent bytes literals and concatenates them.
 func BytesLiteral(text string) (Bytes, bool) {
 	p := &literalParser{text: strings.TrimSpace(text)}
 	var b strings.Builder
@@ -31,7 +31,7 @@ func BytesLiteral(text string) (Bytes, bool) {
 	return Bytes(b.String()), ascii
 }
 
-// strings reads one or more string literals, which join.
+// strings reads adjacent string literals and concatenates them.
 func (p *literalParser) strings() (any, error) {
 	var b strings.Builder
 	for first := true; ; first = false {
@@ -85,7 +85,7 @@ func (p *literalParser) oneString(b *strings.Builder, raw bool) error {
 	return errLiteral
 }
 
-// escapes of one letter.
+// The escapes of one character, and their values in the same order.
 const escapeLetters, escapeValues = "abfnrtv\\'\"", "\a\b\f\n\r\t\v\\'\""
 
 func (p *literalParser) escape(b *strings.Builder) error {
@@ -98,7 +98,7 @@ func (p *literalParser) escape(b *strings.Builder) error {
 	digits, base := 0, 16
 	switch {
 	case c == '\n':
-		return nil // the line goes on
+		return nil // a line continuation
 	case c == 'x':
 		digits = 2
 	case c == 'u':
@@ -110,7 +110,7 @@ func (p *literalParser) escape(b *strings.Builder) error {
 		for base = 8; digits < 3 && p.at+digits < len(p.text) && p.text[p.at+digits] >= '0' && p.text[p.at+digits] <= '7'; {
 			digits++
 		}
-	default: // an unknown escape stays as it is
+	default: // an unknown escape is kept unchanged
 		b.WriteByte('\\')
 		p.at--
 		return nil

@@ -53,8 +53,8 @@ func Repr(v any) string {
 	panic(fmt.Sprintf("python: %T is not a value", v))
 }
 
-// reprFloat writes the shortest digits that read back as x, with an exponent
-// below 1e-4 and from 1e16 on.
+// reprFloat writes the fewest digits that are parsed as x. It uses an exponent below 1e-4,
+// and from 1e16.
 func reprFloat(x float64) string {
 	switch {
 	case math.IsNaN(x):

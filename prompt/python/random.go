@@ -6,7 +6,7 @@ import (
 )
 
 // twister is the MT19937 generator of both random.Random and NumPy's RandomState. It counts
-// its 32-bit outputs, so that its state is its seed and a number.
+// its 32-bit outputs, so that its seed and this count determine its state.
 type twister struct {
 	state [624]uint32
 	next  int
@@ -68,7 +68,7 @@ func (t *twister) refill() {
 	t.next = 0
 }
 
-// float returns the next number in [0, 1), of two words.
+// float returns the next number in [0, 1), made from two words.
 func (t *twister) float() float64 {
 	a, b := t.word()>>5, t.word()>>6
 	return (float64(a)*(1<<26) + float64(b)) / (1 << 53)
@@ -92,7 +92,7 @@ func NewRandom(seed int64) *Random {
 	return r
 }
 
-// Words is the number of 32-bit words drawn: with the seed, the whole state.
+// Words is the number of 32-bit words drawn. The seed and this number determine the state.
 func (r *Random) Words() uint64 { return r.t.words }
 
 // Skip draws n words and discards them.
@@ -121,8 +121,8 @@ func (r *Random) Int(low, high int) int { return low + r.below(high-low+1) }
 // Choice is choice(range(n)).
 func (r *Random) Choice(n int) int { return r.below(n) }
 
-// Weighted is choices(range(len(weights)), weights): one number, drawn by its weight. Weights
-// that are all 0, at which Python fails, are taken as equal.
+// Weighted is choices(range(len(weights)), weights): one number, drawn by its weight. If all
+// weights are 0, which is an error in Python, they are treated as equal.
 func (r *Random) Weighted(weights []float64) int {
 	total := 0.0
 	for _, w := range weights {
@@ -140,17 +140,17 @@ func (r *Random) Weighted(weights []float64) int {
 	return len(weights) - 1
 }
 
-// Shuffle is shuffle of anything of length n.
+// Shuffle is shuffle(x) for a sequence of length n.
 func (r *Random) Shuffle(n int, swap func(i, j int)) {
 	for i := n - 1; i >= 1; i-- {
 		swap(i, r.below(i+1))
 	}
 }
 
-// Sample is sample(range(n), k): k different numbers below n, in drawn order.
+// Sample is sample(range(n), k): k different numbers below n, in the order drawn.
 // k must be at most n.
 func (r *Random) Sample(n, k int) []int {
-	limit := 21.0 // below it, a pool is smaller than a set would be
+	limit := 21.0 // up to this n, Python uses a list, which is smaller than a set
 	if k > 5 {
 		limit += math.Pow(4, math.Ceil(math.Log(float64(3*k))/math.Log(4)))
 	}
@@ -188,7 +188,7 @@ func NewRandomState(seed uint32) *RandomState {
 	return r
 }
 
-// Drawn is the number of draws: with the seed, the whole state.
+// Drawn is the number of draws. The seed and this number determine the state.
 func (r *RandomState) Drawn() uint64 { return r.t.words / 2 }
 
 // Skip draws n numbers and discards them.

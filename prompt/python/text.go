@@ -15,8 +15,8 @@ func IsAlnum(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }
 // Strip is str.strip().
 func Strip(s string) string { return strings.TrimFunc(s, IsSpace) }
 
-// SplitLines is str.splitlines(): it knows more line ends than "
-// ", and a line end at the end of the text begins no further line.
+// SplitLines is str.splitlines(): it recognizes more line ends than \n, and a line end at the
+// end of the text does not start another line.
 func SplitLines(s string) []string {
 	var lines []string
 	start := 0

@@ -1,5 +1,5 @@
 // Package python reproduces Python's text, numbers, JSON and random numbers, so that
-// prompts, saved programs and searches equal DSPy's. It knows nothing of prompts.
+// prompts, saved programs and searches equal DSPy's. It does not depend on prompts.
 //
 // A value is nil (None), bool, string, int64, *big.Int (an integer beyond
 // int64), float64, []any (a list) or *Object (a dict that keeps its order).
@@ -32,7 +32,7 @@ func NewObject(pairs ...any) *Object {
 	return o
 }
 
-// Set sets a key; an existing key keeps its place.
+// Set sets a key; an existing key keeps its position.
 func (o *Object) Set(key string, value any) {
 	if o.values == nil {
 		o.values = map[string]any{}
@@ -108,7 +108,7 @@ func (o *Object) UnmarshalJSON(text []byte) error {
 func Number(text string) (any, error) {
 	if strings.ContainsAny(text, ".eE") {
 		f, err := strconv.ParseFloat(text, 64)
-		if err != nil && !errors.Is(err, strconv.ErrRange) { // too large is infinite, as in Python
+		if err != nil && !errors.Is(err, strconv.ErrRange) { // a number that is too large becomes infinite, as in Python
 			return nil, err
 		}
 		return f, nil
@@ -122,8 +122,8 @@ func Number(text string) (any, error) {
 	return nil, strconv.ErrSyntax
 }
 
-// Equal is Python's ==: numbers by value whatever their kind, dicts without regard to
-// order.
+// Equal is Python's ==: it compares numbers by value, regardless of their type, and dicts
+// regardless of their order.
 func Equal(a, b any) bool {
 	switch x := a.(type) {
 	case nil:

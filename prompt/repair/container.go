@@ -52,7 +52,7 @@ func (p *parser) object() any {
 	return p.closeObject(o)
 }
 
-// closeObject handles what may follow the end of an object.
+// closeObject handles the text after the end of an object.
 func (p *parser) closeObject(o *python.Object) any {
 	if len(p.stack) > 0 {
 		if p.at(0) == '}' && p.current() == inArray {
@@ -66,7 +66,7 @@ func (p *parser) closeObject(o *python.Object) any {
 	}
 	p.i++
 	p.skipSpace()
-	if isQuote(p.at(0)) { // members after the brace belong to it
+	if isQuote(p.at(0)) { // the members after the brace belong to the object
 		if more, ok := p.object().(*python.Object); ok {
 			for _, k := range more.Keys() {
 				v, _ := more.Get(k)
@@ -113,7 +113,8 @@ func (p *parser) key(o *python.Object) (string, int) {
 	return key, at
 }
 
-// moreRows adds an array in the place of a key to the array before it.
+// moreRows reads an array in the place of a key, and appends it to the array of the previous
+// member.
 func (p *parser) moreRows(o *python.Object) bool {
 	if o.Len() == 0 {
 		return false
@@ -134,7 +135,7 @@ func (p *parser) moreRows(o *python.Object) bool {
 	return true
 }
 
-// joinRows appends, keeping the rows of a table whole.
+// joinRows appends more to list. If list is a table, its rows stay complete.
 func joinRows(list, more []any) []any {
 	width := 0
 	for _, item := range list {
@@ -332,8 +333,7 @@ func allScalars(list []any) bool {
 	})
 }
 
-// number reads a number. One with thousands separators stays text, and so does one that
-// letters follow.
+// number reads a number. A number with thousands separators, or before letters, stays text.
 func (p *parser) number() any {
 	start := p.i
 	var digits []rune

@@ -57,8 +57,8 @@ func (n *nesting) outside(c rune) bool {
 
 func (n *nesting) flat() bool { return n.round == 0 && n.square == 0 && n.brace == 0 }
 
-// isTuple reports whether this parenthesis opens a tuple: it is empty or has a comma of its
-// own.
+// isTuple reports whether this parenthesis opens a tuple: it is empty or has a comma
+// outside of nested brackets.
 func (p *parser) isTuple() bool {
 	n := nesting{}
 	content := false

@@ -28,7 +28,7 @@ func (s *str) braceEnds() bool {
 	return missing && (c == eof || c == ':')
 }
 
-// lastBrace decides about a brace at the end of the text or of a code block: stop = it
+// lastBrace handles a brace at the end of the text or of a code block: stop = it
 // closes the object, kept = it is text.
 func (s *str) lastBrace() (stop, kept bool) {
 	off := s.scroll(1)
@@ -134,7 +134,7 @@ func (s *str) nextStop() int {
 	}
 }
 
-// secondQuote decides about a quote that is followed by another, at off, before any
+// secondQuote handles a quote that is followed by another quote, at off, before any
 // character that could end the value.
 func (s *str) secondQuote(off int) (stop bool, c rune) {
 	c = s.right

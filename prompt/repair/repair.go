@@ -1,7 +1,7 @@
 // Package repair reads the broken JSON that models write: with missing or stray quotes,
 // brackets and commas, comments, code fences, surrounding prose, or Python's syntax. Its
-// decisions equal those of json_repair, with which DSPy reads answers, so that an answer is
-// right or wrong in both. It handles nothing else.
+// decisions equal those of json_repair, with which DSPy reads answers, so that cogflow and
+// DSPy score an answer equally.
 //
 // The rules are those of json_repair by Stefano Baccianella, under the MIT License; see
 // prompt/NOTICE. The code is new, and package conformance compares the two.
@@ -21,14 +21,14 @@ const (
 	maxWork  = 1 << 24 // characters that are inspected: the search for a missing quote looks ahead repeatedly
 )
 
-// Why a text is not read at all.
+// The reasons why a text is rejected.
 var (
 	errTooLong = errors.New("repair: the broken JSON is too long")
 	errTooDeep = errors.New("repair: the broken JSON is nested too deeply")
 	errTooHard = errors.New("repair: the broken JSON is too broken")
 )
 
-// Loads returns the value in text, as python values; "" when there is none.
+// Loads returns the value in text, as values of package python; "" if there is none.
 func Loads(text string) (any, error) {
 	if v, err := python.Decode(text); err == nil {
 		return v, nil
@@ -56,14 +56,14 @@ type parser struct {
 	s        []rune
 	i        int
 	stack    []where
-	deferred []where // to be entered with the next value: an object turned out to be a set
-	tried    bool    // the rest was once read as valid JSON
+	deferred []where // entered with the next value, after an object that turned out to be a set
+	tried    bool    // goodJSON was already tried
 	depth    int
 	work     int
 	err      error
 }
 
-// all reads every value in the text; several become a list.
+// all reads every value in the text; it returns more than one value as a list.
 func (p *parser) all() any {
 	v := p.value()
 	if p.i >= len(p.s) {
@@ -246,7 +246,7 @@ func truthy(v any) bool {
 	return v != nil && !python.Equal(v, false)
 }
 
-// sameShape reports whether two values have the same structure, whatever their content.
+// sameShape reports whether two values have the same structure, regardless of their content.
 func sameShape(a, b any) bool {
 	switch x := a.(type) {
 	case []any:

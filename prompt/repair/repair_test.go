@@ -10,7 +10,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt/repair"
 )
 
-// The results of json_repair 0.64; prompt/conformance compares thousands more.
+// TestLoads: the results equal those of json_repair 0.64; prompt/conformance compares thousands more.
 func TestLoads(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{

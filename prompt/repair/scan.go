@@ -8,8 +8,8 @@ import (
 
 func isQuote(c rune) bool { return c == '"' || c == '\'' || c == '“' || c == '”' }
 
-// at returns the character off places ahead. Before the beginning it counts
-// from the end, as an index does in Python.
+// at returns the character at offset off from the current one. A position before the
+// beginning counts from the end, as a negative index does in Python.
 func (p *parser) at(off int) rune {
 	i := p.i + off
 	if i < 0 {
@@ -23,7 +23,7 @@ func (p *parser) at(off int) rune {
 
 func (p *parser) is(off int, chars ...rune) bool { return slices.Contains(chars, p.at(off)) }
 
-// scroll returns the first offset from off on that is not at a space.
+// scroll returns the first offset, starting at off, that is not at a space.
 func (p *parser) scroll(off int) int {
 	for p.i+off >= 0 && python.IsSpace(p.at(off)) {
 		off++
@@ -37,8 +37,8 @@ func (p *parser) skipSpace() {
 	}
 }
 
-// spend counts a character that is inspected ahead. After too many, the rest of the text is
-// given up.
+// spend counts a character that is inspected ahead. After maxWork characters, parsing ends
+// with an error.
 func (p *parser) spend() bool {
 	if p.work++; p.work <= maxWork {
 		return true
@@ -48,8 +48,8 @@ func (p *parser) spend() bool {
 	return false
 }
 
-// skipTo returns the first offset from off on with an unescaped target; the end of the text
-// if there is none.
+// skipTo returns the first offset, starting at off, with an unescaped target; the end of the
+// text if there is none.
 func (p *parser) skipTo(off int, targets ...rune) int {
 	slashes := 0
 	for i := p.i + off; i < len(p.s) && p.spend(); i++ {
@@ -128,7 +128,7 @@ func (p *parser) skipComment() {
 	}
 }
 
-// afterComments is scroll, over comments too.
+// afterComments is scroll that also skips comments.
 func (p *parser) afterComments(off int) int {
 	off = p.scroll(off)
 	for {
@@ -160,7 +160,7 @@ func (p *parser) bareKeyAt(off int) bool {
 	return p.at(p.scroll(p.afterWord(off))) == ':'
 }
 
-// afterWord returns the offset behind letters, digits, underscores and hyphens.
+// afterWord returns the offset after letters, digits, underscores and hyphens.
 func (p *parser) afterWord(off int) int {
 	for c := p.at(off); python.IsAlnum(c) || c == '_' || c == '-'; c = p.at(off) {
 		off++

@@ -7,7 +7,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// scan reads up to where the string ends and returns the character there.
+// scan reads to the end of the string and returns the character at that position.
 func (s *str) scan() rune {
 	for {
 		c := s.at(0)
@@ -89,8 +89,8 @@ func (s *str) afterChar() (stop bool, c rune) {
 	return false, c
 }
 
-// inClass reports whether this quote is in a character class of a regular expression: a
-// bracket opened, no space came, and it closes.
+// inClass reports whether this quote is in a character class of a regular expression: it
+// follows an opening bracket without a space, and a closing bracket follows.
 func (s *str) inClass() bool {
 	return s.class >= 0 && !slices.ContainsFunc(s.text[s.class:], python.IsSpace) && s.at(s.skipTo(1, ']')) == ']'
 }
@@ -109,7 +109,7 @@ func (s *str) keyEnds() bool {
 	return c == ',' || c == '}'
 }
 
-// swallowContainer takes a whole balanced container that belongs to the text.
+// swallowContainer consumes a whole balanced container that belongs to the text.
 func (s *str) swallowContainer(c rune) bool {
 	if !isOpener(c) || s.last() == '\\' {
 		return false
@@ -148,7 +148,7 @@ func (s *str) followContainer(c rune) bool {
 	return false
 }
 
-// comma decides about a comma in a member's text; end = the next member begins after it.
+// comma handles a comma in a member's text; end = the next member begins after it.
 func (s *str) comma() (end bool) {
 	if !s.lastQuote {
 		switch s.behindComma() {
@@ -165,14 +165,14 @@ func (s *str) comma() (end bool) {
 	return false
 }
 
-// What follows a comma in a member's text.
+// behind is what follows a comma in a member's text.
 type behind int
 
 const (
 	prose behind = iota
 	member
 	container
-	noQuote // prose, and no further quote
+	noQuote // prose without a further quote
 )
 
 func (s *str) behindComma() behind {

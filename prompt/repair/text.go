@@ -16,10 +16,10 @@ type str struct {
 	doubled     bool // its quotes are doubled
 	unmatched   bool // a quotation within it is open
 	pending     bool // a comma came just before a container that belongs to the text
-	lastQuote   bool // no further quote
+	lastQuote   bool // the text has no further quote
 	containers  []rune
-	braces      int // opened within and not yet closed
-	class       int // where a character class of a regular expression began; -1 = nowhere
+	braces      int // number of open braces in the text
+	class       int // start of a character class of a regular expression; -1 = none
 	text        []rune
 }
 
@@ -127,7 +127,7 @@ func (p *parser) has(off int, text string) bool {
 	return true
 }
 
-// opening decides about a quote directly after the opening quote; done = the string is
+// opening handles a quote directly after the opening quote; done = the string is
 // empty.
 func (s *str) opening() (done bool) {
 	next := s.at(1)
@@ -174,7 +174,7 @@ func (p *parser) blankUntil(end int) bool {
 	return true
 }
 
-// add puts characters into the text.
+// add appends characters to the text.
 func (s *str) add(chars ...rune) {
 	for _, c := range chars {
 		s.text = append(s.text, c)
@@ -191,7 +191,7 @@ func (s *str) add(chars ...rune) {
 	}
 }
 
-// keep takes the character here into the text.
+// keep adds the current character to the text.
 func (s *str) keep() {
 	s.add(s.at(0))
 	s.i++
@@ -211,7 +211,7 @@ func (s *str) replaceLast(chars ...rune) {
 	s.add(chars...)
 }
 
-// finish closes the string at c, the character it ended at.
+// finish returns the string, which ended at the character c.
 func (s *str) finish(c rune) any {
 	if s.bare && s.current() == inKey && c != eof && python.IsSpace(c) {
 		s.skipSpace()
@@ -275,7 +275,7 @@ func hexValue(d rune) rune {
 	return d&0xdf - 'A' + 10
 }
 
-// backslashes halves a run of an even number of them.
+// backslashes halves a run of an even number of backslashes.
 func (s *str) backslashes() bool {
 	end := 1
 	for s.at(end) == '\\' {

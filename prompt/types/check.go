@@ -62,7 +62,7 @@ func (t *Type) check(classes map[string]*Type, depth int) error {
 	return fmt.Errorf("unknown type %q; use str, int, float, bool, literal, enum, date, datetime, optional, union, list or object", t.Kind)
 }
 
-// checkKeys refuses keys that belong to another kind.
+// checkKeys rejects keys that belong to another kind.
 func (t *Type) checkKeys() error {
 	base := t.Base()
 	switch {
@@ -80,7 +80,7 @@ func (t *Type) checkKeys() error {
 	return nil
 }
 
-// checkUnion refuses what Python would make another union of.
+// checkUnion rejects unions that Python would simplify to another union.
 func (t *Type) checkUnion(alternatives []*Type, classes map[string]*Type, depth int) error {
 	if len(alternatives) < 2 || len(alternatives) > maxTypes {
 		return fmt.Errorf("a union needs 2 to %d types", maxTypes)
@@ -188,7 +188,7 @@ func checkOptions(options []any) error {
 	return nil
 }
 
-// same reports whether two types of a union are one to Python.
+// same reports whether two types of a union are the same type in Python.
 func (t *Type) same(other *Type) bool {
 	a, b := *t, *other
 	a.Kind, b.Kind = a.Base(), b.Base()

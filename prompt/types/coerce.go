@@ -11,16 +11,16 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// exactness is how closely a value fits a type; a union takes the closest.
+// exactness is how closely a value fits a type; a union uses the type that fits most closely.
 type exactness int
 
 const (
 	lax    exactness = iota // converted
 	strict                  // an integer as a float
-	exact                   // of the type itself
+	exact                   // already a value of the type
 )
 
-// match is how closely a value fits a type with all that it holds.
+// match is how closely a value and the values in it fit a type.
 type match struct {
 	exactness exactness
 	fields    int // members of objects with a class that are set
@@ -30,7 +30,7 @@ type match struct {
 func (m *match) floor(e exactness) { m.exactness = min(m.exactness, e) }
 
 // Coerce converts v to the type, as pydantic does when it is not strict: "5" and 5.0 are
-// integers, "yes" is a boolean, nothing becomes text.
+// integers, "yes" is a boolean, and numbers are not converted to text.
 func (t *Type) Coerce(v any) (any, error) { return t.coerce(v, &match{exactness: exact}) }
 
 func (t *Type) coerce(v any, m *match) (any, error) {
@@ -51,7 +51,7 @@ func (t *Type) coerce(v any, m *match) (any, error) {
 	return made, nil
 }
 
-// scalar converts a value that holds no others.
+// scalar converts a value that contains no other values.
 func (t *Type) scalar(v any) (made any, e exactness, ok bool) {
 	e = lax
 	if b, ok := v.(python.Bytes); ok && slices.Contains([]Kind{Str, Int, Float, Date, Datetime}, t.Base()) {
@@ -105,8 +105,8 @@ func ifSame(made, v any) exactness {
 	return lax
 }
 
-// coerceUnion takes the alternative that fits most closely, and of equal ones the first.
-// Objects with classes are compared by how many members they have first.
+// coerceUnion uses the alternative that fits most closely; in a tie, the first one. Objects
+// with classes are first compared by their number of members.
 func (t *Type) coerceUnion(v any, m *match) (any, error) {
 	var best any
 	var found *match
@@ -141,8 +141,8 @@ func (m *match) less(other *match) bool {
 	return m.exactness < other.exactness
 }
 
-// option finds the option that is v, or else the last one that equals it, as pydantic does:
-// 1 and True are equal, and so are 1 and 1.0.
+// option finds the option with the value and the type of v, or else the last option that
+// equals v, as pydantic does: 1 equals True and 1.0.
 func (t *Type) option(v any) (found any, ok bool) {
 	for _, o := range t.Options {
 		if !python.Equal(o, v) {
@@ -217,7 +217,7 @@ func (t *Type) coerceDict(v any, m *match) (any, error) {
 	return made, nil
 }
 
-// FindMember finds the option of an enum that equals v, or that v names.
+// FindMember finds the option of an enum that equals v, or whose member name is v.
 func (t *Type) FindMember(v any) (any, error) {
 	for _, o := range t.Options {
 		if python.Equal(o, v) {

@@ -18,7 +18,7 @@ var (
 	numberForm   = regexp.MustCompile(`^[+\-]?(\d+\.?\d*|\.\d+)$`)
 )
 
-// instant is a point in time; without a zone it is local to nobody.
+// instant is a point in time; without a zone, its offset is unknown.
 type instant struct {
 	time.Time
 	zoned bool
@@ -123,7 +123,7 @@ func zoneOf(text string) (*time.Location, bool) {
 	return time.FixedZone("", seconds), true
 }
 
-// number reads digits, "" as 0; the forms above bound them.
+// number reads digits; "" is 0. The patterns above limit the number of digits.
 func number(digits string) int {
 	n, err := strconv.Atoi(digits)
 	if err != nil {
@@ -132,10 +132,10 @@ func number(digits string) int {
 	return n
 }
 
-// unix reads seconds; what is more than 20,000,000,000 is milliseconds.
+// unix reads a Unix time in seconds; a magnitude above 20,000,000,000 is in milliseconds.
 func unix(seconds float64) (instant, bool) {
-	const watershed = 20_000_000_000
-	if math.Abs(seconds) > watershed {
+	const maxSeconds = 20_000_000_000
+	if math.Abs(seconds) > maxSeconds {
 		seconds /= 1000
 	}
 	const last = 253_402_300_800 // 1 January 10000

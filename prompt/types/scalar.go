@@ -54,7 +54,7 @@ func intOfText(text string) (any, bool) {
 	return v, err == nil
 }
 
-// plainNumber strips spaces, and underscores that stand between digits.
+// plainNumber removes spaces around a number and underscores between its digits.
 func plainNumber(text string) (string, bool) {
 	text = python.Strip(text)
 	if strings.HasPrefix(text, "_") || strings.HasSuffix(text, "_") || strings.Contains(text, "__") ||

@@ -57,7 +57,7 @@ func jsonSchema(t *Type, definitions *Object) *Object {
 	case Dict:
 		if len(t.Fields) > 0 {
 			if _, ok := definitions.Get(t.Class); !ok {
-				definitions.Set(t.Class, nil) // its place, before the classes within
+				definitions.Set(t.Class, nil) // reserves its position before the nested classes
 				definitions.Set(t.Class, classSchema(t, definitions))
 			}
 			return python.NewObject("$ref", "#/$defs/"+t.Class)
@@ -102,7 +102,7 @@ func (t *Type) unionSchema(definitions *Object) *Object {
 	return python.NewObject("anyOf", list)
 }
 
-// refers reports whether a schema is a reference, or a reference or null.
+// refers reports whether a schema is a reference or an optional reference.
 func refers(schema *Object) bool {
 	if _, ok := schema.Get("$ref"); ok {
 		return true
@@ -136,7 +136,7 @@ func literalSchema(options []any) *Object {
 	return schema
 }
 
-// setKind sets the type that all options have.
+// setKind sets the type of the options if all have the same type.
 func setKind(schema *Object, options []any) {
 	kinds := map[string]bool{}
 	for _, o := range options {
@@ -203,7 +203,7 @@ func b2i(b bool) int {
 	return 0
 }
 
-// RecordSchema is the schema of an object with these members, and of the classes within.
+// RecordSchema is the schema of an object with these members, and of the nested classes.
 func RecordSchema(class string, members []Property) *Object {
 	definitions := &Object{}
 	schema := classSchema(&Type{Kind: Dict, Class: class, Fields: members}, definitions)

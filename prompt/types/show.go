@@ -75,7 +75,7 @@ func (t *Type) repr(v any) string {
 	return python.Repr(v)
 }
 
-// place is the index of the option of an enum that v is; -1 = none.
+// place is the index of the option of an enum with the value and the type of v; -1 = none.
 func (t *Type) place(v any) int {
 	return slices.IndexFunc(t.Options, func(o any) bool { return reflect.TypeOf(o) == reflect.TypeOf(v) && python.Equal(o, v) })
 }

@@ -1,6 +1,6 @@
 // Package types holds the types of a predictor's fields: their names in Python, their JSON
-// schemas, and how a value is converted to them. All of it equals DSPy 3.4 and pydantic. It
-// knows no predictor, prompt or answer.
+// schemas, and how a value is converted to them. The results equal those of DSPy 3.4 and
+// pydantic. The package does not depend on predictors, prompts or answers.
 package types
 
 import (
@@ -24,7 +24,7 @@ const (
 	Float    Kind = "float"
 	Bool     Kind = "bool"
 	Literal  Kind = "literal"  // one of Options
-	Enum     Kind = "enum"     // of a class: one of Options, which Members name
+	Enum     Kind = "enum"     // of a class: one of Options, with the names in Members
 	Date     Kind = "date"     // as 2026-01-02
 	Datetime Kind = "datetime" // as 2026-01-02T03:04:05Z
 	Optional Kind = "optional" // of Items, or null
@@ -34,11 +34,11 @@ const (
 	Dict     Kind = "object"   // with Fields, or any keys with values of Items
 )
 
-// Type says what values a field takes.
+// Type describes the values of a field.
 type Type struct {
 	Kind    Kind       `json:"type,omitempty"`    // "" = str
 	Options []any      `json:"options,omitempty"` // of a literal: strings, integers or booleans; of an enum: strings or integers
-	Members []string   `json:"members,omitempty"` // of an enum: the name of each option; none = as the options
+	Members []string   `json:"members,omitempty"` // of an enum: the name of each option; empty = the options themselves
 	Items   *Type      `json:"items,omitempty"`   // of a list, an optional, or an object without fields; nil = anything
 	Types   []*Type    `json:"types,omitempty"`   // of a union
 	Class   string     `json:"class,omitempty"`   // of an enum, or of an object with fields: its class name in Python
@@ -52,7 +52,7 @@ type Property struct {
 	Desc string `json:"desc,omitempty"`
 }
 
-// Name is what a name of a field, member or class looks like.
+// Name matches a valid name of a field, member or class.
 var Name = regexp.MustCompile(`^[A-Za-z]\w*$`)
 
 // Base returns the kind; the default is str.
@@ -66,7 +66,8 @@ func (t *Type) Base() Kind {
 // isClass reports whether values have a named class with fields.
 func (t *Type) isClass() bool { return t.Base() == Dict && len(t.Fields) > 0 }
 
-// alternatives are the types of a union; null is the last of an optional. nil = no union.
+// alternatives are the types of a union; null is the last one of an optional. Other
+// types have none.
 func (t *Type) alternatives() []*Type {
 	switch t.Base() {
 	case Union:
@@ -81,7 +82,7 @@ func (t *Type) alternatives() []*Type {
 	}
 }
 
-// Nullable reports whether null is a value.
+// Nullable reports whether null is a value of the type.
 func (t *Type) Nullable() bool { return t.offersKind(Null) }
 
 func (t *Type) offersKind(kind Kind) bool {
@@ -138,8 +139,8 @@ func quoteOption(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `\'`) + "'"
 }
 
-// Normalize converts whole numbers among options to integers, because encoding/json reads
-// floats.
+// Normalize converts options that are whole numbers to integers, because encoding/json
+// decodes them as floats.
 func (t *Type) Normalize() {
 	for i, o := range t.Options {
 		if f, ok := o.(float64); ok && f == float64(int64(f)) {
@@ -159,7 +160,7 @@ func (t *Type) Normalize() {
 	}
 }
 
-// member names option i of an enum.
+// member is the name of option i of an enum.
 func (t *Type) member(i int) string {
 	if i < len(t.Members) {
 		return t.Members[i]
@@ -167,6 +168,6 @@ func (t *Type) member(i int) string {
 	return python.Str(t.Options[i])
 }
 
-// TakesTextAsIs reports whether text is a value without being read as data: DSPy reads the
-// text of a union with both str and null so.
+// TakesTextAsIs reports whether text is used without parsing it: DSPy does not parse text for
+// a union with both str and null.
 func (t *Type) TakesTextAsIs() bool { return t.Nullable() && t.offersKind(Str) }

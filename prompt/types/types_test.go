@@ -22,7 +22,7 @@ func read(text string) (*types.Type, error) {
 	return t, t.Check(map[string]*types.Type{})
 }
 
-// TestShow: values as Python prints them, which the proposer is shown.
+// TestShow: the proposer receives values as Python prints them.
 func TestShow(t *testing.T) {
 	t.Parallel()
 	for _, c := range [][3]string{
@@ -42,8 +42,8 @@ func TestShow(t *testing.T) {
 	}
 }
 
-// FuzzType: no type and no value ends a process, and what a type without alternatives made
-// of a value is a value of it.
+// FuzzType: no type and no value causes a panic, and a converted value can be converted
+// again.
 func FuzzType(f *testing.F) {
 	for _, kind := range []string{
 		color, `{"type": "date"}`, `{"type": "datetime"}`, `{"type": "optional", "items": {"type": "datetime"}}`,

@@ -1,6 +1,6 @@
 // Package eval renders the report of a measurement of search quality: the scores of each
-// rank profile, over all queries and for each query. It renders its input and knows
-// nothing of the index, stores or the reports of other features.
+// rank profile, over all queries and for each query. It renders its input and does
+// not access the index, stores or the reports of other features.
 package eval
 
 import (

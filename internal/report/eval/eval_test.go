@@ -93,8 +93,8 @@ func TestEvalEmptyAndTruncated(t *testing.T) {
 	assert.Equal(t, maxAnswers, strings.Count(page, `<th scope="row" dir="auto">`))
 }
 
-// TestMeansAgree: for any measurement, the means of the page are those of the listed queries,
-// apart from rounding, and the counted hits are the listed ones.
+// TestMeansAgree: for any measurement, the means on the page equal the means of the listed
+// queries, apart from rounding, and the number of hits equals the number of listed hits.
 func TestMeansAgree(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(15, 16))

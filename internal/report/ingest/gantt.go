@@ -101,7 +101,7 @@ func bars(stages []video.StageTime, total int64, c *colors) []bar {
 	return out
 }
 
-// extent is the start and the length of a stage as percentages of the run.
+// extent is the start and the length of a stage as fractions of the run.
 func extent(s video.StageTime, total int64) (x, width float64) {
 	start := part(s.StartMS, total)
 	return start, max(0, part(s.EndMS, total)-start)
@@ -114,8 +114,8 @@ func part(ms, total int64) float64 {
 	return min(1, max(0, float64(ms)/float64(total)))
 }
 
-// stride is the distance between ticks in milliseconds: the largest round one that gives
-// four ticks. Each round distance is at most twice the previous one, so there are at most
+// stride is the distance between ticks in milliseconds: the largest round distance that gives
+// at least four ticks. Each round distance is at most twice the previous one, so there are at most
 // report.MaxTicks.
 func stride(total int64) int64 {
 	const day = 86_400_000

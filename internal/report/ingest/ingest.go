@@ -1,5 +1,5 @@
 // Package ingest renders the report of an ingest run: its stages over time, its videos
-// with contact sheets, and its failures. It renders its input and knows nothing of stores,
+// with contact sheets, and its failures. It renders its input and does not access stores,
 // workflows or the reports of other features.
 package ingest
 
@@ -12,7 +12,7 @@ import (
 )
 
 // Larger pictures are shrunk to these widths, in pixels. A caller that collects many frames
-// should shrink each at once with Thumb, to save memory.
+// should shrink each one immediately with report.Thumb, to save memory.
 const (
 	ThumbWidth = 320 // in a contact sheet
 	miniWidth  = 176 // in a list

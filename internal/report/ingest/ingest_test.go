@@ -75,7 +75,7 @@ func sample() video.Report {
 	}
 }
 
-// everySecond is the times of n frames, one per second.
+// everySecond returns the times of n frames, one per second.
 func everySecond(n int) []int64 {
 	out := make([]int64, n)
 	for i := range out {
@@ -255,7 +255,7 @@ func TestSelfContained(t *testing.T) {
 	checkSelfContained(t, render(t, video.Report{}))
 }
 
-// TestSize: a full report of detailed pictures has about 5 MB.
+// TestSize: a full report with detailed pictures has about 5 MB.
 func TestSize(t *testing.T) {
 	t.Parallel()
 	const videos = video.MaxReportVideos / 5 // fewer videos are enough: the result is bytes per video

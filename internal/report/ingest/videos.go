@@ -170,7 +170,7 @@ func failures(list []video.Failure) []failureRow {
 	return out
 }
 
-// advice is what to do about a class of failure.
+// advice is the recommended action for a class of failures.
 func advice(class fault.Class) string {
 	switch class {
 	case fault.Input:

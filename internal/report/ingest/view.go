@@ -28,7 +28,7 @@ type page struct {
 	Foot          []report.Pair
 }
 
-// share is a part of the bar under the tiles, and legend a stage and its color.
+// share is a part of the bar under the tiles; legend is a stage and its color.
 type (
 	share  struct{ Tone, X, Width, Label string }
 	legend struct {

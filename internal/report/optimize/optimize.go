@@ -1,6 +1,6 @@
 // Package optimize renders the report of a prompt optimization: its trials, the changes of
-// the prompt, and the verdict. It renders its input and knows nothing of models, stores,
-// workflows or the reports of other features.
+// the prompt, and the verdict. It renders its input and does not access models,
+// stores, workflows or the reports of other features.
 package optimize
 
 import (
@@ -69,7 +69,7 @@ func newPage(r prompt.Report) page {
 	if v.Verdict.Promote {
 		p.Tone = "good"
 	}
-	if len(r.Candidates) > 0 { // whose trials are on different rows
+	if len(r.Candidates) > 0 { // mode gepa: its trials are on different rows
 		p.Front, p.Omitted, p.Rejected = newFront(r)
 	} else {
 		p.Spread, p.Omitted, p.Counted = spreadRows(r.Trials, v.Choice, v.Trials)
@@ -193,8 +193,8 @@ func tiles(r prompt.Report) []report.Tile {
 	}...)
 }
 
-// programCommands are for the use of the program. There are none if its name cannot be shown
-// unchanged.
+// programCommands are the command lines that use the program. There are none if its name
+// cannot be shown unchanged.
 func programCommands(r prompt.Report) []report.Command {
 	v := r.Release
 	if v.Version < 1 || training.CheckName("name", v.Name) != nil {

@@ -272,7 +272,7 @@ func TestRenderOptimizePassesOnWriteErrors(t *testing.T) {
 	assert.Equal(t, fault.Transport, fault.ClassOf(err))
 }
 
-// TestFront: the candidates of mode gepa, from whom they come, and what the proposer was told.
+// TestFront: the candidates of mode gepa, their parents and their feedback.
 func TestFront(t *testing.T) {
 	t.Parallel()
 	r := optimized()

@@ -26,7 +26,7 @@ type predictorView struct {
 	Module        string
 	Same          bool // the instructions
 	Before, After []piece
-	Kept          string // about the demos
+	Kept          string // number of demos, before and after
 	Demos         []demoView
 	MoreDemos     int
 }
@@ -96,7 +96,7 @@ func instructions(before, after string) (left, right []piece, same bool) {
 	return left, right, a == b
 }
 
-// cleanText is clean for texts of several lines.
+// cleanText is report.Clean for texts of several lines.
 func cleanText(text string, limit int) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	empty, size := 0, 0

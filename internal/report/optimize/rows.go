@@ -38,7 +38,7 @@ func chats(rows []prompt.ReportRow) []report.Chat {
 				c.Turns = append(c.Turns, report.NewTurn("ask", name, "", python.Str(v)))
 			}
 		}
-		// Inputs come before expected answers, whatever the order of the fields.
+		// Inputs come before expected answers, regardless of the order of the fields.
 		slices.SortStableFunc(c.Turns, func(a, b report.Turn) int { return rankOf(a.Side) - rankOf(b.Side) })
 		c.Turns = append(c.Turns, answer("before", "Before", r.Before)...)
 		c.Turns = append(c.Turns, answer("after", "Now", r.After)...)
@@ -54,7 +54,7 @@ func rankOf(side string) int {
 	return 0
 }
 
-// answer is the output of the program.
+// answer is the output of the program as turns.
 func answer(side, who string, o *prompt.Object) []report.Turn {
 	if o == nil {
 		return []report.Turn{{Side: side, Who: who, Text: "no answer that could be parsed", Empty: true}}

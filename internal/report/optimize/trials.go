@@ -105,7 +105,8 @@ type spreadRow struct {
 const maxCandidates = 24
 
 // spreadRows are the candidates, the best mean first. A mean weights each trial by its rows.
-// Counted says why the table counts fewer trials than the search; empty = it counts all.
+// The result counted says why the table counts fewer trials than the search; empty = it counts
+// all trials.
 func spreadRows(trials []prompt.ReportTrial, won map[string]int, searched int) (rows []spreadRow, omitted int, counted string) {
 	type candidate struct {
 		choice          string
@@ -131,8 +132,8 @@ func spreadRows(trials []prompt.ReportTrial, won map[string]int, searched int) (
 	slices.SortStableFunc(all, func(x, y *candidate) int { return cmp.Compare(y.mean, x.mean) })
 	winner, listed := choiceText(won), 0
 	for _, c := range all {
-		is := c.choice == winner && winner != ""
-		if len(rows) >= maxCandidates && !is {
+		isWinner := c.choice == winner && winner != ""
+		if len(rows) >= maxCandidates && !isWinner {
 			omitted++
 			continue
 		}
@@ -140,7 +141,7 @@ func spreadRows(trials []prompt.ReportTrial, won map[string]int, searched int) (
 		low, high := min(1, max(0, c.low/100)), min(1, max(0, c.high/100))
 		rows = append(rows, spreadRow{
 			Choice: cmp.Or(report.Clean(c.choice, report.MaxName), "default"), Trials: report.Count(c.trials), Rows: report.Count(c.rows), Low: percentage(c.low), Mean: percentage(c.mean), High: percentage(c.high),
-			X: report.Percent(low), Width: report.Percent(max(0.004, high-low)), At: report.Percent(min(1, max(0, c.mean/100))), Won: is,
+			X: report.Percent(low), Width: report.Percent(max(0.004, high-low)), At: report.Percent(min(1, max(0, c.mean/100))), Won: isWinner,
 			Label: fmt.Sprintf("between %s and %s, mean %s", percentage(c.low), percentage(c.high), percentage(c.mean)),
 		})
 	}

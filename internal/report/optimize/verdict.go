@@ -9,7 +9,7 @@ import (
 )
 
 // verdict is the result of the confirmation: first the interval of the true gain and its
-// estimate, then the scores that these rest on.
+// estimate, then the scores that they are based on.
 func verdict(r prompt.Release) (verdict, detail string) {
 	v := r.Verdict
 	switch {
@@ -27,7 +27,7 @@ func verdict(r prompt.Release) (verdict, detail string) {
 		verdict = fmt.Sprintf("The true gain is between %s and %s with 95 %% confidence; the estimate is %s.",
 			strings.TrimSuffix(points(g.Low), " points"), points(g.High), points(g.Estimate))
 		detail = scores + " These means are not corrected: a confirmation that stops early stops on favorable rows. Interval and estimate allow for that. "
-	} else { // of an earlier release
+	} else { // releases of earlier versions have no gain
 		verdict = scores
 		detail = fmt.Sprintf("These means are not corrected for an early stop; with %s %% confidence the true gain is above %s. ", v.ConfidencePercent(), points(v.Bound))
 	}

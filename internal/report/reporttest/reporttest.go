@@ -14,7 +14,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files") //nolint:gochecknoglobals // a flag of tests
 
-// Golden compares a page with the golden file of that name; -update rewrites the file.
+// Golden compares a page with the golden file name; -update rewrites the file.
 func Golden(t *testing.T, name string, got []byte) {
 	t.Helper()
 	if *update {

@@ -1,6 +1,6 @@
 // Package search renders the page of a search result: the frame of each hit, its caption
 // and, if the video is on this machine, a player that starts at the hit. It renders its
-// input and knows nothing of the index, stores or other reports.
+// input and does not access the index, stores or other reports.
 package search
 
 import (
@@ -80,7 +80,7 @@ func newCard(rank int, h Hit) (card, error) {
 		Time: clock(h.StartMS) + "–" + clock(h.EndMS), Score: fmt.Sprintf("%.4f", h.Score),
 		Caption: report.Clean(h.Caption, report.MaxReason),
 	}
-	if !strings.Contains(h.Caption, h.OnScreen) { // otherwise the caption has it already
+	if !strings.Contains(h.Caption, h.OnScreen) { // otherwise the caption already contains it
 		c.OnScreen = report.Clean(h.OnScreen, report.MaxReason)
 	}
 	if len(h.Frame) > 0 {
@@ -91,9 +91,9 @@ func newCard(rank int, h Hit) (card, error) {
 		c.Picture = template.URL("data:image/jpeg;base64," + base64.StdEncoding.EncodeToString(small)) //nolint:gosec // our own JPEG
 	}
 	if h.File != "" {
-		// A media fragment: the player starts at the hit, and needs no script for it.
+		// The media fragment starts the player at the hit without a script.
 		at := url.URL{Scheme: "file", Path: h.File, Fragment: fmt.Sprintf("t=%.3f", float64(h.StartMS)/1000)}
-		c.Player = template.URL(at.String()) //nolint:gosec // of scheme file, and escaped
+		c.Player = template.URL(at.String()) //nolint:gosec // the scheme is file, and the path is escaped
 	}
 	return c, nil
 }

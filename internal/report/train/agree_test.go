@@ -49,8 +49,8 @@ func TestChangeAgrees(t *testing.T) {
 	assert.Equal(t, []string{"–", "1.000", "–"}, []string{before, after, change})
 }
 
-// TestRowsAgree: for any dataset, the rows that were used and those that were not used add
-// up to the rows in the file.
+// TestRowsAgree: for any dataset, the rows that were used and the rows that were not used
+// add up to the rows in the file.
 func TestRowsAgree(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(9, 10))

@@ -16,7 +16,7 @@ type history struct {
 	loss, learning, speed, norm []report.XY
 	evals                       []training.Event // of the model during training
 	base                        map[string]float64
-	metrics                     map[string][]report.XY // of steps, by name, without norm
+	metrics                     map[string][]report.XY // of each step, by name, without the gradient norm
 	checkpoints                 []int
 	resumes                     []resume
 	devices                     []string // in order of appearance
@@ -182,14 +182,14 @@ func curves(s history, method training.Method, o training.Outcome) []*report.Cur
 		plot   report.Plot
 		class  string
 		points []report.XY
-		rough  bool
+		noisy  bool
 	}{
 		{report.Plot{Title: "Learning rate"}, "s3", s.learning, false},
 		{report.Plot{Title: "Throughput", Unit: "tokens per second"}, "s4", s.speed, true},
 		{report.Plot{Title: "Gradient norm", Log: true}, "s1", s.norm, true},
 	} {
 		if len(other.points) > 1 {
-			out = append(out, stepCurve(s, other.plot, other.class, other.points, other.rough))
+			out = append(out, stepCurve(s, other.plot, other.class, other.points, other.noisy))
 		}
 	}
 	return out
@@ -205,13 +205,13 @@ func lossUnit(method training.Method) string {
 
 // trainingLoss is the loss on the training rows, with marks for checkpoints and restarts.
 func trainingLoss(s history, method training.Method) *report.Curve {
-	even := report.Smooth(s.loss)
+	smoothed := report.Smooth(s.loss)
 	c := report.NewCurve(report.Plot{
 		Title: "Training loss", Label: "Loss on the rows of each step, over the steps of the optimizer.", Unit: lossUnit(method),
 		Height: report.CurveHigh, Last: float64(s.last), Log: true,
-	}, s.loss, even)
+	}, s.loss, smoothed)
 	c.AddLine("s0 raw", "each step", s.loss)
-	c.AddLine("s0", "smoothed", even)
+	c.AddLine("s0", "smoothed", smoothed)
 	for _, step := range s.checkpoints {
 		if len(s.checkpoints) <= report.CurveBins {
 			c.Marks = append(c.Marks, report.Mark{X: report.Percent(c.XAt(float64(step))), Class: "kept", Name: "checkpoint at step " + report.Count(step)})
@@ -263,18 +263,18 @@ func heldCurves(s history, method training.Method, o training.Outcome) []*report
 }
 
 // stepCurve is a plot of a quantity of each step; a noisy quantity has a smoothed line as well.
-func stepCurve(s history, p report.Plot, class string, points []report.XY, rough bool) *report.Curve {
+func stepCurve(s history, p report.Plot, class string, points []report.XY, noisy bool) *report.Curve {
 	p.Label, p.Height, p.Last = p.Title+" over steps.", report.CurveLow, float64(s.last)
-	if !rough {
+	if !noisy {
 		c := report.NewCurve(p, points)
 		c.AddLine(class, "each step", points)
-		c.Legend = nil // the title is enough
+		c.Legend = nil // the title already names the line
 		return c
 	}
-	even := report.Smooth(points)
-	c := report.NewCurve(p, points, even)
+	smoothed := report.Smooth(points)
+	c := report.NewCurve(p, points, smoothed)
 	c.AddLine(class+" raw", "each step", points)
-	c.AddLine(class, "smoothed", even)
+	c.AddLine(class, "smoothed", smoothed)
 	return c
 }
 

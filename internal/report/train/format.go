@@ -66,7 +66,7 @@ func commonDigits(base, best float64) int {
 	return digits
 }
 
-// fixed formats v with so many decimal places; zero has no sign.
+// fixed formats v with digits decimal places; zero has no sign.
 func fixed(v float64, digits int) string {
 	text := strconv.FormatFloat(v, 'f', digits, 64)
 	if strings.Trim(text, "-0.") == "" {
@@ -122,10 +122,10 @@ func seconds(s float64) string {
 	return report.Span(int64(math.Round(s * 1000)))
 }
 
-// times formats of as a percentage of than.
-func times(of, than float64) string {
-	if !report.Finite(of) || !report.Finite(than) || of <= 0 || than <= 0 {
+// times formats value as a percentage of base.
+func times(value, base float64) string {
+	if !report.Finite(value) || !report.Finite(base) || value <= 0 || base <= 0 {
 		return report.Absent
 	}
-	return fmt.Sprintf("%.0f %%", 100*of/than)
+	return fmt.Sprintf("%.0f %%", 100*value/base)
 }

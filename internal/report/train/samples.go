@@ -10,7 +10,7 @@ import (
 const maxSamples = 20 // of each kind
 
 // chats are held-out rows as conversations: the prompt, the expected answer, and the score
-// of each model. answered selects the rows that the models answered, or the others.
+// of each model. If answered is true, these are the rows that the models answered, otherwise the others.
 func chats(r summary.Run, answered bool) []report.Chat {
 	var out []report.Chat
 	c := r.Adapter.Outcome.Comparison
@@ -48,7 +48,7 @@ func chats(r summary.Run, answered bool) []report.Chat {
 	return out
 }
 
-// modelTurn is the turn of a model: its answer, or only its metric where it was not asked.
+// modelTurn is the turn of a model: its answer, or only its metric if it generated no answer.
 func modelTurn(side, who, metric string, a *training.Answer) report.Turn {
 	if a == nil {
 		return report.Turn{Side: side, Who: who, Text: metric}

@@ -160,7 +160,7 @@ func (p *sweepPage) runs(r summary.Sweep) {
 	}
 }
 
-// settingName is how --set and --grid name a setting: those of the method without its section.
+// settingName is the name of a setting in --set and --grid: it omits the section of the method.
 func settingName(name string) string {
 	if section, rest, ok := strings.Cut(name, "."); ok && strings.HasSuffix(section, "_config") && rest != "" {
 		return rest

@@ -198,7 +198,7 @@ func planRows(r summary.Run) (rows []planRow, note string) {
 	return rows, note
 }
 
-// settings lists every key of the configuration, by the names of the input.
+// settings lists every key of the configuration, with its name in the input.
 func settings(s training.Spec) []report.Pair {
 	var out []report.Pair
 	add := func(prefix string, v any) {

@@ -1,5 +1,5 @@
 // Package train renders the reports of training runs and sweeps. It renders its input and
-// knows nothing of trainers, stores, workflows or the reports of other features.
+// does not access trainers, stores, workflows or the reports of other features.
 package train
 
 import (

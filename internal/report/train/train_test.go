@@ -97,7 +97,7 @@ func trained(n int) summary.Run {
 	return r
 }
 
-// events are those of a run with a falling loss and deterministic noise.
+// events are the events of a run with a falling loss and deterministic noise.
 func events(n int) []training.Event {
 	out := []training.Event{
 		{Event: training.EventDevice, Device: "NVIDIA A10G"},
@@ -105,11 +105,11 @@ func events(n int) []training.Event {
 	}
 	for i := 1; i <= n; i++ {
 		x := float64(i) / float64(n)
-		wobble := math.Sin(float64(i)*12.9898) * math.Cos(float64(i)*78.233)
+		noise := math.Sin(float64(i)*12.9898) * math.Cos(float64(i)*78.233)
 		rate := 2e-4 * min(1, x*10) * (1 - max(0, x-0.1)/0.9)
 		out = append(out, training.Event{
-			Event: training.EventStep, Step: i, Total: n, Loss: new(1.1 + 0.9*math.Exp(-4*x) + 0.16*wobble), LearningRate: rate,
-			TokensPerSecond: 760 + 40*wobble, Metrics: map[string]float64{"grad_norm": 0.8 + 0.3*math.Exp(-8*x) + 0.2*wobble*wobble},
+			Event: training.EventStep, Step: i, Total: n, Loss: new(1.1 + 0.9*math.Exp(-4*x) + 0.16*noise), LearningRate: rate,
+			TokensPerSecond: 760 + 40*noise, Metrics: map[string]float64{"grad_norm": 0.8 + 0.3*math.Exp(-8*x) + 0.2*noise*noise},
 		})
 		if i%max(1, n/10) == 0 {
 			held := 1.1855 + 0.7*math.Exp(-4*x) + 0.12*max(0, x-0.8)

@@ -21,7 +21,7 @@ type page struct {
 	Tiles    []report.Tile
 	Curves   []*report.Curve
 	Metrics  []metricRow
-	Note     string // on the metrics
+	Note     string // explains the metrics
 	Interval *interval
 	Points   pointTable
 	Data     *dataView
@@ -234,8 +234,8 @@ func median(points []report.XY) float64 {
 	return ys[len(ys)/2]
 }
 
-// commands are for the use of the adapter. There are none if its name cannot be shown
-// unchanged: the commands would be for another adapter.
+// commands are the command lines that use the adapter. There are none if its name cannot be
+// shown unchanged: the commands would be for another adapter.
 func commands(r summary.Run) []report.Command {
 	a := r.Adapter
 	if a.Version < 1 || training.CheckName("name", a.Name) != nil {

@@ -1,6 +1,6 @@
 // Command cogflow starts, watches and controls cogflow's workflows from a terminal or a
-// script. It connects to a Temporal server only; all work on videos, models and the index
-// runs in workers.
+// script. All work on videos, models and the index runs in workers. The command itself uses
+// the Temporal server, and some subcommands use the object store or Vespa.
 package main
 
 import (

@@ -1,7 +1,7 @@
 // Package cli is the common part of all commands of cogflow: one invocation with its flags,
 // connection and configuration, the start and display of jobs, tables, and exit codes. A
-// feature registers what is specific to its kinds of jobs (Kind). This package knows no
-// feature and opens only the configuration, the store and the Temporal server.
+// feature registers what is specific to its kinds of jobs (Kind). This package imports no
+// feature, and accesses only the configuration, the store and the Temporal server.
 package cli
 
 import (
@@ -38,12 +38,12 @@ type App struct {
 	Debug bool // notes about problems that do not affect the result
 
 	Kinds map[string]Kind // by workflow type: how jobs are shown
-	Where Endpoint        // see Connect
-	About string          // id of the job in advice; empty = none
+	Where Endpoint        // the server in use; set by Connect
+	About string          // id of the job that advice names; empty = none
 
 	parsed  bool          // the arguments are valid: later errors are not usage errors
 	printed bool          // the JSON document was printed
-	conn    client.Client // see Connect
+	conn    client.Client // set by Connect
 	target  target
 }
 

@@ -50,7 +50,7 @@ func (b *bars) add(name string, priority int) *bar {
 	return line
 }
 
-// filling is a bar that fills the cells beside the texts, up to maxBar.
+// filling draws a bar in the cells beside the texts, at most maxBar wide.
 type filling struct{}
 
 // Build implements mpb.BarFillerBuilder; it is called once for each bar.
@@ -82,7 +82,7 @@ func (l *bar) set(current, total int, text string) {
 	l.text = safetext.Clean(text)
 	l.mu.Unlock()
 	l.SetTotal(int64(max(total, 1)), false)
-	// A full bar would be completed; only the end of the job completes it.
+	// A full bar does not complete here: only the end of the job completes it.
 	l.SetCurrent(int64(min(current, max(total, 1))))
 }
 

@@ -49,7 +49,7 @@ func (a *App) Complete(find Lookup) cobra.CompletionFunc {
 	}
 }
 
-// CompleteFirst is Complete for commands of one argument.
+// CompleteFirst is Complete for commands with one argument.
 func (a *App) CompleteFirst(find Lookup) cobra.CompletionFunc {
 	return a.Complete(func(ctx context.Context, args []string) ([]string, error) {
 		if len(args) > 0 {
@@ -59,7 +59,7 @@ func (a *App) CompleteFirst(find Lookup) cobra.CompletionFunc {
 	})
 }
 
-// CompleteFlag completes a flag of a command by a lookup.
+// CompleteFlag completes the values of a flag with a lookup.
 func (a *App) CompleteFlag(cmd *cobra.Command, flag string, find Lookup) {
 	register(cmd, flag, a.Complete(find))
 }

@@ -30,8 +30,8 @@ func (e Endpoint) Link(id, runID string) string {
 	return e.ui + "/namespaces/" + url.PathEscape(e.Namespace) + "/workflows/" + url.PathEscape(id) + "/" + url.PathEscape(runID)
 }
 
-// environment reads TEMPORAL_* as the temporal command does. Variables with a variable part
-// in their name, TEMPORAL_GRPC_META_*, require the whole list.
+// environment reads TEMPORAL_* as the temporal command does. Environ returns all variables,
+// because the names TEMPORAL_GRPC_META_* are not known in advance.
 type environment func(string) string
 
 func (e environment) Environ() []string { return os.Environ() }

@@ -13,7 +13,7 @@ import (
 	"github.com/cogniverse/cogflow/safetext"
 )
 
-// Failure is an error as the command line shows it.
+// Failure is an error with the advice that the command line shows.
 type Failure struct {
 	Class   string `json:"class,omitempty"`
 	Message string `json:"message"`
@@ -31,7 +31,7 @@ func (f Failure) String() string {
 	return text
 }
 
-// Explain is the function Explain with the id of the job in the advice.
+// Explain calls the function Explain and replaces ID in the advice by the id of the job.
 func (a *App) Explain(err error) Failure {
 	f := Explain(err)
 	if a.About != "" {

@@ -25,7 +25,7 @@ func (w *Waiting) Flags(cmd *cobra.Command, detach bool) {
 	cmd.Flags().BoolVar(&w.cancel, "cancel-on-interrupt", false, "Ctrl-C also cancels the job")
 }
 
-// Started is what --detach prints.
+// Started is the JSON output of --detach.
 type Started struct {
 	WorkflowID string `json:"workflow_id"`
 	RunID      string `json:"run_id"`

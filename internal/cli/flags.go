@@ -43,7 +43,7 @@ func CheckBudget(usd float64) error {
 	return nil
 }
 
-// CheckRange rejects the value of a flag outside of a range.
+// CheckRange rejects the value of a flag that is outside of a range.
 func CheckRange(flag string, value, low, high int) error {
 	if value < low || value > high {
 		return Usage("--%s must be a number from %d to %d, not %d", flag, low, high, value)
@@ -51,7 +51,7 @@ func CheckRange(flag string, value, low, high int) error {
 	return nil
 }
 
-// CheckOneOf rejects a value that is not known, and suggests the nearest one.
+// CheckOneOf rejects an unknown value, and suggests the nearest known one.
 func CheckOneOf(flag, value string, known []string) error {
 	if slices.Contains(known, value) {
 		return nil

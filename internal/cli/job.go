@@ -33,8 +33,8 @@ type Job struct {
 	Input   any
 }
 
-// maxMemoName bounds the name of a job, in bytes. The name is a memo, because the lists of
-// the server include memos, and so no further call is needed to show it.
+// maxMemoName bounds the name of a job, in bytes. The name is a memo, because lists from the
+// server include memos: no further call is needed to show it.
 const maxMemoName = 255
 
 // Start starts a job, or attaches to the running job with its id.
@@ -76,7 +76,8 @@ func (a *App) Start(ctx context.Context, c client.Client, j Job) (run client.Wor
 const DryRuns = "dry-run/"
 
 // DryRunID is the id of a dry run of a job. It differs from the id of the job, so that the
-// dry run neither blocks nor hides the job. An id that is too long ends in its hash.
+// dry run neither blocks nor hides the job. If the id would be too long, it has the hash of the
+// id of the job instead.
 func DryRunID(job string) string {
 	id := DryRuns + job
 	if len(id) <= workflows.MaxWorkflowID {
@@ -95,8 +96,8 @@ func JobOf(dryRun string) string {
 	return job
 }
 
-// runningRun returns the open run of id, or "". It only selects a message, so errors are
-// ignored.
+// runningRun returns the open run of id, or "". It ignores errors, because its result only
+// selects a message.
 func runningRun(ctx context.Context, c client.Client, id string) string {
 	d, err := c.DescribeWorkflow(ctx, id, "")
 	if err != nil || workflows.Closed(d.Status) {
@@ -146,7 +147,7 @@ func (a *App) Ask(ctx context.Context, j Job, result any) (json.RawMessage, erro
 	if err != nil {
 		return nil, err
 	}
-	j.Timeout = time.Hour // an interactive limit
+	j.Timeout = time.Hour // long enough for a command whose result the user waits for
 	run, _, err := a.Start(ctx, c, j)
 	if err != nil {
 		return nil, err

@@ -28,8 +28,8 @@ func WriteJSON(w io.Writer, v any) error {
 	return err
 }
 
-// escapeJSON writes control characters in a JSON document as \u escapes. Outside of strings
-// a document has none except newlines.
+// escapeJSON writes control characters in a JSON document as \u escapes. Outside of strings,
+// newlines are the only control characters of a document.
 func escapeJSON(s string) string {
 	var out strings.Builder
 	for _, r := range s {

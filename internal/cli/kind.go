@@ -41,10 +41,11 @@ type Progress interface {
 }
 
 // Measured is a Progress with rates. After is called before the other methods, with the
-// previous progress; nil = this is the first one.
+// previous progress; nil = there is no previous progress.
 type Measured interface{ After(last Progress) }
 
-// Parent is the Progress of a job with child workflows; nil = unknown.
+// Parent is the Progress of a job with child workflows. Children returns their ids; nil =
+// unknown.
 type Parent interface{ Children() []string }
 
 // Bar is one line of the progress on a terminal.

@@ -8,8 +8,8 @@ import (
 	"github.com/cogniverse/cogflow/safetext"
 )
 
-// lines shows a job as plain lines, for logs and pipes: one at a change, but at most one per
-// second, and one every few seconds while the job is active.
+// lines shows a job as plain lines, for logs and pipes: one line for each change, at most one per
+// second, and without a change one every few seconds.
 type lines struct {
 	out io.Writer
 	now func() time.Time
@@ -27,7 +27,7 @@ const (
 	lineEvery = 5 * time.Second
 )
 
-// NewLines makes a view that writes lines with the time that now says.
+// NewLines makes a view that writes lines with the time that now returns.
 func NewLines(out io.Writer, now func() time.Time) View { return &lines{out: out, now: now} }
 
 func (l *lines) Note(text string) {

@@ -107,7 +107,8 @@ func TestTablesDoNotWrap(t *testing.T) {
 	require.Contains(t, out.String(), strings.Repeat("視聴者", 30), "without a terminal nothing is cut")
 }
 
-// TestSentencesWrap: what says how to fix something is never cut; the rows stay within the terminal.
+// TestSentencesWrap: sentences with advice are wrapped and never cut, and no line is wider than
+// the terminal.
 func TestSentencesWrap(t *testing.T) {
 	t.Parallel()
 	columns := []Column{{Name: "status"}, {Name: "part", Flex: true}, {Name: "detail", Wrap: true}}

@@ -31,13 +31,13 @@ func TestColdStart(t *testing.T) {
 		pending []*workflowpb.PendingActivityInfo
 		want    Cold
 	}{
-		"nothing":               {nil, Cold{}},
-		"one that waits":        {[]*workflowpb.PendingActivityInfo{long}, Cold{"train-l40s", 3 * time.Minute}},
-		"the first of two":      {[]*workflowpb.PendingActivityInfo{short, long}, Cold{"train-l40s", 3 * time.Minute}},
-		"a short wait":          {[]*workflowpb.PendingActivityInfo{short}, Cold{}},
-		"another activity runs": {[]*workflowpb.PendingActivityInfo{long, pending("media", time.Minute, true)}, Cold{}},
-		"a wait for a retry":    {[]*workflowpb.PendingActivityInfo{pending("index", -time.Minute, false)}, Cold{}},
-		"of an unknown queue":   {[]*workflowpb.PendingActivityInfo{pending("", time.Minute, false)}, Cold{}},
+		"no activity":             {nil, Cold{}},
+		"one activity waits":      {[]*workflowpb.PendingActivityInfo{long}, Cold{"train-l40s", 3 * time.Minute}},
+		"the longer of two waits": {[]*workflowpb.PendingActivityInfo{short, long}, Cold{"train-l40s", 3 * time.Minute}},
+		"a short wait":            {[]*workflowpb.PendingActivityInfo{short}, Cold{}},
+		"another activity runs":   {[]*workflowpb.PendingActivityInfo{long, pending("media", time.Minute, true)}, Cold{}},
+		"a wait for a retry":      {[]*workflowpb.PendingActivityInfo{pending("index", -time.Minute, false)}, Cold{}},
+		"an unknown queue":        {[]*workflowpb.PendingActivityInfo{pending("", time.Minute, false)}, Cold{}},
 	} {
 		require.Equal(t, c.want, ColdStart(c.pending, now), name)
 	}

@@ -17,9 +17,9 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-// unservedAfter is the time without a worker after which a message is shown, unservedEvery the
-// interval between checks. pollerAlive is the time after its last poll for which a worker
-// counts as alive: a long poll takes a minute.
+// unservedAfter is the time without a worker after which a message is shown. unservedEvery is
+// the interval between checks. A worker counts as alive for pollerAlive after its last poll,
+// because a long poll takes a minute.
 const (
 	unservedAfter = 3 * time.Second
 	unservedEvery = 10 * time.Second
@@ -33,23 +33,24 @@ type Pool struct {
 	Backlog int64  `json:"backlog"` // tasks that wait for a worker
 }
 
-// WatchQueues reports when no worker serves workflows, and when one does again.
+// WatchQueues sends a note when no worker serves workflows, and another when a worker serves
+// them again.
 func (a *App) WatchQueues(ctx context.Context, c client.Client, notes chan<- string) {
 	timer := time.NewTimer(unservedAfter)
 	defer timer.Stop()
-	for told := false; ; timer.Reset(unservedEvery) {
+	for missing := false; ; timer.Reset(unservedEvery) {
 		select {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
 		}
 		p, err := a.AskPool(ctx, c, workflows.QueueMain, enumspb.TASK_QUEUE_TYPE_WORKFLOW)
-		if err != nil || (p.Workers == 0) == told {
+		if err != nil || (p.Workers == 0) == missing {
 			continue
 		}
-		told = p.Workers == 0
+		missing = p.Workers == 0
 		text := "A worker serves the task queue " + workflows.QueueMain + " now."
-		if told {
+		if missing {
 			text = "No worker serves the task queue " + workflows.QueueMain + ": the job waits. `make up` starts a worker here."
 		}
 		select {
@@ -115,7 +116,7 @@ func (a *App) Pools(ctx context.Context, c client.Client, also ...string) ([]Poo
 	return out, nil
 }
 
-// wantedQueues are the queues that a configuration needs: those of the stages and GPU classes
+// wantedQueues are the queues that a configuration requires: those of the stages and GPU classes
 // of its profiles, and that of prompt optimization if there is a student.
 func wantedQueues(cfg config.Config, classes []string) []string {
 	seen := map[string]bool{}

@@ -27,11 +27,11 @@ type Column struct {
 const (
 	minFlex = 20 // flexible columns, which are cut first
 	minText = 8  // all columns, if that is not enough
-	minWrap = 20 // a sentence
+	minWrap = 20 // columns with Wrap
 	gap     = 2  // between columns
 )
 
-// Table prints rows; every cell is cleaned.
+// Table prints rows, without the control characters in their cells.
 func (a *App) Table(columns []Column, rows [][]string) {
 	width := 0
 	if !a.Wide {
@@ -40,7 +40,8 @@ func (a *App) Table(columns []Column, rows [][]string) {
 	WriteTable(a.Out, width, columns, rows)
 }
 
-// WriteTable cuts columns so that no row is wider than width; 0 = no limit. Numbers are never cut.
+// WriteTable prints rows and cuts columns so that no row is wider than width; 0 = no limit.
+// Numbers are never cut.
 func WriteTable(w io.Writer, width int, columns []Column, rows [][]string) {
 	cells := make([][]string, len(rows))
 	for i, row := range rows {
@@ -130,7 +131,7 @@ func total(wide []int) int {
 }
 
 // cut shortens cells until rows fit: flexible columns first, and the widest of them first.
-// A sentence takes the cells that the others leave, minWrap at least.
+// A column with Wrap gets the cells that the other columns leave, and at least minWrap cells.
 func cut(columns []Column, rows [][]string, width int) {
 	if width <= 0 {
 		return
@@ -171,7 +172,7 @@ func cut(columns []Column, rows [][]string, width int) {
 	}
 }
 
-// wrap breaks a sentence into lines, between words where it can.
+// wrap breaks a sentence into lines, between words if possible.
 func wrap(s string, cells int) string {
 	lines := strings.Split(text.WrapSoft(s, cells), "\n")
 	for i, line := range lines {

@@ -24,7 +24,7 @@ func (s *target) flags(f *pflag.FlagSet) {
 	f.StringVar(&s.file, "config", "", "configuration `file` (default: COGNIVERSE_CONFIG, else the file of make up, else "+config.DefaultFile+")")
 }
 
-// resolve makes Getenv return the values with this precedence.
+// resolve makes Getenv return the values with the precedence that target describes.
 func (a *App) resolve() error {
 	own := a.Getenv
 	given := map[string]string{
@@ -66,11 +66,11 @@ func (a *App) resolve() error {
 	return nil
 }
 
-// Local reports whether the worker is known to run on this machine and sees the same paths.
+// Local reports whether the worker is known to run on this machine, with the same paths.
 func (a *App) Local() bool { return a.target.stack != nil }
 
-// CheckProfile rejects a profile that the worker cannot run, if its configuration is known;
-// "" is the active profile.
+// CheckProfile rejects a profile that the worker cannot run, if the configuration of the worker
+// is known; "" is the active profile.
 func (a *App) CheckProfile(name string) error {
 	if !a.Local() || a.target.differs {
 		return nil

@@ -2,8 +2,8 @@ package cli
 
 import "time"
 
-// Task shows the progress of work of the command itself: as a bar on a terminal, else as a
-// line every few seconds.
+// Task shows the progress of work that the command itself does: as a bar on a terminal, else as
+// a line every few seconds.
 type Task struct {
 	view View
 	bar  *bar // nil = no terminal
@@ -36,7 +36,7 @@ func (t *Task) Set(done, total int, text, line string) {
 	}
 }
 
-// End removes the bar; so does the end of the view.
+// End removes the bar. The end of the view removes it too.
 func (t *Task) End() {
 	if t.bar != nil {
 		t.bar.Abort(true)

@@ -26,5 +26,5 @@ func TestTask(t *testing.T) {
 	var log, terminal clitest.Output
 	count(cli.NewLines(&log, func() time.Time { return now }))
 	assert.Equal(t, "03:04:05 1/3 searches\n03:04:10 2/3 searches\n03:04:15 3/3 searches\n", log.String())
-	count(cli.NewBars(&terminal)) // ends although the bar is full
+	count(cli.NewBars(&terminal)) // returns, although the bar is full
 }

@@ -51,7 +51,7 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 }
 
 // argumentError names the missing argument, or the first unexpected one. The names are in
-// Use; those in brackets are optional.
+// Use; names in brackets are optional.
 func argumentError(cmd *cobra.Command, args []string, err error) error {
 	if _, ok := errors.AsType[*ExitError](err); ok {
 		return err
@@ -98,7 +98,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	return err
 }
 
-// nearest returns the known name nearest to a mistyped one; "" = none is near.
+// nearest returns the known name nearest to a mistyped one; "" = no known name is near.
 func nearest(name string, known []string) string {
 	best, distance := "", nearEnough+1
 	for _, k := range known {

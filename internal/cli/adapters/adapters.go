@@ -1,5 +1,5 @@
 // Package adapters is the part of the command line that lists, shows, activates and
-// downloads adapters. It knows nothing of how a training run is started or watched.
+// downloads adapters. It does not start or watch training runs.
 package adapters
 
 import (
@@ -23,7 +23,7 @@ import (
 
 type app struct{ *cli.App }
 
-// Feature is what the package adds to the command line.
+// Feature returns the commands of the package.
 func Feature(a *cli.App) cli.Feature {
 	f := app{a}
 	return cli.Feature{
@@ -50,7 +50,7 @@ default the role has the adapter's name.`,
 	return cmd
 }
 
-// job is a short workflow about adapters.
+// job returns the start of a short workflow about adapters.
 func job(kind, what string, common workflows.Common, input any) cli.Job {
 	return cli.Job{
 		Kind: kind, ID: fmt.Sprintf("adapters-%s-%s", common.Tenant, uuid.NewString()), Common: common, Summary: what, Input: input,

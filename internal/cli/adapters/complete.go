@@ -20,7 +20,7 @@ func (a app) published(ctx context.Context, common *workflows.Common) ([]registr
 	return r.Adapters, err
 }
 
-// versions offers every version, the latest first.
+// versions completes a version; it offers the latest first.
 func (a app) versions(common *workflows.Common) cli.Lookup {
 	return func(ctx context.Context, _ []string) (words []string, err error) {
 		all, err := a.published(ctx, common)
@@ -35,12 +35,12 @@ func (a app) versions(common *workflows.Common) cli.Lookup {
 	}
 }
 
-// names offers the names, each once.
+// names completes a name of an adapter.
 func (a app) names(common *workflows.Common) cli.Lookup {
 	return a.distinct(common, func(l registry.AdapterLine) string { return l.Name })
 }
 
-// roles offers the roles, each once.
+// roles completes a role.
 func (a app) roles(common *workflows.Common) cli.Lookup {
 	return a.distinct(common, func(l registry.AdapterLine) string { return l.Role })
 }

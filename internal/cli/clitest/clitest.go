@@ -1,6 +1,6 @@
 // Package clitest runs the command line in tests: against a real Temporal server on which
-// fakes replace the workflows, and against golden files. It knows no feature; tests
-// pass the program to it, because a feature's tests import both.
+// fakes replace the workflows, and against golden files. It imports no feature: the tests of
+// a feature import this package, and pass the program to it.
 package clitest
 
 import (
@@ -28,8 +28,8 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-// Bench runs the program against a real server with fakes for the workflows: it tests
-// only the command line.
+// Bench runs the program against a real server. Fakes replace the workflows, so that a test
+// covers only the command line.
 type Bench struct {
 	t       *testing.T
 	address string
@@ -155,17 +155,17 @@ func Decode[T any](t *testing.T, out string) (v T) {
 func (b *Bench) Serve() {
 	b.t.Helper()
 	w := worker.New(b.Client, workflows.QueueMain, worker.Options{})
-	for _, stands := range []map[string]any{trainStandIns(), optimizeStandIns()} {
-		for name, stand := range stands {
-			w.RegisterWorkflowWithOptions(stand, workflow.RegisterOptions{Name: name})
+	for _, fakes := range []map[string]any{trainStandIns(), optimizeStandIns()} {
+		for name, fake := range fakes {
+			w.RegisterWorkflowWithOptions(fake, workflow.RegisterOptions{Name: name})
 		}
 	}
 	w.RegisterActivityWithOptions(standInTraining, activity.RegisterOptions{Name: "RunTraining"})
-	for name, stand := range map[string]any{
+	for name, fake := range map[string]any{
 		"IngestLibrary": standInLibrary, "SearchVideos": standInSearch, "ListVideos": standInList,
 		"DeleteVideo": standInDelete, "CheckHealth": standInHealth,
 	} {
-		w.RegisterWorkflowWithOptions(stand, workflow.RegisterOptions{Name: name})
+		w.RegisterWorkflowWithOptions(fake, workflow.RegisterOptions{Name: name})
 	}
 	require.NoError(b.t, w.Start())
 	b.t.Cleanup(w.Stop)

@@ -40,7 +40,8 @@ func Printed(show func(a *cli.App)) string {
 }
 
 // Strictly decodes JSON and rejects unknown fields, as the start of a workflow does. Input
-// types keep such errors for the workflow, so tests decode into a type without their method.
+// types defer such errors to the workflow in UnmarshalJSON, so tests decode into a type
+// without this method.
 func Strictly(t *testing.T, data []byte, into any) {
 	t.Helper()
 	d := json.NewDecoder(bytes.NewReader(data))

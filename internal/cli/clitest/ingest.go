@@ -12,7 +12,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// standInLibrary has the outcome that the last element of its source names.
+// standInLibrary is a fake of IngestLibrary; the last element of the source selects its outcome.
 func standInLibrary(ctx workflow.Context, in map[string]any) (ingest.LibraryResult, error) {
 	source, _ := in["source"].(string)
 	progress := ingest.LibraryProgress{

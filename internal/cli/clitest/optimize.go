@@ -28,7 +28,7 @@ func optimizeStandIns() map[string]any {
 	}
 }
 
-// Optimizing is the progress of the fake of an optimization.
+// Optimizing is the progress of the fake optimization.
 func Optimizing() optimizeflow.Progress {
 	return optimizeflow.Progress{
 		Name: "agentic-router", Tenant: "default", Mode: "improved", Stage: "search", Planned: 21, Default: 51, Answers: 834, Calls: 800, CostUSD: 0.31,
@@ -38,7 +38,7 @@ func Optimizing() optimizeflow.Progress {
 	}
 }
 
-// Optimized is the result of the fake of an optimization.
+// Optimized is the result of the fake optimization.
 func Optimized() optimizeflow.Result {
 	return optimizeflow.Result{
 		Program: "agentic-router", Version: 4, Job: "0123456789abcdef01234567", Status: "optimized", Promoted: true, DefaultScore: 54.6, Score: 68.8,
@@ -62,7 +62,7 @@ func Quote() optimizeflow.Result {
 	}}
 }
 
-// standInOptimize has the outcome that the name of its program names.
+// standInOptimize is a fake of OptimizePrompts; the name of the program selects its outcome.
 func standInOptimize(ctx workflow.Context, in optimizeflow.Input) (optimizeflow.Result, error) {
 	progress := Optimizing()
 	err := workflow.SetQueryHandler(ctx, workflows.QueryProgress, func() (optimizeflow.Progress, error) { return progress, nil })
@@ -132,7 +132,7 @@ func Program() registry.ProgramDetail {
 	return d
 }
 
-// Programs are that version and the previous one.
+// Programs lists the version of Program and the previous one.
 func Programs() registry.ProgramList {
 	d := Program()
 	l := registry.ProgramLine{

@@ -36,7 +36,7 @@ func trainStandIns() map[string]any {
 	}
 }
 
-// standInTrain has the outcome that the name of its adapter names.
+// standInTrain is a fake of a training workflow; the name of the adapter selects its outcome.
 func standInTrain(ctx workflow.Context, method training.Method, in trainflow.Input) (trainflow.Result, error) {
 	progress := trainflow.Progress{
 		Method: method, Name: in.Name, Base: in.BaseModel, Stage: "train", GPU: "cpu", Waiting: "a worker of queue train-cpu",
@@ -94,7 +94,7 @@ func standInTraining(ctx context.Context) error {
 	}
 }
 
-// Sweep is the fake of a sweep. Its first run is the best, the last ones fail.
+// Sweep is a fake of TrainSweep. Its first run is the best; all runs after the second fail.
 func Sweep(_ workflow.Context, in trainflow.SweepInput) (trainflow.SweepResult, error) {
 	one, other := Training(), Training()
 	other.Metrics, other.Version = map[string]float64{"loss": 1.5}, 4
@@ -114,7 +114,7 @@ func Sweep(_ workflow.Context, in trainflow.SweepInput) (trainflow.SweepResult, 
 	return out, nil
 }
 
-// Training is the result of the fake of a training run.
+// Training is the result of the fake training run.
 func Training() trainflow.Result {
 	return trainflow.Result{
 		Job: "0123456789abcdef01234567", Method: training.SFT, Adapter: "support", Version: 3, Role: "support", Status: "trained", Better: true,
@@ -160,7 +160,7 @@ func standInAdapters(_ workflow.Context, in trainflow.ListAdaptersInput) (regist
 	return Adapters(), nil
 }
 
-// Adapters are that adapter and its previous version.
+// Adapters lists the version of Adapter and the previous one.
 func Adapters() registry.AdapterList {
 	d := Adapter()
 	l := registry.AdapterLine{

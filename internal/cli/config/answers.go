@@ -159,7 +159,7 @@ func (a app) ask(ctx context.Context, all []question, answered func(flag string)
 
 const ours = "main" // name of the endpoint and of the profile
 
-// file is the configuration.
+// file returns the content of the configuration file.
 func (in *answers) file() map[string]any {
 	section := map[string]any{}
 	if in.store != "" {

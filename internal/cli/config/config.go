@@ -14,7 +14,7 @@ import (
 
 type app struct{ *cli.App }
 
-// Feature is what the package adds to the command line.
+// Feature returns the commands of the package.
 func Feature(a *cli.App) cli.Feature {
 	f := app{a}
 	return cli.Feature{
@@ -35,7 +35,7 @@ override it. Without a file, the embedded defaults apply. In and below a folder 
 	return cmd
 }
 
-// shown is what `config show --json` prints.
+// shown is the output of `config show --json`.
 type shown struct {
 	config.Config
 	ActiveProfile string `json:"active_profile"`
@@ -82,7 +82,7 @@ func (a app) schemaCommand() *cobra.Command {
 	}
 }
 
-// checked is what `config check --json` prints.
+// checked is the output of `config check --json`.
 type checked struct {
 	File     string          `json:"file"`
 	Problems config.Problems `json:"problems"`

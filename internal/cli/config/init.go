@@ -19,7 +19,7 @@ import (
 // schemaName is the schema file beside a configuration; editors use it.
 const schemaName = "cogflow.schema.json"
 
-// initialized is what `init --json` prints.
+// initialized is the output of `init --json`.
 type initialized struct {
 	File    string   `json:"file"`
 	Schema  string   `json:"schema"`
@@ -107,14 +107,13 @@ func (a app) begin(file string, in answers) error {
 	return nil
 }
 
-// put writes the configuration only if the loader of the programs accepts it. It returns the
-// active profile.
+// put writes the configuration only if config.Load accepts it. It returns the active profile.
 func put(file string, text []byte) (profile string, err error) {
 	temporary, err := os.CreateTemp(filepath.Dir(file), ".cogflow-*.json")
 	if err != nil {
 		return "", fault.Disk("write configuration", file, err)
 	}
-	defer func() { _ = os.Remove(temporary.Name()) }() // it was renamed if all went well
+	defer func() { _ = os.Remove(temporary.Name()) }() // fails after the rename, when no temporary file is left
 	_, err = temporary.Write(text)
 	if err = errors.Join(err, temporary.Chmod(0o644), temporary.Close()); err != nil {
 		return "", fault.Disk("write configuration", file, err)
@@ -131,7 +130,7 @@ func put(file string, text []byte) (profile string, err error) {
 	return c.Active(), fault.Disk("write configuration", file, os.Rename(temporary.Name(), file))
 }
 
-// next are the commands that use the configuration.
+// next returns the commands to run next.
 func (a app) next(file string, in answers) (commands []string) {
 	if filepath.Clean(file) != config.DefaultFile {
 		path, err := filepath.Abs(file)

@@ -30,7 +30,7 @@ func initial(t *testing.T, file, answers string, args ...string) (code int, c co
 	return code, c, out.String() + notes.String()
 }
 
-// TestInit: answers on stdin, or flags, give a valid configuration.
+// TestInit: answers on stdin and flags result in a valid configuration.
 func TestInit(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

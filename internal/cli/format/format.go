@@ -1,4 +1,4 @@
-// Package format formats numbers, times and names for display. It does not know terminals.
+// Package format formats numbers, times and names for display. It does not depend on terminals.
 package format
 
 import (
@@ -56,7 +56,7 @@ func Count(n int, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// Stage formats the stage of a job, and why it is paused or waits.
+// Stage formats the stage of a job, and its pause or the reason of its wait.
 func Stage(stage string, paused bool, waiting string) string {
 	switch {
 	case paused:

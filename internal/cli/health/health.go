@@ -1,6 +1,6 @@
 // Package health is the part of the command line that checks the configuration, the Temporal
-// server, the task queues and, with the help of a worker, the tools, endpoints, store and
-// index. It changes nothing and knows no pipeline.
+// server and the task queues. Through a worker it also checks the tools, endpoints, store and
+// index. It changes nothing, and does not depend on any pipeline.
 package health
 
 import (
@@ -26,7 +26,7 @@ import (
 
 type app struct{ *cli.App }
 
-// Feature is what the package adds to the command line.
+// Feature returns the commands of the package.
 func Feature(a *cli.App) cli.Feature {
 	f := app{a}
 	return cli.Feature{
@@ -105,8 +105,8 @@ func (a app) printChecks(all checks) error {
 	return nil
 }
 
-// health checks the configuration, then the server, then workers. It stops at the first
-// check that the later ones depend on.
+// health checks the configuration, then the server, then workers. It stops at a failed check
+// on which the later checks depend.
 func (a app) health(ctx context.Context, gpu []string) (checks, error) {
 	var all checks
 	if _, err := a.Config(); err != nil {
@@ -173,14 +173,15 @@ func (a app) checkAttributes(ctx context.Context, c client.Client, all *checks) 
 	all.add("search attributes", "ok", "registered")
 }
 
-// checkPools returns the queues that have workers, if one of them takes workflows. A class
-// without workers is only a warning if another class of the same stage has workers.
+// checkPools checks the queues and returns those with workers, or none if no worker takes
+// workflows. A GPU class without workers is only a warning if another class of the same stage
+// has workers.
 func (a app) checkPools(ctx context.Context, c client.Client, all *checks, gpu []string) (queues []string, err error) {
 	pools, err := a.Pools(ctx, c, gpu...)
 	if err != nil {
 		return nil, err
 	}
-	served := map[string]bool{} // stems
+	served := map[string]bool{} // stems of queues with a worker
 	for _, p := range pools {
 		if stem, _, classed := strings.Cut(p.Queue, "-"); classed && p.Workers > 0 {
 			served[stem] = true
@@ -208,10 +209,10 @@ func (a app) checkPools(ctx context.Context, c client.Client, all *checks, gpu [
 	return queues, nil
 }
 
-// answerTimeout bounds the time in which a worker checks its parts.
+// answerTimeout bounds the time of the checks by a worker.
 const answerTimeout = 10 * time.Second
 
-// askWorker lets a worker check its parts.
+// askWorker runs the workflow CheckHealth on a worker and adds its checks.
 func (a app) askWorker(ctx context.Context, c client.Client, all *checks, queues []string) error {
 	in := workflows.CheckHealthInput{Common: workflows.Common{Priority: 1}, Queues: queues}
 	if err := cli.Normalize(&in.Common); err != nil {

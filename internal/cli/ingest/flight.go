@@ -21,7 +21,7 @@ type heartbeat struct {
 	Frames    int    `json:"frames"`    // of ExtractFrames
 	Described int    `json:"described"` // of DescribeChunk, in builds before `answered`
 	Answered  int    `json:"answered"`  // of DescribeChunk and EmbedChunk
-	Waiting   string `json:"waiting"`   // what a model call waits for
+	Waiting   string `json:"waiting"`   // reason of the wait of a model call
 }
 
 // inFlight adds the frames in the heartbeats of the running activities. The workflow counts
@@ -79,6 +79,6 @@ func (r *row) share() float64 {
 	if frames == 0 {
 		return 0
 	}
-	described := max(r.Described, r.Embedded) // not every profile describes
+	described := max(r.Described, r.Embedded) // a profile can have no describe stage
 	return min(1, float64(r.Extracted+described+r.Embedded+r.Indexed)/float64(4*frames))
 }

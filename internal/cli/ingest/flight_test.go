@@ -54,8 +54,8 @@ func (r *running) works(t *testing.T, name string, beat map[string]any) {
 	})
 }
 
-// TestFramesByHeartbeat: between the chunks that its workflow counts, the bar of a video moves
-// with the heartbeats of its activities, and never back.
+// TestFramesByHeartbeat: the bar of a video moves with the heartbeats of its activities before
+// the workflow counts their chunks, and it never moves back.
 func TestFramesByHeartbeat(t *testing.T) {
 	t.Parallel()
 	r := &running{says: ingest.VideoProgress{URI: "/v/a.mp4", Name: "a.mp4", Stage: "extract", Expected: 200}}

@@ -1,6 +1,6 @@
 // Package ingest is the part of the command line that starts ingestion, shows its progress
-// and results, and lists the profiles. It knows nothing of search, training or
-// optimization, and opens no video: workers do.
+// and results, and lists the profiles. It does not depend on search, training or
+// optimization. Workers open the videos.
 package ingest
 
 import (
@@ -26,7 +26,7 @@ import (
 
 type app struct{ *cli.App }
 
-// Feature is what the package adds to the command line.
+// Feature returns the commands of the package, and how its kinds of jobs are shown.
 func Feature(a *cli.App) cli.Feature {
 	f := app{a}
 	return cli.Feature{

@@ -73,7 +73,7 @@ func (m *meters) add(p *progress) {
 
 // left estimates the rest of a library; 0 = unknown. Frames are extracted much faster than
 // they are described, so nothing is estimated from extraction alone. A library does not end
-// before the videos at work.
+// before its active videos.
 func (m *meters) left(l *ingest.LibraryProgress, shares float64) time.Duration {
 	left := m.videos.Left(float64(l.Videos-l.Done) - shares)
 	if l.Paused || left <= 0 || l.Done == 0 && m.all.Rate() <= 0 {
@@ -109,7 +109,7 @@ func (m *meters) libraryText(p *ingest.LibraryProgress) string {
 	if p.Videos == 0 && p.Done == 0 {
 		return format.Stage(p.Stage, p.Paused, "")
 	}
-	text := fmt.Sprintf("%d/%d videos", p.Done, max(p.Videos, p.Done)) // a dry run counts the ones it is done with first
+	text := fmt.Sprintf("%d/%d videos", p.Done, max(p.Videos, p.Done)) // a dry run finishes videos before it has counted all of them
 	if p.Failed > 0 {
 		text += fmt.Sprintf(", %d failed", p.Failed)
 	}

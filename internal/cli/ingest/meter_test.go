@@ -37,7 +37,7 @@ func TestLibraryETA(t *testing.T) {
 	}
 }
 
-// TestDryRunCount: a dry run is done with videos before it has counted them.
+// TestDryRunCount: a dry run finishes videos before it has counted all of them.
 func TestDryRunCount(t *testing.T) {
 	t.Parallel()
 	m := newMeters()

@@ -10,7 +10,7 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// profileList is what `profiles --json` prints.
+// profileList is the output of `profiles --json`.
 type profileList struct {
 	Active      string           `json:"active"`
 	Profiles    []video.Profile  `json:"profiles"`

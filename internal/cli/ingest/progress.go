@@ -19,7 +19,7 @@ type progress struct {
 	library *ingest.LibraryProgress // nil = the job is one video
 	videos  []row                   // active now
 
-	meters meters // see After
+	meters meters // set by After
 }
 
 const maxShown = 8 // maximum number of videos on a terminal
@@ -87,7 +87,7 @@ func (p *progress) After(last cli.Progress) {
 	p.meters = measured
 }
 
-// Children are the active videos, including those that an earlier run of the job started.
+// Children returns the ids of the active videos, including those that an earlier run of the job started.
 func (p *progress) Children() []string {
 	if p.library == nil {
 		return nil
@@ -132,7 +132,7 @@ func (p *progress) Line() string {
 // barSteps is the resolution of the bar of a video.
 const barSteps = 1000
 
-// Bars are one for the library and one for each active video.
+// Bars returns one bar for the library and one for each active video.
 func (p *progress) Bars() []cli.Bar {
 	var all []cli.Bar
 	if l := p.library; l != nil {
@@ -146,7 +146,7 @@ func (p *progress) Bars() []cli.Bar {
 	return all
 }
 
-// Failures are the failures of videos.
+// Failures returns one line for each failed video.
 func (p *progress) Failures() []string {
 	if p.library == nil {
 		return nil

@@ -97,7 +97,8 @@ func (a app) printRefused(n int) {
 	}
 }
 
-// printFailures prints the failures that a result carries, of total.
+// printFailures prints the failures in a result. If total is larger, it also prints how many
+// are missing.
 func (a app) printFailures(failures []video.Failure, total int) {
 	if len(failures) == 0 {
 		return

@@ -29,7 +29,7 @@ func TestJobs(t *testing.T) {
 	b.Step("never taken, without a worker", testUnservedWithout)
 	b.Serve()
 	b.Step("never taken, with a worker", testUnservedWith)
-	b.Step("steer", testSteer)
+	b.Step("control", testSteer)
 	b.Step("redrive", testRedrive)
 	b.Step("report", testReport)
 	b.Step("dry run", testDryRun)

@@ -19,7 +19,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-// state is what `status ID --json` prints.
+// state is the output of `status ID --json`.
 type state struct {
 	execution
 	Summary  string          `json:"summary,omitempty"`
@@ -36,7 +36,7 @@ type state struct {
 type step struct {
 	Workflow    string `json:"workflow"`
 	Activity    string `json:"activity"`
-	State       string `json:"state"` // in words
+	State       string `json:"state"` // such as "running for 2s"
 	Attempt     int    `json:"attempt"`
 	LastFailure string `json:"last_failure,omitempty"`
 	Worker      string `json:"worker,omitempty"`
@@ -100,7 +100,7 @@ const maxChildren = 8
 // childSteps returns the steps of the active videos of a library.
 func childSteps(ctx context.Context, c client.Client, children []string) (all []step) {
 	for _, id := range children[:min(len(children), maxChildren)] {
-		// A video that has ended since has no steps.
+		// A video that has ended in the meantime has no steps.
 		if d, err := c.DescribeWorkflow(ctx, id, ""); err == nil {
 			all = append(all, steps(id, d.RawResponse.GetPendingActivities(), time.Now())...)
 		}

@@ -36,7 +36,7 @@ func jobsQuery() string {
 	return "TaskQueue = '" + workflows.QueueMain + "' AND ParentWorkflowId IS NULL AND WorkflowType IN (" + strings.Join(jobs, ", ") + ")"
 }
 
-// kinds are the workflow types, as `list --kind` takes them.
+// kinds returns the workflow types, which are the values of `list --kind`.
 func kinds() (names []string) {
 	for _, t := range catalog.Types() {
 		names = append(names, t.Name)

@@ -12,7 +12,7 @@ import (
 )
 
 // nameOf is the name of the source, adapter or program of a job: from its memo, else from the
-// id of a training run or an optimization. The list of the server includes both. "" = unknown.
+// id of a training run or an optimization. Lists from the server include both. "" = unknown.
 func nameOf(e *workflowpb.WorkflowExecutionInfo) string {
 	text := ""
 	payload := e.GetMemo().GetFields()[workflows.MemoName]

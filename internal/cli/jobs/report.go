@@ -16,7 +16,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows/job"
 )
 
-// reported is what `report --json` prints.
+// reported is the output of `report --json`.
 type reported struct {
 	WorkflowID string `json:"workflow_id"`
 	Report     string `json:"report"`         // object key
@@ -87,7 +87,7 @@ func (a app) findReport(ctx context.Context, id string) (reported, error) {
 	return a.locate(ctx, id, last.Report)
 }
 
-// ended has the fields about reports in the results of all kinds of jobs.
+// ended has the fields of a result that determine its report, for all kinds of jobs.
 type ended struct {
 	Report   string          `json:"report"`
 	Status   string          `json:"status"`   // of a training run or an optimization
@@ -108,7 +108,8 @@ func resultOf(ctx context.Context, c client.Client, id, run string) (e ended, er
 	return e, nil
 }
 
-// beforeDryRuns is the result of the latest run of an id that was not a dry run.
+// beforeDryRuns returns the result of the latest completed run with this id that was not a
+// dry run.
 func (a app) beforeDryRuns(ctx context.Context, c client.Client, id, dryRun string) (ended, error) {
 	runs, err := a.executions(ctx, c, "WorkflowId = "+quoted(id)+" AND ExecutionStatus = 'Completed'", earlierRuns)
 	if err != nil {

@@ -1,6 +1,6 @@
 // Package jobs is the part of the command line that lists, watches and controls jobs of
 // every kind. It reads the workflow types from package catalog; the other features
-// register how to show progress and results (cli.Kind). It knows no pipeline itself.
+// register how to show progress and results (cli.Kind). It has no code for one pipeline.
 package jobs
 
 import (
@@ -19,7 +19,7 @@ import (
 
 type app struct{ *cli.App }
 
-// Feature is what the package adds to the command line.
+// Feature returns the commands of the package.
 func Feature(a *cli.App) cli.Feature {
 	f := app{a}
 	return cli.Feature{
@@ -54,7 +54,7 @@ the progress of a job, each step that waits or is retried, its attempt and its l
 	}
 }
 
-// overview is what `status --json` prints.
+// overview is the output of `status --json`.
 type overview struct {
 	Jobs      []execution `json:"jobs"`
 	Pools     []cli.Pool  `json:"pools"`
@@ -62,8 +62,8 @@ type overview struct {
 }
 
 const (
-	overviewJobs = 15 // running ones
-	recentJobs   = 10 // finished ones
+	overviewJobs = 15 // maximum number of running jobs
+	recentJobs   = 10 // maximum number of finished jobs
 )
 
 func (a app) overview(ctx context.Context, c client.Client) error {
@@ -104,7 +104,7 @@ func (a app) overview(ctx context.Context, c client.Client) error {
 // runningQuery finds the running jobs.
 func runningQuery() string { return jobsQuery() + " AND ExecutionStatus = 'Running'" }
 
-// running lists the newest jobs that run, and says whether there are more.
+// running lists the newest running jobs, and reports whether there are more.
 func (a app) running(ctx context.Context, c client.Client) (jobs []execution, more bool, err error) {
 	jobs, err = a.executions(ctx, c, runningQuery(), overviewJobs+1)
 	if len(jobs) > overviewJobs {

@@ -10,7 +10,8 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli/clitest"
 )
 
-// TestRunningSaysMore: a list that was cut says so, and how to see all of it.
+// TestRunningSaysMore: a line below a cut list says that the list is cut, and names the command
+// that lists all jobs.
 func TestRunningSaysMore(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)

@@ -42,8 +42,8 @@ func (a app) neverTaken(ctx context.Context, c client.Client) ([]unserved, error
 		if err != nil {
 			return nil, err
 		}
-		// The start and the first task are two events. A task that a worker took adds one event,
-		// and a failed task adds two, once.
+		// The start and the first task are two events. If a worker has taken
+		// the task, there is one more; if the task has failed, two more. Retries add no events.
 		const untouched = 4
 		if d.GetPendingWorkflowTask() == nil || d.GetWorkflowExecutionInfo().GetHistoryLength() > untouched {
 			continue

@@ -19,8 +19,8 @@ import (
 
 const (
 	maxAsked = 64              // maximum number of children that one status queries
-	askedAt  = 16              // concurrently
-	askedFor = 3 * time.Second // limit for all queries
+	askedAt  = 16              // maximum number of concurrent queries
+	askedFor = 3 * time.Second // time limit of all queries together
 )
 
 // waits counts the active videos of a library, or the active runs of a sweep, that wait, by

@@ -1,6 +1,6 @@
-// Package logs is the part of the command line that shows the log lines of a job: those of
-// workers, from the files that the configuration names or from standard input, and those of
-// trainers, from the object store. It changes nothing.
+// Package logs is the part of the command line that shows the log lines of a job. It reads
+// the lines of workers from the files that the configuration names or from standard input, and
+// the lines of trainers from the object store. It changes nothing.
 package logs
 
 import (
@@ -19,7 +19,7 @@ import (
 
 type app struct{ *cli.App }
 
-// Feature is what the package adds to the command line. jobs completes ids of jobs.
+// Feature returns the commands of the package. jobs completes ids of jobs.
 func Feature(a *cli.App, jobs cobra.CompletionFunc) cli.Feature {
 	return cli.Feature{Commands: []*cobra.Command{app{a}.command(jobs)}}
 }
@@ -80,7 +80,7 @@ func (o options) check(json bool) error {
 	return cli.CheckRange("tail", o.tail, 0, maxTail)
 }
 
-// printed is what `logs --json` prints.
+// printed is the output of `logs --json`.
 type printed struct {
 	WorkflowID string `json:"workflow_id"`
 	LeftOut    int    `json:"left_out"` // omitted earlier lines; see --tail

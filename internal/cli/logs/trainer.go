@@ -32,15 +32,16 @@ type trainers struct {
 	id, run string
 	store   func(context.Context) (blob.Store, error)
 
-	training bool               // the workflow trains
-	sweep    bool               // it starts training workflows
+	training bool               // the workflow is a training run or a sweep
+	sweep    bool               // the workflow is a sweep, which starts training workflows
 	began    time.Time          // start of the selected run; zero = any run
 	jobs     map[trained]string // workflow ids
 	shown    map[string]mark    // by object key
 	opened   blob.Store
 }
 
-// mark is the position up to which a log was shown. A growing log loses lines from its middle.
+// mark is the position up to which a log was shown. It is a time, not an offset, because a
+// growing log loses lines from its middle.
 type mark struct {
 	sha256 string
 	at     time.Time // of the last shown line
@@ -50,7 +51,7 @@ type mark struct {
 // maxSweep is the maximum number of runs of a sweep whose logs are read.
 const maxSweep = 256
 
-// find determines whether the workflow trains, itself or through a sweep.
+// find determines whether the workflow is a training run or a sweep.
 func (t *trainers) find(ctx context.Context) error {
 	d, err := t.client.DescribeWorkflow(ctx, t.id, t.run)
 	if err != nil {
@@ -89,7 +90,8 @@ func (t *trainers) next(ctx context.Context) (all []line, err error) {
 	return all, nil
 }
 
-// look finds the training jobs of a run in its history, and of its children.
+// look finds the training jobs of a run in its history. For a sweep it also reads the histories
+// of the children.
 func (t *trainers) look(ctx context.Context, id, run string, sweep bool) error {
 	var children []string
 	var before string // previous run, before continue-as-new
@@ -155,7 +157,7 @@ func (t *trainers) read(ctx context.Context, job trained, id string) (all []line
 	}
 	for _, o := range changed {
 		more, err := t.readLog(ctx, o, id)
-		if err != nil && !errors.Is(err, object.ErrNotFound) { // a newer attempt has deleted it
+		if err != nil && !errors.Is(err, object.ErrNotFound) { // not found: a newer attempt has deleted it
 			return nil, err
 		}
 		all = append(all, more...)

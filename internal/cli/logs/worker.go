@@ -37,8 +37,8 @@ const (
 // workerTime is the time format of a worker's log.
 const workerTime = "2006-01-02T15:04:05.000Z0700"
 
-// parseWorker parses a line of a worker's log. ok is false if the line is about no workflow
-// or is not from a worker.
+// parseWorker parses a line of a worker's log. ok is false if the line does not name
+// a workflow or is not from a worker.
 func parseWorker(text []byte) (l line, ok bool) {
 	var fields map[string]any
 	if text = trimPrefix(text); json.Unmarshal(text, &fields) != nil {
@@ -64,7 +64,7 @@ func trimPrefix(text []byte) []byte {
 	return text[max(at, 0):]
 }
 
-// reads calls do for each line since the last call.
+// reads calls do for each line that was written since the last call.
 type reads func(do func(text []byte)) error
 
 func folder(dir string) reads {

@@ -26,7 +26,7 @@ func TestOptimizing(t *testing.T) {
 	b.Serve()
 	b.Step("start", testOptimizeStart)
 	b.Step("large", testOptimizeLarge)
-	b.Step("steer", testOptimizeSteer)
+	b.Step("control", testOptimizeSteer)
 	b.Step("approve", testApprove)
 }
 
@@ -160,53 +160,53 @@ func TestOptimizeUsage(t *testing.T) {
 		code int
 		want string
 	}{
-		"no program":                 {[]string{"optimize", "--trainset", train}, cli.ExitUsage, "--program must be"},
-		"no examples":                {[]string{"optimize", "--program", program}, cli.ExitUsage, "--trainset must be"},
-		"bad mode":                   {with("--mode", "fast"), cli.ExitUsage, "improved, compat or gepa"},
-		"bad auto":                   {with("--auto", "huge"), cli.ExitUsage, "light, medium, heavy or none"},
-		"not of GEPA":                {with("--mode", "gepa", "--set", "num_trials=3"), cli.ExitUsage, `not "num_trials"`},
-		"effort of GEPA":             {with("--mode", "gepa", "--auto", "light", "--set", "max_full_evals=3"), cli.ExitUsage, "cannot be combined"},
-		"no auto in GEPA":            {with("--mode", "gepa", "--auto", "none"), cli.ExitUsage, "light, medium or heavy"},
-		"auto and trials":            {with("--auto", "light", "--set", "num_trials=3"), cli.ExitUsage, "cannot be combined"},
-		"trials alone":               {with("--set", "num_trials=3"), cli.ExitUsage, "are both required"},
-		"unknown setting":            {with("--set", "trials=3"), cli.ExitUsage, `not "trials"`},
-		"no number":                  {with("--set", "num_trials=many"), cli.ExitUsage, "num_trials"},
-		"no value":                   {with("--set", "seed"), cli.ExitUsage, "name=value"},
-		"bad name":                   {with("--name", "../x"), cli.ExitUsage, "letters, digits"},
-		"bad tenant":                 {with("--tenant", "a b"), cli.ExitUsage, "tenant"},
-		"no name":                    {[]string{"optimize", "--program", "s3://b/p.json", "--trainset", train}, cli.ExitUsage, "--name is required"},
-		"metric mix":                 {with("--metric", "exact=agent", "--metric", "x.json"), cli.ExitUsage, "--metric must be"},
-		"metric of a missing output": {with("--metric", "exact=modality"), cli.ExitFailed, `no output "modality"`},
-		"unknown metric":             {with("--metric", "bleu=agent"), cli.ExitFailed, `kind "bleu"`},
-		"metric of no column": {
+		"no program":                      {[]string{"optimize", "--trainset", train}, cli.ExitUsage, "--program must be"},
+		"no examples":                     {[]string{"optimize", "--program", program}, cli.ExitUsage, "--trainset must be"},
+		"bad mode":                        {with("--mode", "fast"), cli.ExitUsage, "improved, compat or gepa"},
+		"bad auto":                        {with("--auto", "huge"), cli.ExitUsage, "light, medium, heavy or none"},
+		"setting of MIPROv2 in mode gepa": {with("--mode", "gepa", "--set", "num_trials=3"), cli.ExitUsage, `not "num_trials"`},
+		"auto and effort in mode gepa":    {with("--mode", "gepa", "--auto", "light", "--set", "max_full_evals=3"), cli.ExitUsage, "cannot be combined"},
+		"auto none in mode gepa":          {with("--mode", "gepa", "--auto", "none"), cli.ExitUsage, "light, medium or heavy"},
+		"auto and trials":                 {with("--auto", "light", "--set", "num_trials=3"), cli.ExitUsage, "cannot be combined"},
+		"trials alone":                    {with("--set", "num_trials=3"), cli.ExitUsage, "are both required"},
+		"unknown setting":                 {with("--set", "trials=3"), cli.ExitUsage, `not "trials"`},
+		"not a number":                    {with("--set", "num_trials=many"), cli.ExitUsage, "num_trials"},
+		"no value":                        {with("--set", "seed"), cli.ExitUsage, "name=value"},
+		"bad name":                        {with("--name", "../x"), cli.ExitUsage, "letters, digits"},
+		"bad tenant":                      {with("--tenant", "a b"), cli.ExitUsage, "tenant"},
+		"no name":                         {[]string{"optimize", "--program", "s3://b/p.json", "--trainset", train}, cli.ExitUsage, "--name is required"},
+		"metric mix":                      {with("--metric", "exact=agent", "--metric", "x.json"), cli.ExitUsage, "--metric must be"},
+		"metric of a missing output":      {with("--metric", "exact=modality"), cli.ExitFailed, `no output "modality"`},
+		"unknown metric":                  {with("--metric", "bleu=agent"), cli.ExitFailed, `kind "bleu"`},
+		"metric of a missing column": {
 			[]string{"optimize", "--program", program, "--trainset", file("plain.jsonl", `{"query": "q"}`)}, cli.ExitFailed, `no column "agent"`,
 		},
-		"metric file gone": {with("--metric", filepath.Join(dir, "gone.json")), cli.ExitFailed, "no such file"},
-		"program gone":     {[]string{"optimize", "--program", program + ".gone", "--trainset", train}, cli.ExitFailed, "no such file"},
+		"missing metric file": {with("--metric", filepath.Join(dir, "gone.json")), cli.ExitFailed, "no such file"},
+		"missing program":     {[]string{"optimize", "--program", program + ".gone", "--trainset", train}, cli.ExitFailed, "no such file"},
 		"a recursive program": {[]string{"optimize", "--trainset", train, "--program", file("loop.json",
 			`{"name": "x", "predictors": [{"name": "a", "inputs": [{"name": "y"}], "outputs": [{"name": "y2"}], "reads": {"y": "y2"}}]}`)}, cli.ExitFailed, "recursive"},
 		"unknown field of a program": {[]string{"optimize", "--trainset", train, "--program", file("odd.json", `{"name": "x", "predictor": []}`)}, cli.ExitFailed, "predictor"},
 		"not an object":              {[]string{"optimize", "--program", program, "--trainset", file("no.jsonl", "{\"query\": \"q\", \"agent\": \"a\"}\n7\n")}, cli.ExitFailed, "example 2"},
 		"half an array":              {[]string{"optimize", "--program", program, "--trainset", file("half.json", `[{"query": "q", "agent": "a"}`)}, cli.ExitFailed, "example 2"},
 		"more than an array":         {[]string{"optimize", "--program", program, "--trainset", file("more.json", `[{"query": "q", "agent": "a"}] {}`)}, cli.ExitFailed, "unexpected content after the array"},
-		"nothing":                    {[]string{"optimize", "--program", program, "--trainset", file("empty.jsonl", "\n")}, cli.ExitFailed, "contains no examples"},
+		"an empty file":              {[]string{"optimize", "--program", program, "--trainset", file("empty.jsonl", "\n")}, cli.ExitFailed, "contains no examples"},
 		"a directory":                {[]string{"optimize", "--program", program, "--trainset", dir}, cli.ExitFailed, "regular file"},
 		"bad program name":           {[]string{"programs", "show", "a/b"}, cli.ExitUsage, "letters, digits"},
 		"bad version":                {[]string{"programs", "promote", "a@0"}, cli.ExitUsage, "must be a number from 1 on"},
 		"rollback of a version":      {[]string{"programs", "rollback", "a@2"}, cli.ExitUsage, "takes a program"},
-		"canary of no share":         {[]string{"programs", "canary", "a@2"}, cli.ExitUsage, "--share must be the percentage"},
-		"canary of all":              {[]string{"programs", "canary", "a@2", "--share", "101"}, cli.ExitUsage, "from 1 to 100"},
-		"canary of less":             {[]string{"programs", "canary", "a@2", "--share", "-1"}, cli.ExitUsage, "from 1 to 100"},
+		"canary without a share":     {[]string{"programs", "canary", "a@2"}, cli.ExitUsage, "--share must be the percentage"},
+		"canary of more than 100 %":  {[]string{"programs", "canary", "a@2", "--share", "101"}, cli.ExitUsage, "from 1 to 100"},
+		"canary of a negative share": {[]string{"programs", "canary", "a@2", "--share", "-1"}, cli.ExitUsage, "from 1 to 100"},
 		"canary on and off":          {[]string{"programs", "canary", "a@2", "--share", "5", "--off"}, cli.ExitUsage, "cannot be combined"},
-		"canary of nothing":          {[]string{"programs", "canary"}, cli.ExitUsage, "NAME[@VERSION] is required"},
-		"key of a version":           {[]string{"programs", "export", "a@2", "--key", "x"}, cli.ExitUsage, "cannot be combined with @2"},
-		"no key":                     {[]string{"programs", "show", "a", "--key", ""}, cli.ExitUsage, "it is empty"},
+		"canary without a name":      {[]string{"programs", "canary"}, cli.ExitUsage, "NAME[@VERSION] is required"},
+		"key with a version":         {[]string{"programs", "export", "a@2", "--key", "x"}, cli.ExitUsage, "cannot be combined with @2"},
+		"an empty key":               {[]string{"programs", "show", "a", "--key", ""}, cli.ExitUsage, "it is empty"},
 		"unknown key in YAML": {[]string{"optimize", "--trainset", train, "--program", file("odd.yaml",
 			"name: x\npredictors:\n- name: a\n  input: []\n")}, cli.ExitFailed, `odd.yaml": line 4: unknown key "input"`},
-		"no program in YAML":                 {[]string{"optimize", "--trainset", train, "--program", file("no.yaml", "just words\n")}, cli.ExitFailed, "must be an object, not a string"},
+		"text instead of a program in YAML":  {[]string{"optimize", "--trainset", train, "--program", file("no.yaml", "just words\n")}, cli.ExitFailed, "must be an object, not a string"},
 		"unknown key of a metric in YAML":    {with("--metric", file("odd-metric.yaml", "kind: exact\nfeild: agent\n")), cli.ExitFailed, `line 2: unknown key "feild"`},
 		"metric of a missing output in YAML": {with("--metric", file("metric.yaml", "kind: exact\nfield: modality\n")), cli.ExitFailed, `no output "modality"`},
-		"diff of one":                        {[]string{"programs", "diff", "a@2"}, cli.ExitUsage, "[NAME]@VERSION is required"},
+		"diff with one version":              {[]string{"programs", "diff", "a@2"}, cli.ExitUsage, "[NAME]@VERSION is required"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

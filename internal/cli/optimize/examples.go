@@ -24,7 +24,7 @@ type set struct {
 	size       int64
 }
 
-// read checks that a local file contains examples, and keeps it if it is small.
+// read checks that a local file contains examples, and keeps the text of a small file.
 func (s *set) read() (err error) {
 	if s.name == "" || transfer.Remote(s.name) {
 		return nil

@@ -56,7 +56,7 @@ func TestOptimizeExample(t *testing.T) {
 	assert.Equal(t, file.String(), inline.String(), "the example's program is the one in examples/programs")
 }
 
-// TestProgramExamples: the programs of the examples are valid, and DSPy knows them by the
+// TestProgramExamples: the programs of the examples are valid, and their DSPy states have the
 // keys that Cogniverse loads.
 func TestProgramExamples(t *testing.T) {
 	t.Parallel()

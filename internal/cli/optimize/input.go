@@ -140,7 +140,7 @@ func (o *options) settings() error {
 	return nil
 }
 
-// gepaEffort checks the effort of mode gepa.
+// gepaEffort checks the settings that limit the calls in mode gepa.
 func (o *options) gepaEffort() error {
 	s := o.in.Settings
 	switch {
@@ -152,7 +152,7 @@ func (o *options) gepaEffort() error {
 	return nil
 }
 
-// at is the reference to a file that a worker reads.
+// at returns the reference to a file that a worker reads.
 func at(uri string) (json.RawMessage, error) { return json.Marshal(map[string]string{"uri": uri}) }
 
 func readLimited(what, name string, most int64) ([]byte, error) {

@@ -1,6 +1,6 @@
 // Package optimize is the part of the command line that starts prompt optimizations, and
-// shows their progress and results. It knows nothing of the later use of a version of a
-// program, and calls no model: workers do.
+// shows their progress and results. It does not manage the published versions (package
+// programs). Workers call the models.
 package optimize
 
 import (
@@ -16,7 +16,7 @@ import (
 
 type app struct{ *cli.App }
 
-// Feature is what the package adds to the command line.
+// Feature returns the commands of the package, and how its kinds of jobs are shown.
 func Feature(a *cli.App) cli.Feature {
 	f := app{a}
 	return cli.Feature{
@@ -31,7 +31,8 @@ const kind = "OptimizePrompts"
 type options struct {
 	in      optimizeflow.Input
 	program string // local files, or URIs that a worker reads
-	// signature is the program file of a program that DSPy saved; converted says that it was.
+	// signature is the program file with the names and types of the fields of a program that
+	// DSPy saved; converted = DSPy saved the program.
 	signature string
 	converted bool
 	train     string

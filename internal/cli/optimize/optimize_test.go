@@ -30,8 +30,8 @@ func TestOptimizeGolden(t *testing.T) {
 	clitest.Golden(t, "optimize_unpriced", clitest.Printed(func(a *cli.App) { app{a}.printOptimize("optimize-x", free) }))
 }
 
-// TestUnusable: a result and a status name the answers that could not be used, without what
-// could harm a terminal.
+// TestUnusable: a result and a status show the answers that could not be used, without control
+// sequences for terminals.
 func TestUnusable(t *testing.T) {
 	t.Parallel()
 	r := clitest.Optimized()
@@ -47,7 +47,7 @@ func TestUnusable(t *testing.T) {
 	}
 }
 
-// TestPartlyPriced: a quote that lacks the price of one model names it.
+// TestPartlyPriced: a quote names the model whose price is missing.
 func TestPartlyPriced(t *testing.T) {
 	t.Parallel()
 	r := clitest.Quote()

@@ -15,8 +15,8 @@ import (
 	"github.com/cogniverse/cogflow/prompt/yaml"
 )
 
-// readProgram reads and checks a local program: a program file, or one that DSPy saved.
-// nil = a worker reads it.
+// readProgram reads and checks a local program: a program file, or a file that DSPy saved. It
+// returns nil if a worker reads the program.
 func (a app) readProgram(o *options) (*prompt.Program, error) {
 	if transfer.Remote(o.program) {
 		if o.signature != "" {
@@ -99,7 +99,7 @@ func (a app) readSaved(o *options, text []byte) (program *prompt.Program, err er
 	return program, err
 }
 
-// uploadProgram stores a large program. One that DSPy saved is stored as a program file.
+// uploadProgram stores a large program. A program that DSPy saved is stored as a program file.
 func (a app) uploadProgram(ctx context.Context, o *options) (uri string, err error) {
 	if !o.converted {
 		return transfer.Upload(ctx, a.App, o.in.Tenant, o.program)

@@ -13,8 +13,8 @@ import (
 	"github.com/cogniverse/cogflow/prompt"
 )
 
-// TestProgramOfDSPy: --program takes what DSPy saves and what is exported for it, and says
-// what is missing.
+// TestProgramOfDSPy: --program accepts the files that DSPy saves and the files that are exported
+// for DSPy, and errors name what is missing.
 func TestProgramOfDSPy(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()

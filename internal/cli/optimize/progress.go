@@ -68,7 +68,7 @@ func (o *progress) planned() int {
 	return max(o.Planned+1, len(o.Trials))
 }
 
-// title is the name of the program, or the id of the job while the name is unknown.
+// title is the name of the program, or "optimization" while the name is unknown.
 func (o *progress) title() string {
 	if o.Name == "" {
 		return "optimization"

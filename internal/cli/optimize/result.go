@@ -33,7 +33,7 @@ func (a app) printOptimize(id string, r optimizeflow.Result) {
 		a.Say("Gain: %s (95 %% confidence), estimate %s, on %s that the search never saw", format.Interval(100*v.Gain.Low, 100*v.Gain.High),
 			format.Points(100*v.Gain.Estimate), format.Count(v.Examples, "row", "rows"))
 		a.Say("Mean scores of these rows, not corrected: %s before, %s now", format.Percent(100*v.Before), format.Percent(100*v.After))
-	case v.Examples > 0: // of an earlier release
+	case v.Examples > 0: // a verdict of an earlier release, without an interval
 		a.Say("Mean scores of %s that the search never saw, not corrected: %s before, %s now",
 			format.Count(v.Examples, "row", "rows"), format.Percent(100*v.Before), format.Percent(100*v.After))
 	case r.Kept:
@@ -68,7 +68,7 @@ func (a app) sayOptimistic(r optimizeflow.Result) {
 	a.Say("Its score, %s, is the search's own, by which it was chosen: it is optimistic.", format.Percent(r.Score))
 }
 
-// printUnusable prints which answers of the models could not be used as they came.
+// printUnusable prints the warnings, and the groups of answers that could not be used.
 func printUnusable(a *cli.App, warnings []string, groups []outcome.Group) {
 	for _, w := range warnings {
 		a.Say("Warning: %s.", safetext.Clean(w))
@@ -119,7 +119,7 @@ func (a app) printQuote(r optimizeflow.Result) {
 		{"student", p.Models.Student, humanize.Comma(int64(q.Student))},
 		{"proposer", p.Models.Proposer, humanize.Comma(int64(q.Proposer))},
 	}
-	if p.Models.Teacher != "" { // mode gepa has none
+	if p.Models.Teacher != "" { // mode gepa has no teacher
 		rows = slices.Insert(rows, 1, []string{"teacher", p.Models.Teacher, humanize.Comma(int64(q.Teacher))})
 	}
 	if q.Judge > 0 {

@@ -1,5 +1,5 @@
 // Package pace measures the rate of work and estimates the remaining time. It is pure: times
-// and counts come from its callers, and it knows neither jobs nor terminals.
+// and counts come from its callers. It does not depend on jobs or terminals.
 package pace
 
 import (
@@ -10,13 +10,11 @@ import (
 // An ETA smooths its estimates. Rates vary, so a plain estimate jumps up and down. An ETA
 // only falls, unless the work has become slower:
 //
-//   - The time left approaches a lower estimate with the time constant settle, in addition
-//
-// to the time that passes.
+//   - The time left decreases by the elapsed time. It also approaches a lower estimate, with
+//     the time constant settle.
 //   - While estimates are higher, the time left does not change.
 //   - If all estimates during patience are higher by more than the slack, the latest one
-//
-// replaces the time left. It rises in no other case.
+//     replaces the time left. Only then does the time left rise.
 const (
 	settle   = 10 * time.Second
 	patience = 30 * time.Second
@@ -28,7 +26,7 @@ const (
 type ETA struct {
 	left   time.Duration // 0 = unknown
 	at     time.Time     // of the last estimate
-	higher time.Time     // since when all estimates were higher; zero = the last one was not
+	higher time.Time     // since this time all estimates were higher; zero = the last one was not higher
 }
 
 // Next adds an estimate of the time left at now; 0 or less = unknown, such as during a pause.

@@ -19,7 +19,7 @@ const warmUp = 3 * time.Second
 
 // Add records the count at a time.
 func (m *Meter) Add(at time.Time, n float64) {
-	// A count can decrease for a moment, while work in flight moves to the next count.
+	// A count can decrease for a moment: when a part of the work has ended and is not counted yet.
 	if last := len(m.points) - 1; last >= 0 {
 		n = max(n, m.points[last].n)
 	}

@@ -61,7 +61,7 @@ func keyFlag(cmd *cobra.Command, key *string) {
 }
 
 // programFor returns the version that text refers to, or that a key gets. The version of a key
-// is chosen here, so that ids of sessions are never in a history.
+// is chosen here, not in a workflow, so that no history contains an id of a session.
 func (a app) programFor(cmd *cobra.Command, in optimize.ProgramInput, text, key string) (registry.ProgramDetail, json.RawMessage, error) {
 	ctx := cmd.Context()
 	if !cmd.Flags().Changed("key") {

@@ -9,7 +9,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows/optimize"
 )
 
-// versions offers every version, the latest first.
+// versions completes a version; it offers the latest first.
 func (a app) versions(common *workflows.Common) cli.Lookup {
 	return func(ctx context.Context, _ []string) (words []string, err error) {
 		r, _, err := a.listPrograms(ctx, optimize.ListProgramsInput{Common: *common})
@@ -37,7 +37,7 @@ func (a app) two(common *workflows.Common) cli.Lookup {
 	}
 }
 
-// names offers the names, each once.
+// names completes a name of a program.
 func (a app) names(common *workflows.Common) cli.Lookup {
 	return func(ctx context.Context, _ []string) (words []string, err error) {
 		r, _, err := a.listPrograms(ctx, optimize.ListProgramsInput{Common: *common})

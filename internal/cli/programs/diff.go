@@ -18,7 +18,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows/optimize"
 )
 
-// compared is what `programs diff --json` prints.
+// compared is the output of `programs diff --json`.
 type compared struct {
 	Before     string           `json:"before"`
 	After      string           `json:"after"`
@@ -90,7 +90,7 @@ func (a app) printCompared(c compared) {
 		a.Say("The same instructions and demos.")
 		return
 	}
-	ink := cli.IsTerminal(a.Out) && a.Getenv("NO_COLOR") == ""
+	colored := cli.IsTerminal(a.Out) && a.Getenv("NO_COLOR") == ""
 	for _, p := range c.Predictors {
 		a.Say("")
 		if !p.Changed {
@@ -98,7 +98,7 @@ func (a app) printCompared(c compared) {
 			continue
 		}
 		a.Say("%s: %s, before %d", p.Name, format.Count(p.DemosAfter, "demo", "demos"), p.DemosBefore)
-		writeWords(a.Out, p.Instructions, ink)
+		writeWords(a.Out, p.Instructions, colored)
 		for _, d := range p.DemosRemoved {
 			a.Say("  - demo")
 			a.printDemo("      ", d)
@@ -112,7 +112,7 @@ func (a app) printCompared(c compared) {
 
 // writeWords prints a comparison with marks, and on a terminal with colours. Texts are
 // cleaned first, because cleaning would also remove the colours.
-func writeWords(out io.Writer, parts []diff.Part, ink bool) {
+func writeWords(out io.Writer, parts []diff.Part, colored bool) {
 	var b strings.Builder
 	for _, p := range parts {
 		words, color := safetext.CleanLines(p.Text), text.Reset
@@ -123,7 +123,7 @@ func writeWords(out io.Writer, parts []diff.Part, ink bool) {
 			words, color = "{+"+words+"+}", text.FgGreen
 		case diff.Same:
 		}
-		if ink && color != text.Reset {
+		if colored && color != text.Reset {
 			words = color.EscapeSeq() + words + text.Reset.EscapeSeq()
 		}
 		b.WriteString(words)

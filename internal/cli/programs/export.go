@@ -18,8 +18,8 @@ import (
 	"github.com/cogniverse/cogflow/workflows/optimize"
 )
 
-// exportedFiles are the files of a program: DSPy's file, its state, and the program as
-// `optimize --program` reads it.
+// exportedFiles are the files of a program: the two that DSPy loads, and the program file for
+// `optimize --program`.
 func exportedFiles() []string { return []string{"program.json", "state.json", "source.json"} }
 
 // servingFile holds the active version and the canary in the format of Cogniverse's agents.
@@ -91,7 +91,7 @@ func files(d registry.ProgramDetail) (transfer.Published, error) {
 	return w, nil
 }
 
-// addCanary adds the canary of a program beside its active version.
+// addCanary adds the files of the canary, and servingFile, to the files of the active version.
 func (a app) addCanary(ctx context.Context, in optimize.ProgramInput, active registry.ProgramDetail, w *transfer.Published) error {
 	d, _, err := a.showProgram(ctx, in, cli.Ref(active.Canary.Name, active.Canary.Version))
 	if err != nil {

@@ -1,6 +1,5 @@
 // Package programs is the part of the command line that lists, shows, compares, promotes,
-// canaries and exports versions of programs. It knows nothing of how an optimization is
-// started or watched.
+// canaries and exports versions of programs. It does not start or watch optimizations.
 package programs
 
 import (
@@ -27,7 +26,7 @@ import (
 
 type app struct{ *cli.App }
 
-// Feature is what the package adds to the command line.
+// Feature returns the commands of the package.
 func Feature(a *cli.App) cli.Feature {
 	f := app{a}
 	return cli.Feature{
@@ -48,7 +47,7 @@ canary, which a share of all keys gets.`,
 	return cmd
 }
 
-// job is a short workflow about programs.
+// job returns the start of a short workflow about programs.
 func job(kind, what string, common workflows.Common, input any) cli.Job {
 	return cli.Job{Kind: kind, ID: fmt.Sprintf("programs-%s-%s", common.Tenant, uuid.NewString()), Common: common, Summary: what, Input: input}
 }

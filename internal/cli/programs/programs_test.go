@@ -28,13 +28,13 @@ func TestProgramsGolden(t *testing.T) {
 // TestWriteWordsCleans: control sequences in an untrusted prompt do not reach the terminal.
 func TestWriteWordsCleans(t *testing.T) {
 	t.Parallel()
-	for _, ink := range []bool{false, true} {
+	for _, colored := range []bool{false, true} {
 		var out bytes.Buffer
-		writeWords(&out, []diff.Part{{Op: diff.Same, Text: "a\x1b[31m\u202e "}, {Op: diff.Removed, Text: "b\x07"}, {Op: diff.Added, Text: "c"}}, ink)
+		writeWords(&out, []diff.Part{{Op: diff.Same, Text: "a\x1b[31m\u202e "}, {Op: diff.Removed, Text: "b\x07"}, {Op: diff.Added, Text: "c"}}, colored)
 		want := "  a [-b-]{+c+}\n"
-		if ink {
+		if colored {
 			want = "  a \x1b[31m[-b-]\x1b[0m\x1b[32m{+c+}\x1b[0m\n"
 		}
-		assert.Equal(t, want, out.String(), fmt.Sprint(ink))
+		assert.Equal(t, want, out.String(), fmt.Sprint(colored))
 	}
 }

@@ -1,5 +1,5 @@
-// Package root assembles the command line from its features. It is the only place that
-// knows all of them.
+// Package root assembles the command line from its features. It is the only package
+// that imports all of them.
 package root
 
 import (

@@ -34,7 +34,8 @@ func (e *searchError) Error() string {
 func (e *searchError) Unwrap() error { return e.err }
 
 // measure runs each query with each rank profile. in has the fields that all searches share.
-// The first failed search ends it: scores of a part of the queries would not be comparable.
+// It returns
+// the first error, because scores of a part of the queries would not be comparable.
 func (a app) measure(ctx context.Context, queries []eval.Query, ranks []string, in ingest.SearchInput) ([]eval.RankScores, evalreport.Searched, error) {
 	c, err := a.Connect(ctx)
 	if err != nil {
@@ -70,7 +71,7 @@ func (a app) measure(ctx context.Context, queries []eval.Query, ranks []string, 
 	return means, about(searched), nil
 }
 
-// each calls one for 0 to n−1, a few concurrently, and shows the progress.
+// each calls one for each number from 0 to n−1, a few concurrently, and shows the progress.
 func (a app) each(ctx context.Context, c client.Client, n int, one func(context.Context, int) error) error {
 	group, working := errgroup.WithContext(ctx)
 	group.SetLimit(searchesAtOnce)
@@ -126,7 +127,7 @@ func (a app) find(ctx context.Context, c client.Client, in ingest.SearchInput) (
 	run, _, err := a.Start(ctx, c, cli.Job{
 		Kind: "SearchVideos", ID: fmt.Sprintf("search-%s-%s", in.Tenant, uuid.NewString()),
 		Common: in.Common, Profile: in.Profile, Summary: "search " + strconv.Quote(in.Query) + " for eval",
-		Timeout: time.Hour, Input: in, // an interactive limit
+		Timeout: time.Hour, Input: in, // long enough for a command whose result the user waits for
 	})
 	if err != nil {
 		return ingest.SearchResult{}, err

@@ -123,7 +123,7 @@ func frame(ctx context.Context, store blob.Store, key string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(r, maxFrame))
 }
 
-// localFile is the path of a video on this machine; "" = it is not on this machine.
+// localFile is the path of a video on this machine; "" = the video is not here.
 func localFile(uri string) string {
 	path := uri
 	if u, err := url.Parse(uri); err == nil && u.Scheme == "file" {

@@ -1,6 +1,6 @@
 // Package search is the part of the command line that searches ingested videos and measures
-// search quality. Workers run the searches; this package knows neither the index nor
-// ingestion.
+// search quality. Workers run the searches: this package does not open the index, and does not
+// depend on ingestion.
 package search
 
 import (
@@ -19,7 +19,7 @@ import (
 
 type app struct{ *cli.App }
 
-// Feature is what the package adds to the command line.
+// Feature returns the commands of the package.
 func Feature(a *cli.App) cli.Feature {
 	f := app{a}
 	return cli.Feature{

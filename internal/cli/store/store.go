@@ -1,5 +1,5 @@
 // Package store is the part of the command line that checks and repairs the object store.
-// It accesses the store directly and knows neither the Temporal server nor the meaning of objects.
+// It accesses the store directly, without the Temporal server, and does not interpret objects.
 package store
 
 import (
@@ -16,7 +16,7 @@ import (
 
 type app struct{ *cli.App }
 
-// Feature is what the package adds to the command line.
+// Feature returns the commands of the package.
 func Feature(a *cli.App) cli.Feature {
 	f := app{a}
 	return cli.Feature{
@@ -35,7 +35,7 @@ store was copied or restored. Workers may run at the same time.`,
 	return cmd
 }
 
-// checked is what `store check --json` prints.
+// checked is the output of `store check --json`.
 type checked struct {
 	Objects  int                `json:"objects"`
 	Counts   map[blob.State]int `json:"counts"`

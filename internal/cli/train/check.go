@@ -226,8 +226,8 @@ func turnsText(turns map[int]int) string {
 	return strings.Join(parts, ", ")
 }
 
-// printDatasetProblems prints two lines for each problem, because a table would cut the
-// texts that matter.
+// printDatasetProblems prints two lines for each problem, because a table would cut the reason
+// and the fix.
 func (a app) printDatasetProblems(c dataset.Check) {
 	errors := 0
 	for _, p := range c.Problems {

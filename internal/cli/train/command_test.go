@@ -26,7 +26,7 @@ func TestTraining(t *testing.T) {
 	b := clitest.New(t, root.Run)
 	b.Serve()
 	b.Step("start", testTrainStart)
-	b.Step("steer", testTrainSteer)
+	b.Step("control", testTrainSteer)
 	b.Step("results", testTrainResults)
 	b.Step("auto", testTrainAuto)
 	b.Step("sweep", testSweepCommand)
@@ -189,31 +189,31 @@ func TestTrainUsage(t *testing.T) {
 		args []string
 		want string
 	}{
-		"no method":         {[]string{"train"}, "a method is required"},
-		"no such method":    {append([]string{"train", "--method", "ppo"}, base...), "unknown method"},
-		"no such word":      {[]string{"train", "ppo"}, "unknown command"},
-		"no dataset":        {[]string{"train", "sft", "--base-model", "m"}, "--dataset must be"},
-		"no model":          {[]string{"train", "sft", "--dataset", file}, "--base-model must be"},
-		"unknown setting":   {append([]string{"train", "sft", "--set", "epoch=1"}, base...), "epoch"},
-		"setting of dpo":    {append([]string{"train", "sft", "--set", "beta=0.1"}, base...), "beta"},
-		"no number":         {append([]string{"train", "sft", "--set", "epochs=many"}, base...), "epochs"},
-		"out of range":      {append([]string{"train", "sft", "--set", "learning_rate=-1"}, base...), "learning_rate"},
-		"unknown lora":      {append([]string{"train", "sft", "--set", "lora.rank=1"}, base...), "rank"},
-		"through a value":   {append([]string{"train", "sft", "--set", "lora.r=1", "--set", "lora.r.x=1"}, base...), "r is not an object"},
-		"no value":          {append([]string{"train", "sft", "--set", "epochs"}, base...), "name=value"},
-		"bad name":          {append([]string{"train", "sft", "--name", "../x"}, base...), "letters, digits"},
-		"bad role":          {append([]string{"train", "sft", "--role", "_roles"}, base...), "letters, digits"},
-		"bad wait":          {append([]string{"train", "sft", "--gpu-wait", "soon"}, base...), "--gpu-wait must be a time"},
-		"bad timeout":       {append([]string{"train", "sft", "--timeout", "-1h"}, base...), "--timeout must be a time"},
-		"bad tenant":        {append([]string{"train", "sft", "--tenant", "a b"}, base...), "tenant"},
-		"no grid":           {append([]string{"train", "sweep", "sft"}, base...), "--grid must be"},
-		"empty grid":        {append([]string{"train", "sweep", "sft", "--grid", "epochs="}, base...), "--grid must be"},
-		"grid twice":        {append([]string{"train", "sweep", "sft", "--grid", "epochs=1", "--grid", "epochs=2"}, base...), "twice"},
-		"value twice":       {append([]string{"train", "sweep", "sft", "--grid", "epochs=1,1"}, base...), "twice"},
-		"dry sweep":         {append([]string{"train", "sweep", "sft", "--grid", "epochs=1", "--dry-run"}, base...), "does not support --dry-run"},
-		"bad adapter":       {[]string{"adapters", "show", "a/b"}, "letters, digits"},
-		"bad version":       {[]string{"adapters", "show", "a@0"}, "must be a number from 1 on"},
-		"version of a role": {[]string{"adapters", "rollback", "a@2"}, "takes a role"},
+		"no method":             {[]string{"train"}, "a method is required"},
+		"no such method":        {append([]string{"train", "--method", "ppo"}, base...), "unknown method"},
+		"no such subcommand":    {[]string{"train", "ppo"}, "unknown command"},
+		"no dataset":            {[]string{"train", "sft", "--base-model", "m"}, "--dataset must be"},
+		"no model":              {[]string{"train", "sft", "--dataset", file}, "--base-model must be"},
+		"unknown setting":       {append([]string{"train", "sft", "--set", "epoch=1"}, base...), "epoch"},
+		"setting of dpo":        {append([]string{"train", "sft", "--set", "beta=0.1"}, base...), "beta"},
+		"not a number":          {append([]string{"train", "sft", "--set", "epochs=many"}, base...), "epochs"},
+		"out of range":          {append([]string{"train", "sft", "--set", "learning_rate=-1"}, base...), "learning_rate"},
+		"unknown lora":          {append([]string{"train", "sft", "--set", "lora.rank=1"}, base...), "rank"},
+		"not an object":         {append([]string{"train", "sft", "--set", "lora.r=1", "--set", "lora.r.x=1"}, base...), "r is not an object"},
+		"no value":              {append([]string{"train", "sft", "--set", "epochs"}, base...), "name=value"},
+		"bad name":              {append([]string{"train", "sft", "--name", "../x"}, base...), "letters, digits"},
+		"bad role":              {append([]string{"train", "sft", "--role", "_roles"}, base...), "letters, digits"},
+		"bad wait":              {append([]string{"train", "sft", "--gpu-wait", "soon"}, base...), "--gpu-wait must be a time"},
+		"bad timeout":           {append([]string{"train", "sft", "--timeout", "-1h"}, base...), "--timeout must be a time"},
+		"bad tenant":            {append([]string{"train", "sft", "--tenant", "a b"}, base...), "tenant"},
+		"no grid":               {append([]string{"train", "sweep", "sft"}, base...), "--grid must be"},
+		"empty grid":            {append([]string{"train", "sweep", "sft", "--grid", "epochs="}, base...), "--grid must be"},
+		"setting twice in grid": {append([]string{"train", "sweep", "sft", "--grid", "epochs=1", "--grid", "epochs=2"}, base...), "twice"},
+		"value twice":           {append([]string{"train", "sweep", "sft", "--grid", "epochs=1,1"}, base...), "twice"},
+		"dry run of a sweep":    {append([]string{"train", "sweep", "sft", "--grid", "epochs=1", "--dry-run"}, base...), "does not support --dry-run"},
+		"bad adapter":           {[]string{"adapters", "show", "a/b"}, "letters, digits"},
+		"bad version":           {[]string{"adapters", "show", "a@0"}, "must be a number from 1 on"},
+		"version of a role":     {[]string{"adapters", "rollback", "a@2"}, "takes a role"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -197,7 +197,7 @@ func (p *progress) Line() string {
 	return strings.Join(parts, "; ")
 }
 
-// Bars are one for the sweep and one for each active run.
+// Bars returns one bar for the sweep and one for each active run.
 func (p *progress) Bars() []cli.Bar {
 	var all []cli.Bar
 	if p.sweep != nil {

@@ -32,7 +32,7 @@ func TestTrainText(t *testing.T) {
 	require.Equal(t, "train 3/9 steps", at(p))
 }
 
-// TestTrainETA: each step gives one estimate, and between steps the time left only falls.
+// TestTrainETA: each step adds one estimate, and the time left does not rise.
 func TestTrainETA(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)

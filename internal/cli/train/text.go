@@ -84,7 +84,7 @@ func (t sample) left() time.Duration {
 }
 
 // After takes over the estimates of the previous moment. Each reported step adds one
-// estimate of the trainer; between steps only time passes.
+// estimate of the trainer; between steps the time left does not change.
 func (p *progress) After(last cli.Progress) {
 	before := map[string]sample{}
 	if l, ok := last.(*progress); ok {

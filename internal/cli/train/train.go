@@ -1,6 +1,6 @@
 // Package train is the part of the command line that starts training runs and sweeps, shows
-// their progress and results, and checks datasets. It knows nothing of the later use of an
-// adapter, and reads only the dataset and the settings.
+// their progress and results, and checks datasets. It reads only the dataset and the settings,
+// and does not manage the published adapters (package adapters).
 package train
 
 import (
@@ -21,7 +21,7 @@ import (
 
 type app struct{ *cli.App }
 
-// Feature is what the package adds to the command line.
+// Feature returns the commands of the package, and how its kinds of jobs are shown.
 func Feature(a *cli.App) cli.Feature {
 	f := app{a}
 	return cli.Feature{
@@ -101,7 +101,7 @@ type options struct {
 	in       train.Input
 	dataset  string
 	eval     string
-	config   string   // file
+	config   string   // file of settings
 	set      []string // name=value
 	seed     int64
 	id       string

@@ -17,7 +17,7 @@ import (
 	"github.com/cogniverse/cogflow/training"
 )
 
-// Downloaded is what `adapters download --json` prints.
+// Downloaded is the output of `adapters download --json` and `programs export --json`.
 type Downloaded struct {
 	Name    string `json:"name"`
 	Version int    `json:"version"`
@@ -28,7 +28,7 @@ type Downloaded struct {
 
 // Published are files of the store to download.
 type Published struct {
-	Op      string // "download adapter"
+	Op      string // operation in errors, such as "download adapter"
 	Name    string
 	Version int
 	Prefix  string // in the store
@@ -38,7 +38,7 @@ type Published struct {
 	Notes   map[string][]byte // further files by name, not from the store
 }
 
-// Download makes the directory to from the files of w, all or nothing.
+// Download creates the directory to with all files of w. After an error there is no directory.
 func Download(ctx context.Context, a *cli.App, w Published, to string) (Downloaded, error) {
 	to, err := filepath.Abs(to)
 	if err != nil {
@@ -91,7 +91,7 @@ func Download(ctx context.Context, a *cli.App, w Published, to string) (Download
 	return done, fault.Disk(w.Op, to, os.Rename(temporary, to))
 }
 
-// fetch copies one file of the manifest below root and checks it.
+// fetch copies one file of the manifest into root, and checks its size and SHA-256.
 func fetch(ctx context.Context, v cli.View, store blob.Store, root *os.Root, w Published, f training.CheckpointFile) error {
 	bad := func(reason string) error { return fault.New(fault.Input, w.Op, w.Prefix+f.Name, reason) }
 	local := filepath.Join(w.Under, filepath.FromSlash(f.Name))

@@ -12,7 +12,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli"
 )
 
-// largeFile is the size from which on progress is shown.
+// largeFile is the minimum size of a file whose progress is shown.
 const largeFile = 32 << 20 // bytes
 
 // withProgress shows the progress of reading a large file, and stops when ctx ends.
@@ -26,7 +26,7 @@ func withProgress(ctx context.Context, v cli.View, r io.Reader, name string, siz
 
 // progressReader is a reader that shows its progress.
 type progressReader struct {
-	ctx  context.Context //nolint:containedctx // io.Reader takes none
+	ctx  context.Context //nolint:containedctx // io.Reader takes no context
 	r    io.Reader
 	task *cli.Task // nil = a small file
 	name string

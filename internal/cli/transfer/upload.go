@@ -1,6 +1,6 @@
 // Package transfer moves files between this machine and the object store for the features:
 // it uploads datasets and programs, and downloads adapters and programs, all checked by
-// SHA-256. It knows neither workflows nor the use of the files.
+// SHA-256. It does not depend on workflows, and does not interpret the files.
 package transfer
 
 import (
@@ -22,7 +22,7 @@ import (
 	"github.com/cogniverse/cogflow/training"
 )
 
-// Remote reports whether a dataset is not a local file: a worker fetches it.
+// Remote reports whether a worker fetches a dataset, because it is not a local file.
 func Remote(dataset string) bool {
 	return strings.Contains(dataset, "://") || strings.HasPrefix(dataset, activities.UploadScheme)
 }

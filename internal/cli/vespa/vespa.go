@@ -1,5 +1,5 @@
 // Package vespa is the part of the command line that generates, compares and deploys
-// Vespa's application package. It knows neither the Temporal server nor any document.
+// Vespa's application package. It uses neither the Temporal server nor documents.
 package vespa
 
 import (
@@ -22,7 +22,7 @@ import (
 
 type app struct{ *cli.App }
 
-// Feature is what the package adds to the command line.
+// Feature returns the commands of the package.
 func Feature(a *cli.App) cli.Feature {
 	f := app{a}
 	return cli.Feature{

@@ -1,5 +1,5 @@
 // Package videos is the part of the command line that lists, shows and deletes ingested
-// videos through workers. It knows neither the index nor the object store.
+// videos through workers. It accesses neither the index nor the object store.
 package videos
 
 import (
@@ -21,7 +21,7 @@ import (
 
 type app struct{ *cli.App }
 
-// Feature is what the package adds to the command line.
+// Feature returns the commands of the package.
 func Feature(a *cli.App) cli.Feature {
 	f := app{a}
 	return cli.Feature{
@@ -141,7 +141,7 @@ func (a app) showCommand() *cobra.Command {
 	return cmd
 }
 
-const minPrefix = 8 // digits; fewer could easily match several videos
+const minPrefix = 8 // digits; a shorter prefix could easily match several videos
 
 // findVideo returns the generations of the video with this name, id or id prefix.
 func (a app) findVideo(ctx context.Context, in ingest.ListVideosInput, id string) ([]video.Generation, error) {
